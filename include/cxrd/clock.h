@@ -1,0 +1,14 @@
+/* include/cxrd/clock.h - two clocks: one for durations, which never steps, and one to print. */
+#ifndef CXRD_CLOCK_H
+#define CXRD_CLOCK_H
+
+#include <stdint.h>
+
+/* Seconds since some fixed moment, CLOCK_MONOTONIC. The only clock that deadlines and durations may use. */
+double clock_seconds(void);
+
+#define CLOCK_TEXT_SIZE 25
+/* "2026-01-31T23:59:59.123Z" (RFC 3339, UTC) into `text`; returns `text`. */
+char *clock_utc(char text[CLOCK_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,39 @@
+/* include/cxrd/file.h - whole files: read within a limit, replace so that no crash leaves half of one. */
+#ifndef CXRD_FILE_H
+#define CXRD_FILE_H
+
+#include "cxrd/status.h"
+
+#include <stddef.h>
+#include <sys/uio.h>
+
+struct file_bytes {
+    void *data; /* owned; NULL when empty */
+    size_t size;
+};
+#define FILE_BYTES_INIT \
+    {                   \
+        NULL, 0         \
+    }
+
+/* Read a regular file of at most `max` bytes.
+ * Errors: ST_NOTFOUND, ST_LIMIT, ST_IO (also: not a regular file), ST_NOMEM; *ret untouched then. */
+MUST_USE enum status file_read(const char *path, size_t max, struct file_bytes *ret, struct error *err);
+
+/* The same from an open descriptor, which stays open; `name` is for the error's sentence only. */
+MUST_USE enum status file_read_fd(int fd, const char *name, size_t max, struct file_bytes *ret,
+                                  struct error *err);
+void file_bytes_release(struct file_bytes *f); /* safe on FILE_BYTES_INIT */
+
+/* Make `path` hold exactly the given parts, or leave it as it was: write "<path>.part" beside it, fsync, rename
+ * over it, fsync the folder. When this returns ST_OK the file survives a power cut. Errors: ST_IO. */
+MUST_USE enum status file_replace(const char *path, const struct iovec *parts, size_t n_parts,
+                                  struct error *err);
+
+/* Make a folder with mode 0700, and its parents; one that exists is fine. Errors: ST_IO. */
+MUST_USE enum status folder_make(const char *path, struct error *err);
+
+/* Make a folder's entries durable after a file in it was made, renamed or removed. Errors: ST_IO. */
+MUST_USE enum status folder_sync(const char *path, struct error *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* include/cxrd/model.h - a trained network: geometry, weights, and how a picture becomes its input.
+ *
+ * Immutable once made and counted by reference: any thread may run it, and it goes when the last holder lets go. */
+#ifndef CXRD_MODEL_H
+#define CXRD_MODEL_H
+
+#include "cxrd/labels.h"
+#include "cxrd/network.h"
+#include "cxrd/preprocess.h"
+#include "cxrd/status.h"
+
+#include <jansson.h>
+
+struct model;
+
+/* Make a model from its parts; `net`, `pre` and `params` [net->n_params] are copied.
+ *   notes  a JSON object of strings that travel in the weights' metadata beside the required keys ("job",
+ *          "created_at", "metrics", …); taken over; NULL is fine
+ * Errors: ST_NUMERIC (a weight is NaN or infinite; the tensor is named), ST_NOMEM. `notes` is gone even then. */
+MUST_USE enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
+                               json_t *notes, struct model **ret_model, struct error *err);
+
+struct model *model_ref(struct model *m);
+void model_unref(struct model *m); /* NULL is fine */
+
+/* All borrowed: valid as long as a reference is held. */
+const struct network *model_network(const struct model *m);
+const struct preprocess *model_preprocess(const struct model *m);
+const float *model_params(const struct model *m);
+const json_t *model_notes(const struct model *m); /* an object, maybe empty */
+
+/* logits [n][14] -> probabilities [n][14], each finding on its own. */
+void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob);
+
+#endif

@@ -1,0 +1,38 @@
+/* include/cxrd/pool.h - threads that share one piece of work at a time.
+ *
+ * The caller works too: a pool of n threads has n - 1 of its own. Which lane takes which task is decided while it
+ * runs, so results must depend on the task alone; a sum over tasks is taken in task order by the caller. */
+#ifndef CXRD_POOL_H
+#define CXRD_POOL_H
+
+#include "cxrd/status.h"
+
+#include <stddef.h>
+
+struct pool;
+
+enum pool_class {
+    POOL_NORMAL,
+    POOL_BACKGROUND, /* SCHED_IDLE: runs only on cores that nothing else wants */
+};
+
+/* A pool of `n_threads` (1..256), the caller of pool_run() counted. Its threads block all signals.
+ * Errors: ST_INVALID, ST_NOMEM, ST_IO (no more threads). */
+MUST_USE enum status pool_new(size_t n_threads, enum pool_class class, struct pool **ret_pool,
+                              struct error *err);
+void pool_free(struct pool *p); /* NULL is fine; no pool_run() may be under way */
+
+size_t pool_threads(const struct pool *p); /* 1 for NULL */
+
+/* Call fn(arg, task, lane) once for each task in 0..n_tasks-1, lane in 0..pool_threads()-1, and return when all
+ * have returned. Two tasks that run at the same time have different lanes: scratch memory goes by lane. With NULL
+ * for the pool the caller does it all. One caller at a time. */
+void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task, size_t lane), void *arg);
+
+/* Put the calling thread into a class: what pool_new() does for the threads it makes. */
+void thread_set_class(enum pool_class class);
+
+/* Cores this process may use: the affinity mask, cut by a cgroup v2 CPU quota. At least 1. */
+size_t cores_available(void);
+
+#endif

@@ -1,0 +1,35 @@
+/* include/cxrd/preprocess.h - from a picture to what the network sees: one definition for serving and training.
+ *
+ * Both resizes stretch to a square of `size` pixels a side:
+ *   nearest  source index = floor((i + 0.5) * in / out)
+ *   area     mean over the source box, fractional edges weighted, rounded half up to 8 bit; along an axis that
+ *            is enlarged it is nearest
+ * computed in integers, so that every machine gets the same bytes. Scaling is x' = (x - mean) / std on 0..255. */
+#ifndef CXRD_PREPROCESS_H
+#define CXRD_PREPROCESS_H
+
+#include "cxrd/image.h"
+
+#include <stdbool.h>
+
+enum resize { RESIZE_NEAREST, RESIZE_AREA };
+
+#define PREPROCESS_MIN_SIZE 64
+#define PREPROCESS_MAX_SIZE 512
+
+struct preprocess {
+    size_t size; /* pixels a side, a multiple of 16 in 64..512 */
+    enum resize resize;
+    float mean, std; /* of grey values 0..255; std is not 0 */
+};
+
+const char *resize_name(enum resize r); /* "nearest", "area" */
+bool resize_parse(const char *name, enum resize *ret_resize);
+
+/* img -> uint8 [size][size]. Never fails, never allocates. */
+void preprocess_resize(const struct image *img, const struct preprocess *p, uint8_t *ret_grey);
+
+/* n grey values -> n floats. */
+void preprocess_scale(const uint8_t *grey, size_t n, const struct preprocess *p, float *ret_x);
+
+#endif

@@ -1,0 +1,28 @@
+/* include/cxrd/session.h - run trained models.
+ *
+ * A session owns the scratch memory that a forward pass needs; the model is shared and never written. A session
+ * serves one thread at a time. It fits itself to the model that it is given: the first run of a larger geometry
+ * allocates, every other run does not. */
+#ifndef CXRD_SESSION_H
+#define CXRD_SESSION_H
+
+#include "cxrd/model.h"
+#include "cxrd/status.h"
+
+struct session;
+
+MUST_USE enum status session_new(struct session **ret_session); /* ST_NOMEM */
+void session_free(struct session *s);                           /* NULL is fine */
+
+/* Score `n` pictures.
+ *   x           float32 [n][S][S], scaled grey, S = the model's image size; see preprocess_scale()
+ *   ret_logits  float32 [n][14]; model_probabilities() makes probabilities of them
+ * Errors: ST_NOMEM, ST_NUMERIC (a logit is not finite; ret_logits holds what came out). */
+MUST_USE enum status session_run(struct session *s, const struct model *m, size_t n, const float *x,
+                                 float *ret_logits);
+
+/* The same by the plain loops that tests compare with. Slow. */
+MUST_USE enum status session_run_reference(struct session *s, const struct model *m, size_t n, const float *x,
+                                           float *ret_logits);
+
+#endif

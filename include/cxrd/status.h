@@ -1,0 +1,50 @@
+/* include/cxrd/status.h - error codes and the one-sentence explanation that travels with them.
+ *
+ * Three kinds of failure, three tools: a bug of ours is an assert; bad input, a bad file or a bad peer is an
+ * `enum status` with one sentence in a `struct error`; no memory is ST_NOMEM. Nothing below main() exits. */
+#ifndef CXRD_STATUS_H
+#define CXRD_STATUS_H
+
+#define MUST_USE               __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+#define STATUS_MAP(X)                                \
+    X(OK, "success")                                 \
+    X(INVALID, "invalid argument")                   \
+    X(FORMAT, "malformed data")                      \
+    X(UNSUPPORTED, "not a format that is read here") \
+    X(UNUSABLE, "well formed but unusable")          \
+    X(LIMIT, "over a limit")                         \
+    X(IO, "input or output failed")                  \
+    X(NOMEM, "out of memory")                        \
+    X(NUMERIC, "not a finite number")                \
+    X(BUSY, "busy, try again later")                 \
+    X(CONFLICT, "the present state forbids it")      \
+    X(CANCELLED, "cancelled")                        \
+    X(NOTFOUND, "no such thing")
+
+enum status {
+#define X(name, text) ST_##name,
+    STATUS_MAP(X)
+#undef X
+};
+
+/* Filled by the function that failed; callers pass it up untouched. NULL is fine wherever one is asked for. */
+struct error {
+    enum status code;
+    char text[320]; /* one sentence: lower case, no full stop, subject in quotes */
+};
+
+const char *status_name(enum status st); /* "ST_FORMAT" */
+const char *status_text(enum status st); /* "malformed data" */
+
+/* Format `text` and return `code`, so that failing is one statement. */
+enum status error_set(struct error *err, enum status code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* The same, with ": <strerror(errno)>" appended. */
+enum status error_errno(struct error *err, enum status code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* ST_NOMEM with a sentence that needs no memory. */
+enum status error_nomem(struct error *err);
+
+#endif

@@ -1,0 +1,54 @@
+/* include/cxrd/training.h - what a training step is made of: gradients, and Adam.
+ *
+ * A training owns its parameters, their gradients and everything in between. It spreads a batch over the threads of
+ * a pool and adds their gradients in a fixed order, so the same parameters, batch and number of threads give the
+ * same gradients bit for bit. One thread at a time may call it. */
+#ifndef CXRD_TRAINING_H
+#define CXRD_TRAINING_H
+
+#include "cxrd/network.h"
+#include "cxrd/pool.h"
+#include "cxrd/status.h"
+
+#include <stdint.h>
+
+struct training;
+
+/* Allocates all that it will ever need; parameters and gradients start at 0.
+ *   net   copied
+ *   pool  borrowed; must outlive the training; NULL: one thread
+ * Errors: ST_NOMEM. */
+MUST_USE enum status training_new(const struct network *net, struct pool *pool,
+                                  struct training **ret_training, struct error *err);
+void training_free(struct training *t); /* NULL is fine */
+
+float *training_params(struct training *t);                /* [n_params]: read and write between steps */
+const float *training_gradients(const struct training *t); /* [n_params]: of the last training_gradient() */
+
+/* The mean loss of a batch and its gradient by all parameters.
+ *   x           float32 [n][S][S], scaled grey
+ *   y           float32 [n][14], 0 or 1
+ *   ret_logits  float32 [n][14], before the step
+ *   ret_loss    binary cross-entropy averaged over pictures and findings
+ * Errors: ST_NUMERIC (the loss is not a finite number). */
+MUST_USE enum status training_gradient(struct training *t, size_t n, const float *x, const float *y,
+                                       float *ret_logits, double *ret_loss);
+
+/* Adam (Kingma & Ba, ICLR 2015, algorithm 1) in Keras' form: epsilon is added after the bias correction has moved
+ * into the step size. beta 0.9 and 0.999, epsilon 1e-7. */
+struct adam {
+    size_t n;       /* parameters */
+    uint64_t steps; /* taken so far */
+    float *m, *v;   /* [n], owned: running means of the gradient and of its square */
+};
+
+MUST_USE enum status adam_init(struct adam *a, size_t n, struct error *err); /* ST_NOMEM */
+void adam_release(struct adam *a);                                           /* safe on zeroes */
+
+/* One step: params [n] moves against gradients [n].
+ *   weight_decay  decoupled (Loshchilov & Hutter, ICLR 2019): params *= 1 - learning_rate * weight_decay first;
+ *                 0 for plain Adam */
+void adam_update(struct adam *a, const float *gradients, double learning_rate, double weight_decay,
+                 float *params);
+
+#endif

@@ -1,0 +1,169 @@
+/* model/core/file.c - whole files, see cxrd/file.h. */
+#include "cxrd/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status read_all(int fd, const char *name, char *data, size_t size, struct error *err)
+{
+    for (size_t done = 0; done < size;) {
+        const ssize_t n = read(fd, data + done, size - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_errno(err, ST_IO, "cannot read '%s'", name);
+        if (n == 0)
+            return error_set(err, ST_IO, "'%s' became shorter while it was read", name);
+        done += (size_t)n;
+    }
+    return ST_OK;
+}
+
+enum status file_read_fd(int fd, const char *name, size_t max, struct file_bytes *ret, struct error *err)
+{
+    struct stat info;
+    char *data;
+    enum status st;
+
+    if (fstat(fd, &info) != 0)
+        return error_errno(err, ST_IO, "cannot look at '%s'", name);
+    if (!S_ISREG(info.st_mode))
+        return error_set(err, ST_IO, "'%s' is not a regular file", name);
+    if ((uintmax_t)info.st_size > max)
+        return error_set(err, ST_LIMIT, "'%s' has %jd bytes, the limit is %zu", name, (intmax_t)info.st_size,
+                         max);
+    data = malloc((size_t)info.st_size + 1);
+    if (!data)
+        return error_nomem(err);
+    st = read_all(fd, name, data, (size_t)info.st_size, err);
+    if (st != ST_OK) {
+        free(data);
+        return st;
+    }
+    data[info.st_size] = '\0';
+    *ret = (struct file_bytes){ data, (size_t)info.st_size };
+    return ST_OK;
+}
+
+enum status file_read(const char *path, size_t max, struct file_bytes *ret, struct error *err)
+{
+    /* O_NONBLOCK: opening a FIFO must not hang; fstat then refuses it */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    enum status st;
+
+    if (fd < 0)
+        return error_errno(err, errno == ENOENT ? ST_NOTFOUND : ST_IO, "cannot open '%s'", path);
+    st = file_read_fd(fd, path, max, ret, err);
+    close(fd);
+    return st;
+}
+
+void file_bytes_release(struct file_bytes *f)
+{
+    free(f->data);
+    *f = (struct file_bytes)FILE_BYTES_INIT;
+}
+
+static enum status write_all(int fd, const char *name, const struct iovec *part, struct error *err)
+{
+    for (size_t done = 0; done < part->iov_len;) {
+        const ssize_t n = write(fd, (const char *)part->iov_base + done, part->iov_len - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_errno(err, ST_IO, "cannot write '%s'", name);
+        done += (size_t)n;
+    }
+    return ST_OK;
+}
+
+/* Write `path` and make its content durable. A failed fsync is never retried: the kernel may have dropped the
+ * pages it could not write (Rebello et al., "Can applications recover from fsync failures?", ATC 2020). */
+static enum status write_durable(const char *path, const struct iovec *parts, size_t n_parts,
+                                 struct error *err)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    enum status st = ST_OK;
+
+    if (fd < 0)
+        return error_errno(err, ST_IO, "cannot create '%s'", path);
+    for (size_t i = 0; i < n_parts && st == ST_OK; i++)
+        st = write_all(fd, path, &parts[i], err);
+    if (st == ST_OK && fsync(fd) != 0)
+        st = error_errno(err, ST_IO, "cannot sync '%s'", path);
+    if (close(fd) != 0 && st == ST_OK)
+        st = error_errno(err, ST_IO, "cannot close '%s'", path);
+    return st;
+}
+
+static void parent_of(const char *path, char parent[PATH_MAX])
+{
+    char *slash;
+
+    snprintf(parent, PATH_MAX, "%s", path);
+    slash = strrchr(parent, '/');
+    if (!slash)
+        snprintf(parent, PATH_MAX, ".");
+    else
+        slash[slash == parent] = '\0'; /* "/x" has the parent "/" */
+}
+
+enum status file_replace(const char *path, const struct iovec *parts, size_t n_parts, struct error *err)
+{
+    char beside[PATH_MAX], parent[PATH_MAX];
+    enum status st;
+
+    if (snprintf(beside, sizeof beside, "%s.part", path) >= (int)sizeof beside)
+        return error_set(err, ST_LIMIT, "the path '%.64s…' is too long", path);
+    st = write_durable(beside, parts, n_parts, err);
+    if (st == ST_OK && rename(beside, path) != 0)
+        st = error_errno(err, ST_IO, "cannot rename '%s'", beside);
+    if (st != ST_OK) {
+        unlink(beside);
+        return st;
+    }
+    parent_of(path, parent);
+    return folder_sync(parent, err);
+}
+
+enum status folder_make(const char *path, struct error *err)
+{
+    char parent[PATH_MAX];
+
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return ST_OK;
+    if (errno != ENOENT)
+        return error_errno(err, ST_IO, "cannot make the folder '%s'", path);
+    parent_of(path, parent);
+    if (strcmp(parent, path) != 0) {
+        const enum status st = folder_make(parent, err);
+
+        if (st != ST_OK)
+            return st;
+    }
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return ST_OK;
+    return error_errno(err, ST_IO, "cannot make the folder '%s'", path);
+}
+
+enum status folder_sync(const char *path, struct error *err)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum status st = ST_OK;
+
+    if (fd < 0)
+        return error_errno(err, ST_IO, "cannot open the folder '%s'", path);
+    if (fsync(fd) != 0)
+        st = error_errno(err, ST_IO, "cannot sync the folder '%s'", path);
+    close(fd);
+    return st;
+}

@@ -1,0 +1,190 @@
+/* model/core/pool.c - see cxrd/pool.h. */
+#include "cxrd/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_THREADS = 256 };
+
+struct worker {
+    struct pool *pool;
+    pthread_t thread;
+    size_t lane;
+};
+
+struct pool {
+    size_t n_threads;
+    enum pool_class class;
+    struct worker *workers; /* [n_threads - 1] */
+    size_t n_workers;       /* started so far */
+
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t work;  /* a new generation, or stop */
+    pthread_cond_t idle;  /* n_busy became 0 */
+    unsigned generation;  /* counts pool_run() calls */
+    size_t next, n_tasks; /* the next task to hand out */
+    size_t n_busy;        /* workers that have not finished this generation */
+    void (*fn)(void *arg, size_t task, size_t lane);
+    void *arg;
+    bool stop;
+};
+
+void thread_set_class(enum pool_class class)
+{
+    const struct sched_param none = { 0 };
+
+    if (class == POOL_BACKGROUND)
+        pthread_setschedparam(pthread_self(), SCHED_IDLE, &none); /* refused by a sandbox: runs as before */
+}
+
+/* Hand out tasks until there are none; called and left with the lock held. */
+static void work_through(struct pool *p, size_t lane)
+{
+    while (p->next < p->n_tasks) {
+        const size_t task = p->next++;
+
+        pthread_mutex_unlock(&p->lock);
+        p->fn(p->arg, task, lane);
+        pthread_mutex_lock(&p->lock);
+    }
+}
+
+static void *worker_main(void *arg)
+{
+    const struct worker *w = arg;
+    struct pool *p = w->pool;
+    unsigned seen = 0;
+
+    thread_set_class(p->class);
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (p->generation == seen && !p->stop)
+            pthread_cond_wait(&p->work, &p->lock);
+        if (p->stop)
+            break;
+        seen = p->generation;
+        work_through(p, w->lane);
+        if (--p->n_busy == 0)
+            pthread_cond_signal(&p->idle);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static enum status workers_start(struct pool *p, struct error *err)
+{
+    sigset_t all, before;
+    enum status st = ST_OK;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before); /* inherited: signals belong to main() */
+    for (size_t i = 0; i + 1 < p->n_threads && st == ST_OK; i++) {
+        p->workers[i] = (struct worker){ .pool = p, .lane = i + 1 };
+        if (pthread_create(&p->workers[i].thread, NULL, worker_main, &p->workers[i]) == 0)
+            p->n_workers++;
+        else
+            st = error_set(err, ST_IO, "cannot start thread %zu of %zu", i + 2, p->n_threads);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return st;
+}
+
+enum status pool_new(size_t n_threads, enum pool_class class, struct pool **ret_pool, struct error *err)
+{
+    struct pool *p;
+    enum status st;
+
+    if (n_threads < 1 || n_threads > MAX_THREADS)
+        return error_set(err, ST_INVALID, "%zu threads asked for, 1 to %d are possible", n_threads,
+                         MAX_THREADS);
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return error_nomem(err);
+    p->n_threads = n_threads;
+    p->class = class;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->idle, NULL);
+    p->workers = calloc(n_threads, sizeof *p->workers);
+    st = p->workers ? workers_start(p, err) : error_nomem(err);
+    if (st != ST_OK) {
+        pool_free(p);
+        return st;
+    }
+    *ret_pool = p;
+    return ST_OK;
+}
+
+void pool_free(struct pool *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; i < p->n_workers; i++)
+        pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->idle);
+    pthread_cond_destroy(&p->work);
+    pthread_mutex_destroy(&p->lock);
+    free(p->workers);
+    free(p);
+}
+
+size_t pool_threads(const struct pool *p) { return p ? p->n_threads : 1; }
+
+void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task, size_t lane), void *arg)
+{
+    if (!p || p->n_workers == 0 || n_tasks <= 1) {
+        for (size_t task = 0; task < n_tasks; task++)
+            fn(arg, task, 0);
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    p->fn = fn;
+    p->arg = arg;
+    p->next = 0;
+    p->n_tasks = n_tasks;
+    p->n_busy = p->n_workers;
+    p->generation++;
+    pthread_cond_broadcast(&p->work);
+    work_through(p, 0);
+    while (p->n_busy > 0)
+        pthread_cond_wait(&p->idle, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* "max 100000" or "200000 100000" (microseconds of CPU time a period); 0 when there is no limit. */
+static size_t cgroup_quota(void)
+{
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    double quota = 0, period = 0;
+    int n = 0;
+
+    if (f) {
+        n = fscanf(f, "%lf %lf", &quota, &period); /* "max" is no number: n stays 0 */
+        fclose(f);
+    }
+    return n == 2 && quota > 0 && period > 0 ? (size_t)((quota + period - 1) / period) : 0;
+}
+
+size_t cores_available(void)
+{
+    cpu_set_t mask;
+    size_t cores = 1;
+    const size_t quota = cgroup_quota();
+
+    if (sched_getaffinity(0, sizeof mask, &mask) == 0)
+        cores = (size_t)CPU_COUNT(&mask);
+    if (quota && quota < cores)
+        cores = quota;
+    if (cores > MAX_THREADS)
+        cores = MAX_THREADS;
+    return cores ? cores : 1;
+}

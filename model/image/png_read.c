@@ -1,0 +1,272 @@
+/* model/image/png_read.c - PNG to 8-bit grey through libpng's row API.
+ *
+ * Everything a stranger's file could use against us is bounded before libpng sees it: dimensions and decoded size
+ * are read from the header by hand and checked first, libpng gets the same limits, ancillary chunks are skipped
+ * unread, and what libpng would let pass with a warning (a bad Adler sum, surplus data) is an error, since a
+ * damaged radiograph must not get a prediction. libpng reports errors by longjmp; all state that lives across
+ * it is in `struct reader`, never in a local. */
+#include "png.h"
+
+#include <png.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIGNATURE_SIZE = 8, IHDR_END = SIGNATURE_SIZE + 8 + 13 };
+
+struct reader {
+    const uint8_t *bytes;
+    size_t size, at; /* what libpng has taken so far */
+    png_structp png;
+    png_infop info;
+    struct image img;     /* being filled */
+    uint8_t *rows;        /* one row, or all of an interlaced picture, as libpng delivers them */
+    size_t row_bytes;     /* of one of these rows */
+    unsigned channels;    /* in these rows, after expansion */
+    bool wide;            /* 16 bit samples, big-endian */
+    bool palette;         /* samples are indices into grey_of */
+    unsigned n_palette;   /* entries the file has */
+    uint8_t grey_of[256]; /* palette index -> grey */
+    char message[128];    /* libpng's, when it gives up */
+};
+
+static uint32_t big_endian32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static unsigned channels_of(uint8_t colour_type)
+{
+    switch (colour_type) {
+    case PNG_COLOR_TYPE_GRAY:
+    case PNG_COLOR_TYPE_PALETTE: return 1;
+    case PNG_COLOR_TYPE_GRAY_ALPHA: return 2;
+    case PNG_COLOR_TYPE_RGB: return 3;
+    case PNG_COLOR_TYPE_RGB_ALPHA: return 4;
+    default: return 0;
+    }
+}
+
+/* The header's numbers, before they size anything. */
+static enum status header_check(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                                struct error *err)
+{
+    const uint8_t *ihdr = bytes + SIGNATURE_SIZE;
+    uint64_t width, height, stored;
+    unsigned channels, depth;
+
+    if (n_bytes < IHDR_END || big_endian32(ihdr) != 13 || memcmp(ihdr + 4, "IHDR", 4) != 0)
+        return error_set(err, ST_FORMAT, "broken PNG: it does not begin with a header");
+    width = big_endian32(ihdr + 8);
+    height = big_endian32(ihdr + 12);
+    depth = ihdr[16];
+    channels = channels_of(ihdr[17]);
+    if (width == 0 || height == 0)
+        return error_set(err, ST_FORMAT, "broken PNG: %ju x %ju pixels", (uintmax_t)width, (uintmax_t)height);
+    if (channels == 0)
+        return error_set(err, ST_FORMAT, "broken PNG: there is no colour type %u", ihdr[17]);
+    if (width > limits->max_side || height > limits->max_side)
+        return error_set(err, ST_LIMIT, "the image has %ju x %ju pixels, the limit is %zu a side",
+                         (uintmax_t)width, (uintmax_t)height, limits->max_side);
+    if (width * height > limits->max_pixels)
+        return error_set(err, ST_LIMIT, "the image has %ju pixels, the limit is %zu",
+                         (uintmax_t)(width * height), limits->max_pixels);
+    stored = width * height * channels * (depth > 8 ? 2 : 1);
+    if (stored > limits->max_bytes)
+        return error_set(err, ST_LIMIT, "the image decodes to %ju bytes, the limit is %zu", (uintmax_t)stored,
+                         limits->max_bytes);
+    return ST_OK;
+}
+
+static void on_read(png_structp png, png_bytep to, size_t n)
+{
+    struct reader *r = png_get_io_ptr(png);
+
+    if (n > r->size - r->at)
+        png_error(png, "it ends early");
+    memcpy(to, r->bytes + r->at, n);
+    r->at += n;
+}
+
+static void on_error(png_structp png, png_const_charp message)
+{
+    struct reader *r = png_get_error_ptr(png);
+
+    snprintf(r->message, sizeof r->message, "%s", message);
+    png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp message) { (void)png, (void)message; }
+
+static bool reader_init(struct reader *r)
+{
+    r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, on_error, on_warning);
+    r->info = r->png ? png_create_info_struct(r->png) : NULL;
+    return r->info != NULL;
+}
+
+static void reader_limit(struct reader *r, const struct image_limits *limits)
+{
+    png_set_read_fn(r->png, r, on_read);
+    png_set_user_limits(r->png, (png_uint_32)limits->max_side, (png_uint_32)limits->max_side);
+    png_set_chunk_malloc_max(r->png, 1u << 20);
+    png_set_chunk_cache_max(r->png, 16);
+    png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* also the known ancillary ones */
+    png_set_crc_action(r->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    png_set_benign_errors(r->png, 0);
+}
+
+static void reader_release(struct reader *r)
+{
+    png_destroy_read_struct(&r->png, &r->info, NULL);
+    free(r->rows);
+    image_release(&r->img);
+}
+
+static uint8_t over_black(unsigned v, unsigned alpha) { return (uint8_t)((v * alpha + 127) / 255); }
+
+static uint8_t luma(unsigned red, unsigned green, unsigned blue)
+{
+    return (uint8_t)((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16);
+}
+
+/* One grey value for each palette entry, so that the picture itself is a table look-up. */
+static void palette_load(struct reader *r)
+{
+    png_colorp colours = NULL;
+    png_bytep alphas = NULL;
+    int n_colours = 0, n_alphas = 0;
+
+    png_get_PLTE(r->png, r->info, &colours, &n_colours);
+    png_get_tRNS(r->png, r->info, &alphas, &n_alphas, NULL);
+    r->n_palette = (unsigned)n_colours;
+    for (int i = 0; i < n_colours && i < 256; i++) {
+        const unsigned alpha = i < n_alphas ? alphas[i] : 255;
+
+        r->grey_of[i] = luma(over_black(colours[i].red, alpha), over_black(colours[i].green, alpha),
+                             over_black(colours[i].blue, alpha));
+    }
+}
+
+/* 16-bit samples become 8-bit ones, in place. */
+static void row_narrow(uint8_t *row, size_t n_samples)
+{
+    for (size_t i = 0; i < n_samples; i++) {
+        const uint32_t v = (uint32_t)row[2 * i] << 8 | row[2 * i + 1];
+
+        row[i] = (uint8_t)((v * 255 + 32767) / 65535);
+    }
+}
+
+static void row_look_up(struct reader *r, const uint8_t *row, uint8_t *grey)
+{
+    for (size_t x = 0; x < r->img.width; x++) {
+        if (row[x] >= r->n_palette)
+            png_error(r->png, "a pixel's palette index has no entry");
+        grey[x] = r->grey_of[row[x]];
+    }
+}
+
+static void row_to_grey(struct reader *r, uint8_t *row, uint8_t *grey)
+{
+    const size_t width = r->img.width;
+
+    if (r->wide)
+        row_narrow(row, width * r->channels);
+    if (r->palette) {
+        row_look_up(r, row, grey);
+        return;
+    }
+    switch (r->channels) {
+    case 1: memcpy(grey, row, width); break;
+    case 2:
+        for (size_t x = 0; x < width; x++, row += 2)
+            grey[x] = over_black(row[0], row[1]);
+        break;
+    case 3:
+        for (size_t x = 0; x < width; x++, row += 3)
+            grey[x] = luma(row[0], row[1], row[2]);
+        break;
+    default:
+        for (size_t x = 0; x < width; x++, row += 4)
+            grey[x] =
+                luma(over_black(row[0], row[3]), over_black(row[1], row[3]), over_black(row[2], row[3]));
+        break;
+    }
+}
+
+/* Read up to the pixels and settle how rows will arrive: 8 or 16 bit samples, tRNS as an alpha channel, palettes
+ * as one index a byte. Returns the number of passes. */
+static int header_read(struct reader *r)
+{
+    int passes;
+
+    png_read_info(r->png, r->info);
+    r->img.width = png_get_image_width(r->png, r->info);
+    r->img.height = png_get_image_height(r->png, r->info);
+    r->img.channels = png_get_channels(r->png, r->info);
+    r->img.bit_depth = png_get_bit_depth(r->png, r->info);
+    r->palette = png_get_color_type(r->png, r->info) == PNG_COLOR_TYPE_PALETTE;
+    if (r->palette) {
+        palette_load(r);
+        png_set_packing(r->png);
+    } else {
+        png_set_expand(r->png);
+    }
+    passes = png_set_interlace_handling(r->png);
+    png_read_update_info(r->png, r->info);
+    r->channels = png_get_channels(r->png, r->info);
+    r->wide = png_get_bit_depth(r->png, r->info) == 16;
+    r->row_bytes = png_get_rowbytes(r->png, r->info);
+    return passes;
+}
+
+static void pixels_read(struct reader *r, int passes)
+{
+    const size_t n_rows = passes > 1 ? r->img.height : 1;
+
+    r->rows = malloc(n_rows * r->row_bytes);
+    r->img.grey = malloc(r->img.width * r->img.height);
+    if (!r->rows || !r->img.grey)
+        png_error(r->png, "out of memory");
+    for (int pass = 0; pass < passes; pass++)
+        for (size_t y = 0; y < r->img.height; y++) {
+            uint8_t *row = r->rows + (n_rows > 1 ? y : 0) * r->row_bytes;
+
+            png_read_row(r->png, row, NULL);
+            if (pass == passes - 1)
+                row_to_grey(r, row, r->img.grey + y * r->img.width);
+        }
+    png_read_end(r->png, NULL);
+}
+
+/* The one function that libpng may jump back into: it has no locals. */
+static bool decoded(struct reader *r, const struct image_limits *limits)
+{
+    if (setjmp(png_jmpbuf(r->png)))
+        return false;
+    reader_limit(r, limits);
+    pixels_read(r, header_read(r));
+    return true;
+}
+
+enum status png_decode(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                       struct image *ret_image, struct error *err)
+{
+    struct reader r = { .bytes = bytes, .size = n_bytes };
+    enum status st = header_check(bytes, n_bytes, limits, err);
+
+    if (st != ST_OK)
+        return st;
+    if (!reader_init(&r)) {
+        st = error_nomem(err);
+    } else if (!decoded(&r, limits)) {
+        st = strcmp(r.message, "out of memory") == 0 ? error_nomem(err)
+                                                     : error_set(err, ST_FORMAT, "broken PNG: %s", r.message);
+    } else {
+        *ret_image = r.img; /* commit */
+        r.img = (struct image)IMAGE_INIT;
+    }
+    reader_release(&r);
+    return st;
+}

@@ -1,0 +1,165 @@
+/* model/net/conv3x3.c - 3x3 cross-correlation, stride 1, zero "same" padding: [n][C][H][W] -> [n][O][H][W].
+ *   y[o][i][j] = b[o] + sum over c, u, v of W[o][c][u][v] x[c][i+u-1][j+v-1];   W [O][C][3][3], then b [O].
+ * Run as products over unfolded patches: `work` holds [C*9][H*W], one sample at a time. */
+#include "gemm.h"
+#include "layer.h"
+
+#include <string.h>
+
+static enum status conv_shape(struct layer *l, struct tensor tensors[2], size_t *n_tensors)
+{
+    const size_t C = l->in.c, O = l->out.c;
+
+    if (shape_size(l->in) == 0 || O == 0)
+        return ST_INVALID;
+    l->out = (struct shape){ O, l->in.h, l->in.w };
+    l->work_floats = 9 * shape_size(l->in);
+    tensors[0] = (struct tensor){ .rank = 4, .dims = { O, C, 3, 3 }, .fan_in = 9 * C, .fan_out = 9 * O };
+    tensors[1] = (struct tensor){ .rank = 1, .dims = { O } };
+    *n_tensors = 2;
+    return ST_OK;
+}
+
+/* One row of a plane, moved by dj in -1..1, zeros where it leaves the picture. */
+static void shift_row(const float *from, size_t w, int dj, float *to)
+{
+    to[0] = to[w - 1] = 0;
+    if (dj < 0)
+        memcpy(to + 1, from, (w - 1) * sizeof *to);
+    else if (dj > 0)
+        memcpy(to, from + 1, (w - 1) * sizeof *to);
+    else
+        memcpy(to, from, w * sizeof *to);
+}
+
+/* x [C][H][W] -> patches [C][3][3][H][W]: patches[c][u][v] is x[c] moved by (u-1, v-1). */
+static void unfold(struct shape in, const float *x, float *patches)
+{
+    for (size_t c = 0; c < in.c; c++, x += in.h * in.w)
+        for (int u = 0; u < 3; u++)
+            for (int v = 0; v < 3; v++)
+                for (size_t i = 0; i < in.h; i++, patches += in.w) {
+                    const size_t row = i + (size_t)u - 1; /* wraps above row 0, and is then >= h */
+
+                    if (row < in.h)
+                        shift_row(x + row * in.w, in.w, v - 1, patches);
+                    else
+                        memset(patches, 0, in.w * sizeof *patches);
+                }
+}
+
+/* The transpose of unfold(): every patch value is added to the pixel that it came from; dx starts at 0. */
+static void fold(struct shape in, const float *patches, float *dx)
+{
+    for (size_t c = 0; c < in.c; c++, dx += in.h * in.w)
+        for (int u = 0; u < 3; u++)
+            for (int v = 0; v < 3; v++)
+                for (size_t i = 0; i < in.h; i++, patches += in.w) {
+                    const size_t row = i + (size_t)u - 1;
+                    const size_t begin = v == 0 ? 1 : 0, end = v == 2 ? in.w - 1 : in.w;
+
+                    if (row >= in.h)
+                        continue;
+                    for (size_t j = begin; j < end; j++)
+                        dx[row * in.w + j + (size_t)v - 1] += patches[j];
+                }
+}
+
+static void conv_forward(const struct layer *l, size_t n, const float *params, const float *x, float *y,
+                         void *tape, float *work)
+{
+    const size_t C = l->in.c, O = l->out.c, plane = l->in.h * l->in.w;
+    const float *W = params, *b = params + O * C * 9;
+
+    (void)tape;
+    for (size_t s = 0; s < n; s++, x += C * plane, y += O * plane) {
+        unfold(l->in, x, work);
+        for (size_t o = 0; o < O; o++)
+            for (size_t i = 0; i < plane; i++)
+                y[o * plane + i] = b[o];
+        gemm_nn(O, plane, C * 9, W, work, y);
+    }
+}
+
+static void conv_backward(const struct layer *l, size_t n, const float *params, const float *x,
+                          const void *tape, const float *dy, float *dx, float *dparams, float *work)
+{
+    const size_t C = l->in.c, O = l->out.c, plane = l->in.h * l->in.w;
+    float *dW = dparams, *db = dparams + O * C * 9;
+
+    (void)tape;
+    for (size_t s = 0; s < n; s++, x += C * plane, dy += O * plane) {
+        unfold(l->in, x, work);
+        gemm_nt(O, C * 9, plane, dy, work, dW);
+        for (size_t o = 0; o < O; o++) {
+            double sum = 0;
+
+            for (size_t i = 0; i < plane; i++)
+                sum += (double)dy[o * plane + i];
+            db[o] += (float)sum;
+        }
+        if (!dx)
+            continue;
+        memset(work, 0, 9 * C * plane * sizeof *work);
+        gemm_tn(C * 9, plane, O, params, dy, work);
+        memset(dx, 0, C * plane * sizeof *dx);
+        fold(l->in, work, dx);
+        dx += C * plane;
+    }
+}
+
+/* Every product of the convolution once: output pixel, weight, input pixel. */
+#define FOR_EACH_TAP(l, o, i, j, c, u, v, row, column)                           \
+    for (size_t o = 0; o < (l)->out.c; o++)                                      \
+        for (size_t i = 0; i < (l)->in.h; i++)                                   \
+            for (size_t j = 0; j < (l)->in.w; j++)                               \
+                for (size_t c = 0; c < (l)->in.c; c++)                           \
+                    for (size_t u = 0, row = i - 1; u < 3; u++, row++)           \
+                        for (size_t v = 0, column = j - 1; v < 3; v++, column++) \
+                            if (row < (l)->in.h && column < (l)->in.w)
+
+static void reference_forward(const struct layer *l, size_t n, const float *params, const float *x, float *y,
+                              void *tape, float *work)
+{
+    const size_t C = l->in.c, O = l->out.c, H = l->in.h, W = l->in.w;
+    const float *b = params + O * C * 9;
+
+    (void)tape, (void)work;
+    for (size_t s = 0; s < n; s++, x += C * H * W, y += O * H * W) {
+        for (size_t o = 0; o < O; o++)
+            for (size_t i = 0; i < H * W; i++)
+                y[o * H * W + i] = b[o];
+        FOR_EACH_TAP(l, o, i, j, c, u, v, row, column)
+        y[(o * H + i) * W + j] += params[((o * C + c) * 3 + u) * 3 + v] * x[(c * H + row) * W + column];
+    }
+}
+
+static void reference_backward(const struct layer *l, size_t n, const float *params, const float *x,
+                               const void *tape, const float *dy, float *dx, float *dparams, float *work)
+{
+    const size_t C = l->in.c, O = l->out.c, H = l->in.h, W = l->in.w;
+    float *db = dparams + O * C * 9;
+
+    (void)tape, (void)work;
+    if (dx)
+        memset(dx, 0, n * C * H * W * sizeof *dx);
+    for (size_t s = 0; s < n; s++, x += C * H * W, dy += O * H * W) {
+        for (size_t o = 0; o < O; o++)
+            for (size_t i = 0; i < H * W; i++)
+                db[o] += dy[o * H * W + i];
+        FOR_EACH_TAP(l, o, i, j, c, u, v, row, column)
+        {
+            const size_t weight = ((o * C + c) * 3 + u) * 3 + v, pixel = (c * H + row) * W + column;
+
+            dparams[weight] += dy[(o * H + i) * W + j] * x[pixel];
+            if (dx)
+                dx[pixel] += dy[(o * H + i) * W + j] * params[weight];
+        }
+        if (dx)
+            dx += C * H * W;
+    }
+}
+
+const struct layer_ops LAYER_CONV3X3 = {
+    "conv3x3", conv_shape, { conv_forward, conv_backward }, { reference_forward, reference_backward }
+};

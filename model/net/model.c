@@ -1,0 +1,86 @@
+/* model/net/model.c - see cxrd/model.h. */
+#include "cxrd/model.h"
+
+#include "loss.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct model {
+    atomic_size_t references;
+    struct network net;
+    struct preprocess pre;
+    float *params; /* [net.n_params] */
+    json_t *notes;
+};
+
+static enum status finite_check(const struct network *net, const float *params, struct error *err)
+{
+    for (size_t i = 0; i < net->n_tensors; i++) {
+        const struct tensor *t = &net->tensors[i];
+
+        for (size_t j = 0; j < t->count; j++)
+            if (!isfinite(params[t->offset + j]))
+                return error_set(err, ST_NUMERIC, "the tensor '%s' holds a value that is not a finite number",
+                                 t->name);
+    }
+    return ST_OK;
+}
+
+enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
+                      json_t *notes, struct model **ret_model, struct error *err)
+{
+    struct model *m = NULL;
+    enum status st = finite_check(net, params, err);
+
+    if (st != ST_OK)
+        goto out;
+    m = calloc(1, sizeof *m);
+    if (m) {
+        atomic_init(&m->references, 1);
+        m->net = *net;
+        m->pre = *pre;
+        m->params = malloc(net->n_params * sizeof *m->params);
+        m->notes = notes ? json_incref(notes) : json_object();
+    }
+    if (!m || !m->params || !m->notes) {
+        st = error_nomem(err);
+        goto out;
+    }
+    memcpy(m->params, params, net->n_params * sizeof *params);
+    *ret_model = m;
+    m = NULL;
+out:
+    model_unref(m);
+    json_decref(notes);
+    return st;
+}
+
+struct model *model_ref(struct model *m)
+{
+    atomic_fetch_add_explicit(&m->references, 1, memory_order_relaxed);
+    return m;
+}
+
+void model_unref(struct model *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) != 1)
+        return;
+    json_decref(m->notes);
+    free(m->params);
+    free(m);
+}
+
+const struct network *model_network(const struct model *m) { return &m->net; }
+const struct preprocess *model_preprocess(const struct model *m) { return &m->pre; }
+const float *model_params(const struct model *m) { return m->params; }
+const json_t *model_notes(const struct model *m) { return m->notes; }
+
+void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob)
+{
+    (void)m;
+    for (size_t i = 0; i < n * N_LABELS; i++)
+        ret_prob[i] = sigmoid(logits[i]);
+}

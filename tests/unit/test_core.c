@@ -1,0 +1,166 @@
+/* tests/unit/test_core.c - buffers, the generator, digests, whole files, the thread pool. */
+#include "cxrd/buf.h"
+#include "cxrd/digest.h"
+#include "cxrd/file.h"
+#include "cxrd/pool.h"
+#include "cxrd/rng.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Test(buf, grows_and_keeps_a_terminating_nul)
+{
+    struct buf b = BUF_INIT(1 << 20);
+
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&b, "%04d", i);
+    cr_assert_eq(buf_status(&b), ST_OK);
+    cr_assert_eq(b.len, 4000);
+    cr_assert_eq(strlen(b.data), 4000);
+    cr_assert(strncmp(b.data + 3996, "0999", 4) == 0);
+    buf_release(&b);
+}
+
+Test(buf, refuses_what_exceeds_its_cap_and_remembers)
+{
+    struct buf b = BUF_INIT(10);
+
+    buf_puts(&b, "12345");
+    buf_puts(&b, "678901");
+    buf_puts(&b, "x");
+    cr_assert_eq(buf_status(&b), ST_LIMIT);
+    cr_assert_str_eq(b.data, "12345");
+    buf_clear(&b);
+    buf_puts(&b, "1234567890");
+    cr_assert_eq(buf_status(&b), ST_OK);
+    buf_release(&b);
+}
+
+/* The first outputs for a state of 1, 2, 3, 4, computed by hand from the definition of xoshiro256**. */
+Test(rng, is_xoshiro256_starstar)
+{
+    struct rng r = { { 1, 2, 3, 4 } };
+
+    cr_assert_eq(rng_next(&r), 11520);
+    cr_assert_eq(rng_next(&r), 0);
+    cr_assert_eq(rng_next(&r), 1509978240);
+}
+
+Test(rng, repeats_by_seed_and_differs_by_stream)
+{
+    struct rng a, b, c;
+
+    rng_seed(&a, 42, 1);
+    rng_seed(&b, 42, 1);
+    rng_seed(&c, 42, 2);
+    for (int i = 0; i < 100; i++) {
+        const uint64_t x = rng_next(&a);
+
+        cr_assert_eq(x, rng_next(&b));
+        cr_assert_neq(x, rng_next(&c));
+    }
+}
+
+Test(rng, below_is_uniform_and_shuffle_keeps_every_item)
+{
+    enum { N = 10, DRAWS = 100000 };
+    uint32_t items[N] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+    int counts[N] = { 0 }, seen = 0;
+    struct rng r;
+
+    rng_seed(&r, 1, 1);
+    for (int i = 0; i < DRAWS; i++)
+        counts[rng_below(&r, N)]++;
+    for (int i = 0; i < N; i++)
+        cr_assert(abs(counts[i] - DRAWS / N) < 500, "%d was drawn %d times", i, counts[i]); /* 5 sigma: 474 */
+    rng_shuffle(&r, items, N);
+    for (int i = 0; i < N; i++)
+        seen |= 1 << items[i];
+    cr_assert_eq(seen, 1023);
+}
+
+Test(digest, is_sha256)
+{
+    char text[DIGEST_TEXT_SIZE];
+
+    cr_assert_eq(digest_bytes("abc", 3, text), ST_OK);
+    cr_assert_str_eq(text,
+                     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); /* FIPS 180-4 */
+}
+
+Test(file, replace_leaves_the_new_content_and_nothing_beside_it)
+{
+    char *folder = scratch_folder(), path[512], beside[520];
+    struct file_bytes f = FILE_BYTES_INIT;
+    const struct iovec first = { "old", 3 }, second[] = { { "new ", 4 }, { "content", 7 } };
+    struct error err = { 0 };
+
+    snprintf(path, sizeof path, "%s/a", folder);
+    snprintf(beside, sizeof beside, "%s.part", path);
+    cr_assert_eq(file_replace(path, &first, 1, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(file_replace(path, second, 2, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(file_read(path, 100, &f, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(f.data, "new content");
+    cr_assert_neq(access(beside, F_OK), 0);
+    file_bytes_release(&f);
+    scratch_remove(folder);
+}
+
+Test(file, read_refuses_what_is_missing_too_large_or_no_file)
+{
+    char *folder = scratch_folder(), path[512];
+    struct file_bytes f = FILE_BYTES_INIT;
+    const struct iovec part = { "12345", 5 };
+    struct error err = { 0 };
+
+    snprintf(path, sizeof path, "%s/x", folder);
+    cr_assert_eq(file_read(path, 10, &f, &err), ST_NOTFOUND);
+    cr_assert_eq(file_replace(path, &part, 1, &err), ST_OK);
+    cr_assert_eq(file_read(path, 4, &f, &err), ST_LIMIT);
+    cr_assert_eq(file_read(folder, 10, &f, &err), ST_IO);
+    snprintf(path, sizeof path, "%s/fifo", folder);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    cr_assert_eq(file_read(path, 10, &f, &err), ST_IO); /* and does not hang */
+    cr_assert_null(f.data);
+    scratch_remove(folder);
+}
+
+struct tally {
+    atomic_int calls[100], in_lane[4], clashes;
+};
+
+static void count_call(void *arg, size_t task, size_t lane)
+{
+    struct tally *t = arg;
+
+    if (atomic_fetch_add(&t->in_lane[lane], 1) != 0)
+        atomic_fetch_add(&t->clashes, 1);
+    atomic_fetch_add(&t->calls[task], 1);
+    atomic_fetch_sub(&t->in_lane[lane], 1);
+}
+
+Test(pool, does_every_task_once_and_never_two_in_one_lane)
+{
+    struct tally t = { 0 };
+    struct pool *p = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(pool_new(4, POOL_BACKGROUND, &p, &err), ST_OK, "%s", err.text);
+    for (int round = 0; round < 200; round++)
+        pool_run(p, 100, count_call, &t);
+    for (int i = 0; i < 100; i++)
+        cr_assert_eq(atomic_load(&t.calls[i]), 200);
+    cr_assert_eq(atomic_load(&t.clashes), 0);
+    pool_free(p);
+}
+
+Test(pool, refuses_no_threads)
+{
+    cr_assert_eq(pool_new(0, POOL_NORMAL, &(struct pool *){ NULL }, NULL), ST_INVALID);
+}
