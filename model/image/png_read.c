@@ -2,7 +2,7 @@
  *
  * Everything a stranger's file could use against us is bounded before libpng sees it: dimensions and decoded size
  * are read from the header by hand and checked first, libpng gets the same limits, ancillary chunks are skipped
- * unread, and what libpng would let pass with a warning (a bad Adler sum, surplus data) is an error, since a
+ * unread, and what libpng would let pass with a warning or unseen (a bad Adler sum, surplus data) is an error, since a
  * damaged radiograph must not get a prediction. libpng reports errors by longjmp; all state that lives across
  * it is in `struct reader`, never in a local. */
 #include "png.h"
@@ -13,6 +13,10 @@
 #include <string.h>
 
 enum { SIGNATURE_SIZE = 8, IHDR_END = SIGNATURE_SIZE + 8 + 13 };
+
+/* Once it has all rows, libpng skips further chunks of pixel data unread. What may rightly be in them is the end of
+ * a block, an empty last block and the checksum. */
+enum { MAX_TAIL = 16 };
 
 struct reader {
     const uint8_t *bytes;
@@ -25,6 +29,8 @@ struct reader {
     unsigned channels;    /* in these rows, after expansion */
     bool wide;            /* 16 bit samples, big-endian */
     bool palette;         /* samples are indices into grey_of */
+    bool complete;        /* all rows have come */
+    size_t tail;          /* bytes of pixel data after that */
     unsigned n_palette;   /* entries the file has */
     uint8_t grey_of[256]; /* palette index -> grey */
     char message[128];    /* libpng's, when it gives up */
@@ -47,41 +53,81 @@ static unsigned channels_of(uint8_t colour_type)
     }
 }
 
+/* Bits a sample that go with a colour type, as a set: bit 8 stands for 8 bits (ISO/IEC 15948, table 11.1). */
+static unsigned depths_of(uint8_t colour_type)
+{
+    switch (colour_type) {
+    case PNG_COLOR_TYPE_GRAY: return 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8 | 1u << 16;
+    case PNG_COLOR_TYPE_PALETTE: return 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8;
+    default: return 1u << 8 | 1u << 16;
+    }
+}
+
+/* Is there a picture of this kind? libpng refuses the others too, but does not say why. */
+static enum status kind_check(const uint8_t *ihdr_data, struct error *err)
+{
+    const uint8_t depth = ihdr_data[8], colour = ihdr_data[9];
+
+    if (channels_of(colour) == 0)
+        return error_set(err, ST_FORMAT, "broken PNG: there is no colour type %d", colour);
+    if (depth > 16 || (depths_of(colour) >> depth & 1) == 0)
+        return error_set(err, ST_FORMAT, "broken PNG: %d bits a sample do not go with colour type %d", depth,
+                         colour);
+    if (ihdr_data[10] != PNG_COMPRESSION_TYPE_BASE)
+        return error_set(err, ST_FORMAT, "broken PNG: there is no compression method %d", ihdr_data[10]);
+    if (ihdr_data[11] != PNG_FILTER_TYPE_BASE)
+        return error_set(err, ST_FORMAT, "broken PNG: there is no filter method %d", ihdr_data[11]);
+    if (ihdr_data[12] >= PNG_INTERLACE_LAST)
+        return error_set(err, ST_FORMAT, "broken PNG: there is no interlace method %d", ihdr_data[12]);
+    return ST_OK;
+}
+
 /* The header's numbers, before they size anything. */
 static enum status header_check(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
                                 struct error *err)
 {
     const uint8_t *ihdr = bytes + SIGNATURE_SIZE;
     uint64_t width, height, stored;
-    unsigned channels, depth;
+    enum status st;
 
     if (n_bytes < IHDR_END || big_endian32(ihdr) != 13 || memcmp(ihdr + 4, "IHDR", 4) != 0)
         return error_set(err, ST_FORMAT, "broken PNG: it does not begin with a header");
     width = big_endian32(ihdr + 8);
     height = big_endian32(ihdr + 12);
-    depth = ihdr[16];
-    channels = channels_of(ihdr[17]);
     if (width == 0 || height == 0)
         return error_set(err, ST_FORMAT, "broken PNG: %ju x %ju pixels", (uintmax_t)width, (uintmax_t)height);
-    if (channels == 0)
-        return error_set(err, ST_FORMAT, "broken PNG: there is no colour type %u", ihdr[17]);
+    st = kind_check(ihdr + 8, err);
+    if (st != ST_OK)
+        return st;
     if (width > limits->max_side || height > limits->max_side)
         return error_set(err, ST_LIMIT, "the image has %ju x %ju pixels, the limit is %zu a side",
                          (uintmax_t)width, (uintmax_t)height, limits->max_side);
     if (width * height > limits->max_pixels)
         return error_set(err, ST_LIMIT, "the image has %ju pixels, the limit is %zu",
                          (uintmax_t)(width * height), limits->max_pixels);
-    stored = width * height * channels * (depth > 8 ? 2 : 1);
+    stored = width * height * channels_of(ihdr[17]) * (ihdr[16] > 8 ? 2 : 1);
     if (stored > limits->max_bytes)
         return error_set(err, ST_LIMIT, "the image decodes to %ju bytes, the limit is %zu", (uintmax_t)stored,
                          limits->max_bytes);
     return ST_OK;
 }
 
+/* Is libpng about to read pixel data? */
+static bool at_pixels(png_structp png)
+{
+    return (png_get_io_state(png) & PNG_IO_MASK_LOC) == PNG_IO_CHUNK_DATA &&
+           png_get_io_chunk_type(png) == 0x49444154; /* "IDAT" */
+}
+
 static void on_read(png_structp png, png_bytep to, size_t n)
 {
     struct reader *r = png_get_io_ptr(png);
 
+    if (r->complete && at_pixels(png)) {
+        r->tail += n;
+        if (r->tail > MAX_TAIL)
+            png_error(png, "IDAT: surplus pixel data");
+    }
     if (n > r->size - r->at)
         png_error(png, "it ends early");
     memcpy(to, r->bytes + r->at, n);
@@ -92,6 +138,8 @@ static void on_error(png_structp png, png_const_charp message)
 {
     struct reader *r = png_get_error_ptr(png);
 
+    if (strcmp(message, "IEND: out of place") == 0)
+        message = "there are no pixels in it";
     snprintf(r->message, sizeof r->message, "%s", message);
     png_longjmp(png, 1);
 }
@@ -237,6 +285,7 @@ static void pixels_read(struct reader *r, int passes)
             if (pass == passes - 1)
                 row_to_grey(r, row, r->img.grey + y * r->img.width);
         }
+    r->complete = true;
     png_read_end(r->png, NULL);
 }
 

@@ -17,6 +17,13 @@ static void on_write(png_structp png, png_bytep bytes, size_t n)
 }
 
 static void on_flush(png_structp png) { (void)png; }
+
+static void on_error(png_structp png, png_const_charp message)
+{
+    (void)message; /* libpng's own handler writes to standard error */
+    png_longjmp(png, 1);
+}
+
 static void on_warning(png_structp png, png_const_charp message) { (void)png, (void)message; }
 
 /* The one function that libpng may jump back into: nothing it uses afterwards changes in between. */
@@ -43,8 +50,8 @@ enum status image_encode_png(const uint8_t *pixels, size_t width, size_t height,
     struct writer w = { .out = out };
     enum status st = ST_OK;
 
-    assert(channels == 1 || channels == 3);
-    w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, on_warning);
+    assert(width > 0 && height > 0 && (channels == 1 || channels == 3));
+    w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
     w.info = w.png ? png_create_info_struct(w.png) : NULL;
     if (!w.info || !written(&w, pixels, width, height, channels))
         st = error_nomem(err);

@@ -1,6 +1,7 @@
 /* model/net/conv3x3.c - 3x3 cross-correlation, stride 1, zero "same" padding: [n][C][H][W] -> [n][O][H][W].
  *   y[o][i][j] = b[o] + sum over c, u, v of W[o][c][u][v] x[c][i+u-1][j+v-1];   W [O][C][3][3], then b [O].
- * Run as products over unfolded patches: `work` holds [C*9][H*W], one sample at a time. */
+ * Run as products over unfolded patches: `work` holds [C*9][H*W], one sample at a time. The reference sums in double:
+ * a weight's slope has H*W terms for each picture, too many for float32 to be the truth. */
 #include "gemm.h"
 #include "layer.h"
 
@@ -108,15 +109,17 @@ static void conv_backward(const struct layer *l, size_t n, const float *params, 
     }
 }
 
-/* Every product of the convolution once: output pixel, weight, input pixel. */
-#define FOR_EACH_TAP(l, o, i, j, c, u, v, row, column)                           \
-    for (size_t o = 0; o < (l)->out.c; o++)                                      \
-        for (size_t i = 0; i < (l)->in.h; i++)                                   \
-            for (size_t j = 0; j < (l)->in.w; j++)                               \
-                for (size_t c = 0; c < (l)->in.c; c++)                           \
-                    for (size_t u = 0, row = i - 1; u < 3; u++, row++)           \
-                        for (size_t v = 0, column = j - 1; v < 3; v++, column++) \
-                            if (row < (l)->in.h && column < (l)->in.w)
+/* The sum over the three rows and columns around (i, j) of a plane, zero outside, weighted by a kernel. */
+static double correlate(const float *plane, size_t h, size_t w, size_t i, size_t j, const float *kernel)
+{
+    double sum = 0;
+
+    for (size_t u = 0, row = i - 1; u < 3; u++, row++) /* wraps above row 0, and is then >= h */
+        for (size_t v = 0, column = j - 1; v < 3; v++, column++)
+            if (row < h && column < w)
+                sum += (double)kernel[u * 3 + v] * (double)plane[row * w + column];
+    return sum;
+}
 
 static void reference_forward(const struct layer *l, size_t n, const float *params, const float *x, float *y,
                               void *tape, float *work)
@@ -125,13 +128,50 @@ static void reference_forward(const struct layer *l, size_t n, const float *para
     const float *b = params + O * C * 9;
 
     (void)tape, (void)work;
-    for (size_t s = 0; s < n; s++, x += C * H * W, y += O * H * W) {
+    for (size_t s = 0; s < n; s++, x += C * H * W)
         for (size_t o = 0; o < O; o++)
-            for (size_t i = 0; i < H * W; i++)
-                y[o * H * W + i] = b[o];
-        FOR_EACH_TAP(l, o, i, j, c, u, v, row, column)
-        y[(o * H + i) * W + j] += params[((o * C + c) * 3 + u) * 3 + v] * x[(c * H + row) * W + column];
-    }
+            for (size_t i = 0; i < H; i++)
+                for (size_t j = 0; j < W; j++) {
+                    double sum = (double)b[o];
+
+                    for (size_t c = 0; c < C; c++)
+                        sum += correlate(x + c * H * W, H, W, i, j, params + (o * C + c) * 9);
+                    *y++ = (float)sum;
+                }
+}
+
+/* dW[o][c][u][v] of one picture: the sum over pixels of the slope times what this tap saw there. */
+static double tap_slope(const float *dy, const float *plane, size_t h, size_t w, size_t u, size_t v)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < h; i++)
+        for (size_t j = 0; j < w; j++) {
+            const size_t row = i + u - 1, column = j + v - 1;
+
+            if (row < h && column < w)
+                sum += (double)dy[i * w + j] * (double)plane[row * w + column];
+        }
+    return sum;
+}
+
+/* What one pixel of a plane gives to the slope by it: through every tap that saw it, of every output plane. */
+static double pixel_slope(const struct layer *l, const float *params, const float *dy, size_t c, size_t i,
+                          size_t j)
+{
+    const size_t C = l->in.c, H = l->in.h, W = l->in.w;
+    double sum = 0;
+
+    for (size_t o = 0; o < l->out.c; o++)
+        for (size_t u = 0; u < 3; u++)
+            for (size_t v = 0; v < 3; v++) {
+                const size_t row = i + 1 - u, column = j + 1 - v;
+
+                if (row < H && column < W)
+                    sum += (double)dy[(o * H + row) * W + column] *
+                           (double)params[((o * C + c) * 3 + u) * 3 + v];
+            }
+    return sum;
 }
 
 static void reference_backward(const struct layer *l, size_t n, const float *params, const float *x,
@@ -141,22 +181,23 @@ static void reference_backward(const struct layer *l, size_t n, const float *par
     float *db = dparams + O * C * 9;
 
     (void)tape, (void)work;
-    if (dx)
-        memset(dx, 0, n * C * H * W * sizeof *dx);
     for (size_t s = 0; s < n; s++, x += C * H * W, dy += O * H * W) {
-        for (size_t o = 0; o < O; o++)
-            for (size_t i = 0; i < H * W; i++)
-                db[o] += dy[o * H * W + i];
-        FOR_EACH_TAP(l, o, i, j, c, u, v, row, column)
-        {
-            const size_t weight = ((o * C + c) * 3 + u) * 3 + v, pixel = (c * H + row) * W + column;
+        for (size_t o = 0; o < O; o++) {
+            double sum = 0;
 
-            dparams[weight] += dy[(o * H + i) * W + j] * x[pixel];
-            if (dx)
-                dx[pixel] += dy[(o * H + i) * W + j] * params[weight];
+            for (size_t i = 0; i < H * W; i++)
+                sum += (double)dy[o * H * W + i];
+            db[o] += (float)sum;
         }
-        if (dx)
-            dx += C * H * W;
+        for (size_t k = 0; k < O * C * 9; k++)
+            dparams[k] +=
+                (float)tap_slope(dy + k / (C * 9) * H * W, x + k / 9 % C * H * W, H, W, k % 9 / 3, k % 3);
+        if (!dx)
+            continue;
+        for (size_t c = 0; c < C; c++)
+            for (size_t i = 0; i < H; i++)
+                for (size_t j = 0; j < W; j++)
+                    *dx++ = (float)pixel_slope(l, params, dy, c, i, j);
     }
 }
 

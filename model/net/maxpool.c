@@ -1,7 +1,8 @@
 /* model/net/maxpool.c - 2x2 max-pool, stride 2: [n][C][H][W] -> [n][C][H/2][W/2], H and W even. Of equal values the
- * first in row-major order wins and gets the gradient. */
+ * first in row-major order wins and gets the gradient; NaN wins over all. */
 #include "layer.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ static void maxpool_forward(const struct layer *l, size_t n, const float *params
             uint8_t best = 0;
 
             for (uint8_t k = 1; k < 4; k++)
-                if (v[k] > v[best])
+                if (v[k] > v[best] || isnan(v[k]))
                     best = k;
             *y++ = v[best];
             if (won)

@@ -1,4 +1,5 @@
-/* model/net/relu.c - y = max(x, 0), any shape. The slope at 0 is 0. */
+/* model/net/relu.c - y = max(x, 0), any shape. The slope at 0 is 0. NaN stays NaN: were it made 0 here, a sum that
+ * overflowed would end as an ordinary probability. */
 #include "layer.h"
 
 static enum status relu_shape(struct layer *l, struct tensor tensors[2], size_t *n_tensors)
@@ -16,7 +17,7 @@ static void relu_forward(const struct layer *l, size_t n, const float *params, c
 
     (void)params, (void)tape, (void)work;
     for (size_t i = 0; i < size; i++)
-        y[i] = x[i] > 0 ? x[i] : 0;
+        y[i] = x[i] < 0 ? 0 : x[i];
 }
 
 static void relu_backward(const struct layer *l, size_t n, const float *params, const float *x,

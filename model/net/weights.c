@@ -75,6 +75,7 @@ static enum status geometry_parse(struct parts *p, const json_t *metadata, struc
     const char *resize = json_string_value(json_object_get(metadata, "resize"));
     const char *labels = json_string_value(json_object_get(metadata, "labels"));
     double size, mean, std;
+    struct error why;
     enum status st = number_of(metadata, "image_size", 256, &size, err);
 
     if (st == ST_OK)
@@ -83,8 +84,11 @@ static enum status geometry_parse(struct parts *p, const json_t *metadata, struc
         st = number_of(metadata, "input_std", 1, &std, err);
     if (st != ST_OK)
         return st;
-    if (std <= 0)
+    if ((float)std <= 0)
         return error_set(err, ST_FORMAT, "the metadata's 'input_std' must be above 0");
+    if (!isfinite((0 - (float)mean) / (float)std) || !isfinite((255 - (float)mean) / (float)std))
+        return error_set(err, ST_FORMAT,
+                         "the metadata's 'input_mean' and 'input_std' make no numbers of grey values");
     if (size < PREPROCESS_MIN_SIZE || size > PREPROCESS_MAX_SIZE || size != floor(size))
         return error_set(err, ST_FORMAT, "the metadata's 'image_size' is not a whole number in %d..%d",
                          PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE);
@@ -94,8 +98,8 @@ static enum status geometry_parse(struct parts *p, const json_t *metadata, struc
                          resize);
     if (labels && strcmp(labels, labels_joined()) != 0)
         return error_set(err, ST_FORMAT, "the metadata's 'labels' are not the 14 findings in their order");
-    if (network_init(&p->net, architecture ? architecture : "cnn4", p->pre.size, err) != ST_OK)
-        return ST_FORMAT;
+    if (network_init(&p->net, architecture ? architecture : "cnn4", p->pre.size, &why) != ST_OK)
+        return error_set(err, ST_FORMAT, "%s", why.text);
     return ST_OK;
 }
 
@@ -308,6 +312,12 @@ static enum status header_write(const struct model *m, struct buf *out, struct e
     if (!text)
         return error_nomem(err);
     n = (strlen(text) + 7) / 8 * 8;
+    if (n > MAX_HEADER) { /* what no reader of ours would take */
+        free(text);
+        return error_set(err, ST_LIMIT,
+                         "the model's notes do not fit: the header has %" PRIu64 " bytes, the limit is %d", n,
+                         MAX_HEADER);
+    }
     for (size_t i = 0; i < LENGTH_SIZE; i++)
         length[i] = (uint8_t)(n >> (8 * i));
     buf_put(out, length, sizeof length);
@@ -328,7 +338,7 @@ enum status weights_write(const struct model *m, struct buf *out, struct error *
 
 enum status weights_save(const struct model *m, const char *path, struct error *err)
 {
-    struct buf header = BUF_INIT(MAX_HEADER);
+    struct buf header = BUF_INIT(LENGTH_SIZE + MAX_HEADER);
     enum status st = header_write(m, &header, err);
 
     if (st == ST_OK) {
