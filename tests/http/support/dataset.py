@@ -1,0 +1,94 @@
+"""A tiny data set in NIH layout, and weights trained on it: made once a run."""
+import functools
+import json
+import os
+
+from . import picture, program
+
+LABELS = ('Atelectasis', 'Cardiomegaly', 'Consolidation', 'Edema', 'Effusion', 'Emphysema', 'Fibrosis', 'Hernia',
+          'Infiltration', 'Mass', 'Nodule', 'Pleural_Thickening', 'Pneumonia', 'Pneumothorax')
+COLUMNS = ('Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,'
+           'OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],')
+
+ROWS = 48
+OLD = 2  # rows above any age
+SIZE = 64  # the smallest image size there is: quick
+
+
+def findings(i):
+    """Of row i; a sixth are normal."""
+    return ['No Finding'] if i % 6 == 0 else sorted({LABELS[i % 14], LABELS[i * 5 % 14]})
+
+
+def name(i):
+    return f'{i // 2:08d}_{i % 2:03d}.png'
+
+
+def line(i):
+    age = 400 + i if i > ROWS - 1 - OLD else 30 + i
+    return f'{name(i)},{"|".join(findings(i))},0,{i // 2},{age},{"MF"[i % 2]},{("PA", "AP")[i % 2]},{SIZE},{SIZE},0.1,0.1,'
+
+
+def write_table(folder, lines=None, columns=COLUMNS):
+    os.makedirs(folder, exist_ok=True)
+    lines = [line(i) for i in range(ROWS)] if lines is None else lines
+    with open(os.path.join(folder, 'Data_Entry_2017.csv'), 'w', encoding='ascii') as table:
+        table.write('\n'.join([columns, *lines]) + '\n')
+
+
+@functools.lru_cache(maxsize=None)
+def image(i):
+    return picture.noise(i, SIZE, SIZE)
+
+
+def write_images(folder, rows=range(ROWS)):
+    images = os.path.join(folder, 'images_001', 'images')
+    os.makedirs(images)
+    for i in rows:
+        with open(os.path.join(images, name(i)), 'wb') as file:
+            file.write(image(i))
+
+
+@functools.lru_cache(maxsize=None)
+def tiny():
+    """A folder of data sets that holds one, "tiny"."""
+    datasets = program.new_folder('datasets')
+    write_table(os.path.join(datasets, 'tiny'))
+    write_images(os.path.join(datasets, 'tiny'))
+    return datasets
+
+
+@functools.lru_cache(maxsize=None)
+def trained(seed=1):
+    """The folder that `cxrd train` left: a step of training, so that it is quick and still no constant."""
+    out = os.path.join(program.new_folder('trained'), 'out')
+    done = program.run('train', '--datasets', tiny(), '--dataset', 'tiny', '--out', out, '--threads', '2', '--set',
+                       f'image_size={SIZE}', '--set', 'epochs=1', '--set', 'steps_per_epoch=2', '--set',
+                       'batch_size=8', '--set', f'seed={seed}')
+    if done.returncode != 0:
+        raise AssertionError(f'cxrd train: {done.stderr}')
+    return out
+
+
+def weights_path(seed=1):
+    return os.path.join(trained(seed), 'weights.safetensors')
+
+
+@functools.lru_cache(maxsize=None)
+def weights(seed=1):
+    with open(weights_path(seed), 'rb') as file:
+        return file.read()
+
+
+def predict_here(pictures, weights_file):
+    """What `cxrd predict --weights` says of pictures: a list of replies."""
+    folder = program.new_folder('pictures')
+    paths = []
+    for i, data in enumerate(pictures):
+        paths.append(os.path.join(folder, f'{i}.png'))
+        with open(paths[-1], 'wb') as file:
+            file.write(data)
+    done = program.run('predict', '--weights', weights_file, '--json', *paths)
+    if done.returncode != 0:
+        raise AssertionError(f'cxrd predict: {done.stderr}')
+    return [json.loads(reply) for reply in done.stdout.splitlines()]

@@ -1,0 +1,143 @@
+"""The program under test: where it is, how to run a command of it, how to run it as a server.
+
+Nothing of the caller's environment that could change its behaviour reaches it, and every server is watched: whoever
+stops one sees that it ended with status 0 and that its log held nothing but JSON lines (a sanitizer's report is none).
+"""
+import atexit
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+BINARY = os.environ.get('CXRD_BIN', '')
+TEST_DATA = os.environ.get('CXRD_TEST_DATA', '')
+
+START_SECONDS = 120  # generous: a sanitizer build on a busy machine
+END_SECONDS = 60
+
+_folders = tempfile.mkdtemp(prefix='cxrd-http-')
+atexit.register(shutil.rmtree, _folders, ignore_errors=True)
+
+
+def new_folder(name='x'):
+    """A fresh folder that is gone when the tests end."""
+    return tempfile.mkdtemp(prefix=name + '-', dir=_folders)
+
+
+def environment(**extra):
+    """The caller's environment without what speaks to the program or to its HTTP client."""
+    keep = {k: v for k, v in os.environ.items()
+            if not k.startswith('CXRD_') and k.lower() not in ('http_proxy', 'https_proxy', 'all_proxy', 'no_proxy')}
+    keep.update(extra)
+    return keep
+
+
+def run(*args, env=None, **kwargs):
+    """Run a command of the program to its end: .returncode, .stdout and .stderr as text."""
+    return subprocess.run([BINARY, *args], env=environment(**(env or {})), capture_output=True, text=True,
+                          timeout=END_SECONDS, check=False, **kwargs)
+
+
+def poll(condition, what, seconds=60):
+    """Ask until the answer is true, and return it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f'not within {seconds} s: {what}')
+        time.sleep(0.02)
+
+
+class Server:
+    """`cxrd serve` on a port that it picks, with a state folder of its own unless one is given."""
+
+    def __init__(self, *args, state=None, datasets=None, threads=2, env=None):
+        self.state = state or new_folder('state')
+        self.log_path = os.path.join(new_folder('log'), 'log')
+        command = [BINARY, 'serve', '--listen', '127.0.0.1:0', '--state', self.state, '--threads', str(threads)]
+        if datasets:
+            command += ['--datasets', datasets]
+        with open(self.log_path, 'wb') as log:
+            self.process = subprocess.Popen(command + list(args), env=environment(**(env or {})),
+                                            stdout=subprocess.PIPE, stderr=log, text=True)
+        self.first_line = self._first_line()
+        prefix = 'listening on http://'
+        if not self.first_line.startswith(prefix):
+            self.kill()
+            raise AssertionError(f'the server did not start: {self.first_line!r} {self.log_text()}')
+        host, port = self.first_line[len(prefix):].strip().rsplit(':', 1)
+        self.address = (host, int(port))
+        self.url = f'http://{host}:{port}'
+
+    def _first_line(self):
+        lines = queue.Queue()
+
+        def read():
+            for line in self.process.stdout:
+                lines.put(line)
+            lines.put('')
+
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            return lines.get(timeout=START_SECONDS)
+        except queue.Empty:
+            return '(nothing)'
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log_text(self):
+        with open(self.log_path, encoding='utf-8', errors='surrogateescape') as log:
+            return log.read()
+
+    def log(self):
+        """The log so far as objects; a line that is no JSON object is a failure."""
+        lines = []
+        for line in self.log_text().splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                lines.append(None)
+            if not isinstance(lines[-1], dict):
+                raise AssertionError(f'the log holds more than JSON lines:\n{self.log_text()[-4000:]}')
+        return lines
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def terminate(self, number=signal.SIGTERM):
+        """Ask it to end; wait() tells how it did."""
+        self.process.send_signal(number)
+
+    def wait(self):
+        """Its exit status, negative for a signal."""
+        return self.process.wait(timeout=END_SECONDS)
+
+    def stop(self):
+        """End it as an operator would; it must end well."""
+        if self.process.stdout.closed:
+            return
+        if self.alive():
+            self.terminate()
+        status = self.wait()
+        self.process.stdout.close()
+        lines = self.log()
+        if status != 0:
+            raise AssertionError(f'the server ended with {status}: {self.log_text()[-4000:]}')
+        bad = [line for line in lines if not {'time', 'level', 'message'} <= line.keys()]
+        if bad:
+            raise AssertionError(f'log lines without time, level or message: {bad[:3]}')
+
+    def kill(self):
+        """As the kernel would, without a warning."""
+        self.process.kill()
+        self.process.wait(timeout=END_SECONDS)
+        self.process.stdout.close()

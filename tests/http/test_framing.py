@@ -1,0 +1,301 @@
+"""The edges of HTTP itself over a bare socket: what two servers in a row could read differently is refused, and what
+follows a refused request on its connection is never run."""
+import unittest
+
+from support import client, picture
+from support.case import ServerCase
+
+SMUGGLED = client.head('GET', '/livez', 'X-Request-Id: smuggled')
+
+
+class Framing(ServerCase):
+    with_model = True
+
+    def setUp(self):
+        self.lines = len(self.server.log())
+
+    def assert_refused(self, data, status=400, says=None, target='/predict'):
+        """One refusal, then the end of the connection: what came behind it was not run."""
+        replies = client.talk(self.server, data, data.split(b' ')[0].decode(), target)
+        self.assertEqual([r.status for r in replies], [status], replies)
+        self.assert_problem(replies[0], status, says)
+        self.assertEqual(replies[0].headers['connection'].lower(), 'close')
+        self.assert_nothing_smuggled()
+
+    def assert_refused_below(self, data, status=400):
+        """The same by the network library, in its words."""
+        answer = client.everything(self.server, data)
+        self.assertTrue(answer.startswith(b'HTTP/1.1 %d ' % status), answer)
+        self.assertNotIn(b'alive', answer)
+        self.assert_nothing_smuggled()
+
+    def assert_nothing_smuggled(self):
+        self.assertEqual(self.get('/livez').status, 200)
+        ids = [line.get('request_id') for line in self.server.log()[self.lines:]]
+        self.assertNotIn('smuggled', ids)
+
+
+class Refused(Framing):
+
+    def refuse_post(self, *lines, body=b'', says=None, status=400):
+        self.assert_refused(client.head('POST', '/predict', *lines) + body + SMUGGLED, status, says)
+
+    def refuse_post_below(self, *lines, body=b'', status=400):
+        self.assert_refused_below(client.head('POST', '/predict', *lines) + body + SMUGGLED, status)
+
+    def test_two_content_lengths(self):
+        for first, second in ((3, 3), (3, 30), (0, len(SMUGGLED)), (len(SMUGGLED), 0)):
+            with self.subTest((first, second)):
+                self.refuse_post(f'Content-Length: {first}', f'Content-Length: {second}', body=b'abc',
+                                 says='more than one Content-Length')
+
+    def test_a_content_length_with_a_transfer_encoding(self):
+        chunked = b'3\r\nabc\r\n0\r\n\r\n'
+        for lines in (('Content-Length: 3', 'Transfer-Encoding: chunked'),
+                      ('Transfer-Encoding: chunked', 'Content-Length: 0'),
+                      ('Content-Length: 13', 'transfer-encoding: CHUNKED')):
+            with self.subTest(lines):
+                self.refuse_post(*lines, body=chunked, says='both')
+
+    def test_a_transfer_encoding_other_than_chunked(self):
+        for value in ('identity', 'gzip', 'gzip, chunked', 'chunked, gzip', 'chunked, chunked', 'xchunked', 'chunked;q=1',
+                      '"chunked"', ''):
+            with self.subTest(value):
+                self.refuse_post(f'Transfer-Encoding: {value}', body=b'0\r\n\r\n', says='Transfer-Encoding')
+
+    def test_two_transfer_encodings(self):
+        self.refuse_post('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked', body=b'0\r\n\r\n',
+                         says='Transfer-Encoding')
+        self.refuse_post('Transfer-Encoding: chunked', 'Transfer-Encoding: identity', body=b'0\r\n\r\n',
+                         says='Transfer-Encoding')
+
+    def test_a_space_before_the_colon(self):
+        self.refuse_post('Transfer-Encoding : chunked', body=b'0\r\n\r\n', says='broken name')
+        self.refuse_post('Content-Length : 3', body=b'abc', says='broken name')
+
+    def test_content_lengths_that_are_no_number(self):
+        for value in ('-1', '+3', '3x', '0x3', '3, 3', '', '3 3', '1e1'):
+            with self.subTest(value):
+                self.refuse_post_below(f'Content-Length: {value}', body=b'abc')
+
+    def test_content_lengths_that_are_too_large(self):
+        self.refuse_post_below('Content-Length: 18446744073709551616', status=413)  # 2^64
+        self.refuse_post('Content-Length: 18446744073709551615', status=413, says='limit')
+        self.refuse_post('Content-Length: 9223372036854775808', status=413, says='limit')
+
+    def test_chunks_that_are_none(self):
+        for chunks in (b'zz\r\nabc\r\n', b'-1\r\nabc\r\n', b'3\r\nabcX\r\n0\r\n\r\n', b'\r\n0\r\n\r\n'):
+            with self.subTest(chunks):
+                self.refuse_post_below('Transfer-Encoding: chunked', body=chunks)
+
+    def test_a_chunk_too_large_to_count(self):
+        self.refuse_post_below('Transfer-Encoding: chunked', body=b'fffffffffffffffffff\r\nabc\r\n', status=413)
+
+    def test_two_hosts(self):
+        for lines in (('Host: 127.0.0.1',), ('Host: other.example',), ('HOST: x',)):
+            self.assert_refused(client.head('GET', '/livez', *lines) + SMUGGLED, says='Host', target='/livez')
+
+    def test_no_host(self):
+        self.assert_refused_below(client.head('GET', '/livez', host=False) + SMUGGLED)
+
+    def test_header_names_that_are_no_token(self):
+        for line in ('Bad Name: x', 'Bad(Name: x', 'B\x01d: x', 'Bäd: x', 'Bad\t: x', '"Bad": x', 'B@d: x'):
+            with self.subTest(line):
+                self.assert_refused(client.head('GET', '/livez', line) + SMUGGLED, says='broken name', target='/livez')
+
+    def test_a_header_without_a_colon(self):
+        self.assert_refused_below(client.head('GET', '/livez', 'nothing') + SMUGGLED)
+
+    def test_control_characters_in_a_value(self):
+        for character in '\x01\x08\x1b\x7f':
+            with self.subTest(hex(ord(character))):
+                self.assert_refused(client.head('GET', '/livez', f'X: a{character}b') + SMUGGLED,
+                                    says='control character', target='/livez')
+
+    def test_a_bare_carriage_return_in_a_value(self):
+        self.assert_refused(client.head('GET', '/livez', 'X: a\rTransfer-Encoding: chunked') + SMUGGLED,
+                            says='control character', target='/livez')
+
+    def test_a_transfer_encoding_in_http_1_0(self):
+        self.assert_refused(b'POST /predict HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n' + SMUGGLED,
+                            says='HTTP/1.0')
+
+    def test_a_body_where_none_is_taken(self):
+        self.assert_refused(client.head('GET', '/livez', f'Content-Length: {len(SMUGGLED)}') + SMUGGLED,
+                            says='takes no body', target='/livez')
+        chunk = b'%x\r\n' % len(SMUGGLED) + SMUGGLED + b'\r\n0\r\n\r\n'
+        self.assert_refused(client.head('GET', '/jobs', 'Transfer-Encoding: chunked') + chunk, says='takes no body',
+                            target='/jobs')
+
+    def test_the_body_of_a_404_or_405_is_a_body(self):
+        for method, target, status in (('POST', '/nothing', 404), ('POST', '/livez', 405), ('PUT', '/predict', 405)):
+            for head, body in ((f'Content-Length: {len(SMUGGLED)}', SMUGGLED),
+                               ('Transfer-Encoding: chunked', b'%x\r\n%s\r\n0\r\n\r\n' % (len(SMUGGLED), SMUGGLED))):
+                with self.subTest((target, head)), client.Raw(self.server) as raw:
+                    raw.send(client.head(method, target, head) + body + client.head('GET', '/version'))
+                    self.assert_problem(raw.reply(method, target), status)
+                    self.assertEqual(raw.reply().json()['name'], 'cxrd')
+                    self.assert_nothing_smuggled()
+
+    def test_what_follows_a_body_that_is_too_large(self):
+        self.assert_refused(client.head('POST', '/predict', 'Content-Length: 99999999') + SMUGGLED, 413, 'the limit is')
+
+    def test_versions_that_are_none(self):
+        for line, status in ((b'GET /livez HTTP/2.0', 505), (b'GET /livez JUNK', 400), (b'GET /livez', 400)):
+            with self.subTest(line):
+                self.assert_refused_below(line + b'\r\nHost: x\r\n\r\n' + SMUGGLED, status)
+
+    def test_what_is_no_http_at_all(self):
+        for data in (b'\x16\x03\x01\x02\0\1\0\1\xfc\3\3\r\n\r\n', b'hello\r\n\r\n', b'SSH-2.0-OpenSSH_9\r\n\r\n'):
+            with self.subTest(data):
+                self.assertEqual(client.everything(self.server, data + SMUGGLED), b'')
+                self.assert_nothing_smuggled()
+
+
+class Accepted(Framing):
+
+    def test_http_1_0_without_a_host(self):
+        replies = client.talk(self.server, b'GET /livez HTTP/1.0\r\n\r\n')
+        self.assertEqual([(r.status, r.body) for r in replies], [(200, b'{"status":"alive"}\n')])
+
+    def test_http_1_0_that_keeps_the_connection(self):
+        with client.Raw(self.server) as raw:
+            for _ in range(3):
+                raw.send(b'GET /livez HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
+                self.assertEqual(raw.reply().status, 200)
+
+    def test_a_tab_in_a_value(self):
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('GET', '/livez', 'X: a\tb'))
+            self.assertEqual(raw.reply().status, 200)
+
+    def test_chunk_extensions_and_trailers(self):
+        data = picture.noise(1)
+        chunks = b'%x;a=b;c="d"\r\n' % len(data) + data + b'\r\n0\r\nX-Trailer: 1\r\n\r\n'
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/predict', 'Transfer-Encoding: chunked') + chunks)
+            self.assert_prediction(raw.reply(target='/predict', method='POST'))
+
+    def test_a_head_that_comes_byte_by_byte(self):
+        with client.Raw(self.server) as raw:
+            for byte in client.head('GET', '/livez', 'X-Request-Id: slow'):
+                raw.send(bytes([byte]))
+            self.assertEqual(raw.reply().headers['x-request-id'], 'slow')
+
+
+class Connections(Framing):
+
+    def test_one_connection_serves_many_requests(self):
+        film = picture.noise(1)
+        with client.Client(self.server) as one:
+            one.connection.connect()
+            port = one.connection.sock.getsockname()[1]
+            for _ in range(20):
+                self.assertEqual(one.request('GET', '/livez').status, 200)
+                self.assertEqual(one.request('POST', '/predict', film).status, 200)
+                self.assertEqual(one.request('POST', '/predict', b'no picture').status, 415)
+                self.assertEqual(one.request('GET', '/jobs/00000000-0000').status, 404)
+                self.assertEqual(one.request('GET', '/jobs').status, 200)
+            self.assertEqual(one.connection.sock.getsockname()[1], port)  # http.client would have connected anew
+
+    def test_connection_close_is_obeyed(self):
+        replies = client.talk(self.server, client.head('GET', '/livez', 'Connection: close') + SMUGGLED)
+        self.assertEqual([r.status for r in replies], [200])
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        film = picture.noise(1)
+        data = b''
+        for i in range(10):
+            data += client.head('POST', '/predict', f'Content-Length: {len(film)}', f'X-Request-Id: p{i}') + film
+            data += client.head('GET', '/livez', f'X-Request-Id: l{i}')
+        with client.Raw(self.server) as raw:
+            raw.send(data)
+            for i in range(10):
+                for name in (f'p{i}', f'l{i}'):
+                    reply = raw.reply()
+                    self.assertEqual((reply.status, reply.headers['x-request-id']), (200, name))
+
+    def test_expect_100_continue_is_answered_before_the_body(self):
+        film = picture.noise(1)
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/predict', f'Content-Length: {len(film)}', 'Expect: 100-continue'))
+            self.assertEqual(raw.reply().status, 100)
+            raw.send(film)
+            self.assert_prediction(raw.reply())
+
+    def test_expect_100_continue_is_refused_without_the_body(self):
+        for method, target, length, status in (('POST', '/predict', 1 << 30, 413), ('POST', '/nothing', 100, 404),
+                                               ('PUT', '/predict', 100, 405)):
+            with self.subTest(target):
+                self.assert_refused(client.head(method, target, f'Content-Length: {length}', 'Expect: 100-continue'),
+                                    status, target=target)
+
+    def test_clients_that_leave_early_do_no_harm(self):
+        film = picture.noise(1, 500, 500)
+        whole = client.head('POST', '/predict', f'Content-Length: {len(film)}') + film
+        for n in (0, 1, 10, len(whole) // 2, len(whole) - 1, len(whole)):
+            with client.Raw(self.server) as raw:
+                raw.send(whole[:n])
+        self.assert_prediction(self.predict(film))
+
+
+class Methods(Framing):
+
+    def test_methods_that_a_path_does_not_have_are_405_with_those_that_it_has(self):
+        rows = (('TRACE', '/predict', 'POST, OPTIONS'), ('FOO', '/predict', 'POST, OPTIONS'),
+                ('post', '/predict', 'POST, OPTIONS'), ('Post', '/predict', 'POST, OPTIONS'),
+                ('GET', '/predict', 'POST, OPTIONS'), ('HEAD', '/predict', 'POST, OPTIONS'),
+                ('DELETE', '/models', 'GET, HEAD, POST, OPTIONS'), ('get', '/livez', 'GET, HEAD, OPTIONS'),
+                ('GETGETGETGETGETGETGET', '/livez', 'GET, HEAD, OPTIONS'), ('PATCH', '/livez', 'GET, HEAD, OPTIONS'),
+                ('head', '/livez', 'GET, HEAD, OPTIONS'), ('options', '/livez', 'GET, HEAD, OPTIONS'))
+        for method, target, allow in rows:
+            with self.subTest((method, target)), client.Raw(self.server) as raw:
+                raw.send(client.head(method, target))
+                reply = raw.reply(method)
+                self.assertEqual((reply.status, reply.headers['allow']), (405, allow))
+
+    def test_connect_is_nothing(self):
+        replies = client.talk(self.server, client.head('CONNECT', '127.0.0.1:443') + SMUGGLED)
+        self.assertEqual([r.status for r in replies], [400])
+
+    def test_options_is_204_with_the_methods(self):
+        for target, allow in (('/predict', 'POST, OPTIONS'), ('/models', 'GET, HEAD, POST, OPTIONS'),
+                              ('/jobs/00000000-0000', 'GET, HEAD, OPTIONS'), ('/livez', 'GET, HEAD, OPTIONS')):
+            with self.subTest(target):
+                reply = client.request(self.server, 'OPTIONS', target)
+                self.assertEqual((reply.status, reply.headers['allow'], reply.body), (204, allow, b''))
+        self.assert_problem(client.request(self.server, 'OPTIONS', '/nothing'), 404)
+
+
+class Paths(Framing):
+
+    def test_paths_that_are_not_there_are_404(self):
+        for target in ('/', '/nothing', '/predict/', '//predict', '/PREDICT', '/%70redict', '/predict%20', '/predict;x',
+                       '/jobs/', '/jobs//', '/jobs/x', '/jobs/0000000', '/jobs/0000000g', '/jobs/' + '0' * 37,
+                       '/jobs/00000000-0000/', '/jobs/00000000-0000/cancel/x', '/jobs/..%2f..%2fetc', '/jobs/../livez',
+                       '/./livez', '/%2e%2e/livez', '/../livez', '/livez%2f', '/models/00000000-0000/weights/',
+                       '/models/DEADBEEF', '/openapi.yml', '/livez\\', '/é'.encode().decode('latin-1'), '/\xff'):
+            with self.subTest(target), client.Raw(self.server) as raw:
+                raw.send(client.head('GET', target))
+                self.assert_problem(raw.reply(), 404)
+
+    def test_a_nul_in_a_path_is_400(self):
+        for target in ('/livez%00', '/%00', '/livez?x=%00', '/jobs/%00'):
+            with self.subTest(target), client.Raw(self.server) as raw:
+                raw.send(client.head('GET', target))
+                self.assert_problem(raw.reply(), 400)
+
+    def test_a_target_that_is_no_path_is_400(self):
+        for target in ('*', 'livez', 'http:/livez', '?x'):
+            with self.subTest(target), client.Raw(self.server) as raw:
+                raw.send(client.head('GET', target))
+                self.assert_problem(raw.reply(), 400)
+
+    def test_a_query_does_not_change_the_path(self):
+        for target in ('/livez?', '/livez?x=1', '/livez?/predict', '/livez??', '/livez?%'):
+            with self.subTest(target):
+                self.assertEqual(self.get(target).status, 200)
+
+
+if __name__ == '__main__':
+    unittest.main()

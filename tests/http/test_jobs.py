@@ -1,0 +1,554 @@
+"""Training jobs over HTTP: what is refused, what is recorded, how they end."""
+import csv
+import hashlib
+import json
+import os
+import shutil
+import time
+import unittest
+
+from support import client, dataset, program
+from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, job_of, needs_data, submit, wait_state,
+                          wait_training)
+
+RECORD = ('id', 'type', 'state', 'phase', 'progress', 'eta_s', 'created_at', 'started_at', 'finished_at', 'config',
+          'dataset', 'epochs', 'validation_loss', 'top5_accuracy', 'baseline', 'evaluation', 'model', 'error',
+          'environment')
+TIME = r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$'
+
+
+class Config(ServerCase):
+    """Every wrong field is named, and nothing starts."""
+
+    with_data = True
+
+    def tearDown(self):
+        self.assertEqual(self.get('/jobs').json()['jobs'], [])
+
+    def refuse(self, job, *fields):
+        return self.assert_wrong_fields(self.post_json('/jobs/train', job), *fields)
+
+    def test_every_wrong_value_of_every_field_is_named(self):
+        paths = (5, None, True, [], {}, '', '/etc', '/', '..', '../tiny', 'a/../b', './a', 'a//b', 'a/', 'a\n', 'a\\b',
+                 'x' * 513, 'a/' * 300 + 'a', 'x' * 256)
+        integers = ('1', None, True, [], 1.5, -1, 2**31, 2**53, 1e300)
+        numbers = ('1', None, True, [], -1e9, 1e300)
+        rows = {
+            'dataset': paths + ('nothing', 'tiny*', 'ti?y'), 'csv': paths + ('nothing.csv', '*.csv', 'images_001'),
+            'images': paths, 'recipe': (5, None, '', 'Standard', 'best'), 'epochs': integers + (1001,),
+            'steps_per_epoch': integers, 'validation_steps': integers, 'batch_size': integers + (0, 257),
+            'learning_rate': numbers + (0, 2, -1), 'seed': ('1', None, True, [], 1.5, -1, 2**53, 1e300),
+            'image_size': integers + (0, 63, 513, 65, 100), 'resize': (5, None, 'cubic'),
+            'input_mean': numbers + (256,), 'input_std': numbers + (0,), 'head_bias': (0, 'one'),
+            'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,), 'patience': integers + (1001,),
+            'test_fraction': numbers + (0.91, 1, -0.1), 'val_fraction': numbers + (0, 0.91),
+            'split_by': (0, None, 'random'), 'max_age': integers + (1001,), 'drop_no_finding': (0, 1, 'true', None),
+            'init': (5, 'x', 'x' * 37, '00000000-0000'), 'shuffle': (0, 'false', None), 'missing_images': (0, 'ignore'),
+        }
+        for field, values in rows.items():
+            for value in values:
+                with self.subTest(field=field, value=value):
+                    self.refuse({'dataset': 'tiny', field: value}, field)
+
+    def test_a_split_by_lists_that_are_not_there_is_refused(self):
+        problem = self.assert_problem(self.post_json('/jobs/train', {'dataset': 'tiny', 'split_by': 'list'}), 422)
+        self.assertEqual({error['field'] for error in problem['errors']}, {'split_by'})
+
+    def test_all_wrong_fields_are_named_at_once(self):
+        self.refuse({'dataset': '/', 'epochs': -1, 'learning_rate': 'fast', 'seed': 1.5, 'image_size': 100, 'shuffle': 0,
+                     'recipe': 'best', 'init': 5, 'colour': 'blue'},
+                    'dataset', 'epochs', 'learning_rate', 'seed', 'image_size', 'shuffle', 'recipe', 'init', 'colour')
+
+    def test_unknown_fields_are_refused(self):
+        for field in ('epohcs', 'Epochs', 'epochs ', '', 'lr', '__proto__', 'état', 'x' * 500):
+            with self.subTest(field):
+                self.refuse({'dataset': 'tiny', field: 1}, field)
+
+    def test_fields_of_later_versions_are_refused_and_never_ignored(self):
+        for field, value in (('inputs', []), ('balance', 'none'), ('promote', 'manual'), ('promote_margin', 0.005),
+                             ('promote_max_drop', 0.02), ('replay_of', None), ('webhook', None), ('augment', True),
+                             ('dropout', 0), ('calibrate', False)):
+            with self.subTest(field):
+                self.refuse({'dataset': 'tiny', field: value}, field)
+
+    def test_what_is_no_object_is_refused(self):
+        self.refuse([], '')
+        self.refuse([{'dataset': 'tiny'}], '')
+
+    def test_what_is_no_json_is_400(self):
+        for body in ('{', '{"dataset":"tiny"', '{"dataset":"tiny",}', "{'dataset':'tiny'}", 'dataset=tiny', '"tiny"', '5',
+                     'null', '{"dataset":"tiny"} x', '{"epochs":01}', '{"epochs":NaN}', '{"epochs":Infinity}',
+                     '{"epochs":1e999}', '{"epochs":9223372036854775808}', '{"dataset":"\\u0000"}', '{"dataset":"\\ud800"}',
+                     '{"a\0b":1}', b'{"dataset":"\xff"}', b'{"dataset":"\xc0\xaf"}', b'\xef\xbb\xbf{}', ' '):
+            with self.subTest(body):
+                self.assert_problem(self.post_json('/jobs/train', body), 400, 'not JSON')
+
+    def test_duplicate_keys_are_400(self):
+        self.assert_problem(self.post_json('/jobs/train', '{"dataset":"tiny","epochs":1,"epochs":2}'), 400, 'duplicate')
+
+    def test_a_depth_bomb_is_400(self):
+        for body in ('[' * 30000 + ']' * 30000, '{"a":' * 10000 + '1' + '}' * 10000, '[' * 60000):
+            self.assert_problem(self.post_json('/jobs/train', body), 400, 'not JSON')
+
+    def test_another_content_type_is_415(self):
+        body = json.dumps(QUICK)
+        for kind in ('text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'application/problem+json',
+                     'multipart/form-data; boundary=b', 'x' * 300):
+            with self.subTest(kind):
+                self.assert_problem(self.post('/jobs/train', body, Content_Type=kind), 415, 'application/json')
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/jobs/train', f'Content-Length: {len(body)}') + body.encode())
+            self.assert_problem(raw.reply('POST', '/jobs/train'), 415, 'application/json')
+
+    def test_an_idempotency_key_that_is_too_long_is_refused_and_never_ignored(self):
+        self.assert_problem(self.post_json('/jobs/train', QUICK, Idempotency_Key='k' * 256), 400, 'Idempotency-Key')
+
+    def test_boundaries_of_ranges_are_accepted(self):
+        """A field that is unknown keeps the job from starting; nothing else must be wrong with it."""
+        least = {'epochs': 0, 'steps_per_epoch': 0, 'validation_steps': 0, 'batch_size': 1, 'learning_rate': 1e-9, 'seed': 0,
+                 'image_size': 64, 'input_mean': -255, 'input_std': 1e-3, 'weight_decay': 0, 'patience': 0,
+                 'test_fraction': 0, 'val_fraction': 0.001, 'max_age': 0}
+        most = {'epochs': 1000, 'steps_per_epoch': 1000000, 'validation_steps': 1000000, 'batch_size': 256,
+                'learning_rate': 1, 'seed': 2**53 - 1, 'image_size': 512, 'input_mean': 255, 'input_std': 1e4,
+                'weight_decay': 10, 'patience': 1000, 'test_fraction': 0.9, 'val_fraction': 0.9, 'max_age': 1000}
+        for ends in (least, most, {k: float(v) for k, v in least.items()}):
+            self.refuse({'dataset': 'tiny', 'images': 'i*_[0-9]??/im*/*.png', 'init': None, 'x': 1, **ends}, 'x')
+
+
+class Paths(Case):
+    """What lies outside the data-set folder stays there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.datasets = program.new_folder('datasets')
+        inside = os.path.join(cls.datasets, 'inside')
+        outside = os.path.join(program.new_folder('outside'), 'secret')
+        for folder in (inside, outside):
+            dataset.write_table(folder)
+            dataset.write_images(folder, range(12))
+        os.symlink(outside, os.path.join(cls.datasets, 'link'))
+        os.symlink(os.path.join(outside, 'Data_Entry_2017.csv'), os.path.join(inside, 'link.csv'))
+        os.symlink(outside, os.path.join(inside, 'folder'))
+        os.mkfifo(os.path.join(inside, 'fifo.csv'))
+        os.symlink('/dev/zero', os.path.join(inside, 'zero.csv'))
+        os.symlink(os.path.join(outside, 'images_001'), os.path.join(inside, 'images_002'))
+        cls.server = program.Server(datasets=cls.datasets)
+        cls.addClassCleanup(cls.server.stop)
+
+    def refuse(self, field, **job):
+        self.assert_wrong_fields(client.post_json(self.server, '/jobs/train', job), field)
+
+    def test_a_data_set_that_is_a_link_is_422(self):
+        self.refuse('dataset', dataset='link')
+        self.refuse('dataset', dataset='inside/folder')
+
+    def test_a_table_behind_a_link_is_422(self):
+        for path in ('link.csv', 'folder/Data_Entry_2017.csv', 'zero.csv'):
+            with self.subTest(path):
+                self.refuse('csv', dataset='inside', csv=path)
+
+    def test_a_table_that_is_no_regular_file_is_422(self):
+        self.refuse('csv', dataset='inside', csv='fifo.csv')
+        self.refuse('csv', dataset='inside', csv='images_001')
+
+    def test_the_only_data_set_needs_no_name(self):
+        job = submit(self.server, {'epochs': 0})  # a link is no data set
+        self.assertEqual(job_of(self.server, job)['config']['dataset'], 'inside')
+
+    def test_several_data_sets_need_a_name_and_are_listed(self):
+        other = os.path.join(self.datasets, 'other')
+        os.mkdir(other)
+        self.addCleanup(os.rmdir, other)
+        problem = self.assert_wrong_fields(client.post_json(self.server, '/jobs/train', {}), 'dataset')
+        self.assertIn('inside, other', problem['errors'][0]['detail'])
+
+    def test_images_behind_a_link_are_not_found(self):
+        job = submit(self.server, {'dataset': 'inside', 'epochs': 0, 'images': 'images_*/images/*.png'})
+        record = wait_state(self.server, job, 'succeeded')
+        self.assertEqual(record['dataset']['usable'], 10)  # of images_001, without the two normal ones
+
+
+class BadData(Case):
+    """A table that cannot be used fails the job with one sentence that says why."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.datasets = program.new_folder('datasets')
+        cls.server = program.Server(datasets=cls.datasets)
+        cls.addClassCleanup(cls.server.stop)
+
+    def fail_job(self, says, lines=None, columns=dataset.COLUMNS, images=range(8), **job):
+        folder = os.path.join(self.datasets, 'bad')
+        shutil.rmtree(folder, ignore_errors=True)
+        dataset.write_table(folder, lines, columns)
+        dataset.write_images(folder, images)
+        record = wait_state(self.server, submit(self.server, {'dataset': 'bad', 'image_size': 64, **job}), 'failed')
+        self.assertIn(says, record['error'])
+        self.assertNotIn('\n', record['error'])
+        self.assertIsNone(record['model'])
+        self.assertRegex(record['finished_at'], TIME)
+        return record
+
+    def test_a_table_without_a_needed_column(self):
+        self.fail_job("has no column 'Finding Labels'", columns=dataset.COLUMNS.replace('Finding Labels', 'Findings'))
+        self.fail_job("has no column 'Image Index'", columns='a,b,c,d')
+
+    def test_an_empty_table(self):
+        self.fail_job('is empty', lines=[], columns='')
+
+    def test_a_table_without_a_usable_row(self):
+        self.fail_job('no row of the table is usable', lines=[])
+        self.fail_job('no row of the table is usable', max_age=1)
+
+    def test_a_row_without_its_columns(self):
+        self.fail_job('line 3', lines=[dataset.line(1), '00000001_000.png,Mass'])
+
+    def test_no_picture(self):
+        self.fail_job('no picture found', images=())
+
+    def test_a_pattern_that_matches_nothing(self):
+        folder = os.path.join(self.datasets, 'fine')
+        dataset.write_table(folder)
+        dataset.write_images(folder, range(8))
+        job = submit(self.server, {'dataset': 'fine', 'images': 'images_*/*.jpg'})
+        self.assertIn("matches 'images_*/*.jpg'", wait_state(self.server, job, 'failed')['error'])
+
+    def test_missing_pictures_where_none_may_be_missing(self):
+        self.fail_job("'missing_images' is \"fail\"", missing_images='fail')
+
+    def test_pictures_that_cannot_be_read(self):
+        folder = os.path.join(self.datasets, 'broken')
+        dataset.write_table(folder)
+        dataset.write_images(folder)
+        images = os.path.join(folder, 'images_001', 'images')
+        for name in os.listdir(images):
+            with open(os.path.join(images, name), 'wb') as file:
+                file.write(b'no picture')
+        record = wait_state(self.server, submit(self.server, {**QUICK, 'dataset': 'broken'}), 'failed')
+        self.assertIn('can be read', record['error'])
+
+
+class Record(ServerCase):
+    """One job to its end, and everything that is said of it."""
+
+    with_data = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        reply = client.post_json(cls.server, '/jobs/train', {**QUICK, 'epochs': 2})
+        cls.accepted = reply
+        cls.job = reply.json()['id']
+        cls.record = wait_state(cls.server, cls.job, 'succeeded')
+
+    def test_202_names_the_job_and_where_it_is(self):
+        self.assertEqual(self.accepted.status, 202)
+        self.assertEqual(self.accepted.headers['location'], f'/jobs/{self.job}')
+        self.assertEqual(self.accepted.json(), {'id': self.job, 'state': 'queued', 'links': {
+            'self': f'/jobs/{self.job}', 'cancel': f'/jobs/{self.job}/cancel', 'scores': f'/jobs/{self.job}/scores'}})
+
+    def test_the_record_has_all_fields_of_the_contract(self):
+        self.assertEqual(set(RECORD) - set(self.record), set())
+        self.assertEqual(self.record['type'], 'train')
+        self.assertEqual((self.record['phase'], self.record['progress'], self.record['eta_s']), (None, 1, None))
+        self.assertIsNone(self.record['error'])
+        times = [self.record[at] for at in ('created_at', 'started_at', 'finished_at')]
+        self.assertEqual(times, sorted(times))
+        for text in times:
+            self.assertRegex(text, TIME)
+
+    def test_its_config_has_every_field_resolved(self):
+        expected = {'dataset': 'tiny', 'csv': 'Data_Entry_2017.csv', 'images': 'images_*/images/*.png', 'recipe': 'standard',
+                    'epochs': 2, 'steps_per_epoch': 1, 'validation_steps': 0, 'batch_size': 8, 'image_size': 64,
+                    'seed': 1, 'split_by': 'patient', 'test_fraction': 0.1, 'val_fraction': 0.2, 'max_age': 120,
+                    'drop_no_finding': True, 'shuffle': True, 'missing_images': 'skip', 'init': None}
+        self.assertEqual({k: self.record['config'][k] for k in expected}, expected)
+
+    def test_its_data_is_counted(self):
+        data = self.record['dataset']
+        named = [dataset.findings(i) for i in range(dataset.ROWS - dataset.OLD)]
+        used = [f for f in named if f != ['No Finding']]
+        self.assertEqual((data['rows'], data['dropped_age']), (dataset.ROWS, dataset.OLD))
+        self.assertEqual(data['dropped_no_finding'], len(named) - len(used))
+        self.assertEqual((data['missing_images'], data['not_listed'], data['unreadable_images']), (0, 0, 0))
+        self.assertEqual((data['usable'], data['split_by'], data['patients_in_both']), (len(used), 'patient', 0))
+        self.assertEqual(data['train'] + data['validation'] + data['test'], data['usable'])
+        self.assertEqual(data['label_counts'], {label: sum(label in f for f in used) for label in dataset.LABELS})
+        self.assertEqual(data['cooccurrence'], [[sum(a in f and b in f for f in used) for b in dataset.LABELS]
+                                                for a in dataset.LABELS])
+        with open(os.path.join(dataset.tiny(), 'tiny', 'Data_Entry_2017.csv'), 'rb') as table:
+            self.assertEqual(data['csv_sha256'], hashlib.sha256(table.read()).hexdigest())
+        self.assertRegex(data['split_sha256'], r'^[0-9a-f]{64}$')
+
+    def test_its_epochs_are_told(self):
+        self.assertEqual([e['epoch'] for e in self.record['epochs']], [1, 2])
+        for epoch in self.record['epochs']:
+            self.assertEqual(set(epoch), {'epoch', 'loss', 'top5_accuracy', 'val_loss', 'val_top5_accuracy',
+                                          'val_macro_auroc', 'images_per_s', 'seconds'})
+            self.assertGreater(epoch['seconds'], 0)
+        best = min(self.record['epochs'], key=lambda e: e['val_loss'])
+        self.assertEqual(self.record['validation_loss'], best['val_loss'])
+        self.assertEqual(self.record['top5_accuracy'], best['val_top5_accuracy'])
+        self.assertEqual(self.record['kept_epoch'], best['epoch'])
+        self.assertEqual(set(self.record['baseline']), {'validation_loss', 'top5_accuracy'})
+
+    def test_it_is_evaluated_on_every_split(self):
+        evaluation = self.record['evaluation']
+        for split in ('validation', 'test'):
+            self.assertEqual(set(evaluation[split]), {'rows', 'loss', 'top5_accuracy', 'macro_auroc', 'micro_auroc',
+                                                      'findings'})
+            self.assertEqual(evaluation[split]['rows'], self.record['dataset'][split])
+            self.assertEqual([f['label'] for f in evaluation[split]['findings']], list(dataset.LABELS))
+            for finding in evaluation[split]['findings']:
+                self.assertEqual(set(finding), {'label', 'positives', 'prevalence', 'predicted_mean', 'auroc', 'auroc_low',
+                                                'auroc_high', 'average_precision', 'brier', 'ece', 'threshold',
+                                                'sensitivity', 'specificity'})
+                if finding['positives'] in (0, evaluation[split]['rows']):
+                    self.assertIsNone(finding['auroc'])
+        self.assertAlmostEqual(evaluation['validation']['loss'], self.record['validation_loss'], places=6)
+        self.assertEqual(evaluation['no_finding']['rows'], self.record['dataset']['dropped_no_finding'])
+        self.assertEqual([f['label'] for f in evaluation['no_finding']['findings']], list(dataset.LABELS))
+
+    def test_its_environment_is_told(self):
+        self.assertLessEqual({'cores', 'simd', 'blas', 'build'}, set(self.record['environment']))
+        self.assertEqual(self.record['environment']['build'], self.get('/version').json()['build'])
+
+    def test_its_model_is_the_first_and_so_active(self):
+        card = self.get(f'/models/{self.record["model"]}').json()
+        self.assertEqual((card['job'], card['imported'], card['population']), (self.job, False, 'findings-only'))
+        self.assertEqual(self.get('/models').json()['active'], card['id'])
+        self.assertEqual(self.post('/predict', dataset.image(1)).json()['model']['job'], self.job)
+
+    def test_its_scores_are_those_that_predict_gives(self):
+        for split in ('validation', 'test', 'no_finding'):
+            with self.subTest(split):
+                reply = self.get(f'/jobs/{self.job}/scores?split={split}')
+                self.assertEqual((reply.status, reply.headers['content-type']), (200, 'text/csv; charset=utf-8'))
+                lines = list(csv.reader(reply.body.decode().splitlines()))
+                self.assertEqual(lines[0], ['image'] + [f'{kind}_{label}' for kind in ('true', 'prob')
+                                                        for label in dataset.LABELS])
+                self.assertEqual(len(lines) - 1, self.record['evaluation'][split]['rows'])
+                order = [i for name in lines[1:] for i in range(dataset.ROWS) if dataset.name(i) == name[0]]
+                self.assertEqual(order, sorted(set(order)))  # of the table
+                for i, line in zip(order, lines[1:]):
+                    self.assertEqual(line[1:15], [str(int(label in dataset.findings(i))) for label in dataset.LABELS])
+                for i, line in list(zip(order, lines[1:]))[:3]:
+                    told = self.post('/predict', dataset.image(i)).json()['probabilities']
+                    for label, text in zip(dataset.LABELS, line[15:]):
+                        self.assertAlmostEqual(float(text), told[label], delta=1e-6)
+
+    def test_its_scores_are_of_validation_unless_asked_otherwise(self):
+        self.assertEqual(self.get(f'/jobs/{self.job}/scores').body,
+                         self.get(f'/jobs/{self.job}/scores?split=validation').body)
+
+    def test_there_are_no_scores_of_another_split(self):
+        for split in ('train', '', 'Validation', '../../cxrd.db'):
+            self.assert_problem(self.get(f'/jobs/{self.job}/scores?split={split}'), 422, 'there is no split')
+
+    def test_it_cannot_be_cancelled_any_more(self):
+        self.assert_problem(self.post(f'/jobs/{self.job}/cancel'), 409, 'succeeded')
+
+    def test_cxrd_train_does_the_same(self):
+        """Same data, seed and threads: the same weights, bit for bit."""
+        out = os.path.join(program.new_folder('trained'), 'out')
+        fields = [f'{k}={v}' for k, v in {**QUICK, 'epochs': 2}.items()]
+        done = program.run('train', '--datasets', dataset.tiny(), '--out', out, '--threads', '2',
+                           *[word for field in fields for word in ('--set', field)])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(out, 'weights.safetensors'), 'rb') as file:
+            there = file.read()
+        here = self.get(f'/models/{self.record["model"]}/weights').body
+        size = 445774 * 4
+        self.assertEqual(here[-size:], there[-size:])
+        with open(os.path.join(out, 'scores_validation.csv'), 'rb') as file:
+            self.assertEqual(file.read(), self.get(f'/jobs/{self.job}/scores').body)
+
+    def test_a_job_may_start_from_its_model(self):
+        job = submit(self.server, {'dataset': 'tiny', 'epochs': 1, 'steps_per_epoch': 1, 'batch_size': 8, 'image_size': 256,
+                                   'recipe': 'notebook', 'validation_steps': 1, 'init': self.record['model']})
+        record = wait_state(self.server, job, 'succeeded')
+        self.assertEqual(record['config']['init'], self.record['model'])
+        self.assertEqual((record['config']['image_size'], record['config']['resize']), (64, 'area'))  # the model's
+        self.assertNotEqual(record['model'], self.record['model'])
+        self.assertEqual(self.get('/models').json()['active'], self.record['model'])  # promote is by hand
+
+    def test_no_epochs_report_the_data_and_make_no_model(self):
+        record = wait_state(self.server, submit(self.server, NOTHING), 'succeeded')
+        self.assertEqual(record['dataset']['rows'], dataset.ROWS)
+        self.assertEqual((record['model'], record['evaluation'], record['epochs']), (None, None, []))
+        self.assert_problem(self.get(f'/jobs/{record["id"]}/scores'), 404, 'no scores')
+
+
+class Queue(ServerCase):
+    """One runs, others wait, more are sent away."""
+
+    with_data = True
+    arguments = ('--job-queue', '2')
+
+    def test_a_long_job_and_those_behind_it(self):
+        running = submit(self.server, LONG)
+        first = wait_training(self.server, running)
+        self.assertEqual((first['state'], first['phase'], first['model']), ('running', 'training', None))
+        self.assertTrue(0 < first['progress'] < 1)
+        self.assertGreater(first['eta_s'], 0)
+        self.assertEqual((first['current']['epoch'], first['current']['steps']), (1, 1000000))
+        self.assertGreater(first['current']['images_per_s'], 0)
+        self.assertGreater(first['current']['loss'], 0)
+        self.assertEqual(first['dataset']['rows'], dataset.ROWS)
+        self.assertEqual(set(RECORD) - set(first), set())
+        program.poll(lambda: job_of(self.server, running)['current']['step'] > first['current']['step'], 'the next step')
+
+        queued = [submit(self.server, QUICK) for _ in range(2)]
+        waiting = job_of(self.server, queued[0])
+        self.assertEqual(set(RECORD) - set(waiting), set())
+        self.assertEqual((waiting['state'], waiting['progress'], waiting['started_at'], waiting['dataset'],
+                          waiting['epochs'], waiting['model'], waiting['error']), ('queued', 0, None, None, [], None, None))
+        self.assertEqual(waiting['config']['epochs'], 1)
+
+        problem = self.assert_problem(self.post_json('/jobs/train', QUICK), 429, running)
+        self.assertIn('2 jobs', problem['detail'])
+        self.assertNotIn('errors', problem)
+        self.assert_wrong_fields(self.post_json('/jobs/train', {'dataset': 5}), 'dataset')  # wrong stays wrong
+        self.assert_problem(self.get(f'/jobs/{queued[0]}/scores'), 404, 'no scores')
+
+        listed = {j['id']: j for j in self.get('/jobs').json()['jobs']}
+        self.assertEqual(list(listed), [queued[1], queued[0], running])
+        self.assertEqual([j['state'] for j in listed.values()], ['queued', 'queued', 'running'])
+        self.assertEqual(listed[running]['phase'], 'training')
+        self.assertGreater(listed[running]['progress'], 0)
+        for state, ids in (('running', [running]), ('queued', queued[::-1]), ('succeeded', [])):
+            self.assertEqual([j['id'] for j in self.get(f'/jobs?state={state}').json()['jobs']], ids)
+
+        reply = self.post(f'/jobs/{queued[0]}/cancel')  # one that waits: at once
+        self.assertEqual((reply.status, reply.json()['state']), (202, 'cancelled'))
+        self.assertEqual(reply.json()['links']['self'], f'/jobs/{queued[0]}')
+        self.assert_problem(self.post(f'/jobs/{queued[0]}/cancel'), 409, 'cancelled')
+        self.assertEqual(job_of(self.server, queued[0])['started_at'], None)
+
+        reply = self.post_json(f'/jobs/{running}/cancel', {})  # the one that runs: at its next batch
+        self.assertEqual(reply.status, 202)
+        ended = wait_state(self.server, running, 'cancelled')
+        self.assertIsNone(ended['model'])
+        self.assertRegex(ended['finished_at'], TIME)
+        self.assert_problem(self.get(f'/jobs/{running}/scores'), 404, 'no scores')
+        wait_state(self.server, queued[1], 'succeeded')  # and the next one starts
+        submit(self.server, NOTHING)  # and there is room again
+
+
+class Cancel(ServerCase):
+    with_data = True
+
+    def test_unknown_ids_are_404(self):
+        self.assert_problem(self.post('/jobs/00000000-0000/cancel'), 404, '00000000-0000')
+        self.assert_problem(self.get('/jobs/00000000-0000'), 404, '00000000-0000')
+        self.assert_problem(self.get('/jobs/00000000-0000/scores'), 404, '00000000-0000')
+
+    def test_wrong_bodies_are_refused_and_cancel_nothing(self):
+        job = submit(self.server, LONG)
+        target = f'/jobs/{job}/cancel'
+        self.assert_wrong_fields(self.post_json(target, {'keep_best': True}), 'keep_best')  # of a later version
+        self.assert_wrong_fields(self.post_json(target, {'force': 1}), 'force')
+        self.assert_problem(self.post_json(target, '{'), 400, 'not JSON')
+        self.assert_problem(self.post(target, '{}', Content_Type='text/plain'), 415)
+        self.assertEqual(self.post_json(target, []).status, 422)
+        self.assertIn(job_of(self.server, job)['state'], ('queued', 'running'))
+        self.assertEqual(self.post(target).status, 202)
+        wait_state(self.server, job, 'cancelled')
+
+
+class Idempotency(ServerCase):
+    with_data = True
+
+    def test_the_same_key_and_body_give_the_same_job(self):
+        first = self.post_json('/jobs/train', NOTHING, Idempotency_Key='once')
+        wait_state(self.server, first.json()['id'], 'succeeded')
+        second = self.post_json('/jobs/train', NOTHING, Idempotency_Key='once')
+        self.assertEqual((second.status, second.json()), (202, first.json()))
+        self.assertEqual(second.headers['location'], first.headers['location'])
+        other = self.post_json('/jobs/train', NOTHING, Idempotency_Key='twice')
+        self.assertNotEqual(other.json()['id'], first.json()['id'])
+
+    def test_the_same_key_and_another_body_is_422(self):
+        submit(self.server, NOTHING, Idempotency_Key='k' * 255)
+        problem = self.assert_problem(self.post_json('/jobs/train', {**NOTHING, 'seed': 2}, Idempotency_Key='k' * 255), 422,
+                                      'Idempotency-Key')
+        self.assertNotIn('errors', problem)
+
+    def test_a_refused_job_does_not_use_up_its_key(self):
+        self.assert_wrong_fields(self.post_json('/jobs/train', {'dataset': 'x'}, Idempotency_Key='wrong'), 'dataset')
+        submit(self.server, NOTHING, Idempotency_Key='wrong')
+
+
+class Lists(ServerCase):
+    with_data = True
+    arguments = ('--job-queue', '100')
+
+    def test_pages_are_newest_first_and_complete(self):
+        ids = [submit(self.server, NOTHING) for _ in range(7)]
+        for job in ids:
+            wait_state(self.server, job, 'succeeded')
+        for limit in (1, 3, 7, 100):
+            with self.subTest(limit):
+                seen, cursor = [], ''
+                while cursor is not None:
+                    page = self.get(f'/jobs?limit={limit}{cursor and "&cursor=" + cursor}').json()
+                    self.assertLessEqual(len(page['jobs']), limit)
+                    seen += [j['id'] for j in page['jobs']]
+                    cursor = page['next_cursor']
+                self.assertEqual(seen, ids[::-1])
+        self.assertEqual(len(self.get('/jobs?state=succeeded&limit=2').json()['jobs']), 2)
+        self.assertEqual(self.get('/jobs?state=failed').json(), {'jobs': [], 'next_cursor': None})
+        for entry in self.get('/jobs').json()['jobs']:
+            self.assertNotIn('config', entry)  # lists are short
+            self.assertEqual(entry['state'], 'succeeded')
+        self.assertEqual(self.get('/jobs?cursor=1').json(), {'jobs': [], 'next_cursor': None})
+
+    def test_wrong_pages_are_422(self):
+        for query, says in (('limit=0', 'limit'), ('limit=101', 'limit'), ('limit=x', 'limit'), ('limit=-1', 'limit'),
+                            ('cursor=0', 'cursor'), ('cursor=x', 'cursor'), ('cursor=9223372036854775808', 'cursor'),
+                            ('state=x', 'state'), ('state=Running', 'state'), ('state=', 'state'), ('state=%ff', 'state'),
+                            ('state=' + 'é' * 40, 'state'), ("state='%20OR%201=1", 'state')):
+            with self.subTest(query):
+                self.assert_problem(self.get('/jobs?' + query.replace('é', '%C3%A9')), 422, says)
+
+
+class WhileTraining(ServerCase):
+    """Predictions come first."""
+
+    with_data = True
+    with_model = True
+
+    def test_predictions_are_answered_while_a_job_runs(self):
+        job = submit(self.server, LONG)
+        wait_training(self.server, job)
+        expected = dataset.predict_here([dataset.image(1)], dataset.weights_path())[0]['probabilities']
+        begun = time.monotonic()
+        for _ in range(10):
+            self.assertEqual(self.assert_prediction(self.predict(dataset.image(1)))['probabilities'], expected)
+        self.assertLess(time.monotonic() - begun, 60)
+        self.assertEqual(job_of(self.server, job)['state'], 'running')
+        self.assertEqual(self.get('/readyz').status, 200)
+        self.post(f'/jobs/{job}/cancel')
+        wait_state(self.server, job, 'cancelled')
+
+
+@needs_data
+class RealTable(Case):
+
+    def test_a_notebook_job_counts_the_nih_table_as_its_readme_says(self):
+        server = program.Server(datasets=program.TEST_DATA)
+        self.addCleanup(server.stop)
+        job = submit(server, {'dataset': 'nih', 'recipe': 'notebook', 'epochs': 0})
+        data = wait_state(server, job, 'succeeded')['dataset']
+        self.assertEqual((data['rows'], data['dropped_age'], data['dropped_no_finding']), (112120, 16, 60353))
+        self.assertEqual(list(data['label_counts'].values()), [11558, 2776, 4667, 2302, 13316, 2516, 1686, 227, 19891, 5779,
+                                                              6331, 3384, 1430, 5301])
+        with open(os.path.join(program.TEST_DATA, 'nih', 'cooccurrence.csv'), encoding='ascii') as file:
+            rows = [[int(x) for x in line if x.isdigit()] for line in csv.reader(file)]
+        self.assertEqual(data['cooccurrence'], [row for row in rows if len(row) == 14])
+        self.assertEqual((data['usable'], data['train'], data['validation'], data['test']), (80, 57, 15, 8))
+        self.assertEqual(data['missing_images'], 51751 - 80)
+
+
+if __name__ == '__main__':
+    unittest.main()

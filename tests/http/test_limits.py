@@ -1,0 +1,173 @@
+"""What is too much is refused early, and what is too many waits or is told so at once."""
+import concurrent.futures
+import socket
+import time
+import unittest
+
+from support import client, dataset, picture, program
+from support.case import NOTHING, ServerCase
+
+
+class Uploads(ServerCase):
+    with_model = True
+    with_data = True
+    arguments = ('--max-upload', '100K')
+
+    def test_a_body_at_the_limit_is_read(self):
+        film = picture.noise(1)
+        self.assert_prediction(self.predict(film + bytes((100 << 10) - len(film))))
+
+    def test_a_body_over_the_limit_is_413_by_its_content_length(self):
+        problem = self.assert_problem(self.predict(bytes((100 << 10) + 1)), 413, 'limit')
+        self.assertIn(str(100 << 10), problem['detail'])
+
+    def test_a_body_over_the_limit_is_413_before_it_is_sent(self):
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/predict', f'Content-Length: {1 << 40}'))
+            self.assert_problem(raw.reply('POST', '/predict'), 413, 'limit')
+            self.assertTrue(raw.at_end())
+
+    def test_a_refusal_is_heard_by_a_client_that_sends_first_and_listens_then(self):
+        for method, target, status in (('POST', '/predict', 413), ('POST', '/predict/', 404), ('PUT', '/predict', 405),
+                                       ('POST', '/jobs/train', 413), ('POST', '/livez', 405)):
+            with self.subTest((method, target)):
+                self.assert_problem(client.request(self.server, method, target, bytes(20 << 20)), status)
+
+    def test_a_chunked_body_over_the_limit_is_413(self):
+        chunk = b'%x\r\n' % 50000 + bytes(50000) + b'\r\n'
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/predict', 'Transfer-Encoding: chunked') + chunk * 3 + b'0\r\n\r\n')
+            problem = self.assert_problem(raw.reply('POST', '/predict'), 413, 'limit')
+            self.assertIn(str(100 << 10), problem['detail'])
+            self.assertTrue(raw.at_end())
+
+    def test_a_chunked_body_without_an_end_is_cut_off(self):
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/predict', 'Transfer-Encoding: chunked'))
+            with self.assertRaises(OSError):
+                for _ in range(10000):  # 500 MB, of which it takes a fraction of 1 MB
+                    raw.socket.sendall(b'%x\r\n' % 50000 + bytes(50000) + b'\r\n')
+        self.assertEqual(self.get('/livez').status, 200)
+
+    def test_150000_chunks_of_a_byte_are_413(self):
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/predict', 'Transfer-Encoding: chunked') + b'1\r\nx\r\n' * 150000 + b'0\r\n\r\n')
+            self.assert_problem(raw.reply('POST', '/predict'), 413)
+
+    def test_a_multipart_body_over_the_limit_is_413(self):
+        self.assert_problem(self.predict(bytes(110000), Content_Type='multipart/form-data; boundary=b'), 413)
+
+    def test_a_job_over_64_kib_is_413(self):
+        body = b'{"csv":"' + b'x' * (64 << 10) + b'"}'
+        problem = self.assert_problem(self.post_json('/jobs/train', body), 413, 'limit')
+        self.assertIn(str(64 << 10), problem['detail'])
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/jobs/train', 'Content-Type: application/json', 'Transfer-Encoding: chunked')
+                     + b'%x\r\n' % len(body) + body + b'\r\n0\r\n\r\n')
+            self.assert_problem(raw.reply('POST', '/jobs/train'), 413)
+
+    def test_a_cancel_or_activate_body_over_64_kib_is_413(self):
+        for target in ('/jobs/00000000-0000/cancel', f'/models/{self.model["id"]}/activate'):
+            self.assert_problem(self.post_json(target, b' ' * (64 << 10) + b'{}'), 413)
+
+    def test_an_import_over_64_mib_is_413(self):
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', '/models', f'Content-Length: {(64 << 20) + 1}'))
+            self.assert_problem(raw.reply('POST', '/models'), 413, f'{64 << 20}')
+
+    def test_the_limits_are_what_version_says(self):
+        self.assertEqual(self.get('/version').json()['limits']['max_upload_bytes'], 100 << 10)
+
+
+class Heads(ServerCase):
+
+    def test_a_long_path_is_400(self):
+        for target in ('/' + 'a' * 1023, '/livez?' + 'a' * 2000, '/' + 'a/' * 5000):
+            with client.Raw(self.server) as raw:
+                raw.send(client.head('GET', target))
+                self.assert_problem(raw.reply(), 400, 'too long')
+
+    def test_a_path_of_1023_bytes_is_only_not_there(self):
+        self.assert_problem(self.get('/' + 'a' * 1022), 404)
+        self.assertEqual(self.get('/livez?' + 'a' * 1016).status, 200)
+
+    def test_a_path_beyond_the_networks_memory_is_414(self):
+        self.assertTrue(client.everything(self.server, client.head('GET', '/' + 'a' * 40000)).startswith(b'HTTP/1.1 414 '))
+
+    def test_headers_beyond_the_networks_memory_are_431(self):
+        for lines in (['X: ' + 'a' * 40000], [f'X-{i}: {"a" * 50}' for i in range(1000)]):
+            answer = client.everything(self.server, client.head('GET', '/livez', *lines))
+            self.assertTrue(answer.startswith(b'HTTP/1.1 431 '), answer[:100])
+
+    def test_200_headers_are_fine(self):
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('GET', '/livez', *[f'X-{i}: y' for i in range(200)]))
+            self.assertEqual(raw.reply().status, 200)
+
+    def test_500_idle_connections_keep_nobody_out(self):
+        idle = [socket.create_connection(self.server.address) for _ in range(500)]
+        try:
+            self.assertEqual(self.get('/livez').status, 200)
+            for one in idle[::50]:
+                one.sendall(client.head('GET', '/livez'))
+                self.assertTrue(one.recv(4096).startswith(b'HTTP/1.1 200'))
+        finally:
+            for one in idle:
+                one.close()
+
+
+class Overload(ServerCase):
+    """A worker and two places to wait: most of a crowd is sent away at once, and no one is forgotten."""
+
+    with_model = True
+    threads = 1
+    arguments = ('--queue', '2')
+
+    def test_a_full_queue_is_503_at_once_and_nothing_is_lost(self):
+        slow = picture.flat(5000, 5000)  # a few hundred kilobytes, 25 million pixels to decode
+        expected = dataset.predict_here([slow], dataset.weights_path())[0]['probabilities']
+
+        def one(_):
+            begun = time.monotonic()
+            reply = self.predict(slow)
+            return time.monotonic() - begun, reply
+
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            timed = list(pool.map(one, range(40)))
+        answered = [reply for _, reply in timed if reply.status == 200]
+        refused = [(seconds, reply) for seconds, reply in timed if reply.status != 200]
+        self.assertGreaterEqual(len(answered), 3)
+        self.assertGreaterEqual(len(refused), 1)
+        for reply in answered:
+            self.assertEqual(self.assert_prediction(reply)['probabilities'], expected)
+        for _, reply in refused:
+            self.assert_problem(reply, 503, 'queue is full')
+        self.assertLess(sorted(seconds for seconds, _ in refused)[len(refused) // 2], 2)
+        self.assertEqual(self.predict(picture.noise(1)).status, 200)
+
+    def test_other_requests_do_not_wait_behind_predictions(self):
+        slow = picture.flat(5000, 5000)
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            waiting = [pool.submit(self.predict, slow) for _ in range(3)]
+            begun = time.monotonic()
+            self.assertEqual([self.get(t).status for t in ('/livez', '/readyz', '/jobs', '/models')], [200] * 4)
+            took = time.monotonic() - begun
+            self.assertTrue(all(w.result().status in (200, 503) for w in waiting))
+        self.assertLess(took, 5)
+
+
+class Options(ServerCase):
+    """Limits come from flags and from the environment; the flag wins."""
+
+    def test_the_environment_sets_limits_and_the_flag_wins(self):
+        server = program.Server('--queue', '7', env={'CXRD_QUEUE': '5', 'CXRD_JOB_QUEUE': '3', 'CXRD_MAX_UPLOAD': '2M'})
+        self.addCleanup(server.stop)
+        limits = client.get(server, '/version').json()['limits']
+        self.assertEqual((limits['predict_queue'], limits['job_queue'], limits['max_upload_bytes']), (7, 3, 2 << 20))
+
+    def test_without_datasets_every_job_is_refused(self):
+        self.assert_wrong_fields(self.post_json('/jobs/train', NOTHING), 'dataset')
+
+
+if __name__ == '__main__':
+    unittest.main()
