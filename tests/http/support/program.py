@@ -4,6 +4,7 @@ Nothing of the caller's environment that could change its behaviour reaches it, 
 stops one sees that it ended with status 0 and that its log held nothing but JSON lines (a sanitizer's report is none).
 """
 import atexit
+import ctypes
 import json
 import os
 import queue
@@ -37,6 +38,14 @@ def environment(**extra):
     return keep
 
 
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_us():
+    """In the child: be killed when the tests are, however that happens (prctl, PR_SET_PDEATHSIG)."""
+    _libc.prctl(1, signal.SIGKILL)
+
+
 def run(*args, env=None, **kwargs):
     """Run a command of the program to its end: .returncode, .stdout and .stderr as text."""
     return subprocess.run([BINARY, *args], env=environment(**(env or {})), capture_output=True, text=True,
@@ -66,7 +75,8 @@ class Server:
             command += ['--datasets', datasets]
         with open(self.log_path, 'wb') as log:
             self.process = subprocess.Popen(command + list(args), env=environment(**(env or {})),
-                                            stdout=subprocess.PIPE, stderr=log, text=True)
+                                            stdout=subprocess.PIPE, stderr=log, text=True,
+                                            preexec_fn=_die_with_us)
         self.first_line = self._first_line()
         prefix = 'listening on http://'
         if not self.first_line.startswith(prefix):
