@@ -14,4 +14,7 @@ int label_index(const char *name, size_t n);
 /* "Atelectasis,Cardiomegaly,…": as the weights' metadata carries them. */
 const char *labels_joined(void);
 
+/* Said with every prediction, on every card and page. */
+#define INTENDED_USE "Research use only. Not a medical device; a qualified reader must review every result."
+
 #endif

@@ -16,7 +16,8 @@ struct model;
 /* Make a model from its parts; `net`, `pre` and `params` [net->n_params] are copied.
  *   notes  a JSON object of strings that travel in the weights' metadata beside the required keys ("job",
  *          "created_at", "metrics", …); taken over; NULL is fine
- * Errors: ST_NUMERIC (a weight is NaN or infinite; the tensor is named), ST_NOMEM. `notes` is gone even then. */
+ * Errors: ST_NUMERIC (a weight is NaN or infinite; the tensor is named), ST_INVALID (an architecture that the kernels
+ * cannot run), ST_NOMEM. `notes` is gone even then. */
 MUST_USE enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                                json_t *notes, struct model **ret_model, struct error *err);
 

@@ -25,7 +25,6 @@ struct layer {
     struct shape in, out;
     size_t params, n_params; /* first float, floats */
     size_t tape_bytes;       /* a sample: what forward leaves for backward */
-    size_t work_floats;      /* scratch of one call, however many samples */
 };
 
 /* A named part of the parameter block. */

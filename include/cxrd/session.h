@@ -7,6 +7,7 @@
 #define CXRD_SESSION_H
 
 #include "cxrd/model.h"
+#include "cxrd/pool.h"
 #include "cxrd/status.h"
 
 struct session;
@@ -21,8 +22,9 @@ void session_free(struct session *s);                           /* NULL is fine 
 MUST_USE enum status session_run(struct session *s, const struct model *m, size_t n, const float *x,
                                  float *ret_logits);
 
-/* The same by the plain loops that tests compare with. Slow. */
-MUST_USE enum status session_run_reference(struct session *s, const struct model *m, size_t n, const float *x,
-                                           float *ret_logits);
+/* Score one picture over the threads of a pool: sooner than by one, if nobody else wants the cores. The same bits.
+ * Errors: as above. */
+MUST_USE enum status session_run_shared(struct session *s, const struct model *m, struct pool *pool,
+                                        const float *x, float *ret_logits);
 
 #endif

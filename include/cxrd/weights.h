@@ -25,7 +25,7 @@ MUST_USE enum status weights_load(const char *path, struct model **ret_model, st
 /* Append a model's file to `out`. Errors: ST_LIMIT (of `out`), ST_NOMEM. */
 MUST_USE enum status weights_write(const struct model *m, struct buf *out, struct error *err);
 
-/* Write a model's file so that no crash leaves half of one, see file_replace(). Errors: ST_IO, ST_NOMEM. */
+/* Write a model's file so that no crash leaves half of one, see file_replace(). Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status weights_save(const struct model *m, const char *path, struct error *err);
 
 #endif

@@ -1,15 +1,21 @@
-/* model/core/pool.c - see cxrd/pool.h. */
+/* model/core/pool.c - see cxrd/pool.h.
+ *
+ * A forward pass over several threads is half a dozen pieces of work of a few hundred microseconds, one after the
+ * other. Waking a sleeping thread for each would cost a tenth of that, so threads of POOL_NORMAL look for work for some
+ * microseconds before they sleep, and so does the caller for the end. Tasks are handed out by an atomic counter; the
+ * lock is for sleeping and waking only. */
 #include "cxrd/pool.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_THREADS = 256 };
+enum { MAX_THREADS = 256, SPINS = 4000 };
 
 struct worker {
     struct pool *pool;
@@ -23,15 +29,19 @@ struct pool {
     struct worker *workers; /* [n_threads - 1] */
     size_t n_workers;       /* started so far */
 
-    pthread_mutex_t lock; /* guards everything below */
-    pthread_cond_t work;  /* a new generation, or stop */
-    pthread_cond_t idle;  /* n_busy became 0 */
-    unsigned generation;  /* counts pool_run() calls */
-    size_t next, n_tasks; /* the next task to hand out */
-    size_t n_busy;        /* workers that have not finished this generation */
+    /* The work: written by pool_run() before it raises `generation`, read by workers after they have seen that. */
     void (*fn)(void *arg, size_t task, size_t lane);
     void *arg;
-    bool stop;
+    size_t n_tasks;
+
+    atomic_uint generation; /* counts pool_run() calls; raised with the lock held */
+    atomic_size_t next;     /* the next task to hand out */
+    atomic_size_t n_busy;   /* workers that have not finished this generation */
+    atomic_bool stop;
+
+    pthread_mutex_t lock; /* guards nothing but the moment between looking and sleeping */
+    pthread_cond_t work;  /* a new generation, or stop */
+    pthread_cond_t idle;  /* n_busy became 0 */
 };
 
 void thread_set_class(enum pool_class class)
@@ -42,38 +52,65 @@ void thread_set_class(enum pool_class class)
         pthread_setschedparam(pthread_self(), SCHED_IDLE, &none); /* refused by a sandbox: runs as before */
 }
 
-/* Hand out tasks until there are none; called and left with the lock held. */
+static void breathe(void)
+{
+#if defined __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
+
 static void work_through(struct pool *p, size_t lane)
 {
-    while (p->next < p->n_tasks) {
-        const size_t task = p->next++;
-
-        pthread_mutex_unlock(&p->lock);
+    for (size_t task; (task = atomic_fetch_add(&p->next, 1)) < p->n_tasks;)
         p->fn(p->arg, task, lane);
-        pthread_mutex_lock(&p->lock);
-    }
+}
+
+static bool nothing_new(struct pool *p, unsigned seen)
+{
+    return atomic_load_explicit(&p->generation, memory_order_acquire) == seen && !atomic_load(&p->stop);
+}
+
+static void await_work(struct pool *p, unsigned seen)
+{
+    for (int i = 0; i < SPINS && p->class == POOL_NORMAL && nothing_new(p, seen); i++)
+        breathe();
+    if (!nothing_new(p, seen))
+        return;
+    pthread_mutex_lock(&p->lock);
+    while (nothing_new(p, seen))
+        pthread_cond_wait(&p->work, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void await_workers(struct pool *p)
+{
+    for (int i = 0; i < SPINS && p->class == POOL_NORMAL && atomic_load(&p->n_busy) > 0; i++)
+        breathe();
+    if (atomic_load(&p->n_busy) == 0)
+        return;
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->n_busy) > 0)
+        pthread_cond_wait(&p->idle, &p->lock);
+    pthread_mutex_unlock(&p->lock);
 }
 
 static void *worker_main(void *arg)
 {
     const struct worker *w = arg;
     struct pool *p = w->pool;
-    unsigned seen = 0;
 
     thread_set_class(p->class);
-    pthread_mutex_lock(&p->lock);
-    for (;;) {
-        while (p->generation == seen && !p->stop)
-            pthread_cond_wait(&p->work, &p->lock);
-        if (p->stop)
-            break;
-        seen = p->generation;
+    for (unsigned seen = 0;; seen++) { /* none is missed: the next begins when all have finished this one */
+        await_work(p, seen);
+        if (atomic_load(&p->stop))
+            return NULL;
         work_through(p, w->lane);
-        if (--p->n_busy == 0)
+        if (atomic_fetch_sub(&p->n_busy, 1) == 1) {
+            pthread_mutex_lock(&p->lock);
             pthread_cond_signal(&p->idle);
+            pthread_mutex_unlock(&p->lock);
+        }
     }
-    pthread_mutex_unlock(&p->lock);
-    return NULL;
 }
 
 static enum status workers_start(struct pool *p, struct error *err)
@@ -125,7 +162,7 @@ void pool_free(struct pool *p)
     if (!p)
         return;
     pthread_mutex_lock(&p->lock);
-    p->stop = true;
+    atomic_store(&p->stop, true);
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     for (size_t i = 0; i < p->n_workers; i++)
@@ -146,18 +183,17 @@ void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task,
             fn(arg, task, 0);
         return;
     }
-    pthread_mutex_lock(&p->lock);
     p->fn = fn;
     p->arg = arg;
-    p->next = 0;
     p->n_tasks = n_tasks;
-    p->n_busy = p->n_workers;
-    p->generation++;
+    atomic_store(&p->next, 0);
+    atomic_store(&p->n_busy, p->n_workers);
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add_explicit(&p->generation, 1, memory_order_release);
     pthread_cond_broadcast(&p->work);
-    work_through(p, 0);
-    while (p->n_busy > 0)
-        pthread_cond_wait(&p->idle, &p->lock);
     pthread_mutex_unlock(&p->lock);
+    work_through(p, 0);
+    await_workers(p);
 }
 
 /* "max 100000" or "200000 100000" (microseconds of CPU time a period); 0 when there is no limit. */

@@ -21,6 +21,12 @@ static enum status signature_damaged(const uint8_t *bytes, size_t n_bytes, const
         "this looks like a PNG file whose signature, its first 8 bytes, is damaged; PNG is read here");
 }
 
+static enum status decode_png(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                              struct image *ret_image, struct error *err)
+{
+    return png_decode(bytes, n_bytes, limits, false, ret_image, err);
+}
+
 static const struct format {
     const char *name;
     size_t offset; /* where the magic number stands */
@@ -29,7 +35,7 @@ static const struct format {
     enum status (*decode)(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
                           struct image *ret_image, struct error *err);
 } FORMATS[] = {
-    { "PNG", 0, 8, "\x89PNG\r\n\x1a\n", png_decode },
+    { "PNG", 0, 8, "\x89PNG\r\n\x1a\n", decode_png },
     { "damaged PNG", 1, 3, "PNG", signature_damaged },
     { "damaged PNG", 12, 4, "IHDR", signature_damaged },
     { "JPEG", 0, 3, "\xff\xd8\xff", NULL },

@@ -4,8 +4,8 @@
 
 #include "cxrd/image.h"
 
-/* See image_decode(). */
+/* See image_decode(). With only_libpng the common kind takes no short way: tests compare the two. */
 MUST_USE enum status png_decode(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
-                                struct image *ret_image, struct error *err);
+                                bool only_libpng, struct image *ret_image, struct error *err);
 
 #endif

@@ -3,9 +3,12 @@
  * Everything a stranger's file could use against us is bounded before libpng sees it: dimensions and decoded size
  * are read from the header by hand and checked first, libpng gets the same limits, ancillary chunks are skipped
  * unread, and what libpng would let pass with a warning or unseen (a bad Adler sum, surplus data) is an error, since a
- * damaged radiograph must not get a prediction. libpng reports errors by longjmp; all state that lives across
- * it is in `struct reader`, never in a local. */
+ * damaged radiograph must not get a prediction. The common kind of radiograph is read by png_grey8.c, faster. libpng
+ * reports errors by longjmp; all state that lives across it is in `struct reader`, never in a local. */
 #include "png.h"
+
+#include "png_grey8.h"
+#include "png_stream.h"
 
 #include <png.h>
 #include <setjmp.h>
@@ -13,10 +16,6 @@
 #include <string.h>
 
 enum { SIGNATURE_SIZE = 8, IHDR_END = SIGNATURE_SIZE + 8 + 13 };
-
-/* Once it has all rows, libpng skips further chunks of pixel data unread. What may rightly be in them is the end of
- * a block, an empty last block and the checksum. */
-enum { MAX_TAIL = 16 };
 
 struct reader {
     const uint8_t *bytes;
@@ -29,17 +28,10 @@ struct reader {
     unsigned channels;    /* in these rows, after expansion */
     bool wide;            /* 16 bit samples, big-endian */
     bool palette;         /* samples are indices into grey_of */
-    bool complete;        /* all rows have come */
-    size_t tail;          /* bytes of pixel data after that */
     unsigned n_palette;   /* entries the file has */
     uint8_t grey_of[256]; /* palette index -> grey */
     char message[128];    /* libpng's, when it gives up */
 };
-
-static uint32_t big_endian32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 static unsigned channels_of(uint8_t colour_type)
 {
@@ -112,22 +104,10 @@ static enum status header_check(const uint8_t *bytes, size_t n_bytes, const stru
     return ST_OK;
 }
 
-/* Is libpng about to read pixel data? */
-static bool at_pixels(png_structp png)
-{
-    return (png_get_io_state(png) & PNG_IO_MASK_LOC) == PNG_IO_CHUNK_DATA &&
-           png_get_io_chunk_type(png) == 0x49444154; /* "IDAT" */
-}
-
 static void on_read(png_structp png, png_bytep to, size_t n)
 {
     struct reader *r = png_get_io_ptr(png);
 
-    if (r->complete && at_pixels(png)) {
-        r->tail += n;
-        if (r->tail > MAX_TAIL)
-            png_error(png, "IDAT: surplus pixel data");
-    }
     if (n > r->size - r->at)
         png_error(png, "it ends early");
     memcpy(to, r->bytes + r->at, n);
@@ -285,7 +265,6 @@ static void pixels_read(struct reader *r, int passes)
             if (pass == passes - 1)
                 row_to_grey(r, row, r->img.grey + y * r->img.width);
         }
-    r->complete = true;
     png_read_end(r->png, NULL);
 }
 
@@ -299,14 +278,35 @@ static bool decoded(struct reader *r, const struct image_limits *limits)
     return true;
 }
 
-enum status png_decode(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
-                       struct image *ret_image, struct error *err)
+/* Bytes of the uncompressed stream: a filter type a row, then the row's samples; interlaced, seven smaller pictures. */
+static uint64_t stream_size(const uint8_t *ihdr_data)
+{
+    static const struct {
+        uint32_t x, y, dx, dy;
+    } ADAM7[] = { { 0, 0, 8, 8 }, { 4, 0, 8, 8 }, { 0, 4, 4, 8 }, { 2, 0, 4, 4 },
+                  { 0, 2, 2, 4 }, { 1, 0, 2, 2 }, { 0, 1, 1, 2 } };
+    const uint32_t width = big_endian32(ihdr_data), height = big_endian32(ihdr_data + 4);
+    const uint64_t bits = (uint64_t)ihdr_data[8] * channels_of(ihdr_data[9]);
+    uint64_t size = 0;
+
+    if (ihdr_data[12] == PNG_INTERLACE_NONE)
+        return height * (1 + (width * bits + 7) / 8);
+    for (size_t i = 0; i < 7; i++) {
+        const uint64_t columns =
+            width > ADAM7[i].x ? (width - ADAM7[i].x + ADAM7[i].dx - 1) / ADAM7[i].dx : 0;
+        const uint64_t rows = height > ADAM7[i].y ? (height - ADAM7[i].y + ADAM7[i].dy - 1) / ADAM7[i].dy : 0;
+
+        size += columns ? rows * (1 + (columns * bits + 7) / 8) : 0;
+    }
+    return size;
+}
+
+static enum status decode_by_libpng(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                                    struct image *ret_image, struct error *err)
 {
     struct reader r = { .bytes = bytes, .size = n_bytes };
-    enum status st = header_check(bytes, n_bytes, limits, err);
+    enum status st = ST_OK;
 
-    if (st != ST_OK)
-        return st;
     if (!reader_init(&r)) {
         st = error_nomem(err);
     } else if (!decoded(&r, limits)) {
@@ -317,5 +317,32 @@ enum status png_decode(const uint8_t *bytes, size_t n_bytes, const struct image_
         r.img = (struct image)IMAGE_INIT;
     }
     reader_release(&r);
+    return st;
+}
+
+enum status png_decode(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                       bool only_libpng, struct image *ret_image, struct error *err)
+{
+    struct png_stream stream = PNG_STREAM_INIT;
+    struct image img = IMAGE_INIT;
+    enum status st = header_check(bytes, n_bytes, limits, err);
+
+    if (st != ST_OK)
+        return st;
+    st = png_stream_read(bytes, n_bytes, &stream);
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    if (st != ST_OK || only_libpng || !png_grey8_decode(bytes, &stream, &img)) {
+        const bool in_order = st == ST_OK;
+
+        st = decode_by_libpng(bytes, n_bytes, limits, &img, err);
+        if (st == ST_OK && in_order)
+            st = png_stream_check(&stream, stream_size(bytes + SIGNATURE_SIZE + 8), err);
+    }
+    png_stream_release(&stream);
+    if (st == ST_OK)
+        *ret_image = img;
+    else
+        image_release(&img);
     return st;
 }

@@ -1,8 +1,6 @@
 /* model/net/conv3x3.c - 3x3 cross-correlation, stride 1, zero "same" padding: [n][C][H][W] -> [n][O][H][W].
  *   y[o][i][j] = b[o] + sum over c, u, v of W[o][c][u][v] x[c][i+u-1][j+v-1];   W [O][C][3][3], then b [O].
- * Run as products over unfolded patches: `work` holds [C*9][H*W], one sample at a time. The reference sums in double:
- * a weight's slope has H*W terms for each picture, too many for float32 to be the truth. */
-#include "gemm.h"
+ * Sums are in double: a weight's slope has H*W terms for each picture, too many for float32 to be the truth. */
 #include "layer.h"
 
 #include <string.h>
@@ -14,99 +12,10 @@ static enum status conv_shape(struct layer *l, struct tensor tensors[2], size_t 
     if (shape_size(l->in) == 0 || O == 0)
         return ST_INVALID;
     l->out = (struct shape){ O, l->in.h, l->in.w };
-    l->work_floats = 9 * shape_size(l->in);
     tensors[0] = (struct tensor){ .rank = 4, .dims = { O, C, 3, 3 }, .fan_in = 9 * C, .fan_out = 9 * O };
     tensors[1] = (struct tensor){ .rank = 1, .dims = { O } };
     *n_tensors = 2;
     return ST_OK;
-}
-
-/* One row of a plane, moved by dj in -1..1, zeros where it leaves the picture. */
-static void shift_row(const float *from, size_t w, int dj, float *to)
-{
-    to[0] = to[w - 1] = 0;
-    if (dj < 0)
-        memcpy(to + 1, from, (w - 1) * sizeof *to);
-    else if (dj > 0)
-        memcpy(to, from + 1, (w - 1) * sizeof *to);
-    else
-        memcpy(to, from, w * sizeof *to);
-}
-
-/* x [C][H][W] -> patches [C][3][3][H][W]: patches[c][u][v] is x[c] moved by (u-1, v-1). */
-static void unfold(struct shape in, const float *x, float *patches)
-{
-    for (size_t c = 0; c < in.c; c++, x += in.h * in.w)
-        for (int u = 0; u < 3; u++)
-            for (int v = 0; v < 3; v++)
-                for (size_t i = 0; i < in.h; i++, patches += in.w) {
-                    const size_t row = i + (size_t)u - 1; /* wraps above row 0, and is then >= h */
-
-                    if (row < in.h)
-                        shift_row(x + row * in.w, in.w, v - 1, patches);
-                    else
-                        memset(patches, 0, in.w * sizeof *patches);
-                }
-}
-
-/* The transpose of unfold(): every patch value is added to the pixel that it came from; dx starts at 0. */
-static void fold(struct shape in, const float *patches, float *dx)
-{
-    for (size_t c = 0; c < in.c; c++, dx += in.h * in.w)
-        for (int u = 0; u < 3; u++)
-            for (int v = 0; v < 3; v++)
-                for (size_t i = 0; i < in.h; i++, patches += in.w) {
-                    const size_t row = i + (size_t)u - 1;
-                    const size_t begin = v == 0 ? 1 : 0, end = v == 2 ? in.w - 1 : in.w;
-
-                    if (row >= in.h)
-                        continue;
-                    for (size_t j = begin; j < end; j++)
-                        dx[row * in.w + j + (size_t)v - 1] += patches[j];
-                }
-}
-
-static void conv_forward(const struct layer *l, size_t n, const float *params, const float *x, float *y,
-                         void *tape, float *work)
-{
-    const size_t C = l->in.c, O = l->out.c, plane = l->in.h * l->in.w;
-    const float *W = params, *b = params + O * C * 9;
-
-    (void)tape;
-    for (size_t s = 0; s < n; s++, x += C * plane, y += O * plane) {
-        unfold(l->in, x, work);
-        for (size_t o = 0; o < O; o++)
-            for (size_t i = 0; i < plane; i++)
-                y[o * plane + i] = b[o];
-        gemm_nn(O, plane, C * 9, W, work, y);
-    }
-}
-
-static void conv_backward(const struct layer *l, size_t n, const float *params, const float *x,
-                          const void *tape, const float *dy, float *dx, float *dparams, float *work)
-{
-    const size_t C = l->in.c, O = l->out.c, plane = l->in.h * l->in.w;
-    float *dW = dparams, *db = dparams + O * C * 9;
-
-    (void)tape;
-    for (size_t s = 0; s < n; s++, x += C * plane, dy += O * plane) {
-        unfold(l->in, x, work);
-        gemm_nt(O, C * 9, plane, dy, work, dW);
-        for (size_t o = 0; o < O; o++) {
-            double sum = 0;
-
-            for (size_t i = 0; i < plane; i++)
-                sum += (double)dy[o * plane + i];
-            db[o] += (float)sum;
-        }
-        if (!dx)
-            continue;
-        memset(work, 0, 9 * C * plane * sizeof *work);
-        gemm_tn(C * 9, plane, O, params, dy, work);
-        memset(dx, 0, C * plane * sizeof *dx);
-        fold(l->in, work, dx);
-        dx += C * plane;
-    }
 }
 
 /* The sum over the three rows and columns around (i, j) of a plane, zero outside, weighted by a kernel. */
@@ -121,13 +30,13 @@ static double correlate(const float *plane, size_t h, size_t w, size_t i, size_t
     return sum;
 }
 
-static void reference_forward(const struct layer *l, size_t n, const float *params, const float *x, float *y,
-                              void *tape, float *work)
+static void conv_forward(const struct layer *l, size_t n, const float *params, const float *x, float *y,
+                         void *tape)
 {
     const size_t C = l->in.c, O = l->out.c, H = l->in.h, W = l->in.w;
     const float *b = params + O * C * 9;
 
-    (void)tape, (void)work;
+    (void)tape;
     for (size_t s = 0; s < n; s++, x += C * H * W)
         for (size_t o = 0; o < O; o++)
             for (size_t i = 0; i < H; i++)
@@ -174,13 +83,13 @@ static double pixel_slope(const struct layer *l, const float *params, const floa
     return sum;
 }
 
-static void reference_backward(const struct layer *l, size_t n, const float *params, const float *x,
-                               const void *tape, const float *dy, float *dx, float *dparams, float *work)
+static void conv_backward(const struct layer *l, size_t n, const float *params, const float *x,
+                          const void *tape, const float *dy, float *dx, float *dparams)
 {
     const size_t C = l->in.c, O = l->out.c, H = l->in.h, W = l->in.w;
     float *db = dparams + O * C * 9;
 
-    (void)tape, (void)work;
+    (void)tape;
     for (size_t s = 0; s < n; s++, x += C * H * W, dy += O * H * W) {
         for (size_t o = 0; o < O; o++) {
             double sum = 0;
@@ -201,6 +110,4 @@ static void reference_backward(const struct layer *l, size_t n, const float *par
     }
 }
 
-const struct layer_ops LAYER_CONV3X3 = {
-    "conv3x3", conv_shape, { conv_forward, conv_backward }, { reference_forward, reference_backward }
-};
+const struct layer_ops LAYER_CONV3X3 = { "conv3x3", conv_shape, conv_forward, conv_backward };

@@ -2,24 +2,39 @@
  * the library is told to start none. */
 #include "gemm.h"
 
+#include "cxrd/cpu.h"
+
 #include <cblas.h>
+#include <stdio.h>
 
 __attribute__((constructor)) static void one_blas_thread(void) { openblas_set_num_threads(1); }
 
-void gemm_nn(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+void gemm_nn(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row,
+             float *c, size_t c_row)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)n, 1,
-                c, (int)n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)a_row, b,
+                (int)b_row, 1, c, (int)c_row);
 }
 
-void gemm_nt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+void gemm_nt(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row,
+             float *c, size_t c_row)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)k, 1,
-                c, (int)n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, a, (int)a_row, b,
+                (int)b_row, 1, c, (int)c_row);
 }
 
-void gemm_tn(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+void gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row,
+             float *c, size_t c_row)
 {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)m, b, (int)n, 1,
-                c, (int)n);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)a_row, b,
+                (int)b_row, 1, c, (int)c_row);
+}
+
+const char *cpu_blas(void)
+{
+    static char text[64];
+
+    if (!text[0])
+        snprintf(text, sizeof text, "%.20s %.20s", openblas_get_config(), openblas_get_corename());
+    return text;
 }

@@ -1,20 +1,12 @@
 /* model/net/layer.h - what a layer kind is: a table of operations, one file a kind.
  *
- * Every kind is written twice. The reference is plain loops, the truth that tests compare with; the other is what
- * runs. Both take a batch in [n][c][h][w] and hold no state: parameters, activations, gradients, tape and scratch
- * are the caller's, so one network serves any number of threads and Adam sees one flat block. */
+ * The operations are plain loops: they say what the network computes, and tests compare the kernels with them. How it
+ * is computed fast is plan.h's matter. They take a batch in [n][c][h][w] and hold no state: parameters, activations,
+ * gradients and tape are the caller's. */
 #ifndef MODEL_NET_LAYER_H
 #define MODEL_NET_LAYER_H
 
 #include "cxrd/network.h"
-
-/* x [n][in] -> y [n][out]. tape: n * tape_bytes, written for backward; NULL at inference. */
-typedef void layer_forward_fn(const struct layer *l, size_t n, const float *params, const float *x, float *y,
-                              void *tape, float *work);
-
-/* dy [n][out] -> dx [n][in], overwritten, may be NULL (nobody asks); dparams [n_params] is added to. */
-typedef void layer_backward_fn(const struct layer *l, size_t n, const float *params, const float *x,
-                               const void *tape, const float *dy, float *dx, float *dparams, float *work);
 
 struct layer_ops {
     const char *kind;
@@ -24,10 +16,13 @@ struct layer_ops {
      * ST_INVALID if it cannot be. */
     enum status (*shape)(struct layer *l, struct tensor tensors[2], size_t *n_tensors);
 
-    struct layer_passes {
-        layer_forward_fn *forward;
-        layer_backward_fn *backward;
-    } run, reference;
+    /* x [n][in] -> y [n][out]. tape: n * tape_bytes, written for backward; NULL at inference. */
+    void (*forward)(const struct layer *l, size_t n, const float *params, const float *x, float *y,
+                    void *tape);
+
+    /* dy [n][out] -> dx [n][in], overwritten, may be NULL (nobody asks); dparams [n_params] is added to. */
+    void (*backward)(const struct layer *l, size_t n, const float *params, const float *x, const void *tape,
+                     const float *dy, float *dx, float *dparams);
 };
 
 extern const struct layer_ops LAYER_REPLICATE, LAYER_CONV3X3, LAYER_RELU, LAYER_MAXPOOL, LAYER_DENSE;

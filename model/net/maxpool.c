@@ -18,12 +18,12 @@ static enum status maxpool_shape(struct layer *l, struct tensor tensors[2], size
 }
 
 static void maxpool_forward(const struct layer *l, size_t n, const float *params, const float *x, float *y,
-                            void *tape, float *work)
+                            void *tape)
 {
     const size_t w = l->in.w, rows = n * l->in.c * l->in.h;
     uint8_t *won = tape;
 
-    (void)params, (void)work;
+    (void)params;
     for (size_t i = 0; i < rows; i += 2)
         for (size_t j = 0; j < w; j += 2) {
             const float *q = x + i * w + j;
@@ -40,12 +40,12 @@ static void maxpool_forward(const struct layer *l, size_t n, const float *params
 }
 
 static void maxpool_backward(const struct layer *l, size_t n, const float *params, const float *x,
-                             const void *tape, const float *dy, float *dx, float *dparams, float *work)
+                             const void *tape, const float *dy, float *dx, float *dparams)
 {
     const size_t w = l->in.w, rows = n * l->in.c * l->in.h;
     const uint8_t *won = tape;
 
-    (void)params, (void)x, (void)dparams, (void)work;
+    (void)params, (void)x, (void)dparams;
     if (!dx)
         return;
     memset(dx, 0, n * shape_size(l->in) * sizeof *dx);
@@ -54,6 +54,4 @@ static void maxpool_backward(const struct layer *l, size_t n, const float *param
             dx[(i + *won / 2) * w + j + *won % 2] = *dy++;
 }
 
-const struct layer_ops LAYER_MAXPOOL = {
-    "maxpool2", maxpool_shape, { maxpool_forward, maxpool_backward }, { maxpool_forward, maxpool_backward }
-};
+const struct layer_ops LAYER_MAXPOOL = { "maxpool2", maxpool_shape, maxpool_forward, maxpool_backward };

@@ -2,6 +2,7 @@
 #include "cxrd/model.h"
 
 #include "loss.h"
+#include "model_parts.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -13,6 +14,8 @@ struct model {
     struct network net;
     struct preprocess pre;
     float *params; /* [net.n_params] */
+    struct plan plan;
+    struct prepared prepared; /* params as the kernels read them */
     json_t *notes;
 };
 
@@ -49,7 +52,16 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
         st = error_nomem(err);
         goto out;
     }
+    if (plan_make(net, kernels(), &m->plan) != ST_OK) {
+        st = error_set(err, ST_INVALID, "the architecture '%s' cannot be run here", net->architecture);
+        goto out;
+    }
+    if (prepared_init(&m->prepared, &m->plan, false) != ST_OK) {
+        st = error_nomem(err);
+        goto out;
+    }
     memcpy(m->params, params, net->n_params * sizeof *params);
+    prepared_update(&m->prepared, &m->plan, params, NULL);
     *ret_model = m;
     m = NULL;
 out:
@@ -69,6 +81,7 @@ void model_unref(struct model *m)
     if (!m || atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) != 1)
         return;
     json_decref(m->notes);
+    prepared_release(&m->prepared);
     free(m->params);
     free(m);
 }
@@ -77,6 +90,8 @@ const struct network *model_network(const struct model *m) { return &m->net; }
 const struct preprocess *model_preprocess(const struct model *m) { return &m->pre; }
 const float *model_params(const struct model *m) { return m->params; }
 const json_t *model_notes(const struct model *m) { return m->notes; }
+const struct plan *model_plan(const struct model *m) { return &m->plan; }
+const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 
 void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob)
 {

@@ -14,22 +14,22 @@ static enum status replicate_shape(struct layer *l, struct tensor tensors[2], si
 }
 
 static void replicate_forward(const struct layer *l, size_t n, const float *params, const float *x, float *y,
-                              void *tape, float *work)
+                              void *tape)
 {
     const size_t plane = shape_size(l->in);
 
-    (void)params, (void)tape, (void)work;
+    (void)params, (void)tape;
     for (size_t s = 0; s < n; s++, x += plane)
         for (size_t c = 0; c < l->out.c; c++, y += plane)
             memcpy(y, x, plane * sizeof *y);
 }
 
 static void replicate_backward(const struct layer *l, size_t n, const float *params, const float *x,
-                               const void *tape, const float *dy, float *dx, float *dparams, float *work)
+                               const void *tape, const float *dy, float *dx, float *dparams)
 {
     const size_t plane = shape_size(l->in);
 
-    (void)params, (void)x, (void)tape, (void)dparams, (void)work;
+    (void)params, (void)x, (void)tape, (void)dparams;
     if (!dx)
         return;
     memset(dx, 0, n * plane * sizeof *dx);
@@ -39,7 +39,5 @@ static void replicate_backward(const struct layer *l, size_t n, const float *par
                 dx[i] += *dy++;
 }
 
-const struct layer_ops LAYER_REPLICATE = { "replicate",
-                                           replicate_shape,
-                                           { replicate_forward, replicate_backward },
-                                           { replicate_forward, replicate_backward } };
+const struct layer_ops LAYER_REPLICATE = { "replicate", replicate_shape, replicate_forward,
+                                           replicate_backward };

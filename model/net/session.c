@@ -1,35 +1,22 @@
-/* model/net/session.c - the forward pass, one picture at a time, from one buffer into the other and back. */
+/* model/net/session.c - scratch memory for forward passes, see cxrd/session.h. */
 #include "cxrd/session.h"
 
-#include "layer.h"
+#include "../core/floats.h"
+#include "model_parts.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
+/* Images that go through a block together: more of them read the weights less often, and take more memory. */
+enum { GROUP = 2 };
+
 struct session {
-    float *memory; /* [capacity]: two activations, then a layer's scratch */
-    size_t capacity;
+    const struct kernels *kernels;      /* whose layouts the memory has; NULL: none yet */
+    size_t image_size, images, threads; /* what it is large enough for */
+    struct activations activations;
+    float *scratch; /* [threads][plan_scratch()] */
 };
-
-/* The largest activation and the largest scratch of any layer. */
-struct extent {
-    size_t activation, work;
-};
-
-static struct extent extent_of(const struct network *net)
-{
-    struct extent e = { 0, 0 };
-
-    for (size_t i = 0; i < net->n_layers; i++) {
-        const struct layer *l = &net->layers[i];
-
-        if (shape_size(l->out) > e.activation)
-            e.activation = shape_size(l->out);
-        if (l->work_floats > e.work)
-            e.work = l->work_floats;
-    }
-    return e;
-}
 
 enum status session_new(struct session **ret_session)
 {
@@ -41,65 +28,74 @@ enum status session_new(struct session **ret_session)
     return ST_OK;
 }
 
+static void forget(struct session *s)
+{
+    activations_release(&s->activations);
+    free(s->scratch);
+    *s = (struct session){ 0 };
+}
+
 void session_free(struct session *s)
 {
     if (!s)
         return;
-    free(s->memory);
+    forget(s);
     free(s);
 }
 
-static enum status fit(struct session *s, const struct extent *e)
+/* Memory for this plan. One architecture a size: the size tells plans apart. */
+static enum status fit(struct session *s, const struct plan *p, size_t images, size_t threads)
 {
-    const size_t needed = 2 * e->activation + e->work;
-    float *memory;
-
-    if (needed <= s->capacity)
+    if (s->kernels == p->kernels && s->image_size == p->image_size && s->images >= images &&
+        s->threads >= threads)
         return ST_OK;
-    memory = malloc(needed * sizeof *memory);
-    if (!memory)
+    forget(s);
+    s->scratch = floats_new(threads * plan_scratch(p));
+    if (!s->scratch || activations_init(&s->activations, p, images, false) != ST_OK) {
+        forget(s);
         return ST_NOMEM;
-    free(s->memory);
-    s->memory = memory;
-    s->capacity = needed;
+    }
+    s->kernels = p->kernels;
+    s->image_size = p->image_size;
+    s->images = images;
+    s->threads = threads;
     return ST_OK;
 }
 
-static enum status run(struct session *s, const struct model *m, size_t n, const float *x, float *ret_logits,
-                       bool reference)
+static enum status check_finite(size_t n, const float *logits)
 {
-    const struct network *net = model_network(m);
-    const struct extent e = extent_of(net);
-    const enum status st = fit(s, &e);
-
-    if (st != ST_OK)
-        return st;
-    for (size_t i = 0; i < n; i++, x += shape_size(net->layers[0].in)) {
-        float *const buffers[2] = { s->memory, s->memory + e.activation };
-        const float *from = x;
-
-        for (size_t k = 0; k < net->n_layers; k++) {
-            const struct layer *l = &net->layers[k];
-            const struct layer_passes *passes = reference ? &l->ops->reference : &l->ops->run;
-            float *to = k + 1 == net->n_layers ? ret_logits + i * N_LABELS : buffers[k % 2];
-
-            passes->forward(l, 1, model_params(m) + l->params, from, to, NULL, s->memory + 2 * e.activation);
-            from = to;
-        }
-    }
     for (size_t i = 0; i < n * N_LABELS; i++)
-        if (!isfinite(ret_logits[i]))
+        if (!isfinite(logits[i]))
             return ST_NUMERIC;
     return ST_OK;
 }
 
 enum status session_run(struct session *s, const struct model *m, size_t n, const float *x, float *ret_logits)
 {
-    return run(s, m, n, x, ret_logits, false);
+    const struct plan *p = model_plan(m);
+    const size_t plane = p->image_size * p->image_size;
+    const enum status st = fit(s, p, n < GROUP ? n : GROUP, 1);
+
+    if (st != ST_OK)
+        return st;
+    for (size_t i = 0; i < n; i += GROUP) {
+        const size_t group = n - i < GROUP ? n - i : GROUP;
+
+        activations_input(&s->activations, p, group, x + i * plane);
+        forward(p, model_prepared(m), &s->activations, group, s->scratch, ret_logits + i * N_LABELS);
+    }
+    return check_finite(n, ret_logits);
 }
 
-enum status session_run_reference(struct session *s, const struct model *m, size_t n, const float *x,
-                                  float *ret_logits)
+enum status session_run_shared(struct session *s, const struct model *m, struct pool *pool, const float *x,
+                               float *ret_logits)
 {
-    return run(s, m, n, x, ret_logits, true);
+    const struct plan *p = model_plan(m);
+    const enum status st = fit(s, p, 1, pool_threads(pool));
+
+    if (st != ST_OK)
+        return st;
+    activations_input(&s->activations, p, 1, x);
+    forward_shared(p, model_prepared(m), &s->activations, pool, s->scratch, ret_logits);
+    return check_finite(1, ret_logits);
 }

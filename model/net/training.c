@@ -1,75 +1,89 @@
-/* model/net/training.c - gradients of a batch.
+/* model/net/training.c - gradients of a batch by the kernels, see cxrd/training.h.
  *
- * The mean loss is a sum over pictures, so a lane takes its share of the batch one picture at a time, forward and
- * backward, and only ever holds the activations of one. Lane i takes the pictures i*n/lanes up to (i+1)*n/lanes and
- * adds into gradients of its own; these are summed in lane order. */
+ * The mean loss is a sum over images, so every thread takes a share of the batch: lane i the images i*n/lanes up to
+ * (i+1)*n/lanes, a few at a time, forward and backward, into sums of its own. The lanes' sums are added in lane
+ * order, whoever was first. Between forward and backward a lane keeps the pooled results of a few images and a byte
+ * for each of their cells, nothing else. */
 #include "cxrd/training.h"
 
+#include "../core/floats.h"
 #include "cxrd/labels.h"
-#include "layer.h"
+#include "gemm.h"
 #include "loss.h"
+#include "plan.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What one thread works in. */
+enum { GROUP = 4, SUM_TASKS = 32 };
+
+/* Gradients as the kernels leave them, in one block of memory: what the lanes add up. */
+struct sums {
+    float *memory;                                                                /* owned */
+    float *first, *bias[PLAN_MAX_BLOCKS], *u[PLAN_MAX_BLOCKS], *head, *head_bias; /* in it */
+};
+
 struct lane {
-    float *activations[NETWORK_MAX_LAYERS]; /* of each layer's result */
-    unsigned char *tapes[NETWORK_MAX_LAYERS];
-    float *slopes[2]; /* loss by activation, backwards from one into the other */
-    float *work;
-    float *gradients; /* [n_params] */
-    double loss;      /* summed over the lane's pictures */
+    struct activations activations;
+    float *slopes[PLAN_MAX_BLOCKS]; /* loss by each block's pooled result, in its layout */
+    float *scratch;
+    struct sums sums;
+    double loss; /* summed over the lane's images */
 };
 
 struct training {
     struct network net;
+    struct plan plan;
+    struct prepared weights;
     struct pool *pool;
-    size_t n_lanes;
+    size_t n_lanes, sums_size;
     struct lane *lanes;
     float *params, *gradients;
 };
 
-struct batch {
-    struct training *t;
-    size_t n;
-    const float *x, *y;
-    float *logits;
-};
+static size_t in_lines(size_t floats) { return (floats + 15) / 16 * 16; }
+
+/* Give every part its place; returns how much memory they take. With `memory` NULL it only counts. */
+static size_t sums_place(struct sums *s, const struct plan *p, float *memory)
+{
+    size_t at = 0;
+#define PLACE(part, n) ((part) = memory ? memory + at : NULL, at += in_lines(n))
+
+    s->memory = memory;
+    PLACE(s->first, 9 * p->blocks[0].out_c);
+    PLACE(s->head, p->features * N_LABELS);
+    PLACE(s->head_bias, N_LABELS);
+    for (size_t i = 0; i < p->n_blocks; i++) {
+        PLACE(s->bias[i], p->blocks[i].out_c);
+        if (i > 0)
+            PLACE(s->u[i], WINOGRAD_POINTS * p->blocks[i].in_c * p->blocks[i].out_c);
+    }
+#undef PLACE
+    return at;
+}
 
 static void lane_release(struct lane *lane)
 {
-    for (size_t i = 0; i < NETWORK_MAX_LAYERS; i++) {
-        free(lane->activations[i]);
-        free(lane->tapes[i]);
-    }
-    free(lane->slopes[0]);
-    free(lane->slopes[1]);
-    free(lane->work);
-    free(lane->gradients);
+    activations_release(&lane->activations);
+    for (size_t i = 0; i < PLAN_MAX_BLOCKS; i++)
+        free(lane->slopes[i]);
+    free(lane->scratch);
+    free(lane->sums.memory);
 }
 
-static bool lane_init(struct lane *lane, const struct network *net)
+static bool lane_init(struct lane *lane, const struct plan *p, size_t sums_size)
 {
-    size_t largest = 0, work = 0;
-    bool ok = true;
+    bool ok = activations_init(&lane->activations, p, GROUP, true) == ST_OK;
 
-    for (size_t i = 0; i < net->n_layers; i++) {
-        const struct layer *l = &net->layers[i];
-
-        lane->activations[i] = malloc(shape_size(l->out) * sizeof(float));
-        lane->tapes[i] = malloc(l->tape_bytes + 1);
-        ok = ok && lane->activations[i] && lane->tapes[i];
-        largest = shape_size(l->out) > largest ? shape_size(l->out) : largest;
-        work = l->work_floats > work ? l->work_floats : work;
+    for (size_t i = 0; i < p->n_blocks; i++) {
+        lane->slopes[i] = floats_new(GROUP * p->blocks[i].y_size);
+        ok = ok && lane->slopes[i];
     }
-    lane->slopes[0] = malloc(largest * sizeof(float));
-    lane->slopes[1] = malloc(largest * sizeof(float));
-    lane->work = malloc((work + 1) * sizeof(float));
-    lane->gradients = malloc(net->n_params * sizeof(float));
-    return ok && lane->slopes[0] && lane->slopes[1] && lane->work && lane->gradients;
+    lane->scratch = floats_new(plan_scratch(p));
+    sums_place(&lane->sums, p, floats_new(sums_size));
+    return ok && lane->scratch && lane->sums.memory;
 }
 
 enum status training_new(const struct network *net, struct pool *pool, struct training **ret_training,
@@ -78,17 +92,24 @@ enum status training_new(const struct network *net, struct pool *pool, struct tr
     struct training *t = calloc(1, sizeof *t);
     bool ok = t != NULL;
 
+    if (ok && plan_make(net, kernels(), &t->plan) != ST_OK) {
+        free(t);
+        return error_set(err, ST_INVALID, "the architecture '%s' cannot be trained here", net->architecture);
+    }
     if (ok) {
+        struct sums none;
+
         t->net = *net;
         t->pool = pool;
         t->n_lanes = pool_threads(pool);
+        t->sums_size = sums_place(&none, &t->plan, NULL);
         t->lanes = calloc(t->n_lanes, sizeof *t->lanes);
-        t->params = calloc(net->n_params, sizeof *t->params);
-        t->gradients = calloc(net->n_params, sizeof *t->gradients);
-        ok = t->lanes && t->params && t->gradients;
-        for (size_t i = 0; ok && i < t->n_lanes; i++)
-            ok = lane_init(&t->lanes[i], net);
+        t->params = floats_new(net->n_params);
+        t->gradients = floats_new(net->n_params);
+        ok = t->lanes && t->params && t->gradients && prepared_init(&t->weights, &t->plan, true) == ST_OK;
     }
+    for (size_t i = 0; ok && i < t->n_lanes; i++)
+        ok = lane_init(&t->lanes[i], &t->plan, t->sums_size);
     if (!ok) {
         training_free(t);
         return error_nomem(err);
@@ -103,6 +124,7 @@ void training_free(struct training *t)
         return;
     for (size_t i = 0; t->lanes && i < t->n_lanes; i++)
         lane_release(&t->lanes[i]);
+    prepared_release(&t->weights);
     free(t->lanes);
     free(t->params);
     free(t->gradients);
@@ -112,30 +134,50 @@ void training_free(struct training *t)
 float *training_params(struct training *t) { return t->params; }
 const float *training_gradients(const struct training *t) { return t->gradients; }
 
-static void forward(const struct training *t, struct lane *lane, const float *x)
-{
-    for (size_t i = 0; i < t->net.n_layers; i++) {
-        const struct layer *l = &t->net.layers[i];
+/* ---- a lane's share ---- */
 
-        l->ops->run.forward(l, 1, t->params + l->params, i ? lane->activations[i - 1] : x,
-                            lane->activations[i], lane->tapes[i], lane->work);
-    }
+struct batch {
+    struct training *t;
+    size_t n;
+    const float *x, *y;
+    float *logits;
+};
+
+/* The head: the gradient of n images' logits into its weights and into the features' slopes. */
+static void backward_head(const struct training *t, struct lane *lane, size_t n, const float *dlogits)
+{
+    const struct plan *p = &t->plan;
+    const size_t last = p->n_blocks - 1, K = p->features;
+
+    gemm_tn(N_LABELS, K, n, dlogits, N_LABELS, lane->activations.y[last], K, lane->sums.head, K);
+    memset(lane->slopes[last], 0, n * K * sizeof(float));
+    gemm_nn(n, K, N_LABELS, dlogits, N_LABELS, t->weights.head, K, lane->slopes[last], K);
+    for (size_t i = 0; i < n * N_LABELS; i++)
+        lane->sums.head_bias[i % N_LABELS] += dlogits[i];
 }
 
-/* From slopes[0], the loss by the logits, down to the first layer with parameters. */
-static void backward(const struct training *t, struct lane *lane, const float *x)
+static void backward_block(const struct training *t, struct lane *lane, size_t n, size_t k)
 {
-    size_t first = 0, side = 0;
+    const struct plan *p = &t->plan;
+    const struct block *b = &p->blocks[k];
+    const size_t tiles = n * plan_tiles(b);
 
-    while (t->net.layers[first].n_params == 0)
-        first++; /* nobody asks for the gradient of the picture */
-    for (size_t i = t->net.n_layers; i-- > first; side = 1 - side) {
-        const struct layer *l = &t->net.layers[i];
+    memset(lane->slopes[k - 1], 0, n * b->x_size * sizeof(float));
+    for (size_t begin = 0; begin < tiles; begin += TILE_BLOCK)
+        p->kernels->block_backward(b, begin, begin + TILE_BLOCK < tiles ? begin + TILE_BLOCK : tiles,
+                                   lane->activations.y[k - 1], t->weights.ut[k], lane->slopes[k],
+                                   lane->activations.won[k], lane->sums.u[k], lane->sums.bias[k],
+                                   lane->slopes[k - 1], lane->scratch);
+}
 
-        l->ops->run.backward(l, 1, t->params + l->params, i ? lane->activations[i - 1] : x, lane->tapes[i],
-                             lane->slopes[side], i > first ? lane->slopes[1 - side] : NULL,
-                             lane->gradients + l->params, lane->work);
-    }
+static void backward_first(const struct training *t, struct lane *lane, size_t n)
+{
+    const struct block *b = &t->plan.blocks[0];
+
+    for (size_t i = 0; i < n; i++)
+        t->plan.kernels->first_backward(
+            b, 0, b->h / 2, lane->activations.x + i * b->x_size, lane->slopes[0] + i * b->y_size,
+            lane->activations.won[0] + i * plan_winners(b), lane->sums.first, lane->sums.bias[0]);
 }
 
 static void lane_task(void *arg, size_t task, size_t unused)
@@ -144,21 +186,92 @@ static void lane_task(void *arg, size_t task, size_t unused)
     struct training *t = b->t;
     struct lane *lane = &t->lanes[task];
     const size_t begin = b->n * task / t->n_lanes, end = b->n * (task + 1) / t->n_lanes;
-    const float scale = 1 / (float)(b->n * N_LABELS);
+    const size_t plane = t->plan.image_size * t->plan.image_size;
 
-    (void)unused; /* scratch goes by task here: there are as many tasks as lanes */
-    memset(lane->gradients, 0, t->net.n_params * sizeof(float));
+    (void)unused; /* memory goes by task here: there are as many tasks as lanes */
+    memset(lane->sums.memory, 0, t->sums_size * sizeof(float));
     lane->loss = 0;
-    for (size_t i = begin; i < end; i++) {
-        const float *x = b->x + i * shape_size(t->net.layers[0].in), *y = b->y + i * N_LABELS;
-        float *logits = lane->activations[t->net.n_layers - 1];
+    for (size_t i = begin; i < end; i += GROUP) {
+        const size_t n = end - i < GROUP ? end - i : GROUP;
+        const float *y = b->y + i * N_LABELS;
+        float *logits = b->logits + i * N_LABELS, dlogits[GROUP * N_LABELS];
 
-        forward(t, lane, x);
-        lane->loss += bce_sum(N_LABELS, logits, y);
-        bce_gradient(N_LABELS, logits, y, scale, lane->slopes[0]);
-        memcpy(b->logits + i * N_LABELS, logits, N_LABELS * sizeof(float));
-        backward(t, lane, x);
+        activations_input(&lane->activations, &t->plan, n, b->x + i * plane);
+        forward(&t->plan, &t->weights, &lane->activations, n, lane->scratch, logits);
+        lane->loss += bce_sum(n * N_LABELS, logits, y);
+        bce_gradient(n * N_LABELS, logits, y, 1 / (float)(b->n * N_LABELS), dlogits);
+        backward_head(t, lane, n, dlogits);
+        for (size_t k = t->plan.n_blocks - 1; k > 0; k--)
+            backward_block(t, lane, n, k);
+        backward_first(t, lane, n);
     }
+}
+
+/* ---- the lanes together ---- */
+
+/* One stretch of all lanes' sums into lane 0's, in lane order. */
+static void sum_task(void *arg, size_t task, size_t lane)
+{
+    struct training *t = arg;
+    const size_t begin = t->sums_size * task / SUM_TASKS, end = t->sums_size * (task + 1) / SUM_TASKS;
+    float *to = t->lanes[0].sums.memory;
+
+    (void)lane;
+    for (size_t k = 1; k < t->n_lanes; k++)
+        for (size_t i = begin; i < end; i++)
+            to[i] += t->lanes[k].sums.memory[i];
+}
+
+/* Back into the file's order. One task is one input channel of one block; the last is the head. */
+static void untransform_task(void *arg, size_t task, size_t lane)
+{
+    struct training *t = arg;
+    const struct plan *p = &t->plan;
+    const struct sums *s = &t->lanes[0].sums;
+
+    (void)lane;
+    for (size_t k = 1; k < p->n_blocks; k++) {
+        const struct block *b = &p->blocks[k];
+
+        if (task < b->in_c) {
+            p->kernels->gradient_transform(b->in_c, b->out_c, s->u[k], task, task + 1,
+                                           t->gradients + p->weights[k]);
+            return;
+        }
+        task -= b->in_c;
+    }
+    for (size_t i = 0; i < N_LABELS * p->features; i++)
+        t->gradients[p->head_weights + i / p->features * p->features + plan_feature(p, i % p->features)] =
+            s->head[i];
+}
+
+/* [9][O] -> [O][folded][3][3]: the folded channels saw the same values, so their gradients are equal. */
+static void unfold_first(struct training *t, const float *first)
+{
+    const struct plan *p = &t->plan;
+    const size_t O = p->blocks[0].out_c;
+    float *dw = t->gradients + p->weights[0];
+
+    for (size_t o = 0; o < O; o++)
+        for (size_t c = 0; c < p->folded; c++)
+            for (size_t k = 0; k < 9; k++)
+                dw[(o * p->folded + c) * 9 + k] = first[k * O + o];
+}
+
+static void collect(struct training *t)
+{
+    const struct plan *p = &t->plan;
+    const struct sums *s = &t->lanes[0].sums;
+    size_t n_tasks = 1;
+
+    pool_run(t->pool, SUM_TASKS, sum_task, t);
+    for (size_t k = 0; k < p->n_blocks; k++) {
+        memcpy(t->gradients + p->biases[k], s->bias[k], p->blocks[k].out_c * sizeof(float));
+        n_tasks += k > 0 ? p->blocks[k].in_c : 0;
+    }
+    memcpy(t->gradients + p->head_bias, s->head_bias, N_LABELS * sizeof(float));
+    unfold_first(t, s->first);
+    pool_run(t->pool, n_tasks, untransform_task, t);
 }
 
 enum status training_gradient(struct training *t, size_t n, const float *x, const float *y, float *ret_logits,
@@ -167,13 +280,11 @@ enum status training_gradient(struct training *t, size_t n, const float *x, cons
     struct batch b = { .t = t, .n = n, .x = x, .y = y, .logits = ret_logits };
     double loss = 0;
 
+    prepared_update(&t->weights, &t->plan, t->params, t->pool);
     pool_run(t->pool, t->n_lanes, lane_task, &b);
-    memset(t->gradients, 0, t->net.n_params * sizeof(float));
-    for (size_t k = 0; k < t->n_lanes; k++) {
-        for (size_t i = 0; i < t->net.n_params; i++)
-            t->gradients[i] += t->lanes[k].gradients[i];
+    collect(t);
+    for (size_t k = 0; k < t->n_lanes; k++)
         loss += t->lanes[k].loss;
-    }
     *ret_loss = loss / (double)(n * N_LABELS);
     return isfinite(*ret_loss) ? ST_OK : ST_NUMERIC;
 }

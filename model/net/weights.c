@@ -1,57 +1,13 @@
-/* model/net/weights.c - safetensors, see cxrd/weights.h. The file comes from strangers: the header is parsed by
- * jansson, then every number in it is compared with what the architecture says it must be. */
+/* model/net/weights.c - models as safetensors files, see cxrd/weights.h: what safetensors.c has found in order is
+ * compared with what the architecture says it must be. */
 #include "cxrd/weights.h"
 
 #include "cxrd/file.h"
+#include "cxrd/safetensors.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "weights files are little-endian and are copied as they are"
-#endif
-
-enum { LENGTH_SIZE = 8, MAX_HEADER = 1 << 20 };
-
-/* The file's parts while it is read. */
-struct parts {
-    json_t *header; /* owned */
-    const uint8_t *data;
-    size_t data_size;
-    struct network net;
-    struct preprocess pre;
-    json_t *notes; /* owned: metadata that is not ours to interpret */
-};
-
-static uint64_t little_endian64(const uint8_t *p)
-{
-    uint64_t v = 0;
-
-    for (size_t i = 8; i-- > 0;)
-        v = v << 8 | p[i];
-    return v;
-}
-
-static enum status header_parse(struct parts *p, const uint8_t *bytes, size_t n_bytes, struct error *err)
-{
-    json_error_t why;
-    uint64_t length;
-
-    if (n_bytes < LENGTH_SIZE)
-        return error_set(err, ST_FORMAT, "not a safetensors file: it has only %zu bytes", n_bytes);
-    length = little_endian64(bytes);
-    if (length > MAX_HEADER || length > n_bytes - LENGTH_SIZE)
-        return error_set(err, ST_FORMAT, "not a safetensors file: its header claims %" PRIu64 " bytes",
-                         length);
-    p->header = json_loadb((const char *)bytes + LENGTH_SIZE, (size_t)length, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_object(p->header))
-        return error_set(err, ST_FORMAT, "not a safetensors file: its header is not a JSON object");
-    p->data = bytes + LENGTH_SIZE + length;
-    p->data_size = n_bytes - LENGTH_SIZE - (size_t)length;
-    return ST_OK;
-}
 
 /* A metadata value as a number; `fallback` where the key is missing. */
 static enum status number_of(const json_t *metadata, const char *key, double fallback, double *ret,
@@ -69,7 +25,8 @@ static enum status number_of(const json_t *metadata, const char *key, double fal
     return ST_OK;
 }
 
-static enum status geometry_parse(struct parts *p, const json_t *metadata, struct error *err)
+static enum status geometry_parse(const json_t *metadata, struct network *net, struct preprocess *pre,
+                                  struct error *err)
 {
     const char *architecture = json_string_value(json_object_get(metadata, "architecture"));
     const char *resize = json_string_value(json_object_get(metadata, "resize"));
@@ -92,13 +49,13 @@ static enum status geometry_parse(struct parts *p, const json_t *metadata, struc
     if (size < PREPROCESS_MIN_SIZE || size > PREPROCESS_MAX_SIZE || size != floor(size))
         return error_set(err, ST_FORMAT, "the metadata's 'image_size' is not a whole number in %d..%d",
                          PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE);
-    p->pre = (struct preprocess){ .size = (size_t)size, .mean = (float)mean, .std = (float)std };
-    if (resize && !resize_parse(resize, &p->pre.resize))
+    *pre = (struct preprocess){ .size = (size_t)size, .mean = (float)mean, .std = (float)std };
+    if (resize && !resize_parse(resize, &pre->resize))
         return error_set(err, ST_FORMAT, "the metadata's 'resize' is '%.32s', not 'nearest' or 'area'",
                          resize);
     if (labels && strcmp(labels, labels_joined()) != 0)
         return error_set(err, ST_FORMAT, "the metadata's 'labels' are not the 14 findings in their order");
-    if (network_init(&p->net, architecture ? architecture : "cnn4", p->pre.size, &why) != ST_OK)
+    if (network_init(net, architecture ? architecture : "cnn4", pre->size, &why) != ST_OK)
         return error_set(err, ST_FORMAT, "%s", why.text);
     return ST_OK;
 }
@@ -115,123 +72,80 @@ static bool is_ours(const char *key)
     return false;
 }
 
-static enum status metadata_parse(struct parts *p, struct error *err)
+/* What is left of the metadata: the model's notes. NULL without memory. */
+static json_t *notes_of(const json_t *metadata)
 {
-    json_t *metadata = json_object_get(p->header, "__metadata__"), *value;
+    json_t *notes = json_object(), *value;
     const char *key;
+    bool ok = notes != NULL;
 
-    if (metadata && !json_is_object(metadata))
-        return error_set(err, ST_FORMAT, "the header's '__metadata__' is not an object");
-    p->notes = json_object();
-    if (!p->notes)
-        return error_nomem(err);
-    json_object_foreach (metadata, key, value) {
-        if (!json_is_string(value))
-            return error_set(err, ST_FORMAT, "the metadata's '%.32s' is not a string", key);
-        if (!is_ours(key) && json_object_set(p->notes, key, value) != 0)
-            return error_nomem(err);
+    json_object_foreach ((json_t *)metadata, key, value)
+        if (ok && !is_ours(key))
+            ok = json_object_set(notes, key, value) == 0;
+    if (!ok) {
+        json_decref(notes);
+        return NULL;
     }
-    return geometry_parse(p, metadata, err);
+    return notes;
 }
 
-static bool shape_matches(const json_t *shape, const struct tensor *t)
+static bool shape_matches(const struct array *a, const struct tensor *t)
 {
-    if (json_array_size(shape) != t->rank)
-        return false;
-    for (size_t d = 0; d < t->rank; d++) {
-        const json_t *dim = json_array_get(shape, d);
-
-        if (!json_is_integer(dim) || json_integer_value(dim) != (json_int_t)t->dims[d])
-            return false;
-    }
-    return true;
+    return a->rank == t->rank && memcmp(a->dims, t->dims, t->rank * sizeof t->dims[0]) == 0;
 }
 
-/* Where a tensor's bytes lie, checked against its size and the data's. */
-static enum status tensor_locate(const struct parts *p, const struct tensor *t, uint64_t *ret_begin,
-                                 struct error *err)
+/* All tensors of the network, and none other. */
+static enum status tensors_read(const struct array_file *f, const struct network *net, float *params,
+                                struct error *err)
 {
-    const json_t *entry = json_object_get(p->header, t->name);
-    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
-    const json_t *offsets = json_object_get(entry, "data_offsets");
-    json_int_t begin, end;
-
-    if (!entry)
-        return error_set(err, ST_FORMAT, "the tensor '%s' is missing", t->name);
-    if (!dtype || strcmp(dtype, "F32") != 0)
-        return error_set(err, ST_FORMAT, "the tensor '%s' is not of type F32", t->name);
-    if (!shape_matches(json_object_get(entry, "shape"), t))
-        return error_set(err, ST_FORMAT, "the tensor '%s' has the wrong shape for '%s' at image size %zu",
-                         t->name, p->net.architecture, p->net.image_size);
-    if (json_array_size(offsets) != 2 || !json_is_integer(json_array_get(offsets, 0)) ||
-        !json_is_integer(json_array_get(offsets, 1)))
-        return error_set(err, ST_FORMAT, "the tensor '%s' has no data offsets", t->name);
-    begin = json_integer_value(json_array_get(offsets, 0));
-    end = json_integer_value(json_array_get(offsets, 1));
-    if (begin < 0 || end < begin || (uint64_t)end > p->data_size)
-        return error_set(err, ST_FORMAT, "the tensor '%s' lies outside the file", t->name);
-    if ((uint64_t)(end - begin) != t->count * sizeof(float))
-        return error_set(err, ST_FORMAT, "the tensor '%s' has %" PRId64 " bytes, its shape needs %zu",
-                         t->name, (int64_t)(end - begin), t->count * sizeof(float));
-    *ret_begin = (uint64_t)begin;
-    return ST_OK;
-}
-
-/* All tensors there, none other, none over another. With the sizes right they then cover the data exactly. */
-static enum status tensors_read(const struct parts *p, float *params, struct error *err)
-{
-    const struct network *net = &p->net;
-    uint64_t begins[NETWORK_MAX_TENSORS];
-    const char *key;
-    json_t *value;
-
-    json_object_foreach (p->header, key, value)
-        if (strcmp(key, "__metadata__") != 0 && !network_tensor(net, key))
-            return error_set(err, ST_FORMAT, "the tensor '%.32s' does not belong to '%s'", key,
+    for (size_t i = 0; i < f->n; i++)
+        if (!network_tensor(net, f->arrays[i].name))
+            return error_set(err, ST_FORMAT, "the tensor '%s' does not belong to '%s'", f->arrays[i].name,
                              net->architecture);
     for (size_t i = 0; i < net->n_tensors; i++) {
         const struct tensor *t = &net->tensors[i];
-        const enum status st = tensor_locate(p, t, &begins[i], err);
+        const struct array *a = array_find(f, t->name);
 
-        if (st != ST_OK)
-            return st;
-        for (size_t j = 0; j < i; j++)
-            if (begins[i] < begins[j] + net->tensors[j].count * sizeof(float) &&
-                begins[j] < begins[i] + t->count * sizeof(float))
-                return error_set(err, ST_FORMAT, "the tensors '%s' and '%s' overlap", t->name,
-                                 net->tensors[j].name);
-        memcpy(params + t->offset, p->data + begins[i], t->count * sizeof(float));
+        if (!a)
+            return error_set(err, ST_FORMAT, "the tensor '%s' is missing", t->name);
+        if (a->dtype != DTYPE_F32)
+            return error_set(err, ST_FORMAT, "the tensor '%s' is not of type F32", t->name);
+        if (!shape_matches(a, t))
+            return error_set(err, ST_FORMAT, "the tensor '%s' has the wrong shape for '%s' at image size %zu",
+                             t->name, net->architecture, net->image_size);
+        memcpy(params + t->offset, a->data, t->count * sizeof(float));
     }
-    if (p->data_size != net->n_params * sizeof(float))
-        return error_set(err, ST_FORMAT, "the file holds %zu bytes of data, its tensors need %zu",
-                         p->data_size, net->n_params * sizeof(float));
     return ST_OK;
 }
 
 enum status weights_read(const void *bytes, size_t n_bytes, struct model **ret_model, struct error *err)
 {
-    struct parts p = { 0 };
+    struct array_file file = { 0 };
+    struct network net;
+    struct preprocess pre;
+    json_t *notes = NULL;
     float *params = NULL;
-    enum status st = header_parse(&p, bytes, n_bytes, err);
+    enum status st = array_file_read(bytes, n_bytes, &file, err);
 
     if (st == ST_OK)
-        st = metadata_parse(&p, err);
+        st = geometry_parse(file.metadata, &net, &pre, err);
     if (st != ST_OK)
         goto out;
-    params = malloc(p.net.n_params * sizeof *params);
-    if (!params) {
+    params = malloc(net.n_params * sizeof *params);
+    notes = notes_of(file.metadata);
+    if (!params || !notes) {
         st = error_nomem(err);
         goto out;
     }
-    st = tensors_read(&p, params, err);
-    if (st != ST_OK)
-        goto out;
-    st = model_new(&p.net, &p.pre, params, p.notes, ret_model, err);
-    p.notes = NULL;
+    st = tensors_read(&file, &net, params, err);
+    if (st == ST_OK)
+        st = array_file_whole(&file, err);
+    if (st == ST_OK)
+        st = model_new(&net, &pre, params, json_incref(notes), ret_model, err);
 out:
     free(params);
-    json_decref(p.notes);
-    json_decref(p.header);
+    json_decref(notes);
+    array_file_release(&file);
     return st;
 }
 
@@ -278,77 +192,45 @@ static json_t *metadata_make(const struct model *m)
     return metadata;
 }
 
-static json_t *header_make(const struct model *m)
+/* The model's tensors as arrays, borrowed; returns how many. */
+static size_t arrays_of(const struct model *m, struct array arrays[NETWORK_MAX_TENSORS])
 {
     const struct network *net = model_network(m);
-    json_t *header = json_pack("{s:o}", "__metadata__", metadata_make(m));
 
-    for (size_t i = 0; header && i < net->n_tensors; i++) {
+    for (size_t i = 0; i < net->n_tensors; i++) {
         const struct tensor *t = &net->tensors[i];
-        json_t *shape = json_array();
-        const size_t begin = t->offset * sizeof(float), end = begin + t->count * sizeof(float);
 
-        for (size_t d = 0; d < t->rank; d++)
-            json_array_append_new(shape, json_integer((json_int_t)t->dims[d]));
-        if (json_object_set_new(header, t->name,
-                                json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets",
-                                          (json_int_t)begin, (json_int_t)end)) != 0) {
-            json_decref(header);
-            return NULL;
-        }
+        arrays[i] =
+            (struct array){ .dtype = DTYPE_F32, .rank = t->rank, .data = model_params(m) + t->offset };
+        memcpy(arrays[i].name, t->name, sizeof t->name);
+        memcpy(arrays[i].dims, t->dims, sizeof t->dims);
     }
-    return header;
-}
-
-/* The length and the JSON, padded with spaces so that the data begins at a multiple of 8. */
-static enum status header_write(const struct model *m, struct buf *out, struct error *err)
-{
-    json_t *header = header_make(m);
-    char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
-    uint8_t length[LENGTH_SIZE];
-    uint64_t n;
-
-    json_decref(header);
-    if (!text)
-        return error_nomem(err);
-    n = (strlen(text) + 7) / 8 * 8;
-    if (n > MAX_HEADER) { /* what no reader of ours would take */
-        free(text);
-        return error_set(err, ST_LIMIT,
-                         "the model's notes do not fit: the header has %" PRIu64 " bytes, the limit is %d", n,
-                         MAX_HEADER);
-    }
-    for (size_t i = 0; i < LENGTH_SIZE; i++)
-        length[i] = (uint8_t)(n >> (8 * i));
-    buf_put(out, length, sizeof length);
-    buf_printf(out, "%-*s", (int)n, text);
-    free(text);
-    return buf_status(out) == ST_OK ? ST_OK : error_set(err, buf_status(out), "the weights do not fit");
+    return net->n_tensors;
 }
 
 enum status weights_write(const struct model *m, struct buf *out, struct error *err)
 {
-    const enum status st = header_write(m, out, err);
+    struct array arrays[NETWORK_MAX_TENSORS];
+    const size_t n = arrays_of(m, arrays);
+    json_t *metadata = metadata_make(m);
+    enum status st = metadata ? array_file_header(metadata, arrays, n, out, err) : error_nomem(err);
 
-    if (st != ST_OK)
-        return st;
-    buf_put(out, model_params(m), model_network(m)->n_params * sizeof(float));
-    return buf_status(out) == ST_OK ? ST_OK : error_set(err, buf_status(out), "the weights do not fit");
+    json_decref(metadata);
+    for (size_t i = 0; i < n && st == ST_OK; i++) {
+        buf_put(out, arrays[i].data, array_bytes(&arrays[i]));
+        if (buf_status(out) != ST_OK)
+            st = error_set(err, buf_status(out), "the weights do not fit");
+    }
+    return st;
 }
 
 enum status weights_save(const struct model *m, const char *path, struct error *err)
 {
-    struct buf header = BUF_INIT(LENGTH_SIZE + MAX_HEADER);
-    enum status st = header_write(m, &header, err);
+    struct array arrays[NETWORK_MAX_TENSORS];
+    const size_t n = arrays_of(m, arrays);
+    json_t *metadata = metadata_make(m);
+    const enum status st = metadata ? array_file_save(path, metadata, arrays, n, err) : error_nomem(err);
 
-    if (st == ST_OK) {
-        const struct iovec parts[] = {
-            { header.data, header.len },
-            { (void *)model_params(m), model_network(m)->n_params * sizeof(float) },
-        };
-
-        st = file_replace(path, parts, 2, err);
-    }
-    buf_release(&header);
+    json_decref(metadata);
     return st;
 }

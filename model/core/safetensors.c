@@ -1,0 +1,298 @@
+/* model/core/safetensors.c - see cxrd/safetensors.h. Files come from strangers: the header is parsed by jansson, then
+ * every number in it is held against the others and against the file's length. */
+#include "cxrd/safetensors.h"
+
+#include "cxrd/file.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "these files are little-endian and are copied as they are"
+#endif
+
+enum { LENGTH_SIZE = 8, MAX_HEADER = 1 << 20 };
+
+static const struct {
+    const char *name;
+    size_t size;
+} DTYPES[N_DTYPES] = { { "F32", 4 }, { "F64", 8 }, { "U8", 1 }, { "U32", 4 }, { "U64", 8 } };
+
+size_t dtype_size(enum dtype d) { return DTYPES[d].size; }
+
+size_t array_bytes(const struct array *a)
+{
+    size_t bytes = dtype_size(a->dtype);
+
+    for (size_t d = 0; d < a->rank; d++)
+        bytes *= a->dims[d];
+    return bytes;
+}
+
+const struct array *array_find(const struct array_file *f, const char *name)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->arrays[i].name, name) == 0)
+            return &f->arrays[i];
+    return NULL;
+}
+
+/* ---- reading ---- */
+
+/* A file while it is read. */
+struct reading {
+    json_t *header; /* owned */
+    const uint8_t *data;
+    size_t data_size;
+    struct array_file *file;
+    struct error *err;
+};
+
+static uint64_t little_endian64(const uint8_t *p)
+{
+    uint64_t v = 0;
+
+    for (size_t i = 8; i-- > 0;)
+        v = v << 8 | p[i];
+    return v;
+}
+
+static enum status header_parse(struct reading *r, const uint8_t *bytes, size_t n_bytes)
+{
+    json_error_t why;
+    uint64_t length;
+
+    if (n_bytes < LENGTH_SIZE)
+        return error_set(r->err, ST_FORMAT, "not a safetensors file: it has only %zu bytes", n_bytes);
+    length = little_endian64(bytes);
+    if (length > MAX_HEADER || length > n_bytes - LENGTH_SIZE)
+        return error_set(r->err, ST_FORMAT, "not a safetensors file: its header claims %" PRIu64 " bytes",
+                         length);
+    r->header = json_loadb((const char *)bytes + LENGTH_SIZE, (size_t)length, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_object(r->header))
+        return error_set(r->err, ST_FORMAT, "not a safetensors file: its header is not a JSON object");
+    r->data = bytes + LENGTH_SIZE + length;
+    r->data_size = n_bytes - LENGTH_SIZE - (size_t)length;
+    return ST_OK;
+}
+
+static enum status metadata_check(struct reading *r)
+{
+    json_t *metadata = json_object_get(r->header, "__metadata__"), *value;
+    const char *key;
+
+    if (metadata && !json_is_object(metadata))
+        return error_set(r->err, ST_FORMAT, "the header's '__metadata__' is not an object");
+    json_object_foreach (metadata, key, value)
+        if (!json_is_string(value))
+            return error_set(r->err, ST_FORMAT, "the metadata's '%.32s' is not a string", key);
+    r->file->metadata = metadata ? json_incref(metadata) : json_object();
+    return r->file->metadata ? ST_OK : error_nomem(r->err);
+}
+
+static enum status dtype_parse(struct reading *r, const json_t *entry, struct array *a)
+{
+    const char *name = json_string_value(json_object_get(entry, "dtype"));
+
+    for (size_t i = 0; name && i < N_DTYPES; i++)
+        if (strcmp(name, DTYPES[i].name) == 0) {
+            a->dtype = (enum dtype)i;
+            return ST_OK;
+        }
+    return error_set(r->err, ST_FORMAT, "the tensor '%s' is not of type F32, F64, U8, U32 or U64", a->name);
+}
+
+/* The shape, and that its values fit in the file: no product overflows. */
+static enum status shape_parse(struct reading *r, const json_t *entry, struct array *a)
+{
+    const json_t *shape = json_object_get(entry, "shape");
+    size_t left = r->data_size / dtype_size(a->dtype);
+
+    if (!json_is_array(shape) || json_array_size(shape) > ARRAY_MAX_RANK)
+        return error_set(r->err, ST_FORMAT, "the tensor '%s' has the wrong shape", a->name);
+    a->rank = json_array_size(shape);
+    for (size_t d = 0; d < a->rank; d++) {
+        const json_t *dim = json_array_get(shape, d);
+
+        if (!json_is_integer(dim) || json_integer_value(dim) < 0 || (uint64_t)json_integer_value(dim) > left)
+            return error_set(r->err, ST_FORMAT, "the tensor '%s' has the wrong shape", a->name);
+        a->dims[d] = (size_t)json_integer_value(dim);
+        left = a->dims[d] ? left / a->dims[d] : left;
+    }
+    return ST_OK;
+}
+
+static enum status place_parse(struct reading *r, const json_t *entry, struct array *a)
+{
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
+    json_int_t begin, end;
+
+    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last))
+        return error_set(r->err, ST_FORMAT, "the tensor '%s' has no data offsets", a->name);
+    begin = json_integer_value(first);
+    end = json_integer_value(last);
+    if (begin < 0 || end < begin || (uint64_t)end > r->data_size)
+        return error_set(r->err, ST_FORMAT, "the tensor '%s' lies outside the file", a->name);
+    if ((uint64_t)(end - begin) != array_bytes(a))
+        return error_set(r->err, ST_FORMAT, "the tensor '%s' has %" PRId64 " bytes, its shape needs %zu",
+                         a->name, (int64_t)(end - begin), array_bytes(a));
+    a->data = r->data + begin;
+    return ST_OK;
+}
+
+static enum status array_parse(struct reading *r, const char *name, const json_t *entry)
+{
+    struct array_file *f = r->file;
+    struct array *a = &f->arrays[f->n];
+    enum status st;
+
+    if (f->n == ARRAYS_MAX)
+        return error_set(r->err, ST_FORMAT, "the file holds more than %d tensors", ARRAYS_MAX);
+    if (strlen(name) >= ARRAY_NAME_SIZE)
+        return error_set(r->err, ST_FORMAT, "the tensor '%.32s' does not belong here: its name is too long",
+                         name);
+    *a = (struct array){ .rank = 0 };
+    memcpy(a->name, name, strlen(name) + 1);
+    st = dtype_parse(r, entry, a);
+    if (st == ST_OK)
+        st = shape_parse(r, entry, a);
+    if (st == ST_OK)
+        st = place_parse(r, entry, a);
+    f->n += st == ST_OK;
+    return st;
+}
+
+/* No two share a byte. */
+static enum status overlap_check(struct reading *r)
+{
+    const struct array_file *f = r->file;
+
+    for (size_t i = 0; i < f->n; i++)
+        for (size_t j = 0; j < i; j++) {
+            const uint8_t *p = f->arrays[i].data, *q = f->arrays[j].data;
+
+            if (p < q + array_bytes(&f->arrays[j]) && q < p + array_bytes(&f->arrays[i]))
+                return error_set(r->err, ST_FORMAT, "the tensors '%s' and '%s' overlap", f->arrays[i].name,
+                                 f->arrays[j].name);
+        }
+    return ST_OK;
+}
+
+enum status array_file_read(const void *bytes, size_t n_bytes, struct array_file *ret, struct error *err)
+{
+    struct array_file f = { 0 };
+    struct reading r = { .file = &f, .err = err };
+    enum status st = header_parse(&r, bytes, n_bytes);
+    const char *name;
+    json_t *entry;
+
+    if (st == ST_OK)
+        st = metadata_check(&r);
+    json_object_foreach (r.header, name, entry)
+        if (st == ST_OK && strcmp(name, "__metadata__") != 0)
+            st = array_parse(&r, name, entry);
+    if (st == ST_OK)
+        st = overlap_check(&r);
+    json_decref(r.header);
+    if (st != ST_OK) {
+        array_file_release(&f);
+        return st;
+    }
+    f.data_size = r.data_size;
+    *ret = f;
+    return ST_OK;
+}
+
+enum status array_file_whole(const struct array_file *f, struct error *err)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        sum += array_bytes(&f->arrays[i]); /* each is within the file, and there are few: no overflow */
+    if (sum != f->data_size)
+        return error_set(err, ST_FORMAT, "the file holds %zu bytes of data, its tensors need %zu",
+                         f->data_size, sum);
+    return ST_OK;
+}
+
+void array_file_release(struct array_file *f)
+{
+    json_decref(f->metadata);
+    *f = (struct array_file){ 0 };
+}
+
+/* ---- writing ---- */
+
+static json_t *header_json(const json_t *metadata, const struct array *arrays, size_t n)
+{
+    json_t *header = json_object();
+    size_t at = 0;
+    bool ok = header != NULL;
+
+    if (ok && metadata)
+        ok = json_object_set(header, "__metadata__", (json_t *)metadata) == 0;
+    for (size_t i = 0; ok && i < n; i++) {
+        const struct array *a = &arrays[i];
+        const size_t end = at + array_bytes(a);
+        json_t *shape = json_array();
+
+        for (size_t d = 0; d < a->rank; d++)
+            json_array_append_new(shape, json_integer((json_int_t)a->dims[d]));
+        ok = json_object_set_new(header, a->name,
+                                 json_pack("{s:s,s:o,s:[I,I]}", "dtype", DTYPES[a->dtype].name, "shape",
+                                           shape, "data_offsets", (json_int_t)at, (json_int_t)end)) == 0;
+        at = end;
+    }
+    if (!ok) {
+        json_decref(header);
+        return NULL;
+    }
+    return header;
+}
+
+/* The length and the JSON, padded with spaces so that the data begins at a multiple of 8. */
+enum status array_file_header(const json_t *metadata, const struct array *arrays, size_t n, struct buf *out,
+                              struct error *err)
+{
+    json_t *header = header_json(metadata, arrays, n);
+    char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
+    uint8_t length[LENGTH_SIZE];
+    uint64_t size;
+
+    json_decref(header);
+    if (!text)
+        return error_nomem(err);
+    size = (strlen(text) + 7) / 8 * 8;
+    if (size > MAX_HEADER) {
+        free(text);
+        return error_set(err, ST_LIMIT,
+                         "the metadata do not fit: the header has %" PRIu64 " bytes, the limit is %d", size,
+                         MAX_HEADER);
+    }
+    for (size_t i = 0; i < LENGTH_SIZE; i++)
+        length[i] = (uint8_t)(size >> (8 * i));
+    buf_put(out, length, sizeof length);
+    buf_printf(out, "%-*s", (int)size, text);
+    free(text);
+    return buf_status(out) == ST_OK ? ST_OK : error_set(err, buf_status(out), "the tensors do not fit");
+}
+
+enum status array_file_save(const char *path, const json_t *metadata, const struct array *arrays, size_t n,
+                            struct error *err)
+{
+    struct buf header = BUF_INIT(MAX_HEADER + LENGTH_SIZE);
+    struct iovec parts[ARRAYS_MAX + 1];
+    enum status st = array_file_header(metadata, arrays, n, &header, err);
+
+    if (st == ST_OK) {
+        parts[0] = (struct iovec){ header.data, header.len };
+        for (size_t i = 0; i < n; i++)
+            parts[i + 1] = (struct iovec){ (void *)arrays[i].data, array_bytes(&arrays[i]) };
+        st = file_replace(path, parts, n + 1, err);
+    }
+    buf_release(&header);
+    return st;
+}

@@ -1,0 +1,85 @@
+/* model/kernels/kernels.h - the arithmetic of the network, once for each instruction set.
+ *
+ * A block is convolution 3x3 "same" + bias -> ReLU -> max-pool 2, in one pass: the full-resolution result never
+ * exists. Convolutions of many channels are done by Winograd's F(4x4, 3x3) (Lavin & Gray, "Fast algorithms for
+ * convolutional neural networks", CVPR 2016): with Y = A'[U . V]A, a tile of 4x4 results costs 36 products where the
+ * definition needs 144. Summed over channels the 36 products become 36 matrix products.
+ *
+ * Layouts. Activations are channels last, [row][column][channel], with a border of zeros where a convolution reads
+ * over the edge. Matrices are in panels: [columns / P][rows][P], P = struct kernels' `panel`, so that a product reads
+ * all of its operands in the order in which they lie. One source is compiled for AVX-512, AVX2+FMA and the plain
+ * baseline; kernels() has chosen one when the program starts.
+ *
+ * All pointers to float are aligned to 64 bytes. Nothing here allocates, fails or keeps state; shapes were checked
+ * when the plan was made. */
+#ifndef MODEL_KERNELS_KERNELS_H
+#define MODEL_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    WINOGRAD_TILE = 4,                                 /* results a side of a tile */
+    WINOGRAD_INPUT = 6,                                /* inputs a side of a tile */
+    WINOGRAD_POINTS = WINOGRAD_INPUT * WINOGRAD_INPUT, /* matrix products */
+    TILE_BLOCK = 64, /* tiles that are transformed before they are multiplied */
+    MAX_PANEL = 32,
+    PANEL_PAD = 16, /* floats between the 36 matrices: keeps them out of the same cache sets */
+    NO_WINNER = 4,  /* in place of 0..3: ReLU stopped all four */
+};
+
+/* Geometry of a block. Sizes are in floats unless said otherwise. */
+struct block {
+    size_t h, w, in_c, out_c; /* of the convolution, before pooling; h and w even */
+    size_t tiles_y, tiles_x;  /* tiles that cover it; the last may stand over the edge */
+    size_t x_row, x_size;     /* a row and an image of the input, with its border */
+    size_t y_row, y_size;     /* the same of the pooled result, in the buffer that the next step reads */
+    size_t y_border;          /* of that buffer: 1 or 0 pixels */
+};
+
+/* Floats of scratch that a block's calls need. */
+size_t block_scratch(const struct block *b);
+
+/* Where pixel (0, 0) of a result lies in its image. */
+static inline size_t block_y_origin(const struct block *b) { return b->y_border * (b->y_row + b->out_c); }
+
+struct kernels {
+    const char *name; /* "avx512", "avx2", "generic" */
+    size_t panel;     /* P; divides every channel count of a Winograd block, and the first block's out_c */
+
+    /* ---- weights ---- */
+
+    /* w [O][C][3][3] -> u [36] matrices C x O, and ut [36] matrices O x C unless NULL; for input channels
+     * begin..end-1, so that threads can share the work. */
+    void (*weights_transform)(size_t C, size_t O, const float *w, size_t begin, size_t end, float *u,
+                              float *ut);
+
+    /* du [36] matrices C x O -> dw [O][C][3][3], overwritten; for input channels begin..end-1. */
+    void (*gradient_transform)(size_t C, size_t O, const float *du, size_t begin, size_t end, float *dw);
+
+    /* ---- a Winograd block, for tiles begin..end-1 of a batch, at most TILE_BLOCK of them ---- */
+
+    /* x -> pooled y, and for backward which of the four won, `won` [image][h/2][w/2][O]; NULL at inference. */
+    void (*block_forward)(const struct block *b, size_t begin, size_t end, const float *x, const float *u,
+                          const float *bias, float *y, uint8_t *won, float *scratch);
+
+    /* dy, the gradient of the pooled y, in y's layout -> du and dbias [O], added to, and dx in x's layout, added to
+     * (its border too, which nobody reads). ut: of weights_transform(). */
+    void (*block_backward)(const struct block *b, size_t begin, size_t end, const float *x, const float *ut,
+                           const float *dy, const uint8_t *won, float *du, float *dbias, float *dx,
+                           float *scratch);
+
+    /* ---- the first block: one input channel, directly; w [9][O]; pooled rows begin..end-1 of one image ---- */
+    void (*first_forward)(const struct block *b, size_t begin, size_t end, const float *x, const float *w,
+                          const float *bias, float *y, uint8_t *won);
+    void (*first_backward)(const struct block *b, size_t begin, size_t end, const float *x, const float *dy,
+                           const uint8_t *won, float *dw, float *dbias); /* added to */
+};
+
+/* The set this processor runs, or the one that CXRD_SIMD names: avx512, avx2 or generic. */
+const struct kernels *kernels(void);
+
+/* By name; NULL where this processor or this build does not have it. For tests. */
+const struct kernels *kernels_named(const char *name);
+
+#endif

@@ -1,0 +1,16 @@
+/* model/kernels/table.c - one instruction set's functions as a table. */
+#include "simd.h"
+
+#define KERNEL_TEXT(isa)   #isa
+#define KERNEL_STRING(isa) KERNEL_TEXT(isa)
+
+const struct kernels KERNEL(kernels) = {
+    .name = KERNEL_STRING(KERNELS_ISA),
+    .panel = P,
+    .weights_transform = KERNEL(weights_transform),
+    .gradient_transform = KERNEL(gradient_transform),
+    .block_forward = KERNEL(block_forward),
+    .block_backward = KERNEL(block_backward),
+    .first_forward = KERNEL(first_forward),
+    .first_backward = KERNEL(first_backward),
+};

@@ -1,0 +1,379 @@
+/* model/kernels/winograd.c - F(4x4, 3x3), forward and backward, with bias, ReLU and max-pool in the transforms.
+ *
+ * Forward:  U = G w G',  V = B' x B,  M[p] = V[p] U[p] for each of the 36 points p,  Y = A' M A.
+ * Backward: D = A dY A' serves both gradients:  dU[p] += V[p]' D[p],  dV[p] = D[p] U[p]',  dX = B dV B', added over
+ * the overlapping tiles;  dw = G' dU G.  V is made again rather than kept: a tenth of the step's time for a third
+ * of its memory. The matrices for the points 0, 1, -1, 2, -2 and infinity are those of Lavin & Gray. */
+#include "simd.h"
+
+#include <string.h>
+
+enum { T4 = WINOGRAD_TILE, T6 = WINOGRAD_INPUT };
+
+/* Where a tile of a batch lies. */
+struct place {
+    size_t image, y, x; /* first result row and column */
+};
+
+ALWAYS_INLINE struct place place_of(const struct block *b, size_t tile)
+{
+    const size_t per_image = b->tiles_y * b->tiles_x, in_image = tile % per_image;
+
+    return (struct place){ tile / per_image, in_image / b->tiles_x * T4, in_image % b->tiles_x * T4 };
+}
+
+/* ---- the four small matrices, as sums of vectors ---- */
+
+ALWAYS_INLINE void times_bt(const vf d[T6], vf r[T6]) /* r = B' d */
+{
+    const vf even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1], even2 = d[4] - d[2], odd2 = 2 * (d[3] - d[1]);
+
+    r[0] = 4 * d[0] - 5 * d[2] + d[4];
+    r[1] = even + odd;
+    r[2] = even - odd;
+    r[3] = even2 + odd2;
+    r[4] = even2 - odd2;
+    r[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+ALWAYS_INLINE void times_b(const vf v[T6], vf r[T6]) /* r = B v */
+{
+    const vf sum12 = v[1] + v[2], sum34 = v[3] + v[4], diff12 = v[1] - v[2], diff34 = v[3] - v[4];
+
+    r[0] = 4 * v[0];
+    r[1] = 4 * (v[5] - diff12) - 2 * diff34;
+    r[2] = -5 * v[0] - 4 * sum12 - sum34;
+    r[3] = diff12 + 2 * diff34 - 5 * v[5];
+    r[4] = v[0] + sum12 + sum34;
+    r[5] = v[5];
+}
+
+ALWAYS_INLINE void times_at(const vf m[T6], vf r[T4]) /* r = A' m */
+{
+    const vf sum12 = m[1] + m[2], sum34 = m[3] + m[4], diff12 = m[1] - m[2], diff34 = m[3] - m[4];
+
+    r[0] = m[0] + sum12 + sum34;
+    r[1] = diff12 + 2 * diff34;
+    r[2] = sum12 + 4 * sum34;
+    r[3] = diff12 + 8 * diff34 + m[5];
+}
+
+ALWAYS_INLINE void times_a(const vf y[T4], vf r[T6]) /* r = A y */
+{
+    const vf even = y[0] + y[2], odd = y[1] + y[3], even4 = y[0] + 4 * y[2], odd8 = 2 * y[1] + 8 * y[3];
+
+    r[0] = y[0];
+    r[1] = even + odd;
+    r[2] = even - odd;
+    r[3] = even4 + odd8;
+    r[4] = even4 - odd8;
+    r[5] = y[3];
+}
+
+ALWAYS_INLINE void times_g(const vf g[3], vf r[T6]) /* r = G g */
+{
+    const vf a = (g[0] + g[2]) * (-1.0f / 6), b = g[1] * (1.0f / 6);
+    const vf c = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), d = g[1] * (1.0f / 12);
+
+    r[0] = g[0] * 0.25f;
+    r[1] = a - b;
+    r[2] = a + b;
+    r[3] = c + d;
+    r[4] = c - d;
+    r[5] = g[2];
+}
+
+ALWAYS_INLINE void times_gt(const vf u[T6], vf r[3]) /* r = G' u */
+{
+    const vf sum12 = (u[1] + u[2]) * (-1.0f / 6), sum34 = u[3] + u[4];
+
+    r[0] = u[0] * 0.25f + sum12 + sum34 * (1.0f / 24);
+    r[1] = (u[2] - u[1]) * (1.0f / 6) + (u[3] - u[4]) * (1.0f / 12);
+    r[2] = sum12 + sum34 * (1.0f / 6) + u[5];
+}
+
+/* ---- weights ---- */
+
+/* VL filters w[lane][...] of one input channel, gathered: the file's order has the nine taps innermost. */
+ALWAYS_INLINE void gather_filters(const float *w, size_t stride, vf g[9])
+{
+    for (size_t k = 0; k < 9; k++) {
+        vf tap = { 0 };
+
+        for (size_t lane = 0; lane < VL; lane++)
+            tap[lane] = w[lane * stride + k];
+        g[k] = tap;
+    }
+}
+
+static void filter_transform(const vf g[9], vf u[WINOGRAD_POINTS])
+{
+    vf half[3][T6]; /* of G g, column j of the filter */
+
+    for (size_t j = 0; j < 3; j++) {
+        const vf column[3] = { g[j], g[3 + j], g[6 + j] };
+
+        times_g(column, half[j]);
+    }
+    for (size_t i = 0; i < T6; i++) {
+        const vf row[3] = { half[0][i], half[1][i], half[2][i] };
+
+        times_g(row, u + i * T6);
+    }
+}
+
+void KERNEL(weights_transform)(size_t C, size_t O, const float *w, size_t begin, size_t end, float *u,
+                               float *ut)
+{
+    vf g[9], points[WINOGRAD_POINTS];
+
+    for (size_t c = begin; c < end; c++)
+        for (size_t o = 0; o < O; o += VL) {
+            gather_filters(w + (o * C + c) * 9, C * 9, g);
+            filter_transform(g, points);
+            for (size_t p = 0; p < WINOGRAD_POINTS; p++) {
+                store(u + p * C * O + panel_at(o / P, C, c) + o % P, points[p]);
+                for (size_t lane = 0; ut && lane < VL; lane++)
+                    ut[p * C * O + panel_at(c / P, O, o + lane) + c % P] = points[p][lane];
+            }
+        }
+}
+
+void KERNEL(gradient_transform)(size_t C, size_t O, const float *du, size_t begin, size_t end, float *dw)
+{
+    for (size_t c = begin; c < end; c++)
+        for (size_t o = 0; o < O; o += VL) {
+            vf half[T6][3];
+
+            for (size_t i = 0; i < T6; i++) {
+                vf row[T6];
+
+                for (size_t j = 0; j < T6; j++)
+                    row[j] = load(du + (i * T6 + j) * C * O + panel_at(o / P, C, c) + o % P);
+                times_gt(row, half[i]);
+            }
+            for (size_t j = 0; j < 3; j++) {
+                vf column[T6], taps[3];
+
+                for (size_t i = 0; i < T6; i++)
+                    column[i] = half[i][j];
+                times_gt(column, taps);
+                for (size_t i = 0; i < 3; i++)
+                    for (size_t lane = 0; lane < VL; lane++)
+                        dw[((o + lane) * C + c) * 9 + i * 3 + j] = taps[i][lane];
+            }
+        }
+}
+
+/* ---- data ---- */
+
+/* V for VL channels of one tile: x points at the tile's first input. */
+ALWAYS_INLINE void input_tile(const float *x, size_t row, size_t C, float *v, size_t step)
+{
+    vf half[T6][T6]; /* B' d, by column */
+
+    for (size_t j = 0; j < T6; j++) {
+        vf column[T6];
+
+        for (size_t i = 0; i < T6; i++)
+            column[i] = load(x + i * row + j * C);
+        times_bt(column, half[j]);
+    }
+    for (size_t i = 0; i < T6; i++) {
+        vf across[T6], r[T6];
+
+        for (size_t j = 0; j < T6; j++)
+            across[j] = half[j][i];
+        times_bt(across, r);
+        for (size_t j = 0; j < T6; j++)
+            store(v + (i * T6 + j) * step, r[j]);
+    }
+}
+
+static void input_transform(const struct block *b, size_t begin, size_t end, const float *x, float *v)
+{
+    const size_t C = b->in_c, T = end - begin, step = matrix_step(T, C);
+
+    for (size_t t = 0; t < T; t++) {
+        const struct place at = place_of(b, begin + t);
+        const float *tile = x + at.image * b->x_size + at.y * b->x_row + at.x * C;
+
+        for (size_t c = 0; c < C; c += VL)
+            input_tile(tile + c, b->x_row, C, v + panel_at(c / P, T, t) + c % P, step);
+    }
+}
+
+/* The 4x4 results of one tile for VL channels, with bias. */
+ALWAYS_INLINE void result_tile(const float *m, size_t step, vf bias, vf y[T4][T4])
+{
+    vf half[T6][T4]; /* A' m, by column */
+
+    for (size_t j = 0; j < T6; j++) {
+        vf column[T6];
+
+        for (size_t i = 0; i < T6; i++)
+            column[i] = load(m + (i * T6 + j) * step);
+        times_at(column, half[j]);
+    }
+    for (size_t i = 0; i < T4; i++) {
+        vf across[T6];
+
+        for (size_t j = 0; j < T6; j++)
+            across[j] = half[j][i];
+        times_at(across, y[i]);
+        for (size_t j = 0; j < T4; j++)
+            y[i][j] += bias;
+    }
+}
+
+static void output_transform(const struct block *b, size_t begin, size_t end, const float *m,
+                             const float *bias, float *y, uint8_t *won)
+{
+    const size_t O = b->out_c, T = end - begin, step = matrix_step(T, O);
+    const size_t pooled_w = b->w / 2, pooled_size = b->h / 2 * pooled_w * O;
+
+    for (size_t t = 0; t < T; t++) {
+        const struct place at = place_of(b, begin + t);
+        float *image = y + at.image * b->y_size + block_y_origin(b);
+
+        for (size_t o = 0; o < O; o += VL) {
+            vf r[T4][T4];
+
+            result_tile(m + panel_at(o / P, T, t) + o % P, step, load(bias + o), r);
+            for (size_t i = 0; i < T4 && at.y + i < b->h; i += 2)
+                for (size_t j = 0; j < T4 && at.x + j < b->w; j += 2) {
+                    const vf q[4] = { r[i][j], r[i][j + 1], r[i + 1][j], r[i + 1][j + 1] };
+                    const size_t py = (at.y + i) / 2, px = (at.x + j) / 2;
+                    uint8_t *w = won ? won + at.image * pooled_size + (py * pooled_w + px) * O + o : NULL;
+
+                    store(image + py * b->y_row + px * O + o, pool4(q, w));
+                }
+        }
+    }
+}
+
+void KERNEL(block_forward)(const struct block *b, size_t begin, size_t end, const float *x, const float *u,
+                           const float *bias, float *y, uint8_t *won, float *scratch)
+{
+    const size_t C = b->in_c, O = b->out_c, T = end - begin;
+    float *v = scratch, *m = scratch + WINOGRAD_POINTS * matrix_step(T, C);
+
+    input_transform(b, begin, end, x, v);
+    for (size_t p = 0; p < WINOGRAD_POINTS; p++)
+        KERNEL(gemm_nn)(T, C, O, v + p * matrix_step(T, C), u + p * C * O, m + p * matrix_step(T, O));
+    output_transform(b, begin, end, m, bias, y, won);
+}
+
+/* ---- backward ---- */
+
+/* D for VL channels of one tile, from its results' gradients. */
+ALWAYS_INLINE void slope_tile(vf y[T4][T4], float *d, size_t step)
+{
+    vf half[T4][T6]; /* A y, by column */
+
+    for (size_t j = 0; j < T4; j++) {
+        const vf column[T4] = { y[0][j], y[1][j], y[2][j], y[3][j] };
+
+        times_a(column, half[j]);
+    }
+    for (size_t i = 0; i < T6; i++) {
+        const vf across[T4] = { half[0][i], half[1][i], half[2][i], half[3][i] };
+        vf r[T6];
+
+        times_a(across, r);
+        for (size_t j = 0; j < T6; j++)
+            store(d + (i * T6 + j) * step, r[j]);
+    }
+}
+
+/* Pooled gradients go to the cell that won; the bias gets all that went anywhere. */
+static void slope_transform(const struct block *b, size_t begin, size_t end, const float *dy,
+                            const uint8_t *won, float *d, float *dbias)
+{
+    const size_t O = b->out_c, T = end - begin, step = matrix_step(T, O);
+    const size_t pooled_w = b->w / 2, pooled_size = b->h / 2 * pooled_w * O;
+
+    for (size_t t = 0; t < T; t++) {
+        const struct place at = place_of(b, begin + t);
+        const float *image = dy + at.image * b->y_size + block_y_origin(b);
+
+        for (size_t o = 0; o < O; o += VL) {
+            vf y[T4][T4], sum = load(dbias + o);
+
+            memset(y, 0, sizeof y);
+            for (size_t i = 0; i < T4 && at.y + i < b->h; i += 2)
+                for (size_t j = 0; j < T4 && at.x + j < b->w; j += 2) {
+                    const size_t py = (at.y + i) / 2, px = (at.x + j) / 2;
+                    const vf slope = load(image + py * b->y_row + px * O + o);
+                    const vb bytes =
+                        *(const vb *)(won + at.image * pooled_size + (py * pooled_w + px) * O + o);
+                    const vi k = __builtin_convertvector(bytes, vi);
+
+                    y[i][j] = where(k == 0, slope);
+                    y[i][j + 1] = where(k == 1, slope);
+                    y[i + 1][j] = where(k == 2, slope);
+                    y[i + 1][j + 1] = where(k == 3, slope);
+                    sum += where(k != NO_WINNER, slope);
+                }
+            store(dbias + o, sum);
+            slope_tile(y, d + panel_at(o / P, T, t) + o % P, step);
+        }
+    }
+}
+
+/* dX = B dV B' for VL channels of one tile, added to dx. */
+ALWAYS_INLINE void data_tile(const float *dv, size_t step, float *dx, size_t row, size_t C)
+{
+    vf half[T6][T6]; /* B dv, by column */
+
+    for (size_t j = 0; j < T6; j++) {
+        vf column[T6];
+
+        for (size_t i = 0; i < T6; i++)
+            column[i] = load(dv + (i * T6 + j) * step);
+        times_b(column, half[j]);
+    }
+    for (size_t i = 0; i < T6; i++) {
+        vf across[T6], r[T6];
+
+        for (size_t j = 0; j < T6; j++)
+            across[j] = half[j][i];
+        times_b(across, r);
+        for (size_t j = 0; j < T6; j++) {
+            float *at = dx + i * row + j * C;
+
+            store(at, load(at) + r[j]);
+        }
+    }
+}
+
+static void data_transform(const struct block *b, size_t begin, size_t end, const float *dv, float *dx)
+{
+    const size_t C = b->in_c, T = end - begin, step = matrix_step(T, C);
+
+    for (size_t t = 0; t < T; t++) {
+        const struct place at = place_of(b, begin + t);
+        float *tile = dx + at.image * b->x_size + at.y * b->x_row + at.x * C;
+
+        for (size_t c = 0; c < C; c += VL)
+            data_tile(dv + panel_at(c / P, T, t) + c % P, step, tile + c, b->x_row, C);
+    }
+}
+
+void KERNEL(block_backward)(const struct block *b, size_t begin, size_t end, const float *x, const float *ut,
+                            const float *dy, const uint8_t *won, float *du, float *dbias, float *dx,
+                            float *scratch)
+{
+    const size_t C = b->in_c, O = b->out_c, T = end - begin;
+    const size_t v_step = matrix_step(T, C), d_step = matrix_step(T, O);
+    float *v = scratch, *d = v + WINOGRAD_POINTS * v_step;
+
+    input_transform(b, begin, end, x, v);
+    slope_transform(b, begin, end, dy, won, d, dbias);
+    for (size_t p = 0; p < WINOGRAD_POINTS; p++) {
+        KERNEL(gemm_tn)(T, C, O, v + p * v_step, d + p * d_step, du + p * C * O);
+        KERNEL(gemm_nn)
+        (T, O, C, d + p * d_step, ut + p * C * O, v + p * v_step); /* V is done with: dV takes its place */
+    }
+    data_transform(b, begin, end, v, dx);
+}

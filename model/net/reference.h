@@ -1,0 +1,18 @@
+/* model/net/reference.h - the network by its layers' plain loops, for tests. Slow: seconds an image. */
+#ifndef MODEL_NET_REFERENCE_H
+#define MODEL_NET_REFERENCE_H
+
+#include "cxrd/labels.h"
+#include "cxrd/network.h"
+#include "loss.h"
+
+/* As session_run(), with the parameters as they are. ST_NOMEM. */
+MUST_USE enum status reference_forward(const struct network *net, const float *params, size_t n,
+                                       const float *x, float *ret_logits);
+
+/* As training_gradient(). ST_NOMEM. */
+MUST_USE enum status reference_gradient(const struct network *net, const float *params, size_t n,
+                                        const float *x, const float *y, float *ret_logits,
+                                        float *ret_dparams);
+
+#endif
