@@ -1,0 +1,165 @@
+/* include/cxrd/dataset.h - from an NIH table and a folder of PNGs to three disjoint sets of labelled rows.
+ *
+ * The way of the data: table_read() -> table_filter() -> discover() -> split_make(). Each noun is one struct, each
+ * arrow one function; none of them keeps a reference to what it was given. Everything in the table comes from a
+ * stranger: names are only ever compared with names that were found on disk, never opened. */
+#ifndef CXRD_DATASET_H
+#define CXRD_DATASET_H
+
+#include "cxrd/digest.h"
+#include "cxrd/labels.h"
+#include "cxrd/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- the table ---- */
+
+enum { AGE_UNKNOWN = -1, TABLE_MAX_ROWS = 2000000, TABLE_MAX_BYTES = 512 << 20 };
+
+struct table_row {
+    uint32_t image;   /* offset of the image's base name in table.names */
+    uint64_t patient; /* a key: equal for equal ids, however many zeros stand before them */
+    uint16_t labels;  /* bit i: LABELS[i] is named in "Finding Labels" */
+    bool no_finding;  /* "No Finding" is named there */
+    char stratum[4];  /* the first three characters of "Finding Labels" */
+    int16_t age;      /* years, or AGE_UNKNOWN */
+    char sex;         /* 'M', 'F' or 0 */
+    char view;        /* 'P' for PA, 'A' for AP, or 0 */
+};
+
+struct table {
+    size_t n_rows;
+    struct table_row *rows; /* in the file's order */
+    char *names;            /* NUL-terminated texts */
+    size_t names_size;
+    char sha256[DIGEST_TEXT_SIZE]; /* of the file */
+};
+#define TABLE_INIT           \
+    {                        \
+        0, NULL, NULL, 0, "" \
+    }
+
+/* Read a table of ChestX-ray14 in any of its releases: columns are found by name ("Image Index", "Finding Labels",
+ * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex" and "View Position" where there are any), both
+ * line endings, ages as 58, 058Y, 013M or 001D.
+ *   bytes  borrowed
+ *   name   of the file, for the error's sentence
+ * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes), ST_LIMIT (too many rows),
+ * ST_NOMEM. */
+MUST_USE enum status table_read(const void *bytes, size_t n_bytes, const char *name, struct table *ret_table,
+                                struct error *err);
+void table_release(struct table *t); /* safe on TABLE_INIT */
+
+static inline const char *table_image(const struct table *t, size_t row)
+{
+    return t->names + t->rows[row].image;
+}
+
+/* ---- which rows are used ---- */
+
+/* Row numbers, ascending: table order. */
+struct rows {
+    size_t n;
+    uint32_t *index; /* owned */
+};
+#define ROWS_INIT \
+    {             \
+        0, NULL   \
+    }
+void rows_release(struct rows *r); /* safe on ROWS_INIT */
+
+/* What a job record says of its data, see the contract. */
+struct dataset_report {
+    size_t rows, dropped_age,
+        dropped_no_finding;                    /* read; over the age limit; of the rest, without a finding */
+    size_t missing_images, not_listed, usable; /* rows without a file; in neither list; what is left */
+    size_t train, validation, test;
+    size_t patients_in_both; /* patients with rows in more than one of the three */
+    size_t label_counts[N_LABELS],
+        cooccurrence[N_LABELS][N_LABELS]; /* before rows without a file are left out */
+    char csv_sha256[DIGEST_TEXT_SIZE], split_sha256[DIGEST_TEXT_SIZE];
+};
+
+/* Choose the rows to learn from and count them into *report (rows, dropped_*, label_counts, cooccurrence, digest).
+ *   max_age          rows with a greater age are dropped; AGE_UNKNOWN is not greater
+ *   drop_no_finding  rows that name "No Finding" are dropped as well
+ *   ret_normal       those of them that only drop_no_finding dropped: normal chests to test with; may be NULL
+ * Errors: ST_UNUSABLE (no row is left), ST_NOMEM. */
+MUST_USE enum status table_filter(const struct table *t, int max_age, bool drop_no_finding,
+                                  struct rows *ret_used, struct rows *ret_normal,
+                                  struct dataset_report *report, struct error *err);
+
+/* ---- files ---- */
+
+/* The picture files of a data set, by base name. Holds descriptors of their folders. */
+struct picture_files;
+
+/* A path that stays below its root: relative, no "..", no empty part, at most 512 bytes; `*` may stand in it where
+ * `pattern` says so. */
+bool relative_path_ok(const char *path, bool pattern);
+
+/* Open a file or folder below `root` (a folder's descriptor); no part of the path may be a symbolic link.
+ * flags as for open(). Returns a descriptor or -1 and errno (EXDEV: not relative_path_ok()). */
+int open_beneath(int root, const char *path, int flags);
+
+/* Find all regular files below `root` that match a pattern such as "images_*" "/images/" "*.png". A name that
+ * occurs in two folders is taken from the first in the order of folder names.
+ * Errors: ST_INVALID (not relative_path_ok()), ST_IO, ST_LIMIT (more than TABLE_MAX_ROWS), ST_NOMEM. */
+MUST_USE enum status discover(int root, const char *pattern, struct picture_files **ret_files,
+                              struct error *err);
+void picture_files_free(struct picture_files *f); /* NULL is fine */
+
+enum { PICTURE_MISSING = -1 };
+
+/* The file of that base name as a number, or PICTURE_MISSING. Any thread. */
+int32_t picture_find(const struct picture_files *f, const char *name);
+size_t picture_count(const struct picture_files *f);
+
+/* Open file number `i` for reading; regular files only. Returns a descriptor or -1 and errno. Any thread. */
+int picture_open(const struct picture_files *f, int32_t i);
+
+/* Leave out the rows that have no file; returns how many there were. */
+size_t rows_keep_found(const struct table *t, const struct picture_files *f, struct rows *rows);
+
+/* ---- the split ---- */
+
+enum split_by { SPLIT_IMAGE, SPLIT_PATIENT, SPLIT_LIST };
+enum { TRAIN, VALIDATION, TEST, N_SPLITS };
+extern const char *const SPLIT_NAMES[N_SPLITS]; /* "train", "validation", "test" */
+
+struct split {
+    struct rows part[N_SPLITS];
+};
+#define SPLIT_INIT                          \
+    {                                       \
+        {                                   \
+            ROWS_INIT, ROWS_INIT, ROWS_INIT \
+        }                                   \
+    }
+
+struct split_options {
+    enum split_by by;
+    double test_fraction, val_fraction; /* of all rows; of the rows that the test part leaves; 0 <= f < 1 */
+    uint64_t seed;
+    /* For SPLIT_LIST: the bytes of the two lists, one image name a line; borrowed. */
+    const char *test_list, *train_val_list;
+    size_t test_list_size, train_val_list_size;
+};
+
+/* Share out `rows` (of `t`) and count into *report (usable, train, validation, test, not_listed, patients_in_both,
+ * split_sha256: over "<image>,<part>\n" in table order).
+ *   image    stratified by row.stratum with scikit-learn's rounding: ceil(fraction * n) rows, shared among strata
+ *            by largest remainder, ties by lot
+ *   patient  all rows of a patient stay together: patients in random order, each taken as long as the part does not
+ *            exceed ceil(fraction * n) rows
+ *   list     test rows are those on the test list; validation is drawn by patient from those on the other; rows on
+ *            neither are left out
+ * Errors: ST_UNUSABLE (a part that must have rows has none), ST_NOMEM. */
+MUST_USE enum status split_make(const struct table *t, const struct rows *rows,
+                                const struct split_options *options, struct split *ret_split,
+                                struct dataset_report *report, struct error *err);
+void split_release(struct split *s); /* safe on SPLIT_INIT */
+
+#endif

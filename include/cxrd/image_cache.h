@@ -1,0 +1,39 @@
+/* include/cxrd/image_cache.h - decoded and resized pictures on disk, so that no picture is decoded twice.
+ *
+ * One sparse file a data set, picture size and resize, with a slot for each row of the table; reused by later jobs.
+ * It is read and written with pread and pwrite rather than mapped: 64 KiB out of the page cache cost microseconds,
+ * and a full or failing disk is then an error code instead of a SIGBUS. Every slot carries a checksum and the
+ * stamp of the file it was made from; what does not match is made anew. A cache never fails a job: where it cannot
+ * be used, pictures are simply decoded again. */
+#ifndef CXRD_IMAGE_CACHE_H
+#define CXRD_IMAGE_CACHE_H
+
+#include "cxrd/preprocess.h"
+#include "cxrd/status.h"
+
+struct image_cache;
+
+struct image_cache_options {
+    const char *folder;     /* made if missing; NULL: no cache */
+    uint64_t max_bytes;     /* that all caches in the folder may take; the least recently used go first */
+    const char *csv_sha256; /* of the table: with `images` what a row number means */
+    const char *images;     /* the pattern that names the files */
+    const char *root;       /* the data set's folder */
+    size_t n_rows;          /* of the table */
+    struct preprocess pre;  /* size and resize count, the scaling does not */
+};
+
+/* Open or make the cache for these options. NULL where there can be none; why is logged. */
+struct image_cache *image_cache_open(const struct image_cache_options *options);
+void image_cache_close(struct image_cache *c); /* NULL is fine */
+
+/* Copy the picture of a row into `grey` [size * size]. False: not there, damaged, or made from another file.
+ *   stamp  of the file as it is now, see file_stamp()
+ * Different rows may be got and put by different threads at the same time. NULL caches hold nothing. */
+bool image_cache_get(struct image_cache *c, size_t row, uint64_t stamp, uint8_t *grey);
+void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const uint8_t *grey);
+
+/* A number that changes when the file behind a descriptor does (size, modification time, inode); 0: no file. */
+uint64_t file_stamp(int fd);
+
+#endif

@@ -1,0 +1,43 @@
+/* include/cxrd/metrics.h - how good are scores? Pure functions over arrays.
+ *
+ * Truth is 0 or 1, a score is a probability. A column of a table [n][14] is its first element and the stride 14; the
+ * whole table as one column has stride 1. Where a measure is not defined, because there is no positive or no
+ * negative row, the result is NaN. */
+#ifndef CXRD_METRICS_H
+#define CXRD_METRICS_H
+
+#include "cxrd/labels.h"
+#include "cxrd/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Area under the ROC curve: the chance that a positive row scores above a negative one, ties one half (the
+ * Mann-Whitney statistic; Hanley & McNeil, Radiology 1982).
+ *   ret_auroc  NaN without a positive or without a negative
+ * Errors: ST_NOMEM. */
+MUST_USE enum status metrics_auroc(size_t n, const uint8_t *truth, const float *score, size_t stride,
+                                   double *ret_auroc);
+
+/* Average precision: the sum over distinct thresholds of (recall step) * precision, as scikit-learn defines it.
+ * NaN without a positive. Errors: ST_NOMEM. */
+MUST_USE enum status metrics_average_precision(size_t n, const uint8_t *truth, const float *score,
+                                               size_t stride, double *ret_precision);
+
+/* Mean squared difference of score and truth (Brier, 1950). NaN for n = 0. */
+double metrics_brier(size_t n, const uint8_t *truth, const float *score, size_t stride);
+
+/* Expected calibration error: over 10 bins of equal width, the sum of (rows in the bin / n) * |mean score - rate of
+ * positives|. A score of exactly 1 is in the last bin. NaN for n = 0. */
+double metrics_ece(size_t n, const uint8_t *truth, const float *score, size_t stride);
+
+/* Keras' TopKCategoricalAccuracy(5) on multi-hot rows: a row is a hit when fewer than five of its scores are strictly
+ * greater than the score of its first positive finding in class order. Counts hits, and rows that have a positive;
+ * the others are left out. */
+void metrics_top5(size_t n, const uint8_t *truth, const float *score, size_t *ret_hits, size_t *ret_rows);
+
+/* Binary cross-entropy of probabilities, summed over the 14 findings of n rows; probabilities are kept 1e-7 from 0
+ * and 1, as Keras does. */
+double metrics_loss_sum(size_t n, const uint8_t *truth, const float *score);
+
+#endif

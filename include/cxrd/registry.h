@@ -1,0 +1,57 @@
+/* include/cxrd/registry.h - the models that a server has, and the one that answers.
+ *
+ * Every model is a safetensors file below the registry's folder and a card in the store; neither ever changes. The
+ * active model is a reference-counted snapshot: activating another swaps one pointer, requests in flight finish on
+ * the one they began with, and its memory goes with its last holder. Any thread may call. */
+#ifndef CXRD_REGISTRY_H
+#define CXRD_REGISTRY_H
+
+#include "cxrd/digest.h"
+#include "cxrd/model.h"
+#include "cxrd/store.h"
+
+struct registry;
+
+/* A model as it is served: what every answer names. Immutable. */
+struct served {
+    struct model *model;
+    char id[ID_SIZE], job[ID_SIZE]; /* job is "" for an imported model */
+    char sha256[DIGEST_TEXT_SIZE];  /* of its file */
+    char population[32];            /* "findings-only" when it never saw a normal chest, "" unknown */
+};
+
+/* Open the registry of a state folder ("<state>/models" holds the files) and load the active model. A model that
+ * cannot be loaded any more is an error: better no server than another model than the one that was chosen.
+ *   store  borrowed; must outlive the registry
+ * Errors: ST_IO, ST_FORMAT, ST_NUMERIC, ST_NOMEM. */
+MUST_USE enum status registry_open(struct store *store, const char *state, struct registry **ret_registry,
+                                   struct error *err);
+void registry_close(struct registry *r); /* NULL is fine */
+
+/* The active model, held for the caller until served_release(); NULL when there is none. */
+struct served *registry_active(struct registry *r);
+void served_release(struct served *m); /* NULL is fine */
+
+/* Add a model from its file's bytes, as they are. Everything is checked before anything is believed.
+ *   job       the job that made it; NULL: imported
+ *   ret_card  its card, a new reference
+ * Errors: weights_read()'s, ST_IO. */
+MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
+                                  json_t **ret_card, struct error *err);
+
+/* Make a model the one that answers: load it, compare its digest, warm it up, record the choice, swap.
+ *   ret_card  a new reference; may be NULL
+ * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the file is not what was stored), ST_NUMERIC, ST_NOMEM: the one before stays
+ * active. */
+MUST_USE enum status registry_activate(struct registry *r, const char *id, json_t **ret_card,
+                                       struct error *err);
+
+/* Load a model that is not necessarily active, to start a training from. The caller owns a reference. */
+MUST_USE enum status registry_load(struct registry *r, const char *id, struct model **ret_model,
+                                   struct error *err);
+
+/* Open a model's file for reading and say how long it is. Returns a descriptor. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status registry_file(struct registry *r, const char *id, int *ret_fd, size_t *ret_size,
+                                   struct error *err);
+
+#endif

@@ -1,0 +1,60 @@
+/* include/cxrd/runner.h - the thread that does jobs, one at a time, in the order they came.
+ *
+ * What is acknowledged is in the store first. Any thread may call; readers of a running job's progress never wait for
+ * it: the runner publishes its numbers after every step and never takes a reader's lock. */
+#ifndef CXRD_RUNNER_H
+#define CXRD_RUNNER_H
+
+#include "cxrd/registry.h"
+#include "cxrd/store.h"
+#include "cxrd/trainer.h"
+
+struct runner;
+
+struct runner_options {
+    const char *state; /* folder; scores go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
+    const char *datasets; /* folder that holds data sets; NULL: none, every job is refused */
+    uint64_t cache_bytes;
+    size_t job_queue; /* jobs that may wait */
+    size_t threads;   /* of a training */
+};
+
+/* Start the thread; queued jobs start by themselves.
+ *   store, registry  borrowed; must outlive the runner; so must what `options` points to
+ * Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status runner_start(const struct runner_options *options, struct store *store,
+                                  struct registry *registry, struct runner **ret_runner, struct error *err);
+
+/* Stop the running job (it becomes interrupted) and the thread. Queued jobs stay queued. NULL is fine. */
+void runner_stop(struct runner *r);
+
+/* Queue a training.
+ *   request          the job's JSON object, as it was sent
+ *   idempotency_key  NULL: none
+ *   request_sha256   of the body
+ *   errors           an array of the caller's: gets {"field","detail"} for every wrong field
+ * Errors: ST_INVALID (see errors), ST_CONFLICT (key used with another body), ST_BUSY (the queue is full; the sentence
+ * names the running job), ST_IO, ST_NOMEM. */
+MUST_USE enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
+                                   const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
+                                   struct error *err);
+
+/* Ask a job to end: a queued one is cancelled at once, a running one at its next batch.
+ * Errors: ST_NOTFOUND, ST_CONFLICT (it has ended), ST_IO. */
+MUST_USE enum status runner_cancel(struct runner *r, const char *id, struct error *err);
+
+/* A job as it is now, in the contract's shape, a new reference. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status runner_job(struct runner *r, const char *id, json_t **ret_job, struct error *err);
+
+/* Bring the running job in a list up to date with its progress. */
+void runner_refresh(struct runner *r, json_t *job);
+
+/* Open the scores of a job that has some: a descriptor and its size. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
+                                   struct error *err);
+
+/* Fill in `dataset` where it is not set and check what needs the disk: that the folder and the table are there.
+ * Wrong fields are named in `errors`. Shared with `cxrd train`. */
+void train_config_check(struct train_config *c, const char *datasets, json_t *errors);
+
+#endif

@@ -1,0 +1,82 @@
+/* include/cxrd/store.h - what must survive: jobs, models and which model is active, in one SQLite file.
+ *
+ * Every change is one transaction that is on disk when the call returns (journal, synchronous=EXTRA). One connection
+ * behind one mutex: any thread may call. Records and cards are JSON in the contract's shape; the columns beside them
+ * (state, times) are authoritative and are merged in when a record is read. */
+#ifndef CXRD_STORE_H
+#define CXRD_STORE_H
+
+#include "cxrd/id.h"
+#include "cxrd/job.h"
+#include "cxrd/status.h"
+
+#include <jansson.h>
+#include <stddef.h>
+
+struct store;
+
+/* Open or make the database. Checks its integrity and brings an older schema up to date; jobs that a dead server
+ * left running become interrupted.
+ * Errors: ST_IO (cannot be opened or is damaged), ST_UNSUPPORTED (written by a newer version). */
+MUST_USE enum status store_open(const char *path, struct store **ret_store, struct error *err);
+void store_close(struct store *s); /* NULL is fine */
+
+/* ---- jobs ---- */
+
+struct new_job {
+    const char *type;            /* "train" */
+    const json_t *config;        /* every field, resolved */
+    const char *idempotency_key; /* NULL: none */
+    const char *request_sha256;  /* of the request's body, to tell a repetition from another request */
+    size_t max_queued;
+};
+
+/* Queue a job; the record is durable when this returns ST_OK.
+ *   ret_id  the new job's id, or that of the job which the same idempotency key and body made before
+ * Errors: ST_CONFLICT (the key was used with another body), ST_BUSY (max_queued are waiting), ST_IO. */
+MUST_USE enum status store_job_add(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
+                                   struct error *err);
+
+/* The oldest queued job becomes running. Errors: ST_NOTFOUND (none waits), ST_IO.
+ *   ret_config  a new reference */
+MUST_USE enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], json_t **ret_config,
+                                     struct error *err);
+
+/* Change a job's state; `record`, unless NULL, replaces what is kept beside the columns.
+ * Errors: ST_NOTFOUND, ST_CONFLICT (the change is not legal; the sentence names the state), ST_IO. */
+MUST_USE enum status store_job_move(struct store *s, const char *id, enum job_state to, const json_t *record,
+                                    struct error *err);
+
+/* Replace the record of a running job. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status store_job_record(struct store *s, const char *id, const json_t *record,
+                                      struct error *err);
+
+/* A job in the contract's shape, a new reference. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err);
+
+/* A page of a list, newest first. */
+struct page {
+    size_t limit;      /* at most so many */
+    int64_t before;    /* the cursor of the page before; 0: from the newest */
+    const char *state; /* jobs only: of this state; NULL: any */
+};
+
+/* An array of jobs without their long parts, a new reference, and the cursor of the next page, 0 at the end. */
+MUST_USE enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jobs,
+                                int64_t *ret_next, struct error *err);
+
+/* ---- models ---- */
+
+/* Add a model; its file is in place already. Errors: ST_IO. */
+MUST_USE enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err);
+MUST_USE enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err);
+MUST_USE enum status store_models(struct store *s, const struct page *page, json_t **ret_cards,
+                                  int64_t *ret_next, struct error *err);
+
+/* Make a model the active one; the one before is remembered. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status store_activate(struct store *s, const char *id, struct error *err);
+
+/* The active model's id, "" when there is none. Errors: ST_IO. */
+MUST_USE enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err);
+
+#endif

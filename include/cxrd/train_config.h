@@ -1,0 +1,61 @@
+/* include/cxrd/train_config.h - what a training job is asked to do: the contract's job table as one struct.
+ *
+ * A field is a line in a table (jobs/training/config.c): its name, kind, range and place in the struct. Parsing,
+ * printing and checking all walk that table, so a field cannot be half there. */
+#ifndef CXRD_TRAIN_CONFIG_H
+#define CXRD_TRAIN_CONFIG_H
+
+#include "cxrd/dataset.h"
+#include "cxrd/network.h"
+#include "cxrd/preprocess.h"
+
+#include <jansson.h>
+
+enum recipe { RECIPE_NOTEBOOK, RECIPE_STANDARD };
+enum head_bias { HEAD_BIAS_ZERO, HEAD_BIAS_BASE_RATES };
+enum lr_schedule { LR_CONSTANT, LR_COSINE };
+enum missing_images { MISSING_SKIP, MISSING_FAIL };
+
+enum { CONFIG_TEXT = 513 };
+
+struct train_config {
+    char dataset[CONFIG_TEXT]; /* "" until resolved: the only data set there is */
+    char csv[CONFIG_TEXT], images[CONFIG_TEXT];
+    int recipe; /* the enums above; int, so that the table can point at them */
+    int64_t epochs, steps_per_epoch, validation_steps, batch_size; /* 0 steps: the whole split */
+    double learning_rate;
+    int64_t seed, image_size;
+    int resize, head_bias, lr_schedule;
+    double input_mean, input_std;
+    double weight_decay;
+    int64_t patience; /* epochs without a better validation loss before training ends; 0: never */
+    double test_fraction, val_fraction;
+    int split_by;
+    int64_t max_age;
+    bool drop_no_finding, shuffle;
+    char init[CONFIG_TEXT]; /* model id to start from; "" for none */
+    int missing_images;
+};
+
+/* What the recipe settles and no field says. */
+struct recipe_rules {
+    enum init init;          /* of the weights */
+    bool keep_best;          /* the epoch with the lowest validation loss; else the last */
+    size_t validation_batch; /* validation steps count batches of this size */
+    size_t test_rows;        /* at most so many rows of the test split are evaluated, drawn by lot; 0: all */
+};
+const struct recipe_rules *recipe_rules(const struct train_config *c);
+
+/* Parse a job's JSON object. Every field that is wrong, unknown, or not available is named: `errors` (a JSON array
+ * of the caller's) gets {"field":…,"detail":…} for each.
+ * Errors: ST_INVALID (errors is not empty), ST_NOMEM. */
+MUST_USE enum status train_config_parse(const json_t *object, struct train_config *ret_config,
+                                        json_t *errors);
+
+/* Every field, resolved. A new reference, NULL without memory. */
+json_t *train_config_json(const struct train_config *c);
+
+/* Add {"field":field,"detail":…} to `errors`. */
+void config_error(json_t *errors, const char *field, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#endif

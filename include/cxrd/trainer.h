@@ -1,0 +1,106 @@
+/* include/cxrd/trainer.h - the whole pipeline, from a table and a folder of PNGs to a trained model.
+ *
+ * One call, train_run(), in the calling thread and the threads of its own pool. It knows no database and no HTTP:
+ * the server's jobs and `cxrd train` are two observers of the same run. */
+#ifndef CXRD_TRAINER_H
+#define CXRD_TRAINER_H
+
+#include "cxrd/buf.h"
+#include "cxrd/model.h"
+#include "cxrd/pool.h"
+#include "cxrd/train_config.h"
+
+/* In the order of a run. */
+enum train_phase {
+    PHASE_SCANNING,
+    PHASE_SPLITTING,
+    PHASE_CACHING,
+    PHASE_TRAINING,
+    PHASE_EVALUATING,
+    PHASE_SAVING
+};
+extern const char *const PHASE_NAMES[]; /* "scanning" … */
+
+/* Where a run is; told after every step. */
+struct train_progress {
+    double progress;           /* 0..1, by pictures */
+    double eta_s;              /* seconds left, estimated; -1 while there is no estimate */
+    size_t epoch, step, steps; /* from 1; 0 before training */
+    double loss, images_per_s; /* running, of this epoch */
+};
+
+struct epoch_report {
+    size_t epoch;                                        /* from 1 */
+    double loss, top5_accuracy;                          /* running means while the weights move */
+    double val_loss, val_top5_accuracy, val_macro_auroc; /* NaN where not defined */
+    double images_per_s, seconds;
+};
+
+/* One finding on one set of rows; NaN where not defined. */
+struct finding_report {
+    size_t positives;
+    double prevalence, predicted_mean, auroc, average_precision, brier, ece;
+};
+
+struct evaluation {
+    size_t rows;
+    double loss, top5_accuracy, macro_auroc, micro_auroc;
+    struct finding_report findings[N_LABELS];
+};
+
+/* The sets of rows that a trained model is scored on. */
+enum { SCORED_VALIDATION, SCORED_TEST, SCORED_NO_FINDING, N_SCORED };
+extern const char *const SCORED_NAMES[N_SCORED]; /* "validation", "test", "no_finding" */
+
+enum { MAX_EPOCHS = 1000 };
+
+struct train_result {
+    struct dataset_report dataset;
+    bool has_dataset; /* the table has been read and split */
+    size_t n_epochs;
+    struct epoch_report *epochs; /* [n_epochs], owned */
+    struct model *model;         /* the kept one, owned; NULL: none was made */
+    size_t kept_epoch;
+    double validation_loss, top5_accuracy;        /* of the kept model */
+    double baseline_loss, baseline_top5_accuracy; /* of the base rates on the same rows */
+    struct evaluation evaluation[N_SCORED];
+    struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
+    size_t unreadable;               /* pictures that were found but could not be decoded */
+};
+
+/* Calls from inside train_run(), in its thread. Any may be NULL. What a pointer points to is valid during the call. */
+struct train_observer {
+    void *arg;
+    bool (*cancelled)(void *arg); /* asked at every batch; true ends the run with ST_CANCELLED */
+    void (*phase)(void *arg, enum train_phase phase);
+    void (*dataset)(void *arg, const struct dataset_report *report);
+    void (*step)(void *arg, const struct train_progress *progress);
+    void (*epoch)(void *arg, const struct epoch_report *report);
+};
+
+struct train_request {
+    const struct train_config *config; /* resolved: `dataset` is set */
+    const char *datasets;              /* the folder that holds data sets */
+    const char *cache_folder;          /* NULL: pictures are decoded in every epoch */
+    uint64_t cache_bytes;
+    const struct model *init; /* to start from; NULL: initial weights by the recipe */
+    size_t threads;
+    enum pool_class class;
+    json_t *notes; /* strings for the weights' metadata, borrowed; NULL is fine */
+};
+
+/* Run it. *ret_result is filled as far as the run came, even when it fails; release it in any case.
+ * Errors: ST_NOTFOUND (no such data set or table), ST_FORMAT, ST_UNUSABLE (no usable row or no picture; the sentence
+ * says which), ST_CANCELLED, ST_NUMERIC (the loss is not finite), ST_IO, ST_NOMEM. */
+MUST_USE enum status train_run(const struct train_request *request, const struct train_observer *observer,
+                               struct train_result *ret_result, struct error *err);
+void train_result_release(struct train_result *r); /* safe on zeroes */
+
+/* ---- the parts of a job record, new references ---- */
+json_t *dataset_json(const struct dataset_report *report, const struct train_config *config);
+json_t *epoch_json(const struct epoch_report *report);
+json_t *evaluation_json(const struct train_result *result); /* of all scored sets */
+json_t *environment_json(size_t threads);
+json_t *number_or_null(double v); /* null for NaN and infinity */
+
+#endif

@@ -1,0 +1,249 @@
+/* jobs/dataset/discover.c - which pictures are there.
+ *
+ * Paths come from a job's configuration, so they are walked part by part: each part is opened relative to the folder
+ * before it and must not be a symbolic link, which keeps every result below the root whatever the names say. (One
+ * openat2() would do the same, but containers with an older system call filter refuse it.) */
+#include "cxrd/dataset.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_PATH = 512, MAX_PART = 255, MAX_FOLDERS = 1024 };
+
+struct picture {
+    char *name; /* owned */
+    uint32_t folder;
+};
+
+struct picture_files {
+    size_t n, capacity, n_folders;
+    struct picture *pictures; /* sorted by name */
+    int folders[MAX_FOLDERS]; /* descriptors */
+};
+
+bool relative_path_ok(const char *path, bool pattern)
+{
+    const size_t n = strlen(path);
+
+    if (n == 0 || n > MAX_PATH || path[0] == '/' || path[n - 1] == '/')
+        return false;
+    for (const char *part = path; part; part = strchr(part, '/')) {
+        size_t length;
+
+        part += *part == '/';
+        length = strcspn(part, "/");
+        if (length == 0 || length > MAX_PART ||
+            (part[0] == '.' && (length == 1 || (length == 2 && part[1] == '.'))))
+            return false;
+        for (size_t i = 0; i < length; i++)
+            if ((unsigned char)part[i] < 32 || part[i] == 127 || part[i] == '\\' ||
+                (!pattern && strchr("*?[", part[i])))
+                return false;
+    }
+    return true;
+}
+
+/* The next part of *path into `part`; *path moves behind it, and is NULL after the last. */
+static void next_part(const char **path, char part[MAX_PART + 1])
+{
+    const size_t n = strcspn(*path, "/");
+
+    memcpy(part, *path, n);
+    part[n] = '\0';
+    *path = (*path)[n] == '/' ? *path + n + 1 : NULL;
+}
+
+static int folder_open(int at, const char *name)
+{
+    return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int open_beneath(int root, const char *path, int flags)
+{
+    char part[MAX_PART + 1];
+    int at = root, found;
+
+    if (!relative_path_ok(path, false)) {
+        errno = EXDEV;
+        return -1;
+    }
+    for (;;) {
+        next_part(&path, part);
+        found = path ? folder_open(at, part)
+                     : openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (at != root) {
+            const int saved = errno;
+
+            close(at);
+            errno = saved;
+        }
+        if (found < 0 || !path)
+            return found;
+        at = found;
+    }
+}
+
+static enum status picture_add(struct picture_files *f, const char *name, struct error *err)
+{
+    if (f->n == TABLE_MAX_ROWS)
+        return error_set(err, ST_LIMIT, "there are more than %d picture files", TABLE_MAX_ROWS);
+    if (f->n == f->capacity) {
+        const size_t capacity = f->capacity ? 2 * f->capacity : 1024;
+        struct picture *grown = realloc(f->pictures, capacity * sizeof *grown);
+
+        if (!grown)
+            return error_nomem(err);
+        f->pictures = grown;
+        f->capacity = capacity;
+    }
+    f->pictures[f->n] = (struct picture){ strdup(name), (uint32_t)f->n_folders };
+    return f->pictures[f->n++].name ? ST_OK : error_nomem(err);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+static enum status search(struct picture_files *f, int at, const char *pattern, struct error *err);
+
+static bool is_regular(int at, const struct dirent *entry)
+{
+    struct stat info;
+
+    if (entry->d_type != DT_UNKNOWN) /* which some file systems answer */
+        return entry->d_type == DT_REG;
+    return fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+}
+
+/* One entry of the folder `at`, that matched: a picture where the pattern ends here, else a folder to go into. */
+static enum status entry_take(struct picture_files *f, int at, const struct dirent *entry, const char *rest,
+                              struct error *err)
+{
+    enum status st;
+    int inside;
+
+    if (!rest)
+        return is_regular(at, entry) ? picture_add(f, entry->d_name, err) : ST_OK;
+    inside = folder_open(at, entry->d_name);
+    if (inside < 0)
+        return ST_OK; /* a file or a link: it only looked like a folder of ours */
+    st = search(f, inside, rest, err);
+    close(inside);
+    return st;
+}
+
+/* All matches below the folder `at`, which stays open. */
+static enum status search(struct picture_files *f, int at, const char *pattern, struct error *err)
+{
+    char part[MAX_PART + 1];
+    struct dirent **entries = NULL;
+    const size_t before = f->n;
+    enum status st = ST_OK;
+    int n;
+
+    next_part(&pattern, part);
+    n = scandirat(at, ".", &entries, is_visible, by_name);
+    if (n < 0)
+        return error_errno(err, ST_IO, "cannot list a picture folder");
+    for (int i = 0; i < n; i++) {
+        if (st == ST_OK && fnmatch(part, entries[i]->d_name, FNM_PERIOD) == 0)
+            st = entry_take(f, at, entries[i], pattern, err);
+        free(entries[i]);
+    }
+    free(entries);
+    if (st == ST_OK && !pattern && f->n > before) { /* a folder with pictures: keep it open */
+        if (f->n_folders == MAX_FOLDERS)
+            return error_set(err, ST_LIMIT, "there are more than %d picture folders", MAX_FOLDERS);
+        f->folders[f->n_folders] = fcntl(at, F_DUPFD_CLOEXEC, 0);
+        if (f->folders[f->n_folders] < 0)
+            return error_errno(err, ST_IO, "cannot keep a picture folder open");
+        f->n_folders++;
+    }
+    return st;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct picture *p = a, *q = b;
+    const int order = strcmp(p->name, q->name);
+
+    return order ? order : (p->folder > q->folder) - (p->folder < q->folder);
+}
+
+enum status discover(int root, const char *pattern, struct picture_files **ret_files, struct error *err)
+{
+    struct picture_files *f;
+    enum status st;
+
+    if (!relative_path_ok(pattern, true))
+        return error_set(err, ST_INVALID, "'%.64s' is not a pattern below the data set's folder", pattern);
+    f = calloc(1, sizeof *f);
+    if (!f)
+        return error_nomem(err);
+    st = search(f, root, pattern, err);
+    if (st != ST_OK) {
+        picture_files_free(f);
+        return st;
+    }
+    if (f->n)
+        qsort(f->pictures, f->n, sizeof *f->pictures, compare);
+    *ret_files = f;
+    return ST_OK;
+}
+
+void picture_files_free(struct picture_files *f)
+{
+    if (!f)
+        return;
+    for (size_t i = 0; i < f->n; i++)
+        free(f->pictures[i].name);
+    for (size_t i = 0; i < f->n_folders; i++)
+        close(f->folders[i]);
+    free(f->pictures);
+    free(f);
+}
+
+size_t picture_count(const struct picture_files *f) { return f->n; }
+
+int32_t picture_find(const struct picture_files *f, const char *name)
+{
+    size_t low = 0, high = f->n;
+
+    while (low < high) { /* the first that is not before `name` */
+        const size_t middle = low + (high - low) / 2;
+
+        if (strcmp(f->pictures[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < f->n && strcmp(f->pictures[low].name, name) == 0 ? (int32_t)low : PICTURE_MISSING;
+}
+
+int picture_open(const struct picture_files *f, int32_t i)
+{
+    const struct picture *p = &f->pictures[i];
+
+    return openat(f->folders[p->folder], p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+size_t rows_keep_found(const struct table *t, const struct picture_files *f, struct rows *rows)
+{
+    const size_t before = rows->n;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < before; i++)
+        if (picture_find(f, table_image(t, rows->index[i])) != PICTURE_MISSING)
+            rows->index[kept++] = rows->index[i];
+    rows->n = kept;
+    return before - kept;
+}

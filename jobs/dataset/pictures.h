@@ -1,0 +1,22 @@
+/* jobs/dataset/pictures.h - from a row number to what the network is fed: the cache, or the file decoded. */
+#ifndef JOBS_DATASET_PICTURES_H
+#define JOBS_DATASET_PICTURES_H
+
+#include "cxrd/dataset.h"
+#include "cxrd/image_cache.h"
+
+/* All borrowed and, but for what the last two point to, never changed: any number of threads may load at the same
+ * time, different rows. */
+struct pictures {
+    const struct table *table;
+    const struct picture_files *files;
+    struct preprocess pre;
+    struct image_cache *cache; /* NULL: none */
+    bool *unusable; /* [table->n_rows]: marked where a picture could not be loaded; NULL: not wanted */
+};
+
+/* The picture of a row, resized: grey [size * size].
+ * Errors: ST_IO, ST_UNSUPPORTED, ST_FORMAT, ST_LIMIT (the sentence names the file), ST_NOMEM. */
+MUST_USE enum status picture_load(const struct pictures *p, size_t row, uint8_t *ret_grey, struct error *err);
+
+#endif

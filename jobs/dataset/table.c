@@ -1,0 +1,259 @@
+/* jobs/dataset/table.c - the NIH table through libcsv, see cxrd/dataset.h.
+ *
+ * Three releases of the table differ in line endings, in how ages are written and in how many columns there are:
+ * the Kaggle form's header splits "OriginalImage[Width,Height]" at its commas and ends with one. So the columns that
+ * matter are found by name in the header and everything else is ignored. */
+#include "cxrd/dataset.h"
+
+#include <csv.h>
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum column { IMAGE, FINDINGS, PATIENT, AGE, N_NEEDED, SEX = N_NEEDED, SEX_2, VIEW, N_COLUMNS };
+
+static const char *const COLUMN_NAMES[N_COLUMNS] = { "Image Index",  "Finding Labels", "Patient ID",
+                                                     "Patient Age",  "Patient Gender", "Patient Sex",
+                                                     "View Position" };
+
+enum { MAX_NAME = 255, MAX_FIELDS = 1024 };
+enum {
+    FIELD_BLOCK = 1 << 16
+};                  /* by which a field's buffer grows; libcsv's own 128 bytes make a long one slow */
+#define SHOWN "128" /* bytes of the table's own name in a sentence: the problem must still fit behind it */
+
+struct reader {
+    struct table t; /* being filled */
+    size_t rows_capacity, names_capacity;
+    size_t place[N_COLUMNS]; /* where each column stands; MAX_FIELDS: nowhere */
+    unsigned needed_seen;    /* of this row: bit c for column c */
+    size_t field, line;      /* of the field that comes next; rows so far, the header too */
+    struct table_row row;    /* being filled */
+    const char *name;
+    struct error *err;
+    enum status st;
+};
+
+static bool grow(void **memory, size_t *capacity, size_t needed, size_t size)
+{
+    size_t wanted = *capacity ? *capacity : 1024;
+    void *grown;
+
+    if (needed <= *capacity)
+        return true;
+    while (wanted < needed)
+        wanted *= 2;
+    grown = realloc(*memory, wanted * size);
+    if (!grown)
+        return false;
+    *memory = grown;
+    *capacity = wanted;
+    return true;
+}
+
+static void fail(struct reader *r, enum status st, const char *what)
+{
+    if (r->st == ST_OK)
+        r->st = error_set(r->err, st, "the table '%." SHOWN "s' %s in line %zu", r->name, what, r->line + 1);
+}
+
+static void header_field(struct reader *r, const char *text, size_t n)
+{
+    for (size_t c = 0; c < N_COLUMNS; c++)
+        if (strlen(COLUMN_NAMES[c]) == n && memcmp(COLUMN_NAMES[c], text, n) == 0 &&
+            r->place[c] == MAX_FIELDS)
+            r->place[c] = r->field;
+}
+
+static void header_end(struct reader *r)
+{
+    for (size_t c = 0; c < N_NEEDED; c++)
+        if (r->place[c] == MAX_FIELDS && r->st == ST_OK)
+            r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has no column '%s'", r->name,
+                              COLUMN_NAMES[c]);
+}
+
+static void image_field(struct reader *r, const char *text, size_t n)
+{
+    if (n == 0 || n > MAX_NAME) {
+        fail(r, ST_FORMAT, "has an image name that is empty or too long");
+        return;
+    }
+    if (!grow((void **)&r->t.names, &r->names_capacity, r->t.names_size + n + 1, 1)) {
+        r->st = error_nomem(r->err);
+        return;
+    }
+    r->row.image = (uint32_t)r->t.names_size;
+    memcpy(r->t.names + r->t.names_size, text, n);
+    r->t.names[r->t.names_size + n] = '\0';
+    r->t.names_size += n + 1;
+}
+
+static void findings_field(struct reader *r, const char *text, size_t n)
+{
+    for (size_t i = 0; i < sizeof r->row.stratum - 1 && i < n; i++)
+        r->row.stratum[i] = text[i];
+    for (size_t begin = 0; begin <= n;) {
+        const char *bar = memchr(text + begin, '|', n - begin);
+        const size_t end = bar ? (size_t)(bar - text) : n;
+        const int label = label_index(text + begin, end - begin);
+
+        if (label >= 0)
+            r->row.labels |= (uint16_t)(1u << label);
+        else if (end - begin == 10 && memcmp(text + begin, "No Finding", 10) == 0)
+            r->row.no_finding = true;
+        begin = end + 1;
+    }
+}
+
+/* FNV-1a, 64 bit (Fowler, Noll, Vo), without leading zeros: "1" and "00000001" are one patient. */
+static void patient_field(struct reader *r, const char *text, size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    while (n > 1 && *text == '0')
+        text++, n--;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
+    r->row.patient = h;
+}
+
+/* 58, 058Y, 013M (months), 001D (days); anything else is unknown. */
+static void age_field(struct reader *r, const char *text, size_t n)
+{
+    int number = 0;
+    size_t i = 0;
+
+    r->row.age = AGE_UNKNOWN;
+    for (; i < n && i < 4 && isdigit((unsigned char)text[i]); i++)
+        number = number * 10 + (text[i] - '0');
+    if (i == 0 || n > i + 1)
+        return;
+    switch (n == i ? 'Y' : text[i]) {
+    case 'Y': r->row.age = (int16_t)number; break;
+    case 'M': r->row.age = (int16_t)(number / 12); break;
+    case 'D': r->row.age = (int16_t)(number / 365); break;
+    default: break;
+    }
+}
+
+static void view_field(struct reader *r, const char *text, size_t n)
+{
+    if (n == 2 && (memcmp(text, "PA", 2) == 0 || memcmp(text, "AP", 2) == 0))
+        r->row.view = *text;
+}
+
+static void row_field(struct reader *r, const char *text, size_t n)
+{
+    for (size_t c = 0; c < N_COLUMNS; c++) {
+        if (r->place[c] != r->field)
+            continue;
+        if (c < N_NEEDED)
+            r->needed_seen |= 1u << c;
+        switch ((enum column)c) {
+        case IMAGE: image_field(r, text, n); break;
+        case FINDINGS: findings_field(r, text, n); break;
+        case PATIENT: patient_field(r, text, n); break;
+        case AGE: age_field(r, text, n); break;
+        case SEX:
+        case SEX_2: r->row.sex = n == 1 && (*text == 'M' || *text == 'F') ? *text : 0; break;
+        case VIEW: view_field(r, text, n); break;
+        case N_COLUMNS: break;
+        }
+        return;
+    }
+}
+
+static void row_end(struct reader *r)
+{
+    if (r->needed_seen != (1u << N_NEEDED) - 1)
+        fail(r, ST_FORMAT, "lacks columns");
+    else if (r->t.n_rows == TABLE_MAX_ROWS)
+        fail(r, ST_LIMIT, "has too many rows");
+    else if (!grow((void **)&r->t.rows, &r->rows_capacity, r->t.n_rows + 1, sizeof *r->t.rows))
+        r->st = error_nomem(r->err);
+    else
+        r->t.rows[r->t.n_rows++] = r->row;
+    r->row = (struct table_row){ .age = AGE_UNKNOWN };
+    r->needed_seen = 0;
+}
+
+static void on_field(void *text, size_t n, void *arg)
+{
+    struct reader *r = arg;
+
+    if (r->st != ST_OK)
+        return;
+    if (memchr(text, '\0', n)) /* names are C strings from here on: the rest would be lost, and no one told */
+        fail(r, ST_FORMAT, "has a NUL byte");
+    else if (r->line == 0)
+        header_field(r, text, n);
+    else
+        row_field(r, text, n);
+    if (++r->field == MAX_FIELDS)
+        fail(r, ST_FORMAT, "has too many fields");
+}
+
+static void on_row(int terminator, void *arg)
+{
+    struct reader *r = arg;
+
+    (void)terminator;
+    if (r->st != ST_OK)
+        return;
+    if (r->line == 0)
+        header_end(r);
+    else
+        row_end(r);
+    r->line++;
+    r->field = 0;
+}
+
+/* The UTF-8 mark that spreadsheets put before the first column's name. */
+static size_t mark_length(const void *bytes, size_t n_bytes)
+{
+    return n_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
+{
+    struct csv_parser csv;
+
+    if (csv_init(&csv, CSV_STRICT | CSV_STRICT_FINI) != 0)
+        return error_nomem(r->err);
+    csv_set_blk_size(&csv, FIELD_BLOCK);
+    if (csv_parse(&csv, bytes, n_bytes, on_field, on_row, r) != n_bytes ||
+        csv_fini(&csv, on_field, on_row, r) != 0)
+        fail(r, ST_FORMAT, csv_error(&csv) == CSV_EPARSE ? "has broken quotes" : "cannot be parsed");
+    csv_free(&csv);
+    if (r->st == ST_OK && r->line == 0)
+        r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' is empty", r->name);
+    return r->st;
+}
+
+enum status table_read(const void *bytes, size_t n_bytes, const char *name, struct table *ret_table,
+                       struct error *err)
+{
+    struct reader r = { .name = name, .err = err, .row = { .age = AGE_UNKNOWN } };
+    enum status st;
+
+    for (size_t c = 0; c < N_COLUMNS; c++)
+        r.place[c] = MAX_FIELDS;
+    st = parse(&r, (const char *)bytes + mark_length(bytes, n_bytes), n_bytes - mark_length(bytes, n_bytes));
+    if (st == ST_OK && digest_bytes(bytes, n_bytes, r.t.sha256) != ST_OK)
+        st = error_nomem(err);
+    if (st != ST_OK) {
+        table_release(&r.t);
+        return st;
+    }
+    *ret_table = r.t;
+    return ST_OK;
+}
+
+void table_release(struct table *t)
+{
+    free(t->rows);
+    free(t->names);
+    *t = (struct table)TABLE_INIT;
+}

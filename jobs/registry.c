@@ -1,0 +1,338 @@
+/* jobs/registry.c - see cxrd/registry.h. */
+#include "cxrd/registry.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/file.h"
+#include "cxrd/session.h"
+#include "cxrd/weights.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct holder {
+    struct served served; /* first: a struct served * is a struct holder * */
+    atomic_size_t references;
+};
+
+struct registry {
+    struct store *store;
+    char folder[PATH_MAX];
+    pthread_mutex_t
+        lock; /* guards `active`: held to copy or swap the pointer, never while anything is done */
+    struct holder *active;  /* NULL: none */
+    pthread_mutex_t change; /* one activation at a time; taken before `lock` */
+};
+
+void served_release(struct served *m)
+{
+    struct holder *h = (struct holder *)m;
+
+    if (!h || atomic_fetch_sub_explicit(&h->references, 1, memory_order_acq_rel) != 1)
+        return;
+    model_unref(h->served.model);
+    free(h);
+}
+
+struct served *registry_active(struct registry *r)
+{
+    struct holder *h;
+
+    pthread_mutex_lock(&r->lock);
+    h = r->active;
+    if (h)
+        atomic_fetch_add_explicit(&h->references, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&r->lock);
+    return h ? &h->served : NULL;
+}
+
+static enum status path_of(const struct registry *r, const char *id, char path[PATH_MAX], struct error *err)
+{
+    if (!id_ok(id, strlen(id)))
+        return error_set(err, ST_NOTFOUND, "there is no model '%.36s'", id);
+    if (snprintf(path, PATH_MAX, "%s/%s.safetensors", r->folder, id) >= PATH_MAX)
+        return error_set(err, ST_IO, "the path of the models' folder is too long");
+    return ST_OK;
+}
+
+/* Read a model's file and see that it is what its card says. */
+static enum status file_load(struct registry *r, const char *id, const char *sha256, struct model **ret_model,
+                             struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    char path[PATH_MAX], found[DIGEST_TEXT_SIZE];
+    enum status st = path_of(r, id, path, err);
+
+    if (st == ST_OK)
+        st = file_read(path, WEIGHTS_MAX_BYTES, &file, err);
+    if (st == ST_OK && digest_bytes(file.data, file.size, found) != ST_OK)
+        st = error_nomem(err);
+    if (st == ST_OK && strcmp(found, sha256) != 0)
+        st = error_set(err, ST_FORMAT, "the file of model '%s' is not what was stored: its digest differs",
+                       id);
+    if (st == ST_OK)
+        st = weights_read(file.data, file.size, ret_model, err);
+    file_bytes_release(&file);
+    return st;
+}
+
+/* One forward pass: pages are touched, and weights that overflow show before a patient's picture does. */
+static enum status warm_up(const struct model *m, struct error *err)
+{
+    const size_t plane = model_preprocess(m)->size * model_preprocess(m)->size;
+    float logits[N_LABELS], *x = malloc(plane * sizeof *x);
+    uint8_t *grey = malloc(plane);
+    struct session *session = NULL;
+    enum status st = x && grey ? session_new(&session) : ST_NOMEM;
+
+    if (st == ST_OK) {
+        for (size_t i = 0; i < plane; i++)
+            grey[i] = (uint8_t)(i * 255 / plane);
+        preprocess_scale(grey, plane, model_preprocess(m), x);
+        st = session_run(session, m, 1, x, logits);
+    }
+    session_free(session);
+    free(grey);
+    free(x);
+    if (st == ST_NUMERIC)
+        return error_set(err, st, "the model's results are not finite numbers");
+    return st == ST_OK ? ST_OK : error_nomem(err);
+}
+
+static const char *text_in(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+static enum status holder_make(struct registry *r, const char *id, const json_t *card,
+                               struct holder **ret_holder, struct error *err)
+{
+    struct holder *h = calloc(1, sizeof *h);
+    enum status st;
+
+    if (!h)
+        return error_nomem(err);
+    atomic_init(&h->references, 1);
+    snprintf(h->served.id, ID_SIZE, "%s", id);
+    snprintf(h->served.job, ID_SIZE, "%s", text_in(card, "job"));
+    snprintf(h->served.sha256, DIGEST_TEXT_SIZE, "%s", text_in(card, "sha256"));
+    if (strlen(text_in(card, "population")) < sizeof h->served.population) /* cut, it might be no UTF-8 */
+        snprintf(h->served.population, sizeof h->served.population, "%s", text_in(card, "population"));
+    st = file_load(r, id, h->served.sha256, &h->served.model, err);
+    if (st == ST_OK)
+        st = warm_up(h->served.model, err);
+    if (st != ST_OK) {
+        served_release(&h->served);
+        return st;
+    }
+    *ret_holder = h;
+    return ST_OK;
+}
+
+static void swap(struct registry *r, struct holder *next)
+{
+    struct holder *before;
+
+    pthread_mutex_lock(&r->lock);
+    before = r->active;
+    r->active = next;
+    pthread_mutex_unlock(&r->lock);
+    if (before)
+        served_release(&before->served);
+}
+
+static enum status load_active(struct registry *r, struct error *err)
+{
+    char id[ID_SIZE];
+    json_t *card = NULL;
+    struct holder *h = NULL;
+    enum status st = store_active(r->store, id, err);
+
+    if (st != ST_OK || !id[0])
+        return st;
+    st = store_model_get(r->store, id, &card, err);
+    if (st == ST_OK)
+        st = holder_make(r, id, card, &h, err);
+    if (st == ST_OK)
+        swap(r, h);
+    json_decref(card);
+    return st;
+}
+
+enum status registry_open(struct store *store, const char *state, struct registry **ret_registry,
+                          struct error *err)
+{
+    struct registry *r = calloc(1, sizeof *r);
+    enum status st;
+
+    if (!r)
+        return error_nomem(err);
+    r->store = store;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_mutex_init(&r->change, NULL);
+    if (snprintf(r->folder, sizeof r->folder, "%s/models", state) >= (int)sizeof r->folder)
+        st = error_set(err, ST_IO, "the path of the state folder is too long");
+    else
+        st = folder_make(r->folder, err);
+    if (st == ST_OK)
+        st = load_active(r, err);
+    if (st != ST_OK) {
+        registry_close(r);
+        return st;
+    }
+    *ret_registry = r;
+    return ST_OK;
+}
+
+void registry_close(struct registry *r)
+{
+    if (!r)
+        return;
+    swap(r, NULL);
+    pthread_mutex_destroy(&r->change);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+/* A note that is itself JSON, such as "metrics": as what it says, or null. */
+static json_t *note_json(const json_t *notes, const char *key)
+{
+    const char *text = json_string_value(json_object_get(notes, key));
+    json_t *value = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+    return value ? value : json_null();
+}
+
+static json_t *text_or_null(const char *text) { return text && *text ? json_string(text) : json_null(); }
+
+static json_t *shapes_json(const struct network *net)
+{
+    json_t *tensors = json_object();
+
+    for (size_t i = 0; i < net->n_tensors; i++) {
+        json_t *shape = json_array();
+
+        for (size_t d = 0; d < net->tensors[i].rank; d++)
+            json_array_append_new(shape, json_integer((json_int_t)net->tensors[i].dims[d]));
+        json_object_set_new(tensors, net->tensors[i].name, shape);
+    }
+    return tensors;
+}
+
+static json_t *card_make(const char *id, const struct model *m, size_t bytes, const char *sha256,
+                         const char *job)
+{
+    const struct network *net = model_network(m);
+    const struct preprocess *pre = model_preprocess(m);
+    const json_t *notes = model_notes(m);
+    char now[CLOCK_TEXT_SIZE];
+
+    return json_pack("{s:s,s:s,s:I,s:I,s:s,s:f,s:f,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:s}", "id", id,
+                     "architecture", net->architecture, "parameters", (json_int_t)net->n_params, "image_size",
+                     (json_int_t)net->image_size, "resize", resize_name(pre->resize), "input_mean",
+                     (double)pre->mean, "input_std", (double)pre->std, "bytes", (json_int_t)bytes, "sha256",
+                     sha256, "job", text_or_null(job), "imported", job == NULL, "created_at", clock_utc(now),
+                     "population", text_or_null(text_in(notes, "population")), "metrics",
+                     note_json(notes, "metrics"), "data", note_json(notes, "data"), "tensors",
+                     shapes_json(net), "intended_use", INTENDED_USE);
+}
+
+enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
+                         json_t **ret_card, struct error *err)
+{
+    const struct iovec part = { (void *)bytes, n_bytes };
+    char id[ID_SIZE], path[PATH_MAX], sha256[DIGEST_TEXT_SIZE];
+    struct model *m = NULL;
+    json_t *card = NULL;
+    enum status st = weights_read(bytes, n_bytes, &m, err);
+
+    if (st == ST_OK)
+        st = warm_up(m, err);
+    id_new(id);
+    if (st == ST_OK)
+        st = path_of(r, id, path, err);
+    if (st == ST_OK && digest_bytes(bytes, n_bytes, sha256) != ST_OK)
+        st = error_nomem(err);
+    if (st == ST_OK && !(card = card_make(id, m, n_bytes, sha256, job)))
+        st = error_nomem(err);
+    if (st == ST_OK)
+        st = file_replace(path, &part, 1, err);
+    if (st == ST_OK) {
+        st = store_model_add(r->store, id, card, err);
+        if (st != ST_OK)
+            unlink(path);
+    }
+    model_unref(m);
+    if (st == ST_OK)
+        *ret_card = card;
+    else
+        json_decref(card);
+    return st;
+}
+
+enum status registry_activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
+{
+    struct holder *h = NULL;
+    json_t *card = NULL;
+    enum status st;
+
+    pthread_mutex_lock(&r->change);
+    st = store_model_get(r->store, id, &card, err);
+    if (st == ST_OK)
+        st = holder_make(r, id, card, &h, err);
+    if (st == ST_OK)
+        st = store_activate(r->store, id, err);
+    if (st == ST_OK)
+        swap(r, h);
+    else if (h)
+        served_release(&h->served);
+    pthread_mutex_unlock(&r->change);
+    if (st == ST_OK && ret_card)
+        *ret_card = card;
+    else
+        json_decref(card);
+    return st;
+}
+
+enum status registry_load(struct registry *r, const char *id, struct model **ret_model, struct error *err)
+{
+    json_t *card = NULL;
+    enum status st = store_model_get(r->store, id, &card, err);
+
+    if (st == ST_OK)
+        st = file_load(r, id, text_in(card, "sha256"), ret_model, err);
+    json_decref(card);
+    return st;
+}
+
+enum status registry_file(struct registry *r, const char *id, int *ret_fd, size_t *ret_size,
+                          struct error *err)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    enum status st = path_of(r, id, path, err);
+    int fd;
+
+    if (st != ST_OK)
+        return st;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return error_set(err, ST_NOTFOUND, "there is no model '%s'", id);
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        st = error_errno(err, ST_IO, "cannot open the file of model '%s'", id);
+        if (fd >= 0)
+            close(fd);
+        return st;
+    }
+    *ret_fd = fd;
+    *ret_size = (size_t)info.st_size;
+    return ST_OK;
+}

@@ -1,0 +1,580 @@
+/* jobs/runner.c - the worker thread, see cxrd/runner.h. */
+#include "cxrd/runner.h"
+
+#include "cxrd/file.h"
+#include "cxrd/image_cache.h"
+#include "cxrd/log.h"
+#include "cxrd/weights.h"
+#include "progress.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum stop_reason { GO_ON, STOP_CANCELLED, STOP_SHUTDOWN };
+
+struct runner {
+    struct runner_options options;
+    struct store *store;
+    struct registry *registry;
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t lock;  /* guards `running` and `shutdown` */
+    pthread_cond_t wake;   /* a job was queued, or shutdown */
+    char running[ID_SIZE]; /* the job that runs, "" for none */
+    bool shutdown;
+    atomic_int stop;          /* enum stop_reason; asked at every batch */
+    struct progress progress; /* of the running job */
+};
+
+/* ---- one job, in the runner's thread ---- */
+
+struct work {
+    struct runner *r;
+    char id[ID_SIZE];
+    struct train_config config;
+    struct snapshot now;
+    json_t *record; /* grows as the job goes on; what the store keeps */
+};
+
+static bool on_cancelled(void *arg)
+{
+    const struct work *w = arg;
+
+    return atomic_load(&w->r->stop) != GO_ON;
+}
+
+static void publish(struct work *w) { progress_publish(&w->r->progress, &w->now); }
+
+static void on_phase(void *arg, enum train_phase phase)
+{
+    struct work *w = arg;
+
+    w->now.phase = phase;
+    publish(w);
+    log_event(LOG_INFO, "job phase", json_pack("{s:s,s:s}", "job", w->id, "phase", PHASE_NAMES[phase]));
+}
+
+static void on_step(void *arg, const struct train_progress *p)
+{
+    struct work *w = arg;
+
+    w->now.train = *p;
+    publish(w);
+}
+
+static void record_commit(struct work *w)
+{
+    struct error err;
+
+    if (store_job_record(w->r->store, w->id, w->record, &err) != ST_OK)
+        log_text(LOG_ERROR, "job record not written", "%s", err.text);
+}
+
+static void on_dataset(void *arg, const struct dataset_report *report)
+{
+    struct work *w = arg;
+
+    json_object_set_new(w->record, "dataset", dataset_json(report, &w->config));
+    record_commit(w);
+}
+
+static void on_epoch(void *arg, const struct epoch_report *report)
+{
+    struct work *w = arg;
+
+    json_array_append_new(json_object_get(w->record, "epochs"), epoch_json(report));
+    record_commit(w);
+}
+
+static json_t *record_begin(size_t threads)
+{
+    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs", "validation_loss",
+                     "top5_accuracy", "baseline", "evaluation", "model", "error", "environment",
+                     environment_json(threads));
+}
+
+static void record_result(struct work *w, const struct train_result *result)
+{
+    json_object_set_new(w->record, "validation_loss", number_or_null(result->validation_loss));
+    json_object_set_new(w->record, "top5_accuracy", number_or_null(result->top5_accuracy));
+    json_object_set_new(w->record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
+    json_object_set_new(w->record, "baseline",
+                        json_pack("{s:o,s:o}", "validation_loss", number_or_null(result->baseline_loss),
+                                  "top5_accuracy", number_or_null(result->baseline_top5_accuracy)));
+    json_object_set_new(w->record, "evaluation", evaluation_json(result));
+    json_object_set_new(json_object_get(w->record, "dataset"), "unreadable_images",
+                        json_integer((json_int_t)result->unreadable));
+}
+
+static enum status scores_save(const struct work *w, const struct train_result *result, struct error *err)
+{
+    char folder[PATH_MAX], path[PATH_MAX];
+    enum status st;
+
+    if (snprintf(folder, sizeof folder, "%s/jobs/%s", w->r->options.state, w->id) >= (int)sizeof folder)
+        return error_set(err, ST_IO, "the path of the state folder is too long");
+    st = folder_make(folder, err);
+    for (int i = 0; i < N_SCORED && st == ST_OK; i++) {
+        const struct iovec part = { result->scores_csv[i].data, result->scores_csv[i].len };
+
+        if (snprintf(path, sizeof path, "%s/%s.csv", folder, SCORED_NAMES[i]) >= (int)sizeof path)
+            return error_set(err, ST_IO, "the path of the state folder is too long");
+        st = file_replace(path, &part, 1, err);
+    }
+    return st;
+}
+
+/* The kept model into the registry; the first one that there is becomes active. */
+static enum status model_save(struct work *w, const struct train_result *result, struct error *err)
+{
+    struct buf bytes = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct served *active = registry_active(w->r->registry);
+    const bool first = active == NULL;
+    json_t *card = NULL;
+    enum status st = weights_write(result->model, &bytes, err);
+
+    served_release(active);
+    if (st == ST_OK)
+        st = registry_add(w->r->registry, bytes.data, bytes.len, w->id, &card, err);
+    if (st == ST_OK) {
+        const char *id = json_string_value(json_object_get(card, "id"));
+
+        json_object_set_new(w->record, "model", json_string(id));
+        if (first)
+            st = registry_activate(w->r->registry, id, NULL, err);
+    }
+    json_decref(card);
+    buf_release(&bytes);
+    return st;
+}
+
+/* What the weights' metadata says about where they come from. */
+static json_t *notes_make(const struct work *w)
+{
+    return json_pack("{s:s,s:s}", "job", w->id, "population",
+                     w->config.drop_no_finding ? "findings-only" : "all");
+}
+
+static enum status work_train(struct work *w, struct error *err)
+{
+    const struct train_observer observer = { w, on_cancelled, on_phase, on_dataset, on_step, on_epoch };
+    char cache[PATH_MAX];
+    struct model *init = NULL;
+    struct train_request request = { .config = &w->config,
+                                     .datasets = w->r->options.datasets,
+                                     .cache_folder = cache,
+                                     .cache_bytes = w->r->options.cache_bytes,
+                                     .threads = w->r->options.threads,
+                                     .class = POOL_BACKGROUND };
+    struct train_result result = { 0 };
+    enum status st = ST_OK;
+
+    snprintf(cache, sizeof cache, "%s/cache", w->r->options.state);
+    if (w->config.init[0])
+        st = registry_load(w->r->registry, w->config.init, &init, err);
+    if (st != ST_OK)
+        return st;
+    request.init = init;
+    request.notes = notes_make(w);
+    st = train_run(&request, &observer, &result, err);
+    if (result.model && st == ST_OK) {
+        on_phase(w, PHASE_SAVING);
+        record_result(w, &result);
+        st = scores_save(w, &result, err);
+        if (st == ST_OK)
+            st = model_save(w, &result, err);
+    }
+    train_result_release(&result);
+    json_decref(request.notes);
+    model_unref(init);
+    return st;
+}
+
+/* How a job ended, from how its work did. */
+static enum job_state verdict(struct runner *r, enum status st)
+{
+    if (st == ST_OK)
+        return JOB_SUCCEEDED;
+    if (st != ST_CANCELLED)
+        return JOB_FAILED;
+    return atomic_load(&r->stop) == STOP_SHUTDOWN ? JOB_INTERRUPTED : JOB_CANCELLED;
+}
+
+static void job_end(struct work *w, enum status st, const struct error *why)
+{
+    const enum job_state state = verdict(w->r, st);
+    struct error err;
+
+    if (state == JOB_FAILED)
+        json_object_set_new(w->record, "error", json_string(why->text));
+    pthread_mutex_lock(&w->r->lock); /* so that no one finds it running when it has ended */
+    if (store_job_move(w->r->store, w->id, state, w->record, &err) != ST_OK)
+        log_text(LOG_ERROR, "job state not written", "%s", err.text);
+    w->r->running[0] = '\0';
+    pthread_mutex_unlock(&w->r->lock);
+    log_event(state == JOB_FAILED ? LOG_ERROR : LOG_INFO, "job ended", /* the sentence may name a picture */
+              json_pack("{s:s,s:s,s:s}", "job", w->id, "state", job_state_name(state), "detail",
+                        state == JOB_FAILED ? status_text(st) : ""));
+}
+
+static void job_run(struct runner *r, const char *id, const json_t *config)
+{
+    struct work w = { .r = r, .record = record_begin(r->options.threads) };
+    struct error err = { 0 };
+    json_t *errors = json_array();
+    enum status st = ST_OK;
+
+    snprintf(w.id, sizeof w.id, "%s", id);
+    w.now.train.eta_s = -1;
+    if (!w.record || !errors)
+        st = error_nomem(&err);
+    else if (train_config_parse(config, &w.config, errors) != ST_OK)
+        st = error_set(&err, ST_INVALID, "the job's configuration is no longer valid");
+    if (st == ST_OK)
+        st = work_train(&w, &err);
+    job_end(&w, st, &err);
+    json_decref(errors);
+    json_decref(w.record);
+}
+
+/* ---- the thread ---- */
+
+/* Wait for a job to run; false at shutdown. */
+static bool next_job(struct runner *r, char id[ID_SIZE], json_t **ret_config)
+{
+    struct error err;
+    bool found = false;
+
+    pthread_mutex_lock(&r->lock);
+    while (!r->shutdown && !found) {
+        const enum status st = store_job_begin(r->store, id, ret_config, &err);
+
+        found = st == ST_OK;
+        if (st != ST_OK && st != ST_NOTFOUND)
+            log_text(LOG_ERROR, "cannot take a job from the queue", "%s", err.text);
+        if (!found)
+            pthread_cond_wait(&r->wake, &r->lock);
+    }
+    if (found) {
+        progress_publish(&r->progress,
+                         &(struct snapshot){ .train.eta_s = -1 }); /* not the last job's numbers */
+        snprintf(r->running, sizeof r->running, "%s", id);
+        atomic_store(&r->stop, GO_ON);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return found;
+}
+
+static void *runner_main(void *arg)
+{
+    struct runner *r = arg;
+    char id[ID_SIZE];
+    json_t *config;
+
+    thread_set_class(POOL_BACKGROUND);
+    while (next_job(r, id, &config)) {
+        job_run(r, id, config);
+        json_decref(config);
+    }
+    return NULL;
+}
+
+enum status runner_start(const struct runner_options *options, struct store *store, struct registry *registry,
+                         struct runner **ret_runner, struct error *err)
+{
+    struct runner *r = calloc(1, sizeof *r);
+    sigset_t all, before;
+
+    if (!r)
+        return error_nomem(err);
+    r->options = *options;
+    r->store = store;
+    r->registry = registry;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->wake, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    r->started = pthread_create(&r->thread, NULL, runner_main, r) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!r->started) {
+        runner_stop(r);
+        return error_set(err, ST_IO, "cannot start the thread that runs jobs");
+    }
+    *ret_runner = r;
+    return ST_OK;
+}
+
+void runner_stop(struct runner *r)
+{
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->shutdown = true;
+    atomic_compare_exchange_strong(&r->stop, &(int){ GO_ON }, STOP_SHUTDOWN); /* a cancelled job stays that */
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    if (r->started)
+        pthread_join(r->thread, NULL);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+/* ---- what the service asks ---- */
+
+/* A request can say this name, and a path can carry it. */
+static bool can_be_named(const char *name)
+{
+    json_t *text = json_string(name); /* NULL where it is no UTF-8 */
+    const bool ok = text && name[0] != '.' && relative_path_ok(name, false);
+
+    json_decref(text);
+    return ok;
+}
+
+/* The only folder in `datasets`, or a complaint that says which there are. */
+static void resolve_dataset(struct train_config *c, const char *datasets, json_t *errors)
+{
+    struct buf all = BUF_INIT(200); /* as many names as fit */
+    struct dirent **entries = NULL;
+    size_t folders = 0;
+    const int n = scandir(datasets, &entries, NULL, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        const char *name = entries[i]->d_name;
+        char path[PATH_MAX];
+        struct stat info;
+
+        snprintf(path, sizeof path, "%s/%s", datasets, name);
+        if (can_be_named(name) && lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+            if (all.len + strlen(name) + 2 <= all.max)
+                buf_printf(&all, "%s%s", all.len ? ", " : ": ", name);
+            snprintf(c->dataset, sizeof c->dataset, "%s", name);
+            folders++;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    if (folders == 0)
+        config_error(errors, "dataset", "is needed, and there is no data set");
+    else if (folders > 1)
+        config_error(errors, "dataset", "is needed, there are several%s", all.data ? all.data : "");
+    if (folders != 1)
+        c->dataset[0] = '\0';
+    buf_release(&all);
+}
+
+static void check_file(int root, const char *field, const char *path, json_t *errors)
+{
+    const int fd = open_beneath(root, path, O_RDONLY);
+
+    if (fd < 0)
+        config_error(errors, field,
+                     "there is no such file in the data set's folder, or a link is on its way");
+    else if (file_stamp(fd) == 0)
+        config_error(errors, field, "is not a regular file");
+    if (fd >= 0)
+        close(fd);
+}
+
+void train_config_check(struct train_config *c, const char *datasets, json_t *errors)
+{
+    int folder, root;
+
+    if (!datasets) {
+        config_error(errors, "dataset", "this server was started without --datasets");
+        return;
+    }
+    if (!c->dataset[0])
+        resolve_dataset(c, datasets, errors);
+    if (!c->dataset[0])
+        return;
+    folder = open(datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    root = folder < 0 ? -1 : open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
+    if (root < 0) {
+        config_error(errors, "dataset", "there is no such folder among the data sets, or it is a link");
+    } else {
+        check_file(root, "csv", c->csv, errors);
+        if (c->split_by == SPLIT_LIST) {
+            check_file(root, "split_by", "test_list.txt", errors);
+            check_file(root, "split_by", "train_val_list.txt", errors);
+        }
+        close(root);
+    }
+    if (folder >= 0)
+        close(folder);
+}
+
+/* A model to start from settles the geometry: the record shows what it has, not what the recipe would. */
+static void check_init(struct runner *r, struct train_config *c, json_t *errors)
+{
+    struct model *m = NULL;
+    struct error err;
+
+    if (!c->init[0])
+        return;
+    if (registry_load(r->registry, c->init, &m, &err) != ST_OK) {
+        config_error(errors, "init", "%s", err.text);
+        return;
+    }
+    c->image_size = (int64_t)model_preprocess(m)->size;
+    c->resize = (int)model_preprocess(m)->resize;
+    c->input_mean = (double)model_preprocess(m)->mean;
+    c->input_std = (double)model_preprocess(m)->std;
+    model_unref(m);
+}
+
+static enum status refuse_full(struct runner *r, struct error *err)
+{
+    char running[ID_SIZE];
+
+    pthread_mutex_lock(&r->lock);
+    snprintf(running, sizeof running, "%s", r->running);
+    pthread_mutex_unlock(&r->lock);
+    return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s", r->options.job_queue,
+                     running);
+}
+
+enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
+                          const char *request_sha256, char ret_id[ID_SIZE], json_t *errors, struct error *err)
+{
+    struct new_job job = { "train", NULL, idempotency_key, request_sha256, r->options.job_queue };
+    struct train_config c;
+    json_t *config;
+    enum status st = train_config_parse(request, &c, errors);
+
+    if (st == ST_OK) {
+        train_config_check(&c, r->options.datasets, errors);
+        check_init(r, &c, errors);
+    }
+    if (json_array_size(errors) > 0)
+        return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
+                         json_array_size(errors) == 1 ? "" : "s");
+    config = train_config_json(&c);
+    if (!config)
+        return error_nomem(err);
+    job.config = config;
+    st = store_job_add(r->store, &job, ret_id, err);
+    json_decref(config);
+    if (st == ST_BUSY)
+        return refuse_full(r, err);
+    pthread_mutex_lock(&r->lock);
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}
+
+/* With the lock held. */
+static bool is_running(const struct runner *r, const char *id)
+{
+    return r->running[0] && strcmp(r->running, id) == 0;
+}
+
+enum status runner_cancel(struct runner *r, const char *id, struct error *err)
+{
+    enum status st = ST_OK;
+
+    pthread_mutex_lock(&r->lock); /* held to the end: the job must neither begin nor end in between */
+    if (is_running(r, id))
+        atomic_store(&r->stop, STOP_CANCELLED);
+    else
+        st = store_job_move(r->store, id, JOB_CANCELLED, NULL, err);
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}
+
+static void progress_tell(const struct snapshot *now, json_t *job)
+{
+    json_object_set_new(job, "phase", json_string(PHASE_NAMES[now->phase]));
+    json_object_set_new(job, "progress", json_real(now->train.progress));
+    json_object_set_new(
+        job, "eta_s", now->train.eta_s < 0 ? json_null() : json_integer((json_int_t)ceil(now->train.eta_s)));
+    if (now->train.epoch > 0)
+        json_object_set_new(job, "current",
+                            json_pack("{s:I,s:I,s:I,s:o,s:o}", "epoch", (json_int_t)now->train.epoch, "step",
+                                      (json_int_t)now->train.step, "steps", (json_int_t)now->train.steps,
+                                      "loss", number_or_null(now->train.loss), "images_per_s",
+                                      number_or_null(now->train.images_per_s)));
+}
+
+/* Add the progress of a job that the store called running. False: it has ended since, and the store knows how. */
+static bool refresh(struct runner *r, json_t *job)
+{
+    const char *id = json_string_value(json_object_get(job, "id"));
+    struct snapshot now;
+    bool running;
+
+    if (!id || strcmp(json_string_value(json_object_get(job, "state")), "running") != 0)
+        return true;
+    pthread_mutex_lock(&r->lock);
+    running = is_running(r, id);
+    if (running)
+        progress_read(&r->progress, &now);
+    pthread_mutex_unlock(&r->lock);
+    if (running)
+        progress_tell(&now, job);
+    return running;
+}
+
+void runner_refresh(struct runner *r, json_t *job)
+{
+    json_t *ended = NULL;
+
+    if (refresh(r, job) ||
+        store_job_get(r->store, json_string_value(json_object_get(job, "id")), &ended, NULL) != ST_OK)
+        return;
+    json_object_update_existing(job, ended); /* what the list left out stays out */
+    json_decref(ended);
+}
+
+enum status runner_job(struct runner *r, const char *id, json_t **ret_job, struct error *err)
+{
+    json_t *job = NULL;
+    enum status st = store_job_get(r->store, id, &job, err);
+
+    if (st == ST_OK && !refresh(r, job)) {
+        json_decref(job);
+        st = store_job_get(r->store, id, &job, err);
+    }
+    if (st == ST_OK)
+        *ret_job = job;
+    return st;
+}
+
+enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
+                          struct error *err)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    json_t *job = NULL;
+    enum status st = store_job_get(r->store, id, &job, err);
+    int fd;
+
+    json_decref(job);
+    if (st != ST_OK)
+        return st;
+    if (snprintf(path, sizeof path, "%s/jobs/%s/%s.csv", r->options.state, id, SCORED_NAMES[set]) >=
+        (int)sizeof path)
+        return error_set(err, ST_IO, "the path of the state folder is too long");
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        st = errno == ENOENT ? error_set(err, ST_NOTFOUND, "job '%s' has no scores", id)
+                             : error_errno(err, ST_IO, "cannot open the scores of job '%s'", id);
+        if (fd >= 0)
+            close(fd);
+        return st;
+    }
+    *ret_fd = fd;
+    *ret_size = (size_t)info.st_size;
+    return ST_OK;
+}

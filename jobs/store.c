@@ -1,0 +1,591 @@
+/* jobs/store.c - the only SQL, see cxrd/store.h.
+ *
+ * One connection behind a mutex: SQLite before 3.51.3 can corrupt a WAL that two connections reset, and nothing here
+ * is in a hurry. A rollback journal with synchronous=EXTRA syncs the folder too when a transaction ends. */
+#include "cxrd/store.h"
+
+#include "cxrd/clock.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct store {
+    pthread_mutex_t lock; /* guards db and everything done with it */
+    sqlite3 *db;
+};
+
+/* Schema changes, in order; user_version counts those that a file has. Never edit one that was released: add. */
+static const char *const MIGRATIONS[] = {
+    "CREATE TABLE jobs(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL,"
+    "  state TEXT NOT NULL, created_at TEXT NOT NULL, started_at TEXT, finished_at TEXT,"
+    "  config TEXT NOT NULL, record TEXT NOT NULL DEFAULT '{}',"
+    "  idempotency_key TEXT UNIQUE, request_sha256 TEXT);"
+    "CREATE INDEX jobs_by_state ON jobs(state, seq);"
+    "CREATE TABLE models(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    "  created_at TEXT NOT NULL, card TEXT NOT NULL);"
+    "CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL);",
+};
+enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
+
+static enum status fail(struct store *s, struct error *err, const char *what)
+{
+    return error_set(err, ST_IO, "the job database: cannot %s: %s", what, sqlite3_errmsg(s->db));
+}
+
+static enum status run_sql(struct store *s, const char *sql, struct error *err)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? ST_OK : fail(s, err, "write");
+}
+
+/* ---- statements: prepared, bound by type letters, stepped ---- */
+
+/* "t": text or NULL, "i": int64_t. Returns NULL and sets *err on failure. */
+static sqlite3_stmt *prepare(struct store *s, struct error *err, const char *sql, const char *types, ...)
+{
+    sqlite3_stmt *stmt = NULL;
+    va_list ap;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
+
+    va_start(ap, types);
+    for (int i = 1; *types && rc == SQLITE_OK; types++, i++) {
+        if (*types == 't') {
+            const char *text = va_arg(ap, const char *);
+
+            rc = text ? sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(stmt, i);
+        } else {
+            rc = sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
+        }
+    }
+    va_end(ap);
+    if (rc != SQLITE_OK) {
+        fail(s, err, "prepare a query");
+        sqlite3_finalize(stmt);
+        return NULL;
+    }
+    return stmt;
+}
+
+/* Step a statement that returns no row, and finish it. */
+static enum status finish(struct store *s, sqlite3_stmt *stmt, struct error *err)
+{
+    enum status st = ST_OK;
+
+    if (!stmt)
+        return ST_IO;
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        st = fail(s, err, "write");
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+/* Step to the one row of a query: ST_OK with a row to read, ST_NOTFOUND without one. */
+static enum status one_row(struct store *s, sqlite3_stmt *stmt, struct error *err)
+{
+    if (!stmt)
+        return ST_IO;
+    switch (sqlite3_step(stmt)) {
+    case SQLITE_ROW: return ST_OK;
+    case SQLITE_DONE: return ST_NOTFOUND;
+    default: return fail(s, err, "read");
+    }
+}
+
+static const char *column(sqlite3_stmt *stmt, int i) { return (const char *)sqlite3_column_text(stmt, i); }
+
+static json_t *column_json(sqlite3_stmt *stmt, int i)
+{
+    const char *text = column(stmt, i);
+
+    return text ? json_loads(text, 0, NULL) : NULL;
+}
+
+/* A cell whose JSON cannot be read any more. */
+static enum status broken(struct error *err, const char *what)
+{
+    return error_set(err, ST_IO, "the job database holds a %s that cannot be read", what);
+}
+
+/* ---- transactions: begin takes the lock, end gives it back ---- */
+
+static enum status begin(struct store *s, struct error *err)
+{
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    st = run_sql(s, "BEGIN IMMEDIATE", err);
+    if (st != ST_OK)
+        pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+static enum status end(struct store *s, enum status st, struct error *err)
+{
+    if (st == ST_OK)
+        st = run_sql(s, "COMMIT", err);
+    if (st != ST_OK && !sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+/* ---- opening ---- */
+
+static enum status pragma_integer(struct store *s, const char *sql, int64_t *ret, struct error *err)
+{
+    sqlite3_stmt *stmt = prepare(s, err, sql, "");
+    const enum status st = one_row(s, stmt, err);
+
+    if (st == ST_OK)
+        *ret = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+static enum status integrity_check(struct store *s, struct error *err)
+{
+    sqlite3_stmt *stmt = prepare(s, err, "PRAGMA integrity_check(1)", "");
+    enum status st = one_row(s, stmt, err);
+
+    if (st == ST_OK && strcmp(column(stmt, 0), "ok") != 0)
+        st = error_set(err, ST_IO, "the job database is damaged: %.160s", column(stmt, 0));
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+static enum status migrate(struct store *s, struct error *err)
+{
+    int64_t version = 0;
+    enum status st = pragma_integer(s, "PRAGMA user_version", &version, err);
+
+    if (st == ST_OK && version > N_MIGRATIONS)
+        st = error_set(err, ST_UNSUPPORTED, "the job database was written by a newer version of cxrd");
+    for (; st == ST_OK && version < N_MIGRATIONS; version++) {
+        char bump[48];
+
+        st = begin(s, err);
+        if (st != ST_OK)
+            break;
+        snprintf(bump, sizeof bump, "PRAGMA user_version = %d", (int)version + 1);
+        st = run_sql(s, MIGRATIONS[version], err);
+        if (st == ST_OK)
+            st = run_sql(s, bump, err);
+        st = end(s, st, err);
+    }
+    return st;
+}
+
+/* What a server that died left running. */
+static enum status interrupt_running(struct store *s, struct error *err)
+{
+    char now[CLOCK_TEXT_SIZE];
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = finish(s,
+                prepare(s, err,
+                        "UPDATE jobs SET state = 'interrupted', finished_at = ? WHERE state = 'running'", "t",
+                        clock_utc(now)),
+                err);
+    return end(s, st, err);
+}
+
+enum status store_open(const char *path, struct store **ret_store, struct error *err)
+{
+    struct store *s = calloc(1, sizeof *s);
+    enum status st = ST_OK;
+
+    if (!s)
+        return error_nomem(err);
+    pthread_mutex_init(&s->lock, NULL);
+    if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
+        st = fail(s, err, "be opened");
+    if (st == ST_OK)
+        st = run_sql(s,
+                     "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;"
+                     "PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000;",
+                     err);
+    if (st == ST_OK)
+        st = integrity_check(s, err);
+    if (st == ST_OK)
+        st = migrate(s, err);
+    if (st == ST_OK)
+        st = interrupt_running(s, err);
+    if (st != ST_OK) {
+        store_close(s);
+        return st;
+    }
+    *ret_store = s;
+    return ST_OK;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    sqlite3_close(s->db);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* ---- jobs ---- */
+
+/* The job that this idempotency key made: ST_OK and its id, ST_CONFLICT (other body), or ST_NOTFOUND. */
+static enum status find_repeated(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
+                                 struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st;
+
+    if (!job->idempotency_key)
+        return ST_NOTFOUND;
+    stmt = prepare(s, err, "SELECT id, request_sha256 FROM jobs WHERE idempotency_key = ?", "t",
+                   job->idempotency_key);
+    st = one_row(s, stmt, err);
+    if (st == ST_OK && strcmp(column(stmt, 1), job->request_sha256) != 0)
+        st = error_set(err, ST_CONFLICT, "the Idempotency-Key was used before, with another body");
+    if (st == ST_OK)
+        snprintf(ret_id, ID_SIZE, "%s", column(stmt, 0));
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+static enum status check_room(struct store *s, size_t max_queued, struct error *err)
+{
+    int64_t queued = 0;
+    enum status st = pragma_integer(s, "SELECT count(*) FROM jobs WHERE state = 'queued'", &queued, err);
+
+    if (st == ST_OK && queued >= (int64_t)max_queued)
+        st = error_set(err, ST_BUSY, "the job queue is full: %zu jobs are waiting", max_queued);
+    return st;
+}
+
+static enum status insert_job(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
+                              struct error *err)
+{
+    char now[CLOCK_TEXT_SIZE];
+    char *config = json_dumps(job->config, JSON_COMPACT);
+    enum status st;
+
+    if (!config)
+        return error_nomem(err);
+    id_new(ret_id);
+    st = finish(
+        s,
+        prepare(s, err,
+                "INSERT INTO jobs(id, type, state, created_at, config, idempotency_key, request_sha256)"
+                " VALUES(?, ?, 'queued', ?, ?, ?, ?)",
+                "tttttt", ret_id, job->type, clock_utc(now), config, job->idempotency_key,
+                job->request_sha256),
+        err);
+    free(config);
+    return st;
+}
+
+enum status store_job_add(struct store *s, const struct new_job *job, char ret_id[ID_SIZE], struct error *err)
+{
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = find_repeated(s, job, ret_id, err);
+    if (st == ST_NOTFOUND) {
+        st = check_room(s, job->max_queued, err);
+        if (st == ST_OK)
+            st = insert_job(s, job, ret_id, err);
+    }
+    return end(s, st, err);
+}
+
+/* The state of a job, with the lock held. */
+static enum status state_of(struct store *s, const char *id, enum job_state *ret_state, struct error *err)
+{
+    sqlite3_stmt *stmt = prepare(s, err, "SELECT state FROM jobs WHERE id = ?", "t", id);
+    enum status st = one_row(s, stmt, err);
+
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no job '%s'", id);
+    if (st == ST_OK && !job_state_parse(column(stmt, 0), ret_state))
+        st = error_set(err, ST_IO, "the job database holds an unknown state");
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+static enum status write_state(struct store *s, const char *id, enum job_state to, struct error *err)
+{
+    char now[CLOCK_TEXT_SIZE];
+    const char *sql = to == JOB_RUNNING
+                          ? "UPDATE jobs SET state = ?, started_at = ?, finished_at = NULL WHERE id = ?"
+                          : "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ?";
+
+    clock_utc(now);
+    return finish(s, prepare(s, err, sql, "ttt", job_state_name(to), to == JOB_QUEUED ? NULL : now, id), err);
+}
+
+static enum status write_record(struct store *s, const char *id, const json_t *record, struct error *err)
+{
+    char *text = json_dumps(record, JSON_COMPACT);
+    enum status st;
+
+    if (!text)
+        return error_nomem(err);
+    st = finish(s, prepare(s, err, "UPDATE jobs SET record = ? WHERE id = ?", "tt", text, id), err);
+    free(text);
+    return st;
+}
+
+enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], json_t **ret_config, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    json_t *config = NULL;
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    stmt = prepare(s, err, "SELECT id, config FROM jobs WHERE state = 'queued' ORDER BY seq LIMIT 1", "");
+    st = one_row(s, stmt, err);
+    if (st == ST_OK) {
+        snprintf(ret_id, ID_SIZE, "%s", column(stmt, 0));
+        config = column_json(stmt, 1);
+        if (!config)
+            st = broken(err, "configuration");
+    }
+    sqlite3_finalize(stmt);
+    if (st == ST_OK)
+        st = write_state(s, ret_id, JOB_RUNNING, err);
+    st = end(s, st, err);
+    if (st == ST_OK)
+        *ret_config = config;
+    else
+        json_decref(config);
+    return st;
+}
+
+enum status store_job_move(struct store *s, const char *id, enum job_state to, const json_t *record,
+                           struct error *err)
+{
+    enum job_state from = JOB_QUEUED;
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = state_of(s, id, &from, err);
+    if (st == ST_OK && !job_may_become(from, to))
+        st = error_set(err, ST_CONFLICT, "the job is %s and cannot become %s", job_state_name(from),
+                       job_state_name(to));
+    if (st == ST_OK)
+        st = write_state(s, id, to, err);
+    if (st == ST_OK && record)
+        st = write_record(s, id, record, err);
+    return end(s, st, err);
+}
+
+enum status store_job_record(struct store *s, const char *id, const json_t *record, struct error *err)
+{
+    enum job_state state;
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = state_of(s, id, &state, err);
+    if (st == ST_OK)
+        st = write_record(s, id, record, err);
+    return end(s, st, err);
+}
+
+static json_t *text_or_null(const char *text) { return text ? json_string(text) : json_null(); }
+
+#define JOB_COLUMNS "id, type, state, created_at, started_at, finished_at, config, record, seq"
+
+/* The row that `stmt` is at, in the contract's shape; NULL where its configuration is broken. */
+static json_t *job_row(sqlite3_stmt *stmt)
+{
+    json_t *record = column_json(stmt, 7);
+    json_t *job =
+        json_pack("{s:s,s:s,s:s,s:n,s:f,s:n,s:o,s:o,s:o,s:o}", "id", column(stmt, 0), "type", column(stmt, 1),
+                  "state", column(stmt, 2), "phase", "progress", 0.0, "eta_s", "created_at",
+                  text_or_null(column(stmt, 3)), "started_at", text_or_null(column(stmt, 4)), "finished_at",
+                  text_or_null(column(stmt, 5)), "config", column_json(stmt, 6));
+
+    if (job && record)
+        json_object_update_missing(job, record); /* the columns are what is believed */
+    if (job && strcmp(column(stmt, 2), "succeeded") == 0)
+        json_object_set_new(job, "progress", json_real(1));
+    json_decref(record);
+    return job;
+}
+
+enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    stmt = prepare(s, err, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?", "t", id);
+    st = one_row(s, stmt, err);
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no job '%s'", id);
+    if (st == ST_OK && !(*ret_job = job_row(stmt)))
+        st = broken(err, "configuration");
+    sqlite3_finalize(stmt);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+/* Collect a page of rows with seq as the last column; one more than asked for tells that there is another page. */
+static enum status collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
+                           json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
+                           struct error *err)
+{
+    json_t *items = json_array();
+    enum status st = stmt && items ? ST_OK : ST_IO;
+    int64_t last = 0;
+
+    *ret_next = 0;
+    while (st == ST_OK && (st = one_row(s, stmt, err)) == ST_OK) {
+        if (json_array_size(items) == limit) {
+            *ret_next = last;
+            break;
+        }
+        last = sqlite3_column_int64(stmt, seq_column);
+        if (json_array_append_new(items, row(stmt)) != 0)
+            st = broken(err, "configuration or a card");
+    }
+    sqlite3_finalize(stmt);
+    if (st != ST_OK && st != ST_NOTFOUND) { /* not found: the end of the rows */
+        json_decref(items);
+        return st;
+    }
+    *ret_items = items;
+    return ST_OK;
+}
+
+/* A job in a list: what one looks for there. */
+static json_t *job_row_short(sqlite3_stmt *stmt)
+{
+    static const char *const LONG_PARTS[] = { "config", "dataset", "evaluation", "environment", "epochs" };
+    json_t *job = job_row(stmt);
+
+    for (size_t i = 0; job && i < sizeof LONG_PARTS / sizeof LONG_PARTS[0]; i++)
+        json_object_del(job, LONG_PARTS[i]);
+    return job;
+}
+
+enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jobs, int64_t *ret_next,
+                       struct error *err)
+{
+    const int64_t before = page->before ? page->before : INT64_MAX;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    st = collect(s,
+                 prepare(s, err,
+                         "SELECT " JOB_COLUMNS " FROM jobs WHERE seq < ? AND state = ifnull(?, state)"
+                         " ORDER BY seq DESC LIMIT ?",
+                         "iti", before, page->state, (int64_t)page->limit + 1),
+                 page->limit, 8, job_row_short, ret_jobs, ret_next, err);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+/* ---- models ---- */
+
+enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err)
+{
+    char now[CLOCK_TEXT_SIZE];
+    char *text = json_dumps(card, JSON_COMPACT);
+    enum status st = text ? begin(s, err) : error_nomem(err);
+
+    if (st == ST_OK) {
+        st = finish(s,
+                    prepare(s, err, "INSERT INTO models(id, created_at, card) VALUES(?, ?, ?)", "ttt", id,
+                            clock_utc(now), text),
+                    err);
+        st = end(s, st, err);
+    }
+    free(text);
+    return st;
+}
+
+static json_t *card_row(sqlite3_stmt *stmt) { return column_json(stmt, 0); }
+
+enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    stmt = prepare(s, err, "SELECT card FROM models WHERE id = ?", "t", id);
+    st = one_row(s, stmt, err);
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no model '%s'", id);
+    if (st == ST_OK && !(*ret_card = card_row(stmt)))
+        st = broken(err, "card");
+    sqlite3_finalize(stmt);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+enum status store_models(struct store *s, const struct page *page, json_t **ret_cards, int64_t *ret_next,
+                         struct error *err)
+{
+    const int64_t before = page->before ? page->before : INT64_MAX;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    st = collect(s,
+                 prepare(s, err, "SELECT card, seq FROM models WHERE seq < ? ORDER BY seq DESC LIMIT ?", "ii",
+                         before, (int64_t)page->limit + 1),
+                 page->limit, 1, card_row, ret_cards, ret_next, err);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+enum status store_activate(struct store *s, const char *id, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    stmt = prepare(s, err, "SELECT 1 FROM models WHERE id = ?", "t", id);
+    st = one_row(s, stmt, err);
+    sqlite3_finalize(stmt);
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no model '%s'", id);
+    if (st == ST_OK)
+        st = finish(
+            s,
+            prepare(
+                s, err,
+                "INSERT OR REPLACE INTO settings(name, value)"
+                " SELECT 'previous_model', value FROM settings WHERE name = 'active_model' AND value <> ?",
+                "t", id),
+            err);
+    if (st == ST_OK)
+        st = finish(s,
+                    prepare(s, err, "INSERT OR REPLACE INTO settings(name, value) VALUES('active_model', ?)",
+                            "t", id),
+                    err);
+    return end(s, st, err);
+}
+
+enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st;
+
+    ret_id[0] = '\0';
+    pthread_mutex_lock(&s->lock);
+    stmt = prepare(s, err, "SELECT value FROM settings WHERE name = 'active_model'", "");
+    st = one_row(s, stmt, err);
+    if (st == ST_OK)
+        snprintf(ret_id, ID_SIZE, "%s", column(stmt, 0));
+    sqlite3_finalize(stmt);
+    pthread_mutex_unlock(&s->lock);
+    return st == ST_NOTFOUND ? ST_OK : st;
+}

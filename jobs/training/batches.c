@@ -1,0 +1,114 @@
+/* jobs/training/batches.c - see batches.h. */
+#include "batches.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum status order_init(struct order *o, const struct rows *source, struct rng *rng)
+{
+    *o = (struct order){ .n = source->n, .source = source, .rng = rng };
+    o->rows = malloc((source->n + 1) * sizeof *o->rows);
+    if (!o->rows)
+        return ST_NOMEM;
+    order_restart(o);
+    return ST_OK;
+}
+
+void order_release(struct order *o)
+{
+    free(o->rows);
+    *o = (struct order){ 0 };
+}
+
+void order_restart(struct order *o)
+{
+    memcpy(o->rows, o->source->index, o->n * sizeof *o->rows);
+    if (o->rng)
+        rng_shuffle(o->rng, o->rows, o->n);
+    o->at = 0;
+}
+
+size_t order_next(struct order *o, size_t n, const uint32_t **ret_rows)
+{
+    const size_t left = o->n - o->at, taken = n < left ? n : left;
+
+    *ret_rows = o->rows + o->at;
+    o->at += taken;
+    return taken;
+}
+
+enum status batch_init(struct batch *b, size_t capacity, size_t image_size, struct error *err)
+{
+    const size_t plane = image_size * image_size;
+
+    *b = (struct batch){ .capacity = capacity,
+                         .rows = malloc(capacity * sizeof *b->rows),
+                         .x = malloc(capacity * plane * sizeof *b->x),
+                         .y = malloc(capacity * N_LABELS * sizeof *b->y),
+                         .grey = malloc(capacity * plane),
+                         .readable = malloc(capacity * sizeof *b->readable) };
+    if (b->rows && b->x && b->y && b->grey && b->readable)
+        return ST_OK;
+    batch_release(b);
+    return error_nomem(err);
+}
+
+void batch_release(struct batch *b)
+{
+    free(b->rows);
+    free(b->x);
+    free(b->y);
+    free(b->grey);
+    free(b->readable);
+    *b = (struct batch){ 0 };
+}
+
+void labels_expand(uint16_t labels, float *ret_y)
+{
+    for (size_t k = 0; k < N_LABELS; k++)
+        ret_y[k] = labels >> k & 1 ? 1.0f : 0.0f;
+}
+
+struct loading {
+    struct batch *b;
+    const struct pictures *pictures;
+    const uint32_t *rows;
+    struct error *errors; /* [n] */
+};
+
+static void load_task(void *arg, size_t task, size_t lane)
+{
+    const struct loading *l = arg;
+    const size_t plane = l->pictures->pre.size * l->pictures->pre.size;
+    uint8_t *grey = l->b->grey + task * plane;
+
+    (void)lane;
+    l->b->readable[task] = picture_load(l->pictures, l->rows[task], grey, &l->errors[task]) == ST_OK;
+}
+
+enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
+                       const uint32_t *rows, size_t n, bool strict, struct error *err)
+{
+    const size_t plane = pictures->pre.size * pictures->pre.size;
+    struct loading l = { b, pictures, rows, calloc(n + 1, sizeof *l.errors) };
+    enum status st = ST_OK;
+
+    assert(n <= b->capacity);
+    if (!l.errors)
+        return error_nomem(err);
+    pool_run(pool, n, load_task, &l);
+    b->n = 0;
+    for (size_t i = 0; i < n && st == ST_OK; i++) {
+        if (b->readable[i]) {
+            b->rows[b->n] = rows[i];
+            labels_expand(pictures->table->rows[rows[i]].labels, b->y + b->n * N_LABELS);
+            preprocess_scale(b->grey + i * plane, plane, &pictures->pre, b->x + b->n * plane);
+            b->n++;
+        } else if (strict || l.errors[i].code == ST_NOMEM) {
+            st = error_set(err, l.errors[i].code, "%s", l.errors[i].text);
+        }
+    }
+    free(l.errors);
+    return st;
+}

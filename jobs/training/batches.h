@@ -1,0 +1,44 @@
+/* jobs/training/batches.h - which rows come next, and their pictures and labels as arrays. */
+#ifndef JOBS_TRAINING_BATCHES_H
+#define JOBS_TRAINING_BATCHES_H
+
+#include "../dataset/pictures.h"
+#include "cxrd/pool.h"
+#include "cxrd/rng.h"
+
+/* Rows in an order: shuffled afresh at each restart, or as they are. */
+struct order {
+    uint32_t *rows; /* [n], owned */
+    size_t n, at;
+    const struct rows *source; /* borrowed */
+    struct rng *rng;           /* borrowed; NULL: table order */
+};
+
+MUST_USE enum status order_init(struct order *o, const struct rows *source, struct rng *rng); /* ST_NOMEM */
+void order_release(struct order *o); /* safe on zeroes */
+void order_restart(struct order *o);
+
+/* The next rows, up to n of them; 0 at the end. *ret_rows is borrowed from the order. */
+size_t order_next(struct order *o, size_t n, const uint32_t **ret_rows);
+
+/* Room for a batch, and what loads it. */
+struct batch {
+    size_t capacity, n;
+    uint32_t *rows; /* [n]: those whose pictures could be read */
+    float *x;       /* [n][S][S], scaled */
+    float *y;       /* [n][14] */
+    uint8_t *grey;  /* [capacity][S][S] */
+    bool *readable; /* [capacity] */
+};
+
+MUST_USE enum status batch_init(struct batch *b, size_t capacity, size_t image_size, struct error *err);
+void batch_release(struct batch *b); /* safe on zeroes */
+
+/* Load rows into the batch, over the pool's threads. Rows whose picture cannot be read are left out, unless
+ * `strict`. Errors: with `strict`, picture_load()'s; ST_NOMEM. */
+MUST_USE enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
+                                const uint32_t *rows, size_t n, bool strict, struct error *err);
+
+void labels_expand(uint16_t labels, float *ret_y); /* [14]: 0 or 1 */
+
+#endif

@@ -1,0 +1,284 @@
+/* jobs/training/config.c - the job table, see cxrd/train_config.h. */
+#include "cxrd/train_config.h"
+
+#include "cxrd/id.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+enum kind { TEXT, PATH, PATTERN, MODEL_ID, INTEGER, NUMBER, FLAG, CHOICE, UNAVAILABLE };
+
+struct field {
+    const char *name;
+    enum kind kind;
+    size_t place;               /* in struct train_config */
+    double min, max;            /* of INTEGER and NUMBER, both possible */
+    const char *const *choices; /* of CHOICE, NULL at the end; the value is the index */
+};
+
+static const char *const RECIPES[] = { "notebook", "standard", NULL };
+static const char *const RESIZES[] = { "nearest", "area", NULL };
+static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
+static const char *const SCHEDULES[] = { "constant", "cosine", NULL };
+static const char *const SPLITS[] = { "image", "patient", "list", NULL };
+static const char *const MISSING[] = { "skip", "fail", NULL };
+
+#define AT(member) offsetof(struct train_config, member)
+
+static const struct field FIELDS[] = {
+    { "dataset", PATH, AT(dataset) },
+    { "csv", PATH, AT(csv) },
+    { "images", PATTERN, AT(images) },
+    { "recipe", CHOICE, AT(recipe), .choices = RECIPES },
+    { "epochs", INTEGER, AT(epochs), 0, 1000 },
+    { "steps_per_epoch", INTEGER, AT(steps_per_epoch), 0, 1000000 },
+    { "validation_steps", INTEGER, AT(validation_steps), 0, 1000000 },
+    { "batch_size", INTEGER, AT(batch_size), 1, 256 },
+    { "learning_rate", NUMBER, AT(learning_rate), 1e-9, 1 },
+    { "seed", INTEGER, AT(seed), 0, 9007199254740991 },
+    { "image_size", INTEGER, AT(image_size), PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE },
+    { "resize", CHOICE, AT(resize), .choices = RESIZES },
+    { "input_mean", NUMBER, AT(input_mean), -255, 255 },
+    { "input_std", NUMBER, AT(input_std), 1e-3, 1e4 },
+    { "head_bias", CHOICE, AT(head_bias), .choices = HEAD_BIASES },
+    { "lr_schedule", CHOICE, AT(lr_schedule), .choices = SCHEDULES },
+    { "weight_decay", NUMBER, AT(weight_decay), 0, 10 },
+    { "patience", INTEGER, AT(patience), 0, 1000 },
+    { "test_fraction", NUMBER, AT(test_fraction), 0, 0.9 },
+    { "val_fraction", NUMBER, AT(val_fraction), 0.001, 0.9 },
+    { "split_by", CHOICE, AT(split_by), .choices = SPLITS },
+    { "max_age", INTEGER, AT(max_age), 0, 1000 },
+    { "drop_no_finding", FLAG, AT(drop_no_finding) },
+    { "init", MODEL_ID, AT(init) },
+    { "shuffle", FLAG, AT(shuffle) },
+    { "missing_images", CHOICE, AT(missing_images), .choices = MISSING },
+    { "inputs", UNAVAILABLE },
+    { "balance", UNAVAILABLE },
+    { "promote", UNAVAILABLE },
+    { "promote_margin", UNAVAILABLE },
+    { "promote_max_drop", UNAVAILABLE },
+    { "replay_of", UNAVAILABLE },
+    { "webhook", UNAVAILABLE },
+    { "augment", UNAVAILABLE },
+    { "dropout", UNAVAILABLE },
+    { "calibrate", UNAVAILABLE },
+};
+enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
+
+static const struct train_config NOTEBOOK = {
+    .csv = "Data_Entry_2017.csv",
+    .images = "images_*/images/*.png",
+    .recipe = RECIPE_NOTEBOOK,
+    .epochs = 2,
+    .steps_per_epoch = 100,
+    .validation_steps = 50,
+    .batch_size = 32,
+    .learning_rate = 1e-3,
+    .seed = 1,
+    .image_size = 256,
+    .resize = RESIZE_NEAREST,
+    .input_mean = 0,
+    .input_std = 1,
+    .head_bias = HEAD_BIAS_ZERO,
+    .lr_schedule = LR_CONSTANT,
+    .test_fraction = 0.1,
+    .val_fraction = 0.2,
+    .split_by = SPLIT_IMAGE,
+    .max_age = 120,
+    .drop_no_finding = true,
+    .shuffle = true,
+};
+
+static const struct train_config STANDARD = {
+    .csv = "Data_Entry_2017.csv",
+    .images = "images_*/images/*.png",
+    .recipe = RECIPE_STANDARD,
+    .epochs = 10,
+    .batch_size = 32,
+    .learning_rate = 3e-4,
+    .seed = 1,
+    .image_size = 256,
+    .resize = RESIZE_AREA,
+    .input_mean = 128,
+    .input_std = 64,
+    .head_bias = HEAD_BIAS_BASE_RATES,
+    .lr_schedule = LR_COSINE,
+    .patience = 5,
+    .test_fraction = 0.1,
+    .val_fraction = 0.2,
+    .split_by = SPLIT_PATIENT,
+    .max_age = 120,
+    .drop_no_finding = true,
+    .shuffle = true,
+};
+
+static const struct recipe_rules RULES[] = {
+    [RECIPE_NOTEBOOK] = { INIT_GLOROT, .keep_best = false, .validation_batch = 64, .test_rows = 1024 },
+    [RECIPE_STANDARD] = { INIT_HE, .keep_best = true, .validation_batch = 64, .test_rows = 0 },
+};
+
+const struct recipe_rules *recipe_rules(const struct train_config *c) { return &RULES[c->recipe]; }
+
+void config_error(json_t *errors, const char *field, const char *fmt, ...)
+{
+    char detail[320];
+    struct error printable; /* a detail may quote strangers, and an error that JSON refused would be lost */
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    error_set(&printable, ST_INVALID, "%s", detail);
+    json_array_append_new(errors, json_pack("{s:s,s:s}", "field", field, "detail", printable.text));
+}
+
+static void parse_text(const struct field *f, const json_t *value, char *ret, json_t *errors)
+{
+    const char *text = json_string_value(value);
+
+    if (f->kind == MODEL_ID && json_is_null(value)) {
+        ret[0] = '\0';
+        return;
+    }
+    if (!text)
+        config_error(errors, f->name, "must be a string");
+    else if (f->kind != MODEL_ID && !relative_path_ok(text, f->kind == PATTERN))
+        config_error(errors, f->name, "must be a relative path that stays below its folder");
+    else if (f->kind == MODEL_ID && !id_ok(text, strlen(text)))
+        config_error(errors, f->name, "must be a model id");
+    else
+        snprintf(ret, CONFIG_TEXT, "%s", text);
+}
+
+static void parse_number(const struct field *f, const json_t *value, void *ret, json_t *errors)
+{
+    const double v = json_number_value(value);
+
+    if (!json_is_number(value))
+        config_error(errors, f->name, "must be a number");
+    else if (f->kind == INTEGER && v != floor(v))
+        config_error(errors, f->name, "must be a whole number");
+    else if (!(v >= f->min && v <= f->max))
+        config_error(errors, f->name, "must be in %.16g..%.16g", f->min, f->max);
+    else if (f->kind == INTEGER)
+        *(int64_t *)ret = (int64_t)v;
+    else
+        *(double *)ret = v;
+}
+
+static void parse_choice(const struct field *f, const json_t *value, int *ret, json_t *errors)
+{
+    const char *text = json_string_value(value);
+    char all[160] = "";
+
+    for (size_t i = 0; f->choices[i]; i++) {
+        const size_t n = strlen(all);
+
+        if (text && strcmp(text, f->choices[i]) == 0) {
+            *ret = (int)i;
+            return;
+        }
+        snprintf(all + n, sizeof all - n, "%s\"%s\"", i ? ", " : "", f->choices[i]);
+    }
+    config_error(errors, f->name, "must be one of %s", all);
+}
+
+static void parse_field(const struct field *f, const json_t *value, struct train_config *c, json_t *errors)
+{
+    void *place = (char *)c + f->place;
+
+    switch (f->kind) {
+    case TEXT:
+    case PATH:
+    case PATTERN:
+    case MODEL_ID: parse_text(f, value, place, errors); break;
+    case INTEGER:
+    case NUMBER: parse_number(f, value, place, errors); break;
+    case FLAG:
+        if (json_is_boolean(value))
+            *(bool *)place = json_is_true(value);
+        else
+            config_error(errors, f->name, "must be true or false");
+        break;
+    case CHOICE: parse_choice(f, value, place, errors); break;
+    case UNAVAILABLE: config_error(errors, f->name, "is not available in this version"); break;
+    }
+}
+
+static const struct field *field_find(const char *name)
+{
+    for (size_t i = 0; i < N_FIELDS; i++)
+        if (strcmp(FIELDS[i].name, name) == 0)
+            return &FIELDS[i];
+    return NULL;
+}
+
+/* What no single field can say. */
+static void check_together(const struct train_config *c, json_t *errors)
+{
+    if (c->image_size % 16 != 0)
+        config_error(errors, "image_size", "must be a multiple of 16");
+}
+
+enum status train_config_parse(const json_t *object, struct train_config *ret_config, json_t *errors)
+{
+    struct train_config c = STANDARD;
+    const json_t *recipe = json_object_get(object, "recipe");
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(object)) {
+        config_error(errors, "", "a job is a JSON object");
+        return ST_INVALID;
+    }
+    if (json_is_string(recipe) && strcmp(json_string_value(recipe), RECIPES[RECIPE_NOTEBOOK]) == 0)
+        c = NOTEBOOK;
+    json_object_foreach ((json_t *)object, name, value) {
+        const struct field *f = field_find(name);
+
+        if (f)
+            parse_field(f, value, &c, errors);
+        else
+            config_error(errors, name, "there is no such field");
+    }
+    check_together(&c, errors);
+    if (json_array_size(errors) > 0)
+        return ST_INVALID;
+    *ret_config = c;
+    return ST_OK;
+}
+
+static json_t *field_json(const struct field *f, const void *place)
+{
+    switch (f->kind) {
+    case TEXT:
+    case PATH:
+    case PATTERN: return json_string(place);
+    case MODEL_ID: return *(const char *)place ? json_string(place) : json_null();
+    case INTEGER: return json_integer(*(const int64_t *)place);
+    case NUMBER: return json_real(*(const double *)place);
+    case FLAG: return json_boolean(*(const bool *)place);
+    case CHOICE: return json_string(f->choices[*(const int *)place]);
+    case UNAVAILABLE: break;
+    }
+    return NULL;
+}
+
+json_t *train_config_json(const struct train_config *c)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; object && i < N_FIELDS; i++) {
+        const struct field *f = &FIELDS[i];
+
+        if (f->kind != UNAVAILABLE &&
+            json_object_set_new(object, f->name, field_json(f, (const char *)c + f->place)) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}

@@ -1,0 +1,269 @@
+/* jobs/training/evaluate.c - see evaluate.h. */
+#include "evaluate.h"
+
+#include "cxrd/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct lane {
+    struct session *session;
+    uint8_t *grey; /* [S][S] */
+    float *x;      /* [S][S] */
+};
+
+struct scorer {
+    const struct pictures *pictures;
+    struct pool *pool;
+    size_t n_lanes;
+    struct lane *lanes;
+};
+
+void scores_release(struct scores *s)
+{
+    free(s->rows);
+    free(s->truth);
+    free(s->prob);
+    *s = (struct scores){ 0 };
+}
+
+static enum status scores_init(struct scores *s, size_t n)
+{
+    *s = (struct scores){ .rows = malloc((n + 1) * sizeof *s->rows),
+                          .truth = malloc((n + 1) * N_LABELS),
+                          .prob = malloc((n + 1) * N_LABELS * sizeof *s->prob) };
+    if (s->rows && s->truth && s->prob)
+        return ST_OK;
+    scores_release(s);
+    return ST_NOMEM;
+}
+
+enum status scorer_new(const struct pictures *pictures, struct pool *pool, struct scorer **ret_scorer,
+                       struct error *err)
+{
+    const size_t plane = pictures->pre.size * pictures->pre.size;
+    struct scorer *s = calloc(1, sizeof *s);
+    bool ok = s != NULL;
+
+    if (ok) {
+        *s = (struct scorer){ pictures, pool, pool_threads(pool),
+                              calloc(pool_threads(pool), sizeof *s->lanes) };
+        ok = s->lanes != NULL;
+    }
+    for (size_t i = 0; ok && i < s->n_lanes; i++) {
+        struct lane *l = &s->lanes[i];
+
+        l->grey = malloc(plane);
+        l->x = malloc(plane * sizeof *l->x);
+        ok = l->grey && l->x && session_new(&l->session) == ST_OK;
+    }
+    if (!ok) {
+        scorer_free(s);
+        return error_nomem(err);
+    }
+    *ret_scorer = s;
+    return ST_OK;
+}
+
+void scorer_free(struct scorer *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; s->lanes && i < s->n_lanes; i++) {
+        session_free(s->lanes[i].session);
+        free(s->lanes[i].grey);
+        free(s->lanes[i].x);
+    }
+    free(s->lanes);
+    free(s);
+}
+
+/* A stretch of rows that the pool scores at once; results at their places, what failed marked. */
+enum { STRETCH = 64 };
+
+struct stretch {
+    struct scorer *scorer;
+    const struct model *model;
+    const uint32_t *rows;
+    enum status status[STRETCH];
+    struct error errors[STRETCH];
+    float logits[STRETCH][N_LABELS];
+};
+
+static void score_task(void *arg, size_t task, size_t lane)
+{
+    struct stretch *t = arg;
+    const struct pictures *pictures = t->scorer->pictures;
+    struct lane *l = &t->scorer->lanes[lane];
+    const size_t plane = pictures->pre.size * pictures->pre.size;
+
+    t->status[task] = picture_load(pictures, t->rows[task], l->grey, &t->errors[task]);
+    if (t->status[task] != ST_OK)
+        return;
+    preprocess_scale(l->grey, plane, &pictures->pre, l->x);
+    if (session_run(l->session, t->model, 1, l->x, t->logits[task]) != ST_OK)
+        t->status[task] =
+            error_set(&t->errors[task], ST_NUMERIC, "the model's result is not a finite number");
+}
+
+/* Append the stretch's results; a picture that cannot be read is left out or ends it all. */
+static enum status collect(const struct stretch *t, size_t n, bool strict, struct scores *s,
+                           struct error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t labels = t->scorer->pictures->table->rows[t->rows[i]].labels;
+
+        if (t->status[i] != ST_OK && (strict || t->status[i] == ST_NUMERIC || t->status[i] == ST_NOMEM))
+            return error_set(err, t->status[i], "%s", t->errors[i].text);
+        if (t->status[i] != ST_OK)
+            continue;
+        s->rows[s->n] = t->rows[i];
+        for (size_t k = 0; k < N_LABELS; k++)
+            s->truth[s->n * N_LABELS + k] = labels >> k & 1;
+        model_probabilities(t->model, 1, t->logits[i], s->prob + s->n * N_LABELS);
+        s->n++;
+    }
+    return ST_OK;
+}
+
+enum status scorer_run(struct scorer *scorer, const struct model *m, const uint32_t *rows, size_t n,
+                       bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,
+                       struct error *err)
+{
+    struct stretch *t = calloc(1, sizeof *t);
+    struct scores s;
+    enum status st = t ? scores_init(&s, n) : ST_NOMEM;
+
+    if (st != ST_OK) {
+        free(t);
+        return error_nomem(err);
+    }
+    t->scorer = scorer;
+    t->model = m;
+    for (size_t at = 0; at < n && st == ST_OK; at += STRETCH) {
+        const size_t count = n - at < STRETCH ? n - at : STRETCH;
+
+        if (hooks->cancelled && hooks->cancelled(hooks->arg)) {
+            st = error_set(err, ST_CANCELLED, "the scoring was cancelled");
+            break;
+        }
+        t->rows = rows + at;
+        pool_run(scorer->pool, count, score_task, t);
+        st = collect(t, count, strict, &s, err);
+        if (hooks->done)
+            hooks->done(hooks->arg, count);
+    }
+    free(t);
+    if (st != ST_OK) {
+        scores_release(&s);
+        return st;
+    }
+    *ret_scores = s;
+    return ST_OK;
+}
+
+double scores_loss(const struct scores *s)
+{
+    return s->n ? metrics_loss_sum(s->n, s->truth, s->prob) / (double)(s->n * N_LABELS) : NAN;
+}
+
+double scores_top5(const struct scores *s)
+{
+    size_t hits, rows;
+
+    metrics_top5(s->n, s->truth, s->prob, &hits, &rows);
+    return rows ? (double)hits / (double)rows : NAN;
+}
+
+/* The mean over the findings for which the value is defined. */
+static double mean_defined(const double values[N_LABELS])
+{
+    double sum = 0;
+    size_t n = 0;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        if (!isnan(values[k])) {
+            sum += values[k];
+            n++;
+        }
+    return n ? sum / (double)n : NAN;
+}
+
+enum status macro_auroc(const struct scores *s, double *ret_auroc)
+{
+    double aurocs[N_LABELS];
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        if (metrics_auroc(s->n, s->truth + k, s->prob + k, N_LABELS, &aurocs[k]) != ST_OK)
+            return ST_NOMEM;
+    *ret_auroc = mean_defined(aurocs);
+    return ST_OK;
+}
+
+static enum status evaluate_finding(const struct scores *s, size_t k, struct finding_report *r)
+{
+    double sum = 0;
+
+    r->positives = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        r->positives += s->truth[i * N_LABELS + k];
+        sum += (double)s->prob[i * N_LABELS + k];
+    }
+    r->prevalence = s->n ? (double)r->positives / (double)s->n : NAN;
+    r->predicted_mean = s->n ? sum / (double)s->n : NAN;
+    r->brier = metrics_brier(s->n, s->truth + k, s->prob + k, N_LABELS);
+    r->ece = metrics_ece(s->n, s->truth + k, s->prob + k, N_LABELS);
+    if (metrics_auroc(s->n, s->truth + k, s->prob + k, N_LABELS, &r->auroc) != ST_OK)
+        return ST_NOMEM;
+    return metrics_average_precision(s->n, s->truth + k, s->prob + k, N_LABELS, &r->average_precision);
+}
+
+enum status evaluate(const struct scores *s, struct evaluation *ret_evaluation)
+{
+    struct evaluation e = { .rows = s->n, .loss = scores_loss(s), .top5_accuracy = scores_top5(s) };
+    double aurocs[N_LABELS];
+
+    for (size_t k = 0; k < N_LABELS; k++) {
+        if (evaluate_finding(s, k, &e.findings[k]) != ST_OK)
+            return ST_NOMEM;
+        aurocs[k] = e.findings[k].auroc;
+    }
+    e.macro_auroc = mean_defined(aurocs);
+    if (metrics_auroc(s->n * N_LABELS, s->truth, s->prob, 1, &e.micro_auroc) != ST_OK)
+        return ST_NOMEM;
+    *ret_evaluation = e;
+    return ST_OK;
+}
+
+/* A name as a CSV field: quoted where it must be (RFC 4180). */
+static void csv_name(const char *name, struct buf *out)
+{
+    if (!strpbrk(name, "\",\r\n")) {
+        buf_puts(out, name);
+        return;
+    }
+    buf_puts(out, "\"");
+    for (; *name; name++)
+        buf_puts(out, *name == '"' ? "\"\"" : (char[]){ *name, '\0' });
+    buf_puts(out, "\"");
+}
+
+enum status scores_csv(const struct scores *s, const struct table *t, struct buf *out)
+{
+    buf_puts(out, "image");
+    for (size_t k = 0; k < N_LABELS; k++)
+        buf_printf(out, ",true_%s", LABELS[k]);
+    for (size_t k = 0; k < N_LABELS; k++)
+        buf_printf(out, ",prob_%s", LABELS[k]);
+    buf_puts(out, "\n");
+    for (size_t i = 0; i < s->n; i++) {
+        csv_name(table_image(t, s->rows[i]), out);
+        for (size_t k = 0; k < N_LABELS; k++)
+            buf_puts(out, s->truth[i * N_LABELS + k] ? ",1" : ",0");
+        for (size_t k = 0; k < N_LABELS; k++)
+            buf_printf(out, ",%.9g", (double)s->prob[i * N_LABELS + k]);
+        buf_puts(out, "\n");
+    }
+    return buf_status(out);
+}

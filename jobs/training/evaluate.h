@@ -1,0 +1,52 @@
+/* jobs/training/evaluate.h - score rows with a model, and sum the scores up. */
+#ifndef JOBS_TRAINING_EVALUATE_H
+#define JOBS_TRAINING_EVALUATE_H
+
+#include "../dataset/pictures.h"
+#include "cxrd/buf.h"
+#include "cxrd/pool.h"
+#include "cxrd/session.h"
+#include "cxrd/trainer.h"
+
+/* Rows with their truth and their probabilities. */
+struct scores {
+    size_t n;
+    uint32_t *rows; /* [n] */
+    uint8_t *truth; /* [n][14]: 0 or 1 */
+    float *prob;    /* [n][14] */
+};
+void scores_release(struct scores *s); /* safe on zeroes */
+
+/* Threads with a session and a picture each. */
+struct scorer;
+
+MUST_USE enum status scorer_new(const struct pictures *pictures, struct pool *pool,
+                                struct scorer **ret_scorer, struct error *err);
+void scorer_free(struct scorer *s); /* NULL is fine */
+
+/* Score `n` rows, in the order given. Rows whose picture cannot be read are left out, unless `strict`.
+ *   cancelled  asked now and then; may be NULL
+ *   done       told how many more rows are done; may be NULL
+ * Errors: ST_CANCELLED, ST_NUMERIC, ST_NOMEM; with `strict`, picture_load()'s. */
+struct scoring_hooks {
+    void *arg;
+    bool (*cancelled)(void *arg);
+    void (*done)(void *arg, size_t rows);
+};
+MUST_USE enum status scorer_run(struct scorer *s, const struct model *m, const uint32_t *rows, size_t n,
+                                bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,
+                                struct error *err);
+
+/* Everything that a record says about scores. Errors: ST_NOMEM. */
+MUST_USE enum status evaluate(const struct scores *s, struct evaluation *ret_evaluation);
+
+/* The mean AUROC of the findings that have one; NaN where none has. Errors: ST_NOMEM. */
+MUST_USE enum status macro_auroc(const struct scores *s, double *ret_auroc);
+
+double scores_loss(const struct scores *s); /* mean over rows and findings; NaN for no rows */
+double scores_top5(const struct scores *s); /* NaN where no row has a positive */
+
+/* The contract's scores CSV. Errors: ST_LIMIT (of `out`), ST_NOMEM. */
+MUST_USE enum status scores_csv(const struct scores *s, const struct table *t, struct buf *out);
+
+#endif
