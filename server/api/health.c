@@ -1,0 +1,54 @@
+/* server/api/health.c - is it alive, is it ready, what is it. Answered in the network threads: nothing here waits. */
+#include "app.h"
+
+#include "cxrd/version.h"
+
+extern const unsigned char OPENAPI_YAML[]; /* embedded by the build */
+extern const size_t OPENAPI_YAML_SIZE;
+
+enum status livez_get(struct app *app, const struct http_request *req, struct http_response *res,
+                      struct error *err)
+{
+    (void)app, (void)req, (void)err;
+    return http_json(res, json_pack("{s:s}", "status", "alive"));
+}
+
+enum status readyz_get(struct app *app, const struct http_request *req, struct http_response *res,
+                       struct error *err)
+{
+    struct served *m;
+    json_t *reply;
+
+    if (req->draining)
+        return error_set(err, ST_BUSY, "the server is shutting down");
+    m = registry_active(app->registry);
+    if (!m)
+        return error_set(err, ST_BUSY, "no model is active yet");
+    reply = json_pack("{s:s,s:s}", "status", "ready", "model", m->id);
+    served_release(m);
+    return http_json(res, reply);
+}
+
+enum status version_get(struct app *app, const struct http_request *req, struct http_response *res,
+                        struct error *err)
+{
+    const struct image_limits *l = &app->limits;
+
+    (void)req, (void)err;
+    return http_json(res,
+                     json_pack("{s:s,s:s,s:s,s:{s:I,s:I,s:I,s:I,s:I,s:I},s:s}", "name", "cxrd", "version",
+                               CXRD_VERSION, "build", CXRD_BUILD, "limits", "max_upload_bytes",
+                               (json_int_t)app->max_upload, "max_image_side", (json_int_t)l->max_side,
+                               "max_image_pixels", (json_int_t)l->max_pixels, "max_image_bytes",
+                               (json_int_t)l->max_bytes, "predict_queue", (json_int_t)app->predict_queue,
+                               "job_queue", (json_int_t)app->job_queue, "intended_use", INTENDED_USE));
+}
+
+enum status openapi_get(struct app *app, const struct http_request *req, struct http_response *res,
+                        struct error *err)
+{
+    (void)app, (void)req, (void)err;
+    res->content_type = "application/yaml";
+    buf_put(&res->body, OPENAPI_YAML, OPENAPI_YAML_SIZE);
+    return buf_status(&res->body);
+}

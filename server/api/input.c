@@ -1,0 +1,55 @@
+/* server/api/input.c - see input.h. */
+#include "input.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum status body_json(const struct http_request *req, struct http_response *res, json_t **ret,
+                      struct error *err)
+{
+    json_error_t why;
+    const size_t type = strcspn(req->content_type, "; \t");
+
+    if (req->body_len > 0 && (type != 16 || strncasecmp(req->content_type, "application/json", type) != 0)) {
+        res->status = 415;
+        return error_set(err, ST_UNSUPPORTED, "the body must be JSON, with Content-Type: application/json");
+    }
+    *ret = req->body_len ? json_loadb(req->body, req->body_len, JSON_REJECT_DUPLICATES, &why) : json_object();
+    if (*ret)
+        return ST_OK;
+    return error_set(err, ST_FORMAT, "the body is not JSON: line %d, column %d: %s", why.line, why.column,
+                     why.text);
+}
+
+static enum status parse_parameter(const struct http_request *req, const char *name, int64_t min, int64_t max,
+                                   int64_t *ret, struct error *err)
+{
+    char text[HTTP_TEXT], *end;
+    long long v;
+
+    if (!http_query(req, name, text))
+        return ST_OK;
+    errno = 0;
+    v = strtoll(text, &end, 10);
+    if (end == text || *end || errno || v < min || v > max)
+        return error_set(err, ST_INVALID, "'%s' must be a whole number in %" PRId64 "..%" PRId64, name, min,
+                         max);
+    *ret = v;
+    return ST_OK;
+}
+
+enum status page_parse(const struct http_request *req, struct page *ret, struct error *err)
+{
+    int64_t limit = 20;
+    enum status st = parse_parameter(req, "limit", 1, 100, &limit, err);
+
+    if (st == ST_OK)
+        st = parse_parameter(req, "cursor", 1, INT64_MAX, &ret->before, err);
+    ret->limit = (size_t)limit;
+    return st;
+}
+
+json_t *cursor_json(int64_t next) { return next ? json_sprintf("%" PRId64, next) : json_null(); }

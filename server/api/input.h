@@ -1,0 +1,16 @@
+/* server/api/input.h - what requests carry: JSON bodies, the parameters of paged lists. */
+#ifndef SERVER_API_INPUT_H
+#define SERVER_API_INPUT_H
+
+#include "app.h"
+
+/* A request's body as JSON, a new reference; an empty body is {}. Errors: ST_UNSUPPORTED (Content-Type), ST_FORMAT. */
+MUST_USE enum status body_json(const struct http_request *req, struct http_response *res, json_t **ret,
+                               struct error *err);
+
+/* ?limit= (1..100, 20 where it is missing) and ?cursor= of a list. Errors: ST_INVALID. */
+MUST_USE enum status page_parse(const struct http_request *req, struct page *ret, struct error *err);
+
+json_t *cursor_json(int64_t next); /* null for 0 */
+
+#endif

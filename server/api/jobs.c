@@ -1,0 +1,135 @@
+/* server/api/jobs.c - training jobs over HTTP. */
+#include "app.h"
+#include "input.h"
+
+#include <string.h>
+
+static json_t *links_json(const char *id)
+{
+    return json_pack("{s:o,s:o,s:o}", "self", json_sprintf("/jobs/%s", id), "cancel",
+                     json_sprintf("/jobs/%s/cancel", id), "scores", json_sprintf("/jobs/%s/scores", id));
+}
+
+/* What a job has not come to yet is null, so that a record always has all of its members; an entry of a list has the
+ * short ones. */
+static void complete(json_t *job, bool whole)
+{
+    static const char *const LATER[] = { "validation_loss", "top5_accuracy", "kept_epoch",
+                                         "baseline",        "model",         "error",
+                                         "dataset",         "evaluation",    "environment" };
+    const size_t n = whole ? sizeof LATER / sizeof LATER[0] : 6;
+
+    for (size_t i = 0; i < n; i++)
+        if (!json_object_get(job, LATER[i]))
+            json_object_set_new(job, LATER[i], json_null());
+    if (whole && !json_object_get(job, "epochs"))
+        json_object_set_new(job, "epochs", json_array());
+}
+
+enum status jobs_train_post(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct error *err)
+{
+    char id[ID_SIZE], sha256[DIGEST_TEXT_SIZE];
+    json_t *request = NULL;
+    enum status st = body_json(req, res, &request, err);
+
+    if (st != ST_OK)
+        return st;
+    st = digest_bytes(req->body_len ? req->body : "", req->body_len, sha256);
+    res->errors = json_array();
+    if (st == ST_OK)
+        st = runner_submit(app->runner, request, req->idempotency_key[0] ? req->idempotency_key : NULL,
+                           sha256, id, res->errors, err);
+    json_decref(request);
+    if (st == ST_CONFLICT)
+        res->status = 422; /* the Idempotency-Key names another body */
+    if (st == ST_BUSY) {
+        res->status = 429;
+        http_header_add(res, "Retry-After", "60");
+    }
+    if (st != ST_OK)
+        return st;
+    res->status = 202;
+    http_header_add(res, "Location", "/jobs/%s", id);
+    return http_json(res, json_pack("{s:s,s:s,s:o}", "id", id, "state", "queued", "links", links_json(id)));
+}
+
+enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,
+                     struct error *err)
+{
+    char state[HTTP_TEXT];
+    enum job_state parsed;
+    struct page page = { 0 };
+    json_t *jobs = NULL;
+    int64_t next;
+    enum status st = page_parse(req, &page, err);
+
+    if (st == ST_OK && http_query(req, "state", state)) {
+        if (!job_state_parse(state, &parsed))
+            return error_set(err, ST_INVALID, "there is no job state '%.32s'", state);
+        page.state = job_state_name(parsed);
+    }
+    if (st == ST_OK)
+        st = store_jobs(app->store, &page, &jobs, &next, err);
+    if (st != ST_OK)
+        return st;
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        runner_refresh(app->runner, json_array_get(jobs, i));
+        complete(json_array_get(jobs, i), false);
+    }
+    return http_json(res, json_pack("{s:o,s:o}", "jobs", jobs, "next_cursor", cursor_json(next)));
+}
+
+enum status job_get(struct app *app, const struct http_request *req, struct http_response *res,
+                    struct error *err)
+{
+    json_t *job = NULL;
+    const enum status st = runner_job(app->runner, req->id, &job, err);
+
+    if (st != ST_OK)
+        return st;
+    complete(job, true);
+    return http_json(res, job);
+}
+
+enum status job_scores_get(struct app *app, const struct http_request *req, struct http_response *res,
+                           struct error *err)
+{
+    char split[HTTP_TEXT] = "validation";
+    int set = 0;
+
+    http_query(req, "split", split);
+    while (set < N_SCORED && strcmp(SCORED_NAMES[set], split) != 0)
+        set++;
+    if (set == N_SCORED)
+        return error_set(err, ST_INVALID, "there is no split '%.32s': validation, test or no_finding", split);
+    res->content_type = "text/csv; charset=utf-8";
+    return runner_scores(app->runner, req->id, set, &res->fd, &res->fd_size, err);
+}
+
+enum status job_cancel_post(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct error *err)
+{
+    json_t *request = NULL, *job = NULL;
+    enum status st = body_json(req, res, &request, err);
+
+    if (st == ST_OK && !json_is_object(request))
+        st = error_set(err, ST_INVALID, "the body must be a JSON object");
+    if (st == ST_OK && json_object_size(request) > 0) {
+        res->errors = json_pack("[{s:s,s:s}]", "field", json_object_iter_key(json_object_iter(request)),
+                                "detail", "is not available in this version");
+        st = error_set(err, ST_INVALID, "the request has a field that is not known here");
+    }
+    json_decref(request);
+    if (st == ST_OK)
+        st = runner_cancel(app->runner, req->id, err);
+    if (st == ST_OK)
+        st = runner_job(app->runner, req->id, &job, err);
+    if (st != ST_OK)
+        return st;
+    res->status = 202;
+    st = http_json(res, json_pack("{s:s,s:O,s:o}", "id", req->id, "state", json_object_get(job, "state"),
+                                  "links", links_json(req->id)));
+    json_decref(job);
+    return st;
+}

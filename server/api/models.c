@@ -1,0 +1,77 @@
+/* server/api/models.c - the registry over HTTP. */
+#include "app.h"
+#include "input.h"
+
+#include <string.h>
+
+enum status models_get(struct app *app, const struct http_request *req, struct http_response *res,
+                       struct error *err)
+{
+    char active[ID_SIZE];
+    struct page page = { 0 };
+    json_t *models = NULL;
+    int64_t next;
+    enum status st = page_parse(req, &page, err);
+
+    if (st == ST_OK)
+        st = store_active(app->store, active, err);
+    if (st == ST_OK)
+        st = store_models(app->store, &page, &models, &next, err);
+    if (st != ST_OK)
+        return st;
+    return http_json(res, json_pack("{s:o,s:o,s:o}", "models", models, "active",
+                                    active[0] ? json_string(active) : json_null(), "next_cursor",
+                                    cursor_json(next)));
+}
+
+enum status model_get(struct app *app, const struct http_request *req, struct http_response *res,
+                      struct error *err)
+{
+    json_t *card = NULL;
+    const enum status st = store_model_get(app->store, req->id, &card, err);
+
+    return st == ST_OK ? http_json(res, card) : st;
+}
+
+enum status model_weights_get(struct app *app, const struct http_request *req, struct http_response *res,
+                              struct error *err)
+{
+    json_t *card = NULL;
+    enum status st = store_model_get(app->store, req->id, &card, err);
+
+    json_decref(card);
+    if (st != ST_OK)
+        return st;
+    res->content_type = "application/octet-stream";
+    http_header_add(res, "Content-Disposition", "attachment; filename=\"%s.safetensors\"", req->id);
+    return registry_file(app->registry, req->id, &res->fd, &res->fd_size, err);
+}
+
+enum status models_post(struct app *app, const struct http_request *req, struct http_response *res,
+                        struct error *err)
+{
+    json_t *card = NULL;
+    enum status st;
+
+    if (req->body_len == 0)
+        return error_set(err, ST_FORMAT, "the request has no body: send a safetensors file");
+    st = registry_add(app->registry, req->body, req->body_len, NULL, &card, err);
+    if (st == ST_FORMAT)
+        res->status = 422; /* a bad file is unusable, the request itself is well formed */
+    if (st != ST_OK)
+        return st;
+    res->status = 201;
+    http_header_add(res, "Location", "/models/%s", json_string_value(json_object_get(card, "id")));
+    return http_json(res, card);
+}
+
+enum status model_activate_post(struct app *app, const struct http_request *req, struct http_response *res,
+                                struct error *err)
+{
+    json_t *card = NULL;
+    enum status st = registry_activate(app->registry, req->id, &card, err);
+
+    if (st == ST_FORMAT)
+        res->status = 409; /* its file has changed since it was stored */
+    return st == ST_OK ? http_json(res, card) : st;
+}

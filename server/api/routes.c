@@ -1,0 +1,25 @@
+/* server/api/routes.c - the whole HTTP surface on one page; openapi.yaml says the same, a test compares them. */
+#include "app.h"
+
+#include "cxrd/weights.h"
+
+const struct route ROUTES[] = {
+    /* method  path                    role          lane          max body         handler */
+    { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post },
+    { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, MAX_JSON, jobs_train_post },
+    { "GET", "/jobs", ROLE_PREDICT, LANE_FILES, 0, jobs_get },
+    { "GET", "/jobs/{id}", ROLE_PREDICT, LANE_FILES, 0, job_get },
+    { "GET", "/jobs/{id}/scores", ROLE_PREDICT, LANE_FILES, 0, job_scores_get },
+    { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_cancel_post },
+    { "GET", "/models", ROLE_PREDICT, LANE_FILES, 0, models_get },
+    { "POST", "/models", ROLE_ADMIN, LANE_FILES, WEIGHTS_MAX_BYTES, models_post },
+    { "GET", "/models/{id}", ROLE_PREDICT, LANE_FILES, 0, model_get },
+    { "GET", "/models/{id}/weights", ROLE_PREDICT, LANE_FILES, 0, model_weights_get },
+    { "POST", "/models/{id}/activate", ROLE_ADMIN, LANE_FILES, MAX_JSON, model_activate_post },
+    { "GET", "/livez", ROLE_PUBLIC, LANE_INLINE, 0, livez_get },
+    { "GET", "/healthz", ROLE_PUBLIC, LANE_INLINE, 0, livez_get },
+    { "GET", "/readyz", ROLE_PUBLIC, LANE_INLINE, 0, readyz_get },
+    { "GET", "/version", ROLE_PUBLIC, LANE_INLINE, 0, version_get },
+    { "GET", "/openapi.yaml", ROLE_PUBLIC, LANE_INLINE, 0, openapi_get },
+};
+const size_t N_ROUTES = sizeof ROUTES / sizeof ROUTES[0];

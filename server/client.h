@@ -1,0 +1,19 @@
+/* server/client.h - this program as a client of another, through libcurl. */
+#ifndef SERVER_CLIENT_H
+#define SERVER_CLIENT_H
+
+#include "cxrd/status.h"
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* The URL of a path of the server at `base`, which may end with a slash. */
+void client_url(const char *base, const char *path, char *ret, size_t size);
+
+/* Send a request and read the JSON reply, a new reference.
+ *   body  NULL: none
+ * Errors: ST_IO (no connection, or a reply other than 2xx: the sentence carries the problem's detail), ST_NOMEM. */
+MUST_USE enum status client_json(const char *method, const char *url, const char *content_type,
+                                 const void *body, size_t body_len, json_t **ret_reply, struct error *err);
+
+#endif

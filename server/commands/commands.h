@@ -1,0 +1,19 @@
+/* server/commands/commands.h - what `cxrd` can be asked to do; one file a command. */
+#ifndef SERVER_COMMANDS_COMMANDS_H
+#define SERVER_COMMANDS_COMMANDS_H
+
+#include "../options.h"
+
+extern const struct command COMMAND_SERVE, COMMAND_TRAIN, COMMAND_PREDICT, COMMAND_PHANTOM, COMMAND_HEALTH;
+
+/* Exit statuses of a command. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Parse a command's options; true: go on. False: *ret_exit is what to end with, the message has been printed. */
+bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
+                   int *ret_exit);
+
+/* "cxrd train: …" on standard error; returns EXIT_FAILED. */
+int command_fail(const struct command *c, const struct error *err);
+
+#endif

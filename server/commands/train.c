@@ -1,0 +1,284 @@
+/* server/commands/train.c - cxrd train: the same pipeline as a job, in the foreground, without a database. */
+#include "commands.h"
+#include "cxrd/clock.h"
+#include "cxrd/file.h"
+#include "cxrd/log.h"
+#include "cxrd/runner.h"
+#include "cxrd/trainer.h"
+#include "cxrd/weights.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct train_options {
+    const char *datasets, *dataset, *out, *config, *init, *cache;
+    size_t threads, cache_bytes;
+    struct option_list set;
+};
+
+#define AT(member) offsetof(struct train_options, member)
+
+static const struct option OPTIONS[] = {
+    { "datasets", OPTION_TEXT, AT(datasets), "DIR", "folder with a folder for each data set" },
+    { "dataset", OPTION_TEXT, AT(dataset), "NAME", "which one; may be left out where there is one" },
+    { "out", OPTION_TEXT, AT(out), "DIR",
+      "where weights.safetensors, job.json and the scores go; made if missing" },
+    { "config", OPTION_TEXT, AT(config), "FILE", "a job as JSON, as POST /jobs/train takes it" },
+    { "set", OPTION_LIST, AT(set), "KEY=VALUE",
+      "one field of the job, over what --config says; may be repeated" },
+    { "init", OPTION_TEXT, AT(init), "FILE", "weights to start from, with their geometry" },
+    { "cache", OPTION_TEXT, AT(cache), "DIR", "where decoded pictures are kept (OUT/cache)" },
+    { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for them; 0: none (16G)", 0,
+      SIZE_MAX },
+    { "threads", OPTION_COUNT, AT(threads), "N", "threads to train with (all cores)", 1, 256 },
+};
+
+static atomic_bool interrupted; /* set by the signal handler */
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    atomic_store(&interrupted, true);
+}
+
+/* ---- what the run tells ---- */
+
+struct display {
+    bool terminal;
+    double drawn; /* when the bar was last drawn */
+    struct train_config config;
+    json_t *record; /* what job.json will hold */
+};
+
+static bool on_cancelled(void *arg)
+{
+    (void)arg;
+    return atomic_load(&interrupted);
+}
+
+static void on_phase(void *arg, enum train_phase phase)
+{
+    const struct display *d = arg;
+
+    if (d->terminal)
+        fprintf(stderr, "\r\033[K%s\n", PHASE_NAMES[phase]);
+}
+
+static void on_dataset(void *arg, const struct dataset_report *report)
+{
+    struct display *d = arg;
+
+    json_object_set_new(d->record, "dataset", dataset_json(report, &d->config));
+    fprintf(stderr, "%zu rows, %zu usable: %zu to train, %zu to validate, %zu to test\n", report->rows,
+            report->usable, report->train, report->validation, report->test);
+}
+
+/* epoch 2  [##########----------] 51%  loss 0.2431  61 images/s  ETA 3:05 */
+static void on_step(void *arg, const struct train_progress *p)
+{
+    struct display *d = arg;
+    const double now = clock_seconds();
+    const int filled = (int)(p->progress * 30);
+
+    if (!d->terminal || now - d->drawn < 0.2)
+        return;
+    d->drawn = now;
+    fprintf(stderr, "\r\033[Kepoch %zu  [%.*s%.*s] %3.0f%%  loss %.4f  %.0f images/s", p->epoch, filled,
+            "##############################", 30 - filled, "------------------------------",
+            p->progress * 100, p->loss, p->images_per_s);
+    if (p->eta_s >= 0)
+        fprintf(stderr, "  ETA %d:%02d", (int)p->eta_s / 60, (int)p->eta_s % 60);
+    fflush(stderr);
+}
+
+static void on_epoch(void *arg, const struct epoch_report *report)
+{
+    struct display *d = arg;
+    json_t *epoch = epoch_json(report);
+    char *line = json_dumps(epoch, JSON_COMPACT | JSON_REAL_PRECISION(6));
+
+    if (d->terminal)
+        fprintf(stderr, "\r\033[K");
+    if (line)
+        puts(line);
+    fflush(stdout);
+    free(line);
+    json_array_append_new(json_object_get(d->record, "epochs"), epoch);
+}
+
+/* ---- the job's configuration ---- */
+
+static enum status config_file(const char *path, json_t **ret, struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    json_error_t why;
+    enum status st = file_read(path, 1 << 20, &file, err);
+
+    if (st != ST_OK)
+        return st;
+    *ret = json_loadb(file.data, file.size, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_object(*ret))
+        st = error_set(err, ST_FORMAT, "'%s' is not a JSON object: line %d: %s", path, why.line, why.text);
+    file_bytes_release(&file);
+    return st;
+}
+
+/* key=value: a value that is JSON is taken as such, everything else is a string. */
+static enum status config_set(json_t *config, const char *item, struct error *err)
+{
+    const char *equals = strchr(item, '=');
+    char key[64];
+    json_t *value;
+
+    if (!equals || equals == item || (size_t)(equals - item) >= sizeof key)
+        return error_set(err, ST_INVALID, "--set takes key=value, not '%.64s'", item);
+    snprintf(key, sizeof key, "%.*s", (int)(equals - item), item);
+    value = json_loads(equals + 1, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    json_object_set_new(config, key, value ? value : json_string(equals + 1));
+    return ST_OK;
+}
+
+static enum status config_resolve(const struct train_options *o, struct train_config *ret, struct error *err)
+{
+    json_t *config = NULL, *errors = json_array();
+    enum status st = ST_OK;
+
+    if (o->config)
+        st = config_file(o->config, &config, err);
+    else
+        config = json_object();
+    if (st == ST_OK && o->dataset)
+        json_object_set_new(config, "dataset", json_string(o->dataset));
+    for (size_t i = 0; i < o->set.n && st == ST_OK; i++)
+        st = config_set(config, o->set.items[i], err);
+    if (st == ST_OK && train_config_parse(config, ret, errors) == ST_OK)
+        train_config_check(ret, o->datasets, errors);
+    if (st == ST_OK && json_array_size(errors) > 0) {
+        const json_t *first = json_array_get(errors, 0);
+
+        st = error_set(err, ST_INVALID, "'%s' %s", json_string_value(json_object_get(first, "field")),
+                       json_string_value(json_object_get(first, "detail")));
+    }
+    json_decref(errors);
+    json_decref(config);
+    return st;
+}
+
+/* ---- the results ---- */
+
+static enum status save(const char *folder, const char *name, const void *bytes, size_t n, struct error *err)
+{
+    const struct iovec part = { (void *)bytes, n };
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return file_replace(path, &part, 1, err);
+}
+
+static enum status save_record(const char *folder, const json_t *record, struct error *err)
+{
+    char *text = json_dumps(record, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    enum status st = text ? save(folder, "job.json", text, strlen(text), err) : error_nomem(err);
+
+    free(text);
+    return st;
+}
+
+static enum status save_results(const char *folder, struct display *d, const struct train_result *r,
+                                struct error *err)
+{
+    char path[PATH_MAX];
+    enum status st = ST_OK;
+
+    if (r->model) {
+        snprintf(path, sizeof path, "%s/weights.safetensors", folder);
+        st = weights_save(r->model, path, err);
+        json_object_update_new(
+            d->record,
+            json_pack("{s:o,s:o,s:o,s:{s:o,s:o},s:o}", "validation_loss", number_or_null(r->validation_loss),
+                      "top5_accuracy", number_or_null(r->top5_accuracy), "kept_epoch",
+                      json_integer((json_int_t)r->kept_epoch), "baseline", "validation_loss",
+                      number_or_null(r->baseline_loss), "top5_accuracy",
+                      number_or_null(r->baseline_top5_accuracy), "evaluation", evaluation_json(r)));
+    }
+    for (int i = 0; i < N_SCORED && st == ST_OK && r->model; i++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "scores_%s.csv", SCORED_NAMES[i]);
+        st = save(folder, name, r->scores_csv[i].data, r->scores_csv[i].len, err);
+    }
+    return st == ST_OK ? save_record(folder, d->record, err) : st;
+}
+
+static enum status run(const struct train_options *o, struct display *d, struct train_result *result,
+                       struct error *err)
+{
+    const struct train_observer observer = { d, on_cancelled, on_phase, on_dataset, on_step, on_epoch };
+    char cache[PATH_MAX];
+    struct train_request request = { .config = &d->config,
+                                     .datasets = o->datasets,
+                                     .cache_folder = o->cache ? o->cache : cache,
+                                     .cache_bytes = o->cache_bytes,
+                                     .threads = o->threads };
+    struct model *init = NULL;
+    enum status st = folder_make(o->out, err);
+
+    if (st == ST_OK && o->init)
+        st = weights_load(o->init, &init, err);
+    if (st != ST_OK)
+        return st;
+    request.init = init;
+    snprintf(cache, sizeof cache, "%s/cache", o->out);
+    d->record = json_pack("{s:o,s:[],s:o}", "config", train_config_json(&d->config), "epochs", "environment",
+                          environment_json(o->threads));
+    request.notes = json_pack("{s:s}", "population", d->config.drop_no_finding ? "findings-only" : "all");
+    st = train_run(&request, &observer, result, err);
+    if (st == ST_OK)
+        st = save_results(o->out, d, result, err);
+    json_decref(request.notes);
+    model_unref(init);
+    return st;
+}
+
+static int train(int argc, char **argv)
+{
+    struct train_options o = { .threads = cores_available(), .cache_bytes = (size_t)16 << 30 };
+    struct display d = { .terminal = isatty(STDERR_FILENO) };
+    struct train_result result = { 0 };
+    struct error err = { 0 };
+    size_t n_arguments;
+    enum status st;
+    int exit_status;
+
+    if (!command_begin(&COMMAND_TRAIN, argc, argv, &o, &n_arguments, &exit_status))
+        return exit_status;
+    if (!o.datasets || !o.out) {
+        fprintf(stderr, "cxrd train: --datasets and --out are needed\n");
+        return EXIT_USAGE;
+    }
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    st = config_resolve(&o, &d.config, &err);
+    if (st == ST_OK && d.config.init[0])
+        st = error_set(&err, ST_INVALID, "'init' names a model of a server: give a file with --init instead");
+    if (st == ST_OK)
+        st = run(&o, &d, &result, &err);
+    if (st == ST_OK && result.model)
+        fprintf(stderr, "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %.3f\n",
+                result.kept_epoch, result.validation_loss, result.baseline_loss,
+                result.evaluation[SCORED_TEST].macro_auroc);
+    train_result_release(&result);
+    json_decref(d.record);
+    return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_TRAIN, &err);
+}
+
+const struct command COMMAND_TRAIN = {
+    "train", "--datasets DIR --out DIR [OPTIONS]", "train in the foreground",
+    OPTIONS, sizeof OPTIONS / sizeof OPTIONS[0],   train
+};

@@ -1,0 +1,107 @@
+/* server/http/http.h - what a handler sees of HTTP: a request that is complete, a response to fill. No sockets.
+ *
+ * The life of a request: head -> checks and route -> body, up to the route's limit -> a worker of the route's lane
+ * calls the handler -> reply. Handlers run in worker threads and may block; LANE_INLINE handlers run in the network
+ * threads and must not. */
+#ifndef SERVER_HTTP_HTTP_H
+#define SERVER_HTTP_HTTP_H
+
+#include "cxrd/buf.h"
+#include "cxrd/id.h"
+#include "cxrd/status.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct app;
+
+enum { HTTP_TEXT = 256 };
+
+struct http_request {
+    const char *method;       /* "GET" */
+    const char *path, *query; /* raw: as they were sent, the query without '?', "" where there is none */
+    char id[ID_SIZE];         /* the path's {id}, "" where it has none */
+    const void *body;         /* borrowed, complete, within the route's limit; NULL when empty */
+    size_t body_len;
+    char content_type[HTTP_TEXT]; /* header values, "" where there is none */
+    char content_encoding[HTTP_TEXT];
+    char idempotency_key[HTTP_TEXT];
+    char request_id[HTTP_TEXT]; /* taken from X-Request-Id or made */
+    double received;            /* clock_seconds() when the body was complete */
+    bool draining;              /* the server is about to stop */
+};
+
+/* The value of a query parameter, percent-decoded, into `ret`. False: not there, or not well formed. */
+bool http_query(const struct http_request *req, const char *name, char ret[HTTP_TEXT]);
+
+enum { MAX_HEADERS = 6 };
+
+struct http_response {
+    int status; /* 0: 200 when the handler returns ST_OK, else what the status code stands for */
+    const char *content_type; /* NULL: application/json */
+    struct buf body;          /* owned; handed to the network layer */
+    int fd;                   /* instead of a body: send this file, then close it; -1: none */
+    size_t fd_size;
+    struct {
+        const char *name;
+        char value[HTTP_TEXT];
+    } headers[MAX_HEADERS];
+    size_t n_headers;
+    json_t *errors; /* of a problem: [{field, detail}], owned; NULL: none */
+};
+
+void http_header_add(struct http_response *res, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Write a JSON value, which is taken over, as the body. Numbers carry 9 significant digits. ST_NOMEM. */
+MUST_USE enum status http_json(struct http_response *res, json_t *value);
+
+/* A handler either fills the response and returns ST_OK, or returns another status and says why in *err: the network
+ * layer then makes an application/problem+json of it. */
+typedef enum status handler_fn(struct app *app, const struct http_request *req, struct http_response *res,
+                               struct error *err);
+
+enum lane { LANE_INLINE, LANE_PREDICT, LANE_FILES, N_LANES };
+enum role { ROLE_PUBLIC, ROLE_PREDICT, ROLE_ADMIN };
+
+struct route {
+    const char *method, *path; /* {id} stands for one segment that looks like an id */
+    enum role role;
+    enum lane lane;
+    size_t max_body; /* bytes; 0: a body is refused; MAX_BODY_UPLOAD: as configured */
+    handler_fn *handler;
+};
+enum { MAX_BODY_UPLOAD = -1 };
+
+extern const struct route ROUTES[];
+extern const size_t N_ROUTES;
+
+/* What the route table says of a method and a raw path: the route, or NULL and the status that the table implies,
+ * 404 or 405, with the methods that exist for the path in `allow`. HEAD is GET. */
+const struct route *route_find(const char *method, const char *path, char id[ID_SIZE], int *ret_status,
+                               char allow[HTTP_TEXT]);
+
+/* ---- the server ---- */
+
+struct http;
+
+struct http_options {
+    const char *listen; /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
+    size_t workers;     /* of LANE_PREDICT */
+    size_t queue;       /* requests that may wait in a lane */
+    size_t max_upload;  /* bytes */
+    double drain_s;     /* how long http_stop() waits for requests in flight */
+};
+
+/* Start to listen. Errors: ST_INVALID (the address), ST_IO (cannot listen there), ST_NOMEM. */
+MUST_USE enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
+                                struct error *err);
+const char *http_address(const struct http *h); /* "127.0.0.1:41234", as bound */
+
+/* Take no new connection, answer what is in flight, stop. NULL is fine. */
+void http_stop(struct http *h);
+
+/* Whether an address such as "localhost:80" can be reached from this machine only. */
+bool http_is_loopback(const char *listen);
+
+#endif

@@ -1,0 +1,216 @@
+/* server/http/multipart.c - see multipart.h. */
+#include "multipart.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_BOUNDARY = 70, MAX_PART_HEADERS = 4096 };
+
+bool multipart_is(const char *content_type)
+{
+    static const char TYPE[] = "multipart/form-data";
+    const size_t n = sizeof TYPE - 1;
+
+    return strncasecmp(content_type, TYPE, n) == 0 &&
+           (content_type[n] == '\0' || strchr("; \t", content_type[n]));
+}
+
+/* The value of a parameter such as boundary=x or name="x" in `text` (a header's value behind its first ';'), with
+ * quotes and their escapes removed. 1: found, 0: not there, -1: broken or longer than size - 1. */
+static int parameter(const char *text, size_t n, const char *wanted, char *ret, size_t size)
+{
+    size_t i = 0;
+
+    while (i < n) {
+        size_t name, name_length, length = 0;
+        bool mine;
+
+        while (i < n && strchr("; \t", text[i]))
+            i++;
+        for (name = i; i < n && text[i] != '=' && text[i] != ';';)
+            i++;
+        name_length = i - name;
+        if (i == n || text[i] == ';')
+            continue; /* a word without a value */
+        i++;
+        mine = name_length == strlen(wanted) && strncasecmp(text + name, wanted, name_length) == 0;
+        if (i < n && text[i] == '"') {
+            for (i++; i < n && text[i] != '"'; i++) {
+                if (text[i] == '\\' && i + 1 < n && (text[i + 1] == '"' || text[i + 1] == '\\'))
+                    i++;
+                if (mine && length + 1 < size)
+                    ret[length] = text[i];
+                length++;
+            }
+            if (i++ == n)
+                return -1; /* no closing quote */
+        } else {
+            for (; i < n && !strchr("; \t", text[i]); i++) {
+                if (mine && length + 1 < size)
+                    ret[length] = text[i];
+                length++;
+            }
+        }
+        if (mine) {
+            if (length + 1 > size || memchr(ret, '\0', length))
+                return -1;
+            ret[length] = '\0';
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static enum status boundary_of(const char *content_type, char delimiter[MAX_BOUNDARY + 5], struct error *err)
+{
+    const char *parameters = strchr(content_type, ';');
+    char boundary[MAX_BOUNDARY + 1];
+
+    if (!parameters ||
+        parameter(parameters, strlen(parameters), "boundary", boundary, sizeof boundary) != 1 || !boundary[0])
+        return error_set(err, ST_FORMAT, "the multipart body's Content-Type has no usable boundary");
+    snprintf(delimiter, MAX_BOUNDARY + 5, "\r\n--%s", boundary);
+    return ST_OK;
+}
+
+/* One header line of a part: only Content-Disposition matters. */
+static enum status part_header(struct part *p, const char *line, size_t n, bool *has_name, struct error *err)
+{
+    static const char WANTED[] = "content-disposition:";
+    const size_t skip = sizeof WANTED - 1;
+    const char *parameters;
+    char filename[512];
+    int found;
+
+    if (n < skip || strncasecmp(line, WANTED, skip) != 0)
+        return ST_OK;
+    parameters = memchr(line, ';', n);
+    if (!parameters)
+        return error_set(err, ST_FORMAT, "a part of the multipart body has no name");
+    n -= (size_t)(parameters - line);
+    found = parameter(parameters, n, "name", p->name, sizeof p->name);
+    if (found < 0)
+        return error_set(err, ST_FORMAT, "a part of the multipart body has a broken name");
+    *has_name = *has_name || found;
+    p->is_file = parameter(parameters, n, "filename", filename, sizeof filename) != 0 ||
+                 parameter(parameters, n, "filename*", filename, sizeof filename) != 0;
+    return ST_OK;
+}
+
+/* The header lines of the part at *at, up to the empty line; *at moves behind it. */
+static enum status part_headers(struct part *p, const char **at, const char *end, struct error *err)
+{
+    bool has_name = false;
+
+    for (const char *begin = *at;;) {
+        const char *stop = memmem(*at, (size_t)(end - *at), "\r\n", 2);
+        const char *line = *at;
+        enum status st;
+
+        if (!stop || stop - begin > MAX_PART_HEADERS)
+            return error_set(err, ST_FORMAT, "a part of the multipart body has no end to its headers");
+        *at = stop + 2;
+        if (stop == line)
+            break;
+        st = part_header(p, line, (size_t)(stop - line), &has_name, err);
+        if (st != ST_OK)
+            return st;
+    }
+    return has_name ? ST_OK : error_set(err, ST_FORMAT, "a part of the multipart body has no name");
+}
+
+/* Behind a delimiter: "--" ends the body, white space and a line end begin a part. */
+enum after { NEXT_PART, THE_END, BROKEN };
+
+static enum after after_delimiter(const char **at, const char *end)
+{
+    if (end - *at >= 2 && memcmp(*at, "--", 2) == 0)
+        return THE_END;
+    while (*at < end && (**at == ' ' || **at == '\t'))
+        ++*at;
+    if (end - *at < 2 || memcmp(*at, "\r\n", 2) != 0)
+        return BROKEN;
+    *at += 2;
+    return NEXT_PART;
+}
+
+enum status multipart_parse(const char *content_type, const void *body, size_t body_len,
+                            struct multipart *ret, struct error *err)
+{
+    const char *at = body, *end = at + body_len;
+    char delimiter[MAX_BOUNDARY + 5];
+    size_t n_delimiter;
+    enum status st = boundary_of(content_type, delimiter, err);
+
+    ret->n = 0;
+    if (st != ST_OK)
+        return st;
+    n_delimiter = strlen(delimiter);
+    if (body_len >= n_delimiter - 2 && memcmp(at, delimiter + 2, n_delimiter - 2) == 0) {
+        at += n_delimiter - 2; /* the first one may stand at the very beginning, without its line end */
+    } else {
+        at = body_len ? memmem(at, body_len, delimiter, n_delimiter) : NULL;
+        if (!at)
+            return error_set(err, ST_FORMAT, "the multipart body does not contain its boundary");
+        at += n_delimiter;
+    }
+    for (;;) {
+        struct part p = { .is_file = false };
+        const char *stop;
+
+        switch (after_delimiter(&at, end)) {
+        case THE_END: return ST_OK;
+        case BROKEN: return error_set(err, ST_FORMAT, "the multipart body has a broken boundary line");
+        case NEXT_PART: break;
+        }
+        if (ret->n == MULTIPART_MAX_PARTS)
+            return error_set(err, ST_LIMIT, "the multipart body has more than %d parts", MULTIPART_MAX_PARTS);
+        st = part_headers(&p, &at, end, err);
+        if (st != ST_OK)
+            return st;
+        /* an empty part's delimiter shares the line end with its headers' end */
+        stop = memmem(at - 2, (size_t)(end - at) + 2, delimiter, n_delimiter);
+        if (!stop)
+            return error_set(err, ST_FORMAT, "the multipart body has no closing boundary");
+        p.data = at;
+        p.size = stop < at ? 0 : (size_t)(stop - at);
+        ret->parts[ret->n++] = p;
+        at = stop + n_delimiter;
+    }
+}
+
+enum status multipart_file(const struct multipart *m, const struct part **ret_part, struct error *err)
+{
+    const struct part *file = NULL;
+
+    for (size_t i = 0; i < m->n; i++) {
+        if (!m->parts[i].is_file)
+            continue;
+        if (file)
+            return error_set(err, ST_FORMAT, "the multipart body has more than one file");
+        file = &m->parts[i];
+    }
+    if (!file)
+        return error_set(err, ST_FORMAT, "the multipart body has no file");
+    if (file->size == 0)
+        return error_set(err, ST_FORMAT, "the file in the multipart body is empty");
+    *ret_part = file;
+    return ST_OK;
+}
+
+bool multipart_field(const struct multipart *m, const char *name, char *ret, size_t size)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        const struct part *p = &m->parts[i];
+
+        if (p->is_file || strcmp(p->name, name) != 0)
+            continue;
+        if (p->size + 1 > size || memchr(p->data, '\0', p->size))
+            return false;
+        memcpy(ret, p->data, p->size);
+        ret[p->size] = '\0';
+        return true;
+    }
+    return false;
+}

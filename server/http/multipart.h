@@ -1,0 +1,42 @@
+/* server/http/multipart.h - multipart/form-data (RFC 7578, RFC 2046 section 5.1) of a complete body.
+ *
+ * Strict on purpose, and our own: libmicrohttpd's post processor drops what it does not understand without a word,
+ * and a picture must never be half there. */
+#ifndef SERVER_HTTP_MULTIPART_H
+#define SERVER_HTTP_MULTIPART_H
+
+#include "cxrd/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct part {
+    char name[128];
+    bool is_file;     /* it has a file name, which is not kept: it may name a patient */
+    const char *data; /* borrowed from the body */
+    size_t size;
+};
+
+enum { MULTIPART_MAX_PARTS = 16 };
+
+struct multipart {
+    struct part parts[MULTIPART_MAX_PARTS];
+    size_t n;
+};
+
+/* Whether a Content-Type says multipart/form-data. */
+bool multipart_is(const char *content_type);
+
+/* Take a body apart. Errors: ST_FORMAT (no boundary, no closing boundary, a part without a name, broken lines),
+ * ST_LIMIT (more than MULTIPART_MAX_PARTS parts). */
+MUST_USE enum status multipart_parse(const char *content_type, const void *body, size_t body_len,
+                                     struct multipart *ret, struct error *err);
+
+/* The one part that is a file. Errors: ST_FORMAT (none, several, or an empty one). */
+MUST_USE enum status multipart_file(const struct multipart *m, const struct part **ret_part,
+                                    struct error *err);
+
+/* The value of a form field as text of at most size - 1 bytes; false: not there or too long. */
+bool multipart_field(const struct multipart *m, const char *name, char *ret, size_t size);
+
+#endif

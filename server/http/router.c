@@ -1,0 +1,107 @@
+/* server/http/router.c - raw paths against the route table, and query strings.
+ *
+ * Paths are compared as they were sent, byte by byte: "/PREDICT", "//predict", "/predict/" and "/%70redict" are other
+ * paths, and not ours. So nothing that was checked before decoding can mean something else after it. */
+#include "http.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Match a path against a pattern; a segment {id} takes what looks like an id. */
+static bool path_matches(const char *pattern, const char *path, char id[ID_SIZE])
+{
+    while (*pattern) {
+        if (*pattern == '{') {
+            const size_t n = strcspn(path, "/");
+
+            if (!id_ok(path, n))
+                return false;
+            memcpy(id, path, n);
+            id[n] = '\0';
+            path += n;
+            pattern += strcspn(pattern, "}") + 1;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *path == '\0';
+}
+
+/* "POST" after "GET" becomes "GET, POST". */
+static void allow_add(char allow[HTTP_TEXT], const char *method)
+{
+    const size_t n = strlen(allow), room = HTTP_TEXT - n;
+
+    if (n + strlen(method) + 3 < HTTP_TEXT)
+        snprintf(allow + n, room, "%s%s", n ? ", " : "", method);
+}
+
+const struct route *route_find(const char *method, const char *path, char id[ID_SIZE], int *ret_status,
+                               char allow[HTTP_TEXT])
+{
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+
+    allow[0] = '\0';
+    id[0] = '\0';
+    for (size_t i = 0; i < N_ROUTES; i++) {
+        if (!path_matches(ROUTES[i].path, path, id))
+            continue;
+        if (strcmp(ROUTES[i].method, wanted) == 0)
+            return &ROUTES[i];
+        allow_add(allow, ROUTES[i].method);
+        if (strcmp(ROUTES[i].method, "GET") == 0)
+            allow_add(allow, "HEAD");
+    }
+    if (allow[0])
+        allow_add(allow, "OPTIONS");
+    *ret_status = !allow[0] ? 404 : strcmp(method, "OPTIONS") == 0 ? 204 : 405;
+    return NULL;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* `n` bytes of a query value into text. False: a broken escape, a NUL, or too long. */
+static bool decode(const char *from, size_t n, char ret[HTTP_TEXT])
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        char c = from[i] == '+' ? ' ' : from[i];
+
+        if (from[i] == '%') {
+            const int high = i + 2 < n ? hex_value(from[i + 1]) : -1;
+            const int low = high >= 0 ? hex_value(from[i + 2]) : -1;
+
+            if (low < 0)
+                return false;
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (c == '\0' || length == HTTP_TEXT - 1)
+            return false;
+        ret[length++] = c;
+    }
+    ret[length] = '\0';
+    return true;
+}
+
+bool http_query(const struct http_request *req, const char *name, char ret[HTTP_TEXT])
+{
+    const size_t name_length = strlen(name);
+
+    for (const char *at = req->query; *at;) {
+        const size_t n = strcspn(at, "&");
+
+        if (n > name_length && at[name_length] == '=' && memcmp(at, name, name_length) == 0)
+            return decode(at + name_length + 1, n - name_length - 1, ret);
+        at += n + (at[n] == '&');
+    }
+    return false;
+}

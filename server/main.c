@@ -1,0 +1,64 @@
+/* server/main.c - which command? */
+#include "commands/commands.h"
+
+#include "cxrd/labels.h"
+#include "cxrd/version.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command *const COMMANDS[] = { &COMMAND_SERVE, &COMMAND_TRAIN, &COMMAND_PREDICT,
+                                                  &COMMAND_PHANTOM, &COMMAND_HEALTH };
+enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
+
+bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
+                   int *ret_exit)
+{
+    struct error err = { 0 };
+    bool help;
+
+    if (options_parse(c, argc, argv, into, ret_n_arguments, &help, &err) != ST_OK) {
+        fprintf(stderr, "cxrd %s: %s\nTry: cxrd %s --help\n", c->name, err.text, c->name);
+        *ret_exit = EXIT_USAGE;
+        return false;
+    }
+    *ret_exit = EXIT_DONE;
+    return !help;
+}
+
+int command_fail(const struct command *c, const struct error *err)
+{
+    fprintf(stderr, "cxrd %s: %s\n", c->name, err->text[0] ? err->text : status_text(err->code));
+    return EXIT_FAILED;
+}
+
+static void print_version(void) { printf("cxrd %s (%s)\n%s\n", CXRD_VERSION, CXRD_BUILD, INTENDED_USE); }
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "cxrd - chest X-rays to 14 findings, and the training that gets there\n\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  cxrd %-8s  %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+    fprintf(to, "  cxrd --version\n\nEach has --help. %s\n", INTENDED_USE);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (strcmp(name, "--version") == 0) {
+        print_version();
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(name, COMMANDS[i]->name) == 0)
+            return COMMANDS[i]->run(argc - 1, argv + 1);
+    if (*name)
+        fprintf(stderr, "cxrd: there is no command '%.64s'\n\n", name);
+    print_help(stderr);
+    return EXIT_USAGE;
+}

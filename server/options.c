@@ -1,0 +1,165 @@
+/* server/options.c - see options.h. */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static bool parse_size(const char *text, bool bytes, size_t *ret)
+{
+    static const char UNITS[] = "KMG";
+    unsigned long long v;
+    char *end;
+
+    errno = 0;
+    v = strtoull(text, &end, 10);
+    if (end == text || !isdigit((unsigned char)text[0]) || errno != 0)
+        return false;
+    if (bytes && *end && end[1] == '\0') {
+        const char *unit = strchr(UNITS, toupper((unsigned char)*end));
+        const unsigned shift = unit ? 10 * (unsigned)(unit - UNITS + 1) : 0;
+
+        if (!unit || v > (SIZE_MAX >> shift))
+            return false;
+        v <<= shift;
+        end++;
+    }
+    *ret = (size_t)v;
+    return *end == '\0';
+}
+
+static bool is_yes(const char *text)
+{
+    static const char *const YES[] = { "1", "on", "true", "yes" };
+
+    for (size_t i = 0; i < sizeof YES / sizeof YES[0]; i++)
+        if (strcasecmp(text, YES[i]) == 0)
+            return true;
+    return false;
+}
+
+static enum status set_option(const struct option *o, const char *text, void *into, struct error *err)
+{
+    void *place = (char *)into + o->place;
+    size_t v;
+
+    switch (o->kind) {
+    case OPTION_TEXT: *(const char **)place = text; return ST_OK;
+    case OPTION_FLAG: *(bool *)place = is_yes(text); return ST_OK;
+    case OPTION_LIST: {
+        struct option_list *list = place;
+
+        if (list->n == sizeof list->items / sizeof list->items[0])
+            return error_set(err, ST_INVALID, "--%s is given too often", o->name);
+        list->items[list->n++] = text;
+        return ST_OK;
+    }
+    case OPTION_COUNT:
+    case OPTION_BYTES:
+        if (!parse_size(text, o->kind == OPTION_BYTES, &v) || v < o->min || v > o->max)
+            return error_set(err, ST_INVALID, "--%s must be a whole number in %zu..%zu, not '%.32s'", o->name,
+                             o->min, o->max, text);
+        *(size_t *)place = v;
+        return ST_OK;
+    }
+    return ST_INVALID;
+}
+
+static void environment_name(const char *option, char name[64])
+{
+    int n = snprintf(name, 64, "CXRD_%s", option);
+
+    for (int i = 0; i < n && i < 63; i++)
+        name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
+}
+
+static enum status read_environment(const struct command *c, void *into, struct error *err)
+{
+    for (size_t i = 0; i < c->n_options; i++) {
+        char name[64];
+        const char *text;
+
+        environment_name(c->options[i].name, name);
+        text = getenv(name);
+        if (text && *text) {
+            const enum status st = set_option(&c->options[i], text, into, err);
+
+            if (st != ST_OK)
+                return st;
+        }
+    }
+    return ST_OK;
+}
+
+static const struct option *find(const struct command *c, const char *name, size_t n)
+{
+    for (size_t i = 0; i < c->n_options; i++)
+        if (strlen(c->options[i].name) == n && memcmp(c->options[i].name, name, n) == 0)
+            return &c->options[i];
+    return NULL;
+}
+
+/* One "--name…" at argv[*i]; *i moves over a value that stands apart. */
+static enum status read_flag(const struct command *c, int argc, char **argv, int *i, void *into,
+                             struct error *err)
+{
+    const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+    const struct option *o = find(c, name, equals ? (size_t)(equals - name) : strlen(name));
+
+    if (!o)
+        return error_set(err, ST_INVALID, "'cxrd %s' has no option '%.64s'", c->name, argv[*i]);
+    if (equals)
+        return set_option(o, equals + 1, into, err);
+    if (o->kind == OPTION_FLAG)
+        return set_option(o, "1", into, err);
+    if (*i + 1 >= argc)
+        return error_set(err, ST_INVALID, "--%s needs a value", o->name);
+    return set_option(o, argv[++*i], into, err);
+}
+
+enum status options_parse(const struct command *command, int argc, char **argv, void *into,
+                          size_t *ret_n_arguments, bool *ret_help, struct error *err)
+{
+    enum status st = read_environment(command, into, err);
+    bool only_arguments = false;
+
+    *ret_n_arguments = 0;
+    *ret_help = false;
+    for (int i = 1; i < argc && st == ST_OK; i++) {
+        if (only_arguments || strncmp(argv[i], "-", 1) != 0 || strcmp(argv[i], "-") == 0) {
+            if (*ret_n_arguments == command->max_arguments)
+                return error_set(err, ST_INVALID, "'%.64s' is an argument too many", argv[i]);
+            argv[++*ret_n_arguments] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
+            only_arguments = true;
+        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            options_help(command);
+            *ret_help = true;
+            return ST_OK;
+        } else if (strncmp(argv[i], "--", 2) == 0) {
+            st = read_flag(command, argc, argv, &i, into, err);
+        } else {
+            st = error_set(err, ST_INVALID, "'cxrd %s' has no option '%.64s'", command->name, argv[i]);
+        }
+    }
+    return st;
+}
+
+void options_help(const struct command *c)
+{
+    printf("cxrd %s%s%s - %s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
+    if (c->n_options)
+        printf("\nOptions, each with its environment variable; the option wins:\n");
+    for (size_t i = 0; i < c->n_options; i++) {
+        const struct option *o = &c->options[i];
+        char name[64], left[96];
+
+        environment_name(o->name, name);
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+        printf("  %-26s %s\n  %-26s [%s]\n", left, o->help, "", name);
+    }
+}

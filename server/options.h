@@ -1,0 +1,51 @@
+/* server/options.h - the flags of a command as a table: parsing, environment, --help and the manual all read it.
+ *
+ * A flag is "--name value", "--name=value" or, for OPTION_FLAG, "--name". Each has an environment variable,
+ * CXRD_<NAME> with _ for -, which the flag overrides. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include "cxrd/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum option_kind {
+    OPTION_TEXT,  /* const char * */
+    OPTION_COUNT, /* size_t, in min..max */
+    OPTION_BYTES, /* size_t, with K, M or G behind it if you like */
+    OPTION_FLAG,  /* bool; from the environment: 1, on, true, yes */
+    OPTION_LIST,  /* struct option_list, may be given again */
+};
+
+struct option_list {
+    const char *items[32];
+    size_t n;
+};
+
+struct option {
+    const char *name; /* without -- */
+    enum option_kind kind;
+    size_t place;      /* offset in the command's struct */
+    const char *value; /* its name in --help; NULL for a flag */
+    const char *help;
+    size_t min, max; /* of COUNT and BYTES */
+};
+
+struct command {
+    const char *name, *arguments, *summary;
+    const struct option *options;
+    size_t n_options;
+    int (*run)(int argc, char **argv);
+    size_t max_arguments; /* beside the flags */
+};
+
+/* Read the environment, then argv[1…]. Texts are borrowed from both. Arguments that are no flags are left in
+ * argv[1…*ret_n_arguments]. With --help the help is printed and *ret_help is true.
+ * Errors: ST_INVALID; the sentence names the flag. */
+MUST_USE enum status options_parse(const struct command *command, int argc, char **argv, void *into,
+                                   size_t *ret_n_arguments, bool *ret_help, struct error *err);
+
+void options_help(const struct command *command);
+
+#endif
