@@ -1,0 +1,22 @@
+/* bench/bench.h - measuring: a thing is run some times, and the times are summed up. */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+struct timing {
+    double median, p99, best; /* seconds */
+    size_t runs;
+};
+
+/* Run fn(arg) for at least `seconds` and `min_runs` times, after two that do not count. */
+struct timing measure(void (*fn)(void *arg), void *arg, double seconds, size_t min_runs);
+
+/* GFLOP/s of independent multiply-adds on one core in the kernels' instruction set: what no program can exceed. */
+double peak_gflops(void);
+
+/* The same on `threads` cores at once, summed. */
+double peak_gflops_shared(size_t threads);
+
+#endif

@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Print the ratios of one `./dev bench --peers` run as a Markdown table: compare.py build/bench"""
+import json
+import pathlib
+import sys
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    engine, service, torch, ort, node = (json.loads((folder / f"{name}.json").read_text())
+                                         for name in ("engine", "service", "torch", "ort", "node"))
+    fastest = max(node, key=lambda run: run["eight clients"]["requests_per_s"])
+    step = "training step, batch 32, all cores"
+
+    print(f"\n{engine['date'][:10]}, {engine['cores']} cores, {engine['simd']}, build {engine['build']}; "
+          f"PyTorch {torch['version']}, ONNX Runtime {ort['version']}; medians\n")
+    print("| | cxrd | the other | ratio |\n|---|---|---|---|")
+
+    def row(name, ours, theirs, unit, ratio):
+        print(f"| {name} | {ours:.2f} {unit} | {theirs:.2f} {unit} | {ratio:.2f}× |")
+
+    for name in ("forward, batch 1, 1 core", "forward, batch 1, all cores", "forward, batch 32, 1 core",
+                 "forward, batch 32, all cores"):
+        ours = engine[name]["median_ms"]
+        row(f"{name}, against ONNX Runtime", ours, ort[name], "ms", ort[name] / ours)
+        row(f"{name}, against PyTorch", ours, torch[name], "ms", torch[name] / ours)
+    ours = engine[step]["median_ms"]
+    row(f"{step}, against PyTorch", ours, torch[step], "ms", torch[step] / ours)
+    row(f"{step}, against PyTorch channels last", ours, torch[f"{step}, channels last"], "ms",
+        torch[f"{step}, channels last"] / ours)
+    for clients in ("one client", "eight clients"):
+        ours, theirs = service[clients]["requests_per_s"], fastest[clients]["requests_per_s"]
+        row(f"/predict, {clients}, against Node + sharp + ONNX Runtime", ours, theirs, "requests/s", ours / theirs)
+    idle, training = service["one client"]["p99_ms"], service["one client, while a job trains"]["p99_ms"]
+    row("/predict p99 while a job trains, against idle", training, idle, "ms", training / idle)
+
+
+main()
