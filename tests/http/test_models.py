@@ -177,7 +177,7 @@ class BadFiles(ServerCase):
             "'head.bias' is missing": lambda h: h.pop('head.bias'),
             "'conv1.weight' has the wrong shape": lambda h: h['conv1.weight'].update(shape=[32, 3, 9]),
             "'conv1.bias' is not of type F32": lambda h: h['conv1.bias'].update(dtype='F16'),
-            "'extra' does not belong": lambda h: h.update(extra=dict(h['conv1.bias'])),
+            "'extra' does not belong": lambda h: h.update(extra={'dtype': 'F32', 'shape': [0], 'data_offsets': [0, 0]}),
             'overlap': lambda h: h['conv1.bias'].update(data_offsets=[0, 128]),
             'outside the file': lambda h: h['head.bias'].update(data_offsets=[1 << 40, (1 << 40) + 56]),
             'has no data offsets': lambda h: h['head.bias'].update(data_offsets=['0', '56']),

@@ -43,21 +43,17 @@ static void blocks_allocate(struct probe *p)
     p->r = floats(p->ny);
     p->params = floats(p->layer.n_params);
     p->dparams = floats(p->layer.n_params);
-    p->work = floats(p->layer.work_floats);
     p->tape = calloc(p->n * p->layer.tape_bytes + 1, 1);
     assert(p->tape);
 }
 
-bool probe_init(struct probe *p, const struct layer_ops *ops, const struct layer_passes *passes,
-                struct shape in, size_t out_channels, size_t n)
+bool probe_init(struct probe *p, const struct layer_ops *ops, struct shape in, size_t out_channels, size_t n)
 {
     struct tensor tensors[2];
     size_t n_tensors = 0;
     struct rng rng;
 
-    *p = (struct probe){ .layer = { .ops = ops, .in = in, .out = { .c = out_channels } },
-                         .passes = passes,
-                         .n = n };
+    *p = (struct probe){ .layer = { .ops = ops, .in = in, .out = { .c = out_channels } }, .n = n };
     if (ops->shape(&p->layer, tensors, &n_tensors) != ST_OK)
         return false;
     for (size_t i = 0; i < n_tensors; i++) {
@@ -87,19 +83,18 @@ void probe_release(struct probe *p)
     free(p->r);
     free(p->params);
     free(p->dparams);
-    free(p->work);
     free(p->tape);
     *p = (struct probe){ 0 };
 }
 
 void probe_forward(struct probe *p)
 {
-    p->passes->forward(&p->layer, p->n, p->params, p->x, p->y, p->tape, p->work);
+    p->layer.ops->forward(&p->layer, p->n, p->params, p->x, p->y, p->tape);
 }
 
 void probe_backward(struct probe *p)
 {
-    p->passes->backward(&p->layer, p->n, p->params, p->x, p->tape, p->r, p->dx, p->dparams, p->work);
+    p->layer.ops->backward(&p->layer, p->n, p->params, p->x, p->tape, p->r, p->dx, p->dparams);
 }
 
 static double loss_at(struct probe *p, float *where, float value)
@@ -108,7 +103,7 @@ static double loss_at(struct probe *p, float *where, float value)
     double loss = 0;
 
     *where = value;
-    p->passes->forward(&p->layer, p->n, p->params, p->x, p->y, NULL, p->work);
+    p->layer.ops->forward(&p->layer, p->n, p->params, p->x, p->y, NULL);
     *where = kept;
     for (size_t i = 0; i < p->ny; i++)
         loss += (double)p->r[i] * (double)p->y[i];

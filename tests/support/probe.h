@@ -13,16 +13,14 @@
 
 struct probe {
     struct layer layer;
-    const struct layer_passes *passes;
     size_t n, nx, ny; /* batch; floats in x and in y */
-    float *x, *y, *r, *params, *dx, *dparams, *work;
+    float *x, *y, *r, *params, *dx, *dparams;
     void *tape;
 };
 
 /* Make a layer of `ops` from a shape and, where the kind lets one choose, a number of channels. False (and nothing
  * to release) where the kind refuses the shape. dx starts as NaN, dparams as zeros. */
-bool probe_init(struct probe *p, const struct layer_ops *ops, const struct layer_passes *passes,
-                struct shape in, size_t out_channels, size_t n);
+bool probe_init(struct probe *p, const struct layer_ops *ops, struct shape in, size_t out_channels, size_t n);
 void probe_release(struct probe *p);
 
 void probe_forward(struct probe *p);  /* y, and the tape */

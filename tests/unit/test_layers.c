@@ -1,6 +1,6 @@
-/* tests/unit/test_layers.c - every layer kind, both of its passes: the slopes are right, the fast pass agrees with the
- * reference, and each keeps to what layer.h says of it; then how an architecture is laid out and initialised. The
- * kinds come from LAYER_KINDS, so that a new one is tested the day it is listed. */
+/* tests/unit/test_layers.c - every layer kind: the slopes are right, and each keeps to what layer.h says of it; then how
+ * an architecture is laid out and initialised. The kinds come from LAYER_KINDS, so that a new one is tested the day it
+ * is listed. What the layers say is what test_kernels.c holds the kernels to. */
 #include "cxrd/network.h"
 #include "cxrd/rng.h"
 #include "model/net/layer.h"
@@ -22,15 +22,14 @@ static const struct shape SHAPES[] = { { 1, 1, 1 }, { 1, 1, 7 }, { 1, 7, 1 }, { 
                                        { 3, 1, 1 }, { 3, 5, 4 }, { 5, 3, 7 }, { 3, 4, 6 }, { 5, 2, 2 } };
 enum { N_SHAPES = sizeof SHAPES / sizeof SHAPES[0], BATCH = 3, CHANNELS = 4, MIN_SHAPES = 3 };
 
-static void for_each_shape(const struct layer_ops *ops, const struct layer_passes *passes,
-                           void (*check)(struct probe *p))
+static void check_kind(const struct layer_ops *ops, void (*check)(struct probe *p))
 {
     int n_taken = 0;
 
     for (size_t i = 0; i < N_SHAPES; i++) {
         struct probe p;
 
-        if (!probe_init(&p, ops, passes, SHAPES[i], CHANNELS, BATCH))
+        if (!probe_init(&p, ops, SHAPES[i], CHANNELS, BATCH))
             continue;
         check(&p);
         probe_release(&p);
@@ -39,29 +38,18 @@ static void for_each_shape(const struct layer_ops *ops, const struct layer_passe
     cr_assert_geq(n_taken, MIN_SHAPES, "%s takes only %d of the shapes", ops->kind, n_taken);
 }
 
-/* Twice as many cases as kinds: the pass that runs, then the reference. */
-static void check_kind(size_t index, void (*check)(struct probe *p))
-{
-    const struct layer_ops *ops = LAYER_KINDS[index / 2];
-
-    for_each_shape(ops, index % 2 ? &ops->reference : &ops->run, check);
-}
-
-#define EACH_PASS_OF_EACH_KIND(name, check)                               \
-    ParameterizedTestParameters(layer, name)                              \
-    {                                                                     \
-        const size_t n = 2 * N_LAYER_KINDS;                               \
-                                                                          \
-        return cr_make_param_array(size_t, index_upto(n), n, index_free); \
-    }                                                                     \
-    ParameterizedTest(size_t *index, layer, name) { check_kind(*index, check); }
+#define EACH_KIND(name, check)                                                                    \
+    ParameterizedTestParameters(layer, name)                                                      \
+    {                                                                                             \
+        return cr_make_param_array(size_t, index_upto(N_LAYER_KINDS), N_LAYER_KINDS, index_free); \
+    }                                                                                             \
+    ParameterizedTest(size_t *index, layer, name) { check_kind(LAYER_KINDS[*index], check); }
 
 static const char *describe(const struct probe *p)
 {
     static char text[120];
 
-    snprintf(text, sizeof text, "%s (%s) of %zu x %zu x %zu", p->layer.ops->kind,
-             p->passes == &p->layer.ops->run ? "run" : "reference", p->layer.in.c, p->layer.in.h,
+    snprintf(text, sizeof text, "%s of %zu x %zu x %zu", p->layer.ops->kind, p->layer.in.c, p->layer.in.h,
              p->layer.in.w);
     return text;
 }
@@ -86,7 +74,7 @@ static void gradients_are_slopes(struct probe *p)
     check_slopes(p, "params", p->params, p->dparams, p->layer.n_params);
 }
 
-EACH_PASS_OF_EACH_KIND(gradients_match_central_differences, gradients_are_slopes)
+EACH_KIND(gradients_match_central_differences, gradients_are_slopes)
 
 /* ---- what layer.h promises ---- */
 
@@ -108,7 +96,7 @@ static void accumulates(struct probe *p)
     free(once);
 }
 
-EACH_PASS_OF_EACH_KIND(overwrites_dx_and_adds_to_dparams, accumulates)
+EACH_KIND(overwrites_dx_and_adds_to_dparams, accumulates)
 
 static void works_without_dx(struct probe *p)
 {
@@ -119,12 +107,12 @@ static void works_without_dx(struct probe *p)
     probe_backward(p);
     memcpy(kept, p->dparams, p->layer.n_params * sizeof *kept);
     memset(p->dparams, 0, p->layer.n_params * sizeof *kept);
-    p->passes->backward(&p->layer, p->n, p->params, p->x, p->tape, p->r, NULL, p->dparams, p->work);
+    p->layer.ops->backward(&p->layer, p->n, p->params, p->x, p->tape, p->r, NULL, p->dparams);
     cr_assert_eq(memcmp(kept, p->dparams, p->layer.n_params * sizeof *kept), 0, "%s", describe(p));
     free(kept);
 }
 
-EACH_PASS_OF_EACH_KIND(gives_the_same_dparams_when_nobody_asks_for_dx, works_without_dx)
+EACH_KIND(gives_the_same_dparams_when_nobody_asks_for_dx, works_without_dx)
 
 static void tape_changes_nothing(struct probe *p)
 {
@@ -134,12 +122,12 @@ static void tape_changes_nothing(struct probe *p)
     probe_forward(p);
     memcpy(kept, p->y, p->ny * sizeof *kept);
     memset(p->y, 0xff, p->ny * sizeof *kept);
-    p->passes->forward(&p->layer, p->n, p->params, p->x, p->y, NULL, p->work);
+    p->layer.ops->forward(&p->layer, p->n, p->params, p->x, p->y, NULL);
     cr_assert_eq(memcmp(kept, p->y, p->ny * sizeof *kept), 0, "%s", describe(p));
     free(kept);
 }
 
-EACH_PASS_OF_EACH_KIND(forward_is_the_same_without_a_tape, tape_changes_nothing)
+EACH_KIND(forward_is_the_same_without_a_tape, tape_changes_nothing)
 
 /* Every number of a probe is exact in float32, so nothing may differ by the order of a sum. */
 static void batch_is_its_samples(struct probe *p)
@@ -149,7 +137,7 @@ static void batch_is_its_samples(struct probe *p)
 
     probe_forward(p);
     probe_backward(p);
-    cr_assert(probe_init(&one, p->layer.ops, p->passes, p->layer.in, CHANNELS, 1));
+    cr_assert(probe_init(&one, p->layer.ops, p->layer.in, CHANNELS, 1));
     memcpy(one.params, p->params, p->layer.n_params * sizeof *one.params);
     for (size_t s = 0; s < p->n; s++) {
         memcpy(one.x, p->x + s * in, in * sizeof *one.x);
@@ -166,100 +154,23 @@ static void batch_is_its_samples(struct probe *p)
     probe_release(&one);
 }
 
-EACH_PASS_OF_EACH_KIND(a_batch_is_its_samples_one_by_one, batch_is_its_samples)
-
-/* ---- the two passes against each other, on numbers as they come ---- */
-
-static void randomise(struct rng *rng, float *values, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        values[i] = rng_uniform(rng, -1, 1);
-}
-
-static void check_close(const struct probe *p, const char *what, const float *got, const float *expected,
-                        size_t n)
-{
-    double largest = 0;
-
-    for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs((double)expected[i]));
-    for (size_t i = 0; i < n; i++)
-        cr_assert(fabs((double)got[i] - (double)expected[i]) <= 2e-6 * largest,
-                  "%s: %s[%zu] is %.9g, not %.9g", describe(p), what, i, (double)got[i], (double)expected[i]);
-}
-
-static const struct shape LARGER[] = {
-    { 1, 33, 31 }, { 17, 9, 11 }, { 3, 34, 18 }, { 16, 10, 6 }, { 1, 64, 64 }
-};
-enum { N_LARGER = sizeof LARGER / sizeof LARGER[0] };
-
-static bool compare_passes(const struct layer_ops *ops, struct shape in, size_t channels)
-{
-    struct probe run, reference;
-    struct rng rng;
-
-    if (!probe_init(&run, ops, &ops->run, in, channels, BATCH))
-        return false;
-    cr_assert(probe_init(&reference, ops, &ops->reference, in, channels, BATCH));
-    rng_seed(&rng, 11, channels);
-    randomise(&rng, run.x, run.nx);
-    randomise(&rng, run.r, run.ny);
-    randomise(&rng, run.params, run.layer.n_params);
-    memcpy(reference.x, run.x, run.nx * sizeof *run.x);
-    memcpy(reference.r, run.r, run.ny * sizeof *run.r);
-    memcpy(reference.params, run.params, run.layer.n_params * sizeof *run.params);
-    probe_forward(&run);
-    probe_forward(&reference);
-    probe_backward(&run);
-    probe_backward(&reference);
-    check_close(&run, "y", run.y, reference.y, run.ny);
-    check_close(&run, "dx", run.dx, reference.dx, run.nx);
-    check_close(&run, "dparams", run.dparams, reference.dparams, run.layer.n_params);
-    probe_release(&run);
-    probe_release(&reference);
-    return true;
-}
-
-ParameterizedTestParameters(layer, run_agrees_with_the_reference)
-{
-    return cr_make_param_array(size_t, index_upto(N_LAYER_KINDS), N_LAYER_KINDS, index_free);
-}
-
-ParameterizedTest(size_t *kind, layer, run_agrees_with_the_reference)
-{
-    static const size_t OUT[] = { 1, 3, 17 };
-    int n_taken = 0;
-
-    for (size_t k = 0; k < 3; k++) {
-        for (size_t i = 0; i < N_SHAPES; i++)
-            n_taken += compare_passes(LAYER_KINDS[*kind], SHAPES[i], OUT[k]);
-        for (size_t i = 0; i < N_LARGER; i++)
-            n_taken += compare_passes(LAYER_KINDS[*kind], LARGER[i], OUT[k]);
-    }
-    cr_assert_geq(n_taken, MIN_SHAPES);
-}
+EACH_KIND(a_batch_is_its_samples_one_by_one, batch_is_its_samples)
 
 /* ---- what each kind does, by hand ---- */
 
-/* Both passes of a kind give these results for this input. */
 static void check_by_hand(const struct layer_ops *ops, struct shape in, size_t channels, const float *params,
                           const float *x, const float *y)
 {
-    const struct layer_passes *const passes[] = { &ops->run, &ops->reference };
+    struct probe p;
 
-    for (size_t k = 0; k < 2; k++) {
-        struct probe p;
-
-        cr_assert(probe_init(&p, ops, passes[k], in, channels, 1));
-        memcpy(p.x, x, p.nx * sizeof *x);
-        if (params)
-            memcpy(p.params, params, p.layer.n_params * sizeof *params);
-        probe_forward(&p);
-        for (size_t i = 0; i < p.ny; i++)
-            cr_assert_eq(p.y[i], y[i], "%s: y[%zu] is %g, not %g", describe(&p), i, (double)p.y[i],
-                         (double)y[i]);
-        probe_release(&p);
-    }
+    cr_assert(probe_init(&p, ops, in, channels, 1));
+    memcpy(p.x, x, p.nx * sizeof *x);
+    if (params)
+        memcpy(p.params, params, p.layer.n_params * sizeof *params);
+    probe_forward(&p);
+    for (size_t i = 0; i < p.ny; i++)
+        cr_assert_eq(p.y[i], y[i], "%s: y[%zu] is %g, not %g", describe(&p), i, (double)p.y[i], (double)y[i]);
+    probe_release(&p);
 }
 
 /* A weight in the upper left corner looks at the upper left neighbour: the kernel is not turned round. */
@@ -313,7 +224,7 @@ Test(relu, has_slope_zero_at_zero)
 {
     struct probe p;
 
-    cr_assert(probe_init(&p, &LAYER_RELU, &LAYER_RELU.run, (struct shape){ 1, 1, 3 }, 0, 1));
+    cr_assert(probe_init(&p, &LAYER_RELU, (struct shape){ 1, 1, 3 }, 0, 1));
     memcpy(p.x, (float[]){ -1, 0, 1 }, 3 * sizeof *p.x);
     memcpy(p.r, (float[]){ 5, 6, 7 }, 3 * sizeof *p.r);
     probe_forward(&p);
@@ -337,7 +248,7 @@ Test(maxpool2, gives_the_slope_to_the_first_of_equals)
     for (size_t i = 0; i < 4; i++) {
         struct probe p;
 
-        cr_assert(probe_init(&p, &LAYER_MAXPOOL, &LAYER_MAXPOOL.run, (struct shape){ 1, 2, 2 }, 0, 1));
+        cr_assert(probe_init(&p, &LAYER_MAXPOOL, (struct shape){ 1, 2, 2 }, 0, 1));
         memcpy(p.x, CASES[i], sizeof CASES[i]);
         p.r[0] = 9;
         probe_forward(&p);
@@ -358,7 +269,7 @@ Test(layer, not_a_number_survives_relu_and_max_pool_in_every_place)
             struct probe p;
             bool found = false;
 
-            cr_assert(probe_init(&p, KINDS[k], &KINDS[k]->run, (struct shape){ 1, 2, 2 }, 0, 1));
+            cr_assert(probe_init(&p, KINDS[k], (struct shape){ 1, 2, 2 }, 0, 1));
             p.x[place] = NAN;
             probe_forward(&p);
             for (size_t i = 0; i < p.ny; i++)

@@ -1,0 +1,511 @@
+/* tests/unit/test_config.c - a job's fields: what they are when nobody says, that each is taken and told again, and
+ * that everything wrong is named before anything starts. */
+#include "cxrd/file.h"
+#include "cxrd/runner.h"
+#include "cxrd/train_config.h"
+#include "files.h"
+#include "leaks.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(defaults, .fini = check_no_leaks);
+TestSuite(fields, .fini = check_no_leaks);
+TestSuite(errors, .fini = check_no_leaks);
+
+/* ---- parsing ---- */
+
+static json_t *json_of(const char *text)
+{
+    json_error_t why;
+    json_t *value = json_loads(text, JSON_DECODE_ANY, &why);
+
+    cr_assert_not_null(value, "the test's own JSON '%s' is broken: %s", text, why.text);
+    return value;
+}
+
+static struct train_config parsed(const char *text)
+{
+    struct train_config c;
+    json_t *object = json_of(text), *errors = json_array();
+    const enum status st = train_config_parse(object, &c, errors);
+    char *said = json_dumps(errors, 0);
+
+    cr_assert(st == ST_OK && json_array_size(errors) == 0, "%s: %s", text, said);
+    free(said);
+    json_decref(errors);
+    json_decref(object);
+    return c;
+}
+
+/* The errors of a job that is refused, a new reference. */
+static json_t *errors_of(const char *text)
+{
+    struct train_config c;
+    json_t *object = json_of(text), *errors = json_array();
+
+    memset(&c, 0x5a, sizeof c);
+    cr_assert_eq(train_config_parse(object, &c, errors), ST_INVALID, "%s was accepted", text);
+    cr_assert_gt(json_array_size(errors), 0, "%s: no error says why", text);
+    for (size_t i = 0; i < sizeof c; i++)
+        cr_assert_eq(((unsigned char *)&c)[i], 0x5a, "%s: the configuration was written", text);
+    json_decref(object);
+    return errors;
+}
+
+/* How many of the errors are about that field; each must say something. */
+static size_t about(const json_t *errors, const char *field)
+{
+    size_t n = 0, i;
+    json_t *error;
+
+    json_array_foreach (errors, i, error) {
+        const char *detail = json_string_value(json_object_get(error, "detail"));
+
+        cr_assert(detail && strlen(detail) > 5, "an error about '%s' says nothing", field);
+        cr_assert_eq(json_object_size(error), 2);
+        n += strcmp(json_string_value(json_object_get(error, "field")), field) == 0;
+    }
+    return n;
+}
+
+/* {"field": value} is refused, with one error, about it. */
+static void check_refused(const char *field, const char *value)
+{
+    char text[2048];
+    json_t *errors;
+
+    snprintf(text, sizeof text, "{\"%s\": %s}", field, value);
+    errors = errors_of(text);
+    cr_assert(json_array_size(errors) == 1 && about(errors, field) == 1, "%s: %zu errors", text,
+              json_array_size(errors));
+    json_decref(errors);
+}
+
+/* ---- defaults ---- */
+
+static const char *const SAME_IN_BOTH =
+    "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32,"
+    " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
+    " 'shuffle':true, 'init':null, 'missing_images':'skip', 'weight_decay':0.0}";
+
+static const char *const NOTEBOOK =
+    "{'recipe':'notebook', 'epochs':2, 'steps_per_epoch':100, 'validation_steps':50, 'learning_rate':0.001,"
+    " 'resize':'nearest', 'input_mean':0.0, 'input_std':1.0, 'head_bias':'zero', 'lr_schedule':'constant',"
+    " 'split_by':'image', 'patience':0}";
+
+static const char *const STANDARD =
+    "{'recipe':'standard', 'steps_per_epoch':0, 'validation_steps':0, 'resize':'area',"
+    " 'head_bias':'base_rates', 'split_by':'patient'}";
+
+/* Every member of `expected` (with ' for ") is in the configuration that `text` gives. */
+static void check_has(const char *text, const char *expected)
+{
+    const struct train_config c = parsed(text);
+    json_t *found = train_config_json(&c), *wanted, *value;
+    char quoted[2048];
+    const char *field;
+
+    snprintf(quoted, sizeof quoted, "%s", expected);
+    for (char *quote = quoted; (quote = strchr(quote, '\''));)
+        *quote = '"';
+    wanted = json_of(quoted);
+    json_object_foreach (wanted, field, value) {
+        char *said = json_dumps(json_object_get(found, field), JSON_ENCODE_ANY);
+
+        cr_assert(json_equal(json_object_get(found, field), value), "%s: '%s' is %s", text, field, said);
+        free(said);
+    }
+    json_decref(wanted);
+    json_decref(found);
+}
+
+Test(defaults, are_the_seed_notebooks_where_that_is_asked_for)
+{
+    const struct train_config c = parsed("{\"recipe\":\"notebook\"}");
+    const struct recipe_rules *rules = recipe_rules(&c);
+
+    check_has("{\"recipe\":\"notebook\"}", SAME_IN_BOTH);
+    check_has("{\"recipe\":\"notebook\"}", NOTEBOOK);
+    cr_assert_eq(rules->init, INIT_GLOROT);
+    cr_assert_not(rules->keep_best, "the notebook keeps its last epoch");
+    cr_assert(rules->validation_batch == 64 && rules->test_rows == 1024);
+}
+
+Test(defaults, are_the_standard_recipes_where_nothing_is_said)
+{
+    const struct train_config c = parsed("{}");
+    const struct recipe_rules *rules = recipe_rules(&c);
+
+    check_has("{}", SAME_IN_BOTH);
+    check_has("{}", STANDARD);
+    check_has("{\"recipe\":\"standard\"}", STANDARD);
+    cr_assert(c.input_mean > 0 && c.input_std > 1, "the input is not standardised");
+    cr_assert(c.lr_schedule != LR_CONSTANT && c.patience > 0 && c.epochs > 1);
+    cr_assert_eq(rules->init, INIT_HE);
+    cr_assert(rules->keep_best && rules->test_rows == 0);
+}
+
+Test(defaults, give_way_to_fields_wherever_the_recipe_stands)
+{
+    check_has("{\"epochs\":7,\"recipe\":\"notebook\"}", "{'epochs':7, 'steps_per_epoch':100}");
+    check_has("{\"recipe\":\"notebook\",\"epochs\":7}", "{'epochs':7, 'steps_per_epoch':100}");
+}
+
+/* ---- fields ---- */
+
+struct field_case {
+    const char *name;
+    const char *good[4]; /* as JSON; NULL at the end */
+    const char *bad[13];
+};
+
+#define TEXT_BAD   "3", "true", "null", "[]", "{}"
+#define PATH_BAD   TEXT_BAD, "\"\"", "\"..\"", "\"../a\"", "\"a/../../b\"", "\"/etc/passwd\""
+#define NUMBER_BAD "\"3\"", "true", "null", "[1]", "{}", "1e300", "-1e300"
+#define WHOLE_BAD  NUMBER_BAD, "2.5", "-1"
+#define FLAG_BAD   "0", "1", "\"true\"", "null", "[true]", "{}"
+#define CHOICE_BAD "0", "true", "null", "[]", "\"\"", "\"Nonsense\""
+
+static const struct field_case FIELDS[] = {
+    { "dataset", { "\"nih\"", "\"a/b\"" }, { PATH_BAD, "\"a*\"" } },
+    { "csv", { "\"t.csv\"", "\"tables/t.csv\"" }, { PATH_BAD, "\"*.csv\"" } },
+    { "images", { "\"*.png\"", "\"a/b.png\"" }, { PATH_BAD, "\"a/*/../*.png\"" } },
+    { "recipe", { "\"notebook\"", "\"standard\"" }, { CHOICE_BAD, "\"NOTEBOOK\"" } },
+    { "epochs", { "0", "1000", "3.0" }, { WHOLE_BAD, "1001" } },
+    { "steps_per_epoch", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
+    { "validation_steps", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
+    { "batch_size", { "1", "256" }, { WHOLE_BAD, "0", "257" } },
+    { "learning_rate", { "1e-9", "1", "0.5" }, { NUMBER_BAD, "0", "-1", "1.1" } },
+    { "seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
+    { "image_size", { "64", "512", "240" }, { WHOLE_BAD, "250", "72", "48", "528" } },
+    { "resize", { "\"nearest\"", "\"area\"" }, { CHOICE_BAD, "\"bilinear\"" } },
+    { "input_mean", { "-255", "0", "127.5" }, { NUMBER_BAD, "256" } },
+    { "input_std", { "0.001", "1", "64.25" }, { NUMBER_BAD, "0", "-1" } },
+    { "head_bias", { "\"zero\"", "\"base_rates\"" }, { CHOICE_BAD } },
+    { "lr_schedule", { "\"constant\"", "\"cosine\"" }, { CHOICE_BAD } },
+    { "weight_decay", { "0", "0.01" }, { NUMBER_BAD, "-1" } },
+    { "patience", { "0", "1000" }, { WHOLE_BAD, "1001" } },
+    { "test_fraction", { "0", "0.9" }, { NUMBER_BAD, "-0.1", "0.95", "1" } },
+    { "val_fraction", { "0.001", "0.9" }, { NUMBER_BAD, "0", "-0.1", "1" } },
+    { "split_by", { "\"image\"", "\"patient\"", "\"list\"" }, { CHOICE_BAD } },
+    { "max_age", { "0", "1000" }, { WHOLE_BAD } },
+    { "drop_no_finding", { "true", "false" }, { FLAG_BAD } },
+    { "init",
+      { "null", "\"0123abcd-0123\"" },
+      { "3", "true", "[]", "\"\"", "\"short\"", "\"../../../etc/passwd\"" } },
+    { "shuffle", { "true", "false" }, { FLAG_BAD } },
+    { "missing_images", { "\"skip\"", "\"fail\"" }, { CHOICE_BAD } },
+};
+enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
+
+static void check_echoed(const char *field, const char *value)
+{
+    char text[256];
+    struct train_config c;
+    json_t *told, *wanted = json_of(value), *found;
+    bool same;
+
+    snprintf(text, sizeof text, "{\"%s\": %s}", field, value);
+    c = parsed(text);
+    told = train_config_json(&c);
+    found = json_object_get(told, field);
+    same = json_is_number(wanted)
+               ? json_is_number(found) && json_number_value(found) == json_number_value(wanted)
+               : json_equal(found, wanted);
+    cr_assert(same, "%s is not told again", text);
+    json_decref(told);
+    json_decref(wanted);
+}
+
+Test(fields, are_taken_and_told_again)
+{
+    for (size_t i = 0; i < N_FIELDS; i++)
+        for (size_t k = 0; k < 4 && FIELDS[i].good[k]; k++)
+            check_echoed(FIELDS[i].name, FIELDS[i].good[k]);
+}
+
+Test(fields, are_all_told_and_no_others)
+{
+    const struct train_config c = parsed("{}");
+    json_t *told = train_config_json(&c);
+
+    for (size_t i = 0; i < N_FIELDS; i++)
+        cr_assert_not_null(json_object_get(told, FIELDS[i].name), "'%s' is not told", FIELDS[i].name);
+    cr_assert_eq(json_object_size(told), N_FIELDS);
+    json_decref(told);
+}
+
+Test(fields, name_every_wrong_value)
+{
+    for (size_t i = 0; i < N_FIELDS; i++)
+        for (size_t k = 0; k < 13 && FIELDS[i].bad[k]; k++)
+            check_refused(FIELDS[i].name, FIELDS[i].bad[k]);
+}
+
+Test(fields, that_are_not_built_yet_are_refused_and_never_ignored)
+{
+    static const char *const LATER[][2] = {
+        { "inputs", "[]" },          { "inputs", "[\"age\"]" },     { "balance", "\"none\"" },
+        { "promote", "\"manual\"" }, { "promote_margin", "0.005" }, { "promote_max_drop", "0.02" },
+        { "replay_of", "null" },     { "webhook", "null" },         { "augment", "true" },
+        { "dropout", "0.5" },        { "calibrate", "true" },
+    };
+
+    for (size_t i = 0; i < sizeof LATER / sizeof LATER[0]; i++) {
+        char text[128];
+        json_t *errors;
+
+        snprintf(text, sizeof text, "{\"%s\": %s}", LATER[i][0], LATER[i][1]);
+        errors = errors_of(text);
+        cr_assert_eq(about(errors, LATER[i][0]), 1);
+        cr_assert_str_eq(json_string_value(json_object_get(json_array_get(errors, 0), "detail")),
+                         "is not available in this version");
+        json_decref(errors);
+    }
+}
+
+Test(fields, that_nobody_knows_are_refused_by_name)
+{
+    check_refused("epoch", "3");
+    check_refused("Epochs", "3");
+    check_refused("", "3");
+    check_refused("learning-rate", "0.1");
+    check_refused("\xc3\xa9poques", "3");
+}
+
+Test(fields, are_all_looked_at_before_the_job_is_refused)
+{
+    json_t *errors =
+        errors_of("{\"epochs\":-1, \"seed\":1.5, \"recipe\":\"best\", \"csv\":\"../x\", \"nonsense\":1,"
+                  " \"webhook\":\"http://x\", \"image_size\":250, \"batch_size\":16}");
+
+    cr_assert_eq(json_array_size(errors), 7);
+    cr_assert(about(errors, "epochs") == 1 && about(errors, "seed") == 1 && about(errors, "recipe") == 1 &&
+              about(errors, "csv") == 1 && about(errors, "nonsense") == 1 && about(errors, "webhook") == 1 &&
+              about(errors, "image_size") == 1 && about(errors, "batch_size") == 0);
+    json_decref(errors);
+}
+
+Test(fields, belong_to_an_object)
+{
+    static const char *const OTHERS[] = { "[]", "3", "\"job\"", "null", "true" };
+
+    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++) {
+        json_t *errors = errors_of(OTHERS[i]);
+
+        cr_assert_eq(about(errors, ""), 1);
+        json_decref(errors);
+    }
+}
+
+Test(fields, say_which_values_there_are)
+{
+    json_t *errors = errors_of("{\"split_by\":\"hospital\", \"batch_size\":1000}");
+    char *text = json_dumps(errors, 0);
+
+    cr_assert(strstr(text, "image") && strstr(text, "patient") && strstr(text, "list"), "%s", text);
+    cr_assert(strstr(text, "1..256"), "%s", text);
+    free(text);
+    json_decref(errors);
+}
+
+/* ---- there and back ---- */
+
+static void check_round_trip(const char *text)
+{
+    const struct train_config c = parsed(text);
+    json_t *told = train_config_json(&c), *errors = json_array(), *again;
+    struct train_config back;
+
+    cr_assert_eq(train_config_parse(told, &back, errors), ST_OK, "%s", text);
+    again = train_config_json(&back);
+    cr_assert(json_equal(told, again), "%s", text);
+    json_decref(again);
+    json_decref(errors);
+    json_decref(told);
+}
+
+Test(fields, survive_being_told_and_parsed_again)
+{
+    check_round_trip("{\"dataset\":\"nih\"}");
+    check_round_trip("{\"dataset\":\"nih\",\"recipe\":\"notebook\"}");
+    check_round_trip(
+        "{\"dataset\":\"a/b\",\"learning_rate\":0.00012345678901234567,\"seed\":9007199254740991,"
+        "\"init\":\"0123abcd\",\"shuffle\":false,\"drop_no_finding\":false,\"image_size\":64}");
+}
+
+Test(fields, may_be_paths_of_the_greatest_length)
+{
+    char text[1200], path[513];
+
+    for (size_t i = 0; i < 512; i++)
+        path[i] = i % 100 == 99 ? '/' : 'p';
+    path[512] = '\0';
+    snprintf(text, sizeof text, "{\"dataset\":\"d\",\"csv\":\"%s\"}", path);
+    cr_assert_str_eq(parsed(text).csv, path);
+    check_round_trip(text);
+    snprintf(text, sizeof text, "\"%sp\"", path);
+    check_refused("csv", text);
+}
+
+Test(errors, quote_what_is_not_utf8_as_question_marks)
+{
+    json_t *errors = json_array();
+
+    config_error(errors, "init", "there is no '%s'", "caf\xe9");
+    cr_assert_eq(about(errors, "init"), 1, "the error is lost");
+    cr_assert_str_eq(json_string_value(json_object_get(json_array_get(errors, 0), "detail")),
+                     "there is no 'caf?'");
+    json_decref(errors);
+}
+
+/* ---- what needs the disk ---- */
+
+static char *datasets;
+
+static void folder_make_scratch(void) { datasets = scratch_folder(); }
+static void folder_remove(void)
+{
+    scratch_remove(datasets);
+    check_no_leaks();
+}
+
+TestSuite(checked, .init = folder_make_scratch, .fini = folder_remove);
+
+/* The errors of a configuration that parses, a new reference; *c as it was resolved. */
+static json_t *checked(const char *text, const char *folder, struct train_config *c)
+{
+    json_t *errors = json_array();
+
+    *c = parsed(text);
+    train_config_check(c, folder, errors);
+    return errors;
+}
+
+static void check_wrong(const char *text, const char *field, const char *word)
+{
+    struct train_config c;
+    json_t *errors = checked(text, datasets, &c);
+    char *said = json_dumps(errors, JSON_ENSURE_ASCII);
+
+    cr_assert(json_array_size(errors) == 1 && about(errors, field) == 1, "%s: %s", text, said);
+    cr_assert_not_null(strstr(said, word), "%s does not say '%s'", said, word);
+    free(said);
+    json_decref(errors);
+}
+
+static void check_right(const char *text, const char *dataset)
+{
+    struct train_config c;
+    json_t *errors = checked(text, datasets, &c);
+    char *said = json_dumps(errors, 0);
+
+    cr_assert_eq(json_array_size(errors), 0, "%s: %s", text, said);
+    cr_assert_str_eq(c.dataset, dataset);
+    free(said);
+    json_decref(errors);
+}
+
+static void table_at(const char *name) { write_text(path_in(datasets, "%s/Data_Entry_2017.csv", name), "x"); }
+
+Test(checked, only_data_set_is_taken_where_none_is_named)
+{
+    table_at("nih");
+    table_at(".hidden");
+    write_text(path_in(datasets, "README"), "x");
+    cr_assert_eq(symlink("nih", path_in(datasets, "link")), 0);
+    check_right("{}", "nih");
+    check_right("{\"dataset\":\"nih\"}", "nih");
+}
+
+Test(checked, data_set_must_be_named_where_there_are_none_or_several)
+{
+    check_wrong("{}", "dataset", "there is no data set");
+    table_at("nih");
+    table_at("other");
+    check_wrong("{}", "dataset", "nih, other");
+    check_right("{\"dataset\":\"other\"}", "other");
+}
+
+Test(checked, data_set_must_be_a_folder_and_no_link)
+{
+    table_at("nih");
+    write_text(path_in(datasets, "file"), "x");
+    cr_assert_eq(symlink("nih", path_in(datasets, "link")), 0);
+    cr_assert_eq(symlink("/etc", path_in(datasets, "nih/out")), 0);
+    check_wrong("{\"dataset\":\"nowhere\"}", "dataset", "no such folder");
+    check_wrong("{\"dataset\":\"file\"}", "dataset", "no such folder");
+    check_wrong("{\"dataset\":\"link\"}", "dataset", "link");
+    check_wrong("{\"dataset\":\"nih/out\"}", "dataset", "link");
+}
+
+Test(checked, table_must_be_a_regular_file_and_no_link)
+{
+    table_at("nih");
+    cr_assert_eq(symlink("Data_Entry_2017.csv", path_in(datasets, "nih/link.csv")), 0);
+    cr_assert_eq(mkfifo(path_in(datasets, "nih/pipe.csv"), 0600), 0);
+    check_right("{\"dataset\":\"nih\"}", "nih");
+    check_wrong("{\"dataset\":\"nih\",\"csv\":\"none.csv\"}", "csv", "no such file");
+    check_wrong("{\"dataset\":\"nih\",\"csv\":\"link.csv\"}", "csv", "link");
+    check_wrong("{\"dataset\":\"nih\",\"csv\":\"pipe.csv\"}", "csv", "regular");
+    cr_assert_eq(mkdir(path_in(datasets, "nih/folder.csv"), 0700), 0);
+    check_wrong("{\"dataset\":\"nih\",\"csv\":\"folder.csv\"}", "csv", "regular");
+}
+
+Test(checked, lists_must_be_there_for_a_split_by_list)
+{
+    struct train_config c;
+    json_t *errors;
+
+    table_at("nih");
+    errors = checked("{\"split_by\":\"list\"}", datasets, &c);
+    cr_assert_eq(about(errors, "split_by"), 2);
+    json_decref(errors);
+    write_text(path_in(datasets, "nih/test_list.txt"), "x");
+    check_wrong("{\"split_by\":\"list\"}", "split_by", "no such file");
+    write_text(path_in(datasets, "nih/train_val_list.txt"), "x");
+    check_right("{\"split_by\":\"list\"}", "nih");
+}
+
+Test(checked, server_without_data_sets_says_so)
+{
+    struct train_config c;
+    json_t *errors = checked("{}", NULL, &c);
+
+    cr_assert_eq(about(errors, "dataset"), 1);
+    json_decref(errors);
+    errors = checked("{\"dataset\":\"nih\"}", "/nonexistent", &c);
+    cr_assert_eq(about(errors, "dataset"), 1);
+    json_decref(errors);
+}
+
+/* A reply that is not UTF-8 could not be sent, so such a folder cannot be chosen, and must not make an error vanish. */
+Test(checked, folders_with_names_that_no_request_can_say_are_no_data_sets)
+{
+    cr_assert_eq(mkdir(path_in(datasets, "caf\xe9"), 0700), 0);
+    cr_assert_eq(mkdir(path_in(datasets, "a\nb"), 0700), 0);
+    check_wrong("{}", "dataset", "there is no data set");
+    table_at("nih");
+    check_right("{}", "nih");
+}
+
+Test(checked, folders_with_long_names_are_told_as_far_as_there_is_room)
+{
+    char name[256];
+
+    memset(name, 'l', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    cr_assert_eq(mkdir(path_in(datasets, "%s", name), 0700), 0);
+    name[0] = 'k';
+    cr_assert_eq(mkdir(path_in(datasets, "%s", name), 0700), 0);
+    check_wrong("{}", "dataset", "several");
+    cr_assert_eq(mkdir(path_in(datasets, "short"), 0700), 0);
+    check_wrong("{}", "dataset", "short");
+}

@@ -1,0 +1,582 @@
+/* tests/unit/test_registry.c - which models there are and which one answers: a model is believed only when everything
+ * about it was checked, and one that is being used stays whole however often another becomes active. */
+#include "cxrd/log.h"
+#include "cxrd/registry.h"
+#include "cxrd/rng.h"
+#include "cxrd/session.h"
+#include "cxrd/weights.h"
+#include "files.h"
+#include "leaks.h"
+#include "sentence.h"
+#include "support.h"
+#include "tiny_model.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- a registry in a scratch folder ---- */
+
+static char *state;
+static struct store *store;
+static struct registry *registry;
+
+static void closed(void)
+{
+    registry_close(registry);
+    store_close(store);
+    registry = NULL;
+    store = NULL;
+}
+
+static enum status opened(struct error *err)
+{
+    enum status st = store_open(path_in(state, "jobs.db"), &store, err);
+
+    return st == ST_OK ? registry_open(store, state, &registry, err) : st;
+}
+
+static void reopen(void)
+{
+    struct error err = { 0 };
+
+    closed();
+    cr_assert_eq(opened(&err), ST_OK, "%s", err.text);
+}
+
+static void begin(void)
+{
+    log_set_level(LOG_OFF);
+    state = scratch_folder();
+    reopen();
+}
+
+static void end(void)
+{
+    closed();
+    scratch_remove(state);
+    check_no_leaks();
+}
+
+TestSuite(registry, .init = begin, .fini = end);
+
+/* ---- models ---- */
+
+struct id {
+    char text[ID_SIZE];
+};
+
+static json_t *card_of(const void *bytes, size_t n, const char *job)
+{
+    json_t *card = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(registry_add(registry, bytes, n, job, &card, &err), ST_OK, "%s", err.text);
+    return card;
+}
+
+static struct id added(uint64_t seed)
+{
+    struct buf file = tiny_weights(seed, 1, NULL);
+    json_t *card = card_of(file.data, file.len, NULL);
+    struct id id;
+
+    snprintf(id.text, sizeof id.text, "%s", json_string_value(json_object_get(card, "id")));
+    json_decref(card);
+    buf_release(&file);
+    return id;
+}
+
+static void activated(struct id id)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(registry_activate(registry, id.text, NULL, &err), ST_OK, "%s", err.text);
+}
+
+static void check_active(const char *id)
+{
+    struct served *m = registry_active(registry);
+
+    if (*id)
+        cr_assert_str_eq(m->id, id);
+    else
+        cr_assert_null(m);
+    served_release(m);
+}
+
+static const char *file_of(struct id id) { return path_in(state, "models/%s.safetensors", id.text); }
+
+/* What a model says to one picture, which is always the same. */
+static enum status asked(const struct model *m, float logits[N_LABELS])
+{
+    static const size_t PLANE = 64 * 64;
+    float *x = malloc(PLANE * sizeof *x);
+    struct session *session = NULL;
+    struct rng rng;
+    enum status st = session_new(&session);
+
+    rng_seed(&rng, 7, 7);
+    for (size_t i = 0; i < PLANE; i++)
+        x[i] = rng_uniform(&rng, -1, 1);
+    if (st == ST_OK)
+        st = session_run(session, m, 1, x, logits);
+    session_free(session);
+    free(x);
+    return st;
+}
+
+/* The same as the model of that seed, which never was in a registry. */
+static void check_answers_like(const struct model *m, uint64_t seed)
+{
+    struct model *expected = tiny_model(seed, 1, NULL);
+    float a[N_LABELS], b[N_LABELS];
+
+    cr_assert_eq(asked(m, a), ST_OK);
+    cr_assert_eq(asked(expected, b), ST_OK);
+    cr_assert_arr_eq(a, b, sizeof a, "not the model of seed %ju", (uintmax_t)seed);
+    model_unref(expected);
+}
+
+/* ---- adding and activating ---- */
+
+Test(registry, has_no_active_model_until_one_is_activated)
+{
+    check_active("");
+    added(1);
+    check_active("");
+}
+
+Test(registry, answers_with_the_model_that_was_activated_last)
+{
+    struct id a = added(1), b = added(2);
+    struct served *m;
+
+    activated(a);
+    m = registry_active(registry);
+    cr_assert_str_eq(m->id, a.text);
+    check_answers_like(m->model, 1);
+    served_release(m);
+    activated(b);
+    m = registry_active(registry);
+    cr_assert_str_eq(m->id, b.text);
+    check_answers_like(m->model, 2);
+    served_release(m);
+}
+
+Test(registry, has_its_models_and_the_active_one_again_after_a_restart)
+{
+    struct id a = added(1), b = added(2);
+    struct served *m;
+
+    activated(a);
+    reopen();
+    m = registry_active(registry);
+    cr_assert_str_eq(m->id, a.text);
+    check_answers_like(m->model, 1);
+    served_release(m);
+    activated(b);
+    check_active(b.text);
+}
+
+Test(registry, card_says_what_the_file_is)
+{
+    struct buf file = tiny_weights(
+        3, 1, json_pack("{s:s,s:s}", "population", "findings-only", "metrics", "{\"macro_auroc\":0.5}"));
+    json_t *card = card_of(file.data, file.len, "0123abcd"), *imported = card_of(file.data, file.len, NULL);
+    char sha256[DIGEST_TEXT_SIZE];
+
+    cr_assert_eq(digest_bytes(file.data, file.len, sha256), ST_OK);
+    cr_assert_str_eq(json_string_value(json_object_get(card, "sha256")), sha256);
+    cr_assert_eq((size_t)json_integer_value(json_object_get(card, "bytes")), file.len);
+    cr_assert_str_eq(json_string_value(json_object_get(card, "architecture")), "cnn4");
+    cr_assert_eq(json_integer_value(json_object_get(card, "image_size")), 64);
+    cr_assert_str_eq(json_string_value(json_object_get(card, "resize")), "area");
+    cr_assert_str_eq(json_string_value(json_object_get(card, "job")), "0123abcd");
+    cr_assert_str_eq(json_string_value(json_object_get(card, "population")), "findings-only");
+    cr_assert_eq(json_real_value(json_object_get(json_object_get(card, "metrics"), "macro_auroc")), 0.5);
+    cr_assert_eq(json_array_size(json_object_get(json_object_get(card, "tensors"), "conv1.weight")), 4);
+    cr_assert(json_is_false(json_object_get(card, "imported")));
+    cr_assert(json_is_true(json_object_get(imported, "imported")));
+    cr_assert(json_is_null(json_object_get(imported, "job")));
+    cr_assert_str_neq(json_string_value(json_object_get(imported, "id")),
+                      json_string_value(json_object_get(card, "id")), "every import is a new model");
+    json_decref(imported);
+    json_decref(card);
+    buf_release(&file);
+}
+
+Test(registry, served_model_names_its_job_digest_and_population)
+{
+    struct buf file = tiny_weights(3, 1, json_pack("{s:s}", "population", "all"));
+    json_t *card = card_of(file.data, file.len, "0123abcd");
+    struct id id;
+    struct served *m;
+
+    snprintf(id.text, sizeof id.text, "%s", json_string_value(json_object_get(card, "id")));
+    activated(id);
+    m = registry_active(registry);
+    cr_assert_str_eq(m->job, "0123abcd");
+    cr_assert_str_eq(m->sha256, json_string_value(json_object_get(card, "sha256")));
+    cr_assert_str_eq(m->population, "all");
+    served_release(m);
+    json_decref(card);
+    buf_release(&file);
+}
+
+/* An imported file may say anything there; a piece of it would not even be UTF-8. */
+Test(registry, population_that_is_too_long_to_serve_is_unknown)
+{
+    struct buf file = tiny_weights(3, 1,
+                                   json_pack("{s:s}", "population",
+                                             "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+                                             "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+                                             "\xc3\xa9\xc3\xa9"));
+    json_t *card = card_of(file.data, file.len, NULL);
+    struct id id;
+    struct served *m;
+
+    snprintf(id.text, sizeof id.text, "%s", json_string_value(json_object_get(card, "id")));
+    activated(id);
+    m = registry_active(registry);
+    cr_assert_str_eq(m->population, "");
+    served_release(m);
+    json_decref(card);
+    buf_release(&file);
+}
+
+Test(registry, file_is_handed_out_byte_for_byte)
+{
+    struct buf file = tiny_weights(3, 1, NULL);
+    json_t *card = card_of(file.data, file.len, NULL);
+    struct file_bytes found = FILE_BYTES_INIT;
+    struct error err = { 0 };
+    size_t size;
+    int fd;
+
+    cr_assert_eq(registry_file(registry, json_string_value(json_object_get(card, "id")), &fd, &size, &err),
+                 ST_OK, "%s", err.text);
+    cr_assert_eq(size, file.len);
+    cr_assert_eq(file_read_fd(fd, "model", WEIGHTS_MAX_BYTES, &found, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(memcmp(found.data, file.data, file.len), 0);
+    close(fd);
+    file_bytes_release(&found);
+    json_decref(card);
+    buf_release(&file);
+}
+
+Test(registry, load_gives_a_model_that_is_not_active)
+{
+    struct id id = added(4);
+    struct model *m = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(registry_load(registry, id.text, &m, &err), ST_OK, "%s", err.text);
+    check_answers_like(m, 4);
+    check_active("");
+    model_unref(m);
+}
+
+/* ---- what is not believed ---- */
+
+static void check_not_added(const char *what, const void *bytes, size_t n, enum status expected,
+                            const char *word)
+{
+    const struct page page = { .limit = 100 };
+    json_t *card = NULL, *cards = NULL;
+    struct error err = { 0 };
+    int64_t next;
+
+    check_refusal(what, registry_add(registry, bytes, n, NULL, &card, &err), expected, &err, word);
+    cr_assert_null(card);
+    cr_assert_eq(count_entries(path_in(state, "models")), 0, "%s: a file was left", what);
+    cr_assert_eq(store_models(store, &page, &cards, &next, &err), ST_OK);
+    cr_assert_eq(json_array_size(cards), 0, "%s: it is listed", what);
+    json_decref(cards);
+}
+
+Test(registry, weights_that_are_broken_are_not_added_and_leave_no_file)
+{
+    struct buf file = tiny_weights(1, 1, NULL);
+    const uint32_t nan = 0x7fc00000;
+
+    check_not_added("nothing", "", 0, ST_FORMAT, "");
+    check_not_added("no weights", "a PNG, perhaps", 14, ST_FORMAT, "");
+    check_not_added("cut", file.data, file.len - 1, ST_FORMAT, "");
+    memcpy(file.data + file.len - sizeof nan, &nan, sizeof nan);
+    check_not_added("NaN", file.data, file.len, ST_NUMERIC, "");
+    buf_release(&file);
+}
+
+Test(registry, weights_that_overflow_are_not_added)
+{
+    struct buf file = tiny_weights(1, 1e30f, NULL);
+
+    check_not_added("overflow", file.data, file.len, ST_NUMERIC, "finite");
+    buf_release(&file);
+}
+
+/* From now on the database refuses new rows in that table, and nothing else. */
+static void refuse_rows(const char *table)
+{
+    char sql[256];
+    sqlite3 *db = NULL;
+
+    snprintf(sql, sizeof sql, "CREATE TRIGGER no BEFORE INSERT ON %s BEGIN SELECT RAISE(ABORT, 'full'); END",
+             table);
+    cr_assert_eq(sqlite3_open(path_in(state, "jobs.db"), &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+Test(registry, model_that_cannot_be_recorded_leaves_no_file)
+{
+    struct buf file = tiny_weights(1, 1, NULL);
+    json_t *card = NULL;
+    struct error err = { 0 };
+
+    refuse_rows("models");
+    check_refusal("not recorded", registry_add(registry, file.data, file.len, NULL, &card, &err), ST_IO, &err,
+                  "database");
+    cr_assert_null(card);
+    cr_assert_eq(count_entries(path_in(state, "models")), 0, "a file was left");
+    buf_release(&file);
+}
+
+Test(registry, file_that_cannot_be_written_is_an_error_and_not_recorded)
+{
+    struct buf file = tiny_weights(1, 1, NULL);
+    const struct page page = { .limit = 100 };
+    json_t *card = NULL, *cards = NULL;
+    struct error err = { 0 };
+    int64_t next;
+
+    cr_assert_eq(rmdir(path_in(state, "models")), 0);
+    check_refusal("no folder", registry_add(registry, file.data, file.len, NULL, &card, &err), ST_IO, &err,
+                  "cannot");
+    cr_assert_eq(store_models(store, &page, &cards, &next, &err), ST_OK);
+    cr_assert_eq(json_array_size(cards), 0);
+    json_decref(cards);
+    buf_release(&file);
+}
+
+static void check_not_activated(const char *what, struct id id, enum status expected, const char *word)
+{
+    struct served *before = registry_active(registry), *after;
+    json_t *card = NULL;
+    struct error err = { 0 };
+
+    check_refusal(what, registry_activate(registry, id.text, &card, &err), expected, &err, word);
+    cr_assert_null(card);
+    after = registry_active(registry);
+    cr_assert_eq(after, before, "%s: another model is active", what);
+    served_release(before);
+    served_release(after);
+}
+
+static void flip_last_byte(const char *path)
+{
+    struct file_bytes f = read_bytes(path);
+
+    ((char *)f.data)[f.size - 1] ^= 1;
+    write_bytes(path, f.data, f.size);
+    file_bytes_release(&f);
+}
+
+Test(registry, file_that_changed_on_disk_is_not_activated_and_the_old_model_stays)
+{
+    struct id a = added(1), b = added(2), c = added(3);
+    struct model *m = NULL;
+    struct error err = { 0 };
+
+    activated(a);
+    flip_last_byte(file_of(b));
+    check_not_activated("a flipped bit", b, ST_FORMAT, "digest");
+    check_refusal("load", registry_load(registry, b.text, &m, &err), ST_FORMAT, &err, "digest");
+    cr_assert_eq(unlink(file_of(c)), 0);
+    check_not_activated("no file", c, ST_NOTFOUND, "cannot open");
+    cr_assert_eq(rename(file_of(a), file_of(c)), 0);
+    check_not_activated("another model's file", c, ST_FORMAT, "digest");
+}
+
+Test(registry, choice_that_cannot_be_recorded_is_not_made)
+{
+    struct id a = added(1), b = added(2);
+
+    activated(a);
+    refuse_rows("settings");
+    check_not_activated("not recorded", b, ST_IO, "database");
+}
+
+Test(registry, unknown_models_are_not_found)
+{
+    static const char *const UNKNOWN[] = { "00000000-0000-4000-8000-000000000000", "", "x",
+                                           "../../etc/passwd", "0123456789abcdef0123456789abcdef01234567" };
+
+    for (size_t i = 0; i < sizeof UNKNOWN / sizeof UNKNOWN[0]; i++) {
+        struct model *m = NULL;
+        struct error err = { 0 };
+        size_t size;
+        int fd;
+
+        check_refusal(UNKNOWN[i], registry_activate(registry, UNKNOWN[i], NULL, &err), ST_NOTFOUND, &err,
+                      "no model");
+        check_refusal(UNKNOWN[i], registry_load(registry, UNKNOWN[i], &m, &err), ST_NOTFOUND, &err,
+                      "no model");
+        check_refusal(UNKNOWN[i], registry_file(registry, UNKNOWN[i], &fd, &size, &err), ST_NOTFOUND, &err,
+                      "no model");
+    }
+}
+
+/* ---- opening ---- */
+
+static void check_not_opened(const char *what, enum status expected, const char *word)
+{
+    struct error err = { 0 };
+
+    closed();
+    check_refusal(what, opened(&err), expected, &err, word);
+    cr_assert_null(registry);
+}
+
+Test(registry, without_the_active_models_file_does_not_open)
+{
+    struct id a = added(1);
+
+    activated(a);
+    cr_assert_eq(unlink(file_of(a)), 0);
+    check_not_opened("no file", ST_NOTFOUND, "cannot open");
+}
+
+Test(registry, whose_active_model_changed_on_disk_does_not_open)
+{
+    struct id a = added(1);
+
+    activated(a);
+    flip_last_byte(file_of(a));
+    check_not_opened("a flipped bit", ST_FORMAT, "digest");
+}
+
+Test(registry, opens_without_the_files_of_models_that_are_not_active)
+{
+    struct id a = added(1), b = added(2);
+
+    activated(a);
+    cr_assert_eq(unlink(file_of(b)), 0);
+    reopen();
+    check_active(a.text);
+}
+
+Test(registry, needs_a_folder_that_it_can_make)
+{
+    struct registry *other = NULL;
+    struct error err = { 0 };
+    char long_path[5000];
+
+    write_text(path_in(state, "file"), "");
+    check_refusal("below a file", registry_open(store, path_in(state, "file"), &other, &err), ST_IO, &err,
+                  "folder");
+    memset(long_path, 'a', sizeof long_path - 1);
+    long_path[0] = '/';
+    long_path[sizeof long_path - 1] = '\0';
+    check_refusal("too long", registry_open(store, long_path, &other, &err), ST_IO, &err, "");
+    cr_assert_null(other);
+}
+
+/* ---- who holds a model keeps it ---- */
+
+Test(registry, model_in_use_stays_whole_when_others_become_active)
+{
+    struct id a = added(1), b = added(2);
+    struct served *held, *again;
+
+    activated(a);
+    held = registry_active(registry);
+    again = registry_active(registry);
+    cr_assert_eq(held, again, "one snapshot for all who ask");
+    for (int i = 0; i < 3; i++) {
+        activated(b);
+        activated(a);
+    }
+    served_release(again);
+    check_answers_like(held->model, 1);
+    cr_assert_str_eq(held->id, a.text);
+    served_release(held);
+}
+
+Test(registry, model_in_use_outlives_the_registry)
+{
+    struct served *held;
+
+    activated(added(1));
+    held = registry_active(registry);
+    closed();
+    check_answers_like(held->model, 1);
+    served_release(held);
+}
+
+enum { READERS = 4, SWAPS = 12 };
+
+struct reader {
+    struct id ids[2];
+    float answers[2][N_LABELS];
+    atomic_bool *stop;
+    size_t asked, wrong;
+};
+
+/* Every answer is that of the model whose name it carries. */
+static void *ask_on(void *arg)
+{
+    struct reader *r = arg;
+
+    while (!atomic_load(r->stop)) {
+        struct served *m = registry_active(registry);
+        const size_t which = strcmp(m->id, r->ids[1].text) == 0;
+        float logits[N_LABELS];
+
+        r->wrong += asked(m->model, logits) != ST_OK || strcmp(m->id, r->ids[which].text) != 0 ||
+                    memcmp(logits, r->answers[which], sizeof logits) != 0;
+        r->asked++;
+        served_release(m);
+    }
+    return NULL;
+}
+
+static void answer_of(uint64_t seed, float logits[N_LABELS])
+{
+    struct model *m = tiny_model(seed, 1, NULL);
+
+    cr_assert_eq(asked(m, logits), ST_OK);
+    model_unref(m);
+}
+
+Test(registry, answers_name_their_model_while_another_thread_swaps_it)
+{
+    atomic_bool stop = false;
+    struct reader readers[READERS] = { { .ids = { added(1), added(2) }, .stop = &stop } };
+    pthread_t threads[READERS];
+
+    answer_of(1, readers[0].answers[0]);
+    answer_of(2, readers[0].answers[1]);
+    activated(readers[0].ids[0]);
+    for (size_t i = 1; i < READERS; i++)
+        readers[i] = readers[0];
+    for (size_t i = 0; i < READERS; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, ask_on, &readers[i]), 0);
+    for (size_t i = 0; i < SWAPS; i++)
+        activated(readers[0].ids[(i + 1) % 2]);
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < READERS; i++) {
+        pthread_join(threads[i], NULL);
+        cr_assert_eq(readers[i].wrong, 0, "%zu of %zu answers were wrong", readers[i].wrong,
+                     readers[i].asked);
+    }
+}

@@ -1,0 +1,810 @@
+/* tests/unit/test_store.c - jobs come out in the order they went in, change state only as they may, and are all there
+ * after a restart; a file that is damaged, foreign or from the future is refused with a sentence. */
+#include "cxrd/store.h"
+#include "files.h"
+#include "leaks.h"
+#include "sentence.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- a store in a scratch folder ---- */
+
+static char *folder, path[4096];
+static struct store *store;
+
+static void store_reopen(void)
+{
+    struct error err = { 0 };
+
+    store_close(store);
+    store = NULL;
+    cr_assert_eq(store_open(path, &store, &err), ST_OK, "%s", err.text);
+}
+
+static void begin(void)
+{
+    folder = scratch_folder();
+    snprintf(path, sizeof path, "%s/jobs.db", folder);
+    store_reopen();
+}
+
+static void end(void)
+{
+    store_close(store);
+    scratch_remove(folder);
+    check_no_leaks();
+}
+
+TestSuite(jobs, .init = begin, .fini = end);
+TestSuite(models, .init = begin, .fini = end);
+TestSuite(database, .init = begin, .fini = end);
+
+/* ---- jobs ---- */
+
+struct id {
+    char text[ID_SIZE];
+};
+
+static enum status add(const char *config, const char *key, const char *sha256, size_t max_queued,
+                       struct id *ret, struct error *err)
+{
+    json_t *object = json_loads(config, 0, NULL);
+    const struct new_job job = { "train", object, key, sha256, max_queued };
+    const enum status st = store_job_add(store, &job, ret->text, err);
+
+    json_decref(object);
+    return st;
+}
+
+static struct id added(const char *config)
+{
+    struct id id = { "" };
+    struct error err = { 0 };
+
+    cr_assert_eq(add(config, NULL, "00", 1000, &id, &err), ST_OK, "%s", err.text);
+    cr_assert(id_ok(id.text, strlen(id.text)), "'%s' is no id", id.text);
+    return id;
+}
+
+static json_t *job_of(struct id id)
+{
+    json_t *job = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_get(store, id.text, &job, &err), ST_OK, "%s", err.text);
+    return job;
+}
+
+/* A member of a job, as JSON text in static memory. */
+static const char *told(struct id id, const char *member)
+{
+    static char text[512];
+    json_t *job = job_of(id), *value = json_object_get(job, member);
+    char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+    snprintf(text, sizeof text, "%s", dumped ? dumped : "nothing");
+    free(dumped);
+    json_decref(job);
+    return text;
+}
+
+static void check_state(struct id id, const char *state)
+{
+    char quoted[64];
+
+    snprintf(quoted, sizeof quoted, "\"%s\"", state);
+    cr_assert_str_eq(told(id, "state"), quoted);
+}
+
+static enum status move(struct id id, enum job_state to, struct error *err)
+{
+    return store_job_move(store, id.text, to, NULL, err);
+}
+
+static void moved(struct id id, enum job_state to)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(move(id, to, &err), ST_OK, "%s", err.text);
+}
+
+/* The id of the job that begins now, "" where none waits. */
+static struct id begun(void)
+{
+    struct id id = { "" };
+    json_t *config = NULL;
+    struct error err = { 0 };
+    const enum status st = store_job_begin(store, id.text, &config, &err);
+
+    cr_assert(st == ST_OK || st == ST_NOTFOUND, "%s", err.text);
+    cr_assert_eq(st == ST_OK, config != NULL);
+    json_decref(config);
+    return id;
+}
+
+Test(jobs, begin_in_the_order_they_came)
+{
+    struct id ids[5];
+
+    for (size_t i = 0; i < 5; i++)
+        ids[i] = added("{}");
+    moved(ids[2], JOB_CANCELLED);
+    cr_assert_str_eq(begun().text, ids[0].text);
+    cr_assert_str_eq(begun().text, ids[1].text);
+    cr_assert_str_eq(begun().text, ids[3].text);
+    cr_assert_str_eq(begun().text, ids[4].text);
+    cr_assert_str_eq(begun().text, "");
+}
+
+Test(jobs, begin_with_the_configuration_they_were_sent_with)
+{
+    struct id id = added("{\"epochs\":3,\"dataset\":\"\xc3\xa9\"}"), got;
+    json_t *config = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_begin(store, got.text, &config, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(got.text, id.text);
+    cr_assert_eq(json_integer_value(json_object_get(config, "epochs")), 3);
+    cr_assert_str_eq(json_string_value(json_object_get(config, "dataset")), "\xc3\xa9");
+    json_decref(config);
+}
+
+Test(jobs, are_told_in_the_contracts_shape)
+{
+    struct id id = added("{\"epochs\":3}");
+
+    cr_assert_str_eq(told(id, "type"), "\"train\"");
+    cr_assert_str_eq(told(id, "config"), "{\"epochs\":3}");
+    cr_assert_str_eq(told(id, "progress"), "0.0");
+    cr_assert_str_eq(told(id, "phase"), "null");
+    cr_assert_str_eq(told(id, "eta_s"), "null");
+    cr_assert_eq(strlen(told(id, "created_at")), 26); /* "2026-01-31T23:59:59.123Z" in quotes */
+    cr_assert_str_eq(told(id, "started_at"), "null");
+    cr_assert_str_eq(told(id, "finished_at"), "null");
+}
+
+Test(jobs, carry_the_times_of_their_changes)
+{
+    struct id id = added("{}");
+
+    begun();
+    check_state(id, "running");
+    cr_assert_str_neq(told(id, "started_at"), "null");
+    cr_assert_str_eq(told(id, "finished_at"), "null");
+    moved(id, JOB_SUCCEEDED);
+    cr_assert_str_neq(told(id, "finished_at"), "null");
+    cr_assert_str_eq(told(id, "progress"), "1.0");
+}
+
+Test(jobs, that_wait_again_have_not_finished)
+{
+    struct id id = added("{}");
+
+    begun();
+    moved(id, JOB_INTERRUPTED);
+    cr_assert_str_neq(told(id, "finished_at"), "null");
+    moved(id, JOB_QUEUED);
+    cr_assert_str_eq(told(id, "finished_at"), "null");
+    cr_assert_str_eq(begun().text, id.text);
+}
+
+/* ---- states ---- */
+
+/* The contract's arrows, row by row: may FROM become TO? */
+static const char *const MAY[N_JOB_STATES] = {
+    /*                  Q R S F C I */
+    [JOB_QUEUED] = "010010", [JOB_RUNNING] = "001111",   [JOB_SUCCEEDED] = "000000",
+    [JOB_FAILED] = "000000", [JOB_CANCELLED] = "000000", [JOB_INTERRUPTED] = "100010",
+};
+
+/* A job in that state. */
+static struct id job_in(enum job_state state)
+{
+    struct id id = added("{}");
+
+    if (state != JOB_QUEUED)
+        moved(id, state == JOB_CANCELLED ? JOB_CANCELLED : JOB_RUNNING);
+    if (state != JOB_QUEUED && state != JOB_CANCELLED && state != JOB_RUNNING)
+        moved(id, state);
+    return id;
+}
+
+static void check_change(enum job_state from, enum job_state to)
+{
+    struct id id = job_in(from);
+    struct error err = { 0 };
+    const enum status st = move(id, to, &err);
+
+    cr_assert_eq(job_may_become(from, to), MAY[from][to] == '1');
+    if (MAY[from][to] == '1') {
+        cr_assert_eq(st, ST_OK, "%s to %s: %s", job_state_name(from), job_state_name(to), err.text);
+        check_state(id, job_state_name(to));
+    } else {
+        check_refusal("an illegal change", st, ST_CONFLICT, &err, job_state_name(from));
+        check_state(id, job_state_name(from));
+    }
+}
+
+Test(jobs, change_state_only_as_the_contract_says)
+{
+    for (int from = 0; from < N_JOB_STATES; from++)
+        for (int to = 0; to < N_JOB_STATES; to++)
+            check_change((enum job_state)from, (enum job_state)to);
+}
+
+Test(jobs, that_are_refused_a_change_keep_their_record)
+{
+    struct id id = job_in(JOB_FAILED);
+    json_t *record = json_pack("{s:s}", "model", "m");
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_move(store, id.text, JOB_SUCCEEDED, record, &err), ST_CONFLICT);
+    cr_assert_str_eq(told(id, "model"), "nothing");
+    json_decref(record);
+}
+
+Test(jobs, states_have_names_that_parse)
+{
+    enum job_state state;
+
+    for (int s = 0; s < N_JOB_STATES; s++) {
+        cr_assert(job_state_parse(job_state_name((enum job_state)s), &state));
+        cr_assert_eq((int)state, s);
+        cr_assert_eq(job_has_ended(state), s != JOB_QUEUED && s != JOB_RUNNING);
+    }
+    cr_assert_not(job_state_parse("done", &state));
+    cr_assert_not(job_state_parse("", &state));
+    cr_assert_not(job_state_parse("Queued", &state));
+}
+
+Test(jobs, that_do_not_exist_are_not_found)
+{
+    const struct id none = { "00000000-0000-4000-8000-000000000000" };
+    json_t *job = NULL, *record = json_object();
+    struct error err = { 0 };
+
+    check_refusal("get", store_job_get(store, none.text, &job, &err), ST_NOTFOUND, &err, none.text);
+    check_refusal("move", move(none, JOB_CANCELLED, &err), ST_NOTFOUND, &err, none.text);
+    check_refusal("record", store_job_record(store, none.text, record, &err), ST_NOTFOUND, &err, none.text);
+    check_refusal("get", store_job_get(store, "' OR 1=1 --", &job, &err), ST_NOTFOUND, &err, "OR 1=1");
+    cr_assert_null(job);
+    json_decref(record);
+}
+
+/* ---- records ---- */
+
+static void recorded(struct id id, const char *text)
+{
+    json_t *record = json_loads(text, 0, NULL);
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_record(store, id.text, record, &err), ST_OK, "%s", err.text);
+    json_decref(record);
+}
+
+Test(jobs, tell_what_their_record_says)
+{
+    struct id id = added("{}");
+    json_t *last = json_pack("{s:f}", "validation_loss", 0.25);
+    struct error err = { 0 };
+
+    begun();
+    recorded(id, "{\"dataset\":{\"rows\":5},\"error\":null}");
+    cr_assert_str_eq(told(id, "dataset"), "{\"rows\":5}");
+    cr_assert_str_eq(told(id, "error"), "null");
+    recorded(id, "{\"epochs\":[1]}");
+    cr_assert_str_eq(told(id, "dataset"), "nothing"); /* replaced, not merged */
+    cr_assert_eq(store_job_move(store, id.text, JOB_SUCCEEDED, last, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(told(id, "validation_loss"), "0.25");
+    json_decref(last);
+}
+
+Test(jobs, believe_their_columns_before_their_record)
+{
+    struct id id = added("{\"epochs\":3}");
+
+    begun();
+    recorded(id, "{\"id\":\"x\",\"state\":\"succeeded\",\"type\":\"x\",\"config\":{},\"created_at\":\"x\","
+                 "\"model\":\"m\"}");
+    check_state(id, "running");
+    cr_assert_str_eq(told(id, "type"), "\"train\"");
+    cr_assert_str_eq(told(id, "config"), "{\"epochs\":3}");
+    cr_assert_str_neq(told(id, "created_at"), "\"x\"");
+    cr_assert_str_eq(told(id, "model"), "\"m\"");
+}
+
+/* ---- lists ---- */
+
+static json_t *listed(size_t limit, int64_t before, const char *state, int64_t *ret_next)
+{
+    const struct page page = { limit, before, state };
+    json_t *jobs = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(store_jobs(store, &page, &jobs, ret_next, &err), ST_OK, "%s", err.text);
+    return jobs;
+}
+
+static void check_listed(const json_t *jobs, size_t at, struct id id)
+{
+    cr_assert_str_eq(json_string_value(json_object_get(json_array_get(jobs, at), "id")), id.text);
+}
+
+Test(jobs, are_listed_newest_first_page_by_page)
+{
+    struct id ids[7];
+    int64_t next = 0;
+
+    for (size_t i = 0; i < 7; i++)
+        ids[i] = added("{}");
+    for (size_t page = 0, i = 7; page < 3; page++) { /* 3, 3, 1 */
+        json_t *jobs = listed(3, next, NULL, &next);
+        const size_t n = json_array_size(jobs);
+
+        cr_assert_eq(n, page < 2 ? 3 : 1, "page %zu has %zu", page, n);
+        for (size_t k = 0; k < n; k++)
+            check_listed(jobs, k, ids[--i]);
+        json_decref(jobs);
+        cr_assert_eq(next != 0, page < 2, "page %zu", page);
+    }
+}
+
+Test(jobs, full_last_page_has_no_next)
+{
+    int64_t next = -1;
+    json_t *jobs;
+
+    added("{}");
+    added("{}");
+    jobs = listed(2, 0, NULL, &next);
+    cr_assert(json_array_size(jobs) == 2 && next == 0);
+    json_decref(jobs);
+}
+
+Test(jobs, are_listed_by_state)
+{
+    struct id a = job_in(JOB_FAILED), b = job_in(JOB_CANCELLED), c = job_in(JOB_FAILED);
+    int64_t next;
+    json_t *failed = listed(10, 0, "failed", &next), *cancelled = listed(10, 0, "cancelled", &next),
+           *running = listed(10, 0, "running", &next), *first = listed(1, 0, "failed", &next), *second;
+
+    cr_assert(json_array_size(failed) == 2 && json_array_size(cancelled) == 1 &&
+              json_array_size(running) == 0);
+    check_listed(failed, 0, c);
+    check_listed(failed, 1, a);
+    check_listed(cancelled, 0, b);
+    second = listed(1, next, "failed", &next);
+    check_listed(second, 0, a);
+    cr_assert_eq(next, 0);
+    json_decref(failed);
+    json_decref(cancelled);
+    json_decref(running);
+    json_decref(first);
+    json_decref(second);
+}
+
+Test(jobs, are_listed_without_their_long_parts)
+{
+    struct id id = added("{\"epochs\":3}");
+    int64_t next;
+    json_t *jobs, *job;
+
+    begun();
+    recorded(id, "{\"dataset\":{},\"epochs\":[],\"evaluation\":{},\"environment\":{},\"model\":\"m\"}");
+    jobs = listed(1, 0, NULL, &next);
+    job = json_array_get(jobs, 0);
+    cr_assert(!json_object_get(job, "config") && !json_object_get(job, "dataset") &&
+              !json_object_get(job, "epochs") && !json_object_get(job, "evaluation"));
+    cr_assert_str_eq(json_string_value(json_object_get(job, "model")), "m");
+    cr_assert_str_eq(json_string_value(json_object_get(job, "state")), "running");
+    json_decref(jobs);
+}
+
+/* ---- the queue's limit and repeated requests ---- */
+
+Test(jobs, beyond_the_queues_limit_are_refused)
+{
+    struct id id;
+    struct error err = { 0 };
+
+    cr_assert_eq(add("{}", NULL, "00", 2, &id, &err), ST_OK);
+    cr_assert_eq(add("{}", NULL, "00", 2, &id, &err), ST_OK);
+    check_refusal("a third", add("{}", NULL, "00", 2, &id, &err), ST_BUSY, &err, "2 jobs are waiting");
+    begun(); /* what runs does not wait */
+    cr_assert_eq(add("{}", NULL, "00", 2, &id, &err), ST_OK);
+    check_refusal("a fourth", add("{}", NULL, "00", 2, &id, &err), ST_BUSY, &err, "full");
+}
+
+Test(jobs, of_a_repeated_request_are_the_same_job)
+{
+    struct id first, again, other;
+    struct error err = { 0 };
+    int64_t next;
+    json_t *jobs;
+
+    cr_assert_eq(add("{}", "key", "aa", 1, &first, &err), ST_OK);
+    cr_assert_eq(add("{}", "key", "aa", 1, &again, &err), ST_OK, "a full queue refused a repetition");
+    cr_assert_str_eq(again.text, first.text);
+    check_refusal("another body", add("{\"x\":1}", "key", "bb", 9, &other, &err), ST_CONFLICT, &err,
+                  "another body");
+    cr_assert_eq(add("{}", "other key", "aa", 9, &other, &err), ST_OK);
+    cr_assert_str_neq(other.text, first.text);
+    jobs = listed(10, 0, NULL, &next);
+    cr_assert_eq(json_array_size(jobs), 2);
+    json_decref(jobs);
+}
+
+Test(jobs, of_a_repeated_request_are_the_same_after_a_restart_and_when_they_have_ended)
+{
+    struct id first, again;
+    struct error err = { 0 };
+
+    cr_assert_eq(add("{}", "key", "aa", 1, &first, &err), ST_OK);
+    moved(first, JOB_CANCELLED);
+    store_reopen();
+    cr_assert_eq(add("{}", "key", "aa", 1, &again, &err), ST_OK);
+    cr_assert_str_eq(again.text, first.text);
+    check_state(first, "cancelled");
+}
+
+Test(jobs, without_a_key_are_all_different)
+{
+    struct id a = added("{}"), b = added("{}");
+
+    cr_assert_str_neq(a.text, b.text);
+}
+
+/* ---- restart ---- */
+
+Test(jobs, that_ran_are_interrupted_after_a_restart_and_the_others_are_as_they_were)
+{
+    struct id succeeded = job_in(JOB_SUCCEEDED), running = added("{}"), queued = added("{\"epochs\":9}");
+
+    cr_assert_str_eq(begun().text, running.text);
+    recorded(running, "{\"epochs\":[1,2]}");
+    store_reopen();
+    check_state(running, "interrupted");
+    cr_assert_str_neq(told(running, "finished_at"), "null");
+    cr_assert_str_eq(told(running, "epochs"), "[1,2]");
+    check_state(succeeded, "succeeded");
+    check_state(queued, "queued");
+    cr_assert_str_eq(begun().text, queued.text); /* never by itself what was interrupted */
+    cr_assert_str_eq(told(queued, "config"), "{\"epochs\":9}");
+}
+
+/* ---- models ---- */
+
+static void model_added(const char *id)
+{
+    json_t *card = json_pack("{s:s,s:i}", "id", id, "parameters", 5);
+    struct error err = { 0 };
+
+    cr_assert_eq(store_model_add(store, id, card, &err), ST_OK, "%s", err.text);
+    json_decref(card);
+}
+
+static void activated(const char *id)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(store_activate(store, id, &err), ST_OK, "%s", err.text);
+}
+
+static void check_active(const char *expected)
+{
+    char id[ID_SIZE];
+    struct error err = { 0 };
+
+    cr_assert_eq(store_active(store, id, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(id, expected);
+}
+
+Test(models, are_found_listed_and_survive_a_restart)
+{
+    const struct page page = { .limit = 1 };
+    json_t *card = NULL, *cards = NULL;
+    struct error err = { 0 };
+    int64_t next;
+
+    model_added("aaaaaaaa");
+    model_added("bbbbbbbb");
+    store_reopen();
+    cr_assert_eq(store_model_get(store, "aaaaaaaa", &card, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(json_integer_value(json_object_get(card, "parameters")), 5);
+    cr_assert_eq(store_models(store, &page, &cards, &next, &err), ST_OK, "%s", err.text);
+    cr_assert(json_array_size(cards) == 1 && next != 0);
+    cr_assert_str_eq(json_string_value(json_object_get(json_array_get(cards, 0), "id")), "bbbbbbbb");
+    json_decref(cards);
+    json_decref(card);
+}
+
+Test(models, that_do_not_exist_are_not_found_and_not_activated)
+{
+    json_t *card = NULL;
+    struct error err = { 0 };
+
+    check_refusal("get", store_model_get(store, "cccccccc", &card, &err), ST_NOTFOUND, &err, "cccccccc");
+    model_added("aaaaaaaa");
+    activated("aaaaaaaa");
+    check_refusal("activate", store_activate(store, "cccccccc", &err), ST_NOTFOUND, &err, "cccccccc");
+    check_active("aaaaaaaa");
+}
+
+Test(models, cannot_be_added_twice_under_one_id)
+{
+    json_t *card = json_pack("{s:s}", "id", "other");
+    struct error err = { 0 };
+
+    model_added("aaaaaaaa");
+    check_refusal("again", store_model_add(store, "aaaaaaaa", card, &err), ST_IO, &err, "cannot write");
+    json_decref(card);
+    cr_assert_eq(store_model_get(store, "aaaaaaaa", &card, &err), ST_OK);
+    cr_assert_str_eq(json_string_value(json_object_get(card, "id")), "aaaaaaaa");
+    json_decref(card);
+}
+
+/* One text by SQL of our own, in static memory. */
+static const char *asked(const char *sql)
+{
+    static char text[256];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    snprintf(text, sizeof text, "%s",
+             sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "");
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return text;
+}
+
+Test(models, active_one_and_the_one_before_are_remembered)
+{
+    static const char PREVIOUS[] = "SELECT value FROM settings WHERE name = 'previous_model'";
+
+    check_active("");
+    model_added("aaaaaaaa");
+    model_added("bbbbbbbb");
+    activated("aaaaaaaa");
+    cr_assert_str_eq(asked(PREVIOUS), "");
+    activated("bbbbbbbb");
+    cr_assert_str_eq(asked(PREVIOUS), "aaaaaaaa");
+    activated("bbbbbbbb"); /* again: the one before is not lost */
+    cr_assert_str_eq(asked(PREVIOUS), "aaaaaaaa");
+    store_reopen();
+    check_active("bbbbbbbb");
+}
+
+/* ---- the file ---- */
+
+static void changed(const char *sql)
+{
+    sqlite3 *db = NULL;
+
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+static void closed(void)
+{
+    store_close(store);
+    store = NULL;
+}
+
+static void check_not_opened(const char *what, const char *file, enum status expected, const char *word)
+{
+    struct store *s = NULL;
+    struct error err = { 0 };
+
+    check_refusal(what, store_open(file, &s, &err), expected, &err, word);
+    cr_assert_null(s);
+}
+
+Test(database, of_a_newer_version_is_refused_and_left_alone)
+{
+    closed();
+    changed("PRAGMA user_version = 1000");
+    check_not_opened("a newer version", path, ST_UNSUPPORTED, "newer version");
+    cr_assert_str_eq(asked("PRAGMA user_version"), "1000");
+}
+
+Test(database, that_is_none_is_refused)
+{
+    char text[3000];
+
+    memset(text, 'x', sizeof text);
+    closed();
+    write_bytes(path, text, sizeof text);
+    check_not_opened("garbage", path, ST_IO, "not a database");
+    check_not_opened("a folder", folder, ST_IO, "cannot be opened");
+    check_not_opened("a file in no folder", path_in(folder, "none/jobs.db"), ST_IO, "cannot be opened");
+}
+
+Test(database, of_another_program_is_refused)
+{
+    closed();
+    cr_assert_eq(unlink(path), 0);
+    changed("CREATE TABLE t(a); PRAGMA user_version = 1");
+    check_not_opened("another schema", path, ST_IO, "no such table");
+}
+
+Test(database, that_is_empty_is_begun)
+{
+    closed();
+    write_text(path, "");
+    store_reopen();
+    added("{}");
+}
+
+enum { PAGE = 4096, MANY = 60 };
+
+static void check_readable(void)
+{
+    int64_t next;
+    json_t *jobs = listed(1000, 0, NULL, &next);
+
+    cr_assert_eq(json_array_size(jobs), MANY);
+    json_decref(jobs);
+}
+
+/* Each page of the file in turn is overwritten: either that is found out, or nothing was in it. */
+Test(database, that_is_damaged_is_refused_with_a_sentence)
+{
+    struct file_bytes whole;
+    size_t refused = 0;
+
+    for (int i = 0; i < MANY; i++)
+        added("{\"csv\":\"a table whose name takes some room in the file, so that there are a few pages\"}");
+    closed();
+    whole = read_bytes(path);
+    cr_assert_gt(whole.size, 4 * PAGE);
+    for (size_t at = 0; at < whole.size; at += PAGE) {
+        char *damaged = malloc(whole.size);
+        struct error err = { 0 };
+        enum status st;
+
+        memcpy(damaged, whole.data, whole.size);
+        memset(damaged + at, 0xa5, PAGE);
+        write_bytes(path, damaged, whole.size);
+        free(damaged);
+        st = store_open(path, &store, &err);
+        if (st == ST_OK)
+            check_readable();
+        else
+            check_refusal("a damaged page", st, ST_IO, &err, "job database");
+        refused += st != ST_OK;
+        closed();
+    }
+    cr_assert_geq(refused, whole.size / PAGE / 2);
+    file_bytes_release(&whole);
+}
+
+Test(database, that_was_cut_is_refused)
+{
+    for (int i = 0; i < MANY; i++)
+        added("{\"csv\":\"a table whose name takes some room in the file, so that there are a few pages\"}");
+    closed();
+    cr_assert_eq(truncate(path, 3 * PAGE + 100), 0);
+    check_not_opened("cut", path, ST_IO, "job database");
+}
+
+/* Text in a cell may go bad without the file being damaged. */
+Test(database, with_a_broken_configuration_says_so)
+{
+    struct id id = added("{}");
+    json_t *json = NULL;
+    struct id got;
+    int64_t next;
+    const struct page page = { .limit = 10 };
+    struct error err = { 0 };
+
+    closed();
+    changed("UPDATE jobs SET config = '{broken'");
+    store_reopen();
+    check_refusal("get", store_job_get(store, id.text, &json, &err), ST_IO, &err, "configuration");
+    check_refusal("begin", store_job_begin(store, got.text, &json, &err), ST_IO, &err, "configuration");
+    check_refusal("list", store_jobs(store, &page, &json, &next, &err), ST_IO, &err, "configuration");
+    cr_assert_null(json);
+}
+
+Test(database, with_a_state_that_nobody_knows_says_so)
+{
+    struct id id = added("{}");
+    struct error err = { 0 };
+
+    closed();
+    changed("UPDATE jobs SET state = 'dreaming'");
+    store_reopen();
+    check_refusal("move", move(id, JOB_CANCELLED, &err), ST_IO, &err, "unknown state");
+}
+
+/* What a server loses when its disk goes away is told, call by call, and the handle stays sound. */
+Test(database, whose_tables_are_gone_fails_every_call_with_a_sentence)
+{
+    struct id id = added("{}"), got;
+    const struct page page = { .limit = 10 };
+    json_t *json = NULL, *object = json_object();
+    struct error err = { 0 };
+    int64_t next;
+
+    changed("DROP TABLE jobs; DROP TABLE models; DROP TABLE settings");
+    check_refusal("add", add("{}", NULL, "00", 9, &got, &err), ST_IO, &err, "no such table");
+    check_refusal("add with a key", add("{}", "key", "00", 9, &got, &err), ST_IO, &err, "no such table");
+    check_refusal("begin", store_job_begin(store, got.text, &json, &err), ST_IO, &err, "no such table");
+    check_refusal("move", move(id, JOB_RUNNING, &err), ST_IO, &err, "no such table");
+    check_refusal("record", store_job_record(store, id.text, object, &err), ST_IO, &err, "no such table");
+    check_refusal("get", store_job_get(store, id.text, &json, &err), ST_IO, &err, "no such table");
+    check_refusal("list", store_jobs(store, &page, &json, &next, &err), ST_IO, &err, "no such table");
+    check_refusal("add model", store_model_add(store, "aaaaaaaa", object, &err), ST_IO, &err,
+                  "no such table");
+    check_refusal("get model", store_model_get(store, "aaaaaaaa", &json, &err), ST_IO, &err, "no such table");
+    check_refusal("models", store_models(store, &page, &json, &next, &err), ST_IO, &err, "no such table");
+    check_refusal("activate", store_activate(store, "aaaaaaaa", &err), ST_IO, &err, "no such table");
+    check_refusal("active", store_active(store, got.text, &err), ST_IO, &err, "no such table");
+    cr_assert_null(json);
+    json_decref(object);
+}
+
+/* ---- threads ---- */
+
+enum { THREADS = 8, EACH = 6 };
+
+static atomic_size_t begun_jobs, failures;
+
+/* Add jobs, run whatever waits, and look at everything meanwhile. */
+static void *work(void *arg)
+{
+    const struct page page = { .limit = 5 };
+    json_t *record = json_pack("{s:i}", "model", 1);
+    struct error err;
+
+    (void)arg;
+    for (int i = 0; i < EACH; i++) {
+        struct id id, running;
+        json_t *json = NULL;
+        int64_t next;
+
+        failures += add("{\"epochs\":1}", NULL, "00", 1000, &id, &err) != ST_OK;
+        if (store_job_begin(store, running.text, &json, &err) == ST_OK) {
+            json_decref(json);
+            begun_jobs++;
+            failures += store_job_record(store, running.text, record, &err) != ST_OK;
+            failures += store_job_move(store, running.text, JOB_SUCCEEDED, record, &err) != ST_OK;
+        }
+        failures += store_job_get(store, id.text, &json, &err) != ST_OK;
+        json_decref(json);
+        failures += store_jobs(store, &page, &json, &next, &err) != ST_OK;
+        json_decref(json);
+    }
+    json_decref(record);
+    return NULL;
+}
+
+Test(jobs, each_begin_once_with_eight_threads_at_work)
+{
+    pthread_t threads[THREADS];
+    int64_t next;
+    json_t *succeeded;
+
+    for (size_t i = 0; i < THREADS; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, work, NULL), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(failures, 0, "%zu calls failed", (size_t)failures);
+    cr_assert_eq(begun_jobs, THREADS * EACH, "%zu jobs began", (size_t)begun_jobs);
+    cr_assert_str_eq(begun().text, "");
+    succeeded = listed(1000, 0, "succeeded", &next);
+    cr_assert_eq(json_array_size(succeeded), THREADS * EACH);
+    json_decref(succeeded);
+}

@@ -1,0 +1,597 @@
+/* tests/unit/test_table.c - the table is read right in all of its releases, what is wrong with one is said in a
+ * sentence that names it, and the filters leave the rows that the data's README counts. */
+#include "cxrd/buf.h"
+#include "cxrd/dataset.h"
+#include "files.h"
+#include "leaks.h"
+#include "sentence.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(table, .fini = check_no_leaks);
+TestSuite(filter, .fini = check_no_leaks);
+
+#define HEADER "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position\n"
+
+/* In a block of exactly its size, so that a sanitizer sees a read beyond it. */
+static enum status read_exact(const void *bytes, size_t n, struct table *t, struct error *err)
+{
+    char *copy = malloc(n);
+    enum status st;
+
+    cr_assert(copy || n == 0);
+    if (n)
+        memcpy(copy, bytes, n);
+    st = table_read(copy, n, "t.csv", t, err);
+    free(copy);
+    return st;
+}
+
+static struct table table_of(const char *text)
+{
+    struct table t = TABLE_INIT;
+    struct error err = { 0 };
+
+    cr_assert_eq(read_exact(text, strlen(text), &t, &err), ST_OK, "%s", err.text);
+    return t;
+}
+
+static void check_bytes_refused(const char *what, const void *bytes, size_t n, enum status expected,
+                                const char *word)
+{
+    struct table t = TABLE_INIT;
+    struct error err = { 0 };
+    const enum status st = read_exact(bytes, n, &t, &err);
+
+    check_refusal(what, st, expected, &err, word);
+    cr_assert_not_null(strstr(err.text, "'t.csv'"), "%s: '%s' does not name the table", what, err.text);
+    cr_assert_null(t.rows, "%s: a refused table was handed out", what);
+}
+
+static void check_refused(const char *what, const char *text, const char *word)
+{
+    check_bytes_refused(what, text, strlen(text), ST_FORMAT, word);
+}
+
+static uint16_t bits(const char *name)
+{
+    const int i = label_index(name, strlen(name));
+
+    cr_assert_geq(i, 0);
+    return (uint16_t)(1u << i);
+}
+
+/* ---- the three releases ---- */
+
+static const char KAGGLE[] = "nih/Data_Entry_2017.csv";
+
+static struct table release_read(const char *path)
+{
+    struct file_bytes file = read_bytes(test_data(path));
+    struct table t = TABLE_INIT;
+    struct error err = { 0 };
+
+    cr_assert_eq(table_read(file.data, file.size, path, &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(t.n_rows, 112120, "%s: %zu rows", path, t.n_rows);
+    file_bytes_release(&file);
+    return t;
+}
+
+static struct dataset_report filtered(const struct table *t, struct rows *used, struct rows *normal)
+{
+    struct dataset_report report = { 0 };
+    struct error err = { 0 };
+
+    cr_assert_eq(table_filter(t, 120, true, used, normal, &report, &err), ST_OK, "%s", err.text);
+    return report;
+}
+
+static struct dataset_report release_report(const char *path)
+{
+    struct table t = release_read(path);
+    struct rows used = ROWS_INIT;
+    const struct dataset_report report = filtered(&t, &used, NULL);
+
+    cr_assert_eq(used.n, report.rows - report.dropped_age - report.dropped_no_finding);
+    rows_release(&used);
+    table_release(&t);
+    return report;
+}
+
+Test(table, kaggle_release_gives_the_counts_of_the_readme)
+{
+    static const size_t COUNTS[N_LABELS] = { 11558, 2776,  4667, 2302, 13316, 2516, 1686,
+                                             227,   19891, 5779, 6331, 3384,  1430, 5301 };
+    const struct dataset_report r = release_report(KAGGLE);
+
+    cr_assert_eq(r.rows, 112120);
+    cr_assert_eq(r.dropped_age, 16);
+    cr_assert_eq(r.dropped_no_finding, 60353);
+    cr_assert_eq(r.rows - r.dropped_age - r.dropped_no_finding, 51751);
+    for (size_t i = 0; i < N_LABELS; i++)
+        cr_assert_eq(r.label_counts[i], COUNTS[i], "%s: %zu", LABELS[i], r.label_counts[i]);
+    cr_assert_eq(strncmp(r.csv_sha256, "d2e33321", 8), 0, "%s", r.csv_sha256);
+}
+
+/* The file's own reader: a name, then 14 numbers a line, after a line of names. */
+static void cooccurrence_read(size_t matrix[N_LABELS][N_LABELS])
+{
+    struct file_bytes file = read_bytes(test_data("nih/cooccurrence.csv"));
+    char *at = strchr(file.data, '\n');
+
+    for (size_t i = 0; i < N_LABELS; i++) {
+        const size_t n = strlen(LABELS[i]);
+
+        cr_assert(at && strncmp(at + 1, LABELS[i], n) == 0, "row %zu is not that of %s", i, LABELS[i]);
+        at += 1 + n;
+        for (size_t j = 0; j < N_LABELS; j++) {
+            cr_assert_eq(*at, ',');
+            matrix[i][j] = strtoul(at + 1, &at, 10);
+        }
+        at = strchr(at, '\n');
+    }
+    file_bytes_release(&file);
+}
+
+Test(table, kaggle_release_gives_the_whole_cooccurrence)
+{
+    size_t expected[N_LABELS][N_LABELS];
+    struct dataset_report r;
+
+    cooccurrence_read(expected);
+    r = release_report(KAGGLE);
+    for (size_t i = 0; i < N_LABELS; i++)
+        for (size_t j = 0; j < N_LABELS; j++)
+            cr_assert_eq(r.cooccurrence[i][j], expected[i][j], "%s with %s: %zu instead of %zu", LABELS[i],
+                         LABELS[j], r.cooccurrence[i][j], expected[i][j]);
+}
+
+Test(table, release_1_and_v2020_leave_as_many_rows_as_the_readme_says)
+{
+    const struct dataset_report one = release_report("csv/Data_Entry_2017_release1_058Y.csv"),
+                                v2020 = release_report("csv/Data_Entry_2017_v2020.csv");
+
+    cr_assert_eq(one.rows - one.dropped_age - one.dropped_no_finding, 51700);
+    cr_assert_eq(v2020.rows - v2020.dropped_age - v2020.dropped_no_finding, 51759);
+}
+
+Test(table, release_1_names_the_same_pictures_and_patients_as_the_kaggle_form)
+{
+    struct table one = release_read("csv/Data_Entry_2017_release1_058Y.csv"), kaggle = release_read(KAGGLE);
+    size_t other_labels = 0;
+
+    for (size_t i = 0; i < kaggle.n_rows; i++) {
+        cr_assert_str_eq(table_image(&one, i), table_image(&kaggle, i));
+        cr_assert_eq(one.rows[i].patient, kaggle.rows[i].patient, "row %zu", i);
+        cr_assert_eq(one.rows[i].view, kaggle.rows[i].view, "row %zu", i);
+        other_labels += one.rows[i].labels != kaggle.rows[i].labels ||
+                        one.rows[i].no_finding != kaggle.rows[i].no_finding;
+    }
+    cr_assert_eq(other_labels, 181);
+    table_release(&one);
+    table_release(&kaggle);
+}
+
+Test(table, kaggle_release_has_every_sex_and_view)
+{
+    struct table t = release_read(KAGGLE);
+    size_t men = 0, women = 0, pa = 0, ap = 0;
+
+    for (size_t i = 0; i < t.n_rows; i++) {
+        men += t.rows[i].sex == 'M';
+        women += t.rows[i].sex == 'F';
+        pa += t.rows[i].view == 'P';
+        ap += t.rows[i].view == 'A';
+    }
+    cr_assert_eq(men, 63340);
+    cr_assert_eq(women, 48780);
+    cr_assert_eq(pa, 67310);
+    cr_assert_eq(ap, 44810);
+    table_release(&t);
+}
+
+/* ---- columns and rows ---- */
+
+Test(table, columns_are_bound_by_name_whatever_their_order)
+{
+    struct table t =
+        table_of("View Position,Patient Age,x,Finding Labels,Patient ID,Image Index,Patient Gender\n"
+                 "AP,61,1,Mass|Hernia,7,a.png,F\n");
+
+    cr_assert_eq(t.n_rows, 1);
+    cr_assert_str_eq(table_image(&t, 0), "a.png");
+    cr_assert_eq(t.rows[0].labels, bits("Mass") | bits("Hernia"));
+    cr_assert_eq(t.rows[0].age, 61);
+    cr_assert_eq(t.rows[0].sex, 'F');
+    cr_assert_eq(t.rows[0].view, 'A');
+    cr_assert_str_eq(t.rows[0].stratum, "Mas");
+    table_release(&t);
+}
+
+Test(table, patient_sex_stands_for_patient_gender)
+{
+    struct table t = table_of("Image Index,Finding Labels,Patient ID,Patient Age,Patient Sex\n"
+                              "a.png,Mass,7,61,M\n");
+
+    cr_assert_eq(t.rows[0].sex, 'M');
+    table_release(&t);
+}
+
+Test(table, sex_and_view_may_be_missing_or_strange)
+{
+    struct table bare = table_of("Image Index,Finding Labels,Patient ID,Patient Age\na.png,Mass,7,61\n");
+    struct table odd = table_of(HEADER "a.png,Mass,7,61,male,LL\nb.png,Mass,7,61,X,PX\nc.png,Mass,7,61,,\n");
+
+    cr_assert(bare.rows[0].sex == 0 && bare.rows[0].view == 0);
+    for (size_t i = 0; i < odd.n_rows; i++)
+        cr_assert(odd.rows[i].sex == 0 && odd.rows[i].view == 0, "row %zu", i);
+    table_release(&bare);
+    table_release(&odd);
+}
+
+Test(table, leading_zeros_do_not_make_another_patient)
+{
+    struct table t = table_of(HEADER "a.png,Mass,00000012,1,,\nb.png,Mass,12,1,,\nc.png,Mass,120,1,,\n"
+                                     "d.png,Mass,0,1,,\ne.png,Mass,000,1,,\nf.png,Mass,,1,,\n");
+
+    cr_assert_eq(t.rows[0].patient, t.rows[1].patient);
+    cr_assert_neq(t.rows[1].patient, t.rows[2].patient);
+    cr_assert_eq(t.rows[3].patient, t.rows[4].patient);
+    cr_assert_neq(t.rows[4].patient, t.rows[5].patient);
+    table_release(&t);
+}
+
+Test(table, both_line_endings_and_no_final_newline_read_alike)
+{
+    static const char *const TEXTS[] = {
+        HEADER "a.png,Mass,1,30,M,PA\nb.png,Edema,2,40,F,AP\n",
+        HEADER "a.png,Mass,1,30,M,PA\nb.png,Edema,2,40,F,AP",
+        "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position\r\n"
+        "a.png,Mass,1,30,M,PA\r\nb.png,Edema,2,40,F,AP\r\n",
+        "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position\r\n"
+        "a.png,Mass,1,30,M,PA\r\n\r\nb.png,Edema,2,40,F,AP",
+        "\xef\xbb\xbf" HEADER "a.png,Mass,1,30,M,PA\nb.png,Edema,2,40,F,AP\n",
+    };
+
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
+        struct table t = table_of(TEXTS[i]);
+
+        cr_assert_eq(t.n_rows, 2, "text %zu: %zu rows", i, t.n_rows);
+        cr_assert_str_eq(table_image(&t, 0), "a.png");
+        cr_assert_str_eq(table_image(&t, 1), "b.png");
+        cr_assert(t.rows[0].view == 'P' && t.rows[1].view == 'A', "text %zu", i);
+        cr_assert_eq(t.rows[1].labels, bits("Edema"));
+        cr_assert_eq(t.rows[1].age, 40);
+        table_release(&t);
+    }
+}
+
+Test(table, quoted_fields_are_read_without_their_quotes)
+{
+    struct table t = table_of(HEADER "\"a,\"\"1\"\".png\",\"Mass|Nodule\",\"1\",\"30\",\"M\",\"PA\"\n");
+
+    cr_assert_str_eq(table_image(&t, 0), "a,\"1\".png");
+    cr_assert_eq(t.rows[0].labels, bits("Mass") | bits("Nodule"));
+    cr_assert_eq(t.rows[0].age, 30);
+    cr_assert_eq(t.rows[0].view, 'P');
+    table_release(&t);
+}
+
+Test(table, findings_are_whole_names_between_bars)
+{
+    struct table t =
+        table_of(HEADER "a.png,Mass|Mass||Unheard of|mass|Massive,1,30,,\nb.png,No Finding,1,30,,\n"
+                        "c.png,No Finding|Hernia,1,30,,\nd.png,,1,30,,\ne.png,No Findings,1,30,,\n");
+
+    cr_assert(t.rows[0].labels == bits("Mass") && !t.rows[0].no_finding);
+    cr_assert(t.rows[1].labels == 0 && t.rows[1].no_finding);
+    cr_assert(t.rows[2].labels == bits("Hernia") && t.rows[2].no_finding);
+    cr_assert(t.rows[3].labels == 0 && !t.rows[3].no_finding);
+    cr_assert(t.rows[4].labels == 0 && !t.rows[4].no_finding);
+    cr_assert_str_eq(t.rows[1].stratum, "No ");
+    cr_assert_str_eq(t.rows[3].stratum, "");
+    table_release(&t);
+}
+
+struct age_case {
+    const char *text;
+    int years;
+};
+
+static const struct age_case AGES[] = {
+    { "58", 58 },  { "058Y", 58 }, { "0", 0 },      { "013M", 1 },    { "011M", 0 },
+    { "001D", 0 }, { "400D", 1 },  { "414", 414 },  { "9999", 9999 }, { "", -1 },
+    { "Y", -1 },   { "abc", -1 },  { "-5", -1 },    { "5.5", -1 },    { "58YY", -1 },
+    { "58y", -1 }, { "58X", -1 },  { "99999", -1 }, { "99999Y", -1 }, { "4294967297", -1 },
+    { "5 8", -1 }, { "+5", -1 },   { "0x10", -1 },  { "\"58\"", 58 }, { "\" 58\"", -1 },
+};
+enum { N_AGES = sizeof AGES / sizeof AGES[0] };
+
+Test(table, ages_are_years_however_they_are_written_and_garbage_is_unknown)
+{
+    for (size_t i = 0; i < N_AGES; i++) {
+        char text[256];
+        struct table t;
+
+        snprintf(text, sizeof text, HEADER "a.png,Mass,1,%s,M,PA\n", AGES[i].text);
+        t = table_of(text);
+        cr_assert_eq(t.rows[0].age, AGES[i].years, "'%s' was read as %d", AGES[i].text, t.rows[0].age);
+        table_release(&t);
+    }
+}
+
+Test(table, row_of_an_age_or_sex_does_not_leak_into_the_next)
+{
+    struct table t = table_of(HEADER "a.png,No Finding,1,30,M,PA\nb.png,Mass,2,x,x,x\n");
+
+    cr_assert_eq(t.rows[1].age, AGE_UNKNOWN);
+    cr_assert(t.rows[1].sex == 0 && t.rows[1].view == 0 && !t.rows[1].no_finding);
+    table_release(&t);
+}
+
+/* ---- what is refused ---- */
+
+Test(table, each_missing_column_is_named)
+{
+    static const char *const NEEDED[] = { "Image Index", "Finding Labels", "Patient ID", "Patient Age" };
+
+    for (size_t missing = 0; missing < 4; missing++) {
+        struct buf text = BUF_INIT(1 << 10);
+
+        for (size_t c = 0; c < 4; c++)
+            buf_printf(&text, "%s,", c == missing ? "Something Else" : NEEDED[c]);
+        buf_puts(&text, "\na,b,1,2\n");
+        check_refused(NEEDED[missing], text.data, NEEDED[missing]);
+        buf_release(&text);
+    }
+}
+
+Test(table, empty_files_and_files_of_blank_lines_are_refused)
+{
+    check_refused("no byte", "", "is empty");
+    check_refused("blank lines", "\n\r\n\n", "is empty");
+}
+
+Test(table, file_that_is_no_table_lacks_the_first_column)
+{
+    check_refused("a web page", "<!DOCTYPE html>\n<p>not found</p>\n", "no column 'Image Index'");
+}
+
+Test(table, short_row_is_refused_with_its_line)
+{
+    check_refused("the last row", HEADER "a.png,Mass,1,30,M,PA\nb.png,Mass,1\n", "in line 3");
+    check_refused("cut off", HEADER "a.png,Mass,1", "lacks columns in line 2");
+}
+
+Test(table, row_that_lacks_only_what_is_optional_is_read)
+{
+    struct table t = table_of(HEADER "a.png,Mass,1,30\n");
+
+    cr_assert_eq(t.n_rows, 1);
+    table_release(&t);
+}
+
+Test(table, broken_quotes_are_refused)
+{
+    check_refused("never closed", HEADER "a.png,\"Mass,1,30,M,PA\n", "broken quotes");
+    check_refused("closed too early", HEADER "a.png,\"Ma\"ss\",1,30,M,PA\n", "broken quotes");
+    check_refused("in the middle", HEADER "a.png,Ma\"ss,1,30,M,PA\n", "broken quotes");
+}
+
+Test(table, nul_bytes_are_refused_wherever_they_stand)
+{
+    static const char NAME[] = HEADER "a.png\0.txt,Mass,1,30,M,PA\n",
+                      AGE[] = HEADER "a.png,Mass,1,3\0,M,PA\n",
+                      HEAD[] = "Image Index,\0,Finding Labels,Patient ID,Patient Age\na.png,,Mass,1,30\n";
+    char zeros[5000] = { 0 };
+
+    check_bytes_refused("in a name", NAME, sizeof NAME - 1, ST_FORMAT, "NUL byte in line 2");
+    check_bytes_refused("in an age", AGE, sizeof AGE - 1, ST_FORMAT, "NUL byte in line 2");
+    check_bytes_refused("in the header", HEAD, sizeof HEAD - 1, ST_FORMAT, "NUL byte in line 1");
+    check_bytes_refused("nothing else", zeros, sizeof zeros, ST_FORMAT, "NUL byte");
+}
+
+static void check_commas_refused(const char *what, const char *before)
+{
+    enum { COMMAS = 1000000 };
+    const size_t n = strlen(before);
+    char *text = malloc(n + COMMAS + 1);
+
+    cr_assert_not_null(text);
+    memcpy(text, before, n);
+    memset(text + n, ',', COMMAS);
+    text[n + COMMAS] = '\n';
+    check_bytes_refused(what, text, n + COMMAS + 1, ST_FORMAT, "too many fields");
+    free(text);
+}
+
+Test(table, million_commas_are_too_many_fields)
+{
+    check_commas_refused("in the header", "");
+    check_commas_refused("after good columns", "Image Index,Finding Labels,Patient ID,Patient Age");
+    check_commas_refused("in a row", HEADER "a.png,Mass,1,30,M,PA");
+}
+
+static enum status read_with_name_of(size_t length, struct error *err)
+{
+    char text[2048], name[1024];
+    struct table t = TABLE_INIT;
+    enum status st;
+
+    memset(name, 'n', length);
+    name[length] = '\0';
+    snprintf(text, sizeof text, HEADER "%s,Mass,1,30,M,PA\n", name);
+    st = read_exact(text, strlen(text), &t, err);
+    if (st == ST_OK)
+        cr_assert_str_eq(table_image(&t, 0), name);
+    table_release(&t);
+    return st;
+}
+
+Test(table, image_name_may_be_as_long_as_a_file_name_and_no_longer)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(read_with_name_of(255, &err), ST_OK, "%s", err.text);
+    check_refusal("256 bytes", read_with_name_of(256, &err), ST_FORMAT, &err, "too long in line 2");
+    check_refusal("no name", read_with_name_of(0, &err), ST_FORMAT, &err, "empty");
+}
+
+Test(table, long_field_that_nobody_needs_does_no_harm)
+{
+    enum { LONG = 3 << 20 };
+    struct buf text = BUF_INIT(4 << 20);
+    char *field = malloc(LONG);
+    struct table t;
+
+    cr_assert_not_null(field);
+    memset(field, 'x', LONG);
+    buf_puts(&text, "Image Index,Finding Labels,Patient ID,Patient Age,Remark\na.png,Mass,1,30,");
+    buf_put(&text, field, LONG);
+    buf_puts(&text, "\nb.png,Edema,2,40,short\n");
+    t = table_of(text.data);
+    cr_assert_eq(t.n_rows, 2);
+    cr_assert_str_eq(table_image(&t, 1), "b.png");
+    table_release(&t);
+    buf_release(&text);
+    free(field);
+}
+
+Test(table, more_rows_than_the_limit_are_refused)
+{
+    struct buf text = BUF_INIT(TABLE_MAX_ROWS * 12u);
+    struct table t = TABLE_INIT;
+    struct error err = { 0 };
+
+    buf_puts(&text, "Image Index,Finding Labels,Patient ID,Patient Age\n");
+    for (size_t i = 0; i <= TABLE_MAX_ROWS; i++)
+        buf_put(&text, "a,,1,1\n", 7);
+    cr_assert_eq(buf_status(&text), ST_OK);
+    check_refusal("2,000,001 rows", table_read(text.data, text.len, "t.csv", &t, &err), ST_LIMIT, &err,
+                  "too many rows in line 2000002");
+    cr_assert_eq(table_read(text.data, text.len - 7, "t.csv", &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(t.n_rows, TABLE_MAX_ROWS);
+    table_release(&t);
+    buf_release(&text);
+}
+
+Test(table, name_of_the_table_does_not_push_the_problem_out_of_the_sentence)
+{
+    char name[513];
+    struct table t = TABLE_INIT;
+    struct error err = { 0 };
+
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    check_refusal("no column", table_read("x\n", 2, name, &t, &err), ST_FORMAT, &err,
+                  "no column 'Image Index'");
+    check_refusal("empty", table_read("", 0, name, &t, &err), ST_FORMAT, &err, "is empty");
+    check_refusal("a row", table_read(HEADER "x\n", sizeof HEADER + 1, name, &t, &err), ST_FORMAT, &err,
+                  "line 2");
+}
+
+static const char SAMPLE[] = HEADER "a.png,Mass|Edema,1,30,M,PA\r\n\"b.png\",\"No Finding\",2,040Y,F,AP\n";
+
+/* Either a table of at most two rows, or a sentence. */
+static void check_survives(const char *what, const char *bytes, size_t n)
+{
+    struct table t = TABLE_INIT;
+    struct error err = { 0 };
+    const enum status st = read_exact(bytes, n, &t, &err);
+
+    if (st == ST_OK)
+        cr_assert_leq(t.n_rows, 3, "%s", what);
+    else
+        check_refusal(what, st, ST_FORMAT, &err, "'t.csv'");
+    table_release(&t);
+}
+
+Test(table, every_cut_and_every_strange_byte_is_survived)
+{
+    static const char STRANGE[] = { '\0', '"', ',', '\n', '\r', ' ', '|', (char)0xff };
+    char text[sizeof SAMPLE], what[64];
+
+    for (size_t n = 0; n < sizeof SAMPLE; n++) {
+        snprintf(what, sizeof what, "cut after %zu bytes", n);
+        check_survives(what, SAMPLE, n);
+    }
+    for (size_t at = 0; at < sizeof SAMPLE - 1; at++)
+        for (size_t k = 0; k < sizeof STRANGE; k++) {
+            memcpy(text, SAMPLE, sizeof SAMPLE);
+            text[at] = STRANGE[k];
+            snprintf(what, sizeof what, "byte %zu is %d", at, STRANGE[k]);
+            check_survives(what, text, sizeof SAMPLE - 1);
+        }
+}
+
+/* ---- the filters ---- */
+
+#define FILTERED                                                                             \
+    HEADER "a.png,Mass,1,120,M,PA\n"       /* kept: not above the limit */                   \
+           "b.png,Mass,1,121,M,PA\n"       /* too old */                                     \
+           "c.png,No Finding,2,30,M,PA\n"  /* normal */                                      \
+           "d.png,No Finding,2,414,M,PA\n" /* too old, before it is normal */                \
+           "e.png,Mass|Edema,3,?,M,PA\n"   /* kept: an unknown age is not above the limit */ \
+           "f.png,Unheard of,4,1,M,PA\n"   /* kept: it does not say No Finding */
+
+static void check_rows(const struct rows *rows, const uint32_t *expected, size_t n)
+{
+    cr_assert_eq(rows->n, n, "%zu rows", rows->n);
+    for (size_t i = 0; i < n; i++)
+        cr_assert_eq(rows->index[i], expected[i], "row %u at place %zu", rows->index[i], i);
+}
+
+Test(filter, drops_by_age_first_and_then_by_finding)
+{
+    struct table t = table_of(FILTERED);
+    struct rows used = ROWS_INIT, normal = ROWS_INIT;
+    const struct dataset_report r = filtered(&t, &used, &normal);
+
+    check_rows(&used, (uint32_t[]){ 0, 4, 5 }, 3);
+    check_rows(&normal, (uint32_t[]){ 2 }, 1);
+    cr_assert(r.rows == 6 && r.dropped_age == 2 && r.dropped_no_finding == 1);
+    cr_assert_eq(r.label_counts[label_index("Mass", 4)], 2);
+    cr_assert_eq(r.cooccurrence[label_index("Mass", 4)][label_index("Edema", 5)], 1);
+    cr_assert_str_eq(r.csv_sha256, t.sha256);
+    rows_release(&used);
+    rows_release(&normal);
+    table_release(&t);
+}
+
+Test(filter, keeps_normal_chests_when_asked_to)
+{
+    struct table t = table_of(FILTERED);
+    struct rows used = ROWS_INIT, normal = ROWS_INIT;
+    struct dataset_report r = { 0 };
+    struct error err = { 0 };
+
+    cr_assert_eq(table_filter(&t, 1000, false, &used, &normal, &r, &err), ST_OK, "%s", err.text);
+    cr_assert(used.n == 6 && normal.n == 0 && r.dropped_age == 0 && r.dropped_no_finding == 0);
+    rows_release(&used);
+    rows_release(&normal);
+    table_release(&t);
+}
+
+static void check_unusable(const char *what, const char *text, const char *word)
+{
+    struct table t = table_of(text);
+    struct rows used = ROWS_INIT, normal = ROWS_INIT;
+    struct dataset_report r = { 0 };
+    struct error err = { 0 };
+
+    check_refusal(what, table_filter(&t, 120, true, &used, &normal, &r, &err), ST_UNUSABLE, &err, word);
+    cr_assert(!used.index && !normal.index, "%s: rows were handed out", what);
+    table_release(&t);
+}
+
+Test(filter, table_without_a_usable_row_is_unusable_and_says_why)
+{
+    check_unusable("a header only", HEADER, "of 0 rows");
+    check_unusable("all too old", HEADER "a.png,Mass,1,130,M,PA\nb.png,Mass,1,140,M,PA\n",
+                   "2 are above age 120");
+    check_unusable("all normal", HEADER "a.png,No Finding,1,30,M,PA\n", "1 have no finding");
+}
