@@ -1,0 +1,22 @@
+#!/bin/sh
+# Install the Debian packages of one or more sets of packages.txt: install-deps.sh build test
+# Does nothing, and needs no network and no root, where they are all there already.
+set -eu
+list=$(dirname "$0")/packages.txt
+packages=$(for set in "$@"; do awk -v set="$set" '$1 == set { print $2 }' "$list"; done | sort -u)
+[ -n "$packages" ] || { echo "install-deps.sh: no packages in: $*" >&2; exit 2; }
+
+missing=$(for p in $packages; do
+    dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -q '^installed$' || echo "$p"
+done)
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "install-deps.sh: run me as root, or install sudo. Missing: $missing" >&2; exit 1; }
+    as_root=sudo
+fi
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -q
+# shellcheck disable=SC2086 # a list of words on purpose
+$as_root apt-get install -y -q --no-install-recommends $missing
