@@ -448,9 +448,9 @@ static enum status refuse_full(struct runner *r, struct error *err)
 enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
                           const char *request_sha256, char ret_id[ID_SIZE], json_t *errors, struct error *err)
 {
-    struct new_job job = { "train", NULL, idempotency_key, request_sha256, r->options.job_queue };
+    json_t *config = NULL, *record = NULL;
+    struct new_job job = { "train", NULL, idempotency_key, request_sha256, r->options.job_queue, NULL };
     struct train_config c;
-    json_t *config;
     enum status st = train_config_parse(request, &c, errors);
 
     if (st == ST_OK) {
@@ -460,12 +460,11 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
     if (json_array_size(errors) > 0)
         return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
                          json_array_size(errors) == 1 ? "" : "s");
-    config = train_config_json(&c);
-    if (!config)
-        return error_nomem(err);
-    job.config = config;
-    st = store_job_add(r->store, &job, ret_id, err);
+    job.config = config = train_config_json(&c);
+    job.record = record = record_begin(r->options.threads);
+    st = config && record ? store_job_add(r->store, &job, ret_id, err) : error_nomem(err);
     json_decref(config);
+    json_decref(record);
     if (st == ST_BUSY)
         return refuse_full(r, err);
     pthread_mutex_lock(&r->lock);

@@ -269,19 +269,25 @@ static enum status insert_job(struct store *s, const struct new_job *job, char r
 {
     char now[CLOCK_TEXT_SIZE];
     char *config = json_dumps(job->config, JSON_COMPACT);
+    char *record = job->record ? json_dumps(job->record, JSON_COMPACT) : strdup("{}");
     enum status st;
 
-    if (!config)
-        return error_nomem(err);
+    if (!config || !record) {
+        st = error_nomem(err);
+        goto out;
+    }
     id_new(ret_id);
     st = finish(
         s,
-        prepare(s, err,
-                "INSERT INTO jobs(id, type, state, created_at, config, idempotency_key, request_sha256)"
-                " VALUES(?, ?, 'queued', ?, ?, ?, ?)",
-                "tttttt", ret_id, job->type, clock_utc(now), config, job->idempotency_key,
-                job->request_sha256),
+        prepare(
+            s, err,
+            "INSERT INTO jobs(id, type, state, created_at, config, record, idempotency_key, request_sha256)"
+            " VALUES(?, ?, 'queued', ?, ?, ?, ?, ?)",
+            "ttttttt", ret_id, job->type, clock_utc(now), config, record, job->idempotency_key,
+            job->request_sha256),
         err);
+out:
+    free(record);
     free(config);
     return st;
 }

@@ -29,6 +29,7 @@ struct new_job {
     const char *idempotency_key; /* NULL: none */
     const char *request_sha256;  /* of the request's body, to tell a repetition from another request */
     size_t max_queued;
+    const json_t *record; /* the other fields of the contract, before there is anything to say; NULL: none */
 };
 
 /* Queue a job; the record is durable when this returns ST_OK.
