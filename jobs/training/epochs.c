@@ -1,0 +1,136 @@
+/* jobs/training/epochs.c - epochs of steps, each with its validation: every epoch's weights become an immutable model,
+ * which is validated and, if it is to be kept, kept. */
+#include "run.h"
+
+#include "cxrd/clock.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Validation rows of this epoch: all, in table order, or as many as asked for, drawn afresh. */
+static enum status validate(struct run *r, const struct model *m, struct scores *ret)
+{
+    const struct rows *all = &r->split.part[VALIDATION];
+    const bool draw = r->config->validation_steps > 0 && r->config->shuffle;
+    struct order order;
+    const uint32_t *rows;
+    enum status st;
+    size_t n;
+
+    if (order_init(&order, all, draw ? &r->validation_rng : NULL) != ST_OK)
+        return error_nomem(r->err);
+    n = order_next(&order, run_validation_rows(r), &rows);
+    st = run_score(r, m, rows, n, ret);
+    order_release(&order);
+    return st;
+}
+
+/* The weights as they are now. */
+static enum status snapshot(const struct run *r, struct model **ret_model)
+{
+    json_t *notes = r->request->notes ? json_deep_copy(r->request->notes) : json_object();
+    char now[CLOCK_TEXT_SIZE];
+
+    if (notes)
+        json_object_set_new(notes, "created_at", json_string(clock_utc(now)));
+    return model_new(&r->net, &r->pre, training_params(r->training), notes, ret_model, r->err);
+}
+
+/* Keep this epoch's model if the recipe says so; takes over both. */
+static void keep(struct run *r, struct model *m, struct scores *validation, const struct epoch_report *e)
+{
+    struct train_result *result = r->result;
+    const bool better = !result->model || e->val_loss < r->best_loss;
+
+    if (!better && recipe_rules(r->config)->keep_best) {
+        model_unref(m);
+        scores_release(validation);
+        return;
+    }
+    if (better)
+        r->best_loss = e->val_loss;
+    model_unref(result->model);
+    scores_release(&r->kept_validation);
+    result->model = m;
+    result->kept_epoch = e->epoch;
+    result->validation_loss = e->val_loss;
+    result->top5_accuracy = e->val_top5_accuracy;
+    r->kept_validation = *validation;
+}
+
+static enum status epoch_end(struct run *r, const struct running *sums, struct epoch_report *e)
+{
+    struct model *m = NULL;
+    struct scores validation;
+    enum status st = snapshot(r, &m);
+
+    if (st != ST_OK)
+        return st;
+    st = validate(r, m, &validation);
+    if (st == ST_OK && validation.n == 0) {
+        scores_release(&validation);
+        st = error_set(r->err, ST_UNUSABLE, "none of the validation pictures can be read");
+    }
+    if (st != ST_OK) {
+        model_unref(m);
+        return st;
+    }
+    e->loss = sums->loss_sum / (double)sums->images;
+    e->top5_accuracy = sums->top5_rows ? (double)sums->top5_hits / (double)sums->top5_rows : NAN;
+    e->images_per_s = (double)sums->images / fmax(sums->seconds, 1e-9);
+    e->val_loss = scores_loss(&validation);
+    e->val_top5_accuracy = scores_top5(&validation);
+    if (macro_auroc(&validation, &e->val_macro_auroc) != ST_OK) {
+        model_unref(m);
+        scores_release(&validation);
+        return error_nomem(r->err);
+    }
+    keep(r, m, &validation, e);
+    return ST_OK;
+}
+
+static enum status epoch(struct run *r, struct epoch_report *e)
+{
+    struct running sums = { .started = clock_seconds() };
+    enum status st = ST_OK;
+
+    order_restart(&r->order);
+    r->progress.epoch = e->epoch;
+    r->progress.steps = r->steps_per_epoch;
+    for (r->progress.step = 0; r->progress.step < r->steps_per_epoch && st == ST_OK;) {
+        st = run_step(r, &sums);
+        r->progress.step++;
+        if (st == ST_OK)
+            run_tell_progress(r);
+    }
+    if (st == ST_OK)
+        st = epoch_end(r, &sums, e);
+    e->seconds = clock_seconds() - sums.started;
+    if (st == ST_OK && r->observer->epoch)
+        r->observer->epoch(r->observer->arg, e);
+    return st;
+}
+
+enum status run_train(struct run *r)
+{
+    struct train_result *result = r->result;
+    const size_t epochs = (size_t)r->config->epochs, patience = (size_t)r->config->patience;
+
+    result->epochs = calloc(epochs, sizeof *result->epochs);
+    if (!result->epochs)
+        return error_nomem(r->err);
+    r->started = clock_seconds();
+    for (size_t i = 0; i < epochs; i++) {
+        enum status st;
+
+        result->epochs[i].epoch = i + 1;
+        st = epoch(r, &result->epochs[i]);
+        if (st != ST_OK)
+            return st;
+        result->n_epochs = i + 1;
+        if (patience && result->n_epochs - result->kept_epoch >= patience &&
+            recipe_rules(r->config)->keep_best)
+            break;
+    }
+    return ST_OK;
+}

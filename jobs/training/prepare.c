@@ -1,0 +1,122 @@
+/* jobs/training/prepare.c - everything that training needs is made ready: pictures, network, first weights, orders. */
+#include "run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void pictures_open(struct run *r)
+{
+    const struct image_cache_options options = { .folder = r->request->cache_folder,
+                                                 .max_bytes = r->request->cache_bytes,
+                                                 .csv_sha256 = r->table.sha256,
+                                                 .images = r->config->images,
+                                                 .root = r->root_path,
+                                                 .n_rows = r->table.n_rows,
+                                                 .pre = r->pre };
+
+    r->cache = image_cache_open(&options);
+    r->pictures = (struct pictures){ &r->table, r->files, r->pre, r->cache, r->unusable };
+}
+
+size_t run_validation_rows(const struct run *r)
+{
+    const size_t n = r->split.part[VALIDATION].n;
+    const size_t asked = (size_t)r->config->validation_steps * recipe_rules(r->config)->validation_batch;
+
+    return asked && asked < n ? asked : n;
+}
+
+static void plan(struct run *r)
+{
+    const size_t batch = (size_t)r->config->batch_size, n_train = r->split.part[TRAIN].n;
+    const size_t epochs = (size_t)r->config->epochs;
+    size_t trained;
+
+    r->steps_per_epoch =
+        r->config->steps_per_epoch ? (size_t)r->config->steps_per_epoch : (n_train + batch - 1) / batch;
+    trained = r->config->steps_per_epoch ? r->steps_per_epoch * batch : n_train;
+    /* a step forward and backward costs about three times a forward pass */
+    r->images_total = epochs * (3 * trained + run_validation_rows(r)) + r->split.part[VALIDATION].n +
+                      r->split.part[TEST].n + r->normal.n;
+}
+
+/* The network to be trained: the recipe's, or what the model to start from has. */
+static enum status geometry(struct run *r)
+{
+    const struct train_config *c = r->config;
+
+    if (r->request->init) {
+        r->net = *model_network(r->request->init);
+        r->pre = *model_preprocess(r->request->init);
+        return ST_OK;
+    }
+    r->pre = (struct preprocess){ (size_t)c->image_size, (enum resize)c->resize, (float)c->input_mean,
+                                  (float)c->input_std };
+    return network_init(&r->net, "cnn4", (size_t)c->image_size, r->err);
+}
+
+void run_base_rates(const struct run *r, double rates[N_LABELS])
+{
+    const struct rows *train = &r->split.part[TRAIN];
+
+    for (size_t k = 0; k < N_LABELS; k++) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < train->n; i++)
+            n += r->table.rows[train->index[i]].labels >> k & 1;
+        rates[k] = (double)n / (double)train->n;
+    }
+}
+
+static void weights_begin(struct run *r)
+{
+    float *params = training_params(r->training);
+    const struct tensor *bias = network_tensor(&r->net, "head.bias");
+    double rates[N_LABELS];
+    struct rng rng;
+
+    if (r->request->init) {
+        memcpy(params, model_params(r->request->init), r->net.n_params * sizeof *params);
+        return;
+    }
+    rng_seed(&rng, (uint64_t)r->config->seed, STREAM_WEIGHTS);
+    network_initialise(&r->net, recipe_rules(r->config)->init, &rng, params);
+    if (r->config->head_bias != HEAD_BIAS_BASE_RATES)
+        return;
+    run_base_rates(r, rates);
+    for (size_t k = 0; k < N_LABELS; k++) { /* half a row is added, so that no rate is 0 or 1 */
+        const double n = (double)r->split.part[TRAIN].n, p = (rates[k] * n + 0.5) / (n + 1);
+
+        params[bias->offset + k] = (float)log(p / (1 - p));
+    }
+}
+
+enum status run_prepare(struct run *r)
+{
+    struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
+    enum status st = geometry(r);
+
+    r->unusable = calloc(r->table.n_rows + 1, sizeof *r->unusable);
+    if (st == ST_OK && !r->unusable)
+        st = error_nomem(r->err);
+    if (st != ST_OK)
+        return st;
+    pictures_open(r);
+    plan(r);
+    st = pool_new(r->request->threads, r->request->class, &r->pool, r->err);
+    if (st == ST_OK)
+        st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);
+    if (st == ST_OK)
+        st = training_new(&r->net, r->pool, &r->training, r->err);
+    if (st == ST_OK)
+        st = adam_init(&r->adam, r->net.n_params, r->err);
+    if (st == ST_OK)
+        st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->err);
+    if (st != ST_OK)
+        return st;
+    rng_seed(&r->batch_rng, (uint64_t)r->config->seed, STREAM_BATCHES);
+    rng_seed(&r->validation_rng, (uint64_t)r->config->seed, STREAM_VALIDATION);
+    weights_begin(r);
+    return order_init(&r->order, &r->split.part[TRAIN], shuffler) == ST_OK ? ST_OK : error_nomem(r->err);
+}

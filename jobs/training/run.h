@@ -1,0 +1,83 @@
+/* jobs/training/run.h - one training, passed from phase to phase; what the files of this folder share of it.
+ *
+ * trainer.c is the spine: scan.c, prepare.c, epochs.c (with step.c) and finish.c are its phases, in this order. */
+#ifndef JOBS_TRAINING_RUN_H
+#define JOBS_TRAINING_RUN_H
+
+#include "batches.h"
+#include "cxrd/rng.h"
+#include "cxrd/trainer.h"
+#include "cxrd/training.h"
+#include "evaluate.h"
+
+/* A generator for each use: drawing more for one does not change another. */
+enum { STREAM_WEIGHTS = 1, STREAM_BATCHES, STREAM_VALIDATION, STREAM_TEST };
+
+/* Everything a run holds, in the order in which it comes to be. */
+struct run {
+    const struct train_config *config;
+    const struct train_request *request;
+    const struct train_observer *observer;
+    struct train_result *result;
+    struct error *err;
+
+    char root_path[2 * CONFIG_TEXT + 512]; /* of the data set */
+    int root;                              /* its descriptor */
+    struct table table;
+    struct picture_files *files;
+    struct rows used, normal; /* rows to learn from; normal chests to test with */
+    struct split split;
+    struct image_cache *cache;
+    bool *unusable; /* [table.n_rows]: pictures that were found but could not be decoded */
+    struct pictures pictures;
+    struct pool *pool;
+    struct scorer *scorer;
+
+    struct network net;
+    struct preprocess pre;
+    struct training *training;
+    struct adam adam;
+    struct rng batch_rng, validation_rng;
+    struct order order; /* of the training rows */
+    struct batch batch;
+
+    size_t steps_per_epoch;
+    size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
+    double started;
+    struct train_progress progress;
+    double best_loss;
+    struct scores kept_validation; /* of the kept model */
+};
+
+/* ---- the phases; each leaves *r as the next one needs it ---- */
+MUST_USE enum status run_scan(struct run *r);     /* table, filter, files */
+MUST_USE enum status run_split(struct run *r);    /* which rows train, validate, test */
+MUST_USE enum status run_prepare(struct run *r);  /* everything that training needs is made ready */
+MUST_USE enum status run_train(struct run *r);    /* epochs of steps, each with its validation */
+MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows of each set */
+
+/* What an epoch adds up. */
+struct running {
+    double loss_sum; /* weighted by pictures */
+    size_t images, top5_hits, top5_rows;
+    double started, seconds; /* training only */
+};
+
+MUST_USE enum status run_step(struct run *r, struct running *e); /* one batch, one change of the weights */
+
+/* ---- what several of them use ---- */
+bool run_cancelled(const struct run *r);
+MUST_USE enum status run_check_cancelled(const struct run *r); /* ST_CANCELLED */
+void run_tell_progress(struct run *r);
+
+/* Validation rows that an epoch scores. */
+size_t run_validation_rows(const struct run *r);
+
+/* How often each finding occurs among the training rows, [14]. */
+void run_base_rates(const struct run *r, double rates[N_LABELS]);
+
+/* Score rows with a model, with the run's progress and cancellation. Errors: scorer_run()'s. */
+MUST_USE enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
+                               struct scores *ret);
+
+#endif

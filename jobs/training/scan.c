@@ -1,0 +1,112 @@
+/* jobs/training/scan.c - scanning and splitting: table, filter, files; which rows train, validate and test. */
+#include "run.h"
+
+#include "cxrd/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* ---- scanning ---- */
+
+static enum status table_load(struct run *r)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    const int fd = open_beneath(r->root, r->config->csv, O_RDONLY);
+    enum status st;
+
+    if (fd < 0)
+        return error_errno(r->err, errno == ENOENT ? ST_NOTFOUND : ST_IO, "cannot open the table '%s'",
+                           r->config->csv);
+    st = file_read_fd(fd, r->config->csv, TABLE_MAX_BYTES, &file, r->err);
+    close(fd);
+    if (st == ST_OK)
+        st = table_read(file.data, file.size, r->config->csv, &r->table, r->err);
+    file_bytes_release(&file);
+    return st;
+}
+
+static enum status root_open(struct run *r)
+{
+    const int datasets = open(r->request->datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (datasets < 0)
+        return error_errno(r->err, ST_NOTFOUND, "cannot open the folder of data sets '%s'",
+                           r->request->datasets);
+    r->root = open_beneath(datasets, r->config->dataset, O_RDONLY | O_DIRECTORY);
+    close(datasets);
+    if (r->root < 0)
+        return error_errno(r->err, ST_NOTFOUND, "cannot open the data set '%s'", r->config->dataset);
+    snprintf(r->root_path, sizeof r->root_path, "%s/%s", r->request->datasets, r->config->dataset);
+    return ST_OK;
+}
+
+enum status run_scan(struct run *r)
+{
+    struct dataset_report *report = &r->result->dataset;
+    enum status st = root_open(r);
+
+    if (st == ST_OK)
+        st = table_load(r);
+    if (st == ST_OK)
+        st = table_filter(&r->table, (int)r->config->max_age, r->config->drop_no_finding, &r->used,
+                          &r->normal, report, r->err);
+    if (st == ST_OK)
+        st = discover(r->root, r->config->images, &r->files, r->err);
+    if (st != ST_OK)
+        return st;
+    report->missing_images = rows_keep_found(&r->table, r->files, &r->used);
+    rows_keep_found(&r->table, r->files, &r->normal);
+    if (r->used.n == 0)
+        return error_set(r->err, ST_UNUSABLE,
+                         "no picture found: of %zu rows none has a file that matches '%s' (%zu files)",
+                         report->missing_images, r->config->images, picture_count(r->files));
+    if (r->config->missing_images == MISSING_FAIL && report->missing_images > 0)
+        return error_set(r->err, ST_UNUSABLE, "%zu rows have no picture, and 'missing_images' is \"fail\"",
+                         report->missing_images);
+    return ST_OK;
+}
+
+/* ---- splitting ---- */
+
+static enum status list_load(struct run *r, const char *name, struct file_bytes *ret)
+{
+    const int fd = open_beneath(r->root, name, O_RDONLY);
+    enum status st;
+
+    if (fd < 0)
+        return error_errno(r->err, ST_NOTFOUND, "cannot open the list '%s'", name);
+    st = file_read_fd(fd, name, TABLE_MAX_BYTES, ret, r->err);
+    close(fd);
+    return st;
+}
+
+enum status run_split(struct run *r)
+{
+    struct file_bytes test = FILE_BYTES_INIT, train_val = FILE_BYTES_INIT;
+    struct split_options options = { .by = (enum split_by)r->config->split_by,
+                                     .test_fraction = r->config->test_fraction,
+                                     .val_fraction = r->config->val_fraction,
+                                     .seed = (uint64_t)r->config->seed };
+    enum status st = ST_OK;
+
+    if (options.by == SPLIT_LIST) {
+        st = list_load(r, "test_list.txt", &test);
+        if (st == ST_OK)
+            st = list_load(r, "train_val_list.txt", &train_val);
+        options.test_list = test.data;
+        options.test_list_size = test.size;
+        options.train_val_list = train_val.data;
+        options.train_val_list_size = train_val.size;
+    }
+    if (st == ST_OK)
+        st = split_make(&r->table, &r->used, &options, &r->split, &r->result->dataset, r->err);
+    file_bytes_release(&test);
+    file_bytes_release(&train_val);
+    if (st != ST_OK)
+        return st;
+    r->result->has_dataset = true;
+    if (r->observer->dataset)
+        r->observer->dataset(r->observer->arg, &r->result->dataset);
+    return ST_OK;
+}

@@ -1,0 +1,84 @@
+/* jobs/training/step.c - one batch, one change of the weights. */
+#include "run.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/metrics.h"
+
+#include <assert.h>
+#include <math.h>
+
+/* The next batch; at the end of the rows it goes on with a fresh permutation. */
+static enum status next_batch(struct run *r)
+{
+    const bool strict = r->config->missing_images == MISSING_FAIL;
+
+    for (size_t read = 0; read <= 2 * r->order.n; read += r->batch.capacity) {
+        const uint32_t *rows;
+        size_t n = order_next(&r->order, r->batch.capacity, &rows);
+        enum status st;
+
+        if (n == 0) {
+            order_restart(&r->order);
+            n = order_next(&r->order, r->batch.capacity, &rows);
+        }
+        st = batch_load(&r->batch, &r->pictures, r->pool, rows, n, strict, r->err);
+        if (st != ST_OK || r->batch.n > 0)
+            return st;
+    }
+    return error_set(r->err, ST_UNUSABLE, "none of the %zu training pictures can be read", r->order.n);
+}
+
+static double learning_rate(const struct run *r)
+{
+    const double total = (double)r->steps_per_epoch * (double)r->config->epochs;
+
+    switch ((enum lr_schedule)r->config->lr_schedule) {
+    case LR_CONSTANT: break;
+    case LR_COSINE: return r->config->learning_rate * 0.5 * (1 + cos(M_PI * (double)r->adam.steps / total));
+    }
+    return r->config->learning_rate;
+}
+
+static void count_batch(const struct run *r, const float *logits, double loss, struct running *e)
+{
+    for (size_t i = 0; i < r->batch.n; i++) {
+        uint8_t truth[N_LABELS];
+        size_t hits, rows;
+
+        for (size_t k = 0; k < N_LABELS; k++)
+            truth[k] = r->batch.y[i * N_LABELS + k] != 0;
+        metrics_top5(1, truth, logits + i * N_LABELS, &hits,
+                     &rows); /* the order of logits is that of scores */
+        e->top5_hits += hits;
+        e->top5_rows += rows;
+    }
+    e->loss_sum += loss * (double)r->batch.n;
+    e->images += r->batch.n;
+}
+
+enum status run_step(struct run *r, struct running *e)
+{
+    float logits[256 * N_LABELS];
+    double loss;
+    enum status st = run_check_cancelled(r);
+
+    assert(r->batch.capacity <= 256);
+    if (st == ST_OK)
+        st = next_batch(r);
+    if (st != ST_OK)
+        return st;
+    st = training_gradient(r->training, r->batch.n, r->batch.x, r->batch.y, logits, &loss);
+    if (st != ST_OK)
+        return error_set(
+            r->err, st,
+            "the training loss is no longer a finite number (step %ju); a lower learning rate may help",
+            (uintmax_t)r->adam.steps + 1);
+    adam_update(&r->adam, training_gradients(r->training), learning_rate(r), r->config->weight_decay,
+                training_params(r->training));
+    count_batch(r, logits, loss, e);
+    e->seconds = clock_seconds() - e->started;
+    r->images_done += 3 * r->batch.n;
+    r->progress.loss = e->loss_sum / (double)e->images;
+    r->progress.images_per_s = (double)e->images / fmax(e->seconds, 1e-9);
+    return ST_OK;
+}
