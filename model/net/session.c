@@ -4,6 +4,7 @@
 #include "../core/floats.h"
 #include "model_parts.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -98,4 +99,12 @@ enum status session_run_shared(struct session *s, const struct model *m, struct 
     activations_input(&s->activations, p, 1, x);
     forward_shared(p, model_prepared(m), &s->activations, pool, s->scratch, ret_logits);
     return check_finite(1, ret_logits);
+}
+
+const float *session_features(const struct session *s, const struct model *m)
+{
+    const struct plan *p = model_plan(m);
+
+    assert(s->kernels == p->kernels && s->image_size == p->image_size); /* of another geometry: no such run */
+    return s->activations.y[p->n_blocks - 1];
 }

@@ -52,4 +52,19 @@ enum status page_parse(const struct http_request *req, struct page *ret, struct 
     return st;
 }
 
+enum status label_parse(const struct http_request *req, const char *name, int *ret_label, struct error *err)
+{
+    char text[HTTP_TEXT];
+    int label;
+
+    if (!http_query(req, name, text))
+        return ST_OK;
+    label = label_index(text, strlen(text));
+    if (label < 0)
+        return error_set(err, ST_INVALID, "'%s' must name one of the 14 findings, spelt as in %s or %s", name,
+                         LABELS[0], LABELS[N_LABELS - 1]);
+    *ret_label = label;
+    return ST_OK;
+}
+
 json_t *cursor_json(int64_t next) { return next ? json_sprintf("%" PRId64, next) : json_null(); }

@@ -11,6 +11,11 @@ MUST_USE enum status body_json(const struct http_request *req, struct http_respo
 /* ?limit= (1..100, 20 where it is missing) and ?cursor= of a list. Errors: ST_INVALID. */
 MUST_USE enum status page_parse(const struct http_request *req, struct page *ret, struct error *err);
 
+/* A finding by name in the query, such as ?explain=Mass; *ret_label is left alone where the parameter is missing.
+ * Errors: ST_INVALID (no finding has that name). */
+MUST_USE enum status label_parse(const struct http_request *req, const char *name, int *ret_label,
+                                 struct error *err);
+
 json_t *cursor_json(int64_t next); /* null for 0 */
 
 #endif

@@ -1,6 +1,7 @@
 /* server/api/predict.c - POST /predict: a picture in, one probability a finding out. */
 #include "../http/multipart.h"
 #include "cxrd/clock.h"
+#include "input.h"
 #include "prediction.h"
 
 #include <string.h>
@@ -43,11 +44,14 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
     struct served *m = NULL;
     struct session *s = NULL;
     struct prediction p;
-    const void *bytes;
-    size_t n;
-    enum status st = find_picture(req, &bytes, &n, err);
+    const void *bytes = NULL;
+    size_t n = 0;
+    int explain = EXPLAIN_NONE;
+    enum status st = label_parse(req, "explain", &explain, err);
 
     http_header_add(res, "Cache-Control", "no-store"); /* of refusals too */
+    if (st == ST_OK)
+        st = find_picture(req, &bytes, &n, err);
     if (st != ST_OK)
         goto out;
     m = registry_active(app->registry);
@@ -57,7 +61,7 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
     }
     s = sessions_take(app->sessions);
     team_enter(app->team);
-    st = predict_picture(m->model, s, app->team, &app->limits, bytes, n, &p, err);
+    st = predict_picture(m->model, s, app->team, &app->limits, bytes, n, explain, &p, err);
     team_leave(app->team);
     if (st != ST_OK)
         goto out;

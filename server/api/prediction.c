@@ -14,52 +14,61 @@ static double milliseconds_since(double *mark)
 }
 
 static enum status score(const struct model *m, struct session *s, struct team *team, const struct image *img,
-                         struct prediction *p, double *mark)
+                         int explain, struct prediction *p)
 {
     const struct preprocess *pre = model_preprocess(m);
     const size_t plane = pre->size * pre->size;
     uint8_t *grey = malloc(plane);
     float *x = malloc(plane * sizeof *x), logits[N_LABELS];
+    double mark = clock_seconds();
     enum status st = grey && x ? ST_OK : ST_NOMEM;
 
     if (st == ST_OK) {
         preprocess_resize(img, pre, grey);
         preprocess_scale(grey, plane, pre, x);
-        p->timing.preprocess = milliseconds_since(mark);
+        p->timing.preprocess = milliseconds_since(&mark);
         st = team_run(team, s, m, x, logits);
-        p->timing.forward = milliseconds_since(mark);
+        p->timing.forward = milliseconds_since(&mark);
     }
     if (st == ST_OK)
         model_probabilities(m, 1, logits, p->probability);
+    p->explained = st == ST_OK && explain != EXPLAIN_NONE;
+    if (p->explained)
+        session_explain(s, m, (size_t)explain, logits[explain], &p->explanation);
     free(x);
     free(grey);
     return st;
 }
 
+enum status predict_image(const struct model *m, struct session *s, struct team *team,
+                          const struct image *img, int explain, struct prediction *ret, struct error *err)
+{
+    enum status st;
+
+    *ret = (struct prediction){
+        .width = img->width, .height = img->height, .channels = img->channels, .bit_depth = img->bit_depth
+    };
+    st = score(m, s, team, img, explain, ret);
+    if (st == ST_NUMERIC)
+        return error_set(err, st, "the model's result for this image is not a finite number");
+    return st == ST_OK ? ST_OK : error_nomem(err);
+}
+
 enum status predict_picture(const struct model *m, struct session *s, struct team *team,
-                            const struct image_limits *limits, const void *bytes, size_t n_bytes,
+                            const struct image_limits *limits, const void *bytes, size_t n_bytes, int explain,
                             struct prediction *ret, struct error *err)
 {
     struct image img = IMAGE_INIT;
-    struct prediction p = { 0 };
-    double mark = clock_seconds();
+    double mark = clock_seconds(), decode;
     enum status st = image_decode(bytes, n_bytes, limits, &img, err);
 
     if (st != ST_OK)
         return st;
-    p.timing.decode = milliseconds_since(&mark);
-    p.width = img.width;
-    p.height = img.height;
-    p.channels = img.channels;
-    p.bit_depth = img.bit_depth;
-    st = score(m, s, team, &img, &p, &mark);
+    decode = milliseconds_since(&mark);
+    st = predict_image(m, s, team, &img, explain, ret, err);
+    ret->timing.decode = decode;
     image_release(&img);
-    if (st == ST_NUMERIC)
-        return error_set(err, st, "the model's result for this image is not a finite number");
-    if (st != ST_OK)
-        return error_nomem(err);
-    *ret = p;
-    return ST_OK;
+    return st;
 }
 
 /* Highest probability first, equal ones in class order. */
@@ -76,25 +85,37 @@ static void rank(const float *probability, size_t order[N_LABELS])
 
 static json_t *text_or_null(const char *text) { return *text ? json_string(text) : json_null(); }
 
-json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
+static json_t *findings_json(const struct prediction *p)
 {
-    const struct prediction_timing *t = &p->timing;
-    json_t *probabilities = json_object(), *findings = json_array();
+    json_t *findings = json_array();
     size_t order[N_LABELS];
 
     rank(p->probability, order);
-    for (size_t i = 0; i < N_LABELS; i++) {
-        json_object_set_new(probabilities, LABELS[i], json_real((double)p->probability[i]));
+    for (size_t i = 0; i < N_LABELS; i++)
         json_array_append_new(findings,
                               json_pack("{s:s,s:f,s:n,s:n,s:n}", "label", LABELS[order[i]], "probability",
                                         (double)p->probability[order[i]], "threshold", "positive", "auroc"));
-    }
-    return json_pack(
-        "{s:s,s:{s:s,s:s,s:s,s:o,s:o},s:o,s:o,s:{s:I,s:I,s:i,s:i},s:[],s:{s:f,s:f,s:f,s:f,s:f},s:s}", "id",
-        id, "model", "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256,
-        "job", text_or_null(m->job), "population", text_or_null(m->population), "probabilities",
-        probabilities, "findings", findings, "image", "width", (json_int_t)p->width, "height",
-        (json_int_t)p->height, "channels", (int)p->channels, "bit_depth", (int)p->bit_depth, "warnings",
-        "timing_ms", "queue", t->queue, "decode", t->decode, "preprocess", t->preprocess, "forward",
-        t->forward, "total", t->total, "intended_use", INTENDED_USE);
+    return findings;
+}
+
+static json_t *timing_json(const struct prediction_timing *t)
+{
+    return json_pack("{s:f,s:f,s:f,s:f,s:f}", "queue", t->queue, "decode", t->decode, "preprocess",
+                     t->preprocess, "forward", t->forward, "total", t->total);
+}
+
+json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
+{
+    json_t *probabilities = json_object();
+
+    for (size_t i = 0; i < N_LABELS; i++)
+        json_object_set_new(probabilities, LABELS[i], json_real((double)p->probability[i]));
+    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o},s:o,s:o,s:o*,s:{s:I,s:I,s:i,s:i},s:[],s:o,s:s}", "id", id,
+                     "model", "id", m->id, "architecture", model_network(m->model)->architecture, "sha256",
+                     m->sha256, "job", text_or_null(m->job), "population", text_or_null(m->population),
+                     "probabilities", probabilities, "findings", findings_json(p), "explanation",
+                     p->explained ? explanation_json(&p->explanation) : NULL, "image", "width",
+                     (json_int_t)p->width, "height", (json_int_t)p->height, "channels", (int)p->channels,
+                     "bit_depth", (int)p->bit_depth, "warnings", "timing_ms", timing_json(&p->timing),
+                     "intended_use", INTENDED_USE);
 }

@@ -4,6 +4,8 @@
 
 #include "app.h"
 
+#include "cxrd/explain.h"
+
 /* Milliseconds. */
 struct prediction_timing {
     double queue, decode, preprocess, forward, total;
@@ -14,15 +16,29 @@ struct prediction {
     size_t width, height;
     unsigned channels, bit_depth;
     struct prediction_timing timing;
+    bool explained;
+    struct explanation explanation;
 };
 
-/* Decode, preprocess, score. `team` may be NULL. Errors: image_decode()'s, ST_NUMERIC, ST_NOMEM. */
+/* Preprocess and score.
+ *   team     may be NULL
+ *   explain  the finding whose logit is to be explained; EXPLAIN_NONE: none
+ * Errors: ST_NUMERIC, ST_NOMEM. */
+enum { EXPLAIN_NONE = -1 };
+MUST_USE enum status predict_image(const struct model *m, struct session *s, struct team *team,
+                                   const struct image *img, int explain, struct prediction *ret,
+                                   struct error *err);
+
+/* The same, from a file's bytes. Errors: image_decode()'s too. */
 MUST_USE enum status predict_picture(const struct model *m, struct session *s, struct team *team,
                                      const struct image_limits *limits, const void *bytes, size_t n_bytes,
-                                     struct prediction *ret, struct error *err);
+                                     int explain, struct prediction *ret, struct error *err);
 
 /* The contract's reply, a new reference; NULL without memory.
  *   id  of the request */
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p);
+
+/* Its `explanation`, likewise. */
+json_t *explanation_json(const struct explanation *e);
 
 #endif

@@ -5,14 +5,16 @@
 #include "cxrd/file.h"
 #include "cxrd/weights.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct predict_options {
-    const char *weights, *url;
+    const char *weights, *url, *explain;
     bool json;
+    int label; /* of `explain` */
 };
 
 #define AT(member) offsetof(struct predict_options, member)
@@ -20,6 +22,8 @@ struct predict_options {
 static const struct option OPTIONS[] = {
     { "weights", OPTION_TEXT, AT(weights), "FILE", "a safetensors file to predict with" },
     { "url", OPTION_TEXT, AT(url), "URL", "a server to ask instead, such as http://127.0.0.1:8080" },
+    { "explain", OPTION_TEXT, AT(explain), "LABEL",
+      "say where in the picture this finding's logit comes from" },
     { "json", OPTION_FLAG, AT(json), NULL, "print the reply as JSON, one line a picture" },
 };
 
@@ -46,11 +50,12 @@ static enum status model_load(const char *path, struct served *ret, struct error
 }
 
 static enum status predict_here(const struct served *m, struct session *s, const struct file_bytes *file,
-                                json_t **ret_reply, struct error *err)
+                                int explain, json_t **ret_reply, struct error *err)
 {
     struct prediction p;
     char id[ID_SIZE];
-    enum status st = predict_picture(m->model, s, NULL, &IMAGE_LIMITS, file->data, file->size, &p, err);
+    enum status st =
+        predict_picture(m->model, s, NULL, &IMAGE_LIMITS, file->data, file->size, explain, &p, err);
 
     if (st != ST_OK)
         return st;
@@ -60,13 +65,43 @@ static enum status predict_here(const struct served *m, struct session *s, const
     return *ret_reply ? ST_OK : error_nomem(err);
 }
 
-static enum status predict_there(const char *base, const struct file_bytes *file, json_t **ret_reply,
-                                 struct error *err)
+static enum status predict_there(const char *base, const struct file_bytes *file, int explain,
+                                 json_t **ret_reply, struct error *err)
 {
-    char url[1024];
+    char path[64] = "/predict", url[1024];
 
-    client_url(base, "/predict", url, sizeof url);
+    if (explain != EXPLAIN_NONE)
+        snprintf(path, sizeof path, "/predict?explain=%s", LABELS[explain]);
+    client_url(base, path, url, sizeof url);
     return client_json("POST", url, "application/octet-stream", file->data, file->size, ret_reply, err);
+}
+
+/* The sum, and the cell that adds most to it. */
+static void print_explanation(const json_t *e)
+{
+    const char *label = json_string_value(json_object_get(e, "label"));
+    double sum = 0, most = -HUGE_VAL;
+    size_t i, j, row = 0, column = 0;
+    json_t *line, *value;
+
+    json_array_foreach (json_object_get(e, "grid"), i, line)
+        json_array_foreach (line, j, value) {
+            const double v = json_number_value(value);
+
+            sum += v;
+            if (v > most) {
+                most = v;
+                row = i + 1;
+                column = j + 1;
+            }
+        }
+    printf(
+        "  %s: logit %.4f = bias %.4f + inputs %.4f + picture %.4f, most of it from row %zu, column %zu of "
+        "%zu x %zu (%+.4f)\n",
+        label ? label : "?", json_number_value(json_object_get(e, "logit")),
+        json_number_value(json_object_get(e, "bias")), json_number_value(json_object_get(e, "inputs")), sum,
+        row, column, json_array_size(json_object_get(e, "grid")),
+        json_array_size(json_array_get(json_object_get(e, "grid"), 0)), most);
 }
 
 static void print_reply(const char *picture, const json_t *reply, bool as_json)
@@ -86,11 +121,13 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
     json_array_foreach (json_object_get(reply, "findings"), i, finding)
         printf("  %-20s %.4f\n", json_string_value(json_object_get(finding, "label")),
                json_number_value(json_object_get(finding, "probability")));
+    if (json_object_get(reply, "explanation"))
+        print_explanation(json_object_get(reply, "explanation"));
 }
 
 static int predict(int argc, char **argv)
 {
-    struct predict_options o = { 0 };
+    struct predict_options o = { .label = EXPLAIN_NONE };
     struct served m = { 0 };
     struct session *s = NULL;
     struct error err = { 0 };
@@ -104,6 +141,11 @@ static int predict(int argc, char **argv)
         fprintf(stderr, "cxrd predict: give either --weights or --url, and at least one picture\n");
         return EXIT_USAGE;
     }
+    if (o.explain && (o.label = label_index(o.explain, strlen(o.explain))) < 0) {
+        fprintf(stderr, "cxrd predict: --explain must name a finding, not '%.64s': %s\n", o.explain,
+                labels_joined());
+        return EXIT_USAGE;
+    }
     if (o.weights)
         st = model_load(o.weights, &m, &err);
     if (st == ST_OK)
@@ -114,8 +156,8 @@ static int predict(int argc, char **argv)
 
         st = file_read(argv[i], MAX_PICTURE, &file, &err);
         if (st == ST_OK)
-            st = o.weights ? predict_here(&m, s, &file, &reply, &err)
-                           : predict_there(o.url, &file, &reply, &err);
+            st = o.weights ? predict_here(&m, s, &file, o.label, &reply, &err)
+                           : predict_there(o.url, &file, o.label, &reply, &err);
         if (st == ST_OK)
             print_reply(argv[i], reply, o.json);
         json_decref(reply);

@@ -2,6 +2,7 @@
 import concurrent.futures
 import glob
 import json
+import math
 import os
 import re
 import unittest
@@ -109,6 +110,63 @@ class ThePrediction(ServerCase):
     def test_a_picture_of_the_largest_side_is_read(self):
         prediction = self.assert_prediction(self.predict(picture.flat(8192, 100, 1)))
         self.assertEqual(prediction['image'], {'width': 8192, 'height': 100, 'channels': 1, 'bit_depth': 1})
+
+
+class TheExplanation(ServerCase):
+    with_model = True
+
+    def explain(self, label, data):
+        return self.assert_prediction(self.post(f'/predict?explain={label}', data, Content_Type='image/png'))
+
+    def assert_adds_up(self, explanation):
+        total = explanation['bias'] + explanation['inputs'] + sum(map(sum, explanation['grid']))
+        self.assertLessEqual(abs(total - explanation['logit']), 1e-4 * max(1, abs(explanation['logit'])))
+
+    def test_adds_up_to_the_logit_of_every_finding(self):
+        data = picture.noise(21, 90, 70)
+        for label in dataset.LABELS:
+            with self.subTest(label):
+                prediction = self.explain(label, data)
+                explanation = prediction['explanation']
+                self.assertEqual(list(explanation), ['label', 'logit', 'bias', 'inputs', 'grid'])
+                self.assertEqual(explanation['label'], label)
+                self.assertEqual([len(row) for row in explanation['grid']], [dataset.SIZE // 16] * (dataset.SIZE // 16))
+                self.assert_adds_up(explanation)
+                uncalibrated = 1 / (1 + math.exp(-explanation['logit']))
+                self.assertAlmostEqual(prediction['probabilities'][label], uncalibrated, 6)
+
+    def test_changes_nothing_else(self):
+        plain = self.assert_prediction(self.predict(picture.noise(22)))
+        explained = self.explain('Mass', picture.noise(22))
+        self.assertNotIn('explanation', plain)
+        self.assertEqual(list(explained)[4:6], ['explanation', 'image'])
+        for part in ('probabilities', 'findings', 'image', 'model'):
+            self.assertEqual(plain[part], explained[part])
+
+    def test_is_that_of_its_own_picture_when_many_ask(self):
+        def ask(i):
+            return self.explain(dataset.LABELS[i % 14], picture.noise(30 + i % 5))['explanation']
+
+        alone = [ask(i) for i in range(70)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            self.assertEqual(list(pool.map(ask, range(70))), alone)
+
+    def test_of_no_finding_is_422(self):
+        for label in ('mass', 'Masses', '', 'No%20Finding', 'Mass%20', 'x' * 200):
+            with self.subTest(label):
+                reply = self.post(f'/predict?explain={label}', picture.noise(1), Content_Type='image/png')
+                self.assert_problem(reply, 422, "'explain' must name one of the 14 findings")
+
+    def test_is_what_cxrd_predict_says(self):
+        data = picture.noise(23, 100, 100)
+        path = os.path.join(program.new_folder('film'), 'film.png')
+        with open(path, 'wb') as file:
+            file.write(data)
+        there = self.explain('Nodule', data)['explanation']
+        for source in (('--weights', dataset.weights_path()), ('--url', self.server.url)):
+            done = program.run('predict', *source, '--json', '--explain', 'Nodule', path)
+            self.assertEqual((done.returncode, done.stderr), (0, ''))
+            self.assertEqual(json.loads(done.stdout)['explanation'], there)
 
 
 class NoPrediction(ServerCase):
