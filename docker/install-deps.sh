@@ -6,9 +6,12 @@ list=$(dirname "$0")/packages.txt
 packages=$(for set in "$@"; do awk -v set="$set" '$1 == set { print $2 }' "$list"; done | sort -u)
 [ -n "$packages" ] || { echo "install-deps.sh: no packages in: $*" >&2; exit 2; }
 
-missing=$(for p in $packages; do
-    dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -q '^installed$' || echo "$p"
-done)
+# Node comes from many places, and theirs brings npm along: Debian's npm would not install beside it.
+there() {
+    dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -q '^installed$' && return
+    case $1 in nodejs) command -v node ;; npm) command -v npm ;; *) false ;; esac >/dev/null
+}
+missing=$(for p in $packages; do there "$p" || echo "$p"; done)
 [ -n "$missing" ] || exit 0
 
 as_root=
@@ -19,4 +22,4 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q
 # shellcheck disable=SC2086 # a list of words on purpose
-$as_root apt-get install -y -q --no-install-recommends $missing
+$as_root apt-get -o DPkg::Lock::Timeout=600 install -y -q --no-install-recommends $missing
