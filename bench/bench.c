@@ -1,10 +1,11 @@
-/* bench/bench.c - how fast is the engine on this machine? Forward passes, training steps, decoding; medians of many
+/* bench/bench.c - how fast is the engine on this machine? Forward passes, training steps, the way in; medians of many
  * runs beside what the processor could do at most, as a table and as JSON.
  *
- *   bench [--json FILE] [--weights FILE --tensors FILE] IMAGE.png
+ *   bench [--json FILE] [--weights FILE --tensors FILE] [--table FILE] IMAGE.png [IMAGE.png...]
  *
- * --weights and --tensors leave behind what it ran, so that other programs can be measured on the same numbers, and
- * can be seen to give the same answers. */
+ * The first picture is decoded again and again; all of them together stand for a data set that is read. --weights and
+ * --tensors leave behind what it ran, so that other programs can be measured on the same numbers, and can be seen to
+ * give the same answers. */
 #include "bench.h"
 
 #include "cxrd/clock.h"
@@ -33,6 +34,7 @@ static const double FORWARD_GFLOP = 2e-9 * (65536.0 * 27 * 32 + 16384.0 * 9 * 32
 
 struct lane {
     struct session *session;
+    uint8_t grey[PLANE];
 };
 
 struct subject {
@@ -46,6 +48,8 @@ struct subject {
     struct adam adam;
     struct file_bytes picture;
     bool only_libpng;
+    char **paths; /* [n_paths] of all pictures */
+    size_t n_paths;
 };
 
 static void check(enum status st, const struct error *err)
@@ -127,9 +131,32 @@ static void resize(void *arg)
     preprocess_scale(grey, PLANE, &pre, s->x);
 }
 
+/* What the first epoch does for each picture before it can compute: read, decode, resize. */
+static void way_in_task(void *arg, size_t task, size_t lane)
+{
+    const struct preprocess pre = { SIZE, RESIZE_AREA, 128, 64 };
+    struct subject *s = arg;
+    struct file_bytes file = FILE_BYTES_INIT;
+    struct image img = IMAGE_INIT;
+    struct error err = { 0 };
+
+    check(file_read(s->paths[task], 64 << 20, &file, &err), &err);
+    check(image_decode(file.data, file.size, &IMAGE_LIMITS, &img, &err), &err);
+    preprocess_resize(&img, &pre, s->lanes[lane].grey);
+    image_release(&img);
+    file_bytes_release(&file);
+}
+
+static void way_in(void *arg)
+{
+    struct subject *s = arg;
+
+    pool_run(s->pool, s->n_paths, way_in_task, s);
+}
+
 /* ---- the subject ---- */
 
-static void subject_make(struct subject *s, size_t threads, const char *picture)
+static void subject_make(struct subject *s, size_t threads, char **paths, size_t n_paths)
 {
     const struct preprocess pre = { SIZE, RESIZE_AREA, 128, 64 };
     struct error err = { 0 };
@@ -155,7 +182,9 @@ static void subject_make(struct subject *s, size_t threads, const char *picture)
     check(session_new(&s->session), NULL);
     for (size_t i = 0; i < threads; i++)
         check(session_new(&s->lanes[i].session), NULL);
-    check(file_read(picture, 64 << 20, &s->picture, &err), &err);
+    check(file_read(paths[0], 64 << 20, &s->picture, &err), &err);
+    s->paths = paths;
+    s->n_paths = n_paths;
     free(params);
 }
 
@@ -229,6 +258,8 @@ static void run(struct subject *s, struct report *r, double seconds)
     report_line(r, "decode", &t, 1, 0, 0);
     t = measure(resize, s, seconds, 20);
     report_line(r, "resize 1024 to 256 and scale", &t, 1, 0, 0);
+    t = measure(way_in, s, seconds, 3);
+    report_line(r, "read, decode, resize, all cores", &t, (double)s->n_paths, 0, 0);
 }
 
 /* What the others are measured on: the weights, and x [32][256][256], y [32][14], logits [32][14] as raw float32. */
@@ -254,29 +285,33 @@ static void save_json(json_t *json, const char *path)
 
 int main(int argc, char **argv)
 {
-    const char *json = NULL, *weights = NULL, *tensors = NULL, *picture = NULL;
+    const char *json = NULL, *weights = NULL, *tensors = NULL, *table = NULL;
     const size_t threads = cores_available();
     struct subject s = { 0 };
     struct report r = { 0 };
     struct rusage usage;
     char now[CLOCK_TEXT_SIZE];
 
-    for (int i = 1; i < argc; i++) {
+    int i;
+
+    for (i = 1; i + 1 < argc; i += 2) {
         const char **place = strcmp(argv[i], "--json") == 0      ? &json
                              : strcmp(argv[i], "--weights") == 0 ? &weights
                              : strcmp(argv[i], "--tensors") == 0 ? &tensors
+                             : strcmp(argv[i], "--table") == 0   ? &table
                                                                  : NULL;
 
-        if (place && i + 1 < argc)
-            *place = argv[++i];
-        else
-            picture = argv[i];
+        if (!place)
+            break;
+        *place = argv[i + 1];
     }
-    if (!picture || !weights != !tensors) {
-        fprintf(stderr, "bench [--json FILE] [--weights FILE --tensors FILE] IMAGE.png\n");
+    if (i >= argc || !weights != !tensors) {
+        fprintf(
+            stderr,
+            "bench [--json FILE] [--weights FILE --tensors FILE] [--table FILE] IMAGE.png [IMAGE.png...]\n");
         return 2;
     }
-    subject_make(&s, threads, picture);
+    subject_make(&s, threads, argv + i, (size_t)(argc - i));
     if (weights)
         leave_behind(&s, weights, tensors);
     r.peak_1 = peak_gflops();
@@ -288,6 +323,11 @@ int main(int argc, char **argv)
            r.peak_1, r.peak_all);
     printf("%-34s %9s %9s %9s %9s %8s\n", "", "median ms", "p99 ms", "images/s", "GFLOP/s", "of peak");
     run(&s, &r, 3);
+    if (table) {
+        const struct timing t = measure_table(table, 3);
+
+        report_line(&r, "table read, filtered and split", &t, 1, 0, 0);
+    }
     getrusage(RUSAGE_SELF, &usage);
     printf("\nGFLOP by the definition of a convolution (%.2f an image forward, three times that a training "
            "step): a share of\n"

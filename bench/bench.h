@@ -13,6 +13,9 @@ struct timing {
 /* Run fn(arg) for at least `seconds` and `min_runs` times, after two that do not count. */
 struct timing measure(void (*fn)(void *arg), void *arg, double seconds, size_t min_runs);
 
+/* A table of NIH's form, from its file to a stratified split. Ends the program where the file is no such table. */
+struct timing measure_table(const char *path, double seconds);
+
 /* GFLOP/s of independent multiply-adds on one core in the kernels' instruction set: what no program can exceed. */
 double peak_gflops(void);
 

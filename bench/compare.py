@@ -7,8 +7,9 @@ import sys
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    engine, service, torch, ort, node = (json.loads((folder / f"{name}.json").read_text())
-                                         for name in ("engine", "service", "torch", "ort", "node"))
+    engine, training, service, torch, ort, node = (
+        json.loads((folder / f"{name}.json").read_text())
+        for name in ("engine", "training", "service", "torch", "ort", "node"))
     fastest = max(node, key=lambda run: run["eight clients"]["requests_per_s"])
     step = "training step, batch 32, all cores"
 
@@ -31,8 +32,13 @@ def main():
     for clients in ("one client", "eight clients"):
         ours, theirs = service[clients]["requests_per_s"], fastest[clients]["requests_per_s"]
         row(f"/predict, {clients}, against Node + sharp + ONNX Runtime", ours, theirs, "requests/s", ours / theirs)
-    idle, training = service["one client"]["p99_ms"], service["one client, while a job trains"]["p99_ms"]
-    row("/predict p99 while a job trains, against idle", training, idle, "ms", training / idle)
+    alone, beside = service["one client"]["p99_ms"], service["one client, while a job trains"]["p99_ms"]
+    row("/predict p99 while a job trains, against idle", beside, alone, "ms", beside / alone)
+    first = training["first_epoch_images_per_s"]
+    bound = 1 / (1 / engine["read, decode, resize, all cores"]["images_per_s"] + 1 / engine[step]["images_per_s"])
+    row("first epoch at 1024×1024, against decode + compute", first, bound, "images/s", first / bound)
+    print(f"\nPeak memory of the training {training['memory_mb']:.0f} MB, of the service between requests "
+          f"{service['memory_mb']:.0f} MB.")
 
 
 main()

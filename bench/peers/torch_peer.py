@@ -4,6 +4,7 @@
 torch_peer.py WEIGHTS.safetensors TENSORS ONNX_OUT   prints one JSON object; leaves the network as ONNX for the others.
 """
 import json
+import os
 import struct
 import sys
 import time
@@ -79,7 +80,8 @@ def main():
     x = raw[:n].reshape(BATCH, 1, SIZE, SIZE).expand(-1, 3, -1, -1).contiguous()
     y = raw[n:n + BATCH * LABELS].reshape(BATCH, LABELS)
     expected = raw[n + BATCH * LABELS:].reshape(BATCH, LABELS)
-    cores = torch.get_num_threads()
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(cores)
     model = Cnn4(weights).eval()
     with torch.no_grad():
         apart = (torch.sigmoid(model(x)) - torch.sigmoid(expected)).abs().max().item()
