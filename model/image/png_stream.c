@@ -45,7 +45,7 @@ enum section { BEFORE, PIXELS, AFTER };
 
 enum status png_stream_read(const uint8_t *bytes, size_t n_bytes, struct png_stream *ret)
 {
-    struct png_stream s = { malloc(n_bytes), 0, true };
+    struct png_stream s = { .data = malloc(n_bytes), .plain = true };
     enum section section = BEFORE;
     struct chunk c;
 
@@ -64,6 +64,7 @@ enum status png_stream_read(const uint8_t *bytes, size_t n_bytes, struct png_str
             section = PIXELS;
             memcpy(s.data + s.size, c.data, c.size);
             s.size += c.size;
+            s.largest = c.size > s.largest ? c.size : s.largest;
             continue;
         }
         section = section == BEFORE ? BEFORE : AFTER;

@@ -138,7 +138,7 @@ static enum after after_delimiter(const char **at, const char *end)
 enum status multipart_parse(const char *content_type, const void *body, size_t body_len,
                             struct multipart *ret, struct error *err)
 {
-    const char *at = body, *end = at + body_len;
+    const char *at = body ? body : "", *end = at + body_len;
     char delimiter[MAX_BOUNDARY + 5];
     size_t n_delimiter;
     enum status st = boundary_of(content_type, delimiter, err);

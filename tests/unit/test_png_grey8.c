@@ -67,7 +67,7 @@ Test(grey8, is_libpng_on_hostile_files) { cr_assert_gt(compare_folder("png/hosti
 /* ---- made here: every filter, every width near the number of lanes, and damage ---- */
 
 struct made {
-    uint8_t bytes[1 << 16];
+    uint8_t bytes[3 << 19];
     size_t n;
 };
 
@@ -103,6 +103,32 @@ static void make_around(struct made *m, uint32_t width, uint32_t height, const u
     put_chunk(m, "IHDR", ihdr, 13);
     put_chunk(m, "IDAT", stream, n);
     put_chunk(m, "IEND", NULL, 0);
+}
+
+/* libpng does not take a chunk of more than 1 MiB, unless the picture has as many bytes. Empty stored blocks make any
+ * stream as long as one likes. */
+Test(grey8, a_stream_in_one_huge_chunk_is_refused_as_libpng_refuses_it)
+{
+    enum { WIDTH = 16, HEIGHT = 20, BLOCK = 5, N_BLOCKS = (1 << 20) / BLOCK + 1, RAW = HEIGHT * (WIDTH + 1) };
+    const uint8_t raw[RAW] = { 0 };
+    struct made *m = malloc(sizeof *m);
+    uint8_t *stream = malloc(2 << 20), *at = stream;
+    uLongf n = 1 << 15;
+
+    cr_assert(m && stream);
+    *at++ = 0x78, *at++ = 0x01;
+    for (size_t i = 0; i < N_BLOCKS; i++, at += BLOCK)
+        memcpy(at, "\0\0\0\xff\xff", BLOCK);
+    cr_assert_eq(compress2(at, &n, raw, RAW, 9), Z_OK);
+    memmove(at, at + 2, n - 2); /* without a second header */
+    n = (uLongf)(at - stream) + n - 2;
+    make_around(m, WIDTH, HEIGHT, stream, n);
+    cr_assert_not(compare("one huge chunk", m->bytes, m->n));
+    memmove(stream + 2, stream + 2 + BLOCK * 1000, n - 2 - BLOCK * 1000);
+    make_around(m, WIDTH, HEIGHT, stream, n - BLOCK * 1000);
+    cr_assert(compare("a chunk of just under 1 MiB", m->bytes, m->n));
+    free(stream);
+    free(m);
 }
 
 static size_t deflate_rows(const uint8_t *raw, size_t n, uint8_t *stream)

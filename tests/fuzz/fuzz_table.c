@@ -1,0 +1,81 @@
+/* tests/fuzz/fuzz_table.c - the NIH table and the two lists of a split, as a data set's owner could have written them.
+ * The input: table, NUL, test list, NUL, train-and-validation list. */
+#include "fuzz.h"
+
+#include "cxrd/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check_split(const struct table *t, const struct rows *rows, const struct split *s)
+{
+    size_t sum = 0;
+
+    for (size_t part = 0; part < N_SPLITS; part++) {
+        sum += s->part[part].n;
+        for (size_t i = 0; i < s->part[part].n; i++)
+            FUZZ_CHECK(s->part[part].index[i] < t->n_rows);
+    }
+    FUZZ_CHECK(sum <= rows->n);
+}
+
+static void split_every_way(const struct table *t, const struct rows *rows, struct split_options *o)
+{
+    for (int by = SPLIT_IMAGE; by <= SPLIT_LIST; by++) {
+        struct dataset_report report = { 0 };
+        struct split s = SPLIT_INIT;
+        struct error err = { 0 };
+
+        o->by = (enum split_by)by;
+        if (split_make(t, rows, o, &s, &report, &err) == ST_OK)
+            check_split(t, rows, &s);
+        else
+            FUZZ_CHECK(err.text[0]);
+        split_release(&s);
+    }
+}
+
+static void use(const struct table *t, struct split_options *o)
+{
+    struct dataset_report report = { 0 };
+    struct rows used = ROWS_INIT, normal = ROWS_INIT;
+    struct error err = { 0 };
+
+    for (size_t i = 0; i < t->n_rows; i++)
+        FUZZ_CHECK(t->rows[i].image < t->names_size && strlen(table_image(t, i)) > 0);
+    if (table_filter(t, 120, true, &used, &normal, &report, &err) == ST_OK) {
+        FUZZ_CHECK(used.n > 0 && used.n + normal.n <= t->n_rows);
+        split_every_way(t, &used, o);
+    } else {
+        FUZZ_CHECK(err.text[0]);
+    }
+    rows_release(&used);
+    rows_release(&normal);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_part rest = { data, size };
+    const struct fuzz_part csv = fuzz_cut(&rest, '\0'), tests = fuzz_cut(&rest, '\0');
+    char *bytes = fuzz_copy(csv.data, csv.size), *test_list = fuzz_copy(tests.data, tests.size),
+         *other_list = fuzz_copy(rest.data, rest.size);
+    struct split_options o = { .test_fraction = 0.1,
+                               .val_fraction = 0.2,
+                               .seed = 1,
+                               .test_list = test_list,
+                               .test_list_size = tests.size,
+                               .train_val_list = other_list,
+                               .train_val_list_size = rest.size };
+    struct table t = TABLE_INIT;
+    struct error err = { 0 };
+
+    if (table_read(bytes, csv.size, "table.csv", &t, &err) == ST_OK)
+        use(&t, &o);
+    else
+        FUZZ_CHECK(t.rows == NULL && err.text[0]);
+    table_release(&t);
+    free(bytes);
+    free(test_list);
+    free(other_list);
+    return 0;
+}

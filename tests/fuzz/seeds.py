@@ -1,0 +1,307 @@
+#!/usr/bin/python3
+"""Write the seed corpora: small inputs of every kind, from which the fuzzers start and which ctest replays.
+
+    seeds.py            makes corpus/<target>/seed-* anew, beside the findings (found-*) that are kept there
+"""
+import json
+import os
+import struct
+import sys
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'http'))
+sys.dont_write_bytecode = True
+
+from support import picture  # noqa: E402
+
+CHANNELS = picture.CHANNELS
+
+
+# ---- pictures ----
+
+def rows(width, height, depth=8, colour=picture.GREY, filters=(0, 1, 2, 3, 4)):
+    """Rows of every filter type with something in them."""
+    per_row = (width * depth * CHANNELS[colour] + 7) // 8
+    return b''.join(bytes([filters[y % len(filters)]]) + bytes((x * 7 + y * 3) & 255 for x in range(per_row))
+                    for y in range(height))
+
+
+def assemble(width, height, stream, depth=8, colour=picture.GREY, interlace=0, before=b'', behind=b'', split=0):
+    header = struct.pack('>IIBBBBB', width, height, depth, colour, 0, 0, interlace)
+    pieces = [stream[:split], stream[split:]] if split else [stream]
+    return (picture.SIGNATURE + picture.chunk(b'IHDR', header) + before
+            + b''.join(picture.chunk(b'IDAT', piece) for piece in pieces) + behind + picture.chunk(b'IEND', b''))
+
+
+def bits(*fields):
+    """A deflate stream from (value, length) pairs, least significant bit first."""
+    number = count = 0
+    for value, length in fields:
+        number |= value << count
+        count += length
+    return number.to_bytes((count + 7) // 8, 'little')
+
+
+def reversed_code(value, length):
+    return int(format(value, f'0{length}b')[::-1], 2), length
+
+
+def zlib_stream(deflated, raw):
+    return b'\x78\x01' + deflated + struct.pack('>I', zlib.adler32(raw))
+
+
+def odd_streams():
+    """What libdeflate reads and zlib refuses: see model/image/png_grey8.c."""
+    # fixed codes: literal 0 five times, then length code 286 (258 bytes in libdeflate) at distance 1
+    zero, stop = reversed_code(0x30, 8), reversed_code(0, 7)
+    raw = bytes(259)
+    yield 'length-286', zlib_stream(bits((1, 1), (1, 2), zero, reversed_code(0xc6, 8), (0, 5), stop), raw), 258, 1, raw
+    # 287 literal codes and 30 distance codes announced
+    order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
+    used = {0: 2, 1: 2, 18: 2, 17: 2}  # codes of the code lengths: 0 -> 00, 1 -> 01, 17 -> 10, 18 -> 11
+    last = max(order.index(symbol) for symbol in used)
+    code = {0: reversed_code(0, 2), 1: reversed_code(1, 2), 17: reversed_code(2, 2), 18: reversed_code(3, 2)}
+    fields = [(1, 1), (2, 2), (30, 5), (0, 5), (last + 1 - 4, 4)]
+    fields += [(used.get(symbol, 0), 3) for symbol in order[:last + 1]]
+    # literal 0: length 1; 1..255: none (138 + 117); 256: length 1; 257..286: none (30); distance 0: none
+    fields += [code[1], code[18], (127, 7), code[18], (106, 7), code[1], code[18], (19, 7), code[0]]
+    fields += [(0, 1)] * 6 + [(1, 1)]  # six zeros, then the end
+    yield 'codes-287', zlib_stream(bits(*fields), bytes(6)), 5, 1, bytes(6)
+    # one distance code of one bit, used by its other half: literal 0, end, length 3 of two bits each
+    lengths_code = {0: reversed_code(0, 2), 1: reversed_code(1, 2), 2: reversed_code(2, 2), 18: reversed_code(3, 2)}
+    used = {0: 2, 1: 2, 2: 2, 18: 2}
+    last = max(order.index(symbol) for symbol in used)
+    fields = [(1, 1), (2, 2), (1, 5), (0, 5), (last + 1 - 4, 4)]
+    fields += [(used.get(symbol, 0), 3) for symbol in order[:last + 1]]
+    # 0: one bit; 256 and 257: two bits; distance 0: one bit
+    fields += [lengths_code[1], lengths_code[18], (127, 7), lengths_code[18], (106, 7), lengths_code[2], lengths_code[2],
+               lengths_code[1]]
+    fields += [(0, 1), reversed_code(3, 2), (1, 1), reversed_code(2, 2)]  # literal, length 3 at "1", end
+    yield 'distance-other-half', zlib_stream(bits(*fields), bytes(4)), 3, 1, bytes(4)
+
+
+def pictures():
+    grey = rows(16, 20)
+    packed = zlib.compress(grey, 9)
+    yield 'grey8', assemble(16, 20, packed)
+    yield 'grey8-stored', assemble(16, 20, zlib.compress(grey, 0))
+    yield 'grey8-split', assemble(16, 20, packed, split=7)
+    yield 'grey8-narrow', assemble(3, 9, zlib.compress(rows(3, 9)))
+    yield 'grey8-one', assemble(1, 1, zlib.compress(rows(1, 1)))
+    yield 'grey8-wide', assemble(300, 9, zlib.compress(rows(300, 9), 9))
+    yield 'grey8-described', assemble(16, 20, packed, before=picture.text(b'a b'), behind=picture.chunk(b'tIME', bytes(7)))
+    yield 'grey8-transparent', assemble(16, 20, packed, before=picture.chunk(b'tRNS', b'\0\x15'))
+    yield 'grey8-surplus', assemble(16, 19, packed)
+    yield 'grey8-short', assemble(16, 21, packed)
+    yield 'grey8-bad-filter', assemble(16, 20, zlib.compress(rows(16, 20, filters=(0, 5))))
+    yield 'grey8-cut', assemble(16, 20, packed)[:70]
+    yield 'grey8-unknown-chunk', assemble(16, 20, packed, before=picture.chunk(b'xxXx', b'1'))
+    yield 'grey8-interlaced', assemble(3, 3, zlib.compress(rows(1, 1) + rows(2, 1) + rows(1, 1) + rows(1, 2)[:4] + rows(3, 1)),
+                                       interlace=1)
+    small = zlib.compressobj(9, zlib.DEFLATED, 9)
+    yield 'grey8-small-window', assemble(16, 20, small.compress(grey) + small.flush())
+    for colour, depths in ((picture.GREY, (1, 2, 4, 16)), (picture.RGB, (8, 16)), (picture.GREY_ALPHA, (8, 16)),
+                           (picture.RGBA, (8, 16))):
+        for depth in depths:
+            yield f'colour{colour}-{depth}', assemble(9, 7, zlib.compress(rows(9, 7, depth, colour)), depth, colour)
+    palette = picture.chunk(b'PLTE', bytes(range(48)))
+    for depth in (1, 2, 4, 8):
+        yield f'palette-{depth}', assemble(5, 3, zlib.compress(bytes(((5 * depth + 7) // 8 + 1) * 3)), depth,
+                                           picture.PALETTE, before=palette + picture.chunk(b'tRNS', b'\x80\0'))
+    for name, stream, width, height, _ in odd_streams():
+        yield f'odd-{name}', assemble(width, height, stream)
+    yield 'jpeg', b'\xff\xd8\xff\xe0' + bytes(20)
+    yield 'dicom', bytes(128) + b'DICM' + bytes(8)
+
+
+# ---- forms ----
+
+def part(disposition, body, extra=b''):
+    return b'--XX\r\nContent-Disposition: ' + disposition + b'\r\n' + extra + b'\r\n' + body + b'\r\n'
+
+
+TYPE = b'multipart/form-data; boundary=XX'
+FILE = part(b'form-data; name="image"; filename="a.png"', b'\x89PNG\r\n--X', b'Content-Type: image/png\r\n')
+FIELD = part(b'form-data; name=explain', b'true')
+
+
+def forms():
+    end = b'--XX--\r\n'
+    yield 'file', TYPE + b'\n' + FILE + end
+    yield 'file-and-field', TYPE + b'\n' + FIELD + FILE + end
+    yield 'quoted-boundary', b'Multipart/Form-Data; charset=utf-8; boundary="XX"\n' + FILE + end
+    yield 'escaped-name', TYPE + b'\n' + part(b'form-data; name="a\\"b"; filename*=utf-8\'\'x', b'y') + end
+    yield 'preamble', TYPE + b'\n' + b'hello\r\n' + FIELD + end + b'bye'
+    yield 'empty-part', TYPE + b'\n' + b'--XX\r\nContent-Disposition: form-data; name="a"\r\n\r\n--XX--'
+    yield 'white-space', TYPE + b'\n' + FIELD.replace(b'--XX\r\n', b'--XX \t\r\n') + end
+    yield 'no-end', TYPE + b'\n' + FILE
+    yield 'no-name', TYPE + b'\n' + part(b'form-data', b'x') + end
+    yield 'no-boundary', b'multipart/form-data\n' + FILE + end
+    yield 'many', TYPE + b'\n' + FIELD * 17 + end
+    yield 'no-form', b'image/png\nx'
+
+
+# ---- HTTP ----
+
+def request(line, body=b'', *headers, host=b'Host: h'):
+    lines = [line, *([host] if host else []), *headers]
+    return b'\r\n'.join(lines) + b'\r\n\r\n' + body
+
+
+def http():
+    """name, how many bytes arrive at once (0: all), the bytes"""
+    job = b'{"dataset":"nih","epochs":2}'
+    json_type = b'Content-Type: application/json'
+    form = FILE + b'--XX--\r\n'
+    yield 'get', 0, request(b'GET /livez HTTP/1.1')
+    yield 'get-pieces', 3, request(b'GET /livez HTTP/1.1')
+    yield 'get-1.0', 0, request(b'GET /livez HTTP/1.0', host=None)
+    yield 'head', 0, request(b'HEAD /livez HTTP/1.1')
+    yield 'options', 0, request(b'OPTIONS /jobs HTTP/1.1')
+    yield 'not-allowed', 0, request(b'DELETE /jobs HTTP/1.1')
+    yield 'not-found', 0, request(b'GET //livez HTTP/1.1')
+    yield 'pipeline', 0, request(b'GET /livez HTTP/1.1') * 3
+    yield 'page', 0, request(b'GET /jobs?limit=3&cursor=%31&state=failed HTTP/1.1')
+    yield 'bad-page', 0, request(b'GET /jobs?limit=%zz&limit=0 HTTP/1.1')
+    yield 'job', 0, request(b'GET /jobs/0123456789abcdef HTTP/1.1', b'', b'X-Request-Id: a-b')
+    yield 'predict', 0, request(b'POST /predict HTTP/1.1', b'\x89PNG', b'Content-Length: 4', b'Content-Type: image/png')
+    yield 'predict-pieces', 7, request(b'POST /predict HTTP/1.1', form, b'Content-Length: %d' % len(form),
+                                       b'Content-Type: ' + TYPE)
+    yield 'chunked', 0, request(b'POST /predict HTTP/1.1', b'4;x=y\r\n\x89PNG\r\n0\r\nA: b\r\n\r\n', b'Transfer-Encoding: chunked')
+    yield 'chunked-pieces', 2, request(b'POST /predict HTTP/1.1', b'1\r\nx\r\nfff\r\ny', b'Transfer-Encoding: chunked')
+    yield 'expect', 0, request(b'POST /predict HTTP/1.1', b'', b'Expect: 100-continue', b'Content-Length: 5')
+    yield 'expect-late', 90, request(b'POST /predict HTTP/1.1', b'abcde', b'Expect: 100-continue', b'Content-Length: 5')
+    yield 'train', 0, request(b'POST /jobs/train HTTP/1.1', job, b'Content-Length: %d' % len(job), json_type,
+                              b'Idempotency-Key: k')
+    yield 'train-bad', 0, request(b'POST /jobs/train HTTP/1.1', b'{"epochs":"x"}', b'Content-Length: 14', json_type)
+    yield 'train-empty', 0, request(b'POST /jobs/train HTTP/1.1', b'', b'Content-Length: 0')
+    yield 'cancel', 0, request(b'POST /jobs/0123456789abcdef/cancel HTTP/1.1')
+    yield 'too-large', 0, request(b'POST /predict HTTP/1.1', b'', b'Content-Length: 99999')
+    yield 'larger', 0, request(b'POST /jobs/train HTTP/1.1', b'x' * 1100, b'Content-Length: 1100')
+    yield 'unwanted-body', 0, request(b'GET /livez HTTP/1.1', b'abc', b'Content-Length: 3')
+    yield 'two-lengths', 0, request(b'POST /predict HTTP/1.1', b'GET /livez HTTP/1.1\r\nHost: h\r\n\r\n', b'Content-Length: 0',
+                                    b'Content-Length: 33')
+    yield 'length-and-chunked', 0, request(b'POST /predict HTTP/1.1', b'0\r\n\r\n', b'Content-Length: 5', b'Transfer-Encoding: chunked')
+    yield 'odd-encoding', 0, request(b'POST /predict HTTP/1.1', b'0\r\n\r\n', b'Transfer-Encoding: gzip, chunked')
+    yield 'two-hosts', 0, request(b'GET /livez HTTP/1.1', b'', b'Host: other')
+    yield 'no-host', 0, request(b'GET /livez HTTP/1.1', host=None)
+    yield 'bad-name', 0, request(b'GET /livez HTTP/1.1', b'', b'A B: c')
+    yield 'folded', 0, request(b'GET /livez HTTP/1.1', b'', b'A: b\r\n c')
+    yield 'line-feeds', 0, b'GET /livez HTTP/1.1\nHost: h\n\n'
+    yield 'absolute', 0, request(b'GET http://h/livez HTTP/1.1')
+    yield 'nul', 0, request(b'GET /liv%00ez HTTP/1.1', b'', b'A: \0b')
+    yield 'bad-length', 0, request(b'POST /predict HTTP/1.1', b'', b'Content-Length: -1')
+    yield 'long-target', 0, request(b'GET /' + b'a' * 1100 + b' HTTP/1.1')
+    yield 'long-header', 0, request(b'GET /livez HTTP/1.1', b'', b'Idempotency-Key: ' + b'k' * 300)
+    yield 'version', 0, request(b'GET /livez HTTP/9.9')
+    yield 'garbage', 0, b'\x16\x03\x01\x02\0\x01\0'
+
+
+# ---- JSON, tables, weights ----
+
+def jobs():
+    every = {
+        'dataset': 'nih', 'csv': 'a/b.csv', 'images': 'images_*/*.png', 'recipe': 'standard', 'epochs': 3,
+        'steps_per_epoch': 0, 'validation_steps': 7, 'batch_size': 32, 'learning_rate': 1e-3, 'seed': 9007199254740991,
+        'image_size': 128, 'resize': 'area', 'input_mean': 127.5, 'input_std': 1, 'head_bias': 'zero',
+        'lr_schedule': 'cosine', 'weight_decay': 0.1, 'patience': 0, 'test_fraction': 0, 'val_fraction': 0.5,
+        'split_by': 'list', 'max_age': 90, 'drop_no_finding': False, 'init': None, 'shuffle': True,
+        'missing_images': 'fail',
+    }
+    yield 'empty', b'{}'
+    yield 'every-field', json.dumps(every).encode()
+    yield 'notebook', b'{"recipe":"notebook","dataset":"x"}'
+    yield 'infinite', b'{"learning_rate":1e300,"seed":9223372036854775808,"epochs":1e999}'
+    yield 'twice', b'{"epochs":1,"epochs":2}'
+    yield 'paths', b'{"dataset":"../x","csv":"/etc/passwd","images":"a//b","init":"zz"}'
+    yield 'kinds', b'{"epochs":"1","shuffle":0,"resize":7,"seed":1.5,"dataset":null,"nope":[[]]}'
+    yield 'unicode', '{"dataset":"\\u0000\\ud800é","\\n":1}'.encode()
+    yield 'array', b'[1]'
+    yield 'deep', b'[' * 300
+
+
+def tables():
+    columns = (b'Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,'
+               b'OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],')
+    lines = [b'%08d_000.png,%s,0,%d,%s,%s,PA,1,1,1,1,' % (i, labels, i // 2, age, sex) for i, (labels, age, sex) in enumerate(
+        [(b'Effusion', b'058Y', b'M'), (b'No Finding', b'013M', b'F'), (b'Mass|Nodule', b'58', b'M'),
+         (b'Hernia', b'414', b'F'), (b'Edema', b'001D', b'x'), (b'Mass', b'', b''), (b'Fibrosis|Nonsense', b'40', b'F')] * 3)]
+    table = b'\n'.join([columns, *lines]) + b'\n'
+    names = [line.split(b',')[0] for line in lines]
+    lists = b'\0' + b'\n'.join(names[::3]) + b'\n\0' + b'\r\n'.join(names[1::3] + names[2::3])
+    yield 'nih', table + lists
+    yield 'crlf', table.replace(b'\n', b'\r\n')
+    yield 'bom', b'\xef\xbb\xbf' + table
+    yield 'quotes', b'Finding Labels,"Image Index",Patient ID,Patient Age\n"a ""b""",x.png,1,2\n'
+    yield 'broken-quotes', b'Image Index,Finding Labels,Patient ID,Patient Age\n"x" y,2,3,4\n'
+    yield 'no-column', b'Image Index,Patient ID\nx,1\n'
+    yield 'short-row', b'Image Index,Finding Labels,Patient ID,Patient Age\nx,Mass\n'
+    yield 'same-names', b'Image Index,Finding Labels,Patient ID,Patient Age\nx,Mass,1,2\nx,Edema,1,2\nx,Mass,2,2\n\0x\nx\n\0x'
+    yield 'empty', b''
+    yield 'commas', b',' * 1100
+
+
+def tensors(size=64):
+    for name, shape in (('conv1.weight', (32, 3, 3, 3)), ('conv1.bias', (32,)), ('conv2.weight', (64, 32, 3, 3)),
+                        ('conv2.bias', (64,)), ('conv3.weight', (128, 64, 3, 3)), ('conv3.bias', (128,)),
+                        ('conv4.weight', (256, 128, 3, 3)), ('conv4.bias', (256,)),
+                        ('head.weight', (14, 256, size // 16, size // 16)), ('head.bias', (14,))):
+        yield name, shape
+
+
+def weights():
+    header, at = {}, 0
+    for name, shape in tensors():
+        n = 4
+        for side in shape:
+            n *= side
+        header[name] = {'dtype': 'F32', 'shape': shape, 'data_offsets': [at, at + n]}
+        at += n
+    meta = {'format': 'cxrd', 'architecture': 'cnn4', 'image_size': '64', 'resize': 'area', 'input_mean': '128',
+            'input_std': '64'}
+
+    def text(value):
+        return json.dumps(value, separators=(',', ':')).encode()
+
+    yield 'model', b'H' + text({'__metadata__': meta, **header})
+    yield 'model-labels', b'H' + text({'__metadata__': {**meta, 'labels': 'Atelectasis'}, **header})
+    yield 'model-large', b'H' + text({'__metadata__': {**meta, 'image_size': '256'}, **header})
+    yield 'model-infinite', b'H' + text({'__metadata__': {**meta, 'input_std': '1e999', 'input_mean': 'nan'}, **header})
+    yield 'model-less', b'H' + text({'__metadata__': meta, **dict(list(header.items())[:-1])})
+    yield 'overlap', b'H' + text({'a': {'dtype': 'F32', 'shape': [4], 'data_offsets': [0, 16]},
+                                  'b': {'dtype': 'F32', 'shape': [4], 'data_offsets': [8, 24]}})
+    yield 'many-bytes', b'H' + text({'a': {'dtype': 'U8', 'shape': [1 << 62, 1 << 62], 'data_offsets': [0, 1]}})
+    yield 'no-numbers', b'H' + text({'a': {'dtype': 'U64', 'shape': [], 'data_offsets': [0, 8]},
+                                     'b': {'dtype': 'F64', 'shape': [0, 3], 'data_offsets': [8, 8]}})
+    small = text({'a': {'dtype': 'F32', 'shape': [2], 'data_offsets': [0, 8]}})
+    yield 'whole', struct.pack('<Q', len(small)) + small + bytes(8)
+    yield 'cut', struct.pack('<Q', len(small)) + small + bytes(7)
+    yield 'long-header', struct.pack('<Q', 1 << 63) + small
+    yield 'short', b'\1\0\0'
+
+
+def write(target, seeds):
+    folder = os.path.join(HERE, 'corpus', target)
+    os.makedirs(folder, exist_ok=True)
+    for old in os.listdir(folder):
+        if old.startswith('seed-'):
+            os.unlink(os.path.join(folder, old))
+    for name, data in seeds:
+        with open(os.path.join(folder, f'seed-{name}'), 'wb') as file:
+            file.write(data)
+
+
+def main():
+    for name, stream, width, height, raw in odd_streams():
+        assert len(raw) == height * (width + 1), name
+    write('png', pictures())
+    write('multipart', forms())
+    write('http', ((name, bytes([piece]) + data) for name, piece, data in http()))
+    write('config', jobs())
+    write('table', tables())
+    write('weights', weights())
+
+
+if __name__ == '__main__':
+    main()
