@@ -35,34 +35,30 @@ static enum status fail(long status, const json_t *reply, struct error *err)
                      detail ? detail : "");
 }
 
-static enum status perform(CURL *curl, struct buf *reply, json_t **ret_reply, struct error *err)
+/* The reply's bytes; only a 2xx is one. */
+static enum status perform(CURL *curl, struct buf *reply, struct error *err)
 {
     char why[CURL_ERROR_SIZE] = "";
     const CURLcode rc = (curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why), curl_easy_perform(curl));
     long status = 0;
-    json_t *json;
+    json_t *problem;
+    enum status st;
 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
     if (rc != CURLE_OK)
         return error_set(err, ST_IO, "%s", why[0] ? why : curl_easy_strerror(rc));
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    json = reply->data ? json_loadb(reply->data, reply->len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (status < 200 || status > 299) {
-        const enum status st = fail(status, json, err);
-
-        json_decref(json);
-        return st;
-    }
-    if (!json)
-        return error_set(err, ST_IO, "the server's answer is not JSON");
-    *ret_reply = json;
-    return ST_OK;
+    if (status >= 200 && status <= 299)
+        return ST_OK;
+    problem = reply->data ? json_loadb(reply->data, reply->len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    st = fail(status, problem, err);
+    json_decref(problem);
+    return st;
 }
 
-enum status client_json(const char *method, const char *url, const char *content_type, const void *body,
-                        size_t body_len, json_t **ret_reply, struct error *err)
+enum status client_bytes(const char *method, const char *url, const char *content_type, const void *body,
+                         size_t body_len, struct buf *reply, struct error *err)
 {
-    struct buf reply = BUF_INIT(MAX_REPLY);
     struct curl_slist *headers = NULL;
     char type[128];
     CURL *curl = curl_easy_init();
@@ -77,7 +73,7 @@ enum status client_json(const char *method, const char *url, const char *content
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_SECONDS);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
     if (body) {
         snprintf(type, sizeof type, "Content-Type: %s", content_type);
         headers = curl_slist_append(curl_slist_append(NULL, type), "Expect:");
@@ -86,9 +82,25 @@ enum status client_json(const char *method, const char *url, const char *content
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_len);
     }
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-    st = perform(curl, &reply, ret_reply, err);
+    st = perform(curl, reply, err);
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
+    return st;
+}
+
+enum status client_json(const char *method, const char *url, const char *content_type, const void *body,
+                        size_t body_len, json_t **ret_reply, struct error *err)
+{
+    struct buf reply = BUF_INIT(MAX_REPLY);
+    json_t *json = NULL;
+    enum status st = client_bytes(method, url, content_type, body, body_len, &reply, err);
+
+    if (st == ST_OK && reply.data)
+        json = json_loadb(reply.data, reply.len, JSON_REJECT_DUPLICATES, NULL);
+    if (st == ST_OK && !json)
+        st = error_set(err, ST_IO, "the server's answer is not JSON");
+    if (st == ST_OK)
+        *ret_reply = json;
     buf_release(&reply);
     return st;
 }

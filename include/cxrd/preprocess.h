@@ -26,6 +26,10 @@ struct preprocess {
 const char *resize_name(enum resize r); /* "nearest", "area" */
 bool resize_parse(const char *name, enum resize *ret_resize);
 
+/* `area` to any width and height up to RESIZE_MAX_SIDE, for pictures to look at: uint8 [height][width]. */
+enum { RESIZE_MAX_SIDE = 2048 };
+void image_resize_area(const struct image *img, size_t width, size_t height, uint8_t *ret_grey);
+
 /* img -> uint8 [size][size]. Never fails, never allocates. */
 void preprocess_resize(const struct image *img, const struct preprocess *p, uint8_t *ret_grey);
 

@@ -78,27 +78,28 @@ static void row_add(const uint8_t *row, size_t out, uint32_t weight, const struc
     }
 }
 
-static void resize_area(const struct image *img, size_t size, uint8_t *out)
+void image_resize_area(const struct image *img, size_t width, size_t height, uint8_t *ret_grey)
 {
     const uint64_t total = (uint64_t)img->width * img->height; /* all weights of one result pixel */
-    struct span across[PREPROCESS_MAX_SIZE];
-    uint64_t sums[PREPROCESS_MAX_SIZE];
+    struct span across[RESIZE_MAX_SIDE];
+    uint64_t sums[RESIZE_MAX_SIDE];
 
-    for (size_t i = 0; i < size; i++)
-        across[i] = span_of(i, img->width, size);
-    for (size_t y = 0; y < size; y++, out += size) {
-        const struct span down = span_of(y, img->height, size);
+    assert(width > 0 && width <= RESIZE_MAX_SIDE && height > 0 && height <= RESIZE_MAX_SIDE);
+    for (size_t i = 0; i < width; i++)
+        across[i] = span_of(i, img->width, width);
+    for (size_t y = 0; y < height; y++, ret_grey += width) {
+        const struct span down = span_of(y, img->height, height);
 
-        memset(sums, 0, size * sizeof *sums);
+        memset(sums, 0, width * sizeof *sums);
         for (size_t r = down.first; r <= down.last; r++) {
             const uint32_t weight = r == down.first  ? down.w_first
                                     : r == down.last ? down.w_last
-                                                     : (uint32_t)size;
+                                                     : (uint32_t)height;
 
-            row_add(img->grey + r * img->width, size, weight, across, sums);
+            row_add(img->grey + r * img->width, width, weight, across, sums);
         }
-        for (size_t x = 0; x < size; x++)
-            out[x] = (uint8_t)((2 * sums[x] + total) / (2 * total)); /* half rounds up */
+        for (size_t x = 0; x < width; x++)
+            ret_grey[x] = (uint8_t)((2 * sums[x] + total) / (2 * total)); /* half rounds up */
     }
 }
 
@@ -107,7 +108,7 @@ void preprocess_resize(const struct image *img, const struct preprocess *p, uint
     assert(img->width > 0 && img->height > 0 && p->size > 0 && p->size <= PREPROCESS_MAX_SIZE);
     switch (p->resize) {
     case RESIZE_NEAREST: resize_nearest(img, p->size, ret_grey); break;
-    case RESIZE_AREA: resize_area(img, p->size, ret_grey); break;
+    case RESIZE_AREA: image_resize_area(img, p->size, p->size, ret_grey); break;
     }
 }
 

@@ -54,23 +54,6 @@ enum status predict_image(const struct model *m, struct session *s, struct team 
     return st == ST_OK ? ST_OK : error_nomem(err);
 }
 
-enum status predict_picture(const struct model *m, struct session *s, struct team *team,
-                            const struct image_limits *limits, const void *bytes, size_t n_bytes, int explain,
-                            struct prediction *ret, struct error *err)
-{
-    struct image img = IMAGE_INIT;
-    double mark = clock_seconds(), decode;
-    enum status st = image_decode(bytes, n_bytes, limits, &img, err);
-
-    if (st != ST_OK)
-        return st;
-    decode = milliseconds_since(&mark);
-    st = predict_image(m, s, team, &img, explain, ret, err);
-    ret->timing.decode = decode;
-    image_release(&img);
-    return st;
-}
-
 /* Highest probability first, equal ones in class order. */
 static void rank(const float *probability, size_t order[N_LABELS])
 {

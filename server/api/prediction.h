@@ -29,16 +29,16 @@ MUST_USE enum status predict_image(const struct model *m, struct session *s, str
                                    const struct image *img, int explain, struct prediction *ret,
                                    struct error *err);
 
-/* The same, from a file's bytes. Errors: image_decode()'s too. */
-MUST_USE enum status predict_picture(const struct model *m, struct session *s, struct team *team,
-                                     const struct image_limits *limits, const void *bytes, size_t n_bytes,
-                                     int explain, struct prediction *ret, struct error *err);
-
 /* The contract's reply, a new reference; NULL without memory.
  *   id  of the request */
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p);
 
 /* Its `explanation`, likewise. */
 json_t *explanation_json(const struct explanation *e);
+
+/* Append the picture with its contribution map and a legend to `out`, as a PNG; `p` must be explained.
+ * Errors: heatmap_png()'s. */
+MUST_USE enum status prediction_heatmap(const struct image *img, const struct prediction *p, struct buf *out,
+                                        struct error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "../api/prediction.h"
 #include "../client.h"
 #include "commands.h"
+#include "cxrd/clock.h"
 #include "cxrd/file.h"
 #include "cxrd/weights.h"
 
@@ -12,7 +13,7 @@
 #include <string.h>
 
 struct predict_options {
-    const char *weights, *url, *explain;
+    const char *weights, *url, *explain, *heatmap;
     bool json;
     int label; /* of `explain` */
 };
@@ -24,6 +25,7 @@ static const struct option OPTIONS[] = {
     { "url", OPTION_TEXT, AT(url), "URL", "a server to ask instead, such as http://127.0.0.1:8080" },
     { "explain", OPTION_TEXT, AT(explain), "LABEL",
       "say where in the picture this finding's logit comes from" },
+    { "heatmap", OPTION_TEXT, AT(heatmap), "FILE", "write the picture with that map over it, as a PNG" },
     { "json", OPTION_FLAG, AT(json), NULL, "print the reply as JSON, one line a picture" },
 };
 
@@ -49,31 +51,65 @@ static enum status model_load(const char *path, struct served *ret, struct error
     return ST_OK;
 }
 
-static enum status predict_here(const struct served *m, struct session *s, const struct file_bytes *file,
-                                int explain, json_t **ret_reply, struct error *err)
+/* A heat map goes to --heatmap, if there is one. */
+static enum status heatmap_save(const char *path, const struct buf *png, struct error *err)
 {
-    struct prediction p;
-    char id[ID_SIZE];
-    enum status st =
-        predict_picture(m->model, s, NULL, &IMAGE_LIMITS, file->data, file->size, explain, &p, err);
+    const struct iovec whole = { png->data, png->len };
 
-    if (st != ST_OK)
-        return st;
-    p.timing.total = p.timing.decode + p.timing.preprocess + p.timing.forward;
-    id_new(id);
-    *ret_reply = prediction_json(m, id, &p);
-    return *ret_reply ? ST_OK : error_nomem(err);
+    return file_replace(path, &whole, 1, err);
 }
 
-static enum status predict_there(const char *base, const struct file_bytes *file, int explain,
+static enum status predict_here(const struct predict_options *o, const struct served *m, struct session *s,
+                                const struct file_bytes *file, json_t **ret_reply, struct error *err)
+{
+    struct image img = IMAGE_INIT;
+    struct buf png = BUF_INIT(MAX_PICTURE);
+    struct prediction p;
+    char id[ID_SIZE];
+    const double begun = clock_seconds();
+    double decoded;
+    enum status st = image_decode(file->data, file->size, &IMAGE_LIMITS, &img, err);
+
+    decoded = clock_seconds();
+    if (st == ST_OK)
+        st = predict_image(m->model, s, NULL, &img, o->label, &p, err);
+    if (st == ST_OK) {
+        p.timing.decode = (decoded - begun) * 1e3;
+        p.timing.total = (clock_seconds() - begun) * 1e3;
+        id_new(id);
+        *ret_reply = prediction_json(m, id, &p);
+        st = *ret_reply ? ST_OK : error_nomem(err);
+    }
+    if (st == ST_OK && o->heatmap)
+        st = prediction_heatmap(&img, &p, &png, err);
+    if (st == ST_OK && o->heatmap)
+        st = heatmap_save(o->heatmap, &png, err);
+    buf_release(&png);
+    image_release(&img);
+    return st;
+}
+
+static enum status predict_there(const struct predict_options *o, const struct file_bytes *file,
                                  json_t **ret_reply, struct error *err)
 {
+    static const char TYPE[] = "application/octet-stream";
+    struct buf png = BUF_INIT(MAX_PICTURE);
     char path[64] = "/predict", url[1024];
+    enum status st;
 
-    if (explain != EXPLAIN_NONE)
-        snprintf(path, sizeof path, "/predict?explain=%s", LABELS[explain]);
-    client_url(base, path, url, sizeof url);
-    return client_json("POST", url, "application/octet-stream", file->data, file->size, ret_reply, err);
+    if (o->explain)
+        snprintf(path, sizeof path, "/predict?explain=%s", LABELS[o->label]);
+    client_url(o->url, path, url, sizeof url);
+    st = client_json("POST", url, TYPE, file->data, file->size, ret_reply, err);
+    if (st == ST_OK && o->heatmap) {
+        snprintf(path, sizeof path, "/predict/heatmap?label=%s", LABELS[o->label]);
+        client_url(o->url, path, url, sizeof url);
+        st = client_bytes("POST", url, TYPE, file->data, file->size, &png, err);
+        if (st == ST_OK)
+            st = heatmap_save(o->heatmap, &png, err);
+    }
+    buf_release(&png);
+    return st;
 }
 
 /* The sum, and the cell that adds most to it. */
@@ -125,6 +161,41 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
         print_explanation(json_object_get(reply, "explanation"));
 }
 
+/* What the options ask for together. False: it was said what is wrong with them. */
+static bool options_check(struct predict_options *o, size_t n_pictures)
+{
+    if (!o->weights == !o->url || n_pictures == 0) {
+        fprintf(stderr, "cxrd predict: give either --weights or --url, and at least one picture\n");
+        return false;
+    }
+    if (o->explain && (o->label = label_index(o->explain, strlen(o->explain))) < 0) {
+        fprintf(stderr, "cxrd predict: --explain must name a finding, not '%.64s': %s\n", o->explain,
+                labels_joined());
+        return false;
+    }
+    if (o->heatmap && (!o->explain || n_pictures != 1)) {
+        fprintf(stderr, "cxrd predict: --heatmap goes with --explain and one picture\n");
+        return false;
+    }
+    return true;
+}
+
+static enum status predict_file(const struct predict_options *o, const struct served *m, struct session *s,
+                                const char *path, struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    json_t *reply = NULL;
+    enum status st = file_read(path, MAX_PICTURE, &file, err);
+
+    if (st == ST_OK)
+        st = o->weights ? predict_here(o, m, s, &file, &reply, err) : predict_there(o, &file, &reply, err);
+    if (st == ST_OK)
+        print_reply(path, reply, o->json);
+    json_decref(reply);
+    file_bytes_release(&file);
+    return st;
+}
+
 static int predict(int argc, char **argv)
 {
     struct predict_options o = { .label = EXPLAIN_NONE };
@@ -137,32 +208,14 @@ static int predict(int argc, char **argv)
 
     if (!command_begin(&COMMAND_PREDICT, argc, argv, &o, &n_pictures, &exit_status))
         return exit_status;
-    if (!o.weights == !o.url || n_pictures == 0) {
-        fprintf(stderr, "cxrd predict: give either --weights or --url, and at least one picture\n");
+    if (!options_check(&o, n_pictures))
         return EXIT_USAGE;
-    }
-    if (o.explain && (o.label = label_index(o.explain, strlen(o.explain))) < 0) {
-        fprintf(stderr, "cxrd predict: --explain must name a finding, not '%.64s': %s\n", o.explain,
-                labels_joined());
-        return EXIT_USAGE;
-    }
     if (o.weights)
         st = model_load(o.weights, &m, &err);
     if (st == ST_OK)
         st = session_new(&s);
-    for (size_t i = 1; i <= n_pictures && st == ST_OK; i++) {
-        struct file_bytes file = FILE_BYTES_INIT;
-        json_t *reply = NULL;
-
-        st = file_read(argv[i], MAX_PICTURE, &file, &err);
-        if (st == ST_OK)
-            st = o.weights ? predict_here(&m, s, &file, o.label, &reply, &err)
-                           : predict_there(o.url, &file, o.label, &reply, &err);
-        if (st == ST_OK)
-            print_reply(argv[i], reply, o.json);
-        json_decref(reply);
-        file_bytes_release(&file);
-    }
+    for (size_t i = 1; i <= n_pictures && st == ST_OK; i++)
+        st = predict_file(&o, &m, s, argv[i], &err);
     if (st == ST_OK && !o.json)
         printf("%s\n", INTENDED_USE);
     session_free(s);

@@ -1,0 +1,26 @@
+/* include/cxrd/heatmap.h - an X-ray with a map over it and a legend beside it, as a PNG to look at.
+ *
+ * The picture keeps its proportions. It is shown pixel by pixel unless a side exceeds HEATMAP_MAX_SIDE: then it is
+ * reduced (by area) until none does, so that no answer is larger than a screen can show; a picture smaller than
+ * HEATMAP_MIN_SIDE is enlarged by a whole factor. The map is stretched over it, interpolated between the centres of
+ * its cells, and coloured by how far a cell is from 0 in units of the map's largest: red above, blue below, and where
+ * there is nothing the X-ray shows as it is. Nothing is drawn on the X-ray but the map: bar and text stand beside. */
+#ifndef CXRD_HEATMAP_H
+#define CXRD_HEATMAP_H
+
+#include "cxrd/image.h"
+
+enum { HEATMAP_MAX_SIDE = 2048, HEATMAP_MIN_SIDE = 512, HEATMAP_MAX_LINES = 8 };
+
+struct heatmap {
+    const struct image *xray;
+    size_t rows, columns;                 /* of the map, 1..64 each */
+    const double *map;                    /* [rows][columns], finite */
+    const char *lines[HEATMAP_MAX_LINES]; /* ASCII, below the picture, wrapped to its width; NULL: none */
+};
+
+/* Append the PNG, 8-bit RGB, to `out`. Takes at most 32 MiB of memory beside `out`.
+ * Errors: ST_LIMIT (of `out`), ST_NOMEM. */
+MUST_USE enum status heatmap_png(const struct heatmap *h, struct buf *out, struct error *err);
+
+#endif

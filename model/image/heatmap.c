@@ -1,0 +1,206 @@
+/* model/image/heatmap.c - see cxrd/heatmap.h. The canvas: the picture upper left, the colour bar on its right, the
+ * lines of text below both. */
+#include "cxrd/heatmap.h"
+
+#include "cxrd/preprocess.h"
+#include "text.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CELLS = 64, N_TICKS = 5, TICK_LETTERS = 9, MIN_COLUMNS = 40 };
+
+static const uint8_t PAPER[3] = { 18, 18, 20 }, INK[3] = { 232, 232, 232 };
+static const double RAISES[3] = { 255, 64, 40 }, LOWERS[3] = { 40, 120, 255 };
+static const double OPACITY = 0.75; /* of the largest cell; others in proportion */
+static const uint8_t BAR_GREY = 96; /* what the bar's colours lie over: a middling X-ray */
+
+struct layout {
+    size_t width, height;     /* of the picture as shown */
+    size_t scale;             /* of letters */
+    size_t margin, bar_width; /* pixels */
+    size_t bar_x, bar_height; /* the bar begins at the top margin */
+    size_t text_y, columns;   /* of the lines below */
+    size_t total_width, total_height;
+};
+
+/* How large the picture is shown. */
+static void picture_size(const struct image *img, size_t *ret_width, size_t *ret_height)
+{
+    const size_t longer = img->width > img->height ? img->width : img->height;
+
+    *ret_width = img->width;
+    *ret_height = img->height;
+    if (longer > HEATMAP_MAX_SIDE) {
+        *ret_width = (img->width * HEATMAP_MAX_SIDE + longer / 2) / longer;
+        *ret_height = (img->height * HEATMAP_MAX_SIDE + longer / 2) / longer;
+    } else if (longer < HEATMAP_MIN_SIDE) {
+        const size_t factor = (HEATMAP_MIN_SIDE + longer - 1) / longer;
+
+        *ret_width *= factor;
+        *ret_height *= factor;
+    }
+    *ret_width = *ret_width ? *ret_width : 1;
+    *ret_height = *ret_height ? *ret_height : 1;
+}
+
+static size_t count_lines(const struct heatmap *h, size_t columns)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < HEATMAP_MAX_LINES; i++)
+        for (const char *at = h->lines[i]; at && *at; n++) {
+            size_t next;
+
+            text_wrap(at, columns, &next);
+            at += next;
+        }
+    return n;
+}
+
+static struct layout layout_make(const struct heatmap *h)
+{
+    struct layout l;
+    size_t longer, letter, wide;
+
+    picture_size(h->xray, &l.width, &l.height);
+    longer = l.width > l.height ? l.width : l.height;
+    l.scale = longer < 1536 ? 2 : longer * 2 / 1024;
+    letter = TEXT_ADVANCE * l.scale;
+    l.margin = 2 * letter;
+    l.bar_width = 3 * letter;
+    l.bar_x = l.width + l.margin;
+    l.bar_height = l.height - 2 * l.margin;
+    if (l.height < 2 * l.margin + N_TICKS * 2 * TEXT_LINE * l.scale)
+        l.bar_height = N_TICKS * 2 * TEXT_LINE * l.scale;
+    wide = l.bar_x + l.bar_width + (TICK_LETTERS + 1) * letter;
+    l.total_width = wide < MIN_COLUMNS * letter + 2 * l.margin ? MIN_COLUMNS * letter + 2 * l.margin : wide;
+    l.columns = (l.total_width - 2 * l.margin) / letter;
+    l.text_y = l.bar_height + 2 * l.margin > l.height ? l.bar_height + 2 * l.margin : l.height;
+    l.text_y += l.margin;
+    l.total_height = l.text_y + count_lines(h, l.columns) * TEXT_LINE * l.scale + l.margin;
+    return l;
+}
+
+static double largest(const struct heatmap *h)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < h->rows * h->columns; i++)
+        most = fmax(most, fabs(h->map[i]));
+    return most;
+}
+
+/* A grey pixel under a colour: v in -1..1. */
+static void blend(uint8_t grey, double v, uint8_t ret[3])
+{
+    const double *colour = v < 0 ? LOWERS : RAISES, alpha = OPACITY * fabs(v);
+
+    for (size_t c = 0; c < 3; c++)
+        ret[c] = (uint8_t)lround((double)grey * (1 - alpha) + colour[c] * alpha);
+}
+
+/* Between which two cells a pixel lies, and how far towards the second. */
+struct between {
+    size_t a, b;
+    double part;
+};
+
+static struct between between_cells(size_t pixel, size_t pixels, size_t cells)
+{
+    const double at = ((double)pixel + 0.5) * (double)cells / (double)pixels - 0.5;
+    const double low = floor(at);
+    struct between r = { 0, 0, at - low };
+
+    r.a = low < 0 ? 0 : (size_t)low;
+    r.b = low < 0 ? 0 : r.a + 1 < cells ? r.a + 1 : cells - 1;
+    return r;
+}
+
+/* The picture with the map over it, into the canvas's upper left corner. */
+static void draw_picture(const struct heatmap *h, const struct layout *l, const uint8_t *grey, double most,
+                         const struct canvas *c)
+{
+    const double unit = most > 0 ? 1 / most : 0;
+    struct between across[HEATMAP_MAX_SIDE];
+
+    for (size_t x = 0; x < l->width; x++)
+        across[x] = between_cells(x, l->width, h->columns);
+    for (size_t y = 0; y < l->height; y++) {
+        const struct between down = between_cells(y, l->height, h->rows);
+        double row[MAX_CELLS];
+
+        for (size_t i = 0; i < h->columns; i++)
+            row[i] = unit * (h->map[down.a * h->columns + i] * (1 - down.part) +
+                             h->map[down.b * h->columns + i] * down.part);
+        for (size_t x = 0; x < l->width; x++) {
+            const struct between *p = &across[x];
+
+            blend(*grey++, row[p->a] * (1 - p->part) + row[p->b] * p->part, c->rgb + (y * c->width + x) * 3);
+        }
+    }
+}
+
+/* From +most at the top to -most at the bottom, with a number at both ends, the middle and between. */
+static void draw_bar(const struct layout *l, double most, const struct canvas *c)
+{
+    const size_t tick = l->scale * 4;
+
+    for (size_t y = 0; y < l->bar_height; y++) {
+        uint8_t colour[3];
+
+        blend(BAR_GREY, 1 - 2 * ((double)y + 0.5) / (double)l->bar_height, colour);
+        canvas_fill(c, l->bar_x, l->margin + y, l->bar_width, 1, colour);
+    }
+    for (size_t i = 0; i < N_TICKS; i++) {
+        const size_t y = l->margin + (l->bar_height - 1) * i / (N_TICKS - 1);
+        const double value = most * (1 - 2 * (double)i / (N_TICKS - 1));
+        char text[32];
+        int n;
+
+        n = snprintf(text, sizeof text, value == 0 ? "0" : "%+.2g", value);
+        canvas_fill(c, l->bar_x + l->bar_width, y, tick, l->scale, INK);
+        text_draw(c, l->bar_x + l->bar_width + 2 * tick, y - 3 * l->scale, l->scale, INK, text, (size_t)n);
+    }
+}
+
+static void draw_lines(const struct heatmap *h, const struct layout *l, const struct canvas *c)
+{
+    size_t y = l->text_y;
+
+    for (size_t i = 0; i < HEATMAP_MAX_LINES; i++)
+        for (const char *at = h->lines[i]; at && *at; y += TEXT_LINE * l->scale) {
+            size_t next;
+            const size_t n = text_wrap(at, l->columns, &next);
+
+            text_draw(c, l->margin, y, l->scale, INK, at, n);
+            at += next;
+        }
+}
+
+enum status heatmap_png(const struct heatmap *h, struct buf *out, struct error *err)
+{
+    const struct layout l = layout_make(h);
+    const double most = largest(h);
+    struct canvas c = { l.total_width, l.total_height, malloc(l.total_width * l.total_height * 3) };
+    uint8_t *grey = malloc(l.width * l.height);
+    enum status st = ST_OK;
+
+    assert(h->rows > 0 && h->rows <= MAX_CELLS && h->columns > 0 && h->columns <= MAX_CELLS);
+    if (!c.rgb || !grey)
+        st = error_nomem(err);
+    if (st == ST_OK) {
+        image_resize_area(h->xray, l.width, l.height, grey);
+        canvas_fill(&c, 0, 0, c.width, c.height, PAPER);
+        draw_picture(h, &l, grey, most, &c);
+        draw_bar(&l, most, &c);
+        draw_lines(h, &l, &c);
+        st = image_encode_png(c.rgb, c.width, c.height, 3, out, err);
+    }
+    free(grey);
+    free(c.rgb);
+    return st;
+}

@@ -1,0 +1,83 @@
+/* server/api/answer.c - see answer.h. */
+#include "answer.h"
+
+#include "../http/multipart.h"
+#include "cxrd/clock.h"
+
+#include <strings.h>
+
+/* The picture in a request: the body, or the one file in a multipart body. Which picture format it is, its bytes say;
+ * a Content-Type may be wrong. */
+static enum status find_picture(const struct http_request *req, const void **ret_bytes, size_t *ret_n,
+                                struct error *err)
+{
+    struct multipart parts;
+    const struct part *file = NULL;
+    enum status st;
+
+    if (req->content_encoding[0] && strcasecmp(req->content_encoding, "identity") != 0)
+        return error_set(err, ST_UNSUPPORTED, "a Content-Encoding is not accepted: send the PNG as it is");
+    if (req->body_len == 0)
+        return error_set(err, ST_FORMAT, "the request has no body: send a PNG");
+    if (!multipart_is(req->content_type)) {
+        *ret_bytes = req->body;
+        *ret_n = req->body_len;
+        return ST_OK;
+    }
+    st = multipart_parse(req->content_type, req->body, req->body_len, &parts, err);
+    if (st == ST_LIMIT)
+        st = ST_FORMAT;
+    if (st == ST_OK)
+        st = multipart_file(&parts, &file, err);
+    if (st != ST_OK)
+        return st;
+    *ret_bytes = file->data;
+    *ret_n = file->size;
+    return ST_OK;
+}
+
+/* Decode and score, as one of those that predict at this moment. */
+static enum status score(struct app *app, const void *bytes, size_t n, int explain, struct answer *a,
+                         struct error *err)
+{
+    struct session *s = sessions_take(app->sessions);
+    const double begun = clock_seconds();
+    double decode;
+    enum status st;
+
+    team_enter(app->team);
+    st = image_decode(bytes, n, &app->limits, &a->image, err);
+    decode = (clock_seconds() - begun) * 1e3;
+    if (st == ST_OK)
+        st = predict_image(a->model->model, s, app->team, &a->image, explain, &a->prediction, err);
+    a->prediction.timing.decode = decode;
+    team_leave(app->team);
+    sessions_give(app->sessions, s);
+    return st;
+}
+
+enum status answer_make(struct app *app, const struct http_request *req, int explain, struct answer *ret,
+                        struct error *err)
+{
+    const double begun = clock_seconds();
+    const void *bytes = NULL;
+    size_t n = 0;
+    enum status st = find_picture(req, &bytes, &n, err);
+
+    if (st != ST_OK)
+        return st;
+    ret->model = registry_active(app->registry);
+    if (!ret->model)
+        return error_set(err, ST_BUSY, "no model is active yet: train one, or import one and activate it");
+    st = score(app, bytes, n, explain, ret, err);
+    ret->prediction.timing.queue = (begun - req->received) * 1e3;
+    ret->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
+    return st;
+}
+
+void answer_release(struct answer *a)
+{
+    image_release(&a->image);
+    served_release(a->model);
+    a->model = NULL;
+}

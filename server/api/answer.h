@@ -1,0 +1,26 @@
+/* server/api/answer.h - what the operations that predict have in common: the picture of a request, the model that
+ * answers, a session to run it in. */
+#ifndef SERVER_API_ANSWER_H
+#define SERVER_API_ANSWER_H
+
+#include "prediction.h"
+
+struct answer {
+    struct served *model;
+    struct image image;
+    struct prediction prediction;
+};
+#define ANSWER_INIT             \
+    {                           \
+        .image = { 0, 0, NULL } \
+    }
+
+/* Score the picture that a request carries.
+ *   explain  the finding to explain, or EXPLAIN_NONE
+ *   ret      release it in any case
+ * Errors: ST_FORMAT, ST_UNSUPPORTED, ST_LIMIT (the picture), ST_BUSY (no model is active), ST_NUMERIC, ST_NOMEM. */
+MUST_USE enum status answer_make(struct app *app, const struct http_request *req, int explain,
+                                 struct answer *ret, struct error *err);
+void answer_release(struct answer *a); /* safe on ANSWER_INIT and twice */
+
+#endif

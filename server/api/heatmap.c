@@ -1,0 +1,67 @@
+/* server/api/heatmap.c - POST /predict/heatmap: a picture in, the same with a contribution map over it out. The CLI
+ * writes it too. */
+#include "cxrd/heatmap.h"
+#include "answer.h"
+#include "input.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* The legend's sentences. */
+struct legend {
+    char finding[128], map[256];
+};
+
+static void legend_write(const struct prediction *p, struct legend *ret)
+{
+    const struct explanation *e = &p->explanation;
+    double picture = 0;
+
+    for (size_t i = 0; i < e->rows * e->columns; i++)
+        picture += e->grid[i];
+    snprintf(ret->finding, sizeof ret->finding,
+             "%s: probability %.3f, logit %+.2f = bias %+.2f, inputs %+.2f, "
+             "picture %+.2f",
+             LABELS[e->label], (double)p->probability[e->label], e->logit, e->bias, e->inputs, picture);
+    snprintf(ret->map, sizeof ret->map,
+             "Colour: what each of %zu x %zu parts of the picture adds to the logit (red) or takes from it "
+             "(blue).",
+             e->rows, e->columns);
+}
+
+enum status prediction_heatmap(const struct image *img, const struct prediction *p, struct buf *out,
+                               struct error *err)
+{
+    struct legend legend;
+    const struct heatmap h = { .xray = img,
+                               .rows = p->explanation.rows,
+                               .columns = p->explanation.columns,
+                               .map = p->explanation.grid,
+                               .lines = { legend.finding, legend.map, INTENDED_USE } };
+
+    legend_write(p, &legend);
+    return heatmap_png(&h, out, err);
+}
+
+enum status heatmap_post(struct app *app, const struct http_request *req, struct http_response *res,
+                         struct error *err)
+{
+    struct answer a = ANSWER_INIT;
+    int label = EXPLAIN_NONE;
+    enum status st = label_parse(req, "label", &label, err);
+
+    http_header_add(res, "Cache-Control", "no-store");
+    if (st == ST_OK && label == EXPLAIN_NONE)
+        st = error_set(err, ST_INVALID,
+                       "'label' is missing: name the finding whose map is wanted, as in "
+                       "/predict/heatmap?label=%s",
+                       LABELS[0]);
+    if (st == ST_OK)
+        st = answer_make(app, req, label, &a, err);
+    if (st == ST_OK)
+        st = prediction_heatmap(&a.image, &a.prediction, &res->body, err);
+    if (st == ST_OK)
+        res->content_type = "image/png";
+    answer_release(&a);
+    return st;
+}
