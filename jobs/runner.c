@@ -1,6 +1,7 @@
 /* jobs/runner.c - the worker thread, see cxrd/runner.h. */
 #include "cxrd/runner.h"
 
+#include "cxrd/clock.h"
 #include "cxrd/file.h"
 #include "cxrd/image_cache.h"
 #include "cxrd/log.h"
@@ -55,12 +56,24 @@ static bool on_cancelled(void *arg)
 
 static void publish(struct work *w) { progress_publish(&w->r->progress, &w->now); }
 
+/* Tell those who watch, and keep the record if there is something new in it. Takes over `data`. */
+static void tell(struct work *w, const char *event, json_t *data, const json_t *record)
+{
+    struct error err;
+
+    if (store_job_tell(w->r->store, w->id, event, data, record, &err) != ST_OK)
+        log_text(LOG_ERROR, "job event not written", "%s", err.text);
+    json_decref(data);
+}
+
 static void on_phase(void *arg, enum train_phase phase)
 {
     struct work *w = arg;
+    char now[CLOCK_TEXT_SIZE];
 
     w->now.phase = phase;
     publish(w);
+    tell(w, "phase", json_pack("{s:s,s:s}", "phase", PHASE_NAMES[phase], "at", clock_utc(now)), NULL);
     log_event(LOG_INFO, "job phase", json_pack("{s:s,s:s}", "job", w->id, "phase", PHASE_NAMES[phase]));
 }
 
@@ -93,7 +106,7 @@ static void on_epoch(void *arg, const struct epoch_report *report)
     struct work *w = arg;
 
     json_array_append_new(json_object_get(w->record, "epochs"), epoch_json(report));
-    record_commit(w);
+    tell(w, "epoch", epoch_json(report), w->record);
 }
 
 static json_t *record_begin(size_t threads)
@@ -490,6 +503,21 @@ enum status runner_cancel(struct runner *r, const char *id, struct error *err)
         st = store_job_move(r->store, id, JOB_CANCELLED, NULL, err);
     pthread_mutex_unlock(&r->lock);
     return st;
+}
+
+bool runner_progress(struct runner *r, const char *id, struct train_progress *ret)
+{
+    struct snapshot now;
+    bool running;
+
+    pthread_mutex_lock(&r->lock);
+    running = is_running(r, id);
+    if (running)
+        progress_read(&r->progress, &now);
+    pthread_mutex_unlock(&r->lock);
+    if (running)
+        *ret = now.train;
+    return running;
 }
 
 static void progress_tell(const struct snapshot *now, json_t *job)

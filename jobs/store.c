@@ -9,12 +9,15 @@
 #include <assert.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct store {
-    pthread_mutex_t lock; /* guards db and everything done with it */
+    pthread_mutex_t lock; /* guards db, `told` and everything done with them */
     sqlite3 *db;
+    bool told;                    /* the transaction that is open adds to a journal */
+    atomic_uint_fast64_t changes; /* of all journals, counted when they are durable */
 };
 
 /* Schema changes, in order; user_version counts those that a file has. Never edit one that was released: add. */
@@ -27,6 +30,13 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE models(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
     "  created_at TEXT NOT NULL, card TEXT NOT NULL);"
     "CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL);",
+    /* every job's journal; of jobs from before, what their records say */
+    "CREATE TABLE events(job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, seq INTEGER NOT NULL,"
+    "  name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY(job, seq)) WITHOUT ROWID;"
+    "INSERT INTO events SELECT jobs.id, e.key + 1, 'epoch', e.value FROM jobs, json_each(record, '$.epochs') "
+    "e;"
+    "INSERT INTO events SELECT id, (SELECT count(*) FROM events WHERE job = jobs.id) + 1, 'state',"
+    "  json_object('state', state, 'at', coalesce(finished_at, started_at, created_at)) FROM jobs;",
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 
@@ -125,6 +135,9 @@ static enum status end(struct store *s, enum status st, struct error *err)
 {
     if (st == ST_OK)
         st = run_sql(s, "COMMIT", err);
+    if (st == ST_OK && s->told)
+        atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
+    s->told = false;
     if (st != ST_OK && !sqlite3_get_autocommit(s->db))
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     pthread_mutex_unlock(&s->lock);
@@ -185,11 +198,21 @@ static enum status interrupt_running(struct store *s, struct error *err)
 
     if (st != ST_OK)
         return st;
-    st = finish(s,
-                prepare(s, err,
-                        "UPDATE jobs SET state = 'interrupted', finished_at = ? WHERE state = 'running'", "t",
-                        clock_utc(now)),
-                err);
+    clock_utc(now);
+    st = finish(
+        s,
+        prepare(
+            s, err,
+            "INSERT INTO events SELECT id, (SELECT count(*) FROM events WHERE job = jobs.id) + 1, 'state',"
+            " json_object('state', 'interrupted', 'at', ?) FROM jobs WHERE state = 'running'",
+            "t", now),
+        err);
+    if (st == ST_OK)
+        st = finish(s,
+                    prepare(s, err,
+                            "UPDATE jobs SET state = 'interrupted', finished_at = ? WHERE state = 'running'",
+                            "t", now),
+                    err);
     return end(s, st, err);
 }
 
@@ -230,6 +253,42 @@ void store_close(struct store *s)
     sqlite3_close(s->db);
     pthread_mutex_destroy(&s->lock);
     free(s);
+}
+
+/* ---- a job's journal ---- */
+
+/* Add to it, inside a transaction. Numbers are 1, 2, 3 …: nothing is ever taken out of the middle. */
+static enum status tell(struct store *s, const char *id, const char *name, const json_t *data,
+                        struct error *err)
+{
+    char *text = json_dumps(data, JSON_COMPACT);
+    enum status st;
+
+    if (!text)
+        return error_nomem(err);
+    st = finish(s,
+                prepare(s, err,
+                        "INSERT INTO events SELECT ?1, count(*) + 1, ?2, ?3 FROM events WHERE job = ?1",
+                        "ttt", id, name, text),
+                err);
+    free(text);
+    s->told = true;
+    return st;
+}
+
+static enum status tell_state(struct store *s, const char *id, enum job_state state, const char *at,
+                              struct error *err)
+{
+    json_t *data = json_pack("{s:s,s:s}", "state", job_state_name(state), "at", at);
+    const enum status st = tell(s, id, "state", data, err);
+
+    json_decref(data);
+    return st;
+}
+
+uint64_t store_journal_changes(struct store *s)
+{
+    return atomic_load_explicit(&s->changes, memory_order_acquire);
 }
 
 /* ---- jobs ---- */
@@ -286,6 +345,8 @@ static enum status insert_job(struct store *s, const struct new_job *job, char r
             "ttttttt", ret_id, job->type, clock_utc(now), config, record, job->idempotency_key,
             job->request_sha256),
         err);
+    if (st == ST_OK)
+        st = tell_state(s, ret_id, JOB_QUEUED, now, err);
 out:
     free(record);
     free(config);
@@ -328,8 +389,11 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
                           ? "UPDATE jobs SET state = ?, started_at = ?, finished_at = NULL WHERE id = ?"
                           : "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ?";
 
+    enum status st;
+
     clock_utc(now);
-    return finish(s, prepare(s, err, sql, "ttt", job_state_name(to), to == JOB_QUEUED ? NULL : now, id), err);
+    st = finish(s, prepare(s, err, sql, "ttt", job_state_name(to), to == JOB_QUEUED ? NULL : now, id), err);
+    return st == ST_OK ? tell_state(s, id, to, now, err) : st;
 }
 
 static enum status write_record(struct store *s, const char *id, const json_t *record, struct error *err)
@@ -403,6 +467,31 @@ enum status store_job_record(struct store *s, const char *id, const json_t *reco
     return end(s, st, err);
 }
 
+enum status store_job_tell(struct store *s, const char *id, const char *name, const json_t *data,
+                           const json_t *record, struct error *err)
+{
+    enum job_state state;
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = state_of(s, id, &state, err);
+    if (st == ST_OK)
+        st = tell(s, id, name, data, err);
+    if (st == ST_OK && record)
+        st = write_record(s, id, record, err);
+    return end(s, st, err);
+}
+
+static json_t *event_row(sqlite3_stmt *stmt)
+{
+    json_t *data = column_json(stmt, 2);
+
+    return data ? json_pack("{s:I,s:s,s:o}", "seq", (json_int_t)sqlite3_column_int64(stmt, 0), "event",
+                            column(stmt, 1), "data", data)
+                : NULL;
+}
+
 static json_t *text_or_null(const char *text) { return text ? json_string(text) : json_null(); }
 
 #define JOB_COLUMNS "id, type, state, created_at, started_at, finished_at, config, record, seq"
@@ -468,6 +557,26 @@ static enum status collect(struct store *s, sqlite3_stmt *stmt, size_t limit, in
     }
     *ret_items = items;
     return ST_OK;
+}
+
+enum status store_job_events(struct store *s, const char *id, int64_t after, size_t limit,
+                             json_t **ret_events, struct error *err)
+{
+    enum job_state state;
+    enum status st;
+    int64_t next;
+
+    pthread_mutex_lock(&s->lock);
+    st = state_of(s, id, &state, err);
+    if (st == ST_OK)
+        st = collect(s,
+                     prepare(s, err,
+                             "SELECT seq, name, data FROM events WHERE job = ? AND seq > ?"
+                             " ORDER BY seq LIMIT ?",
+                             "tii", id, after, (int64_t)limit),
+                     limit, 0, event_row, ret_events, &next, err);
+    pthread_mutex_unlock(&s->lock);
+    return st;
 }
 
 /* A job in a list: what one looks for there. */

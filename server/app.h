@@ -43,6 +43,7 @@ MUST_USE enum status team_run(struct team *t, struct session *s, const struct mo
 
 handler_fn predict_post, heatmap_post;
 handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_cancel_post;
+handler_fn job_events_get;
 handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
 handler_fn livez_get, readyz_get, version_get, openapi_get;
 

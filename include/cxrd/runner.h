@@ -46,6 +46,9 @@ MUST_USE enum status runner_cancel(struct runner *r, const char *id, struct erro
 /* A job as it is now, in the contract's shape, a new reference. Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status runner_job(struct runner *r, const char *id, json_t **ret_job, struct error *err);
 
+/* The numbers of the running job; false when it is not this one that runs. */
+bool runner_progress(struct runner *r, const char *id, struct train_progress *ret);
+
 /* Bring the running job in a list up to date with its progress. */
 void runner_refresh(struct runner *r, json_t *job);
 

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct store;
 
@@ -54,6 +55,26 @@ MUST_USE enum status store_job_record(struct store *s, const char *id, const jso
 
 /* A job in the contract's shape, a new reference. Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err);
+
+/* ---- a job's journal: what those who watch it are told, numbered 1, 2, 3 … ----
+ *
+ * Every change of state is in it by itself, in the transaction that makes it. So a number once given stands for the
+ * same event for ever, whatever happens to the server. */
+
+/* Add an event to it and, unless `record` is NULL, replace the job's record: both or neither. Errors: ST_NOTFOUND,
+ * ST_IO. */
+MUST_USE enum status store_job_tell(struct store *s, const char *id, const char *name, const json_t *data,
+                                    const json_t *record, struct error *err);
+
+/* The events after number `after`, at most `limit`: an array of {"seq","event","data"}, a new reference.
+ * Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status store_job_events(struct store *s, const char *id, int64_t after, size_t limit,
+                                      json_t **ret_events, struct error *err);
+
+/* A number that grows whenever a journal does, for those who look often. Never waits. */
+uint64_t store_journal_changes(struct store *s);
+
+/* ---- lists ---- */
 
 /* A page of a list, newest first. */
 struct page {

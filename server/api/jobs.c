@@ -6,8 +6,9 @@
 
 static json_t *links_json(const char *id)
 {
-    return json_pack("{s:o,s:o,s:o}", "self", json_sprintf("/jobs/%s", id), "cancel",
-                     json_sprintf("/jobs/%s/cancel", id), "scores", json_sprintf("/jobs/%s/scores", id));
+    return json_pack("{s:o,s:o,s:o,s:o}", "self", json_sprintf("/jobs/%s", id), "events",
+                     json_sprintf("/jobs/%s/events", id), "cancel", json_sprintf("/jobs/%s/cancel", id),
+                     "scores", json_sprintf("/jobs/%s/scores", id));
 }
 
 /* What a job has not come to yet is null, so that a record always has all of its members; an entry of a list has the

@@ -10,6 +10,7 @@ const struct route ROUTES[] = {
     { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, MAX_JSON, jobs_train_post },
     { "GET", "/jobs", ROLE_PREDICT, LANE_FILES, 0, jobs_get },
     { "GET", "/jobs/{id}", ROLE_PREDICT, LANE_FILES, 0, job_get },
+    { "GET", "/jobs/{id}/events", ROLE_PREDICT, LANE_FILES, 0, job_events_get },
     { "GET", "/jobs/{id}/scores", ROLE_PREDICT, LANE_FILES, 0, job_scores_get },
     { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_cancel_post },
     { "GET", "/models", ROLE_PREDICT, LANE_FILES, 0, models_get },

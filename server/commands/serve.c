@@ -18,7 +18,7 @@
 
 struct serve_options {
     const char *listen, *state, *datasets, *log_level;
-    size_t threads, queue, job_queue, max_upload, cache_bytes;
+    size_t threads, queue, job_queue, max_upload, cache_bytes, event_readers, event_ping;
     bool insecure;
 };
 
@@ -37,6 +37,10 @@ static const struct option OPTIONS[] = {
       128 << 20 },
     { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for decoded pictures; 0: none (16G)",
       0, SIZE_MAX },
+    { "event-readers", OPTION_COUNT, AT(event_readers), "N",
+      "connections that may read a job's events at a time (32)", 1, 1024 },
+    { "event-ping", OPTION_COUNT, AT(event_ping), "SECONDS",
+      "silence after which a reader of events gets a comment, so that proxies stay (15)", 1, 3600 },
     { "log-level", OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn, error or off (info)" },
     { "insecure", OPTION_FLAG, AT(insecure), NULL,
       "allow an address other than loopback, for anyone who reaches it" },
@@ -152,7 +156,9 @@ static int serve(int argc, char **argv)
                                .queue = 64,
                                .job_queue = 8,
                                .max_upload = 16 << 20,
-                               .cache_bytes = (size_t)16 << 30 };
+                               .cache_bytes = (size_t)16 << 30,
+                               .event_readers = 32,
+                               .event_ping = 15 };
     struct server s = { .lock = -1 };
     struct error err = { 0 };
     size_t n_arguments;
@@ -168,7 +174,13 @@ static int serve(int argc, char **argv)
     if (st == ST_OK)
         st = app_start(&s, &o, &err);
     if (st == ST_OK) {
-        const struct http_options http = { o.listen, o.threads, o.queue, o.max_upload, .drain_s = 15 };
+        const struct http_options http = { .listen = o.listen,
+                                           .workers = o.threads,
+                                           .queue = o.queue,
+                                           .max_upload = o.max_upload,
+                                           .max_streams = o.event_readers,
+                                           .ping_s = (double)o.event_ping,
+                                           .drain_s = 15 };
 
         st = http_start(&http, &s.app, &s.http, &err);
     }

@@ -27,6 +27,7 @@ struct http_request {
     char content_type[HTTP_TEXT]; /* header values, "" where there is none */
     char content_encoding[HTTP_TEXT];
     char idempotency_key[HTTP_TEXT];
+    char last_event_id[HTTP_TEXT];
     char request_id[HTTP_TEXT]; /* taken from X-Request-Id or made */
     double received;            /* clock_seconds() when the body was complete */
     bool draining;              /* the server is about to stop */
@@ -37,12 +38,22 @@ bool http_query(const struct http_request *req, const char *name, char ret[HTTP_
 
 enum { MAX_HEADERS = 6 };
 
+/* Where the events of a reply that goes on come from, see sse.h. */
+struct http_stream {
+    /* Append what is new, as server-sent events; *ret_ended: nothing will follow. A failure ends the stream. Called by
+     * one thread for all streams, so it must not wait for what may take long. NULL: there is no stream. */
+    enum status (*more)(void *arg, struct buf *out, bool *ret_ended);
+    void (*close)(void *arg); /* once, at the end */
+    void *arg;
+};
+
 struct http_response {
     int status; /* 0: 200 when the handler returns ST_OK, else what the status code stands for */
     const char *content_type; /* NULL: application/json */
     struct buf body;          /* owned; handed to the network layer */
     int fd;                   /* instead of a body: send this file, then close it; -1: none */
     size_t fd_size;
+    struct http_stream stream; /* instead of a body: events that go on; taken over */
     struct {
         const char *name;
         char value[HTTP_TEXT];
@@ -90,6 +101,8 @@ struct http_options {
     size_t workers;     /* of LANE_PREDICT */
     size_t queue;       /* requests that may wait in a lane */
     size_t max_upload;  /* bytes */
+    size_t max_streams; /* readers of events at a time */
+    double ping_s;      /* seconds of silence after which they get a comment */
     double drain_s;     /* how long http_stop() waits for requests in flight */
 };
 

@@ -8,6 +8,7 @@
 #include "lanes.h"
 #include "listen.h"
 #include "problem.h"
+#include "sse.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
@@ -28,6 +29,7 @@ enum {
     FILE_QUEUE = 64,
     CONNECTION_MEMORY = 16384,
     IDLE_SECONDS = 15,
+    STREAM_BLOCK = 4096,
     MAX_TARGET = 1024,           /* bytes of a path with its query */
     MAX_REPLY = 128 << 20,       /* of a body made in memory */
     MAX_BODIES_HELD = 128 << 20, /* of all request bodies together */
@@ -39,7 +41,8 @@ struct http {
     struct app *app;
     struct MHD_Daemon *daemon;
     struct lane_queue *lanes[N_LANES]; /* LANE_INLINE has none */
-    int listen_fd;                     /* while it is ours to close */
+    struct sse *streams;
+    int listen_fd; /* while it is ours to close */
     char address[ADDRESS_SIZE];
     atomic_bool draining;
     atomic_size_t bodies_held; /* bytes */
@@ -70,6 +73,7 @@ struct exchange {
     char method[16]; /* longer ones are cut: they match no route */
     struct http_request req;
     struct http_response res;
+    struct sse_reader *reader; /* of a reply that goes on */
 };
 
 /* ---- the head: what must be right before anything is believed ---- */
@@ -106,9 +110,8 @@ static void keep_header(const char *name, const char *value, size_t n, struct ht
         const char *name;
         char *place;
     } kept[] = {
-        { "Content-Type", req->content_type },
-        { "Content-Encoding", req->content_encoding },
-        { "Idempotency-Key", req->idempotency_key },
+        { "Content-Type", req->content_type },       { "Content-Encoding", req->content_encoding },
+        { "Idempotency-Key", req->idempotency_key }, { "Last-Event-ID", req->last_event_id },
         { "X-Request-Id", req->request_id },
     };
 
@@ -180,11 +183,27 @@ static void settle_request_id(struct http_request *req)
 
 /* ---- replies ---- */
 
+static void stream_sleep(void *connection) { MHD_suspend_connection(connection); }
+static void stream_wake(void *connection) { MHD_resume_connection(connection); }
+
+/* The next bytes of an event stream. Nothing to say: the connection sleeps, since libmicrohttpd would ask again and
+ * again. */
+static ssize_t on_stream(void *arg, uint64_t at, char *ret, size_t max)
+{
+    struct exchange *x = arg;
+    const ssize_t n = sse_read(x->reader, ret, max, stream_sleep);
+
+    (void)at;
+    return n == SSE_ENDED ? MHD_CONTENT_READER_END_OF_STREAM : n;
+}
+
 static struct MHD_Response *response_make(struct exchange *x)
 {
     struct http_response *res = &x->res;
     struct MHD_Response *r;
 
+    if (x->reader)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_stream, x, NULL);
     if (res->fd >= 0) {
         r = MHD_create_response_from_fd64(res->fd_size, res->fd); /* closes it */
         if (r)
@@ -347,8 +366,10 @@ static enum MHD_Result refuse_body(struct exchange *x)
 static void handle(struct exchange *x)
 {
     struct error err = { 0 };
-    const enum status st = x->route->handler(x->http->app, &x->req, &x->res, &err);
+    enum status st = x->route->handler(x->http->app, &x->req, &x->res, &err);
 
+    if (st == ST_OK && x->res.stream.more)
+        st = sse_open(x->http->streams, &x->res.stream, stream_wake, x->connection, &x->reader, &err);
     if (st != ST_OK)
         problem_write(&x->req, st, &err, &x->res);
     else if (x->res.status == 0)
@@ -463,6 +484,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
     if (!x)
         return;
     log_access(x);
+    sse_close(x->reader);
     body_drop(x);
     buf_release(&x->res.body);
     if (x->res.fd >= 0)
@@ -533,6 +555,8 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     if (st == ST_OK)
         st = lane_start(FILE_WORKERS, FILE_QUEUE, on_item, &h->lanes[LANE_FILES], err);
     if (st == ST_OK)
+        st = sse_start(options->max_streams, options->ping_s, &h->streams, err);
+    if (st == ST_OK)
         st = daemon_start(h, err);
     if (st != ST_OK) {
         http_stop(h);
@@ -567,6 +591,7 @@ void http_stop(struct http *h)
     if (!h)
         return;
     atomic_store(&h->draining, true);
+    sse_stop(h->streams);
     if (h->daemon) {
         MHD_quiesce_daemon(h->daemon); /* gives the listening socket back */
         wait_quiet(h);
@@ -578,6 +603,7 @@ void http_stop(struct http *h)
         MHD_stop_daemon(h->daemon); /* until here its threads may still push, and are refused */
     for (int i = 0; i < N_LANES; i++)
         lane_free(h->lanes[i]);
+    sse_free(h->streams);
     if (h->listen_fd >= 0)
         close(h->listen_fd);
     pthread_cond_destroy(&h->quiet);

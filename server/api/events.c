@@ -1,0 +1,170 @@
+/* server/api/events.c - GET /jobs/<id>/events: a job as it goes on.
+ *
+ * Changes of state, phases and epochs come from the job's journal in the store, so that a reader who comes back, even
+ * after a restart, misses none. Steps are the newest numbers at the time: a reader who was slow has missed some. An id
+ * is the number of a journal's event times ID_STRIDE; a step adds its number within the epoch. */
+#include "app.h"
+#include "cxrd/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ID_STRIDE = 10000000, HELPING = 64 /* events at a time */ };
+
+static const double STEP_SECONDS = 0.25; /* at least, between two steps */
+
+struct watch {
+    struct app *app;
+    char job[ID_SIZE];
+    int64_t seq;      /* of the last journal event that was told */
+    uint64_t changes; /* of the journals, when it was last read to its end */
+    bool read_once;
+    bool over; /* the last event told was an end */
+    struct train_progress told;
+    double told_at;
+};
+
+static void put_event(struct buf *out, int64_t id, const char *event, const json_t *data)
+{
+    char *text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(9));
+
+    if (text)
+        buf_printf(out, "id: %" PRId64 "\nevent: %s\ndata: %s\n\n", id, event, text);
+    else
+        out->failed = ST_NOMEM;
+    free(text);
+}
+
+/* Whether an event says that nothing is going on any more. */
+static bool is_end(const char *event, const json_t *data)
+{
+    const char *name = json_string_value(json_object_get(data, "state"));
+    enum job_state state;
+
+    return strcmp(event, "state") == 0 && name && job_state_parse(name, &state) && job_has_ended(state);
+}
+
+/* The next helping of the journal; *ret_n: how many events it had. */
+static enum status tell_journal(struct watch *w, struct buf *out, size_t *ret_n)
+{
+    const uint64_t changes = store_journal_changes(w->app->store);
+    json_t *events = NULL;
+    enum status st;
+
+    *ret_n = 0;
+    if (w->read_once && changes == w->changes)
+        return ST_OK;
+    st = store_job_events(w->app->store, w->job, w->seq, HELPING, &events, NULL);
+    if (st != ST_OK)
+        return st;
+    *ret_n = json_array_size(events);
+    for (size_t i = 0; i < *ret_n; i++) {
+        const json_t *e = json_array_get(events, i), *data = json_object_get(e, "data");
+        const char *event = json_string_value(json_object_get(e, "event"));
+
+        w->seq = json_integer_value(json_object_get(e, "seq"));
+        w->over = is_end(event, data);
+        put_event(out, w->seq * ID_STRIDE, event, data);
+    }
+    if (*ret_n < HELPING) {
+        w->read_once = true;
+        w->changes = changes;
+    }
+    json_decref(events);
+    return ST_OK;
+}
+
+static void tell_step(struct watch *w, const struct train_progress *p, struct buf *out)
+{
+    const double now = clock_seconds();
+    json_t *data;
+
+    if (p->step == 0 || (p->epoch == w->told.epoch && p->step == w->told.step) ||
+        now - w->told_at < STEP_SECONDS)
+        return;
+    w->told = *p;
+    w->told_at = now;
+    data = json_pack("{s:I,s:I,s:I,s:o,s:o,s:f,s:o}", "epoch", (json_int_t)p->epoch, "step",
+                     (json_int_t)p->step, "steps", (json_int_t)p->steps, "loss", number_or_null(p->loss),
+                     "images_per_s", number_or_null(p->images_per_s), "progress", p->progress, "eta_s",
+                     p->eta_s < 0 ? json_null() : json_integer((json_int_t)p->eta_s));
+    put_event(out, w->seq * ID_STRIDE + (int64_t)p->step, "step", data);
+    json_decref(data);
+}
+
+static enum status watch_more(void *arg, struct buf *out, bool *ret_ended)
+{
+    struct watch *w = arg;
+    struct train_progress now;
+    const bool running =
+        runner_progress(w->app->runner, w->job, &now); /* before the journal: never ahead of it */
+    size_t n;
+    enum status st = tell_journal(w, out, &n);
+
+    if (st != ST_OK)
+        return st;
+    if (running && n == 0)
+        tell_step(w, &now, out);
+    *ret_ended = w->over && n < HELPING;
+    return ST_OK;
+}
+
+/* The number of the journal's event that a client had last: 0 for none. */
+static enum status parse_last(const struct http_request *req, int64_t *ret_seq, struct error *err)
+{
+    char *end;
+    long long id;
+
+    *ret_seq = 0;
+    if (!req->last_event_id[0])
+        return ST_OK;
+    errno = 0;
+    id = strtoll(req->last_event_id, &end, 10);
+    if (*end || errno || id < 0 || strspn(req->last_event_id, "0123456789") == 0)
+        return error_set(err, ST_FORMAT, "the Last-Event-ID is not one of ours");
+    *ret_seq = id / ID_STRIDE;
+    return ST_OK;
+}
+
+/* Whether there is nothing to tell and will not be: a client that gets no content does not come back. */
+static enum status check_over(struct watch *w, bool *ret_over, struct error *err)
+{
+    json_t *job = NULL, *later = NULL;
+    enum job_state state;
+    enum status st = store_job_get(w->app->store, w->job, &job, err);
+
+    if (st == ST_OK)
+        st = store_job_events(w->app->store, w->job, w->seq, 1, &later, err);
+    *ret_over = st == ST_OK && json_array_size(later) == 0 &&
+                job_state_parse(json_string_value(json_object_get(job, "state")), &state) &&
+                job_has_ended(state);
+    json_decref(later);
+    json_decref(job);
+    return st;
+}
+
+enum status job_events_get(struct app *app, const struct http_request *req, struct http_response *res,
+                           struct error *err)
+{
+    struct watch *w = calloc(1, sizeof *w);
+    bool over = false;
+    enum status st = w ? parse_last(req, &w->seq, err) : error_nomem(err);
+
+    if (st == ST_OK) {
+        w->app = app;
+        snprintf(w->job, sizeof w->job, "%s", req->id);
+        st = check_over(w, &over, err);
+    }
+    if (st != ST_OK || over) {
+        res->status = over ? 204 : 0;
+        free(w);
+        return st;
+    }
+    res->content_type = "text/event-stream";
+    http_header_add(res, "Cache-Control", "no-cache");
+    http_header_add(res, "X-Accel-Buffering", "no");
+    res->stream = (struct http_stream){ watch_more, free, w };
+    return ST_OK;
+}

@@ -1,0 +1,42 @@
+/* server/http/sse.h - replies that go on: the readers of server-sent events, and the one thread that serves them all.
+ *
+ * A few times a second that thread asks each reader's source what is new and wakes its connection. A reader has at
+ * most one helping waiting for it: while a slow one has not taken that, its source is not asked, and nothing else
+ * waits for it. It knows no network library: whoever does says how a connection is put to sleep and woken. */
+#ifndef SERVER_HTTP_SSE_H
+#define SERVER_HTTP_SSE_H
+
+#include "http.h"
+
+#include <sys/types.h>
+
+struct sse;
+struct sse_reader;
+
+/* Start the thread.
+ *   max_readers  at a time
+ *   ping_s       a comment is sent after so many seconds of silence, so that proxies keep the connection
+ * Errors: ST_NOMEM, ST_IO (no more threads). */
+MUST_USE enum status sse_start(size_t max_readers, double ping_s, struct sse **ret_sse, struct error *err);
+
+/* End all streams, each after what waits for its reader, and the thread. Readers may still read and close. Once; NULL
+ * is fine. */
+void sse_stop(struct sse *s);
+void sse_free(struct sse *s); /* one that was stopped and has no readers; NULL is fine */
+
+/* Begin a stream.
+ *   stream  taken over, even when this fails
+ *   wake    called with `connection`, by any thread, once after every `sleep` of sse_read()
+ * Errors: ST_BUSY (as many readers as there may be), ST_NOMEM. */
+MUST_USE enum status sse_open(struct sse *s, struct http_stream *stream, void (*wake)(void *connection),
+                              void *connection, struct sse_reader **ret_reader, struct error *err);
+
+enum { SSE_ASLEEP = 0, SSE_ENDED = -1 };
+
+/* Copy what waits for a reader, at most `max` bytes. Where nothing does: sleep(connection) has been called when
+ * SSE_ASLEEP is returned. */
+ssize_t sse_read(struct sse_reader *r, char *ret, size_t max, void (*sleep)(void *connection));
+
+void sse_close(struct sse_reader *r); /* NULL is fine; not while its connection sleeps */
+
+#endif
