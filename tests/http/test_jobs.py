@@ -245,7 +245,8 @@ class Record(ServerCase):
         self.assertEqual(self.accepted.status, 202)
         self.assertEqual(self.accepted.headers['location'], f'/jobs/{self.job}')
         self.assertEqual(self.accepted.json(), {'id': self.job, 'state': 'queued', 'links': {
-            'self': f'/jobs/{self.job}', 'cancel': f'/jobs/{self.job}/cancel', 'scores': f'/jobs/{self.job}/scores'}})
+            'self': f'/jobs/{self.job}', 'events': f'/jobs/{self.job}/events', 'cancel': f'/jobs/{self.job}/cancel',
+            'scores': f'/jobs/{self.job}/scores'}})
 
     def test_the_record_has_all_fields_of_the_contract(self):
         self.assertEqual(set(RECORD) - set(self.record), set())
