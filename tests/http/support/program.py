@@ -41,7 +41,7 @@ def environment(**extra):
 _libc = ctypes.CDLL(None)
 
 
-def _die_with_us():
+def die_with_us():
     """In the child: be killed when the tests are, however that happens (prctl, PR_SET_PDEATHSIG)."""
     _libc.prctl(1, signal.SIGKILL)
 
@@ -76,7 +76,7 @@ class Server:
         with open(self.log_path, 'wb') as log:
             self.process = subprocess.Popen(command + list(args), env=environment(**(env or {})),
                                             stdout=subprocess.PIPE, stderr=log, text=True,
-                                            preexec_fn=_die_with_us)
+                                            preexec_fn=die_with_us)
         self.first_line = self._first_line()
         prefix = 'listening on http://'
         if not self.first_line.startswith(prefix):
