@@ -111,9 +111,9 @@ static void on_epoch(void *arg, const struct epoch_report *report)
 
 static json_t *record_begin(size_t threads)
 {
-    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs", "validation_loss",
-                     "top5_accuracy", "baseline", "evaluation", "model", "error", "environment",
-                     environment_json(threads));
+    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs", "validation_loss",
+                     "top5_accuracy", "baseline", "calibration", "evaluation", "model", "error",
+                     "environment", environment_json(threads));
 }
 
 static void record_result(struct work *w, const struct train_result *result)
@@ -124,6 +124,7 @@ static void record_result(struct work *w, const struct train_result *result)
     json_object_set_new(w->record, "baseline",
                         json_pack("{s:o,s:o}", "validation_loss", number_or_null(result->baseline_loss),
                                   "top5_accuracy", number_or_null(result->baseline_top5_accuracy)));
+    json_object_set_new(w->record, "calibration", calibration_json(result));
     json_object_set_new(w->record, "evaluation", evaluation_json(result));
     json_object_set_new(json_object_get(w->record, "dataset"), "unreadable_images",
                         json_integer((json_int_t)result->unreadable));

@@ -4,6 +4,7 @@
 #ifndef CXRD_MODEL_H
 #define CXRD_MODEL_H
 
+#include "cxrd/calibration.h"
 #include "cxrd/labels.h"
 #include "cxrd/network.h"
 #include "cxrd/preprocess.h"
@@ -15,8 +16,8 @@ struct model;
 
 /* Make a model from its parts; `net`, `pre` and `params` [net->n_params] are copied.
  *   notes  a JSON object of strings that travel in the weights' metadata beside the required keys ("job",
- *          "created_at", "metrics", …); taken over; NULL is fine
- * Errors: ST_NUMERIC (a weight is NaN or infinite; the tensor is named), ST_INVALID (an architecture that the kernels
+ *          "created_at", "metrics", …); taken over; NULL is fine. "calibration" is obeyed: see calibration_text()
+ * Errors: ST_FORMAT (the calibration), ST_NUMERIC (a weight is NaN or infinite; the tensor is named), ST_INVALID (an architecture that the kernels
  * cannot run), ST_NOMEM. `notes` is gone even then. */
 MUST_USE enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                                json_t *notes, struct model **ret_model, struct error *err);
@@ -30,7 +31,10 @@ const struct preprocess *model_preprocess(const struct model *m);
 const float *model_params(const struct model *m);
 const json_t *model_notes(const struct model *m); /* an object, maybe empty */
 
-/* logits [n][14] -> probabilities [n][14], each finding on its own. */
+const struct calibration *model_calibration(const struct model *m);
+
+/* logits [n][14], as a session gives them -> probabilities [n][14] after the model's calibration, each finding on its
+ * own. The only way from one to the other. */
 void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob);
 
 #endif

@@ -29,6 +29,7 @@ struct train_config {
     double input_mean, input_std;
     double weight_decay;
     int64_t patience; /* epochs without a better validation loss before training ends; 0: never */
+    bool calibrate;   /* fit the step from logits to probabilities on validation, where it helps */
     double test_fraction, val_fraction;
     int split_by;
     int64_t max_age;

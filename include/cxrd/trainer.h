@@ -61,8 +61,11 @@ struct train_result {
     struct epoch_report *epochs; /* [n_epochs], owned */
     struct model *model;         /* the kept one, owned; NULL: none was made */
     size_t kept_epoch;
-    double validation_loss, top5_accuracy;        /* of the kept model */
+    double validation_loss, top5_accuracy;        /* of the kept model's epoch, before calibration */
     double baseline_loss, baseline_top5_accuracy; /* of the base rates on the same rows */
+    enum calibration_method calibration;          /* that the kept model carries */
+    double calibration_loss_before,
+        calibration_loss_after; /* on validation rows; after: that the fit has not seen */
     struct evaluation evaluation[N_SCORED];
     struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
     size_t unreadable;               /* pictures that were found but could not be decoded */
@@ -99,6 +102,7 @@ void train_result_release(struct train_result *r); /* safe on zeroes */
 /* ---- the parts of a job record, new references ---- */
 json_t *dataset_json(const struct dataset_report *report, const struct train_config *config);
 json_t *epoch_json(const struct epoch_report *report);
+json_t *calibration_json(const struct train_result *result);
 json_t *evaluation_json(const struct train_result *result); /* of all scored sets */
 json_t *environment_json(size_t threads);
 json_t *number_or_null(double v); /* null for NaN and infinity */

@@ -47,6 +47,7 @@ static const struct field FIELDS[] = {
     { "lr_schedule", CHOICE, AT(lr_schedule), .choices = SCHEDULES },
     { "weight_decay", NUMBER, AT(weight_decay), 0, 10 },
     { "patience", INTEGER, AT(patience), 0, 1000 },
+    { "calibrate", FLAG, AT(calibrate) },
     { "test_fraction", NUMBER, AT(test_fraction), 0, 0.9 },
     { "val_fraction", NUMBER, AT(val_fraction), 0.001, 0.9 },
     { "split_by", CHOICE, AT(split_by), .choices = SPLITS },
@@ -64,7 +65,6 @@ static const struct field FIELDS[] = {
     { "webhook", UNAVAILABLE },
     { "augment", UNAVAILABLE },
     { "dropout", UNAVAILABLE },
-    { "calibrate", UNAVAILABLE },
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 
@@ -107,6 +107,7 @@ static const struct train_config STANDARD = {
     .head_bias = HEAD_BIAS_BASE_RATES,
     .lr_schedule = LR_COSINE,
     .patience = 5,
+    .calibrate = true,
     .test_fraction = 0.1,
     .val_fraction = 0.2,
     .split_by = SPLIT_PATIENT,

@@ -25,6 +25,7 @@ void scores_release(struct scores *s)
     free(s->rows);
     free(s->truth);
     free(s->prob);
+    free(s->logits);
     *s = (struct scores){ 0 };
 }
 
@@ -32,8 +33,9 @@ static enum status scores_init(struct scores *s, size_t n)
 {
     *s = (struct scores){ .rows = malloc((n + 1) * sizeof *s->rows),
                           .truth = malloc((n + 1) * N_LABELS),
-                          .prob = malloc((n + 1) * N_LABELS * sizeof *s->prob) };
-    if (s->rows && s->truth && s->prob)
+                          .prob = malloc((n + 1) * N_LABELS * sizeof *s->prob),
+                          .logits = malloc((n + 1) * N_LABELS * sizeof *s->logits) };
+    if (s->rows && s->truth && s->prob && s->logits)
         return ST_OK;
     scores_release(s);
     return ST_NOMEM;
@@ -121,6 +123,7 @@ static enum status collect(const struct stretch *t, size_t n, bool strict, struc
         s->rows[s->n] = t->rows[i];
         for (size_t k = 0; k < N_LABELS; k++)
             s->truth[s->n * N_LABELS + k] = labels >> k & 1;
+        memcpy(s->logits + s->n * N_LABELS, t->logits[i], sizeof t->logits[i]);
         model_probabilities(t->model, 1, t->logits[i], s->prob + s->n * N_LABELS);
         s->n++;
     }
@@ -161,6 +164,11 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
     }
     *ret_scores = s;
     return ST_OK;
+}
+
+void scores_recalibrate(struct scores *s, const struct model *m)
+{
+    model_probabilities(m, s->n, s->logits, s->prob);
 }
 
 double scores_loss(const struct scores *s)

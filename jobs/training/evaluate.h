@@ -14,6 +14,7 @@ struct scores {
     uint32_t *rows; /* [n] */
     uint8_t *truth; /* [n][14]: 0 or 1 */
     float *prob;    /* [n][14] */
+    float *logits;  /* [n][14]: what `prob` was made of, before calibration */
 };
 void scores_release(struct scores *s); /* safe on zeroes */
 
@@ -42,6 +43,9 @@ MUST_USE enum status evaluate(const struct scores *s, struct evaluation *ret_eva
 
 /* The mean AUROC of the findings that have one; NaN where none has. Errors: ST_NOMEM. */
 MUST_USE enum status macro_auroc(const struct scores *s, double *ret_auroc);
+
+/* Make the probabilities anew, by another model's calibration. */
+void scores_recalibrate(struct scores *s, const struct model *m);
 
 double scores_loss(const struct scores *s); /* mean over rows and findings; NaN for no rows */
 double scores_top5(const struct scores *s); /* NaN where no row has a positive */

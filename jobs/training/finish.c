@@ -74,6 +74,8 @@ enum status run_evaluate(struct run *r)
     enum status st = baseline(r);
 
     if (st == ST_OK)
+        st = run_calibrate(r);
+    if (st == ST_OK)
         st = evaluate_set(r, SCORED_VALIDATION, &r->split.part[VALIDATION]);
     if (st == ST_OK)
         st = evaluate_set(r, SCORED_TEST, &r->split.part[TEST]);

@@ -69,11 +69,23 @@ void run_base_rates(const struct run *r, double rates[N_LABELS])
     }
 }
 
+void run_base_log_odds(const struct run *r, double log_odds[N_LABELS])
+{
+    const double n = (double)r->split.part[TRAIN].n;
+
+    run_base_rates(r, log_odds);
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const double p = (log_odds[k] * n + 0.5) / (n + 1);
+
+        log_odds[k] = log(p / (1 - p));
+    }
+}
+
 static void weights_begin(struct run *r)
 {
     float *params = training_params(r->training);
     const struct tensor *bias = network_tensor(&r->net, "head.bias");
-    double rates[N_LABELS];
+    double log_odds[N_LABELS];
     struct rng rng;
 
     if (r->request->init) {
@@ -84,12 +96,9 @@ static void weights_begin(struct run *r)
     network_initialise(&r->net, recipe_rules(r->config)->init, &rng, params);
     if (r->config->head_bias != HEAD_BIAS_BASE_RATES)
         return;
-    run_base_rates(r, rates);
-    for (size_t k = 0; k < N_LABELS; k++) { /* half a row is added, so that no rate is 0 or 1 */
-        const double n = (double)r->split.part[TRAIN].n, p = (rates[k] * n + 0.5) / (n + 1);
-
-        params[bias->offset + k] = (float)log(p / (1 - p));
-    }
+    run_base_log_odds(r, log_odds);
+    for (size_t k = 0; k < N_LABELS; k++)
+        params[bias->offset + k] = (float)log_odds[k];
 }
 
 enum status run_prepare(struct run *r)

@@ -72,6 +72,13 @@ static json_t *normal_evaluation_json(const struct evaluation *e)
     return json_pack("{s:o,s:o}", "rows", count(e->rows), "findings", findings);
 }
 
+json_t *calibration_json(const struct train_result *r)
+{
+    return json_pack("{s:s,s:o,s:o}", "method", calibration_name(r->calibration), "loss_before",
+                     number_or_null(r->calibration_loss_before), "loss_after",
+                     number_or_null(r->calibration_loss_after));
+}
+
 json_t *evaluation_json(const struct train_result *r)
 {
     return json_pack("{s:o,s:o,s:o}", "validation", split_evaluation_json(&r->evaluation[SCORED_VALIDATION]),

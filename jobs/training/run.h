@@ -76,6 +76,12 @@ size_t run_validation_rows(const struct run *r);
 /* How often each finding occurs among the training rows, [14]. */
 void run_base_rates(const struct run *r, double rates[N_LABELS]);
 
+/* The same as log-odds; half a row is added, so that no rate is 0 or 1. */
+void run_base_log_odds(const struct run *r, double log_odds[N_LABELS]);
+
+/* Fit a calibration on the rows that the kept model was validated on, and give it to the model if it helps. */
+MUST_USE enum status run_calibrate(struct run *r);
+
 /* Score rows with a model, with the run's progress and cancellation. Errors: scorer_run()'s. */
 MUST_USE enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
                                struct scores *ret);

@@ -1,7 +1,6 @@
 /* model/net/model.c - see cxrd/model.h. */
 #include "cxrd/model.h"
 
-#include "loss.h"
 #include "model_parts.h"
 
 #include <math.h>
@@ -16,6 +15,7 @@ struct model {
     float *params; /* [net.n_params] */
     struct plan plan;
     struct prepared prepared; /* params as the kernels read them */
+    struct calibration calibration;
     json_t *notes;
 };
 
@@ -32,12 +32,24 @@ static enum status finite_check(const struct network *net, const float *params, 
     return ST_OK;
 }
 
+/* The notes' "calibration", or none. */
+static enum status calibration_of(const json_t *notes, struct calibration *ret, struct error *err)
+{
+    const json_t *text = json_object_get(notes, "calibration");
+
+    *ret = CALIBRATION_IDENTITY;
+    return json_is_string(text) ? calibration_parse(json_string_value(text), ret, err) : ST_OK;
+}
+
 enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                       json_t *notes, struct model **ret_model, struct error *err)
 {
     struct model *m = NULL;
+    struct calibration calibration;
     enum status st = finite_check(net, params, err);
 
+    if (st == ST_OK)
+        st = calibration_of(notes, &calibration, err);
     if (st != ST_OK)
         goto out;
     m = calloc(1, sizeof *m);
@@ -45,6 +57,7 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
         atomic_init(&m->references, 1);
         m->net = *net;
         m->pre = *pre;
+        m->calibration = calibration;
         m->params = malloc(net->n_params * sizeof *m->params);
         m->notes = notes ? json_incref(notes) : json_object();
     }
@@ -90,12 +103,11 @@ const struct network *model_network(const struct model *m) { return &m->net; }
 const struct preprocess *model_preprocess(const struct model *m) { return &m->pre; }
 const float *model_params(const struct model *m) { return m->params; }
 const json_t *model_notes(const struct model *m) { return m->notes; }
+const struct calibration *model_calibration(const struct model *m) { return &m->calibration; }
 const struct plan *model_plan(const struct model *m) { return &m->plan; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 
 void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob)
 {
-    (void)m;
-    for (size_t i = 0; i < n * N_LABELS; i++)
-        ret_prob[i] = sigmoid(logits[i]);
+    calibration_apply(&m->calibration, n, logits, ret_prob);
 }

@@ -199,13 +199,14 @@ static enum status save_results(const char *folder, struct display *d, const str
     if (r->model) {
         snprintf(path, sizeof path, "%s/weights.safetensors", folder);
         st = weights_save(r->model, path, err);
-        json_object_update_new(
-            d->record,
-            json_pack("{s:o,s:o,s:o,s:{s:o,s:o},s:o}", "validation_loss", number_or_null(r->validation_loss),
-                      "top5_accuracy", number_or_null(r->top5_accuracy), "kept_epoch",
-                      json_integer((json_int_t)r->kept_epoch), "baseline", "validation_loss",
-                      number_or_null(r->baseline_loss), "top5_accuracy",
-                      number_or_null(r->baseline_top5_accuracy), "evaluation", evaluation_json(r)));
+        json_object_update_new(d->record,
+                               json_pack("{s:o,s:o,s:o,s:{s:o,s:o},s:o,s:o}", "validation_loss",
+                                         number_or_null(r->validation_loss), "top5_accuracy",
+                                         number_or_null(r->top5_accuracy), "kept_epoch",
+                                         json_integer((json_int_t)r->kept_epoch), "baseline",
+                                         "validation_loss", number_or_null(r->baseline_loss), "top5_accuracy",
+                                         number_or_null(r->baseline_top5_accuracy), "calibration",
+                                         calibration_json(r), "evaluation", evaluation_json(r)));
     }
     for (int i = 0; i < N_SCORED && st == ST_OK && r->model; i++) {
         char name[64];

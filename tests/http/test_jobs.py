@@ -12,8 +12,8 @@ from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, job_of, needs_
                           wait_training)
 
 RECORD = ('id', 'type', 'state', 'phase', 'progress', 'eta_s', 'created_at', 'started_at', 'finished_at', 'config',
-          'dataset', 'epochs', 'validation_loss', 'top5_accuracy', 'baseline', 'evaluation', 'model', 'error',
-          'environment')
+          'dataset', 'epochs', 'validation_loss', 'top5_accuracy', 'baseline', 'calibration', 'evaluation', 'model',
+          'error', 'environment')
 TIME = r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$'
 
 
@@ -43,6 +43,7 @@ class Config(ServerCase):
             'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,), 'patience': integers + (1001,),
             'test_fraction': numbers + (0.91, 1, -0.1), 'val_fraction': numbers + (0, 0.91),
             'split_by': (0, None, 'random'), 'max_age': integers + (1001,), 'drop_no_finding': (0, 1, 'true', None),
+            'calibrate': (0, 1, 'true', None, 'platt'),
             'init': (5, 'x', 'x' * 37, '00000000-0000'), 'shuffle': (0, 'false', None), 'missing_images': (0, 'ignore'),
         }
         for field, values in rows.items():
@@ -67,7 +68,7 @@ class Config(ServerCase):
     def test_fields_of_later_versions_are_refused_and_never_ignored(self):
         for field, value in (('inputs', []), ('balance', 'none'), ('promote', 'manual'), ('promote_margin', 0.005),
                              ('promote_max_drop', 0.02), ('replay_of', None), ('webhook', None), ('augment', True),
-                             ('dropout', 0), ('calibrate', False)):
+                             ('dropout', 0)):
             with self.subTest(field):
                 self.refuse({'dataset': 'tiny', field: value}, field)
 
@@ -306,7 +307,11 @@ class Record(ServerCase):
                                                 'sensitivity', 'specificity'})
                 if finding['positives'] in (0, evaluation[split]['rows']):
                     self.assertIsNone(finding['auroc'])
-        self.assertAlmostEqual(evaluation['validation']['loss'], self.record['validation_loss'], places=6)
+        if self.record['calibration']['method'] == 'none':
+            self.assertAlmostEqual(evaluation['validation']['loss'], self.record['validation_loss'], places=6)
+        else:
+            self.assertLess(evaluation['validation']['loss'], self.record['validation_loss'])
+        self.assertAlmostEqual(self.record['calibration']['loss_before'], self.record['validation_loss'], places=6)
         self.assertEqual(evaluation['no_finding']['rows'], self.record['dataset']['dropped_no_finding'])
         self.assertEqual([f['label'] for f in evaluation['no_finding']['findings']], list(dataset.LABELS))
 

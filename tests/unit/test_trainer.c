@@ -350,6 +350,38 @@ Test(train, ends_when_patience_does)
 
 /* ---- sums ---- */
 
+/* With a calibration the scores are after it and the epoch's loss before: the model says which it carries. */
+Test(train, kept_model_carries_a_calibration_where_it_helps)
+{
+    static const char *const MADE[] = { "none", "temperature", "platt" };
+    struct scores_file validation;
+    size_t helped = 0;
+
+    tiny_dataset(datasets, 200, 0);
+    for (int on = 0; on < 2; on++) {
+        struct run r =
+            trained(on ? "{" JUMPY ",\"patience\":0}" : "{" JUMPY ",\"patience\":0,\"calibrate\":false}");
+        const bool carried = json_object_get(model_notes(r.result.model), "calibration") != NULL;
+        double loss;
+
+        validation = scores_of(&r, SCORED_VALIDATION);
+        loss = scores_file_loss(&validation, validation.n, NULL);
+        cr_assert_eq(carried, r.result.calibration != CALIBRATION_NONE);
+        cr_assert_str_eq(calibration_name(model_calibration(r.result.model)->method),
+                         MADE[r.result.calibration]);
+        cr_assert(on || !carried, "a calibration that nobody asked for");
+        if (carried)
+            cr_assert_lt(loss, r.result.validation_loss);
+        else
+            check_near("loss", loss, r.result.validation_loss, 1e-6);
+        check_near("evaluated", r.result.evaluation[SCORED_VALIDATION].loss, loss, 1e-6);
+        helped += carried;
+        scores_file_release(&validation);
+        run_release(&r);
+    }
+    cr_assert_gt(helped, 0, "no run was calibrated: nothing was shown");
+}
+
 Test(train, validation_loss_and_top5_are_those_of_the_scores_of_the_kept_model)
 {
     struct run r;
@@ -357,7 +389,7 @@ Test(train, validation_loss_and_top5_are_those_of_the_scores_of_the_kept_model)
     const struct evaluation *e;
 
     tiny_dataset(datasets, 60, 0);
-    r = trained("{" JUMPY ",\"patience\":0}");
+    r = trained("{" JUMPY ",\"patience\":0,\"calibrate\":false}");
     validation = scores_of(&r, SCORED_VALIDATION);
     e = &r.result.evaluation[SCORED_VALIDATION];
     check_near("validation loss", r.result.validation_loss, scores_file_loss(&validation, validation.n, NULL),
@@ -463,7 +495,7 @@ Test(train, validation_uses_as_many_rows_as_its_steps_say)
     size_t n;
 
     tiny_dataset(datasets, 400, 0); /* 72 of them validate */
-    r = trained("{" STILL ",\"validation_steps\":1,\"shuffle\":false}");
+    r = trained("{" STILL ",\"validation_steps\":1,\"shuffle\":false,\"calibrate\":false}");
     validation = scores_of(&r, SCORED_VALIDATION);
     cr_assert_eq(validation.n, 72);
     check_near("loss of 64 rows", r.result.validation_loss, scores_file_loss(&validation, 64, NULL), 1e-6);

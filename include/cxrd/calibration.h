@@ -1,0 +1,36 @@
+/* include/cxrd/calibration.h - the last step from a logit to a probability: probability = sigmoid(scale * logit + shift).
+ *
+ * Fitted on validation rows after training (jobs/training/calibrate.h) and stored in the weights' metadata under
+ * "calibration"; without it, scale is 1 and shift 0. A scale is above 0, so the order of a finding's scores, and with it
+ * its AUROC, stays. Two ways to fit, one form:
+ *   temperature  one scale for all findings; logits move towards or away from the training rows' log-odds b:
+ *                b + scale * (logit - b). Guo et al., ICML 2017, whose scores have no base rates to move towards
+ *   platt        a scale and a shift for each finding (Platt, 1999) */
+#ifndef CXRD_CALIBRATION_H
+#define CXRD_CALIBRATION_H
+
+#include "cxrd/labels.h"
+#include "cxrd/status.h"
+
+enum calibration_method { CALIBRATION_NONE, CALIBRATION_TEMPERATURE, CALIBRATION_PLATT };
+
+struct calibration {
+    enum calibration_method method;
+    float scale[N_LABELS], shift[N_LABELS];
+};
+
+extern const struct calibration CALIBRATION_IDENTITY;
+
+const char *calibration_name(enum calibration_method m); /* "none", "temperature", "platt" */
+
+/* logits [n][14] -> probabilities [n][14]. */
+void calibration_apply(const struct calibration *c, size_t n, const float *logits, float *ret_prob);
+
+/* As the metadata has it: {"method":…,"scale":[14],"shift":[14]}, numbers that read back as the same float32. The caller
+ * owns the text (free()); NULL without memory. */
+char *calibration_text(const struct calibration *c);
+
+/* Errors: ST_FORMAT (the sentence says what is wrong). */
+MUST_USE enum status calibration_parse(const char *text, struct calibration *ret, struct error *err);
+
+#endif

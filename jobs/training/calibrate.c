@@ -1,0 +1,213 @@
+/* jobs/training/calibrate.c - see calibrate.h. Both losses are convex in what is fitted, so plain methods reach the
+ * least: bisection of the slope for one number, Newton's method for two. */
+#include "calibrate.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* A scale stays in these: near 0 the order of scores would drown in rounding. */
+static const double SCALE_MIN = 0.05, SCALE_MAX = 10;
+
+enum { PARTS = 5, BISECTIONS = 40, NEWTON_STEPS = 30 };
+
+static double probability(double logit) { return 1 / (1 + exp(-logit)); }
+
+/* Cross-entropy of one logit. */
+static double loss_of(double logit, bool positive)
+{
+    return fmax(logit, 0) - (positive ? logit : 0) + log1p(exp(-fabs(logit)));
+}
+
+static bool used(const uint8_t *parts, uint8_t left_out, size_t i) { return !parts || parts[i] != left_out; }
+
+/* ---- one scale for all ---- */
+
+/* Slope of the loss by the scale. */
+static double slope_at(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
+                       double scale)
+{
+    double slope = 0;
+
+    for (size_t i = 0; i < rows->n; i++) {
+        if (!used(parts, left_out, i))
+            continue;
+        for (size_t k = 0; k < N_LABELS; k++) {
+            const double b = rows->log_odds[k], u = (double)rows->logits[i * N_LABELS + k] - b;
+
+            slope += (probability(b + scale * u) - rows->truth[i * N_LABELS + k]) * u;
+        }
+    }
+    return slope;
+}
+
+void calibrate_temperature(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
+                           struct calibration *ret)
+{
+    double low = log(SCALE_MIN), high = log(SCALE_MAX), scale = 1;
+
+    if (slope_at(rows, parts, left_out, 1) != 0)
+        for (int step = 0; step < BISECTIONS; step++) {
+            const double middle = (low + high) / 2;
+
+            scale = exp(middle);
+            if (slope_at(rows, parts, left_out, scale) > 0)
+                high = middle;
+            else
+                low = middle;
+        }
+    ret->method = CALIBRATION_TEMPERATURE;
+    for (size_t k = 0; k < N_LABELS; k++) {
+        ret->scale[k] = (float)scale;
+        ret->shift[k] = (float)((1 - scale) * rows->log_odds[k]);
+    }
+}
+
+/* ---- a line for each finding ---- */
+
+/* One finding's line, b + scale (logit - b) + shift, and what Newton's method needs of the loss there. A row and a half
+ * of faith in "as it is" keeps findings with hardly a positive where they are: half the squared distance from (1, 0). */
+struct line {
+    double scale, shift;
+    double loss, slope[2], curve[3]; /* by scale, by shift; twice by scale, by both, twice by shift */
+};
+
+static void line_measure(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
+                         size_t k, struct line *l)
+{
+    const double b = rows->log_odds[k], from = l->scale - 1;
+
+    l->loss = (from * from + l->shift * l->shift) / 2;
+    l->slope[0] = from;
+    l->slope[1] = l->shift;
+    l->curve[0] = l->curve[2] = 1;
+    l->curve[1] = 0;
+    for (size_t i = 0; i < rows->n; i++) {
+        const double u = (double)rows->logits[i * N_LABELS + k] - b, z = b + l->scale * u + l->shift;
+        const uint8_t positive = rows->truth[i * N_LABELS + k];
+        const double p = probability(z), w = p * (1 - p);
+
+        if (!used(parts, left_out, i))
+            continue;
+        l->loss += loss_of(z, positive);
+        l->slope[0] += (p - positive) * u;
+        l->slope[1] += p - positive;
+        l->curve[0] += w * u * u;
+        l->curve[1] += w * u;
+        l->curve[2] += w;
+    }
+}
+
+/* The step that Newton's method takes, halved until the loss falls; false: it does not any more. */
+static bool line_step(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out, size_t k,
+                      struct line *l)
+{
+    const double det = l->curve[0] * l->curve[2] - l->curve[1] * l->curve[1];
+    const double by_scale = (l->curve[2] * l->slope[0] - l->curve[1] * l->slope[1]) / det;
+    const double by_shift = (l->curve[0] * l->slope[1] - l->curve[1] * l->slope[0]) / det;
+
+    for (double part = 1; part > 1e-6; part /= 2) {
+        struct line next = { .scale = l->scale - part * by_scale, .shift = l->shift - part * by_shift };
+
+        line_measure(rows, parts, left_out, k, &next);
+        if (next.loss < l->loss) {
+            *l = next;
+            return true;
+        }
+    }
+    return false;
+}
+
+void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
+                     struct calibration *ret)
+{
+    ret->method = CALIBRATION_PLATT;
+    for (size_t k = 0; k < N_LABELS; k++) {
+        struct line l = { .scale = 1 };
+        double scale;
+
+        line_measure(rows, parts, left_out, k, &l);
+        for (int step = 0; step < NEWTON_STEPS && line_step(rows, parts, left_out, k, &l); step++)
+            continue;
+        scale = fmin(fmax(l.scale, SCALE_MIN), SCALE_MAX);
+        ret->scale[k] = (float)scale;
+        ret->shift[k] = (float)((1 - scale) * rows->log_odds[k] + l.shift);
+    }
+}
+
+/* ---- which, if any ---- */
+
+/* Which part a patient's rows are in: a scrambled number, since patients are numbered in order. */
+static uint8_t part_of(uint64_t patient)
+{
+    uint64_t x = (patient + 1) * 0x9e3779b97f4a7c15u;
+
+    x = (x ^ x >> 31) * 0xbf58476d1ce4e5b9u;
+    return (uint8_t)((x >> 32) % PARTS);
+}
+
+static double row_loss(const struct calibration_rows *rows, const struct calibration *c, size_t i)
+{
+    double sum = 0;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        sum += loss_of((double)c->scale[k] * (double)rows->logits[i * N_LABELS + k] + (double)c->shift[k],
+                       rows->truth[i * N_LABELS + k]);
+    return sum / N_LABELS;
+}
+
+typedef void fit_fn(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
+                    struct calibration *ret);
+
+/* What a way to fit gains on rows that it has not seen: the mean, and its standard error. */
+static void gain_unseen(const struct calibration_rows *rows, const uint8_t *parts, fit_fn *fit,
+                        double *ret_gain, double *ret_error)
+{
+    const double n = (double)rows->n;
+    double sum = 0, squares = 0;
+
+    for (uint8_t part = 0; part < PARTS; part++) {
+        struct calibration c;
+
+        fit(rows, parts, part, &c);
+        for (size_t i = 0; i < rows->n; i++)
+            if (parts[i] == part) {
+                const double gain = row_loss(rows, &CALIBRATION_IDENTITY, i) - row_loss(rows, &c, i);
+
+                sum += gain;
+                squares += gain * gain;
+            }
+    }
+    *ret_gain = sum / n;
+    *ret_error = sqrt(fmax(squares / n - *ret_gain * *ret_gain, 0) / fmax(n - 1, 1));
+}
+
+enum status calibrate(const struct calibration_rows *rows, struct calibration_fit *ret)
+{
+    static fit_fn *const WAYS[] = { calibrate_temperature, calibrate_platt };
+    uint8_t *parts = malloc(rows->n + 1);
+    double best = 0, before = 0;
+    fit_fn *chosen = NULL;
+
+    if (!parts)
+        return ST_NOMEM;
+    for (size_t i = 0; i < rows->n; i++) {
+        parts[i] = part_of(rows->patients[i]);
+        before += row_loss(rows, &CALIBRATION_IDENTITY, i);
+    }
+    for (size_t w = 0; w < sizeof WAYS / sizeof WAYS[0] && rows->n > 0; w++) {
+        double gain, error;
+
+        gain_unseen(rows, parts, WAYS[w], &gain, &error);
+        if (gain > error && gain > best) {
+            best = gain;
+            chosen = WAYS[w];
+        }
+    }
+    free(parts);
+    *ret = (struct calibration_fit){ CALIBRATION_IDENTITY, .loss_before = before / (double)rows->n };
+    ret->loss_after = ret->loss_before - best;
+    if (chosen)
+        chosen(rows, NULL, 0, &ret->calibration);
+    return ST_OK;
+}

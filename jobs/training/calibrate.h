@@ -1,0 +1,38 @@
+/* jobs/training/calibrate.h - fit the last step from logits to probabilities on validation rows.
+ *
+ * A calibration that is fitted and judged on the same rows always looks better. So each way to fit is judged on rows
+ * that it has not seen: five parts by patient, each scored by the fit of the other four. The best way is taken, fitted
+ * once more on all rows, if it lowers that loss by more than one standard error; otherwise there is no calibration. */
+#ifndef JOBS_TRAINING_CALIBRATE_H
+#define JOBS_TRAINING_CALIBRATE_H
+
+#include "cxrd/calibration.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* All borrowed. */
+struct calibration_rows {
+    size_t n;
+    const float *logits;      /* [n][14], before any calibration */
+    const uint8_t *truth;     /* [n][14] */
+    const uint64_t *patients; /* [n]: rows of the same patient stay in one part */
+    const double *log_odds;   /* [14]: of the training rows' base rates, finite */
+};
+
+struct calibration_fit {
+    struct calibration calibration;
+    double loss_before,
+        loss_after; /* mean over rows and findings; after: of rows that the fit has not seen. NaN: no rows */
+};
+
+/* Errors: ST_NOMEM. */
+MUST_USE enum status calibrate(const struct calibration_rows *rows, struct calibration_fit *ret);
+
+/* One way to fit, on the rows whose part is not `left_out` (all of them where `parts` is NULL). */
+void calibrate_temperature(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
+                           struct calibration *ret);
+void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
+                     struct calibration *ret);
+
+#endif

@@ -1,0 +1,101 @@
+/* model/net/calibration.c - see cxrd/calibration.h. */
+#include "cxrd/calibration.h"
+
+#include "loss.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#define ONES                                     \
+    {                                            \
+        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 \
+    }
+const struct calibration CALIBRATION_IDENTITY = { .method = CALIBRATION_NONE, .scale = ONES };
+
+static const char *const NAMES[] = { "none", "temperature", "platt" };
+enum { N_NAMES = sizeof NAMES / sizeof NAMES[0] };
+
+const char *calibration_name(enum calibration_method m) { return NAMES[m]; }
+
+void calibration_apply(const struct calibration *c, size_t n, const float *logits, float *ret_prob)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < N_LABELS; k++, logits++, ret_prob++)
+            *ret_prob = sigmoid(c->scale[k] * *logits + c->shift[k]);
+}
+
+static json_t *numbers(const float values[N_LABELS])
+{
+    json_t *array = json_array();
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        json_array_append_new(array, json_real((double)values[k]));
+    return array;
+}
+
+char *calibration_text(const struct calibration *c)
+{
+    json_t *object = json_pack("{s:s,s:o,s:o}", "method", calibration_name(c->method), "scale",
+                               numbers(c->scale), "shift", numbers(c->shift));
+    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+
+    json_decref(object);
+    return text;
+}
+
+static enum status read_numbers(const json_t *object, const char *key, float ret[N_LABELS], struct error *err)
+{
+    const json_t *array = json_object_get(object, key);
+
+    if (!json_is_array(array) || json_array_size(array) != N_LABELS)
+        return error_set(err, ST_FORMAT, "the metadata's 'calibration' has no '%s' of 14 numbers", key);
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const json_t *value = json_array_get(array, k);
+
+        ret[k] = (float)json_number_value(value);
+        if (!json_is_number(value) || !isfinite(ret[k]))
+            return error_set(err, ST_FORMAT,
+                             "the metadata's 'calibration' has a '%s' that is not a finite number", key);
+    }
+    return ST_OK;
+}
+
+static enum status read_object(const json_t *object, struct calibration *ret, struct error *err)
+{
+    const char *method = json_string_value(json_object_get(object, "method"));
+    size_t m = 0;
+    enum status st;
+
+    while (method && m < N_NAMES && strcmp(method, NAMES[m]) != 0)
+        m++;
+    if (!method || m == N_NAMES)
+        return error_set(
+            err, ST_FORMAT,
+            "the metadata's 'calibration' has no 'method' \"none\", \"temperature\" or \"platt\"");
+    ret->method = (enum calibration_method)m;
+    st = read_numbers(object, "scale", ret->scale, err);
+    if (st == ST_OK)
+        st = read_numbers(object, "shift", ret->shift, err);
+    for (size_t k = 0; st == ST_OK && k < N_LABELS; k++)
+        if (ret->scale[k] <= 0)
+            st = error_set(err, ST_FORMAT, "the metadata's 'calibration' has a 'scale' that is not above 0");
+    return st;
+}
+
+enum status calibration_parse(const char *text, struct calibration *ret, struct error *err)
+{
+    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    struct calibration c;
+    enum status st;
+
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return error_set(err, ST_FORMAT, "the metadata's 'calibration' is not a JSON object");
+    }
+    st = read_object(object, &c, err);
+    json_decref(object);
+    if (st == ST_OK)
+        *ret = c;
+    return st;
+}
