@@ -35,12 +35,13 @@ struct tensor {
     size_t fan_in, fan_out; /* 0 for a bias */
 };
 
-enum { NETWORK_MAX_LAYERS = 24, NETWORK_MAX_TENSORS = 24 };
+enum { NETWORK_MAX_LAYERS = 24, NETWORK_MAX_TENSORS = 24, NETWORK_MAX_INPUTS = 8 };
 
 struct network {
     const char *architecture; /* "cnn4" */
     size_t image_size;        /* input [1][image_size][image_size] */
     size_t n_layers, n_tensors, n_params;
+    size_t n_inputs; /* numbers beside the image that the head adds up, see network_add_inputs(); 0: none */
     struct layer layers[NETWORK_MAX_LAYERS];
     struct tensor tensors[NETWORK_MAX_TENSORS];
 };
@@ -52,6 +53,10 @@ struct network {
  * Errors: ST_INVALID (unknown architecture or a size that it cannot take). */
 MUST_USE enum status network_init(struct network *net, const char *architecture, size_t image_size,
                                   struct error *err);
+
+/* Let the head see `n` (1..NETWORK_MAX_INPUTS) numbers beside the image, as "head.inputs.weight" [14,n], behind all other parameters:
+ * logits += weight * inputs. Initially 0. Once a network, after network_init(). */
+void network_add_inputs(struct network *net, size_t n);
 
 /* The tensor of that name, or NULL. */
 const struct tensor *network_tensor(const struct network *net, const char *name);

@@ -14,6 +14,7 @@
 enum recipe { RECIPE_NOTEBOOK, RECIPE_STANDARD };
 enum head_bias { HEAD_BIAS_ZERO, HEAD_BIAS_BASE_RATES };
 enum lr_schedule { LR_CONSTANT, LR_COSINE };
+enum balancing { BALANCE_NONE, BALANCE_RESAMPLE, BALANCE_WEIGHT };
 enum missing_images { MISSING_SKIP, MISSING_FAIL };
 
 enum { CONFIG_TEXT = 513 };
@@ -28,7 +29,11 @@ struct train_config {
     int resize, head_bias, lr_schedule;
     double input_mean, input_std;
     double weight_decay;
+    double dropout;    /* share of the head's features that are left out of a training step */
+    double head_scale; /* of the head's initial weights */
+    int balance;
     int64_t patience; /* epochs without a better validation loss before training ends; 0: never */
+    bool augment;     /* training pictures: shift, zoom, contrast and brightness, never mirrored */
     bool calibrate;   /* fit the step from logits to probabilities on validation, where it helps */
     double test_fraction, val_fraction;
     int split_by;

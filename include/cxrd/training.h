@@ -34,6 +34,26 @@ const float *training_gradients(const struct training *t); /* [n_params]: of the
 MUST_USE enum status training_gradient(struct training *t, size_t n, const float *x, const float *y,
                                        float *ret_logits, double *ret_loss);
 
+/* A batch, and what a recipe does to it besides. */
+struct training_batch {
+    size_t n;
+    const float *x, *y;   /* as for training_gradient() */
+    const float *inputs;  /* [n][k] extra inputs, standardised; NULL where the network has none */
+    const float *weights; /* [n][14]: of every term of the loss; NULL: 1 */
+    double
+        dropout; /* share of the head's features that are 0 in this step; the others grow by as much. 0: none */
+    uint64_t dropout_seed; /* which ones; see training_dropout() */
+};
+
+/* As training_gradient(); the mean is over pictures and findings, whatever the weights.
+ * Errors: ST_NUMERIC (the loss is not a finite number). */
+MUST_USE enum status training_batch_gradient(struct training *t, const struct training_batch *b,
+                                             float *ret_logits, double *ret_loss);
+
+/* What picture number `i` of a batch has its features [n] multiplied with: 0 or 1 / (1 - dropout). In the order of
+ * "head.weight": channel, row, column. */
+void training_dropout(const struct training_batch *b, size_t i, size_t n, float *ret_factors);
+
 /* Adam (Kingma & Ba, ICLR 2015, algorithm 1) in Keras' form: epsilon is added after the bias correction has moved
  * into the step size. beta 0.9 and 0.999, epsilon 1e-7. */
 struct adam {

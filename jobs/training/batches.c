@@ -1,13 +1,15 @@
 /* jobs/training/batches.c - see batches.h. */
 #include "batches.h"
 
+#include "augment.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum status order_init(struct order *o, const struct rows *source, struct rng *rng)
+enum status order_init(struct order *o, const struct rows *source, const float *weights, struct rng *rng)
 {
-    *o = (struct order){ .n = source->n, .source = source, .rng = rng };
+    *o = (struct order){ .n = source->n, .source = source, .rng = rng, .weights = weights };
     o->rows = malloc((source->n + 1) * sizeof *o->rows);
     if (!o->rows)
         return ST_NOMEM;
@@ -21,9 +23,28 @@ void order_release(struct order *o)
     *o = (struct order){ 0 };
 }
 
+/* As many rows as there are, each as often as its weight says, to the next whole number: where evenly spaced marks fall
+ * when the weights are laid end to end. */
+static void take_by_weight(struct order *o)
+{
+    double total = 0, end = 0, mark = o->rng ? rng_unit(o->rng) : 0.5;
+    size_t taken = 0;
+
+    for (size_t i = 0; i < o->n; i++)
+        total += (double)o->weights[i];
+    for (size_t i = 0; i < o->n; i++) {
+        end += (double)o->weights[i] * (double)o->n / total;
+        for (; taken < o->n && (mark < end || i + 1 == o->n); mark++)
+            o->rows[taken++] = o->source->index[i];
+    }
+}
+
 void order_restart(struct order *o)
 {
-    memcpy(o->rows, o->source->index, o->n * sizeof *o->rows);
+    if (o->weights)
+        take_by_weight(o);
+    else
+        memcpy(o->rows, o->source->index, o->n * sizeof *o->rows);
     if (o->rng)
         rng_shuffle(o->rng, o->rows, o->n);
     o->at = 0;
@@ -47,8 +68,9 @@ enum status batch_init(struct batch *b, size_t capacity, size_t image_size, stru
                          .x = malloc(capacity * plane * sizeof *b->x),
                          .y = malloc(capacity * N_LABELS * sizeof *b->y),
                          .grey = malloc(capacity * plane),
+                         .taken = malloc(capacity * plane),
                          .readable = malloc(capacity * sizeof *b->readable) };
-    if (b->rows && b->x && b->y && b->grey && b->readable)
+    if (b->rows && b->x && b->y && b->grey && b->taken && b->readable)
         return ST_OK;
     batch_release(b);
     return error_nomem(err);
@@ -60,6 +82,7 @@ void batch_release(struct batch *b)
     free(b->x);
     free(b->y);
     free(b->grey);
+    free(b->taken);
     free(b->readable);
     *b = (struct batch){ 0 };
 }
@@ -80,11 +103,21 @@ struct loading {
 static void load_task(void *arg, size_t task, size_t lane)
 {
     const struct loading *l = arg;
-    const size_t plane = l->pictures->pre.size * l->pictures->pre.size;
-    uint8_t *grey = l->b->grey + task * plane;
+    const struct preprocess *pre = &l->pictures->pre;
+    const size_t plane = pre->size * pre->size;
+    uint8_t *grey = l->b->grey + task * plane, *taken = l->b->taken + task * plane;
 
     (void)lane;
     l->b->readable[task] = picture_load(l->pictures, l->rows[task], grey, &l->errors[task]) == ST_OK;
+    if (!l->b->readable[task])
+        return;
+    if (l->b->augment) {
+        struct augmentation a;
+
+        augmentation_draw(l->b->seed, l->b->number + task, &a);
+        augment(grey, pre->size, &a, taken);
+    }
+    preprocess_scale(l->b->augment ? taken : grey, plane, pre, l->b->x + task * plane);
 }
 
 enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
@@ -103,7 +136,8 @@ enum status batch_load(struct batch *b, const struct pictures *pictures, struct 
         if (b->readable[i]) {
             b->rows[b->n] = rows[i];
             labels_expand(pictures->table->rows[rows[i]].labels, b->y + b->n * N_LABELS);
-            preprocess_scale(b->grey + i * plane, plane, &pictures->pre, b->x + b->n * plane);
+            if (b->n < i) /* those before it that could not be read leave a gap */
+                memmove(b->x + b->n * plane, b->x + i * plane, plane * sizeof *b->x);
             b->n++;
         } else if (strict || l.errors[i].code == ST_NOMEM) {
             st = error_set(err, l.errors[i].code, "%s", l.errors[i].text);

@@ -12,10 +12,12 @@ struct order {
     size_t n, at;
     const struct rows *source; /* borrowed */
     struct rng *rng;           /* borrowed; NULL: table order */
+    const float *weights;      /* [n], borrowed: how often each row is taken, as shares; NULL: each once */
 };
 
-MUST_USE enum status order_init(struct order *o, const struct rows *source, struct rng *rng); /* ST_NOMEM */
-void order_release(struct order *o); /* safe on zeroes */
+MUST_USE enum status order_init(struct order *o, const struct rows *source, const float *weights,
+                                struct rng *rng); /* ST_NOMEM */
+void order_release(struct order *o);              /* safe on zeroes */
 void order_restart(struct order *o);
 
 /* The next rows, up to n of them; 0 at the end. *ret_rows is borrowed from the order. */
@@ -28,7 +30,11 @@ struct batch {
     float *x;       /* [n][S][S], scaled */
     float *y;       /* [n][14] */
     uint8_t *grey;  /* [capacity][S][S] */
+    uint8_t *taken; /* the same, as augmented */
     bool *readable; /* [capacity] */
+
+    bool augment;          /* each picture, by `seed` and `number` + its place in the batch */
+    uint64_t seed, number; /* the caller's to set before batch_load() */
 };
 
 MUST_USE enum status batch_init(struct batch *b, size_t capacity, size_t image_size, struct error *err);

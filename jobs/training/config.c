@@ -24,6 +24,7 @@ static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
+static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
 static const char *const MISSING[] = { "skip", "fail", NULL };
 
 #define AT(member) offsetof(struct train_config, member)
@@ -44,9 +45,13 @@ static const struct field FIELDS[] = {
     { "input_mean", NUMBER, AT(input_mean), -255, 255 },
     { "input_std", NUMBER, AT(input_std), 1e-3, 1e4 },
     { "head_bias", CHOICE, AT(head_bias), .choices = HEAD_BIASES },
+    { "head_scale", NUMBER, AT(head_scale), 0, 1 },
     { "lr_schedule", CHOICE, AT(lr_schedule), .choices = SCHEDULES },
     { "weight_decay", NUMBER, AT(weight_decay), 0, 10 },
     { "patience", INTEGER, AT(patience), 0, 1000 },
+    { "dropout", NUMBER, AT(dropout), 0, 0.9 },
+    { "balance", CHOICE, AT(balance), .choices = BALANCES },
+    { "augment", FLAG, AT(augment) },
     { "calibrate", FLAG, AT(calibrate) },
     { "test_fraction", NUMBER, AT(test_fraction), 0, 0.9 },
     { "val_fraction", NUMBER, AT(val_fraction), 0.001, 0.9 },
@@ -57,14 +62,11 @@ static const struct field FIELDS[] = {
     { "shuffle", FLAG, AT(shuffle) },
     { "missing_images", CHOICE, AT(missing_images), .choices = MISSING },
     { "inputs", UNAVAILABLE },
-    { "balance", UNAVAILABLE },
     { "promote", UNAVAILABLE },
     { "promote_margin", UNAVAILABLE },
     { "promote_max_drop", UNAVAILABLE },
     { "replay_of", UNAVAILABLE },
     { "webhook", UNAVAILABLE },
-    { "augment", UNAVAILABLE },
-    { "dropout", UNAVAILABLE },
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 
@@ -83,6 +85,7 @@ static const struct train_config NOTEBOOK = {
     .input_mean = 0,
     .input_std = 1,
     .head_bias = HEAD_BIAS_ZERO,
+    .head_scale = 1,
     .lr_schedule = LR_CONSTANT,
     .test_fraction = 0.1,
     .val_fraction = 0.2,
@@ -105,8 +108,10 @@ static const struct train_config STANDARD = {
     .input_mean = 128,
     .input_std = 64,
     .head_bias = HEAD_BIAS_BASE_RATES,
+    .head_scale = 1,
     .lr_schedule = LR_COSINE,
     .patience = 5,
+    .augment = true,
     .calibrate = true,
     .test_fraction = 0.1,
     .val_fraction = 0.2,

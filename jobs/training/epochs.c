@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Validation rows of this epoch: all, in table order, or as many as asked for, drawn afresh. */
 static enum status validate(struct run *r, const struct model *m, struct scores *ret)
@@ -17,7 +18,7 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
     enum status st;
     size_t n;
 
-    if (order_init(&order, all, draw ? &r->validation_rng : NULL) != ST_OK)
+    if (order_init(&order, all, NULL, draw ? &r->validation_rng : NULL) != ST_OK)
         return error_nomem(r->err);
     n = order_next(&order, run_validation_rows(r), &rows);
     st = run_score(r, m, rows, n, ret);
@@ -25,15 +26,27 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
     return st;
 }
 
-/* The weights as they are now. */
+/* The weights as they are now, their probabilities of the rates as they are. */
 static enum status snapshot(const struct run *r, struct model **ret_model)
 {
+    const size_t bias = network_tensor(&r->net, "head.bias")->offset;
     json_t *notes = r->request->notes ? json_deep_copy(r->request->notes) : json_object();
+    float *params = malloc(r->net.n_params * sizeof *params);
     char now[CLOCK_TEXT_SIZE];
+    enum status st;
 
+    if (!params) {
+        json_decref(notes);
+        return error_nomem(r->err);
+    }
+    memcpy(params, training_params(r->training), r->net.n_params * sizeof *params);
+    for (size_t k = 0; k < N_LABELS; k++)
+        params[bias + k] -= (float)r->balance.shift[k];
     if (notes)
         json_object_set_new(notes, "created_at", json_string(clock_utc(now)));
-    return model_new(&r->net, &r->pre, training_params(r->training), notes, ret_model, r->err);
+    st = model_new(&r->net, &r->pre, params, notes, ret_model, r->err);
+    free(params);
+    return st;
 }
 
 /* Keep this epoch's model if the recipe says so; takes over both. */

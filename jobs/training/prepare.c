@@ -69,36 +69,42 @@ void run_base_rates(const struct run *r, double rates[N_LABELS])
     }
 }
 
-void run_base_log_odds(const struct run *r, double log_odds[N_LABELS])
+void run_base_log_odds(const struct run *r, double ret[N_LABELS])
 {
     const double n = (double)r->split.part[TRAIN].n;
 
-    run_base_rates(r, log_odds);
-    for (size_t k = 0; k < N_LABELS; k++) {
-        const double p = (log_odds[k] * n + 0.5) / (n + 1);
+    run_base_rates(r, ret);
+    for (size_t k = 0; k < N_LABELS; k++)
+        ret[k] = log_odds(ret[k] * n, n);
+}
 
-        log_odds[k] = log(p / (1 - p));
-    }
+/* From a model's weights; what balancing adds to the bias is added here too, as it will be taken off again. */
+static void weights_from(const struct run *r, const struct model *m, float *params)
+{
+    const struct tensor *bias = network_tensor(&r->net, "head.bias");
+
+    memcpy(params, model_params(m), r->net.n_params * sizeof *params);
+    for (size_t k = 0; k < N_LABELS; k++)
+        params[bias->offset + k] += (float)r->balance.shift[k];
 }
 
 static void weights_begin(struct run *r)
 {
     float *params = training_params(r->training);
     const struct tensor *bias = network_tensor(&r->net, "head.bias");
-    double log_odds[N_LABELS];
+    const struct tensor *head = network_tensor(&r->net, "head.weight");
     struct rng rng;
 
     if (r->request->init) {
-        memcpy(params, model_params(r->request->init), r->net.n_params * sizeof *params);
+        weights_from(r, r->request->init, params);
         return;
     }
     rng_seed(&rng, (uint64_t)r->config->seed, STREAM_WEIGHTS);
     network_initialise(&r->net, recipe_rules(r->config)->init, &rng, params);
-    if (r->config->head_bias != HEAD_BIAS_BASE_RATES)
-        return;
-    run_base_log_odds(r, log_odds);
-    for (size_t k = 0; k < N_LABELS; k++)
-        params[bias->offset + k] = (float)log_odds[k];
+    for (size_t i = 0; i < head->count; i++)
+        params[head->offset + i] *= (float)r->config->head_scale;
+    for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
+        params[bias->offset + k] = (float)r->balance.log_odds[k];
 }
 
 enum status run_prepare(struct run *r)
@@ -124,8 +130,14 @@ enum status run_prepare(struct run *r)
         st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->err);
     if (st != ST_OK)
         return st;
+    r->batch.augment = r->config->augment;
+    r->batch.seed = (uint64_t)r->config->seed;
     rng_seed(&r->batch_rng, (uint64_t)r->config->seed, STREAM_BATCHES);
     rng_seed(&r->validation_rng, (uint64_t)r->config->seed, STREAM_VALIDATION);
+    if (balance_init(&r->balance, (enum balancing)r->config->balance, &r->table, &r->split.part[TRAIN]) !=
+            ST_OK ||
+        order_init(&r->order, &r->split.part[TRAIN], r->balance.row_weights, shuffler) != ST_OK)
+        return error_nomem(r->err);
     weights_begin(r);
-    return order_init(&r->order, &r->split.part[TRAIN], shuffler) == ST_OK ? ST_OK : error_nomem(r->err);
+    return ST_OK;
 }

@@ -4,6 +4,7 @@
 #ifndef JOBS_TRAINING_RUN_H
 #define JOBS_TRAINING_RUN_H
 
+#include "balance.h"
 #include "batches.h"
 #include "cxrd/rng.h"
 #include "cxrd/trainer.h"
@@ -11,7 +12,9 @@
 #include "evaluate.h"
 
 /* A generator for each use: drawing more for one does not change another. */
-enum { STREAM_WEIGHTS = 1, STREAM_BATCHES, STREAM_VALIDATION, STREAM_TEST };
+enum { STREAM_WEIGHTS = 1, STREAM_BATCHES, STREAM_VALIDATION, STREAM_TEST, STREAM_DROPOUT };
+
+enum { MAX_BATCH = 256 };
 
 /* Everything a run holds, in the order in which it comes to be. */
 struct run {
@@ -40,6 +43,8 @@ struct run {
     struct rng batch_rng, validation_rng;
     struct order order; /* of the training rows */
     struct batch batch;
+    struct balance balance;
+    float weights[MAX_BATCH * N_LABELS]; /* of the batch's terms in the loss */
 
     size_t steps_per_epoch;
     size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
@@ -76,8 +81,8 @@ size_t run_validation_rows(const struct run *r);
 /* How often each finding occurs among the training rows, [14]. */
 void run_base_rates(const struct run *r, double rates[N_LABELS]);
 
-/* The same as log-odds; half a row is added, so that no rate is 0 or 1. */
-void run_base_log_odds(const struct run *r, double log_odds[N_LABELS]);
+/* The same as log-odds, finite. */
+void run_base_log_odds(const struct run *r, double ret[N_LABELS]);
 
 /* Fit a calibration on the rows that the kept model was validated on, and give it to the model if it helps. */
 MUST_USE enum status run_calibrate(struct run *r);

@@ -21,6 +21,7 @@ static enum status next_batch(struct run *r)
             order_restart(&r->order);
             n = order_next(&r->order, r->batch.capacity, &rows);
         }
+        r->batch.number = r->adam.steps * MAX_BATCH;
         st = batch_load(&r->batch, &r->pictures, r->pool, rows, n, strict, r->err);
         if (st != ST_OK || r->batch.n > 0)
             return st;
@@ -56,18 +57,38 @@ static void count_batch(const struct run *r, const float *logits, double loss, s
     e->images += r->batch.n;
 }
 
+/* The batch as the recipe has it seen: by its weights, with features left out. */
+static const struct training_batch *batch_as_trained(struct run *r, struct training_batch *ret)
+{
+    const bool weigh = r->config->balance == BALANCE_WEIGHT;
+
+    for (size_t i = 0; weigh && i < r->batch.n * N_LABELS; i++) {
+        const size_t k = i % N_LABELS;
+
+        r->weights[i] = r->batch.y[i] != 0 ? r->balance.positive[k] : r->balance.negative[k];
+    }
+    *ret = (struct training_batch){ .n = r->batch.n,
+                                    .x = r->batch.x,
+                                    .y = r->batch.y,
+                                    .weights = weigh ? r->weights : NULL,
+                                    .dropout = r->config->dropout,
+                                    .dropout_seed = r->batch.seed + (r->adam.steps << 32 | STREAM_DROPOUT) };
+    return ret;
+}
+
 enum status run_step(struct run *r, struct running *e)
 {
-    float logits[256 * N_LABELS];
+    float logits[MAX_BATCH * N_LABELS];
+    struct training_batch batch;
     double loss;
     enum status st = run_check_cancelled(r);
 
-    assert(r->batch.capacity <= 256);
+    assert(r->batch.capacity <= MAX_BATCH);
     if (st == ST_OK)
         st = next_batch(r);
     if (st != ST_OK)
         return st;
-    st = training_gradient(r->training, r->batch.n, r->batch.x, r->batch.y, logits, &loss);
+    st = training_batch_gradient(r->training, batch_as_trained(r, &batch), logits, &loss);
     if (st != ST_OK)
         return error_set(
             r->err, st,

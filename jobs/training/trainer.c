@@ -71,6 +71,7 @@ static void run_release(struct run *r)
 {
     scores_release(&r->kept_validation);
     batch_release(&r->batch);
+    balance_release(&r->balance);
     order_release(&r->order);
     adam_release(&r->adam);
     training_free(r->training);

@@ -48,11 +48,9 @@ static void head_sum(const struct prepared *w, size_t n, const float *partial, s
 
 enum { HEAD_GROUP = 8 }; /* images whose partial sums fit on the stack */
 
-void forward(const struct plan *p, const struct prepared *w, struct activations *a, size_t n, float *scratch,
-             float *ret_logits)
+void forward_features(const struct plan *p, const struct prepared *w, struct activations *a, size_t n,
+                      float *scratch)
 {
-    float partial[HEAD_CHUNKS][HEAD_GROUP * N_LABELS];
-
     for (size_t i = 0; i < n; i++)
         first_rows(p, w, a, i, 0, p->blocks[0].h / 2);
     for (size_t k = 1; k < p->n_blocks; k++) {
@@ -61,6 +59,13 @@ void forward(const struct plan *p, const struct prepared *w, struct activations 
         for (size_t t = 0; t < tiles; t += TILE_BLOCK)
             block_tiles(p, w, a, k, t, t + TILE_BLOCK < tiles ? t + TILE_BLOCK : tiles, scratch);
     }
+}
+
+void forward_head(const struct plan *p, const struct prepared *w, const struct activations *a, size_t n,
+                  float *ret_logits)
+{
+    float partial[HEAD_CHUNKS][HEAD_GROUP * N_LABELS];
+
     for (size_t i = 0; i < n; i += HEAD_GROUP) {
         const size_t group = n - i < HEAD_GROUP ? n - i : HEAD_GROUP;
 
@@ -68,6 +73,13 @@ void forward(const struct plan *p, const struct prepared *w, struct activations 
             head_chunk(p, w, a->y[p->n_blocks - 1] + i * p->features, group, c, partial[c]);
         head_sum(w, group, partial[0], HEAD_GROUP * N_LABELS, ret_logits + i * N_LABELS);
     }
+}
+
+void forward(const struct plan *p, const struct prepared *w, struct activations *a, size_t n, float *scratch,
+             float *ret_logits)
+{
+    forward_features(p, w, a, n, scratch);
+    forward_head(p, w, a, n, ret_logits);
 }
 
 /* ---- one image over the threads of a pool ---- */

@@ -7,10 +7,11 @@
 
 float sigmoid(float logit);
 
-/* logits, y [n]: the sum (not the mean) of -y log p - (1-y) log(1-p), in double. */
-double bce_sum(size_t n, const float *logits, const float *y);
+/* logits, y [n]: the sum (not the mean) of w (-y log p - (1-y) log(1-p)), in double. weights [n]; NULL: 1. */
+double bce_sum(size_t n, const float *logits, const float *y, const float *weights);
 
-/* dlogits [n] = (p - y) * scale: the gradient of bce_sum() times scale. */
-void bce_gradient(size_t n, const float *logits, const float *y, float scale, float *ret_dlogits);
+/* dlogits [n] = w (p - y) * scale: the gradient of bce_sum() times scale. */
+void bce_gradient(size_t n, const float *logits, const float *y, const float *weights, float scale,
+                  float *ret_dlogits);
 
 #endif

@@ -92,6 +92,20 @@ enum status network_init(struct network *net, const char *architecture, size_t i
     return ST_OK;
 }
 
+void network_add_inputs(struct network *net, size_t n)
+{
+    struct tensor *t = &net->tensors[net->n_tensors++];
+
+    assert(net->n_inputs == 0 && n >= 1 && n <= NETWORK_MAX_INPUTS && net->n_tensors <= NETWORK_MAX_TENSORS);
+    *t = (struct tensor){ .name = "head.inputs.weight",
+                          .rank = 2,
+                          .dims = { N_LABELS, n },
+                          .offset = net->n_params,
+                          .count = N_LABELS * n };
+    net->n_params += t->count;
+    net->n_inputs = n;
+}
+
 const struct tensor *network_tensor(const struct network *net, const char *name)
 {
     for (size_t i = 0; i < net->n_tensors; i++)

@@ -75,6 +75,12 @@ void activations_input(struct activations *a, const struct plan *p, size_t n, co
 void forward(const struct plan *p, const struct prepared *w, struct activations *a, size_t n, float *scratch,
              float *ret_logits);
 
+/* The two halves of it: the features, and the logits of features. */
+void forward_features(const struct plan *p, const struct prepared *w, struct activations *a, size_t n,
+                      float *scratch);
+void forward_head(const struct plan *p, const struct prepared *w, const struct activations *a, size_t n,
+                  float *ret_logits);
+
 /* The same for one image over the threads of a pool; scratch [threads][plan_scratch()]. The results are the same
  * bits: no sum depends on who computes it. */
 void forward_shared(const struct plan *p, const struct prepared *w, struct activations *a, struct pool *pool,

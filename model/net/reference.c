@@ -34,19 +34,23 @@ static enum status trace_init(struct trace *t, const struct network *net)
     return ST_OK;
 }
 
-static void run_forward(const struct network *net, const float *params, const float *x, struct trace *t)
+/* factors: what the head's features are multiplied with; NULL: 1. */
+static void run_forward(const struct network *net, const float *params, const float *x, const float *factors,
+                        struct trace *t)
 {
     for (size_t i = 0; i < net->n_layers; i++) {
         const struct layer *l = &net->layers[i];
 
         l->ops->forward(l, 1, params + l->params, i ? t->y[i - 1] : x, t->y[i], t->tape[i]);
+        for (size_t f = 0; factors && i + 2 == net->n_layers && f < shape_size(l->out); f++)
+            t->y[i][f] *= factors[f];
     }
 }
 
 /* From the gradient of the logits down to the first layer with parameters; every result's gradient takes the place
  * of the result itself, which backward of the layer above was the last to read. */
 static enum status run_backward(const struct network *net, const float *params, const float *x,
-                                struct trace *t, const float *dlogits, float *dparams)
+                                const float *factors, struct trace *t, const float *dlogits, float *dparams)
 {
     float *slope = malloc(N_LABELS * sizeof *slope);
     size_t first = 0;
@@ -66,6 +70,8 @@ static enum status run_backward(const struct network *net, const float *params, 
         }
         l->ops->backward(l, 1, params + l->params, i ? t->y[i - 1] : x, t->tape[i], slope, below,
                          dparams + l->params);
+        for (size_t f = 0; factors && i + 1 == net->n_layers && f < shape_size(l->in); f++)
+            below[f] *= factors[f];
         free(slope);
         slope = below;
     }
@@ -81,30 +87,67 @@ enum status reference_forward(const struct network *net, const float *params, si
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i < n; i++, x += shape_size(net->layers[0].in)) {
-        run_forward(net, params, x, &t);
+        run_forward(net, params, x, NULL, &t);
         memcpy(ret_logits + i * N_LABELS, t.y[net->n_layers - 1], N_LABELS * sizeof(float));
     }
     trace_release(&t);
     return ST_OK;
 }
 
-enum status reference_gradient(const struct network *net, const float *params, size_t n, const float *x,
-                               const float *y, float *ret_logits, float *ret_dparams)
+/* logits += w inputs, and dw += dlogits inputs: w, dw [14][k]. */
+static void inputs_forward(size_t k, const float *w, const float *inputs, float *logits)
 {
+    for (size_t o = 0; o < N_LABELS; o++)
+        for (size_t j = 0; j < k; j++)
+            logits[o] += w[o * k + j] * inputs[j];
+}
+
+static void inputs_backward(size_t k, const float *inputs, const float *dlogits, float *dw)
+{
+    for (size_t o = 0; o < N_LABELS; o++)
+        for (size_t j = 0; j < k; j++)
+            dw[o * k + j] += dlogits[o] * inputs[j];
+}
+
+enum status reference_batch_gradient(const struct network *net, const float *params,
+                                     const struct training_batch *b, float *ret_logits, float *ret_dparams)
+{
+    const size_t features = shape_size(net->layers[net->n_layers - 1].in), k = net->n_inputs;
+    const size_t inputs = k ? network_tensor(net, "head.inputs.weight")->offset : 0;
+    float *factors = b->dropout > 0 ? malloc(features * sizeof *factors) : NULL;
     struct trace t;
     enum status st = trace_init(&t, net);
 
-    if (st != ST_OK)
-        return st;
+    if (st != ST_OK || (b->dropout > 0 && !factors)) {
+        free(factors);
+        return ST_NOMEM;
+    }
     memset(ret_dparams, 0, net->n_params * sizeof(float));
-    for (size_t i = 0; i < n && st == ST_OK; i++, x += shape_size(net->layers[0].in)) {
+    for (size_t i = 0; i < b->n && st == ST_OK; i++) {
+        const float *x = b->x + i * shape_size(net->layers[0].in), *y = b->y + i * N_LABELS;
         float *logits = ret_logits + i * N_LABELS, dlogits[N_LABELS];
 
-        run_forward(net, params, x, &t);
+        if (factors)
+            training_dropout(b, i, features, factors);
+        run_forward(net, params, x, factors, &t);
         memcpy(logits, t.y[net->n_layers - 1], N_LABELS * sizeof(float));
-        bce_gradient(N_LABELS, logits, y + i * N_LABELS, 1 / (float)(n * N_LABELS), dlogits);
-        st = run_backward(net, params, x, &t, dlogits, ret_dparams);
+        if (k)
+            inputs_forward(k, params + inputs, b->inputs + i * k, logits);
+        bce_gradient(N_LABELS, logits, y, b->weights ? b->weights + i * N_LABELS : NULL,
+                     1 / (float)(b->n * N_LABELS), dlogits);
+        if (k)
+            inputs_backward(k, b->inputs + i * k, dlogits, ret_dparams + inputs);
+        st = run_backward(net, params, x, factors, &t, dlogits, ret_dparams);
     }
     trace_release(&t);
+    free(factors);
     return st;
+}
+
+enum status reference_gradient(const struct network *net, const float *params, size_t n, const float *x,
+                               const float *y, float *ret_logits, float *ret_dparams)
+{
+    const struct training_batch b = { .n = n, .x = x, .y = y };
+
+    return reference_batch_gradient(net, params, &b, ret_logits, ret_dparams);
 }

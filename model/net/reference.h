@@ -4,6 +4,7 @@
 
 #include "cxrd/labels.h"
 #include "cxrd/network.h"
+#include "cxrd/training.h"
 #include "loss.h"
 
 /* As session_run(), with the parameters as they are. ST_NOMEM. */
@@ -14,5 +15,10 @@ MUST_USE enum status reference_forward(const struct network *net, const float *p
 MUST_USE enum status reference_gradient(const struct network *net, const float *params, size_t n,
                                         const float *x, const float *y, float *ret_logits,
                                         float *ret_dparams);
+
+/* As training_batch_gradient(). ST_NOMEM. */
+MUST_USE enum status reference_batch_gradient(const struct network *net, const float *params,
+                                              const struct training_batch *b, float *ret_logits,
+                                              float *ret_dparams);
 
 #endif

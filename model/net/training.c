@@ -12,6 +12,7 @@
 #include "loss.h"
 #include "plan.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -21,20 +22,21 @@ enum { GROUP = 4, SUM_TASKS = 32 };
 
 /* Gradients as the kernels leave them, in one block of memory: what the lanes add up. */
 struct sums {
-    float *memory;                                                                /* owned */
-    float *first, *bias[PLAN_MAX_BLOCKS], *u[PLAN_MAX_BLOCKS], *head, *head_bias; /* in it */
+    float *memory;                                                                         /* owned */
+    float *first, *bias[PLAN_MAX_BLOCKS], *u[PLAN_MAX_BLOCKS], *head, *head_bias, *inputs; /* in it */
 };
 
 struct lane {
     struct activations activations;
     float *slopes[PLAN_MAX_BLOCKS]; /* loss by each block's pooled result, in its layout */
-    float *scratch;
+    float *scratch, *factors;       /* factors: of one image's features, for dropout */
     struct sums sums;
     double loss; /* summed over the lane's images */
 };
 
 struct training {
     struct network net;
+    size_t inputs; /* where head.inputs.weight lies in the parameters */
     struct plan plan;
     struct prepared weights;
     struct pool *pool;
@@ -46,7 +48,7 @@ struct training {
 static size_t in_lines(size_t floats) { return (floats + 15) / 16 * 16; }
 
 /* Give every part its place; returns how much memory they take. With `memory` NULL it only counts. */
-static size_t sums_place(struct sums *s, const struct plan *p, float *memory)
+static size_t sums_place(struct sums *s, const struct plan *p, size_t n_inputs, float *memory)
 {
     size_t at = 0;
 #define PLACE(part, n) ((part) = memory ? memory + at : NULL, at += in_lines(n))
@@ -55,6 +57,7 @@ static size_t sums_place(struct sums *s, const struct plan *p, float *memory)
     PLACE(s->first, 9 * p->blocks[0].out_c);
     PLACE(s->head, p->features * N_LABELS);
     PLACE(s->head_bias, N_LABELS);
+    PLACE(s->inputs, N_LABELS * n_inputs);
     for (size_t i = 0; i < p->n_blocks; i++) {
         PLACE(s->bias[i], p->blocks[i].out_c);
         if (i > 0)
@@ -70,10 +73,11 @@ static void lane_release(struct lane *lane)
     for (size_t i = 0; i < PLAN_MAX_BLOCKS; i++)
         free(lane->slopes[i]);
     free(lane->scratch);
+    free(lane->factors);
     free(lane->sums.memory);
 }
 
-static bool lane_init(struct lane *lane, const struct plan *p, size_t sums_size)
+static bool lane_init(struct lane *lane, const struct plan *p, size_t n_inputs, size_t sums_size)
 {
     bool ok = activations_init(&lane->activations, p, GROUP, true) == ST_OK;
 
@@ -82,8 +86,9 @@ static bool lane_init(struct lane *lane, const struct plan *p, size_t sums_size)
         ok = ok && lane->slopes[i];
     }
     lane->scratch = floats_new(plan_scratch(p));
-    sums_place(&lane->sums, p, floats_new(sums_size));
-    return ok && lane->scratch && lane->sums.memory;
+    lane->factors = floats_new(p->features);
+    sums_place(&lane->sums, p, n_inputs, floats_new(sums_size));
+    return ok && lane->scratch && lane->factors && lane->sums.memory;
 }
 
 enum status training_new(const struct network *net, struct pool *pool, struct training **ret_training,
@@ -100,16 +105,17 @@ enum status training_new(const struct network *net, struct pool *pool, struct tr
         struct sums none;
 
         t->net = *net;
+        t->inputs = net->n_inputs ? network_tensor(net, "head.inputs.weight")->offset : 0;
         t->pool = pool;
         t->n_lanes = pool_threads(pool);
-        t->sums_size = sums_place(&none, &t->plan, NULL);
+        t->sums_size = sums_place(&none, &t->plan, net->n_inputs, NULL);
         t->lanes = calloc(t->n_lanes, sizeof *t->lanes);
         t->params = floats_new(net->n_params);
         t->gradients = floats_new(net->n_params);
         ok = t->lanes && t->params && t->gradients && prepared_init(&t->weights, &t->plan, true) == ST_OK;
     }
     for (size_t i = 0; ok && i < t->n_lanes; i++)
-        ok = lane_init(&t->lanes[i], &t->plan, t->sums_size);
+        ok = lane_init(&t->lanes[i], &t->plan, net->n_inputs, t->sums_size);
     if (!ok) {
         training_free(t);
         return error_nomem(err);
@@ -138,10 +144,64 @@ const float *training_gradients(const struct training *t) { return t->gradients;
 
 struct batch {
     struct training *t;
-    size_t n;
-    const float *x, *y;
+    const struct training_batch *given;
     float *logits;
 };
+
+/* ---- what a recipe does besides, see cxrd/training.h ---- */
+
+void training_dropout(const struct training_batch *b, size_t i, size_t n, float *ret_factors)
+{
+    const uint64_t limit = (uint64_t)(b->dropout * 65536);
+    const float kept = 1 / (1 - (float)limit / 65536);
+    struct rng rng;
+
+    rng_seed(&rng, b->dropout_seed, i);
+    for (size_t f = 0; f < n; f += 4) {
+        uint64_t bits = rng_next(&rng);
+
+        for (size_t j = f; j < f + 4 && j < n; j++, bits >>= 16)
+            ret_factors[j] = (bits & 0xffff) < limit ? 0 : kept;
+    }
+}
+
+/* Multiply one image's features, or their slopes, with the lane's factors. */
+static void drop(const struct plan *p, const float *factors, float *features)
+{
+    for (size_t f = 0; f < p->features; f++)
+        features[f] *= factors[plan_feature(p, f)];
+}
+
+/* Images i..i+n-1 of the batch into the lane's features, or into their slopes. */
+static void drop_some(const struct batch *b, struct lane *lane, size_t i, size_t n, float *features)
+{
+    const size_t K = b->t->plan.features;
+
+    for (size_t j = 0; j < n && b->given->dropout > 0; j++) {
+        training_dropout(b->given, i + j, K, lane->factors);
+        drop(&b->t->plan, lane->factors, features + j * K);
+    }
+}
+
+static void inputs_forward(const struct training *t, size_t n, const float *inputs, float *logits)
+{
+    const size_t k = t->net.n_inputs;
+    const float *w = t->params + t->inputs;
+
+    for (size_t i = 0; i < n * N_LABELS; i++)
+        for (size_t j = 0; j < k; j++)
+            logits[i] += w[i % N_LABELS * k + j] * inputs[i / N_LABELS * k + j];
+}
+
+static void inputs_backward(const struct training *t, size_t n, const float *inputs, const float *dlogits,
+                            float *dw)
+{
+    const size_t k = t->net.n_inputs;
+
+    for (size_t i = 0; i < n * N_LABELS; i++)
+        for (size_t j = 0; j < k; j++)
+            dw[i % N_LABELS * k + j] += dlogits[i] * inputs[i / N_LABELS * k + j];
+}
 
 /* The head: the gradient of n images' logits into its weights and into the features' slopes. */
 static void backward_head(const struct training *t, struct lane *lane, size_t n, const float *dlogits)
@@ -180,31 +240,45 @@ static void backward_first(const struct training *t, struct lane *lane, size_t n
             lane->activations.won[0] + i * plan_winners(b), lane->sums.first, lane->sums.bias[0]);
 }
 
+/* Images i..i+n-1 of the batch, forward and backward. */
+static void lane_images(const struct batch *b, struct lane *lane, size_t i, size_t n)
+{
+    const struct training_batch *g = b->given;
+    const struct training *t = b->t;
+    const struct plan *p = &t->plan;
+    const size_t last = p->n_blocks - 1, k = t->net.n_inputs;
+    const float *y = g->y + i * N_LABELS, *weights = g->weights ? g->weights + i * N_LABELS : NULL;
+    float *logits = b->logits + i * N_LABELS, dlogits[GROUP * N_LABELS];
+
+    activations_input(&lane->activations, p, n, g->x + i * p->image_size * p->image_size);
+    forward_features(p, &t->weights, &lane->activations, n, lane->scratch);
+    drop_some(b, lane, i, n, lane->activations.y[last]);
+    forward_head(p, &t->weights, &lane->activations, n, logits);
+    if (k)
+        inputs_forward(t, n, g->inputs + i * k, logits);
+    lane->loss += bce_sum(n * N_LABELS, logits, y, weights);
+    bce_gradient(n * N_LABELS, logits, y, weights, 1 / (float)(g->n * N_LABELS), dlogits);
+    if (k)
+        inputs_backward(t, n, g->inputs + i * k, dlogits, lane->sums.inputs);
+    backward_head(t, lane, n, dlogits);
+    drop_some(b, lane, i, n, lane->slopes[last]);
+    for (size_t block = last; block > 0; block--)
+        backward_block(t, lane, n, block);
+    backward_first(t, lane, n);
+}
+
 static void lane_task(void *arg, size_t task, size_t unused)
 {
     const struct batch *b = arg;
     struct training *t = b->t;
     struct lane *lane = &t->lanes[task];
-    const size_t begin = b->n * task / t->n_lanes, end = b->n * (task + 1) / t->n_lanes;
-    const size_t plane = t->plan.image_size * t->plan.image_size;
+    const size_t begin = b->given->n * task / t->n_lanes, end = b->given->n * (task + 1) / t->n_lanes;
 
     (void)unused; /* memory goes by task here: there are as many tasks as lanes */
     memset(lane->sums.memory, 0, t->sums_size * sizeof(float));
     lane->loss = 0;
-    for (size_t i = begin; i < end; i += GROUP) {
-        const size_t n = end - i < GROUP ? end - i : GROUP;
-        const float *y = b->y + i * N_LABELS;
-        float *logits = b->logits + i * N_LABELS, dlogits[GROUP * N_LABELS];
-
-        activations_input(&lane->activations, &t->plan, n, b->x + i * plane);
-        forward(&t->plan, &t->weights, &lane->activations, n, lane->scratch, logits);
-        lane->loss += bce_sum(n * N_LABELS, logits, y);
-        bce_gradient(n * N_LABELS, logits, y, 1 / (float)(b->n * N_LABELS), dlogits);
-        backward_head(t, lane, n, dlogits);
-        for (size_t k = t->plan.n_blocks - 1; k > 0; k--)
-            backward_block(t, lane, n, k);
-        backward_first(t, lane, n);
-    }
+    for (size_t i = begin; i < end; i += GROUP)
+        lane_images(b, lane, i, end - i < GROUP ? end - i : GROUP);
 }
 
 /* ---- the lanes together ---- */
@@ -270,21 +344,31 @@ static void collect(struct training *t)
         n_tasks += k > 0 ? p->blocks[k].in_c : 0;
     }
     memcpy(t->gradients + p->head_bias, s->head_bias, N_LABELS * sizeof(float));
+    memcpy(t->gradients + t->inputs, s->inputs, N_LABELS * t->net.n_inputs * sizeof(float));
     unfold_first(t, s->first);
     pool_run(t->pool, n_tasks, untransform_task, t);
 }
 
-enum status training_gradient(struct training *t, size_t n, const float *x, const float *y, float *ret_logits,
-                              double *ret_loss)
+enum status training_batch_gradient(struct training *t, const struct training_batch *given, float *ret_logits,
+                                    double *ret_loss)
 {
-    struct batch b = { .t = t, .n = n, .x = x, .y = y, .logits = ret_logits };
+    struct batch b = { .t = t, .given = given, .logits = ret_logits };
     double loss = 0;
 
+    assert(!given->inputs == !t->net.n_inputs && given->dropout >= 0 && given->dropout < 1);
     prepared_update(&t->weights, &t->plan, t->params, t->pool);
     pool_run(t->pool, t->n_lanes, lane_task, &b);
     collect(t);
     for (size_t k = 0; k < t->n_lanes; k++)
         loss += t->lanes[k].loss;
-    *ret_loss = loss / (double)(n * N_LABELS);
+    *ret_loss = loss / (double)(given->n * N_LABELS);
     return isfinite(*ret_loss) ? ST_OK : ST_NUMERIC;
+}
+
+enum status training_gradient(struct training *t, size_t n, const float *x, const float *y, float *ret_logits,
+                              double *ret_loss)
+{
+    const struct training_batch b = { .n = n, .x = x, .y = y };
+
+    return training_batch_gradient(t, &b, ret_logits, ret_loss);
 }

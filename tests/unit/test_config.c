@@ -93,16 +93,16 @@ static void check_refused(const char *field, const char *value)
 static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32,"
     " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
-    " 'shuffle':true, 'init':null, 'missing_images':'skip', 'weight_decay':0.0}";
+    " 'shuffle':true, 'init':null, 'missing_images':'skip', 'balance':'none'}";
 
 static const char *const NOTEBOOK =
     "{'recipe':'notebook', 'epochs':2, 'steps_per_epoch':100, 'validation_steps':50, 'learning_rate':0.001,"
     " 'resize':'nearest', 'input_mean':0.0, 'input_std':1.0, 'head_bias':'zero', 'lr_schedule':'constant',"
-    " 'split_by':'image', 'patience':0, 'calibrate':false}";
+    " 'split_by':'image', 'patience':0, 'dropout':0.0, 'augment':false, 'head_scale':1.0, 'calibrate':false}";
 
 static const char *const STANDARD =
     "{'recipe':'standard', 'steps_per_epoch':0, 'validation_steps':0, 'resize':'area',"
-    " 'head_bias':'base_rates', 'split_by':'patient', 'calibrate':true}";
+    " 'head_bias':'base_rates', 'split_by':'patient', 'augment':true, 'calibrate':true}";
 
 /* Every member of `expected` (with ' for ") is in the configuration that `text` gives. */
 static void check_has(const char *text, const char *expected)
@@ -190,6 +190,10 @@ static const struct field_case FIELDS[] = {
     { "input_std", { "0.001", "1", "64.25" }, { NUMBER_BAD, "0", "-1" } },
     { "head_bias", { "\"zero\"", "\"base_rates\"" }, { CHOICE_BAD } },
     { "lr_schedule", { "\"constant\"", "\"cosine\"" }, { CHOICE_BAD } },
+    { "head_scale", { "0", "1", "0.1" }, { NUMBER_BAD, "-0.1", "1.1" } },
+    { "dropout", { "0", "0.9", "0.25" }, { NUMBER_BAD, "-0.1", "0.95", "1" } },
+    { "balance", { "\"none\"", "\"resample\"", "\"weight\"" }, { CHOICE_BAD } },
+    { "augment", { "true", "false" }, { FLAG_BAD } },
     { "weight_decay", { "0", "0.01" }, { NUMBER_BAD, "-1" } },
     { "patience", { "0", "1000" }, { WHOLE_BAD, "1001" } },
     { "calibrate", { "true", "false" }, { FLAG_BAD } },
@@ -253,10 +257,13 @@ Test(fields, name_every_wrong_value)
 Test(fields, that_are_not_built_yet_are_refused_and_never_ignored)
 {
     static const char *const LATER[][2] = {
-        { "inputs", "[]" },          { "inputs", "[\"age\"]" },     { "balance", "\"none\"" },
-        { "promote", "\"manual\"" }, { "promote_margin", "0.005" }, { "promote_max_drop", "0.02" },
-        { "replay_of", "null" },     { "webhook", "null" },         { "augment", "true" },
-        { "dropout", "0.5" },
+        { "inputs", "[]" },
+        { "inputs", "[\"age\"]" },
+        { "promote", "\"manual\"" },
+        { "promote_margin", "0.005" },
+        { "promote_max_drop", "0.02" },
+        { "replay_of", "null" },
+        { "webhook", "null" },
     };
 
     for (size_t i = 0; i < sizeof LATER / sizeof LATER[0]; i++) {

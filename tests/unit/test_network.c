@@ -7,10 +7,10 @@
 #include "cxrd/rng.h"
 #include "cxrd/session.h"
 #include "cxrd/training.h"
-#include "model/net/reference.h"
 #include "double_net.h"
 #include "leaks.h"
 #include "model/net/loss.h"
+#include "model/net/reference.h"
 #include "sentence.h"
 #include "support.h"
 
@@ -567,8 +567,9 @@ TEST_WITHOUT_LEAKS(loss, is_finite_and_right_at_the_ends)
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         float slope;
 
-        bce_gradient(1, &CASES[i].logit, &CASES[i].y, 1, &slope);
-        cr_assert_float_eq(bce_sum(1, &CASES[i].logit, &CASES[i].y), CASES[i].loss, 1e-12, "case %zu", i);
+        bce_gradient(1, &CASES[i].logit, &CASES[i].y, NULL, 1, &slope);
+        cr_assert_float_eq(bce_sum(1, &CASES[i].logit, &CASES[i].y, NULL), CASES[i].loss, 1e-12, "case %zu",
+                           i);
         cr_assert_eq(slope, CASES[i].slope, "case %zu: %g", i, (double)slope);
     }
 }
@@ -580,8 +581,8 @@ TEST_WITHOUT_LEAKS(loss, is_the_cross_entropy_and_its_slope)
         const double p = 1 / (1 + exp(-(double)z)), q = 1 / (1 + exp((double)z));
         float slope;
 
-        bce_gradient(1, &z, &y, 3, &slope);
-        cr_assert_float_eq(bce_sum(1, &z, &y), -(double)y * log(p) - (1 - (double)y) * log(q), 1e-12,
+        bce_gradient(1, &z, &y, NULL, 3, &slope);
+        cr_assert_float_eq(bce_sum(1, &z, &y, NULL), -(double)y * log(p) - (1 - (double)y) * log(q), 1e-12,
                            "logit %g", (double)z);
         cr_assert_float_eq((double)slope, 3 * (y > 0 ? -q : p), 3e-7, "logit %g", (double)z);
     }
@@ -593,8 +594,8 @@ TEST_WITHOUT_LEAKS(loss, sums_over_the_findings)
     const double sum = log(2) + log(1 + exp(1)) + log(1 + exp(-2));
     float slopes[3];
 
-    cr_assert_float_eq(bce_sum(3, z, y), sum, 1e-12);
-    bce_gradient(3, z, y, 0.5f, slopes);
+    cr_assert_float_eq(bce_sum(3, z, y, NULL), sum, 1e-12);
+    bce_gradient(3, z, y, NULL, 0.5f, slopes);
     for (size_t i = 0; i < 3; i++)
         cr_assert_float_eq((double)slopes[i], 0.5 * (1 / (1 + exp(-(double)z[i])) - (double)y[i]), 1e-7);
 }

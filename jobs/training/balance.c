@@ -1,0 +1,84 @@
+/* jobs/training/balance.c - see balance.h. */
+#include "balance.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double MOST_OFTEN = 4, MOST_WEIGHT = 10;
+
+double log_odds(double positives, double rows) { return log((positives + 0.5) / (rows - positives + 0.5)); }
+
+/* Rows with each finding, every row as often as it is drawn. */
+static void count(const struct table *t, const struct rows *train, const float *weights, double ret[N_LABELS],
+                  double *ret_rows)
+{
+    memset(ret, 0, N_LABELS * sizeof *ret);
+    *ret_rows = 0;
+    for (size_t i = 0; i < train->n; i++) {
+        const double w = weights ? (double)weights[i] : 1;
+
+        *ret_rows += w;
+        for (size_t k = 0; k < N_LABELS; k++)
+            ret[k] += t->rows[train->index[i]].labels >> k & 1 ? w : 0;
+    }
+}
+
+static enum status resample(struct balance *b, const struct table *t, const struct rows *train,
+                            const double positives[N_LABELS])
+{
+    double mean = 0;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        mean += positives[k] / N_LABELS;
+    b->row_weights = malloc((train->n + 1) * sizeof *b->row_weights);
+    if (!b->row_weights)
+        return ST_NOMEM;
+    for (size_t i = 0; i < train->n; i++) {
+        double often = 1;
+
+        for (size_t k = 0; k < N_LABELS; k++)
+            if (t->rows[train->index[i]].labels >> k & 1)
+                often = fmax(often, sqrt(mean / positives[k]));
+        b->row_weights[i] = (float)fmin(often, MOST_OFTEN);
+    }
+    return ST_OK;
+}
+
+/* The same total weight for either side of a finding, the whole of a finding still weighing as much as before. */
+static void weigh(struct balance *b, size_t k, double positives, double rows)
+{
+    const double ratio = (rows - positives + 0.5) / (positives + 0.5);
+    const double bounded = fmin(fmax(ratio, 1 / MOST_WEIGHT), MOST_WEIGHT);
+    const double negative = rows / (bounded * positives + rows - positives);
+
+    b->negative[k] = (float)negative;
+    b->positive[k] = (float)(bounded * negative);
+}
+
+enum status balance_init(struct balance *b, enum balancing how, const struct table *t,
+                         const struct rows *train)
+{
+    double natural[N_LABELS], seen[N_LABELS], rows, rows_seen;
+
+    *b = (struct balance){ 0 };
+    count(t, train, NULL, natural, &rows);
+    if (how == BALANCE_RESAMPLE && resample(b, t, train, natural) != ST_OK)
+        return ST_NOMEM;
+    count(t, train, b->row_weights, seen, &rows_seen);
+    for (size_t k = 0; k < N_LABELS; k++) {
+        b->positive[k] = b->negative[k] = 1;
+        if (how == BALANCE_WEIGHT)
+            weigh(b, k, natural[k], rows);
+        b->log_odds[k] = log_odds(seen[k] * rows / rows_seen, rows) +
+                         (how == BALANCE_WEIGHT ? log((double)(b->positive[k] / b->negative[k])) : 0);
+        b->shift[k] = how == BALANCE_NONE ? 0 : b->log_odds[k] - log_odds(natural[k], rows);
+    }
+    return ST_OK;
+}
+
+void balance_release(struct balance *b)
+{
+    free(b->row_weights);
+    *b = (struct balance){ 0 };
+}

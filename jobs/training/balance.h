@@ -1,0 +1,32 @@
+/* jobs/training/balance.h - what is done so that rare findings are not drowned by common ones.
+ *
+ *   resample  rows with rare findings are drawn more often: a row by the rarest of its findings, sqrt(mean rate / rate)
+ *             times, never less than once and at most four times as often as others (repeat factors: Gupta et al.,
+ *             CVPR 2019)
+ *   weight    in the loss, the positives of a finding weigh as much as its negatives, by at most a factor of ten
+ *
+ * Both make the network believe that rare findings are more common than they are. By how much is known beforehand, in
+ * log-odds, so it is taken off the head's bias whenever weights are taken out of the training: its probabilities are
+ * of the rates as they are. */
+#ifndef JOBS_TRAINING_BALANCE_H
+#define JOBS_TRAINING_BALANCE_H
+
+#include "cxrd/dataset.h"
+#include "cxrd/train_config.h"
+
+struct balance {
+    float *row_weights; /* [n rows]: how often each is drawn, for resample; NULL: all alike. Owned */
+    float positive[N_LABELS], negative[N_LABELS]; /* weights in the loss, for weight; 1 otherwise */
+    double log_odds[N_LABELS];                    /* of the rates as the training sees them */
+    double shift[N_LABELS];                       /* that, less the log-odds of the rates as they are */
+};
+
+/* Errors: ST_NOMEM. */
+MUST_USE enum status balance_init(struct balance *b, enum balancing how, const struct table *t,
+                                  const struct rows *train);
+void balance_release(struct balance *b); /* safe on zeroes */
+
+/* Log-odds of rates by counts; half a row is added to each, so that no rate is 0 or 1. */
+double log_odds(double positives, double rows);
+
+#endif

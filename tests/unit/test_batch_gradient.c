@@ -1,0 +1,195 @@
+/* tests/unit/test_batch_gradient.c - what a recipe does to a batch, by the kernels and by the plain loops of the reference
+ * twin: weights in the loss, extra inputs at the head, features left out. */
+#include "cxrd/pool.h"
+#include "cxrd/rng.h"
+#include "cxrd/training.h"
+#include "leaks.h"
+#include "model/net/reference.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(batch, .fini = check_no_leaks);
+
+enum { SIZE = 64, N = 5, K = 3, WEIGHTS = 1, INPUTS = 2, DROPOUT = 4, EVERYTHING = 7 };
+
+/* A network with its parameters and a batch; what is done to it as the bits of `what` say. */
+struct case_of {
+    struct network net;
+    float *params;
+    float x[N * SIZE * SIZE], y[N * N_LABELS], inputs[N * K], weights[N * N_LABELS];
+    struct training_batch batch;
+};
+
+static void fill(struct rng *rng, float *values, size_t n, float low, float high)
+{
+    for (size_t i = 0; i < n; i++)
+        values[i] = rng_uniform(rng, low, high);
+}
+
+static struct case_of *case_new(int what)
+{
+    struct case_of *c = calloc(1, sizeof *c);
+    struct rng rng;
+
+    cr_assert_eq(network_init(&c->net, "cnn4", SIZE, NULL), ST_OK);
+    if (what & INPUTS)
+        network_add_inputs(&c->net, K);
+    c->params = malloc(c->net.n_params * sizeof *c->params);
+    rng_seed(&rng, 9, 0);
+    network_initialise(&c->net, INIT_HE, &rng, c->params);
+    fill(&rng, c->x, N * SIZE * SIZE, -2, 2);
+    fill(&rng, c->inputs, N * K, -2, 2);
+    fill(&rng, c->weights, N * N_LABELS, 0.1f, 5);
+    for (size_t i = 0; i < N * N_LABELS; i++)
+        c->y[i] = rng_unit(&rng) < 0.3;
+    if (what & INPUTS)
+        fill(&rng, c->params + network_tensor(&c->net, "head.inputs.weight")->offset, N_LABELS * K, -1, 1);
+    c->batch = (struct training_batch){ .n = N,
+                                        .x = c->x,
+                                        .y = c->y,
+                                        .inputs = what & INPUTS ? c->inputs : NULL,
+                                        .weights = what & WEIGHTS ? c->weights : NULL,
+                                        .dropout = what & DROPOUT ? 0.4 : 0,
+                                        .dropout_seed = 77 };
+    return c;
+}
+
+static void case_free(struct case_of *c)
+{
+    free(c->params);
+    free(c);
+}
+
+/* The gradient [n_params] by a pool of that many threads, and the loss. */
+static float *gradient_of(const struct case_of *c, size_t threads, float *logits, double *loss)
+{
+    float *gradient = malloc(c->net.n_params * sizeof *gradient);
+    struct pool *pool = NULL;
+    struct training *t;
+
+    cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, NULL), ST_OK);
+    cr_assert_eq(training_new(&c->net, pool, &t, NULL), ST_OK);
+    memcpy(training_params(t), c->params, c->net.n_params * sizeof *c->params);
+    cr_assert_eq(training_batch_gradient(t, &c->batch, logits, loss), ST_OK);
+    memcpy(gradient, training_gradients(t), c->net.n_params * sizeof *gradient);
+    training_free(t);
+    pool_free(pool);
+    return gradient;
+}
+
+/* Tensor by tensor, relative to its longest entry. */
+static void check_tensors(const struct network *net, const float *found, const float *expected, int what)
+{
+    for (size_t i = 0; i < net->n_tensors; i++) {
+        const struct tensor *t = &net->tensors[i];
+        float most = 0, off = 0;
+
+        for (size_t j = t->offset; j < t->offset + t->count; j++) {
+            most = fmaxf(most, fabsf(expected[j]));
+            off = fmaxf(off, fabsf(found[j] - expected[j]));
+        }
+        cr_assert(most > 0, "'%s' has no gradient: nothing is shown", t->name);
+        cr_assert(off <= 2e-5f * most, "case %d, '%s' is off by %g of %g", what, t->name, (double)off,
+                  (double)most);
+    }
+}
+
+Test(batch, gradient_is_that_of_the_plain_loops)
+{
+    for (int what = 0; what <= EVERYTHING; what += what == DROPOUT ? EVERYTHING - DROPOUT : what ? what : 1) {
+        struct case_of *c = case_new(what);
+        float *expected = malloc(c->net.n_params * sizeof *expected);
+        float logits[N * N_LABELS], found_logits[N * N_LABELS];
+
+        cr_assert_eq(reference_batch_gradient(&c->net, c->params, &c->batch, logits, expected), ST_OK);
+        for (size_t threads = 1; threads <= 3; threads++) {
+            double loss;
+            float *found = gradient_of(c, threads, found_logits, &loss);
+
+            check_tensors(&c->net, found, expected, what);
+            cr_assert_float_eq(loss, bce_sum(N * N_LABELS, logits, c->y, c->batch.weights) / (N * N_LABELS),
+                               1e-5 * loss);
+            for (size_t i = 0; i < N * N_LABELS; i++)
+                cr_assert(fabsf(found_logits[i] - logits[i]) < 1e-4f * fmaxf(1, fabsf(logits[i])));
+            free(found);
+        }
+        free(expected);
+        case_free(c);
+    }
+}
+
+Test(batch, gradient_repeats_bit_for_bit_with_as_many_threads)
+{
+    struct case_of *c = case_new(EVERYTHING);
+
+    for (size_t threads = 1; threads <= 3; threads++) {
+        float logits[N * N_LABELS];
+        double loss;
+        float *first = gradient_of(c, threads, logits, &loss),
+              *second = gradient_of(c, threads, logits, &loss);
+
+        cr_assert_arr_eq(first, second, c->net.n_params * sizeof *first);
+        free(first);
+        free(second);
+    }
+    case_free(c);
+}
+
+/* The loss on both sides of a value, a little way off. */
+Test(batch, gradient_of_extra_inputs_is_the_slope_of_the_loss)
+{
+    struct case_of *c = case_new(WEIGHTS | INPUTS);
+    const struct tensor *t = network_tensor(&c->net, "head.inputs.weight");
+    float logits[N * N_LABELS];
+    double loss, beside;
+    float *gradient = gradient_of(c, 1, logits, &loss);
+
+    cr_assert(t->rank == 2 && t->dims[0] == N_LABELS && t->dims[1] == K);
+    cr_assert_eq(t->offset + t->count, c->net.n_params);
+    for (size_t i = t->offset; i < t->offset + t->count; i += 5) {
+        const float step = 1.0f / 64, value = c->params[i];
+        double slope;
+
+        c->params[i] = value + step;
+        free(gradient_of(c, 1, logits, &loss));
+        c->params[i] = value - step;
+        free(gradient_of(c, 1, logits, &beside));
+        c->params[i] = value;
+        slope = (loss - beside) / (2 * (double)step);
+        cr_assert(fabs(slope - (double)gradient[i]) < 1e-4 * fmax(fabs(slope), 1e-2), "%zu: %g, slope %g", i,
+                  (double)gradient[i], slope);
+    }
+    free(gradient);
+    case_free(c);
+}
+
+Test(batch, dropout_leaves_out_its_share_and_keeps_the_mean)
+{
+    enum { FEATURES = 65537 };
+    float *factors = malloc(FEATURES * sizeof *factors), *others = malloc(FEATURES * sizeof *others);
+
+    for (double share = 0.1; share < 0.9; share += 0.35) {
+        const struct training_batch b = { .dropout = share, .dropout_seed = 5 };
+        size_t out = 0, same = 0;
+        double sum = 0;
+
+        training_dropout(&b, 0, FEATURES, factors);
+        training_dropout(&b, 1, FEATURES, others);
+        for (size_t i = 0; i < FEATURES; i++) {
+            out += factors[i] == 0;
+            same += (factors[i] == 0) == (others[i] == 0);
+            sum += (double)factors[i];
+        }
+        cr_assert_float_eq((double)out / FEATURES, share, 0.01);
+        cr_assert_float_eq(sum / FEATURES, 1, 0.03);
+        cr_assert_float_eq((double)same / FEATURES, share * share + (1 - share) * (1 - share), 0.01,
+                           "two pictures lose the same features");
+        training_dropout(&b, 0, FEATURES, others);
+        cr_assert_arr_eq(factors, others, FEATURES * sizeof *factors);
+    }
+    free(factors);
+    free(others);
+}
