@@ -25,8 +25,9 @@ struct registry {
     struct store *store;
     char folder[PATH_MAX];
     pthread_mutex_t
-        lock; /* guards `active`: held to copy or swap the pointer, never while anything is done */
-    struct holder *active;  /* NULL: none */
+        lock; /* guards `active` and `counts`: held to copy or swap the pointer, never while anything is done */
+    struct holder *active; /* NULL: none */
+    struct registry_counts counts;
     pthread_mutex_t change; /* one activation at a time; taken before `lock` */
 };
 
@@ -278,6 +279,24 @@ enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, 
     return st;
 }
 
+static void count_activation(struct registry *r, bool swapped)
+{
+    pthread_mutex_lock(&r->lock);
+    r->counts.swapped += swapped;
+    r->counts.failed += !swapped;
+    pthread_mutex_unlock(&r->lock);
+}
+
+struct registry_counts registry_counts(struct registry *r)
+{
+    struct registry_counts counts;
+
+    pthread_mutex_lock(&r->lock);
+    counts = r->counts;
+    pthread_mutex_unlock(&r->lock);
+    return counts;
+}
+
 enum status registry_activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
 {
     struct holder *h = NULL;
@@ -294,6 +313,7 @@ enum status registry_activate(struct registry *r, const char *id, json_t **ret_c
         swap(r, h);
     else if (h)
         served_release(&h->served);
+    count_activation(r, st == ST_OK);
     pthread_mutex_unlock(&r->change);
     if (st == ST_OK && ret_card)
         *ret_card = card;

@@ -608,6 +608,23 @@ enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jo
     return st;
 }
 
+enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum job_state state;
+    enum status st;
+
+    memset(ret_counts, 0, N_JOB_STATES * sizeof *ret_counts);
+    pthread_mutex_lock(&s->lock);
+    stmt = prepare(s, err, "SELECT state, count(*) FROM jobs GROUP BY state", "");
+    while ((st = one_row(s, stmt, err)) == ST_OK)
+        if (job_state_parse(column(stmt, 0), &state))
+            ret_counts[state] = (size_t)sqlite3_column_int64(stmt, 1);
+    sqlite3_finalize(stmt);
+    pthread_mutex_unlock(&s->lock);
+    return st == ST_NOTFOUND ? ST_OK : st;
+}
+
 /* ---- models ---- */
 
 enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err)

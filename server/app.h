@@ -10,7 +10,9 @@
 #include "http/http.h"
 
 struct sessions; /* as many inference sessions as there are workers */
-struct team;     /* all cores for one prediction, when there is only one */
+struct metrics;
+struct audit;
+struct team; /* all cores for one prediction, when there is only one */
 
 struct app {
     struct store *store;
@@ -20,6 +22,10 @@ struct app {
     struct team *team;
     struct image_limits limits;
     size_t max_upload, predict_queue, job_queue, threads; /* for /version */
+    struct metrics *metrics;
+    struct audit *audit;   /* NULL: none is kept */
+    const char *base_path; /* before every path in a link, "" none */
+    long long started;     /* seconds since 1970 */
 };
 
 enum { KIB = 1024, MIB = 1024 * 1024, MAX_JSON = 64 * KIB };
@@ -45,6 +51,11 @@ handler_fn predict_post, heatmap_post;
 handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_cancel_post;
 handler_fn job_events_get;
 handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
+/* http_hooks: what is kept of a request. */
+MUST_USE enum status record_before(struct app *app, const struct http_done *done, struct error *err);
+void record_after(struct app *app, const struct http_done *done);
+
+handler_fn metrics_get;
 handler_fn livez_get, readyz_get, version_get, openapi_get;
 
 #endif

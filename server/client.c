@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_REPLY = 16 << 20, TIMEOUT_SECONDS = 60 };
@@ -16,6 +17,24 @@ void client_url(const char *base, const char *path, char *ret, size_t size)
     while (n > 0 && base[n - 1] == '/')
         n--;
     snprintf(ret, size, "%.*s%s", (int)n, base, path);
+}
+
+/* "Authorization: Bearer …" where the environment has a key: a command line can be read by everybody. */
+static struct curl_slist *headers_make(const char *content_type)
+{
+    const char *key = getenv("CXRD_KEY");
+    char line[512];
+    struct curl_slist *headers = NULL;
+
+    if (content_type) {
+        snprintf(line, sizeof line, "Content-Type: %s", content_type);
+        headers = curl_slist_append(curl_slist_append(NULL, line), "Expect:");
+    }
+    if (key && *key) {
+        snprintf(line, sizeof line, "Authorization: Bearer %s", key);
+        headers = curl_slist_append(headers, line);
+    }
+    return headers;
 }
 
 static size_t on_data(char *data, size_t size, size_t n, void *arg)
@@ -59,13 +78,14 @@ static enum status perform(CURL *curl, struct buf *reply, struct error *err)
 enum status client_bytes(const char *method, const char *url, const char *content_type, const void *body,
                          size_t body_len, struct buf *reply, struct error *err)
 {
-    struct curl_slist *headers = NULL;
-    char type[128];
+    struct curl_slist *headers = headers_make(body ? content_type : NULL);
     CURL *curl = curl_easy_init();
     enum status st;
 
-    if (!curl)
+    if (!curl) {
+        curl_slist_free_all(headers);
         return error_nomem(err);
+    }
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_NOPROXY,
@@ -75,12 +95,10 @@ enum status client_bytes(const char *method, const char *url, const char *conten
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
     if (body) {
-        snprintf(type, sizeof type, "Content-Type: %s", content_type);
-        headers = curl_slist_append(curl_slist_append(NULL, type), "Expect:");
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_len);
     }
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     st = perform(curl, reply, err);
     curl_slist_free_all(headers);

@@ -11,7 +11,8 @@
 /* The URL of a path of the server at `base`, which may end with a slash. */
 void client_url(const char *base, const char *path, char *ret, size_t size);
 
-/* Send a request and append the reply's body to `reply`, whose cap is the largest that is taken.
+/* Send a request, with the key in the environment variable CXRD_KEY where there is one, and append the reply's body to
+ * `reply`, whose cap is the largest that is taken.
  *   body  NULL: none
  * Errors: ST_IO (no connection, or a reply other than 2xx: the sentence carries the problem's detail), ST_NOMEM. */
 MUST_USE enum status client_bytes(const char *method, const char *url, const char *content_type,

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const COMMANDS[] = { &COMMAND_SERVE, &COMMAND_TRAIN, &COMMAND_PREDICT,
-                                                  &COMMAND_PHANTOM, &COMMAND_HEALTH };
+static const struct command *const COMMANDS[] = { &COMMAND_SERVE,   &COMMAND_TRAIN,  &COMMAND_PREDICT,
+                                                  &COMMAND_PHANTOM, &COMMAND_HEALTH, &COMMAND_KEY,
+                                                  &COMMAND_AUDIT };
 enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,

@@ -8,6 +8,7 @@
 
 #include "cxrd/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf {
@@ -15,10 +16,12 @@ struct buf {
     size_t len, capacity;
     size_t max; /* `len` never exceeds it */
     enum status failed;
+    bool
+        secret; /* overwrite the bytes wherever they leave this buffer's memory: when it grows, when it is released */
 };
-#define BUF_INIT(max_bytes)            \
-    {                                  \
-        NULL, 0, 0, (max_bytes), ST_OK \
+#define BUF_INIT(max_bytes)                   \
+    {                                         \
+        NULL, 0, 0, (max_bytes), ST_OK, false \
     }
 
 void buf_put(struct buf *b, const void *bytes, size_t n);

@@ -46,6 +46,12 @@ MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t 
 MUST_USE enum status registry_activate(struct registry *r, const char *id, json_t **ret_card,
                                        struct error *err);
 
+/* Activations since the registry was opened. */
+struct registry_counts {
+    size_t swapped, failed;
+};
+struct registry_counts registry_counts(struct registry *r);
+
 /* Load a model that is not necessarily active, to start a training from. The caller owns a reference. */
 MUST_USE enum status registry_load(struct registry *r, const char *id, struct model **ret_model,
                                    struct error *err);

@@ -87,6 +87,9 @@ struct page {
 MUST_USE enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jobs,
                                 int64_t *ret_next, struct error *err);
 
+/* How many jobs are in each state. Errors: ST_IO. */
+MUST_USE enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], struct error *err);
+
 /* ---- models ---- */
 
 /* Add a model; its file is in place already. Errors: ST_IO. */

@@ -2,10 +2,25 @@
 #include "cxrd/buf.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* As realloc(), which may leave a copy behind: a secret must not be there. */
+static char *grow(const struct buf *b, size_t capacity)
+{
+    char *grown;
+
+    if (!b->secret)
+        return realloc(b->data, capacity);
+    grown = malloc(capacity);
+    if (grown && b->data) {
+        memcpy(grown, b->data, b->len + 1);
+        explicit_bzero(b->data, b->len);
+        free(b->data);
+    }
+    return grown;
+}
 
 /* Room for `n` more bytes and the NUL, or the failure is recorded. */
 static bool reserve(struct buf *b, size_t n)
@@ -23,7 +38,7 @@ static bool reserve(struct buf *b, size_t n)
         return true;
     while (capacity <= b->len + n)
         capacity += capacity / 2;
-    grown = realloc(b->data, capacity);
+    grown = grow(b, capacity);
     if (!grown) {
         b->failed = ST_NOMEM;
         return false;
@@ -78,6 +93,8 @@ void buf_wipe(struct buf *b)
 
 void buf_release(struct buf *b)
 {
+    if (b->secret && b->data)
+        explicit_bzero(b->data, b->capacity);
     free(b->data);
     b->data = NULL;
     b->len = b->capacity = 0;

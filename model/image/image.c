@@ -79,6 +79,8 @@ enum status image_decode(const void *bytes, size_t n_bytes, const struct image_l
 
 void image_release(struct image *img)
 {
+    if (img->grey)
+        explicit_bzero(img->grey, img->width * img->height); /* it may be a patient's */
     free(img->grey);
     *img = (struct image)IMAGE_INIT;
 }

@@ -75,6 +75,15 @@ enum status answer_make(struct app *app, const struct http_request *req, int exp
     return st;
 }
 
+void answer_note(const struct answer *a, struct http_response *res)
+{
+    const struct prediction_timing *t = &a->prediction.timing;
+
+    if (a->model)
+        res->notes = json_pack("{s:s,s:f,s:f,s:f}", "model", a->model->id, "queue_ms", t->queue, "decode_ms",
+                               t->decode, "forward_ms", t->forward);
+}
+
 void answer_release(struct answer *a)
 {
     image_release(&a->image);

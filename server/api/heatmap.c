@@ -58,6 +58,7 @@ enum status heatmap_post(struct app *app, const struct http_request *req, struct
                        LABELS[0]);
     if (st == ST_OK)
         st = answer_make(app, req, label, &a, err);
+    answer_note(&a, res);
     if (st == ST_OK)
         st = prediction_heatmap(&a.image, &a.prediction, &res->body, err);
     if (st == ST_OK)

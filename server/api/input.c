@@ -7,13 +7,20 @@
 #include <string.h>
 #include <strings.h>
 
+bool content_type_is(const struct http_request *req, const char *type)
+{
+    const size_t n = strcspn(req->content_type, "; \t");
+
+    return (n == 0 && req->body_len == 0) ||
+           (n == strlen(type) && strncasecmp(req->content_type, type, n) == 0);
+}
+
 enum status body_json(const struct http_request *req, struct http_response *res, json_t **ret,
                       struct error *err)
 {
     json_error_t why;
-    const size_t type = strcspn(req->content_type, "; \t");
 
-    if (req->body_len > 0 && (type != 16 || strncasecmp(req->content_type, "application/json", type) != 0)) {
+    if (!content_type_is(req, "application/json")) {
         res->status = 415;
         return error_set(err, ST_UNSUPPORTED, "the body must be JSON, with Content-Type: application/json");
     }

@@ -8,6 +8,10 @@
 MUST_USE enum status body_json(const struct http_request *req, struct http_response *res, json_t **ret,
                                struct error *err);
 
+/* Whether a request's Content-Type is this one, whatever its parameters. One that has neither type nor body passes: a
+ * browser's form, which may come from anywhere, always has a type. */
+bool content_type_is(const struct http_request *req, const char *type);
+
 /* ?limit= (1..100, 20 where it is missing) and ?cursor= of a list. Errors: ST_INVALID. */
 MUST_USE enum status page_parse(const struct http_request *req, struct page *ret, struct error *err);
 

@@ -4,11 +4,14 @@
 
 #include <string.h>
 
-static json_t *links_json(const char *id)
+static json_t *links_json(const struct app *app, const char *id)
 {
-    return json_pack("{s:o,s:o,s:o,s:o}", "self", json_sprintf("/jobs/%s", id), "events",
-                     json_sprintf("/jobs/%s/events", id), "cancel", json_sprintf("/jobs/%s/cancel", id),
-                     "scores", json_sprintf("/jobs/%s/scores", id));
+    const char *base = app->base_path;
+
+    return json_pack("{s:o,s:o,s:o,s:o}", "self", json_sprintf("%s/jobs/%s", base, id), "events",
+                     json_sprintf("%s/jobs/%s/events", base, id), "cancel",
+                     json_sprintf("%s/jobs/%s/cancel", base, id), "scores",
+                     json_sprintf("%s/jobs/%s/scores", base, id));
 }
 
 /* What a job has not come to yet is null, so that a record always has all of its members; an entry of a list has the
@@ -51,8 +54,9 @@ enum status jobs_train_post(struct app *app, const struct http_request *req, str
     if (st != ST_OK)
         return st;
     res->status = 202;
-    http_header_add(res, "Location", "/jobs/%s", id);
-    return http_json(res, json_pack("{s:s,s:s,s:o}", "id", id, "state", "queued", "links", links_json(id)));
+    http_header_add(res, "Location", "%s/jobs/%s", app->base_path, id);
+    return http_json(res,
+                     json_pack("{s:s,s:s,s:o}", "id", id, "state", "queued", "links", links_json(app, id)));
 }
 
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,
@@ -130,7 +134,7 @@ enum status job_cancel_post(struct app *app, const struct http_request *req, str
         return st;
     res->status = 202;
     st = http_json(res, json_pack("{s:s,s:O,s:o}", "id", req->id, "state", json_object_get(job, "state"),
-                                  "links", links_json(req->id)));
+                                  "links", links_json(app, req->id)));
     json_decref(job);
     return st;
 }

@@ -53,6 +53,11 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
     json_t *card = NULL;
     enum status st;
 
+    if (!content_type_is(req, "application/octet-stream")) {
+        res->status = 415;
+        return error_set(err, ST_UNSUPPORTED,
+                         "the body must be a safetensors file, with Content-Type: application/octet-stream");
+    }
     if (req->body_len == 0)
         return error_set(err, ST_FORMAT, "the request has no body: send a safetensors file");
     st = registry_add(app->registry, req->body, req->body_len, NULL, &card, err);
@@ -61,7 +66,9 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
     if (st != ST_OK)
         return st;
     res->status = 201;
-    http_header_add(res, "Location", "/models/%s", json_string_value(json_object_get(card, "id")));
+    res->notes = json_pack("{s:O}", "model", json_object_get(card, "id"));
+    http_header_add(res, "Location", "%s/models/%s", app->base_path,
+                    json_string_value(json_object_get(card, "id")));
     return http_json(res, card);
 }
 
@@ -71,6 +78,7 @@ enum status model_activate_post(struct app *app, const struct http_request *req,
     json_t *card = NULL;
     enum status st = registry_activate(app->registry, req->id, &card, err);
 
+    res->notes = json_pack("{s:s}", "model", req->id);
     if (st == ST_FORMAT)
         res->status = 409; /* its file has changed since it was stored */
     return st == ST_OK ? http_json(res, card) : st;

@@ -1,19 +1,25 @@
 /* server/api/predict.c - POST /predict: a picture in, one probability a finding out. */
 #include "answer.h"
 #include "input.h"
+#include "metrics.h"
 
 enum status predict_post(struct app *app, const struct http_request *req, struct http_response *res,
                          struct error *err)
 {
     struct answer a = ANSWER_INIT;
     int explain = EXPLAIN_NONE;
+    json_t *reply;
     enum status st = label_parse(req, "explain", &explain, err);
 
     http_header_add(res, "Cache-Control", "no-store"); /* of refusals too */
     if (st == ST_OK)
         st = answer_make(app, req, explain, &a, err);
-    if (st == ST_OK)
-        st = http_json(res, prediction_json(a.model, req->request_id, &a.prediction));
+    answer_note(&a, res);
+    if (st == ST_OK) {
+        reply = prediction_json(a.model, req->request_id, &a.prediction);
+        metrics_prediction(app->metrics, a.model, reply);
+        st = http_json(res, reply);
+    }
     answer_release(&a);
     return st;
 }

@@ -4,6 +4,7 @@
 #include "cxrd/clock.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static double milliseconds_since(double *mark)
 {
@@ -35,6 +36,10 @@ static enum status score(const struct model *m, struct session *s, struct team *
     p->explained = st == ST_OK && explain != EXPLAIN_NONE;
     if (p->explained)
         session_explain(s, m, (size_t)explain, logits[explain], &p->explanation);
+    if (x)
+        explicit_bzero(x, plane * sizeof *x);
+    if (grey)
+        explicit_bzero(grey, plane);
     free(x);
     free(grey);
     return st;

@@ -22,7 +22,8 @@ struct predict_options {
 
 static const struct option OPTIONS[] = {
     { "weights", OPTION_TEXT, AT(weights), "FILE", "a safetensors file to predict with" },
-    { "url", OPTION_TEXT, AT(url), "URL", "a server to ask instead, such as http://127.0.0.1:8080" },
+    { "url", OPTION_TEXT, AT(url), "URL",
+      "a server to ask instead, such as http://127.0.0.1:8080; its key, if it asks for one, in CXRD_KEY" },
     { "explain", OPTION_TEXT, AT(explain), "LABEL",
       "say where in the picture this finding's logit comes from" },
     { "heatmap", OPTION_TEXT, AT(heatmap), "FILE", "write the picture with that map over it, as a PNG" },

@@ -1,8 +1,12 @@
 /* server/commands/serve.c - cxrd serve: build from the bottom up, wait for a signal, take down in reverse. */
+#include "../api/metrics.h"
 #include "../app.h"
+#include "../audit.h"
+#include "../http/door.h"
 #include "commands.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/version.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,16 +17,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct serve_options {
-    const char *listen, *state, *datasets, *log_level;
-    size_t threads, queue, job_queue, max_upload, cache_bytes, event_readers, event_ping;
+    const char *listen, *state, *datasets, *log_level, *keys, *hosts, *cors_origins, *audit, *base_path,
+        *tls_cert, *tls_key;
+    size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
+        event_readers, event_ping;
     bool insecure;
 };
 
-#define AT(member) offsetof(struct serve_options, member)
+#define PATH_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
+#define AT(member)      offsetof(struct serve_options, member)
 
 static const struct option OPTIONS[] = {
     { "listen", OPTION_TEXT, AT(listen), "HOST:PORT",
@@ -37,6 +47,23 @@ static const struct option OPTIONS[] = {
       128 << 20 },
     { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for decoded pictures; 0: none (16G)",
       0, SIZE_MAX },
+    { "keys", OPTION_TEXT, AT(keys), "FILE",
+      "who may: a line a key, see cxrd key --help; read again on SIGHUP (none: loopback only, everyone)" },
+    { "rate", OPTION_COUNT, AT(rate), "N", "requests a second that a key may make; 0: any number (0)", 0,
+      1000000 },
+    { "request-timeout", OPTION_COUNT, AT(request_timeout), "SECONDS",
+      "a request that has not come by then is cut off; one that waited as long is refused (30)", 1, 3600 },
+    { "hosts", OPTION_TEXT, AT(hosts), "NAMES",
+      "names that Host may give beside loopback ones, with commas between them" },
+    { "cors-origins", OPTION_TEXT, AT(cors_origins), "ORIGINS",
+      "pages that may call from a browser, such as https://pacs.example (none)" },
+    { "base-path", OPTION_TEXT, AT(base_path), "/PATH", "what all paths begin with, behind a proxy (none)" },
+    { "tls-cert", OPTION_TEXT, AT(tls_cert), "FILE", "speak HTTPS with this certificate chain, PEM" },
+    { "tls-key", OPTION_TEXT, AT(tls_key), "FILE", "the key of --tls-cert, PEM" },
+    { "audit", OPTION_TEXT, AT(audit), "FILE",
+      "append who did what to this file; opened anew on SIGHUP; see cxrd audit --help (none)" },
+    { "audit-bytes", OPTION_BYTES, AT(audit_bytes), "BYTES",
+      "size at which the audit log is put aside and begun anew; 0: never (64M)", 0, SIZE_MAX },
     { "event-readers", OPTION_COUNT, AT(event_readers), "N",
       "connections that may read a job's events at a time (32)", 1, 1024 },
     { "event-ping", OPTION_COUNT, AT(event_ping), "SECONDS",
@@ -49,6 +76,7 @@ static const struct option OPTIONS[] = {
 /* What `cxrd serve` holds, in the order in which it is made. */
 struct server {
     int lock; /* the state folder's */
+    struct door *door;
     struct app app;
     struct http *http;
 };
@@ -61,11 +89,18 @@ static enum status check_options(const struct serve_options *o, struct error *er
         return error_set(err, ST_INVALID, "--log-level must be debug, info, warn, error or off, not '%.32s'",
                          o->log_level);
     log_set_level(level);
-    if (!o->insecure && !http_is_loopback(o->listen))
+    if (*o->base_path &&
+        (o->base_path[0] != '/' || o->base_path[strlen(o->base_path) - 1] == '/' ||
+         strlen(o->base_path) > 100 || strspn(o->base_path, PATH_CHARACTERS) != strlen(o->base_path)))
+        return error_set(err, ST_INVALID, "--base-path must be a path such as /cxrd, not '%.100s'",
+                         o->base_path);
+    if (!o->tls_cert != !o->tls_key)
+        return error_set(err, ST_INVALID, "--tls-cert and --tls-key go together");
+    if (!o->insecure && !o->keys && !http_is_loopback(o->listen))
         return error_set(
             err, ST_INVALID,
             "'%.80s' can be reached from other machines, and nobody is asked for a key: choose a loopback "
-            "address, or say --insecure if a proxy or firewall keeps strangers out",
+            "address, give --keys, or say --insecure if a proxy or firewall keeps strangers out",
             o->listen);
     return ST_OK;
 }
@@ -103,7 +138,13 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     app->max_upload = o->max_upload;
     app->predict_queue = o->queue;
     app->job_queue = o->job_queue;
+    app->base_path = o->base_path;
+    app->started = time(NULL);
     st = state_lock(o->state, &s->lock, err);
+    if (st == ST_OK)
+        st = metrics_new(&app->metrics, err);
+    if (st == ST_OK && o->audit)
+        st = audit_open(o->audit, o->audit_bytes, &app->audit, err);
     if (st == ST_OK)
         st = store_open(database, &app->store, err);
     if (st == ST_OK)
@@ -117,7 +158,29 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     return st;
 }
 
-/* SIGTERM and SIGINT are the main thread's, which waits for them. Others block them, but OpenBLAS has a thread since
+static enum status http_open(struct server *s, const struct serve_options *o, struct error *err)
+{
+    const struct door_options door = { o->keys, o->rate, o->hosts, http_is_loopback(o->listen),
+                                       o->cors_origins };
+    struct http_options http = { .listen = o->listen,
+                                 .workers = o->threads,
+                                 .queue = o->queue,
+                                 .max_upload = o->max_upload,
+                                 .max_streams = o->event_readers,
+                                 .ping_s = (double)o->event_ping,
+                                 .request_s = (double)o->request_timeout,
+                                 .drain_s = 15,
+                                 .hooks = { record_before, record_after },
+                                 .base_path = o->base_path,
+                                 .tls_cert = o->tls_cert,
+                                 .tls_key = o->tls_key };
+    enum status st = door_open(&door, &s->door, err);
+
+    http.door = s->door;
+    return st == ST_OK ? http_start(&http, &s->app, &s->http, err) : st;
+}
+
+/* SIGTERM, SIGINT and SIGHUP are the main thread's, which waits for them. Others block them, but OpenBLAS has a thread since
  * before main(): what it gets would end the process, so it hands it on. */
 static pthread_t main_thread;
 
@@ -131,19 +194,60 @@ static void signals_claim(sigset_t *ret_signals)
     sigemptyset(ret_signals);
     sigaddset(ret_signals, SIGTERM);
     sigaddset(ret_signals, SIGINT);
+    sigaddset(ret_signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* before any thread of ours exists */
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, not the end */
+}
+
+/* An event of the server itself. */
+static void audit_note(struct server *s, const char *event)
+{
+    struct error err = { 0 };
+    struct served *m = registry_active(s->app.registry);
+    json_t *members = json_pack("{s:s,s:o,s:s}", "build", CXRD_BUILD, "model",
+                                m ? json_string(m->id) : json_null(), "sha256", m ? m->sha256 : "");
+
+    if (audit_write(s->app.audit, event, members, true, &err) != ST_OK)
+        log_text(LOG_ERROR, "an event could not be recorded", "%s", err.text);
+    served_release(m);
+}
+
+/* What is in memory must not reach a disk by a crash: no core dumps, and no other process of this user may look. */
+static void keep_memory_private(bool on)
+{
+    const struct rlimit none = { 0, 0 };
+
+    if (on)
+        setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, on ? 0 : 1, 0, 0, 0);
+}
+
+/* SIGHUP: read again what may change while the server runs. */
+static void reload(struct server *s)
+{
+    struct error err = { 0 };
+
+    if (door_reload(s->door, &err) == ST_OK)
+        log_event(LOG_INFO, "keys reloaded", NULL);
+    else
+        log_text(LOG_ERROR, "keys not reloaded", "%s", err.text);
+    if (audit_reopen(s->app.audit, &err) != ST_OK)
+        log_text(LOG_ERROR, "audit log not opened anew", "%s", err.text);
+    audit_note(s, "reload");
 }
 
 /* Wait for SIGTERM or SIGINT. */
-static void wait_for_end(const sigset_t *signals)
+static void wait_for_end(struct server *s, const sigset_t *signals)
 {
     int signal = 0;
 
-    while (sigwait(signals, &signal) != 0)
-        ;
+    while (sigwait(signals, &signal) != 0 || signal == SIGHUP)
+        if (signal == SIGHUP)
+            reload(s);
     log_event(LOG_INFO, "stopping", json_pack("{s:s}", "signal", strsignal(signal)));
 }
 
@@ -152,8 +256,11 @@ static int serve(int argc, char **argv)
     struct serve_options o = { .listen = "127.0.0.1:8080",
                                .state = "state",
                                .log_level = "info",
+                               .base_path = "",
+                               .audit_bytes = 64 << 20,
                                .threads = cores_available(),
                                .queue = 64,
+                               .request_timeout = 30,
                                .job_queue = 8,
                                .max_upload = 16 << 20,
                                .cache_bytes = (size_t)16 << 30,
@@ -169,32 +276,31 @@ static int serve(int argc, char **argv)
     if (!command_begin(&COMMAND_SERVE, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
     umask(0077);
+    keep_memory_private(true);
     signals_claim(&signals);
     st = check_options(&o, &err);
     if (st == ST_OK)
         st = app_start(&s, &o, &err);
+    if (st == ST_OK)
+        st = http_open(&s, &o, &err);
     if (st == ST_OK) {
-        const struct http_options http = { .listen = o.listen,
-                                           .workers = o.threads,
-                                           .queue = o.queue,
-                                           .max_upload = o.max_upload,
-                                           .max_streams = o.event_readers,
-                                           .ping_s = (double)o.event_ping,
-                                           .drain_s = 15 };
-
-        st = http_start(&http, &s.app, &s.http, &err);
-    }
-    if (st == ST_OK) {
-        printf("listening on http://%s\n", http_address(s.http));
+        audit_note(&s, "start");
+        printf("listening on %s://%s\n", o.tls_cert ? "https" : "http", http_address(s.http));
         fflush(stdout);
-        wait_for_end(&signals);
+        wait_for_end(&s, &signals);
     }
     http_stop(s.http); /* each of these takes NULL */
+    door_close(s.door);
+    if (st == ST_OK)
+        audit_note(&s, "stop");
     runner_stop(s.app.runner);
     team_free(s.app.team);
     sessions_free(s.app.sessions);
     registry_close(s.app.registry);
     store_close(s.app.store);
+    audit_close(s.app.audit);
+    metrics_free(s.app.metrics);
+    keep_memory_private(false); /* there is nothing left to keep, and a leak checker wants to look */
     if (s.lock >= 0)
         close(s.lock);
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_SERVE, &err);

@@ -16,7 +16,7 @@
 
 struct app;
 
-enum { HTTP_TEXT = 256 };
+enum { HTTP_TEXT = 256, KEY_NAME_SIZE = 65, ADDRESS_TEXT = 48 };
 
 struct http_request {
     const char *method;       /* "GET" */
@@ -29,6 +29,10 @@ struct http_request {
     char idempotency_key[HTTP_TEXT];
     char last_event_id[HTTP_TEXT];
     char request_id[HTTP_TEXT]; /* taken from X-Request-Id or made */
+    char trace_id[33];          /* of traceparent (W3C Trace Context), "" where there is none */
+    char source[ADDRESS_TEXT];  /* the address it came from: a proxy's, where there is one */
+    struct http *http;          /* for http_counts() */
+    char who[KEY_NAME_SIZE];    /* the name of the key that let it in, "" where none is asked for */
     double received;            /* clock_seconds() when the body was complete */
     bool draining;              /* the server is about to stop */
 };
@@ -59,6 +63,8 @@ struct http_response {
         char value[HTTP_TEXT];
     } headers[MAX_HEADERS];
     size_t n_headers;
+    json_t
+        *notes; /* of the handler, for the log line and the audit; nothing of a patient; owned; NULL: none */
     json_t *errors; /* of a problem: [{field, detail}], owned; NULL: none */
 };
 
@@ -95,20 +101,52 @@ const struct route *route_find(const char *method, const char *path, char id[ID_
 /* ---- the server ---- */
 
 struct http;
+struct door;
+
+/* What is known of a request once its reply is. */
+struct http_done {
+    const struct http_request *req;
+    const struct route *route; /* NULL: there is none */
+    int status;                /* 0: the connection ended without a reply */
+    double seconds;
+    size_t body_bytes;   /* received */
+    const json_t *notes; /* the handler's, or NULL */
+};
+
+struct http_hooks {
+    /* Before a reply is sent. Another status than ST_OK, and a 503 is sent instead: what must be recorded is not done
+     * without the record. In the handler's thread, or for a refusal in a network thread, which must not wait. */
+    enum status (*before)(struct app *app, const struct http_done *done, struct error *err);
+    /* After the last byte, in a network thread. */
+    void (*after)(struct app *app, const struct http_done *done);
+};
 
 struct http_options {
     const char *listen; /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
     size_t workers;     /* of LANE_PREDICT */
     size_t queue;       /* requests that may wait in a lane */
     size_t max_upload;  /* bytes */
+    double request_s;   /* how long a request may take to come, and to wait */
     size_t max_streams; /* readers of events at a time */
     double ping_s;      /* seconds of silence after which they get a comment */
     double drain_s;     /* how long http_stop() waits for requests in flight */
+    struct door *door;  /* who may; borrowed */
+    struct http_hooks hooks;
+    const char *base_path;          /* "/cxrd": all paths begin with it; "" none */
+    const char *tls_cert, *tls_key; /* paths of PEM files; NULL: no TLS */
 };
 
-/* Start to listen. Errors: ST_INVALID (the address), ST_IO (cannot listen there), ST_NOMEM. */
+/* Start to listen. Errors: ST_INVALID (the address), ST_IO (cannot listen there, or the TLS files), ST_NOMEM. */
 MUST_USE enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
                                 struct error *err);
+struct http_counts {
+    size_t connections, cut; /* open now; cut at their deadline since the start */
+    size_t requests;         /* begun and not answered */
+    size_t body_bytes;       /* of them in memory */
+    size_t predictions_waiting;
+};
+void http_counts(struct http *h, struct http_counts *ret);
+
 const char *http_address(const struct http *h); /* "127.0.0.1:41234", as bound */
 
 /* Take no new connection, answer what is in flight, stop. NULL is fine. */

@@ -131,6 +131,7 @@ class Activation(ServerCase):
             replies = [(i % 4, pool.submit(self.predict, films[i % 4])) for i in range(120)]
             for i in range(20):
                 self.assertEqual(self.post(f'/models/{cards[i % 2]["id"]}/activate').status, 200)
+                replies.append((i % 4, pool.submit(self.predict, films[i % 4])))
             seen = set()
             for film, reply in replies:
                 prediction = self.assert_prediction(reply.result())

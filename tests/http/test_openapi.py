@@ -3,6 +3,7 @@
 This file runs last. Alone it judges only what it sees itself.
 """
 import collections
+import hashlib
 import json
 import os
 import re
@@ -165,6 +166,29 @@ class TheServer(OpenApiCase):
                 replies = client.talk(self.server, client.head(op.method, self.target(op.path), 'Host: other'), op.method,
                                       self.target(op.path))
                 self.assertEqual([r.status for r in replies], [400])
+
+    def test_every_operation_that_is_not_public_asks_who_it_is(self):
+        path = os.path.join(program.new_folder('keys'), 'keys')
+        with open(path, 'w', encoding='ascii') as file:
+            file.write(f'predict reader {hashlib.sha256(b"key").hexdigest()}\n')
+        server = program.Server('--keys', path, '--rate', '1', datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        key = {'Authorization': 'Bearer key'}
+
+        def too_often(method, target):
+            """Use up what the key may do in this second, then ask once more."""
+            while client.get(server, '/jobs', **key).status != 429:
+                pass
+            return client.request(server, method, target, **key).status == 429
+
+        for op, spec in self.contract.operations.items():
+            target = op.path.replace('{id}', '00000000-0000')
+            if spec['x-role'] == 'public':
+                continue
+            with self.subTest(op):
+                self.assertEqual(client.request(self.server, op.method, target, Host='evil.example').status, 403)
+                self.assertEqual(client.request(server, op.method, target).status, 401)
+                program.poll(lambda: too_often(op.method, target), 'it is too often')
 
     def test_what_is_said_of_limits_is_so(self):
         limits = client.get(self.server, '/version').json()['limits']

@@ -78,13 +78,13 @@ class Server:
                                             stdout=subprocess.PIPE, stderr=log, text=True,
                                             preexec_fn=die_with_us)
         self.first_line = self._first_line()
-        prefix = 'listening on http://'
-        if not self.first_line.startswith(prefix):
+        scheme, _, address = self.first_line.removeprefix('listening on ').strip().partition('://')
+        if not address:
             self.kill()
             raise AssertionError(f'the server did not start: {self.first_line!r} {self.log_text()}')
-        host, port = self.first_line[len(prefix):].strip().rsplit(':', 1)
+        host, port = address.rsplit(':', 1)
         self.address = (host, int(port))
-        self.url = f'http://{host}:{port}'
+        self.url = f'{scheme}://{host}:{port}'
 
     def _first_line(self):
         lines = queue.Queue()

@@ -1,0 +1,77 @@
+/* server/api/drift.c - see drift.h. */
+#include "drift.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Nine numbers that do not fall. */
+static bool read_row(const json_t *row, double ret[DRIFT_BINS - 1])
+{
+    if (json_array_size(row) != DRIFT_BINS - 1)
+        return false;
+    for (size_t i = 0; i < DRIFT_BINS - 1; i++) {
+        const json_t *value = json_array_get(row, i);
+
+        ret[i] = json_number_value(value);
+        if (!json_is_number(value) || (i > 0 && ret[i] < ret[i - 1]))
+            return false;
+    }
+    return true;
+}
+
+static bool read_deciles(const struct model *m, double ret[N_LABELS][DRIFT_BINS - 1])
+{
+    const char *text = json_string_value(json_object_get(model_notes(m), DRIFT_NOTE));
+    json_t *rows = text ? json_loads(text, 0, NULL) : NULL;
+    bool ok = json_array_size(rows) == N_LABELS;
+
+    for (size_t i = 0; i < N_LABELS && ok; i++)
+        ok = read_row(json_array_get(rows, i), ret[i]);
+    json_decref(rows);
+    return ok;
+}
+
+static void begin(struct drift *d, const struct served *by)
+{
+    memset(d, 0, sizeof *d);
+    memcpy(d->model, by->id, sizeof d->model);
+    d->known = read_deciles(by->model, d->deciles);
+}
+
+void drift_add(struct drift *d, const struct served *by, const json_t *probabilities)
+{
+    if (strcmp(d->model, by->id) != 0)
+        begin(d, by);
+    if (!d->known)
+        return;
+    for (size_t i = 0; i < N_LABELS; i++) {
+        const double p = json_number_value(json_object_get(probabilities, LABELS[i]));
+        size_t bin = 0;
+
+        while (bin < DRIFT_BINS - 1 && p > d->deciles[i][bin])
+            bin++;
+        d->counts[i][bin]++;
+    }
+    if (++d->seen < DRIFT_WINDOW)
+        return;
+    for (size_t i = 0; i < N_LABELS; i++)
+        for (size_t bin = 0; bin < DRIFT_BINS; bin++)
+            d->counts[i][bin] /= 2;
+    d->seen /= 2;
+}
+
+bool drift_psi(const struct drift *d, double ret_psi[N_LABELS])
+{
+    if (!d->known || d->seen < DRIFT_LEAST)
+        return false;
+    for (size_t i = 0; i < N_LABELS; i++) {
+        ret_psi[i] = 0;
+        for (size_t bin = 0; bin < DRIFT_BINS; bin++) {
+            /* half a score in every bin, so that an empty one does not make it infinite */
+            const double share = (d->counts[i][bin] + 0.5) / (d->seen + 0.5 * DRIFT_BINS);
+
+            ret_psi[i] += (share - 1.0 / DRIFT_BINS) * log(share * DRIFT_BINS);
+        }
+    }
+    return true;
+}

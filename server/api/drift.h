@@ -1,0 +1,37 @@
+/* server/api/drift.h - are today's scores those of the pictures that the model was validated on?
+ *
+ * The population stability index: the model's validation scores of a finding, cut at their nine deciles, fill ten bins
+ * evenly; the latest scores fill the same bins somehow. PSI = sum over bins of (share - 0.1) ln(share / 0.1). Below 0.1
+ * nothing has moved, above 0.25 something has (Siddiqi, "Credit Risk Scorecards", 2006): another scanner, other
+ * patients, or pictures that are not chests. It says that something has changed, not what. */
+#ifndef SERVER_API_DRIFT_H
+#define SERVER_API_DRIFT_H
+
+#include "cxrd/labels.h"
+#include "cxrd/registry.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* The weights' metadata that carries the deciles: JSON, [[9 numbers] x 14]. A model without it has no drift. */
+#define DRIFT_NOTE "score_deciles"
+
+enum { DRIFT_BINS = 10, DRIFT_LEAST = 100, DRIFT_WINDOW = 5000 };
+
+/* Zeroed is fresh. The caller sees to it that one thread at a time uses it. */
+struct drift {
+    char model[ID_SIZE]; /* whose scores these are; another model begins anew */
+    bool known;          /* it has deciles */
+    double deciles[N_LABELS][DRIFT_BINS - 1];
+    double counts[N_LABELS]
+                 [DRIFT_BINS]; /* halved whenever the window is full, so that the latest weigh most */
+    double seen;
+};
+
+/* `probabilities`: {"Atelectasis": 0.2, …} */
+void drift_add(struct drift *d, const struct served *by, const json_t *probabilities);
+
+/* False: no deciles, or fewer than DRIFT_LEAST scores so far. */
+bool drift_psi(const struct drift *d, double ret_psi[N_LABELS]);
+
+#endif

@@ -1,0 +1,265 @@
+/* server/api/metrics.c - see metrics.h. */
+#include "metrics.h"
+
+#include "cxrd/labels.h"
+#include "drift.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_BOUNDS = 12, N_SCORE_BOUNDS = 10, MAX_ROUTES = 64, MAX_REASONS = 16, REASON_SIZE = 48 };
+
+static const double SECONDS[N_BOUNDS] = {
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10
+};
+static const double SCORES[N_SCORE_BOUNDS] = { 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9 };
+
+struct histogram {
+    uint64_t below[N_BOUNDS]; /* values at most the bound, and above the one before */
+    uint64_t count;
+    double sum;
+};
+
+/* Statuses that this server answers with; 0 stands for a connection that ended without a reply. */
+static const int CODES[] = { 0,   200, 201, 202, 204, 304, 400, 401, 403, 404,
+                             405, 409, 413, 415, 422, 429, 499, 500, 503 };
+enum { N_CODES = sizeof CODES / sizeof CODES[0] };
+
+static const char *const PHASES[] = { "queue", "decode", "preprocess", "forward", "explain" };
+enum { N_PHASES = sizeof PHASES / sizeof PHASES[0] };
+
+enum outcome { OUTCOME_OK, OUTCOME_REJECTED, OUTCOME_BUSY, OUTCOME_GONE, OUTCOME_FAILED, N_OUTCOMES };
+static const char *const OUTCOMES[] = { "ok", "rejected", "busy", "gone", "failed" };
+
+struct reason {
+    char code[REASON_SIZE];
+    uint64_t count;
+};
+
+struct metrics {
+    pthread_mutex_t lock;                       /* guards everything below */
+    uint64_t requests[MAX_ROUTES + 1][N_CODES]; /* the last row: what is no route */
+    struct histogram durations[MAX_ROUTES + 1];
+    struct histogram phases[N_PHASES], scores[N_LABELS];
+    uint64_t outcomes[N_OUTCOMES], positives[N_LABELS];
+    struct reason reasons[MAX_REASONS];
+    struct drift drift;
+};
+
+enum status metrics_new(struct metrics **ret_metrics, struct error *err)
+{
+    struct metrics *m = calloc(1, sizeof *m);
+
+    if (!m)
+        return error_nomem(err);
+    pthread_mutex_init(&m->lock, NULL);
+    *ret_metrics = m;
+    return ST_OK;
+}
+
+void metrics_free(struct metrics *m)
+{
+    if (!m)
+        return;
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static void histogram_add(struct histogram *h, const double *bounds, size_t n_bounds, double v)
+{
+    for (size_t i = 0; i < n_bounds; i++)
+        if (v <= bounds[i]) {
+            h->below[i]++;
+            break;
+        }
+    h->count++;
+    h->sum += v;
+}
+
+/* ---- counting ---- */
+
+static enum outcome outcome_of(int status)
+{
+    if (status >= 200 && status < 300)
+        return OUTCOME_OK;
+    if (status == 503 || status == 429)
+        return OUTCOME_BUSY;
+    if (status == 0 || status == 499)
+        return OUTCOME_GONE;
+    return status < 500 ? OUTCOME_REJECTED : OUTCOME_FAILED;
+}
+
+void metrics_request(struct metrics *m, const struct http_done *done)
+{
+    const size_t index = done->route ? (size_t)(done->route - ROUTES) : MAX_ROUTES;
+    const size_t row = index < MAX_ROUTES ? index : MAX_ROUTES;
+    size_t code = 0;
+
+    while (code < N_CODES && CODES[code] != done->status)
+        code++;
+    pthread_mutex_lock(&m->lock);
+    m->requests[row][code < N_CODES ? code : 0]++;
+    histogram_add(&m->durations[row], SECONDS, N_BOUNDS, done->seconds);
+    if (done->route && done->route->lane == LANE_PREDICT)
+        m->outcomes[outcome_of(done->status)]++;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void count_reason(struct metrics *m, const char *code)
+{
+    for (size_t i = 0; code && i < MAX_REASONS; i++) {
+        struct reason *r = &m->reasons[i];
+
+        if (!r->count)
+            snprintf(r->code, sizeof r->code, "%s", code);
+        if (strncmp(r->code, code, sizeof r->code - 1) == 0) {
+            r->count++;
+            return;
+        }
+    }
+}
+
+static void count_scores(struct metrics *m, const json_t *probabilities)
+{
+    for (size_t i = 0; i < N_LABELS; i++)
+        histogram_add(&m->scores[i], SCORES, N_SCORE_BOUNDS,
+                      json_number_value(json_object_get(probabilities, LABELS[i])));
+}
+
+static void count_phases(struct metrics *m, const json_t *timing)
+{
+    for (size_t i = 0; i < N_PHASES; i++) {
+        const json_t *ms = json_object_get(timing, PHASES[i]);
+
+        if (ms)
+            histogram_add(&m->phases[i], SECONDS, N_BOUNDS, json_number_value(ms) / 1e3);
+    }
+}
+
+void metrics_prediction(struct metrics *m, const struct served *by, const json_t *reply)
+{
+    size_t i;
+    json_t *entry;
+
+    pthread_mutex_lock(&m->lock);
+    count_scores(m, json_object_get(reply, "probabilities"));
+    count_phases(m, json_object_get(reply, "timing_ms"));
+    json_array_foreach (json_object_get(reply, "findings"), i, entry) {
+        const char *label = json_string_value(json_object_get(entry, "label"));
+        const int index = label ? label_index(label, strlen(label)) : -1;
+
+        if (index >= 0 && json_is_true(json_object_get(entry, "positive")))
+            m->positives[index]++;
+    }
+    json_array_foreach (json_object_get(reply, "warnings"), i, entry)
+        count_reason(m, json_string_value(json_object_get(entry, "code")));
+    drift_add(&m->drift, by, json_object_get(reply, "probabilities"));
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- writing ---- */
+
+void metrics_family(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* `labels` such as `route="/jobs"`. */
+static void histogram_write(struct buf *out, const char *name, const char *labels, const struct histogram *h,
+                            const double *bounds, size_t n_bounds)
+{
+    uint64_t below = 0;
+
+    for (size_t i = 0; i < n_bounds; i++) {
+        below += h->below[i];
+        buf_printf(out, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels, bounds[i], (unsigned long long)below);
+    }
+    buf_printf(out, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels, (unsigned long long)h->count);
+    buf_printf(out, "%s_sum{%s} %.9g\n%s_count{%s} %llu\n", name, labels, h->sum, name, labels,
+               (unsigned long long)h->count);
+}
+
+static const char *route_path(size_t row) { return row < N_ROUTES ? ROUTES[row].path : "none"; }
+static const char *route_method(size_t row) { return row < N_ROUTES ? ROUTES[row].method : "other"; }
+
+static void write_requests(const struct metrics *m, struct buf *out)
+{
+    char labels[160];
+
+    metrics_family(out, "cxrd_http_requests_total", "counter",
+                   "Requests by route, method and status; code 0: the connection ended without a reply.");
+    for (size_t row = 0; row <= MAX_ROUTES; row++)
+        for (size_t i = 0; i < N_CODES; i++)
+            if (m->requests[row][i])
+                buf_printf(out, "cxrd_http_requests_total{route=\"%s\",method=\"%s\",code=\"%d\"} %llu\n",
+                           route_path(row), route_method(row), CODES[i],
+                           (unsigned long long)m->requests[row][i]);
+    metrics_family(out, "cxrd_http_request_duration_seconds", "histogram",
+                   "From a request's first line to the end of its reply.");
+    for (size_t row = 0; row <= MAX_ROUTES; row++)
+        if (m->durations[row].count) {
+            snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\"", route_path(row), route_method(row));
+            histogram_write(out, "cxrd_http_request_duration_seconds", labels, &m->durations[row], SECONDS,
+                            N_BOUNDS);
+        }
+}
+
+static void write_inferences(const struct metrics *m, struct buf *out)
+{
+    char labels[160];
+
+    metrics_family(out, "cxrd_inferences_total", "counter", "Requests for a prediction by how they ended.");
+    for (size_t i = 0; i < N_OUTCOMES; i++)
+        buf_printf(out, "cxrd_inferences_total{outcome=\"%s\"} %llu\n", OUTCOMES[i],
+                   (unsigned long long)m->outcomes[i]);
+    metrics_family(out, "cxrd_inference_duration_seconds", "histogram", "Predictions by phase.");
+    for (size_t i = 0; i < N_PHASES; i++) {
+        snprintf(labels, sizeof labels, "phase=\"%s\"", PHASES[i]);
+        histogram_write(out, "cxrd_inference_duration_seconds", labels, &m->phases[i], SECONDS, N_BOUNDS);
+    }
+    metrics_family(out, "cxrd_inputs_flagged_total", "counter", "Pictures with a warning, by its code.");
+    for (size_t i = 0; i < MAX_REASONS && m->reasons[i].count; i++)
+        buf_printf(out, "cxrd_inputs_flagged_total{reason=\"%s\"} %llu\n", m->reasons[i].code,
+                   (unsigned long long)m->reasons[i].count);
+}
+
+static void write_findings(const struct metrics *m, struct buf *out)
+{
+    char labels[160];
+
+    metrics_family(out, "cxrd_prediction_score", "histogram",
+                   "Probabilities that were answered, by finding.");
+    for (size_t i = 0; i < N_LABELS; i++) {
+        snprintf(labels, sizeof labels, "label=\"%s\"", LABELS[i]);
+        histogram_write(out, "cxrd_prediction_score", labels, &m->scores[i], SCORES, N_SCORE_BOUNDS);
+    }
+    metrics_family(out, "cxrd_predicted_positive_total", "counter",
+                   "Findings at or above their threshold, where the model has one.");
+    for (size_t i = 0; i < N_LABELS; i++)
+        buf_printf(out, "cxrd_predicted_positive_total{label=\"%s\"} %llu\n", LABELS[i],
+                   (unsigned long long)m->positives[i]);
+}
+
+static void write_drift(const struct metrics *m, struct buf *out)
+{
+    double psi[N_LABELS];
+
+    if (!drift_psi(&m->drift, psi))
+        return;
+    metrics_family(out, "cxrd_drift_psi", "gauge",
+                   "Population stability index of the latest scores against the model's validation scores.");
+    for (size_t i = 0; i < N_LABELS; i++)
+        buf_printf(out, "cxrd_drift_psi{label=\"%s\"} %.6g\n", LABELS[i], psi[i]);
+}
+
+void metrics_write(struct metrics *m, struct buf *out)
+{
+    pthread_mutex_lock(&m->lock);
+    write_requests(m, out);
+    write_inferences(m, out);
+    write_findings(m, out);
+    write_drift(m, out);
+    pthread_mutex_unlock(&m->lock);
+}

@@ -1,0 +1,29 @@
+/* server/api/metrics.h - what the service counts of itself, for GET /metrics (Prometheus text format 0.0.4).
+ *
+ * No label names a person, a picture or a request, and every label has few values. Any thread may call. */
+#ifndef SERVER_API_METRICS_H
+#define SERVER_API_METRICS_H
+
+#include "../http/http.h"
+#include "cxrd/registry.h"
+
+#include <jansson.h>
+
+struct metrics;
+
+MUST_USE enum status metrics_new(struct metrics **ret_metrics, struct error *err); /* ST_NOMEM */
+void metrics_free(struct metrics *m);                                              /* NULL is fine */
+
+/* A request is over. */
+void metrics_request(struct metrics *m, const struct http_done *done);
+
+/* A prediction is about to be sent: `reply` is the contract's, by model `by`. */
+void metrics_prediction(struct metrics *m, const struct served *by, const json_t *reply);
+
+/* Everything counted so far, as text. */
+void metrics_write(struct metrics *m, struct buf *out);
+
+/* The head of a metric family: its HELP and TYPE lines. */
+void metrics_family(struct buf *out, const char *name, const char *type, const char *help);
+
+#endif

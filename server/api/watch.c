@@ -1,0 +1,174 @@
+/* server/api/watch.c - GET /metrics: what is counted as it happens, and what is asked for here. */
+#include "app.h"
+#include "metrics.h"
+
+#include "cxrd/version.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+static void write_build(struct buf *out)
+{
+    metrics_family(out, "cxrd_build_info", "gauge", "Which build this is.");
+    buf_printf(out, "cxrd_build_info{version=\"%s\",build=\"%s\"} 1\n", CXRD_VERSION, CXRD_BUILD);
+}
+
+static void write_model(struct app *app, struct buf *out)
+{
+    const struct registry_counts swaps = registry_counts(app->registry);
+    struct served *m = registry_active(app->registry);
+
+    metrics_family(out, "cxrd_model_info", "gauge", "The model that answers; absent: none.");
+    if (m)
+        buf_printf(out, "cxrd_model_info{version=\"%s\",sha256=\"%s\",architecture=\"%s\"} 1\n", m->id,
+                   m->sha256, model_network(m->model)->architecture);
+    served_release(m);
+    metrics_family(out, "cxrd_model_swaps_total", "counter", "Activations by how they ended.");
+    buf_printf(out,
+               "cxrd_model_swaps_total{result=\"ok\"} %zu\ncxrd_model_swaps_total{result=\"failed\"} %zu\n",
+               swaps.swapped, swaps.failed);
+}
+
+static void write_network(struct http *http, struct buf *out)
+{
+    struct http_counts c;
+
+    http_counts(http, &c);
+    metrics_family(out, "cxrd_inference_queue_depth", "gauge", "Predictions that wait for a worker.");
+    buf_printf(out, "cxrd_inference_queue_depth %zu\n", c.predictions_waiting);
+    metrics_family(out, "cxrd_http_connections", "gauge", "Connections that are open.");
+    buf_printf(out, "cxrd_http_connections %zu\n", c.connections);
+    metrics_family(out, "cxrd_http_requests_in_flight", "gauge", "Requests begun and not answered.");
+    buf_printf(out, "cxrd_http_requests_in_flight %zu\n", c.requests);
+    metrics_family(out, "cxrd_http_connections_cut_total", "counter", "Connections cut at their deadline.");
+    buf_printf(out, "cxrd_http_connections_cut_total %zu\n", c.cut);
+    metrics_family(out, "cxrd_http_body_bytes", "gauge", "Bytes of request bodies in memory.");
+    buf_printf(out, "cxrd_http_body_bytes %zu\n", c.body_bytes);
+}
+
+/* ---- jobs ---- */
+
+static void write_number(struct buf *out, const char *name, const char *labels, const json_t *value)
+{
+    if (json_is_number(value))
+        buf_printf(out, "%s%s %.9g\n", name, labels, json_number_value(value));
+}
+
+/* The newest job that runs, with its progress; NULL: none. */
+static json_t *running_job(struct app *app)
+{
+    const struct page page = { .limit = 1, .state = "running" };
+    json_t *jobs = NULL, *job = NULL;
+    int64_t next;
+
+    if (store_jobs(app->store, &page, &jobs, &next, NULL) == ST_OK && json_array_size(jobs) > 0) {
+        const char *id = json_string_value(json_object_get(json_array_get(jobs, 0), "id"));
+
+        if (!id || runner_job(app->runner, id, &job, NULL) != ST_OK)
+            job = NULL;
+    }
+    json_decref(jobs);
+    return job;
+}
+
+static void write_training(struct app *app, struct buf *out)
+{
+    json_t *job = running_job(app), *epochs = json_object_get(job, "epochs");
+    const json_t *current = json_object_get(job, "current");
+    const json_t *last = json_array_get(epochs, json_array_size(epochs) - 1);
+
+    metrics_family(out, "cxrd_train_progress", "gauge",
+                   "How far the running job is, 0 to 1; absent: none runs.");
+    write_number(out, "cxrd_train_progress", "", json_object_get(job, "progress"));
+    metrics_family(out, "cxrd_train_epoch", "gauge", "The epoch that the running job is in.");
+    write_number(out, "cxrd_train_epoch", "", json_object_get(current, "epoch"));
+    metrics_family(out, "cxrd_train_images_per_second", "gauge", "Training images a second.");
+    write_number(out, "cxrd_train_images_per_second", "", json_object_get(current, "images_per_s"));
+    metrics_family(out, "cxrd_train_loss", "gauge", "Loss of the running job by split.");
+    write_number(out, "cxrd_train_loss", "{split=\"train\"}", json_object_get(current, "loss"));
+    write_number(out, "cxrd_train_loss", "{split=\"validation\"}", json_object_get(last, "val_loss"));
+    metrics_family(out, "cxrd_train_val_macro_auroc", "gauge", "Of the running job's last epoch.");
+    write_number(out, "cxrd_train_val_macro_auroc", "", json_object_get(last, "val_macro_auroc"));
+    json_decref(job);
+}
+
+static enum status write_jobs(struct app *app, struct buf *out, struct error *err)
+{
+    size_t counts[N_JOB_STATES];
+    const enum status st = store_job_counts(app->store, counts, err);
+
+    if (st != ST_OK)
+        return st;
+    metrics_family(out, "cxrd_jobs", "gauge", "Jobs by state.");
+    for (int i = 0; i < N_JOB_STATES; i++)
+        buf_printf(out, "cxrd_jobs{state=\"%s\"} %zu\n", job_state_name((enum job_state)i), counts[i]);
+    return ST_OK;
+}
+
+/* ---- the process, as Prometheus' own client libraries name it ---- */
+
+static size_t count_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    while (folder && readdir(folder))
+        n++;
+    if (folder)
+        closedir(folder);
+    return n > 3 ? n - 3 : 0; /* ".", ".." and the folder itself */
+}
+
+static void write_memory(struct buf *out)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    unsigned long total = 0, resident = 0;
+    const long page = sysconf(_SC_PAGESIZE);
+
+    if (file && fscanf(file, "%lu %lu", &total, &resident) == 2) {
+        metrics_family(out, "process_resident_memory_bytes", "gauge", "Resident memory.");
+        buf_printf(out, "process_resident_memory_bytes %lu\n", resident * (unsigned long)page);
+        metrics_family(out, "process_virtual_memory_bytes", "gauge", "Virtual memory.");
+        buf_printf(out, "process_virtual_memory_bytes %lu\n", total * (unsigned long)page);
+    }
+    if (file)
+        fclose(file);
+}
+
+static void write_process(const struct app *app, struct buf *out)
+{
+    struct rlimit files = { 0 };
+    struct timespec cpu = { 0 };
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    getrlimit(RLIMIT_NOFILE, &files);
+    metrics_family(out, "process_start_time_seconds", "gauge", "When it was started, in seconds since 1970.");
+    buf_printf(out, "process_start_time_seconds %lld\n", (long long)app->started);
+    metrics_family(out, "process_cpu_seconds_total", "counter", "CPU time used.");
+    buf_printf(out, "process_cpu_seconds_total %.3f\n", (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
+    write_memory(out);
+    metrics_family(out, "process_open_fds", "gauge", "Descriptors that are open.");
+    buf_printf(out, "process_open_fds %zu\n", count_descriptors());
+    metrics_family(out, "process_max_fds", "gauge", "Descriptors that may be open.");
+    buf_printf(out, "process_max_fds %llu\n", (unsigned long long)files.rlim_cur);
+}
+
+enum status metrics_get(struct app *app, const struct http_request *req, struct http_response *res,
+                        struct error *err)
+{
+    enum status st;
+
+    res->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    write_build(&res->body);
+    write_model(app, &res->body);
+    metrics_write(app->metrics, &res->body);
+    write_network(req->http, &res->body);
+    st = write_jobs(app, &res->body, err);
+    write_training(app, &res->body);
+    write_process(app, &res->body);
+    return st == ST_OK ? buf_status(&res->body) : st;
+}

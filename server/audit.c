@@ -1,0 +1,253 @@
+/* server/audit.c - see audit.h. */
+#include "audit.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/digest.h"
+#include "cxrd/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_LINE = 64 << 10 };
+
+#define FIRST "0000000000000000000000000000000000000000000000000000000000000000"
+
+struct audit {
+    const char *path;
+    size_t max_bytes;
+
+    pthread_mutex_t lock; /* guards everything below */
+    int fd;
+    size_t size;
+    char prev[DIGEST_TEXT_SIZE]; /* of the last line */
+};
+
+static enum status open_file(const char *path, int *ret_fd, size_t *ret_size, struct error *err)
+{
+    const int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    struct stat info;
+
+    if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        const enum status st = fd < 0 ? error_errno(err, ST_IO, "cannot open the audit log '%.160s'", path)
+                                      : error_set(err, ST_IO, "'%.160s' is not a regular file", path);
+
+        if (fd >= 0)
+            close(fd);
+        return st;
+    }
+    *ret_fd = fd;
+    *ret_size = (size_t)info.st_size;
+    return ST_OK;
+}
+
+static enum status write_all(int fd, const char *text, size_t n, struct error *err)
+{
+    while (n > 0) {
+        const ssize_t w = write(fd, text, n);
+
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            return error_errno(err, ST_IO, "cannot write the audit log");
+        text += w;
+        n -= (size_t)w;
+    }
+    return ST_OK;
+}
+
+/* The digest of the last line, to go on from. A line that a crash cut short is ended here, and counts as it is. */
+static enum status read_tail(struct audit *a, struct error *err)
+{
+    const off_t size = lseek(a->fd, 0, SEEK_END);
+    const size_t n = size < 0 ? 0 : size < MAX_LINE ? (size_t)size : MAX_LINE;
+    char *text = malloc(n + 1);
+    const char *line;
+    enum status st = ST_OK;
+    size_t end = n;
+
+    snprintf(a->prev, sizeof a->prev, FIRST);
+    if (!text)
+        return error_nomem(err);
+    if (size < 0 || pread(a->fd, text, n, size - (off_t)n) != (ssize_t)n)
+        st = error_errno(err, ST_IO, "cannot read the audit log '%.160s'", a->path);
+    if (st == ST_OK && n > 0) {
+        if (text[n - 1] == '\n')
+            end--;
+        else
+            st = write_all(a->fd, "\n", 1, err);
+        line = memrchr(text, '\n', end);
+        line = line ? line + 1 : text;
+        if (st == ST_OK)
+            st = digest_bytes(line, (size_t)(text + end - line), a->prev);
+    }
+    free(text);
+    return st;
+}
+
+enum status audit_open(const char *path, size_t max_bytes, struct audit **ret_audit, struct error *err)
+{
+    struct audit *a = calloc(1, sizeof *a);
+    enum status st;
+
+    if (!a)
+        return error_nomem(err);
+    a->path = path;
+    a->max_bytes = max_bytes;
+    a->fd = -1;
+    pthread_mutex_init(&a->lock, NULL);
+    st = open_file(path, &a->fd, &a->size, err);
+    if (st == ST_OK)
+        st = read_tail(a, err);
+    if (st != ST_OK) {
+        audit_close(a);
+        return st;
+    }
+    *ret_audit = a;
+    return ST_OK;
+}
+
+void audit_close(struct audit *a)
+{
+    if (!a)
+        return;
+    if (a->fd >= 0)
+        close(a->fd);
+    pthread_mutex_destroy(&a->lock);
+    free(a);
+}
+
+/* With the lock held: begin a new file when this one is full. Failing that, the old one grows on. */
+static void rotate(struct audit *a)
+{
+    char aside[PATH_MAX], now[CLOCK_TEXT_SIZE];
+    size_t size = 0;
+    int fd = -1;
+
+    if (a->max_bytes == 0 || a->size < a->max_bytes)
+        return;
+    if (snprintf(aside, sizeof aside, "%s.%s", a->path, clock_utc(now)) >= (int)sizeof aside ||
+        access(aside, F_OK) == 0 || rename(a->path, aside) != 0 ||
+        open_file(a->path, &fd, &size, NULL) != ST_OK) {
+        log_text(LOG_ERROR, "the audit log cannot be rotated", "%s", strerror(errno));
+        return;
+    }
+    close(a->fd);
+    a->fd = fd;
+    a->size = size;
+}
+
+enum status audit_write(struct audit *a, const char *event, json_t *members, bool durable, struct error *err)
+{
+    char now[CLOCK_TEXT_SIZE];
+    char *text = NULL;
+    json_t *line = NULL;
+    enum status st = ST_OK;
+
+    if (!a) {
+        json_decref(members);
+        return ST_OK;
+    }
+    pthread_mutex_lock(&a->lock);
+    rotate(a);
+    line = json_pack("{s:s,s:s,s:s}", "time", clock_utc(now), "event", event, "prev", a->prev);
+    if (line && json_object_update_missing(line, members) == 0)
+        text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
+    if (text) {
+        const size_t n = strlen(text);
+
+        text[n] = '\n'; /* over the NUL: the line leaves in one write */
+        st = write_all(a->fd, text, n + 1, err);
+        a->size += n + 1;
+        if (st == ST_OK && digest_bytes(text, n, a->prev) != ST_OK)
+            st = error_nomem(err);
+        if (st == ST_OK && durable && fdatasync(a->fd) != 0)
+            st = error_errno(err, ST_IO, "cannot sync the audit log");
+        if (st != ST_OK && read_tail(a, NULL) != ST_OK) /* go on from what is there */
+            log_event(LOG_ERROR, "the audit log cannot be read", NULL);
+    } else {
+        st = error_nomem(err);
+    }
+    pthread_mutex_unlock(&a->lock);
+    free(text);
+    json_decref(line);
+    json_decref(members);
+    return st;
+}
+
+enum status audit_reopen(struct audit *a, struct error *err)
+{
+    enum status st;
+    size_t size = 0;
+    int fd = -1;
+
+    if (!a)
+        return ST_OK;
+    st = open_file(a->path, &fd, &size, err);
+    if (st != ST_OK)
+        return st;
+    pthread_mutex_lock(&a->lock);
+    close(a->fd);
+    a->fd = fd;
+    a->size = size;
+    pthread_mutex_unlock(&a->lock);
+    return ST_OK;
+}
+
+/* ---- checking ---- */
+
+/* A file's lines after what came before; `prev` is "" at the very beginning, which may be anywhere in a chain. */
+static enum status check_file(FILE *file, const char *path, char prev[DIGEST_TEXT_SIZE], size_t *lines,
+                              struct error *err)
+{
+    enum status st = ST_OK;
+    size_t capacity = 0, number = 0;
+    char *text = NULL;
+    ssize_t n;
+
+    while (st == ST_OK && (n = getline(&text, &capacity, file)) > 0) {
+        json_t *line = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+        const char *said = json_string_value(json_object_get(line, "prev"));
+
+        number++;
+        if (!said)
+            st = error_set(err, ST_FORMAT, "'%.160s', line %zu: this is no event", path, number);
+        else if (prev[0] && strcmp(said, prev) != 0)
+            st = error_set(
+                err, ST_FORMAT,
+                "'%.160s', line %zu: it does not follow the line before: one of them was changed, or "
+                "some are missing",
+                path, number);
+        json_decref(line);
+        if (text[n - 1] == '\n')
+            n--;
+        if (st == ST_OK && digest_bytes(text, (size_t)n, prev) != ST_OK)
+            st = error_nomem(err);
+    }
+    free(text);
+    *lines += number;
+    return st;
+}
+
+enum status audit_check(const char *const *paths, size_t n_paths, size_t *ret_lines, struct error *err)
+{
+    char prev[DIGEST_TEXT_SIZE] = "";
+    enum status st = ST_OK;
+
+    *ret_lines = 0;
+    for (size_t i = 0; i < n_paths && st == ST_OK; i++) {
+        FILE *file = fopen(paths[i], "re");
+
+        if (!file)
+            return error_errno(err, ST_IO, "cannot open '%.160s'", paths[i]);
+        st = check_file(file, paths[i], prev, ret_lines, err);
+        fclose(file);
+    }
+    return st;
+}

@@ -1,0 +1,40 @@
+/* server/audit.h - the audit log: who asked for what, which model answered, how it ended. Never the picture, its name, a
+ * patient or a probability.
+ *
+ * One JSON object a line, appended and on the disk before the reply leaves. Each carries in "prev" the SHA-256 of the line
+ * before it, across rotations, so that a line that was changed or taken out shows (`cxrd audit FILE…` looks). Whoever
+ * can write the file can write all of it anew: copies elsewhere are what the chain is compared with. */
+#ifndef SERVER_AUDIT_H
+#define SERVER_AUDIT_H
+
+#include "cxrd/status.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct audit;
+
+/* Open or begin the file; an existing one is continued.
+ *   max_bytes  a larger one is renamed to "<path>.<UTC time>" and a new one begun; 0: never
+ * Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status audit_open(const char *path, size_t max_bytes, struct audit **ret_audit,
+                                struct error *err);
+void audit_close(struct audit *a); /* NULL is fine */
+
+/* Append an event, whose members are taken over; "time", "event" and "prev" are added. With a NULL audit nothing
+ * happens. Any thread may call.
+ *   durable  return when it is on the disk
+ * Errors: ST_IO, ST_NOMEM: it may not be there. */
+MUST_USE enum status audit_write(struct audit *a, const char *event, json_t *members, bool durable,
+                                 struct error *err);
+
+/* Open the path anew, after another program moved the file away. Errors: ST_IO: the old one stays in use. */
+MUST_USE enum status audit_reopen(struct audit *a, struct error *err);
+
+/* Check files that follow each other. *ret_lines counts what was read.
+ * Errors: ST_FORMAT (the sentence names file and line), ST_IO, ST_NOMEM. */
+MUST_USE enum status audit_check(const char *const *paths, size_t n_paths, size_t *ret_lines,
+                                 struct error *err);
+
+#endif

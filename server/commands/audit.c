@@ -1,0 +1,28 @@
+/* server/commands/audit.c - cxrd audit: has anybody changed the audit log? */
+#include "../audit.h"
+#include "commands.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+static int audit(int argc, char **argv)
+{
+    struct error err = { 0 };
+    size_t n_paths, n_lines;
+    int exit_status;
+
+    if (!command_begin(&COMMAND_AUDIT, argc, argv, NULL, &n_paths, &exit_status))
+        return exit_status;
+    if (n_paths == 0) {
+        fprintf(stderr, "cxrd audit: give the log's files, oldest first\n");
+        return EXIT_USAGE;
+    }
+    if (audit_check((const char *const *)argv + 1, n_paths, &n_lines, &err) != ST_OK)
+        return command_fail(&COMMAND_AUDIT, &err);
+    printf("%zu events, each follows the one before\n", n_lines);
+    return EXIT_DONE;
+}
+
+const struct command COMMAND_AUDIT = {
+    "audit", "FILE…", "check that an audit log is whole; files oldest first", NULL, 0, audit, SIZE_MAX,
+};

@@ -1,0 +1,216 @@
+/* server/http/door.c - see door.h. */
+#include "door.h"
+
+#include "cxrd/clock.h"
+#include "keys.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* A token bucket: `tokens` of them were there at the time `at`. */
+struct bucket {
+    double tokens, at;
+};
+
+struct door {
+    struct door_options options;
+
+    pthread_mutex_t lock;   /* guards everything below */
+    struct keys *keys;      /* NULL: none */
+    struct bucket *buckets; /* [keys->n] or [1], new with the keys */
+};
+
+/* ---- names from outside ---- */
+
+/* A Host or the host of an Origin without its port. */
+static size_t host_length(const char *host)
+{
+    const char *end = *host == '[' ? strchr(host, ']') : NULL;
+
+    return end ? (size_t)(end - host) + 1 : strcspn(host, ":");
+}
+
+static bool is_loopback_name(const char *host)
+{
+    const size_t n = host_length(host);
+
+    if ((n == 9 && strncasecmp(host, "localhost", n) == 0) || (n == 5 && strncmp(host, "[::1]", n) == 0))
+        return true;
+    return n >= 7 && n <= 15 && strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= n;
+}
+
+/* Whether a list such as "a,b" holds this text. */
+static bool list_has(const char *list, const char *text, size_t n)
+{
+    for (const char *at = list; at && *at && n > 0;) {
+        const size_t length = strcspn(at, ",");
+
+        if (length == n && strncasecmp(at, text, n) == 0)
+            return true;
+        at += length + (at[length] == ',');
+    }
+    return false;
+}
+
+static bool host_ok(const struct door_options *o, const char *host)
+{
+    if (!*host || is_loopback_name(host))
+        return true; /* HTTP/1.0 has none, and no browser speaks it */
+    if (o->hosts)
+        return list_has(o->hosts, host, host_length(host)) || list_has(o->hosts, host, strlen(host));
+    return !o->loopback || o->keys;
+}
+
+/* A page may call the server that it came from, and others where that is configured. */
+static bool origin_ok(const struct door *d, const char *origin, const char *host)
+{
+    const char *mark = strstr(origin, "://");
+
+    if (!*origin || door_shares_with(d, origin))
+        return true;
+    return mark && strcasecmp(mark + 3, host) == 0;
+}
+
+bool door_shares_with(const struct door *d, const char *origin)
+{
+    return list_has(d->options.origins, origin, strlen(origin));
+}
+
+/* ---- keys ---- */
+
+static void refuse(struct verdict *v, int status, const char *sentence)
+{
+    v->status = status;
+    snprintf(v->why.text, sizeof v->why.text, "%s", sentence);
+}
+
+/* "Bearer KEY" -> KEY, or NULL. */
+static const char *presented_key(const char *authorization)
+{
+    if (strncasecmp(authorization, "Bearer ", 7) != 0)
+        return NULL;
+    authorization += 7;
+    return authorization + strspn(authorization, " ");
+}
+
+/* Take a token; how many seconds until there is one, 0: there was. */
+static double bucket_take(struct bucket *b, double rate)
+{
+    const double now = clock_seconds();
+
+    b->tokens = fmin(rate, b->tokens + (now - b->at) * rate);
+    b->at = now;
+    if (b->tokens < 1)
+        return (1 - b->tokens) / rate;
+    b->tokens -= 1;
+    return 0;
+}
+
+/* With the lock held: whose key is it, may it do this, and not too often? */
+static void ask_keys(struct door *d, const char *authorization, enum role wanted, struct verdict *v)
+{
+    const char *presented = presented_key(authorization);
+    const struct key *key = NULL;
+    double wait;
+
+    if (d->keys) {
+        key = presented ? keys_find(d->keys, presented, strlen(presented)) : NULL;
+        if (!key) {
+            refuse(v, 401,
+                   presented ? "this key is not known" : "this needs a key: Authorization: Bearer KEY");
+            return;
+        }
+        snprintf(v->who, sizeof v->who, "%s", key->name);
+    }
+    wait = d->options.rate ? bucket_take(&d->buckets[key ? key - d->keys->keys : 0], (double)d->options.rate)
+                           : 0;
+    if (wait > 0) {
+        refuse(v, 429, "too many requests a second with this key");
+        v->retry_after = (unsigned)ceil(wait);
+    } else if (key && key->role < wanted) {
+        refuse(v, 403, "this key may not do that: it needs the role admin");
+    }
+}
+
+void door_ask(struct door *d, const struct head *head, const struct route *route, struct verdict *ret)
+{
+    *ret = (struct verdict){ 0 };
+    if (route && route->role == ROLE_PUBLIC)
+        return;
+    if (!host_ok(&d->options, head->host)) {
+        refuse(ret, 403, "the request's Host is not a name of this server");
+    } else if (!origin_ok(d, head->origin, head->host)) {
+        refuse(ret, 403, "pages of another origin may not call this server");
+    } else if (!(head->preflight && !route && door_shares_with(d, head->origin))) {
+        pthread_mutex_lock(&d->lock);
+        ask_keys(d, head->authorization, route ? route->role : ROLE_PREDICT, ret);
+        pthread_mutex_unlock(&d->lock);
+    }
+}
+
+/* ---- open, reload, close ---- */
+
+static struct bucket *buckets_new(size_t n, double rate)
+{
+    struct bucket *b = calloc(n, sizeof *b);
+
+    for (size_t i = 0; b && i < n; i++)
+        b[i] = (struct bucket){ rate, clock_seconds() };
+    return b;
+}
+
+enum status door_reload(struct door *d, struct error *err)
+{
+    struct keys *keys = NULL, *old_keys;
+    struct bucket *buckets, *old_buckets;
+    const enum status st = d->options.keys ? keys_read(d->options.keys, &keys, err) : ST_OK;
+
+    if (st != ST_OK)
+        return st;
+    buckets = buckets_new(keys ? keys->n : 1, (double)d->options.rate);
+    if (!buckets) {
+        keys_free(keys);
+        return error_nomem(err);
+    }
+    pthread_mutex_lock(&d->lock);
+    old_keys = d->keys;
+    old_buckets = d->buckets;
+    d->keys = keys;
+    d->buckets = buckets;
+    pthread_mutex_unlock(&d->lock);
+    keys_free(old_keys);
+    free(old_buckets);
+    return ST_OK;
+}
+
+enum status door_open(const struct door_options *options, struct door **ret_door, struct error *err)
+{
+    struct door *d = calloc(1, sizeof *d);
+    enum status st;
+
+    if (!d)
+        return error_nomem(err);
+    d->options = *options;
+    pthread_mutex_init(&d->lock, NULL);
+    st = door_reload(d, err);
+    if (st != ST_OK) {
+        door_close(d);
+        return st;
+    }
+    *ret_door = d;
+    return ST_OK;
+}
+
+void door_close(struct door *d)
+{
+    if (!d)
+        return;
+    pthread_mutex_destroy(&d->lock);
+    keys_free(d->keys);
+    free(d->buckets);
+    free(d);
+}

@@ -1,0 +1,45 @@
+/* server/http/door.h - who may come in, decided before a path says whether there is anything behind it.
+ *
+ * With a keys file, everything that is not public needs one of its keys. Without, the server is for this machine only,
+ * and what remains to be kept out is a page from elsewhere in the operator's own browser: it can send a form anywhere
+ * (Origin gives it away) or point its own name at 127.0.0.1 (Host gives it away). */
+#ifndef SERVER_HTTP_DOOR_H
+#define SERVER_HTTP_DOOR_H
+
+#include "head.h"
+
+struct door;
+
+struct door_options {
+    const char *keys; /* path of the keys file; NULL: none, everyone may everything */
+    size_t rate;      /* requests a second that one key may make, and burst; 0: any number */
+    const char
+        *hosts; /* "a.example,b.example": the only Host values accepted, loopback aside; NULL: see loopback */
+    bool loopback; /* listening on loopback: without keys, Host must be a loopback name */
+    const char
+        *origins; /* "https://a.example,…": pages that may call from a browser; NULL: none but our own */
+};
+
+/* Errors: keys_read()'s. The options' texts are borrowed. */
+MUST_USE enum status door_open(const struct door_options *options, struct door **ret_door, struct error *err);
+void door_close(struct door *d); /* NULL is fine */
+
+/* Read the keys file again; on failure the keys of before stay. Any thread may call. */
+MUST_USE enum status door_reload(struct door *d, struct error *err);
+
+struct verdict {
+    int status;              /* 0: come in; 401, 403 or 429 */
+    unsigned retry_after;    /* seconds, with 429 */
+    struct error why;        /* the sentence, where status is not 0 */
+    char who[KEY_NAME_SIZE]; /* the key's name, "" where there is none */
+};
+
+/* May this request come in?
+ *   route  NULL: there is none (or it is OPTIONS), which only those may learn who have a key, and the preflight of a
+ *          page that may call */
+void door_ask(struct door *d, const struct head *head, const struct route *route, struct verdict *ret);
+
+/* Whether a page of this origin may read the reply ("" never). */
+bool door_shares_with(const struct door *d, const char *origin);
+
+#endif

@@ -1,0 +1,133 @@
+"""What stands between a client and the server: a prefix, another origin's page, TLS of our own."""
+import os
+import shutil
+import ssl
+import subprocess
+import unittest
+import urllib.request
+
+from support import client, dataset, program
+from support.case import NOTHING, Case, ServerCase
+from test_keys import PREDICT, bearer, keys_file
+
+PAGE = 'https://pacs.example'
+
+
+class BasePath(ServerCase):
+    with_data = True
+    arguments = ('--base-path', '/x-ray/v1')
+
+    def test_every_path_begins_with_it(self):
+        self.assertEqual(self.get('/x-ray/v1/livez').status, 200)
+        self.assertEqual(self.get('/x-ray/v1/jobs?limit=5').status, 200)
+        for target in ('/livez', '/x-ray/v1', '/x-ray/v1livez', '/x-ray/livez', '/x-ray/v1//livez', '/X-RAY/v1/livez',
+                       '/x-ray/v1/x-ray/v1/livez', '//x-ray/v1/livez', '/x-ray/v1/../livez'):
+            with self.subTest(target):
+                self.assert_problem(self.get(target), 404)
+
+    def test_what_the_server_says_of_places_has_it_too(self):
+        reply = self.post_json('/x-ray/v1/jobs/train', NOTHING)
+        self.assertEqual(reply.status, 202)
+        place = reply.headers['location']
+        self.assertTrue(place.startswith('/x-ray/v1/jobs/'))
+        self.assertEqual(self.get(place).status, 200)
+        for link in reply.json()['links'].values():
+            self.assertTrue(link.startswith('/x-ray/v1/'), link)
+        reply = self.post('/x-ray/v1/models', dataset.weights(), Content_Type='application/octet-stream')
+        self.assertEqual(self.get(reply.headers['location']).json()['id'], reply.json()['id'])
+
+    def test_what_is_no_path_is_refused_at_start(self):
+        for base in ('x', '/x/', '/', '/a b', '/%41', '/x?y'):
+            done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder(), '--base-path', base)
+            self.assertEqual(done.returncode, 1, base)
+            self.assertIn('--base-path', done.stderr)
+
+
+class Cors(Case):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = program.Server('--keys', keys_file(), '--cors-origins', f'{PAGE},http://localhost:3000')
+        cls.addClassCleanup(cls.server.stop)
+
+    def test_a_page_that_is_configured_may_ask_and_read(self):
+        reply = client.get(self.server, '/jobs', Origin=PAGE, **bearer(PREDICT))
+        self.assertEqual(reply.status, 200)
+        self.assertEqual(reply.headers['access-control-allow-origin'], PAGE)
+        self.assertIn('Origin', reply.headers['vary'])
+        reply = client.get(self.server, '/jobs', Origin=PAGE)  # it may read that it may not
+        self.assertEqual((reply.status, reply.headers['access-control-allow-origin']), (401, PAGE))
+
+    def test_a_preflight_needs_no_key(self):
+        reply = client.request(self.server, 'OPTIONS', '/predict', Origin=PAGE, Access_Control_Request_Method='POST')
+        self.assertEqual(reply.status, 204)
+        self.assertIn('POST', reply.headers['access-control-allow-methods'])
+        self.assertIn('Authorization', reply.headers['access-control-allow-headers'])
+        self.assertNotIn('access-control-allow-credentials', reply.headers)
+
+    def test_other_pages_get_nothing(self):
+        for origin in ('https://evil.example', PAGE + '.evil.example', 'http://pacs.example', 'null', PAGE + ':8443'):
+            with self.subTest(origin):
+                for method, extra in (('GET', {}), ('OPTIONS', {'Access_Control_Request_Method': 'GET'})):
+                    reply = client.request(self.server, method, '/jobs', Origin=origin, **bearer(PREDICT), **extra)
+                    self.assertEqual(reply.status, 403)
+                    self.assertNotIn('access-control-allow-origin', reply.headers)
+
+    def test_a_request_that_would_change_is_no_preflight(self):
+        reply = client.request(self.server, 'POST', '/jobs/train', Origin=PAGE, Access_Control_Request_Method='POST')
+        self.assertEqual(reply.status, 401)
+
+
+@unittest.skipUnless(shutil.which('openssl'), 'openssl makes the certificate')
+class Tls(Case):
+
+    @classmethod
+    def setUpClass(cls):
+        folder = program.new_folder('tls')
+        cls.certificate, cls.key = os.path.join(folder, 'cert.pem'), os.path.join(folder, 'key.pem')
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
+                        '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', cls.key,
+                        '-out', cls.certificate], check=True, capture_output=True)
+
+    def serve(self, *arguments):
+        server = program.Server('--tls-cert', self.certificate, '--tls-key', self.key, *arguments)
+        self.addCleanup(server.stop)
+        return server
+
+    def ask(self, server, target, data=None, **options):
+        context = ssl.create_default_context(cafile=self.certificate)
+        for name, value in options.items():
+            setattr(context, name, value)
+        request = urllib.request.Request(server.url + target, data, {'Content-Type': 'application/octet-stream'})
+        with urllib.request.urlopen(request, context=context, timeout=client.SECONDS) as reply:
+            return reply.status, reply.read()
+
+    def test_it_predicts_over_tls(self):
+        server = self.serve()
+        self.assertTrue(server.url.startswith('https://'))
+        self.assertEqual(self.ask(server, '/livez')[0], 200)
+        self.assertEqual(self.ask(server, '/models', dataset.weights())[0], 201)
+        self.assertGreater(len(self.ask(server, '/openapi.yaml')[1]), 50000)
+
+    def test_versions_before_1_2_are_refused(self):
+        server = self.serve()
+        with self.assertRaises(OSError):
+            self.ask(server, '/livez', maximum_version=ssl.TLSVersion.TLSv1_1)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            self.assertEqual(self.ask(server, '/livez', minimum_version=version, maximum_version=version)[0], 200)
+
+    def test_plain_http_gets_nothing(self):
+        server = self.serve()
+        self.assertNotIn(b'alive', client.everything(server, client.head('GET', '/livez', 'Connection: close')))
+        self.assertEqual(self.ask(server, '/livez')[0], 200)
+
+    def test_files_that_do_not_fit_are_refused_at_start(self):
+        for arguments in (('--tls-cert', self.certificate), ('--tls-key', self.key),
+                          ('--tls-cert', self.key, '--tls-key', self.certificate),
+                          ('--tls-cert', '/nonexistent', '--tls-key', self.key)):
+            done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder(), *arguments)
+            self.assertEqual(done.returncode, 1, arguments)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,284 @@
+"""What an operator sees: metrics for Prometheus, log lines that can be joined with others, an audit log that shows changes."""
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import unittest
+
+from support import client, dataset, picture, program
+from support.case import LONG, Case, ServerCase, import_model, submit, wait_training
+from test_keys import ADMIN, PREDICT, bearer, keys_file
+
+SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="[^"\\]*",?)*)\})? (-?[0-9.e+-]+|\+Inf|NaN)$')
+
+
+def metrics(server):
+    """{'name{labels}': value}, after a look at the format."""
+    reply = client.get(server, '/metrics')
+    if reply.status != 200:
+        raise AssertionError(reply)
+    values, types = {}, {}
+    for line in reply.body.decode().splitlines():
+        if line.startswith('# TYPE '):
+            _, _, name, kind = line.split()
+            if name in types:
+                raise AssertionError(f'twice: {line}')
+            types[name] = kind
+        elif not line.startswith('# HELP '):
+            match = SAMPLE.match(line)
+            if not match:
+                raise AssertionError(f'no sample: {line}')
+            family = re.sub(r'_(bucket|sum|count)$', '', match[1])
+            if match[1] not in types and family not in types:
+                raise AssertionError(f'no TYPE before: {line}')
+            key = line.rsplit(' ', 1)[0]
+            if key in values:
+                raise AssertionError(f'twice: {line}')
+            values[key] = float(match[3])
+    return values
+
+
+def with_deciles(weights):
+    """The same weights with validation scores in the metadata: every finding's deciles are 0.1, 0.2, …, 0.9."""
+    size, = struct.unpack('<Q', weights[:8])
+    header = json.loads(weights[8:8 + size])
+    header['__metadata__']['score_deciles'] = json.dumps([[i / 10 for i in range(1, 10)]] * 14)
+    text = json.dumps(header, separators=(',', ':')).encode()
+    text += b' ' * (-len(text) % 8)
+    return struct.pack('<Q', len(text)) + text + weights[8 + size:]
+
+
+class Metrics(ServerCase):
+    with_model = True
+    with_data = True
+
+    def test_requests_are_counted_by_route_and_status(self):
+        before = metrics(self.server)
+        for i in range(3):
+            self.assertEqual(self.predict(picture.noise(i)).status, 200)
+        self.predict(b'no picture')
+        self.get('/nothing')
+        now = metrics(self.server)
+
+        def grown(key):
+            return now[key] - before.get(key, 0)
+
+        self.assertEqual(grown('cxrd_http_requests_total{route="/predict",method="POST",code="200"}'), 3)
+        self.assertEqual(grown('cxrd_http_requests_total{route="/predict",method="POST",code="415"}'), 1)
+        self.assertEqual(grown('cxrd_http_requests_total{route="none",method="other",code="404"}'), 1)
+        self.assertEqual(grown('cxrd_http_request_duration_seconds_count{route="/predict",method="POST"}'), 4)
+        self.assertEqual(grown('cxrd_inferences_total{outcome="ok"}'), 3)
+        self.assertEqual(grown('cxrd_inferences_total{outcome="rejected"}'), 1)
+        for phase in ('queue', 'decode', 'preprocess', 'forward'):
+            self.assertEqual(grown(f'cxrd_inference_duration_seconds_count{{phase="{phase}"}}'), 3)
+        for label in dataset.LABELS:
+            self.assertEqual(grown(f'cxrd_prediction_score_count{{label="{label}"}}'), 3)
+
+    def test_a_histogram_adds_up(self):
+        film = picture.noise(1)
+        p = self.predict(film).json()['probabilities']['Hernia']
+        values = metrics(self.server)
+        buckets = [(float(re.search('le="([^"]+)"', key)[1]), value) for key, value in values.items()
+                   if key.startswith('cxrd_prediction_score_bucket{label="Hernia"')]
+        self.assertEqual(len(buckets), 11)
+        self.assertEqual(sorted(buckets), buckets)
+        self.assertEqual([v for _, v in buckets], sorted(v for _, v in buckets))
+        self.assertEqual(buckets[-1][1], values['cxrd_prediction_score_count{label="Hernia"}'])
+        self.assertGreaterEqual(values['cxrd_prediction_score_sum{label="Hernia"}'], p)
+
+    def test_the_model_and_its_swaps(self):
+        before = metrics(self.server)
+        card = import_model(self.server, dataset.weights(2))
+        self.post('/models/00000000-0000/activate')
+        now = metrics(self.server)
+        info = [key for key in now if key.startswith('cxrd_model_info')]
+        self.assertEqual(info, [f'cxrd_model_info{{version="{card["id"]}",sha256="{card["sha256"]}",architecture="cnn4"}}'])
+        for result in ('ok', 'failed'):
+            key = f'cxrd_model_swaps_total{{result="{result}"}}'
+            self.assertEqual(now[key] - before[key], 1)
+
+    def test_jobs_and_a_training(self):
+        self.assertNotIn('cxrd_train_progress', metrics(self.server))
+        job = submit(self.server, LONG)
+        wait_training(self.server, job)
+        values = metrics(self.server)
+        self.post(f'/jobs/{job}/cancel')
+        self.assertEqual(values['cxrd_jobs{state="running"}'], 1)
+        self.assertGreaterEqual(values['cxrd_train_epoch'], 1)
+        self.assertGreater(values['cxrd_train_loss{split="train"}'], 0)
+        self.assertGreaterEqual(values['cxrd_train_progress'], 0)
+
+    def test_the_process(self):
+        values = metrics(self.server)
+        self.assertGreater(values['process_resident_memory_bytes'], 1 << 20)
+        self.assertGreater(values['process_open_fds'], 3)
+        self.assertGreater(values['process_max_fds'], values['process_open_fds'])
+        self.assertGreater(values['process_start_time_seconds'], 1.7e9)
+        self.assertGreater(values['process_cpu_seconds_total'], 0)
+        self.assertEqual(values['cxrd_inference_queue_depth'], 0)
+        self.assertEqual(values['cxrd_http_connections'], 1)
+        self.assertEqual(values['cxrd_http_requests_in_flight'], 1)
+        self.assertEqual(values['cxrd_http_body_bytes'], 0)
+
+    def test_promtool_finds_nothing_wrong(self):
+        if not shutil.which('promtool'):
+            self.skipTest('promtool (Debian: prometheus) is not installed')
+        self.predict(picture.noise(1))
+        done = subprocess.run(['promtool', 'check', 'metrics'], input=self.get('/metrics').body, capture_output=True, check=False)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, b''))
+
+    def test_drift_shows_scores_that_are_not_those_of_validation(self):
+        import_model(self.server, with_deciles(dataset.weights()))
+        film = picture.noise(1)
+        with client.Client(self.server) as one:
+            for _ in range(99):
+                one.request('POST', '/predict', film)
+            self.assertEqual([k for k in metrics(self.server) if 'drift' in k], [])
+            one.request('POST', '/predict', film)
+        values = metrics(self.server)
+        for label in dataset.LABELS:  # one picture again and again: all scores in one bin of ten
+            self.assertGreater(values[f'cxrd_drift_psi{{label="{label}"}}'], 0.25)
+        import_model(self.server, dataset.weights())
+        self.predict(film)
+        self.assertEqual([k for k in metrics(self.server) if 'drift' in k], [])
+
+
+class Log(ServerCase):
+    with_model = True
+
+    def test_a_prediction_says_which_model_and_how_long(self):
+        self.predict(picture.noise(1), X_Request_Id='timed')
+        line = program.poll(lambda: [x for x in self.server.log() if x.get('request_id') == 'timed'], 'it is logged')[0]
+        self.assertEqual(line['model'], self.model['id'])
+        for name in ('queue_ms', 'decode_ms', 'forward_ms', 'ms', 'bytes'):
+            self.assertGreaterEqual(line[name], 0)
+
+    def test_a_trace_goes_on(self):
+        trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+        self.get('/livez', X_Request_Id='traced', traceparent=f'00-{trace}-00f067aa0ba902b7-01')
+        for i, value in enumerate(('00-' + '0' * 32 + '-00f067aa0ba902b7-01', 'junk', f'00-{trace.upper()}-00f067aa0ba902b7-01',
+                                   f'00-{trace}')):
+            self.get('/livez', X_Request_Id=f'untraced-{i}', traceparent=value)
+        program.poll(lambda: [x for x in self.server.log() if x.get('request_id') == 'untraced-3'], 'it is logged')
+        lines = {x.get('request_id'): x for x in self.server.log()}
+        self.assertEqual(lines['traced']['trace_id'], trace)
+        for i in range(4):
+            self.assertNotIn('trace_id', lines[f'untraced-{i}'])
+
+
+class Audit(Case):
+
+    def serve(self, path, *arguments, **options):
+        server = program.Server('--audit', path, '--keys', keys_file(), *arguments, **options)
+        self.addCleanup(server.stop)
+        return server
+
+    def setUp(self):
+        self.path = os.path.join(program.new_folder('audit'), 'audit.jsonl')
+
+    def events(self, path=None):
+        with open(path or self.path, encoding='ascii') as file:
+            return [json.loads(line) for line in file]
+
+    def predict(self, server, **headers):
+        return client.post(server, '/predict', picture.noise(1), Content_Type='image/png', **bearer(PREDICT), **headers)
+
+    def with_model(self, server):
+        card = client.post(server, '/models', dataset.weights(), Content_Type='application/octet-stream', **bearer(ADMIN)).json()
+        client.post(server, f'/models/{card["id"]}/activate', **bearer(ADMIN))
+        return card['id']
+
+    def test_who_did_what_with_which_model_and_how_it_ended(self):
+        server = self.serve(self.path)
+        model = self.with_model(server)
+        self.predict(server, X_Request_Id='one')
+        client.post(server, '/predict', b'no picture', X_Request_Id='two', **bearer(PREDICT))
+        client.post(server, '/models', b'x', X_Request_Id='three', **bearer(PREDICT))
+        client.get(server, '/jobs', X_Request_Id='four')
+        client.get(server, '/jobs', X_Request_Id='five', **bearer(PREDICT))  # reading is not an event
+        server.stop()
+        events = self.events()
+        self.assertEqual([e['event'] for e in events],
+                         ['start', 'change', 'change', 'predict', 'predict', 'refused', 'refused', 'stop'])
+        rows = {e['request_id']: (e['key'], e['outcome'], e['status'], e['route'], e['model']) for e in events
+                if 'request_id' in e}
+        self.assertEqual(rows['one'], ('reader', 'ok', 200, '/predict', model))
+        self.assertEqual(rows['two'], ('reader', 'rejected', 415, '/predict', model))
+        self.assertEqual(rows['three'], ('reader', 'rejected', 403, '/models', None))
+        self.assertEqual(rows['four'], ('', 'rejected', 401, '/jobs', None))
+        self.assertEqual({e['source'] for e in events if 'source' in e}, {'127.0.0.1'})
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
+
+    def test_the_chain_holds_over_restarts_and_shows_changes(self):
+        for _ in range(2):
+            server = self.serve(self.path)
+            self.with_model(server)
+            server.stop()
+        done = program.run('audit', self.path)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '8'), done)
+        with open(self.path, encoding='ascii') as file:
+            lines = file.readlines()
+        for name, changed in (('changed', lines[:2] + [lines[2].replace('head', 'hand')] + lines[3:]),
+                              ('removed', lines[:3] + lines[4:]), ('swapped', [lines[1], lines[0]] + lines[2:])):
+            path = os.path.join(program.new_folder(), name)
+            with open(path, 'w', encoding='ascii') as file:
+                file.writelines(changed)
+            self.assertEqual(program.run('audit', path).returncode, 1, name)
+
+    def test_a_line_that_a_crash_cut_short_does_not_end_the_log(self):
+        server = self.serve(self.path)
+        server.stop()
+        with open(self.path, 'a', encoding='ascii') as file:
+            file.write('{"time":"2026')
+        server = self.serve(self.path)
+        server.stop()
+        self.assertIn('line 3: this is no event', program.run('audit', self.path).stderr)
+
+    def test_sighup_opens_it_anew_and_the_chain_goes_on(self):
+        server = self.serve(self.path)
+        os.rename(self.path, self.path + '.1')
+        server.terminate(signal.SIGHUP)
+        program.poll(lambda: os.path.exists(self.path) and self.events(), 'there is a new file')
+        server.stop()
+        self.assertEqual([e['event'] for e in self.events()], ['reload', 'stop'])
+        self.assertEqual(program.run('audit', self.path + '.1', self.path).returncode, 0)
+
+    def test_a_full_file_is_put_aside(self):
+        server = self.serve(self.path, '--audit-bytes', '2K')
+        for _ in range(20):
+            client.get(server, '/jobs')
+        server.stop()
+        files = sorted(os.listdir(os.path.dirname(self.path)))
+        self.assertGreater(len(files), 1)
+        aside = [os.path.join(os.path.dirname(self.path), name) for name in files[1:]]
+        done = program.run('audit', *aside, self.path)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '22'), done)
+
+    def test_without_its_record_nothing_is_done(self):
+        """A disk that fills up, played by a limit on the size of files."""
+        server = self.serve(self.path, '--log-level', 'off')  # the log is a file as well
+        self.with_model(server)
+        self.assertEqual(self.predict(server).status, 200)
+        most = os.path.getsize(self.path) + 500
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        replies = [self.predict(server) for _ in range(4)]
+        self.assertEqual(replies[0].status, 200)
+        self.assert_problem(replies[-1], 503, 'audit')
+        self.assertEqual(client.get(server, '/livez').status, 200)
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.assertEqual(self.predict(server).status, 200)  # and then it goes on
+        server.stop()
+
+    def test_what_is_no_file_cannot_be_the_log(self):
+        for path in ('/dev/full', '/nonexistent/x', program.new_folder()):
+            done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder(), '--audit', path)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn('audit' if path != '/dev/full' else 'regular', done.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main()
