@@ -122,8 +122,8 @@ static void record_result(struct work *w, const struct train_result *result)
     json_object_set_new(w->record, "top5_accuracy", number_or_null(result->top5_accuracy));
     json_object_set_new(w->record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
     json_object_set_new(w->record, "baseline",
-                        json_pack("{s:o,s:o}", "validation_loss", number_or_null(result->baseline_loss),
-                                  "top5_accuracy", number_or_null(result->baseline_top5_accuracy)));
+                        json_pack("{s:o,s:o}", "validation_loss", number_or_null(result->baseline.loss),
+                                  "top5_accuracy", number_or_null(result->baseline.top5_accuracy)));
     json_object_set_new(w->record, "calibration", calibration_json(result));
     json_object_set_new(w->record, "evaluation", evaluation_json(result));
     json_object_set_new(json_object_get(w->record, "dataset"), "unreadable_images",

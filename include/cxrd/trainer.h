@@ -7,6 +7,7 @@
 
 #include "cxrd/buf.h"
 #include "cxrd/model.h"
+#include "cxrd/operating_points.h"
 #include "cxrd/pool.h"
 #include "cxrd/train_config.h"
 
@@ -36,15 +37,31 @@ struct epoch_report {
     double images_per_s, seconds;
 };
 
-/* One finding on one set of rows; NaN where not defined. */
+/* One finding on one set of rows; NaN where not defined. Measures of ranking need a positive and a negative row. */
 struct finding_report {
     size_t positives;
-    double prevalence, predicted_mean, auroc, average_precision, brier, ece;
+    double prevalence, predicted_mean;
+    double auroc, auroc_low, auroc_high, average_precision; /* of ranking */
+    double brier, ece;                                      /* of the probability itself */
+    double base_rate, baseline_brier; /* among the training rows; of predicting it for everyone */
+    struct operating_report {
+        double threshold, sensitivity, specificity; /* the last two of ranking */
+        double positive_rate; /* rows at or above it; false positives on normal chests */
+    } operating[N_OPERATING];
+};
+
+/* What predicting the training rows' base rates for everyone scores. */
+struct baseline {
+    double loss, top5_accuracy, macro_brier;
 };
 
 struct evaluation {
     size_t rows;
-    double loss, top5_accuracy, macro_auroc, micro_auroc;
+    double loss, top5_accuracy;
+    struct mean_report { /* NaN where not defined */
+        double auroc, average_precision, brier, ece;
+    } macro, micro; /* mean over the findings that have one; all rows and findings as one column */
+    struct baseline baseline;
     struct finding_report findings[N_LABELS];
 };
 
@@ -61,11 +78,12 @@ struct train_result {
     struct epoch_report *epochs; /* [n_epochs], owned */
     struct model *model;         /* the kept one, owned; NULL: none was made */
     size_t kept_epoch;
-    double validation_loss, top5_accuracy;        /* of the kept model's epoch, before calibration */
-    double baseline_loss, baseline_top5_accuracy; /* of the base rates on the same rows */
-    enum calibration_method calibration;          /* that the kept model carries */
+    double validation_loss, top5_accuracy; /* of the kept model's epoch, before calibration */
+    struct baseline baseline;              /* of the base rates on the same rows */
+    enum calibration_method calibration;   /* that the kept model carries */
     double calibration_loss_before,
-        calibration_loss_after; /* on validation rows; after: that the fit has not seen */
+        calibration_loss_after;        /* on validation rows; after: that the fit has not seen */
+    struct operating_points operating; /* chosen on validation */
     struct evaluation evaluation[N_SCORED];
     struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
     size_t unreadable;               /* pictures that were found but could not be decoded */

@@ -1,9 +1,6 @@
 /* jobs/training/evaluate.c - see evaluate.h. */
 #include "evaluate.h"
 
-#include "cxrd/metrics.h"
-
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,79 +166,6 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
 void scores_recalibrate(struct scores *s, const struct model *m)
 {
     model_probabilities(m, s->n, s->logits, s->prob);
-}
-
-double scores_loss(const struct scores *s)
-{
-    return s->n ? metrics_loss_sum(s->n, s->truth, s->prob) / (double)(s->n * N_LABELS) : NAN;
-}
-
-double scores_top5(const struct scores *s)
-{
-    size_t hits, rows;
-
-    metrics_top5(s->n, s->truth, s->prob, &hits, &rows);
-    return rows ? (double)hits / (double)rows : NAN;
-}
-
-/* The mean over the findings for which the value is defined. */
-static double mean_defined(const double values[N_LABELS])
-{
-    double sum = 0;
-    size_t n = 0;
-
-    for (size_t k = 0; k < N_LABELS; k++)
-        if (!isnan(values[k])) {
-            sum += values[k];
-            n++;
-        }
-    return n ? sum / (double)n : NAN;
-}
-
-enum status macro_auroc(const struct scores *s, double *ret_auroc)
-{
-    double aurocs[N_LABELS];
-
-    for (size_t k = 0; k < N_LABELS; k++)
-        if (metrics_auroc(s->n, s->truth + k, s->prob + k, N_LABELS, &aurocs[k]) != ST_OK)
-            return ST_NOMEM;
-    *ret_auroc = mean_defined(aurocs);
-    return ST_OK;
-}
-
-static enum status evaluate_finding(const struct scores *s, size_t k, struct finding_report *r)
-{
-    double sum = 0;
-
-    r->positives = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        r->positives += s->truth[i * N_LABELS + k];
-        sum += (double)s->prob[i * N_LABELS + k];
-    }
-    r->prevalence = s->n ? (double)r->positives / (double)s->n : NAN;
-    r->predicted_mean = s->n ? sum / (double)s->n : NAN;
-    r->brier = metrics_brier(s->n, s->truth + k, s->prob + k, N_LABELS);
-    r->ece = metrics_ece(s->n, s->truth + k, s->prob + k, N_LABELS);
-    if (metrics_auroc(s->n, s->truth + k, s->prob + k, N_LABELS, &r->auroc) != ST_OK)
-        return ST_NOMEM;
-    return metrics_average_precision(s->n, s->truth + k, s->prob + k, N_LABELS, &r->average_precision);
-}
-
-enum status evaluate(const struct scores *s, struct evaluation *ret_evaluation)
-{
-    struct evaluation e = { .rows = s->n, .loss = scores_loss(s), .top5_accuracy = scores_top5(s) };
-    double aurocs[N_LABELS];
-
-    for (size_t k = 0; k < N_LABELS; k++) {
-        if (evaluate_finding(s, k, &e.findings[k]) != ST_OK)
-            return ST_NOMEM;
-        aurocs[k] = e.findings[k].auroc;
-    }
-    e.macro_auroc = mean_defined(aurocs);
-    if (metrics_auroc(s->n * N_LABELS, s->truth, s->prob, 1, &e.micro_auroc) != ST_OK)
-        return ST_NOMEM;
-    *ret_evaluation = e;
-    return ST_OK;
 }
 
 /* A name as a CSV field: quoted where it must be (RFC 4180). */

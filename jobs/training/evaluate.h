@@ -38,8 +38,19 @@ MUST_USE enum status scorer_run(struct scorer *s, const struct model *m, const u
                                 bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,
                                 struct error *err);
 
-/* Everything that a record says about scores. Errors: ST_NOMEM. */
-MUST_USE enum status evaluate(const struct scores *s, struct evaluation *ret_evaluation);
+/* Everything that a record says about scores.
+ *   points  thresholds, chosen on validation rows
+ *   rates   of the findings among the training rows
+ * Errors: ST_NOMEM. */
+MUST_USE enum status evaluate(const struct scores *s, const struct operating_points *points,
+                              const double rates[N_LABELS], struct evaluation *ret_evaluation);
+
+/* What predicting `rates` for everyone scores on the same rows. Errors: ST_NOMEM. */
+MUST_USE enum status evaluate_rates(const struct scores *s, const double rates[N_LABELS],
+                                    struct baseline *ret_baseline);
+
+/* Choose the thresholds of all findings. Errors: ST_NOMEM. */
+MUST_USE enum status evaluate_thresholds(const struct scores *s, struct operating_points *ret_points);
 
 /* The mean AUROC of the findings that have one; NaN where none has. Errors: ST_NOMEM. */
 MUST_USE enum status macro_auroc(const struct scores *s, double *ret_auroc);

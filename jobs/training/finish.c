@@ -7,18 +7,11 @@
 /* What predicting the base rates for everyone scores on the rows that the kept model was validated on. */
 static enum status baseline(struct run *r)
 {
-    struct scores guess = r->kept_validation;
     double rates[N_LABELS];
 
-    guess.prob = malloc((guess.n + 1) * N_LABELS * sizeof *guess.prob);
-    if (!guess.prob)
-        return error_nomem(r->err);
     run_base_rates(r, rates);
-    for (size_t i = 0; i < guess.n * N_LABELS; i++)
-        guess.prob[i] = (float)rates[i % N_LABELS];
-    r->result->baseline_loss = scores_loss(&guess);
-    r->result->baseline_top5_accuracy = scores_top5(&guess);
-    free(guess.prob);
+    if (evaluate_rates(&r->kept_validation, rates, &r->result->baseline) != ST_OK)
+        return error_nomem(r->err);
     return ST_OK;
 }
 
@@ -26,12 +19,14 @@ static enum status baseline(struct run *r)
 static enum status evaluate_some(struct run *r, const struct scores *s, size_t limit, struct evaluation *ret)
 {
     struct scores some = *s;
+    double rates[N_LABELS];
     uint32_t *lot;
     struct rng rng;
     enum status st = ST_NOMEM;
 
+    run_base_rates(r, rates);
     if (limit == 0 || limit >= s->n)
-        return evaluate(s, ret);
+        return evaluate(s, &r->result->operating, rates, ret);
     some.n = limit;
     some.truth = malloc(limit * N_LABELS);
     some.prob = malloc(limit * N_LABELS * sizeof *some.prob);
@@ -45,7 +40,7 @@ static enum status evaluate_some(struct run *r, const struct scores *s, size_t l
             memcpy(some.truth + i * N_LABELS, s->truth + lot[i] * N_LABELS, N_LABELS);
             memcpy(some.prob + i * N_LABELS, s->prob + lot[i] * N_LABELS, N_LABELS * sizeof *some.prob);
         }
-        st = evaluate(&some, ret);
+        st = evaluate(&some, &r->result->operating, rates, ret);
     }
     free(lot);
     free(some.truth);
@@ -61,8 +56,11 @@ static enum status evaluate_set(struct run *r, int set, const struct rows *rows)
 
     if (st != ST_OK)
         return st;
-    st = evaluate_some(r, &s, set == SCORED_TEST ? recipe_rules(r->config)->test_rows : 0,
-                       &result->evaluation[set]);
+    if (set == SCORED_VALIDATION)
+        st = evaluate_thresholds(&s, &result->operating);
+    if (st == ST_OK)
+        st = evaluate_some(r, &s, set == SCORED_TEST ? recipe_rules(r->config)->test_rows : 0,
+                           &result->evaluation[set]);
     if (st == ST_OK)
         st = scores_csv(&s, &r->table, &result->scores_csv[set]);
     scores_release(&s);

@@ -5,6 +5,7 @@
 #include "cxrd/version.h"
 
 #include <math.h>
+#include <stdio.h>
 
 json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
@@ -41,26 +42,89 @@ json_t *epoch_json(const struct epoch_report *e)
                      number_or_null(e->images_per_s), "seconds", number_or_null(e->seconds));
 }
 
+static json_t *operating_json(const struct finding_report *f)
+{
+    json_t *points = json_object();
+
+    for (int kind = 0; kind < N_OPERATING; kind++) {
+        const struct operating_report *o = &f->operating[kind];
+
+        json_object_set_new(points, OPERATING_NAMES[kind],
+                            json_pack("{s:o,s:o,s:o}", "threshold", number_or_null(o->threshold),
+                                      "sensitivity", number_or_null(o->sensitivity), "specificity",
+                                      number_or_null(o->specificity)));
+    }
+    return points;
+}
+
 static json_t *finding_json(size_t label, const struct finding_report *f)
 {
-    return json_pack("{s:s,s:o,s:o,s:o,s:o,s:n,s:n,s:o,s:o,s:o,s:n,s:n,s:n}", "label", LABELS[label],
-                     "positives", count(f->positives), "prevalence", number_or_null(f->prevalence),
+    const struct operating_report *o = &f->operating[OPERATE_YOUDEN];
+
+    return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label",
+                     LABELS[label], "positives", count(f->positives), "prevalence",
+                     number_or_null(f->prevalence), "base_rate", number_or_null(f->base_rate),
                      "predicted_mean", number_or_null(f->predicted_mean), "auroc", number_or_null(f->auroc),
-                     "auroc_low", "auroc_high", "average_precision", number_or_null(f->average_precision),
-                     "brier", number_or_null(f->brier), "ece", number_or_null(f->ece), "threshold",
-                     "sensitivity", "specificity");
+                     "auroc_low", number_or_null(f->auroc_low), "auroc_high", number_or_null(f->auroc_high),
+                     "average_precision", number_or_null(f->average_precision), "brier",
+                     number_or_null(f->brier), "baseline_brier", number_or_null(f->baseline_brier), "ece",
+                     number_or_null(f->ece), "threshold", number_or_null(o->threshold), "sensitivity",
+                     number_or_null(o->sensitivity), "specificity", number_or_null(o->specificity),
+                     "operating_points", operating_json(f));
+}
+
+static void means_set(json_t *object, const char *prefix, const struct mean_report *m)
+{
+    const struct {
+        const char *name;
+        double value;
+    } means[] = { { "auroc", m->auroc },
+                  { "average_precision", m->average_precision },
+                  { "brier", m->brier },
+                  { "ece", m->ece } };
+
+    for (size_t i = 0; i < sizeof means / sizeof means[0]; i++) {
+        char key[64];
+
+        snprintf(key, sizeof key, "%s_%s", prefix, means[i].name);
+        json_object_set_new(object, key, number_or_null(means[i].value));
+    }
 }
 
 static json_t *split_evaluation_json(const struct evaluation *e)
 {
-    json_t *findings = json_array();
+    json_t *findings = json_array(), *split;
 
     for (size_t i = 0; i < N_LABELS; i++)
         json_array_append_new(findings, finding_json(i, &e->findings[i]));
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "rows", count(e->rows), "loss", number_or_null(e->loss),
-                     "top5_accuracy", number_or_null(e->top5_accuracy), "macro_auroc",
-                     number_or_null(e->macro_auroc), "micro_auroc", number_or_null(e->micro_auroc),
-                     "findings", findings);
+    split = json_pack("{s:o,s:o,s:o}", "rows", count(e->rows), "loss", number_or_null(e->loss),
+                      "top5_accuracy", number_or_null(e->top5_accuracy));
+    means_set(split, "macro", &e->macro);
+    means_set(split, "micro", &e->micro);
+    json_object_set_new(split, "baseline",
+                        json_pack("{s:o,s:o,s:o}", "loss", number_or_null(e->baseline.loss), "top5_accuracy",
+                                  number_or_null(e->baseline.top5_accuracy), "macro_brier",
+                                  number_or_null(e->baseline.macro_brier)));
+    json_object_set_new(split, "findings", findings);
+    return split;
+}
+
+/* On normal chests every positive is a false one. */
+static json_t *normal_finding_json(size_t label, const struct finding_report *f)
+{
+    json_t *points = json_object();
+
+    for (int kind = 0; kind < N_OPERATING; kind++) {
+        const struct operating_report *o = &f->operating[kind];
+
+        json_object_set_new(points, OPERATING_NAMES[kind],
+                            json_pack("{s:o,s:o}", "threshold", number_or_null(o->threshold),
+                                      "false_positive_rate", number_or_null(o->positive_rate)));
+    }
+    return json_pack("{s:s,s:o,s:o,s:o,s:o}", "label", LABELS[label], "predicted_mean",
+                     number_or_null(f->predicted_mean), "threshold",
+                     number_or_null(f->operating[OPERATE_YOUDEN].threshold), "false_positive_rate",
+                     number_or_null(f->operating[OPERATE_YOUDEN].positive_rate), "operating_points", points);
 }
 
 static json_t *normal_evaluation_json(const struct evaluation *e)
@@ -68,7 +132,7 @@ static json_t *normal_evaluation_json(const struct evaluation *e)
     json_t *findings = json_array();
 
     for (size_t i = 0; i < N_LABELS; i++)
-        json_array_append_new(findings, json_pack("{s:s,s:n}", "label", LABELS[i], "false_positive_rate"));
+        json_array_append_new(findings, normal_finding_json(i, &e->findings[i]));
     return json_pack("{s:o,s:o}", "rows", count(e->rows), "findings", findings);
 }
 

@@ -204,8 +204,8 @@ static enum status save_results(const char *folder, struct display *d, const str
                                          number_or_null(r->validation_loss), "top5_accuracy",
                                          number_or_null(r->top5_accuracy), "kept_epoch",
                                          json_integer((json_int_t)r->kept_epoch), "baseline",
-                                         "validation_loss", number_or_null(r->baseline_loss), "top5_accuracy",
-                                         number_or_null(r->baseline_top5_accuracy), "calibration",
+                                         "validation_loss", number_or_null(r->baseline.loss), "top5_accuracy",
+                                         number_or_null(r->baseline.top5_accuracy), "calibration",
                                          calibration_json(r), "evaluation", evaluation_json(r)));
     }
     for (int i = 0; i < N_SCORED && st == ST_OK && r->model; i++) {
@@ -272,8 +272,8 @@ static int train(int argc, char **argv)
         st = run(&o, &d, &result, &err);
     if (st == ST_OK && result.model)
         fprintf(stderr, "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %.3f\n",
-                result.kept_epoch, result.validation_loss, result.baseline_loss,
-                result.evaluation[SCORED_TEST].macro_auroc);
+                result.kept_epoch, result.validation_loss, result.baseline.loss,
+                result.evaluation[SCORED_TEST].macro.auroc);
     train_result_release(&result);
     json_decref(d.record);
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_TRAIN, &err);

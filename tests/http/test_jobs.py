@@ -297,14 +297,18 @@ class Record(ServerCase):
     def test_it_is_evaluated_on_every_split(self):
         evaluation = self.record['evaluation']
         for split in ('validation', 'test'):
-            self.assertEqual(set(evaluation[split]), {'rows', 'loss', 'top5_accuracy', 'macro_auroc', 'micro_auroc',
-                                                      'findings'})
+            self.assertEqual(set(evaluation[split]),
+                             {'rows', 'loss', 'top5_accuracy', 'baseline', 'findings'} |
+                             {f'{mean}_{measure}' for mean in ('macro', 'micro')
+                              for measure in ('auroc', 'average_precision', 'brier', 'ece')})
+            self.assertEqual(set(evaluation[split]['baseline']), {'loss', 'top5_accuracy', 'macro_brier'})
             self.assertEqual(evaluation[split]['rows'], self.record['dataset'][split])
             self.assertEqual([f['label'] for f in evaluation[split]['findings']], list(dataset.LABELS))
             for finding in evaluation[split]['findings']:
-                self.assertEqual(set(finding), {'label', 'positives', 'prevalence', 'predicted_mean', 'auroc', 'auroc_low',
-                                                'auroc_high', 'average_precision', 'brier', 'ece', 'threshold',
-                                                'sensitivity', 'specificity'})
+                self.assertEqual(set(finding), {'label', 'positives', 'prevalence', 'base_rate', 'predicted_mean', 'auroc',
+                                                'auroc_low', 'auroc_high', 'average_precision', 'brier',
+                                                'baseline_brier', 'ece', 'threshold', 'sensitivity', 'specificity',
+                                                'operating_points'})
                 if finding['positives'] in (0, evaluation[split]['rows']):
                     self.assertIsNone(finding['auroc'])
         if self.record['calibration']['method'] == 'none':

@@ -446,8 +446,8 @@ Test(train, baseline_is_what_the_training_base_rates_score_on_the_validation_row
     cr_assert_eq(n, r.result.dataset.train);
     for (size_t k = 0; k < N_LABELS; k++)
         rates[k] /= (double)n;
-    check_near("loss", r.result.baseline_loss, scores_file_loss(&validation, validation.n, rates), 1e-6);
-    check_near("top 5", r.result.baseline_top5_accuracy, scores_file_top5(&validation, validation.n, rates),
+    check_near("loss", r.result.baseline.loss, scores_file_loss(&validation, validation.n, rates), 1e-6);
+    check_near("top 5", r.result.baseline.top5_accuracy, scores_file_top5(&validation, validation.n, rates),
                1e-12);
     scores_file_release(&validation);
     run_release(&r);
@@ -504,7 +504,7 @@ Test(train, validation_uses_as_many_rows_as_its_steps_say)
     n = training_counts(&r, 400, rates);
     for (size_t k = 0; k < N_LABELS; k++)
         rates[k] /= (double)n;
-    check_near("baseline of the same 64", r.result.baseline_loss, scores_file_loss(&validation, 64, rates),
+    check_near("baseline of the same 64", r.result.baseline.loss, scores_file_loss(&validation, 64, rates),
                1e-6);
     scores_file_release(&validation);
     run_release(&r);
@@ -737,9 +737,9 @@ Test(train, learns_what_can_be_seen)
 
     tiny_dataset(datasets, 120, 0);
     r = trained("{\"epochs\":8,\"learning_rate\":0.001,\"patience\":0}");
-    cr_assert_lt(r.result.validation_loss, 0.7 * r.result.baseline_loss, "%g, base rates score %g",
-                 r.result.validation_loss, r.result.baseline_loss);
-    cr_assert_gt(r.result.evaluation[SCORED_TEST].macro_auroc, 0.9);
+    cr_assert_lt(r.result.validation_loss, 0.7 * r.result.baseline.loss, "%g, base rates score %g",
+                 r.result.validation_loss, r.result.baseline.loss);
+    cr_assert_gt(r.result.evaluation[SCORED_TEST].macro.auroc, 0.9);
     run_release(&r);
 }
 
@@ -1020,26 +1020,60 @@ static void check_dataset_record(const struct run *r)
     json_decref(d);
 }
 
+static void check_null(json_t *object, const char *const *names)
+{
+    for (size_t i = 0; names[i]; i++)
+        cr_assert(json_is_null(member(object, names[i])), "nobody has a hernia, and there is a '%s'",
+                  names[i]);
+}
+
+static void check_operating_record(json_t *finding, json_t *normal)
+{
+    json_t *points = member(finding, "operating_points"), *false_alarms = member(normal, "operating_points");
+
+    CHECK_MEMBERS(points, "youden", "sensitivity_90", "specificity_90");
+    CHECK_MEMBERS(false_alarms, "youden", "sensitivity_90", "specificity_90");
+    for (int kind = 0; kind < N_OPERATING; kind++) {
+        json_t *point = member(points, OPERATING_NAMES[kind]),
+               *alarm = member(false_alarms, OPERATING_NAMES[kind]);
+
+        CHECK_MEMBERS(point, "threshold", "sensitivity", "specificity");
+        CHECK_MEMBERS(alarm, "threshold", "false_positive_rate");
+        cr_assert(json_equal(member(point, "threshold"), member(alarm, "threshold")));
+    }
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const NAMES[] = { "threshold", "sensitivity", "specificity" };
+
+        cr_assert(json_equal(member(finding, NAMES[i]), member(member(points, "youden"), NAMES[i])));
+    }
+    CHECK_MEMBERS(normal, "label", "predicted_mean", "threshold", "false_positive_rate", "operating_points");
+    cr_assert(json_is_number(member(normal, "false_positive_rate")));
+}
+
 static void check_evaluation_record(const struct run *r)
 {
     json_t *e = evaluation_json(&r->result), *validation = member(e, "validation"),
            *normal = member(e, "no_finding"), *findings = member(validation, "findings"), *hernia;
 
     CHECK_MEMBERS(e, "validation", "test", "no_finding");
-    CHECK_MEMBERS(validation, "rows", "loss", "top5_accuracy", "macro_auroc", "micro_auroc", "findings");
+    CHECK_MEMBERS(validation, "rows", "loss", "top5_accuracy", "macro_auroc", "macro_average_precision",
+                  "macro_brier", "macro_ece", "micro_auroc", "micro_average_precision", "micro_brier",
+                  "micro_ece", "baseline", "findings");
+    CHECK_MEMBERS(member(validation, "baseline"), "loss", "top5_accuracy", "macro_brier");
     cr_assert(json_array_size(findings) == N_LABELS &&
               json_array_size(member(normal, "findings")) == N_LABELS);
     for (size_t k = 0; k < N_LABELS; k++)
         cr_assert_str_eq(json_string_value(member(json_array_get(findings, k), "label")), LABELS[k]);
     hernia = json_array_get(findings, (size_t)label_index("Hernia", 6));
-    CHECK_MEMBERS(hernia, "label", "positives", "prevalence", "predicted_mean", "auroc", "auroc_low",
-                  "auroc_high", "average_precision", "brier", "ece", "threshold", "sensitivity",
-                  "specificity");
-    cr_assert(json_is_null(member(hernia, "auroc")) && json_is_null(member(hernia, "average_precision")),
-              "nobody has a hernia, so there is no AUROC");
+    CHECK_MEMBERS(hernia, "label", "positives", "prevalence", "base_rate", "predicted_mean", "auroc",
+                  "auroc_low", "auroc_high", "average_precision", "brier", "baseline_brier", "ece",
+                  "threshold", "sensitivity", "specificity", "operating_points");
+    check_null(hernia, (const char *const[]){ "auroc", "auroc_low", "auroc_high", "average_precision",
+                                              "threshold", "sensitivity", "specificity", NULL });
     cr_assert(json_is_number(member(hernia, "brier")) &&
               json_integer_value(member(hernia, "positives")) == 0);
     CHECK_MEMBERS(normal, "rows", "findings");
+    check_operating_record(json_array_get(findings, 4), json_array_get(member(normal, "findings"), 4));
     cr_assert_eq(json_integer_value(member(normal, "rows")), 4);
     json_decref(e);
 }
@@ -1086,32 +1120,48 @@ Test(evaluate, sums_are_those_of_the_metrics_by_hand)
     uint8_t truth[2 * N_LABELS] = { 1 };
     float prob[2 * N_LABELS];
     struct scores s = { .n = 2, .truth = truth, .prob = prob };
+    struct operating_points points = OPERATING_NONE;
+    double rates[N_LABELS] = { 0.25 };
     struct evaluation e;
 
     for (size_t i = 0; i < 2 * N_LABELS; i++)
         prob[i] = 0.5f;
     prob[0] = 0.75f;
-    cr_assert_eq(evaluate(&s, &e), ST_OK);
+    points.threshold[OPERATE_YOUDEN][0] = 0.75f;
+    points.threshold[OPERATE_YOUDEN][1] = 0.5f;
+    cr_assert_eq(evaluate(&s, &points, rates, &e), ST_OK);
     cr_assert(e.rows == 2 && e.findings[0].positives == 1 && e.findings[1].positives == 0);
     check_near("prevalence", e.findings[0].prevalence, 0.5, 1e-12);
     check_near("predicted mean", e.findings[0].predicted_mean, 0.625, 1e-12);
     check_near("auroc", e.findings[0].auroc, 1, 1e-12);
     cr_assert(isnan(e.findings[1].auroc) && isnan(e.findings[1].average_precision));
-    check_near("macro auroc, over the one that is defined", e.macro_auroc, 1, 1e-12);
-    check_near("micro auroc", e.micro_auroc, 1, 1e-12);
+    check_near("macro auroc, over the one that is defined", e.macro.auroc, 1, 1e-12);
+    check_near("micro auroc", e.micro.auroc, 1, 1e-12);
     check_near("brier", e.findings[0].brier, (0.0625 + 0.25) / 2, 1e-12);
+    check_near("brier of the base rate", e.findings[0].baseline_brier, (0.5625 + 0.0625) / 2, 1e-12);
+    check_near("brier of the base rates", e.baseline.macro_brier, (0.5625 + 0.0625) / 2 / 14, 1e-12);
+    check_near("loss of the base rates", e.baseline.loss, (-log(0.25) - log(0.75) - 26 * log1p(-1e-7)) / 28,
+               1e-7);
+    check_near("macro ece", e.macro.ece, ((0.25 + 0.5) / 2 + 13 * 0.5) / 14, 1e-12);
+    check_near("sensitivity", e.findings[0].operating[OPERATE_YOUDEN].sensitivity, 1, 1e-12);
+    check_near("specificity", e.findings[0].operating[OPERATE_YOUDEN].specificity, 1, 1e-12);
+    check_near("rows above", e.findings[0].operating[OPERATE_YOUDEN].positive_rate, 0.5, 1e-12);
+    check_near("rows above", e.findings[1].operating[OPERATE_YOUDEN].positive_rate, 1, 1e-12);
+    cr_assert(isnan(e.findings[1].operating[OPERATE_YOUDEN].specificity), "without a positive");
+    cr_assert(isnan(e.findings[2].operating[OPERATE_YOUDEN].positive_rate), "without a threshold");
     check_near("top 5, over the one row that counts", e.top5_accuracy, 1, 1e-12);
     check_near("loss", e.loss, (27 * log(2) - log(0.75)) / 28, 1e-12);
 }
 
 Test(evaluate, no_rows_have_no_measures)
 {
+    static const double rates[N_LABELS] = { 0 };
     struct scores none = { .truth = (uint8_t[N_LABELS]){ 0 }, .prob = (float[N_LABELS]){ 0 } };
     struct evaluation e;
 
-    cr_assert_eq(evaluate(&none, &e), ST_OK);
-    cr_assert(e.rows == 0 && isnan(e.loss) && isnan(e.top5_accuracy) && isnan(e.macro_auroc) &&
-              isnan(e.micro_auroc));
+    cr_assert_eq(evaluate(&none, &OPERATING_NONE, rates, &e), ST_OK);
+    cr_assert(e.rows == 0 && isnan(e.loss) && isnan(e.top5_accuracy) && isnan(e.macro.auroc) &&
+              isnan(e.micro.auroc));
     for (size_t k = 0; k < N_LABELS; k++)
         cr_assert(isnan(e.findings[k].prevalence) && isnan(e.findings[k].brier));
 }

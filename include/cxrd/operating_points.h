@@ -1,0 +1,25 @@
+/* include/cxrd/operating_points.h - the probabilities from which on a finding is called positive.
+ *
+ * Chosen on validation rows after training (jobs/training/operating.h), stored in the weights' metadata under
+ * "operating_points", given back with every prediction. Three kinds:
+ *   youden          the greatest sensitivity + specificity (Youden, Cancer 1950); what "positive" means in a reply
+ *   sensitivity_90  the best specificity of those with a sensitivity of at least 0.9
+ *   specificity_90  the best sensitivity of those with a specificity of at least 0.9
+ * A threshold is NaN where there is none: no positive or no negative to choose by, or none that reaches 0.9. */
+#ifndef CXRD_OPERATING_POINTS_H
+#define CXRD_OPERATING_POINTS_H
+
+#include "cxrd/labels.h"
+#include "cxrd/status.h"
+
+enum operating_kind { OPERATE_YOUDEN, OPERATE_SENSITIVITY_90, OPERATE_SPECIFICITY_90, N_OPERATING };
+extern const char *const OPERATING_NAMES[N_OPERATING]; /* "youden" … */
+
+struct operating_points {
+    float threshold[N_OPERATING][N_LABELS]; /* in 0..1 or NaN; positive: probability >= threshold */
+    float auroc[N_LABELS];                  /* on test rows; NaN where not defined */
+};
+
+extern const struct operating_points OPERATING_NONE; /* all NaN */
+
+#endif

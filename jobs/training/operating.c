@@ -1,0 +1,95 @@
+/* jobs/training/operating.c - see operating.h. Rules compare whole numbers, so that 9 of 10 is 0.9. */
+#include "operating.h"
+
+#include "column.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* What a threshold at the end of a run of equal scores does: rows at or above it. */
+struct cut {
+    float threshold;
+    uint64_t hits, alarms; /* positives, negatives at or above */
+};
+
+struct totals {
+    uint64_t positives, negatives;
+};
+
+static bool allowed(enum operating_kind kind, const struct cut *c, const struct totals *all)
+{
+    switch (kind) {
+    case OPERATE_SENSITIVITY_90: return 10 * c->hits >= 9 * all->positives;
+    case OPERATE_SPECIFICITY_90: return 10 * (all->negatives - c->alarms) >= 9 * all->negatives;
+    case OPERATE_YOUDEN:
+    case N_OPERATING: break;
+    }
+    return true;
+}
+
+/* Whether `c` is better than `best` by the kind's rule. Cuts come from the highest threshold down, so hits and alarms
+ * only grow. */
+static bool better(enum operating_kind kind, const struct cut *c, const struct cut *best,
+                   const struct totals *all)
+{
+    const uint64_t more_hits = c->hits - best->hits, more_alarms = c->alarms - best->alarms;
+
+    switch (kind) {
+    case OPERATE_SENSITIVITY_90: return more_alarms == 0 && more_hits > 0;
+    case OPERATE_SPECIFICITY_90: return more_hits > 0;
+    case OPERATE_YOUDEN: return more_hits * all->negatives > more_alarms * all->positives;
+    case N_OPERATING: break;
+    }
+    return false;
+}
+
+enum status operating_choose(size_t n, const uint8_t *truth, const float *score, size_t stride,
+                             float ret_threshold[N_OPERATING])
+{
+    struct scored *rows = column_sorted(n, truth, score, stride);
+    struct cut best[N_OPERATING], c = { 0 };
+    struct totals all = { 0 };
+
+    if (!rows)
+        return ST_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        all.positives += rows[i].positive;
+    all.negatives = n - all.positives;
+    for (int kind = 0; kind < N_OPERATING; kind++)
+        best[kind].threshold = NAN;
+    for (size_t i = 0, end; i < n && all.positives && all.negatives; i = end) {
+        size_t in_run = 0;
+
+        end = run_end(rows, n, i, &in_run);
+        c = (struct cut){ rows[i].score, c.hits + in_run, c.alarms + (end - i - in_run) };
+        for (enum operating_kind kind = 0; kind < N_OPERATING; kind++)
+            if (allowed(kind, &c, &all) &&
+                (isnan(best[kind].threshold) || better(kind, &c, &best[kind], &all)))
+                best[kind] = c;
+    }
+    free(rows);
+    for (int kind = 0; kind < N_OPERATING; kind++)
+        ret_threshold[kind] = best[kind].threshold;
+    return ST_OK;
+}
+
+struct operating_rates operating_rates(size_t n, const uint8_t *truth, const float *score, size_t stride,
+                                       float threshold)
+{
+    size_t positives = 0, hits = 0, alarms = 0;
+
+    if (isnan(threshold))
+        return (struct operating_rates){ NAN, NAN };
+    for (size_t i = 0; i < n; i++) {
+        const bool positive = truth[i * stride] != 0, above = score[i * stride] >= threshold;
+
+        positives += positive;
+        hits += positive && above;
+        alarms += !positive && above;
+    }
+    return (struct operating_rates){
+        positives ? (double)hits / (double)positives : NAN,
+        n > positives ? 1 - (double)alarms / (double)(n - positives) : NAN,
+    };
+}

@@ -1,0 +1,160 @@
+"""What a training says of its model, worked out again from its scores files: slowly, over all pairs and thresholds."""
+import csv
+import functools
+import json
+import math
+import os
+import unittest
+
+from support import dataset
+
+KINDS = ('youden', 'sensitivity_90', 'specificity_90')
+
+
+@functools.lru_cache(maxsize=None)
+def record():
+    with open(os.path.join(dataset.trained(), 'job.json'), encoding='utf-8') as file:
+        return json.load(file)
+
+
+@functools.lru_cache(maxsize=None)
+def columns(split):
+    """(truths, probabilities) of each finding."""
+    with open(os.path.join(dataset.trained(), f'scores_{split}.csv'), encoding='utf-8', newline='') as file:
+        rows = list(csv.DictReader(file))
+    return [([int(row[f'true_{label}']) for row in rows], [float(row[f'prob_{label}']) for row in rows])
+            for label in dataset.LABELS]
+
+
+def findings(split):
+    return record()['evaluation'][split]['findings']
+
+
+def rates(truth, prob, threshold):
+    """Sensitivity and specificity."""
+    above = [p >= threshold for p in prob]
+    positives = sum(truth)
+    return (sum(a and t for a, t in zip(above, truth)) / positives,
+            sum(not a and not t for a, t in zip(above, truth)) / (len(truth) - positives))
+
+
+def both(truth):
+    return 0 < sum(truth) < len(truth)
+
+
+def auroc(truth, prob):
+    pairs = [(p > q) + (p == q) / 2 for t, p in zip(truth, prob) if t for u, q in zip(truth, prob) if not u]
+    return sum(pairs) / len(pairs)
+
+
+class EvaluationTest(unittest.TestCase):
+    def check(self, told, expected, what):
+        self.assertIsNotNone(told, what)
+        self.assertTrue(math.isclose(told, expected, rel_tol=1e-6, abs_tol=1e-6), f'{what}: {told}, not {expected}')
+
+    def test_measures_are_those_of_the_scores(self):
+        for split in ('validation', 'test'):
+            for finding, (truth, prob) in zip(findings(split), columns(split)):
+                what = f'{split} {finding["label"]}'
+                self.assertEqual(finding['positives'], sum(truth), what)
+                self.check(finding['prevalence'], sum(truth) / len(truth), what)
+                self.check(finding['predicted_mean'], sum(prob) / len(prob), what)
+                self.check(finding['brier'], sum((p - t) ** 2 for t, p in zip(truth, prob)) / len(truth), what)
+                if both(truth):
+                    self.check(finding['auroc'], auroc(truth, prob), what)
+                    low, high = finding['auroc_low'], finding['auroc_high']
+                    if min(sum(truth), len(truth) - sum(truth)) > 1:
+                        self.assertTrue(0 <= low <= finding['auroc'] <= high <= 1, what)
+
+    def test_findings_with_one_kind_of_rows_have_no_measure_of_ranking(self):
+        seen = 0
+        for split in ('validation', 'test'):
+            for finding, (truth, _) in zip(findings(split), columns(split)):
+                if not both(truth):
+                    seen += 1
+                    for name in ('auroc', 'auroc_low', 'auroc_high', 'average_precision', 'sensitivity', 'specificity'):
+                        self.assertIsNone(finding[name], f'{split} {finding["label"]} {name}')
+        self.assertGreater(seen, 0, 'the data set has no such finding: the test says nothing')
+
+    def test_thresholds_are_the_best_on_validation(self):
+        allowed = {'youden': lambda se, sp: True, 'sensitivity_90': lambda se, sp: se >= 0.9 - 1e-9,
+                   'specificity_90': lambda se, sp: sp >= 0.9 - 1e-9}
+        merit = {'youden': lambda se, sp: se + sp, 'sensitivity_90': lambda se, sp: sp, 'specificity_90': lambda se, sp: se}
+        checked = 0
+        for finding, (truth, prob) in zip(findings('validation'), columns('validation')):
+            points = finding['operating_points']
+            self.assertEqual(set(points), set(KINDS))
+            self.assertEqual({k: finding[k] for k in ('threshold', 'sensitivity', 'specificity')}, points['youden'])
+            for kind in KINDS:
+                what = f'{finding["label"]} {kind}'
+                tried = [rates(truth, prob, p) for p in prob] if both(truth) else []
+                tried = [merit[kind](*r) for r in tried if allowed[kind](*r)]
+                if not tried:
+                    self.assertIsNone(points[kind]['threshold'], what)
+                    continue
+                checked += 1
+                self.assertIn(points[kind]['threshold'], prob, what)
+                found = rates(truth, prob, points[kind]['threshold'])
+                self.assertTrue(allowed[kind](*found), what)
+                self.check(merit[kind](*found), max(tried), what)
+        self.assertGreater(checked, 10)
+
+    def test_thresholds_of_validation_are_reported_on_test(self):
+        checked = 0
+        for chosen, told, (truth, prob) in zip(findings('validation'), findings('test'), columns('test')):
+            for kind in KINDS:
+                threshold = chosen['operating_points'][kind]['threshold']
+                point = told['operating_points'][kind]
+                self.assertEqual(point['threshold'], threshold)
+                if threshold is None or not both(truth):
+                    self.assertIsNone(point['sensitivity'])
+                    continue
+                checked += 1
+                sensitivity, specificity = rates(truth, prob, threshold)
+                self.check(point['sensitivity'], sensitivity, f'{told["label"]} {kind}')
+                self.check(point['specificity'], specificity, f'{told["label"]} {kind}')
+        self.assertGreater(checked, 5)
+
+    def test_normal_chests_are_counted_above_each_threshold(self):
+        normal = record()['evaluation']['no_finding']
+        self.assertGreater(normal['rows'], 0)
+        for chosen, told, (truth, prob) in zip(findings('validation'), normal['findings'], columns('no_finding')):
+            self.assertEqual(sum(truth), 0)
+            self.assertEqual(len(prob), normal['rows'])
+            self.check(told['predicted_mean'], sum(prob) / len(prob), told['label'])
+            self.assertEqual(told['threshold'], chosen['threshold'])
+            self.assertEqual(told['false_positive_rate'], told['operating_points']['youden']['false_positive_rate'])
+            for kind in KINDS:
+                point = told['operating_points'][kind]
+                threshold = chosen['operating_points'][kind]['threshold']
+                if threshold is None:
+                    self.assertIsNone(point['false_positive_rate'])
+                else:
+                    self.check(point['false_positive_rate'], sum(p >= threshold for p in prob) / len(prob), told['label'])
+
+    def test_means_are_over_the_findings_that_have_the_measure(self):
+        for split in ('validation', 'test'):
+            evaluation = record()['evaluation'][split]
+            for measure in ('auroc', 'average_precision', 'brier', 'ece'):
+                values = [f[measure] for f in evaluation['findings'] if f[measure] is not None]
+                self.check(evaluation[f'macro_{measure}'], sum(values) / len(values), f'{split} {measure}')
+            truth = [t for column, _ in columns(split) for t in column]
+            prob = [p for _, column in columns(split) for p in column]
+            self.check(evaluation['micro_auroc'], auroc(truth, prob), split)
+
+    def test_base_rates_stand_beside_everything(self):
+        data = record()['dataset']
+        for split in ('validation', 'test'):
+            evaluation = record()['evaluation'][split]
+            loss = 0
+            for finding, (truth, _) in zip(evaluation['findings'], columns(split)):
+                rate = finding['base_rate']
+                self.check(rate * data['train'], round(rate * data['train']), 'a part of the training rows')
+                self.check(finding['baseline_brier'], sum((rate - t) ** 2 for t in truth) / len(truth), finding['label'])
+                inside = min(max(rate, 1e-7), 1 - 1e-7)
+                loss -= sum(math.log(inside if t else 1 - inside) for t in truth)
+            self.check(evaluation['baseline']['loss'], loss / 14 / evaluation['rows'], split)
+
+
+if __name__ == '__main__':
+    unittest.main()

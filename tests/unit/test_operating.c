@@ -1,0 +1,151 @@
+/* tests/unit/test_operating.c - operating points: the ones that their rules name, found here by trying every threshold
+ * there is, and what they do on rows that they were not chosen by. */
+#include "cxrd/rng.h"
+#include "jobs/training/operating.h"
+#include "leaks.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+TestSuite(operating, .fini = check_no_leaks);
+
+enum { MAX_ROWS = 64 };
+
+struct sample {
+    size_t n;
+    uint8_t truth[MAX_ROWS];
+    float score[MAX_ROWS];
+};
+
+static void choose(const struct sample *s, float threshold[N_OPERATING])
+{
+    cr_assert_eq(operating_choose(s->n, s->truth, s->score, 1, threshold), ST_OK);
+}
+
+Test(operating, thresholds_are_those_of_the_rules_by_hand)
+{
+    /* ten positives and ten negatives; falling score: + + + + + - + + + - + | - - - - - + - - - */
+    static const char ORDER[] = "+++++-+++-+-----+---";
+    struct sample s = { .n = 20 };
+    float threshold[N_OPERATING];
+
+    for (size_t i = 0; i < 20; i++) {
+        s.truth[i] = ORDER[i] == '+';
+        s.score[i] = 1 - (float)i / 32;
+    }
+    choose(&s, threshold);
+    cr_assert_eq(threshold[OPERATE_YOUDEN], s.score[8], "8 and 9, or 9 and 8 of 10: the higher");
+    cr_assert_eq(threshold[OPERATE_SENSITIVITY_90], s.score[10], "the same: 9 of 10 is 0.9");
+    cr_assert_eq(threshold[OPERATE_SPECIFICITY_90], s.score[8], "8 of 10 positives, 1 of 10 negatives");
+}
+
+Test(operating, rates_are_counted_from_the_threshold_on_upwards)
+{
+    static const uint8_t TRUTH[] = { 1, 1, 0, 0, 0 };
+    static const float SCORE[] = { 0.5f, 0.25f, 0.5f, 0.25f, 0.125f };
+    struct operating_rates r = operating_rates(5, TRUTH, SCORE, 1, 0.5f);
+
+    cr_assert_float_eq(r.sensitivity, 1.0 / 2, 1e-12, "a score that equals the threshold is positive");
+    cr_assert_float_eq(r.specificity, 2.0 / 3, 1e-12);
+    r = operating_rates(5, TRUTH, SCORE, 1, NAN);
+    cr_assert(isnan(r.sensitivity) && isnan(r.specificity), "there is no threshold");
+    r = operating_rates(2, TRUTH, SCORE, 1, 0.5f);
+    cr_assert(r.sensitivity == 0.5 && isnan(r.specificity), "there is no negative");
+    r = operating_rates(2, TRUTH + 2, SCORE + 2, 1, 0.5f);
+    cr_assert(isnan(r.sensitivity) && r.specificity == 0.5, "there is no positive");
+}
+
+Test(operating, there_are_none_without_both_kinds_of_rows)
+{
+    static const uint8_t ONES[] = { 1, 1 }, ZEROS[] = { 0, 0 };
+    static const float SCORE[] = { 0.25f, 0.5f };
+    const struct {
+        size_t n;
+        const uint8_t *truth;
+    } cases[] = { { 2, ONES }, { 2, ZEROS }, { 0, ONES } };
+
+    for (size_t i = 0; i < 3; i++) {
+        float threshold[N_OPERATING] = { 0 };
+
+        cr_assert_eq(operating_choose(cases[i].n, cases[i].truth, SCORE, 1, threshold), ST_OK);
+        for (int kind = 0; kind < N_OPERATING; kind++)
+            cr_assert(isnan(threshold[kind]), "case %zu has a '%s'", i, OPERATING_NAMES[kind]);
+    }
+}
+
+Test(operating, there_is_none_where_no_score_is_high_enough)
+{
+    struct sample s = { 4, { 1, 0, 1, 0 }, { 0.5f, 0.5f, 0.5f, 0.5f } };
+    float threshold[N_OPERATING];
+
+    choose(&s, threshold);
+    cr_assert(isnan(threshold[OPERATE_SPECIFICITY_90]), "all scores are equal: all or nobody");
+    cr_assert_eq(threshold[OPERATE_SENSITIVITY_90], 0.5f);
+}
+
+/* ---- against every threshold there is ---- */
+
+/* How good a threshold is by its kind's rule; below 0 where it is not allowed. */
+static double merit(enum operating_kind kind, struct operating_rates r)
+{
+    const double slack = 1e-9;
+
+    switch (kind) {
+    case OPERATE_SENSITIVITY_90: return r.sensitivity > 0.9 - slack ? 10 * r.specificity + r.sensitivity : -1;
+    case OPERATE_SPECIFICITY_90: return r.specificity > 0.9 - slack ? 10 * r.sensitivity + r.specificity : -1;
+    case OPERATE_YOUDEN: return r.sensitivity + r.specificity;
+    case N_OPERATING: break;
+    }
+    return -1;
+}
+
+static void check_best(const struct sample *s, enum operating_kind kind, float threshold)
+{
+    double best = -1;
+
+    for (size_t i = 0; i < s->n; i++)
+        best = fmax(best, merit(kind, operating_rates(s->n, s->truth, s->score, 1, s->score[i])));
+    if (best < 0)
+        cr_assert(isnan(threshold), "%s: none is allowed, and it is %g", OPERATING_NAMES[kind],
+                  (double)threshold);
+    else
+        cr_assert_float_eq(merit(kind, operating_rates(s->n, s->truth, s->score, 1, threshold)), best, 1e-9,
+                           "%s: a better threshold than %g exists", OPERATING_NAMES[kind], (double)threshold);
+}
+
+Test(operating, no_other_threshold_is_better)
+{
+    struct sample s;
+    struct rng rng;
+    size_t checked = 0;
+
+    rng_seed(&rng, 4, 1);
+    for (int round = 0; round < 400; round++) {
+        const uint64_t levels = 2 + rng_below(&rng, 40);
+        float threshold[N_OPERATING];
+        size_t positives = 0;
+
+        s.n = 2 + (size_t)rng_below(&rng, MAX_ROWS - 2);
+        for (size_t i = 0; i < s.n; i++) {
+            s.truth[i] = rng_below(&rng, 3) == 0;
+            s.score[i] = (float)(rng_below(&rng, levels) + s.truth[i] * levels / 3) / (float)(2 * levels);
+            positives += s.truth[i];
+        }
+        choose(&s, threshold);
+        for (enum operating_kind kind = 0; kind < N_OPERATING && positives && positives < s.n;
+             kind++, checked++)
+            check_best(&s, kind, threshold[kind]);
+    }
+    cr_assert_gt(checked, 900);
+}
+
+Test(operating, columns_of_a_table_are_taken_by_their_stride)
+{
+    static const uint8_t TRUTH[] = { 1, 9, 0, 9, 1, 9, 0, 9 };
+    static const float SCORE[] = { 0.75f, 1, 0.25f, 1, 0.5f, 1, 0.125f, 1 };
+    float threshold[N_OPERATING];
+
+    cr_assert_eq(operating_choose(4, TRUTH, SCORE, 2, threshold), ST_OK);
+    cr_assert_eq(threshold[OPERATE_YOUDEN], 0.5f);
+    cr_assert_eq(operating_rates(4, TRUTH, SCORE, 2, 0.5f).specificity, 1);
+}
