@@ -236,14 +236,14 @@ static json_t *card_make(const char *id, const struct model *m, size_t bytes, co
     const json_t *notes = model_notes(m);
     char now[CLOCK_TEXT_SIZE];
 
-    return json_pack("{s:s,s:s,s:I,s:I,s:s,s:f,s:f,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:s}", "id", id,
-                     "architecture", net->architecture, "parameters", (json_int_t)net->n_params, "image_size",
-                     (json_int_t)net->image_size, "resize", resize_name(pre->resize), "input_mean",
-                     (double)pre->mean, "input_std", (double)pre->std, "bytes", (json_int_t)bytes, "sha256",
-                     sha256, "job", text_or_null(job), "imported", job == NULL, "created_at", clock_utc(now),
-                     "population", text_or_null(text_in(notes, "population")), "metrics",
-                     note_json(notes, "metrics"), "data", note_json(notes, "data"), "tensors",
-                     shapes_json(net), "intended_use", INTENDED_USE);
+    return json_pack(
+        "{s:s,s:s,s:I,s:I,s:s,s:f,s:f,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:s}", "id", id, "architecture",
+        net->architecture, "parameters", (json_int_t)net->n_params, "image_size", (json_int_t)net->image_size,
+        "resize", resize_name(pre->resize), "input_mean", (double)pre->mean, "input_std", (double)pre->std,
+        "bytes", (json_int_t)bytes, "sha256", sha256, "job", text_or_null(job), "imported", job == NULL,
+        "created_at", clock_utc(now), "population", text_or_null(text_in(notes, "population")), "metrics",
+        note_json(notes, "metrics"), "operating_points", note_json(notes, "operating_points"), "data",
+        note_json(notes, "data"), "tensors", shapes_json(net), "intended_use", INTENDED_USE);
 }
 
 enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,

@@ -173,11 +173,7 @@ static enum status model_save(struct work *w, const struct train_result *result,
 }
 
 /* What the weights' metadata says about where they come from. */
-static json_t *notes_make(const struct work *w)
-{
-    return json_pack("{s:s,s:s}", "job", w->id, "population",
-                     w->config.drop_no_finding ? "findings-only" : "all");
-}
+static json_t *notes_make(const struct work *w) { return json_pack("{s:s}", "job", w->id); }
 
 static enum status work_train(struct work *w, struct error *err)
 {

@@ -7,6 +7,7 @@
 #include "cxrd/calibration.h"
 #include "cxrd/labels.h"
 #include "cxrd/network.h"
+#include "cxrd/operating_points.h"
 #include "cxrd/preprocess.h"
 #include "cxrd/status.h"
 
@@ -32,6 +33,7 @@ const float *model_params(const struct model *m);
 const json_t *model_notes(const struct model *m); /* an object, maybe empty */
 
 const struct calibration *model_calibration(const struct model *m);
+const struct operating_points *model_operating(const struct model *m); /* OPERATING_NONE without any */
 
 /* logits [n][14], as a session gives them -> probabilities [n][14] after the model's calibration, each finding on its
  * own. The only way from one to the other. */

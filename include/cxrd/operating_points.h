@@ -17,9 +17,23 @@ extern const char *const OPERATING_NAMES[N_OPERATING]; /* "youden" … */
 
 struct operating_points {
     float threshold[N_OPERATING][N_LABELS]; /* in 0..1 or NaN; positive: probability >= threshold */
-    float auroc[N_LABELS];                  /* on test rows; NaN where not defined */
+    double auroc[N_LABELS];                 /* on test rows; NaN where not defined */
 };
 
 extern const struct operating_points OPERATING_NONE; /* all NaN */
+
+/* As the metadata has them: {"Atelectasis":{"youden":…,"sensitivity_90":…,"specificity_90":…,"auroc":…},…}, all 14 in
+ * class order, numbers that read back as the same float32, or null. The caller owns the text (free()); NULL without
+ * memory. */
+char *operating_points_text(const struct operating_points *p);
+
+/* All 14 findings with all four members must be there, and nothing else.
+ * Errors: ST_FORMAT (the sentence says what is wrong). */
+MUST_USE enum status operating_points_parse(const char *text, struct operating_points *ret,
+                                            struct error *err);
+
+/* See that a weights file's "metrics" are something that a model's card can show: a JSON object, not too long, not too
+ * deep. Errors: ST_FORMAT. */
+MUST_USE enum status metrics_text_check(const char *text, struct error *err);
 
 #endif

@@ -122,6 +122,7 @@ json_t *dataset_json(const struct dataset_report *report, const struct train_con
 json_t *epoch_json(const struct epoch_report *report);
 json_t *calibration_json(const struct train_result *result);
 json_t *evaluation_json(const struct train_result *result); /* of all scored sets */
+json_t *metrics_json(const struct train_result *result);    /* its short form, for the weights' metadata */
 json_t *environment_json(size_t threads);
 json_t *number_or_null(double v); /* null for NaN and infinity */
 

@@ -22,25 +22,15 @@ static enum status fit(const struct run *r, struct calibration_fit *ret)
     return st == ST_OK ? ST_OK : error_nomem(r->err);
 }
 
-/* The kept model once more, with a calibration in its notes. */
 static enum status put(struct run *r, const struct calibration *c)
 {
-    struct model *before = r->result->model, *after = NULL;
-    json_t *notes = json_deep_copy(model_notes(before));
     char *text = calibration_text(c);
-    enum status st = ST_NOMEM;
+    const enum status st = run_add_note(r, "calibration", text);
 
-    if (notes && text && json_object_set_new(notes, "calibration", json_string(text)) == 0)
-        st = model_new(model_network(before), model_preprocess(before), model_params(before),
-                       json_incref(notes), &after, r->err);
     free(text);
-    json_decref(notes);
-    if (st != ST_OK)
-        return error_set(r->err, st, "the kept model cannot be calibrated: %s", status_text(st));
-    model_unref(before);
-    r->result->model = after;
-    scores_recalibrate(&r->kept_validation, after);
-    return ST_OK;
+    if (st == ST_OK)
+        scores_recalibrate(&r->kept_validation, r->result->model);
+    return st;
 }
 
 enum status run_calibrate(struct run *r)

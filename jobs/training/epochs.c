@@ -42,8 +42,10 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     memcpy(params, training_params(r->training), r->net.n_params * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
         params[bias + k] -= (float)r->balance.shift[k];
-    if (notes)
+    if (notes) {
         json_object_set_new(notes, "created_at", json_string(clock_utc(now)));
+        json_object_set_new(notes, "population", json_string(run_population(r)));
+    }
     st = model_new(&r->net, &r->pre, params, notes, ret_model, r->err);
     free(params);
     return st;

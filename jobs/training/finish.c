@@ -79,5 +79,5 @@ enum status run_evaluate(struct run *r)
         st = evaluate_set(r, SCORED_TEST, &r->split.part[TEST]);
     if (st == ST_OK)
         st = evaluate_set(r, SCORED_NO_FINDING, &r->normal);
-    return st;
+    return st == ST_OK ? run_annotate(r) : st;
 }

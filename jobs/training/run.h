@@ -87,6 +87,15 @@ void run_base_log_odds(const struct run *r, double ret[N_LABELS]);
 /* Fit a calibration on the rows that the kept model was validated on, and give it to the model if it helps. */
 MUST_USE enum status run_calibrate(struct run *r);
 
+/* The kept model once more, with a text in its notes. Errors: model_new()'s; ST_NOMEM also for a text that is NULL. */
+MUST_USE enum status run_add_note(struct run *r, const char *key, const char *text);
+
+/* Whom the training has seen: "all", or "findings-only" when it had no normal chest, nor had the model it began with. */
+const char *run_population(const struct run *r);
+
+/* Write what the evaluation found into the kept model's notes. Errors: ST_NOMEM. */
+MUST_USE enum status run_annotate(struct run *r);
+
 /* Score rows with a model, with the run's progress and cancellation. Errors: scorer_run()'s. */
 MUST_USE enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
                                struct scores *ret);

@@ -16,6 +16,7 @@ struct model {
     struct plan plan;
     struct prepared prepared; /* params as the kernels read them */
     struct calibration calibration;
+    struct operating_points operating;
     json_t *notes;
 };
 
@@ -41,15 +42,29 @@ static enum status calibration_of(const json_t *notes, struct calibration *ret, 
     return json_is_string(text) ? calibration_parse(json_string_value(text), ret, err) : ST_OK;
 }
 
+/* The notes' "operating_points", or none; and its "metrics", which are only shown. */
+static enum status operating_of(const json_t *notes, struct operating_points *ret, struct error *err)
+{
+    const char *points = json_string_value(json_object_get(notes, "operating_points"));
+    const char *metrics = json_string_value(json_object_get(notes, "metrics"));
+    enum status st = metrics ? metrics_text_check(metrics, err) : ST_OK;
+
+    *ret = OPERATING_NONE;
+    return st == ST_OK && points ? operating_points_parse(points, ret, err) : st;
+}
+
 enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                       json_t *notes, struct model **ret_model, struct error *err)
 {
     struct model *m = NULL;
     struct calibration calibration;
+    struct operating_points operating;
     enum status st = finite_check(net, params, err);
 
     if (st == ST_OK)
         st = calibration_of(notes, &calibration, err);
+    if (st == ST_OK)
+        st = operating_of(notes, &operating, err);
     if (st != ST_OK)
         goto out;
     m = calloc(1, sizeof *m);
@@ -58,6 +73,7 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
         m->net = *net;
         m->pre = *pre;
         m->calibration = calibration;
+        m->operating = operating;
         m->params = malloc(net->n_params * sizeof *m->params);
         m->notes = notes ? json_incref(notes) : json_object();
     }
@@ -104,6 +120,7 @@ const struct preprocess *model_preprocess(const struct model *m) { return &m->pr
 const float *model_params(const struct model *m) { return m->params; }
 const json_t *model_notes(const struct model *m) { return m->notes; }
 const struct calibration *model_calibration(const struct model *m) { return &m->calibration; }
+const struct operating_points *model_operating(const struct model *m) { return &m->operating; }
 const struct plan *model_plan(const struct model *m) { return &m->plan; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 

@@ -1,7 +1,9 @@
 /* model/net/operating_points.c - see cxrd/operating_points.h. */
 #include "cxrd/operating_points.h"
 
+#include <jansson.h>
 #include <math.h>
+#include <string.h>
 
 const char *const OPERATING_NAMES[N_OPERATING] = { "youden", "sensitivity_90", "specificity_90" };
 
@@ -10,3 +12,119 @@ const char *const OPERATING_NAMES[N_OPERATING] = { "youden", "sensitivity_90", "
         NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN \
     }
 const struct operating_points OPERATING_NONE = { { NONE, NONE, NONE }, NONE };
+
+enum { MAX_TEXT = 16 * 1024 };
+
+static json_t *number_json(double v) { return isnan(v) ? json_null() : json_real(v); }
+
+char *operating_points_text(const struct operating_points *p)
+{
+    json_t *all = json_object();
+    char *text;
+
+    for (size_t k = 0; k < N_LABELS; k++) {
+        json_t *finding = json_object();
+
+        for (int kind = 0; kind < N_OPERATING; kind++)
+            json_object_set_new(finding, OPERATING_NAMES[kind], number_json((double)p->threshold[kind][k]));
+        json_object_set_new(finding, "auroc", number_json(p->auroc[k]));
+        json_object_set_new(all, LABELS[k], finding);
+    }
+    text = json_object_size(all) == N_LABELS ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(all);
+    return text;
+}
+
+/* A number in 0..1, or NaN for null. */
+static enum status part_read(const json_t *finding, size_t k, const char *name, double *ret,
+                             struct error *err)
+{
+    const json_t *value = json_object_get(finding, name);
+    const double v = json_number_value(value);
+
+    if (!json_is_null(value) && !(json_is_number(value) && v >= 0 && v <= 1))
+        return error_set(err, ST_FORMAT,
+                         "the metadata's 'operating_points' have no '%s' in 0..1 or null for %s", name,
+                         LABELS[k]);
+    *ret = json_is_null(value) ? NAN : v;
+    return ST_OK;
+}
+
+static enum status finding_read(const json_t *all, size_t k, struct operating_points *p, struct error *err)
+{
+    const json_t *finding = json_object_get(all, LABELS[k]);
+    enum status st = ST_OK;
+
+    if (!json_is_object(finding) || json_object_size(finding) != N_OPERATING + 1)
+        return error_set(err, ST_FORMAT,
+                         "the metadata's 'operating_points' do not have the four members of %s", LABELS[k]);
+    for (int kind = 0; kind < N_OPERATING && st == ST_OK; kind++) {
+        double threshold = NAN;
+
+        st = part_read(finding, k, OPERATING_NAMES[kind], &threshold, err);
+        if (st == ST_OK)
+            p->threshold[kind][k] = (float)threshold;
+    }
+    return st == ST_OK ? part_read(finding, k, "auroc", &p->auroc[k], err) : st;
+}
+
+enum status operating_points_parse(const char *text, struct operating_points *ret, struct error *err)
+{
+    struct operating_points p = OPERATING_NONE;
+    json_t *all;
+    enum status st = ST_OK;
+
+    if (strlen(text) > MAX_TEXT)
+        return error_set(err, ST_FORMAT, "the metadata's 'operating_points' are longer than %d bytes",
+                         MAX_TEXT);
+    all = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(all) || json_object_size(all) != N_LABELS)
+        st = error_set(err, ST_FORMAT,
+                       "the metadata's 'operating_points' are not a JSON object of the 14 findings");
+    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
+        st = finding_read(all, k, &p, err);
+    json_decref(all);
+    if (st == ST_OK)
+        *ret = p;
+    return st;
+}
+
+/* Levels of objects and arrays: 1 for one without others in it. */
+static int depth_of(const json_t *value)
+{
+    int deepest = 0;
+    size_t i;
+    const char *key;
+    json_t *inner;
+
+    if (!json_is_object(value) && !json_is_array(value))
+        return 0;
+    json_object_foreach ((json_t *)value, key, inner) {
+        const int d = depth_of(inner);
+
+        deepest = d > deepest ? d : deepest;
+    }
+    json_array_foreach (value, i, inner) {
+        const int d = depth_of(inner);
+
+        deepest = d > deepest ? d : deepest;
+    }
+    return deepest + 1;
+}
+
+enum status metrics_text_check(const char *text, struct error *err)
+{
+    enum { MAX_METRICS = 64 * 1024, MAX_DEPTH = 8 };
+    json_t *value;
+    enum status st = ST_OK;
+
+    if (strlen(text) > MAX_METRICS)
+        return error_set(err, ST_FORMAT, "the metadata's 'metrics' are longer than %d bytes", MAX_METRICS);
+    value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(value))
+        st = error_set(err, ST_FORMAT, "the metadata's 'metrics' are not a JSON object");
+    else if (depth_of(value) > MAX_DEPTH)
+        st = error_set(err, ST_FORMAT, "the metadata's 'metrics' are nested more than %d deep", MAX_DEPTH);
+    json_decref(value);
+    return st;
+}

@@ -3,6 +3,7 @@
 
 #include "cxrd/clock.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,16 +74,23 @@ static void rank(const float *probability, size_t order[N_LABELS])
 
 static json_t *text_or_null(const char *text) { return *text ? json_string(text) : json_null(); }
 
-static json_t *findings_json(const struct prediction *p)
+static json_t *findings_json(const struct prediction *p, const struct operating_points *points)
 {
     json_t *findings = json_array();
     size_t order[N_LABELS];
 
     rank(p->probability, order);
-    for (size_t i = 0; i < N_LABELS; i++)
-        json_array_append_new(findings,
-                              json_pack("{s:s,s:f,s:n,s:n,s:n}", "label", LABELS[order[i]], "probability",
-                                        (double)p->probability[order[i]], "threshold", "positive", "auroc"));
+    for (size_t i = 0; i < N_LABELS; i++) {
+        const size_t k = order[i];
+        const float threshold = points->threshold[OPERATE_YOUDEN][k];
+
+        json_array_append_new(
+            findings,
+            json_pack("{s:s,s:f,s:o,s:o,s:o}", "label", LABELS[k], "probability", (double)p->probability[k],
+                      "threshold", number_or_null((double)threshold), "positive",
+                      isnan(threshold) ? json_null() : json_boolean(p->probability[k] >= threshold), "auroc",
+                      number_or_null(points->auroc[k])));
+    }
     return findings;
 }
 
@@ -101,8 +109,8 @@ json_t *prediction_json(const struct served *m, const char *id, const struct pre
     return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o},s:o,s:o,s:o*,s:{s:I,s:I,s:i,s:i},s:[],s:o,s:s}", "id", id,
                      "model", "id", m->id, "architecture", model_network(m->model)->architecture, "sha256",
                      m->sha256, "job", text_or_null(m->job), "population", text_or_null(m->population),
-                     "probabilities", probabilities, "findings", findings_json(p), "explanation",
-                     p->explained ? explanation_json(&p->explanation) : NULL, "image", "width",
+                     "probabilities", probabilities, "findings", findings_json(p, model_operating(m->model)),
+                     "explanation", p->explained ? explanation_json(&p->explanation) : NULL, "image", "width",
                      (json_int_t)p->width, "height", (json_int_t)p->height, "channels", (int)p->channels,
                      "bit_depth", (int)p->bit_depth, "warnings", "timing_ms", timing_json(&p->timing),
                      "intended_use", INTENDED_USE);

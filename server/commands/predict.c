@@ -141,6 +141,25 @@ static void print_explanation(const json_t *e)
         json_array_size(json_array_get(json_object_get(e, "grid"), 0)), most);
 }
 
+/* Effusion             0.3068  positive (from 0.2100 on; AUROC 0.81) */
+static void print_finding(const json_t *finding)
+{
+    const json_t *threshold = json_object_get(finding, "threshold"),
+                 *auroc = json_object_get(finding, "auroc");
+
+    printf("  %-20s %.4f", json_string_value(json_object_get(finding, "label")),
+           json_number_value(json_object_get(finding, "probability")));
+    if (json_is_number(threshold)) {
+        printf("  %s (from %.4f on",
+               json_is_true(json_object_get(finding, "positive")) ? "positive" : "negative",
+               json_number_value(threshold));
+        if (json_is_number(auroc))
+            printf("; AUROC %.2f", json_number_value(auroc));
+        printf(")");
+    }
+    printf("\n");
+}
+
 static void print_reply(const char *picture, const json_t *reply, bool as_json)
 {
     size_t i;
@@ -156,8 +175,7 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
     }
     printf("%s\n", picture);
     json_array_foreach (json_object_get(reply, "findings"), i, finding)
-        printf("  %-20s %.4f\n", json_string_value(json_object_get(finding, "label")),
-               json_number_value(json_object_get(finding, "probability")));
+        print_finding(finding);
     if (json_object_get(reply, "explanation"))
         print_explanation(json_object_get(reply, "explanation"));
 }

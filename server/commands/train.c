@@ -238,11 +238,9 @@ static enum status run(const struct train_options *o, struct display *d, struct 
     snprintf(cache, sizeof cache, "%s/cache", o->out);
     d->record = json_pack("{s:o,s:[],s:o}", "config", train_config_json(&d->config), "epochs", "environment",
                           environment_json(o->threads));
-    request.notes = json_pack("{s:s}", "population", d->config.drop_no_finding ? "findings-only" : "all");
     st = train_run(&request, &observer, result, err);
     if (st == ST_OK)
         st = save_results(o->out, d, result, err);
-    json_decref(request.notes);
     model_unref(init);
     return st;
 }

@@ -6,7 +6,8 @@ import math
 import os
 import unittest
 
-from support import dataset
+from support import dataset, program
+from support.case import ServerCase, import_model
 
 KINDS = ('youden', 'sensitivity_90', 'specificity_90')
 
@@ -154,6 +155,49 @@ class EvaluationTest(unittest.TestCase):
                 inside = min(max(rate, 1e-7), 1 - 1e-7)
                 loss -= sum(math.log(inside if t else 1 - inside) for t in truth)
             self.check(evaluation['baseline']['loss'], loss / 14 / evaluation['rows'], split)
+
+
+class OperatingPointsTest(ServerCase):
+    """They travel with the weights, from the training to another server's replies."""
+    with_model = True
+
+    def test_every_prediction_names_the_threshold_and_keeps_to_it(self):
+        told = {f['label']: (f['threshold'], t['auroc']) for f, t in zip(findings('validation'), findings('test'))}
+        positive = negative = 0
+        for i in range(12):
+            for finding in self.assert_prediction(self.predict(dataset.image(i)))['findings']:
+                self.assertEqual((finding['threshold'], finding['auroc']), told[finding['label']], finding['label'])
+                if finding['threshold'] is None:
+                    self.assertIsNone(finding['positive'])
+                else:
+                    self.assertIs(finding['positive'], finding['probability'] >= finding['threshold'])
+                    positive += finding['positive']
+                    negative += not finding['positive']
+        self.assertTrue(positive and negative, (positive, negative))
+
+    def test_the_model_card_has_the_quality_and_the_points(self):
+        card = import_model(self.server, dataset.weights(), activate=False)
+        test, shown = record()['evaluation']['test'], card['metrics']['test']
+        self.assertEqual({k: shown[k] for k in ('rows', 'loss', 'macro_auroc', 'baseline')},
+                         {k: test[k] for k in ('rows', 'loss', 'macro_auroc', 'baseline')})
+        self.assertEqual(card['metrics']['kept_epoch'], record()['kept_epoch'])
+        self.assertEqual(list(card['operating_points']), list(dataset.LABELS))
+        for finding, normal, brief in zip(test['findings'], record()['evaluation']['no_finding']['findings'],
+                                          shown['findings']):
+            point = card['operating_points'][finding['label']]
+            self.assertEqual(point, {**{k: finding['operating_points'][k]['threshold'] for k in KINDS},
+                                     'auroc': finding['auroc']})
+            for name in ('auroc', 'auroc_low', 'auroc_high', 'threshold', 'sensitivity', 'specificity'):
+                self.assertEqual(brief[name], finding[name])
+            self.assertEqual(brief['false_positive_rate'], normal['false_positive_rate'])
+
+    def test_the_shell_sees_them_too(self):
+        film = program.new_folder('film') + '/film.png'
+        with open(film, 'wb') as file:
+            file.write(dataset.image(1))
+        done = program.run('predict', '--weights', dataset.weights_path(), film)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r'\n  \w+ +0\.\d{4}  (positive|negative) \(from 0\.\d{4} on; AUROC \d\.\d\d\)\n')
 
 
 if __name__ == '__main__':

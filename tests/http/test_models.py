@@ -21,6 +21,12 @@ def put_together(header, data):
     return struct.pack('<Q', len(text)) + text + data
 
 
+def spoil_point(header, label, name, value):
+    points = json.loads(header['__metadata__']['operating_points'])
+    points[label][name] = value
+    header['__metadata__']['operating_points'] = json.dumps(points)
+
+
 class Models(ServerCase):
 
     def test_an_import_is_201_with_its_card(self):
@@ -187,6 +193,13 @@ class BadFiles(ServerCase):
             "'image_size'": lambda h: h['__metadata__'].update(image_size='1e9'),
             "'input_std'": lambda h: h['__metadata__'].update(input_std='0'),
             'vgg': lambda h: h['__metadata__'].update(architecture='vgg'),
+            "'metrics' are not a JSON object": lambda h: h['__metadata__'].update(metrics='[]'),
+            "'metrics' are longer": lambda h: h['__metadata__'].update(metrics=json.dumps({'x': 'y' * 70000})),
+            "'metrics' are nested": lambda h: h['__metadata__'].update(metrics='{"a":' * 9 + '1' + '}' * 9),
+            "'operating_points' are not a JSON object of the 14": lambda h: h['__metadata__'].update(operating_points='{}'),
+            "'operating_points' have no 'youden' in 0..1": lambda h: spoil_point(h, 'Mass', 'youden', 1.5),
+            "'operating_points' have no 'auroc' in 0..1": lambda h: spoil_point(h, 'Hernia', 'auroc', '0.5'),
+            "the four members of Edema": lambda h: spoil_point(h, 'Edema', 'more', 0.5),
             'is not a string': lambda h: h['__metadata__'].update(note=5),
         }
         for says, change in rows.items():

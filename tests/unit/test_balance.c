@@ -177,8 +177,8 @@ Test(balance, begins_at_the_rates_as_they_are)
                  "{\"balance\":\"%s\",\"learning_rate\":1e-9,\"steps_per_epoch\":1,\"head_scale\":0}",
                  HOW[i]);
         result = trained(datasets, changes, NULL);
-        cr_assert(fabs(result.validation_loss - result.baseline_loss) < 0.02 * result.baseline_loss,
-                  "%s: %g, base rates %g", HOW[i], result.validation_loss, result.baseline_loss);
+        cr_assert(fabs(result.validation_loss - result.baseline.loss) < 0.02 * result.baseline.loss,
+                  "%s: %g, base rates %g", HOW[i], result.validation_loss, result.baseline.loss);
         train_result_release(&result);
     }
     scratch_remove(datasets);

@@ -5,7 +5,10 @@
 #include "leaks.h"
 
 #include <criterion/criterion.h>
+#include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 TestSuite(operating, .fini = check_no_leaks);
 
@@ -148,4 +151,94 @@ Test(operating, columns_of_a_table_are_taken_by_their_stride)
     cr_assert_eq(operating_choose(4, TRUTH, SCORE, 2, threshold), ST_OK);
     cr_assert_eq(threshold[OPERATE_YOUDEN], 0.5f);
     cr_assert_eq(operating_rates(4, TRUTH, SCORE, 2, 0.5f).specificity, 1);
+}
+
+/* ---- as text ---- */
+
+static struct operating_points some_points(void)
+{
+    struct operating_points p = OPERATING_NONE;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        for (int kind = 0; kind < N_OPERATING; kind++)
+            p.threshold[kind][k] = 1.0f / (float)(3 + k * N_OPERATING + (size_t)kind);
+    p.threshold[OPERATE_SPECIFICITY_90][3] = NAN;
+    p.auroc[5] = 0.7;
+    return p;
+}
+
+static void check_same(double a, double b) { cr_assert(a == b || (isnan(a) && isnan(b))); }
+
+Test(operating, points_come_back_from_their_text_as_they_were)
+{
+    const struct operating_points p = some_points();
+    struct operating_points q;
+    struct error err = { 0 };
+    char *text = operating_points_text(&p);
+
+    cr_assert_eq(operating_points_parse(text, &q, &err), ST_OK, "%s", err.text);
+    for (size_t k = 0; k < N_LABELS; k++) {
+        for (int kind = 0; kind < N_OPERATING; kind++)
+            check_same((double)p.threshold[kind][k], (double)q.threshold[kind][k]);
+        cr_assert(isnan(p.auroc[k]) == isnan(q.auroc[k]) && !(fabs(p.auroc[k] - q.auroc[k]) > 1e-9));
+    }
+    free(text);
+}
+
+/* Change one member of Mass, or (name NULL) drop Mass altogether. */
+static char *spoiled(const char *name, json_t *value)
+{
+    const struct operating_points p = some_points();
+    char *text = operating_points_text(&p), *out;
+    json_t *all = json_loads(text, 0, NULL);
+
+    if (name)
+        json_object_set_new(json_object_get(all, "Mass"), name, value);
+    else
+        json_object_del(all, "Mass");
+    out = json_dumps(all, 0);
+    json_decref(all);
+    free(text);
+    return out;
+}
+
+Test(operating, points_that_are_not_whole_are_refused)
+{
+    char *const TEXTS[] = { spoiled(NULL, NULL),
+                            spoiled("youden", json_real(1.0000001)),
+                            spoiled("youden", json_real(-1e-9)),
+                            spoiled("sensitivity_90", json_string("0.5")),
+                            spoiled("auroc", json_true()),
+                            spoiled("more", json_real(0.5)),
+                            strdup("[]"),
+                            strdup(""),
+                            strdup("{") };
+    struct operating_points q = some_points();
+
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
+        struct error err = { 0 };
+
+        cr_assert_eq(operating_points_parse(TEXTS[i], &q, &err), ST_FORMAT, "%s", TEXTS[i]);
+        cr_assert_not_null(strstr(err.text, "'operating_points'"), "%s", err.text);
+        cr_assert_eq(q.auroc[5], 0.7, "what was asked for has changed");
+        free(TEXTS[i]);
+    }
+}
+
+Test(operating, metrics_of_a_card_are_an_object_neither_long_nor_deep)
+{
+    struct error err = { 0 };
+    char *deep = calloc(1, 4096);
+
+    cr_assert_eq(metrics_text_check("{}", &err), ST_OK);
+    cr_assert_eq(metrics_text_check("{\"a\":[1,{\"b\":null}]}", &err), ST_OK);
+    cr_assert_eq(metrics_text_check("[1]", &err), ST_FORMAT);
+    cr_assert_eq(metrics_text_check("{\"a\":1,\"a\":2}", &err), ST_FORMAT);
+    for (size_t i = 0; i < 100; i++)
+        strcat(deep, i ? "[" : "{\"a\":");
+    for (size_t i = 0; i < 100; i++)
+        strcat(deep, i < 99 ? "]" : "}");
+    cr_assert_eq(metrics_text_check(deep, &err), ST_FORMAT);
+    cr_assert_not_null(strstr(err.text, "nested"), "%s", err.text);
+    free(deep);
 }

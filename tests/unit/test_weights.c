@@ -832,7 +832,7 @@ TEST_WITHOUT_LEAKS(writing, refuses_notes_that_no_reader_would_take)
     cr_assert_not_null(text);
     memset(text, 'x', 1 << 20);
     text[1 << 20] = '\0';
-    m = model_make(SIZE, pre, json_pack("{s:s}", "metrics", text));
+    m = model_make(SIZE, pre, json_pack("{s:s}", "comment", text));
     snprintf(path, sizeof path, "%s/w", folder);
     check_refusal("into memory", weights_write(m, &out, &err), ST_LIMIT, &err, "do not fit");
     check_refusal("into a file", weights_save(m, path, &err), ST_LIMIT, &err, "do not fit");

@@ -92,3 +92,14 @@ def predict_here(pictures, weights_file):
     if done.returncode != 0:
         raise AssertionError(f'cxrd predict: {done.stderr}')
     return [json.loads(reply) for reply in done.stdout.splitlines()]
+
+
+def metadata(seed=1):
+    data = weights(seed)
+    return json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])['__metadata__']
+
+
+def calibration(seed=1):
+    """(scale, shift) of each finding: probability = sigmoid(scale * logit + shift)."""
+    told = json.loads(metadata(seed).get('calibration', 'null')) or {'scale': [1] * 14, 'shift': [0] * 14}
+    return {label: (told['scale'][k], told['shift'][k]) for k, label in enumerate(LABELS)}

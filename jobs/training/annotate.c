@@ -1,0 +1,58 @@
+/* jobs/training/annotate.c - what the weights say of themselves: whom they have seen, how good they are, and from which
+ * probability on a finding is positive. */
+#include "run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum status run_add_note(struct run *r, const char *key, const char *text)
+{
+    struct model *before = r->result->model, *after = NULL;
+    json_t *notes = json_deep_copy(model_notes(before));
+    enum status st;
+
+    if (!notes || !text || json_object_set_new(notes, key, json_string(text)) != 0) {
+        json_decref(notes);
+        return error_nomem(r->err);
+    }
+    st = model_new(model_network(before), model_preprocess(before), model_params(before), notes, &after,
+                   r->err);
+    if (st == ST_OK) {
+        model_unref(before);
+        r->result->model = after;
+    }
+    return st;
+}
+
+const char *run_population(const struct run *r)
+{
+    const json_t *before = r->request->init ? model_notes(r->request->init) : NULL;
+    const char *seen = json_string_value(json_object_get(before, "population"));
+    const struct rows *train = &r->split.part[TRAIN];
+
+    if (seen && strcmp(seen, "all") == 0)
+        return "all";
+    for (size_t i = 0; i < train->n; i++)
+        if (r->table.rows[train->index[i]].no_finding)
+            return "all";
+    return "findings-only";
+}
+
+enum status run_annotate(struct run *r)
+{
+    struct train_result *result = r->result;
+    json_t *metrics = metrics_json(result);
+    char *text = metrics ? json_dumps(metrics, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL, *points;
+    enum status st = run_add_note(r, "metrics", text);
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        result->operating.auroc[k] = result->evaluation[SCORED_TEST].findings[k].auroc;
+    points = operating_points_text(&result->operating);
+    if (st == ST_OK)
+        st = run_add_note(r, "operating_points", points);
+    free(points);
+    free(text);
+    json_decref(metrics);
+    return st;
+}
