@@ -21,7 +21,8 @@ struct watch {
     int64_t seq;      /* of the last journal event that was told */
     uint64_t changes; /* of the journals, when it was last read to its end */
     bool read_once;
-    bool over; /* the last event told was an end */
+    bool over;     /* the last event told was an end */
+    size_t epochs; /* that have ended, as far as the journal says */
     struct train_progress told;
     double told_at;
 };
@@ -66,6 +67,8 @@ static enum status tell_journal(struct watch *w, struct buf *out, size_t *ret_n)
 
         w->seq = json_integer_value(json_object_get(e, "seq"));
         w->over = is_end(event, data);
+        if (strcmp(event, "epoch") == 0)
+            w->epochs = (size_t)json_integer_value(json_object_get(data, "epoch"));
         put_event(out, w->seq * ID_STRIDE, event, data);
     }
     if (*ret_n < HELPING) {
@@ -76,12 +79,13 @@ static enum status tell_journal(struct watch *w, struct buf *out, size_t *ret_n)
     return ST_OK;
 }
 
+/* Steps of an epoch whose end has been told are old: their ids would be ahead of the next epoch's. */
 static void tell_step(struct watch *w, const struct train_progress *p, struct buf *out)
 {
     const double now = clock_seconds();
     json_t *data;
 
-    if (p->step == 0 || (p->epoch == w->told.epoch && p->step == w->told.step) ||
+    if (p->step == 0 || p->epoch <= w->epochs || (p->epoch == w->told.epoch && p->step == w->told.step) ||
         now - w->told_at < STEP_SECONDS)
         return;
     w->told = *p;
@@ -137,6 +141,7 @@ static enum status check_over(struct watch *w, bool *ret_over, struct error *err
 
     if (st == ST_OK)
         st = store_job_events(w->app->store, w->job, w->seq, 1, &later, err);
+    w->epochs = json_array_size(json_object_get(job, "epochs"));
     *ret_over = st == ST_OK && json_array_size(later) == 0 &&
                 job_state_parse(json_string_value(json_object_get(job, "state")), &state) &&
                 job_has_ended(state);
