@@ -1,12 +1,10 @@
 /* jobs/runner.c - the worker thread, see cxrd/runner.h. */
-#include "cxrd/runner.h"
+#include "worker.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/file.h"
 #include "cxrd/image_cache.h"
 #include "cxrd/log.h"
-#include "cxrd/weights.h"
-#include "progress.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,23 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum stop_reason { GO_ON, STOP_CANCELLED, STOP_SHUTDOWN };
-
-struct runner {
-    struct runner_options options;
-    struct store *store;
-    struct registry *registry;
-    pthread_t thread;
-    bool started;
-
-    pthread_mutex_t lock;  /* guards `running` and `shutdown` */
-    pthread_cond_t wake;   /* a job was queued, or shutdown */
-    char running[ID_SIZE]; /* the job that runs, "" for none */
-    bool shutdown;
-    atomic_int stop;          /* enum stop_reason; asked at every batch */
-    struct progress progress; /* of the running job */
-};
-
 /* ---- one job, in the runner's thread ---- */
 
 struct work {
@@ -44,14 +25,22 @@ struct work {
     char id[ID_SIZE];
     struct train_config config;
     struct snapshot now;
-    json_t *record; /* grows as the job goes on; what the store keeps */
+    json_t *record;       /* grows as the job goes on; what the store keeps */
+    struct error storage; /* why the record could not be written: the job ends of it */
 };
 
 static bool on_cancelled(void *arg)
 {
     const struct work *w = arg;
 
-    return atomic_load(&w->r->stop) != GO_ON;
+    return atomic_load(&w->r->stop) != GO_ON || w->storage.code != ST_OK;
+}
+
+static bool on_will_resume(void *arg)
+{
+    const struct work *w = arg;
+
+    return atomic_load(&w->r->stop) == STOP_SHUTDOWN && w->storage.code == ST_OK;
 }
 
 static void publish(struct work *w) { progress_publish(&w->r->progress, &w->now); }
@@ -62,7 +51,7 @@ static void tell(struct work *w, const char *event, json_t *data, const json_t *
     struct error err;
 
     if (store_job_tell(w->r->store, w->id, event, data, record, &err) != ST_OK)
-        log_text(LOG_ERROR, "job event not written", "%s", err.text);
+        storage_error(err.code, &err, &w->storage);
     json_decref(data);
 }
 
@@ -90,7 +79,7 @@ static void record_commit(struct work *w)
     struct error err;
 
     if (store_job_record(w->r->store, w->id, w->record, &err) != ST_OK)
-        log_text(LOG_ERROR, "job record not written", "%s", err.text);
+        storage_error(err.code, &err, &w->storage);
 }
 
 static void on_dataset(void *arg, const struct dataset_report *report)
@@ -99,6 +88,23 @@ static void on_dataset(void *arg, const struct dataset_report *report)
 
     json_object_set_new(w->record, "dataset", dataset_json(report, &w->config));
     record_commit(w);
+}
+
+/* The checkpoint knows better than the record, which is written after it. */
+static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n)
+{
+    struct work *w = arg;
+    const size_t told = json_array_size(json_object_get(w->record, "epochs"));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, epoch_json(&epochs[i]));
+    json_object_set_new(w->record, "epochs", list);
+    for (size_t i = told; i < n; i++)
+        tell(w, "epoch", epoch_json(&epochs[i]), w->record);
+    record_commit(w);
+    if (n > 0)
+        log_event(LOG_INFO, "job resumed", json_pack("{s:s,s:I}", "job", w->id, "epochs", (json_int_t)n));
 }
 
 static void on_epoch(void *arg, const struct epoch_report *report)
@@ -116,7 +122,8 @@ static json_t *record_begin(size_t threads)
                      "environment", environment_json(threads));
 }
 
-static void record_result(struct work *w, const struct train_result *result)
+/* What is known of the kept model when its epoch ends. */
+static void record_kept(struct work *w, const struct train_result *result)
 {
     json_object_set_new(w->record, "validation_loss", number_or_null(result->validation_loss));
     json_object_set_new(w->record, "top5_accuracy", number_or_null(result->top5_accuracy));
@@ -124,6 +131,11 @@ static void record_result(struct work *w, const struct train_result *result)
     json_object_set_new(w->record, "baseline",
                         json_pack("{s:o,s:o}", "validation_loss", number_or_null(result->baseline.loss),
                                   "top5_accuracy", number_or_null(result->baseline.top5_accuracy)));
+}
+
+static void record_result(struct work *w, const struct train_result *result)
+{
+    record_kept(w, result);
     json_object_set_new(w->record, "calibration", calibration_json(result));
     json_object_set_new(w->record, "evaluation", evaluation_json(result));
     json_object_set_new(json_object_get(w->record, "dataset"), "unreadable_images",
@@ -133,11 +145,10 @@ static void record_result(struct work *w, const struct train_result *result)
 static enum status scores_save(const struct work *w, const struct train_result *result, struct error *err)
 {
     char folder[PATH_MAX], path[PATH_MAX];
-    enum status st;
+    enum status st = ST_OK;
 
-    if (snprintf(folder, sizeof folder, "%s/jobs/%s", w->r->options.state, w->id) >= (int)sizeof folder)
+    if (!job_folder(w->r, w->id, folder))
         return error_set(err, ST_IO, "the path of the state folder is too long");
-    st = folder_make(folder, err);
     for (int i = 0; i < N_SCORED && st == ST_OK; i++) {
         const struct iovec part = { result->scores_csv[i].data, result->scores_csv[i].len };
 
@@ -151,61 +162,105 @@ static enum status scores_save(const struct work *w, const struct train_result *
 /* The kept model into the registry; the first one that there is becomes active. */
 static enum status model_save(struct work *w, const struct train_result *result, struct error *err)
 {
-    struct buf bytes = BUF_INIT(WEIGHTS_MAX_BYTES);
     struct served *active = registry_active(w->r->registry);
     const bool first = active == NULL;
-    json_t *card = NULL;
-    enum status st = weights_write(result->model, &bytes, err);
+    enum status st = job_model_add(w->r, w->id, result->model, w->record, err);
 
     served_release(active);
-    if (st == ST_OK)
-        st = registry_add(w->r->registry, bytes.data, bytes.len, w->id, &card, err);
-    if (st == ST_OK) {
-        const char *id = json_string_value(json_object_get(card, "id"));
-
-        json_object_set_new(w->record, "model", json_string(id));
-        if (first)
-            st = registry_activate(w->r->registry, id, NULL, err);
-    }
-    json_decref(card);
-    buf_release(&bytes);
+    if (st == ST_OK && first)
+        st = registry_activate(w->r->registry, json_string_value(json_object_get(w->record, "model")), NULL,
+                               err);
     return st;
+}
+
+/* What is left of a run: all of it when it succeeded, the kept epoch when it was cancelled with that wish. */
+static enum status results_save(struct work *w, const struct train_result *result, enum status st,
+                                struct error *err)
+{
+    struct error why = { 0 };
+    enum status saved = ST_OK;
+
+    if (w->storage.code != ST_OK) {
+        *err = w->storage;
+        return err->code;
+    }
+    if (!result->model)
+        return st;
+    if (st == ST_OK) {
+        on_phase(w, PHASE_SAVING);
+        record_result(w, result);
+        saved = scores_save(w, result, &why);
+        if (saved == ST_OK)
+            saved = model_save(w, result, &why);
+    } else if (st == ST_CANCELLED && atomic_load(&w->r->stop) == STOP_CANCELLED &&
+               atomic_load(&w->r->keep_best)) {
+        record_kept(w, result);
+        saved = job_model_add(w->r, w->id, result->model, w->record, &why);
+    }
+    return saved == ST_OK ? st : storage_error(saved, &why, err);
 }
 
 /* What the weights' metadata says about where they come from. */
 static json_t *notes_make(const struct work *w) { return json_pack("{s:s}", "job", w->id); }
 
+/* What the record of a job that has begun before says that its data must still be, and how many threads it had: with
+ * more or fewer its sums would be rounded otherwise. */
+static void go_on_as_before(const json_t *record, struct train_request *request)
+{
+    const json_t *data = json_object_get(record, "dataset");
+    const json_int_t threads =
+        json_integer_value(json_object_get(json_object_get(record, "environment"), "threads"));
+
+    if (!json_is_object(data))
+        return;
+    request->csv_sha256 = json_string_value(json_object_get(data, "csv_sha256"));
+    request->split_sha256 = json_string_value(json_object_get(data, "split_sha256"));
+    if (threads >= 1 && threads <= MAX_THREADS)
+        request->threads = (size_t)threads;
+}
+
 static enum status work_train(struct work *w, struct error *err)
 {
-    const struct train_observer observer = { w, on_cancelled, on_phase, on_dataset, on_step, on_epoch };
-    char cache[PATH_MAX];
+    const struct train_observer observer = { .arg = w,
+                                             .cancelled = on_cancelled,
+                                             .will_resume = on_will_resume,
+                                             .resumed = on_resumed,
+                                             .phase = on_phase,
+                                             .dataset = on_dataset,
+                                             .step = on_step,
+                                             .epoch = on_epoch };
+    char cache[PATH_MAX], folder[PATH_MAX], checkpoint[PATH_MAX];
     struct model *init = NULL;
     struct train_request request = { .config = &w->config,
                                      .datasets = w->r->options.datasets,
                                      .cache_folder = cache,
                                      .cache_bytes = w->r->options.cache_bytes,
                                      .threads = w->r->options.threads,
-                                     .class = POOL_BACKGROUND };
+                                     .class = POOL_BACKGROUND,
+                                     .checkpoint = checkpoint };
     struct train_result result = { 0 };
+    struct error why = { 0 };
+    json_t *before =
+        json_deep_copy(w->record); /* whose digests the run is held against while the record grows */
     enum status st = ST_OK;
 
     snprintf(cache, sizeof cache, "%s/cache", w->r->options.state);
-    if (w->config.init[0])
+    if (!job_folder(w->r, w->id, folder) || !job_checkpoint(w->r, w->id, checkpoint))
+        st = error_set(err, ST_IO, "the path of the state folder is too long");
+    else if (folder_make(folder, &why) != ST_OK)
+        st = storage_error(why.code, &why, err);
+    if (st == ST_OK && w->config.init[0])
         st = registry_load(w->r->registry, w->config.init, &init, err);
-    if (st != ST_OK)
-        return st;
-    request.init = init;
-    request.notes = notes_make(w);
-    st = train_run(&request, &observer, &result, err);
-    if (result.model && st == ST_OK) {
-        on_phase(w, PHASE_SAVING);
-        record_result(w, &result);
-        st = scores_save(w, &result, err);
-        if (st == ST_OK)
-            st = model_save(w, &result, err);
+    if (st == ST_OK) {
+        go_on_as_before(before, &request);
+        request.init = init;
+        request.notes = notes_make(w);
+        st = train_run(&request, &observer, &result, err);
+        st = results_save(w, &result, st, err);
     }
     train_result_release(&result);
     json_decref(request.notes);
+    json_decref(before);
     model_unref(init);
     return st;
 }
@@ -223,18 +278,36 @@ static enum job_state verdict(struct runner *r, enum status st)
 static void job_end(struct work *w, enum status st, const struct error *why)
 {
     const enum job_state state = verdict(w->r, st);
+    char checkpoint[PATH_MAX];
     struct error err;
 
     if (state == JOB_FAILED)
         json_object_set_new(w->record, "error", json_string(why->text));
     pthread_mutex_lock(&w->r->lock); /* so that no one finds it running when it has ended */
-    if (store_job_move(w->r->store, w->id, state, w->record, &err) != ST_OK)
+    if (store_job_move(w->r->store, w->id, state, w->record, &err) != ST_OK) {
         log_text(LOG_ERROR, "job state not written", "%s", err.text);
+        unwritten_keep(w->r, w->id, state, w->record);
+    } else if (state != JOB_INTERRUPTED && job_checkpoint(w->r, w->id, checkpoint)) {
+        unlink(checkpoint); /* it can never be resumed */
+    }
     w->r->running[0] = '\0';
     pthread_mutex_unlock(&w->r->lock);
     log_event(state == JOB_FAILED ? LOG_ERROR : LOG_INFO, "job ended", /* the sentence may name a picture */
               json_pack("{s:s,s:s,s:s}", "job", w->id, "state", job_state_name(state), "detail",
                         state == JOB_FAILED ? status_text(st) : ""));
+}
+
+/* What is known of a job that has begun before; a new one's record is as it was queued, with today's environment. */
+static enum status record_recall(struct work *w, struct error *err)
+{
+    json_t *before = NULL;
+    enum job_state state;
+    const enum status st = store_job_look(w->r->store, w->id, &state, &before, err);
+
+    if (st == ST_OK && json_is_object(json_object_get(before, "dataset")))
+        json_object_update(w->record, before);
+    json_decref(before);
+    return st;
 }
 
 static void job_run(struct runner *r, const char *id, const json_t *config)
@@ -251,6 +324,8 @@ static void job_run(struct runner *r, const char *id, const json_t *config)
     else if (train_config_parse(config, &w.config, errors) != ST_OK)
         st = error_set(&err, ST_INVALID, "the job's configuration is no longer valid");
     if (st == ST_OK)
+        st = record_recall(&w, &err);
+    if (st == ST_OK)
         st = work_train(&w, &err);
     job_end(&w, st, &err);
     json_decref(errors);
@@ -259,27 +334,42 @@ static void job_run(struct runner *r, const char *id, const json_t *config)
 
 /* ---- the thread ---- */
 
+/* Wait until somebody calls, or for a second: what could not be written may be written by then. */
+static void wait_a_second(struct runner *r)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec++;
+    pthread_cond_timedwait(&r->wake, &r->lock, &until);
+}
+
 /* Wait for a job to run; false at shutdown. */
 static bool next_job(struct runner *r, char id[ID_SIZE], json_t **ret_config)
 {
     struct error err;
-    bool found = false;
+    bool found = false, told = false;
 
     pthread_mutex_lock(&r->lock);
     while (!r->shutdown && !found) {
-        const enum status st = store_job_begin(r->store, id, ret_config, &err);
+        const enum status st = unwritten_retry(r) ? store_job_begin(r->store, id, ret_config, &err)
+                                                  : error_set(&err, ST_IO, "a job's end is not written yet");
 
         found = st == ST_OK;
-        if (st != ST_OK && st != ST_NOTFOUND)
-            log_text(LOG_ERROR, "cannot take a job from the queue", "%s", err.text);
-        if (!found)
+        if (!found && st != ST_NOTFOUND && !told)
+            log_text(LOG_ERROR, "cannot take a job from the queue, but will try again", "%s", err.text);
+        told = st != ST_NOTFOUND;
+        if (st == ST_NOTFOUND)
             pthread_cond_wait(&r->wake, &r->lock);
+        else if (!found)
+            wait_a_second(r);
     }
     if (found) {
         progress_publish(&r->progress,
                          &(struct snapshot){ .train.eta_s = -1 }); /* not the last job's numbers */
         snprintf(r->running, sizeof r->running, "%s", id);
         atomic_store(&r->stop, GO_ON);
+        atomic_store(&r->keep_best, false);
     }
     pthread_mutex_unlock(&r->lock);
     return found;
@@ -303,6 +393,7 @@ enum status runner_start(const struct runner_options *options, struct store *sto
                          struct runner **ret_runner, struct error *err)
 {
     struct runner *r = calloc(1, sizeof *r);
+    pthread_condattr_t monotonic;
     sigset_t all, before;
 
     if (!r)
@@ -311,7 +402,10 @@ enum status runner_start(const struct runner_options *options, struct store *sto
     r->store = store;
     r->registry = registry;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_cond_init(&r->wake, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     r->started = pthread_create(&r->thread, NULL, runner_main, r) == 0;
@@ -335,6 +429,8 @@ void runner_stop(struct runner *r)
     pthread_mutex_unlock(&r->lock);
     if (r->started)
         pthread_join(r->thread, NULL);
+    unwritten_retry(r); /* or the next start finds it running, and calls it interrupted */
+    json_decref(r->unwritten.record);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -483,23 +579,9 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
     return st;
 }
 
-/* With the lock held. */
-static bool is_running(const struct runner *r, const char *id)
+bool job_is_running(const struct runner *r, const char *id)
 {
     return r->running[0] && strcmp(r->running, id) == 0;
-}
-
-enum status runner_cancel(struct runner *r, const char *id, struct error *err)
-{
-    enum status st = ST_OK;
-
-    pthread_mutex_lock(&r->lock); /* held to the end: the job must neither begin nor end in between */
-    if (is_running(r, id))
-        atomic_store(&r->stop, STOP_CANCELLED);
-    else
-        st = store_job_move(r->store, id, JOB_CANCELLED, NULL, err);
-    pthread_mutex_unlock(&r->lock);
-    return st;
 }
 
 bool runner_progress(struct runner *r, const char *id, struct train_progress *ret)
@@ -508,7 +590,7 @@ bool runner_progress(struct runner *r, const char *id, struct train_progress *re
     bool running;
 
     pthread_mutex_lock(&r->lock);
-    running = is_running(r, id);
+    running = job_is_running(r, id);
     if (running)
         progress_read(&r->progress, &now);
     pthread_mutex_unlock(&r->lock);
@@ -536,18 +618,19 @@ static bool refresh(struct runner *r, json_t *job)
 {
     const char *id = json_string_value(json_object_get(job, "id"));
     struct snapshot now;
-    bool running;
+    bool running, told;
 
     if (!id || strcmp(json_string_value(json_object_get(job, "state")), "running") != 0)
         return true;
     pthread_mutex_lock(&r->lock);
-    running = is_running(r, id);
+    running = job_is_running(r, id);
     if (running)
         progress_read(&r->progress, &now);
+    told = unwritten_tell(r, job);
     pthread_mutex_unlock(&r->lock);
     if (running)
         progress_tell(&now, job);
-    return running;
+    return running || told;
 }
 
 void runner_refresh(struct runner *r, json_t *job)

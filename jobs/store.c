@@ -454,6 +454,59 @@ enum status store_job_move(struct store *s, const char *id, enum job_state to, c
     return end(s, st, err);
 }
 
+enum status store_job_resume(struct store *s, const char *id, size_t max_queued, struct error *err)
+{
+    enum job_state from = JOB_QUEUED;
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = state_of(s, id, &from, err);
+    if (st == ST_OK && from != JOB_INTERRUPTED)
+        st = error_set(err, ST_CONFLICT, "the job is %s: only one that was interrupted can be resumed",
+                       job_state_name(from));
+    if (st == ST_OK)
+        st = check_room(s, max_queued, err);
+    if (st == ST_OK)
+        st = write_state(s, id, JOB_QUEUED, err);
+    return end(s, st, err);
+}
+
+enum status store_job_delete(struct store *s, const char *id, struct error *err)
+{
+    enum job_state state = JOB_QUEUED;
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = state_of(s, id, &state, err);
+    if (st == ST_OK && !job_has_ended(state))
+        st = error_set(err, ST_CONFLICT, "the job is %s: only one that has ended can be deleted",
+                       job_state_name(state));
+    if (st == ST_OK)
+        st = finish(s, prepare(s, err, "DELETE FROM jobs WHERE id = ?", "t", id), err);
+    return end(s, st, err);
+}
+
+enum status store_job_look(struct store *s, const char *id, enum job_state *ret_state, json_t **ret_record,
+                           struct error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    st = state_of(s, id, ret_state, err);
+    if (st == ST_OK) {
+        stmt = prepare(s, err, "SELECT record FROM jobs WHERE id = ?", "t", id);
+        st = one_row(s, stmt, err);
+    }
+    if (st == ST_OK && !(*ret_record = column_json(stmt, 0)))
+        st = broken(err, "record");
+    sqlite3_finalize(stmt);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
 enum status store_job_record(struct store *s, const char *id, const json_t *record, struct error *err)
 {
     enum job_state state;

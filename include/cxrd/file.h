@@ -30,8 +30,11 @@ void file_bytes_release(struct file_bytes *f); /* safe on FILE_BYTES_INIT */
 MUST_USE enum status file_replace(const char *path, const struct iovec *parts, size_t n_parts,
                                   struct error *err);
 
-/* Make a folder with mode 0700, and its parents; one that exists is fine. Errors: ST_IO. */
+/* Make a folder with mode 0700, and its parents, durably; one that exists is fine. Errors: ST_IO. */
 MUST_USE enum status folder_make(const char *path, struct error *err);
+
+/* Remove a folder and the files in it, which holds no folders; one that does not exist is fine. Errors: ST_IO. */
+MUST_USE enum status folder_delete(const char *path, struct error *err);
 
 /* Make a folder's entries durable after a file in it was made, renamed or removed. Errors: ST_IO. */
 MUST_USE enum status folder_sync(const char *path, struct error *err);

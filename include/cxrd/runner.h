@@ -11,8 +11,11 @@
 
 struct runner;
 
+#define CHECKPOINT_NAME "checkpoint.safetensors" /* in "<state>/jobs/<id>/" */
+
 struct runner_options {
-    const char *state; /* folder; scores go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
+    const char *
+        state; /* folder; scores and checkpoint go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
     const char *datasets; /* folder that holds data sets; NULL: none, every job is refused */
     uint64_t cache_bytes;
     size_t job_queue; /* jobs that may wait */
@@ -39,9 +42,18 @@ MUST_USE enum status runner_submit(struct runner *r, const json_t *request, cons
                                    const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
                                    struct error *err);
 
-/* Ask a job to end: a queued one is cancelled at once, a running one at its next batch.
- * Errors: ST_NOTFOUND, ST_CONFLICT (it has ended), ST_IO. */
-MUST_USE enum status runner_cancel(struct runner *r, const char *id, struct error *err);
+/* Ask a job to end: one that waits or was interrupted is cancelled at once, a running one at its next batch.
+ *   keep_best  the epoch that it would have kept so far becomes a model, if one was finished
+ * Errors: ST_NOTFOUND, ST_CONFLICT (it has ended), ST_FORMAT (nothing can be kept: its checkpoint is damaged), ST_IO. */
+MUST_USE enum status runner_cancel(struct runner *r, const char *id, bool keep_best, struct error *err);
+
+/* Queue an interrupted job again; it goes on from its checkpoint. Errors: ST_NOTFOUND, ST_CONFLICT (it is not
+ * interrupted), ST_BUSY (the queue is full), ST_IO. */
+MUST_USE enum status runner_resume(struct runner *r, const char *id, struct error *err);
+
+/* Forget a job that has ended, with its scores and checkpoint; its model stays. Errors: ST_NOTFOUND, ST_CONFLICT (it
+ * has not ended), ST_IO. */
+MUST_USE enum status runner_delete(struct runner *r, const char *id, struct error *err);
 
 /* A job as it is now, in the contract's shape, a new reference. Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status runner_job(struct runner *r, const char *id, json_t **ret_job, struct error *err);

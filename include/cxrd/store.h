@@ -49,6 +49,17 @@ MUST_USE enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], json
 MUST_USE enum status store_job_move(struct store *s, const char *id, enum job_state to, const json_t *record,
                                     struct error *err);
 
+/* An interrupted job waits again, to go on where it was.
+ * Errors: ST_NOTFOUND, ST_CONFLICT (it is not interrupted), ST_BUSY (max_queued are waiting), ST_IO. */
+MUST_USE enum status store_job_resume(struct store *s, const char *id, size_t max_queued, struct error *err);
+
+/* Forget a job that has ended. Errors: ST_NOTFOUND, ST_CONFLICT (it has not), ST_IO. */
+MUST_USE enum status store_job_delete(struct store *s, const char *id, struct error *err);
+
+/* A job's state, and a new reference to what is kept beside the columns. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status store_job_look(struct store *s, const char *id, enum job_state *ret_state,
+                                    json_t **ret_record, struct error *err);
+
 /* Replace the record of a running job. Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status store_job_record(struct store *s, const char *id, const json_t *record,
                                       struct error *err);

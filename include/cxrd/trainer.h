@@ -92,7 +92,10 @@ struct train_result {
 /* Calls from inside train_run(), in its thread. Any may be NULL. What a pointer points to is valid during the call. */
 struct train_observer {
     void *arg;
-    bool (*cancelled)(void *arg); /* asked at every batch; true ends the run with ST_CANCELLED */
+    bool (*cancelled)(void *arg);   /* asked at every batch; true ends the run with ST_CANCELLED */
+    bool (*will_resume)(void *arg); /* asked once after that: will it go on later? NULL: it will */
+    /* With a checkpoint, before training: the epochs that have been trained already, none for a new run. */
+    void (*resumed)(void *arg, const struct epoch_report *epochs, size_t n);
     void (*phase)(void *arg, enum train_phase phase);
     void (*dataset)(void *arg, const struct dataset_report *report);
     void (*step)(void *arg, const struct train_progress *progress);
@@ -108,14 +111,29 @@ struct train_request {
     size_t threads;
     enum pool_class class;
     json_t *notes; /* strings for the weights' metadata, borrowed; NULL is fine */
+
+    /* A run that survives: with `checkpoint` it goes on from that file where there is one, and replaces it at the end
+     * of every epoch and when it is cancelled; whoever asked for the run removes the file. With the same number of
+     * threads it ends with the weights that it would have had uninterrupted, bit for bit. */
+    const char *checkpoint;                /* NULL: none */
+    const char *csv_sha256, *split_sha256; /* what the data must still be; NULL: anything */
 };
 
 /* Run it. *ret_result is filled as far as the run came, even when it fails; release it in any case.
- * Errors: ST_NOTFOUND (no such data set or table), ST_FORMAT, ST_UNUSABLE (no usable row or no picture; the sentence
- * says which), ST_CANCELLED, ST_NUMERIC (the loss is not finite), ST_IO, ST_NOMEM. */
+ * Errors: ST_NOTFOUND (no such data set or table), ST_FORMAT (also: of the checkpoint), ST_UNUSABLE (no usable row or
+ * no picture, or the data are no longer those that were asked for; the sentence says which), ST_CANCELLED, ST_NUMERIC (the loss is not finite), ST_IO, ST_NOMEM. */
 MUST_USE enum status train_run(const struct train_request *request, const struct train_observer *observer,
                                struct train_result *ret_result, struct error *err);
 void train_result_release(struct train_result *r); /* safe on zeroes */
+
+/* The model that the run behind a checkpoint would have kept so far, and how good it was.
+ * Errors: ST_NOTFOUND (no such file, or no epoch was finished), ST_FORMAT, ST_LIMIT, ST_IO, ST_NOMEM. */
+struct checkpoint_figures {
+    size_t kept_epoch;
+    double validation_loss, top5_accuracy;
+};
+MUST_USE enum status checkpoint_best(const char *path, struct model **ret_model,
+                                     struct checkpoint_figures *ret_figures, struct error *err);
 
 /* ---- the parts of a job record, new references ---- */
 json_t *dataset_json(const struct dataset_report *report, const struct train_config *config);

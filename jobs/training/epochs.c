@@ -2,7 +2,10 @@
  * which is validated and, if it is to be kept, kept. */
 #include "run.h"
 
+#include "checkpoint.h"
+
 #include "cxrd/clock.h"
+#include "cxrd/log.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +16,8 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
 {
     const struct rows *all = &r->split.part[VALIDATION];
     const bool draw = r->config->validation_steps > 0 && r->config->shuffle;
+    const struct rng before = r->validation_rng;
+    const size_t done_before = r->images_done;
     struct order order;
     const uint32_t *rows;
     enum status st;
@@ -23,6 +28,10 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
     n = order_next(&order, run_validation_rows(r), &rows);
     st = run_score(r, m, rows, n, ret);
     order_release(&order);
+    if (st != ST_OK) { /* as if it had not begun: a run that is resumed begins it again */
+        r->validation_rng = before;
+        r->images_done = done_before;
+    }
     return st;
 }
 
@@ -104,48 +113,82 @@ static enum status epoch_end(struct run *r, const struct running *sums, struct e
     return ST_OK;
 }
 
+/* From its first step, or from where a checkpoint left it. */
 static enum status epoch(struct run *r, struct epoch_report *e)
 {
-    struct running sums = { .started = clock_seconds() };
+    struct running *sums = &r->sums;
     enum status st = ST_OK;
 
-    order_restart(&r->order);
+    if (!sums->begun) {
+        *sums = (struct running){ .begun = 1, .started = clock_seconds() };
+        order_restart(&r->order);
+        r->progress.step = 0;
+    }
     r->progress.epoch = e->epoch;
     r->progress.steps = r->steps_per_epoch;
-    for (r->progress.step = 0; r->progress.step < r->steps_per_epoch && st == ST_OK;) {
-        st = run_step(r, &sums);
-        r->progress.step++;
-        if (st == ST_OK)
+    while (r->progress.step < r->steps_per_epoch && st == ST_OK) {
+        st = run_step(r, sums);
+        if (st == ST_OK) {
+            r->progress.step++;
             run_tell_progress(r);
+        }
     }
     if (st == ST_OK)
-        st = epoch_end(r, &sums, e);
-    e->seconds = clock_seconds() - sums.started;
+        st = epoch_end(r, sums, e);
+    if (st != ST_OK)
+        return st;
+    e->seconds = clock_seconds() - sums->started;
+    sums->begun = 0;
+    r->result->n_epochs = e->epoch;
+    return ST_OK;
+}
+
+/* The state to go on from, where it is wanted, and then the word that the epoch is over. */
+static enum status epoch_commit(struct run *r, const struct epoch_report *e)
+{
+    const enum status st = r->request->checkpoint ? checkpoint_save(r) : ST_OK;
+
     if (st == ST_OK && r->observer->epoch)
         r->observer->epoch(r->observer->arg, e);
     return st;
 }
 
+static bool patience_is_over(const struct run *r)
+{
+    const size_t patience = (size_t)r->config->patience;
+
+    return patience && recipe_rules(r->config)->keep_best &&
+           r->result->n_epochs - r->result->kept_epoch >= patience;
+}
+
+/* A run that is to go on later keeps the steps since the last epoch; without them it goes on from there. */
+static void save_for_later(struct run *r)
+{
+    const struct error cancelled = *r->err;
+
+    if (!r->request->checkpoint || (r->observer->will_resume && !r->observer->will_resume(r->observer->arg)))
+        return;
+    if (checkpoint_save(r) != ST_OK)
+        log_text(LOG_WARN, "steps of an interrupted epoch are lost", "%s", r->err->text);
+    *r->err = cancelled;
+}
+
 enum status run_train(struct run *r)
 {
     struct train_result *result = r->result;
-    const size_t epochs = (size_t)r->config->epochs, patience = (size_t)r->config->patience;
+    const size_t epochs = (size_t)r->config->epochs;
+    enum status st = ST_OK;
 
-    result->epochs = calloc(epochs, sizeof *result->epochs);
-    if (!result->epochs)
-        return error_nomem(r->err);
-    r->started = clock_seconds();
-    for (size_t i = 0; i < epochs; i++) {
-        enum status st;
+    r->started = clock_seconds() - r->elapsed;
+    while (result->n_epochs < epochs && !patience_is_over(r) && st == ST_OK) {
+        struct epoch_report *e = &result->epochs[result->n_epochs];
 
-        result->epochs[i].epoch = i + 1;
-        st = epoch(r, &result->epochs[i]);
-        if (st != ST_OK)
-            return st;
-        result->n_epochs = i + 1;
-        if (patience && result->n_epochs - result->kept_epoch >= patience &&
-            recipe_rules(r->config)->keep_best)
-            break;
+        e->epoch = result->n_epochs + 1;
+        st = epoch(r, e);
+        if (st == ST_OK)
+            st = epoch_commit(r, e);
     }
-    return ST_OK;
+    if (st == ST_CANCELLED)
+        save_for_later(r);
+    return st;
 }

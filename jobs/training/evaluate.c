@@ -26,7 +26,7 @@ void scores_release(struct scores *s)
     *s = (struct scores){ 0 };
 }
 
-static enum status scores_init(struct scores *s, size_t n)
+enum status scores_init(struct scores *s, size_t n)
 {
     *s = (struct scores){ .rows = malloc((n + 1) * sizeof *s->rows),
                           .truth = malloc((n + 1) * N_LABELS),

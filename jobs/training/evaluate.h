@@ -16,7 +16,8 @@ struct scores {
     float *prob;    /* [n][14] */
     float *logits;  /* [n][14]: what `prob` was made of, before calibration */
 };
-void scores_release(struct scores *s); /* safe on zeroes */
+MUST_USE enum status scores_init(struct scores *s, size_t n); /* room for n, holding none; ST_NOMEM */
+void scores_release(struct scores *s);                        /* safe on zeroes */
 
 /* Threads with a session and a picture each. */
 struct scorer;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What predicting the base rates for everyone scores on the rows that the kept model was validated on. */
-static enum status baseline(struct run *r)
+enum status run_baseline(struct run *r)
 {
     double rates[N_LABELS];
 
@@ -69,7 +69,7 @@ static enum status evaluate_set(struct run *r, int set, const struct rows *rows)
 
 enum status run_evaluate(struct run *r)
 {
-    enum status st = baseline(r);
+    enum status st = run_baseline(r);
 
     if (st == ST_OK)
         st = run_calibrate(r);

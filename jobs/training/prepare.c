@@ -1,6 +1,8 @@
 /* jobs/training/prepare.c - everything that training needs is made ready: pictures, network, first weights, orders. */
 #include "run.h"
 
+#include "checkpoint.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +109,19 @@ static void weights_begin(struct run *r)
         params[bias->offset + k] = (float)r->balance.log_odds[k];
 }
 
+/* Where a checkpoint left off, if there is one. */
+static enum status go_on(struct run *r)
+{
+    enum status st;
+
+    if (!r->request->checkpoint)
+        return ST_OK;
+    st = checkpoint_load(r);
+    if (st == ST_OK && r->observer->resumed)
+        r->observer->resumed(r->observer->arg, r->result->epochs, r->result->n_epochs);
+    return st;
+}
+
 enum status run_prepare(struct run *r)
 {
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
@@ -139,5 +154,6 @@ enum status run_prepare(struct run *r)
         order_init(&r->order, &r->split.part[TRAIN], r->balance.row_weights, shuffler) != ST_OK)
         return error_nomem(r->err);
     weights_begin(r);
-    return ST_OK;
+    r->result->epochs = calloc((size_t)r->config->epochs, sizeof *r->result->epochs);
+    return r->result->epochs ? go_on(r) : error_nomem(r->err);
 }

@@ -16,6 +16,14 @@ enum { STREAM_WEIGHTS = 1, STREAM_BATCHES, STREAM_VALIDATION, STREAM_TEST, STREA
 
 enum { MAX_BATCH = 256 };
 
+/* What an epoch adds up. */
+struct running {
+    size_t begun;    /* 1 from an epoch's first step to its end, 0 between two epochs */
+    double loss_sum; /* weighted by pictures */
+    size_t images, top5_hits, top5_rows;
+    double started, seconds; /* training only */
+};
+
 /* Everything a run holds, in the order in which it comes to be. */
 struct run {
     const struct train_config *config;
@@ -48,8 +56,9 @@ struct run {
 
     size_t steps_per_epoch;
     size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
-    double started;
+    double started, elapsed;          /* training and all after it; what a checkpoint says has passed */
     struct train_progress progress;
+    struct running sums; /* of the present epoch */
     double best_loss;
     struct scores kept_validation; /* of the kept model */
 };
@@ -61,14 +70,8 @@ MUST_USE enum status run_prepare(struct run *r);  /* everything that training ne
 MUST_USE enum status run_train(struct run *r);    /* epochs of steps, each with its validation */
 MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows of each set */
 
-/* What an epoch adds up. */
-struct running {
-    double loss_sum; /* weighted by pictures */
-    size_t images, top5_hits, top5_rows;
-    double started, seconds; /* training only */
-};
-
-MUST_USE enum status run_step(struct run *r, struct running *e); /* one batch, one change of the weights */
+/* One batch, one change of the weights. ST_CANCELLED comes before anything has changed. */
+MUST_USE enum status run_step(struct run *r, struct running *e);
 
 /* ---- what several of them use ---- */
 bool run_cancelled(const struct run *r);
@@ -95,6 +98,9 @@ const char *run_population(const struct run *r);
 
 /* Write what the evaluation found into the kept model's notes. Errors: ST_NOMEM. */
 MUST_USE enum status run_annotate(struct run *r);
+
+/* What predicting the base rates scores on the rows that the kept model was validated on. ST_NOMEM. */
+MUST_USE enum status run_baseline(struct run *r);
 
 /* Score rows with a model, with the run's progress and cancellation. Errors: scorer_run()'s. */
 MUST_USE enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,

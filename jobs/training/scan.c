@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 /* ---- scanning ---- */
@@ -81,6 +82,21 @@ static enum status list_load(struct run *r, const char *name, struct file_bytes 
     return st;
 }
 
+/* A run that goes on must do so on the data that it began with. */
+static enum status check_same_data(struct run *r)
+{
+    const struct train_request *expected = r->request;
+
+    if (expected->csv_sha256 && strcmp(expected->csv_sha256, r->table.sha256) != 0)
+        return error_set(r->err, ST_UNUSABLE, "the table '%s' has changed since the job began",
+                         r->config->csv);
+    if (expected->split_sha256 && strcmp(expected->split_sha256, r->result->dataset.split_sha256) != 0)
+        return error_set(r->err, ST_UNUSABLE,
+                         "the split of the rows is another than when the job began: pictures or lists have "
+                         "been added, removed or changed");
+    return ST_OK;
+}
+
 enum status run_split(struct run *r)
 {
     struct file_bytes test = FILE_BYTES_INIT, train_val = FILE_BYTES_INIT;
@@ -103,6 +119,8 @@ enum status run_split(struct run *r)
         st = split_make(&r->table, &r->used, &options, &r->split, &r->result->dataset, r->err);
     file_bytes_release(&test);
     file_bytes_release(&train_val);
+    if (st == ST_OK)
+        st = check_same_data(r);
     if (st != ST_OK)
         return st;
     r->result->has_dataset = true;

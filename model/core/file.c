@@ -1,6 +1,7 @@
 /* model/core/file.c - whole files, see cxrd/file.h. */
 #include "cxrd/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -135,24 +136,51 @@ enum status file_replace(const char *path, const struct iovec *parts, size_t n_p
     return folder_sync(parent, err);
 }
 
+/* A folder was made in it. A parent that may be entered but not read cannot be synced; nothing is lost by going on. */
+static enum status entry_sync(const char *parent, struct error *err)
+{
+    const enum status st = folder_sync(parent, err);
+
+    return st != ST_OK && errno == EACCES ? ST_OK : st;
+}
+
 enum status folder_make(const char *path, struct error *err)
 {
     char parent[PATH_MAX];
 
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+    parent_of(path, parent);
+    if (mkdir(path, 0700) == 0)
+        return entry_sync(parent, err);
+    if (errno == EEXIST)
         return ST_OK;
     if (errno != ENOENT)
         return error_errno(err, ST_IO, "cannot make the folder '%s'", path);
-    parent_of(path, parent);
     if (strcmp(parent, path) != 0) {
         const enum status st = folder_make(parent, err);
 
         if (st != ST_OK)
             return st;
     }
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
-        return ST_OK;
-    return error_errno(err, ST_IO, "cannot make the folder '%s'", path);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return error_errno(err, ST_IO, "cannot make the folder '%s'", path);
+    return entry_sync(parent, err);
+}
+
+enum status folder_delete(const char *path, struct error *err)
+{
+    DIR *d = opendir(path);
+    enum status st = ST_OK;
+
+    if (!d)
+        return errno == ENOENT ? ST_OK : error_errno(err, ST_IO, "cannot open the folder '%s'", path);
+    for (struct dirent *e; st == ST_OK && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            unlinkat(dirfd(d), e->d_name, 0) != 0)
+            st = error_errno(err, ST_IO, "cannot remove '%s' from '%s'", e->d_name, path);
+    closedir(d);
+    if (st == ST_OK && rmdir(path) != 0)
+        st = error_errno(err, ST_IO, "cannot remove the folder '%s'", path);
+    return st;
 }
 
 enum status folder_sync(const char *path, struct error *err)

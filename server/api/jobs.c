@@ -30,6 +30,16 @@ static void complete(json_t *job, bool whole)
         json_object_set_new(job, "epochs", json_array());
 }
 
+/* The storage fails: the same call may work when there is room again. */
+static enum status storage_status(enum status st, struct http_response *res)
+{
+    if (st == ST_IO) {
+        res->status = 503;
+        http_header_add(res, "Retry-After", "30");
+    }
+    return st;
+}
+
 enum status jobs_train_post(struct app *app, const struct http_request *req, struct http_response *res,
                             struct error *err)
 {
@@ -52,7 +62,7 @@ enum status jobs_train_post(struct app *app, const struct http_request *req, str
         http_header_add(res, "Retry-After", "60");
     }
     if (st != ST_OK)
-        return st;
+        return storage_status(st, res);
     res->status = 202;
     http_header_add(res, "Location", "%s/jobs/%s", app->base_path, id);
     return http_json(res,
@@ -112,29 +122,84 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
     return runner_scores(app->runner, req->id, set, &res->fd, &res->fd_size, err);
 }
 
-enum status job_cancel_post(struct app *app, const struct http_request *req, struct http_response *res,
-                            struct error *err)
+/* The answer to a call that changes a job: which, and how it is now. */
+static enum status job_accepted(struct app *app, const struct http_request *req, struct http_response *res,
+                                struct error *err)
 {
-    json_t *request = NULL, *job = NULL;
-    enum status st = body_json(req, res, &request, err);
+    json_t *job = NULL;
+    enum status st = runner_job(app->runner, req->id, &job, err);
 
-    if (st == ST_OK && !json_is_object(request))
-        st = error_set(err, ST_INVALID, "the body must be a JSON object");
-    if (st == ST_OK && json_object_size(request) > 0) {
-        res->errors = json_pack("[{s:s,s:s}]", "field", json_object_iter_key(json_object_iter(request)),
-                                "detail", "is not available in this version");
-        st = error_set(err, ST_INVALID, "the request has a field that is not known here");
-    }
-    json_decref(request);
-    if (st == ST_OK)
-        st = runner_cancel(app->runner, req->id, err);
-    if (st == ST_OK)
-        st = runner_job(app->runner, req->id, &job, err);
     if (st != ST_OK)
         return st;
     res->status = 202;
     st = http_json(res, json_pack("{s:s,s:O,s:o}", "id", req->id, "state", json_object_get(job, "state"),
                                   "links", links_json(app, req->id)));
     json_decref(job);
+    return st;
+}
+
+static enum status unknown_field(struct http_response *res, const char *field, const char *detail,
+                                 struct error *err)
+{
+    if (!res->errors)
+        res->errors = json_array();
+    json_array_append_new(res->errors, json_pack("{s:s,s:s}", "field", field, "detail", detail));
+    return error_set(err, ST_INVALID, "the request has a field that cannot be used");
+}
+
+/* {} or {"keep_best": true or false}. */
+static enum status cancel_parse(const json_t *request, struct http_response *res, bool *ret_keep_best,
+                                struct error *err)
+{
+    const char *key;
+    json_t *value;
+    enum status st = ST_OK;
+
+    if (!json_is_object(request))
+        return error_set(err, ST_INVALID, "the body must be a JSON object");
+    json_object_foreach ((json_t *)request, key, value) {
+        if (strcmp(key, "keep_best") != 0)
+            st = unknown_field(res, key, "there is no such field", err);
+        else if (!json_is_boolean(value))
+            st = unknown_field(res, key, "must be true or false", err);
+        else
+            *ret_keep_best = json_is_true(value);
+    }
+    return st;
+}
+
+enum status job_cancel_post(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct error *err)
+{
+    json_t *request = NULL;
+    bool keep_best = false;
+    enum status st = body_json(req, res, &request, err);
+
+    if (st == ST_OK)
+        st = cancel_parse(request, res, &keep_best, err);
+    json_decref(request);
+    if (st == ST_OK)
+        st = storage_status(runner_cancel(app->runner, req->id, keep_best, err), res);
+    return st == ST_OK ? job_accepted(app, req, res, err) : st;
+}
+
+enum status job_resume_post(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct error *err)
+{
+    const enum status st = storage_status(runner_resume(app->runner, req->id, err), res);
+
+    if (st == ST_BUSY) {
+        res->status = 429;
+        http_header_add(res, "Retry-After", "60");
+    }
+    return st == ST_OK ? job_accepted(app, req, res, err) : st;
+}
+
+enum status job_delete(struct app *app, const struct http_request *req, struct http_response *res,
+                       struct error *err)
+{
+    const enum status st = storage_status(runner_delete(app->runner, req->id, err), res);
+
+    res->status = st == ST_OK ? 204 : res->status;
     return st;
 }

@@ -220,7 +220,12 @@ static enum status save_results(const char *folder, struct display *d, const str
 static enum status run(const struct train_options *o, struct display *d, struct train_result *result,
                        struct error *err)
 {
-    const struct train_observer observer = { d, on_cancelled, on_phase, on_dataset, on_step, on_epoch };
+    const struct train_observer observer = { .arg = d,
+                                             .cancelled = on_cancelled,
+                                             .phase = on_phase,
+                                             .dataset = on_dataset,
+                                             .step = on_step,
+                                             .epoch = on_epoch };
     char cache[PATH_MAX];
     struct train_request request = { .config = &d->config,
                                      .datasets = o->datasets,

@@ -456,7 +456,8 @@ class Cancel(ServerCase):
     def test_wrong_bodies_are_refused_and_cancel_nothing(self):
         job = submit(self.server, LONG)
         target = f'/jobs/{job}/cancel'
-        self.assert_wrong_fields(self.post_json(target, {'keep_best': True}), 'keep_best')  # of a later version
+        self.assert_wrong_fields(self.post_json(target, {'keep_best': 1}), 'keep_best')
+        self.assert_wrong_fields(self.post_json(target, {'keep_best': None, 'x': 2}), 'keep_best', 'x')
         self.assert_wrong_fields(self.post_json(target, {'force': 1}), 'force')
         self.assert_problem(self.post_json(target, '{'), 400, 'not JSON')
         self.assert_problem(self.post(target, '{}', Content_Type='text/plain'), 415)
@@ -464,6 +465,69 @@ class Cancel(ServerCase):
         self.assertIn(job_of(self.server, job)['state'], ('queued', 'running'))
         self.assertEqual(self.post(target).status, 202)
         wait_state(self.server, job, 'cancelled')
+
+
+class KeepBest(ServerCase):
+    with_data = True
+
+    def test_the_best_epoch_of_a_cancelled_job_becomes_a_model(self):
+        job = submit(self.server, {**QUICK, 'epochs': 1000, 'patience': 0})
+        program.poll(lambda: job_of(self.server, job)['epochs'], 'an epoch')
+        self.assertEqual(self.post_json(f'/jobs/{job}/cancel', {'keep_best': True}).status, 202)
+        record = wait_state(self.server, job, 'cancelled')
+        best = min(record['epochs'], key=lambda e: e['val_loss'])
+        self.assertEqual((record['kept_epoch'], record['validation_loss']), (best['epoch'], best['val_loss']))
+        self.assertIsNotNone(record['baseline']['validation_loss'])
+        self.assertIsNone(record['evaluation'])
+        card = self.get(f'/models/{record["model"]}').json()
+        self.assertEqual(card['job'], job)
+        self.assertIsNone(self.get('/models').json()['active'])  # nobody said that it is good
+        self.assertEqual(os.listdir(os.path.join(self.server.state, 'jobs', job)), [])
+
+    def test_nothing_is_kept_before_an_epoch_is_over(self):
+        models = len(self.get('/models').json()['models'])
+        job = submit(self.server, LONG)
+        wait_training(self.server, job)
+        self.post_json(f'/jobs/{job}/cancel', {'keep_best': True})
+        self.assertIsNone(wait_state(self.server, job, 'cancelled')['model'])
+        self.assertEqual(len(self.get('/models').json()['models']), models)
+
+
+class Delete(ServerCase):
+    with_data = True
+
+    def delete(self, job):
+        return client.request(self.server, 'DELETE', f'/jobs/{job}')
+
+    def test_a_job_that_has_ended_can_be_forgotten(self):
+        job = submit(self.server, QUICK, Idempotency_Key='deleted')
+        record = wait_state(self.server, job, 'succeeded')
+        folder = os.path.join(self.server.state, 'jobs', job)
+        self.assertIn('validation.csv', os.listdir(folder))
+        reply = self.delete(job)
+        self.assertEqual((reply.status, reply.body), (204, b''))
+        self.assertFalse(os.path.exists(folder))
+        self.assert_problem(self.get(f'/jobs/{job}'), 404)
+        self.assert_problem(self.get(f'/jobs/{job}/scores'), 404)
+        self.assert_problem(self.delete(job), 404)
+        self.assertNotIn(job, [j['id'] for j in self.get('/jobs').json()['jobs']])
+        self.assertEqual(self.get(f'/models/{record["model"]}').json()['job'], job)  # the model stays
+        self.assertEqual(client.request(self.server, 'DELETE', f'/jobs/{job}', b'x').status, 400)
+        self.assertNotEqual(submit(self.server, NOTHING, Idempotency_Key='deleted'), job)
+
+    def test_one_that_waits_or_runs_cannot(self):
+        running = submit(self.server, LONG)
+        wait_training(self.server, running)
+        waiting = submit(self.server, NOTHING)
+        self.assert_problem(self.delete(running), 409, 'running')
+        self.assert_problem(self.delete(waiting), 409, 'queued')
+        self.assert_problem(self.post(f'/jobs/{running}/resume'), 409, 'running')
+        for job in (waiting, running):
+            self.post(f'/jobs/{job}/cancel')
+            wait_state(self.server, job, 'cancelled')
+            self.assert_problem(self.post(f'/jobs/{job}/resume'), 409, 'cancelled')
+            self.assertEqual(self.delete(job).status, 204)
+        self.assert_problem(self.post(f'/jobs/{running}/resume'), 404)
 
 
 class Idempotency(ServerCase):

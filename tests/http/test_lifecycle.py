@@ -209,7 +209,8 @@ class Stop(Lifecycle):
         server = self.serve()
         operations = (('POST', '/jobs/train'), ('GET', '/jobs'), ('GET', '/jobs/00000000-0000'),
                       ('GET', '/jobs/00000000-0000/events'), ('GET', '/jobs/00000000-0000/scores'),
-                      ('POST', '/jobs/00000000-0000/cancel'), ('GET', '/models'), ('POST', '/models'),
+                      ('POST', '/jobs/00000000-0000/cancel'), ('POST', '/jobs/00000000-0000/resume'),
+                      ('DELETE', '/jobs/00000000-0000'), ('GET', '/models'), ('POST', '/models'),
                       ('GET', '/models/00000000-0000'), ('GET', '/models/00000000-0000/weights'), ('GET', '/metrics'),
                       ('POST', '/models/00000000-0000/activate'), ('POST', '/predict'))
         ones = [client.Raw(server) for _ in operations]

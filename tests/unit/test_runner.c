@@ -165,7 +165,7 @@ static void cancelled(struct id id)
 {
     struct error err = { 0 };
 
-    cr_assert_eq(runner_cancel(runner, id.text, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(runner_cancel(runner, id.text, false, &err), ST_OK, "%s", err.text);
 }
 
 static json_t *member(const json_t *object, const char *name)
@@ -405,11 +405,12 @@ Test(runner, job_that_has_ended_cannot_be_cancelled)
 
     for (int i = 0; i < 5; i++) { /* at once when the end is seen, five times */
         wait_for(id, "succeeded");
-        check_refusal("too late", runner_cancel(runner, id.text, &err), ST_CONFLICT, &err, "succeeded");
+        check_refusal("too late", runner_cancel(runner, id.text, false, &err), ST_CONFLICT, &err,
+                      "succeeded");
         id = submitted("{\"epochs\":0}");
     }
-    check_refusal("unknown", runner_cancel(runner, "00000000-0000-4000-8000-000000000000", &err), ST_NOTFOUND,
-                  &err, "no job");
+    check_refusal("unknown", runner_cancel(runner, "00000000-0000-4000-8000-000000000000", false, &err),
+                  ST_NOTFOUND, &err, "no job");
 }
 
 /* Whenever the call comes, a job is either cancelled and leaves no model, or succeeds and leaves one. */
@@ -424,7 +425,7 @@ Test(runner, cancelling_at_any_moment_leaves_no_model_of_a_cancelled_job)
         json_t *job;
 
         nanosleep(&(struct timespec){ .tv_nsec = i * i * 1000000 }, NULL);
-        st = runner_cancel(runner, id.text, &err);
+        st = runner_cancel(runner, id.text, false, &err);
         cr_assert(st == ST_OK || st == ST_CONFLICT, "%s", err.text);
         for (job = job_of(id); json_is_null(member(job, "finished_at")); job = job_of(id)) {
             json_decref(job);

@@ -127,8 +127,12 @@ static void run_once(struct run *r)
                                            .init = r->init,
                                            .threads = 2,
                                            .notes = r->notes };
-    const struct train_observer observer = { &r->seen,    see_question, see_phase,
-                                             see_dataset, see_step,     see_epoch };
+    const struct train_observer observer = { .arg = &r->seen,
+                                             .cancelled = see_question,
+                                             .phase = see_phase,
+                                             .dataset = see_dataset,
+                                             .step = see_step,
+                                             .epoch = see_epoch };
 
     r->st = train_run(&request, &observer, &r->result, &r->err);
 }

@@ -1,0 +1,177 @@
+/* jobs/keeping.c - what becomes of a job that did not simply succeed: resumed, cancelled with its best epoch kept,
+ * deleted, or ended while nothing could be written. */
+#include "worker.h"
+
+#include "cxrd/file.h"
+#include "cxrd/log.h"
+#include "cxrd/weights.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool job_folder(const struct runner *r, const char *id, char path[PATH_MAX])
+{
+    return snprintf(path, PATH_MAX, "%s/jobs/%s", r->options.state, id) < PATH_MAX;
+}
+
+bool job_checkpoint(const struct runner *r, const char *id, char path[PATH_MAX])
+{
+    return snprintf(path, PATH_MAX, "%s/jobs/%s/" CHECKPOINT_NAME, r->options.state, id) < PATH_MAX;
+}
+
+enum status storage_error(enum status st, const struct error *why, struct error *err)
+{
+    return st == ST_IO ? error_set(err, st, "storage: %s", why->text) : error_set(err, st, "%s", why->text);
+}
+
+enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
+                          struct error *err)
+{
+    struct buf bytes = BUF_INIT(WEIGHTS_MAX_BYTES);
+    json_t *card = NULL;
+    enum status st = weights_write(m, &bytes, err);
+
+    if (st == ST_OK)
+        st = registry_add(r->registry, bytes.data, bytes.len, id, &card, err);
+    if (st == ST_OK)
+        json_object_set(record, "model", json_object_get(card, "id"));
+    json_decref(card);
+    buf_release(&bytes);
+    return st;
+}
+
+/* ---- an end that could not be written ---- */
+
+void unwritten_keep(struct runner *r, const char *id, enum job_state state, json_t *record)
+{
+    json_decref(r->unwritten.record);
+    r->unwritten = (struct unwritten){ .state = state, .record = json_incref(record) };
+    snprintf(r->unwritten.id, ID_SIZE, "%s", id);
+    clock_utc(r->unwritten.finished_at);
+}
+
+bool unwritten_retry(struct runner *r)
+{
+    struct unwritten *u = &r->unwritten;
+    char path[PATH_MAX];
+    enum status st;
+
+    if (!u->id[0])
+        return true;
+    st = store_job_move(r->store, u->id, u->state, u->record, NULL);
+    if (st == ST_IO || st == ST_NOMEM)
+        return false;
+    if (u->state != JOB_INTERRUPTED && job_checkpoint(r, u->id, path))
+        unlink(path);
+    log_event(LOG_INFO, "job's end written at last", json_pack("{s:s}", "job", u->id));
+    json_decref(u->record);
+    *u = (struct unwritten){ .id = "" };
+    return true;
+}
+
+bool unwritten_tell(const struct runner *r, json_t *job)
+{
+    const struct unwritten *u = &r->unwritten;
+
+    if (!u->id[0] || strcmp(u->id, json_string_value(json_object_get(job, "id"))) != 0)
+        return false;
+    json_object_update_existing(job, u->record);
+    json_object_set_new(job, "state", json_string(job_state_name(u->state)));
+    json_object_set_new(job, "finished_at", json_string(u->finished_at));
+    return true;
+}
+
+/* ---- what the service asks ---- */
+
+enum status runner_resume(struct runner *r, const char *id, struct error *err)
+{
+    char running[ID_SIZE];
+    enum status st;
+
+    pthread_mutex_lock(&r->lock);
+    snprintf(running, sizeof running, "%s", r->running);
+    st = store_job_resume(r->store, id, r->options.job_queue, err);
+    if (st == ST_OK)
+        pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    if (st == ST_BUSY)
+        return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s",
+                         r->options.job_queue, running);
+    return st;
+}
+
+/* The best epoch of a job that is not running, from its checkpoint, into the registry and the record. No checkpoint,
+ * or none with a finished epoch: nothing to keep. */
+static enum status keep_from_checkpoint(struct runner *r, const char *id, json_t *record, struct error *err)
+{
+    struct checkpoint_figures figures;
+    struct model *m = NULL;
+    char path[PATH_MAX];
+    enum status st;
+
+    if (!job_checkpoint(r, id, path))
+        return error_set(err, ST_IO, "the path of the state folder is too long");
+    st = checkpoint_best(path, &m, &figures, err);
+    if (st == ST_NOTFOUND)
+        return ST_OK;
+    if (st == ST_OK) {
+        json_object_set_new(record, "validation_loss", number_or_null(figures.validation_loss));
+        json_object_set_new(record, "top5_accuracy", number_or_null(figures.top5_accuracy));
+        json_object_set_new(record, "kept_epoch", json_integer((json_int_t)figures.kept_epoch));
+        st = job_model_add(r, id, m, record, err);
+    }
+    model_unref(m);
+    return st;
+}
+
+/* With the lock held, so that it does not begin meanwhile. */
+static enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err)
+{
+    json_t *record = NULL;
+    enum job_state state;
+    char path[PATH_MAX];
+    enum status st = store_job_look(r->store, id, &state, &record, err);
+
+    if (st == ST_OK && !job_may_become(state, JOB_CANCELLED))
+        st = error_set(err, ST_CONFLICT, "the job is %s and cannot become cancelled", job_state_name(state));
+    if (st == ST_OK && keep_best)
+        st = keep_from_checkpoint(r, id, record, err);
+    if (st == ST_OK)
+        st = store_job_move(r->store, id, JOB_CANCELLED, record, err);
+    if (st == ST_OK && job_checkpoint(r, id, path))
+        unlink(path);
+    json_decref(record);
+    return st;
+}
+
+enum status runner_cancel(struct runner *r, const char *id, bool keep_best, struct error *err)
+{
+    enum status st = ST_OK;
+
+    pthread_mutex_lock(&r->lock); /* held to the end: the job must neither begin nor end in between */
+    if (job_is_running(r, id)) {
+        if (keep_best)
+            atomic_store(&r->keep_best, true);
+        atomic_store(&r->stop, STOP_CANCELLED);
+    } else {
+        st = cancel_waiting(r, id, keep_best, err);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}
+
+enum status runner_delete(struct runner *r, const char *id, struct error *err)
+{
+    char folder[PATH_MAX];
+    struct error why;
+    enum status st;
+
+    pthread_mutex_lock(&r->lock);
+    st = store_job_delete(r->store, id, err); /* first the record: files without one are swept, not missed */
+    if (st == ST_OK && job_folder(r, id, folder) && folder_delete(folder, &why) != ST_OK)
+        log_text(LOG_WARN, "files of a deleted job stay until the next start", "%s", why.text);
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}

@@ -1,0 +1,412 @@
+/* jobs/training/checkpoint.c - see checkpoint.h.
+ *
+ * A safetensors file: the pieces of a struct run as flat arrays, the kept model as the bytes of its own weights file,
+ * and the rows that it was validated on. The metadata name the job's configuration and data and carry a digest of
+ * everything else; on load it must match, and every number that will be an index or a count is held against its
+ * limit before it is used. */
+#include "checkpoint.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/digest.h"
+#include "cxrd/file.h"
+#include "cxrd/safetensors.h"
+#include "cxrd/weights.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT  "cxrd-checkpoint"
+#define VERSION "1"
+
+enum { MAX_PIECES = 32, N_KEPT = 5, MAX_REST = 1 << 20, MAX_FILE = 512 << 20 };
+_Static_assert(MAX_PIECES + N_KEPT <= ARRAYS_MAX, "they must fit in a file");
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts are kept as they are");
+_Static_assert(sizeof(struct epoch_report) % 8 == 0 && sizeof(struct running) % 8 == 0, "kept as words");
+
+/* A part of a run that has always the same size: where it is, and how much of it there is. */
+struct piece {
+    const char *name;
+    enum dtype dtype;
+    size_t n;
+    void *at;
+};
+
+/* What is different after a step, an epoch or a validation. A training that remembers more adds a line. */
+static size_t pieces_of(struct run *r, struct piece ret[MAX_PIECES])
+{
+    struct train_result *result = r->result;
+    const size_t n_params = r->net.n_params;
+    const struct piece pieces[] = {
+        { "params", DTYPE_F32, n_params, training_params(r->training) },
+        { "adam.m", DTYPE_F32, n_params, r->adam.m },
+        { "adam.v", DTYPE_F32, n_params, r->adam.v },
+        { "adam.steps", DTYPE_U64, 1, &r->adam.steps },
+        { "rng.batches", DTYPE_U64, 4, r->batch_rng.s },
+        { "rng.validation", DTYPE_U64, 4, r->validation_rng.s },
+        { "order.rows", DTYPE_U32, r->order.n, r->order.rows },
+        { "order.at", DTYPE_U64, 1, &r->order.at },
+        { "epoch.step", DTYPE_U64, 1, &r->progress.step },
+        { "epoch.sums", DTYPE_U64, sizeof r->sums / 8, &r->sums },
+        { "epochs.done", DTYPE_U64, 1, &result->n_epochs },
+        { "epochs.reports", DTYPE_U64, (size_t)r->config->epochs * (sizeof *result->epochs / 8),
+          result->epochs },
+        { "kept.epoch", DTYPE_U64, 1, &result->kept_epoch },
+        { "kept.loss", DTYPE_F64, 1, &result->validation_loss },
+        { "kept.top5", DTYPE_F64, 1, &result->top5_accuracy },
+        { "best.loss", DTYPE_F64, 1, &r->best_loss },
+        { "unusable", DTYPE_U8, r->table.n_rows, r->unusable },
+        { "images.done", DTYPE_U64, 1, &r->images_done },
+        { "elapsed", DTYPE_F64, 1, &r->elapsed },
+    };
+
+    _Static_assert(sizeof pieces / sizeof pieces[0] <= MAX_PIECES, "room for all");
+    memcpy(ret, pieces, sizeof pieces);
+    return sizeof pieces / sizeof pieces[0];
+}
+
+/* ---- saving ---- */
+
+static struct array array_of(const char *name, enum dtype dtype, size_t n, const void *data)
+{
+    struct array a = { .dtype = dtype, .rank = 1, .dims = { n }, .data = data };
+
+    assert(strlen(name) < sizeof a.name);
+    memcpy(a.name, name, strlen(name) + 1);
+    return a;
+}
+
+/* All of a run as arrays, borrowed; `weights` is the kept model's file. Returns how many. */
+static size_t arrays_of(struct run *r, const struct buf *weights, struct array arrays[ARRAYS_MAX])
+{
+    const struct scores *kept = &r->kept_validation;
+    struct piece pieces[MAX_PIECES];
+    size_t n = pieces_of(r, pieces);
+
+    for (size_t i = 0; i < n; i++)
+        arrays[i] = array_of(pieces[i].name, pieces[i].dtype, pieces[i].n, pieces[i].at);
+    if (!r->result->model)
+        return n;
+    arrays[n++] = array_of("kept.weights", DTYPE_U8, weights->len, weights->data);
+    arrays[n++] = array_of("kept.rows", DTYPE_U32, kept->n, kept->rows);
+    arrays[n++] = array_of("kept.truth", DTYPE_U8, kept->n * N_LABELS, kept->truth);
+    arrays[n++] = array_of("kept.logits", DTYPE_F32, kept->n * N_LABELS, kept->logits);
+    arrays[n++] = array_of("kept.prob", DTYPE_F32, kept->n * N_LABELS, kept->prob);
+    return n;
+}
+
+/* Of all names, sizes and bytes. */
+static enum status digest_of(const struct array *arrays, size_t n, char text[DIGEST_TEXT_SIZE])
+{
+    struct digest *d = NULL;
+    const enum status st = digest_new(&d);
+
+    if (st != ST_OK)
+        return st;
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t bytes = array_bytes(&arrays[i]);
+
+        digest_add(d, arrays[i].name, strlen(arrays[i].name) + 1);
+        digest_add(d, &bytes, sizeof bytes);
+        if (bytes > 0)
+            digest_add(d, arrays[i].data, bytes);
+    }
+    digest_finish(d, text);
+    return ST_OK;
+}
+
+/* The configuration in one line; NULL without memory. */
+static char *config_text(const struct run *r)
+{
+    json_t *config = train_config_json(r->config);
+    char *text = config ? json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+    json_decref(config);
+    return text;
+}
+
+static json_t *metadata_make(const struct run *r, const char *sha256)
+{
+    char *config = config_text(r);
+    json_t *metadata = config ? json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "format", FORMAT, "version", VERSION,
+                                          "config", config, "csv_sha256", r->result->dataset.csv_sha256,
+                                          "split_sha256", r->result->dataset.split_sha256, "sha256", sha256)
+                              : NULL;
+
+    free(config);
+    return metadata;
+}
+
+enum status checkpoint_save(struct run *r)
+{
+    struct buf weights = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct array arrays[ARRAYS_MAX];
+    char sha256[DIGEST_TEXT_SIZE];
+    json_t *metadata = NULL;
+    struct error why;
+    enum status st = ST_OK;
+    size_t n;
+
+    r->elapsed = clock_seconds() - r->started;
+    if (r->result->model)
+        st = weights_write(r->result->model, &weights, r->err);
+    if (st != ST_OK)
+        goto out;
+    n = arrays_of(r, &weights, arrays);
+    if (digest_of(arrays, n, sha256) != ST_OK || !(metadata = metadata_make(r, sha256))) {
+        st = error_nomem(r->err);
+        goto out;
+    }
+    st = array_file_save(r->request->checkpoint, metadata, arrays, n, &why);
+    if (st != ST_OK)
+        error_set(r->err, st, "storage: the checkpoint cannot be kept: %s", why.text);
+out:
+    json_decref(metadata);
+    buf_release(&weights);
+    return st;
+}
+
+/* ---- loading ---- */
+
+static enum status damaged(struct run *r, const char *what)
+{
+    return error_set(r->err, ST_FORMAT, "the checkpoint is damaged: %s", what);
+}
+
+static bool says(const json_t *metadata, const char *key, const char *expected)
+{
+    const char *text = json_string_value(json_object_get(metadata, key));
+
+    return text && strcmp(text, expected) == 0;
+}
+
+/* That it is a checkpoint, of this job and this data. */
+static enum status metadata_check(struct run *r, const json_t *metadata)
+{
+    char *config;
+    bool same;
+
+    if (!says(metadata, "format", FORMAT))
+        return error_set(r->err, ST_FORMAT, "the checkpoint is none: its metadata do not say so");
+    if (!says(metadata, "version", VERSION))
+        return error_set(r->err, ST_FORMAT, "the checkpoint was written by another version of cxrd");
+    if (!(config = config_text(r)))
+        return error_nomem(r->err);
+    same = says(metadata, "config", config);
+    free(config);
+    if (!same)
+        return error_set(r->err, ST_FORMAT, "the checkpoint belongs to a job with another configuration");
+    if (!says(metadata, "csv_sha256", r->result->dataset.csv_sha256) ||
+        !says(metadata, "split_sha256", r->result->dataset.split_sha256))
+        return error_set(r->err, ST_FORMAT, "the checkpoint belongs to another table or split");
+    return ST_OK;
+}
+
+static enum status digest_check(struct run *r, const struct array_file *f)
+{
+    char sha256[DIGEST_TEXT_SIZE];
+
+    if (digest_of(f->arrays, f->n, sha256) != ST_OK)
+        return error_nomem(r->err);
+    return says(f->metadata, "sha256", sha256) ? ST_OK : damaged(r, "its digest differs");
+}
+
+/* An array of that name, type and number of values, or NULL. */
+static const struct array *expect(const struct array_file *f, const char *name, enum dtype dtype, size_t n)
+{
+    const struct array *a = array_find(f, name);
+
+    return a && a->dtype == dtype && a->rank == 1 && a->dims[0] == n ? a : NULL;
+}
+
+static bool all_bits(const uint8_t *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (values[i] > 1)
+            return false;
+    return true;
+}
+
+static bool all_below(const uint32_t *values, size_t n, size_t limit)
+{
+    for (size_t i = 0; i < n; i++)
+        if (values[i] >= limit)
+            return false;
+    return true;
+}
+
+static enum status pieces_load(struct run *r, const struct array_file *f)
+{
+    struct piece pieces[MAX_PIECES];
+    const size_t n = pieces_of(r, pieces);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct piece *p = &pieces[i];
+        const struct array *a = expect(f, p->name, p->dtype, p->n);
+
+        if (!a)
+            return error_set(r->err, ST_FORMAT, "the checkpoint is damaged: its '%s' is not as it must be",
+                             p->name);
+        if (p->at == r->unusable && !all_bits(a->data, p->n))
+            return damaged(r, "'unusable' is not made of zeros and ones");
+        if (p->n > 0)
+            memcpy(p->at, a->data, array_bytes(a));
+    }
+    return ST_OK;
+}
+
+/* Every loaded number that will be an index or a count. */
+static enum status pieces_check(struct run *r)
+{
+    const struct train_result *result = r->result;
+    const size_t epochs = (size_t)r->config->epochs;
+    const uint64_t *s = r->batch_rng.s, *v = r->validation_rng.s;
+
+    if (result->n_epochs > epochs || result->kept_epoch > result->n_epochs ||
+        (result->n_epochs == epochs && r->sums.begun))
+        return damaged(r, "it counts more epochs than there are");
+    if (r->progress.step > r->steps_per_epoch || r->sums.begun > 1 || r->sums.top5_rows > r->sums.images ||
+        r->sums.top5_hits > r->sums.top5_rows)
+        return damaged(r, "it counts more steps than there are");
+    if (r->order.at > r->order.n || !all_below(r->order.rows, r->order.n, r->table.n_rows))
+        return damaged(r, "its order of rows is none");
+    if (!(s[0] | s[1] | s[2] | s[3]) || !(v[0] | v[1] | v[2] | v[3]))
+        return damaged(r, "a generator is at zero");
+    return ST_OK;
+}
+
+static enum status kept_scores_load(struct run *r, const struct array_file *f)
+{
+    struct scores *kept = &r->kept_validation;
+    const struct array *rows = array_find(f, "kept.rows"), *truth, *logits, *prob;
+    size_t n = 0;
+
+    if (rows && rows->rank == 1 && rows->dtype == DTYPE_U32)
+        n = rows->dims[0];
+    if (n == 0 || n > r->split.part[VALIDATION].n)
+        return damaged(r, "the kept model was validated on rows that there are not");
+    truth = expect(f, "kept.truth", DTYPE_U8, n * N_LABELS);
+    logits = expect(f, "kept.logits", DTYPE_F32, n * N_LABELS);
+    prob = expect(f, "kept.prob", DTYPE_F32, n * N_LABELS);
+    if (!truth || !logits || !prob || !all_bits(truth->data, n * N_LABELS))
+        return damaged(r, "the kept model's scores are not as they must be");
+    if (scores_init(kept, n) != ST_OK)
+        return error_nomem(r->err);
+    kept->n = n;
+    memcpy(kept->rows, rows->data, array_bytes(rows));
+    memcpy(kept->truth, truth->data, array_bytes(truth));
+    memcpy(kept->logits, logits->data, array_bytes(logits));
+    memcpy(kept->prob, prob->data, array_bytes(prob));
+    return all_below(kept->rows, n, r->table.n_rows) ? ST_OK
+                                                     : damaged(r, "a kept score is of no row of the table");
+}
+
+static enum status kept_load(struct run *r, const struct array_file *f)
+{
+    const struct array *weights = array_find(f, "kept.weights");
+    const bool expected = r->result->kept_epoch > 0;
+    struct error why;
+
+    if ((weights != NULL) != expected || (weights && weights->dtype != DTYPE_U8))
+        return damaged(r, "the kept model is missing, or there should be none");
+    if (!weights)
+        return ST_OK;
+    if (weights_read(weights->data, array_bytes(weights), &r->result->model, &why) != ST_OK)
+        return error_set(r->err, ST_FORMAT, "the checkpoint's kept model: %s", why.text);
+    if (model_network(r->result->model)->n_params != r->net.n_params ||
+        model_preprocess(r->result->model)->size != r->pre.size)
+        return damaged(r, "the kept model is of another size");
+    return kept_scores_load(r, f);
+}
+
+/* The largest file that this run could have written. */
+static size_t file_limit(struct run *r)
+{
+    struct piece pieces[MAX_PIECES];
+    const size_t n = pieces_of(r, pieces), rows = r->split.part[VALIDATION].n;
+    size_t bytes =
+        WEIGHTS_MAX_BYTES + MAX_REST + rows * (sizeof(uint32_t) + N_LABELS * (1 + 2 * sizeof(float)));
+
+    for (size_t i = 0; i < n; i++)
+        bytes += pieces[i].n * dtype_size(pieces[i].dtype);
+    return bytes;
+}
+
+enum status checkpoint_load(struct run *r)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    struct array_file f = { 0 };
+    struct error why;
+    enum status st = file_read(r->request->checkpoint, file_limit(r), &file, &why);
+
+    if (st == ST_NOTFOUND)
+        return ST_OK;
+    if (st == ST_OK)
+        st = array_file_read(file.data, file.size, &f, &why);
+    if (st == ST_OK)
+        st = array_file_whole(&f, &why);
+    if (st != ST_OK) {
+        error_set(r->err, st, "the checkpoint cannot be read: %s", why.text);
+        goto out;
+    }
+    st = metadata_check(r, f.metadata);
+    if (st == ST_OK)
+        st = digest_check(r, &f);
+    if (st == ST_OK)
+        st = pieces_load(r, &f);
+    if (st == ST_OK)
+        st = pieces_check(r);
+    if (st == ST_OK)
+        st = kept_load(r, &f);
+    r->sums.started = clock_seconds() - r->sums.seconds;
+out:
+    array_file_release(&f);
+    file_bytes_release(&file);
+    return st;
+}
+
+/* ---- the kept model alone, for who does not want to go on ---- */
+
+static void figure(const struct array_file *f, const char *name, enum dtype dtype, void *ret)
+{
+    const struct array *a = expect(f, name, dtype, 1);
+
+    if (a)
+        memcpy(ret, a->data, dtype_size(dtype));
+}
+
+static enum status best_read(const struct array_file *f, struct model **ret_model,
+                             struct checkpoint_figures *ret_figures, struct error *err)
+{
+    const struct array *weights = array_find(f, "kept.weights");
+    char sha256[DIGEST_TEXT_SIZE];
+
+    if (digest_of(f->arrays, f->n, sha256) != ST_OK)
+        return error_nomem(err);
+    if (!says(f->metadata, "format", FORMAT) || !says(f->metadata, "sha256", sha256))
+        return error_set(err, ST_FORMAT, "the checkpoint is damaged: its digest differs");
+    if (!weights)
+        return error_set(err, ST_NOTFOUND, "the checkpoint holds no finished epoch");
+    *ret_figures = (struct checkpoint_figures){ 0, NAN, NAN };
+    figure(f, "kept.epoch", DTYPE_U64, &ret_figures->kept_epoch);
+    figure(f, "kept.loss", DTYPE_F64, &ret_figures->validation_loss);
+    figure(f, "kept.top5", DTYPE_F64, &ret_figures->top5_accuracy);
+    return weights_read(weights->data, array_bytes(weights), ret_model, err);
+}
+
+enum status checkpoint_best(const char *path, struct model **ret_model,
+                            struct checkpoint_figures *ret_figures, struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    struct array_file f = { 0 };
+    enum status st = file_read(path, MAX_FILE, &file, err);
+
+    if (st == ST_OK)
+        st = array_file_read(file.data, file.size, &f, err);
+    if (st == ST_OK)
+        st = best_read(&f, ret_model, ret_figures, err);
+    array_file_release(&f);
+    file_bytes_release(&file);
+    return st;
+}

@@ -1,0 +1,60 @@
+/* jobs/worker.h - what the files behind cxrd/runner.h share: runner.c is the thread and what the service asks,
+ * keeping.c what becomes of a job that did not simply succeed. */
+#ifndef JOBS_WORKER_H
+#define JOBS_WORKER_H
+
+#include "cxrd/clock.h"
+#include "cxrd/runner.h"
+#include "progress.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { MAX_THREADS = 256 };
+
+enum stop_reason { GO_ON, STOP_CANCELLED, STOP_SHUTDOWN };
+
+/* A job whose end could not be written, since the storage fails: told from here, and written as soon as it can be. */
+struct unwritten {
+    char id[ID_SIZE]; /* "": there is none */
+    enum job_state state;
+    char finished_at[CLOCK_TEXT_SIZE];
+    json_t *record; /* owned */
+};
+
+struct runner {
+    struct runner_options options;
+    struct store *store;
+    struct registry *registry;
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t lock;  /* guards `running`, `unwritten` and `shutdown` */
+    pthread_cond_t wake;   /* a job was queued, or shutdown; on CLOCK_MONOTONIC */
+    char running[ID_SIZE]; /* the job that runs, "" for none */
+    struct unwritten unwritten;
+    bool shutdown;
+    atomic_int stop;          /* enum stop_reason; asked at every batch */
+    atomic_bool keep_best;    /* of a job that is cancelled */
+    struct progress progress; /* of the running job */
+};
+
+/* "<state>/jobs/<id>" and the checkpoint in it. False: the path is too long. */
+bool job_folder(const struct runner *r, const char *id, char path[PATH_MAX]);
+bool job_checkpoint(const struct runner *r, const char *id, char path[PATH_MAX]);
+
+/* Write a model into the registry as the job's, and its id into the record. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
+                                   struct error *err);
+
+/* Put what went wrong with the disk into words that say so. Returns `st`. */
+enum status storage_error(enum status st, const struct error *why, struct error *err);
+
+/* ---- with the lock held ---- */
+bool job_is_running(const struct runner *r, const char *id);
+void unwritten_keep(struct runner *r, const char *id, enum job_state state, json_t *record);
+bool unwritten_retry(struct runner *r);                   /* true: nothing is left to be written */
+bool unwritten_tell(const struct runner *r, json_t *job); /* false: it is not this job */
+
+#endif

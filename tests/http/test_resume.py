@@ -1,0 +1,140 @@
+"""Jobs that outlive their server: interrupted by SIGTERM or kill -9, resumed, and equal to one that never was."""
+import os
+import shutil
+
+from support import client, dataset, program
+from support.case import (ENDED, QUICK, Case, job_of, submit, wait_state, wait_training)
+
+TRAINING = {**QUICK, 'epochs': 4, 'steps_per_epoch': 6, 'patience': 0, 'learning_rate': 0.003}
+
+
+def told(record):
+    """What a record says of its epochs, but for how long they took."""
+    return [{k: v for k, v in epoch.items() if k not in ('seconds', 'images_per_s')} for epoch in record['epochs']]
+
+
+def tensors(server, record):
+    """The model's weights as bytes, without the metadata, which name the job."""
+    body = client.get(server, f'/models/{record["model"]}/weights').body
+    return body[8 + int.from_bytes(body[:8], 'little'):]
+
+
+class Resume(Case):
+
+    def serve(self, state=None, datasets=None, threads=2, *arguments):
+        server = program.Server(*arguments, state=state, datasets=datasets or dataset.tiny(), threads=threads)
+        self.addCleanup(server.stop)
+        return server
+
+    def end(self, server, how):
+        if how == 'kill':
+            server.kill()
+        else:
+            server.terminate()
+            self.assertEqual(server.wait(), 0)
+
+    def resume(self, server, job):
+        reply = client.post(server, f'/jobs/{job}/resume')
+        self.assertEqual((reply.status, reply.json()['id']), (202, job), reply)
+        self.assertIn(reply.json()['state'], ('queued', 'running'))
+
+    def assert_same_end(self, server, record, whole, weights):
+        self.assertEqual(tensors(server, record), weights)
+        self.assertEqual(told(record), told(whole))
+        for key in ('dataset', 'validation_loss', 'top5_accuracy', 'kept_epoch', 'baseline', 'evaluation'):
+            self.assertEqual(record[key], whole[key], key)
+        folder = os.path.join(server.state, 'jobs', record['id'])
+        program.poll(lambda: sorted(os.listdir(folder)) == ['no_finding.csv', 'test.csv', 'validation.csv'],
+                     'the checkpoint is removed')
+
+    def test_it_ends_as_if_it_had_not_been_interrupted(self):
+        """Before the first epoch is over, in each of the others, and twice; by SIGTERM and by kill -9; with another
+        number of threads after the restart."""
+        server = self.serve()
+        whole = wait_state(server, submit(server, TRAINING), 'succeeded')
+        weights = tensors(server, whole)
+        for how, epochs in (('term', (0, 1, 3)), ('kill', (0, 1, 2))):
+            for epoch in epochs:
+                with self.subTest(how=how, epoch=epoch):
+                    job = submit(server, TRAINING)
+                    program.poll(lambda: len(job_of(server, job)['epochs']) >= epoch and
+                                 job_of(server, job).get('current'), f'epoch {epoch}', 120)
+                    self.end(server, how)
+                    server = self.serve(server.state, threads=3 if epoch == 0 else 2)
+                    record = job_of(server, job)
+                    self.assertEqual(record['state'], 'interrupted')
+                    self.assertGreaterEqual(len(record['epochs']), epoch)
+                    self.resume(server, job)
+                    if epoch == 1:  # and once more
+                        program.poll(lambda: job_of(server, job).get('current') or
+                                     job_of(server, job)['state'] in ENDED, 'it goes on')
+                        self.end(server, how)
+                        server = self.serve(server.state)
+                        if job_of(server, job)['state'] == 'interrupted':
+                            self.resume(server, job)
+                    record = wait_state(server, job, 'succeeded')
+                    self.assertEqual(record['environment']['threads'], 2)
+                    self.assert_same_end(server, record, whole, weights)
+                    self.assert_problem(client.post(server, f'/jobs/{job}/resume'), 409, 'succeeded')
+                    if epoch == 0:
+                        server.stop()
+                        server = self.serve(server.state)
+
+    def interrupted(self, datasets=None, epochs=1):
+        """A server, and a job that its predecessor left after so many epochs."""
+        server = self.serve(datasets=datasets)
+        job = submit(server, {**TRAINING, 'epochs': 1000})
+        program.poll(lambda: len(job_of(server, job)['epochs']) >= epochs, 'an epoch')
+        self.end(server, 'term')
+        return self.serve(server.state, datasets, 2, '--job-queue', '1'), job
+
+    def test_it_fails_when_the_data_are_no_longer_what_they_were(self):
+        datasets = os.path.join(program.new_folder('datasets'), 'copy')
+        shutil.copytree(dataset.tiny(), datasets)
+        server, job = self.interrupted(datasets)
+        os.remove(os.path.join(datasets, 'tiny', 'images_001', 'images', dataset.name(7)))
+        self.resume(server, job)
+        self.assertIn('split', wait_state(server, job, 'failed')['error'])
+        server, job = self.interrupted(datasets)
+        dataset.write_table(os.path.join(datasets, 'tiny'), [dataset.line(i) for i in range(dataset.ROWS - 5)])
+        self.resume(server, job)
+        record = wait_state(server, job, 'failed')
+        self.assertIn('has changed', record['error'])
+        self.assertGreaterEqual(len(record['epochs']), 1)  # what was known is kept
+        self.assert_problem(client.post(server, f'/jobs/{job}/resume'), 409, 'failed')
+
+    def test_a_damaged_checkpoint_fails_it(self):
+        server, job = self.interrupted()
+        path = os.path.join(server.state, 'jobs', job, 'checkpoint.safetensors')
+        with open(path, 'r+b') as file:
+            file.seek(os.path.getsize(path) // 2)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+        self.resume(server, job)
+        self.assertIn('checkpoint is damaged', wait_state(server, job, 'failed')['error'])
+
+    def test_its_best_epoch_can_be_kept_instead(self):
+        server, job = self.interrupted(epochs=2)
+        before = job_of(server, job)
+        reply = client.post_json(server, f'/jobs/{job}/cancel', {'keep_best': True})
+        self.assertEqual((reply.status, reply.json()['state']), (202, 'cancelled'))
+        record = job_of(server, job)
+        best = min(before['epochs'], key=lambda e: e['val_loss'])
+        self.assertEqual((record['kept_epoch'], record['validation_loss']), (best['epoch'], best['val_loss']))
+        self.assertEqual(told(record), told(before))
+        self.assertEqual(client.get(server, f'/models/{record["model"]}').json()['job'], job)
+        self.assertEqual(os.listdir(os.path.join(server.state, 'jobs', job)), [])
+
+    def test_a_full_queue_does_not_take_it(self):
+        server, job = self.interrupted()
+        running = submit(server, {**TRAINING, 'epochs': 1000})
+        wait_training(server, running)
+        submit(server, QUICK)
+        self.assert_problem(client.post(server, f'/jobs/{job}/resume'), 429, running)
+        self.assertEqual(job_of(server, job)['state'], 'interrupted')
+
+    def test_it_can_be_deleted_with_its_checkpoint(self):
+        server, job = self.interrupted()
+        self.assertEqual(client.request(server, 'DELETE', f'/jobs/{job}').status, 204)
+        self.assertFalse(os.path.exists(os.path.join(server.state, 'jobs', job)))

@@ -1,0 +1,458 @@
+/* tests/unit/test_checkpoint.c - a training that was interrupted, wherever that was, ends as if it had not been: the
+ * same weights and scores bit for bit, the same epochs. And a checkpoint that is not what this run wrote is refused
+ * with a sentence, never half believed. */
+#include "cxrd/log.h"
+#include "cxrd/safetensors.h"
+#include "cxrd/trainer.h"
+#include "cxrd/weights.h"
+#include "files.h"
+#include "leaks.h"
+#include "sentence.h"
+#include "support.h"
+#include "tiny_dataset.h"
+#include "tiny_model.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char *folder, datasets[4096], checkpoint[4096];
+
+enum { N_ROWS = 40, N_NORMAL = 4 };
+
+static void begin(void)
+{
+    log_set_level(LOG_OFF);
+    folder = scratch_folder();
+    snprintf(datasets, sizeof datasets, "%s/datasets", folder);
+    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", folder);
+    tiny_dataset(datasets, N_ROWS, N_NORMAL);
+}
+
+static void end(void)
+{
+    scratch_remove(folder);
+    check_no_leaks();
+}
+
+TestSuite(checkpoint, .init = begin, .fini = end);
+
+/* ---- running ---- */
+
+/* A run, where it is to be interrupted, and what it told. */
+struct run {
+    struct train_config config;
+    const struct model *init;
+    const char *checkpoint, *csv_sha256, *split_sha256;
+    size_t asked, stop_at; /* the question whether it is cancelled that gets a yes; 0: none */
+    size_t resumed_with, epochs_told;
+    double progress;
+    bool will_not_resume;
+    const char *copy_at_epoch_end; /* the checkpoint as it is then, for a run that is killed right after */
+    struct train_result result;
+    enum status st;
+    struct error err;
+};
+
+static bool on_question(void *arg)
+{
+    struct run *r = arg;
+
+    return ++r->asked == r->stop_at;
+}
+
+static bool on_will_resume(void *arg) { return !((struct run *)arg)->will_not_resume; }
+
+static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n)
+{
+    struct run *r = arg;
+
+    for (size_t i = 0; i < n; i++)
+        cr_assert_eq(epochs[i].epoch, i + 1);
+    r->resumed_with = n;
+}
+
+static void on_step(void *arg, const struct train_progress *p)
+{
+    struct run *r = arg;
+
+    cr_assert(p->progress >= r->progress && p->progress <= 1);
+    r->progress = p->progress;
+}
+
+static void on_epoch(void *arg, const struct epoch_report *report)
+{
+    struct run *r = arg;
+
+    r->epochs_told++;
+    if (r->copy_at_epoch_end && report->epoch == 1) {
+        struct file_bytes bytes = read_bytes(r->checkpoint);
+
+        write_bytes(r->copy_at_epoch_end, bytes.data, bytes.size);
+        file_bytes_release(&bytes);
+    }
+}
+
+static void run_once(struct run *r)
+{
+    const struct train_request request = { .config = &r->config,
+                                           .datasets = datasets,
+                                           .init = r->init,
+                                           .threads = 2,
+                                           .checkpoint = r->checkpoint,
+                                           .csv_sha256 = r->csv_sha256,
+                                           .split_sha256 = r->split_sha256 };
+    const struct train_observer observer = { .arg = r,
+                                             .cancelled = on_question,
+                                             .will_resume = on_will_resume,
+                                             .resumed = on_resumed,
+                                             .step = on_step,
+                                             .epoch = on_epoch };
+
+    r->st = train_run(&request, &observer, &r->result, &r->err);
+}
+
+static void run_release(struct run *r) { train_result_release(&r->result); }
+
+static struct run trained(const char *changes, const char *at, size_t stop_at)
+{
+    struct run r = { .config = tiny_config(changes), .checkpoint = at, .stop_at = stop_at };
+
+    run_once(&r);
+    cr_assert_eq(r.st, stop_at ? ST_CANCELLED : ST_OK, "%s", r.err.text);
+    return r;
+}
+
+/* ---- the same end ---- */
+
+static bool same_bytes(const struct buf *a, const struct buf *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* Not a bit of difference, but in how long it took. */
+static void check_same_end(const char *what, const struct run *a, const struct run *b)
+{
+    const struct train_result *p = &a->result, *q = &b->result;
+    const size_t n = model_network(p->model)->n_params;
+
+    cr_assert_eq(memcmp(model_params(p->model), model_params(q->model), n * sizeof(float)), 0,
+                 "%s: other weights", what);
+    cr_assert(p->n_epochs == q->n_epochs && p->kept_epoch == q->kept_epoch, "%s: other epochs", what);
+    for (size_t i = 0; i < p->n_epochs; i++) {
+        struct epoch_report x = p->epochs[i], y = q->epochs[i];
+
+        x.images_per_s = y.images_per_s = x.seconds = y.seconds = 0;
+        cr_assert_eq(memcmp(&x, &y, sizeof x), 0, "%s: epoch %zu is told otherwise", what, i + 1);
+    }
+    cr_assert(p->validation_loss == q->validation_loss && p->top5_accuracy == q->top5_accuracy &&
+                  p->baseline.loss == q->baseline.loss && p->unreadable == q->unreadable,
+              "%s: another result", what);
+    for (int set = 0; set < N_SCORED; set++)
+        cr_assert(same_bytes(&p->scores_csv[set], &q->scores_csv[set]), "%s: other scores", what);
+}
+
+/* Interrupt a run at every question that it asks, each time from the beginning, and let it go on. Returns how many
+ * questions there were. */
+static size_t check_every_point(const char *changes)
+{
+    struct run whole = trained(changes, NULL, 0);
+
+    for (size_t at = 1; at < whole.asked; at++) {
+        struct run r = trained(changes, checkpoint, at);
+        char what[64];
+
+        snprintf(what, sizeof what, "interrupted at question %zu of %zu", at, whole.asked);
+        run_release(&r);
+        r = trained(changes, checkpoint, 0);
+        check_same_end(what, &whole, &r);
+        cr_assert_eq(r.resumed_with + r.epochs_told, whole.result.n_epochs,
+                     "%s: %zu epochs were known, %zu told", what, r.resumed_with, r.epochs_told);
+        run_release(&r);
+        unlink(checkpoint);
+    }
+    run_release(&whole);
+    return whole.asked;
+}
+
+/* Whole epochs with the best kept; a learning rate at which the best is not the last. */
+Test(checkpoint, run_that_is_interrupted_anywhere_ends_as_if_it_had_not_been)
+{
+    const size_t points = check_every_point("{\"epochs\":3,\"steps_per_epoch\":2,\"learning_rate\":0.01,"
+                                            "\"patience\":0,\"lr_schedule\":\"cosine\"}");
+
+    cr_assert_geq(points, 5 + 6 + 3 + 3); /* phases, steps, validations, scored sets */
+}
+
+/* Few validation rows, drawn afresh; more steps than the split holds; the last epoch kept. */
+Test(checkpoint, notebook_run_too)
+{
+    check_every_point("{\"recipe\":\"notebook\",\"epochs\":2,\"steps_per_epoch\":5,\"validation_steps\":1,"
+                      "\"val_fraction\":0.5,\"batch_size\":8,\"image_size\":64}");
+}
+
+/* Interrupted again and again after a few questions, never twice at the same place. */
+Test(checkpoint, run_that_is_interrupted_all_the_time_gets_there)
+{
+    const char *changes = "{\"epochs\":2,\"steps_per_epoch\":4,\"learning_rate\":0.01,\"patience\":0}";
+    struct run whole = trained(changes, NULL, 0), r = { .st = ST_CANCELLED };
+    size_t rounds = 0;
+
+    while (r.st == ST_CANCELLED) {
+        run_release(&r);
+        r = (struct run){ .config = tiny_config(changes),
+                          .checkpoint = checkpoint,
+                          .stop_at = 6 + rounds / 4 };
+        run_once(&r);
+        cr_assert_lt(++rounds, 100);
+    }
+    cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+    cr_assert_gt(rounds, 4);
+    check_same_end("interrupted all the time", &whole, &r);
+    run_release(&whole);
+    run_release(&r);
+}
+
+/* Killed without a warning: all that is left is the checkpoint of the last epoch. */
+Test(checkpoint, run_that_is_killed_goes_on_from_its_last_epoch)
+{
+    const char *changes = "{\"epochs\":3,\"learning_rate\":0.01,\"patience\":0}";
+    struct run whole = trained(changes, NULL, 0);
+    struct run killed = { .config = tiny_config(changes),
+                          .checkpoint = path_in(folder, "killed"),
+                          .copy_at_epoch_end = checkpoint };
+    struct run r;
+
+    run_once(&killed);
+    run_release(&killed);
+    r = trained(changes, checkpoint, 0);
+    cr_assert_eq(r.resumed_with, 1);
+    check_same_end("killed", &whole, &r);
+    run_release(&r);
+    run_release(&whole);
+}
+
+/* Some seed's validation loss gets worse twice in a row; that run, interrupted before the second time, ends there. */
+Test(checkpoint, patience_is_remembered)
+{
+    struct run whole, r;
+    char changes[256];
+
+    for (int seed = 1;; seed++) {
+        snprintf(changes, sizeof changes,
+                 "{\"epochs\":8,\"steps_per_epoch\":2,\"learning_rate\":0.1,\"lr_schedule\":\"constant\","
+                 "\"patience\":2,\"seed\":%d}",
+                 seed);
+        whole = trained(changes, NULL, 0);
+        if (whole.result.n_epochs < 8)
+            break;
+        run_release(&whole);
+        cr_assert_lt(seed, 20, "no run ended early");
+    }
+    r = trained(changes, checkpoint, whole.asked - 5);
+    run_release(&r);
+    r = trained(changes, checkpoint, 0);
+    check_same_end("patience", &whole, &r);
+    run_release(&r);
+    run_release(&whole);
+}
+
+/* A picture that could not be read counts once, whoever saw it. */
+Test(checkpoint, unreadable_pictures_are_remembered)
+{
+    const char *changes = "{\"epochs\":2,\"patience\":0}";
+    struct run whole, r;
+
+    for (size_t i = 0; i < 6; i++)
+        write_text(tiny_image_path(datasets, i), "no picture");
+    whole = trained(changes, NULL, 0);
+    cr_assert_eq(whole.result.unreadable, 6);
+    r = trained(changes, checkpoint, whole.asked - 1);
+    run_release(&r);
+    r = trained(changes, checkpoint, 0);
+    check_same_end("unreadable", &whole, &r);
+    run_release(&r);
+    run_release(&whole);
+}
+
+Test(checkpoint, run_that_started_from_a_model_goes_on)
+{
+    struct model *init = tiny_model(7, 1, NULL);
+    struct run whole = { .config = tiny_config("{\"epochs\":2}"), .init = init }, r = whole;
+
+    run_once(&whole);
+    cr_assert_eq(whole.st, ST_OK, "%s", whole.err.text);
+    r.checkpoint = checkpoint;
+    r.stop_at = whole.asked - 5;
+    run_once(&r);
+    cr_assert_eq(r.st, ST_CANCELLED);
+    run_release(&r);
+    r = (struct run){ .config = whole.config, .init = init, .checkpoint = checkpoint };
+    run_once(&r);
+    cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+    check_same_end("from a model", &whole, &r);
+    run_release(&r);
+    run_release(&whole);
+    model_unref(init);
+}
+
+Test(checkpoint, nothing_is_written_for_a_run_that_will_not_go_on)
+{
+    struct run r = { .config = tiny_config("{\"epochs\":2}"),
+                     .checkpoint = checkpoint,
+                     .stop_at = 7,
+                     .will_not_resume = true };
+
+    run_once(&r);
+    cr_assert_eq(r.st, ST_CANCELLED);
+    cr_assert_neq(access(checkpoint, F_OK), 0, "a checkpoint of nobody");
+    run_release(&r);
+}
+
+/* ---- other data ---- */
+
+static void check_refused_data(struct run r, const char *word)
+{
+    run_once(&r);
+    check_refusal(word, r.st, ST_UNUSABLE, &r.err, word);
+    cr_assert_eq(r.result.n_epochs, 0, "it trained all the same");
+    run_release(&r);
+}
+
+Test(checkpoint, data_that_changed_are_refused)
+{
+    struct run r = trained("{}", NULL, 0), again = { .config = r.config };
+    const struct dataset_report *before = &r.result.dataset;
+
+    again.csv_sha256 = before->csv_sha256;
+    again.split_sha256 = before->split_sha256;
+    run_once(&again);
+    cr_assert_eq(again.st, ST_OK, "%s", again.err.text);
+    run_release(&again);
+    cr_assert_eq(unlink(tiny_image_path(datasets, 3)), 0);
+    check_refused_data((struct run){ .config = r.config,
+                                     .csv_sha256 = before->csv_sha256,
+                                     .split_sha256 = before->split_sha256 },
+                       "split");
+    tiny_dataset(datasets, N_ROWS + 2, N_NORMAL);
+    check_refused_data((struct run){ .config = r.config, .csv_sha256 = before->csv_sha256 }, "table");
+    run_release(&r);
+}
+
+/* ---- other checkpoints ---- */
+
+/* Going on from the checkpoint as it is now must fail with a sentence that holds `word`. */
+static void check_refused(const char *changes, const char *word)
+{
+    struct run r = { .config = tiny_config(changes), .checkpoint = checkpoint };
+
+    run_once(&r);
+    cr_assert(r.st == ST_FORMAT || r.st == ST_LIMIT, "%s: %s", word, status_name(r.st));
+    check_refusal(word, r.st, r.st, &r.err, word);
+    run_release(&r);
+}
+
+#define INTERRUPTED "{\"epochs\":3,\"steps_per_epoch\":3,\"patience\":0}"
+
+static struct file_bytes interrupted_file(void)
+{
+    struct run r = trained(INTERRUPTED, checkpoint, 12);
+
+    run_release(&r);
+    return read_bytes(checkpoint);
+}
+
+/* Wherever a bit is flipped or the file is cut, it is noticed. */
+Test(checkpoint, damaged_checkpoint_is_refused)
+{
+    struct file_bytes good = interrupted_file();
+    uint8_t *bytes = good.data;
+    struct run r;
+
+    for (size_t i = 0; i < 40; i++) {
+        const size_t at = i < 20 ? i : i * 2654435761u % good.size;
+
+        bytes[at] ^= 0x10;
+        write_bytes(checkpoint, bytes, good.size);
+        check_refused(INTERRUPTED, "checkpoint");
+        bytes[at] ^= 0x10;
+        write_bytes(checkpoint, bytes, i * good.size / 40);
+        check_refused(INTERRUPTED, "checkpoint");
+    }
+    write_bytes(checkpoint, bytes, good.size);
+    r = trained(INTERRUPTED, checkpoint, 0);
+    run_release(&r);
+    file_bytes_release(&good);
+}
+
+Test(checkpoint, checkpoint_of_another_job_is_refused)
+{
+    struct file_bytes good = interrupted_file();
+
+    check_refused("{\"epochs\":3,\"steps_per_epoch\":3,\"patience\":0,\"seed\":9}", "configuration");
+    unlink(tiny_image_path(datasets, 3));
+    check_refused(INTERRUPTED, "split");
+    write_text(checkpoint, "");
+    check_refused(INTERRUPTED, "checkpoint");
+    file_bytes_release(&good);
+}
+
+Test(checkpoint, weights_file_is_no_checkpoint)
+{
+    struct buf weights = tiny_weights(1, 1, NULL);
+
+    write_bytes(checkpoint, weights.data, weights.len);
+    check_refused(INTERRUPTED, "checkpoint");
+    buf_release(&weights);
+}
+
+/* ---- only what was best ---- */
+
+Test(checkpoint, best_epoch_can_be_had_without_going_on)
+{
+    struct run r = trained("{\"epochs\":3,\"learning_rate\":0.01,\"patience\":0}", checkpoint, 0);
+    struct checkpoint_figures figures;
+    struct model *best = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(checkpoint_best(checkpoint, &best, &figures, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(memcmp(model_params(best), model_params(r.result.model),
+                        model_network(best)->n_params * sizeof(float)),
+                 0);
+    cr_assert(figures.kept_epoch == r.result.kept_epoch &&
+              figures.validation_loss == r.result.validation_loss);
+    model_unref(best);
+    run_release(&r);
+}
+
+Test(checkpoint, there_is_no_best_epoch_before_the_first_is_over)
+{
+    struct run r = trained(INTERRUPTED, checkpoint, 7);
+    struct checkpoint_figures figures;
+    struct model *best = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(r.result.n_epochs, 0);
+    check_refusal("no epoch", checkpoint_best(checkpoint, &best, &figures, &err), ST_NOTFOUND, &err,
+                  "no finished");
+    check_refusal("no file", checkpoint_best(path_in(folder, "none"), &best, &figures, &err), ST_NOTFOUND,
+                  &err, "none");
+    write_text(checkpoint, "{}");
+    check_refusal("no checkpoint", checkpoint_best(checkpoint, &best, &figures, &err), ST_FORMAT, &err, "");
+    run_release(&r);
+}
+
+/* ---- where it cannot be written ---- */
+
+Test(checkpoint, run_whose_checkpoint_cannot_be_written_fails)
+{
+    struct run r = { .config = tiny_config("{\"epochs\":2}"),
+                     .checkpoint = path_in(folder, "no/such/folder") };
+
+    run_once(&r);
+    check_refusal("no folder", r.st, ST_IO, &r.err, "storage");
+    cr_assert_eq(r.epochs_told, 0, "the record would be ahead of the checkpoint");
+    run_release(&r);
+}
