@@ -3,6 +3,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/file.h"
+#include "cxrd/log.h"
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
 
@@ -297,14 +298,13 @@ struct registry_counts registry_counts(struct registry *r)
     return counts;
 }
 
-enum status registry_activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
+/* With `change` held. */
+static enum status activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
 {
     struct holder *h = NULL;
     json_t *card = NULL;
-    enum status st;
+    enum status st = store_model_get(r->store, id, &card, err);
 
-    pthread_mutex_lock(&r->change);
-    st = store_model_get(r->store, id, &card, err);
     if (st == ST_OK)
         st = holder_make(r, id, card, &h, err);
     if (st == ST_OK)
@@ -314,11 +314,92 @@ enum status registry_activate(struct registry *r, const char *id, json_t **ret_c
     else if (h)
         served_release(&h->served);
     count_activation(r, st == ST_OK);
-    pthread_mutex_unlock(&r->change);
     if (st == ST_OK && ret_card)
         *ret_card = card;
     else
         json_decref(card);
+    return st;
+}
+
+enum status registry_activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
+{
+    enum status st;
+
+    pthread_mutex_lock(&r->change);
+    st = activate(r, id, ret_card, err);
+    pthread_mutex_unlock(&r->change);
+    return st;
+}
+
+enum status registry_activate_after(struct registry *r, const char *id, const char *active, struct error *err)
+{
+    struct served *now;
+    enum status st;
+
+    pthread_mutex_lock(&r->change); /* nobody else changes it meanwhile */
+    now = registry_active(r);
+    if (strcmp(now ? now->id : "", active) == 0)
+        st = activate(r, id, NULL, err);
+    else
+        st = error_set(err, ST_CONFLICT, "another model is active");
+    served_release(now);
+    pthread_mutex_unlock(&r->change);
+    return st;
+}
+
+enum status registry_rollback(struct registry *r, json_t **ret_card, struct error *err)
+{
+    char previous[ID_SIZE];
+    enum status st;
+
+    pthread_mutex_lock(&r->change);
+    st = store_previous(r->store, previous, err);
+    if (st == ST_OK && !previous[0])
+        st = error_set(err, ST_CONFLICT, "there is no model before the active one");
+    if (st == ST_OK)
+        st = activate(r, previous, ret_card, err);
+    pthread_mutex_unlock(&r->change);
+    return st;
+}
+
+/* With `change` held. The file goes last: a crash in between leaves one that nobody asks for, not a card without its
+ * file. */
+static enum status delete_model(struct registry *r, const char *id, struct error *err)
+{
+    char path[PATH_MAX];
+    enum status st = path_of(r, id, path, err);
+
+    if (st == ST_OK)
+        st = store_model_delete(r->store, id, err);
+    if (st == ST_OK)
+        unlink(path);
+    return st;
+}
+
+enum status registry_delete(struct registry *r, const char *id, struct error *err)
+{
+    enum status st;
+
+    pthread_mutex_lock(&r->change); /* it must not be activated meanwhile */
+    st = delete_model(r, id, err);
+    pthread_mutex_unlock(&r->change);
+    return st;
+}
+
+enum status registry_retain(struct registry *r, size_t keep, struct error *err)
+{
+    char id[ID_SIZE] = "";
+    enum status st;
+
+    pthread_mutex_lock(&r->change);
+    do {
+        st = store_model_surplus(r->store, keep, id, err);
+        if (st == ST_OK && id[0])
+            st = delete_model(r, id, err);
+        if (st == ST_OK && id[0])
+            log_event(LOG_INFO, "model deleted", json_pack("{s:s,s:s}", "model", id, "why", "--keep-models"));
+    } while (st == ST_OK && id[0]);
+    pthread_mutex_unlock(&r->change);
     return st;
 }
 

@@ -5,6 +5,7 @@
 #include "cxrd/file.h"
 #include "cxrd/image_cache.h"
 #include "cxrd/log.h"
+#include "promote.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,6 +28,7 @@ struct work {
     struct snapshot now;
     json_t *record;       /* grows as the job goes on; what the store keeps */
     struct error storage; /* why the record could not be written: the job ends of it */
+    struct served *rival; /* what it was compared with; NULL: nothing */
 };
 
 static bool on_cancelled(void *arg)
@@ -115,10 +117,19 @@ static void on_epoch(void *arg, const struct epoch_report *report)
     tell(w, "epoch", epoch_json(report), w->record);
 }
 
+static const struct model *on_rival(void *arg)
+{
+    struct work *w = arg;
+
+    served_release(w->rival); /* a run asks once, but nobody promised */
+    w->rival = registry_active(w->r->registry);
+    return w->rival ? w->rival->model : NULL;
+}
+
 static json_t *record_begin(size_t threads)
 {
-    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs", "validation_loss",
-                     "top5_accuracy", "baseline", "calibration", "evaluation", "model", "error",
+    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs", "validation_loss",
+                     "top5_accuracy", "baseline", "calibration", "evaluation", "model", "error", "promotion",
                      "environment", environment_json(threads));
 }
 
@@ -159,17 +170,17 @@ static enum status scores_save(const struct work *w, const struct train_result *
     return st;
 }
 
-/* The kept model into the registry; the first one that there is becomes active. */
+/* The kept model into the registry, where it may become the active one, and others too many. */
 static enum status model_save(struct work *w, const struct train_result *result, struct error *err)
 {
-    struct served *active = registry_active(w->r->registry);
-    const bool first = active == NULL;
+    const size_t keep = w->r->options.keep_models;
+    struct error why;
     enum status st = job_model_add(w->r, w->id, result->model, w->record, err);
 
-    served_release(active);
-    if (st == ST_OK && first)
-        st = registry_activate(w->r->registry, json_string_value(json_object_get(w->record, "model")), NULL,
-                               err);
+    if (st == ST_OK)
+        st = job_promote(w->r->registry, &w->config, result, w->rival ? w->rival->id : "", w->record, err);
+    if (st == ST_OK && keep > 0 && registry_retain(w->r->registry, keep, &why) != ST_OK)
+        log_text(LOG_WARN, "older models are not deleted", "%s", why.text);
     return st;
 }
 
@@ -228,7 +239,8 @@ static enum status work_train(struct work *w, struct error *err)
                                              .phase = on_phase,
                                              .dataset = on_dataset,
                                              .step = on_step,
-                                             .epoch = on_epoch };
+                                             .epoch = on_epoch,
+                                             .rival = on_rival };
     char cache[PATH_MAX], folder[PATH_MAX], checkpoint[PATH_MAX];
     struct model *init = NULL;
     struct train_request request = { .config = &w->config,
@@ -328,6 +340,7 @@ static void job_run(struct runner *r, const char *id, const json_t *config)
     if (st == ST_OK)
         st = work_train(&w, &err);
     job_end(&w, st, &err);
+    served_release(w.rival);
     json_decref(errors);
     json_decref(w.record);
 }

@@ -635,8 +635,8 @@ enum status store_job_events(struct store *s, const char *id, int64_t after, siz
 /* A job in a list: what one looks for there. */
 static json_t *job_row_short(sqlite3_stmt *stmt)
 {
-    static const char *const LONG_PARTS[] = { "config",     "dataset",     "calibration",
-                                              "evaluation", "environment", "epochs" };
+    static const char *const LONG_PARTS[] = { "config",      "dataset", "calibration", "evaluation",
+                                              "environment", "epochs",  "promotion" };
     json_t *job = job_row(stmt);
 
     for (size_t i = 0; job && i < sizeof LONG_PARTS / sizeof LONG_PARTS[0]; i++)
@@ -760,18 +760,74 @@ enum status store_activate(struct store *s, const char *id, struct error *err)
     return end(s, st, err);
 }
 
-enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err)
+/* A query for one id, "" where there is none. With `arg` for its parameter, if it has one. */
+static enum status ask_id(struct store *s, const char *sql, const char *types, int64_t arg,
+                          char ret_id[ID_SIZE], struct error *err)
 {
     sqlite3_stmt *stmt;
     enum status st;
 
     ret_id[0] = '\0';
     pthread_mutex_lock(&s->lock);
-    stmt = prepare(s, err, "SELECT value FROM settings WHERE name = 'active_model'", "");
+    stmt = prepare(s, err, sql, types, arg);
     st = one_row(s, stmt, err);
     if (st == ST_OK)
         snprintf(ret_id, ID_SIZE, "%s", column(stmt, 0));
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err)
+{
+    return ask_id(s, "SELECT value FROM settings WHERE name = 'active_model'", "", 0, ret_id, err);
+}
+
+enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *err)
+{
+    return ask_id(s, "SELECT value FROM settings WHERE name = 'previous_model'", "", 0, ret_id, err);
+}
+
+/* A job that is to run, or to go on, and starts from the model. */
+#define NEEDED_BY_A_JOB                                                              \
+    "EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'interrupted')" \
+    " AND json_extract(config, '$.init') = models.id)"
+
+enum status store_model_delete(struct store *s, const char *id, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st = begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    stmt = prepare(s, err,
+                   "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id),"
+                   " " NEEDED_BY_A_JOB " FROM models WHERE id = ?",
+                   "t", id);
+    st = one_row(s, stmt, err);
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no model '%s'", id);
+    if (st == ST_OK && sqlite3_column_int(stmt, 0))
+        st = error_set(err, ST_CONFLICT, "the model is active: activate another one first");
+    else if (st == ST_OK && sqlite3_column_int(stmt, 1))
+        st = error_set(err, ST_CONFLICT, "a job that is to run, or may be resumed, starts from the model");
+    sqlite3_finalize(stmt);
+    if (st == ST_OK)
+        st = finish(s, prepare(s, err, "DELETE FROM models WHERE id = ?", "t", id), err);
+    if (st == ST_OK) /* there is nothing to go back to any more */
+        st = finish(
+            s, prepare(s, err, "DELETE FROM settings WHERE name = 'previous_model' AND value = ?", "t", id),
+            err);
+    return end(s, st, err);
+}
+
+enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE], struct error *err)
+{
+    static const char SQL[] =
+        "SELECT id FROM (SELECT id, seq FROM models WHERE json_extract(card, '$.imported') = 0"
+        " ORDER BY seq DESC LIMIT -1 OFFSET ?) AS models"
+        " WHERE id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
+        " AND NOT " NEEDED_BY_A_JOB " ORDER BY seq LIMIT 1";
+
+    return ask_id(s, SQL, "i", (int64_t)keep, ret_id, err);
 }

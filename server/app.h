@@ -51,6 +51,7 @@ handler_fn predict_post, heatmap_post;
 handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_cancel_post, job_resume_post, job_delete;
 handler_fn job_events_get;
 handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
+handler_fn models_rollback_post, model_delete;
 /* http_hooks: what is kept of a request. */
 MUST_USE enum status record_before(struct app *app, const struct http_done *done, struct error *err);
 void record_after(struct app *app, const struct http_done *done);

@@ -46,6 +46,21 @@ MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t 
 MUST_USE enum status registry_activate(struct registry *r, const char *id, json_t **ret_card,
                                        struct error *err);
 
+/* The same if the active model still is `active`, "" for none. Also ST_CONFLICT: it is another one. */
+MUST_USE enum status registry_activate_after(struct registry *r, const char *id, const char *active,
+                                             struct error *err);
+
+/* Return to the model that was active before this one; called again, to the one that was left.
+ * Errors: ST_CONFLICT (there is none before), and registry_activate()'s. */
+MUST_USE enum status registry_rollback(struct registry *r, json_t **ret_card, struct error *err);
+
+/* Forget a model and remove its file. Errors: ST_NOTFOUND, ST_CONFLICT (it is active, or needed by a job), ST_IO. */
+MUST_USE enum status registry_delete(struct registry *r, const char *id, struct error *err);
+
+/* Delete the oldest models trained here until there are no more than `keep`. Imported ones, the active one, the one
+ * before it and those that a job needs are never deleted. Errors: ST_IO. */
+MUST_USE enum status registry_retain(struct registry *r, size_t keep, struct error *err);
+
 /* Activations since the registry was opened. */
 struct registry_counts {
     size_t swapped, failed;

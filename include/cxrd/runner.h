@@ -18,8 +18,9 @@ struct runner_options {
         state; /* folder; scores and checkpoint go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
     const char *datasets; /* folder that holds data sets; NULL: none, every job is refused */
     uint64_t cache_bytes;
-    size_t job_queue; /* jobs that may wait */
-    size_t threads;   /* of a training */
+    size_t job_queue;   /* jobs that may wait */
+    size_t threads;     /* of a training */
+    size_t keep_models; /* trained here; 0: all, see registry_retain() */
 };
 
 /* Start the thread; queued jobs start by themselves.

@@ -115,4 +115,16 @@ MUST_USE enum status store_activate(struct store *s, const char *id, struct erro
 /* The active model's id, "" when there is none. Errors: ST_IO. */
 MUST_USE enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err);
 
+/* The id of the model that was active before it, "" when there is none. Errors: ST_IO. */
+MUST_USE enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *err);
+
+/* Forget a model, whose file goes after it.
+ * Errors: ST_NOTFOUND, ST_CONFLICT (it is active, or a job that is to run starts from it), ST_IO. */
+MUST_USE enum status store_model_delete(struct store *s, const char *id, struct error *err);
+
+/* The oldest of the models trained here that are more than `keep`, and neither active nor the one before nor needed by
+ * a job that is to run; "" when there is none. Errors: ST_IO. */
+MUST_USE enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE],
+                                         struct error *err);
+
 #endif

@@ -16,6 +16,7 @@ enum head_bias { HEAD_BIAS_ZERO, HEAD_BIAS_BASE_RATES };
 enum lr_schedule { LR_CONSTANT, LR_COSINE };
 enum balancing { BALANCE_NONE, BALANCE_RESAMPLE, BALANCE_WEIGHT };
 enum missing_images { MISSING_SKIP, MISSING_FAIL };
+enum promote { PROMOTE_MANUAL, PROMOTE_IF_BETTER, PROMOTE_ALWAYS };
 
 enum { CONFIG_TEXT = 513 };
 
@@ -41,6 +42,8 @@ struct train_config {
     bool drop_no_finding, shuffle;
     char init[CONFIG_TEXT]; /* model id to start from; "" for none */
     int missing_images;
+    int promote;
+    double promote_margin, promote_max_drop; /* of AUROCs, see promotion.h */
 };
 
 /* What the recipe settles and no field says. */
@@ -60,6 +63,8 @@ MUST_USE enum status train_config_parse(const json_t *object, struct train_confi
 
 /* Every field, resolved. A new reference, NULL without memory. */
 json_t *train_config_json(const struct train_config *c);
+
+const char *promote_name(int promote); /* "manual" */
 
 /* Add {"field":field,"detail":…} to `errors`. */
 void config_error(json_t *errors, const char *field, const char *fmt, ...) PRINTF_LIKE(3, 4);

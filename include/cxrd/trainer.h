@@ -71,6 +71,8 @@ extern const char *const SCORED_NAMES[N_SCORED]; /* "validation", "test", "no_fi
 
 enum { MAX_EPOCHS = 1000 };
 
+enum rival { RIVAL_NONE, RIVAL_SCORED, RIVAL_FAILED /* no numbers, or not of the same rows */ };
+
 struct train_result {
     struct dataset_report dataset;
     bool has_dataset; /* the table has been read and split */
@@ -85,8 +87,10 @@ struct train_result {
         calibration_loss_after;        /* on validation rows; after: that the fit has not seen */
     struct operating_points operating; /* chosen on validation */
     struct evaluation evaluation[N_SCORED];
-    struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
-    size_t unreadable;               /* pictures that were found but could not be decoded */
+    enum rival rival;                   /* with "if_better", of the observer's rival: */
+    struct evaluation rival_evaluation; /* on the validation rows that evaluation[] has, if it was scored */
+    struct buf scores_csv[N_SCORED];    /* header and a line a row, in table order */
+    size_t unreadable;                  /* pictures that were found but could not be decoded */
 };
 
 /* Calls from inside train_run(), in its thread. Any may be NULL. What a pointer points to is valid during the call. */
@@ -100,6 +104,8 @@ struct train_observer {
     void (*dataset)(void *arg, const struct dataset_report *report);
     void (*step)(void *arg, const struct train_progress *progress);
     void (*epoch)(void *arg, const struct epoch_report *report);
+    /* The model to compare with, when the new one is evaluated: borrowed to the end of the run; NULL: none. */
+    const struct model *(*rival)(void *arg);
 };
 
 struct train_request {

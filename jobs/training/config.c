@@ -26,6 +26,7 @@ static const char *const SCHEDULES[] = { "constant", "cosine", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
 static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
 static const char *const MISSING[] = { "skip", "fail", NULL };
+static const char *const PROMOTES[] = { "manual", "if_better", "always", NULL };
 
 #define AT(member) offsetof(struct train_config, member)
 
@@ -61,10 +62,10 @@ static const struct field FIELDS[] = {
     { "init", MODEL_ID, AT(init) },
     { "shuffle", FLAG, AT(shuffle) },
     { "missing_images", CHOICE, AT(missing_images), .choices = MISSING },
+    { "promote", CHOICE, AT(promote), .choices = PROMOTES },
+    { "promote_margin", NUMBER, AT(promote_margin), 0, 1 },
+    { "promote_max_drop", NUMBER, AT(promote_max_drop), 0, 1 },
     { "inputs", UNAVAILABLE },
-    { "promote", UNAVAILABLE },
-    { "promote_margin", UNAVAILABLE },
-    { "promote_max_drop", UNAVAILABLE },
     { "replay_of", UNAVAILABLE },
     { "webhook", UNAVAILABLE },
 };
@@ -93,6 +94,8 @@ static const struct train_config NOTEBOOK = {
     .max_age = 120,
     .drop_no_finding = true,
     .shuffle = true,
+    .promote_margin = 0.005,
+    .promote_max_drop = 0.02,
 };
 
 static const struct train_config STANDARD = {
@@ -119,6 +122,8 @@ static const struct train_config STANDARD = {
     .max_age = 120,
     .drop_no_finding = true,
     .shuffle = true,
+    .promote_margin = 0.005,
+    .promote_max_drop = 0.02,
 };
 
 static const struct recipe_rules RULES[] = {
@@ -127,6 +132,8 @@ static const struct recipe_rules RULES[] = {
 };
 
 const struct recipe_rules *recipe_rules(const struct train_config *c) { return &RULES[c->recipe]; }
+
+const char *promote_name(int promote) { return PROMOTES[promote]; }
 
 void config_error(json_t *errors, const char *field, const char *fmt, ...)
 {

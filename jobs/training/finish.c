@@ -63,8 +63,12 @@ static enum status evaluate_set(struct run *r, int set, const struct rows *rows)
                            &result->evaluation[set]);
     if (st == ST_OK)
         st = scores_csv(&s, &r->table, &result->scores_csv[set]);
+    if (st != ST_OK)
+        error_set(r->err, st, "the scores do not fit in memory");
+    else if (set == SCORED_VALIDATION)
+        st = run_rival(r, &s);
     scores_release(&s);
-    return st == ST_OK ? ST_OK : error_set(r->err, st, "the scores do not fit in memory");
+    return st;
 }
 
 enum status run_evaluate(struct run *r)

@@ -102,7 +102,13 @@ MUST_USE enum status run_annotate(struct run *r);
 /* What predicting the base rates scores on the rows that the kept model was validated on. ST_NOMEM. */
 MUST_USE enum status run_baseline(struct run *r);
 
+/* After the validation rows have been scored: score the observer's rival on the same ones, if the job is to be promoted
+ * by figures. Errors: scorer_run()'s. */
+MUST_USE enum status run_rival(struct run *r, const struct scores *validation);
+
 /* Score rows with a model, with the run's progress and cancellation. Errors: scorer_run()'s. */
+MUST_USE enum status run_score_by(struct run *r, struct scorer *scorer, const struct model *m,
+                                  const uint32_t *rows, size_t n, struct scores *ret);
 MUST_USE enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
                                struct scores *ret);
 

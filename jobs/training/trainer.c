@@ -50,12 +50,18 @@ static void hook_done(void *arg, size_t rows)
     run_tell_progress(r);
 }
 
-enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
-                      struct scores *ret)
+enum status run_score_by(struct run *r, struct scorer *scorer, const struct model *m, const uint32_t *rows,
+                         size_t n, struct scores *ret)
 {
     const struct scoring_hooks hooks = { r, hook_cancelled, hook_done };
 
-    return scorer_run(r->scorer, m, rows, n, r->config->missing_images == MISSING_FAIL, &hooks, ret, r->err);
+    return scorer_run(scorer, m, rows, n, r->config->missing_images == MISSING_FAIL, &hooks, ret, r->err);
+}
+
+enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
+                      struct scores *ret)
+{
+    return run_score_by(r, r->scorer, m, rows, n, ret);
 }
 
 static size_t count_unusable(const struct run *r)

@@ -83,3 +83,25 @@ enum status model_activate_post(struct app *app, const struct http_request *req,
         res->status = 409; /* its file has changed since it was stored */
     return st == ST_OK ? http_json(res, card) : st;
 }
+
+enum status models_rollback_post(struct app *app, const struct http_request *req, struct http_response *res,
+                                 struct error *err)
+{
+    json_t *card = NULL;
+    enum status st;
+
+    (void)req;
+    st = registry_rollback(app->registry, &card, err);
+    if (st == ST_FORMAT)
+        res->status = 409; /* its file has changed since it was stored */
+    return st == ST_OK ? http_json(res, card) : st;
+}
+
+enum status model_delete(struct app *app, const struct http_request *req, struct http_response *res,
+                         struct error *err)
+{
+    const enum status st = registry_delete(app->registry, req->id, err);
+
+    res->status = st == ST_OK ? 204 : 0;
+    return st;
+}

@@ -27,7 +27,7 @@ struct serve_options {
     const char *listen, *state, *datasets, *log_level, *keys, *hosts, *cors_origins, *audit, *base_path,
         *tls_cert, *tls_key;
     size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
-        event_readers, event_ping;
+        event_readers, event_ping, keep_models;
     bool insecure;
 };
 
@@ -64,6 +64,8 @@ static const struct option OPTIONS[] = {
       "append who did what to this file; opened anew on SIGHUP; see cxrd audit --help (none)" },
     { "audit-bytes", OPTION_BYTES, AT(audit_bytes), "BYTES",
       "size at which the audit log is put aside and begun anew; 0: never (64M)", 0, SIZE_MAX },
+    { "keep-models", OPTION_COUNT, AT(keep_models), "N",
+      "models trained here that are kept; imported, active and previous ones always are (100)", 1, 1000000 },
     { "event-readers", OPTION_COUNT, AT(event_readers), "N",
       "connections that may read a job's events at a time (32)", 1, 1024 },
     { "event-ping", OPTION_COUNT, AT(event_ping), "SECONDS",
@@ -129,7 +131,8 @@ static enum status state_lock(const char *folder, int *ret_fd, struct error *err
 static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
 {
     struct app *app = &s->app;
-    const struct runner_options runner = { o->state, o->datasets, o->cache_bytes, o->job_queue, o->threads };
+    const struct runner_options runner = { o->state,     o->datasets, o->cache_bytes,
+                                           o->job_queue, o->threads,  o->keep_models };
     char database[PATH_MAX];
     enum status st;
 
@@ -265,7 +268,8 @@ static int serve(int argc, char **argv)
                                .max_upload = 16 << 20,
                                .cache_bytes = (size_t)16 << 30,
                                .event_readers = 32,
-                               .event_ping = 15 };
+                               .event_ping = 15,
+                               .keep_models = 100 };
     struct server s = { .lock = -1 };
     struct error err = { 0 };
     size_t n_arguments;

@@ -67,8 +67,7 @@ class Config(ServerCase):
                 self.refuse({'dataset': 'tiny', field: 1}, field)
 
     def test_fields_of_later_versions_are_refused_and_never_ignored(self):
-        for field, value in (('inputs', []), ('promote', 'manual'), ('promote_margin', 0.005),
-                             ('promote_max_drop', 0.02), ('replay_of', None), ('webhook', None)):
+        for field, value in (('inputs', []), ('replay_of', None), ('webhook', None)):
             with self.subTest(field):
                 self.refuse({'dataset': 'tiny', field: value}, field)
 

@@ -67,7 +67,7 @@ class Uploads(ServerCase):
             self.assert_problem(raw.reply('POST', '/jobs/train'), 413)
 
     def test_a_cancel_or_activate_body_over_64_kib_is_413(self):
-        for target in ('/jobs/00000000-0000/cancel', f'/models/{self.model["id"]}/activate'):
+        for target in ('/jobs/00000000-0000/cancel', f'/models/{self.model["id"]}/activate', '/models/rollback'):
             self.assert_problem(self.post_json(target, b' ' * (64 << 10) + b'{}'), 413)
 
     def test_an_import_over_64_mib_is_413(self):

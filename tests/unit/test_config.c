@@ -93,7 +93,8 @@ static void check_refused(const char *field, const char *value)
 static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32,"
     " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
-    " 'shuffle':true, 'init':null, 'missing_images':'skip', 'balance':'none'}";
+    " 'shuffle':true, 'init':null, 'missing_images':'skip', 'balance':'none',"
+    " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02}";
 
 static const char *const NOTEBOOK =
     "{'recipe':'notebook', 'epochs':2, 'steps_per_epoch':100, 'validation_steps':50, 'learning_rate':0.001,"
@@ -207,6 +208,9 @@ static const struct field_case FIELDS[] = {
       { "3", "true", "[]", "\"\"", "\"short\"", "\"../../../etc/passwd\"" } },
     { "shuffle", { "true", "false" }, { FLAG_BAD } },
     { "missing_images", { "\"skip\"", "\"fail\"" }, { CHOICE_BAD } },
+    { "promote", { "\"manual\"", "\"if_better\"", "\"always\"" }, { CHOICE_BAD } },
+    { "promote_margin", { "0", "1" }, { NUMBER_BAD, "-0.1", "1.1" } },
+    { "promote_max_drop", { "0", "1" }, { NUMBER_BAD, "-0.1", "1.1" } },
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 
@@ -259,9 +263,6 @@ Test(fields, that_are_not_built_yet_are_refused_and_never_ignored)
     static const char *const LATER[][2] = {
         { "inputs", "[]" },
         { "inputs", "[\"age\"]" },
-        { "promote", "\"manual\"" },
-        { "promote_margin", "0.005" },
-        { "promote_max_drop", "0.02" },
         { "replay_of", "null" },
         { "webhook", "null" },
     };

@@ -1,0 +1,65 @@
+/* jobs/promote.c - see promote.h. */
+#include "promote.h"
+
+#include "cxrd/log.h"
+
+/* Activate it if `active` is still the one that answers, "" for none. */
+static enum status activate(struct registry *registry, const char *id, const char *active, bool *ret_promoted,
+                            char reason[REASON_TEXT], struct error *err)
+{
+    const enum status st = registry_activate_after(registry, id, active, err);
+
+    *ret_promoted = st == ST_OK;
+    if (st != ST_CONFLICT)
+        return st;
+    snprintf(reason, REASON_TEXT, "another model became active meanwhile");
+    return ST_OK;
+}
+
+static enum status decide(struct registry *registry, const struct train_config *c,
+                          const struct train_result *result, const char *id, const char *active,
+                          bool *ret_promoted, char reason[REASON_TEXT], struct error *err)
+{
+    *ret_promoted = false;
+    if (!active[0]) {
+        snprintf(reason, REASON_TEXT, "no model was active");
+        return activate(registry, id, active, ret_promoted, reason, err);
+    }
+    switch ((enum promote)c->promote) {
+    case PROMOTE_MANUAL: snprintf(reason, REASON_TEXT, "nobody asked for it"); return ST_OK;
+    case PROMOTE_ALWAYS:
+        snprintf(reason, REASON_TEXT, "it was asked for, whatever the figures say");
+        return activate(registry, id, active, ret_promoted, reason, err);
+    case PROMOTE_IF_BETTER: break;
+    }
+    if (result->rival != RIVAL_SCORED)
+        snprintf(reason, REASON_TEXT, "%s",
+                 result->rival == RIVAL_NONE ? "another model became active meanwhile"
+                                             : "the active model could not be scored on the same rows");
+    else if (promotion_decide(c, &result->evaluation[SCORED_VALIDATION], &result->rival_evaluation, reason))
+        return activate(registry, id, active, ret_promoted, reason, err);
+    return ST_OK;
+}
+
+enum status job_promote(struct registry *registry, const struct train_config *c,
+                        const struct train_result *result, const char *rival, json_t *record,
+                        struct error *err)
+{
+    const char *id = json_string_value(json_object_get(record, "model"));
+    struct served *active = registry_active(registry);
+    const bool compared = result->rival == RIVAL_SCORED;
+    char reason[REASON_TEXT] = "";
+    bool promoted;
+    enum status st;
+
+    st = decide(registry, c, result, id, compared ? rival : active ? active->id : "", &promoted, reason, err);
+    served_release(active);
+    if (st != ST_OK)
+        return st;
+    json_object_set_new(record, "promotion",
+                        promotion_json(c, promoted, reason, compared ? rival : NULL,
+                                       &result->evaluation[SCORED_VALIDATION], &result->rival_evaluation));
+    log_event(LOG_INFO, "promotion decided",
+              json_pack("{s:s,s:b,s:s}", "model", id, "promoted", promoted, "reason", reason));
+    return ST_OK;
+}

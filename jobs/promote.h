@@ -1,0 +1,15 @@
+/* jobs/promote.h - what becomes of a model that a job has made, once it is in the registry. */
+#ifndef JOBS_PROMOTE_H
+#define JOBS_PROMOTE_H
+
+#include "cxrd/promotion.h"
+#include "cxrd/registry.h"
+
+/* Decide whether the model in the record becomes the active one, make it so, and write the decision there.
+ *   rival  the model that result->rival_evaluation is of, "" for none
+ * Errors: registry_activate()'s. */
+MUST_USE enum status job_promote(struct registry *registry, const struct train_config *c,
+                                 const struct train_result *result, const char *rival, json_t *record,
+                                 struct error *err);
+
+#endif
