@@ -98,9 +98,9 @@ class TheHeatmap(ServerCase):
             with self.subTest((width, height)):
                 got_width, got_height = struct.unpack('>II', self.drawn(picture.flat(width, height, 1))[16:24])
                 self.assertGreater(got_width, shown_width)
-                self.assertLess(got_width, shown_width + 800)
+                self.assertLess(got_width, shown_width + 1000)
                 self.assertGreater(got_height, shown_height)
-                self.assertLess(got_height, shown_height + 800)
+                self.assertLess(got_height, shown_height + 1000)
 
     def test_takes_a_form(self):
         data = picture.noise(4)
