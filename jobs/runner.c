@@ -550,6 +550,9 @@ static void check_init(struct runner *r, struct train_config *c, json_t *errors)
     c->resize = (int)model_preprocess(m)->resize;
     c->input_mean = (double)model_preprocess(m)->mean;
     c->input_std = (double)model_preprocess(m)->std;
+    c->inputs = 0;
+    for (size_t i = 0; i < model_inputs(m)->n; i++)
+        c->inputs |= 1u << model_inputs(m)->of[i].kind;
     model_unref(m);
 }
 

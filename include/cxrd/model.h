@@ -5,6 +5,7 @@
 #define CXRD_MODEL_H
 
 #include "cxrd/calibration.h"
+#include "cxrd/inputs.h"
 #include "cxrd/labels.h"
 #include "cxrd/network.h"
 #include "cxrd/operating_points.h"
@@ -17,8 +18,9 @@ struct model;
 
 /* Make a model from its parts; `net`, `pre` and `params` [net->n_params] are copied.
  *   notes  a JSON object of strings that travel in the weights' metadata beside the required keys ("job",
- *          "created_at", "metrics", …); taken over; NULL is fine. "calibration" is obeyed: see calibration_text()
- * Errors: ST_FORMAT (the calibration), ST_NUMERIC (a weight is NaN or infinite; the tensor is named), ST_INVALID (an architecture that the kernels
+ *          "created_at", "metrics", …); taken over; NULL is fine. "calibration" and
+ *          "inputs" are obeyed: see calibration_text() and inputs_text()
+ * Errors: ST_FORMAT (the calibration; inputs that are not as many as the network takes), ST_NUMERIC (a weight is NaN or infinite; the tensor is named), ST_INVALID (an architecture that the kernels
  * cannot run), ST_NOMEM. `notes` is gone even then. */
 MUST_USE enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                                json_t *notes, struct model **ret_model, struct error *err);
@@ -34,6 +36,13 @@ const json_t *model_notes(const struct model *m); /* an object, maybe empty */
 
 const struct calibration *model_calibration(const struct model *m);
 const struct operating_points *model_operating(const struct model *m); /* OPERATING_NONE without any */
+
+/* The numbers beside the picture that it takes; none where n is 0. */
+const struct inputs *model_inputs(const struct model *m);
+
+/* What they add to each finding's logit, [14]; 0 where there are none or nothing is known. A session's logits are without
+ * it: add it to them, finding by finding. */
+void model_inputs_logits(const struct model *m, const struct input_values *values, float ret[N_LABELS]);
 
 /* logits [n][14], as a session gives them -> probabilities [n][14] after the model's calibration, each finding on its
  * own. The only way from one to the other. */

@@ -6,6 +6,7 @@
 #define CXRD_TRAIN_CONFIG_H
 
 #include "cxrd/dataset.h"
+#include "cxrd/inputs.h"
 #include "cxrd/network.h"
 #include "cxrd/preprocess.h"
 
@@ -33,6 +34,7 @@ struct train_config {
     double dropout;    /* share of the head's features that are left out of a training step */
     double head_scale; /* of the head's initial weights */
     int balance;
+    unsigned inputs;  /* bit i: enum input_kind i */
     int64_t patience; /* epochs without a better validation loss before training ends; 0: never */
     bool augment;     /* training pictures: shift, zoom, contrast and brightness, never mirrored */
     bool calibrate;   /* fit the step from logits to probabilities on validation, where it helps */

@@ -2,7 +2,7 @@
  *
  * Anyone's safetensors reader reads these files (format: huggingface/safetensors, "Format"). Tensors, float32,
  * row-major, of "cnn4": conv1.weight [32,3,3,3] … conv4.weight [256,128,3,3] (out, in, row, column:
- * cross-correlation), each convN.bias [out], head.weight [14,256,S/16,S/16], head.bias [14]. The metadata, strings
+ * cross-correlation), each convN.bias [out], head.weight [14,256,S/16,S/16], head.bias [14]; with extra inputs head.inputs.weight [14,k]. The metadata, strings
  * all: format, architecture, image_size, resize, input_mean, input_std, labels, and a model's notes. */
 #ifndef CXRD_WEIGHTS_H
 #define CXRD_WEIGHTS_H

@@ -9,14 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { TEXT, PATH, PATTERN, MODEL_ID, INTEGER, NUMBER, FLAG, CHOICE, UNAVAILABLE };
+enum kind { TEXT, PATH, PATTERN, MODEL_ID, INTEGER, NUMBER, FLAG, CHOICE, CHOICES, UNAVAILABLE };
 
 struct field {
     const char *name;
     enum kind kind;
-    size_t place;               /* in struct train_config */
-    double min, max;            /* of INTEGER and NUMBER, both possible */
-    const char *const *choices; /* of CHOICE, NULL at the end; the value is the index */
+    size_t place;    /* in struct train_config */
+    double min, max; /* of INTEGER and NUMBER, both possible */
+    const char *const
+        *choices; /* NULL at the end. CHOICE: the value is the index; CHOICES: a bit for each that is named */
 };
 
 static const char *const RECIPES[] = { "notebook", "standard", NULL };
@@ -25,6 +26,7 @@ static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
 static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
+static const char *const INPUTS[] = { "age", "sex", "view", NULL };
 static const char *const MISSING[] = { "skip", "fail", NULL };
 static const char *const PROMOTES[] = { "manual", "if_better", "always", NULL };
 
@@ -52,6 +54,7 @@ static const struct field FIELDS[] = {
     { "patience", INTEGER, AT(patience), 0, 1000 },
     { "dropout", NUMBER, AT(dropout), 0, 0.9 },
     { "balance", CHOICE, AT(balance), .choices = BALANCES },
+    { "inputs", CHOICES, AT(inputs), .choices = INPUTS },
     { "augment", FLAG, AT(augment) },
     { "calibrate", FLAG, AT(calibrate) },
     { "test_fraction", NUMBER, AT(test_fraction), 0, 0.9 },
@@ -65,7 +68,6 @@ static const struct field FIELDS[] = {
     { "promote", CHOICE, AT(promote), .choices = PROMOTES },
     { "promote_margin", NUMBER, AT(promote_margin), 0, 1 },
     { "promote_max_drop", NUMBER, AT(promote_max_drop), 0, 1 },
-    { "inputs", UNAVAILABLE },
     { "replay_of", UNAVAILABLE },
     { "webhook", UNAVAILABLE },
 };
@@ -182,21 +184,53 @@ static void parse_number(const struct field *f, const json_t *value, void *ret, 
         *(double *)ret = v;
 }
 
-static void parse_choice(const struct field *f, const json_t *value, int *ret, json_t *errors)
+/* Which of the choices a text is, or -1. */
+static int choice_of(const struct field *f, const char *text)
 {
-    const char *text = json_string_value(value);
+    for (int i = 0; text && f->choices[i]; i++)
+        if (strcmp(text, f->choices[i]) == 0)
+            return i;
+    return -1;
+}
+
+static void refuse_choice(const struct field *f, const char *what, json_t *errors)
+{
     char all[160] = "";
 
     for (size_t i = 0; f->choices[i]; i++) {
         const size_t n = strlen(all);
 
-        if (text && strcmp(text, f->choices[i]) == 0) {
-            *ret = (int)i;
-            return;
-        }
         snprintf(all + n, sizeof all - n, "%s\"%s\"", i ? ", " : "", f->choices[i]);
     }
-    config_error(errors, f->name, "must be one of %s", all);
+    config_error(errors, f->name, "%s %s", what, all);
+}
+
+static void parse_choice(const struct field *f, const json_t *value, int *ret, json_t *errors)
+{
+    const int choice = choice_of(f, json_string_value(value));
+
+    if (choice < 0)
+        refuse_choice(f, "must be one of", errors);
+    else
+        *ret = choice;
+}
+
+/* A list of names, none of them twice. */
+static void parse_choices(const struct field *f, const json_t *value, unsigned *ret, json_t *errors)
+{
+    unsigned bits = 0;
+    bool ok = json_is_array(value);
+
+    for (size_t i = 0; ok && i < json_array_size(value); i++) {
+        const int choice = choice_of(f, json_string_value(json_array_get(value, i)));
+
+        ok = choice >= 0 && !(bits >> choice & 1);
+        bits |= ok ? 1u << choice : 0;
+    }
+    if (ok)
+        *ret = bits;
+    else
+        refuse_choice(f, "must be a list without repetition of", errors);
 }
 
 static void parse_field(const struct field *f, const json_t *value, struct train_config *c, json_t *errors)
@@ -217,6 +251,7 @@ static void parse_field(const struct field *f, const json_t *value, struct train
             config_error(errors, f->name, "must be true or false");
         break;
     case CHOICE: parse_choice(f, value, place, errors); break;
+    case CHOICES: parse_choices(f, value, place, errors); break;
     case UNAVAILABLE: config_error(errors, f->name, "is not available in this version"); break;
     }
 }
@@ -264,6 +299,16 @@ enum status train_config_parse(const json_t *object, struct train_config *ret_co
     return ST_OK;
 }
 
+static json_t *choices_json(const struct field *f, unsigned bits)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; f->choices[i]; i++)
+        if (bits >> i & 1)
+            json_array_append_new(array, json_string(f->choices[i]));
+    return array;
+}
+
 static json_t *field_json(const struct field *f, const void *place)
 {
     switch (f->kind) {
@@ -275,6 +320,7 @@ static json_t *field_json(const struct field *f, const void *place)
     case NUMBER: return json_real(*(const double *)place);
     case FLAG: return json_boolean(*(const bool *)place);
     case CHOICE: return json_string(f->choices[*(const int *)place]);
+    case CHOICES: return choices_json(f, *(const unsigned *)place);
     case UNAVAILABLE: break;
     }
     return NULL;

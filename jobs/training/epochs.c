@@ -41,10 +41,12 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     const size_t bias = network_tensor(&r->net, "head.bias")->offset;
     json_t *notes = r->request->notes ? json_deep_copy(r->request->notes) : json_object();
     float *params = malloc(r->net.n_params * sizeof *params);
-    char now[CLOCK_TEXT_SIZE];
+    char now[CLOCK_TEXT_SIZE], *inputs = r->inputs.n ? inputs_text(&r->inputs) : NULL;
     enum status st;
 
-    if (!params) {
+    if (!params || (r->inputs.n && !inputs)) {
+        free(params);
+        free(inputs);
         json_decref(notes);
         return error_nomem(r->err);
     }
@@ -55,6 +57,9 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
         json_object_set_new(notes, "created_at", json_string(clock_utc(now)));
         json_object_set_new(notes, "population", json_string(run_population(r)));
     }
+    if (notes && inputs)
+        json_object_set_new(notes, "inputs", json_string(inputs));
+    free(inputs);
     st = model_new(&r->net, &r->pre, params, notes, ret_model, r->err);
     free(params);
     return st;

@@ -1,6 +1,8 @@
 /* jobs/training/evaluate.c - see evaluate.h. */
 #include "evaluate.h"
 
+#include "row_inputs.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +98,8 @@ static void score_task(void *arg, size_t task, size_t lane)
     const struct pictures *pictures = t->scorer->pictures;
     struct lane *l = &t->scorer->lanes[lane];
     const size_t plane = pictures->pre.size * pictures->pre.size;
+    struct input_values values;
+    float beside[N_LABELS];
 
     t->status[task] = picture_load(pictures, t->rows[task], l->grey, &t->errors[task]);
     if (t->status[task] != ST_OK)
@@ -104,6 +108,10 @@ static void score_task(void *arg, size_t task, size_t lane)
     if (session_run(l->session, t->model, 1, l->x, t->logits[task]) != ST_OK)
         t->status[task] =
             error_set(&t->errors[task], ST_NUMERIC, "the model's result is not a finite number");
+    values = row_values(&pictures->table->rows[t->rows[task]]);
+    model_inputs_logits(t->model, &values, beside);
+    for (size_t k = 0; k < N_LABELS; k++)
+        t->logits[task][k] += beside[k];
 }
 
 /* Append the stretch's results; a picture that cannot be read is left out or ends it all. */

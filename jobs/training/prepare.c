@@ -1,4 +1,5 @@
 /* jobs/training/prepare.c - everything that training needs is made ready: pictures, network, first weights, orders. */
+#include "row_inputs.h"
 #include "run.h"
 
 #include "checkpoint.h"
@@ -49,15 +50,23 @@ static void plan(struct run *r)
 static enum status geometry(struct run *r)
 {
     const struct train_config *c = r->config;
+    enum status st;
 
     if (r->request->init) {
         r->net = *model_network(r->request->init);
+        r->inputs = *model_inputs(r->request->init);
         r->pre = *model_preprocess(r->request->init);
         return ST_OK;
     }
     r->pre = (struct preprocess){ (size_t)c->image_size, (enum resize)c->resize, (float)c->input_mean,
                                   (float)c->input_std };
-    return network_init(&r->net, "cnn4", (size_t)c->image_size, r->err);
+    st = network_init(&r->net, "cnn4", (size_t)c->image_size, r->err);
+    if (st != ST_OK)
+        return st;
+    row_inputs(&r->table, &r->split.part[TRAIN], c->inputs, &r->inputs);
+    if (r->inputs.n)
+        network_add_inputs(&r->net, r->inputs.n);
+    return ST_OK;
 }
 
 void run_base_rates(const struct run *r, double rates[N_LABELS])

@@ -45,6 +45,7 @@ struct run {
     struct scorer *scorer;
 
     struct network net;
+    struct inputs inputs; /* that the network takes beside the picture */
     struct preprocess pre;
     struct training *training;
     struct adam adam;
@@ -52,6 +53,7 @@ struct run {
     struct order order; /* of the training rows */
     struct batch batch;
     struct balance balance;
+    float batch_inputs[MAX_BATCH * N_INPUT_KINDS];
     float weights[MAX_BATCH * N_LABELS]; /* of the batch's terms in the loss */
 
     size_t steps_per_epoch;

@@ -1,4 +1,5 @@
 /* jobs/training/step.c - one batch, one change of the weights. */
+#include "row_inputs.h"
 #include "run.h"
 
 #include "cxrd/clock.h"
@@ -67,9 +68,15 @@ static const struct training_batch *batch_as_trained(struct run *r, struct train
 
         r->weights[i] = r->batch.y[i] != 0 ? r->balance.positive[k] : r->balance.negative[k];
     }
+    for (size_t i = 0; i < r->batch.n; i++) {
+        const struct input_values values = row_values(&r->table.rows[r->batch.rows[i]]);
+
+        inputs_standardise(&r->inputs, &values, r->batch_inputs + i * r->inputs.n);
+    }
     *ret = (struct training_batch){ .n = r->batch.n,
                                     .x = r->batch.x,
                                     .y = r->batch.y,
+                                    .inputs = r->inputs.n ? r->batch_inputs : NULL,
                                     .weights = weigh ? r->weights : NULL,
                                     .dropout = r->config->dropout,
                                     .dropout_seed = r->batch.seed + (r->adam.steps << 32 | STREAM_DROPOUT) };

@@ -17,6 +17,7 @@ struct model {
     struct prepared prepared; /* params as the kernels read them */
     struct calibration calibration;
     struct operating_points operating;
+    struct inputs inputs;
     json_t *notes;
 };
 
@@ -53,18 +54,37 @@ static enum status operating_of(const json_t *notes, struct operating_points *re
     return st == ST_OK && points ? operating_points_parse(points, ret, err) : st;
 }
 
+/* The notes' "inputs", as many as the network takes. */
+static enum status inputs_of(const struct network *net, const json_t *notes, struct inputs *ret,
+                             struct error *err)
+{
+    const json_t *text = json_object_get(notes, "inputs");
+    enum status st = ST_OK;
+
+    *ret = (struct inputs){ 0 };
+    if (json_is_string(text))
+        st = inputs_parse(json_string_value(text), ret, err);
+    if (st == ST_OK && ret->n != net->n_inputs)
+        st = error_set(err, ST_FORMAT, "the metadata's 'inputs' are %zu, the network takes %zu", ret->n,
+                       net->n_inputs);
+    return st;
+}
+
 enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                       json_t *notes, struct model **ret_model, struct error *err)
 {
     struct model *m = NULL;
     struct calibration calibration;
     struct operating_points operating;
+    struct inputs inputs;
     enum status st = finite_check(net, params, err);
 
     if (st == ST_OK)
         st = calibration_of(notes, &calibration, err);
     if (st == ST_OK)
         st = operating_of(notes, &operating, err);
+    if (st == ST_OK)
+        st = inputs_of(net, notes, &inputs, err);
     if (st != ST_OK)
         goto out;
     m = calloc(1, sizeof *m);
@@ -74,6 +94,7 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
         m->pre = *pre;
         m->calibration = calibration;
         m->operating = operating;
+        m->inputs = inputs;
         m->params = malloc(net->n_params * sizeof *m->params);
         m->notes = notes ? json_incref(notes) : json_object();
     }
@@ -121,8 +142,23 @@ const float *model_params(const struct model *m) { return m->params; }
 const json_t *model_notes(const struct model *m) { return m->notes; }
 const struct calibration *model_calibration(const struct model *m) { return &m->calibration; }
 const struct operating_points *model_operating(const struct model *m) { return &m->operating; }
+const struct inputs *model_inputs(const struct model *m) { return &m->inputs; }
 const struct plan *model_plan(const struct model *m) { return &m->plan; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
+
+void model_inputs_logits(const struct model *m, const struct input_values *values, float ret[N_LABELS])
+{
+    const size_t n = m->inputs.n;
+    const float *w = n ? m->params + network_tensor(&m->net, "head.inputs.weight")->offset : NULL;
+    float standard[N_INPUT_KINDS];
+
+    inputs_standardise(&m->inputs, values, standard);
+    for (size_t k = 0; k < N_LABELS; k++) {
+        ret[k] = 0;
+        for (size_t i = 0; i < n; i++)
+            ret[k] += w[k * n + i] * standard[i];
+    }
+}
 
 void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob)
 {

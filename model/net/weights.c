@@ -25,6 +25,18 @@ static enum status number_of(const json_t *metadata, const char *key, double fal
     return ST_OK;
 }
 
+/* Extra inputs make the head larger. */
+static enum status inputs_add(const json_t *metadata, struct network *net, struct error *err)
+{
+    const char *text = json_string_value(json_object_get(metadata, "inputs"));
+    struct inputs in;
+    const enum status st = text ? inputs_parse(text, &in, err) : ST_OK;
+
+    if (text && st == ST_OK)
+        network_add_inputs(net, in.n);
+    return st;
+}
+
 static enum status geometry_parse(const json_t *metadata, struct network *net, struct preprocess *pre,
                                   struct error *err)
 {
@@ -57,7 +69,7 @@ static enum status geometry_parse(const json_t *metadata, struct network *net, s
         return error_set(err, ST_FORMAT, "the metadata's 'labels' are not the 14 findings in their order");
     if (network_init(net, architecture ? architecture : "cnn4", pre->size, &why) != ST_OK)
         return error_set(err, ST_FORMAT, "%s", why.text);
-    return ST_OK;
+    return inputs_add(metadata, net, err);
 }
 
 /* Keys that the model's own fields answer for; all others are notes. */

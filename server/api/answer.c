@@ -3,6 +3,7 @@
 
 #include "../http/multipart.h"
 #include "cxrd/clock.h"
+#include "patient.h"
 
 #include <strings.h>
 
@@ -37,8 +38,8 @@ static enum status find_picture(const struct http_request *req, const void **ret
 }
 
 /* Decode and score, as one of those that predict at this moment. */
-static enum status score(struct app *app, const void *bytes, size_t n, int explain, struct answer *a,
-                         struct error *err)
+static enum status score(struct app *app, const void *bytes, size_t n, int explain,
+                         const struct input_values *values, struct answer *a, struct error *err)
 {
     struct session *s = sessions_take(app->sessions);
     const double begun = clock_seconds();
@@ -49,7 +50,7 @@ static enum status score(struct app *app, const void *bytes, size_t n, int expla
     st = image_decode(bytes, n, &app->limits, &a->image, err);
     decode = (clock_seconds() - begun) * 1e3;
     if (st == ST_OK)
-        st = predict_image(a->model->model, s, app->team, &a->image, explain, &a->prediction, err);
+        st = predict_image(a->model->model, s, app->team, &a->image, explain, values, &a->prediction, err);
     a->prediction.timing.decode = decode;
     team_leave(app->team);
     sessions_give(app->sessions, s);
@@ -62,14 +63,17 @@ enum status answer_make(struct app *app, const struct http_request *req, int exp
     const double begun = clock_seconds();
     const void *bytes = NULL;
     size_t n = 0;
+    struct input_values values;
     enum status st = find_picture(req, &bytes, &n, err);
 
+    if (st == ST_OK)
+        st = patient_parse(req, &values, err);
     if (st != ST_OK)
         return st;
     ret->model = registry_active(app->registry);
     if (!ret->model)
         return error_set(err, ST_BUSY, "no model is active yet: train one, or import one and activate it");
-    st = score(app, bytes, n, explain, ret, err);
+    st = score(app, bytes, n, explain, &values, ret, err);
     ret->prediction.timing.queue = (begun - req->received) * 1e3;
     ret->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
     return st;

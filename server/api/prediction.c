@@ -2,6 +2,7 @@
 #include "prediction.h"
 
 #include "cxrd/clock.h"
+#include "patient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static enum status score(const struct model *m, struct session *s, struct team *
     const struct preprocess *pre = model_preprocess(m);
     const size_t plane = pre->size * pre->size;
     uint8_t *grey = malloc(plane);
-    float *x = malloc(plane * sizeof *x), logits[N_LABELS];
+    float *x = malloc(plane * sizeof *x), logits[N_LABELS], beside[N_LABELS];
     double mark = clock_seconds();
     enum status st = grey && x ? ST_OK : ST_NOMEM;
 
@@ -32,11 +33,16 @@ static enum status score(const struct model *m, struct session *s, struct team *
         st = team_run(team, s, m, x, logits);
         p->timing.forward = milliseconds_since(&mark);
     }
+    model_inputs_logits(m, &p->values, beside);
+    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
+        logits[k] += beside[k];
     if (st == ST_OK)
         model_probabilities(m, 1, logits, p->probability);
     p->explained = st == ST_OK && explain != EXPLAIN_NONE;
     if (p->explained)
         session_explain(s, m, (size_t)explain, logits[explain], &p->explanation);
+    if (p->explained)
+        p->explanation.inputs = (double)beside[explain];
     if (x)
         explicit_bzero(x, plane * sizeof *x);
     if (grey)
@@ -47,13 +53,16 @@ static enum status score(const struct model *m, struct session *s, struct team *
 }
 
 enum status predict_image(const struct model *m, struct session *s, struct team *team,
-                          const struct image *img, int explain, struct prediction *ret, struct error *err)
+                          const struct image *img, int explain, const struct input_values *values,
+                          struct prediction *ret, struct error *err)
 {
     enum status st;
 
-    *ret = (struct prediction){
-        .width = img->width, .height = img->height, .channels = img->channels, .bit_depth = img->bit_depth
-    };
+    *ret = (struct prediction){ .width = img->width,
+                                .height = img->height,
+                                .channels = img->channels,
+                                .bit_depth = img->bit_depth,
+                                .values = *values };
     st = score(m, s, team, img, explain, ret);
     if (st == ST_NUMERIC)
         return error_set(err, st, "the model's result for this image is not a finite number");
@@ -102,16 +111,17 @@ static json_t *timing_json(const struct prediction_timing *t)
 
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
-    json_t *probabilities = json_object();
+    json_t *probabilities = json_object(), *warnings = json_array();
 
+    patient_warnings(m->model, &p->values, warnings);
     for (size_t i = 0; i < N_LABELS; i++)
         json_object_set_new(probabilities, LABELS[i], json_real((double)p->probability[i]));
-    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o},s:o,s:o,s:o*,s:{s:I,s:I,s:i,s:i},s:[],s:o,s:s}", "id", id,
+    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o},s:o,s:o,s:o*,s:{s:I,s:I,s:i,s:i},s:o,s:o,s:s}", "id", id,
                      "model", "id", m->id, "architecture", model_network(m->model)->architecture, "sha256",
                      m->sha256, "job", text_or_null(m->job), "population", text_or_null(m->population),
                      "probabilities", probabilities, "findings", findings_json(p, model_operating(m->model)),
                      "explanation", p->explained ? explanation_json(&p->explanation) : NULL, "image", "width",
                      (json_int_t)p->width, "height", (json_int_t)p->height, "channels", (int)p->channels,
-                     "bit_depth", (int)p->bit_depth, "warnings", "timing_ms", timing_json(&p->timing),
-                     "intended_use", INTENDED_USE);
+                     "bit_depth", (int)p->bit_depth, "warnings", warnings, "timing_ms",
+                     timing_json(&p->timing), "intended_use", INTENDED_USE);
 }

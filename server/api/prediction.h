@@ -16,18 +16,20 @@ struct prediction {
     size_t width, height;
     unsigned channels, bit_depth;
     struct prediction_timing timing;
+    struct input_values values;
     bool explained;
     struct explanation explanation;
 };
 
 /* Preprocess and score.
  *   team     may be NULL
+ *   values   what is known of the patient, for models that take it
  *   explain  the finding whose logit is to be explained; EXPLAIN_NONE: none
  * Errors: ST_NUMERIC, ST_NOMEM. */
 enum { EXPLAIN_NONE = -1 };
 MUST_USE enum status predict_image(const struct model *m, struct session *s, struct team *team,
-                                   const struct image *img, int explain, struct prediction *ret,
-                                   struct error *err);
+                                   const struct image *img, int explain, const struct input_values *values,
+                                   struct prediction *ret, struct error *err);
 
 /* The contract's reply, a new reference; NULL without memory.
  *   id  of the request */

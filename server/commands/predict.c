@@ -14,8 +14,10 @@
 
 struct predict_options {
     const char *weights, *url, *explain, *heatmap;
+    const char *given[N_INPUT_KINDS]; /* as input_parse() takes it; NULL: not known */
     bool json;
-    int label; /* of `explain` */
+    int label;                  /* of `explain` */
+    struct input_values values; /* of `given` */
 };
 
 #define AT(member) offsetof(struct predict_options, member)
@@ -27,6 +29,9 @@ static const struct option OPTIONS[] = {
     { "explain", OPTION_TEXT, AT(explain), "LABEL",
       "say where in the picture this finding's logit comes from" },
     { "heatmap", OPTION_TEXT, AT(heatmap), "FILE", "write the picture with that map over it, as a PNG" },
+    { "age", OPTION_TEXT, AT(given[INPUT_AGE]), "YEARS", "for models that take it" },
+    { "sex", OPTION_TEXT, AT(given[INPUT_SEX]), "M|F", "for models that take it" },
+    { "view", OPTION_TEXT, AT(given[INPUT_VIEW]), "PA|AP", "for models that take it" },
     { "json", OPTION_FLAG, AT(json), NULL, "print the reply as JSON, one line a picture" },
 };
 
@@ -73,7 +78,7 @@ static enum status predict_here(const struct predict_options *o, const struct se
 
     decoded = clock_seconds();
     if (st == ST_OK)
-        st = predict_image(m->model, s, NULL, &img, o->label, &p, err);
+        st = predict_image(m->model, s, NULL, &img, o->label, &o->values, &p, err);
     if (st == ST_OK) {
         p.timing.decode = (decoded - begun) * 1e3;
         p.timing.total = (clock_seconds() - begun) * 1e3;
@@ -90,20 +95,38 @@ static enum status predict_here(const struct predict_options *o, const struct se
     return st;
 }
 
+/* Where to ask: "/predict?explain=Mass&age=58". */
+static void url_path(const struct predict_options *o, const char *path_and_name, char *ret, size_t size)
+{
+    const char *mark = "?";
+    int n;
+
+    if (o->explain) {
+        n = snprintf(ret, size, "%s%s", path_and_name, LABELS[o->label]);
+        mark = "&";
+    } else {
+        n = snprintf(ret, size, "/predict");
+    }
+    for (size_t i = 0; i < N_INPUT_KINDS; i++)
+        if (o->given[i]) {
+            n += snprintf(ret + n, size - (size_t)n, "%s%s=%.8s", mark, INPUT_NAMES[i], o->given[i]);
+            mark = "&";
+        }
+}
+
 static enum status predict_there(const struct predict_options *o, const struct file_bytes *file,
                                  json_t **ret_reply, struct error *err)
 {
     static const char TYPE[] = "application/octet-stream";
     struct buf png = BUF_INIT(MAX_PICTURE);
-    char path[64] = "/predict", url[1024];
+    char path[192], url[1024];
     enum status st;
 
-    if (o->explain)
-        snprintf(path, sizeof path, "/predict?explain=%s", LABELS[o->label]);
+    url_path(o, "/predict?explain=", path, sizeof path);
     client_url(o->url, path, url, sizeof url);
     st = client_json("POST", url, TYPE, file->data, file->size, ret_reply, err);
     if (st == ST_OK && o->heatmap) {
-        snprintf(path, sizeof path, "/predict/heatmap?label=%s", LABELS[o->label]);
+        url_path(o, "/predict/heatmap?label=", path, sizeof path);
         client_url(o->url, path, url, sizeof url);
         st = client_bytes("POST", url, TYPE, file->data, file->size, &png, err);
         if (st == ST_OK)
@@ -192,6 +215,14 @@ static bool options_check(struct predict_options *o, size_t n_pictures)
                 labels_joined());
         return false;
     }
+    for (int i = 0; i < N_INPUT_KINDS; i++) {
+        struct error err;
+
+        if (o->given[i] && input_parse((enum input_kind)i, o->given[i], &o->values.of[i], &err) != ST_OK) {
+            fprintf(stderr, "cxrd predict: %s\n", err.text);
+            return false;
+        }
+    }
     if (o->heatmap && (!o->explain || n_pictures != 1)) {
         fprintf(stderr, "cxrd predict: --heatmap goes with --explain and one picture\n");
         return false;
@@ -217,7 +248,7 @@ static enum status predict_file(const struct predict_options *o, const struct se
 
 static int predict(int argc, char **argv)
 {
-    struct predict_options o = { .label = EXPLAIN_NONE };
+    struct predict_options o = { .label = EXPLAIN_NONE, .values = INPUTS_UNKNOWN };
     struct served m = { 0 };
     struct session *s = NULL;
     struct error err = { 0 };

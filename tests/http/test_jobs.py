@@ -43,7 +43,7 @@ class Config(ServerCase):
             'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,), 'patience': integers + (1001,),
             'test_fraction': numbers + (0.91, 1, -0.1), 'val_fraction': numbers + (0, 0.91),
             'split_by': (0, None, 'random'), 'max_age': integers + (1001,), 'drop_no_finding': (0, 1, 'true', None),
-            'augment': (0, 1, 'true', None), 'dropout': numbers + (0.91, -0.1), 'balance': (0, None, 'both'),
+            'inputs': (None, 'age', {}, [1], ['height'], ['age', 'age']), 'augment': (0, 1, 'true', None), 'dropout': numbers + (0.91, -0.1), 'balance': (0, None, 'both'),
             'head_scale': numbers + (1.1,), 'calibrate': (0, 1, 'true', None, 'platt'),
             'init': (5, 'x', 'x' * 37, '00000000-0000'), 'shuffle': (0, 'false', None), 'missing_images': (0, 'ignore'),
         }
@@ -67,7 +67,7 @@ class Config(ServerCase):
                 self.refuse({'dataset': 'tiny', field: 1}, field)
 
     def test_fields_of_later_versions_are_refused_and_never_ignored(self):
-        for field, value in (('inputs', []), ('replay_of', None), ('webhook', None)):
+        for field, value in (('replay_of', None), ('webhook', None)):
             with self.subTest(field):
                 self.refuse({'dataset': 'tiny', field: value}, field)
 

@@ -1,0 +1,15 @@
+/* server/api/patient.h - what a request says of the patient beside the picture: age, sex, view. */
+#ifndef SERVER_API_PATIENT_H
+#define SERVER_API_PATIENT_H
+
+#include "app.h"
+
+/* ?age=, ?sex=, ?view= of the query, or form fields of these names; NaN where neither is there. Errors: ST_INVALID,
+ * ST_FORMAT (the form). */
+MUST_USE enum status patient_parse(const struct http_request *req, struct input_values *ret,
+                                   struct error *err);
+
+/* Append a warning for each thing that the model asks for and nobody said. */
+void patient_warnings(const struct model *m, const struct input_values *values, json_t *warnings);
+
+#endif

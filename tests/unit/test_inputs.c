@@ -1,0 +1,214 @@
+/* tests/unit/test_inputs.c - numbers beside the picture: what is understood, how it is standardised, that it travels with
+ * the weights, and that a training learns from it what no picture shows. */
+#include "cxrd/file.h"
+#include "cxrd/trainer.h"
+#include "cxrd/weights.h"
+#include "files.h"
+#include "jobs/training/row_inputs.h"
+#include "leaks.h"
+#include "sentence.h"
+#include "support.h"
+#include "tiny_dataset.h"
+#include "tiny_model.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(inputs, .fini = check_no_leaks);
+
+static double read_as(enum input_kind kind, const char *text)
+{
+    double v = -1;
+    struct error err = { 0 };
+
+    cr_assert_eq(input_parse(kind, text, &v, &err), ST_OK, "'%s': %s", text, err.text);
+    return v;
+}
+
+Test(inputs, are_understood_as_tables_write_them)
+{
+    cr_assert_eq(read_as(INPUT_AGE, "58"), 58);
+    cr_assert_eq(read_as(INPUT_AGE, "058Y"), 58);
+    cr_assert_eq(read_as(INPUT_AGE, "0"), 0);
+    cr_assert_eq(read_as(INPUT_AGE, "0.5"), 0.5);
+    cr_assert(read_as(INPUT_SEX, "M") == 1 && read_as(INPUT_SEX, "f") == 0);
+    cr_assert(read_as(INPUT_VIEW, "PA") == 0 && read_as(INPUT_VIEW, "ap") == 1);
+}
+
+Test(inputs, that_cannot_be_are_refused_in_a_sentence)
+{
+    static const char *const BAD[N_INPUT_KINDS][8] = {
+        { "", "old", "-1", "151", "nan", "58M", "5 8", "inf" },
+        { "", "male", "0", "1", "MF", " M", "X", "M " },
+        { "", "P", "lateral", "0", "PAP", "A P", "1", "AP " },
+    };
+
+    for (size_t kind = 0; kind < N_INPUT_KINDS; kind++)
+        for (size_t i = 0; i < 8; i++) {
+            double v = 7;
+            struct error err = { 0 };
+
+            check_refusal(BAD[kind][i], input_parse((enum input_kind)kind, BAD[kind][i], &v, &err),
+                          ST_INVALID, &err, INPUT_NAMES[kind]);
+            cr_assert_eq(v, 7);
+        }
+}
+
+static const struct inputs AGE_AND_VIEW = { 2, { { INPUT_AGE, 50, 10 }, { INPUT_VIEW, 0.25, 0.5 } } };
+
+Test(inputs, are_standardised_and_the_mean_where_not_known)
+{
+    struct input_values v = INPUTS_UNKNOWN;
+    float found[2];
+
+    inputs_standardise(&AGE_AND_VIEW, &v, found);
+    cr_assert(found[0] == 0 && found[1] == 0);
+    v.of[INPUT_AGE] = 65;
+    v.of[INPUT_SEX] = 1;
+    v.of[INPUT_VIEW] = 0;
+    inputs_standardise(&AGE_AND_VIEW, &v, found);
+    cr_assert(found[0] == 1.5f && found[1] == -0.5f);
+}
+
+/* ---- with the weights ---- */
+
+static struct model *model_with_inputs(void)
+{
+    struct model *plain = tiny_model(3, 1, NULL), *m = NULL;
+    struct network net = *model_network(plain);
+    struct error err = { 0 };
+    char *text = inputs_text(&AGE_AND_VIEW);
+    float *params;
+
+    network_add_inputs(&net, 2);
+    params = malloc(net.n_params * sizeof *params);
+    memcpy(params, model_params(plain), model_network(plain)->n_params * sizeof *params);
+    for (size_t i = 0; i < 2 * N_LABELS; i++)
+        params[model_network(plain)->n_params + i] = (float)i / 8 - 1;
+    cr_assert_eq(
+        model_new(&net, model_preprocess(plain), params, json_pack("{s:s}", "inputs", text), &m, &err), ST_OK,
+        "%s", err.text);
+    free(params);
+    free(text);
+    model_unref(plain);
+    return m;
+}
+
+Test(inputs, travel_with_the_weights)
+{
+    struct model *m = model_with_inputs(), *back = NULL;
+    struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct error err = { 0 };
+    struct input_values v = INPUTS_UNKNOWN;
+    float logits[N_LABELS];
+
+    cr_assert_eq(weights_write(m, &file, &err), ST_OK);
+    cr_assert_eq(weights_read(file.data, file.len, &back, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_network(back)->n_params, model_network(m)->n_params);
+    cr_assert_eq(memcmp(model_params(back), model_params(m), model_network(m)->n_params * sizeof(float)), 0);
+    cr_assert(model_inputs(back)->n == 2 && model_inputs(back)->of[0].kind == INPUT_AGE &&
+              model_inputs(back)->of[0].mean == 50 && model_inputs(back)->of[1].kind == INPUT_VIEW &&
+              model_inputs(back)->of[1].std == 0.5);
+    model_inputs_logits(back, &v, logits);
+    for (size_t k = 0; k < N_LABELS; k++)
+        cr_assert_eq(logits[k], 0, "nothing is known, and the logit changes");
+    v.of[INPUT_AGE] = 70;
+    v.of[INPUT_VIEW] = 1;
+    model_inputs_logits(back, &v, logits);
+    for (size_t k = 0; k < N_LABELS; k++) /* weights (2k)/8 - 1 and (2k+1)/8 - 1, inputs 2 and 1.5 */
+        cr_assert_float_eq((double)logits[k], 2 * ((double)k / 4 - 1) + 1.5 * ((double)k / 4 + 0.125 - 1),
+                           1e-5);
+    buf_release(&file);
+    model_unref(back);
+    model_unref(m);
+}
+
+Test(inputs, that_do_not_fit_the_weights_make_a_file_unusable)
+{
+    static const char *const BAD[] = {
+        "",
+        "{}",
+        "[]",
+        "[1]",
+        "[{\"name\":\"height\",\"mean\":1,\"std\":1}]",
+        "[{\"name\":\"age\",\"mean\":1,\"std\":0}]",
+        "[{\"name\":\"age\",\"mean\":1e300,\"std\":1}]",
+        "[{\"name\":\"age\",\"mean\":1,\"std\":1},{\"name\":\"age\",\"mean\":1,\"std\":1}]",
+        "[{\"name\":\"age\",\"mean\":1,\"std\":1}]"
+    };
+
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        struct buf file = tiny_weights(3, 1, NULL);
+        struct model *plain = tiny_model(3, 1, NULL), *m = NULL;
+        struct error err = { 0 };
+
+        cr_assert_eq(model_new(model_network(plain), model_preprocess(plain), model_params(plain),
+                               json_pack("{s:s}", "inputs", BAD[i]), &m, &err),
+                     ST_FORMAT, "'%s' was accepted", BAD[i]);
+        cr_assert_not_null(strstr(err.text, "inputs"), "%s", err.text);
+        model_unref(plain);
+        buf_release(&file);
+    }
+}
+
+/* ---- from a table ---- */
+
+Test(inputs, of_rows_have_the_mean_and_deviation_of_those_that_are_known)
+{
+    struct table_row rows[5] = { { .age = 40, .sex = 'M', .view = 'P' },
+                                 { .age = 60, .sex = 'F', .view = 'P' },
+                                 { .age = AGE_UNKNOWN, .sex = 'M', .view = 'P' },
+                                 { .age = 50, .sex = 'M', .view = 'P' },
+                                 { .age = 110, .sex = 'F', .view = 'A' } };
+    uint32_t index[4] = { 0, 1, 2, 3 };
+    struct table t = { .n_rows = 5, .rows = rows };
+    const struct rows train = { 4, index };
+    struct inputs in;
+
+    row_inputs(&t, &train, 7, &in);
+    cr_assert_eq(in.n, 3);
+    cr_assert_float_eq(in.of[0].mean, 50, 1e-9);
+    cr_assert_float_eq(in.of[0].std, sqrt(200.0 / 3), 1e-9);
+    cr_assert_float_eq(in.of[1].mean, 0.75, 1e-9);
+    cr_assert(in.of[2].mean == 0 && in.of[2].std == 1, "all are the same");
+    cr_assert(isnan(row_values(&rows[2]).of[INPUT_AGE]));
+    row_inputs(&t, &train, 1u << INPUT_VIEW, &in);
+    cr_assert(in.n == 1 && in.of[0].kind == INPUT_VIEW);
+}
+
+/* Sex says everything about Hernia here, and the pictures nothing. */
+Test(inputs, teach_what_the_pictures_do_not_show)
+{
+    char *datasets = scratch_folder();
+    double loss[2];
+
+    tiny_dataset(datasets, 120, 0);
+    {
+        struct buf table = BUF_INIT(1 << 20);
+
+        buf_puts(&table, "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position\n");
+        for (size_t i = 0; i < 120; i++)
+            buf_printf(&table, "%s,%s,%zu,50,%s,PA\n", tiny_image(i), i / 2 % 2 ? "Hernia" : "Edema",
+                       i / 2 + 1, i / 2 % 2 ? "M" : "F");
+        write_bytes(path_in(datasets, "tiny/Data_Entry_2017.csv"), table.data, table.len);
+        buf_release(&table);
+    }
+    for (int with = 0; with < 2; with++) {
+        const struct train_config config = tiny_config(
+            with ? "{\"inputs\":[\"sex\",\"age\"],\"epochs\":8,\"learning_rate\":0.05,\"augment\":false}"
+                 : "{\"epochs\":8,\"learning_rate\":0.05,\"augment\":false}");
+        const struct train_request request = { .config = &config, .datasets = datasets, .threads = 2 };
+        const struct train_observer nobody = { 0 };
+        struct train_result result;
+        struct error err = { 0 };
+
+        cr_assert_eq(train_run(&request, &nobody, &result, &err), ST_OK, "%s", err.text);
+        cr_assert_eq(model_inputs(result.model)->n, with ? 2 : 0);
+        loss[with] = result.validation_loss;
+        train_result_release(&result);
+    }
+    cr_assert_lt(loss[1], 0.7 * loss[0], "with: %g, without: %g", loss[1], loss[0]);
+    scratch_remove(datasets);
+}
