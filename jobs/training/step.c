@@ -30,13 +30,17 @@ static enum status next_batch(struct run *r)
     return error_set(r->err, ST_UNUSABLE, "none of the %zu training pictures can be read", r->order.n);
 }
 
+/* Adam's first steps move every weight by the whole rate, whatever the slope, and all 65,536 features of a head together
+ * move its logits by tens: so the rate comes up slowly, over a tenth of the steps. */
 static double learning_rate(const struct run *r)
 {
-    const double total = (double)r->steps_per_epoch * (double)r->config->epochs;
+    const double total = (double)r->steps_per_epoch * (double)r->config->epochs, at = (double)r->adam.steps;
+    const double cosine = 0.5 * (1 + cos(M_PI * at / total)), warm = (at + 1) / (total / 10 + 1);
 
     switch ((enum lr_schedule)r->config->lr_schedule) {
     case LR_CONSTANT: break;
-    case LR_COSINE: return r->config->learning_rate * 0.5 * (1 + cos(M_PI * (double)r->adam.steps / total));
+    case LR_COSINE: return r->config->learning_rate * cosine;
+    case LR_WARMUP_COSINE: return r->config->learning_rate * cosine * fmin(warm, 1);
     }
     return r->config->learning_rate;
 }

@@ -190,7 +190,7 @@ static const struct field_case FIELDS[] = {
     { "input_mean", { "-255", "0", "127.5" }, { NUMBER_BAD, "256" } },
     { "input_std", { "0.001", "1", "64.25" }, { NUMBER_BAD, "0", "-1" } },
     { "head_bias", { "\"zero\"", "\"base_rates\"" }, { CHOICE_BAD } },
-    { "lr_schedule", { "\"constant\"", "\"cosine\"" }, { CHOICE_BAD } },
+    { "lr_schedule", { "\"constant\"", "\"cosine\"", "\"warmup_cosine\"" }, { CHOICE_BAD } },
     { "head_scale", { "0", "1", "0.1" }, { NUMBER_BAD, "-0.1", "1.1" } },
     { "dropout", { "0", "0.9", "0.25" }, { NUMBER_BAD, "-0.1", "0.95", "1" } },
     { "balance", { "\"none\"", "\"resample\"", "\"weight\"" }, { CHOICE_BAD } },
