@@ -1,4 +1,5 @@
 /* jobs/training/finish.c - evaluating: the kept model on all rows of each set. */
+#include "reference.h"
 #include "run.h"
 
 #include <stdlib.h>
@@ -48,6 +49,20 @@ static enum status evaluate_some(struct run *r, const struct scores *s, size_t l
     return st;
 }
 
+/* What a server compares its scores with, kept in the weights. */
+static enum status note_reference(struct run *r, const struct scores *s)
+{
+    char *text;
+    enum status st;
+
+    if (s->n < REFERENCE_LEAST)
+        return ST_OK;
+    text = reference_text(s);
+    st = run_add_note(r, REFERENCE_NOTE, text);
+    free(text);
+    return st;
+}
+
 static enum status evaluate_set(struct run *r, int set, const struct rows *rows)
 {
     struct train_result *result = r->result;
@@ -67,6 +82,8 @@ static enum status evaluate_set(struct run *r, int set, const struct rows *rows)
         error_set(r->err, st, "the scores do not fit in memory");
     else if (set == SCORED_VALIDATION)
         st = run_rival(r, &s);
+    if (st == ST_OK && set == SCORED_VALIDATION)
+        st = note_reference(r, &s);
     scores_release(&s);
     return st;
 }

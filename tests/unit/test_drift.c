@@ -1,0 +1,110 @@
+/* tests/unit/test_drift.c - the reference that a training leaves in the weights, and what a server sees by it. */
+#include "jobs/training/reference.h"
+#include "server/api/drift.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 200 };
+
+/* Scores (i + 1) / ROWS for every finding, backwards. */
+static json_t *reference(void)
+{
+    float prob[ROWS * N_LABELS];
+    struct scores s = { .n = ROWS, .prob = prob };
+    char *text;
+    json_t *rows;
+
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t k = 0; k < N_LABELS; k++)
+            prob[i * N_LABELS + k] = (float)(ROWS - i) / ROWS;
+    text = reference_text(&s);
+    cr_assert_not_null(text);
+    rows = json_loads(text, 0, NULL);
+    free(text);
+    return rows;
+}
+
+Test(drift, a_reference_is_nine_deciles_a_finding)
+{
+    json_t *rows = reference();
+
+    cr_assert_eq(json_array_size(rows), N_LABELS);
+    for (size_t k = 0; k < N_LABELS; k++) {
+        cr_assert_eq(json_array_size(json_array_get(rows, k)), 9);
+        for (size_t d = 0; d < 9; d++)
+            cr_assert_float_eq(json_real_value(json_array_get(json_array_get(rows, k), d)),
+                               0.1 * (double)(d + 1), 1e-6);
+    }
+    json_decref(rows);
+}
+
+static struct drift with_deciles(void)
+{
+    struct drift d = { .model = "m", .known = true };
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t i = 0; i < DRIFT_BINS - 1; i++)
+            d.deciles[k][i] = 0.1 * (double)(i + 1);
+    return d;
+}
+
+/* n scores of every finding, spread evenly over 0..most, in no order. */
+static void feed(struct drift *d, size_t n, double most)
+{
+    const struct served by = { .id = "m" };
+
+    for (size_t i = 0; i < n; i++) {
+        json_t *p = json_object();
+
+        for (size_t k = 0; k < N_LABELS; k++)
+            json_object_set_new(p, LABELS[k], json_real(most * ((double)(i * 7 % n) + 0.5) / (double)n));
+        drift_add(d, &by, p);
+        json_decref(p);
+    }
+}
+
+Test(drift, scores_like_those_of_validation_do_not_drift)
+{
+    struct drift d = with_deciles();
+    double psi[N_LABELS];
+
+    feed(&d, 1000, 1);
+    cr_assert(drift_psi(&d, psi));
+    for (size_t k = 0; k < N_LABELS; k++)
+        cr_assert(psi[k] >= 0 && psi[k] < 0.01, "%g", psi[k]);
+}
+
+Test(drift, scores_that_are_half_as_high_do)
+{
+    struct drift d = with_deciles();
+    double psi[N_LABELS];
+
+    feed(&d, 1000, 0.5);
+    cr_assert(drift_psi(&d, psi));
+    for (size_t k = 0; k < N_LABELS; k++)
+        cr_assert_gt(psi[k], 0.25);
+}
+
+Test(drift, too_few_say_nothing)
+{
+    struct drift d = with_deciles();
+    double psi[N_LABELS];
+
+    feed(&d, DRIFT_LEAST - 1, 1);
+    cr_assert_not(drift_psi(&d, psi));
+}
+
+Test(drift, the_latest_weigh_most)
+{
+    struct drift d = with_deciles();
+    double psi[N_LABELS];
+
+    feed(&d, DRIFT_WINDOW, 0.5);
+    for (int i = 0; i < 4; i++)
+        feed(&d, DRIFT_WINDOW, 1);
+    cr_assert(drift_psi(&d, psi));
+    cr_assert_lt(psi[0], 0.1);
+}
