@@ -58,5 +58,6 @@ void record_after(struct app *app, const struct http_done *done);
 
 handler_fn metrics_get;
 handler_fn livez_get, readyz_get, version_get, openapi_get;
+handler_fn page_get, docs_get, ui_get;
 
 #endif

@@ -27,6 +27,9 @@ const struct route ROUTES[] = {
     { "GET", "/readyz", ROLE_PUBLIC, LANE_INLINE, 0, readyz_get },
     { "GET", "/metrics", ROLE_PUBLIC, LANE_FILES, 0, metrics_get },
     { "GET", "/version", ROLE_PUBLIC, LANE_INLINE, 0, version_get },
+    { "GET", "/", ROLE_PUBLIC, LANE_INLINE, 0, page_get },
+    { "GET", "/docs", ROLE_PUBLIC, LANE_INLINE, 0, docs_get },
+    { "GET", "/ui/{file}", ROLE_PUBLIC, LANE_INLINE, 0, ui_get },
     { "GET", "/openapi.yaml", ROLE_PUBLIC, LANE_INLINE, 0, openapi_get },
 };
 const size_t N_ROUTES = sizeof ROUTES / sizeof ROUTES[0];

@@ -82,7 +82,7 @@ enum lane { LANE_INLINE, LANE_PREDICT, LANE_FILES, N_LANES };
 enum role { ROLE_PUBLIC, ROLE_PREDICT, ROLE_ADMIN };
 
 struct route {
-    const char *method, *path; /* {id} stands for one segment that looks like an id */
+    const char *method, *path; /* {id} stands for one segment that looks like an id, {file} for a file */
     enum role role;
     enum lane lane;
     size_t max_body; /* bytes; 0: a body is refused; MAX_BODY_UPLOAD: as configured */

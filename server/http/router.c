@@ -7,17 +7,26 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Match a path against a pattern; a segment {id} takes what looks like an id. */
+/* One of our own file names: small letters, digits, '-', '_' and dots, none at the beginning. */
+static bool file_ok(const char *name, size_t n)
+{
+    return n > 0 && name[0] != '.' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") >= n;
+}
+
+/* Match a path against a pattern; a segment {id} takes what looks like an id, {file} what looks like a file's name. */
 static bool path_matches(const char *pattern, const char *path, char id[ID_SIZE])
 {
     while (*pattern) {
         if (*pattern == '{') {
             const size_t n = strcspn(path, "/");
+            const bool is_id = strncmp(pattern, "{id}", 4) == 0;
 
-            if (!id_ok(path, n))
+            if (!(is_id ? id_ok(path, n) : file_ok(path, n)))
                 return false;
-            memcpy(id, path, n);
-            id[n] = '\0';
+            if (is_id) {
+                memcpy(id, path, n);
+                id[n] = '\0';
+            }
             path += n;
             pattern += strcspn(pattern, "}") + 1;
         } else if (*pattern++ != *path++) {

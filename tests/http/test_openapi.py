@@ -141,7 +141,7 @@ class TheServer(OpenApiCase):
         wait_state(cls.server, cls.ids['/jobs'], 'succeeded')
 
     def target(self, path):
-        return path.replace('{id}', self.ids['/models' if path.startswith('/models') else '/jobs'])
+        return path.replace('{file}', 'style.css').replace('{id}', self.ids['/models' if path.startswith('/models') else '/jobs'])
 
     def test_it_serves_this_very_file(self):
         self.assertEqual(client.get(self.server, '/openapi.yaml').body.decode(), read('openapi.yaml'))

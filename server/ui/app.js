@@ -1,0 +1,56 @@
+// The page: which view is shown, the key, and the start of everything.
+import { getJson, key } from './api.js';
+import { $, attempt } from './dom.js';
+import { showModels, startModels } from './models.js';
+import { startPredict } from './predict.js';
+import { showTrain, startTrain } from './train.js';
+
+const VIEWS = { predict: () => {}, train: showTrain, models: showModels };
+
+function showView() {
+  const wanted = location.hash.slice(1);
+  const name = wanted in VIEWS ? wanted : 'predict';
+  for (const view of Object.keys(VIEWS)) $(view).hidden = view !== name;
+  for (const link of document.querySelectorAll('nav a')) {
+    if (link.getAttribute('href') === `#${name}`) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  attempt(VIEWS[name]);
+}
+
+function showKey() {
+  $('key-state').textContent = key.get() ? 'Key: in use' : 'Key';
+}
+
+function takeKey(value) {
+  key.set(value);
+  $('key').value = '';
+  $('key-state').closest('details').open = false;
+  showKey();
+  showView();
+}
+
+function startKey() {
+  $('key-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    takeKey($('key').value.trim());
+  });
+  $('key-forget').addEventListener('click', () => takeKey(''));
+  showKey();
+}
+
+async function showVersion() {
+  const { build } = await getJson('version');
+  $('version').textContent = `cxrd ${build}`;
+}
+
+startKey();
+startPredict();
+startTrain();
+startModels();
+addEventListener('hashchange', () => {
+  showView();
+  $('main').focus({ preventScroll: true });
+});
+showView();
+attempt(showVersion);

@@ -1,0 +1,38 @@
+// Lines over epochs, by the library Chart.js that the server serves; the page's colours, anew when they change.
+const drawn = new Map();
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function options() {
+  const grid = { color: colour('--line') };
+  const ticks = { color: colour('--soft') };
+  return {
+    animation: false,
+    maintainAspectRatio: false,
+    plugins: { legend: { labels: { color: colour('--ink'), boxWidth: 24, boxHeight: 2 } } },
+    scales: {
+      x: { type: 'linear', title: { display: true, text: 'epoch', color: colour('--soft') }, ticks: { ...ticks, precision: 0 }, grid },
+      y: { ticks, grid },
+    },
+  };
+}
+
+/** {name: {points: [[x, y], …], dashed}} as lines of one chart; points without a number are left out. */
+export function drawLines(canvas, lines) {
+  const colours = ['--bar', '--raises', '--soft'].map(colour);
+  const datasets = Object.entries(lines).map(([label, { points, dashed }], i) => ({
+    label,
+    data: points.filter(([, y]) => y !== null && y !== undefined).map(([x, y]) => ({ x, y })),
+    borderColor: colours[i],
+    backgroundColor: colours[i],
+    borderDash: dashed ? [6, 4] : [],
+    pointRadius: dashed ? 0 : 3,
+    borderWidth: 2,
+  }));
+  drawn.get(canvas)?.chart.destroy();
+  drawn.set(canvas, { lines, chart: new globalThis.Chart(canvas, { type: 'line', data: { datasets }, options: options() }) });
+}
+
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  for (const [canvas, { lines }] of drawn) drawLines(canvas, lines);
+});

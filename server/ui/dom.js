@@ -1,0 +1,54 @@
+// Elements without a framework: text is always text, never markup.
+export const $ = (id) => document.getElementById(id);
+
+/** make('td', {class: 'x', onclick: f}, 'text', element, …) */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, '');
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Terms and what is said of them into a <dl>; what is null is left out. */
+export function fillFacts(list, facts) {
+  list.replaceChildren(...Object.entries(facts).filter(([, value]) => value !== null && value !== undefined)
+    .flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]));
+}
+
+/** What went wrong, where a screen reader says it at once; null takes it away. */
+export function showAlert(error) {
+  const box = $('alert');
+  box.hidden = !error;
+  box.replaceChildren();
+  if (!error) return;
+  box.append(make('strong', {}, error.message));
+  if (error.requestId) box.append(make('span', { class: 'help' }, ` (request ${error.requestId})`));
+}
+
+/** Run what a click or a form asks for; a failure is shown, an abort is not one. */
+export async function attempt(work) {
+  showAlert(null);
+  try {
+    return await work();
+  } catch (error) {
+    if (error.name !== 'AbortError') showAlert(error);
+    return undefined;
+  }
+}
+
+export const words = (label) => label.replaceAll('_', ' ');
+export const number = (value, digits = 4) => (value === null || value === undefined ? '–' : value.toFixed(digits).replace('-', '−'));
+export const percent = (value) => `${(value * 100).toFixed(1)} %`;
+export const time = (iso) => (iso ? new Date(iso).toLocaleString() : '–');
+export const short = (id) => id.slice(0, 8);
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return null;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes > 0 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
+}

@@ -1,0 +1,134 @@
+// A picture in, 14 bars out, and for one of them the map of where its score comes from.
+import { ask } from './api.js';
+import { $, attempt, fillFacts, make, number, percent, short, words } from './dom.js';
+import { drawMap, strongest } from './map.js';
+
+let file = null;      // what was chosen
+let shown = null;     // its object URL
+let request = null;   // what is under way, to be dropped when something newer is asked for
+
+async function post(query, signal) {
+  const reply = await ask('POST', `predict${query}`, { body: file, headers: { 'Content-Type': 'image/png' }, signal });
+  return reply.json();
+}
+
+function begin() {
+  request?.abort();
+  request = new AbortController();
+  return request.signal;
+}
+
+function takeMapOff() {
+  $('film-map').hidden = true;
+  $('map-tools').hidden = true;
+  for (const button of $('findings').querySelectorAll('button')) button.setAttribute('aria-pressed', 'false');
+}
+
+function showFilm() {
+  if (shown) URL.revokeObjectURL(shown);
+  shown = URL.createObjectURL(file);
+  $('film-image').src = shown;
+  $('film-image').alt = 'The X-ray that was chosen';
+  $('film-caption').textContent = `${file.name}, ${(file.size / 1024).toFixed(0)} KiB`;
+  $('film').hidden = false;
+}
+
+/** "threshold 0.21, above it · AUROC 0.81": what the model carries, nothing where it carries nothing. */
+function extraOf(finding) {
+  const parts = [];
+  if (finding.threshold !== null) {
+    parts.push(`threshold ${percent(finding.threshold)}, ${finding.positive ? 'above it' : 'below it'}`);
+  }
+  if (finding.auroc !== null) parts.push(`AUROC ${number(finding.auroc, 2)}`);
+  return parts.join(' · ');
+}
+
+function findingButton(finding) {
+  const fill = make('span', { class: 'fill' });
+  fill.style.width = percent(finding.probability).replace(' ', '');
+  const track = make('span', { class: 'track', 'aria-hidden': 'true' }, fill);
+  if (finding.threshold !== null) {
+    const mark = make('span', { class: 'threshold' });
+    mark.style.left = percent(finding.threshold).replace(' ', '');
+    track.append(mark);
+  }
+  const extra = extraOf(finding);
+  return make('button', {
+    type: 'button', class: finding.positive ? 'finding positive' : 'finding', 'aria-pressed': 'false',
+    'data-label': finding.label, 'data-probability': finding.probability, onclick: () => attempt(() => explain(finding.label)),
+  }, make('span', {}, words(finding.label)), track, make('span', { class: 'number' }, percent(finding.probability)),
+  extra ? make('span', { class: 'extra' }, extra) : null);
+}
+
+function showPrediction(prediction) {
+  const { image, model, timing_ms: timing } = prediction;
+  $('findings').replaceChildren(...prediction.findings.map((finding) => make('li', {}, findingButton(finding))));
+  $('warnings').replaceChildren(...prediction.warnings.map((warning) =>
+    make('li', {}, make('strong', {}, `${words(warning.code)}: `), warning.detail)));
+  fillFacts($('facts'), {
+    Model: `${short(model.id)} (${model.architecture})`,
+    'Trained on': model.population === 'findings-only' ? 'pictures with a finding only: on a normal chest these numbers mean little'
+      : words(model.population ?? 'unknown'),
+    Picture: `${image.width} × ${image.height}, ${image.channels} channel${image.channels > 1 ? 's' : ''}, ${image.bit_depth} bit`,
+    Time: `${number(timing.total, 1)} ms: ${['queue', 'decode', 'preprocess', 'forward']
+      .map((part) => `${part} ${number(timing[part], 1)}`).join(', ')}`,
+    Request: prediction.id,
+  });
+  const top = prediction.findings[0];
+  $('predict-status').textContent = `Answered. Highest: ${words(top.label)}, ${percent(top.probability)}.`;
+  $('prediction').hidden = false;
+}
+
+async function predict(chosen) {
+  const signal = begin();
+  file = chosen;
+  takeMapOff();
+  $('prediction').hidden = true;
+  $('predict-status').textContent = 'Asking the server…';
+  showFilm();
+  try {
+    showPrediction(await post('', signal));
+  } catch (error) {
+    $('predict-status').textContent = 'No prediction.';
+    throw error;
+  }
+}
+
+async function explain(label) {
+  const { explanation } = await post(`?explain=${encodeURIComponent(label)}`, begin());
+  for (const button of $('findings').querySelectorAll('button')) {
+    button.setAttribute('aria-pressed', String(button.dataset.label === label));
+  }
+  drawMap($('film-map'), explanation.grid);
+  setOpacity();
+  const { bias, grid, inputs, logit } = explanation;
+  const pixels = grid.flat().reduce((sum, cell) => sum + cell, 0);
+  $('map-title').textContent = `${words(label)}: score ${number(logit, 2)} = ${number(bias, 2)} before any picture` +
+    `${inputs ? `, ${number(inputs, 2)} from the other inputs` : ''}, ${number(pixels, 2)} from the pixels; most ${strongest(grid)}.`;
+  $('map-tools').hidden = false;
+}
+
+function setOpacity() {
+  $('film-map').style.opacity = String($('opacity').value / 100);
+}
+
+function choose(files) {
+  if (files.length > 0) attempt(() => predict(files[0]));
+}
+
+export function startPredict() {
+  const drop = $('drop');
+  $('file').addEventListener('change', () => {
+    choose($('file').files);
+    $('file').value = ''; // the same file again is a choice too
+  });
+  for (const [name, over] of [['dragenter', true], ['dragover', true], ['dragleave', false], ['drop', false]]) {
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.toggle('over', over);
+    });
+  }
+  drop.addEventListener('drop', (event) => choose(event.dataTransfer.files));
+  $('opacity').addEventListener('input', setOpacity);
+  $('map-off').addEventListener('click', takeMapOff);
+}

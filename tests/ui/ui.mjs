@@ -1,0 +1,210 @@
+// The pages in Chromium, as a person uses them: ui.mjs CXRD WORK_FOLDER TAP_FILE CHROMIUM [SCREENSHOTS]
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { startServer } from './server.mjs';
+import { Tap } from './tap.mjs';
+
+const [cxrd, work, tapFile, executablePath, screenshots] = process.argv.slice(2);
+const require = createRequire(path.join(path.resolve(work), 'package.json'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const PATIENCE = 240_000; // ms; a sanitizer build on a busy machine
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+const PHONE = { width: 360, height: 740 };
+
+const tap = new Tap(tapFile);
+const server = await startServer(cxrd);
+const browser = await chromium.launch({ executablePath, args: FLAGS });
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+const page = await context.newPage();
+page.setDefaultTimeout(PATIENCE);
+
+const complaints = [];
+const elsewhere = [];
+page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
+page.on('pageerror', (error) => complaints.push(String(error)));
+page.on('request', (request) => { if (!request.url().startsWith(server.url) && !request.url().startsWith('blob:')) elsewhere.push(request.url()); });
+
+const api = async (target, options) => {
+  const reply = await fetch(server.url + target, options);
+  return reply.json();
+};
+const view = (name) => page.click(`nav a[href="#${name}"]`);
+const shoot = async (name) => { if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true }); };
+
+async function assertAccessible(where, exclude = []) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate((without) => globalThis.axe.run({ include: document, exclude: without },
+    { resultTypes: ['violations'], elementRef: false }), exclude);
+  const serious = violations.filter((violation) => ['serious', 'critical'].includes(violation.impact));
+  assert.deepEqual(serious.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.target).join(' ')}`), [], where);
+}
+
+async function train(fields) {
+  await view('train');
+  await page.waitForSelector('#field-dataset');
+  await page.$eval('#train-form details', (details) => { details.open = true; });
+  for (const [name, value] of Object.entries(fields)) await page.fill(`#field-${name}`, String(value));
+  await page.click('#train-form button[type=submit]');
+}
+
+const ended = (state) => page.waitForSelector(`#job[data-state=${state}]`, { timeout: PATIENCE });
+const QUICK = { dataset: 'phantom', image_size: 64, epochs: 2, batch_size: 16 };
+
+await tap.test('the page comes with its policy and the intended use', async () => {
+  const reply = await page.goto(server.url);
+  assert.match(reply.headers()['content-security-policy'], /default-src 'none'/);
+  assert.match(await page.textContent('#intended-use'), /Research use only\. Not a medical device/);
+  assert.equal(await page.isVisible('#intended-use'), true);
+});
+
+await tap.test('without a model the answer is a sentence', async () => {
+  await page.setInputFiles('#file', server.picture);
+  await page.waitForSelector('#alert:not([hidden])');
+  assert.match(await page.textContent('#alert'), /model/);
+  assert.equal(complaints.length, 1); // the browser's own line on the 503
+  complaints.length = 0;
+});
+
+await tap.test('a wrong field is told beside it', async () => {
+  await train({ ...QUICK, epochs: 5000 });
+  await page.waitForSelector('#fault-epochs');
+  assert.equal(await page.evaluate(() => document.activeElement.name), 'epochs');
+  assert.match(complaints.pop(), /422/);
+});
+
+await tap.test('a training is watched to its end', async () => {
+  await train({ ...QUICK, seed: 1 });
+  await ended('succeeded');
+  assert.equal(await page.locator('#epochs tbody tr').count(), QUICK.epochs);
+  const [{ id }] = (await api('/jobs')).jobs;
+  const record = await api(`/jobs/${id}`);
+  const shown = await page.locator('#epochs tbody tr').last().locator('td').nth(1).textContent();
+  assert.equal(shown, record.epochs.at(-1).val_loss.toFixed(4));
+  const points = await page.evaluate(() => globalThis.Chart.getChart('chart-loss').data.datasets.map((set) => set.data.length));
+  assert.deepEqual(points, [2, 2, 2]);
+  assert.equal(await page.inputValue('#field-seed'), '1');
+  assert.equal(await page.$eval('#job-progress', (bar) => bar.value), 1);
+  await shoot('train');
+  await assertAccessible('the training');
+});
+
+await tap.test('a picture has the probabilities of the API', async () => {
+  await view('predict');
+  await page.setInputFiles('#file', server.picture);
+  await page.waitForSelector('#prediction:not([hidden])');
+  const expected = await api('/predict', { method: 'POST', body: readFileSync(server.picture), headers: { 'Content-Type': 'image/png' } });
+  const shown = await page.$$eval('#findings button', (buttons) => buttons.map((button) => [button.dataset.label,
+    Number(button.dataset.probability), button.querySelector('.number').textContent]));
+  assert.deepEqual(shown, expected.findings.map(({ label, probability }) => [label, probability, `${(probability * 100).toFixed(1)} %`]));
+  assert.match(await page.textContent('#facts'), new RegExp(expected.model.id.slice(0, 8)));
+});
+
+await tap.test('a finding has its map over the picture', async () => {
+  const second = page.locator('#findings button').nth(1);
+  await second.focus();
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#film-map:not([hidden])');
+  assert.equal(await second.getAttribute('aria-pressed'), 'true');
+  const label = await second.getAttribute('data-label');
+  const { explanation } = await api(`/predict?explain=${label}`, { method: 'POST', body: readFileSync(server.picture) });
+  const drawn = await page.$eval('#film-map', (canvas) => {
+    const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    const cells = [...Array(canvas.width * canvas.height).keys()];
+    return { size: [canvas.width, canvas.height], alpha: cells.map((i) => pixels[4 * i + 3]), red: cells.map((i) => pixels[4 * i] > pixels[4 * i + 2]) };
+  });
+  const cells = explanation.grid.flat();
+  assert.deepEqual(drawn.size, [explanation.grid[0].length, explanation.grid.length]);
+  const strongest = cells.map(Math.abs).indexOf(Math.max(...cells.map(Math.abs)));
+  assert.equal(drawn.alpha[strongest], 255);
+  cells.forEach((cell, i) => { if (drawn.alpha[i] > 60) assert.equal(drawn.red[i], cell > 0); });
+  await page.fill('#opacity', '30');
+  assert.equal(await page.$eval('#film-map', (canvas) => canvas.style.opacity), '0.3');
+  const [film, map] = await Promise.all(['#film-image', '#film-map'].map((id) => page.locator(id).boundingBox()));
+  assert.deepEqual(map, film);
+  await page.fill('#opacity', '60');
+  await shoot('predict');
+  await assertAccessible('the prediction');
+});
+
+await tap.test('a broken file is told, and leaves no numbers', async () => {
+  const broken = path.join(server.folder, 'broken.png');
+  writeFileSync(broken, readFileSync(server.picture).subarray(0, 900));
+  await page.setInputFiles('#file', broken);
+  await page.waitForSelector('#alert:not([hidden])');
+  const { detail } = await api('/predict', { method: 'POST', body: readFileSync(broken) });
+  assert.ok((await page.textContent('#alert')).startsWith(detail));
+  assert.equal(await page.isVisible('#prediction'), false);
+  assert.match(complaints.pop(), /400/);
+});
+
+await tap.test('a training is cancelled', async () => {
+  await train({ ...QUICK, epochs: 1000, steps_per_epoch: 100000, seed: 3 });
+  await page.waitForSelector('#job[data-state=running]');
+  await page.click('#job-actions button:has-text("Cancel")');
+  await ended('cancelled');
+});
+
+await tap.test('models are compared, and another one is activated', async () => {
+  await train({ ...QUICK, steps_per_epoch: 0, seed: 2 });
+  await page.waitForSelector('#job[data-state=running]');
+  await ended('succeeded');
+  await view('models');
+  await page.waitForSelector('#model-list tbody tr:nth-child(2)');
+  for (const box of await page.$$('#model-list input[type=checkbox]')) await box.check();
+  assert.equal(await page.isVisible('#comparison'), true);
+  const before = await api('/models');
+  const other = before.models.find((card) => card.id !== before.active).id;
+  await page.click(`[data-model="${other}"] button`);
+  await page.waitForSelector(`[data-model="${other}"][aria-current=true]`);
+  assert.equal((await api('/models')).active, other);
+  await shoot('models');
+  await assertAccessible('the models');
+  if (await page.isVisible('#rollback')) {
+    await page.click('#rollback');
+    await page.waitForSelector(`[data-model="${before.active}"][aria-current=true]`);
+  }
+});
+
+await tap.test('dark, and as wide as a phone: nothing is cut off', async () => {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize(PHONE);
+  for (const name of ['train', 'models', 'predict']) {
+    await view(name);
+    await page.waitForSelector(`#${name}:not([hidden])`);
+    if (name === 'predict') {
+      await page.setInputFiles('#file', server.picture);
+      await page.waitForSelector('#prediction:not([hidden])');
+    }
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${name} is too wide`);
+    await shoot(`${name}-phone-dark`);
+    await assertAccessible(`${name}, dark`);
+  }
+});
+
+await tap.test('the API reference shows every operation', async () => {
+  await page.goto(`${server.url}/docs`);
+  await page.waitForSelector('#getContract');
+  const contract = await api('/ui/openapi.json');
+  const operations = Object.values(contract.paths).flatMap((item) => Object.values(item)).filter((value) => value.operationId);
+  assert.equal(await page.locator('.operation').count(), operations.length);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'it is too wide');
+  if (screenshots) await page.screenshot({ path: path.join(screenshots, 'docs-phone-dark.png') });
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.emulateMedia({ colorScheme: 'light' });
+  if (screenshots) await page.screenshot({ path: path.join(screenshots, 'docs.png') });
+  await assertAccessible('the reference', ['.operation details']); // hundreds, and all made alike
+});
+
+await tap.test('no complaint of the browser, no request to another host', async () => {
+  assert.deepEqual(complaints, []);
+  assert.deepEqual(elsewhere, []);
+});
+
+await browser.close();
+await tap.test('the server ends well', () => server.stop());
+process.exit(tap.failed ? 1 : 0);
