@@ -260,7 +260,7 @@ class Methods(Framing):
 
     def test_options_is_204_with_the_methods(self):
         for target, allow in (('/predict', 'POST, OPTIONS'), ('/models', 'GET, HEAD, POST, OPTIONS'),
-                              ('/jobs/00000000-0000', 'GET, HEAD, OPTIONS'), ('/livez', 'GET, HEAD, OPTIONS')):
+                              ('/jobs/00000000-0000', 'GET, HEAD, DELETE, OPTIONS'), ('/livez', 'GET, HEAD, OPTIONS')):
             with self.subTest(target):
                 reply = client.request(self.server, 'OPTIONS', target)
                 self.assertEqual((reply.status, reply.headers['allow'], reply.body), (204, allow, b''))
