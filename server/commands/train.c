@@ -8,6 +8,7 @@
 #include "cxrd/weights.h"
 
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -49,9 +50,12 @@ static void on_signal(int signal)
 
 /* ---- what the run tells ---- */
 
+enum { BAR = 24 }; /* so that the line fits into 80 columns */
+
 struct display {
-    bool terminal;
-    double drawn; /* when the bar was last drawn */
+    bool terminal; /* standard error is one: it gets the bar */
+    bool person;   /* standard output too: no JSON */
+    double drawn;  /* when the bar was last drawn */
     struct train_config config;
     json_t *record; /* what job.json will hold */
 };
@@ -84,17 +88,25 @@ static void on_step(void *arg, const struct train_progress *p)
 {
     struct display *d = arg;
     const double now = clock_seconds();
-    const int filled = (int)(p->progress * 30);
+    const int filled = (int)(p->progress * BAR);
 
     if (!d->terminal || now - d->drawn < 0.2)
         return;
     d->drawn = now;
     fprintf(stderr, "\r\033[Kepoch %zu  [%.*s%.*s] %3.0f%%  loss %.4f  %.0f images/s", p->epoch, filled,
-            "##############################", 30 - filled, "------------------------------",
-            p->progress * 100, p->loss, p->images_per_s);
+            "########################", BAR - filled, "------------------------", p->progress * 100, p->loss,
+            p->images_per_s);
     if (p->eta_s >= 0)
         fprintf(stderr, "  ETA %d:%02d", (int)p->eta_s / 60, (int)p->eta_s % 60);
     fflush(stderr);
+}
+
+static void tell_epoch(const struct epoch_report *e)
+{
+    fprintf(stderr, "epoch %zu  loss %.4f  validation loss %.4f", e->epoch, e->loss, e->val_loss);
+    if (!isnan(e->val_macro_auroc))
+        fprintf(stderr, "  macro AUROC %.3f", e->val_macro_auroc);
+    fprintf(stderr, "  %.0f images/s  %.0f s\n", e->images_per_s, e->seconds);
 }
 
 static void on_epoch(void *arg, const struct epoch_report *report)
@@ -105,7 +117,9 @@ static void on_epoch(void *arg, const struct epoch_report *report)
 
     if (d->terminal)
         fprintf(stderr, "\r\033[K");
-    if (line)
+    if (d->person)
+        tell_epoch(report);
+    else if (line)
         puts(line);
     fflush(stdout);
     free(line);
@@ -253,7 +267,8 @@ static enum status run(const struct train_options *o, struct display *d, struct 
 static int train(int argc, char **argv)
 {
     struct train_options o = { .threads = cores_available(), .cache_bytes = (size_t)16 << 30 };
-    struct display d = { .terminal = isatty(STDERR_FILENO) };
+    struct display d = { .terminal = isatty(STDERR_FILENO),
+                         .person = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) };
     struct train_result result = { 0 };
     struct error err = { 0 };
     size_t n_arguments;
@@ -273,6 +288,8 @@ static int train(int argc, char **argv)
         st = error_set(&err, ST_INVALID, "'init' names a model of a server: give a file with --init instead");
     if (st == ST_OK)
         st = run(&o, &d, &result, &err);
+    if (d.terminal)
+        fprintf(stderr, "\r\033[K"); /* what is said now must not stand behind the bar */
     if (st == ST_OK && result.model)
         fprintf(stderr, "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %.3f\n",
                 result.kept_epoch, result.validation_loss, result.baseline.loss,

@@ -2,6 +2,8 @@
 import csv
 import json
 import os
+import pty
+import re
 import unittest
 
 from support import client, dataset, picture, program
@@ -213,6 +215,48 @@ class Train(Case):
         self.addCleanup(server.stop)
         import_model(server, dataset.weights())
         self.assertEqual(client.post(server, '/predict', picture.noise(1)).status, 200)
+
+
+class Terminal(Case):
+    """`cxrd train` where a person watches: a line that is drawn over and over, and stays within 80 columns."""
+
+    def run_in_terminal(self, *arguments):
+        """All that it writes to a terminal, and its exit status."""
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execve(program.BINARY, [program.BINARY, 'train', *arguments], program.environment())
+        written = b''
+        while True:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:  # how a terminal says that nobody is there any more
+                break
+            if not part:
+                break
+            written += part
+        os.close(terminal)
+        return written.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def test_it_sees_a_bar_with_an_eta_and_no_json(self):
+        text, status = self.run_in_terminal('--datasets', dataset.tiny(), '--out', program.new_folder('out'), '--set',
+                                            f'image_size={dataset.SIZE}', '--set', 'epochs=2', '--set', 'steps_per_epoch=60',
+                                            '--set', 'batch_size=8')
+        self.assertEqual(status, 0, text)
+        self.assertNotIn('{', text)
+        drawn = re.findall(r'\r\x1b\[K(epoch [^\r\n]*)', text)
+        bars = [line for line in drawn if '[' in line]
+        self.assertGreater(len(bars), 1)
+        for bar in bars:
+            self.assertRegex(bar, r'^epoch \d+  \[#*-*\] +\d+%  loss \d+\.\d{4}  \d+ images/s(  ETA \d+:\d\d)?$')
+            self.assertLess(len(bar), 80)
+            self.assertEqual(bar.index(']') - bar.index('['), 25)
+        percents = [int(re.search(r'(\d+)%', bar)[1]) for bar in bars]
+        self.assertEqual(percents, sorted(percents))
+        self.assertTrue(any('ETA' in bar for bar in bars))
+        # what stays: whole lines, none behind what is left of a bar
+        stays = [line.split('\x1b[K')[-1] for line in text.split('\r\n')]
+        self.assertEqual([line[:7] for line in stays if line.startswith('epoch')], ['epoch 1', 'epoch 2', stays[-2][:7]])
+        self.assertRegex(stays[-2], r'^epoch \d kept: ')
 
 
 class Phantom(Case):

@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from support import client, dataset, program
+from support import client, dataset, program, proxy
 from support.case import LONG, NOTHING, QUICK, Case, ServerCase, job_of, submit, wait_state, wait_training
 from support.events import Stream, milestones, parse
 
@@ -258,6 +258,61 @@ class Readers(Case):
         self.assertGreater(rest[0].id, seen[-1].id)
         with Stream(server.address, job) as stream:
             self.assertEqual(stream.rest(), milestones(seen) + rest)
+
+
+@unittest.skipUnless(proxy.NGINX, 'nginx is not installed')
+class ThroughNginx(ServerCase):
+    """The shipped configuration, and nginx as it is by default: HTTP/1.0 to us, and answers collected in buffers, which
+    X-Accel-Buffering tells it not to do with these."""
+
+    with_data = True
+
+    def nginx(self):
+        default = ('location /default/ { proxy_pass http://cxrd/; proxy_http_version 1.0; proxy_buffering on; '
+                   'proxy_buffers 8 8k; }')
+        one = proxy.Proxy(self.server.address, extra=default)
+        self.addCleanup(one.stop)
+        return one
+
+    def watch(self, prefix):
+        """Steps come while they happen: one after another, and the job is further each time."""
+        one = self.nginx()
+        job = submit(self.server, LONG)
+        with Stream(one.address, job, prefix=prefix) as stream:
+            self.assertEqual(stream.headers['content-type'], 'text/event-stream')
+            first = stream.until(lambda e: e.name == 'step')
+            begun = time.monotonic()
+            for _ in range(4):
+                step = stream.until(lambda e: e.name == 'step')
+                self.assertGreaterEqual(job_of(self.server, job)['current']['step'], step.data['step'])
+            self.assertGreater(time.monotonic() - begun, 0.7)  # four pauses, not one lump
+            self.assertGreater(step.data['step'], first.data['step'])
+            client.post(self.server, f'/jobs/{job}/cancel')
+            self.assertEqual(stream.rest()[-1].data['state'], 'cancelled')
+
+    def test_steps_come_as_they_happen(self):
+        self.watch('')
+
+    def test_steps_come_as_they_happen_through_a_default_nginx(self):
+        self.watch('/default')
+
+    def test_a_reader_resumes_after_a_cut_without_loss(self):
+        """nginx is ended in the middle of the stream, twice."""
+        job = submit(self.server, {**EPOCHS, 'epochs': 12})
+        seen, last = [], None
+        for stop in (2, 5, None):
+            one = self.nginx()
+            with Stream(one.address, job, last) as stream:
+                for event in stream.read():
+                    seen.append(event)
+                    last = event.id
+                    if stop and event.name == 'epoch' and event.data['epoch'] >= stop:
+                        break
+                if stop:
+                    one.stop()
+        with Stream(self.server.address, job) as stream:
+            self.assertEqual(milestones(seen), stream.rest())
+        self.assertEqual(story(seen)[-1], ('state', 'succeeded'))
 
 
 if __name__ == '__main__':
