@@ -14,10 +14,12 @@ struct image {
     uint8_t *grey;        /* [height][width], owned; NULL when empty */
     unsigned channels,
         bit_depth; /* of the file: 1 (grey or palette), 2 (with alpha), 3 or 4; 1, 2, 4, 8 or 16 */
+    double
+        colour; /* the part of the pixels that are not grey: whose channels differ by more than 16 of 255 */
 };
-#define IMAGE_INIT       \
-    {                    \
-        0, 0, NULL, 0, 0 \
+#define IMAGE_INIT          \
+    {                       \
+        0, 0, NULL, 0, 0, 0 \
     }
 
 /* Checked against the file's header before anything is allocated by it. */

@@ -5,6 +5,7 @@
 #define CXRD_MODEL_H
 
 #include "cxrd/calibration.h"
+#include "cxrd/input_gate.h"
 #include "cxrd/inputs.h"
 #include "cxrd/labels.h"
 #include "cxrd/network.h"
@@ -33,6 +34,9 @@ const struct network *model_network(const struct model *m);
 const struct preprocess *model_preprocess(const struct model *m);
 const float *model_params(const struct model *m);
 const json_t *model_notes(const struct model *m); /* an object, maybe empty */
+
+/* What its training pictures looked like, as its notes say (GATE_KEY); NULL: they do not say. */
+const struct input_gate *model_gate(const struct model *m);
 
 const struct calibration *model_calibration(const struct model *m);
 const struct operating_points *model_operating(const struct model *m); /* OPERATING_NONE without any */

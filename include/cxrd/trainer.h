@@ -6,6 +6,7 @@
 #define CXRD_TRAINER_H
 
 #include "cxrd/buf.h"
+#include "cxrd/input_gate.h"
 #include "cxrd/model.h"
 #include "cxrd/operating_points.h"
 #include "cxrd/pool.h"
@@ -65,6 +66,13 @@ struct evaluation {
     struct finding_report findings[N_LABELS];
 };
 
+/* The input gate on validation pictures as they are: every warning is a false alarm. */
+struct gate_report {
+    size_t rows; /* pictures that were tried; 0: the model has no gate */
+    double threshold;
+    size_t warned, by_code[N_GATE_CODES];
+};
+
 /* The sets of rows that a trained model is scored on. */
 enum { SCORED_VALIDATION, SCORED_TEST, SCORED_NO_FINDING, N_SCORED };
 extern const char *const SCORED_NAMES[N_SCORED]; /* "validation", "test", "no_finding" */
@@ -87,6 +95,7 @@ struct train_result {
         calibration_loss_after;        /* on validation rows; after: that the fit has not seen */
     struct operating_points operating; /* chosen on validation */
     struct evaluation evaluation[N_SCORED];
+    struct gate_report gate;
     enum rival rival;                   /* with "if_better", of the observer's rival: */
     struct evaluation rival_evaluation; /* on the validation rows that evaluation[] has, if it was scored */
     struct buf scores_csv[N_SCORED];    /* header and a line a row, in table order */

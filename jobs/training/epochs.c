@@ -60,6 +60,8 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     if (notes && inputs)
         json_object_set_new(notes, "inputs", json_string(inputs));
     free(inputs);
+    if (notes && r->gate)
+        json_object_set_new(notes, GATE_KEY, gate_text(r->gate));
     st = model_new(&r->net, &r->pre, params, notes, ret_model, r->err);
     free(params);
     return st;

@@ -100,5 +100,7 @@ enum status run_evaluate(struct run *r)
         st = evaluate_set(r, SCORED_TEST, &r->split.part[TEST]);
     if (st == ST_OK)
         st = evaluate_set(r, SCORED_NO_FINDING, &r->normal);
+    if (st == ST_OK)
+        st = run_gate_try(r);
     return st == ST_OK ? run_annotate(r) : st;
 }

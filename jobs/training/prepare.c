@@ -166,5 +166,8 @@ enum status run_prepare(struct run *r)
         return error_nomem(r->err);
     weights_begin(r);
     r->result->epochs = calloc((size_t)r->config->epochs, sizeof *r->result->epochs);
-    return r->result->epochs ? go_on(r) : error_nomem(r->err);
+    if (!r->result->epochs)
+        return error_nomem(r->err);
+    st = run_gate_fit(r);
+    return st == ST_OK ? go_on(r) : st;
 }

@@ -143,10 +143,29 @@ json_t *calibration_json(const struct train_result *r)
                      number_or_null(r->calibration_loss_after));
 }
 
+/* What the gate can say of pictures whose files are not looked at. */
+static json_t *gate_json(const struct gate_report *g)
+{
+    static const enum gate_code TRIED[] = { GATE_INVERTED, GATE_NEARLY_CONSTANT, GATE_UNLIKE_TRAINING };
+    json_t *by_code;
+
+    if (g->rows == 0)
+        return json_null();
+    by_code = json_object();
+    for (size_t i = 0; i < sizeof TRIED / sizeof TRIED[0]; i++)
+        json_object_set_new(by_code, GATE_CODES[TRIED[i]], count(g->by_code[TRIED[i]]));
+    return json_pack("{s:o,s:f,s:o,s:f,s:o}", "rows", count(g->rows), "threshold", g->threshold,
+                     "false_alarms", count(g->warned), "false_alarm_rate",
+                     (double)g->warned / (double)g->rows, "by_code", by_code);
+}
+
 json_t *evaluation_json(const struct train_result *r)
 {
-    return json_pack("{s:o,s:o,s:o}", "validation", split_evaluation_json(&r->evaluation[SCORED_VALIDATION]),
-                     "test", split_evaluation_json(&r->evaluation[SCORED_TEST]), "no_finding",
+    json_t *validation = split_evaluation_json(&r->evaluation[SCORED_VALIDATION]);
+
+    json_object_set_new(validation, "input_gate", gate_json(&r->gate));
+    return json_pack("{s:o,s:o,s:o}", "validation", validation, "test",
+                     split_evaluation_json(&r->evaluation[SCORED_TEST]), "no_finding",
                      normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING]));
 }
 

@@ -63,6 +63,7 @@ struct run {
     struct running sums; /* of the present epoch */
     double best_loss;
     struct scores kept_validation; /* of the kept model */
+    struct input_gate *gate;       /* of the training pictures, owned; NULL: too few of them */
 };
 
 /* ---- the phases; each leaves *r as the next one needs it ---- */
@@ -76,6 +77,8 @@ MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows 
 MUST_USE enum status run_step(struct run *r, struct running *e);
 
 /* ---- what several of them use ---- */
+MUST_USE enum status run_gate_fit(struct run *r); /* r->gate */
+MUST_USE enum status run_gate_try(struct run *r); /* on validation pictures: result->gate */
 bool run_cancelled(const struct run *r);
 MUST_USE enum status run_check_cancelled(const struct run *r); /* ST_CANCELLED */
 void run_tell_progress(struct run *r);

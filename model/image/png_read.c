@@ -30,7 +30,9 @@ struct reader {
     bool palette;         /* samples are indices into grey_of */
     unsigned n_palette;   /* entries the file has */
     uint8_t grey_of[256]; /* palette index -> grey */
-    char message[128];    /* libpng's, when it gives up */
+    bool is_coloured[256];
+    size_t coloured;   /* pixels that are not grey, so far */
+    char message[128]; /* libpng's, when it gives up */
 };
 
 static unsigned channels_of(uint8_t colour_type)
@@ -158,6 +160,15 @@ static uint8_t luma(unsigned red, unsigned green, unsigned blue)
     return (uint8_t)((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16);
 }
 
+enum { MOST_GREY = 16 }; /* how far the channels of a pixel that counts as grey may lie apart */
+
+static bool is_coloured(uint8_t red, uint8_t green, uint8_t blue)
+{
+    const uint8_t most = red > green ? red : green, least = red < green ? red : green;
+
+    return (most > blue ? most : blue) - (least < blue ? least : blue) > MOST_GREY;
+}
+
 /* One grey value for each palette entry, so that the picture itself is a table look-up. */
 static void palette_load(struct reader *r)
 {
@@ -170,9 +181,11 @@ static void palette_load(struct reader *r)
     r->n_palette = (unsigned)n_colours;
     for (int i = 0; i < n_colours && i < 256; i++) {
         const unsigned alpha = i < n_alphas ? alphas[i] : 255;
+        const uint8_t red = over_black(colours[i].red, alpha), green = over_black(colours[i].green, alpha);
+        const uint8_t blue = over_black(colours[i].blue, alpha);
 
-        r->grey_of[i] = luma(over_black(colours[i].red, alpha), over_black(colours[i].green, alpha),
-                             over_black(colours[i].blue, alpha));
+        r->grey_of[i] = luma(red, green, blue);
+        r->is_coloured[i] = is_coloured(red, green, blue);
     }
 }
 
@@ -192,12 +205,14 @@ static void row_look_up(struct reader *r, const uint8_t *row, uint8_t *grey)
         if (row[x] >= r->n_palette)
             png_error(r->png, "a pixel's palette index has no entry");
         grey[x] = r->grey_of[row[x]];
+        r->coloured += r->is_coloured[row[x]];
     }
 }
 
 static void row_to_grey(struct reader *r, uint8_t *row, uint8_t *grey)
 {
     const size_t width = r->img.width;
+    size_t coloured = 0;
 
     if (r->wide)
         row_narrow(row, width * r->channels);
@@ -212,15 +227,22 @@ static void row_to_grey(struct reader *r, uint8_t *row, uint8_t *grey)
             grey[x] = over_black(row[0], row[1]);
         break;
     case 3:
-        for (size_t x = 0; x < width; x++, row += 3)
+        for (size_t x = 0; x < width; x++, row += 3) {
             grey[x] = luma(row[0], row[1], row[2]);
+            coloured += is_coloured(row[0], row[1], row[2]);
+        }
         break;
     default:
-        for (size_t x = 0; x < width; x++, row += 4)
-            grey[x] =
-                luma(over_black(row[0], row[3]), over_black(row[1], row[3]), over_black(row[2], row[3]));
+        for (size_t x = 0; x < width; x++, row += 4) {
+            const uint8_t red = over_black(row[0], row[3]), green = over_black(row[1], row[3]);
+            const uint8_t blue = over_black(row[2], row[3]);
+
+            grey[x] = luma(red, green, blue);
+            coloured += is_coloured(red, green, blue);
+        }
         break;
     }
+    r->coloured += coloured;
 }
 
 /* Read up to the pixels and settle how rows will arrive: 8 or 16 bit samples, tRNS as an alpha channel, palettes
@@ -266,6 +288,7 @@ static void pixels_read(struct reader *r, int passes)
                 row_to_grey(r, row, r->img.grey + y * r->img.width);
         }
     png_read_end(r->png, NULL);
+    r->img.colour = (double)r->coloured / ((double)r->img.width * (double)r->img.height);
 }
 
 /* The one function that libpng may jump back into: it has no locals. */

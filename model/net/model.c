@@ -18,6 +18,7 @@ struct model {
     struct calibration calibration;
     struct operating_points operating;
     struct inputs inputs;
+    struct input_gate *gate; /* of the notes; NULL: none */
     json_t *notes;
 };
 
@@ -70,6 +71,17 @@ static enum status inputs_of(const struct network *net, const json_t *notes, str
     return st;
 }
 
+/* The notes' input gate, if they have one. */
+static enum status gate_read(struct model *m, struct error *err)
+{
+    const char *text = json_string_value(json_object_get(m->notes, GATE_KEY));
+
+    if (!text)
+        return ST_OK;
+    m->gate = malloc(sizeof *m->gate);
+    return m->gate ? gate_parse(text, m->gate, err) : error_nomem(err);
+}
+
 enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                       json_t *notes, struct model **ret_model, struct error *err)
 {
@@ -102,6 +114,9 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
         st = error_nomem(err);
         goto out;
     }
+    st = gate_read(m, err);
+    if (st != ST_OK)
+        goto out;
     if (plan_make(net, kernels(), &m->plan) != ST_OK) {
         st = error_set(err, ST_INVALID, "the architecture '%s' cannot be run here", net->architecture);
         goto out;
@@ -131,6 +146,7 @@ void model_unref(struct model *m)
     if (!m || atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) != 1)
         return;
     json_decref(m->notes);
+    free(m->gate);
     prepared_release(&m->prepared);
     free(m->params);
     free(m);
@@ -143,6 +159,7 @@ const json_t *model_notes(const struct model *m) { return m->notes; }
 const struct calibration *model_calibration(const struct model *m) { return &m->calibration; }
 const struct operating_points *model_operating(const struct model *m) { return &m->operating; }
 const struct inputs *model_inputs(const struct model *m) { return &m->inputs; }
+const struct input_gate *model_gate(const struct model *m) { return m->gate; }
 const struct plan *model_plan(const struct model *m) { return &m->plan; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 

@@ -57,8 +57,22 @@ static enum status score(struct app *app, const void *bytes, size_t n, int expla
     return st;
 }
 
-enum status answer_make(struct app *app, const struct http_request *req, int explain, struct answer *ret,
-                        struct error *err)
+/* Refuse the picture for what the gate says of it, each reason an entry of the problem's errors. */
+static enum status refuse(const struct gate_warnings *w, struct http_response *res, struct error *err)
+{
+    char codes[128];
+
+    warning_codes(w, codes, sizeof codes);
+    res->errors = json_array();
+    for (size_t i = 0; i < w->n; i++)
+        json_array_append_new(res->errors,
+                              json_pack("{s:s,s:o}", "field", "image", "detail",
+                                        json_sprintf("%s: %s", GATE_CODES[w->codes[i]], w->details[i])));
+    return error_set(err, ST_UNUSABLE, "this is not a picture that the model can be asked about: %s", codes);
+}
+
+enum status answer_make(struct app *app, const struct http_request *req, struct http_response *res,
+                        int explain, struct answer *ret, struct error *err)
 {
     const double begun = clock_seconds();
     const void *bytes = NULL;
@@ -74,6 +88,8 @@ enum status answer_make(struct app *app, const struct http_request *req, int exp
     if (!ret->model)
         return error_set(err, ST_BUSY, "no model is active yet: train one, or import one and activate it");
     st = score(app, bytes, n, explain, &values, ret, err);
+    if (st == ST_OK && app->reject_inputs && ret->prediction.warnings.n > 0)
+        st = refuse(&ret->prediction.warnings, res, err);
     ret->prediction.timing.queue = (begun - req->received) * 1e3;
     ret->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
     return st;

@@ -9,7 +9,7 @@
 
 /* The legend's sentences. */
 struct legend {
-    char finding[128], map[256];
+    char finding[128], map[256], warnings[160];
 };
 
 static void legend_write(const struct prediction *p, struct legend *ret)
@@ -23,6 +23,12 @@ static void legend_write(const struct prediction *p, struct legend *ret)
              "%s: probability %.3f, logit %+.2f = bias %+.2f, inputs %+.2f, "
              "picture %+.2f",
              LABELS[e->label], (double)p->probability[e->label], e->logit, e->bias, e->inputs, picture);
+    if (p->warnings.n > 0) {
+        char codes[128];
+
+        warning_codes(&p->warnings, codes, sizeof codes);
+        snprintf(ret->warnings, sizeof ret->warnings, "Warnings: %s.", codes);
+    }
     snprintf(ret->map, sizeof ret->map,
              "Colour: what each of %zu x %zu parts of the picture adds to the logit (red) or takes from it "
              "(blue).",
@@ -32,12 +38,12 @@ static void legend_write(const struct prediction *p, struct legend *ret)
 enum status prediction_heatmap(const struct image *img, const struct prediction *p, struct buf *out,
                                struct error *err)
 {
-    struct legend legend;
+    struct legend legend = { 0 };
     const struct heatmap h = { .xray = img,
                                .rows = p->explanation.rows,
                                .columns = p->explanation.columns,
                                .map = p->explanation.grid,
-                               .lines = { legend.finding, legend.map, INTENDED_USE } };
+                               .lines = { legend.finding, legend.map, legend.warnings, INTENDED_USE } };
 
     legend_write(p, &legend);
     return heatmap_png(&h, out, err);
@@ -57,7 +63,7 @@ enum status heatmap_post(struct app *app, const struct http_request *req, struct
                        "/predict/heatmap?label=%s",
                        LABELS[0]);
     if (st == ST_OK)
-        st = answer_make(app, req, label, &a, err);
+        st = answer_make(app, req, res, label, &a, err);
     answer_note(&a, res);
     if (st == ST_OK)
         st = prediction_heatmap(&a.image, &a.prediction, &res->body, err);

@@ -13,7 +13,7 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
 
     http_header_add(res, "Cache-Control", "no-store"); /* of refusals too */
     if (st == ST_OK)
-        st = answer_make(app, req, explain, &a, err);
+        st = answer_make(app, req, res, explain, &a, err);
     answer_note(&a, res);
     if (st == ST_OK) {
         reply = prediction_json(a.model, req->request_id, &a.prediction);

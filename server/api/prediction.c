@@ -5,6 +5,7 @@
 #include "patient.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,11 +24,13 @@ static enum status score(const struct model *m, struct session *s, struct team *
     const size_t plane = pre->size * pre->size;
     uint8_t *grey = malloc(plane);
     float *x = malloc(plane * sizeof *x), logits[N_LABELS], beside[N_LABELS];
-    double mark = clock_seconds();
+    double mark = clock_seconds(), stats[GATE_STATS];
     enum status st = grey && x ? ST_OK : ST_NOMEM;
 
     if (st == ST_OK) {
         preprocess_resize(img, pre, grey);
+        gate_stats(grey, pre->size, stats);
+        gate_check(img, stats, pre->size, model_gate(m), &p->warnings);
         preprocess_scale(grey, plane, pre, x);
         p->timing.preprocess = milliseconds_since(&mark);
         st = team_run(team, s, m, x, logits);
@@ -109,9 +112,28 @@ static json_t *timing_json(const struct prediction_timing *t)
                      t->preprocess, "forward", t->forward, "total", t->total);
 }
 
+void warning_codes(const struct gate_warnings *w, char *ret, size_t size)
+{
+    size_t n = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < w->n && n < size; i++)
+        n += (size_t)snprintf(ret + n, size - n, "%s%s", i ? ", " : "", GATE_CODES[w->codes[i]]);
+}
+
+static json_t *warnings_json(const struct gate_warnings *w)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < w->n; i++)
+        json_array_append_new(
+            list, json_pack("{s:s,s:s}", "code", GATE_CODES[w->codes[i]], "detail", w->details[i]));
+    return list;
+}
+
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
-    json_t *probabilities = json_object(), *warnings = json_array();
+    json_t *probabilities = json_object(), *warnings = warnings_json(&p->warnings);
 
     patient_warnings(m->model, &p->values, warnings);
     for (size_t i = 0; i < N_LABELS; i++)

@@ -17,6 +17,7 @@ struct prediction {
     unsigned channels, bit_depth;
     struct prediction_timing timing;
     struct input_values values;
+    struct gate_warnings warnings;
     bool explained;
     struct explanation explanation;
 };
@@ -34,6 +35,9 @@ MUST_USE enum status predict_image(const struct model *m, struct session *s, str
 /* The contract's reply, a new reference; NULL without memory.
  *   id  of the request */
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p);
+
+/* "inverted, too_small": the codes of the warnings, "" where there are none. */
+void warning_codes(const struct gate_warnings *w, char *ret, size_t size);
 
 /* Its `explanation`, likewise. */
 json_t *explanation_json(const struct explanation *e);

@@ -186,7 +186,7 @@ static void print_finding(const json_t *finding)
 static void print_reply(const char *picture, const json_t *reply, bool as_json)
 {
     size_t i;
-    json_t *finding;
+    json_t *finding, *warning;
 
     if (as_json) {
         char *text = json_dumps(reply, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -199,6 +199,9 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
     printf("%s\n", picture);
     json_array_foreach (json_object_get(reply, "findings"), i, finding)
         print_finding(finding);
+    json_array_foreach (json_object_get(reply, "warnings"), i, warning)
+        printf("  warning, %s: %s\n", json_string_value(json_object_get(warning, "code")),
+               json_string_value(json_object_get(warning, "detail")));
     if (json_object_get(reply, "explanation"))
         print_explanation(json_object_get(reply, "explanation"));
 }

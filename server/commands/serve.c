@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 struct serve_options {
-    const char *listen, *state, *datasets, *log_level, *keys, *hosts, *cors_origins, *audit, *base_path,
-        *tls_cert, *tls_key;
+    const char *listen, *state, *datasets, *log_level, *input_policy, *keys, *hosts, *cors_origins, *audit,
+        *base_path, *tls_cert, *tls_key;
     size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
         event_readers, event_ping, keep_models;
     bool insecure;
@@ -70,6 +70,8 @@ static const struct option OPTIONS[] = {
       "connections that may read a job's events at a time (32)", 1, 1024 },
     { "event-ping", OPTION_COUNT, AT(event_ping), "SECONDS",
       "silence after which a reader of events gets a comment, so that proxies stay (15)", 1, 3600 },
+    { "input-policy", OPTION_TEXT, AT(input_policy), "warn|reject",
+      "what becomes of pictures that are no radiograph like those of the training (warn)" },
     { "log-level", OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn, error or off (info)" },
     { "insecure", OPTION_FLAG, AT(insecure), NULL,
       "allow an address other than loopback, for anyone who reaches it" },
@@ -91,6 +93,9 @@ static enum status check_options(const struct serve_options *o, struct error *er
         return error_set(err, ST_INVALID, "--log-level must be debug, info, warn, error or off, not '%.32s'",
                          o->log_level);
     log_set_level(level);
+    if (strcmp(o->input_policy, "warn") != 0 && strcmp(o->input_policy, "reject") != 0)
+        return error_set(err, ST_INVALID, "--input-policy must be warn or reject, not '%.32s'",
+                         o->input_policy);
     if (*o->base_path &&
         (o->base_path[0] != '/' || o->base_path[strlen(o->base_path) - 1] == '/' ||
          strlen(o->base_path) > 100 || strspn(o->base_path, PATH_CHARACTERS) != strlen(o->base_path)))
@@ -138,6 +143,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
 
     snprintf(database, sizeof database, "%s/cxrd.db", o->state);
     app->limits = IMAGE_LIMITS;
+    app->reject_inputs = strcmp(o->input_policy, "reject") == 0;
     app->max_upload = o->max_upload;
     app->predict_queue = o->queue;
     app->job_queue = o->job_queue;
@@ -259,6 +265,7 @@ static int serve(int argc, char **argv)
     struct serve_options o = { .listen = "127.0.0.1:8080",
                                .state = "state",
                                .log_level = "info",
+                               .input_policy = "warn",
                                .base_path = "",
                                .audit_bytes = 64 << 20,
                                .threads = cores_available(),

@@ -43,7 +43,7 @@ class Program(Case):
 
     def test_the_contracts_options_are_there(self):
         options = {'serve': ('listen', 'state', 'datasets', 'threads', 'queue', 'job-queue', 'max-upload', 'log-level',
-                             'insecure'),
+                             'insecure', 'input-policy'),
                    'train': ('datasets', 'dataset', 'out', 'config', 'set'), 'predict': ('weights', 'url', 'explain', 'heatmap', 'json'),
                    'phantom': ('out', 'images', 'size', 'seed', 'rates'), 'health': ('ready',)}
         for command, names in options.items():

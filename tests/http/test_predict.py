@@ -15,10 +15,10 @@ class ThePrediction(ServerCase):
     with_model = True
 
     def test_has_the_contracts_shape(self):
-        prediction = self.assert_prediction(self.predict(picture.noise(1, 80, 60)))
+        prediction = self.assert_prediction(self.predict(picture.noise(1, 80, 64)))
         self.assertEqual(list(prediction), ['id', 'model', 'probabilities', 'findings', 'image', 'warnings',
                                             'timing_ms', 'intended_use'])
-        self.assertEqual(prediction['image'], {'width': 80, 'height': 60, 'channels': 1, 'bit_depth': 8})
+        self.assertEqual(prediction['image'], {'width': 80, 'height': 64, 'channels': 1, 'bit_depth': 8})
         self.assertEqual(prediction['warnings'], [])
         self.assertEqual(set(prediction['timing_ms']), {'queue', 'decode', 'preprocess', 'forward', 'total'})
         self.assertTrue(all(ms >= 0 for ms in prediction['timing_ms'].values()))
