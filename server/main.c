@@ -9,7 +9,7 @@
 
 static const struct command *const COMMANDS[] = { &COMMAND_SERVE,   &COMMAND_TRAIN,  &COMMAND_PREDICT,
                                                   &COMMAND_PHANTOM, &COMMAND_HEALTH, &COMMAND_KEY,
-                                                  &COMMAND_AUDIT };
+                                                  &COMMAND_AUDIT,   &COMMAND_INSPECT };
 enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
@@ -40,7 +40,10 @@ static void print_help(FILE *to)
     fprintf(to, "cxrd - chest X-rays to 14 findings, and the training that gets there\n\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  cxrd %-8s  %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
-    fprintf(to, "  cxrd --version\n\nEach has --help. %s\n", INTENDED_USE);
+    fprintf(to,
+            "  cxrd --version\n  cxrd --man        the manual page: cxrd --man | man -l -\n\nEach has "
+            "--help. %s\n",
+            INTENDED_USE);
 }
 
 int main(int argc, char **argv)
@@ -49,6 +52,10 @@ int main(int argc, char **argv)
 
     if (strcmp(name, "--version") == 0) {
         print_version();
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "--man") == 0) {
+        manual_print(COMMANDS, N_COMMANDS);
         return EXIT_DONE;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {

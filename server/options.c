@@ -69,7 +69,7 @@ static enum status set_option(const struct option *o, const char *text, void *in
     return ST_INVALID;
 }
 
-static void environment_name(const char *option, char name[64])
+void option_environment(const char *option, char name[64])
 {
     int n = snprintf(name, 64, "CXRD_%s", option);
 
@@ -83,7 +83,7 @@ static enum status read_environment(const struct command *c, void *into, struct 
         char name[64];
         const char *text;
 
-        environment_name(c->options[i].name, name);
+        option_environment(c->options[i].name, name);
         text = getenv(name);
         if (text && *text) {
             const enum status st = set_option(&c->options[i], text, into, err);
@@ -158,7 +158,7 @@ void options_help(const struct command *c)
         const struct option *o = &c->options[i];
         char name[64], left[96];
 
-        environment_name(o->name, name);
+        option_environment(o->name, name);
         snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
         printf("  %-26s %s\n  %-26s [%s]\n", left, o->help, "", name);
     }

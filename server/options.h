@@ -48,4 +48,7 @@ MUST_USE enum status options_parse(const struct command *command, int argc, char
 
 void options_help(const struct command *command);
 
+/* "max-upload" -> "CXRD_MAX_UPLOAD". */
+void option_environment(const char *name, char ret[64]);
+
 #endif

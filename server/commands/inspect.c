@@ -1,0 +1,85 @@
+/* server/commands/inspect.c - cxrd inspect: what a weights file says of itself, once it has been checked whole. */
+#include "commands.h"
+#include "cxrd/digest.h"
+#include "cxrd/file.h"
+#include "cxrd/safetensors.h"
+#include "cxrd/weights.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_model(const struct model *m, size_t n_bytes, const char *sha256)
+{
+    const struct preprocess *p = model_preprocess(m);
+
+    printf("parameters  %zu\n", model_network(m)->n_params);
+    printf("input       %zu x %zu, %s, (grey - %g) / %g\n", p->size, p->size, resize_name(p->resize),
+           (double)p->mean, (double)p->std);
+    printf("bytes       %zu\nsha256      %s\n", n_bytes, sha256);
+}
+
+static void print_tensors(const struct array_file *f)
+{
+    printf("\ntensors, float32:\n");
+    for (size_t i = 0; i < f->n; i++) {
+        const struct array *a = &f->arrays[i];
+
+        printf("  %-20s [", a->name);
+        for (size_t d = 0; d < a->rank; d++)
+            printf("%s%zu", d ? ", " : "", a->dims[d]);
+        printf("]\n");
+    }
+}
+
+/* Its metadata: provenance, metrics, operating points, whatever its maker wrote. All of it are strings. */
+static void print_metadata(const json_t *metadata)
+{
+    const char *name;
+    const json_t *value;
+
+    printf("\nmetadata:\n");
+    if (json_object_size(metadata) == 0)
+        printf("  none: it is read as cnn4, 256, nearest, mean 0, std 1\n");
+    json_object_foreach ((json_t *)metadata, name, value) /* only reads */
+        printf("  %-18s %s\n", name, json_string_value(value));
+}
+
+static int inspect(int argc, char **argv)
+{
+    struct error err = { 0 };
+    struct file_bytes file = { 0 };
+    struct array_file arrays = { 0 };
+    struct model *m = NULL;
+    char sha256[DIGEST_TEXT_SIZE];
+    size_t n_paths;
+    int exit_status;
+    enum status st;
+
+    if (!command_begin(&COMMAND_INSPECT, argc, argv, NULL, &n_paths, &exit_status))
+        return exit_status;
+    if (n_paths != 1) {
+        fprintf(stderr, "cxrd inspect: give one weights file\n");
+        return EXIT_USAGE;
+    }
+    st = file_read(argv[1], WEIGHTS_MAX_BYTES, &file, &err);
+    if (st == ST_OK)
+        st = weights_read(file.data, file.size, &m, &err);
+    if (st == ST_OK)
+        st = array_file_read(file.data, file.size, &arrays, &err);
+    if (st == ST_OK)
+        st = digest_bytes(file.data, file.size, sha256);
+    if (st == ST_OK) {
+        print_model(m, file.size, sha256);
+        print_tensors(&arrays);
+        print_metadata(arrays.metadata);
+    }
+    array_file_release(&arrays);
+    model_unref(m);
+    file_bytes_release(&file);
+    return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_INSPECT, &err);
+}
+
+const struct command COMMAND_INSPECT = {
+    "inspect", "WEIGHTS", "what a weights file holds: shapes, metrics, where it comes from", NULL, 0,
+    inspect,   1,
+};

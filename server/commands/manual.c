@@ -1,0 +1,54 @@
+/* server/commands/manual.c - the manual page, from the tables that --help reads: one text, so that none grows stale. */
+#include "commands.h"
+
+#include "cxrd/labels.h"
+#include "cxrd/version.h"
+
+#include <stdio.h>
+
+/* Text as roff wants it: '-' is a minus as typed, a dot at the beginning no request. */
+static void put(const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        printf("\\&");
+    for (; *text; text++) {
+        if (*text == '-' || *text == '\\')
+            putchar('\\');
+        putchar(*text);
+    }
+}
+
+static void print_option(const struct option *o)
+{
+    char environment[64];
+
+    option_environment(o->name, environment);
+    printf(".TP\n\\fB\\-\\-");
+    put(o->name);
+    printf("\\fR%s%s\n", o->value ? " " : "", o->value ? o->value : "");
+    put(o->help);
+    printf(" [%s]\n", environment);
+}
+
+void manual_print(const struct command *const *commands, size_t n)
+{
+    printf(".TH CXRD 1 \"\" \"cxrd %s\"\n.SH NAME\ncxrd \\- chest X\\-rays to 14 findings, and the training "
+           "that gets there\n",
+           CXRD_VERSION);
+    printf(".SH SYNOPSIS\n.B cxrd\n.I command\n[\\fIoptions\\fR]\n.SH DESCRIPTION\n");
+    put(INTENDED_USE);
+    printf("\n.PP\nEach option has an environment variable; the option wins.\n.SH COMMANDS\n");
+    for (size_t i = 0; i < n; i++) {
+        const struct command *c = commands[i];
+
+        printf(".SS cxrd %s ", c->name);
+        put(c->arguments);
+        printf("\n");
+        put(c->summary);
+        printf("\n");
+        for (size_t k = 0; k < c->n_options; k++)
+            print_option(&c->options[k]);
+    }
+    printf(".SH EXIT STATUS\n0 done, 1 failed with a sentence on standard error, 2 not asked as it should "
+           "be.\n");
+}
