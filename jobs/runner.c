@@ -6,6 +6,7 @@
 #include "cxrd/image_cache.h"
 #include "cxrd/log.h"
 #include "promote.h"
+#include "replay.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -128,9 +129,10 @@ static const struct model *on_rival(void *arg)
 
 static json_t *record_begin(size_t threads)
 {
-    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs", "validation_loss",
-                     "top5_accuracy", "baseline", "calibration", "evaluation", "model", "error", "promotion",
-                     "environment", environment_json(threads));
+    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs",
+                     "validation_loss", "top5_accuracy", "baseline", "calibration", "evaluation", "model",
+                     "error", "promotion", "weights_sha256", "replay", "environment",
+                     environment_json(threads));
 }
 
 /* What is known of the kept model when its epoch ends. */
@@ -147,6 +149,7 @@ static void record_kept(struct work *w, const struct train_result *result)
 static void record_result(struct work *w, const struct train_result *result)
 {
     record_kept(w, result);
+    replay_tell(w->r->store, &w->config, result->model, w->record);
     json_object_set_new(w->record, "calibration", calibration_json(result));
     json_object_set_new(w->record, "evaluation", evaluation_json(result));
     json_object_set_new(json_object_get(w->record, "dataset"), "unreadable_images",
@@ -254,6 +257,7 @@ static enum status work_train(struct work *w, struct error *err)
     struct error why = { 0 };
     json_t *before =
         json_deep_copy(w->record); /* whose digests the run is held against while the record grows */
+    json_t *original = replay_original(w->r->store, &w->config);
     enum status st = ST_OK;
 
     snprintf(cache, sizeof cache, "%s/cache", w->r->options.state);
@@ -264,6 +268,7 @@ static enum status work_train(struct work *w, struct error *err)
     if (st == ST_OK && w->config.init[0])
         st = registry_load(w->r->registry, w->config.init, &init, err);
     if (st == ST_OK) {
+        go_on_as_before(original, &request);
         go_on_as_before(before, &request);
         request.init = init;
         request.notes = notes_make(w);
@@ -272,6 +277,7 @@ static enum status work_train(struct work *w, struct error *err)
     }
     train_result_release(&result);
     json_decref(request.notes);
+    json_decref(original);
     json_decref(before);
     model_unref(init);
     return st;
@@ -575,6 +581,10 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
     struct train_config c;
     enum status st = train_config_parse(request, &c, errors);
 
+    if (st == ST_OK) {
+        replay_resolve(r->store, request, &c, errors);
+        st = json_array_size(errors) > 0 ? ST_INVALID : ST_OK;
+    }
     if (st == ST_OK) {
         train_config_check(&c, r->options.datasets, errors);
         check_init(r, &c, errors);

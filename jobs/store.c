@@ -635,8 +635,9 @@ enum status store_job_events(struct store *s, const char *id, int64_t after, siz
 /* A job in a list: what one looks for there. */
 static json_t *job_row_short(sqlite3_stmt *stmt)
 {
-    static const char *const LONG_PARTS[] = { "config",      "dataset", "calibration", "evaluation",
-                                              "environment", "epochs",  "promotion" };
+    static const char *const LONG_PARTS[] = { "config",     "dataset",        "calibration",
+                                              "evaluation", "environment",    "epochs",
+                                              "promotion",  "weights_sha256", "replay" };
     json_t *job = job_row(stmt);
 
     for (size_t i = 0; job && i < sizeof LONG_PARTS / sizeof LONG_PARTS[0]; i++)

@@ -42,7 +42,8 @@ struct train_config {
     int split_by;
     int64_t max_age;
     bool drop_no_finding, shuffle;
-    char init[CONFIG_TEXT]; /* model id to start from; "" for none */
+    char init[CONFIG_TEXT];      /* model id to start from; "" for none */
+    char replay_of[CONFIG_TEXT]; /* job whose record is run again; "" for none */
     int missing_images;
     int promote;
     double promote_margin, promote_max_drop; /* of AUROCs, see promotion.h */

@@ -68,7 +68,7 @@ static const struct field FIELDS[] = {
     { "promote", CHOICE, AT(promote), .choices = PROMOTES },
     { "promote_margin", NUMBER, AT(promote_margin), 0, 1 },
     { "promote_max_drop", NUMBER, AT(promote_max_drop), 0, 1 },
-    { "replay_of", UNAVAILABLE },
+    { "replay_of", MODEL_ID, AT(replay_of) },
     { "webhook", UNAVAILABLE },
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
@@ -163,7 +163,7 @@ static void parse_text(const struct field *f, const json_t *value, char *ret, js
     else if (f->kind != MODEL_ID && !relative_path_ok(text, f->kind == PATTERN))
         config_error(errors, f->name, "must be a relative path that stays below its folder");
     else if (f->kind == MODEL_ID && !id_ok(text, strlen(text)))
-        config_error(errors, f->name, "must be a model id");
+        config_error(errors, f->name, "must be an id");
     else
         snprintf(ret, CONFIG_TEXT, "%s", text);
 }

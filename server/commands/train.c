@@ -284,6 +284,8 @@ static int train(int argc, char **argv)
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     st = config_resolve(&o, &d.config, &err);
+    if (st == ST_OK && d.config.replay_of[0])
+        st = error_set(&err, ST_INVALID, "'replay_of' names a job of a server");
     if (st == ST_OK && d.config.init[0])
         st = error_set(&err, ST_INVALID, "'init' names a model of a server: give a file with --init instead");
     if (st == ST_OK)

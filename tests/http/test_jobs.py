@@ -13,7 +13,7 @@ from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, job_of, needs_
 
 RECORD = ('id', 'type', 'state', 'phase', 'progress', 'eta_s', 'created_at', 'started_at', 'finished_at', 'config',
           'dataset', 'epochs', 'validation_loss', 'top5_accuracy', 'baseline', 'calibration', 'evaluation', 'model',
-          'error', 'environment')
+          'error', 'environment', 'weights_sha256', 'replay')
 TIME = r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$'
 
 
@@ -67,7 +67,7 @@ class Config(ServerCase):
                 self.refuse({'dataset': 'tiny', field: 1}, field)
 
     def test_fields_of_later_versions_are_refused_and_never_ignored(self):
-        for field, value in (('replay_of', None), ('webhook', None)):
+        for field, value in (('webhook', None),):
             with self.subTest(field):
                 self.refuse({'dataset': 'tiny', field: value}, field)
 

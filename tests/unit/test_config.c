@@ -93,7 +93,7 @@ static void check_refused(const char *field, const char *value)
 static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32,"
     " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
-    " 'shuffle':true, 'init':null, 'missing_images':'skip', 'balance':'none', 'inputs':[],"
+    " 'shuffle':true, 'init':null, 'replay_of':null, 'missing_images':'skip', 'balance':'none', 'inputs':[],"
     " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02}";
 
 static const char *const NOTEBOOK =
@@ -209,6 +209,9 @@ static const struct field_case FIELDS[] = {
     { "init",
       { "null", "\"0123abcd-0123\"" },
       { "3", "true", "[]", "\"\"", "\"short\"", "\"../../../etc/passwd\"" } },
+    { "replay_of",
+      { "null", "\"0123abcd-0123\"" },
+      { "3", "true", "[]", "\"\"", "\"short\"", "\"../../../etc/passwd\"" } },
     { "shuffle", { "true", "false" }, { FLAG_BAD } },
     { "missing_images", { "\"skip\"", "\"fail\"" }, { CHOICE_BAD } },
     { "promote", { "\"manual\"", "\"if_better\"", "\"always\"" }, { CHOICE_BAD } },
@@ -264,7 +267,6 @@ Test(fields, name_every_wrong_value)
 Test(fields, that_are_not_built_yet_are_refused_and_never_ignored)
 {
     static const char *const LATER[][2] = {
-        { "replay_of", "null" },
         { "webhook", "null" },
     };
 
