@@ -519,7 +519,8 @@ class Ends(Case):
         done = subprocess.run(['strace', '-f', '-qq', '-y', '-o', trace, '-e', 'trace=fsync,rename', '-e', 'inject=fsync:error=EIO',
                                program.BINARY, 'train', '--datasets', dataset.tiny(), '--dataset', 'tiny', '--out', out, '--set',
                                'epochs=1', '--set', 'steps_per_epoch=1', '--set', 'image_size=64', '--set', 'batch_size=8'],
-                              env=program.environment(), capture_output=True, text=True, timeout=300, check=False)
+                              env=program.environment(ASAN_OPTIONS='detect_leaks=0'),  # which does not work under strace
+                              capture_output=True, text=True, timeout=300, check=False)
         with open(trace, encoding='utf-8', errors='replace') as file:
             lines = file.read().splitlines()
         if done.returncode != 0 and not any('fsync' in line for line in lines):
@@ -550,7 +551,8 @@ class Ends(Case):
         done = subprocess.run(['strace', '-f', '-qq', '-y', '-o', trace, '-e', 'trace=fsync,rename', program.BINARY, 'train', '--datasets',
                                dataset.tiny(), '--dataset', 'tiny', '--out', out, '--set', 'epochs=1', '--set', 'steps_per_epoch=1',
                                '--set', 'image_size=64', '--set', 'batch_size=8'],
-                              env=program.environment(), capture_output=True, text=True, timeout=300, check=False)
+                              env=program.environment(ASAN_OPTIONS='detect_leaks=0'),  # which does not work under strace
+                              capture_output=True, text=True, timeout=300, check=False)
         with open(trace, encoding='utf-8', errors='replace') as file:
             lines = file.read().splitlines()
         if done.returncode != 0 and not lines:
@@ -584,6 +586,8 @@ class Ends(Case):
         self.assertEqual([x['state'] for x in server.log() if x['message'] == 'job ended'], ['interrupted'])
 
     def test_row_28_the_wall_clock_decides_nothing(self):
+        if 'asan' in program.BINARY or 'tsan' in program.BINARY:
+            self.skipTest('a sanitizer must be the first library')
         library = next((path for path in ('/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',
                                           '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1') if os.path.exists(path)), None)
         if not library:
