@@ -75,3 +75,12 @@ enum status label_parse(const struct http_request *req, const char *name, int *r
 }
 
 json_t *cursor_json(int64_t next) { return next ? json_sprintf("%" PRId64, next) : json_null(); }
+
+enum status storage_status(enum status st, struct http_response *res)
+{
+    if (st == ST_IO) {
+        res->status = 503;
+        http_header_add(res, "Retry-After", "30");
+    }
+    return st;
+}

@@ -22,4 +22,8 @@ MUST_USE enum status label_parse(const struct http_request *req, const char *nam
 
 json_t *cursor_json(int64_t next); /* null for 0 */
 
+/* The storage fails (ST_IO): not the client's fault, and the same call may work when there is room again, so 503.
+ * Returns `st`. */
+enum status storage_status(enum status st, struct http_response *res);
+
 #endif

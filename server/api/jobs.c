@@ -30,16 +30,6 @@ static void complete(json_t *job, bool whole)
         json_object_set_new(job, "epochs", json_array());
 }
 
-/* The storage fails: the same call may work when there is room again. */
-static enum status storage_status(enum status st, struct http_response *res)
-{
-    if (st == ST_IO) {
-        res->status = 503;
-        http_header_add(res, "Retry-After", "30");
-    }
-    return st;
-}
-
 enum status jobs_train_post(struct app *app, const struct http_request *req, struct http_response *res,
                             struct error *err)
 {

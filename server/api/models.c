@@ -64,7 +64,7 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
     if (st == ST_FORMAT)
         res->status = 422; /* a bad file is unusable, the request itself is well formed */
     if (st != ST_OK)
-        return st;
+        return storage_status(st, res);
     res->status = 201;
     res->notes = json_pack("{s:O}", "model", json_object_get(card, "id"));
     http_header_add(res, "Location", "%s/models/%s", app->base_path,

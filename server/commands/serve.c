@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/sweep.h"
 #include "cxrd/version.h"
 
 #include <errno.h>
@@ -156,8 +157,10 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = audit_open(o->audit, o->audit_bytes, &app->audit, err);
     if (st == ST_OK)
         st = store_open(database, &app->store, err);
-    if (st == ST_OK)
+    if (st == ST_OK) {
+        state_sweep(o->state, app->store);
         st = registry_open(app->store, o->state, &app->registry, err);
+    }
     if (st == ST_OK)
         st = sessions_new(o->threads, &app->sessions, err);
     if (st == ST_OK)

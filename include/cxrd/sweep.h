@@ -1,0 +1,16 @@
+/* include/cxrd/sweep.h - what a crash leaves lying about in a state folder, and its end.
+ *
+ * Files are written beside and renamed, and their record is committed last. So whatever has no record, or no more use,
+ * is known to be left over: half-written files, models and folders of jobs that the store does not know, checkpoints
+ * of jobs that can never be resumed. */
+#ifndef CXRD_SWEEP_H
+#define CXRD_SWEEP_H
+
+#include "cxrd/store.h"
+
+/* Remove it. For when nobody else uses the folder yet: between store_open() and registry_open(). Files that do not
+ * look like ours stay. What cannot be removed is logged and stays; that is no reason not to start.
+ * Returns how many files and folders went. */
+size_t state_sweep(const char *state, struct store *store);
+
+#endif

@@ -1,0 +1,119 @@
+"""No space, or an error of the disk, at each write of a checkpoint, a record, scores, a model: the job fails with a
+reason, everything else goes on, and when there is space again the next job succeeds."""
+import os
+
+import harness
+from harness import TRAINING, Faults, TortureCase
+from support import client, dataset
+from support.case import ENDED, import_model, job_of, submit, wait_state
+from support.program import poll
+
+FILES = 'open,write,fsync,rename'
+TARGETS = (('a checkpoint', FILES, '/checkpoint'), ('scores', FILES, '.csv'), ('a model', FILES, '/models/'),
+           ('a job folder', 'mkdir,fsync', '/jobs'), ('a record', 'open,pwrite,fsync,unlink,ftruncate', 'cxrd.db'))
+SAMPLE = {'ENOSPC': (1,), 'EIO': (3,)}
+TRIES = 400  # more than any of them has
+
+
+class Disk(TortureCase):
+
+    def setUp(self):
+        self.faults = Faults()
+        self.server = self.serve(faults=self.faults)
+        self.model = import_model(self.server, dataset.weights())['id']
+
+    def check_serves(self):
+        self.assertEqual(client.get(self.server, '/livez').status, 200)
+        told = self.assert_prediction(client.post(self.server, '/predict', dataset.image(1), Content_Type='image/png'))
+        self.assertEqual(told['model']['id'], self.model)
+
+    def attempt(self):
+        """Start a job while the disk fails. Returns it, or None when it was refused as it should be."""
+        reply = client.post_json(self.server, '/jobs/train', TRAINING)
+        if reply.status != 202:
+            self.assert_problem(reply, 503)
+            return None
+        job = reply.json()['id']
+        # it fails, succeeds where it was not hit, or waits for the disk
+        poll(lambda: self.faults.hits() or job_of(self.server, job)['state'] in ENDED, 'a failed call', 120)
+        try:
+            poll(lambda: job_of(self.server, job)['state'] in ENDED, 'the end', 3)
+        except AssertionError:
+            self.assertIn(job_of(self.server, job)['state'], ('queued', 'running'))
+        return job
+
+    def check_fault(self, calls, part, k, error, mode):
+        """Returns whether there was such a call."""
+        self.faults.forget()
+        self.faults.order(calls, part, k, error, mode)
+        job = self.attempt()
+        self.check_serves()
+        hit = self.faults.hits() > 0
+        self.faults.clear()
+        if job:
+            record = wait_state(self.server, job, 'failed', 'succeeded')
+            if record['state'] == 'failed':
+                self.assertRegex(record['error'], '^storage: |database')
+                self.assertIsNone(record['model'])
+            self.assertEqual(record['state'] == 'failed', record['error'] is not None)
+            self.ended[job] = record
+        elif not hit:
+            self.fail('refused, but the disk had not failed yet')
+        self.assert_no_leftovers(job)
+        return hit
+
+    def assert_no_leftovers(self, job):
+        if job:
+            poll(lambda: not [n for n in self.listed('jobs', job) if n.startswith('checkpoint')], 'the checkpoint goes')
+        self.assertEqual([n for n in self.listed('models') if n.endswith('.part')], [])
+
+    def listed(self, *folder):
+        path = os.path.join(self.server.state, *folder)
+        return os.listdir(path) if os.path.isdir(path) else []
+
+    def test_a_job_whose_disk_fails_fails_and_the_next_one_succeeds(self):
+        self.ended, points = {}, 0
+        for error in ('ENOSPC', 'EIO'):
+            for name, calls, part in TARGETS:
+                failed = 0
+                for k in range(1, TRIES) if harness.LONG else SAMPLE[error]:
+                    with self.subTest(error=error, of=name, k=k):
+                        mode = 'one' if error == 'EIO' and k % 2 else 'from'
+                        if not self.check_fault(calls, part, k, error, mode):
+                            break
+                        points += 1
+                        failed += 1
+                self.assertGreater(failed, 0, f'no {error} for {name}')
+                job = submit(self.server, TRAINING)  # there is space again
+                self.assertIsNotNone(wait_state(self.server, job, 'succeeded')['model'])
+        print(f'# {points} failed calls, {sum(r["state"] == "failed" for r in self.ended.values())} failed jobs')
+        self.server.stop()
+        self.server = self.serve(self.server.state)
+        for job, record in self.ended.items():  # what was told is what is kept
+            kept = job_of(self.server, job)
+            self.assertEqual((kept['state'], kept['error']), (record['state'], record['error']))
+        self.check_restarted(self.server)
+
+    def test_an_import_that_fails_leaves_nothing_and_can_be_repeated(self):
+        count, points = len(self.pages(self.server, 'models')), 0
+        for error in ('ENOSPC', 'EIO'):
+            for calls, part in ((FILES, '/models/'), ('fsync', '/models'), (TARGETS[-1][1], 'cxrd.db')):
+                for k in range(1, TRIES) if harness.LONG else SAMPLE[error]:
+                    self.faults.forget()
+                    self.faults.order(calls, part, k, error, 'from')
+                    reply = client.post(self.server, '/models', dataset.weights(2), Content_Type='application/octet-stream')
+                    hit = self.faults.hits() > 0
+                    self.faults.clear()
+                    if reply.status == 201:
+                        count += 1
+                        if not hit:
+                            break
+                    else:
+                        self.assert_problem(reply, 503)
+                        points += 1
+                    self.check_serves()
+                    self.assertEqual(len(self.pages(self.server, 'models')), count)
+                    self.assertEqual(len(self.listed('models')), count)
+        self.assertGreater(points, 3)
+        import_model(self.server, dataset.weights(2))
+        print(f'# {points} imports failed')
