@@ -76,13 +76,15 @@ class Schemas:
                          'minProperties', 'maxProperties'):
                 if isinstance(value, dict):
                     found += self.object_errors(value, schema, key, rule, at)
-            elif key in ('items', 'minItems', 'maxItems'):
+            elif key in ('items', 'minItems', 'maxItems', 'uniqueItems'):
                 if isinstance(value, list):
                     if key == 'items':
                         for i, item in enumerate(value):
                             found += self.errors(item, rule, f'{at}[{i}]')
                     check(key != 'minItems' or len(value) >= rule, f'has fewer than {rule} items')
                     check(key != 'maxItems' or len(value) <= rule, f'has more than {rule} items')
+                    check(key != 'uniqueItems' or not rule or all(v not in value[:i] for i, v in enumerate(value)),
+                          'holds an item twice')
             else:
                 raise ValueError(f'{at}: the keyword {key!r} is not known to tests/http/support/schema.py')
         return found
