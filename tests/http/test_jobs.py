@@ -299,7 +299,8 @@ class Record(ServerCase):
             self.assertEqual(set(evaluation[split]),
                              {'rows', 'loss', 'top5_accuracy', 'baseline', 'findings'} |
                              {f'{mean}_{measure}' for mean in ('macro', 'micro')
-                              for measure in ('auroc', 'average_precision', 'brier', 'ece')})
+                              for measure in ('auroc', 'average_precision', 'brier', 'ece')} |
+                             ({'input_gate'} if split == 'validation' else set()))
             self.assertEqual(set(evaluation[split]['baseline']), {'loss', 'top5_accuracy', 'macro_brier'})
             self.assertEqual(evaluation[split]['rows'], self.record['dataset'][split])
             self.assertEqual([f['label'] for f in evaluation[split]['findings']], list(dataset.LABELS))
