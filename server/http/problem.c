@@ -93,7 +93,7 @@ void problem_write(const struct http_request *req, enum status st, const struct 
 
     if (res->status == 0)
         res->status = problem_status(st);
-    if (res->status == 503 && st == ST_BUSY)
+    if (res->status == 503 && (st == ST_BUSY || st == ST_NOMEM))
         http_header_add(res, "Retry-After", "1");
     res->content_type = "application/problem+json";
     problem = json_pack("{s:s,s:s,s:i,s:o,s:o,s:s}", "type", "about:blank", "title",

@@ -27,6 +27,7 @@ static bool option_take(enum MHD_OPTION option, va_list *ap, struct MHD_OptionIt
     case MHD_OPTION_THREAD_POOL_SIZE:
     case MHD_OPTION_LISTEN_BACKLOG_SIZE:
     case MHD_OPTION_CONNECTION_TIMEOUT: (void)va_arg(*ap, unsigned); return false;
+    case MHD_OPTION_ARRAY: (void)va_arg(*ap, void *); return false; /* of TLS, and there is none here */
     case MHD_OPTION_THREAD_STACK_SIZE: (void)va_arg(*ap, size_t); return false;
     case MHD_OPTION_CONNECTION_LIMIT:
     case MHD_OPTION_PER_IP_CONNECTION_LIMIT: ret->value = (intptr_t)va_arg(*ap, unsigned); return true;

@@ -279,6 +279,9 @@ class Paths(Framing):
                 raw.send(client.head('GET', target))
                 self.assert_problem(raw.reply(), 404)
 
+    def test_a_file_that_the_page_does_not_have_is_404(self):
+        self.assert_problem(client.request(self.server, 'GET', '/ui/nothing.js'), 404)
+
     def test_a_nul_in_a_path_is_400(self):
         for target in ('/livez%00', '/%00', '/livez?x=%00', '/jobs/%00'):
             with self.subTest(target), client.Raw(self.server) as raw:
