@@ -8,6 +8,7 @@
 #include "api/input.h"
 #include "cxrd/log.h"
 #include "cxrd/train_config.h"
+#include "http/door.h"
 #include "http/http.h"
 #include "http/multipart.h"
 #include "http_daemon.h"
@@ -95,18 +96,35 @@ const size_t N_ROUTES = sizeof ROUTES / sizeof ROUTES[0];
 
 /* ---- one connection ---- */
 
+static enum status on_before(struct app *nobody, const struct http_done *done, struct error *err)
+{
+    (void)nobody, (void)done, (void)err;
+    return ST_OK;
+}
+
+static void on_after(struct app *nobody, const struct http_done *done) { (void)nobody, (void)done; }
+
 static void start_once(void)
 {
     static struct http *server;
     static struct app *nobody; /* handlers here do not look at it */
-    const struct http_options options = {
-        .listen = "127.0.0.1:0", .workers = 1, .queue = 1, .max_upload = SMALL_UPLOAD, .drain_s = 1
-    };
+    const struct door_options open_to_all = { 0 };
+    struct http_options options = { .listen = "127.0.0.1:0",
+                                    .workers = 1,
+                                    .queue = 1,
+                                    .max_upload = SMALL_UPLOAD,
+                                    .request_s = 30,
+                                    .max_streams = 1,
+                                    .ping_s = 15,
+                                    .drain_s = 1,
+                                    .hooks = { on_before, on_after },
+                                    .base_path = "" };
     struct error err = { 0 };
 
     if (server)
         return;
     log_set_level(LOG_OFF);
+    FUZZ_CHECK(door_open(&open_to_all, &options.door, &err) == ST_OK);
     FUZZ_CHECK(http_start(&options, nobody, &server, &err) == ST_OK);
 }
 
