@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Models swapped under load: every answer is the old or the new model's and names it, none fails, readiness never flips,
-and resident memory stays what it was after a quarter of the swaps.
+and resident memory stays what it was after a warm-up.
 
     CXRD_BIN=build/release/cxrd tests/torture/swap.py [--swaps 200] [--clients 16] [--tap FILE]
 
@@ -101,7 +101,7 @@ def torture(swaps, clients):
     expected = {model: [said['probabilities'] for said in dataset.predict_here(films, dataset.weights_path(seed))]
                 for model, seed in zip(models, (1, 2))}
     crowd = Crowd(server, clients, expected, films)
-    warm_up, memory, wrong = swaps // 4, [], []
+    warm_up, memory, wrong = max(20, swaps // 4), [], []
     for i in range(warm_up + swaps):
         wrong += activate(server, models[i % 2], films[0], expected)
         memory.append(resident(server.pid))
