@@ -3,6 +3,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/file.h"
+#include "cxrd/json.h"
 #include "cxrd/log.h"
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
@@ -208,9 +209,11 @@ void registry_close(struct registry *r)
 static json_t *note_json(const json_t *notes, const char *key)
 {
     const char *text = json_string_value(json_object_get(notes, key));
-    json_t *value = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *value = NULL;
 
-    return value ? value : json_null();
+    if (text && json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &value, NULL) == ST_OK)
+        return value;
+    return json_null();
 }
 
 static json_t *text_or_null(const char *text) { return text && *text ? json_string(text) : json_null(); }
@@ -237,7 +240,10 @@ static json_t *card_make(const char *id, const struct model *m, size_t bytes, co
     const json_t *notes = model_notes(m);
     char now[CLOCK_TEXT_SIZE];
 
-    return json_pack(
+    json_t *card;
+
+    json_watch(); /* a card that lost a note or a shape would be kept for good */
+    card = json_pack(
         "{s:s,s:s,s:I,s:I,s:s,s:f,s:f,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:s}", "id", id, "architecture",
         net->architecture, "parameters", (json_int_t)net->n_params, "image_size", (json_int_t)net->image_size,
         "resize", resize_name(pre->resize), "input_mean", (double)pre->mean, "input_std", (double)pre->std,
@@ -245,6 +251,11 @@ static json_t *card_make(const char *id, const struct model *m, size_t bytes, co
         "created_at", clock_utc(now), "population", text_or_null(text_in(notes, "population")), "metrics",
         note_json(notes, "metrics"), "operating_points", note_json(notes, "operating_points"), "data",
         note_json(notes, "data"), "tensors", shapes_json(net), "intended_use", INTENDED_USE);
+    if (json_ran_out()) {
+        json_decref(card);
+        return NULL;
+    }
+    return card;
 }
 
 enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,

@@ -339,8 +339,12 @@ static void job_run(struct runner *r, const char *id, const json_t *config)
     w.now.train.eta_s = -1;
     if (!w.record || !errors)
         st = error_nomem(&err);
-    else if (train_config_parse(config, &w.config, errors) != ST_OK)
-        st = error_set(&err, ST_INVALID, "the job's configuration is no longer valid");
+    else
+        st = train_config_parse(config, &w.config, errors);
+    if (st == ST_INVALID)
+        error_set(&err, st, "the job's configuration is no longer valid");
+    else if (st != ST_OK)
+        error_nomem(&err);
     if (st == ST_OK)
         st = record_recall(&w, &err);
     if (st == ST_OK)
@@ -581,6 +585,8 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
     struct train_config c;
     enum status st = train_config_parse(request, &c, errors);
 
+    if (st == ST_NOMEM)
+        return error_nomem(err);
     if (st == ST_OK) {
         replay_resolve(r->store, request, &c, errors);
         st = json_array_size(errors) > 0 ? ST_INVALID : ST_OK;

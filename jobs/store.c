@@ -5,6 +5,7 @@
 #include "cxrd/store.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/json.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -42,6 +43,8 @@ enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 
 static enum status fail(struct store *s, struct error *err, const char *what)
 {
+    if (sqlite3_errcode(s->db) == SQLITE_NOMEM)
+        return error_nomem(err);
     return error_set(err, ST_IO, "the job database: cannot %s: %s", what, sqlite3_errmsg(s->db));
 }
 
@@ -52,7 +55,7 @@ static enum status run_sql(struct store *s, const char *sql, struct error *err)
 
 /* ---- statements: prepared, bound by type letters, stepped ---- */
 
-/* "t": text or NULL, "i": int64_t. Returns NULL and sets *err on failure. */
+/* "t": text or NULL, "i": int64_t. Returns NULL and sets *err on failure; without_statement() is the status then. */
 static sqlite3_stmt *prepare(struct store *s, struct error *err, const char *sql, const char *types, ...)
 {
     sqlite3_stmt *stmt = NULL;
@@ -78,13 +81,18 @@ static sqlite3_stmt *prepare(struct store *s, struct error *err, const char *sql
     return stmt;
 }
 
+static enum status without_statement(struct store *s)
+{
+    return sqlite3_errcode(s->db) == SQLITE_NOMEM ? ST_NOMEM : ST_IO;
+}
+
 /* Step a statement that returns no row, and finish it. */
 static enum status finish(struct store *s, sqlite3_stmt *stmt, struct error *err)
 {
     enum status st = ST_OK;
 
     if (!stmt)
-        return ST_IO;
+        return without_statement(s);
     if (sqlite3_step(stmt) != SQLITE_DONE)
         st = fail(s, err, "write");
     sqlite3_finalize(stmt);
@@ -95,7 +103,8 @@ static enum status finish(struct store *s, sqlite3_stmt *stmt, struct error *err
 static enum status one_row(struct store *s, sqlite3_stmt *stmt, struct error *err)
 {
     if (!stmt)
-        return ST_IO;
+        return without_statement(s);
+    json_watch(); /* what the row's cells become */
     switch (sqlite3_step(stmt)) {
     case SQLITE_ROW: return ST_OK;
     case SQLITE_DONE: return ST_NOTFOUND;
@@ -108,13 +117,16 @@ static const char *column(sqlite3_stmt *stmt, int i) { return (const char *)sqli
 static json_t *column_json(sqlite3_stmt *stmt, int i)
 {
     const char *text = column(stmt, i);
+    json_t *value = NULL;
 
-    return text ? json_loads(text, 0, NULL) : NULL;
+    return text && json_read(text, strlen(text), 0, &value, NULL) == ST_OK ? value : NULL;
 }
 
-/* A cell whose JSON cannot be read any more. */
-static enum status broken(struct error *err, const char *what)
+/* A cell whose JSON cannot be read any more, or not now. */
+static enum status broken(struct store *s, struct error *err, const char *what)
 {
+    if (json_ran_out() || sqlite3_errcode(s->db) == SQLITE_NOMEM)
+        return error_nomem(err);
     return error_set(err, ST_IO, "the job database holds a %s that cannot be read", what);
 }
 
@@ -161,9 +173,12 @@ static enum status integrity_check(struct store *s, struct error *err)
 {
     sqlite3_stmt *stmt = prepare(s, err, "PRAGMA integrity_check(1)", "");
     enum status st = one_row(s, stmt, err);
+    const char *said = st == ST_OK ? column(stmt, 0) : NULL;
 
-    if (st == ST_OK && strcmp(column(stmt, 0), "ok") != 0)
-        st = error_set(err, ST_IO, "the job database is damaged: %.160s", column(stmt, 0));
+    if (st == ST_OK && !said)
+        st = broken(s, err, "state of its own");
+    else if (st == ST_OK && strcmp(said, "ok") != 0)
+        st = error_set(err, ST_IO, "the job database is damaged: %.160s", said);
     sqlite3_finalize(stmt);
     return st;
 }
@@ -261,7 +276,7 @@ void store_close(struct store *s)
 static enum status tell(struct store *s, const char *id, const char *name, const json_t *data,
                         struct error *err)
 {
-    char *text = json_dumps(data, JSON_COMPACT);
+    char *text = json_text(data, JSON_COMPACT);
     enum status st;
 
     if (!text)
@@ -305,10 +320,16 @@ static enum status find_repeated(struct store *s, const struct new_job *job, cha
     stmt = prepare(s, err, "SELECT id, request_sha256 FROM jobs WHERE idempotency_key = ?", "t",
                    job->idempotency_key);
     st = one_row(s, stmt, err);
-    if (st == ST_OK && strcmp(column(stmt, 1), job->request_sha256) != 0)
-        st = error_set(err, ST_CONFLICT, "the Idempotency-Key was used before, with another body");
-    if (st == ST_OK)
-        snprintf(ret_id, ID_SIZE, "%s", column(stmt, 0));
+    if (st == ST_OK) {
+        const char *id = column(stmt, 0), *sha256 = column(stmt, 1);
+
+        if (!id || !sha256)
+            st = broken(s, err, "job");
+        else if (strcmp(sha256, job->request_sha256) != 0)
+            st = error_set(err, ST_CONFLICT, "the Idempotency-Key was used before, with another body");
+        else
+            snprintf(ret_id, ID_SIZE, "%s", id);
+    }
     sqlite3_finalize(stmt);
     return st;
 }
@@ -327,8 +348,8 @@ static enum status insert_job(struct store *s, const struct new_job *job, char r
                               struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
-    char *config = json_dumps(job->config, JSON_COMPACT);
-    char *record = job->record ? json_dumps(job->record, JSON_COMPACT) : strdup("{}");
+    char *config = json_text(job->config, JSON_COMPACT);
+    char *record = job->record ? json_text(job->record, JSON_COMPACT) : strdup("{}");
     enum status st;
 
     if (!config || !record) {
@@ -376,8 +397,14 @@ static enum status state_of(struct store *s, const char *id, enum job_state *ret
 
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no job '%s'", id);
-    if (st == ST_OK && !job_state_parse(column(stmt, 0), ret_state))
-        st = error_set(err, ST_IO, "the job database holds an unknown state");
+    if (st == ST_OK) {
+        const char *name = column(stmt, 0);
+
+        if (!name)
+            st = broken(s, err, "state");
+        else if (!job_state_parse(name, ret_state))
+            st = error_set(err, ST_IO, "the job database holds an unknown state");
+    }
     sqlite3_finalize(stmt);
     return st;
 }
@@ -398,7 +425,7 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
 
 static enum status write_record(struct store *s, const char *id, const json_t *record, struct error *err)
 {
-    char *text = json_dumps(record, JSON_COMPACT);
+    char *text = json_text(record, JSON_COMPACT);
     enum status st;
 
     if (!text)
@@ -419,10 +446,13 @@ enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], json_t **ret_
     stmt = prepare(s, err, "SELECT id, config FROM jobs WHERE state = 'queued' ORDER BY seq LIMIT 1", "");
     st = one_row(s, stmt, err);
     if (st == ST_OK) {
-        snprintf(ret_id, ID_SIZE, "%s", column(stmt, 0));
-        config = column_json(stmt, 1);
-        if (!config)
-            st = broken(err, "configuration");
+        const char *id = column(stmt, 0);
+
+        config = id ? column_json(stmt, 1) : NULL;
+        if (config)
+            snprintf(ret_id, ID_SIZE, "%s", id);
+        else
+            st = broken(s, err, "configuration");
     }
     sqlite3_finalize(stmt);
     if (st == ST_OK)
@@ -501,7 +531,7 @@ enum status store_job_look(struct store *s, const char *id, enum job_state *ret_
         st = one_row(s, stmt, err);
     }
     if (st == ST_OK && !(*ret_record = column_json(stmt, 0)))
-        st = broken(err, "record");
+        st = broken(s, err, "record");
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
@@ -549,7 +579,7 @@ static json_t *text_or_null(const char *text) { return text ? json_string(text) 
 
 #define JOB_COLUMNS "id, type, state, created_at, started_at, finished_at, config, record, seq"
 
-/* The row that `stmt` is at, in the contract's shape; NULL where its configuration is broken. */
+/* The row that `stmt` is at, in the contract's shape; NULL where its configuration is broken, or without memory. */
 static json_t *job_row(sqlite3_stmt *stmt)
 {
     json_t *record = column_json(stmt, 7);
@@ -564,6 +594,10 @@ static json_t *job_row(sqlite3_stmt *stmt)
     if (job && strcmp(column(stmt, 2), "succeeded") == 0)
         json_object_set_new(job, "progress", json_real(1));
     json_decref(record);
+    if (json_ran_out()) {
+        json_decref(job);
+        return NULL;
+    }
     return job;
 }
 
@@ -578,7 +612,7 @@ enum status store_job_get(struct store *s, const char *id, json_t **ret_job, str
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no job '%s'", id);
     if (st == ST_OK && !(*ret_job = job_row(stmt)))
-        st = broken(err, "configuration");
+        st = broken(s, err, "configuration");
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
@@ -590,7 +624,7 @@ static enum status collect(struct store *s, sqlite3_stmt *stmt, size_t limit, in
                            struct error *err)
 {
     json_t *items = json_array();
-    enum status st = stmt && items ? ST_OK : ST_IO;
+    enum status st = !stmt ? without_statement(s) : items ? ST_OK : error_nomem(err);
     int64_t last = 0;
 
     *ret_next = 0;
@@ -601,7 +635,7 @@ static enum status collect(struct store *s, sqlite3_stmt *stmt, size_t limit, in
         }
         last = sqlite3_column_int64(stmt, seq_column);
         if (json_array_append_new(items, row(stmt)) != 0)
-            st = broken(err, "configuration or a card");
+            st = broken(s, err, "configuration or a card");
     }
     sqlite3_finalize(stmt);
     if (st != ST_OK && st != ST_NOTFOUND) { /* not found: the end of the rows */
@@ -684,7 +718,7 @@ enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], s
 enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
-    char *text = json_dumps(card, JSON_COMPACT);
+    char *text = json_text(card, JSON_COMPACT);
     enum status st = text ? begin(s, err) : error_nomem(err);
 
     if (st == ST_OK) {
@@ -711,7 +745,7 @@ enum status store_model_get(struct store *s, const char *id, json_t **ret_card, 
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no model '%s'", id);
     if (st == ST_OK && !(*ret_card = card_row(stmt)))
-        st = broken(err, "card");
+        st = broken(s, err, "card");
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
@@ -772,8 +806,14 @@ static enum status ask_id(struct store *s, const char *sql, const char *types, i
     pthread_mutex_lock(&s->lock);
     stmt = prepare(s, err, sql, types, arg);
     st = one_row(s, stmt, err);
-    if (st == ST_OK)
-        snprintf(ret_id, ID_SIZE, "%s", column(stmt, 0));
+    if (st == ST_OK) {
+        const char *id = column(stmt, 0);
+
+        if (id)
+            snprintf(ret_id, ID_SIZE, "%s", id);
+        else
+            st = broken(s, err, "choice of a model");
+    }
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st == ST_NOTFOUND ? ST_OK : st;

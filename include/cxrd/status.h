@@ -41,7 +41,7 @@ const char *status_text(enum status st); /* "malformed data" */
 /* Format `text` and return `code`, so that failing is one statement. */
 enum status error_set(struct error *err, enum status code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* The same, with ": <strerror(errno)>" appended. */
+/* The same, with ": <strerror(errno)>" appended. When errno is ENOMEM it is ST_NOMEM, whatever `code` is. */
 enum status error_errno(struct error *err, enum status code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ST_NOMEM with a sentence that needs no memory. */

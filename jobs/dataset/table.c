@@ -216,6 +216,14 @@ static size_t mark_length(const void *bytes, size_t n_bytes)
     return n_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
+/* What libcsv gave up for. */
+static void parse_fail(struct reader *r, int why)
+{
+    if (why == CSV_ENOMEM && r->st == ST_OK)
+        r->st = error_nomem(r->err);
+    fail(r, ST_FORMAT, why == CSV_EPARSE ? "has broken quotes" : "cannot be parsed");
+}
+
 static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
 {
     struct csv_parser csv;
@@ -225,7 +233,7 @@ static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
     csv_set_blk_size(&csv, FIELD_BLOCK);
     if (csv_parse(&csv, bytes, n_bytes, on_field, on_row, r) != n_bytes ||
         csv_fini(&csv, on_field, on_row, r) != 0)
-        fail(r, ST_FORMAT, csv_error(&csv) == CSV_EPARSE ? "has broken quotes" : "cannot be parsed");
+        parse_fail(r, csv_error(&csv));
     csv_free(&csv);
     if (r->st == ST_OK && r->line == 0)
         r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' is empty", r->name);

@@ -2,6 +2,8 @@
  * probability on a finding is positive. */
 #include "run.h"
 
+#include "cxrd/json.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,9 +44,14 @@ const char *run_population(const struct run *r)
 enum status run_annotate(struct run *r)
 {
     struct train_result *result = r->result;
-    json_t *metrics = metrics_json(result);
-    char *text = metrics ? json_dumps(metrics, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL, *points;
-    enum status st = run_add_note(r, "metrics", text);
+    json_t *metrics;
+    char *text, *points;
+    enum status st;
+
+    json_watch();
+    metrics = metrics_json(result);
+    text = json_built(metrics, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    st = run_add_note(r, "metrics", text);
 
     for (size_t k = 0; k < N_LABELS; k++)
         result->operating.auroc[k] = result->evaluation[SCORED_TEST].findings[k].auroc;

@@ -6,6 +6,8 @@
  * limit before it is used. */
 #include "checkpoint.h"
 
+#include "cxrd/json.h"
+
 #include "cxrd/clock.h"
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
@@ -119,9 +121,12 @@ static enum status digest_of(const struct array *arrays, size_t n, char text[DIG
 /* The configuration in one line; NULL without memory. */
 static char *config_text(const struct run *r)
 {
-    json_t *config = train_config_json(r->config);
-    char *text = config ? json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_t *config;
+    char *text;
 
+    json_watch();
+    config = train_config_json(r->config);
+    text = json_built(config, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(config);
     return text;
 }

@@ -2,6 +2,7 @@
 #include "cxrd/train_config.h"
 
 #include "cxrd/id.h"
+#include "cxrd/json.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -278,6 +279,7 @@ enum status train_config_parse(const json_t *object, struct train_config *ret_co
     const char *name;
     json_t *value;
 
+    json_watch(); /* a complaint that is lost would make a job of what is none */
     if (!json_is_object(object)) {
         config_error(errors, "", "a job is a JSON object");
         return ST_INVALID;
@@ -293,6 +295,8 @@ enum status train_config_parse(const json_t *object, struct train_config *ret_co
             config_error(errors, name, "there is no such field");
     }
     check_together(&c, errors);
+    if (json_ran_out())
+        return ST_NOMEM;
     if (json_array_size(errors) > 0)
         return ST_INVALID;
     *ret_config = c;

@@ -105,9 +105,13 @@ static void score_task(void *arg, size_t task, size_t lane)
     if (t->status[task] != ST_OK)
         return;
     preprocess_scale(l->grey, plane, &pictures->pre, l->x);
-    if (session_run(l->session, t->model, 1, l->x, t->logits[task]) != ST_OK)
-        t->status[task] =
-            error_set(&t->errors[task], ST_NUMERIC, "the model's result is not a finite number");
+    t->status[task] = session_run(l->session, t->model, 1, l->x, t->logits[task]);
+    if (t->status[task] == ST_NOMEM)
+        error_nomem(&t->errors[task]);
+    else if (t->status[task] != ST_OK)
+        error_set(&t->errors[task], t->status[task], "the model's result is not a finite number");
+    if (t->status[task] != ST_OK)
+        return;
     values = row_values(&pictures->table->rows[t->rows[task]]);
     model_inputs_logits(t->model, &values, beside);
     for (size_t k = 0; k < N_LABELS; k++)

@@ -1,6 +1,8 @@
 /* jobs/training/reference.c - see reference.h. */
 #include "reference.h"
 
+#include "cxrd/json.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -29,12 +31,14 @@ static json_t *deciles_of(const struct scores *s, size_t finding, float *sorted)
 char *reference_text(const struct scores *s)
 {
     float *sorted = malloc(s->n * sizeof *sorted);
-    json_t *rows = json_array();
+    json_t *rows;
     char *text;
 
+    json_watch();
+    rows = json_array();
     for (size_t k = 0; k < N_LABELS && sorted; k++)
         json_array_append_new(rows, deciles_of(s, k, sorted));
-    text = json_array_size(rows) == N_LABELS ? json_dumps(rows, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    text = json_array_size(rows) == N_LABELS ? json_built(rows, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(rows);
     free(sorted);
     return text;

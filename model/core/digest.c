@@ -2,6 +2,7 @@
 #include "cxrd/digest.h"
 
 #include <assert.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ enum status digest_new(struct digest **ret_digest)
     d->ctx = EVP_MD_CTX_new();
     if (!d->ctx || EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) != 1) {
         digest_free(d);
+        ERR_clear_error(); /* its list of what went wrong takes memory too */
         return ST_NOMEM;
     }
     *ret_digest = d;

@@ -3,12 +3,12 @@
 
 #include <assert.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
 void id_new(char id[ID_SIZE])
 {
+    static const char DIGITS[] = "0123456789abcdef";
     uint8_t b[16];
     const ssize_t n = getrandom(b, sizeof b, 0);
 
@@ -16,8 +16,14 @@ void id_new(char id[ID_SIZE])
     (void)n;
     b[6] = (uint8_t)(0x40 | (b[6] & 0x0f));
     b[8] = (uint8_t)(0x80 | (b[8] & 0x3f));
-    snprintf(id, ID_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    for (size_t i = 0; i < sizeof b;
+         i++) { /* so many arguments make snprintf() allocate, and fail without memory */
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *id++ = '-';
+        *id++ = DIGITS[b[i] >> 4];
+        *id++ = DIGITS[b[i] & 15];
+    }
+    *id = '\0';
 }
 
 bool id_ok(const char *text, size_t n)

@@ -3,6 +3,7 @@
 #include "cxrd/safetensors.h"
 
 #include "cxrd/file.h"
+#include "cxrd/json.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -61,7 +62,6 @@ static uint64_t little_endian64(const uint8_t *p)
 
 static enum status header_parse(struct reading *r, const uint8_t *bytes, size_t n_bytes)
 {
-    json_error_t why;
     uint64_t length;
 
     if (n_bytes < LENGTH_SIZE)
@@ -70,7 +70,8 @@ static enum status header_parse(struct reading *r, const uint8_t *bytes, size_t 
     if (length > MAX_HEADER || length > n_bytes - LENGTH_SIZE)
         return error_set(r->err, ST_FORMAT, "not a safetensors file: its header claims %" PRIu64 " bytes",
                          length);
-    r->header = json_loadb((const char *)bytes + LENGTH_SIZE, (size_t)length, JSON_REJECT_DUPLICATES, &why);
+    if (json_read(bytes + LENGTH_SIZE, (size_t)length, JSON_REJECT_DUPLICATES, &r->header, NULL) == ST_NOMEM)
+        return error_nomem(r->err);
     if (!json_is_object(r->header))
         return error_set(r->err, ST_FORMAT, "not a safetensors file: its header is not a JSON object");
     r->data = bytes + LENGTH_SIZE + length;
@@ -232,6 +233,7 @@ static json_t *header_json(const json_t *metadata, const struct array *arrays, s
     size_t at = 0;
     bool ok = header != NULL;
 
+    json_watch(); /* a shape that lost a side would be another model's */
     if (ok && metadata)
         ok = json_object_set(header, "__metadata__", (json_t *)metadata) == 0;
     for (size_t i = 0; ok && i < n; i++) {
@@ -246,7 +248,7 @@ static json_t *header_json(const json_t *metadata, const struct array *arrays, s
                                            shape, "data_offsets", (json_int_t)at, (json_int_t)end)) == 0;
         at = end;
     }
-    if (!ok) {
+    if (!ok || json_ran_out()) {
         json_decref(header);
         return NULL;
     }
@@ -258,7 +260,7 @@ enum status array_file_header(const json_t *metadata, const struct array *arrays
                               struct error *err)
 {
     json_t *header = header_json(metadata, arrays, n);
-    char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
+    char *text = header ? json_text(header, JSON_COMPACT) : NULL;
     uint8_t length[LENGTH_SIZE];
     uint64_t size;
 

@@ -83,6 +83,7 @@ enum status error_errno(struct error *err, enum status code, const char *fmt, ..
 {
     const int saved = errno; /* vsnprintf may change it */
 
+    code = saved == ENOMEM ? ST_NOMEM : code;
     if (err) {
         va_list ap;
         char reason[64] = "";

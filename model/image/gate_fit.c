@@ -5,6 +5,8 @@
  * photograph, a crop, a film that lies on its side) is far outside of it. An autoencoder would ask a second network. */
 #include "cxrd/input_gate.h"
 
+#include "cxrd/json.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -129,14 +131,16 @@ static json_t *numbers_json(const double *values, size_t n)
 
 json_t *gate_text(const struct input_gate *g)
 {
-    json_t *factor = json_array(), *all, *result = NULL;
+    json_t *factor, *all, *result = NULL;
     char *text;
 
+    json_watch();
+    factor = json_array();
     for (size_t i = 0; i < N; i++)
         json_array_append_new(factor, numbers_json(g->factor[i], i + 1));
     all = json_pack("{s:I,s:f,s:o,s:o}", "rows", (json_int_t)g->rows, "threshold", g->threshold, "mean",
                     numbers_json(g->mean, N), "factor", factor);
-    text = all ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    text = json_built(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(all);
     if (text)
         result = json_string(text);
@@ -171,11 +175,14 @@ static bool factor_parse(const json_t *rows, double ret[GATE_STATS][GATE_STATS])
 
 enum status gate_parse(const char *text, struct input_gate *ret, struct error *err)
 {
-    json_t *all = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *rows = json_object_get(all, "rows");
+    json_t *all = NULL;
+    const json_t *rows;
     struct input_gate g = { 0 };
-    enum status st = ST_OK;
+    enum status st = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &all, NULL);
 
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    rows = json_object_get(all, "rows");
     if (!json_is_object(all))
         st = error_set(err, ST_FORMAT, "the metadata's '" GATE_KEY "' is not a JSON object");
     else if (!json_is_integer(rows) || json_integer_value(rows) < GATE_MIN_ROWS)

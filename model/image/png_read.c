@@ -32,6 +32,7 @@ struct reader {
     uint8_t grey_of[256]; /* palette index -> grey */
     bool is_coloured[256];
     size_t coloured;   /* pixels that are not grey, so far */
+    bool no_memory;    /* an allocation failed: what libpng makes of it may read otherwise */
     char message[128]; /* libpng's, when it gives up */
 };
 
@@ -128,9 +129,24 @@ static void on_error(png_structp png, png_const_charp message)
 
 static void on_warning(png_structp png, png_const_charp message) { (void)png, (void)message; }
 
+static png_voidp on_malloc(png_structp png, png_alloc_size_t n)
+{
+    struct reader *r = png_get_mem_ptr(png);
+    void *memory = malloc(n);
+
+    r->no_memory |= !memory;
+    return memory;
+}
+
+static void on_free(png_structp png, png_voidp memory)
+{
+    (void)png;
+    free(memory);
+}
+
 static bool reader_init(struct reader *r)
 {
-    r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, on_error, on_warning);
+    r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, r, on_malloc, on_free);
     r->info = r->png ? png_create_info_struct(r->png) : NULL;
     return r->info != NULL;
 }
@@ -277,8 +293,10 @@ static void pixels_read(struct reader *r, int passes)
 
     r->rows = malloc(n_rows * r->row_bytes);
     r->img.grey = malloc(r->img.width * r->img.height);
-    if (!r->rows || !r->img.grey)
+    if (!r->rows || !r->img.grey) {
+        r->no_memory = true;
         png_error(r->png, "out of memory");
+    }
     for (int pass = 0; pass < passes; pass++)
         for (size_t y = 0; y < r->img.height; y++) {
             uint8_t *row = r->rows + (n_rows > 1 ? y : 0) * r->row_bytes;
@@ -333,8 +351,7 @@ static enum status decode_by_libpng(const uint8_t *bytes, size_t n_bytes, const 
     if (!reader_init(&r)) {
         st = error_nomem(err);
     } else if (!decoded(&r, limits)) {
-        st = strcmp(r.message, "out of memory") == 0 ? error_nomem(err)
-                                                     : error_set(err, ST_FORMAT, "broken PNG: %s", r.message);
+        st = r.no_memory ? error_nomem(err) : error_set(err, ST_FORMAT, "broken PNG: %s", r.message);
     } else {
         *ret_image = r.img; /* commit */
         r.img = (struct image)IMAGE_INIT;

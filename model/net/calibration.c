@@ -1,6 +1,8 @@
 /* model/net/calibration.c - see cxrd/calibration.h. */
 #include "cxrd/calibration.h"
 
+#include "cxrd/json.h"
+
 #include "loss.h"
 
 #include <jansson.h>
@@ -36,10 +38,13 @@ static json_t *numbers(const float values[N_LABELS])
 
 char *calibration_text(const struct calibration *c)
 {
-    json_t *object = json_pack("{s:s,s:o,s:o}", "method", calibration_name(c->method), "scale",
-                               numbers(c->scale), "shift", numbers(c->shift));
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    json_t *object;
+    char *text;
 
+    json_watch();
+    object = json_pack("{s:s,s:o,s:o}", "method", calibration_name(c->method), "scale", numbers(c->scale),
+                       "shift", numbers(c->shift));
+    text = json_built(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
     return text;
 }
@@ -85,10 +90,12 @@ static enum status read_object(const json_t *object, struct calibration *ret, st
 
 enum status calibration_parse(const char *text, struct calibration *ret, struct error *err)
 {
-    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *object = NULL;
     struct calibration c;
-    enum status st;
+    enum status st = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &object, NULL);
 
+    if (st == ST_NOMEM)
+        return error_nomem(err);
     if (!json_is_object(object)) {
         json_decref(object);
         return error_set(err, ST_FORMAT, "the metadata's 'calibration' is not a JSON object");

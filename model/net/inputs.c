@@ -1,6 +1,8 @@
 /* model/net/inputs.c - see cxrd/inputs.h. */
 #include "cxrd/inputs.h"
 
+#include "cxrd/json.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -55,13 +57,15 @@ void inputs_standardise(const struct inputs *in, const struct input_values *valu
 
 char *inputs_text(const struct inputs *in)
 {
-    json_t *array = json_array();
+    json_t *array;
     char *text;
 
+    json_watch();
+    array = json_array();
     for (size_t i = 0; i < in->n; i++)
         json_array_append_new(array, json_pack("{s:s,s:f,s:f}", "name", INPUT_NAMES[in->of[i].kind], "mean",
                                                in->of[i].mean, "std", in->of[i].std));
-    text = array ? json_dumps(array, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    text = json_built(array, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(array);
     return text;
 }
@@ -90,10 +94,13 @@ static enum status one_read(const json_t *object, struct inputs *in, struct erro
 
 enum status inputs_parse(const char *text, struct inputs *ret, struct error *err)
 {
-    json_t *array = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *array = NULL;
     struct inputs in = { 0 };
-    enum status st = ST_OK;
+    enum status st = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &array, NULL);
 
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    st = ST_OK;
     if (!json_is_array(array) || json_array_size(array) == 0 || json_array_size(array) > N_INPUT_KINDS)
         st = error_set(err, ST_FORMAT, "the metadata's 'inputs' are not a JSON array of one to three inputs");
     for (size_t i = 0; st == ST_OK && i < json_array_size(array); i++)

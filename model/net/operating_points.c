@@ -1,6 +1,8 @@
 /* model/net/operating_points.c - see cxrd/operating_points.h. */
 #include "cxrd/operating_points.h"
 
+#include "cxrd/json.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -19,9 +21,11 @@ static json_t *number_json(double v) { return isnan(v) ? json_null() : json_real
 
 char *operating_points_text(const struct operating_points *p)
 {
-    json_t *all = json_object();
+    json_t *all;
     char *text;
 
+    json_watch();
+    all = json_object();
     for (size_t k = 0; k < N_LABELS; k++) {
         json_t *finding = json_object();
 
@@ -30,7 +34,7 @@ char *operating_points_text(const struct operating_points *p)
         json_object_set_new(finding, "auroc", number_json(p->auroc[k]));
         json_object_set_new(all, LABELS[k], finding);
     }
-    text = json_object_size(all) == N_LABELS ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    text = json_built(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(all);
     return text;
 }
@@ -71,13 +75,15 @@ static enum status finding_read(const json_t *all, size_t k, struct operating_po
 enum status operating_points_parse(const char *text, struct operating_points *ret, struct error *err)
 {
     struct operating_points p = OPERATING_NONE;
-    json_t *all;
-    enum status st = ST_OK;
+    json_t *all = NULL;
+    enum status st;
 
     if (strlen(text) > MAX_TEXT)
         return error_set(err, ST_FORMAT, "the metadata's 'operating_points' are longer than %d bytes",
                          MAX_TEXT);
-    all = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    st = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &all, NULL);
+    if (st == ST_NOMEM)
+        return error_nomem(err);
     if (!json_is_object(all) || json_object_size(all) != N_LABELS)
         st = error_set(err, ST_FORMAT,
                        "the metadata's 'operating_points' are not a JSON object of the 14 findings");
@@ -115,12 +121,14 @@ static int depth_of(const json_t *value)
 enum status metrics_text_check(const char *text, struct error *err)
 {
     enum { MAX_METRICS = 64 * 1024, MAX_DEPTH = 8 };
-    json_t *value;
-    enum status st = ST_OK;
+    json_t *value = NULL;
+    enum status st;
 
     if (strlen(text) > MAX_METRICS)
         return error_set(err, ST_FORMAT, "the metadata's 'metrics' are longer than %d bytes", MAX_METRICS);
-    value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    st = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &value, NULL);
+    if (st == ST_NOMEM)
+        return error_nomem(err);
     if (!json_is_object(value))
         st = error_set(err, ST_FORMAT, "the metadata's 'metrics' are not a JSON object");
     else if (depth_of(value) > MAX_DEPTH)

@@ -5,6 +5,7 @@
  * is the number of a journal's event times ID_STRIDE; a step adds its number within the epoch. */
 #include "app.h"
 #include "cxrd/clock.h"
+#include "cxrd/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +30,7 @@ struct watch {
 
 static void put_event(struct buf *out, int64_t id, const char *event, const json_t *data)
 {
-    char *text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *text = json_text(data, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
     if (text)
         buf_printf(out, "id: %" PRId64 "\nevent: %s\ndata: %s\n\n", id, event, text);

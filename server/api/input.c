@@ -1,6 +1,8 @@
 /* server/api/input.c - see input.h. */
 #include "input.h"
 
+#include "cxrd/json.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,14 +21,19 @@ enum status body_json(const struct http_request *req, struct http_response *res,
                       struct error *err)
 {
     json_error_t why;
+    enum status st;
 
     if (!content_type_is(req, "application/json")) {
         res->status = 415;
         return error_set(err, ST_UNSUPPORTED, "the body must be JSON, with Content-Type: application/json");
     }
-    *ret = req->body_len ? json_loadb(req->body, req->body_len, JSON_REJECT_DUPLICATES, &why) : json_object();
-    if (*ret)
-        return ST_OK;
+    if (req->body_len == 0) {
+        *ret = json_object();
+        return *ret ? ST_OK : error_nomem(err);
+    }
+    st = json_read(req->body, req->body_len, JSON_REJECT_DUPLICATES, ret, &why);
+    if (st != ST_FORMAT)
+        return st == ST_OK ? ST_OK : error_nomem(err);
     return error_set(err, ST_FORMAT, "the body is not JSON: line %d, column %d: %s", why.line, why.column,
                      why.text);
 }

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "cxrd/clock.h"
 #include "cxrd/file.h"
+#include "cxrd/json.h"
 #include "cxrd/weights.h"
 
 #include <math.h>
@@ -189,7 +190,7 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
     json_t *finding, *warning;
 
     if (as_json) {
-        char *text = json_dumps(reply, JSON_COMPACT | JSON_REAL_PRECISION(9));
+        char *text = json_text(reply, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
         if (text)
             puts(text);

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "cxrd/clock.h"
 #include "cxrd/file.h"
+#include "cxrd/json.h"
 #include "cxrd/log.h"
 #include "cxrd/runner.h"
 #include "cxrd/trainer.h"
@@ -113,7 +114,7 @@ static void on_epoch(void *arg, const struct epoch_report *report)
 {
     struct display *d = arg;
     json_t *epoch = epoch_json(report);
-    char *line = json_dumps(epoch, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    char *line = json_text(epoch, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
     if (d->terminal)
         fprintf(stderr, "\r\033[K");
@@ -136,8 +137,10 @@ static enum status config_file(const char *path, json_t **ret, struct error *err
 
     if (st != ST_OK)
         return st;
-    *ret = json_loadb(file.data, file.size, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_object(*ret))
+    st = json_read(file.data, file.size, JSON_REJECT_DUPLICATES, ret, &why);
+    if (st == ST_NOMEM)
+        error_nomem(err);
+    else if (!json_is_object(*ret))
         st = error_set(err, ST_FORMAT, "'%s' is not a JSON object: line %d: %s", path, why.line, why.text);
     file_bytes_release(&file);
     return st;
@@ -148,13 +151,15 @@ static enum status config_set(json_t *config, const char *item, struct error *er
 {
     const char *equals = strchr(item, '=');
     char key[64];
-    json_t *value;
+    json_t *value = NULL;
 
     if (!equals || equals == item || (size_t)(equals - item) >= sizeof key)
         return error_set(err, ST_INVALID, "--set takes key=value, not '%.64s'", item);
     snprintf(key, sizeof key, "%.*s", (int)(equals - item), item);
-    value = json_loads(equals + 1, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
-    json_object_set_new(config, key, value ? value : json_string(equals + 1));
+    if (json_read(equals + 1, strlen(equals + 1), JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &value, NULL) ==
+            ST_NOMEM ||
+        json_object_set_new(config, key, value ? value : json_string(equals + 1)) != 0)
+        return error_nomem(err);
     return ST_OK;
 }
 
@@ -167,12 +172,20 @@ static enum status config_resolve(const struct train_options *o, struct train_co
         st = config_file(o->config, &config, err);
     else
         config = json_object();
-    if (st == ST_OK && o->dataset)
-        json_object_set_new(config, "dataset", json_string(o->dataset));
+    if (st == ST_OK && (!errors || !config ||
+                        (o->dataset && json_object_set_new(config, "dataset", json_string(o->dataset)) != 0)))
+        st = error_nomem(err);
     for (size_t i = 0; i < o->set.n && st == ST_OK; i++)
         st = config_set(config, o->set.items[i], err);
-    if (st == ST_OK && train_config_parse(config, ret, errors) == ST_OK)
-        train_config_check(ret, o->datasets, errors);
+    if (st == ST_OK) {
+        st = train_config_parse(config, ret, errors);
+        if (st == ST_OK)
+            train_config_check(ret, o->datasets, errors);
+        else if (st == ST_NOMEM)
+            error_nomem(err);
+        else
+            st = ST_OK; /* what is wrong is said below */
+    }
     if (st == ST_OK && json_array_size(errors) > 0) {
         const json_t *first = json_array_get(errors, 0);
 
@@ -197,7 +210,7 @@ static enum status save(const char *folder, const char *name, const void *bytes,
 
 static enum status save_record(const char *folder, const json_t *record, struct error *err)
 {
-    char *text = json_dumps(record, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    char *text = json_text(record, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     enum status st = text ? save(folder, "job.json", text, strlen(text), err) : error_nomem(err);
 
     free(text);

@@ -1,6 +1,8 @@
 /* server/http/problem.c - see problem.h. */
 #include "problem.h"
 
+#include "cxrd/json.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +60,7 @@ void http_header_add(struct http_response *res, const char *name, const char *fm
 
 enum status http_json(struct http_response *res, json_t *value)
 {
-    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = value ? json_text(value, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 
     json_decref(value);
     if (!text)

@@ -6,10 +6,11 @@
 #include "cxrd/safetensors.h"
 #include "cxrd/weights.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_SIZE = 8, MAX_HEADER = 1 << 16 };
+enum { LENGTH_SIZE = 8, MAX_HEADER = 1 << 16, N_TENSORS = 10 };
 enum {
     MODEL_FLOATS = 32 * 3 * 9 + 32 + 64 * 32 * 9 + 64 + 128 * 64 * 9 + 128 + 256 * 128 * 9 + 256 +
                    14 * 256 * 4 * 4 + 14 /* cnn4 at 64 x 64 */
@@ -42,21 +43,39 @@ static void check_again(const struct model *m)
     buf_release(&out);
 }
 
+/* A file with all its tensors in place takes a hundred times as long as one that is refused: after the first few, do one in
+ * so many. */
+enum { FIRST_FEW = 64, SHARE = 16 };
+
+static bool is_passed_over(const struct array_file *f, const uint8_t *bytes, size_t size)
+{
+    static unsigned n_whole;
+    uint32_t sum = 0;
+
+    if (f->n < N_TENSORS || array_file_whole(f, NULL) != ST_OK || ++n_whole <= FIRST_FEW)
+        return false;
+    for (size_t i = 0; i < size - f->data_size; i++)
+        sum = sum * 31 + bytes[i];
+    return sum % SHARE != 0;
+}
+
 static void read_file(const uint8_t *bytes, size_t size)
 {
     struct array_file f = { 0 };
     struct model *m = NULL;
     struct error err = { 0 };
     enum status st = array_file_read(bytes, size, &f, &err);
+    bool passed_over = false;
 
     if (st == ST_OK) {
         check_arrays(&f, bytes, size);
-        if (array_file_whole(&f, &err) != ST_OK)
-            FUZZ_CHECK(err.text[0]);
+        passed_over = is_passed_over(&f, bytes, size);
     } else {
         FUZZ_CHECK(err.text[0]);
     }
     array_file_release(&f);
+    if (passed_over)
+        return;
     st = weights_read(bytes, size, &m, &err);
     if (st == ST_OK)
         check_again(m);
