@@ -5,6 +5,7 @@
 #include "cxrd/file.h"
 #include "cxrd/image_cache.h"
 #include "cxrd/log.h"
+#include "cxrd/report.h"
 #include "promote.h"
 #include "replay.h"
 
@@ -173,6 +174,18 @@ static enum status scores_save(const struct work *w, const struct train_result *
     return st;
 }
 
+static enum status job_report_save(const struct work *w, const struct train_result *result, struct error *err)
+{
+    char folder[PATH_MAX], path[PATH_MAX];
+    enum status st;
+
+    if (snprintf(folder, sizeof folder, "%s/jobs/%s", w->r->options.state, w->id) >= (int)sizeof folder ||
+        snprintf(path, sizeof path, "%s/report.html", folder) >= (int)sizeof path)
+        return error_set(err, ST_IO, "the path of the state folder is too long");
+    st = folder_make(folder, err);
+    return st == ST_OK ? report_save(path, w->record, w->id, &w->config, result, err) : st;
+}
+
 /* The kept model into the registry, where it may become the active one, and others too many. */
 static enum status model_save(struct work *w, const struct train_result *result, struct error *err)
 {
@@ -198,12 +211,16 @@ static enum status results_save(struct work *w, const struct train_result *resul
         *err = w->storage;
         return err->code;
     }
-    if (!result->model)
+    if (!result->model && st == ST_OK)
+        saved = job_report_save(w, result, &why);
+    else if (!result->model)
         return st;
-    if (st == ST_OK) {
+    else if (st == ST_OK) {
         on_phase(w, PHASE_SAVING);
         record_result(w, result);
         saved = scores_save(w, result, &why);
+        if (saved == ST_OK)
+            saved = job_report_save(w, result, &why);
         if (saved == ST_OK)
             saved = model_save(w, result, &why);
     } else if (st == ST_CANCELLED && atomic_load(&w->r->stop) == STOP_CANCELLED &&
@@ -690,8 +707,10 @@ enum status runner_job(struct runner *r, const char *id, json_t **ret_job, struc
     return st;
 }
 
-enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
-                          struct error *err)
+/* Open a file of a job's folder.
+ *   what  it is, for the error's sentence */
+static enum status job_file(struct runner *r, const char *id, const char *name, const char *what, int *ret_fd,
+                            size_t *ret_size, struct error *err)
 {
     char path[PATH_MAX];
     struct stat info;
@@ -702,13 +721,12 @@ enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd
     json_decref(job);
     if (st != ST_OK)
         return st;
-    if (snprintf(path, sizeof path, "%s/jobs/%s/%s.csv", r->options.state, id, SCORED_NAMES[set]) >=
-        (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/jobs/%s/%s", r->options.state, id, name) >= (int)sizeof path)
         return error_set(err, ST_IO, "the path of the state folder is too long");
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &info) != 0) {
-        st = errno == ENOENT ? error_set(err, ST_NOTFOUND, "job '%s' has no scores", id)
-                             : error_errno(err, ST_IO, "cannot open the scores of job '%s'", id);
+        st = errno == ENOENT ? error_set(err, ST_NOTFOUND, "job '%s' has no %s", id, what)
+                             : error_errno(err, ST_IO, "cannot open the %s of job '%s'", what, id);
         if (fd >= 0)
             close(fd);
         return st;
@@ -716,4 +734,18 @@ enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd
     *ret_fd = fd;
     *ret_size = (size_t)info.st_size;
     return ST_OK;
+}
+
+enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
+                          struct error *err)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%s.csv", SCORED_NAMES[set]);
+    return job_file(r, id, name, "scores", ret_fd, ret_size, err);
+}
+
+enum status runner_report(struct runner *r, const char *id, int *ret_fd, size_t *ret_size, struct error *err)
+{
+    return job_file(r, id, "report.html", "report", ret_fd, ret_size, err);
 }

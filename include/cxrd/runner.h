@@ -15,7 +15,7 @@ struct runner;
 
 struct runner_options {
     const char *
-        state; /* folder; scores and checkpoint go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
+        state; /* folder; scores, report and checkpoint go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
     const char *datasets; /* folder that holds data sets; NULL: none, every job is refused */
     uint64_t cache_bytes;
     size_t job_queue;   /* jobs that may wait */
@@ -67,6 +67,10 @@ void runner_refresh(struct runner *r, json_t *job);
 
 /* Open the scores of a job that has some: a descriptor and its size. Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
+                                   struct error *err);
+
+/* The same of its report, an HTML page. */
+MUST_USE enum status runner_report(struct runner *r, const char *id, int *ret_fd, size_t *ret_size,
                                    struct error *err);
 
 /* Fill in `dataset` where it is not set and check what needs the disk: that the folder and the table are there.

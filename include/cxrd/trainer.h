@@ -100,6 +100,7 @@ struct train_result {
     struct evaluation rival_evaluation; /* on the validation rows that evaluation[] has, if it was scored */
     struct buf scores_csv[N_SCORED];    /* header and a line a row, in table order */
     size_t unreadable;                  /* pictures that were found but could not be decoded */
+    json_t *plots; /* what the report's pictures need, an object, owned; jobs/training/plots.h */
 };
 
 /* Calls from inside train_run(), in its thread. Any may be NULL. What a pointer points to is valid during the call. */

@@ -1,4 +1,5 @@
 /* jobs/training/finish.c - evaluating: the kept model on all rows of each set. */
+#include "plots.h"
 #include "reference.h"
 #include "run.h"
 
@@ -84,6 +85,11 @@ static enum status evaluate_set(struct run *r, int set, const struct rows *rows)
         st = run_rival(r, &s);
     if (st == ST_OK && set == SCORED_VALIDATION)
         st = note_reference(r, &s);
+    if (st == ST_OK && set != SCORED_NO_FINDING &&
+        plots_reliability(result->plots, SCORED_NAMES[set], &s) != ST_OK)
+        st = error_nomem(r->err);
+    if (st == ST_OK && set == SCORED_TEST && plots_roc(result->plots, &s) != ST_OK)
+        st = error_nomem(r->err);
     scores_release(&s);
     return st;
 }
@@ -102,5 +108,8 @@ enum status run_evaluate(struct run *r)
         st = evaluate_set(r, SCORED_NO_FINDING, &r->normal);
     if (st == ST_OK)
         st = run_gate_try(r);
+    if (st == ST_OK && plots_samples(r->result->plots, &r->pictures, &r->split.part[TRAIN],
+                                     (uint64_t)r->config->seed) != ST_OK)
+        st = error_nomem(r->err);
     return st == ST_OK ? run_annotate(r) : st;
 }

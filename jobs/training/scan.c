@@ -1,4 +1,5 @@
 /* jobs/training/scan.c - scanning and splitting: table, filter, files; which rows train, validate and test. */
+#include "plots.h"
 #include "run.h"
 
 #include "cxrd/file.h"
@@ -123,6 +124,8 @@ enum status run_split(struct run *r)
         st = check_same_data(r);
     if (st != ST_OK)
         return st;
+    if (plots_combinations(r->result->plots, &r->table, &r->used) != ST_OK)
+        return error_nomem(r->err);
     r->result->has_dataset = true;
     if (r->observer->dataset)
         r->observer->dataset(r->observer->arg, &r->result->dataset);

@@ -112,8 +112,11 @@ enum status train_run(const struct train_request *request, const struct train_ob
     *ret_result = (struct train_result){ 0 };
     for (int i = 0; i < N_SCORED; i++)
         ret_result->scores_csv[i] = (struct buf)BUF_INIT(MAX_SCORES_CSV);
-    if (!r)
+    ret_result->plots = json_object();
+    if (!r || !ret_result->plots) {
+        free(r);
         return error_nomem(err);
+    }
     r->config = request->config;
     r->request = request;
     r->observer = observer;
@@ -138,6 +141,7 @@ enum status train_run(const struct train_request *request, const struct train_ob
 void train_result_release(struct train_result *r)
 {
     model_unref(r->model);
+    json_decref(r->plots);
     free(r->epochs);
     for (int i = 0; i < N_SCORED; i++)
         buf_release(&r->scores_csv[i]);

@@ -8,10 +8,11 @@ static json_t *links_json(const struct app *app, const char *id)
 {
     const char *base = app->base_path;
 
-    return json_pack("{s:o,s:o,s:o,s:o}", "self", json_sprintf("%s/jobs/%s", base, id), "events",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "self", json_sprintf("%s/jobs/%s", base, id), "events",
                      json_sprintf("%s/jobs/%s/events", base, id), "cancel",
                      json_sprintf("%s/jobs/%s/cancel", base, id), "scores",
-                     json_sprintf("%s/jobs/%s/scores", base, id));
+                     json_sprintf("%s/jobs/%s/scores", base, id), "report",
+                     json_sprintf("%s/jobs/%s/report", base, id));
 }
 
 /* What a job has not come to yet is null, so that a record always has all of its members; an entry of a list has the
@@ -110,6 +111,13 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
         return error_set(err, ST_INVALID, "there is no split '%.32s': validation, test or no_finding", split);
     res->content_type = "text/csv; charset=utf-8";
     return runner_scores(app->runner, req->id, set, &res->fd, &res->fd_size, err);
+}
+
+enum status job_report_get(struct app *app, const struct http_request *req, struct http_response *res,
+                           struct error *err)
+{
+    res->content_type = "text/html; charset=utf-8";
+    return runner_report(app->runner, req->id, &res->fd, &res->fd_size, err);
 }
 
 /* The answer to a call that changes a job: which, and how it is now. */

@@ -13,6 +13,7 @@ const struct route ROUTES[] = {
     { "DELETE", "/jobs/{id}", ROLE_ADMIN, LANE_FILES, 0, job_delete },
     { "GET", "/jobs/{id}/events", ROLE_PREDICT, LANE_FILES, 0, job_events_get },
     { "GET", "/jobs/{id}/scores", ROLE_PREDICT, LANE_FILES, 0, job_scores_get },
+    { "GET", "/jobs/{id}/report", ROLE_PREDICT, LANE_FILES, 0, job_report_get },
     { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_cancel_post },
     { "POST", "/jobs/{id}/resume", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_resume_post },
     { "GET", "/models", ROLE_PREDICT, LANE_FILES, 0, models_get },

@@ -4,6 +4,7 @@
 #include "cxrd/file.h"
 #include "cxrd/json.h"
 #include "cxrd/log.h"
+#include "cxrd/report.h"
 #include "cxrd/runner.h"
 #include "cxrd/trainer.h"
 #include "cxrd/weights.h"
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 struct train_options {
-    const char *datasets, *dataset, *out, *config, *init, *cache;
+    const char *datasets, *dataset, *out, *report, *config, *init, *cache;
     size_t threads, cache_bytes;
     struct option_list set;
 };
@@ -30,7 +31,8 @@ static const struct option OPTIONS[] = {
     { "datasets", OPTION_TEXT, AT(datasets), "DIR", "folder with a folder for each data set" },
     { "dataset", OPTION_TEXT, AT(dataset), "NAME", "which one; may be left out where there is one" },
     { "out", OPTION_TEXT, AT(out), "DIR",
-      "where weights.safetensors, job.json and the scores go; made if missing" },
+      "where weights.safetensors, job.json, scores and report go; made if missing" },
+    { "report", OPTION_TEXT, AT(report), "FILE", "where the report, an HTML page, goes (OUT/report.html)" },
     { "config", OPTION_TEXT, AT(config), "FILE", "a job as JSON, as POST /jobs/train takes it" },
     { "set", OPTION_LIST, AT(set), "KEY=VALUE",
       "one field of the job, over what --config says; may be repeated" },
@@ -217,8 +219,8 @@ static enum status save_record(const char *folder, const json_t *record, struct 
     return st;
 }
 
-static enum status save_results(const char *folder, struct display *d, const struct train_result *r,
-                                struct error *err)
+static enum status save_results(const char *folder, const char *report, struct display *d,
+                                const struct train_result *r, struct error *err)
 {
     char path[PATH_MAX];
     enum status st = ST_OK;
@@ -241,7 +243,10 @@ static enum status save_results(const char *folder, struct display *d, const str
         snprintf(name, sizeof name, "scores_%s.csv", SCORED_NAMES[i]);
         st = save(folder, name, r->scores_csv[i].data, r->scores_csv[i].len, err);
     }
-    return st == ST_OK ? save_record(folder, d->record, err) : st;
+    if (st == ST_OK)
+        st = save_record(folder, d->record, err);
+    snprintf(path, sizeof path, "%s/report.html", folder);
+    return st == ST_OK ? report_save(report ? report : path, d->record, NULL, &d->config, r, err) : st;
 }
 
 static enum status run(const struct train_options *o, struct display *d, struct train_result *result,
@@ -272,7 +277,7 @@ static enum status run(const struct train_options *o, struct display *d, struct 
                           environment_json(o->threads));
     st = train_run(&request, &observer, result, err);
     if (st == ST_OK)
-        st = save_results(o->out, d, result, err);
+        st = save_results(o->out, o->report, d, result, err);
     model_unref(init);
     return st;
 }

@@ -246,7 +246,7 @@ class Record(ServerCase):
         self.assertEqual(self.accepted.headers['location'], f'/jobs/{self.job}')
         self.assertEqual(self.accepted.json(), {'id': self.job, 'state': 'queued', 'links': {
             'self': f'/jobs/{self.job}', 'events': f'/jobs/{self.job}/events', 'cancel': f'/jobs/{self.job}/cancel',
-            'scores': f'/jobs/{self.job}/scores'}})
+            'scores': f'/jobs/{self.job}/scores', 'report': f'/jobs/{self.job}/report'}})
 
     def test_the_record_has_all_fields_of_the_contract(self):
         self.assertEqual(set(RECORD) - set(self.record), set())

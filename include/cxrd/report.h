@@ -1,0 +1,30 @@
+/* include/cxrd/report.h - a training's report: one HTML page that asks for nothing from anywhere.
+ *
+ * Tables can be read without JavaScript; a script inside the page draws the pictures with Chart.js, which the build
+ * embeds. A Content-Security-Policy with the digests of the page's own scripts and style keeps everything else out,
+ * whatever names a data set has. */
+#ifndef CXRD_REPORT_H
+#define CXRD_REPORT_H
+
+#include "cxrd/buf.h"
+#include "cxrd/trainer.h"
+
+#include <jansson.h>
+
+enum { REPORT_MAX_BYTES = 16 << 20 };
+
+/* Write the page.
+ *   record  a job's record, as far as it came: what is missing is left out
+ *   plots   what the trainer collected for the pictures (train_result.plots); NULL: none
+ * Errors: ST_LIMIT (of `out`), ST_NOMEM. */
+MUST_USE enum status report_write(const json_t *record, const json_t *plots, struct buf *out);
+
+/* Write the report of a training that has ended well, so that no crash leaves half of one.
+ *   record  as it will be kept, maybe without id and configuration
+ *   id      of the job; NULL: none
+ * Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status report_save(const char *path, const json_t *record, const char *id,
+                                 const struct train_config *config, const struct train_result *result,
+                                 struct error *err);
+
+#endif

@@ -1,0 +1,156 @@
+/* jobs/report/data.c - what the model was shown: counts, label combinations, which findings come together, pictures. */
+#include "cxrd/labels.h"
+#include "html.h"
+#include "sections.h"
+
+#include <math.h>
+
+static void counts_put(struct buf *out, const json_t *data)
+{
+    static const struct {
+        const char *name, *member;
+    } COUNTS[] = { { "Rows in the table", "rows" },
+                   { "Left out: over the age limit", "dropped_age" },
+                   { "Left out: No Finding", "dropped_no_finding" },
+                   { "Left out: no picture", "missing_images" },
+                   { "Left out: on neither list", "not_listed" },
+                   { "Usable", "usable" },
+                   { "To train", "train" },
+                   { "To validate", "validation" },
+                   { "To test", "test" },
+                   { "Pictures that could not be read", "unreadable_images" },
+                   { "Split by", "split_by" },
+                   { "Patients in more than one split", "patients_in_both" } };
+
+    html_table_begin(out, "Rows of the data set", "What|Rows");
+    for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++)
+        if (json_object_get(data, COUNTS[i].member))
+            html_field(out, COUNTS[i].name, json_object_get(data, COUNTS[i].member));
+    html_table_end(out);
+}
+
+static void labels_put(struct buf *out, const json_t *labels)
+{
+    for (size_t i = 0; i < json_array_size(labels); i++) {
+        if (i)
+            buf_puts(out, " + ");
+        html_text(out, json_string_value(json_array_get(labels, i)));
+    }
+    if (json_array_size(labels) == 0)
+        buf_puts(out, "No Finding");
+}
+
+static void combinations_put(struct buf *out, const json_t *plots)
+{
+    json_t *entry;
+    size_t i;
+
+    html_chart(out, "combinations",
+               "Bars: how many pictures have each of the ten commonest label combinations",
+               "The ten commonest label combinations among the usable rows.");
+    html_table_begin(out, "The ten commonest label combinations", "Labels|Pictures");
+    json_array_foreach (json_object_get(plots, "combinations"), i, entry) {
+        buf_puts(out, "<tr><th scope=\"row\">");
+        labels_put(out, json_object_get(entry, "labels"));
+        buf_puts(out, "</th>");
+        html_number(out, json_object_get(entry, "images"), 0);
+        buf_puts(out, "</tr>\n");
+    }
+    buf_puts(out, "<tr><th scope=\"row\">all other combinations</th>");
+    html_number(out, json_object_get(plots, "other_images"), 0);
+    buf_puts(out, "</tr>\n");
+    html_table_end(out);
+}
+
+static void matrix_begin(struct buf *out, const char *title)
+{
+    buf_puts(out, "<div class=\"scroll\"><table class=\"matrix\"><caption>");
+    buf_puts(out, title);
+    buf_puts(out, "</caption><thead><tr><td class=\"corner\">row: finding<br>column: also has</td>");
+    for (size_t k = 0; k < N_LABELS; k++)
+        buf_printf(out, "<th scope=\"col\"><span>%s</span></th>", LABELS[k]);
+    buf_puts(out, "</tr></thead><tbody>\n");
+}
+
+static double count_at(const json_t *matrix, size_t i, size_t j)
+{
+    return json_number_value(json_array_get(json_array_get(matrix, i), j));
+}
+
+/* The square root of each count, as a shade of ten of the greatest and as a number. */
+static void heat_map_put(struct buf *out, const json_t *matrix)
+{
+    double most = 1;
+
+    for (size_t i = 0; i < N_LABELS * N_LABELS; i++)
+        most = fmax(most, sqrt(count_at(matrix, i / N_LABELS, i % N_LABELS)));
+    matrix_begin(out,
+                 "Findings that come together: square root of the number of rows (no unit), darker is more");
+    for (size_t i = 0; i < N_LABELS; i++) {
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[i]);
+        for (size_t j = 0; j < N_LABELS; j++) {
+            const double root = sqrt(count_at(matrix, i, j));
+
+            buf_printf(out, "<td class=\"h%d\">%.*f</td>", (int)fmin(root / most * 10, 9), root < 100, root);
+        }
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+static void logarithms_put(struct buf *out, const json_t *matrix)
+{
+    matrix_begin(out, "The same as log10 of the number of rows (no unit); – where there is none");
+    for (size_t i = 0; i < N_LABELS; i++) {
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[i]);
+        for (size_t j = 0; j < N_LABELS; j++) {
+            const double count = count_at(matrix, i, j);
+
+            if (count > 0)
+                buf_printf(out, "<td>%.2f</td>", log10(count));
+            else
+                buf_puts(out, "<td>–</td>");
+        }
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+static void samples_put(struct buf *out, const json_t *samples)
+{
+    json_t *sample;
+    size_t i;
+
+    buf_puts(out,
+             "<h3>Pictures of the training rows, as the network sees them</h3>\n<div class=\"samples\">\n");
+    json_array_foreach (samples, i, sample) {
+        buf_puts(out, "<figure><img alt=\"X-ray: ");
+        labels_put(out, json_object_get(sample, "labels"));
+        buf_printf(out, "\" src=\"data:image/png;base64,%s\"><figcaption><b>",
+                   json_string_value(json_object_get(sample, "png")));
+        labels_put(out, json_object_get(sample, "labels"));
+        buf_puts(out, "</b><br>");
+        html_text(out, json_string_value(json_object_get(sample, "image")));
+        buf_puts(out, "</figcaption></figure>\n");
+    }
+    buf_puts(out, "</div>\n");
+}
+
+void section_data(struct buf *out, const json_t *record, const json_t *plots)
+{
+    const json_t *data = member_at(record, "dataset"), *matrix = member_at(data, "cooccurrence");
+
+    if (!json_is_object(data))
+        return;
+    buf_puts(out, "<section><h2>Data</h2>\n");
+    counts_put(out, data);
+    if (json_array_size(json_object_get(plots, "combinations")) > 0)
+        combinations_put(out, plots);
+    if (json_array_size(matrix) == N_LABELS) {
+        heat_map_put(out, matrix);
+        logarithms_put(out, matrix);
+    }
+    if (json_array_size(json_object_get(plots, "samples")) > 0)
+        samples_put(out, json_object_get(plots, "samples"));
+    buf_puts(out, "</section>\n");
+}

@@ -1,0 +1,154 @@
+'use strict';
+/* The report's pictures, drawn by Chart.js from the page's own data. Every axis says what it is and its unit. */
+(() => {
+    const data = JSON.parse(document.getElementById('data').textContent);
+    const BLUE = '#24527a', ORANGE = '#c8611a', GREY = '#8a939c', GREEN = '#2f7d4f';
+    const KINDS = { youden: ['Youden', 'circle'], sensitivity_90: ['90 % sensitivity', 'triangle'],
+                    specificity_90: ['90 % specificity', 'rect'] };
+    const charts = [];
+
+    const axis = (title, more) => ({ title: { display: true, text: title }, ...more });
+    const unit = (title) => axis(title, { type: 'linear', min: 0, max: 1 });
+    const dashed = (label, points, color = GREY) =>
+        ({ label, data: points, borderColor: color, borderDash: [6, 4], borderWidth: 1.5, pointRadius: 0 });
+    const line = (label, points, color, more) =>
+        ({ label, data: points, borderColor: color, backgroundColor: color, borderWidth: 2, pointRadius: 3, clip: 8, ...more });
+    const diagonal = (label, end = 1) => dashed(label, [{ x: 0, y: 0 }, { x: end, y: end }]);
+
+    function draw(id, config) {
+        const canvas = document.getElementById(id);
+
+        if (!canvas)
+            return;
+        config.options = { animation: false, responsive: true, maintainAspectRatio: false, ...config.options };
+        charts.push(new Chart(canvas, config));
+    }
+
+    function drawCombinations() {
+        const rows = data.combinations || [];
+
+        draw('combinations', {
+            type: 'bar',
+            data: { labels: rows.map((r) => r.labels.join(' + ') || 'No Finding'),
+                    datasets: [{ data: rows.map((r) => r.images), backgroundColor: BLUE }] },
+            options: { indexAxis: 'y', plugins: { legend: { display: false } },
+                       scales: { x: axis('pictures (number)', { beginAtZero: true }), y: axis('label combination',
+                                 { ticks: { autoSkip: false } }) } }
+        });
+    }
+
+    function drawEpochs(id, members, base, title) {
+        const epochs = data.epochs || [];
+        const series = (member) => epochs.map((e) => ({ x: e.epoch, y: e[member] }));
+        const ends = [0.5, epochs.length + 0.5];
+
+        draw(id, {
+            type: 'line',
+            data: { datasets: [line('training (running mean)', series(members[0]), GREY),
+                               line('validation', series(members[1]), BLUE),
+                               dashed('base rates', ends.map((x) => ({ x, y: base })), ORANGE)] },
+            options: { scales: { x: axis('epoch (number)', { type: 'linear', min: ends[0], max: ends[1],
+                                                             afterBuildTicks: (x) => { x.ticks = epochs.map((e) => ({ value: e.epoch })); } }),
+                                 y: axis(title) } }
+        });
+    }
+
+    /* Local linear regression with tricube weights over the nearest three quarters of the points (Cleveland, 1979). */
+    function smooth(points, x) {
+        const nearest = points.map((p) => Math.abs(p.x - x)).sort((a, b) => a - b);
+        const reach = nearest[Math.ceil(0.75 * points.length) - 1] * 1.0001 || 1;
+        let w0 = 0, w1 = 0, w2 = 0, y0 = 0, y1 = 0;
+
+        for (const p of points) {
+            const d = Math.abs(p.x - x) / reach, w = d < 1 ? (1 - d ** 3) ** 3 : 0;
+
+            w0 += w;
+            w1 += w * (p.x - x);
+            w2 += w * (p.x - x) ** 2;
+            y0 += w * p.y;
+            y1 += w * (p.x - x) * p.y;
+        }
+        const det = w0 * w2 - w1 * w1;
+
+        return det > 1e-12 ? (w2 * y0 - w1 * y1) / det : y0 / w0;
+    }
+
+    function drawProportions(test) {
+        const points = test.findings.filter((f) => f.prevalence !== null)
+            .map((f) => ({ x: f.prevalence, y: f.predicted_mean, label: f.label }));
+        const most = Math.max(...points.map((p) => Math.max(p.x, p.y)), 0.01) * 1.1;
+        const xs = points.map((p) => p.x), low = Math.min(...xs), high = Math.max(...xs);
+        const curve = [...Array(61).keys()].map((i) => low + (high - low) * i / 60)
+            .map((x) => ({ x, y: smooth(points, x) }));
+
+        draw('proportions', {
+            type: 'scatter',
+            data: { datasets: [line('findings', points, BLUE, { pointRadius: 4, showLine: false }),
+                               line('smooth curve', curve, ORANGE, { pointRadius: 0, showLine: true }),
+                               { ...diagonal('equal', most), showLine: true }] },
+            options: { scales: { x: axis('actual proportion of the rows (0 to 1)', { min: 0, max: most }),
+                                 y: axis('mean predicted probability (0 to 1)', { min: 0, max: most }) },
+                       plugins: { tooltip: { callbacks: { label: (c) =>
+                           `${c.raw.label || c.dataset.label}: ${c.raw.x.toFixed(3)} → ${c.raw.y.toFixed(3)}` } } } }
+        });
+    }
+
+    function drawReliability() {
+        const series = (split) => ((data.reliability || {})[split] || []).filter((b) => b.rows)
+            .map((b) => ({ x: b.predicted, y: b.positive, rows: b.rows }));
+
+        draw('reliability', {
+            type: 'line',
+            data: { datasets: [line('validation', series('validation'), GREY), line('test', series('test'), BLUE),
+                               diagonal('calibrated')] },
+            options: { scales: { x: unit('mean predicted probability (0 to 1)'), y: unit('part that is positive (0 to 1)') },
+                       plugins: { tooltip: { callbacks: { label: (c) => `${c.dataset.label}: ${c.raw.y.toFixed(3)}` +
+                           (c.raw.rows ? ` of ${c.raw.rows} predictions` : '') } } } }
+        });
+    }
+
+    function drawRoc(finding, k) {
+        const curve = (data.roc || {})[finding.label];
+        const marks = Object.entries(finding.operating_points).filter(([, p]) => p.sensitivity !== null)
+            .map(([kind, p]) => ({ label: KINDS[kind][0], data: [{ x: 1 - p.specificity, y: p.sensitivity }],
+                                   pointStyle: KINDS[kind][1], pointRadius: 5, borderColor: ORANGE,
+                                   backgroundColor: '#fff', borderWidth: 2, clip: 8 }));
+        const title = finding.label + (finding.auroc === null ? ': not defined' : `: ${finding.auroc.toFixed(3)}`) +
+            (finding.auroc_low === null ? '' : ` (${finding.auroc_low.toFixed(2)}–${finding.auroc_high.toFixed(2)})`);
+
+        draw(`roc-${k}`, {
+            type: 'line',
+            data: { datasets: [...marks, line('ROC', (curve || []).map(([x, y]) => ({ x, y })), BLUE, { pointRadius: 0 }),
+                               diagonal('chance')] },
+            options: { scales: { x: unit('false positive rate'), y: unit('sensitivity') },
+                       plugins: { legend: { display: false }, title: { display: true, text: title } } }
+        });
+    }
+
+    function drawNormal(normal) {
+        draw('normal', {
+            type: 'bar',
+            data: { labels: normal.findings.map((f) => f.label),
+                    datasets: [{ data: normal.findings.map((f) => f.false_positive_rate), backgroundColor: GREEN }] },
+            options: { indexAxis: 'y', plugins: { legend: { display: false } },
+                       scales: { x: unit('false positive rate on normal chests (0 to 1)'),
+                                 y: axis('finding', { ticks: { autoSkip: false } }) } }
+        });
+    }
+
+    document.documentElement.classList.add('js');
+    drawCombinations();
+    if ((data.epochs || []).length) {
+        drawEpochs('loss', ['loss', 'val_loss'], data.baseline && data.baseline.validation_loss,
+                   'binary cross-entropy (nats)');
+        drawEpochs('top5', ['top5_accuracy', 'val_top5_accuracy'], data.baseline && data.baseline.top5_accuracy,
+                   'top-5 accuracy (0 to 1)');
+    }
+    if (data.evaluation) {
+        drawProportions(data.evaluation.test);
+        drawReliability();
+        data.evaluation.test.findings.forEach(drawRoc);
+        drawNormal(data.evaluation.no_finding);
+    }
+    window.addEventListener('beforeprint', () => charts.forEach((c) => c.resize()));
+})();

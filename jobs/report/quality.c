@@ -1,0 +1,178 @@
+/* jobs/report/quality.c - how good the kept model is: finding by finding, as curves, and at its operating points. */
+#include "cxrd/labels.h"
+#include "cxrd/operating_points.h"
+#include "html.h"
+#include "sections.h"
+
+static const json_t *finding_at(const json_t *split, size_t k)
+{
+    return json_array_get(json_object_get(split, "findings"), k);
+}
+
+static void findings_put(struct buf *out, const json_t *split, const char *title)
+{
+    html_table_begin(
+        out, title,
+        "Finding|Positives|Prevalence|Base rate, training|Mean predicted|AUROC|95 % from|95 % to|"
+        "Average precision|Brier|Brier, base rate|ECE");
+    for (size_t k = 0; k < N_LABELS; k++) {
+        static const char *const COLUMNS[] = {
+            "positives",  "prevalence",        "base_rate", "predicted_mean", "auroc", "auroc_low",
+            "auroc_high", "average_precision", "brier",     "baseline_brier", "ece"
+        };
+
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+        for (size_t c = 0; c < sizeof COLUMNS / sizeof COLUMNS[0]; c++)
+            html_number(out, json_object_get(finding_at(split, k), COLUMNS[c]), 3);
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+static void means_put(struct buf *out, const json_t *evaluation)
+{
+    static const struct {
+        const char *name, *macro, *micro;
+    } ROWS[] = { { "AUROC", "macro_auroc", "micro_auroc" },
+                 { "Average precision", "macro_average_precision", "micro_average_precision" },
+                 { "Brier score", "macro_brier", "micro_brier" },
+                 { "Expected calibration error", "macro_ece", "micro_ece" } };
+
+    html_table_begin(out, "Means: macro over the findings, micro over all rows and findings as one",
+                     "Measure|Validation, macro|Validation, micro|Test, macro|Test, micro");
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", ROWS[i].name);
+        for (int set = 0; set < 2; set++) {
+            const json_t *split = json_object_get(evaluation, set ? "test" : "validation");
+
+            html_number(out, json_object_get(split, ROWS[i].macro), 4);
+            html_number(out, json_object_get(split, ROWS[i].micro), 4);
+        }
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+static void curves_put(struct buf *out)
+{
+    buf_puts(
+        out,
+        "<h3>ROC curves on the test split</h3>\n<div class=\"chart\"><p>Each point is a threshold: how many "
+        "of those without the finding it calls positive, and how many of those with it. The dashed diagonal "
+        "is chance; marks are the operating points, chosen on validation: circle Youden, triangle 90 % "
+        "sensitivity, square 90 % specificity.</p><div class=\"small\">\n");
+    for (size_t k = 0; k < N_LABELS; k++)
+        buf_printf(out,
+                   "<figure class=\"chart\"><div class=\"canvas\"><canvas id=\"roc-%zu\" role=\"img\" "
+                   "aria-label=\"ROC curve of %s\"></canvas></div></figure>\n",
+                   k, LABELS[k]);
+    buf_puts(out, "</div></div>\n");
+}
+
+static void bins_put(struct buf *out, const json_t *bins)
+{
+    json_t *bin;
+    size_t i;
+
+    html_table_begin(out, "Reliability on the test split, all findings together",
+                     "Predicted probability|Predictions|Mean predicted|Part that is positive");
+    json_array_foreach (bins, i, bin) {
+        buf_printf(out, "<tr><th scope=\"row\">%.1f to %.1f</th>", (double)i / 10, (double)(i + 1) / 10);
+        html_number(out, json_object_get(bin, "rows"), 0);
+        html_number(out, json_object_get(bin, "predicted"), 3);
+        html_number(out, json_object_get(bin, "positive"), 3);
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+void section_quality(struct buf *out, const json_t *record, const json_t *plots)
+{
+    const json_t *evaluation = member_at(record, "evaluation");
+
+    if (!json_is_object(evaluation))
+        return;
+    buf_puts(out, "<section><h2>Quality of the kept model</h2>\n");
+    means_put(out, evaluation);
+    findings_put(out, json_object_get(evaluation, "test"),
+                 "Test split; – where a finding has no positive or no negative row");
+    findings_put(out, json_object_get(evaluation, "validation"), "Validation split");
+    buf_puts(out, "<div class=\"pair\">\n");
+    html_chart(
+        out, "proportions", "Points: mean predicted probability against actual proportion of each finding",
+        "Predicted against actual proportion of each finding on the test split, with a smooth curve (local "
+        "linear regression). On the dashed line both are equal.");
+    html_chart(out, "reliability",
+               "Lines: part that is positive by predicted probability, validation and test",
+               "Reliability: of the predictions with about this probability, how many are right. All "
+               "findings together.");
+    buf_puts(out, "</div>\n");
+    bins_put(out, member_at(plots, "reliability.test"));
+    curves_put(out);
+    buf_puts(out, "</section>\n");
+}
+
+/* ---- operating points ---- */
+
+static void points_put(struct buf *out, const json_t *test)
+{
+    html_table_begin(
+        out,
+        "Thresholds chosen on validation, and what they do on test. Youden: greatest sensitivity + "
+        "specificity; 90 % sens., 90 % spec.: the best of the other at 90 %",
+        "Finding|Prevalence|Youden: threshold|Sensitivity|Specificity|90 % sens.: threshold|Sensitivity|"
+        "Specificity|90 % spec.: threshold|Sensitivity|Specificity");
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const json_t *finding = finding_at(test, k), *points = json_object_get(finding, "operating_points");
+
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+        html_number(out, json_object_get(finding, "prevalence"), 3);
+        for (int kind = 0; kind < N_OPERATING; kind++) {
+            const json_t *point = json_object_get(points, OPERATING_NAMES[kind]);
+
+            html_number(out, json_object_get(point, "threshold"), 4);
+            html_number(out, json_object_get(point, "sensitivity"), 3);
+            html_number(out, json_object_get(point, "specificity"), 3);
+        }
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+static void normal_put(struct buf *out, const json_t *normal)
+{
+    html_chart(out, "normal", "Bars: false positive rate of each finding on normal chests",
+               "How often each finding is called on No Finding rows, which training left out, at its Youden "
+               "threshold.");
+    html_table_begin(out, "False positive rates on No Finding rows",
+                     "Finding|Mean predicted|Youden|90 % sens.|90 % spec.");
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const json_t *finding = finding_at(normal, k), *points = json_object_get(finding, "operating_points");
+
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+        html_number(out, json_object_get(finding, "predicted_mean"), 3);
+        for (int kind = 0; kind < N_OPERATING; kind++)
+            html_number(out, member_at(json_object_get(points, OPERATING_NAMES[kind]), "false_positive_rate"),
+                        3);
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+void section_operating(struct buf *out, const json_t *record)
+{
+    const json_t *evaluation = member_at(record, "evaluation"), *normal = member_at(evaluation, "no_finding");
+    const json_int_t rows = json_integer_value(json_object_get(normal, "rows"));
+
+    if (!json_is_object(evaluation))
+        return;
+    buf_puts(out, "<section><h2>Operating points</h2>\n");
+    points_put(out, json_object_get(evaluation, "test"));
+    buf_printf(
+        out,
+        "<h3>Normal chests</h3>\n<p>%lld No Finding rows were left out of the training and scored.</p>\n",
+        (long long)rows);
+    if (rows > 0)
+        normal_put(out, normal);
+    buf_puts(out, "</section>\n");
+}

@@ -1,0 +1,122 @@
+/* jobs/report/report.c - the page from its parts, see cxrd/report.h. */
+#include "cxrd/report.h"
+
+#include "base64.h"
+#include "cxrd/digest.h"
+#include "cxrd/labels.h"
+#include "cxrd/version.h"
+#include "html.h"
+#include "sections.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Embedded by the build: Chart.js of Debian's libjs-chart.js, and page.js and page.css of this folder. */
+extern const unsigned char CHART_JS[], PAGE_JS[], PAGE_CSS[];
+extern const size_t CHART_JS_SIZE, PAGE_JS_SIZE, PAGE_CSS_SIZE;
+
+const json_t *member_at(const json_t *record, const char *path)
+{
+    while (record && *path) {
+        const size_t n = strcspn(path, ".");
+        char key[64];
+
+        if (n >= sizeof key)
+            return NULL;
+        memcpy(key, path, n);
+        key[n] = '\0';
+        record = json_object_get(record, key);
+        path += path[n] ? n + 1 : n;
+    }
+    return record;
+}
+
+/* 'sha256-…' of an inline element, as a Content-Security-Policy names it. */
+static enum status policy_digest(struct buf *out, const void *bytes, size_t n)
+{
+    char hex[DIGEST_TEXT_SIZE];
+    uint8_t raw[32];
+
+    if (digest_bytes(bytes, n, hex) != ST_OK)
+        return ST_NOMEM;
+    for (size_t i = 0; i < sizeof raw; i++) {
+        const char pair[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+        raw[i] = (uint8_t)strtoul(pair, NULL, 16);
+    }
+    buf_puts(out, "'sha256-");
+    base64_put(out, raw, sizeof raw);
+    buf_puts(out, "' ");
+    return ST_OK;
+}
+
+static enum status head_put(struct buf *out, const json_t *record)
+{
+    enum status st;
+
+    buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                  "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+                  "script-src ");
+    st = policy_digest(out, CHART_JS, CHART_JS_SIZE);
+    if (st == ST_OK)
+        st = policy_digest(out, PAGE_JS, PAGE_JS_SIZE);
+    buf_puts(out, "; style-src ");
+    if (st == ST_OK)
+        st = policy_digest(out, PAGE_CSS, PAGE_CSS_SIZE);
+    buf_puts(out, "\">\n<link rel=\"icon\" href=\"data:,\">\n<title>cxrd: training on ");
+    html_text(out, json_string_value(member_at(record, "config.dataset")));
+    buf_puts(out, "</title>\n<style>");
+    buf_put(out, PAGE_CSS, PAGE_CSS_SIZE);
+    buf_puts(out, "</style>\n</head>\n");
+    return st;
+}
+
+/* What the page's script draws from. The pictures of "samples" are in the page already. */
+static enum status island_put(struct buf *out, const json_t *record, const json_t *plots)
+{
+    static const char *const SHOWN[] = { "epochs", "baseline", "evaluation", "kept_epoch" };
+    json_t *data = plots ? json_copy((json_t *)plots) : json_object();
+
+    if (!data)
+        return ST_NOMEM;
+    json_object_del(data, "samples");
+    for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
+        json_object_set(data, SHOWN[i], json_object_get(record, SHOWN[i]));
+    buf_puts(out, "<script type=\"application/json\" id=\"data\">");
+    html_json(out, data);
+    buf_puts(out, "</script>\n");
+    json_decref(data);
+    return ST_OK;
+}
+
+static void script_put(struct buf *out, const void *bytes, size_t n)
+{
+    buf_puts(out, "<script>");
+    buf_put(out, bytes, n);
+    buf_puts(out, "</script>\n");
+}
+
+enum status report_write(const json_t *record, const json_t *plots, struct buf *out)
+{
+    enum status st = head_put(out, record);
+
+    buf_puts(out, "<body>\n<header><h1>Training report</h1><p>");
+    html_text(out, INTENDED_USE);
+    buf_puts(out, "</p></header>\n<main>\n");
+    section_summary(out, record);
+    section_data(out, record, plots);
+    section_training(out, record);
+    section_quality(out, record, plots);
+    section_operating(out, record);
+    section_origin(out, record);
+    buf_puts(out, "</main>\n<footer>Written by cxrd " CXRD_BUILD
+                  ". Pictures drawn by Chart.js (MIT licence, © Chart.js Contributors).</footer>\n");
+    if (st == ST_OK)
+        st = island_put(out, record, plots);
+    script_put(out, CHART_JS, CHART_JS_SIZE);
+    script_put(out, PAGE_JS, PAGE_JS_SIZE);
+    buf_puts(out, "</body>\n</html>\n");
+    return st == ST_OK ? buf_status(out) : st;
+}

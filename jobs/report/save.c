@@ -1,0 +1,47 @@
+/* jobs/report/save.c - a finished training's report as a file, see cxrd/report.h. */
+#include "cxrd/report.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/digest.h"
+#include "cxrd/file.h"
+#include "cxrd/weights.h"
+
+/* The digest of the weights' file, as it will be saved; null without a model. */
+static enum status weights_digest(const struct model *m, json_t *record, struct error *err)
+{
+    struct buf bytes = BUF_INIT(WEIGHTS_MAX_BYTES);
+    char sha256[DIGEST_TEXT_SIZE];
+    enum status st = m ? weights_write(m, &bytes, err) : ST_OK;
+
+    if (m && st == ST_OK && digest_bytes(bytes.data, bytes.len, sha256) != ST_OK)
+        st = error_nomem(err);
+    if (m && st == ST_OK)
+        json_object_set_new(record, "weights_sha256", json_string(sha256));
+    buf_release(&bytes);
+    return st;
+}
+
+enum status report_save(const char *path, const json_t *record, const char *id,
+                        const struct train_config *config, const struct train_result *result,
+                        struct error *err)
+{
+    struct buf page = BUF_INIT(REPORT_MAX_BYTES);
+    json_t *whole = json_copy((json_t *)record);
+    char now[CLOCK_TEXT_SIZE];
+    enum status st = whole ? weights_digest(result->model, whole, err) : error_nomem(err);
+
+    if (st == ST_OK) {
+        if (id)
+            json_object_set_new(whole, "id", json_string(id));
+        json_object_set_new(whole, "config", train_config_json(config));
+        json_object_set_new(whole, "written_at", json_string(clock_utc(now)));
+        st = report_write(whole, result->plots, &page);
+        if (st != ST_OK)
+            st = error_set(err, st, "the report does not fit");
+    }
+    if (st == ST_OK)
+        st = file_replace(path, &(struct iovec){ page.data, page.len }, 1, err);
+    buf_release(&page);
+    json_decref(whole);
+    return st;
+}

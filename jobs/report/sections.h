@@ -1,0 +1,20 @@
+/* jobs/report/sections.h - the parts of the page, in its order. Each writes nothing where the record has nothing for it.
+ * `record` and `plots` as in cxrd/report.h. */
+#ifndef JOBS_REPORT_SECTIONS_H
+#define JOBS_REPORT_SECTIONS_H
+
+#include "cxrd/buf.h"
+
+#include <jansson.h>
+
+void section_summary(struct buf *out, const json_t *record);
+void section_data(struct buf *out, const json_t *record, const json_t *plots);
+void section_training(struct buf *out, const json_t *record);
+void section_quality(struct buf *out, const json_t *record, const json_t *plots);
+void section_operating(struct buf *out, const json_t *record);
+void section_origin(struct buf *out, const json_t *record);
+
+/* record.a.b.c for "a.b.c"; NULL where it is not there. */
+const json_t *member_at(const json_t *record, const char *path);
+
+#endif

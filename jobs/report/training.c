@@ -1,0 +1,130 @@
+/* jobs/report/training.c - how the training went, how it ended, and what it was made of. */
+#include "html.h"
+#include "sections.h"
+
+#include <string.h>
+
+static void compared_put(struct buf *out, const char *name, const json_t *ours, const json_t *base)
+{
+    buf_printf(out, "<tr><th scope=\"row\">%s</th>", name);
+    html_number(out, ours, 4);
+    html_number(out, base, 4);
+    buf_puts(out, "</tr>\n");
+}
+
+void section_summary(struct buf *out, const json_t *record)
+{
+    const json_t *loss = member_at(record, "validation_loss"),
+                 *base = member_at(record, "baseline.validation_loss"), *half = json_real(0.5);
+
+    buf_puts(out, "<section><h2>In short</h2>\n");
+    if (!json_is_number(loss)) {
+        buf_puts(out, "<p>No model was made: this is what the data are.</p></section>\n");
+        json_decref((json_t *)half);
+        return;
+    }
+    buf_printf(out,
+               "<p>The kept model (epoch %lld) has a validation loss of %.4f; predicting the training rows' "
+               "base rates for everyone has %.4f: <strong>%s</strong>.</p>\n",
+               (long long)json_integer_value(member_at(record, "kept_epoch")), json_number_value(loss),
+               json_number_value(base),
+               json_number_value(loss) < json_number_value(base)
+                   ? "it has learned something"
+                   : "nothing was learned that the base rates do not say");
+    html_table_begin(out, "The kept model beside the base rates", "Measure|Model|Base rates");
+    compared_put(out, "Validation: loss (binary cross-entropy)", loss, base);
+    compared_put(out, "Validation: top-5 accuracy", member_at(record, "top5_accuracy"),
+                 member_at(record, "baseline.top5_accuracy"));
+    compared_put(out, "Test: loss (binary cross-entropy)", member_at(record, "evaluation.test.loss"),
+                 member_at(record, "evaluation.test.baseline.loss"));
+    compared_put(out, "Test: top-5 accuracy", member_at(record, "evaluation.test.top5_accuracy"),
+                 member_at(record, "evaluation.test.baseline.top5_accuracy"));
+    compared_put(out, "Test: macro AUROC", member_at(record, "evaluation.test.macro_auroc"), half);
+    compared_put(out, "Test: macro Brier score", member_at(record, "evaluation.test.macro_brier"),
+                 member_at(record, "evaluation.test.baseline.macro_brier"));
+    html_table_end(out);
+    buf_puts(out, "</section>\n");
+    json_decref((json_t *)half);
+}
+
+static void epochs_put(struct buf *out, const json_t *epochs)
+{
+    static const struct {
+        const char *member;
+        int digits;
+    } COLUMNS[] = { { "epoch", 0 },
+                    { "loss", 4 },
+                    { "val_loss", 4 },
+                    { "top5_accuracy", 4 },
+                    { "val_top5_accuracy", 4 },
+                    { "val_macro_auroc", 4 },
+                    { "images_per_s", 1 },
+                    { "seconds", 1 } };
+    json_t *epoch;
+    size_t i;
+
+    html_table_begin(out, "Epochs",
+                     "Epoch|Loss, training|Loss, validation|Top-5, training|Top-5, validation|"
+                     "Macro AUROC, validation|Images/s|Seconds");
+    json_array_foreach (epochs, i, epoch) {
+        buf_puts(out, "<tr>");
+        for (size_t c = 0; c < sizeof COLUMNS / sizeof COLUMNS[0]; c++)
+            html_number(out, json_object_get(epoch, COLUMNS[c].member), COLUMNS[c].digits);
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+void section_training(struct buf *out, const json_t *record)
+{
+    const json_t *epochs = member_at(record, "epochs");
+
+    if (json_array_size(epochs) == 0)
+        return;
+    buf_puts(out, "<section><h2>Training</h2>\n<div class=\"pair\">\n");
+    html_chart(out, "loss", "Lines: loss by epoch, training and validation, and the base rates' loss",
+               "Loss by epoch. Above the base-rate line nothing is learned. Training values are means while "
+               "the weights move.");
+    html_chart(out, "top5",
+               "Lines: top-5 accuracy by epoch, training and validation, and the base rates' accuracy",
+               "Top-5 accuracy by epoch, beside that of the base rates.");
+    buf_puts(out, "</div>\n");
+    epochs_put(out, epochs);
+    buf_puts(out, "</section>\n");
+}
+
+static void fields_put(struct buf *out, const char *title, const char *head, const json_t *object)
+{
+    const char *name;
+    json_t *value;
+
+    if (json_object_size(object) == 0)
+        return;
+    html_fields_begin(out, title, head);
+    json_object_foreach ((json_t *)object, name, value)
+        html_field(out, name, value);
+    html_table_end(out);
+}
+
+void section_origin(struct buf *out, const json_t *record)
+{
+    static const struct {
+        const char *name, *path;
+    } LINES[] = { { "Job", "id" },
+                  { "Created at", "created_at" },
+                  { "Report written at", "written_at" },
+                  { "Table (SHA-256)", "dataset.csv_sha256" },
+                  { "Split (SHA-256)", "dataset.split_sha256" },
+                  { "Weights (SHA-256)", "weights_sha256" } };
+
+    buf_puts(out, "<section><h2>Where it comes from</h2>\n");
+    html_fields_begin(out, "Names and digests", "What|Value");
+    for (size_t i = 0; i < sizeof LINES / sizeof LINES[0]; i++)
+        if (member_at(record, LINES[i].path))
+            html_field(out, LINES[i].name, member_at(record, LINES[i].path));
+    html_table_end(out);
+    fields_put(out, "Configuration", "Field|Value", member_at(record, "config"));
+    fields_put(out, "Calibration", "Field|Value", member_at(record, "calibration"));
+    fields_put(out, "Environment", "What|Value", member_at(record, "environment"));
+    buf_puts(out, "</section>\n");
+}

@@ -1,0 +1,27 @@
+/* jobs/training/plots.h - what the report's pictures need and a record does not hold: collected while table, pictures and
+ * scores are at hand, as members of one JSON object.
+ *
+ *   combinations  [{"labels":[…],"images":n}], the ten commonest, and "other_images"
+ *   samples       [{"image","labels","png"}]: pictures of training rows as the network sees them, base64
+ *   roc           {"<label>":[[false positive rate, sensitivity],…] or null}
+ *   reliability   {"<split>":[{"rows","predicted","positive"},…]}: ten bins of all findings together */
+#ifndef JOBS_TRAINING_PLOTS_H
+#define JOBS_TRAINING_PLOTS_H
+
+#include "../dataset/pictures.h"
+#include "evaluate.h"
+
+/* The label combinations of some rows. Errors: ST_NOMEM. */
+MUST_USE enum status plots_combinations(json_t *plots, const struct table *t, const struct rows *rows);
+
+/* Up to nine of the rows, drawn by lot; one that cannot be read is passed over. Errors: ST_NOMEM. */
+MUST_USE enum status plots_samples(json_t *plots, const struct pictures *pictures, const struct rows *rows,
+                                   uint64_t seed);
+
+/* ROC curves. Errors: ST_NOMEM. */
+MUST_USE enum status plots_roc(json_t *plots, const struct scores *s);
+
+/* How often what is predicted with a probability happens. Errors: ST_NOMEM. */
+MUST_USE enum status plots_reliability(json_t *plots, const char *split, const struct scores *s);
+
+#endif

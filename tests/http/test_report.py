@@ -1,0 +1,124 @@
+"""The report of a job: a page that stands alone, and is there after a restart."""
+import html.parser
+import json
+import os
+import unittest
+
+from support import client, dataset, program
+from support.case import Case, submit, wait_state
+
+QUICK = {'dataset': 'tiny', 'image_size': dataset.SIZE, 'epochs': 1, 'steps_per_epoch': 2, 'batch_size': 8}
+
+
+class Page(html.parser.HTMLParser):
+    """What a page has: its tags, what it would fetch, the text of its tables, its data."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.fetched, self.captions, self.scripts, self.canvases = [], [], [], [], {}
+        self.inside = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.inside = tag
+        self.fetched += [attrs[name] for name in ('src', 'href') if name in attrs]
+        if tag == 'canvas':
+            self.canvases[attrs['id']] = attrs.get('aria-label')
+
+    def handle_data(self, data):
+        if self.inside == 'caption':
+            self.captions.append(data)
+        elif self.inside == 'script':
+            self.scripts.append(data)
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+
+class ReportTest(Case):
+
+    def check_page(self, text):
+        page = Page(text)
+        self.assertTrue(all(where.startswith('data:') for where in page.fetched), [w[:80] for w in page.fetched])
+        self.assertEqual(len([w for w in page.fetched if w.startswith('data:image/png')]), 9)
+        for caption in ('Rows of the data set', 'The ten commonest label combinations', 'Epochs', 'Configuration',
+                        'Names and digests', 'Environment', 'False positive rates on No Finding rows',
+                        'Reliability on the test split, all findings together'):
+            self.assertIn(caption, page.captions)
+        self.assertTrue(any('square root' in c for c in page.captions) and any('log10' in c for c in page.captions))
+        self.assertEqual(set(page.canvases), {'combinations', 'loss', 'top5', 'proportions', 'reliability', 'normal'} |
+                         {f'roc-{k}' for k in range(14)})
+        self.assertTrue(all(page.canvases.values()), 'a picture says what it shows')
+        return json.loads(page.scripts[0])
+
+    def test_cxrd_train_leaves_one_beside_the_scores(self):
+        with open(os.path.join(dataset.trained(), 'report.html'), encoding='utf-8') as file:
+            data = self.check_page(file.read())
+        with open(os.path.join(dataset.trained(), 'job.json'), encoding='utf-8') as file:
+            record = json.load(file)
+        self.assertEqual(len(data['epochs']), len(record['epochs']))
+        self.assertAlmostEqual(data['evaluation']['test']['loss'], record['evaluation']['test']['loss'], places=5)
+        counted = sum(c['images'] for c in data['combinations']) + data['other_images']
+        self.assertEqual(counted, record['dataset']['usable'])
+        self.assertEqual(data['combinations'], sorted(data['combinations'], key=lambda c: -c['images']))
+        for finding in record['evaluation']['test']['findings']:
+            curve = data['roc'][finding['label']]
+            if finding['auroc'] is None:
+                self.assertIsNone(curve)
+                continue
+            self.assertEqual((curve[0], curve[-1]), ([0, 0], [1, 1]))
+            area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(curve, curve[1:]))
+            self.assertAlmostEqual(area, finding['auroc'], places=5)
+        for split in ('validation', 'test'):
+            self.assertEqual(sum(b['rows'] for b in data['reliability'][split]), 14 * record['dataset'][split])
+
+    def test_a_hostile_data_set_name_is_only_text(self):
+        datasets = program.new_folder('hostile')
+        name = '<img src=x onerror=alert(1)>'
+        dataset.write_table(os.path.join(datasets, name))
+        dataset.write_images(os.path.join(datasets, name))
+        out, report = (os.path.join(program.new_folder('out'), part) for part in ('out', 'own.html'))
+        done = program.run('train', '--datasets', datasets, '--out', out, '--report', report, '--threads', '2',
+                           *(argument for key, value in QUICK.items() if key != 'dataset'
+                             for argument in ('--set', f'{key}={value}')))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(report, encoding='utf-8') as file:
+            text = file.read()
+        self.check_page(text)
+        self.assertNotIn(name, text)
+        self.assertIn('&lt;img src=x onerror=alert(1)&gt;', text)
+
+    def test_a_job_of_no_epoch_reports_its_data(self):
+        out = os.path.join(program.new_folder('out'), 'out')
+        done = program.run('train', '--datasets', dataset.tiny(), '--dataset', 'tiny', '--out', out, '--set', 'epochs=0')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(out, 'report.html'), encoding='utf-8') as file:
+            page = Page(file.read())
+        self.assertIn('The ten commonest label combinations', page.captions)
+        self.assertNotIn('Epochs', page.captions)
+
+
+class ReportOverHttp(Case):
+
+    def test_it_survives_a_restart(self):
+        server = program.Server(datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        job = submit(server, QUICK)
+        self.assert_problem(client.get(server, '/jobs/00000000-0000/report'), 404, '00000000-0000')
+        record = wait_state(server, job, 'succeeded', seconds=400)
+        before = client.get(server, f'/jobs/{job}/report')
+        self.assertEqual((before.status, before.headers['content-type']), (200, 'text/html; charset=utf-8'))
+        text = before.body.decode()
+        for told in (job, record['dataset']['csv_sha256'], record['dataset']['split_sha256'],
+                     client.get(server, f'/models/{record["model"]}').json()['sha256']):
+            self.assertIn(told, text)
+        server.stop()
+        again = program.Server(datasets=dataset.tiny(), state=server.state)
+        self.addCleanup(again.stop)
+        self.assertEqual(client.get(again, f'/jobs/{job}/report').body, before.body)
+
+
+if __name__ == '__main__':
+    unittest.main()

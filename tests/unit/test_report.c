@@ -1,0 +1,154 @@
+/* tests/unit/test_report.c - the report's page: whatever names there are, nothing but its own scripts runs and nothing is
+ * fetched; what is not there is left out; what is not defined is a dash. */
+#include "cxrd/report.h"
+#include "jobs/report/base64.h"
+#include "jobs/report/html.h"
+#include "leaks.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+TestSuite(report, .fini = check_no_leaks);
+
+#define HOSTILE "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"&"
+
+static struct buf page_of(const json_t *record, const json_t *plots)
+{
+    struct buf page = BUF_INIT(REPORT_MAX_BYTES);
+
+    cr_assert_eq(report_write(record, plots, &page), ST_OK);
+    return page;
+}
+
+/* How often `what` occurs. */
+static size_t occurrences(const char *text, const char *what)
+{
+    size_t n = 0;
+
+    for (; (text = strstr(text, what)) != NULL; text += strlen(what))
+        n++;
+    return n;
+}
+
+static void check_has(const struct buf *page, const char *what)
+{
+    cr_assert_not_null(strstr(page->data, what), "the page has no '%s'", what);
+}
+
+static json_t *matrix(void)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < N_LABELS; i++) {
+        json_t *row = json_array();
+
+        for (size_t j = 0; j < N_LABELS; j++)
+            json_array_append_new(row, json_integer(i == j ? 100 : 0));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+Test(report, names_from_outside_are_text_and_nothing_else)
+{
+    json_t *record = json_pack("{s:{s:s,s:s},s:{s:i},s:{s:s}}", "config", "dataset", HOSTILE, "csv", HOSTILE,
+                               "dataset", "rows", 3, "environment", "blas", HOSTILE);
+    json_t *plots =
+        json_pack("{s:[{s:[s],s:i}],s:i,s:[{s:s,s:[s],s:s}]}", "combinations", "labels", HOSTILE, "images", 2,
+                  "other_images", 0, "samples", "image", HOSTILE, "labels", HOSTILE, "png", "AAAA");
+    struct buf page = page_of(record, plots);
+
+    cr_assert_eq(occurrences(page.data, "alert(1)</script>"), 0);
+    cr_assert_eq(occurrences(page.data, "<img src=x"), 0);
+    cr_assert_eq(occurrences(page.data, "</script>"), 3, "data, Chart.js and the page's own script");
+    cr_assert_eq(occurrences(page.data, "<img "), 1, "the one picture");
+    check_has(&page, "&lt;/script&gt;&lt;script&gt;alert(1)");
+    check_has(&page, "\\u003c/script\\u003e");
+    buf_release(&page);
+    json_decref(plots);
+    json_decref(record);
+}
+
+Test(report, asks_for_nothing_from_anywhere)
+{
+    json_t *record = json_pack("{s:{s:i}}", "dataset", "rows", 3);
+    struct buf page = page_of(record, NULL);
+
+    cr_assert(strncmp(page.data, "<!DOCTYPE html>", 15) == 0);
+    check_has(&page, "default-src 'none'; img-src data:; script-src 'sha256-");
+    cr_assert_eq(occurrences(page.data, " src=\"http"), 0);
+    cr_assert_eq(occurrences(page.data, "<script src"), 0);
+    cr_assert_eq(occurrences(page.data, "<link "), 1, "only the empty icon");
+    cr_assert_eq(occurrences(page.data, "@import"), 0);
+    cr_assert_eq(occurrences(page.data, "url(http"), 0);
+    buf_release(&page);
+    json_decref(record);
+}
+
+Test(report, co_occurrence_is_a_square_root_and_a_logarithm_and_a_dash_for_none)
+{
+    json_t *record = json_pack("{s:{s:o}}", "dataset", "cooccurrence", matrix());
+    struct buf page = page_of(record, NULL);
+
+    cr_assert_eq(occurrences(page.data, "<td class=\"h9\">10.0</td>"), N_LABELS, "the square root of 100");
+    cr_assert_eq(occurrences(page.data, "<td class=\"h0\">0.0</td>"), N_LABELS * (N_LABELS - 1));
+    cr_assert_eq(occurrences(page.data, "<td>2.00</td>"), N_LABELS, "its logarithm");
+    cr_assert_eq(occurrences(page.data, "<td>–</td>"), N_LABELS * (N_LABELS - 1), "there is none of zero");
+    buf_release(&page);
+    json_decref(record);
+}
+
+Test(report, of_data_alone_has_no_sections_about_a_model)
+{
+    json_t *record =
+        json_pack("{s:{s:i},s:n,s:[],s:n}", "dataset", "rows", 3, "evaluation", "epochs", "validation_loss");
+    struct buf page = page_of(record, NULL);
+
+    check_has(&page, "No model was made");
+    cr_assert_eq(occurrences(page.data, "Quality of the kept model</h2>"), 0);
+    cr_assert_eq(occurrences(page.data, "<h2>Operating points"), 0);
+    buf_release(&page);
+    json_decref(record);
+}
+
+Test(report, says_whether_anything_was_learned)
+{
+    static const double LOSSES[] = { 0.29, 0.31 };
+    static const char *const SAYS[] = { "it has learned something", "nothing was learned" };
+
+    for (size_t i = 0; i < 2; i++) {
+        json_t *record = json_pack("{s:f,s:i,s:{s:f}}", "validation_loss", LOSSES[i], "kept_epoch", 2,
+                                   "baseline", "validation_loss", 0.3);
+        struct buf page = page_of(record, NULL);
+
+        check_has(&page, SAYS[i]);
+        buf_release(&page);
+        json_decref(record);
+    }
+}
+
+Test(report, that_does_not_fit_is_an_error)
+{
+    json_t *record = json_object();
+    struct buf page = BUF_INIT(1000);
+
+    cr_assert_eq(report_write(record, NULL, &page), ST_LIMIT);
+    buf_release(&page);
+    json_decref(record);
+}
+
+Test(report, base64_is_that_of_the_rfc)
+{
+    static const struct {
+        const char *plain, *encoded;
+    } VECTORS[] = { { "f", "Zg==" },        { "fo", "Zm8=" },        { "foo", "Zm9v" },
+                    { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" } };
+
+    for (size_t i = 0; i < sizeof VECTORS / sizeof VECTORS[0]; i++) {
+        struct buf out = BUF_INIT(64);
+
+        base64_put(&out, VECTORS[i].plain, strlen(VECTORS[i].plain));
+        cr_assert_str_eq(out.data, VECTORS[i].encoded);
+        buf_release(&out);
+    }
+}
