@@ -24,8 +24,10 @@ enum {
     WINOGRAD_POINTS = WINOGRAD_INPUT * WINOGRAD_INPUT, /* matrix products */
     TILE_BLOCK = 64, /* tiles that are transformed before they are multiplied */
     MAX_PANEL = 32,
-    PANEL_PAD = 16, /* floats between the 36 matrices: keeps them out of the same cache sets */
-    NO_WINNER = 4,  /* in place of 0..3: ReLU stopped all four */
+    PANEL_PAD = 16,   /* floats between the 36 matrices: keeps them out of the same cache sets */
+    HEAD_GROUP = 7,   /* divides the labels of a head */
+    HEAD_VECTOR = 16, /* divides the features of a head */
+    NO_WINNER = 4,    /* in place of 0..3: ReLU stopped all four */
 };
 
 /* Geometry of a block. Sizes are in floats unless said otherwise. */
@@ -74,6 +76,11 @@ struct kernels {
                           const float *bias, float *y, uint8_t *won);
     void (*first_backward)(const struct block *b, size_t begin, size_t end, const float *x, const float *dy,
                            const uint8_t *won, float *dw, float *dbias); /* added to */
+
+    /* ---- the head: x [n] pictures by w [labels] rows -> sums [n][labels], overwritten, over `size` features, whole
+     * vectors of HEAD_VECTOR; `row`: floats from one picture's features, or one label's weights, to the next ---- */
+    void (*head_sums)(size_t n, size_t labels, size_t size, const float *x, const float *w, size_t row,
+                      float *sums);
 };
 
 /* The set this processor runs, or the one that CXRD_SIMD names: avx512, avx2 or generic. */

@@ -72,6 +72,7 @@ KERNEL_DECLARE(block_forward);
 KERNEL_DECLARE(block_backward);
 KERNEL_DECLARE(first_forward);
 KERNEL_DECLARE(first_backward);
+KERNEL_DECLARE(head_sums);
 
 extern const struct kernels KERNEL(kernels);
 

@@ -13,4 +13,5 @@ const struct kernels KERNEL(kernels) = {
     .block_backward = KERNEL(block_backward),
     .first_forward = KERNEL(first_forward),
     .first_backward = KERNEL(first_backward),
+    .head_sums = KERNEL(head_sums),
 };

@@ -1,10 +1,7 @@
 /* model/net/forward.c - the forward pass by the kernels: many images in one thread, or one image in many. */
 #include "cxrd/labels.h"
 #include "cxrd/pool.h"
-#include "gemm.h"
 #include "plan.h"
-
-#include <string.h>
 
 /* The first block, pooled rows begin..end-1 of image i. */
 static void first_rows(const struct plan *p, const struct prepared *w, struct activations *a, size_t i,
@@ -30,9 +27,7 @@ static void head_chunk(const struct plan *p, const struct prepared *w, const flo
 {
     const size_t size = p->features / HEAD_CHUNKS;
 
-    memset(partial, 0, n * N_LABELS * sizeof *partial);
-    gemm_nt(n, N_LABELS, size, features + c * size, p->features, w->head + c * size, p->features, partial,
-            N_LABELS);
+    p->kernels->head_sums(n, N_LABELS, size, features + c * size, w->head + c * size, p->features, partial);
 }
 
 static void head_sum(const struct prepared *w, size_t n, const float *partial, size_t stride, float *logits)
@@ -46,7 +41,7 @@ static void head_sum(const struct prepared *w, size_t n, const float *partial, s
     }
 }
 
-enum { HEAD_GROUP = 8 }; /* images whose partial sums fit on the stack */
+enum { HEAD_IMAGES = 8 }; /* images whose partial sums fit on the stack */
 
 void forward_features(const struct plan *p, const struct prepared *w, struct activations *a, size_t n,
                       float *scratch)
@@ -64,14 +59,14 @@ void forward_features(const struct plan *p, const struct prepared *w, struct act
 void forward_head(const struct plan *p, const struct prepared *w, const struct activations *a, size_t n,
                   float *ret_logits)
 {
-    float partial[HEAD_CHUNKS][HEAD_GROUP * N_LABELS];
+    float partial[HEAD_CHUNKS][HEAD_IMAGES * N_LABELS];
 
-    for (size_t i = 0; i < n; i += HEAD_GROUP) {
-        const size_t group = n - i < HEAD_GROUP ? n - i : HEAD_GROUP;
+    for (size_t i = 0; i < n; i += HEAD_IMAGES) {
+        const size_t group = n - i < HEAD_IMAGES ? n - i : HEAD_IMAGES;
 
         for (size_t c = 0; c < HEAD_CHUNKS; c++)
             head_chunk(p, w, a->y[p->n_blocks - 1] + i * p->features, group, c, partial[c]);
-        head_sum(w, group, partial[0], HEAD_GROUP * N_LABELS, ret_logits + i * N_LABELS);
+        head_sum(w, group, partial[0], HEAD_IMAGES * N_LABELS, ret_logits + i * N_LABELS);
     }
 }
 

@@ -16,13 +16,6 @@ void gemm_nn(size_t m, size_t n, size_t k, const float *a, size_t a_row, const f
                 (int)b_row, 1, c, (int)c_row);
 }
 
-void gemm_nt(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row,
-             float *c, size_t c_row)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, a, (int)a_row, b,
-                (int)b_row, 1, c, (int)c_row);
-}
-
 void gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row,
              float *c, size_t c_row)
 {

@@ -396,6 +396,33 @@ EACH_SET(kernels, not_a_number_and_infinity_reach_the_result)
     }
 }
 
+/* ---- the head ---- */
+
+EACH_SET(head, sums_are_those_of_the_definition)
+{
+    enum { N = 5, LABELS = 14, SIZE = 3 * HEAD_VECTOR, ROW = SIZE + HEAD_VECTOR };
+    float *x = floats_new(N * ROW), *w = floats_new(LABELS * ROW), sums[N * LABELS];
+    struct rng rng;
+
+    rng_seed(&rng, 8, 1);
+    randomise(&rng, x, N * ROW);
+    randomise(&rng, w, LABELS * ROW);
+    for (size_t n = 1; n <= N; n++) {
+        memset(sums, 0x7f, sizeof sums); /* overwritten, not added to */
+        k->head_sums(n, LABELS, SIZE, x, w, ROW, sums);
+        for (size_t i = 0; i < n * LABELS; i++) {
+            double sum = 0;
+
+            for (size_t f = 0; f < SIZE; f++)
+                sum += (double)x[i / LABELS * ROW + f] * (double)w[i % LABELS * ROW + f];
+            cr_assert_float_eq((double)sums[i], sum, 1e-5, "%s, %zu pictures, sum %zu: %g, not %g", k->name,
+                               n, i, (double)sums[i], sum);
+        }
+    }
+    free(x);
+    free(w);
+}
+
 Test(kernels, that_are_not_there_are_not_found)
 {
     cr_assert_null(kernels_named("sse9"));
