@@ -2,19 +2,31 @@
 """Print the ratios of one `./dev bench --peers` run as a Markdown table: compare.py build/bench"""
 import json
 import pathlib
+import statistics
 import sys
+
+
+def median(values):
+    """Of numbers; of objects, member by member; of anything else, the first."""
+    if isinstance(values[0], dict):
+        return {key: median([v[key] for v in values]) for key in values[0]}
+    return statistics.median(values) if isinstance(values[0], (int, float)) else values[0]
+
+
+def rounds(folder, name):
+    return median([json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}.[0-9].json"))])
 
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    engine, training, service, torch, ort, node = (
-        json.loads((folder / f"{name}.json").read_text())
-        for name in ("engine", "training", "service", "torch", "ort", "node"))
+    training, service, node = (json.loads((folder / f"{name}.json").read_text())
+                               for name in ("training", "service", "node"))
+    engine, torch, ort = (rounds(folder, name) for name in ("engine", "torch", "ort"))
     fastest = max(node, key=lambda run: run["eight clients"]["requests_per_s"])
     step = "training step, batch 32, all cores"
 
     print(f"\n{engine['date'][:10]}, {engine['cores']} cores, {engine['simd']}, build {engine['build']}; "
-          f"PyTorch {torch['version']}, ONNX Runtime {ort['version']}; medians\n")
+          f"PyTorch {torch['version']}, ONNX Runtime {ort['version']}; medians of three rounds\n")
     print("| | cxrd | the other | ratio |\n|---|---|---|---|")
 
     def row(name, ours, theirs, unit, ratio):
@@ -34,9 +46,8 @@ def main():
         row(f"/predict, {clients}, against Node + sharp + ONNX Runtime", ours, theirs, "requests/s", ours / theirs)
     alone, beside = service["one client"]["p99_ms"], service["one client, while a job trains"]["p99_ms"]
     row("/predict p99 while a job trains, against idle", beside, alone, "ms", beside / alone)
-    first = training["first_epoch_images_per_s"]
-    bound = 1 / (1 / engine["read, decode, resize, all cores"]["images_per_s"] + 1 / engine[step]["images_per_s"])
-    row("first epoch at 1024×1024, against decode + compute", first, bound, "images/s", first / bound)
+    row("first epoch at 1024×1024, against decode + compute alone", training["seconds"], training["bound_seconds"], "s",
+        training["bound_seconds"] / training["seconds"])
     print(f"\nPeak memory of the training {training['memory_mb']:.0f} MB, of the service between requests "
           f"{service['memory_mb']:.0f} MB.")
 

@@ -4,6 +4,7 @@
 #include "cxrd/labels.h"
 #include "cxrd/version.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,10 +47,22 @@ static void print_help(FILE *to)
             INTENDED_USE);
 }
 
+/* What a model takes goes back to the system when its last reader lets it go. By itself glibc would learn from the first
+ * such buffer to keep the next ones in the heaps of whichever threads made them, and resident memory would step up with
+ * the number of threads. Buffers of a picture stay in the heap: their pages are needed again at once, and a fresh page
+ * costs as much as decoding what comes to lie in it. */
+static void memory_settle(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+    mallopt(M_ARENA_MAX, 4);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
 
+    memory_settle();
     if (strcmp(name, "--version") == 0) {
         print_version();
         return EXIT_DONE;

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -264,16 +263,6 @@ static void wait_for_end(struct server *s, const sigset_t *signals)
     log_event(LOG_INFO, "stopping", json_pack("{s:s}", "signal", strsignal(signal)));
 }
 
-/* What a model takes goes back to the system when its last reader lets it go. By itself glibc would learn from the first
- * such buffer to keep the next ones in the heaps of whichever threads made them, and resident memory would step up with
- * the number of threads. Buffers of a request stay in the heap: their pages are needed again at once. */
-static void memory_settle(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 4 << 20);
-    mallopt(M_TRIM_THRESHOLD, 16 << 20);
-    mallopt(M_ARENA_MAX, 4);
-}
-
 static int serve(int argc, char **argv)
 {
     struct serve_options o = { .listen = "127.0.0.1:8080",
@@ -300,7 +289,6 @@ static int serve(int argc, char **argv)
 
     if (!command_begin(&COMMAND_SERVE, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
-    memory_settle();
     umask(0077);
     keep_memory_private(true);
     signals_claim(&signals);
