@@ -30,7 +30,7 @@ struct registry {
         lock; /* guards `active` and `counts`: held to copy or swap the pointer, never while anything is done */
     struct holder *active; /* NULL: none */
     struct registry_counts counts;
-    pthread_mutex_t change; /* one activation at a time; taken before `lock` */
+    pthread_mutex_t change; /* the choice in the store and the swap are one; taken before `lock` */
 };
 
 void served_release(struct served *m)
@@ -309,8 +309,29 @@ struct registry_counts registry_counts(struct registry *r)
     return counts;
 }
 
-/* With `change` held. */
-static enum status activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
+/* With `change` held: whether the model that is active, and the one before it, are still those that the caller saw. NULL:
+ * they do not matter. */
+static enum status check_still(struct registry *r, const char *active, const char *previous,
+                               struct error *err)
+{
+    char found[ID_SIZE];
+    struct served *now = registry_active(r);
+    enum status st = ST_OK;
+
+    if (active && strcmp(now ? now->id : "", active) != 0)
+        st = error_set(err, ST_CONFLICT, "another model is active");
+    served_release(now);
+    if (st == ST_OK && previous)
+        st = store_previous(r->store, found, err);
+    if (st == ST_OK && previous && strcmp(found, previous) != 0)
+        st = error_set(err, ST_CONFLICT, "another model was made the active one meanwhile");
+    return st;
+}
+
+/* Load first, then take the lock: a training's thread activates too, and it may be a long while before it has loaded. A
+ * model that is deleted meanwhile is not found when the choice is recorded. */
+static enum status activate(struct registry *r, const char *id, const char *active, const char *previous,
+                            json_t **ret_card, struct error *err)
 {
     struct holder *h = NULL;
     json_t *card = NULL;
@@ -318,13 +339,19 @@ static enum status activate(struct registry *r, const char *id, json_t **ret_car
 
     if (st == ST_OK)
         st = holder_make(r, id, card, &h, err);
-    if (st == ST_OK)
-        st = store_activate(r->store, id, err);
-    if (st == ST_OK)
-        swap(r, h);
-    else if (h)
+    if (st == ST_OK) {
+        pthread_mutex_lock(&r->change);
+        st = check_still(r, active, previous, err);
+        if (st == ST_OK)
+            st = store_activate(r->store, id, err);
+        if (st == ST_OK)
+            swap(r, h);
+        pthread_mutex_unlock(&r->change);
+    }
+    if (st != ST_OK && h)
         served_release(&h->served);
-    count_activation(r, st == ST_OK);
+    if (st != ST_CONFLICT) /* nobody wants it any more: no failure */
+        count_activation(r, st == ST_OK);
     if (st == ST_OK && ret_card)
         *ret_card = card;
     else
@@ -334,43 +361,22 @@ static enum status activate(struct registry *r, const char *id, json_t **ret_car
 
 enum status registry_activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
 {
-    enum status st;
-
-    pthread_mutex_lock(&r->change);
-    st = activate(r, id, ret_card, err);
-    pthread_mutex_unlock(&r->change);
-    return st;
+    return activate(r, id, NULL, NULL, ret_card, err);
 }
 
 enum status registry_activate_after(struct registry *r, const char *id, const char *active, struct error *err)
 {
-    struct served *now;
-    enum status st;
-
-    pthread_mutex_lock(&r->change); /* nobody else changes it meanwhile */
-    now = registry_active(r);
-    if (strcmp(now ? now->id : "", active) == 0)
-        st = activate(r, id, NULL, err);
-    else
-        st = error_set(err, ST_CONFLICT, "another model is active");
-    served_release(now);
-    pthread_mutex_unlock(&r->change);
-    return st;
+    return activate(r, id, active, NULL, NULL, err);
 }
 
 enum status registry_rollback(struct registry *r, json_t **ret_card, struct error *err)
 {
     char previous[ID_SIZE];
-    enum status st;
+    const enum status st = store_previous(r->store, previous, err);
 
-    pthread_mutex_lock(&r->change);
-    st = store_previous(r->store, previous, err);
     if (st == ST_OK && !previous[0])
-        st = error_set(err, ST_CONFLICT, "there is no model before the active one");
-    if (st == ST_OK)
-        st = activate(r, previous, ret_card, err);
-    pthread_mutex_unlock(&r->change);
-    return st;
+        return error_set(err, ST_CONFLICT, "there is no model before the active one");
+    return st == ST_OK ? activate(r, previous, NULL, previous, ret_card, err) : st;
 }
 
 /* With `change` held. The file goes last: a crash in between leaves one that nobody asks for, not a card without its

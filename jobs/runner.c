@@ -374,13 +374,16 @@ static void job_run(struct runner *r, const char *id, const json_t *config)
 
 /* ---- the thread ---- */
 
-/* Wait until somebody calls, or for a second: what could not be written may be written by then. */
-static void wait_a_second(struct runner *r)
+/* Wait until somebody calls, at most so many seconds. With the lock held. */
+static void wait_seconds(struct runner *r, double seconds)
 {
     struct timespec until;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec++;
+    until.tv_sec += (time_t)seconds;
+    until.tv_nsec += (long)((seconds - floor(seconds)) * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     pthread_cond_timedwait(&r->wake, &r->lock, &until);
 }
 
@@ -402,7 +405,7 @@ static bool next_job(struct runner *r, char id[ID_SIZE], json_t **ret_config)
         if (st == ST_NOTFOUND)
             pthread_cond_wait(&r->wake, &r->lock);
         else if (!found)
-            wait_a_second(r);
+            wait_seconds(r, 1); /* what could not be written may be written by then */
     }
     if (found) {
         progress_publish(&r->progress,
@@ -426,7 +429,19 @@ static void *runner_main(void *arg)
         job_run(r, id, config);
         json_decref(config);
     }
+    pthread_mutex_lock(&r->lock);
+    r->over = true;
+    pthread_cond_broadcast(&r->wake);
+    pthread_mutex_unlock(&r->lock);
     return NULL;
+}
+
+static void runner_free(struct runner *r)
+{
+    json_decref(r->unwritten.record);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
 }
 
 enum status runner_start(const struct runner_options *options, struct store *store, struct registry *registry,
@@ -435,6 +450,7 @@ enum status runner_start(const struct runner_options *options, struct store *sto
     struct runner *r = calloc(1, sizeof *r);
     pthread_condattr_t monotonic;
     sigset_t all, before;
+    int rc;
 
     if (!r)
         return error_nomem(err);
@@ -448,32 +464,46 @@ enum status runner_start(const struct runner_options *options, struct store *sto
     pthread_condattr_destroy(&monotonic);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    r->started = pthread_create(&r->thread, NULL, runner_main, r) == 0;
+    rc = pthread_create(&r->thread, NULL, runner_main, r);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!r->started) {
-        runner_stop(r);
+    if (rc != 0) {
+        runner_free(r);
         return error_set(err, ST_IO, "cannot start the thread that runs jobs");
     }
     *ret_runner = r;
     return ST_OK;
 }
 
-void runner_stop(struct runner *r)
+void runner_halt(struct runner *r)
 {
     if (!r)
         return;
     pthread_mutex_lock(&r->lock);
     r->shutdown = true;
     atomic_compare_exchange_strong(&r->stop, &(int){ GO_ON }, STOP_SHUTDOWN); /* a cancelled job stays that */
-    pthread_cond_signal(&r->wake);
+    pthread_cond_broadcast(&r->wake);
     pthread_mutex_unlock(&r->lock);
-    if (r->started)
-        pthread_join(r->thread, NULL);
+}
+
+bool runner_stop(struct runner *r, double seconds)
+{
+    const double deadline = clock_seconds() + seconds;
+    bool over;
+
+    if (!r)
+        return true;
+    runner_halt(r);
+    pthread_mutex_lock(&r->lock);
+    for (double left; !r->over && (left = deadline - clock_seconds()) > 0;)
+        wait_seconds(r, left);
+    over = r->over;
+    pthread_mutex_unlock(&r->lock);
+    if (!over)
+        return false;
+    pthread_join(r->thread, NULL);
     unwritten_retry(r); /* or the next start finds it running, and calls it interrupted */
-    json_decref(r->unwritten.record);
-    pthread_cond_destroy(&r->wake);
-    pthread_mutex_destroy(&r->lock);
-    free(r);
+    runner_free(r);
+    return true;
 }
 
 /* ---- what the service asks ---- */

@@ -28,13 +28,12 @@ struct runner {
     struct store *store;
     struct registry *registry;
     pthread_t thread;
-    bool started;
 
-    pthread_mutex_t lock;  /* guards `running`, `unwritten` and `shutdown` */
-    pthread_cond_t wake;   /* a job was queued, or shutdown; on CLOCK_MONOTONIC */
+    pthread_mutex_t lock;  /* guards `running`, `unwritten`, `shutdown` and `over` */
+    pthread_cond_t wake;   /* a job was queued, shutdown, or over; on CLOCK_MONOTONIC */
     char running[ID_SIZE]; /* the job that runs, "" for none */
     struct unwritten unwritten;
-    bool shutdown;
+    bool shutdown, over;      /* over: the thread is about to end */
     atomic_int stop;          /* enum stop_reason; asked at every batch */
     atomic_bool keep_best;    /* of a job that is cancelled */
     struct progress progress; /* of the running job */

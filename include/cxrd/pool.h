@@ -13,7 +13,10 @@ struct pool;
 
 enum pool_class {
     POOL_NORMAL,
-    POOL_BACKGROUND, /* SCHED_IDLE: runs only on cores that nothing else wants */
+    /* What others want comes first, but a little is left to it however busy the machine is: such a thread holds locks
+     * that others wait for (the store's, the allocator's, the address space's), and a thread without its class cannot lend
+     * it a better one. So it must never be starved. */
+    POOL_BACKGROUND,
 };
 
 /* A pool of `n_threads` (1..256), the caller of pool_run() counted. Its threads block all signals.

@@ -29,8 +29,14 @@ struct runner_options {
 MUST_USE enum status runner_start(const struct runner_options *options, struct store *store,
                                   struct registry *registry, struct runner **ret_runner, struct error *err);
 
-/* Stop the running job (it becomes interrupted) and the thread. Queued jobs stay queued. NULL is fine. */
-void runner_stop(struct runner *r);
+/* Ask the running job to end; it becomes interrupted, and no other begins. Queued jobs stay queued. NULL is fine. */
+void runner_halt(struct runner *r);
+
+/* The same; wait for the thread and let go of everything. NULL is fine.
+ *   seconds  how long to wait for it, as nobody can make it come to an end on a machine that is busy with other things
+ * False: it has not ended by then. Nothing was let go of, so call again or end the process, which is safe: as after a
+ * crash, the next start finds the job interrupted and its checkpoint as the last epoch left it. */
+MUST_USE bool runner_stop(struct runner *r, double seconds);
 
 /* Queue a training.
  *   request          the job's JSON object, as it was sent

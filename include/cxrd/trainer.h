@@ -103,10 +103,12 @@ struct train_result {
     json_t *plots; /* what the report's pictures need, an object, owned; jobs/training/plots.h */
 };
 
-/* Calls from inside train_run(), in its thread. Any may be NULL. What a pointer points to is valid during the call. */
+/* Calls from inside train_run(), all but one in its thread. Any may be NULL. What a pointer points to is valid during the
+ * call. */
 struct train_observer {
     void *arg;
-    bool (*cancelled)(void *arg);   /* asked at every batch; true ends the run with ST_CANCELLED */
+    /* Asked every few pictures, by any thread of the run, one at a time; true ends the run with ST_CANCELLED. */
+    bool (*cancelled)(void *arg);
     bool (*will_resume)(void *arg); /* asked once after that: will it go on later? NULL: it will */
     /* With a checkpoint, before training: the epochs that have been trained already, none for a new run. */
     void (*resumed)(void *arg, const struct epoch_report *epochs, size_t n);

@@ -10,6 +10,7 @@
 #include "cxrd/pool.h"
 #include "cxrd/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct training;
@@ -42,11 +43,13 @@ struct training_batch {
     const float *weights; /* [n][14]: of every term of the loss; NULL: 1 */
     double
         dropout; /* share of the head's features that are 0 in this step; the others grow by as much. 0: none */
-    uint64_t dropout_seed; /* which ones; see training_dropout() */
+    uint64_t dropout_seed;        /* which ones; see training_dropout() */
+    bool (*cancelled)(void *arg); /* every few pictures, by any of the threads, one at a time; NULL: never */
+    void *cancelled_arg;
 };
 
 /* As training_gradient(); the mean is over pictures and findings, whatever the weights.
- * Errors: ST_NUMERIC (the loss is not a finite number). */
+ * Errors: ST_NUMERIC (the loss is not a finite number), ST_CANCELLED (the gradients mean nothing then). */
 MUST_USE enum status training_batch_gradient(struct training *t, const struct training_batch *b,
                                              float *ret_logits, double *ret_loss);
 

@@ -56,7 +56,14 @@ size_t order_next(struct order *o, size_t n, const uint32_t **ret_rows)
 
     *ret_rows = o->rows + o->at;
     o->at += taken;
+    o->given = taken;
     return taken;
+}
+
+void order_back(struct order *o)
+{
+    o->at -= o->given;
+    o->given = 0;
 }
 
 enum status batch_init(struct batch *b, size_t capacity, size_t image_size, struct error *err)

@@ -8,8 +8,8 @@
 
 /* Rows in an order: shuffled afresh at each restart, or as they are. */
 struct order {
-    uint32_t *rows; /* [n], owned */
-    size_t n, at;
+    uint32_t *rows;            /* [n], owned */
+    size_t n, at, given;       /* given: how many order_next() gave last */
     const struct rows *source; /* borrowed */
     struct rng *rng;           /* borrowed; NULL: table order */
     const float *weights;      /* [n], borrowed: how often each row is taken, as shares; NULL: each once */
@@ -22,6 +22,7 @@ void order_restart(struct order *o);
 
 /* The next rows, up to n of them; 0 at the end. *ret_rows is borrowed from the order. */
 size_t order_next(struct order *o, size_t n, const uint32_t **ret_rows);
+void order_back(struct order *o); /* what order_next() gave last is still to come */
 
 /* Room for a batch, and what loads it. */
 struct batch {

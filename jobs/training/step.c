@@ -62,6 +62,8 @@ static void count_batch(const struct run *r, const float *logits, double loss, s
     e->images += r->batch.n;
 }
 
+static bool batch_cancelled(void *arg) { return run_cancelled(arg); }
+
 /* The batch as the recipe has it seen: by its weights, with features left out. */
 static const struct training_batch *batch_as_trained(struct run *r, struct training_batch *ret)
 {
@@ -83,7 +85,9 @@ static const struct training_batch *batch_as_trained(struct run *r, struct train
                                     .inputs = r->inputs.n ? r->batch_inputs : NULL,
                                     .weights = weigh ? r->weights : NULL,
                                     .dropout = r->config->dropout,
-                                    .dropout_seed = r->batch.seed + (r->adam.steps << 32 | STREAM_DROPOUT) };
+                                    .dropout_seed = r->batch.seed + (r->adam.steps << 32 | STREAM_DROPOUT),
+                                    .cancelled = batch_cancelled,
+                                    .cancelled_arg = r };
     return ret;
 }
 
@@ -100,6 +104,10 @@ enum status run_step(struct run *r, struct running *e)
     if (st != ST_OK)
         return st;
     st = training_batch_gradient(r->training, batch_as_trained(r, &batch), logits, &loss);
+    if (st == ST_CANCELLED) {
+        order_back(&r->order); /* as if it had not begun */
+        return error_set(r->err, st, "the training was cancelled");
+    }
     if (st != ST_OK)
         return error_set(
             r->err, st,

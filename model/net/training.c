@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,8 @@ struct batch {
     struct training *t;
     const struct training_batch *given;
     float *logits;
+    pthread_mutex_t lock; /* guards `over` and the question */
+    bool over;            /* cancelled */
 };
 
 /* ---- what a recipe does besides, see cxrd/training.h ---- */
@@ -267,9 +270,23 @@ static void lane_images(const struct batch *b, struct lane *lane, size_t i, size
     backward_first(t, lane, n);
 }
 
+/* Before every few images of every lane: so many questions, whichever thread does what, and none after a yes. */
+static bool is_over(struct batch *b)
+{
+    const struct training_batch *g = b->given;
+    bool over;
+
+    pthread_mutex_lock(&b->lock);
+    if (!b->over && g->cancelled)
+        b->over = g->cancelled(g->cancelled_arg);
+    over = b->over;
+    pthread_mutex_unlock(&b->lock);
+    return over;
+}
+
 static void lane_task(void *arg, size_t task, size_t unused)
 {
-    const struct batch *b = arg;
+    struct batch *b = arg;
     struct training *t = b->t;
     struct lane *lane = &t->lanes[task];
     const size_t begin = b->given->n * task / t->n_lanes, end = b->given->n * (task + 1) / t->n_lanes;
@@ -277,7 +294,7 @@ static void lane_task(void *arg, size_t task, size_t unused)
     (void)unused; /* memory goes by task here: there are as many tasks as lanes */
     memset(lane->sums.memory, 0, t->sums_size * sizeof(float));
     lane->loss = 0;
-    for (size_t i = begin; i < end; i += GROUP)
+    for (size_t i = begin; i < end && !is_over(b); i += GROUP)
         lane_images(b, lane, i, end - i < GROUP ? end - i : GROUP);
 }
 
@@ -352,12 +369,15 @@ static void collect(struct training *t)
 enum status training_batch_gradient(struct training *t, const struct training_batch *given, float *ret_logits,
                                     double *ret_loss)
 {
-    struct batch b = { .t = t, .given = given, .logits = ret_logits };
+    struct batch b = { .t = t, .given = given, .logits = ret_logits, .lock = PTHREAD_MUTEX_INITIALIZER };
     double loss = 0;
 
     assert(!given->inputs == !t->net.n_inputs && given->dropout >= 0 && given->dropout < 1);
     prepared_update(&t->weights, &t->plan, t->params, t->pool);
     pool_run(t->pool, t->n_lanes, lane_task, &b);
+    pthread_mutex_destroy(&b.lock);
+    if (b.over)
+        return ST_CANCELLED;
     collect(t);
     for (size_t k = 0; k < t->n_lanes; k++)
         loss += t->lanes[k].loss;

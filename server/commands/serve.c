@@ -4,6 +4,7 @@
 #include "../audit.h"
 #include "../http/door.h"
 #include "commands.h"
+#include "cxrd/clock.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/sweep.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +25,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+/* After SIGTERM: how long requests in flight are answered, and when the process ends whatever a job does. */
+enum { DRAIN_S = 15, MOST_STOP_S = 18 };
 
 struct serve_options {
     const char *listen, *state, *datasets, *log_level, *input_policy, *keys, *hosts, *cors_origins, *audit,
@@ -181,7 +186,7 @@ static enum status http_open(struct server *s, const struct serve_options *o, st
                                  .max_streams = o->event_readers,
                                  .ping_s = (double)o->event_ping,
                                  .request_s = (double)o->request_timeout,
-                                 .drain_s = 15,
+                                 .drain_s = DRAIN_S,
                                  .hooks = { record_before, record_after },
                                  .base_path = o->base_path,
                                  .tls_cert = o->tls_cert,
@@ -285,6 +290,7 @@ static int serve(int argc, char **argv)
     size_t n_arguments;
     sigset_t signals;
     enum status st;
+    double stop_by;
     int exit_status;
 
     if (!command_begin(&COMMAND_SERVE, argc, argv, &o, &n_arguments, &exit_status))
@@ -303,11 +309,18 @@ static int serve(int argc, char **argv)
         fflush(stdout);
         wait_for_end(&s, &signals);
     }
-    http_stop(s.http); /* each of these takes NULL */
+    stop_by = clock_seconds() + MOST_STOP_S;
+    runner_halt(s.app.runner); /* each of these takes NULL; a job ends while requests are answered */
+    http_stop(s.http);
     door_close(s.door);
     if (st == ST_OK)
         audit_note(&s, "stop");
-    runner_stop(s.app.runner);
+    if (!runner_stop(s.app.runner, fmax(stop_by - clock_seconds(), 0))) {
+        log_event(LOG_WARN, "the job that runs did not end in time: what it did since its last epoch is lost",
+                  NULL);
+        _exit(st == ST_OK ? EXIT_DONE
+                          : command_fail(&COMMAND_SERVE, &err)); /* its thread uses all that is left */
+    }
     team_free(s.app.team);
     sessions_free(s.app.sessions);
     registry_close(s.app.registry);

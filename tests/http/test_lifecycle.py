@@ -3,6 +3,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 import unittest
 
@@ -145,6 +147,30 @@ class Stop(Lifecycle):
             half.send(film)
             self.assert_prediction(half.reply('POST', '/predict'))
         self.wait_over(server)
+
+    def test_a_busy_machine_does_not_hold_it_up(self):
+        """What trains has the least priority there is. Nobody waits for it: not for what it holds while others have the
+        cores, nor for the end of its batch."""
+        server = self.serve(datasets=dataset.tiny())
+        models = [import_model(server, dataset.weights(seed))['id'] for seed in (1, 2)]
+        job = submit(server, {**LONG, 'batch_size': 64, 'steps_per_epoch': 1})
+        wait_training(server, job)
+        self.make_busy()
+        for turn in range(8):
+            self.assertEqual(client.post(server, f'/models/{models[turn % 2]}/activate').status, 200)
+            self.assertEqual(job_of(server, job)['state'], 'running')
+            self.assert_prediction(client.post(server, '/predict', picture.noise(1), Content_Type='image/png'))
+        server.terminate()
+        self.wait_over(server)
+        again = self.serve(state=server.state, datasets=dataset.tiny())
+        self.assertEqual(job_of(again, job)['state'], 'interrupted')
+
+    def make_busy(self):
+        """Until the test ends, every core has more to do than it can."""
+        for _ in range(5 * os.cpu_count()):
+            hog = subprocess.Popen([sys.executable, '-c', 'while True: pass'], preexec_fn=program.die_with_us)
+            self.addCleanup(hog.wait)
+            self.addCleanup(hog.kill)
 
     def test_an_idle_connection_does_not_hold_it_up(self):
         server = self.serve()

@@ -109,7 +109,7 @@ class Soak:
     # ---- trainings ----
 
     def train(self):
-        """A training has the lowest class of the scheduler: on a busy machine it takes what it takes."""
+        """A training has the least priority: on a busy machine it takes what it takes."""
         n = self.counts.get('trainings', 0)
         long = n % CANCEL_EVERY == CANCEL_EVERY - 1
         self.quiet.clear()

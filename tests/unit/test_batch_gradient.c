@@ -139,6 +139,27 @@ Test(batch, gradient_repeats_bit_for_bit_with_as_many_threads)
 }
 
 /* The loss on both sides of a value, a little way off. */
+static bool second_question(void *arg) { return ++*(int *)arg == 2; }
+
+Test(batch, cancelled_batch_stops_in_its_middle)
+{
+    struct case_of *c = case_new(0);
+    struct training *t;
+    float logits[N * N_LABELS] = { 0 };
+    double loss = -1;
+    int asked = 0;
+
+    c->batch.cancelled = second_question;
+    c->batch.cancelled_arg = &asked;
+    cr_assert_eq(training_new(&c->net, NULL, &t, NULL), ST_OK);
+    memcpy(training_params(t), c->params, c->net.n_params * sizeof *c->params);
+    cr_assert_eq(training_batch_gradient(t, &c->batch, logits, &loss), ST_CANCELLED);
+    cr_assert_eq(asked, 2, "asked %d times", asked);
+    cr_assert(logits[0] != 0 && logits[(N - 1) * N_LABELS] == 0, "the last picture is not the first four's");
+    training_free(t);
+    case_free(c);
+}
+
 Test(batch, gradient_of_extra_inputs_is_the_slope_of_the_loss)
 {
     struct case_of *c = case_new(WEIGHTS | INPUTS);

@@ -1,5 +1,6 @@
 /* tests/unit/test_core.c - buffers, the generator, digests, whole files, the thread pool. */
 #include "cxrd/buf.h"
+#include "cxrd/clock.h"
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
 #include "cxrd/pool.h"
@@ -7,11 +8,15 @@
 #include "support.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 Test(buf, grows_and_keeps_a_terminating_nul)
@@ -158,6 +163,68 @@ Test(pool, does_every_task_once_and_never_two_in_one_lane)
         cr_assert_eq(atomic_load(&t.calls[i]), 200);
     cr_assert_eq(atomic_load(&t.clashes), 0);
     pool_free(p);
+}
+
+/* ---- a thread in the background, on a core that another one wants ---- */
+
+struct spinner {
+    enum pool_class class;
+    double until, cpu_seconds; /* when it stops; what it got */
+    int nice;
+};
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* All threads that call this. */
+static void share_a_core(void)
+{
+    cpu_set_t mine, one;
+
+    cr_assert_eq(sched_getaffinity(0, sizeof mine, &mine), 0);
+    CPU_ZERO(&one);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; cpu++)
+        if (CPU_ISSET(cpu, &mine))
+            CPU_SET(cpu, &one);
+    cr_assert_eq(sched_setaffinity(0, sizeof one, &one), 0);
+}
+
+static void *spin(void *arg)
+{
+    struct spinner *s = arg;
+    double begun;
+
+    share_a_core();
+    thread_set_class(s->class);
+    begun = cpu_seconds();
+    while (clock_seconds() < s->until)
+        ;
+    s->cpu_seconds = cpu_seconds() - begun;
+    s->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+    return NULL;
+}
+
+/* It may hold a lock, and whoever waits for that waits until it has had its turn. By their weights it gets a 69th of what
+ * the other one gets; with SCHED_IDLE it would be a 250th and less. */
+Test(pool, background_is_less_than_normal_and_not_nothing)
+{
+    struct spinner s[2] = { { .class = POOL_NORMAL }, { .class = POOL_BACKGROUND } };
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++) {
+        s[i].until = clock_seconds() + 3;
+        cr_assert_eq(pthread_create(&threads[i], NULL, spin, &s[i]), 0);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_gt(s[1].cpu_seconds, s[0].cpu_seconds / 130, "%g s of CPU beside %g s", s[1].cpu_seconds,
+                 s[0].cpu_seconds);
+    cr_assert_gt(s[1].nice, s[0].nice);
 }
 
 Test(pool, refuses_no_threads)

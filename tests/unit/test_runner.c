@@ -29,7 +29,7 @@ static struct store *store;
 static struct registry *registry;
 static struct runner *runner;
 
-enum { JOB_QUEUE = 2, N_ROWS = 40, N_NORMAL = 4 };
+enum { JOB_QUEUE = 2, N_ROWS = 40, N_NORMAL = 4, A_LONG_TIME = 600 };
 
 static void start(void)
 {
@@ -45,7 +45,7 @@ static void start(void)
 
 static void stop(void)
 {
-    runner_stop(runner);
+    cr_assert(runner_stop(runner, A_LONG_TIME));
     registry_close(registry);
     store_close(store);
     runner = NULL;
@@ -483,10 +483,22 @@ Test(runner, interrupted_job_may_be_cancelled)
     wait_for(id, "cancelled");
 }
 
+/* Whoever stops it need not wait for a job that does not come to an end, and may wait for it all the same. */
+Test(runner, stop_can_be_bounded)
+{
+    struct id id = running();
+
+    cr_assert(!runner_stop(runner, 0), "nobody ends in no time");
+    stop();
+    start();
+    wait_for(id, "interrupted");
+}
+
 Test(runner, stops_when_there_is_nothing_to_do)
 {
     stop();
-    runner_stop(NULL);
+    cr_assert(runner_stop(NULL, 0));
+    runner_halt(NULL);
     start();
 }
 
