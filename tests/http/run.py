@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Run the black-box tests of the program named by CXRD_BIN.
 
-    run.py [--tap=FILE] [PATTERN...]
+    run.py [--tap=FILE] [--seen=FILE] [PATTERN...]
 
 A PATTERN selects tests whose name contains it. Results go to standard output and, as TAP, to FILE. The contract's
-tests come last: they judge what all others have seen.
+tests come last: they judge what all others have seen. --seen keeps it for tests/contract: a line of JSON for every
+reply that is JSON.
 """
 import argparse
+import json
 import os
 import sys
 import time
@@ -99,9 +101,19 @@ def flatten(suite):
             yield test
 
 
+def write_seen(path):
+    with open(path, 'w', encoding='utf-8') as file:
+        for reply in client.SEEN:
+            kind = reply.headers.get('content-type', '')
+            if kind.endswith('json') and reply.method != 'HEAD' and reply.body:
+                print(json.dumps({'method': reply.method, 'target': reply.target, 'status': reply.status, 'type': kind,
+                                  'body': json.loads(reply.body)}), file=file)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--tap', metavar='FILE')
+    parser.add_argument('--seen', metavar='FILE')
     parser.add_argument('pattern', nargs='*')
     arguments = parser.parse_args()
     if not os.access(program.BINARY, os.X_OK):
@@ -115,6 +127,8 @@ def main():
     with open(arguments.tap or os.devnull, 'w', encoding='utf-8') as file:
         result = Tap(file)
         unittest.TestSuite(tests).run(result)
+        if arguments.seen:
+            write_seen(arguments.seen)
         print(f'1..{result.passed + result.failed + result.skipped_count}', file=file)
     print(f'{result.passed} passed, {result.failed} failed, {result.skipped_count} skipped '
           f'in {time.monotonic() - begun:.0f} s')

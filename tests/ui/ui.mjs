@@ -1,22 +1,21 @@
-// The pages in Chromium, as a person uses them: ui.mjs CXRD WORK_FOLDER TAP_FILE CHROMIUM [SCREENSHOTS]
+// The pages in Chromium, as a person uses them: ui.mjs CXRD TAP_FILE CHROMIUM [SCREENSHOTS]
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { startServer } from './server.mjs';
-import { Tap } from './tap.mjs';
+import { chromium } from 'playwright-core';
+import { startServer } from '../support/server.mjs';
+import { Tap } from '../support/tap.mjs';
 
-const [cxrd, work, tapFile, executablePath, screenshots] = process.argv.slice(2);
-const require = createRequire(path.join(path.resolve(work), 'package.json'));
-const { chromium } = require('playwright-core');
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const [cxrd, tapFile, executablePath, screenshots] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const PATIENCE = 240_000; // ms; a sanitizer build on a busy machine
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 const PHONE = { width: 360, height: 740 };
 
-const tap = new Tap(tapFile);
+const tap = new Tap(tapFile, 'ui');
 const server = await startServer(cxrd);
 const browser = await chromium.launch({ executablePath, args: FLAGS });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });

@@ -2,20 +2,23 @@
 import { writeFileSync } from 'node:fs';
 
 export class Tap {
-  constructor(file) {
+  constructor(file, suite) {
     this.file = file;
+    this.suite = suite;
     this.lines = [];
     this.failed = 0;
   }
 
+  // `work` may call what it is given with a reason, to be counted as skipped.
   async test(name, work) {
     const begun = Date.now();
+    let skipped = '';
     try {
-      await work();
-      this.lines.push(`ok - ui::${name}`);
+      await work((reason) => { skipped = ` # SKIP ${reason}`; });
+      this.lines.push(`ok - ${this.suite}::${name}${skipped}`);
     } catch (error) {
       this.failed += 1;
-      this.lines.push(`not ok - ui::${name}`);
+      this.lines.push(`not ok - ${this.suite}::${name}`);
       console.log(error.stack ?? error);
     }
     console.log(`${this.lines.at(-1)}  (${((Date.now() - begun) / 1000).toFixed(1)}s)`);
