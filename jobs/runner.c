@@ -613,6 +613,18 @@ static void check_init(struct runner *r, struct train_config *c, json_t *errors)
     model_unref(m);
 }
 
+static void check_webhook(const struct runner *r, const struct train_config *c, json_t *errors)
+{
+    struct error err;
+
+    if (!c->webhook[0])
+        return;
+    if (!outgoing_enabled(r->options.outgoing, OUTGOING_NOTICE))
+        config_error(errors, "webhook", "this server was started without --webhook-hosts");
+    else if (outgoing_check(r->options.outgoing, OUTGOING_NOTICE, c->webhook, &err) != ST_OK)
+        config_error(errors, "webhook", "%s", err.text);
+}
+
 static enum status refuse_full(struct runner *r, struct error *err)
 {
     char running[ID_SIZE];
@@ -641,6 +653,7 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
     if (st == ST_OK) {
         train_config_check(&c, r->options.datasets, errors);
         check_init(r, &c, errors);
+        check_webhook(r, &c, errors);
     }
     if (json_array_size(errors) > 0)
         return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),

@@ -2,24 +2,14 @@
  *
  * One connection behind a mutex: SQLite before 3.51.3 can corrupt a WAL that two connections reset, and nothing here
  * is in a hurry. A rollback journal with synchronous=EXTRA syncs the folder too when a transaction ends. */
-#include "cxrd/store.h"
+#include "store_parts.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/json.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <sqlite3.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct store {
-    pthread_mutex_t lock; /* guards db, `told` and everything done with them */
-    sqlite3 *db;
-    bool told;                    /* the transaction that is open adds to a journal */
-    atomic_uint_fast64_t changes; /* of all journals, counted when they are durable */
-};
 
 /* Schema changes, in order; user_version counts those that a file has. Never edit one that was released: add. */
 static const char *const MIGRATIONS[] = {
@@ -38,6 +28,9 @@ static const char *const MIGRATIONS[] = {
     "e;"
     "INSERT INTO events SELECT id, (SELECT count(*) FROM events WHERE job = jobs.id) + 1, 'state',"
     "  json_object('state', state, 'at', coalesce(finished_at, started_at, created_at)) FROM jobs;",
+    /* what is to be told to others; no url: the operator's own receiver */
+    "CREATE TABLE notices(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, url TEXT,"
+    "  body TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL);",
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 
@@ -48,15 +41,14 @@ static enum status fail(struct store *s, struct error *err, const char *what)
     return error_set(err, ST_IO, "the job database: cannot %s: %s", what, sqlite3_errmsg(s->db));
 }
 
-static enum status run_sql(struct store *s, const char *sql, struct error *err)
+enum status store_run(struct store *s, const char *sql, struct error *err)
 {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? ST_OK : fail(s, err, "write");
 }
 
 /* ---- statements: prepared, bound by type letters, stepped ---- */
 
-/* "t": text or NULL, "i": int64_t. Returns NULL and sets *err on failure; without_statement() is the status then. */
-static sqlite3_stmt *prepare(struct store *s, struct error *err, const char *sql, const char *types, ...)
+sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...)
 {
     sqlite3_stmt *stmt = NULL;
     va_list ap;
@@ -86,8 +78,7 @@ static enum status without_statement(struct store *s)
     return sqlite3_errcode(s->db) == SQLITE_NOMEM ? ST_NOMEM : ST_IO;
 }
 
-/* Step a statement that returns no row, and finish it. */
-static enum status finish(struct store *s, sqlite3_stmt *stmt, struct error *err)
+enum status store_finish(struct store *s, sqlite3_stmt *stmt, struct error *err)
 {
     enum status st = ST_OK;
 
@@ -99,8 +90,7 @@ static enum status finish(struct store *s, sqlite3_stmt *stmt, struct error *err
     return st;
 }
 
-/* Step to the one row of a query: ST_OK with a row to read, ST_NOTFOUND without one. */
-static enum status one_row(struct store *s, sqlite3_stmt *stmt, struct error *err)
+enum status store_row(struct store *s, sqlite3_stmt *stmt, struct error *err)
 {
     if (!stmt)
         return without_statement(s);
@@ -112,18 +102,17 @@ static enum status one_row(struct store *s, sqlite3_stmt *stmt, struct error *er
     }
 }
 
-static const char *column(sqlite3_stmt *stmt, int i) { return (const char *)sqlite3_column_text(stmt, i); }
+const char *store_column(sqlite3_stmt *stmt, int i) { return (const char *)sqlite3_column_text(stmt, i); }
 
-static json_t *column_json(sqlite3_stmt *stmt, int i)
+json_t *store_json(sqlite3_stmt *stmt, int i)
 {
-    const char *text = column(stmt, i);
+    const char *text = store_column(stmt, i);
     json_t *value = NULL;
 
     return text && json_read(text, strlen(text), 0, &value, NULL) == ST_OK ? value : NULL;
 }
 
-/* A cell whose JSON cannot be read any more, or not now. */
-static enum status broken(struct store *s, struct error *err, const char *what)
+enum status store_broken(struct store *s, struct error *err, const char *what)
 {
     if (json_ran_out() || sqlite3_errcode(s->db) == SQLITE_NOMEM)
         return error_nomem(err);
@@ -132,27 +121,41 @@ static enum status broken(struct store *s, struct error *err, const char *what)
 
 /* ---- transactions: begin takes the lock, end gives it back ---- */
 
-static enum status begin(struct store *s, struct error *err)
+enum status store_begin(struct store *s, struct error *err)
 {
     enum status st;
 
     pthread_mutex_lock(&s->lock);
-    st = run_sql(s, "BEGIN IMMEDIATE", err);
+    st = store_run(s, "BEGIN IMMEDIATE", err);
     if (st != ST_OK)
         pthread_mutex_unlock(&s->lock);
     return st;
 }
 
-static enum status end(struct store *s, enum status st, struct error *err)
+static void call_added(struct store *s)
 {
+    pthread_mutex_lock(&s->calling);
+    if (s->added)
+        s->added(s->added_arg);
+    pthread_mutex_unlock(&s->calling);
+}
+
+enum status store_end(struct store *s, enum status st, struct error *err)
+{
+    bool noted;
+
     if (st == ST_OK)
-        st = run_sql(s, "COMMIT", err);
+        st = store_run(s, "COMMIT", err);
+    noted = st == ST_OK && s->noted;
+    s->noted = false;
     if (st == ST_OK && s->told)
         atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
     s->told = false;
     if (st != ST_OK && !sqlite3_get_autocommit(s->db))
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     pthread_mutex_unlock(&s->lock);
+    if (noted)
+        call_added(s);
     return st;
 }
 
@@ -160,8 +163,8 @@ static enum status end(struct store *s, enum status st, struct error *err)
 
 static enum status pragma_integer(struct store *s, const char *sql, int64_t *ret, struct error *err)
 {
-    sqlite3_stmt *stmt = prepare(s, err, sql, "");
-    const enum status st = one_row(s, stmt, err);
+    sqlite3_stmt *stmt = store_prepare(s, err, sql, "");
+    const enum status st = store_row(s, stmt, err);
 
     if (st == ST_OK)
         *ret = sqlite3_column_int64(stmt, 0);
@@ -171,12 +174,12 @@ static enum status pragma_integer(struct store *s, const char *sql, int64_t *ret
 
 static enum status integrity_check(struct store *s, struct error *err)
 {
-    sqlite3_stmt *stmt = prepare(s, err, "PRAGMA integrity_check(1)", "");
-    enum status st = one_row(s, stmt, err);
-    const char *said = st == ST_OK ? column(stmt, 0) : NULL;
+    sqlite3_stmt *stmt = store_prepare(s, err, "PRAGMA integrity_check(1)", "");
+    enum status st = store_row(s, stmt, err);
+    const char *said = st == ST_OK ? store_column(stmt, 0) : NULL;
 
     if (st == ST_OK && !said)
-        st = broken(s, err, "state of its own");
+        st = store_broken(s, err, "state of its own");
     else if (st == ST_OK && strcmp(said, "ok") != 0)
         st = error_set(err, ST_IO, "the job database is damaged: %.160s", said);
     sqlite3_finalize(stmt);
@@ -193,14 +196,14 @@ static enum status migrate(struct store *s, struct error *err)
     for (; st == ST_OK && version < N_MIGRATIONS; version++) {
         char bump[48];
 
-        st = begin(s, err);
+        st = store_begin(s, err);
         if (st != ST_OK)
             break;
         snprintf(bump, sizeof bump, "PRAGMA user_version = %d", (int)version + 1);
-        st = run_sql(s, MIGRATIONS[version], err);
+        st = store_run(s, MIGRATIONS[version], err);
         if (st == ST_OK)
-            st = run_sql(s, bump, err);
-        st = end(s, st, err);
+            st = store_run(s, bump, err);
+        st = store_end(s, st, err);
     }
     return st;
 }
@@ -209,26 +212,29 @@ static enum status migrate(struct store *s, struct error *err)
 static enum status interrupt_running(struct store *s, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
-    enum status st = begin(s, err);
+    enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
     clock_utc(now);
-    st = finish(
+    st = store_finish(
         s,
-        prepare(
+        store_prepare(
             s, err,
             "INSERT INTO events SELECT id, (SELECT count(*) FROM events WHERE job = jobs.id) + 1, 'state',"
             " json_object('state', 'interrupted', 'at', ?) FROM jobs WHERE state = 'running'",
             "t", now),
         err);
     if (st == ST_OK)
-        st = finish(s,
-                    prepare(s, err,
-                            "UPDATE jobs SET state = 'interrupted', finished_at = ? WHERE state = 'running'",
-                            "t", now),
-                    err);
-    return end(s, st, err);
+        st = store_finish(
+            s,
+            store_prepare(s, err,
+                          "UPDATE jobs SET state = 'interrupted', finished_at = ? WHERE state = 'running'",
+                          "t", now),
+            err);
+    if (st == ST_OK)
+        st = store_note_ended(s, "state = 'interrupted' AND finished_at = ?", now, true, err);
+    return store_end(s, st, err);
 }
 
 enum status store_open(const char *path, struct store **ret_store, struct error *err)
@@ -239,14 +245,15 @@ enum status store_open(const char *path, struct store **ret_store, struct error 
     if (!s)
         return error_nomem(err);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->calling, NULL);
     if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK)
         st = fail(s, err, "be opened");
     if (st == ST_OK)
-        st = run_sql(s,
-                     "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;"
-                     "PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000;",
-                     err);
+        st = store_run(s,
+                       "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;"
+                       "PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000;",
+                       err);
     if (st == ST_OK)
         st = integrity_check(s, err);
     if (st == ST_OK)
@@ -266,6 +273,7 @@ void store_close(struct store *s)
     if (!s)
         return;
     sqlite3_close(s->db);
+    pthread_mutex_destroy(&s->calling);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -281,11 +289,11 @@ static enum status tell(struct store *s, const char *id, const char *name, const
 
     if (!text)
         return error_nomem(err);
-    st = finish(s,
-                prepare(s, err,
-                        "INSERT INTO events SELECT ?1, count(*) + 1, ?2, ?3 FROM events WHERE job = ?1",
-                        "ttt", id, name, text),
-                err);
+    st = store_finish(
+        s,
+        store_prepare(s, err, "INSERT INTO events SELECT ?1, count(*) + 1, ?2, ?3 FROM events WHERE job = ?1",
+                      "ttt", id, name, text),
+        err);
     free(text);
     s->told = true;
     return st;
@@ -317,14 +325,14 @@ static enum status find_repeated(struct store *s, const struct new_job *job, cha
 
     if (!job->idempotency_key)
         return ST_NOTFOUND;
-    stmt = prepare(s, err, "SELECT id, request_sha256 FROM jobs WHERE idempotency_key = ?", "t",
-                   job->idempotency_key);
-    st = one_row(s, stmt, err);
+    stmt = store_prepare(s, err, "SELECT id, request_sha256 FROM jobs WHERE idempotency_key = ?", "t",
+                         job->idempotency_key);
+    st = store_row(s, stmt, err);
     if (st == ST_OK) {
-        const char *id = column(stmt, 0), *sha256 = column(stmt, 1);
+        const char *id = store_column(stmt, 0), *sha256 = store_column(stmt, 1);
 
         if (!id || !sha256)
-            st = broken(s, err, "job");
+            st = store_broken(s, err, "job");
         else if (strcmp(sha256, job->request_sha256) != 0)
             st = error_set(err, ST_CONFLICT, "the Idempotency-Key was used before, with another body");
         else
@@ -357,9 +365,9 @@ static enum status insert_job(struct store *s, const struct new_job *job, char r
         goto out;
     }
     id_new(ret_id);
-    st = finish(
+    st = store_finish(
         s,
-        prepare(
+        store_prepare(
             s, err,
             "INSERT INTO jobs(id, type, state, created_at, config, record, idempotency_key, request_sha256)"
             " VALUES(?, ?, 'queued', ?, ?, ?, ?, ?)",
@@ -376,7 +384,7 @@ out:
 
 enum status store_job_add(struct store *s, const struct new_job *job, char ret_id[ID_SIZE], struct error *err)
 {
-    enum status st = begin(s, err);
+    enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
@@ -386,22 +394,22 @@ enum status store_job_add(struct store *s, const struct new_job *job, char ret_i
         if (st == ST_OK)
             st = insert_job(s, job, ret_id, err);
     }
-    return end(s, st, err);
+    return store_end(s, st, err);
 }
 
 /* The state of a job, with the lock held. */
 static enum status state_of(struct store *s, const char *id, enum job_state *ret_state, struct error *err)
 {
-    sqlite3_stmt *stmt = prepare(s, err, "SELECT state FROM jobs WHERE id = ?", "t", id);
-    enum status st = one_row(s, stmt, err);
+    sqlite3_stmt *stmt = store_prepare(s, err, "SELECT state FROM jobs WHERE id = ?", "t", id);
+    enum status st = store_row(s, stmt, err);
 
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no job '%s'", id);
     if (st == ST_OK) {
-        const char *name = column(stmt, 0);
+        const char *name = store_column(stmt, 0);
 
         if (!name)
-            st = broken(s, err, "state");
+            st = store_broken(s, err, "state");
         else if (!job_state_parse(name, ret_state))
             st = error_set(err, ST_IO, "the job database holds an unknown state");
     }
@@ -419,8 +427,11 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
     enum status st;
 
     clock_utc(now);
-    st = finish(s, prepare(s, err, sql, "ttt", job_state_name(to), to == JOB_QUEUED ? NULL : now, id), err);
-    return st == ST_OK ? tell_state(s, id, to, now, err) : st;
+    st = store_finish(
+        s, store_prepare(s, err, sql, "ttt", job_state_name(to), to == JOB_QUEUED ? NULL : now, id), err);
+    if (st == ST_OK)
+        st = tell_state(s, id, to, now, err);
+    return st == ST_OK && job_has_ended(to) ? store_note_ended(s, "id = ?", id, s->all_noted, err) : st;
 }
 
 static enum status write_record(struct store *s, const char *id, const json_t *record, struct error *err)
@@ -430,7 +441,8 @@ static enum status write_record(struct store *s, const char *id, const json_t *r
 
     if (!text)
         return error_nomem(err);
-    st = finish(s, prepare(s, err, "UPDATE jobs SET record = ? WHERE id = ?", "tt", text, id), err);
+    st = store_finish(s, store_prepare(s, err, "UPDATE jobs SET record = ? WHERE id = ?", "tt", text, id),
+                      err);
     free(text);
     return st;
 }
@@ -439,25 +451,26 @@ enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], json_t **ret_
 {
     sqlite3_stmt *stmt;
     json_t *config = NULL;
-    enum status st = begin(s, err);
+    enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    stmt = prepare(s, err, "SELECT id, config FROM jobs WHERE state = 'queued' ORDER BY seq LIMIT 1", "");
-    st = one_row(s, stmt, err);
+    stmt =
+        store_prepare(s, err, "SELECT id, config FROM jobs WHERE state = 'queued' ORDER BY seq LIMIT 1", "");
+    st = store_row(s, stmt, err);
     if (st == ST_OK) {
-        const char *id = column(stmt, 0);
+        const char *id = store_column(stmt, 0);
 
-        config = id ? column_json(stmt, 1) : NULL;
+        config = id ? store_json(stmt, 1) : NULL;
         if (config)
             snprintf(ret_id, ID_SIZE, "%s", id);
         else
-            st = broken(s, err, "configuration");
+            st = store_broken(s, err, "configuration");
     }
     sqlite3_finalize(stmt);
     if (st == ST_OK)
         st = write_state(s, ret_id, JOB_RUNNING, err);
-    st = end(s, st, err);
+    st = store_end(s, st, err);
     if (st == ST_OK)
         *ret_config = config;
     else
@@ -469,7 +482,7 @@ enum status store_job_move(struct store *s, const char *id, enum job_state to, c
                            struct error *err)
 {
     enum job_state from = JOB_QUEUED;
-    enum status st = begin(s, err);
+    enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
@@ -481,13 +494,13 @@ enum status store_job_move(struct store *s, const char *id, enum job_state to, c
         st = write_state(s, id, to, err);
     if (st == ST_OK && record)
         st = write_record(s, id, record, err);
-    return end(s, st, err);
+    return store_end(s, st, err);
 }
 
 enum status store_job_resume(struct store *s, const char *id, size_t max_queued, struct error *err)
 {
     enum job_state from = JOB_QUEUED;
-    enum status st = begin(s, err);
+    enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
@@ -499,13 +512,13 @@ enum status store_job_resume(struct store *s, const char *id, size_t max_queued,
         st = check_room(s, max_queued, err);
     if (st == ST_OK)
         st = write_state(s, id, JOB_QUEUED, err);
-    return end(s, st, err);
+    return store_end(s, st, err);
 }
 
 enum status store_job_delete(struct store *s, const char *id, struct error *err)
 {
     enum job_state state = JOB_QUEUED;
-    enum status st = begin(s, err);
+    enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
@@ -514,8 +527,8 @@ enum status store_job_delete(struct store *s, const char *id, struct error *err)
         st = error_set(err, ST_CONFLICT, "the job is %s: only one that has ended can be deleted",
                        job_state_name(state));
     if (st == ST_OK)
-        st = finish(s, prepare(s, err, "DELETE FROM jobs WHERE id = ?", "t", id), err);
-    return end(s, st, err);
+        st = store_finish(s, store_prepare(s, err, "DELETE FROM jobs WHERE id = ?", "t", id), err);
+    return store_end(s, st, err);
 }
 
 enum status store_job_look(struct store *s, const char *id, enum job_state *ret_state, json_t **ret_record,
@@ -527,11 +540,11 @@ enum status store_job_look(struct store *s, const char *id, enum job_state *ret_
     pthread_mutex_lock(&s->lock);
     st = state_of(s, id, ret_state, err);
     if (st == ST_OK) {
-        stmt = prepare(s, err, "SELECT record FROM jobs WHERE id = ?", "t", id);
-        st = one_row(s, stmt, err);
+        stmt = store_prepare(s, err, "SELECT record FROM jobs WHERE id = ?", "t", id);
+        st = store_row(s, stmt, err);
     }
-    if (st == ST_OK && !(*ret_record = column_json(stmt, 0)))
-        st = broken(s, err, "record");
+    if (st == ST_OK && !(*ret_record = store_json(stmt, 0)))
+        st = store_broken(s, err, "record");
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
@@ -540,21 +553,21 @@ enum status store_job_look(struct store *s, const char *id, enum job_state *ret_
 enum status store_job_record(struct store *s, const char *id, const json_t *record, struct error *err)
 {
     enum job_state state;
-    enum status st = begin(s, err);
+    enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
     st = state_of(s, id, &state, err);
     if (st == ST_OK)
         st = write_record(s, id, record, err);
-    return end(s, st, err);
+    return store_end(s, st, err);
 }
 
 enum status store_job_tell(struct store *s, const char *id, const char *name, const json_t *data,
                            const json_t *record, struct error *err)
 {
     enum job_state state;
-    enum status st = begin(s, err);
+    enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
@@ -563,15 +576,15 @@ enum status store_job_tell(struct store *s, const char *id, const char *name, co
         st = tell(s, id, name, data, err);
     if (st == ST_OK && record)
         st = write_record(s, id, record, err);
-    return end(s, st, err);
+    return store_end(s, st, err);
 }
 
 static json_t *event_row(sqlite3_stmt *stmt)
 {
-    json_t *data = column_json(stmt, 2);
+    json_t *data = store_json(stmt, 2);
 
     return data ? json_pack("{s:I,s:s,s:o}", "seq", (json_int_t)sqlite3_column_int64(stmt, 0), "event",
-                            column(stmt, 1), "data", data)
+                            store_column(stmt, 1), "data", data)
                 : NULL;
 }
 
@@ -582,16 +595,16 @@ static json_t *text_or_null(const char *text) { return text ? json_string(text) 
 /* The row that `stmt` is at, in the contract's shape; NULL where its configuration is broken, or without memory. */
 static json_t *job_row(sqlite3_stmt *stmt)
 {
-    json_t *record = column_json(stmt, 7);
-    json_t *job =
-        json_pack("{s:s,s:s,s:s,s:n,s:f,s:n,s:o,s:o,s:o,s:o}", "id", column(stmt, 0), "type", column(stmt, 1),
-                  "state", column(stmt, 2), "phase", "progress", 0.0, "eta_s", "created_at",
-                  text_or_null(column(stmt, 3)), "started_at", text_or_null(column(stmt, 4)), "finished_at",
-                  text_or_null(column(stmt, 5)), "config", column_json(stmt, 6));
+    json_t *record = store_json(stmt, 7);
+    json_t *job = json_pack("{s:s,s:s,s:s,s:n,s:f,s:n,s:o,s:o,s:o,s:o}", "id", store_column(stmt, 0), "type",
+                            store_column(stmt, 1), "state", store_column(stmt, 2), "phase", "progress", 0.0,
+                            "eta_s", "created_at", text_or_null(store_column(stmt, 3)), "started_at",
+                            text_or_null(store_column(stmt, 4)), "finished_at",
+                            text_or_null(store_column(stmt, 5)), "config", store_json(stmt, 6));
 
     if (job && record)
         json_object_update_missing(job, record); /* the columns are what is believed */
-    if (job && strcmp(column(stmt, 2), "succeeded") == 0)
+    if (job && strcmp(store_column(stmt, 2), "succeeded") == 0)
         json_object_set_new(job, "progress", json_real(1));
     json_decref(record);
     if (json_ran_out()) {
@@ -607,35 +620,34 @@ enum status store_job_get(struct store *s, const char *id, json_t **ret_job, str
     enum status st;
 
     pthread_mutex_lock(&s->lock);
-    stmt = prepare(s, err, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?", "t", id);
-    st = one_row(s, stmt, err);
+    stmt = store_prepare(s, err, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?", "t", id);
+    st = store_row(s, stmt, err);
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no job '%s'", id);
     if (st == ST_OK && !(*ret_job = job_row(stmt)))
-        st = broken(s, err, "configuration");
+        st = store_broken(s, err, "configuration");
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
 
-/* Collect a page of rows with seq as the last column; one more than asked for tells that there is another page. */
-static enum status collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
-                           json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
-                           struct error *err)
+enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
+                          json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
+                          struct error *err)
 {
     json_t *items = json_array();
     enum status st = !stmt ? without_statement(s) : items ? ST_OK : error_nomem(err);
     int64_t last = 0;
 
     *ret_next = 0;
-    while (st == ST_OK && (st = one_row(s, stmt, err)) == ST_OK) {
+    while (st == ST_OK && (st = store_row(s, stmt, err)) == ST_OK) {
         if (json_array_size(items) == limit) {
             *ret_next = last;
             break;
         }
         last = sqlite3_column_int64(stmt, seq_column);
         if (json_array_append_new(items, row(stmt)) != 0)
-            st = broken(s, err, "configuration or a card");
+            st = store_broken(s, err, "configuration or a card");
     }
     sqlite3_finalize(stmt);
     if (st != ST_OK && st != ST_NOTFOUND) { /* not found: the end of the rows */
@@ -656,12 +668,12 @@ enum status store_job_events(struct store *s, const char *id, int64_t after, siz
     pthread_mutex_lock(&s->lock);
     st = state_of(s, id, &state, err);
     if (st == ST_OK)
-        st = collect(s,
-                     prepare(s, err,
-                             "SELECT seq, name, data FROM events WHERE job = ? AND seq > ?"
-                             " ORDER BY seq LIMIT ?",
-                             "tii", id, after, (int64_t)limit),
-                     limit, 0, event_row, ret_events, &next, err);
+        st = store_collect(s,
+                           store_prepare(s, err,
+                                         "SELECT seq, name, data FROM events WHERE job = ? AND seq > ?"
+                                         " ORDER BY seq LIMIT ?",
+                                         "tii", id, after, (int64_t)limit),
+                           limit, 0, event_row, ret_events, &next, err);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
@@ -686,12 +698,13 @@ enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jo
     enum status st;
 
     pthread_mutex_lock(&s->lock);
-    st = collect(s,
-                 prepare(s, err,
-                         "SELECT " JOB_COLUMNS " FROM jobs WHERE seq < ? AND state = ifnull(?, state)"
-                         " ORDER BY seq DESC LIMIT ?",
-                         "iti", before, page->state, (int64_t)page->limit + 1),
-                 page->limit, 8, job_row_short, ret_jobs, ret_next, err);
+    st = store_collect(s,
+                       store_prepare(s, err,
+                                     "SELECT " JOB_COLUMNS
+                                     " FROM jobs WHERE seq < ? AND state = ifnull(?, state)"
+                                     " ORDER BY seq DESC LIMIT ?",
+                                     "iti", before, page->state, (int64_t)page->limit + 1),
+                       page->limit, 8, job_row_short, ret_jobs, ret_next, err);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
@@ -704,171 +717,11 @@ enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], s
 
     memset(ret_counts, 0, N_JOB_STATES * sizeof *ret_counts);
     pthread_mutex_lock(&s->lock);
-    stmt = prepare(s, err, "SELECT state, count(*) FROM jobs GROUP BY state", "");
-    while ((st = one_row(s, stmt, err)) == ST_OK)
-        if (job_state_parse(column(stmt, 0), &state))
+    stmt = store_prepare(s, err, "SELECT state, count(*) FROM jobs GROUP BY state", "");
+    while ((st = store_row(s, stmt, err)) == ST_OK)
+        if (job_state_parse(store_column(stmt, 0), &state))
             ret_counts[state] = (size_t)sqlite3_column_int64(stmt, 1);
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st == ST_NOTFOUND ? ST_OK : st;
-}
-
-/* ---- models ---- */
-
-enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err)
-{
-    char now[CLOCK_TEXT_SIZE];
-    char *text = json_text(card, JSON_COMPACT);
-    enum status st = text ? begin(s, err) : error_nomem(err);
-
-    if (st == ST_OK) {
-        st = finish(s,
-                    prepare(s, err, "INSERT INTO models(id, created_at, card) VALUES(?, ?, ?)", "ttt", id,
-                            clock_utc(now), text),
-                    err);
-        st = end(s, st, err);
-    }
-    free(text);
-    return st;
-}
-
-static json_t *card_row(sqlite3_stmt *stmt) { return column_json(stmt, 0); }
-
-enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err)
-{
-    sqlite3_stmt *stmt;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    stmt = prepare(s, err, "SELECT card FROM models WHERE id = ?", "t", id);
-    st = one_row(s, stmt, err);
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no model '%s'", id);
-    if (st == ST_OK && !(*ret_card = card_row(stmt)))
-        st = broken(s, err, "card");
-    sqlite3_finalize(stmt);
-    pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
-enum status store_models(struct store *s, const struct page *page, json_t **ret_cards, int64_t *ret_next,
-                         struct error *err)
-{
-    const int64_t before = page->before ? page->before : INT64_MAX;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = collect(s,
-                 prepare(s, err, "SELECT card, seq FROM models WHERE seq < ? ORDER BY seq DESC LIMIT ?", "ii",
-                         before, (int64_t)page->limit + 1),
-                 page->limit, 1, card_row, ret_cards, ret_next, err);
-    pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
-enum status store_activate(struct store *s, const char *id, struct error *err)
-{
-    sqlite3_stmt *stmt;
-    enum status st = begin(s, err);
-
-    if (st != ST_OK)
-        return st;
-    stmt = prepare(s, err, "SELECT 1 FROM models WHERE id = ?", "t", id);
-    st = one_row(s, stmt, err);
-    sqlite3_finalize(stmt);
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no model '%s'", id);
-    if (st == ST_OK)
-        st = finish(
-            s,
-            prepare(
-                s, err,
-                "INSERT OR REPLACE INTO settings(name, value)"
-                " SELECT 'previous_model', value FROM settings WHERE name = 'active_model' AND value <> ?",
-                "t", id),
-            err);
-    if (st == ST_OK)
-        st = finish(s,
-                    prepare(s, err, "INSERT OR REPLACE INTO settings(name, value) VALUES('active_model', ?)",
-                            "t", id),
-                    err);
-    return end(s, st, err);
-}
-
-/* A query for one id, "" where there is none. With `arg` for its parameter, if it has one. */
-static enum status ask_id(struct store *s, const char *sql, const char *types, int64_t arg,
-                          char ret_id[ID_SIZE], struct error *err)
-{
-    sqlite3_stmt *stmt;
-    enum status st;
-
-    ret_id[0] = '\0';
-    pthread_mutex_lock(&s->lock);
-    stmt = prepare(s, err, sql, types, arg);
-    st = one_row(s, stmt, err);
-    if (st == ST_OK) {
-        const char *id = column(stmt, 0);
-
-        if (id)
-            snprintf(ret_id, ID_SIZE, "%s", id);
-        else
-            st = broken(s, err, "choice of a model");
-    }
-    sqlite3_finalize(stmt);
-    pthread_mutex_unlock(&s->lock);
-    return st == ST_NOTFOUND ? ST_OK : st;
-}
-
-enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err)
-{
-    return ask_id(s, "SELECT value FROM settings WHERE name = 'active_model'", "", 0, ret_id, err);
-}
-
-enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *err)
-{
-    return ask_id(s, "SELECT value FROM settings WHERE name = 'previous_model'", "", 0, ret_id, err);
-}
-
-/* A job that is to run, or to go on, and starts from the model. */
-#define NEEDED_BY_A_JOB                                                              \
-    "EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'interrupted')" \
-    " AND json_extract(config, '$.init') = models.id)"
-
-enum status store_model_delete(struct store *s, const char *id, struct error *err)
-{
-    sqlite3_stmt *stmt;
-    enum status st = begin(s, err);
-
-    if (st != ST_OK)
-        return st;
-    stmt = prepare(s, err,
-                   "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id),"
-                   " " NEEDED_BY_A_JOB " FROM models WHERE id = ?",
-                   "t", id);
-    st = one_row(s, stmt, err);
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no model '%s'", id);
-    if (st == ST_OK && sqlite3_column_int(stmt, 0))
-        st = error_set(err, ST_CONFLICT, "the model is active: activate another one first");
-    else if (st == ST_OK && sqlite3_column_int(stmt, 1))
-        st = error_set(err, ST_CONFLICT, "a job that is to run, or may be resumed, starts from the model");
-    sqlite3_finalize(stmt);
-    if (st == ST_OK)
-        st = finish(s, prepare(s, err, "DELETE FROM models WHERE id = ?", "t", id), err);
-    if (st == ST_OK) /* there is nothing to go back to any more */
-        st = finish(
-            s, prepare(s, err, "DELETE FROM settings WHERE name = 'previous_model' AND value = ?", "t", id),
-            err);
-    return end(s, st, err);
-}
-
-enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE], struct error *err)
-{
-    static const char SQL[] =
-        "SELECT id FROM (SELECT id, seq FROM models WHERE json_extract(card, '$.imported') = 0"
-        " ORDER BY seq DESC LIMIT -1 OFFSET ?) AS models"
-        " WHERE id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
-        " AND NOT " NEEDED_BY_A_JOB " ORDER BY seq LIMIT 1";
-
-    return ask_id(s, SQL, "i", (int64_t)keep, ret_id, err);
 }

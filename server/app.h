@@ -3,6 +3,7 @@
 #define SERVER_APP_H
 
 #include "cxrd/image.h"
+#include "cxrd/notices.h"
 #include "cxrd/registry.h"
 #include "cxrd/runner.h"
 #include "cxrd/session.h"
@@ -24,9 +25,11 @@ struct app {
     bool reject_inputs;                                   /* what the input gate warns of is refused */
     size_t max_upload, predict_queue, job_queue, threads; /* for /version */
     struct metrics *metrics;
-    struct audit *audit;   /* NULL: none is kept */
-    const char *base_path; /* before every path in a link, "" none */
-    long long started;     /* seconds since 1970 */
+    struct audit *audit; /* NULL: none is kept */
+    struct outgoing *outgoing;
+    struct notices *notices; /* NULL: nobody is told anything */
+    const char *base_path;   /* before every path in a link, "" none */
+    long long started;       /* seconds since 1970 */
 };
 
 enum { KIB = 1024, MIB = 1024 * 1024, MAX_JSON = 64 * KIB };
@@ -49,8 +52,8 @@ MUST_USE enum status team_run(struct team *t, struct session *s, const struct mo
                               float *ret_logits);
 
 handler_fn predict_post, heatmap_post;
-handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_report_get,
-    job_cancel_post, job_resume_post, job_delete;
+handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_report_get, job_cancel_post,
+    job_resume_post, job_delete;
 handler_fn job_events_get;
 handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
 handler_fn models_rollback_post, model_delete;

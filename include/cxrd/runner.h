@@ -5,6 +5,7 @@
 #ifndef CXRD_RUNNER_H
 #define CXRD_RUNNER_H
 
+#include "cxrd/outgoing.h"
 #include "cxrd/registry.h"
 #include "cxrd/store.h"
 #include "cxrd/trainer.h"
@@ -18,9 +19,10 @@ struct runner_options {
         state; /* folder; scores, report and checkpoint go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
     const char *datasets; /* folder that holds data sets; NULL: none, every job is refused */
     uint64_t cache_bytes;
-    size_t job_queue;   /* jobs that may wait */
-    size_t threads;     /* of a training */
-    size_t keep_models; /* trained here; 0: all, see registry_retain() */
+    size_t job_queue;                /* jobs that may wait */
+    size_t threads;                  /* of a training */
+    size_t keep_models;              /* trained here; 0: all, see registry_retain() */
+    const struct outgoing *outgoing; /* whom a job may have told; NULL: nobody */
 };
 
 /* Start the thread; queued jobs start by themselves.

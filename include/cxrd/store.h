@@ -85,6 +85,32 @@ MUST_USE enum status store_job_events(struct store *s, const char *id, int64_t a
 /* A number that grows whenever a journal does, for those who look often. Never waits. */
 uint64_t store_journal_changes(struct store *s);
 
+/* ---- notices: what is to be told to others, see notices.h ----
+ *
+ * The end of a job and the activation of a model write them, in the same transaction: one for the address that the job
+ * names as its webhook, and one for the operator's own receiver where there is one. */
+
+struct notice {
+    int64_t seq;
+    char id[ID_SIZE + 4];
+    char *url;          /* owned; NULL: the operator's own receiver */
+    char *body;         /* owned; JSON */
+    int64_t tries, due; /* how often it was tried; when it is to be tried next, seconds since 1970 */
+};
+void notice_release(struct notice *n); /* safe on zeroes */
+
+/* From now on `added` is called, in whichever thread and without a lock held, when there are new ones.
+ *   all  there is a receiver of the operator's; without one, what was meant for it is forgotten
+ * Errors: ST_IO. */
+MUST_USE enum status store_notices_begin(struct store *s, bool all, void (*added)(void *arg), void *arg,
+                                         struct error *err);
+void store_notices_end(struct store *s); /* no call of `added` is under way when it returns */
+
+/* The one that is due first, due or not. Errors: ST_NOTFOUND (there is none), ST_IO, ST_NOMEM. */
+MUST_USE enum status store_notice_first(struct store *s, struct notice *ret, struct error *err);
+MUST_USE enum status store_notice_done(struct store *s, int64_t seq, struct error *err);
+MUST_USE enum status store_notice_again(struct store *s, int64_t seq, int64_t due, struct error *err);
+
 /* ---- lists ---- */
 
 /* A page of a list, newest first. */

@@ -44,6 +44,7 @@ struct train_config {
     bool drop_no_finding, shuffle;
     char init[CONFIG_TEXT];      /* model id to start from; "" for none */
     char replay_of[CONFIG_TEXT]; /* job whose record is run again; "" for none */
+    char webhook[CONFIG_TEXT];   /* address that is told when the job ends, see notices.h; "" for none */
     int missing_images;
     int promote;
     double promote_margin, promote_max_drop; /* of AUROCs, see promotion.h */
@@ -58,7 +59,7 @@ struct recipe_rules {
 };
 const struct recipe_rules *recipe_rules(const struct train_config *c);
 
-/* Parse a job's JSON object. Every field that is wrong, unknown, or not available is named: `errors` (a JSON array
+/* Parse a job's JSON object. Every field that is wrong or unknown is named: `errors` (a JSON array
  * of the caller's) gets {"field":…,"detail":…} for each.
  * Errors: ST_INVALID (errors is not empty), ST_NOMEM. */
 MUST_USE enum status train_config_parse(const json_t *object, struct train_config *ret_config,
@@ -66,6 +67,9 @@ MUST_USE enum status train_config_parse(const json_t *object, struct train_confi
 
 /* Every field, resolved. A new reference, NULL without memory. */
 json_t *train_config_json(const struct train_config *c);
+
+/* The same for everyone to see: of a webhook, whose path may be a secret, only the host. Returns `config`, changed. */
+json_t *train_config_shown(json_t *config);
 
 const char *promote_name(int promote); /* "manual" */
 

@@ -33,7 +33,7 @@ enum status report_save(const char *path, const json_t *record, const char *id,
     if (st == ST_OK) {
         if (id)
             json_object_set_new(whole, "id", json_string(id));
-        json_object_set_new(whole, "config", train_config_json(config));
+        json_object_set_new(whole, "config", train_config_shown(train_config_json(config)));
         json_object_set_new(whole, "written_at", json_string(clock_utc(now)));
         st = report_write(whole, result->plots, &page);
         if (st != ST_OK)

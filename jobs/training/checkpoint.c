@@ -126,6 +126,7 @@ static char *config_text(const struct run *r)
 
     json_watch();
     config = train_config_json(r->config);
+    json_object_del(config, "webhook"); /* who is told of it is no part of what it is */
     text = json_built(config, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(config);
     return text;

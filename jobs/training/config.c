@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { TEXT, PATH, PATTERN, MODEL_ID, INTEGER, NUMBER, FLAG, CHOICE, CHOICES, UNAVAILABLE };
+enum kind { TEXT, PATH, PATTERN, MODEL_ID, ADDRESS, INTEGER, NUMBER, FLAG, CHOICE, CHOICES };
 
 struct field {
     const char *name;
@@ -70,7 +70,7 @@ static const struct field FIELDS[] = {
     { "promote_margin", NUMBER, AT(promote_margin), 0, 1 },
     { "promote_max_drop", NUMBER, AT(promote_max_drop), 0, 1 },
     { "replay_of", MODEL_ID, AT(replay_of) },
-    { "webhook", UNAVAILABLE },
+    { "webhook", ADDRESS, AT(webhook) },
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 
@@ -155,13 +155,15 @@ static void parse_text(const struct field *f, const json_t *value, char *ret, js
 {
     const char *text = json_string_value(value);
 
-    if (f->kind == MODEL_ID && json_is_null(value)) {
+    if ((f->kind == MODEL_ID || f->kind == ADDRESS) && json_is_null(value)) {
         ret[0] = '\0';
         return;
     }
     if (!text)
         config_error(errors, f->name, "must be a string");
-    else if (f->kind != MODEL_ID && !relative_path_ok(text, f->kind == PATTERN))
+    else if (f->kind == ADDRESS && (!*text || strlen(text) >= CONFIG_TEXT))
+        config_error(errors, f->name, "must have 1 to %d bytes", CONFIG_TEXT - 1);
+    else if (f->kind < MODEL_ID && !relative_path_ok(text, f->kind == PATTERN))
         config_error(errors, f->name, "must be a relative path that stays below its folder");
     else if (f->kind == MODEL_ID && !id_ok(text, strlen(text)))
         config_error(errors, f->name, "must be an id");
@@ -242,7 +244,8 @@ static void parse_field(const struct field *f, const json_t *value, struct train
     case TEXT:
     case PATH:
     case PATTERN:
-    case MODEL_ID: parse_text(f, value, place, errors); break;
+    case MODEL_ID:
+    case ADDRESS: parse_text(f, value, place, errors); break;
     case INTEGER:
     case NUMBER: parse_number(f, value, place, errors); break;
     case FLAG:
@@ -253,7 +256,6 @@ static void parse_field(const struct field *f, const json_t *value, struct train
         break;
     case CHOICE: parse_choice(f, value, place, errors); break;
     case CHOICES: parse_choices(f, value, place, errors); break;
-    case UNAVAILABLE: config_error(errors, f->name, "is not available in this version"); break;
     }
 }
 
@@ -319,13 +321,13 @@ static json_t *field_json(const struct field *f, const void *place)
     case TEXT:
     case PATH:
     case PATTERN: return json_string(place);
-    case MODEL_ID: return *(const char *)place ? json_string(place) : json_null();
+    case MODEL_ID:
+    case ADDRESS: return *(const char *)place ? json_string(place) : json_null();
     case INTEGER: return json_integer(*(const int64_t *)place);
     case NUMBER: return json_real(*(const double *)place);
     case FLAG: return json_boolean(*(const bool *)place);
     case CHOICE: return json_string(f->choices[*(const int *)place]);
     case CHOICES: return choices_json(f, *(const unsigned *)place);
-    case UNAVAILABLE: break;
     }
     return NULL;
 }
@@ -337,11 +339,22 @@ json_t *train_config_json(const struct train_config *c)
     for (size_t i = 0; object && i < N_FIELDS; i++) {
         const struct field *f = &FIELDS[i];
 
-        if (f->kind != UNAVAILABLE &&
-            json_object_set_new(object, f->name, field_json(f, (const char *)c + f->place)) != 0) {
+        if (json_object_set_new(object, f->name, field_json(f, (const char *)c + f->place)) != 0) {
             json_decref(object);
             return NULL;
         }
     }
     return object;
+}
+
+json_t *train_config_shown(json_t *config)
+{
+    const char *url = json_string_value(json_object_get(config, "webhook"));
+    const char *host = url ? strstr(url, "://") : NULL;
+
+    if (host)
+        json_object_set_new(
+            config, "webhook",
+            json_sprintf("%.*s/\xe2\x80\xa6", (int)(host + 3 - url + (long)strcspn(host + 3, "/?#")), url));
+    return config;
 }

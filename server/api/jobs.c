@@ -29,6 +29,7 @@ static void complete(json_t *job, bool whole)
             json_object_set_new(job, LATER[i], json_null());
     if (whole && !json_object_get(job, "epochs"))
         json_object_set_new(job, "epochs", json_array());
+    train_config_shown(json_object_get(job, "config"));
 }
 
 enum status jobs_train_post(struct app *app, const struct http_request *req, struct http_response *res,

@@ -31,9 +31,10 @@ enum { DRAIN_S = 15, MOST_STOP_S = 18 };
 
 struct serve_options {
     const char *listen, *state, *datasets, *log_level, *input_policy, *keys, *hosts, *cors_origins, *audit,
-        *base_path, *tls_cert, *tls_key;
+        *base_path, *tls_cert, *tls_key, *webhook, *webhook_hosts, *webhook_secret, *outgoing_private,
+        *outgoing_ca;
     size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
-        event_readers, event_ping, keep_models;
+        event_readers, event_ping, keep_models, webhook_retry;
     bool insecure;
 };
 
@@ -76,6 +77,20 @@ static const struct option OPTIONS[] = {
       "connections that may read a job's events at a time (32)", 1, 1024 },
     { "event-ping", OPTION_COUNT, AT(event_ping), "SECONDS",
       "silence after which a reader of events gets a comment, so that proxies stay (15)", 1, 3600 },
+    { "webhook", OPTION_TEXT, AT(webhook), "URL",
+      "tell this address of the end of every job and of every activation (none)" },
+    { "webhook-hosts", OPTION_TEXT, AT(webhook_hosts), "HOSTS",
+      "HOST or HOST:PORT that a job may name as its webhook, https only, with commas between them; "
+      "http://127.0.0.1:PORT allows a receiver on loopback without TLS (none)" },
+    { "webhook-secret", OPTION_TEXT, AT(webhook_secret), "FILE",
+      "what notices are signed with: a line whsec_ and 16 to 64 bytes in base64, up to four" },
+    { "webhook-retry", OPTION_COUNT, AT(webhook_retry), "SECONDS",
+      "pause before a notice that was not taken is sent again; it doubles each time, for three days (5)", 1,
+      3600 },
+    { "outgoing-private", OPTION_TEXT, AT(outgoing_private), "HOSTS",
+      "HOST or HOST:PORT, allowed elsewhere, that may be in a private network or on loopback (none)" },
+    { "outgoing-ca", OPTION_TEXT, AT(outgoing_ca), "FILE",
+      "certificates that receivers and data hosts are believed by, PEM (the system's)" },
     { "input-policy", OPTION_TEXT, AT(input_policy), "warn|reject",
       "what becomes of pictures that are no radiograph like those of the training (warn)" },
     { "log-level", OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn, error or off (info)" },
@@ -107,6 +122,8 @@ static enum status check_options(const struct serve_options *o, struct error *er
          strlen(o->base_path) > 100 || strspn(o->base_path, PATH_CHARACTERS) != strlen(o->base_path)))
         return error_set(err, ST_INVALID, "--base-path must be a path such as /cxrd, not '%.100s'",
                          o->base_path);
+    if ((o->webhook || o->webhook_hosts) && !o->webhook_secret)
+        return error_set(err, ST_INVALID, "--webhook and --webhook-hosts need --webhook-secret");
     if (!o->tls_cert != !o->tls_key)
         return error_set(err, ST_INVALID, "--tls-cert and --tls-key go together");
     if (!o->insecure && !o->keys && !http_is_loopback(o->listen))
@@ -139,11 +156,31 @@ static enum status state_lock(const char *folder, int *ret_fd, struct error *err
     return ST_OK;
 }
 
+static enum status outgoing_start(struct app *app, const struct serve_options *o, struct error *err)
+{
+    const struct outgoing_options outgoing = { .hosts = { [OUTGOING_NOTICE] = o->webhook_hosts },
+                                               .notice_url = o->webhook,
+                                               .private_hosts = o->outgoing_private,
+                                               .ca = o->outgoing_ca };
+    const struct notices_options notices = { o->webhook, o->webhook_secret, o->webhook_retry };
+    const enum status st = outgoing_open(&outgoing, &app->outgoing, err);
+
+    if (st != ST_OK)
+        return st;
+    return outgoing_enabled(app->outgoing, OUTGOING_NOTICE)
+               ? notices_start(&notices, app->store, app->outgoing, &app->notices, err)
+               : store_notices_begin(app->store, false, NULL, NULL, err);
+}
+
 static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
 {
     struct app *app = &s->app;
-    const struct runner_options runner = { o->state,     o->datasets, o->cache_bytes,
-                                           o->job_queue, o->threads,  o->keep_models };
+    struct runner_options runner = { .state = o->state,
+                                     .datasets = o->datasets,
+                                     .cache_bytes = o->cache_bytes,
+                                     .job_queue = o->job_queue,
+                                     .threads = o->threads,
+                                     .keep_models = o->keep_models };
     char database[PATH_MAX];
     enum status st;
 
@@ -162,6 +199,8 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = audit_open(o->audit, o->audit_bytes, &app->audit, err);
     if (st == ST_OK)
         st = store_open(database, &app->store, err);
+    if (st == ST_OK)
+        st = outgoing_start(app, o, err);
     if (st == ST_OK) {
         state_sweep(o->state, app->store);
         st = registry_open(app->store, o->state, &app->registry, err);
@@ -170,6 +209,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = sessions_new(o->threads, &app->sessions, err);
     if (st == ST_OK)
         st = team_new(o->threads, &app->team, err);
+    runner.outgoing = app->outgoing;
     if (st == ST_OK)
         st = runner_start(&runner, app->store, app->registry, &app->runner, err);
     return st;
@@ -284,7 +324,8 @@ static int serve(int argc, char **argv)
                                .cache_bytes = (size_t)16 << 30,
                                .event_readers = 32,
                                .event_ping = 15,
-                               .keep_models = 100 };
+                               .keep_models = 100,
+                               .webhook_retry = 5 };
     struct server s = { .lock = -1 };
     struct error err = { 0 };
     size_t n_arguments;
@@ -321,6 +362,8 @@ static int serve(int argc, char **argv)
         _exit(st == ST_OK ? EXIT_DONE
                           : command_fail(&COMMAND_SERVE, &err)); /* its thread uses all that is left */
     }
+    notices_stop(s.app.notices);
+    outgoing_close(s.app.outgoing);
     team_free(s.app.team);
     sessions_free(s.app.sessions);
     registry_close(s.app.registry);

@@ -188,6 +188,8 @@ static enum status config_resolve(const struct train_options *o, struct train_co
         else
             st = ST_OK; /* what is wrong is said below */
     }
+    if (st == ST_OK && json_array_size(errors) == 0 && ret->webhook[0])
+        config_error(errors, "webhook", "only a server sends notices");
     if (st == ST_OK && json_array_size(errors) > 0) {
         const json_t *first = json_array_get(errors, 0);
 

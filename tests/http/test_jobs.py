@@ -66,11 +66,6 @@ class Config(ServerCase):
             with self.subTest(field):
                 self.refuse({'dataset': 'tiny', field: 1}, field)
 
-    def test_fields_of_later_versions_are_refused_and_never_ignored(self):
-        for field, value in (('webhook', None),):
-            with self.subTest(field):
-                self.refuse({'dataset': 'tiny', field: value}, field)
-
     def test_what_is_no_object_is_refused(self):
         self.refuse([], '')
         self.refuse([{'dataset': 'tiny'}], '')

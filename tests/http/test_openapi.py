@@ -263,15 +263,6 @@ class TheJobTable(ServerCase):
                 if field['type'] == 'boolean':
                     self.assertEqual(self.refused({name: True}) | self.refused({name: False}), set())
 
-    def test_what_is_not_built_yet_is_listed(self):
-        response = self.contract.responses(Operation('POST', '/jobs/train'))[422]['description']
-        listed = re.findall(r'`(\w+)`', response[:response.index('nothing is')])
-        self.assertEqual(set(listed) & set(self.contract.document['components']['schemas']['TrainRequest']['properties']),
-                         set())
-        for name in listed:
-            reply = self.post_json('/jobs/train', {name: 1})
-            self.assertEqual(reply.json()['errors'], [{'field': name, 'detail': 'is not available in this version'}])
-
 
 class TheWholeRun(OpenApiCase):
     """Everything that was seen by all tests together."""

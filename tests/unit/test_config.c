@@ -93,7 +93,8 @@ static void check_refused(const char *field, const char *value)
 static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32,"
     " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
-    " 'shuffle':true, 'init':null, 'replay_of':null, 'missing_images':'skip', 'balance':'none', 'inputs':[],"
+    " 'shuffle':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
+    "'balance':'none', 'inputs':[],"
     " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02}";
 
 static const char *const NOTEBOOK =
@@ -212,6 +213,7 @@ static const struct field_case FIELDS[] = {
     { "replay_of",
       { "null", "\"0123abcd-0123\"" },
       { "3", "true", "[]", "\"\"", "\"short\"", "\"../../../etc/passwd\"" } },
+    { "webhook", { "null", "\"https://hooks.example/x\"" }, { "3", "true", "[]", "\"\"" } },
     { "shuffle", { "true", "false" }, { FLAG_BAD } },
     { "missing_images", { "\"skip\"", "\"fail\"" }, { CHOICE_BAD } },
     { "promote", { "\"manual\"", "\"if_better\"", "\"always\"" }, { CHOICE_BAD } },
@@ -264,23 +266,19 @@ Test(fields, name_every_wrong_value)
             check_refused(FIELDS[i].name, FIELDS[i].bad[k]);
 }
 
-Test(fields, that_are_not_built_yet_are_refused_and_never_ignored)
+static void check_shown(const char *webhook, const char *expected)
 {
-    static const char *const LATER[][2] = {
-        { "webhook", "null" },
-    };
+    json_t *config = train_config_shown(json_pack("{s:s}", "webhook", webhook));
 
-    for (size_t i = 0; i < sizeof LATER / sizeof LATER[0]; i++) {
-        char text[128];
-        json_t *errors;
+    cr_assert_str_eq(json_string_value(json_object_get(config, "webhook")), expected);
+    json_decref(config);
+}
 
-        snprintf(text, sizeof text, "{\"%s\": %s}", LATER[i][0], LATER[i][1]);
-        errors = errors_of(text);
-        cr_assert_eq(about(errors, LATER[i][0]), 1);
-        cr_assert_str_eq(json_string_value(json_object_get(json_array_get(errors, 0), "detail")),
-                         "is not available in this version");
-        json_decref(errors);
-    }
+Test(webhook, is_shown_without_its_path)
+{
+    check_shown("https://hooks.example/secret?token=1", "https://hooks.example/\xe2\x80\xa6");
+    check_shown("https://hooks.example:8443?token=1", "https://hooks.example:8443/\xe2\x80\xa6");
+    check_shown("http://127.0.0.1:9", "http://127.0.0.1:9/\xe2\x80\xa6");
 }
 
 Test(fields, that_nobody_knows_are_refused_by_name)
@@ -296,7 +294,7 @@ Test(fields, are_all_looked_at_before_the_job_is_refused)
 {
     json_t *errors =
         errors_of("{\"epochs\":-1, \"seed\":1.5, \"recipe\":\"best\", \"csv\":\"../x\", \"nonsense\":1,"
-                  " \"webhook\":\"http://x\", \"image_size\":250, \"batch_size\":16}");
+                  " \"webhook\":5, \"image_size\":250, \"batch_size\":16}");
 
     cr_assert_eq(json_array_size(errors), 7);
     cr_assert(about(errors, "epochs") == 1 && about(errors, "seed") == 1 && about(errors, "recipe") == 1 &&

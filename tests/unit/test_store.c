@@ -913,7 +913,124 @@ Test(journal, of_jobs_from_an_older_version_is_what_their_records_say)
     tell(id, "epoch", "{\"epoch\":1}", "{\"epochs\":[{\"epoch\":1},{\"epoch\":2}]}");
     moved(id, JOB_SUCCEEDED);
     closed();
-    changed("DROP TABLE events; PRAGMA user_version = 1");
+    changed("DROP TABLE events; DROP TABLE notices; PRAGMA user_version = 1");
     store_reopen();
     cr_assert_str_eq(journal(id, 0), "1 epoch -, 2 epoch -, 3 state succeeded");
+}
+
+/* ---- notices ---- */
+
+TestSuite(notices, .init = begin, .fini = end);
+
+static atomic_int n_added;
+
+static void on_added(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&n_added, 1);
+}
+
+static void notices_begin(bool all)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(store_notices_begin(store, all, on_added, NULL, &err), ST_OK, "%s", err.text);
+}
+
+/* The notice that is due first is for `url`, NULL the operator's, and says `type`; it is done then. */
+static void check_first(const char *url, const char *type)
+{
+    struct notice n = { 0 };
+    struct error err = { 0 };
+
+    cr_assert_eq(store_notice_first(store, &n, &err), ST_OK, "%s", err.text);
+    cr_assert(url ? n.url && strcmp(n.url, url) == 0 : !n.url, "it is for '%s'",
+              n.url ? n.url : "the operator");
+    cr_assert_not_null(strstr(n.body, type), "%s", n.body);
+    cr_assert_eq(strncmp(n.id, "msg_", 4), 0);
+    cr_assert_eq(store_notice_done(store, n.seq, &err), ST_OK, "%s", err.text);
+    notice_release(&n);
+}
+
+static void check_none(void)
+{
+    struct notice n = { 0 };
+
+    cr_assert_eq(store_notice_first(store, &n, NULL), ST_NOTFOUND);
+}
+
+Test(notices, are_written_with_the_end_that_they_tell)
+{
+    const struct id loud = added("{\"webhook\":\"https://a/\"}"), quiet = added("{\"webhook\":null}");
+
+    notices_begin(true);
+    begun();
+    check_none();
+    cr_assert_eq(atomic_load(&n_added), 0);
+    moved(loud, JOB_SUCCEEDED);
+    cr_assert_eq(atomic_load(&n_added), 1);
+    begun();
+    moved(quiet, JOB_CANCELLED);
+    check_first("https://a/", "job.succeeded");
+    check_first(NULL, "job.succeeded");
+    check_first(NULL, "job.cancelled");
+    check_none();
+}
+
+Test(notices, are_only_for_the_jobs_own_receiver_where_the_operator_has_none)
+{
+    const struct id loud = added("{\"webhook\":\"https://a/\"}");
+
+    notices_begin(false);
+    begun();
+    moved(loud, JOB_FAILED);
+    check_first("https://a/", "job.failed");
+    check_none();
+}
+
+Test(notices, survive_and_tell_what_a_dead_server_ran)
+{
+    added("{\"webhook\":\"https://a/\"}");
+    begun();
+    store_reopen();
+    notices_begin(false); /* which forgets what was meant for the operator's receiver */
+    check_first("https://a/", "job.interrupted");
+    check_none();
+}
+
+Test(notices, that_are_put_off_come_after_those_that_are_not)
+{
+    const struct id first = added("{\"webhook\":\"https://a/\"}"),
+                    second = added("{\"webhook\":\"https://b/\"}");
+    struct notice n = { 0 };
+    struct error err = { 0 };
+
+    begun();
+    moved(first, JOB_SUCCEEDED);
+    begun();
+    moved(second, JOB_SUCCEEDED);
+    cr_assert_eq(store_notice_first(store, &n, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_notice_again(store, n.seq, 5000, &err), ST_OK, "%s", err.text);
+    notice_release(&n);
+    store_reopen();
+    check_first("https://b/", "succeeded");
+    cr_assert_eq(store_notice_first(store, &n, &err), ST_OK, "%s", err.text);
+    cr_assert(n.tries == 1 && n.due == 5000 && strcmp(n.url, "https://a/") == 0);
+    notice_release(&n);
+}
+
+Test(notices, of_an_activation_are_for_the_job_that_made_the_model)
+{
+    const struct id job = added("{\"webhook\":\"https://a/\"}");
+    json_t *card = json_pack("{s:s}", "job", job.text);
+    struct error err = { 0 };
+
+    notices_begin(true);
+    cr_assert_eq(store_model_add(store, "00000000-0001", card, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, "00000000-0001", &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, "00000000-0001", &err), ST_OK, "%s", err.text);
+    check_first("https://a/", "model.activated");
+    check_first(NULL, "model.activated");
+    check_none();
+    json_decref(card);
 }

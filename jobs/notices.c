@@ -1,0 +1,283 @@
+/* jobs/notices.c - see cxrd/notices.h, and standardwebhooks.com for the headers. */
+#include "cxrd/notices.h"
+
+#include "cxrd/buf.h"
+#include "cxrd/clock.h"
+#include "cxrd/file.h"
+#include "cxrd/log.h"
+#include "cxrd/sign.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    MAX_SECRETS = 4,
+    MIN_SECRET = 16, /* bytes */
+    MAX_SECRET = 64,
+    MAX_PAUSE = 12 * 3600,      /* seconds */
+    MAX_WAITED = 3 * 24 * 3600, /* the pauses of a notice together; after that it is given up */
+    SEND_SECONDS = 10,
+};
+
+struct secret {
+    unsigned char bytes[MAX_SECRET];
+    size_t n;
+};
+
+struct notices {
+    struct notices_options options;
+    struct store *store;
+    const struct outgoing *outgoing;
+    struct secret secrets[MAX_SECRETS];
+    size_t n_secrets;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock; /* guards `added` */
+    pthread_cond_t wake;  /* on CLOCK_MONOTONIC */
+    bool added;           /* since the thread last looked */
+    atomic_bool stop;
+};
+
+/* ---- secrets ---- */
+
+static enum status read_secrets(struct notices *n, char *text, struct error *err)
+{
+    static const char PREFIX[] = "whsec_";
+    char *rest = NULL;
+
+    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
+        struct secret *s = &n->secrets[n->n_secrets];
+
+        if (n->n_secrets == MAX_SECRETS)
+            return error_set(err, ST_INVALID, "--webhook-secret: more than %d secrets", MAX_SECRETS);
+        if (strncmp(line, PREFIX, strlen(PREFIX)) != 0 ||
+            sign_decode(line + strlen(PREFIX), s->bytes, sizeof s->bytes, &s->n) != ST_OK ||
+            s->n < MIN_SECRET)
+            return error_set(err, ST_INVALID,
+                             "--webhook-secret: a line must be whsec_ and %d to %d bytes in base64",
+                             MIN_SECRET, MAX_SECRET);
+        n->n_secrets++;
+    }
+    return n->n_secrets ? ST_OK : error_set(err, ST_INVALID, "--webhook-secret: the file is empty");
+}
+
+static enum status load_secrets(struct notices *n, struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    enum status st = file_read(n->options.secret, 4096, &file, err);
+
+    if (st == ST_OK)
+        st = read_secrets(n, file.data, err);
+    if (file.data)
+        explicit_bzero(file.data, file.size);
+    file_bytes_release(&file);
+    return st;
+}
+
+/* ---- one notice ---- */
+
+static bool on_stopped(void *arg) { return atomic_load(&((struct notices *)arg)->stop); }
+
+/* "webhook-signature: v1,<base64> v1,<base64>" over "<id>.<seconds>.<body>" */
+static enum status sign(const struct notices *n, const struct notice *what, int64_t at, struct buf *ret)
+{
+    struct buf text = BUF_INIT(65536);
+    char code[SIGN_TEXT_SIZE];
+    enum status st;
+
+    buf_printf(&text, "%s.%" PRId64 ".%s", what->id, at, what->body);
+    st = buf_status(&text);
+    buf_puts(ret, "webhook-signature:");
+    for (size_t i = 0; i < n->n_secrets && st == ST_OK; i++) {
+        st = sign_hmac(n->secrets[i].bytes, n->secrets[i].n, text.data, text.len, code);
+        buf_printf(ret, " v1,%s", code);
+    }
+    buf_release(&text);
+    return st == ST_OK ? buf_status(ret) : st;
+}
+
+/* Errors: outgoing_send()'s; ST_IO for a reply that is no 2xx. */
+static enum status send_notice(struct notices *n, const struct notice *what, struct error *err)
+{
+    char id[64], timestamp[48];
+    struct buf signature = BUF_INIT(512);
+    const int64_t now = time(NULL);
+    long status = 0;
+    enum status st = sign(n, what, now, &signature);
+
+    snprintf(id, sizeof id, "webhook-id: %s", what->id);
+    snprintf(timestamp, sizeof timestamp, "webhook-timestamp: %" PRId64, now);
+    if (st == ST_OK) {
+        const char *const headers[] = { "Content-Type: application/json", id, timestamp, signature.data,
+                                        NULL };
+        const struct outgoing_request request = { .use = OUTGOING_NOTICE,
+                                                  .url = what->url ? what->url : n->options.url,
+                                                  .headers = headers,
+                                                  .body = what->body,
+                                                  .body_len = strlen(what->body),
+                                                  .seconds = SEND_SECONDS,
+                                                  .stopped = on_stopped,
+                                                  .arg = n };
+
+        st = outgoing_send(n->outgoing, &request, &status, err);
+        if (st == ST_OK && (status < 200 || status > 299))
+            st = status == 410 ? error_set(err, ST_NOTFOUND, "the receiver answered 410: it is gone")
+                               : error_set(err, ST_IO, "the receiver answered %ld", status);
+    } else {
+        error_nomem(err);
+    }
+    buf_release(&signature);
+    return st;
+}
+
+/* 5, 10, 20 … seconds; 0: no more, all of them together have become too long. */
+static int64_t pause_after(const struct notices *n, int64_t tries)
+{
+    int64_t pause = (int64_t)n->options.retry_s, waited = 0;
+
+    for (int64_t i = 0; i < tries && waited < MAX_WAITED; i++) {
+        waited += pause;
+        pause = pause * 2 < MAX_PAUSE ? pause * 2 : MAX_PAUSE;
+    }
+    return waited + pause <= MAX_WAITED ? pause : 0;
+}
+
+static void tell(struct notices *n, const struct notice *what)
+{
+    struct error err = { 0 }, why;
+    const int64_t pause = pause_after(n, what->tries);
+    enum status st = send_notice(n, what, &err);
+
+    if (atomic_load(&n->stop) && st == ST_CANCELLED)
+        return;
+    if (st == ST_OK || st == ST_INVALID || st == ST_NOTFOUND || pause == 0) {
+        log_event(st == ST_OK ? LOG_INFO : LOG_ERROR, st == ST_OK ? "notice delivered" : "notice given up",
+                  json_pack("{s:s,s:I,s:s}", "notice", what->id, "tries", (json_int_t)what->tries + 1,
+                            "detail", err.text));
+        st = store_notice_done(n->store, what->seq, &why);
+    } else {
+        log_event(LOG_WARN, "notice not delivered, will try again",
+                  json_pack("{s:s,s:I,s:I,s:s}", "notice", what->id, "tries", (json_int_t)what->tries + 1,
+                            "pause_s", (json_int_t)pause, "detail", err.text));
+        st = store_notice_again(n->store, what->seq, time(NULL) + pause, &why);
+    }
+    if (st != ST_OK)
+        log_text(LOG_ERROR, "a notice's fate is not written", "%s", why.text);
+}
+
+/* ---- the thread ---- */
+
+/* Seconds until a notice is due. Never more than a pause may last: the clock may have been set back. */
+static int64_t until_due(const struct notices *n, const struct notice *what)
+{
+    const int64_t left = what->due - time(NULL), most = what->tries > 0 ? pause_after(n, what->tries - 1) : 0;
+
+    return left < most ? left : most;
+}
+
+static void wait_for(struct notices *n, int64_t seconds)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += seconds;
+    pthread_mutex_lock(&n->lock);
+    while (!atomic_load(&n->stop) && !n->added &&
+           (seconds < 0 ? pthread_cond_wait(&n->wake, &n->lock)
+                        : pthread_cond_timedwait(&n->wake, &n->lock, &until)) == 0)
+        ;
+    n->added = false;
+    pthread_mutex_unlock(&n->lock);
+}
+
+static void *notices_main(void *arg)
+{
+    struct notices *n = arg;
+    struct error err;
+
+    while (!atomic_load(&n->stop)) {
+        struct notice what = { 0 };
+        const enum status st = store_notice_first(n->store, &what, &err);
+        int64_t left;
+
+        if (st == ST_OK && (left = until_due(n, &what)) <= 0)
+            tell(n, &what);
+        else
+            wait_for(n, st == ST_OK ? left : st == ST_NOTFOUND ? -1 : (int64_t)n->options.retry_s);
+        notice_release(&what);
+    }
+    return NULL;
+}
+
+static void on_added(void *arg)
+{
+    struct notices *n = arg;
+
+    pthread_mutex_lock(&n->lock);
+    n->added = true;
+    pthread_cond_signal(&n->wake);
+    pthread_mutex_unlock(&n->lock);
+}
+
+static enum status thread_start(struct notices *n, struct error *err)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    n->started = pthread_create(&n->thread, NULL, notices_main, n) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n->started ? ST_OK : error_set(err, ST_IO, "cannot start the thread that sends notices");
+}
+
+enum status notices_start(const struct notices_options *options, struct store *store,
+                          const struct outgoing *outgoing, struct notices **ret_notices, struct error *err)
+{
+    struct notices *n = calloc(1, sizeof *n);
+    pthread_condattr_t monotonic;
+    enum status st;
+
+    if (!n)
+        return error_nomem(err);
+    n->options = *options;
+    n->store = store;
+    n->outgoing = outgoing;
+    pthread_mutex_init(&n->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&n->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    st = load_secrets(n, err);
+    if (st == ST_OK)
+        st = store_notices_begin(store, options->url != NULL, on_added, n, err);
+    if (st == ST_OK)
+        st = thread_start(n, err);
+    if (st != ST_OK) {
+        notices_stop(n);
+        return st;
+    }
+    *ret_notices = n;
+    return ST_OK;
+}
+
+void notices_stop(struct notices *n)
+{
+    if (!n)
+        return;
+    store_notices_end(n->store);
+    pthread_mutex_lock(&n->lock);
+    atomic_store(&n->stop, true);
+    pthread_cond_signal(&n->wake);
+    pthread_mutex_unlock(&n->lock);
+    if (n->started)
+        pthread_join(n->thread, NULL);
+    pthread_cond_destroy(&n->wake);
+    pthread_mutex_destroy(&n->lock);
+    explicit_bzero(n->secrets, sizeof n->secrets);
+    free(n);
+}

@@ -1,0 +1,199 @@
+/* jobs/outgoing/send.c - one request, see cxrd/outgoing.h. A handle of its own each time: nothing is kept of a host, no
+ * connection, no name that was resolved earlier, no cookie. */
+#include "allow.h"
+
+#include "cxrd/version.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONNECT_SECONDS = 10, SILENT_SECONDS = 30 };
+
+struct exchange {
+    const struct outgoing_request *request;
+    CURL *curl;
+    enum trust trust;
+    const char *refused; /* why no socket was made */
+    bool head_told, enough;
+};
+
+/* After the name was resolved, before any packet leaves. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct exchange *x = arg;
+    const char *why = purpose == CURLSOCKTYPE_IPCXN && address->socktype == SOCK_STREAM
+                          ? address_refusal(&address->addr, x->trust)
+                          : "no TCP";
+
+    if (why) {
+        x->refused = why;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static const char *header(CURL *curl, const char *name)
+{
+    struct curl_header *h;
+
+    return curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value : "";
+}
+
+static int64_t range_start(const char *content_range)
+{
+    char *end;
+    long long start;
+
+    if (strncmp(content_range, "bytes ", 6) != 0)
+        return -1;
+    errno = 0;
+    start = strtoll(content_range + 6, &end, 10);
+    return errno == 0 && *end == '-' && start >= 0 ? start : -1;
+}
+
+static bool tell_head(struct exchange *x)
+{
+    struct outgoing_head head = { .length = -1 };
+    curl_off_t length = -1;
+
+    if (x->head_told || !x->request->head)
+        return true;
+    x->head_told = true;
+    curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &head.status);
+    if (curl_easy_getinfo(x->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK)
+        head.length = length;
+    head.etag = header(x->curl, "ETag");
+    head.range_start = range_start(header(x->curl, "Content-Range"));
+    return x->request->head(x->request->arg, &head);
+}
+
+static size_t on_data(char *data, size_t size, size_t n, void *arg)
+{
+    struct exchange *x = arg;
+    const struct outgoing_request *r = x->request;
+
+    if (!tell_head(x) || (r->data && !r->data(r->arg, data, size * n))) {
+        x->enough = true;
+        return 0;
+    }
+    return size * n;
+}
+
+static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    struct exchange *x = arg;
+
+    (void)a, (void)b, (void)c, (void)d;
+    if (x->request->stopped && x->request->stopped(x->request->arg))
+        x->enough = true;
+    return x->enough;
+}
+
+/* NULL without memory, or without any. */
+static struct curl_slist *headers_make(const char *const *headers)
+{
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+    for (; list && headers && *headers; headers++) {
+        struct curl_slist *longer = curl_slist_append(list, *headers);
+
+        if (!longer) {
+            curl_slist_free_all(list);
+            return NULL;
+        }
+        list = longer;
+    }
+    return list;
+}
+
+static void set_limits(CURL *curl, const struct outgoing *o, struct exchange *x)
+{
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, x->trust == TRUST_LOOPBACK ? "http" : "https");
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, x->request->seconds);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENT_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (o->ca) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, o->ca);
+        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+    }
+}
+
+static void set_request(CURL *curl, CURLU *url, struct exchange *x)
+{
+    const struct outgoing_request *r = x->request;
+
+    curl_easy_setopt(curl, CURLOPT_CURLU, url);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "cxrd/" CXRD_VERSION);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, x);
+    if (r->body) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+    }
+    if (r->sigv4) {
+        curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, r->sigv4);
+        curl_easy_setopt(curl, CURLOPT_USERPWD, r->credentials);
+    }
+}
+
+static enum status perform(struct exchange *x, long *ret_status, struct error *err)
+{
+    char why[CURL_ERROR_SIZE] = "";
+    CURLcode rc;
+
+    curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, why);
+    rc = curl_easy_perform(x->curl);
+    curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, NULL);
+    if (rc == CURLE_OK && !tell_head(x)) /* a reply without a body */
+        x->enough = true;
+    if (x->enough)
+        return error_set(err, ST_CANCELLED, "stopped");
+    if (rc == CURLE_OUT_OF_MEMORY)
+        return error_nomem(err);
+    if (rc != CURLE_OK && x->refused)
+        return error_set(err, ST_UNUSABLE, "the host leads to %s, which is refused", x->refused);
+    if (rc != CURLE_OK)
+        return error_set(err, ST_IO, "%s", why[0] ? why : curl_easy_strerror(rc));
+    curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, ret_status);
+    return ST_OK;
+}
+
+enum status outgoing_send(const struct outgoing *o, const struct outgoing_request *request, long *ret_status,
+                          struct error *err)
+{
+    struct exchange x = { .request = request };
+    struct curl_slist *headers = NULL;
+    CURLU *url = NULL;
+    enum status st = allow_find(o, request->use, request->url, &url, &x.trust, err);
+
+    if (st != ST_OK)
+        return st;
+    x.curl = curl_easy_init();
+    headers = headers_make(request->headers);
+    if (x.curl && headers) {
+        set_limits(x.curl, o, &x);
+        set_request(x.curl, url, &x);
+        curl_easy_setopt(x.curl, CURLOPT_HTTPHEADER, headers);
+        st = perform(&x, ret_status, err);
+    } else {
+        st = error_nomem(err);
+    }
+    curl_easy_cleanup(x.curl);
+    curl_slist_free_all(headers);
+    curl_url_cleanup(url);
+    return st;
+}

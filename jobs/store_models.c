@@ -1,0 +1,179 @@
+/* jobs/store_models.c - the models, and which of them is active, as the store keeps them; see cxrd/store.h. */
+#include "store_parts.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/json.h"
+
+#include <stdlib.h>
+
+enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err)
+{
+    char now[CLOCK_TEXT_SIZE];
+    char *text = json_text(card, JSON_COMPACT);
+    enum status st = text ? store_begin(s, err) : error_nomem(err);
+
+    if (st == ST_OK) {
+        st = store_finish(s,
+                          store_prepare(s, err, "INSERT INTO models(id, created_at, card) VALUES(?, ?, ?)",
+                                        "ttt", id, clock_utc(now), text),
+                          err);
+        st = store_end(s, st, err);
+    }
+    free(text);
+    return st;
+}
+
+static json_t *card_row(sqlite3_stmt *stmt) { return store_json(stmt, 0); }
+
+enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    stmt = store_prepare(s, err, "SELECT card FROM models WHERE id = ?", "t", id);
+    st = store_row(s, stmt, err);
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no model '%s'", id);
+    if (st == ST_OK && !(*ret_card = card_row(stmt)))
+        st = store_broken(s, err, "card");
+    sqlite3_finalize(stmt);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+enum status store_models(struct store *s, const struct page *page, json_t **ret_cards, int64_t *ret_next,
+                         struct error *err)
+{
+    const int64_t before = page->before ? page->before : INT64_MAX;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    st = store_collect(s,
+                       store_prepare(s, err,
+                                     "SELECT card, seq FROM models WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+                                     "ii", before, (int64_t)page->limit + 1),
+                       page->limit, 1, card_row, ret_cards, ret_next, err);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+enum status store_activate(struct store *s, const char *id, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    bool active = false;
+    enum status st = store_begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    stmt = store_prepare(
+        s, err,
+        "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
+        " FROM models WHERE id = ?",
+        "t", id);
+    st = store_row(s, stmt, err);
+    if (st == ST_OK)
+        active = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no model '%s'", id);
+    if (st == ST_OK)
+        st = store_finish(
+            s,
+            store_prepare(
+                s, err,
+                "INSERT OR REPLACE INTO settings(name, value)"
+                " SELECT 'previous_model', value FROM settings WHERE name = 'active_model' AND value <> ?",
+                "t", id),
+            err);
+    if (st == ST_OK)
+        st = store_finish(
+            s,
+            store_prepare(s, err, "INSERT OR REPLACE INTO settings(name, value) VALUES('active_model', ?)",
+                          "t", id),
+            err);
+    if (st == ST_OK && !active)
+        st = store_note_activated(s, id, err);
+    return store_end(s, st, err);
+}
+
+/* A query for one id, "" where there is none. With `arg` for its parameter, if it has one. */
+static enum status ask_id(struct store *s, const char *sql, const char *types, int64_t arg,
+                          char ret_id[ID_SIZE], struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st;
+
+    ret_id[0] = '\0';
+    pthread_mutex_lock(&s->lock);
+    stmt = store_prepare(s, err, sql, types, arg);
+    st = store_row(s, stmt, err);
+    if (st == ST_OK) {
+        const char *id = store_column(stmt, 0);
+
+        if (id)
+            snprintf(ret_id, ID_SIZE, "%s", id);
+        else
+            st = store_broken(s, err, "choice of a model");
+    }
+    sqlite3_finalize(stmt);
+    pthread_mutex_unlock(&s->lock);
+    return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err)
+{
+    return ask_id(s, "SELECT value FROM settings WHERE name = 'active_model'", "", 0, ret_id, err);
+}
+
+enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *err)
+{
+    return ask_id(s, "SELECT value FROM settings WHERE name = 'previous_model'", "", 0, ret_id, err);
+}
+
+/* A job that is to run, or to go on, and starts from the model. */
+#define NEEDED_BY_A_JOB                                                              \
+    "EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'interrupted')" \
+    " AND json_extract(config, '$.init') = models.id)"
+
+enum status store_model_delete(struct store *s, const char *id, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st = store_begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    stmt = store_prepare(
+        s, err,
+        "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id),"
+        " " NEEDED_BY_A_JOB " FROM models WHERE id = ?",
+        "t", id);
+    st = store_row(s, stmt, err);
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no model '%s'", id);
+    if (st == ST_OK && sqlite3_column_int(stmt, 0))
+        st = error_set(err, ST_CONFLICT, "the model is active: activate another one first");
+    else if (st == ST_OK && sqlite3_column_int(stmt, 1))
+        st = error_set(err, ST_CONFLICT, "a job that is to run, or may be resumed, starts from the model");
+    sqlite3_finalize(stmt);
+    if (st == ST_OK)
+        st = store_finish(s, store_prepare(s, err, "DELETE FROM models WHERE id = ?", "t", id), err);
+    if (st == ST_OK) /* there is nothing to go back to any more */
+        st = store_finish(s,
+                          store_prepare(s, err,
+                                        "DELETE FROM settings WHERE name = 'previous_model' AND value = ?",
+                                        "t", id),
+                          err);
+    return store_end(s, st, err);
+}
+
+enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE], struct error *err)
+{
+    static const char SQL[] =
+        "SELECT id FROM (SELECT id, seq FROM models WHERE json_extract(card, '$.imported') = 0"
+        " ORDER BY seq DESC LIMIT -1 OFFSET ?) AS models"
+        " WHERE id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
+        " AND NOT " NEEDED_BY_A_JOB " ORDER BY seq LIMIT 1";
+
+    return ask_id(s, SQL, "i", (int64_t)keep, ret_id, err);
+}

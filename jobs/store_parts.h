@@ -1,0 +1,58 @@
+/* jobs/store_parts.h - what the files behind cxrd/store.h share: store.c opens it and keeps the jobs,
+ * store_models.c the models, store_notices.c what is to be told to others. Nobody else speaks SQL. */
+#ifndef JOBS_STORE_PARTS_H
+#define JOBS_STORE_PARTS_H
+
+#include "cxrd/store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+struct store {
+    pthread_mutex_t lock; /* guards db, `told` and everything done with them */
+    sqlite3 *db;
+    bool told;                    /* the transaction that is open adds to a journal */
+    bool noted;                   /* or to the notices */
+    bool all_noted;               /* the operator has a receiver for all of them */
+    atomic_uint_fast64_t changes; /* of all journals, counted when they are durable */
+    pthread_mutex_t calling;      /* guards `added`; held while it is called, never with `lock` */
+    void (*added)(void *arg);     /* NULL: nobody sends notices */
+    void *added_arg;
+};
+
+/* ---- statements: prepared, bound by type letters, stepped ---- */
+
+/* "t": text or NULL, "i": int64_t. Returns NULL and sets *err on failure, which the two below pass on. */
+sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...);
+
+/* Step a statement that returns no row, and finish it. */
+MUST_USE enum status store_finish(struct store *s, sqlite3_stmt *stmt, struct error *err);
+
+/* Step to the one row of a query: ST_OK with a row to read, ST_NOTFOUND without one. */
+MUST_USE enum status store_row(struct store *s, sqlite3_stmt *stmt, struct error *err);
+const char *store_column(sqlite3_stmt *stmt, int i);
+json_t *store_json(sqlite3_stmt *stmt, int i); /* NULL: not JSON, or no memory */
+
+/* Collect a page of rows with seq as the last column; one more than asked for tells that there is another page. */
+MUST_USE enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
+                                   json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
+                                   struct error *err);
+
+/* A cell that cannot be read any more, or not now. */
+enum status store_broken(struct store *s, struct error *err, const char *what);
+
+MUST_USE enum status store_run(struct store *s, const char *sql, struct error *err);
+
+/* ---- transactions: begin takes the lock, end gives it back ---- */
+MUST_USE enum status store_begin(struct store *s, struct error *err);
+MUST_USE enum status store_end(struct store *s, enum status st, struct error *err);
+
+/* ---- inside a transaction: what happened becomes notices ---- */
+
+/* The jobs of a WHERE clause with one parameter have ended. With `all` the operator's receiver hears of it too. */
+MUST_USE enum status store_note_ended(struct store *s, const char *where, const char *parameter, bool all,
+                                      struct error *err);
+MUST_USE enum status store_note_activated(struct store *s, const char *model, struct error *err);
+
+#endif
