@@ -434,15 +434,16 @@ class Limits(Case):
             self.skipTest('a sanitizer ends the program where there is no memory')
         server = self.serve()
         import_model(server, dataset.weights())
-        room = (status_of(server.pid, 'VmSize') << 10) + 6 * MIB
-        resource.prlimit(server.pid, resource.RLIMIT_AS, (room, resource.RLIM_INFINITY))
+        # of what can be written: address space that a heap has reserved is no memory yet
+        room = (status_of(server.pid, 'VmData') << 10) + 6 * MIB
+        resource.prlimit(server.pid, resource.RLIMIT_DATA, (room, resource.RLIM_INFINITY))
         big = picture.flat(4000, 4000)
         try:
             statuses = [client.post(server, '/predict', big + bytes(10 * MIB)).status for _ in range(3)]
         except OSError:
             statuses = [503]  # the connection ended: allowed
         self.assertEqual(set(statuses), {503})
-        resource.prlimit(server.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.prlimit(server.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         self.assert_prediction(client.post(server, '/predict', picture.noise(1)))
 
     def test_row_30_without_threads_it_does_not_start(self):
