@@ -74,6 +74,7 @@ static void on_step(void *arg, const struct train_progress *p)
 {
     struct work *w = arg;
 
+    atomic_fetch_add(&w->r->images, p->images - w->now.train.images);
     w->now.train = *p;
     publish(w);
 }
@@ -690,6 +691,8 @@ bool runner_progress(struct runner *r, const char *id, struct train_progress *re
         *ret = now.train;
     return running;
 }
+
+uint64_t runner_images(const struct runner *r) { return atomic_load(&r->images); }
 
 static void progress_tell(const struct snapshot *now, json_t *job)
 {

@@ -33,10 +33,11 @@ struct runner {
     pthread_cond_t wake;   /* a job was queued, shutdown, or over; on CLOCK_MONOTONIC */
     char running[ID_SIZE]; /* the job that runs, "" for none */
     struct unwritten unwritten;
-    bool shutdown, over;      /* over: the thread is about to end */
-    atomic_int stop;          /* enum stop_reason; asked at every batch */
-    atomic_bool keep_best;    /* of a job that is cancelled */
-    struct progress progress; /* of the running job */
+    bool shutdown, over;         /* over: the thread is about to end */
+    atomic_int stop;             /* enum stop_reason; asked at every batch */
+    atomic_bool keep_best;       /* of a job that is cancelled */
+    struct progress progress;    /* of the running job */
+    atomic_uint_fast64_t images; /* trained on, by all jobs */
 };
 
 /* "<state>/jobs/<id>" and the checkpoint in it. False: the path is too long. */

@@ -70,6 +70,9 @@ MUST_USE enum status runner_job(struct runner *r, const char *id, json_t **ret_j
 /* The numbers of the running job; false when it is not this one that runs. */
 bool runner_progress(struct runner *r, const char *id, struct train_progress *ret);
 
+/* Pictures that jobs have been trained on since the runner was started, each as often as it was. */
+uint64_t runner_images(const struct runner *r);
+
 /* Bring the running job in a list up to date with its progress. */
 void runner_refresh(struct runner *r, json_t *job);
 

@@ -25,10 +25,13 @@ extern const char *const PHASE_NAMES[]; /* "scanning" … */
 
 /* Where a run is; told after every step. */
 struct train_progress {
-    double progress;           /* 0..1, by pictures */
-    double eta_s;              /* seconds left, estimated; -1 while there is no estimate */
-    size_t epoch, step, steps; /* from 1; 0 before training */
-    double loss, images_per_s; /* running, of this epoch */
+    double progress;            /* 0..1, by pictures */
+    double eta_s;               /* seconds left, estimated; -1 while there is no estimate */
+    size_t epoch, step, steps;  /* from 1; 0 before training */
+    double loss, images_per_s;  /* running, of this epoch */
+    uint64_t images;            /* trained on since the run began, or was resumed */
+    bool validated;             /* an epoch has ended since: */
+    double val_auroc[N_LABELS]; /* its validation, a finding; NaN where not defined */
 };
 
 struct epoch_report {

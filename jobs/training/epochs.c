@@ -111,11 +111,12 @@ static enum status epoch_end(struct run *r, const struct running *sums, struct e
     e->images_per_s = (double)sums->images / fmax(sums->seconds, 1e-9);
     e->val_loss = scores_loss(&validation);
     e->val_top5_accuracy = scores_top5(&validation);
-    if (macro_auroc(&validation, &e->val_macro_auroc) != ST_OK) {
+    if (macro_auroc(&validation, r->progress.val_auroc, &e->val_macro_auroc) != ST_OK) {
         model_unref(m);
         scores_release(&validation);
         return error_nomem(r->err);
     }
+    r->progress.validated = true;
     keep(r, m, &validation, e);
     return ST_OK;
 }

@@ -54,7 +54,7 @@ MUST_USE enum status evaluate_rates(const struct scores *s, const double rates[N
 MUST_USE enum status evaluate_thresholds(const struct scores *s, struct operating_points *ret_points);
 
 /* The mean AUROC of the findings that have one; NaN where none has. Errors: ST_NOMEM. */
-MUST_USE enum status macro_auroc(const struct scores *s, double *ret_auroc);
+MUST_USE enum status macro_auroc(const struct scores *s, double ret_each[N_LABELS], double *ret_auroc);
 
 /* Make the probabilities anew, by another model's calibration. */
 void scores_recalibrate(struct scores *s, const struct model *m);

@@ -36,16 +36,14 @@ static void mean_add(struct mean *m, double value)
 
 static double mean_of(const struct mean *m) { return m->n ? m->sum / (double)m->n : NAN; }
 
-enum status macro_auroc(const struct scores *s, double *ret_auroc)
+enum status macro_auroc(const struct scores *s, double ret_each[N_LABELS], double *ret_auroc)
 {
     struct mean mean = { 0 };
 
     for (size_t k = 0; k < N_LABELS; k++) {
-        double auroc;
-
-        if (metrics_auroc(s->n, s->truth + k, s->prob + k, N_LABELS, &auroc) != ST_OK)
+        if (metrics_auroc(s->n, s->truth + k, s->prob + k, N_LABELS, &ret_each[k]) != ST_OK)
             return ST_NOMEM;
-        mean_add(&mean, auroc);
+        mean_add(&mean, ret_each[k]);
     }
     *ret_auroc = mean_of(&mean);
     return ST_OK;

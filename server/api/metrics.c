@@ -9,7 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_BOUNDS = 12, N_SCORE_BOUNDS = 10, MAX_ROUTES = 64, MAX_REASONS = 16, REASON_SIZE = 48 };
+enum {
+    N_BOUNDS = 12,
+    N_SCORE_BOUNDS = 10,
+    MAX_ROUTES = 64,
+    MAX_REASONS = 16,
+    REASON_SIZE = 48,
+    MAX_MODELS = 4
+};
 
 static const double SECONDS[N_BOUNDS] = {
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10
@@ -38,12 +45,20 @@ struct reason {
     uint64_t count;
 };
 
+/* What a model found. Of the models that answered last: a label must not have as many values as there will be models. */
+struct positives {
+    char model[ID_SIZE]; /* "": unused */
+    uint64_t last;       /* which prediction was its last, counted over all models */
+    uint64_t count[N_LABELS];
+};
+
 struct metrics {
     pthread_mutex_t lock;                       /* guards everything below */
     uint64_t requests[MAX_ROUTES + 1][N_CODES]; /* the last row: what is no route */
     struct histogram durations[MAX_ROUTES + 1];
     struct histogram phases[N_PHASES], scores[N_LABELS];
-    uint64_t outcomes[N_OUTCOMES], positives[N_LABELS];
+    uint64_t outcomes[N_OUTCOMES], predictions;
+    struct positives positives[MAX_MODELS];
     struct reason reasons[MAX_REASONS];
     struct drift drift;
 };
@@ -138,6 +153,40 @@ static void count_phases(struct metrics *m, const json_t *timing)
     }
 }
 
+/* The counts of a model: those that it has, or else of the one that has not answered for longest, from 0. */
+static struct positives *positives_of(struct metrics *m, const char *model)
+{
+    struct positives *oldest = &m->positives[0];
+
+    for (size_t i = 0; i < MAX_MODELS; i++) {
+        struct positives *p = &m->positives[i];
+
+        if (strcmp(p->model, model) == 0)
+            return p;
+        if (p->last < oldest->last)
+            oldest = p;
+    }
+    memset(oldest, 0, sizeof *oldest);
+    snprintf(oldest->model, sizeof oldest->model, "%s", model);
+    return oldest;
+}
+
+static void count_positives(struct metrics *m, const char *model, const json_t *findings)
+{
+    struct positives *p = positives_of(m, model);
+    const json_t *entry;
+    size_t i;
+
+    p->last = ++m->predictions;
+    json_array_foreach (findings, i, entry) {
+        const char *label = json_string_value(json_object_get(entry, "label"));
+        const int index = label ? label_index(label, strlen(label)) : -1;
+
+        if (index >= 0 && json_is_true(json_object_get(entry, "positive")))
+            p->count[index]++;
+    }
+}
+
 void metrics_prediction(struct metrics *m, const struct served *by, const json_t *reply)
 {
     size_t i;
@@ -146,13 +195,7 @@ void metrics_prediction(struct metrics *m, const struct served *by, const json_t
     pthread_mutex_lock(&m->lock);
     count_scores(m, json_object_get(reply, "probabilities"));
     count_phases(m, json_object_get(reply, "timing_ms"));
-    json_array_foreach (json_object_get(reply, "findings"), i, entry) {
-        const char *label = json_string_value(json_object_get(entry, "label"));
-        const int index = label ? label_index(label, strlen(label)) : -1;
-
-        if (index >= 0 && json_is_true(json_object_get(entry, "positive")))
-            m->positives[index]++;
-    }
+    count_positives(m, by->id, json_object_get(reply, "findings"));
     json_array_foreach (json_object_get(reply, "warnings"), i, entry)
         count_reason(m, json_string_value(json_object_get(entry, "code")));
     drift_add(&m->drift, by, json_object_get(reply, "probabilities"));
@@ -236,10 +279,12 @@ static void write_findings(const struct metrics *m, struct buf *out)
         histogram_write(out, "cxrd_prediction_score", labels, &m->scores[i], SCORES, N_SCORE_BOUNDS);
     }
     metrics_family(out, "cxrd_predicted_positive_total", "counter",
-                   "Findings at or above their threshold, where the model has one.");
-    for (size_t i = 0; i < N_LABELS; i++)
-        buf_printf(out, "cxrd_predicted_positive_total{label=\"%s\"} %llu\n", LABELS[i],
-                   (unsigned long long)m->positives[i]);
+                   "Findings at or above their threshold, where the model has one; of the models that "
+                   "answered last.");
+    for (const struct positives *p = m->positives; p < m->positives + MAX_MODELS && p->model[0]; p++)
+        for (size_t i = 0; i < N_LABELS; i++)
+            buf_printf(out, "cxrd_predicted_positive_total{label=\"%s\",model_version=\"%s\"} %llu\n",
+                       LABELS[i], p->model, (unsigned long long)p->count[i]);
 }
 
 static void write_drift(const struct metrics *m, struct buf *out)

@@ -2,9 +2,11 @@
 #include "app.h"
 #include "metrics.h"
 
+#include "cxrd/labels.h"
 #include "cxrd/version.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -75,6 +77,19 @@ static json_t *running_job(struct app *app)
     return job;
 }
 
+static void write_aurocs(struct app *app, const json_t *job, struct buf *out)
+{
+    const char *id = json_string_value(json_object_get(job, "id"));
+    struct train_progress now;
+
+    metrics_family(out, "cxrd_train_val_auroc", "gauge", "Of the running job's last epoch, by finding.");
+    if (!id || !runner_progress(app->runner, id, &now) || !now.validated)
+        return;
+    for (size_t k = 0; k < N_LABELS; k++)
+        if (!isnan(now.val_auroc[k]))
+            buf_printf(out, "cxrd_train_val_auroc{label=\"%s\"} %.9g\n", LABELS[k], now.val_auroc[k]);
+}
+
 static void write_training(struct app *app, struct buf *out)
 {
     json_t *job = running_job(app), *epochs = json_object_get(job, "epochs");
@@ -93,6 +108,9 @@ static void write_training(struct app *app, struct buf *out)
     write_number(out, "cxrd_train_loss", "{split=\"validation\"}", json_object_get(last, "val_loss"));
     metrics_family(out, "cxrd_train_val_macro_auroc", "gauge", "Of the running job's last epoch.");
     write_number(out, "cxrd_train_val_macro_auroc", "", json_object_get(last, "val_macro_auroc"));
+    write_aurocs(app, job, out);
+    metrics_family(out, "cxrd_train_images_total", "counter", "Pictures that jobs have been trained on.");
+    buf_printf(out, "cxrd_train_images_total %llu\n", (unsigned long long)runner_images(app->runner));
     json_decref(job);
 }
 

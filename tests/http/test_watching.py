@@ -16,30 +16,61 @@ from test_keys import ADMIN, PREDICT, bearer, keys_file
 SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="[^"\\]*",?)*)\})? (-?[0-9.e+-]+|\+Inf|NaN)$')
 
 
+def read_metrics(text):
+    """{'name{labels}': value} of the text format 0.0.4, or an AssertionError that says what promtool would, and more: a
+    family is HELP, TYPE and its samples in one piece, a counter's name ends in _total and nothing else's does, a
+    histogram's buckets rise to its count."""
+    values, kinds = {}, {}
+    name = kind = None
+    if not text.endswith('\n'):
+        raise AssertionError('the last line does not end')
+    for line in text.splitlines():
+        said = f'{line!r} after {name}'
+        if line.startswith('# HELP '):
+            if kind is None and name is not None:
+                raise AssertionError(f'no TYPE before {said}')
+            _, _, name, text = line.split(' ', 3)
+            kind = None
+            if name in kinds or not text.strip():
+                raise AssertionError(f'twice, or empty: {said}')
+        elif line.startswith('# TYPE '):
+            _, _, of, kind = line.split(' ')
+            if of != name or kind not in ('counter', 'gauge', 'histogram') or (kind == 'counter') != name.endswith('_total'):
+                raise AssertionError(f'TYPE of another family, or of another kind: {said}')
+            kinds[name] = kind
+        else:
+            match = SAMPLE.match(line)
+            if not match or kind is None:
+                raise AssertionError(f'no sample: {said}')
+            if match[1] not in ([name + end for end in ('_bucket', '_sum', '_count')] if kind == 'histogram' else [name]):
+                raise AssertionError(f'a sample of another family: {said}')
+            key, value = line.rsplit(' ', 1)[0], float(match[3])
+            if key in values or (kind == 'counter' and not value >= 0):
+                raise AssertionError(f'twice, or negative: {said}')
+            values[key] = value
+    check_histograms(values)
+    return values
+
+
+def check_histograms(values):
+    series = {}
+    for key, value in values.items():
+        match = re.fullmatch(r'(\w+)_bucket\{(.*),le="([^"]+)"\}', key)
+        if match:
+            series.setdefault((match[1], match[2]), []).append((float(match[3]), value))
+    for (name, labels), buckets in series.items():
+        if sorted(buckets) != buckets or [n for _, n in buckets] != sorted(n for _, n in buckets):
+            raise AssertionError(f'buckets of {name} {labels} fall: {buckets}')
+        if buckets[-1] != (float('inf'), values[f'{name}_count{{{labels}}}']) or f'{name}_sum{{{labels}}}' not in values:
+            raise AssertionError(f'{name} {labels} has no end: {buckets[-1]}')
+
+
 def metrics(server):
-    """{'name{labels}': value}, after a look at the format."""
+    """What the server says now, after a look at the format."""
     reply = client.get(server, '/metrics')
     if reply.status != 200:
         raise AssertionError(reply)
-    values, types = {}, {}
-    for line in reply.body.decode().splitlines():
-        if line.startswith('# TYPE '):
-            _, _, name, kind = line.split()
-            if name in types:
-                raise AssertionError(f'twice: {line}')
-            types[name] = kind
-        elif not line.startswith('# HELP '):
-            match = SAMPLE.match(line)
-            if not match:
-                raise AssertionError(f'no sample: {line}')
-            family = re.sub(r'_(bucket|sum|count)$', '', match[1])
-            if match[1] not in types and family not in types:
-                raise AssertionError(f'no TYPE before: {line}')
-            key = line.rsplit(' ', 1)[0]
-            if key in values:
-                raise AssertionError(f'twice: {line}')
-            values[key] = float(match[3])
-    return values
+    return read_metrics(reply.body.decode())
 
 
 def with_deciles(weights):
@@ -90,6 +121,29 @@ class Metrics(ServerCase):
         self.assertEqual(buckets[-1][1], values['cxrd_prediction_score_count{label="Hernia"}'])
         self.assertGreaterEqual(values['cxrd_prediction_score_sum{label="Hernia"}'], p)
 
+    def test_positive_findings_are_counted_by_model(self):
+        def positives():
+            return {key: value for key, value in metrics(self.server).items() if key.startswith('cxrd_predicted_positive')}
+
+        def key(model, label):
+            return f'cxrd_predicted_positive_total{{label="{label}",model_version="{model}"}}'
+
+        models = [import_model(self.server, dataset.weights(seed), activate=False)['id'] for seed in (1, 2)]
+        for turn in (0, 1, 0):
+            model, before = models[turn], positives()
+            self.post(f'/models/{model}/activate')
+            found = {f['label']: f['positive'] for f in self.assert_prediction(self.predict(picture.noise(1)))['findings']}
+            self.assertIn(True, found.values(), 'nothing is shown')
+            now = positives()
+            for label in dataset.LABELS:
+                self.assertEqual(now[key(model, label)] - before.get(key(model, label), 0), found[label] is True)
+            other = [k for k in now if model not in k]
+            self.assertEqual([now[k] for k in other], [before[k] for k in other])
+        for seed in range(5):  # and no more series than a handful, however many models come
+            import_model(self.server, dataset.weights(1))
+            self.predict(picture.noise(1))
+        self.assertEqual(len(positives()), 4 * 14)
+
     def test_the_model_and_its_swaps(self):
         before = metrics(self.server)
         card = import_model(self.server, dataset.weights(2))
@@ -103,14 +157,19 @@ class Metrics(ServerCase):
 
     def test_jobs_and_a_training(self):
         self.assertNotIn('cxrd_train_progress', metrics(self.server))
-        job = submit(self.server, LONG)
-        wait_training(self.server, job)
-        values = metrics(self.server)
+        images = metrics(self.server)['cxrd_train_images_total']
+        job = submit(self.server, {**LONG, 'batch_size': 8, 'steps_per_epoch': 1})
+        values = program.poll(lambda: (now := metrics(self.server)).get('cxrd_train_epoch', 0) > 1 and now, 'an epoch ends')
         self.post(f'/jobs/{job}/cancel')
         self.assertEqual(values['cxrd_jobs{state="running"}'], 1)
         self.assertGreaterEqual(values['cxrd_train_epoch'], 1)
         self.assertGreater(values['cxrd_train_loss{split="train"}'], 0)
         self.assertGreaterEqual(values['cxrd_train_progress'], 0)
+        trained = values['cxrd_train_images_total'] - images
+        self.assertGreaterEqual(trained, 8 * (values['cxrd_train_epoch'] - 1))
+        aurocs = [values[key] for key in values if key.startswith('cxrd_train_val_auroc{label="')]
+        self.assertTrue(aurocs and all(0 <= a <= 1 for a in aurocs), aurocs)
+        self.assertAlmostEqual(sum(aurocs) / len(aurocs), values['cxrd_train_val_macro_auroc'], places=6)
 
     def test_the_process(self):
         values = metrics(self.server)
@@ -123,6 +182,18 @@ class Metrics(ServerCase):
         self.assertEqual(values['cxrd_http_connections'], 1)
         self.assertEqual(values['cxrd_http_requests_in_flight'], 1)
         self.assertEqual(values['cxrd_http_body_bytes'], 0)
+
+    def test_what_is_no_metrics_page_is_found(self):
+        """The reader that all other tests here rely on."""
+        page = self.get('/metrics').body.decode()
+        read_metrics(page)
+        for found, instead in (('# TYPE cxrd_build_info gauge\n', ''), ('# HELP cxrd_build_info ', '# HELP other '),
+                               ('cxrd_build_info{', 'cxrd_build{'), ('le="+Inf"} ', 'le="+Inf"} 1'),
+                               ('# TYPE cxrd_http_requests_total counter', '# TYPE cxrd_http_requests_total gauge'),
+                               ('\nprocess_max_fds ', '\nprocess_max_fds x'), ('cxrd_jobs{state="queued"}', 'cxrd_jobs{state="running"}')):
+            with self.subTest(instead):
+                self.assertIn(found, page)
+                self.assertRaises(AssertionError, read_metrics, page.replace(found, instead, 1))
 
     def test_promtool_finds_nothing_wrong(self):
         if not shutil.which('promtool'):
