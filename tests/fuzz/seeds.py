@@ -3,6 +3,7 @@
 
     seeds.py            makes corpus/<target>/seed-* anew, beside the findings (found-*) that are kept there
 """
+import hashlib
 import json
 import os
 import struct
@@ -198,7 +199,7 @@ def http():
     yield 'garbage', 0, b'\x16\x03\x01\x02\0\x01\0'
 
 
-# ---- JSON, tables, weights ----
+# ---- JSON, keys, tables, weights ----
 
 def jobs():
     every = {
@@ -219,6 +220,26 @@ def jobs():
     yield 'unicode', '{"dataset":"\\u0000\\ud800é","\\n":1}'.encode()
     yield 'array', b'[1]'
     yield 'deep', b'[' * 300
+
+
+def keys():
+    """A keys file, NUL, a key that is presented."""
+    one, two = (hashlib.sha256(key).hexdigest().encode() for key in (b'one', b'two'))
+    yield 'two', b'# role name SHA-256\nadmin operator ' + one + b'\npredict pacs-7 ' + two + b'\n\0two'
+    yield 'unknown', b'admin a ' + one + b'\n\0three'
+    yield 'crlf', b'admin\ta\t' + one + b' # the head\r\n\r\n\0one'
+    yield 'no-end', b'predict a ' + one
+    yield 'same-name', b'admin a ' + one + b'\nadmin a ' + two
+    yield 'same-key', b'admin a ' + one + b'\nadmin b ' + one
+    yield 'upper-case', b'admin a ' + one.upper()
+    yield 'short', b'admin a ' + one[:-1]
+    yield 'long', b'admin a ' + one + b'0'
+    yield 'name', b'admin ' + b'a' * 65 + b' ' + one
+    yield 'odd-name', b'admin a/b ' + one
+    yield 'role', b'root a ' + one
+    yield 'words', b'admin a ' + one + b' b'
+    yield 'many', b''.join(b'predict k%d %064x\n' % (i, i) for i in range(16))
+    yield 'empty', b''
 
 
 def tables():
@@ -299,6 +320,7 @@ def main():
     write('multipart', forms())
     write('http', ((name, bytes([piece]) + data) for name, piece, data in http()))
     write('config', jobs())
+    write('keys', keys())
     write('table', tables())
     write('weights', weights())
 
