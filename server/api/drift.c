@@ -1,6 +1,8 @@
 /* server/api/drift.c - see drift.h. */
 #include "drift.h"
 
+#include "cxrd/json.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -22,8 +24,9 @@ static bool read_row(const json_t *row, double ret[DRIFT_BINS - 1])
 static bool read_deciles(const struct model *m, double ret[N_LABELS][DRIFT_BINS - 1])
 {
     const char *text = json_string_value(json_object_get(model_notes(m), DRIFT_NOTE));
-    json_t *rows = text ? json_loads(text, 0, NULL) : NULL;
-    bool ok = json_array_size(rows) == N_LABELS;
+    json_t *rows = NULL;
+    bool ok =
+        text && json_read(text, strlen(text), 0, &rows, NULL) == ST_OK && json_array_size(rows) == N_LABELS;
 
     for (size_t i = 0; i < N_LABELS && ok; i++)
         ok = read_row(json_array_get(rows, i), ret[i]);
