@@ -149,9 +149,11 @@ static enum status cancel_waiting(struct runner *r, const char *id, bool keep_be
 enum status runner_cancel(struct runner *r, const char *id, bool keep_best, struct error *err)
 {
     enum status st = ST_OK;
+    bool running;
 
     pthread_mutex_lock(&r->lock); /* held to the end: the job must neither begin nor end in between */
-    if (job_is_running(r, id)) {
+    running = job_is_running(r, id);
+    if (running) {
         if (keep_best)
             atomic_store(&r->keep_best, true);
         atomic_store(&r->stop, STOP_CANCELLED);
@@ -159,6 +161,8 @@ enum status runner_cancel(struct runner *r, const char *id, bool keep_best, stru
         st = cancel_waiting(r, id, keep_best, err);
     }
     pthread_mutex_unlock(&r->lock);
+    if (st == ST_OK && !running)
+        fetch_discard(r->options.datasets, id);
     return st;
 }
 
@@ -173,5 +177,7 @@ enum status runner_delete(struct runner *r, const char *id, struct error *err)
     if (st == ST_OK && job_folder(r, id, folder) && folder_delete(folder, &why) != ST_OK)
         log_text(LOG_WARN, "files of a deleted job stay until the next start", "%s", why.text);
     pthread_mutex_unlock(&r->lock);
+    if (st == ST_OK)
+        fetch_discard(r->options.datasets, id);
     return st;
 }

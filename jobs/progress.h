@@ -5,13 +5,17 @@
 #ifndef JOBS_PROGRESS_H
 #define JOBS_PROGRESS_H
 
+#include "cxrd/fetch.h"
 #include "cxrd/trainer.h"
 
 #include <stdatomic.h>
 
+enum { SNAPSHOT_FETCH = 100 }; /* what a phase of fetching begins at */
+
 struct snapshot {
-    int64_t phase; /* enum train_phase */
-    struct train_progress train;
+    int64_t phase;               /* enum train_phase, or SNAPSHOT_FETCH + enum fetch_phase */
+    struct train_progress train; /* of a job that fetches only `progress` */
+    struct fetch_progress fetch;
 };
 
 enum { SNAPSHOT_WORDS = (sizeof(struct snapshot) + sizeof(uint64_t) - 1) / sizeof(uint64_t) };

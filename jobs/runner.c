@@ -306,6 +306,8 @@ static enum job_state verdict(struct runner *r, enum status st)
 {
     if (st == ST_OK)
         return JOB_SUCCEEDED;
+    if (st == ST_BUSY) /* nobody answers who has the data: it can go on later */
+        return JOB_INTERRUPTED;
     if (st != ST_CANCELLED)
         return JOB_FAILED;
     return atomic_load(&r->stop) == STOP_SHUTDOWN ? JOB_INTERRUPTED : JOB_CANCELLED;
@@ -317,8 +319,10 @@ static void job_end(struct work *w, enum status st, const struct error *why)
     char checkpoint[PATH_MAX];
     struct error err;
 
-    if (state == JOB_FAILED)
+    if (state == JOB_FAILED || st == ST_BUSY)
         json_object_set_new(w->record, "error", json_string(why->text));
+    if (state != JOB_INTERRUPTED)
+        fetch_discard(w->r->options.datasets, w->id);
     pthread_mutex_lock(&w->r->lock); /* so that no one finds it running when it has ended */
     if (store_job_move(w->r->store, w->id, state, w->record, &err) != ST_OK) {
         log_text(LOG_ERROR, "job state not written", "%s", err.text);
@@ -346,30 +350,39 @@ static enum status record_recall(struct work *w, struct error *err)
     return st;
 }
 
-static void job_run(struct runner *r, const char *id, const json_t *config)
+static enum status job_train(struct work *w, const json_t *config, struct error *err)
+{
+    json_t *errors = json_array();
+    enum status st = errors ? train_config_parse(config, &w->config, errors) : ST_NOMEM;
+
+    if (st == ST_INVALID)
+        error_set(err, st, "the job's configuration is no longer valid");
+    else if (st != ST_OK)
+        error_nomem(err);
+    if (st == ST_OK)
+        st = record_recall(w, err);
+    if (st == ST_OK)
+        st = work_train(w, err);
+    json_decref(errors);
+    return st;
+}
+
+static void job_run(struct runner *r, const char *id, const char *type, const json_t *config)
 {
     struct work w = { .r = r, .record = record_begin(r->options.threads) };
     struct error err = { 0 };
-    json_t *errors = json_array();
-    enum status st = ST_OK;
+    enum status st;
 
     snprintf(w.id, sizeof w.id, "%s", id);
     w.now.train.eta_s = -1;
-    if (!w.record || !errors)
+    if (!w.record)
         st = error_nomem(&err);
+    else if (strcmp(type, JOB_FETCH) == 0)
+        st = fetching_run(r, id, config, w.record, &err);
     else
-        st = train_config_parse(config, &w.config, errors);
-    if (st == ST_INVALID)
-        error_set(&err, st, "the job's configuration is no longer valid");
-    else if (st != ST_OK)
-        error_nomem(&err);
-    if (st == ST_OK)
-        st = record_recall(&w, &err);
-    if (st == ST_OK)
-        st = work_train(&w, &err);
+        st = job_train(&w, config, &err);
     job_end(&w, st, &err);
     served_release(w.rival);
-    json_decref(errors);
     json_decref(w.record);
 }
 
@@ -389,14 +402,14 @@ static void wait_seconds(struct runner *r, double seconds)
 }
 
 /* Wait for a job to run; false at shutdown. */
-static bool next_job(struct runner *r, char id[ID_SIZE], json_t **ret_config)
+static bool next_job(struct runner *r, char id[ID_SIZE], char type[JOB_TYPE_SIZE], json_t **ret_config)
 {
     struct error err;
     bool found = false, told = false;
 
     pthread_mutex_lock(&r->lock);
     while (!r->shutdown && !found) {
-        const enum status st = unwritten_retry(r) ? store_job_begin(r->store, id, ret_config, &err)
+        const enum status st = unwritten_retry(r) ? store_job_begin(r->store, id, type, ret_config, &err)
                                                   : error_set(&err, ST_IO, "a job's end is not written yet");
 
         found = st == ST_OK;
@@ -409,8 +422,9 @@ static bool next_job(struct runner *r, char id[ID_SIZE], json_t **ret_config)
             wait_seconds(r, 1); /* what could not be written may be written by then */
     }
     if (found) {
-        progress_publish(&r->progress,
-                         &(struct snapshot){ .train.eta_s = -1 }); /* not the last job's numbers */
+        progress_publish(&r->progress, /* not the last job's numbers */
+                         &(struct snapshot){ .phase = strcmp(type, JOB_FETCH) == 0 ? SNAPSHOT_FETCH : 0,
+                                             .train.eta_s = -1 });
         snprintf(r->running, sizeof r->running, "%s", id);
         atomic_store(&r->stop, GO_ON);
         atomic_store(&r->keep_best, false);
@@ -422,12 +436,12 @@ static bool next_job(struct runner *r, char id[ID_SIZE], json_t **ret_config)
 static void *runner_main(void *arg)
 {
     struct runner *r = arg;
-    char id[ID_SIZE];
+    char id[ID_SIZE], type[JOB_TYPE_SIZE];
     json_t *config;
 
     thread_set_class(POOL_BACKGROUND);
-    while (next_job(r, id, &config)) {
-        job_run(r, id, config);
+    while (next_job(r, id, type, &config)) {
+        job_run(r, id, type, config);
         json_decref(config);
     }
     pthread_mutex_lock(&r->lock);
@@ -637,11 +651,30 @@ static enum status refuse_full(struct runner *r, struct error *err)
                      running);
 }
 
+enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)
+{
+    json_t *record = record_begin(r->options.threads);
+    enum status st;
+
+    job->max_queued = r->options.job_queue;
+    job->record = record;
+    st = record ? store_job_add(r->store, job, ret_id, err) : error_nomem(err);
+    json_decref(record);
+    if (st == ST_BUSY)
+        return refuse_full(r, err);
+    pthread_mutex_lock(&r->lock);
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}
+
 enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
                           const char *request_sha256, char ret_id[ID_SIZE], json_t *errors, struct error *err)
 {
-    json_t *config = NULL, *record = NULL;
-    struct new_job job = { "train", NULL, idempotency_key, request_sha256, r->options.job_queue, NULL };
+    json_t *config = NULL;
+    struct new_job job = { .type = JOB_TRAIN,
+                           .idempotency_key = idempotency_key,
+                           .request_sha256 = request_sha256 };
     struct train_config c;
     enum status st = train_config_parse(request, &c, errors);
 
@@ -660,15 +693,8 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
         return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
                          json_array_size(errors) == 1 ? "" : "s");
     job.config = config = train_config_json(&c);
-    job.record = record = record_begin(r->options.threads);
-    st = config && record ? store_job_add(r->store, &job, ret_id, err) : error_nomem(err);
+    st = config ? job_submit(r, &job, ret_id, err) : error_nomem(err);
     json_decref(config);
-    json_decref(record);
-    if (st == ST_BUSY)
-        return refuse_full(r, err);
-    pthread_mutex_lock(&r->lock);
-    pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
     return st;
 }
 
@@ -696,10 +722,20 @@ uint64_t runner_images(const struct runner *r) { return atomic_load(&r->images);
 
 static void progress_tell(const struct snapshot *now, json_t *job)
 {
-    json_object_set_new(job, "phase", json_string(PHASE_NAMES[now->phase]));
+    const bool fetching = now->phase >= SNAPSHOT_FETCH;
+
+    json_object_set_new(
+        job, "phase",
+        json_string(fetching ? FETCH_PHASE_NAMES[now->phase - SNAPSHOT_FETCH] : PHASE_NAMES[now->phase]));
     json_object_set_new(job, "progress", json_real(now->train.progress));
     json_object_set_new(
         job, "eta_s", now->train.eta_s < 0 ? json_null() : json_integer((json_int_t)ceil(now->train.eta_s)));
+    if (fetching && now->fetch.files > 0)
+        json_object_set_new(
+            job, "current",
+            json_pack("{s:I,s:I,s:I,s:o}", "file", (json_int_t)now->fetch.file, "files",
+                      (json_int_t)now->fetch.files, "bytes", (json_int_t)now->fetch.bytes, "bytes_total",
+                      now->fetch.total < 0 ? json_null() : json_integer((json_int_t)now->fetch.total)));
     if (now->train.epoch > 0)
         json_object_set_new(job, "current",
                             json_pack("{s:I,s:I,s:I,s:o,s:o}", "epoch", (json_int_t)now->train.epoch, "step",

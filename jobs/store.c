@@ -382,6 +382,17 @@ out:
     return st;
 }
 
+enum status store_job_repeated(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
+                               struct error *err)
+{
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    st = find_repeated(s, job, ret_id, err);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
 enum status store_job_add(struct store *s, const struct new_job *job, char ret_id[ID_SIZE], struct error *err)
 {
     enum status st = store_begin(s, err);
@@ -447,7 +458,8 @@ static enum status write_record(struct store *s, const char *id, const json_t *r
     return st;
 }
 
-enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], json_t **ret_config, struct error *err)
+enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
+                            json_t **ret_config, struct error *err)
 {
     sqlite3_stmt *stmt;
     json_t *config = NULL;
@@ -455,17 +467,19 @@ enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], json_t **ret_
 
     if (st != ST_OK)
         return st;
-    stmt =
-        store_prepare(s, err, "SELECT id, config FROM jobs WHERE state = 'queued' ORDER BY seq LIMIT 1", "");
+    stmt = store_prepare(s, err,
+                         "SELECT id, config, type FROM jobs WHERE state = 'queued' ORDER BY seq LIMIT 1", "");
     st = store_row(s, stmt, err);
     if (st == ST_OK) {
-        const char *id = store_column(stmt, 0);
+        const char *id = store_column(stmt, 0), *type = store_column(stmt, 2);
 
-        config = id ? store_json(stmt, 1) : NULL;
-        if (config)
+        config = id && type ? store_json(stmt, 1) : NULL;
+        if (config) {
             snprintf(ret_id, ID_SIZE, "%s", id);
-        else
+            snprintf(ret_type, JOB_TYPE_SIZE, "%s", type);
+        } else {
             st = store_broken(s, err, "configuration");
+        }
     }
     sqlite3_finalize(stmt);
     if (st == ST_OK)
@@ -681,9 +695,9 @@ enum status store_job_events(struct store *s, const char *id, int64_t after, siz
 /* A job in a list: what one looks for there. */
 static json_t *job_row_short(sqlite3_stmt *stmt)
 {
-    static const char *const LONG_PARTS[] = { "config",     "dataset",        "calibration",
-                                              "evaluation", "environment",    "epochs",
-                                              "promotion",  "weights_sha256", "replay" };
+    static const char *const LONG_PARTS[] = { "config",      "dataset", "calibration", "evaluation",
+                                              "environment", "epochs",  "promotion",   "weights_sha256",
+                                              "replay",      "files" };
     json_t *job = job_row(stmt);
 
     for (size_t i = 0; job && i < sizeof LONG_PARTS / sizeof LONG_PARTS[0]; i++)

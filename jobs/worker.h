@@ -1,5 +1,5 @@
 /* jobs/worker.h - what the files behind cxrd/runner.h share: runner.c is the thread and what the service asks,
- * keeping.c what becomes of a job that did not simply succeed. */
+ * fetching.c the jobs that fetch data sets, keeping.c what becomes of a job that did not simply succeed. */
 #ifndef JOBS_WORKER_H
 #define JOBS_WORKER_H
 
@@ -50,6 +50,14 @@ MUST_USE enum status job_model_add(struct runner *r, const char *id, const struc
 
 /* Put what went wrong with the disk into words that say so. Returns `st`. */
 enum status storage_error(enum status st, const struct error *why, struct error *err);
+
+/* The work of a fetching job, to its end. Errors: fetch_run()'s. */
+MUST_USE enum status fetching_run(struct runner *r, const char *id, const json_t *config, json_t *record,
+                                  struct error *err);
+
+/* Queue a job whose configuration is good, with a record that says nothing yet. Errors: store_job_add()'s. */
+MUST_USE enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE],
+                                struct error *err);
 
 /* ---- with the lock held ---- */
 bool job_is_running(const struct runner *r, const char *id);

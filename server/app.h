@@ -28,6 +28,8 @@ struct app {
     struct audit *audit; /* NULL: none is kept */
     struct outgoing *outgoing;
     struct notices *notices; /* NULL: nobody is told anything */
+    const char *datasets;    /* NULL: none */
+    char *s3_credentials;    /* owned; NULL: none */
     const char *base_path;   /* before every path in a link, "" none */
     long long started;       /* seconds since 1970 */
 };
@@ -54,7 +56,7 @@ MUST_USE enum status team_run(struct team *t, struct session *s, const struct mo
 handler_fn predict_post, heatmap_post;
 handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_report_get, job_cancel_post,
     job_resume_post, job_delete;
-handler_fn job_events_get;
+handler_fn job_events_get, datasets_post;
 handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
 handler_fn models_rollback_post, model_delete;
 /* http_hooks: what is kept of a request. */

@@ -19,10 +19,14 @@ struct runner_options {
         state; /* folder; scores, report and checkpoint go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
     const char *datasets; /* folder that holds data sets; NULL: none, every job is refused */
     uint64_t cache_bytes;
-    size_t job_queue;                /* jobs that may wait */
-    size_t threads;                  /* of a training */
-    size_t keep_models;              /* trained here; 0: all, see registry_retain() */
-    const struct outgoing *outgoing; /* whom a job may have told; NULL: nobody */
+    size_t job_queue;   /* jobs that may wait */
+    size_t threads;     /* of a training */
+    size_t keep_models; /* trained here; 0: all, see registry_retain() */
+    const struct outgoing
+        *outgoing;              /* whom a job may have told, and whom it may ask for data; NULL: nobody */
+    const char *s3_credentials; /* "ID:SECRET"; NULL: none */
+    uint64_t data_bytes;        /* of a data set that is fetched, packed, and again unpacked; see fetch.h */
+    size_t data_files, data_tries;
 };
 
 /* Start the thread; queued jobs start by themselves.
@@ -50,6 +54,11 @@ MUST_USE bool runner_stop(struct runner *r, double seconds);
 MUST_USE enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
                                    const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
                                    struct error *err);
+
+/* Queue the fetching of a data set, see fetch.h. As runner_submit(). There must be `datasets` and hosts to ask for data. */
+MUST_USE enum status runner_submit_fetch(struct runner *r, const json_t *request, const char *idempotency_key,
+                                         const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
+                                         struct error *err);
 
 /* Ask a job to end: one that waits or was interrupted is cancelled at once, a running one at its next batch.
  *   keep_best  the epoch that it would have kept so far becomes a model, if one was finished

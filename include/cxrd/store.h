@@ -25,7 +25,7 @@ void store_close(struct store *s); /* NULL is fine */
 /* ---- jobs ---- */
 
 struct new_job {
-    const char *type;            /* "train" */
+    const char *type;            /* JOB_TRAIN or JOB_FETCH */
     const json_t *config;        /* every field, resolved */
     const char *idempotency_key; /* NULL: none */
     const char *request_sha256;  /* of the request's body, to tell a repetition from another request */
@@ -33,16 +33,25 @@ struct new_job {
     const json_t *record; /* the other fields of the contract, before there is anything to say; NULL: none */
 };
 
+#define JOB_TRAIN "train"
+#define JOB_FETCH "fetch"
+enum { JOB_TYPE_SIZE = 16 };
+
 /* Queue a job; the record is durable when this returns ST_OK.
  *   ret_id  the new job's id, or that of the job which the same idempotency key and body made before
  * Errors: ST_CONFLICT (the key was used with another body), ST_BUSY (max_queued are waiting), ST_IO. */
 MUST_USE enum status store_job_add(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
                                    struct error *err);
 
+/* Only look for the job which that key and body made before.
+ * Errors: ST_NOTFOUND (none, or no key), ST_CONFLICT (the key was used with another body), ST_IO. */
+MUST_USE enum status store_job_repeated(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
+                                        struct error *err);
+
 /* The oldest queued job becomes running. Errors: ST_NOTFOUND (none waits), ST_IO.
  *   ret_config  a new reference */
-MUST_USE enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], json_t **ret_config,
-                                     struct error *err);
+MUST_USE enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
+                                     json_t **ret_config, struct error *err);
 
 /* Change a job's state; `record`, unless NULL, replaces what is kept beside the columns.
  * Errors: ST_NOTFOUND, ST_CONFLICT (the change is not legal; the sentence names the state), ST_IO. */

@@ -91,21 +91,25 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
     return x->enough;
 }
 
-/* NULL without memory, or without any. */
-static struct curl_slist *headers_make(const char *const *headers)
+/* A body is sent at once, without asking by Expect. No header of ours is left empty without one: libcurl would sign it and
+ * not send it. */
+static enum status headers_make(const struct outgoing_request *r, struct curl_slist **ret)
 {
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    const char *const none[] = { NULL };
+    struct curl_slist *list = NULL, *longer;
 
-    for (; list && headers && *headers; headers++) {
-        struct curl_slist *longer = curl_slist_append(list, *headers);
-
+    if (r->body && !(list = curl_slist_append(NULL, "Expect:")))
+        return ST_NOMEM;
+    for (const char *const *header = r->headers ? r->headers : none; *header; header++) {
+        longer = curl_slist_append(list, *header);
         if (!longer) {
             curl_slist_free_all(list);
-            return NULL;
+            return ST_NOMEM;
         }
         list = longer;
     }
-    return list;
+    *ret = list;
+    return ST_OK;
 }
 
 static void set_limits(CURL *curl, const struct outgoing *o, struct exchange *x)
@@ -183,8 +187,7 @@ enum status outgoing_send(const struct outgoing *o, const struct outgoing_reques
     if (st != ST_OK)
         return st;
     x.curl = curl_easy_init();
-    headers = headers_make(request->headers);
-    if (x.curl && headers) {
+    if (x.curl && headers_make(request, &headers) == ST_OK) {
         set_limits(x.curl, o, &x);
         set_request(x.curl, url, &x);
         curl_easy_setopt(x.curl, CURLOPT_HTTPHEADER, headers);

@@ -1,5 +1,6 @@
 /* server/api/jobs.c - training jobs over HTTP. */
 #include "app.h"
+#include "cxrd/fetch.h"
 #include "input.h"
 
 #include <string.h>
@@ -30,10 +31,15 @@ static void complete(json_t *job, bool whole)
     if (whole && !json_object_get(job, "epochs"))
         json_object_set_new(job, "epochs", json_array());
     train_config_shown(json_object_get(job, "config"));
+    fetch_config_shown(json_object_get(job, "config"));
 }
 
-enum status jobs_train_post(struct app *app, const struct http_request *req, struct http_response *res,
-                            struct error *err)
+typedef enum status submit_fn(struct runner *r, const json_t *request, const char *idempotency_key,
+                              const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
+                              struct error *err);
+
+static enum status job_post(submit_fn *submit, struct app *app, const struct http_request *req,
+                            struct http_response *res, struct error *err)
 {
     char id[ID_SIZE], sha256[DIGEST_TEXT_SIZE];
     json_t *request = NULL;
@@ -44,8 +50,8 @@ enum status jobs_train_post(struct app *app, const struct http_request *req, str
     st = digest_bytes(req->body_len ? req->body : "", req->body_len, sha256);
     res->errors = json_array();
     if (st == ST_OK)
-        st = runner_submit(app->runner, request, req->idempotency_key[0] ? req->idempotency_key : NULL,
-                           sha256, id, res->errors, err);
+        st = submit(app->runner, request, req->idempotency_key[0] ? req->idempotency_key : NULL, sha256, id,
+                    res->errors, err);
     json_decref(request);
     if (st == ST_CONFLICT)
         res->status = 422; /* the Idempotency-Key names another body */
@@ -59,6 +65,23 @@ enum status jobs_train_post(struct app *app, const struct http_request *req, str
     http_header_add(res, "Location", "%s/jobs/%s", app->base_path, id);
     return http_json(res,
                      json_pack("{s:s,s:s,s:o}", "id", id, "state", "queued", "links", links_json(app, id)));
+}
+
+enum status jobs_train_post(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct error *err)
+{
+    return job_post(runner_submit, app, req, res, err);
+}
+
+enum status datasets_post(struct app *app, const struct http_request *req, struct http_response *res,
+                          struct error *err)
+{
+    if (!outgoing_enabled(app->outgoing, OUTGOING_DATA) || !app->datasets) {
+        res->status = 403;
+        return error_set(err, ST_CONFLICT, "data are not fetched: this server was started without %s",
+                         app->datasets ? "--data-hosts" : "--datasets");
+    }
+    return job_post(runner_submit_fetch, app, req, res, err);
 }
 
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,

@@ -8,6 +8,7 @@ const struct route ROUTES[] = {
     { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post },
     { "POST", "/predict/heatmap", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, heatmap_post },
     { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, MAX_JSON, jobs_train_post },
+    { "POST", "/datasets", ROLE_ADMIN, LANE_FILES, MAX_JSON, datasets_post },
     { "GET", "/jobs", ROLE_PREDICT, LANE_FILES, 0, jobs_get },
     { "GET", "/jobs/{id}", ROLE_PREDICT, LANE_FILES, 0, job_get },
     { "DELETE", "/jobs/{id}", ROLE_ADMIN, LANE_FILES, 0, job_delete },

@@ -5,6 +5,7 @@
 #include "../http/door.h"
 #include "commands.h"
 #include "cxrd/clock.h"
+#include "cxrd/fetch.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/sweep.h"
@@ -32,9 +33,9 @@ enum { DRAIN_S = 15, MOST_STOP_S = 18 };
 struct serve_options {
     const char *listen, *state, *datasets, *log_level, *input_policy, *keys, *hosts, *cors_origins, *audit,
         *base_path, *tls_cert, *tls_key, *webhook, *webhook_hosts, *webhook_secret, *outgoing_private,
-        *outgoing_ca;
+        *outgoing_ca, *data_hosts, *s3_credentials;
     size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
-        event_readers, event_ping, keep_models, webhook_retry;
+        event_readers, event_ping, keep_models, webhook_retry, data_bytes, data_files, data_tries;
     bool insecure;
 };
 
@@ -87,6 +88,16 @@ static const struct option OPTIONS[] = {
     { "webhook-retry", OPTION_COUNT, AT(webhook_retry), "SECONDS",
       "pause before a notice that was not taken is sent again; it doubles each time, for three days (5)", 1,
       3600 },
+    { "data-hosts", OPTION_TEXT, AT(data_hosts), "HOSTS",
+      "HOST or HOST:PORT that data sets may be fetched from, as in --webhook-hosts (none)" },
+    { "data-credentials", OPTION_TEXT, AT(s3_credentials), "FILE",
+      "ID:SECRET, with which requests to S3 are signed" },
+    { "data-bytes", OPTION_BYTES, AT(data_bytes), "BYTES",
+      "largest data set that is fetched, packed, and again unpacked (200G)", 1, SIZE_MAX },
+    { "data-files", OPTION_COUNT, AT(data_files), "N", "most entries of its archives (500000)", 1,
+      100000000 },
+    { "data-tries", OPTION_COUNT, AT(data_tries), "N",
+      "tries in a row that bring no byte, after which fetching is interrupted (10)", 1, 1000 },
     { "outgoing-private", OPTION_TEXT, AT(outgoing_private), "HOSTS",
       "HOST or HOST:PORT, allowed elsewhere, that may be in a private network or on loopback (none)" },
     { "outgoing-ca", OPTION_TEXT, AT(outgoing_ca), "FILE",
@@ -158,10 +169,12 @@ static enum status state_lock(const char *folder, int *ret_fd, struct error *err
 
 static enum status outgoing_start(struct app *app, const struct serve_options *o, struct error *err)
 {
-    const struct outgoing_options outgoing = { .hosts = { [OUTGOING_NOTICE] = o->webhook_hosts },
-                                               .notice_url = o->webhook,
-                                               .private_hosts = o->outgoing_private,
-                                               .ca = o->outgoing_ca };
+    const struct outgoing_options outgoing = {
+        .hosts = { [OUTGOING_NOTICE] = o->webhook_hosts, [OUTGOING_DATA] = o->data_hosts },
+        .notice_url = o->webhook,
+        .private_hosts = o->outgoing_private,
+        .ca = o->outgoing_ca
+    };
     const struct notices_options notices = { o->webhook, o->webhook_secret, o->webhook_retry };
     const enum status st = outgoing_open(&outgoing, &app->outgoing, err);
 
@@ -172,6 +185,28 @@ static enum status outgoing_start(struct app *app, const struct serve_options *o
                : store_notices_begin(app->store, false, NULL, NULL, err);
 }
 
+/* The first line of a file: "ID:SECRET". */
+static enum status credentials_load(const char *path, char **ret, struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    enum status st = file_read(path, 4096, &file, err);
+    char *text = file.data, *colon;
+
+    if (st != ST_OK)
+        return st;
+    if (text)
+        text[strcspn(text, "\r\n")] = '\0';
+    colon = text ? strchr(text, ':') : NULL;
+    if (!colon || colon == text || !colon[1])
+        st = error_set(err, ST_INVALID, "--data-credentials: the file must hold ID:SECRET");
+    else if (!(*ret = strdup(text)))
+        st = error_nomem(err);
+    if (text)
+        explicit_bzero(text, file.size);
+    file_bytes_release(&file);
+    return st;
+}
+
 static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
 {
     struct app *app = &s->app;
@@ -180,7 +215,10 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
                                      .cache_bytes = o->cache_bytes,
                                      .job_queue = o->job_queue,
                                      .threads = o->threads,
-                                     .keep_models = o->keep_models };
+                                     .keep_models = o->keep_models,
+                                     .data_bytes = o->data_bytes,
+                                     .data_files = o->data_files,
+                                     .data_tries = o->data_tries };
     char database[PATH_MAX];
     enum status st;
 
@@ -190,6 +228,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     app->max_upload = o->max_upload;
     app->predict_queue = o->queue;
     app->job_queue = o->job_queue;
+    app->datasets = o->datasets;
     app->base_path = o->base_path;
     app->started = time(NULL);
     st = state_lock(o->state, &s->lock, err);
@@ -203,13 +242,17 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = outgoing_start(app, o, err);
     if (st == ST_OK) {
         state_sweep(o->state, app->store);
+        fetch_sweep(o->datasets, app->store);
         st = registry_open(app->store, o->state, &app->registry, err);
     }
     if (st == ST_OK)
         st = sessions_new(o->threads, &app->sessions, err);
     if (st == ST_OK)
         st = team_new(o->threads, &app->team, err);
+    if (st == ST_OK && o->s3_credentials)
+        st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
     runner.outgoing = app->outgoing;
+    runner.s3_credentials = app->s3_credentials;
     if (st == ST_OK)
         st = runner_start(&runner, app->store, app->registry, &app->runner, err);
     return st;
@@ -325,7 +368,10 @@ static int serve(int argc, char **argv)
                                .event_readers = 32,
                                .event_ping = 15,
                                .keep_models = 100,
-                               .webhook_retry = 5 };
+                               .webhook_retry = 5,
+                               .data_bytes = (size_t)200 << 30,
+                               .data_files = 500000,
+                               .data_tries = 10 };
     struct server s = { .lock = -1 };
     struct error err = { 0 };
     size_t n_arguments;
@@ -364,6 +410,7 @@ static int serve(int argc, char **argv)
     }
     notices_stop(s.app.notices);
     outgoing_close(s.app.outgoing);
+    free(s.app.s3_credentials);
     team_free(s.app.team);
     sessions_free(s.app.sessions);
     registry_close(s.app.registry);

@@ -233,7 +233,8 @@ class Stop(Lifecycle):
     def test_every_request_that_comes_while_it_stops_is_told_so(self):
         """Each operation once, on connections from before."""
         server = self.serve()
-        operations = (('POST', '/jobs/train'), ('GET', '/jobs'), ('GET', '/jobs/00000000-0000'),
+        operations = (('POST', '/jobs/train'), ('POST', '/datasets'), ('GET', '/jobs'),
+                      ('GET', '/jobs/00000000-0000'),
                       ('GET', '/jobs/00000000-0000/events'), ('GET', '/jobs/00000000-0000/scores'),
                       ('POST', '/jobs/00000000-0000/cancel'), ('POST', '/jobs/00000000-0000/resume'),
                       ('DELETE', '/jobs/00000000-0000'), ('GET', '/models'), ('POST', '/models'),

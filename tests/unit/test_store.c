@@ -123,7 +123,7 @@ static struct id begun(void)
     struct id id = { "" };
     json_t *config = NULL;
     struct error err = { 0 };
-    const enum status st = store_job_begin(store, id.text, &config, &err);
+    const enum status st = store_job_begin(store, id.text, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err);
 
     cr_assert(st == ST_OK || st == ST_NOTFOUND, "%s", err.text);
     cr_assert_eq(st == ST_OK, config != NULL);
@@ -151,7 +151,8 @@ Test(jobs, begin_with_the_configuration_they_were_sent_with)
     json_t *config = NULL;
     struct error err = { 0 };
 
-    cr_assert_eq(store_job_begin(store, got.text, &config, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_job_begin(store, got.text, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err), ST_OK, "%s",
+                 err.text);
     cr_assert_str_eq(got.text, id.text);
     cr_assert_eq(json_integer_value(json_object_get(config, "epochs")), 3);
     cr_assert_str_eq(json_string_value(json_object_get(config, "dataset")), "\xc3\xa9");
@@ -713,7 +714,8 @@ Test(database, with_a_broken_configuration_says_so)
     changed("UPDATE jobs SET config = '{broken'");
     store_reopen();
     check_refusal("get", store_job_get(store, id.text, &json, &err), ST_IO, &err, "configuration");
-    check_refusal("begin", store_job_begin(store, got.text, &json, &err), ST_IO, &err, "configuration");
+    check_refusal("begin", store_job_begin(store, got.text, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err), ST_IO,
+                  &err, "configuration");
     check_refusal("list", store_jobs(store, &page, &json, &next, &err), ST_IO, &err, "configuration");
     cr_assert_null(json);
 }
@@ -741,7 +743,8 @@ Test(database, whose_tables_are_gone_fails_every_call_with_a_sentence)
     changed("DROP TABLE jobs; DROP TABLE models; DROP TABLE settings");
     check_refusal("add", add("{}", NULL, "00", 9, &got, &err), ST_IO, &err, "no such table");
     check_refusal("add with a key", add("{}", "key", "00", 9, &got, &err), ST_IO, &err, "no such table");
-    check_refusal("begin", store_job_begin(store, got.text, &json, &err), ST_IO, &err, "no such table");
+    check_refusal("begin", store_job_begin(store, got.text, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err), ST_IO,
+                  &err, "no such table");
     check_refusal("move", move(id, JOB_RUNNING, &err), ST_IO, &err, "no such table");
     check_refusal("record", store_job_record(store, id.text, object, &err), ST_IO, &err, "no such table");
     check_refusal("get", store_job_get(store, id.text, &json, &err), ST_IO, &err, "no such table");
@@ -776,7 +779,7 @@ static void *work(void *arg)
         int64_t next;
 
         failures += add("{\"epochs\":1}", NULL, "00", 1000, &id, &err) != ST_OK;
-        if (store_job_begin(store, running.text, &json, &err) == ST_OK) {
+        if (store_job_begin(store, running.text, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err) == ST_OK) {
             json_decref(json);
             begun_jobs++;
             failures += store_job_record(store, running.text, record, &err) != ST_OK;

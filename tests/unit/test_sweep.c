@@ -44,7 +44,8 @@ static const char *job_in(enum job_state to)
 
     cr_assert_eq(store_job_add(store, &job, id, &err), ST_OK, "%s", err.text);
     if (to != JOB_QUEUED && to != JOB_CANCELLED) {
-        cr_assert_eq(store_job_begin(store, id, &unused, &err), ST_OK, "%s", err.text);
+        cr_assert_eq(store_job_begin(store, id, (char[JOB_TYPE_SIZE]){ 0 }, &unused, &err), ST_OK, "%s",
+                     err.text);
         cr_assert_eq(store_job_move(store, id, to, NULL, &err), ST_OK, "%s", err.text);
     } else if (to == JOB_CANCELLED) {
         cr_assert_eq(store_job_move(store, id, to, NULL, &err), ST_OK, "%s", err.text);

@@ -1,8 +1,11 @@
 """Others, as the program meets them when it reaches out: HTTPS servers with a certificate of the tests' own, and a port
 that must never be knocked at."""
 import functools
+import hashlib
+import hmac
 import http.server
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -95,3 +98,92 @@ class Trap:
 
     def stop(self):
         self.socket.close()
+
+
+class DataHost(Outside):
+    """Files behind HTTPS, with ranges and ETags as RFC 9110 has them; a bucket of S3 where `keys` is (id, secret, region).
+
+    cuts[path] holds for each of the next requests how many bytes it gets before the connection breaks. While `gate` is
+    not set, a request gets `before_gate` bytes and waits."""
+
+    def __init__(self, files, keys=None, ranges=True):
+        super().__init__(self.serve)
+        self.files = files
+        self.keys = keys
+        self.ranges = ranges
+        self.cuts = {}
+        self.status = None  # in place of every answer
+        self.gate = threading.Event()
+        self.gate.set()
+        self.before_gate = 5000
+        self.sent = {}
+
+    def stop(self):
+        self.gate.set()
+        super().stop()
+
+    def etag(self, path):
+        return '"' + hashlib.sha256(self.files[path]).hexdigest()[:16] + '"'
+
+    def serve(self, handler):
+        path = handler.path.split('?')[0]
+        if self.status:
+            say(handler, self.status)
+        elif self.keys and not signed_for_s3(handler, *self.keys):
+            say(handler, 403, b'<Error><Code>SignatureDoesNotMatch</Code></Error>')
+        elif path not in self.files:
+            say(handler, 404)
+        else:
+            self.send(handler, path)
+
+    def send(self, handler, path):
+        body, start = self.files[path], 0
+        asked = handler.headers.get('Range')
+        if self.ranges and asked and handler.headers.get('If-Range') == self.etag(path):
+            start = int(asked.removeprefix('bytes=').rstrip('-'))
+        handler.send_response(206 if start else 200)
+        if start:
+            handler.send_header('Content-Range', f'bytes {start}-{len(body) - 1}/{len(body)}')
+        handler.send_header('ETag', self.etag(path))
+        handler.send_header('Content-Length', str(len(body) - start))
+        handler.send_header('Connection', 'close')
+        handler.end_headers()
+        handler.close_connection = True
+        body = body[start:]
+        cuts = self.cuts.get(path)
+        if cuts:
+            body = body[:cuts.pop(0)]
+        if not self.gate.is_set():
+            handler.wfile.write(body[:self.before_gate])
+            handler.wfile.flush()
+            body = body[self.before_gate:]
+            self.gate.wait(60)
+        handler.wfile.write(body)
+        self.sent[path] = self.sent.get(path, 0) + len(body)
+
+    def asked(self, path):
+        """(Range, If-Range) of every request for a file."""
+        return [(headers.get('range'), headers.get('if-range')) for _, at, headers, _ in self.requests if at.split('?')[0] == path]
+
+
+def signed_for_s3(handler, key_id, secret, region):
+    """Whether a request carries AWS Signature Version 4, computed here from its description."""
+    match = re.fullmatch(r'AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/s3/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?'
+                         r'Signature=([0-9a-f]{64})', handler.headers.get('Authorization', ''))
+    if not match or match.group(1) != key_id or match.group(3) != region:
+        return False
+    day, names = match.group(2), match.group(4).split(';')
+    if not {'host', 'x-amz-date', 'x-amz-content-sha256'} <= set(names):
+        return False
+    path, _, query = handler.path.partition('?')
+    headers = ''.join(f'{name}:{" ".join(handler.headers[name].split())}\n' for name in names)
+    payload = handler.headers['x-amz-content-sha256']
+    if payload not in ('UNSIGNED-PAYLOAD', hashlib.sha256(b'').hexdigest()):
+        return False
+    canonical = '\n'.join([handler.command, path, query, headers, ';'.join(names), payload])
+    scope = f'{day}/{region}/s3/aws4_request'
+    text = '\n'.join(['AWS4-HMAC-SHA256', handler.headers['x-amz-date'], scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = f'AWS4{secret}'.encode()
+    for part in (day, region, 's3', 'aws4_request'):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), match.group(5))

@@ -1,0 +1,238 @@
+/* jobs/fetch/unpack.c - the only libarchive: an archive from a stranger, into a folder of its own.
+ *
+ * libarchive reads; what is written, and where, is decided here. Its own way to write to disk has options against "..", links
+ * and absolute paths, which are repairs: an archive that holds such a thing is none that we want any of. */
+#include "parts.h"
+
+#include "cxrd/dataset.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOCK = 64 * 1024, MAX_RATIO = 100, SMALL = 64 << 20, MAX_DEPTH = 8 };
+
+static enum status broken(const struct unpack *u, struct archive *a, struct error *err)
+{
+    const char *why = archive_error_string(a);
+
+    if (archive_errno(a) == ENOMEM)
+        return error_nomem(err);
+    return error_set(err, ST_FORMAT, "%s cannot be unpacked: %.160s", u->name,
+                     why ? why : "it is no tar or zip");
+}
+
+static enum status refuse(const struct unpack *u, const char *path, const char *why, struct error *err)
+{
+    return error_set(err, ST_FORMAT, "%s holds '%.120s': %s", u->name, path, why);
+}
+
+/* ---- names ---- */
+
+static const char *kind_refusal(struct archive_entry *entry)
+{
+    if (archive_entry_hardlink(entry))
+        return "a hard link";
+    switch (archive_entry_filetype(entry)) {
+    case AE_IFREG:
+    case AE_IFDIR: return NULL;
+    case AE_IFLNK: return "a symbolic link";
+    case AE_IFCHR:
+    case AE_IFBLK: return "a device";
+    case AE_IFIFO: return "a pipe";
+    case AE_IFSOCK: return "a socket";
+    default: return "neither a file nor a folder";
+    }
+}
+
+/* Every folder costs an inode that no count of files would see. */
+static int depth_of(const char *path)
+{
+    int depth = 1;
+
+    for (; *path; path++)
+        depth += *path == '/';
+    return depth;
+}
+
+/* The path below the folder, from an entry's own. NULL: it leads elsewhere, or is no name. */
+static const char *path_below(const char *path, bool is_folder, char ret[PATH_MAX])
+{
+    size_t n;
+
+    while (path[0] == '.' && path[1] == '/')
+        path += 2;
+    n = strlen(path);
+    while (is_folder && n > 0 && path[n - 1] == '/')
+        n--;
+    if (is_folder && (n == 0 || (n == 1 && path[0] == '.')))
+        return ""; /* the folder itself */
+    if (n + sizeof "images/" > PATH_MAX)
+        return NULL;
+    snprintf(ret, PATH_MAX, "%s%.*s", is_folder || memchr(path, '/', n) ? "" : "images/", (int)n, path);
+    return relative_path_ok(ret, false) && depth_of(ret) <= MAX_DEPTH ? ret : NULL;
+}
+
+/* ---- files ---- */
+
+/* The folder in which the path's last part is to be, made where it is missing; *path becomes that part. -1 and errno. */
+static int folder_of(int root, char **path)
+{
+    int at = dup(root);
+
+    for (char *slash; at >= 0 && (slash = strchr(*path, '/')); *path = slash + 1) {
+        int next;
+
+        *slash = '\0';
+        if (mkdirat(at, *path, 0700) != 0 && errno != EEXIST)
+            next = -1;
+        else
+            next = openat(at, *path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        close(at);
+        at = next;
+    }
+    return at;
+}
+
+static enum status check_size(const struct unpack *u, struct error *err)
+{
+    if (u->bytes > u->max_bytes)
+        return error_set(err, ST_LIMIT, "%s unpacks to more than is left of --data-bytes", u->name);
+    if (u->bytes > SMALL && u->bytes / MAX_RATIO > u->size)
+        return error_set(err, ST_LIMIT, "%s unpacks to more than %d times its size", u->name, MAX_RATIO);
+    return ST_OK;
+}
+
+static enum status write_all(int fd, const char *bytes, size_t n, struct error *err)
+{
+    for (size_t done = 0; done < n;) {
+        const ssize_t written = write(fd, bytes + done, n - done);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return error_errno(err, ST_IO, "cannot write what was unpacked");
+        done += (size_t)written;
+    }
+    return ST_OK;
+}
+
+static enum status copy(struct unpack *u, struct archive *a, int fd, char *block, struct error *err)
+{
+    enum status st = ST_OK;
+
+    while (st == ST_OK) {
+        const la_ssize_t n = archive_read_data(a, block, BLOCK);
+
+        if (n == 0)
+            break;
+        if (n < 0)
+            return broken(u, a, err);
+        u->bytes += (uint64_t)n;
+        u->packed = (uint64_t)archive_filter_bytes(a, -1);
+        st = check_size(u, err);
+        if (st == ST_OK)
+            st = write_all(fd, block, (size_t)n, err);
+        if (st == ST_OK && u->cancelled(u->arg))
+            st = error_set(err, ST_CANCELLED, "stopped");
+        u->progress(u->arg, u);
+    }
+    return st;
+}
+
+static enum status write_file(struct unpack *u, struct archive *a, const char *told, char *path, char *block,
+                              struct error *err)
+{
+    const int folder = folder_of(u->folder, &path);
+    int fd = -1;
+    enum status st;
+
+    if (folder >= 0)
+        fd = openat(folder, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        st = copy(u, a, fd, block, err);
+    else if (errno == EEXIST || errno == ENOTDIR || errno == EISDIR)
+        st = refuse(u, told, "a name that is there already", err);
+    else
+        st = error_errno(err, ST_IO, "cannot write what was unpacked");
+    if (fd >= 0 && close(fd) != 0 && st == ST_OK)
+        st = error_errno(err, ST_IO, "cannot write what was unpacked");
+    if (folder >= 0)
+        close(folder);
+    return st;
+}
+
+static enum status take_entry(struct unpack *u, struct archive *a, struct archive_entry *entry, char *block,
+                              struct error *err)
+{
+    const char *told = archive_entry_pathname(entry), *why = kind_refusal(entry);
+    const bool is_folder = archive_entry_filetype(entry) == AE_IFDIR;
+    char path[PATH_MAX];
+    const char *below;
+
+    if (!told)
+        return error_set(err, ST_FORMAT, "%s holds a name that cannot be read", u->name);
+    if (why)
+        return refuse(u, told, why, err);
+    below = path_below(told, is_folder, path);
+    if (!below)
+        return refuse(u, told, "a path that is absolute, leads elsewhere or cannot be a name", err);
+    return is_folder ? ST_OK : write_file(u, a, told, path, block, err);
+}
+
+static enum status take_all(struct unpack *u, struct archive *a, char *block, struct error *err)
+{
+    struct archive_entry *entry;
+    enum status st = ST_OK;
+    int rc;
+
+    while (st == ST_OK && (rc = archive_read_next_header(a, &entry)) != ARCHIVE_EOF) {
+        if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
+            return broken(u, a, err);
+        if (++u->files > u->max_files)
+            return error_set(err, ST_LIMIT, "%s holds more entries than are left of --data-files", u->name);
+        u->packed = (uint64_t)archive_filter_bytes(a, -1);
+        if (u->cancelled(u->arg))
+            return error_set(err, ST_CANCELLED, "stopped");
+        st = take_entry(u, a, entry, block, err);
+    }
+    return st == ST_OK && u->files == 0 ? error_set(err, ST_FORMAT, "%s is empty", u->name) : st;
+}
+
+/* The kinds that a data set comes in, and no more: each is a parser. */
+static bool kinds_allow(struct archive *a)
+{
+    return archive_read_support_format_tar(a) == ARCHIVE_OK &&
+           archive_read_support_format_zip(a) == ARCHIVE_OK &&
+           archive_read_support_filter_gzip(a) == ARCHIVE_OK &&
+           archive_read_support_filter_bzip2(a) == ARCHIVE_OK &&
+           archive_read_support_filter_xz(a) == ARCHIVE_OK &&
+           archive_read_support_filter_zstd(a) == ARCHIVE_OK;
+}
+
+enum status unpack_run(struct unpack *u, struct error *err)
+{
+    struct archive *a = archive_read_new();
+    char *block = malloc(BLOCK);
+    struct stat info;
+    enum status st = ST_OK;
+
+    u->size = fstat(u->archive, &info) == 0 ? (uint64_t)info.st_size : 0;
+    if (!a || !block)
+        st = error_nomem(err);
+    else if (!kinds_allow(a) || archive_read_open_fd(a, u->archive, BLOCK) != ARCHIVE_OK)
+        st = broken(u, a, err);
+    if (st == ST_OK)
+        st = take_all(u, a, block, err);
+    if (a)
+        archive_read_free(a);
+    free(block);
+    return st;
+}

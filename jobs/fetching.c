@@ -1,0 +1,154 @@
+/* jobs/fetching.c - a job that fetches a data set, as the runner does it. */
+#include "worker.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/fetch.h"
+#include "cxrd/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fetching {
+    struct runner *r;
+    const char *id;
+    json_t *record; /* grows as files come */
+    struct snapshot now;
+    struct error storage; /* why the record could not be written: the job ends of it */
+};
+
+static bool on_cancelled(void *arg)
+{
+    const struct fetching *f = arg;
+
+    return atomic_load(&f->r->stop) != GO_ON || f->storage.code != ST_OK;
+}
+
+static void on_phase(void *arg, enum fetch_phase phase)
+{
+    struct fetching *f = arg;
+    char now[CLOCK_TEXT_SIZE];
+    json_t *data = json_pack("{s:s,s:s}", "phase", FETCH_PHASE_NAMES[phase], "at", clock_utc(now));
+    struct error err;
+
+    f->now.phase = SNAPSHOT_FETCH + phase;
+    progress_publish(&f->r->progress, &f->now);
+    if (store_job_tell(f->r->store, f->id, "phase", data, NULL, &err) != ST_OK)
+        storage_error(err.code, &err, &f->storage);
+    json_decref(data);
+}
+
+static void on_progress(void *arg, const struct fetch_progress *progress)
+{
+    struct fetching *f = arg;
+
+    f->now.fetch = *progress;
+    f->now.train.progress = progress->progress;
+    progress_publish(&f->r->progress, &f->now);
+}
+
+static void on_file(void *arg, const struct fetch_source *source, int64_t bytes, const char *sha256)
+{
+    struct fetching *f = arg;
+    struct error err;
+
+    json_array_append_new(json_object_get(f->record, "files"),
+                          json_pack("{s:s%,s:I,s:s}", "url", source->url, strcspn(source->url, "?"), "bytes",
+                                    (json_int_t)bytes, "sha256", sha256));
+    if (store_job_record(f->r->store, f->id, f->record, &err) != ST_OK)
+        storage_error(err.code, &err, &f->storage);
+}
+
+enum status fetching_run(struct runner *r, const char *id, const json_t *config, json_t *record,
+                         struct error *err)
+{
+    struct fetching f = { .r = r, .id = id, .record = record, .now.train.eta_s = -1 };
+    const struct fetch_observer observer = { &f, on_cancelled, on_phase, on_progress, on_file };
+    struct fetch_config *parsed = calloc(1, sizeof *parsed);
+    json_t *errors = json_array();
+    const struct fetch_request request = { .config = parsed,
+                                           .outgoing = r->options.outgoing,
+                                           .datasets = r->options.datasets,
+                                           .job = id,
+                                           .credentials = r->options.s3_credentials,
+                                           .max_bytes = r->options.data_bytes,
+                                           .max_files = r->options.data_files,
+                                           .tries = r->options.data_tries };
+    enum status st = parsed && errors ? fetch_config_parse(config, parsed, errors) : ST_NOMEM;
+
+    json_object_set_new(record, "files", json_array());
+    if (st == ST_NOMEM)
+        error_nomem(err);
+    else if (st != ST_OK)
+        error_set(err, st, "the job's configuration is no longer valid");
+    else if (!outgoing_enabled(r->options.outgoing, OUTGOING_DATA) || !r->options.datasets)
+        st = error_set(err, ST_INVALID, "this server was started without --data-hosts or without --datasets");
+    else
+        st = fetch_run(&request, &observer, err);
+    if (st == ST_CANCELLED && f.storage.code != ST_OK) {
+        *err = f.storage;
+        st = err->code;
+    }
+    json_decref(errors);
+    free(parsed);
+    return st;
+}
+
+/* ---- what the service asks ---- */
+
+static void check_source(const struct runner *r, const struct fetch_source *s, const char *where,
+                         json_t *errors)
+{
+    struct error err;
+    char field[40];
+
+    snprintf(field, sizeof field, "%s.url", where);
+    if (outgoing_check(r->options.outgoing, OUTGOING_DATA, s->url, &err) != ST_OK)
+        config_error(errors, field, "%s", err.text);
+    snprintf(field, sizeof field, "%s.s3_region", where);
+    if (s->region[0] && !r->options.s3_credentials)
+        config_error(errors, field, "this server was started without --data-credentials");
+}
+
+static void check_fetch(const struct runner *r, const struct fetch_config *c, json_t *errors)
+{
+    for (size_t i = 0; i < c->n_sources; i++) {
+        char where[32] = "table";
+
+        if (i > 0)
+            snprintf(where, sizeof where, "archives[%zu]", i - 1);
+        check_source(r, &c->sources[i], where, errors);
+    }
+    if (fetch_name_taken(r->options.datasets, c->name))
+        config_error(errors, "name", "there is a data set of that name already");
+}
+
+enum status runner_submit_fetch(struct runner *r, const json_t *request, const char *idempotency_key,
+                                const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
+                                struct error *err)
+{
+    struct fetch_config *c = calloc(1, sizeof *c);
+    struct new_job job = { .type = JOB_FETCH,
+                           .idempotency_key = idempotency_key,
+                           .request_sha256 = request_sha256 };
+    json_t *config = NULL;
+    enum status st = c ? store_job_repeated(r->store, &job, ret_id, err) : error_nomem(err);
+
+    if (st != ST_NOTFOUND) /* what it has fetched by now must not make its own repetition a wrong one */
+        goto out;
+    st = fetch_config_parse(request, c, errors);
+    if (st == ST_OK)
+        check_fetch(r, c, errors);
+    if (st == ST_NOMEM)
+        error_nomem(err);
+    else if (json_array_size(errors) > 0)
+        st = error_set(err, ST_INVALID, "%zu field%s of the data set cannot be used", json_array_size(errors),
+                       json_array_size(errors) == 1 ? "" : "s");
+    if (st != ST_OK)
+        goto out;
+    job.config = config = fetch_config_json(c);
+    st = config ? job_submit(r, &job, ret_id, err) : error_nomem(err);
+out:
+    json_decref(config);
+    free(c);
+    return st;
+}
