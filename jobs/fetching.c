@@ -131,8 +131,11 @@ enum status runner_submit_fetch(struct runner *r, const json_t *request, const c
                            .idempotency_key = idempotency_key,
                            .request_sha256 = request_sha256 };
     json_t *config = NULL;
-    enum status st = c ? store_job_repeated(r->store, &job, ret_id, err) : error_nomem(err);
+    enum status st;
 
+    if (!c)
+        return error_nomem(err);
+    st = store_job_repeated(r->store, &job, ret_id, err);
     if (st != ST_NOTFOUND) /* what it has fetched by now must not make its own repetition a wrong one */
         goto out;
     st = fetch_config_parse(request, c, errors);

@@ -437,7 +437,7 @@ static void *runner_main(void *arg)
 {
     struct runner *r = arg;
     char id[ID_SIZE], type[JOB_TYPE_SIZE];
-    json_t *config;
+    json_t *config = NULL;
 
     thread_set_class(POOL_BACKGROUND);
     while (next_job(r, id, type, &config)) {

@@ -132,11 +132,10 @@ static void show_source(json_t *source)
 
 json_t *fetch_config_shown(json_t *config)
 {
-    size_t i;
-    json_t *source;
+    json_t *archives = json_object_get(config, "archives");
 
     show_source(json_object_get(config, "table"));
-    json_array_foreach (json_object_get(config, "archives"), i, source)
-        show_source(source);
+    for (size_t i = 0; i < json_array_size(archives); i++)
+        show_source(json_array_get(archives, i));
     return config;
 }

@@ -156,9 +156,11 @@ enum status outgoing_open(const struct outgoing_options *options, struct outgoin
 {
     static const char *const FLAGS[N_OUTGOING_USES] = { "webhook-hosts", "data-hosts" };
     struct outgoing *o = calloc(1, sizeof *o);
-    enum status st = o ? ST_OK : error_nomem(err);
+    enum status st = ST_OK;
 
-    if (st == ST_OK && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (!o)
+        return error_nomem(err);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         st = error_nomem(err);
     for (int use = 0; use < N_OUTGOING_USES && st == ST_OK; use++)
         st = add_list(&o->allowed[use], FLAGS[use], options->hosts[use], err);

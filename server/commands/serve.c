@@ -351,6 +351,33 @@ static void wait_for_end(struct server *s, const sigset_t *signals)
     log_event(LOG_INFO, "stopping", json_pack("{s:s}", "signal", strsignal(signal)));
 }
 
+/* In reverse; each of these takes NULL. A job ends while requests are answered.
+ *   exit_status  of the program where a job does not end in time: its thread uses all that would be let go of */
+static void take_down(struct server *s, bool ran, int exit_status)
+{
+    const double stop_by = clock_seconds() + MOST_STOP_S;
+
+    runner_halt(s->app.runner);
+    http_stop(s->http);
+    door_close(s->door);
+    if (ran)
+        audit_note(s, "stop");
+    if (!runner_stop(s->app.runner, fmax(stop_by - clock_seconds(), 0))) {
+        log_event(LOG_WARN, "the job that runs did not end in time: what it did since its last epoch is lost",
+                  NULL);
+        _exit(exit_status);
+    }
+    notices_stop(s->app.notices);
+    outgoing_close(s->app.outgoing);
+    free(s->app.s3_credentials);
+    team_free(s->app.team);
+    sessions_free(s->app.sessions);
+    registry_close(s->app.registry);
+    store_close(s->app.store);
+    audit_close(s->app.audit);
+    metrics_free(s->app.metrics);
+}
+
 static int serve(int argc, char **argv)
 {
     struct serve_options o = { .listen = "127.0.0.1:8080",
@@ -377,7 +404,6 @@ static int serve(int argc, char **argv)
     size_t n_arguments;
     sigset_t signals;
     enum status st;
-    double stop_by;
     int exit_status;
 
     if (!command_begin(&COMMAND_SERVE, argc, argv, &o, &n_arguments, &exit_status))
@@ -396,31 +422,12 @@ static int serve(int argc, char **argv)
         fflush(stdout);
         wait_for_end(&s, &signals);
     }
-    stop_by = clock_seconds() + MOST_STOP_S;
-    runner_halt(s.app.runner); /* each of these takes NULL; a job ends while requests are answered */
-    http_stop(s.http);
-    door_close(s.door);
-    if (st == ST_OK)
-        audit_note(&s, "stop");
-    if (!runner_stop(s.app.runner, fmax(stop_by - clock_seconds(), 0))) {
-        log_event(LOG_WARN, "the job that runs did not end in time: what it did since its last epoch is lost",
-                  NULL);
-        _exit(st == ST_OK ? EXIT_DONE
-                          : command_fail(&COMMAND_SERVE, &err)); /* its thread uses all that is left */
-    }
-    notices_stop(s.app.notices);
-    outgoing_close(s.app.outgoing);
-    free(s.app.s3_credentials);
-    team_free(s.app.team);
-    sessions_free(s.app.sessions);
-    registry_close(s.app.registry);
-    store_close(s.app.store);
-    audit_close(s.app.audit);
-    metrics_free(s.app.metrics);
+    exit_status = st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_SERVE, &err);
+    take_down(&s, st == ST_OK, exit_status);
     keep_memory_private(false); /* there is nothing left to keep, and a leak checker wants to look */
     if (s.lock >= 0)
         close(s.lock);
-    return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_SERVE, &err);
+    return exit_status;
 }
 
 const struct command COMMAND_SERVE = {
