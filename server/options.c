@@ -69,12 +69,12 @@ static enum status set_option(const struct option *o, const char *text, void *in
     return ST_INVALID;
 }
 
-void option_environment(const char *option, char name[64])
+void option_environment(const char *name, char ret[64])
 {
-    int n = snprintf(name, 64, "CXRD_%s", option);
+    int n = snprintf(ret, 64, "CXRD_%s", name);
 
     for (int i = 0; i < n && i < 63; i++)
-        name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
+        ret[i] = ret[i] == '-' ? '_' : (char)toupper((unsigned char)ret[i]);
 }
 
 static enum status read_environment(const struct command *c, void *into, struct error *err)

@@ -47,4 +47,10 @@ enum status error_errno(struct error *err, enum status code, const char *fmt, ..
 /* ST_NOMEM with a sentence that needs no memory. */
 enum status error_nomem(struct error *err);
 
+#ifdef __clang_analyzer__ /* reads one file at a time, and would think that a failure may be ST_OK */
+#define error_set(err, code, ...)   (error_set(err, code, __VA_ARGS__), (code))
+#define error_errno(err, code, ...) (error_errno(err, code, __VA_ARGS__) == ST_NOMEM ? ST_NOMEM : (code))
+#define error_nomem(err)            (error_nomem(err), ST_NOMEM)
+#endif
+
 #endif

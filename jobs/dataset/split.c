@@ -7,6 +7,7 @@
 
 #include "cxrd/rng.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ static enum status share_out(struct marking *m, struct groups *g, size_t n_taken
     }
     if (ok && g->n)
         qsort(remainders, g->n, sizeof *remainders, by_remainder);
+    assert(left <= g->n); /* fewer than one a group: each has kept less than a whole row back */
     for (size_t i = 0; ok && i < left; i++)
         g->group[remainders[i].group].share++;
     free(lots);

@@ -82,7 +82,7 @@ static void heat_map_put(struct buf *out, const json_t *matrix)
 {
     double most = 1;
 
-    for (size_t i = 0; i < N_LABELS * N_LABELS; i++)
+    for (size_t i = 0; i < (size_t)N_LABELS * N_LABELS; i++)
         most = fmax(most, sqrt(count_at(matrix, i / N_LABELS, i % N_LABELS)));
     matrix_begin(out,
                  "Findings that come together: square root of the number of rows (no unit), darker is more");

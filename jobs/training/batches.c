@@ -34,6 +34,7 @@ static void take_by_weight(struct order *o)
         total += (double)o->weights[i];
     for (size_t i = 0; i < o->n; i++) {
         end += (double)o->weights[i] * (double)o->n / total;
+        /* NOLINTNEXTLINE(cert-flp30-c): the marks are whole numbers beyond the first, and exact */
         for (; taken < o->n && (mark < end || i + 1 == o->n); mark++)
             o->rows[taken++] = o->source->index[i];
     }

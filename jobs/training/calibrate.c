@@ -106,7 +106,8 @@ static bool line_step(const struct calibration_rows *rows, const uint8_t *parts,
     const double by_scale = (l->curve[2] * l->slope[0] - l->curve[1] * l->slope[1]) / det;
     const double by_shift = (l->curve[0] * l->slope[1] - l->curve[1] * l->slope[0]) / det;
 
-    for (double part = 1; part > 1e-6; part /= 2) {
+    for (int halvings = 0; halvings < 20; halvings++) {
+        const double part = ldexp(1, -halvings);
         struct line next = { .scale = l->scale - part * by_scale, .shift = l->shift - part * by_shift };
 
         line_measure(rows, parts, left_out, k, &next);
@@ -166,10 +167,10 @@ static void gain_unseen(const struct calibration_rows *rows, const uint8_t *part
     const double n = (double)rows->n;
     double sum = 0, squares = 0;
 
-    for (uint8_t part = 0; part < PARTS; part++) {
+    for (int part = 0; part < PARTS; part++) {
         struct calibration c;
 
-        fit(rows, parts, part, &c);
+        fit(rows, parts, (uint8_t)part, &c);
         for (size_t i = 0; i < rows->n; i++)
             if (parts[i] == part) {
                 const double gain = row_loss(rows, &CALIBRATION_IDENTITY, i) - row_loss(rows, &c, i);

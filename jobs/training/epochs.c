@@ -92,7 +92,7 @@ static void keep(struct run *r, struct model *m, struct scores *validation, cons
 static enum status epoch_end(struct run *r, const struct running *sums, struct epoch_report *e)
 {
     struct model *m = NULL;
-    struct scores validation;
+    struct scores validation = { 0 };
     enum status st = snapshot(r, &m);
 
     if (st != ST_OK)

@@ -39,8 +39,9 @@ static enum status evaluate_some(struct run *r, const struct scores *s, size_t l
         rng_seed(&rng, (uint64_t)r->config->seed, STREAM_TEST);
         rng_shuffle(&rng, lot, s->n);
         for (size_t i = 0; i < limit; i++) {
-            memcpy(some.truth + i * N_LABELS, s->truth + lot[i] * N_LABELS, N_LABELS);
-            memcpy(some.prob + i * N_LABELS, s->prob + lot[i] * N_LABELS, N_LABELS * sizeof *some.prob);
+            memcpy(some.truth + i * N_LABELS, s->truth + (size_t)lot[i] * N_LABELS, N_LABELS);
+            memcpy(some.prob + i * N_LABELS, s->prob + (size_t)lot[i] * N_LABELS,
+                   N_LABELS * sizeof *some.prob);
         }
         st = evaluate(&some, &r->result->operating, rates, ret);
     }

@@ -57,7 +57,7 @@ enum status operating_choose(size_t n, const uint8_t *truth, const float *score,
         all.positives += rows[i].positive;
     all.negatives = n - all.positives;
     for (int kind = 0; kind < N_OPERATING; kind++)
-        best[kind].threshold = NAN;
+        best[kind] = (struct cut){ .threshold = NAN };
     for (size_t i = 0, end; i < n && all.positives && all.negatives; i = end) {
         size_t in_run = 0;
 

@@ -91,7 +91,8 @@ enum status plots_samples(json_t *plots, const struct pictures *pictures, const 
         memcpy(lot, rows->index, rows->n * sizeof *lot);
         rng_seed(&rng, seed, STREAM_SAMPLES);
         rng_shuffle(&rng, lot, rows->n);
-        for (size_t i = 0; i < rows->n && i < 4 * SAMPLES && json_array_size(samples) < SAMPLES; i++) {
+        for (size_t i = 0; i < rows->n && i < (size_t)4 * SAMPLES && json_array_size(samples) < SAMPLES;
+             i++) {
             json_t *sample = sample_json(pictures, lot[i], grey);
 
             if (sample)

@@ -210,6 +210,7 @@ static size_t cgroup_quota(void)
     int n = 0;
 
     if (f) {
+        /* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
         n = fscanf(f, "%lf %lf", &quota, &period); /* "max" is no number: n stays 0 */
         fclose(f);
     }

@@ -1,6 +1,7 @@
 /* model/image/gate_stats.c - what the input gate counts of a picture. */
 #include "cxrd/input_gate.h"
 
+#include <assert.h>
 #include <math.h>
 
 /* The grey value that a part `q` of the pixels does not exceed. */
@@ -59,6 +60,7 @@ static void part_means(const uint8_t *grey, size_t size, double ret[GATE_PARTS])
     const size_t side = size / GATE_SIDE; /* a size is a multiple of 16 */
     uint64_t sums[GATE_PARTS] = { 0 };
 
+    assert(side > 0);
     for (size_t y = 0; y < size; y++, grey += size)
         for (size_t i = 0; i < GATE_SIDE; i++) {
             uint32_t sum = 0;

@@ -74,8 +74,8 @@ static struct layout layout_make(const struct heatmap *h)
     l.bar_width = 3 * letter;
     l.bar_x = l.width + l.margin;
     l.bar_height = l.height - 2 * l.margin;
-    if (l.height < 2 * l.margin + N_TICKS * 2 * TEXT_LINE * l.scale)
-        l.bar_height = N_TICKS * 2 * TEXT_LINE * l.scale;
+    if (l.height < 2 * l.margin + 2 * l.scale * N_TICKS * TEXT_LINE)
+        l.bar_height = 2 * l.scale * N_TICKS * TEXT_LINE;
     wide = l.bar_x + l.bar_width + (TICK_LETTERS + 1) * letter;
     l.total_width = wide < MIN_COLUMNS * letter + 2 * l.margin ? MIN_COLUMNS * letter + 2 * l.margin : wide;
     l.columns = (l.total_width - 2 * l.margin) / letter;
@@ -117,6 +117,7 @@ static struct between between_cells(size_t pixel, size_t pixels, size_t cells)
 
     r.a = low < 0 ? 0 : (size_t)low;
     r.b = low < 0 ? 0 : r.a + 1 < cells ? r.a + 1 : cells - 1;
+    assert(r.a < cells && r.b < cells);
     return r;
 }
 
@@ -187,12 +188,10 @@ enum status heatmap_png(const struct heatmap *h, struct buf *out, struct error *
     const double most = largest(h);
     struct canvas c = { l.total_width, l.total_height, malloc(l.total_width * l.total_height * 3) };
     uint8_t *grey = malloc(l.width * l.height);
-    enum status st = ST_OK;
+    enum status st = c.rgb && grey ? ST_OK : error_nomem(err);
 
     assert(h->rows > 0 && h->rows <= MAX_CELLS && h->columns > 0 && h->columns <= MAX_CELLS);
-    if (!c.rgb || !grey)
-        st = error_nomem(err);
-    if (st == ST_OK) {
+    if (c.rgb && grey) {
         image_resize_area(h->xray, l.width, l.height, grey);
         canvas_fill(&c, 0, 0, c.width, c.height, PAPER);
         draw_picture(h, &l, grey, most, &c);

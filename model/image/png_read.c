@@ -10,7 +10,7 @@
 #include "png_grey8.h"
 #include "png_stream.h"
 
-#include <png.h>
+#include <png.h> /* NOLINT(readability-duplicate-include): libpng's, not ours */
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>

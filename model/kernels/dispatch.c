@@ -57,7 +57,7 @@ const struct kernels *kernels_named(const char *name)
 
 size_t block_scratch(const struct block *b)
 {
-    return WINOGRAD_POINTS * ((size_t)TILE_BLOCK * (b->in_c + b->out_c) + 2 * PANEL_PAD);
+    return WINOGRAD_POINTS * ((size_t)TILE_BLOCK * (b->in_c + b->out_c) + (size_t)2 * PANEL_PAD);
 }
 
 static const struct kernels *chosen;

@@ -85,6 +85,6 @@ void KERNEL(gemm_tn)(size_t T, size_t M, size_t N, const float *a, const float *
 {
     for (size_t nb = 0; nb < N / P; nb++, b += T * P)
         for (size_t mb = 0; mb < M / P; mb++)
-            for (size_t m = 0; m < P; m += MR_TN, c += MR_TN * P)
+            for (size_t m = 0; m < P; m += MR_TN, c += (size_t)MR_TN * P)
                 tile_tn(T, a + mb * T * P + m, b, c);
 }

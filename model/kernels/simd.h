@@ -59,7 +59,7 @@ ALWAYS_INLINE vf pool4(const vf q[4], uint8_t *won)
         k = (alive & k) | (~alive & NO_WINNER);
         *(vb *)won = __builtin_convertvector(k, vb);
     }
-    return where(alive, best) + (sum - sum);
+    return where(alive, best) + (sum - sum); /* NOLINT(misc-redundant-expression): see above */
 }
 
 /* ---- the functions of one set: struct kernels says what they do ---- */

@@ -139,6 +139,14 @@ void KERNEL(weights_transform)(size_t C, size_t O, const float *w, size_t begin,
         }
 }
 
+/* A column of the taps of VL filters: dw points at the first filter's, `step` is from one filter to the next. */
+ALWAYS_INLINE void scatter_column(const vf taps[3], float *dw, size_t step)
+{
+    for (size_t i = 0; i < 3; i++)
+        for (size_t lane = 0; lane < VL; lane++)
+            dw[lane * step + i * 3] = taps[i][lane];
+}
+
 void KERNEL(gradient_transform)(size_t C, size_t O, const float *du, size_t begin, size_t end, float *dw)
 {
     for (size_t c = begin; c < end; c++)
@@ -158,9 +166,7 @@ void KERNEL(gradient_transform)(size_t C, size_t O, const float *du, size_t begi
                 for (size_t i = 0; i < T6; i++)
                     column[i] = half[i][j];
                 times_gt(column, taps);
-                for (size_t i = 0; i < 3; i++)
-                    for (size_t lane = 0; lane < VL; lane++)
-                        dw[((o + lane) * C + c) * 9 + i * 3 + j] = taps[i][lane];
+                scatter_column(taps, dw + (o * C + c) * 9 + j, C * 9);
             }
         }
 }

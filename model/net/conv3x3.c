@@ -3,6 +3,7 @@
  * Sums are in double: a weight's slope has H*W terms for each picture, too many for float32 to be the truth. */
 #include "layer.h"
 
+#include <assert.h>
 #include <string.h>
 
 static enum status conv_shape(struct layer *l, struct tensor tensors[2], size_t *n_tensors)
@@ -90,6 +91,7 @@ static void conv_backward(const struct layer *l, size_t n, const float *params, 
     float *db = dparams + O * C * 9;
 
     (void)tape;
+    assert(C > 0);
     for (size_t s = 0; s < n; s++, x += C * H * W, dy += O * H * W) {
         for (size_t o = 0; o < O; o++) {
             double sum = 0;

@@ -66,7 +66,7 @@ void forward_head(const struct plan *p, const struct prepared *w, const struct a
 
         for (size_t c = 0; c < HEAD_CHUNKS; c++)
             head_chunk(p, w, a->y[p->n_blocks - 1] + i * p->features, group, c, partial[c]);
-        head_sum(w, group, partial[0], HEAD_IMAGES * N_LABELS, ret_logits + i * N_LABELS);
+        head_sum(w, group, partial[0], (size_t)HEAD_IMAGES * N_LABELS, ret_logits + i * N_LABELS);
     }
 }
 

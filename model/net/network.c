@@ -44,7 +44,7 @@ static void tensors_add(struct network *net, const char *layer_name, const struc
     for (size_t i = 0; i < n; i++) {
         struct tensor *t = &net->tensors[net->n_tensors++];
 
-        assert(net->n_tensors <= NETWORK_MAX_TENSORS);
+        assert(i < 2 && net->n_tensors <= NETWORK_MAX_TENSORS);
         *t = described[i];
         snprintf(t->name, sizeof t->name, "%s.%s", layer_name, SUFFIX[i]);
         t->offset = net->n_params;

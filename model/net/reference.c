@@ -3,6 +3,7 @@
 
 #include "layer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ static void trace_release(struct trace *t)
 
 static enum status trace_init(struct trace *t, const struct network *net)
 {
+    assert(net->n_layers > 0);
     *t = (struct trace){ 0 };
     for (size_t i = 0; i < net->n_layers; i++) {
         t->y[i] = malloc(shape_size(net->layers[i].out) * sizeof(float));
@@ -60,6 +62,7 @@ static enum status run_backward(const struct network *net, const float *params, 
     memcpy(slope, dlogits, N_LABELS * sizeof *slope);
     while (net->layers[first].n_params == 0)
         first++;
+    assert(first < net->n_layers);
     for (size_t i = net->n_layers; i-- > first;) {
         const struct layer *l = &net->layers[i];
         float *below = i > first ? malloc(shape_size(l->in) * sizeof *below) : NULL;
@@ -116,11 +119,12 @@ enum status reference_batch_gradient(const struct network *net, const float *par
     const size_t inputs = k ? network_tensor(net, "head.inputs.weight")->offset : 0;
     float *factors = b->dropout > 0 ? malloc(features * sizeof *factors) : NULL;
     struct trace t;
-    enum status st = trace_init(&t, net);
+    enum status st = b->dropout > 0 && !factors ? ST_NOMEM : trace_init(&t, net);
 
-    if (st != ST_OK || (b->dropout > 0 && !factors)) {
+    assert(k == 0 || b->inputs);
+    if (st != ST_OK) {
         free(factors);
-        return ST_NOMEM;
+        return st;
     }
     memset(ret_dparams, 0, net->n_params * sizeof(float));
     for (size_t i = 0; i < b->n && st == ST_OK; i++) {
@@ -130,6 +134,7 @@ enum status reference_batch_gradient(const struct network *net, const float *par
         if (factors)
             training_dropout(b, i, features, factors);
         run_forward(net, params, x, factors, &t);
+        assert(t.y[net->n_layers - 1]);
         memcpy(logits, t.y[net->n_layers - 1], N_LABELS * sizeof(float));
         if (k)
             inputs_forward(k, params + inputs, b->inputs + i * k, logits);

@@ -158,7 +158,7 @@ enum status job_events_get(struct app *app, const struct http_request *req, stru
     bool over = false;
     enum status st = w ? parse_last(req, &w->seq, err) : error_nomem(err);
 
-    if (st == ST_OK) {
+    if (w && st == ST_OK) {
         w->app = app;
         snprintf(w->job, sizeof w->job, "%s", req->id);
         st = check_over(w, &over, err);

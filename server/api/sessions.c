@@ -35,7 +35,7 @@ void sessions_free(struct sessions *all)
 {
     if (!all)
         return;
-    for (size_t i = 0; i < all->n_free; i++)
+    for (size_t i = 0; all->free && i < all->n_free; i++)
         session_free(all->free[i]);
     pthread_cond_destroy(&all->given);
     pthread_mutex_destroy(&all->lock);

@@ -147,6 +147,7 @@ static void write_memory(struct buf *out)
     unsigned long total = 0, resident = 0;
     const long page = sysconf(_SC_PAGESIZE);
 
+    /* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
     if (file && fscanf(file, "%lu %lu", &total, &resident) == 2) {
         metrics_family(out, "process_resident_memory_bytes", "gauge", "Resident memory.");
         buf_printf(out, "process_resident_memory_bytes %lu\n", resident * (unsigned long)page);

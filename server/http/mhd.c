@@ -605,8 +605,8 @@ static unsigned connection_limit(void)
     }
     if (files.rlim_cur > MOST_CONNECTIONS + SPARE_DESCRIPTORS)
         return MOST_CONNECTIONS;
-    return files.rlim_cur > 2 * SPARE_DESCRIPTORS ? (unsigned)files.rlim_cur - SPARE_DESCRIPTORS
-                                                  : SPARE_DESCRIPTORS;
+    return files.rlim_cur > (rlim_t)2 * SPARE_DESCRIPTORS ? (unsigned)files.rlim_cur - SPARE_DESCRIPTORS
+                                                          : SPARE_DESCRIPTORS;
 }
 
 /* The certificate and its key, as texts that the daemon borrows. */
@@ -731,7 +731,7 @@ static bool wait_quiet(struct http *h, double deadline)
         struct timespec soon;
 
         clock_gettime(CLOCK_REALTIME, &soon); /* only a nap: the deadline is by the other clock */
-        soon.tv_nsec += 50 * 1000000;
+        soon.tv_nsec += 50000000;
         soon.tv_sec += soon.tv_nsec / 1000000000;
         soon.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&h->quiet, &h->lock, &soon);

@@ -1,6 +1,7 @@
 /* server/http/multipart.c - see multipart.h. */
 #include "multipart.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -16,6 +17,35 @@ bool multipart_is(const char *content_type)
            (content_type[n] == '\0' || strchr("; \t", content_type[n]));
 }
 
+#define NOT_CLOSED SIZE_MAX
+
+/* The value that begins at text[*at] with a quote, without quotes and escapes. Its length, of which up to size - 1
+ * characters go to `ret`, or NOT_CLOSED; *at moves behind it. */
+static size_t quoted(const char *text, size_t n, size_t *at, char *ret, size_t size)
+{
+    size_t i = *at + 1, length = 0;
+
+    for (; i < n && text[i] != '"'; i++, length++) {
+        if (text[i] == '\\' && i + 1 < n && (text[i + 1] == '"' || text[i + 1] == '\\'))
+            i++;
+        if (length + 1 < size)
+            ret[length] = text[i];
+    }
+    *at = i + 1;
+    return i < n ? length : NOT_CLOSED;
+}
+
+/* The same of a value without quotes. */
+static size_t word(const char *text, size_t n, size_t *at, char *ret, size_t size)
+{
+    const size_t begin = *at;
+
+    for (; *at < n && !strchr("; \t", text[*at]); ++*at)
+        if (*at - begin + 1 < size)
+            ret[*at - begin] = text[*at];
+    return *at - begin;
+}
+
 /* The value of a parameter such as boundary=x or name="x" in `text` (a header's value behind its first ';'), with
  * quotes and their escapes removed. 1: found, 0: not there, -1: broken or longer than size - 1. */
 static int parameter(const char *text, size_t n, const char *wanted, char *ret, size_t size)
@@ -23,36 +53,20 @@ static int parameter(const char *text, size_t n, const char *wanted, char *ret, 
     size_t i = 0;
 
     while (i < n) {
-        size_t name, name_length, length = 0;
-        bool mine;
+        size_t name, room, length;
 
         while (i < n && strchr("; \t", text[i]))
             i++;
         for (name = i; i < n && text[i] != '=' && text[i] != ';';)
             i++;
-        name_length = i - name;
         if (i == n || text[i] == ';')
             continue; /* a word without a value */
+        room = i - name == strlen(wanted) && strncasecmp(text + name, wanted, i - name) == 0 ? size : 0;
         i++;
-        mine = name_length == strlen(wanted) && strncasecmp(text + name, wanted, name_length) == 0;
-        if (i < n && text[i] == '"') {
-            for (i++; i < n && text[i] != '"'; i++) {
-                if (text[i] == '\\' && i + 1 < n && (text[i + 1] == '"' || text[i + 1] == '\\'))
-                    i++;
-                if (mine && length + 1 < size)
-                    ret[length] = text[i];
-                length++;
-            }
-            if (i++ == n)
-                return -1; /* no closing quote */
-        } else {
-            for (; i < n && !strchr("; \t", text[i]); i++) {
-                if (mine && length + 1 < size)
-                    ret[length] = text[i];
-                length++;
-            }
-        }
-        if (mine) {
+        length = i < n && text[i] == '"' ? quoted(text, n, &i, ret, room) : word(text, n, &i, ret, room);
+        if (length == NOT_CLOSED)
+            return -1;
+        if (room) {
             if (length + 1 > size || memchr(ret, '\0', length))
                 return -1;
             ret[length] = '\0';
