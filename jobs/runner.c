@@ -606,7 +606,6 @@ void train_config_check(struct train_config *c, const char *datasets, json_t *er
         close(folder);
 }
 
-/* A model to start from settles the geometry: the record shows what it has, not what the recipe would. */
 static void check_init(struct runner *r, struct train_config *c, json_t *errors)
 {
     struct model *m = NULL;
@@ -618,13 +617,7 @@ static void check_init(struct runner *r, struct train_config *c, json_t *errors)
         config_error(errors, "init", "%s", err.text);
         return;
     }
-    c->image_size = (int64_t)model_preprocess(m)->size;
-    c->resize = (int)model_preprocess(m)->resize;
-    c->input_mean = (double)model_preprocess(m)->mean;
-    c->input_std = (double)model_preprocess(m)->std;
-    c->inputs = 0;
-    for (size_t i = 0; i < model_inputs(m)->n; i++)
-        c->inputs |= 1u << model_inputs(m)->of[i].kind;
+    train_config_adopt(c, m);
     model_unref(m);
 }
 

@@ -65,6 +65,11 @@ const struct recipe_rules *recipe_rules(const struct train_config *c);
 MUST_USE enum status train_config_parse(const json_t *object, struct train_config *ret_config,
                                         json_t *errors);
 
+struct model;
+
+/* A model to start from settles the geometry and the extra inputs: let `c` say what `m` has, not what the recipe would. */
+void train_config_adopt(struct train_config *c, const struct model *m);
+
 /* Every field, resolved. A new reference, NULL without memory. */
 json_t *train_config_json(const struct train_config *c);
 

@@ -3,6 +3,7 @@
 
 #include "cxrd/id.h"
 #include "cxrd/json.h"
+#include "cxrd/model.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -330,6 +331,20 @@ static json_t *field_json(const struct field *f, const void *place)
     case CHOICES: return choices_json(f, *(const unsigned *)place);
     }
     return NULL;
+}
+
+void train_config_adopt(struct train_config *c, const struct model *m)
+{
+    const struct preprocess *pre = model_preprocess(m);
+    const struct inputs *in = model_inputs(m);
+
+    c->image_size = (int64_t)pre->size;
+    c->resize = (int)pre->resize;
+    c->input_mean = (double)pre->mean;
+    c->input_std = (double)pre->std;
+    c->inputs = 0;
+    for (size_t i = 0; i < in->n; i++)
+        c->inputs |= 1u << in->of[i].kind;
 }
 
 json_t *train_config_json(const struct train_config *c)

@@ -274,6 +274,8 @@ static enum status run(const struct train_options *o, struct display *d, struct 
     if (st != ST_OK)
         return st;
     request.init = init;
+    if (init)
+        train_config_adopt(&d->config, init);
     snprintf(cache, sizeof cache, "%s/cache", o->out);
     d->record = json_pack("{s:o,s:[],s:o}", "config", train_config_json(&d->config), "epochs", "environment",
                           environment_json(o->threads));

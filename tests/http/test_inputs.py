@@ -6,7 +6,7 @@ import os
 import urllib.parse
 
 from support import client, dataset, picture, program
-from support.case import ServerCase, import_model
+from support.case import Case, ServerCase, import_model
 
 
 
@@ -28,6 +28,19 @@ def form(data, **fields):
     return b''.join(parts), {'Content_Type': 'multipart/form-data; boundary=b'}
 
 
+class TrainingFromThem(Case):
+
+    def test_the_record_says_what_they_take(self):
+        out = os.path.join(program.new_folder('again'), 'out')
+        done = program.run('train', '--datasets', dataset.tiny(), '--out', out, '--threads', '2', '--init', weights_path(),
+                           '--set', 'epochs=1', '--set', 'steps_per_epoch=1')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(out, 'job.json'), encoding='utf-8') as file:
+            config = json.load(file)['config']
+        self.assertEqual(config['inputs'], ['age', 'sex', 'view'])
+        self.assertEqual(config['image_size'], dataset.SIZE)
+
+
 class Inputs(ServerCase):
 
     @classmethod
@@ -40,6 +53,9 @@ class Inputs(ServerCase):
     def ask(self, explain=None, **given):
         query = dict(given, **({'explain': explain} if explain else {}))
         return self.assert_prediction(self.post('/predict?' + urllib.parse.urlencode(query), self.picture))
+
+    def test_the_card_says_which(self):
+        self.assertEqual(self.model['inputs'], ['age', 'sex', 'view'])
 
     def test_what_is_missing_is_warned_of(self):
         self.assertEqual([w['code'] for w in self.ask()['warnings']], ['missing_input'] * 3)
