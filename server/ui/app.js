@@ -2,10 +2,10 @@
 import { getJson, key } from './api.js';
 import { $, attempt } from './dom.js';
 import { showModels, startModels } from './models.js';
-import { startPredict } from './predict.js';
+import { showPredict, startPredict } from './predict.js';
 import { showTrain, startTrain } from './train.js';
 
-const VIEWS = { predict: () => {}, train: showTrain, models: showModels };
+const VIEWS = { predict: showPredict, train: showTrain, models: showModels };
 
 function showView() {
   const wanted = location.hash.slice(1);

@@ -17,7 +17,8 @@ function range(field) {
 }
 
 function fallback(field) {
-  return field.default === undefined || field.default === null ? '' : ` Default ${field.default}.`;
+  const text = String(field.default ?? '');
+  return text && ` Default ${text}.`;
 }
 
 function control(name, field) {

@@ -38,12 +38,13 @@ function rowOf(card, active) {
 
 function text(value) {
   if (value === undefined || value === null) return '–';
-  return Array.isArray(value) ? value.join(' × ') : String(value);
+  return Array.isArray(value) ? value.join(', ') || '–' : String(value);
 }
 
 /** A model as rows: how good it is first, then how it was trained, then what it is. */
 async function sideOf(card) {
-  const { tensors, intended_use, metrics, ...facts } = card;
+  const { tensors, intended_use, metrics, operating_points: points, ...facts } = card;
+  facts.threshold = Object.fromEntries(Object.entries(points ?? {}).map(([label, { youden }]) => [label, youden]));
   if (!card.job) return flatten({ metrics, ...facts });
   const { validation_loss, top5_accuracy, baseline, evaluation, config } = await getJson(`jobs/${card.job}`);
   const { findings, ...test } = evaluation?.test ?? {};

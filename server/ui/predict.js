@@ -2,13 +2,15 @@
 import { ask } from './api.js';
 import { $, attempt, fillFacts, make, number, percent, short, words } from './dom.js';
 import { drawMap, strongest } from './map.js';
+import { askFor, askForActive, given, onGiven } from './patient.js';
 
 let file = null;      // what was chosen
 let shown = null;     // its object URL
 let request = null;   // what is under way, to be dropped when something newer is asked for
 
-async function post(query, signal) {
-  const reply = await ask('POST', `predict${query}`, { body: file, headers: { 'Content-Type': 'image/png' }, signal });
+async function post(asked, signal) {
+  const query = String(new URLSearchParams([...given(), ...Object.entries(asked)]));
+  const reply = await ask('POST', `predict${query && `?${query}`}`, { body: file, headers: { 'Content-Type': 'image/png' }, signal });
   return reply.json();
 }
 
@@ -87,7 +89,9 @@ async function predict(chosen) {
   $('predict-status').textContent = 'Asking the server…';
   showFilm();
   try {
-    showPrediction(await post('', signal));
+    const prediction = await post({}, signal);
+    showPrediction(prediction);
+    await askFor(prediction.model.id);
   } catch (error) {
     $('predict-status').textContent = 'No prediction.';
     throw error;
@@ -95,7 +99,7 @@ async function predict(chosen) {
 }
 
 async function explain(label) {
-  const { explanation } = await post(`?explain=${encodeURIComponent(label)}`, begin());
+  const { explanation } = await post({ explain: label }, begin());
   for (const button of $('findings').querySelectorAll('button')) {
     button.setAttribute('aria-pressed', String(button.dataset.label === label));
   }
@@ -116,6 +120,9 @@ function choose(files) {
   if (files.length > 0) attempt(() => predict(files[0]));
 }
 
+/** Called whenever the view is shown. */
+export const showPredict = askForActive;
+
 export function startPredict() {
   const drop = $('drop');
   $('file').addEventListener('change', () => {
@@ -129,6 +136,9 @@ export function startPredict() {
     });
   }
   drop.addEventListener('drop', (event) => choose(event.dataTransfer.files));
+  onGiven(() => {
+    if (file) attempt(() => predict(file));
+  });
   $('opacity').addEventListener('input', setOpacity);
   $('map-off').addEventListener('click', takeMapOff);
 }

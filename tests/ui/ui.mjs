@@ -1,10 +1,10 @@
 // The pages in Chromium, as a person uses them: ui.mjs CXRD TAP_FILE CHROMIUM [SCREENSHOTS]
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
-import { startServer } from '../support/server.mjs';
+import { makeKey, startServer } from '../support/server.mjs';
 import { Tap } from '../support/tap.mjs';
 
 const [cxrd, tapFile, executablePath, screenshots] = process.argv.slice(2);
@@ -92,6 +92,17 @@ await tap.test('a training is watched to its end', async () => {
   await assertAccessible('the training');
 });
 
+await tap.test('a job has its report, a page of its own', async () => {
+  const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#job-actions a:has-text("Report")')]);
+  popup.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
+  await popup.waitForLoadState();
+  const [{ id }] = (await api('/jobs')).jobs;
+  assert.equal(popup.url(), `${server.url}/jobs/${id}/report`);
+  assert.match(await popup.textContent('body'), new RegExp(id.slice(0, 8)));
+  if (screenshots) await popup.screenshot({ path: path.join(screenshots, 'report.png') });
+  await popup.close();
+});
+
 await tap.test('a picture has the probabilities of the API', async () => {
   await view('predict');
   await page.setInputFiles('#file', server.picture);
@@ -169,6 +180,31 @@ await tap.test('models are compared, and another one is activated', async () => 
   }
 });
 
+await tap.test('a model that takes age, sex and view is given them', async () => {
+  const fields = { ...QUICK, epochs: 1, inputs: ['age', 'sex', 'view'], promote: 'always', seed: 4 };
+  const reply = await api('/jobs/train', { method: 'POST', body: JSON.stringify(fields), headers: { 'Content-Type': 'application/json' } });
+  await view('predict');
+  assert.equal(await page.isVisible('#patient'), false);
+  while (!['succeeded', 'failed'].includes((await api(`/jobs/${reply.id}`)).state)) await page.waitForTimeout(200);
+  await view('models');
+  await page.waitForSelector('#models:not([hidden])');
+  await view('predict');
+  await page.waitForSelector('#patient:not([hidden])');
+  await page.setInputFiles('#file', server.picture);
+  await page.waitForSelector('#prediction:not([hidden])');
+  assert.equal(await page.locator('#warnings li').filter({ hasText: 'missing input' }).count(), 3);
+  await page.selectOption('#patient-sex', 'F');
+  await page.selectOption('#patient-view', 'AP');
+  await page.fill('#patient-age', '58');
+  await page.press('#patient-age', 'Tab');
+  await page.waitForFunction(() => !document.querySelector('#prediction').hidden && !document.querySelector('#warnings').textContent.includes('missing'));
+  const expected = await api('/predict?age=58&sex=F&view=AP', { method: 'POST', body: readFileSync(server.picture) });
+  const shown = await page.$$eval('#findings button', (buttons) => buttons.map((button) => Number(button.dataset.probability)));
+  assert.deepEqual(shown, expected.findings.map(({ probability }) => probability));
+  await shoot('inputs');
+  await assertAccessible('the fields');
+});
+
 await tap.test('dark, and as wide as a phone: nothing is cut off', async () => {
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.setViewportSize(PHONE);
@@ -202,6 +238,46 @@ await tap.test('the API reference shows every operation', async () => {
 await tap.test('no complaint of the browser, no request to another host', async () => {
   assert.deepEqual(complaints, []);
   assert.deepEqual(elsewhere, []);
+});
+
+await tap.test('with keys and below a prefix all of it works too', async () => {
+  const { file, key } = makeKey(cxrd, 'admin');
+  const guarded = await startServer(cxrd, ['--keys', file, '--base-path', '/xray']);
+  const home = `${guarded.url.replace(/\/xray\/?$/, '')}/xray/`;
+  const other = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
+  const wrong = [];
+  other.on('request', (request) => { if (!request.url().startsWith(home) && !request.url().startsWith('blob:')) wrong.push(request.url()); });
+  other.on('pageerror', (error) => wrong.push(String(error)));
+  try {
+    await other.goto(home);
+    await other.setInputFiles('#file', guarded.picture);
+    await other.waitForSelector('#alert:not([hidden])');
+    assert.match(await other.textContent('#alert'), /key/i);
+    await other.click('#key-state');
+    await other.fill('#key', key);
+    await other.click('#key-form button[type=submit]');
+    await other.click('nav a[href="#train"]');
+    await other.waitForSelector('#field-dataset');
+    await other.$eval('#train-form details', (details) => { details.open = true; });
+    for (const [name, value] of Object.entries({ ...QUICK, epochs: 1 })) await other.fill(`#field-${name}`, String(value));
+    await other.click('#train-form button[type=submit]');
+    await other.waitForSelector('#job[data-state=succeeded]', { timeout: PATIENCE });
+    const [report] = await Promise.all([other.waitForEvent('download'), other.click('#job-actions button:has-text("Report")')]);
+    assert.match(report.suggestedFilename(), /^report-.*\.html$/);
+    await other.click('nav a[href="#predict"]');
+    await other.setInputFiles('#file', guarded.picture);
+    await other.waitForSelector('#prediction:not([hidden])');
+    await other.click('nav a[href="#models"]');
+    await other.waitForSelector('#model-list tbody tr[aria-current=true]');
+    assert.equal(await other.isVisible('#alert'), false);
+    assert.equal(await other.evaluate((secret) => document.documentElement.outerHTML.includes(secret) || location.href.includes(secret), key), false);
+    await other.goto(`${home}docs`);
+    await other.waitForSelector('#getContract');
+    assert.deepEqual(wrong, []);
+  } finally {
+    await guarded.stop();
+    rmSync(path.dirname(file), { recursive: true });
+  }
 });
 
 await browser.close();

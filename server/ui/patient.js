@@ -1,0 +1,42 @@
+// What the active model takes beside the picture: fields for that and nothing else.
+import { Problem, getJson } from './api.js';
+import { $ } from './dom.js';
+
+const NAMES = ['age', 'sex', 'view'];
+let known = null; // the id of the model whose fields are shown
+
+const fields = () => [...$('patient').querySelectorAll('.patient-field')];
+
+function show(inputs) {
+  for (const field of fields()) field.hidden = !inputs.includes(field.dataset.input);
+  $('patient').hidden = inputs.length === 0;
+}
+
+/** Show what the model `id` takes. */
+export async function askFor(id) {
+  if (id === known) return;
+  const { inputs } = id ? await getJson(`models/${id}`) : {};
+  known = id;
+  show(inputs ?? []);
+}
+
+/** Show what the active model takes. Whoever may not know yet is told so when they ask for a prediction. */
+export async function askForActive() {
+  try {
+    const { active } = await getJson('models?limit=1');
+    await askFor(active);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+  }
+}
+
+/** What was given, as query parameters. */
+export function given() {
+  const values = fields().filter((field) => !field.hidden)
+    .map((field) => [field.dataset.input, $(`patient-${field.dataset.input}`).value.trim()]);
+  return new URLSearchParams(values.filter(([, value]) => value));
+}
+
+export function onGiven(work) {
+  for (const name of NAMES) $(`patient-${name}`).addEventListener('change', work);
+}
