@@ -3,6 +3,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/digest.h"
+#include "cxrd/json.h"
 #include "cxrd/log.h"
 
 #include <errno.h>
@@ -158,7 +159,7 @@ enum status audit_write(struct audit *a, const char *event, json_t *members, boo
     rotate(a);
     line = json_pack("{s:s,s:s,s:s}", "time", clock_utc(now), "event", event, "prev", a->prev);
     if (line && json_object_update_missing(line, members) == 0)
-        text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
+        text = json_text(line, JSON_COMPACT | JSON_ENSURE_ASCII);
     if (text) {
         const size_t n = strlen(text);
 

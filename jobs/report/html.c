@@ -1,6 +1,8 @@
 /* jobs/report/html.c - see html.h. */
 #include "html.h"
 
+#include "cxrd/json.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +56,12 @@ void html_field(struct buf *out, const char *name, const json_t *value)
     if (json_is_string(value)) {
         html_text(out, json_string_value(value));
     } else if (value && !json_is_null(value)) {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        char *text = json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 
-        html_text(out, text);
+        if (text)
+            html_text(out, text);
+        else
+            out->failed = ST_NOMEM;
         free(text);
     } else {
         buf_puts(out, "–");
@@ -98,7 +103,7 @@ void html_chart(struct buf *out, const char *id, const char *about, const char *
 
 void html_json(struct buf *out, const json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
+    char *text = json_text(value, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
 
     if (!text)
         out->failed = ST_NOMEM;

@@ -2,6 +2,7 @@
 #include "cxrd/log.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,11 +48,11 @@ static void cap_fields(json_t *fields)
 static void write_line(json_t *line)
 {
     /* ASCII only: a stranger's U+2028 or escape sequence cannot break a terminal or a line reader */
-    char *text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *text = json_text(line, JSON_COMPACT | JSON_ENSURE_ASCII);
     size_t n = text ? strlen(text) : 0;
 
     if (!text)
-        return;
+        return;     /* no memory: rather no line than half of one */
     text[n] = '\n'; /* over the NUL: the line leaves in one write */
     for (size_t done = 0; done <= n;) {
         const ssize_t w = write(STDERR_FILENO, text + done, n + 1 - done);

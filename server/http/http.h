@@ -70,7 +70,8 @@ struct http_response {
 
 void http_header_add(struct http_response *res, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Write a JSON value, which is taken over, as the body. Numbers carry 9 significant digits. ST_NOMEM. */
+/* Write a JSON value, which is taken over, as the body. Numbers carry 9 significant digits. ST_NOMEM: also when memory was
+ * lacking while the handler built it, see cxrd/json.h; a finding less must not look like an answer. */
 MUST_USE enum status http_json(struct http_response *res, json_t *value);
 
 /* A handler either fills the response and returns ST_OK, or returns another status and says why in *err: the network

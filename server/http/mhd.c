@@ -16,6 +16,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/file.h"
+#include "cxrd/json.h"
 #include "cxrd/log.h"
 
 #include <arpa/inet.h>
@@ -367,8 +368,10 @@ static void record(struct exchange *x)
 static void handle(struct exchange *x)
 {
     struct error err = { 0 };
-    enum status st = x->route->handler(x->http->app, &x->req, &x->res, &err);
+    enum status st;
 
+    json_watch(); /* see http_json() */
+    st = x->route->handler(x->http->app, &x->req, &x->res, &err);
     if (st == ST_OK && x->res.stream.more)
         st = sse_open(x->http->streams, &x->res.stream, stream_wake, x->connection, &x->reader, &err);
     if (st != ST_OK)

@@ -60,7 +60,7 @@ void http_header_add(struct http_response *res, const char *name, const char *fm
 
 enum status http_json(struct http_response *res, json_t *value)
 {
-    char *text = value ? json_text(value, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = json_built(value, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
     json_decref(value);
     if (!text)
@@ -98,6 +98,7 @@ void problem_write(const struct http_request *req, enum status st, const struct 
     if (res->status == 503 && (st == ST_BUSY || st == ST_NOMEM))
         http_header_add(res, "Retry-After", "1");
     res->content_type = "application/problem+json";
+    json_watch();
     problem = json_pack("{s:s,s:s,s:i,s:o,s:o,s:s}", "type", "about:blank", "title",
                         problem_title(res->status), "status", res->status, "detail", text_json(detail),
                         "instance", text_json(req->path), "request_id", req->request_id);

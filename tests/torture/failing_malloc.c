@@ -1,5 +1,6 @@
 /* tests/torture/failing_malloc.c - see failing_malloc.h. Preloaded, it reads CXRD_FAIL_AT (which allocation) and
- * CXRD_FAIL_FOREVER (whether all after it), and counts from the program's first. */
+ * CXRD_FAIL_FOREVER (whether all after it) or CXRD_FAIL_EVERY (one in so many after it), and counts from the program's
+ * first. */
 #include "failing_malloc.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ extern void *__libc_realloc(void *memory, size_t n);
 extern void *__libc_memalign(size_t alignment, size_t n);
 extern void __libc_free(void *memory);
 
-static atomic_long tried, fails_at, live;
+static atomic_long tried, fails_at, fails_every, live;
 static atomic_bool fails_on;
 
 void failing_begin(long k, bool forever)
@@ -36,7 +37,9 @@ static bool fails(void)
 {
     const long k = atomic_load(&fails_at), n = atomic_fetch_add(&tried, 1) + 1;
 
-    if (k == 0 || n < k || (n > k && !atomic_load(&fails_on)))
+    const long every = atomic_load(&fails_every);
+
+    if (k == 0 || n < k || (n > k && !atomic_load(&fails_on) && (every == 0 || (n - k) % every != 0)))
         return false;
     errno = ENOMEM;
     return true;
@@ -88,8 +91,10 @@ void free(void *memory)
 #ifdef PRELOADED
 __attribute__((constructor)) static void begin(void)
 {
-    const char *at = getenv("CXRD_FAIL_AT");
+    const char *at = getenv("CXRD_FAIL_AT"), *every = getenv("CXRD_FAIL_EVERY");
 
+    if (every)
+        atomic_store(&fails_every, strtol(every, NULL, 10));
     if (at)
         failing_begin(strtol(at, NULL, 10), getenv("CXRD_FAIL_FOREVER") != NULL);
 }
