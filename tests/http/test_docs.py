@@ -64,6 +64,53 @@ class TheClients(ServerCase):
         self.check(binary)
 
 
+class TheCommands(ServerCase):
+    """What a user copies, run: every line that does not build, install or serve."""
+    with_data = True
+    with_model = True
+
+    SHOWN = ('README.md', 'api.md', 'operating.md', 'weights.md')  # the other pages' commands are experiments of hours
+    ELSEWHERE = ('./dev', 'docker', 'cxrd serve', 'install', 'systemctl', 'cxrd --man', 'CXRD_', 'sqlite3', 'cp ', 'cc ',
+                 'python3', 'url=', 'npx')
+    MAY_BE_REFUSED = ('/cancel', '/resume', '/rollback')  # 409: the job has ended, or nothing was active before
+    QUICK = '"dataset": "tiny", "epochs": 1, "image_size": 64'
+
+    def settled(self, line):
+        for said, meant in (('http://127.0.0.1:8080', self.server.url), ('http://other:8080', self.server.url),
+                            ('"dataset": "nih", "epochs": 10', self.QUICK), ('"dataset": "phantom", "epochs": 3', self.QUICK),
+                            ('--dataset nih', '--dataset tiny'), ('--set epochs=10', '--set epochs=1 --set image_size=64')):
+            line = line.replace(said, meant)
+        return f'may_be_refused {line}' if any(part in line for part in self.MAY_BE_REFUSED) else line
+
+    def folder(self):
+        """What the commands expect to find where they run."""
+        folder = program.new_folder('commands')
+        for name, data in (('film.png', picture.noise(3, 90, 70)), ('xray.png', picture.noise(4, 80, 80)),
+                           ('weights.safetensors', dataset.weights()), ('model.safetensors', dataset.weights())):
+            with open(os.path.join(folder, name), 'wb') as file:
+                file.write(data)
+        os.symlink(dataset.tiny(), os.path.join(folder, 'data'))
+        os.symlink(os.path.abspath(program.BINARY), os.path.join(folder, 'cxrd'))
+        return folder
+
+    @unittest.skipUnless(shutil.which('jq') and shutil.which('curl'), 'jq or curl is not installed')
+    def test_do_what_they_say(self):
+        for page in [page for page in PAGES if os.path.basename(page) in self.SHOWN]:
+            lines = [self.settled(line) for line in shell_lines(read(page)) if not line.startswith(self.ELSEWHERE)]
+            models = [self.post('/models', dataset.weights(), Content_Type='application/octet-stream').json()['id'] for _ in range(2)]
+            folder = self.folder()
+            # a line that fails is named; curl fails where the server refuses
+            script = ['curl() { command curl --fail-with-body "$@"; }', 'may_be_refused() { "$@" || [ $? = 22 ]; }', 'set -o pipefail', "trap 'echo \"failed: $BASH_COMMAND\" >&2; exit 1' ERR"]
+            done = subprocess.run(['bash', '-c', '\n'.join(script + lines)], cwd=folder, capture_output=True, text=True, check=False,
+                                  timeout=4 * program.END_SECONDS,
+                                  env=program.environment(PATH=f'{folder}:{os.environ["PATH"]}', url=self.server.url, id=models[0],
+                                                          other=models[1], CXRD_KEY='none'))
+            with self.subTest(os.path.basename(page), lines=len(lines)):
+                self.assertEqual(done.returncode, 0, f'{done.stdout[-300:]}\n{done.stderr[-600:]}')
+                if os.path.basename(page) in ('README.md', 'api.md'):
+                    self.assertGreater(len(lines), 10)
+
+
 class ThePages(Case):
 
     def test_links_lead_somewhere(self):
