@@ -10,6 +10,11 @@ import unittest
 from support import dataset, picture, program
 from support.case import Case, ServerCase
 
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DOCS = os.path.join(ROOT, 'docs')
 PAGES = [os.path.join(DOCS, name) for name in sorted(os.listdir(DOCS)) if name.endswith('.md')] + [os.path.join(ROOT, 'README.md')]
@@ -139,6 +144,65 @@ class ThePages(Case):
         for option in re.findall(r'^  (--[a-z-]+)', program.run('serve', '--help').stdout, re.M):
             with self.subTest(option):
                 self.assertIn(f'`{option}', text)
+
+
+@unittest.skipUnless(yaml, 'python3-yaml is not installed')
+class TheManifests(Case):
+    """docker/ and Kubernetes, as far as one can see without either: what they name is there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.variables = set(re.findall(r'\[(CXRD_\w+)\]', program.run('serve', '--help').stdout))
+        cls.paths = yaml.safe_load(read(os.path.join(ROOT, 'openapi.yaml')))['paths']
+
+    def test_kubernetes(self):
+        documents = list(yaml.safe_load_all(read(os.path.join(DOCS, 'kubernetes.yaml'))))
+        kinds = {}
+        for document in documents:
+            self.assertTrue(document['apiVersion'])
+            kinds.setdefault(document['kind'], []).append(document)
+        deployment, service = kinds['Deployment'][0]['spec'], kinds['Service'][0]['spec']
+        pod = deployment['template']['spec']
+        container = pod['containers'][0]
+        self.assertEqual((deployment['replicas'], deployment['strategy']['type']), (1, 'Recreate'))
+        for selector in (deployment['selector']['matchLabels'], service['selector']):
+            self.assertEqual(selector, deployment['template']['metadata']['labels'])
+        volumes = {volume['name']: volume for volume in pod['volumes']}
+        self.assertEqual({mount['name'] for mount in container['volumeMounts']}, set(volumes))
+        claims = {volume['persistentVolumeClaim']['claimName'] for volume in volumes.values() if 'persistentVolumeClaim' in volume}
+        self.assertEqual(claims, {claim['metadata']['name'] for claim in kinds['PersistentVolumeClaim']})
+        self.assertLessEqual({variable['name'] for variable in container['env']}, self.variables)
+        ports = {port['name'] for port in container['ports']}
+        for name in ('startupProbe', 'livenessProbe', 'readinessProbe'):
+            asked = container[name]['httpGet']
+            self.assertEqual(self.paths[asked['path']]['get']['x-role'], 'public')
+            self.assertIn(asked['port'], ports)
+        self.assertIn(service['ports'][0]['targetPort'], ports)
+        self.assertFalse(pod['enableServiceLinks'])
+        uid = re.search(r'useradd --uid (\d+)', read(os.path.join(ROOT, 'docker', 'Dockerfile')))[1]
+        self.assertEqual(str(pod['securityContext']['runAsUser']), uid)
+
+    def test_compose(self):
+        folder = os.path.join(ROOT, 'docker')
+        compose = yaml.safe_load(read(os.path.join(folder, 'compose.yaml')))
+        tls = yaml.safe_load(read(os.path.join(folder, 'compose.tls.yaml')))
+        self.assertLessEqual(set(tls['services']), set(compose['services']))
+        self.assertLessEqual(set(compose['services']['cxrd']['environment']), self.variables)
+        for name, service in [*compose['services'].items(), *tls['services'].items()]:
+            with self.subTest(name):
+                self.assertLessEqual(set(service.get('networks', [])), set(compose['networks']))
+                self.assertLessEqual(set(service.get('secrets', [])), set(compose['secrets']))
+                for source in (re.match(r'(\$\{.*?\}|[^:]+):', volume)[1] for volume in service['volumes']):
+                    if source.startswith('.'):
+                        self.assertTrue(os.path.exists(os.path.join(folder, source)), source)
+                    elif not source.startswith('$'):
+                        self.assertIn(source, compose['volumes'])
+        for service in compose['services'].values():
+            self.assertTrue(service['read_only'])
+            self.assertTrue('user' in service or 'build' in service, 'it would run as root')
+            self.assertEqual(service['cap_drop'], ['ALL'])
+        build = compose['services']['cxrd']['build']
+        self.assertTrue(os.path.exists(os.path.join(folder, build['context'], build['dockerfile'])))
 
 
 class TheManual(Case):
