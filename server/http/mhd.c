@@ -141,6 +141,27 @@ static size_t reply_bytes(const struct http_response *res)
     return res->fd >= 0 ? res->fd_size : res->body.len;
 }
 
+/* The headers of a reply; false without memory for all of them. */
+static bool headers_add(const struct exchange *x, struct MHD_Response *r)
+{
+    const struct http_response *res = &x->res;
+    const char *type = res->content_type ? res->content_type : "application/json";
+    bool whole = res->status == 204 || MHD_add_response_header(r, "Content-Type", type);
+
+    whole = whole && MHD_add_response_header(r, "X-Request-Id", x->req.request_id) &&
+            MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    for (size_t i = 0; i < res->n_headers; i++)
+        whole = whole && MHD_add_response_header(r, res->headers[i].name, res->headers[i].value);
+    if (x->origin[0])
+        whole = whole && MHD_add_response_header(r, "Access-Control-Allow-Origin", x->origin) &&
+                MHD_add_response_header(r, "Access-Control-Expose-Headers",
+                                        "Location, Retry-After, X-Request-Id") &&
+                MHD_add_response_header(r, "Vary", "Origin");
+    if (x->close || atomic_load(&x->http->draining))
+        whole = whole && MHD_add_response_header(r, "Connection", "close");
+    return whole;
+}
+
 /* Queue what x->res holds. Only on_request() may call this. */
 static enum MHD_Result reply(struct exchange *x)
 {
@@ -154,21 +175,7 @@ static enum MHD_Result reply(struct exchange *x)
                x->reader ? INFINITY : x->http->options.request_s + (double)size / REPLY_BYTES_A_SECOND);
     if (!r)
         return MHD_NO; /* no memory for a reply: the connection ends */
-    if (res->status != 204)
-        MHD_add_response_header(r, "Content-Type",
-                                res->content_type ? res->content_type : "application/json");
-    MHD_add_response_header(r, "X-Request-Id", x->req.request_id);
-    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-    for (size_t i = 0; i < res->n_headers; i++)
-        MHD_add_response_header(r, res->headers[i].name, res->headers[i].value);
-    if (x->origin[0]) {
-        MHD_add_response_header(r, "Access-Control-Allow-Origin", x->origin);
-        MHD_add_response_header(r, "Access-Control-Expose-Headers", "Location, Retry-After, X-Request-Id");
-        MHD_add_response_header(r, "Vary", "Origin");
-    }
-    if (x->close || atomic_load(&x->http->draining))
-        MHD_add_response_header(r, "Connection", "close");
-    queued = MHD_queue_response(x->connection, (unsigned)res->status, r);
+    queued = headers_add(x, r) ? MHD_queue_response(x->connection, (unsigned)res->status, r) : MHD_NO;
     MHD_destroy_response(r);
     return queued;
 }

@@ -13,7 +13,7 @@ export class Contract {
     this.document = YAML.parse(readFileSync(file, 'utf8'));
     this.ajv = new Ajv2020({ strict: true, allErrors: true, allowUnionTypes: true, strictRequired: false, keywords: ANNOTATIONS });
     addFormats(this.ajv);
-    this.ajv.addVocabulary(['openapi', 'info', 'servers', 'tags', 'paths', 'components', 'security']);
+    this.ajv.addVocabulary(['openapi', 'info', 'servers', 'tags', 'paths', 'webhooks', 'components', 'security']);
     this.ajv.addSchema(this.document, 'contract');
     this.patterns = Object.keys(this.document.paths).sort((a, b) => a.includes('{') - b.includes('{'))
       .map((path) => [path, new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`)]);

@@ -477,7 +477,8 @@ class KeepBest(ServerCase):
         card = self.get(f'/models/{record["model"]}').json()
         self.assertEqual(card['job'], job)
         self.assertIsNone(self.get('/models').json()['active'])  # nobody said that it is good
-        self.assertEqual(os.listdir(os.path.join(self.server.state, 'jobs', job)), [])
+        folder = os.path.join(self.server.state, 'jobs', job)
+        program.poll(lambda: not os.listdir(folder), 'the checkpoint is removed')
 
     def test_nothing_is_kept_before_an_epoch_is_over(self):
         models = len(self.get('/models').json()['models'])

@@ -236,6 +236,7 @@ class Stop(Lifecycle):
         operations = (('POST', '/jobs/train'), ('POST', '/datasets'), ('GET', '/jobs'),
                       ('GET', '/jobs/00000000-0000'),
                       ('GET', '/jobs/00000000-0000/events'), ('GET', '/jobs/00000000-0000/scores'),
+                      ('GET', '/jobs/00000000-0000/report'),
                       ('POST', '/jobs/00000000-0000/cancel'), ('POST', '/jobs/00000000-0000/resume'),
                       ('DELETE', '/jobs/00000000-0000'), ('GET', '/models'), ('POST', '/models'),
                       ('GET', '/models/00000000-0000'), ('GET', '/models/00000000-0000/weights'), ('GET', '/metrics'),
