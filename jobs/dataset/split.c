@@ -121,25 +121,28 @@ static enum status share_out(struct marking *m, struct groups *g, size_t n_taken
     uint32_t *lots = malloc((g->n + 1) * sizeof *lots);
     struct remainder *remainders = malloc((g->n + 1) * sizeof *remainders);
     size_t left = n_taken;
-    const bool ok = lots && remainders;
 
-    for (size_t i = 0; ok && i < g->n; i++)
+    if (!lots || !remainders) {
+        free(lots);
+        free(remainders);
+        return ST_NOMEM;
+    }
+    for (size_t i = 0; i < g->n; i++)
         lots[i] = (uint32_t)i;
-    if (ok)
-        rng_shuffle(&m->rng, lots, g->n);
-    for (size_t i = 0; ok && i < g->n; i++) {
+    rng_shuffle(&m->rng, lots, g->n);
+    for (size_t i = 0; i < g->n; i++) {
         g->group[i].share = g->group[i].n * n_taken / total;
         left -= g->group[i].share;
         remainders[i] = (struct remainder){ g->group[i].n * n_taken % total, lots[i], (uint32_t)i };
     }
-    if (ok && g->n)
+    if (g->n)
         qsort(remainders, g->n, sizeof *remainders, by_remainder);
     assert(left <= g->n); /* fewer than one a group: each has kept less than a whole row back */
-    for (size_t i = 0; ok && i < left; i++)
+    for (size_t i = 0; i < left; i++)
         g->group[remainders[i].group].share++;
     free(lots);
     free(remainders);
-    return ok ? ST_OK : ST_NOMEM;
+    return ST_OK;
 }
 
 /* Mark n_marked rows of those that are TRAIN so far, stratified. */
