@@ -93,7 +93,7 @@ void problem_write(const struct http_request *req, enum status st, const struct 
     const char *detail = err && err->text[0] ? err->text : status_text(st);
     json_t *problem;
 
-    if (res->status == 0)
+    if (res->status < 400) /* none yet, or what it would have been */
         res->status = problem_status(st);
     if (res->status == 503 && (st == ST_BUSY || st == ST_NOMEM))
         http_header_add(res, "Retry-After", "1");

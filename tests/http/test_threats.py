@@ -562,6 +562,8 @@ class Limits(Case):
                     continue
                 self.assertIn(reply.status, (status, 503) if target != '/jobs/train' else (status, 429, 503), (target, reply))
                 refused += reply.status == 503
+                kind = reply.headers['content-type']
+                self.assertEqual('problem' in kind, reply.status >= 400, (target, reply, kind))
                 if status == 200 and target == '/predict' and reply.status == 200:
                     self.assertEqual(reply.json()['probabilities'], expected)
             self.assertTrue(server.alive())
