@@ -55,7 +55,9 @@ static void *watched_malloc(size_t n)
     void *memory = malloc(n);
 
     ran_out |= !memory;
-    return memory || !reading ? memory : reserve_take(n);
+    if (memory || !reading)
+        return memory;
+    return reserve_take(n);
 }
 
 static void watched_free(void *memory)

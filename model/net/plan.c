@@ -83,7 +83,7 @@ enum status plan_make(const struct network *net, const struct kernels *k, struct
     p.head_plane = l->in.h * l->in.w;
     p.head_weights = l->params;
     p.head_bias = l->params + l->n_params - N_LABELS;
-    if (p.features % (HEAD_CHUNKS * HEAD_VECTOR) != 0)
+    if (p.features % ((size_t)HEAD_CHUNKS * HEAD_VECTOR) != 0)
         return ST_INVALID;
     connect(&p);
     *ret_plan = p;
