@@ -628,21 +628,29 @@ static json_t *job_row(sqlite3_stmt *stmt)
     return job;
 }
 
-enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err)
+enum status store_find(struct store *s, const char *sql, const char *id, const struct kind *kind,
+                       json_t **ret, struct error *err)
 {
     sqlite3_stmt *stmt;
     enum status st;
 
     pthread_mutex_lock(&s->lock);
-    stmt = store_prepare(s, err, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?", "t", id);
+    stmt = store_prepare(s, err, sql, "t", id);
     st = store_row(s, stmt, err);
     if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no job '%s'", id);
-    if (st == ST_OK && !(*ret_job = job_row(stmt)))
-        st = store_broken(s, err, "configuration");
+        error_set(err, st, "there is no %s '%s'", kind->name, id);
+    if (st == ST_OK && !(*ret = kind->row(stmt)))
+        st = store_broken(s, err, kind->part);
     sqlite3_finalize(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
+}
+
+enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err)
+{
+    static const struct kind JOB = { "job", "configuration", job_row };
+
+    return store_find(s, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?", id, &JOB, ret_job, err);
 }
 
 enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,

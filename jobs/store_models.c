@@ -27,19 +27,9 @@ static json_t *card_row(sqlite3_stmt *stmt) { return store_json(stmt, 0); }
 
 enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err)
 {
-    sqlite3_stmt *stmt;
-    enum status st;
+    static const struct kind MODEL = { "model", "card", card_row };
 
-    pthread_mutex_lock(&s->lock);
-    stmt = store_prepare(s, err, "SELECT card FROM models WHERE id = ?", "t", id);
-    st = store_row(s, stmt, err);
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no model '%s'", id);
-    if (st == ST_OK && !(*ret_card = card_row(stmt)))
-        st = store_broken(s, err, "card");
-    sqlite3_finalize(stmt);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return store_find(s, "SELECT card FROM models WHERE id = ?", id, &MODEL, ret_card, err);
 }
 
 enum status store_models(struct store *s, const struct page *page, json_t **ret_cards, int64_t *ret_next,

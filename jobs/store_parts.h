@@ -34,6 +34,17 @@ MUST_USE enum status store_row(struct store *s, sqlite3_stmt *stmt, struct error
 const char *store_column(sqlite3_stmt *stmt, int i);
 json_t *store_json(sqlite3_stmt *stmt, int i); /* NULL: not JSON, or no memory */
 
+/* What a row is, and which of its cells may be broken. */
+struct kind {
+    const char *name, *part;
+    json_t *(*row)(sqlite3_stmt *stmt);
+};
+
+/* The row that a query with one parameter finds. Takes the lock.
+ * Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+MUST_USE enum status store_find(struct store *s, const char *sql, const char *id, const struct kind *kind,
+                                json_t **ret, struct error *err);
+
 /* Collect a page of rows with seq as the last column; one more than asked for tells that there is another page. */
 MUST_USE enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
                                    json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,

@@ -1,0 +1,98 @@
+/* jobs/train_check.c - whether what a configuration names is there: the data set's folder and the files in it. The rest of
+ * a configuration is checked without a disk, in training/config.c. */
+#include "cxrd/buf.h"
+#include "cxrd/file.h"
+#include "cxrd/image_cache.h"
+#include "cxrd/runner.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A request can say this name, and a path can carry it. */
+static bool can_be_named(const char *name)
+{
+    json_t *text = json_string(name); /* NULL where it is no UTF-8 */
+    const bool ok = text && name[0] != '.' && relative_path_ok(name, false);
+
+    json_decref(text);
+    return ok;
+}
+
+/* The only folder in `datasets`, or a complaint that says which there are. */
+static void resolve_dataset(struct train_config *c, const char *datasets, json_t *errors)
+{
+    struct buf all = BUF_INIT(200); /* as many names as fit */
+    struct dirent **entries = NULL;
+    size_t folders = 0;
+    const int n = scandir(datasets, &entries, NULL, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        const char *name = entries[i]->d_name;
+        char path[PATH_MAX];
+        struct stat info;
+
+        snprintf(path, sizeof path, "%s/%s", datasets, name);
+        if (can_be_named(name) && lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+            if (all.len + strlen(name) + 2 <= all.max)
+                buf_printf(&all, "%s%s", all.len ? ", " : ": ", name);
+            snprintf(c->dataset, sizeof c->dataset, "%s", name);
+            folders++;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    if (folders == 0)
+        config_error(errors, "dataset", "is needed, and there is no data set");
+    else if (folders > 1)
+        config_error(errors, "dataset", "is needed, there are several%s", all.data ? all.data : "");
+    if (folders != 1)
+        c->dataset[0] = '\0';
+    buf_release(&all);
+}
+
+static void check_file(int root, const char *field, const char *path, json_t *errors)
+{
+    const int fd = open_beneath(root, path, O_RDONLY);
+
+    if (fd < 0)
+        config_error(errors, field,
+                     "there is no such file in the data set's folder, or a link is on its way");
+    else if (file_stamp(fd) == 0)
+        config_error(errors, field, "is not a regular file");
+    if (fd >= 0)
+        close(fd);
+}
+
+void train_config_check(struct train_config *c, const char *datasets, json_t *errors)
+{
+    int folder, root;
+
+    if (!datasets) {
+        config_error(errors, "dataset", "this server was started without --datasets");
+        return;
+    }
+    if (!c->dataset[0])
+        resolve_dataset(c, datasets, errors);
+    if (!c->dataset[0])
+        return;
+    folder = open(datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    root = folder < 0 ? -1 : open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
+    if (root < 0) {
+        config_error(errors, "dataset", "there is no such folder among the data sets, or it is a link");
+    } else {
+        check_file(root, "csv", c->csv, errors);
+        if (c->split_by == SPLIT_LIST) {
+            check_file(root, "split_by", "test_list.txt", errors);
+            check_file(root, "split_by", "train_val_list.txt", errors);
+        }
+        close(root);
+    }
+    if (folder >= 0)
+        close(folder);
+}
