@@ -22,12 +22,13 @@ static const char *const MIGRATIONS[] = {
     "  created_at TEXT NOT NULL, card TEXT NOT NULL);"
     "CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL);",
     /* every job's journal; of jobs from before, what their records say */
-    "CREATE TABLE events(job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, seq INTEGER NOT NULL,"
-    "  name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY(job, seq)) WITHOUT ROWID;"
-    "INSERT INTO events SELECT jobs.id, e.key + 1, 'epoch', e.value FROM jobs, json_each(record, '$.epochs') "
-    "e;"
-    "INSERT INTO events SELECT id, (SELECT count(*) FROM events WHERE job = jobs.id) + 1, 'state',"
-    "  json_object('state', state, 'at', coalesce(finished_at, started_at, created_at)) FROM jobs;",
+    ("CREATE TABLE events(job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, seq INTEGER NOT NULL,"
+     "  name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY(job, seq)) WITHOUT ROWID;"
+     "INSERT INTO events SELECT jobs.id, e.key + 1, 'epoch', e.value FROM jobs, json_each(record, "
+     "'$.epochs') "
+     "e;"
+     "INSERT INTO events SELECT id, (SELECT count(*) FROM events WHERE job = jobs.id) + 1, 'state',"
+     "  json_object('state', state, 'at', coalesce(finished_at, started_at, created_at)) FROM jobs;"),
     /* what is to be told to others; no url: the operator's own receiver */
     "CREATE TABLE notices(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, url TEXT,"
     "  body TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL);",
