@@ -4,10 +4,11 @@
  * once and unfilter() undoes the filters of eight rows at a time. Only what is beyond doubt is taken: every checksum
  * right, no chunk that could change a pixel, the full 32 KiB window (zlib refuses what reaches beyond a smaller one,
  * libdeflate does not look), no chunk larger than libpng takes, exactly as many bytes as the picture has. All else is left
- * to libpng. Three differences remain, in streams that no encoder makes and whose checksum over the pixels holds all
+ * to libpng. Four differences remain, in streams that no encoder makes and whose checksum over the pixels holds all
  * the same: zlib refuses, and libdeflate reads, a block header that announces more than 286 literal or 30 distance
- * codes; the length codes 286 and 287 and the distance codes 30 and 31 of the fixed code; and, in a code of a single
- * one-bit word (or none), the word that stands for nothing. To see them takes a decoder of its own, which would cost
+ * codes; one that repeats a code's length beyond the last code; the length codes 286 and 287 and the distance codes 30
+ * and 31 of the fixed code; and, in a code of a single one-bit word (or none), the word that stands for nothing. To see
+ * them takes a decoder of its own, which would cost
  * what libdeflate saves. tests/fuzz/fuzz_png_differential.c allows these and no other. */
 #include "png_grey8.h"
 

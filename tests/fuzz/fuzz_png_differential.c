@@ -19,6 +19,7 @@ static int only_zlib_minds(const char *complaint)
         "broken PNG: IDAT: too many length or distance symbols", /* over 286 or 30 codes announced */
         "broken PNG: IDAT: invalid distance code", /* 30 or 31, or the unused half of a code with one word */
         "broken PNG: IDAT: invalid literal/length code", /* 286 or 287, or the same */
+        "broken PNG: IDAT: invalid bit length repeat",   /* a repetition beyond the last code announced */
     };
 
     for (size_t i = 0; i < sizeof COMPLAINTS / sizeof COMPLAINTS[0]; i++)
