@@ -286,12 +286,13 @@ enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, 
         st = error_nomem(err);
     if (st == ST_OK && !(card = card_make(id, m, n_bytes, sha256, job)))
         st = error_nomem(err);
-    if (st == ST_OK)
-        st = file_replace(path, &part, 1, err);
     if (st == ST_OK) {
-        st = store_model_add(r->store, id, card, err);
+        st = file_replace(path, &part, 1, err);
+        if (st == ST_OK)
+            st = store_model_add(r->store, id, card, err);
         if (st != ST_OK)
-            unlink(path);
+            unlink(
+                path); /* it may be there though file_replace() failed: renamed, but its folder not synced */
     }
     model_unref(m);
     if (st == ST_OK)

@@ -11,6 +11,7 @@ from support import client, dataset, program
 from support.case import QUICK, Case, job_of, wait_state
 
 LONG, SEED, CYCLES = False, 1, 5  # set by torture.py
+PART, PARTS = 0, 1  # which of how many equal parts of the points are this process's; set by torture.py
 
 # a training of a moment, with three checkpoints
 TRAINING = {**QUICK, 'epochs': 3, 'steps_per_epoch': 2, 'patience': 0, 'learning_rate': 0.003}

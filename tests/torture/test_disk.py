@@ -27,6 +27,16 @@ class Disk(TortureCase):
         told = self.assert_prediction(client.post(self.server, '/predict', dataset.image(1), Content_Type='image/png'))
         self.assertEqual(told['model']['id'], self.model)
 
+    def state_of(self, job):
+        """Its state; None while not even reading works: a change that failed halfway is undone by writing, so until
+        the disk takes that, what the database says may not be believed."""
+        reply = client.get(self.server, f'/jobs/{job}')
+        if reply.status == 500:
+            self.assert_problem(reply, 500, says='the job database: cannot read')
+            return None
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json()['state']
+
     def attempt(self):
         """Start a job while the disk fails. Returns it, or None when it was refused as it should be."""
         reply = client.post_json(self.server, '/jobs/train', TRAINING)
@@ -35,11 +45,11 @@ class Disk(TortureCase):
             return None
         job = reply.json()['id']
         # it fails, succeeds where it was not hit, or waits for the disk
-        poll(lambda: self.faults.hits() or job_of(self.server, job)['state'] in ENDED, 'a failed call', 120)
+        poll(lambda: self.faults.hits() or self.state_of(job) in ENDED, 'a failed call', 120)
         try:
-            poll(lambda: job_of(self.server, job)['state'] in ENDED, 'the end', 3)
+            poll(lambda: self.state_of(job) in ENDED, 'the end', 3)
         except AssertionError:
-            self.assertIn(job_of(self.server, job)['state'], ('queued', 'running'))
+            self.assertIn(self.state_of(job), (None, 'queued', 'running'))
         return job
 
     def check_fault(self, calls, part, k, error, mode):
@@ -76,14 +86,14 @@ class Disk(TortureCase):
         for error in ('ENOSPC', 'EIO'):
             for name, calls, part in TARGETS:
                 failed = 0
-                for k in range(1, TRIES) if harness.LONG else SAMPLE[error]:
+                for k in range(1 + harness.PART, TRIES, harness.PARTS) if harness.LONG else SAMPLE[error]:
                     with self.subTest(error=error, of=name, k=k):
                         mode = 'one' if error == 'EIO' and k % 2 else 'from'
                         if not self.check_fault(calls, part, k, error, mode):
                             break
                         points += 1
                         failed += 1
-                self.assertGreater(failed, 0, f'no {error} for {name}')
+                self.assertTrue(failed or harness.PART, f'no {error} for {name}')
                 job = submit(self.server, TRAINING)  # there is space again
                 self.assertIsNotNone(wait_state(self.server, job, 'succeeded')['model'])
         print(f'# {points} failed calls, {sum(r["state"] == "failed" for r in self.ended.values())} failed jobs')
@@ -98,7 +108,7 @@ class Disk(TortureCase):
         count, points = len(self.pages(self.server, 'models')), 0
         for error in ('ENOSPC', 'EIO'):
             for calls, part in ((FILES, '/models/'), ('fsync', '/models'), (TARGETS[-1][1], 'cxrd.db')):
-                for k in range(1, TRIES) if harness.LONG else SAMPLE[error]:
+                for k in range(1 + harness.PART, TRIES, harness.PARTS) if harness.LONG else (*SAMPLE[error], 2):
                     self.faults.forget()
                     self.faults.order(calls, part, k, error, 'from')
                     reply = client.post(self.server, '/models', dataset.weights(2), Content_Type='application/octet-stream')
@@ -114,6 +124,6 @@ class Disk(TortureCase):
                     self.check_serves()
                     self.assertEqual(len(self.pages(self.server, 'models')), count)
                     self.assertEqual(len(self.listed('models')), count)
-        self.assertGreater(points, 3)
+        self.assertTrue(points > 3 or harness.PART)
         import_model(self.server, dataset.weights(2))
         print(f'# {points} imports failed')

@@ -69,6 +69,7 @@ class Points(TortureCase):
         points, golden = self.all_points()
         if not harness.LONG:
             points = random.Random(harness.SEED).sample(points, SAMPLE)
+        points = points[harness.PART::harness.PARTS]
         for call, k in points:
             with self.subTest(call=call, k=k):
                 faults = Faults()
