@@ -4,43 +4,8 @@
 
 #include "cxrd/file.h"
 #include "cxrd/log.h"
-#include "cxrd/weights.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-bool job_folder(const struct runner *r, const char *id, char path[PATH_MAX])
-{
-    return snprintf(path, PATH_MAX, "%s/jobs/%s", r->options.state, id) < PATH_MAX;
-}
-
-bool job_checkpoint(const struct runner *r, const char *id, char path[PATH_MAX])
-{
-    return snprintf(path, PATH_MAX, "%s/jobs/%s/" CHECKPOINT_NAME, r->options.state, id) < PATH_MAX;
-}
-
-enum status storage_error(enum status st, const struct error *why, struct error *err)
-{
-    return st == ST_IO ? error_set(err, st, "storage: %s", why->text) : error_set(err, st, "%s", why->text);
-}
-
-enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
-                          struct error *err)
-{
-    struct buf bytes = BUF_INIT(WEIGHTS_MAX_BYTES);
-    json_t *card = NULL;
-    enum status st = weights_write(m, &bytes, err);
-
-    if (st == ST_OK)
-        st = registry_add(r->registry, bytes.data, bytes.len, id, &card, err);
-    if (st == ST_OK)
-        json_object_set(record, "model", json_object_get(card, "id"));
-    json_decref(card);
-    buf_release(&bytes);
-    return st;
-}
 
 /* ---- an end that could not be written ---- */
 
@@ -55,7 +20,6 @@ void unwritten_keep(struct runner *r, const char *id, enum job_state state, json
 bool unwritten_retry(struct runner *r)
 {
     struct unwritten *u = &r->unwritten;
-    char path[PATH_MAX];
     enum status st;
 
     if (!u->id[0])
@@ -63,8 +27,8 @@ bool unwritten_retry(struct runner *r)
     st = store_job_move(r->store, u->id, u->state, u->record, NULL);
     if (st == ST_IO || st == ST_NOMEM)
         return false;
-    if (u->state != JOB_INTERRUPTED && job_checkpoint(r, u->id, path))
-        unlink(path);
+    if (u->state != JOB_INTERRUPTED)
+        job_checkpoint_drop(r, u->id);
     log_event(LOG_INFO, "job's end written at last", json_pack("{s:s}", "job", u->id));
     json_decref(u->record);
     *u = (struct unwritten){ .id = "" };
@@ -109,11 +73,10 @@ static enum status keep_from_checkpoint(struct runner *r, const char *id, json_t
     struct checkpoint_figures figures;
     struct model *m = NULL;
     char path[PATH_MAX];
-    enum status st;
+    enum status st = job_path(r, id, CHECKPOINT_NAME, path, err);
 
-    if (!job_checkpoint(r, id, path))
-        return error_set(err, ST_IO, "the path of the state folder is too long");
-    st = checkpoint_best(path, &m, &figures, err);
+    if (st == ST_OK)
+        st = checkpoint_best(path, &m, &figures, err);
     if (st == ST_NOTFOUND)
         return ST_OK;
     if (st == ST_OK) {
@@ -131,7 +94,6 @@ static enum status cancel_waiting(struct runner *r, const char *id, bool keep_be
 {
     json_t *record = NULL;
     enum job_state state;
-    char path[PATH_MAX];
     enum status st = store_job_look(r->store, id, &state, &record, err);
 
     if (st == ST_OK && !job_may_become(state, JOB_CANCELLED))
@@ -140,8 +102,8 @@ static enum status cancel_waiting(struct runner *r, const char *id, bool keep_be
         st = keep_from_checkpoint(r, id, record, err);
     if (st == ST_OK)
         st = store_job_move(r->store, id, JOB_CANCELLED, record, err);
-    if (st == ST_OK && job_checkpoint(r, id, path))
-        unlink(path);
+    if (st == ST_OK)
+        job_checkpoint_drop(r, id);
     json_decref(record);
     return st;
 }
@@ -174,7 +136,7 @@ enum status runner_delete(struct runner *r, const char *id, struct error *err)
 
     pthread_mutex_lock(&r->lock);
     st = store_job_delete(r->store, id, err); /* first the record: files without one are swept, not missed */
-    if (st == ST_OK && job_folder(r, id, folder) && folder_delete(folder, &why) != ST_OK)
+    if (st == ST_OK && job_folder(r, id, folder, &why) == ST_OK && folder_delete(folder, &why) != ST_OK)
         log_text(LOG_WARN, "files of a deleted job stay until the next start", "%s", why.text);
     pthread_mutex_unlock(&r->lock);
     if (st == ST_OK)

@@ -1,5 +1,6 @@
-/* jobs/worker.h - what the files behind cxrd/runner.h share: runner.c is the thread and what the service asks,
- * fetching.c the jobs that fetch data sets, keeping.c what becomes of a job that did not simply succeed. */
+/* jobs/worker.h - what the files behind cxrd/runner.h share: runner.c is the queue and the thread, training_job.c and
+ * fetching.c the work of its two kinds of jobs, keeping.c what becomes of a job that did not simply succeed, watching.c
+ * a job as it is now, job_files.c what it has on the disk. */
 #ifndef JOBS_WORKER_H
 #define JOBS_WORKER_H
 
@@ -11,7 +12,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { MAX_THREADS = 256 };
+#define REPORT_NAME "report.html" /* in a job's folder */
+enum { JOB_FILE_SIZE = 64 };      /* of the name of a file there */
 
 enum stop_reason { GO_ON, STOP_CANCELLED, STOP_SHUTDOWN };
 
@@ -40,24 +42,38 @@ struct runner {
     atomic_uint_fast64_t images; /* trained on, by all jobs */
 };
 
-/* "<state>/jobs/<id>" and the checkpoint in it. False: the path is too long. */
-bool job_folder(const struct runner *r, const char *id, char path[PATH_MAX]);
-bool job_checkpoint(const struct runner *r, const char *id, char path[PATH_MAX]);
+/* ---- the work of a job, to its end: in the runner's thread, without the lock ----
+ *   record  borrowed; what is known of the job, which the store keeps too as it grows; see record_begin() in runner.c */
+
+/* Errors: ST_INVALID (the configuration), train_run()'s, registry_load()'s of `init`, and what saving can meet. */
+MUST_USE enum status training_job_run(struct runner *r, const char *id, const json_t *config, json_t *record,
+                                      struct error *err);
+
+/* Errors: ST_INVALID (the configuration, or this server fetches nothing), fetch_run()'s. */
+MUST_USE enum status fetching_run(struct runner *r, const char *id, const json_t *config, json_t *record,
+                                  struct error *err);
+
+/* ---- by any thread ---- */
+
+/* Queue a job whose configuration is good, with a record that says nothing yet. Errors: store_job_add()'s. */
+MUST_USE enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE],
+                                struct error *err);
 
 /* Write a model into the registry as the job's, and its id into the record. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
                                    struct error *err);
 
+/* "<state>/jobs/<id>" and a file in it. Errors: ST_IO (too long). */
+MUST_USE enum status job_folder(const struct runner *r, const char *id, char path[PATH_MAX],
+                                struct error *err);
+MUST_USE enum status job_path(const struct runner *r, const char *id, const char *name, char path[PATH_MAX],
+                              struct error *err);
+
+void job_checkpoint_drop(const struct runner *r, const char *id); /* none there is fine */
+void job_scores_name(int set, char name[JOB_FILE_SIZE]);          /* "validation.csv" */
+
 /* Put what went wrong with the disk into words that say so. Returns `st`. */
 enum status storage_error(enum status st, const struct error *why, struct error *err);
-
-/* The work of a fetching job, to its end. Errors: fetch_run()'s. */
-MUST_USE enum status fetching_run(struct runner *r, const char *id, const json_t *config, json_t *record,
-                                  struct error *err);
-
-/* Queue a job whose configuration is good, with a record that says nothing yet. Errors: store_job_add()'s. */
-MUST_USE enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE],
-                                struct error *err);
 
 /* ---- with the lock held ---- */
 bool job_is_running(const struct runner *r, const char *id);

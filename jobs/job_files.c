@@ -1,0 +1,91 @@
+/* jobs/job_files.c - a job's folder, "<state>/jobs/<id>", and the files in it. */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status too_long(struct error *err)
+{
+    return error_set(err, ST_IO, "the path of the state folder is too long");
+}
+
+enum status job_folder(const struct runner *r, const char *id, char path[PATH_MAX], struct error *err)
+{
+    const int n = snprintf(path, PATH_MAX, "%s/jobs/%s", r->options.state, id);
+
+    return n < PATH_MAX ? ST_OK : too_long(err);
+}
+
+enum status job_path(const struct runner *r, const char *id, const char *name, char path[PATH_MAX],
+                     struct error *err)
+{
+    const int n = snprintf(path, PATH_MAX, "%s/jobs/%s/%s", r->options.state, id, name);
+
+    return n < PATH_MAX ? ST_OK : too_long(err);
+}
+
+void job_scores_name(int set, char name[JOB_FILE_SIZE])
+{
+    snprintf(name, JOB_FILE_SIZE, "%s.csv", SCORED_NAMES[set]);
+}
+
+void job_checkpoint_drop(const struct runner *r, const char *id)
+{
+    char path[PATH_MAX];
+
+    if (job_path(r, id, CHECKPOINT_NAME, path, NULL) == ST_OK)
+        unlink(path);
+}
+
+enum status storage_error(enum status st, const struct error *why, struct error *err)
+{
+    return st == ST_IO ? error_set(err, st, "storage: %s", why->text) : error_set(err, st, "%s", why->text);
+}
+
+/* ---- what the service asks ---- */
+
+/* Open a file of a job's folder.
+ *   what  it is, for the error's sentence */
+static enum status job_open(struct runner *r, const char *id, const char *name, const char *what, int *ret_fd,
+                            size_t *ret_size, struct error *err)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    json_t *job = NULL;
+    enum status st = store_job_get(r->store, id, &job, err);
+    int fd;
+
+    json_decref(job);
+    if (st == ST_OK)
+        st = job_path(r, id, name, path, err);
+    if (st != ST_OK)
+        return st;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        st = errno == ENOENT ? error_set(err, ST_NOTFOUND, "job '%s' has no %s", id, what)
+                             : error_errno(err, ST_IO, "cannot open the %s of job '%s'", what, id);
+        if (fd >= 0)
+            close(fd);
+        return st;
+    }
+    *ret_fd = fd;
+    *ret_size = (size_t)info.st_size;
+    return ST_OK;
+}
+
+enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
+                          struct error *err)
+{
+    char name[JOB_FILE_SIZE];
+
+    job_scores_name(set, name);
+    return job_open(r, id, name, "scores", ret_fd, ret_size, err);
+}
+
+enum status runner_report(struct runner *r, const char *id, int *ret_fd, size_t *ret_size, struct error *err)
+{
+    return job_open(r, id, REPORT_NAME, "report", ret_fd, ret_size, err);
+}

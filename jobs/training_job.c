@@ -1,0 +1,403 @@
+/* jobs/training_job.c - a job that trains, as the runner does it: watched, recorded, and kept when it ends. */
+#include "worker.h"
+
+#include "cxrd/file.h"
+#include "cxrd/log.h"
+#include "cxrd/report.h"
+#include "cxrd/weights.h"
+#include "promote.h"
+#include "replay.h"
+
+#include <string.h>
+
+enum { MAX_THREADS = 256 }; /* that a record is believed to speak of */
+
+struct training_job {
+    struct runner *r;
+    const char *id;
+    struct train_config config;
+    struct snapshot now;
+    json_t *record;       /* grows as the job goes on; what the store keeps */
+    struct error storage; /* why the record could not be written: the job ends of it */
+    struct served *rival; /* what it was compared with; NULL: nothing */
+};
+
+/* ---- what is told while it runs ---- */
+
+/* Tell those who watch, and keep the record if there is something new in it. Takes over `data`. */
+static void tell(struct training_job *t, const char *event, json_t *data, const json_t *record)
+{
+    struct error err;
+
+    if (store_job_tell(t->r->store, t->id, event, data, record, &err) != ST_OK)
+        storage_error(err.code, &err, &t->storage);
+    json_decref(data);
+}
+
+static void record_commit(struct training_job *t)
+{
+    struct error err;
+
+    if (store_job_record(t->r->store, t->id, t->record, &err) != ST_OK)
+        storage_error(err.code, &err, &t->storage);
+}
+
+static void on_phase(void *arg, enum train_phase phase)
+{
+    struct training_job *t = arg;
+    char now[CLOCK_TEXT_SIZE];
+
+    t->now.phase = phase;
+    progress_publish(&t->r->progress, &t->now);
+    tell(t, "phase", json_pack("{s:s,s:s}", "phase", PHASE_NAMES[phase], "at", clock_utc(now)), NULL);
+    log_event(LOG_INFO, "job phase", json_pack("{s:s,s:s}", "job", t->id, "phase", PHASE_NAMES[phase]));
+}
+
+static void on_step(void *arg, const struct train_progress *p)
+{
+    struct training_job *t = arg;
+
+    atomic_fetch_add(&t->r->images, p->images - t->now.train.images);
+    t->now.train = *p;
+    progress_publish(&t->r->progress, &t->now);
+}
+
+static void on_dataset(void *arg, const struct dataset_report *report)
+{
+    struct training_job *t = arg;
+
+    json_object_set_new(t->record, "dataset", dataset_json(report, &t->config));
+    record_commit(t);
+}
+
+/* The checkpoint knows better than the record, which is written after it. */
+static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n)
+{
+    struct training_job *t = arg;
+    const size_t told = json_array_size(json_object_get(t->record, "epochs"));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, epoch_json(&epochs[i]));
+    json_object_set_new(t->record, "epochs", list);
+    for (size_t i = told; i < n; i++)
+        tell(t, "epoch", epoch_json(&epochs[i]), t->record);
+    record_commit(t);
+    if (n > 0)
+        log_event(LOG_INFO, "job resumed", json_pack("{s:s,s:I}", "job", t->id, "epochs", (json_int_t)n));
+}
+
+static void on_epoch(void *arg, const struct epoch_report *report)
+{
+    struct training_job *t = arg;
+
+    json_array_append_new(json_object_get(t->record, "epochs"), epoch_json(report));
+    tell(t, "epoch", epoch_json(report), t->record);
+}
+
+/* ---- what it is asked ---- */
+
+static bool on_cancelled(void *arg)
+{
+    const struct training_job *t = arg;
+
+    return atomic_load(&t->r->stop) != GO_ON || t->storage.code != ST_OK;
+}
+
+static bool on_will_resume(void *arg)
+{
+    const struct training_job *t = arg;
+
+    return atomic_load(&t->r->stop) == STOP_SHUTDOWN && t->storage.code == ST_OK;
+}
+
+static const struct model *on_rival(void *arg)
+{
+    struct training_job *t = arg;
+
+    served_release(t->rival); /* a run asks once, but nobody promised */
+    t->rival = registry_active(t->r->registry);
+    return t->rival ? t->rival->model : NULL;
+}
+
+/* ---- what is left of it ---- */
+
+enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
+                          struct error *err)
+{
+    struct buf bytes = BUF_INIT(WEIGHTS_MAX_BYTES);
+    json_t *card = NULL;
+    enum status st = weights_write(m, &bytes, err);
+
+    if (st == ST_OK)
+        st = registry_add(r->registry, bytes.data, bytes.len, id, &card, err);
+    if (st == ST_OK)
+        json_object_set(record, "model", json_object_get(card, "id"));
+    json_decref(card);
+    buf_release(&bytes);
+    return st;
+}
+
+/* What is known of the kept model when its epoch ends. */
+static void record_kept(struct training_job *t, const struct train_result *result)
+{
+    json_object_set_new(t->record, "validation_loss", number_or_null(result->validation_loss));
+    json_object_set_new(t->record, "top5_accuracy", number_or_null(result->top5_accuracy));
+    json_object_set_new(t->record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
+    json_object_set_new(t->record, "baseline",
+                        json_pack("{s:o,s:o}", "validation_loss", number_or_null(result->baseline.loss),
+                                  "top5_accuracy", number_or_null(result->baseline.top5_accuracy)));
+}
+
+static void record_result(struct training_job *t, const struct train_result *result)
+{
+    record_kept(t, result);
+    replay_tell(t->r->store, &t->config, result->model, t->record);
+    json_object_set_new(t->record, "calibration", calibration_json(result));
+    json_object_set_new(t->record, "evaluation", evaluation_json(result));
+    json_object_set_new(json_object_get(t->record, "dataset"), "unreadable_images",
+                        json_integer((json_int_t)result->unreadable));
+}
+
+static enum status scores_save(const struct training_job *t, const struct train_result *result,
+                               struct error *err)
+{
+    enum status st = ST_OK;
+
+    for (int i = 0; i < N_SCORED && st == ST_OK; i++) {
+        const struct iovec part = { result->scores_csv[i].data, result->scores_csv[i].len };
+        char name[JOB_FILE_SIZE], path[PATH_MAX];
+
+        job_scores_name(i, name);
+        st = job_path(t->r, t->id, name, path, err);
+        if (st == ST_OK)
+            st = file_replace(path, &part, 1, err);
+    }
+    return st;
+}
+
+static enum status page_save(const struct training_job *t, const struct train_result *result,
+                             struct error *err)
+{
+    char path[PATH_MAX];
+    const enum status st = job_path(t->r, t->id, REPORT_NAME, path, err);
+
+    return st == ST_OK ? report_save(path, t->record, t->id, &t->config, result, err) : st;
+}
+
+/* The kept model into the registry, where it may become the active one, and others too many. */
+static enum status model_save(struct training_job *t, const struct train_result *result, struct error *err)
+{
+    const size_t keep = t->r->options.keep_models;
+    struct error why;
+    enum status st = job_model_add(t->r, t->id, result->model, t->record, err);
+
+    if (st == ST_OK)
+        st = job_promote(t->r->registry, &t->config, result, t->rival ? t->rival->id : "", t->record, err);
+    if (st == ST_OK && keep > 0 && registry_retain(t->r->registry, keep, &why) != ST_OK)
+        log_text(LOG_WARN, "older models are not deleted", "%s", why.text);
+    return st;
+}
+
+/* All that a run which succeeded has made. */
+static enum status all_save(struct training_job *t, const struct train_result *result, struct error *err)
+{
+    enum status st;
+
+    on_phase(t, PHASE_SAVING);
+    record_result(t, result);
+    st = scores_save(t, result, err);
+    if (st == ST_OK)
+        st = page_save(t, result, err);
+    return st == ST_OK ? model_save(t, result, err) : st;
+}
+
+/* What is left of a run: all of it when it succeeded, the kept epoch when it was cancelled with that wish. */
+static enum status results_save(struct training_job *t, const struct train_result *result, enum status st,
+                                struct error *err)
+{
+    struct error why = { 0 };
+    enum status saved = ST_OK;
+
+    if (t->storage.code != ST_OK) {
+        *err = t->storage;
+        return err->code;
+    }
+    if (st == ST_OK) {
+        saved = result->model ? all_save(t, result, &why) : page_save(t, result, &why);
+    } else if (st == ST_CANCELLED && result->model && atomic_load(&t->r->stop) == STOP_CANCELLED &&
+               atomic_load(&t->r->keep_best)) {
+        record_kept(t, result);
+        saved = job_model_add(t->r, t->id, result->model, t->record, &why);
+    }
+    return saved == ST_OK ? st : storage_error(saved, &why, err);
+}
+
+/* ---- the run ---- */
+
+/* What is known of a job that has begun before; a new one's record is as it was queued, with today's environment. */
+static enum status record_recall(struct training_job *t, struct error *err)
+{
+    json_t *before = NULL;
+    enum job_state state;
+    const enum status st = store_job_look(t->r->store, t->id, &state, &before, err);
+
+    if (st == ST_OK && json_is_object(json_object_get(before, "dataset")))
+        json_object_update(t->record, before);
+    json_decref(before);
+    return st;
+}
+
+/* What the record of a job that has begun before says that its data must still be, and how many threads it had: with
+ * more or fewer its sums would be rounded otherwise. */
+static void go_on_as_before(const json_t *record, struct train_request *request)
+{
+    const json_t *data = json_object_get(record, "dataset");
+    const json_int_t threads =
+        json_integer_value(json_object_get(json_object_get(record, "environment"), "threads"));
+
+    if (!json_is_object(data))
+        return;
+    request->csv_sha256 = json_string_value(json_object_get(data, "csv_sha256"));
+    request->split_sha256 = json_string_value(json_object_get(data, "split_sha256"));
+    if (threads >= 1 && threads <= MAX_THREADS)
+        request->threads = (size_t)threads;
+}
+
+/* Make the job's folder; where its checkpoint and the cache of pictures are. */
+static enum status places_make(const struct training_job *t, char cache[PATH_MAX], char checkpoint[PATH_MAX],
+                               struct error *err)
+{
+    char folder[PATH_MAX];
+    struct error why;
+    enum status st = job_folder(t->r, t->id, folder, err);
+
+    snprintf(cache, PATH_MAX, "%s/cache", t->r->options.state);
+    if (st == ST_OK)
+        st = job_path(t->r, t->id, CHECKPOINT_NAME, checkpoint, err);
+    if (st == ST_OK && folder_make(folder, &why) != ST_OK)
+        st = storage_error(why.code, &why, err);
+    return st;
+}
+
+static enum status train(struct training_job *t, struct error *err)
+{
+    const struct train_observer observer = { .arg = t,
+                                             .cancelled = on_cancelled,
+                                             .will_resume = on_will_resume,
+                                             .resumed = on_resumed,
+                                             .phase = on_phase,
+                                             .dataset = on_dataset,
+                                             .step = on_step,
+                                             .epoch = on_epoch,
+                                             .rival = on_rival };
+    char cache[PATH_MAX], checkpoint[PATH_MAX];
+    struct model *init = NULL;
+    struct train_request request = { .config = &t->config,
+                                     .datasets = t->r->options.datasets,
+                                     .cache_folder = cache,
+                                     .cache_bytes = t->r->options.cache_bytes,
+                                     .threads = t->r->options.threads,
+                                     .class = POOL_BACKGROUND,
+                                     .checkpoint = checkpoint };
+    struct train_result result = { 0 };
+    json_t *before = json_deep_copy(t->record); /* whose digests the run is held against while it grows */
+    json_t *original = replay_original(t->r->store, &t->config);
+    enum status st = places_make(t, cache, checkpoint, err);
+
+    if (st == ST_OK && t->config.init[0])
+        st = registry_load(t->r->registry, t->config.init, &init, err);
+    if (st == ST_OK) {
+        go_on_as_before(original, &request);
+        go_on_as_before(before, &request);
+        request.init = init;
+        request.notes = json_pack("{s:s}", "job", t->id); /* where the weights come from, in their metadata */
+        st = train_run(&request, &observer, &result, err);
+        st = results_save(t, &result, st, err);
+    }
+    train_result_release(&result);
+    json_decref(request.notes);
+    json_decref(original);
+    json_decref(before);
+    model_unref(init);
+    return st;
+}
+
+enum status training_job_run(struct runner *r, const char *id, const json_t *config, json_t *record,
+                             struct error *err)
+{
+    struct training_job t = { .r = r, .id = id, .record = record, .now.train.eta_s = -1 };
+    json_t *errors = json_array();
+    enum status st = errors ? train_config_parse(config, &t.config, errors) : ST_NOMEM;
+
+    if (st == ST_INVALID)
+        error_set(err, st, "the job's configuration is no longer valid");
+    else if (st != ST_OK)
+        error_nomem(err);
+    if (st == ST_OK)
+        st = record_recall(&t, err);
+    if (st == ST_OK)
+        st = train(&t, err);
+    served_release(t.rival);
+    json_decref(errors);
+    return st;
+}
+
+/* ---- what the service asks ---- */
+
+static void check_init(struct runner *r, struct train_config *c, json_t *errors)
+{
+    struct model *m = NULL;
+    struct error err;
+
+    if (!c->init[0])
+        return;
+    if (registry_load(r->registry, c->init, &m, &err) != ST_OK) {
+        config_error(errors, "init", "%s", err.text);
+        return;
+    }
+    train_config_adopt(c, m);
+    model_unref(m);
+}
+
+static void check_webhook(const struct runner *r, const struct train_config *c, json_t *errors)
+{
+    struct error err;
+
+    if (!c->webhook[0])
+        return;
+    if (!outgoing_enabled(r->options.outgoing, OUTGOING_NOTICE))
+        config_error(errors, "webhook", "this server was started without --webhook-hosts");
+    else if (outgoing_check(r->options.outgoing, OUTGOING_NOTICE, c->webhook, &err) != ST_OK)
+        config_error(errors, "webhook", "%s", err.text);
+}
+
+enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
+                          const char *request_sha256, char ret_id[ID_SIZE], json_t *errors, struct error *err)
+{
+    json_t *config = NULL;
+    struct new_job job = { .type = JOB_TRAIN,
+                           .idempotency_key = idempotency_key,
+                           .request_sha256 = request_sha256 };
+    struct train_config c;
+    enum status st = train_config_parse(request, &c, errors);
+
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    if (st == ST_OK) {
+        replay_resolve(r->store, request, &c, errors);
+        st = json_array_size(errors) > 0 ? ST_INVALID : ST_OK;
+    }
+    if (st == ST_OK) {
+        train_config_check(&c, r->options.datasets, errors);
+        check_init(r, &c, errors);
+        check_webhook(r, &c, errors);
+    }
+    if (json_array_size(errors) > 0)
+        return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
+                         json_array_size(errors) == 1 ? "" : "s");
+    job.config = config = train_config_json(&c);
+    st = config ? job_submit(r, &job, ret_id, err) : error_nomem(err);
+    json_decref(config);
+    return st;
+}

@@ -1,0 +1,104 @@
+/* jobs/watching.c - a job as it is now: what the store has of it and, while it runs, how far it has come. */
+#include "worker.h"
+
+#include <math.h>
+#include <string.h>
+
+bool job_is_running(const struct runner *r, const char *id)
+{
+    return r->running[0] && strcmp(r->running, id) == 0;
+}
+
+bool runner_progress(struct runner *r, const char *id, struct train_progress *ret)
+{
+    struct snapshot now;
+    bool running;
+
+    pthread_mutex_lock(&r->lock);
+    running = job_is_running(r, id);
+    if (running)
+        progress_read(&r->progress, &now);
+    pthread_mutex_unlock(&r->lock);
+    if (running)
+        *ret = now.train;
+    return running;
+}
+
+uint64_t runner_images(const struct runner *r) { return atomic_load(&r->images); }
+
+/* `current` of a job that fetches. */
+static json_t *fetch_current(const struct fetch_progress *p)
+{
+    return json_pack("{s:I,s:I,s:I,s:o}", "file", (json_int_t)p->file, "files", (json_int_t)p->files, "bytes",
+                     (json_int_t)p->bytes, "bytes_total",
+                     p->total < 0 ? json_null() : json_integer((json_int_t)p->total));
+}
+
+/* `current` of one that trains. */
+static json_t *train_current(const struct train_progress *p)
+{
+    return json_pack("{s:I,s:I,s:I,s:o,s:o}", "epoch", (json_int_t)p->epoch, "step", (json_int_t)p->step,
+                     "steps", (json_int_t)p->steps, "loss", number_or_null(p->loss), "images_per_s",
+                     number_or_null(p->images_per_s));
+}
+
+static void snapshot_tell(const struct snapshot *now, json_t *job)
+{
+    const bool fetching = now->phase >= SNAPSHOT_FETCH;
+    const double eta_s = now->train.eta_s;
+
+    json_object_set_new(
+        job, "phase",
+        json_string(fetching ? FETCH_PHASE_NAMES[now->phase - SNAPSHOT_FETCH] : PHASE_NAMES[now->phase]));
+    json_object_set_new(job, "progress", json_real(now->train.progress));
+    json_object_set_new(job, "eta_s", eta_s < 0 ? json_null() : json_integer((json_int_t)ceil(eta_s)));
+    if (fetching && now->fetch.files > 0)
+        json_object_set_new(job, "current", fetch_current(&now->fetch));
+    if (now->train.epoch > 0)
+        json_object_set_new(job, "current", train_current(&now->train));
+}
+
+/* Add the progress of a job that the store called running. False: it has ended since, and the store knows how. */
+static bool refresh(struct runner *r, json_t *job)
+{
+    const char *id = json_string_value(json_object_get(job, "id"));
+    struct snapshot now;
+    bool running, told;
+
+    if (!id || strcmp(json_string_value(json_object_get(job, "state")), "running") != 0)
+        return true;
+    pthread_mutex_lock(&r->lock);
+    running = job_is_running(r, id);
+    if (running)
+        progress_read(&r->progress, &now);
+    told = unwritten_tell(r, job);
+    pthread_mutex_unlock(&r->lock);
+    if (running)
+        snapshot_tell(&now, job);
+    return running || told;
+}
+
+void runner_refresh(struct runner *r, json_t *job)
+{
+    json_t *ended = NULL;
+
+    if (refresh(r, job) ||
+        store_job_get(r->store, json_string_value(json_object_get(job, "id")), &ended, NULL) != ST_OK)
+        return;
+    json_object_update_existing(job, ended); /* what the list left out stays out */
+    json_decref(ended);
+}
+
+enum status runner_job(struct runner *r, const char *id, json_t **ret_job, struct error *err)
+{
+    json_t *job = NULL;
+    enum status st = store_job_get(r->store, id, &job, err);
+
+    if (st == ST_OK && !refresh(r, job)) {
+        json_decref(job);
+        st = store_job_get(r->store, id, &job, err);
+    }
+    if (st == ST_OK)
+        *ret_job = job;
+    return st;
+}
