@@ -1,5 +1,5 @@
-/* jobs/keeping.c - what becomes of a job that did not simply succeed: resumed, cancelled with its best epoch kept,
- * deleted, or ended while nothing could be written. */
+/* jobs/keeping.c - what becomes of a job that does not simply succeed: it ended while nothing could be written, it is
+ * cancelled, maybe with its best epoch kept, or deleted. */
 #include "worker.h"
 
 #include "cxrd/file.h"
@@ -48,23 +48,6 @@ bool unwritten_tell(const struct runner *r, json_t *job)
 }
 
 /* ---- what the service asks ---- */
-
-enum status runner_resume(struct runner *r, const char *id, struct error *err)
-{
-    char running[ID_SIZE];
-    enum status st;
-
-    pthread_mutex_lock(&r->lock);
-    snprintf(running, sizeof running, "%s", r->running);
-    st = store_job_resume(r->store, id, r->options.job_queue, err);
-    if (st == ST_OK)
-        pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-    if (st == ST_BUSY)
-        return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s",
-                         r->options.job_queue, running);
-    return st;
-}
 
 /* The best epoch of a job that is not running, from its checkpoint, into the registry and the record. No checkpoint,
  * or none with a finished epoch: nothing to keep. */

@@ -1,4 +1,4 @@
-/* jobs/runner.c - the queue of jobs and the thread that works it off, see cxrd/runner.h. */
+/* jobs/runner.c - the thread that works off the queue of jobs, see cxrd/runner.h. */
 #include "worker.h"
 
 #include "cxrd/clock.h"
@@ -9,46 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the queue ---- */
-
-/* A record that says nothing yet. */
-static json_t *record_begin(size_t threads)
-{
-    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs",
-                     "validation_loss", "top5_accuracy", "baseline", "calibration", "evaluation", "model",
-                     "error", "promotion", "weights_sha256", "replay", "environment",
-                     environment_json(threads));
-}
-
-static enum status refuse_full(struct runner *r, struct error *err)
-{
-    char running[ID_SIZE];
-
-    pthread_mutex_lock(&r->lock);
-    snprintf(running, sizeof running, "%s", r->running);
-    pthread_mutex_unlock(&r->lock);
-    return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s", r->options.job_queue,
-                     running);
-}
-
-enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)
-{
-    json_t *record = record_begin(r->options.threads);
-    enum status st;
-
-    job->max_queued = r->options.job_queue;
-    job->record = record;
-    st = record ? store_job_add(r->store, job, ret_id, err) : error_nomem(err);
-    json_decref(record);
-    if (st == ST_BUSY)
-        return refuse_full(r, err);
-    pthread_mutex_lock(&r->lock);
-    pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-    return st;
-}
-
-/* ---- one job, in the runner's thread ---- */
+/* ---- one job ---- */
 
 /* How a job ended, from how its work did. */
 static enum job_state verdict(struct runner *r, enum status st)
@@ -98,7 +59,7 @@ static void job_end(struct runner *r, const char *id, json_t *record, enum statu
 
 static void job_run(struct runner *r, const char *id, const char *type, const json_t *config)
 {
-    json_t *record = record_begin(r->options.threads);
+    json_t *record = job_record_begin(r);
     struct error err = { 0 };
     enum status st;
 

@@ -1,6 +1,6 @@
-/* jobs/worker.h - what the files behind cxrd/runner.h share: runner.c is the queue and the thread, training_job.c and
- * fetching.c the work of its two kinds of jobs, keeping.c what becomes of a job that did not simply succeed, watching.c
- * a job as it is now, job_files.c what it has on the disk. */
+/* jobs/worker.h - what the files behind cxrd/runner.h share: submitting.c is how a job enters the queue, runner.c the
+ * thread that works it off, training_job.c and fetching.c the work of the two kinds of jobs, watching.c a job as it is
+ * now, keeping.c what becomes of one that does not simply succeed, job_files.c what it has on the disk. */
 #ifndef JOBS_WORKER_H
 #define JOBS_WORKER_H
 
@@ -43,7 +43,7 @@ struct runner {
 };
 
 /* ---- the work of a job, to its end: in the runner's thread, without the lock ----
- *   record  borrowed; what is known of the job, which the store keeps too as it grows; see record_begin() in runner.c */
+ *   record  borrowed; what is known of the job, which grows, and which the store keeps; of job_record_begin() */
 
 /* Errors: ST_INVALID (the configuration), train_run()'s, registry_load()'s of `init`, and what saving can meet. */
 MUST_USE enum status training_job_run(struct runner *r, const char *id, const json_t *config, json_t *record,
@@ -55,9 +55,7 @@ MUST_USE enum status fetching_run(struct runner *r, const char *id, const json_t
 
 /* ---- by any thread ---- */
 
-/* Queue a job whose configuration is good, with a record that says nothing yet. Errors: store_job_add()'s. */
-MUST_USE enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE],
-                                struct error *err);
+json_t *job_record_begin(const struct runner *r); /* a record that says nothing yet; NULL: no memory */
 
 /* Write a model into the registry as the job's, and its id into the record. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,

@@ -1,0 +1,178 @@
+/* jobs/submitting.c - a request becomes a job in the queue: its configuration is held against what this server has and
+ * may do, and it gets the record that it begins with. */
+#include "worker.h"
+
+#include "cxrd/fetch.h"
+#include "replay.h"
+
+#include <stdlib.h>
+
+json_t *job_record_begin(const struct runner *r)
+{
+    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs",
+                     "validation_loss", "top5_accuracy", "baseline", "calibration", "evaluation", "model",
+                     "error", "promotion", "weights_sha256", "replay", "environment",
+                     environment_json(r->options.threads));
+}
+
+/* With the lock held. */
+static enum status refuse_full(const struct runner *r, struct error *err)
+{
+    return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s", r->options.job_queue,
+                     r->running);
+}
+
+/* Queue a job whose configuration is good. */
+static enum status submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)
+{
+    json_t *record = job_record_begin(r);
+    enum status st;
+
+    job->max_queued = r->options.job_queue;
+    job->record = record;
+    st = record ? store_job_add(r->store, job, ret_id, err) : error_nomem(err);
+    json_decref(record);
+    pthread_mutex_lock(&r->lock);
+    if (st == ST_BUSY)
+        refuse_full(r, err);
+    else
+        pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}
+
+enum status runner_resume(struct runner *r, const char *id, struct error *err)
+{
+    enum status st;
+
+    pthread_mutex_lock(&r->lock);
+    st = store_job_resume(r->store, id, r->options.job_queue, err);
+    if (st == ST_BUSY)
+        refuse_full(r, err);
+    else if (st == ST_OK)
+        pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}
+
+/* ---- a training ---- */
+
+static void check_init(struct runner *r, struct train_config *c, json_t *errors)
+{
+    struct model *m = NULL;
+    struct error err;
+
+    if (!c->init[0])
+        return;
+    if (registry_load(r->registry, c->init, &m, &err) != ST_OK) {
+        config_error(errors, "init", "%s", err.text);
+        return;
+    }
+    train_config_adopt(c, m);
+    model_unref(m);
+}
+
+static void check_webhook(const struct runner *r, const struct train_config *c, json_t *errors)
+{
+    struct error err;
+
+    if (!c->webhook[0])
+        return;
+    if (!outgoing_enabled(r->options.outgoing, OUTGOING_NOTICE))
+        config_error(errors, "webhook", "this server was started without --webhook-hosts");
+    else if (outgoing_check(r->options.outgoing, OUTGOING_NOTICE, c->webhook, &err) != ST_OK)
+        config_error(errors, "webhook", "%s", err.text);
+}
+
+enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
+                          const char *request_sha256, char ret_id[ID_SIZE], json_t *errors, struct error *err)
+{
+    json_t *config = NULL;
+    struct new_job job = { .type = JOB_TRAIN,
+                           .idempotency_key = idempotency_key,
+                           .request_sha256 = request_sha256 };
+    struct train_config c;
+    enum status st = train_config_parse(request, &c, errors);
+
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    if (st == ST_OK) {
+        replay_resolve(r->store, request, &c, errors);
+        st = json_array_size(errors) > 0 ? ST_INVALID : ST_OK;
+    }
+    if (st == ST_OK) {
+        train_config_check(&c, r->options.datasets, errors);
+        check_init(r, &c, errors);
+        check_webhook(r, &c, errors);
+    }
+    if (json_array_size(errors) > 0)
+        return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
+                         json_array_size(errors) == 1 ? "" : "s");
+    job.config = config = train_config_json(&c);
+    st = config ? submit(r, &job, ret_id, err) : error_nomem(err);
+    json_decref(config);
+    return st;
+}
+
+/* ---- fetching ---- */
+
+static void check_source(const struct runner *r, const struct fetch_source *s, const char *where,
+                         json_t *errors)
+{
+    struct error err;
+    char field[40];
+
+    snprintf(field, sizeof field, "%s.url", where);
+    if (outgoing_check(r->options.outgoing, OUTGOING_DATA, s->url, &err) != ST_OK)
+        config_error(errors, field, "%s", err.text);
+    snprintf(field, sizeof field, "%s.s3_region", where);
+    if (s->region[0] && !r->options.s3_credentials)
+        config_error(errors, field, "this server was started without --data-credentials");
+}
+
+static void check_fetch(const struct runner *r, const struct fetch_config *c, json_t *errors)
+{
+    for (size_t i = 0; i < c->n_sources; i++) {
+        char where[32] = "table";
+
+        if (i > 0)
+            snprintf(where, sizeof where, "archives[%zu]", i - 1);
+        check_source(r, &c->sources[i], where, errors);
+    }
+    if (fetch_name_taken(r->options.datasets, c->name))
+        config_error(errors, "name", "there is a data set of that name already");
+}
+
+enum status runner_submit_fetch(struct runner *r, const json_t *request, const char *idempotency_key,
+                                const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
+                                struct error *err)
+{
+    struct fetch_config *c = calloc(1, sizeof *c);
+    struct new_job job = { .type = JOB_FETCH,
+                           .idempotency_key = idempotency_key,
+                           .request_sha256 = request_sha256 };
+    json_t *config = NULL;
+    enum status st;
+
+    if (!c)
+        return error_nomem(err);
+    st = store_job_repeated(r->store, &job, ret_id, err);
+    if (st != ST_NOTFOUND) /* what it has fetched by now must not make its own repetition a wrong one */
+        goto out;
+    st = fetch_config_parse(request, c, errors);
+    if (st == ST_OK)
+        check_fetch(r, c, errors);
+    if (st == ST_NOMEM)
+        error_nomem(err);
+    else if (json_array_size(errors) > 0)
+        st = error_set(err, ST_INVALID, "%zu field%s of the data set cannot be used", json_array_size(errors),
+                       json_array_size(errors) == 1 ? "" : "s");
+    if (st != ST_OK)
+        goto out;
+    job.config = config = fetch_config_json(c);
+    st = config ? submit(r, &job, ret_id, err) : error_nomem(err);
+out:
+    json_decref(config);
+    free(c);
+    return st;
+}
