@@ -1,4 +1,4 @@
-/* tests/fuzz/fuzz_http.c - bytes on a connection, through libmicrohttpd and mhd.c to handlers. The input's first byte
+/* tests/fuzz/fuzz_http.c - bytes on a connection, through libmicrohttpd and server/http to handlers. The input's first byte
  * says in pieces of how many bytes the rest arrives, but not in more than about MAX_PIECES; 0 is all at once.
  *
  * The route table here has the same paths and limits as the server's, but its handlers keep nothing: they read what a

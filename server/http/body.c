@@ -1,0 +1,49 @@
+/* server/http/body.c - a request's body, as it comes. */
+#include "mhd.h"
+
+enum { MAX_BODIES_HELD = 128 << 20 }; /* bytes of all of them together */
+
+size_t body_limit(const struct exchange *x)
+{
+    return x->route->max_body == (size_t)MAX_BODY_UPLOAD ? x->http->options.max_upload : x->route->max_body;
+}
+
+enum MHD_Result body_take(struct exchange *x, const char *data, size_t n)
+{
+    struct http *h = x->http;
+
+    x->received += n;
+    if (x->body_status != ST_OK) {
+        x->dropped += n; /* counted, so that it cannot go on for ever */
+        return x->dropped > MAX_DROPPED ? MHD_NO : MHD_YES;
+    }
+    if (atomic_fetch_add(&h->bodies_held, n) + n > MAX_BODIES_HELD) {
+        atomic_fetch_sub(&h->bodies_held, n);
+        x->body_status = ST_BUSY;
+    } else {
+        x->held += n;
+        buf_put(&x->body, data, n);
+        x->body_status = buf_status(&x->body);
+    }
+    if (x->body_status != ST_OK)
+        body_drop(x);
+    return MHD_YES;
+}
+
+enum MHD_Result body_refuse(struct exchange *x)
+{
+    x->close = true;
+    if (x->body_status != ST_LIMIT)
+        return reply_refuse(x, 503, "the server holds as many request bodies as it may");
+    if (body_limit(x) == 0)
+        return reply_refuse(x, 400, "this request takes no body");
+    return reply_refuse(x, 413, "the body is larger than the limit of %zu bytes", body_limit(x));
+}
+
+void body_drop(struct exchange *x)
+{
+    atomic_fetch_sub(&x->http->bodies_held, x->held);
+    x->held = 0;
+    buf_wipe(&x->body);
+    buf_release(&x->body);
+}

@@ -1,0 +1,245 @@
+/* server/http/daemon.c - the network, started and stopped, and its connections. */
+#include "acceptor.h"
+#include "mhd.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    NETWORK_THREADS = 2,
+    FILE_WORKERS = 2,
+    FILE_QUEUE = 64,
+    CONNECTION_MEMORY = 16384,
+    MOST_CONNECTIONS = 12000,
+    SPARE_DESCRIPTORS = 256, /* for everything but connections */
+    GRACE_MS = 100,
+    MAX_PEM = 1 << 20,
+};
+
+#define TLS_VERSIONS "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+/* ---- connections ---- */
+
+static unsigned connection_limit(void)
+{
+    struct rlimit files = { 1024, 1024 };
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+        getrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur > MOST_CONNECTIONS + SPARE_DESCRIPTORS)
+        return MOST_CONNECTIONS;
+    return files.rlim_cur > (rlim_t)2 * SPARE_DESCRIPTORS ? (unsigned)files.rlim_cur - SPARE_DESCRIPTORS
+                                                          : SPARE_DESCRIPTORS;
+}
+
+static bool has_room(void *arg)
+{
+    struct http *h = arg;
+
+    return reaper_counts(h->reaper).connections < h->connection_limit;
+}
+
+static void take_connection(void *arg, int fd, const struct sockaddr *address, socklen_t address_size)
+{
+    struct http *h = arg;
+
+    MHD_add_connection(h->daemon, fd, address, address_size); /* closes fd where it cannot */
+}
+
+/* A connection begins or ends; its descriptor is closed only after that. */
+static void on_connection(void *arg, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http *h = arg;
+    const union MHD_ConnectionInfo *info;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        reaper_remove(h->reaper, *socket_context);
+        return;
+    }
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *socket_context = reaper_add(h->reaper, info->connect_fd, exchange_head_seconds(h));
+    if (!*socket_context)
+        shutdown(info->connect_fd, SHUT_RDWR); /* no memory: without a deadline it must not stay */
+}
+
+/* ---- libmicrohttpd ---- */
+
+/* The certificate and its key, as texts that the daemon borrows. */
+static enum status tls_load(struct http *h, struct error *err)
+{
+    enum status st;
+
+    if (!h->options.tls_cert)
+        return ST_OK;
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return error_set(err, ST_UNSUPPORTED, "this libmicrohttpd was built without TLS");
+    st = file_read(h->options.tls_cert, MAX_PEM, &h->tls_cert, err);
+    return st == ST_OK ? file_read(h->options.tls_key, MAX_PEM, &h->tls_key, err) : st;
+}
+
+static void tls_drop(struct http *h)
+{
+    if (h->tls_key.data)
+        explicit_bzero(h->tls_key.data, h->tls_key.size);
+    file_bytes_release(&h->tls_key);
+    file_bytes_release(&h->tls_cert);
+}
+
+static void on_log(void *arg, const char *fmt, va_list ap)
+{
+    char text[HTTP_TEXT];
+
+    (void)arg;
+    vsnprintf(text, sizeof text, fmt, ap);
+    log_text(LOG_DEBUG, "network library", "%s", text);
+}
+
+static enum status daemon_start(struct http *h, struct error *err)
+{
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                           MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET |
+                           (h->options.tls_cert ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls_cert.data },
+                                    { MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls_key.data },
+                                    { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_VERSIONS },
+                                    { MHD_OPTION_END, 0, NULL } };
+
+    h->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, exchange_step, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)NETWORK_THREADS, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(h->connection_limit + SPARE_DESCRIPTORS), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, h,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_end, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+        MHD_OPTION_ARRAY, h->options.tls_cert ? tls : &tls[3], MHD_OPTION_END);
+    if (h->daemon)
+        return ST_OK;
+    return error_set(err, ST_IO, "cannot start the network threads%s",
+                     h->options.tls_cert ? ", or use the TLS certificate with its key" : "");
+}
+
+/* ---- start ---- */
+
+enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
+                       struct error *err)
+{
+    struct http *h = calloc(1, sizeof *h);
+    const struct acceptor_calls calls = { has_room, take_connection, h };
+    enum status st;
+
+    if (!h)
+        return error_nomem(err);
+    h->connection_limit = connection_limit();
+    h->options = *options;
+    h->app = app;
+    h->listen_fd = -1;
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_cond_init(&h->quiet, NULL);
+    st = listen_open(options->listen, &h->listen_fd, h->address, err);
+    if (st == ST_OK)
+        st = lane_start(options->workers, options->queue, work_do, &h->lanes[LANE_PREDICT], err);
+    if (st == ST_OK)
+        st = lane_start(FILE_WORKERS, FILE_QUEUE, work_do, &h->lanes[LANE_FILES], err);
+    if (st == ST_OK)
+        st = sse_start(options->max_streams, options->ping_s, &h->streams, err);
+    if (st == ST_OK)
+        st = tls_load(h, err);
+    if (st == ST_OK)
+        st = reaper_start(&h->reaper, err);
+    if (st == ST_OK)
+        st = daemon_start(h, err);
+    if (st == ST_OK)
+        st = acceptor_start(h->listen_fd, &calls, &h->acceptor, err);
+    if (st != ST_OK) {
+        http_stop(h);
+        return st;
+    }
+    *ret_http = h;
+    return ST_OK;
+}
+
+const char *http_address(const struct http *h) { return h->address; }
+
+void http_counts(struct http *h, struct http_counts *ret)
+{
+    const struct reaper_counts peers = reaper_counts(h->reaper);
+
+    *ret = (struct http_counts){ .connections = peers.connections,
+                                 .cut = peers.cut,
+                                 .body_bytes = atomic_load(&h->bodies_held),
+                                 .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) };
+    pthread_mutex_lock(&h->lock);
+    ret->requests = h->active;
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* ---- stop ---- */
+
+/* Wait until no request is under way, until then. */
+static bool wait_quiet(struct http *h, double deadline)
+{
+    bool quiet;
+
+    pthread_mutex_lock(&h->lock);
+    while (h->active > 0 && clock_seconds() < deadline) {
+        struct timespec soon;
+
+        clock_gettime(CLOCK_REALTIME, &soon); /* only a nap: the deadline is by the other clock */
+        soon.tv_nsec += 50000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&h->quiet, &h->lock, &soon);
+    }
+    quiet = h->active == 0;
+    pthread_mutex_unlock(&h->lock);
+    return quiet;
+}
+
+/* Answer what is in flight, and what had been sent already when we stopped listening. */
+static void drain(struct http *h)
+{
+    const double deadline = clock_seconds() + h->options.drain_s;
+    const struct timespec grace = { .tv_nsec = GRACE_MS * 1000000L };
+
+    if (wait_quiet(h, deadline)) {
+        nanosleep(&grace, NULL); /* bytes that are in a socket and not yet a request */
+        wait_quiet(h, deadline);
+    }
+}
+
+void http_stop(struct http *h)
+{
+    if (!h)
+        return;
+    atomic_store(&h->draining, true);
+    sse_stop(h->streams);
+    acceptor_stop(h->acceptor);
+    if (h->listen_fd >= 0)
+        close(h->listen_fd);
+    if (h->acceptor)
+        drain(h);
+    /* answers what waits, so that nothing stays suspended, which MHD_stop_daemon() would abort on */
+    for (int i = 0; i < N_LANES; i++)
+        lane_stop(h->lanes[i]);
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon); /* until here its threads may still push, and are refused */
+    for (int i = 0; i < N_LANES; i++)
+        lane_free(h->lanes[i]);
+    sse_free(h->streams);
+    reaper_stop(h->reaper);
+    tls_drop(h);
+    pthread_cond_destroy(&h->quiet);
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+}

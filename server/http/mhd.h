@@ -1,0 +1,140 @@
+/* server/http/mhd.h - the network: what the files that know libmicrohttpd share. Nobody else does.
+ *
+ *   daemon.c    start and stop, connections
+ *   exchange.c  a request from its first byte to its last: which of the library's calls means what
+ *   admit.c     its head: whether it may come in
+ *   body.c      its body
+ *   work.c      its handler
+ *   reply.c     its reply
+ *
+ * Two of the library's threads wait in epoll and do nothing but move bytes. A request that needs work is suspended,
+ * handed to a lane, and resumed when its handler has filled the response; then libmicrohttpd calls exchange_step()
+ * again and the response is queued there, the only place where it may be. What that library gets wrong (request
+ * smuggling, decoded paths, replies without a word) is refused in the first call, before anything is read. */
+#ifndef SERVER_HTTP_MHD_H
+#define SERVER_HTTP_MHD_H
+
+#include "http.h"
+#include "lanes.h"
+#include "listen.h"
+#include "reaper.h"
+#include "sse.h"
+
+#include "cxrd/file.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    IDLE_SECONDS = 15,      /* between two requests, and longest wait for a byte */
+    MAX_TARGET = 1024,      /* bytes of a path with its query */
+    MAX_DROPPED = 64 << 20, /* of a refused body: a client that is still sending it does not hear us */
+};
+
+struct http {
+    struct http_options options;
+    struct app *app;
+    struct MHD_Daemon *daemon;
+    struct lane_queue *lanes[N_LANES]; /* LANE_INLINE has none */
+    struct acceptor *acceptor;
+    struct reaper *reaper;
+    struct sse *streams;
+    size_t connection_limit;
+    struct file_bytes tls_cert, tls_key; /* borrowed by the daemon */
+    int listen_fd;
+    char address[ADDRESS_SIZE];
+    atomic_bool draining;
+    atomic_size_t bodies_held; /* bytes */
+
+    pthread_mutex_t lock; /* guards `active` */
+    pthread_cond_t quiet; /* active became 0 */
+    size_t active;        /* requests begun and not completed */
+};
+
+enum stage { STAGE_HEAD, STAGE_BODY, STAGE_WORKING, STAGE_ANSWERED };
+
+/* One request, from its first byte to its last. The network thread owns it, but while it is STAGE_WORKING a worker
+ * does: the lane's lock and libmicrohttpd's hand it over. */
+struct exchange {
+    struct lane_item item; /* first: a lane carries exchanges */
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct peer *peer; /* the connection's deadline */
+    enum stage stage;
+    const struct route *route;
+    char target[MAX_TARGET]; /* raw; req.path and req.query point into it */
+    struct buf body;
+    size_t held;    /* what of it is counted in http->bodies_held */
+    size_t dropped; /* bytes that came after it was refused */
+    bool unread;    /* a body may be on its way, which has to be taken off it before a refusal is heard */
+    bool close;     /* the connection, after the reply */
+    enum status body_status;
+    double begun;
+    size_t received;        /* bytes of the body */
+    char origin[HTTP_TEXT]; /* of a page that may read the reply, "" otherwise */
+    char method[16];        /* longer ones are cut: they match no route */
+    struct http_request req;
+    struct http_response res;
+    struct sse_reader *reader; /* of a reply that goes on */
+};
+
+/* What follows runs in the network thread that owns the exchange, and must not wait, unless it says otherwise. What
+ * returns an MHD_Result is for the library: MHD_NO ends the connection. */
+
+/* ---- exchange.c: calls of libmicrohttpd's, with its signatures ----
+ *   con_cls  the exchange, which begin makes (NULL: no memory) and end frees */
+void *exchange_begin(void *http, const char *target, struct MHD_Connection *connection);
+enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data, size_t *data_size,
+                              void **con_cls);
+void exchange_end(void *http, struct MHD_Connection *connection, void **con_cls,
+                  enum MHD_RequestTerminationCode why);
+
+double exchange_head_seconds(const struct http *h); /* how long a head may take; any thread */
+
+/* ---- admit.c ---- */
+
+/* The head is complete: find the route and ask the door. What it does not let in is refused, at once or when the body
+ * has passed. */
+enum MHD_Result admit(struct exchange *x, const char *method, const char *version);
+
+/* ---- body.c ---- */
+
+size_t body_limit(const struct exchange *x); /* of a request that has a route */
+
+/* Take what came; what exceeds a limit is dropped here and answered when the body ends, since libmicrohttpd takes no
+ * reply in between. Memory follows the bytes received, never a header. */
+enum MHD_Result body_take(struct exchange *x, const char *data, size_t n);
+
+enum MHD_Result body_refuse(struct exchange *x); /* once it ends: x->body_status is not ST_OK */
+void body_drop(struct exchange *x);              /* wipes it; again is fine; whoever owns the exchange */
+
+/* ---- work.c ---- */
+
+/* The body is complete: call the handler of an inline route, hand any other to its lane. */
+enum MHD_Result work_begin(struct exchange *x);
+
+/* A lane's item, in a worker's thread, which may wait: calls the handler and gives the exchange back. */
+void work_do(struct lane_item *item);
+
+/* ---- reply.c ---- */
+
+/* Queue what x->res holds, whose body is taken over. */
+enum MHD_Result reply_send(struct exchange *x);
+
+/* The same, or let the body pass first and do it then: a client that sends without listening would get a broken
+ * connection instead of a reply. */
+enum MHD_Result reply_when_heard(struct exchange *x);
+
+/* Refuse with a status of HTTP's own, before a handler was asked. */
+enum MHD_Result reply_refuse(struct exchange *x, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+struct http_done reply_done(const struct exchange *x); /* borrows from x */
+
+/* Put on record what is about to be replied, see http_hooks; a failure has been logged. Whoever owns the exchange. */
+enum status reply_record(struct exchange *x);
+
+void reply_wake(void *connection); /* whose stream has something new; any thread; see sse_open() */
+
+#endif

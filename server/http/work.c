@@ -1,0 +1,87 @@
+/* server/http/work.c - a request that is complete meets its handler, in the network thread or in a lane's. */
+#include "mhd.h"
+#include "problem.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* The reply is known: what must be on record before it leaves is put there, or it does not leave. */
+static void record(struct exchange *x)
+{
+    struct error err = { .text = "the audit log cannot be written" };
+
+    if (reply_record(x) == ST_OK)
+        return;
+    if (x->res.fd >= 0)
+        close(x->res.fd);
+    x->res.fd = -1;
+    x->res.status = 503;
+    problem_write(&x->req, ST_BUSY, &err, &x->res);
+}
+
+static void handle(struct exchange *x)
+{
+    struct error err = { 0 };
+    enum status st;
+
+    json_watch(); /* see http_json() */
+    st = x->route->handler(x->http->app, &x->req, &x->res, &err);
+    if (st == ST_OK && x->res.stream.more)
+        st = sse_open(x->http->streams, &x->res.stream, reply_wake, x->connection, &x->reader, &err);
+    if (st != ST_OK)
+        problem_write(&x->req, st, &err, &x->res);
+    else if (x->res.status == 0)
+        x->res.status = 200;
+    record(x);
+    x->req.body = NULL;
+    body_drop(x);
+}
+
+/* Answer without asking the handler. */
+static void decline(struct exchange *x, int status, const char *sentence)
+{
+    struct error err = { 0 };
+
+    snprintf(err.text, sizeof err.text, "%s", sentence);
+    x->req.body = NULL;
+    body_drop(x);
+    x->res.status = status;
+    problem_write(&x->req, ST_BUSY, &err, &x->res);
+}
+
+void work_do(struct lane_item *item)
+{
+    struct exchange *x = (struct exchange *)item;
+    struct MHD_Connection *connection = x->connection;
+
+    if (x->route->lane == LANE_PREDICT && peer_gone(x->peer))
+        decline(x, 499, "the client has gone"); /* for the log: nobody reads it */
+    else if (clock_seconds() - x->req.received > x->http->options.request_s)
+        decline(x, 503, "the request waited too long");
+    else
+        handle(x);
+    MHD_resume_connection(connection); /* from here on the network thread owns x again */
+}
+
+enum MHD_Result work_begin(struct exchange *x)
+{
+    x->req.body = x->body.data;
+    x->req.body_len = x->body.len;
+    x->req.received = clock_seconds();
+    x->stage = STAGE_WORKING;
+    reaper_set(x->http->reaper, x->peer, INFINITY);
+    if (x->route->lane == LANE_INLINE) {
+        handle(x);
+        return reply_send(x);
+    }
+    MHD_suspend_connection(x->connection); /* first: a worker may resume it at once */
+    if (lane_push(x->http->lanes[x->route->lane], &x->item))
+        return MHD_YES;
+    decline(x, 503, "the server is busy: its queue is full");
+    MHD_resume_connection(x->connection);
+    return MHD_YES;
+}
