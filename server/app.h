@@ -22,8 +22,8 @@ struct app {
     struct sessions *sessions;
     struct team *team;
     struct image_limits limits;
-    bool reject_inputs;                                   /* what the input gate warns of is refused */
-    size_t max_upload, predict_queue, job_queue, threads; /* for /version */
+    bool reject_inputs;                          /* what the input gate warns of is refused */
+    size_t max_upload, predict_queue, job_queue; /* for /version */
     struct metrics *metrics;
     struct audit *audit; /* NULL: none is kept */
     struct outgoing *outgoing;

@@ -1,0 +1,141 @@
+/* server/commands/serve_options.c - see serve_options.h. */
+#include "serve_options.h"
+
+#include "../http/http.h"
+#include "commands.h"
+#include "cxrd/log.h"
+#include "cxrd/pool.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct serve_options, member)
+
+static const struct option OPTIONS[] = {
+    { "listen", OPTION_TEXT, AT(listen), "HOST:PORT",
+      "address to listen on; port 0 picks one (127.0.0.1:8080)" },
+    { "state", OPTION_TEXT, AT(state), "DIR", "where jobs, models and the picture cache are kept (./state)" },
+    { "datasets", OPTION_TEXT, AT(datasets), "DIR",
+      "folder with a folder for each data set; none: no training" },
+    { "threads", OPTION_COUNT, AT(threads), "N", "threads that predict, and that train (all cores)", 1, 256 },
+    { "queue", OPTION_COUNT, AT(queue), "N", "predictions that may wait (64)", 1, 65536 },
+    { "job-queue", OPTION_COUNT, AT(job_queue), "N", "jobs that may wait (8)", 1, 1024 },
+    { "max-upload", OPTION_BYTES, AT(max_upload), "BYTES", "largest picture that is accepted (16M)", 1024,
+      128 << 20 },
+    { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for decoded pictures; 0: none (16G)",
+      0, SIZE_MAX },
+    { "keys", OPTION_TEXT, AT(keys), "FILE",
+      "who may: a line a key, see cxrd key --help; read again on SIGHUP (none: loopback only, everyone)" },
+    { "rate", OPTION_COUNT, AT(rate), "N", "requests a second that a key may make; 0: any number (0)", 0,
+      1000000 },
+    { "request-timeout", OPTION_COUNT, AT(request_timeout), "SECONDS",
+      "a request that has not come by then is cut off; one that waited as long is refused (30)", 1, 3600 },
+    { "hosts", OPTION_TEXT, AT(hosts), "NAMES",
+      "names that Host may give beside loopback ones, with commas between them" },
+    { "cors-origins", OPTION_TEXT, AT(cors_origins), "ORIGINS",
+      "pages that may call from a browser, such as https://pacs.example (none)" },
+    { "base-path", OPTION_TEXT, AT(base_path), "/PATH", "what all paths begin with, behind a proxy (none)" },
+    { "tls-cert", OPTION_TEXT, AT(tls_cert), "FILE", "speak HTTPS with this certificate chain, PEM" },
+    { "tls-key", OPTION_TEXT, AT(tls_key), "FILE", "the key of --tls-cert, PEM" },
+    { "audit", OPTION_TEXT, AT(audit), "FILE",
+      "append who did what to this file; opened anew on SIGHUP; see cxrd audit --help (none)" },
+    { "audit-bytes", OPTION_BYTES, AT(audit_bytes), "BYTES",
+      "size at which the audit log is put aside and begun anew; 0: never (64M)", 0, SIZE_MAX },
+    { "keep-models", OPTION_COUNT, AT(keep_models), "N",
+      "models trained here that are kept; imported, active and previous ones always are (100)", 1, 1000000 },
+    { "event-readers", OPTION_COUNT, AT(event_readers), "N",
+      "connections that may read a job's events at a time (32)", 1, 1024 },
+    { "event-ping", OPTION_COUNT, AT(event_ping), "SECONDS",
+      "silence after which a reader of events gets a comment, so that proxies stay (15)", 1, 3600 },
+    { "webhook", OPTION_TEXT, AT(webhook), "URL",
+      "tell this address of the end of every job and of every activation (none)" },
+    { "webhook-hosts", OPTION_TEXT, AT(webhook_hosts), "HOSTS",
+      "HOST or HOST:PORT that a job may name as its webhook, https only, with commas between them; "
+      "http://127.0.0.1:PORT allows a receiver on loopback without TLS (none)" },
+    { "webhook-secret", OPTION_TEXT, AT(webhook_secret), "FILE",
+      "what notices are signed with: a line whsec_ and 16 to 64 bytes in base64, up to four" },
+    { "webhook-retry", OPTION_COUNT, AT(webhook_retry), "SECONDS",
+      "pause before a notice that was not taken is sent again; it doubles each time, for three days (5)", 1,
+      3600 },
+    { "data-hosts", OPTION_TEXT, AT(data_hosts), "HOSTS",
+      "HOST or HOST:PORT that data sets may be fetched from, as in --webhook-hosts (none)" },
+    { "data-credentials", OPTION_TEXT, AT(s3_credentials), "FILE",
+      "ID:SECRET, with which requests to S3 are signed" },
+    { "data-bytes", OPTION_BYTES, AT(data_bytes), "BYTES",
+      "largest data set that is fetched, packed, and again unpacked (200G)", 1, SIZE_MAX },
+    { "data-files", OPTION_COUNT, AT(data_files), "N", "most entries of its archives (500000)", 1,
+      100000000 },
+    { "data-tries", OPTION_COUNT, AT(data_tries), "N",
+      "tries in a row that bring no byte, after which fetching is interrupted (10)", 1, 1000 },
+    { "outgoing-private", OPTION_TEXT, AT(outgoing_private), "HOSTS",
+      "HOST or HOST:PORT, allowed elsewhere, that may be in a private network or on loopback (none)" },
+    { "outgoing-ca", OPTION_TEXT, AT(outgoing_ca), "FILE",
+      "certificates that receivers and data hosts are believed by, PEM (the system's)" },
+    { "input-policy", OPTION_TEXT, AT(input_policy), "warn|reject",
+      "what becomes of pictures that are no radiograph like those of the training (warn)" },
+    { "log-level", OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn, error or off (info)" },
+    { "insecure", OPTION_FLAG, AT(insecure), NULL,
+      "allow an address other than loopback, for anyone who reaches it" },
+};
+
+const struct command COMMAND_SERVE = {
+    "serve", "[OPTIONS]", "answer over HTTP", OPTIONS, sizeof OPTIONS / sizeof OPTIONS[0], serve_run
+};
+
+struct serve_options serve_options_default(void)
+{
+    return (struct serve_options){ .listen = "127.0.0.1:8080",
+                                   .state = "state",
+                                   .log_level = "info",
+                                   .input_policy = "warn",
+                                   .base_path = "",
+                                   .audit_bytes = 64 << 20,
+                                   .threads = cores_available(),
+                                   .queue = 64,
+                                   .request_timeout = 30,
+                                   .job_queue = 8,
+                                   .max_upload = 16 << 20,
+                                   .cache_bytes = (size_t)16 << 30,
+                                   .event_readers = 32,
+                                   .event_ping = 15,
+                                   .keep_models = 100,
+                                   .webhook_retry = 5,
+                                   .data_bytes = (size_t)200 << 30,
+                                   .data_files = 500000,
+                                   .data_tries = 10 };
+}
+
+static bool is_base_path(const char *path)
+{
+    static const char CHARACTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+    const size_t n = strlen(path);
+
+    return n <= 100 && path[0] == '/' && path[n - 1] != '/' && strspn(path, CHARACTERS) == n;
+}
+
+enum status serve_options_check(const struct serve_options *o, struct error *err)
+{
+    enum log_level level;
+
+    if (!log_level_parse(o->log_level, &level))
+        return error_set(err, ST_INVALID, "--log-level must be debug, info, warn, error or off, not '%.32s'",
+                         o->log_level);
+    log_set_level(level);
+    if (strcmp(o->input_policy, "warn") != 0 && strcmp(o->input_policy, "reject") != 0)
+        return error_set(err, ST_INVALID, "--input-policy must be warn or reject, not '%.32s'",
+                         o->input_policy);
+    if (*o->base_path && !is_base_path(o->base_path))
+        return error_set(err, ST_INVALID, "--base-path must be a path such as /cxrd, not '%.100s'",
+                         o->base_path);
+    if ((o->webhook || o->webhook_hosts) && !o->webhook_secret)
+        return error_set(err, ST_INVALID, "--webhook and --webhook-hosts need --webhook-secret");
+    if (!o->tls_cert != !o->tls_key)
+        return error_set(err, ST_INVALID, "--tls-cert and --tls-key go together");
+    if (!o->insecure && !o->keys && !http_is_loopback(o->listen))
+        return error_set(
+            err, ST_INVALID,
+            "'%.80s' can be reached from other machines, and nobody is asked for a key: choose a loopback "
+            "address, give --keys, or say --insecure if a proxy or firewall keeps strangers out",
+            o->listen);
+    return ST_OK;
+}

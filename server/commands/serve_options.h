@@ -1,0 +1,29 @@
+/* server/commands/serve_options.h - what `cxrd serve` can be told, before anything of it is made. */
+#ifndef SERVER_COMMANDS_SERVE_OPTIONS_H
+#define SERVER_COMMANDS_SERVE_OPTIONS_H
+
+#include "cxrd/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Texts are borrowed from the arguments and the environment; NULL: not given, and there is no default. */
+struct serve_options {
+    const char *listen, *state, *datasets, *log_level, *input_policy, *keys, *hosts, *cors_origins, *audit,
+        *base_path, *tls_cert, *tls_key, *webhook, *webhook_hosts, *webhook_secret, *outgoing_private,
+        *outgoing_ca, *data_hosts, *s3_credentials;
+    size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
+        event_readers, event_ping, keep_models, webhook_retry, data_bytes, data_files, data_tries;
+    bool insecure;
+};
+
+/* What holds where nothing is said. */
+struct serve_options serve_options_default(void);
+
+/* Check what the table of options cannot, and log from here on at the level that is asked for. Errors: ST_INVALID. */
+MUST_USE enum status serve_options_check(const struct serve_options *o, struct error *err);
+
+/* The command itself, see serve.c. */
+int serve_run(int argc, char **argv);
+
+#endif
