@@ -15,7 +15,8 @@ struct exchange {
     const struct outgoing_request *request;
     CURL *curl;
     enum trust trust;
-    const char *refused; /* why no socket was made */
+    const char *refused; /* why no socket was made to one of the host's addresses */
+    bool asked;          /* one was made to another */
     bool head_told, enough;
 };
 
@@ -31,6 +32,7 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
         x->refused = why;
         return CURL_SOCKET_BAD;
     }
+    x->asked = true;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -119,6 +121,7 @@ static void set_limits(CURL *curl, const struct outgoing *o, struct exchange *x)
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L); /* the thread that resolves a name is not waited for */
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x);
@@ -168,7 +171,7 @@ static enum status perform(struct exchange *x, long *ret_status, struct error *e
         return error_set(err, ST_CANCELLED, "stopped");
     if (rc == CURLE_OUT_OF_MEMORY)
         return error_nomem(err);
-    if (rc != CURLE_OK && x->refused)
+    if (rc != CURLE_OK && x->refused && !x->asked)
         return error_set(err, ST_UNUSABLE, "the host leads to %s, which is refused", x->refused);
     if (rc != CURLE_OK)
         return error_set(err, ST_IO, "%s", why[0] ? why : curl_easy_strerror(rc));

@@ -1,0 +1,168 @@
+/* tests/unit/test_sending.c - what one request does with what a name leads to. The names are resolved here: the program's
+ * own getaddrinfo() stands before the C library's, for libcurl too. */
+#include "cxrd/outgoing.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MOST = 4 };
+
+static const char *answers[MOST][MOST]; /* the addresses that a name has, each time that it is asked for */
+static int asked;
+static sem_t *hold; /* NULL: answer at once */
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+    struct addrinfo **next = ret;
+    const int turn = asked++;
+
+    (void)node, (void)hints;
+    *ret = NULL;
+    if (hold)
+        sem_wait(hold);
+    for (int i = 0; turn < MOST && i < MOST && answers[turn][i]; i++) {
+        struct {
+            struct addrinfo info;
+            struct sockaddr_in address;
+        } *one = calloc(1, sizeof *one);
+
+        one->address.sin_family = AF_INET;
+        one->address.sin_port = htons((uint16_t)(service ? atoi(service) : 0));
+        inet_pton(AF_INET, answers[turn][i], &one->address.sin_addr);
+        one->info = (struct addrinfo){ .ai_family = AF_INET,
+                                       .ai_socktype = SOCK_STREAM,
+                                       .ai_protocol = IPPROTO_TCP,
+                                       .ai_addrlen = sizeof one->address,
+                                       .ai_addr = (struct sockaddr *)&one->address };
+        *next = &one->info;
+        next = &one->info.ai_next;
+    }
+    return *ret ? 0 : EAI_NONAME;
+}
+
+void freeaddrinfo(struct addrinfo *list)
+{
+    while (list) {
+        struct addrinfo *next = list->ai_next;
+
+        free(list);
+        list = next;
+    }
+}
+
+/* A port of 127.0.0.1 at which nobody is spoken to; how many have knocked is known. */
+struct door {
+    int fd;
+    char place[64]; /* of a name that leads here */
+};
+
+static struct door door_make(void)
+{
+    struct door d = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) };
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof at;
+
+    cr_assert_eq(bind(d.fd, (struct sockaddr *)&at, size), 0);
+    cr_assert_eq(listen(d.fd, 8), 0);
+    cr_assert_eq(getsockname(d.fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(d.place, sizeof d.place, "name.example:%d", ntohs(at.sin_port));
+    return d;
+}
+
+static int door_knocks(const struct door *d)
+{
+    int n = 0;
+
+    for (int fd; (fd = accept(d->fd, NULL, NULL)) >= 0; n++)
+        close(fd);
+    return n;
+}
+
+static struct outgoing *allowing(const struct door *d)
+{
+    const struct outgoing_options options = { .hosts = { [OUTGOING_DATA] = d->place },
+                                              .private_hosts = d->place };
+    struct outgoing *o = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(outgoing_open(&options, &o, &err), ST_OK, "%s", err.text);
+    return o;
+}
+
+static bool at_once(void *arg)
+{
+    (void)arg;
+    return asked > 0;
+}
+
+static enum status send_to(const struct outgoing *o, const struct door *d, long seconds,
+                           bool (*stopped)(void *arg), struct error *err)
+{
+    char url[96];
+    const struct outgoing_request request = {
+        .use = OUTGOING_DATA, .url = url, .seconds = seconds, .stopped = stopped
+    };
+    long status;
+
+    snprintf(url, sizeof url, "https://%s/", d->place);
+    return outgoing_send(o, &request, &status, err);
+}
+
+Test(names, are_asked_for_each_time_and_judged_by_what_they_lead_to_then)
+{
+    const struct door d = door_make();
+    struct outgoing *o = allowing(&d);
+    struct error err = { 0 };
+
+    answers[0][0] = "127.0.0.1"; /* which is allowed here; then the name changes its mind */
+    answers[1][0] = "169.254.169.254";
+    answers[2][0] = "0.0.0.0"; /* which leads here too */
+    cr_expect_eq(send_to(o, &d, 1, NULL, &err), ST_IO, "%s", err.text);
+    cr_expect_eq(door_knocks(&d), 1);
+    cr_expect_eq(send_to(o, &d, 1, NULL, &err), ST_UNUSABLE, "%s", err.text);
+    cr_expect_eq(send_to(o, &d, 1, NULL, &err), ST_UNUSABLE, "%s", err.text);
+    cr_expect_eq(asked, 3);
+    cr_expect_eq(door_knocks(&d), 0);
+    outgoing_close(o);
+    close(d.fd);
+}
+
+/* A network that has, beside the address that can be asked, one that must not be: an asking that fails is one like any other. */
+Test(names, that_lead_to_a_good_address_too_may_be_asked_again)
+{
+    const struct door d = door_make();
+    struct outgoing *o = allowing(&d);
+    struct error err = { 0 };
+
+    answers[0][0] = "169.254.0.1";
+    answers[0][1] = "127.0.0.1";
+    cr_expect_eq(send_to(o, &d, 1, NULL, &err), ST_IO, "%s", err.text);
+    cr_expect_eq(door_knocks(&d), 1);
+    outgoing_close(o);
+    close(d.fd);
+}
+
+/* The test ends when the request does, not when the answer comes: that never does. */
+Test(names, that_nobody_resolves_hold_nobody_up, .timeout = 60)
+{
+    const struct door d = door_make();
+    struct outgoing *o = allowing(&d);
+    struct error err = { 0 };
+    sem_t never;
+
+    sem_init(&never, 0, 0);
+    hold = &never;
+    cr_expect_eq(send_to(o, &d, 0, at_once, &err), ST_CANCELLED, "%s", err.text);
+    cr_expect_eq(send_to(o, &d, 1, NULL, &err), ST_IO, "%s", err.text);
+    cr_expect_eq(door_knocks(&d), 0);
+    outgoing_close(o);
+    close(d.fd);
+}
