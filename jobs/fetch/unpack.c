@@ -1,4 +1,4 @@
-/* jobs/fetch/unpack.c - the only libarchive: an archive from a stranger, into a folder of its own.
+/* jobs/fetch/unpack.c - an archive from a stranger, into a folder of its own.
  *
  * libarchive reads; what is written, and where, is decided here. Its own way to write to disk has options against "..", links
  * and absolute paths, which are repairs: an archive that holds such a thing is none that we want any of. */
@@ -19,13 +19,22 @@
 
 enum { BLOCK = 64 * 1024, MAX_RATIO = 100, SMALL = 64 << 20, MAX_DEPTH = 8 };
 
-static enum status broken(const struct unpack *u, struct archive *a, struct error *err)
-{
-    const char *why = archive_error_string(a);
+struct opened {
+    struct unpack *u;
+    struct archive *a;
+    struct packed packed;
+    char block[BLOCK];
+};
 
-    if (archive_errno(a) == ENOMEM)
+static enum status broken(const struct opened *o, struct error *err)
+{
+    const char *why = archive_error_string(o->a);
+
+    if (o->packed.st != ST_OK)
+        return o->packed.st; /* and what it says */
+    if (archive_errno(o->a) == ENOMEM)
         return error_nomem(err);
-    return error_set(err, ST_FORMAT, "%s cannot be unpacked: %.160s", u->name,
+    return error_set(err, ST_FORMAT, "%s cannot be unpacked: %.160s", o->u->name,
                      why ? why : "it is no tar or zip");
 }
 
@@ -41,8 +50,9 @@ static const char *kind_refusal(struct archive_entry *entry)
     if (archive_entry_hardlink(entry))
         return "a hard link";
     switch (archive_entry_filetype(entry)) {
-    case AE_IFREG:
-    case AE_IFDIR: return NULL;
+    case AE_IFREG: return NULL;
+    case AE_IFDIR: /* libarchive would unpack what is in it, to skip it, and ask nobody meanwhile */
+        return archive_entry_size(entry) > 0 ? "a folder with bytes of its own" : NULL;
     case AE_IFLNK: return "a symbolic link";
     case AE_IFCHR:
     case AE_IFBLK: return "a device";
@@ -124,22 +134,25 @@ static enum status write_all(int fd, const char *bytes, size_t n, struct error *
     return ST_OK;
 }
 
-static enum status copy(struct unpack *u, struct archive *a, int fd, char *block, struct error *err)
+static enum status copy(struct opened *o, int fd, struct error *err)
 {
+    struct unpack *u = o->u;
     enum status st = ST_OK;
 
     while (st == ST_OK) {
-        const la_ssize_t n = archive_read_data(a, block, BLOCK);
+        la_ssize_t n;
 
+        packed_next(&o->packed);
+        n = archive_read_data(o->a, o->block, BLOCK);
         if (n == 0)
             break;
         if (n < 0)
-            return broken(u, a, err);
+            return broken(o, err);
         u->bytes += (uint64_t)n;
-        u->packed = (uint64_t)archive_filter_bytes(a, -1);
+        u->packed = (uint64_t)archive_filter_bytes(o->a, -1);
         st = check_size(u, err);
         if (st == ST_OK)
-            st = write_all(fd, block, (size_t)n, err);
+            st = write_all(fd, o->block, (size_t)n, err);
         if (st == ST_OK && u->cancelled(u->arg))
             st = error_set(err, ST_CANCELLED, "stopped");
         u->progress(u->arg, u);
@@ -147,19 +160,18 @@ static enum status copy(struct unpack *u, struct archive *a, int fd, char *block
     return st;
 }
 
-static enum status write_file(struct unpack *u, struct archive *a, const char *told, char *path, char *block,
-                              struct error *err)
+static enum status write_file(struct opened *o, const char *told, char *path, struct error *err)
 {
-    const int folder = folder_of(u->folder, &path);
+    const int folder = folder_of(o->u->folder, &path);
     int fd = -1;
     enum status st;
 
     if (folder >= 0)
         fd = openat(folder, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0)
-        st = copy(u, a, fd, block, err);
+        st = copy(o, fd, err);
     else if (errno == EEXIST || errno == ENOTDIR || errno == EISDIR)
-        st = refuse(u, told, "a name that is there already", err);
+        st = refuse(o->u, told, "a name that is there already", err);
     else
         st = error_errno(err, ST_IO, "cannot write what was unpacked");
     if (fd >= 0 && close(fd) != 0 && st == ST_OK)
@@ -169,9 +181,9 @@ static enum status write_file(struct unpack *u, struct archive *a, const char *t
     return st;
 }
 
-static enum status take_entry(struct unpack *u, struct archive *a, struct archive_entry *entry, char *block,
-                              struct error *err)
+static enum status take_entry(struct opened *o, struct archive_entry *entry, struct error *err)
 {
+    const struct unpack *u = o->u;
     const char *told = archive_entry_pathname(entry), *why = kind_refusal(entry);
     const bool is_folder = archive_entry_filetype(entry) == AE_IFDIR;
     char path[PATH_MAX];
@@ -184,26 +196,33 @@ static enum status take_entry(struct unpack *u, struct archive *a, struct archiv
     below = path_below(told, is_folder, path);
     if (!below)
         return refuse(u, told, "a path that is absolute, leads elsewhere or cannot be a name", err);
-    return is_folder ? ST_OK : write_file(u, a, told, path, block, err);
+    return is_folder ? ST_OK : write_file(o, told, path, err);
 }
 
-static enum status take_all(struct unpack *u, struct archive *a, char *block, struct error *err)
+static enum status take_all(struct opened *o, struct error *err)
 {
+    struct unpack *u = o->u;
     struct archive_entry *entry;
-    enum status st = ST_OK;
+    enum status st;
     int rc;
 
-    while (st == ST_OK && (rc = archive_read_next_header(a, &entry)) != ARCHIVE_EOF) {
+    for (;;) {
+        packed_next(&o->packed);
+        rc = archive_read_next_header(o->a, &entry);
+        if (rc == ARCHIVE_EOF)
+            break;
         if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-            return broken(u, a, err);
+            return broken(o, err);
         if (++u->files > u->max_files)
-            return error_set(err, ST_LIMIT, "%s holds more entries than are left of --data-files", u->name);
-        u->packed = (uint64_t)archive_filter_bytes(a, -1);
+            return error_set(err, ST_LIMIT, TOO_MANY_ENTRIES, u->name);
+        u->packed = (uint64_t)archive_filter_bytes(o->a, -1);
         if (u->cancelled(u->arg))
             return error_set(err, ST_CANCELLED, "stopped");
-        st = take_entry(u, a, entry, block, err);
+        st = take_entry(o, entry, err);
+        if (st != ST_OK)
+            return st;
     }
-    return st == ST_OK && u->files == 0 ? error_set(err, ST_FORMAT, "%s is empty", u->name) : st;
+    return u->files == 0 ? error_set(err, ST_FORMAT, "%s is empty", u->name) : ST_OK;
 }
 
 /* The kinds that a data set comes in, and no more: each is a parser. */
@@ -219,20 +238,24 @@ static bool kinds_allow(struct archive *a)
 
 enum status unpack_run(struct unpack *u, struct error *err)
 {
-    struct archive *a = archive_read_new();
-    char *block = malloc(BLOCK);
+    struct opened *o = malloc(sizeof *o);
     struct stat info;
     enum status st = ST_OK;
 
+    if (!o)
+        return error_nomem(err);
     u->size = fstat(u->archive, &info) == 0 ? (uint64_t)info.st_size : 0;
-    if (!a || !block)
+    o->u = u;
+    o->packed = (struct packed){ .u = u, .err = err };
+    o->a = archive_read_new();
+    if (!o->a)
         st = error_nomem(err);
-    else if (!kinds_allow(a) || archive_read_open_fd(a, u->archive, BLOCK) != ARCHIVE_OK)
-        st = broken(u, a, err);
+    else if (!kinds_allow(o->a) || !packed_open(&o->packed, o->a))
+        st = broken(o, err);
     if (st == ST_OK)
-        st = take_all(u, a, block, err);
-    if (a)
-        archive_read_free(a);
-    free(block);
+        st = take_all(o, err);
+    if (o->a)
+        archive_read_free(o->a);
+    free(o);
     return st;
 }

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import struct
 import tarfile
 import unittest
 import zipfile
@@ -314,6 +315,20 @@ class Refused(DatasetsCase):
         self.assert_fails(little, self.wanted(host), '--data-bytes')
         tight = self.serve(host, '--data-bytes', str(len(TABLE) + len(zlib.compress(bytes(70 << 20))) + 40000))
         self.assert_fails(tight, self.wanted(host, ['/b/sparse']), 'archive 1 unpacks to more than is left of --data-bytes')
+
+    def test_what_is_read_before_anybody_is_asked_has_an_end(self):
+        """What libarchive unpacks or gathers in one piece: bytes of a folder, a zip's directory, the name in a gzip's header."""
+        folder = special('images/', tarfile.DIRTYPE)
+        folder.size = 64 << 30
+        entry = struct.pack('<4sHHHHHHIIIHHHHHII', b'PK\1\2', 0x314, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0o100644 << 16, 0) + b'x'
+        entries = entry * 1000000
+        end = struct.pack('<4sHHHHIIH', b'PK\5\6', 0, 0, 1, 1, len(entries), 0, 0)  # which speaks of one
+        host = self.host({'/b/folder': gzip.compress(folder.tobuf()) + gzip.compress(bytes(64 << 20)) * 1024,
+                          '/b/directory': entries + end, '/b/name': b'\x1f\x8b\x08\x08\0\0\0\0\0\3' + b'x' * (64 << 20)})
+        server = self.serve(host)
+        self.assert_fails(server, self.wanted(host, ['/b/folder']), "'images/': a folder with bytes of its own")
+        self.assert_fails(server, self.wanted(host, ['/b/directory']), 'archive 1 holds more entries than are left of --data-files')
+        self.assert_fails(server, self.wanted(host, ['/b/name']), 'archive 1 has a header that does not end')
 
     def test_wrong_fields_are_named(self):
         host = self.host()
