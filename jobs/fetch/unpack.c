@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -239,11 +240,14 @@ static bool kinds_allow(struct archive *a)
 enum status unpack_run(struct unpack *u, struct error *err)
 {
     struct opened *o = malloc(sizeof *o);
+    const locale_t names = newlocale(LC_CTYPE_MASK, "C.UTF-8", 0), before = uselocale(names);
     struct stat info;
     enum status st = ST_OK;
 
-    if (!o)
-        return error_nomem(err);
+    if (!o) {
+        st = error_nomem(err);
+        goto out;
+    }
     u->size = fstat(u->archive, &info) == 0 ? (uint64_t)info.st_size : 0;
     o->u = u;
     o->packed = (struct packed){ .u = u, .err = err };
@@ -256,6 +260,10 @@ enum status unpack_run(struct unpack *u, struct error *err)
         st = take_all(o, err);
     if (o->a)
         archive_read_free(o->a);
+out:
     free(o);
+    uselocale(before);
+    if (names)
+        freelocale(names);
     return st;
 }

@@ -21,10 +21,10 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def tar(*entries, mode='w:gz'):
+def tar(*entries, mode='w:gz', **more):
     """A tar of (name, bytes) or whole TarInfo objects."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode=mode) as archive:
+    with tarfile.open(fileobj=out, mode=mode, **more) as archive:
         for entry in entries:
             if isinstance(entry, tarfile.TarInfo):
                 archive.addfile(entry)
@@ -116,6 +116,20 @@ class Fetching(DatasetsCase):
         for phase in ('fetching', 'verifying', 'unpacking'):
             self.assertIn(f'"{phase}"', events)
         self.assert_trains(server)
+
+    def test_names_are_what_they_are_in_the_archive(self):
+        host = self.host()
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, 'w') as archive:
+            archive.writestr('images/\u00e9.png', b'x')
+        for format in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT):
+            host.files[f'/b/{format}'] = tar(('images/\u00e9.png', b'x'), format=format, encoding='utf-8')
+        host.files['/b/zip'] = zipped.getvalue()
+        archives = [path for path in host.files if '.' not in path]
+        server = self.serve(host)
+        wait_state(server, self.ask(server, self.wanted(host, archives)), 'succeeded')
+        for i in range(len(archives)):
+            self.assertEqual(os.listdir(os.path.join(server.datasets, 'fetched', f'images_{i + 1:03}', 'images')), ['\u00e9.png'])
 
     def test_what_is_cut_twice_is_resumed_where_it_was(self):
         host = self.host()
