@@ -90,6 +90,16 @@ static bool begin_anew(struct attempt *a)
     return true;
 }
 
+/* Whether so many bytes may come behind those that are there. */
+static bool fits(struct attempt *a, uint64_t n)
+{
+    const uint64_t have = (uint64_t)a->have, most = a->d->max_bytes;
+
+    return (have <= most && n <= most - have) ||
+           stop(a, error_set(a->err, ST_LIMIT,
+                             "the files have more than the %" PRIu64 " bytes of --data-bytes left", most));
+}
+
 /* Statuses that another try may change. */
 static bool is_passing(long status)
 {
@@ -118,11 +128,9 @@ static bool on_head(void *arg, const struct outgoing_head *head)
         return stop(a, error_set(a->err, ST_UNUSABLE, "the host answered %ld%s", head->status,
                                  head->status / 100 == 3 ? ": a redirect, which is not followed" : ""));
     }
+    if (head->length >= 0 && !fits(a, (uint64_t)head->length))
+        return false;
     a->total = head->length < 0 ? -1 : a->have + head->length;
-    if (a->total >= 0 && (uint64_t)a->total > a->d->max_bytes)
-        return stop(a, error_set(a->err, ST_LIMIT,
-                                 "the files have more than the %" PRIu64 " bytes of --data-bytes left",
-                                 a->d->max_bytes));
     return true;
 }
 
@@ -130,10 +138,8 @@ static bool on_data(void *arg, const void *bytes, size_t n)
 {
     struct attempt *a = arg;
 
-    if ((uint64_t)a->have + n > a->d->max_bytes)
-        return stop(a, error_set(a->err, ST_LIMIT,
-                                 "the files have more than the %" PRIu64 " bytes of --data-bytes left",
-                                 a->d->max_bytes));
+    if (!fits(a, n))
+        return false;
     for (size_t done = 0; done < n;) {
         const ssize_t written = write(a->fd, (const char *)bytes + done, n - done);
 
@@ -213,15 +219,16 @@ static bool wait_ms(const struct download *d, int ms)
 
 static enum status attempts(const struct download *d, int fd, int64_t have, struct error *err)
 {
+    int64_t most = have; /* a part that begins anew brings nothing until it has more than it had */
     int pause = FIRST_PAUSE_MS;
 
     for (size_t in_vain = 0;;) {
-        const int64_t before = have;
         const enum status st = attempt(d, fd, &have, err);
 
         if (st != ST_BUSY)
             return st;
-        if (have > before) {
+        if (have > most) {
+            most = have;
             in_vain = 0;
             pause = FIRST_PAUSE_MS;
         } else if (++in_vain >= d->request->tries) {

@@ -217,6 +217,15 @@ class Fetching(DatasetsCase):
         self.assertEqual(host.asked('/b/one.tar.gz')[-1][1], host.etag('/b/one.tar.gz'))
         self.assert_trains(server)
 
+    def test_a_host_that_never_brings_more_interrupts_the_job(self):
+        host = self.host()
+        host.cuts['/b/one.tar.gz'] = [9000] * 100  # and its rests are of no version that one could know
+        host.rest_has_tag = False
+        server = self.serve(host, '--data-tries', '3')
+        record = wait_state(server, self.ask(server, self.wanted(host)), 'interrupted')
+        self.assertIn('archive 1: ', record['error'])
+        self.assertLess(len(host.asked('/b/one.tar.gz')), 10)
+
     def test_a_cancelled_job_leaves_nothing(self):
         host = self.host()
         host.gate.clear()
@@ -267,6 +276,13 @@ class Refused(DatasetsCase):
         missing = self.wanted(host)
         missing['table']['url'] += 'x'
         self.assert_fails(server, missing, 'the table: the host answered 404')
+
+    def test_a_rest_that_is_longer_than_anything_fails(self):
+        host = self.host()
+        host.cuts['/b/one.tar.gz'] = [9000]
+        host.rest_length = 2**63 - 1
+        server = self.serve(host, '--data-tries', '2')
+        self.assert_fails(server, self.wanted(host), 'archive 1: the files have more than the')
 
     def test_hostile_archives_leave_nothing_outside(self):
         above = program.new_folder('above')

@@ -113,6 +113,8 @@ class DataHost(Outside):
         self.ranges = ranges
         self.cuts = {}
         self.status = None  # in place of every answer
+        self.rest_has_tag = True
+        self.rest_length = None  # what a reply to a range says that it has, in place of what it has
         self.gate = threading.Event()
         self.gate.set()
         self.before_gate = 5000
@@ -144,8 +146,9 @@ class DataHost(Outside):
         handler.send_response(206 if start else 200)
         if start:
             handler.send_header('Content-Range', f'bytes {start}-{len(body) - 1}/{len(body)}')
-        handler.send_header('ETag', self.etag(path))
-        handler.send_header('Content-Length', str(len(body) - start))
+        if not start or self.rest_has_tag:
+            handler.send_header('ETag', self.etag(path))
+        handler.send_header('Content-Length', str(start and self.rest_length or len(body) - start))
         handler.send_header('Connection', 'close')
         handler.end_headers()
         handler.close_connection = True
