@@ -58,7 +58,8 @@ struct outgoing_request {
     bool (*stopped)(void *arg); /* asked about every second and at every piece; may be NULL */
     bool (*head)(void *arg,
                  const struct outgoing_head *head); /* once, before any byte; false: enough. May be NULL */
-    bool (*data)(void *arg, const void *bytes, size_t n); /* false: enough. NULL: thrown away */
+    bool (*data)(void *arg, const void *bytes,
+                 size_t n); /* false: enough. NULL: the body is not waited for */
     void *arg;
 };
 

@@ -18,6 +18,7 @@ struct exchange {
     const char *refused; /* why no socket was made to one of the host's addresses */
     bool asked;          /* one was made to another */
     bool head_told, enough;
+    bool answered; /* nobody wants to know more than the status, which is there */
 };
 
 /* After the name was resolved, before any packet leaves. */
@@ -71,12 +72,24 @@ static bool tell_head(struct exchange *x)
     return x->request->head(x->request->arg, &head);
 }
 
+/* The line that ends a head; a receiver that does not end what follows it has answered all the same. */
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+    struct exchange *x = arg;
+    const bool is_last = size * n <= 2 && memchr(line, '\n', size * n);
+    long status = 0;
+
+    curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
+    x->answered = is_last && status >= 200 && !x->request->data;
+    return x->answered ? 0 : size * n;
+}
+
 static size_t on_data(char *data, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;
     const struct outgoing_request *r = x->request;
 
-    if (!tell_head(x) || (r->data && !r->data(r->arg, data, size * n))) {
+    if (!tell_head(x) || !r->data(r->arg, data, size * n)) {
         x->enough = true;
         return 0;
     }
@@ -142,6 +155,8 @@ static void set_request(CURL *curl, CURLU *url, struct exchange *x)
 
     curl_easy_setopt(curl, CURLOPT_CURLU, url);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "cxrd/" CXRD_VERSION);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
@@ -165,7 +180,9 @@ static enum status perform(struct exchange *x, long *ret_status, struct error *e
     curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, why);
     rc = curl_easy_perform(x->curl);
     curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, NULL);
-    if (rc == CURLE_OK && !tell_head(x)) /* a reply without a body */
+    if (x->answered)
+        rc = CURLE_OK;
+    if (rc == CURLE_OK && !tell_head(x)) /* a reply without a body, or with one that nobody wants */
         x->enough = true;
     if (x->enough)
         return error_set(err, ST_CANCELLED, "stopped");
