@@ -147,11 +147,48 @@ static int64_t pause_after(const struct notices *n, int64_t tries)
     return waited + pause <= MAX_WAITED ? pause : 0;
 }
 
+/* Wait so long, or, with seconds < 0, for ever; not any longer than until a notice comes, where those are `welcome`. */
+static void wait_for(struct notices *n, int64_t seconds, bool welcome)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += seconds;
+    pthread_mutex_lock(&n->lock);
+    while (!atomic_load(&n->stop) && !(welcome && n->added) &&
+           (seconds < 0 ? pthread_cond_wait(&n->wake, &n->lock)
+                        : pthread_cond_timedwait(&n->wake, &n->lock, &until)) == 0)
+        ;
+    n->added = false;
+    pthread_mutex_unlock(&n->lock);
+}
+
+/* Write what became of a notice: it is sent again after `pause`, or, with 0, never. While the disk takes nothing, no notice is
+ * sent: it would come again and again. */
+static void fate_write(struct notices *n, const struct notice *what, int64_t pause)
+{
+    const int64_t due = time(NULL) + pause;
+    struct error why;
+
+    for (bool told = false;; told = true) {
+        const enum status st = pause > 0 ? store_notice_again(n->store, what->seq, due, &why)
+                                         : store_notice_done(n->store, what->seq, &why);
+
+        if (st == ST_OK)
+            return;
+        if (!told)
+            log_text(LOG_ERROR, "a notice's fate is not written", "%s", why.text);
+        wait_for(n, (int64_t)n->options.retry_s, false);
+        if (atomic_load(&n->stop))
+            return;
+    }
+}
+
 static void tell(struct notices *n, const struct notice *what)
 {
-    struct error err = { 0 }, why;
+    struct error err = { 0 };
     const int64_t pause = pause_after(n, what->tries);
-    enum status st = send_notice(n, what, &err);
+    const enum status st = send_notice(n, what, &err);
 
     if (atomic_load(&n->stop) && st == ST_CANCELLED)
         return;
@@ -159,15 +196,13 @@ static void tell(struct notices *n, const struct notice *what)
         log_event(st == ST_OK ? LOG_INFO : LOG_ERROR, st == ST_OK ? "notice delivered" : "notice given up",
                   json_pack("{s:s,s:I,s:s}", "notice", what->id, "tries", (json_int_t)what->tries + 1,
                             "detail", err.text));
-        st = store_notice_done(n->store, what->seq, &why);
+        fate_write(n, what, 0);
     } else {
         log_event(LOG_WARN, "notice not delivered, will try again",
                   json_pack("{s:s,s:I,s:I,s:s}", "notice", what->id, "tries", (json_int_t)what->tries + 1,
                             "pause_s", (json_int_t)pause, "detail", err.text));
-        st = store_notice_again(n->store, what->seq, time(NULL) + pause, &why);
+        fate_write(n, what, pause);
     }
-    if (st != ST_OK)
-        log_text(LOG_ERROR, "a notice's fate is not written", "%s", why.text);
 }
 
 /* ---- the thread ---- */
@@ -180,21 +215,6 @@ static int64_t until_due(const struct notices *n, const struct notice *what)
     return left < most ? left : most;
 }
 
-static void wait_for(struct notices *n, int64_t seconds)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += seconds;
-    pthread_mutex_lock(&n->lock);
-    while (!atomic_load(&n->stop) && !n->added &&
-           (seconds < 0 ? pthread_cond_wait(&n->wake, &n->lock)
-                        : pthread_cond_timedwait(&n->wake, &n->lock, &until)) == 0)
-        ;
-    n->added = false;
-    pthread_mutex_unlock(&n->lock);
-}
-
 static void *notices_main(void *arg)
 {
     struct notices *n = arg;
@@ -203,12 +223,12 @@ static void *notices_main(void *arg)
     while (!atomic_load(&n->stop)) {
         struct notice what = { 0 };
         const enum status st = store_notice_first(n->store, &what, &err);
-        int64_t left;
+        const int64_t left = st == ST_OK ? until_due(n, &what) : (int64_t)n->options.retry_s;
 
-        if (st == ST_OK && (left = until_due(n, &what)) <= 0)
+        if (st == ST_OK && left <= 0)
             tell(n, &what);
         else
-            wait_for(n, st == ST_OK ? left : st == ST_NOTFOUND ? -1 : (int64_t)n->options.retry_s);
+            wait_for(n, st == ST_NOTFOUND ? -1 : left, true);
         notice_release(&what);
     }
     return NULL;

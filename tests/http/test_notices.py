@@ -1,12 +1,15 @@
 """Notices: what leaves when a job ends and when a model becomes active, and what never leaves."""
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
+import threading
 import time
 import unittest
 
@@ -162,6 +165,45 @@ class Notices(NoticesCase):
         self.refused(server, '410')
         submit(server, {**NOTHING, 'webhook': f'{receiver.url}/'})
         program.poll(lambda: len(receiver.requests) == 2, 'the next job is told')
+
+
+    def test_a_2xx_is_one_whatever_follows_it(self):
+        begun = threading.Event()
+
+        def answer(handler):
+            handler.send_response(200)
+            handler.send_header('Content-Length', '100')
+            handler.end_headers()
+            handler.wfile.flush()
+            begun.wait(60)
+
+        there = outside.Outside(answer)
+        self.addCleanup(there.stop)
+        self.addCleanup(begun.set)
+        server = self.serve_for(there)
+        submit(server, {**NOTHING, 'webhook': f'{there.url}/'})
+        program.poll(lambda: any(line['message'].startswith('notice ') for line in server.log()), 'what became of the notice')
+        self.assertIn('notice delivered', server.log_text())
+        self.assertEqual(len(there.requests), 1)
+
+    def test_a_notice_whose_end_cannot_be_written_is_not_sent_meanwhile(self):
+        receiver = self.receiver()
+        server = self.serve_for(receiver, stop=False)
+        server.stop()
+
+        def change(what):
+            with contextlib.closing(sqlite3.connect(os.path.join(server.state, 'cxrd.db'), timeout=60)) as db, db:
+                return db.execute(what).fetchall()
+
+        change("CREATE TRIGGER full BEFORE DELETE ON notices BEGIN SELECT RAISE(ABORT, 'no space'); END")  # for this alone
+        server = self.serve_for(receiver, state=server.state)
+        submit(server, {**NOTHING, 'webhook': f'{receiver.url}/'})
+        program.poll(lambda: 'no space' in server.log_text(), 'it is said')
+        time.sleep(1.5)  # more than a pause
+        self.assertEqual(len(receiver.requests), 1)
+        change('DROP TRIGGER full')
+        program.poll(lambda: change('SELECT count(*) FROM notices') == [(0,)], 'it is written at last')
+        self.assertEqual(len(receiver.requests), 1)
 
 
 class Row17(NoticesCase):
