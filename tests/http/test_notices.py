@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from support import client, dataset, outside, program
+from support import client, dataset, lone_network, outside, program
 from support.case import NOTHING, QUICK, Case, ServerCase, submit, wait_state
 
 SECRET = b'0123456789abcdefghijklmnop'
@@ -50,16 +50,16 @@ class NoticesCase(Case):
         self.addCleanup(there.stop)
         return there
 
-    def serve(self, *arguments, secret=TEXT_SECRET, state=None, stop=True):
+    def serve(self, *arguments, secret=TEXT_SECRET, state=None, stop=True, env=None):
         server = program.Server('--webhook-secret', secret_file(secret), '--webhook-retry', '1', '--outgoing-ca',
-                                outside.certificate()[0], *arguments, state=state, datasets=dataset.tiny())
+                                outside.certificate()[0], *arguments, state=state, datasets=dataset.tiny(), env=env)
         if stop:
             self.addCleanup(server.stop)
         return server
 
-    def serve_for(self, receiver, **more):
+    def serve_for(self, receiver, *arguments, **more):
         host = f'127.0.0.1:{receiver.port}'
-        return self.serve('--webhook-hosts', host, '--outgoing-private', host, **more)
+        return self.serve('--webhook-hosts', host, '--outgoing-private', host, *arguments, **more)
 
     def assert_signed(self, request, secret=SECRET):
         """A notice as Standard Webhooks has it; returns its body."""
@@ -274,6 +274,49 @@ class Row17(NoticesCase):
         seen = read(log)
         self.assertNotIn('169.254', seen)
         self.assertIn(f'htons({trap.port})', seen)
+
+
+    def test_row_17_addresses_of_no_ones_business_are_not_asked(self):
+        """Somebody listens at each of them, in a network that consists of them."""
+        addresses = ('169.254.169.254', '169.254.1.1', '168.63.129.16', '100.100.100.200', '192.0.0.192', '198.18.0.1', '203.0.113.1',
+                     'fd00:ec2::254', '64:ff9b::7f00:1', '64:ff9b:1::7f00:1', '2002:7f00:1::', '2001::1', 'fec0::1', '10.0.0.1',
+                     '192.168.0.1', '100.64.0.1', 'fd00::1')
+        seen = lone_network.run(addresses)
+        if seen is None:
+            self.skipTest('no network namespace can be made here')
+        for address, found in seen.items():
+            with self.subTest(address):
+                why, caught = found['allowed']
+                self.assertIn('which is refused', why)
+                self.assertEqual(caught, 0)
+                self.assertEqual(found['trusted'][1], 1, 'the operator may, and the trap works')
+
+
+class Surroundings(NoticesCase):
+    """Whom a receiver is believed by, and what the environment says about it."""
+
+    def test_a_receiver_with_a_certificate_that_is_not_its_own_hears_nothing(self):
+        names = 'DNS:elsewhere.example'
+        there = outside.Outside(lambda handler: outside.say(handler, 204), cert=outside.certificate(names))
+        self.addCleanup(there.stop)
+        for ca, why in ((outside.certificate()[0], 'certificate'), (outside.certificate(names)[0], 'no alternative certificate subject name')):
+            with self.subTest(why):
+                server = self.serve_for(there, '--outgoing-ca', ca)
+                submit(server, {**NOTHING, 'webhook': f'{there.url}/'})
+                self.refused(server, why)
+        self.assertEqual(there.requests, [])
+
+    def test_neither_a_proxy_nor_a_password_comes_from_the_environment(self):
+        trap, receiver, home = self.trap(), self.receiver(), program.new_folder('home')
+        with open(os.path.join(home, '.netrc'), 'w', encoding='ascii') as file:
+            file.write('machine 127.0.0.1 login somebody password secret\n')
+        proxy = f'http://127.0.0.1:{trap.port}'
+        names = ('http_proxy', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY')
+        server = self.serve_for(receiver, env={'HOME': home, **{name: proxy for name in names}})
+        submit(server, {**NOTHING, 'webhook': f'{receiver.url}/'})
+        program.poll(lambda: receiver.requests, 'a notice')
+        self.assertNotIn('authorization', receiver.requests[0][2])
+        self.assertEqual(trap.caught, 0)
 
 
 class NotConfigured(ServerCase):

@@ -15,12 +15,12 @@ from . import program
 
 
 @functools.lru_cache(maxsize=None)
-def certificate():
-    """A certificate that signs itself, for localhost and 127.0.0.1: (its file, the key's)."""
+def certificate(names='DNS:localhost,IP:127.0.0.1'):
+    """A certificate that signs itself: (its file, the key's)."""
     folder = program.new_folder('tls')
     cert, key = os.path.join(folder, 'cert.pem'), os.path.join(folder, 'key.pem')
     subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
-                    '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1',
+                    '-subj', '/CN=localhost', '-addext', f'subjectAltName={names}',
                     '-keyout', key, '-out', cert], check=True, capture_output=True)
     return cert, key
 
@@ -29,7 +29,7 @@ class Outside:
     """An HTTP server in a thread. `answer` gets the handler, with .body read, for every request; `requests` holds
     (method, path, headers, body) of all of them."""
 
-    def __init__(self, answer, tls=True):
+    def __init__(self, answer, tls=True, cert=None):
         outer = self
         self.requests = []
 
@@ -56,7 +56,7 @@ class Outside:
         self.http = Server(('127.0.0.1', 0), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate())
+            context.load_cert_chain(*(cert or certificate()))
             self.http.socket = context.wrap_socket(self.http.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.http.server_address[1]
         self.url = f'{"https" if tls else "http"}://127.0.0.1:{self.port}'
@@ -82,19 +82,30 @@ def say(handler, status, body=b'', **headers):
 class Trap:
     """A port that counts who connects."""
 
-    def __init__(self):
-        self.socket = socket.create_server(('127.0.0.1', 0))
+    def __init__(self, address='127.0.0.1'):
+        self.address = address
+        self.socket = socket.create_server((address, 0), family=socket.AF_INET6 if ':' in address else socket.AF_INET)
         self.port = self.socket.getsockname()[1]
-        self.caught = 0
+        self.seen = []
+        self.own = set()
         threading.Thread(target=self._count, daemon=True).start()
 
     def _count(self):
         while True:
             try:
-                self.socket.accept()[0].close()
+                connection, peer = self.socket.accept()
             except OSError:
                 return
-            self.caught += 1
+            connection.close()
+            self.seen.append(peer)
+
+    @property
+    def caught(self):
+        """How many have connected so far. It connects itself: who came before is accepted before."""
+        with socket.create_connection((self.address, self.port)) as last:
+            self.own.add(last.getsockname())
+            program.poll(lambda: last.getsockname() in self.seen, 'the trap sees its own')
+        return sum(peer not in self.own for peer in self.seen)
 
     def stop(self):
         self.socket.close()
