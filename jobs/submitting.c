@@ -55,6 +55,18 @@ enum status runner_resume(struct runner *r, const char *id, struct error *err)
     return st;
 }
 
+static void check_webhook(const struct runner *r, const char *webhook, json_t *errors)
+{
+    struct error err;
+
+    if (!webhook[0])
+        return;
+    if (!outgoing_enabled(r->options.outgoing, OUTGOING_NOTICE))
+        config_error(errors, "webhook", "this server was started without --webhook-hosts");
+    else if (outgoing_check(r->options.outgoing, OUTGOING_NOTICE, webhook, &err) != ST_OK)
+        config_error(errors, "webhook", "%s", err.text);
+}
+
 /* ---- a training ---- */
 
 static void check_init(struct runner *r, struct train_config *c, json_t *errors)
@@ -70,18 +82,6 @@ static void check_init(struct runner *r, struct train_config *c, json_t *errors)
     }
     train_config_adopt(c, m);
     model_unref(m);
-}
-
-static void check_webhook(const struct runner *r, const struct train_config *c, json_t *errors)
-{
-    struct error err;
-
-    if (!c->webhook[0])
-        return;
-    if (!outgoing_enabled(r->options.outgoing, OUTGOING_NOTICE))
-        config_error(errors, "webhook", "this server was started without --webhook-hosts");
-    else if (outgoing_check(r->options.outgoing, OUTGOING_NOTICE, c->webhook, &err) != ST_OK)
-        config_error(errors, "webhook", "%s", err.text);
 }
 
 enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
@@ -103,7 +103,7 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
     if (st == ST_OK) {
         train_config_check(&c, r->options.datasets, errors);
         check_init(r, &c, errors);
-        check_webhook(r, &c, errors);
+        check_webhook(r, c.webhook, errors);
     }
     if (json_array_size(errors) > 0)
         return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
@@ -139,6 +139,7 @@ static void check_fetch(const struct runner *r, const struct fetch_config *c, js
             snprintf(where, sizeof where, "archives[%zu]", i - 1);
         check_source(r, &c->sources[i], where, errors);
     }
+    check_webhook(r, c->webhook, errors);
     if (fetch_name_taken(r->options.datasets, c->name))
         config_error(errors, "name", "there is a data set of that name already");
 }

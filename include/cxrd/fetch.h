@@ -22,11 +22,12 @@ struct fetch_source {
 
 struct fetch_config {
     char name[FETCH_NAME_SIZE];
+    char webhook[OUTGOING_MAX_URL]; /* address that is told when the job ends, see notices.h; "" for none */
     size_t n_sources;
     struct fetch_source sources[1 + FETCH_MAX_ARCHIVES]; /* the table, then the archives */
 };
 
-/* Read {"name", "table": {"url", "sha256", "s3_region"}, "archives": [the same, …]}. Every field that is wrong or unknown
+/* Read {"name", "table": {"url", "sha256", "s3_region"}, "archives": [the same, …], "webhook"}. Every field that is wrong or unknown
  * is named in `errors`, as train_config_parse() does. Errors: ST_INVALID, ST_NOMEM. */
 MUST_USE enum status fetch_config_parse(const json_t *object, struct fetch_config *ret, json_t *errors);
 

@@ -71,6 +71,16 @@ static void parse_archives(const json_t *array, struct fetch_config *c, json_t *
     c->n_sources = 1 + n;
 }
 
+static bool is_field(const char *key)
+{
+    static const char *const FIELDS[] = { "name", "table", "archives", "webhook" };
+
+    for (size_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0]; i++)
+        if (strcmp(key, FIELDS[i]) == 0)
+            return true;
+    return false;
+}
+
 enum status fetch_config_parse(const json_t *object, struct fetch_config *ret, json_t *errors)
 {
     const char *key;
@@ -83,13 +93,16 @@ enum status fetch_config_parse(const json_t *object, struct fetch_config *ret, j
         return ST_INVALID;
     }
     json_object_foreach ((json_t *)object, key, value)
-        if (strcmp(key, "name") != 0 && strcmp(key, "table") != 0 && strcmp(key, "archives") != 0)
+        if (!is_field(key))
             config_error(errors, key, "there is no such field");
     if (!take(json_object_get(object, "name"), NAME_CHARACTERS, ret->name, sizeof ret->name) ||
         ret->name[0] == '.')
         config_error(errors, "name",
                      "must be 1 to %d letters, digits, dots, dashes or underscores, no dot first",
                      FETCH_NAME_SIZE - 1);
+    value = json_object_get(object, "webhook");
+    if (value && !json_is_null(value) && !take(value, NULL, ret->webhook, sizeof ret->webhook))
+        config_error(errors, "webhook", "must have 1 to %d bytes", OUTGOING_MAX_URL - 1);
     parse_source(json_object_get(object, "table"), "table", &ret->sources[0], errors);
     parse_archives(json_object_get(object, "archives"), ret, errors);
     if (json_ran_out())
@@ -112,8 +125,8 @@ json_t *fetch_config_json(const struct fetch_config *c)
     archives = json_array();
     for (size_t i = 1; i < c->n_sources; i++)
         json_array_append_new(archives, source_json(&c->sources[i]));
-    config = json_pack("{s:s,s:o,s:o}", "name", c->name, "table", source_json(&c->sources[0]), "archives",
-                       archives);
+    config = json_pack("{s:s,s:o,s:o,s:o}", "name", c->name, "table", source_json(&c->sources[0]), "archives",
+                       archives, "webhook", c->webhook[0] ? json_string(c->webhook) : json_null());
     if (json_ran_out()) {
         json_decref(config);
         return NULL;

@@ -13,6 +13,7 @@ import threading
 import time
 import unittest
 
+import test_datasets
 from support import client, dataset, lone_network, outside, program
 from support.case import NOTHING, QUICK, Case, ServerCase, submit, wait_state
 
@@ -50,9 +51,9 @@ class NoticesCase(Case):
         self.addCleanup(there.stop)
         return there
 
-    def serve(self, *arguments, secret=TEXT_SECRET, state=None, stop=True, env=None):
+    def serve(self, *arguments, secret=TEXT_SECRET, state=None, stop=True, env=None, datasets=None):
         server = program.Server('--webhook-secret', secret_file(secret), '--webhook-retry', '1', '--outgoing-ca',
-                                outside.certificate()[0], *arguments, state=state, datasets=dataset.tiny(), env=env)
+                                outside.certificate()[0], *arguments, state=state, datasets=datasets or dataset.tiny(), env=env)
         if stop:
             self.addCleanup(server.stop)
         return server
@@ -204,6 +205,55 @@ class Notices(NoticesCase):
         change('DROP TRIGGER full')
         program.poll(lambda: change('SELECT count(*) FROM notices') == [(0,)], 'it is written at last')
         self.assertEqual(len(receiver.requests), 1)
+
+
+class OfDataSets(NoticesCase):
+    """A job that fetches tells of its end as one that trains does."""
+
+    def fetch(self, receiver, host, **more):
+        places = f'127.0.0.1:{receiver.port},127.0.0.1:{host.port}'
+        server = self.serve('--webhook-hosts', f'127.0.0.1:{receiver.port}', '--data-hosts', f'127.0.0.1:{host.port}',
+                            '--outgoing-private', places, datasets=program.new_folder('datasets'), **more)
+        body = {'name': 'fetched', 'table': {'url': f'{host.url}/b/table.csv'}, 'archives': [{'url': f'{host.url}/b/two.zip'}]}
+        return server, body
+
+    def host(self):
+        host = outside.DataHost(test_datasets.files())
+        self.addCleanup(host.stop)
+        return host
+
+    def test_the_end_of_fetching_is_told_and_signed(self):
+        receiver, host = self.receiver(), self.host()
+        server, body = self.fetch(receiver, host)
+        reply = client.post_json(server, '/datasets', {**body, 'webhook': f'{receiver.url}/hook?token=1'})
+        job = reply.json()['id']
+        record = wait_state(server, job, 'succeeded')
+        program.poll(lambda: receiver.requests, 'a notice')
+        self.assertEqual(receiver.requests[0][1], '/hook?token=1')
+        notice = self.assert_signed(receiver.requests[0])
+        self.assertEqual((notice['type'], notice['data']), ('job.succeeded', {'id': job, 'state': 'succeeded'}))
+        self.assertEqual(record['config']['webhook'], f'{receiver.url}/\u2026')
+        again = client.post_json(server, '/datasets', {**body, 'name': 'again', 'table': {'url': f'{host.url}/x'}, 'webhook': f'{receiver.url}/'})
+        wait_state(server, again.json()['id'], 'failed')
+        program.poll(lambda: len(receiver.requests) == 2, 'the second notice')
+        self.assertEqual(self.assert_signed(receiver.requests[1])['type'], 'job.failed')
+
+    def test_a_webhook_is_checked_as_that_of_a_training_is(self):
+        receiver, host = self.receiver(), self.host()
+        server, body = self.fetch(receiver, host)
+        for url in ('https://elsewhere.example/', f'http://127.0.0.1:{receiver.port}/', 'file:///etc/passwd', '', 5, [],
+                    f'{receiver.url}/{"x" * 600}'):
+            with self.subTest(url):
+                self.assert_wrong_fields(client.post_json(server, '/datasets', {**body, 'webhook': url}), 'webhook')
+        self.assertEqual(client.post_json(server, '/datasets', {**body, 'webhook': None}).status, 202)
+
+    def test_a_server_without_webhook_hosts_says_so(self):
+        host = self.host()
+        server = program.Server('--data-hosts', f'127.0.0.1:{host.port}', datasets=program.new_folder('datasets'))
+        self.addCleanup(server.stop)
+        body = {'name': 'x', 'table': {'url': f'{host.url}/x'}, 'archives': [{'url': f'{host.url}/x'}], 'webhook': 'https://hooks.example/'}
+        problem = self.assert_wrong_fields(client.post_json(server, '/datasets', body), 'webhook')
+        self.assertIn('--webhook-hosts', problem['errors'][0]['detail'])
 
 
 class Row17(NoticesCase):
