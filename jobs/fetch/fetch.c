@@ -56,12 +56,15 @@ static void tell(const struct fetch *f, int64_t bytes, int64_t total)
     f->observer->progress(f->observer->arg, &progress);
 }
 
-/* Begin a step for source `at` of all, in a stretch of the whole progress from `from` to `to`. */
-static void step(struct fetch *f, size_t at, double from, double to)
+/* Begin a step for source `at`. All steps of its kind take the stretch of the whole progress from `from` to `to`, each as much;
+ * of its own this one is the part from `begin` to `end`. */
+static void step(struct fetch *f, size_t at, double from, double to, double begin, double end)
 {
+    const double each = (to - from) / (double)f->request->config->n_sources;
+
     f->at = at;
-    f->share = (to - from) / (double)f->request->config->n_sources;
-    f->before = from + f->share * (double)at;
+    f->before = from + each * ((double)at + begin);
+    f->share = each * (end - begin);
     tell(f, 0, -1);
 }
 
@@ -166,11 +169,12 @@ static enum status fetch_all(struct fetch *f, struct error *err)
     f->bytes = 0;
     for (size_t i = 0; i < n && st == ST_OK; i++) {
         f->observer->phase(f->observer->arg, FETCH_FETCHING);
-        step(f, i, 0, 0.8);
+        step(f, i, 0, 0.8, 0, 0.9);
         st = download(f, i, err);
         if (st != ST_OK)
             break;
         f->observer->phase(f->observer->arg, FETCH_VERIFYING);
+        step(f, i, 0, 0.8, 0.9, 1);
         st = verify(f, i, err);
         if (st == ST_OK && f->bytes > f->request->max_bytes)
             st = error_set(err, ST_LIMIT, "the files have more than the %" PRIu64 " bytes of --data-bytes",
@@ -223,7 +227,7 @@ static enum status unpack_all(struct fetch *f, struct error *err)
     if (st == ST_OK && into < 0)
         st = error_errno(err, ST_IO, "cannot make a folder among the data sets");
     for (size_t i = 1; i < f->request->config->n_sources && st == ST_OK; i++) {
-        step(f, i, 0.8, 1);
+        step(f, i, 0.8, 1, 0, 1);
         st = unpack(f, into, i, err);
     }
     if (st == ST_OK && renameat(f->folder, "0", into, "Data_Entry_2017.csv") != 0)
