@@ -9,19 +9,37 @@ bool job_is_running(const struct runner *r, const char *id)
     return r->running[0] && strcmp(r->running, id) == 0;
 }
 
-bool runner_progress(struct runner *r, const char *id, struct train_progress *ret)
+/* Where the job is, if it is the one that runs. */
+static bool look(struct runner *r, const char *id, struct snapshot *ret)
 {
-    struct snapshot now;
     bool running;
 
     pthread_mutex_lock(&r->lock);
     running = job_is_running(r, id);
     if (running)
-        progress_read(&r->progress, &now);
+        progress_read(&r->progress, ret);
     pthread_mutex_unlock(&r->lock);
-    if (running)
-        *ret = now.train;
     return running;
+}
+
+bool runner_progress(struct runner *r, const char *id, struct train_progress *ret)
+{
+    struct snapshot now;
+
+    if (!look(r, id, &now))
+        return false;
+    *ret = now.train;
+    return true;
+}
+
+bool runner_fetch_progress(struct runner *r, const char *id, struct fetch_progress *ret)
+{
+    struct snapshot now;
+
+    if (!look(r, id, &now) || now.phase < SNAPSHOT_FETCH || now.fetch.files == 0)
+        return false;
+    *ret = now.fetch;
+    return true;
 }
 
 uint64_t runner_images(const struct runner *r) { return atomic_load(&r->images); }

@@ -5,6 +5,7 @@
 #ifndef CXRD_RUNNER_H
 #define CXRD_RUNNER_H
 
+#include "cxrd/fetch.h"
 #include "cxrd/outgoing.h"
 #include "cxrd/registry.h"
 #include "cxrd/store.h"
@@ -78,6 +79,9 @@ MUST_USE enum status runner_job(struct runner *r, const char *id, json_t **ret_j
 
 /* The numbers of the running job; false when it is not this one that runs. */
 bool runner_progress(struct runner *r, const char *id, struct train_progress *ret);
+
+/* The same of a job that fetches; false also before its first file. */
+bool runner_fetch_progress(struct runner *r, const char *id, struct fetch_progress *ret);
 
 /* Pictures that jobs have been trained on since the runner was started, each as often as it was. */
 uint64_t runner_images(const struct runner *r);

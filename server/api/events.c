@@ -2,7 +2,8 @@
  *
  * Changes of state, phases and epochs come from the job's journal in the store, so that a reader who comes back, even
  * after a restart, misses none. Steps are the newest numbers at the time: a reader who was slow has missed some. An id
- * is the number of a journal's event times ID_STRIDE; a step adds its number within the epoch. */
+ * is the number of a journal's event times ID_STRIDE; a step of a training adds its number within the epoch, one of
+ * fetching how many have been told since that event. */
 #include "app.h"
 #include "cxrd/clock.h"
 #include "cxrd/json.h"
@@ -25,6 +26,8 @@ struct watch {
     bool over;     /* the last event told was an end */
     size_t epochs; /* that have ended, as far as the journal says */
     struct train_progress told;
+    struct fetch_progress fetched; /* told */
+    int64_t fetched_steps;         /* told since the journal's last event */
     double told_at;
 };
 
@@ -67,6 +70,7 @@ static enum status tell_journal(struct watch *w, struct buf *out, size_t *ret_n)
         const char *event = json_string_value(json_object_get(e, "event"));
 
         w->seq = json_integer_value(json_object_get(e, "seq"));
+        w->fetched_steps = 0;
         w->over = is_end(event, data);
         if (strcmp(event, "epoch") == 0)
             w->epochs = (size_t)json_integer_value(json_object_get(data, "epoch"));
@@ -99,30 +103,55 @@ static void tell_step(struct watch *w, const struct train_progress *p, struct bu
     json_decref(data);
 }
 
+/* Where no byte has come no step is made. */
+static void tell_fetched(struct watch *w, const struct fetch_progress *p, struct buf *out)
+{
+    const double now = clock_seconds();
+    json_t *data;
+
+    if (p->bytes == 0 || (p->file == w->fetched.file && p->bytes == w->fetched.bytes) ||
+        now - w->told_at < STEP_SECONDS || w->fetched_steps + 1 >= ID_STRIDE)
+        return;
+    w->fetched = *p;
+    w->fetched_steps++;
+    w->told_at = now;
+    data = json_pack("{s:I,s:I,s:I,s:o,s:f,s:n}", "file", (json_int_t)p->file, "files", (json_int_t)p->files,
+                     "bytes", (json_int_t)p->bytes, "bytes_total",
+                     p->total < 0 ? json_null() : json_integer((json_int_t)p->total), "progress", p->progress,
+                     "eta_s");
+    put_event(out, w->seq * ID_STRIDE + w->fetched_steps, "step", data);
+    json_decref(data);
+}
+
 static enum status watch_more(void *arg, struct buf *out, bool *ret_ended)
 {
     struct watch *w = arg;
     struct train_progress now;
-    const bool running =
-        runner_progress(w->app->runner, w->job, &now); /* before the journal: never ahead of it */
+    struct fetch_progress fetched;
+    /* before the journal: never ahead of it */
+    const bool is_running = runner_progress(w->app->runner, w->job, &now);
+    const bool is_fetching = is_running && runner_fetch_progress(w->app->runner, w->job, &fetched);
     size_t n;
     enum status st = tell_journal(w, out, &n);
 
     if (st != ST_OK)
         return st;
-    if (running && n == 0)
+    if (is_fetching && n == 0)
+        tell_fetched(w, &fetched, out);
+    else if (is_running && n == 0)
         tell_step(w, &now, out);
     *ret_ended = w->over && n < HELPING;
     return ST_OK;
 }
 
-/* The number of the journal's event that a client had last: 0 for none. */
-static enum status parse_last(const struct http_request *req, int64_t *ret_seq, struct error *err)
+/* The number of the journal's event that a client had last, and of the step after it: 0 for none. */
+static enum status parse_last(const struct http_request *req, int64_t *ret_seq, int64_t *ret_steps,
+                              struct error *err)
 {
     char *end;
     long long id;
 
-    *ret_seq = 0;
+    *ret_seq = *ret_steps = 0;
     if (!req->last_event_id[0])
         return ST_OK;
     errno = 0;
@@ -130,6 +159,7 @@ static enum status parse_last(const struct http_request *req, int64_t *ret_seq, 
     if (*end || errno || id < 0 || strspn(req->last_event_id, "0123456789") == 0)
         return error_set(err, ST_FORMAT, "the Last-Event-ID is not one of ours");
     *ret_seq = id / ID_STRIDE;
+    *ret_steps = id % ID_STRIDE;
     return ST_OK;
 }
 
@@ -156,7 +186,7 @@ enum status job_events_get(struct app *app, const struct http_request *req, stru
 {
     struct watch *w = calloc(1, sizeof *w);
     bool over = false;
-    enum status st = w ? parse_last(req, &w->seq, err) : error_nomem(err);
+    enum status st = w ? parse_last(req, &w->seq, &w->fetched_steps, err) : error_nomem(err);
 
     if (w && st == ST_OK) {
         w->app = app;

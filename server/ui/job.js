@@ -79,6 +79,15 @@ async function showActions(record) {
   if (wanted === actionsFor) $('job-actions').replaceChildren(...actions);
 }
 
+function now(current) {
+  const megabytes = (bytes) => number(bytes && bytes / 1e6, 1);
+  if (current.file) {
+    return `file ${current.file} of ${current.files}, ${megabytes(current.bytes)} of ${megabytes(current.bytes_total)} MB`;
+  }
+  return `epoch ${current.epoch}, step ${current.step} of ${current.steps}, loss ${number(current.loss)}, ` +
+    `${number(current.images_per_s, 0)} images/s`;
+}
+
 function show(record) {
   $('job-title').textContent = `Job ${short(record.id)}`;
   const said = sentence(record);
@@ -88,8 +97,7 @@ function show(record) {
   const { current, dataset, evaluation } = record;
   fillFacts($('job-facts'), {
     Done: percent(record.progress),
-    Now: current ? `epoch ${current.epoch}, step ${current.step} of ${current.steps}, loss ${number(current.loss)}, ` +
-      `${number(current.images_per_s, 0)} images/s` : null,
+    Now: current ? now(current) : null,
     Rows: dataset ? `${dataset.train} to train, ${dataset.validation} to validate, ${dataset.test} to test` : null,
     'Validation loss': verdict(record),
     'AUROC on test': evaluation?.test?.macro_auroc ? number(evaluation.test.macro_auroc, 3) : null,

@@ -6,12 +6,14 @@ import io
 import os
 import struct
 import tarfile
+import time
 import unittest
 import zipfile
 import zlib
 
 from support import client, dataset, outside, program
 from support.case import QUICK, Case, ServerCase, job_of, submit, wait_state
+from support.events import Stream, milestones
 
 TABLE = '\n'.join([dataset.COLUMNS, *(dataset.line(i) for i in range(dataset.ROWS))]).encode() + b'\n'
 KEYS = ('AKIDEXAMPLE', 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY', 'eu-central-1')
@@ -130,6 +132,47 @@ class Fetching(DatasetsCase):
         wait_state(server, self.ask(server, self.wanted(host, archives)), 'succeeded')
         for i in range(len(archives)):
             self.assertEqual(os.listdir(os.path.join(server.datasets, 'fetched', f'images_{i + 1:03}', 'images')), ['\u00e9.png'])
+
+    def test_steps_tell_of_bytes_a_few_times_a_second(self):
+        host = self.host()
+        host.pace = (len(files()['/b/one.tar.gz']) // 40, 0.05)
+        server = self.serve(host)
+        job = self.ask(server, self.wanted(host))
+        begun, record = time.monotonic(), {}
+        with Stream(server.address, job) as stream:
+            for event in stream.read():
+                if event.name == 'step' and not record:
+                    record = job_of(server, job)
+        steps = [event.data for event in stream.events if event.name == 'step']
+        self.assertTrue(6 <= len(steps) <= 1 + (time.monotonic() - begun) / 0.25, steps)
+        self.assertEqual(set(record['current']), {'file', 'files', 'bytes', 'bytes_total'})
+        sizes = [len(data) for data in files().values()]
+        for step in steps:
+            self.assertEqual(set(step), {*record['current'], 'progress', 'eta_s'})
+            self.assertEqual((step['files'], step['bytes_total'], step['eta_s']), (3, sizes[step['file'] - 1], None))
+            self.assertLessEqual(step['bytes'], step['bytes_total'])
+        self.assertLessEqual({2, 3}, {step['file'] for step in steps})
+        self.assertEqual([step['progress'] for step in steps], sorted({step['progress'] for step in steps}))
+        ids = [event.id for event in stream.events]
+        self.assertEqual(ids, sorted(set(ids)))
+        told = milestones(stream.events)
+        with Stream(server.address, job) as again:
+            self.assertEqual(again.rest(), told)
+        cut = next(event.id for event in stream.events if event.name == 'step' and event.data['file'] == 2)
+        with Stream(server.address, job, cut) as again:
+            self.assertEqual(again.rest(), [event for event in told if event.id > cut])
+
+    def test_progress_never_falls(self):
+        host = self.host({'/b/table.csv': bytes(128 << 20)})  # which takes a moment to be verified, too
+        server = self.serve(host)
+        job = self.ask(server, self.wanted(host))
+        seen, phases = [0], set()
+        while seen[-1] < 1:
+            record = job_of(server, job)
+            seen.append(record['progress'])
+            phases.add(record['phase'])
+        self.assertIn('verifying', phases)
+        self.assertEqual(seen, sorted(seen))
 
     def test_what_is_cut_twice_is_resumed_where_it_was(self):
         host = self.host()

@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 from . import program
 
@@ -129,6 +130,7 @@ class DataHost(Outside):
         self.gate = threading.Event()
         self.gate.set()
         self.before_gate = 5000
+        self.pace = (1000, 0)  # bytes, and the pause behind them
         self.sent = {}
 
     def stop(self):
@@ -172,7 +174,11 @@ class DataHost(Outside):
             handler.wfile.flush()
             body = body[self.before_gate:]
             self.gate.wait(60)
-        handler.wfile.write(body)
+        size, seconds = self.pace
+        for at in range(0, len(body), size) if seconds else ():
+            handler.wfile.write(body[at:at + size])
+            time.sleep(seconds)
+        handler.wfile.write(b'' if seconds else body)
         self.sent[path] = self.sent.get(path, 0) + len(body)
 
     def asked(self, path):
