@@ -11,6 +11,7 @@
 struct fetching {
     struct runner *r;
     const char *id;
+    const struct fetch_config *config;
     json_t *record; /* grows as files come */
     struct snapshot now;
     struct error storage; /* why the record could not be written: the job ends of it */
@@ -49,21 +50,40 @@ static void on_progress(void *arg, const struct fetch_progress *progress)
 static void on_file(void *arg, const struct fetch_source *source, int64_t bytes, const char *sha256)
 {
     struct fetching *f = arg;
+    const size_t at = (size_t)(source - f->config->sources);
+    json_t *files = json_object_get(f->record, "files");
+    json_t *file = json_pack("{s:s%,s:I,s:s}", "url", source->url, strcspn(source->url, "?"), "bytes",
+                             (json_int_t)bytes, "sha256", sha256);
     struct error err;
 
-    json_array_append_new(json_object_get(f->record, "files"),
-                          json_pack("{s:s%,s:I,s:s}", "url", source->url, strcspn(source->url, "?"), "bytes",
-                                    (json_int_t)bytes, "sha256", sha256));
+    if (at < json_array_size(files)) /* it was told before the job was interrupted */
+        json_array_set_new(files, at, file);
+    else
+        json_array_append_new(files, file);
     if (store_job_record(f->r->store, f->id, f->record, &err) != ST_OK)
         storage_error(err.code, &err, &f->storage);
+}
+
+/* The files that a job which was interrupted has told of, or none. */
+static json_t *files_recall(struct runner *r, const char *id)
+{
+    json_t *before = NULL, *files;
+    enum job_state state;
+
+    if (store_job_look(r->store, id, &state, &before, NULL) != ST_OK)
+        before = NULL;
+    files = json_object_get(before, "files");
+    files = json_is_array(files) ? json_incref(files) : json_array();
+    json_decref(before);
+    return files;
 }
 
 enum status fetching_run(struct runner *r, const char *id, const json_t *config, json_t *record,
                          struct error *err)
 {
-    struct fetching f = { .r = r, .id = id, .record = record, .now.train.eta_s = -1 };
-    const struct fetch_observer observer = { &f, on_cancelled, on_phase, on_progress, on_file };
     struct fetch_config *parsed = calloc(1, sizeof *parsed);
+    struct fetching f = { .r = r, .id = id, .config = parsed, .record = record, .now.train.eta_s = -1 };
+    const struct fetch_observer observer = { &f, on_cancelled, on_phase, on_progress, on_file };
     json_t *errors = json_array();
     const struct fetch_request request = { .config = parsed,
                                            .outgoing = r->options.outgoing,
@@ -75,7 +95,7 @@ enum status fetching_run(struct runner *r, const char *id, const json_t *config,
                                            .tries = r->options.data_tries };
     enum status st = parsed && errors ? fetch_config_parse(config, parsed, errors) : ST_NOMEM;
 
-    json_object_set_new(record, "files", json_array());
+    json_object_set_new(record, "files", files_recall(r, id));
     if (st == ST_NOMEM)
         error_nomem(err);
     else if (st != ST_OK)

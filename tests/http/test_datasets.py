@@ -225,6 +225,12 @@ class Fetching(DatasetsCase):
         self.assert_trains(server)
 
     def test_a_restart_in_the_middle_goes_on_when_it_is_resumed(self):
+        self.check_restart(program.Server.stop)
+
+    def test_a_crash_in_the_middle_goes_on_when_it_is_resumed(self):
+        self.check_restart(program.Server.kill)
+
+    def check_restart(self, end):
         host = self.host()
         host.gate.clear()
         host.before_gate = 1000
@@ -234,7 +240,7 @@ class Fetching(DatasetsCase):
         record = job_of(server, job)
         self.assertEqual((record['phase'], record['current']['file'], record['current']['files']), ('fetching', 1, 3))
         self.assertEqual(record['current']['bytes_total'], len(TABLE))
-        server.stop()
+        end(server)
         self.assertEqual(os.listdir(server.datasets), [f'.fetch-{job}'])
         host.gate.set()
         server = self.serve(host, state=server.state, datasets=server.datasets)
@@ -243,6 +249,23 @@ class Fetching(DatasetsCase):
         wait_state(server, job, 'succeeded')
         self.assertTrue(host.asked('/b/table.csv')[1][0], 'a range')
         self.assert_trains(server)
+
+    def test_a_crash_after_the_data_set_has_its_name_loses_nothing_of_the_record(self):
+        host = self.host()
+        server = self.serve(host, stop=False)
+        host.cuts['/b/two.zip'] = [9000] * 100
+        job = self.ask(server, self.wanted(host))
+        program.poll(lambda: len(job_of(server, job).get('files', [])) == 2, 'two files are there')
+        server.kill()
+        place = os.path.join(server.datasets, f'.fetch-{job}')  # as it is when all is done but for the last words
+        os.mkdir(os.path.join(server.datasets, 'fetched'))
+        with open(os.path.join(place, 'complete'), 'wb'):
+            pass
+        server = self.serve(host, state=server.state, datasets=server.datasets)
+        client.post(server, f'/jobs/{job}/resume')
+        record = wait_state(server, job, 'succeeded')
+        self.assertEqual([f['bytes'] for f in record['files']], [len(data) for data in files().values()][:2])
+        self.assertEqual(os.listdir(server.datasets), ['fetched'])
 
     def test_a_host_that_does_not_answer_interrupts_the_job(self):
         host = self.host()
