@@ -257,24 +257,38 @@ static enum status mark_complete(struct fetch *f, struct error *err)
     return ST_OK;
 }
 
-static enum status publish(struct fetch *f, struct error *err)
-{
-    const char *name = f->request->config->name;
-    enum status st = mark_complete(f, err);
-
-    if (st == ST_OK && renameat2(f->folder, UNPACKED, f->datasets, name, RENAME_NOREPLACE) != 0)
-        st = errno == EEXIST ? error_set(err, ST_CONFLICT, "there is a data set '%s' already", name)
-                             : error_errno(err, ST_IO, "cannot give the data set its name");
-    if (st == ST_OK && fsync(f->datasets) != 0)
-        st = error_errno(err, ST_IO, "cannot sync the folder of data sets");
-    return st;
-}
-
 static bool is_there(int folder, const char *name)
 {
     struct stat info;
 
     return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Not every file system, NFS for one, sees to it that nothing is replaced: there we look ourselves. */
+static int rename_new(struct fetch *f, const char *name)
+{
+    if (renameat2(f->folder, UNPACKED, f->datasets, name, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    if (is_there(f->datasets, name)) {
+        errno = EEXIST;
+        return -1;
+    }
+    return renameat(f->folder, UNPACKED, f->datasets, name);
+}
+
+static enum status publish(struct fetch *f, struct error *err)
+{
+    const char *name = f->request->config->name;
+    enum status st = mark_complete(f, err);
+
+    if (st == ST_OK && rename_new(f, name) != 0)
+        st = errno == EEXIST ? error_set(err, ST_CONFLICT, "there is a data set '%s' already", name)
+                             : error_errno(err, ST_IO, "cannot give the data set its name");
+    if (st == ST_OK && fsync(f->datasets) != 0)
+        st = error_errno(err, ST_IO, "cannot sync the folder of data sets");
+    return st;
 }
 
 /* The server died after it gave the data set its name and before it could say so. */

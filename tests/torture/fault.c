@@ -8,7 +8,7 @@
  *     <word> <calls> <part of a path> <k> <action> <one|from>
  *     a7 write,pwrite,fsync cxrd.db 3 ENOSPC from
  *
- * A new word begins to count anew. The action is ENOSPC, EIO or KILL, for the k-th such call alone or from it on. With
+ * A new word begins to count anew. The action is ENOSPC, EIO, EINVAL or KILL, for the k-th such call alone or from it on. With
  * CXRD_FAULT_LOG every call is written down as it is made, and the first line of every reply that is sent. With
  * CXRD_FAULT_IN_PLACE files are written where they will be instead of beside it: what a careless program would do.
  *
@@ -102,7 +102,9 @@ static int fate(const char *call, const char *path, const char *more)
     if (hit && strcmp(o.action, "KILL") == 0)
         syscall(SYS_kill, getpid(), SIGKILL);
     note(hit ? "failed" : call, path, more);
-    return !hit ? 0 : strcmp(o.action, "EIO") == 0 ? EIO : ENOSPC;
+    if (!hit)
+        return 0;
+    return strcmp(o.action, "EIO") == 0 ? EIO : strcmp(o.action, "EINVAL") == 0 ? EINVAL : ENOSPC;
 }
 
 static int fate_fd(const char *call, int fd)
@@ -225,6 +227,12 @@ int rename(const char *from, const char *to)
         return 0;
     FAIL_OR(fate("rename", from, to));
     return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+    FAIL_OR(fate_fd("renameat2", from_folder));
+    return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
 }
 
 int unlink(const char *path)

@@ -38,11 +38,14 @@ class FetchDisk(Case):
                                      datasets=self.datasets, env=self.faults.environment)
         self.addCleanup(self.server.stop)
 
-    def fetch(self):
+    def ask(self):
         body = {'name': 'fetched', 'table': {'url': f'{self.host.url}/table.csv'}, 'archives': [{'url': f'{self.host.url}/one.tar'}]}
         reply = client.post_json(self.server, '/datasets', body)
         self.assertEqual(reply.status, 202, reply)
-        return wait_state(self.server, reply.json()['id'], 'failed', 'succeeded')
+        return reply.json()['id']
+
+    def fetch(self):
+        return wait_state(self.server, self.ask(), 'failed', 'succeeded')
 
     def check_fault(self, calls, part, k, error):
         """Returns whether there was such a call."""
@@ -79,6 +82,20 @@ class FetchDisk(Case):
                 self.assertEqual(self.fetch()['state'], 'succeeded')
                 self.take_away()
         print(f'# {points} failed calls')
+
+    def test_a_file_system_that_cannot_rename_without_replacing_is_one_too(self):
+        """As those of NFS and some of FUSE are, which say EINVAL."""
+        self.faults.order('renameat2', '/.fetch-', 1, 'EINVAL', 'from')
+        self.assertEqual(self.fetch()['state'], 'succeeded')
+        self.assertEqual(self.faults.hits(), 1)
+        self.take_away()
+        self.host.gate.clear()
+        job = self.ask()
+        program.poll(lambda: self.host.requests[2:], 'it is on its way')
+        os.mkdir(os.path.join(self.datasets, 'fetched'))  # an empty folder, which a rename would replace
+        self.host.gate.set()
+        self.assertIn("there is a data set 'fetched' already", wait_state(self.server, job, 'failed')['error'])
+        self.assertEqual(os.listdir(self.datasets), ['fetched'])
 
 
 if __name__ == '__main__':
