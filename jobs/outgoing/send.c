@@ -127,49 +127,52 @@ static enum status headers_make(const struct outgoing_request *r, struct curl_sl
     return ST_OK;
 }
 
-static void set_limits(CURL *curl, const struct outgoing *o, struct exchange *x)
+/* False: no memory, and a door that was not shut. */
+static bool set_limits(CURL *curl, const struct outgoing *o, struct exchange *x)
 {
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, x->trust == TRUST_LOOPBACK ? "http" : "https");
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L); /* the thread that resolves a name is not waited for */
-    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, x->request->seconds);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (o->ca) {
-        curl_easy_setopt(curl, CURLOPT_CAINFO, o->ca);
-        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
-    }
+    const char *scheme = x->trust == TRUST_LOOPBACK ? "http" : "https";
+
+    return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, scheme) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           /* the thread that resolves a name is not waited for */
+           curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_TIMEOUT, x->request->seconds) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENT_SECONDS) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+           (!o->ca || (curl_easy_setopt(curl, CURLOPT_CAINFO, o->ca) == CURLE_OK &&
+                       curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK));
 }
 
-static void set_request(CURL *curl, CURLU *url, struct exchange *x)
+/* False: no memory. */
+static bool set_request(CURL *curl, CURLU *url, const struct curl_slist *headers, struct exchange *x)
 {
     const struct outgoing_request *r = x->request;
+    bool ok = curl_easy_setopt(curl, CURLOPT_CURLU, url) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_USERAGENT, "cxrd/" CXRD_VERSION) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_HEADERDATA, x) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_WRITEDATA, x) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_XFERINFODATA, x) == CURLE_OK;
 
-    curl_easy_setopt(curl, CURLOPT_CURLU, url);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "cxrd/" CXRD_VERSION);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, x);
-    if (r->body) {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
-    }
-    if (r->sigv4) {
-        curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, r->sigv4);
-        curl_easy_setopt(curl, CURLOPT_USERPWD, r->credentials);
-    }
+    if (ok && r->body)
+        ok = curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body) == CURLE_OK &&
+             curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len) == CURLE_OK;
+    if (ok && r->sigv4)
+        ok = curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, r->sigv4) == CURLE_OK &&
+             curl_easy_setopt(curl, CURLOPT_USERPWD, r->credentials) == CURLE_OK;
+    return ok;
 }
 
 static enum status perform(struct exchange *x, long *ret_status, struct error *err)
@@ -207,14 +210,11 @@ enum status outgoing_send(const struct outgoing *o, const struct outgoing_reques
     if (st != ST_OK)
         return st;
     x.curl = curl_easy_init();
-    if (x.curl && headers_make(request, &headers) == ST_OK) {
-        set_limits(x.curl, o, &x);
-        set_request(x.curl, url, &x);
-        curl_easy_setopt(x.curl, CURLOPT_HTTPHEADER, headers);
+    if (x.curl && headers_make(request, &headers) == ST_OK && set_limits(x.curl, o, &x) &&
+        set_request(x.curl, url, headers, &x))
         st = perform(&x, ret_status, err);
-    } else {
+    else
         st = error_nomem(err);
-    }
     curl_easy_cleanup(x.curl);
     curl_slist_free_all(headers);
     curl_url_cleanup(url);

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <curl/curl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <semaphore.h>
@@ -165,4 +166,45 @@ Test(names, that_nobody_resolves_hold_nobody_up, .timeout = 60)
     cr_expect_eq(door_knocks(&d), 0);
     outgoing_close(o);
     close(d.fd);
+}
+
+/* ---- without memory ---- */
+
+static long allocations, refuse_at; /* of libcurl's; 0: none is refused */
+
+static bool refused(void) { return ++allocations == refuse_at; }
+static void *try_malloc(size_t n) { return refused() ? NULL : malloc(n); }
+static void *try_realloc(void *p, size_t n) { return refused() ? NULL : realloc(p, n); }
+static void *try_calloc(size_t n, size_t size) { return refused() ? NULL : calloc(n, size); }
+static char *try_strdup(const char *text) { return refused() ? NULL : strdup(text); }
+
+/* A limit that cannot be set is not left out: the environment's proxy is not asked, whichever allocation fails. */
+Test(limits, are_all_set_or_nobody_is_asked)
+{
+    const struct door nobody = door_make(), proxy = door_make();
+    char address[96];
+    struct outgoing *o;
+    struct error err = { 0 };
+    enum status st;
+
+    snprintf(address, sizeof address, "http://127.0.0.1:%s", strchr(proxy.place, ':') + 1);
+    setenv("https_proxy", address, 1);
+    close(nobody.fd);
+    cr_assert_eq(
+        curl_global_init_mem(CURL_GLOBAL_DEFAULT, try_malloc, free, try_realloc, try_strdup, try_calloc),
+        CURLE_OK);
+    o = allowing(&nobody);
+    answers[0][0] = "127.0.0.1";
+    do {
+        asked = 0;
+        allocations = 0;
+        refuse_at++;
+        st = send_to(o, &nobody, 1, NULL, &err);
+        cr_expect_neq(st, ST_OK);
+    } while (allocations >= refuse_at);
+    cr_expect_eq(st, ST_IO, "%s", err.text);
+    cr_expect_gt(refuse_at, 20, "only %ld", refuse_at);
+    cr_expect_eq(door_knocks(&proxy), 0);
+    outgoing_close(o);
+    close(proxy.fd);
 }
