@@ -2,9 +2,8 @@
  *
  * Some of what an archive may hold is read in one piece, into memory, before anybody is asked: the directory of a zip, the
  * file name in a gzip's header. So the bytes and the entries of one call are counted where they come in. */
-#include "parts.h"
+#include "packed.h"
 
-#include <archive.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

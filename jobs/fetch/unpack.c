@@ -2,12 +2,10 @@
  *
  * libarchive reads; what is written, and where, is decided here. Its own way to write to disk has options against "..", links
  * and absolute paths, which are repairs: an archive that holds such a thing is none that we want any of. */
-#include "parts.h"
+#include "packed.h"
 
 #include "cxrd/dataset.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

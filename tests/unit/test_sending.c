@@ -36,7 +36,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
         } *one = calloc(1, sizeof *one);
 
         one->address.sin_family = AF_INET;
-        one->address.sin_port = htons((uint16_t)(service ? atoi(service) : 0));
+        one->address.sin_port = htons((uint16_t)(service ? strtol(service, NULL, 10) : 0));
         inet_pton(AF_INET, answers[turn][i], &one->address.sin_addr);
         one->info = (struct addrinfo){ .ai_family = AF_INET,
                                        .ai_socktype = SOCK_STREAM,
