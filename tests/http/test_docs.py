@@ -30,7 +30,7 @@ def shell_lines(text):
     for block in re.findall(r'```sh\n(.*?)```', text, re.S):
         for line in block.replace('\\\n', ' ').splitlines():
             if line.strip() and not line.lstrip().startswith('#'):
-                yield line
+                yield line.strip()
 
 
 class TheClients(ServerCase):
@@ -155,6 +155,19 @@ class TheManifests(Case):
         cls.variables = set(re.findall(r'\[(CXRD_\w+)\]', program.run('serve', '--help').stdout))
         cls.paths = yaml.safe_load(read(os.path.join(ROOT, 'openapi.yaml')))['paths']
 
+    @staticmethod
+    def mounts_of_datasets(service):
+        """How each mount of the data sets ends: ':ro', or '' where it can be written."""
+        return [volume.split(':/data/datasets')[1] for volume in service['volumes'] if ':/data/datasets' in volume]
+
+    @staticmethod
+    def reaches_out(compose, service):
+        return any(not (compose['networks'][name] or {}).get('internal') for name in service['networks'])
+
+    def test_the_image_owns_what_it_writes(self):
+        made = re.search(r'install -d -o cxrd -g cxrd -m 0700 (.*)\n', read(os.path.join(ROOT, 'docker', 'Dockerfile')))[1]
+        self.assertLessEqual({'/data/state', '/data/datasets'}, set(made.split()))
+
     def test_kubernetes(self):
         documents = list(yaml.safe_load_all(read(os.path.join(DOCS, 'kubernetes.yaml'))))
         kinds = {}
@@ -169,6 +182,8 @@ class TheManifests(Case):
             self.assertEqual(selector, deployment['template']['metadata']['labels'])
         volumes = {volume['name']: volume for volume in pod['volumes']}
         self.assertEqual({mount['name'] for mount in container['volumeMounts']}, set(volumes))
+        for mount in container['volumeMounts']:
+            self.assertEqual('readOnly' in mount, mount['name'] == 'keys', mount['name'])  # state and data sets are written
         claims = {volume['persistentVolumeClaim']['claimName'] for volume in volumes.values() if 'persistentVolumeClaim' in volume}
         self.assertEqual(claims, {claim['metadata']['name'] for claim in kinds['PersistentVolumeClaim']})
         self.assertLessEqual({variable['name'] for variable in container['env']}, self.variables)
@@ -185,10 +200,13 @@ class TheManifests(Case):
     def test_compose(self):
         folder = os.path.join(ROOT, 'docker')
         compose = yaml.safe_load(read(os.path.join(folder, 'compose.yaml')))
-        tls = yaml.safe_load(read(os.path.join(folder, 'compose.tls.yaml')))
-        self.assertLessEqual(set(tls['services']), set(compose['services']))
-        self.assertLessEqual(set(compose['services']['cxrd']['environment']), self.variables)
-        for name, service in [*compose['services'].items(), *tls['services'].items()]:
+        tls, data = (yaml.safe_load(read(os.path.join(folder, f'compose.{name}.yaml'))) for name in ('tls', 'data'))
+        for more in (tls, data):
+            self.assertLessEqual(set(more['services']), set(compose['services']))
+            compose['volumes'].update(more.get('volumes', {}))
+        for part in (compose, data):
+            self.assertLessEqual(set(part['services']['cxrd']['environment']), self.variables)
+        for name, service in [*compose['services'].items(), *tls['services'].items(), *data['services'].items()]:
             with self.subTest(name):
                 self.assertLessEqual(set(service.get('networks', [])), set(compose['networks']))
                 self.assertLessEqual(set(service.get('secrets', [])), set(compose['secrets']))
@@ -201,6 +219,13 @@ class TheManifests(Case):
             self.assertTrue(service['read_only'])
             self.assertTrue('user' in service or 'build' in service, 'it would run as root')
             self.assertEqual(service['cap_drop'], ['ALL'])
+        # fetching takes hosts, a folder to write to and a way out: all three or none
+        plain, fetching = compose['services']['cxrd'], data['services']['cxrd']
+        self.assertEqual(self.mounts_of_datasets(plain), [':ro'])
+        self.assertFalse(self.reaches_out(compose, plain))
+        self.assertEqual(self.mounts_of_datasets(fetching), [''])
+        self.assertTrue(self.reaches_out(compose, fetching))
+        self.assertIn('CXRD_DATA_HOSTS', fetching['environment'])
         build = compose['services']['cxrd']['build']
         self.assertTrue(os.path.exists(os.path.join(folder, build['context'], build['dockerfile'])))
 
