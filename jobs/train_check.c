@@ -24,10 +24,9 @@ static bool can_be_named(const char *name)
     return ok;
 }
 
-/* The only folder in `datasets`, or a complaint that says which there are. */
-static void resolve_dataset(struct train_config *c, const char *datasets, json_t *errors)
+/* How many data sets there are; ": one, two", as many names as fit, into `all`, and the last name into `last`. */
+static size_t list_datasets(const char *datasets, struct buf *all, char *last, size_t size)
 {
-    struct buf all = BUF_INIT(200); /* as many names as fit */
     struct dirent **entries = NULL;
     size_t folders = 0;
     const int n = scandir(datasets, &entries, NULL, alphasort);
@@ -39,20 +38,40 @@ static void resolve_dataset(struct train_config *c, const char *datasets, json_t
 
         snprintf(path, sizeof path, "%s/%s", datasets, name);
         if (can_be_named(name) && lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-            if (all.len + strlen(name) + 2 <= all.max)
-                buf_printf(&all, "%s%s", all.len ? ", " : ": ", name);
-            snprintf(c->dataset, sizeof c->dataset, "%s", name);
+            if (all->len + strlen(name) + 2 <= all->max)
+                buf_printf(all, "%s%s", all->len ? ", " : ": ", name);
+            snprintf(last, size, "%s", name);
             folders++;
         }
         free(entries[i]);
     }
     free(entries);
+    return folders;
+}
+
+/* The only folder in `datasets`, or a complaint that says which there are. */
+static void resolve_dataset(struct train_config *c, const char *datasets, json_t *errors)
+{
+    struct buf all = BUF_INIT(200);
+    const size_t folders = list_datasets(datasets, &all, c->dataset, sizeof c->dataset);
+
     if (folders == 0)
         config_error(errors, "dataset", "is needed, and there is no data set");
     else if (folders > 1)
         config_error(errors, "dataset", "is needed, there are several%s", all.data ? all.data : "");
     if (folders != 1)
         c->dataset[0] = '\0';
+    buf_release(&all);
+}
+
+static void no_such_dataset(const char *datasets, json_t *errors)
+{
+    struct buf all = BUF_INIT(200);
+    char last[NAME_MAX + 1];
+
+    list_datasets(datasets, &all, last, sizeof last);
+    config_error(errors, "dataset", "is not one of the data sets (a link is none)%s",
+                 all.data ? all.data : "");
     buf_release(&all);
 }
 
@@ -84,7 +103,7 @@ void train_config_check(struct train_config *c, const char *datasets, json_t *er
     folder = open(datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     root = folder < 0 ? -1 : open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
     if (root < 0) {
-        config_error(errors, "dataset", "there is no such folder among the data sets, or it is a link");
+        no_such_dataset(datasets, errors);
     } else {
         check_file(root, "csv", c->csv, errors);
         if (c->split_by == SPLIT_LIST) {

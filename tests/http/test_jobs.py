@@ -150,12 +150,14 @@ class Paths(Case):
         job = submit(self.server, {'epochs': 0})  # a link is no data set
         self.assertEqual(job_of(self.server, job)['config']['dataset'], 'inside')
 
-    def test_several_data_sets_need_a_name_and_are_listed(self):
+    def test_several_data_sets_need_a_name_that_is_right_and_are_listed(self):
         other = os.path.join(self.datasets, 'other')
         os.mkdir(other)
         self.addCleanup(os.rmdir, other)
-        problem = self.assert_wrong_fields(client.post_json(self.server, '/jobs/train', {}), 'dataset')
-        self.assertIn('inside, other', problem['errors'][0]['detail'])
+        for job in ({}, {'dataset': 'insdie'}):
+            with self.subTest(job):
+                problem = self.assert_wrong_fields(client.post_json(self.server, '/jobs/train', job), 'dataset')
+                self.assertIn('inside, other', problem['errors'][0]['detail'])
 
     def test_images_behind_a_link_are_not_found(self):
         job = submit(self.server, {'dataset': 'inside', 'epochs': 0, 'images': 'images_*/images/*.png'})

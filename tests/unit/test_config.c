@@ -450,8 +450,8 @@ Test(checked, data_set_must_be_a_folder_and_no_link)
     write_text(path_in(datasets, "file"), "x");
     cr_assert_eq(symlink("nih", path_in(datasets, "link")), 0);
     cr_assert_eq(symlink("/etc", path_in(datasets, "nih/out")), 0);
-    check_wrong("{\"dataset\":\"nowhere\"}", "dataset", "no such folder");
-    check_wrong("{\"dataset\":\"file\"}", "dataset", "no such folder");
+    check_wrong("{\"dataset\":\"nowhere\"}", "dataset", "is not one of the data sets");
+    check_wrong("{\"dataset\":\"file\"}", "dataset", "is not one of the data sets");
     check_wrong("{\"dataset\":\"link\"}", "dataset", "link");
     check_wrong("{\"dataset\":\"nih/out\"}", "dataset", "link");
 }
