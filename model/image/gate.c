@@ -92,8 +92,8 @@ void gate_check(const struct image *img, const double stats[GATE_STATS], size_t 
 
         if (distance > gate->threshold)
             snprintf(warn(ret, GATE_UNLIKE_TRAINING), DETAIL,
-                     "unlike the pictures that the model was trained on: distance %.1f, of them 1 in 100 is "
-                     "beyond %.1f",
+                     "its grey values are at distance %.1f, and only 1 in 100 of the pictures that the model "
+                     "was trained on is beyond %.1f",
                      distance, gate->threshold);
     }
 }

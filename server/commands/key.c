@@ -57,7 +57,7 @@ static int key(int argc, char **argv)
 const struct command COMMAND_KEY = {
     "key",
     "ROLE NAME",
-    "make a key: its line for the keys file on standard output, the key on standard error",
+    "make a key, predict or admin: its line for the keys file on standard output, the key on standard error",
     NULL,
     0,
     key,

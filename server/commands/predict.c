@@ -156,16 +156,15 @@ static void print_explanation(const json_t *e)
                 column = j + 1;
             }
         }
-    printf(
-        "  %s: logit %.4f = bias %.4f + inputs %.4f + picture %.4f, most of it from row %zu, column %zu of "
-        "%zu x %zu (%+.4f)\n",
-        label ? label : "?", json_number_value(json_object_get(e, "logit")),
-        json_number_value(json_object_get(e, "bias")), json_number_value(json_object_get(e, "inputs")), sum,
-        row, column, json_array_size(json_object_get(e, "grid")),
-        json_array_size(json_array_get(json_object_get(e, "grid"), 0)), most);
+    printf("  %s: logit %.4f = bias %.4f + inputs %.4f + picture %.4f, raised most at row %zu, column %zu of "
+           "%zu x %zu (%+.4f)\n",
+           label ? label : "?", json_number_value(json_object_get(e, "logit")),
+           json_number_value(json_object_get(e, "bias")), json_number_value(json_object_get(e, "inputs")),
+           sum, row, column, json_array_size(json_object_get(e, "grid")),
+           json_array_size(json_array_get(json_object_get(e, "grid"), 0)), most);
 }
 
-/* Effusion             0.3068  positive (from 0.2100 on; AUROC 0.81) */
+/* Effusion             0.3068  positive (from 0.2100 on; AUROC 0.812) */
 static void print_finding(const json_t *finding)
 {
     const json_t *threshold = json_object_get(finding, "threshold"),
@@ -178,7 +177,7 @@ static void print_finding(const json_t *finding)
                json_is_true(json_object_get(finding, "positive")) ? "positive" : "negative",
                json_number_value(threshold));
         if (json_is_number(auroc))
-            printf("; AUROC %.2f", json_number_value(auroc));
+            printf("; AUROC %.3f", json_number_value(auroc));
         printf(")");
     }
     printf("\n");

@@ -197,7 +197,7 @@ class OperatingPointsTest(ServerCase):
             file.write(dataset.image(1))
         done = program.run('predict', '--weights', dataset.weights_path(), film)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stdout, r'\n  \w+ +0\.\d{4}  (positive|negative) \(from 0\.\d{4} on; AUROC \d\.\d\d\)\n')
+        self.assertRegex(done.stdout, r'\n  \w+ +0\.\d{4}  (positive|negative) \(from 0\.\d{4} on; AUROC \d\.\d{3}\)\n')
 
 
 if __name__ == '__main__':
