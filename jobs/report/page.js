@@ -26,10 +26,13 @@
 
     function drawCombinations() {
         const rows = data.combinations || [];
+        const wide = document.documentElement.clientWidth > 600;
+        const name = (labels) => (wide || labels.length < 2 ? labels.join(' + ') || 'No Finding'
+            : [`${labels.slice(0, -1).join(' + ')} +`, labels.at(-1)]); /* two lines on a phone */
 
         draw('combinations', {
             type: 'bar',
-            data: { labels: rows.map((r) => r.labels.join(' + ') || 'No Finding'),
+            data: { labels: rows.map((r) => name(r.labels)),
                     datasets: [{ data: rows.map((r) => r.images), backgroundColor: BLUE }] },
             options: { indexAxis: 'y', plugins: { legend: { display: false } },
                        scales: { x: axis('pictures (number)', { beginAtZero: true }), y: axis('label combination',
@@ -77,6 +80,7 @@
         const points = test.findings.filter((f) => f.prevalence !== null)
             .map((f) => ({ x: f.prevalence, y: f.predicted_mean, label: f.label }));
         const most = Math.max(...points.map((p) => Math.max(p.x, p.y)), 0.01) * 1.1;
+        const span = { min: 0, max: most, ticks: { includeBounds: false } }; /* a bound is no round number: it would lie on the last one */
         const xs = points.map((p) => p.x), low = Math.min(...xs), high = Math.max(...xs);
         const curve = [...Array(61).keys()].map((i) => low + (high - low) * i / 60)
             .map((x) => ({ x, y: smooth(points, x) }));
@@ -84,11 +88,10 @@
         draw('proportions', {
             type: 'scatter',
             data: { datasets: [line('findings', points, BLUE, { pointRadius: 4, showLine: false }),
-                               line('smooth curve', curve, ORANGE, { pointRadius: 0, showLine: true }),
-                               { ...diagonal('equal', most), showLine: true }] },
-            options: { scales: { x: axis('actual proportion of the rows (0 to 1)', { min: 0, max: most }),
-                                 y: axis('mean predicted probability (0 to 1)', { min: 0, max: most }) },
-                       plugins: { tooltip: { callbacks: { label: (c) =>
+                               line('smooth curve', curve, ORANGE, { pointRadius: 0, pointStyle: 'line', showLine: true }),
+                               { ...diagonal('equal', most), pointStyle: 'line', showLine: true }] },
+            options: { scales: { x: axis('actual proportion of the rows (0 to 1)', span), y: axis('mean predicted probability (0 to 1)', span) },
+                       plugins: { legend: { labels: { usePointStyle: true, pointStyleWidth: 28, boxHeight: 7 } }, tooltip: { callbacks: { label: (c) =>
                            `${c.raw.label || c.dataset.label}: ${c.raw.x.toFixed(3)} → ${c.raw.y.toFixed(3)}` } } } }
         });
     }
@@ -113,15 +116,13 @@
             .map(([kind, p]) => ({ label: KINDS[kind][0], data: [{ x: 1 - p.specificity, y: p.sensitivity }],
                                    pointStyle: KINDS[kind][1], pointRadius: 5, borderColor: ORANGE,
                                    backgroundColor: '#fff', borderWidth: 2, clip: 8 }));
-        const title = finding.label + (finding.auroc === null ? ': not defined' : `: ${finding.auroc.toFixed(3)}`) +
-            (finding.auroc_low === null ? '' : ` (${finding.auroc_low.toFixed(2)}–${finding.auroc_high.toFixed(2)})`);
 
         draw(`roc-${k}`, {
             type: 'line',
             data: { datasets: [...marks, line('ROC', (curve || []).map(([x, y]) => ({ x, y })), BLUE, { pointRadius: 0 }),
                                diagonal('chance')] },
-            options: { scales: { x: unit('false positive rate'), y: unit('sensitivity') },
-                       plugins: { legend: { display: false }, title: { display: true, text: title } } }
+            options: { scales: { x: unit('false positive rate (0 to 1)'), y: unit('sensitivity (0 to 1)') },
+                       plugins: { legend: { display: false } } }
         });
     }
 
@@ -136,6 +137,7 @@
         });
     }
 
+    Object.assign(Chart.defaults.plugins.legend.labels, { boxWidth: 28, boxHeight: 1 }); /* as lines, not as boxes */
     document.documentElement.classList.add('js');
     drawCombinations();
     if ((data.epochs || []).length) {

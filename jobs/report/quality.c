@@ -53,7 +53,23 @@ static void means_put(struct buf *out, const json_t *evaluation)
     html_table_end(out);
 }
 
-static void curves_put(struct buf *out)
+/* "Mass: AUROC 0.824 (95 %: 0.749 to 0.899)" */
+static void curve_caption(struct buf *out, const json_t *finding, const char *label)
+{
+    const json_t *auroc = json_object_get(finding, "auroc"), *low = json_object_get(finding, "auroc_low");
+
+    buf_printf(out, "<figcaption>%s: ", label);
+    if (!json_is_number(auroc))
+        buf_puts(out, "not defined, no positive or no negative row");
+    else
+        buf_printf(out, "AUROC %.3f", json_number_value(auroc));
+    if (json_is_number(low))
+        buf_printf(out, " (95 %%: %.3f to %.3f)", json_number_value(low),
+                   json_number_value(json_object_get(finding, "auroc_high")));
+    buf_puts(out, "</figcaption>");
+}
+
+static void curves_put(struct buf *out, const json_t *test)
 {
     buf_puts(
         out,
@@ -61,11 +77,14 @@ static void curves_put(struct buf *out)
         "of those without the finding it calls positive, and how many of those with it. The dashed diagonal "
         "is chance; marks are the operating points, chosen on validation: circle Youden, triangle 90 % "
         "sensitivity, square 90 % specificity.</p><div class=\"small\">\n");
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_LABELS; k++) {
         buf_printf(out,
                    "<figure class=\"chart\"><div class=\"canvas\"><canvas id=\"roc-%zu\" role=\"img\" "
-                   "aria-label=\"ROC curve of %s\"></canvas></div></figure>\n",
+                   "aria-label=\"ROC curve of %s\"></canvas></div>",
                    k, LABELS[k]);
+        curve_caption(out, finding_at(test, k), LABELS[k]);
+        buf_puts(out, "</figure>\n");
+    }
     buf_puts(out, "</div></div>\n");
 }
 
@@ -108,7 +127,7 @@ void section_quality(struct buf *out, const json_t *record, const json_t *plots)
                "findings together.");
     buf_puts(out, "</div>\n");
     bins_put(out, member_at(plots, "reliability.test"));
-    curves_put(out);
+    curves_put(out, json_object_get(evaluation, "test"));
     buf_puts(out, "</section>\n");
 }
 
