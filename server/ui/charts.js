@@ -3,7 +3,7 @@ const drawn = new Map();
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function options() {
+function options(unit) {
   const grid = { color: colour('--line') };
   const ticks = { color: colour('--soft') };
   return {
@@ -12,15 +12,16 @@ function options() {
     plugins: { legend: { labels: { color: colour('--ink'), boxWidth: 24, boxHeight: 2 } } },
     scales: {
       x: { type: 'linear', title: { display: true, text: 'epoch', color: colour('--soft') }, ticks: { ...ticks, precision: 0 }, grid },
-      y: { ticks, grid },
+      y: { title: { display: true, text: unit, color: colour('--soft') }, ticks, grid },
     },
   };
 }
 
-/** {name: {points: [[x, y], …], dashed}} as lines of one chart; points without a number are left out. */
-export function drawLines(canvas, lines) {
+/** {name: {points: [[x, y], …], dashed}} as lines of one chart, of what `unit` says; points without a number are left out, and so
+ * are lines without points. */
+export function drawLines(canvas, lines, unit) {
   const colours = ['--bar', '--raises', '--soft'].map(colour);
-  const datasets = Object.entries(lines).map(([label, { points, dashed }], i) => ({
+  const datasets = Object.entries(lines).filter(([, { points }]) => points.length > 0).map(([label, { points, dashed }], i) => ({
     label,
     data: points.filter(([, y]) => y !== null && y !== undefined).map(([x, y]) => ({ x, y })),
     borderColor: colours[i],
@@ -30,9 +31,9 @@ export function drawLines(canvas, lines) {
     borderWidth: 2,
   }));
   drawn.get(canvas)?.chart.destroy();
-  drawn.set(canvas, { lines, chart: new globalThis.Chart(canvas, { type: 'line', data: { datasets }, options: options() }) });
+  drawn.set(canvas, { lines, unit, chart: new globalThis.Chart(canvas, { type: 'line', data: { datasets }, options: options(unit) }) });
 }
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-  for (const [canvas, { lines }] of drawn) drawLines(canvas, lines);
+  for (const [canvas, { lines, unit }] of drawn) drawLines(canvas, lines, unit);
 });

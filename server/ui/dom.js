@@ -42,7 +42,16 @@ export async function attempt(work) {
 
 export const words = (label) => label.replaceAll('_', ' ');
 export const number = (value, digits = 4) => (value === null || value === undefined ? '–' : value.toFixed(digits).replace('-', '−'));
-export const percent = (value) => `${(value * 100).toFixed(1)} %`;
+
+/** 12.3 %; what rounds to none or all, but is not, is told so. */
+export function percent(value) {
+  if (value > 0 && value < 0.0005) return '< 0.1 %';
+  return value >= 0.9995 && value < 1 ? '> 99.9 %' : `${(value * 100).toFixed(1)} %`;
+}
+
+/** 1.5 MiB */
+export const bytes = (n) => (n < 2 ** 20 ? `${(n / 2 ** 10).toFixed(0)} KiB` : `${(n / 2 ** 20).toFixed(1)} MiB`);
+
 export const time = (iso) => (iso ? new Date(iso).toLocaleString() : '–');
 export const short = (id) => id.slice(0, 8);
 

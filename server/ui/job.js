@@ -1,12 +1,15 @@
 // One job: how far it is, its curves, and what can be done with it.
-import { ask, has, key, save } from './api.js';
+import { ask, has, key, postJson, save } from './api.js';
 import { drawLines } from './charts.js';
-import { $, attempt, duration, fillFacts, make, number, percent, short } from './dom.js';
+import { $, attempt, bytes, duration, fillFacts, make, number, percent, short } from './dom.js';
 import { ENDED, watch } from './watch.js';
+
+const UNITS = { loss: 'cross-entropy (nats)', top5: 'accuracy (0 to 1)', auroc: 'AUROC (0 to 1)' };
 
 let watching = null; // an AbortController
 let counted = -1;    // epochs in the charts: they are drawn anew only when there is another
 let drawnJob = null;
+let whenEnded = () => {};
 
 function curves(record) {
   const epochs = record.epochs ?? [];
@@ -28,7 +31,7 @@ function showEpochs(record) {
   if (count === counted && drawnJob === record.id) return;
   counted = count;
   drawnJob = record.id;
-  for (const [name, lines] of Object.entries(curves(record))) drawLines($(`chart-${name}`), lines);
+  for (const [name, lines] of Object.entries(curves(record))) drawLines($(`chart-${name}`), lines, UNITS[name]);
   $('epochs').tBodies[0].replaceChildren(...epochs.map((epoch) => make('tr', {}, make('th', { scope: 'row' }, String(epoch.epoch)),
     ...['loss', 'val_loss', 'top5_accuracy', 'val_top5_accuracy', 'val_macro_auroc'].map((name) => make('td', {}, number(epoch[name]))),
     make('td', {}, number(epoch.images_per_s, 0)))));
@@ -59,10 +62,15 @@ function opener(text, path, name) {
 
 async function actionsOf(record) {
   const path = `jobs/${record.id}`;
+  const cancel = (text, wish) => button(text, async () => {
+    await postJson(`${path}/cancel`, wish);
+    if (ENDED.includes(record.state)) await openJob(record.id, whenEnded); // else it is watched already
+  });
   if (!ENDED.includes(record.state)) {
-    return [button('Cancel', async () => { await ask('POST', `${path}/cancel`); })];
+    return [cancel('Cancel', {}), record.type === 'train' ? cancel('Stop, keep its best epoch', { keep_best: true }) : ''];
   }
   const actions = [];
+  if (record.state === 'interrupted') actions.push(button('Resume', () => resume(record.id), false), cancel('Cancel', {}));
   if (record.model && await has('GET', '/jobs/{id}/report')) actions.push(opener('Report', `${path}/report`, `report-${short(record.id)}.html`));
   if (record.model) actions.push(button('Scores of the test split (CSV)', () => save(`${path}/scores?split=test`, `scores-${short(record.id)}.csv`)));
   if (record.model) actions.push(make('a', { class: 'button', href: '#models' }, 'To its model'));
@@ -72,17 +80,19 @@ async function actionsOf(record) {
 let actionsFor = '';
 
 async function showActions(record) {
-  const wanted = `${record.id} ${ENDED.includes(record.state)} ${record.model}`;
+  const wanted = `${record.id} ${record.state} ${record.model}`;
   if (wanted === actionsFor) return;
   actionsFor = wanted;
   const actions = await actionsOf(record);
   if (wanted === actionsFor) $('job-actions').replaceChildren(...actions);
 }
 
-function now(current) {
-  const megabytes = (bytes) => number(bytes && bytes / 1e6, 1);
-  if (current.file) {
-    return `file ${current.file} of ${current.files}, ${megabytes(current.bytes)} of ${megabytes(current.bytes_total)} MB`;
+/** Where it is, in the units of what it does. */
+function now({ type, current }) {
+  if (!current) return null;
+  if (type === 'fetch') {
+    return `file ${current.file} of ${current.files}, ${bytes(current.bytes)}` +
+      `${current.bytes_total ? ` of ${bytes(current.bytes_total)}` : ''}`;
   }
   return `epoch ${current.epoch}, step ${current.step} of ${current.steps}, loss ${number(current.loss)}, ` +
     `${number(current.images_per_s, 0)} images/s`;
@@ -94,21 +104,28 @@ function show(record) {
   if ($('job-state').textContent !== said) $('job-state').textContent = said;
   $('job').dataset.state = record.state;
   $('job-progress').value = record.progress;
-  const { current, dataset, evaluation } = record;
+  const { dataset, evaluation } = record;
   fillFacts($('job-facts'), {
     Done: percent(record.progress),
-    Now: current ? now(current) : null,
+    Now: now(record),
     Rows: dataset ? `${dataset.train} to train, ${dataset.validation} to validate, ${dataset.test} to test` : null,
     'Validation loss': verdict(record),
     'AUROC on test': evaluation?.test?.macro_auroc ? number(evaluation.test.macro_auroc, 3) : null,
     Model: record.model,
   });
+  $('job-curves').hidden = record.type !== 'train';
   showEpochs(record);
   showActions(record);
 }
 
+async function resume(id) {
+  await ask('POST', `jobs/${id}/resume`);
+  await openJob(id, whenEnded);
+}
+
 /** Show a job and follow it to its end; onEnd is told when it has come. */
 export async function openJob(id, onEnd) {
+  whenEnded = onEnd;
   watching?.abort();
   watching = new AbortController();
   const { signal } = watching;

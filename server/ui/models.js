@@ -30,14 +30,14 @@ function rowOf(card, active) {
     onclick: () => attempt(() => change(`models/${card.id}/activate`, `${short(card.id)} answers now.`)),
   }, 'Activate');
   return make('tr', { 'data-model': card.id, 'aria-current': answers ? 'true' : null }, make('td', {}, compareBox(card)),
-    make('th', { scope: 'row' }, short(card.id)), make('td', {}, time(card.created_at)),
+    make('th', { scope: 'row' }, short(card.id)), make('td', {}, what), make('td', {}, time(card.created_at)),
     make('td', {}, number(jobs.get(card.job)?.validation_loss)), make('td', {}, number(jobs.get(card.job)?.baseline?.validation_loss)),
-    make('td', {}, card.imported ? 'imported' : card.population ?? '–'),
-    make('td', {}, what));
+    make('td', {}, card.imported ? 'imported' : card.population ?? '–'));
 }
 
 function text(value) {
   if (value === undefined || value === null) return '–';
+  if (typeof value === 'number' && !Number.isInteger(value)) return String(Number(value.toPrecision(4))); // more is not seen side by side
   return Array.isArray(value) ? value.join(', ') || '–' : String(value);
 }
 

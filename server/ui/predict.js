@@ -1,6 +1,6 @@
 // A picture in, 14 bars out, and for one of them the map of where its score comes from.
 import { ask } from './api.js';
-import { $, attempt, fillFacts, make, number, percent, short, words } from './dom.js';
+import { $, attempt, bytes, fillFacts, make, number, percent, short, words } from './dom.js';
 import { drawMap, strongest } from './map.js';
 import { askFor, askForActive, given, onGiven } from './patient.js';
 
@@ -31,27 +31,27 @@ function showFilm() {
   shown = URL.createObjectURL(file);
   $('film-image').src = shown;
   $('film-image').alt = 'The X-ray that was chosen';
-  $('film-caption').textContent = `${file.name}, ${(file.size / 1024).toFixed(0)} KiB`;
+  $('film-caption').textContent = `${file.name}, ${bytes(file.size)}`;
   $('film').hidden = false;
 }
 
-/** "threshold 0.21, above it · AUROC 0.81": what the model carries, nothing where it carries nothing. */
+/** "threshold 21.0 %, above it · AUROC 0.812": what the model carries, nothing where it carries nothing. */
 function extraOf(finding) {
   const parts = [];
   if (finding.threshold !== null) {
     parts.push(`threshold ${percent(finding.threshold)}, ${finding.positive ? 'above it' : 'below it'}`);
   }
-  if (finding.auroc !== null) parts.push(`AUROC ${number(finding.auroc, 2)}`);
+  if (finding.auroc !== null) parts.push(`AUROC ${number(finding.auroc, 3)}`);
   return parts.join(' · ');
 }
 
 function findingButton(finding) {
   const fill = make('span', { class: 'fill' });
-  fill.style.width = percent(finding.probability).replace(' ', '');
+  fill.style.width = `${finding.probability * 100}%`;
   const track = make('span', { class: 'track', 'aria-hidden': 'true' }, fill);
   if (finding.threshold !== null) {
     const mark = make('span', { class: 'threshold' });
-    mark.style.left = percent(finding.threshold).replace(' ', '');
+    mark.style.left = `${finding.threshold * 100}%`;
     track.append(mark);
   }
   const extra = extraOf(finding);
@@ -108,8 +108,14 @@ async function explain(label) {
   const { bias, grid, inputs, logit } = explanation;
   const pixels = grid.flat().reduce((sum, cell) => sum + cell, 0);
   $('map-title').textContent = `${words(label)}: score ${number(logit, 2)} = ${number(bias, 2)} before any picture` +
-    `${inputs ? `, ${number(inputs, 2)} from the other inputs` : ''}, ${number(pixels, 2)} from the pixels; most ${strongest(grid)}.`;
+    `${inputs ? `, ${number(inputs, 2)} from the other inputs` : ''}, ${number(pixels, 2)} from the pixels; raised most ${strongest(grid)}.`;
   $('map-tools').hidden = false;
+  showMapWhereItIs();
+}
+
+/** On a phone the picture is above the findings: whoever asks for its map is taken there. */
+function showMapWhereItIs() {
+  if ($('film').getBoundingClientRect().bottom < $('film-image').height / 2) $('film').scrollIntoView();
 }
 
 function setOpacity() {

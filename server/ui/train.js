@@ -8,8 +8,8 @@ let properties = null;
 
 function rowOf(job) {
   const open = make('button', { type: 'button', class: 'quiet', 'aria-label': `Show ${short(job.id)}`, onclick: () => attempt(() => open_(job.id)) }, short(job.id));
-  return make('tr', {}, make('td', {}, time(job.created_at)), make('td', {}, job.state), make('td', {}, number(job.validation_loss)),
-    make('td', {}, open));
+  return make('tr', {}, make('td', {}, open), make('td', {}, time(job.created_at)), make('td', {}, job.state),
+    make('td', {}, number(job.validation_loss)));
 }
 
 export async function listJobs() {

@@ -1,6 +1,7 @@
 // The pages in Chromium, as a person uses them: ui.mjs CXRD TAP_FILE CHROMIUM [SCREENSHOTS]
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
@@ -16,7 +17,20 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 const PHONE = { width: 360, height: 740 };
 
 const tap = new Tap(tapFile, 'ui');
-const server = await startServer(cxrd);
+
+// Where data are fetched from: it hangs up until it `gives`, and then never comes to the end of an archive.
+const source = http.createServer((request, reply) => {
+  if (!source.gives) request.socket.destroy();
+  else if (request.url === '/table.csv') reply.end('Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position\n');
+  else {
+    reply.writeHead(200, { 'Content-Length': 1 << 30 });
+    const drip = setInterval(() => reply.write(Buffer.alloc(1 << 16)), 200); // one that stands still is given up
+    reply.on('close', () => clearInterval(drip));
+  }
+});
+await new Promise((done) => { source.listen(0, '127.0.0.1', done); });
+const sourceUrl = `http://127.0.0.1:${source.address().port}`;
+const server = await startServer(cxrd, ['--data-hosts', sourceUrl, '--data-tries', '1']);
 const browser = await chromium.launch({ executablePath, args: FLAGS });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 const page = await context.newPage();
@@ -24,8 +38,8 @@ page.setDefaultTimeout(PATIENCE);
 
 const complaints = [];
 const elsewhere = [];
-page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
-page.on('pageerror', (error) => complaints.push(String(error)));
+context.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
+context.on('weberror', (error) => complaints.push(String(error.error())));
 page.on('request', (request) => { if (!request.url().startsWith(server.url) && !request.url().startsWith('blob:')) elsewhere.push(request.url()); });
 
 const api = async (target, options) => {
@@ -35,9 +49,9 @@ const api = async (target, options) => {
 const view = (name) => page.click(`nav a[href="#${name}"]`);
 const shoot = async (name) => { if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true }); };
 
-async function assertAccessible(where, exclude = []) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate((without) => globalThis.axe.run({ include: document, exclude: without },
+async function assertAccessible(where, exclude = [], at = page) {
+  await at.evaluate(axe);
+  const { violations } = await at.evaluate((without) => globalThis.axe.run({ include: document, exclude: without },
     { resultTypes: ['violations'], elementRef: false }), exclude);
   const serious = violations.filter((violation) => ['serious', 'critical'].includes(violation.impact));
   assert.deepEqual(serious.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.target).join(' ')}`), [], where);
@@ -49,6 +63,22 @@ async function train(fields) {
   await page.$eval('#train-form details', (details) => { details.open = true; });
   for (const [name, value] of Object.entries(fields)) await page.fill(`#field-${name}`, String(value));
   await page.click('#train-form button[type=submit]');
+}
+
+/** What the charts of a page say of themselves: a caption, and what each axis counts, in which unit. */
+const chartsOf = (at) => at.$$eval('canvas', (all) => all.map((canvas) => [canvas, globalThis.Chart?.getChart(canvas)])
+  .filter(([, chart]) => chart).map(([canvas, chart]) => ({
+    id: canvas.id,
+    caption: canvas.closest('figure')?.querySelector('figcaption')?.textContent.trim(),
+    axes: Object.values(chart.scales).map(({ type, options: { title } }) => ({ type, text: title.display ? title.text : '' })),
+  })));
+
+function assertLabelled(charts) {
+  for (const { id, caption, axes } of charts) {
+    assert.ok(caption, `${id} has no caption`);
+    assert.equal(axes.length, 2, id);
+    for (const { type, text } of axes) assert.match(text, type === 'linear' ? /^epoch$|.\(.+\)$/ : /./, `an axis of ${id} does not say what it counts`);
+  }
 }
 
 const ended = (state) => page.waitForSelector(`#job[data-state=${state}]`, { timeout: PATIENCE });
@@ -86,6 +116,9 @@ await tap.test('a training is watched to its end', async () => {
   assert.equal(shown, record.epochs.at(-1).val_loss.toFixed(4));
   const points = await page.evaluate(() => globalThis.Chart.getChart('chart-loss').data.datasets.map((set) => set.data.length));
   assert.deepEqual(points, [2, 2, 2]);
+  const charts = await chartsOf(page);
+  assert.equal(charts.length, 3);
+  assertLabelled(charts);
   assert.equal(await page.inputValue('#field-seed'), '1');
   assert.equal(await page.$eval('#job-progress', (bar) => bar.value), 1);
   await shoot('train');
@@ -94,14 +127,29 @@ await tap.test('a training is watched to its end', async () => {
 
 await tap.test('a job has its report, a page of its own', async () => {
   const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#job-actions a:has-text("Report")')]);
-  popup.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
   await popup.waitForLoadState();
   const [{ id }] = (await api('/jobs')).jobs;
   assert.equal(popup.url(), `${server.url}/jobs/${id}/report`);
   assert.match(await popup.textContent('body'), new RegExp(id.slice(0, 8)));
-  if (screenshots) await popup.screenshot({ path: path.join(screenshots, 'report.png') });
+  const charts = await chartsOf(popup);
+  assert.equal(charts.length, await popup.locator('canvas').count(), 'a picture is not drawn');
+  assertLabelled(charts);
+  const bare = await popup.$$eval('img', (all) => all.filter((img) => !img.alt || !img.closest('figure').querySelector('figcaption').textContent).length);
+  assert.equal(bare, 0, 'pictures without a caption');
+  await assertAccessible('the report', [], popup);
+  await popup.setViewportSize(PHONE);
+  assert.equal(await popup.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'it is too wide');
+  if (screenshots) await popup.screenshot({ path: path.join(screenshots, 'report.png'), fullPage: true });
+  assert.deepEqual(complaints, []);
   await popup.close();
 });
+
+/** 12.3 %, and what only rounds to none or all told so. */
+function shownAs(probability) {
+  const rounded = (probability * 100).toFixed(1);
+  if (rounded === '0.0' && probability > 0) return '< 0.1 %';
+  return rounded === '100.0' && probability < 1 ? '> 99.9 %' : `${rounded} %`;
+}
 
 await tap.test('a picture has the probabilities of the API', async () => {
   await view('predict');
@@ -110,7 +158,7 @@ await tap.test('a picture has the probabilities of the API', async () => {
   const expected = await api('/predict', { method: 'POST', body: readFileSync(server.picture), headers: { 'Content-Type': 'image/png' } });
   const shown = await page.$$eval('#findings button', (buttons) => buttons.map((button) => [button.dataset.label,
     Number(button.dataset.probability), button.querySelector('.number').textContent]));
-  assert.deepEqual(shown, expected.findings.map(({ label, probability }) => [label, probability, `${(probability * 100).toFixed(1)} %`]));
+  assert.deepEqual(shown, expected.findings.map(({ label, probability }) => [label, probability, shownAs(probability)]));
   assert.match(await page.textContent('#facts'), new RegExp(expected.model.id.slice(0, 8)));
 });
 
@@ -155,6 +203,21 @@ await tap.test('a broken file is told, and leaves no numbers', async () => {
 await tap.test('a training is cancelled', async () => {
   await train({ ...QUICK, epochs: 1000, steps_per_epoch: 100000, seed: 3 });
   await page.waitForSelector('#job[data-state=running]');
+  await page.click('#job-actions button:has-text("Cancel")');
+  await ended('cancelled');
+});
+
+await tap.test('data are fetched, interrupted, resumed and cancelled', async () => {
+  const body = { name: 'far', table: { url: `${sourceUrl}/table.csv` }, archives: [{ url: `${sourceUrl}/films.tar` }] };
+  const { id } = await api('/datasets', { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
+  await view('predict');
+  await view('train');
+  await page.click(`#jobs button[aria-label="Show ${id.slice(0, 8)}"]`);
+  await ended('interrupted');
+  assert.equal(await page.isVisible('#job-curves'), false);
+  source.gives = true;
+  await page.click('#job-actions button:has-text("Resume")');
+  await page.waitForFunction(() => /file 2 of 2, [\d.]+ [KM]iB of 1024\.0 MiB/.test(document.querySelector('#job-facts').textContent));
   await page.click('#job-actions button:has-text("Cancel")');
   await ended('cancelled');
 });
@@ -281,5 +344,7 @@ await tap.test('with keys and below a prefix all of it works too', async () => {
 });
 
 await browser.close();
+source.closeAllConnections();
+source.close();
 await tap.test('the server ends well', () => server.stop());
 process.exit(tap.failed ? 1 : 0);
