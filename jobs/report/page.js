@@ -91,7 +91,7 @@
                                line('smooth curve', curve, ORANGE, { pointRadius: 0, pointStyle: 'line', showLine: true }),
                                { ...diagonal('equal', most), pointStyle: 'line', showLine: true }] },
             options: { scales: { x: axis('actual proportion of the rows (0 to 1)', span), y: axis('mean predicted probability (0 to 1)', span) },
-                       plugins: { legend: { labels: { usePointStyle: true, pointStyleWidth: 28, boxHeight: 7 } }, tooltip: { callbacks: { label: (c) =>
+                       plugins: { legend: { labels: { usePointStyle: true, boxHeight: 9 } }, tooltip: { callbacks: { label: (c) =>
                            `${c.raw.label || c.dataset.label}: ${c.raw.x.toFixed(3)} → ${c.raw.y.toFixed(3)}` } } } }
         });
     }
@@ -121,7 +121,7 @@
             type: 'line',
             data: { datasets: [...marks, line('ROC', (curve || []).map(([x, y]) => ({ x, y })), BLUE, { pointRadius: 0 }),
                                diagonal('chance')] },
-            options: { scales: { x: unit('false positive rate (0 to 1)'), y: unit('sensitivity (0 to 1)') },
+            options: { scales: { x: unit(['false positive rate', '(0 to 1)']), y: unit('sensitivity (0 to 1)') },
                        plugins: { legend: { display: false } } }
         });
     }

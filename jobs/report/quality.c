@@ -53,7 +53,7 @@ static void means_put(struct buf *out, const json_t *evaluation)
     html_table_end(out);
 }
 
-/* "Mass: AUROC 0.824 (95 %: 0.749 to 0.899)" */
+/* "Mass: AUROC 0.824 (95 %: 0.749 to 0.899)", with a space before the sign that no line breaks at. */
 static void curve_caption(struct buf *out, const json_t *finding, const char *label)
 {
     const json_t *auroc = json_object_get(finding, "auroc"), *low = json_object_get(finding, "auroc_low");
@@ -64,7 +64,7 @@ static void curve_caption(struct buf *out, const json_t *finding, const char *la
     else
         buf_printf(out, "AUROC %.3f", json_number_value(auroc));
     if (json_is_number(low))
-        buf_printf(out, " (95 %%: %.3f to %.3f)", json_number_value(low),
+        buf_printf(out, " (95\u00a0%%: %.3f to %.3f)", json_number_value(low),
                    json_number_value(json_object_get(finding, "auroc_high")));
     buf_puts(out, "</figcaption>");
 }

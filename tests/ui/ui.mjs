@@ -70,7 +70,7 @@ const chartsOf = (at) => at.$$eval('canvas', (all) => all.map((canvas) => [canva
   .filter(([, chart]) => chart).map(([canvas, chart]) => ({
     id: canvas.id,
     caption: canvas.closest('figure')?.querySelector('figcaption')?.textContent.trim(),
-    axes: Object.values(chart.scales).map(({ type, options: { title } }) => ({ type, text: title.display ? title.text : '' })),
+    axes: Object.values(chart.scales).map(({ type, options: { title } }) => ({ type, text: title.display ? [title.text].flat().join(' ') : '' })),
   })));
 
 function assertLabelled(charts) {
