@@ -96,12 +96,16 @@ void train_config_check(struct train_config *c, const char *datasets, json_t *er
         config_error(errors, "dataset", "this server was started without --datasets");
         return;
     }
+    folder = open(datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        config_error(errors, "dataset", "cannot be looked for: the folder of --datasets cannot be read");
+        return;
+    }
     if (!c->dataset[0])
         resolve_dataset(c, datasets, errors);
     if (!c->dataset[0])
-        return;
-    folder = open(datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    root = folder < 0 ? -1 : open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
+        goto out;
+    root = open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
     if (root < 0) {
         no_such_dataset(datasets, errors);
     } else {
@@ -112,6 +116,6 @@ void train_config_check(struct train_config *c, const char *datasets, json_t *er
         }
         close(root);
     }
-    if (folder >= 0)
-        close(folder);
+out:
+    close(folder);
 }

@@ -12,6 +12,7 @@
 #include "cxrd/version.h"
 #include "serve_options.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
@@ -159,6 +160,14 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     return st == ST_OK ? jobs_start(app, o, err) : st;
 }
 
+/* A folder that comes later, such as a volume, is found then; a name that is mistyped is told now. */
+static void check_datasets(const char *datasets)
+{
+    if (datasets && access(datasets, R_OK | X_OK) != 0)
+        log_text(LOG_WARN, "the folder of --datasets cannot be read, so nothing can be trained", "%s",
+                 strerror(errno));
+}
+
 static enum status http_open(struct server *s, const struct serve_options *o, struct error *err)
 {
     const struct door_options door = { o->keys, o->rate, o->hosts, http_is_loopback(o->listen),
@@ -295,6 +304,8 @@ int serve_run(int argc, char **argv)
     keep_memory_private(true);
     signals_claim(&signals);
     st = serve_options_check(&o, &err);
+    if (st == ST_OK)
+        check_datasets(o.datasets);
     if (st == ST_OK)
         st = app_start(&s, &o, &err);
     if (st == ST_OK)

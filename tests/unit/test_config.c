@@ -435,6 +435,13 @@ Test(checked, only_data_set_is_taken_where_none_is_named)
     check_right("{\"dataset\":\"nih\"}", "nih");
 }
 
+Test(checked, folder_of_the_data_sets_that_is_not_there_is_told)
+{
+    rmdir(datasets);
+    check_wrong("{}", "dataset", "--datasets cannot be read");
+    check_wrong("{\"dataset\":\"nih\"}", "dataset", "--datasets cannot be read");
+}
+
 Test(checked, data_set_must_be_named_where_there_are_none_or_several)
 {
     check_wrong("{}", "dataset", "there is no data set");
