@@ -5,8 +5,10 @@
 #include "cxrd/safetensors.h"
 #include "cxrd/weights.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_model(const struct model *m, size_t n_bytes, const char *sha256)
 {
@@ -31,17 +33,45 @@ static void print_tensors(const struct array_file *f)
     }
 }
 
+enum { MOST_SHOWN = 400 }; /* of a value, on a terminal: some are statistics of thousands of characters */
+
+/* `n` bytes as their maker wrote them; on a terminal without what would steer it. */
+static void print_text(const char *text, size_t n, bool terminal)
+{
+    for (size_t i = 0; i < n; i++)
+        putchar(terminal && iscntrl((unsigned char)text[i]) ? '?' : text[i]);
+}
+
+/* A value; on a terminal not beyond a few lines. */
+static void print_value(const char *text, bool terminal)
+{
+    const size_t length = strlen(text);
+    size_t shown = terminal && length > MOST_SHOWN ? MOST_SHOWN : length;
+
+    while (shown < length && ((unsigned char)text[shown] & 0xc0) == 0x80) /* inside a character */
+        shown--;
+    print_text(text, shown, terminal);
+    if (shown < length)
+        printf("… (%zu bytes; all of them where the output is no terminal)", length);
+    putchar('\n');
+}
+
 /* Its metadata: provenance, metrics, operating points, whatever its maker wrote. All of it are strings. */
 static void print_metadata(const json_t *metadata)
 {
+    const bool terminal = isatty(STDOUT_FILENO);
     const char *name;
     const json_t *value;
 
     printf("\nmetadata:\n");
     if (json_object_size(metadata) == 0)
         printf("  none: it is read as cnn4, 256, nearest, mean 0, std 1\n");
-    json_object_foreach ((json_t *)metadata, name, value) /* only reads */
-        printf("  %-18s %s\n", name, json_string_value(value));
+    json_object_foreach ((json_t *)metadata, name, value) { /* only reads */
+        printf("  ");
+        print_text(name, strlen(name), terminal);
+        printf("%*s", strlen(name) < 18 ? 19 - (int)strlen(name) : 1, "");
+        print_value(json_string_value(value), terminal);
+    }
 }
 
 static int inspect(int argc, char **argv)

@@ -260,6 +260,15 @@ class Inspect(Case):
         self.assertRegex(done.stdout, r'sha256      [0-9a-f]{64}\n')
         self.assertRegex(done.stdout, r'architecture +cnn4')
 
+    def test_cuts_what_is_long_on_a_terminal_only(self):
+        command = f'{shlex.quote(program.BINARY)} inspect {shlex.quote(os.path.join(dataset.trained(), "weights.safetensors"))}'
+        piped = program.run('inspect', os.path.join(dataset.trained(), 'weights.safetensors')).stdout
+        self.assertGreater(max(map(len, piped.splitlines())), 1000)
+        shown = subprocess.run(['script', '-qec', command, '/dev/null'], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
+                               env=program.environment(), timeout=program.END_SECONDS).stdout
+        self.assertLess(max(map(len, shown.splitlines())), 500)
+        self.assertRegex(shown, r'… \(\d+ bytes')
+
     def test_refuses_what_is_no_weights_file(self):
         path = os.path.join(program.new_folder('bad'), 'bad')
         with open(path, 'wb') as file:
