@@ -38,7 +38,7 @@ function exampleOf(name, example, id) {
 function contentOf(contract, content = {}, id = '') {
   return Object.entries(content).flatMap(([kind, media]) => [
     make('p', {}, make('code', {}, kind)),
-    media.schema && !kind.startsWith('text/') ? make('details', {}, make('summary', {}, 'Fields'), schemaTree(contract, media.schema, prose)) : '',
+    /json$|^multipart/.test(kind) ? make('details', {}, make('summary', {}, 'Fields'), schemaTree(contract, media.schema, prose)) : '',
     ...Object.entries(media.examples ?? {}).map(([name, example]) => exampleOf(name, example, id)),
   ]);
 }
