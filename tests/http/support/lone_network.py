@@ -1,7 +1,7 @@
 """A network of its own, in which addresses that lead elsewhere are this machine: so one can listen at them.
 
-`-m support.lone_network ADDRESS...` is run by run() in a new network namespace. For each address it prints a line of JSON: what the
-program said of a notice to it, and how many connected to it; first as the address is allowed, then as it is trusted too."""
+`-m support.lone_network ADDRESS...` is run by run() in a new network namespace. It prints as JSON what the program said of
+a notice to each address, and how many connected there; first where they are allowed, then where they are trusted too."""
 import base64
 import json
 import os
@@ -24,21 +24,31 @@ def run(addresses):
     return json.loads(done.stdout)
 
 
-def outcome(address, *trust):
-    trap = outside.Trap(address)
-    host = f'[{address}]:{trap.port}' if ':' in address else f'{address}:{trap.port}'
+def place(trap):
+    return f'[{trap.address}]:{trap.port}' if ':' in trap.address else f'{trap.address}:{trap.port}'
+
+
+def outcomes(traps, *trust):
+    """What became of a notice to each, and how many have connected there."""
     secret = os.path.join(program.new_folder('secret'), 'secret')
     with open(secret, 'w', encoding='ascii') as file:
         file.write('whsec_' + base64.b64encode(bytes(24)).decode() + '\n')
-    server = program.Server('--webhook-secret', secret, '--webhook-hosts', host, *(word for flag in trust for word in (flag, host)),
-                            datasets=dataset.tiny())
-    try:
-        submit(server, {**NOTHING, 'webhook': f'https://{host}/'})
-        line = program.poll(lambda: [line for line in server.log() if line['message'].startswith('notice ')], 'what became of it')[0]
-        return line['detail'], trap.caught
-    finally:
-        server.stop()
-        trap.stop()
+    hosts = ','.join(place(trap) for trap in traps)
+    server = program.Server('--webhook-secret', secret, '--webhook-retry', '3600', '--webhook-hosts', hosts,
+                            *(word for flag in trust for word in (flag, hosts)), datasets=dataset.tiny())
+
+    def told():
+        return [line['detail'] for line in server.log() if line['message'].startswith('notice ')]
+
+    found = []
+    for trap in traps:
+        before = trap.caught
+        said = len(told())
+        submit(server, {**NOTHING, 'webhook': f'https://{place(trap)}/'})
+        program.poll(lambda: len(told()) > said, 'what became of it')  # pylint: disable=cell-var-from-loop
+        found.append((told()[said], trap.caught - before))
+    server.stop()
+    return found
 
 
 def main(addresses):
@@ -46,8 +56,9 @@ def main(addresses):
     for address in addresses:
         subprocess.run(['ip', 'addr', 'add', address + ('/128' if ':' in address else '/32'), 'dev', 'lo',
                         *(['nodad'] if ':' in address else [])], check=True)
-    print(json.dumps({address: {'allowed': outcome(address), 'trusted': outcome(address, '--outgoing-private')}
-                      for address in addresses}))
+    traps = [outside.Trap(address) for address in addresses]
+    allowed, trusted = outcomes(traps), outcomes(traps, '--outgoing-private')
+    print(json.dumps({address: {'allowed': one, 'trusted': other} for address, one, other in zip(addresses, allowed, trusted)}))
 
 
 if __name__ == '__main__':
