@@ -125,6 +125,12 @@ await tap.test('a training is watched to its end', async () => {
   await assertAccessible('the training');
 });
 
+/** Charts take their new size a frame or two after the window has. */
+async function assertFits(shown, what) {
+  await shown.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth, null, { timeout: 10000 })
+    .catch(() => assert.fail(`${what} is too wide`));
+}
+
 await tap.test('a job has its report, a page of its own', async () => {
   const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#job-actions a:has-text("Report")')]);
   await popup.waitForLoadState();
@@ -138,7 +144,7 @@ await tap.test('a job has its report, a page of its own', async () => {
   assert.equal(bare, 0, 'pictures without a caption');
   await assertAccessible('the report', [], popup);
   await popup.setViewportSize(PHONE);
-  assert.equal(await popup.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'it is too wide');
+  await assertFits(popup, 'the report');
   if (screenshots) await popup.screenshot({ path: path.join(screenshots, 'report.png'), fullPage: true });
   assert.deepEqual(complaints, []);
   await popup.close();
@@ -278,7 +284,7 @@ await tap.test('dark, and as wide as a phone: nothing is cut off', async () => {
       await page.setInputFiles('#file', server.picture);
       await page.waitForSelector('#prediction:not([hidden])');
     }
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${name} is too wide`);
+    await assertFits(page, name);
     await shoot(`${name}-phone-dark`);
     await assertAccessible(`${name}, dark`);
   }
@@ -290,7 +296,7 @@ await tap.test('the API reference shows every operation', async () => {
   const contract = await api('/ui/openapi.json');
   const operations = Object.values(contract.paths).flatMap((item) => Object.values(item)).filter((value) => value.operationId);
   assert.equal(await page.locator('.operation').count(), operations.length);
-  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'it is too wide');
+  await assertFits(page, 'the API reference');
   if (screenshots) await page.screenshot({ path: path.join(screenshots, 'docs-phone-dark.png') });
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.emulateMedia({ colorScheme: 'light' });
