@@ -89,6 +89,10 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
     struct exchange *x = arg;
     const struct outgoing_request *r = x->request;
 
+    if (!r->data) { /* behind a head of 101, which on_header() takes for one that another follows */
+        x->answered = true;
+        return 0;
+    }
     if (!tell_head(x) || !r->data(r->arg, data, size * n)) {
         x->enough = true;
         return 0;

@@ -168,6 +168,20 @@ class Notices(NoticesCase):
         program.poll(lambda: len(receiver.requests) == 2, 'the next job is told')
 
 
+    def test_what_follows_a_head_that_nobody_asked_for_is_not_read(self):
+        """libcurl takes a 101 for the last head and hands over what follows."""
+        def answer(handler):
+            handler.wfile.write(b'HTTP/1.1 101 Switching Protocols\r\n\r\nhello')
+            handler.close_connection = True
+
+        there = outside.Outside(answer)
+        self.addCleanup(there.stop)
+        server = self.serve_for(there)
+        submit(server, {**NOTHING, 'webhook': f'{there.url}/'})
+        program.poll(lambda: any(line['message'].startswith('notice ') for line in server.log()), 'what became of the notice')
+        self.assertIn('the receiver answered 101', server.log_text())
+        self.assertTrue(server.alive())
+
     def test_a_2xx_is_one_whatever_follows_it(self):
         begun = threading.Event()
 
