@@ -11,7 +11,7 @@
 enum {
     HEAD_BYTES = 16 << 20, /* of one call: a header of a file, and what a decompressor wants at once */
     ENTRY_BYTES =
-        512, /* and for each entry that there may be, of a zip, which alone is not read from front to end */
+        512, /* and for each entry that there may be, where it is not read from front to end: a zip */
     MIN_ENTRY_BYTES = 46, /* of a zip's directory */
 };
 

@@ -143,8 +143,9 @@ static enum status copy(struct opened *o, int fd, struct error *err)
 
         packed_next(&o->packed);
         n = archive_read_data(o->a, o->block, BLOCK);
-        if (n == 0)
-            break;
+        if (n ==
+            0) /* libarchive takes a read that was refused between two parts for the end of the last one */
+            return o->packed.st;
         if (n < 0)
             return broken(o, err);
         u->bytes += (uint64_t)n;
@@ -208,6 +209,8 @@ static enum status take_all(struct opened *o, struct error *err)
     for (;;) {
         packed_next(&o->packed);
         rc = archive_read_next_header(o->a, &entry);
+        if (rc == ARCHIVE_EOF && o->packed.st != ST_OK) /* as in copy() */
+            return o->packed.st;
         if (rc == ARCHIVE_EOF)
             break;
         if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)

@@ -418,13 +418,17 @@ class Refused(DatasetsCase):
         folder.pax_headers = {'size': str(4 << 20)}  # or any other
         entry = struct.pack('<4sHHHHHHIIIHHHHHII', b'PK\1\2', 0x314, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0o100644 << 16, 0) + b'x'
         entries = entry * 100000
+        name = b'\x1f\x8b\x08\x08\0\0\0\0\0\3' + b'x' * (18 << 20)
+        film = tarfile.TarInfo('images/1.png')
+        first = gzip.compress(film.tobuf())  # a whole member, and a whole entry: what follows could be the end
         end = struct.pack('<4sHHHHIIH', b'PK\5\6', 0, 0, 1, 1, len(entries), 0, 0)  # which speaks of one
         host = self.host({'/b/folder': gzip.compress(folder.tobuf() + bytes(4 << 20)),
-                          '/b/directory': entries + end, '/b/name': b'\x1f\x8b\x08\x08\0\0\0\0\0\3' + b'x' * (17 << 20)})
+                          '/b/directory': entries + end, '/b/name': name, '/b/second': first + name})
         server = self.serve(host, '--data-files', '10000')
         self.assert_fails(server, self.wanted(host, ['/b/folder']), "'images/': a folder with bytes of its own")
         self.assert_fails(server, self.wanted(host, ['/b/directory']), 'archive 1 holds more entries than are left of --data-files')
-        self.assert_fails(server, self.wanted(host, ['/b/name']), 'archive 1 has a header that does not end')
+        for path in ('/b/name', '/b/second'):
+            self.assert_fails(server, self.wanted(host, [path]), 'archive 1 has a header that does not end')
 
     def test_wrong_fields_are_named(self):
         host = self.host()
