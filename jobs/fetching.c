@@ -64,18 +64,18 @@ static void on_file(void *arg, const struct fetch_source *source, int64_t bytes,
         storage_error(err.code, &err, &f->storage);
 }
 
-/* The files that a job which was interrupted has told of, or none. */
-static json_t *files_recall(struct runner *r, const char *id)
+/* The record gets the files that a job which was interrupted has told of, or none. */
+static enum status files_recall(struct fetching *f, struct error *err)
 {
     json_t *before = NULL, *files;
     enum job_state state;
+    const enum status st = store_job_look(f->r->store, f->id, &state, &before, err);
 
-    if (store_job_look(r->store, id, &state, &before, NULL) != ST_OK)
-        before = NULL;
     files = json_object_get(before, "files");
-    files = json_is_array(files) ? json_incref(files) : json_array();
+    if (st == ST_OK && json_is_array(files))
+        json_object_set(f->record, "files", files);
     json_decref(before);
-    return files;
+    return st;
 }
 
 enum status fetching_run(struct runner *r, const char *id, const json_t *config, json_t *record,
@@ -95,14 +95,16 @@ enum status fetching_run(struct runner *r, const char *id, const json_t *config,
                                            .tries = r->options.data_tries };
     enum status st = parsed && errors ? fetch_config_parse(config, parsed, errors) : ST_NOMEM;
 
-    json_object_set_new(record, "files", files_recall(r, id));
+    json_object_set_new(record, "files", json_array());
     if (st == ST_NOMEM)
         error_nomem(err);
     else if (st != ST_OK)
         error_set(err, st, "the job's configuration is no longer valid");
-    else if (!outgoing_enabled(r->options.outgoing, OUTGOING_DATA) || !r->options.datasets)
-        st = error_set(err, ST_INVALID, "this server was started without --data-hosts or without --datasets");
     else
+        st = files_recall(&f, err);
+    if (st == ST_OK && (!outgoing_enabled(r->options.outgoing, OUTGOING_DATA) || !r->options.datasets))
+        st = error_set(err, ST_INVALID, "this server was started without --data-hosts or without --datasets");
+    if (st == ST_OK)
         st = fetch_run(&request, &observer, err);
     if (st == ST_CANCELLED && f.storage.code != ST_OK) {
         *err = f.storage;

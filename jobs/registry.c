@@ -290,9 +290,8 @@ enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, 
         st = file_replace(path, &part, 1, err);
         if (st == ST_OK)
             st = store_model_add(r->store, id, card, err);
-        if (st != ST_OK)
-            unlink(
-                path); /* it may be there though file_replace() failed: renamed, but its folder not synced */
+        if (st != ST_OK) /* also when file_replace() has failed: it may have renamed, and not synced */
+            unlink(path);
     }
     model_unref(m);
     if (st == ST_OK)

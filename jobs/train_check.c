@@ -6,6 +6,7 @@
 #include "cxrd/runner.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -98,7 +99,8 @@ void train_config_check(struct train_config *c, const char *datasets, json_t *er
     }
     folder = open(datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) {
-        config_error(errors, "dataset", "cannot be looked for: the folder of --datasets cannot be read");
+        config_error(errors, "dataset", "cannot be looked for: the folder of --datasets cannot be read: %s",
+                     strerror(errno));
         return;
     }
     if (!c->dataset[0])

@@ -93,7 +93,8 @@ static bool begin_anew(struct attempt *a)
 /* Whether so many bytes may come behind those that are there. */
 static bool fits(struct attempt *a, uint64_t n)
 {
-    const uint64_t have = (uint64_t)a->have, most = a->d->max_bytes;
+    const uint64_t have = (uint64_t)a->have;
+    const uint64_t most = a->d->max_bytes < INT64_MAX ? a->d->max_bytes : INT64_MAX;
 
     return (have <= most && n <= most - have) ||
            stop(a, error_set(a->err, ST_LIMIT,

@@ -286,8 +286,10 @@ static enum status publish(struct fetch *f, struct error *err)
     if (st == ST_OK && rename_new(f, name) != 0)
         st = errno == EEXIST ? error_set(err, ST_CONFLICT, "there is a data set '%s' already", name)
                              : error_errno(err, ST_IO, "cannot give the data set its name");
-    if (st == ST_OK && fsync(f->datasets) != 0)
+    if (st == ST_OK && fsync(f->datasets) != 0) {
         st = error_errno(err, ST_IO, "cannot sync the folder of data sets");
+        renameat(f->datasets, name, f->folder, UNPACKED); /* of a job that failed nothing stays */
+    }
     return st;
 }
 

@@ -66,7 +66,7 @@ static const struct option OPTIONS[] = {
     { "data-files", OPTION_COUNT, AT(data_files), "N", "most entries of its archives (500000)", 1,
       100000000 },
     { "data-tries", OPTION_COUNT, AT(data_tries), "N",
-      "tries in a row that bring no byte, after which fetching is interrupted (10)", 1, 1000 },
+      "tries in a row that bring no byte further, after which fetching is interrupted (10)", 1, 1000 },
     { "outgoing-private", OPTION_TEXT, AT(outgoing_private), "HOSTS",
       "HOST or HOST:PORT, allowed elsewhere, that may be in a private network or on loopback (none)" },
     { "outgoing-ca", OPTION_TEXT, AT(outgoing_ca), "FILE",

@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,8 @@
 enum { MOST = 4 };
 
 static const char *answers[MOST][MOST]; /* the addresses that a name has, each time that it is asked for */
-static int asked;
-static sem_t *hold; /* NULL: answer at once */
+static atomic_int asked;                /* by a thread of libcurl */
+static sem_t *hold;                     /* NULL: answer at once */
 
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
 {
@@ -170,7 +171,8 @@ Test(names, that_nobody_resolves_hold_nobody_up, .timeout = 60)
 
 /* ---- without memory ---- */
 
-static long allocations, refuse_at; /* of libcurl's; 0: none is refused */
+static atomic_long allocations; /* of libcurl's, by its threads too */
+static long refuse_at;          /* 0: none is refused */
 
 static bool refused(void) { return ++allocations == refuse_at; }
 static void *try_malloc(size_t n) { return refused() ? NULL : malloc(n); }
