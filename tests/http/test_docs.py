@@ -1,4 +1,5 @@
 """What the documentation shows, done: its clients, its commands, its files."""
+import json
 import os
 import re
 import shlex
@@ -268,6 +269,26 @@ class Inspect(Case):
                                env=program.environment(), timeout=program.END_SECONDS).stdout
         self.assertLess(max(map(len, shown.splitlines())), 500)
         self.assertRegex(shown, r'… \(\d+ bytes')
+
+    def test_steers_no_terminal(self):
+        bad = '\x1b[2J', '\u009b2J', '\u202eABC', '\u2066ABC'
+        path = os.path.join(program.new_folder('bad'), 'weights')
+        whole = dataset.weights()
+        n = int.from_bytes(whole[:8], 'little')
+        header = json.loads(whole[8:8 + n])
+        header['__metadata__'] = {**header.get('__metadata__', {}), 'said': 'é' + '|'.join(bad)}
+        text = json.dumps(header).encode()
+        text += b' ' * (-len(text) % 8)
+        with open(path, 'wb') as file:
+            file.write(len(text).to_bytes(8, 'little') + text + whole[8 + n:])
+        piped = program.run('inspect', path).stdout
+        shown = subprocess.run(['script', '-qec', f'{shlex.quote(program.BINARY)} inspect {shlex.quote(path)}', '/dev/null'],
+                               capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL, env=program.environment(),
+                               timeout=program.END_SECONDS).stdout
+        for one in bad:
+            self.assertIn(one, piped)
+            self.assertNotIn(one[0], shown)
+        self.assertIn('é?[2J|?2J|?ABC|?ABC', shown)
 
     def test_refuses_what_is_no_weights_file(self):
         path = os.path.join(program.new_folder('bad'), 'bad')
