@@ -44,6 +44,11 @@ class Tap(unittest.TestResult):
         print(text + took, flush=True)
         print(text, file=self.file, flush=True)
 
+    def why(self, text):
+        """What went wrong, below the line that says so: in TAP such lines are comments."""
+        print(text, flush=True)
+        print(*(f'# {line}' for line in text.splitlines()), sep='\n', file=self.file, flush=True)
+
     def startTest(self, test):
         super().startTest(test)
         self.outcome = None
@@ -61,14 +66,14 @@ class Tap(unittest.TestResult):
         else:
             self.failed += 1
             self.line(False, words(test), took=took)
-            print(self.outcome[1], flush=True)
+            self.why(self.outcome[1])
 
     def fail(self, test, err):
         text = self._exc_info_to_string(err, test)
         if not isinstance(test, unittest.TestCase):  # a class or a module: no stopTest() will come
             self.failed += 1
             self.line(False, words(test))
-            print(text, flush=True)
+            self.why(text)
         elif self.outcome and self.outcome[0] == 'fail':
             self.outcome = ('fail', self.outcome[1] + text)
         else:

@@ -6,6 +6,7 @@ export class Tap {
     this.file = file;
     this.suite = suite;
     this.lines = [];
+    this.count = 0;
     this.failed = 0;
   }
 
@@ -13,15 +14,19 @@ export class Tap {
   async test(name, work) {
     const begun = Date.now();
     let skipped = '';
+    let why = '';
     try {
       await work((reason) => { skipped = ` # SKIP ${reason}`; });
       this.lines.push(`ok - ${this.suite}::${name}${skipped}`);
     } catch (error) {
       this.failed += 1;
       this.lines.push(`not ok - ${this.suite}::${name}`);
-      console.log(error.stack ?? error);
+      why = String(error.stack ?? error);
+      console.log(why);
     }
     console.log(`${this.lines.at(-1)}  (${((Date.now() - begun) / 1000).toFixed(1)}s)`);
-    writeFileSync(this.file, `${this.lines.join('\n')}\n1..${this.lines.length}\n`);
+    this.count += 1;
+    this.lines.push(...why.split('\n').filter(Boolean).map((line) => `# ${line}`));
+    writeFileSync(this.file, `${this.lines.join('\n')}\n1..${this.count}\n`);
   }
 }

@@ -130,7 +130,7 @@ def main():
     line = f'{"not ok" if wrong else "ok"} - swap: every answer is of one model and names it'
     print(f'{line}\n# {figures}')
     with open(arguments.tap, 'w', encoding='utf-8') as tap:
-        print(f'{line}\n1..1', file=tap)
+        print(line, *(f'# {one}' for one in wrong[:10]), '1..1', sep='\n', file=tap)
     return 1 if wrong else 0
 
 
