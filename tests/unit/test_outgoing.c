@@ -28,7 +28,7 @@ static void check(const char *text, bool public, bool private, bool literal, boo
     static const enum trust TRUSTS[] = { TRUST_PUBLIC, TRUST_PRIVATE, TRUST_LITERAL, TRUST_LOOPBACK };
 
     for (size_t i = 0; i < 4; i++)
-        cr_expect_eq(refusal(text, TRUSTS[i]) == NULL, expected[i], "%s, trust %zu: %s", text, i,
+        cr_assert_eq(refusal(text, TRUSTS[i]) == NULL, expected[i], "%s, trust %zu: %s", text, i,
                      refusal(text, TRUSTS[i]));
 }
 
@@ -109,14 +109,14 @@ Test(hosts, are_allowed_for_their_use_and_port)
     struct error err = { 0 };
 
     cr_assert_eq(outgoing_open(&options, &o, &err), ST_OK, "%s", err.text);
-    cr_expect_eq(outgoing_check(o, OUTGOING_NOTICE, "https://a.EXAMPLE/x?y=z", &err), ST_OK, "%s", err.text);
-    cr_expect_eq(outgoing_check(o, OUTGOING_NOTICE, "https://a.example:443/", &err), ST_OK, "%s", err.text);
-    cr_expect_eq(outgoing_check(o, OUTGOING_NOTICE, "https://b.example:8443/", &err), ST_OK, "%s", err.text);
-    cr_expect_eq(outgoing_check(o, OUTGOING_NOTICE, "https://b.example/", &err), ST_INVALID);
-    cr_expect_eq(outgoing_check(o, OUTGOING_NOTICE, "https://a.example:8443/", &err), ST_INVALID);
-    cr_expect_eq(outgoing_check(o, OUTGOING_NOTICE, "https://data.example/", &err), ST_INVALID);
-    cr_expect_eq(outgoing_check(o, OUTGOING_DATA, "https://data.example/", &err), ST_OK, "%s", err.text);
-    cr_expect_eq(outgoing_check(o, OUTGOING_DATA, "http://data.example:443/", &err), ST_INVALID);
+    cr_assert_eq(outgoing_check(o, OUTGOING_NOTICE, "https://a.EXAMPLE/x?y=z", &err), ST_OK, "%s", err.text);
+    cr_assert_eq(outgoing_check(o, OUTGOING_NOTICE, "https://a.example:443/", &err), ST_OK, "%s", err.text);
+    cr_assert_eq(outgoing_check(o, OUTGOING_NOTICE, "https://b.example:8443/", &err), ST_OK, "%s", err.text);
+    cr_assert_eq(outgoing_check(o, OUTGOING_NOTICE, "https://b.example/", &err), ST_INVALID);
+    cr_assert_eq(outgoing_check(o, OUTGOING_NOTICE, "https://a.example:8443/", &err), ST_INVALID);
+    cr_assert_eq(outgoing_check(o, OUTGOING_NOTICE, "https://data.example/", &err), ST_INVALID);
+    cr_assert_eq(outgoing_check(o, OUTGOING_DATA, "https://data.example/", &err), ST_OK, "%s", err.text);
+    cr_assert_eq(outgoing_check(o, OUTGOING_DATA, "http://data.example:443/", &err), ST_INVALID);
     outgoing_close(o);
 }
 
