@@ -15,7 +15,10 @@
 struct outgoing;
 
 enum outgoing_use { OUTGOING_NOTICE, OUTGOING_DATA, N_OUTGOING_USES };
-enum { OUTGOING_MAX_URL = 512 }; /* bytes of an address */
+enum {
+    OUTGOING_MAX_URL = 512,  /* bytes of an address */
+    OUTGOING_SLOWEST = 1024, /* bytes a second; who brings less may as well be silent */
+};
 
 /* Lists are texts with commas between their entries, NULL for none. An entry is HOST (port 443), HOST:PORT, or
  * http://HOST:PORT where HOST is loopback. */
@@ -54,7 +57,8 @@ struct outgoing_request {
     size_t body_len;
     const char *sigv4;          /* "aws:amz:REGION:s3": sign with `credentials`; NULL: do not */
     const char *credentials;    /* "ID:SECRET" */
-    long seconds;               /* the whole of it may take; 0: any time, as long as bytes come */
+    long seconds;               /* the whole of it may take; 0: any time */
+    long slow_seconds;          /* slower than OUTGOING_SLOWEST for so long is ST_IO; 0: is not */
     bool (*stopped)(void *arg); /* asked about every second and at every piece; may be NULL */
     bool (*head)(void *arg,
                  const struct outgoing_head *head); /* once, before any byte; false: enough. May be NULL */

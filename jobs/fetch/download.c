@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ETAG_SIZE = 256, FIRST_PAUSE_MS = 500, MAX_PAUSE_MS = 60000, NAP_MS = 100 };
+enum { ETAG_SIZE = 256, SLOW_SECONDS = 30, FIRST_PAUSE_MS = 500, MAX_PAUSE_MS = 60000, NAP_MS = 100 };
 
 /* The SHA-256 of no bytes. S3 wants it said, and libcurl 7.88 does not say it by itself. */
 #define S3_NO_BODY "x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -172,6 +172,7 @@ static enum status attempt(const struct download *d, int fd, int64_t *have, stru
     struct outgoing_request request = { .use = OUTGOING_DATA,
                                         .url = d->source->url,
                                         .headers = headers,
+                                        .slow_seconds = SLOW_SECONDS,
                                         .stopped = on_stopped,
                                         .head = on_head,
                                         .data = on_data,
@@ -218,23 +219,30 @@ static bool wait_ms(const struct download *d, int ms)
     return true;
 }
 
+/* An attempt that brings next to nothing for its time, and for the pause before it, is in vain: a host that breaks off after
+ * each byte would hold the queue for ever. */
 static enum status attempts(const struct download *d, int fd, int64_t have, struct error *err)
 {
     int64_t most = have; /* a part that begins anew brings nothing until it has more than it had */
+    double since = clock_seconds();
     int pause = FIRST_PAUSE_MS;
 
     for (size_t in_vain = 0;;) {
         const enum status st = attempt(d, fd, &have, err);
+        const double now = clock_seconds();
+        const int64_t brought = have - most;
 
         if (st != ST_BUSY)
             return st;
-        if (have > most) {
+        if (brought > 0)
             most = have;
+        if ((double)brought > OUTGOING_SLOWEST * (now - since)) {
             in_vain = 0;
             pause = FIRST_PAUSE_MS;
         } else if (++in_vain >= d->request->tries) {
             return ST_BUSY;
         }
+        since = now;
         log_event(LOG_WARN, "fetching goes on after a pause",
                   json_pack("{s:s,s:s,s:I,s:s}", "job", d->request->job, "file", d->name, "bytes",
                             (json_int_t)have, "detail", err->text));

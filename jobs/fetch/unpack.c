@@ -181,6 +181,15 @@ static enum status write_file(struct opened *o, const char *told, char *path, st
     return st;
 }
 
+/* Of the ways to pack a file into a zip those that everybody uses: others say themselves how much memory they take. */
+static bool packing_is_known(struct archive *a)
+{
+    const char *format = archive_format_name(a);
+
+    return archive_format(a) != ARCHIVE_FORMAT_ZIP || strstr(format, "(uncompressed)") ||
+           strstr(format, "(deflation)");
+}
+
 static enum status take_entry(struct opened *o, struct archive_entry *entry, struct error *err)
 {
     const struct unpack *u = o->u;
@@ -193,6 +202,8 @@ static enum status take_entry(struct opened *o, struct archive_entry *entry, str
         return error_set(err, ST_FORMAT, "%s holds a name that cannot be read", u->name);
     if (why)
         return refuse(u, told, why, err);
+    if (!packing_is_known(o->a))
+        return refuse(u, told, "a file that is neither stored nor deflated", err);
     below = path_below(told, is_folder, path);
     if (!below)
         return refuse(u, told, "a path that is absolute, leads elsewhere or cannot be a name", err);
@@ -227,14 +238,14 @@ static enum status take_all(struct opened *o, struct error *err)
     return u->files == 0 ? error_set(err, ST_FORMAT, "%s is empty", u->name) : ST_OK;
 }
 
-/* The kinds that a data set comes in, and no more: each is a parser. */
+/* The kinds that a data set comes in, and no more: each is a parser. Not xz: a file of that says how much memory it takes, up
+ * to 4 GiB, and libarchive 3.6 has no limit for it. */
 static bool kinds_allow(struct archive *a)
 {
     return archive_read_support_format_tar(a) == ARCHIVE_OK &&
            archive_read_support_format_zip(a) == ARCHIVE_OK &&
            archive_read_support_filter_gzip(a) == ARCHIVE_OK &&
            archive_read_support_filter_bzip2(a) == ARCHIVE_OK &&
-           archive_read_support_filter_xz(a) == ARCHIVE_OK &&
            archive_read_support_filter_zstd(a) == ARCHIVE_OK;
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECT_SECONDS = 10, SILENT_SECONDS = 30 };
+enum { CONNECT_SECONDS = 10 };
 
 struct exchange {
     const struct outgoing_request *request;
@@ -148,8 +148,8 @@ static bool set_limits(CURL *curl, const struct outgoing *o, struct exchange *x)
            curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT, x->request->seconds) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENT_SECONDS) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)OUTGOING_SLOWEST) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, x->request->slow_seconds) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
            (!o->ca || (curl_easy_setopt(curl, CURLOPT_CAINFO, o->ca) == CURLE_OK &&
                        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK));

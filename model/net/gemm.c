@@ -7,7 +7,13 @@
 #include <cblas.h>
 #include <stdio.h>
 
-__attribute__((constructor)) static void one_blas_thread(void) { openblas_set_num_threads(1); }
+static char name[64]; /* written before there are threads, then read only */
+
+__attribute__((constructor)) static void blas_begin(void)
+{
+    openblas_set_num_threads(1);
+    snprintf(name, sizeof name, "%.20s %.20s", openblas_get_config(), openblas_get_corename());
+}
 
 void gemm_nn(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row,
              float *c, size_t c_row)
@@ -23,11 +29,4 @@ void gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t a_row, const f
                 (int)b_row, 1, c, (int)c_row);
 }
 
-const char *cpu_blas(void)
-{
-    static char text[64];
-
-    if (!text[0])
-        snprintf(text, sizeof text, "%.20s %.20s", openblas_get_config(), openblas_get_corename());
-    return text;
-}
+const char *cpu_blas(void) { return name; }

@@ -3,6 +3,7 @@ import functools
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import struct
 import tarfile
@@ -292,6 +293,14 @@ class Fetching(DatasetsCase):
         self.assertIn('archive 1: ', record['error'])
         self.assertLess(len(host.asked('/b/one.tar.gz')), 10)
 
+    def test_a_host_that_brings_next_to_nothing_interrupts_the_job(self):
+        host = self.host()
+        host.cuts['/b/one.tar.gz'] = [1] * 100  # and then the rest of it, one byte more each time
+        server = self.serve(host, '--data-tries', '3')
+        record = wait_state(server, self.ask(server, self.wanted(host)), 'interrupted')
+        self.assertIn('archive 1: ', record['error'])
+        self.assertEqual(len(host.asked('/b/one.tar.gz')), 3)
+
     def test_a_cancelled_job_leaves_nothing(self):
         host = self.host()
         host.gate.clear()
@@ -383,6 +392,12 @@ class Refused(DatasetsCase):
             info.create_system, info.external_attr = 3, 0o120777 << 16
             archive.writestr(info, above)
         hostile['zip with a link'] = (zipped.getvalue(), 'a symbolic link')
+        for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):  # the second says how much memory it takes
+            zipped = io.BytesIO()
+            with zipfile.ZipFile(zipped, 'w', method) as archive:
+                archive.writestr('images/a.png', png)
+            hostile[f'zip packed by {method}'] = (zipped.getvalue(), 'neither stored nor deflated')
+        hostile['xz'] = (lzma.compress(tar(('images/a.png', png))), 'cannot be unpacked')
         host = self.host({f'/b/{name.replace(" ", "_")}': data for name, (data, _) in hostile.items()})
         server = self.serve(host)
         for name, (_, says) in hostile.items():

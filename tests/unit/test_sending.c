@@ -7,12 +7,15 @@
 #include <curl/curl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MOST = 4 };
@@ -168,6 +171,76 @@ Test(names, that_nobody_resolves_hold_nobody_up, .timeout = 60)
     outgoing_close(o);
     close(d.fd);
 }
+
+/* ---- a host that is slow ---- */
+
+struct slow_host {
+    struct door door;
+    size_t piece; /* bytes, every 50 ms */
+    size_t pieces;
+};
+
+static void *slow_host_main(void *arg)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n";
+    const struct slow_host *h = arg;
+    const struct timespec nap = { 0, 50 * 1000000L };
+    struct pollfd knock = { .fd = h->door.fd, .events = POLLIN };
+    char text[1024];
+    int fd;
+
+    poll(&knock, 1, -1);
+    fd = accept(h->door.fd, NULL, NULL);
+    read(fd, text, sizeof text);
+    dprintf(fd, head, h->pieces * h->piece);
+    memset(text, 'x', sizeof text);
+    for (size_t i = 0; i < h->pieces && send(fd, text, h->piece, MSG_NOSIGNAL) == (ssize_t)h->piece; i++)
+        nanosleep(&nap, NULL);
+    close(fd);
+    return NULL;
+}
+
+static bool count(void *arg, const void *bytes, size_t n)
+{
+    (void)bytes;
+    *(size_t *)arg += n;
+    return true;
+}
+
+/* How many bytes came. */
+static size_t fetch_from(size_t piece, size_t pieces, enum status expected)
+{
+    struct slow_host host = { .door = door_make(), .piece = piece, .pieces = pieces };
+    char place[64], url[96];
+    const struct outgoing_options options = { .hosts = { [OUTGOING_DATA] = place } };
+    size_t came = 0;
+    const struct outgoing_request request = {
+        .use = OUTGOING_DATA, .url = url, .slow_seconds = 1, .data = count, .arg = &came
+    };
+    struct outgoing *o = NULL;
+    struct error err = { 0 };
+    pthread_t thread;
+    long status;
+
+    snprintf(place, sizeof place, "http://127.0.0.1:%s", strchr(host.door.place, ':') + 1);
+    snprintf(url, sizeof url, "%s/", place);
+    cr_assert_eq(outgoing_open(&options, &o, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(pthread_create(&thread, NULL, slow_host_main, &host), 0);
+    cr_assert_eq(outgoing_send(o, &request, &status, &err), expected, "%s", err.text);
+    pthread_join(thread, NULL);
+    outgoing_close(o);
+    close(host.door.fd);
+    return came;
+}
+
+Test(hosts, that_bring_next_to_nothing_are_let_go)
+{
+    const size_t came = fetch_from(1, 2000, ST_IO);
+
+    cr_assert(came > 0 && came < 2000, "%zu", came);
+}
+
+Test(hosts, that_take_their_time_are_waited_for) { cr_assert_eq(fetch_from(1000, 60, ST_OK), 60000); }
 
 /* ---- without memory ---- */
 
