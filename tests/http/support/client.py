@@ -8,7 +8,9 @@ import http.client
 import json
 import socket
 
-SECONDS = 120  # generous, as everything here
+from . import program
+
+SECONDS = 120 * program.PATIENCE  # generous, as everything here
 
 Seen = collections.namedtuple('Seen', 'method target status headers body')
 SEEN = []

@@ -18,8 +18,9 @@ import time
 BINARY = os.environ.get('CXRD_BIN', '')
 TEST_DATA = os.environ.get('CXRD_TEST_DATA', '')
 
-START_SECONDS = 120  # generous: a sanitizer build on a busy machine
-END_SECONDS = 60
+PATIENCE = float(os.environ.get('CXRD_PATIENCE', '1'))  # times as long for a program under valgrind
+START_SECONDS = 120 * PATIENCE  # generous: a sanitizer build on a busy machine
+END_SECONDS = 60 * PATIENCE
 
 _folders = tempfile.mkdtemp(prefix='cxrd-http-')
 atexit.register(shutil.rmtree, _folders, ignore_errors=True)
@@ -54,7 +55,7 @@ def run(*args, env=None, **kwargs):
 
 def poll(condition, what, seconds=60):
     """Ask until the answer is true, and return it."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         answer = condition()
         if answer:
