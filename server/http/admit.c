@@ -64,37 +64,38 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-static enum MHD_Result decide(struct exchange *x, const char *method, const char *version)
+/* head  to be filled; a secret may stand in it */
+static enum MHD_Result decide(struct exchange *x, struct head *head, const char *method, const char *version)
 {
-    struct head head = { .req = &x->req };
     struct verdict verdict;
     const char *fault;
     char allow[HTTP_TEXT];
     int status = 0;
 
     snprintf(x->method, sizeof x->method, "%s", method);
-    MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, &head);
-    fault = head_fault(&head, strcmp(version, MHD_HTTP_VERSION_1_1) != 0);
+    MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, head);
+    fault = head_fault(head, strcmp(version, MHD_HTTP_VERSION_1_1) != 0);
     if (fault || !x->target[0]) {
         x->close = true;
         return reply_refuse(x, 400, "%s", fault ? fault : "the request's target is not a path, or too long");
     }
-    x->unread = !head.expects && (!head.has_length || head.content_length <= MAX_DROPPED);
+    x->unread = !head->expects && (!head->has_length || head->content_length <= MAX_DROPPED);
     x->route = route_find(x->method, x->req.path, x->req.id, &status, allow);
-    if (door_shares_with(x->http->options.door, head.origin))
-        memcpy(x->origin, head.origin, sizeof x->origin);
-    door_ask(x->http->options.door, &head, x->route, &verdict);
-    explicit_bzero(head.authorization, sizeof head.authorization);
+    if (door_shares_with(x->http->options.door, head->origin))
+        memcpy(x->origin, head->origin, sizeof x->origin);
+    door_ask(x->http->options.door, head, x->route, &verdict);
     snprintf(x->req.who, sizeof x->req.who, "%s", verdict.who);
     if (verdict.status)
         return refuse_entry(x, &verdict);
-    return x->route ? enter(x, &head) : refuse_route(x, status, allow);
+    return x->route ? enter(x, head) : refuse_route(x, status, allow);
 }
 
 enum MHD_Result admit(struct exchange *x, const char *method, const char *version)
 {
-    const enum MHD_Result result = decide(x, method, version);
+    struct head head = { .req = &x->req };
+    const enum MHD_Result result = decide(x, &head, method, version);
 
+    explicit_bzero(head.authorization, sizeof head.authorization);
     if (x->stage == STAGE_BODY) /* what is left of the time for the whole request */
         reaper_set(x->http->reaper, x->peer, x->http->options.request_s - (clock_seconds() - x->begun));
     return result;
