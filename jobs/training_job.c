@@ -87,10 +87,18 @@ static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n)
         log_event(LOG_INFO, "job resumed", json_pack("{s:s,s:I}", "job", t->id, "epochs", (json_int_t)n));
 }
 
-static void on_epoch(void *arg, const struct epoch_report *report)
+static void record_baseline(struct training_job *t, const struct baseline *baseline)
+{
+    json_object_set_new(t->record, "baseline",
+                        json_pack("{s:o,s:o}", "validation_loss", number_or_null(baseline->loss),
+                                  "top5_accuracy", number_or_null(baseline->top5_accuracy)));
+}
+
+static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
 {
     struct training_job *t = arg;
 
+    record_baseline(t, baseline);
     json_array_append_new(json_object_get(t->record, "epochs"), epoch_json(report));
     tell(t, "epoch", epoch_json(report), t->record);
 }
@@ -144,9 +152,7 @@ static void record_kept(struct training_job *t, const struct train_result *resul
     json_object_set_new(t->record, "validation_loss", number_or_null(result->validation_loss));
     json_object_set_new(t->record, "top5_accuracy", number_or_null(result->top5_accuracy));
     json_object_set_new(t->record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
-    json_object_set_new(t->record, "baseline",
-                        json_pack("{s:o,s:o}", "validation_loss", number_or_null(result->baseline.loss),
-                                  "top5_accuracy", number_or_null(result->baseline.top5_accuracy)));
+    record_baseline(t, &result->baseline);
 }
 
 static void record_result(struct training_job *t, const struct train_result *result)

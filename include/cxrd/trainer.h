@@ -118,7 +118,8 @@ struct train_observer {
     void (*phase)(void *arg, enum train_phase phase);
     void (*dataset)(void *arg, const struct dataset_report *report);
     void (*step)(void *arg, const struct train_progress *progress);
-    void (*epoch)(void *arg, const struct epoch_report *report);
+    /* An epoch is over; with what the base rates score on the rows that the model kept so far was validated on. */
+    void (*epoch)(void *arg, const struct epoch_report *report, const struct baseline *baseline);
     /* The model to compare with, when the new one is evaluated: borrowed to the end of the run; NULL: none. */
     const struct model *(*rival)(void *arg);
 };

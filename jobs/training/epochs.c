@@ -68,7 +68,8 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
 }
 
 /* Keep this epoch's model if the recipe says so; takes over both. */
-static void keep(struct run *r, struct model *m, struct scores *validation, const struct epoch_report *e)
+static enum status keep(struct run *r, struct model *m, struct scores *validation,
+                        const struct epoch_report *e)
 {
     struct train_result *result = r->result;
     const bool better = !result->model || e->val_loss < r->best_loss;
@@ -76,7 +77,7 @@ static void keep(struct run *r, struct model *m, struct scores *validation, cons
     if (!better && recipe_rules(r->config)->keep_best) {
         model_unref(m);
         scores_release(validation);
-        return;
+        return ST_OK;
     }
     if (better)
         r->best_loss = e->val_loss;
@@ -87,6 +88,7 @@ static void keep(struct run *r, struct model *m, struct scores *validation, cons
     result->validation_loss = e->val_loss;
     result->top5_accuracy = e->val_top5_accuracy;
     r->kept_validation = *validation;
+    return run_baseline(r);
 }
 
 static enum status epoch_end(struct run *r, const struct running *sums, struct epoch_report *e)
@@ -117,8 +119,7 @@ static enum status epoch_end(struct run *r, const struct running *sums, struct e
         return error_nomem(r->err);
     }
     r->progress.validated = true;
-    keep(r, m, &validation, e);
-    return ST_OK;
+    return keep(r, m, &validation, e);
 }
 
 /* From its first step, or from where a checkpoint left it. */
@@ -157,7 +158,7 @@ static enum status epoch_commit(struct run *r, const struct epoch_report *e)
     const enum status st = r->request->checkpoint ? checkpoint_save(r) : ST_OK;
 
     if (st == ST_OK && r->observer->epoch)
-        r->observer->epoch(r->observer->arg, e);
+        r->observer->epoch(r->observer->arg, e, &r->result->baseline);
     return st;
 }
 

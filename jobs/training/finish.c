@@ -6,17 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What predicting the base rates for everyone scores on the rows that the kept model was validated on. */
-enum status run_baseline(struct run *r)
-{
-    double rates[N_LABELS];
-
-    run_base_rates(r, rates);
-    if (evaluate_rates(&r->kept_validation, rates, &r->result->baseline) != ST_OK)
-        return error_nomem(r->err);
-    return ST_OK;
-}
-
 /* At most `limit` of the scored rows, drawn by lot; 0: all of them. */
 static enum status evaluate_some(struct run *r, const struct scores *s, size_t limit, struct evaluation *ret)
 {
@@ -97,10 +86,8 @@ static enum status evaluate_set(struct run *r, int set, const struct rows *rows)
 
 enum status run_evaluate(struct run *r)
 {
-    enum status st = run_baseline(r);
+    enum status st = run_calibrate(r);
 
-    if (st == ST_OK)
-        st = run_calibrate(r);
     if (st == ST_OK)
         st = evaluate_set(r, SCORED_VALIDATION, &r->split.part[VALIDATION]);
     if (st == ST_OK)

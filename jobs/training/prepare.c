@@ -82,6 +82,16 @@ void run_base_rates(const struct run *r, double rates[N_LABELS])
     }
 }
 
+enum status run_baseline(struct run *r)
+{
+    double rates[N_LABELS];
+
+    run_base_rates(r, rates);
+    if (evaluate_rates(&r->kept_validation, rates, &r->result->baseline) != ST_OK)
+        return error_nomem(r->err);
+    return ST_OK;
+}
+
 void run_base_log_odds(const struct run *r, double ret[N_LABELS])
 {
     const double n = (double)r->split.part[TRAIN].n;
@@ -128,6 +138,8 @@ static enum status go_on(struct run *r)
     if (!r->request->checkpoint)
         return ST_OK;
     st = checkpoint_load(r);
+    if (st == ST_OK && r->result->model)
+        st = run_baseline(r);
     if (st == ST_OK && r->observer->resumed)
         r->observer->resumed(r->observer->arg, r->result->epochs, r->result->n_epochs);
     return st;

@@ -104,7 +104,8 @@ const char *run_population(const struct run *r);
 /* Write what the evaluation found into the kept model's notes. Errors: ST_NOMEM. */
 MUST_USE enum status run_annotate(struct run *r);
 
-/* What predicting the base rates scores on the rows that the kept model was validated on. ST_NOMEM. */
+/* Into the result: what predicting the base rates for everyone scores on the rows that the kept model was validated on.
+ * Errors: ST_NOMEM. */
 MUST_USE enum status run_baseline(struct run *r);
 
 /* After the validation rows have been scored: score the observer's rival on the same ones, if the job is to be promoted

@@ -131,8 +131,6 @@ enum status train_run(const struct train_request *request, const struct train_ob
         if (st == ST_OK)
             st = PHASES[i].work(r);
     }
-    if (st == ST_CANCELLED && ret_result->model && run_baseline(r) != ST_OK) /* it may be kept all the same */
-        st = ST_NOMEM;
     ret_result->unreadable = count_unusable(r);
     run_release(r);
     return st;

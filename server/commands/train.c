@@ -104,15 +104,16 @@ static void on_step(void *arg, const struct train_progress *p)
     fflush(stderr);
 }
 
-static void tell_epoch(const struct epoch_report *e)
+static void tell_epoch(const struct epoch_report *e, const struct baseline *baseline)
 {
-    fprintf(stderr, "epoch %zu  loss %.4f  validation loss %.4f", e->epoch, e->loss, e->val_loss);
+    fprintf(stderr, "epoch %zu  loss %.4f  validation loss %.4f (base rates %.4f)", e->epoch, e->loss,
+            e->val_loss, baseline->loss);
     if (!isnan(e->val_macro_auroc))
         fprintf(stderr, "  macro AUROC %.3f", e->val_macro_auroc);
     fprintf(stderr, "  %.0f images/s  %.0f s\n", e->images_per_s, e->seconds);
 }
 
-static void on_epoch(void *arg, const struct epoch_report *report)
+static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
 {
     struct display *d = arg;
     json_t *epoch = epoch_json(report);
@@ -121,7 +122,7 @@ static void on_epoch(void *arg, const struct epoch_report *report)
     if (d->terminal)
         fprintf(stderr, "\r\033[K");
     if (d->person)
-        tell_epoch(report);
+        tell_epoch(report, baseline);
     else if (line)
         puts(line);
     fflush(stdout);

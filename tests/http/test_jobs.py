@@ -470,6 +470,9 @@ class KeepBest(ServerCase):
     def test_the_best_epoch_of_a_cancelled_job_becomes_a_model(self):
         job = submit(self.server, {**QUICK, 'epochs': 1000, 'patience': 0})
         program.poll(lambda: job_of(self.server, job)['epochs'], 'an epoch')
+        running = job_of(self.server, job)
+        self.assertEqual((running['state'], running['validation_loss']), ('running', None))
+        self.assertGreater(running['baseline']['validation_loss'], 0)  # something to hold its epochs against
         self.assertEqual(self.post_json(f'/jobs/{job}/cancel', {'keep_best': True}).status, 202)
         record = wait_state(self.server, job, 'cancelled')
         best = min(record['epochs'], key=lambda e: e['val_loss'])

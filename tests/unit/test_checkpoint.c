@@ -82,11 +82,12 @@ static void on_step(void *arg, const struct train_progress *p)
     r->progress = p->progress;
 }
 
-static void on_epoch(void *arg, const struct epoch_report *report)
+static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
 {
     struct run *r = arg;
 
     r->epochs_told++;
+    cr_assert_gt(baseline->loss, 0);
     if (r->copy_at_epoch_end && report->epoch == 1) {
         struct file_bytes bytes = read_bytes(r->checkpoint);
 

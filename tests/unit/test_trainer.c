@@ -51,8 +51,9 @@ struct seen {
     enum train_phase phases[MAX_PHASES];
     struct train_progress steps[MAX_STEPS]; /* those of training */
     struct epoch_report epochs[N_EPOCHS];
-    double progress;  /* the last */
-    size_t cancel_at; /* the question that is answered with yes; 0: none */
+    struct baseline baseline; /* told with the last of them */
+    double progress;          /* the last */
+    size_t cancel_at;         /* the question that is answered with yes; 0: none */
     void (*after_epoch)(size_t epoch);
 };
 
@@ -96,11 +97,12 @@ static void see_step(void *arg, const struct train_progress *p)
     }
 }
 
-static void see_epoch(void *arg, const struct epoch_report *report)
+static void see_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
 {
     struct seen *s = arg;
 
     cr_assert_lt(s->n_epochs, N_EPOCHS);
+    s->baseline = *baseline;
     s->epochs[s->n_epochs++] = *report;
     if (s->after_epoch)
         s->after_epoch(report->epoch);
@@ -453,6 +455,8 @@ Test(train, baseline_is_what_the_training_base_rates_score_on_the_validation_row
     check_near("loss", r.result.baseline.loss, scores_file_loss(&validation, validation.n, rates), 1e-6);
     check_near("top 5", r.result.baseline.top5_accuracy, scores_file_top5(&validation, validation.n, rates),
                1e-12);
+    cr_assert_eq(r.seen.baseline.loss, r.result.baseline.loss); /* while it ran, too */
+    cr_assert_eq(r.seen.baseline.top5_accuracy, r.result.baseline.top5_accuracy);
     scores_file_release(&validation);
     run_release(&r);
 }
