@@ -1,5 +1,6 @@
-/* jobs/store_parts.h - what the files behind cxrd/store.h share: store.c opens it and keeps the jobs,
- * store_models.c the models, store_notices.c what is to be told to others. Nobody else speaks SQL. */
+/* jobs/store_parts.h - what the files behind cxrd/store.h share: store.c opens it and speaks to SQLite, store_jobs.c
+ * keeps the jobs, store_journal.c what is told of them, store_models.c the models, store_notices.c what is to be told to
+ * others. Nobody else speaks SQL. */
 #ifndef JOBS_STORE_PARTS_H
 #define JOBS_STORE_PARTS_H
 
@@ -34,6 +35,9 @@ MUST_USE enum status store_row(struct store *s, sqlite3_stmt *stmt, struct error
 const char *store_column(sqlite3_stmt *stmt, int i);
 json_t *store_json(sqlite3_stmt *stmt, int i); /* NULL: not JSON, or no memory */
 
+/* The number that a query without parameters finds. */
+MUST_USE enum status store_integer(struct store *s, const char *sql, int64_t *ret, struct error *err);
+
 /* What a row is, and which of its cells may be broken. */
 struct kind {
     const char *name, *part;
@@ -58,6 +62,20 @@ MUST_USE enum status store_run(struct store *s, const char *sql, struct error *e
 /* ---- transactions: begin takes the lock, end gives it back ---- */
 MUST_USE enum status store_begin(struct store *s, struct error *err);
 MUST_USE enum status store_end(struct store *s, enum status st, struct error *err);
+
+/* ---- with the lock held: a job ---- */
+
+/* Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state,
+                                     struct error *err);
+
+/* ---- inside a transaction: its record, and its journal ---- */
+MUST_USE enum status store_write_record(struct store *s, const char *id, const json_t *record,
+                                        struct error *err);
+MUST_USE enum status store_tell(struct store *s, const char *id, const char *name, const json_t *data,
+                                struct error *err);
+MUST_USE enum status store_tell_state(struct store *s, const char *id, enum job_state state, const char *at,
+                                      struct error *err);
 
 /* ---- inside a transaction: what happened becomes notices ---- */
 
