@@ -1,0 +1,68 @@
+/* jobs/card.c - see card.h. */
+#include "card.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/json.h"
+
+#include <string.h>
+
+/* A note that is itself JSON, such as "metrics": as what it says, or null. */
+static json_t *note_json(const json_t *notes, const char *key)
+{
+    const char *text = json_string_value(json_object_get(notes, key));
+    json_t *value = NULL;
+
+    if (text && json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &value, NULL) == ST_OK)
+        return value;
+    return json_null();
+}
+
+static json_t *text_or_null(const char *text) { return text && *text ? json_string(text) : json_null(); }
+
+static json_t *shapes_json(const struct network *net)
+{
+    json_t *tensors = json_object();
+
+    for (size_t i = 0; i < net->n_tensors; i++) {
+        json_t *shape = json_array();
+
+        for (size_t d = 0; d < net->tensors[i].rank; d++)
+            json_array_append_new(shape, json_integer((json_int_t)net->tensors[i].dims[d]));
+        json_object_set_new(tensors, net->tensors[i].name, shape);
+    }
+    return tensors;
+}
+
+static json_t *names_of(const struct inputs *in)
+{
+    json_t *names = json_array();
+
+    for (size_t i = 0; i < in->n; i++)
+        json_array_append_new(names, json_string(INPUT_NAMES[in->of[i].kind]));
+    return names;
+}
+
+json_t *card_make(const char *id, const struct model *m, size_t bytes, const char *sha256, const char *job)
+{
+    const struct network *net = model_network(m);
+    const struct preprocess *pre = model_preprocess(m);
+    const json_t *notes = model_notes(m);
+    char now[CLOCK_TEXT_SIZE];
+    json_t *card;
+
+    json_watch(); /* a card that lost a note or a shape would be kept for good */
+    card = json_pack(
+        "{s:s,s:s,s:I,s:I,s:s,s:f,s:f,s:o,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:s}", "id", id,
+        "architecture", net->architecture, "parameters", (json_int_t)net->n_params, "image_size",
+        (json_int_t)net->image_size, "resize", resize_name(pre->resize), "input_mean", (double)pre->mean,
+        "input_std", (double)pre->std, "inputs", names_of(model_inputs(m)), "bytes", (json_int_t)bytes,
+        "sha256", sha256, "job", text_or_null(job), "imported", job == NULL, "created_at", clock_utc(now),
+        "population", text_or_null(json_string_value(json_object_get(notes, "population"))), "metrics",
+        note_json(notes, "metrics"), "operating_points", note_json(notes, "operating_points"), "data",
+        note_json(notes, "data"), "tensors", shapes_json(net), "intended_use", INTENDED_USE);
+    if (json_ran_out()) {
+        json_decref(card);
+        return NULL;
+    }
+    return card;
+}
