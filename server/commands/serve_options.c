@@ -31,7 +31,8 @@ static const struct option OPTIONS[] = {
     { "request-timeout", OPTION_COUNT, AT(request_timeout), "SECONDS",
       "a request that has not come by then is cut off; one that waited as long is refused (30)", 1, 3600 },
     { "hosts", OPTION_TEXT, AT(hosts), "NAMES",
-      "names that Host may give beside loopback ones, with commas between them" },
+      "names that Host may give beside loopback ones, with commas between them "
+      "(any with --keys; none without; addresses with --insecure)" },
     { "cors-origins", OPTION_TEXT, AT(cors_origins), "ORIGINS",
       "pages that may call from a browser, such as https://pacs.example (none)" },
     { "base-path", OPTION_TEXT, AT(base_path), "/PATH", "what all paths begin with, behind a proxy (none)" },

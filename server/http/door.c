@@ -4,6 +4,7 @@
 #include "cxrd/clock.h"
 #include "keys.h"
 
+#include <arpa/inet.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -56,13 +57,28 @@ static bool list_has(const char *list, const char *text, size_t n)
     return false;
 }
 
+/* An address, which nobody can point elsewhere, as they can a name: 192.0.2.1 or [2001:db8::1]. */
+static bool is_address(const char *host)
+{
+    const bool six = *host == '[';
+    const size_t n = host_length(host), start = six ? 1 : 0;
+    unsigned char bytes[sizeof(struct in6_addr)];
+    char text[INET6_ADDRSTRLEN];
+
+    if (n <= 2 * start || n - 2 * start >= sizeof text)
+        return false;
+    memcpy(text, host + start, n - 2 * start);
+    text[n - 2 * start] = '\0';
+    return inet_pton(six ? AF_INET6 : AF_INET, text, bytes) == 1;
+}
+
 static bool host_ok(const struct door_options *o, const char *host)
 {
     if (!*host || is_loopback_name(host))
         return true; /* HTTP/1.0 has none, and no browser speaks it */
     if (o->hosts)
         return list_has(o->hosts, host, host_length(host)) || list_has(o->hosts, host, strlen(host));
-    return !o->loopback || o->keys;
+    return o->keys || (!o->loopback && is_address(host));
 }
 
 /* A page may call the server that it came from, and others where that is configured. */
@@ -142,7 +158,7 @@ void door_ask(struct door *d, const struct head *head, const struct route *route
     if (route && route->role == ROLE_PUBLIC)
         return;
     if (!host_ok(&d->options, head->host)) {
-        refuse(ret, 403, "the request's Host is not a name of this server");
+        refuse(ret, 403, "the request's Host is not a name of this server, see --hosts");
     } else if (!origin_ok(d, head->origin, head->host)) {
         refuse(ret, 403, "pages of another origin may not call this server");
     } else if (!(head->preflight && !route && door_shares_with(d, head->origin))) {

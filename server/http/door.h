@@ -1,8 +1,8 @@
 /* server/http/door.h - who may come in, decided before a path says whether there is anything behind it.
  *
- * With a keys file, everything that is not public needs one of its keys. Without, the server is for this machine only,
- * and what remains to be kept out is a page from elsewhere in the operator's own browser: it can send a form anywhere
- * (Origin gives it away) or point its own name at 127.0.0.1 (Host gives it away). */
+ * With a keys file, everything that is not public needs one of its keys. Without, the server is for those who reach it,
+ * this machine only unless the operator insists, and what remains to be kept out is a page from elsewhere in a browser of
+ * theirs: it can send a form anywhere (Origin gives it away) or point its own name at this server (Host gives it away). */
 #ifndef SERVER_HTTP_DOOR_H
 #define SERVER_HTTP_DOOR_H
 
@@ -13,11 +13,11 @@ struct door;
 struct door_options {
     const char *keys; /* path of the keys file; NULL: none, everyone may everything */
     size_t rate;      /* requests a second that one key may make, and burst; 0: any number */
-    const char
-        *hosts; /* "a.example,b.example": the only Host values accepted, loopback aside; NULL: see loopback */
-    bool loopback; /* listening on loopback: without keys, Host must be a loopback name */
-    const char
-        *origins; /* "https://a.example,…": pages that may call from a browser; NULL: none but our own */
+    /* "a.example,b.example": the only Host values accepted, loopback aside; NULL: any with keys; without, see loopback */
+    const char *hosts;
+    bool loopback; /* listening on loopback: Host must be a loopback name; elsewhere an address will do */
+    /* "https://a.example,…": pages that may call from a browser; NULL: none but our own */
+    const char *origins;
 };
 
 /* Errors: keys_read()'s. The options' texts are borrowed. */

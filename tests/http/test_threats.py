@@ -798,6 +798,34 @@ class Strangers(Case):
         self.assert_problem(client.post(self.open, '/jobs/train', json.dumps(NOTHING), Content_Type='text/plain'), 415)
         self.assertEqual(client.get(self.open, '/jobs').json()['jobs'], [])
 
+    def reachable(self, *arguments):
+        """A server without keys that other machines can reach, as README's container is one."""
+        server = program.Server('--listen', '0.0.0.0:0', *arguments, env={'CXRD_INSECURE': '1'})
+        self.addCleanup(server.stop)
+        server.address = ('127.0.0.1', server.address[1])
+        return server
+
+    def test_row_37_a_name_that_was_pointed_here_gets_nowhere_on_any_address(self):
+        server = self.reachable()
+        for host in ('evil.example', 'evil.example:8080', '192.0.2.1.evil.example', '192.0.2', '192.0.2.256', '[2001:db8::1', '[evil]',
+                     '[]', '[', '[192.0.2.1]', '2001:db8::1', '192.0.2.1x', 'cxrd', ':80', '[' + '1:' * 100 + ']'):
+            with self.subTest(host):
+                page = {'Host': host, 'Origin': f'http://{host}', 'Content_Type': 'application/octet-stream'}
+                self.assert_problem(client.post(server, '/models', dataset.weights(), **page), 403, '--hosts')
+                self.assert_problem(client.get(server, '/jobs', Host=host), 403, '--hosts')
+        self.assertEqual(client.get(server, '/models').json()['models'], [])
+        for host in ('127.0.0.1:8080', 'localhost:8080', '[::1]', '192.0.2.1', '192.0.2.1:8080', '[2001:db8::1]:8080'):
+            with self.subTest(host):
+                self.assertEqual(client.get(server, '/jobs', Host=host, Origin=f'http://{host}').status, 200)
+        for public in ('/livez', '/metrics'):
+            self.assertEqual(client.get(server, public, Host='cxrd').status, 200)
+
+    def test_row_37_names_that_are_given_are_the_only_ones(self):
+        server = self.reachable('--hosts', 'cxrd')
+        self.assertEqual(client.get(server, '/jobs', Host='cxrd:8080').status, 200)
+        for host in ('evil.example', '192.0.2.1'):
+            self.assert_problem(client.get(server, '/jobs', Host=host), 403, '--hosts')
+
 
 if __name__ == '__main__':
     unittest.main()
