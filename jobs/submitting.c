@@ -84,6 +84,29 @@ static void check_init(struct runner *r, struct train_config *c, json_t *errors)
     model_unref(m);
 }
 
+/* A request into the configuration that it means, with every field checked. */
+static enum status train_request(struct runner *r, const json_t *request, struct train_config *ret,
+                                 json_t *errors, struct error *err)
+{
+    enum status st = train_config_parse(request, ret, errors);
+
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    if (st == ST_OK) {
+        replay_resolve(r->store, request, ret, errors);
+        st = json_array_size(errors) > 0 ? ST_INVALID : ST_OK;
+    }
+    if (st == ST_OK) {
+        train_config_check(ret, r->options.datasets, errors);
+        check_init(r, ret, errors);
+        check_webhook(r, ret->webhook, errors);
+    }
+    if (json_array_size(errors) > 0)
+        return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
+                         json_array_size(errors) == 1 ? "" : "s");
+    return ST_OK;
+}
+
 enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
                           const char *request_sha256, char ret_id[ID_SIZE], json_t *errors, struct error *err)
 {
@@ -92,22 +115,13 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
                            .idempotency_key = idempotency_key,
                            .request_sha256 = request_sha256 };
     struct train_config c;
-    enum status st = train_config_parse(request, &c, errors);
+    enum status st = store_job_repeated(r->store, &job, ret_id, err);
 
-    if (st == ST_NOMEM)
-        return error_nomem(err);
-    if (st == ST_OK) {
-        replay_resolve(r->store, request, &c, errors);
-        st = json_array_size(errors) > 0 ? ST_INVALID : ST_OK;
-    }
-    if (st == ST_OK) {
-        train_config_check(&c, r->options.datasets, errors);
-        check_init(r, &c, errors);
-        check_webhook(r, c.webhook, errors);
-    }
-    if (json_array_size(errors) > 0)
-        return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
-                         json_array_size(errors) == 1 ? "" : "s");
+    if (st != ST_NOTFOUND) /* what has changed since must not make its own repetition a wrong one */
+        return st;
+    st = train_request(r, request, &c, errors, err);
+    if (st != ST_OK)
+        return st;
     job.config = config = train_config_json(&c);
     st = config ? submit(r, &job, ret_id, err) : error_nomem(err);
     json_decref(config);

@@ -50,6 +50,7 @@ MUST_USE bool runner_stop(struct runner *r, double seconds);
  *   idempotency_key  NULL: none
  *   request_sha256   of the body
  *   errors           an array of the caller's: gets {"field","detail"} for every wrong field
+ * The same key and body again are the same job, even where it would be refused by now.
  * Errors: ST_INVALID (see errors), ST_CONFLICT (key used with another body), ST_BUSY (the queue is full; the sentence
  * names the running job), ST_IO, ST_NOMEM. */
 MUST_USE enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,

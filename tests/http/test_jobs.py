@@ -8,7 +8,7 @@ import time
 import unittest
 
 from support import client, dataset, program
-from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, job_of, needs_data, submit, wait_state,
+from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, import_model, job_of, needs_data, submit, wait_state,
                           wait_training)
 
 RECORD = ('id', 'type', 'state', 'phase', 'progress', 'eta_s', 'created_at', 'started_at', 'finished_at', 'config',
@@ -548,6 +548,25 @@ class Idempotency(ServerCase):
         problem = self.assert_problem(self.post_json('/jobs/train', {**NOTHING, 'seed': 2}, Idempotency_Key='k' * 255), 422,
                                       'Idempotency-Key')
         self.assertNotIn('errors', problem)
+
+    def test_a_repetition_is_not_held_against_what_has_changed_since(self):
+        """A data set that has gone, a model that was deleted: what began with them is still the same job."""
+        datasets = program.new_folder('datasets')
+        shutil.copytree(os.path.join(dataset.tiny(), 'tiny'), os.path.join(datasets, 'gone'))
+        server = program.Server(datasets=datasets)
+        self.addCleanup(server.stop)
+        model = import_model(server, dataset.weights(), activate=False)['id']
+        body = {**NOTHING, 'dataset': 'gone', 'init': model}
+        first = client.post_json(server, '/jobs/train', body, Idempotency_Key='once')
+        self.assertEqual(first.status, 202, first)
+        wait_state(server, first.json()['id'], 'succeeded')
+        shutil.rmtree(os.path.join(datasets, 'gone'))
+        self.assertEqual(client.request(server, 'DELETE', f'/models/{model}').status, 204)
+        again = client.post_json(server, '/jobs/train', body, Idempotency_Key='once')
+        self.assertEqual((again.status, again.json()), (202, first.json()))
+        other = client.post_json(server, '/jobs/train', {**body, 'seed': 2}, Idempotency_Key='once')
+        self.assertNotIn('errors', self.assert_problem(other, 422, 'Idempotency-Key'))
+        self.assert_wrong_fields(client.post_json(server, '/jobs/train', body, Idempotency_Key='new'), 'dataset', 'init')
 
     def test_a_refused_job_does_not_use_up_its_key(self):
         self.assert_wrong_fields(self.post_json('/jobs/train', {'dataset': 'x'}, Idempotency_Key='wrong'), 'dataset')
