@@ -27,8 +27,10 @@ bool unwritten_retry(struct runner *r)
     st = store_job_move(r->store, u->id, u->state, u->record, NULL);
     if (st == ST_IO || st == ST_NOMEM)
         return false;
-    if (u->state != JOB_INTERRUPTED)
+    if (u->state != JOB_INTERRUPTED) {
         job_checkpoint_drop(r, u->id);
+        fetch_discard(r->options.datasets, u->id);
+    }
     log_event(LOG_INFO, "job's end written at last", json_pack("{s:s}", "job", u->id));
     json_decref(u->record);
     *u = (struct unwritten){ .id = "" };

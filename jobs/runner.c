@@ -39,13 +39,15 @@ static void job_end(struct runner *r, const char *id, json_t *record, enum statu
 {
     const enum job_state state = verdict(r, st);
     struct error err;
+    bool written;
 
     if (state == JOB_FAILED || st == ST_BUSY)
         json_object_set_new(record, "error", json_string(why->text));
-    if (state != JOB_INTERRUPTED)
+    if (state == JOB_FAILED || state == JOB_CANCELLED)
         fetch_discard(r->options.datasets, id);
     pthread_mutex_lock(&r->lock); /* so that no one finds it running when it has ended */
-    if (store_job_move(r->store, id, state, record, &err) != ST_OK) {
+    written = store_job_move(r->store, id, state, record, &err) == ST_OK;
+    if (!written) {
         log_text(LOG_ERROR, "job state not written", "%s", err.text);
         unwritten_keep(r, id, state, record);
     } else if (state != JOB_INTERRUPTED) {
@@ -53,6 +55,9 @@ static void job_end(struct runner *r, const char *id, json_t *record, enum statu
     }
     r->running[0] = '\0';
     pthread_mutex_unlock(&r->lock);
+    /* Not before: a crash in between would leave a job that does not know that it is done. */
+    if (written && state == JOB_SUCCEEDED)
+        fetch_discard(r->options.datasets, id);
     log_event(state == JOB_FAILED ? LOG_ERROR : LOG_INFO, "job ended", /* the sentence may name a picture */
               json_pack("{s:s,s:s,s:s}", "job", id, "state", job_state_name(state), "detail",
                         state == JOB_FAILED ? status_text(st) : ""));

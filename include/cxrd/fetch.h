@@ -71,7 +71,8 @@ struct fetch_request {
  * Errors: ST_CANCELLED and ST_BUSY (nobody answers any more, or not as it should for now): what has come stays, and another
  * call goes on with it. All others are final, and nothing stays: ST_INVALID (an address that is not allowed), ST_UNUSABLE,
  * ST_FORMAT (a digest that differs, an archive that is broken or holds what it must not), ST_LIMIT, ST_CONFLICT (there is
- * such a data set), ST_IO (the disk), ST_NOMEM. */
+ * such a data set), ST_IO (the disk), ST_NOMEM. After ST_OK what was gathered waits for fetch_discard(), to be called when
+ * the end of the job is on record: until then another call finds by it that all is done. */
 MUST_USE enum status fetch_run(const struct fetch_request *request, const struct fetch_observer *observer,
                                struct error *err);
 

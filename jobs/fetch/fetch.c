@@ -330,7 +330,7 @@ enum status fetch_run(const struct fetch_request *request, const struct fetch_ob
         close(f.folder);
     if (f.datasets >= 0)
         close(f.datasets);
-    if (st != ST_CANCELLED && st != ST_BUSY)
+    if (st != ST_OK && st != ST_CANCELLED && st != ST_BUSY)
         fetch_discard(request->datasets, request->job);
     return st;
 }

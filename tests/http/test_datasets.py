@@ -83,9 +83,13 @@ class DatasetsCase(Case):
         self.assertEqual(reply.headers['location'], f'/jobs/{reply.json()["id"]}')
         return reply.json()['id']
 
+    def assert_nothing_else(self, server):
+        """What the job has gathered goes when its end is on record."""
+        program.poll(lambda: os.listdir(server.datasets) == ['fetched'], 'nothing but the data set')
+
     def assert_trains(self, server):
         """The data set is whole, and a training takes it."""
-        self.assertEqual(os.listdir(server.datasets), ['fetched'])
+        self.assert_nothing_else(server)
         record = wait_state(server, submit(server, {**QUICK, 'dataset': 'fetched'}), 'succeeded')
         self.assertEqual((record['dataset']['rows'], record['dataset']['missing_images']), (dataset.ROWS, 0))
         self.assertTrue(record['model'])
@@ -266,7 +270,7 @@ class Fetching(DatasetsCase):
         client.post(server, f'/jobs/{job}/resume')
         record = wait_state(server, job, 'succeeded')
         self.assertEqual([f['bytes'] for f in record['files']], [len(data) for data in files().values()][:2])
-        self.assertEqual(os.listdir(server.datasets), ['fetched'])
+        self.assert_nothing_else(server)
 
     def test_a_host_that_does_not_answer_interrupts_the_job(self):
         host = self.host()

@@ -241,6 +241,12 @@ int unlink(const char *path)
     return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
+int unlinkat(int folder, const char *path, int flags)
+{
+    FAIL_OR(fate_fd("unlinkat", folder));
+    return (int)syscall(SYS_unlinkat, folder, path, flags);
+}
+
 int mkdir(const char *path, mode_t mode)
 {
     FAIL_OR(fate("mkdir", path, ""));

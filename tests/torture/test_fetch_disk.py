@@ -8,7 +8,7 @@ import unittest
 import harness
 from harness import Faults
 from support import client, dataset, outside, program
-from support.case import Case, wait_state
+from support.case import Case, job_of, wait_state
 
 FILES = 3
 TARGETS = (('the table', 'write', '/0.part'), ('an archive', 'write', '/1.part'), ('a file of it', 'write', '/unpacked/'),
@@ -32,11 +32,15 @@ class FetchDisk(Case):
         self.faults = Faults()
         self.host = outside.DataHost({'/table.csv': dataset.COLUMNS.encode() + b'\n', '/one.tar': archive()})
         self.addCleanup(self.host.stop)
-        place = f'127.0.0.1:{self.host.port}'
         self.datasets = program.new_folder('datasets')
-        self.server = program.Server('--data-hosts', place, '--outgoing-private', place, '--outgoing-ca', outside.certificate()[0],
-                                     datasets=self.datasets, env=self.faults.environment)
-        self.addCleanup(self.server.stop)
+        self.server = self.serve()
+
+    def serve(self, state=None):
+        place = f'127.0.0.1:{self.host.port}'
+        server = program.Server('--data-hosts', place, '--outgoing-private', place, '--outgoing-ca', outside.certificate()[0],
+                                state=state, datasets=self.datasets, env=self.faults.environment)
+        self.addCleanup(lambda: server.alive() and server.stop())
+        return server
 
     def ask(self):
         body = {'name': 'fetched', 'table': {'url': f'{self.host.url}/table.csv'}, 'archives': [{'url': f'{self.host.url}/one.tar'}]}
@@ -64,8 +68,12 @@ class FetchDisk(Case):
         return hit
 
     def take_away(self):
-        self.assertEqual(os.listdir(self.datasets), ['fetched'])
+        self.check_alone()
         os.rename(os.path.join(self.datasets, 'fetched'), os.path.join(program.new_folder('gone'), 'fetched'))
+
+    def check_alone(self):
+        """What the job has gathered goes when its end is on record."""
+        program.poll(lambda: os.listdir(self.datasets) == ['fetched'], 'nothing but the data set')
 
     def test_a_fetch_whose_disk_fails_fails_and_the_next_one_succeeds(self):
         points = 0
@@ -96,6 +104,45 @@ class FetchDisk(Case):
         self.assertEqual(record['state'], 'failed')
         self.assertEqual(os.listdir(self.datasets), [])
         self.assertEqual(self.fetch()['state'], 'succeeded')
+
+    def count(self, call, part):
+        """How many of these calls there are from the question to the end."""
+        self.faults.forget()
+        self.assertEqual(self.fetch()['state'], 'succeeded')
+        self.take_away()
+        return sum(line[0] == call and part in line[1] for line in self.faults.log())
+
+    def dies(self, call, part):
+        """A job whose server dies just before the last of these calls."""
+        self.faults.order(call, part, self.count(call, part), 'KILL')
+        job = self.ask()
+        program.poll(lambda: not self.server.alive(), 'it is dead')
+        self.faults.clear()
+        return job
+
+    def test_a_death_before_the_end_is_on_record_costs_nothing(self):
+        """The data set has its name, and the last transaction of its job does not come about."""
+        job = self.dies('unlink', 'cxrd.db-journal')
+        asked = len(self.host.requests)
+        self.server = self.serve(self.server.state)
+        self.assertEqual(job_of(self.server, job)['state'], 'interrupted')
+        self.assertEqual(client.post(self.server, f'/jobs/{job}/resume').status, 202)
+        wait_state(self.server, job, 'succeeded')
+        self.assertEqual(len(self.host.requests), asked, 'nothing is fetched again')
+        self.check_alone()
+
+    def test_a_death_after_the_end_is_on_record_leaves_what_the_next_start_sweeps(self):
+        job = self.dies('unlinkat', '/datasets-')
+        self.assertEqual(sorted(os.listdir(self.datasets)), [f'.fetch-{job}', 'fetched'])
+        self.server = self.serve(self.server.state)
+        self.assertEqual((job_of(self.server, job)['state'], os.listdir(self.datasets)), ('succeeded', ['fetched']))
+
+    def test_an_end_that_is_written_late_leaves_no_more_than_another(self):
+        self.faults.order('unlink', 'cxrd.db-journal', self.count('unlink', 'cxrd.db-journal'), 'EIO')
+        wait_state(self.server, self.ask(), 'succeeded')
+        self.assertEqual(self.faults.hits(), 1)
+        program.poll(lambda: 'written at last' in self.server.log_text(), 'it is written')
+        self.assertEqual(os.listdir(self.datasets), ['fetched'])
 
     def test_a_file_system_that_cannot_rename_without_replacing_is_one_too(self):
         """As those of NFS and some of FUSE are, which say EINVAL."""
