@@ -46,6 +46,10 @@ static enum MHD_Result refuse_length(struct exchange *x, size_t length)
 /* There is a route for it, and whoever sends it may. */
 static enum MHD_Result enter(struct exchange *x, const struct head *head)
 {
+    const char *fault = query_fault(x->req.query);
+
+    if (fault)
+        return reply_refuse(x, 400, "%s", fault);
     x->req.draining = atomic_load(&x->http->draining);
     if (x->req.draining && x->route->lane != LANE_INLINE)
         return reply_refuse(x, 503, "the server is shutting down");

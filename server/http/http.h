@@ -16,7 +16,12 @@
 
 struct app;
 
-enum { HTTP_TEXT = 256, KEY_NAME_SIZE = 65, ADDRESS_TEXT = 48 };
+enum {
+    MAX_TARGET = 1024, /* bytes of a path with its query */
+    HTTP_TEXT = 256,
+    KEY_NAME_SIZE = 65,
+    ADDRESS_TEXT = 48,
+};
 
 struct http_request {
     const char *method;       /* "GET" */
@@ -37,7 +42,7 @@ struct http_request {
     bool draining;              /* the server is about to stop */
 };
 
-/* The value of a query parameter, percent-decoded, into `ret`. False: not there, or not well formed. */
+/* The value of a query parameter, percent-decoded, into `ret`. False: not there. Handlers see no query with a fault. */
 bool http_query(const struct http_request *req, const char *name, char ret[HTTP_TEXT]);
 
 enum { MAX_HEADERS = 6 };
@@ -98,6 +103,9 @@ extern const size_t N_ROUTES;
  * 404 or 405, with the methods that exist for the path in `allow`. HEAD is GET. */
 const struct route *route_find(const char *method, const char *path, char id[ID_SIZE], int *ret_status,
                                char allow[HTTP_TEXT]);
+
+/* What is wrong with a query as it was sent, one sentence; NULL: nothing. */
+const char *query_fault(const char *query);
 
 /* ---- the server ---- */
 

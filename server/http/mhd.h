@@ -28,7 +28,6 @@
 
 enum {
     IDLE_SECONDS = 15,      /* between two requests, and longest wait for a byte */
-    MAX_TARGET = 1024,      /* bytes of a path with its query */
     MAX_DROPPED = 64 << 20, /* of a refused body: a client that is still sending it does not hear us */
 };
 

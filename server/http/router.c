@@ -4,6 +4,8 @@
  * paths, and not ours. So nothing that was checked before decoding can mean something else after it. */
 #include "http.h"
 
+#include "cxrd/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -76,8 +78,8 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* `n` bytes of a query value into text. False: a broken escape, a NUL, or too long. */
-static bool decode(const char *from, size_t n, char ret[HTTP_TEXT])
+/* `n` bytes of a query into text. False: a broken escape, a NUL, or longer than size - 1. */
+static bool decode(const char *from, size_t n, char *ret, size_t size)
 {
     size_t length = 0;
 
@@ -93,12 +95,40 @@ static bool decode(const char *from, size_t n, char ret[HTTP_TEXT])
             c = (char)(high * 16 + low);
             i += 2;
         }
-        if (c == '\0' || length == HTTP_TEXT - 1)
+        if (c == '\0' || length == size - 1)
             return false;
         ret[length++] = c;
     }
     ret[length] = '\0';
     return true;
+}
+
+static bool is_utf8(const char *text)
+{
+    while (*text) {
+        const size_t n = utf8_character(text);
+
+        if (n == 0 && (unsigned char)*text >= 0x80)
+            return false;
+        text += n ? n : 1; /* a control character is text, too */
+    }
+    return true;
+}
+
+const char *query_fault(const char *query)
+{
+    char whole[MAX_TARGET], value[HTTP_TEXT];
+
+    if (!decode(query, strlen(query), whole, sizeof whole) || !is_utf8(whole))
+        return "the query has a broken percent-encoding, or bytes that are no UTF-8";
+    for (const char *at = query; *at;) {
+        const size_t n = strcspn(at, "&"), name = strcspn(at, "=&");
+
+        if (name < n && !decode(at + name + 1, n - name - 1, value, sizeof value))
+            return "the query has a value of more than 255 bytes";
+        at += n + (at[n] == '&');
+    }
+    return NULL;
 }
 
 bool http_query(const struct http_request *req, const char *name, char ret[HTTP_TEXT])
@@ -109,7 +139,7 @@ bool http_query(const struct http_request *req, const char *name, char ret[HTTP_
         const size_t n = strcspn(at, "&");
 
         if (n > name_length && at[name_length] == '=' && memcmp(at, name, name_length) == 0)
-            return decode(at + name_length + 1, n - name_length - 1, ret);
+            return decode(at + name_length + 1, n - name_length - 1, ret, HTTP_TEXT);
         at += n + (at[n] == '&');
     }
     return false;

@@ -295,7 +295,8 @@ class Paths(Framing):
                 self.assert_problem(raw.reply(), 400)
 
     def test_a_query_does_not_change_the_path(self):
-        for target in ('/livez?', '/livez?x=1', '/livez?/predict', '/livez??', '/livez?%'):
+        for target in ('/livez?', '/livez?x=1', '/livez?/predict', '/livez??', '/livez?%25', '/livez?x=%0A&%C3%A9=%f0%9f%98%80&=&&',
+                       '/livez?x=' + '%41' * 255):
             with self.subTest(target):
                 self.assertEqual(self.get(target).status, 200)
 
