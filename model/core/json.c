@@ -80,6 +80,8 @@ void json_watch(void)
 
 bool json_ran_out(void) { return ran_out; }
 
+void json_lack(void) { ran_out = true; }
+
 enum status json_read(const void *text, size_t n, size_t flags, json_t **ret, json_error_t *ret_why)
 {
     const bool before = ran_out;

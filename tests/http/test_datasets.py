@@ -460,6 +460,7 @@ class Refused(DatasetsCase):
                                 ({'archives': [source] * 65}, 'archives'), ({'table': {}}, 'table.url'),
                                 ({'table': {**source, 'sha256': 'x'}}, 'table.sha256'), ({'table': {**source, 'x': 1}}, 'table.x'),
                                 ({'archives': [source, {**source, 'url': 5}]}, 'archives[1].url'),
+                                ({'table': {**source, 'x' * 31 + '\u00e9': 1}}, 'table.' + 'x' * 31 + '?'),  # cut within a character
                                 ({'table': {**source, 's3_region': 'a/b'}, 'name': 5}, 'table.s3_region', 'name'),
                                 ({'table': {**source, 's3_region': 'eu-central-1'}}, 'table.s3_region'),
                                 ({'table': {'url': 'https://elsewhere.example/x'}}, 'table.url')):

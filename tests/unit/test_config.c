@@ -373,7 +373,18 @@ Test(errors, quote_what_is_not_utf8_as_question_marks)
     cr_assert_eq(about(errors, "init"), 1, "the error is lost");
     cr_assert_str_eq(json_string_value(json_object_get(json_array_get(errors, 0), "detail")),
                      "there is no 'caf?'");
+    config_error(errors, "caf\xc3", "there is no such field");
+    cr_assert_eq(about(errors, "caf?"), 1, "the error is lost");
     json_decref(errors);
+}
+
+Test(errors, that_cannot_be_kept_still_refuse_the_job)
+{
+    json_t *request = json_loads("{\"dataset\":\"d\",\"colour\":1}", 0, NULL);
+    struct train_config c;
+
+    cr_assert_eq(train_config_parse(request, &c, NULL), ST_NOMEM);
+    json_decref(request);
 }
 
 /* ---- what needs the disk ---- */
