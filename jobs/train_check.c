@@ -19,7 +19,7 @@
 static bool can_be_named(const char *name)
 {
     json_t *text = json_string(name); /* NULL where it is no UTF-8 */
-    const bool ok = text && name[0] != '.' && relative_path_ok(name, false);
+    const bool ok = text && dataset_path_ok(name);
 
     json_decref(text);
     return ok;

@@ -100,6 +100,10 @@ struct picture_files;
  * `pattern` says so. */
 bool relative_path_ok(const char *path, bool pattern);
 
+/* Whether such a path, without `*`, can be a data set's: no part of it begins with a dot, as the folders do in which one
+ * is gathered, see fetch.h. */
+bool dataset_path_ok(const char *path);
+
 /* Open a file or folder below `root` (a folder's descriptor); no part of the path may be a symbolic link.
  * flags as for open(). Returns a descriptor or -1 and errno (EXDEV: not relative_path_ok()). */
 int open_beneath(int root, const char *path, int flags);

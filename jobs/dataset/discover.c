@@ -49,6 +49,11 @@ bool relative_path_ok(const char *path, bool pattern)
     return true;
 }
 
+bool dataset_path_ok(const char *path)
+{
+    return relative_path_ok(path, false) && path[0] != '.' && !strstr(path, "/.");
+}
+
 /* The next part of *path into `part`; *path moves behind it, and is NULL after the last. */
 static void next_part(const char **path, char part[MAX_PART + 1])
 {

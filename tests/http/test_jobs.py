@@ -137,6 +137,16 @@ class Paths(Case):
         self.refuse('dataset', dataset='link')
         self.refuse('dataset', dataset='inside/folder')
 
+    def test_a_folder_whose_name_begins_with_a_dot_is_no_data_set(self):
+        """Such as what POST /datasets has gathered so far."""
+        for path in ('.fetch-0123abcd-0000/unpacked', '.hidden', 'inside/.hidden', '..x'):
+            folder = os.path.join(self.datasets, path)
+            dataset.write_table(folder)
+            self.addCleanup(shutil.rmtree, folder)
+            with self.subTest(path):
+                reply = client.post_json(self.server, '/jobs/train', {'dataset': path, 'epochs': 0})
+                self.assertIn('begins with a dot', self.assert_wrong_fields(reply, 'dataset')['errors'][0]['detail'])
+
     def test_a_table_behind_a_link_is_422(self):
         for path in ('link.csv', 'folder/Data_Entry_2017.csv', 'zero.csv'):
             with self.subTest(path):

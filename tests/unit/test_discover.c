@@ -71,6 +71,19 @@ Test(paths, stay_below_their_folder)
     }
 }
 
+Test(paths, of_data_sets_have_no_part_that_begins_with_a_dot)
+{
+    static const char *const FINE[] = { "nih", "nih/half", "a.b", "a./b.", "a/b.c" };
+    static const char *const WRONG[] = {
+        ".nih", "..nih", "nih/.half", ".fetch-1/unpacked", "a/.b/c", "a*", ""
+    };
+
+    for (size_t i = 0; i < sizeof FINE / sizeof FINE[0]; i++)
+        cr_assert(dataset_path_ok(FINE[i]), "'%s'", FINE[i]);
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++)
+        cr_assert_not(dataset_path_ok(WRONG[i]), "'%s'", WRONG[i]);
+}
+
 Test(paths, have_at_most_512_bytes_and_255_in_a_part)
 {
     char path[600];
