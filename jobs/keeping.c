@@ -51,6 +51,18 @@ bool unwritten_tell(const struct runner *r, json_t *job)
 
 /* ---- what the service asks ---- */
 
+/* checkpoint_best(), but a checkpoint that is no good is ST_CONFLICT: what is asked for cannot be, the job's end can. */
+static enum status best_of(const char *path, struct model **ret_model, struct checkpoint_figures *ret_figures,
+                           struct error *err)
+{
+    struct error why = { 0 };
+    const enum status st = checkpoint_best(path, ret_model, ret_figures, &why);
+
+    if (st == ST_FORMAT || st == ST_LIMIT)
+        return error_set(err, ST_CONFLICT, "nothing can be kept: %s; cancel without keep_best", why.text);
+    return st == ST_OK ? ST_OK : error_set(err, st, "%s", why.text);
+}
+
 /* The best epoch of a job that is not running, from its checkpoint, into the registry and the record. No checkpoint,
  * or none with a finished epoch: nothing to keep. */
 static enum status keep_from_checkpoint(struct runner *r, const char *id, json_t *record, struct error *err)
@@ -61,7 +73,7 @@ static enum status keep_from_checkpoint(struct runner *r, const char *id, json_t
     enum status st = job_path(r, id, CHECKPOINT_NAME, path, err);
 
     if (st == ST_OK)
-        st = checkpoint_best(path, &m, &figures, err);
+        st = best_of(path, &m, &figures, err);
     if (st == ST_NOTFOUND)
         return ST_OK;
     if (st == ST_OK) {

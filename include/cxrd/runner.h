@@ -64,7 +64,7 @@ MUST_USE enum status runner_submit_fetch(struct runner *r, const json_t *request
 
 /* Ask a job to end: one that waits or was interrupted is cancelled at once, a running one at its next batch.
  *   keep_best  the epoch that it would have kept so far becomes a model, if one was finished
- * Errors: ST_NOTFOUND, ST_CONFLICT (it has ended), ST_FORMAT (nothing can be kept: its checkpoint is damaged), ST_IO. */
+ * Errors: ST_NOTFOUND, ST_CONFLICT (it has ended; or nothing can be kept, as its checkpoint is damaged), ST_IO. */
 MUST_USE enum status runner_cancel(struct runner *r, const char *id, bool keep_best, struct error *err);
 
 /* Queue an interrupted job again; it goes on from its checkpoint. Errors: ST_NOTFOUND, ST_CONFLICT (it is not

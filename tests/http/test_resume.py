@@ -113,14 +113,24 @@ class Resume(Case):
         self.assertGreaterEqual(len(record['epochs']), 1)  # what was known is kept
         self.assert_problem(client.post(server, f'/jobs/{job}/resume'), 409, 'failed')
 
-    def test_a_damaged_checkpoint_fails_it(self):
-        server, job = self.interrupted()
+    def damage(self, server, job):
         path = os.path.join(server.state, 'jobs', job, 'checkpoint.safetensors')
         with open(path, 'r+b') as file:
             file.seek(os.path.getsize(path) // 2)
             byte = file.read(1)[0]
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte ^ 1]))
+
+    def test_nothing_can_be_kept_of_a_damaged_checkpoint(self):
+        server, job = self.interrupted()
+        self.damage(server, job)
+        self.assert_problem(client.post_json(server, f'/jobs/{job}/cancel', {'keep_best': True}), 409, 'cancel without keep_best')
+        self.assertEqual(job_of(server, job)['state'], 'interrupted')
+        self.assertEqual(client.post(server, f'/jobs/{job}/cancel').json()['state'], 'cancelled')
+
+    def test_a_damaged_checkpoint_fails_it(self):
+        server, job = self.interrupted()
+        self.damage(server, job)
         self.resume(server, job)
         self.assertIn('checkpoint is damaged', wait_state(server, job, 'failed')['error'])
 
