@@ -108,6 +108,36 @@ class InFront(ServerCase):
 
 
 @needs_nginx
+class BelowAPrefix(Case):
+    """With the very lines of docs/operating.md: where the server says that a thing is, it is."""
+
+    def places(self, is_stripped, *arguments):
+        """What a client sees of a job that it starts through the proxy: it and the path of each of its links."""
+        with open(os.path.join(proxy.DOCKER, '..', 'docs', 'operating.md'), encoding='utf-8') as file:
+            lines = re.findall(r'^location /cxrd/ .*}', file.read(), re.M)
+        line, = [line for line in lines if ('8080/' in line) == is_stripped]
+        server = program.Server(*arguments, datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        front = proxy.Proxy(server.address, extra=line.replace('127.0.0.1:8080', 'cxrd'))
+        self.addCleanup(front.stop)
+        reply = client.post_json(front, '/cxrd/jobs/train', {'dataset': 'tiny', 'epochs': 0})
+        self.assertEqual(reply.status, 202, reply)
+        job = reply.json()
+        self.assertEqual(reply.headers['location'], f'/cxrd/jobs/{job["id"]}')
+        self.assertEqual(client.get(front, reply.headers['location']).json()['id'], job['id'])
+        self.assertIn(b'<title>', client.get(front, '/cxrd/').body)
+        return job
+
+    def test_that_is_passed_on(self):
+        job = self.places(False, '--base-path', '/cxrd')
+        self.assertEqual(job['links']['self'], f'/cxrd/jobs/{job["id"]}')
+
+    def test_that_is_stripped(self):
+        job = self.places(True)
+        self.assertEqual(job['links']['self'], f'/jobs/{job["id"]}', 'as the documents say')
+
+
+@needs_nginx
 class Forwarded(Case):
     """What the server behind it is told."""
 
