@@ -27,6 +27,7 @@ struct audit {
     pthread_mutex_t lock; /* guards everything below */
     int fd;
     size_t size;
+    bool stale; /* a write failed and left what it left: the tail is to be read before the next */
     char prev[DIGEST_TEXT_SIZE]; /* of the last line */
 };
 
@@ -63,17 +64,18 @@ static enum status write_all(int fd, const char *text, size_t n, struct error *e
     return ST_OK;
 }
 
-/* The digest of the last line, to go on from. A line that a crash cut short is ended here, and counts as it is. */
+/* The digest of the last line, to go on from; until it is known the one before stays. A line that was cut short, by a crash
+ * or by a disk that could not even give back what it had taken, is ended here, and counts as it is. */
 static enum status read_tail(struct audit *a, struct error *err)
 {
     const off_t size = lseek(a->fd, 0, SEEK_END);
     const size_t n = size < 0 ? 0 : size < MAX_LINE ? (size_t)size : MAX_LINE;
     char *text = malloc(n + 1);
+    char prev[DIGEST_TEXT_SIZE] = FIRST;
     const char *line;
     enum status st = ST_OK;
     size_t end = n;
 
-    snprintf(a->prev, sizeof a->prev, FIRST);
     if (!text)
         return error_nomem(err);
     if (size < 0 || pread(a->fd, text, n, size - (off_t)n) != (ssize_t)n)
@@ -86,9 +88,12 @@ static enum status read_tail(struct audit *a, struct error *err)
         line = memrchr(text, '\n', end);
         line = line ? line + 1 : text;
         if (st == ST_OK)
-            st = digest_bytes(line, (size_t)(text + end - line), a->prev);
+            st = digest_bytes(line, (size_t)(text + end - line), prev);
     }
     free(text);
+    a->stale = st != ST_OK;
+    if (st == ST_OK)
+        memcpy(a->prev, prev, sizeof prev);
     return st;
 }
 
@@ -144,11 +149,49 @@ static void rotate(struct audit *a)
     a->size = size;
 }
 
+/* With the lock held: all of a line, or nothing of it. */
+static enum status append(struct audit *a, const char *line, size_t n, struct error *err)
+{
+    const off_t before = lseek(a->fd, 0, SEEK_END);
+    enum status st;
+
+    if (before < 0)
+        return error_errno(err, ST_IO, "cannot read the audit log '%.160s'", a->path);
+    st = write_all(a->fd, line, n, err);
+    if (st != ST_OK)
+        a->stale = ftruncate(a->fd, before) != 0;
+    else
+        a->size = (size_t)before + n;
+    return st;
+}
+
+/* With the lock held. */
+static enum status write_event(struct audit *a, const char *event, json_t *members, struct error *err)
+{
+    char now[CLOCK_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
+    json_t *line = json_pack("{s:s,s:s,s:s}", "time", clock_utc(now), "event", event, "prev", a->prev);
+    char *text = NULL;
+    enum status st = ST_NOMEM;
+
+    if (line && json_object_update_missing(line, members) == 0)
+        text = json_text(line, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_decref(line);
+    if (text) {
+        const size_t n = strlen(text);
+
+        st = digest_bytes(text, n, digest);
+        text[n] = '\n'; /* over the NUL: the line leaves in one write */
+        if (st == ST_OK)
+            st = append(a, text, n + 1, err);
+    }
+    free(text);
+    if (st == ST_OK)
+        memcpy(a->prev, digest, sizeof digest);
+    return st == ST_NOMEM ? error_nomem(err) : st;
+}
+
 enum status audit_write(struct audit *a, const char *event, json_t *members, bool durable, struct error *err)
 {
-    char now[CLOCK_TEXT_SIZE];
-    char *text = NULL;
-    json_t *line = NULL;
     enum status st = ST_OK;
 
     if (!a) {
@@ -156,28 +199,15 @@ enum status audit_write(struct audit *a, const char *event, json_t *members, boo
         return ST_OK;
     }
     pthread_mutex_lock(&a->lock);
-    rotate(a);
-    line = json_pack("{s:s,s:s,s:s}", "time", clock_utc(now), "event", event, "prev", a->prev);
-    if (line && json_object_update_missing(line, members) == 0)
-        text = json_text(line, JSON_COMPACT | JSON_ENSURE_ASCII);
-    if (text) {
-        const size_t n = strlen(text);
-
-        text[n] = '\n'; /* over the NUL: the line leaves in one write */
-        st = write_all(a->fd, text, n + 1, err);
-        a->size += n + 1;
-        if (st == ST_OK && digest_bytes(text, n, a->prev) != ST_OK)
-            st = error_nomem(err);
-        if (st == ST_OK && durable && fdatasync(a->fd) != 0)
-            st = error_errno(err, ST_IO, "cannot sync the audit log");
-        if (st != ST_OK && read_tail(a, NULL) != ST_OK) /* go on from what is there */
-            log_event(LOG_ERROR, "the audit log cannot be read", NULL);
-    } else {
-        st = error_nomem(err);
+    if (a->stale)
+        st = read_tail(a, err);
+    if (st == ST_OK) {
+        rotate(a);
+        st = write_event(a, event, members, err);
     }
+    if (st == ST_OK && durable && fdatasync(a->fd) != 0)
+        st = error_errno(err, ST_IO, "cannot sync the audit log");
     pthread_mutex_unlock(&a->lock);
-    free(text);
-    json_decref(line);
     json_decref(members);
     return st;
 }
@@ -197,6 +227,7 @@ enum status audit_reopen(struct audit *a, struct error *err)
     close(a->fd);
     a->fd = fd;
     a->size = size;
+    a->stale = a->stale && size > 0; /* an empty one follows the last whole line */
     pthread_mutex_unlock(&a->lock);
     return ST_OK;
 }

@@ -345,6 +345,19 @@ class Audit(Case):
         self.assertEqual(self.predict(server).status, 200)  # and then it goes on
         server.stop()
 
+    def test_a_disk_that_was_full_leaves_no_half_line(self):
+        server = self.serve(self.path, '--log-level', 'off')
+        self.with_model(server)
+        most = os.path.getsize(self.path) + 100  # of a line that is longer
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        self.assertEqual([self.predict(server).status for _ in range(2)], [503, 503])
+        self.assertEqual(client.get(server, '/jobs').status, 401)  # nor does a refusal
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.assertEqual(self.predict(server).status, 200)
+        server.stop()
+        done = program.run('audit', self.path)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '5'), done)
+
     def test_what_is_no_file_cannot_be_the_log(self):
         for path in ('/dev/full', '/nonexistent/x', program.new_folder()):
             done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder(), '--audit', path)
