@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,33 +21,61 @@ enum { MAX_LINE = 64 << 10 };
 
 #define FIRST "0000000000000000000000000000000000000000000000000000000000000000"
 
+/* Where lines go. One that was put aside is there until the syncs of what stands in it are over. */
+struct file {
+    int fd;
+
+    /* guarded by the log's lock */
+    size_t holders; /* the log itself, and callers whose line is in it */
+    size_t size;
+    uint64_t written; /* lines since it was opened */
+
+    /* guarded by sync_lock */
+    uint64_t settled; /* lines whose sync is over, */
+    uint64_t lost;    /* and the last of them for which it failed */
+};
+
 struct audit {
     const char *path;
     size_t max_bytes;
 
-    pthread_mutex_t lock; /* guards everything below */
-    int fd;
-    size_t size;
+    pthread_mutex_t sync_lock; /* held for a sync, and taken before `lock` */
+
+    pthread_mutex_t lock; /* never held for a sync; guards everything below */
+    struct file *file;
     bool stale; /* a write failed and left what it left: the tail is to be read before the next */
     char prev[DIGEST_TEXT_SIZE]; /* of the last line */
 };
 
-static enum status open_file(const char *path, int *ret_fd, size_t *ret_size, struct error *err)
+static enum status file_open(const char *path, struct file **ret_file, struct error *err)
 {
     const int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    struct file *file = NULL;
     struct stat info;
+    enum status st = ST_OK;
 
-    if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        const enum status st = fd < 0 ? error_errno(err, ST_IO, "cannot open the audit log '%.160s'", path)
-                                      : error_set(err, ST_IO, "'%.160s' is not a regular file", path);
-
-        if (fd >= 0)
-            close(fd);
+    if (fd < 0)
+        return error_errno(err, ST_IO, "cannot open the audit log '%.160s'", path);
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        st = error_set(err, ST_IO, "'%.160s' is not a regular file", path);
+    else if (!(file = calloc(1, sizeof *file)))
+        st = error_nomem(err);
+    if (st != ST_OK) {
+        close(fd);
         return st;
     }
-    *ret_fd = fd;
-    *ret_size = (size_t)info.st_size;
+    *file = (struct file){ .fd = fd, .holders = 1, .size = (size_t)info.st_size };
+    *ret_file = file;
     return ST_OK;
+}
+
+/* With the lock held. */
+static void file_release(struct file *file)
+{
+    if (--file->holders > 0)
+        return;
+    close(file->fd);
+    free(file);
 }
 
 static enum status write_all(int fd, const char *text, size_t n, struct error *err)
@@ -68,7 +97,7 @@ static enum status write_all(int fd, const char *text, size_t n, struct error *e
  * or by a disk that could not even give back what it had taken, is ended here, and counts as it is. */
 static enum status read_tail(struct audit *a, struct error *err)
 {
-    const off_t size = lseek(a->fd, 0, SEEK_END);
+    const off_t size = lseek(a->file->fd, 0, SEEK_END);
     const size_t n = size < 0 ? 0 : size < MAX_LINE ? (size_t)size : MAX_LINE;
     char *text = malloc(n + 1);
     char prev[DIGEST_TEXT_SIZE] = FIRST;
@@ -78,13 +107,13 @@ static enum status read_tail(struct audit *a, struct error *err)
 
     if (!text)
         return error_nomem(err);
-    if (size < 0 || pread(a->fd, text, n, size - (off_t)n) != (ssize_t)n)
+    if (size < 0 || pread(a->file->fd, text, n, size - (off_t)n) != (ssize_t)n)
         st = error_errno(err, ST_IO, "cannot read the audit log '%.160s'", a->path);
     if (st == ST_OK && n > 0) {
         if (text[n - 1] == '\n')
             end--;
         else
-            st = write_all(a->fd, "\n", 1, err);
+            st = write_all(a->file->fd, "\n", 1, err);
         line = memrchr(text, '\n', end);
         line = line ? line + 1 : text;
         if (st == ST_OK)
@@ -106,9 +135,9 @@ enum status audit_open(const char *path, size_t max_bytes, struct audit **ret_au
         return error_nomem(err);
     a->path = path;
     a->max_bytes = max_bytes;
-    a->fd = -1;
+    pthread_mutex_init(&a->sync_lock, NULL);
     pthread_mutex_init(&a->lock, NULL);
-    st = open_file(path, &a->fd, &a->size, err);
+    st = file_open(path, &a->file, err);
     if (st == ST_OK)
         st = read_tail(a, err);
     if (st != ST_OK) {
@@ -123,9 +152,10 @@ void audit_close(struct audit *a)
 {
     if (!a)
         return;
-    if (a->fd >= 0)
-        close(a->fd);
+    if (a->file)
+        file_release(a->file);
     pthread_mutex_destroy(&a->lock);
+    pthread_mutex_destroy(&a->sync_lock);
     free(a);
 }
 
@@ -133,35 +163,32 @@ void audit_close(struct audit *a)
 static void rotate(struct audit *a)
 {
     char aside[PATH_MAX], now[CLOCK_TEXT_SIZE];
-    size_t size = 0;
-    int fd = -1;
+    struct file *file = NULL;
 
-    if (a->max_bytes == 0 || a->size < a->max_bytes)
+    if (a->max_bytes == 0 || a->file->size < a->max_bytes)
         return;
     if (snprintf(aside, sizeof aside, "%s.%s", a->path, clock_utc(now)) >= (int)sizeof aside ||
-        access(aside, F_OK) == 0 || rename(a->path, aside) != 0 ||
-        open_file(a->path, &fd, &size, NULL) != ST_OK) {
+        access(aside, F_OK) == 0 || rename(a->path, aside) != 0 || file_open(a->path, &file, NULL) != ST_OK) {
         log_text(LOG_ERROR, "the audit log cannot be rotated", "%s", strerror(errno));
         return;
     }
-    close(a->fd);
-    a->fd = fd;
-    a->size = size;
+    file_release(a->file);
+    a->file = file;
 }
 
 /* With the lock held: all of a line, or nothing of it. */
 static enum status append(struct audit *a, const char *line, size_t n, struct error *err)
 {
-    const off_t before = lseek(a->fd, 0, SEEK_END);
+    const off_t before = lseek(a->file->fd, 0, SEEK_END);
     enum status st;
 
     if (before < 0)
         return error_errno(err, ST_IO, "cannot read the audit log '%.160s'", a->path);
-    st = write_all(a->fd, line, n, err);
+    st = write_all(a->file->fd, line, n, err);
     if (st != ST_OK)
-        a->stale = ftruncate(a->fd, before) != 0;
+        a->stale = ftruncate(a->file->fd, before) != 0;
     else
-        a->size = (size_t)before + n;
+        a->file->size = (size_t)before + n;
     return st;
 }
 
@@ -190,8 +217,35 @@ static enum status write_event(struct audit *a, const char *event, json_t *membe
     return st == ST_NOMEM ? error_nomem(err) : st;
 }
 
+/* Wait until a file's lines, up to this one, are on the disk. Whoever comes first syncs for all that wait by then. A sync
+ * that failed is not tried again: the kernel may have let go of what it could not write, and the next would say that all is
+ * well. */
+static enum status settle(struct audit *a, struct file *file, uint64_t line, struct error *err)
+{
+    enum status st = ST_OK;
+    uint64_t covered;
+
+    pthread_mutex_lock(&a->sync_lock);
+    if (file->settled < line) {
+        pthread_mutex_lock(&a->lock);
+        covered = file->written;
+        pthread_mutex_unlock(&a->lock);
+        if (fdatasync(file->fd) != 0) {
+            log_text(LOG_ERROR, "the audit log cannot be synced", "%s", strerror(errno));
+            file->lost = covered;
+        }
+        file->settled = covered;
+    }
+    if (line <= file->lost)
+        st = error_set(err, ST_IO, "cannot sync the audit log");
+    pthread_mutex_unlock(&a->sync_lock);
+    return st;
+}
+
 enum status audit_write(struct audit *a, const char *event, json_t *members, bool durable, struct error *err)
 {
+    struct file *file = NULL;
+    uint64_t line = 0;
     enum status st = ST_OK;
 
     if (!a) {
@@ -205,29 +259,37 @@ enum status audit_write(struct audit *a, const char *event, json_t *members, boo
         rotate(a);
         st = write_event(a, event, members, err);
     }
-    if (st == ST_OK && durable && fdatasync(a->fd) != 0)
-        st = error_errno(err, ST_IO, "cannot sync the audit log");
+    if (st == ST_OK) {
+        file = a->file;
+        file->holders++;
+        line = ++file->written;
+    }
     pthread_mutex_unlock(&a->lock);
     json_decref(members);
+    if (!file)
+        return st;
+    if (durable)
+        st = settle(a, file, line, err);
+    pthread_mutex_lock(&a->lock);
+    file_release(file);
+    pthread_mutex_unlock(&a->lock);
     return st;
 }
 
 enum status audit_reopen(struct audit *a, struct error *err)
 {
+    struct file *file = NULL;
     enum status st;
-    size_t size = 0;
-    int fd = -1;
 
     if (!a)
         return ST_OK;
-    st = open_file(a->path, &fd, &size, err);
+    st = file_open(a->path, &file, err);
     if (st != ST_OK)
         return st;
     pthread_mutex_lock(&a->lock);
-    close(a->fd);
-    a->fd = fd;
-    a->size = size;
-    a->stale = a->stale && size > 0; /* an empty one follows the last whole line */
+    file_release(a->file);
+    a->file = file;
+    a->stale = a->stale && file->size > 0; /* an empty one follows the last whole line */
     pthread_mutex_unlock(&a->lock);
     return ST_OK;
 }

@@ -24,7 +24,7 @@ void audit_close(struct audit *a); /* NULL is fine */
 
 /* Append an event, whose members are taken over; "time", "event" and "prev" are added. With a NULL audit nothing
  * happens. Any thread may call.
- *   durable  return when it is on the disk
+ *   durable  return when it is on the disk; false: do not wait for the disk, not even where others do
  * Errors: ST_IO, ST_NOMEM: it may not be there. */
 MUST_USE enum status audit_write(struct audit *a, const char *event, json_t *members, bool durable,
                                  struct error *err);

@@ -9,11 +9,17 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static char *folder;
@@ -27,6 +33,51 @@ int ftruncate(int fd, off_t size)
         return (int)syscall(SYS_ftruncate, fd, size);
     errno = EIO;
     return -1;
+}
+
+/* The disk, which can be made to think for a while, and to fail. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool busy;
+    int begun, fails; /* syncs so far; the one that fails, 0: none */
+    int file;         /* the descriptor of the last, */
+    ino_t inode;      /* and what it was open on in the end */
+} disk = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+int fdatasync(int fd)
+{
+    struct stat info = { 0 };
+    bool fails;
+
+    pthread_mutex_lock(&disk.lock);
+    fails = ++disk.begun == disk.fails;
+    disk.file = fd;
+    pthread_cond_broadcast(&disk.changed);
+    while (disk.busy)
+        pthread_cond_wait(&disk.changed, &disk.lock);
+    cr_assert_eq(fstat(fd, &info), 0);
+    disk.inode = info.st_ino;
+    pthread_mutex_unlock(&disk.lock);
+    if (fails)
+        errno = EIO;
+    return fails ? -1 : 0;
+}
+
+static void disk_set_busy(bool busy)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk.busy = busy;
+    pthread_cond_broadcast(&disk.changed);
+    pthread_mutex_unlock(&disk.lock);
+}
+
+static void disk_wait(int begun)
+{
+    pthread_mutex_lock(&disk.lock);
+    while (disk.begun < begun)
+        pthread_cond_wait(&disk.changed, &disk.lock);
+    pthread_mutex_unlock(&disk.lock);
 }
 
 static const char *path(void) { return path_in(folder, "log"); }
@@ -138,4 +189,129 @@ Test(audit, what_cannot_be_taken_back_is_ended_before_the_next_line)
     file_bytes_release(&all);
     cr_assert_eq(audit_check(&file, 1, &n, &err), ST_FORMAT);
     cr_assert_not_null(strstr(err.text, "line 2: this is no event"), "%s", err.text);
+}
+
+/* ---- a slow disk, a broken one ---- */
+
+struct teller {
+    pthread_t thread;
+    int n;
+    bool durable;
+    enum status st;
+};
+
+static void *tell(void *arg)
+{
+    struct teller *t = arg;
+
+    t->st = say(t->n, t->durable);
+    return NULL;
+}
+
+static void teller_start(struct teller *t, int n, bool durable)
+{
+    *t = (struct teller){ .n = n, .durable = durable };
+    cr_assert_eq(pthread_create(&t->thread, NULL, tell, t), 0);
+}
+
+/* It has an answer although the disk is busy. */
+static void teller_ends(struct teller *t)
+{
+    struct timespec late;
+
+    clock_gettime(CLOCK_REALTIME, &late);
+    late.tv_sec += 60;
+    cr_assert_eq(pthread_timedjoin_np(t->thread, NULL, &late), 0, "it waits for the disk");
+}
+
+static size_t lines_in(const char *file)
+{
+    struct file_bytes all = read_bytes(file);
+    size_t n = 0;
+
+    for (size_t i = 0; i < all.size; i++)
+        n += ((const char *)all.data)[i] == '\n';
+    file_bytes_release(&all);
+    return n;
+}
+
+Test(audit, what_need_not_be_durable_does_not_wait_for_a_sync)
+{
+    struct teller slow, quick;
+
+    audit = opened(path(), 0);
+    disk_set_busy(true);
+    teller_start(&slow, 1, true);
+    disk_wait(1);
+    teller_start(&quick, 2, false);
+    teller_ends(&quick);
+    cr_assert_eq(quick.st, ST_OK);
+    cr_assert_eq(lines_in(path()), 2);
+    disk_set_busy(false);
+    pthread_join(slow.thread, NULL);
+    cr_assert_eq(slow.st, ST_OK);
+    check(2);
+}
+
+/* One event that is being synced, then three that come meanwhile; all are told how it ended. */
+static void tell_four(struct teller t[4])
+{
+    audit = opened(path(), 0);
+    disk_set_busy(true);
+    teller_start(&t[0], 0, true);
+    disk_wait(1);
+    for (int i = 1; i < 4; i++)
+        teller_start(&t[i], i, true);
+    while (lines_in(path()) < 4)
+        usleep(1000);
+    disk_set_busy(false);
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i].thread, NULL);
+}
+
+Test(audit, events_that_wait_share_a_sync, .timeout = 120)
+{
+    struct teller t[4];
+
+    tell_four(t);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(t[i].st, ST_OK);
+    cr_assert_eq(disk.begun, 2, "%d", disk.begun);
+    check(4);
+}
+
+/* Nobody whose line it was for is told that it is on the disk, and nobody asks the kernel again. */
+Test(audit, a_sync_that_fails_is_not_tried_again, .timeout = 120)
+{
+    struct teller t[4];
+
+    disk.fails = 2;
+    tell_four(t);
+    cr_assert_eq(t[0].st, ST_OK);
+    for (int i = 1; i < 4; i++)
+        cr_assert_eq(t[i].st, ST_IO);
+    cr_assert_eq(disk.begun, 2, "%d", disk.begun);
+    cr_assert_eq(say(4, true), ST_OK); /* of what came later it says nothing */
+    check(5);
+}
+
+/* The file is put aside while a line of it is being synced: it stays open until that is over, and no longer. */
+Test(audit, a_file_that_is_put_aside_is_synced_to_its_end)
+{
+    struct teller slow, quick;
+    struct stat before;
+
+    audit = opened(path(), 1);
+    disk_set_busy(true);
+    teller_start(&slow, 1, true);
+    disk_wait(1);
+    cr_assert_eq(stat(path(), &before), 0);
+    teller_start(&quick, 2, false);
+    teller_ends(&quick);
+    cr_assert_eq(count_entries(folder), 2);
+    disk_set_busy(false);
+    pthread_join(slow.thread, NULL);
+    cr_assert_eq(slow.st, ST_OK);
+    cr_assert_eq(disk.inode, before.st_ino);
+    cr_assert_eq(fcntl(disk.file, F_GETFD), -1);
 }
