@@ -19,6 +19,10 @@ MUST_USE enum status json_read(const void *text, size_t n, size_t flags, json_t 
 /* A value as text, for free(); NULL without memory, and never less than the whole. */
 MUST_USE char *json_text(const json_t *value, size_t flags);
 
+/* A string of whatever a stranger sent: where it is no UTF-8, which JSON could not hold, it is cut at 1,023 bytes, and '?'
+ * stands for those beyond ASCII. NULL without memory. */
+json_t *json_any_text(const char *text);
+
 /* Between these two this thread built something: did it lack memory meanwhile? */
 void json_watch(void);
 MUST_USE bool json_ran_out(void);

@@ -108,6 +108,20 @@ enum status json_read(const void *text, size_t n, size_t flags, json_t **ret, js
     return ST_OK;
 }
 
+json_t *json_any_text(const char *text)
+{
+    json_t *value = json_string(text);
+    char ascii[1024];
+    size_t n = 0;
+
+    if (value)
+        return value;
+    for (; text[n] && n + 1 < sizeof ascii; n++)
+        ascii[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
+    ascii[n] = '\0';
+    return json_string(ascii);
+}
+
 char *json_text(const json_t *value, size_t flags)
 {
     const bool before = ran_out;

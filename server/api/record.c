@@ -3,6 +3,7 @@
 #include "metrics.h"
 
 #include "../audit.h"
+#include "cxrd/json.h"
 
 #include <string.h>
 
@@ -34,20 +35,25 @@ static json_t *model_of(const struct http_done *done)
     return answered ? json_incref(answered) : json_null();
 }
 
-enum status record_before(struct app *app, const struct http_done *done, struct error *err)
+/* What a stranger may have chosen is taken as it is: no event is lost for a byte in it. */
+static json_t *members_of(const struct http_done *done)
 {
     const struct http_request *req = done->req;
+
+    return json_pack("{s:s,s:i,s:o,s:o,s:o,s:s,s:o,s:o}", "outcome", outcome_name(done->status), "status",
+                     done->status, "key", json_any_text(req->who), "source", json_any_text(req->source),
+                     "method", json_any_text(req->method), "route", done->route ? done->route->path : "",
+                     "request_id", json_any_text(req->request_id), "model", model_of(done));
+}
+
+enum status record_before(struct app *app, const struct http_done *done, struct error *err)
+{
     const bool durable =
         done->status < 400; /* a refusal changed nothing, and a network thread must not wait */
 
     if (!app->audit || !is_event(done))
         return ST_OK;
-    return audit_write(app->audit, event_name(done),
-                       json_pack("{s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:o}", "outcome", outcome_name(done->status),
-                                 "status", done->status, "key", req->who, "source", req->source, "method",
-                                 req->method, "route", done->route ? done->route->path : "", "request_id",
-                                 req->request_id, "model", model_of(done)),
-                       durable, err);
+    return audit_write(app->audit, event_name(done), members_of(done), durable, err);
 }
 
 void record_after(struct app *app, const struct http_done *done) { metrics_request(app->metrics, done); }

@@ -68,6 +68,29 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
+/* What is kept of a method is ASCII that can be printed, whatever was sent: it goes into the log. */
+static void keep_method(struct exchange *x, const char *method)
+{
+    size_t n = 0;
+
+    for (; method[n] && n + 1 < sizeof x->method; n++)
+        x->method[n] = method[n] > ' ' && method[n] < 127 ? method[n] : '?';
+    x->method[n] = '\0';
+}
+
+/* What is wrong with the request line or the head, as a sentence, or NULL. */
+static const char *fault_of(const struct exchange *x, const struct head *head, const char *method,
+                            const char *version)
+{
+    const char *fault = head_fault(head, strcmp(version, MHD_HTTP_VERSION_1_1) != 0);
+
+    if (!head_is_token(method, strlen(method)))
+        return "the request's method is no token";
+    if (fault)
+        return fault;
+    return x->target[0] ? NULL : "the request's target is not a path, or too long";
+}
+
 /* head  to be filled; a secret may stand in it */
 static enum MHD_Result decide(struct exchange *x, struct head *head, const char *method, const char *version)
 {
@@ -76,12 +99,12 @@ static enum MHD_Result decide(struct exchange *x, struct head *head, const char 
     char allow[HTTP_TEXT];
     int status = 0;
 
-    snprintf(x->method, sizeof x->method, "%s", method);
+    keep_method(x, method);
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, head);
-    fault = head_fault(head, strcmp(version, MHD_HTTP_VERSION_1_1) != 0);
-    if (fault || !x->target[0]) {
+    fault = fault_of(x, head, method, version);
+    if (fault) {
         x->close = true;
-        return reply_refuse(x, 400, "%s", fault ? fault : "the request's target is not a path, or too long");
+        return reply_refuse(x, 400, "%s", fault);
     }
     x->unread = !head->expects && (!head->has_length || head->content_length <= MAX_DROPPED);
     x->route = route_find(x->method, x->req.path, x->req.id, &status, allow);

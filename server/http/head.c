@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_token(const char *text, size_t n)
+bool head_is_token(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 127 ||
@@ -50,7 +50,7 @@ static void keep(const char *name, const char *value, size_t n, struct head *h)
 
 void head_add(struct head *h, const char *name, size_t name_size, const char *value, size_t value_size)
 {
-    h->bad_name |= !is_token(name, name_size);
+    h->bad_name |= !head_is_token(name, name_size);
     h->control_byte |= head_has_control_byte(value, value_size);
     if (strcasecmp(name, "Content-Length") == 0) {
         h->content_lengths++;

@@ -23,6 +23,9 @@ void head_add(struct head *h, const char *name, size_t name_size, const char *va
 /* After the last header: settle the request's id; what is wrong with the head, as a sentence, or NULL. */
 const char *head_fault(const struct head *h, bool http_1_0);
 
+/* Whether n bytes are a token of RFC 9110, as methods and names of headers are. */
+bool head_is_token(const char *text, size_t n);
+
 bool head_has_control_byte(const char *text, size_t n);
 
 #endif

@@ -72,21 +72,6 @@ enum status http_json(struct http_response *res, json_t *value)
     return buf_status(&res->body);
 }
 
-/* What a stranger sent, such as a path: bytes that are no UTF-8 could not stand in JSON. */
-static json_t *text_json(const char *text)
-{
-    json_t *value = json_string(text);
-    char ascii[1024];
-    size_t n = 0;
-
-    if (value)
-        return value;
-    for (; text[n] && n + 1 < sizeof ascii; n++)
-        ascii[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
-    ascii[n] = '\0';
-    return json_string(ascii);
-}
-
 void problem_write(const struct http_request *req, enum status st, const struct error *err,
                    struct http_response *res)
 {
@@ -100,8 +85,8 @@ void problem_write(const struct http_request *req, enum status st, const struct 
     res->content_type = "application/problem+json";
     json_watch();
     problem = json_pack("{s:s,s:s,s:i,s:o,s:o,s:s}", "type", "about:blank", "title",
-                        problem_title(res->status), "status", res->status, "detail", text_json(detail),
-                        "instance", text_json(req->path), "request_id", req->request_id);
+                        problem_title(res->status), "status", res->status, "detail", json_any_text(detail),
+                        "instance", json_any_text(req->path), "request_id", req->request_id);
     if (problem && json_array_size(res->errors) > 0)
         json_object_set(problem, "errors", res->errors);
     if (http_json(res, problem) != ST_OK)

@@ -2,7 +2,7 @@
 follows a refused request on its connection is never run."""
 import unittest
 
-from support import client, picture
+from support import client, picture, program
 from support.case import ServerCase
 
 SMUGGLED = client.head('GET', '/livez', 'X-Request-Id: smuggled')
@@ -257,6 +257,18 @@ class Methods(Framing):
     def test_connect_is_nothing(self):
         replies = client.talk(self.server, client.head('CONNECT', '127.0.0.1:443') + SMUGGLED)
         self.assertEqual([r.status for r in replies], [400])
+
+    def test_a_method_that_is_no_token_is_400_and_in_the_log(self):
+        for i, (method, kept) in enumerate(((b'P\xffST', 'P?ST'), ('F\u00d6\u00d6'.encode(), 'F????'), (b'GET/', 'GET/'),
+                                            (b'(GET)', '(GET)'), (14 * b'A' + '\u00d6'.encode(), 14 * 'A' + '?'))):
+            with self.subTest(method), client.Raw(self.server) as raw:
+                name = f'method-{i}'
+                raw.send(method + f' /predict HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}\r\n\r\n'.encode())
+                problem = self.assert_problem(raw.reply(), 400, 'method')
+                self.assertEqual(problem['request_id'], name)
+                self.assertTrue(raw.at_end())
+                line = program.poll(lambda name=name: [x for x in self.server.log() if x.get('request_id') == name], 'it is logged')
+                self.assertEqual((line[0]['method'], line[0]['status']), (kept, 400))
 
     def test_options_is_204_with_the_methods(self):
         for target, allow in (('/predict', 'POST, OPTIONS'), ('/models', 'GET, HEAD, POST, OPTIONS'),

@@ -1,5 +1,6 @@
 /* tests/unit/test_audit.c - the audit log on disks that fail: what was cut short does not break the chain, and what is
  * not on the disk was not recorded. */
+#include "server/app.h"
 #include "server/audit.h"
 
 #include "cxrd/log.h"
@@ -314,4 +315,25 @@ Test(audit, a_file_that_is_put_aside_is_synced_to_its_end)
     cr_assert_eq(slow.st, ST_OK);
     cr_assert_eq(disk.inode, before.st_ino);
     cr_assert_eq(fcntl(disk.file, F_GETFD), -1);
+}
+
+/* ---- what is said ---- */
+
+Test(audit, a_byte_that_is_no_text_costs_no_event)
+{
+    struct http_request req = {
+        .method = "P\xffST", .path = "/", .request_id = "\xc3", .source = "\xf0\x9f"
+    };
+    const struct http_done done = { .req = &req, .status = 401 };
+    struct app app = { 0 };
+    struct error err = { 0 };
+    struct file_bytes all;
+
+    app.audit = audit = opened(path(), 0);
+    memcpy(req.who, "a\x80", 3);
+    cr_assert_eq(record_before(&app, &done, &err), ST_OK, "%s", err.text);
+    all = read_bytes(path());
+    cr_assert_not_null(memmem(all.data, all.size, "\"P?ST\"", 6));
+    file_bytes_release(&all);
+    check(1);
 }
