@@ -43,23 +43,26 @@ static enum status decide(struct registry *registry, const struct train_config *
 
 enum status job_promote(struct registry *registry, const struct train_config *c,
                         const struct train_result *result, const char *rival, json_t *record,
-                        struct error *err)
+                        bool *ret_promoted, struct error *err)
 {
     const char *id = json_string_value(json_object_get(record, "model"));
     struct served *active = registry_active(registry);
     const bool compared = result->rival == RIVAL_SCORED;
     char reason[REASON_TEXT] = "";
-    bool promoted;
     enum status st;
 
-    st = decide(registry, c, result, id, compared ? rival : active ? active->id : "", &promoted, reason, err);
+    st = decide(registry, c, result, id,
+                compared ? rival
+                : active ? active->id
+                         : "",
+                ret_promoted, reason, err);
     served_release(active);
     if (st != ST_OK)
         return st;
     json_object_set_new(record, "promotion",
-                        promotion_json(c, promoted, reason, compared ? rival : NULL,
+                        promotion_json(c, *ret_promoted, reason, compared ? rival : NULL,
                                        &result->evaluation[SCORED_VALIDATION], &result->rival_evaluation));
     log_event(LOG_INFO, "promotion decided",
-              json_pack("{s:s,s:b,s:s}", "model", id, "promoted", promoted, "reason", reason));
+              json_pack("{s:s,s:b,s:s}", "model", id, "promoted", *ret_promoted, "reason", reason));
     return ST_OK;
 }

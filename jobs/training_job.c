@@ -196,10 +196,15 @@ static enum status model_save(struct training_job *t, const struct train_result 
 {
     const size_t keep = t->r->options.keep_models;
     struct error why;
+    bool promoted = false;
     enum status st = job_model_add(t->r, t->id, result->model, t->record, err);
 
     if (st == ST_OK)
-        st = job_promote(t->r->registry, &t->config, result, t->rival ? t->rival->id : "", t->record, err);
+        st = job_promote(t->r->registry, &t->config, result, t->rival ? t->rival->id : "", t->record,
+                         &promoted, err);
+    if (promoted && t->r->options.activated)
+        t->r->options.activated(t->r->options.arg, t->id,
+                                json_string_value(json_object_get(t->record, "model")));
     if (st == ST_OK && keep > 0 && registry_retain(t->r->registry, keep, &why) != ST_OK)
         log_text(LOG_WARN, "older models are not deleted", "%s", why.text);
     return st;

@@ -62,6 +62,8 @@ handler_fn models_rollback_post, model_delete;
 /* http_hooks: what is kept of a request. */
 MUST_USE enum status record_before(struct app *app, const struct http_done *done, struct error *err);
 void record_after(struct app *app, const struct http_done *done);
+/* The same of a model that a job made the active one; see struct runner_options. */
+void record_activated(void *app, const char *job, const char *model);
 
 handler_fn metrics_get;
 handler_fn livez_get, readyz_get, version_get, openapi_get;

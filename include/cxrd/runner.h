@@ -28,6 +28,10 @@ struct runner_options {
     const char *s3_credentials; /* "ID:SECRET"; NULL: none */
     uint64_t data_bytes;        /* of a data set that is fetched, packed, and again unpacked; see fetch.h */
     size_t data_files, data_tries;
+
+    /* Called in the runner's thread when a job has made its model the active one; may be NULL. */
+    void (*activated)(void *arg, const char *job, const char *model);
+    void *arg;
 };
 
 /* Start the thread; queued jobs start by themselves.

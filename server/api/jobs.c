@@ -62,6 +62,7 @@ static enum status job_post(submit_fn *submit, struct app *app, const struct htt
     if (st != ST_OK)
         return storage_status(st, res);
     res->status = 202;
+    res->notes = json_pack("{s:s}", "job", id);
     http_header_add(res, "Location", "%s/jobs/%s", app->base_path, id);
     return http_json(res,
                      json_pack("{s:s,s:s,s:o}", "id", id, "state", "queued", "links", links_json(app, id)));

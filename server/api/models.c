@@ -94,7 +94,10 @@ enum status models_rollback_post(struct app *app, const struct http_request *req
     st = registry_rollback(app->registry, &card, err);
     if (st == ST_FORMAT)
         res->status = 409; /* its file has changed since it was stored */
-    return st == ST_OK ? http_json(res, card) : st;
+    if (st != ST_OK)
+        return st;
+    res->notes = json_pack("{s:O}", "model", json_object_get(card, "id"));
+    return http_json(res, card);
 }
 
 enum status model_delete(struct app *app, const struct http_request *req, struct http_response *res,

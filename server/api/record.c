@@ -4,6 +4,7 @@
 
 #include "../audit.h"
 #include "cxrd/json.h"
+#include "cxrd/log.h"
 
 #include <string.h>
 
@@ -27,12 +28,16 @@ static const char *outcome_name(int status)
     return status < 400 ? "ok" : status < 500 ? "rejected" : "failed";
 }
 
-/* The model that an event is about: the one that answered, or the one in the path. */
-static json_t *model_of(const struct http_done *done)
+/* The model or the job that an event is about: the one that the handler noted, or the one in a path that begins so. */
+static json_t *subject_of(const struct http_done *done, const char *note, const char *path)
 {
-    json_t *answered = json_object_get(done->notes, "model");
+    json_t *noted = json_object_get(done->notes, note);
 
-    return answered ? json_incref(answered) : json_null();
+    if (noted)
+        return json_incref(noted);
+    return done->req->id[0] && done->route && strncmp(done->route->path, path, strlen(path)) == 0
+               ? json_string(done->req->id)
+               : json_null();
 }
 
 /* What a stranger may have chosen is taken as it is: no event is lost for a byte in it. */
@@ -40,10 +45,11 @@ static json_t *members_of(const struct http_done *done)
 {
     const struct http_request *req = done->req;
 
-    return json_pack("{s:s,s:i,s:o,s:o,s:o,s:s,s:o,s:o}", "outcome", outcome_name(done->status), "status",
+    return json_pack("{s:s,s:i,s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "outcome", outcome_name(done->status), "status",
                      done->status, "key", json_any_text(req->who), "source", json_any_text(req->source),
                      "method", json_any_text(req->method), "route", done->route ? done->route->path : "",
-                     "request_id", json_any_text(req->request_id), "model", model_of(done));
+                     "request_id", json_any_text(req->request_id), "model",
+                     subject_of(done, "model", "/models/"), "job", subject_of(done, "job", "/jobs/"));
 }
 
 enum status record_before(struct app *app, const struct http_done *done, struct error *err)
@@ -54,6 +60,16 @@ enum status record_before(struct app *app, const struct http_done *done, struct 
     if (!app->audit || !is_event(done))
         return ST_OK;
     return audit_write(app->audit, event_name(done), members_of(done), durable, err);
+}
+
+void record_activated(void *arg, const char *job, const char *model)
+{
+    struct app *app = arg;
+    struct error err = { 0 };
+
+    if (audit_write(app->audit, "promote", json_pack("{s:s,s:s}", "model", model, "job", job), true, &err) !=
+        ST_OK)
+        log_text(LOG_ERROR, "an event could not be recorded", "%s", err.text);
 }
 
 void record_after(struct app *app, const struct http_done *done) { metrics_request(app->metrics, done); }

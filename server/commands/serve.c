@@ -125,7 +125,9 @@ static enum status jobs_start(struct app *app, const struct serve_options *o, st
                                            .s3_credentials = app->s3_credentials,
                                            .data_bytes = o->data_bytes,
                                            .data_files = o->data_files,
-                                           .data_tries = o->data_tries };
+                                           .data_tries = o->data_tries,
+                                           .activated = record_activated,
+                                           .arg = app };
 
     return runner_start(&runner, app->store, app->registry, &app->runner, err);
 }

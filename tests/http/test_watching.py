@@ -10,7 +10,7 @@ import subprocess
 import unittest
 
 from support import client, dataset, picture, program
-from support.case import LONG, Case, ServerCase, import_model, submit, wait_training
+from support.case import LONG, QUICK, Case, ServerCase, import_model, submit, wait_state, wait_training
 from test_keys import ADMIN, PREDICT, bearer, keys_file
 
 SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="[^"\\]*",?)*)\})? (-?[0-9.e+-]+|\+Inf|NaN)$')
@@ -284,6 +284,45 @@ class Audit(Case):
         self.assertEqual(rows['four'], ('', 'rejected', 401, '/jobs', None))
         self.assertEqual({e['source'] for e in events if 'source' in e}, {'127.0.0.1'})
         self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
+
+    def test_what_was_changed_is_named(self):
+        server = self.serve(self.path)
+        admin = bearer(ADMIN)
+        first = self.with_model(server)
+        other = client.post(server, '/models', dataset.weights(2), Content_Type='application/octet-stream', X_Request_Id='import',
+                            **admin).json()['id']
+        client.post(server, f'/models/{other}/activate', X_Request_Id='activate', **admin)
+        client.post(server, '/models/rollback', X_Request_Id='rollback', **admin)
+        client.request(server, 'DELETE', f'/models/{first}', X_Request_Id='active', **admin)
+        for name in ('delete', 'gone'):
+            client.post(server, f'/models/{first}/activate', **admin)
+            client.request(server, 'DELETE', f'/models/{other}', X_Request_Id=name, **admin)
+        client.request(server, 'DELETE', f'/models/{first}', X_Request_Id='stranger')
+        client.post(server, '/models/00000000-0000/activate', X_Request_Id='none', **admin)
+        for call in ('cancel', 'resume'):
+            client.post(server, f'/jobs/00000000-0000/{call}', X_Request_Id=call, **admin)
+        client.request(server, 'DELETE', '/jobs/00000000-0000', X_Request_Id='forget', **admin)
+        server.stop()
+        rows = {e['request_id']: (e['status'], e['model'], e['job']) for e in self.events() if 'request_id' in e}
+        for name, status, model in (('import', 201, other), ('activate', 200, other), ('rollback', 200, first),
+                                    ('active', 409, first), ('delete', 204, other), ('gone', 404, other),
+                                    ('stranger', 401, first), ('none', 404, '00000000-0000')):
+            self.assertEqual(rows[name], (status, model, None), name)
+        for name in ('cancel', 'resume', 'forget'):
+            self.assertEqual(rows[name], (404, None, '00000000-0000'), name)
+
+    def test_a_job_that_activates_its_model_is_an_event(self):
+        server = program.Server('--audit', self.path, datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        jobs = [submit(server, {**QUICK, 'promote': promote}, X_Request_Id=promote) for promote in ('always', 'manual')]
+        models = [wait_state(server, job, 'succeeded')['model'] for job in jobs]
+        client.request(server, 'DELETE', f'/jobs/{jobs[1]}', X_Request_Id='delete')
+        server.stop()
+        events = self.events()
+        self.assertEqual([(e['model'], e['job']) for e in events if e['event'] == 'promote'], [(models[0], jobs[0])])
+        rows = {e['request_id']: e['job'] for e in events if 'request_id' in e}
+        self.assertEqual(rows, {'always': jobs[0], 'manual': jobs[1], 'delete': jobs[1]})
+        self.assertEqual(program.run('audit', self.path).returncode, 0)
 
     def test_the_chain_holds_over_restarts_and_shows_changes(self):
         for _ in range(2):
