@@ -60,6 +60,7 @@ handler_fn job_events_get, datasets_post;
 handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
 handler_fn models_rollback_post, model_delete;
 /* http_hooks: what is kept of a request. */
+MUST_USE enum status record_intent(struct app *app, const struct http_done *done, struct error *err);
 MUST_USE enum status record_before(struct app *app, const struct http_done *done, struct error *err);
 void record_after(struct app *app, const struct http_done *done);
 /* The same of a model that a job made the active one; see struct runner_options. */

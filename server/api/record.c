@@ -1,4 +1,5 @@
-/* server/api/record.c - what is kept of a request: the audit log's line before the reply, the counters after it. */
+/* server/api/record.c - what is kept of a request: the audit log's lines before it changes anything and before the reply,
+ * the counters after it. */
 #include "app.h"
 #include "metrics.h"
 
@@ -16,11 +17,17 @@ static bool is_event(const struct http_done *done)
     return refused || (done->route && strcmp(done->route->method, "GET") != 0);
 }
 
+/* A prediction changes nothing: without its record its reply is kept back, and that is all. */
+static bool is_change(const struct http_done *done)
+{
+    return done->route && strcmp(done->route->method, "GET") != 0 && done->route->lane != LANE_PREDICT;
+}
+
 static const char *event_name(const struct http_done *done)
 {
     if (done->status == 401 || done->status == 403)
         return "refused";
-    return done->route->lane == LANE_PREDICT ? "predict" : "change";
+    return is_change(done) ? "change" : "predict";
 }
 
 static const char *outcome_name(int status)
@@ -40,26 +47,50 @@ static json_t *subject_of(const struct http_done *done, const char *note, const 
                : json_null();
 }
 
-/* What a stranger may have chosen is taken as it is: no event is lost for a byte in it. */
+/* Who asks for what, and what it is about. What a stranger may have chosen is taken as it is: no event is lost for a byte
+ * in it. */
 static json_t *members_of(const struct http_done *done)
 {
     const struct http_request *req = done->req;
 
-    return json_pack("{s:s,s:i,s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "outcome", outcome_name(done->status), "status",
-                     done->status, "key", json_any_text(req->who), "source", json_any_text(req->source),
-                     "method", json_any_text(req->method), "route", done->route ? done->route->path : "",
-                     "request_id", json_any_text(req->request_id), "model",
-                     subject_of(done, "model", "/models/"), "job", subject_of(done, "job", "/jobs/"));
+    return json_pack("{s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "key", json_any_text(req->who), "source",
+                     json_any_text(req->source), "method", json_any_text(req->method), "route",
+                     done->route ? done->route->path : "", "request_id", json_any_text(req->request_id),
+                     "model", subject_of(done, "model", "/models/"), "job",
+                     subject_of(done, "job", "/jobs/"));
+}
+
+enum status record_intent(struct app *app, const struct http_done *done, struct error *err)
+{
+    return app->audit && is_change(done) ? audit_write(app->audit, "intent", members_of(done), true, err)
+                                         : ST_OK;
+}
+
+/* And how it ended. */
+static json_t *ended_members_of(const struct http_done *done)
+{
+    json_t *members = members_of(done);
+
+    if (json_object_set_new(members, "outcome", json_string(outcome_name(done->status))) == 0 &&
+        json_object_set_new(members, "status", json_integer(done->status)) == 0)
+        return members;
+    json_decref(members);
+    return NULL;
 }
 
 enum status record_before(struct app *app, const struct http_done *done, struct error *err)
 {
     const bool durable =
         done->status < 400; /* a refusal changed nothing, and a network thread must not wait */
+    enum status st;
 
     if (!app->audit || !is_event(done))
         return ST_OK;
-    return audit_write(app->audit, event_name(done), members_of(done), durable, err);
+    st = audit_write(app->audit, event_name(done), ended_members_of(done), durable, err);
+    if (st == ST_OK || !is_change(done))
+        return st;
+    log_text(LOG_ERROR, "how a change ended could not be recorded", "%s", err->text);
+    return ST_OK; /* it is done, and that it was to be is on record: the client hears how it ended */
 }
 
 void record_activated(void *arg, const char *job, const char *model)

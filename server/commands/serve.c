@@ -182,7 +182,7 @@ static enum status http_open(struct server *s, const struct serve_options *o, st
                                  .ping_s = (double)o->event_ping,
                                  .request_s = (double)o->request_timeout,
                                  .drain_s = DRAIN_S,
-                                 .hooks = { record_before, record_after },
+                                 .hooks = { record_intent, record_before, record_after },
                                  .base_path = o->base_path,
                                  .tls_cert = o->tls_cert,
                                  .tls_key = o->tls_key };

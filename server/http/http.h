@@ -123,8 +123,11 @@ struct http_done {
 };
 
 struct http_hooks {
-    /* Before a reply is sent. Another status than ST_OK, and a 503 is sent instead: what must be recorded is not done
-     * without the record. In the handler's thread, or for a refusal in a network thread, which must not wait. */
+    /* Before a handler is called, in its thread; done->status is 0. Another status than ST_OK, and a 503 is sent instead
+     * of calling it: what must be recorded is not done without the record. Of GET nothing may be awaited here. */
+    enum status (*intent)(struct app *app, const struct http_done *done, struct error *err);
+    /* Before a reply is sent. Another status than ST_OK, and a 503 is sent instead, so only what changed nothing may fail
+     * for want of a record. In the handler's thread, or for a refusal in a network thread, which must not wait. */
     enum status (*before)(struct app *app, const struct http_done *done, struct error *err);
     /* After the last byte, in a network thread. */
     void (*after)(struct app *app, const struct http_done *done);

@@ -131,7 +131,9 @@ enum MHD_Result reply_refuse(struct exchange *x, int status, const char *fmt, ..
 
 struct http_done reply_done(const struct exchange *x); /* borrows from x */
 
-/* Put on record what is about to be replied, see http_hooks; a failure has been logged. Whoever owns the exchange. */
+/* Put on record what is about to be done, and what is about to be replied, see http_hooks; a failure has been logged.
+ * Whoever owns the exchange. */
+enum status reply_intend(struct exchange *x);
 enum status reply_record(struct exchange *x);
 
 void reply_wake(void *connection); /* whose stream has something new; any thread; see sse_open() */

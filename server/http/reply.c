@@ -111,16 +111,20 @@ struct http_done reply_done(const struct exchange *x)
                                x->received, x->res.notes };
 }
 
-enum status reply_record(struct exchange *x)
+static enum status record(struct exchange *x,
+                          enum status (*hook)(struct app *, const struct http_done *, struct error *))
 {
     const struct http_done done = reply_done(x);
     struct error err = { 0 };
-    const enum status st = x->http->options.hooks.before(x->http->app, &done, &err);
+    const enum status st = hook(x->http->app, &done, &err);
 
     if (st != ST_OK)
         log_text(LOG_ERROR, "a request could not be recorded", "%s", err.text);
     return st;
 }
+
+enum status reply_intend(struct exchange *x) { return record(x, x->http->options.hooks.intent); }
+enum status reply_record(struct exchange *x) { return record(x, x->http->options.hooks.before); }
 
 enum MHD_Result reply_refuse(struct exchange *x, int status, const char *fmt, ...)
 {

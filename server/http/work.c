@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define NO_RECORD "the audit log cannot be written"
+
 /* The reply is known: what must be on record before it leaves is put there, or it does not leave. */
 static void record(struct exchange *x)
 {
-    struct error err = { .text = "the audit log cannot be written" };
+    struct error err = { .text = NO_RECORD };
 
     if (reply_record(x) == ST_OK)
         return;
@@ -21,24 +23,6 @@ static void record(struct exchange *x)
     x->res.fd = -1;
     x->res.status = 503;
     problem_write(&x->req, ST_BUSY, &err, &x->res);
-}
-
-static void handle(struct exchange *x)
-{
-    struct error err = { 0 };
-    enum status st;
-
-    json_watch(); /* see http_json() */
-    st = x->route->handler(x->http->app, &x->req, &x->res, &err);
-    if (st == ST_OK && x->res.stream.more)
-        st = sse_open(x->http->streams, &x->res.stream, reply_wake, x->connection, &x->reader, &err);
-    if (st != ST_OK)
-        problem_write(&x->req, st, &err, &x->res);
-    else if (x->res.status == 0)
-        x->res.status = 200;
-    record(x);
-    x->req.body = NULL;
-    body_drop(x);
 }
 
 /* Answer without asking the handler. */
@@ -51,6 +35,28 @@ static void decline(struct exchange *x, int status, const char *sentence)
     body_drop(x);
     x->res.status = status;
     problem_write(&x->req, ST_BUSY, &err, &x->res);
+}
+
+static void handle(struct exchange *x)
+{
+    struct error err = { 0 };
+    enum status st;
+
+    if (reply_intend(x) != ST_OK) {
+        decline(x, 503, NO_RECORD);
+        return;
+    }
+    json_watch(); /* see http_json() */
+    st = x->route->handler(x->http->app, &x->req, &x->res, &err);
+    if (st == ST_OK && x->res.stream.more)
+        st = sse_open(x->http->streams, &x->res.stream, reply_wake, x->connection, &x->reader, &err);
+    if (st != ST_OK)
+        problem_write(&x->req, st, &err, &x->res);
+    else if (x->res.status == 0)
+        x->res.status = 200;
+    record(x);
+    x->req.body = NULL;
+    body_drop(x);
 }
 
 void work_do(struct lane_item *item)

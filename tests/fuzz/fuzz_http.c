@@ -117,7 +117,7 @@ static void start_once(void)
                                     .max_streams = 1,
                                     .ping_s = 15,
                                     .drain_s = 1,
-                                    .hooks = { on_before, on_after },
+                                    .hooks = { on_before, on_before, on_after },
                                     .base_path = "" };
     struct error err = { 0 };
 

@@ -275,9 +275,9 @@ class Audit(Case):
         server.stop()
         events = self.events()
         self.assertEqual([e['event'] for e in events],
-                         ['start', 'change', 'change', 'predict', 'predict', 'refused', 'refused', 'stop'])
+                         ['start', *2 * ['intent', 'change'], 'predict', 'predict', 'refused', 'refused', 'stop'])
         rows = {e['request_id']: (e['key'], e['outcome'], e['status'], e['route'], e['model']) for e in events
-                if 'request_id' in e}
+                if 'status' in e}
         self.assertEqual(rows['one'], ('reader', 'ok', 200, '/predict', model))
         self.assertEqual(rows['two'], ('reader', 'rejected', 415, '/predict', model))
         self.assertEqual(rows['three'], ('reader', 'rejected', 403, '/models', None))
@@ -303,7 +303,10 @@ class Audit(Case):
             client.post(server, f'/jobs/00000000-0000/{call}', X_Request_Id=call, **admin)
         client.request(server, 'DELETE', '/jobs/00000000-0000', X_Request_Id='forget', **admin)
         server.stop()
-        rows = {e['request_id']: (e['status'], e['model'], e['job']) for e in self.events() if 'request_id' in e}
+        rows = {e['request_id']: (e['status'], e['model'], e['job']) for e in self.events() if 'status' in e}
+        self.assertEqual({e['request_id']: (e['model'], e['job']) for e in self.events() if e['event'] == 'intent' and e['model']},
+                         {e['request_id']: (e['model'], None) for e in self.events() if e['event'] == 'change' and
+                          '{id}' in e['route'] and e['model']})
         for name, status, model in (('import', 201, other), ('activate', 200, other), ('rollback', 200, first),
                                     ('active', 409, first), ('delete', 204, other), ('gone', 404, other),
                                     ('stranger', 401, first), ('none', 404, '00000000-0000')):
@@ -320,7 +323,7 @@ class Audit(Case):
         server.stop()
         events = self.events()
         self.assertEqual([(e['model'], e['job']) for e in events if e['event'] == 'promote'], [(models[0], jobs[0])])
-        rows = {e['request_id']: e['job'] for e in events if 'request_id' in e}
+        rows = {e['request_id']: e['job'] for e in events if 'status' in e}
         self.assertEqual(rows, {'always': jobs[0], 'manual': jobs[1], 'delete': jobs[1]})
         self.assertEqual(program.run('audit', self.path).returncode, 0)
 
@@ -330,7 +333,7 @@ class Audit(Case):
             self.with_model(server)
             server.stop()
         done = program.run('audit', self.path)
-        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '8'), done)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '12'), done)
         with open(self.path, encoding='ascii') as file:
             lines = file.readlines()
         for name, changed in (('changed', lines[:2] + [lines[2].replace('head', 'hand')] + lines[3:]),
@@ -369,6 +372,35 @@ class Audit(Case):
         done = program.run('audit', *aside, self.path)
         self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '22'), done)
 
+    def limit(self, server, room):
+        """Let the log, and no other file, grow by so many bytes only; None: as it likes."""
+        most = resource.RLIM_INFINITY if room is None else os.path.getsize(self.path) + room
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+    def test_a_change_is_on_record_before_it_is_made(self):
+        with open(self.path, 'w', encoding='ascii') as file:  # longer than the database and the server's log will be
+            file.writelines(json.dumps({'padding': 4000 * 'x'}) + '\n' for _ in range(1000))
+        server = self.serve(self.path)
+        admin = bearer(ADMIN)
+        active = self.with_model(server)
+        other = client.post(server, '/models', dataset.weights(2), Content_Type='application/octet-stream', **admin).json()['id']
+        self.limit(server, 0)
+        self.assert_problem(client.request(server, 'DELETE', f'/models/{other}', **admin), 503, 'audit')
+        self.assert_problem(client.post(server, f'/models/{other}/activate', **admin), 503, 'audit')
+        self.assert_problem(client.post(server, '/models', dataset.weights(3), Content_Type='application/octet-stream', **admin),
+                            503, 'audit')
+        models = client.get(server, '/models', **admin).json()
+        self.assertEqual((models['active'], {card['id'] for card in models['models']}), (active, {active, other}))
+        self.limit(server, 450)  # for one line
+        self.assertEqual(client.request(server, 'DELETE', f'/models/{other}', X_Request_Id='half', **admin).status, 204)
+        self.limit(server, None)
+        self.assertEqual(client.get(server, f'/models/{other}', **admin).status, 404)
+        server.stop()
+        with open(self.path, encoding='ascii') as file:
+            events = [json.loads(line) for line in file.readlines()[1000:]]
+        self.assertEqual([e['event'] for e in events if e.get('request_id') == 'half'], ['intent'])
+        self.assertIn('how a change ended could not be recorded', [line['message'] for line in server.log()])
+
     def test_without_its_record_nothing_is_done(self):
         """A disk that fills up, played by a limit on the size of files."""
         server = self.serve(self.path, '--log-level', 'off')  # the log is a file as well
@@ -395,7 +427,7 @@ class Audit(Case):
         self.assertEqual(self.predict(server).status, 200)
         server.stop()
         done = program.run('audit', self.path)
-        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '5'), done)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '7'), done)
 
     def test_what_is_no_file_cannot_be_the_log(self):
         for path in ('/dev/full', '/nonexistent/x', program.new_folder()):
