@@ -118,6 +118,12 @@ enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, con
 
 /* ---- its end ---- */
 
+/* Whether the door was shut: only then is it of interest where a request came from. */
+static bool was_kept_out(const struct exchange *x)
+{
+    return x->res.status == 401 || x->res.status == 403 || x->res.status == 429;
+}
+
 /* One line a request; never its query, its body or its headers: they may speak of a patient. */
 static void log_access(const struct exchange *x)
 {
@@ -128,6 +134,8 @@ static void log_access(const struct exchange *x)
 
     if (line && x->req.trace_id[0])
         json_object_set_new(line, "trace_id", json_string(x->req.trace_id));
+    if (line && was_kept_out(x))
+        json_object_set_new(line, "source", json_string(x->req.source));
     if (line && x->res.notes)
         json_object_update_missing(line, x->res.notes);
     log_event(LOG_INFO, "request", line);

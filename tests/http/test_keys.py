@@ -182,6 +182,19 @@ class Files(Case):
         self.assertEqual(sorted(who), ['', 'head'])  # a line is written after its answer, and by another thread than the next
 
 
+    def test_the_log_says_where_a_refused_request_came_from_and_of_no_other(self):
+        server = program.Server('--keys', keys_file(), '--rate', '2')
+        self.addCleanup(server.stop)
+        client.get(server, '/jobs', **bearer('guessed-key'))
+        client.post(server, '/models', b'x', **bearer(PREDICT))
+        statuses = {client.get(server, '/jobs', **bearer(ADMIN)).status for _ in range(20)}
+        client.get(server, '/nothing', **bearer(PREDICT))
+        self.assertEqual(statuses, {200, 429})
+        lines = program.poll(lambda: len(lines := [x for x in server.log() if x['message'] == 'request']) == 23 and lines, 'all are logged')
+        self.assertEqual({(x['status'], x.get('source')) for x in lines},
+                         {(401, '127.0.0.1'), (403, '127.0.0.1'), (429, '127.0.0.1'), (200, None), (404, None)})
+
+
 class Rate(Case):
 
     def test_more_requests_a_second_than_allowed_are_429_for_that_key_only(self):

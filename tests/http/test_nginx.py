@@ -79,6 +79,12 @@ class InFront(ServerCase):
         reply = self.predict_through(picture.noise(1), X_Request_Id='film-7')
         self.assertEqual(reply.headers['x-request-id'], 'film-7')
 
+    def test_both_logs_have_the_request_id(self):
+        made = client.get(self.proxy, '/nothing').headers['x-request-id']
+        program.poll(lambda: [x for x in self.server.log() if x.get('request_id') == made], 'it is in ours')
+        line = program.poll(lambda: re.search(f'(.*) {made}\n', self.proxy.text('access.log')), 'it is in that of nginx')
+        self.assertTrue(line[1].startswith('127.0.0.1 ['))
+
     def test_a_prefix_is_one_location_more(self):
         self.assertEqual(client.get(self.proxy, '/chest/livez').json(), {'status': 'alive'})
 
