@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,7 +44,9 @@ struct audit {
 
     pthread_mutex_t lock; /* never held for a sync; guards everything below */
     struct file *file;
-    bool stale; /* a write failed and left what it left: the tail is to be read before the next */
+    double room, at;     /* for what strangers cause: so many lines, at that time */
+    json_int_t left_out; /* of them, which the next line is to say */
+    bool stale;          /* a write failed and left what it left: the tail is to be read before the next */
     char prev[DIGEST_TEXT_SIZE]; /* of the last line */
 };
 
@@ -135,6 +138,8 @@ enum status audit_open(const char *path, size_t max_bytes, struct audit **ret_au
         return error_nomem(err);
     a->path = path;
     a->max_bytes = max_bytes;
+    a->room = AUDIT_STRANGERS;
+    a->at = clock_seconds();
     pthread_mutex_init(&a->sync_lock, NULL);
     pthread_mutex_init(&a->lock, NULL);
     st = file_open(path, &a->file, err);
@@ -212,8 +217,10 @@ static enum status write_event(struct audit *a, const char *event, json_t *membe
             st = append(a, text, n + 1, err);
     }
     free(text);
-    if (st == ST_OK)
+    if (st == ST_OK) {
         memcpy(a->prev, digest, sizeof digest);
+        a->file->written++;
+    }
     return st == ST_NOMEM ? error_nomem(err) : st;
 }
 
@@ -242,37 +249,78 @@ static enum status settle(struct audit *a, struct file *file, uint64_t line, str
     return st;
 }
 
+/* With the lock held: an event, after what was left out before it. */
+static enum status put(struct audit *a, const char *event, json_t *members, struct error *err)
+{
+    enum status st = a->stale ? read_tail(a, err) : ST_OK;
+
+    if (st == ST_OK)
+        rotate(a);
+    if (st == ST_OK && a->left_out > 0) {
+        json_t *n = json_pack("{s:I}", "refused", a->left_out);
+
+        st = write_event(a, "left_out", n, err);
+        json_decref(n);
+        if (st == ST_OK)
+            a->left_out = 0;
+    }
+    return st == ST_OK ? write_event(a, event, members, err) : st;
+}
+
 enum status audit_write(struct audit *a, const char *event, json_t *members, bool durable, struct error *err)
 {
     struct file *file = NULL;
     uint64_t line = 0;
-    enum status st = ST_OK;
+    enum status st;
 
     if (!a) {
         json_decref(members);
         return ST_OK;
     }
     pthread_mutex_lock(&a->lock);
-    if (a->stale)
-        st = read_tail(a, err);
-    if (st == ST_OK) {
-        rotate(a);
-        st = write_event(a, event, members, err);
-    }
-    if (st == ST_OK) {
+    st = put(a, event, members, err);
+    if (st == ST_OK && durable) {
         file = a->file;
         file->holders++;
-        line = ++file->written;
+        line = file->written;
     }
     pthread_mutex_unlock(&a->lock);
     json_decref(members);
     if (!file)
         return st;
-    if (durable)
-        st = settle(a, file, line, err);
+    st = settle(a, file, line, err);
     pthread_mutex_lock(&a->lock);
     file_release(file);
     pthread_mutex_unlock(&a->lock);
+    return st;
+}
+
+/* With the lock held: whether one more line that a stranger causes may be written. */
+static bool has_room(struct audit *a)
+{
+    const double now = clock_seconds();
+
+    a->room = fmin(AUDIT_STRANGERS, a->room + now - a->at);
+    a->at = now;
+    if (a->room < 1) {
+        a->left_out++;
+        return false;
+    }
+    a->room -= 1;
+    return true;
+}
+
+enum status audit_stranger(struct audit *a, json_t *members, struct error *err)
+{
+    enum status st = ST_OK;
+
+    if (a) {
+        pthread_mutex_lock(&a->lock);
+        if (has_room(a))
+            st = put(a, "refused", members, err);
+        pthread_mutex_unlock(&a->lock);
+    }
+    json_decref(members);
     return st;
 }
 

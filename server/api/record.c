@@ -9,12 +9,12 @@
 
 #include <string.h>
 
+static bool is_refused(const struct http_done *done) { return done->status == 401 || done->status == 403; }
+
 /* Reading is not an event, unless it was refused. */
 static bool is_event(const struct http_done *done)
 {
-    const bool refused = done->status == 401 || done->status == 403;
-
-    return refused || (done->route && strcmp(done->route->method, "GET") != 0);
+    return is_refused(done) || (done->route && strcmp(done->route->method, "GET") != 0);
 }
 
 /* A prediction changes nothing: without its record its reply is kept back, and that is all. */
@@ -25,7 +25,7 @@ static bool is_change(const struct http_done *done)
 
 static const char *event_name(const struct http_done *done)
 {
-    if (done->status == 401 || done->status == 403)
+    if (is_refused(done))
         return "refused";
     return is_change(done) ? "change" : "predict";
 }
@@ -86,6 +86,8 @@ enum status record_before(struct app *app, const struct http_done *done, struct 
 
     if (!app->audit || !is_event(done))
         return ST_OK;
+    if (is_refused(done) && !done->req->who[0])
+        return audit_stranger(app->audit, ended_members_of(done), err);
     st = audit_write(app->audit, event_name(done), ended_members_of(done), durable, err);
     if (st == ST_OK || !is_change(done))
         return st;

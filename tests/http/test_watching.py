@@ -429,6 +429,26 @@ class Audit(Case):
         done = program.run('audit', self.path)
         self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '7'), done)
 
+    def test_strangers_cannot_fill_it(self):
+        server = self.serve(self.path)
+        n = 300
+        with client.Client(server) as one:
+            for i in range(n):
+                self.assertEqual(one.request('GET', '/jobs').status, 401)
+                if i == n // 2:  # who has a key is not among them
+                    self.assertEqual(client.post(server, '/models', b'x', X_Request_Id='insider', **bearer(PREDICT)).status, 403)
+        server.stop()
+        events = self.events()
+        strangers = [e for e in events if e['event'] == 'refused' and e['key'] == '']
+        left_out = sum(e['refused'] for e in events if e['event'] == 'left_out')
+        self.assertEqual(len(strangers) + left_out, n)
+        self.assertGreaterEqual(len(strangers), 100)
+        self.assertGreater(left_out, 0)
+        self.assertEqual([e['status'] for e in events if e.get('request_id') == 'insider'], [403])
+        self.assertEqual(events[-1]['event'], 'stop')
+        done = program.run('audit', self.path)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, str(len(events))), done)
+
     def test_what_is_no_file_cannot_be_the_log(self):
         for path in ('/dev/full', '/nonexistent/x', program.new_folder()):
             done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder(), '--audit', path)
