@@ -139,18 +139,6 @@ const struct recipe_rules *recipe_rules(const struct train_config *c) { return &
 
 const char *promote_name(int promote) { return PROMOTES[promote]; }
 
-/* A name that a stranger chose: whole, or printable where it was cut within a character. */
-static json_t *field_name(const char *field)
-{
-    json_t *name = json_string(field);
-    struct error printable;
-
-    if (name)
-        return name;
-    error_set(&printable, ST_INVALID, "%s", field);
-    return json_string(printable.text);
-}
-
 void config_error(json_t *errors, const char *field, const char *fmt, ...)
 {
     char detail[320];
@@ -162,7 +150,7 @@ void config_error(json_t *errors, const char *field, const char *fmt, ...)
     va_end(ap);
     error_set(&printable, ST_INVALID, "%s", detail);
     if (json_array_append_new(
-            errors, json_pack("{s:o,s:s}", "field", field_name(field), "detail", printable.text)) != 0)
+            errors, json_pack("{s:o,s:s}", "field", json_any_text(field), "detail", printable.text)) != 0)
         json_lack();
 }
 
