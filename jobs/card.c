@@ -52,14 +52,15 @@ json_t *card_make(const char *id, const struct model *m, size_t bytes, const cha
 
     json_watch(); /* a card that lost a note or a shape would be kept for good */
     card = json_pack(
-        "{s:s,s:s,s:I,s:I,s:s,s:f,s:f,s:o,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:s}", "id", id,
+        "{s:s,s:s,s:I,s:I,s:s,s:f,s:f,s:o,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s}", "id", id,
         "architecture", net->architecture, "parameters", (json_int_t)net->n_params, "image_size",
         (json_int_t)net->image_size, "resize", resize_name(pre->resize), "input_mean", (double)pre->mean,
         "input_std", (double)pre->std, "inputs", names_of(model_inputs(m)), "bytes", (json_int_t)bytes,
         "sha256", sha256, "job", text_or_null(job), "imported", job == NULL, "created_at", clock_utc(now),
         "population", text_or_null(json_string_value(json_object_get(notes, "population"))), "metrics",
         note_json(notes, "metrics"), "operating_points", note_json(notes, "operating_points"), "data",
-        note_json(notes, "data"), "tensors", shapes_json(net), "intended_use", INTENDED_USE);
+        note_json(notes, DATA_NOTE), "warnings", lineage_warnings(model_trained_rows(m)->before), "tensors",
+        shapes_json(net), "intended_use", INTENDED_USE);
     if (json_ran_out()) {
         json_decref(card);
         return NULL;

@@ -49,20 +49,17 @@ enum status job_promote(struct registry *registry, const struct train_config *c,
     struct served *active = registry_active(registry);
     const bool compared = result->rival == RIVAL_SCORED;
     char reason[REASON_TEXT] = "";
-    enum status st;
+    const char *before = compared ? rival : active ? active->id : "";
+    const enum status st = decide(registry, c, result, id, before, ret_promoted, reason, err);
 
-    st = decide(registry, c, result, id,
-                compared ? rival
-                : active ? active->id
-                         : "",
-                ret_promoted, reason, err);
     served_release(active);
     if (st != ST_OK)
         return st;
     json_object_set_new(record, "promotion",
-                        promotion_json(c, *ret_promoted, reason, compared ? rival : NULL,
-                                       &result->evaluation[SCORED_VALIDATION], &result->rival_evaluation));
+                        promotion_json(c, *ret_promoted, reason, compared ? rival : NULL, result));
     log_event(LOG_INFO, "promotion decided",
-              json_pack("{s:s,s:b,s:s}", "model", id, "promoted", *ret_promoted, "reason", reason));
+              json_pack("{s:s,s:b,s:s,s:s*}", "model", id, "promoted", *ret_promoted, "reason", reason,
+                        "warning",
+                        json_string_value(json_object_get(json_object_get(record, "promotion"), "warning"))));
     return ST_OK;
 }

@@ -9,9 +9,9 @@
 
 json_t *job_record_begin(const struct runner *r)
 {
-    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:o}", "dataset", "epochs",
+    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:[],s:o}", "dataset", "epochs",
                      "validation_loss", "top5_accuracy", "baseline", "calibration", "evaluation", "model",
-                     "error", "promotion", "weights_sha256", "replay", "environment",
+                     "error", "promotion", "weights_sha256", "replay", "warnings", "environment",
                      environment_json(r->options.threads));
 }
 

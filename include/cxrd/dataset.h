@@ -8,6 +8,7 @@
 
 #include "cxrd/digest.h"
 #include "cxrd/labels.h"
+#include "cxrd/lineage.h"
 #include "cxrd/status.h"
 
 #include <stdbool.h>
@@ -80,6 +81,7 @@ struct dataset_report {
     size_t label_counts[N_LABELS],
         cooccurrence[N_LABELS][N_LABELS]; /* before rows without a file are left out */
     char csv_sha256[DIGEST_TEXT_SIZE], split_sha256[DIGEST_TEXT_SIZE];
+    enum lineage init_split; /* what is known of the models that the training began from */
 };
 
 /* Choose the rows to learn from and count them into *report (rows, dropped_*, label_counts, cooccurrence, digest).

@@ -8,6 +8,7 @@
 #include "cxrd/input_gate.h"
 #include "cxrd/inputs.h"
 #include "cxrd/labels.h"
+#include "cxrd/lineage.h"
 #include "cxrd/network.h"
 #include "cxrd/operating_points.h"
 #include "cxrd/preprocess.h"
@@ -40,6 +41,9 @@ const struct input_gate *model_gate(const struct model *m);
 
 const struct calibration *model_calibration(const struct model *m);
 const struct operating_points *model_operating(const struct model *m); /* OPERATING_NONE without any */
+
+/* What they say of the rows that it was trained on (DATA_NOTE). */
+const struct trained_rows *model_trained_rows(const struct model *m);
 
 /* The numbers beside the picture that it takes; none where n is 0. */
 const struct inputs *model_inputs(const struct model *m);

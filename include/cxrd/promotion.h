@@ -15,10 +15,16 @@ enum { REASON_TEXT = 256 };
 bool promotion_decide(const struct train_config *c, const struct evaluation *candidate,
                       const struct evaluation *active, char ret_reason[REASON_TEXT]);
 
+/* Why the comparison may be unfair, one sentence: a model may have learned from the validation rows that it was scored on,
+ * which does not keep it from being promoted. NULL where both are known not to have.
+ *   candidate  what is known of the models that the job began from
+ *   active     of the active model, for the job's split */
+const char *promotion_warning(enum lineage candidate, enum lineage active);
+
 /* What a record says of it, a new reference.
  *   reason      a sentence
- *   active_id   NULL: nothing was compared, and `active` is not read */
+ *   active_id   what result->rival_evaluation is of; NULL: nothing was compared */
 json_t *promotion_json(const struct train_config *c, bool promoted, const char *reason, const char *active_id,
-                       const struct evaluation *candidate, const struct evaluation *active);
+                       const struct train_result *result);
 
 #endif

@@ -101,6 +101,7 @@ struct train_result {
     struct gate_report gate;
     enum rival rival;                   /* with "if_better", of the observer's rival: */
     struct evaluation rival_evaluation; /* on the validation rows that evaluation[] has, if it was scored */
+    enum lineage rival_split;           /* of the rival, for this run's split, if it was scored */
     struct buf scores_csv[N_SCORED];    /* header and a line a row, in table order */
     size_t unreadable;                  /* pictures that were found but could not be decoded */
     json_t *plots; /* what the report's pictures need, an object, owned; jobs/training/plots.h */

@@ -20,6 +20,7 @@ static void counts_put(struct buf *out, const json_t *data)
                    { "To test", "test" },
                    { "Pictures that could not be read", "unreadable_images" },
                    { "Split by", "split_by" },
+                   { "Split of the model to start from", "init_split" },
                    { "Patients in more than one split", "patients_in_both" } };
 
     html_table_begin(out, "Rows of the data set", "What|Rows");

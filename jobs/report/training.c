@@ -12,12 +12,25 @@ static void compared_put(struct buf *out, const char *name, const json_t *ours, 
     buf_puts(out, "</tr>\n");
 }
 
+static void warnings_put(struct buf *out, const json_t *warnings)
+{
+    json_t *warning;
+    size_t i;
+
+    json_array_foreach (warnings, i, warning) {
+        buf_puts(out, "<p class=\"warning\"><strong>Warning:</strong> ");
+        html_text(out, json_string_value(json_object_get(warning, "detail")));
+        buf_puts(out, ".</p>\n");
+    }
+}
+
 void section_summary(struct buf *out, const json_t *record)
 {
     const json_t *loss = member_at(record, "validation_loss"),
                  *base = member_at(record, "baseline.validation_loss"), *half = json_real(0.5);
 
     buf_puts(out, "<section><h2>In short</h2>\n");
+    warnings_put(out, member_at(record, "warnings"));
     if (!json_is_number(loss)) {
         buf_puts(out, "<p>No model was made: this is what the data are.</p></section>\n");
         json_decref((json_t *)half);

@@ -41,6 +41,21 @@ const char *run_population(const struct run *r)
     return "findings-only";
 }
 
+char *run_data_text(const struct run *r)
+{
+    const struct dataset_report *d = &r->result->dataset;
+    json_t *data;
+    char *text;
+
+    json_watch();
+    data = json_pack("{s:s,s:s,s:I,s:I,s:I,s:s?}", "csv_sha256", d->csv_sha256, "split_sha256",
+                     d->split_sha256, "train", (json_int_t)d->train, "validation", (json_int_t)d->validation,
+                     "test", (json_int_t)d->test, "init_split", LINEAGE_NAMES[d->init_split]);
+    text = json_built(data, JSON_COMPACT);
+    json_decref(data);
+    return text;
+}
+
 enum status run_annotate(struct run *r)
 {
     struct train_result *result = r->result;

@@ -41,11 +41,13 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     const size_t bias = network_tensor(&r->net, "head.bias")->offset;
     json_t *notes = r->request->notes ? json_deep_copy(r->request->notes) : json_object();
     float *params = malloc(r->net.n_params * sizeof *params);
-    char now[CLOCK_TEXT_SIZE], *inputs = r->inputs.n ? inputs_text(&r->inputs) : NULL;
+    char now[CLOCK_TEXT_SIZE], *data = run_data_text(r),
+                               *inputs = r->inputs.n ? inputs_text(&r->inputs) : NULL;
     enum status st;
 
-    if (!params || (r->inputs.n && !inputs)) {
+    if (!params || !data || (r->inputs.n && !inputs)) {
         free(params);
+        free(data);
         free(inputs);
         json_decref(notes);
         return error_nomem(r->err);
@@ -56,9 +58,11 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     if (notes) {
         json_object_set_new(notes, "created_at", json_string(clock_utc(now)));
         json_object_set_new(notes, "population", json_string(run_population(r)));
+        json_object_set_new(notes, DATA_NOTE, json_string(data));
     }
     if (notes && inputs)
         json_object_set_new(notes, "inputs", json_string(inputs));
+    free(data);
     free(inputs);
     if (notes && r->gate)
         json_object_set_new(notes, GATE_KEY, gate_text(r->gate));

@@ -79,23 +79,43 @@ static json_t *pair_json(const char *label, double active, double candidate)
     return pair;
 }
 
-static json_t *comparison_json(const char *active_id, const struct evaluation *candidate,
-                               const struct evaluation *active)
+const char *promotion_warning(enum lineage candidate, enum lineage active)
 {
+    const bool ours = lineage_warning(candidate) != NULL, theirs = lineage_warning(active) != NULL;
+
+    if (ours && theirs)
+        return "either model may have learned from these validation rows, and so look better than it is";
+    if (theirs)
+        return "the active model may have learned from these validation rows, and so look better than it is";
+    if (ours)
+        return "the job's model began from one that may have learned from these validation rows, and so may "
+               "look "
+               "better than it is";
+    return NULL;
+}
+
+static json_t *comparison_json(const char *active_id, const struct train_result *result)
+{
+    const struct evaluation *candidate = &result->evaluation[SCORED_VALIDATION],
+                            *active = &result->rival_evaluation;
     json_t *findings = json_array();
 
     for (size_t k = 0; k < N_LABELS; k++)
         json_array_append_new(findings,
                               pair_json(LABELS[k], active->findings[k].auroc, candidate->findings[k].auroc));
-    return json_pack("{s:s,s:I,s:o,s:o}", "active", active_id, "rows", (json_int_t)candidate->rows,
-                     "macro_auroc", pair_json(NULL, active->macro.auroc, candidate->macro.auroc), "findings",
-                     findings);
+    return json_pack("{s:s,s:s,s:I,s:o,s:o}", "active", active_id, "active_split",
+                     LINEAGE_NAMES[result->rival_split], "rows", (json_int_t)candidate->rows, "macro_auroc",
+                     pair_json(NULL, active->macro.auroc, candidate->macro.auroc), "findings", findings);
 }
 
 json_t *promotion_json(const struct train_config *c, bool promoted, const char *reason, const char *active_id,
-                       const struct evaluation *candidate, const struct evaluation *active)
+                       const struct train_result *result)
 {
-    return json_pack("{s:s,s:b,s:s,s:f,s:f,s:o}", "promote", promote_name(c->promote), "promoted", promoted,
-                     "reason", reason, "margin", c->promote_margin, "max_drop", c->promote_max_drop,
-                     "comparison", active_id ? comparison_json(active_id, candidate, active) : json_null());
+    const char *warning =
+        active_id ? promotion_warning(result->dataset.init_split, result->rival_split) : NULL;
+
+    return json_pack("{s:s,s:b,s:s,s:s?,s:f,s:f,s:o}", "promote", promote_name(c->promote), "promoted",
+                     promoted, "reason", reason, "warning", warning, "margin", c->promote_margin, "max_drop",
+                     c->promote_max_drop, "comparison",
+                     active_id ? comparison_json(active_id, result) : json_null());
 }

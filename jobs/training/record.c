@@ -24,13 +24,14 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
             json_array_append_new(row, count(d->cooccurrence[i][j]));
         json_array_append_new(together, row);
     }
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:s,s:s}", "rows", count(d->rows),
-                     "dropped_age", count(d->dropped_age), "dropped_no_finding", count(d->dropped_no_finding),
-                     "missing_images", count(d->missing_images), "not_listed", count(d->not_listed), "usable",
-                     count(d->usable), "train", count(d->train), "validation", count(d->validation), "test",
-                     count(d->test), "split_by", SPLIT_BY[config->split_by], "patients_in_both",
-                     count(d->patients_in_both), "label_counts", counts, "cooccurrence", together,
-                     "csv_sha256", d->csv_sha256, "split_sha256", d->split_sha256);
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s?}", "rows",
+                     count(d->rows), "dropped_age", count(d->dropped_age), "dropped_no_finding",
+                     count(d->dropped_no_finding), "missing_images", count(d->missing_images), "not_listed",
+                     count(d->not_listed), "usable", count(d->usable), "train", count(d->train), "validation",
+                     count(d->validation), "test", count(d->test), "split_by", SPLIT_BY[config->split_by],
+                     "patients_in_both", count(d->patients_in_both), "label_counts", counts, "cooccurrence",
+                     together, "csv_sha256", d->csv_sha256, "split_sha256", d->split_sha256, "init_split",
+                     LINEAGE_NAMES[d->init_split]);
 }
 
 json_t *epoch_json(const struct epoch_report *e)

@@ -44,6 +44,7 @@ enum status run_rival(struct run *r, const struct scores *validation)
         run_base_rates(r, rates);
         st = evaluate(&s, &result->operating, rates, &result->rival_evaluation);
         result->rival = RIVAL_SCORED;
+        result->rival_split = lineage_of(model_trained_rows(m), result->dataset.split_sha256);
     }
     scores_release(&s);
     return st == ST_OK ? ST_OK : error_nomem(r->err);

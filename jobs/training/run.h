@@ -101,6 +101,10 @@ MUST_USE enum status run_add_note(struct run *r, const char *key, const char *te
 /* Whom the training has seen: "all", or "findings-only" when it had no normal chest, nor had the model it began with. */
 const char *run_population(const struct run *r);
 
+/* Which rows the training sees and what it knows of those before it, as the weights say it (DATA_NOTE), for free(); NULL
+ * without memory. */
+char *run_data_text(const struct run *r);
+
 /* Write what the evaluation found into the kept model's notes. Errors: ST_NOMEM. */
 MUST_USE enum status run_annotate(struct run *r);
 

@@ -124,6 +124,9 @@ enum status run_split(struct run *r)
         st = check_same_data(r);
     if (st != ST_OK)
         return st;
+    if (r->request->init)
+        r->result->dataset.init_split =
+            lineage_of(model_trained_rows(r->request->init), r->result->dataset.split_sha256);
     if (plots_combinations(r->result->plots, &r->table, &r->used) != ST_OK)
         return error_nomem(r->err);
     r->result->has_dataset = true;

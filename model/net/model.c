@@ -18,6 +18,7 @@ struct model {
     struct calibration calibration;
     struct operating_points operating;
     struct inputs inputs;
+    struct trained_rows trained_rows;
     struct input_gate *gate; /* of the notes; NULL: none */
     json_t *notes;
 };
@@ -82,6 +83,17 @@ static enum status gate_read(struct model *m, struct error *err)
     return m->gate ? gate_parse(text, m->gate, err) : error_nomem(err);
 }
 
+/* What its notes say that only some models' do. */
+static enum status notes_read(struct model *m, struct error *err)
+{
+    const char *data = json_string_value(json_object_get(m->notes, DATA_NOTE));
+    const enum status st = gate_read(m, err);
+
+    if (st == ST_OK && trained_rows_parse(data, &m->trained_rows) != ST_OK)
+        return error_nomem(err);
+    return st;
+}
+
 enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                       json_t *notes, struct model **ret_model, struct error *err)
 {
@@ -114,7 +126,7 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
         st = error_nomem(err);
         goto out;
     }
-    st = gate_read(m, err);
+    st = notes_read(m, err);
     if (st != ST_OK)
         goto out;
     if (plan_make(net, kernels(), &m->plan) != ST_OK) {
@@ -160,6 +172,7 @@ const struct calibration *model_calibration(const struct model *m) { return &m->
 const struct operating_points *model_operating(const struct model *m) { return &m->operating; }
 const struct inputs *model_inputs(const struct model *m) { return &m->inputs; }
 const struct input_gate *model_gate(const struct model *m) { return m->gate; }
+const struct trained_rows *model_trained_rows(const struct model *m) { return &m->trained_rows; }
 const struct plan *model_plan(const struct model *m) { return &m->plan; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 

@@ -183,10 +183,20 @@ static void print_finding(const json_t *finding)
     printf("\n");
 }
 
+static void print_warnings(const json_t *warnings)
+{
+    size_t i;
+    json_t *warning;
+
+    json_array_foreach (warnings, i, warning)
+        printf("  warning, %s: %s\n", json_string_value(json_object_get(warning, "code")),
+               json_string_value(json_object_get(warning, "detail")));
+}
+
 static void print_reply(const char *picture, const json_t *reply, bool as_json)
 {
     size_t i;
-    json_t *finding, *warning;
+    json_t *finding;
 
     if (as_json) {
         char *text = json_text(reply, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -199,9 +209,8 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
     printf("%s\n", picture);
     json_array_foreach (json_object_get(reply, "findings"), i, finding)
         print_finding(finding);
-    json_array_foreach (json_object_get(reply, "warnings"), i, warning)
-        printf("  warning, %s: %s\n", json_string_value(json_object_get(warning, "code")),
-               json_string_value(json_object_get(warning, "detail")));
+    print_warnings(json_object_get(reply, "warnings"));
+    print_warnings(json_object_get(json_object_get(reply, "model"), "warnings"));
     if (json_object_get(reply, "explanation"))
         print_explanation(json_object_get(reply, "explanation"));
 }

@@ -80,10 +80,14 @@ static void on_phase(void *arg, enum train_phase phase)
 static void on_dataset(void *arg, const struct dataset_report *report)
 {
     struct display *d = arg;
+    const char *why = lineage_warning(report->init_split);
 
     json_object_set_new(d->record, "dataset", dataset_json(report, &d->config));
+    json_object_set_new(d->record, "warnings", lineage_warnings(report->init_split));
     fprintf(stderr, "%zu rows, %zu usable: %zu to train, %zu to validate, %zu to test\n", report->rows,
             report->usable, report->train, report->validation, report->test);
+    if (why)
+        fprintf(stderr, "warning: %s\n", why);
 }
 
 /* epoch 2  [##########----------] 51%  loss 0.2431  61 images/s  ETA 3:05 */
@@ -316,9 +320,11 @@ static int train(int argc, char **argv)
     if (d.terminal)
         fprintf(stderr, "\r\033[K"); /* what is said now must not stand behind the bar */
     if (st == ST_OK && result.model)
-        fprintf(stderr, "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %.3f\n",
+        fprintf(stderr,
+                "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %.3f%s\n",
                 result.kept_epoch, result.validation_loss, result.baseline.loss,
-                result.evaluation[SCORED_TEST].macro.auroc);
+                result.evaluation[SCORED_TEST].macro.auroc,
+                lineage_warning(result.dataset.init_split) ? "; see the warning above" : "");
     train_result_release(&result);
     json_decref(d.record);
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_TRAIN, &err);

@@ -111,6 +111,8 @@ function show(record) {
     Rows: dataset ? `${dataset.train} to train, ${dataset.validation} to validate, ${dataset.test} to test` : null,
     'Validation loss': verdict(record),
     'AUROC on test': evaluation?.test?.macro_auroc ? number(evaluation.test.macro_auroc, 3) : null,
+    Warning: record.warnings?.map((warning) => warning.detail).join(' ') || null,
+    'Warning of the comparison': record.promotion?.warning,
     Model: record.model,
   });
   $('job-curves').hidden = record.type !== 'train';

@@ -44,6 +44,7 @@ function text(value) {
 /** A model as rows: how good it is first, then how it was trained, then what it is. */
 async function sideOf(card) {
   const { tensors, intended_use, metrics, operating_points: points, ...facts } = card;
+  facts.warnings = card.warnings?.map((warning) => warning.detail);
   facts.threshold = Object.fromEntries(Object.entries(points ?? {}).map(([label, { youden }]) => [label, youden]));
   if (!card.job) return flatten({ metrics, ...facts });
   const { validation_loss, top5_accuracy, baseline, evaluation, config } = await getJson(`jobs/${card.job}`);

@@ -65,7 +65,7 @@ function findingButton(finding) {
 function showPrediction(prediction) {
   const { image, model, timing_ms: timing } = prediction;
   $('findings').replaceChildren(...prediction.findings.map((finding) => make('li', {}, findingButton(finding))));
-  $('warnings').replaceChildren(...prediction.warnings.map((warning) =>
+  $('warnings').replaceChildren(...[...prediction.warnings, ...model.warnings].map((warning) =>
     make('li', {}, make('strong', {}, `${words(warning.code)}: `), warning.detail)));
   fillFacts($('facts'), {
     Model: `${short(model.id)} (${model.architecture})`,

@@ -197,6 +197,20 @@ class Train(Case):
         self.assertEqual((config['image_size'], config['seed'], config['recipe'], config['epochs']), (64, 7, 'notebook', 0))
         self.assertFalse(os.path.exists(os.path.join(out, 'weights.safetensors')))
 
+    def test_it_warns_of_figures_that_may_flatter_and_so_does_cxrd_predict(self):
+        quick = [word for field in (f'image_size={dataset.SIZE}', 'epochs=1', 'steps_per_epoch=1') for word in ('--set', field)]
+        for seed, init_split in ((1, 'same'), (2, 'other')):
+            out, done = self.train('--init', dataset.weights_path(), *quick, '--set', f'seed={seed}')
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(os.path.join(out, 'job.json'), encoding='utf-8') as file:
+                record = json.load(file)
+            self.assertEqual(record['dataset']['init_split'], init_split)
+            self.assertEqual([w['code'] for w in record['warnings']], ['init_split'] if init_split == 'other' else [])
+            said = program.run('predict', '--weights', os.path.join(out, 'weights.safetensors'), film(picture.noise(1)))
+            self.assertEqual(said.returncode, 0, said.stderr)
+            for text in (done.stderr, said.stdout):
+                self.assertEqual('another split' in text, init_split == 'other', text)
+
     def test_wrong_fields_are_named(self):
         for field in ('epochs=-1', 'colour=blue', 'dropout=1.5', 'dataset=../x', 'csv=/etc/passwd', 'init=00000000-0000'):
             with self.subTest(field):

@@ -13,7 +13,7 @@ from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, import_model, 
 
 RECORD = ('id', 'type', 'state', 'phase', 'progress', 'eta_s', 'created_at', 'started_at', 'finished_at', 'config',
           'dataset', 'epochs', 'validation_loss', 'top5_accuracy', 'baseline', 'calibration', 'evaluation', 'model',
-          'error', 'environment', 'weights_sha256', 'replay')
+          'error', 'environment', 'weights_sha256', 'replay', 'warnings')
 TIME = r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$'
 
 
@@ -287,6 +287,7 @@ class Record(ServerCase):
         with open(os.path.join(dataset.tiny(), 'tiny', 'Data_Entry_2017.csv'), 'rb') as table:
             self.assertEqual(data['csv_sha256'], hashlib.sha256(table.read()).hexdigest())
         self.assertRegex(data['split_sha256'], r'^[0-9a-f]{64}$')
+        self.assertEqual((data['init_split'], self.record['warnings']), (None, []))
 
     def test_its_epochs_are_told(self):
         self.assertEqual([e['epoch'] for e in self.record['epochs']], [1, 2])
@@ -388,6 +389,39 @@ class Record(ServerCase):
         self.assertEqual((record['config']['image_size'], record['config']['resize']), (64, 'area'))  # the model's
         self.assertNotEqual(record['model'], self.record['model'])
         self.assertEqual(self.get('/models').json()['active'], self.record['model'])  # promote is by hand
+
+    def begun_from(self, model, init_split, **fields):
+        """The record of a job that begins from a model; what is known of that one must be said wherever figures are."""
+        record = wait_state(self.server, submit(self.server, {**QUICK, **fields, 'init': model}), 'succeeded')
+        self.assertEqual(record['dataset']['init_split'], init_split)
+        self.assertEqual([w['code'] for w in record['warnings']], [] if init_split == 'same' else ['init_split'])
+        card = self.get(f'/models/{record["model"]}').json()
+        self.assertEqual(card['warnings'], record['warnings'])
+        self.assertEqual({k: card['data'][k] for k in ('split_sha256', 'init_split')},
+                         {k: record['dataset'][k] for k in ('split_sha256', 'init_split')})
+        report = self.get(f'/jobs/{record["id"]}/report').body.decode()
+        self.assertEqual('<strong>Warning:</strong>' in report, init_split != 'same')
+        return record
+
+    def test_it_is_told_whether_a_job_that_begins_from_a_model_splits_the_rows_as_that_one_did(self):
+        same = self.begun_from(self.record['model'], 'same')
+        self.begun_from(same['model'], 'same')
+        other = self.begun_from(same['model'], 'other', seed=2)
+        self.begun_from(other['model'], 'other', seed=2)  # not all before it
+        silent = import_model(self.server, dataset.without_note(dataset.weights(), 'data'), activate=False)
+        self.assertEqual((silent['data'], silent['warnings']), (None, []))
+        unknown = self.begun_from(silent['id'], 'unknown')
+        self.begun_from(unknown['model'], 'unknown')
+
+    def test_what_is_doubtful_of_a_model_travels_with_its_file_and_its_predictions(self):
+        other = self.begun_from(self.record['model'], 'other', seed=2)
+        again = import_model(self.server, self.get(f'/models/{other["model"]}/weights').body)
+        self.addCleanup(self.post, f'/models/{self.record["model"]}/activate')
+        self.assertEqual(again['warnings'], other['warnings'])
+        prediction = self.assert_prediction(self.post('/predict', dataset.image(1)))
+        self.assertEqual(prediction['model']['warnings'], other['warnings'])
+        self.assertEqual(prediction['warnings'], [])  # the picture is a good one
+        self.assertTrue(any(finding['auroc'] is not None for finding in prediction['findings']))
 
     def test_no_epochs_report_the_data_and_make_no_model(self):
         record = wait_state(self.server, submit(self.server, NOTHING), 'succeeded')

@@ -28,7 +28,7 @@ class ThePrediction(ServerCase):
     def test_names_its_model(self):
         model = self.assert_prediction(self.predict(picture.noise(1)))['model']
         self.assertEqual(model, {'id': self.model['id'], 'architecture': 'cnn4', 'sha256': self.model['sha256'],
-                                 'job': None, 'population': 'findings-only'})
+                                 'job': None, 'population': 'findings-only', 'warnings': []})
 
     def test_id_is_the_requests(self):
         reply = self.predict(picture.noise(1), Content_Type='image/png', X_Request_Id='film-1')

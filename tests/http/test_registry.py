@@ -197,6 +197,21 @@ class Promotion(Serving):
         self.assertEqual(record['promotion']['comparison']['macro_auroc']['active'],
                          first['evaluation']['validation']['macro_auroc'])
 
+    def test_it_is_told_when_the_active_model_may_have_learned_from_the_rows_that_decide(self):
+        server = self.serve()
+        first = self.train(server)
+        self.assertIsNone(first['promotion']['warning'])
+        silent = client.get(server, f'/models/{first["model"]}/weights').body
+        silent = import_model(server, dataset.without_note(silent, 'data'), activate=False)['id']
+        for active, seed, split in ((first['model'], 1, 'same'), (first['model'], 2, 'other'), (silent, 1, 'unknown')):
+            client.post(server, f'/models/{active}/activate')
+            decision = self.train(server, seed=seed, promote='if_better', promote_margin=1)['promotion']
+            self.assertEqual((decision['comparison']['active'], decision['comparison']['active_split']), (active, split))
+            if split == 'same':
+                self.assertIsNone(decision['warning'])
+            else:
+                self.assertIn('the active model may have learned', decision['warning'])
+
     def test_without_a_model_there_is_nothing_to_decide(self):
         server = self.serve()
         record = wait_state(server, submit(server, {**NOTHING, 'promote': 'always'}), 'succeeded')

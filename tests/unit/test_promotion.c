@@ -86,24 +86,54 @@ Test(promotion, refuses_what_is_no_number_on_either_side)
 
 Test(promotion, is_recorded_with_its_figures)
 {
-    const struct evaluation active = level(0.5), candidate = level(0.75);
-    json_t *record = promotion_json(&RULE, true, "why", "0123-4567", &candidate, &active), *comparison;
+    const struct train_result result = { .rival_evaluation = level(0.5),
+                                         .rival_split = LINEAGE_SAME,
+                                         .evaluation[SCORED_VALIDATION] = level(0.75) };
+    json_t *record = promotion_json(&RULE, true, "why", "0123-4567", &result), *comparison;
     json_t *finding;
 
     cr_assert_str_eq(json_string_value(json_object_get(record, "promote")), "if_better");
     cr_assert(json_is_true(json_object_get(record, "promoted")));
     cr_assert_str_eq(json_string_value(json_object_get(record, "reason")), "why");
+    cr_assert(json_is_null(json_object_get(record, "warning")));
     cr_assert_eq(json_real_value(json_object_get(record, "margin")), 0.0625);
     cr_assert_eq(json_real_value(json_object_get(record, "max_drop")), 0.125);
     comparison = json_object_get(record, "comparison");
     cr_assert_str_eq(json_string_value(json_object_get(comparison, "active")), "0123-4567");
+    cr_assert_str_eq(json_string_value(json_object_get(comparison, "active_split")), "same");
     cr_assert_eq(json_integer_value(json_object_get(comparison, "rows")), ROWS);
     cr_assert_eq(json_array_size(json_object_get(comparison, "findings")), N_LABELS);
     finding = json_array_get(json_object_get(comparison, "findings"), 13);
     cr_assert_str_eq(json_string_value(json_object_get(finding, "label")), "Pneumothorax");
     cr_assert_eq(json_real_value(json_object_get(finding, "gain")), 0.25);
     json_decref(record);
-    record = promotion_json(&RULE, false, "why", NULL, NULL, NULL);
+    record = promotion_json(&RULE, false, "why", NULL, &result);
     cr_assert(json_is_null(json_object_get(record, "comparison")));
     json_decref(record);
+}
+
+/* `word` is NULL where there is nothing to say. */
+static void check_warned(enum lineage candidate, enum lineage active, const char *word)
+{
+    const struct train_result result = { .dataset.init_split = candidate, .rival_split = active };
+    json_t *compared = promotion_json(&RULE, true, "why", "0123-4567", &result),
+           *alone = promotion_json(&RULE, true, "why", NULL, &result);
+    const char *said = json_string_value(json_object_get(compared, "warning"));
+
+    cr_assert(word ? said && strstr(said, word) : !said, "%d and %d: '%s'", (int)candidate, (int)active,
+              said ? said : "nothing");
+    cr_assert(json_is_null(json_object_get(alone, "warning")), "nothing was compared");
+    json_decref(compared);
+    json_decref(alone);
+}
+
+Test(promotion, says_which_of_the_two_may_have_learned_from_the_rows_that_decide)
+{
+    check_warned(LINEAGE_NONE, LINEAGE_SAME, NULL);
+    check_warned(LINEAGE_SAME, LINEAGE_SAME, NULL);
+    check_warned(LINEAGE_NONE, LINEAGE_OTHER, "the active model may");
+    check_warned(LINEAGE_SAME, LINEAGE_UNKNOWN, "the active model may");
+    check_warned(LINEAGE_OTHER, LINEAGE_SAME, "the job's model began");
+    check_warned(LINEAGE_UNKNOWN, LINEAGE_SAME, "the job's model began");
+    check_warned(LINEAGE_UNKNOWN, LINEAGE_OTHER, "either model");
 }

@@ -111,6 +111,22 @@ Test(report, of_data_alone_has_no_sections_about_a_model)
     json_decref(record);
 }
 
+Test(report, begins_with_what_makes_its_figures_doubtful)
+{
+    json_t *record = json_pack("{s:[{s:s,s:s}],s:f}", "warnings", "code", "init_split", "detail",
+                               "it may have <seen> them", "validation_loss", 0.29);
+    struct buf page = page_of(record, NULL);
+
+    check_has(&page, "Warning:</strong> it may have &lt;seen&gt; them.</p>");
+    cr_assert_lt(strstr(page.data, "it may have"), strstr(page.data, "The kept model (epoch"));
+    buf_release(&page);
+    json_object_set_new(record, "warnings", json_array());
+    page = page_of(record, NULL);
+    cr_assert_eq(occurrences(page.data, "Warning:"), 0);
+    buf_release(&page);
+    json_decref(record);
+}
+
 Test(report, says_whether_anything_was_learned)
 {
     static const double LOSSES[] = { 0.29, 0.31 };

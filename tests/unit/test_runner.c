@@ -785,6 +785,50 @@ Test(runner, job_may_start_from_a_model_and_its_record_shows_the_models_geometry
     json_decref(second);
 }
 
+/* A job that starts from a model; its record, a new reference. */
+static json_t *started_from(const char *model, const char *promote)
+{
+    char changes[256];
+
+    snprintf(changes, sizeof changes, "{\"steps_per_epoch\":1,\"seed\":2,\"promote\":\"%s\",\"init\":\"%s\"}",
+             promote, model);
+    return waited(submitted(changes), "succeeded");
+}
+
+/* One warning, and which. */
+static void check_warning(const json_t *object)
+{
+    const json_t *warnings = member(object, "warnings");
+
+    cr_assert_eq(json_array_size(warnings), 1);
+    cr_assert_str_eq(text_of(json_array_get(warnings, 0), "code"), "init_split");
+    cr_assert_gt(strlen(text_of(json_array_get(warnings, 0), "detail")), 0);
+}
+
+Test(runner, job_that_starts_from_a_model_of_another_split_says_so_and_so_does_its_model)
+{
+    json_t *first = waited(submitted(SHORT), "succeeded"), *second, *card = NULL;
+    const json_t *decision;
+    struct error err = { 0 };
+
+    cr_assert_eq(json_array_size(member(first, "warnings")), 0);
+    cr_assert(json_is_null(member(member(first, "dataset"), "init_split")));
+    second = started_from(text_of(first, "model"), "if_better");
+    cr_assert_str_eq(text_of(member(second, "dataset"), "init_split"), "other");
+    check_warning(second);
+    decision = member(second, "promotion");
+    cr_assert_str_eq(text_of(member(decision, "comparison"), "active_split"), "other");
+    cr_assert_not_null(strstr(text_of(decision, "warning"), "either model"));
+    cr_assert_eq(store_model_get(store, text_of(second, "model"), &card, &err), ST_OK, "%s", err.text);
+    check_warning(card);
+    cr_assert_str_eq(text_of(member(card, "data"), "init_split"), "other");
+    cr_assert_str_eq(text_of(member(card, "data"), "split_sha256"),
+                     text_of(member(second, "dataset"), "split_sha256"));
+    json_decref(card);
+    json_decref(first);
+    json_decref(second);
+}
+
 Test(runner, job_whose_starting_model_went_bad_meanwhile_fails)
 {
     json_t *job = waited(submitted(SHORT), "succeeded");

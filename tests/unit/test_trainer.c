@@ -718,6 +718,48 @@ Test(train, starts_from_a_given_model_with_its_geometry)
     model_unref(init);
 }
 
+/* A training that begins from `init`: what is known of that one must be `expected`, in the result and in the weights. */
+static struct run continued(const struct model *init, const char *changes, enum lineage expected)
+{
+    struct run r = { .init = init, .config = tiny_config(changes) };
+    const struct trained_rows *rows;
+
+    run_once(&r);
+    cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+    cr_assert_eq(r.result.dataset.init_split, expected, "%s: %d instead of %d", changes,
+                 (int)r.result.dataset.init_split, (int)expected);
+    rows = model_trained_rows(r.result.model);
+    cr_assert_str_eq(rows->split_sha256, r.result.dataset.split_sha256);
+    cr_assert_eq(rows->before, expected, "the weights say something else: %d", (int)rows->before);
+    return r;
+}
+
+Test(train, tells_whether_the_model_it_began_from_and_those_before_had_its_split)
+{
+    static const char ONE[] = "{\"steps_per_epoch\":1}", TWO[] = "{\"steps_per_epoch\":1,\"seed\":2}";
+    struct model *stranger = tiny_model(3, 1, NULL);
+    struct run first, same, again, other, back, unknown, since;
+
+    tiny_dataset(datasets, 40, 0);
+    first = continued(NULL, ONE, LINEAGE_NONE);
+    same = continued(first.result.model, ONE, LINEAGE_SAME);
+    again = continued(same.result.model, ONE, LINEAGE_SAME);
+    other = continued(again.result.model, TWO, LINEAGE_OTHER);
+    back = continued(other.result.model, TWO,
+                     LINEAGE_OTHER); /* the same as that one, but not as all before it */
+    unknown = continued(stranger, ONE, LINEAGE_UNKNOWN);
+    since = continued(unknown.result.model, ONE, LINEAGE_UNKNOWN);
+    cr_assert_str_neq(first.result.dataset.split_sha256, other.result.dataset.split_sha256);
+    run_release(&first);
+    run_release(&same);
+    run_release(&again);
+    run_release(&other);
+    run_release(&back);
+    run_release(&unknown);
+    run_release(&since);
+    model_unref(stranger);
+}
+
 Test(train, model_carries_the_notes_it_was_given_and_when_it_was_made)
 {
     struct run r = { .notes = json_pack("{s:s}", "job", "0123abcd") };
@@ -1019,7 +1061,8 @@ static void check_dataset_record(const struct run *r)
 
     CHECK_MEMBERS(d, "rows", "dropped_age", "dropped_no_finding", "missing_images", "not_listed", "usable",
                   "train", "validation", "test", "split_by", "patients_in_both", "label_counts",
-                  "cooccurrence", "csv_sha256", "split_sha256");
+                  "cooccurrence", "csv_sha256", "split_sha256", "init_split");
+    cr_assert(json_is_null(member(d, "init_split")), "it began from no model");
     cr_assert_eq(json_integer_value(member(d, "rows")), 44);
     cr_assert_eq(json_integer_value(member(d, "dropped_no_finding")), 4);
     cr_assert_str_eq(json_string_value(member(d, "split_by")), "patient");

@@ -94,9 +94,23 @@ def predict_here(pictures, weights_file):
     return [json.loads(reply) for reply in done.stdout.splitlines()]
 
 
+def header(data):
+    """A weights file's header, and where what it describes begins."""
+    end = 8 + int.from_bytes(data[:8], 'little')
+    return json.loads(data[8:end]), end
+
+
 def metadata(seed=1):
-    data = weights(seed)
-    return json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])['__metadata__']
+    return header(weights(seed))[0]['__metadata__']
+
+
+def without_note(data, key):
+    """A weights file that does not say one of the things that it said."""
+    head, end = header(data)
+    del head['__metadata__'][key]
+    text = json.dumps(head).encode()
+    text += b' ' * (-len(text) % 8)
+    return len(text).to_bytes(8, 'little') + text + data[end:]
 
 
 def calibration(seed=1):
