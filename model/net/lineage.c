@@ -51,6 +51,10 @@ enum lineage lineage_of(const struct trained_rows *model, const char *split_sha2
     return model->before == LINEAGE_NONE ? LINEAGE_SAME : model->before;
 }
 
+#define FLATTERS                                                                                          \
+    ": if that has learned from rows that validate or test here, AUROC, thresholds and calibration look " \
+    "better than they are"
+
 const char *lineage_warning(enum lineage before)
 {
     switch (before) {
@@ -58,17 +62,11 @@ const char *lineage_warning(enum lineage before)
     case LINEAGE_SAME: return NULL;
     case LINEAGE_OTHER:
         return "the training began from a model that was trained on other data or another split, or one "
-               "before it "
-               "was: if that has learned from rows that validate or test here, AUROC, thresholds and "
-               "calibration "
-               "look better than they are";
+               "before it was" FLATTERS;
     case LINEAGE_UNKNOWN: break;
     }
     return "the training began from a model that does not say which rows it was trained on, or one before it "
-           "does "
-           "not: if that has learned from rows that validate or test here, AUROC, thresholds and calibration "
-           "look "
-           "better than they are";
+           "does not" FLATTERS;
 }
 
 json_t *lineage_warnings(enum lineage before)
