@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -84,6 +85,24 @@ static enum status file_load(struct registry *r, const char *id, const char *sha
     return st;
 }
 
+/* Whatever is said of a patient, the sums stay finite: each part grows or falls with its value, so the ends of what is
+ * understood show it, and "not known", in all combinations. */
+static enum status try_inputs(const struct model *m, const float logits[N_LABELS])
+{
+    static const double ENDS[N_INPUT_KINDS][3] = { { NAN, 0, INPUT_OLDEST }, { NAN, 0, 1 }, { NAN, 0, 1 } };
+    enum status st = ST_OK;
+
+    for (int i = 0; i < 3 * 3 * 3 && st == ST_OK; i++) {
+        const struct input_values v = { { ENDS[INPUT_AGE][i % 3], ENDS[INPUT_SEX][i / 3 % 3],
+                                          ENDS[INPUT_VIEW][i / 9] } };
+        float sums[N_LABELS];
+
+        memcpy(sums, logits, sizeof sums);
+        st = model_add_inputs(m, &v, sums, NULL);
+    }
+    return st;
+}
+
 /* One forward pass: pages are touched, and weights that overflow show before a patient's picture does. */
 static enum status warm_up(const struct model *m, struct error *err)
 {
@@ -98,6 +117,8 @@ static enum status warm_up(const struct model *m, struct error *err)
             grey[i] = (uint8_t)(i * 255 / plane);
         preprocess_scale(grey, plane, model_preprocess(m), x);
         st = session_run(session, m, 1, x, logits);
+        if (st == ST_OK)
+            st = try_inputs(m, logits);
     }
     session_free(session);
     free(grey);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 enum input_kind { INPUT_AGE, INPUT_SEX, INPUT_VIEW, N_INPUT_KINDS };
+enum { INPUT_OLDEST = 150 }; /* years: no greater age is understood */
 
 extern const char *const INPUT_NAMES[N_INPUT_KINDS]; /* "age", "sex", "view" */
 

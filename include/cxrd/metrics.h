@@ -2,7 +2,7 @@
  *
  * Truth is 0 or 1, a score is a probability. A column of a table [n][14] is its first element and the stride 14; the
  * whole table as one column has stride 1. Where a measure is not defined, because there is no positive or no
- * negative row, the result is NaN. */
+ * negative row, or a score is NaN, the result is NaN. */
 #ifndef CXRD_METRICS_H
 #define CXRD_METRICS_H
 
@@ -41,7 +41,7 @@ double metrics_ece(size_t n, const uint8_t *truth, const float *score, size_t st
 
 /* Keras' TopKCategoricalAccuracy(5) on multi-hot rows: a row is a hit when fewer than five of its scores are strictly
  * greater than the score of its first positive finding in class order. Counts hits, and rows that have a positive;
- * the others are left out. */
+ * the others are left out. A NaN counts as greater. */
 void metrics_top5(size_t n, const uint8_t *truth, const float *score, size_t *ret_hits, size_t *ret_rows);
 
 /* Binary cross-entropy of probabilities, summed over the 14 findings of n rows; probabilities are kept 1e-7 from 0

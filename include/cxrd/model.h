@@ -48,9 +48,12 @@ const struct trained_rows *model_trained_rows(const struct model *m);
 /* The numbers beside the picture that it takes; none where n is 0. */
 const struct inputs *model_inputs(const struct model *m);
 
-/* What they add to each finding's logit, [14]; 0 where there are none or nothing is known. A session's logits are without
- * it: add it to them, finding by finding. */
-void model_inputs_logits(const struct model *m, const struct input_values *values, float ret[N_LABELS]);
+/* Add what they say to the logits of one picture, [14], which a session gives without it. Nothing where there are none or
+ * nothing is known.
+ *   ret_part  what was added to each finding's logit; may be NULL
+ * Errors: ST_NUMERIC (a sum is not finite; logits holds what came out). */
+MUST_USE enum status model_add_inputs(const struct model *m, const struct input_values *values,
+                                      float logits[N_LABELS], float *ret_part);
 
 /* logits [n][14], as a session gives them -> probabilities [n][14] after the model's calibration, each finding on its
  * own. The only way from one to the other. */

@@ -1,12 +1,15 @@
 /* jobs/training/column.c - see column.h. */
 #include "column.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static int by_score_descending(const void *a, const void *b)
 {
     const float p = ((const struct scored *)a)->score, q = ((const struct scored *)b)->score;
 
+    if (isnan(p) || isnan(q))
+        return (isnan(p) != 0) - (isnan(q) != 0);
     return (p < q) - (p > q);
 }
 
@@ -21,11 +24,14 @@ struct scored *column_sorted(size_t n, const uint8_t *truth, const float *score,
     return rows;
 }
 
+bool column_ranks(const struct scored *rows, size_t n) { return n == 0 || !isnan(rows[n - 1].score); }
+
 size_t run_end(const struct scored *rows, size_t n, size_t i, size_t *positives)
 {
     const float score = rows[i].score;
 
-    for (; i < n && rows[i].score == score; i++)
-        *positives += rows[i].positive;
+    do
+        *positives += rows[i++].positive;
+    while (i < n && rows[i].score == score);
     return i;
 }

@@ -13,10 +13,13 @@ struct scored {
     bool positive;
 };
 
-/* A column of `n` values, highest score first; the caller's (free()), NULL without memory. */
+/* A column of `n` values, highest score first and what is no number last; the caller's (free()), NULL without memory. */
 struct scored *column_sorted(size_t n, const uint8_t *truth, const float *score, size_t stride);
 
-/* The run of equal scores that begins at `i`: returns its end, adds its positives to *positives. */
+/* Whether all of a sorted column are numbers: what is not has no place in an order, and no measure of it means anything. */
+bool column_ranks(const struct scored *rows, size_t n);
+
+/* The run of equal scores that begins at `i` < n: returns its end, which is beyond `i`, adds its positives to *positives. */
 size_t run_end(const struct scored *rows, size_t n, size_t i, size_t *positives);
 
 #endif

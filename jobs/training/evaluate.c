@@ -98,24 +98,19 @@ static void score_task(void *arg, size_t task, size_t lane)
     const struct pictures *pictures = t->scorer->pictures;
     struct lane *l = &t->scorer->lanes[lane];
     const size_t plane = pictures->pre.size * pictures->pre.size;
-    struct input_values values;
-    float beside[N_LABELS];
+    const struct input_values values = row_values(&pictures->table->rows[t->rows[task]]);
 
     t->status[task] = picture_load(pictures, t->rows[task], l->grey, &t->errors[task]);
     if (t->status[task] != ST_OK)
         return;
     preprocess_scale(l->grey, plane, &pictures->pre, l->x);
     t->status[task] = session_run(l->session, t->model, 1, l->x, t->logits[task]);
+    if (t->status[task] == ST_OK)
+        t->status[task] = model_add_inputs(t->model, &values, t->logits[task], NULL);
     if (t->status[task] == ST_NOMEM)
         error_nomem(&t->errors[task]);
     else if (t->status[task] != ST_OK)
         error_set(&t->errors[task], t->status[task], "the model's result is not a finite number");
-    if (t->status[task] != ST_OK)
-        return;
-    values = row_values(&pictures->table->rows[t->rows[task]]);
-    model_inputs_logits(t->model, &values, beside);
-    for (size_t k = 0; k < N_LABELS; k++)
-        t->logits[task][k] += beside[k];
 }
 
 /* Append the stretch's results; a picture that cannot be read is left out or ends it all. */

@@ -23,8 +23,10 @@ enum status metrics_auroc(size_t n, const uint8_t *truth, const float *score, si
         positives += in_run;
         negatives += end - i - in_run;
     }
+    *ret_auroc = positives && negatives && column_ranks(rows, n)
+                     ? wins / ((double)positives * (double)negatives)
+                     : NAN;
     free(rows);
-    *ret_auroc = positives && negatives ? wins / ((double)positives * (double)negatives) : NAN;
     return ST_OK;
 }
 
@@ -65,7 +67,7 @@ enum status metrics_auroc_interval(size_t n, const uint8_t *truth, const float *
             positives += rows[i].positive;
         *ret_low = *ret_high = NAN;
     }
-    if (st == ST_OK && positives > 1 && n - positives > 1) {
+    if (st == ST_OK && positives > 1 && n - positives > 1 && column_ranks(rows, n)) {
         const double p = (double)positives, q = (double)(n - positives);
 
         spread(rows, n, p, q, area, &of_positives, &of_negatives);
@@ -93,8 +95,8 @@ enum status metrics_average_precision(size_t n, const uint8_t *truth, const floa
         positives += in_run;
         sum += (double)in_run * (double)positives / (double)end;
     }
+    *ret_precision = positives && column_ranks(rows, n) ? sum / (double)positives : NAN;
     free(rows);
-    *ret_precision = positives ? sum / (double)positives : NAN;
     return ST_OK;
 }
 
@@ -137,7 +139,7 @@ void metrics_top5(size_t n, const uint8_t *truth, const float *score, size_t *re
         if (first == N_LABELS)
             continue;
         for (size_t k = 0; k < N_LABELS; k++)
-            above += score[k] > score[first];
+            above += !(score[k] <= score[first]); /* no number is no hit */
         ++*ret_rows;
         *ret_hits += above < 5;
     }
@@ -148,7 +150,7 @@ double metrics_loss_sum(size_t n, const uint8_t *truth, const float *score)
     double sum = 0;
 
     for (size_t i = 0; i < n * N_LABELS; i++) {
-        const double p = fmin(fmax((double)score[i], 1e-7), 1 - 1e-7);
+        const double s = (double)score[i], p = isnan(s) ? s : fmin(fmax(s, 1e-7), 1 - 1e-7);
 
         sum -= truth[i] ? log(p) : log1p(-p);
     }

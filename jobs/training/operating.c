@@ -58,7 +58,7 @@ enum status operating_choose(size_t n, const uint8_t *truth, const float *score,
     all.negatives = n - all.positives;
     for (int kind = 0; kind < N_OPERATING; kind++)
         best[kind] = (struct cut){ .threshold = NAN };
-    for (size_t i = 0, end; i < n && all.positives && all.negatives; i = end) {
+    for (size_t i = 0, end; i < n && all.positives && all.negatives && column_ranks(rows, n); i = end) {
         size_t in_run = 0;
 
         end = run_end(rows, n, i, &in_run);

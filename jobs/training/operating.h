@@ -9,7 +9,7 @@
 
 /* The threshold of each kind for one column, always one of its scores. Of two that are as good by its rule, the one
  * that loses less of the other side is taken; of two that are equal in both, the higher.
- *   ret_threshold  NaN without a positive or a negative, or where no score is high enough for the rule
+ *   ret_threshold  NaN without a positive or a negative, where a score is NaN, or where none is high enough for the rule
  * Errors: ST_NOMEM. */
 MUST_USE enum status operating_choose(size_t n, const uint8_t *truth, const float *score, size_t stride,
                                       float ret_threshold[N_OPERATING]);

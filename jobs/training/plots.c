@@ -114,7 +114,7 @@ static json_t *curve_json(const struct scored *rows, size_t n)
 
     for (size_t i = 0; i < n; i++)
         positives += rows[i].positive;
-    if (positives == 0 || positives == n)
+    if (positives == 0 || positives == n || !column_ranks(rows, n))
         return json_null();
     curve = json_pack("[[f,f]]", 0.0, 0.0);
     for (size_t i = 0, end; i < n; i = end) {

@@ -12,16 +12,14 @@
 const char *const INPUT_NAMES[N_INPUT_KINDS] = { "age", "sex", "view" };
 const struct input_values INPUTS_UNKNOWN = { { NAN, NAN, NAN } };
 
-enum { OLDEST = 150 };
-
 static enum status age_parse(const char *text, double *ret, struct error *err)
 {
     char *end;
     const double years = strtod(text, &end);
 
     if (end == text || text[0] < '0' || text[0] > '9' || (*end && strcasecmp(end, "Y") != 0) ||
-        !(years <= OLDEST))
-        return error_set(err, ST_INVALID, "'age' must be years, 0 to %d", OLDEST);
+        !(years <= INPUT_OLDEST))
+        return error_set(err, ST_INVALID, "'age' must be years, 0 to %d", INPUT_OLDEST);
     *ret = years;
     return ST_OK;
 }

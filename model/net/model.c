@@ -176,18 +176,27 @@ const struct trained_rows *model_trained_rows(const struct model *m) { return &m
 const struct plan *model_plan(const struct model *m) { return &m->plan; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 
-void model_inputs_logits(const struct model *m, const struct input_values *values, float ret[N_LABELS])
+enum status model_add_inputs(const struct model *m, const struct input_values *values, float logits[N_LABELS],
+                             float *ret_part)
 {
     const size_t n = m->inputs.n;
     const float *w = n ? m->params + network_tensor(&m->net, "head.inputs.weight")->offset : NULL;
     float standard[N_INPUT_KINDS];
+    enum status st = ST_OK;
 
     inputs_standardise(&m->inputs, values, standard);
     for (size_t k = 0; k < N_LABELS; k++) {
-        ret[k] = 0;
+        float part = 0;
+
         for (size_t i = 0; i < n; i++)
-            ret[k] += w[k * n + i] * standard[i];
+            part += w[k * n + i] * standard[i];
+        logits[k] += part;
+        if (ret_part)
+            ret_part[k] = part;
+        if (!isfinite(logits[k]))
+            st = ST_NUMERIC;
     }
+    return st;
 }
 
 void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob)

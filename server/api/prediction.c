@@ -36,9 +36,8 @@ static enum status score(const struct model *m, struct session *s, struct team *
         st = team_run(team, s, m, x, logits);
         p->timing.forward = milliseconds_since(&mark);
     }
-    model_inputs_logits(m, &p->values, beside);
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
-        logits[k] += beside[k];
+    if (st == ST_OK)
+        st = model_add_inputs(m, &p->values, logits, beside);
     if (st == ST_OK)
         model_probabilities(m, 1, logits, p->probability);
     p->explained = st == ST_OK && explain != EXPLAIN_NONE;

@@ -3,6 +3,7 @@ import functools
 import json
 import math
 import os
+import struct
 import urllib.parse
 
 from support import client, dataset, picture, program
@@ -20,6 +21,15 @@ def weights_path():
     if done.returncode != 0:
         raise AssertionError(f'cxrd train: {done.stderr}')
     return os.path.join(out, 'weights.safetensors')
+
+
+def overflowing():
+    """The same weights, but what is said of a patient may push a result beyond what a number holds."""
+    with open(weights_path(), 'rb') as file:
+        data = file.read()
+    start = 8 + int.from_bytes(data[:8], 'little')
+    begin, end = (start + at for at in json.loads(data[8:start])['head.inputs.weight']['data_offsets'])
+    return data[:begin] + struct.pack('<f', 3e38) * ((end - begin) // 4) + data[end:]
 
 
 def form(data, **fields):
@@ -109,6 +119,19 @@ class Inputs(ServerCase):
         self.assertEqual(json.loads(here.stdout)['probabilities'], json.loads(there.stdout)['probabilities'])
         self.assertEqual(json.loads(here.stdout)['probabilities'], self.ask(age=33, sex='M', view='AP')['probabilities'])
         self.assertNotEqual(program.run('predict', '--weights', weights_path(), '--age', 'old', path).returncode, 0)
+
+    def test_no_result_without_numbers(self):
+        weights, film = (os.path.join(program.new_folder('overflow'), name) for name in ('w', 'p.png'))
+        for path, data in ((weights, overflowing()), (film, self.picture)):
+            with open(path, 'wb') as file:
+                file.write(data)
+        for given in (('--age', '150'), ('--age', '0', '--view', 'AP'), ('--sex', 'M', '--view', 'PA')):
+            done = program.run('predict', '--weights', weights, '--json', *given, film)
+            self.assertNotEqual(done.returncode, 0, done.stdout)
+            self.assertIn('not a finite number', done.stderr)
+        plain = program.run('predict', '--weights', weights, '--json', film)
+        self.assertEqual(plain.returncode, 0, plain.stderr)
+        self.assert_problem(self.post('/models', overflowing(), Content_Type='application/octet-stream'), 422, 'finite')
 
     def test_the_weights_say_which(self):
         reply = client.get(self.server, f'/models/{self.model["id"]}/weights')

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct model *tiny_model(uint64_t seed, float scale, json_t *notes)
 {
@@ -25,6 +26,29 @@ struct model *tiny_model(uint64_t seed, float scale, json_t *notes)
         params[i] *= scale;
     cr_assert_eq(model_new(&net, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
     free(params);
+    return m;
+}
+
+struct model *tiny_model_with_inputs(uint64_t seed, const struct inputs *in, float first, float step)
+{
+    struct model *plain = tiny_model(seed, 1, NULL), *m = NULL;
+    const size_t n_plain = model_network(plain)->n_params;
+    struct network net = *model_network(plain);
+    struct error err = { 0 };
+    char *text = inputs_text(in);
+    float *params;
+
+    network_add_inputs(&net, in->n);
+    params = malloc(net.n_params * sizeof *params);
+    memcpy(params, model_params(plain), n_plain * sizeof *params);
+    for (size_t i = 0; i < in->n * N_LABELS; i++)
+        params[n_plain + i] = first + (float)i * step;
+    cr_assert_eq(
+        model_new(&net, model_preprocess(plain), params, json_pack("{s:s}", "inputs", text), &m, &err), ST_OK,
+        "%s", err.text);
+    free(params);
+    free(text);
+    model_unref(plain);
     return m;
 }
 

@@ -9,6 +9,9 @@
 /* Image size 64. `scale` multiplies every weight: 1 for a sane model, 1e30f for one whose results overflow. */
 struct model *tiny_model(uint64_t seed, float scale, json_t *notes);
 
+/* The same with a scale of 1, and a head that takes inputs too: their weights are first, first + step, … */
+struct model *tiny_model_with_inputs(uint64_t seed, const struct inputs *in, float first, float step);
+
 /* Its file. */
 struct buf tiny_weights(uint64_t seed, float scale, json_t *notes);
 

@@ -74,35 +74,13 @@ Test(inputs, are_standardised_and_the_mean_where_not_known)
 
 /* ---- with the weights ---- */
 
-static struct model *model_with_inputs(void)
-{
-    struct model *plain = tiny_model(3, 1, NULL), *m = NULL;
-    struct network net = *model_network(plain);
-    struct error err = { 0 };
-    char *text = inputs_text(&AGE_AND_VIEW);
-    float *params;
-
-    network_add_inputs(&net, 2);
-    params = malloc(net.n_params * sizeof *params);
-    memcpy(params, model_params(plain), model_network(plain)->n_params * sizeof *params);
-    for (size_t i = 0; i < 2 * N_LABELS; i++)
-        params[model_network(plain)->n_params + i] = (float)i / 8 - 1;
-    cr_assert_eq(
-        model_new(&net, model_preprocess(plain), params, json_pack("{s:s}", "inputs", text), &m, &err), ST_OK,
-        "%s", err.text);
-    free(params);
-    free(text);
-    model_unref(plain);
-    return m;
-}
-
 Test(inputs, travel_with_the_weights)
 {
-    struct model *m = model_with_inputs(), *back = NULL;
+    struct model *m = tiny_model_with_inputs(3, &AGE_AND_VIEW, -1, 0.125f), *back = NULL;
     struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
     struct error err = { 0 };
     struct input_values v = INPUTS_UNKNOWN;
-    float logits[N_LABELS];
+    float logits[N_LABELS] = { 0 }, part[N_LABELS];
 
     cr_assert_eq(weights_write(m, &file, &err), ST_OK);
     cr_assert_eq(weights_read(file.data, file.len, &back, &err), ST_OK, "%s", err.text);
@@ -111,17 +89,36 @@ Test(inputs, travel_with_the_weights)
     cr_assert(model_inputs(back)->n == 2 && model_inputs(back)->of[0].kind == INPUT_AGE &&
               model_inputs(back)->of[0].mean == 50 && model_inputs(back)->of[1].kind == INPUT_VIEW &&
               model_inputs(back)->of[1].std == 0.5);
-    model_inputs_logits(back, &v, logits);
+    cr_assert_eq(model_add_inputs(back, &v, logits, part), ST_OK);
     for (size_t k = 0; k < N_LABELS; k++)
-        cr_assert_eq(logits[k], 0, "nothing is known, and the logit changes");
+        cr_assert(logits[k] == 0 && part[k] == 0, "nothing is known, and the logit changes");
     v.of[INPUT_AGE] = 70;
     v.of[INPUT_VIEW] = 1;
-    model_inputs_logits(back, &v, logits);
-    for (size_t k = 0; k < N_LABELS; k++) /* weights (2k)/8 - 1 and (2k+1)/8 - 1, inputs 2 and 1.5 */
-        cr_assert_float_eq((double)logits[k], 2 * ((double)k / 4 - 1) + 1.5 * ((double)k / 4 + 0.125 - 1),
-                           1e-5);
+    for (size_t k = 0; k < N_LABELS; k++)
+        logits[k] = 3;
+    cr_assert_eq(model_add_inputs(back, &v, logits, part), ST_OK);
+    for (size_t k = 0; k < N_LABELS; k++) { /* weights (2k)/8 - 1 and (2k+1)/8 - 1, inputs 2 and 1.5 */
+        const double expected = 2 * ((double)k / 4 - 1) + 1.5 * ((double)k / 4 + 0.125 - 1);
+
+        cr_assert_float_eq((double)part[k], expected, 1e-5);
+        cr_assert_float_eq((double)logits[k], 3 + expected, 1e-5);
+    }
     buf_release(&file);
     model_unref(back);
+    model_unref(m);
+}
+
+/* Finite weights, a finite result for the picture, and a sum that is no number. */
+Test(inputs, whose_sum_is_not_finite_are_an_error)
+{
+    struct model *m = tiny_model_with_inputs(3, &AGE_AND_VIEW, 3e38f, 0);
+    struct input_values v = { { 40, NAN, 1 } }; /* -1 and 1.5 deviations: -3e38 + infinity */
+    float logits[N_LABELS] = { 0 };
+
+    cr_assert_eq(model_add_inputs(m, &v, logits, NULL), ST_NUMERIC);
+    v = INPUTS_UNKNOWN;
+    memset(logits, 0, sizeof logits);
+    cr_assert_eq(model_add_inputs(m, &v, logits, NULL), ST_OK);
     model_unref(m);
 }
 
@@ -210,5 +207,27 @@ Test(inputs, teach_what_the_pictures_do_not_show)
         train_result_release(&result);
     }
     cr_assert_lt(loss[1], 0.7 * loss[0], "with: %g, without: %g", loss[1], loss[0]);
+    scratch_remove(datasets);
+}
+
+static const struct model *given(void *arg) { return arg; }
+
+/* The views of the table are five deviations from this mean. */
+Test(inputs, of_a_rival_whose_sums_are_not_finite_leave_nothing_to_compare_with)
+{
+    static const struct inputs VIEW = { 1, { { INPUT_VIEW, 0.5, 0.1 } } };
+    const struct train_config config = tiny_config("{\"promote\":\"if_better\"}");
+    struct model *rival = tiny_model_with_inputs(3, &VIEW, 3e38f, 0);
+    const struct train_observer observer = { .arg = rival, .rival = given };
+    char *datasets = scratch_folder();
+    const struct train_request request = { .config = &config, .datasets = datasets, .threads = 2 };
+    struct train_result result;
+    struct error err = { 0 };
+
+    tiny_dataset(datasets, 40, 0);
+    cr_assert_eq(train_run(&request, &observer, &result, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(result.rival, RIVAL_FAILED);
+    train_result_release(&result);
+    model_unref(rival);
     scratch_remove(datasets);
 }

@@ -117,6 +117,28 @@ Test(metrics, loss_of_a_certain_mistake_is_finite_as_in_keras)
     check_equal("the other way", metrics_loss_sum(1, truth, score), -log1p(-(1 - 1e-7)) - 13 * log1p(-1e-7));
 }
 
+/* ---- scores that are no numbers ---- */
+
+Test(metrics, of_scores_that_are_no_numbers_are_none)
+{
+    static const uint8_t TRUTH[] = { 0, 0, 1, 1, 1 };
+    static const float SCORE[] = { .1f, NAN, .35f, .8f, NAN };
+    uint8_t truth[N_LABELS] = { 1 };
+    float score[N_LABELS];
+    double low = 0, high = 0;
+    size_t hits, rows;
+
+    cr_assert(isnan(auroc(5, TRUTH, SCORE, 1)) && isnan(precision(5, TRUTH, SCORE, 1)));
+    cr_assert_eq(metrics_auroc_interval(5, TRUTH, SCORE, 1, &low, &high), ST_OK);
+    cr_assert(isnan(low) && isnan(high));
+    cr_assert(isnan(metrics_brier(5, TRUTH, SCORE, 1)) && isnan(metrics_ece(5, TRUTH, SCORE, 1)));
+    for (size_t k = 0; k < N_LABELS; k++)
+        score[k] = NAN;
+    cr_assert(isnan(metrics_loss_sum(1, truth, score)));
+    metrics_top5(1, truth, score, &hits, &rows);
+    cr_assert(hits == 0 && rows == 1);
+}
+
 /* ---- against slow definitions ---- */
 
 enum { MAX_ROWS = 60 };

@@ -42,6 +42,16 @@ Test(operating, thresholds_are_those_of_the_rules_by_hand)
     cr_assert_eq(threshold[OPERATE_SPECIFICITY_90], s.score[8], "8 of 10 positives, 1 of 10 negatives");
 }
 
+Test(operating, scores_that_are_no_numbers_have_no_thresholds)
+{
+    const struct sample s = { 4, { 0, 1, 0, 1 }, { .1f, .2f, .3f, NAN } };
+    float threshold[N_OPERATING] = { 0 };
+
+    choose(&s, threshold);
+    for (int kind = 0; kind < N_OPERATING; kind++)
+        cr_assert(isnan(threshold[kind]));
+}
+
 Test(operating, rates_are_counted_from_the_threshold_on_upwards)
 {
     static const uint8_t TRUTH[] = { 1, 1, 0, 0, 0 };

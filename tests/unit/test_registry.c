@@ -324,6 +324,42 @@ Test(registry, weights_that_overflow_are_not_added)
     buf_release(&file);
 }
 
+/* The picture's part is finite, and what the patient's adds is not, for some patients. */
+Test(registry, weights_that_overflow_at_an_end_of_what_may_be_said_are_not_added)
+{
+    static const struct {
+        const char *what;
+        struct inputs in;
+        float weight;
+        bool added;
+    } ROWS[] = {
+        { "sane", { 2, { { INPUT_AGE, 50, 10 }, { INPUT_VIEW, 0.5, 0.5 } } }, 1, true },
+        { "the oldest", { 1, { { INPUT_AGE, 50, 10 } } }, 1e38f, false },
+        { "the youngest", { 1, { { INPUT_AGE, 140, 10 } } }, 1e38f, false },
+        { "large alone", { 1, { { INPUT_SEX, 0, 1 } } }, 2e38f, true },
+        { "large together", { 2, { { INPUT_SEX, 0, 1 }, { INPUT_VIEW, 0, 1 } } }, 2e38f, false },
+        { "large where one is not known", /* -2 or -1, 1 or 2, 1 to 2 */
+          { 3, { { INPUT_SEX, 2, 1 }, { INPUT_VIEW, -1, 1 }, { INPUT_AGE, -150, 150 } } },
+          1.1e38f,
+          false },
+    };
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct model *m = tiny_model_with_inputs(1, &ROWS[i].in, ROWS[i].weight, 0);
+        struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
+        json_t *card = NULL;
+        struct error err = { 0 };
+        const enum status expected = ROWS[i].added ? ST_OK : ST_NUMERIC;
+
+        cr_assert_eq(weights_write(m, &file, &err), ST_OK);
+        cr_assert_eq(registry_add(registry, file.data, file.len, NULL, &card, &err), expected, "%s: %s",
+                     ROWS[i].what, err.text);
+        json_decref(card);
+        buf_release(&file);
+        model_unref(m);
+    }
+}
+
 /* From now on the database refuses new rows in that table, and nothing else. */
 static void refuse_rows(const char *table)
 {
