@@ -153,7 +153,7 @@ enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int
                           json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
                           struct error *err)
 {
-    json_t *items = json_array();
+    json_t *items = json_array(), *item;
     enum status st = !stmt ? without_statement(s) : items ? ST_OK : error_nomem(err);
     int64_t last = 0;
 
@@ -163,8 +163,9 @@ enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int
             *ret_next = last;
             break;
         }
+        item = row(stmt);
         last = sqlite3_column_int64(stmt, seq_column);
-        if (json_array_append_new(items, row(stmt)) != 0)
+        if (!json_is_null(item) && json_array_append_new(items, item) != 0)
             st = store_broken(s, err, "configuration or a card");
     }
     sqlite3_finalize(stmt);

@@ -3,15 +3,36 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/json.h"
+#include "cxrd/log.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* Only what reads back is kept: JSON may be written deeper than it is read. */
+static enum status card_text(const json_t *card, char **ret_text, struct error *err)
+{
+    json_t *again = NULL;
+    char *text = json_text(card, JSON_COMPACT);
+    enum status st = text ? json_read(text, strlen(text), 0, &again, NULL) : ST_NOMEM;
+
+    json_decref(again);
+    if (st == ST_OK) {
+        *ret_text = text;
+        return ST_OK;
+    }
+    free(text);
+    return st == ST_NOMEM ? error_nomem(err)
+                          : error_set(err, ST_FORMAT, "the model's card would not be readable again");
+}
 
 enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
-    char *text = json_text(card, JSON_COMPACT);
-    enum status st = text ? store_begin(s, err) : error_nomem(err);
+    char *text = NULL;
+    enum status st = card_text(card, &text, err);
 
+    if (st == ST_OK)
+        st = store_begin(s, err);
     if (st == ST_OK) {
         st = store_finish(s,
                           store_prepare(s, err, "INSERT INTO models(id, created_at, card) VALUES(?, ?, ?)",
@@ -24,6 +45,18 @@ enum status store_model_add(struct store *s, const char *id, const json_t *card,
 }
 
 static json_t *card_row(sqlite3_stmt *stmt) { return store_json(stmt, 0); }
+
+/* In a list: one that cannot be read does not hide the others. */
+static json_t *card_listed(sqlite3_stmt *stmt)
+{
+    json_t *card = card_row(stmt);
+
+    if (card || json_ran_out() || !store_column(stmt, 0))
+        return card;
+    log_event(LOG_ERROR, "model not listed",
+              json_pack("{s:s*,s:s}", "model", store_column(stmt, 2), "detail", "its card cannot be read"));
+    return json_null();
+}
 
 enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err)
 {
@@ -39,11 +72,12 @@ enum status store_models(struct store *s, const struct page *page, json_t **ret_
     enum status st;
 
     pthread_mutex_lock(&s->lock);
+    /* no LIMIT: those that are left out do not count, and no row is read that is not asked for */
     st = store_collect(s,
                        store_prepare(s, err,
-                                     "SELECT card, seq FROM models WHERE seq < ? ORDER BY seq DESC LIMIT ?",
-                                     "ii", before, (int64_t)page->limit + 1),
-                       page->limit, 1, card_row, ret_cards, ret_next, err);
+                                     "SELECT card, seq, id FROM models WHERE seq < ? ORDER BY seq DESC", "i",
+                                     before),
+                       page->limit, 1, card_listed, ret_cards, ret_next, err);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
@@ -160,7 +194,8 @@ enum status store_model_delete(struct store *s, const char *id, struct error *er
 enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE], struct error *err)
 {
     static const char SQL[] =
-        "SELECT id FROM (SELECT id, seq FROM models WHERE json_extract(card, '$.imported') = 0"
+        "SELECT id FROM (SELECT id, seq FROM models"
+        " WHERE iif(json_valid(card), json_extract(card, '$.imported') = 0, FALSE)"
         " ORDER BY seq DESC LIMIT -1 OFFSET ?) AS models"
         " WHERE id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
         " AND NOT " NEEDED_BY_A_JOB " ORDER BY seq LIMIT 1";

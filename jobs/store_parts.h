@@ -49,7 +49,8 @@ struct kind {
 MUST_USE enum status store_find(struct store *s, const char *sql, const char *id, const struct kind *kind,
                                 json_t **ret, struct error *err);
 
-/* Collect a page of rows with seq as the last column; one more than asked for tells that there is another page. */
+/* Collect a page of rows, whose seq is in a column; one more than asked for tells that there is another page. What `row`
+ * makes null of is left out. */
 MUST_USE enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
                                    json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
                                    struct error *err);

@@ -32,8 +32,8 @@ char *operating_points_text(const struct operating_points *p);
 MUST_USE enum status operating_points_parse(const char *text, struct operating_points *ret,
                                             struct error *err);
 
-/* See that a weights file's "metrics" are something that a model's card can show: a JSON object, not too long, not too
- * deep. Errors: ST_FORMAT. */
-MUST_USE enum status metrics_text_check(const char *text, struct error *err);
+/* See that what a weights file says under `key`, "metrics" or "data", is something that a model's card can show: a JSON
+ * object, not too long, not too deep. Errors: ST_FORMAT. */
+MUST_USE enum status card_note_check(const char *key, const char *text, struct error *err);
 
 #endif

@@ -138,9 +138,11 @@ MUST_USE enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_S
 
 /* ---- models ---- */
 
-/* Add a model; its file is in place already. Errors: ST_IO. */
+/* Add a model; its file is in place already. Errors: ST_FORMAT (its card, as text, could not be read again), ST_IO. */
 MUST_USE enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err);
 MUST_USE enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err);
+
+/* A card that cannot be read any more is left out, and logged. */
 MUST_USE enum status store_models(struct store *s, const struct page *page, json_t **ret_cards,
                                   int64_t *ret_next, struct error *err);
 

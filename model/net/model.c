@@ -45,15 +45,27 @@ static enum status calibration_of(const json_t *notes, struct calibration *ret, 
     return json_is_string(text) ? calibration_parse(json_string_value(text), ret, err) : ST_OK;
 }
 
-/* The notes' "operating_points", or none; and its "metrics", which are only shown. */
+/* The notes' "operating_points", or none. */
 static enum status operating_of(const json_t *notes, struct operating_points *ret, struct error *err)
 {
     const char *points = json_string_value(json_object_get(notes, "operating_points"));
-    const char *metrics = json_string_value(json_object_get(notes, "metrics"));
-    enum status st = metrics ? metrics_text_check(metrics, err) : ST_OK;
 
     *ret = OPERATING_NONE;
-    return st == ST_OK && points ? operating_points_parse(points, ret, err) : st;
+    return points ? operating_points_parse(points, ret, err) : ST_OK;
+}
+
+/* The notes that are only shown. */
+static enum status shown_check(const json_t *notes, struct error *err)
+{
+    static const char *const KEYS[] = { "metrics", "data" };
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0] && st == ST_OK; i++) {
+        const char *text = json_string_value(json_object_get(notes, KEYS[i]));
+
+        st = text ? card_note_check(KEYS[i], text, err) : ST_OK;
+    }
+    return st;
 }
 
 /* The notes' "inputs", as many as the network takes. */
@@ -83,32 +95,35 @@ static enum status gate_read(struct model *m, struct error *err)
     return m->gate ? gate_parse(text, m->gate, err) : error_nomem(err);
 }
 
-/* What its notes say that only some models' do. */
+/* What its notes say of which rows it was trained on, if anything. */
+static enum status trained_rows_read(struct model *m, struct error *err)
+{
+    const char *text = json_string_value(json_object_get(m->notes, DATA_NOTE));
+
+    return trained_rows_parse(text, &m->trained_rows) == ST_OK ? ST_OK : error_nomem(err);
+}
+
 static enum status notes_read(struct model *m, struct error *err)
 {
-    const char *data = json_string_value(json_object_get(m->notes, DATA_NOTE));
-    const enum status st = gate_read(m, err);
+    enum status st = calibration_of(m->notes, &m->calibration, err);
 
-    if (st == ST_OK && trained_rows_parse(data, &m->trained_rows) != ST_OK)
-        return error_nomem(err);
-    return st;
+    if (st == ST_OK)
+        st = shown_check(m->notes, err);
+    if (st == ST_OK)
+        st = operating_of(m->notes, &m->operating, err);
+    if (st == ST_OK)
+        st = inputs_of(&m->net, m->notes, &m->inputs, err);
+    if (st == ST_OK)
+        st = gate_read(m, err);
+    return st == ST_OK ? trained_rows_read(m, err) : st;
 }
 
 enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                       json_t *notes, struct model **ret_model, struct error *err)
 {
     struct model *m = NULL;
-    struct calibration calibration;
-    struct operating_points operating;
-    struct inputs inputs;
     enum status st = finite_check(net, params, err);
 
-    if (st == ST_OK)
-        st = calibration_of(notes, &calibration, err);
-    if (st == ST_OK)
-        st = operating_of(notes, &operating, err);
-    if (st == ST_OK)
-        st = inputs_of(net, notes, &inputs, err);
     if (st != ST_OK)
         goto out;
     m = calloc(1, sizeof *m);
@@ -116,9 +131,6 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
         atomic_init(&m->references, 1);
         m->net = *net;
         m->pre = *pre;
-        m->calibration = calibration;
-        m->operating = operating;
-        m->inputs = inputs;
         m->params = malloc(net->n_params * sizeof *m->params);
         m->notes = notes ? json_incref(notes) : json_object();
     }

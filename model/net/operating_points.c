@@ -118,21 +118,21 @@ static int depth_of(const json_t *value)
     return deepest + 1;
 }
 
-enum status metrics_text_check(const char *text, struct error *err)
+enum status card_note_check(const char *key, const char *text, struct error *err)
 {
-    enum { MAX_METRICS = 64 * 1024, MAX_DEPTH = 8 };
+    enum { MAX_NOTE = 64 * 1024, MAX_DEPTH = 8 };
     json_t *value = NULL;
     enum status st;
 
-    if (strlen(text) > MAX_METRICS)
-        return error_set(err, ST_FORMAT, "the metadata's 'metrics' are longer than %d bytes", MAX_METRICS);
+    if (strlen(text) > MAX_NOTE)
+        return error_set(err, ST_FORMAT, "the metadata's '%s' are longer than %d bytes", key, MAX_NOTE);
     st = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &value, NULL);
     if (st == ST_NOMEM)
         return error_nomem(err);
     if (!json_is_object(value))
-        st = error_set(err, ST_FORMAT, "the metadata's 'metrics' are not a JSON object");
+        st = error_set(err, ST_FORMAT, "the metadata's '%s' are not a JSON object", key);
     else if (depth_of(value) > MAX_DEPTH)
-        st = error_set(err, ST_FORMAT, "the metadata's 'metrics' are nested more than %d deep", MAX_DEPTH);
+        st = error_set(err, ST_FORMAT, "the metadata's '%s' are nested more than %d deep", key, MAX_DEPTH);
     json_decref(value);
     return st;
 }

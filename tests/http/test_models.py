@@ -195,6 +195,8 @@ class BadFiles(ServerCase):
             "'metrics' are not a JSON object": lambda h: h['__metadata__'].update(metrics='[]'),
             "'metrics' are longer": lambda h: h['__metadata__'].update(metrics=json.dumps({'x': 'y' * 70000})),
             "'metrics' are nested": lambda h: h['__metadata__'].update(metrics='{"a":' * 9 + '1' + '}' * 9),
+            "'data' are not a JSON object": lambda h: h['__metadata__'].update(data='all of it'),
+            "'data' are nested": lambda h: h['__metadata__'].update(data='{"a":' + '[' * 2040 + ']' * 2040 + '}'),
             "'operating_points' are not a JSON object of the 14": lambda h: h['__metadata__'].update(operating_points='{}'),
             "'operating_points' have no 'youden' in 0..1": lambda h: spoil_point(h, 'Mass', 'youden', 1.5),
             "'operating_points' have no 'auroc' in 0..1": lambda h: spoil_point(h, 'Hernia', 'auroc', '0.5'),

@@ -240,15 +240,17 @@ Test(operating, metrics_of_a_card_are_an_object_neither_long_nor_deep)
     struct error err = { 0 };
     char *deep = calloc(1, 4096);
 
-    cr_assert_eq(metrics_text_check("{}", &err), ST_OK);
-    cr_assert_eq(metrics_text_check("{\"a\":[1,{\"b\":null}]}", &err), ST_OK);
-    cr_assert_eq(metrics_text_check("[1]", &err), ST_FORMAT);
-    cr_assert_eq(metrics_text_check("{\"a\":1,\"a\":2}", &err), ST_FORMAT);
+    cr_assert_eq(card_note_check("metrics", "{}", &err), ST_OK);
+    cr_assert_eq(card_note_check("metrics", "{\"a\":[1,{\"b\":null}]}", &err), ST_OK);
+    cr_assert_eq(card_note_check("metrics", "[1]", &err), ST_FORMAT);
+    cr_assert_eq(card_note_check("metrics", "{\"a\":1,\"a\":2}", &err), ST_FORMAT);
     for (size_t i = 0; i < 100; i++)
         strcat(deep, i ? "[" : "{\"a\":");
     for (size_t i = 0; i < 100; i++)
         strcat(deep, i < 99 ? "]" : "}");
-    cr_assert_eq(metrics_text_check(deep, &err), ST_FORMAT);
+    cr_assert_eq(card_note_check("metrics", deep, &err), ST_FORMAT);
     cr_assert_not_null(strstr(err.text, "nested"), "%s", err.text);
+    cr_assert_eq(card_note_check("data", deep, &err), ST_FORMAT);
+    cr_assert_not_null(strstr(err.text, "'data'"), "%s", err.text);
     free(deep);
 }
