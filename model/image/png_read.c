@@ -360,6 +360,25 @@ static enum status decode_by_libpng(const uint8_t *bytes, size_t n_bytes, const 
     return st;
 }
 
+/* By libpng, between two looks at the stream. libpng would inflate a surplus to its end, and it may be thousands of times
+ * what the file is, before it says that there is one; and it lets other faults pass.
+ *   in_order  the stream is whole */
+static enum status decode_and_check(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                                    const struct png_stream *stream, bool in_order, struct image *ret_image,
+                                    struct error *err)
+{
+    struct error why = { 0 };
+    const enum status found = png_stream_check(stream, stream_size(bytes + SIGNATURE_SIZE + 8), &why);
+    enum status st;
+
+    if (found == ST_NOMEM)
+        return error_nomem(err);
+    if (found == ST_LIMIT)
+        return error_set(err, ST_FORMAT, "%s", why.text);
+    st = decode_by_libpng(bytes, n_bytes, limits, ret_image, err);
+    return st == ST_OK && in_order && found != ST_OK ? error_set(err, found, "%s", why.text) : st;
+}
+
 enum status png_decode(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
                        bool only_libpng, struct image *ret_image, struct error *err)
 {
@@ -372,13 +391,8 @@ enum status png_decode(const uint8_t *bytes, size_t n_bytes, const struct image_
     st = png_stream_read(bytes, n_bytes, &stream);
     if (st == ST_NOMEM)
         return error_nomem(err);
-    if (st != ST_OK || only_libpng || !png_grey8_decode(bytes, &stream, &img)) {
-        const bool in_order = st == ST_OK;
-
-        st = decode_by_libpng(bytes, n_bytes, limits, &img, err);
-        if (st == ST_OK && in_order)
-            st = png_stream_check(&stream, stream_size(bytes + SIGNATURE_SIZE + 8), err);
-    }
+    if (st != ST_OK || only_libpng || !png_grey8_decode(bytes, &stream, &img))
+        st = decode_and_check(bytes, n_bytes, limits, &stream, st == ST_OK, &img, err);
     png_stream_release(&stream);
     if (st == ST_OK)
         *ret_image = img;

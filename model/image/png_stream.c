@@ -1,4 +1,4 @@
-/* model/image/png_stream.c - see png_stream.h. The check inflates a second time, by zlib in small pieces so that it
+/* model/image/png_stream.c - see png_stream.h. The check inflates once more than libpng, by zlib in small pieces so that it
  * needs no memory; the common case, png_grey8.c, does not come here. */
 #include "png_stream.h"
 
@@ -7,7 +7,12 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { SIGNATURE = 8, CHUNK = 12, MAX_DESCRIPTION = 4096 };
+enum {
+    SIGNATURE = 8,
+    CHUNK = 12,
+    MAX_DESCRIPTION = 4096,
+    MAX_SURPLUS = 1 << 20 /* inflated bytes beyond the picture that are still looked at */
+};
 
 /* Chunks that say something about the picture but change none of its pixels here. */
 static bool is_description(const uint8_t *type)
@@ -40,6 +45,24 @@ static bool next_chunk(const uint8_t *bytes, size_t n_bytes, size_t *at, struct 
     return true;
 }
 
+static void pixels_add(struct png_stream *s, const uint8_t *data, uint32_t size)
+{
+    memcpy(s->data + s->size, data, size);
+    s->size += size;
+    s->largest = size > s->largest ? size : s->largest;
+}
+
+/* What is there of a chunk of pixels that the file is cut in. */
+static void pixels_add_cut(struct png_stream *s, const uint8_t *p, size_t left)
+{
+    enum { HEAD = 8 };
+
+    if (left < HEAD || memcmp(p + 4, "IDAT", 4) != 0)
+        return;
+    left -= HEAD;
+    pixels_add(s, p + HEAD, big_endian32(p) < left ? big_endian32(p) : (uint32_t)left);
+}
+
 /* Where the walk is: pixels come once, in a row. */
 enum section { BEFORE, PIXELS, AFTER };
 
@@ -48,10 +71,11 @@ enum status png_stream_read(const uint8_t *bytes, size_t n_bytes, struct png_str
     struct png_stream s = { .data = malloc(n_bytes), .plain = true };
     enum section section = BEFORE;
     struct chunk c;
+    size_t at = SIGNATURE;
 
     if (!s.data)
         return ST_NOMEM;
-    for (size_t at = SIGNATURE; next_chunk(bytes, n_bytes, &at, &c);) {
+    while (next_chunk(bytes, n_bytes, &at, &c)) {
         s.plain = s.plain && c.crc_ok;
         if (memcmp(c.type, "IEND", 4) == 0 && section != BEFORE) {
             s.plain = s.plain && c.size == 0;
@@ -62,9 +86,7 @@ enum status png_stream_read(const uint8_t *bytes, size_t n_bytes, struct png_str
             if (section == AFTER)
                 break;
             section = PIXELS;
-            memcpy(s.data + s.size, c.data, c.size);
-            s.size += c.size;
-            s.largest = c.size > s.largest ? c.size : s.largest;
+            pixels_add(&s, c.data, c.size);
             continue;
         }
         section = section == BEFORE ? BEFORE : AFTER;
@@ -73,7 +95,9 @@ enum status png_stream_read(const uint8_t *bytes, size_t n_bytes, struct png_str
         else
             s.plain = s.plain && is_description(c.type) && c.size <= MAX_DESCRIPTION;
     }
-    png_stream_release(&s);
+    if (section != AFTER)
+        pixels_add_cut(&s, bytes + at, n_bytes - at);
+    *ret = s;
     return ST_FORMAT;
 }
 
@@ -93,7 +117,7 @@ enum status png_stream_check(const struct png_stream *s, uint64_t size, struct e
 
     if (rc != Z_OK)
         return error_nomem(err);
-    while (rc == Z_OK) {
+    while (rc == Z_OK && inflated <= size + MAX_SURPLUS) {
         z.next_out = piece;
         z.avail_out = sizeof piece;
         rc = inflate(&z, Z_NO_FLUSH);
@@ -101,6 +125,8 @@ enum status png_stream_check(const struct png_stream *s, uint64_t size, struct e
     }
     if (rc == Z_MEM_ERROR)
         st = error_nomem(err);
+    else if (rc == Z_OK)
+        st = error_set(err, ST_LIMIT, "broken PNG: IDAT: Too much image data");
     else if (rc != Z_STREAM_END)
         st = error_set(err, ST_FORMAT, "broken PNG: IDAT: %s", z.msg ? z.msg : "the pixel data ends early");
     else if (inflated < size)

@@ -29,13 +29,13 @@ struct png_stream {
     }
 
 /* Walk the chunks behind the signature. Errors: ST_FORMAT (the chunks are not in order: whatever reads the file will
- * say why), ST_NOMEM. */
+ * say why; *ret holds what is there of the first IDAT chunks that follow each other, as libpng would take it), ST_NOMEM. */
 MUST_USE enum status png_stream_read(const uint8_t *bytes, size_t n_bytes, struct png_stream *ret);
 void png_stream_release(struct png_stream *s); /* safe on PNG_STREAM_INIT */
 
-/* See that the stream inflates to exactly `size` bytes, that its own checksum holds, and that nothing is behind it.
- * libpng stops looking when it has its last row.
- * Errors: ST_FORMAT, ST_NOMEM. */
+/* See that the stream inflates to exactly `size` bytes, that its own checksum holds, and that nothing is behind it: libpng
+ * lets some of that pass. Takes no longer than `size` bytes do, whatever the stream would inflate to.
+ * Errors: ST_FORMAT, ST_LIMIT (it inflates to far more: it was not read to its end), ST_NOMEM. */
 MUST_USE enum status png_stream_check(const struct png_stream *s, uint64_t size, struct error *err);
 
 #endif

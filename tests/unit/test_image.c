@@ -711,6 +711,38 @@ TEST_WITHOUT_LEAKS(chunks, surplus_pixel_data_is_refused_wherever_it_is_cut)
     free(stream);
 }
 
+/* The small picture, and megabytes behind it in a stream that has no right end. Who reads it to the end says so. */
+TEST_WITHOUT_LEAKS(chunks, a_flood_of_pixel_data_is_refused_before_it_is_read)
+{
+    enum { FLOOD = 3 << 20, CHUNK = 12 };
+    static const char TOO_MUCH[] = "Too much image data";
+    char *rows = calloc(1, FLOOD);
+    struct buf png = BUF_INIT(MAX_FILE);
+    uint8_t *stream;
+    size_t n;
+
+    memcpy(rows, SMALL_PIXELS, SMALL_ROWS);
+    stream = craft_deflate(rows, FLOOD, &n);
+    stream[n - 1] ^= 1;
+    for (size_t cut = 0; cut < n; cut += 97) {
+        buf_clear(&png);
+        craft_cut(&png, stream, n, cut);
+        check_refused("a flood", png.data, png.len, ST_FORMAT, TOO_MUCH);
+        check_refused("without its end", png.data, png.len - CHUNK, ST_FORMAT, TOO_MUCH);
+        check_refused("without its checksum", png.data, png.len - CHUNK - 4, ST_FORMAT, TOO_MUCH);
+        check_refused("cut", png.data, png.len - CHUNK - 5, ST_FORMAT, TOO_MUCH);
+    }
+    buf_clear(&png);
+    craft_begin(&png, SMALL);
+    craft_chunk(&png, "IDAT", stream, n);
+    craft_chunk(&png, "tEXt", "k\0v", 3);
+    craft_chunk(&png, "IDAT", stream, n);
+    check_refused("interrupted", png.data, png.len, ST_FORMAT, TOO_MUCH);
+    buf_release(&png);
+    free(stream);
+    free(rows);
+}
+
 TEST_WITHOUT_LEAKS(chunks, empty_chunks_of_pixels_are_no_surplus)
 {
     struct buf png = BUF_INIT(MAX_FILE);
