@@ -6,6 +6,7 @@
 #include "files.h"
 #include "jobs/training/batches.h"
 #include "leaks.h"
+#include "sentence.h"
 #include "support.h"
 #include "tiny_dataset.h"
 
@@ -632,6 +633,26 @@ Test(cache, makes_every_load_but_the_first_free_of_decoding)
     cr_assert_eq(load_all(&d), 0, "the files are not wrecked: the test proves nothing");
     desk_release(&d);
     image_cache_close(c);
+}
+
+Test(cache, picture_that_could_not_be_used_is_not_tried_again)
+{
+    bool unusable[N_PICTURES] = { 0 };
+    struct desk d;
+    uint8_t grey[SLOT];
+    struct error err = { 0 };
+
+    desk_make(&d, NULL);
+    d.pictures.unusable = unusable;
+    write_text(tiny_image_path(folder, 3), "no picture");
+    cr_assert_eq(load_all(&d), N_PICTURES - 1);
+    cr_assert(unusable[3] && !unusable[2]);
+    tiny_picture(tiny_image_path(folder, 3), 3);
+    cr_assert_eq(load_all(&d), N_PICTURES - 1, "its file was looked at again");
+    check_refusal("again", picture_load(&d.pictures, 3, grey, &err), ST_FORMAT, &err, tiny_image(3));
+    d.pictures.unusable = NULL;
+    cr_assert_eq(load_all(&d), N_PICTURES, "the file is no picture: the test proves nothing");
+    desk_release(&d);
 }
 
 Test(cache, picture_that_was_replaced_is_decoded_again)
