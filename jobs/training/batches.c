@@ -75,10 +75,11 @@ enum status batch_init(struct batch *b, size_t capacity, size_t image_size, stru
                          .rows = malloc(capacity * sizeof *b->rows),
                          .x = malloc(capacity * plane * sizeof *b->x),
                          .y = malloc(capacity * N_LABELS * sizeof *b->y),
+                         .first = malloc(capacity * sizeof *b->first),
                          .grey = malloc(capacity * plane),
                          .taken = malloc(capacity * plane),
                          .readable = malloc(capacity * sizeof *b->readable) };
-    if (b->rows && b->x && b->y && b->grey && b->taken && b->readable)
+    if (b->rows && b->x && b->y && b->first && b->grey && b->taken && b->readable)
         return ST_OK;
     batch_release(b);
     return error_nomem(err);
@@ -89,6 +90,7 @@ void batch_release(struct batch *b)
     free(b->rows);
     free(b->x);
     free(b->y);
+    free(b->first);
     free(b->grey);
     free(b->taken);
     free(b->readable);
@@ -105,50 +107,79 @@ struct loading {
     struct batch *b;
     const struct pictures *pictures;
     const uint32_t *rows;
+    size_t n;
     struct error *errors; /* [n] */
 };
+
+/* Where each row comes first: with "resample" there may be more of it in a batch, and no two threads may load it. */
+static void find_first(const uint32_t *rows, size_t n, size_t *ret_first)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t at = 0;
+
+        while (rows[at] != rows[i])
+            at++;
+        ret_first[i] = at;
+    }
+}
+
+/* A picture becomes the input at one place. */
+static void place_fill(const struct loading *l, size_t place, const uint8_t *grey)
+{
+    const struct preprocess *pre = &l->pictures->pre;
+    const size_t plane = pre->size * pre->size;
+    uint8_t *taken = l->b->taken + place * plane;
+
+    if (l->b->augment) {
+        struct augmentation a;
+
+        augmentation_draw(l->b->seed, l->b->number + place, &a);
+        augment(grey, pre->size, &a, taken);
+    }
+    preprocess_scale(l->b->augment ? taken : grey, plane, pre, l->b->x + place * plane);
+}
 
 static void load_task(void *arg, size_t task, size_t lane)
 {
     const struct loading *l = arg;
     const struct preprocess *pre = &l->pictures->pre;
-    const size_t plane = pre->size * pre->size;
-    uint8_t *grey = l->b->grey + task * plane, *taken = l->b->taken + task * plane;
+    uint8_t *grey = l->b->grey + task * pre->size * pre->size;
 
     (void)lane;
+    if (l->b->first[task] != task)
+        return;
     l->b->readable[task] = picture_load(l->pictures, l->rows[task], grey, &l->errors[task]) == ST_OK;
     if (!l->b->readable[task])
         return;
-    if (l->b->augment) {
-        struct augmentation a;
-
-        augmentation_draw(l->b->seed, l->b->number + task, &a);
-        augment(grey, pre->size, &a, taken);
-    }
-    preprocess_scale(l->b->augment ? taken : grey, plane, pre, l->b->x + task * plane);
+    for (size_t place = task; place < l->n; place++)
+        if (l->b->first[place] == task)
+            place_fill(l, place, grey);
 }
 
 enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
                        const uint32_t *rows, size_t n, bool strict, struct error *err)
 {
     const size_t plane = pictures->pre.size * pictures->pre.size;
-    struct loading l = { b, pictures, rows, calloc(n + 1, sizeof *l.errors) };
+    struct loading l = { b, pictures, rows, n, calloc(n + 1, sizeof *l.errors) };
     enum status st = ST_OK;
 
     assert(n <= b->capacity);
     if (!l.errors)
         return error_nomem(err);
+    find_first(rows, n, b->first);
     pool_run(pool, n, load_task, &l);
     b->n = 0;
     for (size_t i = 0; i < n && st == ST_OK; i++) {
-        if (b->readable[i]) {
+        const struct error *why = &l.errors[b->first[i]];
+
+        if (b->readable[b->first[i]]) {
             b->rows[b->n] = rows[i];
             labels_expand(pictures->table->rows[rows[i]].labels, b->y + b->n * N_LABELS);
             if (b->n < i) /* those before it that could not be read leave a gap */
                 memmove(b->x + b->n * plane, b->x + i * plane, plane * sizeof *b->x);
             b->n++;
-        } else if (strict || l.errors[i].code == ST_NOMEM) {
-            st = error_set(err, l.errors[i].code, "%s", l.errors[i].text);
+        } else if (strict || why->code == ST_NOMEM) {
+            st = error_set(err, why->code, "%s", why->text);
         }
     }
     free(l.errors);

@@ -30,9 +30,10 @@ struct batch {
     uint32_t *rows; /* [n]: those whose pictures could be read */
     float *x;       /* [n][S][S], scaled */
     float *y;       /* [n][14] */
-    uint8_t *grey;  /* [capacity][S][S] */
-    uint8_t *taken; /* the same, as augmented */
-    bool *readable; /* [capacity] */
+    size_t *first;  /* [capacity]: the place at which the same row comes first */
+    uint8_t *grey;  /* [capacity][S][S]: of these places */
+    uint8_t *taken; /* [capacity][S][S]: as augmented */
+    bool *readable; /* [capacity]: of the places at which a row comes first */
 
     bool augment;          /* each picture, by `seed` and `number` + its place in the batch */
     uint64_t seed, number; /* the caller's to set before batch_load() */
@@ -41,7 +42,7 @@ struct batch {
 MUST_USE enum status batch_init(struct batch *b, size_t capacity, size_t image_size, struct error *err);
 void batch_release(struct batch *b); /* safe on zeroes */
 
-/* Load rows into the batch, over the pool's threads. Rows whose picture cannot be read are left out, unless
+/* Load rows into the batch, over the pool's threads; a row that is there more than once is loaded once. Rows whose picture cannot be read are left out, unless
  * `strict`. Errors: with `strict`, picture_load()'s; ST_NOMEM. */
 MUST_USE enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
                                 const uint32_t *rows, size_t n, bool strict, struct error *err);

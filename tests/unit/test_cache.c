@@ -635,6 +635,75 @@ Test(cache, makes_every_load_but_the_first_free_of_decoding)
     image_cache_close(c);
 }
 
+enum { REPEATS = 21 };
+
+static bool is_written(const uint8_t *grey, size_t n)
+{
+    size_t at = 0;
+
+    while (at < n && grey[at] == 0)
+        at++;
+    return at < n;
+}
+
+/* Each row thrice, the third of them broken: in any order, over threads, augmented or not, what comes out is what each
+ * place would get from a batch of its own. */
+static void check_repeats(struct desk *d, struct pool *pool, bool augment)
+{
+    uint32_t rows[REPEATS];
+    float *x = malloc(REPEATS * SLOT * sizeof *x);
+    size_t n = 0, loaded = 0;
+    struct error err = { 0 };
+
+    for (uint32_t i = 0; i < REPEATS; i++)
+        rows[i] = i * 5 % (REPEATS / 3);
+    d->batch.augment = augment;
+    d->batch.number = 0;
+    memset(d->batch.grey, 0, N_PICTURES * SLOT);
+    cr_assert_eq(batch_load(&d->batch, &d->pictures, pool, rows, REPEATS, false, &err), ST_OK);
+    cr_assert_eq(d->batch.n, REPEATS - 3);
+    memcpy(x, d->batch.x, d->batch.n * SLOT * sizeof *x);
+    for (size_t i = 0; i < REPEATS; i++)
+        loaded += is_written(d->batch.grey + i * SLOT, SLOT);
+    cr_assert_eq(loaded, REPEATS / 3 - 1, "a row was loaded more than once");
+    cr_assert_eq(batch_load(&d->batch, &d->pictures, pool, rows, REPEATS, true, &err), ST_FORMAT);
+    cr_assert_not_null(strstr(err.text, tiny_image(2)), "%s", err.text);
+    for (size_t i = 0; i < REPEATS; i++) {
+        d->batch.number = i;
+        cr_assert_eq(batch_load(&d->batch, &d->pictures, NULL, &rows[i], 1, false, &err), ST_OK);
+        if (d->batch.n == 1)
+            cr_assert_arr_eq(d->batch.x, x + n++ * SLOT, SLOT * sizeof *x, "place %zu", i);
+    }
+    cr_assert_eq(n, REPEATS - 3);
+    free(x);
+}
+
+Test(cache, row_that_is_in_a_batch_more_than_once_is_loaded_once)
+{
+    struct image_cache_options options = options_of("a", PLENTY);
+    struct pool *pool = NULL;
+    struct error err = { 0 };
+
+    options.n_rows = N_PICTURES;
+    options.folder = path_in(folder, "cache");
+    cr_assert_eq(pool_new(4, POOL_NORMAL, &pool, &err), ST_OK, "%s", err.text);
+    for (int augment = 0; augment < 2; augment++) {
+        bool unusable[N_PICTURES] = { 0 };
+        struct image_cache *c;
+        struct desk d;
+
+        options.csv_sha256 = augment ? "augmented" : "as they are"; /* a cache of its own, and empty */
+        c = image_cache_open(&options);
+        desk_make(&d, c);
+        d.pictures.unusable = unusable;
+        write_text(tiny_image_path(folder, 2), "no picture");
+        check_repeats(&d, pool, augment);
+        desk_release(&d);
+        image_cache_close(c);
+    }
+    pool_free(pool);
+}
+
 Test(cache, picture_that_could_not_be_used_is_not_tried_again)
 {
     bool unusable[N_PICTURES] = { 0 };
