@@ -17,7 +17,7 @@
 
 /* ---- the table ---- */
 
-enum { AGE_UNKNOWN = -1, TABLE_MAX_ROWS = 2000000, TABLE_MAX_BYTES = 512 << 20 };
+enum { AGE_UNKNOWN = -1, TABLE_MAX_ROWS = 2000000, TABLE_MAX_BYTES = 512 << 20, LIST_MAX_BYTES = 64 << 20 };
 
 struct table_row {
     uint32_t image;   /* offset of the image's base name in table.names */
@@ -162,7 +162,8 @@ struct split_options {
  *            exceed ceil(fraction * n) rows
  *   list     test rows are those on the test list; validation is drawn by patient from those on the other; rows on
  *            neither are left out
- * Errors: ST_UNUSABLE (a part that must have rows has none), ST_NOMEM. */
+ * Errors: ST_UNUSABLE (a part that must have rows has none), ST_LIMIT (a list of more than TABLE_MAX_ROWS lines),
+ * ST_NOMEM. */
 MUST_USE enum status split_make(const struct table *t, const struct rows *rows,
                                 const struct split_options *options, struct split *ret_split,
                                 struct dataset_report *report, struct error *err);

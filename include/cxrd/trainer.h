@@ -143,8 +143,9 @@ struct train_request {
 };
 
 /* Run it. *ret_result is filled as far as the run came, even when it fails; release it in any case.
- * Errors: ST_NOTFOUND (no such data set or table), ST_FORMAT (also: of the checkpoint), ST_UNUSABLE (no usable row or
- * no picture, or the data are no longer those that were asked for; the sentence says which), ST_CANCELLED, ST_NUMERIC (the loss is not finite), ST_IO, ST_NOMEM. */
+ * Errors: ST_NOTFOUND (no such data set or table), ST_FORMAT (also: of the checkpoint), ST_LIMIT (a table, a list or a
+ * folder that is too large), ST_UNUSABLE (no usable row or no picture, or the data are no longer those that were asked
+ * for; the sentence says which), ST_CANCELLED, ST_NUMERIC (the loss is not finite), ST_IO, ST_NOMEM. */
 MUST_USE enum status train_run(const struct train_request *request, const struct train_observer *observer,
                                struct train_result *ret_result, struct error *err);
 void train_result_release(struct train_result *r); /* safe on zeroes */

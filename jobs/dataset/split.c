@@ -21,6 +21,7 @@ struct marking {
     const struct rows *rows;
     uint8_t *part; /* [rows->n] */
     struct rng rng;
+    struct error *err;
 };
 
 /* A position among the rows, sorted by what its row belongs to: a stratum or a patient. */
@@ -240,14 +241,26 @@ static int by_text(const void *a, const void *b)
     return order ? order : (p->n > q->n) - (p->n < q->n);
 }
 
-static enum status list_read(const char *bytes, size_t size, struct name_list *ret)
+static size_t count_lines(const char *bytes, size_t size)
 {
-    size_t lines = 1;
-    struct name_list list = { 0 };
+    size_t lines = size > 0 && bytes[size - 1] != '\n';
 
     for (size_t i = 0; i < size; i++)
         lines += bytes[i] == '\n';
-    list.names = malloc(lines * sizeof *list.names);
+    return lines;
+}
+
+/* `name` is for the sentence of an error. */
+static enum status list_read(const char *bytes, size_t size, const char *name, struct name_list *ret,
+                             struct error *err)
+{
+    const size_t lines = count_lines(bytes, size);
+    struct name_list list = { 0 };
+
+    if (lines > TABLE_MAX_ROWS)
+        return error_set(err, ST_LIMIT, "the list '%s' has %zu lines, the limit is %d", name, lines,
+                         TABLE_MAX_ROWS);
+    list.names = malloc((lines + 1) * sizeof *list.names);
     if (!list.names)
         return ST_NOMEM;
     for (size_t at = 0; at < size;) { /* without a list `bytes` is NULL, which must not be added to */
@@ -275,10 +288,10 @@ static bool list_has(const struct name_list *list, const char *image)
 static enum status mark_listed(struct marking *m, const struct split_options *o)
 {
     struct name_list test = { 0 }, train_val = { 0 };
-    enum status st = list_read(o->test_list, o->test_list_size, &test);
+    enum status st = list_read(o->test_list, o->test_list_size, "test_list.txt", &test, m->err);
 
     if (st == ST_OK)
-        st = list_read(o->train_val_list, o->train_val_list_size, &train_val);
+        st = list_read(o->train_val_list, o->train_val_list_size, "train_val_list.txt", &train_val, m->err);
     for (size_t i = 0; i < m->rows->n && st == ST_OK; i++) {
         const char *image = table_image(m->t, m->rows->index[i]);
 
@@ -379,7 +392,7 @@ static enum status report_split(const struct marking *m, const struct split *s, 
 enum status split_make(const struct table *t, const struct rows *rows, const struct split_options *options,
                        struct split *ret_split, struct dataset_report *report, struct error *err)
 {
-    struct marking m = { .t = t, .rows = rows, .part = calloc(rows->n + 1, 1) };
+    struct marking m = { .t = t, .rows = rows, .part = calloc(rows->n + 1, 1), .err = err };
     struct split s = SPLIT_INIT;
     enum status st = m.part ? ST_OK : ST_NOMEM;
 
@@ -392,11 +405,11 @@ enum status split_make(const struct table *t, const struct rows *rows, const str
         st = report_split(&m, &s, report);
     if (st == ST_NOMEM) {
         st = error_nomem(err);
-    } else if (s.part[TRAIN].n == 0) {
+    } else if (st == ST_OK && s.part[TRAIN].n == 0) {
         st = error_set(err, ST_UNUSABLE, "the split leaves no row for training: %zu usable rows", rows->n);
-    } else if (s.part[VALIDATION].n == 0 && options->val_fraction > 0) {
+    } else if (st == ST_OK && s.part[VALIDATION].n == 0 && options->val_fraction > 0) {
         st = error_set(err, ST_UNUSABLE, "the split leaves no row for validation: %zu usable rows", rows->n);
-    } else {
+    } else if (st == ST_OK) {
         *ret_split = s;
         s = (struct split)SPLIT_INIT;
     }

@@ -78,7 +78,7 @@ static enum status list_load(struct run *r, const char *name, struct file_bytes 
 
     if (fd < 0)
         return error_errno(r->err, ST_NOTFOUND, "cannot open the list '%s'", name);
-    st = file_read_fd(fd, name, TABLE_MAX_BYTES, ret, r->err);
+    st = file_read_fd(fd, name, LIST_MAX_BYTES, ret, r->err);
     close(fd);
     return st;
 }

@@ -754,6 +754,46 @@ Test(split, lists_that_name_no_row_of_the_table_are_unusable)
     data_release(&d);
 }
 
+/* A list of so many lines, of which the first names the first row. */
+static char *long_list(size_t lines, size_t *ret_size)
+{
+    static const char FIRST[] = "000000.png\n";
+    const size_t first = sizeof FIRST - 1;
+    char *text = malloc(first + lines);
+
+    memcpy(text, FIRST, first);
+    memset(text + first, '\n', lines - 1);
+    *ret_size = first + lines - 1;
+    return text;
+}
+
+Test(split, lists_of_more_lines_than_a_table_may_have_are_refused)
+{
+    struct data d = made_up(10, always_mass, one_each);
+    struct split_options options = options_of(SPLIT_LIST, 1);
+    struct result r = { SPLIT_INIT, { 0 } };
+    struct error err = { 0 };
+    size_t most, more;
+    char *as_many = long_list(TABLE_MAX_ROWS, &most), *too_many = long_list(TABLE_MAX_ROWS + 1, &more);
+
+    options.test_list = too_many;
+    options.test_list_size = more;
+    check_refusal("test", split_make(&d.t, &d.rows, &options, &r.split, &r.report, &err), ST_LIMIT, &err,
+                  "'test_list.txt' has 2000001 lines");
+    options.test_list = NULL;
+    options.test_list_size = 0;
+    options.train_val_list = too_many;
+    options.train_val_list_size = more;
+    check_refusal("train", split_make(&d.t, &d.rows, &options, &r.split, &r.report, &err), ST_LIMIT, &err,
+                  "'train_val_list.txt' has 2000001 lines");
+    options.train_val_list = as_many;
+    options.train_val_list_size = most;
+    check_unusable(&d, &options, "no row for");
+    free(as_many);
+    free(too_many);
+    data_release(&d);
+}
+
 Test(split, no_rows_at_all_are_unusable)
 {
     struct data d = made_up(3, always_mass, one_each);

@@ -919,6 +919,8 @@ Test(broken, missing_folders_and_files_are_named)
     check_fails("{\"split_by\":\"list\"}", ST_NOTFOUND, "'test_list.txt'");
     write_text(path_in(datasets, "tiny/test_list.txt"), "x");
     check_fails("{\"split_by\":\"list\"}", ST_NOTFOUND, "'train_val_list.txt'");
+    cr_assert_eq(truncate(path_in(datasets, "tiny/test_list.txt"), LIST_MAX_BYTES + 1), 0);
+    check_fails("{\"split_by\":\"list\"}", ST_LIMIT, "'test_list.txt'");
     datasets = (char *)"/nonexistent";
     check_fails("{}", ST_NOTFOUND, "/nonexistent");
     datasets = there;
