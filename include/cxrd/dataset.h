@@ -87,7 +87,8 @@ struct dataset_report {
 /* Choose the rows to learn from and count them into *report (rows, dropped_*, label_counts, cooccurrence, digest).
  *   max_age          rows with a greater age are dropped; AGE_UNKNOWN is not greater
  *   drop_no_finding  rows that name "No Finding" are dropped as well
- *   ret_normal       those of them that only drop_no_finding dropped: normal chests to test with; may be NULL
+ *   ret_normal       those of them that only drop_no_finding dropped: normal chests to test with, of any patient
+ *                    (see rows_keep_strangers()); may be NULL
  * Errors: ST_UNUSABLE (no row is left), ST_NOMEM. */
 MUST_USE enum status table_filter(const struct table *t, int max_age, bool drop_no_finding,
                                   struct rows *ret_used, struct rows *ret_normal,
@@ -168,5 +169,8 @@ MUST_USE enum status split_make(const struct table *t, const struct rows *rows,
                                 const struct split_options *options, struct split *ret_split,
                                 struct dataset_report *report, struct error *err);
 void split_release(struct split *s); /* safe on SPLIT_INIT */
+
+/* Leave out the rows of patients who have a row in the training or the validation part. Errors: ST_NOMEM. */
+MUST_USE enum status rows_keep_strangers(const struct table *t, const struct split *split, struct rows *rows);
 
 #endif

@@ -118,6 +118,9 @@ enum status run_split(struct run *r)
     }
     if (st == ST_OK)
         st = split_make(&r->table, &r->used, &options, &r->split, &r->result->dataset, r->err);
+    if (st == ST_OK && options.by != SPLIT_IMAGE && /* which does not look at patients */
+        rows_keep_strangers(&r->table, &r->split, &r->normal) != ST_OK)
+        st = error_nomem(r->err);
     file_bytes_release(&test);
     file_bytes_release(&train_val);
     if (st == ST_OK)

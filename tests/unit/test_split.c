@@ -702,6 +702,27 @@ Test(split, patient_that_the_lists_tear_apart_is_counted)
     data_release(&d);
 }
 
+/* ---- rows beside the split ---- */
+
+Test(split, rows_of_patients_that_are_learned_from_are_no_strangers)
+{
+    static const char CSV[] = "Image Index,Finding Labels,Patient ID,Patient Age\n"
+                              "a.png,Mass,7,50\nb.png,Mass,3,50\nc.png,Mass,9,50\nd.png,Mass,3,50\n"
+                              "e.png,No Finding,9,50\nf.png,No Finding,3,50\ng.png,No Finding,8,50\n"
+                              "h.png,No Finding,7,50\ni.png,No Finding,9,50\n";
+    struct data d = data_of(CSV, sizeof CSV - 1);
+    const struct split s = {
+        { { 2, (uint32_t[]){ 1, 3 } }, { 1, (uint32_t[]){ 0 } }, { 1, (uint32_t[]){ 2 } } }
+    };
+    uint32_t index[] = { 4, 5, 6, 7, 8 };
+    struct rows rows = { 5, index };
+
+    cr_assert_eq(rows_keep_strangers(&d.t, &s, &rows), ST_OK);
+    cr_assert_eq(rows.n, 3, "%zu rows", rows.n);
+    cr_assert(index[0] == 4 && index[1] == 6 && index[2] == 8);
+    data_release(&d);
+}
+
 /* ---- what cannot be split ---- */
 
 static void check_unusable(const struct data *d, const struct split_options *options, const char *word)

@@ -162,6 +162,41 @@ static void check_near(const char *what, double found, double expected, double r
               expected);
 }
 
+/* Row 40 is a patient's picture with findings, row 41 the same patient's without. */
+static void check_normal_rows(const char *changes, size_t n, bool with_41)
+{
+    struct run r = trained(changes);
+    struct scores_file normal = scores_of(&r, SCORED_NO_FINDING);
+
+    cr_assert_eq(normal.n, n, "%s: %zu rows", changes, normal.n);
+    cr_assert_eq(scores_file_find(&normal, tiny_image(41)) != NULL, with_41, "%s", changes);
+    cr_assert_eq(r.result.evaluation[SCORED_NO_FINDING].rows, n);
+    scores_file_release(&normal);
+    run_release(&r);
+}
+
+static void list_becomes(const char *name, size_t from, size_t to)
+{
+    struct buf text = BUF_INIT(1 << 16);
+
+    for (size_t i = from; i < to; i++)
+        buf_printf(&text, "%s\n", tiny_image(i));
+    write_bytes(path_in(datasets, "tiny/%s", name), text.data, text.len);
+    buf_release(&text);
+}
+
+Test(train, normal_chests_of_patients_that_are_learned_from_are_not_scored)
+{
+    tiny_dataset(datasets, 41, 5);
+    list_becomes("test_list.txt", 30, 46);
+    list_becomes("train_val_list.txt", 0, 30);
+    check_normal_rows("{\"split_by\":\"list\"}", 5, true);
+    list_becomes("test_list.txt", 0, 30);
+    list_becomes("train_val_list.txt", 30, 46);
+    check_normal_rows("{\"split_by\":\"list\"}", 4, false);
+    check_normal_rows("{\"split_by\":\"image\"}", 5, true);
+}
+
 /* ---- real pictures ---- */
 
 static struct run trained_on_nih256(const char *recipe)
@@ -187,7 +222,17 @@ static struct run trained_on_nih256(const char *recipe)
     return r;
 }
 
-static void check_nih256(const struct run *r)
+/* Pictures of one patient: their names begin with the same eight digits. */
+static bool patient_is_in(const struct scores_file *f, const char *image)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (memcmp(f->lines[i].image, image, 8) == 0)
+            return true;
+    return false;
+}
+
+/* Of the 358 normal chests so many are scored. */
+static void check_nih256(const struct run *r, size_t n_normal)
 {
     const struct dataset_report *d = &r->result.dataset;
     struct scores_file validation = scores_of(r, SCORED_VALIDATION), test = scores_of(r, SCORED_TEST),
@@ -197,12 +242,16 @@ static void check_nih256(const struct run *r)
     cr_assert(d->usable == 351 && d->missing_images == 51751 - 351);
     cr_assert_eq(d->label_counts[label_index("Hernia", 6)], 227, "counts are of the table, not of the files");
     cr_assert_eq(d->train + d->validation + d->test, 351);
-    cr_assert(validation.n == d->validation && test.n == d->test && normal.n == 358);
+    cr_assert(validation.n == d->validation && test.n == d->test);
+    cr_assert_eq(normal.n, n_normal, "%zu normal chests", normal.n);
     cr_assert(r->result.n_epochs == 2 && r->seen.n_epochs == 2 && r->seen.n_steps == 4);
     cr_assert_eq(r->result.unreadable, 0);
     cr_assert_eq(r->result.evaluation[SCORED_TEST].rows, d->test);
     for (size_t i = 0; i < normal.n; i++)
         cr_assert_null(memchr(normal.lines[i].truth, 1, N_LABELS), "a normal chest has a finding");
+    for (size_t i = 0; i < normal.n && r->config.split_by == SPLIT_PATIENT; i++)
+        cr_assert(!patient_is_in(&validation, normal.lines[i].image), "'%s': its patient is known",
+                  normal.lines[i].image);
     scores_file_release(&validation);
     scores_file_release(&test);
     scores_file_release(&normal);
@@ -212,7 +261,7 @@ Test(train, notebook_recipe_runs_on_real_pictures)
 {
     struct run r = trained_on_nih256("notebook");
 
-    check_nih256(&r);
+    check_nih256(&r, 358);
     cr_assert(r.result.dataset.train == 252 && r.result.dataset.validation == 63 &&
               r.result.dataset.test == 36);
     cr_assert_eq(r.result.kept_epoch, 2);
@@ -223,7 +272,7 @@ Test(train, standard_recipe_runs_on_real_pictures)
 {
     struct run r = trained_on_nih256("standard");
 
-    check_nih256(&r);
+    check_nih256(&r, 342);
     cr_assert_eq(r.result.dataset.patients_in_both, 0);
     run_release(&r);
 }
