@@ -324,8 +324,18 @@ class Record(ServerCase):
         else:
             self.assertLess(evaluation['validation']['loss'], self.record['validation_loss'])
         self.assertAlmostEqual(self.record['calibration']['loss_before'], self.record['validation_loss'], places=6)
-        self.assertEqual(evaluation['no_finding']['rows'], self.record['dataset']['dropped_no_finding'])
         self.assertEqual([f['label'] for f in evaluation['no_finding']['findings']], list(dataset.LABELS))
+
+    def test_its_normal_chests_are_of_patients_it_has_not_learned_from(self):
+        """A patient has two rows, and of those with a normal chest the other has findings."""
+        test, normal = ({line[0] for line in list(csv.reader(self.get(f'/jobs/{self.job}/scores?split={split}').body.decode()
+                                                             .splitlines()))[1:]} for split in ('test', 'no_finding'))
+        dropped = [i for i in range(dataset.ROWS - dataset.OLD) if dataset.findings(i) == ['No Finding']]
+        self.assertEqual(len(dropped), self.record['dataset']['dropped_no_finding'])
+        learned_from = {i for i in dropped if i + 1 < dataset.ROWS - dataset.OLD and dataset.name(i + 1) not in test}
+        self.assertEqual(normal, {dataset.name(i) for i in dropped if i not in learned_from})
+        self.assertGreater(len(normal), 0)
+        self.assertGreater(len(learned_from), 0)
 
     def test_its_environment_is_told(self):
         self.assertLessEqual({'cores', 'simd', 'blas', 'build'}, set(self.record['environment']))
