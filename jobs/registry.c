@@ -225,6 +225,14 @@ void registry_close(struct registry *r)
     free(r);
 }
 
+/* What a file says of its data is shown on its card; one that was stored before this was asked goes on being served. */
+static enum status data_note_check(const struct model *m, struct error *err)
+{
+    const char *text = json_string_value(json_object_get(model_notes(m), DATA_NOTE));
+
+    return text ? card_note_check(DATA_NOTE, text, err) : ST_OK;
+}
+
 enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
                          json_t **ret_card, struct error *err)
 {
@@ -234,6 +242,8 @@ enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, 
     json_t *card = NULL;
     enum status st = weights_read(bytes, n_bytes, &m, err);
 
+    if (st == ST_OK)
+        st = data_note_check(m, err);
     if (st == ST_OK)
         st = warm_up(m, err);
     id_new(id);

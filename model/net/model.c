@@ -54,18 +54,12 @@ static enum status operating_of(const json_t *notes, struct operating_points *re
     return points ? operating_points_parse(points, ret, err) : ST_OK;
 }
 
-/* The notes that are only shown. */
-static enum status shown_check(const json_t *notes, struct error *err)
+/* The notes' "metrics", which are only shown. */
+static enum status metrics_check(const json_t *notes, struct error *err)
 {
-    static const char *const KEYS[] = { "metrics", "data" };
-    enum status st = ST_OK;
+    const char *text = json_string_value(json_object_get(notes, "metrics"));
 
-    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0] && st == ST_OK; i++) {
-        const char *text = json_string_value(json_object_get(notes, KEYS[i]));
-
-        st = text ? card_note_check(KEYS[i], text, err) : ST_OK;
-    }
-    return st;
+    return text ? card_note_check("metrics", text, err) : ST_OK;
 }
 
 /* The notes' "inputs", as many as the network takes. */
@@ -108,7 +102,7 @@ static enum status notes_read(struct model *m, struct error *err)
     enum status st = calibration_of(m->notes, &m->calibration, err);
 
     if (st == ST_OK)
-        st = shown_check(m->notes, err);
+        st = metrics_check(m->notes, err);
     if (st == ST_OK)
         st = operating_of(m->notes, &m->operating, err);
     if (st == ST_OK)

@@ -5,11 +5,17 @@
 
 #include <math.h>
 
-/* The value of a query parameter or form field; false: it is in neither. */
-static bool find(const struct http_request *req, const struct multipart *form, const char *name,
-                 char ret[HTTP_TEXT])
+/* The value of a query parameter or form field; "": it is in neither. */
+static enum status find(const struct http_request *req, const struct multipart *form, const char *name,
+                        char ret[HTTP_TEXT], struct error *err)
 {
-    return http_query(req, name, ret) || (form && multipart_field(form, name, ret, HTTP_TEXT));
+    enum status st;
+
+    ret[0] = '\0';
+    if (http_query(req, name, ret) || !form)
+        return ST_OK;
+    st = multipart_field(form, name, ret, HTTP_TEXT, err);
+    return st == ST_NOTFOUND ? ST_OK : st;
 }
 
 enum status patient_parse(const struct http_request *req, struct input_values *ret, struct error *err)
@@ -25,7 +31,8 @@ enum status patient_parse(const struct http_request *req, struct input_values *r
     for (int kind = 0; kind < N_INPUT_KINDS && st == ST_OK; kind++) {
         char text[HTTP_TEXT];
 
-        if (find(req, is_form ? &form : NULL, INPUT_NAMES[kind], text) && text[0])
+        st = find(req, is_form ? &form : NULL, INPUT_NAMES[kind], text, err);
+        if (st == ST_OK && text[0])
             st = input_parse((enum input_kind)kind, text, &ret->of[kind], err);
     }
     return st;

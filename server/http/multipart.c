@@ -213,18 +213,20 @@ enum status multipart_file(const struct multipart *m, const struct part **ret_pa
     return ST_OK;
 }
 
-bool multipart_field(const struct multipart *m, const char *name, char *ret, size_t size)
+enum status multipart_field(const struct multipart *m, const char *name, char *ret, size_t size,
+                            struct error *err)
 {
     for (size_t i = 0; i < m->n; i++) {
         const struct part *p = &m->parts[i];
 
         if (p->is_file || strcmp(p->name, name) != 0)
             continue;
-        if (p->size + 1 > size || memchr(p->data, '\0', p->size))
-            return false;
+        if (p->size >= size || memchr(p->data, '\0', p->size))
+            return error_set(err, ST_INVALID, "the form's '%s' must be text of at most %zu bytes", name,
+                             size - 1);
         memcpy(ret, p->data, p->size);
         ret[p->size] = '\0';
-        return true;
+        return ST_OK;
     }
-    return false;
+    return error_set(err, ST_NOTFOUND, "the form has no '%s'", name);
 }

@@ -36,7 +36,9 @@ MUST_USE enum status multipart_parse(const char *content_type, const void *body,
 MUST_USE enum status multipart_file(const struct multipart *m, const struct part **ret_part,
                                     struct error *err);
 
-/* The value of a form field as text of at most size - 1 bytes; false: not there or too long. */
-bool multipart_field(const struct multipart *m, const char *name, char *ret, size_t size);
+/* The value of a form field as text of at most size - 1 bytes.
+ * Errors: ST_NOTFOUND (there is none), ST_INVALID (too long, or not text). */
+MUST_USE enum status multipart_field(const struct multipart *m, const char *name, char *ret, size_t size,
+                                     struct error *err);
 
 #endif

@@ -31,8 +31,10 @@ static void check_uses(const struct multipart *m)
     else
         FUZZ_CHECK(err.text[0]);
     for (size_t i = 0; i < m->n; i++)
-        if (multipart_field(m, m->parts[i].name, value, sizeof value))
+        if (multipart_field(m, m->parts[i].name, value, sizeof value, &err) == ST_OK)
             FUZZ_CHECK(strlen(value) < sizeof value);
+        else
+            FUZZ_CHECK(err.text[0]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

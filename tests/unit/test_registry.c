@@ -361,6 +361,27 @@ Test(registry, weights_that_overflow_at_an_end_of_what_may_be_said_are_not_added
 }
 
 /* From now on the database refuses new rows in that table, and nothing else. */
+/* Versions that did not look at it have stored such models, and some of them answer today. */
+Test(registry, model_whose_data_cannot_be_shown_is_not_added_but_served_where_it_was)
+{
+    static const char ID[] = "7b0e0000-0000-4000-8000-000000000001";
+    struct buf file = tiny_weights(1, 1, json_pack("{s:s}", "data", "pictures of St. Elsewhere"));
+    char sha256[DIGEST_TEXT_SIZE];
+    json_t *card;
+    struct error err = { 0 };
+
+    check_not_added("free text", file.data, file.len, ST_FORMAT, "'data'");
+    write_bytes(path_in(state, "models/%s.safetensors", ID), file.data, file.len);
+    cr_assert_eq(digest_bytes(file.data, file.len, sha256), ST_OK);
+    card = json_pack("{s:s,s:s}", "id", ID, "sha256", sha256);
+    cr_assert_eq(store_model_add(store, ID, card, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, ID, &err), ST_OK, "%s", err.text);
+    reopen();
+    check_active(ID);
+    json_decref(card);
+    buf_release(&file);
+}
+
 static void refuse_rows(const char *table)
 {
     char sql[256];
