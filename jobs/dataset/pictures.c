@@ -31,10 +31,10 @@ static enum status decode(const struct pictures *p, int fd, const char *name, ui
 }
 
 /* The log gets the row and not the name, which in these data sets begins with the patient's id; and it gets it once,
- * however many epochs come by. That there was no memory says nothing of the picture. */
+ * however many epochs come by. */
 static void mark_unusable(const struct pictures *p, size_t row, enum status why)
 {
-    if (!p->unusable || why == ST_NOMEM)
+    if (!p->unusable || p->unusable[row])
         return;
     p->unusable[row] = true;
     log_text(LOG_WARN, "picture cannot be used", "row %zu of the table: %s", row, status_text(why));
@@ -64,12 +64,8 @@ static enum status load(const struct pictures *p, size_t row, uint8_t *ret_grey,
 
 enum status picture_load(const struct pictures *p, size_t row, uint8_t *ret_grey, struct error *err)
 {
-    enum status st;
+    const enum status st = load(p, row, ret_grey, err);
 
-    if (p->unusable && p->unusable[row])
-        return error_set(err, ST_FORMAT, "the picture '%s' cannot be used: it could not be before",
-                         table_image(p->table, row));
-    st = load(p, row, ret_grey, err);
     if (st != ST_OK)
         mark_unusable(p, row, st);
     return st;

@@ -12,9 +12,7 @@ struct pictures {
     const struct picture_files *files;
     struct preprocess pre;
     struct image_cache *cache; /* NULL: none */
-    /* [table->n_rows]: marked where a picture could not be loaded, which is not tried again: it may take long to find
-     * out that it is none; NULL: not wanted */
-    bool *unusable;
+    bool *unusable; /* [table->n_rows]: marked where a picture could not be loaded; NULL: not wanted */
 };
 
 /* The picture of a row, resized: grey [size * size].

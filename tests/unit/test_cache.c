@@ -6,7 +6,6 @@
 #include "files.h"
 #include "jobs/training/batches.h"
 #include "leaks.h"
-#include "sentence.h"
 #include "support.h"
 #include "tiny_dataset.h"
 
@@ -666,7 +665,7 @@ static void check_repeats(struct desk *d, struct pool *pool, bool augment)
     for (size_t i = 0; i < REPEATS; i++)
         loaded += is_written(d->batch.grey + i * SLOT, SLOT);
     cr_assert_eq(loaded, REPEATS / 3 - 1, "a row was loaded more than once");
-    cr_assert_eq(batch_load(&d->batch, &d->pictures, pool, rows, REPEATS, true, &err), ST_FORMAT);
+    cr_assert_eq(batch_load(&d->batch, &d->pictures, pool, rows, REPEATS, true, &err), ST_UNSUPPORTED);
     cr_assert_not_null(strstr(err.text, tiny_image(2)), "%s", err.text);
     for (size_t i = 0; i < REPEATS; i++) {
         d->batch.number = i;
@@ -702,26 +701,6 @@ Test(cache, row_that_is_in_a_batch_more_than_once_is_loaded_once)
         image_cache_close(c);
     }
     pool_free(pool);
-}
-
-Test(cache, picture_that_could_not_be_used_is_not_tried_again)
-{
-    bool unusable[N_PICTURES] = { 0 };
-    struct desk d;
-    uint8_t grey[SLOT];
-    struct error err = { 0 };
-
-    desk_make(&d, NULL);
-    d.pictures.unusable = unusable;
-    write_text(tiny_image_path(folder, 3), "no picture");
-    cr_assert_eq(load_all(&d), N_PICTURES - 1);
-    cr_assert(unusable[3] && !unusable[2]);
-    tiny_picture(tiny_image_path(folder, 3), 3);
-    cr_assert_eq(load_all(&d), N_PICTURES - 1, "its file was looked at again");
-    check_refusal("again", picture_load(&d.pictures, 3, grey, &err), ST_FORMAT, &err, tiny_image(3));
-    d.pictures.unusable = NULL;
-    cr_assert_eq(load_all(&d), N_PICTURES, "the file is no picture: the test proves nothing");
-    desk_release(&d);
 }
 
 Test(cache, picture_that_was_replaced_is_decoded_again)
