@@ -86,7 +86,7 @@ enum status record_before(struct app *app, const struct http_done *done, struct 
 
     if (!app->audit || !is_event(done))
         return ST_OK;
-    if (is_refused(done) && !done->req->who[0])
+    if (is_refused(done) && !done->handled && !done->req->who[0])
         return audit_stranger(app->audit, ended_members_of(done), err);
     st = audit_write(app->audit, event_name(done), ended_members_of(done), durable, err);
     if (st == ST_OK || !is_change(done))

@@ -120,6 +120,7 @@ struct http_done {
     double seconds;
     size_t body_bytes;   /* received */
     const json_t *notes; /* the handler's, or NULL */
+    bool handled;        /* a handler was called, so what it refuses is no stranger's request */
 };
 
 struct http_hooks {

@@ -68,6 +68,7 @@ struct exchange {
     size_t dropped; /* bytes that came after it was refused */
     bool unread;    /* a body may be on its way, which has to be taken off it before a refusal is heard */
     bool close;     /* the connection, after the reply */
+    bool handled;   /* its handler was called */
     enum status body_status;
     double begun;
     size_t received;        /* bytes of the body */

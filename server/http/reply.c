@@ -107,8 +107,8 @@ enum MHD_Result reply_when_heard(struct exchange *x)
 
 struct http_done reply_done(const struct exchange *x)
 {
-    return (struct http_done){ &x->req,     x->route,    x->res.status, clock_seconds() - x->begun,
-                               x->received, x->res.notes };
+    return (struct http_done){ &x->req,     x->route,     x->res.status, clock_seconds() - x->begun,
+                               x->received, x->res.notes, x->handled };
 }
 
 static enum status record(struct exchange *x,

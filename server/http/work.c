@@ -47,6 +47,7 @@ static void handle(struct exchange *x)
         return;
     }
     json_watch(); /* see http_json() */
+    x->handled = true;
     st = x->route->handler(x->http->app, &x->req, &x->res, &err);
     if (st == ST_OK && x->res.stream.more)
         st = sse_open(x->http->streams, &x->res.stream, reply_wake, x->connection, &x->reader, &err);

@@ -449,6 +449,18 @@ class Audit(Case):
         done = program.run('audit', self.path)
         self.assertEqual((done.returncode, done.stdout.split()[0]), (0, str(len(events))), done)
 
+    def test_what_a_handler_refuses_is_never_left_out(self):
+        """Without keys there are no strangers, and an intent that nothing follows would mean a crash."""
+        server = program.Server('--audit', self.path, datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        with client.Client(server) as one:
+            for _ in range(120):
+                reply = one.request('POST', '/datasets', b'{}', Content_Type='application/json')
+                self.assert_problem(reply, 403, '--data-hosts')
+        server.stop()
+        intents, ends = ([e['request_id'] for e in self.events() if e['event'] == name] for name in ('intent', 'refused'))
+        self.assertEqual((intents, len(intents)), (ends, 120))
+
     def test_what_is_no_file_cannot_be_the_log(self):
         for path in ('/dev/full', '/nonexistent/x', program.new_folder()):
             done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder(), '--audit', path)
