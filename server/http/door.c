@@ -61,11 +61,11 @@ static bool list_has(const char *list, const char *text, size_t n)
 static bool is_address(const char *host)
 {
     const bool six = *host == '[';
-    const size_t n = host_length(host), start = six ? 1 : 0;
+    const size_t n = host_length(host), start = six ? 1 : 0; /* and behind it only a port */
     unsigned char bytes[sizeof(struct in6_addr)];
     char text[INET6_ADDRSTRLEN];
 
-    if (n <= 2 * start || n - 2 * start >= sizeof text)
+    if (n <= 2 * start || n - 2 * start >= sizeof text || (host[n] && host[n] != ':'))
         return false;
     memcpy(text, host + start, n - 2 * start);
     text[n - 2 * start] = '\0';

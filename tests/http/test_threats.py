@@ -808,7 +808,7 @@ class Strangers(Case):
     def test_row_37_a_name_that_was_pointed_here_gets_nowhere_on_any_address(self):
         server = self.reachable()
         for host in ('evil.example', 'evil.example:8080', '192.0.2.1.evil.example', '192.0.2', '192.0.2.256', '[2001:db8::1', '[evil]',
-                     '[]', '[', '[192.0.2.1]', '2001:db8::1', '192.0.2.1x', 'cxrd', ':80', '[' + '1:' * 100 + ']'):
+                     '[]', '[', '[192.0.2.1]', '[::2]evil', '2001:db8::1', '192.0.2.1x', 'cxrd', ':80', '[' + '1:' * 100 + ']'):
             with self.subTest(host):
                 page = {'Host': host, 'Origin': f'http://{host}', 'Content_Type': 'application/octet-stream'}
                 self.assert_problem(client.post(server, '/models', dataset.weights(), **page), 403, '--hosts')
