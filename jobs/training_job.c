@@ -74,8 +74,16 @@ static void on_dataset(void *arg, const struct dataset_report *report)
         log_event(LOG_WARN, "job's figures may flatter", json_pack("{s:s,s:s}", "job", t->id, "detail", why));
 }
 
+static void record_baseline(struct training_job *t, const struct baseline *baseline)
+{
+    json_object_set_new(t->record, "baseline",
+                        json_pack("{s:o,s:o}", "validation_loss", number_or_null(baseline->loss),
+                                  "top5_accuracy", number_or_null(baseline->top5_accuracy)));
+}
+
 /* The checkpoint knows better than the record, which is written after it. */
-static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n)
+static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n,
+                       const struct baseline *baseline)
 {
     struct training_job *t = arg;
     const size_t told = json_array_size(json_object_get(t->record, "epochs"));
@@ -84,18 +92,13 @@ static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n)
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, epoch_json(&epochs[i]));
     json_object_set_new(t->record, "epochs", list);
+    if (n > 0)
+        record_baseline(t, baseline);
     for (size_t i = told; i < n; i++)
         tell(t, "epoch", epoch_json(&epochs[i]), t->record);
     record_commit(t);
     if (n > 0)
         log_event(LOG_INFO, "job resumed", json_pack("{s:s,s:I}", "job", t->id, "epochs", (json_int_t)n));
-}
-
-static void record_baseline(struct training_job *t, const struct baseline *baseline)
-{
-    json_object_set_new(t->record, "baseline",
-                        json_pack("{s:o,s:o}", "validation_loss", number_or_null(baseline->loss),
-                                  "top5_accuracy", number_or_null(baseline->top5_accuracy)));
 }
 
 static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)

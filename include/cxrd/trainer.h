@@ -114,8 +114,9 @@ struct train_observer {
     /* Asked every few pictures, by any thread of the run, one at a time; true ends the run with ST_CANCELLED. */
     bool (*cancelled)(void *arg);
     bool (*will_resume)(void *arg); /* asked once after that: will it go on later? NULL: it will */
-    /* With a checkpoint, before training: the epochs that have been trained already, none for a new run. */
-    void (*resumed)(void *arg, const struct epoch_report *epochs, size_t n);
+    /* With a checkpoint, before training: the epochs that have been trained already, none for a new run, and, with any,
+     * what epoch() tells too. */
+    void (*resumed)(void *arg, const struct epoch_report *epochs, size_t n, const struct baseline *baseline);
     void (*phase)(void *arg, enum train_phase phase);
     void (*dataset)(void *arg, const struct dataset_report *report);
     void (*step)(void *arg, const struct train_progress *progress);

@@ -130,6 +130,20 @@ static void weights_begin(struct run *r)
         params[bias->offset + k] = (float)r->balance.log_odds[k];
 }
 
+/* A model in a checkpoint of a version that did not write which rows it has seen. */
+static enum status data_note_complete(struct run *r)
+{
+    char *text;
+    enum status st;
+
+    if (json_object_get(model_notes(r->result->model), DATA_NOTE))
+        return ST_OK;
+    text = run_data_text(r);
+    st = run_add_note(r, DATA_NOTE, text);
+    free(text);
+    return st;
+}
+
 /* Where a checkpoint left off, if there is one. */
 static enum status go_on(struct run *r)
 {
@@ -140,8 +154,10 @@ static enum status go_on(struct run *r)
     st = checkpoint_load(r);
     if (st == ST_OK && r->result->model)
         st = run_baseline(r);
+    if (st == ST_OK && r->result->model)
+        st = data_note_complete(r);
     if (st == ST_OK && r->observer->resumed)
-        r->observer->resumed(r->observer->arg, r->result->epochs, r->result->n_epochs);
+        r->observer->resumed(r->observer->arg, r->result->epochs, r->result->n_epochs, &r->result->baseline);
     return st;
 }
 

@@ -65,12 +65,14 @@ static bool on_question(void *arg)
 
 static bool on_will_resume(void *arg) { return !((struct run *)arg)->will_not_resume; }
 
-static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n)
+static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n,
+                       const struct baseline *baseline)
 {
     struct run *r = arg;
 
     for (size_t i = 0; i < n; i++)
         cr_assert_eq(epochs[i].epoch, i + 1);
+    cr_assert_eq(baseline->loss > 0, n > 0);
     r->resumed_with = n;
 }
 
