@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include "cxrd/fetch.h"
+#include "cxrd/json.h"
 #include "replay.h"
 
 #include <stdlib.h>
@@ -89,18 +90,23 @@ static enum status train_request(struct runner *r, const json_t *request, struct
                                  json_t *errors, struct error *err)
 {
     enum status st = train_config_parse(request, ret, errors);
+    bool lost =
+        st == ST_NOMEM; /* a complaint; asked after each, as what comes next may look into the store */
 
-    if (st == ST_NOMEM)
-        return error_nomem(err);
     if (st == ST_OK) {
         replay_resolve(r->store, request, ret, errors);
+        lost = json_ran_out();
         st = json_array_size(errors) > 0 ? ST_INVALID : ST_OK;
     }
     if (st == ST_OK) {
         train_config_check(ret, r->options.datasets, errors);
+        lost = json_ran_out() || lost;
         check_init(r, ret, errors);
         check_webhook(r, ret->webhook, errors);
+        lost = json_ran_out() || lost;
     }
+    if (lost)
+        return error_nomem(err);
     if (json_array_size(errors) > 0)
         return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
                          json_array_size(errors) == 1 ? "" : "s");
@@ -175,8 +181,10 @@ enum status runner_submit_fetch(struct runner *r, const json_t *request, const c
     if (st != ST_NOTFOUND) /* what it has fetched by now must not make its own repetition a wrong one */
         goto out;
     st = fetch_config_parse(request, c, errors);
-    if (st == ST_OK)
+    if (st == ST_OK) {
         check_fetch(r, c, errors);
+        st = json_ran_out() ? ST_NOMEM : ST_OK;
+    }
     if (st == ST_NOMEM)
         error_nomem(err);
     else if (json_array_size(errors) > 0)

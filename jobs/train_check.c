@@ -107,6 +107,10 @@ void train_config_check(struct train_config *c, const char *datasets, json_t *er
         resolve_dataset(c, datasets, errors);
     if (!c->dataset[0])
         goto out;
+    if (!dataset_path_ok(c->dataset)) {
+        config_error(errors, "dataset", "is no data set's name where a part of it begins with a dot");
+        goto out;
+    }
     root = open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
     if (root < 0) {
         no_such_dataset(datasets, errors);

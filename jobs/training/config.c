@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { TEXT, PATH, PATTERN, DATASET, MODEL_ID, ADDRESS, INTEGER, NUMBER, FLAG, CHOICE, CHOICES };
+enum kind { TEXT, PATH, PATTERN, MODEL_ID, ADDRESS, INTEGER, NUMBER, FLAG, CHOICE, CHOICES };
 
 struct field {
     const char *name;
@@ -35,7 +35,7 @@ static const char *const PROMOTES[] = { "manual", "if_better", "always", NULL };
 #define AT(member) offsetof(struct train_config, member)
 
 static const struct field FIELDS[] = {
-    { "dataset", DATASET, AT(dataset) },
+    { "dataset", PATH, AT(dataset) },
     { "csv", PATH, AT(csv) },
     { "images", PATTERN, AT(images) },
     { "recipe", CHOICE, AT(recipe), .choices = RECIPES },
@@ -168,8 +168,6 @@ static void parse_text(const struct field *f, const json_t *value, char *ret, js
         config_error(errors, f->name, "must have 1 to %d bytes", CONFIG_TEXT - 1);
     else if (f->kind < MODEL_ID && !relative_path_ok(text, f->kind == PATTERN))
         config_error(errors, f->name, "must be a relative path that stays below its folder");
-    else if (f->kind == DATASET && !dataset_path_ok(text))
-        config_error(errors, f->name, "is no data set's name where a part of it begins with a dot");
     else if (f->kind == MODEL_ID && !id_ok(text, strlen(text)))
         config_error(errors, f->name, "must be an id");
     else
@@ -249,7 +247,6 @@ static void parse_field(const struct field *f, const json_t *value, struct train
     case TEXT:
     case PATH:
     case PATTERN:
-    case DATASET:
     case MODEL_ID:
     case ADDRESS: parse_text(f, value, place, errors); break;
     case INTEGER:
@@ -326,8 +323,7 @@ static json_t *field_json(const struct field *f, const void *place)
     switch (f->kind) {
     case TEXT:
     case PATH:
-    case PATTERN:
-    case DATASET: return json_string(place);
+    case PATTERN: return json_string(place);
     case MODEL_ID:
     case ADDRESS: return *(const char *)place ? json_string(place) : json_null();
     case INTEGER: return json_integer(*(const int64_t *)place);
