@@ -1,5 +1,5 @@
-/* server/audit.h - the audit log: who asked for what, which model answered or was changed, how it ended. Never the picture, its name, a
- * patient or a probability.
+/* server/audit.h - the audit log: who asked for what, which model answered or was changed, how it ended. Never the
+ * picture, its name, a patient or a probability.
  *
  * One JSON object a line, appended and on the disk before the reply leaves. Each carries in "prev" the SHA-256 of the line
  * before it, across rotations, so that a line that was changed or taken out shows (`cxrd audit FILE…` looks). Whoever

@@ -42,8 +42,8 @@ struct batch {
 MUST_USE enum status batch_init(struct batch *b, size_t capacity, size_t image_size, struct error *err);
 void batch_release(struct batch *b); /* safe on zeroes */
 
-/* Load rows into the batch, over the pool's threads; a row that is there more than once is loaded once. Rows whose picture cannot be read are left out, unless
- * `strict`. Errors: with `strict`, picture_load()'s; ST_NOMEM. */
+/* Load rows into the batch, over the pool's threads; a row that is there more than once is loaded once. Rows whose
+ * picture cannot be read are left out, unless `strict`. Errors: with `strict`, picture_load()'s; ST_NOMEM. */
 MUST_USE enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
                                 const uint32_t *rows, size_t n, bool strict, struct error *err);
 

@@ -181,7 +181,6 @@ class Files(Case):
         who = [x.get('key') for x in server.log() if x['message'] == 'request']
         self.assertEqual(sorted(who), ['', 'head'])  # a line is written after its answer, and by another thread than the next
 
-
     def test_the_log_says_where_a_refused_request_came_from_and_of_no_other(self):
         server = program.Server('--keys', keys_file(), '--rate', '2')
         self.addCleanup(server.stop)
