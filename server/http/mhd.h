@@ -1,11 +1,12 @@
 /* server/http/mhd.h - the network: what the files that know libmicrohttpd share. Nobody else does.
  *
- *   daemon.c    start and stop, connections
- *   exchange.c  a request from its first byte to its last: which of the library's calls means what
- *   admit.c     its head: whether it may come in
- *   body.c      its body
- *   work.c      its handler
- *   reply.c     its reply
+ *   daemon.c      start and stop, connections
+ *   exchange.c    a request from its first byte to its last: which of the library's calls means what
+ *   admit.c       its head: whether it may come in
+ *   body.c        its body
+ *   work.c        its handler
+ *   reply.c       its reply
+ *   epoll_wait.c  how the library waits, which it gets wrong; linked into the program, and called by nobody else
  *
  * Two of the library's threads wait in epoll and do nothing but move bytes. A request that needs work is suspended,
  * handed to a lane, and resumed when its handler has filled the response; then libmicrohttpd calls exchange_step()
