@@ -6,10 +6,10 @@
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/sign.h"
+#include "cxrd/thread.h"
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +38,7 @@ struct notices {
     pthread_t thread;
     bool started;
     pthread_mutex_t lock; /* guards `added` */
-    pthread_cond_t wake;  /* on CLOCK_MONOTONIC */
+    pthread_cond_t wake;  /* it was, or stop */
     bool added;           /* since the thread last looked */
     atomic_bool stop;
 };
@@ -147,17 +147,13 @@ static int64_t pause_after(const struct notices *n, int64_t tries)
     return waited + pause <= MAX_WAITED ? pause : 0;
 }
 
-/* Wait so long, or, with seconds < 0, for ever; not any longer than until a notice comes, where those are `welcome`. */
-static void wait_for(struct notices *n, int64_t seconds, bool welcome)
+/* Wait so many seconds; not any longer than until a notice comes, where those are `welcome`. */
+static void wait_for(struct notices *n, double seconds, bool welcome)
 {
-    struct timespec until;
+    const double deadline = clock_seconds() + seconds;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += seconds;
     pthread_mutex_lock(&n->lock);
-    while (!atomic_load(&n->stop) && !(welcome && n->added) &&
-           (seconds < 0 ? pthread_cond_wait(&n->wake, &n->lock)
-                        : pthread_cond_timedwait(&n->wake, &n->lock, &until)) == 0)
+    while (!atomic_load(&n->stop) && !(welcome && n->added) && condition_wait(&n->wake, &n->lock, deadline))
         ;
     n->added = false;
     pthread_mutex_unlock(&n->lock);
@@ -178,7 +174,7 @@ static void fate_write(struct notices *n, const struct notice *what, int64_t pau
             return;
         if (!told)
             log_text(LOG_ERROR, "a notice's fate is not written", "%s", why.text);
-        wait_for(n, (int64_t)n->options.retry_s, false);
+        wait_for(n, (double)n->options.retry_s, false);
         if (atomic_load(&n->stop))
             return;
     }
@@ -228,7 +224,7 @@ static void *notices_main(void *arg)
         if (st == ST_OK && left <= 0)
             tell(n, &what);
         else
-            wait_for(n, st == ST_NOTFOUND ? -1 : left, true);
+            wait_for(n, st == ST_NOTFOUND ? INFINITY : (double)left, true);
         notice_release(&what);
     }
     return NULL;
@@ -244,22 +240,10 @@ static void on_added(void *arg)
     pthread_mutex_unlock(&n->lock);
 }
 
-static enum status thread_start(struct notices *n, struct error *err)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    n->started = pthread_create(&n->thread, NULL, notices_main, n) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return n->started ? ST_OK : error_set(err, ST_IO, "cannot start the thread that sends notices");
-}
-
 enum status notices_start(const struct notices_options *options, struct store *store,
                           const struct outgoing *outgoing, struct notices **ret_notices, struct error *err)
 {
     struct notices *n = calloc(1, sizeof *n);
-    pthread_condattr_t monotonic;
     enum status st;
 
     if (!n)
@@ -268,15 +252,13 @@ enum status notices_start(const struct notices_options *options, struct store *s
     n->store = store;
     n->outgoing = outgoing;
     pthread_mutex_init(&n->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&n->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&n->wake);
     st = load_secrets(n, err);
     if (st == ST_OK)
         st = store_notices_begin(store, options->url != NULL, on_added, n, err);
     if (st == ST_OK)
-        st = thread_start(n, err);
+        st = thread_start(&n->thread, notices_main, n, "the thread that sends notices", err);
+    n->started = st == ST_OK;
     if (st != ST_OK) {
         notices_stop(n);
         return st;

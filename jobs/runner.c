@@ -3,10 +3,9 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
+#include "cxrd/thread.h"
 
 #include <malloc.h>
-#include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,19 +80,6 @@ static void job_run(struct runner *r, const char *id, const char *type, const js
 
 /* ---- the thread ---- */
 
-/* Wait until somebody calls, at most so many seconds. With the lock held. */
-static void wait_seconds(struct runner *r, double seconds)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)seconds;
-    until.tv_nsec += (long)((seconds - floor(seconds)) * 1e9);
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&r->wake, &r->lock, &until);
-}
-
 /* Wait for a job to run; false at shutdown. */
 static bool next_job(struct runner *r, char id[ID_SIZE], char type[JOB_TYPE_SIZE], json_t **ret_config)
 {
@@ -112,7 +98,8 @@ static bool next_job(struct runner *r, char id[ID_SIZE], char type[JOB_TYPE_SIZE
         if (st == ST_NOTFOUND)
             pthread_cond_wait(&r->wake, &r->lock);
         else if (!found)
-            wait_seconds(r, 1); /* what could not be written may be written by then */
+            condition_wait(&r->wake, &r->lock,
+                           clock_seconds() + 1); /* what could not be written may be written by then */
     }
     if (found)
         job_begin(r, id, type);
@@ -160,9 +147,7 @@ enum status runner_start(const struct runner_options *options, struct store *sto
                          struct runner **ret_runner, struct error *err)
 {
     struct runner *r = calloc(1, sizeof *r);
-    pthread_condattr_t monotonic;
-    sigset_t all, before;
-    int rc;
+    enum status st;
 
     if (!r)
         return error_nomem(err);
@@ -170,17 +155,11 @@ enum status runner_start(const struct runner_options *options, struct store *sto
     r->store = store;
     r->registry = registry;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    rc = pthread_create(&r->thread, NULL, runner_main, r);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0) {
+    condition_init(&r->wake);
+    st = thread_start(&r->thread, runner_main, r, "the thread that runs jobs", err);
+    if (st != ST_OK) {
         runner_free(r);
-        return error_set(err, ST_IO, "cannot start the thread that runs jobs");
+        return st;
     }
     *ret_runner = r;
     return ST_OK;
@@ -206,8 +185,8 @@ bool runner_stop(struct runner *r, double seconds)
         return true;
     runner_halt(r);
     pthread_mutex_lock(&r->lock);
-    for (double left; !r->over && (left = deadline - clock_seconds()) > 0;)
-        wait_seconds(r, left);
+    while (!r->over && condition_wait(&r->wake, &r->lock, deadline))
+        ;
     over = r->over;
     pthread_mutex_unlock(&r->lock);
     if (!over)

@@ -32,7 +32,7 @@ struct runner {
     pthread_t thread;
 
     pthread_mutex_t lock;  /* guards `running`, `unwritten`, `shutdown` and `over` */
-    pthread_cond_t wake;   /* a job was queued, shutdown, or over; on CLOCK_MONOTONIC */
+    pthread_cond_t wake;   /* a job was queued, shutdown, or over */
     char running[ID_SIZE]; /* the job that runs, "" for none */
     struct unwritten unwritten;
     bool shutdown, over;         /* over: the thread is about to end */

@@ -6,9 +6,9 @@
  * lock is for sleeping and waking only. */
 #include "cxrd/pool.h"
 
-#include <pthread.h>
+#include "cxrd/thread.h"
+
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -121,19 +121,13 @@ static void *worker_main(void *arg)
 
 static enum status workers_start(struct pool *p, struct error *err)
 {
-    sigset_t all, before;
     enum status st = ST_OK;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before); /* inherited: signals belong to main() */
     for (size_t i = 0; i + 1 < p->n_threads && st == ST_OK; i++) {
         p->workers[i] = (struct worker){ .pool = p, .lane = i + 1 };
-        if (pthread_create(&p->workers[i].thread, NULL, worker_main, &p->workers[i]) == 0)
-            p->n_workers++;
-        else
-            st = error_set(err, ST_IO, "cannot start thread %zu of %zu", i + 2, p->n_threads);
+        st = thread_start(&p->workers[i].thread, worker_main, &p->workers[i], "a thread that computes", err);
+        p->n_workers += st == ST_OK;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return st;
 }
 
@@ -151,8 +145,8 @@ enum status pool_new(size_t n_threads, enum pool_class class, struct pool **ret_
     p->n_threads = n_threads;
     p->class = class;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->work, NULL);
-    pthread_cond_init(&p->idle, NULL);
+    condition_init(&p->work);
+    condition_init(&p->idle);
     p->workers = calloc(n_threads, sizeof *p->workers);
     st = p->workers ? workers_start(p, err) : error_nomem(err);
     if (st != ST_OK) {

@@ -1,7 +1,8 @@
 /* server/api/sessions.c - inference sessions for the workers that predict: taken for a request, then given back. */
 #include "app.h"
 
-#include <pthread.h>
+#include "cxrd/thread.h"
+
 #include <stdlib.h>
 
 struct sessions {
@@ -18,7 +19,7 @@ enum status sessions_new(size_t n, struct sessions **ret_sessions, struct error 
     if (!all)
         return error_nomem(err);
     pthread_mutex_init(&all->lock, NULL);
-    pthread_cond_init(&all->given, NULL);
+    condition_init(&all->given);
     all->n = n;
     all->free = calloc(n, sizeof(struct session *));
     while (all->free && all->n_free < n && session_new(&all->free[all->n_free]) == ST_OK)

@@ -1,10 +1,10 @@
 /* server/http/acceptor.c - see acceptor.h. */
 #include "acceptor.h"
 
+#include "cxrd/thread.h"
+
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -57,8 +57,7 @@ enum status acceptor_start(int listen_fd, const struct acceptor_calls *calls, st
                            struct error *err)
 {
     struct acceptor *a = calloc(1, sizeof *a);
-    sigset_t all, before;
-    int rc;
+    enum status st;
 
     if (!a)
         return error_nomem(err);
@@ -69,14 +68,11 @@ enum status acceptor_start(int listen_fd, const struct acceptor_calls *calls, st
         free(a);
         return error_errno(err, ST_IO, "cannot make an event descriptor");
     }
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    rc = pthread_create(&a->thread, NULL, acceptor_main, a);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0) {
+    st = thread_start(&a->thread, acceptor_main, a, "the thread that takes connections", err);
+    if (st != ST_OK) {
         close(a->stop_fd);
         free(a);
-        return error_set(err, ST_IO, "cannot start the thread that takes connections");
+        return st;
     }
     *ret_acceptor = a;
     return ST_OK;

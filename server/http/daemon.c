@@ -4,6 +4,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
+#include "cxrd/thread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,7 +146,7 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     h->app = app;
     h->listen_fd = -1;
     pthread_mutex_init(&h->lock, NULL);
-    pthread_cond_init(&h->quiet, NULL);
+    condition_init(&h->quiet);
     st = listen_open(options->listen, &h->listen_fd, h->address, err);
     if (st == ST_OK)
         st = lane_start(options->workers, options->queue, work_do, &h->lanes[LANE_PREDICT], err);
@@ -192,15 +193,8 @@ static bool wait_quiet(struct http *h, double deadline)
     bool quiet;
 
     pthread_mutex_lock(&h->lock);
-    while (h->active > 0 && clock_seconds() < deadline) {
-        struct timespec soon;
-
-        clock_gettime(CLOCK_REALTIME, &soon); /* only a nap: the deadline is by the other clock */
-        soon.tv_nsec += 50000000;
-        soon.tv_sec += soon.tv_nsec / 1000000000;
-        soon.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&h->quiet, &h->lock, &soon);
-    }
+    while (h->active > 0 && condition_wait(&h->quiet, &h->lock, deadline))
+        ;
     quiet = h->active == 0;
     pthread_mutex_unlock(&h->lock);
     return quiet;

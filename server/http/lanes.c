@@ -1,8 +1,8 @@
 /* server/http/lanes.c - see lanes.h. */
 #include "lanes.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include "cxrd/thread.h"
+
 #include <stdlib.h>
 
 struct lane_queue {
@@ -48,8 +48,7 @@ enum status lane_start(size_t workers, size_t room, void (*fn)(struct lane_item 
                        struct lane_queue **ret_lane, struct error *err)
 {
     struct lane_queue *l = calloc(1, sizeof *l);
-    sigset_t all, before;
-    bool ok;
+    enum status st = ST_OK;
 
     if (!l)
         return error_nomem(err);
@@ -57,20 +56,18 @@ enum status lane_start(size_t workers, size_t room, void (*fn)(struct lane_item 
     l->fn = fn;
     l->last = &l->first;
     pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->wake, NULL);
+    condition_init(&l->wake);
     l->workers = calloc(workers, sizeof *l->workers);
-    ok = l->workers != NULL;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    for (size_t i = 0; i < workers && ok; i++) {
-        ok = pthread_create(&l->workers[i], NULL, worker_main, l) == 0;
-        l->n_workers += ok;
+    if (!l->workers)
+        st = error_nomem(err);
+    for (size_t i = 0; i < workers && st == ST_OK; i++) {
+        st = thread_start(&l->workers[i], worker_main, l, "a thread that answers requests", err);
+        l->n_workers += st == ST_OK;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!ok) {
+    if (st != ST_OK) {
         lane_stop(l);
         lane_free(l);
-        return error_set(err, ST_IO, "cannot start %zu worker threads", workers);
+        return st;
     }
     *ret_lane = l;
     return ST_OK;

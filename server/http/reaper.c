@@ -2,14 +2,12 @@
 #include "reaper.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/thread.h"
 
 #include <math.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { LOOK_MS = 250 }; /* between two looks at all deadlines */
 
@@ -47,14 +45,8 @@ static void *reaper_main(void *arg)
 
     pthread_mutex_lock(&r->lock);
     while (!r->stopping) {
-        struct timespec until;
-
         shut_down_late(r);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LOOK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&r->wake, &r->lock, &until);
+        condition_wait(&r->wake, &r->lock, clock_seconds() + LOOK_MS / 1e3);
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;
@@ -63,26 +55,18 @@ static void *reaper_main(void *arg)
 enum status reaper_start(struct reaper **ret_reaper, struct error *err)
 {
     struct reaper *r = calloc(1, sizeof *r);
-    pthread_condattr_t attributes;
-    sigset_t all, before;
-    int rc;
+    enum status st;
 
     if (!r)
         return error_nomem(err);
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    rc = pthread_create(&r->thread, NULL, reaper_main, r);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0) {
+    condition_init(&r->wake);
+    st = thread_start(&r->thread, reaper_main, r, "the thread that watches deadlines", err);
+    if (st != ST_OK) {
         pthread_cond_destroy(&r->wake);
         pthread_mutex_destroy(&r->lock);
         free(r);
-        return error_set(err, ST_IO, "cannot start the thread that watches deadlines");
+        return st;
     }
     *ret_reaper = r;
     return ST_OK;

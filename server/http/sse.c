@@ -3,12 +3,11 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
+#include "cxrd/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     TICK_MS = 200,          /* how often sources are asked */
@@ -115,18 +114,10 @@ static void serve_all(struct sse *s)
 
 static void wait_tick(struct sse *s)
 {
-    struct timespec until;
+    const double tick = clock_seconds() + TICK_MS / 1e3;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (!s->poked && !s->stopping) {
-        if (!s->readers)
-            pthread_cond_wait(&s->poke, &s->lock);
-        else if (pthread_cond_timedwait(&s->poke, &s->lock, &until) != 0)
-            break;
-    }
+    while (!s->poked && !s->stopping && condition_wait(&s->poke, &s->lock, s->readers ? tick : INFINITY))
+        ;
     s->poked = false;
 }
 
@@ -146,26 +137,20 @@ static void *sse_main(void *arg)
 enum status sse_start(size_t max_readers, double ping_s, struct sse **ret_sse, struct error *err)
 {
     struct sse *s = calloc(1, sizeof *s);
-    pthread_condattr_t monotonic;
-    sigset_t all, before;
+    enum status st;
 
     if (!s)
         return error_nomem(err);
     s->max_readers = max_readers;
     s->ping_s = ping_s;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->poke, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    s->started = pthread_create(&s->thread, NULL, sse_main, s) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!s->started) {
+    condition_init(&s->poke);
+    st = thread_start(&s->thread, sse_main, s, "the thread that serves event streams", err);
+    s->started = st == ST_OK;
+    if (st != ST_OK) {
         sse_stop(s);
         sse_free(s);
-        return error_set(err, ST_IO, "cannot start the thread that serves event streams");
+        return st;
     }
     *ret_sse = s;
     return ST_OK;

@@ -1,15 +1,17 @@
-/* tests/unit/test_core.c - buffers, the generator, digests, whole files, the thread pool. */
+/* tests/unit/test_core.c - buffers, the generator, digests, whole files, threads and their pool. */
 #include "cxrd/buf.h"
 #include "cxrd/clock.h"
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
 #include "cxrd/pool.h"
 #include "cxrd/rng.h"
+#include "cxrd/thread.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
-#include <pthread.h>
+#include <math.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,4 +232,74 @@ Test(pool, background_is_less_than_normal_and_not_nothing)
 Test(pool, refuses_no_threads)
 {
     cr_assert_eq(pool_new(0, POOL_NORMAL, &(struct pool *){ NULL }, NULL), ST_INVALID);
+}
+
+/* ---- threads and conditions ---- */
+
+static void *blocked_signals(void *arg)
+{
+    pthread_sigmask(SIG_BLOCK, NULL, arg);
+    return NULL;
+}
+
+Test(thread, blocks_all_signals_and_its_starter_none)
+{
+    sigset_t before, after, inside;
+    pthread_t thread;
+    struct error err = { 0 };
+
+    pthread_sigmask(SIG_BLOCK, NULL, &before);
+    cr_assert_eq(thread_start(&thread, blocked_signals, &inside, "a thread", &err), ST_OK, "%s", err.text);
+    pthread_join(thread, NULL);
+    pthread_sigmask(SIG_BLOCK, NULL, &after);
+    for (int n = 1; n < 32; n++) {
+        cr_assert_eq(sigismember(&inside, n), n != SIGKILL && n != SIGSTOP, "signal %d", n);
+        cr_assert_eq(sigismember(&after, n), sigismember(&before, n), "signal %d", n);
+    }
+}
+
+Test(condition, keeps_to_a_deadline_of_the_clock_that_never_steps)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    const double past = clock_seconds() - 1, soon = clock_seconds() + 0.02;
+    pthread_cond_t c;
+
+    condition_init(&c);
+    pthread_mutex_lock(&lock);
+    cr_assert_not(condition_wait(&c, &lock, past));
+    while (condition_wait(&c, &lock, soon))
+        ;
+    cr_assert_geq(clock_seconds(), soon, "it went by another clock, or gave up early");
+    pthread_mutex_unlock(&lock);
+    pthread_cond_destroy(&c);
+}
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t rung;
+    bool done;
+} bell = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void *ring(void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock(&bell.lock);
+    bell.done = true;
+    pthread_cond_signal(&bell.rung);
+    pthread_mutex_unlock(&bell.lock);
+    return NULL;
+}
+
+Test(condition, waits_for_ever_where_there_is_no_deadline)
+{
+    struct error err = { 0 };
+    pthread_t thread;
+
+    condition_init(&bell.rung);
+    pthread_mutex_lock(&bell.lock);
+    cr_assert_eq(thread_start(&thread, ring, NULL, "a thread", &err), ST_OK);
+    while (!bell.done)
+        cr_assert(condition_wait(&bell.rung, &bell.lock, INFINITY));
+    pthread_mutex_unlock(&bell.lock);
+    pthread_join(thread, NULL);
 }
