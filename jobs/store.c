@@ -1,13 +1,12 @@
-/* jobs/store.c - the database that jobs and models are kept in, see cxrd/store.h: statements, transactions, opening.
+/* jobs/store.c - the database that jobs and models are kept in, see cxrd/store.h: it is opened, checked, and
+ * brought up to date.
  *
  * One connection behind a mutex: SQLite before 3.51.3 can corrupt a WAL that two connections reset, and nothing here
  * is in a hurry. A rollback journal with synchronous=EXTRA syncs the folder too when a transaction ends. */
 #include "store_parts.h"
 
 #include "cxrd/clock.h"
-#include "cxrd/json.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,190 +33,6 @@ static const char *const MIGRATIONS[] = {
     "  body TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL);",
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
-
-static enum status fail(struct store *s, struct error *err, const char *what)
-{
-    if (sqlite3_errcode(s->db) == SQLITE_NOMEM)
-        return error_nomem(err);
-    return error_set(err, ST_IO, "the job database: cannot %s: %s", what, sqlite3_errmsg(s->db));
-}
-
-enum status store_run(struct store *s, const char *sql, struct error *err)
-{
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? ST_OK : fail(s, err, "write");
-}
-
-/* ---- statements: prepared, bound by type letters, stepped ---- */
-
-sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...)
-{
-    sqlite3_stmt *stmt = NULL;
-    va_list ap;
-    int rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
-
-    va_start(ap, types);
-    for (int i = 1; *types && rc == SQLITE_OK; types++, i++) {
-        if (*types == 't') {
-            const char *text = va_arg(ap, const char *);
-
-            rc = text ? sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(stmt, i);
-        } else {
-            rc = sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
-        }
-    }
-    va_end(ap);
-    if (rc != SQLITE_OK) {
-        fail(s, err, "prepare a query");
-        sqlite3_finalize(stmt);
-        return NULL;
-    }
-    return stmt;
-}
-
-static enum status without_statement(struct store *s)
-{
-    return sqlite3_errcode(s->db) == SQLITE_NOMEM ? ST_NOMEM : ST_IO;
-}
-
-enum status store_finish(struct store *s, sqlite3_stmt *stmt, struct error *err)
-{
-    enum status st = ST_OK;
-
-    if (!stmt)
-        return without_statement(s);
-    if (sqlite3_step(stmt) != SQLITE_DONE)
-        st = fail(s, err, "write");
-    sqlite3_finalize(stmt);
-    return st;
-}
-
-enum status store_row(struct store *s, sqlite3_stmt *stmt, struct error *err)
-{
-    if (!stmt)
-        return without_statement(s);
-    json_watch(); /* what the row's cells become */
-    switch (sqlite3_step(stmt)) {
-    case SQLITE_ROW: return ST_OK;
-    case SQLITE_DONE: return ST_NOTFOUND;
-    default: return fail(s, err, "read");
-    }
-}
-
-const char *store_column(sqlite3_stmt *stmt, int i) { return (const char *)sqlite3_column_text(stmt, i); }
-
-json_t *store_json(sqlite3_stmt *stmt, int i)
-{
-    const char *text = store_column(stmt, i);
-    json_t *value = NULL;
-
-    return text && json_read(text, strlen(text), 0, &value, NULL) == ST_OK ? value : NULL;
-}
-
-enum status store_broken(struct store *s, struct error *err, const char *what)
-{
-    if (json_ran_out() || sqlite3_errcode(s->db) == SQLITE_NOMEM)
-        return error_nomem(err);
-    return error_set(err, ST_IO, "the job database holds a %s that cannot be read", what);
-}
-
-enum status store_integer(struct store *s, const char *sql, int64_t *ret, struct error *err)
-{
-    sqlite3_stmt *stmt = store_prepare(s, err, sql, "");
-    const enum status st = store_row(s, stmt, err);
-
-    if (st == ST_OK)
-        *ret = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    return st;
-}
-
-enum status store_find(struct store *s, const char *sql, const char *id, const struct kind *kind,
-                       json_t **ret, struct error *err)
-{
-    sqlite3_stmt *stmt;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    stmt = store_prepare(s, err, sql, "t", id);
-    st = store_row(s, stmt, err);
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no %s '%s'", kind->name, id);
-    if (st == ST_OK && !(*ret = kind->row(stmt)))
-        st = store_broken(s, err, kind->part);
-    sqlite3_finalize(stmt);
-    pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
-enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
-                          json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
-                          struct error *err)
-{
-    json_t *items = json_array(), *item;
-    enum status st = !stmt ? without_statement(s) : items ? ST_OK : error_nomem(err);
-    int64_t last = 0;
-
-    *ret_next = 0;
-    while (st == ST_OK && (st = store_row(s, stmt, err)) == ST_OK) {
-        if (json_array_size(items) == limit) {
-            *ret_next = last;
-            break;
-        }
-        item = row(stmt);
-        last = sqlite3_column_int64(stmt, seq_column);
-        if (!json_is_null(item) && json_array_append_new(items, item) != 0)
-            st = store_broken(s, err, "configuration or a card");
-    }
-    sqlite3_finalize(stmt);
-    if (st != ST_OK && st != ST_NOTFOUND) { /* not found: the end of the rows */
-        json_decref(items);
-        return st;
-    }
-    *ret_items = items;
-    return ST_OK;
-}
-
-/* ---- transactions: begin takes the lock, end gives it back ---- */
-
-enum status store_begin(struct store *s, struct error *err)
-{
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = store_run(s, "BEGIN IMMEDIATE", err);
-    if (st != ST_OK)
-        pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
-static void call_added(struct store *s)
-{
-    pthread_mutex_lock(&s->calling);
-    if (s->added)
-        s->added(s->added_arg);
-    pthread_mutex_unlock(&s->calling);
-}
-
-enum status store_end(struct store *s, enum status st, struct error *err)
-{
-    bool noted;
-
-    if (st == ST_OK)
-        st = store_run(s, "COMMIT", err);
-    noted = st == ST_OK && s->noted;
-    s->noted = false;
-    if (st == ST_OK && s->told)
-        atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
-    s->told = false;
-    if (st != ST_OK && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    pthread_mutex_unlock(&s->lock);
-    if (noted)
-        call_added(s);
-    return st;
-}
-
-/* ---- opening ---- */
 
 static enum status integrity_check(struct store *s, struct error *err)
 {
@@ -295,7 +110,7 @@ enum status store_open(const char *path, struct store **ret_store, struct error 
     pthread_mutex_init(&s->calling, NULL);
     if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK)
-        st = fail(s, err, "be opened");
+        st = store_fail(s, err, "be opened");
     if (st == ST_OK)
         st = store_run(s,
                        "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;"

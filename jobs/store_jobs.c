@@ -100,25 +100,6 @@ enum status store_job_add(struct store *s, const struct new_job *job, char ret_i
     return store_end(s, st, err);
 }
 
-enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state, struct error *err)
-{
-    sqlite3_stmt *stmt = store_prepare(s, err, "SELECT state FROM jobs WHERE id = ?", "t", id);
-    enum status st = store_row(s, stmt, err);
-
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no job '%s'", id);
-    if (st == ST_OK) {
-        const char *name = store_column(stmt, 0);
-
-        if (!name)
-            st = store_broken(s, err, "state");
-        else if (!job_state_parse(name, ret_state))
-            st = error_set(err, ST_IO, "the job database holds an unknown state");
-    }
-    sqlite3_finalize(stmt);
-    return st;
-}
-
 static enum status write_state(struct store *s, const char *id, enum job_state to, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
@@ -134,19 +115,6 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
     if (st == ST_OK)
         st = store_tell_state(s, id, to, now, err);
     return st == ST_OK && job_has_ended(to) ? store_note_ended(s, "id = ?", id, s->all_noted, err) : st;
-}
-
-enum status store_write_record(struct store *s, const char *id, const json_t *record, struct error *err)
-{
-    char *text = json_text(record, JSON_COMPACT);
-    enum status st;
-
-    if (!text)
-        return error_nomem(err);
-    st = store_finish(s, store_prepare(s, err, "UPDATE jobs SET record = ? WHERE id = ?", "tt", text, id),
-                      err);
-    free(text);
-    return st;
 }
 
 enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],

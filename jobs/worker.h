@@ -1,6 +1,7 @@
 /* jobs/worker.h - what the files behind cxrd/runner.h share: submitting.c is how a job enters the queue, runner.c the
  * thread that works it off, training_job.c and fetching.c the work of the two kinds of jobs, watching.c a job as it is
- * now, keeping.c what becomes of one that does not simply succeed, job_files.c what it has on the disk. */
+ * now, keeping.c what becomes of one that does not simply succeed, unwritten.c one whose end is not written yet, job_files.c
+ * what a job has on the disk. */
 #ifndef JOBS_WORKER_H
 #define JOBS_WORKER_H
 
