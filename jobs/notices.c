@@ -3,6 +3,7 @@
 
 #include "cxrd/buf.h"
 #include "cxrd/clock.h"
+#include "cxrd/encoding.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/sign.h"
@@ -56,7 +57,7 @@ static enum status read_secrets(struct notices *n, char *text, struct error *err
         if (n->n_secrets == MAX_SECRETS)
             return error_set(err, ST_INVALID, "--webhook-secret: more than %d secrets", MAX_SECRETS);
         if (strncmp(line, PREFIX, strlen(PREFIX)) != 0 ||
-            sign_decode(line + strlen(PREFIX), s->bytes, sizeof s->bytes, &s->n) != ST_OK ||
+            base64_decode(line + strlen(PREFIX), s->bytes, sizeof s->bytes, &s->n) != ST_OK ||
             s->n < MIN_SECRET)
             return error_set(err, ST_INVALID,
                              "--webhook-secret: a line must be whsec_ and %d to %d bytes in base64",

@@ -3,6 +3,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/digest.h"
+#include "cxrd/file.h"
 #include "cxrd/json.h"
 #include "cxrd/log.h"
 
@@ -81,21 +82,6 @@ static void file_release(struct file *file)
     free(file);
 }
 
-static enum status write_all(int fd, const char *text, size_t n, struct error *err)
-{
-    while (n > 0) {
-        const ssize_t w = write(fd, text, n);
-
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return error_errno(err, ST_IO, "cannot write the audit log");
-        text += w;
-        n -= (size_t)w;
-    }
-    return ST_OK;
-}
-
 /* The digest of the last line, to go on from; until it is known the one before stays. A line that was cut short, by a crash
  * or by a disk that could not even give back what it had taken, is ended here, and counts as it is. */
 static enum status read_tail(struct audit *a, struct error *err)
@@ -115,8 +101,8 @@ static enum status read_tail(struct audit *a, struct error *err)
     if (st == ST_OK && n > 0) {
         if (text[n - 1] == '\n')
             end--;
-        else
-            st = write_all(a->file->fd, "\n", 1, err);
+        else if (!write_all(a->file->fd, "\n", 1))
+            st = error_errno(err, ST_IO, "cannot write the audit log");
         line = memrchr(text, '\n', end);
         line = line ? line + 1 : text;
         if (st == ST_OK)
@@ -189,12 +175,13 @@ static enum status append(struct audit *a, const char *line, size_t n, struct er
 
     if (before < 0)
         return error_errno(err, ST_IO, "cannot read the audit log '%.160s'", a->path);
-    st = write_all(a->file->fd, line, n, err);
-    if (st != ST_OK)
+    if (!write_all(a->file->fd, line, n)) {
+        st = error_errno(err, ST_IO, "cannot write the audit log");
         a->stale = ftruncate(a->file->fd, before) != 0;
-    else
-        a->file->size = (size_t)before + n;
-    return st;
+        return st;
+    }
+    a->file->size = (size_t)before + n;
+    return ST_OK;
 }
 
 /* With the lock held. */

@@ -4,6 +4,7 @@
 
 #include "cxrd/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define DIGEST_TEXT_SIZE 65
@@ -17,5 +18,9 @@ void digest_free(struct digest *d);                                /* NULL is fi
 
 /* The digest of `n` bytes in one call. ST_NOMEM. */
 MUST_USE enum status digest_bytes(const void *bytes, size_t n, char text[DIGEST_TEXT_SIZE]);
+
+/* Whether two digests are the same, without stopping at the first difference, which would tell how much of a secret's was
+ * guessed. */
+bool digest_equal(const char a[DIGEST_TEXT_SIZE], const char b[DIGEST_TEXT_SIZE]);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "cxrd/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
@@ -24,6 +25,9 @@ MUST_USE enum status file_read(const char *path, size_t max, struct file_bytes *
 MUST_USE enum status file_read_fd(int fd, const char *name, size_t max, struct file_bytes *ret,
                                   struct error *err);
 void file_bytes_release(struct file_bytes *f); /* safe on FILE_BYTES_INIT */
+
+/* Write all of `n` bytes, over interruptions. False: errno says why, and some may have been written. */
+MUST_USE bool write_all(int fd, const void *bytes, size_t n);
 
 /* Make `path` hold exactly the given parts, or leave it as it was: write "<path>.part" beside it, fsync, rename
  * over it, fsync the folder. When this returns ST_OK the file survives a power cut. Errors: ST_IO. */

@@ -12,8 +12,4 @@
 MUST_USE enum status sign_hmac(const void *key, size_t n_key, const void *bytes, size_t n,
                                char text[SIGN_TEXT_SIZE]);
 
-/* What a base64 text stands for, at most `max` bytes, its length a multiple of four.
- * Errors: ST_FORMAT (it is none), ST_LIMIT (it is longer). */
-MUST_USE enum status sign_decode(const char *text, void *ret, size_t max, size_t *ret_n);
-
 #endif

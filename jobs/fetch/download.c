@@ -7,6 +7,7 @@
 #include "parts.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/file.h"
 #include "cxrd/log.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ static enum status etag_write(const struct download *d, const char *etag, struct
     if (etag[0] != '"' || n >= ETAG_SIZE)
         return ST_OK;
     fd = openat(d->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    ok = fd >= 0 && write(fd, etag, n) == (ssize_t)n;
+    ok = fd >= 0 && write_all(fd, etag, n);
     if (fd >= 0)
         close(fd);
     return ok ? ST_OK : error_errno(err, ST_IO, "cannot write beside a file that is fetched");
@@ -141,15 +142,8 @@ static bool on_data(void *arg, const void *bytes, size_t n)
 
     if (!fits(a, n))
         return false;
-    for (size_t done = 0; done < n;) {
-        const ssize_t written = write(a->fd, (const char *)bytes + done, n - done);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return stop(a, error_errno(a->err, ST_IO, "cannot write a file that is fetched"));
-        done += (size_t)written;
-    }
+    if (!write_all(a->fd, bytes, n))
+        return stop(a, error_errno(a->err, ST_IO, "cannot write a file that is fetched"));
     a->have += (int64_t)n;
     a->d->progress(a->d->arg, a->have, a->total);
     return true;

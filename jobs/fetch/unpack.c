@@ -5,6 +5,7 @@
 #include "packed.h"
 
 #include "cxrd/dataset.h"
+#include "cxrd/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,20 +120,6 @@ static enum status check_size(const struct unpack *u, struct error *err)
     return ST_OK;
 }
 
-static enum status write_all(int fd, const char *bytes, size_t n, struct error *err)
-{
-    for (size_t done = 0; done < n;) {
-        const ssize_t written = write(fd, bytes + done, n - done);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return error_errno(err, ST_IO, "cannot write what was unpacked");
-        done += (size_t)written;
-    }
-    return ST_OK;
-}
-
 static enum status copy(struct opened *o, int fd, struct error *err)
 {
     struct unpack *u = o->u;
@@ -151,8 +138,8 @@ static enum status copy(struct opened *o, int fd, struct error *err)
         u->bytes += (uint64_t)n;
         u->packed = (uint64_t)archive_filter_bytes(o->a, -1);
         st = check_size(u, err);
-        if (st == ST_OK)
-            st = write_all(fd, o->block, (size_t)n, err);
+        if (st == ST_OK && !write_all(fd, o->block, (size_t)n))
+            st = error_errno(err, ST_IO, "cannot write what was unpacked");
         if (st == ST_OK && u->cancelled(u->arg))
             st = error_set(err, ST_CANCELLED, "stopped");
         u->progress(u->arg, u);

@@ -1,8 +1,8 @@
 /* jobs/report/report.c - the page from its parts, see cxrd/report.h. */
 #include "cxrd/report.h"
 
-#include "base64.h"
 #include "cxrd/digest.h"
+#include "cxrd/encoding.h"
 #include "cxrd/labels.h"
 #include "cxrd/version.h"
 #include "html.h"
@@ -40,11 +40,8 @@ static enum status policy_digest(struct buf *out, const void *bytes, size_t n)
 
     if (digest_bytes(bytes, n, hex) != ST_OK)
         return ST_NOMEM;
-    for (size_t i = 0; i < sizeof raw; i++) {
-        const char pair[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
-
-        raw[i] = (uint8_t)strtoul(pair, NULL, 16);
-    }
+    for (size_t i = 0; i < sizeof raw; i++)
+        raw[i] = (uint8_t)(hex_value(hex[2 * i]) << 4 | hex_value(hex[2 * i + 1]));
     buf_puts(out, "'sha256-");
     base64_put(out, raw, sizeof raw);
     buf_puts(out, "' ");

@@ -1,8 +1,8 @@
 /* jobs/training/plots.c - see plots.h. */
 #include "plots.h"
 
-#include "../report/base64.h"
 #include "column.h"
+#include "cxrd/encoding.h"
 #include "cxrd/image.h"
 #include "cxrd/rng.h"
 

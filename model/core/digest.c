@@ -1,10 +1,12 @@
 /* model/core/digest.c - SHA-256 through libcrypto, see cxrd/digest.h. */
 #include "cxrd/digest.h"
 
+#include "cxrd/encoding.h"
+
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct digest {
@@ -43,8 +45,7 @@ void digest_finish(struct digest *d, char text[DIGEST_TEXT_SIZE])
 
     assert(ok == 1 && n == 32);
     (void)ok;
-    for (size_t i = 0; i < 32; i++)
-        snprintf(text + 2 * i, 3, "%02x", sum[i]);
+    hex_encode(sum, 32, text);
     digest_free(d);
 }
 
@@ -66,4 +67,9 @@ enum status digest_bytes(const void *bytes, size_t n, char text[DIGEST_TEXT_SIZE
     digest_add(d, bytes, n);
     digest_finish(d, text);
     return ST_OK;
+}
+
+bool digest_equal(const char a[DIGEST_TEXT_SIZE], const char b[DIGEST_TEXT_SIZE])
+{
+    return CRYPTO_memcmp(a, b, DIGEST_TEXT_SIZE) == 0;
 }

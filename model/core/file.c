@@ -73,18 +73,16 @@ void file_bytes_release(struct file_bytes *f)
     *f = (struct file_bytes)FILE_BYTES_INIT;
 }
 
-static enum status write_all(int fd, const char *name, const struct iovec *part, struct error *err)
+bool write_all(int fd, const void *bytes, size_t n)
 {
-    for (size_t done = 0; done < part->iov_len;) {
-        const ssize_t n = write(fd, (const char *)part->iov_base + done, part->iov_len - done);
+    for (size_t done = 0; done < n;) {
+        const ssize_t written = write(fd, (const char *)bytes + done, n - done);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_errno(err, ST_IO, "cannot write '%s'", name);
-        done += (size_t)n;
+        if (written < 0 && errno != EINTR)
+            return false;
+        done += written > 0 ? (size_t)written : 0;
     }
-    return ST_OK;
+    return true;
 }
 
 /* Write `path` and make its content durable. A failed fsync is never retried: the kernel may have dropped the
@@ -98,7 +96,8 @@ static enum status write_durable(const char *path, const struct iovec *parts, si
     if (fd < 0)
         return error_errno(err, ST_IO, "cannot create '%s'", path);
     for (size_t i = 0; i < n_parts && st == ST_OK; i++)
-        st = write_all(fd, path, &parts[i], err);
+        if (!write_all(fd, parts[i].iov_base, parts[i].iov_len))
+            st = error_errno(err, ST_IO, "cannot write '%s'", path);
     if (st == ST_OK && fsync(fd) != 0)
         st = error_errno(err, ST_IO, "cannot sync '%s'", path);
     if (close(fd) != 0 && st == ST_OK)

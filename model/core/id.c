@@ -1,6 +1,8 @@
 /* model/core/id.c - see cxrd/id.h. */
 #include "cxrd/id.h"
 
+#include "cxrd/encoding.h"
+
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
@@ -8,7 +10,6 @@
 
 void id_new(char id[ID_SIZE])
 {
-    static const char DIGITS[] = "0123456789abcdef";
     uint8_t b[16];
     const ssize_t n = getrandom(b, sizeof b, 0);
 
@@ -16,14 +17,12 @@ void id_new(char id[ID_SIZE])
     (void)n;
     b[6] = (uint8_t)(0x40 | (b[6] & 0x0f));
     b[8] = (uint8_t)(0x80 | (b[8] & 0x3f));
-    for (size_t i = 0; i < sizeof b;
-         i++) { /* so many arguments make snprintf() allocate, and fail without memory */
+    for (size_t i = 0; i < sizeof b; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *id++ = '-';
-        *id++ = DIGITS[b[i] >> 4];
-        *id++ = DIGITS[b[i] & 15];
+        hex_encode(&b[i], 1, id);
+        id += 2;
     }
-    *id = '\0';
 }
 
 bool id_ok(const char *text, size_t n)

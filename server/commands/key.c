@@ -2,6 +2,8 @@
 #include "../http/keys.h"
 #include "commands.h"
 
+#include "cxrd/encoding.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +18,7 @@ static enum status make_key(char key[2 * KEY_BYTES + 1], struct error *err)
 
     if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
         return error_errno(err, ST_IO, "cannot get random bytes");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(key + 2 * i, 3, "%02x", bytes[i]);
+    hex_encode(bytes, sizeof bytes, key);
     explicit_bzero(bytes, sizeof bytes);
     return ST_OK;
 }

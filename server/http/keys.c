@@ -153,16 +153,6 @@ void keys_free(struct keys *k)
     free(k);
 }
 
-/* Whether two digests are the same, without stopping at the first difference. */
-static unsigned differ(const char *a, const char *b)
-{
-    volatile unsigned difference = 0;
-
-    for (size_t i = 0; i < DIGEST_TEXT_SIZE - 1; i++)
-        difference |= (unsigned)((unsigned char)a[i] ^ (unsigned char)b[i]);
-    return difference;
-}
-
 const struct key *keys_find(const struct keys *k, const char *presented, size_t n)
 {
     char sha256[DIGEST_TEXT_SIZE];
@@ -171,7 +161,7 @@ const struct key *keys_find(const struct keys *k, const char *presented, size_t 
     if (n == 0 || n > KEY_MAX_BYTES || digest_bytes(presented, n, sha256) != ST_OK)
         return NULL;
     for (size_t i = 0; i < k->n; i++)
-        if (differ(k->keys[i].sha256, sha256) == 0)
+        if (digest_equal(k->keys[i].sha256, sha256))
             found = &k->keys[i]; /* and on to the end: how many were compared tells nothing */
     return found;
 }

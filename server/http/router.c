@@ -4,6 +4,7 @@
  * paths, and not ours. So nothing that was checked before decoding can mean something else after it. */
 #include "http.h"
 
+#include "cxrd/encoding.h"
 #include "cxrd/utf8.h"
 
 #include <stdio.h>
@@ -67,15 +68,6 @@ const struct route *route_find(const char *method, const char *path, char id[ID_
         allow_add(allow, "OPTIONS");
     *ret_status = !allow[0] ? 404 : strcmp(method, "OPTIONS") == 0 ? 204 : 405;
     return NULL;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* `n` bytes of a query into text. False: a broken escape, a NUL, or longer than size - 1. */

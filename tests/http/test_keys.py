@@ -2,6 +2,7 @@
 other origins in a browser on this machine."""
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -192,6 +193,34 @@ class Files(Case):
         lines = program.poll(lambda: len(lines := [x for x in server.log() if x['message'] == 'request']) == 23 and lines, 'all are logged')
         self.assertEqual({(x['status'], x.get('source')) for x in lines},
                          {(401, '127.0.0.1'), (403, '127.0.0.1'), (429, '127.0.0.1'), (200, None), (404, None)})
+
+
+class Guesses(Case):
+
+    COUNTED = os.path.join(os.path.dirname(program.BINARY), 'tests', 'find_key')
+
+    def count(self, digits):
+        """The instructions of one look-up, callees and all, of a key that agrees with all in so many first digits."""
+        counts = os.path.join(program.new_folder('counts'), 'counts')
+        done = subprocess.run(['valgrind', '--tool=callgrind', f'--callgrind-out-file={counts}',
+                               '--toggle-collect=keys_find', self.COUNTED, f'{digits:02}'],
+                              capture_output=True, text=True, timeout=program.END_SECONDS, check=True)
+        with open(counts, encoding='ascii') as lines:
+            totals = [int(line.split()[1]) for line in lines if line.startswith('totals:')]
+        return done.stdout.strip(), totals[-1]
+
+    def test_row_69_how_much_of_a_digest_was_guessed_does_not_show(self):
+        """Counted, not timed: the same instructions whatever was guessed."""
+        if not shutil.which('valgrind'):
+            self.skipTest('no valgrind: instructions cannot be counted')
+        if program.SANITIZED:
+            self.skipTest('a program with a sanitizer does not run under valgrind')
+        said, instructions = self.count(0)
+        self.assertEqual(said, 'not found')
+        self.assertGreater(instructions, 1000, 'nothing was counted')
+        for digits in (1, 32, 63):
+            self.assertEqual(self.count(digits), ('not found', instructions), f'{digits} digits were right')
+        self.assertEqual(self.count(64)[0], 'found')
 
 
 class Rate(Case):

@@ -1,11 +1,7 @@
 /* tests/unit/test_keys.c - the keys file: what is read, what is refused, and who a key belongs to. */
 #include "server/http/keys.h"
 
-#include "cxrd/clock.h"
-#include "cxrd/rng.h"
-
 #include <criterion/criterion.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,88 +123,4 @@ Test(keys, a_file_that_is_not_there)
 
     cr_assert_eq(keys_read("/nonexistent/keys", &k, &err), ST_NOTFOUND);
     cr_assert_neq(keys_read("/dev/zero", &k, &err), ST_OK);
-}
-
-/* ---- how long it takes to say no ----
- *
- * After dudect (Reparaz, Balasch, Verbauwhede, DATE 2017): two classes in an order drawn by lot, the upper end of the times
- * cut off, Welch's t. All digests of one class differ from the presented key's in their last digits, all of the other in
- * their first: a comparison that stops early is found by a t of hundreds. Both lie in the same memory while they are
- * timed, so that its place makes no difference. */
-
-enum { TIMED = 1000, CLASSES = 2 };
-
-/* As many keys as there may be, whose digests are that of "guess" but for four digits, of which every one is another. */
-static struct key *keys_that_differ_at(size_t place)
-{
-    static const char HEX[] = "0123456789abcdef";
-    struct key *keys = calloc(KEYS_MAX, sizeof *keys);
-
-    for (size_t i = 0; i < KEYS_MAX; i++) {
-        cr_assert_eq(digest_bytes("guess", 5, keys[i].sha256), ST_OK);
-        for (size_t d = 0; d < 4; d++) {
-            char *digit = &keys[i].sha256[place + d];
-            const size_t value = (size_t)(strchr(HEX, *digit) - HEX);
-
-            *digit = HEX[(value + 1 + (i >> 4 * d) % 15) % 16];
-        }
-    }
-    return keys;
-}
-
-static int by_time(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Welch's t of the lower three quarters of both. */
-static double welch(double times[CLASSES][TIMED], const size_t n[CLASSES])
-{
-    double mean[CLASSES] = { 0 }, spread[CLASSES] = { 0 };
-
-    for (int c = 0; c < CLASSES; c++) {
-        const size_t kept = n[c] * 3 / 4;
-
-        qsort(times[c], n[c], sizeof times[c][0], by_time);
-        for (size_t i = 0; i < kept; i++)
-            mean[c] += times[c][i] / (double)kept;
-        for (size_t i = 0; i < kept; i++)
-            spread[c] +=
-                (times[c][i] - mean[c]) * (times[c][i] - mean[c]) / (double)(kept - 1) / (double)kept;
-    }
-    return (mean[0] - mean[1]) / sqrt(spread[0] + spread[1]);
-}
-
-Test(keys, how_much_of_a_digest_was_guessed_does_not_show)
-{
-    static double times[CLASSES][TIMED];
-    struct key *classes[CLASSES] = { keys_that_differ_at(0), keys_that_differ_at(DIGEST_TEXT_SIZE - 5) };
-    struct keys k = { calloc(KEYS_MAX, sizeof *k.keys), KEYS_MAX };
-    double t = 0;
-
-    for (int attempt = 0; attempt < 3;
-         attempt++) { /* what is there shows every time, a busy machine does not */
-        size_t n[CLASSES] = { 0 };
-        struct rng rng;
-
-        rng_seed(&rng, 1, (uint64_t)attempt);
-        for (size_t i = 0; i < TIMED; i++) {
-            const size_t c = rng_next(&rng) >> 63;
-            double begun;
-
-            memcpy(k.keys, classes[c], KEYS_MAX * sizeof *k.keys);
-            begun = clock_seconds();
-            cr_assert_null(keys_find(&k, "guess", 5));
-            times[c][n[c]++] = clock_seconds() - begun;
-        }
-        t = welch(times, n);
-        if (fabs(t) < 5)
-            break;
-    }
-    cr_assert_lt(fabs(t), 5, "t = %g over %d comparisons", t, TIMED * KEYS_MAX);
-    free(k.keys);
-    for (int c = 0; c < CLASSES; c++)
-        free(classes[c]);
 }

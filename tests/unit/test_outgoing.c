@@ -1,4 +1,5 @@
 /* tests/unit/test_outgoing.c - which addresses a socket is made to, which words are an address, and how a message is signed. */
+#include "cxrd/encoding.h"
 #include "cxrd/sign.h"
 #include "jobs/outgoing/allow.h"
 
@@ -127,7 +128,7 @@ Test(codes, are_those_of_the_standards_own_example)
     char code[SIGN_TEXT_SIZE];
     size_t n = 0;
 
-    cr_assert_eq(sign_decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", key, sizeof key, &n), ST_OK);
+    cr_assert_eq(base64_decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", key, sizeof key, &n), ST_OK);
     cr_assert_eq(n, 24);
     cr_assert_eq(sign_hmac(key, n, TEXT, strlen(TEXT), code), ST_OK);
     cr_assert_str_eq(code, "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
@@ -138,13 +139,13 @@ Test(base64, is_taken_whole_or_not_at_all)
     char bytes[8];
     size_t n = 9;
 
-    cr_assert_eq(sign_decode("YWI=", bytes, sizeof bytes, &n), ST_OK);
+    cr_assert_eq(base64_decode("YWI=", bytes, sizeof bytes, &n), ST_OK);
     cr_assert(n == 2 && memcmp(bytes, "ab", 2) == 0);
-    cr_assert_eq(sign_decode("YWJjZGVmZ2g=", bytes, sizeof bytes, &n), ST_OK);
+    cr_assert_eq(base64_decode("YWJjZGVmZ2g=", bytes, sizeof bytes, &n), ST_OK);
     cr_assert(n == 8 && memcmp(bytes, "abcdefgh", 8) == 0);
-    cr_assert_eq(sign_decode("YWJjZGVmZ2hp", bytes, sizeof bytes, &n), ST_LIMIT);
-    cr_assert_eq(sign_decode("YWI", bytes, sizeof bytes, &n), ST_FORMAT);
-    cr_assert_eq(sign_decode("Y?I=", bytes, sizeof bytes, &n), ST_FORMAT);
-    cr_assert_eq(sign_decode("", bytes, sizeof bytes, &n), ST_FORMAT);
+    cr_assert_eq(base64_decode("YWJjZGVmZ2hp", bytes, sizeof bytes, &n), ST_LIMIT);
+    cr_assert_eq(base64_decode("YWI", bytes, sizeof bytes, &n), ST_FORMAT);
+    cr_assert_eq(base64_decode("Y?I=", bytes, sizeof bytes, &n), ST_FORMAT);
+    cr_assert_eq(base64_decode("", bytes, sizeof bytes, &n), ST_FORMAT);
     cr_assert_eq(n, 8, "left alone");
 }

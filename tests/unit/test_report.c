@@ -1,7 +1,7 @@
 /* tests/unit/test_report.c - the report's page: whatever names there are, nothing but its own scripts runs and nothing is
  * fetched; what is not there is left out; what is not defined is a dash. */
+#include "cxrd/encoding.h"
 #include "cxrd/report.h"
-#include "jobs/report/base64.h"
 #include "jobs/report/html.h"
 #include "leaks.h"
 
