@@ -4,6 +4,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/json.h"
+#include "cxrd/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,38 +118,72 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
     return st == ST_OK && job_has_ended(to) ? store_note_ended(s, "id = ?", id, s->all_noted, err) : st;
 }
 
+/* The job that has waited longest: ST_NOTFOUND where none waits.
+ *   ret_config  NULL: it cannot be read, so that the job cannot be run */
+static enum status longest_waiting(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
+                                   json_t **ret_config, struct error *err)
+{
+    sqlite3_stmt *stmt = store_prepare(s, err,
+                                       "SELECT id, type, config FROM jobs WHERE state = 'queued'"
+                                       " AND length(CAST(id AS BLOB)) < ? ORDER BY seq LIMIT 1",
+                                       "i", (int64_t)ID_SIZE);
+    enum status st = store_row(s, stmt, err);
+    const char *id = st == ST_OK ? store_column(stmt, 0) : NULL, *type = id ? store_column(stmt, 1) : NULL;
+
+    *ret_config = type ? store_json(stmt, 2) : NULL;
+    if (st == ST_OK && !json_is_object(*ret_config)) {
+        st = store_broken(s, err, "configuration");
+        json_decref(*ret_config);
+        *ret_config = NULL;
+    }
+    if (type && (*ret_config || st != ST_NOMEM)) {
+        snprintf(ret_id, ID_SIZE, "%s", id);
+        snprintf(ret_type, JOB_TYPE_SIZE, "%s", type);
+        st = ST_OK;
+    }
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+/* It cannot be run, and must not keep those behind it waiting. */
+static enum status fail_unreadable(struct store *s, const char *id, struct error *err)
+{
+    json_t *record =
+        json_pack("{s:s}", "error", "the job database holds a configuration that cannot be read");
+    enum status st = record ? write_state(s, id, JOB_FAILED, err) : error_nomem(err);
+
+    if (st == ST_OK)
+        st = store_write_record(s, id, record, err);
+    json_decref(record);
+    return st;
+}
+
 enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
                             json_t **ret_config, struct error *err)
 {
-    sqlite3_stmt *stmt;
+    char id[ID_SIZE];
     json_t *config = NULL;
-    enum status st = store_begin(s, err);
+    enum status st;
 
-    if (st != ST_OK)
-        return st;
-    stmt = store_prepare(s, err,
-                         "SELECT id, config, type FROM jobs WHERE state = 'queued' ORDER BY seq LIMIT 1", "");
-    st = store_row(s, stmt, err);
-    if (st == ST_OK) {
-        const char *id = store_column(stmt, 0), *type = store_column(stmt, 2);
-
-        config = id && type ? store_json(stmt, 1) : NULL;
-        if (config) {
-            snprintf(ret_id, ID_SIZE, "%s", id);
-            snprintf(ret_type, JOB_TYPE_SIZE, "%s", type);
-        } else {
-            st = store_broken(s, err, "configuration");
-        }
-    }
-    sqlite3_finalize(stmt);
-    if (st == ST_OK)
-        st = write_state(s, ret_id, JOB_RUNNING, err);
-    st = store_end(s, st, err);
-    if (st == ST_OK)
-        *ret_config = config;
-    else
+    do {
+        st = store_begin(s, err);
+        if (st != ST_OK)
+            return st;
+        st = longest_waiting(s, id, ret_type, &config, err);
+        if (st == ST_OK)
+            st = config ? write_state(s, id, JOB_RUNNING, err) : fail_unreadable(s, id, err);
+        st = store_end(s, st, err);
+        if (st == ST_OK && !config)
+            log_event(LOG_ERROR, "job cannot be run",
+                      json_pack("{s:s*,s:s}", "job", id, "detail", "its configuration cannot be read"));
+    } while (st == ST_OK && !config);
+    if (st != ST_OK) {
         json_decref(config);
-    return st;
+        return st;
+    }
+    memcpy(ret_id, id, ID_SIZE);
+    *ret_config = config;
+    return ST_OK;
 }
 
 enum status store_job_move(struct store *s, const char *id, enum job_state to, const json_t *record,
@@ -236,26 +271,64 @@ enum status store_job_record(struct store *s, const char *id, const json_t *reco
     return store_end(s, st, err);
 }
 
-static json_t *text_or_null(const char *text) { return text ? json_string(text) : json_null(); }
+/* A cell as text; null where there is none, or where it is none. */
+static json_t *text_or_null(const char *text)
+{
+    json_t *value = text ? json_string(text) : NULL;
+
+    return value ? value : json_null();
+}
 
 #define JOB_COLUMNS "id, type, state, created_at, started_at, finished_at, config, record, seq"
 
-/* The row that `stmt` is at, in the contract's shape; NULL where its configuration is broken, or without memory. */
+/* Which cell of a job cannot be read; NULL: all can. */
+static const char *unreadable_cell(sqlite3_stmt *stmt, const json_t *config, const json_t *record)
+{
+    enum job_state state;
+
+    if (!json_is_object(config))
+        return "configuration";
+    if (!json_is_object(record))
+        return "record";
+    return job_state_parse(store_column(stmt, 2), &state) ? NULL : "state";
+}
+
+/* One that cannot be read whole is told with what can be, and why it is no more; where nothing else is known, it failed. */
+static void tell_unreadable(json_t *job, const char *cell)
+{
+    char why[80];
+    enum job_state state;
+    const char *name = json_string_value(json_object_get(job, "state"));
+
+    snprintf(why, sizeof why, "the job database holds a %s that cannot be read", cell);
+    json_object_set_new(job, "error", json_string(why));
+    if (!name || !job_state_parse(name, &state))
+        json_object_set_new(job, "state", json_string(job_state_name(JOB_FAILED)));
+    log_event(LOG_ERROR, "job cannot be read",
+              json_pack("{s:O*,s:s}", "job", json_object_get(job, "id"), "detail", why));
+}
+
+/* The row that `stmt` is at, in the contract's shape; NULL without memory. */
 static json_t *job_row(sqlite3_stmt *stmt)
 {
-    json_t *record = store_json(stmt, 7);
-    json_t *job = json_pack("{s:s,s:s,s:s,s:n,s:f,s:n,s:o,s:o,s:o,s:o}", "id", store_column(stmt, 0), "type",
-                            store_column(stmt, 1), "state", store_column(stmt, 2), "phase", "progress", 0.0,
-                            "eta_s", "created_at", text_or_null(store_column(stmt, 3)), "started_at",
-                            text_or_null(store_column(stmt, 4)), "finished_at",
-                            text_or_null(store_column(stmt, 5)), "config", store_json(stmt, 6));
+    json_t *record = store_json(stmt, 7), *config = store_json(stmt, 6);
+    const char *state = store_column(stmt, 2);
+    const char *broken = state ? unreadable_cell(stmt, config, record) : NULL;
+    json_t *job = json_pack(
+        "{s:o,s:o,s:o,s:n,s:f,s:n,s:o,s:o,s:o,s:O?}", "id", text_or_null(store_column(stmt, 0)), "type",
+        text_or_null(store_column(stmt, 1)), "state", text_or_null(state), "phase", "progress", 0.0, "eta_s",
+        "created_at", text_or_null(store_column(stmt, 3)), "started_at", text_or_null(store_column(stmt, 4)),
+        "finished_at", text_or_null(store_column(stmt, 5)), "config", json_is_object(config) ? config : NULL);
 
-    if (job && record)
+    if (job && json_is_object(record))
         json_object_update_missing(job, record); /* the columns are what is believed */
-    if (job && strcmp(store_column(stmt, 2), "succeeded") == 0)
+    if (job && state && strcmp(state, "succeeded") == 0)
         json_object_set_new(job, "progress", json_real(1));
+    if (job && broken && !json_ran_out())
+        tell_unreadable(job, broken);
     json_decref(record);
-    if (json_ran_out()) {
+    json_decref(config);
+    if (json_ran_out() || !state) {
         json_decref(job);
         return NULL;
     }

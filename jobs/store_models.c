@@ -158,7 +158,7 @@ enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *
 /* A job that is to run, or to go on, and starts from the model. */
 #define NEEDED_BY_A_JOB                                                              \
     "EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'interrupted')" \
-    " AND json_extract(config, '$.init') = models.id)"
+    " AND " CONFIG_SAYS("init") " = models.id)"
 
 enum status store_model_delete(struct store *s, const char *id, struct error *err)
 {

@@ -9,6 +9,7 @@
 /* Rows of (url, body); without a url, for the operator's receiver. */
 #define NOTICE_INSERT \
     "INSERT INTO notices(id, due, url, body) SELECT 'msg_' || lower(hex(randomblob(16))), 0, "
+#define WEBHOOK CONFIG_SAYS("webhook")
 #define JOB_BODY                                                                           \
     "json_object('type', 'job.' || state, 'timestamp', coalesce(finished_at, created_at)," \
     " 'data', json_object('id', id, 'state', state))"
@@ -17,10 +18,9 @@ enum status store_note_ended(struct store *s, const char *where, const char *par
                              struct error *err)
 {
     static const char OWN[] =
-        NOTICE_INSERT "json_extract(config, '$.webhook'), " JOB_BODY
-                      " FROM jobs WHERE json_extract(config, '$.webhook') IS NOT NULL AND ";
+        NOTICE_INSERT WEBHOOK ", " JOB_BODY " FROM jobs WHERE " WEBHOOK " IS NOT NULL AND ";
     static const char ALL[] = NOTICE_INSERT "NULL, " JOB_BODY " FROM jobs WHERE ";
-    char sql[640];
+    char sql[800];
     enum status st;
 
     snprintf(sql, sizeof sql, "%s%s", OWN, where);
@@ -38,14 +38,14 @@ enum status store_note_activated(struct store *s, const char *model, struct erro
 {
     static const char BODY[] = "json_object('type', 'model.activated', 'timestamp', ?1, 'data',"
                                " json_object('id', m.id, 'job', json_extract(m.card, '$.job')))";
-    char now[CLOCK_TEXT_SIZE], sql[640];
+    char now[CLOCK_TEXT_SIZE], sql[800];
     enum status st;
 
     clock_utc(now);
     snprintf(sql, sizeof sql,
-             NOTICE_INSERT "json_extract(j.config, '$.webhook'), %s FROM models m"
-                           " JOIN jobs j ON j.id = json_extract(m.card, '$.job')"
-                           " WHERE m.id = ?2 AND json_extract(j.config, '$.webhook') IS NOT NULL",
+             NOTICE_INSERT WEBHOOK ", %s FROM models m"
+                                   " JOIN jobs j ON j.id = json_extract(m.card, '$.job')"
+                                   " WHERE m.id = ?2 AND " WEBHOOK " IS NOT NULL",
              BODY);
     st = store_finish(s, store_prepare(s, err, sql, "tt", now, model), err);
     s->noted |= sqlite3_changes(s->db) > 0;

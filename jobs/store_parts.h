@@ -63,6 +63,9 @@ enum status store_broken(struct store *s, struct error *err, const char *what);
 
 MUST_USE enum status store_run(struct store *s, const char *sql, struct error *err);
 
+/* What a job's configuration says, in SQL; NULL where it cannot be read, so that one such job fails no query for all. */
+#define CONFIG_SAYS(name) "iif(json_valid(config), json_extract(config, '$." name "'), NULL)"
+
 /* ---- transactions: begin takes the lock, end gives it back ---- */
 MUST_USE enum status store_begin(struct store *s, struct error *err);
 MUST_USE enum status store_end(struct store *s, enum status st, struct error *err);

@@ -18,7 +18,7 @@ enum status store_job_state(struct store *s, const char *id, enum job_state *ret
         if (!name)
             st = store_broken(s, err, "state");
         else if (!job_state_parse(name, ret_state))
-            st = error_set(err, ST_IO, "the job database holds an unknown state");
+            *ret_state = JOB_FAILED; /* as it is told: it can be deleted, and no more */
     }
     sqlite3_finalize(stmt);
     return st;

@@ -48,7 +48,8 @@ MUST_USE enum status store_job_add(struct store *s, const struct new_job *job, c
 MUST_USE enum status store_job_repeated(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
                                         struct error *err);
 
-/* The oldest queued job becomes running. Errors: ST_NOTFOUND (none waits), ST_IO.
+/* The oldest queued job becomes running. One whose configuration cannot be read any more fails with a reason, and the
+ * next is taken. Errors: ST_NOTFOUND (none waits), ST_IO.
  *   ret_config  a new reference */
 MUST_USE enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
                                      json_t **ret_config, struct error *err);
@@ -73,7 +74,8 @@ MUST_USE enum status store_job_look(struct store *s, const char *id, enum job_st
 MUST_USE enum status store_job_record(struct store *s, const char *id, const json_t *record,
                                       struct error *err);
 
-/* A job in the contract's shape, a new reference. Errors: ST_NOTFOUND, ST_IO. */
+/* A job in the contract's shape, a new reference. Where a cell cannot be read any more its `error` says so, here and in
+ * lists: its `config` is null then, its state "failed". Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err);
 
 /* ---- a job's journal: what those who watch it are told, numbered 1, 2, 3 … ----

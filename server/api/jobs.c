@@ -20,9 +20,10 @@ static json_t *links_json(const struct app *app, const char *id)
  * short ones. */
 static void complete(json_t *job, bool whole)
 {
-    static const char *const LATER[] = { "validation_loss", "top5_accuracy", "kept_epoch", "baseline",
-                                         "model",           "error",         "dataset",    "evaluation",
-                                         "environment",     "promotion" };
+    static const char *const LATER[] = { "validation_loss", "top5_accuracy", "kept_epoch",  "baseline",
+                                         "model",           "error",         "dataset",     "evaluation",
+                                         "environment",     "promotion",     "calibration", "weights_sha256",
+                                         "replay" };
     const size_t n = whole ? sizeof LATER / sizeof LATER[0] : 6;
 
     for (size_t i = 0; i < n; i++)

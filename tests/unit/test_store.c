@@ -714,24 +714,95 @@ Test(database, that_was_cut_is_refused)
     check_not_opened("cut", path, ST_IO, "job database");
 }
 
-/* Text in a cell may go bad without the file being damaged. */
-Test(database, with_a_broken_configuration_says_so)
+/* Text in a cell may go bad without the file being damaged: the job is told with what can be read. */
+static void check_unreadable(const char *cell, const char *text, const char *state)
 {
-    struct id id = added("{}");
-    json_t *json = NULL;
-    struct id got;
-    int64_t next;
+    struct id bad = added("{\"webhook\":\"https://a.example\"}"), good = added("{}");
     const struct page page = { .limit = 10 };
+    char sql[160], why[120];
+    json_t *list = NULL;
+    struct error err = { 0 };
+    int64_t next;
+
+    closed();
+    snprintf(sql, sizeof sql, "UPDATE jobs SET %s = '%s' WHERE id = '%s'", cell, text, bad.text);
+    changed(sql);
+    store_reopen();
+    snprintf(why, sizeof why, "\"the job database holds a %s that cannot be read\"",
+             strcmp(cell, "config") == 0 ? "configuration" : cell);
+    cr_assert_str_eq(told(bad, "error"), why);
+    check_state(bad, state);
+    check_state(good, "queued");
+    cr_assert_eq(store_jobs(store, &page, &list, &next, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(json_array_size(list), 2);
+    json_decref(list);
+}
+
+Test(database, with_a_broken_configuration_tells_the_rest_of_the_job)
+{
+    check_unreadable("config", "{broken", "queued");
+}
+
+Test(database, with_a_configuration_that_is_none_tells_the_rest_of_the_job)
+{
+    check_unreadable("config", "7", "queued");
+}
+
+Test(database, with_a_broken_record_tells_the_rest_of_the_job) { check_unreadable("record", "[", "queued"); }
+
+Test(database, with_a_state_that_nobody_knows_tells_the_rest_of_the_job)
+{
+    check_unreadable("state", "dreaming", "failed");
+}
+
+Test(database, with_a_configuration_that_cannot_be_read_fails_that_job_and_begins_the_next)
+{
+    struct id bad = added("{}"), worse = added("{}"), good = added("{}");
     struct error err = { 0 };
 
     closed();
-    changed("UPDATE jobs SET config = '{broken'");
+    changed("UPDATE jobs SET config = '{broken' WHERE seq < 3");
     store_reopen();
-    check_refusal("get", store_job_get(store, id.text, &json, &err), ST_IO, &err, "configuration");
-    check_refusal("begin", store_job_begin(store, got.text, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err), ST_IO,
-                  &err, "configuration");
-    check_refusal("list", store_jobs(store, &page, &json, &next, &err), ST_IO, &err, "configuration");
-    cr_assert_null(json);
+    cr_assert_str_eq(begun().text, good.text);
+    check_state(bad, "failed");
+    check_state(worse, "failed");
+    cr_assert_str_neq(told(bad, "finished_at"), "null");
+    moved(good, JOB_SUCCEEDED);
+    cr_assert_str_eq(begun().text, "");
+    cr_assert_eq(store_job_delete(store, bad.text, &err), ST_OK, "%s", err.text);
+}
+
+/* Not those with its neighbours either: what looks into every configuration passes over it. */
+Test(database, with_a_job_that_cannot_be_read_goes_on_with_the_others)
+{
+    struct id bad = added("{}"), good = added("{\"init\":\"aaaaaaaa\"}");
+    struct error err = { 0 };
+
+    model_added("aaaaaaaa");
+    model_added("bbbbbbbb");
+    closed();
+    changed("UPDATE jobs SET config = '{broken', state = 'running' WHERE seq = 1");
+    store_reopen(); /* it becomes interrupted, and that is a notice */
+    check_state(bad, "interrupted");
+    cr_assert_str_eq(begun().text, good.text);
+    moved(good, JOB_INTERRUPTED);
+    check_refusal("needed", store_model_delete(store, "aaaaaaaa", &err), ST_CONFLICT, &err, "starts from");
+    cr_assert_eq(store_model_delete(store, "bbbbbbbb", &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_job_resume(store, bad.text, 10, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(begun().text, "");
+    check_state(bad, "failed");
+}
+
+Test(database, with_a_state_that_nobody_knows_lets_the_job_go)
+{
+    struct id id = added("{}");
+    struct error err = { 0 };
+
+    closed();
+    changed("UPDATE jobs SET state = 'dreaming'");
+    store_reopen();
+    check_refusal("move", move(id, JOB_CANCELLED, &err), ST_CONFLICT, &err, "failed");
+    cr_assert_eq(store_job_delete(store, id.text, &err), ST_OK, "%s", err.text);
 }
 
 /* The models of two pages of two, newest first, each as one text: "c a"; there are no more. */
@@ -775,17 +846,6 @@ Test(database, with_a_broken_card_lists_the_others)
     check_refusal("get", store_model_get(store, "bbbbbbbb", &card, &err), ST_IO, &err, "card");
     cr_assert_eq(store_model_surplus(store, 0, surplus, &err), ST_OK, "%s", err.text);
     cr_assert_eq(store_model_delete(store, "bbbbbbbb", &err), ST_OK, "%s", err.text);
-}
-
-Test(database, with_a_state_that_nobody_knows_says_so)
-{
-    struct id id = added("{}");
-    struct error err = { 0 };
-
-    closed();
-    changed("UPDATE jobs SET state = 'dreaming'");
-    store_reopen();
-    check_refusal("move", move(id, JOB_CANCELLED, &err), ST_IO, &err, "unknown state");
 }
 
 /* What a server loses when its disk goes away is told, call by call, and the handle stays sound. */
