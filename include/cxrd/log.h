@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 
@@ -16,6 +17,20 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 void log_set_level(enum log_level level);
 bool log_level_parse(const char *name,
                      enum log_level *ret_level); /* "debug", "info", "warn", "error", "off" */
+
+/* From here on nobody waits for whoever reads the log: a thread writes what is said, in that order. Up to 1024 lines or 512
+ * KiB wait for a reader that is slow; what comes then is lost, and where it would be a line "log lines lost" says how many,
+ * once the reader reads again. A process that crashes writes what waits first, for a second at most. Without it, or after
+ * log_stop(), whoever logs writes. Errors: ST_IO (no more threads). */
+MUST_USE enum status log_start(struct error *err);
+
+/* Write what waits, for a second at most. False: the reader does not read, and lines still go nowhere. Twice is fine. */
+bool log_stop(void);
+
+uint64_t log_lost(void); /* lines that nobody will read, so far; any thread */
+
+/* A line on standard output, in turn with the log's; `fmt` ends it. */
+void log_announce(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* {"time":…,"level":…,"message":…} and the members of `fields`, which is taken over (NULL is fine). Strings
  * longer than 256 bytes are cut. `message` is a constant text of ours. */

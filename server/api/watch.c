@@ -3,9 +3,11 @@
 #include "metrics.h"
 
 #include "cxrd/labels.h"
+#include "cxrd/log.h"
 #include "cxrd/version.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +52,9 @@ static void write_network(struct http *http, struct buf *out)
     buf_printf(out, "cxrd_http_connections_cut_total %zu\n", c.cut);
     metrics_family(out, "cxrd_http_body_bytes", "gauge", "Bytes of request bodies in memory.");
     buf_printf(out, "cxrd_http_body_bytes %zu\n", c.body_bytes);
+    metrics_family(out, "cxrd_log_lines_lost_total", "counter",
+                   "Lines of the log that were not written, since its reader stalled or failed.");
+    buf_printf(out, "cxrd_log_lines_lost_total %" PRIu64 "\n", log_lost());
 }
 
 /* ---- jobs ---- */

@@ -277,6 +277,7 @@ static void take_down(struct server *s, bool ran, int exit_status)
     if (!runner_stop(s->app.runner, fmax(stop_by - clock_seconds(), 0))) {
         log_event(LOG_WARN, "the job that runs did not end in time: what it did since its last epoch is lost",
                   NULL);
+        log_stop();
         _exit(exit_status);
     }
     notices_stop(s->app.notices);
@@ -307,6 +308,8 @@ int serve_run(int argc, char **argv)
     signals_claim(&signals);
     st = serve_options_check(&o, &err);
     if (st == ST_OK)
+        st = log_start(&err);
+    if (st == ST_OK)
         check_datasets(o.datasets);
     if (st == ST_OK)
         st = app_start(&s, &o, &err);
@@ -314,12 +317,13 @@ int serve_run(int argc, char **argv)
         st = http_open(&s, &o, &err);
     if (st == ST_OK) {
         audit_note(&s, "start");
-        printf("listening on %s://%s\n", o.tls_cert ? "https" : "http", http_address(s.http));
-        fflush(stdout);
+        log_announce("listening on %s://%s\n", o.tls_cert ? "https" : "http", http_address(s.http));
         wait_for_end(&s, &signals);
     }
-    exit_status = st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_SERVE, &err);
+    exit_status = st == ST_OK ? EXIT_DONE : EXIT_FAILED;
     take_down(&s, st == ST_OK, exit_status);
+    if (log_stop() && st != ST_OK) /* or nobody reads it */
+        command_fail(&COMMAND_SERVE, &err);
     keep_memory_private(false); /* there is nothing left to keep, and a leak checker wants to look */
     if (s.lock >= 0)
         close(s.lock);

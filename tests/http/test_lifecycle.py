@@ -100,8 +100,8 @@ class Start(Lifecycle):
 
     def test_a_folder_of_data_sets_that_is_not_there_is_told(self):
         server = self.serve(datasets=os.path.join(program.new_folder('datasets'), 'mistyped'))
-        self.assertTrue(any('--datasets' in line['message'] and 'No such file' in line['detail'] for line in server.log()
-                            if line['level'] == 'warn'))
+        program.poll(lambda: any('--datasets' in line['message'] and 'No such file' in line['detail']
+                                 for line in server.log() if line['level'] == 'warn'), 'it is told')
 
     def test_a_damaged_database_is_refused(self):
         state = program.new_folder('state')

@@ -68,9 +68,9 @@ def poll(condition, what, seconds=60):
 
 
 class Server:
-    """`cxrd serve` on a port that it picks, with a state folder of its own unless one is given."""
+    """`cxrd serve` on a port that it picks, with a state folder of its own unless one is given, and so is its log."""
 
-    def __init__(self, *args, state=None, datasets=None, threads=2, env=None):
+    def __init__(self, *args, state=None, datasets=None, threads=2, env=None, stderr=None):
         self.state = state or new_folder('state')
         self.log_path = os.path.join(new_folder('log'), 'log')
         command = [BINARY, 'serve', '--listen', '127.0.0.1:0', '--state', self.state, '--threads', str(threads)]
@@ -78,7 +78,7 @@ class Server:
             command += ['--datasets', datasets]
         with open(self.log_path, 'wb') as log:
             self.process = subprocess.Popen(command + list(args), env=environment(**(env or {})),
-                                            stdout=subprocess.PIPE, stderr=log, text=True,
+                                            stdout=subprocess.PIPE, stderr=log if stderr is None else stderr, text=True,
                                             preexec_fn=die_with_us)
         self.first_line = self._first_line()
         scheme, _, address = self.first_line.removeprefix('listening on ').strip().partition('://')
