@@ -68,7 +68,7 @@ static void on_dataset(void *arg, const struct dataset_report *report)
     const char *why = lineage_warning(report->init_split);
 
     json_object_set_new(t->record, "dataset", dataset_json(report, &t->config));
-    json_object_set_new(t->record, "warnings", lineage_warnings(report->init_split));
+    json_object_set_new(t->record, "warnings", dataset_warnings(report));
     record_commit(t);
     if (why)
         log_event(LOG_WARN, "job's figures may flatter", json_pack("{s:s,s:s}", "job", t->id, "detail", why));

@@ -7,6 +7,7 @@
 #define CXRD_DATASET_H
 
 #include "cxrd/digest.h"
+#include "cxrd/inputs.h"
 #include "cxrd/labels.h"
 #include "cxrd/lineage.h"
 #include "cxrd/status.h"
@@ -17,15 +18,17 @@
 
 /* ---- the table ---- */
 
-enum { AGE_UNKNOWN = -1, TABLE_MAX_ROWS = 2000000, TABLE_MAX_BYTES = 512 << 20, LIST_MAX_BYTES = 64 << 20 };
+enum { TABLE_MAX_ROWS = 2000000, TABLE_MAX_BYTES = 512 << 20, LIST_MAX_BYTES = 64 << 20 };
+enum { TABLE_ODD = 20 };
 
 struct table_row {
     uint32_t image;   /* offset of the image's base name in table.names */
     uint64_t patient; /* a key: equal for equal ids, however many zeros stand before them */
     uint16_t labels;  /* bit i: LABELS[i] is named in "Finding Labels" */
     bool no_finding;  /* "No Finding" is named there */
-    char stratum[4];  /* the first three characters of "Finding Labels" */
-    int16_t age;      /* years, or AGE_UNKNOWN */
+    bool other_view;  /* a view is given, and it is neither PA nor AP */
+    char stratum[4];  /* the first three characters of the first finding's name, or of "No Finding" */
+    float age;        /* years; NaN: not known */
     char sex;         /* 'M', 'F' or 0 */
     char view;        /* 'P' for PA, 'A' for AP, or 0 */
 };
@@ -36,18 +39,21 @@ struct table {
     char *names;            /* NUL-terminated texts */
     size_t names_size;
     char sha256[DIGEST_TEXT_SIZE]; /* of the file */
+    char odd[N_INPUT_KINDS]
+            [TABLE_ODD + 1]; /* the first age, sex, view that is given and not understood; "": none */
 };
-#define TABLE_INIT           \
-    {                        \
-        0, NULL, NULL, 0, "" \
+#define TABLE_INIT   \
+    {                \
+        .n_rows = 0, \
     }
 
 /* Read a table of ChestX-ray14 in any of its releases: columns are found by name ("Image Index", "Finding Labels",
- * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex" and "View Position" where there are any), both
- * line endings, ages as 58, 058Y, 013M or 001D.
+ * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex" and "View Position" where there are any; as word_is()
+ * compares names), both line endings, findings as label_of_word() and ages, sexes and views as input_read() takes them,
+ * pictures by the base of their name. A finding that is not understood is no negative: the table is refused.
  *   bytes  borrowed
  *   name   of the file, for the error's sentence
- * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes), ST_LIMIT (too many rows),
+ * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes, findings that are not known), ST_LIMIT (too many rows),
  * ST_NOMEM. */
 MUST_USE enum status table_read(const void *bytes, size_t n_bytes, const char *name, struct table *ret_table,
                                 struct error *err);
@@ -71,6 +77,14 @@ struct rows {
     }
 void rows_release(struct rows *r); /* safe on ROWS_INIT */
 
+enum { TRAIN, VALIDATION, TEST, N_SPLITS };
+extern const char *const SPLIT_NAMES[N_SPLITS]; /* "train", "validation", "test" */
+
+/* One part of a split. */
+struct part_report {
+    size_t label_counts[N_LABELS], no_finding; /* rows */
+};
+
 /* What a job record says of its data, see the contract. */
 struct dataset_report {
     size_t rows, dropped_age,
@@ -80,12 +94,17 @@ struct dataset_report {
     size_t patients_in_both; /* patients with rows in more than one of the three */
     size_t label_counts[N_LABELS],
         cooccurrence[N_LABELS][N_LABELS]; /* before rows without a file are left out */
+    /* of the usable rows, see split_census() */
+    size_t unknown[N_INPUT_KINDS],
+        other_views;                        /* age, sex, view not known; a view that is neither PA nor AP */
+    char odd[N_INPUT_KINDS][TABLE_ODD + 1]; /* the table's */
+    struct part_report part[N_SPLITS];
     char csv_sha256[DIGEST_TEXT_SIZE], split_sha256[DIGEST_TEXT_SIZE];
     enum lineage init_split; /* what is known of the models that the training began from */
 };
 
 /* Choose the rows to learn from and count them into *report (rows, dropped_*, label_counts, cooccurrence, digest).
- *   max_age          rows with a greater age are dropped; AGE_UNKNOWN is not greater
+ *   max_age          rows with a greater age are dropped; one that is not known is not greater
  *   drop_no_finding  rows that name "No Finding" are dropped as well
  *   ret_normal       those of them that only drop_no_finding dropped: normal chests to test with, of any patient
  *                    (see rows_keep_strangers()); may be NULL
@@ -133,8 +152,6 @@ size_t rows_keep_found(const struct table *t, const struct picture_files *f, str
 /* ---- the split ---- */
 
 enum split_by { SPLIT_IMAGE, SPLIT_PATIENT, SPLIT_LIST };
-enum { TRAIN, VALIDATION, TEST, N_SPLITS };
-extern const char *const SPLIT_NAMES[N_SPLITS]; /* "train", "validation", "test" */
 
 struct split {
     struct rows part[N_SPLITS];
@@ -169,6 +186,10 @@ MUST_USE enum status split_make(const struct table *t, const struct rows *rows,
                                 const struct split_options *options, struct split *ret_split,
                                 struct dataset_report *report, struct error *err);
 void split_release(struct split *s); /* safe on SPLIT_INIT */
+
+/* Count what the table says of the rows of a split into *report (unknown, other_views, odd, part). An age above
+ * INPUT_OLDEST is not known. */
+void split_census(const struct table *t, const struct split *s, struct dataset_report *report);
 
 /* Leave out the rows of patients who have a row in the training or the validation part. Errors: ST_NOMEM. */
 MUST_USE enum status rows_keep_strangers(const struct table *t, const struct split *split, struct rows *rows);

@@ -22,7 +22,15 @@ struct input_values {
 };
 extern const struct input_values INPUTS_UNKNOWN;
 
-/* "58" or "058Y", "M" or "F", "PA" or "AP", in any case of letters. Errors: ST_INVALID. */
+/* One value as the `n` bytes at `text` say it, in a table or in a request: the only reader of both.
+ *   age   years as 58, 58.0, 058Y, "58 years"; 013M, 06W and 001D are whole years, rounded down
+ *   sex   M, F, male, female
+ *   view  PA, AP, posteroanterior, anteroposterior
+ * in any case of letters, see word_is(). False: it says nothing that is understood. An age may be any below 10,000: a
+ * table has some of 414, which are to be left out and not to be forgotten. */
+bool input_read(enum input_kind kind, const char *text, size_t n, double *ret);
+
+/* The same for a request, which may not be older than INPUT_OLDEST. Errors: ST_INVALID. */
 MUST_USE enum status input_parse(enum input_kind kind, const char *text, double *ret, struct error *err);
 
 /* Which of them a network takes, in the order of "head.inputs.weight"'s columns. */

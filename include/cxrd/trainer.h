@@ -162,6 +162,7 @@ MUST_USE enum status checkpoint_best(const char *path, struct model **ret_model,
 
 /* ---- the parts of a job record, new references ---- */
 json_t *dataset_json(const struct dataset_report *report, const struct train_config *config);
+json_t *dataset_warnings(const struct dataset_report *report); /* [{"code":…,"detail":…},…] */
 json_t *epoch_json(const struct epoch_report *report);
 json_t *calibration_json(const struct train_result *result);
 json_t *evaluation_json(const struct train_result *result); /* of all scored sets */

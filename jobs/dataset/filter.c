@@ -64,7 +64,7 @@ enum status table_filter(const struct table *t, int max_age, bool drop_no_findin
     for (size_t i = 0; i < t->n_rows; i++) {
         const struct table_row *row = &t->rows[i];
 
-        if (row->age > max_age) {
+        if (row->age > (float)max_age) {
             report->dropped_age++;
         } else if (drop_no_finding && row->no_finding) {
             report->dropped_no_finding++;

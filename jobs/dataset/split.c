@@ -386,6 +386,7 @@ static enum status report_split(const struct marking *m, const struct split *s, 
     report->train = s->part[TRAIN].n;
     report->validation = s->part[VALIDATION].n;
     report->test = s->part[TEST].n;
+    split_census(m->t, s, report);
     return split_digest(m, report->split_sha256);
 }
 

@@ -5,9 +5,13 @@
  * matter are found by name in the header and everything else is ignored. */
 #include "cxrd/dataset.h"
 
+#include "cxrd/words.h"
+#include "findings.h"
+#include "names.h"
+
 #include <csv.h>
-#include <ctype.h>
-#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +34,7 @@ struct reader {
     unsigned needed_seen;    /* of this row: bit c for column c */
     size_t field, line;      /* of the field that comes next; rows so far, the header too */
     struct table_row row;    /* being filled */
+    struct strange_words strange;
     const char *name;
     struct error *err;
     enum status st;
@@ -61,8 +66,7 @@ static void fail(struct reader *r, enum status st, const char *what)
 static void header_field(struct reader *r, const char *text, size_t n)
 {
     for (size_t c = 0; c < N_COLUMNS; c++)
-        if (strlen(COLUMN_NAMES[c]) == n && memcmp(COLUMN_NAMES[c], text, n) == 0 &&
-            r->place[c] == MAX_FIELDS)
+        if (r->place[c] == MAX_FIELDS && word_is(text, n, COLUMN_NAMES[c]))
             r->place[c] = r->field;
 }
 
@@ -76,35 +80,20 @@ static void header_end(struct reader *r)
 
 static void image_field(struct reader *r, const char *text, size_t n)
 {
-    if (n == 0 || n > MAX_NAME) {
+    const struct name base = name_base(text, n);
+
+    if (base.n == 0 || base.n > MAX_NAME) {
         fail(r, ST_FORMAT, "has an image name that is empty or too long");
         return;
     }
-    if (!grow((void **)&r->t.names, &r->names_capacity, r->t.names_size + n + 1, 1)) {
+    if (!grow((void **)&r->t.names, &r->names_capacity, r->t.names_size + base.n + 1, 1)) {
         r->st = error_nomem(r->err);
         return;
     }
     r->row.image = (uint32_t)r->t.names_size;
-    memcpy(r->t.names + r->t.names_size, text, n);
-    r->t.names[r->t.names_size + n] = '\0';
-    r->t.names_size += n + 1;
-}
-
-static void findings_field(struct reader *r, const char *text, size_t n)
-{
-    for (size_t i = 0; i < sizeof r->row.stratum - 1 && i < n; i++)
-        r->row.stratum[i] = text[i];
-    for (size_t begin = 0; begin <= n;) {
-        const char *bar = memchr(text + begin, '|', n - begin);
-        const size_t end = bar ? (size_t)(bar - text) : n;
-        const int label = label_index(text + begin, end - begin);
-
-        if (label >= 0)
-            r->row.labels |= (uint16_t)(1u << label);
-        else if (end - begin == 10 && memcmp(text + begin, "No Finding", 10) == 0)
-            r->row.no_finding = true;
-        begin = end + 1;
-    }
+    memcpy(r->t.names + r->t.names_size, base.text, base.n);
+    r->t.names[r->t.names_size + base.n] = '\0';
+    r->t.names_size += base.n + 1;
 }
 
 /* FNV-1a, 64 bit (Fowler, Noll, Vo), without leading zeros: "1" and "00000001" are one patient. */
@@ -119,29 +108,32 @@ static void patient_field(struct reader *r, const char *text, size_t n)
     r->row.patient = h;
 }
 
-/* 58, 058Y, 013M (months), 001D (days); anything else is unknown. */
-static void age_field(struct reader *r, const char *text, size_t n)
+/* One of the numbers beside the picture; what is there and not understood is kept once, for the sentence that says so. */
+static double value_field(struct reader *r, enum input_kind kind, const char *text, size_t n)
 {
-    int number = 0;
-    size_t i = 0;
+    char *odd = r->t.odd[kind];
+    double value;
 
-    r->row.age = AGE_UNKNOWN;
-    for (; i < n && i < 4 && isdigit((unsigned char)text[i]); i++)
-        number = number * 10 + (text[i] - '0');
-    if (i == 0 || n > i + 1)
-        return;
-    switch (n == i ? 'Y' : text[i]) {
-    case 'Y': r->row.age = (int16_t)number; break;
-    case 'M': r->row.age = (int16_t)(number / 12); break;
-    case 'D': r->row.age = (int16_t)(number / 365); break;
-    default: break;
-    }
+    if (input_read(kind, text, n, &value))
+        return value;
+    if (!odd[0] && n > 0)
+        snprintf(odd, sizeof r->t.odd[kind], "%.*s", (int)(n < TABLE_ODD ? n : TABLE_ODD), text);
+    return NAN;
+}
+
+static void sex_field(struct reader *r, const char *text, size_t n)
+{
+    const double sex = value_field(r, INPUT_SEX, text, n);
+
+    r->row.sex = isnan(sex) ? 0 : sex > 0 ? 'M' : 'F';
 }
 
 static void view_field(struct reader *r, const char *text, size_t n)
 {
-    if (n == 2 && (memcmp(text, "PA", 2) == 0 || memcmp(text, "AP", 2) == 0))
-        r->row.view = *text;
+    const double view = value_field(r, INPUT_VIEW, text, n);
+
+    r->row.view = isnan(view) ? 0 : view > 0 ? 'A' : 'P';
+    r->row.other_view = isnan(view) && n > 0;
 }
 
 static void row_field(struct reader *r, const char *text, size_t n)
@@ -153,11 +145,11 @@ static void row_field(struct reader *r, const char *text, size_t n)
             r->needed_seen |= 1u << c;
         switch ((enum column)c) {
         case IMAGE: image_field(r, text, n); break;
-        case FINDINGS: findings_field(r, text, n); break;
+        case FINDINGS: findings_read(text, n, r->line + 1, &r->row, &r->strange); break;
         case PATIENT: patient_field(r, text, n); break;
-        case AGE: age_field(r, text, n); break;
+        case AGE: r->row.age = (float)value_field(r, INPUT_AGE, text, n); break;
         case SEX:
-        case SEX_2: r->row.sex = n == 1 && (*text == 'M' || *text == 'F') ? *text : 0; break;
+        case SEX_2: sex_field(r, text, n); break;
         case VIEW: view_field(r, text, n); break;
         case N_COLUMNS: break;
         }
@@ -175,7 +167,7 @@ static void row_end(struct reader *r)
         r->st = error_nomem(r->err);
     else
         r->t.rows[r->t.n_rows++] = r->row;
-    r->row = (struct table_row){ .age = AGE_UNKNOWN };
+    r->row = (struct table_row){ .age = NAN };
     r->needed_seen = 0;
 }
 
@@ -243,12 +235,14 @@ static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
 enum status table_read(const void *bytes, size_t n_bytes, const char *name, struct table *ret_table,
                        struct error *err)
 {
-    struct reader r = { .name = name, .err = err, .row = { .age = AGE_UNKNOWN } };
+    struct reader r = { .name = name, .err = err, .row = { .age = NAN } };
     enum status st;
 
     for (size_t c = 0; c < N_COLUMNS; c++)
         r.place[c] = MAX_FIELDS;
     st = parse(&r, (const char *)bytes + mark_length(bytes, n_bytes), n_bytes - mark_length(bytes, n_bytes));
+    if (st == ST_OK && r.strange.n > 0)
+        st = findings_refuse(&r.strange, name, err);
     if (st == ST_OK && digest_bytes(bytes, n_bytes, r.t.sha256) != ST_OK)
         st = error_nomem(err);
     if (st != ST_OK) {

@@ -11,10 +11,40 @@ json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null
 
 static json_t *count(size_t n) { return json_integer((json_int_t)n); }
 
+static json_t *part_json(const struct part_report *part, size_t rows)
+{
+    json_t *counts = json_object();
+
+    for (size_t i = 0; i < N_LABELS; i++)
+        json_object_set_new(counts, LABELS[i], count(part->label_counts[i]));
+    return json_pack("{s:o,s:o,s:o}", "rows", count(rows), "no_finding", count(part->no_finding),
+                     "label_counts", counts);
+}
+
+static json_t *parts_json(const struct dataset_report *d)
+{
+    const size_t rows[N_SPLITS] = { [TRAIN] = d->train, [VALIDATION] = d->validation, [TEST] = d->test };
+    json_t *parts = json_object();
+
+    for (int part = 0; part < N_SPLITS; part++)
+        json_object_set_new(parts, SPLIT_NAMES[part], part_json(&d->part[part], rows[part]));
+    return parts;
+}
+
+static json_t *unknown_json(const struct dataset_report *d)
+{
+    json_t *unknown = json_object();
+
+    for (size_t kind = 0; kind < N_INPUT_KINDS; kind++)
+        json_object_set_new(unknown, INPUT_NAMES[kind], count(d->unknown[kind]));
+    return unknown;
+}
+
 json_t *dataset_json(const struct dataset_report *d, const struct train_config *config)
 {
     static const char *const SPLIT_BY[] = { "image", "patient", "list" };
     json_t *counts = json_object(), *together = json_array();
+    json_t *report;
 
     for (size_t i = 0; i < N_LABELS; i++) {
         json_t *row = json_array();
@@ -24,14 +54,18 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
             json_array_append_new(row, count(d->cooccurrence[i][j]));
         json_array_append_new(together, row);
     }
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s?}", "rows",
-                     count(d->rows), "dropped_age", count(d->dropped_age), "dropped_no_finding",
-                     count(d->dropped_no_finding), "missing_images", count(d->missing_images), "not_listed",
-                     count(d->not_listed), "usable", count(d->usable), "train", count(d->train), "validation",
-                     count(d->validation), "test", count(d->test), "split_by", SPLIT_BY[config->split_by],
-                     "patients_in_both", count(d->patients_in_both), "label_counts", counts, "cooccurrence",
-                     together, "csv_sha256", d->csv_sha256, "split_sha256", d->split_sha256, "init_split",
-                     LINEAGE_NAMES[d->init_split]);
+    report = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s?}", "rows",
+                       count(d->rows), "dropped_age", count(d->dropped_age), "dropped_no_finding",
+                       count(d->dropped_no_finding), "missing_images", count(d->missing_images), "not_listed",
+                       count(d->not_listed), "usable", count(d->usable), "train", count(d->train),
+                       "validation", count(d->validation), "test", count(d->test), "split_by",
+                       SPLIT_BY[config->split_by], "patients_in_both", count(d->patients_in_both),
+                       "label_counts", counts, "cooccurrence", together, "csv_sha256", d->csv_sha256,
+                       "split_sha256", d->split_sha256, "init_split", LINEAGE_NAMES[d->init_split]);
+    json_object_set_new(report, "splits", parts_json(d));
+    json_object_set_new(report, "unknown", unknown_json(d));
+    json_object_set_new(report, "other_views", count(d->other_views));
+    return report;
 }
 
 json_t *epoch_json(const struct epoch_report *e)

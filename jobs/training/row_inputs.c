@@ -7,8 +7,8 @@ struct input_values row_values(const struct table_row *row)
 {
     struct input_values v = INPUTS_UNKNOWN;
 
-    if (row->age != AGE_UNKNOWN)
-        v.of[INPUT_AGE] = row->age;
+    if (row->age <= INPUT_OLDEST)
+        v.of[INPUT_AGE] = (double)row->age;
     if (row->sex)
         v.of[INPUT_SEX] = row->sex == 'M';
     if (row->view)

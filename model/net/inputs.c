@@ -2,43 +2,94 @@
 #include "cxrd/inputs.h"
 
 #include "cxrd/json.h"
+#include "cxrd/words.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 const char *const INPUT_NAMES[N_INPUT_KINDS] = { "age", "sex", "view" };
 const struct input_values INPUTS_UNKNOWN = { { NAN, NAN, NAN } };
 
-static enum status age_parse(const char *text, double *ret, struct error *err)
-{
-    char *end;
-    const double years = strtod(text, &end);
+enum { AGE_LIMIT = 10000 };
 
-    if (end == text || text[0] < '0' || text[0] > '9' || (*end && strcasecmp(end, "Y") != 0) ||
-        !(years <= INPUT_OLDEST))
-        return error_set(err, ST_INVALID, "'age' must be years, 0 to %d", INPUT_OLDEST);
-    *ret = years;
-    return ST_OK;
+/* Digits, with or without a point and more of them. Returns the bytes that were read; 0: it is no such number. */
+static size_t number_read(const char *text, size_t n, double *ret)
+{
+    double value = 0, unit = 1;
+    size_t i = 0;
+
+    for (; i < n && text[i] >= '0' && text[i] <= '9'; i++)
+        value = fmin(value * 10 + (text[i] - '0'), AGE_LIMIT);
+    if (i == 0 || value >= AGE_LIMIT)
+        return 0;
+    if (i < n && text[i] == '.')
+        for (i++; i < n && text[i] >= '0' && text[i] <= '9'; i++)
+            value += (text[i] - '0') * (unit /= 10);
+    *ret = value;
+    return i;
 }
 
-static enum status one_of(const char *name, const char *text, const char *zero, const char *one, double *ret,
-                          struct error *err)
+static bool age_read(const char *text, size_t n, double *ret)
 {
-    if (strcasecmp(text, zero) != 0 && strcasecmp(text, one) != 0)
-        return error_set(err, ST_INVALID, "'%s' must be %s or %s", name, one, zero);
-    *ret = strcasecmp(text, one) == 0;
-    return ST_OK;
+    static const struct {
+        const char *name;
+        double in_a_year;
+    } UNITS[] = { { "", 1 },      { "Y", 1 },      { "yr", 1 },     { "yrs", 1 },     { "year", 1 },
+                  { "years", 1 }, { "M", 12 },     { "month", 12 }, { "months", 12 }, { "W", 52 },
+                  { "week", 52 }, { "weeks", 52 }, { "D", 365 },    { "day", 365 },   { "days", 365 } };
+    size_t digits;
+    double value;
+
+    while (n > 0 && *text == ' ')
+        text++, n--;
+    digits = number_read(text, n, &value);
+    for (size_t i = 0; digits && i < sizeof UNITS / sizeof UNITS[0]; i++)
+        if (word_is(text + digits, n - digits, UNITS[i].name)) {
+            *ret = UNITS[i].in_a_year > 1 ? floor(value / UNITS[i].in_a_year) : value;
+            return true;
+        }
+    return false;
+}
+
+static bool one_of(const char *text, size_t n, const char *const zero[2], const char *const one[2],
+                   double *ret)
+{
+    const bool is_one = word_is(text, n, one[0]) || word_is(text, n, one[1]);
+
+    if (!is_one && !word_is(text, n, zero[0]) && !word_is(text, n, zero[1]))
+        return false;
+    *ret = is_one;
+    return true;
+}
+
+bool input_read(enum input_kind kind, const char *text, size_t n, double *ret)
+{
+    static const char *const F[] = { "F", "female" }, *const M[] = { "M", "male" };
+    static const char *const PA[] = { "PA", "posteroanterior" }, *const AP[] = { "AP", "anteroposterior" };
+
+    switch (kind) {
+    case INPUT_AGE: return age_read(text, n, ret);
+    case INPUT_SEX: return one_of(text, n, F, M, ret);
+    case INPUT_VIEW: return one_of(text, n, PA, AP, ret);
+    case N_INPUT_KINDS: break;
+    }
+    return false;
 }
 
 enum status input_parse(enum input_kind kind, const char *text, double *ret, struct error *err)
 {
+    double value;
+
+    if (input_read(kind, text, strlen(text), &value) && (kind != INPUT_AGE || value <= INPUT_OLDEST)) {
+        *ret = value;
+        return ST_OK;
+    }
     switch (kind) {
-    case INPUT_AGE: return age_parse(text, ret, err);
-    case INPUT_SEX: return one_of("sex", text, "F", "M", ret, err);
-    case INPUT_VIEW: return one_of("view", text, "PA", "AP", ret, err);
+    case INPUT_AGE: return error_set(err, ST_INVALID, "'age' must be years, 0 to %d", INPUT_OLDEST);
+    case INPUT_SEX: return error_set(err, ST_INVALID, "'sex' must be M or F");
+    case INPUT_VIEW: return error_set(err, ST_INVALID, "'view' must be AP or PA");
     case N_INPUT_KINDS: break;
     }
     return error_set(err, ST_INVALID, "there is no such input");

@@ -83,7 +83,7 @@ static void on_dataset(void *arg, const struct dataset_report *report)
     const char *why = lineage_warning(report->init_split);
 
     json_object_set_new(d->record, "dataset", dataset_json(report, &d->config));
-    json_object_set_new(d->record, "warnings", lineage_warnings(report->init_split));
+    json_object_set_new(d->record, "warnings", dataset_warnings(report));
     fprintf(stderr, "%zu rows, %zu usable: %zu to train, %zu to validate, %zu to test\n", report->rows,
             report->usable, report->train, report->validation, report->test);
     if (why)

@@ -33,6 +33,10 @@ Test(inputs, are_understood_as_tables_write_them)
     cr_assert_eq(read_as(INPUT_AGE, "058Y"), 58);
     cr_assert_eq(read_as(INPUT_AGE, "0"), 0);
     cr_assert_eq(read_as(INPUT_AGE, "0.5"), 0.5);
+    cr_assert_eq(read_as(INPUT_AGE, "58.0"), 58);
+    cr_assert_eq(read_as(INPUT_AGE, "58 years"), 58);
+    cr_assert_eq(read_as(INPUT_AGE, "018M"), 1);
+    cr_assert(read_as(INPUT_SEX, "Male") == 1 && read_as(INPUT_VIEW, " ap ") == 1);
     cr_assert(read_as(INPUT_SEX, "M") == 1 && read_as(INPUT_SEX, "f") == 0);
     cr_assert(read_as(INPUT_VIEW, "PA") == 0 && read_as(INPUT_VIEW, "ap") == 1);
 }
@@ -40,9 +44,9 @@ Test(inputs, are_understood_as_tables_write_them)
 Test(inputs, that_cannot_be_are_refused_in_a_sentence)
 {
     static const char *const BAD[N_INPUT_KINDS][8] = {
-        { "", "old", "-1", "151", "nan", "58M", "5 8", "inf" },
-        { "", "male", "0", "1", "MF", " M", "X", "M " },
-        { "", "P", "lateral", "0", "PAP", "A P", "1", "AP " },
+        { "", "old", "-1", "151", "nan", "58X", "5 8", "inf" },
+        { "", "man", "0", "1", "MF", "MM", "X", "M F" },
+        { "", "P", "lateral", "0", "PAP", "APA", "1", "LL" },
     };
 
     for (size_t kind = 0; kind < N_INPUT_KINDS; kind++)
@@ -156,7 +160,7 @@ Test(inputs, of_rows_have_the_mean_and_deviation_of_those_that_are_known)
 {
     struct table_row rows[5] = { { .age = 40, .sex = 'M', .view = 'P' },
                                  { .age = 60, .sex = 'F', .view = 'P' },
-                                 { .age = AGE_UNKNOWN, .sex = 'M', .view = 'P' },
+                                 { .age = NAN, .sex = 'M', .view = 'P' },
                                  { .age = 50, .sex = 'M', .view = 'P' },
                                  { .age = 110, .sex = 'F', .view = 'A' } };
     uint32_t index[4] = { 0, 1, 2, 3 };

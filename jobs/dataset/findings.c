@@ -1,0 +1,102 @@
+/* jobs/dataset/findings.c - see findings.h. */
+#include "findings.h"
+
+#include "cxrd/buf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_around(const char *text, size_t n)
+{
+    return n > 0 && *text && strchr(" \t\r\n'\"[](){}", *text);
+}
+
+/* Without what may stand around a word. */
+static void trim(const char **text, size_t *n)
+{
+    while (is_around(*text, *n))
+        (*text)++, (*n)--;
+    while (is_around(*text + *n - 1, *n))
+        (*n)--;
+}
+
+static void strange_add(struct strange_words *s, const char *text, size_t n, size_t line)
+{
+    const size_t length = n < STRANGE_TEXT ? n : STRANGE_TEXT;
+    size_t i = 0;
+
+    while (i < s->n && (strlen(s->word[i].text) != length || memcmp(s->word[i].text, text, length) != 0))
+        i++;
+    if (i == STRANGE_WORDS) {
+        s->others++;
+        return;
+    }
+    if (i == s->n) {
+        memcpy(s->word[i].text, text, length);
+        s->word[i].text[length] = '\0';
+        s->word[i].times = 0;
+        s->word[i].line = line;
+        s->n++;
+    }
+    s->word[i].times++;
+}
+
+/* The seed's strata are the first three characters of the cell; of a cell in the table's own words they are these. */
+static void stratum_set(struct table_row *row, int label)
+{
+    const char *name = label == LABEL_NO_FINDING ? "No Finding" : LABELS[label];
+
+    if (!row->stratum[0])
+        memcpy(row->stratum, name, sizeof row->stratum - 1);
+}
+
+void findings_read(const char *text, size_t n, size_t line, struct table_row *row,
+                   struct strange_words *strange)
+{
+    const char *end = text + n;
+    size_t words = 0;
+
+    for (const char *next; text <= end; text = next + 1) {
+        size_t length;
+        int label;
+
+        next = text;
+        while (next < end && *next != '|' && *next != ';' && *next != ',')
+            next++;
+        length = (size_t)(next - text);
+        trim(&text, &length);
+        if (length == 0 && (next < end || words > 0))
+            continue; /* nothing between two separators */
+        words++;
+        label = label_of_word(text, length);
+        if (label == LABEL_UNKNOWN) {
+            strange_add(strange, text, length, line);
+            continue;
+        }
+        stratum_set(row, label);
+        if (label == LABEL_NO_FINDING)
+            row->no_finding = true;
+        else
+            row->labels |= (uint16_t)(1u << label);
+    }
+}
+
+enum status findings_refuse(const struct strange_words *s, const char *table, struct error *err)
+{
+    struct buf words = BUF_INIT(1 << 10);
+    enum status st;
+
+    for (size_t i = 0; i < s->n; i++)
+        buf_printf(&words, "%s'%s' (%zu time%s, first in line %zu)", i ? ", " : "", s->word[i].text,
+                   s->word[i].times, s->word[i].times == 1 ? "" : "s", s->word[i].line);
+    if (s->others)
+        buf_printf(&words, " and others (%zu times)", s->others);
+    st = buf_status(&words) == ST_OK
+             ? error_set(err, ST_FORMAT,
+                         "the table '%.48s' names findings that are not known: %s; docs/data.md "
+                         "has the words that are understood",
+                         table, words.data)
+             : error_nomem(err);
+    buf_release(&words);
+    return st;
+}
