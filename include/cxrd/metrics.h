@@ -19,14 +19,6 @@
 MUST_USE enum status metrics_auroc(size_t n, const uint8_t *truth, const float *score, size_t stride,
                                    double *ret_auroc);
 
-/* The ends of its 95 % interval: the area plus and minus 1.96 standard errors by DeLong's method (DeLong, DeLong &
- * Clarke-Pearson, Biometrics 1988; computed from ranks as Sun & Xu, IEEE Signal Processing Letters 2014), cut at 0 and
- * 1. Where the scores part the two kinds of rows without a fault it has no width, and says less than it seems to.
- *   ret_low, ret_high  NaN with fewer than two positives or fewer than two negatives: they have no spread
- * Errors: ST_NOMEM. */
-MUST_USE enum status metrics_auroc_interval(size_t n, const uint8_t *truth, const float *score, size_t stride,
-                                            double *ret_low, double *ret_high);
-
 /* Average precision: the sum over distinct thresholds of (recall step) * precision, as scikit-learn defines it.
  * NaN without a positive. Errors: ST_NOMEM. */
 MUST_USE enum status metrics_average_precision(size_t n, const uint8_t *truth, const float *score,

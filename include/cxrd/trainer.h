@@ -41,16 +41,24 @@ struct epoch_report {
     double images_per_s, seconds;
 };
 
+/* A figure, its standard error and its 95 % interval, all by patient (jobs/training/figure.h); NaN where not defined. */
+struct estimate {
+    double value, error, low, high;
+};
+
 /* One finding on one set of rows; NaN where not defined. Measures of ranking need a positive and a negative row. */
 struct finding_report {
-    size_t positives;
+    size_t positives, positive_patients; /* rows, and whose they are */
     double prevalence, predicted_mean;
-    double auroc, auroc_low, auroc_high, average_precision; /* of ranking */
-    double brier, ece;                                      /* of the probability itself */
+    struct estimate auroc; /* of ranking */
+    double average_precision;
+    struct estimate brier; /* of the probability itself */
+    double ece;
     double base_rate, baseline_brier; /* among the training rows; of predicting it for everyone */
     struct operating_report {
-        double threshold, sensitivity, specificity; /* the last two of ranking */
-        double positive_rate; /* rows at or above it; false positives on normal chests */
+        double threshold;
+        struct estimate sensitivity, specificity; /* of ranking */
+        struct estimate positive_rate;            /* rows at or above it; false positives on normal chests */
     } operating[N_OPERATING];
 };
 
@@ -60,12 +68,15 @@ struct baseline {
 };
 
 struct evaluation {
-    size_t rows;
-    double loss, top5_accuracy;
+    size_t rows, patients;
+    struct estimate loss; /* mean over rows and findings */
+    double top5_accuracy;
     struct mean_report { /* NaN where not defined */
         double auroc, average_precision, brier, ece;
     } macro, micro; /* mean over the findings that have one; all rows and findings as one column */
+    struct estimate macro_auroc, macro_brier; /* those of `macro`, with their errors */
     struct baseline baseline;
+    struct estimate loss_gain; /* the base rates' loss less the model's, row by row */
     struct finding_report findings[N_LABELS];
 };
 
@@ -159,6 +170,13 @@ struct checkpoint_figures {
 };
 MUST_USE enum status checkpoint_best(const char *path, struct model **ret_model,
                                      struct checkpoint_figures *ret_figures, struct error *err);
+
+/* Whether the kept model says anything that the base rates do not: their loss less its own, paired by row and clustered by
+ * patient, on the test split, or on validation where there is no test row.
+ *   ret_set  the scored set that it goes by */
+enum learning { LEARNING_NOT_KNOWN, LEARNING_LEARNED, LEARNING_WORSE };
+extern const char *const LEARNING_NAMES[]; /* "not_known", "learned", "worse" */
+enum learning learning_of(const struct train_result *result, int *ret_set);
 
 /* ---- the parts of a job record, new references ---- */
 json_t *dataset_json(const struct dataset_report *report, const struct train_config *config);

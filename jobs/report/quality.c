@@ -4,22 +4,42 @@
 #include "html.h"
 #include "sections.h"
 
+#include <stdio.h>
+
 static const json_t *finding_at(const json_t *split, size_t k)
 {
     return json_array_get(json_object_get(split, "findings"), k);
 }
 
+/* <td>: "0.81 (0.70–0.89)", a rate with the ends of its interval. */
+static void ranged_put(struct buf *out, const json_t *object, const char *name)
+{
+    char low[64], high[64];
+    const json_t *value = json_object_get(object, name), *from, *to;
+
+    snprintf(low, sizeof low, "%s_low", name);
+    snprintf(high, sizeof high, "%s_high", name);
+    from = json_object_get(object, low);
+    to = json_object_get(object, high);
+    if (!json_is_number(from) || !json_is_number(to)) {
+        html_number(out, value, 3);
+        return;
+    }
+    buf_printf(out, "<td>%.3f (%.2f–%.2f)</td>", json_number_value(value), json_number_value(from),
+               json_number_value(to));
+}
+
 static void findings_put(struct buf *out, const json_t *split, const char *title)
 {
-    html_table_begin(
-        out, title,
-        "Finding|Positives|Prevalence|Base rate, training|Mean predicted|AUROC|95 % from|95 % to|"
-        "Average precision|Brier|Brier, base rate|ECE");
+    html_table_begin(out, title,
+                     "Finding|Positives|Patients with it|Prevalence|Base rate, training|Mean "
+                     "predicted|AUROC|95 % from|95 % to|"
+                     "Average precision|Brier|Brier, base rate|ECE");
     for (size_t k = 0; k < N_LABELS; k++) {
-        static const char *const COLUMNS[] = {
-            "positives",  "prevalence",        "base_rate", "predicted_mean", "auroc", "auroc_low",
-            "auroc_high", "average_precision", "brier",     "baseline_brier", "ece"
-        };
+        static const char *const COLUMNS[] = { "positives", "positive_patients", "prevalence",
+                                               "base_rate", "predicted_mean",    "auroc",
+                                               "auroc_low", "auroc_high",        "average_precision",
+                                               "brier",     "baseline_brier",    "ece" };
 
         buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
         for (size_t c = 0; c < sizeof COLUMNS / sizeof COLUMNS[0]; c++)
@@ -38,6 +58,9 @@ static void means_put(struct buf *out, const json_t *evaluation)
                  { "Brier score", "macro_brier", "micro_brier" },
                  { "Expected calibration error", "macro_ece", "micro_ece" } };
 
+    buf_puts(out,
+             "<p>Intervals are 95 %, by patient: rows of one patient are alike and count as what they are "
+             "worth.</p>\n");
     html_table_begin(out, "Means: macro over the findings, micro over all rows and findings as one",
                      "Measure|Validation, macro|Validation, micro|Test, macro|Test, micro");
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
@@ -45,7 +68,7 @@ static void means_put(struct buf *out, const json_t *evaluation)
         for (int set = 0; set < 2; set++) {
             const json_t *split = json_object_get(evaluation, set ? "test" : "validation");
 
-            html_number(out, json_object_get(split, ROWS[i].macro), 4);
+            ranged_put(out, split, ROWS[i].macro);
             html_number(out, json_object_get(split, ROWS[i].micro), 4);
         }
         buf_puts(out, "</tr>\n");
@@ -138,7 +161,8 @@ static void points_put(struct buf *out, const json_t *test)
     html_table_begin(
         out,
         "Thresholds chosen on validation, and what they do on test. Youden: greatest sensitivity + "
-        "specificity; 90 % sens., 90 % spec.: the best of the other at 90 %",
+        "specificity; 90 % sens., 90 % spec.: the best of the other at 90 %. In brackets 95 % intervals, by "
+        "patient",
         "Finding|Prevalence|Youden: threshold|Sensitivity|Specificity|90 % sens.: threshold|Sensitivity|"
         "Specificity|90 % spec.: threshold|Sensitivity|Specificity");
     for (size_t k = 0; k < N_LABELS; k++) {
@@ -150,8 +174,8 @@ static void points_put(struct buf *out, const json_t *test)
             const json_t *point = json_object_get(points, OPERATING_NAMES[kind]);
 
             html_number(out, json_object_get(point, "threshold"), 4);
-            html_number(out, json_object_get(point, "sensitivity"), 3);
-            html_number(out, json_object_get(point, "specificity"), 3);
+            ranged_put(out, point, "sensitivity");
+            ranged_put(out, point, "specificity");
         }
         buf_puts(out, "</tr>\n");
     }
@@ -171,8 +195,7 @@ static void normal_put(struct buf *out, const json_t *normal)
         buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
         html_number(out, json_object_get(finding, "predicted_mean"), 3);
         for (int kind = 0; kind < N_OPERATING; kind++)
-            html_number(out, member_at(json_object_get(points, OPERATING_NAMES[kind]), "false_positive_rate"),
-                        3);
+            ranged_put(out, json_object_get(points, OPERATING_NAMES[kind]), "false_positive_rate");
         buf_puts(out, "</tr>\n");
     }
     html_table_end(out);

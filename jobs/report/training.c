@@ -24,6 +24,36 @@ static void warnings_put(struct buf *out, const json_t *warnings)
     }
 }
 
+/* Three answers, and what they rest on. */
+static void learning_put(struct buf *out, const json_t *learning)
+{
+    static const struct {
+        const char *answer, *sentence;
+    } ANSWERS[] = { { "learned", "It has learned something" },
+                    { "not_known", "It cannot be told whether it has learned anything" },
+                    { "worse", "It is worse than the base rates" } };
+    const char *answer = json_string_value(json_object_get(learning, "answer"));
+    const json_t *low = json_object_get(learning, "gain_low");
+
+    for (size_t i = 0; answer && i < sizeof ANSWERS / sizeof ANSWERS[0]; i++)
+        if (strcmp(answer, ANSWERS[i].answer) == 0)
+            buf_printf(out, "<p><strong>%s</strong>: ", ANSWERS[i].sentence);
+    if (!answer)
+        return;
+    buf_printf(
+        out,
+        "on the %s split (%lld rows of %lld patients) its loss is lower than that of the base rates by "
+        "%.4f",
+        json_string_value(json_object_get(learning, "split")),
+        (long long)json_integer_value(json_object_get(learning, "rows")),
+        (long long)json_integer_value(json_object_get(learning, "patients")),
+        json_number_value(json_object_get(learning, "gain")));
+    if (json_is_number(low))
+        buf_printf(out, " (95 %%, by patient: %.4f to %.4f)", json_number_value(low),
+                   json_number_value(json_object_get(learning, "gain_high")));
+    buf_puts(out, ".</p>\n");
+}
+
 void section_summary(struct buf *out, const json_t *record)
 {
     const json_t *loss = member_at(record, "validation_loss"),
@@ -38,12 +68,10 @@ void section_summary(struct buf *out, const json_t *record)
     }
     buf_printf(out,
                "<p>The kept model (epoch %lld) has a validation loss of %.4f; predicting the training rows' "
-               "base rates for everyone has %.4f: <strong>%s</strong>.</p>\n",
+               "base rates for everyone has %.4f.</p>\n",
                (long long)json_integer_value(member_at(record, "kept_epoch")), json_number_value(loss),
-               json_number_value(base),
-               json_number_value(loss) < json_number_value(base)
-                   ? "it has learned something"
-                   : "nothing was learned that the base rates do not say");
+               json_number_value(base));
+    learning_put(out, member_at(record, "evaluation.learning"));
     html_table_begin(out, "The kept model beside the base rates", "Measure|Model|Base rates");
     compared_put(out, "Validation: loss (binary cross-entropy)", loss, base);
     compared_put(out, "Validation: top-5 accuracy", member_at(record, "top5_accuracy"),

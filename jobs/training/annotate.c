@@ -69,7 +69,7 @@ enum status run_annotate(struct run *r)
     st = run_add_note(r, "metrics", text);
 
     for (size_t k = 0; k < N_LABELS; k++)
-        result->operating.auroc[k] = result->evaluation[SCORED_TEST].findings[k].auroc;
+        result->operating.auroc[k] = result->evaluation[SCORED_TEST].findings[k].auroc.value;
     points = operating_points_text(&result->operating);
     if (st == ST_OK)
         st = run_add_note(r, "operating_points", points);

@@ -2,6 +2,8 @@
  * least: bisection of the slope for one number, Newton's method for two. */
 #include "calibrate.h"
 
+#include "figure.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -160,52 +162,71 @@ static double row_loss(const struct calibration_rows *rows, const struct calibra
 typedef void fit_fn(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
                     struct calibration *ret);
 
-/* What a way to fit gains on rows that it has not seen: the mean, and its standard error. */
-static void gain_unseen(const struct calibration_rows *rows, const uint8_t *parts, fit_fn *fit,
-                        double *ret_gain, double *ret_error)
+/* What a way to fit gains on each row that it has not seen: the mean, and its standard error by patient.
+ *   gains  [n], room */
+static enum status gain_unseen(const struct calibration_rows *rows, const struct patients *patients,
+                               const uint8_t *parts, fit_fn *fit, double *gains, struct estimate *ret)
 {
-    const double n = (double)rows->n;
-    double sum = 0, squares = 0;
+    struct figure mean;
+    enum status st = figure_init(&mean, patients);
 
-    for (int part = 0; part < PARTS; part++) {
+    for (int part = 0; part < PARTS && st == ST_OK; part++) {
         struct calibration c;
 
         fit(rows, parts, (uint8_t)part, &c);
         for (size_t i = 0; i < rows->n; i++)
-            if (parts[i] == part) {
-                const double gain = row_loss(rows, &CALIBRATION_IDENTITY, i) - row_loss(rows, &c, i);
-
-                sum += gain;
-                squares += gain * gain;
-            }
+            if (parts[i] == part)
+                gains[i] = row_loss(rows, &CALIBRATION_IDENTITY, i) - row_loss(rows, &c, i);
     }
-    *ret_gain = sum / n;
-    *ret_error = sqrt(fmax(squares / n - *ret_gain * *ret_gain, 0) / fmax(n - 1, 1));
+    if (st == ST_OK)
+        st = figure_add_mean(&mean, 1, gains, NULL, 1, 0);
+    if (st == ST_OK)
+        st = figure_estimate(&mean, ret);
+    figure_release(&mean);
+    return st;
+}
+
+/* The way that gains most, if by more than a standard error; NULL: neither. */
+static enum status choose(const struct calibration_rows *rows, const struct patients *patients,
+                          const uint8_t *parts, double *gains, fit_fn **ret_fit, double *ret_gain)
+{
+    static fit_fn *const WAYS[] = { calibrate_temperature, calibrate_platt };
+
+    *ret_fit = NULL;
+    *ret_gain = 0;
+    for (size_t w = 0; w < sizeof WAYS / sizeof WAYS[0] && rows->n > 0; w++) {
+        struct estimate e;
+
+        if (gain_unseen(rows, patients, parts, WAYS[w], gains, &e) != ST_OK)
+            return ST_NOMEM;
+        if (e.value > e.error && e.value > *ret_gain) {
+            *ret_gain = e.value;
+            *ret_fit = WAYS[w];
+        }
+    }
+    return ST_OK;
 }
 
 enum status calibrate(const struct calibration_rows *rows, struct calibration_fit *ret)
 {
-    static fit_fn *const WAYS[] = { calibrate_temperature, calibrate_platt };
     uint8_t *parts = malloc(rows->n + 1);
+    double *gains = calloc(rows->n + 1, sizeof *gains);
+    struct patients patients = { 0 };
     double best = 0, before = 0;
     fit_fn *chosen = NULL;
+    enum status st = parts && gains ? patients_group(rows->n, rows->patients, &patients) : ST_NOMEM;
 
-    if (!parts)
-        return ST_NOMEM;
-    for (size_t i = 0; i < rows->n; i++) {
+    for (size_t i = 0; i < rows->n && st == ST_OK; i++) {
         parts[i] = part_of(rows->patients[i]);
         before += row_loss(rows, &CALIBRATION_IDENTITY, i);
     }
-    for (size_t w = 0; w < sizeof WAYS / sizeof WAYS[0] && rows->n > 0; w++) {
-        double gain, error;
-
-        gain_unseen(rows, parts, WAYS[w], &gain, &error);
-        if (gain > error && gain > best) {
-            best = gain;
-            chosen = WAYS[w];
-        }
-    }
+    if (st == ST_OK)
+        st = choose(rows, &patients, parts, gains, &chosen, &best);
+    patients_release(&patients);
+    free(gains);
     free(parts);
+    if (st != ST_OK)
+        return st;
     *ret = (struct calibration_fit){ CALIBRATION_IDENTITY, .loss_before = before / (double)rows->n };
     ret->loss_after = ret->loss_before - best;
     if (chosen)

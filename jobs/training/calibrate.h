@@ -2,7 +2,7 @@
  *
  * A calibration that is fitted and judged on the same rows always looks better. So each way to fit is judged on rows
  * that it has not seen: five parts by patient, each scored by the fit of the other four. The best way is taken, fitted
- * once more on all rows, if it lowers that loss by more than one standard error; otherwise there is no calibration. */
+ * once more on all rows, if it lowers that loss by more than one standard error, taken by patient (figure.h); otherwise there is no calibration. */
 #ifndef JOBS_TRAINING_CALIBRATE_H
 #define JOBS_TRAINING_CALIBRATE_H
 

@@ -8,17 +8,11 @@
 static enum status fit(const struct run *r, struct calibration_fit *ret)
 {
     const struct scores *s = &r->kept_validation;
-    uint64_t *patients = malloc((s->n + 1) * sizeof *patients);
     double log_odds[N_LABELS];
     enum status st;
 
-    if (!patients)
-        return error_nomem(r->err);
-    for (size_t i = 0; i < s->n; i++)
-        patients[i] = r->table.rows[s->rows[i]].patient;
     run_base_log_odds(r, log_odds);
-    st = calibrate(&(struct calibration_rows){ s->n, s->logits, s->truth, patients, log_odds }, ret);
-    free(patients);
+    st = calibrate(&(struct calibration_rows){ s->n, s->logits, s->truth, s->patients, log_odds }, ret);
     return st == ST_OK ? ST_OK : error_nomem(r->err);
 }
 

@@ -304,8 +304,10 @@ static enum status kept_scores_load(struct run *r, const struct array_file *f)
     memcpy(kept->truth, truth->data, array_bytes(truth));
     memcpy(kept->logits, logits->data, array_bytes(logits));
     memcpy(kept->prob, prob->data, array_bytes(prob));
-    return all_below(kept->rows, n, r->table.n_rows) ? ST_OK
-                                                     : damaged(r, "a kept score is of no row of the table");
+    if (!all_below(kept->rows, n, r->table.n_rows))
+        return damaged(r, "a kept score is of no row of the table");
+    scores_own(kept, &r->table);
+    return ST_OK;
 }
 
 static enum status kept_load(struct run *r, const struct array_file *f)

@@ -18,7 +18,7 @@ struct scored *column_sorted(size_t n, const uint8_t *truth, const float *score,
     struct scored *rows = malloc((n + 1) * sizeof *rows);
 
     for (size_t i = 0; rows && i < n; i++)
-        rows[i] = (struct scored){ score[i * stride], truth[i * stride] != 0 };
+        rows[i] = (struct scored){ score[i * stride], (uint32_t)i, truth[i * stride] != 0 };
     if (rows)
         qsort(rows, n, sizeof *rows, by_score_descending);
     return rows;
@@ -34,4 +34,22 @@ size_t run_end(const struct scored *rows, size_t n, size_t i, size_t *positives)
         *positives += rows[i++].positive;
     while (i < n && rows[i].score == score);
     return i;
+}
+
+double column_auroc(const struct scored *rows, size_t n, size_t *ret_positives)
+{
+    size_t positives = 0, negatives = 0;
+    double wins = 0; /* pairs of a positive and a negative that are in the right order; ties are half */
+
+    for (size_t i = 0, end; i < n; i = end) {
+        size_t in_run = 0;
+
+        end = run_end(rows, n, i, &in_run);
+        wins += (double)(end - i - in_run) * ((double)positives + (double)in_run / 2);
+        positives += in_run;
+        negatives += end - i - in_run;
+    }
+    *ret_positives = positives;
+    return positives && negatives && column_ranks(rows, n) ? wins / ((double)positives * (double)negatives)
+                                                           : NAN;
 }

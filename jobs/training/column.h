@@ -10,6 +10,7 @@
 
 struct scored {
     float score;
+    uint32_t row; /* its place in the column */
     bool positive;
 };
 
@@ -18,6 +19,10 @@ struct scored *column_sorted(size_t n, const uint8_t *truth, const float *score,
 
 /* Whether all of a sorted column are numbers: what is not has no place in an order, and no measure of it means anything. */
 bool column_ranks(const struct scored *rows, size_t n);
+
+/* The area under the ROC curve of a sorted column (cxrd/metrics.h), and how many positives it has. NaN without a positive,
+ * without a negative, or where a score is no number. */
+double column_auroc(const struct scored *rows, size_t n, size_t *ret_positives);
 
 /* The run of equal scores that begins at `i` < n: returns its end, which is beyond `i`, adds its positives to *positives. */
 size_t run_end(const struct scored *rows, size_t n, size_t i, size_t *positives);

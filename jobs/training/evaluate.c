@@ -22,6 +22,7 @@ struct scorer {
 void scores_release(struct scores *s)
 {
     free(s->rows);
+    free(s->patients);
     free(s->truth);
     free(s->prob);
     free(s->logits);
@@ -31,10 +32,11 @@ void scores_release(struct scores *s)
 enum status scores_init(struct scores *s, size_t n)
 {
     *s = (struct scores){ .rows = malloc((n + 1) * sizeof *s->rows),
+                          .patients = malloc((n + 1) * sizeof *s->patients),
                           .truth = malloc((n + 1) * N_LABELS),
                           .prob = malloc((n + 1) * N_LABELS * sizeof *s->prob),
                           .logits = malloc((n + 1) * N_LABELS * sizeof *s->logits) };
-    if (s->rows && s->truth && s->prob && s->logits)
+    if (s->rows && s->patients && s->truth && s->prob && s->logits)
         return ST_OK;
     scores_release(s);
     return ST_NOMEM;
@@ -125,6 +127,7 @@ static enum status collect(const struct stretch *t, size_t n, bool strict, struc
         if (t->status[i] != ST_OK)
             continue;
         s->rows[s->n] = t->rows[i];
+        s->patients[s->n] = t->scorer->pictures->table->rows[t->rows[i]].patient;
         for (size_t k = 0; k < N_LABELS; k++)
             s->truth[s->n * N_LABELS + k] = labels >> k & 1;
         memcpy(s->logits + s->n * N_LABELS, t->logits[i], sizeof t->logits[i]);
@@ -168,6 +171,12 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
     }
     *ret_scores = s;
     return ST_OK;
+}
+
+void scores_own(struct scores *s, const struct table *t)
+{
+    for (size_t i = 0; i < s->n; i++)
+        s->patients[i] = t->rows[s->rows[i]].patient;
 }
 
 void scores_recalibrate(struct scores *s, const struct model *m)

@@ -7,17 +7,22 @@
 #include "cxrd/pool.h"
 #include "cxrd/session.h"
 #include "cxrd/trainer.h"
+#include "figure.h"
 
 /* Rows with their truth and their probabilities. */
 struct scores {
     size_t n;
-    uint32_t *rows; /* [n] */
-    uint8_t *truth; /* [n][14]: 0 or 1 */
-    float *prob;    /* [n][14] */
-    float *logits;  /* [n][14]: what `prob` was made of, before calibration */
+    uint32_t *rows;     /* [n] */
+    uint64_t *patients; /* [n]: whose they are, as the table has it; NULL: each row is another's */
+    uint8_t *truth;     /* [n][14]: 0 or 1 */
+    float *prob;        /* [n][14] */
+    float *logits;      /* [n][14]: what `prob` was made of, before calibration */
 };
 MUST_USE enum status scores_init(struct scores *s, size_t n); /* room for n, holding none; ST_NOMEM */
 void scores_release(struct scores *s);                        /* safe on zeroes */
+
+/* Fill in `patients` by the rows. */
+void scores_own(struct scores *s, const struct table *t);
 
 /* Threads with a session and a picture each. */
 struct scorer;
@@ -55,6 +60,12 @@ MUST_USE enum status evaluate_thresholds(const struct scores *s, struct operatin
 
 /* The mean AUROC of the findings that have one; NaN where none has. Errors: ST_NOMEM. */
 MUST_USE enum status macro_auroc(const struct scores *s, double ret_each[N_LABELS], double *ret_auroc);
+
+/* Terms of figures (figure.h) of all 14 findings, on the rows of the figure's patients. ST_NOMEM.
+ *   loss         mean over rows and findings; `values` [rows] is room
+ *   macro AUROC  the mean of the findings that have one; NaN where none has */
+MUST_USE enum status figure_add_loss(struct figure *f, double weight, const struct scores *s, double *values);
+MUST_USE enum status figure_add_macro_auroc(struct figure *f, double weight, const struct scores *s);
 
 /* Make the probabilities anew, by another model's calibration. */
 void scores_recalibrate(struct scores *s, const struct model *m);

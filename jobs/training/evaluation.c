@@ -2,6 +2,7 @@
  * would get, see evaluate.h. */
 #include "cxrd/metrics.h"
 #include "evaluate.h"
+#include "figure.h"
 #include "operating.h"
 
 #include <math.h>
@@ -36,6 +37,18 @@ static void mean_add(struct mean *m, double value)
 
 static double mean_of(const struct mean *m) { return m->n ? m->sum / (double)m->n : NAN; }
 
+static const struct estimate NOT_DEFINED = { NAN, NAN, NAN, NAN };
+
+/* Whether a finding has positive and negative rows. */
+static bool both_kinds(const struct scores *s, size_t k)
+{
+    size_t positives = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        positives += s->truth[i * N_LABELS + k];
+    return positives > 0 && positives < s->n;
+}
+
 enum status macro_auroc(const struct scores *s, double ret_each[N_LABELS], double *ret_auroc)
 {
     struct mean mean = { 0 };
@@ -65,21 +78,35 @@ enum status evaluate_thresholds(const struct scores *s, struct operating_points 
     return ST_OK;
 }
 
-enum status evaluate_rates(const struct scores *s, const double rates[N_LABELS], struct baseline *ret)
+/* The same rows with the base rates as everyone's probabilities; only these are to be freed. */
+static enum status guess_init(struct scores *guess, const struct scores *s, const double rates[N_LABELS])
 {
-    struct scores guess = *s;
+    *guess = (struct scores){ .n = s->n,
+                              .truth = s->truth,
+                              .prob = malloc((s->n + 1) * N_LABELS * sizeof *s->prob) };
+    for (size_t i = 0; guess->prob && i < s->n * N_LABELS; i++)
+        guess->prob[i] = (float)rates[i % N_LABELS];
+    return guess->prob ? ST_OK : ST_NOMEM;
+}
+
+static struct baseline baseline_of(const struct scores *guess)
+{
     struct mean brier = { 0 };
 
-    guess.prob = malloc((guess.n + 1) * N_LABELS * sizeof *guess.prob);
-    if (!guess.prob)
-        return ST_NOMEM;
-    for (size_t i = 0; i < guess.n * N_LABELS; i++)
-        guess.prob[i] = (float)rates[i % N_LABELS];
     for (size_t k = 0; k < N_LABELS; k++)
-        mean_add(&brier, metrics_brier(guess.n, guess.truth + k, guess.prob + k, N_LABELS));
-    *ret = (struct baseline){ scores_loss(&guess), scores_top5(&guess), mean_of(&brier) };
+        mean_add(&brier, metrics_brier(guess->n, guess->truth + k, guess->prob + k, N_LABELS));
+    return (struct baseline){ scores_loss(guess), scores_top5(guess), mean_of(&brier) };
+}
+
+enum status evaluate_rates(const struct scores *s, const double rates[N_LABELS], struct baseline *ret)
+{
+    struct scores guess;
+    const enum status st = guess_init(&guess, s, rates);
+
+    if (st == ST_OK)
+        *ret = baseline_of(&guess);
     free(guess.prob);
-    return ST_OK;
+    return st;
 }
 
 /* The measures of one column that take a sort; NaN where it has one kind of rows only. */
@@ -95,30 +122,88 @@ static enum status ranking(size_t n, const uint8_t *truth, const float *prob, si
     return st;
 }
 
-static void operate(const struct scores *s, size_t k, const struct operating_points *points, bool both,
-                    struct finding_report *r)
-{
-    for (int kind = 0; kind < N_OPERATING; kind++) {
-        const float threshold = points->threshold[kind][k];
-        const struct operating_rates rates =
-            operating_rates(s->n, s->truth + k, s->prob + k, N_LABELS, threshold);
-        size_t above = 0;
+/* What an evaluation goes by: the scores, whose they are, and room for a number a row. */
+struct judged {
+    const struct scores *s;
+    struct patients patients;
+    double *values; /* [rows], owned */
+};
 
-        for (size_t i = 0; i < s->n; i++)
-            above += s->prob[i * N_LABELS + k] >= threshold;
-        r->operating[kind] =
-            (struct operating_report){ (double)threshold, both ? rates.sensitivity : NAN,
-                                       both ? rates.specificity : NAN,
-                                       s->n && !isnan(threshold) ? (double)above / (double)s->n : NAN };
-    }
+static enum status judged_init(struct judged *j, const struct scores *s)
+{
+    *j = (struct judged){ .s = s, .values = malloc((s->n + 1) * sizeof *j->values) };
+    return j->values ? patients_group(s->n, s->patients, &j->patients) : ST_NOMEM;
 }
 
-static enum status evaluate_finding(const struct scores *s, size_t k, const struct operating_points *points,
+static void judged_release(struct judged *j)
+{
+    patients_release(&j->patients);
+    free(j->values);
+}
+
+/* The mean of `values`, of all rows. */
+static enum status mean_estimate(const struct judged *j, struct estimate *ret)
+{
+    struct figure mean;
+    enum status st = figure_init(&mean, &j->patients);
+
+    if (st == ST_OK)
+        st = figure_add_mean(&mean, 1, j->values, NULL, 1, 0);
+    if (st == ST_OK)
+        st = figure_estimate(&mean, ret);
+    figure_release(&mean);
+    return st;
+}
+
+static enum status operate_at(const struct judged *j, size_t k, float threshold, struct operating_report *ret)
+{
+    const uint8_t *truth = j->s->truth + k;
+    enum status st;
+
+    for (size_t i = 0; i < j->s->n; i++)
+        j->values[i] = j->s->prob[i * N_LABELS + k] >= threshold;
+    st = rate_estimate(&j->patients, j->values, NULL, 1, 0, &ret->positive_rate);
+    if (st == ST_OK)
+        st = rate_estimate(&j->patients, j->values, truth, N_LABELS, 1, &ret->sensitivity);
+    for (size_t i = 0; i < j->s->n; i++)
+        j->values[i] = 1 - j->values[i];
+    return st == ST_OK ? rate_estimate(&j->patients, j->values, truth, N_LABELS, 0, &ret->specificity) : st;
+}
+
+/* At its three thresholds; sensitivity and specificity are of ranking, and so need both kinds of rows. */
+static enum status operate(const struct judged *j, size_t k, const struct operating_points *points, bool both,
+                           struct finding_report *r)
+{
+    enum status st = ST_OK;
+
+    for (int kind = 0; kind < N_OPERATING && st == ST_OK; kind++) {
+        const float threshold = points->threshold[kind][k];
+        struct operating_report *o = &r->operating[kind];
+
+        *o = (struct operating_report){ (double)threshold, NOT_DEFINED, NOT_DEFINED, NOT_DEFINED };
+        if (isnan(threshold))
+            continue;
+        st = operate_at(j, k, threshold, o);
+        if (!both)
+            o->sensitivity = o->specificity = NOT_DEFINED;
+    }
+    return st;
+}
+
+static enum status brier_estimate(const struct judged *j, size_t k, struct estimate *ret)
+{
+    for (size_t i = 0; i < j->s->n; i++)
+        j->values[i] = metrics_brier(1, j->s->truth + i * N_LABELS + k, j->s->prob + i * N_LABELS + k, 1);
+    return mean_estimate(j, ret);
+}
+
+static enum status evaluate_finding(const struct judged *j, size_t k, const struct operating_points *points,
                                     double rate, struct finding_report *r)
 {
+    const struct scores *s = j->s;
     const uint8_t *truth = s->truth + k;
     const float *prob = s->prob + k;
-    double sum = 0;
+    double sum = 0, area;
     bool both;
     enum status st;
 
@@ -130,14 +215,75 @@ static enum status evaluate_finding(const struct scores *s, size_t k, const stru
     both = r->positives > 0 && r->positives < s->n;
     r->prevalence = s->n ? (double)r->positives / (double)s->n : NAN;
     r->predicted_mean = s->n ? sum / (double)s->n : NAN;
-    r->brier = metrics_brier(s->n, truth, prob, N_LABELS);
     r->ece = metrics_ece(s->n, truth, prob, N_LABELS);
     r->baseline_brier =
         r->prevalence * (1 - rate) * (1 - rate) + (1 - r->prevalence) * rate * rate; /* NaN for no rows */
-    operate(s, k, points, both, r);
-    st = ranking(s->n, truth, prob, N_LABELS, both, &r->auroc, &r->average_precision);
-    return st == ST_OK ? metrics_auroc_interval(s->n, truth, prob, N_LABELS, &r->auroc_low, &r->auroc_high)
-                       : st;
+    st = patients_with(&j->patients, truth, N_LABELS, 1, &r->positive_patients);
+    if (st == ST_OK)
+        st = brier_estimate(j, k, &r->brier);
+    if (st == ST_OK)
+        st = operate(j, k, points, both, r);
+    if (st == ST_OK)
+        st = ranking(s->n, truth, prob, N_LABELS, both, &area, &r->average_precision);
+    return st == ST_OK ? auroc_estimate(&j->patients, truth, prob, N_LABELS, &r->auroc) : st;
+}
+
+/* ---- of all findings ---- */
+
+enum status figure_add_loss(struct figure *f, double weight, const struct scores *s, double *values)
+{
+    for (size_t i = 0; i < s->n; i++)
+        values[i] = metrics_loss_sum(1, s->truth + i * N_LABELS, s->prob + i * N_LABELS) / N_LABELS;
+    return figure_add_mean(f, weight, values, NULL, 1, 0);
+}
+
+enum status figure_add_macro_auroc(struct figure *f, double weight, const struct scores *s)
+{
+    size_t defined = 0;
+    enum status st = ST_OK;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        defined += both_kinds(s, k);
+    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
+        if (both_kinds(s, k))
+            st = figure_add_auroc(f, weight / (double)defined, s->truth + k, s->prob + k, N_LABELS);
+    if (!defined)
+        f->value = NAN;
+    return st;
+}
+
+/* The means of all findings with their errors, and how much better the loss is than that of the base rates. */
+static enum status estimate_means(const struct judged *j, const struct scores *guess, struct evaluation *e)
+{
+    struct figure loss = { 0 }, gain = { 0 }, auroc = { 0 };
+    enum status st = figure_init(&loss, &j->patients);
+
+    if (st == ST_OK)
+        st = figure_init(&gain, &j->patients);
+    if (st == ST_OK)
+        st = figure_init(&auroc, &j->patients);
+    if (st == ST_OK)
+        st = figure_add_loss(&loss, 1, j->s, j->values);
+    if (st == ST_OK)
+        st = figure_add_loss(&gain, -1, j->s, j->values);
+    if (st == ST_OK)
+        st = figure_add_loss(&gain, 1, guess, j->values);
+    if (st == ST_OK)
+        st = figure_add_macro_auroc(&auroc, 1, j->s);
+    if (st == ST_OK)
+        st = figure_estimate(&loss, &e->loss);
+    if (st == ST_OK)
+        st = figure_estimate(&gain, &e->loss_gain);
+    if (st == ST_OK)
+        st = figure_estimate(&auroc, &e->macro_auroc);
+    for (size_t i = 0; i < j->s->n; i++)
+        j->values[i] = metrics_brier(N_LABELS, j->s->truth + i * N_LABELS, j->s->prob + i * N_LABELS, 1);
+    if (st == ST_OK)
+        st = mean_estimate(j, &e->macro_brier);
+    figure_release(&auroc);
+    figure_release(&gain);
+    figure_release(&loss);
+    return st;
 }
 
 static struct mean_report macro_means(const struct finding_report findings[N_LABELS])
@@ -145,36 +291,53 @@ static struct mean_report macro_means(const struct finding_report findings[N_LAB
     struct mean auroc = { 0 }, precision = { 0 }, brier = { 0 }, ece = { 0 };
 
     for (size_t k = 0; k < N_LABELS; k++) {
-        mean_add(&auroc, findings[k].auroc);
+        mean_add(&auroc, findings[k].auroc.value);
         mean_add(&precision, findings[k].average_precision);
-        mean_add(&brier, findings[k].brier);
+        mean_add(&brier, findings[k].brier.value);
         mean_add(&ece, findings[k].ece);
     }
     return (struct mean_report){ mean_of(&auroc), mean_of(&precision), mean_of(&brier), mean_of(&ece) };
 }
 
+static enum status evaluate_judged(const struct judged *j, const struct operating_points *points,
+                                   const double rates[N_LABELS], struct evaluation *e)
+{
+    const struct scores *s = j->s;
+    const size_t cells = s->n * N_LABELS;
+    struct scores guess;
+    size_t positives = 0;
+    enum status st = guess_init(&guess, s, rates);
+
+    *e = (struct evaluation){ .rows = s->n, .patients = j->patients.n, .top5_accuracy = scores_top5(s) };
+    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
+        st = evaluate_finding(j, k, points, rates[k], &e->findings[k]);
+        positives += e->findings[k].positives;
+    }
+    if (st == ST_OK)
+        st = ranking(cells, s->truth, s->prob, 1, positives > 0 && positives < cells, &e->micro.auroc,
+                     &e->micro.average_precision);
+    if (st == ST_OK)
+        st = estimate_means(j, &guess, e);
+    if (st == ST_OK)
+        e->baseline = baseline_of(&guess);
+    free(guess.prob);
+    e->micro.brier = metrics_brier(cells, s->truth, s->prob, 1);
+    e->micro.ece = metrics_ece(cells, s->truth, s->prob, 1);
+    e->macro = macro_means(e->findings);
+    return st;
+}
+
 enum status evaluate(const struct scores *s, const struct operating_points *points,
                      const double rates[N_LABELS], struct evaluation *ret_evaluation)
 {
-    struct evaluation e = { .rows = s->n, .loss = scores_loss(s), .top5_accuracy = scores_top5(s) };
-    const size_t cells = s->n * N_LABELS;
-    size_t positives = 0;
-    enum status st = ST_OK;
+    struct evaluation e;
+    struct judged j;
+    enum status st = judged_init(&j, s);
 
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
-        st = evaluate_finding(s, k, points, rates[k], &e.findings[k]);
-        positives += e.findings[k].positives;
-    }
     if (st == ST_OK)
-        st = ranking(cells, s->truth, s->prob, 1, positives > 0 && positives < cells, &e.micro.auroc,
-                     &e.micro.average_precision);
+        st = evaluate_judged(&j, points, rates, &e);
+    judged_release(&j);
     if (st == ST_OK)
-        st = evaluate_rates(s, rates, &e.baseline);
-    if (st != ST_OK)
-        return st;
-    e.micro.brier = metrics_brier(cells, s->truth, s->prob, 1);
-    e.micro.ece = metrics_ece(cells, s->truth, s->prob, 1);
-    e.macro = macro_means(e.findings);
-    *ret_evaluation = e;
-    return ST_OK;
+        *ret_evaluation = e;
+    return st;
 }

@@ -12,12 +12,12 @@ static bool has_auroc(const struct evaluation *e, size_t k)
 /* The first thing that is no number and should be one; NULL where there is none. */
 static const char *find_nan(const struct evaluation *e)
 {
-    if (!isfinite(e->loss))
+    if (!isfinite(e->loss.value))
         return "loss";
     if (!isfinite(e->macro.auroc))
         return "macro AUROC";
     for (size_t k = 0; k < N_LABELS; k++)
-        if (has_auroc(e, k) && !isfinite(e->findings[k].auroc))
+        if (has_auroc(e, k) && !isfinite(e->findings[k].auroc.value))
             return LABELS[k];
     return NULL;
 }
@@ -29,7 +29,7 @@ static size_t worst(const struct evaluation *candidate, const struct evaluation 
 
     *ret_drop = -INFINITY;
     for (size_t k = 0; k < N_LABELS; k++) {
-        const double drop = active->findings[k].auroc - candidate->findings[k].auroc;
+        const double drop = active->findings[k].auroc.value - candidate->findings[k].auroc.value;
 
         if (has_auroc(candidate, k) && drop > *ret_drop) {
             *ret_drop = drop;
@@ -101,8 +101,8 @@ static json_t *comparison_json(const char *active_id, const struct train_result 
     json_t *findings = json_array();
 
     for (size_t k = 0; k < N_LABELS; k++)
-        json_array_append_new(findings,
-                              pair_json(LABELS[k], active->findings[k].auroc, candidate->findings[k].auroc));
+        json_array_append_new(findings, pair_json(LABELS[k], active->findings[k].auroc.value,
+                                                  candidate->findings[k].auroc.value));
     return json_pack("{s:s,s:s,s:I,s:o,s:o}", "active", active_id, "active_split",
                      LINEAGE_NAMES[result->rival_split], "rows", (json_int_t)candidate->rows, "macro_auroc",
                      pair_json(NULL, active->macro.auroc, candidate->macro.auroc), "findings", findings);

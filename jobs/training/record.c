@@ -77,18 +77,34 @@ json_t *epoch_json(const struct epoch_report *e)
                      number_or_null(e->images_per_s), "seconds", number_or_null(e->seconds));
 }
 
+/* "auroc_low" and "auroc_high" for "auroc". */
+static void interval_set(json_t *object, const char *name, const struct estimate *e)
+{
+    char key[64];
+
+    snprintf(key, sizeof key, "%s_low", name);
+    json_object_set_new(object, key, number_or_null(e->low));
+    snprintf(key, sizeof key, "%s_high", name);
+    json_object_set_new(object, key, number_or_null(e->high));
+}
+
+static json_t *operating_point_json(const struct operating_report *o)
+{
+    json_t *point =
+        json_pack("{s:o,s:o,s:o}", "threshold", number_or_null(o->threshold), "sensitivity",
+                  number_or_null(o->sensitivity.value), "specificity", number_or_null(o->specificity.value));
+
+    interval_set(point, "sensitivity", &o->sensitivity);
+    interval_set(point, "specificity", &o->specificity);
+    return point;
+}
+
 static json_t *operating_json(const struct finding_report *f)
 {
     json_t *points = json_object();
 
-    for (int kind = 0; kind < N_OPERATING; kind++) {
-        const struct operating_report *o = &f->operating[kind];
-
-        json_object_set_new(points, OPERATING_NAMES[kind],
-                            json_pack("{s:o,s:o,s:o}", "threshold", number_or_null(o->threshold),
-                                      "sensitivity", number_or_null(o->sensitivity), "specificity",
-                                      number_or_null(o->specificity)));
-    }
+    for (int kind = 0; kind < N_OPERATING; kind++)
+        json_object_set_new(points, OPERATING_NAMES[kind], operating_point_json(&f->operating[kind]));
     return points;
 }
 
@@ -96,16 +112,19 @@ static json_t *finding_json(size_t label, const struct finding_report *f)
 {
     const struct operating_report *o = &f->operating[OPERATE_YOUDEN];
 
-    return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label",
-                     LABELS[label], "positives", count(f->positives), "prevalence",
-                     number_or_null(f->prevalence), "base_rate", number_or_null(f->base_rate),
-                     "predicted_mean", number_or_null(f->predicted_mean), "auroc", number_or_null(f->auroc),
-                     "auroc_low", number_or_null(f->auroc_low), "auroc_high", number_or_null(f->auroc_high),
-                     "average_precision", number_or_null(f->average_precision), "brier",
-                     number_or_null(f->brier), "baseline_brier", number_or_null(f->baseline_brier), "ece",
-                     number_or_null(f->ece), "threshold", number_or_null(o->threshold), "sensitivity",
-                     number_or_null(o->sensitivity), "specificity", number_or_null(o->specificity),
-                     "operating_points", operating_json(f));
+    json_t *finding = json_pack(
+        "{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", LABELS[label], "positives",
+        count(f->positives), "positive_patients", count(f->positive_patients), "prevalence",
+        number_or_null(f->prevalence), "base_rate", number_or_null(f->base_rate), "predicted_mean",
+        number_or_null(f->predicted_mean), "auroc", number_or_null(f->auroc.value), "average_precision",
+        number_or_null(f->average_precision), "brier", number_or_null(f->brier.value), "baseline_brier",
+        number_or_null(f->baseline_brier), "ece", number_or_null(f->ece), "threshold",
+        number_or_null(o->threshold), "sensitivity", number_or_null(o->sensitivity.value), "specificity",
+        number_or_null(o->specificity.value), "operating_points", operating_json(f));
+
+    interval_set(finding, "auroc", &f->auroc);
+    interval_set(finding, "brier", &f->brier);
+    return finding;
 }
 
 static void means_set(json_t *object, const char *prefix, const struct mean_report *m)
@@ -132,8 +151,11 @@ static json_t *split_evaluation_json(const struct evaluation *e)
 
     for (size_t i = 0; i < N_LABELS; i++)
         json_array_append_new(findings, finding_json(i, &e->findings[i]));
-    split = json_pack("{s:o,s:o,s:o}", "rows", count(e->rows), "loss", number_or_null(e->loss),
-                      "top5_accuracy", number_or_null(e->top5_accuracy));
+    split = json_pack("{s:o,s:o,s:o,s:o}", "rows", count(e->rows), "patients", count(e->patients), "loss",
+                      number_or_null(e->loss.value), "top5_accuracy", number_or_null(e->top5_accuracy));
+    interval_set(split, "loss", &e->loss);
+    interval_set(split, "macro_auroc", &e->macro_auroc);
+    interval_set(split, "macro_brier", &e->macro_brier);
     means_set(split, "macro", &e->macro);
     means_set(split, "micro", &e->micro);
     json_object_set_new(split, "baseline",
@@ -152,14 +174,16 @@ static json_t *normal_finding_json(size_t label, const struct finding_report *f)
     for (int kind = 0; kind < N_OPERATING; kind++) {
         const struct operating_report *o = &f->operating[kind];
 
-        json_object_set_new(points, OPERATING_NAMES[kind],
-                            json_pack("{s:o,s:o}", "threshold", number_or_null(o->threshold),
-                                      "false_positive_rate", number_or_null(o->positive_rate)));
+        json_t *point = json_pack("{s:o,s:o}", "threshold", number_or_null(o->threshold),
+                                  "false_positive_rate", number_or_null(o->positive_rate.value));
+
+        interval_set(point, "false_positive_rate", &o->positive_rate);
+        json_object_set_new(points, OPERATING_NAMES[kind], point);
     }
-    return json_pack("{s:s,s:o,s:o,s:o,s:o}", "label", LABELS[label], "predicted_mean",
-                     number_or_null(f->predicted_mean), "threshold",
-                     number_or_null(f->operating[OPERATE_YOUDEN].threshold), "false_positive_rate",
-                     number_or_null(f->operating[OPERATE_YOUDEN].positive_rate), "operating_points", points);
+    return json_pack(
+        "{s:s,s:o,s:o,s:o,s:o}", "label", LABELS[label], "predicted_mean", number_or_null(f->predicted_mean),
+        "threshold", number_or_null(f->operating[OPERATE_YOUDEN].threshold), "false_positive_rate",
+        number_or_null(f->operating[OPERATE_YOUDEN].positive_rate.value), "operating_points", points);
 }
 
 static json_t *normal_evaluation_json(const struct evaluation *e)
@@ -168,7 +192,8 @@ static json_t *normal_evaluation_json(const struct evaluation *e)
 
     for (size_t i = 0; i < N_LABELS; i++)
         json_array_append_new(findings, normal_finding_json(i, &e->findings[i]));
-    return json_pack("{s:o,s:o}", "rows", count(e->rows), "findings", findings);
+    return json_pack("{s:o,s:o,s:o}", "rows", count(e->rows), "patients", count(e->patients), "findings",
+                     findings);
 }
 
 json_t *calibration_json(const struct train_result *r)
@@ -194,14 +219,38 @@ static json_t *gate_json(const struct gate_report *g)
                      (double)g->warned / (double)g->rows, "by_code", by_code);
 }
 
+const char *const LEARNING_NAMES[] = { "not_known", "learned", "worse" };
+
+enum learning learning_of(const struct train_result *r, int *ret_set)
+{
+    const int set = r->evaluation[SCORED_TEST].rows > 0 ? SCORED_TEST : SCORED_VALIDATION;
+    const struct estimate *gain = &r->evaluation[set].loss_gain;
+
+    *ret_set = set;
+    return gain->low > 0 ? LEARNING_LEARNED : gain->high < 0 ? LEARNING_WORSE : LEARNING_NOT_KNOWN;
+}
+
+static json_t *learning_json(const struct train_result *r)
+{
+    int set;
+    const enum learning answer = learning_of(r, &set);
+    const struct evaluation *e = &r->evaluation[set];
+    json_t *learning = json_pack("{s:s,s:s,s:o,s:o,s:o}", "answer", LEARNING_NAMES[answer], "split",
+                                 SCORED_NAMES[set], "rows", count(e->rows), "patients", count(e->patients),
+                                 "gain", number_or_null(e->loss_gain.value));
+
+    interval_set(learning, "gain", &e->loss_gain);
+    return learning;
+}
+
 json_t *evaluation_json(const struct train_result *r)
 {
     json_t *validation = split_evaluation_json(&r->evaluation[SCORED_VALIDATION]);
 
     json_object_set_new(validation, "input_gate", gate_json(&r->gate));
-    return json_pack("{s:o,s:o,s:o}", "validation", validation, "test",
+    return json_pack("{s:o,s:o,s:o,s:o}", "validation", validation, "test",
                      split_evaluation_json(&r->evaluation[SCORED_TEST]), "no_finding",
-                     normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING]));
+                     normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING]), "learning", learning_json(r));
 }
 
 json_t *environment_json(size_t threads)

@@ -14,17 +14,20 @@ static json_t *picked(const json_t *from, const char *const *names)
 
 static json_t *split_summary(const json_t *split)
 {
-    static const char *const NAMES[] = { "rows",        "loss",        "top5_accuracy",
-                                         "macro_auroc", "micro_auroc", "macro_brier",
-                                         "macro_ece",   "baseline",    NULL };
+    static const char *const NAMES[] = {
+        "rows",        "patients",  "loss",     "loss_low",    "loss_high",       "top5_accuracy",
+        "micro_auroc", "macro_ece", "baseline", "macro_auroc", "macro_auroc_low", "macro_auroc_high",
+        "macro_brier", NULL
+    };
 
     return picked(split, NAMES);
 }
 
 static json_t *findings_summary(const json_t *test, const json_t *no_finding)
 {
-    static const char *const NAMES[] = { "label",     "positives",   "auroc",       "auroc_low", "auroc_high",
-                                         "threshold", "sensitivity", "specificity", NULL };
+    static const char *const NAMES[] = { "label",       "positives",  "positive_patients", "auroc",
+                                         "auroc_low",   "auroc_high", "threshold",         "sensitivity",
+                                         "specificity", NULL };
     json_t *findings = json_array();
 
     for (size_t k = 0; k < N_LABELS; k++) {
@@ -45,7 +48,8 @@ json_t *metrics_json(const struct train_result *r)
     json_t *tested = split_summary(test);
 
     json_object_set_new(tested, "findings", findings_summary(test, normal));
-    metrics = json_pack("{s:I,s:o,s:o,s:{s:O}}", "kept_epoch", (json_int_t)r->kept_epoch, "validation",
+    metrics = json_pack("{s:I,s:O,s:o,s:o,s:{s:O}}", "kept_epoch", (json_int_t)r->kept_epoch, "learning",
+                        json_object_get(all, "learning"), "validation",
                         split_summary(json_object_get(all, "validation")), "test", tested, "no_finding",
                         "rows", json_object_get(normal, "rows"));
     json_decref(all);

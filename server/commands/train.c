@@ -291,6 +291,23 @@ static enum status run(const struct train_options *o, struct display *d, struct 
     return st;
 }
 
+static void tell_result(const struct train_result *r)
+{
+    static const char *const ANSWERS[] = { "it cannot be told whether it has learned anything",
+                                           "it has learned something", "it is worse than the base rates" };
+    int set;
+    const enum learning answer = learning_of(r, &set);
+    const struct estimate *auroc = &r->evaluation[SCORED_TEST].macro_auroc;
+
+    fprintf(
+        stderr,
+        "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %.3f (95 %%: %.3f to "
+        "%.3f); %s by the %s rows%s\n",
+        r->kept_epoch, r->validation_loss, r->baseline.loss, auroc->value, auroc->low, auroc->high,
+        ANSWERS[answer], SCORED_NAMES[set],
+        lineage_warning(r->dataset.init_split) ? "; see the warning above" : "");
+}
+
 static int train(int argc, char **argv)
 {
     struct train_options o = { .threads = cores_available(), .cache_bytes = (size_t)16 << 30 };
@@ -320,11 +337,7 @@ static int train(int argc, char **argv)
     if (d.terminal)
         fprintf(stderr, "\r\033[K"); /* what is said now must not stand behind the bar */
     if (st == ST_OK && result.model)
-        fprintf(stderr,
-                "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %.3f%s\n",
-                result.kept_epoch, result.validation_loss, result.baseline.loss,
-                result.evaluation[SCORED_TEST].macro.auroc,
-                lineage_warning(result.dataset.init_split) ? "; see the warning above" : "");
+        tell_result(&result);
     train_result_release(&result);
     json_decref(d.record);
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_TRAIN, &err);

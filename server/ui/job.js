@@ -43,11 +43,25 @@ function sentence(record) {
   return `running, ${record.phase ?? 'starting'}${left ? `; about ${left} left` : ''}`;
 }
 
-function verdict(record) {
+function losses(record) {
   if (record.validation_loss === null || !record.baseline) return null;
-  const { validation_loss: loss } = record.baseline;
-  return `${number(record.validation_loss)} (base rates alone: ${number(loss)}: ` +
-    `${record.validation_loss < loss ? 'something was learned' : 'nothing was learned'})`;
+  return `${number(record.validation_loss)} (base rates alone: ${number(record.baseline.validation_loss)})`;
+}
+
+const ANSWERS = { learned: 'yes', not_known: 'it cannot be told', worse: 'no, it is worse than the base rates' };
+
+/** Whether anything was learned, and how sure that is. */
+function learned(learning) {
+  if (!learning) return null;
+  const interval = learning.gain_low === null ? '' : ` (95 %: ${number(learning.gain_low)} to ${number(learning.gain_high)})`;
+  return `${ANSWERS[learning.answer]}; loss below that of the base rates by ${number(learning.gain)}${interval} ` +
+    `on ${learning.rows} ${learning.split} rows of ${learning.patients} patients`;
+}
+
+/** "0.712 (0.650 to 0.774)" */
+function withInterval(value, low, high) {
+  if (value === null || value === undefined) return null;
+  return typeof low === 'number' ? `${number(value, 3)} (95 %: ${number(low, 3)} to ${number(high, 3)})` : number(value, 3);
 }
 
 function button(text, work, quiet = true) {
@@ -109,8 +123,9 @@ function show(record) {
     Done: percent(record.progress),
     Now: now(record),
     Rows: dataset ? `${dataset.train} to train, ${dataset.validation} to validate, ${dataset.test} to test` : null,
-    'Validation loss': verdict(record),
-    'AUROC on test': evaluation?.test?.macro_auroc ? number(evaluation.test.macro_auroc, 3) : null,
+    'Validation loss': losses(record),
+    'Learned something': learned(evaluation?.learning),
+    'AUROC on test': withInterval(evaluation?.test?.macro_auroc, evaluation?.test?.macro_auroc_low, evaluation?.test?.macro_auroc_high),
     Warning: record.warnings?.map((warning) => warning.detail).join(' ') || null,
     'Warning of the comparison': record.promotion?.warning,
     Model: record.model,

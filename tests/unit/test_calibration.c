@@ -291,3 +291,35 @@ Test(fit, of_hardly_any_rows_is_sane)
             made_release(&m);
         }
 }
+
+/* The same films of a few patients over and over: by row their noise looks like a gain, by patient it does not. */
+Test(fit, rows_of_one_patient_do_not_prove_a_gain)
+{
+    enum { PATIENTS = 60, ROWS = 20, TRIALS = 30 };
+    struct rng rng;
+    size_t fitted_to_noise = 0;
+
+    rng_seed(&rng, 11, 1);
+    for (int trial = 0; trial < TRIALS; trial++) {
+        struct made m = rows_made(PATIENTS * ROWS, 1, 0, true);
+
+        for (size_t i = 0; i < PATIENTS * ROWS; i++) {
+            const size_t first = i / ROWS * ROWS;
+
+            m.patients[i] = i / ROWS;
+            for (size_t k = 0; k < N_LABELS; k++) {
+                if (i == first) {
+                    m.logits[i * N_LABELS + k] =
+                        (float)(m.log_odds[k] + 3 * (rng_unit(&rng) + rng_unit(&rng) - 1));
+                    m.truth[i * N_LABELS + k] = rng_unit(&rng) < logistic((double)m.logits[i * N_LABELS + k]);
+                } else {
+                    m.logits[i * N_LABELS + k] = m.logits[first * N_LABELS + k];
+                    m.truth[i * N_LABELS + k] = m.truth[first * N_LABELS + k];
+                }
+            }
+        }
+        fitted_to_noise += fitted(&m).calibration.method != CALIBRATION_NONE;
+        made_release(&m);
+    }
+    cr_assert_leq(fitted_to_noise, TRIALS / 4, "%zu of %d", fitted_to_noise, TRIALS);
+}

@@ -1,6 +1,7 @@
 /* tests/unit/test_metrics_fixtures.c - every measure against what scikit-learn and Keras say of the same numbers; how the
  * fixture was made, and what was written down anew for it, is in tests/fixtures/metrics/make.py. */
 #include "cxrd/metrics.h"
+#include "jobs/training/figure.h"
 #include "leaks.h"
 
 #include <criterion/criterion.h>
@@ -18,6 +19,7 @@ struct sample {
     size_t n;
     uint8_t truth[MAX_ROWS * N_LABELS];
     float score[MAX_ROWS * N_LABELS];
+    uint64_t patients[MAX_ROWS];
     const json_t *expected;
 };
 
@@ -39,6 +41,8 @@ static void sample_read(const json_t *object, struct sample *s)
     s->n = json_array_size(truth);
     s->expected = json_object_get(object, "expected");
     cr_assert(s->n <= MAX_ROWS && json_array_size(score) == s->n && json_is_object(s->expected));
+    for (size_t i = 0; i < s->n; i++)
+        s->patients[i] = (uint64_t)json_integer_value(json_array_get(json_object_get(object, "patients"), i));
     for (size_t i = 0; i < s->n * N_LABELS; i++) {
         const char *row = json_string_value(json_array_get(truth, i / N_LABELS));
         const json_t *value = json_array_get(json_array_get(score, i / N_LABELS), i % N_LABELS);
@@ -69,13 +73,29 @@ static const json_t *expectation(const struct sample *s, const char *what, size_
                          : json_array_get(json_object_get(s->expected, what), k);
 }
 
+/* "auroc_low" of "auroc" and so on, with the patients that the rows are of. */
+static void check_interval(const struct sample *s, const char *what, const uint64_t *ids, size_t k)
+{
+    struct patients patients;
+    struct estimate e;
+    char low[32], high[32];
+
+    snprintf(low, sizeof low, "%s_low", what);
+    snprintf(high, sizeof high, "%s_high", what);
+    cr_assert_eq(patients_group(s->n, ids, &patients), ST_OK);
+    cr_assert_eq(auroc_estimate(&patients, s->truth + k, s->score + k, N_LABELS, &e), ST_OK);
+    check_equal(s, low, k, e.low, expectation(s, low, k));
+    check_equal(s, high, k, e.high, expectation(s, high, k));
+    patients_release(&patients);
+}
+
 static void check_column(const struct sample *s, size_t k)
 {
     const size_t at = k % N_LABELS, stride = k == N_LABELS ? 1 : N_LABELS,
                  n = k == N_LABELS ? s->n * N_LABELS : s->n;
     const uint8_t *truth = s->truth + at;
     const float *score = s->score + at;
-    double value, high;
+    double value;
 
     cr_assert_eq(metrics_auroc(n, truth, score, stride, &value), ST_OK);
     check_equal(s, "auroc", k, value, expectation(s, "auroc", k));
@@ -85,9 +105,8 @@ static void check_column(const struct sample *s, size_t k)
     check_equal(s, "ece", k, metrics_ece(n, truth, score, stride), expectation(s, "ece", k));
     if (k == N_LABELS)
         return;
-    cr_assert_eq(metrics_auroc_interval(n, truth, score, stride, &value, &high), ST_OK);
-    check_equal(s, "lower end of the auroc", k, value, expectation(s, "auroc_low", k));
-    check_equal(s, "upper end of the auroc", k, high, expectation(s, "auroc_high", k));
+    check_interval(s, "auroc", NULL, k);
+    check_interval(s, "clustered", s->patients, k);
 }
 
 Test(metrics_fixtures, equal_scikit_learns_to_a_billionth)

@@ -11,10 +11,10 @@ enum { ROWS = 100 };
 /* Every finding with the same AUROC, as scored on rows that have both kinds. */
 static struct evaluation level(double auroc)
 {
-    struct evaluation e = { .rows = ROWS, .loss = 0.3, .macro.auroc = auroc };
+    struct evaluation e = { .rows = ROWS, .loss.value = 0.3, .macro.auroc = auroc };
 
     for (size_t k = 0; k < N_LABELS; k++)
-        e.findings[k] = (struct finding_report){ .positives = 10, .auroc = auroc };
+        e.findings[k] = (struct finding_report){ .positives = 10, .auroc.value = auroc };
     return e;
 }
 
@@ -47,11 +47,11 @@ Test(promotion, refuses_a_finding_that_falls_too_far_however_good_the_rest_is)
     const struct evaluation active = level(0.5);
     struct evaluation candidate = level(0.75);
 
-    candidate.findings[7].auroc = 0.375;
+    candidate.findings[7].auroc.value = 0.375;
     cr_assert(decided(&candidate, &active, "no finding falls"));
-    candidate.findings[7].auroc = nextafter(0.375, 0);
+    candidate.findings[7].auroc.value = nextafter(0.375, 0);
     cr_assert_not(decided(&candidate, &active, "Hernia"));
-    candidate.findings[13].auroc = 0.125; /* the worst is named */
+    candidate.findings[13].auroc.value = 0.125; /* the worst is named */
     cr_assert_not(decided(&candidate, &active, "Pneumothorax falls by 0.3750"));
 }
 
@@ -62,7 +62,7 @@ Test(promotion, leaves_findings_without_an_auroc_out)
     active.findings[0].positives = candidate.findings[0].positives = 0;
     active.findings[1].positives = candidate.findings[1].positives = ROWS;
     for (size_t k = 0; k < 2; k++)
-        active.findings[k].auroc = candidate.findings[k].auroc = NAN;
+        active.findings[k].auroc.value = candidate.findings[k].auroc.value = NAN;
     cr_assert(decided(&candidate, &active, "no finding falls"));
 }
 
@@ -71,16 +71,16 @@ Test(promotion, refuses_what_is_no_number_on_either_side)
     const struct evaluation fine = level(0.5), better = level(0.75);
     struct evaluation e = better;
 
-    e.findings[3].auroc = NAN;
+    e.findings[3].auroc.value = NAN;
     cr_assert_not(decided(&e, &fine, "Edema"));
     e = better;
     e.macro.auroc = NAN;
     cr_assert_not(decided(&e, &fine, "macro AUROC"));
     e = better;
-    e.loss = INFINITY;
+    e.loss.value = INFINITY;
     cr_assert_not(decided(&e, &fine, "loss"));
     e = fine;
-    e.findings[3].auroc = NAN;
+    e.findings[3].auroc.value = NAN;
     cr_assert_not(decided(&better, &e, "Edema"));
 }
 

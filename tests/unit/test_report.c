@@ -129,15 +129,21 @@ Test(report, begins_with_what_makes_its_figures_doubtful)
 
 Test(report, says_whether_anything_was_learned)
 {
-    static const double LOSSES[] = { 0.29, 0.31 };
-    static const char *const SAYS[] = { "it has learned something", "nothing was learned" };
+    static const char *const ANSWERS[] = { "learned", "not_known", "worse" };
+    static const char *const SAYS[] = { "It has learned something</strong>", "It cannot be told whether",
+                                        "It is worse than the base rates</strong>" };
 
-    for (size_t i = 0; i < 2; i++) {
-        json_t *record = json_pack("{s:f,s:i,s:{s:f}}", "validation_loss", LOSSES[i], "kept_epoch", 2,
-                                   "baseline", "validation_loss", 0.3);
+    for (size_t i = 0; i < 3; i++) { /* a validation loss below the base rates' says nothing by itself */
+        json_t *record = json_pack("{s:f,s:i,s:{s:f},s:{s:{s:s,s:s,s:i,s:i,s:f,s:f,s:f}}}", "validation_loss",
+                                   0.29, "kept_epoch", 2, "baseline", "validation_loss", 0.3, "evaluation",
+                                   "learning", "answer", ANSWERS[i], "split", "test", "rows", 40, "patients",
+                                   12, "gain", 0.0135, "gain_low", -0.002, "gain_high", 0.03);
         struct buf page = page_of(record, NULL);
 
-        check_has(&page, SAYS[i]);
+        for (size_t j = 0; j < 3; j++)
+            cr_assert_eq(occurrences(page.data, SAYS[j]), i == j, "%s: '%s'", ANSWERS[i], SAYS[j]);
+        check_has(&page, "on the test split (40 rows of 12 patients)");
+        check_has(&page, "by patient: -0.0020 to 0.0300");
         buf_release(&page);
         json_decref(record);
     }

@@ -429,7 +429,7 @@ Test(train, kept_model_carries_a_calibration_where_it_helps)
             cr_assert_lt(loss, r.result.validation_loss);
         else
             check_near("loss", loss, r.result.validation_loss, 1e-6);
-        check_near("evaluated", r.result.evaluation[SCORED_VALIDATION].loss, loss, 1e-6);
+        check_near("evaluated", r.result.evaluation[SCORED_VALIDATION].loss.value, loss, 1e-6);
         helped += carried;
         scores_file_release(&validation);
         run_release(&r);
@@ -450,7 +450,7 @@ Test(train, validation_loss_and_top5_are_those_of_the_scores_of_the_kept_model)
     check_near("validation loss", r.result.validation_loss, scores_file_loss(&validation, validation.n, NULL),
                1e-6);
     check_near("top 5", r.result.top5_accuracy, scores_file_top5(&validation, validation.n, NULL), 1e-12);
-    check_near("evaluated loss", e->loss, r.result.validation_loss, 1e-12);
+    check_near("evaluated loss", e->loss.value, r.result.validation_loss, 1e-12);
     check_near("evaluated top 5", e->top5_accuracy, r.result.top5_accuracy, 1e-12);
     scores_file_release(&validation);
     run_release(&r);
@@ -852,7 +852,7 @@ Test(train, notebook_evaluates_at_most_1024_test_rows_but_scores_them_all)
     test = scores_of(&r, SCORED_TEST);
     cr_assert(r.result.dataset.test == 1056 && test.n == 1056);
     cr_assert_eq(r.result.evaluation[SCORED_TEST].rows, 1024);
-    cr_assert(fabs(r.result.evaluation[SCORED_TEST].loss - scores_file_loss(&test, 1024, NULL)) > 1e-9,
+    cr_assert(fabs(r.result.evaluation[SCORED_TEST].loss.value - scores_file_loss(&test, 1024, NULL)) > 1e-9,
               "the first 1,024 rows, not some drawn by lot");
     scores_file_release(&test);
     run_release(&r);
@@ -1139,8 +1139,10 @@ static void check_operating_record(json_t *finding, json_t *normal)
         json_t *point = member(points, OPERATING_NAMES[kind]),
                *alarm = member(false_alarms, OPERATING_NAMES[kind]);
 
-        CHECK_MEMBERS(point, "threshold", "sensitivity", "specificity");
-        CHECK_MEMBERS(alarm, "threshold", "false_positive_rate");
+        CHECK_MEMBERS(point, "threshold", "sensitivity", "sensitivity_low", "sensitivity_high", "specificity",
+                      "specificity_low", "specificity_high");
+        CHECK_MEMBERS(alarm, "threshold", "false_positive_rate", "false_positive_rate_low",
+                      "false_positive_rate_high");
         cr_assert(json_equal(member(point, "threshold"), member(alarm, "threshold")));
     }
     for (size_t i = 0; i < 3; i++) {
@@ -1157,10 +1159,14 @@ static void check_evaluation_record(const struct run *r)
     json_t *e = evaluation_json(&r->result), *validation = member(e, "validation"),
            *normal = member(e, "no_finding"), *findings = member(validation, "findings"), *hernia;
 
-    CHECK_MEMBERS(e, "validation", "test", "no_finding");
-    CHECK_MEMBERS(validation, "rows", "loss", "top5_accuracy", "macro_auroc", "macro_average_precision",
-                  "macro_brier", "macro_ece", "micro_auroc", "micro_average_precision", "micro_brier",
-                  "micro_ece", "baseline", "input_gate", "findings");
+    CHECK_MEMBERS(e, "validation", "test", "no_finding", "learning");
+    CHECK_MEMBERS(member(e, "learning"), "answer", "split", "rows", "patients", "gain", "gain_low",
+                  "gain_high");
+    CHECK_MEMBERS(validation, "rows", "patients", "loss", "loss_low", "loss_high", "macro_auroc_low",
+                  "macro_auroc_high", "macro_brier_low", "macro_brier_high", "top5_accuracy", "macro_auroc",
+                  "macro_average_precision", "macro_brier", "macro_ece", "micro_auroc",
+                  "micro_average_precision", "micro_brier", "micro_ece", "baseline", "input_gate",
+                  "findings");
     cr_assert(json_is_null(member(validation, "input_gate"))); /* too few pictures for one */
     CHECK_MEMBERS(member(validation, "baseline"), "loss", "top5_accuracy", "macro_brier");
     cr_assert(json_array_size(findings) == N_LABELS &&
@@ -1168,14 +1174,15 @@ static void check_evaluation_record(const struct run *r)
     for (size_t k = 0; k < N_LABELS; k++)
         cr_assert_str_eq(json_string_value(member(json_array_get(findings, k), "label")), LABELS[k]);
     hernia = json_array_get(findings, (size_t)label_index("Hernia", 6));
-    CHECK_MEMBERS(hernia, "label", "positives", "prevalence", "base_rate", "predicted_mean", "auroc",
-                  "auroc_low", "auroc_high", "average_precision", "brier", "baseline_brier", "ece",
-                  "threshold", "sensitivity", "specificity", "operating_points");
+    CHECK_MEMBERS(hernia, "label", "positives", "positive_patients", "prevalence", "base_rate",
+                  "predicted_mean", "auroc", "auroc_low", "auroc_high", "average_precision", "brier",
+                  "brier_low", "brier_high", "baseline_brier", "ece", "threshold", "sensitivity",
+                  "specificity", "operating_points");
     check_null(hernia, (const char *const[]){ "auroc", "auroc_low", "auroc_high", "average_precision",
                                               "threshold", "sensitivity", "specificity", NULL });
     cr_assert(json_is_number(member(hernia, "brier")) &&
               json_integer_value(member(hernia, "positives")) == 0);
-    CHECK_MEMBERS(normal, "rows", "findings");
+    CHECK_MEMBERS(normal, "rows", "patients", "findings");
     check_operating_record(json_array_get(findings, 4), json_array_get(member(normal, "findings"), 4));
     cr_assert_eq(json_integer_value(member(normal, "rows")), 4);
     json_decref(e);
@@ -1236,24 +1243,84 @@ Test(evaluate, sums_are_those_of_the_metrics_by_hand)
     cr_assert(e.rows == 2 && e.findings[0].positives == 1 && e.findings[1].positives == 0);
     check_near("prevalence", e.findings[0].prevalence, 0.5, 1e-12);
     check_near("predicted mean", e.findings[0].predicted_mean, 0.625, 1e-12);
-    check_near("auroc", e.findings[0].auroc, 1, 1e-12);
-    cr_assert(isnan(e.findings[1].auroc) && isnan(e.findings[1].average_precision));
+    check_near("auroc", e.findings[0].auroc.value, 1, 1e-12);
+    cr_assert(isnan(e.findings[1].auroc.value) && isnan(e.findings[1].average_precision));
     check_near("macro auroc, over the one that is defined", e.macro.auroc, 1, 1e-12);
     check_near("micro auroc", e.micro.auroc, 1, 1e-12);
-    check_near("brier", e.findings[0].brier, (0.0625 + 0.25) / 2, 1e-12);
+    check_near("brier", e.findings[0].brier.value, (0.0625 + 0.25) / 2, 1e-12);
     check_near("brier of the base rate", e.findings[0].baseline_brier, (0.5625 + 0.0625) / 2, 1e-12);
     check_near("brier of the base rates", e.baseline.macro_brier, (0.5625 + 0.0625) / 2 / 14, 1e-12);
     check_near("loss of the base rates", e.baseline.loss, (-log(0.25) - log(0.75) - 26 * log1p(-1e-7)) / 28,
                1e-7);
     check_near("macro ece", e.macro.ece, ((0.25 + 0.5) / 2 + 13 * 0.5) / 14, 1e-12);
-    check_near("sensitivity", e.findings[0].operating[OPERATE_YOUDEN].sensitivity, 1, 1e-12);
-    check_near("specificity", e.findings[0].operating[OPERATE_YOUDEN].specificity, 1, 1e-12);
-    check_near("rows above", e.findings[0].operating[OPERATE_YOUDEN].positive_rate, 0.5, 1e-12);
-    check_near("rows above", e.findings[1].operating[OPERATE_YOUDEN].positive_rate, 1, 1e-12);
-    cr_assert(isnan(e.findings[1].operating[OPERATE_YOUDEN].specificity), "without a positive");
-    cr_assert(isnan(e.findings[2].operating[OPERATE_YOUDEN].positive_rate), "without a threshold");
+    check_near("sensitivity", e.findings[0].operating[OPERATE_YOUDEN].sensitivity.value, 1, 1e-12);
+    check_near("specificity", e.findings[0].operating[OPERATE_YOUDEN].specificity.value, 1, 1e-12);
+    check_near("rows above", e.findings[0].operating[OPERATE_YOUDEN].positive_rate.value, 0.5, 1e-12);
+    check_near("rows above", e.findings[1].operating[OPERATE_YOUDEN].positive_rate.value, 1, 1e-12);
+    cr_assert(isnan(e.findings[1].operating[OPERATE_YOUDEN].specificity.value), "without a positive");
+    cr_assert(isnan(e.findings[2].operating[OPERATE_YOUDEN].positive_rate.value), "without a threshold");
     check_near("top 5, over the one row that counts", e.top5_accuracy, 1, 1e-12);
-    check_near("loss", e.loss, (27 * log(2) - log(0.75)) / 28, 1e-12);
+    check_near("loss", e.loss.value, (27 * log(2) - log(0.75)) / 28, 1e-12);
+}
+
+/* Rows of one patient count as one: what 60 rows of 60 patients prove, 60 rows of 3 do not. */
+static struct evaluation evaluated_by(const uint64_t *patients)
+{
+    enum { ROWS = 60 };
+    static uint8_t truth[ROWS * N_LABELS];
+    static float prob[ROWS * N_LABELS];
+    struct scores s = { .n = ROWS, .patients = (uint64_t *)patients, .truth = truth, .prob = prob };
+    double rates[N_LABELS];
+    struct evaluation e;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        rates[k] = 0.5;
+    for (size_t i = 0; i < ROWS * N_LABELS; i++) {
+        const size_t row = i / N_LABELS;
+
+        truth[i] = row % 2;
+        prob[i] = (row * 7 % 10 < 8) == (row % 2) ? 0.6f : 0.4f;
+    }
+    cr_assert_eq(evaluate(&s, &OPERATING_NONE, rates, &e), ST_OK);
+    return e;
+}
+
+Test(evaluate, errors_are_by_patient)
+{
+    uint64_t few[60];
+    struct evaluation by_row, by_patient;
+
+    for (size_t i = 0; i < 60; i++)
+        few[i] = i % 10 / 4;
+    by_row = evaluated_by(NULL);
+    by_patient = evaluated_by(few);
+    cr_assert(by_row.patients == 60 && by_patient.patients == 3);
+    cr_assert(by_row.findings[0].positive_patients == 30 && by_patient.findings[0].positive_patients == 3);
+    cr_assert_float_eq(by_row.loss.value, by_patient.loss.value, 1e-12);
+    cr_assert_gt(by_patient.loss.error, 1.5 * by_row.loss.error);
+    cr_assert_gt(by_patient.loss_gain.error, 1.5 * by_row.loss_gain.error);
+    cr_assert_gt(by_patient.macro_brier.error, 1.5 * by_row.macro_brier.error);
+    cr_assert_gt(by_patient.macro_auroc.error, 1.5 * by_row.macro_auroc.error);
+    cr_assert_float_eq(by_row.macro_auroc.value, by_row.macro.auroc, 1e-12);
+    cr_assert_float_eq(by_row.macro_brier.value, by_row.macro.brier, 1e-12);
+    cr_assert_float_eq(by_row.loss_gain.value, by_row.baseline.loss - by_row.loss.value, 1e-12);
+}
+
+Test(evaluate, learning_has_three_answers_and_goes_by_test_rows)
+{
+    struct train_result r = {
+        .evaluation[SCORED_TEST] = { .rows = 40, .loss_gain = { 0.02, 0.01, 0.001, 0.04 } },
+        .evaluation[SCORED_VALIDATION] = { .rows = 60, .loss_gain = { -0.1, 0.01, -0.12, -0.08 } }
+    };
+    int set;
+
+    cr_assert(learning_of(&r, &set) == LEARNING_LEARNED && set == SCORED_TEST);
+    r.evaluation[SCORED_TEST].loss_gain.low = -0.001;
+    cr_assert(learning_of(&r, &set) == LEARNING_NOT_KNOWN, "the interval holds 0");
+    r.evaluation[SCORED_TEST].loss_gain = (struct estimate){ 0.5, NAN, NAN, NAN };
+    cr_assert(learning_of(&r, &set) == LEARNING_NOT_KNOWN, "one patient");
+    r.evaluation[SCORED_TEST].rows = 0;
+    cr_assert(learning_of(&r, &set) == LEARNING_WORSE && set == SCORED_VALIDATION);
 }
 
 Test(evaluate, no_rows_have_no_measures)
@@ -1263,10 +1330,10 @@ Test(evaluate, no_rows_have_no_measures)
     struct evaluation e;
 
     cr_assert_eq(evaluate(&none, &OPERATING_NONE, rates, &e), ST_OK);
-    cr_assert(e.rows == 0 && isnan(e.loss) && isnan(e.top5_accuracy) && isnan(e.macro.auroc) &&
+    cr_assert(e.rows == 0 && isnan(e.loss.value) && isnan(e.top5_accuracy) && isnan(e.macro.auroc) &&
               isnan(e.micro.auroc));
     for (size_t k = 0; k < N_LABELS; k++)
-        cr_assert(isnan(e.findings[k].prevalence) && isnan(e.findings[k].brier));
+        cr_assert(isnan(e.findings[k].prevalence) && isnan(e.findings[k].brier.value));
 }
 
 Test(evaluate, names_in_a_scores_file_are_quoted_where_they_must_be)
@@ -1276,7 +1343,7 @@ Test(evaluate, names_in_a_scores_file_are_quoted_where_they_must_be)
     struct error err = { 0 };
     uint8_t truth[2 * N_LABELS] = { 0 };
     float prob[2 * N_LABELS] = { 0 };
-    struct scores s = { 2, (uint32_t[]){ 0, 1 }, truth, prob };
+    struct scores s = { .n = 2, .rows = (uint32_t[]){ 0, 1 }, .truth = truth, .prob = prob };
     struct buf out = BUF_INIT(1 << 16), small = BUF_INIT(100);
 
     cr_assert_eq(table_read(TABLE, sizeof TABLE - 1, "t", &t, &err), ST_OK, "%s", err.text);

@@ -1,0 +1,250 @@
+/* jobs/training/figure.c - see figure.h. */
+#include "figure.h"
+
+#include "column.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const double Z95 = 1.959963984540054; /* 97.5 % of the normal distribution */
+
+/* ---- whose the rows are ---- */
+
+struct owned_row {
+    uint64_t id;
+    uint32_t row;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const uint64_t p = ((const struct owned_row *)a)->id, q = ((const struct owned_row *)b)->id;
+
+    return (p > q) - (p < q);
+}
+
+enum status patients_group(size_t n, const uint64_t *ids, struct patients *ret)
+{
+    struct owned_row *rows = malloc((n + 1) * sizeof *rows);
+    struct patients p = { n, 0, malloc((n + 1) * sizeof *p.of) };
+
+    if (!rows || !p.of) {
+        free(rows);
+        free(p.of);
+        return ST_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (struct owned_row){ ids ? ids[i] : i, (uint32_t)i };
+    qsort(rows, n, sizeof *rows, by_id);
+    for (size_t i = 0; i < n; i++) {
+        p.n += i == 0 || rows[i].id != rows[i - 1].id;
+        p.of[rows[i].row] = (uint32_t)(p.n - 1);
+    }
+    free(rows);
+    *ret = p;
+    return ST_OK;
+}
+
+void patients_release(struct patients *p)
+{
+    free(p->of);
+    *p = (struct patients){ 0 };
+}
+
+enum status patients_with(const struct patients *p, const uint8_t *truth, size_t stride, uint8_t value,
+                          size_t *ret_patients)
+{
+    uint8_t *seen = calloc(p->n + 1, 1);
+    size_t n = 0;
+
+    if (!seen)
+        return ST_NOMEM;
+    for (size_t i = 0; i < p->n_rows; i++)
+        if (!truth || truth[i * stride] == value)
+            seen[p->of[i]] = 1;
+    for (size_t g = 0; g < p->n; g++)
+        n += seen[g];
+    free(seen);
+    *ret_patients = n;
+    return ST_OK;
+}
+
+/* ---- figures ---- */
+
+enum status figure_init(struct figure *f, const struct patients *p)
+{
+    *f = (struct figure){ .patients = p, .influence = calloc(p->n_rows + 1, sizeof *f->influence) };
+    return f->influence ? ST_OK : ST_NOMEM;
+}
+
+void figure_release(struct figure *f)
+{
+    free(f->influence);
+    *f = (struct figure){ 0 };
+}
+
+static void take_part(struct figure *f, size_t patients)
+{
+    f->n_patients = patients > f->n_patients ? patients : f->n_patients;
+}
+
+/* Placement values: of each positive, the part of the negatives that it beats; of each negative, the part of the
+ * positives that beat it; less the area, over how many of its kind there are. */
+static void place(struct figure *f, double weight, const struct scored *rows, double positives, double area)
+{
+    const size_t n = f->patients->n_rows;
+    const double negatives = (double)n - positives;
+    double p_above = 0, n_above = 0;
+
+    for (size_t i = 0, end; i < n; i = end) {
+        size_t in_run = 0;
+        double p, q, beats, beaten;
+
+        end = run_end(rows, n, i, &in_run);
+        p = (double)in_run;
+        q = (double)(end - i - in_run);
+        beats = (negatives - n_above - q / 2) / negatives;
+        beaten = (p_above + p / 2) / positives;
+        for (size_t j = i; j < end; j++)
+            f->influence[rows[j].row] +=
+                weight * (rows[j].positive ? (beats - area) / positives : (beaten - area) / negatives);
+        p_above += p;
+        n_above += q;
+    }
+}
+
+enum status figure_add_auroc(struct figure *f, double weight, const uint8_t *truth, const float *score,
+                             size_t stride)
+{
+    const struct patients *p = f->patients;
+    struct scored *rows = column_sorted(p->n_rows, truth, score, stride);
+    size_t of_kind[2], positives;
+    double area;
+
+    if (!rows || patients_with(p, truth, stride, 0, &of_kind[0]) != ST_OK ||
+        patients_with(p, truth, stride, 1, &of_kind[1]) != ST_OK) {
+        free(rows);
+        return ST_NOMEM;
+    }
+    area = column_auroc(rows, p->n_rows, &positives);
+    f->value += weight * area;
+    if (!isnan(area))
+        place(f, weight, rows, (double)positives, area);
+    for (int kind = 0; kind < 2; kind++)
+        f->unseen += of_kind[kind] < 2 ? weight * weight / 12 : 0;
+    take_part(f, p->n);
+    free(rows);
+    return ST_OK;
+}
+
+enum status figure_add_mean(struct figure *f, double weight, const double *values, const uint8_t *truth,
+                            size_t stride, uint8_t value)
+{
+    const size_t n = f->patients->n_rows;
+    double sum = 0, rows = 0, mean;
+    size_t patients;
+
+    if (patients_with(f->patients, truth, stride, value, &patients) != ST_OK)
+        return ST_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!truth || truth[i * stride] == value) {
+            sum += values[i];
+            rows++;
+        }
+    mean = rows > 0 ? sum / rows : NAN;
+    f->value += weight * mean;
+    for (size_t i = 0; i < n; i++)
+        if (!truth || truth[i * stride] == value)
+            f->influence[i] += weight * (values[i] - mean) / rows;
+    take_part(f, patients);
+    return ST_OK;
+}
+
+/* The variance by patients; NaN for fewer than two. `sums` [patients] of zeroes. */
+static double variance(const struct figure *f, double *sums)
+{
+    const double g = (double)f->n_patients;
+    double squares = 0;
+
+    for (size_t i = 0; i < f->patients->n_rows; i++)
+        sums[f->patients->of[i]] += f->influence[i];
+    for (size_t i = 0; i < f->patients->n; i++)
+        squares += sums[i] * sums[i];
+    return f->n_patients > 1 ? g / (g - 1) * squares + f->unseen : NAN;
+}
+
+enum status figure_estimate(const struct figure *f, struct estimate *ret)
+{
+    double *sums = calloc(f->patients->n + 1, sizeof *sums), error;
+
+    if (!sums)
+        return ST_NOMEM;
+    error = sqrt(variance(f, sums));
+    free(sums);
+    *ret = (struct estimate){ f->value, error, f->value - Z95 * error, f->value + Z95 * error };
+    return ST_OK;
+}
+
+/* ---- between 0 and 1 ---- */
+
+static void wilson(struct estimate *e, double trials)
+{
+    const double z2 = Z95 * Z95, middle = (e->value + z2 / (2 * trials)) / (1 + z2 / trials);
+    const double half =
+        Z95 / (1 + z2 / trials) * sqrt(e->value * (1 - e->value) / trials + z2 / (4 * trials * trials));
+
+    e->low = fmax(middle - half, 0);
+    e->high = fmin(middle + half, 1);
+}
+
+static void forget_spread(struct estimate *e) { e->error = e->low = e->high = NAN; }
+
+enum status auroc_estimate(const struct patients *p, const uint8_t *truth, const float *score, size_t stride,
+                           struct estimate *ret)
+{
+    struct figure f;
+    size_t positive = 0, negative = 0;
+    enum status st = figure_init(&f, p);
+
+    if (st == ST_OK)
+        st = figure_add_auroc(&f, 1, truth, score, stride);
+    if (st == ST_OK)
+        st = figure_estimate(&f, ret);
+    if (st == ST_OK)
+        st = patients_with(p, truth, stride, 1, &positive);
+    if (st == ST_OK)
+        st = patients_with(p, truth, stride, 0, &negative);
+    figure_release(&f);
+    if (st != ST_OK)
+        return st;
+    if (positive < 2 || negative < 2)
+        forget_spread(ret);
+    else if (ret->error == 0)
+        wilson(ret, (double)(positive < negative ? positive : negative));
+    ret->low = isnan(ret->low) ? NAN : fmax(ret->low, 0);
+    ret->high = isnan(ret->high) ? NAN : fmin(ret->high, 1);
+    return ST_OK;
+}
+
+enum status rate_estimate(const struct patients *p, const double *hit, const uint8_t *truth, size_t stride,
+                          uint8_t value, struct estimate *ret)
+{
+    struct figure f;
+    size_t rows = 0;
+    double trials;
+    enum status st = figure_init(&f, p);
+
+    if (st == ST_OK)
+        st = figure_add_mean(&f, 1, hit, truth, stride, value);
+    if (st == ST_OK)
+        st = figure_estimate(&f, ret);
+    for (size_t i = 0; i < p->n_rows; i++)
+        rows += !truth || truth[i * stride] == value;
+    if (st == ST_OK && f.n_patients < 2) {
+        forget_spread(ret);
+    } else if (st == ST_OK) {
+        trials = ret->value * (1 - ret->value) / (ret->error * ret->error);
+        wilson(ret, ret->error > 0 ? fmin(trials, (double)rows) : (double)f.n_patients);
+    }
+    figure_release(&f);
+    return st;
+}
