@@ -12,6 +12,7 @@
 
 struct sessions; /* as many inference sessions as there are workers */
 struct metrics;
+struct scrape;
 struct audit;
 struct team; /* all cores for one prediction, when there is only one */
 
@@ -25,7 +26,8 @@ struct app {
     bool reject_inputs;                          /* what the input gate warns of is refused */
     size_t max_upload, predict_queue, job_queue; /* for /version */
     struct metrics *metrics;
-    struct audit *audit; /* NULL: none is kept */
+    struct scrape *scrape; /* of GET /metrics */
+    struct audit *audit;   /* NULL: none is kept */
     struct outgoing *outgoing;
     struct notices *notices; /* NULL: nobody is told anything */
     const char *datasets;    /* NULL: none */

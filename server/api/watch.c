@@ -1,6 +1,7 @@
 /* server/api/watch.c - GET /metrics: what is counted as it happens, and what is asked for here. */
 #include "app.h"
 #include "metrics.h"
+#include "scrape.h"
 
 #include "cxrd/labels.h"
 #include "cxrd/log.h"
@@ -52,6 +53,8 @@ static void write_network(struct http *http, struct buf *out)
     buf_printf(out, "cxrd_http_connections_cut_total %zu\n", c.cut);
     metrics_family(out, "cxrd_http_body_bytes", "gauge", "Bytes of request bodies in memory.");
     buf_printf(out, "cxrd_http_body_bytes %zu\n", c.body_bytes);
+    metrics_family(out, "cxrd_http_reply_bytes", "gauge", "Bytes of replies in memory.");
+    buf_printf(out, "cxrd_http_reply_bytes %zu\n", c.reply_bytes);
     metrics_family(out, "cxrd_log_lines_lost_total", "counter",
                    "Lines of the log that were not written, since its reader stalled or failed.");
     buf_printf(out, "cxrd_log_lines_lost_total %" PRIu64 "\n", log_lost());
@@ -181,18 +184,32 @@ static void write_process(const struct app *app, struct buf *out)
     buf_printf(out, "process_max_fds %llu\n", (unsigned long long)files.rlim_cur);
 }
 
+/* Who asks, and of what. */
+struct question {
+    struct app *app;
+    const struct http_request *req;
+};
+
+static enum status write_all(void *arg, struct buf *out, struct error *err)
+{
+    const struct question *q = arg;
+    enum status st;
+
+    write_build(out);
+    write_model(q->app, out);
+    metrics_write(q->app->metrics, out);
+    write_network(q->req->http, out);
+    st = write_jobs(q->app, out, err);
+    write_training(q->app, out);
+    write_process(q->app, out);
+    return st;
+}
+
 enum status metrics_get(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
-    enum status st;
+    struct question question = { app, req };
 
     res->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    write_build(&res->body);
-    write_model(app, &res->body);
-    metrics_write(app->metrics, &res->body);
-    write_network(req->http, &res->body);
-    st = write_jobs(app, &res->body, err);
-    write_training(app, &res->body);
-    write_process(app, &res->body);
-    return st == ST_OK ? buf_status(&res->body) : st;
+    return scrape_lend(app->scrape, req->received, write_all, &question, &res->lent, err);
 }

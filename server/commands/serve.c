@@ -1,5 +1,6 @@
 /* server/commands/serve.c - cxrd serve: build from the bottom up, wait for a signal, take down in reverse. */
 #include "../api/metrics.h"
+#include "../api/scrape.h"
 #include "../app.h"
 #include "../audit.h"
 #include "../http/door.h"
@@ -28,8 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* After SIGTERM: how long requests in flight are answered, and when the process ends whatever a job does. */
-enum { DRAIN_S = 15, MOST_STOP_S = 18 };
+/* After SIGTERM: how much longer than requests a job may take to end, and how long after the last of them in any case. */
+enum { JOB_EXTRA_S = 3, JOB_LEAST_S = 5 };
 
 /* What `cxrd serve` holds, in the order in which it is made. */
 struct server {
@@ -142,6 +143,8 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     app_describe(app, o);
     if (st == ST_OK)
         st = metrics_new(&app->metrics, err);
+    if (st == ST_OK)
+        st = scrape_new(&app->scrape, err);
     if (st == ST_OK && o->audit)
         st = audit_open(o->audit, o->audit_bytes, &app->audit, err);
     if (st == ST_OK)
@@ -181,7 +184,7 @@ static enum status http_open(struct server *s, const struct serve_options *o, st
                                  .max_streams = o->event_readers,
                                  .ping_s = (double)o->event_ping,
                                  .request_s = (double)o->request_timeout,
-                                 .drain_s = DRAIN_S,
+                                 .drain_s = (double)o->drain,
                                  .hooks = { record_intent, record_before, record_after },
                                  .base_path = o->base_path,
                                  .tls_cert = o->tls_cert,
@@ -263,18 +266,18 @@ static void wait_for_end(struct server *s, const sigset_t *signals)
     log_event(LOG_INFO, "stopping", json_pack("{s:s}", "signal", strsignal(signal)));
 }
 
-/* In reverse; each of these takes NULL. A job ends while requests are answered.
+/* In reverse; each of these takes NULL. A job ends while requests are answered, and always has time for its checkpoint.
  *   exit_status  of the program where a job does not end in time: its thread uses all that would be let go of */
-static void take_down(struct server *s, bool ran, int exit_status)
+static void take_down(struct server *s, const struct serve_options *o, bool ran, int exit_status)
 {
-    const double stop_by = clock_seconds() + MOST_STOP_S;
+    const double stop_by = clock_seconds() + (double)o->drain + JOB_EXTRA_S;
 
     runner_halt(s->app.runner);
     http_stop(s->http);
     door_close(s->door);
     if (ran)
         audit_note(s, "stop");
-    if (!runner_stop(s->app.runner, fmax(stop_by - clock_seconds(), 0))) {
+    if (!runner_stop(s->app.runner, fmax(stop_by - clock_seconds(), JOB_LEAST_S))) {
         log_event(LOG_WARN, "the job that runs did not end in time: what it did since its last epoch is lost",
                   NULL);
         log_stop();
@@ -288,6 +291,7 @@ static void take_down(struct server *s, bool ran, int exit_status)
     registry_close(s->app.registry);
     store_close(s->app.store);
     audit_close(s->app.audit);
+    scrape_free(s->app.scrape);
     metrics_free(s->app.metrics);
 }
 
@@ -321,7 +325,7 @@ int serve_run(int argc, char **argv)
         wait_for_end(&s, &signals);
     }
     exit_status = st == ST_OK ? EXIT_DONE : EXIT_FAILED;
-    take_down(&s, st == ST_OK, exit_status);
+    take_down(&s, &o, st == ST_OK, exit_status);
     if (log_stop() && st != ST_OK) /* or nobody reads it */
         command_fail(&COMMAND_SERVE, &err);
     keep_memory_private(false); /* there is nothing left to keep, and a leak checker wants to look */

@@ -30,6 +30,8 @@ static const struct option OPTIONS[] = {
       1000000 },
     { "request-timeout", OPTION_COUNT, AT(request_timeout), "SECONDS",
       "a request that has not come by then is cut off; one that waited as long is refused (30)", 1, 3600 },
+    { "drain", OPTION_COUNT, AT(drain), "SECONDS",
+      "after SIGTERM, how long requests are worked off; those that wait then are declined (15)", 0, 3600 },
     { "hosts", OPTION_TEXT, AT(hosts), "NAMES",
       "names that Host may give beside loopback ones, with commas between them "
       "(any with --keys; none without; addresses with --insecure)" },
@@ -94,6 +96,7 @@ struct serve_options serve_options_default(void)
                                    .threads = cores_available(),
                                    .queue = 64,
                                    .request_timeout = 30,
+                                   .drain = 15,
                                    .job_queue = 8,
                                    .max_upload = 16 << 20,
                                    .cache_bytes = (size_t)16 << 30,

@@ -1,8 +1,6 @@
 /* server/http/body.c - a request's body, as it comes. */
 #include "mhd.h"
 
-enum { MAX_BODIES_HELD = 128 << 20 }; /* bytes of all of them together */
-
 size_t body_limit(const struct exchange *x)
 {
     return x->route->max_body == (size_t)MAX_BODY_UPLOAD ? x->http->options.max_upload : x->route->max_body;
@@ -17,8 +15,7 @@ enum MHD_Result body_take(struct exchange *x, const char *data, size_t n)
         x->dropped += n; /* counted, so that it cannot go on for ever */
         return x->dropped > MAX_DROPPED ? MHD_NO : MHD_YES;
     }
-    if (atomic_fetch_add(&h->bodies_held, n) + n > MAX_BODIES_HELD) {
-        atomic_fetch_sub(&h->bodies_held, n);
+    if (!budget_take(&h->bodies, n)) {
         x->body_status = ST_BUSY;
     } else {
         x->held += n;
@@ -42,7 +39,7 @@ enum MHD_Result body_refuse(struct exchange *x)
 
 void body_drop(struct exchange *x)
 {
-    atomic_fetch_sub(&x->http->bodies_held, x->held);
+    budget_give(&x->http->bodies, x->held);
     x->held = 0;
     buf_wipe(&x->body);
     buf_release(&x->body);

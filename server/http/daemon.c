@@ -6,6 +6,7 @@
 #include "cxrd/log.h"
 #include "cxrd/thread.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,11 @@ enum {
     MOST_CONNECTIONS = 12000,
     SPARE_DESCRIPTORS = 256, /* for everything but connections */
     GRACE_MS = 100,
+    LAST_S = 1, /* for replies to leave, once no handler runs */
     MAX_PEM = 1 << 20,
+    MAX_BODIES = 128 << 20,  /* bytes of requests in memory */
+    MAX_REPLIES = 128 << 20, /* and of replies */
+    MAX_FILES = 16,
 };
 
 #define TLS_VERSIONS "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
@@ -145,6 +150,13 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     h->options = *options;
     h->app = app;
     h->listen_fd = -1;
+    h->bodies.limit = MAX_BODIES;
+    h->replies.limit = MAX_REPLIES;
+    h->files = files_new(MAX_FILES);
+    if (!h->files) {
+        free(h);
+        return error_nomem(err);
+    }
     pthread_mutex_init(&h->lock, NULL);
     condition_init(&h->quiet);
     st = listen_open(options->listen, &h->listen_fd, h->address, err);
@@ -153,7 +165,9 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     if (st == ST_OK)
         st = lane_start(FILE_WORKERS, FILE_QUEUE, work_do, &h->lanes[LANE_FILES], err);
     if (st == ST_OK)
-        st = sse_start(options->max_streams, options->ping_s, &h->streams, err);
+        st = lane_start(1, SIZE_MAX, work_do, &h->lanes[LANE_METRICS], err);
+    if (st == ST_OK)
+        st = sse_start(options->max_streams, options->ping_s, &h->replies, &h->streams, err);
     if (st == ST_OK)
         st = tls_load(h, err);
     if (st == ST_OK)
@@ -178,7 +192,8 @@ void http_counts(struct http *h, struct http_counts *ret)
 
     *ret = (struct http_counts){ .connections = peers.connections,
                                  .cut = peers.cut,
-                                 .body_bytes = atomic_load(&h->bodies_held),
+                                 .body_bytes = atomic_load(&h->bodies.held),
+                                 .reply_bytes = atomic_load(&h->replies.held),
                                  .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) };
     pthread_mutex_lock(&h->lock);
     ret->requests = h->active;
@@ -223,14 +238,18 @@ void http_stop(struct http *h)
         close(h->listen_fd);
     if (h->acceptor)
         drain(h);
-    /* answers what waits, so that nothing stays suspended, which MHD_stop_daemon() would abort on */
+    atomic_store(&h->late, true);
+    /* declines what waits, so that nothing stays suspended, which MHD_stop_daemon() would abort on */
     for (int i = 0; i < N_LANES; i++)
         lane_stop(h->lanes[i]);
+    if (h->acceptor)
+        wait_quiet(h, clock_seconds() + LAST_S);
     if (h->daemon)
         MHD_stop_daemon(h->daemon); /* until here its threads may still push, and are refused */
     for (int i = 0; i < N_LANES; i++)
         lane_free(h->lanes[i]);
     sse_free(h->streams);
+    files_free(h->files);
     reaper_stop(h->reaper);
     tls_drop(h);
     pthread_cond_destroy(&h->quiet);

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_REPLY = 128 << 20 }; /* bytes of a body made in memory */
 
@@ -145,9 +144,8 @@ static void exchange_free(struct exchange *x)
 {
     sse_close(x->reader);
     body_drop(x);
+    reply_drop(x);
     buf_release(&x->res.body);
-    if (x->res.fd >= 0)
-        close(x->res.fd);
     json_decref(x->res.errors);
     json_decref(x->res.notes);
     free(x);

@@ -45,7 +45,7 @@ struct http_request {
 /* The value of a query parameter, percent-decoded, into `ret`. False: not there. Handlers see no query with a fault. */
 bool http_query(const struct http_request *req, const char *name, char ret[HTTP_TEXT]);
 
-enum { MAX_HEADERS = 6 };
+enum { MAX_HEADERS = 8 };
 
 /* Where the events of a reply that goes on come from, see sse.h. */
 struct http_stream {
@@ -56,12 +56,22 @@ struct http_stream {
     void *arg;
 };
 
+/* Bytes that are sent from where they are, however many are sent them. */
+struct http_lent {
+    const void *bytes; /* NULL: there are none */
+    size_t size;
+    void (*give_back)(
+        void *arg); /* once, when they are no longer needed; any thread; NULL: they stay for ever */
+    void *arg;
+};
+
 struct http_response {
     int status; /* 0: 200 when the handler returns ST_OK, else what the status code stands for */
     const char *content_type; /* NULL: application/json */
     struct buf body;          /* owned; handed to the network layer */
     int fd;                   /* instead of a body: send this file, then close it; -1: none */
     size_t fd_size;
+    struct http_lent lent;     /* instead of a body: bytes that others send as well */
     struct http_stream stream; /* instead of a body: events that go on; taken over */
     struct {
         const char *name;
@@ -84,7 +94,8 @@ MUST_USE enum status http_json(struct http_response *res, json_t *value);
 typedef enum status handler_fn(struct app *app, const struct http_request *req, struct http_response *res,
                                struct error *err);
 
-enum lane { LANE_INLINE, LANE_PREDICT, LANE_FILES, N_LANES };
+/* LANE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else. */
+enum lane { LANE_INLINE, LANE_PREDICT, LANE_FILES, LANE_METRICS, N_LANES };
 enum role { ROLE_PUBLIC, ROLE_PREDICT, ROLE_ADMIN };
 
 struct route {
@@ -142,7 +153,7 @@ struct http_options {
     double request_s;   /* how long a request may take to come, and to wait */
     size_t max_streams; /* readers of events at a time */
     double ping_s;      /* seconds of silence after which they get a comment */
-    double drain_s;     /* how long http_stop() waits for requests in flight */
+    double drain_s;     /* how long http_stop() works off what waits; then only what runs is waited for */
     struct door *door;  /* who may; borrowed */
     struct http_hooks hooks;
     const char *base_path;          /* "/cxrd": all paths begin with it; "" none */
@@ -156,13 +167,15 @@ struct http_counts {
     size_t connections, cut; /* open now; cut at their deadline since the start */
     size_t requests;         /* begun and not answered */
     size_t body_bytes;       /* of them in memory */
+    size_t reply_bytes;      /* and of replies */
     size_t predictions_waiting;
 };
 void http_counts(struct http *h, struct http_counts *ret);
 
 const char *http_address(const struct http *h); /* "127.0.0.1:41234", as bound */
 
-/* Take no new connection, answer what is in flight, stop. NULL is fine. */
+/* Take no new connection, answer what is in flight, stop. What still waits for a worker after options.drain_s is declined
+ * (503), and what has not left a second after the last handler is cut off. NULL is fine. */
 void http_stop(struct http *h);
 
 /* Whether an address such as "localhost:80" can be reached from this machine only. */

@@ -6,6 +6,7 @@
  *   body.c        its body
  *   work.c        its handler
  *   reply.c       its reply
+ *   files.c       the files that are sent as one
  *   epoll_wait.c  how the library waits, which it gets wrong; linked into the program, and called by nobody else
  *
  * Two of the library's threads wait in epoll and do nothing but move bytes. A request that needs work is suspended,
@@ -15,6 +16,8 @@
 #ifndef SERVER_HTTP_MHD_H
 #define SERVER_HTTP_MHD_H
 
+#include "budget.h"
+#include "files.h"
 #include "http.h"
 #include "lanes.h"
 #include "listen.h"
@@ -40,12 +43,15 @@ struct http {
     struct acceptor *acceptor;
     struct reaper *reaper;
     struct sse *streams;
+    struct files *files;   /* that are being sent */
+    struct budget replies; /* bytes of them that are held */
     size_t connection_limit;
     struct file_bytes tls_cert, tls_key; /* borrowed by the daemon */
     int listen_fd;
     char address[ADDRESS_SIZE];
     atomic_bool draining;
-    atomic_size_t bodies_held; /* bytes */
+    atomic_bool late;     /* its time for that is over: what still waits is declined */
+    struct budget bodies; /* bytes of requests */
 
     pthread_mutex_t lock; /* guards `active` */
     pthread_cond_t quiet; /* active became 0 */
@@ -65,7 +71,7 @@ struct exchange {
     const struct route *route;
     char target[MAX_TARGET]; /* raw; req.path and req.query point into it */
     struct buf body;
-    size_t held;    /* what of it is counted in http->bodies_held */
+    size_t held;    /* what of it is counted in http->bodies */
     size_t dropped; /* bytes that came after it was refused */
     bool unread;    /* a body may be on its way, which has to be taken off it before a refusal is heard */
     bool close;     /* the connection, after the reply */
@@ -78,6 +84,8 @@ struct exchange {
     struct http_request req;
     struct http_response res;
     struct sse_reader *reader; /* of a reply that goes on */
+    struct sent_file *file;    /* that is the reply */
+    size_t reply_held;         /* what of it is counted in http->replies */
 };
 
 /* What follows runs in the network thread that owns the exchange, and must not wait, unless it says otherwise. What
@@ -120,6 +128,12 @@ enum MHD_Result work_begin(struct exchange *x);
 void work_do(struct lane_item *item);
 
 /* ---- reply.c ---- */
+
+/* The handler has filled x->res: count what it holds until the request ends. Errors: ST_BUSY, there is no room for it;
+ * x->res then holds nothing. In the handler's thread. */
+MUST_USE enum status reply_hold(struct exchange *x, struct error *err);
+
+void reply_drop(struct exchange *x); /* what x->res holds; again is fine; whoever owns the exchange */
 
 /* Queue what x->res holds, whose body is taken over. */
 enum MHD_Result reply_send(struct exchange *x);

@@ -8,9 +8,13 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 enum {
     STREAM_BLOCK = 4096,
+    FILE_BLOCK = 16 << 10,
+    SMALL_REPLY = 4096, /* bytes; so much is always sent: there is no more of it than connections */
     REPLY_BYTES_A_SECOND = 32 << 10, /* a client that reads more slowly is cut off */
 };
 
@@ -31,6 +35,39 @@ static ssize_t on_stream(void *arg, uint64_t at, char *ret, size_t max)
     return n == SSE_ENDED ? MHD_CONTENT_READER_END_OF_STREAM : n;
 }
 
+/* The next bytes of a file. */
+static ssize_t on_file(void *arg, uint64_t at, char *ret, size_t max)
+{
+    const ssize_t n = sent_file_read(arg, at, ret, max);
+
+    return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void on_file_end(void *arg) { sent_file_release(arg); }
+
+static struct MHD_Response *file_make(struct exchange *x)
+{
+    struct MHD_Response *r =
+        MHD_create_response_from_callback(x->res.fd_size, FILE_BLOCK, on_file, x->file, on_file_end);
+
+    if (r)
+        x->file = NULL;
+    return r;
+}
+
+static struct MHD_Response *lent_make(struct http_lent *lent)
+{
+    void *bytes = (void *)lent->bytes; /* which the library only reads */
+    struct MHD_Response *r =
+        lent->give_back ? MHD_create_response_from_buffer_with_free_callback_cls(lent->size, bytes,
+                                                                                 lent->give_back, lent->arg)
+                        : MHD_create_response_from_buffer(lent->size, bytes, MHD_RESPMEM_PERSISTENT);
+
+    if (r)
+        *lent = (struct http_lent){ 0 };
+    return r;
+}
+
 static struct MHD_Response *response_make(struct exchange *x)
 {
     struct http_response *res = &x->res;
@@ -38,12 +75,10 @@ static struct MHD_Response *response_make(struct exchange *x)
 
     if (x->reader)
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_stream, x, NULL);
-    if (res->fd >= 0) {
-        r = MHD_create_response_from_fd64(res->fd_size, res->fd); /* closes it */
-        if (r)
-            res->fd = -1;
-        return r;
-    }
+    if (x->file)
+        return file_make(x);
+    if (res->lent.bytes)
+        return lent_make(&res->lent);
     r = MHD_create_response_from_buffer(res->body.len, res->body.data, MHD_RESPMEM_MUST_FREE);
     if (r)
         buf_take(&res->body);
@@ -55,7 +90,7 @@ static bool headers_add(const struct exchange *x, struct MHD_Response *r)
 {
     const struct http_response *res = &x->res;
     const char *type = res->content_type ? res->content_type : "application/json";
-    bool whole = res->status == 204 || MHD_add_response_header(r, "Content-Type", type);
+    bool whole = res->status == 204 || res->status == 304 || MHD_add_response_header(r, "Content-Type", type);
 
     whole = whole && MHD_add_response_header(r, "X-Request-Id", x->req.request_id) &&
             MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
@@ -71,10 +106,65 @@ static bool headers_add(const struct exchange *x, struct MHD_Response *r)
     return whole;
 }
 
+/* ---- what it takes up ---- */
+
+/* Whether it may be refused now: what has changed something is told, and there are few of those at a time. */
+static bool may_be_withheld(const struct exchange *x)
+{
+    return x->route->lane != LANE_FILES || strcmp(x->method, "GET") == 0;
+}
+
+static size_t bytes_held(const struct exchange *x)
+{
+    return x->res.fd >= 0 ? FILE_BLOCK : x->res.body.capacity; /* lent ones take up nothing */
+}
+
+enum status reply_hold(struct exchange *x, struct error *err)
+{
+    struct budget *b = &x->http->replies;
+    const size_t n = bytes_held(x);
+    enum status st = ST_OK;
+
+    if (n <= SMALL_REPLY || !may_be_withheld(x))
+        budget_force(b, n);
+    else if (!budget_take(b, n))
+        st = error_set(err, ST_BUSY, "the server holds as many replies as it may");
+    if (st == ST_OK)
+        x->reply_held = n;
+    if (st == ST_OK && x->res.fd >= 0) {
+        x->file = files_share(x->http->files, x->res.fd);
+        x->res.fd = -1;
+        if (!x->file)
+            st = error_set(err, ST_BUSY, "the server is sending as many files as it may");
+    }
+    if (st != ST_OK)
+        reply_drop(x);
+    return st;
+}
+
+void reply_drop(struct exchange *x)
+{
+    struct http_response *res = &x->res;
+
+    budget_give(&x->http->replies, x->reply_held);
+    x->reply_held = 0;
+    buf_release(&res->body);
+    sent_file_release(x->file);
+    x->file = NULL;
+    if (res->fd >= 0)
+        close(res->fd);
+    res->fd = -1;
+    if (res->lent.bytes && res->lent.give_back)
+        res->lent.give_back(res->lent.arg);
+    res->lent = (struct http_lent){ 0 };
+}
+
+/* ---- sending ---- */
+
 /* How long a client may take to read it. */
 static double reply_seconds(const struct exchange *x)
 {
-    const size_t size = x->res.fd >= 0 ? x->res.fd_size : x->res.body.len;
+    const size_t size = x->file ? x->res.fd_size : x->res.lent.bytes ? x->res.lent.size : x->res.body.len;
 
     return x->reader ? INFINITY : x->http->options.request_s + (double)size / REPLY_BYTES_A_SECOND;
 }

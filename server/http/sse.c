@@ -33,6 +33,7 @@ struct sse_reader {
 struct sse {
     size_t max_readers;
     double ping_s;
+    struct budget *replies;
     pthread_t thread;
     bool started;
 
@@ -46,6 +47,7 @@ struct sse {
 static void reader_free(struct sse_reader *r)
 {
     r->stream.close(r->stream.arg);
+    budget_give(r->sse->replies, r->waiting.capacity);
     buf_release(&r->waiting);
     free(r);
 }
@@ -86,8 +88,10 @@ static void serve(struct sse *s, struct sse_reader *r)
         log_text(LOG_WARN, "event stream cut", "%s", status_text(st));
     pthread_mutex_lock(&s->lock);
     if (fresh.len > 0) {
+        budget_give(s->replies, r->waiting.capacity);
         buf_release(&r->waiting);
         r->waiting = fresh;
+        budget_force(s->replies, fresh.capacity);
         r->taken = 0;
         r->said = clock_seconds();
     }
@@ -99,7 +103,7 @@ static void serve(struct sse *s, struct sse_reader *r)
 static void serve_all(struct sse *s)
 {
     for (struct sse_reader **link = &s->readers, *r; (r = *link) && !s->stopping;) {
-        if (!r->closed && !r->ended && r->taken == r->waiting.len)
+        if (!r->closed && !r->ended && r->taken == r->waiting.len && !budget_is_spent(s->replies))
             serve(s, r);
         while (*link != r) /* others may have come before it meanwhile */
             link = &(*link)->next;
@@ -134,7 +138,8 @@ static void *sse_main(void *arg)
     return NULL;
 }
 
-enum status sse_start(size_t max_readers, double ping_s, struct sse **ret_sse, struct error *err)
+enum status sse_start(size_t max_readers, double ping_s, struct budget *replies, struct sse **ret_sse,
+                      struct error *err)
 {
     struct sse *s = calloc(1, sizeof *s);
     enum status st;
@@ -143,6 +148,7 @@ enum status sse_start(size_t max_readers, double ping_s, struct sse **ret_sse, s
         return error_nomem(err);
     s->max_readers = max_readers;
     s->ping_s = ping_s;
+    s->replies = replies;
     pthread_mutex_init(&s->lock, NULL);
     condition_init(&s->poke);
     st = thread_start(&s->thread, sse_main, s, "the thread that serves event streams", err);
@@ -209,6 +215,7 @@ enum status sse_open(struct sse *s, struct http_stream *stream, void (*wake)(voi
     r->waiting = (struct buf)BUF_INIT(MAX_HELPING);
     buf_puts(&r->waiting,
              "retry: 2000\n\n"); /* how soon a client that was cut off comes back; milliseconds */
+    budget_force(s->replies, r->waiting.capacity);
     r->said = clock_seconds();
     pthread_mutex_lock(&s->lock);
     room = s->n < s->max_readers && !s->stopping;

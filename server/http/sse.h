@@ -6,6 +6,7 @@
 #ifndef SERVER_HTTP_SSE_H
 #define SERVER_HTTP_SSE_H
 
+#include "budget.h"
 #include "http.h"
 
 #include <sys/types.h>
@@ -15,9 +16,11 @@ struct sse_reader;
 
 /* Start the thread.
  *   max_readers  at a time
+ *   replies      counts the bytes that wait; where they are too many, sources are not asked; borrowed
  *   ping_s       a comment is sent after so many seconds of silence, so that proxies keep the connection
  * Errors: ST_NOMEM, ST_IO (no more threads). */
-MUST_USE enum status sse_start(size_t max_readers, double ping_s, struct sse **ret_sse, struct error *err);
+MUST_USE enum status sse_start(size_t max_readers, double ping_s, struct budget *replies,
+                               struct sse **ret_sse, struct error *err);
 
 /* End all streams, each after what waits for its reader, and the thread. Readers may still read and close. Once; NULL
  * is fine. */

@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define NO_RECORD "the audit log cannot be written"
 
@@ -18,9 +17,7 @@ static void record(struct exchange *x)
 
     if (reply_record(x) == ST_OK)
         return;
-    if (x->res.fd >= 0)
-        close(x->res.fd);
-    x->res.fd = -1;
+    reply_drop(x);
     x->res.status = 503;
     problem_write(&x->req, ST_BUSY, &err, &x->res);
 }
@@ -51,6 +48,8 @@ static void handle(struct exchange *x)
     st = x->route->handler(x->http->app, &x->req, &x->res, &err);
     if (st == ST_OK && x->res.stream.more)
         st = sse_open(x->http->streams, &x->res.stream, reply_wake, x->connection, &x->reader, &err);
+    if (st == ST_OK)
+        st = reply_hold(x, &err);
     if (st != ST_OK)
         problem_write(&x->req, st, &err, &x->res);
     else if (x->res.status == 0)
@@ -67,6 +66,8 @@ void work_do(struct lane_item *item)
 
     if (x->route->lane == LANE_PREDICT && peer_gone(x->peer))
         decline(x, 499, "the client has gone"); /* for the log: nobody reads it */
+    else if (atomic_load(&x->http->late))
+        decline(x, 503, "the server is shutting down");
     else if (clock_seconds() - x->req.received > x->http->options.request_s)
         decline(x, 503, "the request waited too long");
     else
@@ -88,7 +89,9 @@ enum MHD_Result work_begin(struct exchange *x)
     MHD_suspend_connection(x->connection); /* first: a worker may resume it at once */
     if (lane_push(x->http->lanes[x->route->lane], &x->item))
         return MHD_YES;
-    decline(x, 503, "the server is busy: its queue is full");
+    decline(x, 503,
+            atomic_load(&x->http->late) ? "the server is shutting down"
+                                        : "the server is busy: its queue is full");
     MHD_resume_connection(x->connection);
     return MHD_YES;
 }

@@ -78,18 +78,20 @@ static void connection_wait(struct connection *c)
     }
 
 static struct sse *sse;
+static struct budget replies = { .limit = 1 << 20 };
 
 static void begin_with(size_t max_readers, double ping_s)
 {
     struct error err = { 0 };
 
-    cr_assert_eq(sse_start(max_readers, ping_s, &sse, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(sse_start(max_readers, ping_s, &replies, &sse, &err), ST_OK, "%s", err.text);
 }
 
 static void end(void)
 {
     sse_stop(sse);
     sse_free(sse);
+    cr_assert_eq(atomic_load(&replies.held), 0);
     check_no_leaks();
 }
 
@@ -295,4 +297,22 @@ Test(readers, are_all_let_go_when_it_stops)
     for (int i = 1; i < N; i++)
         cr_assert_eq(sources[i].closed, 1);
     sse = NULL;
+}
+
+Test(readers, are_not_asked_while_replies_take_up_all_memory_that_they_may)
+{
+    struct source source = { .last = 3, .helping = 1 };
+    struct connection c = CONNECTION_INIT;
+    struct sse_reader *r;
+    int asked;
+
+    begin_with(1, 1000);
+    budget_force(&replies, replies.limit);
+    cr_assert_eq(open_reader(&source, &c, &r), ST_OK);
+    usleep(500000); /* some ticks, in which a source that is asked has told all */
+    asked = atomic_load(&source.asked);
+    budget_give(&replies, replies.limit);
+    cr_assert_eq(read_all(r, &c, 512), 3);
+    sse_close(r);
+    cr_assert_eq(asked, 0);
 }
