@@ -3,9 +3,6 @@
 
 #include "cxrd/version.h"
 
-extern const unsigned char OPENAPI_YAML[]; /* embedded by the build */
-extern const size_t OPENAPI_YAML_SIZE;
-
 enum status livez_get(struct app *app, const struct http_request *req, struct http_response *res,
                       struct error *err)
 {
@@ -42,13 +39,4 @@ enum status version_get(struct app *app, const struct http_request *req, struct 
                                "max_image_pixels", (json_int_t)l->max_pixels, "max_image_bytes",
                                (json_int_t)l->max_bytes, "predict_queue", (json_int_t)app->predict_queue,
                                "job_queue", (json_int_t)app->job_queue, "intended_use", INTENDED_USE));
-}
-
-enum status openapi_get(struct app *app, const struct http_request *req, struct http_response *res,
-                        struct error *err)
-{
-    (void)app, (void)req, (void)err;
-    res->content_type = "application/yaml";
-    buf_put(&res->body, OPENAPI_YAML, OPENAPI_YAML_SIZE);
-    return buf_status(&res->body);
 }

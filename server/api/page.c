@@ -1,8 +1,11 @@
-/* server/api/page.c - the page, the API reference and what they are made of: files that the build embedded. */
+/* server/api/page.c - the page, the API reference, the contract and what they are made of: files that the build embedded,
+ * sent from where they are. */
 #include "app.h"
 #include "ui_files.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Nothing from elsewhere, nothing inline, in no frame: what a page shows cannot become a script. Pictures that were
  * chosen are shown from memory (blob:). */
@@ -10,44 +13,100 @@
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; " \
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-static enum status send_file(const char *name, size_t length, struct http_response *res, struct error *err)
-{
-    for (size_t i = 0; i < N_UI_FILES; i++) {
-        const struct ui_file *f = &UI_FILES[i];
+/* ---- which form ---- */
 
-        if (strlen(f->name) != length || memcmp(f->name, name, length) != 0)
-            continue;
-        res->content_type = f->type;
-        http_header_add(res, "Content-Security-Policy", "%s", POLICY);
-        http_header_add(res, "Cache-Control",
-                        "no-cache"); /* another version of the program has other files */
-        http_header_add(res, "Referrer-Policy", "no-referrer");
-        http_header_add(res, "Cross-Origin-Opener-Policy", "same-origin");
-        buf_put(&res->body, f->bytes, *f->size);
-        return buf_status(&res->body);
+/* The weight after a coding's name, such as ";q=0.5": 1 where there is none. */
+static double weight(const char *parameters, size_t n)
+{
+    const char *q = memchr(parameters, '=', n);
+
+    return q ? strtod(q + 1, NULL) : 1;
+}
+
+/* Whether an Accept-Encoding allows gzip (RFC 9110, section 12.5.3): by its name, or else by "*". */
+static bool takes_gzip(const char *accepted)
+{
+    bool by_star = false;
+
+    for (const char *at = accepted; *at;) {
+        const size_t n = strcspn(at, ","), blanks = strspn(at, " \t");
+        const size_t name = blanks < n ? strcspn(at + blanks, " \t,;") : 0;
+        const bool taken = weight(at, n) > 0;
+
+        if (name == 4 && strncasecmp(at + blanks, "gzip", 4) == 0)
+            return taken;
+        if (name == 1 && at[blanks] == '*')
+            by_star = taken;
+        at += n + (at[n] == ',');
     }
+    return by_star;
+}
+
+/* Whether an If-None-Match names this form: a list of quoted ones, each perhaps behind a W/, or "*". */
+static bool is_known(const char *none_match, const char *etag)
+{
+    return strstr(none_match, etag) || strcmp(none_match, "*") == 0;
+}
+
+/* ---- sending ---- */
+
+static void send_form(const struct ui_file *f, const struct http_request *req, struct http_response *res)
+{
+    const bool gzip = takes_gzip(req->accept_encoding);
+    const struct ui_form *form = gzip ? &f->gzip : &f->plain;
+
+    http_header_add(res, "Content-Security-Policy", "%s", POLICY);
+    http_header_add(res, "Cache-Control",
+                    "no-cache"); /* another version of the program has other files: ask */
+    http_header_add(res, "Referrer-Policy", "no-referrer");
+    http_header_add(res, "Cross-Origin-Opener-Policy", "same-origin");
+    http_header_add(res, "ETag", "%s", form->etag);
+    http_header_add(res, "Vary", "Accept-Encoding");
+    if (is_known(req->if_none_match, form->etag)) {
+        res->status = 304;
+        return;
+    }
+    if (gzip)
+        http_header_add(res, "Content-Encoding", "gzip");
+    res->content_type = f->type;
+    res->lent = (struct http_lent){ .bytes = form->bytes, .size = *form->size };
+}
+
+static enum status send_file(const char *name, const struct http_request *req, struct http_response *res,
+                             struct error *err)
+{
+    for (size_t i = 0; i < N_UI_FILES; i++)
+        if (strcmp(UI_FILES[i].name, name) == 0) {
+            send_form(&UI_FILES[i], req, res);
+            return ST_OK;
+        }
     return error_set(err, ST_NOTFOUND, "there is nothing at this path");
 }
 
 enum status page_get(struct app *app, const struct http_request *req, struct http_response *res,
                      struct error *err)
 {
-    (void)app, (void)req;
-    return send_file("index.html", strlen("index.html"), res, err);
+    (void)app;
+    return send_file("index.html", req, res, err);
 }
 
 enum status docs_get(struct app *app, const struct http_request *req, struct http_response *res,
                      struct error *err)
 {
-    (void)app, (void)req;
-    return send_file("docs.html", strlen("docs.html"), res, err);
+    (void)app;
+    return send_file("docs.html", req, res, err);
+}
+
+enum status openapi_get(struct app *app, const struct http_request *req, struct http_response *res,
+                        struct error *err)
+{
+    (void)app;
+    return send_file("openapi.yaml", req, res, err);
 }
 
 enum status ui_get(struct app *app, const struct http_request *req, struct http_response *res,
                    struct error *err)
 {
-    const char *name = strrchr(req->path, '/') + 1; /* the route has one */
-
     (void)app;
-    return send_file(name, strlen(name), res, err);
+    return send_file(strrchr(req->path, '/') + 1, req, res, err); /* the route has one */
 }

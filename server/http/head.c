@@ -32,6 +32,8 @@ static void keep(const char *name, const char *value, size_t n, struct head *h)
     } kept[] = {
         { "Content-Type", req->content_type },
         { "Content-Encoding", req->content_encoding },
+        { "Accept-Encoding", req->accept_encoding },
+        { "If-None-Match", req->if_none_match },
         { "Idempotency-Key", req->idempotency_key },
         { "Last-Event-ID", req->last_event_id },
         { "X-Request-Id", req->request_id },
