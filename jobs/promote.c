@@ -36,7 +36,7 @@ static enum status decide(struct registry *registry, const struct train_config *
         snprintf(reason, REASON_TEXT, "%s",
                  result->rival == RIVAL_NONE ? "another model became active meanwhile"
                                              : "the active model could not be scored on the same rows");
-    else if (promotion_decide(c, &result->evaluation[SCORED_VALIDATION], &result->rival_evaluation, reason))
+    else if (promotion_decide(c, &result->comparison, reason))
         return activate(registry, id, active, ret_promoted, reason, err);
     return ST_OK;
 }

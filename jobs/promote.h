@@ -7,7 +7,7 @@
 
 /* Decide whether the model in the record becomes the active one, make it so, and write the decision there.
  *   ret_promoted  whether it has; set on failure too
- *   rival  the model that result->rival_evaluation is of, "" for none
+ *   rival  the model that result->comparison is with, "" for none
  * Errors: registry_activate()'s. */
 MUST_USE enum status job_promote(struct registry *registry, const struct train_config *c,
                                  const struct train_result *result, const char *rival, json_t *record,

@@ -9,8 +9,8 @@
 /* Fields that a replay may say for itself. */
 static bool is_own(const char *name)
 {
-    static const char *const OWN[] = { "replay_of", "promote", "promote_margin", "promote_max_drop",
-                                       "webhook" };
+    static const char *const OWN[] = { "replay_of",        "promote",          "promote_margin",
+                                       "promote_max_drop", "promote_narrower", "webhook" };
 
     for (size_t i = 0; i < sizeof OWN / sizeof OWN[0]; i++)
         if (strcmp(name, OWN[i]) == 0)
@@ -47,6 +47,7 @@ void replay_resolve(struct store *s, const json_t *request, struct train_config 
         original.promote = c->promote;
         original.promote_margin = c->promote_margin;
         original.promote_max_drop = c->promote_max_drop;
+        original.promote_narrower = c->promote_narrower;
         *c = original;
     }
     json_decref(job);

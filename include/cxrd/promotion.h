@@ -5,15 +5,18 @@
 
 #include "cxrd/trainer.h"
 
-enum { REASON_TEXT = 256 };
+enum { REASON_TEXT = 320 };
 
-/* Decide by a job's promote_margin and promote_max_drop. It is better when its macro AUROC exceeds the active model's
- * by the margin at least, no finding's AUROC falls by more than the drop, and nothing is NaN that should be a number.
- * A finding that has no positive or no negative row has no AUROC for either, and is left out.
- *   candidate, active  scored on the same rows
- *   ret_reason         one sentence either way */
-bool promotion_decide(const struct train_config *c, const struct evaluation *candidate,
-                      const struct evaluation *active, char ret_reason[REASON_TEXT]);
+/* Decide by a job's promote_margin, promote_max_drop and promote_narrower. What is better must be so beyond the doubt that
+ * as many patients leave: by the ends of 95 % intervals of paired differences (jobs/training/figure.h).
+ *   taken    when the lower end of the macro AUROC's gain is above the margin;
+ *   refused  when the drop of a finding's AUROC is surely beyond the limit: the least end of its interval is;
+ *   refused  when it has seen no normal chest and the active model has, unless that is allowed, and when a figure is NaN
+ *            that should be a number. A finding that has no positive or no negative row has no AUROC for either, and is
+ *            left out.
+ *   ret_reason  one sentence either way */
+bool promotion_decide(const struct train_config *c, const struct comparison *on,
+                      char ret_reason[REASON_TEXT]);
 
 /* Why the comparison may be unfair, one sentence: a model may have learned from the validation rows that it was scored on,
  * which does not keep it from being promoted. NULL where both are known not to have.
@@ -23,7 +26,7 @@ const char *promotion_warning(enum lineage candidate, enum lineage active);
 
 /* What a record says of it, a new reference.
  *   reason      a sentence
- *   active_id   what result->rival_evaluation is of; NULL: nothing was compared */
+ *   active_id   what result->comparison is with; NULL: nothing was compared */
 json_t *promotion_json(const struct train_config *c, bool promoted, const char *reason, const char *active_id,
                        const struct train_result *result);
 

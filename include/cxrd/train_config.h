@@ -48,6 +48,7 @@ struct train_config {
     int missing_images;
     int promote;
     double promote_margin, promote_max_drop; /* of AUROCs, see promotion.h */
+    bool promote_narrower; /* a model that has seen no normal chest may take the place of one that has */
 };
 
 /* What the recipe settles and no field says. */
@@ -55,7 +56,6 @@ struct recipe_rules {
     enum init init;          /* of the weights */
     bool keep_best;          /* the epoch with the lowest validation loss; else the last */
     size_t validation_batch; /* validation steps count batches of this size */
-    size_t test_rows;        /* at most so many rows of the test split are evaluated, drawn by lot; 0: all */
 };
 const struct recipe_rules *recipe_rules(const struct train_config *c);
 

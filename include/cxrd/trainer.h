@@ -80,6 +80,19 @@ struct evaluation {
     struct finding_report findings[N_LABELS];
 };
 
+/* An AUROC of the job's model and of the one that it is held against, on the same rows; NaN where not defined. */
+struct compared {
+    double candidate, active;
+    struct estimate gain; /* candidate - active: of pairs, by patient */
+};
+
+/* The rows are those that validated the job, and the normal chests that it left out, if any. */
+struct comparison {
+    size_t rows, normal_rows, patients;
+    bool narrower; /* the active model has seen normal chests, the candidate has not */
+    struct compared macro, findings[N_LABELS];
+};
+
 /* The input gate on validation pictures as they are: every warning is a false alarm. */
 struct gate_report {
     size_t rows; /* pictures that were tried; 0: the model has no gate */
@@ -110,11 +123,11 @@ struct train_result {
     struct operating_points operating; /* chosen on validation */
     struct evaluation evaluation[N_SCORED];
     struct gate_report gate;
-    enum rival rival;                   /* with "if_better", of the observer's rival: */
-    struct evaluation rival_evaluation; /* on the validation rows that evaluation[] has, if it was scored */
-    enum lineage rival_split;           /* of the rival, for this run's split, if it was scored */
-    struct buf scores_csv[N_SCORED];    /* header and a line a row, in table order */
-    size_t unreadable;                  /* pictures that were found but could not be decoded */
+    enum rival rival;                /* with "if_better", of the observer's rival: */
+    struct comparison comparison;    /* with it, if it was scored */
+    enum lineage rival_split;        /* of the rival, for this run's split, if it was scored */
+    struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
+    size_t unreadable;               /* pictures that were found but could not be decoded */
     json_t *plots; /* what the report's pictures need, an object, owned; jobs/training/plots.h */
 };
 

@@ -70,6 +70,7 @@ static const struct field FIELDS[] = {
     { "promote", CHOICE, AT(promote), .choices = PROMOTES },
     { "promote_margin", NUMBER, AT(promote_margin), 0, 1 },
     { "promote_max_drop", NUMBER, AT(promote_max_drop), 0, 1 },
+    { "promote_narrower", FLAG, AT(promote_narrower) },
     { "replay_of", MODEL_ID, AT(replay_of) },
     { "webhook", ADDRESS, AT(webhook) },
 };
@@ -131,8 +132,8 @@ static const struct train_config STANDARD = {
 };
 
 static const struct recipe_rules RULES[] = {
-    [RECIPE_NOTEBOOK] = { INIT_GLOROT, .keep_best = false, .validation_batch = 64, .test_rows = 1024 },
-    [RECIPE_STANDARD] = { INIT_HE, .keep_best = true, .validation_batch = 64, .test_rows = 0 },
+    [RECIPE_NOTEBOOK] = { INIT_GLOROT, .keep_best = false, .validation_batch = 64 },
+    [RECIPE_STANDARD] = { INIT_HE, .keep_best = true, .validation_batch = 64 },
 };
 
 const struct recipe_rules *recipe_rules(const struct train_config *c) { return &RULES[c->recipe]; }

@@ -173,6 +173,29 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
     return ST_OK;
 }
 
+static void append(struct scores *to, const struct scores *from)
+{
+    const size_t at = to->n * N_LABELS, cells = from->n * N_LABELS;
+
+    memcpy(to->rows + to->n, from->rows, from->n * sizeof *to->rows);
+    memcpy(to->patients + to->n, from->patients, from->n * sizeof *to->patients);
+    memcpy(to->truth + at, from->truth, cells);
+    memcpy(to->prob + at, from->prob, cells * sizeof *to->prob);
+    memcpy(to->logits + at, from->logits, cells * sizeof *to->logits);
+    to->n += from->n;
+}
+
+enum status scores_join(const struct scores *a, const struct scores *b, struct scores *ret)
+{
+    const enum status st = scores_init(ret, a->n + b->n);
+
+    if (st != ST_OK)
+        return st;
+    append(ret, a);
+    append(ret, b);
+    return ST_OK;
+}
+
 void scores_own(struct scores *s, const struct table *t)
 {
     for (size_t i = 0; i < s->n; i++)

@@ -21,6 +21,9 @@ struct scores {
 MUST_USE enum status scores_init(struct scores *s, size_t n); /* room for n, holding none; ST_NOMEM */
 void scores_release(struct scores *s);                        /* safe on zeroes */
 
+/* The rows of both, `a`'s first. Errors: ST_NOMEM. */
+MUST_USE enum status scores_join(const struct scores *a, const struct scores *b, struct scores *ret);
+
 /* Fill in `patients` by the rows. */
 void scores_own(struct scores *s, const struct table *t);
 

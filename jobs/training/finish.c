@@ -4,41 +4,6 @@
 #include "run.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/* At most `limit` of the scored rows, drawn by lot; 0: all of them. */
-static enum status evaluate_some(struct run *r, const struct scores *s, size_t limit, struct evaluation *ret)
-{
-    struct scores some = *s;
-    double rates[N_LABELS];
-    uint32_t *lot;
-    struct rng rng;
-    enum status st = ST_NOMEM;
-
-    run_base_rates(r, rates);
-    if (limit == 0 || limit >= s->n)
-        return evaluate(s, &r->result->operating, rates, ret);
-    some.n = limit;
-    some.truth = malloc(limit * N_LABELS);
-    some.prob = malloc(limit * N_LABELS * sizeof *some.prob);
-    lot = malloc(s->n * sizeof *lot);
-    if (some.truth && some.prob && lot) {
-        for (size_t i = 0; i < s->n; i++)
-            lot[i] = (uint32_t)i;
-        rng_seed(&rng, (uint64_t)r->config->seed, STREAM_TEST);
-        rng_shuffle(&rng, lot, s->n);
-        for (size_t i = 0; i < limit; i++) {
-            memcpy(some.truth + i * N_LABELS, s->truth + (size_t)lot[i] * N_LABELS, N_LABELS);
-            memcpy(some.prob + i * N_LABELS, s->prob + (size_t)lot[i] * N_LABELS,
-                   N_LABELS * sizeof *some.prob);
-        }
-        st = evaluate(&some, &r->result->operating, rates, ret);
-    }
-    free(lot);
-    free(some.truth);
-    free(some.prob);
-    return st;
-}
 
 /* What a server compares its scores with, kept in the weights. */
 static enum status note_reference(struct run *r, const struct scores *s)
@@ -54,33 +19,48 @@ static enum status note_reference(struct run *r, const struct scores *s)
     return st;
 }
 
-static enum status evaluate_set(struct run *r, int set, const struct rows *rows)
+/* Figures, the file of scores and curves, of the same rows. */
+static enum status evaluate_set(struct run *r, int set, const struct scores *s)
 {
     struct train_result *result = r->result;
-    struct scores s;
-    enum status st = run_score(r, result->model, rows->index, rows->n, &s);
+    double rates[N_LABELS];
+    enum status st = ST_OK;
 
-    if (st != ST_OK)
-        return st;
+    run_base_rates(r, rates);
     if (set == SCORED_VALIDATION)
-        st = evaluate_thresholds(&s, &result->operating);
+        st = evaluate_thresholds(s, &result->operating);
     if (st == ST_OK)
-        st = evaluate_some(r, &s, set == SCORED_TEST ? recipe_rules(r->config)->test_rows : 0,
-                           &result->evaluation[set]);
+        st = evaluate(s, &result->operating, rates, &result->evaluation[set]);
     if (st == ST_OK)
-        st = scores_csv(&s, &r->table, &result->scores_csv[set]);
+        st = scores_csv(s, &r->table, &result->scores_csv[set]);
     if (st != ST_OK)
-        error_set(r->err, st, "the scores do not fit in memory");
-    else if (set == SCORED_VALIDATION)
-        st = run_rival(r, &s);
-    if (st == ST_OK && set == SCORED_VALIDATION)
-        st = note_reference(r, &s);
+        return error_set(r->err, st, "the scores do not fit in memory");
+    if (set == SCORED_VALIDATION)
+        st = note_reference(r, s);
     if (st == ST_OK && set != SCORED_NO_FINDING &&
-        plots_reliability(result->plots, SCORED_NAMES[set], &s) != ST_OK)
+        plots_reliability(result->plots, SCORED_NAMES[set], s) != ST_OK)
         st = error_nomem(r->err);
-    if (st == ST_OK && set == SCORED_TEST && plots_roc(result->plots, &s) != ST_OK)
+    if (st == ST_OK && set == SCORED_TEST && plots_roc(result->plots, s) != ST_OK)
         st = error_nomem(r->err);
-    scores_release(&s);
+    return st;
+}
+
+/* The kept model on all sets, and then its rival on what they are to be compared on. */
+static enum status evaluate_sets(struct run *r)
+{
+    const struct rows *const rows[N_SCORED] = { &r->split.part[VALIDATION], &r->split.part[TEST],
+                                                &r->normal };
+    struct scores scores[N_SCORED] = { 0 };
+    enum status st = ST_OK;
+
+    for (int set = 0; set < N_SCORED && st == ST_OK; set++)
+        st = run_score(r, r->result->model, rows[set]->index, rows[set]->n, &scores[set]);
+    for (int set = 0; set < N_SCORED && st == ST_OK; set++)
+        st = evaluate_set(r, set, &scores[set]);
+    if (st == ST_OK)
+        st = run_rival(r, &scores[SCORED_VALIDATION], &scores[SCORED_NO_FINDING]);
+    for (int set = 0; set < N_SCORED; set++)
+        scores_release(&scores[set]);
     return st;
 }
 
@@ -89,11 +69,7 @@ enum status run_evaluate(struct run *r)
     enum status st = run_calibrate(r);
 
     if (st == ST_OK)
-        st = evaluate_set(r, SCORED_VALIDATION, &r->split.part[VALIDATION]);
-    if (st == ST_OK)
-        st = evaluate_set(r, SCORED_TEST, &r->split.part[TEST]);
-    if (st == ST_OK)
-        st = evaluate_set(r, SCORED_NO_FINDING, &r->normal);
+        st = evaluate_sets(r);
     if (st == ST_OK)
         st = run_gate_try(r);
     if (st == ST_OK && plots_samples(r->result->plots, &r->pictures, &r->split.part[TRAIN],

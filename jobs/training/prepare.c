@@ -43,7 +43,7 @@ static void plan(struct run *r)
     r->images_total = epochs * (3 * trained + run_validation_rows(r)) + r->split.part[VALIDATION].n +
                       r->split.part[TEST].n + r->normal.n;
     if (r->config->promote == PROMOTE_IF_BETTER) /* the active model is scored as well */
-        r->images_total += r->split.part[VALIDATION].n;
+        r->images_total += r->split.part[VALIDATION].n + r->normal.n;
 }
 
 /* The network to be trained: the recipe's, or what the model to start from has. */

@@ -4,75 +4,71 @@
 #include <math.h>
 #include <stdio.h>
 
-static bool has_auroc(const struct evaluation *e, size_t k)
+/* The first thing that is no number and should be one; NULL where there is none. A finding that neither has is left out. */
+static const char *find_nan(const struct comparison *c)
 {
-    return e->findings[k].positives > 0 && e->findings[k].positives < e->rows;
-}
-
-/* The first thing that is no number and should be one; NULL where there is none. */
-static const char *find_nan(const struct evaluation *e)
-{
-    if (!isfinite(e->loss.value))
-        return "loss";
-    if (!isfinite(e->macro.auroc))
+    if (!isfinite(c->macro.candidate) || !isfinite(c->macro.active))
         return "macro AUROC";
     for (size_t k = 0; k < N_LABELS; k++)
-        if (has_auroc(e, k) && !isfinite(e->findings[k].auroc.value))
+        if (isfinite(c->findings[k].candidate) != isfinite(c->findings[k].active))
             return LABELS[k];
     return NULL;
 }
 
-/* The finding whose AUROC falls most, and by how much; N_LABELS where none has one. */
-static size_t worst(const struct evaluation *candidate, const struct evaluation *active, double *ret_drop)
+/* The finding that falls most beyond doubt: the least that its drop can be is the greatest. N_LABELS: none falls. */
+static size_t worst(const struct comparison *c, double *ret_drop)
 {
     size_t found = N_LABELS;
 
-    *ret_drop = -INFINITY;
-    for (size_t k = 0; k < N_LABELS; k++) {
-        const double drop = active->findings[k].auroc.value - candidate->findings[k].auroc.value;
-
-        if (has_auroc(candidate, k) && drop > *ret_drop) {
-            *ret_drop = drop;
+    *ret_drop = 0;
+    for (size_t k = 0; k < N_LABELS; k++)
+        if (-c->findings[k].gain.high > *ret_drop) {
+            *ret_drop = -c->findings[k].gain.high;
             found = k;
         }
-    }
     return found;
 }
 
-bool promotion_decide(const struct train_config *c, const struct evaluation *candidate,
-                      const struct evaluation *active, char ret_reason[REASON_TEXT])
+bool promotion_decide(const struct train_config *c, const struct comparison *on, char ret_reason[REASON_TEXT])
 {
-    const double gain = candidate->macro.auroc - active->macro.auroc;
-    const char *nan = find_nan(candidate);
+    const struct compared *macro = &on->macro;
+    const char *nan = find_nan(on);
     double drop;
-    size_t k;
+    const size_t k = worst(on, &drop);
 
-    if (nan || (nan = find_nan(active))) {
+    if (nan)
         snprintf(ret_reason, REASON_TEXT, "a figure that both need is no number: %s", nan);
-        return false;
-    }
-    if (gain < c->promote_margin) {
+    else if (on->narrower && !c->promote_narrower)
         snprintf(ret_reason, REASON_TEXT,
-                 "macro AUROC %.4f against %.4f of the active model: a gain of %.4f, %.4f are asked for",
-                 candidate->macro.auroc, active->macro.auroc, gain, c->promote_margin);
-        return false;
+                 "the active model has seen normal chests and this one has not, which 'promote_narrower' "
+                 "would have to allow");
+    else if (!(macro->gain.low > c->promote_margin))
+        snprintf(ret_reason, REASON_TEXT,
+                 "macro AUROC %.4f against %.4f of the active model: a gain of %.4f (95 %%: %.4f to %.4f), "
+                 "which is not surely above %.4f",
+                 macro->candidate, macro->active, macro->gain.value, macro->gain.low, macro->gain.high,
+                 c->promote_margin);
+    else if (k < N_LABELS && drop > c->promote_max_drop)
+        snprintf(ret_reason, REASON_TEXT,
+                 "the AUROC of %s falls by %.4f (95 %%: by %.4f at least), %.4f at most are allowed",
+                 LABELS[k], -on->findings[k].gain.value, drop, c->promote_max_drop);
+    else {
+        snprintf(
+            ret_reason, REASON_TEXT,
+            "macro AUROC %.4f against %.4f of the active model: a gain of %.4f (95 %%: %.4f to %.4f), and "
+            "no finding surely falls by more than %.4f",
+            macro->candidate, macro->active, macro->gain.value, macro->gain.low, macro->gain.high,
+            c->promote_max_drop);
+        return true;
     }
-    k = worst(candidate, active, &drop);
-    if (k < N_LABELS && drop > c->promote_max_drop) {
-        snprintf(ret_reason, REASON_TEXT, "the AUROC of %s falls by %.4f, %.4f at most are allowed",
-                 LABELS[k], drop, c->promote_max_drop);
-        return false;
-    }
-    snprintf(ret_reason, REASON_TEXT,
-             "macro AUROC %.4f against %.4f of the active model, and no finding falls by more than %.4f",
-             candidate->macro.auroc, active->macro.auroc, c->promote_max_drop);
-    return true;
+    return false;
 }
 
-static json_t *pair_json(const char *label, double active, double candidate)
+static json_t *pair_json(const char *label, const struct compared *c)
 {
-    json_t *pair = json_pack("{s:o,s:o,s:o}", "active", number_or_null(active), "candidate",
-                             number_or_null(candidate), "gain", number_or_null(candidate - active));
+    json_t *pair = json_pack("{s:o,s:o,s:o,s:o,s:o}", "active", number_or_null(c->active), "candidate",
+                             number_or_null(c->candidate), "gain", number_or_null(c->gain.value), "gain_low",
+                             number_or_null(c->gain.low), "gain_high", number_or_null(c->gain.high));
 
     if (label)
         json_object_set_new(pair, "label", json_string(label));
@@ -96,16 +92,15 @@ const char *promotion_warning(enum lineage candidate, enum lineage active)
 
 static json_t *comparison_json(const char *active_id, const struct train_result *result)
 {
-    const struct evaluation *candidate = &result->evaluation[SCORED_VALIDATION],
-                            *active = &result->rival_evaluation;
+    const struct comparison *c = &result->comparison;
     json_t *findings = json_array();
 
     for (size_t k = 0; k < N_LABELS; k++)
-        json_array_append_new(findings, pair_json(LABELS[k], active->findings[k].auroc.value,
-                                                  candidate->findings[k].auroc.value));
-    return json_pack("{s:s,s:s,s:I,s:o,s:o}", "active", active_id, "active_split",
-                     LINEAGE_NAMES[result->rival_split], "rows", (json_int_t)candidate->rows, "macro_auroc",
-                     pair_json(NULL, active->macro.auroc, candidate->macro.auroc), "findings", findings);
+        json_array_append_new(findings, pair_json(LABELS[k], &c->findings[k]));
+    return json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:o,s:o}", "active", active_id, "active_split",
+                     LINEAGE_NAMES[result->rival_split], "narrower", c->narrower, "rows", (json_int_t)c->rows,
+                     "normal_rows", (json_int_t)c->normal_rows, "patients", (json_int_t)c->patients,
+                     "macro_auroc", pair_json(NULL, &c->macro), "findings", findings);
 }
 
 json_t *promotion_json(const struct train_config *c, bool promoted, const char *reason, const char *active_id,

@@ -1,4 +1,6 @@
-/* jobs/training/rival.c - score the model to compare with on the rows that the new one was validated on. */
+/* jobs/training/rival.c - score the model to compare with on the rows that the new one was validated on, and on the
+ * normal chests that it was scored on: a service sees both. */
+#include "compare.h"
 #include "run.h"
 
 #include <string.h>
@@ -21,31 +23,52 @@ static enum status score(struct run *r, const struct model *m, const struct scor
     return st;
 }
 
-enum status run_rival(struct run *r, const struct scores *validation)
+/* Whether the new model has seen no normal chest, and the rival says that it has. */
+static bool is_narrower(const struct run *r, const struct model *m)
+{
+    const char *seen = json_string_value(json_object_get(model_notes(m), "population"));
+
+    return seen && strcmp(seen, "all") == 0 && strcmp(run_population(r), "all") != 0;
+}
+
+/* Both on all the rows that there are; a rival that gives no numbers, or not of each row, is not compared. */
+static enum status compare_on(struct run *r, const struct model *m, const struct scores *ours,
+                              size_t n_normal)
+{
+    struct train_result *result = r->result;
+    struct scores theirs = { 0 };
+    enum status st = score(r, m, ours, &theirs);
+
+    if (st == ST_NUMERIC)
+        return ST_OK; /* no reason to lose the new one */
+    if (st != ST_OK)
+        return st;
+    if (theirs.n == ours->n && memcmp(theirs.rows, ours->rows, ours->n * sizeof *ours->rows) == 0) {
+        st = compare(ours, &theirs, n_normal, &result->comparison);
+        result->comparison.narrower = is_narrower(r, m);
+        result->rival = RIVAL_SCORED;
+        result->rival_split = lineage_of(model_trained_rows(m), result->dataset.split_sha256);
+    }
+    scores_release(&theirs);
+    return st == ST_OK ? ST_OK : error_nomem(r->err);
+}
+
+enum status run_rival(struct run *r, const struct scores *validation, const struct scores *normal)
 {
     struct train_result *result = r->result;
     const struct model *m = r->config->promote == PROMOTE_IF_BETTER && r->observer->rival
                                 ? r->observer->rival(r->observer->arg)
                                 : NULL;
-    struct scores s = { 0 };
-    double rates[N_LABELS];
+    struct scores all = { 0 };
     enum status st;
 
     result->rival = RIVAL_NONE;
     if (!m)
         return ST_OK;
     result->rival = RIVAL_FAILED;
-    st = score(r, m, validation, &s);
-    if (st == ST_NUMERIC)
-        return ST_OK; /* a model that gives no numbers is no reason to lose the new one */
-    if (st != ST_OK)
-        return st;
-    if (s.n == validation->n && memcmp(s.rows, validation->rows, s.n * sizeof *s.rows) == 0) {
-        run_base_rates(r, rates);
-        st = evaluate(&s, &result->operating, rates, &result->rival_evaluation);
-        result->rival = RIVAL_SCORED;
-        result->rival_split = lineage_of(model_trained_rows(m), result->dataset.split_sha256);
-    }
-    scores_release(&s);
-    return st == ST_OK ? ST_OK : error_nomem(r->err);
+    if (scores_join(validation, normal, &all) != ST_OK)
+        return error_nomem(r->err);
+    st = compare_on(r, m, &all, normal->n);
+    scores_release(&all);
+    return st;
 }

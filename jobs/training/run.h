@@ -12,7 +12,7 @@
 #include "evaluate.h"
 
 /* A generator for each use: drawing more for one does not change another. */
-enum { STREAM_WEIGHTS = 1, STREAM_BATCHES, STREAM_VALIDATION, STREAM_TEST, STREAM_DROPOUT };
+enum { STREAM_WEIGHTS = 1, STREAM_BATCHES, STREAM_VALIDATION, STREAM_DROPOUT = 5 /* 4 was another's */ };
 
 enum { MAX_BATCH = 256 };
 
@@ -112,9 +112,9 @@ MUST_USE enum status run_annotate(struct run *r);
  * Errors: ST_NOMEM. */
 MUST_USE enum status run_baseline(struct run *r);
 
-/* After the validation rows have been scored: score the observer's rival on the same ones, if the job is to be promoted
- * by figures. Errors: scorer_run()'s. */
-MUST_USE enum status run_rival(struct run *r, const struct scores *validation);
+/* After the kept model has scored these: score the observer's rival on the same rows and compare the two, if the job is
+ * to be promoted by figures. Errors: scorer_run()'s. */
+MUST_USE enum status run_rival(struct run *r, const struct scores *validation, const struct scores *normal);
 
 /* Score rows with a model, with the run's progress and cancellation. Errors: scorer_run()'s. */
 MUST_USE enum status run_score_by(struct run *r, struct scorer *scorer, const struct model *m,

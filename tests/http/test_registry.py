@@ -153,30 +153,30 @@ class Promotion(Serving):
         self.assertEqual(self.active(server), record['model'])
         self.assertEqual(client.post(server, '/models/rollback').json()['id'], first)
 
-    def test_a_better_one_is_taken_and_a_worse_one_is_not(self):
-        """The same job twice is as good as the model that it gave: a gain of 0."""
+    def test_the_same_again_is_no_better(self):
+        """The same job twice is as good as the model that it gave: a gain of 0, which is above no margin."""
         server = self.serve()
         first = self.train(server)
-        for margin, promoted in ((0, True), (0.001, False)):
-            before = self.active(server)
-            record = self.train(server, promote='if_better', promote_margin=margin, promote_max_drop=0)
-            decision = record['promotion']
-            self.assertEqual(decision['promoted'], promoted, decision)
-            self.assertEqual((decision['margin'], decision['max_drop']), (margin, 0))
-            self.assertEqual(self.active(server), record['model'] if promoted else before)
-            comparison = decision['comparison']
-            self.assertEqual(comparison['active'], before)
-            self.assertEqual(comparison['rows'], record['evaluation']['validation']['rows'])
-            self.assertEqual(comparison['macro_auroc'], {  # on the same rows, to the last digit
-                'active': first['evaluation']['validation']['macro_auroc'],
-                'candidate': record['evaluation']['validation']['macro_auroc'], 'gain': 0})
-            self.assertEqual([f['candidate'] for f in comparison['findings']],
-                             [f['auroc'] for f in record['evaluation']['validation']['findings']])
-            self.assertEqual([f['active'] for f in comparison['findings']],
-                             [f['auroc'] for f in first['evaluation']['validation']['findings']])
+        record = self.train(server, promote='if_better', promote_margin=0, promote_max_drop=0)
+        decision = record['promotion']
+        self.assertFalse(decision['promoted'], decision)
+        self.assertEqual((decision['margin'], decision['max_drop']), (0, 0))
+        self.assertEqual(self.active(server), first['model'])
+        comparison = decision['comparison']
+        self.assertEqual((comparison['active'], comparison['normal_rows']), (first['model'], 0))
+        self.assertEqual(comparison['rows'], record['evaluation']['validation']['rows'])
+        self.assertEqual(comparison['macro_auroc'], {  # on the same rows, to the last digit
+            'active': first['evaluation']['validation']['macro_auroc'],
+            'candidate': record['evaluation']['validation']['macro_auroc'],
+            **{name: comparison['macro_auroc'][name] for name in ('gain', 'gain_low', 'gain_high')}})
+        self.assertAlmostEqual(comparison['macro_auroc']['gain'], 0, 12)
+        self.assertEqual([f['candidate'] for f in comparison['findings']],
+                         [f['auroc'] for f in record['evaluation']['validation']['findings']])
+        self.assertEqual([f['active'] for f in comparison['findings']],
+                         [f['auroc'] for f in first['evaluation']['validation']['findings']])
 
     def test_the_figures_decide(self):
-        """Another seed: better or worse, the decision is what its own figures say."""
+        """Another seed: better or worse, the decision is what the ends of its own intervals say."""
         server = self.serve()
         self.train(server)
         for seed, margin, drop in ((2, 0, 1), (3, 0, 1), (4, 0, 0.05), (5, 0.02, 1)):
@@ -184,11 +184,32 @@ class Promotion(Serving):
             record = self.train(server, seed=seed, learning_rate=0.01, steps_per_epoch=3, promote='if_better',
                                 promote_margin=margin, promote_max_drop=drop)
             comparison = record['promotion']['comparison']
-            gain = comparison['macro_auroc']['gain']
-            drops = [-f['gain'] for f in comparison['findings'] if f['gain'] is not None]
-            self.assertEqual(record['promotion']['promoted'], gain >= margin and max(drops) <= drop, record['promotion'])
+            falls = [-f['gain_high'] for f in comparison['findings'] if f['gain'] is not None]
+            self.assertEqual(record['promotion']['promoted'],
+                             comparison['macro_auroc']['gain_low'] > margin and max(falls) <= drop, record['promotion'])
             self.assertEqual(self.active(server), record['model'] if record['promotion']['promoted'] else before)
             self.assertEqual(job_of(server, record['id'])['promotion'], record['promotion'])
+
+    def test_what_is_surely_better_is_taken_unless_it_has_never_seen_a_normal_chest(self):
+        server = program.Server(datasets=dataset.shades())
+        self.addCleanup(server.stop)
+        job = {'dataset': 'shades', 'image_size': dataset.SIZE, 'epochs': 6, 'batch_size': 8, 'learning_rate': 0.001,
+               'augment': False, 'promote': 'if_better', 'val_fraction': 0.4}
+        everyone = wait_state(server, submit(server, {**job, 'drop_no_finding': False}), 'succeeded')
+        weights = client.get(server, f'/models/{everyone["model"]}/weights').body
+        opposite = import_model(server, dataset.negated(weights))['id']
+        narrow = wait_state(server, submit(server, job), 'succeeded')['promotion']
+        comparison = narrow['comparison']
+        self.assertEqual((narrow['promoted'], comparison['narrower']), (False, True))
+        self.assertIn("'promote_narrower'", narrow['reason'])
+        self.assertGreater(comparison['macro_auroc']['gain_low'], 0.005, 'it is no better at all: the test says nothing')
+        self.assertGreater(comparison['normal_rows'], 0)
+        self.assertEqual(self.active(server), opposite)
+        for fields in ({'promote_narrower': True}, {'drop_no_finding': False}):
+            client.post(server, f'/models/{opposite}/activate')
+            record = wait_state(server, submit(server, {**job, **fields}), 'succeeded')
+            self.assertTrue(record['promotion']['promoted'], record['promotion'])
+            self.assertEqual(self.active(server), record['model'])
 
     def test_an_active_model_of_another_size_is_scored_with_its_own_pictures(self):
         server = self.serve()
@@ -225,14 +246,16 @@ class Fields(ServerCase):
 
     def test_wrong_values_are_named(self):
         for field, values in (('promote', (5, None, '', 'yes')), ('promote_margin', ('1', None, -0.1, 1.1, True)),
-                              ('promote_max_drop', ('1', None, -0.1, 1.1))):
+                              ('promote_max_drop', ('1', None, -0.1, 1.1)),
+                              ('promote_narrower', (0, 1, 'true', None))):
             for value in values:
                 with self.subTest(field=field, value=value):
                     self.assert_wrong_fields(self.post_json('/jobs/train', {field: value}), field)
 
     def test_defaults_are_the_contracts(self):
         config = wait_state(self.server, submit(self.server, NOTHING), 'succeeded')['config']
-        self.assertEqual((config['promote'], config['promote_margin'], config['promote_max_drop']), ('manual', 0.005, 0.02))
+        self.assertEqual((config['promote'], config['promote_margin'], config['promote_max_drop'], config['promote_narrower']),
+                         ('manual', 0.005, 0.02, False))
 
 
 if __name__ == '__main__':

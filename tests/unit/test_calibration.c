@@ -292,12 +292,13 @@ Test(fit, of_hardly_any_rows_is_sane)
         }
 }
 
-/* The same films of a few patients over and over: by row their noise looks like a gain, by patient it does not. */
-Test(fit, rows_of_one_patient_do_not_prove_a_gain)
+/* Films of a few patients over and over, that a calibration would help a little: by row that looks proven (16 of 30 times),
+ * by patient it hardly ever is. */
+Test(fit, rows_of_few_patients_do_not_prove_a_gain)
 {
     enum { PATIENTS = 60, ROWS = 20, TRIALS = 30 };
     struct rng rng;
-    size_t fitted_to_noise = 0;
+    size_t chosen = 0;
 
     rng_seed(&rng, 11, 1);
     for (int trial = 0; trial < TRIALS; trial++) {
@@ -311,15 +312,17 @@ Test(fit, rows_of_one_patient_do_not_prove_a_gain)
                 if (i == first) {
                     m.logits[i * N_LABELS + k] =
                         (float)(m.log_odds[k] + 3 * (rng_unit(&rng) + rng_unit(&rng) - 1));
-                    m.truth[i * N_LABELS + k] = rng_unit(&rng) < logistic((double)m.logits[i * N_LABELS + k]);
+                    m.truth[i * N_LABELS + k] =
+                        rng_unit(&rng) <
+                        logistic(0.9 * (double)m.logits[i * N_LABELS + k] + 0.1 * m.log_odds[k]);
                 } else {
                     m.logits[i * N_LABELS + k] = m.logits[first * N_LABELS + k];
                     m.truth[i * N_LABELS + k] = m.truth[first * N_LABELS + k];
                 }
             }
         }
-        fitted_to_noise += fitted(&m).calibration.method != CALIBRATION_NONE;
+        chosen += fitted(&m).calibration.method != CALIBRATION_NONE;
         made_release(&m);
     }
-    cr_assert_leq(fitted_to_noise, TRIALS / 4, "%zu of %d", fitted_to_noise, TRIALS);
+    cr_assert_leq(chosen, TRIALS / 4, "%zu of %d", chosen, TRIALS);
 }

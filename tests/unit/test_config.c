@@ -95,7 +95,7 @@ static const char *const SAME_IN_BOTH =
     " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
     " 'shuffle':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
     "'balance':'none', 'inputs':[],"
-    " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02}";
+    " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false}";
 
 static const char *const NOTEBOOK =
     "{'recipe':'notebook', 'epochs':2, 'steps_per_epoch':100, 'validation_steps':50, 'learning_rate':0.001,"
@@ -137,7 +137,7 @@ Test(defaults, are_the_seed_notebooks_where_that_is_asked_for)
     check_has("{\"recipe\":\"notebook\"}", NOTEBOOK);
     cr_assert_eq(rules->init, INIT_GLOROT);
     cr_assert_not(rules->keep_best, "the notebook keeps its last epoch");
-    cr_assert(rules->validation_batch == 64 && rules->test_rows == 1024);
+    cr_assert(rules->validation_batch == 64);
 }
 
 Test(defaults, are_the_standard_recipes_where_nothing_is_said)
@@ -151,7 +151,7 @@ Test(defaults, are_the_standard_recipes_where_nothing_is_said)
     cr_assert(c.input_mean > 0 && c.input_std > 1, "the input is not standardised");
     cr_assert(c.lr_schedule != LR_CONSTANT && c.patience > 0 && c.epochs > 1);
     cr_assert_eq(rules->init, INIT_HE);
-    cr_assert(rules->keep_best && rules->test_rows == 0);
+    cr_assert(rules->keep_best);
 }
 
 Test(defaults, give_way_to_fields_wherever_the_recipe_stands)
@@ -219,6 +219,7 @@ static const struct field_case FIELDS[] = {
     { "promote", { "\"manual\"", "\"if_better\"", "\"always\"" }, { CHOICE_BAD } },
     { "promote_margin", { "0", "1" }, { NUMBER_BAD, "-0.1", "1.1" } },
     { "promote_max_drop", { "0", "1" }, { NUMBER_BAD, "-0.1", "1.1" } },
+    { "promote_narrower", { "true", "false" }, { FLAG_BAD } },
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 

@@ -1,97 +1,162 @@
-/* tests/unit/test_promotion.c - a model is better by the margin and loses no finding by more than the drop, or it is
- * not, and the sentence says why. */
+/* tests/unit/test_promotion.c - a model is surely better by the margin and surely loses no finding by more than the drop, or
+ * it is not taken, and the sentence says why. */
 #include "cxrd/promotion.h"
+#include "cxrd/rng.h"
+#include "jobs/training/compare.h"
+#include "leaks.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
+TestSuite(promotion, .fini = check_no_leaks);
+
 enum { ROWS = 100 };
 
-/* Every finding with the same AUROC, as scored on rows that have both kinds. */
-static struct evaluation level(double auroc)
+static struct compared gained(double from, double value, double error)
 {
-    struct evaluation e = { .rows = ROWS, .loss.value = 0.3, .macro.auroc = auroc };
+    return (struct compared){ from + value, from, { value, error, value - 2 * error, value + 2 * error } };
+}
+
+/* Every finding gains as much, known as well as that. */
+static struct comparison level(double gain, double error)
+{
+    struct comparison c = { .rows = ROWS, .patients = ROWS / 2, .macro = gained(0.5, gain, error) };
 
     for (size_t k = 0; k < N_LABELS; k++)
-        e.findings[k] = (struct finding_report){ .positives = 10, .auroc.value = auroc };
-    return e;
+        c.findings[k] = gained(0.5, gain, error);
+    return c;
 }
 
 static const struct train_config RULE = { .promote = PROMOTE_IF_BETTER,
                                           .promote_margin = 0.0625, /* exact in binary, as all here */
                                           .promote_max_drop = 0.125 };
 
-static bool decided(const struct evaluation *candidate, const struct evaluation *active, const char *word)
+static bool decided(const struct comparison *on, const char *word)
 {
     char reason[REASON_TEXT] = "";
-    const bool promoted = promotion_decide(&RULE, candidate, active, reason);
+    const bool promoted = promotion_decide(&RULE, on, reason);
 
     cr_assert(strstr(reason, word), "'%s' says nothing of '%s'", reason, word);
     return promoted;
 }
 
-Test(promotion, takes_a_gain_of_the_margin_and_not_less)
+Test(promotion, takes_what_is_surely_better_by_more_than_the_margin)
 {
-    const struct evaluation active = level(0.5), just = level(0.5625), less = level(nextafter(0.5625, 0)),
-                            worse = level(0.25);
+    const struct comparison sure = level(0.125, 0.03125 * 0.99), doubtful = level(0.125, 0.03125),
+                            worse = level(-0.25, 0.001), same = level(0, 0), unknown = level(0.25, NAN);
 
-    cr_assert(decided(&just, &active, "0.5625 against 0.5000"));
-    cr_assert_not(decided(&less, &active, "0.0625 are asked for"));
-    cr_assert_not(decided(&active, &active, "a gain of 0.0000"));
-    cr_assert_not(decided(&worse, &active, "a gain of -0.2500"));
+    cr_assert(decided(&sure, "0.6250 against 0.5000"));
+    cr_assert_not(decided(&doubtful, "(95 %: 0.0625 to 0.1875), which is not surely above 0.0625"));
+    cr_assert_not(decided(&worse, "a gain of -0.2500"));
+    cr_assert_not(decided(&same, "a gain of 0.0000"));
+    cr_assert_not(decided(&unknown, "not surely"), "rows of one patient prove nothing");
 }
 
-Test(promotion, refuses_a_finding_that_falls_too_far_however_good_the_rest_is)
+Test(promotion, refuses_a_finding_that_surely_falls_too_far_however_good_the_rest_is)
 {
-    const struct evaluation active = level(0.5);
-    struct evaluation candidate = level(0.75);
+    struct comparison on = level(0.25, 0.03125);
 
-    candidate.findings[7].auroc.value = 0.375;
-    cr_assert(decided(&candidate, &active, "no finding falls"));
-    candidate.findings[7].auroc.value = nextafter(0.375, 0);
-    cr_assert_not(decided(&candidate, &active, "Hernia"));
-    candidate.findings[13].auroc.value = 0.125; /* the worst is named */
-    cr_assert_not(decided(&candidate, &active, "Pneumothorax falls by 0.3750"));
+    on.findings[7].gain = (struct estimate){ -0.25, 0.0625, -0.375, -0.125 };
+    cr_assert(decided(&on, "no finding surely falls by more than 0.1250"), "it may be the limit");
+    on.findings[7].gain.high = nextafter(-0.125, -1);
+    cr_assert_not(decided(&on, "Hernia falls by 0.2500"));
+    on.findings[7].gain.high = NAN;
+    cr_assert(decided(&on, "no finding"), "nobody knows");
+    on.findings[13].gain = (struct estimate){ -0.375, 0.0625, -0.5, -0.25 }; /* the worst is named */
+    on.findings[7].gain.high = -0.2;
+    cr_assert_not(decided(&on, "Pneumothorax falls by 0.3750"));
 }
 
 Test(promotion, leaves_findings_without_an_auroc_out)
 {
-    struct evaluation active = level(0.5), candidate = level(0.75);
+    struct comparison on = level(0.25, 0.03125);
 
-    active.findings[0].positives = candidate.findings[0].positives = 0;
-    active.findings[1].positives = candidate.findings[1].positives = ROWS;
     for (size_t k = 0; k < 2; k++)
-        active.findings[k].auroc.value = candidate.findings[k].auroc.value = NAN;
-    cr_assert(decided(&candidate, &active, "no finding falls"));
+        on.findings[k] = (struct compared){ NAN, NAN, { NAN, NAN, NAN, NAN } };
+    cr_assert(decided(&on, "no finding"));
 }
 
 Test(promotion, refuses_what_is_no_number_on_either_side)
 {
-    const struct evaluation fine = level(0.5), better = level(0.75);
-    struct evaluation e = better;
+    struct comparison on = level(0.25, 0.03125);
 
-    e.findings[3].auroc.value = NAN;
-    cr_assert_not(decided(&e, &fine, "Edema"));
-    e = better;
-    e.macro.auroc = NAN;
-    cr_assert_not(decided(&e, &fine, "macro AUROC"));
-    e = better;
-    e.loss.value = INFINITY;
-    cr_assert_not(decided(&e, &fine, "loss"));
-    e = fine;
-    e.findings[3].auroc.value = NAN;
-    cr_assert_not(decided(&better, &e, "Edema"));
+    on.findings[3].candidate = NAN;
+    cr_assert_not(decided(&on, "Edema"));
+    on = level(0.25, 0.03125);
+    on.findings[3].active = NAN;
+    cr_assert_not(decided(&on, "Edema"));
+    on = level(0.25, 0.03125);
+    on.macro.candidate = NAN;
+    cr_assert_not(decided(&on, "macro AUROC"));
+}
+
+Test(promotion, refuses_a_model_that_has_seen_fewer_kinds_of_people_unless_that_is_asked_for)
+{
+    struct train_config rule = RULE;
+    struct comparison on = level(0.25, 0.03125);
+    char reason[REASON_TEXT];
+
+    on.narrower = true;
+    cr_assert_not(promotion_decide(&rule, &on, reason));
+    cr_assert(strstr(reason, "has seen normal chests") && strstr(reason, "'promote_narrower'"), "%s", reason);
+    rule.promote_narrower = true;
+    cr_assert(promotion_decide(&rule, &on, reason));
+}
+
+/* ---- the comparison itself ---- */
+
+enum { COMPARED = 400 };
+
+/* Scores of two models that share what is hard about a picture: `lift` is what ours sees more. */
+static void two_models(double lift, struct scores *ours, struct scores *theirs)
+{
+    static uint8_t truth[COMPARED * N_LABELS];
+    static float prob[2][COMPARED * N_LABELS];
+    static uint64_t patients[COMPARED];
+    struct rng rng;
+
+    rng_seed(&rng, 21, 1);
+    for (size_t i = 0; i < COMPARED; i++)
+        patients[i] = i / 3;
+    for (size_t i = 0; i < COMPARED * N_LABELS; i++) {
+        const double hard = rng_unit(&rng) + rng_unit(&rng), noise = 0.1;
+
+        truth[i] = rng_unit(&rng) < 0.3;
+        prob[0][i] = (float)((hard + (0.3 + lift) * truth[i] + noise * rng_unit(&rng)) / 4);
+        prob[1][i] = (float)((hard + 0.3 * truth[i] + noise * rng_unit(&rng)) / 4);
+    }
+    *ours = (struct scores){ .n = COMPARED, .patients = patients, .truth = truth, .prob = prob[0] };
+    *theirs = (struct scores){ .n = COMPARED, .patients = patients, .truth = truth, .prob = prob[1] };
+}
+
+Test(promotion, comparison_is_of_pairs_and_by_patient)
+{
+    struct scores ours, theirs;
+    struct comparison c;
+    double each[N_LABELS], macro;
+
+    two_models(0.2, &ours, &theirs);
+    cr_assert_eq(compare(&ours, &theirs, 7, &c), ST_OK);
+    cr_assert(c.rows == COMPARED && c.normal_rows == 7 && c.patients == COMPARED / 3 + 1);
+    cr_assert_eq(macro_auroc(&ours, each, &macro), ST_OK);
+    cr_assert_float_eq(c.macro.candidate, macro, 1e-12);
+    cr_assert_float_eq(c.findings[5].candidate, each[5], 1e-12);
+    cr_assert_float_eq(c.macro.gain.value, c.macro.candidate - c.macro.active, 1e-12);
+    cr_assert_gt(c.macro.gain.low, 0);
+    cr_assert_lt(c.macro.gain.error, 0.01);
+    two_models(0, &ours, &theirs);
+    cr_assert_eq(compare(&ours, &theirs, 0, &c), ST_OK);
+    cr_assert(c.macro.gain.low < 0 && c.macro.gain.high > 0);
 }
 
 Test(promotion, is_recorded_with_its_figures)
 {
-    const struct train_result result = { .rival_evaluation = level(0.5),
-                                         .rival_split = LINEAGE_SAME,
-                                         .evaluation[SCORED_VALIDATION] = level(0.75) };
-    json_t *record = promotion_json(&RULE, true, "why", "0123-4567", &result), *comparison;
-    json_t *finding;
+    struct train_result result = { .comparison = level(0.25, 0.03125), .rival_split = LINEAGE_SAME };
+    json_t *record, *comparison, *finding;
 
+    result.comparison.normal_rows = 40;
+    record = promotion_json(&RULE, true, "why", "0123-4567", &result);
     cr_assert_str_eq(json_string_value(json_object_get(record, "promote")), "if_better");
     cr_assert(json_is_true(json_object_get(record, "promoted")));
     cr_assert_str_eq(json_string_value(json_object_get(record, "reason")), "why");
@@ -102,10 +167,15 @@ Test(promotion, is_recorded_with_its_figures)
     cr_assert_str_eq(json_string_value(json_object_get(comparison, "active")), "0123-4567");
     cr_assert_str_eq(json_string_value(json_object_get(comparison, "active_split")), "same");
     cr_assert_eq(json_integer_value(json_object_get(comparison, "rows")), ROWS);
+    cr_assert_eq(json_integer_value(json_object_get(comparison, "normal_rows")), 40);
+    cr_assert_eq(json_integer_value(json_object_get(comparison, "patients")), ROWS / 2);
+    cr_assert(json_is_false(json_object_get(comparison, "narrower")));
     cr_assert_eq(json_array_size(json_object_get(comparison, "findings")), N_LABELS);
     finding = json_array_get(json_object_get(comparison, "findings"), 13);
     cr_assert_str_eq(json_string_value(json_object_get(finding, "label")), "Pneumothorax");
     cr_assert_eq(json_real_value(json_object_get(finding, "gain")), 0.25);
+    cr_assert_eq(json_real_value(json_object_get(finding, "gain_low")), 0.1875);
+    cr_assert_eq(json_real_value(json_object_get(finding, "gain_high")), 0.3125);
     json_decref(record);
     record = promotion_json(&RULE, false, "why", NULL, &result);
     cr_assert(json_is_null(json_object_get(record, "comparison")));

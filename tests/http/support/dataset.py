@@ -80,6 +80,34 @@ def weights(seed=1):
         return file.read()
 
 
+@functools.lru_cache(maxsize=None)
+def shades():
+    """A folder of data sets that holds one, "shades", of which everything can be learned: dark films have a Mass, bright ones
+    an Effusion, and normal ones are of either kind. A patient a film."""
+    datasets = program.new_folder('datasets')
+    folder = os.path.join(datasets, 'shades')
+    images = os.path.join(folder, 'images_001', 'images')
+    os.makedirs(images)
+    lines = []
+    for i in range(96):
+        words = 'No Finding' if i % 8 > 5 else ('Mass', 'Effusion')[i % 2]
+        lines.append(f'{i:08d}_000.png,{words},0,{i},50,M,PA,{SIZE},{SIZE},0.1,0.1,')
+        with open(os.path.join(images, f'{i:08d}_000.png'), 'wb') as file:
+            file.write(picture.flat(SIZE, SIZE, value=(30, 140)[i % 2] + i))
+    write_table(folder, lines)
+    return datasets
+
+
+def negated(data, tensor='head.weight'):
+    """A weights file that thinks the opposite."""
+    head, end = header(data)
+    begin, stop = (end + offset for offset in head[tensor]['data_offsets'])
+    changed = bytearray(data)
+    for sign in range(begin + 3, stop, 4):
+        changed[sign] ^= 0x80
+    return bytes(changed)
+
+
 def predict_here(pictures, weights_file):
     """What `cxrd predict --weights` says of pictures: a list of replies."""
     folder = program.new_folder('pictures')
