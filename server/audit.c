@@ -16,10 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_LINE = 64 << 10 };
+enum {
+    MAX_LINE = 64 << 10,
+    MOST_TORN = 1000, /* bytes of a torn line that are kept */
+};
 
 #define FIRST "0000000000000000000000000000000000000000000000000000000000000000"
 
@@ -33,27 +37,36 @@ struct file {
     uint64_t written; /* lines since it was opened */
 
     /* guarded by sync_lock */
+    bool named;       /* its name is on the disk, too */
     uint64_t settled; /* lines whose sync is over, */
     uint64_t lost;    /* and the last of them for which it failed */
 };
 
 struct audit {
-    const char *path;
+    char path[PATH_MAX];
     size_t max_bytes;
+    int chain_fd; /* the file with the last line's digest, see chain_open() */
 
     pthread_mutex_t sync_lock; /* held for a sync, and taken before `lock` */
 
-    pthread_mutex_t lock; /* never held for a sync; guards everything below */
+    pthread_mutex_t lock; /* never held for a sync of lines; guards everything below */
     struct file *file;
+    size_t rotate_at;    /* bytes of it */
     double room, at;     /* for what strangers cause: so many lines, at that time */
     json_int_t left_out; /* of them, which the next line is to say */
     bool stale;          /* a write failed and left what it left: the tail is to be read before the next */
+    size_t torn;         /* bytes of a torn line that was cut off, which the next line is to say, */
+    char torn_text[MOST_TORN + 1];
     char prev[DIGEST_TEXT_SIZE]; /* of the last line */
 };
 
-static enum status file_open(const char *path, struct file **ret_file, struct error *err)
+/* ---- files ---- */
+
+/* Open or make it for this process alone. */
+static enum status file_open(const char *path, int flags, struct file **ret_file, struct error *err)
 {
-    const int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    const int fd =
+        open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
     struct file *file = NULL;
     struct stat info;
     enum status st = ST_OK;
@@ -62,6 +75,8 @@ static enum status file_open(const char *path, struct file **ret_file, struct er
         return error_errno(err, ST_IO, "cannot open the audit log '%.160s'", path);
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
         st = error_set(err, ST_IO, "'%.160s' is not a regular file", path);
+    else if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        st = error_set(err, ST_CONFLICT, "another server writes the audit log '%.160s'", path);
     else if (!(file = calloc(1, sizeof *file)))
         st = error_nomem(err);
     if (st != ST_OK) {
@@ -82,32 +97,121 @@ static void file_release(struct file *file)
     free(file);
 }
 
-/* The digest of the last line, to go on from; until it is known the one before stays. A line that was cut short, by a crash
- * or by a disk that could not even give back what it had taken, is ended here, and counts as it is. */
+/* Whether the path still names the file that is written. */
+static bool file_is_at(const struct file *file, const char *path)
+{
+    struct stat ours, there;
+
+    return fstat(file->fd, &ours) == 0 && lstat(path, &there) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
+}
+
+/* ---- the chain ----
+ *
+ * "<folder>/.<name>.chain" beside the log holds the digest of the last line. The log itself says the same, as long as it is
+ * there: but it may be moved away while no server runs, and what is begun then must follow it. */
+
+/* Open it for this process alone: two logs cannot follow one. The digest that it holds, if any, into `prev`. */
+static enum status chain_open(struct audit *a, struct error *err)
+{
+    const char *slash = strrchr(a->path, '/');
+    const size_t folder = slash ? (size_t)(slash - a->path) + 1 : 0;
+    char path[PATH_MAX], said[DIGEST_TEXT_SIZE] = "";
+
+    if (snprintf(path, sizeof path, "%.*s.%s.chain", (int)folder, a->path, a->path + folder) >=
+        (int)sizeof path)
+        return error_set(err, ST_INVALID, "the audit log's path is too long");
+    a->chain_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (a->chain_fd < 0)
+        return error_errno(err, ST_IO, "cannot open '%.160s' beside the audit log", path);
+    if (flock(a->chain_fd, LOCK_EX | LOCK_NB) != 0)
+        return error_set(err, ST_CONFLICT, "another server writes the audit log '%.160s'", a->path);
+    if (pread(a->chain_fd, said, sizeof said - 1, 0) == (ssize_t)sizeof said - 1 &&
+        strspn(said, "0123456789abcdef") == sizeof said - 1)
+        memcpy(a->prev, said, sizeof said);
+    return ST_OK;
+}
+
+/* With the lock held, after a line. Should it fail, nothing is lost unless the log is moved away before the next. */
+static void chain_go_on(struct audit *a, const char digest[DIGEST_TEXT_SIZE])
+{
+    memcpy(a->prev, digest, DIGEST_TEXT_SIZE);
+    if (pwrite(a->chain_fd, digest, DIGEST_TEXT_SIZE - 1, 0) != DIGEST_TEXT_SIZE - 1)
+        log_text(LOG_WARN, "the end of the audit log's chain is not written", "%s", strerror(errno));
+}
+
+/* ---- the tail ---- */
+
+static bool is_event(const char *line, size_t n)
+{
+    json_t *json = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
+    const bool event = json_is_string(json_object_get(json, "prev"));
+
+    json_decref(json);
+    return event;
+}
+
+/* The last event in `n` bytes of whole lines, or, where there is none, the last line. */
+static const char *last_line(const char *text, size_t n, size_t *ret_n)
+{
+    const char *last = NULL;
+
+    for (size_t end = n; end > 0;) {
+        const char *before = memrchr(text, '\n', end - 1);
+        const char *line = before ? before + 1 : text;
+        const size_t length = (size_t)(text + end - line) - 1;
+
+        if (!last || is_event(line, length)) {
+            last = line;
+            *ret_n = length;
+        }
+        if (is_event(line, length))
+            break;
+        end = (size_t)(line - text);
+    }
+    return last;
+}
+
+/* Take back what a crash or a full disk left of a line, whose event nobody counts on: it was not on the disk. Where even that
+ * cannot be done it is ended, and stays. */
+static enum status cut(struct audit *a, off_t whole, const char *torn, size_t n, struct error *err)
+{
+    if (n == 0)
+        return ST_OK;
+    if (ftruncate(a->file->fd, whole) == 0)
+        a->file->size = (size_t)whole;
+    else if (!write_all(a->file->fd, "\n", 1))
+        return error_errno(err, ST_IO, "cannot write the audit log");
+    a->torn = n;
+    snprintf(a->torn_text, sizeof a->torn_text, "%.*s", (int)(n < MOST_TORN ? n : MOST_TORN), torn);
+    return ST_OK;
+}
+
+/* The digest of the last line, to go on from; until it is known the one before stays, and so it does where there is none. */
 static enum status read_tail(struct audit *a, struct error *err)
 {
     const off_t size = lseek(a->file->fd, 0, SEEK_END);
-    const size_t n = size < 0 ? 0 : size < MAX_LINE ? (size_t)size : MAX_LINE;
+    const size_t n = size < 0 ? 0 : size < 2 * MAX_LINE ? (size_t)size : 2 * MAX_LINE;
     char *text = malloc(n + 1);
-    char prev[DIGEST_TEXT_SIZE] = FIRST;
-    const char *line;
+    char prev[DIGEST_TEXT_SIZE];
+    size_t whole = 0, length = 0;
+    const char *end, *line;
     enum status st = ST_OK;
-    size_t end = n;
 
     if (!text)
         return error_nomem(err);
+    memcpy(prev, a->prev, sizeof prev);
     if (size < 0 || pread(a->file->fd, text, n, size - (off_t)n) != (ssize_t)n)
         st = error_errno(err, ST_IO, "cannot read the audit log '%.160s'", a->path);
-    if (st == ST_OK && n > 0) {
-        if (text[n - 1] == '\n')
-            end--;
-        else if (!write_all(a->file->fd, "\n", 1))
-            st = error_errno(err, ST_IO, "cannot write the audit log");
-        line = memrchr(text, '\n', end);
-        line = line ? line + 1 : text;
-        if (st == ST_OK)
-            st = digest_bytes(line, (size_t)(text + end - line), prev);
+    if (st == ST_OK) {
+        end = memrchr(text, '\n', n);
+        whole = end ? (size_t)(end - text) + 1 : 0;
+        st = n - whole > MAX_LINE ? error_set(err, ST_FORMAT, "'%.160s' is no audit log", a->path)
+                                  : cut(a, size - (off_t)(n - whole), text + whole, n - whole, err);
     }
+    line = st == ST_OK ? last_line(text, whole, &length) : NULL;
+    if (line)
+        st = digest_bytes(line, length, prev);
     free(text);
     a->stale = st != ST_OK;
     if (st == ST_OK)
@@ -118,17 +222,24 @@ static enum status read_tail(struct audit *a, struct error *err)
 enum status audit_open(const char *path, size_t max_bytes, struct audit **ret_audit, struct error *err)
 {
     struct audit *a = calloc(1, sizeof *a);
-    enum status st;
+    enum status st = ST_OK;
 
     if (!a)
         return error_nomem(err);
-    a->path = path;
+    a->chain_fd = -1;
     a->max_bytes = max_bytes;
+    a->rotate_at = max_bytes;
     a->room = AUDIT_STRANGERS;
     a->at = clock_seconds();
+    memcpy(a->prev, FIRST, sizeof a->prev);
     pthread_mutex_init(&a->sync_lock, NULL);
     pthread_mutex_init(&a->lock, NULL);
-    st = file_open(path, &a->file, err);
+    if (snprintf(a->path, sizeof a->path, "%s", path) >= (int)sizeof a->path)
+        st = error_set(err, ST_INVALID, "the audit log's path is too long");
+    if (st == ST_OK)
+        st = chain_open(a, err);
+    if (st == ST_OK)
+        st = file_open(path, 0, &a->file, err);
     if (st == ST_OK)
         st = read_tail(a, err);
     if (st != ST_OK) {
@@ -145,27 +256,67 @@ void audit_close(struct audit *a)
         return;
     if (a->file)
         file_release(a->file);
+    if (a->chain_fd >= 0)
+        close(a->chain_fd);
     pthread_mutex_destroy(&a->lock);
     pthread_mutex_destroy(&a->sync_lock);
     free(a);
 }
 
-/* With the lock held: begin a new file when this one is full. Failing that, the old one grows on. */
-static void rotate(struct audit *a)
-{
-    char aside[PATH_MAX], now[CLOCK_TEXT_SIZE];
-    struct file *file = NULL;
+/* ---- rotation ---- */
 
-    if (a->max_bytes == 0 || a->file->size < a->max_bytes)
-        return;
-    if (snprintf(aside, sizeof aside, "%s.%s", a->path, clock_utc(now)) >= (int)sizeof aside ||
-        access(aside, F_OK) == 0 || rename(a->path, aside) != 0 || file_open(a->path, &file, NULL) != ST_OK) {
-        log_text(LOG_ERROR, "the audit log cannot be rotated", "%s", strerror(errno));
-        return;
+/* With the lock held: the new file is there before the old one is moved, and that one is moved back where the new one cannot
+ * have its name, so that there is a file at the path, whatever fails. */
+static enum status rotate_to(struct audit *a, const char *aside, const char *next, struct error *err)
+{
+    struct file *file = NULL;
+    enum status st;
+
+    if (unlink(next) != 0 && errno != ENOENT)
+        return error_errno(err, ST_IO, "cannot remove '%.160s'", next);
+    st = file_open(next, O_EXCL, &file, err);
+    if (st != ST_OK)
+        return st;
+    if (file_is_at(a->file, a->path) && rename(a->path, aside) != 0) {
+        st = error_errno(err, ST_IO, "cannot rename '%.160s'", a->path);
+    } else if (rename(next, a->path) != 0) {
+        st = error_errno(err, ST_IO, "cannot rename '%.160s'", next);
+        (void)!rename(aside, a->path);
+    }
+    if (st != ST_OK) {
+        unlink(next);
+        file_release(file);
+        return st;
     }
     file_release(a->file);
     a->file = file;
+    return ST_OK;
 }
+
+/* With the lock held: begin a new file when this one is full. Failing that, the old one grows on, and it is tried again when it
+ * has grown by a sixteenth. */
+static void rotate(struct audit *a)
+{
+    char aside[PATH_MAX], next[PATH_MAX], now[CLOCK_TEXT_SIZE];
+    struct error err = { 0 };
+    struct stat there;
+
+    if (a->max_bytes == 0 || a->file->size < a->rotate_at)
+        return;
+    if (snprintf(aside, sizeof aside, "%s.%s", a->path, clock_utc(now)) >= (int)sizeof aside ||
+        snprintf(next, sizeof next, "%s.next", a->path) >= (int)sizeof next)
+        error_set(&err, ST_INVALID, "its path is too long");
+    else if (lstat(aside, &there) == 0)
+        return; /* a file of this very millisecond: the next line finds another name */
+    else if (rotate_to(a, aside, next, &err) == ST_OK) {
+        a->rotate_at = a->max_bytes;
+        return;
+    }
+    a->rotate_at = a->file->size + (a->max_bytes + 15) / 16;
+    log_text(LOG_ERROR, "the audit log cannot be rotated, but will be tried again", "%s", err.text);
+}
+
+/* ---- lines ---- */
 
 /* With the lock held: all of a line, or nothing of it. */
 static enum status append(struct audit *a, const char *line, size_t n, struct error *err)
@@ -205,7 +356,7 @@ static enum status write_event(struct audit *a, const char *event, json_t *membe
     }
     free(text);
     if (st == ST_OK) {
-        memcpy(a->prev, digest, sizeof digest);
+        chain_go_on(a, digest);
         a->file->written++;
     }
     return st == ST_NOMEM ? error_nomem(err) : st;
@@ -230,19 +381,30 @@ static enum status settle(struct audit *a, struct file *file, uint64_t line, str
         }
         file->settled = covered;
     }
-    if (line <= file->lost)
+    if (!file->named) /* a folder that may not be read cannot be synced */
+        file->named = folder_sync_of(a->path, err) == ST_OK || errno == EACCES;
+    if (!file->named)
+        st = ST_IO;
+    else if (line <= file->lost)
         st = error_set(err, ST_IO, "cannot sync the audit log");
     pthread_mutex_unlock(&a->sync_lock);
     return st;
 }
 
-/* With the lock held: an event, after what was left out before it. */
-static enum status put(struct audit *a, const char *event, json_t *members, struct error *err)
+/* With the lock held: what is to be said before the next line: a torn one that was found, and what was left out. */
+static enum status write_remarks(struct audit *a, struct error *err)
 {
-    enum status st = a->stale ? read_tail(a, err) : ST_OK;
+    enum status st = ST_OK;
 
-    if (st == ST_OK)
-        rotate(a);
+    if (a->torn > 0) {
+        json_t *torn =
+            json_pack("{s:I,s:o}", "bytes", (json_int_t)a->torn, "text", json_any_text(a->torn_text));
+
+        st = write_event(a, "torn", torn, err);
+        json_decref(torn);
+        if (st == ST_OK)
+            a->torn = 0;
+    }
     if (st == ST_OK && a->left_out > 0) {
         json_t *n = json_pack("{s:I}", "refused", a->left_out);
 
@@ -251,6 +413,18 @@ static enum status put(struct audit *a, const char *event, json_t *members, stru
         if (st == ST_OK)
             a->left_out = 0;
     }
+    return st;
+}
+
+/* With the lock held. */
+static enum status put(struct audit *a, const char *event, json_t *members, struct error *err)
+{
+    enum status st = a->stale ? read_tail(a, err) : ST_OK;
+
+    if (st == ST_OK)
+        rotate(a);
+    if (st == ST_OK)
+        st = write_remarks(a, err);
     return st == ST_OK ? write_event(a, event, members, err) : st;
 }
 
@@ -314,68 +488,94 @@ enum status audit_stranger(struct audit *a, json_t *members, struct error *err)
 enum status audit_reopen(struct audit *a, struct error *err)
 {
     struct file *file = NULL;
-    enum status st;
+    enum status st = ST_OK;
 
     if (!a)
         return ST_OK;
-    st = file_open(a->path, &file, err);
-    if (st != ST_OK)
-        return st;
     pthread_mutex_lock(&a->lock);
-    file_release(a->file);
-    a->file = file;
-    a->stale = a->stale && file->size > 0; /* an empty one follows the last whole line */
+    if (!file_is_at(a->file, a->path)) {
+        st = file_open(a->path, 0, &file, err);
+        if (st == ST_OK) {
+            file_release(a->file);
+            a->file = file;
+            a->rotate_at = a->max_bytes;
+            a->stale = file->size > 0; /* an empty one follows the last whole line */
+        }
+    }
     pthread_mutex_unlock(&a->lock);
-    return ST_OK;
+    return st;
 }
 
 /* ---- checking ---- */
 
-/* A file's lines after what came before; `prev` is "" at the very beginning, which may be anywhere in a chain. */
-static enum status check_file(FILE *file, const char *path, char prev[DIGEST_TEXT_SIZE], size_t *lines,
+/* What a check knows of the line before. */
+struct before {
+    char digest
+        [DIGEST_TEXT_SIZE]; /* of the last event; "" at the very beginning, which may be anywhere in a chain */
+    char torn
+        [DIGEST_TEXT_SIZE]; /* of a torn line after it, "" for none: what came next followed that one once */
+};
+
+/* One line, without its end. *ret_torn: it is no event, which is fine where what comes next follows the last one. */
+static enum status check_line(const char *text, size_t n, struct before *before, bool *ret_torn,
+                              const char *where, struct error *err)
+{
+    json_t *line = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    const char *said = json_string_value(json_object_get(line, "prev"));
+    enum status st = ST_OK;
+
+    *ret_torn = !line;
+    if (line && !said)
+        st = error_set(err, ST_FORMAT, "%s: this is no event", where);
+    else if (line && before->digest[0] && strcmp(said, before->digest) != 0 &&
+             strcmp(said, before->torn) != 0)
+        st = error_set(err, ST_FORMAT,
+                       "%s: it does not follow the line before: one of them was changed, or some are missing",
+                       where);
+    if (st == ST_OK && digest_bytes(text, n, line ? before->digest : before->torn) != ST_OK)
+        st = error_nomem(err);
+    if (line)
+        before->torn[0] = '\0';
+    json_decref(line);
+    return st;
+}
+
+static enum status check_file(FILE *file, const char *path, struct before *before, struct audit_found *found,
                               struct error *err)
 {
     enum status st = ST_OK;
     size_t capacity = 0, number = 0;
-    char *text = NULL;
+    char *text = NULL, where[192];
     ssize_t n;
 
     while (st == ST_OK && (n = getline(&text, &capacity, file)) > 0) {
-        json_t *line = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
-        const char *said = json_string_value(json_object_get(line, "prev"));
+        bool torn;
 
-        number++;
-        if (!said)
-            st = error_set(err, ST_FORMAT, "'%.160s', line %zu: this is no event", path, number);
-        else if (prev[0] && strcmp(said, prev) != 0)
-            st = error_set(
-                err, ST_FORMAT,
-                "'%.160s', line %zu: it does not follow the line before: one of them was changed, or "
-                "some are missing",
-                path, number);
-        json_decref(line);
+        snprintf(where, sizeof where, "'%.160s', line %zu", path, ++number);
         if (text[n - 1] == '\n')
             n--;
-        if (st == ST_OK && digest_bytes(text, (size_t)n, prev) != ST_OK)
-            st = error_nomem(err);
+        st = check_line(text, (size_t)n, before, &torn, where, err);
+        found->lines++;
+        found->torn += torn;
+        if (st == ST_OK && torn && found->on_torn)
+            found->on_torn(where);
     }
     free(text);
-    *lines += number;
     return st;
 }
 
-enum status audit_check(const char *const *paths, size_t n_paths, size_t *ret_lines, struct error *err)
+enum status audit_check(const char *const *paths, size_t n_paths, struct audit_found *found,
+                        struct error *err)
 {
-    char prev[DIGEST_TEXT_SIZE] = "";
+    struct before before = { "", "" };
     enum status st = ST_OK;
 
-    *ret_lines = 0;
     for (size_t i = 0; i < n_paths && st == ST_OK; i++) {
         FILE *file = fopen(paths[i], "re");
 
         if (!file)
             return error_errno(err, ST_IO, "cannot open '%.160s'", paths[i]);
-        st = check_file(file, paths[i], prev, ret_lines, err);
+        st = check_file(file, paths[i], &before, found, err);
         fclose(file);
     }
     return st;

@@ -3,7 +3,8 @@
  *
  * One JSON object a line, appended and on the disk before the reply leaves. Each carries in "prev" the SHA-256 of the line
  * before it, across rotations, so that a line that was changed or taken out shows (`cxrd audit FILE…` looks). Whoever
- * can write the file can write all of it anew: copies elsewhere are what the chain is compared with. */
+ * can write the file can write all of it anew: copies elsewhere are what the chain is compared with. A line that a crash left
+ * half written is taken back at the next start, and an event "torn" says so. */
 #ifndef SERVER_AUDIT_H
 #define SERVER_AUDIT_H
 
@@ -15,9 +16,10 @@
 
 struct audit;
 
-/* Open or begin the file; an existing one is continued.
+/* Open or begin the file; an existing one is continued, and so is one that was moved away. Nobody else may write it meanwhile.
  *   max_bytes  a larger one is renamed to "<path>.<UTC time>" and a new one begun; 0: never
- * Errors: ST_IO, ST_NOMEM. */
+ * Errors: ST_CONFLICT (another server writes it), ST_FORMAT (no audit log), ST_INVALID (the path is too long), ST_IO,
+ * ST_NOMEM. */
 MUST_USE enum status audit_open(const char *path, size_t max_bytes, struct audit **ret_audit,
                                 struct error *err);
 void audit_close(struct audit *a); /* NULL is fine */
@@ -38,9 +40,16 @@ MUST_USE enum status audit_stranger(struct audit *a, json_t *members, struct err
 /* Open the path anew, after another program moved the file away. Errors: ST_IO: the old one stays in use. */
 MUST_USE enum status audit_reopen(struct audit *a, struct error *err);
 
-/* Check files that follow each other. *ret_lines counts what was read.
+/* What a check finds: counts, which begin where they are, and whom it tells of a torn line, or NULL. */
+struct audit_found {
+    size_t lines, torn;
+    void (*on_torn)(const char *where); /* "'<path>', line <n>" */
+};
+
+/* Check files that follow each other. A line that is torn is none that was changed, as long as the next follows the one
+ * before it.
  * Errors: ST_FORMAT (the sentence names file and line), ST_IO, ST_NOMEM. */
-MUST_USE enum status audit_check(const char *const *paths, size_t n_paths, size_t *ret_lines,
+MUST_USE enum status audit_check(const char *const *paths, size_t n_paths, struct audit_found *found,
                                  struct error *err);
 
 #endif

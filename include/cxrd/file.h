@@ -42,5 +42,6 @@ MUST_USE enum status folder_delete(const char *path, struct error *err);
 
 /* Make a folder's entries durable after a file in it was made, renamed or removed. Errors: ST_IO. */
 MUST_USE enum status folder_sync(const char *path, struct error *err);
+MUST_USE enum status folder_sync_of(const char *path, struct error *err); /* the folder that `path` is in */
 
 #endif

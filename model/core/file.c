@@ -119,7 +119,7 @@ static void parent_of(const char *path, char parent[PATH_MAX])
 
 enum status file_replace(const char *path, const struct iovec *parts, size_t n_parts, struct error *err)
 {
-    char beside[PATH_MAX], parent[PATH_MAX];
+    char beside[PATH_MAX];
     enum status st;
 
     if (snprintf(beside, sizeof beside, "%s.part", path) >= (int)sizeof beside)
@@ -131,8 +131,7 @@ enum status file_replace(const char *path, const struct iovec *parts, size_t n_p
         unlink(beside);
         return st;
     }
-    parent_of(path, parent);
-    return folder_sync(parent, err);
+    return folder_sync_of(path, err);
 }
 
 /* A folder was made in it. A parent that may be entered but not read cannot be synced; nothing is lost by going on. */
@@ -193,4 +192,12 @@ enum status folder_sync(const char *path, struct error *err)
         st = error_errno(err, ST_IO, "cannot sync the folder '%s'", path);
     close(fd);
     return st;
+}
+
+enum status folder_sync_of(const char *path, struct error *err)
+{
+    char parent[PATH_MAX];
+
+    parent_of(path, parent);
+    return folder_sync(parent, err);
 }

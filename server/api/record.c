@@ -53,8 +53,8 @@ static json_t *members_of(const struct http_done *done)
 {
     const struct http_request *req = done->req;
 
-    return json_pack("{s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "key", json_any_text(req->who), "source",
-                     json_any_text(req->source), "method", json_any_text(req->method), "route",
+    return json_pack("{s:s,s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "id", req->event_id, "key", json_any_text(req->who),
+                     "source", json_any_text(req->source), "method", json_any_text(req->method), "route",
                      done->route ? done->route->path : "", "request_id", json_any_text(req->request_id),
                      "model", subject_of(done, "model", "/models/"), "job",
                      subject_of(done, "job", "/jobs/"));

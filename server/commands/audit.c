@@ -5,10 +5,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
+static void on_torn(const char *where)
+{
+    printf("%s: torn, as a crash or a full disk leaves it; not part of the chain\n", where);
+}
+
 static int audit(int argc, char **argv)
 {
     struct error err = { 0 };
-    size_t n_paths, n_lines;
+    struct audit_found found = { .on_torn = on_torn };
+    size_t n_paths;
     int exit_status;
 
     if (!command_begin(&COMMAND_AUDIT, argc, argv, NULL, &n_paths, &exit_status))
@@ -17,9 +23,9 @@ static int audit(int argc, char **argv)
         fprintf(stderr, "cxrd audit: give the log's files, oldest first\n");
         return EXIT_USAGE;
     }
-    if (audit_check((const char *const *)argv + 1, n_paths, &n_lines, &err) != ST_OK)
+    if (audit_check((const char *const *)argv + 1, n_paths, &found, &err) != ST_OK)
         return command_fail(&COMMAND_AUDIT, &err);
-    printf("%zu events, each follows the one before\n", n_lines);
+    printf("%zu events, each follows the one before\n", found.lines - found.torn);
     return EXIT_DONE;
 }
 

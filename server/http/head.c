@@ -83,6 +83,7 @@ static void settle_request_id(struct http_request *req)
 {
     const char *id = req->request_id;
 
+    id_new(req->event_id);
     if (!*id ||
         strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != strlen(id) ||
         strlen(id) > 128)

@@ -35,12 +35,14 @@ struct http_request {
     char idempotency_key[HTTP_TEXT];
     char last_event_id[HTTP_TEXT];
     char request_id[HTTP_TEXT]; /* taken from X-Request-Id or made */
-    char trace_id[33];          /* of traceparent (W3C Trace Context), "" where there is none */
-    char source[ADDRESS_TEXT];  /* the address it came from: a proxy's, where there is one */
-    struct http *http;          /* for http_counts() */
-    char who[KEY_NAME_SIZE];    /* the name of the key that let it in, "" where none is asked for */
-    double received;            /* clock_seconds() when the body was complete */
-    bool draining;              /* the server is about to stop */
+    char event_id
+        [ID_SIZE];     /* made here, whatever a client sends: what lines about this request are paired by */
+    char trace_id[33]; /* of traceparent (W3C Trace Context), "" where there is none */
+    char source[ADDRESS_TEXT]; /* the address it came from: a proxy's, where there is one */
+    struct http *http;         /* for http_counts() */
+    char who[KEY_NAME_SIZE];   /* the name of the key that let it in, "" where none is asked for */
+    double received;           /* clock_seconds() when the body was complete */
+    bool draining;             /* the server is about to stop */
 };
 
 /* The value of a query parameter, percent-decoded, into `ret`. False: not there. Handlers see no query with a fault. */

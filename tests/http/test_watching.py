@@ -343,14 +343,72 @@ class Audit(Case):
                 file.writelines(changed)
             self.assertEqual(program.run('audit', path).returncode, 1, name)
 
-    def test_a_line_that_a_crash_cut_short_does_not_end_the_log(self):
+    def test_row_44_a_line_that_a_crash_cut_short_is_told_and_the_rest_is_checked(self):
         server = self.serve(self.path)
         server.stop()
         with open(self.path, 'a', encoding='ascii') as file:
             file.write('{"time":"2026')
         server = self.serve(self.path)
         server.stop()
-        self.assertIn('line 3: this is no event', program.run('audit', self.path).stderr)
+        self.assertEqual([e['event'] for e in self.events()], ['start', 'stop', 'torn', 'start', 'stop'])
+        self.assertEqual(self.events()[2]['text'], '{"time":"2026')
+        done = program.run('audit', self.path)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '5'), done)
+        with open(self.path, encoding='ascii') as file:
+            lines = file.readlines()
+        with open(self.path, 'w', encoding='ascii') as file:  # one that stands is named, and hides nothing
+            file.writelines(lines[:3] + ['{"time":\n'] + lines[3:])
+        done = program.run('audit', self.path)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn('line 4: torn', done.stdout)
+        with open(self.path, 'w', encoding='ascii') as file:
+            file.writelines(lines[:3] + ['{"time":\n'] + lines[4:])
+        self.assertEqual(program.run('audit', self.path).returncode, 1)
+
+    def test_row_44_a_file_that_is_moved_while_no_server_runs_is_followed(self):
+        for number, end in enumerate((program.Server.stop, program.Server.kill), 1):
+            end(self.serve(self.path))
+            os.rename(self.path, f'{self.path}.{number}')
+        self.serve(self.path).stop()
+        done = program.run('audit', self.path + '.1', self.path + '.2', self.path)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '5'), done)
+
+    def test_row_44_a_second_server_on_the_file_is_refused(self):
+        server = self.serve(self.path)
+        done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder('state'), '--audit', self.path)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn('another server writes the audit log', done.stderr)
+        server.stop()
+        self.assertEqual([e['event'] for e in self.events()], ['start', 'stop'])
+
+    def test_row_44_a_rotation_that_fails_changes_nothing_and_is_tried_again(self):
+        server = self.serve(self.path, '--audit-bytes', '1K')
+        beside = self.path + '.next'
+        os.mkdir(beside)  # in the way of the new file
+        for _ in range(10):
+            client.get(server, '/jobs')
+        self.assertEqual(len(self.events()), 11)
+        os.rmdir(beside)
+        for _ in range(10):
+            client.get(server, '/jobs')
+        server.stop()
+        aside = sorted(os.path.join(os.path.dirname(self.path), name) for name in os.listdir(os.path.dirname(self.path))
+                       if name.startswith('audit.jsonl.'))
+        self.assertTrue(aside, 'it was put aside at last')
+        done = program.run('audit', *aside, self.path)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '22'), done)
+
+    def test_row_44_an_intent_and_its_end_have_an_id_that_no_client_chose(self):
+        server = self.serve(self.path)
+        for _ in range(2):
+            client.post(server, '/models/00000000-0000/activate', X_Request_Id='the-same', **bearer(ADMIN))
+        server.stop()
+        events = [e for e in self.events() if e.get('request_id') == 'the-same']
+        self.assertEqual([e['event'] for e in events], 2 * ['intent', 'change'])
+        ids = [e['id'] for e in events]
+        self.assertEqual((ids[0], ids[2]), (ids[1], ids[3]))
+        self.assertNotEqual(ids[0], ids[2])
+        self.assertNotIn('the-same', ids)
 
     def test_sighup_opens_it_anew_and_the_chain_goes_on(self):
         server = self.serve(self.path)
@@ -366,7 +424,7 @@ class Audit(Case):
         for _ in range(20):
             client.get(server, '/jobs')
         server.stop()
-        files = sorted(os.listdir(os.path.dirname(self.path)))
+        files = sorted(name for name in os.listdir(os.path.dirname(self.path)) if not name.startswith('.'))
         self.assertGreater(len(files), 1)
         aside = [os.path.join(os.path.dirname(self.path), name) for name in files[1:]]
         done = program.run('audit', *aside, self.path)

@@ -3,6 +3,7 @@
 #include "server/app.h"
 #include "server/audit.h"
 
+#include "cxrd/digest.h"
 #include "cxrd/log.h"
 #include "files.h"
 #include "leaks.h"
@@ -11,6 +12,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -63,6 +66,17 @@ int fdatasync(int fd)
     if (fails)
         errno = EIO;
     return fails ? -1 : 0;
+}
+
+static atomic_int folder_syncs;
+
+int fsync(int fd)
+{
+    struct stat info = { 0 };
+
+    cr_assert_eq(fstat(fd, &info), 0);
+    atomic_fetch_add(&folder_syncs, S_ISDIR(info.st_mode));
+    return 0;
 }
 
 static void disk_set_busy(bool busy)
@@ -136,15 +150,18 @@ static void limit_files(rlim_t most)
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void check(size_t expected)
+/* Files that follow each other, with so many events and torn lines. */
+static void check_files(const char *const *files, size_t n_files, size_t events, size_t torn)
 {
-    const char *file = path();
+    struct audit_found found = { 0 };
     struct error err = { 0 };
-    size_t n = 0;
 
-    cr_assert_eq(audit_check(&file, 1, &n, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(n, expected, "%zu", n);
+    cr_assert_eq(audit_check(files, n_files, &found, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(found.lines - found.torn, events, "%zu", found.lines - found.torn);
+    cr_assert_eq(found.torn, torn, "%zu", found.torn);
 }
+
+static void check(size_t events) { check_files(&(const char *){ path() }, 1, events, 0); }
 
 /* ---- a full disk ---- */
 
@@ -165,13 +182,11 @@ Test(audit, a_line_for_which_there_is_no_room_leaves_nothing)
 }
 
 /* It cannot be taken back either: the fragment stays, as a line of its own that the check names, and what is said after it
- * is whole. */
+ * follows what was said before. */
 Test(audit, what_cannot_be_taken_back_is_ended_before_the_next_line)
 {
-    const char *file;
-    struct error err = { 0 };
     struct file_bytes all;
-    size_t before, n;
+    size_t before;
 
     audit = opened(path(), 0);
     cr_assert_eq(say(1, true), ST_OK);
@@ -182,14 +197,201 @@ Test(audit, what_cannot_be_taken_back_is_ended_before_the_next_line)
     cr_assert_eq(say(3, true), ST_IO); /* not even the end of the fragment can be written */
     limit_files(RLIM_INFINITY);
     cr_assert_eq(say(4, true), ST_OK);
-    all = read_bytes(file = path());
+    all = read_bytes(path());
     cr_assert_eq(((const char *)all.data)[before + 40], '\n');
     cr_assert_not_null(memmem(all.data, all.size, "\n{\"time\"", 8));
     cr_assert_not_null(memmem((const char *)all.data + before + 40, all.size - before - 40, "\"n\":4}\n", 7));
     cr_assert_null(memmem(all.data, all.size, "\"n\":3", 5));
     file_bytes_release(&all);
-    cr_assert_eq(audit_check(&file, 1, &n, &err), ST_FORMAT);
-    cr_assert_not_null(strstr(err.text, "line 2: this is no event"), "%s", err.text);
+    check_files(&(const char *){ path() }, 1, 3, 1); /* 1, "torn", 4 */
+}
+
+/* ---- what was torn, and what was moved, while nobody wrote ---- */
+
+static void close_log(void)
+{
+    audit_close(audit);
+    audit = NULL;
+}
+
+static void append_text(const char *text)
+{
+    FILE *file = fopen(path(), "ae");
+
+    cr_assert_not_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+Test(audit, a_line_that_a_crash_left_is_cut_and_told)
+{
+    struct file_bytes all;
+
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, true), ST_OK);
+    close_log();
+    append_text("{\"time\":\"2026");
+    audit = opened(path(), 0);
+    cr_assert_eq(say(2, true), ST_OK);
+    all = read_bytes(path());
+    cr_assert_not_null(memmem(all.data, all.size, "\"event\":\"torn\"", 14));
+    cr_assert_not_null(memmem(all.data, all.size, "\"bytes\":13,\"text\":\"{\\\"time\\\":\\\"2026\"", 34));
+    file_bytes_release(&all);
+    check(3);
+}
+
+/* As servers before this one left it: ended, and followed as it was. Only what lies behind it can be checked then. */
+Test(audit, a_torn_line_that_was_followed_is_named_and_the_rest_is_checked)
+{
+    struct audit_found found = { 0 };
+    const char *file = path();
+    char digest[DIGEST_TEXT_SIZE], line[200];
+
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, true), ST_OK);
+    close_log();
+    append_text("{\"time\":\n");
+    cr_assert_eq(digest_bytes("{\"time\":", 8, digest), ST_OK);
+    snprintf(line, sizeof line, "{\"event\":\"old\",\"prev\":\"%s\"}\n", digest);
+    append_text(line);
+    check_files(&file, 1, 2, 1);
+    append_text(line); /* which does not follow itself */
+    cr_assert_eq(audit_check(&file, 1, &found, NULL), ST_FORMAT);
+}
+
+Test(audit, a_torn_line_hides_no_change)
+{
+    struct audit_found found = { 0 };
+    const char *file = path();
+    struct file_bytes all;
+
+    audit = opened(path(), 0);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(say(i, true), ST_OK);
+    close_log();
+    all = read_bytes(file);
+    ((char *)all.data)[all.size / 2] = '\x01'; /* in the second: it is no JSON any more */
+    write_bytes(file, all.data, all.size);
+    file_bytes_release(&all);
+    cr_assert_eq(audit_check(&file, 1, &found, NULL), ST_FORMAT);
+}
+
+Test(audit, a_file_that_was_moved_away_is_followed)
+{
+    const char *const files[] = { path_in(folder, "moved"), path_in(folder, "log") };
+
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, true), ST_OK);
+    cr_assert_eq(say(2, true), ST_OK);
+    close_log();
+    cr_assert_eq(rename(path(), files[0]), 0);
+    audit = opened(path(), 0);
+    cr_assert_eq(say(3, true), ST_OK);
+    check_files(files, 2, 3, 0);
+}
+
+Test(audit, a_file_that_was_emptied_is_followed)
+{
+    const char *const files[] = { path_in(folder, "copy"), path_in(folder, "log") };
+    struct file_bytes all;
+
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, true), ST_OK);
+    close_log();
+    all = read_bytes(path());
+    write_bytes(files[0], all.data, all.size);
+    file_bytes_release(&all);
+    write_text(path(), "");
+    audit = opened(path(), 0);
+    cr_assert_eq(say(2, true), ST_OK);
+    check_files(files, 2, 2, 0);
+}
+
+static void check_refused(void)
+{
+    struct audit *second = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(audit_open(path(), 0, &second, &err), ST_CONFLICT);
+    cr_assert_not_null(strstr(err.text, "another server writes"), "%s", err.text);
+    cr_assert_null(second);
+}
+
+Test(audit, only_one_writes_it)
+{
+    audit = opened(path(), 0);
+    check_refused();
+    cr_assert_eq(unlink(path_in(folder, ".log.chain")), 0); /* the log itself is held, too */
+    check_refused();
+    close_log();
+    audit = opened(path(), 0);
+    cr_assert_eq(rename(path(), path_in(folder, "moved")), 0); /* and so is what will be there again */
+    check_refused();
+    cr_assert_eq(audit_reopen(audit, NULL), ST_OK);
+    cr_assert_eq(audit_reopen(audit, NULL), ST_OK); /* it is there: nothing is done */
+    check_refused();
+}
+
+/* ---- rotation ---- */
+
+/* The name of the file that was put aside. */
+static const char *aside(void)
+{
+    static char name[PATH_MAX];
+    glob_t found;
+
+    cr_assert_eq(glob(path_in(folder, "log.2*"), 0, NULL, &found), 0);
+    cr_assert_eq(found.gl_pathc, 1);
+    snprintf(name, sizeof name, "%s", found.gl_pathv[0]);
+    globfree(&found);
+    return name;
+}
+
+Test(audit, a_rotation_that_fails_moves_nothing_and_succeeds_later)
+{
+    struct rlimit files, none;
+
+    audit = opened(path(), 100);
+    cr_assert_eq(say(1, false), ST_OK); /* the file is full */
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    none = files;
+    none.rlim_cur = 0; /* no descriptor for a new one */
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    cr_assert_eq(say(2, false), ST_OK);
+    cr_assert_eq(say(3, false), ST_OK);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    check(3);
+    cr_assert_eq(say(4, false), ST_OK);
+    check_files((const char *[]){ aside(), path() }, 2, 4, 0);
+    check(1);
+}
+
+/* The new file cannot be made, though everything else can; and a restart meanwhile goes on with the old one. */
+Test(audit, a_rotation_that_is_in_the_way_of_something_goes_on)
+{
+    const char *next = path_in(folder, "log.next");
+
+    cr_assert_eq(mkdir(next, 0700), 0);
+    audit = opened(path(), 100);
+    cr_assert_eq(say(1, false), ST_OK);
+    cr_assert_eq(say(2, false), ST_OK);
+    close_log();
+    audit = opened(path(), 100);
+    cr_assert_eq(say(3, false), ST_OK);
+    check(3);
+    cr_assert_eq(rmdir(next), 0);
+    cr_assert_eq(say(4, false), ST_OK);
+    check_files((const char *[]){ aside(), path() }, 2, 4, 0);
+}
+
+/* Its name is on the disk before a line in it counts. */
+Test(audit, the_folder_is_synced_for_a_new_file)
+{
+    audit = opened(path(), 100);
+    cr_assert_eq(say(1, true), ST_OK);
+    cr_assert_eq(atomic_load(&folder_syncs), 1);
+    cr_assert_eq(say(2, true), ST_OK);
+    cr_assert_eq(atomic_load(&folder_syncs), 2);
 }
 
 /* ---- a slow disk, a broken one ---- */
@@ -309,7 +511,7 @@ Test(audit, a_file_that_is_put_aside_is_synced_to_its_end)
     cr_assert_eq(stat(path(), &before), 0);
     teller_start(&quick, 2, false);
     teller_ends(&quick);
-    cr_assert_eq(count_entries(folder), 2);
+    cr_assert_eq(count_entries(folder), 3); /* and the chain's */
     disk_set_busy(false);
     pthread_join(slow.thread, NULL);
     cr_assert_eq(slow.st, ST_OK);
