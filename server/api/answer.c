@@ -5,8 +5,6 @@
 #include "cxrd/clock.h"
 #include "patient.h"
 
-#include <strings.h>
-
 /* The picture in a request: the body, or the one file in a multipart body. Which picture format it is, its bytes say;
  * a Content-Type may be wrong. */
 static enum status find_picture(const struct http_request *req, const void **ret_bytes, size_t *ret_n,
@@ -16,8 +14,6 @@ static enum status find_picture(const struct http_request *req, const void **ret
     const struct part *file = NULL;
     enum status st;
 
-    if (req->content_encoding[0] && strcasecmp(req->content_encoding, "identity") != 0)
-        return error_set(err, ST_UNSUPPORTED, "a Content-Encoding is not accepted: send the PNG as it is");
     if (req->body_len == 0)
         return error_set(err, ST_FORMAT, "the request has no body: send a PNG");
     if (!multipart_is(req->content_type)) {

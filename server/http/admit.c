@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static enum MHD_Result refuse_route(struct exchange *x, int status, const char *allow)
 {
@@ -16,7 +17,8 @@ static enum MHD_Result refuse_route(struct exchange *x, int status, const char *
     if (status == 204 && x->origin[0]) { /* a browser asks what it may do */
         http_header_add(&x->res, "Access-Control-Allow-Methods", "%s", allow);
         http_header_add(&x->res, "Access-Control-Allow-Headers",
-                        "Authorization, Content-Type, Idempotency-Key, X-Request-Id");
+                        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, "
+                        "X-Request-Id");
         http_header_add(&x->res, "Access-Control-Max-Age", "600");
     }
     if (status == 405)
@@ -43,6 +45,8 @@ static enum MHD_Result refuse_length(struct exchange *x, size_t length)
                : reply_refuse(x, 413, "the body has %zu bytes, the limit is %zu", length, body_limit(x));
 }
 
+static bool is_plain(const char *encoding) { return !*encoding || strcasecmp(encoding, "identity") == 0; }
+
 /* There is a route for it, and whoever sends it may. */
 static enum MHD_Result enter(struct exchange *x, const struct head *head)
 {
@@ -55,6 +59,8 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
         return reply_refuse(x, 503, "the server is shutting down");
     if (head->has_length && head->content_length > body_limit(x))
         return refuse_length(x, head->content_length);
+    if (body_limit(x) > 0 && !is_plain(x->req.content_encoding))
+        return reply_refuse(x, 415, "a Content-Encoding is not accepted: send the body as it is");
     x->body.max = body_limit(x);
     x->stage = STAGE_BODY;
     return MHD_YES;
@@ -63,53 +69,48 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_size,
                                  const char *value, size_t value_size)
 {
-    (void)kind;
-    head_add(arg, name, name_size, value, value_size);
+    (void)kind, (void)name_size;
+    head_add(arg, name, value, value_size);
     return MHD_YES;
 }
 
-/* What is kept of a method is ASCII that can be printed, whatever was sent: it goes into the log. */
-static void keep_method(struct exchange *x, const char *method)
+/* req.path and req.query are the two halves of the target, the path without the server's prefix. */
+static void keep_target(struct exchange *x, const char *target)
 {
-    size_t n = 0;
+    const char *base = x->http->options.base_path;
+    const size_t n_base = strlen(base);
+    char *query;
 
-    for (; method[n] && n + 1 < sizeof x->method; n++)
-        x->method[n] = method[n] > ' ' && method[n] < 127 ? method[n] : '?';
-    x->method[n] = '\0';
-}
-
-/* What is wrong with the request line or the head, as a sentence, or NULL. */
-static const char *fault_of(const struct exchange *x, const struct head *head, const char *method,
-                            const char *version)
-{
-    const char *fault = head_fault(head, strcmp(version, MHD_HTTP_VERSION_1_1) != 0);
-
-    if (!head_is_token(method, strlen(method)))
-        return "the request's method is no token";
-    if (fault)
-        return fault;
-    return x->target[0] ? NULL : "the request's target is not a path, or too long";
+    snprintf(x->target, sizeof x->target, "%s", target);
+    query = strchr(x->target, '?');
+    x->req.query = query ? query + 1 : "";
+    if (query)
+        *query = '\0';
+    x->req.path = x->target;
+    if (n_base && strncmp(x->target, base, n_base) == 0 && x->target[n_base] == '/')
+        x->req.path = x->target + n_base;
+    else if (n_base && x->target[0] == '/')
+        x->req.path = "//"; /* matches no route */
 }
 
 /* head  to be filled; a secret may stand in it */
-static enum MHD_Result decide(struct exchange *x, struct head *head, const char *method, const char *version)
+static enum MHD_Result decide(struct exchange *x, struct head *head)
 {
     struct verdict verdict;
-    const char *fault;
     char allow[HTTP_TEXT];
     int status = 0;
 
-    keep_method(x, method);
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, head);
-    fault = fault_of(x, head, method, version);
-    if (fault) {
-        x->close = true;
-        return reply_refuse(x, 400, "%s", fault);
-    }
-    x->unread = !head->expects && (!head->has_length || head->content_length <= MAX_DROPPED);
-    x->route = route_find(x->method, x->req.path, x->req.id, &status, allow);
+    head_settle(head);
+    keep_target(x, head->target);
     if (door_shares_with(x->http->options.door, head->origin))
         memcpy(x->origin, head->origin, sizeof x->origin);
+    x->unread = !head->expects && (!head->has_length || head->content_length <= MAX_DROPPED);
+    if (head->fault.status) {
+        x->close = true;
+        return reply_refuse(x, head->fault.status, "%s", head->fault.text);
+    }
+    x->route = route_find(x->method, x->req.path, x->req.id, &status, allow);
     door_ask(x->http->options.door, head, x->route, &verdict);
     snprintf(x->req.who, sizeof x->req.who, "%s", verdict.who);
     if (verdict.status)
@@ -117,10 +118,13 @@ static enum MHD_Result decide(struct exchange *x, struct head *head, const char 
     return x->route ? enter(x, head) : refuse_route(x, status, allow);
 }
 
-enum MHD_Result admit(struct exchange *x, const char *method, const char *version)
+enum MHD_Result admit(struct exchange *x, const char *method)
 {
     struct head head = { .req = &x->req };
-    const enum MHD_Result result = decide(x, &head, method, version);
+    enum MHD_Result result;
+
+    snprintf(x->method, sizeof x->method, "%s", method);
+    result = decide(x, &head);
 
     explicit_bzero(head.authorization, sizeof head.authorization);
     if (x->stage == STAGE_BODY) /* what is left of the time for the whole request */

@@ -1,4 +1,5 @@
 /* server/http/body.c - a request's body, as it comes. */
+#include "head.h"
 #include "mhd.h"
 
 size_t body_limit(const struct exchange *x)
@@ -35,6 +36,14 @@ enum MHD_Result body_refuse(struct exchange *x)
     if (body_limit(x) == 0)
         return reply_refuse(x, 400, "this request takes no body");
     return reply_refuse(x, 413, "the body is larger than the limit of %zu bytes", body_limit(x));
+}
+
+enum MHD_Result body_refuse_broken(struct exchange *x, const char *text)
+{
+    struct fault fault = { 0 };
+
+    head_fault(text, &fault);
+    return reply_refuse(x, fault.status, "%s", fault.text);
 }
 
 void body_drop(struct exchange *x)

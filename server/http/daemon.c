@@ -1,5 +1,6 @@
 /* server/http/daemon.c - the network, started and stopped, and its connections. */
 #include "acceptor.h"
+#include "intake.h"
 #include "mhd.h"
 
 #include "cxrd/clock.h"
@@ -59,7 +60,10 @@ static void take_connection(void *arg, int fd, const struct sockaddr *address, s
 {
     struct http *h = arg;
 
-    MHD_add_connection(h->daemon, fd, address, address_size); /* closes fd where it cannot */
+    if (fd < INTAKE_DESCRIPTORS)
+        MHD_add_connection(h->daemon, fd, address, address_size); /* closes fd where it cannot */
+    else
+        close(fd);
 }
 
 /* A connection begins or ends; its descriptor is closed only after that. */
@@ -67,16 +71,16 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http *h = arg;
-    const union MHD_ConnectionInfo *info;
+    const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        intake_close(fd);
         reaper_remove(h->reaper, *socket_context);
         return;
     }
-    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *socket_context = reaper_add(h->reaper, info->connect_fd, exchange_head_seconds(h));
-    if (!*socket_context)
-        shutdown(info->connect_fd, SHUT_RDWR); /* no memory: without a deadline it must not stay */
+    *socket_context = reaper_add(h->reaper, fd, exchange_head_seconds(h));
+    if (!intake_open(fd, h->options.tls_cert) || !*socket_context)
+        shutdown(fd, SHUT_RDWR); /* no memory: unread, or without a deadline, it must not stay */
 }
 
 /* ---- libmicrohttpd ---- */

@@ -161,7 +161,7 @@ void door_ask(struct door *d, const struct head *head, const struct route *route
         refuse(ret, 403, "the request's Host is not a name of this server, see --hosts");
     } else if (!origin_ok(d, head->origin, head->host)) {
         refuse(ret, 403, "pages of another origin may not call this server");
-    } else if (!(head->preflight && !route && door_shares_with(d, head->origin))) {
+    } else if (!(head->preflight[0] && !route && door_shares_with(d, head->origin))) {
         pthread_mutex_lock(&d->lock);
         ask_keys(d, head->authorization, route ? route->role : ROLE_PREDICT, ret);
         pthread_mutex_unlock(&d->lock);

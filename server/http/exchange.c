@@ -1,6 +1,6 @@
 /* server/http/exchange.c - a request, from its first byte to its last. */
-#include "head.h"
 #include "mhd.h"
+#include "raw_head.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
@@ -38,33 +38,12 @@ static void source_of(struct MHD_Connection *connection, char text[ADDRESS_TEXT]
                   ADDRESS_TEXT);
 }
 
-/* Keep a target as it was sent; req.path and req.query are its two halves, the path without the server's prefix. What
- * cannot be one of ours keeps x->target empty. */
-static void keep_target(struct exchange *x, const char *target)
-{
-    const char *base = x->http->options.base_path;
-    const size_t n = strlen(target), n_base = strlen(base);
-    char *query;
-
-    if (n < sizeof x->target && target[0] == '/' && !head_has_control_byte(target, n) &&
-        !strstr(target, "%00"))
-        memcpy(x->target, target, n + 1);
-    query = strchr(x->target, '?');
-    x->req.query = query ? query + 1 : "";
-    if (query)
-        *query = '\0';
-    x->req.path = x->target;
-    if (n_base && strncmp(x->target, base, n_base) == 0 && x->target[n_base] == '/')
-        x->req.path = x->target + n_base;
-    else if (n_base && x->target[0])
-        x->req.path = "//"; /* matches no route */
-}
-
 void *exchange_begin(void *http, const char *target, struct MHD_Connection *connection)
 {
     struct http *h = http;
     struct exchange *x = calloc(1, sizeof *x);
 
+    (void)target; /* the library's: ours is in a header, see raw_head.h */
     if (!x)
         return NULL;
     x->http = h;
@@ -79,7 +58,7 @@ void *exchange_begin(void *http, const char *target, struct MHD_Connection *conn
     x->req.method = x->method;
     x->req.http = h;
     source_of(connection, x->req.source);
-    keep_target(x, target);
+    x->req.path = x->req.query = x->target;
     pthread_mutex_lock(&h->lock);
     h->active++;
     pthread_mutex_unlock(&h->lock);
@@ -90,8 +69,13 @@ void *exchange_begin(void *http, const char *target, struct MHD_Connection *conn
 
 static enum MHD_Result on_complete(struct exchange *x)
 {
+    const char *fault = MHD_lookup_connection_value(x->connection, MHD_FOOTER_KIND, HEADER_FAULT);
+
+    x->close |= fault != NULL;
     if (x->res.status != 0)
         return reply_send(x); /* refused before its body came */
+    if (fault)
+        return body_refuse_broken(x, fault);
     return x->body_status == ST_OK ? work_begin(x) : body_refuse(x);
 }
 
@@ -102,11 +86,11 @@ enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, con
     struct exchange *x = *con_cls;
     const size_t n = *data_size;
 
-    (void)http, (void)url, (void)connection;
+    (void)http, (void)url, (void)connection, (void)version;
     if (!x)
         return MHD_NO; /* there was no memory for it */
     switch (x->stage) {
-    case STAGE_HEAD: return admit(x, method, version);
+    case STAGE_HEAD: return admit(x, method);
     case STAGE_BODY: *data_size = 0; return n > 0 ? body_take(x, data, n) : on_complete(x);
     case STAGE_WORKING: return reply_send(x); /* resumed */
     case STAGE_ANSWERED: break;               /* what still comes is of no interest */

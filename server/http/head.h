@@ -1,31 +1,28 @@
-/* server/http/head.h - the head of a request: what must be right before anything is believed.
- *
- * What two servers in a row could read differently (RFC 9112, sections 3.2 and 6) is how one request is smuggled inside
- * another. libmicrohttpd lets most of it pass, so every header goes through here first. */
+/* server/http/head.h - the head of a request as admit.c needs it: kept from what raw_head.c wrote, which is right. */
 #ifndef SERVER_HTTP_HEAD_H
 #define SERVER_HTTP_HEAD_H
 
 #include "http.h"
+#include "raw_head.h"
 
 struct head {
     struct http_request *req; /* takes the headers that handlers want */
-    char authorization[HTTP_TEXT], host[HTTP_TEXT], origin[HTTP_TEXT],
-        traceparent[HTTP_TEXT]; /* "" where there is none */
-    unsigned content_lengths, transfer_encodings, hosts, authorizations, origins;
-    bool odd_encoding, bad_name, control_byte, long_key, long_name, expects, preflight;
-    size_t content_length;
+    char target[MAX_TARGET];  /* as it was sent, or "*"; "" where a fault made it unknown */
+    char authorization[HTTP_TEXT], host[HTTP_TEXT], origin[HTTP_TEXT], traceparent[HTTP_TEXT],
+        preflight[HTTP_TEXT]; /* "" where there is none */
+    bool expects;             /* it waits for our word before it sends a body */
     bool has_length;
+    size_t content_length;
+    struct fault fault; /* why it is refused */
 };
 
-/* Take note of a header. `value` is followed by a NUL; one with digits only where its name is Content-Length. */
-void head_add(struct head *h, const char *name, size_t name_size, const char *value, size_t value_size);
+/* Take note of a header; `value` is followed by a NUL. */
+void head_add(struct head *h, const char *name, const char *value, size_t value_size);
 
-/* After the last header: settle the request's id; what is wrong with the head, as a sentence, or NULL. */
-const char *head_fault(const struct head *h, bool http_1_0);
+/* After the last header: settle the request's id and its trace. */
+void head_settle(struct head *h);
 
-/* Whether n bytes are a token of RFC 9110, as methods and names of headers are. */
-bool head_is_token(const char *text, size_t n);
-
-bool head_has_control_byte(const char *text, size_t n);
+/* A HEADER_FAULT's value into its parts. */
+void head_fault(const char *value, struct fault *ret);
 
 #endif

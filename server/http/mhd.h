@@ -6,13 +6,18 @@
  *   body.c        its body
  *   work.c        its handler
  *   reply.c       its reply
+<<<<<<< HEAD
  *   files.c       the files that are sent as one
  *   epoll_wait.c  how the library waits, which it gets wrong; linked into the program, and called by nobody else
+=======
+ *   intake.c      what has come, which the library sees only as wire.c hands it on
+ *   recv.c        how the library reads, and
+ *   epoll_wait.c  how it waits: both linked into the program, and called by nobody else
+>>>>>>> c79ef33 (wip2)
  *
  * Two of the library's threads wait in epoll and do nothing but move bytes. A request that needs work is suspended,
  * handed to a lane, and resumed when its handler has filled the response; then libmicrohttpd calls exchange_step()
- * again and the response is queued there, the only place where it may be. What that library gets wrong (request
- * smuggling, decoded paths, replies without a word) is refused in the first call, before anything is read. */
+ * again and the response is queued there, the only place where it may be. What that library gets wrong, and what is here because of it, is in docs/internals/http.md. */
 #ifndef SERVER_HTTP_MHD_H
 #define SERVER_HTTP_MHD_H
 
@@ -31,8 +36,7 @@
 #include <stdatomic.h>
 
 enum {
-    IDLE_SECONDS = 15,      /* between two requests, and longest wait for a byte */
-    MAX_DROPPED = 64 << 20, /* of a refused body: a client that is still sending it does not hear us */
+    IDLE_SECONDS = 15, /* between two requests, and longest wait for a byte */
 };
 
 struct http {
@@ -69,7 +73,7 @@ struct exchange {
     struct peer *peer; /* the connection's deadline */
     enum stage stage;
     const struct route *route;
-    char target[MAX_TARGET]; /* raw; req.path and req.query point into it */
+    char target[MAX_TARGET]; /* raw; req.path and req.query point into it; "" of a head that is refused */
     struct buf body;
     size_t held;    /* what of it is counted in http->bodies */
     size_t dropped; /* bytes that came after it was refused */
@@ -106,7 +110,7 @@ double exchange_head_seconds(const struct http *h); /* how long a head may take;
 
 /* The head is complete: find the route and ask the door. What it does not let in is refused, at once or when the body
  * has passed. */
-enum MHD_Result admit(struct exchange *x, const char *method, const char *version);
+enum MHD_Result admit(struct exchange *x, const char *method);
 
 /* ---- body.c ---- */
 
@@ -117,7 +121,11 @@ size_t body_limit(const struct exchange *x); /* of a request that has a route */
 enum MHD_Result body_take(struct exchange *x, const char *data, size_t n);
 
 enum MHD_Result body_refuse(struct exchange *x); /* once it ends: x->body_status is not ST_OK */
-void body_drop(struct exchange *x);              /* wipes it; again is fine; whoever owns the exchange */
+
+/* Once it ends, and its trailer says that it is broken. */
+enum MHD_Result body_refuse_broken(struct exchange *x, const char *fault);
+
+void body_drop(struct exchange *x); /* wipes it; again is fine; whoever owns the exchange */
 
 /* ---- work.c ---- */
 

@@ -32,11 +32,23 @@ const char *problem_title(int http_status)
         int status;
         const char *title;
     } TITLES[] = {
-        { 400, "Bad Request" },         { 401, "Unauthorized" },           { 403, "Forbidden" },
-        { 404, "Not Found" },           { 405, "Method Not Allowed" },     { 409, "Conflict" },
-        { 413, "Content Too Large" },   { 415, "Unsupported Media Type" }, { 422, "Unprocessable Content" },
-        { 429, "Too Many Requests" },   { 499, "Client Closed Request" },  { 500, "Internal Server Error" },
+        { 400, "Bad Request" },
+        { 401, "Unauthorized" },
+        { 403, "Forbidden" },
+        { 404, "Not Found" },
+        { 405, "Method Not Allowed" },
+        { 409, "Conflict" },
+        { 413, "Content Too Large" },
+        { 414, "URI Too Long" },
+        { 415, "Unsupported Media Type" },
+        { 422, "Unprocessable Content" },
+        { 429, "Too Many Requests" },
+        { 431, "Request Header Fields Too Large" },
+        { 499, "Client Closed Request" },
+        { 500, "Internal Server Error" },
+        { 501, "Not Implemented" },
         { 503, "Service Unavailable" },
+        { 505, "HTTP Version Not Supported" },
     };
 
     for (size_t i = 0; i < sizeof TITLES / sizeof TITLES[0]; i++)

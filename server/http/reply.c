@@ -93,14 +93,14 @@ static bool headers_add(const struct exchange *x, struct MHD_Response *r)
     bool whole = res->status == 204 || res->status == 304 || MHD_add_response_header(r, "Content-Type", type);
 
     whole = whole && MHD_add_response_header(r, "X-Request-Id", x->req.request_id) &&
-            MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+            MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") &&
+            MHD_add_response_header(r, "Vary", "Origin"); /* also where there was none: caches must know */
     for (size_t i = 0; i < res->n_headers; i++)
         whole = whole && MHD_add_response_header(r, res->headers[i].name, res->headers[i].value);
     if (x->origin[0])
         whole = whole && MHD_add_response_header(r, "Access-Control-Allow-Origin", x->origin) &&
                 MHD_add_response_header(r, "Access-Control-Expose-Headers",
-                                        "Location, Retry-After, X-Request-Id") &&
-                MHD_add_response_header(r, "Vary", "Origin");
+                                        "Location, Retry-After, X-Request-Id");
     if (x->close || atomic_load(&x->http->draining))
         whole = whole && MHD_add_response_header(r, "Connection", "close");
     return whole;

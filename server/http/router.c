@@ -39,12 +39,12 @@ static bool path_matches(const char *pattern, const char *path, char id[ID_SIZE]
     return *path == '\0';
 }
 
-/* "POST" after "GET" becomes "GET, POST". */
+/* "POST" after "GET" becomes "GET, POST"; what is there already is not added (no method is a part of another). */
 static void allow_add(char allow[HTTP_TEXT], const char *method)
 {
     const size_t n = strlen(allow), room = HTTP_TEXT - n;
 
-    if (n + strlen(method) + 3 < HTTP_TEXT)
+    if (!strstr(allow, method) && n + strlen(method) + 3 < HTTP_TEXT)
         snprintf(allow + n, room, "%s%s", n ? ", " : "", method);
 }
 
@@ -52,13 +52,14 @@ const struct route *route_find(const char *method, const char *path, char id[ID_
                                char allow[HTTP_TEXT])
 {
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    const bool every = strcmp(path, "*") == 0; /* OPTIONS of the server itself */
 
     allow[0] = '\0';
     id[0] = '\0';
     for (size_t i = 0; i < N_ROUTES; i++) {
-        if (!path_matches(ROUTES[i].path, path, id))
+        if (!every && !path_matches(ROUTES[i].path, path, id))
             continue;
-        if (strcmp(ROUTES[i].method, wanted) == 0)
+        if (!every && strcmp(ROUTES[i].method, wanted) == 0)
             return &ROUTES[i];
         allow_add(allow, ROUTES[i].method);
         if (strcmp(ROUTES[i].method, "GET") == 0)

@@ -65,6 +65,34 @@ class Cors(Case):
         self.assertIn('Authorization', reply.headers['access-control-allow-headers'])
         self.assertNotIn('access-control-allow-credentials', reply.headers)
 
+    def test_row_56_a_preflight_allows_what_pages_send(self):
+        reply = client.request(self.server, 'OPTIONS', '/jobs', Origin=PAGE, Access_Control_Request_Method='GET')
+        allowed = reply.headers['access-control-allow-headers'].lower().split(', ')
+        for name in ('authorization', 'content-type', 'idempotency-key', 'last-event-id', 'traceparent', 'x-request-id'):
+            self.assertIn(name, allowed)
+
+    def test_row_56_every_reply_says_that_it_depends_on_the_origin(self):
+        for method, target, headers in (('GET', '/livez', {}), ('GET', '/jobs', bearer(PREDICT)), ('GET', '/jobs', {}), ('GET', '/nothing', {}),
+                                        ('OPTIONS', '/jobs', bearer(PREDICT)), ('DELETE', '/livez', {}), ('GET', '/jobs', {'Origin': PAGE}),
+                                        ('GET', '/jobs', {'Origin': 'https://evil.example'})):
+            with self.subTest((method, target, headers)):
+                self.assertIn('Origin', client.request(self.server, method, target, **headers).headers.get('vary', ''))
+
+    def test_row_56_a_page_may_read_why_its_head_was_refused(self):
+        for lines in (('Content-Length: 1', 'Content-Length: 1'), ('X: ' + 'a' * 20000,), ('X: a\0',), (' folded',), ('Transfer-Encoding: gzip, chunked',),
+                      ('Host: x',), ('Authorization: a', 'Authorization: b')):
+            with self.subTest(lines[0][:30]):
+                replies = client.talk(self.server, client.head('POST', '/predict', f'Origin: {PAGE}', 'X-Request-Id: of-the-page', *lines))
+                self.assertEqual(len(replies), 1)
+                self.assert_problem(replies[0], replies[0].status)
+                self.assertEqual(replies[0].headers.get('access-control-allow-origin'), PAGE)
+                self.assertEqual(replies[0].headers['x-request-id'], 'of-the-page')
+                self.assertEqual(replies[0].headers['vary'], 'Origin')
+        for origins in ((PAGE, PAGE), ('https://evil.example',)):
+            lines = [f'Origin: {origin}' for origin in origins] + [' folded']
+            reply = client.talk(self.server, client.head('GET', '/jobs', *lines))[0]
+            self.assertNotIn('access-control-allow-origin', reply.headers)
+
     def test_other_pages_get_nothing(self):
         for origin in ('https://evil.example', PAGE + '.evil.example', 'http://pacs.example', 'null', PAGE + ':8443'):
             with self.subTest(origin):

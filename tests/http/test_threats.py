@@ -153,15 +153,18 @@ class Rows(ServerCase):
         with client.Raw(self.server) as raw:
             raw.send(client.head('POST', '/jobs/train', 'Transfer-Encoding: chunked') + b'1\r\nx\r\n' * 300000 + b'0\r\n\r\n')
             self.assert_problem(raw.reply('POST', '/jobs/train'), 413)
-        for chunk, codes in ((b'1;' + b'x' * 100000 + b'\r\na\r\n', (b'500', b'413', b'400')), (b'zz\r\n', (b'400',))):
-            answer = client.everything(self.server, client.head('POST', '/predict', 'Transfer-Encoding: chunked') + chunk)
-            self.assertIn(answer[9:12], codes)
+        for chunk in (b'1;' + b'x' * 100000 + b'\r\na\r\n', b'zz\r\n'):
+            replies = client.talk(self.server, client.head('POST', '/jobs/train', 'Transfer-Encoding: chunked') + chunk)
+            self.assertEqual(len(replies), 1)
+            self.assert_problem(replies[0], 400, 'chunk')
 
     def test_row_11_large_heads(self):
-        for head, code in ((client.head('GET', '/livez', *[f'X-{i}: y' for i in range(5000)]), b'431'),
-                           (client.head('GET', '/livez', 'X: ' + 'a' * 40000), b'431'),
-                           (client.head('GET', '/' + 'a' * 40000), b'414')):
-            self.assertEqual(client.everything(self.server, head)[9:12], code)
+        for head, code in ((client.head('GET', '/livez', *[f'X-{i}: y' for i in range(5000)]), 431),
+                           (client.head('GET', '/livez', 'X: ' + 'a' * 40000), 431),
+                           (client.head('GET', '/' + 'a' * 40000), 414)):
+            replies = client.talk(self.server, head)
+            self.assertEqual(len(replies), 1)
+            self.assert_problem(replies[0], code)
 
     FRAMING = (
         ('Content-Length: 0', f'Content-Length: {len(SMUGGLED)}'), ('Content-Length: 5', 'Transfer-Encoding: chunked'),
@@ -191,7 +194,7 @@ class Rows(ServerCase):
             with self.subTest(lines):
                 answer = self.smuggled(self.server, lines)
                 self.assertNotIn(b'"alive"', answer)
-                self.assertTrue(answer == b'' or answer[9:10] == b'4', answer[:60])
+                self.assertTrue(answer[9:12] in (b'400', b'501'), answer[:60])
         self.assertNotIn('smuggled', [line.get('request_id') for line in self.server.log()])
 
     @unittest.skipUnless(proxy.NGINX, 'nginx is not installed')
@@ -209,10 +212,10 @@ class Rows(ServerCase):
         self.assertEqual((reply.status, reply.body), (200, b''))
         reply = client.request(self.server, 'OPTIONS', '/predict')
         self.assertEqual((reply.status, reply.headers['allow']), (204, 'POST, OPTIONS'))
-        for method in ('TRACE', 'post', 'FOO', 'CONNECT'):
+        for method, status in (('TRACE', 405), ('post', 405), ('FOO', 405), ('CONNECT', 400)):
             with client.Raw(self.server) as raw:
                 raw.send(client.head(method, '/predict'))
-                self.assertEqual(raw.reply(method).status, 405)
+                self.assertEqual(raw.reply(method).status, status)
 
     PATHS = (('/jobs/..%2f..%2fetc', 404), ('/jobs/..%5c..%5cetc', 404), ('/models/%2e%2e/weights', 404), ('/livez%00', 400),
              ('/p%00q', 400), ('/jobs/' + 'a' * 37, 404), ('/jobs/0000000G', 404), ('/jobs/../livez', 404))
@@ -806,12 +809,14 @@ class Strangers(Case):
 
     def test_row_37_a_name_that_was_pointed_here_gets_nowhere_on_any_address(self):
         server = self.reachable()
-        for host in ('evil.example', 'evil.example:8080', '192.0.2.1.evil.example', '192.0.2', '192.0.2.256', '[2001:db8::1', '[evil]',
-                     '[]', '[', '[192.0.2.1]', '[::2]evil', '2001:db8::1', '192.0.2.1x', 'cxrd', ':80', '[' + '1:' * 100 + ']'):
+        names = ('evil.example', 'evil.example:8080', '192.0.2.1.evil.example', '192.0.2', '192.0.2.256', '192.0.2.1x', 'cxrd')
+        odd = ('[2001:db8::1', '[evil]', '[]', '[', '[192.0.2.1]', '[::2]evil', '2001:db8::1', ':80', '[' + '1:' * 100 + ']')
+        for host in names + odd:
             with self.subTest(host):
+                status, says = (403, '--hosts') if host in names else (400, 'Host')
                 page = {'Host': host, 'Origin': f'http://{host}', 'Content_Type': 'application/octet-stream'}
-                self.assert_problem(client.post(server, '/models', dataset.weights(), **page), 403, '--hosts')
-                self.assert_problem(client.get(server, '/jobs', Host=host), 403, '--hosts')
+                self.assert_problem(client.post(server, '/models', dataset.weights(), **page), status, says)
+                self.assert_problem(client.get(server, '/jobs', Host=host), status, says)
         self.assertEqual(client.get(server, '/models').json()['models'], [])
         for host in ('127.0.0.1:8080', 'localhost:8080', '[::1]', '192.0.2.1', '192.0.2.1:8080', '[2001:db8::1]:8080'):
             with self.subTest(host):
