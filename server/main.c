@@ -13,27 +13,6 @@ static const struct command *const COMMANDS[] = { &COMMAND_SERVE,   &COMMAND_TRA
                                                   &COMMAND_AUDIT,   &COMMAND_INSPECT };
 enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
 
-bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
-                   int *ret_exit)
-{
-    struct error err = { 0 };
-    bool help;
-
-    if (options_parse(c, argc, argv, into, ret_n_arguments, &help, &err) != ST_OK) {
-        fprintf(stderr, "cxrd %s: %s\nTry: cxrd %s --help\n", c->name, err.text, c->name);
-        *ret_exit = EXIT_USAGE;
-        return false;
-    }
-    *ret_exit = EXIT_DONE;
-    return !help;
-}
-
-int command_fail(const struct command *c, const struct error *err)
-{
-    fprintf(stderr, "cxrd %s: %s\n", c->name, err->text[0] ? err->text : status_text(err->code));
-    return EXIT_FAILED;
-}
-
 static void print_version(void) { printf("cxrd %s (%s)\n%s\n", CXRD_VERSION, CXRD_BUILD, INTENDED_USE); }
 
 static void print_help(FILE *to)

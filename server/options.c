@@ -32,41 +32,17 @@ static bool parse_size(const char *text, bool bytes, size_t *ret)
     return *end == '\0';
 }
 
-static bool is_yes(const char *text)
+static bool parse_flag(const char *text, bool *ret)
 {
-    static const char *const YES[] = { "1", "on", "true", "yes" };
+    static const char *const YES[] = { "1", "on", "true", "yes" }, *const NO[] = { "0", "off", "false",
+                                                                                   "no" };
 
     for (size_t i = 0; i < sizeof YES / sizeof YES[0]; i++)
-        if (strcasecmp(text, YES[i]) == 0)
+        if (strcasecmp(text, YES[i]) == 0 || strcasecmp(text, NO[i]) == 0) {
+            *ret = strcasecmp(text, YES[i]) == 0;
             return true;
+        }
     return false;
-}
-
-static enum status set_option(const struct option *o, const char *text, void *into, struct error *err)
-{
-    void *place = (char *)into + o->place;
-    size_t v;
-
-    switch (o->kind) {
-    case OPTION_TEXT: *(const char **)place = text; return ST_OK;
-    case OPTION_FLAG: *(bool *)place = is_yes(text); return ST_OK;
-    case OPTION_LIST: {
-        struct option_list *list = place;
-
-        if (list->n == sizeof list->items / sizeof list->items[0])
-            return error_set(err, ST_INVALID, "--%s is given too often", o->name);
-        list->items[list->n++] = text;
-        return ST_OK;
-    }
-    case OPTION_COUNT:
-    case OPTION_BYTES:
-        if (!parse_size(text, o->kind == OPTION_BYTES, &v) || v < o->min || v > o->max)
-            return error_set(err, ST_INVALID, "--%s must be a whole number in %zu..%zu, not '%.32s'", o->name,
-                             o->min, o->max, text);
-        *(size_t *)place = v;
-        return ST_OK;
-    }
-    return ST_INVALID;
 }
 
 void option_environment(const char *name, char ret[64])
@@ -77,6 +53,65 @@ void option_environment(const char *name, char ret[64])
         ret[i] = ret[i] == '-' ? '_' : (char)toupper((unsigned char)ret[i]);
 }
 
+/* ---- values: what is wrong goes on behind the option's name ---- */
+
+static enum status set_text(const struct option *o, const char *text, const char **place, struct error *err)
+{
+    if (!*text)
+        return error_set(err, ST_INVALID, "must not be empty: leave it out instead");
+    *place = text;
+    return o->check ? o->check(text, err) : ST_OK;
+}
+
+static enum status set_list(const char *text, struct option_list *list, struct error *err)
+{
+    if (list->n == sizeof list->items / sizeof list->items[0])
+        return error_set(err, ST_INVALID, "is given too often");
+    list->items[list->n++] = text;
+    return ST_OK;
+}
+
+static enum status set_number(const struct option *o, const char *text, size_t *place, struct error *err)
+{
+    size_t v;
+
+    if (!parse_size(text, o->kind == OPTION_BYTES, &v) || v < o->min || v > o->max)
+        return error_set(err, ST_INVALID, "must be a whole number in %zu..%zu%s, not '%.32s'", o->min, o->max,
+                         o->kind == OPTION_BYTES ? ", with K, M or G behind it if you like" : "", text);
+    *place = v;
+    return ST_OK;
+}
+
+static enum status set_value(const struct option *o, const char *text, void *into, struct error *err)
+{
+    void *place = (char *)into + o->place;
+
+    switch (o->kind) {
+    case OPTION_TEXT: return set_text(o, text, place, err);
+    case OPTION_LIST: return set_list(text, place, err);
+    case OPTION_COUNT:
+    case OPTION_BYTES: return set_number(o, text, place, err);
+    case OPTION_FLAG:
+        return parse_flag(text, place)
+                   ? ST_OK
+                   : error_set(err, ST_INVALID, "must be 1, on, true, yes, 0, off, false or no, not '%.32s'",
+                               text);
+    }
+    return ST_INVALID;
+}
+
+/* name  how the user called it: "--listen" or "CXRD_LISTEN" */
+static enum status set_option(const struct option *o, const char *name, const char *text, void *into,
+                              struct error *err)
+{
+    struct error why = { 0 };
+    const enum status st = set_value(o, text, into, &why);
+
+    return st == ST_OK ? ST_OK : error_set(err, st, "%s %.250s", name, why.text);
+}
+
+/* ---- where they come from ---- */
+
 static enum status read_environment(const struct command *c, void *into, struct error *err)
 {
     for (size_t i = 0; i < c->n_options; i++) {
@@ -86,7 +121,7 @@ static enum status read_environment(const struct command *c, void *into, struct 
         option_environment(c->options[i].name, name);
         text = getenv(name);
         if (text && *text) {
-            const enum status st = set_option(&c->options[i], text, into, err);
+            const enum status st = set_option(&c->options[i], name, text, into, err);
 
             if (st != ST_OK)
                 return st;
@@ -109,16 +144,18 @@ static enum status read_flag(const struct command *c, int argc, char **argv, int
 {
     const char *name = argv[*i] + 2, *equals = strchr(name, '=');
     const struct option *o = find(c, name, equals ? (size_t)(equals - name) : strlen(name));
+    char shown[64];
 
     if (!o)
         return error_set(err, ST_INVALID, "'cxrd %s' has no option '%.64s'", c->name, argv[*i]);
+    snprintf(shown, sizeof shown, "--%s", o->name);
     if (equals)
-        return set_option(o, equals + 1, into, err);
+        return set_option(o, shown, equals + 1, into, err);
     if (o->kind == OPTION_FLAG)
-        return set_option(o, "1", into, err);
+        return set_option(o, shown, "1", into, err);
     if (*i + 1 >= argc)
-        return error_set(err, ST_INVALID, "--%s needs a value", o->name);
-    return set_option(o, argv[++*i], into, err);
+        return error_set(err, ST_INVALID, "%s needs a value", shown);
+    return set_option(o, shown, argv[++*i], into, err);
 }
 
 enum status options_parse(const struct command *command, int argc, char **argv, void *into,
@@ -153,7 +190,7 @@ void options_help(const struct command *c)
 {
     printf("cxrd %s%s%s - %s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
     if (c->n_options)
-        printf("\nOptions, each with its environment variable; the option wins:\n");
+        printf("\nOptions, each with its environment variable; the option wins, given twice the last one:\n");
     for (size_t i = 0; i < c->n_options; i++) {
         const struct option *o = &c->options[i];
         char name[64], left[96];

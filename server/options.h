@@ -1,7 +1,8 @@
 /* server/options.h - the flags of a command as a table: parsing, environment, --help and the manual all read it.
  *
  * A flag is "--name value", "--name=value" or, for OPTION_FLAG, "--name". Each has an environment variable,
- * CXRD_<NAME> with _ for -, which the flag overrides. */
+ * CXRD_<NAME> with _ for -, which the flag overrides; an empty one counts as not set, which is how compose files and
+ * units leave one out. Of a flag that is given twice the last one holds, but for OPTION_LIST. */
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
@@ -10,11 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What is wrong with an option's text, as a sentence that goes on behind the option's name: "must be …, not '…'". */
+typedef enum status option_check(const char *text, struct error *err);
+
 enum option_kind {
     OPTION_TEXT,  /* const char * */
     OPTION_COUNT, /* size_t, in min..max */
     OPTION_BYTES, /* size_t, with K, M or G behind it if you like */
-    OPTION_FLAG,  /* bool; from the environment: 1, on, true, yes */
+    OPTION_FLAG,  /* bool; --name, or with a value: 1, on, true, yes, 0, off, false, no */
     OPTION_LIST,  /* struct option_list, may be given again */
 };
 
@@ -29,7 +33,8 @@ struct option {
     size_t place;      /* offset in the command's struct */
     const char *value; /* its name in --help; NULL for a flag */
     const char *help;
-    size_t min, max; /* of COUNT and BYTES */
+    size_t min, max;     /* of COUNT and BYTES */
+    option_check *check; /* of TEXT; NULL: any text will do that is not empty */
 };
 
 struct command {
@@ -42,7 +47,7 @@ struct command {
 
 /* Read the environment, then argv[1…]. Texts are borrowed from both. Arguments that are no flags are left in
  * argv[1…*ret_n_arguments]. With --help the help is printed and *ret_help is true.
- * Errors: ST_INVALID; the sentence names the flag. */
+ * Errors: ST_INVALID; the sentence names the flag, or the environment variable that it came from. */
 MUST_USE enum status options_parse(const struct command *command, int argc, char **argv, void *into,
                                    size_t *ret_n_arguments, bool *ret_help, struct error *err);
 

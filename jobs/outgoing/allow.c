@@ -4,6 +4,8 @@
  * ends are how filters are got past. It also writes 0x7f000001 as 127.0.0.1. */
 #include "allow.h"
 
+#include "cxrd/hosts.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,40 +103,35 @@ static enum status add(struct hosts *hosts, const struct place *p, struct error 
     return ST_OK;
 }
 
-/* One entry of a list: an address of which only the beginning is given. */
-static enum status add_entry(struct hosts *hosts, const char *flag, const char *entry, struct error *err)
+/* One entry of a list. It is written out and read again, so that what is compared is libcurl's reading on both sides. */
+static enum status add_entry(struct hosts *hosts, const struct host *entry, struct error *err)
 {
-    char text[MAX_HOST + 32], path[16] = "";
+    char text[HOST_NAME_SIZE + 32];
     CURLU *url = NULL;
     struct place p;
-    enum status st = ST_FORMAT;
+    enum status st;
 
-    if (snprintf(text, sizeof text, "%s%s", strstr(entry, "://") ? "" : "https://", entry) < (int)sizeof text)
-        st = url_read(text, &url, &p);
-    if (st == ST_OK && (!part_text(url, CURLUPART_PATH, 0, path, sizeof path) || strcmp(path, "/") != 0 ||
-                        has_part(url, CURLUPART_QUERY)))
-        st = ST_FORMAT;
+    snprintf(text, sizeof text, "%s://%s:%u/", entry->scheme == SCHEME_HTTP ? "http" : "https", entry->name,
+             entry->port);
+    st = url_read(text, &url, &p);
     curl_url_cleanup(url);
-    if (st == ST_NOMEM)
-        return error_nomem(err);
-    if (st != ST_OK)
-        return error_set(err, ST_INVALID, "--%s: '%.80s' is neither HOST nor HOST:PORT", flag, entry);
-    if (p.http && !is_loopback(&p))
-        return error_set(err, ST_INVALID, "--%s: '%.80s': only a loopback address may be asked without TLS",
-                         flag, entry);
-    return add(hosts, &p, err);
+    if (st == ST_OK)
+        return add(hosts, &p, err);
+    return st == ST_NOMEM ? error_nomem(err)
+                          : error_set(err, ST_INVALID, "'%.80s' cannot be asked for anything", text);
 }
 
-static enum status add_list(struct hosts *hosts, const char *flag, const char *list, struct error *err)
+/* flag  the option's name, for the sentence */
+static enum status add_list(struct hosts *hosts, const char *flag, const char *text, struct error *err)
 {
-    char *copy = list ? strdup(list) : NULL, *rest = NULL;
-    enum status st = list && !copy ? error_nomem(err) : ST_OK;
+    struct host_list list = { 0 };
+    struct error why = { 0 };
+    enum status st = host_list_read(text, FORM_OUTGOING, &list, &why);
 
-    for (char *entry = copy ? strtok_r(copy, ", ", &rest) : NULL; st == ST_OK && entry;
-         entry = strtok_r(NULL, ", ", &rest))
-        st = add_entry(hosts, flag, entry, err);
-    free(copy);
-    return st;
+    for (size_t i = 0; i < list.n && st == ST_OK; i++)
+        st = add_entry(hosts, &list.hosts[i], &why);
+    host_list_release(&list);
+    return st == ST_OK ? ST_OK : error_set(err, st, "--%s %.240s", flag, why.text);
 }
 
 static enum status add_receiver(struct outgoing *o, const char *text, struct error *err)

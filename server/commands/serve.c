@@ -4,6 +4,7 @@
 #include "../app.h"
 #include "../audit.h"
 #include "../http/door.h"
+#include "../http/listen.h"
 #include "commands.h"
 #include "cxrd/clock.h"
 #include "cxrd/fetch.h"
@@ -173,11 +174,11 @@ static void check_datasets(const char *datasets)
                  strerror(errno));
 }
 
-static enum status http_open(struct server *s, const struct serve_options *o, struct error *err)
+static enum status http_open(struct server *s, const struct serve_options *o,
+                             const struct listen_address *listen, struct error *err)
 {
-    const struct door_options door = { o->keys, o->rate, o->hosts, http_is_loopback(o->listen),
-                                       o->cors_origins };
-    struct http_options http = { .listen = o->listen,
+    const struct door_options door = { o->keys, o->rate, o->hosts, listen->loopback, o->cors_origins };
+    struct http_options http = { .listen = listen,
                                  .workers = o->threads,
                                  .queue = o->queue,
                                  .max_upload = o->max_upload,
@@ -299,6 +300,7 @@ int serve_run(int argc, char **argv)
 {
     struct serve_options o = serve_options_default();
     struct server s = { .lock = -1 };
+    struct listen_address listen;
     struct error err = { 0 };
     size_t n_arguments;
     sigset_t signals;
@@ -310,7 +312,7 @@ int serve_run(int argc, char **argv)
     umask(0077);
     keep_memory_private(true);
     signals_claim(&signals);
-    st = serve_options_check(&o, &err);
+    st = serve_options_check(&o, &listen, &err);
     if (st == ST_OK)
         st = log_start(&err);
     if (st == ST_OK)
@@ -318,7 +320,7 @@ int serve_run(int argc, char **argv)
     if (st == ST_OK)
         st = app_start(&s, &o, &err);
     if (st == ST_OK)
-        st = http_open(&s, &o, &err);
+        st = http_open(&s, &o, &listen, &err);
     if (st == ST_OK) {
         audit_note(&s, "start");
         log_announce("listening on %s://%s\n", o.tls_cert ? "https" : "http", http_address(s.http));

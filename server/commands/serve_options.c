@@ -1,8 +1,9 @@
 /* server/commands/serve_options.c - see serve_options.h. */
 #include "serve_options.h"
 
-#include "../http/http.h"
+#include "../http/listen.h"
 #include "commands.h"
+#include "cxrd/hosts.h"
 #include "cxrd/log.h"
 #include "cxrd/pool.h"
 
@@ -11,9 +12,65 @@
 
 #define AT(member) offsetof(struct serve_options, member)
 
+/* ---- checks of single options ---- */
+
+static enum status check_list(const char *text, enum host_form form, struct error *err)
+{
+    struct host_list list = { 0 };
+    const enum status st = host_list_read(text, form, &list, err);
+
+    host_list_release(&list);
+    return st;
+}
+
+static enum status check_hosts(const char *text, struct error *err)
+{
+    return check_list(text, FORM_HOST, err);
+}
+
+static enum status check_origins(const char *text, struct error *err)
+{
+    return check_list(text, FORM_ORIGIN, err);
+}
+
+static enum status check_outgoing(const char *text, struct error *err)
+{
+    return check_list(text, FORM_OUTGOING, err);
+}
+
+static enum status check_base_path(const char *path, struct error *err)
+{
+    static const char CHARACTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+    const size_t n = strlen(path);
+
+    if (n <= 100 && path[0] == '/' && path[n - 1] != '/' && strspn(path, CHARACTERS) == n)
+        return ST_OK;
+    return error_set(err, ST_INVALID, "must be a path such as /cxrd, not '%.100s'", path);
+}
+
+static enum status check_log_level(const char *text, struct error *err)
+{
+    enum log_level level;
+
+    if (log_level_parse(text, &level))
+        return ST_OK;
+    return error_set(err, ST_INVALID, "must be debug, info, warn, error or off, not '%.32s'", text);
+}
+
+static enum status check_input_policy(const char *text, struct error *err)
+{
+    if (strcmp(text, "warn") == 0 || strcmp(text, "reject") == 0)
+        return ST_OK;
+    return error_set(err, ST_INVALID, "must be warn or reject, not '%.32s'", text);
+}
+
+/* ---- the table ---- */
+
 static const struct option OPTIONS[] = {
     { "listen", OPTION_TEXT, AT(listen), "HOST:PORT",
-      "address to listen on; port 0 picks one (127.0.0.1:8080)" },
+      "address to listen on, [IPV6]:PORT too; port 0 picks one; [::]:8080 takes IPv6 and IPv4 "
+      "(127.0.0.1:8080)",
+      .check = listen_check },
     { "state", OPTION_TEXT, AT(state), "DIR", "where jobs, models and the picture cache are kept (./state)" },
     { "datasets", OPTION_TEXT, AT(datasets), "DIR",
       "folder with a folder for each data set; none: no training" },
@@ -34,10 +91,13 @@ static const struct option OPTIONS[] = {
       "after SIGTERM, how long requests are worked off; those that wait then are declined (15)", 0, 3600 },
     { "hosts", OPTION_TEXT, AT(hosts), "NAMES",
       "names that Host may give beside loopback ones, with commas between them "
-      "(any with --keys; none without; addresses with --insecure)" },
+      "(any with --keys; none without; addresses with --insecure)",
+      .check = check_hosts },
     { "cors-origins", OPTION_TEXT, AT(cors_origins), "ORIGINS",
-      "pages that may call from a browser, such as https://pacs.example (none)" },
-    { "base-path", OPTION_TEXT, AT(base_path), "/PATH", "what all paths begin with, behind a proxy (none)" },
+      "pages that may call from a browser, such as https://pacs.example, with commas between them (none)",
+      .check = check_origins },
+    { "base-path", OPTION_TEXT, AT(base_path), "/PATH", "what all paths begin with, behind a proxy (none)",
+      .check = check_base_path },
     { "tls-cert", OPTION_TEXT, AT(tls_cert), "FILE", "speak HTTPS with this certificate chain, PEM" },
     { "tls-key", OPTION_TEXT, AT(tls_key), "FILE", "the key of --tls-cert, PEM" },
     { "audit", OPTION_TEXT, AT(audit), "FILE",
@@ -54,14 +114,16 @@ static const struct option OPTIONS[] = {
       "tell this address of the end of every job and of every activation (none)" },
     { "webhook-hosts", OPTION_TEXT, AT(webhook_hosts), "HOSTS",
       "HOST or HOST:PORT that a job may name as its webhook, https only, with commas between them; "
-      "http://127.0.0.1:PORT allows a receiver on loopback without TLS (none)" },
+      "http://127.0.0.1:PORT allows a receiver on loopback without TLS (none)",
+      .check = check_outgoing },
     { "webhook-secret", OPTION_TEXT, AT(webhook_secret), "FILE",
       "what notices are signed with: a line whsec_ and 16 to 64 bytes in base64, up to four" },
     { "webhook-retry", OPTION_COUNT, AT(webhook_retry), "SECONDS",
       "pause before a notice that was not taken is sent again; it doubles each time, for three days (5)", 1,
       3600 },
     { "data-hosts", OPTION_TEXT, AT(data_hosts), "HOSTS",
-      "HOST or HOST:PORT that data sets may be fetched from, as in --webhook-hosts (none)" },
+      "HOST or HOST:PORT that data sets may be fetched from, as in --webhook-hosts (none)",
+      .check = check_outgoing },
     { "data-credentials", OPTION_TEXT, AT(s3_credentials), "FILE",
       "ID:SECRET, with which requests to S3 are signed" },
     { "data-bytes", OPTION_BYTES, AT(data_bytes), "BYTES",
@@ -71,12 +133,15 @@ static const struct option OPTIONS[] = {
     { "data-tries", OPTION_COUNT, AT(data_tries), "N",
       "tries in a row that bring no byte further, after which fetching is interrupted (10)", 1, 1000 },
     { "outgoing-private", OPTION_TEXT, AT(outgoing_private), "HOSTS",
-      "HOST or HOST:PORT, allowed elsewhere, that may be in a private network or on loopback (none)" },
+      "HOST or HOST:PORT, allowed elsewhere, that may be in a private network or on loopback (none)",
+      .check = check_outgoing },
     { "outgoing-ca", OPTION_TEXT, AT(outgoing_ca), "FILE",
       "certificates that receivers and data hosts are believed by, PEM (the system's)" },
     { "input-policy", OPTION_TEXT, AT(input_policy), "warn|reject",
-      "what becomes of pictures that are no radiograph like those of the training (warn)" },
-    { "log-level", OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn, error or off (info)" },
+      "what becomes of pictures that are no radiograph like those of the training (warn)",
+      .check = check_input_policy },
+    { "log-level", OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn, error or off (info)",
+      .check = check_log_level },
     { "insecure", OPTION_FLAG, AT(insecure), NULL,
       "allow an address other than loopback, for anyone who reaches it" },
 };
@@ -109,37 +174,24 @@ struct serve_options serve_options_default(void)
                                    .data_tries = 10 };
 }
 
-static bool is_base_path(const char *path)
+enum status serve_options_check(const struct serve_options *o, struct listen_address *ret_listen,
+                                struct error *err)
 {
-    static const char CHARACTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
-    const size_t n = strlen(path);
+    enum log_level level = LOG_INFO;
+    enum status st;
 
-    return n <= 100 && path[0] == '/' && path[n - 1] != '/' && strspn(path, CHARACTERS) == n;
-}
-
-enum status serve_options_check(const struct serve_options *o, struct error *err)
-{
-    enum log_level level;
-
-    if (!log_level_parse(o->log_level, &level))
-        return error_set(err, ST_INVALID, "--log-level must be debug, info, warn, error or off, not '%.32s'",
-                         o->log_level);
+    log_level_parse(o->log_level, &level);
     log_set_level(level);
-    if (strcmp(o->input_policy, "warn") != 0 && strcmp(o->input_policy, "reject") != 0)
-        return error_set(err, ST_INVALID, "--input-policy must be warn or reject, not '%.32s'",
-                         o->input_policy);
-    if (*o->base_path && !is_base_path(o->base_path))
-        return error_set(err, ST_INVALID, "--base-path must be a path such as /cxrd, not '%.100s'",
-                         o->base_path);
     if ((o->webhook || o->webhook_hosts) && !o->webhook_secret)
         return error_set(err, ST_INVALID, "--webhook and --webhook-hosts need --webhook-secret");
     if (!o->tls_cert != !o->tls_key)
         return error_set(err, ST_INVALID, "--tls-cert and --tls-key go together");
-    if (!o->insecure && !o->keys && !http_is_loopback(o->listen))
-        return error_set(
+    st = listen_resolve(o->listen, ret_listen, err);
+    if (st == ST_OK && !o->insecure && !o->keys && !ret_listen->loopback)
+        st = error_set(
             err, ST_INVALID,
             "'%.80s' can be reached from other machines, and nobody is asked for a key: choose a loopback "
             "address, give --keys, or say --insecure if a proxy or firewall keeps strangers out",
             o->listen);
-    return ST_OK;
+    return st;
 }

@@ -17,11 +17,16 @@ struct serve_options {
     bool insecure;
 };
 
+struct listen_address;
+
 /* What holds where nothing is said. */
 struct serve_options serve_options_default(void);
 
-/* Check what the table of options cannot, and log from here on at the level that is asked for. Errors: ST_INVALID. */
-MUST_USE enum status serve_options_check(const struct serve_options *o, struct error *err);
+/* Check what the options' own checks cannot, and log from here on at the level that is asked for.
+ *   ret_listen  --listen, resolved; nobody asks for the name again
+ * Errors: ST_INVALID. */
+MUST_USE enum status serve_options_check(const struct serve_options *o, struct listen_address *ret_listen,
+                                         struct error *err);
 
 /* The command itself, see serve.c. */
 int serve_run(int argc, char **argv);

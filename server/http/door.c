@@ -2,9 +2,9 @@
 #include "door.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/hosts.h"
 #include "keys.h"
 
-#include <arpa/inet.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@ struct bucket {
 
 struct door {
     struct door_options options;
+    struct host_list hosts, origins; /* of `options`, as they were read at the start */
 
     pthread_mutex_t lock;   /* guards everything below */
     struct keys *keys;      /* NULL: none */
@@ -27,58 +28,21 @@ struct door {
 
 /* ---- names from outside ---- */
 
-/* A Host or the host of an Origin without its port. */
-static size_t host_length(const char *host)
+/* An address is what nobody can point elsewhere, as they can a name. */
+static bool host_ok(const struct door *d, const char *text)
 {
-    const char *end = *host == '[' ? strchr(host, ']') : NULL;
+    const struct door_options *o = &d->options;
+    struct host host;
 
-    return end ? (size_t)(end - host) + 1 : strcspn(host, ":");
-}
-
-static bool is_loopback_name(const char *host)
-{
-    const size_t n = host_length(host);
-
-    if ((n == 9 && strncasecmp(host, "localhost", n) == 0) || (n == 5 && strncmp(host, "[::1]", n) == 0))
-        return true;
-    return n >= 7 && n <= 15 && strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= n;
-}
-
-/* Whether a list such as "a,b" holds this text. */
-static bool list_has(const char *list, const char *text, size_t n)
-{
-    for (const char *at = list; at && *at && n > 0;) {
-        const size_t length = strcspn(at, ",");
-
-        if (length == n && strncasecmp(at, text, n) == 0)
-            return true;
-        at += length + (at[length] == ',');
-    }
-    return false;
-}
-
-/* An address, which nobody can point elsewhere, as they can a name: 192.0.2.1 or [2001:db8::1]. */
-static bool is_address(const char *host)
-{
-    const bool six = *host == '[';
-    const size_t n = host_length(host), start = six ? 1 : 0; /* and behind it only a port */
-    unsigned char bytes[sizeof(struct in6_addr)];
-    char text[INET6_ADDRSTRLEN];
-
-    if (n <= 2 * start || n - 2 * start >= sizeof text || (host[n] && host[n] != ':'))
-        return false;
-    memcpy(text, host + start, n - 2 * start);
-    text[n - 2 * start] = '\0';
-    return inet_pton(six ? AF_INET6 : AF_INET, text, bytes) == 1;
-}
-
-static bool host_ok(const struct door_options *o, const char *host)
-{
-    if (!*host || is_loopback_name(host))
+    if (!*text)
         return true; /* HTTP/1.0 has none, and no browser speaks it */
+    if (host_read(text, strlen(text), FORM_HOST, &host) != NULL)
+        return o->keys && !o->hosts; /* where any will do, even one that no list could hold */
+    if (host_is_loopback(&host))
+        return true;
     if (o->hosts)
-        return list_has(o->hosts, host, host_length(host)) || list_has(o->hosts, host, strlen(host));
-    return o->keys || (!o->loopback && is_address(host));
+        return host_list_has(&d->hosts, &host);
+    return o->keys || (!o->loopback && host.literal);
 }
 
 /* A page may call the server that it came from, and others where that is configured. */
@@ -93,7 +57,10 @@ static bool origin_ok(const struct door *d, const char *origin, const char *host
 
 bool door_shares_with(const struct door *d, const char *origin)
 {
-    return list_has(d->options.origins, origin, strlen(origin));
+    struct host named;
+
+    return *origin && host_read(origin, strlen(origin), FORM_ORIGIN, &named) == NULL &&
+           host_list_has(&d->origins, &named);
 }
 
 /* ---- keys ---- */
@@ -157,7 +124,7 @@ void door_ask(struct door *d, const struct head *head, const struct route *route
     *ret = (struct verdict){ 0 };
     if (route && route->role == ROLE_PUBLIC)
         return;
-    if (!host_ok(&d->options, head->host)) {
+    if (!host_ok(d, head->host)) {
         refuse(ret, 403, "the request's Host is not a name of this server, see --hosts");
     } else if (!origin_ok(d, head->origin, head->host)) {
         refuse(ret, 403, "pages of another origin may not call this server");
@@ -212,7 +179,11 @@ enum status door_open(const struct door_options *options, struct door **ret_door
         return error_nomem(err);
     d->options = *options;
     pthread_mutex_init(&d->lock, NULL);
-    st = door_reload(d, err);
+    st = host_list_read(options->hosts, FORM_HOST, &d->hosts, err);
+    if (st == ST_OK)
+        st = host_list_read(options->origins, FORM_ORIGIN, &d->origins, err);
+    if (st == ST_OK)
+        st = door_reload(d, err);
     if (st != ST_OK) {
         door_close(d);
         return st;
@@ -226,6 +197,8 @@ void door_close(struct door *d)
     if (!d)
         return;
     pthread_mutex_destroy(&d->lock);
+    host_list_release(&d->hosts);
+    host_list_release(&d->origins);
     keys_free(d->keys);
     free(d->buckets);
     free(d);

@@ -13,14 +13,15 @@ struct door;
 struct door_options {
     const char *keys; /* path of the keys file; NULL: none, everyone may everything */
     size_t rate;      /* requests a second that one key may make, and burst; 0: any number */
-    /* "a.example,b.example": the only Host values accepted, loopback aside; NULL: any with keys; without, see loopback */
+    /* a list of FORM_HOST, see cxrd/hosts.h: the only Host values accepted, loopback aside; NULL: any with keys; without,
+     * see loopback */
     const char *hosts;
     bool loopback; /* listening on loopback: Host must be a loopback name; elsewhere an address will do */
-    /* "https://a.example,…": pages that may call from a browser; NULL: none but our own */
+    /* a list of FORM_ORIGIN: pages that may call from a browser; NULL: none but our own */
     const char *origins;
 };
 
-/* Errors: keys_read()'s. The options' texts are borrowed. */
+/* Errors: host_list_read()'s, keys_read()'s. The options' texts are borrowed. */
 MUST_USE enum status door_open(const struct door_options *options, struct door **ret_door, struct error *err);
 void door_close(struct door *d); /* NULL is fine */
 

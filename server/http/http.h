@@ -125,6 +125,7 @@ const char *query_fault(const char *query);
 
 struct http;
 struct door;
+struct listen_address;
 
 /* What is known of a request once its reply is. */
 struct http_done {
@@ -149,21 +150,21 @@ struct http_hooks {
 };
 
 struct http_options {
-    const char *listen; /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
-    size_t workers;     /* of LANE_PREDICT */
-    size_t queue;       /* requests that may wait in a lane */
-    size_t max_upload;  /* bytes */
-    double request_s;   /* how long a request may take to come, and to wait */
-    size_t max_streams; /* readers of events at a time */
-    double ping_s;      /* seconds of silence after which they get a comment */
-    double drain_s;     /* how long http_stop() works off what waits; then only what runs is waited for */
-    struct door *door;  /* who may; borrowed */
+    const struct listen_address *listen; /* borrowed while http_start() runs */
+    size_t workers;                      /* of LANE_PREDICT */
+    size_t queue;                        /* requests that may wait in a lane */
+    size_t max_upload;                   /* bytes */
+    double request_s;                    /* how long a request may take to come, and to wait */
+    size_t max_streams;                  /* readers of events at a time */
+    double ping_s;                       /* seconds of silence after which they get a comment */
+    double drain_s;    /* how long http_stop() works off what waits; then only what runs is waited for */
+    struct door *door; /* who may; borrowed */
     struct http_hooks hooks;
     const char *base_path;          /* "/cxrd": all paths begin with it; "" none */
     const char *tls_cert, *tls_key; /* paths of PEM files; NULL: no TLS */
 };
 
-/* Start to listen. Errors: ST_INVALID (the address), ST_IO (cannot listen there, or the TLS files), ST_NOMEM. */
+/* Start to listen. Errors: ST_IO (cannot listen there, or the TLS files), ST_NOMEM. */
 MUST_USE enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
                                 struct error *err);
 struct http_counts {
@@ -180,8 +181,5 @@ const char *http_address(const struct http *h); /* "127.0.0.1:41234", as bound *
 /* Take no new connection, answer what is in flight, stop. What still waits for a worker after options.drain_s is declined
  * (503), and what has not left a second after the last handler is cut off. NULL is fine. */
 void http_stop(struct http *h);
-
-/* Whether an address such as "localhost:80" can be reached from this machine only. */
-bool http_is_loopback(const char *listen);
 
 #endif

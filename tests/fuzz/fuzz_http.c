@@ -10,6 +10,7 @@
 #include "cxrd/train_config.h"
 #include "http/door.h"
 #include "http/http.h"
+#include "http/listen.h"
 #include "http/multipart.h"
 #include "http_daemon.h"
 
@@ -108,8 +109,9 @@ static void start_once(void)
 {
     static struct http *server;
     static struct app *nobody; /* handlers here do not look at it */
+    struct listen_address address;
     const struct door_options open_to_all = { 0 };
-    struct http_options options = { .listen = "127.0.0.1:0",
+    struct http_options options = { .listen = &address,
                                     .workers = 1,
                                     .queue = 1,
                                     .max_upload = SMALL_UPLOAD,
@@ -124,6 +126,7 @@ static void start_once(void)
     if (server)
         return;
     log_set_level(LOG_OFF);
+    FUZZ_CHECK(listen_resolve("127.0.0.1:0", &address, &err) == ST_OK);
     FUZZ_CHECK(door_open(&open_to_all, &options.door, &err) == ST_OK);
     FUZZ_CHECK(http_start(&options, nobody, &server, &err) == ST_OK);
 }

@@ -96,7 +96,7 @@ class Start(Lifecycle):
         for address in ('', 'localhost', ':80', '127.0.0.1:', '127.0.0.1:x', '127.0.0.1:99999', '::1:80',
                         'http://127.0.0.1:80'):
             with self.subTest(address):
-                self.refused('--listen', address, '--state', program.new_folder())
+                self.refused('--listen', address, '--state', program.new_folder(), status=2)
 
     def test_a_folder_of_data_sets_that_is_not_there_is_told(self):
         server = self.serve(datasets=os.path.join(program.new_folder('datasets'), 'mistyped'))

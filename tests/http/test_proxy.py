@@ -39,7 +39,7 @@ class BasePath(ServerCase):
     def test_what_is_no_path_is_refused_at_start(self):
         for base in ('x', '/x/', '/', '/a b', '/%41', '/x?y'):
             done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder(), '--base-path', base)
-            self.assertEqual(done.returncode, 1, base)
+            self.assertEqual(done.returncode, 2, base)
             self.assertIn('--base-path', done.stderr)
 
 
