@@ -31,6 +31,12 @@ static const char *const MIGRATIONS[] = {
     /* what is to be told to others; no url: the operator's own receiver */
     "CREATE TABLE notices(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, url TEXT,"
     "  body TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL);",
+    /* what lists show of a record, so that they need not read it */
+    ("CREATE TABLE summaries(job INTEGER PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
+     "  record TEXT NOT NULL);"
+     "INSERT INTO summaries SELECT seq, json_remove(record, '$.config', '$.dataset', '$.calibration',"
+     "  '$.evaluation', '$.environment', '$.epochs', '$.promotion', '$.weights_sha256', '$.replay',"
+     "  '$.files') FROM jobs WHERE json_valid(record);"),
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 
@@ -81,11 +87,11 @@ static enum status interrupt_running(struct store *s, struct error *err)
     clock_utc(now);
     st = store_finish(
         s,
-        store_prepare(
-            s, err,
-            "INSERT INTO events SELECT id, (SELECT count(*) FROM events WHERE job = jobs.id) + 1, 'state',"
-            " json_object('state', 'interrupted', 'at', ?) FROM jobs WHERE state = 'running'",
-            "t", now),
+        store_prepare(s, err,
+                      "INSERT INTO events SELECT id, (SELECT ifnull(max(seq), 0) + 1 FROM events WHERE job = "
+                      "jobs.id), 'state',"
+                      " json_object('state', 'interrupted', 'at', ?) FROM jobs WHERE state = 'running'",
+                      "t", now),
         err);
     if (st == ST_OK)
         st = store_finish(

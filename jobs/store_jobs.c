@@ -45,34 +45,49 @@ static enum status check_room(struct store *s, size_t max_queued, struct error *
     return st;
 }
 
-static enum status insert_job(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
-                              struct error *err)
+/* A job's texts, made before the lock is taken. */
+struct job_texts {
+    char *config;
+    struct record_texts record;
+};
+
+static enum status job_texts_make(const struct new_job *job, struct job_texts *ret, struct error *err)
 {
+    json_t *record = job->record ? json_incref((json_t *)job->record) : json_object();
+    enum status st = ST_OK;
+
+    *ret = (struct job_texts){ .config = json_text(job->config, JSON_COMPACT) };
+    if (record && ret->config)
+        st = record_texts_make(record, &ret->record, err);
+    else
+        st = error_nomem(err);
+    json_decref(record);
+    return st;
+}
+
+static void job_texts_release(struct job_texts *t)
+{
+    free(t->config);
+    record_texts_release(&t->record);
+}
+
+static enum status insert_job(struct store *s, const struct new_job *job, const struct job_texts *texts,
+                              char ret_id[ID_SIZE], struct error *err)
+{
+    static const char SQL[] =
+        "INSERT INTO jobs(id, type, state, created_at, config, idempotency_key, request_sha256)"
+        " VALUES(?, ?, 'queued', ?, ?, ?, ?)";
     char now[CLOCK_TEXT_SIZE];
-    char *config = json_text(job->config, JSON_COMPACT);
-    char *record = job->record ? json_text(job->record, JSON_COMPACT) : strdup("{}");
     enum status st;
 
-    if (!config || !record) {
-        st = error_nomem(err);
-        goto out;
-    }
     id_new(ret_id);
-    st = store_finish(
-        s,
-        store_prepare(
-            s, err,
-            "INSERT INTO jobs(id, type, state, created_at, config, record, idempotency_key, request_sha256)"
-            " VALUES(?, ?, 'queued', ?, ?, ?, ?, ?)",
-            "ttttttt", ret_id, job->type, clock_utc(now), config, record, job->idempotency_key,
-            job->request_sha256),
-        err);
+    st = store_finish(s,
+                      store_prepare(s, err, SQL, "tttttt", ret_id, job->type, clock_utc(now), texts->config,
+                                    job->idempotency_key, job->request_sha256),
+                      err);
     if (st == ST_OK)
-        st = store_tell_state(s, ret_id, JOB_QUEUED, now, err);
-out:
-    free(record);
-    free(config);
-    return st;
+        st = store_write_record(s, ret_id, &texts->record, err);
+    return st == ST_OK ? store_tell_state(s, ret_id, JOB_QUEUED, now, err) : st;
 }
 
 enum status store_job_repeated(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
@@ -88,17 +103,17 @@ enum status store_job_repeated(struct store *s, const struct new_job *job, char 
 
 enum status store_job_add(struct store *s, const struct new_job *job, char ret_id[ID_SIZE], struct error *err)
 {
-    enum status st = store_begin(s, err);
+    struct job_texts texts;
+    enum status st = job_texts_make(job, &texts, err);
 
-    if (st != ST_OK)
-        return st;
-    st = find_repeated(s, job, ret_id, err);
-    if (st == ST_NOTFOUND) {
-        st = check_room(s, job->max_queued, err);
-        if (st == ST_OK)
-            st = insert_job(s, job, ret_id, err);
+    if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
+        st = find_repeated(s, job, ret_id, err);
+        if (st == ST_NOTFOUND && (st = check_room(s, job->max_queued, err)) == ST_OK)
+            st = insert_job(s, job, &texts, ret_id, err);
+        st = store_end(s, st, err);
     }
-    return store_end(s, st, err);
+    job_texts_release(&texts);
+    return st;
 }
 
 static enum status write_state(struct store *s, const char *id, enum job_state to, struct error *err)
@@ -150,10 +165,14 @@ static enum status fail_unreadable(struct store *s, const char *id, struct error
 {
     json_t *record =
         json_pack("{s:s}", "error", "the job database holds a configuration that cannot be read");
-    enum status st = record ? write_state(s, id, JOB_FAILED, err) : error_nomem(err);
+    struct record_texts texts = { 0 };
+    enum status st = record ? record_texts_make(record, &texts, err) : error_nomem(err);
 
     if (st == ST_OK)
-        st = store_write_record(s, id, record, err);
+        st = write_state(s, id, JOB_FAILED, err);
+    if (st == ST_OK)
+        st = store_write_record(s, id, &texts, err);
+    record_texts_release(&texts);
     json_decref(record);
     return st;
 }
@@ -186,23 +205,31 @@ enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type
     return ST_OK;
 }
 
-enum status store_job_move(struct store *s, const char *id, enum job_state to, const json_t *record,
-                           struct error *err)
+/* Inside a transaction. */
+static enum status move(struct store *s, const char *id, enum job_state to, const struct record_texts *record,
+                        struct error *err)
 {
     enum job_state from = JOB_QUEUED;
-    enum status st = store_begin(s, err);
+    enum status st = store_job_state(s, id, &from, err);
 
-    if (st != ST_OK)
-        return st;
-    st = store_job_state(s, id, &from, err);
     if (st == ST_OK && !job_may_become(from, to))
         st = error_set(err, ST_CONFLICT, "the job is %s and cannot become %s", job_state_name(from),
                        job_state_name(to));
     if (st == ST_OK)
         st = write_state(s, id, to, err);
-    if (st == ST_OK && record)
-        st = store_write_record(s, id, record, err);
-    return store_end(s, st, err);
+    return st == ST_OK ? store_write_record(s, id, record, err) : st;
+}
+
+enum status store_job_move(struct store *s, const char *id, enum job_state to, const json_t *record,
+                           struct error *err)
+{
+    struct record_texts texts;
+    enum status st = record_texts_make(record, &texts, err);
+
+    if (st == ST_OK && (st = store_begin(s, err)) == ST_OK)
+        st = store_end(s, move(s, id, to, &texts, err), err);
+    record_texts_release(&texts);
+    return st;
 }
 
 enum status store_job_resume(struct store *s, const char *id, size_t max_queued, struct error *err)
@@ -239,36 +266,40 @@ enum status store_job_delete(struct store *s, const char *id, struct error *err)
     return store_end(s, st, err);
 }
 
+/* ---- reading ---- */
+
 enum status store_job_look(struct store *s, const char *id, enum job_state *ret_state, json_t **ret_record,
                            struct error *err)
 {
-    sqlite3_stmt *stmt = NULL;
-    enum status st;
+    struct cells cells = CELLS_INIT;
+    enum status st = store_query(s, &cells, err, "SELECT state, record FROM jobs WHERE id = ?", "t", id);
 
-    pthread_mutex_lock(&s->lock);
-    st = store_job_state(s, id, ret_state, err);
-    if (st == ST_OK) {
-        stmt = store_prepare(s, err, "SELECT record FROM jobs WHERE id = ?", "t", id);
-        st = store_row(s, stmt, err);
-    }
-    if (st == ST_OK && !(*ret_record = store_json(stmt, 0)))
-        st = store_broken(s, err, "record");
-    sqlite3_finalize(stmt);
-    pthread_mutex_unlock(&s->lock);
+    json_watch();
+    if (st == ST_OK && cells.n_rows == 0)
+        st = error_set(err, ST_NOTFOUND, "there is no job '%s'", id);
+    if (st == ST_OK && !job_state_parse(cells_text(&cells, 0, 0), ret_state))
+        *ret_state = JOB_FAILED; /* as store_job_state() has it */
+    if (st == ST_OK && !(*ret_record = cells_json(&cells, 0, 1)))
+        st = json_ran_out() ? error_nomem(err)
+                            : error_set(err, ST_IO, "the job database holds a record that cannot be read");
+    cells_release(&cells);
     return st;
 }
 
 enum status store_job_record(struct store *s, const char *id, const json_t *record, struct error *err)
 {
+    struct record_texts texts;
     enum job_state state;
-    enum status st = store_begin(s, err);
+    enum status st = record_texts_make(record, &texts, err);
 
-    if (st != ST_OK)
-        return st;
-    st = store_job_state(s, id, &state, err);
-    if (st == ST_OK)
-        st = store_write_record(s, id, record, err);
-    return store_end(s, st, err);
+    if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
+        st = store_job_state(s, id, &state, err);
+        if (st == ST_OK)
+            st = store_write_record(s, id, &texts, err);
+        st = store_end(s, st, err);
+    }
+    record_texts_release(&texts);
+    return st;
 }
 
 /* A cell as text; null where there is none, or where it is none. */
@@ -279,18 +310,23 @@ static json_t *text_or_null(const char *text)
     return value ? value : json_null();
 }
 
-#define JOB_COLUMNS "id, type, state, created_at, started_at, finished_at, config, record, seq"
+#define JOB_COLUMNS "seq, id, type, state, created_at, started_at, finished_at"
+enum { STATE_COLUMN = 3, RECORD_COLUMN = 7, CONFIG_COLUMN };
+
+/* A row of a list has no configuration. */
+static bool is_whole(const struct cells *r) { return r->n_columns > CONFIG_COLUMN; }
 
 /* Which cell of a job cannot be read; NULL: all can. */
-static const char *unreadable_cell(sqlite3_stmt *stmt, const json_t *config, const json_t *record)
+static const char *unreadable_cell(const struct cells *r, size_t row, const json_t *config,
+                                   const json_t *record)
 {
     enum job_state state;
 
-    if (!json_is_object(config))
+    if (is_whole(r) && !json_is_object(config))
         return "configuration";
     if (!json_is_object(record))
         return "record";
-    return job_state_parse(store_column(stmt, 2), &state) ? NULL : "state";
+    return job_state_parse(cells_text(r, row, STATE_COLUMN), &state) ? NULL : "state";
 }
 
 /* One that cannot be read whole is told with what can be, and why it is no more; where nothing else is known, it failed. */
@@ -308,69 +344,53 @@ static void tell_unreadable(json_t *job, const char *cell)
               json_pack("{s:O*,s:s}", "job", json_object_get(job, "id"), "detail", why));
 }
 
-/* The row that `stmt` is at, in the contract's shape; NULL without memory. */
-static json_t *job_row(sqlite3_stmt *stmt)
+/* JOB_COLUMNS, a record or a summary, and maybe a configuration, in the contract's shape; NULL without memory. */
+static json_t *job_row(const struct cells *r, size_t row)
 {
-    json_t *record = store_json(stmt, 7), *config = store_json(stmt, 6);
-    const char *state = store_column(stmt, 2);
-    const char *broken = state ? unreadable_cell(stmt, config, record) : NULL;
-    json_t *job = json_pack(
-        "{s:o,s:o,s:o,s:n,s:f,s:n,s:o,s:o,s:o,s:O?}", "id", text_or_null(store_column(stmt, 0)), "type",
-        text_or_null(store_column(stmt, 1)), "state", text_or_null(state), "phase", "progress", 0.0, "eta_s",
-        "created_at", text_or_null(store_column(stmt, 3)), "started_at", text_or_null(store_column(stmt, 4)),
-        "finished_at", text_or_null(store_column(stmt, 5)), "config", json_is_object(config) ? config : NULL);
+    json_t *record = cells_json(r, row, RECORD_COLUMN);
+    json_t *config = is_whole(r) ? cells_json(r, row, CONFIG_COLUMN) : NULL;
+    const char *state = cells_text(r, row, STATE_COLUMN);
+    const char *broken = unreadable_cell(r, row, config, record);
+    json_t *job =
+        json_pack("{s:o,s:o,s:o,s:n,s:f,s:n,s:o,s:o,s:o}", "id", text_or_null(cells_text(r, row, 1)), "type",
+                  text_or_null(cells_text(r, row, 2)), "state", text_or_null(state), "phase", "progress", 0.0,
+                  "eta_s", "created_at", text_or_null(cells_text(r, row, 4)), "started_at",
+                  text_or_null(cells_text(r, row, 5)), "finished_at", text_or_null(cells_text(r, row, 6)));
 
+    if (job && is_whole(r))
+        json_object_set_new(job, "config", json_is_object(config) ? json_incref(config) : json_null());
     if (job && json_is_object(record))
         json_object_update_missing(job, record); /* the columns are what is believed */
-    if (job && state && strcmp(state, "succeeded") == 0)
+    if (job && strcmp(state, "succeeded") == 0)
         json_object_set_new(job, "progress", json_real(1));
     if (job && broken && !json_ran_out())
         tell_unreadable(job, broken);
     json_decref(record);
     json_decref(config);
-    if (json_ran_out() || !state) {
+    if (json_ran_out()) {
         json_decref(job);
         return NULL;
     }
     return job;
 }
 
+static const struct kind JOB = { "job", "row", job_row };
+
 enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err)
 {
-    static const struct kind JOB = { "job", "configuration", job_row };
-
-    return store_find(s, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?", id, &JOB, ret_job, err);
+    return store_find(s, "SELECT " JOB_COLUMNS ", record, config FROM jobs WHERE id = ?", id, &JOB, ret_job,
+                      err);
 }
 
-/* A job in a list: what one looks for there. */
-static json_t *job_row_short(sqlite3_stmt *stmt)
-{
-    static const char *const LONG_PARTS[] = { "config",      "dataset", "calibration", "evaluation",
-                                              "environment", "epochs",  "promotion",   "weights_sha256",
-                                              "replay",      "files" };
-    json_t *job = job_row(stmt);
-
-    for (size_t i = 0; job && i < sizeof LONG_PARTS / sizeof LONG_PARTS[0]; i++)
-        json_object_del(job, LONG_PARTS[i]);
-    return job;
-}
+#define LISTED(where)                                                                                    \
+    "SELECT " JOB_COLUMNS ", summaries.record FROM jobs LEFT JOIN summaries ON summaries.job = jobs.seq" \
+    " WHERE seq < ?1" where " ORDER BY seq DESC LIMIT ?2"
 
 enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jobs, int64_t *ret_next,
                        struct error *err)
 {
-    const int64_t before = page->before ? page->before : INT64_MAX;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = store_collect(s,
-                       store_prepare(s, err,
-                                     "SELECT " JOB_COLUMNS
-                                     " FROM jobs WHERE seq < ? AND state = ifnull(?, state)"
-                                     " ORDER BY seq DESC LIMIT ?",
-                                     "iti", before, page->state, (int64_t)page->limit + 1),
-                       page->limit, 8, job_row_short, ret_jobs, ret_next, err);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return store_list(s, page, page->state ? LISTED(" AND state = ?3") : LISTED(""), &JOB, ret_jobs, ret_next,
+                      err);
 }
 
 enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], struct error *err)

@@ -6,32 +6,23 @@
 #include <stdlib.h>
 
 /* Numbers are 1, 2, 3 …: nothing is ever taken out of the middle. */
-enum status store_tell(struct store *s, const char *id, const char *name, const json_t *data,
-                       struct error *err)
-{
-    char *text = json_text(data, JSON_COMPACT);
-    enum status st;
+#define TELL(data) \
+    "INSERT INTO events SELECT ?1, ifnull(max(seq), 0) + 1, ?2, " data " FROM events WHERE job = ?1"
 
-    if (!text)
-        return error_nomem(err);
-    st = store_finish(
-        s,
-        store_prepare(s, err, "INSERT INTO events SELECT ?1, count(*) + 1, ?2, ?3 FROM events WHERE job = ?1",
-                      "ttt", id, name, text),
-        err);
-    free(text);
+enum status store_tell(struct store *s, const char *id, const char *name, const char *data, struct error *err)
+{
     s->told = true;
-    return st;
+    return store_finish(s, store_prepare(s, err, TELL("?3"), "ttt", id, name, data), err);
 }
 
 enum status store_tell_state(struct store *s, const char *id, enum job_state state, const char *at,
                              struct error *err)
 {
-    json_t *data = json_pack("{s:s,s:s}", "state", job_state_name(state), "at", at);
-    const enum status st = store_tell(s, id, "state", data, err);
-
-    json_decref(data);
-    return st;
+    s->told = true;
+    return store_finish(s,
+                        store_prepare(s, err, TELL("json_object('state', ?3, 'at', ?4)"), "tttt", id, "state",
+                                      job_state_name(state), at),
+                        err);
 }
 
 uint64_t store_journal_changes(struct store *s)
@@ -42,44 +33,66 @@ uint64_t store_journal_changes(struct store *s)
 enum status store_job_tell(struct store *s, const char *id, const char *name, const json_t *data,
                            const json_t *record, struct error *err)
 {
+    struct record_texts texts = { 0 };
+    char *text = json_text(data, JSON_COMPACT);
     enum job_state state;
-    enum status st = store_begin(s, err);
+    enum status st = text ? record_texts_make(record, &texts, err) : error_nomem(err);
 
-    if (st != ST_OK)
-        return st;
-    st = store_job_state(s, id, &state, err);
-    if (st == ST_OK)
-        st = store_tell(s, id, name, data, err);
-    if (st == ST_OK && record)
-        st = store_write_record(s, id, record, err);
-    return store_end(s, st, err);
+    if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
+        st = store_job_state(s, id, &state, err);
+        if (st == ST_OK)
+            st = store_tell(s, id, name, text, err);
+        if (st == ST_OK)
+            st = store_write_record(s, id, &texts, err);
+        st = store_end(s, st, err);
+    }
+    record_texts_release(&texts);
+    free(text);
+    return st;
 }
 
-static json_t *event_row(sqlite3_stmt *stmt)
+static json_t *event_row(const struct cells *r, size_t row)
 {
-    json_t *data = store_json(stmt, 2);
+    json_t *data = cells_json(r, row, 2);
 
-    return data ? json_pack("{s:I,s:s,s:o}", "seq", (json_int_t)sqlite3_column_int64(stmt, 0), "event",
-                            store_column(stmt, 1), "data", data)
+    return data ? json_pack("{s:I,s:s,s:o}", "seq", strtoll(cells_text(r, row, 0), NULL, 10), "event",
+                            cells_text(r, row, 1), "data", data)
                 : NULL;
+}
+
+/* A job without any has one row, of nothing. */
+static enum status events_read(const struct cells *cells, json_t *events, struct error *err)
+{
+    for (size_t i = 0; i < cells->n_rows && cells_text(cells, i, 0); i++) {
+        json_watch();
+        if (json_array_append_new(events, event_row(cells, i)) != 0)
+            return json_ran_out()
+                       ? error_nomem(err)
+                       : error_set(err, ST_IO, "the job database holds an event that cannot be read");
+    }
+    return ST_OK;
 }
 
 enum status store_job_events(struct store *s, const char *id, int64_t after, size_t limit,
                              json_t **ret_events, struct error *err)
 {
-    enum job_state state;
-    enum status st;
-    int64_t next;
+    struct cells cells = CELLS_INIT;
+    json_t *events = json_array();
+    enum status st = events ? store_query(s, &cells, err,
+                                          "SELECT e.seq, e.name, e.data FROM jobs LEFT JOIN events e"
+                                          " ON e.job = jobs.id AND e.seq > ?2"
+                                          " WHERE jobs.id = ?1 ORDER BY e.seq LIMIT ?3",
+                                          "tii", id, after, (int64_t)limit)
+                            : error_nomem(err);
 
-    pthread_mutex_lock(&s->lock);
-    st = store_job_state(s, id, &state, err);
+    if (st == ST_OK && cells.n_rows == 0)
+        st = error_set(err, ST_NOTFOUND, "there is no job '%s'", id);
     if (st == ST_OK)
-        st = store_collect(s,
-                           store_prepare(s, err,
-                                         "SELECT seq, name, data FROM events WHERE job = ? AND seq > ?"
-                                         " ORDER BY seq LIMIT ?",
-                                         "tii", id, after, (int64_t)limit),
-                           limit, 0, event_row, ret_events, &next, err);
-    pthread_mutex_unlock(&s->lock);
+        st = events_read(&cells, events, err);
+    if (st == ST_OK)
+        *ret_events = events;
+    else
+        json_decref(events);
+    cells_release(&cells);
     return st;
 }

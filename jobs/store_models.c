@@ -44,17 +44,17 @@ enum status store_model_add(struct store *s, const char *id, const json_t *card,
     return st;
 }
 
-static json_t *card_row(sqlite3_stmt *stmt) { return store_json(stmt, 0); }
+static json_t *card_row(const struct cells *r, size_t row) { return cells_json(r, row, 0); }
 
 /* In a list: one that cannot be read does not hide the others. */
-static json_t *card_listed(sqlite3_stmt *stmt)
+static json_t *card_listed(const struct cells *r, size_t row)
 {
-    json_t *card = card_row(stmt);
+    json_t *card = cells_json(r, row, 1);
 
-    if (card || json_ran_out() || !store_column(stmt, 0))
+    if (card || json_ran_out())
         return card;
     log_event(LOG_ERROR, "model not listed",
-              json_pack("{s:s*,s:s}", "model", store_column(stmt, 2), "detail", "its card cannot be read"));
+              json_pack("{s:s*,s:s}", "model", cells_text(r, row, 2), "detail", "its card cannot be read"));
     return json_null();
 }
 
@@ -68,18 +68,10 @@ enum status store_model_get(struct store *s, const char *id, json_t **ret_card, 
 enum status store_models(struct store *s, const struct page *page, json_t **ret_cards, int64_t *ret_next,
                          struct error *err)
 {
-    const int64_t before = page->before ? page->before : INT64_MAX;
-    enum status st;
+    static const struct kind MODEL = { "model", "card", card_listed };
 
-    pthread_mutex_lock(&s->lock);
-    /* no LIMIT: those that are left out do not count, and no row is read that is not asked for */
-    st = store_collect(s,
-                       store_prepare(s, err,
-                                     "SELECT card, seq, id FROM models WHERE seq < ? ORDER BY seq DESC", "i",
-                                     before),
-                       page->limit, 1, card_listed, ret_cards, ret_next, err);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return store_list(s, page, "SELECT seq, card, id FROM models WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+                      &MODEL, ret_cards, ret_next, err);
 }
 
 enum status store_activate(struct store *s, const char *id, struct error *err)

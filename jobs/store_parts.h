@@ -1,13 +1,15 @@
-/* jobs/store_parts.h - what the files behind cxrd/store.h share: store.c opens it, store_sql.c speaks to SQLite,
+/* jobs/store_parts.h - what the files behind cxrd/store.h share: store.c opens it, store_sql.c speaks to SQLite, store_rows.c reads from it,
  * store_jobs.c keeps the jobs, store_record.c what each of them is, store_journal.c what is told of them, store_models.c
  * the models, store_notices.c what is to be told to others. Nobody else speaks SQL. */
 #ifndef JOBS_STORE_PARTS_H
 #define JOBS_STORE_PARTS_H
 
+#include "cxrd/buf.h"
 #include "cxrd/store.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 
 struct store {
@@ -29,6 +31,8 @@ enum status store_fail(struct store *s, struct error *err, const char *what);
 
 /* "t": text or NULL, "i": int64_t. Returns NULL and sets *err on failure, which the two below pass on. */
 sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...);
+sqlite3_stmt *store_vprepare(struct store *s, struct error *err, const char *sql, const char *types,
+                             va_list ap);
 
 /* Step a statement that returns no row, and finish it. */
 MUST_USE enum status store_finish(struct store *s, sqlite3_stmt *stmt, struct error *err);
@@ -41,10 +45,37 @@ json_t *store_json(sqlite3_stmt *stmt, int i); /* NULL: not JSON, or no memory *
 /* The number that a query without parameters finds. */
 MUST_USE enum status store_integer(struct store *s, const char *sql, int64_t *ret, struct error *err);
 
+/* A cell that cannot be read any more, or not now. */
+enum status store_broken(struct store *s, struct error *err, const char *what);
+
+MUST_USE enum status store_run(struct store *s, const char *sql, struct error *err);
+
+/* ---- rows: copied with the lock held and read without it, so that nobody waits while JSON is parsed ---- */
+
+struct cells {
+    struct buf text, at; /* every cell and a NUL; where each begins, a size_t each */
+    size_t n_rows, n_columns;
+};
+#define CELLS_INIT                                           \
+    {                                                        \
+        BUF_INIT(SIZE_MAX / 2), BUF_INIT(SIZE_MAX / 2), 0, 0 \
+    }
+void cells_release(struct cells *r); /* safe on CELLS_INIT */
+
+/* All rows that a query finds; parameters as store_prepare()'s. Takes the lock. */
+MUST_USE enum status store_query(struct store *s, struct cells *ret, struct error *err, const char *sql,
+                                 const char *types, ...);
+
+const char *cells_text(const struct cells *r, size_t row, size_t column); /* NULL: NULL */
+json_t *cells_json(const struct cells *r, size_t row, size_t column);     /* NULL: not JSON, or no memory */
+
+/* A row as JSON; NULL: a cell cannot be read, or no memory. */
+typedef json_t *row_fn(const struct cells *r, size_t row);
+
 /* What a row is, and which of its cells may be broken. */
 struct kind {
     const char *name, *part;
-    json_t *(*row)(sqlite3_stmt *stmt);
+    row_fn *row;
 };
 
 /* The row that a query with one parameter finds. Takes the lock.
@@ -52,16 +83,12 @@ struct kind {
 MUST_USE enum status store_find(struct store *s, const char *sql, const char *id, const struct kind *kind,
                                 json_t **ret, struct error *err);
 
-/* Collect a page of rows, whose seq is in a column; one more than asked for tells that there is another page. What `row`
- * makes null of is left out. */
-MUST_USE enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
-                                   json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
-                                   struct error *err);
-
-/* A cell that cannot be read any more, or not now. */
-enum status store_broken(struct store *s, struct error *err, const char *what);
-
-MUST_USE enum status store_run(struct store *s, const char *sql, struct error *err);
+/* A page of a list. What `row` makes null of is left out. Takes the lock, for each of its rows a moment.
+ *   sql  finds rows of ever smaller seq, their first column: below ?1, at most ?2 of them, in the state ?3 where the page
+ *        has one */
+MUST_USE enum status store_list(struct store *s, const struct page *page, const char *sql,
+                                const struct kind *kind, json_t **ret_items, int64_t *ret_next,
+                                struct error *err);
 
 /* What a job's configuration says, in SQL; NULL where it cannot be read, so that one such job fails no query for all. */
 #define CONFIG_SAYS(name) "iif(json_valid(config), json_extract(config, '$." name "'), NULL)"
@@ -76,11 +103,18 @@ MUST_USE enum status store_end(struct store *s, enum status st, struct error *er
 MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state,
                                      struct error *err);
 
+/* A record as it is written: whole, and what a list shows of it. Made before the lock is taken. */
+struct record_texts {
+    char *whole, *summary; /* owned; NULL: no record */
+};
+MUST_USE enum status record_texts_make(const json_t *record, struct record_texts *ret, struct error *err);
+void record_texts_release(struct record_texts *t); /* safe on zeroes */
+
 /* ---- inside a transaction: its record, and its journal ---- */
-MUST_USE enum status store_write_record(struct store *s, const char *id, const json_t *record,
-                                        struct error *err);
-MUST_USE enum status store_tell(struct store *s, const char *id, const char *name, const json_t *data,
-                                struct error *err);
+MUST_USE enum status store_write_record(struct store *s, const char *id, const struct record_texts *record,
+                                        struct error *err); /* one without texts changes nothing */
+MUST_USE enum status store_tell(struct store *s, const char *id, const char *name, const char *data,
+                                struct error *err); /* data: JSON */
 MUST_USE enum status store_tell_state(struct store *s, const char *id, enum job_state state, const char *at,
                                       struct error *err);
 

@@ -1,4 +1,5 @@
-/* jobs/store_record.c - the row of a job, for those who change it: its state and its record; see store_parts.h. */
+/* jobs/store_record.c - the row of a job, for those who change it: its state, its record, and what lists show
+ * of that; see store_parts.h. */
 #include "store_parts.h"
 
 #include "cxrd/json.h"
@@ -24,15 +25,59 @@ enum status store_job_state(struct store *s, const char *id, enum job_state *ret
     return st;
 }
 
-enum status store_write_record(struct store *s, const char *id, const json_t *record, struct error *err)
+/* What is not shown in a list. The schema's fourth version names the same. */
+static const char *const LONG_PARTS[] = { "config",      "dataset", "calibration", "evaluation",
+                                          "environment", "epochs",  "promotion",   "weights_sha256",
+                                          "replay",      "files" };
+
+static json_t *summary_of(const json_t *record)
 {
-    char *text = json_text(record, JSON_COMPACT);
+    json_t *summary = json_copy((json_t *)record); /* its members are shared, not copied */
+
+    for (size_t i = 0; summary && i < sizeof LONG_PARTS / sizeof LONG_PARTS[0]; i++)
+        json_object_del(summary, LONG_PARTS[i]);
+    return summary;
+}
+
+enum status record_texts_make(const json_t *record, struct record_texts *ret, struct error *err)
+{
+    json_t *summary;
+
+    *ret = (struct record_texts){ 0 };
+    if (!record)
+        return ST_OK;
+    json_watch();
+    summary = summary_of(record);
+    ret->summary = json_built(summary, JSON_COMPACT);
+    ret->whole = json_text(record, JSON_COMPACT);
+    json_decref(summary);
+    if (ret->whole && ret->summary)
+        return ST_OK;
+    record_texts_release(ret);
+    return error_nomem(err);
+}
+
+void record_texts_release(struct record_texts *t)
+{
+    free(t->whole);
+    free(t->summary);
+    *t = (struct record_texts){ 0 };
+}
+
+enum status store_write_record(struct store *s, const char *id, const struct record_texts *record,
+                               struct error *err)
+{
     enum status st;
 
-    if (!text)
-        return error_nomem(err);
-    st = store_finish(s, store_prepare(s, err, "UPDATE jobs SET record = ? WHERE id = ?", "tt", text, id),
-                      err);
-    free(text);
-    return st;
+    if (!record->whole)
+        return ST_OK;
+    st = store_finish(
+        s, store_prepare(s, err, "UPDATE jobs SET record = ? WHERE id = ?", "tt", record->whole, id), err);
+    if (st != ST_OK)
+        return st;
+    return store_finish(
+        s,
+        store_prepare(s, err, "INSERT OR REPLACE INTO summaries SELECT seq, ?1 FROM jobs WHERE id = ?2", "tt",
+                      record->summary, id),
+        err);
 }

@@ -19,13 +19,12 @@ enum status store_run(struct store *s, const char *sql, struct error *err)
 
 /* ---- statements: prepared, bound by type letters, stepped ---- */
 
-sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...)
+sqlite3_stmt *store_vprepare(struct store *s, struct error *err, const char *sql, const char *types,
+                             va_list ap)
 {
     sqlite3_stmt *stmt = NULL;
-    va_list ap;
     int rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
 
-    va_start(ap, types);
     for (int i = 1; *types && rc == SQLITE_OK; types++, i++) {
         if (*types == 't') {
             const char *text = va_arg(ap, const char *);
@@ -35,12 +34,22 @@ sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql,
             rc = sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
         }
     }
-    va_end(ap);
     if (rc != SQLITE_OK) {
         store_fail(s, err, "prepare a query");
         sqlite3_finalize(stmt);
         return NULL;
     }
+    return stmt;
+}
+
+sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...)
+{
+    sqlite3_stmt *stmt;
+    va_list ap;
+
+    va_start(ap, types);
+    stmt = store_vprepare(s, err, sql, types, ap);
+    va_end(ap);
     return stmt;
 }
 
@@ -99,52 +108,6 @@ enum status store_integer(struct store *s, const char *sql, int64_t *ret, struct
         *ret = sqlite3_column_int64(stmt, 0);
     sqlite3_finalize(stmt);
     return st;
-}
-
-enum status store_find(struct store *s, const char *sql, const char *id, const struct kind *kind,
-                       json_t **ret, struct error *err)
-{
-    sqlite3_stmt *stmt;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    stmt = store_prepare(s, err, sql, "t", id);
-    st = store_row(s, stmt, err);
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no %s '%s'", kind->name, id);
-    if (st == ST_OK && !(*ret = kind->row(stmt)))
-        st = store_broken(s, err, kind->part);
-    sqlite3_finalize(stmt);
-    pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
-enum status store_collect(struct store *s, sqlite3_stmt *stmt, size_t limit, int seq_column,
-                          json_t *(*row)(sqlite3_stmt *stmt), json_t **ret_items, int64_t *ret_next,
-                          struct error *err)
-{
-    json_t *items = json_array(), *item;
-    enum status st = !stmt ? without_statement(s) : items ? ST_OK : error_nomem(err);
-    int64_t last = 0;
-
-    *ret_next = 0;
-    while (st == ST_OK && (st = store_row(s, stmt, err)) == ST_OK) {
-        if (json_array_size(items) == limit) {
-            *ret_next = last;
-            break;
-        }
-        item = row(stmt);
-        last = sqlite3_column_int64(stmt, seq_column);
-        if (!json_is_null(item) && json_array_append_new(items, item) != 0)
-            st = store_broken(s, err, "configuration or a card");
-    }
-    sqlite3_finalize(stmt);
-    if (st != ST_OK && st != ST_NOTFOUND) { /* not found: the end of the rows */
-        json_decref(items);
-        return st;
-    }
-    *ret_items = items;
-    return ST_OK;
 }
 
 /* ---- transactions: begin takes the lock, end gives it back ---- */

@@ -74,8 +74,8 @@ MUST_USE enum status store_job_look(struct store *s, const char *id, enum job_st
 MUST_USE enum status store_job_record(struct store *s, const char *id, const json_t *record,
                                       struct error *err);
 
-/* A job in the contract's shape, a new reference. Where a cell cannot be read any more its `error` says so, here and in
- * lists: its `config` is null then, its state "failed". Errors: ST_NOTFOUND, ST_IO. */
+/* A job in the contract's shape, a new reference. Where a cell cannot be read any more its `error` says so, here and,
+ * of the cells that those show, in lists: its `config` is null then, its state "failed". Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err);
 
 /* ---- a job's journal: what those who watch it are told, numbered 1, 2, 3 … ----

@@ -82,7 +82,8 @@ function parseEvent(block) {
   return event.data ? { ...event, data: JSON.parse(event.data) } : null;
 }
 
-/** Server-sent events, read with fetch(): an EventSource cannot send a key. Ends when the stream does. */
+/** Server-sent events, read with fetch(): an EventSource cannot send a key. Ends when the stream does. `more`: another has
+ *  come together with this one. */
 export async function* events(path, { signal, last } = {}) {
   const reply = await ask('GET', path, { signal, headers: last ? { 'Last-Event-ID': last } : {} });
   if (reply.status === 204) return;
@@ -94,6 +95,7 @@ export async function* events(path, { signal, last } = {}) {
     text += value;
     const blocks = text.split('\n\n');
     text = blocks.pop();
-    yield* blocks.map(parseEvent).filter(Boolean);
+    const whole = blocks.map(parseEvent).filter(Boolean);
+    yield* whole.map((event, i) => ({ ...event, more: i < whole.length - 1 }));
   }
 }

@@ -18,11 +18,25 @@ function applyStep(record, step) {
   return { ...record, progress, eta_s, current };
 }
 
-/** Follow the stream; returns the record as it was at its end. */
+/** The record with an event in it; null where the event does not say all that has changed. */
+function applied(record, { name, data }) {
+  if (name === 'step') return applyStep(record, data);
+  if (name !== 'epoch' || !record.baseline) return null;
+  if (record.epochs.some((epoch) => epoch.epoch === data.epoch)) return record;
+  return { ...record, epochs: [...record.epochs, data] };
+}
+
+/** Follow the stream, which begins with all that was; returns the record as it was at its end. */
 async function follow(id, record, onChange, signal) {
   let newest = record;
+  let stale = false;
   for await (const event of events(`jobs/${id}/events`, { signal })) {
-    newest = event.name === 'step' ? applyStep(newest, event.data) : await getJson(`jobs/${id}`, { signal });
+    const next = applied(newest, event);
+    stale ||= !next;
+    newest = next ?? newest;
+    if (event.more) continue; // the whole record is asked for once for all that comes together
+    if (stale) newest = await getJson(`jobs/${id}`, { signal });
+    stale = false;
     onChange(newest);
     if (ENDED.includes(newest.state)) break;
   }

@@ -290,6 +290,18 @@ await tap.test('dark, and as wide as a phone: nothing is cut off', async () => {
   }
 });
 
+await tap.test('an epoch is shown without asking for the whole job', async () => {
+  const epochs = 20;
+  let asked = 0;
+  const count = (request) => { if (/\/jobs\/[0-9a-f-]{36}$/.test(request.url())) asked += 1; };
+  page.on('request', count);
+  await train({ ...QUICK, epochs, seed: 9 });
+  await ended('succeeded');
+  page.off('request', count);
+  assert.equal(await page.locator('#epochs tbody tr').count(), epochs);
+  assert.ok(asked <= 12, `asked ${asked} times: at the begin, at the first epoch, at 3 changes of state and 6 of phase`);
+});
+
 await tap.test('the API reference shows every operation', async () => {
   await page.goto(`${server.url}/docs`);
   await page.waitForSelector('#getContract');

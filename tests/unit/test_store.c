@@ -805,6 +805,128 @@ Test(database, with_a_state_that_nobody_knows_lets_the_job_go)
     cr_assert_eq(store_job_delete(store, id.text, &err), ST_OK, "%s", err.text);
 }
 
+/* The jobs of a page of ten, as one text. */
+static char *list_text(void)
+{
+    const struct page page = { .limit = 10 };
+    json_t *jobs = NULL;
+    int64_t next;
+    struct error err = { 0 };
+    char *text;
+
+    cr_assert_eq(store_jobs(store, &page, &jobs, &next, &err), ST_OK, "%s", err.text);
+    text = json_dumps(jobs, JSON_COMPACT);
+    json_decref(jobs);
+    return text;
+}
+
+Test(database, lists_what_cannot_be_shown_whole)
+{
+    const struct id id = added("{}");
+    char *text;
+
+    closed();
+    changed(
+        "UPDATE jobs SET config = '{broken', record = '{broken'; UPDATE summaries SET record = '{broken'");
+    store_reopen();
+    text = list_text();
+    cr_assert(strstr(text, id.text) && strstr(text, "\"queued\""), "listed as %s", text);
+    free(text);
+}
+
+#define RECORD                                                                                               \
+    "{\"config\":{},\"dataset\":{},\"calibration\":{},\"evaluation\":{},\"environment\":{},\"epochs\":[{}]," \
+    "\"promotion\":{},\"weights_sha256\":\"00\",\"replay\":{},\"files\":[],\"model\":\"m\",\"kept_epoch\":"  \
+    "3}"
+
+/* A list made from what was written, and one from what an older version left, say the same. */
+Test(database, of_an_older_version_lists_its_jobs_alike)
+{
+    const struct id id = added("{}"), odd = added("{}");
+    char *before, *after;
+
+    recorded(id, RECORD);
+    before = list_text();
+    cr_assert(strstr(before, "\"model\":\"m\",\"kept_epoch\":3}"), "listed as %s", before);
+    closed();
+    changed("DROP TABLE summaries; PRAGMA user_version = 3");
+    store_reopen();
+    after = list_text();
+    cr_assert_str_eq(after, before);
+    free(after);
+    closed();
+    changed(
+        "DROP TABLE summaries; PRAGMA user_version = 3; UPDATE jobs SET record = '{broken' WHERE seq = 2");
+    store_reopen();
+    after = list_text();
+    cr_assert(strstr(after, odd.text), "listed as %s", after);
+    free(after);
+    free(before);
+}
+
+/* ---- what the database does for it, counted: nothing here is timed ---- */
+
+static sqlite3 *opened_database;
+static int64_t steps; /* of SQLite's machine, in statements that write to the journal */
+
+static int on_profile(unsigned trace, void *arg, void *stmt, void *x)
+{
+    (void)trace, (void)arg, (void)x;
+    if (strncmp(sqlite3_sql(stmt), "INSERT INTO events", 18) == 0)
+        steps += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);
+    return 0;
+}
+
+static int on_open(sqlite3 *db, char **error, const struct sqlite3_api_routines *api)
+{
+    (void)error, (void)api;
+    opened_database = db;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, on_profile, NULL);
+}
+
+/* From the next opening on. */
+static void watch_database(void)
+{
+    sqlite3_auto_extension((void (*)(void))on_open);
+    closed();
+    store_reopen();
+}
+
+static int64_t pages_looked_at(void)
+{
+    int hits = 0, misses = 0, high;
+
+    sqlite3_db_status(opened_database, SQLITE_DBSTATUS_CACHE_HIT, &hits, &high, 1);
+    sqlite3_db_status(opened_database, SQLITE_DBSTATUS_CACHE_MISS, &misses, &high, 1);
+    return hits + misses;
+}
+
+static int64_t pages_of_a_list(void)
+{
+    pages_looked_at();
+    free(list_text());
+    return pages_looked_at();
+}
+
+Test(database, reads_no_record_for_a_list)
+{
+    static char record[300000] = "{\"epochs\":[\"";
+    struct id ids[8];
+    int64_t small;
+
+    watch_database();
+    for (size_t i = 0; i < 8; i++) {
+        ids[i] = added("{}");
+        recorded(ids[i], "{\"epochs\":[]}");
+    }
+    small = pages_of_a_list();
+    memset(record + strlen(record), 'x', 290000);
+    memcpy(record + strlen(record), "\"]}", 4);
+    for (size_t i = 0; i < 8; i++)
+        recorded(ids[i], record);
+    cr_assert_leq(pages_of_a_list(), small + 20, "a list of long records looks at more pages");
+}
+
 /* The models of two pages of two, newest first, each as one text: "c a"; there are no more. */
 static void check_pages(const char *first, const char *second)
 {
@@ -1033,9 +1155,30 @@ Test(journal, of_jobs_from_an_older_version_is_what_their_records_say)
     tell(id, "epoch", "{\"epoch\":1}", "{\"epochs\":[{\"epoch\":1},{\"epoch\":2}]}");
     moved(id, JOB_SUCCEEDED);
     closed();
-    changed("DROP TABLE events; DROP TABLE notices; PRAGMA user_version = 1");
+    changed("DROP TABLE events; DROP TABLE notices; DROP TABLE summaries; PRAGMA user_version = 1");
     store_reopen();
     cr_assert_str_eq(journal(id, 0), "1 epoch -, 2 epoch -, 3 state succeeded");
+}
+
+static int64_t steps_of_an_event(struct id id)
+{
+    steps = 0;
+    tell(id, "epoch", "{}", NULL);
+    return steps;
+}
+
+Test(journal, that_is_long_costs_no_more)
+{
+    const struct id id = added("{}");
+    int64_t first;
+
+    watch_database();
+    begun();
+    first = steps_of_an_event(id);
+    cr_assert_gt(first, 0);
+    for (size_t i = 0; i < 50; i++)
+        tell(id, "phase", "{}", NULL);
+    cr_assert_leq(steps_of_an_event(id), first + 5);
 }
 
 /* ---- notices ---- */
