@@ -94,3 +94,21 @@ enum status runner_delete(struct runner *r, const char *id, struct error *err)
         fetch_discard(r->options.datasets, id);
     return st;
 }
+
+void jobs_retain(struct runner *r)
+{
+    const size_t keep = r->options.keep_jobs;
+    char id[ID_SIZE] = "";
+    struct error why;
+    enum status st = ST_OK;
+
+    while (keep > 0 && st == ST_OK && (st = store_job_surplus(r->store, keep, id, &why)) == ST_OK && id[0]) {
+        st = runner_delete(r, id, &why);
+        if (st == ST_OK)
+            log_event(LOG_INFO, "job deleted", json_pack("{s:s,s:s}", "job", id, "why", "--keep-jobs"));
+        else if (st == ST_NOTFOUND) /* somebody was faster */
+            st = ST_OK;
+    }
+    if (st != ST_OK)
+        log_text(LOG_WARN, "older jobs are not deleted", "%s", why.text);
+}

@@ -123,9 +123,11 @@ static void *runner_main(void *arg)
     json_t *config = NULL;
 
     thread_set_class(POOL_BACKGROUND);
+    jobs_retain(r);
     while (next_job(r, id, type, &config)) {
         job_run(r, id, type, config);
         json_decref(config);
+        jobs_retain(r);
         memory_return();
     }
     pthread_mutex_lock(&r->lock);

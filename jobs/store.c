@@ -37,6 +37,10 @@ static const char *const MIGRATIONS[] = {
      "INSERT INTO summaries SELECT seq, json_remove(record, '$.config', '$.dataset', '$.calibration',"
      "  '$.evaluation', '$.environment', '$.epochs', '$.promotion', '$.weights_sha256', '$.replay',"
      "  '$.files') FROM jobs WHERE json_valid(record);"),
+    /* in which order jobs ended for good, whatever the clock said */
+    ("ALTER TABLE jobs ADD COLUMN ended INTEGER;"
+     "UPDATE jobs SET ended = seq WHERE state IN ('succeeded', 'failed', 'cancelled');"
+     "CREATE INDEX jobs_by_end ON jobs(ended);"),
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

@@ -116,13 +116,15 @@ enum status store_job_add(struct store *s, const struct new_job *job, char ret_i
     return st;
 }
 
+#define FOR_GOOD "'succeeded', 'failed', 'cancelled'"
+
 static enum status write_state(struct store *s, const char *id, enum job_state to, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
     const char *sql = to == JOB_RUNNING
                           ? "UPDATE jobs SET state = ?, started_at = ?, finished_at = NULL WHERE id = ?"
-                          : "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ?";
-
+                          : "UPDATE jobs SET state = ?1, finished_at = ?2, ended = iif(?1 IN (" FOR_GOOD "),"
+                            " (SELECT ifnull(max(ended), 0) + 1 FROM jobs), NULL) WHERE id = ?3";
     enum status st;
 
     clock_utc(now);
@@ -264,6 +266,20 @@ enum status store_job_delete(struct store *s, const char *id, struct error *err)
     if (st == ST_OK)
         st = store_finish(s, store_prepare(s, err, "DELETE FROM jobs WHERE id = ?", "t", id), err);
     return store_end(s, st, err);
+}
+
+enum status store_job_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE], struct error *err)
+{
+    static const char SQL[] = "SELECT id FROM (SELECT id, ended FROM jobs WHERE ended IS NOT NULL"
+                              " ORDER BY ended DESC LIMIT -1 OFFSET ?)"
+                              " WHERE id NOT IN (SELECT json_extract(card, '$.job') FROM models"
+                              "  WHERE iif(json_valid(card), json_extract(card, '$.job') IS NOT NULL, FALSE))"
+                              " AND id NOT IN (SELECT " CONFIG_SAYS(
+                                  "replay_of") " FROM jobs WHERE state NOT IN (" FOR_GOOD ")"
+                                               "  AND " CONFIG_SAYS("replay_of") " IS NOT NULL)"
+                                                                                 " ORDER BY ended LIMIT 1";
+
+    return store_id(s, SQL, "i", (int64_t)keep, ret_id, err);
 }
 
 /* ---- reading ---- */

@@ -113,38 +113,14 @@ enum status store_activate(struct store *s, const char *id, struct error *err)
     return store_end(s, st, err);
 }
 
-/* A query for one id, "" where there is none. With `arg` for its parameter, if it has one. */
-static enum status ask_id(struct store *s, const char *sql, const char *types, int64_t arg,
-                          char ret_id[ID_SIZE], struct error *err)
-{
-    sqlite3_stmt *stmt;
-    enum status st;
-
-    ret_id[0] = '\0';
-    pthread_mutex_lock(&s->lock);
-    stmt = store_prepare(s, err, sql, types, arg);
-    st = store_row(s, stmt, err);
-    if (st == ST_OK) {
-        const char *id = store_column(stmt, 0);
-
-        if (id)
-            snprintf(ret_id, ID_SIZE, "%s", id);
-        else
-            st = store_broken(s, err, "choice of a model");
-    }
-    sqlite3_finalize(stmt);
-    pthread_mutex_unlock(&s->lock);
-    return st == ST_NOTFOUND ? ST_OK : st;
-}
-
 enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err)
 {
-    return ask_id(s, "SELECT value FROM settings WHERE name = 'active_model'", "", 0, ret_id, err);
+    return store_id(s, "SELECT value FROM settings WHERE name = 'active_model'", "", 0, ret_id, err);
 }
 
 enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *err)
 {
-    return ask_id(s, "SELECT value FROM settings WHERE name = 'previous_model'", "", 0, ret_id, err);
+    return store_id(s, "SELECT value FROM settings WHERE name = 'previous_model'", "", 0, ret_id, err);
 }
 
 /* A job that is to run, or to go on, and starts from the model. */
@@ -192,5 +168,5 @@ enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZ
         " WHERE id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
         " AND NOT " NEEDED_BY_A_JOB " ORDER BY seq LIMIT 1";
 
-    return ask_id(s, SQL, "i", (int64_t)keep, ret_id, err);
+    return store_id(s, SQL, "i", (int64_t)keep, ret_id, err);
 }

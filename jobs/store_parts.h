@@ -83,6 +83,10 @@ struct kind {
 MUST_USE enum status store_find(struct store *s, const char *sql, const char *id, const struct kind *kind,
                                 json_t **ret, struct error *err);
 
+/* The one id that a query finds, "" where there is none. With `arg` for its parameter, if it has one. Takes the lock. */
+MUST_USE enum status store_id(struct store *s, const char *sql, const char *types, int64_t arg,
+                              char ret_id[ID_SIZE], struct error *err);
+
 /* A page of a list. What `row` makes null of is left out. Takes the lock, for each of its rows a moment.
  *   sql  finds rows of ever smaller seq, their first column: below ?1, at most ?2 of them, in the state ?3 where the page
  *        has one */

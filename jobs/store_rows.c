@@ -100,6 +100,20 @@ enum status store_find(struct store *s, const char *sql, const char *id, const s
     return st;
 }
 
+enum status store_id(struct store *s, const char *sql, const char *types, int64_t arg, char ret_id[ID_SIZE],
+                     struct error *err)
+{
+    struct cells cells = CELLS_INIT;
+    enum status st = store_query(s, &cells, err, sql, types, arg);
+    const char *id = st == ST_OK && cells.n_rows > 0 ? cells_text(&cells, 0, 0) : "";
+
+    if (!id)
+        st = error_set(err, ST_IO, "the job database holds a choice that cannot be read");
+    snprintf(ret_id, ID_SIZE, "%s", id ? id : "");
+    cells_release(&cells);
+    return st;
+}
+
 /* Go on with a page below *before, which moves on. */
 static enum status list_fill(struct store *s, const struct page *page, const char *sql,
                              const struct kind *kind, json_t *items, int64_t *before, bool *ret_more,

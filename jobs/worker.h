@@ -62,6 +62,9 @@ json_t *job_record_begin(const struct runner *r); /* a record that says nothing 
 MUST_USE enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
                                    struct error *err);
 
+void jobs_retain(
+    struct runner *r); /* delete the oldest of those that ended, where there are more than `keep_jobs` */
+
 /* "<state>/jobs/<id>" and a file in it. Errors: ST_IO (too long). */
 MUST_USE enum status job_folder(const struct runner *r, const char *id, char path[PATH_MAX],
                                 struct error *err);

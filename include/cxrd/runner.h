@@ -23,6 +23,7 @@ struct runner_options {
     size_t job_queue;   /* jobs that may wait */
     size_t threads;     /* of a training */
     size_t keep_models; /* trained here; 0: all, see registry_retain() */
+    size_t keep_jobs;   /* that ended for good, but for those whose model is there; 0: all */
     const struct outgoing
         *outgoing;              /* whom a job may have told, and whom it may ask for data; NULL: nobody */
     const char *s3_credentials; /* "ID:SECRET"; NULL: none */

@@ -66,6 +66,11 @@ MUST_USE enum status store_job_resume(struct store *s, const char *id, size_t ma
 /* Forget a job that has ended. Errors: ST_NOTFOUND, ST_CONFLICT (it has not), ST_IO. */
 MUST_USE enum status store_job_delete(struct store *s, const char *id, struct error *err);
 
+/* Of the jobs that ended for good, all but the newest `keep`: the one that ended first, "" when there is none. One whose
+ * model is there, whose record tells what that is worth, is passed over, and so is one that a job to run is to repeat.
+ * Errors: ST_IO. */
+MUST_USE enum status store_job_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE], struct error *err);
+
 /* A job's state, and a new reference to what is kept beside the columns. Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status store_job_look(struct store *s, const char *id, enum job_state *ret_state,
                                     json_t **ret_record, struct error *err);

@@ -123,6 +123,7 @@ static enum status jobs_start(struct app *app, const struct serve_options *o, st
                                            .job_queue = o->job_queue,
                                            .threads = o->threads,
                                            .keep_models = o->keep_models,
+                                           .keep_jobs = o->keep_jobs,
                                            .outgoing = app->outgoing,
                                            .s3_credentials = app->s3_credentials,
                                            .data_bytes = o->data_bytes,

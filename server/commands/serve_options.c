@@ -106,6 +106,10 @@ static const struct option OPTIONS[] = {
       "size at which the audit log is put aside and begun anew; 0: never (64M)", 0, SIZE_MAX },
     { "keep-models", OPTION_COUNT, AT(keep_models), "N",
       "models trained here that are kept; imported, active and previous ones always are (100)", 1, 1000000 },
+    { "keep-jobs", OPTION_COUNT, AT(keep_jobs), "N",
+      "jobs that have ended that are kept, with their files; those whose model is there always are; 0: all "
+      "(0)",
+      0, 1000000 },
     { "event-readers", OPTION_COUNT, AT(event_readers), "N",
       "connections that may read a job's events at a time (32)", 1, 1024 },
     { "event-ping", OPTION_COUNT, AT(event_ping), "SECONDS",

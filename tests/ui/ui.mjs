@@ -296,9 +296,9 @@ await tap.test('an epoch is shown without asking for the whole job', async () =>
   const count = (request) => { if (/\/jobs\/[0-9a-f-]{36}$/.test(request.url())) asked += 1; };
   page.on('request', count);
   await train({ ...QUICK, epochs, seed: 9 });
+  await page.waitForFunction((n) => document.querySelectorAll('#epochs tbody tr').length === n, epochs);
   await ended('succeeded');
   page.off('request', count);
-  assert.equal(await page.locator('#epochs tbody tr').count(), epochs);
   assert.ok(asked <= 12, `asked ${asked} times: at the begin, at the first epoch, at 3 changes of state and 6 of phase`);
 });
 

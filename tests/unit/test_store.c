@@ -323,6 +323,81 @@ Test(jobs, believe_their_columns_before_their_record)
     cr_assert_str_eq(told(id, "model"), "\"m\"");
 }
 
+/* ---- those that are too many ---- */
+
+static const char *surplus(size_t keep)
+{
+    static char id[ID_SIZE];
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_surplus(store, keep, id, &err), ST_OK, "%s", err.text);
+    return id;
+}
+
+static struct id ended(const char *config, enum job_state state)
+{
+    const struct id id = added(config);
+
+    cr_assert_str_eq(begun().text, id.text);
+    moved(id, state);
+    return id;
+}
+
+static void forget(const char *id)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_delete(store, id, &err), ST_OK, "%s", err.text);
+}
+
+Test(jobs, that_ended_first_are_too_many_first)
+{
+    const struct id resumed = added("{}");
+    struct id a, b;
+
+    begun();
+    moved(resumed, JOB_INTERRUPTED);
+    a = ended("{}", JOB_SUCCEEDED);
+    b = ended("{}", JOB_FAILED);
+    cr_assert_str_eq(surplus(2), "");
+    cr_assert_str_eq(surplus(1), a.text);
+    moved(resumed, JOB_QUEUED);
+    cr_assert_str_eq(surplus(1), a.text);
+    begun();
+    moved(resumed, JOB_CANCELLED);
+    cr_assert_str_eq(surplus(2), a.text);
+    forget(a.text);
+    cr_assert_str_eq(surplus(2), "");
+    cr_assert_str_eq(surplus(1), b.text);
+    forget(b.text);
+    cr_assert_str_eq(surplus(0), resumed.text);
+}
+
+Test(jobs, that_are_needed_are_not_too_many)
+{
+    const struct id modelled = ended("{}", JOB_SUCCEEDED), original = ended("{}", JOB_SUCCEEDED);
+    const struct id plain = ended("{}", JOB_SUCCEEDED);
+    json_t *card = json_pack("{s:s}", "job", modelled.text);
+    char config[128];
+    struct id replay;
+    struct error err = { 0 };
+
+    cr_assert_eq(store_model_add(store, "m", card, &err), ST_OK, "%s", err.text);
+    json_decref(card);
+    snprintf(config, sizeof config, "{\"replay_of\":\"%s\"}", original.text);
+    replay = added(config);
+    cr_assert_str_eq(surplus(0), plain.text);
+    forget(plain.text);
+    cr_assert_str_eq(surplus(0), "");
+    moved(replay, JOB_CANCELLED);
+    cr_assert_str_eq(surplus(0), original.text);
+    forget(original.text);
+    cr_assert_str_eq(surplus(0), replay.text);
+    forget(replay.text);
+    cr_assert_eq(store_model_delete(store, "m", &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(surplus(0), modelled.text);
+}
+
 /* ---- lists ---- */
 
 static json_t *listed(size_t limit, int64_t before, const char *state, int64_t *ret_next)
@@ -805,6 +880,8 @@ Test(database, with_a_state_that_nobody_knows_lets_the_job_go)
     cr_assert_eq(store_job_delete(store, id.text, &err), ST_OK, "%s", err.text);
 }
 
+#define TO_VERSION_3 "DROP TABLE summaries; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended; "
+
 /* The jobs of a page of ten, as one text. */
 static char *list_text(void)
 {
@@ -849,14 +926,13 @@ Test(database, of_an_older_version_lists_its_jobs_alike)
     before = list_text();
     cr_assert(strstr(before, "\"model\":\"m\",\"kept_epoch\":3}"), "listed as %s", before);
     closed();
-    changed("DROP TABLE summaries; PRAGMA user_version = 3");
+    changed(TO_VERSION_3 "PRAGMA user_version = 3");
     store_reopen();
     after = list_text();
     cr_assert_str_eq(after, before);
     free(after);
     closed();
-    changed(
-        "DROP TABLE summaries; PRAGMA user_version = 3; UPDATE jobs SET record = '{broken' WHERE seq = 2");
+    changed(TO_VERSION_3 "PRAGMA user_version = 3; UPDATE jobs SET record = '{broken' WHERE seq = 2");
     store_reopen();
     after = list_text();
     cr_assert(strstr(after, odd.text), "listed as %s", after);
@@ -1155,7 +1231,7 @@ Test(journal, of_jobs_from_an_older_version_is_what_their_records_say)
     tell(id, "epoch", "{\"epoch\":1}", "{\"epochs\":[{\"epoch\":1},{\"epoch\":2}]}");
     moved(id, JOB_SUCCEEDED);
     closed();
-    changed("DROP TABLE events; DROP TABLE notices; DROP TABLE summaries; PRAGMA user_version = 1");
+    changed("DROP TABLE events; DROP TABLE notices; " TO_VERSION_3 "PRAGMA user_version = 1");
     store_reopen();
     cr_assert_str_eq(journal(id, 0), "1 epoch -, 2 epoch -, 3 state succeeded");
 }
