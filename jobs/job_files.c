@@ -1,10 +1,9 @@
 /* jobs/job_files.c - a job's folder, "<state>/jobs/<id>", and the files in it. */
 #include "worker.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "cxrd/file.h"
+
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static enum status too_long(struct error *err)
@@ -53,27 +52,16 @@ static enum status job_open(struct runner *r, const char *id, const char *name, 
                             size_t *ret_size, struct error *err)
 {
     char path[PATH_MAX];
-    struct stat info;
     json_t *job = NULL;
     enum status st = store_job_get(r->store, id, &job, err);
-    int fd;
 
     json_decref(job);
     if (st == ST_OK)
         st = job_path(r, id, name, path, err);
     if (st != ST_OK)
         return st;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        st = errno == ENOENT ? error_set(err, ST_NOTFOUND, "job '%s' has no %s", id, what)
-                             : error_errno(err, ST_IO, "cannot open the %s of job '%s'", what, id);
-        if (fd >= 0)
-            close(fd);
-        return st;
-    }
-    *ret_fd = fd;
-    *ret_size = (size_t)info.st_size;
-    return ST_OK;
+    st = file_descriptor(path, ret_fd, ret_size, err);
+    return st == ST_NOTFOUND ? error_set(err, st, "job '%s' has no %s", id, what) : st;
 }
 
 enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,

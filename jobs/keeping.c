@@ -88,7 +88,7 @@ enum status runner_delete(struct runner *r, const char *id, struct error *err)
     pthread_mutex_lock(&r->lock);
     st = store_job_delete(r->store, id, err); /* first the record: files without one are swept, not missed */
     if (st == ST_OK && job_folder(r, id, folder, &why) == ST_OK && folder_delete(folder, &why) != ST_OK)
-        log_text(LOG_WARN, "files of a deleted job stay until the next start", "%s", why.text);
+        log_error(LOG_WARN, "files of a deleted job stay until the next start", &why);
     pthread_mutex_unlock(&r->lock);
     if (st == ST_OK)
         fetch_discard(r->options.datasets, id);
@@ -110,5 +110,5 @@ void jobs_retain(struct runner *r)
             st = ST_OK;
     }
     if (st != ST_OK)
-        log_text(LOG_WARN, "older jobs are not deleted", "%s", why.text);
+        log_error(LOG_WARN, "older jobs are not deleted", &why);
 }

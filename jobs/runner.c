@@ -47,7 +47,7 @@ static void job_end(struct runner *r, const char *id, json_t *record, enum statu
     pthread_mutex_lock(&r->lock); /* so that no one finds it running when it has ended */
     written = store_job_move(r->store, id, state, record, &err) == ST_OK;
     if (!written) {
-        log_text(LOG_ERROR, "job state not written", "%s", err.text);
+        log_error(LOG_ERROR, "job state not written", &err);
         unwritten_keep(r, id, state, record);
     } else if (state != JOB_INTERRUPTED) {
         job_checkpoint_drop(r, id); /* it can never be resumed */
@@ -93,7 +93,7 @@ static bool next_job(struct runner *r, char id[ID_SIZE], char type[JOB_TYPE_SIZE
 
         found = st == ST_OK;
         if (!found && st != ST_NOTFOUND && !told)
-            log_text(LOG_ERROR, "cannot take a job from the queue, but will try again", "%s", err.text);
+            log_error(LOG_ERROR, "cannot take a job from the queue, but will try again", &err);
         told = st != ST_NOTFOUND;
         if (st == ST_NOTFOUND)
             pthread_cond_wait(&r->wake, &r->lock);

@@ -92,7 +92,7 @@ static bool look_at_job(int folder, const char *path, const char *name, struct s
     json_decref(record);
     if (st == ST_NOTFOUND) {
         if (folder_delete(job, &why) != ST_OK) {
-            log_text(LOG_WARN, "cannot sweep", "%s", why.text);
+            log_error(LOG_WARN, "cannot sweep", &why);
             return false;
         }
         log_event(LOG_INFO, "swept", json_pack("{s:s,s:s}", "job", name, "detail", "files without a record"));

@@ -213,7 +213,7 @@ static enum status model_save(struct training_job *t, const struct train_result 
         t->r->options.activated(t->r->options.arg, t->id,
                                 json_string_value(json_object_get(t->record, "model")));
     if (st == ST_OK && keep > 0 && registry_retain(t->r->registry, keep, &why) != ST_OK)
-        log_text(LOG_WARN, "older models are not deleted", "%s", why.text);
+        log_error(LOG_WARN, "older models are not deleted", &why);
     return st;
 }
 

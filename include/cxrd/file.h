@@ -1,4 +1,6 @@
-/* include/cxrd/file.h - whole files: read within a limit, replace so that no crash leaves half of one. */
+/* include/cxrd/file.h - whole files: read within a limit, replace so that no crash leaves half of one.
+ *
+ * An error's sentence names the last part of a path; the whole of it is in `inner`, for the operator alone. */
 #ifndef CXRD_FILE_H
 #define CXRD_FILE_H
 
@@ -24,6 +26,11 @@ MUST_USE enum status file_read(const char *path, size_t max, struct file_bytes *
 /* The same from an open descriptor, which stays open; `name` is for the error's sentence only. */
 MUST_USE enum status file_read_fd(int fd, const char *name, size_t max, struct file_bytes *ret,
                                   struct error *err);
+
+/* Open a regular file, itself and not through a link, to be read by somebody else.
+ *   ret_fd, ret_size  the caller's descriptor, and how long the file is
+ * Errors: ST_NOTFOUND, ST_IO (also: not a regular file). */
+MUST_USE enum status file_descriptor(const char *path, int *ret_fd, size_t *ret_size, struct error *err);
 void file_bytes_release(struct file_bytes *f); /* safe on FILE_BYTES_INIT */
 
 /* Write all of `n` bytes, over interruptions. False: errno says why, and some may have been written. */

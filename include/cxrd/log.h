@@ -36,6 +36,9 @@ void log_announce(const char *fmt, ...) PRINTF_LIKE(1, 2);
  * longer than 256 bytes are cut. `message` is a constant text of ours. */
 void log_event(enum log_level level, const char *message, json_t *fields);
 
+/* The same with the members "detail", the error's sentence, and "inner" where it has more for the operator. */
+void log_error(enum log_level level, const char *message, const struct error *err);
+
 /* The same with one member "detail", formatted. */
 void log_text(enum log_level level, const char *message, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -32,7 +32,9 @@ enum status {
 /* Filled by the function that failed; callers pass it up untouched. NULL is fine wherever one is asked for. */
 struct error {
     enum status code;
-    char text[320]; /* one sentence: lower case, no full stop, subject in quotes */
+    char text[320]; /* one sentence: lower case, no full stop, subject in quotes; a client may read it */
+    char inner
+        [256]; /* what only the operator may read, in the log and in the shell, such as a path; "" for nothing */
 };
 
 const char *status_name(enum status st); /* "ST_FORMAT" */
@@ -43,6 +45,9 @@ enum status error_set(struct error *err, enum status code, const char *fmt, ...)
 
 /* The same, with ": <strerror(errno)>" appended. When errno is ENOMEM it is ST_NOMEM, whatever `code` is. */
 enum status error_errno(struct error *err, enum status code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Add what only the operator may read to an error that was just set. Returns `code`. */
+enum status error_inner(struct error *err, enum status code, const char *inner);
 
 /* ST_NOMEM with a sentence that needs no memory. */
 enum status error_nomem(struct error *err);

@@ -357,7 +357,7 @@ void fetch_discard(const char *datasets, const char *job)
         return;
     folder_name(job, name);
     if (tree_delete(folder, name, &err) != ST_OK)
-        log_text(LOG_WARN, "what a job has fetched stays", "%s", err.text);
+        log_error(LOG_WARN, "what a job has fetched stays", &err);
     close(folder);
 }
 

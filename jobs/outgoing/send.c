@@ -197,6 +197,8 @@ static enum status perform(struct exchange *x, long *ret_status, struct error *e
         return error_nomem(err);
     if (rc != CURLE_OK && x->refused && !x->asked)
         return error_set(err, ST_UNUSABLE, "the host leads to %s, which is refused", x->refused);
+    if (rc == CURLE_SSL_CACERT_BADFILE) /* curl names the file */
+        return error_inner(err, error_set(err, ST_IO, "%s", curl_easy_strerror(rc)), why);
     if (rc != CURLE_OK)
         return error_set(err, ST_IO, "%s", why[0] ? why : curl_easy_strerror(rc));
     curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, ret_status);

@@ -182,7 +182,7 @@ static void save_for_later(struct run *r)
     if (!r->request->checkpoint || (r->observer->will_resume && !r->observer->will_resume(r->observer->arg)))
         return;
     if (checkpoint_save(r) != ST_OK)
-        log_text(LOG_WARN, "steps of an interrupted epoch are lost", "%s", r->err->text);
+        log_error(LOG_WARN, "steps of an interrupted epoch are lost", r->err);
     *r->err = cancelled;
 }
 

@@ -12,6 +12,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A path as a client may see it: what comes after its last slash. */
+static const char *last_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* "cannot open 'last': No such file or directory", and the path for the operator. Leaves errno as it is. */
+static enum status cannot(struct error *err, enum status code, const char *what, const char *path)
+{
+    const int saved = errno;
+
+    code = error_inner(err, error_errno(err, code, "cannot %s '%s'", what, last_of(path)), path);
+    errno = saved;
+    return code;
+}
+
 static enum status read_all(int fd, const char *name, char *data, size_t size, struct error *err)
 {
     for (size_t done = 0; done < size;) {
@@ -20,9 +38,10 @@ static enum status read_all(int fd, const char *name, char *data, size_t size, s
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return error_errno(err, ST_IO, "cannot read '%s'", name);
+            return cannot(err, ST_IO, "read", name);
         if (n == 0)
-            return error_set(err, ST_IO, "'%s' became shorter while it was read", name);
+            return error_inner(
+                err, error_set(err, ST_IO, "'%s' became shorter while it was read", last_of(name)), name);
         done += (size_t)n;
     }
     return ST_OK;
@@ -35,12 +54,14 @@ enum status file_read_fd(int fd, const char *name, size_t max, struct file_bytes
     enum status st;
 
     if (fstat(fd, &info) != 0)
-        return error_errno(err, ST_IO, "cannot look at '%s'", name);
+        return cannot(err, ST_IO, "look at", name);
     if (!S_ISREG(info.st_mode))
-        return error_set(err, ST_IO, "'%s' is not a regular file", name);
+        return error_inner(err, error_set(err, ST_IO, "'%s' is not a regular file", last_of(name)), name);
     if ((uintmax_t)info.st_size > max)
-        return error_set(err, ST_LIMIT, "'%s' has %jd bytes, the limit is %zu", name, (intmax_t)info.st_size,
-                         max);
+        return error_inner(err,
+                           error_set(err, ST_LIMIT, "'%s' has %jd bytes, the limit is %zu", last_of(name),
+                                     (intmax_t)info.st_size, max),
+                           name);
     data = malloc((size_t)info.st_size + 1);
     if (!data)
         return error_nomem(err);
@@ -61,8 +82,26 @@ enum status file_read(const char *path, size_t max, struct file_bytes *ret, stru
     enum status st;
 
     if (fd < 0)
-        return error_errno(err, errno == ENOENT ? ST_NOTFOUND : ST_IO, "cannot open '%s'", path);
+        return cannot(err, errno == ENOENT ? ST_NOTFOUND : ST_IO, "open", path);
     st = file_read_fd(fd, path, max, ret, err);
+    close(fd);
+    return st;
+}
+
+enum status file_descriptor(const char *path, int *ret_fd, size_t *ret_size, struct error *err)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat info;
+    enum status st;
+
+    if (fd < 0)
+        return cannot(err, errno == ENOENT ? ST_NOTFOUND : ST_IO, "open", path);
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        *ret_fd = fd;
+        *ret_size = (size_t)info.st_size;
+        return ST_OK;
+    }
+    st = error_inner(err, error_set(err, ST_IO, "'%s' is not a regular file", last_of(path)), path);
     close(fd);
     return st;
 }
@@ -94,14 +133,14 @@ static enum status write_durable(const char *path, const struct iovec *parts, si
     enum status st = ST_OK;
 
     if (fd < 0)
-        return error_errno(err, ST_IO, "cannot create '%s'", path);
+        return cannot(err, ST_IO, "create", path);
     for (size_t i = 0; i < n_parts && st == ST_OK; i++)
         if (!write_all(fd, parts[i].iov_base, parts[i].iov_len))
-            st = error_errno(err, ST_IO, "cannot write '%s'", path);
+            st = cannot(err, ST_IO, "write", path);
     if (st == ST_OK && fsync(fd) != 0)
-        st = error_errno(err, ST_IO, "cannot sync '%s'", path);
+        st = cannot(err, ST_IO, "sync", path);
     if (close(fd) != 0 && st == ST_OK)
-        st = error_errno(err, ST_IO, "cannot close '%s'", path);
+        st = cannot(err, ST_IO, "close", path);
     return st;
 }
 
@@ -123,10 +162,10 @@ enum status file_replace(const char *path, const struct iovec *parts, size_t n_p
     enum status st;
 
     if (snprintf(beside, sizeof beside, "%s.part", path) >= (int)sizeof beside)
-        return error_set(err, ST_LIMIT, "the path '%.64s…' is too long", path);
+        return error_inner(err, error_set(err, ST_LIMIT, "a path is too long"), path);
     st = write_durable(beside, parts, n_parts, err);
     if (st == ST_OK && rename(beside, path) != 0)
-        st = error_errno(err, ST_IO, "cannot rename '%s'", beside);
+        st = cannot(err, ST_IO, "rename", beside);
     if (st != ST_OK) {
         unlink(beside);
         return st;
@@ -152,7 +191,7 @@ enum status folder_make(const char *path, struct error *err)
     if (errno == EEXIST)
         return ST_OK;
     if (errno != ENOENT)
-        return error_errno(err, ST_IO, "cannot make the folder '%s'", path);
+        return cannot(err, ST_IO, "make the folder", path);
     if (strcmp(parent, path) != 0) {
         const enum status st = folder_make(parent, err);
 
@@ -160,7 +199,7 @@ enum status folder_make(const char *path, struct error *err)
             return st;
     }
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return error_errno(err, ST_IO, "cannot make the folder '%s'", path);
+        return cannot(err, ST_IO, "make the folder", path);
     return entry_sync(parent, err);
 }
 
@@ -170,14 +209,14 @@ enum status folder_delete(const char *path, struct error *err)
     enum status st = ST_OK;
 
     if (!d)
-        return errno == ENOENT ? ST_OK : error_errno(err, ST_IO, "cannot open the folder '%s'", path);
+        return errno == ENOENT ? ST_OK : cannot(err, ST_IO, "open the folder", path);
     for (struct dirent *e; st == ST_OK && (e = readdir(d));)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
             unlinkat(dirfd(d), e->d_name, 0) != 0)
-            st = error_errno(err, ST_IO, "cannot remove '%s' from '%s'", e->d_name, path);
+            st = error_inner(err, error_errno(err, ST_IO, "cannot remove '%s'", e->d_name), path);
     closedir(d);
     if (st == ST_OK && rmdir(path) != 0)
-        st = error_errno(err, ST_IO, "cannot remove the folder '%s'", path);
+        st = cannot(err, ST_IO, "remove the folder", path);
     return st;
 }
 
@@ -187,9 +226,9 @@ enum status folder_sync(const char *path, struct error *err)
     enum status st = ST_OK;
 
     if (fd < 0)
-        return error_errno(err, ST_IO, "cannot open the folder '%s'", path);
+        return cannot(err, ST_IO, "open the folder", path);
     if (fsync(fd) != 0)
-        st = error_errno(err, ST_IO, "cannot sync the folder '%s'", path);
+        st = cannot(err, ST_IO, "sync the folder", path);
     close(fd);
     return st;
 }

@@ -297,3 +297,9 @@ void log_announce(const char *fmt, ...)
     if (n >= 0)
         line_put(STDOUT_FILENO, text, (size_t)n);
 }
+
+void log_error(enum log_level level, const char *message, const struct error *err)
+{
+    log_event(level, message,
+              json_pack("{s:s,s:s*}", "detail", err->text, "inner", err->inner[0] ? err->inner : NULL));
+}

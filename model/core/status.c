@@ -55,6 +55,7 @@ enum status error_set(struct error *err, enum status code, const char *fmt, ...)
         va_list ap;
 
         err->code = code;
+        err->inner[0] = '\0';
         va_start(ap, fmt);
         vsnprintf(err->text, sizeof err->text, fmt, ap);
         va_end(ap);
@@ -74,6 +75,7 @@ enum status error_errno(struct error *err, enum status code, const char *fmt, ..
         size_t n;
 
         err->code = code;
+        err->inner[0] = '\0';
         va_start(ap, fmt);
         vsnprintf(err->text, sizeof err->text, fmt, ap);
         va_end(ap);
@@ -82,6 +84,15 @@ enum status error_errno(struct error *err, enum status code, const char *fmt, ..
         make_printable(err->text);
     }
     errno = saved;
+    return code;
+}
+
+enum status error_inner(struct error *err, enum status code, const char *inner)
+{
+    if (err) {
+        snprintf(err->inner, sizeof err->inner, "%s", inner);
+        make_printable(err->inner);
+    }
     return code;
 }
 

@@ -91,7 +91,7 @@ enum status record_before(struct app *app, const struct http_done *done, struct 
     st = audit_write(app->audit, event_name(done), ended_members_of(done), durable, err);
     if (st == ST_OK || !is_change(done))
         return st;
-    log_text(LOG_ERROR, "how a change ended could not be recorded", "%s", err->text);
+    log_error(LOG_ERROR, "how a change ended could not be recorded", err);
     return ST_OK; /* it is done, and that it was to be is on record: the client hears how it ended */
 }
 
@@ -102,7 +102,7 @@ void record_activated(void *arg, const char *job, const char *model)
 
     if (audit_write(app->audit, "promote", json_pack("{s:s,s:s}", "model", model, "job", job), true, &err) !=
         ST_OK)
-        log_text(LOG_ERROR, "an event could not be recorded", "%s", err.text);
+        log_error(LOG_ERROR, "an event could not be recorded", &err);
 }
 
 void record_after(struct app *app, const struct http_done *done) { metrics_request(app->metrics, done); }

@@ -20,6 +20,9 @@ bool command_begin(const struct command *c, int argc, char **argv, void *into, s
 
 int command_fail(const struct command *c, const struct error *err)
 {
-    fprintf(stderr, "cxrd %s: %s\n", c->name, err->text[0] ? err->text : status_text(err->code));
+    const bool more = err->inner[0];
+
+    fprintf(stderr, "cxrd %s: %s%s%s%s\n", c->name, err->text[0] ? err->text : status_text(err->code),
+            more ? " (" : "", err->inner, more ? ")" : "");
     return EXIT_FAILED;
 }

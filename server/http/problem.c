@@ -2,6 +2,7 @@
 #include "problem.h"
 
 #include "cxrd/json.h"
+#include "cxrd/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,10 @@ void problem_write(const struct http_request *req, enum status st, const struct 
     const char *detail = err && err->text[0] ? err->text : status_text(st);
     json_t *problem;
 
+    if (err && err->inner[0])
+        log_event(LOG_ERROR, "a request failed", /* and why, as far as the client is not told */
+                  json_pack("{s:s,s:s,s:s}", "request_id", req->request_id, "detail", err->text, "inner",
+                            err->inner));
     if (res->status < 400) /* none yet, or what it would have been */
         res->status = problem_status(st);
     if (res->status == 503 && (st == ST_BUSY || st == ST_NOMEM))

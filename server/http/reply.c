@@ -209,7 +209,7 @@ static enum status record(struct exchange *x,
     const enum status st = hook(x->http->app, &done, &err);
 
     if (st != ST_OK)
-        log_text(LOG_ERROR, "a request could not be recorded", "%s", err.text);
+        log_error(LOG_ERROR, "a request could not be recorded", &err);
     return st;
 }
 
