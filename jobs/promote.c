@@ -34,7 +34,7 @@ static enum status decide(struct registry *registry, const struct train_config *
     }
     if (result->rival != RIVAL_SCORED)
         snprintf(reason, REASON_TEXT, "%s",
-                 result->rival == RIVAL_NONE ? "another model became active meanwhile"
+                 result->rival == RIVAL_NONE ? "the active model was not there when they were to be compared"
                                              : "the active model could not be scored on the same rows");
     else if (promotion_decide(c, &result->comparison, reason))
         return activate(registry, id, active, ret_promoted, reason, err);
@@ -47,9 +47,10 @@ enum status job_promote(struct registry *registry, const struct train_config *c,
 {
     const char *id = json_string_value(json_object_get(record, "model"));
     struct served *active = registry_active(registry);
-    const bool compared = result->rival == RIVAL_SCORED;
+    struct registry_fault fault;
+    const bool compared = result->rival == RIVAL_SCORED, broken = !active && registry_fault(registry, &fault);
     char reason[REASON_TEXT] = "";
-    const char *before = compared ? rival : active ? active->id : "";
+    const char *before = compared ? rival : active ? active->id : broken ? fault.model : "";
     const enum status st = decide(registry, c, result, id, before, ret_promoted, reason, err);
 
     served_release(active);

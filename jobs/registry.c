@@ -7,15 +7,12 @@
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct holder {
@@ -27,8 +24,9 @@ struct registry {
     struct store *store;
     char folder[PATH_MAX];
     pthread_mutex_t
-        lock; /* guards `active` and `counts`: held to copy or swap the pointer, never while anything is done */
+        lock; /* guards these three: held to copy them, or to swap a pointer, never while work is done */
     struct holder *active; /* NULL: none */
+    struct registry_fault fault;
     struct registry_counts counts;
     pthread_mutex_t change; /* the choice in the store and the swap are one; taken before `lock` */
 };
@@ -55,6 +53,26 @@ struct served *registry_active(struct registry *r)
     return h ? &h->served : NULL;
 }
 
+bool registry_fault(struct registry *r, struct registry_fault *ret)
+{
+    pthread_mutex_lock(&r->lock);
+    *ret = r->fault;
+    pthread_mutex_unlock(&r->lock);
+    return ret->model[0];
+}
+
+enum status registry_serving(struct registry *r, struct served **ret, struct error *err)
+{
+    struct registry_fault fault;
+
+    *ret = registry_active(r);
+    if (*ret)
+        return ST_OK;
+    return registry_fault(r, &fault)
+               ? error_set(err, ST_BUSY, "the active model cannot be loaded: %s", fault.why)
+               : error_set(err, ST_BUSY, "no model is active yet: train one, or import one and activate it");
+}
+
 static enum status path_of(const struct registry *r, const char *id, char path[PATH_MAX], struct error *err)
 {
     if (!id_ok(id, strlen(id)))
@@ -62,6 +80,22 @@ static enum status path_of(const struct registry *r, const char *id, char path[P
     if (snprintf(path, PATH_MAX, "%s/%s.safetensors", r->folder, id) >= PATH_MAX)
         return error_set(err, ST_IO, "the path of the models' folder is too long");
     return ST_OK;
+}
+
+/* Read a model's file. That it is away, or longer than any, is damage like another. */
+static enum status file_bytes_load(const char *path, const char *id, struct file_bytes *ret,
+                                   struct error *err)
+{
+    struct error why = { 0 };
+    const enum status st = file_read(path, WEIGHTS_MAX_BYTES, ret, &why);
+
+    if (st == ST_OK)
+        return st;
+    if (st == ST_NOTFOUND)
+        error_set(err, ST_FORMAT, "the file of model '%s' is missing", id);
+    else
+        error_set(err, st == ST_LIMIT ? ST_FORMAT : st, "the file of model '%s': %s", id, why.text);
+    return error_inner(err, st == ST_NOTFOUND || st == ST_LIMIT ? ST_FORMAT : st, why.inner);
 }
 
 /* Read a model's file and see that it is what its card says. */
@@ -73,7 +107,7 @@ static enum status file_load(struct registry *r, const char *id, const char *sha
     enum status st = path_of(r, id, path, err);
 
     if (st == ST_OK)
-        st = file_read(path, WEIGHTS_MAX_BYTES, &file, err);
+        st = file_bytes_load(path, id, &file, err);
     if (st == ST_OK && digest_bytes(file.data, file.size, found) != ST_OK)
         st = error_nomem(err);
     if (st == ST_OK && strcmp(found, sha256) != 0)
@@ -167,27 +201,55 @@ static void swap(struct registry *r, struct holder *next)
     pthread_mutex_lock(&r->lock);
     before = r->active;
     r->active = next;
+    r->fault = (struct registry_fault){ "" };
     pthread_mutex_unlock(&r->lock);
     if (before)
         served_release(&before->served);
 }
 
+/* Load a model to be served. */
+static enum status holder_load(struct registry *r, const char *id, json_t **ret_card,
+                               struct holder **ret_holder, struct error *err)
+{
+    json_t *card = NULL;
+    enum status st = store_model_get(r->store, id, &card, err);
+
+    if (st == ST_OK)
+        st = holder_make(r, id, card, ret_holder, err);
+    if (st == ST_OK && ret_card)
+        *ret_card = card;
+    else
+        json_decref(card);
+    return st;
+}
+
+/* Go on without it: what mends it goes through a server that runs. No other model answers in its stead. */
+static void fault_keep(struct registry *r, const char *id, const struct error *why)
+{
+    snprintf(r->fault.model, sizeof r->fault.model, "%s", id);
+    snprintf(r->fault.why, sizeof r->fault.why, "%s", why->text);
+    log_event(LOG_ERROR, "the active model cannot be loaded: nothing is predicted until another is active",
+              json_pack("{s:s,s:s,s:s*}", "model", id, "detail", why->text, "inner",
+                        why->inner[0] ? why->inner : NULL));
+}
+
 static enum status load_active(struct registry *r, struct error *err)
 {
     char id[ID_SIZE];
-    json_t *card = NULL;
     struct holder *h = NULL;
+    struct error why = { 0 };
     enum status st = store_active(r->store, id, err);
 
     if (st != ST_OK || !id[0])
         return st;
-    st = store_model_get(r->store, id, &card, err);
-    if (st == ST_OK)
-        st = holder_make(r, id, card, &h, err);
+    st = holder_load(r, id, NULL, &h, &why);
+    if (st == ST_NOMEM)
+        return error_nomem(err);
     if (st == ST_OK)
         swap(r, h);
-    json_decref(card);
-    return st;
+    else
+        fault_keep(r, id, &why);
+    return ST_OK;
 }
 
 enum status registry_open(struct store *store, const char *state, struct registry **ret_registry,
@@ -286,18 +348,25 @@ struct registry_counts registry_counts(struct registry *r)
     return counts;
 }
 
+/* The model that was chosen, whether it answers or not. */
+static void chosen(struct registry *r, char id[ID_SIZE])
+{
+    pthread_mutex_lock(&r->lock);
+    snprintf(id, ID_SIZE, "%s", r->active ? r->active->served.id : r->fault.model);
+    pthread_mutex_unlock(&r->lock);
+}
+
 /* With `change` held: whether the model that is active, and the one before it, are still those that the caller saw. NULL:
  * they do not matter. */
 static enum status check_still(struct registry *r, const char *active, const char *previous,
                                struct error *err)
 {
     char found[ID_SIZE];
-    struct served *now = registry_active(r);
     enum status st = ST_OK;
 
-    if (active && strcmp(now ? now->id : "", active) != 0)
+    chosen(r, found);
+    if (active && strcmp(found, active) != 0)
         st = error_set(err, ST_CONFLICT, "another model is active");
-    served_release(now);
     if (st == ST_OK && previous)
         st = store_previous(r->store, found, err);
     if (st == ST_OK && previous && strcmp(found, previous) != 0)
@@ -312,10 +381,8 @@ static enum status activate(struct registry *r, const char *id, const char *acti
 {
     struct holder *h = NULL;
     json_t *card = NULL;
-    enum status st = store_model_get(r->store, id, &card, err);
+    enum status st = holder_load(r, id, &card, &h, err);
 
-    if (st == ST_OK)
-        st = holder_make(r, id, card, &h, err);
     if (st == ST_OK) {
         pthread_mutex_lock(&r->change);
         st = check_still(r, active, previous, err);
@@ -412,22 +479,11 @@ enum status registry_file(struct registry *r, const char *id, int *ret_fd, size_
                           struct error *err)
 {
     char path[PATH_MAX];
-    struct stat info;
     enum status st = path_of(r, id, path, err);
-    int fd;
 
-    if (st != ST_OK)
-        return st;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT)
-        return error_set(err, ST_NOTFOUND, "there is no model '%s'", id);
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        st = error_errno(err, ST_IO, "cannot open the file of model '%s'", id);
-        if (fd >= 0)
-            close(fd);
-        return st;
-    }
-    *ret_fd = fd;
-    *ret_size = (size_t)info.st_size;
-    return ST_OK;
+    if (st == ST_OK)
+        st = file_descriptor(path, ret_fd, ret_size, err);
+    if (st == ST_NOTFOUND)
+        error_inner(err, error_set(err, st, "there is no file of model '%s'", id), path);
+    return st;
 }

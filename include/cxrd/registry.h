@@ -20,16 +20,27 @@ struct served {
     char population[32];            /* "findings-only" when it never saw a normal chest, "" unknown */
 };
 
-/* Open the registry of a state folder ("<state>/models" holds the files) and load the active model. A model that
- * cannot be loaded any more is an error: better no server than another model than the one that was chosen.
+/* Open the registry of a state folder ("<state>/models" holds the files) and load the active model. Where that cannot be
+ * loaded none answers, see registry_fault(), until one is activated: better no answer than one of another model than was
+ * chosen.
  *   store  borrowed; must outlive the registry
- * Errors: ST_IO, ST_FORMAT, ST_NUMERIC, ST_NOMEM. */
+ * Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status registry_open(struct store *store, const char *state, struct registry **ret_registry,
                                    struct error *err);
 void registry_close(struct registry *r); /* NULL is fine */
 
 /* The active model, held for the caller until served_release(); NULL when there is none. */
 struct served *registry_active(struct registry *r);
+
+/* The same for those who cannot do without. Errors: ST_BUSY, whose sentence says why there is none. */
+MUST_USE enum status registry_serving(struct registry *r, struct served **ret, struct error *err);
+
+/* The model that was chosen and cannot be loaded, and a sentence that says why. False: nothing is wrong. */
+struct registry_fault {
+    char model[ID_SIZE], why[sizeof((struct error *)0)->text];
+};
+bool registry_fault(struct registry *r, struct registry_fault *ret);
+
 void served_release(struct served *m); /* NULL is fine */
 
 /* Add a model from its file's bytes, as they are. Everything is checked before anything is believed.
@@ -41,12 +52,12 @@ MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t 
 
 /* Make a model the one that answers: load it, compare its digest, warm it up, record the choice, swap.
  *   ret_card  a new reference; may be NULL
- * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the file is not what was stored), ST_NUMERIC, ST_NOMEM: the one before stays
+ * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the file is missing, or not what was stored), ST_NUMERIC, ST_NOMEM: the one before stays
  * active. */
 MUST_USE enum status registry_activate(struct registry *r, const char *id, json_t **ret_card,
                                        struct error *err);
 
-/* The same if the active model still is `active`, "" for none. Also ST_CONFLICT: it is another one. */
+/* The same if the active model, or the one that was chosen and cannot be loaded, still is `active`, "" for none. Also ST_CONFLICT: it is another one. */
 MUST_USE enum status registry_activate_after(struct registry *r, const char *id, const char *active,
                                              struct error *err);
 
@@ -71,7 +82,8 @@ struct registry_counts registry_counts(struct registry *r);
 MUST_USE enum status registry_load(struct registry *r, const char *id, struct model **ret_model,
                                    struct error *err);
 
-/* Open a model's file for reading and say how long it is. Returns a descriptor. Errors: ST_NOTFOUND, ST_IO. */
+/* Open a model's file for reading and say how long it is. Returns a descriptor. Errors: ST_NOTFOUND (also: its file is
+ * missing), ST_IO. */
 MUST_USE enum status registry_file(struct registry *r, const char *id, int *ret_fd, size_t *ret_size,
                                    struct error *err);
 

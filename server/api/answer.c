@@ -80,9 +80,9 @@ enum status answer_make(struct app *app, const struct http_request *req, struct 
         st = patient_parse(req, &values, err);
     if (st != ST_OK)
         return st;
-    ret->model = registry_active(app->registry);
-    if (!ret->model)
-        return error_set(err, ST_BUSY, "no model is active yet: train one, or import one and activate it");
+    st = registry_serving(app->registry, &ret->model, err);
+    if (st != ST_OK)
+        return st;
     st = score(app, bytes, n, explain, &values, ret, err);
     if (st == ST_OK && app->reject_inputs && ret->prediction.warnings.n > 0)
         st = refuse(&ret->prediction.warnings, res, err);

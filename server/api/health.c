@@ -15,12 +15,13 @@ enum status readyz_get(struct app *app, const struct http_request *req, struct h
 {
     struct served *m;
     json_t *reply;
+    enum status st;
 
     if (req->draining)
         return error_set(err, ST_BUSY, "the server is shutting down");
-    m = registry_active(app->registry);
-    if (!m)
-        return error_set(err, ST_BUSY, "no model is active yet");
+    st = registry_serving(app->registry, &m, err);
+    if (st != ST_OK)
+        return st;
     reply = json_pack("{s:s,s:s}", "status", "ready", "model", m->id);
     served_release(m);
     return http_json(res, reply);

@@ -136,14 +136,14 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
     if (set == N_SCORED)
         return error_set(err, ST_INVALID, "there is no split '%.32s': validation, test or no_finding", split);
     res->content_type = "text/csv; charset=utf-8";
-    return runner_scores(app->runner, req->id, set, &res->fd, &res->fd_size, err);
+    return storage_status(runner_scores(app->runner, req->id, set, &res->fd, &res->fd_size, err), res);
 }
 
 enum status job_report_get(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {
     res->content_type = "text/html; charset=utf-8";
-    return runner_report(app->runner, req->id, &res->fd, &res->fd_size, err);
+    return storage_status(runner_report(app->runner, req->id, &res->fd, &res->fd_size, err), res);
 }
 
 /* The answer to a call that changes a job: which, and how it is now. */

@@ -42,9 +42,12 @@ enum status model_weights_get(struct app *app, const struct http_request *req, s
     json_decref(card);
     if (st != ST_OK)
         return st;
+    st = registry_file(app->registry, req->id, &res->fd, &res->fd_size, err);
+    if (st != ST_OK)
+        return storage_status(st, res);
     res->content_type = "application/octet-stream";
     http_header_add(res, "Content-Disposition", "attachment; filename=\"%s.safetensors\"", req->id);
-    return registry_file(app->registry, req->id, &res->fd, &res->fd_size, err);
+    return ST_OK;
 }
 
 enum status models_post(struct app *app, const struct http_request *req, struct http_response *res,
@@ -72,15 +75,21 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
     return http_json(res, card);
 }
 
+/* How an activation ended. A file that is missing, or not what was stored, is a state of this server: 409. */
+static enum status activation_status(enum status st, struct http_response *res)
+{
+    if (st == ST_FORMAT)
+        res->status = 409;
+    return storage_status(st, res);
+}
+
 enum status model_activate_post(struct app *app, const struct http_request *req, struct http_response *res,
                                 struct error *err)
 {
     json_t *card = NULL;
-    enum status st = registry_activate(app->registry, req->id, &card, err);
+    const enum status st = activation_status(registry_activate(app->registry, req->id, &card, err), res);
 
     res->notes = json_pack("{s:s}", "model", req->id);
-    if (st == ST_FORMAT)
-        res->status = 409; /* its file has changed since it was stored */
     return st == ST_OK ? http_json(res, card) : st;
 }
 
@@ -91,9 +100,7 @@ enum status models_rollback_post(struct app *app, const struct http_request *req
     enum status st;
 
     (void)req;
-    st = registry_rollback(app->registry, &card, err);
-    if (st == ST_FORMAT)
-        res->status = 409; /* its file has changed since it was stored */
+    st = activation_status(registry_rollback(app->registry, &card, err), res);
     if (st != ST_OK)
         return st;
     res->notes = json_pack("{s:O}", "model", json_object_get(card, "id"));
@@ -103,8 +110,8 @@ enum status models_rollback_post(struct app *app, const struct http_request *req
 enum status model_delete(struct app *app, const struct http_request *req, struct http_response *res,
                          struct error *err)
 {
-    const enum status st = registry_delete(app->registry, req->id, err);
+    const enum status st = storage_status(registry_delete(app->registry, req->id, err), res);
 
-    res->status = st == ST_OK ? 204 : 0;
+    res->status = st == ST_OK ? 204 : res->status;
     return st;
 }

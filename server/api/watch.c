@@ -26,12 +26,15 @@ static void write_model(struct app *app, struct buf *out)
 {
     const struct registry_counts swaps = registry_counts(app->registry);
     struct served *m = registry_active(app->registry);
+    struct registry_fault fault;
 
     metrics_family(out, "cxrd_model_info", "gauge", "The model that answers; absent: none.");
     if (m)
         buf_printf(out, "cxrd_model_info{version=\"%s\",sha256=\"%s\",architecture=\"%s\"} 1\n", m->id,
                    m->sha256, model_network(m->model)->architecture);
     served_release(m);
+    metrics_family(out, "cxrd_model_unusable", "gauge", "1: the model that was chosen cannot be loaded.");
+    buf_printf(out, "cxrd_model_unusable %d\n", registry_fault(app->registry, &fault));
     metrics_family(out, "cxrd_model_swaps_total", "counter", "Activations by how they ended.");
     buf_printf(out,
                "cxrd_model_swaps_total{result=\"ok\"} %zu\ncxrd_model_swaps_total{result=\"failed\"} %zu\n",

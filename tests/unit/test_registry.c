@@ -459,7 +459,7 @@ Test(registry, file_that_changed_on_disk_is_not_activated_and_the_old_model_stay
     check_not_activated("a flipped bit", b, ST_FORMAT, "digest");
     check_refusal("load", registry_load(registry, b.text, &m, &err), ST_FORMAT, &err, "digest");
     cr_assert_eq(unlink(file_of(c)), 0);
-    check_not_activated("no file", c, ST_NOTFOUND, "cannot open");
+    check_not_activated("no file", c, ST_FORMAT, "missing");
     cr_assert_eq(rename(file_of(a), file_of(c)), 0);
     check_not_activated("another model's file", c, ST_FORMAT, "digest");
 }
@@ -489,37 +489,75 @@ Test(registry, unknown_models_are_not_found)
         check_refusal(UNKNOWN[i], registry_load(registry, UNKNOWN[i], &m, &err), ST_NOTFOUND, &err,
                       "no model");
         check_refusal(UNKNOWN[i], registry_file(registry, UNKNOWN[i], &fd, &size, &err), ST_NOTFOUND, &err,
-                      "no model");
+                      "model");
     }
 }
 
 /* ---- opening ---- */
 
-static void check_not_opened(const char *what, enum status expected, const char *word)
+/* Open it again: none answers, since the model that was chosen cannot be loaded, for a reason with `word` in it. */
+static void check_fault(struct id chosen, const char *word)
 {
+    struct registry_fault fault;
+    struct served *m = NULL;
     struct error err = { 0 };
 
-    closed();
-    check_refusal(what, opened(&err), expected, &err, word);
-    cr_assert_null(registry);
+    reopen();
+    cr_assert(registry_fault(registry, &fault));
+    cr_assert_str_eq(fault.model, chosen.text);
+    cr_assert(strstr(fault.why, word) && !strstr(fault.why, state), "'%s'", fault.why);
+    cr_assert_null(registry_active(registry));
+    check_refusal("asked", registry_serving(registry, &m, &err), ST_BUSY, &err, word);
 }
 
-Test(registry, without_the_active_models_file_does_not_open)
+static void check_mended(struct id active)
 {
-    struct id a = added(1);
+    struct registry_fault fault;
+
+    cr_assert_not(registry_fault(registry, &fault));
+    check_active(active.text);
+    reopen();
+    check_active(active.text);
+}
+
+Test(registry, without_the_active_models_file_opens_and_is_mended_by_another)
+{
+    struct id a = added(1), b = added(2);
 
     activated(a);
     cr_assert_eq(unlink(file_of(a)), 0);
-    check_not_opened("no file", ST_NOTFOUND, "cannot open");
+    check_fault(a, "missing");
+    activated(b);
+    check_mended(b);
 }
 
-Test(registry, whose_active_model_changed_on_disk_does_not_open)
+Test(registry, whose_active_model_changed_on_disk_opens_and_rolls_back)
 {
-    struct id a = added(1);
+    struct id a = added(1), b = added(2);
+    struct error err = { 0 };
 
     activated(a);
-    flip_last_byte(file_of(a));
-    check_not_opened("a flipped bit", ST_FORMAT, "digest");
+    activated(b);
+    flip_last_byte(file_of(b));
+    check_fault(b, "digest");
+    cr_assert_eq(registry_rollback(registry, NULL, &err), ST_OK, "%s", err.text);
+    check_mended(a);
+    check_refusal("damaged", registry_rollback(registry, NULL, &err), ST_FORMAT, &err, "digest");
+    check_active(a.text);
+}
+
+Test(registry, whose_active_model_cannot_be_loaded_gives_its_place_to_no_other_unasked)
+{
+    struct id a = added(1), b = added(2);
+    struct error err = { 0 };
+
+    activated(a);
+    cr_assert_eq(unlink(file_of(a)), 0);
+    check_fault(a, "missing");
+    check_refusal("none was active", registry_activate_after(registry, b.text, "", &err), ST_CONFLICT, &err,
+                  "another model");
+    cr_assert_eq(registry_activate_after(registry, b.text, a.text, &err), ST_OK, "%s", err.text);
+    check_mended(b);
 }
 
 Test(registry, opens_without_the_files_of_models_that_are_not_active)
