@@ -164,17 +164,17 @@ static void wait_for(struct notices *n, double seconds, bool welcome)
  * sent: it would come again and again. */
 static void fate_write(struct notices *n, const struct notice *what, int64_t pause)
 {
-    const int64_t due = time(NULL) + pause;
+    const int64_t now = time(NULL);
     struct error why;
 
     for (bool told = false;; told = true) {
-        const enum status st = pause > 0 ? store_notice_again(n->store, what->seq, due, &why)
+        const enum status st = pause > 0 ? store_notice_again(n->store, what->seq, now, pause, &why)
                                          : store_notice_done(n->store, what->seq, &why);
 
         if (st == ST_OK)
             return;
         if (!told)
-            log_text(LOG_ERROR, "a notice's fate is not written", "%s", why.text);
+            log_error(LOG_ERROR, "a notice's fate is not written", &why);
         wait_for(n, (double)n->options.retry_s, false);
         if (atomic_load(&n->stop))
             return;
@@ -204,14 +204,6 @@ static void tell(struct notices *n, const struct notice *what)
 
 /* ---- the thread ---- */
 
-/* Seconds until a notice is due. Never more than a pause may last: the clock may have been set back. */
-static int64_t until_due(const struct notices *n, const struct notice *what)
-{
-    const int64_t left = what->due - time(NULL), most = what->tries > 0 ? pause_after(n, what->tries - 1) : 0;
-
-    return left < most ? left : most;
-}
-
 static void *notices_main(void *arg)
 {
     struct notices *n = arg;
@@ -219,8 +211,9 @@ static void *notices_main(void *arg)
 
     while (!atomic_load(&n->stop)) {
         struct notice what = { 0 };
-        const enum status st = store_notice_first(n->store, &what, &err);
-        const int64_t left = st == ST_OK ? until_due(n, &what) : (int64_t)n->options.retry_s;
+        const int64_t now = time(NULL);
+        const enum status st = store_notice_first(n->store, now, &what, &err);
+        const int64_t left = st == ST_OK ? what.due - now : (int64_t)n->options.retry_s;
 
         if (st == ST_OK && left <= 0)
             tell(n, &what);

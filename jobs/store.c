@@ -41,6 +41,8 @@ static const char *const MIGRATIONS[] = {
     ("ALTER TABLE jobs ADD COLUMN ended INTEGER;"
      "UPDATE jobs SET ended = seq WHERE state IN ('succeeded', 'failed', 'cancelled');"
      "CREATE INDEX jobs_by_end ON jobs(ended);"),
+    /* when a notice was put off: a clock that was set back shows */
+    ("ALTER TABLE notices ADD COLUMN since INTEGER NOT NULL DEFAULT 0; UPDATE notices SET due = 0;"),
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

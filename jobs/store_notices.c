@@ -109,14 +109,16 @@ static enum status notice_row(struct store *s, sqlite3_stmt *stmt, struct notice
     return ST_OK;
 }
 
-enum status store_notice_first(struct store *s, struct notice *ret, struct error *err)
+enum status store_notice_first(struct store *s, int64_t now, struct notice *ret, struct error *err)
 {
+    static const char SQL[] =
+        "SELECT seq, id, url, body, tries, iif(since > ?, 0, due) AS when_due FROM notices"
+        " ORDER BY when_due, seq LIMIT 1";
     sqlite3_stmt *stmt;
     enum status st;
 
     pthread_mutex_lock(&s->lock);
-    stmt = store_prepare(s, err,
-                         "SELECT seq, id, url, body, tries, due FROM notices ORDER BY due, seq LIMIT 1", "");
+    stmt = store_prepare(s, err, SQL, "i", now);
     st = store_row(s, stmt, err);
     if (st == ST_OK)
         st = notice_row(s, stmt, ret, err);
@@ -125,23 +127,25 @@ enum status store_notice_first(struct store *s, struct notice *ret, struct error
     return st;
 }
 
-/* One change of a notice: `sql` with `a` and `b`. */
-static enum status notice_change(struct store *s, const char *sql, const char *types, int64_t a, int64_t b,
-                                 struct error *err)
-{
-    enum status st = store_begin(s, err);
-
-    return st == ST_OK ? store_end(s, store_finish(s, store_prepare(s, err, sql, types, a, b), err), err)
-                       : st;
-}
-
 enum status store_notice_done(struct store *s, int64_t seq, struct error *err)
 {
-    return notice_change(s, "DELETE FROM notices WHERE seq = ?1", "i", seq, 0, err);
+    const enum status st = store_begin(s, err);
+
+    return st == ST_OK
+               ? store_end(s,
+                           store_finish(
+                               s, store_prepare(s, err, "DELETE FROM notices WHERE seq = ?", "i", seq), err),
+                           err)
+               : st;
 }
 
-enum status store_notice_again(struct store *s, int64_t seq, int64_t due, struct error *err)
+enum status store_notice_again(struct store *s, int64_t seq, int64_t now, int64_t pause, struct error *err)
 {
-    return notice_change(s, "UPDATE notices SET tries = tries + 1, due = ?2 WHERE seq = ?1", "ii", seq, due,
-                         err);
+    static const char SQL[] =
+        "UPDATE notices SET tries = tries + 1, since = ?2, due = ?2 + ?3 WHERE seq = ?1";
+    const enum status st = store_begin(s, err);
+
+    return st == ST_OK
+               ? store_end(s, store_finish(s, store_prepare(s, err, SQL, "iii", seq, now, pause), err), err)
+               : st;
 }

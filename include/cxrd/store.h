@@ -122,10 +122,14 @@ MUST_USE enum status store_notices_begin(struct store *s, bool all, void (*added
                                          struct error *err);
 void store_notices_end(struct store *s); /* no call of `added` is under way when it returns */
 
-/* The one that is due first, due or not. Errors: ST_NOTFOUND (there is none), ST_IO, ST_NOMEM. */
-MUST_USE enum status store_notice_first(struct store *s, struct notice *ret, struct error *err);
+/* The one that is due first, due or not. One that was put off at a time that is still to come, since the clock was set back,
+ * is due at once.
+ *   now  seconds since 1970
+ * Errors: ST_NOTFOUND (there is none), ST_IO, ST_NOMEM. */
+MUST_USE enum status store_notice_first(struct store *s, int64_t now, struct notice *ret, struct error *err);
 MUST_USE enum status store_notice_done(struct store *s, int64_t seq, struct error *err);
-MUST_USE enum status store_notice_again(struct store *s, int64_t seq, int64_t due, struct error *err);
+MUST_USE enum status store_notice_again(struct store *s, int64_t seq, int64_t now, int64_t pause,
+                                        struct error *err);
 
 /* ---- lists ---- */
 

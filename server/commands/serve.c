@@ -41,22 +41,24 @@ struct server {
     struct http *http;
 };
 
-/* One server a state folder: the lock goes with the process, however it ends. */
+/* One server a state folder: the lock goes with the process, however it ends. It is the folder's own: a file that stands for
+ * it could be removed, and made anew by a second server. */
 static enum status state_lock(const char *folder, int *ret_fd, struct error *err)
 {
-    char path[PATH_MAX];
     enum status st = folder_make(folder, err);
     int fd;
 
     if (st != ST_OK)
         return st;
-    snprintf(path, sizeof path, "%s/lock", folder);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return error_errno(err, ST_IO, "cannot open '%s'", path);
+        return error_errno(err, ST_IO, "cannot open the state folder '%s'", folder);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        st = errno == EWOULDBLOCK
+                 ? error_set(err, ST_CONFLICT, "another server is using the state folder '%s'", folder)
+                 : error_errno(err, ST_IO, "cannot lock the state folder '%s'", folder);
         close(fd);
-        return error_set(err, ST_CONFLICT, "another server is using the state folder '%s'", folder);
+        return st;
     }
     *ret_fd = fd;
     return ST_OK;
@@ -229,7 +231,7 @@ static void audit_note(struct server *s, const char *event)
                                 m ? json_string(m->id) : json_null(), "sha256", m ? m->sha256 : "");
 
     if (audit_write(s->app.audit, event, members, true, &err) != ST_OK)
-        log_text(LOG_ERROR, "an event could not be recorded", "%s", err.text);
+        log_error(LOG_ERROR, "an event could not be recorded", &err);
     served_release(m);
 }
 
@@ -251,9 +253,9 @@ static void reload(struct server *s)
     if (door_reload(s->door, &err) == ST_OK)
         log_event(LOG_INFO, "keys reloaded", NULL);
     else
-        log_text(LOG_ERROR, "keys not reloaded", "%s", err.text);
+        log_error(LOG_ERROR, "keys not reloaded", &err);
     if (audit_reopen(s->app.audit, &err) != ST_OK)
-        log_text(LOG_ERROR, "audit log not opened anew", "%s", err.text);
+        log_error(LOG_ERROR, "audit log not opened anew", &err);
     audit_note(s, "reload");
 }
 

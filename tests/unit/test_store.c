@@ -880,7 +880,9 @@ Test(database, with_a_state_that_nobody_knows_lets_the_job_go)
     cr_assert_eq(store_job_delete(store, id.text, &err), ST_OK, "%s", err.text);
 }
 
-#define TO_VERSION_3 "DROP TABLE summaries; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended; "
+#define TO_VERSION_3                                                                                         \
+    "DROP TABLE summaries; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended; ALTER TABLE notices " \
+    "DROP COLUMN since; "
 
 /* The jobs of a page of ten, as one text. */
 static char *list_text(void)
@@ -1231,7 +1233,7 @@ Test(journal, of_jobs_from_an_older_version_is_what_their_records_say)
     tell(id, "epoch", "{\"epoch\":1}", "{\"epochs\":[{\"epoch\":1},{\"epoch\":2}]}");
     moved(id, JOB_SUCCEEDED);
     closed();
-    changed("DROP TABLE events; DROP TABLE notices; " TO_VERSION_3 "PRAGMA user_version = 1");
+    changed("DROP TABLE events; " TO_VERSION_3 "DROP TABLE notices; PRAGMA user_version = 1");
     store_reopen();
     cr_assert_str_eq(journal(id, 0), "1 epoch -, 2 epoch -, 3 state succeeded");
 }
@@ -1261,6 +1263,8 @@ Test(journal, that_is_long_costs_no_more)
 
 TestSuite(notices, .init = begin, .fini = end);
 
+enum { NOW = 5000 }; /* seconds since 1970 */
+
 static atomic_int n_added;
 
 static void on_added(void *arg)
@@ -1282,7 +1286,7 @@ static void check_first(const char *url, const char *type)
     struct notice n = { 0 };
     struct error err = { 0 };
 
-    cr_assert_eq(store_notice_first(store, &n, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_notice_first(store, NOW, &n, &err), ST_OK, "%s", err.text);
     cr_assert(url ? n.url && strcmp(n.url, url) == 0 : !n.url, "it is for '%s'",
               n.url ? n.url : "the operator");
     cr_assert_not_null(strstr(n.body, type), "%s", n.body);
@@ -1295,7 +1299,7 @@ static void check_none(void)
 {
     struct notice n = { 0 };
 
-    cr_assert_eq(store_notice_first(store, &n, NULL), ST_NOTFOUND);
+    cr_assert_eq(store_notice_first(store, NOW, &n, NULL), ST_NOTFOUND);
 }
 
 Test(notices, are_written_with_the_end_that_they_tell)
@@ -1348,13 +1352,39 @@ Test(notices, that_are_put_off_come_after_those_that_are_not)
     moved(first, JOB_SUCCEEDED);
     begun();
     moved(second, JOB_SUCCEEDED);
-    cr_assert_eq(store_notice_first(store, &n, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(store_notice_again(store, n.seq, 5000, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_notice_first(store, NOW, &n, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_notice_again(store, n.seq, NOW, 50, &err), ST_OK, "%s", err.text);
     notice_release(&n);
     store_reopen();
     check_first("https://b/", "succeeded");
-    cr_assert_eq(store_notice_first(store, &n, &err), ST_OK, "%s", err.text);
-    cr_assert(n.tries == 1 && n.due == 5000 && strcmp(n.url, "https://a/") == 0);
+    cr_assert_eq(store_notice_first(store, NOW, &n, &err), ST_OK, "%s", err.text);
+    cr_assert(n.tries == 1 && n.due == NOW + 50 && strcmp(n.url, "https://a/") == 0);
+    notice_release(&n);
+}
+
+/* The clock was ahead when it was put off, and has been set back since. */
+Test(notices, that_were_put_off_in_the_future_are_due_now)
+{
+    const struct id first = added("{\"webhook\":\"https://a/\"}"),
+                    second = added("{\"webhook\":\"https://b/\"}");
+    struct notice n = { 0 };
+    struct error err = { 0 };
+
+    begun();
+    moved(first, JOB_SUCCEEDED);
+    cr_assert_eq(store_notice_first(store, NOW, &n, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_notice_again(store, n.seq, NOW, 50, &err), ST_OK, "%s", err.text);
+    notice_release(&n);
+    begun();
+    moved(second, JOB_SUCCEEDED);
+    cr_assert_eq(store_notice_first(store, NOW, &n, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_notice_again(store, n.seq, NOW + 1000000, 50, &err), ST_OK, "%s", err.text);
+    notice_release(&n);
+    cr_assert_eq(store_notice_first(store, NOW, &n, &err), ST_OK, "%s", err.text);
+    cr_assert(strcmp(n.url, "https://b/") == 0 && n.due == 0, "%s is due at %lld", n.url, (long long)n.due);
+    notice_release(&n);
+    cr_assert_eq(store_notice_first(store, NOW + 1000000, &n, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(n.due, NOW + 50);
     notice_release(&n);
 }
 
