@@ -29,5 +29,7 @@ void check_refusal(const char *what, enum status st, enum status expected, const
     cr_assert(!isupper((unsigned char)text[0]) && text[n - 1] != '.' && !strchr(text, '\n'),
               "%s: '%s' is not in the style of the house", what, text);
     cr_assert(is_utf8(text), "%s: the sentence is not UTF-8", what);
-    cr_assert_not_null(strstr(text, word), "%s: '%s' does not say '%s'", what, text, word);
+    cr_assert_null(strstr(text, "/tmp/cxrd-"), "%s: '%s' tells a client a path of this machine", what, text);
+    cr_assert(strstr(text, word) || strstr(err->inner, word), "%s: '%s' (%s) does not say '%s'", what, text,
+              err->inner, word);
 }

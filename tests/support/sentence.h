@@ -5,7 +5,8 @@
 #include "cxrd/status.h"
 
 /* Assert that `st` is `expected`, that the error carries the same code, and that its text is one sentence in the
- * house style (lower case, one line, no full stop, UTF-8) that contains `word`. `what` names the case. */
+ * house style (lower case, one line, no full stop, UTF-8, no path of a test) and that it, or what only the operator reads,
+ * contains `word`. `what` names the case. */
 void check_refusal(const char *what, enum status st, enum status expected, const struct error *err,
                    const char *word);
 
