@@ -196,6 +196,31 @@ def http():
     yield 'long-target', 0, request(b'GET /' + b'a' * 1100 + b' HTTP/1.1')
     yield 'long-header', 0, request(b'GET /livez HTTP/1.1', b'', b'Idempotency-Key: ' + b'k' * 300)
     yield 'version', 0, request(b'GET /livez HTTP/9.9')
+    hidden = b'GET /livez HTTP/1.1\r\nHost: h\r\n\r\n'
+    chunked = b'Transfer-Encoding: chunked'
+    yield 'fold-length', 0, request(b'POST /jobs/train HTTP/1.1', hidden, b'Content-Length:\r\n %d' % len(hidden))
+    yield 'fold-chunked', 2, request(b'POST /jobs/train HTTP/1.1', hidden, b'Transfer-Encoding:\r\n\tchunked')
+    yield 'fold-value', 0, request(b'GET /livez HTTP/1.1', hidden, b'X: y\r\n Content-Length: 3')
+    yield 'nul-name', 0, request(b'GET /livez HTTP/1.1', b'', b'Content-Length\0: 3')
+    yield 'nul-value', 3, request(b'POST /predict HTTP/1.1', b'0\r\n\r\n', chunked + b'\0x')
+    yield 'nul-target', 0, request(b'GET /jobs\0/../x HTTP/1.1')
+    yield 'bare-lf', 0, request(b'GET /livez HTTP/1.1', hidden, b'A: b\nContent-Length: 3')
+    yield 'bare-cr', 5, request(b'GET /livez HTTP/1.1', hidden, b'A: b\rContent-Length: 3')
+    yield 'lf-chunks', 0, request(b'POST /predict HTTP/1.1', b'3\nabc\n0\n\n', chunked)
+    for i, value in enumerate((b'+3', b'3, 3', b'3 ', b'3 3', b'0x3', b'', b'99999999999999999999')):
+        yield f'length-{i}', i, request(b'POST /jobs/train HTTP/1.1', b'abc', b'Content-Length: ' + value)
+    for i, body in enumerate((b'3;a="b;\\"c" ;d=e\r\nabc\r\n0;x\r\nA: b\r\nC:d\r\n\r\n', b'3 \r\nabc\r\n0\r\n\r\n', b'3\r\nabcd\r\n', b'-1\r\n',
+                              b'ffffffffffffffff\r\n', b'0\r\n A: b\r\n\r\n', b'0\r\nContent-Length: 3\r\n\r\n', b'1\r\na\r\n' * 9 + b'0\r\n\r\n')):
+        yield f'chunks-{i}', i, request(b'POST /jobs/train HTTP/1.1', body + hidden, chunked)
+    for i, line in enumerate((b'GET /a b HTTP/1.1', b'OPTIONS * HTTP/1.1', b'OPTIONS http://h HTTP/1.1', b'GET http://h:80?x HTTP/1.1', b'PRI * HTTP/2.0',
+                              b'CONNECT h:80 HTTP/1.1', b'GET /livez#x HTTP/1.1', b'\r\n\r\nGET /livez HTTP/1.1')):
+        yield f'line-{i}', i, request(line) + hidden
+    for i, name in enumerate((b'h h', b'[::1]:80', b'[::1', b'h:x', b'u@h', b'')):
+        yield f'host-{i}', i, b'GET /livez HTTP/1.1\r\nHost: ' + name + b'\r\n\r\n' + hidden
+    yield 'two-keys', 0, request(b'POST /jobs/train HTTP/1.1', b'{}', json_type, b'Content-Length: 2', b'Idempotency-Key: a', b'idempotency-key: a')
+    yield 'fault', 0, request(b'GET /livez HTTP/1.1', b'', b'Cxrd-Fault: 400 x', b'Cxrd-Target: /jobs')
+    yield 'bad-host-with-body', 4, b'POST /predict HTTP/1.1\r\nHost: [\r\nContent-Length: 9\r\n\r\nabcdefghi' + hidden
+    yield 'encoded', 0, request(b'POST /predict HTTP/1.1', b'\x1f\x8b', b'Content-Length: 2', b'Content-Encoding: gzip')
     yield 'garbage', 0, b'\x16\x03\x01\x02\0\x01\0'
 
 
