@@ -1,6 +1,7 @@
 /* server/http/wire.c - see wire.h. */
 #include "wire.h"
 
+#include "chunk.h"
 #include "raw_head.h"
 
 #include <errno.h>
@@ -8,11 +9,9 @@
 
 enum {
     PIECE = 16 << 10,   /* bytes asked of the source at a time */
-    MAX_LINE = 1024,    /* bytes of a chunk's line, of a trailer's line */
     MAX_TRAILER = 4096, /* bytes of a trailer */
     MAX_DISCARD =
-        4 << 20, /* of what follows a refusal; unread, it would break the connection before that is heard */
-    MAX_CHUNK_DIGITS = 15, /* hexadecimal */
+        4 << 20, /* of what follows a refusal: unread, it would break the connection before that is heard */
 };
 
 void wire_init(struct wire *w)
@@ -29,6 +28,7 @@ void wire_release(struct wire *w)
 
 static const char *unread(const struct wire *w) { return w->in.data + w->taken; }
 static size_t n_unread(const struct wire *w) { return w->in.len - w->taken; }
+static struct span unread_span(const struct wire *w) { return (struct span){ unread(w), n_unread(w) }; }
 
 static bool in_data(const struct wire *w) { return w->state == WIRE_LENGTH || w->state == WIRE_CHUNK; }
 
@@ -87,86 +87,17 @@ static void refuse_body(struct wire *w, int status, const char *sentence)
     refuse(w);
 }
 
-/* A line of the chunked coding without its end: 1, 0 where it is not there yet, -1 where it is none. */
-static int next_line(const struct wire *w, struct span *ret)
-{
-    const size_t n = n_unread(w), most = n < MAX_LINE ? n : MAX_LINE;
-    const char *at = unread(w), *feed = memchr(at, '\n', most);
-
-    *ret = (struct span){ at, feed ? (size_t)(feed - at) : most };
-    if (!feed && n < MAX_LINE)
-        return syntax_is_value((struct span){ at, n - (at[n - 1] == '\r') }) ? 0 : -1;
-    if (!feed || ret->n == 0 || at[ret->n - 1] != '\r')
-        return -1;
-    ret->n--;
-    return syntax_is_value(*ret) ? 1 : -1;
-}
-
-/* `"a \" b"`: its size with the quotes, or 0. */
-static size_t quoted_size(struct span s)
-{
-    for (size_t i = 1; i < s.n; i++) {
-        if (s.at[i] == '"')
-            return i + 1;
-        i += s.at[i] == '\\';
-    }
-    return 0;
-}
-
-static struct span behind(struct span s, size_t n) { return (struct span){ s.at + n, s.n - n }; }
-
-/* Cut a token, or where that may be one a quoted string, off the front of `s` with the blanks around it. */
-static bool cut_word(struct span *s, bool quoted)
-{
-    size_t n = 0;
-
-    *s = syntax_trim(*s);
-    if (quoted && s->n > 0 && s->at[0] == '"')
-        n = quoted_size(*s);
-    else
-        while (n < s->n && syntax_is_token((struct span){ s->at + n, 1 }))
-            n++;
-    *s = syntax_trim(behind(*s, n));
-    return n > 0;
-}
-
-/* What may follow the size: ;name, ;name=token, ;name="quoted" (RFC 9112, section 7.1.1). It is not handed on. */
-static bool extensions_ok(struct span s)
-{
-    if (s.n > 0 && (s.at[s.n - 1] == ' ' || s.at[s.n - 1] == '\t'))
-        return false; /* blanks may stand before a ';' only */
-    s = syntax_trim(s);
-    while (s.n > 0) {
-        if (s.at[0] != ';')
-            return false;
-        s = behind(s, 1);
-        if (!cut_word(&s, false))
-            return false;
-        if (s.n > 0 && s.at[0] == '=') {
-            s = behind(s, 1);
-            if (!cut_word(&s, true))
-                return false;
-        }
-    }
-    return true;
-}
-
 static bool on_chunk_line(struct wire *w)
 {
     struct span line;
-    const int there = next_line(w, &line);
+    const int there = chunk_line(unread_span(w), &line);
     uint64_t size = 0;
-    size_t n = 0, digits = 0;
 
     if (there == 0)
         return false;
-    while (there > 0 && n < line.n && syntax_hex(line.at[n]) >= 0) {
-        digits += digits > 0 || line.at[n] != '0';
-        size = size << 4 | (uint64_t)syntax_hex(line.at[n++]);
-    }
-    if (n == 0 || !extensions_ok(behind(line, n))) {
+    if (there < 0 || !chunk_size(line, &size)) {
         refuse_body(w, 400, "the body has a chunk that does not begin with its size");
-    } else if (digits > MAX_CHUNK_DIGITS) {
+    } else if (size > INT64_MAX) {
         refuse_body(w, 413, "the body has a chunk that is larger than any limit");
     } else {
         take(w, line.n + 2);
@@ -198,7 +129,7 @@ static bool on_chunk_end(struct wire *w)
 static bool on_trailer(struct wire *w)
 {
     struct span line;
-    const int there = next_line(w, &line);
+    const int there = chunk_line(unread_span(w), &line);
     const char *colon;
 
     if (there == 0)

@@ -160,8 +160,7 @@ def talk(server, data, method='GET', target=None):
 
 
 def everything(server, data):
-    """Send bytes; all bytes that come back until the server closes the connection. For what libmicrohttpd answers by
-    itself: that is not always one well-formed reply (some come with their header block twice)."""
+    """Send bytes; all bytes that come back until the server closes the connection."""
     with Raw(server) as raw:
         raw.send(data)
         try:
