@@ -6,6 +6,7 @@
 #include "cxrd/encoding.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/plain_text.h"
 #include "cxrd/sign.h"
 #include "cxrd/thread.h"
 
@@ -46,25 +47,42 @@ struct notices {
 
 /* ---- secrets ---- */
 
-static enum status read_secrets(struct notices *n, char *text, struct error *err)
+static enum status read_secret(struct secret *s, const char *line, size_t n, struct error *err)
 {
     static const char PREFIX[] = "whsec_";
-    char *rest = NULL;
+    char text[sizeof PREFIX + 2 * MAX_SECRET];
+    bool ok = n < sizeof text && strncmp(line, PREFIX, strlen(PREFIX)) == 0;
 
-    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
-        struct secret *s = &n->secrets[n->n_secrets];
-
-        if (n->n_secrets == MAX_SECRETS)
-            return error_set(err, ST_INVALID, "--webhook-secret: more than %d secrets", MAX_SECRETS);
-        if (strncmp(line, PREFIX, strlen(PREFIX)) != 0 ||
-            base64_decode(line + strlen(PREFIX), s->bytes, sizeof s->bytes, &s->n) != ST_OK ||
-            s->n < MIN_SECRET)
-            return error_set(err, ST_INVALID,
-                             "--webhook-secret: a line must be whsec_ and %d to %d bytes in base64",
-                             MIN_SECRET, MAX_SECRET);
-        n->n_secrets++;
+    if (ok) {
+        memcpy(text, line, n);
+        text[n] = '\0';
+        ok = base64_decode(text + strlen(PREFIX), s->bytes, sizeof s->bytes, &s->n) == ST_OK &&
+             s->n >= MIN_SECRET;
+        explicit_bzero(text, sizeof text);
     }
-    return n->n_secrets ? ST_OK : error_set(err, ST_INVALID, "--webhook-secret: the file is empty");
+    return ok ? ST_OK
+              : error_set(err, ST_INVALID,
+                          "--webhook-secret: a line must be whsec_ and %d to %d bytes in base64", MIN_SECRET,
+                          MAX_SECRET);
+}
+
+static enum status read_secrets(struct notices *n, struct plain_text text, struct error *err)
+{
+    enum status st = ST_OK;
+    const char *line;
+    size_t length;
+
+    while (st == ST_OK && plain_text_line(&text, &line, &length)) {
+        while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t'))
+            length--;
+        if (length > 0 && n->n_secrets == MAX_SECRETS)
+            return error_set(err, ST_INVALID, "--webhook-secret: more than %d secrets", MAX_SECRETS);
+        if (length > 0)
+            st = read_secret(&n->secrets[n->n_secrets++], line, length, err);
+    }
+    if (st == ST_OK && n->n_secrets == 0)
+        st = error_set(err, ST_INVALID, "--webhook-secret: the file is empty");
+    return st;
 }
 
 static enum status load_secrets(struct notices *n, struct error *err)
@@ -73,7 +91,7 @@ static enum status load_secrets(struct notices *n, struct error *err)
     enum status st = file_read(n->options.secret, 4096, &file, err);
 
     if (st == ST_OK)
-        st = read_secrets(n, file.data, err);
+        st = read_secrets(n, plain_text_of(file.data, file.size), err);
     if (file.data)
         explicit_bzero(file.data, file.size);
     file_bytes_release(&file);

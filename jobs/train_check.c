@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,13 +77,46 @@ static void no_such_dataset(const char *datasets, json_t *errors)
     buf_release(&all);
 }
 
+static int is_table(const struct dirent *entry)
+{
+    const size_t n = strlen(entry->d_name);
+
+    return n > 4 && entry->d_name[0] != '.' && strcasecmp(entry->d_name + n - 4, ".csv") == 0;
+}
+
+/* "; the folder has: one.csv, two.csv", as many as fit; nothing where there is none that can be named. */
+static void list_tables(int root, struct buf *all)
+{
+    struct dirent **entries = NULL;
+    const int n = scandirat(root, ".", &entries, is_table, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        if (can_be_named(entries[i]->d_name) && all->len + strlen(entries[i]->d_name) + 32 <= all->max)
+            buf_printf(all, "%s%s", all->len ? ", " : "; the folder has: ", entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+static void no_such_file(int root, const char *field, const char *path, json_t *errors)
+{
+    struct buf all = BUF_INIT(200);
+    const bool is_csv = strcmp(field, "csv") == 0;
+
+    if (is_csv)
+        list_tables(root, &all);
+    config_error(errors, field,
+                 "there is no file '%.64s' in the data set's folder, or a link is on its way%s", path,
+                 all.data ? all.data : "");
+    buf_release(&all);
+}
+
 static void check_file(int root, const char *field, const char *path, json_t *errors)
 {
     const int fd = open_beneath(root, path, O_RDONLY);
 
     if (fd < 0)
-        config_error(errors, field,
-                     "there is no such file in the data set's folder, or a link is on its way");
+        no_such_file(root, field, path, errors);
     else if (file_stamp(fd) == 0)
         config_error(errors, field, "is not a regular file");
     if (fd >= 0)

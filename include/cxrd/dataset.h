@@ -19,7 +19,7 @@
 /* ---- the table ---- */
 
 enum { TABLE_MAX_ROWS = 2000000, TABLE_MAX_BYTES = 512 << 20, LIST_MAX_BYTES = 64 << 20 };
-enum { TABLE_ODD = 20 };
+enum { TABLE_ODD = 20, TABLE_NAME = 40 }; /* bytes of a value, of a picture's name in a sentence */
 
 struct table_row {
     uint32_t image;   /* offset of the image's base name in table.names */
@@ -33,10 +33,12 @@ struct table_row {
     char view;        /* 'P' for PA, 'A' for AP, or 0 */
 };
 
+#define PATIENT_NONE 0xcbf29ce484222325u /* the key of an empty id */
+
 struct table {
-    size_t n_rows;
-    struct table_row *rows; /* in the file's order */
-    char *names;            /* NUL-terminated texts */
+    size_t n_rows, n_joined; /* n_joined: rows of the file that were joined to another, see table_read() */
+    struct table_row *rows;  /* in the file's order */
+    char *names;             /* NUL-terminated texts */
     size_t names_size;
     char sha256[DIGEST_TEXT_SIZE]; /* of the file */
     char odd[N_INPUT_KINDS]
@@ -50,11 +52,13 @@ struct table {
 /* Read a table of ChestX-ray14 in any of its releases: columns are found by name ("Image Index", "Finding Labels",
  * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex" and "View Position" where there are any; as word_is()
  * compares names), both line endings, findings as label_of_word() and ages, sexes and views as input_read() takes them,
- * pictures by the base of their name. A finding that is not understood is no negative: the table is refused.
+ * pictures by the base of their name. A finding that is not understood is no negative: the table is refused. Rows that
+ * name one picture become one, the first, with the findings of all; a picture that belongs to two patients, or has No
+ * Finding and a finding, is a table's contradiction, and it is refused.
  *   bytes  borrowed
  *   name   of the file, for the error's sentence
- * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes, findings that are not known), ST_LIMIT (too many rows),
- * ST_NOMEM. */
+ * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes, findings that are not known,
+ * contradictions), ST_LIMIT (too many rows), ST_NOMEM. */
 MUST_USE enum status table_read(const void *bytes, size_t n_bytes, const char *name, struct table *ret_table,
                                 struct error *err);
 void table_release(struct table *t); /* safe on TABLE_INIT */
@@ -88,7 +92,13 @@ struct part_report {
 /* What a job record says of its data, see the contract. */
 struct dataset_report {
     size_t rows, dropped_age,
-        dropped_no_finding;                    /* read; over the age limit; of the rest, without a finding */
+        dropped_no_finding; /* read; over the age limit; of the rest, without a finding */
+    size_t joined;          /* rows that were joined to another of the same picture */
+    size_t links;           /* that match the pattern of the pictures, and were passed over */
+    char missing_name[TABLE_NAME + 1],
+        file_name[TABLE_NAME + 1]; /* a row without a file; the first file; "": none */
+    size_t same_names;             /* files of one name in a second folder, with the same bytes */
+    size_t equal_pictures, equal_patients, equal_left_out; /* see split_make() */
     size_t missing_images, not_listed, usable; /* rows without a file; in neither list; what is left */
     size_t train, validation, test;
     size_t patients_in_both; /* patients with rows in more than one of the three */
@@ -130,8 +140,8 @@ bool dataset_path_ok(const char *path);
  * flags as for open(). Returns a descriptor or -1 and errno (EXDEV: not relative_path_ok()). */
 int open_beneath(int root, const char *path, int flags);
 
-/* Find all regular files below `root` that match a pattern such as "images_*" "/images/" "*.png". A name that
- * occurs in two folders is taken from the first in the order of folder names.
+/* Find all regular files below `root` that match a pattern such as "images_*" "/images/" "*.png", their ".PNG" in any case.
+ * Links are passed over and counted. A name that occurs in two folders is taken from the first in the order of folder names.
  * Errors: ST_INVALID (not relative_path_ok()), ST_IO, ST_LIMIT (more than TABLE_MAX_ROWS), ST_NOMEM. */
 MUST_USE enum status discover(int root, const char *pattern, struct picture_files **ret_files,
                               struct error *err);
@@ -139,9 +149,19 @@ void picture_files_free(struct picture_files *f); /* NULL is fine */
 
 enum { PICTURE_MISSING = -1 };
 
-/* The file of that base name as a number, or PICTURE_MISSING. Any thread. */
+/* The file of that base name as a number, or PICTURE_MISSING; ".png" may be in any case, or missing from either. Any thread. */
 int32_t picture_find(const struct picture_files *f, const char *name);
 size_t picture_count(const struct picture_files *f);
+size_t picture_links(const struct picture_files *f); /* links that matched, and are none of the files */
+const char *picture_name(const struct picture_files *f, int32_t i);
+
+/* How many files have the name of file `i`, itself among them, where picture_find() gave it: i, i + 1 … */
+size_t picture_copies(const struct picture_files *f, int32_t i);
+
+/* Whether all files of that name have the same bytes; how many there are besides the first.
+ * Errors: ST_UNUSABLE (they differ), ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status picture_check_copies(const struct picture_files *f, const char *name, size_t *ret_copies,
+                                          struct error *err);
 
 /* Open file number `i` for reading; regular files only. Returns a descriptor or -1 and errno. Any thread. */
 int picture_open(const struct picture_files *f, int32_t i);
@@ -165,6 +185,8 @@ struct split {
 
 struct split_options {
     enum split_by by;
+    const uint64_t
+        *pixels; /* [t->n_rows]: equal where the pictures are, 0 where that is not known; NULL: of none */
     double test_fraction, val_fraction; /* of all rows; of the rows that the test part leaves; 0 <= f < 1 */
     uint64_t seed;
     /* For SPLIT_LIST: the bytes of the two lists, one image name a line; borrowed. */
@@ -180,6 +202,10 @@ struct split_options {
  *            exceed ceil(fraction * n) rows
  *   list     test rows are those on the test list; validation is drawn by patient from those on the other; rows on
  *            neither are left out
+ * Equal pictures are never on two sides. By patient, patients who share one are drawn as one; by image, a picture goes where
+ * the first of its equals in the table goes; by list, a row whose picture is equal to a tested one is left out. Counted:
+ * equal_pictures, rows with an equal; equal_patients, patients of those who share one with another; equal_left_out. A split
+ * of pictures that all differ does not depend on this.
  * Errors: ST_UNUSABLE (a part that must have rows has none), ST_LIMIT (a list of more than TABLE_MAX_ROWS lines),
  * ST_NOMEM. */
 MUST_USE enum status split_make(const struct table *t, const struct rows *rows,

@@ -1,6 +1,7 @@
 /* include/cxrd/image_cache.h - decoded and resized pictures on disk, so that no picture is decoded twice.
  *
- * One sparse file a data set, picture size and resize, with a slot for each row of the table; reused by later jobs.
+ * One sparse file a data set, picture size and resize, with a slot for each row of the table, and an entry of what was
+ * seen when the picture was decoded; reused by later jobs.
  * It is read and written with pread and pwrite rather than mapped: 64 KiB out of the page cache cost microseconds,
  * and a full or failing disk is then an error code instead of a SIGBUS. Every slot carries a checksum and the
  * stamp of the file it was made from; what does not match is made anew. A cache never fails a job: where it cannot
@@ -12,6 +13,15 @@
 #include "cxrd/status.h"
 
 struct image_cache;
+
+/* What was seen of a picture when its file was decoded, which nobody sees in the square that is kept. */
+struct picture_facts {
+    uint64_t
+        pixels; /* a digest of size and grey values as decoded; 0: one grey everywhere, which makes no picture known */
+    uint32_t
+        codes; /* bit c: what gate_check() says of the file and its values without a model, enum gate_code c */
+    uint32_t spare; /* 0 */
+};
 
 struct image_cache_options {
     const char *folder;     /* made if missing; NULL: no cache */
@@ -31,7 +41,11 @@ void image_cache_close(struct image_cache *c); /* NULL is fine */
  *   stamp  of the file as it is now, see file_stamp()
  * Different rows may be got and put by different threads at the same time. NULL caches hold nothing. */
 bool image_cache_get(struct image_cache *c, size_t row, uint64_t stamp, uint8_t *grey);
-void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const uint8_t *grey);
+void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const struct picture_facts *facts,
+                     const uint8_t *grey);
+
+/* The facts alone, which are kept where there is no room for the picture too. */
+bool image_cache_facts(const struct image_cache *c, size_t row, uint64_t stamp, struct picture_facts *ret);
 
 /* A number that changes when the file behind a descriptor does (size, modification time, inode); 0: no file. */
 uint64_t file_stamp(int fd);

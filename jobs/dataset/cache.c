@@ -1,6 +1,6 @@
 /* jobs/dataset/cache.c - see cxrd/image_cache.h.
  *
- * The file: a header of 64 bytes, an entry of 16 bytes a row, then at PAGE boundaries a slot of size * size bytes a
+ * The file: a header of 64 bytes, an entry of 32 bytes a row, then at PAGE boundaries a slot of size * size bytes a
  * row. Nothing is synced: after a crash an entry may describe a slot that was never written, which its checksum
  * shows. */
 #include "cxrd/image_cache.h"
@@ -26,14 +26,15 @@
 enum { PAGE = 4096, KEY_DIGITS = 32 };
 
 struct header {
-    char magic[16]; /* "cxrd-cache-1" */
+    char magic[16]; /* "cxrd-cache-2" */
     uint64_t n_rows, slot_bytes;
     char key[KEY_DIGITS];
 };
 
 struct entry {
-    uint64_t stamp; /* 0: the slot is empty */
-    uint32_t crc, unused;
+    uint64_t stamp; /* 0: nothing is known */
+    struct picture_facts facts;
+    uint32_t crc, filled; /* of the slot; 1: there is a picture in it */
 };
 
 struct image_cache {
@@ -138,7 +139,7 @@ static uint64_t slots_used(const struct image_cache *c)
     uint64_t used = 0;
 
     for (size_t i = 0; i < c->n_rows; i++)
-        used += c->entries[i].stamp ? c->slot_bytes : 0;
+        used += c->entries[i].filled ? c->slot_bytes : 0;
     return used;
 }
 
@@ -177,7 +178,7 @@ static int file_open(const char *path)
 
 struct image_cache *image_cache_open(const struct image_cache_options *o)
 {
-    struct header header = { .magic = "cxrd-cache-1",
+    struct header header = { .magic = "cxrd-cache-2",
                              .n_rows = o->n_rows,
                              .slot_bytes = o->pre.size * o->pre.size };
     char key[DIGEST_TEXT_SIZE], path[PATH_MAX], name[KEY_DIGITS + 8];
@@ -228,7 +229,7 @@ static off_t slot_at(const struct image_cache *c, size_t row)
 
 bool image_cache_get(struct image_cache *c, size_t row, uint64_t stamp, uint8_t *grey)
 {
-    if (!c || stamp == 0 || c->entries[row].stamp != stamp)
+    if (!c || stamp == 0 || c->entries[row].stamp != stamp || !c->entries[row].filled)
         return false;
     return pread(c->fd, grey, c->slot_bytes, slot_at(c, row)) == (ssize_t)c->slot_bytes &&
            libdeflate_crc32(0, grey, c->slot_bytes) == c->entries[row].crc;
@@ -243,14 +244,31 @@ static bool room_take(struct image_cache *c)
     return false;
 }
 
-void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const uint8_t *grey)
+bool image_cache_facts(const struct image_cache *c, size_t row, uint64_t stamp, struct picture_facts *ret)
 {
-    const struct entry e = { .stamp = stamp, .crc = libdeflate_crc32(0, grey, c ? c->slot_bytes : 0) };
+    if (!c || stamp == 0 || c->entries[row].stamp != stamp)
+        return false;
+    *ret = c->entries[row].facts;
+    return true;
+}
 
-    if (!c || stamp == 0 || !atomic_load(&c->writable) || (c->entries[row].stamp == 0 && !room_take(c)))
+static bool entry_write(const struct image_cache *c, size_t row, const struct entry *e)
+{
+    return pwrite(c->fd, e, sizeof *e, c->entries_at + (off_t)(row * sizeof *e)) == (ssize_t)sizeof *e;
+}
+
+void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const struct picture_facts *facts,
+                     const uint8_t *grey)
+{
+    struct entry e = { .stamp = stamp, .facts = *facts };
+
+    if (!c || stamp == 0 || !atomic_load(&c->writable))
         return;
-    if (pwrite(c->fd, grey, c->slot_bytes, slot_at(c, row)) == (ssize_t)c->slot_bytes &&
-        pwrite(c->fd, &e, sizeof e, c->entries_at + (off_t)(row * sizeof e)) == (ssize_t)sizeof e)
+    e.filled = c->entries[row].filled || room_take(c);
+    if (e.filled)
+        e.crc = libdeflate_crc32(0, grey, c->slot_bytes);
+    if ((!e.filled || pwrite(c->fd, grey, c->slot_bytes, slot_at(c, row)) == (ssize_t)c->slot_bytes) &&
+        entry_write(c, row, &e))
         c->entries[row] = e;
     else if (atomic_exchange(&c->writable, false))
         give_up("it cannot be written", "");

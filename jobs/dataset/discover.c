@@ -5,10 +5,11 @@
  * openat2() would do the same, but containers with an older system call filter refuse it.) */
 #include "cxrd/dataset.h"
 
+#include "names.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@ struct picture {
 
 struct picture_files {
     size_t n, capacity, n_folders;
+    size_t links;             /* that matched, and were passed over */
     struct picture *pictures; /* sorted by name */
     int folders[MAX_FOLDERS]; /* descriptors */
 };
@@ -120,14 +122,18 @@ static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '
 
 static enum status search(struct picture_files *f, int at, const char *pattern, struct error *err);
 
-static bool is_regular(int at, const struct dirent *entry)
+/* S_IFREG, S_IFLNK …; 0: it cannot be known. */
+static mode_t kind_of(int at, const struct dirent *entry)
 {
     struct stat info;
 
     if (entry->d_type != DT_UNKNOWN) /* which some file systems answer */
-        return entry->d_type == DT_REG;
-    return fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+        return DTTOIF(entry->d_type);
+    return fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 ? info.st_mode & S_IFMT : 0;
 }
+
+static bool is_regular(int at, const struct dirent *entry) { return kind_of(at, entry) == S_IFREG; }
+static bool is_link(int at, const struct dirent *entry) { return kind_of(at, entry) == S_IFLNK; }
 
 /* One entry of the folder `at`, that matched: a picture where the pattern ends here, else a folder to go into. */
 static enum status entry_take(struct picture_files *f, int at, const struct dirent *entry, const char *rest,
@@ -136,6 +142,7 @@ static enum status entry_take(struct picture_files *f, int at, const struct dire
     enum status st;
     int inside;
 
+    f->links += is_link(at, entry);
     if (!rest)
         return is_regular(at, entry) ? picture_add(f, entry->d_name, err) : ST_OK;
     inside = folder_open(at, entry->d_name);
@@ -160,7 +167,7 @@ static enum status search(struct picture_files *f, int at, const char *pattern, 
     if (n < 0)
         return error_errno(err, ST_IO, "cannot list a picture folder");
     for (int i = 0; i < n; i++) {
-        if (st == ST_OK && fnmatch(part, entries[i]->d_name, FNM_PERIOD) == 0)
+        if (st == ST_OK && name_matches(part, entries[i]->d_name))
             st = entry_take(f, at, entries[i], pattern, err);
         free(entries[i]);
     }
@@ -176,10 +183,12 @@ static enum status search(struct picture_files *f, int at, const char *pattern, 
     return st;
 }
 
+static struct name name_of(const char *text) { return (struct name){ text, strlen(text) }; }
+
 static int compare(const void *a, const void *b)
 {
     const struct picture *p = a, *q = b;
-    const int order = strcmp(p->name, q->name);
+    const int order = name_order(name_of(p->name), name_of(q->name));
 
     return order ? order : (p->folder > q->folder) - (p->folder < q->folder);
 }
@@ -219,6 +228,14 @@ void picture_files_free(struct picture_files *f)
 
 size_t picture_count(const struct picture_files *f) { return f->n; }
 
+size_t picture_links(const struct picture_files *f) { return f->links; }
+const char *picture_name(const struct picture_files *f, int32_t i) { return f->pictures[i].name; }
+
+static bool same_name(const struct picture_files *f, size_t i, const char *name)
+{
+    return name_order(name_of(f->pictures[i].name), name_of(name)) == 0;
+}
+
 int32_t picture_find(const struct picture_files *f, const char *name)
 {
     size_t low = 0, high = f->n;
@@ -226,12 +243,21 @@ int32_t picture_find(const struct picture_files *f, const char *name)
     while (low < high) { /* the first that is not before `name` */
         const size_t middle = low + (high - low) / 2;
 
-        if (strcmp(f->pictures[middle].name, name) < 0)
+        if (name_order(name_of(f->pictures[middle].name), name_of(name)) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < f->n && strcmp(f->pictures[low].name, name) == 0 ? (int32_t)low : PICTURE_MISSING;
+    return low < f->n && same_name(f, low, name) ? (int32_t)low : PICTURE_MISSING;
+}
+
+size_t picture_copies(const struct picture_files *f, int32_t i)
+{
+    size_t n = 1;
+
+    while ((size_t)i + n < f->n && same_name(f, (size_t)i + n, f->pictures[i].name))
+        n++;
+    return n;
 }
 
 int picture_open(const struct picture_files *f, int32_t i)

@@ -15,6 +15,11 @@ struct pictures {
     bool *unusable; /* [table->n_rows]: marked where a picture could not be loaded; NULL: not wanted */
 };
 
+/* What is to be known of a picture before the rows are split, from the cache or by decoding the file, which then is in the
+ * cache. `grey` [size * size] is room for it. Errors: picture_load()'s. */
+MUST_USE enum status picture_look(const struct pictures *p, size_t row, uint8_t *grey,
+                                  struct picture_facts *ret, struct error *err);
+
 /* The picture of a row, resized: grey [size * size].
  * Errors: ST_IO, ST_UNSUPPORTED, ST_FORMAT, ST_LIMIT (the sentence names the file), ST_NOMEM. */
 MUST_USE enum status picture_load(const struct pictures *p, size_t row, uint8_t *ret_grey, struct error *err);

@@ -6,6 +6,8 @@
 #include "cxrd/dataset.h"
 
 #include "cxrd/rng.h"
+#include "kin.h"
+#include "lists.h"
 
 #include <assert.h>
 #include <math.h>
@@ -20,6 +22,8 @@ struct marking {
     const struct table *t;
     const struct rows *rows;
     uint8_t *part; /* [rows->n] */
+    struct kin kin;
+    size_t equal_left_out;
     struct rng rng;
     struct error *err;
 };
@@ -65,19 +69,25 @@ static int by_first(const void *a, const void *b)
     return (p->first > q->first) - (p->first < q->first);
 }
 
-static uint64_t stratum_of(const struct table_row *row)
+static const struct table_row *row_at(const struct marking *m, size_t position)
+{
+    return &m->t->rows[m->rows->index[position]];
+}
+
+static uint64_t stratum_of(const struct marking *m, size_t position)
 {
     uint32_t key = 0;
 
-    memcpy(&key, row->stratum, 3);
+    memcpy(&key, row_at(m, position)->stratum, 3);
     return key;
 }
 
-static uint64_t patient_of(const struct table_row *row) { return row->patient; }
+static uint64_t patient_of(const struct marking *m, size_t position) { return row_at(m, position)->patient; }
+static uint64_t kin_of(const struct marking *m, size_t position) { return m->kin.group[position]; }
 
 /* Group the positions whose part is `from`; LEFT_OUT + 1 stands for all of them. */
-static enum status groups_make(const struct marking *m, int from, uint64_t (*key)(const struct table_row *),
-                               struct groups *ret)
+static enum status groups_make(const struct marking *m, int from,
+                               uint64_t (*key)(const struct marking *m, size_t position), struct groups *ret)
 {
     struct groups g = { malloc((m->rows->n + 1) * sizeof *g.members),
                         malloc((m->rows->n + 1) * sizeof *g.group), 0, 0 };
@@ -88,7 +98,7 @@ static enum status groups_make(const struct marking *m, int from, uint64_t (*key
     }
     for (size_t i = 0; i < m->rows->n; i++)
         if (m->part[i] == from || from > LEFT_OUT)
-            g.members[g.n_members++] = (struct member){ key(&m->t->rows[m->rows->index[i]]), (uint32_t)i };
+            g.members[g.n_members++] = (struct member){ key(m, i), (uint32_t)i };
     qsort(g.members, g.n_members, sizeof *g.members, by_group);
     for (size_t i = 0; i < g.n_members; i++) {
         if (i == 0 || g.members[i].group != g.members[i - 1].group)
@@ -185,7 +195,7 @@ static enum status mark_patients(struct marking *m, size_t n_marked, uint8_t mar
     struct groups g;
     uint32_t *order = NULL;
     size_t marked = 0, smallest = 0;
-    enum status st = groups_make(m, TRAIN, patient_of, &g);
+    enum status st = groups_make(m, TRAIN, kin_of, &g);
 
     if (st != ST_OK)
         return st;
@@ -223,68 +233,6 @@ static size_t fraction_of(double fraction, size_t n) { return (size_t)ceil(fract
 
 /* ---- by list ---- */
 
-struct name {
-    const char *text;
-    size_t n;
-};
-
-struct name_list {
-    struct name *names; /* owned; sorted */
-    size_t n;
-};
-
-static int by_text(const void *a, const void *b)
-{
-    const struct name *p = a, *q = b;
-    const int order = memcmp(p->text, q->text, p->n < q->n ? p->n : q->n);
-
-    return order ? order : (p->n > q->n) - (p->n < q->n);
-}
-
-static size_t count_lines(const char *bytes, size_t size)
-{
-    size_t lines = size > 0 && bytes[size - 1] != '\n';
-
-    for (size_t i = 0; i < size; i++)
-        lines += bytes[i] == '\n';
-    return lines;
-}
-
-/* `name` is for the sentence of an error. */
-static enum status list_read(const char *bytes, size_t size, const char *name, struct name_list *ret,
-                             struct error *err)
-{
-    const size_t lines = count_lines(bytes, size);
-    struct name_list list = { 0 };
-
-    if (lines > TABLE_MAX_ROWS)
-        return error_set(err, ST_LIMIT, "the list '%s' has %zu lines, the limit is %d", name, lines,
-                         TABLE_MAX_ROWS);
-    list.names = malloc((lines + 1) * sizeof *list.names);
-    if (!list.names)
-        return ST_NOMEM;
-    for (size_t at = 0; at < size;) { /* without a list `bytes` is NULL, which must not be added to */
-        const char *line = bytes + at, *newline = memchr(line, '\n', size - at);
-        const char *stop = newline ? newline : bytes + size;
-
-        at = newline ? (size_t)(newline - bytes) + 1 : size;
-        while (stop > line && (stop[-1] == '\r' || stop[-1] == ' '))
-            stop--;
-        if (stop > line)
-            list.names[list.n++] = (struct name){ line, (size_t)(stop - line) };
-    }
-    qsort(list.names, list.n, sizeof *list.names, by_text);
-    *ret = list;
-    return ST_OK;
-}
-
-static bool list_has(const struct name_list *list, const char *image)
-{
-    const struct name key = { image, strlen(image) };
-
-    return bsearch(&key, list->names, list->n, sizeof key, by_text) != NULL;
-}
-
 static enum status mark_listed(struct marking *m, const struct split_options *o)
 {
     struct name_list test = { 0 }, train_val = { 0 };
@@ -300,6 +248,13 @@ static enum status mark_listed(struct marking *m, const struct split_options *o)
         else if (!list_has(&train_val, image))
             m->part[i] = LEFT_OUT;
     }
+    if (st == ST_OK && train_val.n > 0 && count_part(m, TRAIN) == 0)
+        st = error_set(
+            m->err, ST_UNUSABLE,
+            "the split leaves no row for training: none of the %zu names of 'train_val_list.txt' is "
+            "that of a usable row; the list begins '%.*s', the rows '%.80s'",
+            train_val.n, (int)(train_val.first.n < 80 ? train_val.first.n : 80), train_val.first.text,
+            m->rows->n ? table_image(m->t, m->rows->index[0]) : "");
     free(test.names);
     free(train_val.names);
     return st;
@@ -360,6 +315,31 @@ static enum status count_torn_patients(const struct marking *m, size_t *ret_pati
     return ST_OK;
 }
 
+/* Equal pictures that a draw by image has parted. */
+static void keep_equals_together(struct marking *m)
+{
+    for (size_t i = 0; i < m->rows->n; i++)
+        m->part[i] = m->part[m->kin.twin[i]];
+}
+
+/* Rows of the one list whose pictures are equal to those of the other, which tests. */
+static enum status leave_out_tested(struct marking *m)
+{
+    bool *tested = calloc(m->rows->n + 1, sizeof *tested);
+
+    if (!tested)
+        return ST_NOMEM;
+    for (size_t i = 0; i < m->rows->n; i++)
+        tested[m->kin.twin[i]] |= m->part[i] == TEST;
+    for (size_t i = 0; i < m->rows->n; i++)
+        if (m->part[i] == TRAIN && tested[m->kin.twin[i]]) {
+            m->part[i] = LEFT_OUT;
+            m->equal_left_out++;
+        }
+    free(tested);
+    return ST_OK;
+}
+
 static enum status mark_all(struct marking *m, const struct split_options *o)
 {
     enum status (*mark)(struct marking *, size_t, uint8_t) =
@@ -370,8 +350,12 @@ static enum status mark_all(struct marking *m, const struct split_options *o)
         st = mark_listed(m, o);
     else
         st = mark(m, fraction_of(o->test_fraction, m->rows->n), TEST);
+    if (st == ST_OK && o->by == SPLIT_LIST)
+        st = leave_out_tested(m);
     if (st == ST_OK)
         st = mark(m, fraction_of(o->val_fraction, count_part(m, TRAIN)), VALIDATION);
+    if (st == ST_OK && o->by == SPLIT_IMAGE)
+        keep_equals_together(m);
     return st;
 }
 
@@ -381,13 +365,30 @@ static enum status report_split(const struct marking *m, const struct split *s, 
 
     if (st != ST_OK)
         return st;
-    report->not_listed = count_part(m, LEFT_OUT);
-    report->usable = m->rows->n - report->not_listed;
+    report->equal_left_out = m->equal_left_out;
+    report->not_listed = count_part(m, LEFT_OUT) - m->equal_left_out;
+    report->usable = s->part[TRAIN].n + s->part[VALIDATION].n + s->part[TEST].n;
     report->train = s->part[TRAIN].n;
     report->validation = s->part[VALIDATION].n;
     report->test = s->part[TEST].n;
     split_census(m->t, s, report);
     return split_digest(m, report->split_sha256);
+}
+
+/* Why a part has no row: where everything hangs together it cannot be parted. */
+static enum status refuse_empty(const struct marking *m, const char *part, struct error *err)
+{
+    const char *why = "";
+    bool one = m->rows->n > 1;
+
+    for (size_t i = 1; i < m->rows->n; i++)
+        one &= m->kin.group[i] == m->kin.group[0];
+    if (one && row_at(m, 0)->patient == PATIENT_NONE && row_at(m, m->rows->n - 1)->patient == PATIENT_NONE)
+        why = ", and none has a Patient ID, so that all count as one patient's";
+    else if (one)
+        why = ", and all are of one patient, or of patients with equal pictures";
+    return error_set(err, ST_UNUSABLE, "the split leaves no row for %s: %zu usable rows%s", part, m->rows->n,
+                     why);
 }
 
 enum status split_make(const struct table *t, const struct rows *rows, const struct split_options *options,
@@ -399,6 +400,8 @@ enum status split_make(const struct table *t, const struct rows *rows, const str
 
     rng_seed(&m.rng, options->seed, RNG_STREAM);
     if (st == ST_OK)
+        st = kin_find(t, rows, options->pixels, &m.kin, report);
+    if (st == ST_OK)
         st = mark_all(&m, options);
     for (int part = 0; part < N_SPLITS && st == ST_OK; part++)
         st = part_collect(&m, part, &s.part[part]);
@@ -407,14 +410,15 @@ enum status split_make(const struct table *t, const struct rows *rows, const str
     if (st == ST_NOMEM) {
         st = error_nomem(err);
     } else if (st == ST_OK && s.part[TRAIN].n == 0) {
-        st = error_set(err, ST_UNUSABLE, "the split leaves no row for training: %zu usable rows", rows->n);
+        st = refuse_empty(&m, "training", err);
     } else if (st == ST_OK && s.part[VALIDATION].n == 0 && options->val_fraction > 0) {
-        st = error_set(err, ST_UNUSABLE, "the split leaves no row for validation: %zu usable rows", rows->n);
+        st = refuse_empty(&m, "validation", err);
     } else if (st == ST_OK) {
         *ret_split = s;
         s = (struct split)SPLIT_INIT;
     }
     split_release(&s);
+    kin_release(&m.kin);
     free(m.part);
     return st;
 }

@@ -5,8 +5,10 @@
  * matter are found by name in the header and everything else is ignored. */
 #include "cxrd/dataset.h"
 
+#include "cxrd/plain_text.h"
 #include "cxrd/words.h"
 #include "findings.h"
+#include "join.h"
 #include "names.h"
 
 #include <csv.h>
@@ -21,7 +23,7 @@ static const char *const COLUMN_NAMES[N_COLUMNS] = { "Image Index",  "Finding La
                                                      "Patient Age",  "Patient Gender", "Patient Sex",
                                                      "View Position" };
 
-enum { MAX_NAME = 255, MAX_FIELDS = 1024 };
+enum { MAX_NAME = 255, MAX_FIELDS = 1024, SHOWN_HEADER = 64 };
 enum {
     FIELD_BLOCK = 1 << 16
 };                  /* by which a field's buffer grows; libcsv's own 128 bytes make a long one slow */
@@ -35,6 +37,7 @@ struct reader {
     size_t field, line;      /* of the field that comes next; rows so far, the header too */
     struct table_row row;    /* being filled */
     struct strange_words strange;
+    char header[SHOWN_HEADER]; /* its beginning */
     const char *name;
     struct error *err;
     enum status st;
@@ -65,17 +68,34 @@ static void fail(struct reader *r, enum status st, const char *what)
 
 static void header_field(struct reader *r, const char *text, size_t n)
 {
+    const size_t used = strlen(r->header);
+
+    snprintf(r->header + used, sizeof r->header - used, "%s%.*s", r->field ? "," : "",
+             (int)(n < SHOWN_HEADER ? n : SHOWN_HEADER), text);
     for (size_t c = 0; c < N_COLUMNS; c++)
         if (r->place[c] == MAX_FIELDS && word_is(text, n, COLUMN_NAMES[c]))
             r->place[c] = r->field;
+}
+
+/* A header that is one field, or none that is known: what it is instead. */
+static const char *guess_header(const struct reader *r)
+{
+    if (strstr(r->header, "sep="))
+        return "; its first line names a separator: remove it, and separate by commas";
+    if (strchr(r->header, ';'))
+        return "; its first line is separated by ';': save it with commas";
+    if (strchr(r->header, '\t'))
+        return "; its first line is separated by tabs: save it with commas";
+    return "";
 }
 
 static void header_end(struct reader *r)
 {
     for (size_t c = 0; c < N_NEEDED; c++)
         if (r->place[c] == MAX_FIELDS && r->st == ST_OK)
-            r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has no column '%s'", r->name,
-                              COLUMN_NAMES[c]);
+            r->st =
+                error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has no column '%s'%s: it begins '%s'",
+                          r->name, COLUMN_NAMES[c], guess_header(r), r->header);
 }
 
 static void image_field(struct reader *r, const char *text, size_t n)
@@ -99,7 +119,7 @@ static void image_field(struct reader *r, const char *text, size_t n)
 /* FNV-1a, 64 bit (Fowler, Noll, Vo), without leading zeros: "1" and "00000001" are one patient. */
 static void patient_field(struct reader *r, const char *text, size_t n)
 {
-    uint64_t h = 0xcbf29ce484222325u;
+    uint64_t h = PATIENT_NONE;
 
     while (n > 1 && *text == '0')
         text++, n--;
@@ -202,12 +222,6 @@ static void on_row(int terminator, void *arg)
     r->field = 0;
 }
 
-/* The UTF-8 mark that spreadsheets put before the first column's name. */
-static size_t mark_length(const void *bytes, size_t n_bytes)
-{
-    return n_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-}
-
 /* What libcsv gave up for. */
 static void parse_fail(struct reader *r, int why)
 {
@@ -235,14 +249,21 @@ static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
 enum status table_read(const void *bytes, size_t n_bytes, const char *name, struct table *ret_table,
                        struct error *err)
 {
+    const struct plain_text text = plain_text_of(bytes, n_bytes);
     struct reader r = { .name = name, .err = err, .row = { .age = NAN } };
+    char what[192];
     enum status st;
 
     for (size_t c = 0; c < N_COLUMNS; c++)
         r.place[c] = MAX_FIELDS;
-    st = parse(&r, (const char *)bytes + mark_length(bytes, n_bytes), n_bytes - mark_length(bytes, n_bytes));
+    snprintf(what, sizeof what, "the table '%." SHOWN "s'", name);
+    st = plain_text_check(bytes, n_bytes, what, err);
+    if (st == ST_OK)
+        st = parse(&r, text.at, text.n);
     if (st == ST_OK && r.strange.n > 0)
         st = findings_refuse(&r.strange, name, err);
+    if (st == ST_OK)
+        st = table_join(&r.t, name, err);
     if (st == ST_OK && digest_bytes(bytes, n_bytes, r.t.sha256) != ST_OK)
         st = error_nomem(err);
     if (st != ST_OK) {

@@ -10,10 +10,12 @@ static void counts_put(struct buf *out, const json_t *data)
     static const struct {
         const char *name, *member;
     } COUNTS[] = { { "Rows in the table", "rows" },
+                   { "Joined to another row of the same picture", "joined_rows" },
                    { "Left out: over the age limit", "dropped_age" },
                    { "Left out: No Finding", "dropped_no_finding" },
                    { "Left out: no picture", "missing_images" },
                    { "Left out: on neither list", "not_listed" },
+                   { "Left out: picture equal to one that is tested", "equal_left_out" },
                    { "Usable", "usable" },
                    { "To train", "train" },
                    { "To validate", "validation" },
@@ -21,7 +23,9 @@ static void counts_put(struct buf *out, const json_t *data)
                    { "Pictures that could not be read", "unreadable_images" },
                    { "Split by", "split_by" },
                    { "Split of the model to start from", "init_split" },
-                   { "Patients in more than one split", "patients_in_both" } };
+                   { "Patients in more than one split", "patients_in_both" },
+                   { "Rows whose picture is equal to another row's", "equal_pictures" },
+                   { "Patients who share a picture with another", "equal_patients" } };
 
     html_table_begin(out, "Rows of the data set", "What|Rows");
     for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++)

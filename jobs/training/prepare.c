@@ -8,20 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void pictures_open(struct run *r)
-{
-    const struct image_cache_options options = { .folder = r->request->cache_folder,
-                                                 .max_bytes = r->request->cache_bytes,
-                                                 .csv_sha256 = r->table.sha256,
-                                                 .images = r->config->images,
-                                                 .root = r->root_path,
-                                                 .n_rows = r->table.n_rows,
-                                                 .pre = r->pre };
-
-    r->cache = image_cache_open(&options);
-    r->pictures = (struct pictures){ &r->table, r->files, r->pre, r->cache, r->unusable };
-}
-
 size_t run_validation_rows(const struct run *r)
 {
     const size_t n = r->split.part[VALIDATION].n;
@@ -55,11 +41,8 @@ static enum status geometry(struct run *r)
     if (r->request->init) {
         r->net = *model_network(r->request->init);
         r->inputs = *model_inputs(r->request->init);
-        r->pre = *model_preprocess(r->request->init);
         return ST_OK;
     }
-    r->pre = (struct preprocess){ (size_t)c->image_size, (enum resize)c->resize, (float)c->input_mean,
-                                  (float)c->input_std };
     st = network_init(&r->net, "cnn4", (size_t)c->image_size, r->err);
     if (st != ST_OK)
         return st;
@@ -166,16 +149,10 @@ enum status run_prepare(struct run *r)
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
     enum status st = geometry(r);
 
-    r->unusable = calloc(r->table.n_rows + 1, sizeof *r->unusable);
-    if (st == ST_OK && !r->unusable)
-        st = error_nomem(r->err);
     if (st != ST_OK)
         return st;
-    pictures_open(r);
     plan(r);
-    st = pool_new(r->request->threads, r->request->class, &r->pool, r->err);
-    if (st == ST_OK)
-        st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);
+    st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);
     if (st == ST_OK)
         st = training_new(&r->net, r->pool, &r->training, r->err);
     if (st == ST_OK)

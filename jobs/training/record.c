@@ -62,6 +62,11 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
                        SPLIT_BY[config->split_by], "patients_in_both", count(d->patients_in_both),
                        "label_counts", counts, "cooccurrence", together, "csv_sha256", d->csv_sha256,
                        "split_sha256", d->split_sha256, "init_split", LINEAGE_NAMES[d->init_split]);
+    json_object_set_new(report, "joined_rows", count(d->joined));
+    json_object_set_new(report, "same_names", count(d->same_names));
+    json_object_set_new(report, "equal_pictures", count(d->equal_pictures));
+    json_object_set_new(report, "equal_patients", count(d->equal_patients));
+    json_object_set_new(report, "equal_left_out", count(d->equal_left_out));
     json_object_set_new(report, "splits", parts_json(d));
     json_object_set_new(report, "unknown", unknown_json(d));
     json_object_set_new(report, "other_views", count(d->other_views));

@@ -39,7 +39,9 @@ struct run {
     struct rows used, normal; /* rows to learn from; normal chests to test with */
     struct split split;
     struct image_cache *cache;
-    bool *unusable; /* [table.n_rows]: pictures that were found but could not be decoded */
+    bool *unusable;   /* [table.n_rows]: pictures that were found but could not be decoded */
+    uint64_t *pixels; /* [table.n_rows]: see struct picture_facts, of the used rows */
+    uint32_t *codes;  /* the same */
     struct pictures pictures;
     struct pool *pool;
     struct scorer *scorer;
@@ -68,6 +70,7 @@ struct run {
 
 /* ---- the phases; each leaves *r as the next one needs it ---- */
 MUST_USE enum status run_scan(struct run *r);     /* table, filter, files */
+MUST_USE enum status run_look(struct run *r);     /* pictures: opened, looked at */
 MUST_USE enum status run_split(struct run *r);    /* which rows train, validate, test */
 MUST_USE enum status run_prepare(struct run *r);  /* everything that training needs is made ready */
 MUST_USE enum status run_train(struct run *r);    /* epochs of steps, each with its validation */

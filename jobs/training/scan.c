@@ -43,6 +43,54 @@ static enum status root_open(struct run *r)
     return ST_OK;
 }
 
+/* For the sentences about rows without a picture: a name of each side, and what was passed over. */
+static void note_names(struct run *r)
+{
+    struct dataset_report *report = &r->result->dataset;
+    const char *missing = NULL;
+
+    for (size_t i = 0; i < r->used.n && !missing; i++) {
+        const char *name = table_image(&r->table, r->used.index[i]);
+
+        if (picture_find(r->files, name) == PICTURE_MISSING)
+            missing = name;
+    }
+    report->links = picture_links(r->files);
+    snprintf(report->missing_name, sizeof report->missing_name, "%s", missing ? missing : "");
+    snprintf(report->file_name, sizeof report->file_name, "%s",
+             picture_count(r->files) ? picture_name(r->files, 0) : "");
+}
+
+static enum status refuse_no_picture(const struct run *r)
+{
+    const struct dataset_report *d = &r->result->dataset;
+    char files[64], names[160] = "";
+
+    snprintf(files, sizeof files, d->links ? "%zu files, %zu links passed over" : "%zu files",
+             picture_count(r->files), d->links);
+    if (d->file_name[0])
+        snprintf(names, sizeof names, ": the table has '%s', the folder '%s'", d->missing_name, d->file_name);
+    return error_set(r->err, ST_UNUSABLE,
+                     "no picture found: of %zu rows none has a file that matches '%.100s' (%s)%s",
+                     d->missing_images, r->config->images, files, names);
+}
+
+/* Files of one name in two folders, of the rows that will be used. */
+static enum status check_copies(struct run *r)
+{
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < r->used.n && st == ST_OK; i++) {
+        size_t copies;
+
+        st = picture_check_copies(r->files, table_image(&r->table, r->used.index[i]), &copies, r->err);
+        r->result->dataset.same_names += copies;
+        if (st == ST_OK && copies)
+            st = run_check_cancelled(r);
+    }
+    return st;
+}
+
 enum status run_scan(struct run *r)
 {
     struct dataset_report *report = &r->result->dataset;
@@ -57,16 +105,15 @@ enum status run_scan(struct run *r)
         st = discover(r->root, r->config->images, &r->files, r->err);
     if (st != ST_OK)
         return st;
+    note_names(r);
     report->missing_images = rows_keep_found(&r->table, r->files, &r->used);
     rows_keep_found(&r->table, r->files, &r->normal);
     if (r->used.n == 0)
-        return error_set(r->err, ST_UNUSABLE,
-                         "no picture found: of %zu rows none has a file that matches '%s' (%zu files)",
-                         report->missing_images, r->config->images, picture_count(r->files));
+        return refuse_no_picture(r);
     if (r->config->missing_images == MISSING_FAIL && report->missing_images > 0)
         return error_set(r->err, ST_UNUSABLE, "%zu rows have no picture, and 'missing_images' is \"fail\"",
                          report->missing_images);
-    return ST_OK;
+    return check_copies(r);
 }
 
 /* ---- splitting ---- */
@@ -104,7 +151,8 @@ enum status run_split(struct run *r)
     struct split_options options = { .by = (enum split_by)r->config->split_by,
                                      .test_fraction = r->config->test_fraction,
                                      .val_fraction = r->config->val_fraction,
-                                     .seed = (uint64_t)r->config->seed };
+                                     .seed = (uint64_t)r->config->seed,
+                                     .pixels = r->pixels };
     enum status st = ST_OK;
 
     if (options.by == SPLIT_LIST) {

@@ -86,6 +86,8 @@ static void run_release(struct run *r)
     pool_free(r->pool);
     image_cache_close(r->cache);
     free(r->unusable);
+    free(r->pixels);
+    free(r->codes);
     split_release(&r->split);
     rows_release(&r->normal);
     rows_release(&r->used);
@@ -103,8 +105,8 @@ enum status train_run(const struct train_request *request, const struct train_ob
         enum train_phase phase;
         enum status (*work)(struct run *r);
     } PHASES[] = {
-        { PHASE_SCANNING, run_scan },  { PHASE_SPLITTING, run_split },     { PHASE_CACHING, run_prepare },
-        { PHASE_TRAINING, run_train }, { PHASE_EVALUATING, run_evaluate },
+        { PHASE_SCANNING, run_scan },   { PHASE_SPLITTING, run_look }, { PHASE_SPLITTING, run_split },
+        { PHASE_CACHING, run_prepare }, { PHASE_TRAINING, run_train }, { PHASE_EVALUATING, run_evaluate },
     };
     struct run *r = calloc(1, sizeof *r);
     enum status st = ST_OK;
@@ -126,7 +128,8 @@ enum status train_run(const struct train_request *request, const struct train_ob
     for (size_t i = 0; i < sizeof PHASES / sizeof PHASES[0] && st == ST_OK; i++) {
         if (PHASES[i].phase > PHASE_SPLITTING && request->config->epochs == 0)
             break; /* the data's report was all that was asked for */
-        tell_phase(r, PHASES[i].phase);
+        if (i == 0 || PHASES[i].phase != PHASES[i - 1].phase)
+            tell_phase(r, PHASES[i].phase);
         st = run_check_cancelled(r);
         if (st == ST_OK)
             st = PHASES[i].work(r);

@@ -52,10 +52,54 @@ static void warn_of_values(const struct dataset_report *d, json_t *list)
     }
 }
 
+static void warn_of_missing(const struct dataset_report *d, json_t *list)
+{
+    const size_t wanted = d->missing_images + d->not_listed + d->equal_left_out + d->usable;
+    json_t *row = json_any_text(d->missing_name), *file = json_any_text(d->file_name);
+
+    if ((double)d->missing_images > MOSTLY_KNOWN * (double)wanted)
+        warn(list, "missing_images",
+             json_sprintf("%zu of %zu rows (%.0f %%) have no picture, such as '%s'; the first picture that "
+                          "was found is '%s'",
+                          d->missing_images, wanted, percent(d->missing_images, wanted),
+                          json_string_value(row), json_string_value(file)));
+    if (d->links > 0)
+        warn(list, "links",
+             json_sprintf("%zu links were passed over: pictures and their folders must be files and folders "
+                          "of the data set",
+                          d->links));
+    json_decref(row);
+    json_decref(file);
+}
+
+static void warn_of_copies(const struct dataset_report *d, json_t *list)
+{
+    if (d->joined > 0)
+        warn(list, "joined_rows",
+             json_sprintf("%zu of the %zu rows of the table name a picture that an earlier row names: they "
+                          "were joined, and "
+                          "the picture has the findings of all",
+                          d->joined, d->rows));
+    if (d->same_names > 0)
+        warn(list, "same_names",
+             json_sprintf("%zu picture files have the name and the bytes of a file in another folder: the "
+                          "first was taken",
+                          d->same_names));
+    if (d->equal_pictures > 0)
+        warn(list, "equal_pictures",
+             json_sprintf("%zu rows have a picture whose pixels are those of another row's%s: equal pictures "
+                          "were kept on "
+                          "one side of the split",
+                          d->equal_pictures,
+                          d->equal_patients ? ", among them rows of different patients" : ""));
+}
+
 json_t *dataset_warnings(const struct dataset_report *d)
 {
     json_t *list = lineage_warnings(d->init_split);
 
     warn_of_values(d, list);
+    warn_of_missing(d, list);
+    warn_of_copies(d, list);
     return list;
 }

@@ -2,6 +2,7 @@
 #include "input.h"
 
 #include "cxrd/json.h"
+#include "cxrd/plain_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +21,7 @@ bool content_type_is(const struct http_request *req, const char *type)
 enum status body_json(const struct http_request *req, struct http_response *res, json_t **ret,
                       struct error *err)
 {
+    const struct plain_text text = plain_text_of(req->body, req->body_len);
     json_error_t why;
     enum status st;
 
@@ -27,11 +29,11 @@ enum status body_json(const struct http_request *req, struct http_response *res,
         res->status = 415;
         return error_set(err, ST_UNSUPPORTED, "the body must be JSON, with Content-Type: application/json");
     }
-    if (req->body_len == 0) {
+    if (text.n == 0) {
         *ret = json_object();
         return *ret ? ST_OK : error_nomem(err);
     }
-    st = json_read(req->body, req->body_len, JSON_REJECT_DUPLICATES, ret, &why);
+    st = json_read(text.at, text.n, JSON_REJECT_DUPLICATES, ret, &why);
     if (st != ST_FORMAT)
         return st == ST_OK ? ST_OK : error_nomem(err);
     return error_set(err, ST_FORMAT, "the body is not JSON: line %d, column %d: %s", why.line, why.column,

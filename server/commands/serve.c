@@ -10,6 +10,7 @@
 #include "cxrd/fetch.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/plain_text.h"
 #include "cxrd/sweep.h"
 #include "cxrd/version.h"
 #include "serve_options.h"
@@ -87,19 +88,22 @@ static enum status credentials_load(const char *path, char **ret, struct error *
 {
     struct file_bytes file = FILE_BYTES_INIT;
     enum status st = file_read(path, 4096, &file, err);
-    char *text = file.data, *colon;
+    struct plain_text text = plain_text_of(file.data, file.size);
+    const char *line = "", *colon;
+    size_t n = 0;
 
     if (st != ST_OK)
         return st;
-    if (text)
-        text[strcspn(text, "\r\n")] = '\0';
-    colon = text ? strchr(text, ':') : NULL;
-    if (!colon || colon == text || !colon[1])
+    plain_text_line(&text, &line, &n);
+    while (n > 0 && line[n - 1] == ' ')
+        n--;
+    colon = memchr(line, ':', n);
+    if (!colon || colon == line || colon + 1 == line + n)
         st = error_set(err, ST_INVALID, "--data-credentials: the file must hold ID:SECRET");
-    else if (!(*ret = strdup(text)))
+    else if (!(*ret = strndup(line, n)))
         st = error_nomem(err);
-    if (text)
-        explicit_bzero(text, file.size);
+    if (file.data)
+        explicit_bzero(file.data, file.size);
     file_bytes_release(&file);
     return st;
 }

@@ -4,6 +4,7 @@
 #include "cxrd/file.h"
 #include "cxrd/json.h"
 #include "cxrd/log.h"
+#include "cxrd/plain_text.h"
 #include "cxrd/report.h"
 #include "cxrd/runner.h"
 #include "cxrd/trainer.h"
@@ -139,12 +140,14 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
 static enum status config_file(const char *path, json_t **ret, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
+    struct plain_text text;
     json_error_t why;
     enum status st = file_read(path, 1 << 20, &file, err);
 
     if (st != ST_OK)
         return st;
-    st = json_read(file.data, file.size, JSON_REJECT_DUPLICATES, ret, &why);
+    text = plain_text_of(file.data, file.size);
+    st = json_read(text.at, text.n, JSON_REJECT_DUPLICATES, ret, &why);
     if (st == ST_NOMEM)
         error_nomem(err);
     else if (!json_is_object(*ret))

@@ -2,6 +2,7 @@
 #include "keys.h"
 
 #include "cxrd/file.h"
+#include "cxrd/plain_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,9 @@ static enum status add_line(struct keys *k, size_t number, const char *at, const
 
 enum status keys_parse(const char *text, size_t n, struct keys **ret_keys, struct error *err)
 {
-    const char *end = text + n;
+    struct plain_text rest = plain_text_of(text, n);
+    const char *line;
+    size_t length;
     struct keys *k;
     enum status st = ST_OK;
 
@@ -111,15 +114,8 @@ enum status keys_parse(const char *text, size_t n, struct keys **ret_keys, struc
         keys_free(k);
         return error_nomem(err);
     }
-    for (size_t number = 1; text < end && st == ST_OK; number++) {
-        const char *stop = memchr(text, '\n', (size_t)(end - text));
-        const char *line_end = stop ? stop : end;
-
-        if (line_end > text && line_end[-1] == '\r')
-            line_end--;
-        st = add_line(k, number, text, line_end, err);
-        text = stop ? stop + 1 : end;
-    }
+    for (size_t number = 1; st == ST_OK && plain_text_line(&rest, &line, &length); number++)
+        st = add_line(k, number, line, line + length, err);
     if (st == ST_OK && k->n == 0)
         st = error_set(err, ST_FORMAT, "there is no key");
     if (st != ST_OK) {

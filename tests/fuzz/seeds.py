@@ -264,6 +264,15 @@ def keys():
     yield 'role', b'root a ' + one
     yield 'words', b'admin a ' + one + b' b'
     yield 'many', b''.join(b'predict k%d %064x\n' % (i, i) for i in range(16))
+    head = b'image_index,finding_labels,patient_id,patient_age,patient_sex,view_position\n'
+    yield 'words', head + b'a,pleural thickening ; lung mass,1,18M,male,pa\nb.PNG,"[\'Mass\', \'Nodule\']",2,60W,X,LL\n'
+    yield 'strange-words', head + b'a,Efusion|Foo,1,1,M,PA\nb,,2,1,M,PA\nc,a|b|c|d|e,3,1,M,PA\n'
+    yield 'joined', head + b'x/a.png,Mass,1,1,M,\na,Edema,1,,,PA\nb,normal,2,1,F,AP\nx\\A.png,mass,3,1,F,AP\n'
+    yield 'contradictions', head + b'a,Mass,1,1,M,PA\na.png,No Finding,2,1,M,PA\n'
+    yield 'semicolons', table.replace(b',', b';')
+    yield 'utf16', table[:200].decode().encode('utf-16')
+    yield 'lists', (table + b'\0\xef\xbb\xbf' + b' 0 1 0\r'.join(names[::3]) + b'\0"'
+                    + b'",1\n"images/'.join(names[1::3] + names[2::3]) + b'"')
     yield 'empty', b''
 
 
@@ -272,7 +281,7 @@ def tables():
                b'OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],')
     lines = [b'%08d_000.png,%s,0,%d,%s,%s,PA,1,1,1,1,' % (i, labels, i // 2, age, sex) for i, (labels, age, sex) in enumerate(
         [(b'Effusion', b'058Y', b'M'), (b'No Finding', b'013M', b'F'), (b'Mass|Nodule', b'58', b'M'),
-         (b'Hernia', b'414', b'F'), (b'Edema', b'001D', b'x'), (b'Mass', b'', b''), (b'Fibrosis|Nonsense', b'40', b'F')] * 3)]
+         (b'Hernia', b'414', b'F'), (b'Edema', b'001D', b'x'), (b'Mass', b'', b''), (b'Fibrosis', b'58.0 years', b'F')] * 3)]
     table = b'\n'.join([columns, *lines]) + b'\n'
     names = [line.split(b',')[0] for line in lines]
     lists = b'\0' + b'\n'.join(names[::3]) + b'\n\0' + b'\r\n'.join(names[1::3] + names[2::3])
@@ -284,6 +293,15 @@ def tables():
     yield 'no-column', b'Image Index,Patient ID\nx,1\n'
     yield 'short-row', b'Image Index,Finding Labels,Patient ID,Patient Age\nx,Mass\n'
     yield 'same-names', b'Image Index,Finding Labels,Patient ID,Patient Age\nx,Mass,1,2\nx,Edema,1,2\nx,Mass,2,2\n\0x\nx\n\0x'
+    head = b'image_index,finding_labels,patient_id,patient_age,patient_sex,view_position\n'
+    yield 'words', head + b'a,pleural thickening ; lung mass,1,18M,male,pa\nb.PNG,"[\'Mass\', \'Nodule\']",2,60W,X,LL\n'
+    yield 'strange-words', head + b'a,Efusion|Foo,1,1,M,PA\nb,,2,1,M,PA\nc,a|b|c|d|e,3,1,M,PA\n'
+    yield 'joined', head + b'x/a.png,Mass,1,1,M,\na,Edema,1,,,PA\nb,normal,2,1,F,AP\nx\\A.png,mass,3,1,F,AP\n'
+    yield 'contradictions', head + b'a,Mass,1,1,M,PA\na.png,No Finding,2,1,M,PA\n'
+    yield 'semicolons', table.replace(b',', b';')
+    yield 'utf16', table[:200].decode().encode('utf-16')
+    yield 'lists', (table + b'\0\xef\xbb\xbf' + b' 0 1 0\r'.join(names[::3]) + b'\0"'
+                    + b'",1\n"images/'.join(names[1::3] + names[2::3]) + b'"')
     yield 'empty', b''
     yield 'commas', b',' * 1100
 

@@ -1,9 +1,10 @@
 """What is read of a table and its files: nothing is dropped or misread without a word."""
+import gzip
 import json
 import os
 import shutil
 
-from support import dataset, program
+from support import client, dataset, picture, program
 from support.case import Case
 
 HEAD = 'Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position'
@@ -17,10 +18,12 @@ class DataCase(Case):
         self.folder = os.path.join(self.datasets, 'd')
 
     def table(self, lines, head=HEAD, images=None):
+        """`images`: rows that get a picture, all of them by default; (): the pictures stay as they are."""
         dataset.write_table(self.folder, lines, head)
-        if images is None:
+        images = range(len(lines)) if images is None else images
+        if images:
             shutil.rmtree(os.path.join(self.folder, 'images_001'), ignore_errors=True)
-            dataset.write_images(self.folder, range(len(lines)))
+            dataset.write_images(self.folder, images)
 
     def picture(self, i, folder='images_001'):
         return os.path.join(self.folder, folder, 'images', dataset.name(i))
@@ -104,3 +107,175 @@ class Values(DataCase):
         record = self.look()
         self.assertEqual(record['dataset']['unknown'], {'age': 0, 'sex': 0, 'view': 0})
         self.assertEqual(record['dataset']['dropped_age'], 1)
+
+
+class Copies(DataCase):
+    """Pictures that come more than once."""
+
+    def test_a_row_a_finding_is_one_picture_with_all_of_them(self):
+        self.table([line for i in range(20) for line in (f'{dataset.name(i)},Effusion,{i // 2},50,M,PA',
+                                                         f'{dataset.name(i)},Mass,{i // 2},50,M,PA')], images=range(20))
+        record = self.look()
+        data = record['dataset']
+        self.assertEqual((data['rows'], data['joined_rows'], data['usable']), (40, 20, 20))
+        self.assertEqual((data['label_counts']['Effusion'], data['label_counts']['Mass']), (20, 20))
+        self.assertEqual(self.codes(record), ['joined_rows'])
+
+    def test_a_picture_of_two_patients_or_two_opinions_is_refused(self):
+        self.table(rows() + [f'{dataset.name(3)},Mass,77,50,M,PA'], images=range(20))
+        self.refuse('to more than one patient', 'line 22')
+        self.table(rows() + [f'{dataset.name(3)},No Finding,1,50,M,PA'], images=range(20))
+        self.refuse('both No Finding and a finding')
+
+    def test_equal_pixels_of_two_patients_are_on_one_side(self):
+        self.table(rows(40))
+        for i in range(0, 12, 2):  # patients 0 to 5 have a picture of patients 10 to 15
+            shutil.copy(self.picture(i), self.picture(20 + i))
+        for seed in range(1, 6):
+            with self.subTest(seed=seed):
+                record = self.look(seed=seed)
+                data = record['dataset']
+                self.assertEqual((data['equal_pictures'], data['equal_patients']), (12, 12))
+                self.assertEqual(data['patients_in_both'], 0)
+                self.assertIn('equal_pictures', self.codes(record))
+
+    def test_equal_pixels_are_found_whatever_the_file(self):
+        self.table(rows(24))
+        comment = picture.noise(0, extra=picture.chunk(b'tEXt', b'Comment\0another file'))
+        self.assertNotEqual(comment, dataset.image(0))
+        with open(self.picture(20), 'wb') as file:
+            file.write(comment)
+        self.assertEqual(self.look()['dataset']['equal_pictures'], 2)
+
+    def test_pictures_of_one_grey_are_no_equals(self):
+        self.table(rows(24))
+        for i in range(6):
+            with open(self.picture(i * 4), 'wb') as file:
+                file.write(picture.flat(64, 64))
+        self.assertEqual(self.look()['dataset']['equal_pictures'], 0)
+
+    def test_a_name_in_two_folders_is_counted_or_refused(self):
+        self.table(rows())
+        os.makedirs(os.path.dirname(self.picture(0, 'images_002')))
+        shutil.copy(self.picture(0), self.picture(0, 'images_002'))
+        record = self.look()
+        self.assertEqual(record['dataset']['same_names'], 1)
+        self.assertEqual(self.codes(record), ['same_names'])
+        shutil.copy(self.picture(1), self.picture(0, 'images_002'))
+        self.refuse('two folders have a file', 'differ')
+
+
+class Names(DataCase):
+
+    def rename(self, new):
+        for i in range(20):
+            os.rename(self.picture(i), os.path.join(os.path.dirname(self.picture(i)), new(dataset.name(i))))
+
+    def test_names_are_found_however_they_are_written(self):
+        for form in (lambda name: name[:-4], lambda name: f'images_001/images/{name}', lambda name: f'./{name}',
+                     lambda name: f'images_001\\images\\{name}', lambda name: name[:-4] + '.PNG'):
+            with self.subTest(form('a.png')):
+                self.table([line.replace(dataset.name(i), form(dataset.name(i))) for i, line in enumerate(rows())],
+                           images=range(20))
+                record = self.look()
+                self.assertEqual((record['dataset']['usable'], record['warnings']), (20, []))
+                shutil.rmtree(self.folder)
+
+    def test_files_are_found_whatever_the_case_of_their_ending(self):
+        self.table(rows())
+        self.rename(lambda name: name[:-4] + '.PNG')
+        record = self.look()
+        self.assertEqual((record['dataset']['usable'], record['warnings']), (20, []))
+
+    def test_links_are_said(self):
+        self.table(rows())
+        os.rename(os.path.join(self.folder, 'images_001'), os.path.join(self.folder, 'elsewhere'))
+        os.symlink('elsewhere', os.path.join(self.folder, 'images_001'))
+        self.refuse('no picture found', '0 files, 1 links passed over')
+
+    def test_rows_without_a_picture_are_said_with_a_name_of_each_side(self):
+        self.table([line.replace('.png', '.jpg') for line in rows()])
+        self.refuse('no picture found', "the table has '00000000_000.jpg', the folder '00000000_000.png'")
+        self.table(rows(30), images=range(20))
+        record = self.look()
+        self.assertEqual(self.codes(record), ['missing_images'])
+        self.assertIn(f"10 of 30 rows (33 %) have no picture, such as '{dataset.name(20)}'", record['warnings'][0]['detail'])
+
+    def test_a_table_of_another_name_is_listed(self):
+        self.table(rows())
+        os.rename(os.path.join(self.folder, 'Data_Entry_2017.csv'), os.path.join(self.folder, 'Data_Entry_2017_v2020.csv'))
+        self.refuse('the folder has: Data_Entry_2017_v2020.csv')
+
+
+class Sentences(DataCase):
+
+    def write_table(self, data):
+        self.table(rows())
+        with open(os.path.join(self.folder, 'Data_Entry_2017.csv'), 'wb') as file:
+            file.write(data)
+
+    def test_what_a_table_is_instead(self):
+        text = '\n'.join([HEAD, *rows()]) + '\n'
+        for data, says in ((text.encode('utf-16'), 'UTF-16'), (gzip.compress(text.encode()), 'gzip'),
+                           (text.replace(',', ';').encode(), "separated by ';'"),
+                           (text.replace(',', '\t').encode(), 'separated by tabs'),
+                           (b'sep=,\n' + text.encode(), 'names a separator')):
+            with self.subTest(says):
+                shutil.rmtree(self.folder, ignore_errors=True)
+                self.write_table(data)
+                self.refuse(says)
+
+    def test_one_patient_and_none(self):
+        for patient, says in ((7, 'all are of one patient'), ('', 'none has a Patient ID')):
+            self.table([f'{dataset.name(i)},Mass,{patient},50,M,PA' for i in range(20)])
+            self.refuse('no row for validation', says)
+
+    def test_lists_that_name_nothing(self):
+        self.table(rows())
+        for name in ('test_list.txt', 'train_val_list.txt'):
+            with open(os.path.join(self.folder, name), 'w', encoding='ascii') as file:
+                file.write('images/x.png\n')
+        self.refuse("none of the 1 names of 'train_val_list.txt'", "begins 'images/x.png'", split_by='list')
+
+
+class Marks(DataCase):
+    """A byte order mark costs nothing, wherever a person may have saved one."""
+
+    MARK = '\ufeff'
+
+    def test_of_a_configuration(self):
+        self.table(rows())
+        path = os.path.join(self.datasets, '..', os.path.basename(self.datasets) + '.json')
+        with open(path, 'w', encoding='utf-8', newline='') as file:
+            file.write(self.MARK + '{"epochs": 0,\r\n"dataset": "d"}')
+        done = program.run('train', '--datasets', self.datasets, '--config', path, '--out', path + '-out')
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_of_lists(self):
+        self.table(rows())
+        for name, numbers in (('test_list.txt', range(4)), ('train_val_list.txt', range(4, 20))):
+            with open(os.path.join(self.folder, name), 'w', encoding='utf-8', newline='') as file:
+                file.write(self.MARK + '\r\n'.join(dataset.name(i) for i in numbers))
+        data = self.look(split_by='list')['dataset']
+        self.assertEqual((data['test'], data['not_listed']), (4, 0))
+
+
+class MarksOfAServer(Case):
+
+    def test_of_keys_secrets_credentials_and_bodies(self):
+        folder = program.new_folder('marked')
+        paths = {}
+        line = program.run('key', 'admin', 'me')
+        for name, text in (('keys', line.stdout), ('secret', 'whsec_' + 'A' * 32), ('credentials', 'id:secret')):
+            paths[name] = os.path.join(folder, name)
+            with open(paths[name], 'w', encoding='utf-8', newline='') as file:
+                file.write(Marks.MARK + text.rstrip('\n') + '\r\n')
+            os.chmod(paths[name], 0o600)
+        server = program.Server('--keys', paths['keys'], '--webhook-hosts', 'localhost', '--webhook-secret', paths['secret'],
+                                '--data-hosts', 'localhost', '--data-credentials', paths['credentials'],
+                                datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        key = line.stderr.split()[-1]
+        reply = client.post(server, '/jobs/train', (Marks.MARK + '{"epochs": 0}').encode(), Content_Type='application/json',
+                            Authorization=f'Bearer {key}')
+        self.assertEqual(reply.status, 202, reply)

@@ -74,7 +74,7 @@ class Config(ServerCase):
         for body in ('{', '{"dataset":"tiny"', '{"dataset":"tiny",}', "{'dataset':'tiny'}", 'dataset=tiny', '"tiny"', '5',
                      'null', '{"dataset":"tiny"} x', '{"epochs":01}', '{"epochs":NaN}', '{"epochs":Infinity}',
                      '{"epochs":1e999}', '{"epochs":9223372036854775808}', '{"dataset":"\\u0000"}', '{"dataset":"\\ud800"}',
-                     '{"a\0b":1}', b'{"dataset":"\xff"}', b'{"dataset":"\xc0\xaf"}', b'\xef\xbb\xbf{}', ' '):
+                     '{"a\0b":1}', b'{"dataset":"\xff"}', b'{"dataset":"\xc0\xaf"}', b'\xef\xbb\xbf\xef\xbb\xbf{}', b'\xff\xfe{\0}\0', ' '):
             with self.subTest(body):
                 self.assert_problem(self.post_json('/jobs/train', body), 400, 'not JSON')
 

@@ -64,6 +64,8 @@ static struct image_cache *opened(const char *table, uint64_t max_bytes)
 
 enum { PLENTY = 1 << 30 };
 
+static const struct picture_facts FACTS = { .pixels = 77, .codes = 5 };
+
 static void paint(uint8_t grey[SLOT], size_t row)
 {
     for (size_t i = 0; i < SLOT; i++)
@@ -75,7 +77,7 @@ static void put(struct image_cache *c, size_t row)
     uint8_t grey[SLOT];
 
     paint(grey, row);
-    image_cache_put(c, row, STAMP + row, grey);
+    image_cache_put(c, row, STAMP + row, &FACTS, grey);
 }
 
 /* The row is there, and it is the picture that was put. */
@@ -167,7 +169,7 @@ Test(cache, misses_a_picture_whose_file_has_changed_and_takes_the_new_one)
     c = opened("a", PLENTY);
     memset(other, 9, sizeof other);
     cr_assert_not(image_cache_get(c, 3, STAMP + 4, grey), "the stamp was not looked at");
-    image_cache_put(c, 3, STAMP + 4, other);
+    image_cache_put(c, 3, STAMP + 4, &FACTS, other);
     cr_assert(image_cache_get(c, 3, STAMP + 4, grey));
     cr_assert_arr_eq(grey, other, SLOT);
     cr_assert_not(image_cache_get(c, 3, STAMP + 3, grey), "the old stamp still fits");
@@ -179,7 +181,7 @@ Test(cache, holds_nothing_for_a_file_without_a_stamp)
     struct image_cache *c = opened("a", PLENTY);
     uint8_t grey[SLOT] = { 0 };
 
-    image_cache_put(c, 0, 0, grey);
+    image_cache_put(c, 0, 0, &FACTS, grey);
     cr_assert_not(image_cache_get(c, 0, 0, grey));
     image_cache_close(c);
 }
@@ -188,7 +190,7 @@ Test(cache, null_holds_nothing_and_never_fails)
 {
     uint8_t grey[SLOT] = { 0 };
 
-    image_cache_put(NULL, 0, STAMP, grey);
+    image_cache_put(NULL, 0, STAMP, &FACTS, grey);
     cr_assert_not(image_cache_get(NULL, 0, STAMP, grey));
     image_cache_close(NULL);
 }

@@ -663,10 +663,126 @@ Test(split, row_on_both_lists_is_tested_and_never_trained_on)
     data_release(&d);
 }
 
+/* As other programs and editors leave lists. */
+Test(split, lists_are_read_however_they_are_written)
+{
+    static const char *const TESTS[] = {
+        "\xef\xbb\xbf"
+        "000000.png\n000001.png\n",
+        "images/000000.png\nimages_001/images/000001.png\n",
+        "000000.png 0 1 0 0\n000001.png 1 0 0 1\n",
+        "000000.png,1,0\n000001.png,0,0\n",
+        "\"000000.png\"\n\"000001.png\"\n",
+        "000000\n000001\n",
+        "000000.PNG\n000001.PNG\n",
+        "./000000.png\r000001.png\r",
+        "images\\000000.png\n  000001.png  \n",
+    };
+    struct data d = made_up(8, always_mass, one_each);
+
+    for (size_t i = 0; i < sizeof TESTS / sizeof TESTS[0]; i++) {
+        struct result r = split_by_texts(&d, TESTS[i],
+                                         "\xef\xbb\xbf"
+                                         "000002.png\n000003.png\n000004.png\n000005.png\n"
+                                         "000006.png\n000007.png");
+
+        check_sizes(&r, 4, 2, 2);
+        check_split(&d, &r, 0);
+        cr_assert(is_in(&r.split.part[TEST], 0) && is_in(&r.split.part[TEST], 1), "list %zu", i);
+        split_release(&r.split);
+    }
+    data_release(&d);
+}
+
+/* ---- equal pictures ---- */
+
+/* Rows 3 and 40 of 60 show one picture, and so do 7, 20 and 58. */
+static struct result split_equals(const struct data *d, struct split_options options)
+{
+    uint64_t pixels[60];
+
+    for (size_t i = 0; i < 60; i++)
+        pixels[i] = i == 40 ? 103 : i == 20 || i == 58 ? 107 : i < 5 && i != 3 ? 0 : 100 + i;
+    options.pixels = pixels;
+    return split_with(d, &options);
+}
+
+static void check_together(const struct data *d, const struct result *r)
+{
+    uint8_t *part = parts_of(d, &r->split);
+
+    cr_assert_eq(part[3], part[40]);
+    cr_assert(part[7] == part[20] && part[20] == part[58]);
+    cr_assert_eq(r->report.equal_pictures, 5);
+    free(part);
+}
+
+Test(split, equal_pictures_are_on_one_side)
+{
+    struct data d = made_up(60, always_mass, three_each);
+
+    for (uint64_t seed = 0; seed < 40; seed++)
+        for (int by = SPLIT_IMAGE; by <= SPLIT_PATIENT; by++) {
+            struct result r = split_equals(&d, options_of((enum split_by)by, seed));
+
+            check_together(&d, &r);
+            cr_assert_eq(r.report.equal_patients, 5); /* 2 and 14; 3, 7 and 20 */
+            if (by == SPLIT_PATIENT)
+                cr_assert_eq(r.report.patients_in_both, 0);
+            split_release(&r.split);
+        }
+    data_release(&d);
+}
+
+Test(split, pictures_that_all_differ_change_no_split)
+{
+    struct data d = made_up(60, always_mass, three_each);
+    uint64_t pixels[60];
+
+    for (size_t i = 0; i < 60; i++)
+        pixels[i] = i < 10 ? 0 : 1000 - i; /* 0: not known */
+    for (int by = SPLIT_IMAGE; by <= SPLIT_PATIENT; by++) {
+        struct split_options options = options_of((enum split_by)by, 7);
+        struct result plain = split_with(&d, &options), looked;
+
+        options.pixels = pixels;
+        looked = split_with(&d, &options);
+        cr_assert_str_eq(plain.report.split_sha256, looked.report.split_sha256);
+        cr_assert_eq(looked.report.equal_pictures, 0);
+        split_release(&plain.split);
+        split_release(&looked.split);
+    }
+    data_release(&d);
+}
+
+Test(split, row_whose_picture_is_tested_by_a_list_is_left_out)
+{
+    struct data d = made_up(8, always_mass, one_each);
+    const uint64_t pixels[8] = { 1, 2, 3, 1, 5, 6, 7, 8 };
+    static const char
+        TESTED[] = "000000.png\n",
+        REST[] = "000001.png\n000002.png\n000003.png\n000004.png\n000005.png\n000006.png\n000007.png\n";
+    struct split_options options = options_of(SPLIT_LIST, 1);
+    struct result r;
+
+    options.pixels = pixels;
+    options.test_list = TESTED;
+    options.test_list_size = strlen(TESTED);
+    options.train_val_list = REST;
+    options.train_val_list_size = strlen(REST);
+    r = split_with(&d, &options);
+    check_sizes(&r, 4, 2, 1);
+    cr_assert(r.report.equal_left_out == 1 && r.report.not_listed == 0 && r.report.usable == 7);
+    for (int part = 0; part < N_SPLITS; part++)
+        cr_assert_not(is_in(&r.split.part[part], 3));
+    split_release(&r.split);
+    data_release(&d);
+}
+
 Test(split, listed_names_are_compared_whole)
 {
     struct data d = made_up(6, always_mass, one_each);
-    struct result r = split_by_texts(&d, "000000.pn\n000001.png2\n 000002.png\n000003.png\n",
+    struct result r = split_by_texts(&d, "000000.pn\n000001.png2\nx000002.png\n000003.png\n",
                                      "000004.png\n000005.png\n000005.png\n");
 
     check_sizes(&r, 1, 1, 1);

@@ -521,7 +521,48 @@ Test(table, row_of_an_age_or_sex_does_not_leak_into_the_next)
     table_release(&t);
 }
 
+/* ---- rows of one picture ---- */
+
+Test(table, rows_of_one_picture_are_joined)
+{
+    struct table t = table_of(HEADER "a.png,Mass,1,30,,PA\nb.png,Edema,2,40,F,AP\na.png,Nodule,1,30,M,\n"
+                                     "images/A.png,Hernia,3,1,F,PA\na.PNG,Mass,1,30,M,PA\na,Mass,01,,M,PA\n");
+
+    cr_assert(t.n_rows == 3 && t.n_joined == 3, "%zu rows", t.n_rows);
+    cr_assert_str_eq(table_image(&t, 0), "a.png");
+    cr_assert_eq(t.rows[0].labels, bits("Mass") | bits("Nodule"));
+    cr_assert(t.rows[0].sex == 'M' && t.rows[0].view == 'P' && t.rows[0].age == 30);
+    cr_assert_eq(t.rows[1].labels, bits("Edema"));
+    cr_assert_str_eq(table_image(&t, 2), "A.png");
+    table_release(&t);
+}
+
+Test(table, contradictions_are_refused)
+{
+    check_refused("two patients", HEADER "a.png,Mass,1,30,,\nb.png,Mass,2,30,,\na.png,Mass,2,30,,\n",
+                  "gives 1 picture to more than one patient, the first again in line 4");
+    check_refused("two opinions", HEADER "a.png,Mass,1,30,,\na.png,No Finding,1,30,,\n",
+                  "says of 1 picture both No Finding and a finding, the first in line 3");
+    check_refused("in one cell", HEADER "a.png,No Finding|Mass,1,30,,\n", "both No Finding and a finding");
+}
+
 /* ---- what is refused ---- */
+
+Test(table, what_is_no_table_of_commas_is_said)
+{
+    static const char UTF16[] = "\xff\xfeI\0m\0a\0g\0e\0", UTF16_BARE[] = "I\0m\0a\0g\0e\0";
+
+    check_bytes_refused("UTF-16", UTF16, sizeof UTF16 - 1, ST_FORMAT, "is UTF-16");
+    check_bytes_refused("UTF-16 without a mark", UTF16_BARE, sizeof UTF16_BARE - 1, ST_FORMAT, "is UTF-16");
+    check_bytes_refused("gzip", "\x1f\x8b\x08\0\0", 5, ST_FORMAT, "gzip");
+    check_bytes_refused("xlsx", "PK\3\4....", 8, ST_FORMAT, "spreadsheet");
+    check_refused("semicolons", "Image Index;Finding Labels;Patient ID;Patient Age\na.png;Mass;1;30\n",
+                  "separated by ';'");
+    check_refused("tabs", "Image Index\tFinding Labels\tPatient ID\tPatient Age\na.png\tMass\t1\t30\n",
+                  "separated by tabs");
+    check_refused("sep=", "sep=,\n" HEADER "a.png,Mass,1,30,M,PA\n", "names a separator");
+    check_refused("other columns", "path,label\na.png,Mass\n", "it begins 'path,label'");
+}
 
 Test(table, each_missing_column_is_named)
 {
@@ -662,7 +703,7 @@ Test(table, more_rows_than_the_limit_are_refused)
     check_refusal("2,000,001 rows", table_read(text.data, text.len, "t.csv", &t, &err), ST_LIMIT, &err,
                   "too many rows in line 2000002");
     cr_assert_eq(table_read(text.data, text.len - 11, "t.csv", &t, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(t.n_rows, TABLE_MAX_ROWS);
+    cr_assert_eq(t.n_rows + t.n_joined, TABLE_MAX_ROWS);
     table_release(&t);
     buf_release(&text);
 }

@@ -1,0 +1,110 @@
+/* jobs/dataset/join.c - see join.h.
+ *
+ * Tables of other makers have a row a finding. Read row by row, a picture would be positive for one of its findings and
+ * negative for the others. */
+#include "join.h"
+
+#include "names.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROW_JOINED = UINT32_MAX }; /* as a row's image: it goes */
+
+struct joining {
+    const struct table *t;
+    uint32_t *order;                 /* [n_rows]: by name, then by place */
+    size_t patients, contradictions; /* pictures of two patients; with No Finding and a finding */
+    uint32_t first_patients, first_contradiction; /* rows */
+};
+
+static struct name name_of(const struct table *t, uint32_t row)
+{
+    const char *text = table_image(t, row);
+
+    return (struct name){ text, strlen(text) };
+}
+
+static int by_name(const void *a, const void *b, void *arg)
+{
+    const uint32_t p = *(const uint32_t *)a, q = *(const uint32_t *)b;
+    const int order = name_order(name_of(arg, p), name_of(arg, q));
+
+    return order ? order : (p > q) - (p < q);
+}
+
+static void add(struct table_row *row, const struct table_row *other)
+{
+    row->labels |= other->labels;
+    row->no_finding |= other->no_finding;
+    row->age = isnan(row->age) ? other->age : row->age;
+    row->sex = row->sex ? row->sex : other->sex;
+    row->view = row->view ? row->view : other->view;
+    row->other_view = (row->other_view || other->other_view) && !row->view;
+}
+
+/* The rows order[from..to) name one picture: the first takes over what the others say, which become nameless. */
+static void join(struct joining *j, size_t from, size_t to)
+{
+    struct table_row *first = &j->t->rows[j->order[from]];
+    bool strangers = false;
+
+    for (size_t i = from + 1; i < to; i++) {
+        struct table_row *other = &j->t->rows[j->order[i]];
+
+        strangers |= other->patient != first->patient;
+        add(first, other);
+        other->image = ROW_JOINED;
+    }
+    if (strangers && j->patients++ == 0)
+        j->first_patients = j->order[from + 1];
+    if (first->no_finding && first->labels && j->contradictions++ == 0)
+        j->first_contradiction = j->order[to - 1];
+}
+
+static void close_gaps(struct table *t)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < t->n_rows; i++)
+        if (t->rows[i].image != ROW_JOINED)
+            t->rows[kept++] = t->rows[i];
+    t->n_joined = t->n_rows - kept;
+    t->n_rows = kept;
+}
+
+static enum status refuse(const struct joining *j, const char *name, struct error *err)
+{
+    if (j->patients)
+        return error_set(
+            err, ST_FORMAT,
+            "the table '%.128s' gives %zu picture%s to more than one patient, the first again in line %u",
+            name, j->patients, j->patients == 1 ? "" : "s", j->first_patients + 2);
+    return error_set(
+        err, ST_FORMAT,
+        "the table '%.128s' says of %zu picture%s both No Finding and a finding, the first in line %u", name,
+        j->contradictions, j->contradictions == 1 ? "" : "s", j->first_contradiction + 2);
+}
+
+enum status table_join(struct table *t, const char *name, struct error *err)
+{
+    struct joining j = { .t = t, .order = malloc((t->n_rows + 1) * sizeof *j.order) };
+
+    if (!j.order)
+        return error_nomem(err);
+    for (size_t i = 0; i < t->n_rows; i++)
+        j.order[i] = (uint32_t)i;
+    qsort_r(j.order, t->n_rows, sizeof *j.order, by_name, t);
+    for (size_t from = 0, to; from < t->n_rows; from = to) {
+        to = from + 1;
+        while (to < t->n_rows && name_order(name_of(t, j.order[from]), name_of(t, j.order[to])) == 0)
+            to++;
+        join(&j, from, to);
+    }
+    free(j.order);
+    if (j.patients || j.contradictions)
+        return refuse(&j, name, err);
+    close_gaps(t);
+    return ST_OK;
+}

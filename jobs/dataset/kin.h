@@ -1,0 +1,17 @@
+/* jobs/dataset/kin.h - which rows of a split belong together: those of one patient, and those whose pictures are equal. */
+#ifndef JOBS_DATASET_KIN_H
+#define JOBS_DATASET_KIN_H
+
+#include "cxrd/dataset.h"
+
+struct kin {
+    uint32_t *group; /* [rows->n], owned: equal for positions that hang together by patients or pictures */
+    uint32_t *twin;  /* [rows->n], owned: the first position with an equal picture, or the position itself */
+};
+
+/* Count equal_pictures and equal_patients into *report, too. `pixels` as in struct split_options. Errors: ST_NOMEM. */
+MUST_USE enum status kin_find(const struct table *t, const struct rows *rows, const uint64_t *pixels,
+                              struct kin *ret, struct dataset_report *report);
+void kin_release(struct kin *k);
+
+#endif

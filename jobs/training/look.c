@@ -1,0 +1,79 @@
+/* jobs/training/look.c - a look at every usable picture before the rows are split: which are equal, which cannot be read,
+ * what the input gate says of them. What is decoded for it is in the picture cache afterwards, so that the first epoch need
+ * not do it again; a later job finds what was seen there and decodes nothing. */
+#include "run.h"
+
+#include <stdlib.h>
+
+enum { STRETCH = 64 };
+
+struct look {
+    struct run *r;
+    size_t done;
+    uint8_t *grey; /* [lane][size * size] */
+};
+
+static void look_task(void *arg, size_t task, size_t lane)
+{
+    const struct look *l = arg;
+    const struct pictures *p = &l->r->pictures;
+    const uint32_t row = l->r->used.index[l->done + task];
+    struct picture_facts facts = { 0 };
+    struct error ignored; /* the row is marked, and counted */
+
+    if (picture_look(p, row, l->grey + lane * p->pre.size * p->pre.size, &facts, &ignored) != ST_OK)
+        return;
+    l->r->pixels[row] = facts.pixels;
+    l->r->codes[row] = facts.codes;
+}
+
+static void pictures_open(struct run *r)
+{
+    const struct image_cache_options options = { .folder = r->request->cache_folder,
+                                                 .max_bytes = r->request->cache_bytes,
+                                                 .csv_sha256 = r->table.sha256,
+                                                 .images = r->config->images,
+                                                 .root = r->root_path,
+                                                 .n_rows = r->table.n_rows,
+                                                 .pre = r->pre };
+
+    r->cache = image_cache_open(&options);
+    r->pictures = (struct pictures){ &r->table, r->files, r->pre, r->cache, r->unusable };
+}
+
+static enum status begin(struct run *r)
+{
+    const struct train_config *c = r->config;
+
+    r->pre = r->request->init ? *model_preprocess(r->request->init)
+                              : (struct preprocess){ (size_t)c->image_size, (enum resize)c->resize,
+                                                     (float)c->input_mean, (float)c->input_std };
+    r->unusable = calloc(r->table.n_rows + 1, sizeof *r->unusable);
+    r->pixels = calloc(r->table.n_rows + 1, sizeof *r->pixels);
+    r->codes = calloc(r->table.n_rows + 1, sizeof *r->codes);
+    if (!r->unusable || !r->pixels || !r->codes)
+        return error_nomem(r->err);
+    pictures_open(r);
+    return pool_new(r->request->threads, r->request->class, &r->pool, r->err);
+}
+
+enum status run_look(struct run *r)
+{
+    struct look l = { .r = r };
+    enum status st = begin(r);
+
+    if (st != ST_OK)
+        return st;
+    l.grey = malloc(pool_threads(r->pool) * r->pre.size * r->pre.size);
+    if (!l.grey)
+        return error_nomem(r->err);
+    for (; l.done < r->used.n && st == ST_OK; l.done += STRETCH) {
+        const size_t left = r->used.n - l.done;
+
+        st = run_check_cancelled(r);
+        if (st == ST_OK)
+            pool_run(r->pool, left < STRETCH ? left : STRETCH, look_task, &l);
+    }
+    free(l.grey);
+    return st;
+}
