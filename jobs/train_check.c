@@ -81,7 +81,8 @@ static int is_table(const struct dirent *entry)
 {
     const size_t n = strlen(entry->d_name);
 
-    return n > 4 && entry->d_name[0] != '.' && strcasecmp(entry->d_name + n - 4, ".csv") == 0;
+    return (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) && n > 4 && entry->d_name[0] != '.' &&
+           strcasecmp(entry->d_name + n - 4, ".csv") == 0;
 }
 
 /* "; the folder has: one.csv, two.csv", as many as fit; nothing where there is none that can be named. */
@@ -98,15 +99,14 @@ static void list_tables(int root, struct buf *all)
     free(entries);
 }
 
-static void no_such_file(int root, const char *field, const char *path, json_t *errors)
+static void no_such_file(int root, const char *field, json_t *errors)
 {
     struct buf all = BUF_INIT(200);
     const bool is_csv = strcmp(field, "csv") == 0;
 
     if (is_csv)
         list_tables(root, &all);
-    config_error(errors, field,
-                 "there is no file '%.64s' in the data set's folder, or a link is on its way%s", path,
+    config_error(errors, field, "there is no such file in the data set's folder, or a link is on its way%s",
                  all.data ? all.data : "");
     buf_release(&all);
 }
@@ -116,7 +116,7 @@ static void check_file(int root, const char *field, const char *path, json_t *er
     const int fd = open_beneath(root, path, O_RDONLY);
 
     if (fd < 0)
-        no_such_file(root, field, path, errors);
+        no_such_file(root, field, errors);
     else if (file_stamp(fd) == 0)
         config_error(errors, field, "is not a regular file");
     if (fd >= 0)
