@@ -170,6 +170,7 @@ static void record_result(struct training_job *t, const struct train_result *res
     json_object_set_new(t->record, "evaluation", evaluation_json(result));
     json_object_set_new(json_object_get(t->record, "dataset"), "unreadable_images",
                         json_integer((json_int_t)result->unreadable));
+    json_object_set_new(t->record, "warnings", result_warnings(result));
 }
 
 static enum status scores_save(const struct training_job *t, const struct train_result *result,

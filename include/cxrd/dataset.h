@@ -109,6 +109,8 @@ struct dataset_report {
         other_views;                        /* age, sex, view not known; a view that is neither PA nor AP */
     char odd[N_INPUT_KINDS][TABLE_ODD + 1]; /* the table's */
     struct part_report part[N_SPLITS];
+    size_t gate[32],
+        unreadable; /* training rows by what the gate says (bit of picture_facts.codes); used rows */
     char csv_sha256[DIGEST_TEXT_SIZE], split_sha256[DIGEST_TEXT_SIZE];
     enum lineage init_split; /* what is known of the models that the training began from */
 };

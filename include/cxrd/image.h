@@ -13,13 +13,14 @@ struct image {
     size_t width, height; /* pixels */
     uint8_t *grey;        /* [height][width], owned; NULL when empty */
     unsigned channels,
-        bit_depth; /* of the file: 1 (grey or palette), 2 (with alpha), 3 or 4; 1, 2, 4, 8 or 16 */
+        bit_depth;     /* of the file: 1 (grey or palette), 2 (with alpha), 3 or 4; 1, 2, 4, 8 or 16 */
+    uint32_t greatest; /* sample of a 16-bit file, 0 to 65,535; 0 for other files */
     double
         colour; /* the part of the pixels that are not grey: whose channels differ by more than 16 of 255 */
 };
-#define IMAGE_INIT          \
-    {                       \
-        0, 0, NULL, 0, 0, 0 \
+#define IMAGE_INIT             \
+    {                          \
+        0, 0, NULL, 0, 0, 0, 0 \
     }
 
 /* Checked against the file's header before anything is allocated by it. */

@@ -1,7 +1,7 @@
 /* include/cxrd/input_gate.h - is this a picture about which the model can say something?
  *
- * Six questions that need no second network. Four are rules about the file and its grey values; the fifth compares
- * where the picture is light and dark with where a frontal chest is; the sixth asks how far the picture is from those
+ * Seven questions that need no second network. Five are rules about the file and its grey values; the sixth compares
+ * where the picture is light and dark with where a frontal chest is; the last asks how far the picture is from those
  * that the model was trained on: the Mahalanobis distance (Mahalanobis 1936) of a handful of statistics, whose mean
  * and covariance over the training pictures travel with the weights. A picture that passes is not thereby a good
  * radiograph; one that does not is one for which the model's numbers mean little. */
@@ -54,6 +54,7 @@ enum gate_code {
     GATE_COLOUR,
     GATE_NOT_SQUARE,
     GATE_TOO_SMALL,
+    GATE_FEW_BITS,
     GATE_UNLIKE_TRAINING,
     N_GATE_CODES
 };

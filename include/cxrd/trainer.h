@@ -173,6 +173,8 @@ struct train_request {
  * for; the sentence says which), ST_CANCELLED, ST_NUMERIC (the loss is not finite), ST_IO, ST_NOMEM. */
 MUST_USE enum status train_run(const struct train_request *request, const struct train_observer *observer,
                                struct train_result *ret_result, struct error *err);
+/* Whether the kept model's validation loss is below that of the base rates. Without that it is no model to put to work. */
+bool train_beats_base_rates(const struct train_result *r);
 void train_result_release(struct train_result *r); /* safe on zeroes */
 
 /* The model that the run behind a checkpoint would have kept so far, and how good it was.
@@ -194,6 +196,8 @@ enum learning learning_of(const struct train_result *result, int *ret_set);
 /* ---- the parts of a job record, new references ---- */
 json_t *dataset_json(const struct dataset_report *report, const struct train_config *config);
 json_t *dataset_warnings(const struct dataset_report *report); /* [{"code":…,"detail":…},…] */
+json_t *result_warnings(
+    const struct train_result *result); /* the same, and what the figures say; when a run has ended */
 json_t *epoch_json(const struct epoch_report *report);
 json_t *calibration_json(const struct train_result *result);
 json_t *evaluation_json(const struct train_result *result); /* of all scored sets */

@@ -141,6 +141,21 @@ static void samples_put(struct buf *out, const json_t *samples)
     buf_puts(out, "</div>\n");
 }
 
+/* What /predict would warn of. */
+static void looks_put(struct buf *out, const json_t *data)
+{
+    const json_t *looks = json_object_get(data, "input_gate");
+    const char *code;
+    json_t *n;
+
+    if (json_object_size(looks) == 0)
+        return;
+    html_table_begin(out, "Training rows whose picture a prediction would be warned of", "Warning|Rows");
+    json_object_foreach ((json_t *)looks, code, n)
+        html_field(out, code, n);
+    html_table_end(out);
+}
+
 void section_data(struct buf *out, const json_t *record, const json_t *plots)
 {
     const json_t *data = member_at(record, "dataset"), *matrix = member_at(data, "cooccurrence");
@@ -149,6 +164,7 @@ void section_data(struct buf *out, const json_t *record, const json_t *plots)
         return;
     buf_puts(out, "<section><h2>Data</h2>\n");
     counts_put(out, data);
+    looks_put(out, data);
     if (json_array_size(json_object_get(plots, "combinations")) > 0)
         combinations_put(out, plots);
     if (json_array_size(matrix) == N_LABELS) {

@@ -31,6 +31,16 @@ static json_t *parts_json(const struct dataset_report *d)
     return parts;
 }
 
+/* Without the last code, which takes a model. */
+static json_t *looks_json(const struct dataset_report *d)
+{
+    json_t *by_code = json_object();
+
+    for (size_t code = 0; code < GATE_UNLIKE_TRAINING; code++)
+        json_object_set_new(by_code, GATE_CODES[code], count(d->gate[code]));
+    return by_code;
+}
+
 static json_t *unknown_json(const struct dataset_report *d)
 {
     json_t *unknown = json_object();
@@ -67,6 +77,7 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
     json_object_set_new(report, "equal_pictures", count(d->equal_pictures));
     json_object_set_new(report, "equal_patients", count(d->equal_patients));
     json_object_set_new(report, "equal_left_out", count(d->equal_left_out));
+    json_object_set_new(report, "input_gate", looks_json(d));
     json_object_set_new(report, "splits", parts_json(d));
     json_object_set_new(report, "unknown", unknown_json(d));
     json_object_set_new(report, "other_views", count(d->other_views));

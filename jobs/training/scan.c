@@ -145,6 +145,20 @@ static enum status check_same_data(struct run *r)
     return ST_OK;
 }
 
+/* What was seen of the pictures: of those that train, what the gate says; of all, whether they can be read. */
+static void count_looks(struct run *r)
+{
+    const struct rows *train = &r->split.part[TRAIN];
+    struct dataset_report *report = &r->result->dataset;
+
+    for (size_t i = 0; i < train->n; i++)
+        for (size_t code = 0; code < N_GATE_CODES; code++)
+            report->gate[code] += r->codes[train->index[i]] >> code & 1;
+    for (int part = 0; part < N_SPLITS; part++)
+        for (size_t i = 0; i < r->split.part[part].n; i++)
+            report->unreadable += r->unusable[r->split.part[part].index[i]];
+}
+
 enum status run_split(struct run *r)
 {
     struct file_bytes test = FILE_BYTES_INIT, train_val = FILE_BYTES_INIT;
@@ -166,6 +180,8 @@ enum status run_split(struct run *r)
     }
     if (st == ST_OK)
         st = split_make(&r->table, &r->used, &options, &r->split, &r->result->dataset, r->err);
+    if (st == ST_OK)
+        count_looks(r);
     if (st == ST_OK && options.by != SPLIT_IMAGE && /* which does not look at patients */
         rows_keep_strangers(&r->table, &r->split, &r->normal) != ST_OK)
         st = error_nomem(r->err);

@@ -8,6 +8,17 @@
 #include <assert.h>
 #include <math.h>
 
+/* None can be read: why the first of them cannot. */
+static enum status refuse_unreadable(struct run *r)
+{
+    struct error why = { 0 };
+
+    if (picture_load(&r->pictures, r->split.part[TRAIN].index[0], r->batch.grey, &why) == ST_NOMEM)
+        return error_nomem(r->err);
+    return error_set(r->err, ST_UNUSABLE, "none of the %zu training pictures can be read: %.200s", r->order.n,
+                     why.text);
+}
+
 /* The next batch; at the end of the rows it goes on with a fresh permutation. */
 static enum status next_batch(struct run *r)
 {
@@ -27,7 +38,7 @@ static enum status next_batch(struct run *r)
         if (st != ST_OK || r->batch.n > 0)
             return st;
     }
-    return error_set(r->err, ST_UNUSABLE, "none of the %zu training pictures can be read", r->order.n);
+    return refuse_unreadable(r);
 }
 
 /* Adam's first steps move every weight by the whole rate, whatever the slope, and all 65,536 features of a head together

@@ -94,6 +94,50 @@ static void warn_of_copies(const struct dataset_report *d, json_t *list)
                           d->equal_patients ? ", among them rows of different patients" : ""));
 }
 
+static void warn_of_pictures(const struct dataset_report *d, json_t *list)
+{
+    static const char *const SAYS[GATE_UNLIKE_TRAINING] = {
+        [GATE_INVERTED] =
+            "light and dark the other way round than in a frontal chest: black and white may be swapped",
+        [GATE_NEARLY_CONSTANT] = "nearly one grey",
+        [GATE_COLOUR] = "in colour",
+        [GATE_NOT_SQUARE] = "far from square",
+        [GATE_TOO_SMALL] = "smaller than what the network sees",
+        [GATE_FEW_BITS] =
+            "16-bit values of 14 bits or fewer, and so many times too dark: multiply them, 12 bits by 16"
+    };
+
+    for (size_t code = 0; code < GATE_UNLIKE_TRAINING; code++)
+        if ((double)d->gate[code] > MOSTLY_KNOWN * (double)d->train)
+            warn(list, "unlike_a_chest",
+                 json_sprintf("the pictures of %zu of the %zu training rows (%.0f %%) are %s (%s)",
+                              d->gate[code], d->train, percent(d->gate[code], d->train), SAYS[code],
+                              GATE_CODES[code]));
+    if ((double)d->unreadable > MOSTLY_KNOWN * (double)d->usable)
+        warn(list, "unreadable_images",
+             json_sprintf("the pictures of %zu of the %zu usable rows (%.0f %%) cannot be read, and are left "
+                          "out of training "
+                          "and figures",
+                          d->unreadable, d->usable, percent(d->unreadable, d->usable)));
+}
+
+bool train_beats_base_rates(const struct train_result *r)
+{
+    return r->validation_loss < r->baseline.loss; /* false for NaN */
+}
+
+json_t *result_warnings(const struct train_result *r)
+{
+    json_t *list = dataset_warnings(&r->dataset);
+
+    if (r->model && !train_beats_base_rates(r))
+        warn(list, "not_learned",
+             json_sprintf(
+                 "the validation loss, %.4f, is not below the %.4f of predicting the base rates for everyone",
+                 r->validation_loss, r->baseline.loss));
+    return list;
+}
+
 json_t *dataset_warnings(const struct dataset_report *d)
 {
     json_t *list = lineage_warnings(d->init_split);
@@ -101,5 +145,6 @@ json_t *dataset_warnings(const struct dataset_report *d)
     warn_of_values(d, list);
     warn_of_missing(d, list);
     warn_of_copies(d, list);
+    warn_of_pictures(d, list);
     return list;
 }

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 
-const char *const GATE_CODES[N_GATE_CODES] = { "inverted",   "nearly_constant", "colour",
-                                               "not_square", "too_small",       "unlike_training" };
+const char *const GATE_CODES[N_GATE_CODES] = { "inverted",  "nearly_constant", "colour",         "not_square",
+                                               "too_small", "few_bits",        "unlike_training" };
 
 /* The mean grey values of the 4 x 4 parts of 710 NIH chests: dark corners above the shoulders, shoulders, lungs with
  * the mediastinum between, a bright abdomen. */
@@ -51,6 +51,22 @@ static char *warn(struct gate_warnings *w, enum gate_code code)
 
 enum { DETAIL = sizeof((struct gate_warnings *)0)->details[0] };
 
+/* Detectors give 10 to 14 bits. Written into 16 as they are, the picture is so many times darker than it was. */
+enum { MOST_BITS = 14 };
+
+static void check_bits(const struct image *img, struct gate_warnings *w)
+{
+    unsigned bits = 1;
+
+    while (img->greatest >> bits)
+        bits++;
+    if (img->bit_depth == 16 && bits <= MOST_BITS)
+        snprintf(warn(w, GATE_FEW_BITS), DETAIL,
+                 "its 16-bit values end at %u: %u bits stored in 16, %u times darker than they are meant; "
+                 "multiply them by %u",
+                 (unsigned)img->greatest, bits, 1u << (16 - bits), 1u << (16 - bits));
+}
+
 static void check_file(const struct image *img, size_t size, struct gate_warnings *w)
 {
     const size_t longer = img->width > img->height ? img->width : img->height;
@@ -67,6 +83,7 @@ static void check_file(const struct image *img, size_t size, struct gate_warning
         snprintf(warn(w, GATE_TOO_SMALL), DETAIL,
                  "%zu x %zu pixels are fewer than the %zu x %zu that the model sees", img->width, img->height,
                  size, size);
+    check_bits(img, w);
 }
 
 void gate_check(const struct image *img, const double stats[GATE_STATS], size_t size,

@@ -205,12 +205,15 @@ static void palette_load(struct reader *r)
     }
 }
 
-/* 16-bit samples become 8-bit ones, in place. */
-static void row_narrow(uint8_t *row, size_t n_samples)
+/* 16-bit samples become 8-bit ones, in place; the greatest of them that is no alpha is kept. */
+static void row_narrow(struct reader *r, uint8_t *row)
 {
-    for (size_t i = 0; i < n_samples; i++) {
+    for (size_t i = 0; i < r->img.width * r->channels; i++) {
         const uint32_t v = (uint32_t)row[2 * i] << 8 | row[2 * i + 1];
+        const bool is_alpha = r->channels % 2 == 0 && i % r->channels == r->channels - 1;
 
+        if (v > r->img.greatest && !is_alpha)
+            r->img.greatest = v;
         row[i] = (uint8_t)((v * 255 + 32767) / 65535);
     }
 }
@@ -231,7 +234,7 @@ static void row_to_grey(struct reader *r, uint8_t *row, uint8_t *grey)
     size_t coloured = 0;
 
     if (r->wide)
-        row_narrow(row, width * r->channels);
+        row_narrow(r, row);
     if (r->palette) {
         row_look_up(r, row, grey);
         return;

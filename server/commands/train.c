@@ -247,6 +247,7 @@ static enum status save_results(const char *folder, const char *report, struct d
                                          number_or_null(r->baseline.top5_accuracy), "calibration",
                                          calibration_json(r), "evaluation", evaluation_json(r)));
     }
+    json_object_set_new(d->record, "warnings", result_warnings(r));
     for (int i = 0; i < N_SCORED && st == ST_OK && r->model; i++) {
         char name[64];
 

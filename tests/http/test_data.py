@@ -3,6 +3,7 @@ import gzip
 import json
 import os
 import shutil
+import struct
 
 from support import client, dataset, picture, program
 from support.case import Case
@@ -32,6 +33,7 @@ class DataCase(Case):
         """(Exit status, record or None, what standard error says)."""
         out = os.path.join(self.datasets, '..', os.path.basename(self.datasets) + '-out')
         shutil.rmtree(out, ignore_errors=True)
+        fields = {'image_size': dataset.SIZE, **fields}
         arguments = [f'{k}={json.dumps(v) if not isinstance(v, str) else v}' for k, v in fields.items()]
         done = program.run('train', '--datasets', self.datasets, '--dataset', 'd', '--out', out, '--threads', '2',
                            *(part for argument in arguments for part in ('--set', argument)))
@@ -279,3 +281,78 @@ class MarksOfAServer(Case):
         reply = client.post(server, '/jobs/train', (Marks.MARK + '{"epochs": 0}').encode(), Content_Type='application/json',
                             Authorization=f'Bearer {key}')
         self.assertEqual(reply.status, 202, reply)
+
+
+def film(i, scale=257, invert=False):
+    """Dark above and light below, as a chest; 16 bits a sample, 8 of them times `scale`."""
+    lines = bytearray()
+    for y in range(64):
+        lines.append(0)
+        for x in range(64):
+            value = 60 + 120 * y // 64 + (x * 7 + y * 13 + i * 31) % 23
+            lines += struct.pack('>H', (255 - value if invert else value) * scale)
+    return picture.png(64, 64, bytes(lines), 16)
+
+
+class Pictures(DataCase):
+    """What /predict would warn of is counted over the rows that train, and warned of when it is much."""
+
+    def films(self, make):
+        self.table(rows(), images=())
+        os.makedirs(os.path.dirname(self.picture(0)), exist_ok=True)
+        for i in range(20):
+            with open(self.picture(i), 'wb') as file:
+                file.write(make(i))
+
+    def test_films_as_they_should_be_are_warned_of_by_nothing(self):
+        self.films(film)
+        record = self.look()
+        self.assertEqual(set(record['dataset']['input_gate'].values()), {0})
+        self.assertEqual(record['warnings'], [])
+
+    def test_what_is_wrong_with_most_is_named(self):
+        for code, make in (('few_bits', lambda i: film(i, 16)), ('inverted', lambda i: film(i, invert=True)),
+                           ('nearly_constant', lambda i: picture.flat(64, 64)),
+                           ('colour', lambda i: picture.noise(i, 64, 64, 8, picture.RGB)),
+                           ('not_square', lambda i: picture.noise(i, 200, 64))):
+            with self.subTest(code):
+                self.films(make)
+                record = self.look()
+                trained = record['dataset']['train']
+                self.assertEqual(record['dataset']['input_gate'][code], trained)
+                said = [w['detail'] for w in record['warnings'] if w['code'] == 'unlike_a_chest' and f'({code})' in w['detail']]
+                self.assertEqual(len(said), 1, record['warnings'])
+                self.assertIn(f'{trained} of the {trained} training rows', said[0])
+
+    def test_a_cache_remembers_what_was_seen(self):
+        self.films(lambda i: film(i, invert=i < 8))
+        cache = os.path.join(self.datasets, '..', os.path.basename(self.datasets) + '-cache')
+        seen = []
+        for out in ('1', '2'):
+            done = program.run('train', '--datasets', self.datasets, '--out', cache + out, '--cache', cache, '--set', 'epochs=0',
+                               '--set', 'image_size=64')
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(os.path.join(cache + out, 'job.json'), encoding='utf-8') as file:
+                seen.append(json.load(file))
+        self.assertEqual(seen[0]['dataset'], seen[1]['dataset'])
+        self.assertGreater(seen[1]['dataset']['input_gate']['inverted'], 0)
+
+    def test_pictures_that_cannot_be_read_are_warned_of(self):
+        self.films(lambda i: film(i) if i > 17 else film(i)[:300])
+        record = self.look()
+        self.assertIn('unreadable_images', self.codes(record))
+        self.assertIn('18 of the 20 usable rows (90 %) cannot be read',
+                      next(w['detail'] for w in record['warnings'] if w['code'] == 'unreadable_images'))
+
+    def test_why_no_picture_can_be_read_is_said(self):
+        self.films(lambda i: b'\xff\xd8\xff\xe0 a JPEG')
+        status, _, said = self.train(epochs=1)
+        self.assertNotEqual(status, 0)
+        self.assertIn('training pictures can be read', said)
+        self.assertIn('JPEG', said)
+
+    def test_a_model_above_the_base_rates_is_warned_of(self):
+        self.films(film)
+        _, record, said = self.train(epochs=1, learning_rate=0.1, steps_per_epoch=3, batch_size=8)
+        self.assertGreater(record['validation_loss'], record['baseline']['validation_loss'], said)
+        self.assertIn('not_learned', self.codes(record))

@@ -795,12 +795,12 @@ static json_t *started_from(const char *model, const char *promote)
     return waited(submitted(changes), "succeeded");
 }
 
-/* One warning, and which. */
+/* The first warning; there may be others, of pictures that are no chests and of a training that is so short. */
 static void check_warning(const json_t *object)
 {
     const json_t *warnings = member(object, "warnings");
 
-    cr_assert_eq(json_array_size(warnings), 1);
+    cr_assert_geq(json_array_size(warnings), 1);
     cr_assert_str_eq(text_of(json_array_get(warnings, 0), "code"), "init_split");
     cr_assert_gt(strlen(text_of(json_array_get(warnings, 0), "detail")), 0);
 }
@@ -811,7 +811,8 @@ Test(runner, job_that_starts_from_a_model_of_another_split_says_so_and_so_does_i
     const json_t *decision;
     struct error err = { 0 };
 
-    cr_assert_eq(json_array_size(member(first, "warnings")), 0);
+    for (size_t i = 0; i < json_array_size(member(first, "warnings")); i++)
+        cr_assert_str_neq(text_of(json_array_get(member(first, "warnings"), i), "code"), "init_split");
     cr_assert(json_is_null(member(member(first, "dataset"), "init_split")));
     second = started_from(text_of(first, "model"), "if_better");
     cr_assert_str_eq(text_of(member(second, "dataset"), "init_split"), "other");
