@@ -50,6 +50,11 @@ static void write_network(struct http *http, struct buf *out)
     buf_printf(out, "cxrd_inference_queue_depth %zu\n", c.predictions_waiting);
     metrics_family(out, "cxrd_http_connections", "gauge", "Connections that are open.");
     buf_printf(out, "cxrd_http_connections %zu\n", c.connections);
+    metrics_family(out, "cxrd_http_connections_max", "gauge", "Connections that may be open.");
+    buf_printf(out, "cxrd_http_connections_max %zu\n", c.most_connections);
+    metrics_family(out, "cxrd_http_connections_displaced_total", "counter",
+                   "Connections that waited for a request and gave way to newcomers.");
+    buf_printf(out, "cxrd_http_connections_displaced_total %zu\n", c.displaced);
     metrics_family(out, "cxrd_http_requests_in_flight", "gauge", "Requests begun and not answered.");
     buf_printf(out, "cxrd_http_requests_in_flight %zu\n", c.requests);
     metrics_family(out, "cxrd_http_connections_cut_total", "counter", "Connections cut at their deadline.");

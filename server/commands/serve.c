@@ -3,6 +3,7 @@
 #include "../api/scrape.h"
 #include "../app.h"
 #include "../audit.h"
+#include "../descriptors.h"
 #include "../http/door.h"
 #include "../http/listen.h"
 #include "commands.h"
@@ -36,6 +37,7 @@ enum { JOB_EXTRA_S = 3, JOB_LEAST_S = 5 };
 
 /* What `cxrd serve` holds, in the order in which it is made. */
 struct server {
+    struct descriptor_plan plan;
     int lock; /* the state folder's */
     struct door *door;
     struct app app;
@@ -192,6 +194,10 @@ static enum status http_open(struct server *s, const struct serve_options *o,
                                  .max_streams = o->event_readers,
                                  .ping_s = (double)o->event_ping,
                                  .request_s = (double)o->request_timeout,
+                                 .keep_alive_s = (double)o->keep_alive,
+                                 .connections = s->plan.connections,
+                                 .of_a_source = o->source_connections,
+                                 .files = s->plan.files,
                                  .drain_s = (double)o->drain,
                                  .hooks = { record_intent, record_before, record_after },
                                  .base_path = o->base_path,
@@ -201,6 +207,18 @@ static enum status http_open(struct server *s, const struct serve_options *o,
 
     http.door = s->door;
     return st == ST_OK ? http_start(&http, &s->app, &s->http, err) : st;
+}
+
+/* Divide the descriptors, and so the connections, among all that there will be. */
+static enum status capacity_plan(struct server *s, const struct serve_options *o, struct error *err)
+{
+    const struct descriptor_needs needs = { .threads = o->threads,
+                                            .training = o->datasets != NULL,
+                                            .fetching = o->data_hosts != NULL,
+                                            .audit = o->audit != NULL,
+                                            .notices = o->webhook || o->webhook_hosts };
+
+    return descriptors_plan(&needs, &s->plan, err);
 }
 
 /* SIGTERM, SIGINT and SIGHUP are the main thread's, which waits for them. Others block them, but OpenBLAS has a thread since
@@ -320,6 +338,8 @@ int serve_run(int argc, char **argv)
     keep_memory_private(true);
     signals_claim(&signals);
     st = serve_options_check(&o, &listen, &err);
+    if (st == ST_OK)
+        st = capacity_plan(&s, &o, &err);
     if (st == ST_OK)
         st = log_start(&err);
     if (st == ST_OK)

@@ -55,12 +55,16 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
     if (fault)
         return reply_refuse(x, 400, "%s", fault);
     x->req.draining = atomic_load(&x->http->draining);
-    if (x->req.draining && x->route->lane != LANE_INLINE)
+    if (x->req.draining && x->route->lane != LANE_INLINE && x->route->lane != LANE_PROBE)
         return reply_refuse(x, 503, "the server is shutting down");
     if (head->has_length && head->content_length > body_limit(x))
         return refuse_length(x, head->content_length);
     if (body_limit(x) > 0 && !is_plain(x->req.content_encoding))
         return reply_refuse(x, 415, "a Content-Encoding is not accepted: send the body as it is");
+    if (x->route->lane != LANE_PROBE && !reaper_work(x->http->reaper, x->peer, &fault)) {
+        x->close = true;
+        return reply_refuse(x, 503, "%s", fault);
+    }
     x->body.max = body_limit(x);
     x->stage = STAGE_BODY;
     return MHD_YES;
@@ -127,7 +131,7 @@ enum MHD_Result admit(struct exchange *x, const char *method)
     result = decide(x, &head);
 
     explicit_bzero(head.authorization, sizeof head.authorization);
-    if (x->stage == STAGE_BODY) /* what is left of the time for the whole request */
-        reaper_set(x->http->reaper, x->peer, x->http->options.request_s - (clock_seconds() - x->begun));
+    if (x->stage == STAGE_BODY)
+        reaper_set(x->http->reaper, x->peer, body_seconds(x));
     return result;
 }

@@ -2,9 +2,18 @@
 #include "head.h"
 #include "mhd.h"
 
+#include "cxrd/clock.h"
+
+#include <math.h>
+
 size_t body_limit(const struct exchange *x)
 {
     return x->route->max_body == (size_t)MAX_BODY_UPLOAD ? x->http->options.max_upload : x->route->max_body;
+}
+
+double body_seconds(const struct exchange *x)
+{
+    return fmin(IDLE_SECONDS, x->http->options.request_s - (clock_seconds() - x->begun));
 }
 
 enum MHD_Result body_take(struct exchange *x, const char *data, size_t n)
@@ -12,6 +21,7 @@ enum MHD_Result body_take(struct exchange *x, const char *data, size_t n)
     struct http *h = x->http;
 
     x->received += n;
+    reaper_set(h->reaper, x->peer, body_seconds(x));
     if (x->body_status != ST_OK) {
         x->dropped += n; /* counted, so that it cannot go on for ever */
         return x->dropped > MAX_DROPPED ? MHD_NO : MHD_YES;

@@ -7,11 +7,13 @@
 #include "cxrd/log.h"
 #include "cxrd/thread.h"
 
+#include <math.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,50 +22,37 @@ enum {
     FILE_WORKERS = 2,
     FILE_QUEUE = 64,
     CONNECTION_MEMORY = 16384,
-    MOST_CONNECTIONS = 12000,
-    SPARE_DESCRIPTORS = 256, /* for everything but connections */
+    SPARE_CONNECTIONS = 256,
     GRACE_MS = 100,
     LAST_S = 1, /* for replies to leave, once no handler runs */
     MAX_PEM = 1 << 20,
     MAX_BODIES = 128 << 20,  /* bytes of requests in memory */
     MAX_REPLIES = 128 << 20, /* and of replies */
-    MAX_FILES = 16,
 };
 
 #define TLS_VERSIONS "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 /* ---- connections ---- */
 
-static unsigned connection_limit(void)
-{
-    struct rlimit files = { 1024, 1024 };
-
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-        getrlimit(RLIMIT_NOFILE, &files);
-    }
-    if (files.rlim_cur > MOST_CONNECTIONS + SPARE_DESCRIPTORS)
-        return MOST_CONNECTIONS;
-    return files.rlim_cur > (rlim_t)2 * SPARE_DESCRIPTORS ? (unsigned)files.rlim_cur - SPARE_DESCRIPTORS
-                                                          : SPARE_DESCRIPTORS;
-}
-
 static bool has_room(void *arg)
 {
     struct http *h = arg;
 
-    return reaper_counts(h->reaper).connections < h->connection_limit;
+    return reaper_make_room(h->reaper);
 }
 
 static void take_connection(void *arg, int fd, const struct sockaddr *address, socklen_t address_size)
 {
+    const unsigned patience_ms = IDLE_SECONDS * 1000;
     struct http *h = arg;
 
-    if (fd < INTAKE_DESCRIPTORS)
-        MHD_add_connection(h->daemon, fd, address, address_size); /* closes fd where it cannot */
-    else
+    if (fd >= INTAKE_DESCRIPTORS) {
         close(fd);
+        return;
+    }
+    /* the kernel ends the connection of a client that takes nothing for so long */
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
+    MHD_add_connection(h->daemon, fd, address, address_size); /* closes fd where it cannot */
 }
 
 /* A connection begins or ends; its descriptor is closed only after that. */
@@ -72,13 +61,15 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 {
     struct http *h = arg;
     const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const union MHD_ConnectionInfo *from;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         intake_close(fd);
         reaper_remove(h->reaper, *socket_context);
         return;
     }
-    *socket_context = reaper_add(h->reaper, fd, exchange_head_seconds(h));
+    from = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    *socket_context = reaper_add(h->reaper, fd, from ? from->client_addr : NULL, exchange_head_seconds(h));
     if (!intake_open(fd, h->options.tls_cert) || !*socket_context)
         shutdown(fd, SHUT_RDWR); /* no memory: unread, or without a deadline, it must not stay */
 }
@@ -117,6 +108,8 @@ static void on_log(void *arg, const char *fmt, va_list ap)
 
 static enum status daemon_start(struct http *h, struct error *err)
 {
+    /* ours is the lower limit: at its own the library locks a mutex and does not unlock it (0.9.75) */
+    const unsigned most = NETWORK_THREADS * (unsigned)h->options.connections + SPARE_CONNECTIONS;
     const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                            MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET |
                            (h->options.tls_cert ? MHD_USE_TLS : 0);
@@ -127,12 +120,12 @@ static enum status daemon_start(struct http *h, struct error *err)
 
     h->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, exchange_step, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)NETWORK_THREADS, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(h->connection_limit + SPARE_DESCRIPTORS), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, h,
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_end, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-        MHD_OPTION_ARRAY, h->options.tls_cert ? tls : &tls[3], MHD_OPTION_END);
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)NETWORK_THREADS, MHD_OPTION_CONNECTION_LIMIT, most,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)fmax(IDLE_SECONDS, h->options.keep_alive_s) + 1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, h, MHD_OPTION_NOTIFY_COMPLETED, exchange_end, h,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_ARRAY, h->options.tls_cert ? tls : &tls[3],
+        MHD_OPTION_END);
     if (h->daemon)
         return ST_OK;
     return error_set(err, ST_IO, "cannot start the network threads%s",
@@ -150,13 +143,12 @@ enum status http_start(const struct http_options *options, struct app *app, stru
 
     if (!h)
         return error_nomem(err);
-    h->connection_limit = connection_limit();
     h->options = *options;
     h->app = app;
     h->listen_fd = -1;
     h->bodies.limit = MAX_BODIES;
     h->replies.limit = MAX_REPLIES;
-    h->files = files_new(MAX_FILES);
+    h->files = files_new(options->files);
     if (!h->files) {
         free(h);
         return error_nomem(err);
@@ -175,7 +167,7 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     if (st == ST_OK)
         st = tls_load(h, err);
     if (st == ST_OK)
-        st = reaper_start(&h->reaper, err);
+        st = reaper_start(options->connections, options->of_a_source, &h->reaper, err);
     if (st == ST_OK)
         st = daemon_start(h, err);
     if (st == ST_OK)
@@ -195,7 +187,9 @@ void http_counts(struct http *h, struct http_counts *ret)
     const struct reaper_counts peers = reaper_counts(h->reaper);
 
     *ret = (struct http_counts){ .connections = peers.connections,
+                                 .most_connections = h->options.connections,
                                  .cut = peers.cut,
+                                 .displaced = peers.displaced,
                                  .body_bytes = atomic_load(&h->bodies.held),
                                  .reply_bytes = atomic_load(&h->replies.held),
                                  .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) };

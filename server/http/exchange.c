@@ -148,7 +148,7 @@ void exchange_end(void *http, struct MHD_Connection *connection, void **con_cls,
     done = reply_done(x);
     log_access(x);
     h->options.hooks.after(h->app, &done);
-    reaper_set(h->reaper, x->peer, exchange_head_seconds(h));
+    reaper_wait(h->reaper, x->peer, h->options.keep_alive_s);
     exchange_free(x);
     *con_cls = NULL;
     pthread_mutex_lock(&h->lock);

@@ -97,8 +97,9 @@ MUST_USE enum status http_json(struct http_response *res, json_t *value);
 typedef enum status handler_fn(struct app *app, const struct http_request *req, struct http_response *res,
                                struct error *err);
 
-/* LANE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else. */
-enum lane { LANE_INLINE, LANE_PREDICT, LANE_FILES, LANE_METRICS, N_LANES };
+/* LANE_PROBE is answered in the network threads as LANE_INLINE is, and whatever goes on; such a reply is small.
+ * LANE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else. */
+enum lane { LANE_INLINE, LANE_PROBE, LANE_PREDICT, LANE_FILES, LANE_METRICS, N_LANES };
 enum role { ROLE_PUBLIC, ROLE_PREDICT, ROLE_ADMIN };
 
 struct route {
@@ -155,6 +156,10 @@ struct http_options {
     size_t queue;                        /* requests that may wait in a lane */
     size_t max_upload;                   /* bytes */
     double request_s;                    /* how long a request may take to come, and to wait */
+    double keep_alive_s;                 /* how long a connection may wait for the next one */
+    size_t connections;                  /* at a time, 8 at least */
+    size_t of_a_source;                  /* of them from one address; 0: seven eighths */
+    size_t files;                        /* that are sent at a time */
     size_t max_streams;                  /* readers of events at a time */
     double ping_s;                       /* seconds of silence after which they get a comment */
     double drain_s;    /* how long http_stop() works off what waits; then only what runs is waited for */
@@ -168,10 +173,11 @@ struct http_options {
 MUST_USE enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
                                 struct error *err);
 struct http_counts {
-    size_t connections, cut; /* open now; cut at their deadline since the start */
-    size_t requests;         /* begun and not answered */
-    size_t body_bytes;       /* of them in memory */
-    size_t reply_bytes;      /* and of replies */
+    size_t connections, most_connections; /* open now; that may be */
+    size_t cut, displaced; /* since the start: at their deadline; for newcomers, while they waited */
+    size_t requests;       /* begun and not answered */
+    size_t body_bytes;     /* of them in memory */
+    size_t reply_bytes;    /* and of replies */
     size_t predictions_waiting;
 };
 void http_counts(struct http *h, struct http_counts *ret);

@@ -6,14 +6,7 @@
  *   body.c        its body
  *   work.c        its handler
  *   reply.c       its reply
-<<<<<<< HEAD
- *   files.c       the files that are sent as one
- *   epoll_wait.c  how the library waits, which it gets wrong; linked into the program, and called by nobody else
-=======
  *   intake.c      what has come, which the library sees only as wire.c hands it on
- *   recv.c        how the library reads, and
- *   epoll_wait.c  how it waits: both linked into the program, and called by nobody else
->>>>>>> c79ef33 (wip2)
  *
  * Two of the library's threads wait in epoll and do nothing but move bytes. A request that needs work is suspended,
  * handed to a lane, and resumed when its handler has filled the response; then libmicrohttpd calls exchange_step()
@@ -36,7 +29,7 @@
 #include <stdatomic.h>
 
 enum {
-    IDLE_SECONDS = 15, /* between two requests, and longest wait for a byte */
+    IDLE_SECONDS = 15, /* longest wait for a byte of a request, or until a client takes one of a reply */
 };
 
 struct http {
@@ -47,9 +40,8 @@ struct http {
     struct acceptor *acceptor;
     struct reaper *reaper;
     struct sse *streams;
-    struct files *files;   /* that are being sent */
-    struct budget replies; /* bytes of them that are held */
-    size_t connection_limit;
+    struct files *files;                 /* that are being sent */
+    struct budget replies;               /* bytes of them that are held */
     struct file_bytes tls_cert, tls_key; /* borrowed by the daemon */
     int listen_fd;
     char address[ADDRESS_SIZE];
@@ -115,6 +107,9 @@ enum MHD_Result admit(struct exchange *x, const char *method);
 /* ---- body.c ---- */
 
 size_t body_limit(const struct exchange *x); /* of a request that has a route */
+
+/* How long it may take to the next byte of it: not long, and no longer than is left for the whole request. */
+double body_seconds(const struct exchange *x);
 
 /* Take what came; what exceeds a limit is dropped here and answered when the body ends, since libmicrohttpd takes no
  * reply in between. Memory follows the bytes received, never a header. */

@@ -3,15 +3,24 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/thread.h"
+#include "places.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { LOOK_MS = 250 }; /* between two looks at all deadlines */
+enum {
+    LOOK_MS = 250,   /* between two looks at all deadlines */
+    LEAST_SPARE = 2, /* places that are free when newcomers begin to displace others */
+    MOST_SPARE = 64,
+    CROWD = 64,                 /* connections; when half of so many have gone their memory is given back */
+    CALM_LOOKS = 5000 / LOOK_MS /* without a request, and it is as well */
+};
 
 struct peer {
+    struct place place;          /* first */
     struct peer *next, **before; /* what points to this one */
     int fd;
     double deadline; /* clock_seconds() */
@@ -19,12 +28,17 @@ struct peer {
 
 struct reaper {
     pthread_t thread;
+    size_t most, spare, of_a_source;
 
     pthread_mutex_t lock; /* guards everything below, and all peers */
     pthread_cond_t wake;
     struct peer *peers;
+    struct places *places;
     struct reaper_counts counts;
     bool stopping;
+    size_t most_since; /* connections, since memory was given back */
+    bool served_since; /* a request was */
+    unsigned calm;     /* looks since the last request */
 };
 
 static void shut_down_late(struct reaper *r)
@@ -39,6 +53,21 @@ static void shut_down_late(struct reaper *r)
         }
 }
 
+/* Whether it is time to give memory back: the allocator keeps what a crowd or a picture took, and for long. */
+static bool has_calmed_down(struct reaper *r)
+{
+    const size_t now = r->counts.connections;
+    const bool gone = r->most_since >= CROWD && now <= r->most_since / 2;
+
+    r->calm += r->served_since;
+    if (!gone && r->calm < CALM_LOOKS)
+        return false;
+    r->most_since = now;
+    r->served_since = false;
+    r->calm = 0;
+    return true;
+}
+
 static void *reaper_main(void *arg)
 {
     struct reaper *r = arg;
@@ -46,26 +75,51 @@ static void *reaper_main(void *arg)
     pthread_mutex_lock(&r->lock);
     while (!r->stopping) {
         shut_down_late(r);
-        condition_wait(&r->wake, &r->lock, clock_seconds() + LOOK_MS / 1e3);
+        if (has_calmed_down(r)) {
+            pthread_mutex_unlock(&r->lock);
+            malloc_trim(0);
+            pthread_mutex_lock(&r->lock);
+        }
+        if (!r->stopping)
+            condition_wait(&r->wake, &r->lock, clock_seconds() + LOOK_MS / 1e3);
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;
 }
 
-enum status reaper_start(struct reaper **ret_reaper, struct error *err)
+/* ---- start, stop ---- */
+
+static size_t clamp(size_t n, size_t least, size_t most) { return n < least ? least : n > most ? most : n; }
+
+static void reaper_free(struct reaper *r)
+{
+    places_free(r->places);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+size_t reaper_room(const struct reaper *r) { return r->most - 2 * r->spare; }
+
+enum status reaper_start(size_t most, size_t of_a_source, struct reaper **ret_reaper, struct error *err)
 {
     struct reaper *r = calloc(1, sizeof *r);
-    enum status st;
+    enum status st = ST_OK;
 
     if (!r)
         return error_nomem(err);
+    r->most = most;
+    r->spare = clamp(most / 16, LEAST_SPARE, MOST_SPARE);
+    r->of_a_source = of_a_source ? of_a_source : reaper_room(r) - reaper_room(r) / 8;
     pthread_mutex_init(&r->lock, NULL);
     condition_init(&r->wake);
-    st = thread_start(&r->thread, reaper_main, r, "the thread that watches deadlines", err);
+    r->places = places_new(most);
+    if (!r->places)
+        st = error_nomem(err);
+    if (st == ST_OK)
+        st = thread_start(&r->thread, reaper_main, r, "the thread that watches deadlines", err);
     if (st != ST_OK) {
-        pthread_cond_destroy(&r->wake);
-        pthread_mutex_destroy(&r->lock);
-        free(r);
+        reaper_free(r);
         return st;
     }
     *ret_reaper = r;
@@ -81,28 +135,69 @@ void reaper_stop(struct reaper *r)
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
-    pthread_cond_destroy(&r->wake);
-    pthread_mutex_destroy(&r->lock);
-    free(r);
+    reaper_free(r);
 }
 
-struct peer *reaper_add(struct reaper *r, int fd, double seconds)
+/* ---- peers ---- */
+
+/* Tell one that waits to go; NULL: there is none. */
+static void displace(struct reaper *r, struct place *place)
 {
-    struct peer *p = malloc(sizeof *p);
+    struct peer *p = (struct peer *)place;
 
     if (!p)
-        return NULL;
-    p->fd = fd;
-    p->deadline = clock_seconds() + seconds;
+        return;
+    shutdown(p->fd, SHUT_RDWR);
+    p->deadline = INFINITY;
+    r->counts.displaced++;
+}
+
+bool reaper_make_room(struct reaper *r)
+{
+    bool room;
+
     pthread_mutex_lock(&r->lock);
+    if (places_taken(r->places) + r->spare >= r->most)
+        displace(r, places_give_way(r->places));
+    room = r->counts.connections < r->most;
+    pthread_mutex_unlock(&r->lock);
+    return room;
+}
+
+/* With the lock held. */
+static void link_peer(struct reaper *r, struct peer *p)
+{
     p->next = r->peers;
     p->before = &r->peers;
     if (p->next)
         p->next->before = &p->next;
     r->peers = p;
     r->counts.connections++;
+    if (r->counts.connections > r->most_since)
+        r->most_since = r->counts.connections;
+}
+
+struct peer *reaper_add(struct reaper *r, int fd, const struct sockaddr *from, double seconds)
+{
+    struct peer *p = malloc(sizeof *p);
+    bool entered;
+
+    if (!p)
+        return NULL;
+    p->fd = fd;
+    p->deadline = clock_seconds() + seconds;
+    pthread_mutex_lock(&r->lock);
+    entered = places_enter(r->places, &p->place, from);
+    if (entered)
+        link_peer(r, p);
+    /* a few more may wait, so that one that asks at once is not displaced by the next */
+    if (entered && places_taken_of(&p->place) > r->of_a_source + r->spare)
+        displace(r, places_give_way_of(r->places, p->place.source));
     pthread_mutex_unlock(&r->lock);
-    return p;
+    if (entered)
+        return p;
+    free(p);
+    return NULL;
 }
 
 void reaper_set(struct reaper *r, struct peer *p, double seconds)
@@ -119,12 +214,43 @@ void reaper_remove(struct reaper *r, struct peer *p)
     if (!p)
         return;
     pthread_mutex_lock(&r->lock);
+    places_leave(r->places, &p->place);
     *p->before = p->next;
     if (p->next)
         p->next->before = p->before;
     r->counts.connections--;
     pthread_mutex_unlock(&r->lock);
     free(p);
+}
+
+bool reaper_work(struct reaper *r, struct peer *p, const char **ret_why)
+{
+    const char *why = NULL;
+
+    if (!p)
+        return true;
+    pthread_mutex_lock(&r->lock);
+    if (places_working_of(&p->place) >= r->of_a_source)
+        why = "there are as many requests from this address as there may be at a time";
+    else if (places_working(r->places) >= reaper_room(r))
+        why = "the server is busy: there are as many requests as there may be at a time";
+    else
+        places_work(r->places, &p->place);
+    pthread_mutex_unlock(&r->lock);
+    *ret_why = why;
+    return !why;
+}
+
+void reaper_wait(struct reaper *r, struct peer *p, double seconds)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&r->lock);
+    places_wait(r->places, &p->place);
+    p->deadline = clock_seconds() + seconds;
+    r->served_since = true;
+    r->calm = 0;
+    pthread_mutex_unlock(&r->lock);
 }
 
 bool peer_gone(const struct peer *p)

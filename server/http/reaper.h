@@ -1,8 +1,10 @@
-/* server/http/reaper.h - absolute deadlines for connections.
+/* server/http/reaper.h - connections: how long they may stay, and which go when there are too many.
  *
  * libmicrohttpd's timeout starts again with every byte, so a client that sends one a second stays for ever. Here every
  * connection has a moment at which it is over, whatever came in the meantime: then its socket is shut down, which the
- * library sees as the end of the connection. */
+ * library sees as the end of the connection. The same happens to those that wait for a request when places are short, see
+ * places.h. Some places are kept free of work, so that there is always one to come in, be told that the server is busy,
+ * or have a probe answered. */
 #ifndef SERVER_HTTP_REAPER_H
 #define SERVER_HTTP_REAPER_H
 
@@ -10,25 +12,43 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 struct reaper;
 struct peer; /* a connection */
 
-/* Start the thread. Errors: ST_NOMEM, ST_IO (no more threads). */
-MUST_USE enum status reaper_start(struct reaper **ret_reaper, struct error *err);
+/* Start the thread.
+ *   most         connections at a time, 8 at least
+ *   of_a_source  of them, and requests at work, from one address (a few more may wait); 0: seven eighths
+ * Errors: ST_NOMEM, ST_IO (no more threads). */
+MUST_USE enum status reaper_start(size_t most, size_t of_a_source, struct reaper **ret_reaper,
+                                  struct error *err);
 void reaper_stop(struct reaper *r); /* once all peers have been removed; NULL is fine */
+
+/* How many requests may be at work at a time. */
+size_t reaper_room(const struct reaper *r);
+
+/* Whether one more connection may come. Where places are short, one that waits is told to go. */
+bool reaper_make_room(struct reaper *r);
 
 /* Watch a socket, until reaper_remove(), which must come before the descriptor is closed. NULL: no memory.
  *   seconds  from now; INFINITY: for ever */
-struct peer *reaper_add(struct reaper *r, int fd, double seconds);
+struct peer *reaper_add(struct reaper *r, int fd, const struct sockaddr *from, double seconds);
 void reaper_set(struct reaper *r, struct peer *p, double seconds); /* a new deadline; p may be NULL */
 void reaper_remove(struct reaper *r, struct peer *p);              /* p may be NULL */
+
+/* A request is to be worked on. False: it must be refused; *ret_why, a sentence. p may be NULL. */
+bool reaper_work(struct reaper *r, struct peer *p, const char **ret_why);
+
+/* Its reply is out: it waits for the next request, for so long. p may be NULL. */
+void reaper_wait(struct reaper *r, struct peer *p, double seconds);
 
 /* Whether the client has closed its side: nobody will read a reply. */
 bool peer_gone(const struct peer *p); /* p may be NULL */
 
 struct reaper_counts {
-    size_t connections, cut; /* open now; shut down since the start */
+    size_t connections, cut,
+        displaced; /* open now; since the start: shut down at their deadline, for others */
 };
 struct reaper_counts reaper_counts(struct reaper *r);
 

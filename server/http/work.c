@@ -82,7 +82,7 @@ enum MHD_Result work_begin(struct exchange *x)
     x->req.received = clock_seconds();
     x->stage = STAGE_WORKING;
     reaper_set(x->http->reaper, x->peer, INFINITY);
-    if (x->route->lane == LANE_INLINE) {
+    if (x->route->lane == LANE_INLINE || x->route->lane == LANE_PROBE) {
         handle(x);
         return reply_send(x);
     }

@@ -1,12 +1,18 @@
 """What the server may hold at a time, descriptors, memory and connections, and that nobody can take it all."""
 import gzip
+import http.client
+import json
 import os
-import select
+import resource
 import socket
-import time
+import subprocess
 
 from support import client, dataset, picture, program
-from support.case import LONG, Case, import_model, job_of, submit, wait_training
+from support.case import LONG, QUICK, Case, import_model, job_of, submit, wait_training
+from test_keys import ADMIN, PREDICT, bearer, keys_file
+from test_notices import secret_file
+
+PAGES = ('/', '/docs', '/openapi.yaml', '/ui/markdown-it.js')
 
 
 def value_of(server, name):
@@ -25,6 +31,115 @@ def resident(pid):
 def close_all(sockets):
     for one in sockets:
         one.close()
+
+
+def ask(server, target, source, method='GET', body=None, **headers):
+    """The status and the body that a client at another address of this machine gets; fails where nothing comes for long."""
+    connection = http.client.HTTPConnection(*server.address, timeout=30 * program.PATIENCE, source_address=(source, 0))
+    try:
+        connection.request(method, target, body=body, headers={n.replace('_', '-'): v for n, v in headers.items()})
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+def crowd_of(server, n, data):
+    """So many connections that say something, or nothing, and then read nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < n + 1000:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(n + 1000, hard), hard))
+    crowd = []
+    for _ in range(n):
+        one = socket.create_connection(server.address, timeout=30 * program.PATIENCE)
+        one.setblocking(False)
+        crowd.append(one)
+        try:
+            one.send(data)
+        except OSError:
+            pass  # told to go already
+    return crowd
+
+
+class Descriptors(Case):
+
+    def test_row_39_no_number_of_readers_takes_a_descriptor_from_a_job(self):
+        owner = '127.0.0.2'
+        for limit in (64, 128, 1024):
+            with self.subTest(limit):
+                audit = os.path.join(program.new_folder('audit'), 'audit')
+                server = program.Server('--keys', keys_file(), '--audit', audit, '--webhook-hosts', 'example.org',
+                                        '--webhook-secret', secret_file(), '--log-level', 'off', datasets=dataset.tiny(),
+                                        descriptors=limit)
+                self.addCleanup(server.stop)
+                status, card = ask(server, '/models', owner, 'POST', dataset.weights(), **bearer(ADMIN),
+                                   Content_Type='application/octet-stream')
+                self.assertEqual(status, 201)
+                status, job = ask(server, '/jobs/train', owner, 'POST', json.dumps(QUICK | {'epochs': 3}), **bearer(ADMIN),
+                                  Content_Type='application/json')
+                self.assertEqual(status, 202)
+                asked = client.head('GET', f'/models/{json.loads(card)["id"]}/weights', f'Authorization: Bearer {PREDICT}')
+                crowd = crowd_of(server, limit + 100, asked * 40)
+
+                def ended():
+                    status, record = ask(server, f'/jobs/{json.loads(job)["id"]}', owner, **bearer(ADMIN))
+                    record = json.loads(record) if status == 200 else {'state': 'queued'}  # 503: those readers fill the queue
+                    return record if record['state'] not in ('queued', 'running') else None
+
+                record = program.poll(ended, 'the job ends')
+                self.assertEqual(record['state'], 'succeeded', record.get('error'))
+                close_all(crowd)
+
+    def test_too_few_are_refused_with_both_numbers(self):
+        process = subprocess.run([program.BINARY, 'serve', '--listen', '127.0.0.1:0', '--state', program.new_folder('state'),
+                                  '--threads', '2'], env=program.environment(), capture_output=True, text=True, check=False,
+                                 timeout=program.END_SECONDS, preexec_fn=lambda: program.begin_child(24))
+        self.assertNotEqual(process.returncode, 0)
+        self.assertEqual(process.stdout, '')
+        self.assertRegex(process.stderr, r'only 24 files may be open at a time, and [1-9]\d are needed')
+
+
+class Places(Case):
+
+    def test_row_49_probes_are_answered_whoever_holds_connections(self):
+        server = program.Server('--log-level', 'off', descriptors=1024)
+        self.addCleanup(server.stop)
+        import_model(server, dataset.weights())
+        for name, data in (('idle', b''), ('slow heads', b'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: '),
+                           ('unread', client.head('GET', '/ui/markdown-it.js') * 60),
+                           ('slow bodies', client.head('POST', '/predict', 'Content-Length: 100000'))):
+            with self.subTest(name):
+                crowd = crowd_of(server, 1500, data)
+                for source in ('127.0.0.1', '127.0.0.2'):
+                    answers = [ask(server, probe, source)[0] for probe in ('/livez', '/readyz', '/healthz') * 4]
+                    self.assertEqual(answers, [200] * 12)
+                self.assertEqual(ask(server, '/jobs', '127.0.0.2')[0], 200)
+                close_all(crowd)
+
+    def test_one_address_holds_no_more_than_it_may(self):
+        server = program.Server('--log-level', 'off', '--source-connections', '10')
+        self.addCleanup(server.stop)
+        crowd = crowd_of(server, 15, client.head('POST', '/predict', 'Content-Length: 1000') + b'x')
+        program.poll(lambda: ask(server, '/jobs', '127.0.0.1')[0] == 503, 'all places are taken')
+        for target in ('/jobs', '/version') + PAGES:
+            self.assert_problem(client.get(server, target), 503, 'from this address')
+        self.assertEqual(client.get(server, '/livez').status, 200)
+        self.assertEqual(ask(server, '/jobs', '127.0.0.2')[0], 200)
+        close_all(crowd)
+        program.poll(lambda: client.get(server, '/jobs').status == 200, 'there is room again')
+
+    def test_row_64_how_long_a_connection_may_idle_is_an_option(self):
+        short, usual = program.Server('--keep-alive', '1'), program.Server()
+        self.addCleanup(short.stop)
+        self.addCleanup(usual.stop)
+        with client.Raw(short) as one, client.Raw(short) as fresh, client.Raw(usual) as other:
+            for raw in (one, other):
+                raw.send(client.head('GET', '/livez'))
+                self.assertEqual(raw.reply().status, 200)
+            self.assertTrue(one.at_end())
+            for raw in (fresh, other):  # one has its 15 s for a head, and the other's option is longer
+                raw.send(client.head('GET', '/livez'))
+                self.assertEqual(raw.reply().status, 200)
 
 
 class Ends(Case):
@@ -72,9 +187,6 @@ class Metrics(Case):
         for one in crowd[::20]:
             self.assertEqual({one.reply().status for _ in range(40)}, {200})
         close_all(crowd)
-
-
-PAGES = ('/', '/docs', '/openapi.yaml', '/ui/markdown-it.js')
 
 
 class Embedded(Case):

@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import queue
+import resource
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,13 @@ def die_with_us():
     _libc.prctl(1, signal.SIGKILL)
 
 
+def begin_child(descriptors):
+    """In the child: as above, with so many descriptors at most; None: as many as here."""
+    die_with_us()
+    if descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
+
 def run(*args, env=None, **kwargs):
     """Run a command of the program to its end: .returncode, .stdout and .stderr as text."""
     return subprocess.run([BINARY, *args], env=environment(**(env or {})), capture_output=True, text=True,
@@ -70,7 +78,7 @@ def poll(condition, what, seconds=60):
 class Server:
     """`cxrd serve` on a port that it picks, with a state folder of its own unless one is given, and so is its log."""
 
-    def __init__(self, *args, state=None, datasets=None, threads=2, env=None, stderr=None):
+    def __init__(self, *args, state=None, datasets=None, threads=2, env=None, stderr=None, descriptors=None):
         self.state = state or new_folder('state')
         self.log_path = os.path.join(new_folder('log'), 'log')
         command = [BINARY, 'serve', '--listen', '127.0.0.1:0', '--state', self.state, '--threads', str(threads)]
@@ -79,7 +87,7 @@ class Server:
         with open(self.log_path, 'wb') as log:
             self.process = subprocess.Popen(command + list(args), env=environment(**(env or {})),
                                             stdout=subprocess.PIPE, stderr=log if stderr is None else stderr, text=True,
-                                            preexec_fn=die_with_us)
+                                            preexec_fn=lambda: begin_child(descriptors))
         self.first_line = self._first_line()
         scheme, _, address = self.first_line.removeprefix('listening on ').strip().partition('://')
         if not address:

@@ -1,0 +1,94 @@
+/* server/descriptors.c - see descriptors.h. */
+#include "descriptors.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+enum {
+    LEAST_CONNECTIONS = 8,
+    MOST_CONNECTIONS = 12000,
+    LEAST_FILES = 2, /* that are sent; however many read one, it is open once */
+    MOST_FILES = 64,
+    CONNECTIONS_A_FILE = 16,
+};
+
+/* Of the server itself. */
+enum {
+    STATE_LOCK = 1,
+    NETWORK =
+        2 + 2 * 2 + 1, /* listening, the acceptor's event; of libmicrohttpd two epolls and three events */
+    DATABASE = 5,      /* file, journal, the folder when it is synced, a file for a large statement, a lock */
+    REQUESTS =
+        2 * 2 +
+        1, /* two workers: a file that comes in or goes out, its folder; what /metrics reads in /proc */
+    RELOADED = 2, /* keys, certificate */
+    AUDIT = 3,    /* file, its successor, the folder */
+    NOTICES = 7,  /* curl: two addresses tried at once, its wake-up, the resolver's, certificates */
+};
+
+/* Of the job that runs. */
+enum {
+    TRAINING =
+        5, /* folder of data sets, of this one, its pictures' root, the cache, a result or checkpoint */
+    FOLDERS_DEEP = 4, /* while pictures are looked for */
+    A_THREAD = 2,     /* that reads a picture: its folder, the file */
+    FETCHING = 7 + 7, /* folders, archive, what is written; curl as above */
+};
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+static size_t job_share(const struct descriptor_needs *needs)
+{
+    const size_t training = needs->training ? TRAINING + larger(FOLDERS_DEEP, A_THREAD * needs->threads) : 0;
+
+    return larger(training, needs->fetching ? FETCHING : 0);
+}
+
+bool descriptors_divide(const struct descriptor_needs *needs, size_t limit, size_t open,
+                        struct descriptor_plan *ret)
+{
+    const size_t fixed = open + STATE_LOCK + NETWORK + DATABASE + REQUESTS + RELOADED +
+                         (needs->audit ? AUDIT : 0) + (needs->notices ? NOTICES : 0) + job_share(needs);
+    size_t left;
+
+    *ret = (struct descriptor_plan){ .limit = limit, .needed = fixed + LEAST_FILES + LEAST_CONNECTIONS };
+    if (limit < ret->needed)
+        return false;
+    left = limit - fixed;
+    ret->files = smaller(larger(left / CONNECTIONS_A_FILE, LEAST_FILES), MOST_FILES);
+    ret->connections = smaller(left - ret->files, MOST_CONNECTIONS);
+    return true;
+}
+
+/* How many are open; 3 where that cannot be seen. */
+static size_t count_open(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    while (folder && readdir(folder))
+        n++;
+    if (folder)
+        closedir(folder);
+    return n > 6 ? n - 3 : 3; /* without ".", ".." and the folder itself */
+}
+
+enum status descriptors_plan(const struct descriptor_needs *needs, struct descriptor_plan *ret,
+                             struct error *err)
+{
+    struct rlimit files = { 1024, 1024 };
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+        getrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (descriptors_divide(needs, (size_t)files.rlim_cur, count_open(), ret))
+        return ST_OK;
+    return error_set(
+        err, ST_LIMIT,
+        "only %zu files may be open at a time, and %zu are needed with %zu threads: raise the limit "
+        "(ulimit -n), or give fewer --threads",
+        ret->limit, ret->needed, needs->threads);
+}

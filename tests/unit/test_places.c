@@ -1,0 +1,154 @@
+/* tests/unit/test_places.c - whose connection gives way when places are short: against a plain model of the rule, and
+ * what is at work never. */
+#include "cxrd/rng.h"
+#include "http/places.h"
+#include "leaks.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct sockaddr_storage from(const char *text)
+{
+    struct sockaddr_storage a = { .ss_family = strchr(text, ':') ? AF_INET6 : AF_INET };
+    void *at = a.ss_family == AF_INET ? (void *)&((struct sockaddr_in *)(void *)&a)->sin_addr
+                                      : (void *)&((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
+
+    cr_assert_eq(inet_pton(a.ss_family, text, at), 1);
+    return a;
+}
+
+static void enter(struct places *p, struct place *place, const char *text)
+{
+    const struct sockaddr_storage a = from(text);
+
+    cr_assert(places_enter(p, place, (const struct sockaddr *)&a));
+}
+
+Test(places, the_source_with_most_gives_way_and_of_it_who_has_waited_longest)
+{
+    struct places *p = places_new(10);
+    struct place crowd[4], other, at_work;
+
+    enter(p, &other, "192.0.2.1");
+    enter(p, &at_work, "192.0.2.2");
+    places_work(p, &at_work);
+    for (int i = 0; i < 4; i++)
+        enter(p, &crowd[i], "192.0.2.2");
+    places_work(p, &crowd[0]);
+    places_wait(p, &crowd[0]); /* was served a moment ago */
+    cr_assert_eq(places_give_way(p), &crowd[1]);
+    cr_assert_eq(places_give_way(p), &crowd[2]);
+    cr_assert_eq(places_give_way(p), &crowd[3]);
+    cr_assert_eq(places_taken(p), 3);
+    cr_assert_eq(places_give_way(p), &crowd[0]); /* with the one at work it has two */
+    cr_assert_eq(places_give_way(p), &other);
+    cr_assert_null(places_give_way(p)); /* what is at work never goes */
+    cr_assert_eq(places_working(p), 1);
+    places_wait(p, &other); /* goes already */
+    cr_assert_null(places_give_way(p));
+    places_leave(p, &other);
+    for (int i = 0; i < 4; i++)
+        places_leave(p, &crowd[i]);
+    places_leave(p, &at_work);
+    cr_assert_eq(places_taken(p), 0);
+    cr_assert_eq(places_working(p), 0);
+    places_free(p);
+    check_no_leaks();
+}
+
+Test(places, a_source_is_an_address_or_half_of_a_long_one)
+{
+    static const char *const TEXTS[] = { "192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "2001:db8::2:3",
+                                         "2001:db8:0:1::1" };
+    static const size_t TOGETHER[] = { 2, 2, 2, 2, 1 };
+    struct places *p = places_new(5);
+    struct place all[5];
+
+    for (int i = 0; i < 5; i++)
+        enter(p, &all[i], TEXTS[i]);
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(places_taken_of(&all[i]), TOGETHER[i], "%s", TEXTS[i]);
+    for (int i = 0; i < 5; i++)
+        places_leave(p, &all[i]);
+    places_free(p);
+    check_no_leaks();
+}
+
+/* ---- against a model ---- */
+
+enum { N = 60, SOURCES = 7, STEPS = 200000 };
+
+/* What the rule says of each: when it began to wait, 0: it does not; -1: it is not there; -2: it goes. */
+struct told {
+    int source;
+    long waits;
+};
+
+static size_t taken_of(const struct told *all, int source)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < N; i++)
+        n += all[i].source == source && all[i].waits >= 0;
+    return n;
+}
+
+/* Whether i may be whose turn it is. */
+static bool may_go(const struct told *all, int i)
+{
+    for (int k = 0; k < N; k++)
+        if (all[k].waits > 0 && (taken_of(all, all[k].source) > taken_of(all, all[i].source) ||
+                                 (all[k].source == all[i].source && all[k].waits < all[i].waits)))
+            return false;
+    return all[i].waits > 0;
+}
+
+Test(places, follow_the_rule_whatever_comes_and_goes)
+{
+    struct places *p = places_new(N);
+    struct place all[N];
+    struct told told[N];
+    struct rng rng;
+
+    rng_seed(&rng, 1, 1);
+    for (int i = 0; i < N; i++)
+        told[i].waits = -1;
+    for (long step = 1; step < STEPS; step++) {
+        const int i = (int)rng_below(&rng, N), what = (int)rng_below(&rng, 5);
+        char text[32];
+
+        if (told[i].waits == -1) {
+            told[i] =
+                (struct told){ (int)(rng_below(&rng, SOURCES) * rng_below(&rng, SOURCES) / SOURCES), step };
+            snprintf(text, sizeof text, "192.0.2.%d", told[i].source);
+            enter(p, &all[i], text);
+        } else if (what == 0) {
+            places_leave(p, &all[i]);
+            told[i].waits = -1;
+        } else if (what == 1 || what == 2) {
+            places_work(p, &all[i]);
+            told[i].waits = told[i].waits > 0 ? 0 : told[i].waits;
+        } else if (what == 3) {
+            places_wait(p, &all[i]);
+            told[i].waits = told[i].waits >= 0 ? step : told[i].waits;
+        } else {
+            const struct place *goes = places_give_way(p);
+
+            for (int k = 0; k < N && !goes; k++)
+                cr_assert_leq(told[k].waits, 0);
+            if (goes) {
+                cr_assert(may_go(told, (int)(goes - all)), "step %ld", step);
+                told[goes - all].waits = -2;
+            }
+        }
+    }
+    for (int i = 0; i < N; i++)
+        if (told[i].waits != -1)
+            places_leave(p, &all[i]);
+    cr_assert_eq(places_taken(p), 0);
+    cr_assert_eq(places_working(p), 0);
+    places_free(p);
+    check_no_leaks();
+}
