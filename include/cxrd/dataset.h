@@ -127,7 +127,7 @@ MUST_USE enum status table_filter(const struct table *t, int max_age, bool drop_
 
 /* ---- files ---- */
 
-/* The picture files of a data set, by base name. Holds descriptors of their folders. */
+/* The picture files of a data set, by base name. Holds a descriptor of its folder. */
 struct picture_files;
 
 /* A path that stays below its root: relative, no "..", no empty part, at most 512 bytes; `*` may stand in it where

@@ -10,6 +10,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,9 +26,11 @@ struct picture {
 
 struct picture_files {
     size_t n, capacity, n_folders;
-    size_t links;             /* that matched, and were passed over */
-    struct picture *pictures; /* sorted by name */
-    int folders[MAX_FOLDERS]; /* descriptors */
+    size_t links;               /* that matched, and were passed over */
+    struct picture *pictures;   /* sorted by name */
+    int root;                   /* a descriptor; folders are not kept open, as there may be many of them */
+    char *folders[MAX_FOLDERS]; /* "a/b/", owned; below the root */
+    char here[PATH_MAX];        /* while pictures are looked for: the folder that is searched, as above */
 };
 
 bool relative_path_ok(const char *path, bool pattern)
@@ -71,6 +75,15 @@ static int folder_open(int at, const char *name)
     return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* Close, and leave errno as it is. */
+static void close_quietly(int fd)
+{
+    const int saved = errno;
+
+    close(fd);
+    errno = saved;
+}
+
 int open_beneath(int root, const char *path, int flags)
 {
     char part[MAX_PART + 1];
@@ -84,12 +97,8 @@ int open_beneath(int root, const char *path, int flags)
         next_part(&path, part);
         found = path ? folder_open(at, part)
                      : openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (at != root) {
-            const int saved = errno;
-
-            close(at);
-            errno = saved;
-        }
+        if (at != root)
+            close_quietly(at);
         if (found < 0 || !path)
             return found;
         at = found;
@@ -139,6 +148,7 @@ static bool is_link(int at, const struct dirent *entry) { return kind_of(at, ent
 static enum status entry_take(struct picture_files *f, int at, const struct dirent *entry, const char *rest,
                               struct error *err)
 {
+    const size_t n = strlen(f->here);
     enum status st;
     int inside;
 
@@ -148,7 +158,11 @@ static enum status entry_take(struct picture_files *f, int at, const struct dire
     inside = folder_open(at, entry->d_name);
     if (inside < 0)
         return ST_OK; /* a file or a link: it only looked like a folder of ours */
-    st = search(f, inside, rest, err);
+    if (snprintf(f->here + n, sizeof f->here - n, "%s/", entry->d_name) < (int)(sizeof f->here - n))
+        st = search(f, inside, rest, err);
+    else
+        st = error_set(err, ST_LIMIT, "a path of a picture folder is too long");
+    f->here[n] = '\0';
     close(inside);
     return st;
 }
@@ -172,12 +186,12 @@ static enum status search(struct picture_files *f, int at, const char *pattern, 
         free(entries[i]);
     }
     free(entries);
-    if (st == ST_OK && !pattern && f->n > before) { /* a folder with pictures: keep it open */
+    if (st == ST_OK && !pattern && f->n > before) {
         if (f->n_folders == MAX_FOLDERS)
             return error_set(err, ST_LIMIT, "there are more than %d picture folders", MAX_FOLDERS);
-        f->folders[f->n_folders] = fcntl(at, F_DUPFD_CLOEXEC, 0);
-        if (f->folders[f->n_folders] < 0)
-            return error_errno(err, ST_IO, "cannot keep a picture folder open");
+        f->folders[f->n_folders] = strdup(f->here);
+        if (!f->folders[f->n_folders])
+            return error_nomem(err);
         f->n_folders++;
     }
     return st;
@@ -203,7 +217,9 @@ enum status discover(int root, const char *pattern, struct picture_files **ret_f
     f = calloc(1, sizeof *f);
     if (!f)
         return error_nomem(err);
-    st = search(f, root, pattern, err);
+    f->root = fcntl(root, F_DUPFD_CLOEXEC, 0);
+    st = f->root < 0 ? error_errno(err, ST_IO, "cannot keep the data set's folder open")
+                     : search(f, root, pattern, err);
     if (st != ST_OK) {
         picture_files_free(f);
         return st;
@@ -221,7 +237,9 @@ void picture_files_free(struct picture_files *f)
     for (size_t i = 0; i < f->n; i++)
         free(f->pictures[i].name);
     for (size_t i = 0; i < f->n_folders; i++)
-        close(f->folders[i]);
+        free(f->folders[i]);
+    if (f->root >= 0)
+        close(f->root);
     free(f->pictures);
     free(f);
 }
@@ -260,11 +278,36 @@ size_t picture_copies(const struct picture_files *f, int32_t i)
     return n;
 }
 
+/* A folder of pictures, walked to from the root. */
+static int walk(const struct picture_files *f, const char *path)
+{
+    char part[MAX_PART + 1];
+    int at = f->root;
+
+    while (*path && at >= 0) {
+        const size_t n = strcspn(path, "/");
+        const int before = at;
+
+        memcpy(part, path, n);
+        part[n] = '\0';
+        at = folder_open(before, part);
+        if (before != f->root)
+            close_quietly(before);
+        path += n + 1;
+    }
+    return at;
+}
+
 int picture_open(const struct picture_files *f, int32_t i)
 {
     const struct picture *p = &f->pictures[i];
+    const int at = walk(f, f->folders[p->folder]);
+    const int fd =
+        at < 0 ? -1 : openat(at, p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-    return openat(f->folders[p->folder], p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (at >= 0 && at != f->root)
+        close_quietly(at);
+    return fd;
 }
 
 size_t rows_keep_found(const struct table *t, const struct picture_files *f, struct rows *rows)
