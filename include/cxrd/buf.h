@@ -27,8 +27,7 @@ struct buf {
 void buf_put(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_clear(struct buf *b); /* empty and usable again; keeps its memory */
-void buf_wipe(struct buf *b);  /* overwrite the bytes, then buf_clear(); for what must not linger in memory */
+void buf_clear(struct buf *b);   /* empty and usable again; keeps its memory */
 void buf_release(struct buf *b); /* safe on BUF_INIT and twice */
 
 /* Hand the bytes over: the caller owns the result (free()); the buffer is empty afterwards. NULL when empty. */

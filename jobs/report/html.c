@@ -115,3 +115,19 @@ void html_json(struct buf *out, const json_t *value)
     }
     free(text);
 }
+
+const json_t *member_at(const json_t *record, const char *path)
+{
+    while (record && *path) {
+        const size_t n = strcspn(path, ".");
+        char key[64];
+
+        if (n >= sizeof key)
+            return NULL;
+        memcpy(key, path, n);
+        key[n] = '\0';
+        record = json_object_get(record, key);
+        path += path[n] ? n + 1 : n;
+    }
+    return record;
+}

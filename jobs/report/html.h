@@ -1,4 +1,4 @@
-/* jobs/report/html.h - pieces of a page. Whatever comes from a table, a configuration or a file name passes html_text(). */
+/* jobs/report/html.h - pieces of a page, and what they are made of. Whatever comes from a table, a configuration or a file name passes html_text(). */
 #ifndef JOBS_REPORT_HTML_H
 #define JOBS_REPORT_HTML_H
 
@@ -28,5 +28,8 @@ void html_chart(struct buf *out, const char *id, const char *about, const char *
 
 /* JSON inside <script>: '<', '>' and '&' as escapes, so that nothing in it can end the element. */
 void html_json(struct buf *out, const json_t *value);
+
+/* record.a.b.c for "a.b.c"; NULL where it is not there. */
+const json_t *member_at(const json_t *record, const char *path);
 
 #endif

@@ -9,28 +9,11 @@
 #include "sections.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Embedded by the build: Chart.js of Debian's libjs-chart.js, and page.js and page.css of this folder. */
 extern const unsigned char CHART_JS[], PAGE_JS[], PAGE_CSS[];
 extern const size_t CHART_JS_SIZE, PAGE_JS_SIZE, PAGE_CSS_SIZE;
-
-const json_t *member_at(const json_t *record, const char *path)
-{
-    while (record && *path) {
-        const size_t n = strcspn(path, ".");
-        char key[64];
-
-        if (n >= sizeof key)
-            return NULL;
-        memcpy(key, path, n);
-        key[n] = '\0';
-        record = json_object_get(record, key);
-        path += path[n] ? n + 1 : n;
-    }
-    return record;
-}
 
 /* 'sha256-…' of an inline element, as a Content-Security-Policy names it. */
 static enum status policy_digest(struct buf *out, const void *bytes, size_t n)

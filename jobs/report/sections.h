@@ -14,7 +14,4 @@ void section_quality(struct buf *out, const json_t *record, const json_t *plots)
 void section_operating(struct buf *out, const json_t *record);
 void section_origin(struct buf *out, const json_t *record);
 
-/* record.a.b.c for "a.b.c"; NULL where it is not there. */
-const json_t *member_at(const json_t *record, const char *path);
-
 #endif

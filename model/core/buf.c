@@ -1,6 +1,8 @@
 /* model/core/buf.c - capped byte buffer, see cxrd/buf.h. */
 #include "cxrd/buf.h"
 
+#include "cxrd/secret.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +18,7 @@ static char *grow(const struct buf *b, size_t capacity)
     grown = malloc(capacity);
     if (grown && b->data) {
         memcpy(grown, b->data, b->len + 1);
-        explicit_bzero(b->data, b->len);
-        free(b->data);
+        secret_free(b->data);
     }
     return grown;
 }
@@ -84,18 +85,12 @@ void buf_clear(struct buf *b)
         b->data[0] = '\0';
 }
 
-void buf_wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->len);
-    buf_clear(b);
-}
-
 void buf_release(struct buf *b)
 {
-    if (b->secret && b->data)
-        explicit_bzero(b->data, b->capacity);
-    free(b->data);
+    if (b->secret)
+        secret_free(b->data);
+    else
+        free(b->data);
     b->data = NULL;
     b->len = b->capacity = 0;
     b->failed = ST_OK;

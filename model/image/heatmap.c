@@ -5,6 +5,8 @@
 #include "cxrd/preprocess.h"
 #include "text.h"
 
+#include "cxrd/secret.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -199,7 +201,7 @@ enum status heatmap_png(const struct heatmap *h, struct buf *out, struct error *
         draw_lines(h, &l, &c);
         st = image_encode_png(c.rgb, c.width, c.height, 3, out, err);
     }
-    free(grey);
-    free(c.rgb);
+    secret_free(grey);
+    secret_free(c.rgb);
     return st;
 }

@@ -14,6 +14,8 @@
 
 #include "unfilter.h"
 
+#include "cxrd/secret.h"
+
 #include <libdeflate.h>
 #include <stdlib.h>
 
@@ -54,9 +56,9 @@ bool png_grey8_decode(const uint8_t *bytes, const struct png_stream *s, struct i
     raw = malloc(size);
     grey = malloc(width * height);
     ok = raw && grey && inflate_whole(s, raw, size) && unfilter(raw, width, height, grey);
-    free(raw);
+    secret_free(raw);
     if (!ok) {
-        free(grey);
+        secret_free(grey);
         return false;
     }
     *ret_image = (struct image){ width, height, grey, 1, 8 };

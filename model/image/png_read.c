@@ -10,6 +10,8 @@
 #include "png_grey8.h"
 #include "png_stream.h"
 
+#include "cxrd/secret.h"
+
 #include <png.h> /* NOLINT(readability-duplicate-include): libpng's, not ours */
 #include <setjmp.h>
 #include <stdlib.h>
@@ -141,7 +143,7 @@ static png_voidp on_malloc(png_structp png, png_alloc_size_t n)
 static void on_free(png_structp png, png_voidp memory)
 {
     (void)png;
-    free(memory);
+    secret_free(memory); /* rows, and what zlib has seen of them */
 }
 
 static bool reader_init(struct reader *r)
@@ -165,7 +167,7 @@ static void reader_limit(struct reader *r, const struct image_limits *limits)
 static void reader_release(struct reader *r)
 {
     png_destroy_read_struct(&r->png, &r->info, NULL);
-    free(r->rows);
+    secret_free(r->rows);
     image_release(&r->img);
 }
 

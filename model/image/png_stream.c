@@ -2,6 +2,8 @@
  * needs no memory; the common case, png_grey8.c, does not come here. */
 #include "png_stream.h"
 
+#include "cxrd/secret.h"
+
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,14 +105,26 @@ enum status png_stream_read(const uint8_t *bytes, size_t n_bytes, struct png_str
 
 void png_stream_release(struct png_stream *s)
 {
-    free(s->data);
+    secret_free(s->data);
     *s = (struct png_stream)PNG_STREAM_INIT;
+}
+
+static void *on_alloc(void *arg, uInt n, uInt size)
+{
+    (void)arg;
+    return calloc(n, size);
+}
+
+static void on_free(void *arg, void *memory)
+{
+    (void)arg;
+    secret_free(memory); /* its window */
 }
 
 enum status png_stream_check(const struct png_stream *s, uint64_t size, struct error *err)
 {
     uint8_t piece[16384];
-    z_stream z = { .next_in = s->data, .avail_in = (uInt)s->size };
+    z_stream z = { .next_in = s->data, .avail_in = (uInt)s->size, .zalloc = on_alloc, .zfree = on_free };
     uint64_t inflated = 0;
     enum status st = ST_OK;
     int rc = inflateInit(&z);
@@ -134,5 +148,6 @@ enum status png_stream_check(const struct png_stream *s, uint64_t size, struct e
     else if (inflated > size || z.avail_in > 0)
         st = error_set(err, ST_FORMAT, "broken PNG: IDAT: surplus pixel data");
     inflateEnd(&z);
+    explicit_bzero(piece, sizeof piece);
     return st;
 }

@@ -1,9 +1,12 @@
 /* model/image/png_write.c - pictures of ours as PNG: phantoms, contribution maps. */
 #include "cxrd/image.h"
 
+#include "cxrd/secret.h"
+
 #include <assert.h>
 #include <png.h>
 #include <setjmp.h>
+#include <stdlib.h>
 
 struct writer {
     png_structp png;
@@ -25,6 +28,18 @@ static void on_error(png_structp png, png_const_charp message)
 }
 
 static void on_warning(png_structp png, png_const_charp message) { (void)png, (void)message; }
+
+static png_voidp on_malloc(png_structp png, png_alloc_size_t n)
+{
+    (void)png;
+    return malloc(n);
+}
+
+static void on_free(png_structp png, png_voidp memory)
+{
+    (void)png;
+    secret_free(memory); /* rows, and what zlib has seen of them */
+}
 
 /* The one function that libpng may jump back into: nothing it uses afterwards changes in between. */
 static bool written(struct writer *w, const uint8_t *pixels, size_t width, size_t height, unsigned channels)
@@ -51,7 +66,8 @@ enum status image_encode_png(const uint8_t *pixels, size_t width, size_t height,
     enum status st = ST_OK;
 
     assert(width > 0 && height > 0 && (channels == 1 || channels == 3));
-    w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
+    w.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning, NULL, on_malloc,
+                                      on_free);
     w.info = w.png ? png_create_info_struct(w.png) : NULL;
     if (!w.info || !written(&w, pixels, width, height, channels))
         st = error_nomem(err);

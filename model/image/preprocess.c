@@ -101,6 +101,7 @@ void image_resize_area(const struct image *img, size_t width, size_t height, uin
         for (size_t x = 0; x < width; x++)
             ret_grey[x] = (uint8_t)((2 * sums[x] + total) / (2 * total)); /* half rounds up */
     }
+    explicit_bzero(sums, width * sizeof *sums);
 }
 
 void preprocess_resize(const struct image *img, const struct preprocess *p, uint8_t *ret_grey)

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Images that go through a block together: more of them read the weights less often, and take more memory. */
 enum { GROUP = 2 };
@@ -71,6 +72,12 @@ static enum status check_finite(size_t n, const float *logits)
     return ST_OK;
 }
 
+/* The pictures of a run, which must not stay. Zeroes are what the border around them is made of. */
+static void wipe_input(struct session *s, const struct plan *p, size_t n)
+{
+    explicit_bzero(s->activations.x, n * p->blocks[0].x_size * sizeof(float));
+}
+
 enum status session_run(struct session *s, const struct model *m, size_t n, const float *x, float *ret_logits)
 {
     const struct plan *p = model_plan(m);
@@ -85,6 +92,7 @@ enum status session_run(struct session *s, const struct model *m, size_t n, cons
         activations_input(&s->activations, p, group, x + i * plane);
         forward(p, model_prepared(m), &s->activations, group, s->scratch, ret_logits + i * N_LABELS);
     }
+    wipe_input(s, p, n < GROUP ? n : GROUP);
     return check_finite(n, ret_logits);
 }
 
@@ -98,6 +106,7 @@ enum status session_run_shared(struct session *s, const struct model *m, struct 
         return st;
     activations_input(&s->activations, p, 1, x);
     forward_shared(p, model_prepared(m), &s->activations, pool, s->scratch, ret_logits);
+    wipe_input(s, p, 1);
     return check_finite(1, ret_logits);
 }
 

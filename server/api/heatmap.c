@@ -65,6 +65,7 @@ enum status heatmap_post(struct app *app, const struct http_request *req, struct
     if (st == ST_OK)
         st = answer_make(app, req, res, label, &a, err);
     answer_note(&a, res);
+    res->body.secret = true; /* the picture is in it */
     if (st == ST_OK)
         st = prediction_heatmap(&a.image, &a.prediction, &res->body, err);
     if (st == ST_OK)

@@ -2,6 +2,7 @@
 #include "prediction.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/secret.h"
 #include "patient.h"
 
 #include <math.h>
@@ -45,12 +46,8 @@ static enum status score(const struct model *m, struct session *s, struct team *
         session_explain(s, m, (size_t)explain, logits[explain], &p->explanation);
     if (p->explained)
         p->explanation.inputs = (double)beside[explain];
-    if (x)
-        explicit_bzero(x, plane * sizeof *x);
-    if (grey)
-        explicit_bzero(grey, plane);
-    free(x);
-    free(grey);
+    secret_free(x);
+    secret_free(grey);
     return st;
 }
 

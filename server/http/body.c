@@ -60,6 +60,5 @@ void body_drop(struct exchange *x)
 {
     budget_give(&x->http->bodies, x->held);
     x->held = 0;
-    buf_wipe(&x->body);
     buf_release(&x->body);
 }

@@ -21,7 +21,8 @@ enum {
     NETWORK_THREADS = 2,
     FILE_WORKERS = 2,
     FILE_QUEUE = 64,
-    CONNECTION_MEMORY = 16384,
+    CONNECTION_MEMORY =
+        36 << 10, /* above 32 KiB it is a mapping, which the kernel takes back with what was read into it */
     SPARE_CONNECTIONS = 256,
     GRACE_MS = 100,
     LAST_S = 1, /* for replies to leave, once no handler runs */

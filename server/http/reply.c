@@ -4,10 +4,12 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
+#include "cxrd/secret.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -79,7 +81,8 @@ static struct MHD_Response *response_make(struct exchange *x)
         return file_make(x);
     if (res->lent.bytes)
         return lent_make(&res->lent);
-    r = MHD_create_response_from_buffer(res->body.len, res->body.data, MHD_RESPMEM_MUST_FREE);
+    r = MHD_create_response_from_buffer_with_free_callback(res->body.len, res->body.data,
+                                                           res->body.secret ? secret_free : free);
     if (r)
         buf_take(&res->body);
     return r;

@@ -1,0 +1,73 @@
+/* model/image/formats.c - which format is this, and who decodes it. The formats are a table: one that can be read
+ * has a decoder, the others are there so that a refusal can name what was sent. */
+#include "cxrd/image.h"
+
+#include "png.h"
+
+#include <string.h>
+
+/* The signature was chosen to be hurt by what hurts files: seven bits, other line ends. */
+static enum status signature_damaged(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                                     struct image *ret_image, struct error *err)
+{
+    (void)bytes, (void)n_bytes, (void)limits, (void)ret_image;
+    return error_set(
+        err, ST_UNSUPPORTED,
+        "this looks like a PNG file whose signature, its first 8 bytes, is damaged; PNG is read here");
+}
+
+static enum status decode_png(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                              struct image *ret_image, struct error *err)
+{
+    return png_decode(bytes, n_bytes, limits, false, ret_image, err);
+}
+
+static const struct format {
+    const char *name;
+    size_t offset; /* where the magic number stands */
+    size_t n_magic;
+    const char *magic;
+    enum status (*decode)(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+                          struct image *ret_image, struct error *err);
+} FORMATS[] = {
+    { "PNG", 0, 8, "\x89PNG\r\n\x1a\n", decode_png },
+    { "damaged PNG", 1, 3, "PNG", signature_damaged },
+    { "damaged PNG", 12, 4, "IHDR", signature_damaged },
+    { "JPEG", 0, 3, "\xff\xd8\xff", NULL },
+    { "DICOM", 128, 4, "DICM", NULL },
+    { "GIF", 0, 4, "GIF8", NULL },
+    { "TIFF", 0, 4, "II*\0", NULL },
+    { "TIFF", 0, 4, "MM\0*", NULL },
+    { "WebP", 8, 4, "WEBP", NULL },
+    { "BMP", 0, 2, "BM", NULL },
+    { "JPEG 2000", 4, 4, "jP  ", NULL },
+    { "HEIF", 4, 4, "ftyp", NULL },
+    { "PDF", 0, 5, "%PDF-", NULL },
+    { "gzip", 0, 2, "\x1f\x8b", NULL },
+    { "ZIP", 0, 4, "PK\x03\x04", NULL },
+};
+
+static const struct format *format_of(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
+        const struct format *f = &FORMATS[i];
+
+        if (n >= f->offset + f->n_magic && memcmp(bytes + f->offset, f->magic, f->n_magic) == 0)
+            return f;
+    }
+    return NULL;
+}
+
+enum status image_decode(const void *bytes, size_t n_bytes, const struct image_limits *limits,
+                         struct image *ret_image, struct error *err)
+{
+    const struct format *f = format_of(bytes, n_bytes);
+
+    if (n_bytes == 0)
+        return error_set(err, ST_FORMAT, "the image is empty");
+    if (!f)
+        return error_set(err, ST_UNSUPPORTED, "this is not an image in a known format; PNG is read here");
+    if (!f->decode)
+        return error_set(err, ST_UNSUPPORTED, "this is a %s file; PNG is read here", f->name);
+    return f->decode(bytes, n_bytes, limits, ret_image, err);
+}
