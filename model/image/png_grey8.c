@@ -3,8 +3,7 @@
  * libpng takes 7.5 ms for a 1024x1024 radiograph, more than the network. Here libdeflate inflates the whole stream at
  * once and unfilter() undoes the filters of eight rows at a time. Only what is beyond doubt is taken: every checksum
  * right, no chunk that could change a pixel, the full 32 KiB window (zlib refuses what reaches beyond a smaller one,
- * libdeflate does not look), no chunk larger than libpng takes, exactly as many bytes as the picture has. All else is left
- * to libpng. Four differences remain, in streams that no encoder makes and whose checksum over the pixels holds all
+ * libdeflate does not look), exactly as many bytes as the picture has. All else is left to libpng. Four differences remain, in streams that no encoder makes and whose checksum over the pixels holds all
  * the same: zlib refuses, and libdeflate reads, a block header that announces more than 286 literal or 30 distance
  * codes; one that repeats a code's length beyond the last code; the length codes 286 and 287 and the distance codes 30
  * and 31 of the fixed code; and, in a code of a single one-bit word (or none), the word that stands for nothing. To see
@@ -21,11 +20,10 @@
 
 enum { IHDR_DATA = 16, WINDOW_32K = 7 };
 
-/* `size`: bytes of the uncompressed stream. */
-static bool is_common(const uint8_t *ihdr, const struct png_stream *s, size_t size)
+static bool is_common(const uint8_t *ihdr, const struct png_stream *s)
 {
     return ihdr[8] == 8 && ihdr[9] == 0 && ihdr[12] == 0 && s->plain && s->size > 2 &&
-           s->data[0] >> 4 == WINDOW_32K && (s->largest <= PNG_CHUNK_MAX || s->largest <= size);
+           s->data[0] >> 4 == WINDOW_32K;
 }
 
 /* The stream inflates to exactly `size` bytes and ends where the data ends. */
@@ -51,7 +49,7 @@ bool png_grey8_decode(const uint8_t *bytes, const struct png_stream *s, struct i
     uint8_t *raw, *grey;
     bool ok;
 
-    if (!is_common(ihdr, s, size))
+    if (!is_common(ihdr, s))
         return false;
     raw = malloc(size);
     grey = malloc(width * height);

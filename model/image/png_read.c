@@ -157,7 +157,8 @@ static void reader_limit(struct reader *r, const struct image_limits *limits)
 {
     png_set_read_fn(r->png, r, on_read);
     png_set_user_limits(r->png, (png_uint_32)limits->max_side, (png_uint_32)limits->max_side);
-    png_set_chunk_malloc_max(r->png, PNG_CHUNK_MAX);
+    png_set_chunk_malloc_max(r->png,
+                             0); /* none is kept, so none is too large: what is not the picture is skipped */
     png_set_chunk_cache_max(r->png, 16);
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* also the known ancillary ones */
     png_set_crc_action(r->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);

@@ -12,7 +12,6 @@
 enum {
     SIGNATURE = 8,
     CHUNK = 12,
-    MAX_DESCRIPTION = 4096,
     MAX_SURPLUS = 1 << 20 /* inflated bytes beyond the picture that are still looked at */
 };
 
@@ -51,7 +50,6 @@ static void pixels_add(struct png_stream *s, const uint8_t *data, uint32_t size)
 {
     memcpy(s->data + s->size, data, size);
     s->size += size;
-    s->largest = size > s->largest ? size : s->largest;
 }
 
 /* What is there of a chunk of pixels that the file is cut in. */
@@ -95,7 +93,7 @@ enum status png_stream_read(const uint8_t *bytes, size_t n_bytes, struct png_str
         if (memcmp(c.type, "IHDR", 4) == 0)
             s.plain = s.plain && c.data == bytes + SIGNATURE + 8;
         else
-            s.plain = s.plain && is_description(c.type) && c.size <= MAX_DESCRIPTION;
+            s.plain = s.plain && is_description(c.type);
     }
     if (section != AFTER)
         pixels_add_cut(&s, bytes + at, n_bytes - at);

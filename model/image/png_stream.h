@@ -13,19 +13,14 @@ static inline uint32_t big_endian32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-enum {
-    PNG_CHUNK_MAX = 1 << 20
-}; /* bytes in a chunk that libpng takes, unless the pixels themselves are more */
-
 struct png_stream {
     uint8_t *data; /* owned: all IDAT chunks, one after the other */
     size_t size;
-    size_t largest; /* of these chunks */
-    bool plain;     /* nothing but header, pixels, end and chunks that describe, every checksum right */
+    bool plain; /* nothing but header, pixels, end and chunks that describe, every checksum right */
 };
-#define PNG_STREAM_INIT   \
-    {                     \
-        NULL, 0, 0, false \
+#define PNG_STREAM_INIT \
+    {                   \
+        NULL, 0, false  \
     }
 
 /* Walk the chunks behind the signature. Errors: ST_FORMAT (the chunks are not in order: whatever reads the file will

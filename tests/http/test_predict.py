@@ -107,6 +107,20 @@ class ThePrediction(ServerCase):
         for i, reply in enumerate(replies):
             self.assertEqual(self.assert_prediction(reply)['probabilities'], expected[i % 16])
 
+    def test_row_58_what_is_not_the_picture_is_skipped_whatever_its_size(self):
+        plain = picture.noise(1)
+        begin = plain.index(b'IDAT') - 4
+        wanted = self.assert_prediction(self.predict(plain))['probabilities']
+        large = bytes(range(256)) * 8192  # 2 MiB
+        for kind in (b'tEXt', b'zTXt', b'iTXt', b'eXIf', b'iCCP', b'sPLT', b'hIST', b'prVt'):
+            extra = picture.chunk(kind, b'Comment\0' + large)
+            for name, film in (('before', plain[:begin] + extra + plain[begin:]), ('after', plain[:-12] + extra + plain[-12:])):
+                with self.subTest((kind, name)):
+                    self.assertEqual(self.assert_prediction(self.predict(film))['probabilities'], wanted)
+        broken = bytearray(plain[:begin] + picture.chunk(b'tEXt', large) + plain[begin:])
+        broken[begin + 1000] ^= 1
+        self.assert_problem(self.predict(bytes(broken)), 400, 'tEXt: CRC error')
+
     def test_a_picture_of_the_largest_side_is_read(self):
         prediction = self.assert_prediction(self.predict(picture.flat(8192, 100, 1)))
         self.assertEqual(prediction['image'], {'width': 8192, 'height': 100, 'channels': 1, 'bit_depth': 1})

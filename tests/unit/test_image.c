@@ -215,7 +215,7 @@ static const struct refusal HOSTILE_BROKEN[] = {
     { "libpng-crashers-badadler", ST_FORMAT, "incorrect data check" },
     { "libpng-crashers-badcrc", ST_FORMAT, "IDAT: CRC error" },
     { "libpng-crashers-bad_iCCP", ST_LIMIT, "8363 x 1 pixels" },
-    { "libpng-crashers-huge_", ST_FORMAT, "chunk data is too large" },
+    { "libpng-crashers-huge_", ST_FORMAT, "it ends early" },
     { "libspng-crashers-invalid_gray_alpha_sbit", ST_FORMAT, "sBIT: CRC error" },
     { "libspng-crashers-missing_plte", ST_FORMAT, "Missing PLTE" },
     { "libspng-crashers-zero_gama", ST_LIMIT, "8224 x 1312 pixels" },

@@ -67,7 +67,7 @@ Test(grey8, is_libpng_on_hostile_files) { cr_assert_gt(compare_folder("png/hosti
 /* ---- made here: every filter, every width near the number of lanes, and damage ---- */
 
 struct made {
-    uint8_t bytes[3 << 19];
+    uint8_t bytes[10 << 20];
     size_t n;
 };
 
@@ -105,14 +105,14 @@ static void make_around(struct made *m, uint32_t width, uint32_t height, const u
     put_chunk(m, "IEND", NULL, 0);
 }
 
-/* libpng does not take a chunk of more than 1 MiB, unless the picture has as many bytes. Empty stored blocks make any
- * stream as long as one likes. */
-Test(grey8, a_stream_in_one_huge_chunk_is_refused_as_libpng_refuses_it)
+/* By itself libpng takes no chunk of more than 8 MB, or than it is told, unless the picture has as many bytes: no chunk is too
+ * large here. Empty stored blocks make any stream as long as one likes. */
+Test(grey8, a_stream_in_one_huge_chunk_is_read)
 {
-    enum { WIDTH = 16, HEIGHT = 20, BLOCK = 5, N_BLOCKS = (1 << 20) / BLOCK + 1, RAW = HEIGHT * (WIDTH + 1) };
+    enum { WIDTH = 16, HEIGHT = 20, BLOCK = 5, N_BLOCKS = (9 << 20) / BLOCK, RAW = HEIGHT * (WIDTH + 1) };
     const uint8_t raw[RAW] = { 0 };
     struct made *m = malloc(sizeof *m);
-    uint8_t *stream = malloc(2 << 20), *at = stream;
+    uint8_t *stream = malloc(10 << 20), *at = stream;
     uLongf n = 1 << 15;
 
     cr_assert(m && stream);
@@ -123,10 +123,7 @@ Test(grey8, a_stream_in_one_huge_chunk_is_refused_as_libpng_refuses_it)
     memmove(at, at + 2, n - 2); /* without a second header */
     n = (uLongf)(at - stream) + n - 2;
     make_around(m, WIDTH, HEIGHT, stream, n);
-    cr_assert_not(compare("one huge chunk", m->bytes, m->n));
-    memmove(stream + 2, stream + 2 + BLOCK * 1000, n - 2 - BLOCK * 1000);
-    make_around(m, WIDTH, HEIGHT, stream, n - BLOCK * 1000);
-    cr_assert(compare("a chunk of just under 1 MiB", m->bytes, m->n));
+    cr_assert(compare("one huge chunk", m->bytes, m->n));
     free(stream);
     free(m);
 }
@@ -151,7 +148,7 @@ static void random_rows(struct rng *rng, uint8_t *raw, size_t width, size_t heig
 Test(grey8, every_filter_at_every_small_size_is_as_libpng_has_it)
 {
     uint8_t raw[64 * 64], stream[1 << 15];
-    struct made m;
+    static struct made m;
     struct rng rng;
 
     rng_seed(&rng, 3, 3);
@@ -170,7 +167,7 @@ Test(grey8, every_filter_at_every_small_size_is_as_libpng_has_it)
 Test(grey8, a_filter_that_does_not_exist_is_refused_in_any_row)
 {
     uint8_t raw[20 * 31], stream[1 << 15];
-    struct made m;
+    static struct made m;
     struct rng rng;
 
     rng_seed(&rng, 4, 4);
@@ -186,7 +183,7 @@ Test(grey8, a_filter_that_does_not_exist_is_refused_in_any_row)
 Test(grey8, damaged_streams_are_refused_as_libpng_refuses_them)
 {
     uint8_t raw[24 * 33], stream[1 << 15];
-    struct made m;
+    static struct made m;
     struct rng rng;
     size_t n;
 
