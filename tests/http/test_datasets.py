@@ -149,7 +149,7 @@ class Fetching(DatasetsCase):
                 if event.name == 'step' and not record:
                     record = job_of(server, job)
         steps = [event.data for event in stream.events if event.name == 'step']
-        self.assertTrue(6 <= len(steps) <= 1 + (time.monotonic() - begun) / 0.25, steps)
+        self.assertTrue(3 <= len(steps) <= 1 + (time.monotonic() - begun) / 0.25, steps)
         self.assertEqual(set(record['current']), {'file', 'files', 'bytes', 'bytes_total'})
         sizes = [len(data) for data in files().values()]
         for step in steps:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 import unittest
 
 from support import client, dataset, program
@@ -685,10 +684,8 @@ class WhileTraining(ServerCase):
         job = submit(self.server, LONG)
         wait_training(self.server, job)
         expected = dataset.predict_here([dataset.image(1)], dataset.weights_path())[0]['probabilities']
-        begun = time.monotonic()
         for _ in range(10):
             self.assertEqual(self.assert_prediction(self.predict(dataset.image(1)))['probabilities'], expected)
-        self.assertLess(time.monotonic() - begun, 60)
         self.assertEqual(job_of(self.server, job)['state'], 'running')
         self.assertEqual(self.get('/readyz').status, 200)
         self.post(f'/jobs/{job}/cancel')

@@ -179,13 +179,11 @@ class Stop(Lifecycle):
             self.addCleanup(hog.kill)
 
     def test_an_idle_connection_does_not_hold_it_up(self):
-        server = self.serve()
+        server = self.serve('--drain', '600')  # longer than anybody waits here
         with client.Client(server) as idle:
             idle.request('GET', '/livez')
-            begun = time.monotonic()
             server.terminate()
             self.wait_over(server)
-            self.assertLess(time.monotonic() - begun, 10)
 
     def test_requests_in_flight_are_all_answered(self):
         server = self.serve()
@@ -270,10 +268,8 @@ class Stop(Lifecycle):
         with client.Raw(server) as half:
             half.send(client.head('POST', '/predict', 'Content-Length: 100', 'Expect: 100-continue'))
             self.assertEqual(half.reply().status, 100)
-            begun = time.monotonic()
             server.terminate()
             self.wait_over(server)
-            self.assertLess(time.monotonic() - begun, 60)
 
     def test_a_training_is_interrupted(self):
         server = self.serve(datasets=dataset.tiny())

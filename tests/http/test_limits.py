@@ -147,32 +147,35 @@ class Overload(ServerCase):
         expected = dataset.predict_here([slow], dataset.weights_path())[0]['probabilities']
 
         def one(_):
-            begun = time.monotonic()
             reply = self.predict(slow)
-            return time.monotonic() - begun, reply
+            return time.monotonic(), reply
 
         with concurrent.futures.ThreadPoolExecutor(40) as pool:
             timed = list(pool.map(one, range(40)))
         answered = [reply for _, reply in timed if reply.status == 200]
-        refused = [(seconds, reply) for seconds, reply in timed if reply.status != 200]
+        refused = [(end, reply) for end, reply in timed if reply.status != 200]
         self.assertGreaterEqual(len(answered), 3)
         self.assertGreaterEqual(len(refused), 1)
         for reply in answered:
             self.assertEqual(self.assert_prediction(reply)['probabilities'], expected)
         for _, reply in refused:
             self.assert_problem(reply, 503, 'queue is full')
-        self.assertLess(sorted(seconds for seconds, _ in refused)[len(refused) // 2], 2 * program.PATIENCE)
+        self.assertLess(sorted(end for end, _ in refused)[len(refused) // 2],
+                        max(end for end, reply in timed if reply.status == 200), 'whoever is refused waits for nobody')
         self.assertEqual(self.predict(picture.noise(1)).status, 200)
 
     def test_other_requests_do_not_wait_behind_predictions(self):
         slow = picture.flat(5000, 5000)
+        overtaken = False
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            waiting = [pool.submit(self.predict, slow) for _ in range(3)]
-            begun = time.monotonic()
-            self.assertEqual([self.get(t).status for t in ('/livez', '/readyz', '/jobs', '/models')], [200] * 4)
-            took = time.monotonic() - begun
-            self.assertTrue(all(w.result().status in (200, 503) for w in waiting))
-        self.assertLess(took, 5)
+            for _ in range(10):  # on a busy machine it may be we who are slow
+                waiting = [pool.submit(self.predict, slow) for _ in range(3)]
+                self.assertEqual([self.get(t).status for t in ('/livez', '/readyz', '/jobs', '/models')], [200] * 4)
+                overtaken = overtaken or not all(w.done() for w in waiting)
+                self.assertTrue(all(w.result().status in (200, 503) for w in waiting))
+                if overtaken:
+                    break
+        self.assertTrue(overtaken, 'they were answered before the predictions')
 
 
 class Options(ServerCase):
