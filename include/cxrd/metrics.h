@@ -31,6 +31,12 @@ double metrics_brier(size_t n, const uint8_t *truth, const float *score, size_t 
  * positives|. A score of exactly 1 is in the last bin. NaN for n = 0. */
 double metrics_ece(size_t n, const uint8_t *truth, const float *score, size_t stride);
 
+/* The ECE that scores without any fault would have on as many rows, where each truth is drawn by its score: few rows never
+ * agree with a probability. In a bin the difference of sums has the variance v = sum of p (1 - p); its absolute value is
+ * taken as that of a normal one, sqrt(2 v / pi), and is never more than 2 v. Rows count as independent.
+ *   ret_mean, ret_sd  NaN for n = 0 */
+void metrics_ece_expected(size_t n, const float *score, size_t stride, double *ret_mean, double *ret_sd);
+
 /* Keras' TopKCategoricalAccuracy(5) on multi-hot rows: a row is a hit when fewer than five of its scores are strictly
  * greater than the score of its first positive finding in class order. Counts hits, and rows that have a positive;
  * the others are left out. A NaN counts as greater. */

@@ -52,9 +52,9 @@ struct finding_report {
     double prevalence, predicted_mean;
     struct estimate auroc; /* of ranking */
     double average_precision;
-    struct estimate brier; /* of the probability itself */
-    double ece;
-    double base_rate, baseline_brier; /* among the training rows; of predicting it for everyone */
+    struct estimate brier;                     /* of the probability itself */
+    double ece, ece_expected, ece_expected_sd; /* the last two: of a model without a fault, see metrics.h */
+    double base_rate, baseline_brier;          /* among the training rows; of predicting it for everyone */
     struct operating_report {
         double threshold;
         struct estimate sensitivity, specificity; /* of ranking */
@@ -72,7 +72,7 @@ struct evaluation {
     struct estimate loss; /* mean over rows and findings */
     double top5_accuracy;
     struct mean_report { /* NaN where not defined */
-        double auroc, average_precision, brier, ece;
+        double auroc, average_precision, brier, ece, ece_expected, ece_expected_sd;
     } macro, micro; /* mean over the findings that have one; all rows and findings as one column */
     struct estimate macro_auroc, macro_brier; /* those of `macro`, with their errors */
     struct baseline baseline;

@@ -29,12 +29,29 @@ static void ranged_put(struct buf *out, const json_t *object, const char *name)
                json_number_value(to));
 }
 
+/* <td>: "0.041 ± 0.012", the ECE that a perfectly calibrated model would have on as many rows. */
+static void expected_put(struct buf *out, const json_t *object, const char *prefix)
+{
+    char mean[64], sd[64];
+    const json_t *value;
+
+    snprintf(mean, sizeof mean, "%s_expected", prefix);
+    snprintf(sd, sizeof sd, "%s_expected_sd", prefix);
+    value = json_object_get(object, mean);
+    if (!json_is_number(value)) {
+        html_number(out, value, 3);
+        return;
+    }
+    buf_printf(out, "<td>%.3f ± %.3f</td>", json_number_value(value),
+               json_number_value(json_object_get(object, sd)));
+}
+
 static void findings_put(struct buf *out, const json_t *split, const char *title)
 {
     html_table_begin(out, title,
                      "Finding|Positives|Patients with it|Prevalence|Base rate, training|Mean "
                      "predicted|AUROC|95 % from|95 % to|"
-                     "Average precision|Brier|Brier, base rate|ECE");
+                     "Average precision|Brier|Brier, base rate|ECE|ECE without a fault");
     for (size_t k = 0; k < N_LABELS; k++) {
         static const char *const COLUMNS[] = { "positives", "positive_patients", "prevalence",
                                                "base_rate", "predicted_mean",    "auroc",
@@ -44,6 +61,7 @@ static void findings_put(struct buf *out, const json_t *split, const char *title
         buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
         for (size_t c = 0; c < sizeof COLUMNS / sizeof COLUMNS[0]; c++)
             html_number(out, json_object_get(finding_at(split, k), COLUMNS[c]), 3);
+        expected_put(out, finding_at(split, k), "ece");
         buf_puts(out, "</tr>\n");
     }
     html_table_end(out);
@@ -56,7 +74,8 @@ static void means_put(struct buf *out, const json_t *evaluation)
     } ROWS[] = { { "AUROC", "macro_auroc", "micro_auroc" },
                  { "Average precision", "macro_average_precision", "micro_average_precision" },
                  { "Brier score", "macro_brier", "micro_brier" },
-                 { "Expected calibration error", "macro_ece", "micro_ece" } };
+                 { "Expected calibration error (ECE)", "macro_ece", "micro_ece" },
+                 { "ECE of a model without a fault", "macro_ece_expected", "micro_ece_expected" } };
 
     buf_puts(out,
              "<p>Intervals are 95 %, by patient: rows of one patient are alike and count as what they are "

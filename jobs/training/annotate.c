@@ -56,6 +56,16 @@ char *run_data_text(const struct run *r)
     return text;
 }
 
+static void tell_quality(const struct evaluation *test, struct operating_points *points)
+{
+    for (size_t k = 0; k < N_LABELS; k++) {
+        points->auroc[k] = test->findings[k].auroc.value;
+        points->auroc_low[k] = test->findings[k].auroc.low;
+        points->auroc_high[k] = test->findings[k].auroc.high;
+        points->positives[k] = (int64_t)test->findings[k].positives;
+    }
+}
+
 enum status run_annotate(struct run *r)
 {
     struct train_result *result = r->result;
@@ -68,8 +78,7 @@ enum status run_annotate(struct run *r)
     text = json_built(metrics, JSON_COMPACT | JSON_REAL_PRECISION(9));
     st = run_add_note(r, "metrics", text);
 
-    for (size_t k = 0; k < N_LABELS; k++)
-        result->operating.auroc[k] = result->evaluation[SCORED_TEST].findings[k].auroc.value;
+    tell_quality(&result->evaluation[SCORED_TEST], &result->operating);
     points = operating_points_text(&result->operating);
     if (st == ST_OK)
         st = run_add_note(r, "operating_points", points);

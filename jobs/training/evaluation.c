@@ -216,6 +216,7 @@ static enum status evaluate_finding(const struct judged *j, size_t k, const stru
     r->prevalence = s->n ? (double)r->positives / (double)s->n : NAN;
     r->predicted_mean = s->n ? sum / (double)s->n : NAN;
     r->ece = metrics_ece(s->n, truth, prob, N_LABELS);
+    metrics_ece_expected(s->n, prob, N_LABELS, &r->ece_expected, &r->ece_expected_sd);
     r->baseline_brier =
         r->prevalence * (1 - rate) * (1 - rate) + (1 - r->prevalence) * rate * rate; /* NaN for no rows */
     st = patients_with(&j->patients, truth, N_LABELS, 1, &r->positive_patients);
@@ -288,15 +289,19 @@ static enum status estimate_means(const struct judged *j, const struct scores *g
 
 static struct mean_report macro_means(const struct finding_report findings[N_LABELS])
 {
-    struct mean auroc = { 0 }, precision = { 0 }, brier = { 0 }, ece = { 0 };
+    struct mean auroc = { 0 }, precision = { 0 }, brier = { 0 }, ece = { 0 }, expected = { 0 };
+    double squares = 0; /* findings err on their own */
 
     for (size_t k = 0; k < N_LABELS; k++) {
         mean_add(&auroc, findings[k].auroc.value);
         mean_add(&precision, findings[k].average_precision);
         mean_add(&brier, findings[k].brier.value);
         mean_add(&ece, findings[k].ece);
+        mean_add(&expected, findings[k].ece_expected);
+        squares += findings[k].ece_expected_sd * findings[k].ece_expected_sd;
     }
-    return (struct mean_report){ mean_of(&auroc), mean_of(&precision), mean_of(&brier), mean_of(&ece) };
+    return (struct mean_report){ mean_of(&auroc), mean_of(&precision), mean_of(&brier),
+                                 mean_of(&ece),   mean_of(&expected),  sqrt(squares) / N_LABELS };
 }
 
 static enum status evaluate_judged(const struct judged *j, const struct operating_points *points,
@@ -323,6 +328,7 @@ static enum status evaluate_judged(const struct judged *j, const struct operatin
     free(guess.prob);
     e->micro.brier = metrics_brier(cells, s->truth, s->prob, 1);
     e->micro.ece = metrics_ece(cells, s->truth, s->prob, 1);
+    metrics_ece_expected(cells, s->prob, 1, &e->micro.ece_expected, &e->micro.ece_expected_sd);
     e->macro = macro_means(e->findings);
     return st;
 }

@@ -52,20 +52,41 @@ double metrics_brier(size_t n, const uint8_t *truth, const float *score, size_t 
     return n ? sum / (double)n : NAN;
 }
 
+enum { BINS = 10 };
+
+static size_t bin_of(double p) { return p < 1 ? (size_t)(p * BINS) : BINS - 1; }
+
 double metrics_ece(size_t n, const uint8_t *truth, const float *score, size_t stride)
 {
-    enum { BINS = 10 };
     double excess[BINS] = { 0 }, sum = 0; /* sum of score - truth in each bin */
 
     for (size_t i = 0; i < n; i++) {
         const double p = (double)score[i * stride];
-        const size_t bin = p < 1 ? (size_t)(p * BINS) : BINS - 1;
 
-        excess[bin] += p - (double)truth[i * stride];
+        excess[bin_of(p)] += p - (double)truth[i * stride];
     }
     for (size_t b = 0; b < BINS; b++)
         sum += fabs(excess[b]);
     return n ? sum / (double)n : NAN;
+}
+
+void metrics_ece_expected(size_t n, const float *score, size_t stride, double *ret_mean, double *ret_sd)
+{
+    double v[BINS] = { 0 }, mean = 0, variance = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double p = (double)score[i * stride];
+
+        v[bin_of(p)] += p * (1 - p);
+    }
+    for (size_t b = 0; b < BINS; b++) {
+        const double normal = sqrt(2 * v[b] / M_PI), of_bin = 2 * v[b] < normal ? 2 * v[b] : normal;
+
+        mean += of_bin;
+        variance += v[b] - of_bin * of_bin;
+    }
+    *ret_mean = n ? mean / (double)n : NAN;
+    *ret_sd = n ? sqrt(variance) / (double)n : NAN;
 }
 
 void metrics_top5(size_t n, const uint8_t *truth, const float *score, size_t *ret_hits, size_t *ret_rows)

@@ -140,6 +140,8 @@ static json_t *finding_json(size_t label, const struct finding_report *f)
 
     interval_set(finding, "auroc", &f->auroc);
     interval_set(finding, "brier", &f->brier);
+    json_object_set_new(finding, "ece_expected", number_or_null(f->ece_expected));
+    json_object_set_new(finding, "ece_expected_sd", number_or_null(f->ece_expected_sd));
     return finding;
 }
 
@@ -151,7 +153,9 @@ static void means_set(json_t *object, const char *prefix, const struct mean_repo
     } means[] = { { "auroc", m->auroc },
                   { "average_precision", m->average_precision },
                   { "brier", m->brier },
-                  { "ece", m->ece } };
+                  { "ece", m->ece },
+                  { "ece_expected", m->ece_expected },
+                  { "ece_expected_sd", m->ece_expected_sd } };
 
     for (size_t i = 0; i < sizeof means / sizeof means[0]; i++) {
         char key[64];

@@ -13,9 +13,18 @@ const char *const OPERATING_NAMES[N_OPERATING] = { "youden", "sensitivity_90", "
     {                                                                        \
         NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN \
     }
-const struct operating_points OPERATING_NONE = { { NONE, NONE, NONE }, NONE };
+#define UNSAID                                                 \
+    {                                                          \
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
+    }
+const struct operating_points OPERATING_NONE = { { NONE, NONE, NONE }, NONE, NONE, NONE, UNSAID };
 
 enum { MAX_TEXT = 16 * 1024 };
+
+bool operating_known(const struct operating_points *p, size_t finding)
+{
+    return p->positives[finding] == POSITIVES_UNSAID || p->positives[finding] >= POSITIVES_LEAST;
+}
 
 static json_t *number_json(double v) { return isnan(v) ? json_null() : json_real(v); }
 
@@ -32,6 +41,10 @@ char *operating_points_text(const struct operating_points *p)
         for (int kind = 0; kind < N_OPERATING; kind++)
             json_object_set_new(finding, OPERATING_NAMES[kind], number_json((double)p->threshold[kind][k]));
         json_object_set_new(finding, "auroc", number_json(p->auroc[k]));
+        json_object_set_new(finding, "auroc_low", number_json(p->auroc_low[k]));
+        json_object_set_new(finding, "auroc_high", number_json(p->auroc_high[k]));
+        if (p->positives[k] != POSITIVES_UNSAID)
+            json_object_set_new(finding, "positives", json_integer(p->positives[k]));
         json_object_set_new(all, LABELS[k], finding);
     }
     text = json_built(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -54,14 +67,40 @@ static enum status part_read(const json_t *finding, size_t k, const char *name, 
     return ST_OK;
 }
 
+/* What older versions did not write. */
+static enum status rest_read(const json_t *finding, size_t k, struct operating_points *p, size_t *ret_members,
+                             struct error *err)
+{
+    const json_t *positives = json_object_get(finding, "positives");
+    enum status st = ST_OK;
+
+    *ret_members = positives ? 1 : 0;
+    if (positives && !(json_is_integer(positives) && json_integer_value(positives) >= 0))
+        return error_set(err, ST_FORMAT,
+                         "the metadata's 'operating_points' have no whole number of 'positives' for %s",
+                         LABELS[k]);
+    if (positives)
+        p->positives[k] = json_integer_value(positives);
+    if (json_object_get(finding, "auroc_low")) {
+        ++*ret_members;
+        st = part_read(finding, k, "auroc_low", &p->auroc_low[k], err);
+    }
+    if (st == ST_OK && json_object_get(finding, "auroc_high")) {
+        ++*ret_members;
+        st = part_read(finding, k, "auroc_high", &p->auroc_high[k], err);
+    }
+    return st;
+}
+
 static enum status finding_read(const json_t *all, size_t k, struct operating_points *p, struct error *err)
 {
     const json_t *finding = json_object_get(all, LABELS[k]);
-    enum status st = ST_OK;
+    size_t more = 0;
+    enum status st = rest_read(finding, k, p, &more, err);
 
-    if (!json_is_object(finding) || json_object_size(finding) != N_OPERATING + 1)
-        return error_set(err, ST_FORMAT,
-                         "the metadata's 'operating_points' do not have the four members of %s", LABELS[k]);
+    if (st == ST_OK && (!json_is_object(finding) || json_object_size(finding) != N_OPERATING + 1 + more))
+        return error_set(err, ST_FORMAT, "the metadata's 'operating_points' do not have the members of %s",
+                         LABELS[k]);
     for (int kind = 0; kind < N_OPERATING && st == ST_OK; kind++) {
         double threshold = NAN;
 

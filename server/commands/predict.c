@@ -164,21 +164,38 @@ static void print_explanation(const json_t *e)
            json_array_size(json_array_get(json_object_get(e, "grid"), 0)), most);
 }
 
-/* Effusion             0.3068  positive (from 0.2100 on; AUROC 0.812) */
+/* "; AUROC 0.812 (0.745 to 0.880, 63 positive rows)", as much of it as is known. */
+static void print_quality(const json_t *finding)
+{
+    const json_t *auroc = json_object_get(finding, "auroc"), *low = json_object_get(finding, "auroc_low"),
+                 *positives = json_object_get(finding, "auroc_positives");
+
+    if (json_is_number(auroc))
+        printf("; AUROC %.3f", json_number_value(auroc));
+    if (json_is_number(low) && json_is_integer(positives))
+        printf(" (%.3f to %.3f, %lld positive rows)", json_number_value(low),
+               json_number_value(json_object_get(finding, "auroc_high")),
+               (long long)json_integer_value(positives));
+}
+
+/* Effusion             0.3068  positive (from 0.2100 on; AUROC 0.812 (0.745 to 0.880, 63 positive rows))
+ * Hernia               0.0068  no verdict (AUROC not known: 2 positive test rows) */
 static void print_finding(const json_t *finding)
 {
     const json_t *threshold = json_object_get(finding, "threshold"),
-                 *auroc = json_object_get(finding, "auroc");
+                 *positive = json_object_get(finding, "positive"),
+                 *rows = json_object_get(finding, "auroc_positives");
 
     printf("  %-20s %.4f", json_string_value(json_object_get(finding, "label")),
            json_number_value(json_object_get(finding, "probability")));
-    if (json_is_number(threshold)) {
-        printf("  %s (from %.4f on",
-               json_is_true(json_object_get(finding, "positive")) ? "positive" : "negative",
+    if (json_is_boolean(positive)) {
+        printf("  %s (from %.4f on", json_is_true(positive) ? "positive" : "negative",
                json_number_value(threshold));
-        if (json_is_number(auroc))
-            printf("; AUROC %.3f", json_number_value(auroc));
+        print_quality(finding);
         printf(")");
+    } else if (json_is_integer(rows) && json_is_number(threshold)) {
+        printf("  no verdict (AUROC not known: %lld positive test rows)",
+               (long long)json_integer_value(rows));
     }
     printf("\n");
 }

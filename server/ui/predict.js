@@ -35,13 +35,20 @@ function showFilm() {
   $('film').hidden = false;
 }
 
+/** "AUROC 0.812 (0.745 to 0.880; 63 positive films)", or that nobody knows it. */
+function qualityOf({ auroc, auroc_low: low, auroc_high: high, auroc_positives: positives }) {
+  if (auroc === null) return positives === null ? null : `AUROC not known: ${positives} positive test films`;
+  return `AUROC ${number(auroc, 3)}${low === null ? '' : ` (${number(low, 3)} to ${number(high, 3)}; ${positives} positive films)`}`;
+}
+
 /** "threshold 21.0 %, above it · AUROC 0.812": what the model carries, nothing where it carries nothing. */
 function extraOf(finding) {
   const parts = [];
-  if (finding.threshold !== null) {
+  if (finding.positive !== null) {
     parts.push(`threshold ${percent(finding.threshold)}, ${finding.positive ? 'above it' : 'below it'}`);
   }
-  if (finding.auroc !== null) parts.push(`AUROC ${number(finding.auroc, 3)}`);
+  const quality = qualityOf(finding);
+  if (quality) parts.push(quality);
   return parts.join(' · ');
 }
 
@@ -49,7 +56,7 @@ function findingButton(finding) {
   const fill = make('span', { class: 'fill' });
   fill.style.width = `${finding.probability * 100}%`;
   const track = make('span', { class: 'track', 'aria-hidden': 'true' }, fill);
-  if (finding.threshold !== null) {
+  if (finding.positive !== null) {
     const mark = make('span', { class: 'threshold' });
     mark.style.left = `${finding.threshold * 100}%`;
     track.append(mark);

@@ -163,18 +163,49 @@ class OperatingPointsTest(ServerCase):
     with_model = True
 
     def test_every_prediction_names_the_threshold_and_keeps_to_it(self):
-        told = {f['label']: (f['threshold'], t['auroc']) for f, t in zip(findings('validation'), findings('test'))}
+        """Of weights whose test split had enough of every second finding; of the others nothing is known."""
+        def enough(header):
+            points = json.loads(header['__metadata__']['operating_points'])
+            for k, label in enumerate(dataset.LABELS):
+                points[label]['positives'] = 10 if k % 2 == 0 else 9
+            header['__metadata__']['operating_points'] = json.dumps(points)
+        model = import_model(self.server, dataset.changed(dataset.weights(), enough))
+        self.addCleanup(self.post, f'/models/{self.model["id"]}/activate')
+        told = {f['label']: (f['threshold'], t['auroc'], t['auroc_low'], t['auroc_high'])
+                for f, t in zip(findings('validation'), findings('test'))}
         positive = negative = 0
         for i in range(12):
-            for finding in self.assert_prediction(self.predict(dataset.image(i)))['findings']:
-                self.assertEqual((finding['threshold'], finding['auroc']), told[finding['label']], finding['label'])
-                if finding['threshold'] is None:
+            reply = self.assert_prediction(self.predict(dataset.image(i)))
+            self.assertEqual(reply['model']['id'], model['id'])
+            for finding in reply['findings']:
+                threshold, *auroc = told[finding['label']]
+                self.assertEqual(finding['threshold'], threshold)
+                known = dataset.LABELS.index(finding['label']) % 2 == 0
+                self.assertEqual(finding['auroc_positives'], 10 if known else 9)
+                self.assertEqual([finding['auroc'], finding['auroc_low'], finding['auroc_high']], auroc if known else [None] * 3)
+                if threshold is None or not known:
                     self.assertIsNone(finding['positive'])
                 else:
-                    self.assertIs(finding['positive'], finding['probability'] >= finding['threshold'])
+                    self.assertIs(finding['positive'], finding['probability'] >= threshold)
                     positive += finding['positive']
                     negative += not finding['positive']
         self.assertTrue(positive and negative, (positive, negative))
+
+    def test_what_rests_on_a_handful_of_rows_has_no_verdict(self):
+        told = {f['label']: f['positives'] for f in findings('test')}
+        self.assertLess(max(told.values()), 10)
+        for finding in self.assert_prediction(self.predict(dataset.image(1)))['findings']:
+            self.assertEqual((finding['positive'], finding['auroc'], finding['auroc_positives']),
+                             (None, None, told[finding['label']]))
+
+    def test_a_file_of_an_older_version_is_answered_as_before(self):
+        import_model(self.server, dataset.verdicts(dataset.weights()))
+        self.addCleanup(self.post, f'/models/{self.model["id"]}/activate')
+        told = {f['label']: t['auroc'] for f, t in zip(findings('validation'), findings('test'))}
+        for finding in self.assert_prediction(self.predict(dataset.image(1)))['findings']:
+            self.assertEqual((finding['auroc'], finding['auroc_low'], finding['auroc_positives']),
+                             (told[finding['label']], None, None))
+            self.assertEqual(finding['positive'] is None, finding['threshold'] is None)
 
     def test_the_model_card_has_the_quality_and_the_points(self):
         card = import_model(self.server, dataset.weights(), activate=False)
@@ -187,7 +218,7 @@ class OperatingPointsTest(ServerCase):
                                           shown['findings']):
             point = card['operating_points'][finding['label']]
             self.assertEqual(point, {**{k: finding['operating_points'][k]['threshold'] for k in KINDS},
-                                     'auroc': finding['auroc']})
+                                     **{k: finding[k] for k in ('auroc', 'auroc_low', 'auroc_high', 'positives')}})
             for name in ('auroc', 'auroc_low', 'auroc_high', 'threshold', 'sensitivity', 'specificity'):
                 self.assertEqual(brief[name], finding[name])
             self.assertEqual(brief['false_positive_rate'], normal['false_positive_rate'])
@@ -196,9 +227,14 @@ class OperatingPointsTest(ServerCase):
         film = program.new_folder('film') + '/film.png'
         with open(film, 'wb') as file:
             file.write(dataset.image(1))
-        done = program.run('predict', '--weights', dataset.weights_path(), film)
+        older = os.path.join(os.path.dirname(film), 'older.safetensors')
+        with open(older, 'wb') as file:
+            file.write(dataset.verdicts(dataset.weights()))
+        done = program.run('predict', '--weights', older, film)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r'\n  \w+ +0\.\d{4}  (positive|negative) \(from 0\.\d{4} on; AUROC \d\.\d{3}\)\n')
+        done = program.run('predict', '--weights', dataset.weights_path(), film)
+        self.assertRegex(done.stdout, r'\n  \w+ +0\.\d{4}  no verdict \(AUROC not known: \d positive test rows\)\n')
 
 
 if __name__ == '__main__':

@@ -309,17 +309,21 @@ class Record(ServerCase):
         evaluation = self.record['evaluation']
         for split in ('validation', 'test'):
             self.assertEqual(set(evaluation[split]),
-                             {'rows', 'loss', 'top5_accuracy', 'baseline', 'findings'} |
+                             {'rows', 'patients', 'loss', 'top5_accuracy', 'baseline', 'findings'} |
                              {f'{mean}_{measure}' for mean in ('macro', 'micro')
-                              for measure in ('auroc', 'average_precision', 'brier', 'ece')} |
+                              for measure in ('auroc', 'average_precision', 'brier', 'ece', 'ece_expected',
+                                              'ece_expected_sd')} |
+                             {f'{figure}_{end}' for figure in ('loss', 'macro_auroc', 'macro_brier')
+                              for end in ('low', 'high')} |
                              ({'input_gate'} if split == 'validation' else set()))
             self.assertEqual(set(evaluation[split]['baseline']), {'loss', 'top5_accuracy', 'macro_brier'})
             self.assertEqual(evaluation[split]['rows'], self.record['dataset'][split])
             self.assertEqual([f['label'] for f in evaluation[split]['findings']], list(dataset.LABELS))
             for finding in evaluation[split]['findings']:
-                self.assertEqual(set(finding), {'label', 'positives', 'prevalence', 'base_rate', 'predicted_mean', 'auroc',
-                                                'auroc_low', 'auroc_high', 'average_precision', 'brier',
-                                                'baseline_brier', 'ece', 'threshold', 'sensitivity', 'specificity',
+                self.assertEqual(set(finding), {'label', 'positives', 'positive_patients', 'prevalence', 'base_rate',
+                                                'predicted_mean', 'auroc', 'auroc_low', 'auroc_high', 'average_precision',
+                                                'brier', 'brier_low', 'brier_high', 'baseline_brier', 'ece', 'ece_expected',
+                                                'ece_expected_sd', 'threshold', 'sensitivity', 'specificity',
                                                 'operating_points'})
                 if finding['positives'] in (0, evaluation[split]['rows']):
                     self.assertIsNone(finding['auroc'])
@@ -435,7 +439,7 @@ class Record(ServerCase):
         prediction = self.assert_prediction(self.post('/predict', dataset.image(1)))
         self.assertEqual(prediction['model']['warnings'], of_data(other))
         self.assertEqual(prediction['warnings'], [])  # the picture is a good one
-        self.assertTrue(any(finding['auroc'] is not None for finding in prediction['findings']))
+        self.assertTrue(any(finding['threshold'] is not None for finding in prediction['findings']))
 
     def test_no_epochs_report_the_data_and_make_no_model(self):
         record = wait_state(self.server, submit(self.server, NOTHING), 'succeeded')

@@ -200,7 +200,9 @@ class BadFiles(ServerCase):
             "'operating_points' are not a JSON object of the 14": lambda h: h['__metadata__'].update(operating_points='{}'),
             "'operating_points' have no 'youden' in 0..1": lambda h: spoil_point(h, 'Mass', 'youden', 1.5),
             "'operating_points' have no 'auroc' in 0..1": lambda h: spoil_point(h, 'Hernia', 'auroc', '0.5'),
-            "the four members of Edema": lambda h: spoil_point(h, 'Edema', 'more', 0.5),
+            "'operating_points' have no 'auroc_low' in 0..1": lambda h: spoil_point(h, 'Hernia', 'auroc_low', -1),
+            "no whole number of 'positives' for Mass": lambda h: spoil_point(h, 'Mass', 'positives', 1.5),
+            "the members of Edema": lambda h: spoil_point(h, 'Edema', 'more', 0.5),
             'is not a string': lambda h: h['__metadata__'].update(note=5),
         }
         for says, change in rows.items():

@@ -129,7 +129,7 @@ class Metrics(ServerCase):
         def key(model, label):
             return f'cxrd_predicted_positive_total{{label="{label}",model_version="{model}"}}'
 
-        models = [import_model(self.server, dataset.weights(seed), activate=False)['id'] for seed in (1, 2)]
+        models = [import_model(self.server, dataset.verdicts(dataset.weights(seed)), activate=False)['id'] for seed in (1, 2)]
         for turn in (0, 1, 0):
             model, before = models[turn], positives()
             self.post(f'/models/{model}/activate')
@@ -141,7 +141,7 @@ class Metrics(ServerCase):
             other = [k for k in now if model not in k]
             self.assertEqual([now[k] for k in other], [before[k] for k in other])
         for seed in range(5):  # and no more series than a handful, however many models come
-            import_model(self.server, dataset.weights(1))
+            import_model(self.server, dataset.verdicts(dataset.weights(1)))
             self.predict(picture.noise(1))
         self.assertEqual(len(positives()), 4 * 14)
 

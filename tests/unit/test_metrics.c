@@ -369,3 +369,50 @@ Test(top5, leaves_out_rows_without_a_positive)
     metrics_top5(0, truth, score, &hits, &rows);
     cr_assert(hits == 0 && rows == 0);
 }
+
+/* ---- calibration by chance ---- */
+
+/* The mean and the standard deviation of the ECE of truths that are drawn by their scores. */
+static void drawn_ece(size_t n, const float *score, double *ret_mean, double *ret_sd)
+{
+    enum { DRAWS = 2000 };
+    static uint8_t truth[400];
+    struct rng rng;
+    double sum = 0, squares = 0;
+
+    rng_seed(&rng, 3, 3);
+    for (int draw = 0; draw < DRAWS; draw++) {
+        double ece;
+
+        for (size_t i = 0; i < n; i++)
+            truth[i] = rng_unit(&rng) < (double)score[i];
+        ece = metrics_ece(n, truth, score, 1);
+        sum += ece;
+        squares += ece * ece;
+    }
+    *ret_mean = sum / DRAWS;
+    *ret_sd = sqrt(squares / DRAWS - *ret_mean * *ret_mean);
+}
+
+Test(metrics, the_ece_of_a_model_without_a_fault_is_what_chance_makes_it)
+{
+    static const size_t ROWS[] = { 20, 60, 400 };
+    static const float UP_TO[] = { 0.05f, 0.3f, 1 };
+
+    for (size_t i = 0; i < 9; i++) {
+        const size_t n = ROWS[i / 3];
+        float score[400];
+        struct rng rng;
+        double mean, sd, found, found_sd;
+
+        rng_seed(&rng, i, 4);
+        for (size_t j = 0; j < n; j++)
+            score[j] = rng_uniform(&rng, 0, UP_TO[i % 3]);
+        drawn_ece(n, score, &mean, &sd);
+        metrics_ece_expected(n, score, 1, &found, &found_sd);
+        cr_assert(fabs(found - mean) < 0.12 * mean, "%zu rows up to %g: %g instead of %g", n,
+                  (double)UP_TO[i % 3], found, mean);
+        cr_assert(fabs(found_sd - sd) < 0.4 * sd, "%zu rows up to %g: sd %g instead of %g", n,
+                  (double)UP_TO[i % 3], found_sd, sd);
+    }
+}

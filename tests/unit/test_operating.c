@@ -174,6 +174,10 @@ static struct operating_points some_points(void)
             p.threshold[kind][k] = 1.0f / (float)(3 + k * N_OPERATING + (size_t)kind);
     p.threshold[OPERATE_SPECIFICITY_90][3] = NAN;
     p.auroc[5] = 0.7;
+    p.auroc_low[5] = 0.5;
+    p.auroc_high[5] = 0.9;
+    p.positives[5] = 12;
+    p.positives[6] = 9;
     return p;
 }
 
@@ -191,8 +195,39 @@ Test(operating, points_come_back_from_their_text_as_they_were)
         for (int kind = 0; kind < N_OPERATING; kind++)
             check_same((double)p.threshold[kind][k], (double)q.threshold[kind][k]);
         cr_assert(isnan(p.auroc[k]) == isnan(q.auroc[k]) && !(fabs(p.auroc[k] - q.auroc[k]) > 1e-9));
+        check_same(p.auroc_low[k], q.auroc_low[k]);
+        check_same(p.auroc_high[k], q.auroc_high[k]);
+        cr_assert_eq(p.positives[k], q.positives[k]);
     }
     free(text);
+}
+
+Test(operating, points_of_older_versions_say_less)
+{
+    struct operating_points q;
+    struct error err = { 0 };
+    char *text = operating_points_text(&OPERATING_NONE);
+    json_t *all = json_loads(text, 0, NULL);
+
+    for (size_t k = 0; k < N_LABELS; k++) {
+        json_object_del(json_object_get(all, LABELS[k]), "auroc_low");
+        json_object_del(json_object_get(all, LABELS[k]), "auroc_high");
+    }
+    free(text);
+    text = json_dumps(all, 0);
+    json_decref(all);
+    cr_assert_eq(operating_points_parse(text, &q, &err), ST_OK, "%s", err.text);
+    cr_assert(isnan(q.auroc_low[3]) && q.positives[3] == POSITIVES_UNSAID);
+    free(text);
+}
+
+Test(operating, a_finding_of_fewer_than_ten_test_rows_is_not_known)
+{
+    const struct operating_points p = some_points();
+
+    cr_assert(operating_known(&p, 5));
+    cr_assert_not(operating_known(&p, 6));
+    cr_assert(operating_known(&p, 0), "an older file does not say");
 }
 
 /* Change one member of Mass, or (name NULL) drop Mass altogether. */
@@ -220,6 +255,9 @@ Test(operating, points_that_are_not_whole_are_refused)
                             spoiled("sensitivity_90", json_string("0.5")),
                             spoiled("auroc", json_true()),
                             spoiled("more", json_real(0.5)),
+                            spoiled("auroc_high", json_real(1.5)),
+                            spoiled("positives", json_integer(-1)),
+                            spoiled("positives", json_real(3)),
                             strdup("[]"),
                             strdup(""),
                             strdup("{") };

@@ -1166,8 +1166,9 @@ static void check_evaluation_record(const struct run *r)
     CHECK_MEMBERS(member(e, "learning"), "answer", "split", "rows", "patients", "gain", "gain_low",
                   "gain_high");
     CHECK_MEMBERS(validation, "rows", "patients", "loss", "loss_low", "loss_high", "macro_auroc_low",
-                  "macro_auroc_high", "macro_brier_low", "macro_brier_high", "top5_accuracy", "macro_auroc",
-                  "macro_average_precision", "macro_brier", "macro_ece", "micro_auroc",
+                  "macro_auroc_high", "macro_brier_low", "macro_brier_high", "macro_ece_expected",
+                  "macro_ece_expected_sd", "micro_ece_expected", "micro_ece_expected_sd", "top5_accuracy",
+                  "macro_auroc", "macro_average_precision", "macro_brier", "macro_ece", "micro_auroc",
                   "micro_average_precision", "micro_brier", "micro_ece", "baseline", "input_gate",
                   "findings");
     cr_assert(json_is_null(member(validation, "input_gate"))); /* too few pictures for one */
@@ -1179,8 +1180,8 @@ static void check_evaluation_record(const struct run *r)
     hernia = json_array_get(findings, (size_t)label_index("Hernia", 6));
     CHECK_MEMBERS(hernia, "label", "positives", "positive_patients", "prevalence", "base_rate",
                   "predicted_mean", "auroc", "auroc_low", "auroc_high", "average_precision", "brier",
-                  "brier_low", "brier_high", "baseline_brier", "ece", "threshold", "sensitivity",
-                  "specificity", "operating_points");
+                  "brier_low", "brier_high", "baseline_brier", "ece", "ece_expected", "ece_expected_sd",
+                  "threshold", "sensitivity", "specificity", "operating_points");
     check_null(hernia, (const char *const[]){ "auroc", "auroc_low", "auroc_high", "average_precision",
                                               "threshold", "sensitivity", "specificity", NULL });
     cr_assert(json_is_number(member(hernia, "brier")) &&

@@ -132,13 +132,29 @@ def metadata(seed=1):
     return header(weights(seed))[0]['__metadata__']
 
 
-def without_note(data, key):
-    """A weights file that does not say one of the things that it said."""
+def changed(data, change):
+    """A weights file with another header."""
     head, end = header(data)
-    del head['__metadata__'][key]
+    change(head)
     text = json.dumps(head).encode()
     text += b' ' * (-len(text) % 8)
     return len(text).to_bytes(8, 'little') + text + data[end:]
+
+
+def without_note(data, key):
+    """A weights file that does not say one of the things that it said."""
+    return changed(data, lambda head: head['__metadata__'].pop(key))
+
+
+def verdicts(data):
+    """A weights file as older versions wrote them: with thresholds, and without a word of how many rows they rest on."""
+    def forget(head):
+        points = json.loads(head['__metadata__']['operating_points'])
+        for point in points.values():
+            for name in ('auroc_low', 'auroc_high', 'positives'):
+                del point[name]
+        head['__metadata__']['operating_points'] = json.dumps(points)
+    return changed(data, forget)
 
 
 def calibration(seed=1):
