@@ -24,6 +24,17 @@ static void count(const struct table *t, const struct rows *train, const float *
     }
 }
 
+/* How often a row is drawn, by the rarest of its findings. */
+static double row_often(const struct balance *b, uint16_t labels)
+{
+    double often = 1;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        if (labels >> k & 1)
+            often = fmax(often, b->often[k]);
+    return often;
+}
+
 static enum status resample(struct balance *b, const struct table *t, const struct rows *train,
                             const double positives[N_LABELS])
 {
@@ -31,27 +42,26 @@ static enum status resample(struct balance *b, const struct table *t, const stru
 
     for (size_t k = 0; k < N_LABELS; k++)
         mean += positives[k] / N_LABELS;
+    for (size_t k = 0; k < N_LABELS; k++)
+        b->often[k] = positives[k] > 0 ? fmin(fmax(sqrt(mean / positives[k]), 1), MOST_OFTEN) : 1;
     b->row_weights = malloc((train->n + 1) * sizeof *b->row_weights);
     if (!b->row_weights)
         return ST_NOMEM;
-    for (size_t i = 0; i < train->n; i++) {
-        double often = 1;
-
-        for (size_t k = 0; k < N_LABELS; k++)
-            if (t->rows[train->index[i]].labels >> k & 1)
-                often = fmax(often, sqrt(mean / positives[k]));
-        b->row_weights[i] = (float)fmin(often, MOST_OFTEN);
-    }
+    for (size_t i = 0; i < train->n; i++)
+        b->row_weights[i] = (float)row_often(b, t->rows[train->index[i]].labels);
     return ST_OK;
 }
 
-/* The same total weight for either side of a finding, the whole of a finding still weighing as much as before. */
+/* The same total weight for either side of a finding, the whole of a finding still weighing as much as before. Where all
+ * rows are of one side there is nothing to weigh against, and nothing that would have to be taken off again. */
 static void weigh(struct balance *b, size_t k, double positives, double rows)
 {
     const double ratio = (rows - positives + 0.5) / (positives + 0.5);
     const double bounded = fmin(fmax(ratio, 1 / MOST_WEIGHT), MOST_WEIGHT);
     const double negative = rows / (bounded * positives + rows - positives);
 
+    if (positives == 0 || positives == rows)
+        return;
     b->negative[k] = (float)negative;
     b->positive[k] = (float)(bounded * negative);
 }
@@ -66,6 +76,7 @@ enum status balance_init(struct balance *b, enum balancing how, const struct tab
     if (how == BALANCE_RESAMPLE && resample(b, t, train, natural) != ST_OK)
         return ST_NOMEM;
     count(t, train, b->row_weights, seen, &rows_seen);
+    b->mean_often = rows_seen / rows;
     for (size_t k = 0; k < N_LABELS; k++) {
         b->positive[k] = b->negative[k] = 1;
         if (how == BALANCE_WEIGHT)
@@ -75,6 +86,20 @@ enum status balance_init(struct balance *b, enum balancing how, const struct tab
         b->shift[k] = how == BALANCE_NONE ? 0 : b->log_odds[k] - log_odds(natural[k], rows);
     }
     return ST_OK;
+}
+
+double balance_unweighted_loss(const struct balance *b, const float *logits, const float *truth)
+{
+    uint16_t labels = 0;
+    double sum = 0;
+
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const double z = (double)logits[k] - b->shift[k];
+
+        labels = (uint16_t)(labels | (truth[k] != 0) << k);
+        sum += fmax(z, 0) - (truth[k] != 0 ? z : 0) + log1p(exp(-fabs(z)));
+    }
+    return sum / N_LABELS * (b->row_weights ? b->mean_often / row_often(b, labels) : 1);
 }
 
 void balance_release(struct balance *b)

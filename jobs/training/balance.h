@@ -16,6 +16,7 @@
 
 struct balance {
     float *row_weights; /* [n rows]: how often each is drawn, for resample; NULL: all alike. Owned */
+    double often[N_LABELS], mean_often;           /* with it: of the rows with a finding; of all rows */
     float positive[N_LABELS], negative[N_LABELS]; /* weights in the loss, for weight; 1 otherwise */
     double log_odds[N_LABELS];                    /* of the rates as the training sees them */
     double shift[N_LABELS];                       /* that, less the log-odds of the rates as they are */
@@ -25,6 +26,11 @@ struct balance {
 MUST_USE enum status balance_init(struct balance *b, enum balancing how, const struct table *t,
                                   const struct rows *train);
 void balance_release(struct balance *b); /* safe on zeroes */
+
+/* The loss of a training row as if nothing had been balanced, so that its mean can stand beside the base rates' and the
+ * validation's: the logits [14] less their shift, without weights; a row that is drawn more often than others counts less.
+ *   truth  [14]: 0 or 1 */
+double balance_unweighted_loss(const struct balance *b, const float *logits, const float *truth);
 
 /* Log-odds of rates by counts; half a row is added to each, so that no rate is 0 or 1. */
 double log_odds(double positives, double rows);

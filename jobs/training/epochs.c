@@ -11,27 +11,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Validation rows of this epoch: all, in table order, or as many as asked for, drawn afresh. */
+/* Validation rows: all, in table order, or as many as asked for, the same in every epoch, so that the best epoch is not
+ * the one that drew the easiest rows. */
 static enum status validate(struct run *r, const struct model *m, struct scores *ret)
 {
     const struct rows *all = &r->split.part[VALIDATION];
     const bool draw = r->config->validation_steps > 0 && r->config->shuffle;
-    const struct rng before = r->validation_rng;
     const size_t done_before = r->images_done;
+    struct rng rng = r->validation_rng; /* a copy: it stays where it began */
+
     struct order order;
     const uint32_t *rows;
     enum status st;
     size_t n;
 
-    if (order_init(&order, all, NULL, draw ? &r->validation_rng : NULL) != ST_OK)
+    if (order_init(&order, all, NULL, draw ? &rng : NULL) != ST_OK)
         return error_nomem(r->err);
     n = order_next(&order, run_validation_rows(r), &rows);
     st = run_score(r, m, rows, n, ret);
     order_release(&order);
-    if (st != ST_OK) { /* as if it had not begun: a run that is resumed begins it again */
-        r->validation_rng = before;
-        r->images_done = done_before;
-    }
+    if (st != ST_OK)
+        r->images_done = done_before; /* as if it had not begun: a run that is resumed begins it again */
     return st;
 }
 

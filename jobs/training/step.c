@@ -56,20 +56,24 @@ static double learning_rate(const struct run *r)
     return r->config->learning_rate;
 }
 
-static void count_batch(const struct run *r, const float *logits, double loss, struct running *e)
+/* What an epoch tells of its rows is of the rates as they are, whatever is balanced: it stands beside the base rates. */
+static void count_batch(const struct run *r, const float *logits, struct running *e)
 {
     for (size_t i = 0; i < r->batch.n; i++) {
+        const float *row = logits + i * N_LABELS, *y = r->batch.y + i * N_LABELS;
+        float natural[N_LABELS];
         uint8_t truth[N_LABELS];
         size_t hits, rows;
 
         for (size_t k = 0; k < N_LABELS; k++)
-            truth[k] = r->batch.y[i * N_LABELS + k] != 0;
-        metrics_top5(1, truth, logits + i * N_LABELS, &hits,
-                     &rows); /* the order of logits is that of scores */
+            natural[k] = row[k] - (float)r->balance.shift[k];
+        for (size_t k = 0; k < N_LABELS; k++)
+            truth[k] = y[k] != 0;
+        metrics_top5(1, truth, natural, &hits, &rows); /* the order of logits is that of scores */
+        e->loss_sum += balance_unweighted_loss(&r->balance, row, y);
         e->top5_hits += hits;
         e->top5_rows += rows;
     }
-    e->loss_sum += loss * (double)r->batch.n;
     e->images += r->batch.n;
 }
 
@@ -126,7 +130,7 @@ enum status run_step(struct run *r, struct running *e)
             (uintmax_t)r->adam.steps + 1);
     adam_update(&r->adam, training_gradients(r->training), learning_rate(r), r->config->weight_decay,
                 training_params(r->training));
-    count_batch(r, logits, loss, e);
+    count_batch(r, logits, e);
     e->seconds = clock_seconds() - e->started;
     r->images_done += 3 * r->batch.n;
     r->progress.images += r->batch.n;

@@ -10,6 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool plan_alike(const struct plan *p, const struct plan *q)
+{
+    return p->kernels == q->kernels && p->image_size == q->image_size && p->n_blocks == q->n_blocks &&
+           p->features == q->features && p->head_channels == q->head_channels &&
+           p->head_plane == q->head_plane &&
+           memcmp(p->blocks, q->blocks, p->n_blocks * sizeof p->blocks[0]) == 0; /* of size_t: no gaps */
+}
+
 size_t plan_tiles(const struct block *b) { return b->tiles_y * b->tiles_x; }
 
 size_t plan_winners(const struct block *b) { return b->h / 2 * (b->w / 2) * b->out_c; }

@@ -28,6 +28,9 @@ struct plan {
 /* Errors: ST_INVALID (layers that the kernels cannot run). */
 MUST_USE enum status plan_make(const struct network *net, const struct kernels *k, struct plan *ret_plan);
 
+/* Whether what serves one serves the other: the same blocks on the same kernels, wherever their weights lie. */
+bool plan_alike(const struct plan *p, const struct plan *q);
+
 size_t plan_tiles(const struct block *b);   /* of one image */
 size_t plan_scratch(const struct plan *p);  /* floats that any block's calls need */
 size_t plan_winners(const struct block *b); /* bytes of one image: pooled cells by channels */

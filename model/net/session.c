@@ -14,8 +14,8 @@
 enum { GROUP = 2 };
 
 struct session {
-    const struct kernels *kernels;      /* whose layouts the memory has; NULL: none yet */
-    size_t image_size, images, threads; /* what it is large enough for */
+    struct plan plan;       /* whose layouts the memory has; without kernels: none yet */
+    size_t images, threads; /* what it is large enough for */
     struct activations activations;
     float *scratch; /* [threads][plan_scratch()] */
 };
@@ -45,11 +45,10 @@ void session_free(struct session *s)
     free(s);
 }
 
-/* Memory for this plan. One architecture a size: the size tells plans apart. */
+/* Memory for this plan. */
 static enum status fit(struct session *s, const struct plan *p, size_t images, size_t threads)
 {
-    if (s->kernels == p->kernels && s->image_size == p->image_size && s->images >= images &&
-        s->threads >= threads)
+    if (plan_alike(&s->plan, p) && s->images >= images && s->threads >= threads)
         return ST_OK;
     forget(s);
     s->scratch = floats_new(threads * plan_scratch(p));
@@ -57,8 +56,7 @@ static enum status fit(struct session *s, const struct plan *p, size_t images, s
         forget(s);
         return ST_NOMEM;
     }
-    s->kernels = p->kernels;
-    s->image_size = p->image_size;
+    s->plan = *p;
     s->images = images;
     s->threads = threads;
     return ST_OK;
@@ -114,6 +112,6 @@ const float *session_features(const struct session *s, const struct model *m)
 {
     const struct plan *p = model_plan(m);
 
-    assert(s->kernels == p->kernels && s->image_size == p->image_size); /* of another geometry: no such run */
+    assert(plan_alike(&s->plan, p)); /* of another geometry: no such run */
     return s->activations.y[p->n_blocks - 1];
 }

@@ -34,11 +34,25 @@ static bool read_deciles(const struct model *m, double ret[N_LABELS][DRIFT_BINS 
     return ok;
 }
 
+/* The validation rows that the deciles are of; 0 where the file does not say. */
+static double read_rows(const struct model *m)
+{
+    const char *text = json_string_value(json_object_get(model_notes(m), "metrics"));
+    json_t *metrics = NULL;
+    double rows = 0;
+
+    if (text && json_read(text, strlen(text), 0, &metrics, NULL) == ST_OK)
+        rows = (double)json_integer_value(json_object_get(json_object_get(metrics, "validation"), "rows"));
+    json_decref(metrics);
+    return fmax(rows, 0);
+}
+
 static void begin(struct drift *d, const struct served *by)
 {
     memset(d, 0, sizeof *d);
     memcpy(d->model, by->id, sizeof d->model);
-    d->known = read_deciles(by->model, d->deciles);
+    d->reference = read_rows(by->model);
+    d->known = d->reference > 0 && read_deciles(by->model, d->deciles);
 }
 
 void drift_add(struct drift *d, const struct served *by, const json_t *probabilities)
@@ -55,20 +69,25 @@ void drift_add(struct drift *d, const struct served *by, const json_t *probabili
             bin++;
         d->counts[i][bin]++;
     }
+    d->squares++;
     if (++d->seen < DRIFT_WINDOW)
         return;
     for (size_t i = 0; i < N_LABELS; i++)
         for (size_t bin = 0; bin < DRIFT_BINS; bin++)
             d->counts[i][bin] /= 2;
     d->seen /= 2;
+    d->squares /= 4;
 }
 
-bool drift_psi(const struct drift *d, double ret_psi[N_LABELS])
+bool drift_psi(const struct drift *d, double ret_psi[N_LABELS], double *ret_latest)
 {
+    const double latest = d->squares > 0 ? d->seen * d->seen / d->squares : 0;
+
     if (!d->known || d->seen < DRIFT_LEAST)
         return false;
+    *ret_latest = latest;
     for (size_t i = 0; i < N_LABELS; i++) {
-        ret_psi[i] = 0;
+        ret_psi[i] = -(DRIFT_BINS - 1) * (1 / d->reference + 1 / latest);
         for (size_t bin = 0; bin < DRIFT_BINS; bin++) {
             /* half a score in every bin, so that an empty one does not make it infinite */
             const double share = (d->counts[i][bin] + 0.5) / (d->seen + 0.5 * DRIFT_BINS);

@@ -289,14 +289,21 @@ static void write_findings(const struct metrics *m, struct buf *out)
 
 static void write_drift(const struct metrics *m, struct buf *out)
 {
-    double psi[N_LABELS];
+    double psi[N_LABELS], latest;
 
-    if (!drift_psi(&m->drift, psi))
+    if (!drift_psi(&m->drift, psi, &latest))
         return;
     metrics_family(out, "cxrd_drift_psi", "gauge",
-                   "Population stability index of the latest scores against the model's validation scores.");
+                   "Population stability index of the latest scores against the model's validation scores, "
+                   "less what chance alone makes it.");
     for (size_t i = 0; i < N_LABELS; i++)
         buf_printf(out, "cxrd_drift_psi{label=\"%s\"} %.6g\n", LABELS[i], psi[i]);
+    metrics_family(out, "cxrd_drift_reference_rows", "gauge",
+                   "Validation rows that drift is measured against.");
+    buf_printf(out, "cxrd_drift_reference_rows %.6g\n", m->drift.reference);
+    metrics_family(out, "cxrd_drift_scores", "gauge",
+                   "What the latest scores that drift is measured by are worth, in scores.");
+    buf_printf(out, "cxrd_drift_scores %.6g\n", latest);
 }
 
 void metrics_write(struct metrics *m, struct buf *out)

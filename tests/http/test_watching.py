@@ -207,13 +207,15 @@ class Metrics(ServerCase):
         import_model(self.server, with_deciles(dataset.weights()))
         film = picture.noise(1)
         with client.Client(self.server) as one:
-            for _ in range(99):
+            for _ in range(499):
                 one.request('POST', '/predict', film)
             self.assertEqual([k for k in metrics(self.server) if 'drift' in k], [])
             one.request('POST', '/predict', film)
         values = metrics(self.server)
         for label in dataset.LABELS:  # one picture again and again: all scores in one bin of ten
             self.assertGreater(values[f'cxrd_drift_psi{{label="{label}"}}'], 0.25)
+        self.assertEqual((values['cxrd_drift_reference_rows'], values['cxrd_drift_scores']),
+                         (json.loads(dataset.metadata()['metrics'])['validation']['rows'], 500))
         import_model(self.server, dataset.weights())
         self.predict(film)
         self.assertEqual([k for k in metrics(self.server) if 'drift' in k], [])

@@ -75,6 +75,53 @@ Test(balance, weights_give_both_sides_of_a_finding_the_same_say)
     balance_release(&b);
 }
 
+/* Nobody has finding 3: nothing pulls its logit up, so nothing is to be taken off it. */
+Test(balance, a_finding_that_nobody_has_is_not_weighed)
+{
+    struct table_row rows[ROWS];
+    uint32_t index[ROWS];
+    struct balance b = balanced(BALANCE_WEIGHT, rows, index);
+
+    cr_assert_eq(b.shift[3], 0);
+    cr_assert(b.positive[3] == 1 && b.negative[3] == 1);
+    cr_assert_float_eq(b.log_odds[3], log_odds(0, ROWS), 1e-12);
+    balance_release(&b);
+}
+
+/* The mean over draws of the base rates' loss is that of the rows as they are, however they are balanced. */
+static double mean_base_loss(const struct balance *b, const struct table_row *rows)
+{
+    double sum = 0, draws = 0;
+
+    for (size_t i = 0; i < ROWS; i++) {
+        const double often = b->row_weights ? (double)b->row_weights[i] : 1;
+        float logits[N_LABELS], truth[N_LABELS];
+
+        labels_expand(rows[i].labels, truth);
+        for (size_t k = 0; k < N_LABELS; k++)
+            logits[k] = (float)b->log_odds[k];
+        sum += often * balance_unweighted_loss(b, logits, truth);
+        draws += often;
+    }
+    return sum / draws;
+}
+
+Test(balance, the_loss_that_is_told_is_of_the_rates_as_they_are)
+{
+    double loss[3];
+
+    for (int how = BALANCE_NONE; how <= BALANCE_WEIGHT; how++) {
+        struct table_row rows[ROWS];
+        uint32_t index[ROWS];
+        struct balance b = balanced((enum balancing)how, rows, index);
+
+        loss[how] = mean_base_loss(&b, rows);
+        balance_release(&b);
+    }
+    cr_assert_float_eq(loss[BALANCE_RESAMPLE], loss[BALANCE_NONE], 1e-6);
+    cr_assert_float_eq(loss[BALANCE_WEIGHT], loss[BALANCE_NONE], 1e-6);
+}
+
 Test(balance, resampling_draws_rows_of_rare_findings_more_often)
 {
     struct table_row rows[ROWS];
