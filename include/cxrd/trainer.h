@@ -86,7 +86,8 @@ struct compared {
     struct estimate gain; /* candidate - active: of pairs, by patient */
 };
 
-/* The rows are those that validated the job, and the normal chests that it left out, if any. */
+/* The rows are those that validated the job, and the normal chests that it left out, if any. `macro` is of the findings whose
+ * gain has an interval: whose positive rows, and negative ones, are of two patients at least. */
 struct comparison {
     size_t rows, normal_rows, patients;
     bool narrower; /* the active model has seen normal chests, the candidate has not */

@@ -3,6 +3,8 @@
 
 #include "cxrd/metrics.h"
 
+#include <math.h>
+
 static enum status compare_finding(const struct patients *p, const struct scores *candidate,
                                    const struct scores *active, size_t k, struct compared *ret)
 {
@@ -15,6 +17,8 @@ static enum status compare_finding(const struct patients *p, const struct scores
         st = figure_add_auroc(&gain, -1, active->truth + k, active->prob + k, N_LABELS);
     if (st == ST_OK)
         st = figure_estimate(&gain, &ret->gain);
+    if (gain.unseen > 0)
+        ret->gain.error = ret->gain.low = ret->gain.high = NAN; /* one patient proves nothing */
     figure_release(&gain);
     if (st == ST_OK)
         st =
@@ -23,23 +27,30 @@ static enum status compare_finding(const struct patients *p, const struct scores
                        : st;
 }
 
+/* Of the findings whose gain has an interval; of the others nobody knows what they would add. */
 static enum status compare_macro(const struct patients *p, const struct scores *candidate,
-                                 const struct scores *active, struct compared *ret)
+                                 const struct scores *active, struct comparison *c)
 {
-    double each[N_LABELS];
     struct figure gain;
+    double n = 0;
     enum status st = figure_init(&gain, p);
 
+    for (size_t k = 0; k < N_LABELS; k++)
+        n += !isnan(c->findings[k].gain.error);
+    c->macro.candidate = c->macro.active = n > 0 ? 0 : NAN;
+    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
+        if (isnan(c->findings[k].gain.error))
+            continue;
+        c->macro.candidate += c->findings[k].candidate / n;
+        c->macro.active += c->findings[k].active / n;
+        st = figure_add_auroc(&gain, 1 / n, candidate->truth + k, candidate->prob + k, N_LABELS);
+        if (st == ST_OK)
+            st = figure_add_auroc(&gain, -1 / n, active->truth + k, active->prob + k, N_LABELS);
+    }
     if (st == ST_OK)
-        st = figure_add_macro_auroc(&gain, 1, candidate);
-    if (st == ST_OK)
-        st = figure_add_macro_auroc(&gain, -1, active);
-    if (st == ST_OK)
-        st = figure_estimate(&gain, &ret->gain);
+        st = figure_estimate(&gain, &c->macro.gain);
     figure_release(&gain);
-    if (st == ST_OK)
-        st = macro_auroc(candidate, each, &ret->candidate);
-    return st == ST_OK ? macro_auroc(active, each, &ret->active) : st;
+    return st;
 }
 
 enum status compare(const struct scores *candidate, const struct scores *active, size_t n_normal,
@@ -52,9 +63,10 @@ enum status compare(const struct scores *candidate, const struct scores *active,
     if (st != ST_OK)
         return st;
     c.patients = p.n;
-    st = compare_macro(&p, candidate, active, &c.macro);
     for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
         st = compare_finding(&p, candidate, active, k, &c.findings[k]);
+    if (st == ST_OK)
+        st = compare_macro(&p, candidate, active, &c);
     patients_release(&p);
     if (st == ST_OK)
         *ret = c;

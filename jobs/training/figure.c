@@ -159,28 +159,42 @@ enum status figure_add_mean(struct figure *f, double weight, const double *value
     return ST_OK;
 }
 
-/* The variance by patients; NaN for fewer than two. `sums` [patients] of zeroes. */
-static double variance(const struct figure *f, double *sums)
+/* 97.5 % of Student's t with `nu` >= 2 degrees of freedom, by Fisher's series in 1/nu: within 3 % of it at 2, 0.1 % at 5. */
+static double student(double nu)
+{
+    const double z = Z95, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
+
+    return z + (z3 + z) / (4 * nu) + (5 * z5 + 16 * z3 + 3 * z) / (96 * nu * nu) +
+           (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * nu * nu * nu);
+}
+
+/* The variance by patients, NaN for fewer than two, and its degrees of freedom. `sums` [patients] of zeroes. */
+static double variance(const struct figure *f, double *sums, double *ret_freedom)
 {
     const double g = (double)f->n_patients;
-    double squares = 0;
+    double squares = 0, fourths = 0;
 
     for (size_t i = 0; i < f->patients->n_rows; i++)
         sums[f->patients->of[i]] += f->influence[i];
-    for (size_t i = 0; i < f->patients->n; i++)
+    for (size_t i = 0; i < f->patients->n; i++) {
         squares += sums[i] * sums[i];
+        fourths += sums[i] * sums[i] * sums[i] * sums[i];
+    }
+    *ret_freedom = squares > 0 ? fmin(2 / fmax(fourths / (squares * squares) - 1 / g, 2 / g), g - 1) : g - 1;
+    *ret_freedom = fmax(*ret_freedom, 2);
     return f->n_patients > 1 ? g / (g - 1) * squares + f->unseen : NAN;
 }
 
 enum status figure_estimate(const struct figure *f, struct estimate *ret)
 {
-    double *sums = calloc(f->patients->n + 1, sizeof *sums), error;
+    double *sums = calloc(f->patients->n + 1, sizeof *sums), error, freedom;
 
     if (!sums)
         return ST_NOMEM;
-    error = sqrt(variance(f, sums));
+    error = sqrt(variance(f, sums, &freedom));
     free(sums);
-    *ret = (struct estimate){ f->value, error, f->value - Z95 * error, f->value + Z95 * error };
+    *ret = (struct estimate){ f->value, error, f->value - student(freedom) * error,
+                              f->value + student(freedom) * error };
     return ST_OK;
 }
 

@@ -71,8 +71,10 @@ MUST_USE enum status figure_add_auroc(struct figure *f, double weight, const uin
 MUST_USE enum status figure_add_mean(struct figure *f, double weight, const double *values,
                                      const uint8_t *truth, size_t stride, uint8_t value);
 
-/* The figure and its 95 % interval, +-1.96 standard errors, which is not cut anywhere. All but the value are NaN where
- * fewer than two patients take part. Errors: ST_NOMEM. */
+/* The figure and its 95 % interval, which is not cut anywhere: as many standard errors to either side as Student's t has with
+ * the degrees of freedom that the patients are worth, 1.96 for many alike and more where a few carry most of the weight:
+ * 2 / (sum of fourth powers / (sum of squares)^2 - 1/G), from the variance of a variance, at least 2 and at most G - 1. All
+ * but the value are NaN where fewer than two patients take part. Errors: ST_NOMEM. */
 MUST_USE enum status figure_estimate(const struct figure *f, struct estimate *ret);
 
 /* The interval of an AUROC, cut at 0 and 1. Scores that part the two kinds of rows without a fault have no spread at all

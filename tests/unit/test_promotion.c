@@ -150,6 +150,27 @@ Test(promotion, comparison_is_of_pairs_and_by_patient)
     cr_assert(c.macro.gain.low < 0 && c.macro.gain.high > 0);
 }
 
+/* One patient has a hernia, and theirs finds it: that alone would drown what the other findings say. */
+Test(promotion, comparison_leaves_findings_of_one_patient_out)
+{
+    struct scores ours, theirs;
+    struct comparison c;
+    double others = 0;
+
+    two_models(0.2, &ours, &theirs);
+    for (size_t i = 0; i < COMPARED; i++) {
+        ours.truth[i * N_LABELS + 7] = i == 30;
+        theirs.prob[i * N_LABELS + 7] = i == 30;
+    }
+    cr_assert_eq(compare(&ours, &theirs, 0, &c), ST_OK);
+    cr_assert(!isnan(c.findings[7].gain.value) && isnan(c.findings[7].gain.low));
+    for (size_t k = 0; k < N_LABELS; k++)
+        others += k == 7 ? 0 : c.findings[k].candidate / (N_LABELS - 1);
+    cr_assert_float_eq(c.macro.candidate, others, 1e-12);
+    cr_assert_float_eq(c.macro.gain.value, c.macro.candidate - c.macro.active, 1e-12);
+    cr_assert_lt(c.macro.gain.error, 0.01);
+}
+
 Test(promotion, is_recorded_with_its_figures)
 {
     struct train_result result = { .comparison = level(0.25, 0.03125), .rival_split = LINEAGE_SAME };
