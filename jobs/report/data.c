@@ -52,8 +52,10 @@ static void combinations_put(struct buf *out, const json_t *plots)
 
     html_chart(out, "combinations",
                "Bars: how many pictures have each of the ten commonest label combinations",
-               "The ten commonest label combinations among the usable rows.");
-    html_table_begin(out, "The ten commonest label combinations", "Labels|Pictures");
+               "The ten commonest label combinations among the rows that have a picture, of all parts of the "
+               "split.");
+    html_table_begin(out, "The ten commonest label combinations among the rows that have a picture",
+                     "Labels|Pictures");
     json_array_foreach (json_object_get(plots, "combinations"), i, entry) {
         buf_puts(out, "<tr><th scope=\"row\">");
         labels_put(out, json_object_get(entry, "labels"));
@@ -82,6 +84,45 @@ static double count_at(const json_t *matrix, size_t i, size_t j)
     return json_number_value(json_array_get(json_array_get(matrix, i), j));
 }
 
+#define OF_TABLE "rows of the table that age and No Finding leave, with a picture or without"
+
+/* Rows a finding: of the table, and of each part of the split. */
+static void label_counts_put(struct buf *out, const json_t *data)
+{
+    static const char *const PARTS[] = { "splits.train.label_counts", "splits.validation.label_counts",
+                                         "splits.test.label_counts" };
+
+    html_table_begin(
+        out, "Rows a finding. Table: " OF_TABLE ". Training, validation, test: usable rows of each part",
+        "Finding|Table|Training|Validation|Test");
+    for (size_t k = 0; k < N_LABELS; k++) {
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+        html_number(out, json_object_get(member_at(data, "label_counts"), LABELS[k]), 0);
+        for (size_t part = 0; part < sizeof PARTS / sizeof PARTS[0]; part++)
+            html_number(out, json_object_get(member_at(data, PARTS[part]), LABELS[k]), 0);
+        buf_puts(out, "</tr>\n");
+    }
+    buf_puts(out, "<tr><th scope=\"row\">No Finding</th><td>–</td>");
+    html_number(out, member_at(data, "splits.train.no_finding"), 0);
+    html_number(out, member_at(data, "splits.validation.no_finding"), 0);
+    html_number(out, member_at(data, "splits.test.no_finding"), 0);
+    buf_puts(out, "</tr>\n");
+    html_table_end(out);
+}
+
+/* The counts themselves. */
+static void together_put(struct buf *out, const json_t *matrix)
+{
+    matrix_begin(out, "Findings that come together: number of " OF_TABLE);
+    for (size_t i = 0; i < N_LABELS; i++) {
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[i]);
+        for (size_t j = 0; j < N_LABELS; j++)
+            buf_printf(out, "<td>%.0f</td>", count_at(matrix, i, j));
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
 /* The square root of each count, as a shade of ten of the greatest and as a number. */
 static void heat_map_put(struct buf *out, const json_t *matrix)
 {
@@ -89,8 +130,8 @@ static void heat_map_put(struct buf *out, const json_t *matrix)
 
     for (size_t i = 0; i < (size_t)N_LABELS * N_LABELS; i++)
         most = fmax(most, sqrt(count_at(matrix, i / N_LABELS, i % N_LABELS)));
-    matrix_begin(out,
-                 "Findings that come together: square root of the number of rows (no unit), darker is more");
+    matrix_begin(out, "Findings that come together: square root of the number of rows (no unit), darker is "
+                      "more; of the " OF_TABLE);
     for (size_t i = 0; i < N_LABELS; i++) {
         buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[i]);
         for (size_t j = 0; j < N_LABELS; j++) {
@@ -105,7 +146,8 @@ static void heat_map_put(struct buf *out, const json_t *matrix)
 
 static void logarithms_put(struct buf *out, const json_t *matrix)
 {
-    matrix_begin(out, "The same as log10 of the number of rows (no unit); – where there is none");
+    matrix_begin(
+        out, "The same as log10 of the number of rows (no unit); – where there is none; of the " OF_TABLE);
     for (size_t i = 0; i < N_LABELS; i++) {
         buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[i]);
         for (size_t j = 0; j < N_LABELS; j++) {
@@ -167,7 +209,10 @@ void section_data(struct buf *out, const json_t *record, const json_t *plots)
     looks_put(out, data);
     if (json_array_size(json_object_get(plots, "combinations")) > 0)
         combinations_put(out, plots);
+    if (json_is_object(member_at(data, "splits")))
+        label_counts_put(out, data);
     if (json_array_size(matrix) == N_LABELS) {
+        together_put(out, matrix);
         heat_map_put(out, matrix);
         logarithms_put(out, matrix);
     }

@@ -43,11 +43,14 @@ class ReportTest(Case):
         page = Page(text)
         self.assertTrue(all(where.startswith('data:') for where in page.fetched), [w[:80] for w in page.fetched])
         self.assertEqual(len([w for w in page.fetched if w.startswith('data:image/png')]), 9)
-        for caption in ('Rows of the data set', 'The ten commonest label combinations', 'Epochs', 'Configuration',
+        for caption in ('Rows of the data set', 'The ten commonest label combinations among the rows that have a picture', 'Epochs', 'Configuration',
                         'Names and digests', 'Environment', 'False positive rates on No Finding rows',
                         'Reliability on the test split, all findings together'):
             self.assertIn(caption, page.captions)
-        self.assertTrue(any('square root' in c for c in page.captions) and any('log10' in c for c in page.captions))
+        for kind in ('Findings that come together: number of', 'square root', 'log10', 'Rows a finding'):
+            of_it = [c for c in page.captions if kind in c]
+            self.assertEqual(len(of_it), 1, kind)
+            self.assertIn('rows of the table that age and No Finding leave, with a picture or without', of_it[0])
         self.assertEqual(set(page.canvases), {'combinations', 'loss', 'top5', 'proportions', 'reliability', 'normal'} |
                          {f'roc-{k}' for k in range(14)})
         self.assertTrue(all(page.canvases.values()), 'a picture says what it shows')
@@ -96,7 +99,7 @@ class ReportTest(Case):
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(os.path.join(out, 'report.html'), encoding='utf-8') as file:
             page = Page(file.read())
-        self.assertIn('The ten commonest label combinations', page.captions)
+        self.assertIn('The ten commonest label combinations among the rows that have a picture', page.captions)
         self.assertNotIn('Epochs', page.captions)
 
 

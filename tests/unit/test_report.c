@@ -85,11 +85,12 @@ Test(report, asks_for_nothing_from_anywhere)
     json_decref(record);
 }
 
-Test(report, co_occurrence_is_a_square_root_and_a_logarithm_and_a_dash_for_none)
+Test(report, co_occurrence_is_a_count_its_square_root_and_its_logarithm_and_a_dash_for_none)
 {
     json_t *record = json_pack("{s:{s:o}}", "dataset", "cooccurrence", matrix());
     struct buf page = page_of(record, NULL);
 
+    cr_assert_eq(occurrences(page.data, "<td>100</td>"), N_LABELS, "the count itself");
     cr_assert_eq(occurrences(page.data, "<td class=\"h9\">10.0</td>"), N_LABELS, "the square root of 100");
     cr_assert_eq(occurrences(page.data, "<td class=\"h0\">0.0</td>"), N_LABELS * (N_LABELS - 1));
     cr_assert_eq(occurrences(page.data, "<td>2.00</td>"), N_LABELS, "its logarithm");
