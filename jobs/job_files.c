@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "cxrd/file.h"
+#include "cxrd/log.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -41,6 +42,8 @@ void job_checkpoint_drop(const struct runner *r, const char *id)
 
 enum status storage_error(enum status st, const struct error *why, struct error *err)
 {
+    if (st == ST_IO)
+        log_error(LOG_ERROR, "storage fails", why); /* with what a record does not show */
     return st == ST_IO ? error_set(err, st, "storage: %s", why->text) : error_set(err, st, "%s", why->text);
 }
 

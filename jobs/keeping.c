@@ -40,8 +40,8 @@ static enum status keep_from_checkpoint(struct runner *r, const char *id, json_t
     return st;
 }
 
-/* With the lock held, so that it does not begin meanwhile. */
-static enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err)
+/* The lock is held so that it does not begin meanwhile. */
+enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err)
 {
     json_t *record = NULL;
     enum job_state state;
@@ -66,11 +66,14 @@ enum status runner_cancel(struct runner *r, const char *id, bool keep_best, stru
 
     pthread_mutex_lock(&r->lock); /* held to the end: the job must neither begin nor end in between */
     running = job_is_running(r, id);
-    if (running) {
+    if (running && r->too_late) {
+        st = error_set(err, ST_CONFLICT, "the job is saving its results and can no longer be cancelled");
+    } else if (running) {
         if (keep_best)
             atomic_store(&r->keep_best, true);
         atomic_store(&r->stop, STOP_CANCELLED);
     } else {
+        unwritten_retry(r);
         st = cancel_waiting(r, id, keep_best, err);
     }
     pthread_mutex_unlock(&r->lock);
@@ -86,6 +89,7 @@ enum status runner_delete(struct runner *r, const char *id, struct error *err)
     enum status st;
 
     pthread_mutex_lock(&r->lock);
+    unwritten_retry(r);
     st = store_job_delete(r->store, id, err); /* first the record: files without one are swept, not missed */
     if (st == ST_OK && job_folder(r, id, folder, &why) == ST_OK && folder_delete(folder, &why) != ST_OK)
         log_error(LOG_WARN, "files of a deleted job stay until the next start", &why);

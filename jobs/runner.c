@@ -11,16 +11,18 @@
 
 /* ---- one job ---- */
 
-/* How a job ended, from how its work did. */
-static enum job_state verdict(struct runner *r, enum status st)
+/* How a job ended, from how its work did. What lies outside of a training has nothing to do with whether it was asked well:
+ * it can go on later. A job that fetches goes on only where a host does not answer. What it has gathered may be what fills
+ * the disk, so it goes. */
+static enum job_state verdict(struct runner *r, const char *type, enum status st)
 {
     if (st == ST_OK)
         return JOB_SUCCEEDED;
-    if (st == ST_BUSY) /* nobody answers who has the data: it can go on later */
+    if (st == ST_CANCELLED)
+        return atomic_load(&r->stop) == STOP_SHUTDOWN ? JOB_INTERRUPTED : JOB_CANCELLED;
+    if (strcmp(type, JOB_FETCH) == 0 ? st == ST_BUSY : status_is_outside(st))
         return JOB_INTERRUPTED;
-    if (st != ST_CANCELLED)
-        return JOB_FAILED;
-    return atomic_load(&r->stop) == STOP_SHUTDOWN ? JOB_INTERRUPTED : JOB_CANCELLED;
+    return JOB_FAILED;
 }
 
 /* With the lock held. */
@@ -30,17 +32,30 @@ static void job_begin(struct runner *r, const char *id, const char *type)
         &r->progress, /* not the last job's numbers */
         &(struct snapshot){ .phase = strcmp(type, JOB_FETCH) == 0 ? SNAPSHOT_FETCH : 0, .train.eta_s = -1 });
     snprintf(r->running, sizeof r->running, "%s", id);
+    r->too_late = false;
     atomic_store(&r->stop, GO_ON);
     atomic_store(&r->keep_best, false);
 }
 
-static void job_end(struct runner *r, const char *id, json_t *record, enum status st, const struct error *why)
+/* Somebody asked for its end after the work had come to another. With the lock held. */
+static void cancel_late(struct runner *r, const char *id)
 {
-    const enum job_state state = verdict(r, st);
+    struct error err;
+
+    if (atomic_load(&r->stop) == STOP_CANCELLED &&
+        cancel_waiting(r, id, atomic_load(&r->keep_best), &err) != ST_OK)
+        log_text(LOG_WARN, "a job that was to be cancelled is interrupted", "%s", err.text);
+}
+
+static void job_end(struct runner *r, const char *id, const char *type, json_t *record, enum status st,
+                    const struct error *why)
+{
+    const enum job_state state = verdict(r, type, st);
+    const bool told = state == JOB_FAILED || (state == JOB_INTERRUPTED && st != ST_CANCELLED);
     struct error err;
     bool written;
 
-    if (state == JOB_FAILED || st == ST_BUSY)
+    if (told)
         json_object_set_new(record, "error", json_string(why->text));
     if (state == JOB_FAILED || state == JOB_CANCELLED)
         fetch_discard(r->options.datasets, id);
@@ -53,13 +68,15 @@ static void job_end(struct runner *r, const char *id, json_t *record, enum statu
         job_checkpoint_drop(r, id); /* it can never be resumed */
     }
     r->running[0] = '\0';
+    if (written && state == JOB_INTERRUPTED)
+        cancel_late(r, id);
     pthread_mutex_unlock(&r->lock);
     /* Not before: a crash in between would leave a job that does not know that it is done. */
     if (written && state == JOB_SUCCEEDED)
         fetch_discard(r->options.datasets, id);
     log_event(state == JOB_FAILED ? LOG_ERROR : LOG_INFO, "job ended", /* the sentence may name a picture */
               json_pack("{s:s,s:s,s:s}", "job", id, "state", job_state_name(state), "detail",
-                        state == JOB_FAILED ? status_text(st) : ""));
+                        told ? status_text(st) : ""));
 }
 
 static void job_run(struct runner *r, const char *id, const char *type, const json_t *config)
@@ -74,7 +91,7 @@ static void job_run(struct runner *r, const char *id, const char *type, const js
         st = fetching_run(r, id, config, record, &err);
     else
         st = training_job_run(r, id, config, record, &err);
-    job_end(r, id, record, st, &err);
+    job_end(r, id, type, record, st, &err);
     json_decref(record);
 }
 

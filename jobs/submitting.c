@@ -47,6 +47,7 @@ enum status runner_resume(struct runner *r, const char *id, struct error *err)
     enum status st;
 
     pthread_mutex_lock(&r->lock);
+    unwritten_retry(r); /* or the store still calls running what has been told as interrupted */
     st = store_job_resume(r->store, id, r->options.job_queue, err);
     if (st == ST_BUSY)
         refuse_full(r, err);
@@ -70,19 +71,23 @@ static void check_webhook(const struct runner *r, const char *webhook, json_t *e
 
 /* ---- a training ---- */
 
-static void check_init(struct runner *r, struct train_config *c, json_t *errors)
+static enum status check_init(struct runner *r, struct train_config *c, json_t *errors, struct error *err)
 {
     struct model *m = NULL;
-    struct error err;
+    enum status st;
 
     if (!c->init[0])
-        return;
-    if (registry_load(r->registry, c->init, &m, &err) != ST_OK) {
-        config_error(errors, "init", "%s", err.text);
-        return;
+        return ST_OK;
+    st = registry_load(r->registry, c->init, &m, err);
+    if (st != ST_OK && st != ST_NOTFOUND && status_is_outside(st))
+        return st;
+    if (st != ST_OK) {
+        config_error(errors, "init", "%s", err->text);
+        return ST_OK;
     }
     train_config_adopt(c, m);
     model_unref(m);
+    return ST_OK;
 }
 
 /* A request into the configuration that it means, with every field checked. */
@@ -99,9 +104,12 @@ static enum status train_request(struct runner *r, const json_t *request, struct
         st = json_array_size(errors) > 0 ? ST_INVALID : ST_OK;
     }
     if (st == ST_OK) {
-        train_config_check(ret, r->options.datasets, errors);
+        st = train_config_check(ret, r->options.datasets, errors, err);
         lost = json_ran_out() || lost;
-        check_init(r, ret, errors);
+        if (st == ST_OK)
+            st = check_init(r, ret, errors, err);
+        if (st != ST_OK)
+            return st;
         check_webhook(r, ret->webhook, errors);
         lost = json_ran_out() || lost;
     }

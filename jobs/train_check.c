@@ -111,51 +111,74 @@ static void no_such_file(int root, const char *field, json_t *errors)
     buf_release(&all);
 }
 
-static void check_file(int root, const char *field, const char *path, json_t *errors)
+/* Whether a name leads nowhere that it may lead to: whoever asks can ask for another. All other errors say nothing of it. */
+static bool is_wrong_name(int why)
+{
+    return why == ENOENT || why == ENOTDIR || why == ELOOP || why == ENAMETOOLONG || why == EXDEV ||
+           why == ENXIO;
+}
+
+static enum status check_file(int root, const char *field, const char *path, json_t *errors,
+                              struct error *err)
 {
     const int fd = open_beneath(root, path, O_RDONLY);
 
+    if (fd < 0 && !is_wrong_name(errno))
+        return error_errno(err, ST_IO, "cannot look for '%.200s'", path);
     if (fd < 0)
         no_such_file(root, field, errors);
     else if (file_stamp(fd) == 0)
         config_error(errors, field, "is not a regular file");
     if (fd >= 0)
         close(fd);
+    return ST_OK;
 }
 
-void train_config_check(struct train_config *c, const char *datasets, json_t *errors)
+static enum status check_files(const struct train_config *c, int folder, const char *datasets, json_t *errors,
+                               struct error *err)
 {
-    int folder, root;
+    const int root = open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
+    enum status st;
+
+    if (root < 0 && !is_wrong_name(errno))
+        return error_errno(err, ST_IO, "cannot look for the data set '%.200s'", c->dataset);
+    if (root < 0) {
+        no_such_dataset(datasets, errors);
+        return ST_OK;
+    }
+    st = check_file(root, "csv", c->csv, errors, err);
+    if (st == ST_OK && c->split_by == SPLIT_LIST)
+        st = check_file(root, "split_by", "test_list.txt", errors, err);
+    if (st == ST_OK && c->split_by == SPLIT_LIST)
+        st = check_file(root, "split_by", "train_val_list.txt", errors, err);
+    close(root);
+    return st;
+}
+
+enum status train_config_check(struct train_config *c, const char *datasets, json_t *errors,
+                               struct error *err)
+{
+    enum status st = ST_OK;
+    int folder;
 
     if (!datasets) {
         config_error(errors, "dataset", "this server was started without --datasets");
-        return;
+        return ST_OK;
     }
     folder = open(datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 && !is_wrong_name(errno))
+        return error_errno(err, ST_IO, "cannot look into the folder of data sets");
     if (folder < 0) {
         config_error(errors, "dataset", "cannot be looked for: the folder of --datasets cannot be read: %s",
                      strerror(errno));
-        return;
+        return ST_OK;
     }
     if (!c->dataset[0])
         resolve_dataset(c, datasets, errors);
-    if (!c->dataset[0])
-        goto out;
-    if (!dataset_path_ok(c->dataset)) {
+    if (c->dataset[0] && !dataset_path_ok(c->dataset))
         config_error(errors, "dataset", "is no data set's name where a part of it begins with a dot");
-        goto out;
-    }
-    root = open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
-    if (root < 0) {
-        no_such_dataset(datasets, errors);
-    } else {
-        check_file(root, "csv", c->csv, errors);
-        if (c->split_by == SPLIT_LIST) {
-            check_file(root, "split_by", "test_list.txt", errors);
-            check_file(root, "split_by", "train_val_list.txt", errors);
-        }
-        close(root);
-    }
-out:
+    else if (c->dataset[0])
+        st = check_files(c, folder, datasets, errors, err);
     close(folder);
+    return st;
 }

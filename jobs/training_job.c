@@ -123,7 +123,7 @@ static bool on_will_resume(void *arg)
 {
     const struct training_job *t = arg;
 
-    return atomic_load(&t->r->stop) == STOP_SHUTDOWN && t->storage.code == ST_OK;
+    return atomic_load(&t->r->stop) != STOP_CANCELLED;
 }
 
 static const struct model *on_rival(void *arg)
@@ -199,6 +199,17 @@ static enum status page_save(const struct training_job *t, const struct train_re
     return st == ST_OK ? report_save(path, t->record, t->id, &t->config, result, err) : st;
 }
 
+/* The job will make it once more when it is resumed. */
+static void model_take_back(struct training_job *t)
+{
+    struct error why;
+
+    if (registry_delete(t->r->registry, json_string_value(json_object_get(t->record, "model")), &why) !=
+        ST_OK)
+        log_text(LOG_WARN, "a model of a job that was interrupted stays", "%s", why.text);
+    json_object_set_new(t->record, "model", json_null());
+}
+
 /* The kept model into the registry, where it may become the active one, and others too many. */
 static enum status model_save(struct training_job *t, const struct train_result *result, struct error *err)
 {
@@ -207,9 +218,12 @@ static enum status model_save(struct training_job *t, const struct train_result 
     bool promoted = false;
     enum status st = job_model_add(t->r, t->id, result->model, t->record, err);
 
-    if (st == ST_OK)
+    if (st == ST_OK) {
         st = job_promote(t->r->registry, &t->config, result, t->rival ? t->rival->id : "", t->record,
                          &promoted, err);
+        if (st != ST_OK)
+            model_take_back(t);
+    }
     if (promoted && t->r->options.activated)
         t->r->options.activated(t->r->options.arg, t->id,
                                 json_string_value(json_object_get(t->record, "model")));
@@ -231,6 +245,18 @@ static enum status all_save(struct training_job *t, const struct train_result *r
     return st == ST_OK ? model_save(t, result, err) : st;
 }
 
+/* Whether somebody wants a run's results. From now on it is too late to say no: what is kept may be made the active model. */
+static bool still_wanted(struct runner *r)
+{
+    bool wanted;
+
+    pthread_mutex_lock(&r->lock);
+    wanted = atomic_load(&r->stop) != STOP_CANCELLED;
+    r->too_late = wanted;
+    pthread_mutex_unlock(&r->lock);
+    return wanted;
+}
+
 /* What is left of a run: all of it when it succeeded, the kept epoch when it was cancelled with that wish. */
 static enum status results_save(struct training_job *t, const struct train_result *result, enum status st,
                                 struct error *err)
@@ -242,6 +268,8 @@ static enum status results_save(struct training_job *t, const struct train_resul
         *err = t->storage;
         return err->code;
     }
+    if (st == ST_OK && !still_wanted(t->r))
+        st = error_set(err, ST_CANCELLED, "the training was cancelled");
     if (st == ST_OK) {
         saved = result->model ? all_save(t, result, &why) : page_save(t, result, &why);
     } else if (st == ST_CANCELLED && result->model && atomic_load(&t->r->stop) == STOP_CANCELLED &&
@@ -263,8 +291,18 @@ static enum status record_recall(struct training_job *t, struct error *err)
 
     if (st == ST_OK && json_is_object(json_object_get(before, "dataset")))
         json_object_update(t->record, before);
+    if (st == ST_OK &&
+        json_is_string(json_object_get(before, "error"))) { /* why it was interrupted: no more */
+        json_object_set_new(t->record, "error", json_null());
+        record_commit(t);
+    }
     json_decref(before);
     return st;
+}
+
+static bool has_begun(const struct training_job *t)
+{
+    return json_is_object(json_object_get(t->record, "dataset"));
 }
 
 /* What the record of a job that has begun before says that its data must still be, and how many threads it had: with
@@ -281,6 +319,18 @@ static void go_on_as_before(const json_t *record, struct train_request *request)
     request->split_sha256 = json_string_value(json_object_get(data, "split_sha256"));
     if (threads >= 1 && threads <= MAX_THREADS)
         request->threads = (size_t)threads;
+}
+
+/* The model that it starts from was good when the job was taken. */
+static enum status init_load(struct training_job *t, struct model **ret_init, struct error *err)
+{
+    struct error why;
+    const enum status st = registry_load(t->r->registry, t->config.init, ret_init, &why);
+
+    if (st == ST_OK)
+        return ST_OK;
+    return error_set(err, status_is_outside(st) ? st : ST_CONFLICT, "the model to start from: %.280s",
+                     why.text);
 }
 
 /* Make the job's folder; where its checkpoint and the cache of pictures are. */
@@ -324,8 +374,11 @@ static enum status train(struct training_job *t, struct error *err)
     json_t *original = replay_original(t->r->store, &t->config);
     enum status st = places_make(t, cache, checkpoint, err);
 
+    if (st == ST_OK && !request.datasets)
+        st = error_set(err, ST_NOTFOUND, "this server was started without --datasets, where '%s' must be",
+                       t->config.dataset);
     if (st == ST_OK && t->config.init[0])
-        st = registry_load(t->r->registry, t->config.init, &init, err);
+        st = init_load(t, &init, err);
     if (st == ST_OK) {
         go_on_as_before(original, &request);
         go_on_as_before(before, &request);
@@ -342,19 +395,28 @@ static enum status train(struct training_job *t, struct error *err)
     return st;
 }
 
+/* A job that has begun was well asked, of the version of cxrd that began it. */
+static enum status config_read(struct training_job *t, const json_t *config, json_t *errors,
+                               struct error *err)
+{
+    const enum status st = train_config_parse(config, &t->config, errors);
+
+    if (st == ST_INVALID && has_begun(t))
+        return error_set(err, ST_CONFLICT, "the job's configuration is one of another version of cxrd");
+    if (st == ST_INVALID)
+        return error_set(err, st, "the job's configuration is no longer valid");
+    return st == ST_OK ? ST_OK : error_nomem(err);
+}
+
 enum status training_job_run(struct runner *r, const char *id, const json_t *config, json_t *record,
                              struct error *err)
 {
     struct training_job t = { .r = r, .id = id, .record = record, .now.train.eta_s = -1 };
     json_t *errors = json_array();
-    enum status st = errors ? train_config_parse(config, &t.config, errors) : ST_NOMEM;
+    enum status st = errors ? record_recall(&t, err) : error_nomem(err);
 
-    if (st == ST_INVALID)
-        error_set(err, st, "the job's configuration is no longer valid");
-    else if (st != ST_OK)
-        error_nomem(err);
     if (st == ST_OK)
-        st = record_recall(&t, err);
+        st = config_read(&t, config, errors, err);
     if (st == ST_OK)
         st = train(&t, err);
     served_release(t.rival);

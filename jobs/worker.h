@@ -32,9 +32,10 @@ struct runner {
     struct registry *registry;
     pthread_t thread;
 
-    pthread_mutex_t lock;  /* guards `running`, `unwritten`, `shutdown` and `over` */
+    pthread_mutex_t lock;  /* guards `running`, `too_late`, `unwritten`, `shutdown` and `over` */
     pthread_cond_t wake;   /* a job was queued, shutdown, or over */
     char running[ID_SIZE]; /* the job that runs, "" for none */
+    bool too_late;         /* to cancel it: its results are being kept */
     struct unwritten unwritten;
     bool shutdown, over;         /* over: the thread is about to end */
     atomic_int stop;             /* enum stop_reason; asked at every batch */
@@ -79,6 +80,7 @@ enum status storage_error(enum status st, const struct error *why, struct error 
 
 /* ---- with the lock held ---- */
 bool job_is_running(const struct runner *r, const char *id);
+MUST_USE enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err);
 void unwritten_keep(struct runner *r, const char *id, enum job_state state, json_t *record);
 bool unwritten_retry(struct runner *r);                   /* true: nothing is left to be written */
 bool unwritten_tell(const struct runner *r, json_t *job); /* false: it is not this job */

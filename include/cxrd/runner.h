@@ -69,7 +69,8 @@ MUST_USE enum status runner_submit_fetch(struct runner *r, const json_t *request
 
 /* Ask a job to end: one that waits or was interrupted is cancelled at once, a running one at its next batch.
  *   keep_best  the epoch that it would have kept so far becomes a model, if one was finished
- * Errors: ST_NOTFOUND, ST_CONFLICT (it has ended; or nothing can be kept, as its checkpoint is damaged), ST_IO. */
+ * Errors: ST_NOTFOUND, ST_CONFLICT (it has ended, or saves its results; or nothing can be kept, as its checkpoint is
+ * damaged), ST_IO. */
 MUST_USE enum status runner_cancel(struct runner *r, const char *id, bool keep_best, struct error *err);
 
 /* Queue an interrupted job again; it goes on from its checkpoint. Errors: ST_NOTFOUND, ST_CONFLICT (it is not
@@ -104,7 +105,8 @@ MUST_USE enum status runner_report(struct runner *r, const char *id, int *ret_fd
                                    struct error *err);
 
 /* Fill in `dataset` where it is not set and check what needs the disk: that the folder and the table are there.
- * Wrong fields are named in `errors`. Shared with `cxrd train`. */
-void train_config_check(struct train_config *c, const char *datasets, json_t *errors);
+ * Wrong fields are named in `errors`. Shared with `cxrd train`. Errors: ST_IO, ST_NOMEM (whether they are cannot be told). */
+MUST_USE enum status train_config_check(struct train_config *c, const char *datasets, json_t *errors,
+                                        struct error *err);
 
 #endif

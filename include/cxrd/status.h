@@ -5,6 +5,8 @@
 #ifndef CXRD_STATUS_H
 #define CXRD_STATUS_H
 
+#include <stdbool.h>
+
 #define MUST_USE               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
@@ -39,6 +41,11 @@ struct error {
 
 const char *status_name(enum status st); /* "ST_FORMAT" */
 const char *status_text(enum status st); /* "malformed data" */
+
+/* Whether a failure lies outside of what was asked: no memory, a disk that fails or is full, no descriptor, somebody who is
+ * busy, something that is not there now or no longer as it was. The same call may succeed another time with nothing changed
+ * in what is asked, so what it could go on from is kept. All others are the fault of what was asked. */
+bool status_is_outside(enum status st);
 
 /* Format `text` and return `code`, so that failing is one statement. */
 enum status error_set(struct error *err, enum status code, const char *fmt, ...) PRINTF_LIKE(3, 4);

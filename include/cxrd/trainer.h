@@ -128,7 +128,7 @@ struct train_result {
     struct comparison comparison;    /* with it, if it was scored */
     enum lineage rival_split;        /* of the rival, for this run's split, if it was scored */
     struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
-    size_t unreadable;               /* pictures that were found but could not be decoded */
+    size_t unreadable;               /* pictures that were found but are no good */
     json_t *plots; /* what the report's pictures need, an object, owned; jobs/training/plots.h */
 };
 
@@ -138,7 +138,8 @@ struct train_observer {
     void *arg;
     /* Asked every few pictures, by any thread of the run, one at a time; true ends the run with ST_CANCELLED. */
     bool (*cancelled)(void *arg);
-    bool (*will_resume)(void *arg); /* asked once after that: will it go on later? NULL: it will */
+    bool (*will_resume)(
+        void *arg); /* asked once after that, or a fault: will it go on later? NULL: it will */
     /* With a checkpoint, before training: the epochs that have been trained already, none for a new run, and, with any,
      * what epoch() tells too. */
     void (*resumed)(void *arg, const struct epoch_report *epochs, size_t n, const struct baseline *baseline);
@@ -162,7 +163,7 @@ struct train_request {
     json_t *notes; /* strings for the weights' metadata, borrowed; NULL is fine */
 
     /* A run that survives: with `checkpoint` it goes on from that file where there is one, and replaces it at the end
-     * of every epoch and when it is cancelled; whoever asked for the run removes the file. With the same number of
+     * of every epoch and when it is cancelled or the data cannot be read; whoever asked for the run removes the file. With the same number of
      * threads it ends with the weights that it would have had uninterrupted, bit for bit. */
     const char *checkpoint;                /* NULL: none */
     const char *csv_sha256, *split_sha256; /* what the data must still be; NULL: anything */
@@ -170,8 +171,10 @@ struct train_request {
 
 /* Run it. *ret_result is filled as far as the run came, even when it fails; release it in any case.
  * Errors: ST_NOTFOUND (no such data set or table), ST_FORMAT (also: of the checkpoint), ST_LIMIT (a table, a list or a
- * folder that is too large), ST_UNUSABLE (no usable row or no picture, or the data are no longer those that were asked
- * for; the sentence says which), ST_CANCELLED, ST_NUMERIC (the loss is not finite), ST_IO, ST_NOMEM. */
+ * folder that is too large), ST_UNUSABLE (no usable row or no picture; the sentence says which), ST_CONFLICT (the data, or
+ * the checkpoint's configuration, are no longer those that were asked for), ST_CANCELLED, ST_NUMERIC (the loss is not
+ * finite), ST_IO (also: a picture that cannot be opened), ST_NOMEM. After those of status_is_outside() another call may go on
+ * from the checkpoint. */
 MUST_USE enum status train_run(const struct train_request *request, const struct train_observer *observer,
                                struct train_result *ret_result, struct error *err);
 /* Whether the kept model's validation loss is below that of the base rates. Without that it is no model to put to work. */

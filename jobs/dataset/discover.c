@@ -131,18 +131,24 @@ static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '
 
 static enum status search(struct picture_files *f, int at, const char *pattern, struct error *err);
 
-/* S_IFREG, S_IFLNK …; 0: it cannot be known. */
-static mode_t kind_of(int at, const struct dirent *entry)
+/* Whether an entry only looked like one of ours: it is something else, or has gone since its folder was listed. All other
+ * reasons not to open it are none to do without it. */
+static bool is_another(int why) { return why == ENOTDIR || why == ELOOP || why == ENOENT; }
+
+/* S_IFREG, S_IFLNK ...; 0: it has gone. */
+static enum status kind_of(int at, const struct dirent *entry, mode_t *ret, struct error *err)
 {
     struct stat info;
 
+    *ret = entry->d_type == DT_UNKNOWN ? 0 : DTTOIF(entry->d_type);
     if (entry->d_type != DT_UNKNOWN) /* which some file systems answer */
-        return DTTOIF(entry->d_type);
-    return fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 ? info.st_mode & S_IFMT : 0;
+        return ST_OK;
+    if (fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0)
+        *ret = info.st_mode & S_IFMT;
+    else if (!is_another(errno))
+        return error_errno(err, ST_IO, "cannot look at '%s'", entry->d_name);
+    return ST_OK;
 }
-
-static bool is_regular(int at, const struct dirent *entry) { return kind_of(at, entry) == S_IFREG; }
-static bool is_link(int at, const struct dirent *entry) { return kind_of(at, entry) == S_IFLNK; }
 
 /* One entry of the folder `at`, that matched: a picture where the pattern ends here, else a folder to go into. */
 static enum status entry_take(struct picture_files *f, int at, const struct dirent *entry, const char *rest,
@@ -150,14 +156,18 @@ static enum status entry_take(struct picture_files *f, int at, const struct dire
 {
     const size_t n = strlen(f->here);
     enum status st;
+    mode_t kind = 0;
     int inside;
 
-    f->links += is_link(at, entry);
+    st = kind_of(at, entry, &kind, err);
+    f->links += kind == S_IFLNK;
     if (!rest)
-        return is_regular(at, entry) ? picture_add(f, entry->d_name, err) : ST_OK;
+        return st == ST_OK && kind == S_IFREG ? picture_add(f, entry->d_name, err) : st;
     inside = folder_open(at, entry->d_name);
     if (inside < 0)
-        return ST_OK; /* a file or a link: it only looked like a folder of ours */
+        return is_another(errno)
+                   ? ST_OK
+                   : error_errno(err, ST_IO, "cannot open the picture folder '%s'", entry->d_name);
     if (snprintf(f->here + n, sizeof f->here - n, "%s/", entry->d_name) < (int)(sizeof f->here - n))
         st = search(f, inside, rest, err);
     else

@@ -126,7 +126,7 @@ enum status picture_look(const struct pictures *p, size_t row, uint8_t *grey, st
 {
     const enum status st = load(p, row, grey, ret, err);
 
-    if (st != ST_OK)
+    if (st != ST_OK && !status_is_outside(st))
         mark_unusable(p, row, st);
     return st;
 }

@@ -12,7 +12,7 @@ struct pictures {
     const struct picture_files *files;
     struct preprocess pre;
     struct image_cache *cache; /* NULL: none */
-    bool *unusable; /* [table->n_rows]: marked where a picture could not be loaded; NULL: not wanted */
+    bool *unusable; /* [table->n_rows]: marked where a picture is no good; NULL: not wanted */
 };
 
 /* What is to be known of a picture before the rows are split, from the cache or by decoding the file, which then is in the
@@ -21,7 +21,9 @@ MUST_USE enum status picture_look(const struct pictures *p, size_t row, uint8_t 
                                   struct picture_facts *ret, struct error *err);
 
 /* The picture of a row, resized: grey [size * size].
- * Errors: ST_IO, ST_UNSUPPORTED, ST_FORMAT, ST_LIMIT (the sentence names the file), ST_NOMEM. */
+ * Errors: ST_UNSUPPORTED, ST_FORMAT, ST_LIMIT, ST_UNUSABLE: the picture is no good, and is marked. ST_IO, ST_NOMEM: nothing is
+ * known of it, as it cannot be opened or read now (see status_is_outside()); it must not be done without. The sentence names
+ * the file. */
 MUST_USE enum status picture_load(const struct pictures *p, size_t row, uint8_t *ret_grey, struct error *err);
 
 #endif

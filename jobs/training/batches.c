@@ -178,7 +178,7 @@ enum status batch_load(struct batch *b, const struct pictures *pictures, struct 
             if (b->n < i) /* those before it that could not be read leave a gap */
                 memmove(b->x + b->n * plane, b->x + i * plane, plane * sizeof *b->x);
             b->n++;
-        } else if (strict || why->code == ST_NOMEM) {
+        } else if (strict || status_is_outside(why->code)) {
             st = error_set(err, why->code, "%s", why->text);
         }
     }

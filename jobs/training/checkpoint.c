@@ -196,16 +196,16 @@ static enum status metadata_check(struct run *r, const json_t *metadata)
     if (!says(metadata, "format", FORMAT))
         return error_set(r->err, ST_FORMAT, "the checkpoint is none: its metadata do not say so");
     if (!says(metadata, "version", VERSION))
-        return error_set(r->err, ST_FORMAT, "the checkpoint was written by another version of cxrd");
+        return error_set(r->err, ST_CONFLICT, "the checkpoint was written by another version of cxrd");
     if (!(config = config_text(r)))
         return error_nomem(r->err);
     same = says(metadata, "config", config);
     free(config);
     if (!same)
-        return error_set(r->err, ST_FORMAT, "the checkpoint belongs to a job with another configuration");
+        return error_set(r->err, ST_CONFLICT, "the checkpoint belongs to a job with another configuration");
     if (!says(metadata, "csv_sha256", r->result->dataset.csv_sha256) ||
         !says(metadata, "split_sha256", r->result->dataset.split_sha256))
-        return error_set(r->err, ST_FORMAT, "the checkpoint belongs to another table or split");
+        return error_set(r->err, ST_CONFLICT, "the checkpoint belongs to another table or split");
     return ST_OK;
 }
 

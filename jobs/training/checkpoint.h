@@ -13,7 +13,7 @@
 MUST_USE enum status checkpoint_save(struct run *r);
 
 /* Put a prepared run where request->checkpoint says that it was; no such file: it stays at its beginning.
- * Errors: ST_FORMAT (damaged, or of another job, version or data), ST_IO, ST_NOMEM. */
+ * Errors: ST_FORMAT (damaged), ST_CONFLICT (of another job, version or data), ST_IO, ST_NOMEM. */
 MUST_USE enum status checkpoint_load(struct run *r);
 
 #endif

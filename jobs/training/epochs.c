@@ -174,16 +174,18 @@ static bool patience_is_over(const struct run *r)
            r->result->n_epochs - r->result->kept_epoch >= patience;
 }
 
-/* A run that is to go on later keeps the steps since the last epoch; without them it goes on from there. */
-static void save_for_later(struct run *r)
+/* A run that is to go on later keeps the steps since the last epoch; without them it goes on from there. Without memory
+ * nothing is sure to be as it was between two steps. */
+static void save_for_later(struct run *r, enum status why)
 {
-    const struct error cancelled = *r->err;
+    const struct error ended = *r->err;
 
-    if (!r->request->checkpoint || (r->observer->will_resume && !r->observer->will_resume(r->observer->arg)))
+    if (!r->request->checkpoint || (why != ST_CANCELLED && why != ST_IO) ||
+        (r->observer->will_resume && !r->observer->will_resume(r->observer->arg)))
         return;
     if (checkpoint_save(r) != ST_OK)
         log_error(LOG_WARN, "steps of an interrupted epoch are lost", r->err);
-    *r->err = cancelled;
+    *r->err = ended;
 }
 
 enum status run_train(struct run *r)
@@ -201,7 +203,7 @@ enum status run_train(struct run *r)
         if (st == ST_OK)
             st = epoch_commit(r, e);
     }
-    if (st == ST_CANCELLED)
-        save_for_later(r);
+    if (st != ST_OK)
+        save_for_later(r, st);
     return st;
 }

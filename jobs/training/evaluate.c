@@ -115,14 +115,15 @@ static void score_task(void *arg, size_t task, size_t lane)
         error_set(&t->errors[task], t->status[task], "the model's result is not a finite number");
 }
 
-/* Append the stretch's results; a picture that cannot be read is left out or ends it all. */
+/* Append the stretch's results; a picture that is no good is left out or ends it all. */
 static enum status collect(const struct stretch *t, size_t n, bool strict, struct scores *s,
                            struct error *err)
 {
     for (size_t i = 0; i < n; i++) {
         const uint16_t labels = t->scorer->pictures->table->rows[t->rows[i]].labels;
 
-        if (t->status[i] != ST_OK && (strict || t->status[i] == ST_NUMERIC || t->status[i] == ST_NOMEM))
+        if (t->status[i] != ST_OK &&
+            (strict || t->status[i] == ST_NUMERIC || status_is_outside(t->status[i])))
             return error_set(err, t->status[i], "%s", t->errors[i].text);
         if (t->status[i] != ST_OK)
             continue;

@@ -72,8 +72,8 @@ enum status run_evaluate(struct run *r)
         st = evaluate_sets(r);
     if (st == ST_OK)
         st = run_gate_try(r);
-    if (st == ST_OK && plots_samples(r->result->plots, &r->pictures, &r->split.part[TRAIN],
-                                     (uint64_t)r->config->seed) != ST_OK)
-        st = error_nomem(r->err);
+    if (st == ST_OK)
+        st = plots_samples(r->result->plots, &r->pictures, &r->split.part[TRAIN], (uint64_t)r->config->seed,
+                           r->err);
     return st == ST_OK ? run_annotate(r) : st;
 }

@@ -12,10 +12,11 @@ enum { MAX_PICTURES = 1000, STRETCH = 64 };
 struct survey {
     const struct pictures *pictures;
     const struct rows *rows;
-    size_t n, done; /* pictures to look at; before this stretch */
-    double *stats;  /* [n][GATE_STATS] */
-    bool *seen;     /* [n]: whether it could be read */
-    uint8_t *grey;  /* [lane][size * size] */
+    size_t n, done;               /* pictures to look at; before this stretch */
+    double *stats;                /* [n][GATE_STATS] */
+    bool *seen;                   /* [n]: whether it is good */
+    uint8_t *grey;                /* [lane][size * size] */
+    struct error errors[STRETCH]; /* of this stretch */
 };
 
 static void survey_task(void *arg, size_t task, size_t lane)
@@ -23,14 +24,30 @@ static void survey_task(void *arg, size_t task, size_t lane)
     struct survey *s = arg;
     const size_t size = s->pictures->pre.size, i = s->done + task;
     uint8_t *grey = s->grey + lane * size * size;
-    struct error ignored; /* the epoch will say so too */
+    struct error *err = &s->errors[task];
 
-    s->seen[i] = picture_load(s->pictures, s->rows->index[i * s->rows->n / s->n], grey, &ignored) == ST_OK;
+    err->code = picture_load(s->pictures, s->rows->index[i * s->rows->n / s->n], grey, err);
+    s->seen[i] = err->code == ST_OK;
     if (s->seen[i])
         gate_stats(grey, size, s->stats + i * GATE_STATS);
 }
 
-/* The statistics of up to MAX_PICTURES of the rows, those that can be read, in the order of the rows.
+/* Look at the next pictures. One that is no good is left out: the epoch will say so too. */
+static enum status survey_stretch(const struct run *r, struct survey *s)
+{
+    const size_t n = s->n - s->done < STRETCH ? s->n - s->done : STRETCH;
+    const enum status st = run_check_cancelled(r);
+
+    if (st != ST_OK)
+        return st;
+    pool_run(r->pool, n, survey_task, s);
+    for (size_t i = 0; i < n; i++)
+        if (status_is_outside(s->errors[i].code))
+            return error_set(r->err, s->errors[i].code, "%s", s->errors[i].text);
+    return ST_OK;
+}
+
+/* The statistics of up to MAX_PICTURES of the rows, those that are good, in the order of the rows.
  *   ret_stats  [*ret_n][GATE_STATS], owned by the caller */
 static enum status survey(const struct run *r, const struct rows *rows, double **ret_stats, size_t *ret_n)
 {
@@ -43,11 +60,8 @@ static enum status survey(const struct run *r, const struct rows *rows, double *
     s.grey = malloc(pool_threads(r->pool) * r->pre.size * r->pre.size);
     if (!s.stats || !s.seen || !s.grey)
         st = error_nomem(r->err);
-    for (; s.done < s.n && st == ST_OK; s.done += STRETCH) {
-        st = run_check_cancelled(r);
-        if (st == ST_OK)
-            pool_run(r->pool, s.n - s.done < STRETCH ? s.n - s.done : STRETCH, survey_task, &s);
-    }
+    for (; s.done < s.n && st == ST_OK; s.done += STRETCH)
+        st = survey_stretch(r, &s);
     *ret_n = 0;
     for (size_t i = 0; i < s.n && st == ST_OK; i++)
         if (s.seen[i])

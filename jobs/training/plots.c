@@ -60,15 +60,17 @@ enum status plots_combinations(json_t *plots, const struct table *t, const struc
     return put(plots, "combinations", commonest);
 }
 
-/* One picture as an entry of "samples", or NULL where it cannot be read or there is no memory. */
-static json_t *sample_json(const struct pictures *pictures, uint32_t row, uint8_t *grey)
+/* One picture as an entry of "samples"; NULL where it is no good or there is no memory. Errors: picture_load()'s of what
+ * lies outside. */
+static enum status sample_json(const struct pictures *pictures, uint32_t row, uint8_t *grey,
+                               json_t **ret_sample, struct error *err)
 {
     const size_t size = pictures->pre.size;
     struct buf png = BUF_INIT(4 << 20), text = BUF_INIT(8 << 20);
     json_t *sample = NULL;
+    const enum status st = picture_load(pictures, row, grey, err);
 
-    if (picture_load(pictures, row, grey, NULL) == ST_OK &&
-        image_encode_png(grey, size, size, 1, &png, NULL) == ST_OK) {
+    if (st == ST_OK && image_encode_png(grey, size, size, 1, &png, NULL) == ST_OK) {
         base64_put(&text, png.data, png.len);
         if (buf_status(&text) == ST_OK)
             sample = json_pack("{s:s,s:o,s:s}", "image", table_image(pictures->table, row), "labels",
@@ -76,12 +78,14 @@ static json_t *sample_json(const struct pictures *pictures, uint32_t row, uint8_
     }
     buf_release(&png);
     buf_release(&text);
-    return sample;
+    *ret_sample = sample;
+    return status_is_outside(st) ? st : ST_OK;
 }
 
 enum status plots_samples(json_t *plots, const struct pictures *pictures, const struct rows *rows,
-                          uint64_t seed)
+                          uint64_t seed, struct error *err)
 {
+    enum status st = ST_OK;
     uint8_t *grey = malloc(pictures->pre.size * pictures->pre.size);
     uint32_t *lot = malloc((rows->n + 1) * sizeof *lot);
     json_t *samples = json_array();
@@ -91,17 +95,21 @@ enum status plots_samples(json_t *plots, const struct pictures *pictures, const 
         memcpy(lot, rows->index, rows->n * sizeof *lot);
         rng_seed(&rng, seed, STREAM_SAMPLES);
         rng_shuffle(&rng, lot, rows->n);
-        for (size_t i = 0; i < rows->n && i < (size_t)4 * SAMPLES && json_array_size(samples) < SAMPLES;
+        for (size_t i = 0;
+             i < rows->n && i < (size_t)4 * SAMPLES && st == ST_OK && json_array_size(samples) < SAMPLES;
              i++) {
-            json_t *sample = sample_json(pictures, lot[i], grey);
+            json_t *sample = NULL;
 
+            st = sample_json(pictures, lot[i], grey, &sample, err);
             if (sample)
                 json_array_append_new(samples, sample);
         }
     }
     free(grey);
     free(lot);
-    return put(plots, "samples", samples);
+    if (put(plots, "samples", samples) != ST_OK)
+        return error_nomem(err);
+    return st;
 }
 
 /* A curve of at most a few hundred points: one that moves less than 1/200 from the one before is left out. */

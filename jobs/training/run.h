@@ -76,7 +76,7 @@ MUST_USE enum status run_prepare(struct run *r);  /* everything that training ne
 MUST_USE enum status run_train(struct run *r);    /* epochs of steps, each with its validation */
 MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows of each set */
 
-/* One batch, one change of the weights. After ST_CANCELLED it is as if it had not begun. */
+/* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);
 
 /* ---- what several of them use ---- */

@@ -2,6 +2,7 @@
 #include "plots.h"
 #include "run.h"
 
+#include "cxrd/digest.h"
 #include "cxrd/file.h"
 
 #include <errno.h>
@@ -10,6 +11,22 @@
 #include <unistd.h>
 
 /* ---- scanning ---- */
+
+/* Before it is read: a table that was cut short since must not be called a bad one. */
+static enum status check_same_table(struct run *r, const struct file_bytes *file)
+{
+    const char *expected = r->request->csv_sha256;
+    char sha256[DIGEST_TEXT_SIZE];
+
+    if (!expected)
+        return ST_OK;
+    if (digest_bytes(file->data, file->size, sha256) != ST_OK)
+        return error_nomem(r->err);
+    if (strcmp(expected, sha256) != 0)
+        return error_set(r->err, ST_CONFLICT, "the table '%s' has changed since the job began",
+                         r->config->csv);
+    return ST_OK;
+}
 
 static enum status table_load(struct run *r)
 {
@@ -22,6 +39,8 @@ static enum status table_load(struct run *r)
                            r->config->csv);
     st = file_read_fd(fd, r->config->csv, TABLE_MAX_BYTES, &file, r->err);
     close(fd);
+    if (st == ST_OK)
+        st = check_same_table(r, &file);
     if (st == ST_OK)
         st = table_read(file.data, file.size, r->config->csv, &r->table, r->err);
     file_bytes_release(&file);
@@ -91,7 +110,7 @@ static enum status check_copies(struct run *r)
     return st;
 }
 
-enum status run_scan(struct run *r)
+static enum status scan(struct run *r)
 {
     struct dataset_report *report = &r->result->dataset;
     enum status st = root_open(r);
@@ -130,16 +149,13 @@ static enum status list_load(struct run *r, const char *name, struct file_bytes 
     return st;
 }
 
-/* A run that goes on must do so on the data that it began with. */
-static enum status check_same_data(struct run *r)
+/* A run that goes on must do so on the rows that it began with. */
+static enum status check_same_split(struct run *r)
 {
-    const struct train_request *expected = r->request;
+    const char *expected = r->request->split_sha256;
 
-    if (expected->csv_sha256 && strcmp(expected->csv_sha256, r->table.sha256) != 0)
-        return error_set(r->err, ST_UNUSABLE, "the table '%s' has changed since the job began",
-                         r->config->csv);
-    if (expected->split_sha256 && strcmp(expected->split_sha256, r->result->dataset.split_sha256) != 0)
-        return error_set(r->err, ST_UNUSABLE,
+    if (expected && strcmp(expected, r->result->dataset.split_sha256) != 0)
+        return error_set(r->err, ST_CONFLICT,
                          "the split of the rows is another than when the job began: pictures or lists have "
                          "been added, removed or changed");
     return ST_OK;
@@ -159,7 +175,17 @@ static void count_looks(struct run *r)
             report->unreadable += r->unusable[r->split.part[part].index[i]];
 }
 
-enum status run_split(struct run *r)
+/* Data that a run began with were good: what is wrong with them now has come since, and may go again. */
+static enum status blame_change(struct run *r, enum status st)
+{
+    struct error why = *r->err;
+
+    if (st == ST_OK || st == ST_CANCELLED || status_is_outside(st) || !r->request->split_sha256)
+        return st;
+    return error_set(r->err, ST_CONFLICT, "the data have changed since the job began: %.240s", why.text);
+}
+
+static enum status share_out(struct run *r)
 {
     struct file_bytes test = FILE_BYTES_INIT, train_val = FILE_BYTES_INIT;
     struct split_options options = { .by = (enum split_by)r->config->split_by,
@@ -188,7 +214,7 @@ enum status run_split(struct run *r)
     file_bytes_release(&test);
     file_bytes_release(&train_val);
     if (st == ST_OK)
-        st = check_same_data(r);
+        st = check_same_split(r);
     if (st != ST_OK)
         return st;
     if (r->request->init)
@@ -201,3 +227,7 @@ enum status run_split(struct run *r)
         r->observer->dataset(r->observer->arg, &r->result->dataset);
     return ST_OK;
 }
+
+enum status run_scan(struct run *r) { return blame_change(r, scan(r)); }
+
+enum status run_split(struct run *r) { return blame_change(r, share_out(r)); }

@@ -35,6 +35,8 @@ static enum status next_batch(struct run *r)
         }
         r->batch.number = r->adam.steps * MAX_BATCH;
         st = batch_load(&r->batch, &r->pictures, r->pool, rows, n, strict, r->err);
+        if (st != ST_OK)
+            order_back(&r->order); /* as if it had not begun */
         if (st != ST_OK || r->batch.n > 0)
             return st;
     }

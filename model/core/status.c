@@ -36,6 +36,26 @@ const char *status_text(enum status st)
     return "?";
 }
 
+bool status_is_outside(enum status st)
+{
+    switch (st) {
+    case ST_IO:
+    case ST_NOMEM:
+    case ST_BUSY:
+    case ST_CONFLICT:
+    case ST_NOTFOUND: return true;
+    case ST_OK:
+    case ST_INVALID:
+    case ST_FORMAT:
+    case ST_UNSUPPORTED:
+    case ST_UNUSABLE:
+    case ST_LIMIT:
+    case ST_NUMERIC:
+    case ST_CANCELLED: return false;
+    }
+    return false;
+}
+
 /* A sentence quotes strangers: file names, tensor names, cut to a number of bytes. It must still be one line that
  * JSON can carry. */
 static void make_printable(char *text)

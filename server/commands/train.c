@@ -190,7 +190,7 @@ static enum status config_resolve(const struct train_options *o, struct train_co
     if (st == ST_OK) {
         st = train_config_parse(config, ret, errors);
         if (st == ST_OK)
-            train_config_check(ret, o->datasets, errors);
+            st = train_config_check(ret, o->datasets, errors, err);
         else if (st == ST_NOMEM)
             error_nomem(err);
         else

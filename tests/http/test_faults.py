@@ -1,9 +1,17 @@
 """Faults outside the program that a job must live through: rows of the threat model (docs/security.md)."""
+import hashlib
 import os
+import resource
+import shutil
 import sqlite3
 
 from support import client, dataset, program
-from support.case import LONG, NOTHING, Case, job_of, submit, wait_state, wait_training
+from support.case import LONG, NOTHING, QUICK, Case, job_of, submit, wait_state, wait_training
+from test_resume import tensors, told
+
+# long enough to be hit, short enough to wait for
+TRAINING = {**QUICK, 'epochs': 5, 'steps_per_epoch': 12, 'patience': 0, 'learning_rate': 0.003}
+UNLIMITED = resource.RLIM_INFINITY
 
 
 class FaultCase(Case):
@@ -12,6 +20,132 @@ class FaultCase(Case):
         server = program.Server('--job-queue', '100', *arguments, state=state, datasets=datasets, threads=threads)
         self.addCleanup(server.stop)
         return server
+
+
+def no_descriptors(server, end):
+    """From now on the program can open nothing; then as before."""
+    hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard if end else 3, hard))
+
+
+def full_disk(server, end):
+    """A checkpoint and weights do not fit, what is small does."""
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (UNLIMITED if end else 200 << 10, UNLIMITED))
+
+
+class Training(FaultCase):
+    """What passes outside of a training interrupts it, and it goes on to the weights that it would have had."""
+
+    whole = weights = None  # of the training that nothing befell
+
+    def setUp(self):
+        self.datasets = os.path.join(program.new_folder('datasets'), 'copy')
+        shutil.copytree(dataset.tiny(), self.datasets)
+        self.place = os.path.join(self.datasets, 'tiny')
+        self.server = self.serve(datasets=self.datasets)
+        if not self.weights:
+            Training.whole = wait_state(self.server, submit(self.server, TRAINING), 'succeeded')
+            Training.weights = tensors(self.server, self.whole)
+
+    def move_pictures(self, _server, end):
+        """One by one: who holds their folder open must not find them either."""
+        here, there = os.path.join(self.place, 'images_001', 'images'), os.path.join(self.place, 'away')
+        os.makedirs(there, exist_ok=True)
+        source, target = (there, here) if end else (here, there)
+        for name in os.listdir(source):
+            os.rename(os.path.join(source, name), os.path.join(target, name))
+
+    def hit(self, fault):
+        """A job that the fault has ended, after its first epoch. Where the job was quicker, another one is tried."""
+        for _ in range(20):
+            job = submit(self.server, TRAINING)
+            program.poll(lambda: job_of(self.server, job)['epochs'], 'an epoch')
+            fault(self.server, False)
+            try:
+                program.poll(lambda: [line for line in self.server.log()
+                                      if line['message'] == 'job ended' and line['job'] == job], 'its end')
+            finally:
+                fault(self.server, True)
+            record = wait_state(self.server, job, 'interrupted', 'succeeded')
+            if record['state'] == 'interrupted':
+                return record
+        raise AssertionError('no job was slow enough')
+
+    def resume(self, job):
+        reply = client.post(self.server, f'/jobs/{job}/resume')
+        self.assertEqual(reply.status, 202, reply)
+
+    def check_goes_on(self, job):
+        self.resume(job)
+        record = wait_state(self.server, job, 'succeeded')
+        self.assertIsNone(record['error'])
+        self.assertEqual(record['dataset']['unreadable_images'], 0)
+        self.assertEqual(told(record), told(self.whole))
+        self.assertEqual(tensors(self.server, record), self.weights)
+        made = [m for m in client.get(self.server, '/models').json()['models'] if m['job'] == job]
+        self.assertEqual(len(made), 1)
+
+    def check_fault(self, fault, says):
+        record = self.hit(fault)
+        self.assertRegex(record['error'], says)
+        self.assertNotIn(self.server.state, record['error'])
+        self.assertIn('checkpoint.safetensors', os.listdir(os.path.join(self.server.state, 'jobs', record['id'])))
+        self.check_goes_on(record['id'])
+
+    def test_row_40_no_descriptors_interrupt_a_training(self):
+        self.check_fault(no_descriptors, 'Too many open files|unable to open database file')
+
+    def test_row_40_a_full_disk_interrupts_a_training(self):
+        self.check_fault(full_disk, '^storage: .*File too large')
+
+    def test_row_40_pictures_that_are_away_interrupt_a_training(self):
+        self.check_fault(self.move_pictures, "the picture '.*' cannot be opened: No such file or directory")
+
+    def checkpoint(self, job):
+        with open(os.path.join(self.server.state, 'jobs', job, 'checkpoint.safetensors'), 'rb') as file:
+            return hashlib.sha256(file.read()).hexdigest()
+
+    def check_resumed_in_vain(self, job, says):
+        before = self.checkpoint(job)
+        self.resume(job)
+        record = wait_state(self.server, job, 'interrupted')
+        self.assertRegex(record['error'], says)
+        self.assertNotIn('(null)', record['error'])
+        self.assertNotIn(os.path.dirname(self.datasets), record['error'])
+        self.assertEqual(self.checkpoint(job), before)
+
+    def test_row_40_what_is_away_at_resume_is_waited_for(self):
+        job = self.hit(self.move_pictures)['id']
+        away = program.new_folder('away')
+        for place, says in (('', 'cannot open the folder of data sets'), ('tiny', "cannot open the data set 'tiny'"),
+                            ('tiny/Data_Entry_2017.csv', 'cannot open the table'),
+                            ('tiny/images_001/images/' + dataset.name(7), 'split of the rows'),
+                            ('tiny/images_001', 'changed since the job began: no picture')):
+            here, there = os.path.join(self.datasets, place).rstrip('/'), os.path.join(away, 'it')
+            os.rename(here, there)
+            self.check_resumed_in_vain(job, says)
+            os.rename(there, here)
+        table = os.path.join(self.place, 'Data_Entry_2017.csv')
+        with open(table, 'rb') as file:
+            whole = file.read()
+        for cut in (0, len(whole) // 2 + 5):  # as a copy that is still under way
+            with open(table, 'wb') as file:
+                file.write(whole[:cut])
+            self.check_resumed_in_vain(job, 'the table .* has changed since the job began')
+        with open(table, 'wb') as file:
+            file.write(whole)
+        self.server.stop()
+        self.server = self.serve(state=self.server.state)
+        self.check_resumed_in_vain(job, "this server was started without --datasets, where 'tiny' must be")
+        self.server.stop()
+        self.server = self.serve(state=self.server.state, datasets=self.datasets)
+        self.check_goes_on(job)
+
+    def test_row_40_a_job_that_is_interrupted_can_be_cancelled(self):
+        job = self.hit(full_disk)['id']
+        reply = client.post_json(self.server, f'/jobs/{job}/cancel', {'keep_best': True})
+        self.assertEqual((reply.status, reply.json()['state']), (202, 'cancelled'))
+        self.assertIsNotNone(job_of(self.server, job)['model'])
 
 
 class Unreadable(FaultCase):

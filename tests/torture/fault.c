@@ -8,8 +8,9 @@
  *     <word> <calls> <part of a path> <k> <action> <one|from>
  *     a7 write,pwrite,fsync cxrd.db 3 ENOSPC from
  *
- * A new word begins to count anew. The action is ENOSPC, EIO, EINVAL or KILL, for the k-th such call alone or from it on. With
- * CXRD_FAULT_LOG every call is written down as it is made, and the first line of every reply that is sent. With
+ * A new word begins to count anew. The action is ENOSPC, EIO, EINVAL, EMFILE, EACCES, ESTALE or KILL, for the k-th such call
+ * alone or from it on. "look" is to open what is there already, "read" to read it. With CXRD_FAULT_LOG every call is written
+ * down as it is made, but for those two where they do not fail, and the first line of every reply that is sent. With
  * CXRD_FAULT_IN_PLACE files are written where they will be instead of beside it: what a careless program would do.
  *
  * Everything goes straight to the kernel: no function of the C library is looked up, none can come back here. What is
@@ -81,6 +82,26 @@ static void note(const char *call, const char *path, const char *more)
     syscall(SYS_close, fd);
 }
 
+static int number_of(const char *action)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } ERRORS[] = {
+        { "EIO", EIO }, { "EINVAL", EINVAL }, { "EMFILE", EMFILE }, { "EACCES", EACCES }, { "ESTALE", ESTALE }
+    };
+
+    for (size_t i = 0; i < sizeof ERRORS / sizeof ERRORS[0]; i++)
+        if (strcmp(action, ERRORS[i].name) == 0)
+            return ERRORS[i].number;
+    return ENOSPC;
+}
+
+static bool changes_nothing(const char *call)
+{
+    return strcmp(call, "look") == 0 || strcmp(call, "read") == 0;
+}
+
 /* 0: go on; else what errno is to be. */
 static int fate(const char *call, const char *path, const char *more)
 {
@@ -101,23 +122,39 @@ static int fate(const char *call, const char *path, const char *more)
     pthread_mutex_unlock(&lock);
     if (hit && strcmp(o.action, "KILL") == 0)
         syscall(SYS_kill, getpid(), SIGKILL);
-    note(hit ? "failed" : call, path, more);
-    if (!hit)
-        return 0;
-    return strcmp(o.action, "EIO") == 0 ? EIO : strcmp(o.action, "EINVAL") == 0 ? EINVAL : ENOSPC;
+    if (hit || !changes_nothing(call))
+        note(hit ? "failed" : call, path, more);
+    return hit ? number_of(o.action) : 0;
+}
+
+/* False: it has none. */
+static bool path_of(int fd, char path[PATH_MAX])
+{
+    char link[64];
+    long n;
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    n = syscall(SYS_readlinkat, AT_FDCWD, link, path, PATH_MAX - 1);
+    path[n > 0 ? n : 0] = '\0';
+    return n > 0;
 }
 
 static int fate_fd(const char *call, int fd)
 {
-    char link[64], path[PATH_MAX];
-    long n;
+    char path[PATH_MAX];
 
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    n = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
-    if (n <= 0)
-        return 0;
-    path[n] = '\0';
-    return fate(call, path, "");
+    return path_of(fd, path) ? fate(call, path, "") : 0;
+}
+
+/* Of opening what may be there already. */
+static int fate_look(int folder, const char *path)
+{
+    char place[PATH_MAX], whole[2 * PATH_MAX];
+
+    if (path[0] == '/' || folder == AT_FDCWD || !path_of(folder, place))
+        return fate("look", path, "");
+    snprintf(whole, sizeof whole, "%s/%s", place, path);
+    return fate("look", whole, "");
 }
 
 #define FAIL_OR(call)         \
@@ -151,8 +188,7 @@ static int open_any(int folder, const char *path, int flags, va_list ap)
     char in_place[PATH_MAX];
 
     path = place(path, in_place);
-    if (flags & O_CREAT)
-        FAIL_OR(fate("open", path, ""));
+    FAIL_OR(flags & O_CREAT ? fate("open", path, "") : fate_look(folder, path));
     return (int)syscall(SYS_openat, folder, path, flags, mode);
 }
 
@@ -187,6 +223,12 @@ ssize_t write(int fd, const void *bytes, size_t n)
 {
     FAIL_OR(fate_fd("write", fd));
     return syscall(SYS_write, fd, bytes, n);
+}
+
+ssize_t read(int fd, void *bytes, size_t n)
+{
+    FAIL_OR(fate_fd("read", fd));
+    return syscall(SYS_read, fd, bytes, n);
 }
 
 #define PWRITE(name)                                                \

@@ -60,10 +60,10 @@ class Faults:
 
 class TortureCase(Case):
 
-    def serve(self, state=None, faults=None, threads=2, **options):
+    def serve(self, state=None, faults=None, threads=2, options=()):
         """A server; raises AssertionError when it dies before it listens."""
-        server = program.Server('--job-queue', '100', state=state, datasets=dataset.tiny(), threads=threads,
-                                env=faults.environment if faults else None, **options)
+        server = program.Server('--job-queue', '100', *options, state=state, datasets=dataset.tiny(), threads=threads,
+                                env=faults.environment if faults else None)
         self.addCleanup(lambda: server.alive() and server.stop())
         return server
 

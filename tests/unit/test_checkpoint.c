@@ -47,6 +47,7 @@ struct run {
     const struct model *init;
     const char *checkpoint, *csv_sha256, *split_sha256;
     size_t asked, stop_at; /* the question whether it is cancelled that gets a yes; 0: none */
+    size_t lose_at;        /* the question at which its pictures go away; 0: none */
     size_t resumed_with, epochs_told;
     double progress;
     bool will_not_resume;
@@ -56,10 +57,24 @@ struct run {
     struct error err;
 };
 
+/* All pictures to another place, or back. */
+static void pictures_move(bool away)
+{
+    for (size_t i = 0; i < N_ROWS + N_NORMAL; i++) {
+        const char *here = tiny_image_path(datasets, i);
+        char there[4200];
+
+        snprintf(there, sizeof there, "%s.away", here);
+        cr_assert_eq(away ? rename(here, there) : rename(there, here), 0);
+    }
+}
+
 static bool on_question(void *arg)
 {
     struct run *r = arg;
 
+    if (r->asked + 1 == r->lose_at)
+        pictures_move(true);
     return ++r->asked == r->stop_at;
 }
 
@@ -187,6 +202,86 @@ Test(checkpoint, run_that_is_interrupted_anywhere_ends_as_if_it_had_not_been)
                                             "\"patience\":0,\"lr_schedule\":\"cosine\"}");
 
     cr_assert_geq(points, 5 + 6 + 3 + 3); /* phases, steps, validations, scored sets */
+}
+
+/* Its pictures go at any question after they were found, and are there again later. None of them counts as a broken one. */
+static void check_every_loss(const char *changes, size_t first)
+{
+    struct run whole = trained(changes, NULL, 0);
+
+    for (size_t at = first; at < whole.asked; at++) {
+        struct run r = { .config = tiny_config(changes), .checkpoint = checkpoint, .lose_at = at };
+        char what[64];
+
+        snprintf(what, sizeof what, "pictures away at question %zu of %zu", at, whole.asked);
+        run_once(&r);
+        pictures_move(false);
+        check_refusal(what, r.st, ST_IO, &r.err, "cannot be opened");
+        cr_assert_eq(r.result.unreadable, 0, "%s: %zu are called unreadable", what, r.result.unreadable);
+        run_release(&r);
+        r = trained(changes, checkpoint, 0);
+        check_same_end(what, &whole, &r);
+        run_release(&r);
+        unlink(checkpoint);
+    }
+    run_release(&whole);
+}
+
+Test(checkpoint, run_whose_pictures_are_away_for_a_while_ends_as_if_they_had_been_there)
+{
+    check_every_loss("{\"epochs\":2,\"steps_per_epoch\":2,\"learning_rate\":0.01,\"patience\":0}", 4);
+}
+
+Test(checkpoint, notebook_run_whose_pictures_are_away_too)
+{
+    check_every_loss("{\"recipe\":\"notebook\",\"epochs\":2,\"steps_per_epoch\":5,\"validation_steps\":1,"
+                     "\"val_fraction\":0.5,\"batch_size\":8,\"image_size\":64}",
+                     4);
+}
+
+/* What was away when it should go on is told as away, and the checkpoint stays as it is. */
+static void check_away(const struct run *before, const char *what, const char *from, const char *word)
+{
+    struct run r = { .config = before->config,
+                     .checkpoint = checkpoint,
+                     .csv_sha256 = before->result.dataset.csv_sha256,
+                     .split_sha256 = before->result.dataset.split_sha256 };
+    struct file_bytes kept = read_bytes(checkpoint), still;
+    char there[4200];
+
+    snprintf(there, sizeof there, "%s/away", folder);
+    cr_assert_eq(rename(from, there), 0);
+    run_once(&r);
+    cr_assert(r.st != ST_OK && status_is_outside(r.st), "%s: %s", what, status_name(r.st));
+    check_refusal(what, r.st, r.st, &r.err, word);
+    cr_assert_eq(rename(there, from), 0);
+    still = read_bytes(checkpoint);
+    cr_assert(still.size == kept.size && memcmp(still.data, kept.data, kept.size) == 0, "%s", what);
+    file_bytes_release(&still);
+    file_bytes_release(&kept);
+    run_release(&r);
+}
+
+Test(checkpoint, data_that_are_away_are_waited_for)
+{
+    const char *changes = "{\"epochs\":2,\"patience\":0}";
+    struct run whole = trained(changes, NULL, 0), r = trained(changes, checkpoint, whole.asked - 5);
+    char path[4200];
+
+    check_away(&r, "the folder of data sets", datasets, "folder of data sets");
+    snprintf(path, sizeof path, "%s/tiny", datasets);
+    check_away(&r, "the data set", path, "data set");
+    snprintf(path, sizeof path, "%s/tiny/Data_Entry_2017.csv", datasets);
+    check_away(&r, "the table", path, "table");
+    snprintf(path, sizeof path, "%s", tiny_image_path(datasets, 3));
+    check_away(&r, "a picture", path, "split");
+    snprintf(path, sizeof path, "%s/tiny/images_001", datasets);
+    check_away(&r, "all pictures", path, "changed since the job began");
+    run_release(&r);
+    r = trained(changes, checkpoint, 0);
+    check_same_end("away and back", &whole, &r);
+    run_release(&r);
+    run_release(&whole);
 }
 
 /* Few validation rows, drawn afresh; more steps than the split holds; the last epoch kept. */
@@ -319,7 +414,7 @@ Test(checkpoint, nothing_is_written_for_a_run_that_will_not_go_on)
 static void check_refused_data(struct run r, const char *word)
 {
     run_once(&r);
-    check_refusal(word, r.st, ST_UNUSABLE, &r.err, word);
+    check_refusal(word, r.st, ST_CONFLICT, &r.err, word);
     cr_assert_eq(r.result.n_epochs, 0, "it trained all the same");
     run_release(&r);
 }
@@ -352,7 +447,8 @@ static void check_refused(const char *changes, const char *word)
     struct run r = { .config = tiny_config(changes), .checkpoint = checkpoint };
 
     run_once(&r);
-    cr_assert(r.st == ST_FORMAT || r.st == ST_LIMIT, "%s: %s", word, status_name(r.st));
+    cr_assert(r.st == ST_FORMAT || r.st == ST_LIMIT || r.st == ST_CONFLICT, "%s: %s", word,
+              status_name(r.st));
     check_refusal(word, r.st, r.st, &r.err, word);
     run_release(&r);
 }

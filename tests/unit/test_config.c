@@ -405,9 +405,10 @@ TestSuite(checked, .init = folder_make_scratch, .fini = folder_remove);
 static json_t *checked(const char *text, const char *folder, struct train_config *c)
 {
     json_t *errors = json_array();
+    struct error err = { 0 };
 
     *c = parsed(text);
-    train_config_check(c, folder, errors);
+    cr_assert_eq(train_config_check(c, folder, errors, &err), ST_OK, "%s", err.text);
     return errors;
 }
 
