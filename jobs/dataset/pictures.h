@@ -12,7 +12,7 @@ struct pictures {
     const struct picture_files *files;
     struct preprocess pre;
     struct image_cache *cache; /* NULL: none */
-    bool *unusable; /* [table->n_rows]: marked where a picture is no good; NULL: not wanted */
+    bool *unusable;            /* [table->n_rows]: marked where a picture is no good; NULL: not wanted */
 };
 
 /* What is to be known of a picture before the rows are split, from the cache or by decoding the file, which then is in the
