@@ -1,6 +1,11 @@
-/* server/commands/train.c - cxrd train: the same pipeline as a job, in the foreground, without a database. */
+/* server/commands/train.c - cxrd train: the same pipeline as a job, in the foreground, without a database.
+ *
+ * The folder --out is what a job's record, checkpoint and model are on a server: after every epoch it holds the checkpoint,
+ * job.json as far as it is known, and the best epoch's weights, so that a training that is stopped or killed goes on with
+ * --resume and ends with the weights that it would have had. */
 #include "commands.h"
 #include "cxrd/clock.h"
+#include "cxrd/digest.h"
 #include "cxrd/file.h"
 #include "cxrd/json.h"
 #include "cxrd/log.h"
@@ -23,6 +28,7 @@
 struct train_options {
     const char *datasets, *dataset, *out, *report, *config, *init, *cache;
     size_t threads, cache_bytes;
+    bool resume;
     struct option_list set;
 };
 
@@ -32,7 +38,9 @@ static const struct option OPTIONS[] = {
     { "datasets", OPTION_TEXT, AT(datasets), "DIR", "folder with a folder for each data set" },
     { "dataset", OPTION_TEXT, AT(dataset), "NAME", "which one; may be left out where there is one" },
     { "out", OPTION_TEXT, AT(out), "DIR",
-      "where weights.safetensors, job.json, scores and report go; made if missing" },
+      "where weights, job.json, scores, report and, until it ends, a checkpoint go; made if missing" },
+    { "resume", OPTION_FLAG, AT(resume), NULL,
+      "go on with the training in --out that was stopped or killed, with its job and its threads" },
     { "report", OPTION_TEXT, AT(report), "FILE", "where the report, an HTML page, goes (OUT/report.html)" },
     { "config", OPTION_TEXT, AT(config), "FILE", "a job as JSON, as POST /jobs/train takes it" },
     { "set", OPTION_LIST, AT(set), "KEY=VALUE",
@@ -44,13 +52,9 @@ static const struct option OPTIONS[] = {
     { "threads", OPTION_COUNT, AT(threads), "N", "threads to train with (all cores)", 1, 256 },
 };
 
-static atomic_bool interrupted; /* set by the signal handler */
+static atomic_int ended_by; /* the signal; 0: none */
 
-static void on_signal(int signal)
-{
-    (void)signal;
-    atomic_store(&interrupted, true);
-}
+static void on_signal(int signal) { atomic_store(&ended_by, signal); }
 
 /* ---- what the run tells ---- */
 
@@ -61,13 +65,71 @@ struct display {
     bool person;   /* standard output too: no JSON */
     double drawn;  /* when the bar was last drawn */
     struct train_config config;
-    json_t *record; /* what job.json will hold */
+    json_t *record; /* what job.json holds */
+    const char *out;
+    const struct train_result *result; /* as far as it has come */
+    struct error storage;              /* why --out could not be written: the run ends of it */
 };
 
 static bool on_cancelled(void *arg)
 {
-    (void)arg;
-    return atomic_load(&interrupted);
+    const struct display *d = arg;
+
+    return atomic_load(&ended_by) != 0 || d->storage.code != ST_OK;
+}
+
+/* ---- what is kept in --out ---- */
+
+static enum status save(const char *folder, const char *name, const void *bytes, size_t n, struct error *err)
+{
+    const struct iovec part = { (void *)bytes, n };
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return file_replace(path, &part, 1, err);
+}
+
+static enum status save_record(const char *folder, const json_t *record, struct error *err)
+{
+    char *text = json_text(record, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    enum status st = text ? save(folder, "job.json", text, strlen(text), err) : error_nomem(err);
+
+    free(text);
+    return st;
+}
+
+static enum status save_weights(const char *folder, const struct model *m, struct error *err)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/weights.safetensors", folder);
+    return weights_save(m, path, err);
+}
+
+/* The best epoch so far where it is a new one, and the record as far as it is known, which tells of it. */
+static void keep_so_far(struct display *d, bool weights)
+{
+    enum status st = ST_OK;
+
+    if (weights && d->result->model)
+        st = save_weights(d->out, d->result->model, &d->storage);
+    if (st == ST_OK)
+        st = save_record(d->out, d->record, &d->storage);
+    d->storage.code = st;
+}
+
+static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n,
+                       const struct baseline *baseline)
+{
+    struct display *d = arg;
+    json_t *list = json_object_get(d->record, "epochs");
+
+    (void)baseline;
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, epoch_json(&epochs[i]));
+    if (n > 0)
+        fprintf(stderr, "goes on after epoch %zu\n", n);
+    keep_so_far(d, n > 0);
 }
 
 static void on_phase(void *arg, enum train_phase phase)
@@ -133,6 +195,7 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
     fflush(stdout);
     free(line);
     json_array_append_new(json_object_get(d->record, "epochs"), epoch);
+    keep_so_far(d, d->result->kept_epoch == report->epoch);
 }
 
 /* ---- the job's configuration ---- */
@@ -173,13 +236,17 @@ static enum status config_set(json_t *config, const char *item, struct error *er
     return ST_OK;
 }
 
-static enum status config_resolve(const struct train_options *o, struct train_config *ret, struct error *err)
+/*   before  what job.json said, of a training that is resumed; NULL: nothing */
+static enum status config_resolve(const struct train_options *o, const json_t *before,
+                                  struct train_config *ret, struct error *err)
 {
     json_t *config = NULL, *errors = json_array();
     enum status st = ST_OK;
 
     if (o->config)
         st = config_file(o->config, &config, err);
+    else if (before && !o->dataset && o->set.n == 0)
+        config = json_deep_copy(json_object_get(before, "config"));
     else
         config = json_object();
     if (st == ST_OK && (!errors || !config ||
@@ -211,24 +278,6 @@ static enum status config_resolve(const struct train_options *o, struct train_co
 
 /* ---- the results ---- */
 
-static enum status save(const char *folder, const char *name, const void *bytes, size_t n, struct error *err)
-{
-    const struct iovec part = { (void *)bytes, n };
-    char path[PATH_MAX];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return file_replace(path, &part, 1, err);
-}
-
-static enum status save_record(const char *folder, const json_t *record, struct error *err)
-{
-    char *text = json_text(record, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    enum status st = text ? save(folder, "job.json", text, strlen(text), err) : error_nomem(err);
-
-    free(text);
-    return st;
-}
-
 static enum status save_results(const char *folder, const char *report, struct display *d,
                                 const struct train_result *r, struct error *err)
 {
@@ -236,8 +285,7 @@ static enum status save_results(const char *folder, const char *report, struct d
     enum status st = ST_OK;
 
     if (r->model) {
-        snprintf(path, sizeof path, "%s/weights.safetensors", folder);
-        st = weights_save(r->model, path, err);
+        st = save_weights(folder, r->model, err);
         json_object_update_new(d->record,
                                json_pack("{s:o,s:o,s:o,s:{s:o,s:o},s:o,s:o}", "validation_loss",
                                          number_or_null(r->validation_loss), "top5_accuracy",
@@ -260,37 +308,131 @@ static enum status save_results(const char *folder, const char *report, struct d
     return st == ST_OK ? report_save(report ? report : path, d->record, NULL, &d->config, r, err) : st;
 }
 
-static enum status run(const struct train_options *o, struct display *d, struct train_result *result,
-                       struct error *err)
+static const char *text_in(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+/* Whether --out can be used as it is asked: nothing that is kept there is overwritten unasked.
+ *   ret_before  what job.json says of the training that is resumed, a new reference; NULL: it had not come so far */
+static enum status out_check(const struct train_options *o, const char *checkpoint, json_t **ret_before,
+                             struct error *err)
+{
+    const bool begun = access(checkpoint, F_OK) == 0;
+    char path[PATH_MAX];
+    enum status st;
+
+    *ret_before = NULL;
+    if (begun && !o->resume)
+        return error_set(err, ST_CONFLICT,
+                         "'%.120s' holds a training that has not ended: --resume goes on with it; to begin "
+                         "another there, delete its " CHECKPOINT_NAME,
+                         o->out);
+    if (!o->resume)
+        return ST_OK;
+    snprintf(path, sizeof path, "%s/job.json", o->out);
+    st = config_file(path, ret_before, err);
+    if (st == ST_NOTFOUND && !begun)
+        return ST_OK; /* stopped before anything was known: from its beginning */
+    if (st == ST_OK && !begun &&
+        strcmp(text_in(*ret_before, "state") ? text_in(*ret_before, "state") : "", "succeeded") == 0)
+        return error_set(err, ST_CONFLICT, "the training in '%.120s' has ended: there is nothing to resume",
+                         o->out);
+    return st;
+}
+
+/* The weights to start from, which must be those that a training that is resumed began with. */
+static enum status init_load(const struct train_options *o, const json_t *before, json_t *record,
+                             struct model **ret_init, struct error *err)
+{
+    const char *expected = text_in(before, "init_sha256");
+    struct file_bytes file = FILE_BYTES_INIT;
+    char sha256[DIGEST_TEXT_SIZE] = "";
+    enum status st = o->init ? file_read(o->init, WEIGHTS_MAX_BYTES, &file, err) : ST_OK;
+
+    if (st == ST_OK && o->init)
+        st = weights_read(file.data, file.size, ret_init, err);
+    if (st == ST_OK && o->init && digest_bytes(file.data, file.size, sha256) != ST_OK)
+        st = error_nomem(err);
+    if (st == ST_OK && before && strcmp(expected ? expected : "", sha256) != 0)
+        st = error_set(err, ST_CONFLICT, "the training began %s: give --init as it was then",
+                       expected ? "with other weights" : "without --init");
+    if (st == ST_OK && o->init)
+        json_object_set_new(record, "init_sha256", json_string(sha256));
+    file_bytes_release(&file);
+    return st;
+}
+
+/* How it ended, for whoever finds --out. */
+static void record_end(struct display *d, enum status st, const struct error *why)
+{
+    const bool later = st == ST_CANCELLED || status_is_outside(st);
+
+    json_object_set_new(d->record, "state",
+                        json_string(st == ST_OK ? "succeeded"
+                                    : later     ? "interrupted"
+                                                : "failed"));
+    json_object_set_new(d->record, "error",
+                        st == ST_OK || st == ST_CANCELLED ? json_null() : json_string(why->text));
+}
+
+static enum status train_and_save(const struct train_options *o, struct train_request *request,
+                                  struct display *d, struct train_result *result, struct error *err)
 {
     const struct train_observer observer = { .arg = d,
                                              .cancelled = on_cancelled,
+                                             .resumed = on_resumed,
                                              .phase = on_phase,
                                              .dataset = on_dataset,
                                              .step = on_step,
                                              .epoch = on_epoch };
+    struct error why;
+    enum status st = train_run(request, &observer, result, err);
+
+    if (d->storage.code != ST_OK) {
+        *err = d->storage;
+        st = err->code;
+    }
+    record_end(d, st, err);
+    if (st == ST_OK)
+        st = save_results(o->out, o->report, d, result, err);
+    else if (result->has_dataset && save_record(o->out, d->record, &why) != ST_OK)
+        fprintf(stderr, "cxrd train: %s\n", why.text);
+    if (st == ST_OK)
+        unlink(request->checkpoint);
+    return st;
+}
+
+static enum status run(const struct train_options *o, const json_t *before, const char *checkpoint,
+                       struct display *d, struct train_result *result, struct error *err)
+{
+    const json_t *data = json_object_get(before, "dataset");
+    const json_int_t threads =
+        json_integer_value(json_object_get(json_object_get(before, "environment"), "threads"));
     char cache[PATH_MAX];
+    struct model *init = NULL;
     struct train_request request = { .config = &d->config,
                                      .datasets = o->datasets,
                                      .cache_folder = o->cache ? o->cache : cache,
                                      .cache_bytes = o->cache_bytes,
-                                     .threads = o->threads };
-    struct model *init = NULL;
+                                     .threads = threads >= 1 && threads <= 256 ? (size_t)threads : o->threads,
+                                     .checkpoint = checkpoint,
+                                     .csv_sha256 = text_in(data, "csv_sha256"),
+                                     .split_sha256 = text_in(data, "split_sha256") };
     enum status st = folder_make(o->out, err);
 
-    if (st == ST_OK && o->init)
-        st = weights_load(o->init, &init, err);
-    if (st != ST_OK)
-        return st;
-    request.init = init;
-    if (init)
-        train_config_adopt(&d->config, init);
     snprintf(cache, sizeof cache, "%s/cache", o->out);
-    d->record = json_pack("{s:o,s:[],s:o}", "config", train_config_json(&d->config), "epochs", "environment",
-                          environment_json(o->threads));
-    st = train_run(&request, &observer, result, err);
+    d->record = json_pack("{s:s,s:n,s:[],s:o}", "state", "running", "error", "epochs", "environment",
+                          environment_json(request.threads));
     if (st == ST_OK)
-        st = save_results(o->out, o->report, d, result, err);
+        st = init_load(o, before, d->record, &init, err);
+    if (st == ST_OK && init)
+        train_config_adopt(&d->config, init);
+    request.init = init;
+    if (st == ST_OK) {
+        json_object_set_new(d->record, "config", train_config_json(&d->config));
+        st = train_and_save(o, &request, d, result, err);
+    }
     model_unref(init);
     return st;
 }
@@ -318,6 +460,8 @@ static int train(int argc, char **argv)
     struct display d = { .terminal = isatty(STDERR_FILENO),
                          .person = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) };
     struct train_result result = { 0 };
+    char checkpoint[PATH_MAX];
+    json_t *before = NULL;
     struct error err = { 0 };
     size_t n_arguments;
     enum status st;
@@ -331,19 +475,29 @@ static int train(int argc, char **argv)
     }
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
-    st = config_resolve(&o, &d.config, &err);
+    d.out = o.out;
+    d.result = &result;
+    snprintf(checkpoint, sizeof checkpoint, "%s/" CHECKPOINT_NAME, o.out);
+    st = out_check(&o, checkpoint, &before, &err);
+    if (st == ST_OK)
+        st = config_resolve(&o, before, &d.config, &err);
     if (st == ST_OK && d.config.replay_of[0])
         st = error_set(&err, ST_INVALID, "'replay_of' names a job of a server");
     if (st == ST_OK && d.config.init[0])
         st = error_set(&err, ST_INVALID, "'init' names a model of a server: give a file with --init instead");
     if (st == ST_OK)
-        st = run(&o, &d, &result, &err);
+        st = run(&o, before, checkpoint, &d, &result, &err);
     if (d.terminal)
         fprintf(stderr, "\r\033[K"); /* what is said now must not stand behind the bar */
     if (st == ST_OK && result.model)
         tell_result(&result);
     train_result_release(&result);
     json_decref(d.record);
+    json_decref(before);
+    if (st == ST_CANCELLED) {
+        fprintf(stderr, "cxrd train: stopped; --resume goes on with it\n");
+        return 128 + atomic_load(&ended_by); /* as a shell tells of a signal */
+    }
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_TRAIN, &err);
 }
 

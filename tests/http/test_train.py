@@ -1,0 +1,126 @@
+"""`cxrd train` in the foreground: stopped, killed or failed from outside, it goes on in its folder to the same weights."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import unittest
+
+from support import dataset, program
+from support.case import Case
+
+FIELDS = {'image_size': dataset.SIZE, 'epochs': 5, 'steps_per_epoch': 12, 'batch_size': 8, 'patience': 0, 'learning_rate': 0.003}
+
+
+class Foreground(Case):
+
+    weights = None  # of the training that nothing befell
+
+    def setUp(self):
+        self.datasets = os.path.join(program.new_folder('datasets'), 'copy')
+        shutil.copytree(dataset.tiny(), self.datasets)
+        if not Foreground.weights:
+            self.out = os.path.join(program.new_folder('out'), 'whole')
+            self.assertEqual(self.begin().wait(program.END_SECONDS), 0)
+            Foreground.weights, Foreground.whole = self.tensors(), self.record()
+        self.out = os.path.join(program.new_folder('out'), 'out')
+
+    def command(self, *arguments):
+        return ['train', '--datasets', self.datasets, '--out', self.out, *arguments]
+
+    def begin(self, *arguments):
+        sets = [word for key, value in FIELDS.items() for word in ('--set', f'{key}={value}')]
+        process = subprocess.Popen([program.BINARY, *self.command('--dataset', 'tiny', '--threads', '2', *sets, *arguments)],
+                                   env=program.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=program.die_with_us)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def path(self, name):
+        return os.path.join(self.out, name)
+
+    def record(self):
+        with open(self.path('job.json'), encoding='utf-8') as file:
+            return json.load(file)
+
+    def tensors(self):
+        with open(self.path('weights.safetensors'), 'rb') as file:
+            data = file.read()
+        return data[dataset.header(data)[1]:]
+
+    def ended(self, end, status):
+        """A training that `end` ended after its first epoch. Where it was quicker, another one is tried."""
+        for _ in range(20):
+            shutil.rmtree(self.out, ignore_errors=True)
+            process = self.begin()
+            program.poll(lambda: process.poll() is not None or
+                         (os.path.exists(self.path('job.json')) and self.record()['epochs']), 'an epoch')
+            end(process)
+            if process.wait(program.END_SECONDS) == status and os.path.exists(self.path('checkpoint.safetensors')):
+                return process
+        raise AssertionError(f'no training ended with {status}: {process.returncode} {process.stderr.read()}')
+
+    def check_goes_on(self):
+        record = self.record()
+        self.assertGreaterEqual(len(record['epochs']), 1)
+        with open(self.path('weights.safetensors'), 'rb') as file:  # the best epoch so far, for whoever wants no more
+            dataset.predict_here([dataset.image(1)], file.name)
+        with open(self.path('checkpoint.safetensors'), 'rb') as file:
+            before = file.read()
+        done = program.run(*self.command('--dataset', 'tiny'))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('--resume goes on with it', done.stderr)
+        with open(self.path('checkpoint.safetensors'), 'rb') as file:
+            self.assertEqual(file.read(), before)
+        done = program.run(*self.command('--resume'))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.tensors(), self.weights)
+        record = self.record()
+        self.assertEqual((record['state'], record['error']), ('succeeded', None))
+        for key in ('config', 'dataset', 'validation_loss', 'kept_epoch', 'evaluation'):
+            self.assertEqual(record[key], self.whole[key], key)
+        self.assertFalse(os.path.exists(self.path('checkpoint.safetensors')))
+        done = program.run(*self.command('--resume'))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('nothing to resume', done.stderr)
+
+    def test_row_40_ctrl_c_and_sigterm_keep_a_checkpoint(self):
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            process = self.ended(lambda process, number=number: process.send_signal(number), status)
+            self.assertIn('--resume', process.stderr.read())
+            self.assertEqual(self.record()['state'], 'interrupted')
+            self.check_goes_on()
+
+    def test_row_40_a_killed_one_goes_on(self):
+        self.ended(lambda process: process.kill(), -signal.SIGKILL)
+        self.check_goes_on()
+
+    def test_row_40_pictures_that_are_away_are_waited_for(self):
+        images = os.path.join(self.datasets, 'tiny', 'images_001', 'images')
+        away = program.new_folder('away')
+
+        def move(source, target):
+            for name in os.listdir(source):
+                os.rename(os.path.join(source, name), os.path.join(target, name))
+
+        def end(process):
+            move(images, away)
+            process.wait(program.END_SECONDS)
+            move(away, images)
+
+        process = self.ended(end, 1)
+        self.assertIn('cannot be opened', process.stderr.read())
+        self.assertEqual(self.record()['state'], 'interrupted')
+        self.check_goes_on()
+
+    def test_other_weights_to_start_from_are_not_taken_for_those_of_before(self):
+        self.ended(lambda process: process.kill(), -signal.SIGKILL)
+        done = program.run(*self.command('--resume', '--init', dataset.weights_path()))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('the training began without --init', done.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main()
