@@ -44,7 +44,7 @@ static void cancel_late(struct runner *r, const char *id)
 
     if (atomic_load(&r->stop) == STOP_CANCELLED &&
         cancel_waiting(r, id, atomic_load(&r->keep_best), &err) != ST_OK)
-        log_text(LOG_WARN, "a job that was to be cancelled is interrupted", "%s", err.text);
+        log_error(LOG_WARN, "a job that was to be cancelled is interrupted", &err);
 }
 
 static void job_end(struct runner *r, const char *id, const char *type, json_t *record, enum status st,

@@ -206,7 +206,7 @@ static void model_take_back(struct training_job *t)
 
     if (registry_delete(t->r->registry, json_string_value(json_object_get(t->record, "model")), &why) !=
         ST_OK)
-        log_text(LOG_WARN, "a model of a job that was interrupted stays", "%s", why.text);
+        log_error(LOG_WARN, "a model of a job that was interrupted stays", &why);
     json_object_set_new(t->record, "model", json_null());
 }
 

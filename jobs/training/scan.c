@@ -52,8 +52,9 @@ static enum status root_open(struct run *r)
     const int datasets = open(r->request->datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (datasets < 0)
-        return error_errno(r->err, ST_NOTFOUND, "cannot open the folder of data sets '%s'",
-                           r->request->datasets);
+        return error_inner(
+            r->err, error_errno(r->err, ST_NOTFOUND, "cannot open the folder of data sets, --datasets"),
+            r->request->datasets);
     r->root = open_beneath(datasets, r->config->dataset, O_RDONLY | O_DIRECTORY);
     close(datasets);
     if (r->root < 0)
