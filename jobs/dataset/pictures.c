@@ -116,7 +116,7 @@ enum status picture_load(const struct pictures *p, size_t row, uint8_t *ret_grey
 {
     const enum status st = load(p, row, ret_grey, NULL, err);
 
-    if (st != ST_OK)
+    if (st != ST_OK && !status_is_outside(st))
         mark_unusable(p, row, st);
     return st;
 }
