@@ -10,18 +10,20 @@ enum { STRETCH = 64 };
 struct look {
     struct run *r;
     size_t done;
-    uint8_t *grey; /* [lane][size * size] */
+    uint8_t *grey;                /* [lane][size * size] */
+    struct error errors[STRETCH]; /* of this stretch */
 };
 
 static void look_task(void *arg, size_t task, size_t lane)
 {
-    const struct look *l = arg;
+    struct look *l = arg;
     const struct pictures *p = &l->r->pictures;
     const uint32_t row = l->r->used.index[l->done + task];
     struct picture_facts facts = { 0 };
-    struct error ignored; /* the row is marked, and counted */
+    struct error *err = &l->errors[task];
 
-    if (picture_look(p, row, l->grey + lane * p->pre.size * p->pre.size, &facts, &ignored) != ST_OK)
+    err->code = picture_look(p, row, l->grey + lane * p->pre.size * p->pre.size, &facts, err);
+    if (err->code != ST_OK)
         return;
     l->r->pixels[row] = facts.pixels;
     l->r->codes[row] = facts.codes;
@@ -57,6 +59,22 @@ static enum status begin(struct run *r)
     return pool_new(r->request->threads, r->request->class, &r->pool, r->err);
 }
 
+/* One that is no good is marked, and counted; one of which nothing can be known now ends it. */
+static enum status look_stretch(struct look *l)
+{
+    struct run *r = l->r;
+    const size_t left = r->used.n - l->done, n = left < STRETCH ? left : STRETCH;
+    const enum status st = run_check_cancelled(r);
+
+    if (st != ST_OK)
+        return st;
+    pool_run(r->pool, n, look_task, l);
+    for (size_t i = 0; i < n; i++)
+        if (status_is_outside(l->errors[i].code))
+            return error_set(r->err, l->errors[i].code, "%s", l->errors[i].text);
+    return ST_OK;
+}
+
 enum status run_look(struct run *r)
 {
     struct look l = { .r = r };
@@ -67,13 +85,8 @@ enum status run_look(struct run *r)
     l.grey = malloc(pool_threads(r->pool) * r->pre.size * r->pre.size);
     if (!l.grey)
         return error_nomem(r->err);
-    for (; l.done < r->used.n && st == ST_OK; l.done += STRETCH) {
-        const size_t left = r->used.n - l.done;
-
-        st = run_check_cancelled(r);
-        if (st == ST_OK)
-            pool_run(r->pool, left < STRETCH ? left : STRETCH, look_task, &l);
-    }
+    for (; l.done < r->used.n && st == ST_OK; l.done += STRETCH)
+        st = look_stretch(&l);
     free(l.grey);
     return st;
 }
