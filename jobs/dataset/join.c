@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_JOINED = UINT32_MAX }; /* as a row's image: it goes */
+#define ROW_JOINED UINT32_MAX /* as a row's image: it goes */
 
 struct joining {
     const struct table *t;
