@@ -79,7 +79,7 @@ class Descriptors(Case):
                                   Content_Type='application/json')
                 self.assertEqual(status, 202)
                 asked = client.head('GET', f'/models/{json.loads(card)["id"]}/weights', f'Authorization: Bearer {PREDICT}')
-                crowd = crowd_of(server, limit + 100, asked * 40)
+                crowd = crowd_of(server, limit + 100, asked * 4)
 
                 def ended():
                     status, record = ask(server, f'/jobs/{json.loads(job)["id"]}', owner, **bearer(ADMIN))
