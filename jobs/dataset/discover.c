@@ -140,7 +140,7 @@ static enum status kind_of(int at, const struct dirent *entry, mode_t *ret, stru
 {
     struct stat info;
 
-    *ret = entry->d_type == DT_UNKNOWN ? 0 : DTTOIF(entry->d_type);
+    *ret = entry->d_type == DT_UNKNOWN ? 0 : (mode_t)DTTOIF(entry->d_type);
     if (entry->d_type != DT_UNKNOWN) /* which some file systems answer */
         return ST_OK;
     if (fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0)

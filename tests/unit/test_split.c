@@ -667,8 +667,8 @@ Test(split, row_on_both_lists_is_tested_and_never_trained_on)
 Test(split, lists_are_read_however_they_are_written)
 {
     static const char *const TESTS[] = {
-        "\xef\xbb\xbf"
-        "000000.png\n000001.png\n",
+        ("\xef\xbb\xbf"
+         "000000.png\n000001.png\n"),
         "images/000000.png\nimages_001/images/000001.png\n",
         "000000.png 0 1 0 0\n000001.png 1 0 0 1\n",
         "000000.png,1,0\n000001.png,0,0\n",
