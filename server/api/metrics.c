@@ -53,6 +53,8 @@ struct positives {
 };
 
 struct metrics {
+    const struct route_table *routes;
+
     pthread_mutex_t lock;                       /* guards everything below */
     uint64_t requests[MAX_ROUTES + 1][N_CODES]; /* the last row: what is no route */
     struct histogram durations[MAX_ROUTES + 1];
@@ -63,12 +65,13 @@ struct metrics {
     struct drift drift;
 };
 
-enum status metrics_new(struct metrics **ret_metrics, struct error *err)
+enum status metrics_new(const struct route_table *routes, struct metrics **ret_metrics, struct error *err)
 {
     struct metrics *m = calloc(1, sizeof *m);
 
     if (!m)
         return error_nomem(err);
+    m->routes = routes;
     pthread_mutex_init(&m->lock, NULL);
     *ret_metrics = m;
     return ST_OK;
@@ -108,7 +111,7 @@ static enum outcome outcome_of(int status)
 
 void metrics_request(struct metrics *m, const struct http_done *done)
 {
-    const size_t index = done->route ? (size_t)(done->route - ROUTES) : MAX_ROUTES;
+    const size_t index = done->route ? (size_t)(done->route - m->routes->routes) : MAX_ROUTES;
     const size_t row = index < MAX_ROUTES ? index : MAX_ROUTES;
     size_t code = 0;
 
@@ -224,8 +227,11 @@ static void histogram_write(struct buf *out, const char *name, const char *label
                (unsigned long long)h->count);
 }
 
-static const char *route_path(size_t row) { return row < N_ROUTES ? ROUTES[row].path : "none"; }
-static const char *route_method(size_t row) { return row < N_ROUTES ? ROUTES[row].method : "other"; }
+/* Of a row of the counters; the last is of no route. */
+static struct route row_route(const struct metrics *m, size_t row)
+{
+    return row < m->routes->n ? m->routes->routes[row] : (struct route){ .path = "none", .method = "other" };
+}
 
 static void write_requests(const struct metrics *m, struct buf *out)
 {
@@ -237,13 +243,14 @@ static void write_requests(const struct metrics *m, struct buf *out)
         for (size_t i = 0; i < N_CODES; i++)
             if (m->requests[row][i])
                 buf_printf(out, "cxrd_http_requests_total{route=\"%s\",method=\"%s\",code=\"%d\"} %llu\n",
-                           route_path(row), route_method(row), CODES[i],
+                           row_route(m, row).path, row_route(m, row).method, CODES[i],
                            (unsigned long long)m->requests[row][i]);
     metrics_family(out, "cxrd_http_request_duration_seconds", "histogram",
                    "From a request's first line to the end of its reply.");
     for (size_t row = 0; row <= MAX_ROUTES; row++)
         if (m->durations[row].count) {
-            snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\"", route_path(row), route_method(row));
+            snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\"", row_route(m, row).path,
+                     row_route(m, row).method);
             histogram_write(out, "cxrd_http_request_duration_seconds", labels, &m->durations[row], SECONDS,
                             N_BOUNDS);
         }

@@ -11,8 +11,10 @@
 
 struct metrics;
 
-MUST_USE enum status metrics_new(struct metrics **ret_metrics, struct error *err); /* ST_NOMEM */
-void metrics_free(struct metrics *m);                                              /* NULL is fine */
+/* `routes` is what requests are counted by; borrowed. Errors: ST_NOMEM. */
+MUST_USE enum status metrics_new(const struct route_table *routes, struct metrics **ret_metrics,
+                                 struct error *err);
+void metrics_free(struct metrics *m); /* NULL is fine */
 
 /* A request is over. */
 void metrics_request(struct metrics *m, const struct http_done *done);

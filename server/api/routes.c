@@ -1,9 +1,11 @@
 /* server/api/routes.c - the whole HTTP surface on one page; openapi.yaml says the same, a test compares them. */
+#include "routes.h"
+
 #include "app.h"
 
 #include "cxrd/weights.h"
 
-const struct route ROUTES[] = {
+static const struct route TABLE[] = {
     /* method  path                    role          lane          max body         handler */
     { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post },
     { "POST", "/predict/heatmap", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, heatmap_post },
@@ -34,4 +36,4 @@ const struct route ROUTES[] = {
     { "GET", "/ui/{file}", ROLE_PUBLIC, LANE_INLINE, 0, ui_get },
     { "GET", "/openapi.yaml", ROLE_PUBLIC, LANE_INLINE, 0, openapi_get },
 };
-const size_t N_ROUTES = sizeof ROUTES / sizeof ROUTES[0];
+const struct route_table ROUTES = { TABLE, sizeof TABLE / sizeof TABLE[0] };

@@ -1,5 +1,6 @@
 /* server/commands/serve.c - cxrd serve: build from the bottom up, wait for a signal, take down in reverse. */
 #include "../api/metrics.h"
+#include "../api/routes.h"
 #include "../api/scrape.h"
 #include "../app.h"
 #include "../audit.h"
@@ -152,7 +153,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     snprintf(database, sizeof database, "%s/cxrd.db", o->state);
     app_describe(app, o);
     if (st == ST_OK)
-        st = metrics_new(&app->metrics, err);
+        st = metrics_new(&ROUTES, &app->metrics, err);
     if (st == ST_OK)
         st = scrape_new(&app->scrape, err);
     if (st == ST_OK && o->audit)
@@ -188,6 +189,7 @@ static enum status http_open(struct server *s, const struct serve_options *o,
 {
     const struct door_options door = { o->keys, o->rate, o->hosts, listen->loopback, o->cors_origins };
     struct http_options http = { .listen = listen,
+                                 .routes = ROUTES,
                                  .workers = o->threads,
                                  .queue = o->queue,
                                  .max_upload = o->max_upload,

@@ -114,7 +114,7 @@ static enum MHD_Result decide(struct exchange *x, struct head *head)
         x->close = true;
         return reply_refuse(x, head->fault.status, "%s", head->fault.text);
     }
-    x->route = route_find(x->method, x->req.path, x->req.id, &status, allow);
+    x->route = route_find(&x->http->options.routes, x->method, x->req.path, x->req.id, &status, allow);
     door_ask(x->http->options.door, head, x->route, &verdict);
     snprintf(x->req.who, sizeof x->req.who, "%s", verdict.who);
     if (verdict.status)

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct app;
+struct app; /* the program's own: handed to handlers and hooks as it is, and never looked into here */
 
 enum {
     MAX_TARGET = 1024, /* bytes of a path with its query */
@@ -111,13 +111,16 @@ struct route {
 };
 enum { MAX_BODY_UPLOAD = -1 };
 
-extern const struct route ROUTES[];
-extern const size_t N_ROUTES;
+/* What there is. Borrowed, and never changed while the server runs. */
+struct route_table {
+    const struct route *routes; /* [n] */
+    size_t n;
+};
 
-/* What the route table says of a method and a raw path: the route, or NULL and the status that the table implies,
+/* What a route table says of a method and a raw path: the route, or NULL and the status that the table implies,
  * 404 or 405, with the methods that exist for the path in `allow`. HEAD is GET. */
-const struct route *route_find(const char *method, const char *path, char id[ID_SIZE], int *ret_status,
-                               char allow[HTTP_TEXT]);
+const struct route *route_find(const struct route_table *table, const char *method, const char *path,
+                               char id[ID_SIZE], int *ret_status, char allow[HTTP_TEXT]);
 
 /* What is wrong with a query as it was sent, one sentence; NULL: nothing. */
 const char *query_fault(const char *query);
@@ -152,18 +155,19 @@ struct http_hooks {
 
 struct http_options {
     const struct listen_address *listen; /* borrowed while http_start() runs */
-    size_t workers;                      /* of LANE_PREDICT */
-    size_t queue;                        /* requests that may wait in a lane */
-    size_t max_upload;                   /* bytes */
-    double request_s;                    /* how long a request may take to come, and to wait */
-    double keep_alive_s;                 /* how long a connection may wait for the next one */
-    size_t connections;                  /* at a time, 8 at least */
-    size_t of_a_source;                  /* of them from one address; 0: seven eighths */
-    size_t files;                        /* that are sent at a time */
-    size_t max_streams;                  /* readers of events at a time */
-    double ping_s;                       /* seconds of silence after which they get a comment */
-    double drain_s;    /* how long http_stop() works off what waits; then only what runs is waited for */
-    struct door *door; /* who may; borrowed */
+    struct route_table routes;
+    size_t workers;      /* of LANE_PREDICT */
+    size_t queue;        /* requests that may wait in a lane */
+    size_t max_upload;   /* bytes */
+    double request_s;    /* how long a request may take to come, and to wait */
+    double keep_alive_s; /* how long a connection may wait for the next one */
+    size_t connections;  /* at a time, 8 at least */
+    size_t of_a_source;  /* of them from one address; 0: seven eighths */
+    size_t files;        /* that are sent at a time */
+    size_t max_streams;  /* readers of events at a time */
+    double ping_s;       /* seconds of silence after which they get a comment */
+    double drain_s;      /* how long http_stop() works off what waits; then only what runs is waited for */
+    struct door *door;   /* who may; borrowed */
     struct http_hooks hooks;
     const char *base_path;          /* "/cxrd": all paths begin with it; "" none */
     const char *tls_cert, *tls_key; /* paths of PEM files; NULL: no TLS */

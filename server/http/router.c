@@ -48,21 +48,23 @@ static void allow_add(char allow[HTTP_TEXT], const char *method)
         snprintf(allow + n, room, "%s%s", n ? ", " : "", method);
 }
 
-const struct route *route_find(const char *method, const char *path, char id[ID_SIZE], int *ret_status,
-                               char allow[HTTP_TEXT])
+const struct route *route_find(const struct route_table *table, const char *method, const char *path,
+                               char id[ID_SIZE], int *ret_status, char allow[HTTP_TEXT])
 {
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     const bool every = strcmp(path, "*") == 0; /* OPTIONS of the server itself */
 
     allow[0] = '\0';
     id[0] = '\0';
-    for (size_t i = 0; i < N_ROUTES; i++) {
-        if (!every && !path_matches(ROUTES[i].path, path, id))
+    for (size_t i = 0; i < table->n; i++) {
+        const struct route *r = &table->routes[i];
+
+        if (!every && !path_matches(r->path, path, id))
             continue;
-        if (!every && strcmp(ROUTES[i].method, wanted) == 0)
-            return &ROUTES[i];
-        allow_add(allow, ROUTES[i].method);
-        if (strcmp(ROUTES[i].method, "GET") == 0)
+        if (!every && strcmp(r->method, wanted) == 0)
+            return r;
+        allow_add(allow, r->method);
+        if (strcmp(r->method, "GET") == 0)
             allow_add(allow, "HEAD");
     }
     if (allow[0])

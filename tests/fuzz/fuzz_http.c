@@ -85,7 +85,7 @@ static enum status echo(struct app *app, const struct http_request *req, struct 
     return http_json(res, json_pack("{s:s}", "id", req->id));
 }
 
-const struct route ROUTES[] = {
+static const struct route ROUTES[] = {
     { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict },
     { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, 1024, job },
     { "GET", "/jobs", ROLE_PREDICT, LANE_FILES, 0, page },
@@ -93,7 +93,6 @@ const struct route ROUTES[] = {
     { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, 1024, echo },
     { "GET", "/livez", ROLE_PUBLIC, LANE_INLINE, 0, echo },
 };
-const size_t N_ROUTES = sizeof ROUTES / sizeof ROUTES[0];
 
 /* ---- one connection ---- */
 
@@ -112,6 +111,7 @@ static void start_once(void)
     struct listen_address address;
     const struct door_options open_to_all = { 0 };
     struct http_options options = { .listen = &address,
+                                    .routes = { ROUTES, sizeof ROUTES / sizeof ROUTES[0] },
                                     .workers = 1,
                                     .queue = 1,
                                     .max_upload = SMALL_UPLOAD,

@@ -1,5 +1,5 @@
-/* server/main.c - which command? */
-#include "commands/commands.h"
+/* server/commands/main.c - which command? */
+#include "commands.h"
 
 #include "cxrd/labels.h"
 #include "cxrd/version.h"
