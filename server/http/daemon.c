@@ -53,6 +53,7 @@ static void take_connection(void *arg, int fd, const struct sockaddr *address, s
     }
     /* the kernel ends the connection of a client that takes nothing for so long */
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
+    reaper_expect(h->reaper);
     MHD_add_connection(h->daemon, fd, address, address_size); /* closes fd where it cannot */
 }
 

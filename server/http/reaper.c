@@ -15,6 +15,7 @@ enum {
     LOOK_MS = 250,   /* between two looks at all deadlines */
     LEAST_SPARE = 2, /* places that are free when newcomers begin to displace others */
     MOST_SPARE = 64,
+    LOST_S = 5,                 /* after which one that is expected will not come */
     CROWD = 64,                 /* connections; when half of so many have gone their memory is given back */
     CALM_LOOKS = 5000 / LOOK_MS /* without a request, and it is as well */
 };
@@ -35,6 +36,8 @@ struct reaper {
     struct peer *peers;
     struct places *places;
     struct reaper_counts counts;
+    size_t expected;    /* taken, and not yet among the peers */
+    double expected_at; /* the last of them */
     bool stopping;
     size_t most_since; /* connections, since memory was given back */
     bool served_since; /* a request was */
@@ -75,6 +78,8 @@ static void *reaper_main(void *arg)
     pthread_mutex_lock(&r->lock);
     while (!r->stopping) {
         shut_down_late(r);
+        if (r->expected > 0 && clock_seconds() - r->expected_at > LOST_S)
+            r->expected = 0; /* the library had no memory for it, and did not say so */
         if (has_calmed_down(r)) {
             pthread_mutex_unlock(&r->lock);
             malloc_trim(0);
@@ -157,11 +162,19 @@ bool reaper_make_room(struct reaper *r)
     bool room;
 
     pthread_mutex_lock(&r->lock);
-    if (places_taken(r->places) + r->spare >= r->most)
+    if (places_taken(r->places) + r->expected + r->spare >= r->most)
         displace(r, places_give_way(r->places));
-    room = r->counts.connections < r->most;
+    room = r->counts.connections + r->expected < r->most;
     pthread_mutex_unlock(&r->lock);
     return room;
+}
+
+void reaper_expect(struct reaper *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->expected++;
+    r->expected_at = clock_seconds();
+    pthread_mutex_unlock(&r->lock);
 }
 
 /* With the lock held. */
@@ -188,6 +201,7 @@ struct peer *reaper_add(struct reaper *r, int fd, const struct sockaddr *from, d
     p->deadline = clock_seconds() + seconds;
     pthread_mutex_lock(&r->lock);
     entered = places_enter(r->places, &p->place, from);
+    r->expected -= r->expected > 0;
     if (entered)
         link_peer(r, p);
     /* a few more may wait, so that one that asks at once is not displaced by the next */

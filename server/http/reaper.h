@@ -31,6 +31,9 @@ size_t reaper_room(const struct reaper *r);
 /* Whether one more connection may come. Where places are short, one that waits is told to go. */
 bool reaper_make_room(struct reaper *r);
 
+/* One was taken, and is on its way to reaper_add(): it counts already. */
+void reaper_expect(struct reaper *r);
+
 /* Watch a socket, until reaper_remove(), which must come before the descriptor is closed. NULL: no memory.
  *   seconds  from now; INFINITY: for ever */
 struct peer *reaper_add(struct reaper *r, int fd, const struct sockaddr *from, double seconds);
