@@ -1,6 +1,7 @@
 /* jobs/sweep.c - see cxrd/sweep.h. */
 #include "cxrd/sweep.h"
 
+#include "cxrd/fetch.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/runner.h"
@@ -124,3 +125,16 @@ size_t state_sweep(const char *state, struct store *store)
     }
     return swept;
 }
+
+/* A job whose record cannot be read may: what was fetched stays. */
+static bool may_go_on(void *arg, const char *job)
+{
+    enum job_state state = JOB_QUEUED;
+    json_t *record = NULL;
+    const enum status st = store_job_look(arg, job, &state, &record, NULL);
+
+    json_decref(record);
+    return st == ST_OK ? state == JOB_QUEUED || state == JOB_INTERRUPTED : st != ST_NOTFOUND;
+}
+
+void datasets_sweep(const char *datasets, struct store *store) { fetch_sweep(datasets, may_go_on, store); }

@@ -8,9 +8,10 @@
 
 #include "cxrd/digest.h"
 #include "cxrd/outgoing.h"
-#include "cxrd/store.h"
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 enum { FETCH_MAX_ARCHIVES = 64, FETCH_NAME_SIZE = 65, FETCH_REGION_SIZE = 33 };
 
@@ -82,7 +83,7 @@ bool fetch_name_taken(const char *datasets, const char *name);
 /* Remove what a job has gathered. NULL and nothing are fine. */
 void fetch_discard(const char *datasets, const char *job);
 
-/* Remove what no job will go on with; for the start of a server. */
-void fetch_sweep(const char *datasets, struct store *store);
+/* Remove what was gathered for jobs that will not go on with it; for the start of a server. `datasets` may be NULL. */
+void fetch_sweep(const char *datasets, bool (*goes_on)(void *arg, const char *job), void *arg);
 
 #endif

@@ -13,4 +13,7 @@
  * Returns how many files and folders went. */
 size_t state_sweep(const char *state, struct store *store);
 
+/* The same of the folder of data sets, NULL for none: what was fetched for jobs that will not go on. */
+void datasets_sweep(const char *datasets, struct store *store);
+
 #endif

@@ -1,6 +1,7 @@
 /* jobs/fetch/fetch.c - a data set of a table and archives, see cxrd/fetch.h. */
 #include "parts.h"
 
+#include "cxrd/id.h"
 #include "cxrd/log.h"
 
 #include <dirent.h>
@@ -361,21 +362,15 @@ void fetch_discard(const char *datasets, const char *job)
     close(folder);
 }
 
-void fetch_sweep(const char *datasets, struct store *store)
+void fetch_sweep(const char *datasets, bool (*goes_on)(void *arg, const char *job), void *arg)
 {
     DIR *d = datasets ? opendir(datasets) : NULL;
 
     for (struct dirent *e; d && (e = readdir(d));) {
         const char *job = e->d_name + strlen(FOLDER_PREFIX);
-        enum job_state state = JOB_QUEUED;
-        json_t *record = NULL;
-        enum status st;
 
-        if (strncmp(e->d_name, FOLDER_PREFIX, strlen(FOLDER_PREFIX)) != 0 || !id_ok(job, strlen(job)))
-            continue;
-        st = store_job_look(store, job, &state, &record, NULL);
-        json_decref(record);
-        if (st == ST_NOTFOUND || (st == ST_OK && state != JOB_QUEUED && state != JOB_INTERRUPTED))
+        if (strncmp(e->d_name, FOLDER_PREFIX, strlen(FOLDER_PREFIX)) == 0 && id_ok(job, strlen(job)) &&
+            !goes_on(arg, job))
             fetch_discard(datasets, job);
     }
     if (d)

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 
+const char *const SCORED_NAMES[N_SCORED] = { "validation", "test", "no_finding" };
+
 json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 static json_t *count(size_t n) { return json_integer((json_int_t)n); }

@@ -79,7 +79,7 @@ MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows 
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);
 
-/* ---- what several of them use ---- */
+/* ---- what several of them use; run.c, and gate.c, prepare.c, annotate.c, calibrate_kept.c, rival.c ---- */
 MUST_USE enum status run_gate_fit(struct run *r); /* r->gate */
 MUST_USE enum status run_gate_try(struct run *r); /* on validation pictures: result->gate */
 bool run_cancelled(const struct run *r);

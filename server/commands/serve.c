@@ -9,7 +9,6 @@
 #include "../http/listen.h"
 #include "commands.h"
 #include "cxrd/clock.h"
-#include "cxrd/fetch.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/plain_text.h"
@@ -164,7 +163,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = outgoing_start(app, o, err);
     if (st == ST_OK) {
         state_sweep(o->state, app->store);
-        fetch_sweep(o->datasets, app->store);
+        datasets_sweep(o->datasets, app->store);
         st = registry_open(app->store, o->state, &app->registry, err);
     }
     if (st == ST_OK)

@@ -117,3 +117,24 @@ Test(sweep, what_is_not_ours_stays)
 }
 
 Test(sweep, folder_without_anything_is_clean) { cr_assert_eq(state_sweep(path_in(state, "none"), store), 0); }
+
+Test(sweep, what_was_fetched_stays_while_its_job_may_go_on)
+{
+    static const enum job_state STATES[] = { JOB_FAILED, JOB_CANCELLED, JOB_INTERRUPTED, JOB_QUEUED };
+    char ids[4][ID_SIZE];
+
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(ids[i], ID_SIZE, "%s", job_in(STATES[i]));
+        write_text(path_in(state, "data/.fetch-%s/table.csv", ids[i]), "half a table");
+    }
+    write_text(path_in(state, "data/.fetch-00000000-0000-4000-8000-000000000000/table.csv"), "nobody's");
+    write_text(path_in(state, "data/.fetch-notes/table.csv"), "theirs");
+    datasets_sweep(path_in(state, "data"), store);
+    datasets_sweep(NULL, store);
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(there(path_in(state, "data/.fetch-%s/table.csv", ids[i])),
+                     STATES[i] == JOB_INTERRUPTED || STATES[i] == JOB_QUEUED, "%s",
+                     job_state_name(STATES[i]));
+    cr_assert_not(there(path_in(state, "data/.fetch-00000000-0000-4000-8000-000000000000")));
+    cr_assert(there(path_in(state, "data/.fetch-notes/table.csv")));
+}
