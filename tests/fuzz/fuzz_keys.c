@@ -20,15 +20,17 @@ static void check_key(const struct key *key)
 /* Written down plainly they are the same keys. */
 static void check_again(const struct keys *k)
 {
-    char *text = malloc(k->n * sizeof *k->keys + 16 * k->n);
+    const size_t size = k->n * sizeof *k->keys + 16 * k->n;
+    char *text = malloc(size);
     size_t at = 0;
     struct keys *again = NULL;
     struct error err = { 0 };
 
     FUZZ_CHECK(text != NULL);
     for (size_t i = 0; i < k->n; i++)
-        at += (size_t)sprintf(text + at, "%s %s %s\n", k->keys[i].role == ROLE_ADMIN ? "admin" : "predict",
-                              k->keys[i].name, k->keys[i].sha256);
+        at += (size_t)snprintf(text + at, size - at, "%s %s %s\n",
+                               k->keys[i].role == ROLE_ADMIN ? "admin" : "predict", k->keys[i].name,
+                               k->keys[i].sha256);
     FUZZ_CHECK(keys_parse(text, at, &again, &err) == ST_OK && again->n == k->n);
     for (size_t i = 0; i < k->n; i++)
         FUZZ_CHECK(again->keys[i].role == k->keys[i].role &&

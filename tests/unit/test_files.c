@@ -94,7 +94,7 @@ static int lend(struct scrape *s, double received, int *written)
     int which;
 
     cr_assert_eq(scrape_lend(s, received, count, written, &lent, NULL), ST_OK);
-    which = atoi(lent.bytes);
+    which = (int)strtol(lent.bytes, NULL, 10);
     lent.give_back(lent.arg);
     return which;
 }

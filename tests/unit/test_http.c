@@ -88,7 +88,7 @@ static int get(const struct http *server, const char *path, char *ret, size_t si
 {
     const char *port = strrchr(http_address(server), ':');
     const struct sockaddr_in to = { .sin_family = AF_INET,
-                                    .sin_port = htons((uint16_t)atoi(port + 1)),
+                                    .sin_port = htons((uint16_t)strtoul(port + 1, NULL, 10)),
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     size_t n = 0;
@@ -102,7 +102,7 @@ static int get(const struct http *server, const char *path, char *ret, size_t si
         n += (size_t)got;
     close(fd);
     ret[n] = '\0';
-    return n > 12 ? atoi(ret + 9) : 0;
+    return n > 12 ? (int)strtol(ret + 9, NULL, 10) : 0;
 }
 
 Test(http, another_programs_routes_are_served_to_it)

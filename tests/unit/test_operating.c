@@ -1,5 +1,6 @@
 /* tests/unit/test_operating.c - operating points: the ones that their rules name, found here by trying every threshold
  * there is, and what they do on rows that they were not chosen by. */
+#include "cxrd/buf.h"
 #include "cxrd/rng.h"
 #include "jobs/training/operating.h"
 #include "leaks.h"
@@ -276,19 +277,22 @@ Test(operating, points_that_are_not_whole_are_refused)
 Test(operating, metrics_of_a_card_are_an_object_neither_long_nor_deep)
 {
     struct error err = { 0 };
-    char *deep = calloc(1, 4096);
+    struct buf nested = BUF_INIT(4096);
+    const char *deep;
 
     cr_assert_eq(card_note_check("metrics", "{}", &err), ST_OK);
     cr_assert_eq(card_note_check("metrics", "{\"a\":[1,{\"b\":null}]}", &err), ST_OK);
     cr_assert_eq(card_note_check("metrics", "[1]", &err), ST_FORMAT);
     cr_assert_eq(card_note_check("metrics", "{\"a\":1,\"a\":2}", &err), ST_FORMAT);
     for (size_t i = 0; i < 100; i++)
-        strcat(deep, i ? "[" : "{\"a\":");
+        buf_puts(&nested, i ? "[" : "{\"a\":");
     for (size_t i = 0; i < 100; i++)
-        strcat(deep, i < 99 ? "]" : "}");
+        buf_puts(&nested, i < 99 ? "]" : "}");
+    buf_put(&nested, "", 1);
+    deep = nested.data;
     cr_assert_eq(card_note_check("metrics", deep, &err), ST_FORMAT);
     cr_assert_not_null(strstr(err.text, "nested"), "%s", err.text);
     cr_assert_eq(card_note_check("data", deep, &err), ST_FORMAT);
     cr_assert_not_null(strstr(err.text, "'data'"), "%s", err.text);
-    free(deep);
+    buf_release(&nested);
 }

@@ -118,7 +118,7 @@ static int read_all(struct sse_reader *r, struct connection *c, size_t piece)
     }
     cr_assert_eq(buf_status(&all), ST_OK);
     for (const char *at = all.data; (at = strstr(at, "data: ")); at += 6)
-        cr_assert_eq(atoi(at + 6), ++n);
+        cr_assert_eq(strtol(at + 6, NULL, 10), ++n);
     buf_release(&all);
     return n;
 }
