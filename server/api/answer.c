@@ -4,6 +4,7 @@
 #include "../http/multipart.h"
 #include "cxrd/clock.h"
 #include "patient.h"
+#include "sessions.h"
 
 /* The picture in a request: the body, or the one file in a multipart body. Which picture format it is, its bytes say;
  * a Content-Type may be wrong. */
@@ -34,22 +35,23 @@ static enum status find_picture(const struct http_request *req, const void **ret
 }
 
 /* Decode and score, as one of those that predict at this moment. */
-static enum status score(struct app *app, const void *bytes, size_t n, int explain,
+static enum status score(const struct serving *serving, const void *bytes, size_t n, int explain,
                          const struct input_values *values, struct answer *a, struct error *err)
 {
-    struct session *s = sessions_take(app->sessions);
+    struct session *s = sessions_take(serving->sessions);
     const double begun = clock_seconds();
     double decode;
     enum status st;
 
-    team_enter(app->team);
-    st = image_decode(bytes, n, &app->limits, &a->image, err);
+    team_enter(serving->team);
+    st = image_decode(bytes, n, &serving->limits, &a->image, err);
     decode = (clock_seconds() - begun) * 1e3;
     if (st == ST_OK)
-        st = predict_image(a->model->model, s, app->team, &a->image, explain, values, &a->prediction, err);
+        st =
+            predict_image(a->model->model, s, serving->team, &a->image, explain, values, &a->prediction, err);
     a->prediction.timing.decode = decode;
-    team_leave(app->team);
-    sessions_give(app->sessions, s);
+    team_leave(serving->team);
+    sessions_give(serving->sessions, s);
     return st;
 }
 
@@ -67,8 +69,8 @@ static enum status refuse(const struct gate_warnings *w, struct http_response *r
     return error_set(err, ST_UNUSABLE, "this is not a picture that the model can be asked about: %s", codes);
 }
 
-enum status answer_make(struct app *app, const struct http_request *req, struct http_response *res,
-                        int explain, struct answer *ret, struct error *err)
+enum status answer_make(const struct serving *serving, const struct http_request *req,
+                        struct http_response *res, int explain, struct answer *ret, struct error *err)
 {
     const double begun = clock_seconds();
     const void *bytes = NULL;
@@ -80,11 +82,11 @@ enum status answer_make(struct app *app, const struct http_request *req, struct 
         st = patient_parse(req, &values, err);
     if (st != ST_OK)
         return st;
-    st = registry_serving(app->registry, &ret->model, err);
+    st = registry_serving(serving->registry, &ret->model, err);
     if (st != ST_OK)
         return st;
-    st = score(app, bytes, n, explain, &values, ret, err);
-    if (st == ST_OK && app->reject_inputs && ret->prediction.warnings.n > 0)
+    st = score(serving, bytes, n, explain, &values, ret, err);
+    if (st == ST_OK && serving->reject_inputs && ret->prediction.warnings.n > 0)
         st = refuse(&ret->prediction.warnings, res, err);
     ret->prediction.timing.queue = (begun - req->received) * 1e3;
     ret->prediction.timing.total = (clock_seconds() - req->received) * 1e3;

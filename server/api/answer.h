@@ -4,6 +4,7 @@
 #define SERVER_API_ANSWER_H
 
 #include "prediction.h"
+#include "serving.h"
 
 struct answer {
     struct served *model;
@@ -21,8 +22,9 @@ struct answer {
  *   ret      release it in any case
  * Errors: ST_FORMAT, ST_UNSUPPORTED, ST_LIMIT (the picture), ST_UNUSABLE (the input gate, where it refuses), ST_BUSY
  * (no model is active), ST_NUMERIC, ST_NOMEM. */
-MUST_USE enum status answer_make(struct app *app, const struct http_request *req, struct http_response *res,
-                                 int explain, struct answer *ret, struct error *err);
+MUST_USE enum status answer_make(const struct serving *serving, const struct http_request *req,
+                                 struct http_response *res, int explain, struct answer *ret,
+                                 struct error *err);
 /* Tell the log line and the audit which model answered, and how long it took. */
 void answer_note(const struct answer *a, struct http_response *res);
 void answer_release(struct answer *a); /* safe on ANSWER_INIT and twice */

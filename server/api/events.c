@@ -4,7 +4,9 @@
  * after a restart, misses none. Steps are the newest numbers at the time: a reader who was slow has missed some. An id
  * is the number of a journal's event times ID_STRIDE; a step of a training adds its number within the epoch, one of
  * fetching how many have been told since that event. */
-#include "app.h"
+#include "handlers.h"
+#include "work.h"
+
 #include "cxrd/clock.h"
 #include "cxrd/json.h"
 
@@ -18,7 +20,7 @@ enum { ID_STRIDE = 10000000, HELPING = 64 /* events at a time */ };
 static const double STEP_SECONDS = 0.25; /* at least, between two steps */
 
 struct watch {
-    struct app *app;
+    const struct work *work;
     char job[ID_SIZE];
     int64_t seq;      /* of the last journal event that was told */
     uint64_t changes; /* of the journals, when it was last read to its end */
@@ -54,14 +56,14 @@ static bool is_end(const char *event, const json_t *data)
 /* The next helping of the journal; *ret_n: how many events it had. */
 static enum status tell_journal(struct watch *w, struct buf *out, size_t *ret_n)
 {
-    const uint64_t changes = store_journal_changes(w->app->store);
+    const uint64_t changes = store_journal_changes(w->work->store);
     json_t *events = NULL;
     enum status st;
 
     *ret_n = 0;
     if (w->read_once && changes == w->changes)
         return ST_OK;
-    st = store_job_events(w->app->store, w->job, w->seq, HELPING, &events, NULL);
+    st = store_job_events(w->work->store, w->job, w->seq, HELPING, &events, NULL);
     if (st != ST_OK)
         return st;
     *ret_n = json_array_size(events);
@@ -129,8 +131,8 @@ static enum status watch_more(void *arg, struct buf *out, bool *ret_ended)
     struct train_progress now;
     struct fetch_progress fetched;
     /* before the journal: never ahead of it */
-    const bool is_running = runner_progress(w->app->runner, w->job, &now);
-    const bool is_fetching = is_running && runner_fetch_progress(w->app->runner, w->job, &fetched);
+    const bool is_running = runner_progress(w->work->runner, w->job, &now);
+    const bool is_fetching = is_running && runner_fetch_progress(w->work->runner, w->job, &fetched);
     size_t n;
     enum status st = tell_journal(w, out, &n);
 
@@ -168,10 +170,10 @@ static enum status check_over(struct watch *w, bool *ret_over, struct error *err
 {
     json_t *job = NULL, *later = NULL;
     enum job_state state;
-    enum status st = store_job_get(w->app->store, w->job, &job, err);
+    enum status st = store_job_get(w->work->store, w->job, &job, err);
 
     if (st == ST_OK)
-        st = store_job_events(w->app->store, w->job, w->seq, 1, &later, err);
+        st = store_job_events(w->work->store, w->job, w->seq, 1, &later, err);
     w->epochs = json_array_size(json_object_get(job, "epochs"));
     *ret_over = st == ST_OK && json_array_size(later) == 0 &&
                 job_state_parse(json_string_value(json_object_get(job, "state")), &state) &&
@@ -189,7 +191,7 @@ enum status job_events_get(struct app *app, const struct http_request *req, stru
     enum status st = w ? parse_last(req, &w->seq, &w->fetched_steps, err) : error_nomem(err);
 
     if (w && st == ST_OK) {
-        w->app = app;
+        w->work = app_work(app);
         snprintf(w->job, sizeof w->job, "%s", req->id);
         st = check_over(w, &over, err);
     }

@@ -1,5 +1,6 @@
 /* server/api/health.c - is it alive, is it ready, what is it. Answered in the network threads: nothing here waits. */
-#include "app.h"
+#include "handlers.h"
+#include "serving.h"
 
 #include "cxrd/version.h"
 
@@ -19,7 +20,7 @@ enum status readyz_get(struct app *app, const struct http_request *req, struct h
 
     if (req->draining)
         return error_set(err, ST_BUSY, "the server is shutting down");
-    st = registry_serving(app->registry, &m, err);
+    st = registry_serving(app_serving(app)->registry, &m, err);
     if (st != ST_OK)
         return st;
     reply = json_pack("{s:s,s:s}", "status", "ready", "model", m->id);
@@ -30,14 +31,15 @@ enum status readyz_get(struct app *app, const struct http_request *req, struct h
 enum status version_get(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
-    const struct image_limits *l = &app->limits;
+    const struct serving *s = app_serving(app);
+    const struct image_limits *l = &s->limits;
 
     (void)req, (void)err;
     return http_json(res,
                      json_pack("{s:s,s:s,s:s,s:{s:I,s:I,s:I,s:I,s:I,s:I},s:s}", "name", "cxrd", "version",
                                CXRD_VERSION, "build", CXRD_BUILD, "limits", "max_upload_bytes",
-                               (json_int_t)app->max_upload, "max_image_side", (json_int_t)l->max_side,
+                               (json_int_t)s->max_upload, "max_image_side", (json_int_t)l->max_side,
                                "max_image_pixels", (json_int_t)l->max_pixels, "max_image_bytes",
-                               (json_int_t)l->max_bytes, "predict_queue", (json_int_t)app->predict_queue,
-                               "job_queue", (json_int_t)app->job_queue, "intended_use", INTENDED_USE));
+                               (json_int_t)l->max_bytes, "predict_queue", (json_int_t)s->predict_queue,
+                               "job_queue", (json_int_t)s->job_queue, "intended_use", INTENDED_USE));
 }

@@ -2,6 +2,7 @@
  * writes it too. */
 #include "cxrd/heatmap.h"
 #include "answer.h"
+#include "handlers.h"
 #include "input.h"
 
 #include <math.h>
@@ -63,7 +64,7 @@ enum status heatmap_post(struct app *app, const struct http_request *req, struct
                        "/predict/heatmap?label=%s",
                        LABELS[0]);
     if (st == ST_OK)
-        st = answer_make(app, req, res, label, &a, err);
+        st = answer_make(app_serving(app), req, res, label, &a, err);
     answer_note(&a, res);
     res->body.secret = true; /* the picture is in it */
     if (st == ST_OK)

@@ -2,6 +2,7 @@
 #include "input.h"
 
 #include "cxrd/json.h"
+#include "cxrd/labels.h"
 #include "cxrd/plain_text.h"
 
 #include <errno.h>

@@ -2,7 +2,8 @@
 #ifndef SERVER_API_INPUT_H
 #define SERVER_API_INPUT_H
 
-#include "app.h"
+#include "../http/http.h"
+#include "cxrd/store.h"
 
 /* A request's body as JSON, a new reference; an empty body is {}. Errors: ST_UNSUPPORTED (Content-Type), ST_FORMAT. */
 MUST_USE enum status body_json(const struct http_request *req, struct http_response *res, json_t **ret,

@@ -1,13 +1,14 @@
 /* server/api/jobs.c - training jobs over HTTP. */
-#include "app.h"
 #include "cxrd/fetch.h"
+#include "handlers.h"
 #include "input.h"
+#include "work.h"
 
 #include <string.h>
 
-static json_t *links_json(const struct app *app, const char *id)
+static json_t *links_json(const struct work *work, const char *id)
 {
-    const char *base = app->base_path;
+    const char *base = work->base_path;
 
     return json_pack("{s:o,s:o,s:o,s:o,s:o}", "self", json_sprintf("%s/jobs/%s", base, id), "events",
                      json_sprintf("%s/jobs/%s/events", base, id), "cancel",
@@ -39,7 +40,7 @@ typedef enum status submit_fn(struct runner *r, const json_t *request, const cha
                               const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
                               struct error *err);
 
-static enum status job_post(submit_fn *submit, struct app *app, const struct http_request *req,
+static enum status job_post(submit_fn *submit, const struct work *work, const struct http_request *req,
                             struct http_response *res, struct error *err)
 {
     char id[ID_SIZE], sha256[DIGEST_TEXT_SIZE];
@@ -51,7 +52,7 @@ static enum status job_post(submit_fn *submit, struct app *app, const struct htt
     st = digest_bytes(req->body_len ? req->body : "", req->body_len, sha256);
     res->errors = json_array();
     if (st == ST_OK)
-        st = submit(app->runner, request, req->idempotency_key[0] ? req->idempotency_key : NULL, sha256, id,
+        st = submit(work->runner, request, req->idempotency_key[0] ? req->idempotency_key : NULL, sha256, id,
                     res->errors, err);
     json_decref(request);
     if (st == ST_CONFLICT)
@@ -64,26 +65,28 @@ static enum status job_post(submit_fn *submit, struct app *app, const struct htt
         return storage_status(st, res);
     res->status = 202;
     res->notes = json_pack("{s:s}", "job", id);
-    http_header_add(res, "Location", "%s/jobs/%s", app->base_path, id);
+    http_header_add(res, "Location", "%s/jobs/%s", work->base_path, id);
     return http_json(res,
-                     json_pack("{s:s,s:s,s:o}", "id", id, "state", "queued", "links", links_json(app, id)));
+                     json_pack("{s:s,s:s,s:o}", "id", id, "state", "queued", "links", links_json(work, id)));
 }
 
 enum status jobs_train_post(struct app *app, const struct http_request *req, struct http_response *res,
                             struct error *err)
 {
-    return job_post(runner_submit, app, req, res, err);
+    return job_post(runner_submit, app_work(app), req, res, err);
 }
 
 enum status datasets_post(struct app *app, const struct http_request *req, struct http_response *res,
                           struct error *err)
 {
-    if (!outgoing_enabled(app->outgoing, OUTGOING_DATA) || !app->datasets) {
+    const struct work *work = app_work(app);
+
+    if (!outgoing_enabled(work->outgoing, OUTGOING_DATA) || !work->datasets) {
         res->status = 403;
         return error_set(err, ST_CONFLICT, "data are not fetched: this server was started without %s",
-                         app->datasets ? "--data-hosts" : "--datasets");
+                         work->datasets ? "--data-hosts" : "--datasets");
     }
-    return job_post(runner_submit_fetch, app, req, res, err);
+    return job_post(runner_submit_fetch, work, req, res, err);
 }
 
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,
@@ -102,11 +105,11 @@ enum status jobs_get(struct app *app, const struct http_request *req, struct htt
         page.state = job_state_name(parsed);
     }
     if (st == ST_OK)
-        st = store_jobs(app->store, &page, &jobs, &next, err);
+        st = store_jobs(app_work(app)->store, &page, &jobs, &next, err);
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i < json_array_size(jobs); i++) {
-        runner_refresh(app->runner, json_array_get(jobs, i));
+        runner_refresh(app_work(app)->runner, json_array_get(jobs, i));
         complete(json_array_get(jobs, i), false);
     }
     return http_json(res, json_pack("{s:o,s:o}", "jobs", jobs, "next_cursor", cursor_json(next)));
@@ -116,7 +119,7 @@ enum status job_get(struct app *app, const struct http_request *req, struct http
                     struct error *err)
 {
     json_t *job = NULL;
-    const enum status st = runner_job(app->runner, req->id, &job, err);
+    const enum status st = runner_job(app_work(app)->runner, req->id, &job, err);
 
     if (st != ST_OK)
         return st;
@@ -136,28 +139,29 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
     if (set == N_SCORED)
         return error_set(err, ST_INVALID, "there is no split '%.32s': validation, test or no_finding", split);
     res->content_type = "text/csv; charset=utf-8";
-    return storage_status(runner_scores(app->runner, req->id, set, &res->fd, &res->fd_size, err), res);
+    return storage_status(runner_scores(app_work(app)->runner, req->id, set, &res->fd, &res->fd_size, err),
+                          res);
 }
 
 enum status job_report_get(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {
     res->content_type = "text/html; charset=utf-8";
-    return storage_status(runner_report(app->runner, req->id, &res->fd, &res->fd_size, err), res);
+    return storage_status(runner_report(app_work(app)->runner, req->id, &res->fd, &res->fd_size, err), res);
 }
 
 /* The answer to a call that changes a job: which, and how it is now. */
-static enum status job_accepted(struct app *app, const struct http_request *req, struct http_response *res,
-                                struct error *err)
+static enum status job_accepted(const struct work *work, const struct http_request *req,
+                                struct http_response *res, struct error *err)
 {
     json_t *job = NULL;
-    enum status st = runner_job(app->runner, req->id, &job, err);
+    enum status st = runner_job(work->runner, req->id, &job, err);
 
     if (st != ST_OK)
         return st;
     res->status = 202;
     st = http_json(res, json_pack("{s:s,s:O,s:o}", "id", req->id, "state", json_object_get(job, "state"),
-                                  "links", links_json(app, req->id)));
+                                  "links", links_json(work, req->id)));
     json_decref(job);
     return st;
 }
@@ -203,26 +207,26 @@ enum status job_cancel_post(struct app *app, const struct http_request *req, str
         st = cancel_parse(request, res, &keep_best, err);
     json_decref(request);
     if (st == ST_OK)
-        st = storage_status(runner_cancel(app->runner, req->id, keep_best, err), res);
-    return st == ST_OK ? job_accepted(app, req, res, err) : st;
+        st = storage_status(runner_cancel(app_work(app)->runner, req->id, keep_best, err), res);
+    return st == ST_OK ? job_accepted(app_work(app), req, res, err) : st;
 }
 
 enum status job_resume_post(struct app *app, const struct http_request *req, struct http_response *res,
                             struct error *err)
 {
-    const enum status st = storage_status(runner_resume(app->runner, req->id, err), res);
+    const enum status st = storage_status(runner_resume(app_work(app)->runner, req->id, err), res);
 
     if (st == ST_BUSY) {
         res->status = 429;
         http_header_add(res, "Retry-After", "60");
     }
-    return st == ST_OK ? job_accepted(app, req, res, err) : st;
+    return st == ST_OK ? job_accepted(app_work(app), req, res, err) : st;
 }
 
 enum status job_delete(struct app *app, const struct http_request *req, struct http_response *res,
                        struct error *err)
 {
-    const enum status st = storage_status(runner_delete(app->runner, req->id, err), res);
+    const enum status st = storage_status(runner_delete(app_work(app)->runner, req->id, err), res);
 
     res->status = st == ST_OK ? 204 : res->status;
     return st;

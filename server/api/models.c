@@ -1,6 +1,7 @@
 /* server/api/models.c - the registry over HTTP. */
-#include "app.h"
+#include "handlers.h"
 #include "input.h"
+#include "work.h"
 
 #include <string.h>
 
@@ -14,9 +15,9 @@ enum status models_get(struct app *app, const struct http_request *req, struct h
     enum status st = page_parse(req, &page, err);
 
     if (st == ST_OK)
-        st = store_active(app->store, active, err);
+        st = store_active(app_work(app)->store, active, err);
     if (st == ST_OK)
-        st = store_models(app->store, &page, &models, &next, err);
+        st = store_models(app_work(app)->store, &page, &models, &next, err);
     if (st != ST_OK)
         return st;
     return http_json(res, json_pack("{s:o,s:o,s:o}", "models", models, "active",
@@ -28,7 +29,7 @@ enum status model_get(struct app *app, const struct http_request *req, struct ht
                       struct error *err)
 {
     json_t *card = NULL;
-    const enum status st = store_model_get(app->store, req->id, &card, err);
+    const enum status st = store_model_get(app_work(app)->store, req->id, &card, err);
 
     return st == ST_OK ? http_json(res, card) : st;
 }
@@ -37,12 +38,12 @@ enum status model_weights_get(struct app *app, const struct http_request *req, s
                               struct error *err)
 {
     json_t *card = NULL;
-    enum status st = store_model_get(app->store, req->id, &card, err);
+    enum status st = store_model_get(app_work(app)->store, req->id, &card, err);
 
     json_decref(card);
     if (st != ST_OK)
         return st;
-    st = registry_file(app->registry, req->id, &res->fd, &res->fd_size, err);
+    st = registry_file(app_work(app)->registry, req->id, &res->fd, &res->fd_size, err);
     if (st != ST_OK)
         return storage_status(st, res);
     res->content_type = "application/octet-stream";
@@ -63,14 +64,14 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
     }
     if (req->body_len == 0)
         return error_set(err, ST_FORMAT, "the request has no body: send a safetensors file");
-    st = registry_add(app->registry, req->body, req->body_len, NULL, &card, err);
+    st = registry_add(app_work(app)->registry, req->body, req->body_len, NULL, &card, err);
     if (st == ST_FORMAT)
         res->status = 422; /* a bad file is unusable, the request itself is well formed */
     if (st != ST_OK)
         return storage_status(st, res);
     res->status = 201;
     res->notes = json_pack("{s:O}", "model", json_object_get(card, "id"));
-    http_header_add(res, "Location", "%s/models/%s", app->base_path,
+    http_header_add(res, "Location", "%s/models/%s", app_work(app)->base_path,
                     json_string_value(json_object_get(card, "id")));
     return http_json(res, card);
 }
@@ -87,7 +88,8 @@ enum status model_activate_post(struct app *app, const struct http_request *req,
                                 struct error *err)
 {
     json_t *card = NULL;
-    const enum status st = activation_status(registry_activate(app->registry, req->id, &card, err), res);
+    const enum status st =
+        activation_status(registry_activate(app_work(app)->registry, req->id, &card, err), res);
 
     res->notes = json_pack("{s:s}", "model", req->id);
     return st == ST_OK ? http_json(res, card) : st;
@@ -100,7 +102,7 @@ enum status models_rollback_post(struct app *app, const struct http_request *req
     enum status st;
 
     (void)req;
-    st = activation_status(registry_rollback(app->registry, &card, err), res);
+    st = activation_status(registry_rollback(app_work(app)->registry, &card, err), res);
     if (st != ST_OK)
         return st;
     res->notes = json_pack("{s:O}", "model", json_object_get(card, "id"));
@@ -110,7 +112,7 @@ enum status models_rollback_post(struct app *app, const struct http_request *req
 enum status model_delete(struct app *app, const struct http_request *req, struct http_response *res,
                          struct error *err)
 {
-    const enum status st = storage_status(registry_delete(app->registry, req->id, err), res);
+    const enum status st = storage_status(registry_delete(app_work(app)->registry, req->id, err), res);
 
     res->status = st == ST_OK ? 204 : res->status;
     return st;

@@ -1,6 +1,6 @@
 /* server/api/page.c - the page, the API reference, the contract and what they are made of: files that the build embedded,
  * sent from where they are. */
-#include "app.h"
+#include "handlers.h"
 #include "ui_files.h"
 
 #include <stdlib.h>

@@ -2,7 +2,9 @@
 #ifndef SERVER_API_PATIENT_H
 #define SERVER_API_PATIENT_H
 
-#include "app.h"
+#include "../http/http.h"
+#include "cxrd/inputs.h"
+#include "cxrd/model.h"
 
 /* ?age=, ?sex=, ?view= of the query, or form fields of these names; NaN where neither is there. Errors: ST_INVALID,
  * ST_FORMAT (the form). */

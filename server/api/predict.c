@@ -1,5 +1,6 @@
 /* server/api/predict.c - POST /predict: a picture in, one probability a finding out. */
 #include "answer.h"
+#include "handlers.h"
 #include "input.h"
 #include "metrics.h"
 
@@ -13,11 +14,11 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
 
     http_header_add(res, "Cache-Control", "no-store"); /* of refusals too */
     if (st == ST_OK)
-        st = answer_make(app, req, res, explain, &a, err);
+        st = answer_make(app_serving(app), req, res, explain, &a, err);
     answer_note(&a, res);
     if (st == ST_OK) {
         reply = prediction_json(a.model, req->request_id, &a.prediction);
-        metrics_prediction(app->metrics, a.model, reply);
+        metrics_prediction(app_serving(app)->metrics, a.model, reply);
         st = http_json(res, reply);
     }
     answer_release(&a);

@@ -3,6 +3,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/secret.h"
+#include "cxrd/trainer.h"
 #include "patient.h"
 
 #include <math.h>

@@ -2,9 +2,11 @@
 #ifndef SERVER_API_PREDICTION_H
 #define SERVER_API_PREDICTION_H
 
-#include "app.h"
+#include "team.h"
 
 #include "cxrd/explain.h"
+#include "cxrd/image.h"
+#include "cxrd/registry.h"
 
 /* Milliseconds. */
 struct prediction_timing {

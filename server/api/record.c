@@ -1,6 +1,8 @@
 /* server/api/record.c - what is kept of a request: the audit log's lines before it changes anything and before the reply,
  * the counters after it. */
-#include "app.h"
+#include "record.h"
+
+#include "accounting.h"
 #include "metrics.h"
 
 #include "../audit.h"
@@ -62,8 +64,9 @@ static json_t *members_of(const struct http_done *done)
 
 enum status record_intent(struct app *app, const struct http_done *done, struct error *err)
 {
-    return app->audit && is_change(done) ? audit_write(app->audit, "intent", members_of(done), true, err)
-                                         : ST_OK;
+    struct audit *audit = app_accounting(app)->audit;
+
+    return audit && is_change(done) ? audit_write(audit, "intent", members_of(done), true, err) : ST_OK;
 }
 
 /* And how it ended. */
@@ -80,15 +83,16 @@ static json_t *ended_members_of(const struct http_done *done)
 
 enum status record_before(struct app *app, const struct http_done *done, struct error *err)
 {
+    struct audit *audit = app_accounting(app)->audit;
     const bool durable =
         done->status < 400; /* a refusal changed nothing, and a network thread must not wait */
     enum status st;
 
-    if (!app->audit || !is_event(done))
+    if (!audit || !is_event(done))
         return ST_OK;
     if (is_refused(done) && !done->handled && !done->req->who[0])
-        return audit_stranger(app->audit, ended_members_of(done), err);
-    st = audit_write(app->audit, event_name(done), ended_members_of(done), durable, err);
+        return audit_stranger(audit, ended_members_of(done), err);
+    st = audit_write(audit, event_name(done), ended_members_of(done), durable, err);
     if (st == ST_OK || !is_change(done))
         return st;
     log_error(LOG_ERROR, "how a change ended could not be recorded", err);
@@ -97,12 +101,15 @@ enum status record_before(struct app *app, const struct http_done *done, struct 
 
 void record_activated(void *arg, const char *job, const char *model)
 {
-    struct app *app = arg;
+    struct audit *audit = app_accounting(arg)->audit;
     struct error err = { 0 };
 
-    if (audit_write(app->audit, "promote", json_pack("{s:s,s:s}", "model", model, "job", job), true, &err) !=
+    if (audit_write(audit, "promote", json_pack("{s:s,s:s}", "model", model, "job", job), true, &err) !=
         ST_OK)
         log_error(LOG_ERROR, "an event could not be recorded", &err);
 }
 
-void record_after(struct app *app, const struct http_done *done) { metrics_request(app->metrics, done); }
+void record_after(struct app *app, const struct http_done *done)
+{
+    metrics_request(app_accounting(app)->metrics, done);
+}

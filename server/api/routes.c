@@ -1,7 +1,7 @@
 /* server/api/routes.c - the whole HTTP surface on one page; openapi.yaml says the same, a test compares them. */
 #include "routes.h"
 
-#include "app.h"
+#include "handlers.h"
 
 #include "cxrd/weights.h"
 

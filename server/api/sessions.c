@@ -1,5 +1,5 @@
-/* server/api/sessions.c - inference sessions for the workers that predict: taken for a request, then given back. */
-#include "app.h"
+/* server/api/sessions.c - see sessions.h. */
+#include "sessions.h"
 
 #include "cxrd/thread.h"
 

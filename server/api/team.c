@@ -1,6 +1,6 @@
-/* server/api/team.c - see app.h. The pool belongs to one request at a time; a request that finds itself alone takes it,
+/* server/api/team.c - see team.h. The pool belongs to one request at a time; a request that finds itself alone takes it,
  * all others compute in the thread they have. */
-#include "app.h"
+#include "team.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

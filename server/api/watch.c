@@ -1,7 +1,9 @@
 /* server/api/watch.c - GET /metrics: what is counted as it happens, and what is asked for here. */
-#include "app.h"
+#include "accounting.h"
+#include "handlers.h"
 #include "metrics.h"
 #include "scrape.h"
+#include "work.h"
 
 #include "cxrd/labels.h"
 #include "cxrd/log.h"
@@ -22,10 +24,10 @@ static void write_build(struct buf *out)
     buf_printf(out, "cxrd_build_info{version=\"%s\",build=\"%s\"} 1\n", CXRD_VERSION, CXRD_BUILD);
 }
 
-static void write_model(struct app *app, struct buf *out)
+static void write_model(const struct work *work, struct buf *out)
 {
-    const struct registry_counts swaps = registry_counts(app->registry);
-    struct served *m = registry_active(app->registry);
+    const struct registry_counts swaps = registry_counts(work->registry);
+    struct served *m = registry_active(work->registry);
     struct registry_fault fault;
 
     metrics_family(out, "cxrd_model_info", "gauge", "The model that answers; absent: none.");
@@ -34,7 +36,7 @@ static void write_model(struct app *app, struct buf *out)
                    m->sha256, model_network(m->model)->architecture);
     served_release(m);
     metrics_family(out, "cxrd_model_unusable", "gauge", "1: the model that was chosen cannot be loaded.");
-    buf_printf(out, "cxrd_model_unusable %d\n", registry_fault(app->registry, &fault));
+    buf_printf(out, "cxrd_model_unusable %d\n", registry_fault(work->registry, &fault));
     metrics_family(out, "cxrd_model_swaps_total", "counter", "Activations by how they ended.");
     buf_printf(out,
                "cxrd_model_swaps_total{result=\"ok\"} %zu\ncxrd_model_swaps_total{result=\"failed\"} %zu\n",
@@ -77,38 +79,38 @@ static void write_number(struct buf *out, const char *name, const char *labels, 
 }
 
 /* The newest job that runs, with its progress; NULL: none. */
-static json_t *running_job(struct app *app)
+static json_t *running_job(const struct work *work)
 {
     const struct page page = { .limit = 1, .state = "running" };
     json_t *jobs = NULL, *job = NULL;
     int64_t next;
 
-    if (store_jobs(app->store, &page, &jobs, &next, NULL) == ST_OK && json_array_size(jobs) > 0) {
+    if (store_jobs(work->store, &page, &jobs, &next, NULL) == ST_OK && json_array_size(jobs) > 0) {
         const char *id = json_string_value(json_object_get(json_array_get(jobs, 0), "id"));
 
-        if (!id || runner_job(app->runner, id, &job, NULL) != ST_OK)
+        if (!id || runner_job(work->runner, id, &job, NULL) != ST_OK)
             job = NULL;
     }
     json_decref(jobs);
     return job;
 }
 
-static void write_aurocs(struct app *app, const json_t *job, struct buf *out)
+static void write_aurocs(const struct work *work, const json_t *job, struct buf *out)
 {
     const char *id = json_string_value(json_object_get(job, "id"));
     struct train_progress now;
 
     metrics_family(out, "cxrd_train_val_auroc", "gauge", "Of the running job's last epoch, by finding.");
-    if (!id || !runner_progress(app->runner, id, &now) || !now.validated)
+    if (!id || !runner_progress(work->runner, id, &now) || !now.validated)
         return;
     for (size_t k = 0; k < N_LABELS; k++)
         if (!isnan(now.val_auroc[k]))
             buf_printf(out, "cxrd_train_val_auroc{label=\"%s\"} %.9g\n", LABELS[k], now.val_auroc[k]);
 }
 
-static void write_training(struct app *app, struct buf *out)
+static void write_training(const struct work *work, struct buf *out)
 {
-    json_t *job = running_job(app), *epochs = json_object_get(job, "epochs");
+    json_t *job = running_job(work), *epochs = json_object_get(job, "epochs");
     const json_t *current = json_object_get(job, "current");
     const json_t *last = json_array_get(epochs, json_array_size(epochs) - 1);
 
@@ -124,16 +126,16 @@ static void write_training(struct app *app, struct buf *out)
     write_number(out, "cxrd_train_loss", "{split=\"validation\"}", json_object_get(last, "val_loss"));
     metrics_family(out, "cxrd_train_val_macro_auroc", "gauge", "Of the running job's last epoch.");
     write_number(out, "cxrd_train_val_macro_auroc", "", json_object_get(last, "val_macro_auroc"));
-    write_aurocs(app, job, out);
+    write_aurocs(work, job, out);
     metrics_family(out, "cxrd_train_images_total", "counter", "Pictures that jobs have been trained on.");
-    buf_printf(out, "cxrd_train_images_total %llu\n", (unsigned long long)runner_images(app->runner));
+    buf_printf(out, "cxrd_train_images_total %llu\n", (unsigned long long)runner_images(work->runner));
     json_decref(job);
 }
 
-static enum status write_jobs(struct app *app, struct buf *out, struct error *err)
+static enum status write_jobs(const struct work *work, struct buf *out, struct error *err)
 {
     size_t counts[N_JOB_STATES];
-    const enum status st = store_job_counts(app->store, counts, err);
+    const enum status st = store_job_counts(work->store, counts, err);
 
     if (st != ST_OK)
         return st;
@@ -174,7 +176,7 @@ static void write_memory(struct buf *out)
         fclose(file);
 }
 
-static void write_process(const struct app *app, struct buf *out)
+static void write_process(long long started, struct buf *out)
 {
     struct rlimit files = { 0 };
     struct timespec cpu = { 0 };
@@ -182,7 +184,7 @@ static void write_process(const struct app *app, struct buf *out)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
     getrlimit(RLIMIT_NOFILE, &files);
     metrics_family(out, "process_start_time_seconds", "gauge", "When it was started, in seconds since 1970.");
-    buf_printf(out, "process_start_time_seconds %lld\n", (long long)app->started);
+    buf_printf(out, "process_start_time_seconds %lld\n", started);
     metrics_family(out, "process_cpu_seconds_total", "counter", "CPU time used.");
     buf_printf(out, "process_cpu_seconds_total %.3f\n", (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
     write_memory(out);
@@ -201,15 +203,16 @@ struct question {
 static enum status write_all(void *arg, struct buf *out, struct error *err)
 {
     const struct question *q = arg;
+    const struct work *work = app_work(q->app);
     enum status st;
 
     write_build(out);
-    write_model(q->app, out);
-    metrics_write(q->app->metrics, out);
+    write_model(work, out);
+    metrics_write(app_accounting(q->app)->metrics, out);
     write_network(q->req->http, out);
-    st = write_jobs(q->app, out, err);
-    write_training(q->app, out);
-    write_process(q->app, out);
+    st = write_jobs(work, out, err);
+    write_training(work, out);
+    write_process(app_accounting(q->app)->started, out);
     return st;
 }
 
@@ -219,5 +222,5 @@ enum status metrics_get(struct app *app, const struct http_request *req, struct 
     struct question question = { app, req };
 
     res->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    return scrape_lend(app->scrape, req->received, write_all, &question, &res->lent, err);
+    return scrape_lend(app_accounting(app)->scrape, req->received, write_all, &question, &res->lent, err);
 }

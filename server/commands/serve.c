@@ -1,8 +1,11 @@
 /* server/commands/serve.c - cxrd serve: build from the bottom up, wait for a signal, take down in reverse. */
+#include "../api/app.h"
 #include "../api/metrics.h"
+#include "../api/record.h"
 #include "../api/routes.h"
 #include "../api/scrape.h"
-#include "../app.h"
+#include "../api/sessions.h"
+#include "../api/team.h"
 #include "../audit.h"
 #include "../descriptors.h"
 #include "../http/door.h"
@@ -76,13 +79,13 @@ static enum status outgoing_start(struct app *app, const struct serve_options *o
         .ca = o->outgoing_ca
     };
     const struct notices_options notices = { o->webhook, o->webhook_secret, o->webhook_retry };
-    const enum status st = outgoing_open(&outgoing, &app->outgoing, err);
+    const enum status st = outgoing_open(&outgoing, &app->work.outgoing, err);
 
     if (st != ST_OK)
         return st;
-    return outgoing_enabled(app->outgoing, OUTGOING_NOTICE)
-               ? notices_start(&notices, app->store, app->outgoing, &app->notices, err)
-               : store_notices_begin(app->store, false, NULL, NULL, err);
+    return outgoing_enabled(app->work.outgoing, OUTGOING_NOTICE)
+               ? notices_start(&notices, app->work.store, app->work.outgoing, &app->notices, err)
+               : store_notices_begin(app->work.store, false, NULL, NULL, err);
 }
 
 /* The first line of a file: "ID:SECRET". */
@@ -113,14 +116,14 @@ static enum status credentials_load(const char *path, char **ret, struct error *
 /* What handlers are told. */
 static void app_describe(struct app *app, const struct serve_options *o)
 {
-    app->limits = IMAGE_LIMITS;
-    app->reject_inputs = strcmp(o->input_policy, "reject") == 0;
-    app->max_upload = o->max_upload;
-    app->predict_queue = o->queue;
-    app->job_queue = o->job_queue;
-    app->datasets = o->datasets;
-    app->base_path = o->base_path;
-    app->started = time(NULL);
+    app->serving.limits = IMAGE_LIMITS;
+    app->serving.reject_inputs = strcmp(o->input_policy, "reject") == 0;
+    app->serving.max_upload = o->max_upload;
+    app->serving.predict_queue = o->queue;
+    app->serving.job_queue = o->job_queue;
+    app->work.datasets = o->datasets;
+    app->work.base_path = o->base_path;
+    app->accounting.started = time(NULL);
 }
 
 static enum status jobs_start(struct app *app, const struct serve_options *o, struct error *err)
@@ -132,7 +135,7 @@ static enum status jobs_start(struct app *app, const struct serve_options *o, st
                                            .threads = o->threads,
                                            .keep_models = o->keep_models,
                                            .keep_jobs = o->keep_jobs,
-                                           .outgoing = app->outgoing,
+                                           .outgoing = app->work.outgoing,
                                            .s3_credentials = app->s3_credentials,
                                            .data_bytes = o->data_bytes,
                                            .data_files = o->data_files,
@@ -140,7 +143,7 @@ static enum status jobs_start(struct app *app, const struct serve_options *o, st
                                            .activated = record_activated,
                                            .arg = app };
 
-    return runner_start(&runner, app->store, app->registry, &app->runner, err);
+    return runner_start(&runner, app->work.store, app->work.registry, &app->work.runner, err);
 }
 
 static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
@@ -152,24 +155,26 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     snprintf(database, sizeof database, "%s/cxrd.db", o->state);
     app_describe(app, o);
     if (st == ST_OK)
-        st = metrics_new(&ROUTES, &app->metrics, err);
+        st = metrics_new(&ROUTES, &app->accounting.metrics, err);
+    app->serving.metrics = app->accounting.metrics;
     if (st == ST_OK)
-        st = scrape_new(&app->scrape, err);
+        st = scrape_new(&app->accounting.scrape, err);
     if (st == ST_OK && o->audit)
-        st = audit_open(o->audit, o->audit_bytes, &app->audit, err);
+        st = audit_open(o->audit, o->audit_bytes, &app->accounting.audit, err);
     if (st == ST_OK)
-        st = store_open(database, &app->store, err);
+        st = store_open(database, &app->work.store, err);
     if (st == ST_OK)
         st = outgoing_start(app, o, err);
     if (st == ST_OK) {
-        state_sweep(o->state, app->store);
-        datasets_sweep(o->datasets, app->store);
-        st = registry_open(app->store, o->state, &app->registry, err);
+        state_sweep(o->state, app->work.store);
+        datasets_sweep(o->datasets, app->work.store);
+        st = registry_open(app->work.store, o->state, &app->work.registry, err);
+        app->serving.registry = app->work.registry;
     }
     if (st == ST_OK)
-        st = sessions_new(o->threads, &app->sessions, err);
+        st = sessions_new(o->threads, &app->serving.sessions, err);
     if (st == ST_OK)
-        st = team_new(o->threads, &app->team, err);
+        st = team_new(o->threads, &app->serving.team, err);
     if (st == ST_OK && o->s3_credentials)
         st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
     return st == ST_OK ? jobs_start(app, o, err) : st;
@@ -249,11 +254,11 @@ static void signals_claim(sigset_t *ret_signals)
 static void audit_note(struct server *s, const char *event)
 {
     struct error err = { 0 };
-    struct served *m = registry_active(s->app.registry);
+    struct served *m = registry_active(s->app.work.registry);
     json_t *members = json_pack("{s:s,s:o,s:s}", "build", CXRD_BUILD, "model",
                                 m ? json_string(m->id) : json_null(), "sha256", m ? m->sha256 : "");
 
-    if (audit_write(s->app.audit, event, members, true, &err) != ST_OK)
+    if (audit_write(s->app.accounting.audit, event, members, true, &err) != ST_OK)
         log_error(LOG_ERROR, "an event could not be recorded", &err);
     served_release(m);
 }
@@ -277,7 +282,7 @@ static void reload(struct server *s)
         log_event(LOG_INFO, "keys reloaded", NULL);
     else
         log_error(LOG_ERROR, "keys not reloaded", &err);
-    if (audit_reopen(s->app.audit, &err) != ST_OK)
+    if (audit_reopen(s->app.accounting.audit, &err) != ST_OK)
         log_error(LOG_ERROR, "audit log not opened anew", &err);
     audit_note(s, "reload");
 }
@@ -299,27 +304,27 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
 {
     const double stop_by = clock_seconds() + (double)o->drain + JOB_EXTRA_S;
 
-    runner_halt(s->app.runner);
+    runner_halt(s->app.work.runner);
     http_stop(s->http);
     door_close(s->door);
     if (ran)
         audit_note(s, "stop");
-    if (!runner_stop(s->app.runner, fmax(stop_by - clock_seconds(), JOB_LEAST_S))) {
+    if (!runner_stop(s->app.work.runner, fmax(stop_by - clock_seconds(), JOB_LEAST_S))) {
         log_event(LOG_WARN, "the job that runs did not end in time: what it did since its last epoch is lost",
                   NULL);
         log_stop();
         _exit(exit_status);
     }
     notices_stop(s->app.notices);
-    outgoing_close(s->app.outgoing);
+    outgoing_close(s->app.work.outgoing);
     free(s->app.s3_credentials);
-    team_free(s->app.team);
-    sessions_free(s->app.sessions);
-    registry_close(s->app.registry);
-    store_close(s->app.store);
-    audit_close(s->app.audit);
-    scrape_free(s->app.scrape);
-    metrics_free(s->app.metrics);
+    team_free(s->app.serving.team);
+    sessions_free(s->app.serving.sessions);
+    registry_close(s->app.work.registry);
+    store_close(s->app.work.store);
+    audit_close(s->app.accounting.audit);
+    scrape_free(s->app.accounting.scrape);
+    metrics_free(s->app.accounting.metrics);
 }
 
 int serve_run(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* tests/unit/test_audit.c - the audit log on disks that fail: what was cut short does not break the chain, and what is
  * not on the disk was not recorded. */
-#include "server/app.h"
+#include "server/api/app.h"
+#include "server/api/record.h"
 #include "server/audit.h"
 
 #include "cxrd/digest.h"
@@ -531,7 +532,7 @@ Test(audit, a_byte_that_is_no_text_costs_no_event)
     struct error err = { 0 };
     struct file_bytes all;
 
-    app.audit = audit = opened(path(), 0);
+    app.accounting.audit = audit = opened(path(), 0);
     memcpy(req.who, "a\x80", 3);
     cr_assert_eq(record_before(&app, &done, &err), ST_OK, "%s", err.text);
     all = read_bytes(path());

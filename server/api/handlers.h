@@ -1,0 +1,19 @@
+/* server/api/handlers.h - the handlers of routes.c, each in the file of its topic. */
+#ifndef SERVER_API_HANDLERS_H
+#define SERVER_API_HANDLERS_H
+
+#include "../http/http.h"
+
+enum { MAX_JSON = 64 * 1024 }; /* bytes of a body that is JSON */
+
+handler_fn predict_post, heatmap_post;
+handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_report_get, job_cancel_post,
+    job_resume_post, job_delete;
+handler_fn job_events_get, datasets_post;
+handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
+handler_fn models_rollback_post, model_delete;
+handler_fn metrics_get;
+handler_fn livez_get, readyz_get, version_get, openapi_get;
+handler_fn page_get, docs_get, ui_get;
+
+#endif

@@ -1,0 +1,14 @@
+/* server/api/record.h - what is kept of a request, see struct http_hooks. */
+#ifndef SERVER_API_RECORD_H
+#define SERVER_API_RECORD_H
+
+#include "../http/http.h"
+
+MUST_USE enum status record_intent(struct app *app, const struct http_done *done, struct error *err);
+MUST_USE enum status record_before(struct app *app, const struct http_done *done, struct error *err);
+void record_after(struct app *app, const struct http_done *done);
+
+/* The same of a model that a job made the active one; see struct runner_options. */
+void record_activated(void *app, const char *job, const char *model);
+
+#endif

@@ -1,0 +1,21 @@
+/* server/api/serving.h - what a prediction takes. */
+#ifndef SERVER_API_SERVING_H
+#define SERVER_API_SERVING_H
+
+#include "../http/http.h"
+#include "cxrd/image.h"
+#include "cxrd/registry.h"
+
+struct serving {
+    struct registry *registry; /* which model answers; the same as in struct work */
+    struct sessions *sessions; /* as many inference sessions as there are workers */
+    struct team *team;         /* all cores for one prediction, when there is only one */
+    struct metrics *metrics;   /* the same as in struct accounting */
+    struct image_limits limits;
+    bool reject_inputs;                          /* what the input gate warns of is refused */
+    size_t max_upload, predict_queue, job_queue; /* for /version */
+};
+
+const struct serving *app_serving(const struct app *app);
+
+#endif
