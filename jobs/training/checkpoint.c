@@ -118,14 +118,14 @@ static enum status digest_of(const struct array *arrays, size_t n, char text[DIG
     return ST_OK;
 }
 
-/* The configuration in one line; NULL without memory. */
-static char *config_text(const struct run *r)
+/* A configuration in one line; NULL without memory. */
+static char *config_text(const struct train_config *c)
 {
     json_t *config;
     char *text;
 
     json_watch();
-    config = train_config_json(r->config);
+    config = train_config_json(c);
     json_object_del(config, "webhook"); /* who is told of it is no part of what it is */
     text = json_built(config, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(config);
@@ -134,7 +134,7 @@ static char *config_text(const struct run *r)
 
 static json_t *metadata_make(const struct run *r, const char *sha256)
 {
-    char *config = config_text(r);
+    char *config = config_text(r->config);
     json_t *metadata = config ? json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "format", FORMAT, "version", VERSION,
                                           "config", config, "csv_sha256", r->result->dataset.csv_sha256,
                                           "split_sha256", r->result->dataset.split_sha256, "sha256", sha256)
@@ -180,29 +180,62 @@ static enum status damaged(struct run *r, const char *what)
     return error_set(r->err, ST_FORMAT, "the checkpoint is damaged: %s", what);
 }
 
-static bool says(const json_t *metadata, const char *key, const char *expected)
+/* A string of the metadata; "" where there is none. */
+static const char *text_of(const json_t *metadata, const char *key)
 {
     const char *text = json_string_value(json_object_get(metadata, key));
 
-    return text && strcmp(text, expected) == 0;
+    return text ? text : "";
+}
+
+static bool says(const json_t *metadata, const char *key, const char *expected)
+{
+    return strcmp(text_of(metadata, key), expected) == 0;
+}
+
+/* The configuration of a checkpoint in one line, read as a job's own is: a field that the cxrd which wrote it did not have
+ * has its default. *ret stays NULL where it is none. */
+static enum status config_of(const json_t *metadata, char **ret)
+{
+    const char *text = text_of(metadata, "config");
+    json_t *object = NULL, *errors = json_array();
+    struct train_config config;
+    enum status st = errors ? json_read(text, strlen(text), 0, &object, NULL) : ST_NOMEM;
+
+    if (st == ST_OK)
+        st = train_config_parse(object, &config, errors);
+    if (st == ST_OK && !(*ret = config_text(&config)))
+        st = ST_NOMEM;
+    json_decref(errors);
+    json_decref(object);
+    return st == ST_NOMEM ? st : ST_OK;
+}
+
+static enum status config_check(struct run *r, const json_t *metadata)
+{
+    char *theirs = NULL, *ours = config_text(r->config);
+    enum status st = config_of(metadata, &theirs);
+
+    if (!ours || st != ST_OK)
+        st = error_nomem(r->err);
+    else if (!theirs || strcmp(theirs, ours) != 0)
+        st = error_set(r->err, ST_CONFLICT, "the checkpoint belongs to a job with another configuration");
+    free(theirs);
+    free(ours);
+    return st;
 }
 
 /* That it is a checkpoint, of this job and this data. */
 static enum status metadata_check(struct run *r, const json_t *metadata)
 {
-    char *config;
-    bool same;
+    enum status st;
 
     if (!says(metadata, "format", FORMAT))
         return error_set(r->err, ST_FORMAT, "the checkpoint is none: its metadata do not say so");
     if (!says(metadata, "version", VERSION))
         return error_set(r->err, ST_CONFLICT, "the checkpoint was written by another version of cxrd");
-    if (!(config = config_text(r)))
-        return error_nomem(r->err);
-    same = says(metadata, "config", config);
-    free(config);
-    if (!same)
-        return error_set(r->err, ST_CONFLICT, "the checkpoint belongs to a job with another configuration");
+    if ((st = config_check(r, metadata)) != ST_OK)
+        return st;
     if (!says(metadata, "csv_sha256", r->result->dataset.csv_sha256) ||
         !says(metadata, "split_sha256", r->result->dataset.split_sha256))
         return error_set(r->err, ST_CONFLICT, "the checkpoint belongs to another table or split");

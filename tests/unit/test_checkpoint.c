@@ -498,6 +498,36 @@ Test(checkpoint, checkpoint_of_another_job_is_refused)
     file_bytes_release(&good);
 }
 
+/* Take `text` out of the header, and fill it up with blanks at its end. */
+static void header_without(struct file_bytes *f, const char *text)
+{
+    const size_t n = strlen(text);
+    uint8_t *at = memmem(f->data, f->size, text, n), *end;
+    uint64_t header;
+
+    memcpy(&header, f->data, sizeof header);
+    end = (uint8_t *)f->data + sizeof header + header;
+    cr_assert(at && at + n < end, "no %s in the header", text);
+    memmove(at, at + n, (size_t)(end - at) - n);
+    memset(end - n, ' ', n);
+}
+
+Test(checkpoint, field_that_a_job_has_only_since_has_its_default)
+{
+    struct run whole = trained(INTERRUPTED, NULL, 0), r;
+    struct file_bytes old = interrupted_file();
+
+    header_without(&old, "\\\"promote_narrower\\\":false,");
+    write_bytes(checkpoint, old.data, old.size);
+    check_refused("{\"epochs\":3,\"steps_per_epoch\":3,\"patience\":0,\"promote_narrower\":true}",
+                  "configuration");
+    r = trained(INTERRUPTED, checkpoint, 0);
+    check_same_end("an older checkpoint", &whole, &r);
+    run_release(&r);
+    run_release(&whole);
+    file_bytes_release(&old);
+}
+
 Test(checkpoint, weights_file_is_no_checkpoint)
 {
     struct buf weights = tiny_weights(1, 1, NULL);
