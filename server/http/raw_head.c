@@ -102,6 +102,12 @@ size_t raw_head_end(const char *bytes, size_t n, size_t *from, struct fault *fau
 
 /* ---- the request line ---- */
 
+/* Methods are told apart by case. */
+static bool is_options(const struct raw_head *h)
+{
+    return h->method.n == 7 && memcmp(h->method.at, "OPTIONS", 7) == 0;
+}
+
 /* "http://host/path?query" into its authority, which stands for the Host, and its path. */
 static bool take_absolute(struct raw_head *h, struct span target)
 {
@@ -114,7 +120,7 @@ static bool take_absolute(struct raw_head *h, struct span target)
         end++;
     h->values[HEADER_HOST] = (struct span){ target.at + scheme, end - scheme };
     h->path = (struct span){ target.at + end, target.n - end };
-    if (scheme > 0 && h->path.n == 0 && syntax_is_word(h->method, "OPTIONS"))
+    if (scheme > 0 && h->path.n == 0 && is_options(h))
         h->path = (struct span){ "*", 1 }; /* RFC 9112, section 3.2.4 */
     h->slash = h->path.n == 0 || h->path.at[0] == '?';
     return scheme > 0 && syntax_is_host(h->values[HEADER_HOST]);
@@ -126,7 +132,7 @@ static bool take_target(struct raw_head *h, struct span target)
         return false;
     if (target.n == 1 && target.at[0] == '*') {
         h->path = target;
-        return h->method.n == 7 && memcmp(h->method.at, "OPTIONS", 7) == 0;
+        return is_options(h);
     }
     if (target.n > 0 && target.at[0] == '/') {
         h->path = target;

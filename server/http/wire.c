@@ -8,7 +8,9 @@
 #include <string.h>
 
 enum {
-    PIECE = 16 << 10,   /* bytes asked of the source at a time */
+    PIECE = 16 << 10, /* bytes asked of the source at a time */
+    MAX_EMPTY_LINES =
+        8, /* before a head: while nothing else comes, nothing is handed on, and nobody else has a turn */
     MAX_TRAILER = 4096, /* bytes of a trailer */
     MAX_DISCARD =
         4 << 20, /* of what follows a refusal: unread, it would break the connection before that is heard */
@@ -58,8 +60,9 @@ static bool on_head(struct wire *w)
     struct raw_head head;
     size_t n;
 
-    if (n_unread(w) >= 2 && memcmp(unread(w), "\r\n", 2) == 0) {
+    if (w->empty_lines < MAX_EMPTY_LINES && n_unread(w) >= 2 && memcmp(unread(w), "\r\n", 2) == 0) {
         take(w, 2); /* an empty line before a request: RFC 9112, section 2.2 */
+        w->empty_lines++;
         w->scanned = 0;
         return true;
     }
@@ -68,7 +71,7 @@ static bool on_head(struct wire *w)
         return false;
     raw_head_read(&head, unread(w), w->scanned, &fault);
     raw_head_write(&head, &w->out);
-    w->scanned = 0;
+    w->scanned = w->empty_lines = 0;
     w->last = head.fault.status != 0;
     w->left = raw_head_length(&head);
     if (w->last && w->left == 0) {

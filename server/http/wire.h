@@ -31,6 +31,7 @@ struct wire {
     enum wire_state state;
     struct buf in, out;  /* what came and is not understood yet; what we wrote and is not handed on yet */
     size_t taken, given; /* bytes of them that are done with */
+    size_t empty_lines;  /* before the head that is to come */
     size_t scanned;      /* bytes of a head that were looked at */
     uint64_t left;       /* bytes that still belong to the body or to the chunk, or may still be dropped */
     size_t trailer_bytes;

@@ -85,6 +85,19 @@ Test(wire, a_head_is_written_anew)
           "GET / HTTP/1.1\r\nCxrd-Target:/\r\nHost:h\r\n\r\n");
 }
 
+/* Unlimited, they would keep a network thread from everybody else for as long as they come fast enough. */
+Test(wire, only_so_many_empty_lines_are_passed_over)
+{
+    const char *refused = REFUSED("-", "", "400 the request line is not METHOD TARGET HTTP/1.1");
+
+#define LINES_8 "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
+    check(LINES_8 "GET / HTTP/1.1\r\nHost: h\r\n\r\n" LINES_8 "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+          "GET / HTTP/1.1\r\nCxrd-Target:/\r\nHost:h\r\n\r\n"
+          "GET / HTTP/1.1\r\nCxrd-Target:/\r\nHost:h\r\n\r\n");
+    check(LINES_8 "\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", refused);
+    check(LINES_8 LINES_8 LINES_8, refused);
+}
+
 Test(wire, a_whole_uri_is_its_path_asked_of_its_host)
 {
     check("GET http://a:1/b HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -93,6 +106,8 @@ Test(wire, a_whole_uri_is_its_path_asked_of_its_host)
           "GET / HTTP/1.1\r\nCxrd-Target:/?b\r\nHost:a\r\n\r\n");
     check("OPTIONS http://a HTTP/1.1\r\nHost: h\r\n\r\n",
           "OPTIONS / HTTP/1.1\r\nCxrd-Target:*\r\nHost:a\r\n\r\n");
+    check("options http://a HTTP/1.1\r\nHost: h\r\n\r\n",
+          "options / HTTP/1.1\r\nCxrd-Target:/\r\nHost:a\r\n\r\n");
 }
 
 Test(wire, a_body_by_length_ends_where_it_ends)
