@@ -136,6 +136,14 @@ static enum status daemon_start(struct http *h, struct error *err)
 
 /* ---- start ---- */
 
+/* A stream is at work for as long as it lasts, so all of them together leave half of the room to others. */
+static size_t most_streams(const struct http_options *o)
+{
+    const size_t half = reaper_room(o->connections) / 2;
+
+    return o->max_streams < half ? o->max_streams : half;
+}
+
 enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
                        struct error *err)
 {
@@ -165,7 +173,7 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     if (st == ST_OK)
         st = lane_start(1, SIZE_MAX, work_do, &h->lanes[LANE_METRICS], err);
     if (st == ST_OK)
-        st = sse_start(options->max_streams, options->ping_s, &h->replies, &h->streams, err);
+        st = sse_start(most_streams(options), options->ping_s, &h->replies, &h->streams, err);
     if (st == ST_OK)
         st = tls_load(h, err);
     if (st == ST_OK)

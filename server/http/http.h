@@ -164,7 +164,7 @@ struct http_options {
     size_t connections;  /* at a time, 8 at least */
     size_t of_a_source;  /* of them from one address; 0: seven eighths */
     size_t files;        /* that are sent at a time */
-    size_t max_streams;  /* readers of events at a time */
+    size_t max_streams;  /* readers of events at a time; at most half of what can be at work */
     double ping_s;       /* seconds of silence after which they get a comment */
     double drain_s;      /* how long http_stop() works off what waits; then only what runs is waited for */
     struct door *door;   /* who may; borrowed */

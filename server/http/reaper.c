@@ -30,6 +30,7 @@ struct peer {
 struct reaper {
     pthread_t thread;
     size_t most, spare, of_a_source;
+    size_t room; /* for requests at work */
 
     pthread_mutex_t lock; /* guards everything below, and all peers */
     pthread_cond_t wake;
@@ -104,7 +105,9 @@ static void reaper_free(struct reaper *r)
     free(r);
 }
 
-size_t reaper_room(const struct reaper *r) { return r->most - 2 * r->spare; }
+static size_t spare_of(size_t most) { return clamp(most / 16, LEAST_SPARE, MOST_SPARE); }
+
+size_t reaper_room(size_t most) { return most - 2 * spare_of(most); }
 
 enum status reaper_start(size_t most, size_t of_a_source, struct reaper **ret_reaper, struct error *err)
 {
@@ -114,8 +117,9 @@ enum status reaper_start(size_t most, size_t of_a_source, struct reaper **ret_re
     if (!r)
         return error_nomem(err);
     r->most = most;
-    r->spare = clamp(most / 16, LEAST_SPARE, MOST_SPARE);
-    r->of_a_source = of_a_source ? of_a_source : reaper_room(r) - reaper_room(r) / 8;
+    r->spare = spare_of(most);
+    r->room = reaper_room(most);
+    r->of_a_source = of_a_source ? of_a_source : r->room - r->room / 8;
     pthread_mutex_init(&r->lock, NULL);
     condition_init(&r->wake);
     r->places = places_new(most);
@@ -246,7 +250,7 @@ bool reaper_work(struct reaper *r, struct peer *p, const char **ret_why)
     pthread_mutex_lock(&r->lock);
     if (places_working_of(&p->place) >= r->of_a_source)
         why = "there are as many requests from this address as there may be at a time";
-    else if (places_working(r->places) >= reaper_room(r))
+    else if (places_working(r->places) >= r->room)
         why = "the server is busy: there are as many requests as there may be at a time";
     else
         places_work(r->places, &p->place);

@@ -25,8 +25,8 @@ MUST_USE enum status reaper_start(size_t most, size_t of_a_source, struct reaper
                                   struct error *err);
 void reaper_stop(struct reaper *r); /* once all peers have been removed; NULL is fine */
 
-/* How many requests may be at work at a time. */
-size_t reaper_room(const struct reaper *r);
+/* How many requests may be at work at a time, of `most` connections. */
+size_t reaper_room(size_t most);
 
 /* Whether one more connection may come. Where places are short, one that waits is told to go. */
 bool reaper_make_room(struct reaper *r);

@@ -128,6 +128,24 @@ class Places(Case):
         close_all(crowd)
         program.poll(lambda: client.get(server, '/jobs').status == 200, 'there is room again')
 
+    def test_readers_of_events_leave_half_of_what_can_be_at_work(self):
+        server = program.Server('--log-level', 'off', datasets=dataset.tiny(), descriptors=64)
+        self.addCleanup(server.stop)
+        job = submit(server, LONG)
+        wait_training(server, job)
+        readers, statuses = [], []
+        for i in range(30):
+            reader = http.client.HTTPConnection(*server.address, timeout=client.SECONDS, source_address=(f'127.0.0.{2 + i % 2}', 0))
+            self.addCleanup(reader.close)
+            reader.request('GET', f'/jobs/{job}/events')
+            statuses.append(reader.getresponse().status)
+            readers.append(reader)
+        self.assertEqual(set(statuses), {200, 503})
+        self.assertEqual(ask(server, '/jobs', '127.0.0.4')[0], 200)
+        self.assertEqual(ask(server, '/jobs', '127.0.0.2')[0], 200)
+        close_all(readers)
+        client.post(server, f'/jobs/{job}/cancel')
+
     def test_row_64_how_long_a_connection_may_idle_is_an_option(self):
         short, usual = program.Server('--keep-alive', '1'), program.Server()
         self.addCleanup(short.stop)
