@@ -37,14 +37,17 @@ static void job_begin(struct runner *r, const char *id, const char *type)
     atomic_store(&r->keep_best, false);
 }
 
-/* Somebody asked for its end after the work had come to another. With the lock held. */
-static void cancel_late(struct runner *r, const char *id)
+/* Somebody asked for its end after the work had come to another: whether it has that end now. With the lock held. */
+static bool cancel_late(struct runner *r, const char *id)
 {
     struct error err;
 
-    if (atomic_load(&r->stop) == STOP_CANCELLED &&
-        cancel_waiting(r, id, atomic_load(&r->keep_best), &err) != ST_OK)
-        log_error(LOG_WARN, "a job that was to be cancelled is interrupted", &err);
+    if (atomic_load(&r->stop) != STOP_CANCELLED)
+        return false;
+    if (cancel_waiting(r, id, atomic_load(&r->keep_best), &err) == ST_OK)
+        return true;
+    log_error(LOG_WARN, "a job that was to be cancelled is interrupted", &err);
+    return false;
 }
 
 static void job_end(struct runner *r, const char *id, const char *type, json_t *record, enum status st,
@@ -53,7 +56,7 @@ static void job_end(struct runner *r, const char *id, const char *type, json_t *
     const enum job_state state = verdict(r, type, st);
     const bool told = state == JOB_FAILED || (state == JOB_INTERRUPTED && st != ST_CANCELLED);
     struct error err;
-    bool written;
+    bool written, done;
 
     if (told)
         json_object_set_new(record, "error", json_string(why->text));
@@ -68,11 +71,10 @@ static void job_end(struct runner *r, const char *id, const char *type, json_t *
         job_checkpoint_drop(r, id); /* it can never be resumed */
     }
     r->running[0] = '\0';
-    if (written && state == JOB_INTERRUPTED)
-        cancel_late(r, id);
+    done = written && (state == JOB_SUCCEEDED || (state == JOB_INTERRUPTED && cancel_late(r, id)));
     pthread_mutex_unlock(&r->lock);
     /* Not before: a crash in between would leave a job that does not know that it is done. */
-    if (written && state == JOB_SUCCEEDED)
+    if (done)
         fetch_discard(r->options.datasets, id);
     log_event(state == JOB_FAILED ? LOG_ERROR : LOG_INFO, "job ended", /* the sentence may name a picture */
               json_pack("{s:s,s:s,s:s}", "job", id, "state", job_state_name(state), "detail",

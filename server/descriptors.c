@@ -21,9 +21,10 @@ enum {
     REQUESTS =
         2 * 2 +
         1, /* two workers: a file that comes in or goes out, its folder; what /metrics reads in /proc */
-    RELOADED = 2, /* keys, certificate */
-    AUDIT = 3,    /* file, its successor, the folder */
-    NOTICES = 7,  /* curl: two addresses tried at once, its wake-up, the resolver's, certificates */
+    RELOADED = 2,  /* keys, certificate */
+    AUDIT = 4,     /* file, its successor, the folder, the chain's end */
+    PUT_ASIDE = 3, /* full ones, each with a line for whose sync one of four threads still waits */
+    NOTICES = 7,   /* curl: two addresses tried at once, its wake-up, the resolver's, certificates */
 };
 
 /* Of the job that runs. */
@@ -49,7 +50,8 @@ bool descriptors_divide(const struct descriptor_needs *needs, size_t limit, size
                         struct descriptor_plan *ret)
 {
     const size_t fixed = open + STATE_LOCK + NETWORK + DATABASE + REQUESTS + RELOADED +
-                         (needs->audit ? AUDIT : 0) + (needs->notices ? NOTICES : 0) + job_share(needs);
+                         (needs->audit ? AUDIT + PUT_ASIDE : 0) + (needs->notices ? NOTICES : 0) +
+                         job_share(needs);
     size_t left;
 
     *ret = (struct descriptor_plan){ .limit = limit, .needed = fixed + LEAST_FILES + LEAST_CONNECTIONS };
