@@ -9,6 +9,7 @@
 #include "bench.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/cores.h"
 #include "cxrd/cpu.h"
 #include "cxrd/file.h"
 #include "cxrd/labels.h"

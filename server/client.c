@@ -10,19 +10,23 @@
 
 enum { MAX_REPLY = 16 << 20, TIMEOUT_SECONDS = 60 };
 
-void client_url(const char *base, const char *path, char *ret, size_t size)
+enum { MAX_URL = 1024 };
+
+static enum status url_make(const char *base, const char *path, char ret[MAX_URL], struct error *err)
 {
     size_t n = strlen(base);
 
     while (n > 0 && base[n - 1] == '/')
         n--;
-    snprintf(ret, size, "%.*s%s", (int)n, base, path);
+    return snprintf(ret, MAX_URL, "%.*s%s", (int)n, base, path) < MAX_URL
+               ? ST_OK
+               : error_set(err, ST_INVALID, "the address has more than %d bytes", MAX_URL - 1);
 }
 
 /* "Authorization: Bearer …" where the environment has a key: a command line can be read by everybody. */
-static struct curl_slist *headers_make(const char *content_type)
+static struct curl_slist *headers_make(const struct client_server *server, const char *content_type)
 {
-    const char *key = getenv("CXRD_KEY");
+    const char *key = server->is_ours ? NULL : getenv("CXRD_KEY");
     char line[512];
     struct curl_slist *headers = NULL;
 
@@ -54,8 +58,44 @@ static enum status fail(long status, const json_t *reply, struct error *err)
                      detail ? detail : "");
 }
 
+/* What OpenSSL found wrong with a certificate (X509_V_ERR_…), in words that say what to do. */
+static const char *distrust(CURL *curl)
+{
+    long why = 0;
+
+    curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &why);
+    switch (why) {
+    case 0: /* nothing, or what libcurl begins with: it has compared the names itself */
+    case 1: return "it is for another name than this one";
+    case 9: return "it does not hold yet";
+    case 10: return "it has expired";
+    case 18: /* it has signed itself; or an authority has that nobody knows: in the chain, or missing */
+    case 19:
+    case 20:
+    case 21: return "none of the authorities that are trusted here has signed it; --ca FILE names others";
+    default: return NULL;
+    }
+}
+
+static enum status fail_to_connect(const struct client_server *server, CURL *curl, CURLcode rc,
+                                   const char *why, struct error *err)
+{
+    const char *reason = rc == CURLE_PEER_FAILED_VERIFICATION ? distrust(curl) : NULL;
+
+    if (rc == CURLE_OUT_OF_MEMORY)
+        return error_nomem(err);
+    if (rc == CURLE_PEER_FAILED_VERIFICATION)
+        return error_set(err, ST_IO, "the certificate of '%.80s' is not believed: %.180s", server->url,
+                         reason ? reason : why);
+    if (rc == CURLE_SSL_CACERT_BADFILE)
+        return error_set(err, ST_IO, "cannot read certificates in '%.120s'",
+                         server->ca ? server->ca : "the system's");
+    return error_set(err, ST_IO, "%s", why[0] ? why : curl_easy_strerror(rc));
+}
+
 /* The reply's bytes; only a 2xx is one. */
-static enum status perform(CURL *curl, struct buf *reply, struct error *err)
+static enum status perform(const struct client_server *server, CURL *curl, struct buf *reply,
+                           struct error *err)
 {
     char why[CURL_ERROR_SIZE] = "";
     const CURLcode rc = (curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why), curl_easy_perform(curl));
@@ -65,7 +105,7 @@ static enum status perform(CURL *curl, struct buf *reply, struct error *err)
 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
     if (rc != CURLE_OK)
-        return error_set(err, ST_IO, "%s", why[0] ? why : curl_easy_strerror(rc));
+        return fail_to_connect(server, curl, rc, why, err);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (status >= 200 && status <= 299)
         return ST_OK;
@@ -75,43 +115,65 @@ static enum status perform(CURL *curl, struct buf *reply, struct error *err)
     return st;
 }
 
-enum status client_bytes(const char *method, const char *url, const char *content_type, const void *body,
-                         size_t body_len, struct buf *reply, struct error *err)
+/* False: no memory. */
+static bool set_trust(const struct client_server *server, CURL *curl)
 {
-    struct curl_slist *headers = headers_make(body ? content_type : NULL);
-    CURL *curl = curl_easy_init();
-    enum status st;
+    if (server->is_ours)
+        return curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L) == CURLE_OK &&
+               curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L) == CURLE_OK;
+    return !server->ca || (curl_easy_setopt(curl, CURLOPT_CAINFO, server->ca) == CURLE_OK &&
+                           curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK);
+}
 
-    if (!curl) {
-        curl_slist_free_all(headers);
-        return error_nomem(err);
-    }
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_NOPROXY,
-                     "localhost,127.0.0.1,::1"); /* no proxy reaches this machine's own */
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
-    if (body) {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_len);
-    }
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-    st = perform(curl, reply, err);
-    curl_slist_free_all(headers);
+static bool set_request(CURL *curl, const char *method, const char *url, const void *body, size_t body_len,
+                        struct buf *reply)
+{
+    /* no proxy reaches this machine's own */
+    bool ok = curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1") == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_SECONDS) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply) == CURLE_OK &&
+              curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK;
+
+    if (ok && body)
+        ok = curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) == CURLE_OK &&
+             curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_len) == CURLE_OK;
+    return ok;
+}
+
+enum status client_bytes(const struct client_server *server, const char *method, const char *path,
+                         const char *content_type, const void *body, size_t body_len, struct buf *reply,
+                         struct error *err)
+{
+    char url[MAX_URL];
+    enum status st = url_make(server->url, path, url, err);
+    struct curl_slist *headers;
+    CURL *curl;
+
+    if (st != ST_OK)
+        return st;
+    headers = headers_make(server, body ? content_type : NULL);
+    curl = curl_easy_init();
+    if (curl && set_trust(server, curl) && set_request(curl, method, url, body, body_len, reply) &&
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK)
+        st = perform(server, curl, reply, err);
+    else
+        st = error_nomem(err);
     curl_easy_cleanup(curl);
+    curl_slist_free_all(headers);
     return st;
 }
 
-enum status client_json(const char *method, const char *url, const char *content_type, const void *body,
-                        size_t body_len, json_t **ret_reply, struct error *err)
+enum status client_json(const struct client_server *server, const char *method, const char *path,
+                        const char *content_type, const void *body, size_t body_len, json_t **ret_reply,
+                        struct error *err)
 {
     struct buf reply = BUF_INIT(MAX_REPLY);
     json_t *json = NULL;
-    enum status st = client_bytes(method, url, content_type, body, body_len, &reply, err);
+    enum status st = client_bytes(server, method, path, content_type, body, body_len, &reply, err);
 
     if (st == ST_OK && reply.data)
         json = json_loadb(reply.data, reply.len, JSON_REJECT_DUPLICATES, NULL);

@@ -11,6 +11,8 @@
 
 struct pool;
 
+enum { POOL_MAX_THREADS = 256 };
+
 enum pool_class {
     POOL_NORMAL,
     /* What others want comes first, but a little is left to it however busy the machine is: such a thread holds locks
@@ -34,8 +36,5 @@ void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task,
 
 /* Put the calling thread into a class: what pool_new() does for the threads it makes. */
 void thread_set_class(enum pool_class class);
-
-/* Cores this process may use: the affinity mask, cut by a cgroup v2 CPU quota. At least 1. */
-size_t cores_available(void);
 
 #endif

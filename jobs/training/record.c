@@ -1,6 +1,7 @@
 /* jobs/training/record.c - the parts of a job record as JSON: the contract's names, numbers or null. */
 #include "cxrd/trainer.h"
 
+#include "cxrd/cores.h"
 #include "cxrd/cpu.h"
 #include "cxrd/version.h"
 

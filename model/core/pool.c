@@ -8,16 +8,14 @@
 
 #include "cxrd/thread.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 256, SPINS = 4000, LEAST_NICE = 19 };
+enum { SPINS = 4000, LEAST_NICE = 19 };
 
 struct worker {
     struct pool *pool;
@@ -136,9 +134,9 @@ enum status pool_new(size_t n_threads, enum pool_class class, struct pool **ret_
     struct pool *p;
     enum status st;
 
-    if (n_threads < 1 || n_threads > MAX_THREADS)
+    if (n_threads < 1 || n_threads > POOL_MAX_THREADS)
         return error_set(err, ST_INVALID, "%zu threads asked for, 1 to %d are possible", n_threads,
-                         MAX_THREADS);
+                         POOL_MAX_THREADS);
     p = calloc(1, sizeof *p);
     if (!p)
         return error_nomem(err);
@@ -194,34 +192,4 @@ void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task,
     pthread_mutex_unlock(&p->lock);
     work_through(p, 0);
     await_workers(p);
-}
-
-/* "max 100000" or "200000 100000" (microseconds of CPU time a period); 0 when there is no limit. */
-static size_t cgroup_quota(void)
-{
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    double quota = 0, period = 0;
-    int n = 0;
-
-    if (f) {
-        /* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
-        n = fscanf(f, "%lf %lf", &quota, &period); /* "max" is no number: n stays 0 */
-        fclose(f);
-    }
-    return n == 2 && quota > 0 && period > 0 ? (size_t)((quota + period - 1) / period) : 0;
-}
-
-size_t cores_available(void)
-{
-    cpu_set_t mask;
-    size_t cores = 1;
-    const size_t quota = cgroup_quota();
-
-    if (sched_getaffinity(0, sizeof mask, &mask) == 0)
-        cores = (size_t)CPU_COUNT(&mask);
-    if (quota && quota < cores)
-        cores = quota;
-    if (cores > MAX_THREADS)
-        cores = MAX_THREADS;
-    return cores ? cores : 1;
 }

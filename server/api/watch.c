@@ -63,6 +63,11 @@ static void write_network(struct http *http, struct buf *out)
     buf_printf(out, "cxrd_http_connections_cut_total %zu\n", c.cut);
     metrics_family(out, "cxrd_http_body_bytes", "gauge", "Bytes of request bodies in memory.");
     buf_printf(out, "cxrd_http_body_bytes %zu\n", c.body_bytes);
+    if (c.certificate_ends) {
+        metrics_family(out, "cxrd_tls_certificate_expiry_seconds", "gauge",
+                       "When the TLS certificate ends, in seconds since 1970.");
+        buf_printf(out, "cxrd_tls_certificate_expiry_seconds %" PRId64 "\n", c.certificate_ends);
+    }
     metrics_family(out, "cxrd_http_reply_bytes", "gauge", "Bytes of replies in memory.");
     buf_printf(out, "cxrd_http_reply_bytes %zu\n", c.reply_bytes);
     metrics_family(out, "cxrd_log_lines_lost_total", "counter",

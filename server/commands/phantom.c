@@ -2,6 +2,7 @@
 #include "cxrd/phantom.h"
 
 #include "commands.h"
+#include "cxrd/cores.h"
 
 #include <stdio.h>
 #include <string.h>

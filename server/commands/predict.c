@@ -14,7 +14,7 @@
 #include <string.h>
 
 struct predict_options {
-    const char *weights, *url, *explain, *heatmap;
+    const char *weights, *url, *ca, *explain, *heatmap;
     const char *given[N_INPUT_KINDS]; /* as input_parse() takes it; NULL: not known */
     bool json;
     int label;                  /* of `explain` */
@@ -27,6 +27,8 @@ static const struct option OPTIONS[] = {
     { "weights", OPTION_TEXT, AT(weights), "FILE", "a safetensors file to predict with" },
     { "url", OPTION_TEXT, AT(url), "URL",
       "a server to ask instead, such as http://127.0.0.1:8080; its key, if it asks for one, in CXRD_KEY" },
+    { "ca", OPTION_TEXT, AT(ca), "FILE",
+      "certificates of authorities that the server is believed by, PEM (the system's)" },
     { "explain", OPTION_TEXT, AT(explain), "LABEL",
       "say where in the picture this finding's logit comes from" },
     { "heatmap", OPTION_TEXT, AT(heatmap), "FILE", "write the picture with that map over it, as a PNG" },
@@ -120,16 +122,15 @@ static enum status predict_there(const struct predict_options *o, const struct f
 {
     static const char TYPE[] = "application/octet-stream";
     struct buf png = BUF_INIT(MAX_PICTURE);
-    char path[192], url[1024];
+    const struct client_server server = { .url = o->url, .ca = o->ca };
+    char path[192];
     enum status st;
 
     url_path(o, "/predict?explain=", path, sizeof path);
-    client_url(o->url, path, url, sizeof url);
-    st = client_json("POST", url, TYPE, file->data, file->size, ret_reply, err);
+    st = client_json(&server, "POST", path, TYPE, file->data, file->size, ret_reply, err);
     if (st == ST_OK && o->heatmap) {
         url_path(o, "/predict/heatmap?label=", path, sizeof path);
-        client_url(o->url, path, url, sizeof url);
-        st = client_bytes("POST", url, TYPE, file->data, file->size, &png, err);
+        st = client_bytes(&server, "POST", path, TYPE, file->data, file->size, &png, err);
         if (st == ST_OK)
             st = heatmap_save(o->heatmap, &png, err);
     }

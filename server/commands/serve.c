@@ -12,6 +12,7 @@
 #include "../http/listen.h"
 #include "commands.h"
 #include "cxrd/clock.h"
+#include "cxrd/cores.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/plain_text.h"
@@ -180,6 +181,17 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     return st == ST_OK ? jobs_start(app, o, err) : st;
 }
 
+/* Why it has as many threads as it has. */
+static void tell_threads(size_t threads)
+{
+    const struct cores c = cores_find();
+
+    log_event(LOG_INFO, "threads",
+              json_pack("{s:I,s:I,s:o,s:s}", "threads", (json_int_t)threads, "cores_allowed",
+                        (json_int_t)c.allowed, "cpu_quota", c.quota > 0 ? json_real(c.quota) : json_null(),
+                        "cpu_quota_from", c.source));
+}
+
 /* A folder that comes later, such as a volume, is found then; a name that is mistyped is told now. */
 static void check_datasets(const char *datasets)
 {
@@ -273,28 +285,30 @@ static void keep_memory_private(bool on)
     prctl(PR_SET_DUMPABLE, on ? 0 : 1, 0, 0, 0);
 }
 
-/* SIGHUP: read again what may change while the server runs. */
-static void reload(struct server *s)
+/* SIGHUP: read again what may change while the server runs. What cannot be read stays as it was. */
+static void reload(struct server *s, const struct serve_options *o)
 {
     struct error err = { 0 };
 
-    if (door_reload(s->door, &err) == ST_OK)
+    if (o->keys && door_reload(s->door, &err) == ST_OK)
         log_event(LOG_INFO, "keys reloaded", NULL);
-    else
+    else if (o->keys)
         log_error(LOG_ERROR, "keys not reloaded", &err);
+    if (http_reload(s->http, &err) != ST_OK)
+        log_error(LOG_ERROR, "the TLS certificate was not read again", &err);
     if (audit_reopen(s->app.accounting.audit, &err) != ST_OK)
         log_error(LOG_ERROR, "audit log not opened anew", &err);
     audit_note(s, "reload");
 }
 
 /* Wait for SIGTERM or SIGINT. */
-static void wait_for_end(struct server *s, const sigset_t *signals)
+static void wait_for_end(struct server *s, const struct serve_options *o, const sigset_t *signals)
 {
     int signal = 0;
 
     while (sigwait(signals, &signal) != 0 || signal == SIGHUP)
         if (signal == SIGHUP)
-            reload(s);
+            reload(s, o);
     log_event(LOG_INFO, "stopping", json_pack("{s:s}", "signal", strsignal(signal)));
 }
 
@@ -356,8 +370,9 @@ int serve_run(int argc, char **argv)
         st = http_open(&s, &o, &listen, &err);
     if (st == ST_OK) {
         audit_note(&s, "start");
+        tell_threads(o.threads);
         log_announce("listening on %s://%s\n", o.tls_cert ? "https" : "http", http_address(s.http));
-        wait_for_end(&s, &signals);
+        wait_for_end(&s, &o, &signals);
     }
     exit_status = st == ST_OK ? EXIT_DONE : EXIT_FAILED;
     take_down(&s, &o, st == ST_OK, exit_status);

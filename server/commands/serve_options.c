@@ -3,9 +3,9 @@
 
 #include "../http/listen.h"
 #include "commands.h"
+#include "cxrd/cores.h"
 #include "cxrd/hosts.h"
 #include "cxrd/log.h"
-#include "cxrd/pool.h"
 
 #include <stdint.h>
 #include <string.h>

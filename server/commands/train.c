@@ -5,6 +5,7 @@
  * --resume and ends with the weights that it would have had. */
 #include "commands.h"
 #include "cxrd/clock.h"
+#include "cxrd/cores.h"
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
 #include "cxrd/json.h"

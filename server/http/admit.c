@@ -117,6 +117,7 @@ static enum MHD_Result decide(struct exchange *x, struct head *head)
     x->route = route_find(&x->http->options.routes, x->method, x->req.path, x->req.id, &status, allow);
     door_ask(x->http->options.door, head, x->route, &verdict);
     snprintf(x->req.who, sizeof x->req.who, "%s", verdict.who);
+    x->pass = verdict.pass;
     if (verdict.status)
         return refuse_entry(x, &verdict);
     return x->route ? enter(x, head) : refuse_route(x, status, allow);

@@ -25,8 +25,7 @@ enum {
         36 << 10, /* above 32 KiB it is a mapping, which the kernel takes back with what was read into it */
     SPARE_CONNECTIONS = 256,
     GRACE_MS = 100,
-    LAST_S = 1, /* for replies to leave, once no handler runs */
-    MAX_PEM = 1 << 20,
+    LAST_S = 1,              /* for replies to leave, once no handler runs */
     MAX_BODIES = 128 << 20,  /* bytes of requests in memory */
     MAX_REPLIES = 128 << 20, /* and of replies */
 };
@@ -78,25 +77,14 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 
 /* ---- libmicrohttpd ---- */
 
-/* The certificate and its key, as texts that the daemon borrows. */
-static enum status tls_load(struct http *h, struct error *err)
+static enum status tls_start(struct http *h, struct error *err)
 {
-    enum status st;
-
     if (!h->options.tls_cert)
         return ST_OK;
-    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
-        return error_set(err, ST_UNSUPPORTED, "this libmicrohttpd was built without TLS");
-    st = file_read(h->options.tls_cert, MAX_PEM, &h->tls_cert, err);
-    return st == ST_OK ? file_read(h->options.tls_key, MAX_PEM, &h->tls_key, err) : st;
-}
-
-static void tls_drop(struct http *h)
-{
-    if (h->tls_key.data)
-        explicit_bzero(h->tls_key.data, h->tls_key.size);
-    file_bytes_release(&h->tls_key);
-    file_bytes_release(&h->tls_cert);
+    if (MHD_is_feature_supported(MHD_FEATURE_HTTPS_CERT_CALLBACK2) != MHD_YES)
+        return error_set(err, ST_UNSUPPORTED,
+                         "this libmicrohttpd was built without TLS, or is too old for it");
+    return tls_open(h->options.tls_cert, h->options.tls_key, &h->tls, err);
 }
 
 static void on_log(void *arg, const char *fmt, va_list ap)
@@ -113,10 +101,9 @@ static enum status daemon_start(struct http *h, struct error *err)
     /* ours is the lower limit: at its own the library locks a mutex and does not unlock it (0.9.75) */
     const unsigned most = NETWORK_THREADS * (unsigned)h->options.connections + SPARE_CONNECTIONS;
     const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-                           MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET |
-                           (h->options.tls_cert ? MHD_USE_TLS : 0);
-    struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls_cert.data },
-                                    { MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls_key.data },
+                           MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET | (h->tls ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_CERT_CALLBACK2, 0,
+                                      h->tls ? tls_callback(h->tls) : NULL },
                                     { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_VERSIONS },
                                     { MHD_OPTION_END, 0, NULL } };
 
@@ -126,12 +113,11 @@ static enum status daemon_start(struct http *h, struct error *err)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)fmax(IDLE_SECONDS, h->options.keep_alive_s) + 1,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, h, MHD_OPTION_NOTIFY_COMPLETED, exchange_end, h,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_ARRAY, h->options.tls_cert ? tls : &tls[3],
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_ARRAY, h->tls ? tls : &tls[2],
         MHD_OPTION_END);
     if (h->daemon)
         return ST_OK;
-    return error_set(err, ST_IO, "cannot start the network threads%s",
-                     h->options.tls_cert ? ", or use the TLS certificate with its key" : "");
+    return error_set(err, ST_IO, "cannot start the network threads");
 }
 
 /* ---- start ---- */
@@ -175,7 +161,7 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     if (st == ST_OK)
         st = sse_start(most_streams(options), options->ping_s, &h->replies, &h->streams, err);
     if (st == ST_OK)
-        st = tls_load(h, err);
+        st = tls_start(h, err);
     if (st == ST_OK)
         st = reaper_start(options->connections, options->of_a_source, &h->reaper, err);
     if (st == ST_OK)
@@ -192,6 +178,11 @@ enum status http_start(const struct http_options *options, struct app *app, stru
 
 const char *http_address(const struct http *h) { return h->address; }
 
+enum status http_reload(struct http *h, struct error *err)
+{
+    return h->tls ? tls_reload(h->tls, err) : ST_OK;
+}
+
 void http_counts(struct http *h, struct http_counts *ret)
 {
     const struct reaper_counts peers = reaper_counts(h->reaper);
@@ -202,6 +193,7 @@ void http_counts(struct http *h, struct http_counts *ret)
                                  .displaced = peers.displaced,
                                  .body_bytes = atomic_load(&h->bodies.held),
                                  .reply_bytes = atomic_load(&h->replies.held),
+                                 .certificate_ends = h->tls ? tls_expires(h->tls) : 0,
                                  .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) };
     pthread_mutex_lock(&h->lock);
     ret->requests = h->active;
@@ -259,7 +251,7 @@ void http_stop(struct http *h)
     sse_free(h->streams);
     files_free(h->files);
     reaper_stop(h->reaper);
-    tls_drop(h);
+    tls_close(h->tls);
     pthread_cond_destroy(&h->quiet);
     pthread_mutex_destroy(&h->lock);
     free(h);

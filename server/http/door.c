@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ struct bucket {
 struct door {
     struct door_options options;
     struct host_list hosts, origins; /* of `options`, as they were read at the start */
+
+    atomic_uint reading; /* of the keys, counted */
 
     pthread_mutex_t lock;   /* guards everything below */
     struct keys *keys;      /* NULL: none */
@@ -108,6 +111,8 @@ static void ask_keys(struct door *d, const char *authorization, enum role wanted
             return;
         }
         snprintf(v->who, sizeof v->who, "%s", key->name);
+        v->pass = (struct pass){ .role = wanted, .checked = atomic_load(&d->reading) };
+        memcpy(v->pass.sha256, key->sha256, sizeof v->pass.sha256);
     }
     wait = d->options.rate ? bucket_take(&d->buckets[key ? key - d->keys->keys : 0], (double)d->options.rate)
                            : 0;
@@ -133,6 +138,22 @@ void door_ask(struct door *d, const struct head *head, const struct route *route
         ask_keys(d, head->authorization, route ? route->role : ROLE_PREDICT, ret);
         pthread_mutex_unlock(&d->lock);
     }
+}
+
+bool door_admits(struct door *d, struct pass *pass)
+{
+    const unsigned reading = atomic_load(&d->reading);
+    bool admits = false;
+
+    if (!pass->sha256[0] || pass->checked == reading)
+        return true;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; d->keys && i < d->keys->n && !admits; i++)
+        admits = strcmp(d->keys->keys[i].sha256, pass->sha256) == 0 && d->keys->keys[i].role >= pass->role;
+    pthread_mutex_unlock(&d->lock);
+    if (admits)
+        pass->checked = reading;
+    return admits;
 }
 
 /* ---- open, reload, close ---- */
@@ -164,6 +185,7 @@ enum status door_reload(struct door *d, struct error *err)
     old_buckets = d->buckets;
     d->keys = keys;
     d->buckets = buckets;
+    atomic_fetch_add(&d->reading, 1);
     pthread_mutex_unlock(&d->lock);
     keys_free(old_keys);
     free(old_buckets);

@@ -8,6 +8,8 @@
 
 #include "head.h"
 
+#include "cxrd/digest.h"
+
 struct door;
 
 struct door_options {
@@ -28,17 +30,29 @@ void door_close(struct door *d); /* NULL is fine */
 /* Read the keys file again; on failure the keys of before stay. Any thread may call. */
 MUST_USE enum status door_reload(struct door *d, struct error *err);
 
+/* What let a request in. It is the holder's; one thread at a time. */
+struct pass {
+    char sha256[DIGEST_TEXT_SIZE]; /* of its key; "" where none was asked for */
+    enum role role;                /* that it needed */
+    unsigned checked;              /* which reading of the keys it was last compared with */
+};
+
 struct verdict {
     int status;              /* 0: come in; 401, 403 or 429 */
     unsigned retry_after;    /* seconds, with 429 */
     struct error why;        /* the sentence, where status is not 0 */
     char who[KEY_NAME_SIZE]; /* the key's name, "" where there is none */
+    struct pass pass;        /* where status is 0 */
 };
 
 /* May this request come in?
  *   route  NULL: there is none (or it is OPTIONS), which only those may learn who have a key, and the preflight of a
  *          page that may call */
 void door_ask(struct door *d, const struct head *head, const struct route *route, struct verdict *ret);
+
+/* Whether the key that let a request in still would: it is there, with that role. Costs next to nothing while the keys
+ * have not been read again. Any thread. */
+bool door_admits(struct door *d, struct pass *pass);
 
 /* Whether a page of this origin may read the reply ("" never). */
 bool door_shares_with(const struct door *d, const char *origin);

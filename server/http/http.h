@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct app; /* the program's own: handed to handlers and hooks as it is, and never looked into here */
 
@@ -183,10 +184,15 @@ struct http_counts {
     size_t body_bytes;     /* of them in memory */
     size_t reply_bytes;    /* and of replies */
     size_t predictions_waiting;
+    int64_t certificate_ends; /* seconds since 1970; 0: no TLS */
 };
 void http_counts(struct http *h, struct http_counts *ret);
 
 const char *http_address(const struct http *h); /* "127.0.0.1:41234", as bound */
+
+/* Read the TLS files again: new connections get what is in them, the others go on. On failure nothing changes. Any thread.
+ * Errors: ST_NOTFOUND, ST_IO, ST_LIMIT, ST_INVALID, ST_NOMEM. */
+MUST_USE enum status http_reload(struct http *h, struct error *err);
 
 /* Take no new connection, answer what is in flight, stop. What still waits for a worker after options.drain_s is declined
  * (503), and what has not left a second after the last handler is cut off. NULL is fine. */

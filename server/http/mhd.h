@@ -15,12 +15,14 @@
 #define SERVER_HTTP_MHD_H
 
 #include "budget.h"
+#include "door.h"
 #include "files.h"
 #include "http.h"
 #include "lanes.h"
 #include "listen.h"
 #include "reaper.h"
 #include "sse.h"
+#include "tls.h"
 
 #include "cxrd/file.h"
 
@@ -40,9 +42,9 @@ struct http {
     struct acceptor *acceptor;
     struct reaper *reaper;
     struct sse *streams;
-    struct files *files;                 /* that are being sent */
-    struct budget replies;               /* bytes of them that are held */
-    struct file_bytes tls_cert, tls_key; /* borrowed by the daemon */
+    struct files *files;   /* that are being sent */
+    struct budget replies; /* bytes of them that are held */
+    struct tls *tls;       /* NULL: none */
     int listen_fd;
     char address[ADDRESS_SIZE];
     atomic_bool draining;
@@ -80,6 +82,7 @@ struct exchange {
     struct http_request req;
     struct http_response res;
     struct sse_reader *reader; /* of a reply that goes on */
+    struct pass pass;          /* what let it in; the stream's once there is one */
     struct sent_file *file;    /* that is the reply */
     size_t reply_held;         /* what of it is counted in http->replies */
 };
@@ -155,6 +158,6 @@ struct http_done reply_done(const struct exchange *x); /* borrows from x */
 enum status reply_intend(struct exchange *x);
 enum status reply_record(struct exchange *x);
 
-void reply_wake(void *connection); /* whose stream has something new; any thread; see sse_open() */
+extern const struct sse_calls REPLY_CALLS; /* of a stream whose connection is an exchange, see sse_open() */
 
 #endif

@@ -22,16 +22,34 @@ enum {
 
 /* ---- what is sent ---- */
 
-void reply_wake(void *connection) { MHD_resume_connection(connection); }
+static void stream_wake(void *exchange) { MHD_resume_connection(((struct exchange *)exchange)->connection); }
 
-static void stream_sleep(void *connection) { MHD_suspend_connection(connection); }
+static void stream_sleep(void *exchange)
+{
+    MHD_suspend_connection(((struct exchange *)exchange)->connection);
+}
+
+/* A client that does not read is not kept until it does. */
+static bool stream_admits(void *exchange)
+{
+    struct exchange *x = exchange;
+
+    if (door_admits(x->http->options.door, &x->pass))
+        return true;
+    reaper_set(x->http->reaper, x->peer, IDLE_SECONDS);
+    log_event(LOG_INFO, "event stream ended, its key is gone",
+              json_pack("{s:s,s:s}", "request_id", x->req.request_id, "key", x->req.who));
+    return false;
+}
+
+const struct sse_calls REPLY_CALLS = { stream_wake, stream_sleep, stream_admits };
 
 /* The next bytes of an event stream. Nothing to say: the connection sleeps, since libmicrohttpd would ask again and
  * again. */
 static ssize_t on_stream(void *arg, uint64_t at, char *ret, size_t max)
 {
     struct exchange *x = arg;
-    const ssize_t n = sse_read(x->reader, ret, max, stream_sleep);
+    const ssize_t n = sse_read(x->reader, ret, max);
 
     (void)at;
     return n == SSE_ENDED ? MHD_CONTENT_READER_END_OF_STREAM : n;

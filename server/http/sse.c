@@ -18,7 +18,7 @@ struct sse_reader {
     struct sse *sse;
     struct sse_reader *next;
     struct http_stream stream; /* the thread's alone */
-    void (*wake)(void *connection);
+    const struct sse_calls *calls;
     void *connection;
 
     /* guarded by the lock of `sse` */
@@ -65,7 +65,7 @@ static void wake_up(struct sse_reader *r)
     if (!r->asleep || (r->taken == r->waiting.len && !r->ended))
         return;
     r->asleep = false;
-    r->wake(r->connection);
+    r->calls->wake(r->connection);
 }
 
 /* ---- the thread ---- */
@@ -99,10 +99,20 @@ static void serve(struct sse *s, struct sse_reader *r)
     wake_up(r);
 }
 
-/* Let go of the closed ones, serve those that have taken what they were given. With the lock held. */
+/* Nothing more is told to who may not hear it, what waits included. With the lock held. */
+static void turn_away(struct sse_reader *r)
+{
+    r->taken = r->waiting.len;
+    r->ended = true;
+    wake_up(r);
+}
+
+/* Let go of the closed ones, turn away who may not stay, serve those that have taken what they were given. With the lock held. */
 static void serve_all(struct sse *s)
 {
     for (struct sse_reader **link = &s->readers, *r; (r = *link) && !s->stopping;) {
+        if (!r->closed && !r->ended && !r->calls->admits(r->connection))
+            turn_away(r);
         if (!r->closed && !r->ended && r->taken == r->waiting.len && !budget_is_spent(s->replies))
             serve(s, r);
         while (*link != r) /* others may have come before it meanwhile */
@@ -198,7 +208,7 @@ void sse_free(struct sse *s)
 
 /* ---- readers ---- */
 
-enum status sse_open(struct sse *s, struct http_stream *stream, void (*wake)(void *connection),
+enum status sse_open(struct sse *s, struct http_stream *stream, const struct sse_calls *calls,
                      void *connection, struct sse_reader **ret_reader, struct error *err)
 {
     struct sse_reader *r = calloc(1, sizeof *r);
@@ -210,7 +220,7 @@ enum status sse_open(struct sse *s, struct http_stream *stream, void (*wake)(voi
     }
     r->sse = s;
     r->stream = *stream;
-    r->wake = wake;
+    r->calls = calls;
     r->connection = connection;
     r->waiting = (struct buf)BUF_INIT(MAX_HELPING);
     buf_puts(&r->waiting,
@@ -235,7 +245,7 @@ enum status sse_open(struct sse *s, struct http_stream *stream, void (*wake)(voi
     return ST_OK;
 }
 
-ssize_t sse_read(struct sse_reader *r, char *ret, size_t max, void (*sleep)(void *connection))
+ssize_t sse_read(struct sse_reader *r, char *ret, size_t max)
 {
     struct sse *s = r->sse;
     ssize_t n = SSE_ASLEEP;
@@ -253,7 +263,7 @@ ssize_t sse_read(struct sse_reader *r, char *ret, size_t max, void (*sleep)(void
         n = SSE_ENDED;
     } else {
         r->asleep = true;
-        sleep(r->connection); /* with the lock held: the thread must not wake it before it sleeps */
+        r->calls->sleep(r->connection); /* with the lock held: the thread must not wake it before it sleeps */
     }
     pthread_mutex_unlock(&s->lock);
     return n;

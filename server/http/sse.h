@@ -27,18 +27,26 @@ MUST_USE enum status sse_start(size_t max_readers, double ping_s, struct budget 
 void sse_stop(struct sse *s);
 void sse_free(struct sse *s); /* one that was stopped and has no readers; NULL is fine */
 
+/* What is asked of a connection, always with a lock held, so none of them may wait or call back. */
+struct sse_calls {
+    void (*wake)(void *connection);  /* by any thread, once after every `sleep` */
+    void (*sleep)(void *connection); /* by sse_read() */
+    bool (*admits)(
+        void *connection); /* a few times a second, until it is closed; false: it may hear no more */
+};
+
 /* Begin a stream.
  *   stream  taken over, even when this fails
- *   wake    called with `connection`, by any thread, once after every `sleep` of sse_read()
+ *   calls   static
  * Errors: ST_BUSY (as many readers as there may be), ST_NOMEM. */
-MUST_USE enum status sse_open(struct sse *s, struct http_stream *stream, void (*wake)(void *connection),
+MUST_USE enum status sse_open(struct sse *s, struct http_stream *stream, const struct sse_calls *calls,
                               void *connection, struct sse_reader **ret_reader, struct error *err);
 
 enum { SSE_ASLEEP = 0, SSE_ENDED = -1 };
 
-/* Copy what waits for a reader, at most `max` bytes. Where nothing does: sleep(connection) has been called when
+/* Copy what waits for a reader, at most `max` bytes. Where nothing does: the connection has been put to sleep when
  * SSE_ASLEEP is returned. */
-ssize_t sse_read(struct sse_reader *r, char *ret, size_t max, void (*sleep)(void *connection));
+ssize_t sse_read(struct sse_reader *r, char *ret, size_t max);
 
 void sse_close(struct sse_reader *r); /* NULL is fine; not while its connection sleeps */
 

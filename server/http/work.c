@@ -47,7 +47,7 @@ static void handle(struct exchange *x)
     x->handled = true;
     st = x->route->handler(x->http->app, &x->req, &x->res, &err);
     if (st == ST_OK && x->res.stream.more)
-        st = sse_open(x->http->streams, &x->res.stream, reply_wake, x->connection, &x->reader, &err);
+        st = sse_open(x->http->streams, &x->res.stream, &REPLY_CALLS, x, &x->reader, &err);
     if (st == ST_OK)
         st = reply_hold(x, &err);
     if (st != ST_OK)

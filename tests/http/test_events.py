@@ -1,5 +1,7 @@
 """GET /jobs/<id>/events: what is told, in which order, to whom, and what a client that was cut off finds."""
+import hashlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -8,11 +10,16 @@ import unittest
 from support import client, dataset, program, proxy
 from support.case import LONG, NOTHING, QUICK, Case, ServerCase, job_of, submit, wait_state, wait_training
 from support.events import Stream, milestones, parse
+from test_keys import ADMIN, PREDICT, bearer, keys_file
 
 EPOCHS = {**QUICK, 'epochs': 3, 'steps_per_epoch': 4, 'patience': 0}
 STORY = [('state', 'queued'), ('state', 'running'), ('phase', 'scanning'), ('phase', 'splitting'), ('phase', 'caching'),
          ('phase', 'training'), ('epoch', 1), ('epoch', 2), ('epoch', 3), ('phase', 'evaluating'), ('phase', 'saving'),
          ('state', 'succeeded')]
+
+
+def sha256(key):
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def story(events):
@@ -311,6 +318,33 @@ class ThroughNginx(ServerCase):
         with Stream(self.server.address, job) as stream:
             self.assertEqual(milestones(seen), stream.rest())
         self.assertEqual(story(seen)[-1], ('state', 'succeeded'))
+
+
+class RevokedKeys(Case):
+
+    def test_row_53_streams_of_a_key_that_is_gone_end(self):
+        path = keys_file()
+        with open(path, encoding='ascii') as file:
+            lines = file.read().splitlines()
+        server = program.Server('--keys', path, datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        job = submit(server, LONG, **bearer(ADMIN))
+        gone, stays, idle = (Stream(server.address, job, **bearer(key)) for key in (PREDICT, ADMIN, PREDICT))
+        for stream in (gone, stays, idle):
+            self.addCleanup(stream.close)
+            self.assertEqual(stream.status, 200)
+        gone.until(lambda event: event.name == 'step')
+        with open(path, 'w', encoding='ascii') as file:  # the same name, another key
+            file.write(''.join(line.replace(sha256(PREDICT), sha256('another')) + '\n' for line in lines))
+        server.terminate(signal.SIGHUP)
+        gone.rest()
+        idle.rest()
+        self.assert_problem(client.get(server, f'/jobs/{job}/events', **bearer(PREDICT)), 401)
+        stays.until(lambda event: event.name == 'step')
+        last = stays.events[-1].id
+        stays.until(lambda event: event.name in ('step', 'epoch') and event.id > last)
+        self.assertEqual([line['message'] for line in server.log()].count('event stream ended, its key is gone'), 2)
+        self.assertEqual(client.post(server, f'/jobs/{job}/cancel', **bearer(ADMIN)).status // 100, 2)
 
 
 if __name__ == '__main__':

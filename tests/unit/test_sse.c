@@ -40,6 +40,7 @@ struct connection {
     pthread_cond_t changed;
     bool asleep;
     int wakes; /* of one that slept; more would be an error of ours */
+    atomic_bool unwelcome;
 };
 
 static void connection_sleep(void *arg)
@@ -64,6 +65,10 @@ static void connection_wake(void *arg)
     pthread_mutex_unlock(&c->lock);
 }
 
+static bool connection_admits(void *arg) { return !atomic_load(&((struct connection *)arg)->unwelcome); }
+
+static const struct sse_calls CALLS = { connection_wake, connection_sleep, connection_admits };
+
 static void connection_wait(struct connection *c)
 {
     pthread_mutex_lock(&c->lock);
@@ -77,6 +82,7 @@ static void connection_wait(struct connection *c)
         PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0 \
     }
 
+/* Sources and connections of a test are static: the thread may let go of a reader after the test has returned. */
 static struct sse *sse;
 static struct budget replies = { .limit = 1 << 20 };
 
@@ -100,7 +106,7 @@ static enum status open_reader(struct source *s, struct connection *c, struct ss
     struct http_stream stream = { source_more, source_close, s };
     struct error err = { 0 };
 
-    return sse_open(sse, &stream, connection_wake, c, ret, &err);
+    return sse_open(sse, &stream, &CALLS, c, ret, &err);
 }
 
 /* Read to the end as a connection does; the data lines that came must be 1, 2, 3 …. Returns how many. */
@@ -110,7 +116,7 @@ static int read_all(struct sse_reader *r, struct connection *c, size_t piece)
     char bytes[512];
     int n = 0;
 
-    for (ssize_t got; (got = sse_read(r, bytes, piece, connection_sleep)) != SSE_ENDED;) {
+    for (ssize_t got; (got = sse_read(r, bytes, piece)) != SSE_ENDED;) {
         if (got == SSE_ASLEEP)
             connection_wait(c);
         else
@@ -149,14 +155,14 @@ Test(readers, get_everything_in_order_and_then_the_end)
 
 Test(readers, who_take_nothing_cost_one_helping)
 {
-    struct source s = { .last = -1, .helping = 3 }, other = { .last = 200, .helping = 10 };
-    struct connection deaf = CONNECTION_INIT, c = CONNECTION_INIT;
+    static struct source s = { .last = -1, .helping = 3 }, other = { .last = 200, .helping = 10 };
+    static struct connection deaf = CONNECTION_INIT, c = CONNECTION_INIT;
     struct sse_reader *r = NULL, *quick = NULL;
     char greeting[13];
 
     begin_with(4, 0.001);
     cr_assert_eq(open_reader(&s, &deaf, &r), ST_OK);
-    cr_assert_eq(sse_read(r, greeting, sizeof greeting, connection_sleep), sizeof greeting); /* and no more */
+    cr_assert_eq(sse_read(r, greeting, sizeof greeting), sizeof greeting); /* and no more */
     cr_assert_eq(open_reader(&other, &c, &quick), ST_OK);
     cr_assert_eq(read_all(quick, &c, 64), 200); /* nobody waits for the deaf one */
     usleep(500000);
@@ -168,8 +174,8 @@ Test(readers, who_take_nothing_cost_one_helping)
 
 Test(readers, are_kept_by_comments_while_there_is_nothing)
 {
-    struct source s = { .last = -1, .helping = 0 };
-    struct connection c = CONNECTION_INIT;
+    static struct source s = { .last = -1, .helping = 0 };
+    static struct connection c = CONNECTION_INIT;
     struct sse_reader *r = NULL;
     struct buf all = BUF_INIT(4096);
     char bytes[64];
@@ -177,7 +183,7 @@ Test(readers, are_kept_by_comments_while_there_is_nothing)
     begin_with(1, 0.05);
     cr_assert_eq(open_reader(&s, &c, &r), ST_OK);
     while (!all.data || !strstr(all.data, ": ping\n\n: ping\n\n")) {
-        const ssize_t got = sse_read(r, bytes, sizeof bytes, connection_sleep);
+        const ssize_t got = sse_read(r, bytes, sizeof bytes);
 
         if (got == SSE_ASLEEP)
             connection_wait(&c);
@@ -191,8 +197,8 @@ Test(readers, are_kept_by_comments_while_there_is_nothing)
 
 Test(readers, are_only_so_many)
 {
-    struct source s = { .last = -1, .helping = 0 };
-    struct connection c = CONNECTION_INIT;
+    static struct source s = { .last = -1, .helping = 0 };
+    static struct connection c = CONNECTION_INIT;
     struct sse_reader *r[3] = { NULL };
 
     begin_with(2, 100);
@@ -210,8 +216,8 @@ Test(readers, are_only_so_many)
 
 Test(readers, of_a_source_that_fails_see_an_end)
 {
-    struct source s = { .fails = true };
-    struct connection c = CONNECTION_INIT;
+    static struct source s = { .fails = true };
+    static struct connection c = CONNECTION_INIT;
     struct sse_reader *r = NULL;
 
     begin_with(1, 100);
@@ -235,7 +241,7 @@ static void *visit(void *arg)
             continue;
         if (s.last < 0) {
             for (int reads = 0; reads < i; reads++)
-                if (sse_read(r, bytes, sizeof bytes, connection_sleep) == SSE_ASLEEP)
+                if (sse_read(r, bytes, sizeof bytes) == SSE_ASLEEP)
                     connection_wait(&c);
         } else {
             read_all(r, &c, 32);
@@ -301,8 +307,8 @@ Test(readers, are_all_let_go_when_it_stops)
 
 Test(readers, are_not_asked_while_replies_take_up_all_memory_that_they_may)
 {
-    struct source source = { .last = 3, .helping = 1 };
-    struct connection c = CONNECTION_INIT;
+    static struct source source = { .last = 3, .helping = 1 };
+    static struct connection c = CONNECTION_INIT;
     struct sse_reader *r;
     int asked;
 
@@ -315,4 +321,32 @@ Test(readers, are_not_asked_while_replies_take_up_all_memory_that_they_may)
     cr_assert_eq(read_all(r, &c, 512), 3);
     sse_close(r);
     cr_assert_eq(asked, 0);
+}
+
+Test(readers, who_are_no_longer_welcome_hear_no_more)
+{
+    static struct source sources[] = { { .last = -1, .helping = 1 },
+                                       { .last = -1, .helping = 0 },
+                                       { .last = 3, .helping = 1 } };
+    static struct connection connections[] = { CONNECTION_INIT, CONNECTION_INIT, CONNECTION_INIT };
+    struct sse_reader *busy, *idle, *other;
+    char bytes[512];
+
+    begin_with(3, 1000);
+    cr_assert_eq(open_reader(&sources[0], &connections[0], &busy), ST_OK);
+    cr_assert_eq(open_reader(&sources[1], &connections[1], &idle), ST_OK);
+    cr_assert_eq(open_reader(&sources[2], &connections[2], &other), ST_OK);
+    while (sse_read(idle, bytes, sizeof bytes) != SSE_ASLEEP)
+        ;
+    atomic_store(&connections[0].unwelcome, true); /* it has not read what waits for it */
+    atomic_store(&connections[1].unwelcome, true);
+    connection_wait(&connections[1]);
+    cr_assert_eq(sse_read(idle, bytes, sizeof bytes), SSE_ENDED);
+    for (ssize_t n; (n = sse_read(busy, bytes, 1)) != SSE_ENDED;) /* its source has no end */
+        if (n == SSE_ASLEEP)
+            connection_wait(&connections[0]);
+    cr_assert_eq(read_all(other, &connections[2], 512), 3);
+    sse_close(busy);
+    sse_close(idle);
+    sse_close(other);
 }

@@ -25,10 +25,10 @@ def parse(text):
 class Stream:
     """A reader of a job's events on a connection of its own."""
 
-    def __init__(self, address, job, last=None, prefix='', seconds=client.SECONDS):
+    def __init__(self, address, job, last=None, prefix='', seconds=client.SECONDS, **headers):
         self.connection = http.client.HTTPConnection(*address, timeout=seconds)
         self.connection.request('GET', f'{prefix}/jobs/{job}/events',
-                                headers={} if last is None else {'Last-Event-ID': str(last)})
+                                headers=headers if last is None else {'Last-Event-ID': str(last), **headers})
         self.response = self.connection.getresponse()
         self.status = self.response.status
         self.headers = {name.lower(): value for name, value in self.response.getheaders()}

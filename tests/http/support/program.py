@@ -78,10 +78,13 @@ def poll(condition, what, seconds=60):
 class Server:
     """`cxrd serve` on a port that it picks, with a state folder of its own unless one is given, and so is its log."""
 
-    def __init__(self, *args, state=None, datasets=None, threads=2, env=None, stderr=None, descriptors=None):
+    def __init__(self, *args, state=None, datasets=None, threads=2, env=None, wrapper=(), stderr=None,
+                 descriptors=None):
         self.state = state or new_folder('state')
         self.log_path = os.path.join(new_folder('log'), 'log')
-        command = [BINARY, 'serve', '--listen', '127.0.0.1:0', '--state', self.state, '--threads', str(threads)]
+        command = [*wrapper, BINARY, 'serve', '--listen', '127.0.0.1:0', '--state', self.state]
+        if threads:
+            command += ['--threads', str(threads)]
         if datasets:
             command += ['--datasets', datasets]
         with open(self.log_path, 'wb') as log:
