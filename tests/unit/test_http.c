@@ -113,19 +113,19 @@ Test(http, another_programs_routes_are_served_to_it)
     struct http_counts counts;
     char reply[4096];
 
-    cr_expect_eq(get(server, "/hello/fedcba9876543210", reply, sizeof reply), 200, "%s", reply);
-    cr_expect(strstr(reply, "{\"hello\":\"fedcba9876543210\"}"), "%s", reply);
-    cr_expect_eq(get(server, "/now/fedcba9876543210", reply, sizeof reply), 200, "%s", reply);
-    cr_expect_eq(get(server, "/hello/0123456789abcdef", reply, sizeof reply), 404, "%s", reply);
-    cr_expect(strstr(reply, "nobody has that name"), "%s", reply);
-    cr_expect_eq(get(server, "/predict", reply, sizeof reply), 404, "%s", reply);
+    cr_assert_eq(get(server, "/hello/fedcba9876543210", reply, sizeof reply), 200, "%s", reply);
+    cr_assert(strstr(reply, "{\"hello\":\"fedcba9876543210\"}"), "%s", reply);
+    cr_assert_eq(get(server, "/now/fedcba9876543210", reply, sizeof reply), 200, "%s", reply);
+    cr_assert_eq(get(server, "/hello/0123456789abcdef", reply, sizeof reply), 404, "%s", reply);
+    cr_assert(strstr(reply, "nobody has that name"), "%s", reply);
+    cr_assert_eq(get(server, "/predict", reply, sizeof reply), 404, "%s", reply);
     http_counts(server, &counts);
-    cr_expect_eq(counts.most_connections, 16);
+    cr_assert_eq(counts.most_connections, 16);
     http_stop(server);
     door_close(door);
-    cr_expect_eq(app.greeted, 2);
-    cr_expect_eq(app.begun, 3, "the hook is asked before each handler");
-    cr_expect_eq(app.replied, 4, "and before each reply");
-    cr_expect_eq(app.over, 3);
-    cr_expect_eq(app.without_route, 1);
+    cr_assert_eq(app.greeted, 2);
+    cr_assert_eq(app.begun, 3, "the hook is asked before each handler");
+    cr_assert_eq(app.replied, 4, "and before each reply");
+    cr_assert_eq(app.over, 3);
+    cr_assert_eq(app.without_route, 1);
 }
