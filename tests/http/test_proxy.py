@@ -1,6 +1,8 @@
 """What stands between a client and the server: a prefix, another origin's page, TLS of our own."""
 import os
+import re
 import shutil
+import socket
 import ssl
 import subprocess
 import unittest
@@ -143,6 +145,78 @@ class Tls(Case):
             self.ask(server, '/livez', maximum_version=ssl.TLSVersion.TLSv1_1)
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             self.assertEqual(self.ask(server, '/livez', minimum_version=version, maximum_version=version)[0], 200)
+
+    def records(self, server, *pieces, farewell=False, end=False):
+        """The statuses of what is answered to these pieces, each a record of its own. Behind them comes TLS's own end, or the end of
+        our half of the connection, as from a client that has no more to say."""
+        context = ssl.create_default_context(cafile=self.certificate)
+        come, go = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = context.wrap_bio(come, go, server_hostname='localhost')
+        answers, ended = b'', False
+
+        def flush():
+            data = go.read()
+            if data and not ended:
+                raw.sendall(data)
+
+        def more():
+            """Send what is to go, and wait for what comes; false: nothing comes any more."""
+            flush()
+            data = raw.recv(1 << 16)
+            come.write(data)
+            return data
+
+        def may(step, *arguments):
+            """What a step of the session returns; None: more must come before it."""
+            try:
+                return step(*arguments) or b''
+            except ssl.SSLWantReadError:
+                return None
+            except ssl.SSLZeroReturnError:
+                return b''
+
+        with socket.create_connection(server.address, timeout=client.SECONDS) as raw:
+            while may(session.do_handshake) is None:
+                self.assertTrue(more())
+            for piece in pieces:
+                session.write(piece)
+            if farewell:
+                may(session.unwrap)
+            flush()
+            ended = farewell or end
+            if end:
+                raw.shutdown(socket.SHUT_WR)
+            while more():
+                while part := may(session.read, 1 << 16):
+                    answers += part
+        return [int(status) for status in re.findall(rb'HTTP/1.1 (\d+) ', answers)]
+
+    def test_every_byte_is_read_as_strictly_as_without(self):
+        server = self.serve()
+        get, last = client.head('GET', '/livez'), client.head('GET', '/livez', 'Connection: close')
+        job = client.head('POST', '/jobs/train', 'Content-Length: 2000')
+        chunked = client.head('POST', '/jobs/train', 'Transfer-Encoding: chunked')
+        fold = client.head('POST', '/jobs/train', f'Content-Length:\r\n {len(get)}')
+        film = b'x' * 2000
+        for pieces, statuses in (((get + last,), [200, 200]), ((get, get, last), [200] * 3), ((get * 40 + last,), [200] * 41),
+                                 (tuple(bytes([c]) for c in get + last), [200, 200]),
+                                 ((job, film[:7], film[7:1900], film[1900:] + get, last), [415, 200, 200]),
+                                 ((job + film[:1], film[1:] + last), [415, 200]),
+                                 ((chunked, b'3\r', b'\nab', b'c\r\n0\r\n', b'\r\n' + last), [415, 200]),
+                                 ((chunked + b'3\nabc\r\n0\r\n\r\n' + last,), [400]), ((fold + get + last,), [400]),
+                                 ((get + fold + get + last,), [200, 400]), ((b'GET /a b HTTP/1.1\r\n\r\n' + last,), [400])):
+            with self.subTest((len(pieces), pieces[0][-60:])):
+                self.assertEqual(self.records(server, *pieces), statuses)
+        self.assertEqual(self.ask(server, '/models', dataset.weights())[0], 201)  # many records
+
+    def test_a_client_that_has_no_more_to_say_gets_its_replies(self):
+        server = self.serve()
+        get, job = client.head('GET', '/livez'), client.head('POST', '/jobs/train', 'Content-Length: 3')
+        for pieces, statuses in (((get,), [200]), ((get * 5,), [200] * 5), ((get, get), [200] * 2), ((job + b'abc',), [415]),
+                                 ((get, job, b'ab'), [200]), ((get + b'GET /li',), [200]), ((), [])):
+            for farewell, end in ((True, False), (True, True), (False, True)):
+                with self.subTest((pieces, farewell, end)):
+                    self.assertEqual(self.records(server, *pieces, farewell=farewell, end=end), statuses)
 
     def test_plain_http_gets_nothing(self):
         server = self.serve()
