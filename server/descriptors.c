@@ -19,8 +19,7 @@ enum {
         2 + 2 * 2 + 1, /* listening, the acceptor's event; of libmicrohttpd two epolls and three events */
     DATABASE = 5,      /* file, journal, the folder when it is synced, a file for a large statement, a lock */
     REQUESTS =
-        2 * 2 +
-        1, /* two workers: a file that comes in or goes out, its folder; what /metrics reads in /proc */
+        2 * 3 + 1, /* two workers: the data sets, one of them, a file in it; what /metrics reads in /proc */
     RELOADED = 2,  /* keys, certificate */
     AUDIT = 4,     /* file, its successor, the folder, the chain's end */
     PUT_ASIDE = 3, /* full ones, each with a line for whose sync one of four threads still waits */

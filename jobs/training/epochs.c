@@ -19,7 +19,6 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
     const bool draw = r->config->validation_steps > 0 && r->config->shuffle;
     const size_t done_before = r->images_done;
     struct rng rng = r->validation_rng; /* a copy: it stays where it began */
-
     struct order order;
     const uint32_t *rows;
     enum status st;

@@ -10,7 +10,8 @@
  *
  * Two of the library's threads wait in epoll and do nothing but move bytes. A request that needs work is suspended,
  * handed to a lane, and resumed when its handler has filled the response; then libmicrohttpd calls exchange_step()
- * again and the response is queued there, the only place where it may be. What that library gets wrong, and what is here because of it, is in docs/internals/http.md. */
+ * again and the response is queued there, the only place where it may be. What that library gets wrong, and what is here
+ * because of it, is in docs/internals/http.md. */
 #ifndef SERVER_HTTP_MHD_H
 #define SERVER_HTTP_MHD_H
 
