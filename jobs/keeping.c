@@ -72,8 +72,7 @@ enum status runner_cancel(struct runner *r, const char *id, bool keep_best, stru
         if (keep_best)
             atomic_store(&r->keep_best, true);
         atomic_store(&r->stop, STOP_CANCELLED);
-    } else {
-        unwritten_retry(r);
+    } else if ((st = unwritten_settle(r, id, err)) == ST_OK) {
         st = cancel_waiting(r, id, keep_best, err);
     }
     pthread_mutex_unlock(&r->lock);
@@ -89,8 +88,9 @@ enum status runner_delete(struct runner *r, const char *id, struct error *err)
     enum status st;
 
     pthread_mutex_lock(&r->lock);
-    unwritten_retry(r);
-    st = store_job_delete(r->store, id, err); /* first the record: files without one are swept, not missed */
+    if ((st = unwritten_settle(r, id, err)) == ST_OK)
+        st = store_job_delete(r->store, id,
+                              err); /* first the record: files without one are swept, not missed */
     if (st == ST_OK && job_folder(r, id, folder, &why) == ST_OK && folder_delete(folder, &why) != ST_OK)
         log_error(LOG_WARN, "files of a deleted job stay until the next start", &why);
     pthread_mutex_unlock(&r->lock);

@@ -47,8 +47,9 @@ enum status runner_resume(struct runner *r, const char *id, struct error *err)
     enum status st;
 
     pthread_mutex_lock(&r->lock);
-    unwritten_retry(r); /* or the store still calls running what has been told as interrupted */
-    st = store_job_resume(r->store, id, r->options.job_queue, err);
+    if ((st = unwritten_settle(r, id, err)) ==
+        ST_OK) /* or the store calls running what was told as interrupted */
+        st = store_job_resume(r->store, id, r->options.job_queue, err);
     if (st == ST_BUSY)
         refuse_full(r, err);
     else if (st == ST_OK)

@@ -33,6 +33,13 @@ bool unwritten_retry(struct runner *r)
     return true;
 }
 
+enum status unwritten_settle(struct runner *r, const char *id, struct error *err)
+{
+    if (unwritten_retry(r) || strcmp(r->unwritten.id, id) != 0)
+        return ST_OK;
+    return error_set(err, ST_IO, "the job has ended, but that cannot be written yet: the storage fails");
+}
+
 bool unwritten_tell(const struct runner *r, json_t *job)
 {
     const struct unwritten *u = &r->unwritten;

@@ -82,7 +82,9 @@ enum status storage_error(enum status st, const struct error *why, struct error 
 bool job_is_running(const struct runner *r, const char *id);
 MUST_USE enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err);
 void unwritten_keep(struct runner *r, const char *id, enum job_state state, json_t *record);
-bool unwritten_retry(struct runner *r);                   /* true: nothing is left to be written */
+bool unwritten_retry(struct runner *r); /* true: nothing is left to be written */
+/* Before something else becomes of a job: ST_IO while its end is known to this process only. */
+MUST_USE enum status unwritten_settle(struct runner *r, const char *id, struct error *err);
 bool unwritten_tell(const struct runner *r, json_t *job); /* false: it is not this job */
 
 #endif

@@ -101,6 +101,20 @@ class Training(FaultCase):
     def test_row_40_pictures_that_are_away_interrupt_a_training(self):
         self.check_fault(self.move_pictures, "the picture '.*' cannot be opened: No such file or directory")
 
+    def test_row_40_an_end_that_cannot_be_written_is_told_as_that(self):
+        job = submit(self.server, {**TRAINING, 'epochs': 200})
+        program.poll(lambda: job_of(self.server, job)['epochs'], 'an epoch')
+        resource.prlimit(self.server.pid, resource.RLIMIT_FSIZE, (1, UNLIMITED))
+        wait_state(self.server, job, 'interrupted')
+        for method, target in (('POST', f'/jobs/{job}/resume'), ('POST', f'/jobs/{job}/cancel'), ('DELETE', f'/jobs/{job}')):
+            with self.subTest(target):
+                self.assert_problem(client.request(self.server, method, target), 503)
+        full_disk(self.server, True)
+        self.resume(job)
+        wait_state(self.server, job, 'running')
+        self.assertEqual(client.post(self.server, f'/jobs/{job}/cancel').status, 202)
+        wait_state(self.server, job, 'cancelled')
+
     def checkpoint(self, job):
         with open(os.path.join(self.server.state, 'jobs', job, 'checkpoint.safetensors'), 'rb') as file:
             return hashlib.sha256(file.read()).hexdigest()
