@@ -1,4 +1,5 @@
 /* server/http/exchange.c - a request, from its first byte to its last. */
+#include "intake.h"
 #include "mhd.h"
 #include "raw_head.h"
 
@@ -13,6 +14,11 @@
 enum { MAX_REPLY = 128 << 20 }; /* bytes of a body made in memory */
 
 double exchange_head_seconds(const struct http *h) { return fmin(IDLE_SECONDS, h->options.request_s); }
+
+int exchange_descriptor(const struct exchange *x)
+{
+    return MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
 
 /* ---- the request line has come ---- */
 
@@ -92,8 +98,8 @@ enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, con
     switch (x->stage) {
     case STAGE_HEAD: return admit(x, method);
     case STAGE_BODY: *data_size = 0; return n > 0 ? body_take(x, data, n) : on_complete(x);
-    case STAGE_WORKING: return reply_send(x); /* resumed */
-    case STAGE_ANSWERED: break;               /* what still comes is of no interest */
+    case STAGE_WORKING: intake_work(exchange_descriptor(x), false); return reply_send(x); /* resumed */
+    case STAGE_ANSWERED: break; /* what still comes is of no interest */
     }
     *data_size = 0;
     return MHD_YES;

@@ -9,6 +9,7 @@
 struct intake {
     struct wire wire;
     bool tls;
+    bool at_work; /* a request is: the end is not told */
 };
 
 /* Where there was no memory for one. */
@@ -42,6 +43,14 @@ void intake_close(int fd)
     free(i);
 }
 
+void intake_work(int fd, bool at_work)
+{
+    struct intake *i = atomic_load(&INTAKES[fd]);
+
+    if (i && !is_shut(i))
+        i->at_work = at_work;
+}
+
 bool intake_recv(int fd, bool tls, const struct wire_source *from, void *ret, size_t n, ssize_t *ret_got)
 {
     struct intake *i = fd >= 0 && fd < INTAKE_DESCRIPTORS ? atomic_load(&INTAKES[fd]) : NULL;
@@ -53,7 +62,11 @@ bool intake_recv(int fd, bool tls, const struct wire_source *from, void *ret, si
         return true;
     }
     *ret_got = wire_recv(&i->wire, from, ret, n);
-    if (i->wire.ended && *ret_got > 0)
+    if (*ret_got == 0 && i->at_work) {
+        errno = EAGAIN;
+        *ret_got = -1;
+    }
+    if (i->wire.ended && *ret_got != 0)
         /* The library would wait for the kernel to tell of more, which it has done for the last time. Now it tells
          * once again, so that the library asks once again and hears of the end. */
         shutdown(fd, SHUT_RD);

@@ -100,6 +100,7 @@ enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, con
 void exchange_end(void *http, struct MHD_Connection *connection, void **con_cls,
                   enum MHD_RequestTerminationCode why);
 
+int exchange_descriptor(const struct exchange *x);  /* of its connection */
 double exchange_head_seconds(const struct http *h); /* how long a head may take; any thread */
 
 /* ---- admit.c ---- */

@@ -36,7 +36,7 @@ ssize_t gnutls_record_recv(struct gnutls_session_int *session, void *ret, size_t
 struct deciphered {
     struct gnutls_session_int *session;
     ssize_t (*recv)(struct gnutls_session_int *session, void *ret, size_t n);
-    ssize_t failed; /* the last code that was below 0 */
+    ssize_t failed; /* the last code that was below 0; that of "not now" where there was none */
 };
 
 static ssize_t read_deciphered(void *arg, void *ret, size_t n)
@@ -57,7 +57,7 @@ static ssize_t read_deciphered(void *arg, void *ret, size_t n)
 ssize_t gnutls_record_recv(struct gnutls_session_int *session, void *ret, size_t n)
 {
     int (*descriptor)(struct gnutls_session_int * session);
-    struct deciphered d = { .session = session };
+    struct deciphered d = { .session = session, .failed = TLS_AGAIN };
     const struct wire_source from = { read_deciphered, &d, false };
     ssize_t got;
 

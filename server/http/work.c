@@ -1,4 +1,5 @@
 /* server/http/work.c - a request that is complete meets its handler, in the network thread or in a lane's. */
+#include "intake.h"
 #include "mhd.h"
 #include "problem.h"
 
@@ -86,6 +87,7 @@ enum MHD_Result work_begin(struct exchange *x)
         handle(x);
         return reply_send(x);
     }
+    intake_work(exchange_descriptor(x), true);
     MHD_suspend_connection(x->connection); /* first: a worker may resume it at once */
     if (lane_push(x->http->lanes[x->route->lane], &x->item))
         return MHD_YES;

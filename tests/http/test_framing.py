@@ -353,6 +353,17 @@ class Ends(Framing):
                 self.assertEqual(self.answers(data), statuses)
         self.assert_no_time_limit()
 
+    def test_row_57_a_reply_is_heard_beside_others_that_have_waited_longer(self):
+        """The library looks first at the connection that has been idle for longest: on each of its threads that is another one."""
+        idle = [client.Raw(self.server) for _ in range(4)]
+        for one in idle:
+            self.addCleanup(one.close)
+        job = client.head('POST', '/jobs/train', 'Content-Length: 3') + b'abc'
+        for _ in range(4):
+            self.assertEqual(self.answers(client.head('GET', '/jobs')), [200])
+            self.assertEqual(self.answers(job), [415])
+        self.assert_no_time_limit()
+
     def test_row_57_nothing_is_left_of_clients_that_have_gone(self):
         for _ in range(30):
             one = client.Raw(self.server)
