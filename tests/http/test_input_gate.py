@@ -159,7 +159,7 @@ class Reject(ServerCase):
     def test_another_policy_is_refused_at_start(self):
         done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder('state'), '--input-policy',
                            'ask')
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 2)  # a usage error
         self.assertIn('--input-policy must be warn or reject', done.stderr)
 
 

@@ -109,14 +109,6 @@ class Start(Lifecycle):
             file.write(b'SQLite format 3\0' + b'x' * 5000)
         self.assertIn('database', self.refused('--listen', '127.0.0.1:0', '--state', state))
 
-    def test_a_missing_active_model_is_refused(self):
-        """Better no server than another model than the one that was chosen."""
-        server = self.serve()
-        card = import_model(server, dataset.weights())
-        server.stop()
-        os.unlink(os.path.join(server.state, 'models', card['id'] + '.safetensors'))
-        self.refused('--listen', '127.0.0.1:0', '--state', server.state)
-
     def test_options_that_are_wrong_are_a_usage_error(self):
         state = program.new_folder('state')
         for arguments in (['--threads', '0'], ['--threads', 'x'], ['--queue', '-1'], ['--max-upload', '1T'], ['--prot', '1'],
