@@ -7,7 +7,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-/* Start a thread with all signals blocked: they belong to the main thread, which waits for them.
+/* Start a thread with all signals blocked, but those of faults of its own: they belong to the main thread, which waits for
+ * them.
  *   what  for the sentence: "cannot start <what>"
  * Errors: ST_IO (no more threads); *ret untouched then. */
 MUST_USE enum status thread_start(pthread_t *ret, void *(*fn)(void *arg), void *arg, const char *what,

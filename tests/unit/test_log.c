@@ -1,6 +1,7 @@
 /* tests/unit/test_log.c - the log's thread: nobody waits for the reader, the order stays, what is lost is told. */
 #include "cxrd/buf.h"
 #include "cxrd/log.h"
+#include "cxrd/thread.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -87,6 +88,23 @@ static void say_and_abort(void)
     abort();
 }
 
+static void *crash(void *arg)
+{
+    raise(SIGILL); /* no sanitizer takes this one */
+    return arg;
+}
+
+static void say_and_crash_in_a_thread(void)
+{
+    pthread_t thread;
+
+    if (log_start(NULL) != ST_OK)
+        _exit(1);
+    say(0, 500);
+    if (thread_start(&thread, crash, NULL, "a thread", NULL) == ST_OK)
+        pthread_join(thread, NULL);
+}
+
 static void check_child(void (*fn)(void), int numbers, int ended_by)
 {
     struct buf text = BUF_INIT(1 << 20);
@@ -104,6 +122,11 @@ static void check_child(void (*fn)(void), int numbers, int ended_by)
 Test(log, is_written_to_the_end_in_order) { check_child(say_and_stop, 600, 0); }
 
 Test(log, of_a_process_that_crashes_is_written_first) { check_child(say_and_abort, 500, SIGABRT); }
+
+Test(log, of_a_process_of_which_a_thread_crashes_is_written_first)
+{
+    check_child(say_and_crash_in_a_thread, 500, SIGILL);
+}
 
 Test(log, that_nobody_reads_stops_nobody_and_counts)
 {
