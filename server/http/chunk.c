@@ -1,6 +1,8 @@
 /* server/http/chunk.c - see chunk.h. */
 #include "chunk.h"
 
+#include "cxrd/encoding.h"
+
 #include <string.h>
 
 enum { MAX_LINE = 1024, MAX_DIGITS = 15 };
@@ -72,9 +74,9 @@ bool chunk_size(struct span line, uint64_t *ret)
 {
     size_t n = 0, digits = 0;
 
-    for (*ret = 0; n < line.n && syntax_hex(line.at[n]) >= 0; n++) {
+    for (*ret = 0; n < line.n && hex_value(line.at[n]) >= 0; n++) {
         digits += digits > 0 || line.at[n] != '0';
-        *ret = digits > MAX_DIGITS ? UINT64_MAX : *ret << 4 | (uint64_t)syntax_hex(line.at[n]);
+        *ret = digits > MAX_DIGITS ? UINT64_MAX : *ret << 4 | (uint64_t)hex_value(line.at[n]);
     }
     return n > 0 && extensions_ok(behind(line, n));
 }

@@ -1,6 +1,8 @@
 /* server/http/syntax.c - see syntax.h. */
 #include "syntax.h"
 
+#include "cxrd/encoding.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
@@ -47,7 +49,7 @@ static bool is_name(struct span s)
     for (size_t i = 0; i < s.n; i++) {
         if (s.at[i] != '%' && !is_among(s.at[i], ALPHA DIGIT "-._~!$&'()*+,;="))
             return false;
-        if (s.at[i] == '%' && (i + 2 >= s.n || syntax_hex(s.at[i + 1]) < 0 || syntax_hex(s.at[i + 2]) < 0))
+        if (s.at[i] == '%' && (i + 2 >= s.n || hex_value(s.at[i + 1]) < 0 || hex_value(s.at[i + 2]) < 0))
             return false;
     }
     return s.n > 0;
@@ -94,13 +96,4 @@ bool syntax_next(struct span *rest, struct span *ret)
     *rest = comma ? (struct span){ comma + 1, rest->n - ret->n - 1 } : (struct span){ NULL, 0 };
     *ret = syntax_trim(*ret);
     return true;
-}
-
-int syntax_hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }

@@ -29,7 +29,4 @@ bool syntax_is_word(struct span s, const char *word);
 /* The next element of a list such as "a, b", trimmed, may be empty; false: there is no more. `rest` moves behind it. */
 bool syntax_next(struct span *rest, struct span *ret);
 
-/* The value of a hexadecimal digit, or -1. */
-int syntax_hex(char c);
-
 #endif
