@@ -351,6 +351,8 @@ class Ends(Framing):
                                (chunked[:-1], []), (b'GET /a b HTTP/1.1\r\n\r\n', [400]), (client.head('GET', '/nothing') * 3, [404] * 3)):
             with self.subTest(data[-60:]):
                 self.assertEqual(self.answers(data), statuses)
+        film = picture.noise(1, 64, 64)
+        self.assertEqual(self.answers(client.head('POST', '/predict', f'Content-Length: {len(film)}') + film + get), [499, 200])
         self.assert_no_time_limit()
 
     def test_row_57_a_reply_is_heard_beside_others_that_have_waited_longer(self):
