@@ -135,13 +135,15 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
     return st == ST_OK && job_has_ended(to) ? store_note_ended(s, "id = ?", id, s->all_noted, err) : st;
 }
 
-/* The job that has waited longest: ST_NOTFOUND where none waits.
+/* The job that has waited longest: ST_NOTFOUND where none waits. A row whose id cannot be a job's name is passed over: it
+ * could not be found again by it, to be marked as begun.
  *   ret_config  NULL: it cannot be read, so that the job cannot be run */
 static enum status longest_waiting(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
                                    json_t **ret_config, struct error *err)
 {
     sqlite3_stmt *stmt = store_prepare(s, err,
                                        "SELECT id, type, config FROM jobs WHERE state = 'queued'"
+                                       " AND typeof(id) = 'text' AND instr(id, char(0)) = 0"
                                        " AND length(CAST(id AS BLOB)) < ? ORDER BY seq LIMIT 1",
                                        "i", (int64_t)ID_SIZE);
     enum status st = store_row(s, stmt, err);

@@ -847,6 +847,25 @@ Test(database, with_a_configuration_that_cannot_be_read_fails_that_job_and_begin
     cr_assert_eq(store_job_delete(store, bad.text, &err), ST_OK, "%s", err.text);
 }
 
+Test(database, with_ids_that_are_no_names_begins_the_next)
+{
+    struct id good;
+
+    for (int i = 0; i < 5; i++)
+        added("{}");
+    good = added("{}");
+    closed();
+    changed("UPDATE jobs SET id = x'00' WHERE seq = 1");
+    changed("UPDATE jobs SET id = x'6161' WHERE seq = 2");
+    changed("UPDATE jobs SET id = 'a' || char(0) || 'b' WHERE seq = 3");
+    changed("UPDATE jobs SET id = char(0) WHERE seq = 4");
+    changed("UPDATE jobs SET id = printf('%0100d', 1) WHERE seq = 5");
+    store_reopen();
+    cr_assert_str_eq(begun().text, good.text);
+    moved(good, JOB_SUCCEEDED);
+    cr_assert_str_eq(begun().text, "");
+}
+
 /* Not those with its neighbours either: what looks into every configuration passes over it. */
 Test(database, with_a_job_that_cannot_be_read_goes_on_with_the_others)
 {
