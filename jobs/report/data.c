@@ -71,9 +71,8 @@ static void combinations_put(struct buf *out, const json_t *plots)
 
 static void matrix_begin(struct buf *out, const char *title)
 {
-    buf_puts(out, "<div class=\"scroll\"><table class=\"matrix\"><caption>");
-    buf_puts(out, title);
-    buf_puts(out, "</caption><thead><tr><td class=\"corner\">row: finding<br>column: also has</td>");
+    html_box_begin(out, "matrix", title);
+    buf_puts(out, "<td class=\"corner\">row: finding<br>column: also has</td>");
     for (size_t k = 0; k < N_LABELS; k++)
         buf_printf(out, "<th scope=\"col\"><span>%s</span></th>", LABELS[k]);
     buf_puts(out, "</tr></thead><tbody>\n");

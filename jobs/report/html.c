@@ -69,11 +69,19 @@ void html_field(struct buf *out, const char *name, const json_t *value)
     buf_puts(out, "</td></tr>\n");
 }
 
-static void table_begin(struct buf *out, const char *kind, const char *title, const char *head)
+/* The box is a stop of the tab key: without one, keys alone cannot scroll it. */
+void html_box_begin(struct buf *out, const char *kind, const char *title)
 {
-    buf_printf(out, "<div class=\"scroll\"><table class=\"%s\"><caption>", kind);
+    buf_puts(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
+    html_text(out, title);
+    buf_printf(out, "\"><table class=\"%s\"><caption>", kind);
     html_text(out, title);
     buf_puts(out, "</caption><thead><tr>");
+}
+
+static void table_begin(struct buf *out, const char *kind, const char *title, const char *head)
+{
+    html_box_begin(out, kind, title);
     for (const char *end; *head; head = *end ? end + 1 : end) {
         end = head + strcspn(head, "|");
         buf_printf(out, "<th scope=\"col\">%.*s</th>", (int)(end - head), head);

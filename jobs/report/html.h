@@ -16,7 +16,10 @@ void html_number(struct buf *out, const json_t *value, int digits);
 /* <tr> with <th> for a name and <td> for a value of any kind of JSON. */
 void html_field(struct buf *out, const char *name, const json_t *value);
 
-/* A table in a box that scrolls by itself where the screen is narrow: its title, and its head, cells parted by '|'. */
+/* A table in a box that scrolls by itself where the screen is narrow: its title, and its head, cells parted by '|'.
+ * html_box_begin() is for a head of another form: it leaves the first row of the head open.
+ *   kind  the class of the table */
+void html_box_begin(struct buf *out, const char *kind, const char *title);
 void html_table_begin(struct buf *out, const char *title, const char *head);
 void html_fields_begin(struct buf *out, const char *title, const char *head); /* of html_field()s */
 void html_table_end(struct buf *out);
