@@ -295,7 +295,7 @@ await tap.test('an epoch is shown without asking for the whole job', async () =>
   let asked = 0;
   const count = (request) => { if (/\/jobs\/[0-9a-f-]{36}$/.test(request.url())) asked += 1; };
   page.on('request', count);
-  await train({ ...QUICK, epochs, seed: 9 });
+  await train({ ...QUICK, epochs, patience: 0, seed: 9 });
   await page.waitForFunction((n) => document.querySelectorAll('#epochs tbody tr').length === n, epochs);
   await ended('succeeded');
   page.off('request', count);
