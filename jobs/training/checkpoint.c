@@ -231,7 +231,7 @@ static enum status metadata_check(struct run *r, const json_t *metadata)
     enum status st;
 
     if (!says(metadata, "format", FORMAT))
-        return error_set(r->err, ST_FORMAT, "the checkpoint is none: its metadata do not say so");
+        return error_set(r->err, ST_FORMAT, "this is not a checkpoint: its metadata do not say so");
     if (!says(metadata, "version", VERSION))
         return error_set(r->err, ST_CONFLICT, "the checkpoint was written by another version of cxrd");
     if ((st = config_check(r, metadata)) != ST_OK)
@@ -309,7 +309,7 @@ static enum status pieces_check(struct run *r)
         r->sums.top5_hits > r->sums.top5_rows)
         return damaged(r, "it counts more steps than there are");
     if (r->order.at > r->order.n || !all_below(r->order.rows, r->order.n, r->table.n_rows))
-        return damaged(r, "its order of rows is none");
+        return damaged(r, "its order of rows cannot be");
     if (!(s[0] | s[1] | s[2] | s[3]) || !(v[0] | v[1] | v[2] | v[3]))
         return damaged(r, "a generator is at zero");
     return ST_OK;

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* The first line of a text that is not empty, without its end: 1; 0 where it is not there yet; -1 where it is none, or
+/* The first line of a text that is not empty, without its end: 1; 0 where it is not there yet; -1 where it is not one, or
  * has more than 1,024 bytes. */
 int chunk_line(struct span text, struct span *ret);
 

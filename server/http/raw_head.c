@@ -187,7 +187,7 @@ static void read_request_line(struct raw_head *h, struct span line)
         fault_set(&h->fault, 400, "the request's method is no token");
     check_version(h, (struct span){ second + 1, (size_t)(end - second - 1) });
     if (h->method.n > MAX_METHOD)
-        fault_set(&h->fault, 501, "the request's method is none that this server knows");
+        fault_set(&h->fault, 501, "this server does not know the request's method");
     check_target(h, (struct span){ first + 1, (size_t)(second - first - 1) });
 }
 
