@@ -1,7 +1,7 @@
 /* server/http/admit.c - the first call: whether a request may come in, decided from its head alone. */
 #include "door.h"
+#include "exchange.h"
 #include "head.h"
-#include "mhd.h"
 
 #include "cxrd/clock.h"
 
@@ -12,37 +12,42 @@
 static enum MHD_Result refuse_route(struct exchange *x, int status, const char *allow)
 {
     if (status == 404)
-        return reply_refuse(x, 404, "there is nothing at this path");
-    http_header_add(&x->res, "Allow", "%s", allow);
+        return send_refusal(x, 404, "there is nothing at this path");
+    http_header_add(&x->reply.res, "Allow", "%s", allow);
     if (status == 204 && x->origin[0]) { /* a browser asks what it may do */
-        http_header_add(&x->res, "Access-Control-Allow-Methods", "%s", allow);
-        http_header_add(&x->res, "Access-Control-Allow-Headers",
+        http_header_add(&x->reply.res, "Access-Control-Allow-Methods", "%s", allow);
+        http_header_add(&x->reply.res, "Access-Control-Allow-Headers",
                         "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, "
                         "X-Request-Id");
-        http_header_add(&x->res, "Access-Control-Max-Age", "600");
+        http_header_add(&x->reply.res, "Access-Control-Max-Age", "600");
     }
     if (status == 405)
-        return reply_refuse(x, 405, "%s is not possible here", x->method);
-    x->res.status = status; /* 204, to OPTIONS */
-    return reply_when_heard(x);
+        return send_refusal(x, 405, "%s is not possible here", x->method);
+    x->reply.res.status = status; /* 204, to OPTIONS */
+    return send_when_heard(x);
 }
 
 /* What the door says against it. */
 static enum MHD_Result refuse_entry(struct exchange *x, const struct verdict *v)
 {
     if (v->status == 401)
-        http_header_add(&x->res, "WWW-Authenticate", "Bearer realm=\"cxrd\"");
+        http_header_add(&x->reply.res, "WWW-Authenticate", "Bearer realm=\"cxrd\"");
     if (v->status == 429)
-        http_header_add(&x->res, "Retry-After", "%u", v->retry_after);
-    return reply_refuse(x, v->status, "%s", v->why.text);
+        http_header_add(&x->reply.res, "Retry-After", "%u", v->retry_after);
+    return send_refusal(x, v->status, "%s", v->why.text);
+}
+
+static size_t body_limit(const struct exchange *x)
+{
+    return x->route->max_body == (size_t)MAX_BODY_UPLOAD ? x->http->options.max_upload : x->route->max_body;
 }
 
 static enum MHD_Result refuse_length(struct exchange *x, size_t length)
 {
     x->close = true;
     return body_limit(x) == 0
-               ? reply_refuse(x, 400, "this request takes no body")
-               : reply_refuse(x, 413, "the body has %zu bytes, the limit is %zu", length, body_limit(x));
+               ? send_refusal(x, 400, "this request takes no body")
+               : send_refusal(x, 413, "the body has %zu bytes, the limit is %zu", length, body_limit(x));
 }
 
 static bool is_plain(const char *encoding) { return !*encoding || strcasecmp(encoding, "identity") == 0; }
@@ -53,19 +58,19 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
     const char *fault = query_fault(x->req.query);
 
     if (fault)
-        return reply_refuse(x, 400, "%s", fault);
+        return send_refusal(x, 400, "%s", fault);
     x->req.draining = atomic_load(&x->http->draining);
     if (x->req.draining && x->route->lane != LANE_INLINE && x->route->lane != LANE_PROBE)
-        return reply_refuse(x, 503, "the server is shutting down");
+        return send_refusal(x, 503, "the server is shutting down");
     if (head->has_length && head->content_length > body_limit(x))
         return refuse_length(x, head->content_length);
     if (body_limit(x) > 0 && !is_plain(x->req.content_encoding))
-        return reply_refuse(x, 415, "a Content-Encoding is not accepted: send the body as it is");
+        return send_refusal(x, 415, "a Content-Encoding is not accepted: send the body as it is");
     if (x->route->lane != LANE_PROBE && !reaper_work(x->http->reaper, x->peer, &fault)) {
         x->close = true;
-        return reply_refuse(x, 503, "%s", fault);
+        return send_refusal(x, 503, "%s", fault);
     }
-    x->body.max = body_limit(x);
+    x->body.bytes.max = body_limit(x);
     x->stage = STAGE_BODY;
     return MHD_YES;
 }
@@ -112,7 +117,7 @@ static enum MHD_Result decide(struct exchange *x, struct head *head)
     x->unread = !head->expects && (!head->has_length || head->content_length <= MAX_DROPPED);
     if (head->fault.status) {
         x->close = true;
-        return reply_refuse(x, head->fault.status, "%s", head->fault.text);
+        return send_refusal(x, head->fault.status, "%s", head->fault.text);
     }
     x->route = route_find(&x->http->options.routes, x->method, x->req.path, x->req.id, &status, allow);
     door_ask(x->http->options.door, head, x->route, &verdict);
@@ -132,7 +137,5 @@ enum MHD_Result admit(struct exchange *x, const char *method)
     result = decide(x, &head);
 
     explicit_bzero(head.authorization, sizeof head.authorization);
-    if (x->stage == STAGE_BODY)
-        reaper_set(x->http->reaper, x->peer, body_seconds(x));
     return result;
 }

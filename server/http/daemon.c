@@ -1,7 +1,7 @@
 /* server/http/daemon.c - the network, started and stopped, and its connections. */
 #include "acceptor.h"
+#include "exchange.h"
 #include "intake.h"
-#include "mhd.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"

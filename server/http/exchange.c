@@ -1,24 +1,16 @@
 /* server/http/exchange.c - a request, from its first byte to its last. */
+#include "exchange.h"
+#include "head.h"
 #include "intake.h"
-#include "mhd.h"
-#include "raw_head.h"
 
 #include "cxrd/clock.h"
-#include "cxrd/log.h"
 
 #include <arpa/inet.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_REPLY = 128 << 20 }; /* bytes of a body made in memory */
-
 double exchange_head_seconds(const struct http *h) { return fmin(IDLE_SECONDS, h->options.request_s); }
-
-int exchange_descriptor(const struct exchange *x)
-{
-    return MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-}
 
 /* ---- the request line has come ---- */
 
@@ -54,13 +46,12 @@ void *exchange_begin(void *http, const char *target, struct MHD_Connection *conn
         return NULL;
     x->http = h;
     x->connection = connection;
+    x->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     x->peer = peer_of(connection);
     x->begun = clock_seconds();
     reaper_set(h->reaper, x->peer, exchange_head_seconds(h));
-    x->body = (struct buf)BUF_INIT(0);
-    x->body.secret = true;
-    x->res.body = (struct buf)BUF_INIT(MAX_REPLY);
-    x->res.fd = -1;
+    body_init(&x->body, &h->bodies);
+    reply_init(&x->reply, &h->replies);
     x->req.method = x->method;
     x->req.http = h;
     source_of(connection, x->req.source);
@@ -73,16 +64,60 @@ void *exchange_begin(void *http, const char *target, struct MHD_Connection *conn
 
 /* ---- what follows it ---- */
 
+/* How long it may take to the next byte of its body: not long, and no longer than is left for the whole request. */
+static double body_seconds(const struct exchange *x)
+{
+    return fmin(IDLE_SECONDS, x->http->options.request_s - (clock_seconds() - x->begun));
+}
+
+static enum MHD_Result on_head(struct exchange *x, const char *method)
+{
+    const enum MHD_Result result = admit(x, method);
+
+    if (x->stage == STAGE_BODY)
+        reaper_set(x->http->reaper, x->peer, body_seconds(x));
+    return result;
+}
+
+/* What exceeds a limit is dropped here and answered when the body ends, since libmicrohttpd takes no reply in between. */
+static enum MHD_Result on_body(struct exchange *x, const char *data, size_t n)
+{
+    reaper_set(x->http->reaper, x->peer, body_seconds(x));
+    return body_take(&x->body, data, n) ? MHD_YES : MHD_NO;
+}
+
+/* The body has ended, and was not taken. */
+static enum MHD_Result refuse_body(struct exchange *x)
+{
+    const size_t limit = x->body.bytes.max;
+
+    x->close = true;
+    if (x->body.status != ST_LIMIT)
+        return send_refusal(x, 503, "the server holds as many request bodies as it may");
+    if (limit == 0)
+        return send_refusal(x, 400, "this request takes no body");
+    return send_refusal(x, 413, "the body is larger than the limit of %zu bytes", limit);
+}
+
+/* It has ended, and its trailer says that it is broken. */
+static enum MHD_Result refuse_broken(struct exchange *x, const char *text)
+{
+    struct fault fault = { 0 };
+
+    head_fault(text, &fault);
+    return send_refusal(x, fault.status, "%s", fault.text);
+}
+
 static enum MHD_Result on_complete(struct exchange *x)
 {
     const char *fault = MHD_lookup_connection_value(x->connection, MHD_FOOTER_KIND, HEADER_FAULT);
 
     x->close |= fault != NULL;
-    if (x->res.status != 0)
-        return reply_send(x); /* refused before its body came */
+    if (x->reply.res.status != 0)
+        return send_reply(x); /* refused before its body came */
     if (fault)
-        return body_refuse_broken(x, fault);
-    return x->body_status == ST_OK ? work_begin(x) : body_refuse(x);
+        return refuse_broken(x, fault);
+    return x->body.status == ST_OK ? work_begin(x) : refuse_body(x);
 }
 
 enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, const char *url,
@@ -96,9 +131,9 @@ enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, con
     if (!x)
         return MHD_NO; /* there was no memory for it */
     switch (x->stage) {
-    case STAGE_HEAD: return admit(x, method);
-    case STAGE_BODY: *data_size = 0; return n > 0 ? body_take(x, data, n) : on_complete(x);
-    case STAGE_WORKING: intake_work(exchange_descriptor(x), false); return reply_send(x); /* resumed */
+    case STAGE_HEAD: return on_head(x, method);
+    case STAGE_BODY: *data_size = 0; return n > 0 ? on_body(x, data, n) : on_complete(x);
+    case STAGE_WORKING: intake_work(x->fd, false); return send_reply(x); /* resumed */
     case STAGE_ANSWERED: break; /* what still comes is of no interest */
     }
     *data_size = 0;
@@ -107,37 +142,10 @@ enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, con
 
 /* ---- its end ---- */
 
-/* Whether the door was shut: only then is it of interest where a request came from. */
-static bool was_kept_out(const struct exchange *x)
-{
-    return x->res.status == 401 || x->res.status == 403 || x->res.status == 429;
-}
-
-/* One line a request; never its query, its body or its headers: they may speak of a patient. */
-static void log_access(const struct exchange *x)
-{
-    json_t *line =
-        json_pack("{s:s,s:s,s:s,s:s,s:i,s:f,s:I}", "request_id", x->req.request_id, "key", x->req.who,
-                  "method", x->method, "route", x->route ? x->route->path : "", "status", x->res.status, "ms",
-                  (clock_seconds() - x->begun) * 1e3, "bytes", (json_int_t)x->received);
-
-    if (line && x->req.trace_id[0])
-        json_object_set_new(line, "trace_id", json_string(x->req.trace_id));
-    if (line && was_kept_out(x))
-        json_object_set_new(line, "source", json_string(x->req.source));
-    if (line && x->res.notes)
-        json_object_update_missing(line, x->res.notes);
-    log_event(LOG_INFO, "request", line);
-}
-
 static void exchange_free(struct exchange *x)
 {
-    sse_close(x->reader);
-    body_drop(x);
-    reply_drop(x);
-    buf_release(&x->res.body);
-    json_decref(x->res.errors);
-    json_decref(x->res.notes);
+    reply_release(&x->reply);
+    body_release(&x->body);
     free(x);
 }
 
@@ -146,14 +154,11 @@ void exchange_end(void *http, struct MHD_Connection *connection, void **con_cls,
 {
     struct http *h = http;
     struct exchange *x = *con_cls;
-    struct http_done done;
 
     (void)connection, (void)why;
     if (!x)
         return;
-    done = reply_done(x);
-    log_access(x);
-    h->options.hooks.after(h->app, &done);
+    account_end(x);
     reaper_wait(h->reaper, x->peer, h->options.keep_alive_s);
     exchange_free(x);
     *con_cls = NULL;

@@ -1,6 +1,6 @@
 /* server/http/work.c - a request that is complete meets its handler, in the network thread or in a lane's. */
+#include "exchange.h"
 #include "intake.h"
-#include "mhd.h"
 #include "problem.h"
 
 #include "cxrd/clock.h"
@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NO_RECORD "the audit log cannot be written"
 
@@ -16,11 +17,11 @@ static void record(struct exchange *x)
 {
     struct error err = { .text = NO_RECORD };
 
-    if (reply_record(x) == ST_OK)
+    if (account_reply(x) == ST_OK)
         return;
-    reply_drop(x);
-    x->res.status = 503;
-    problem_write(&x->req, ST_BUSY, &err, &x->res);
+    reply_drop(&x->reply);
+    x->reply.res.status = 503;
+    problem_write(&x->req, ST_BUSY, &err, &x->reply.res);
 }
 
 /* Answer without asking the handler. */
@@ -30,9 +31,15 @@ static void decline(struct exchange *x, int status, const char *sentence)
 
     snprintf(err.text, sizeof err.text, "%s", sentence);
     x->req.body = NULL;
-    body_drop(x);
-    x->res.status = status;
-    problem_write(&x->req, ST_BUSY, &err, &x->res);
+    body_release(&x->body);
+    x->reply.res.status = status;
+    problem_write(&x->req, ST_BUSY, &err, &x->reply.res);
+}
+
+/* Whether it may be refused now: what has changed something is told, and there are few of those at a time. */
+static bool may_be_withheld(const struct exchange *x)
+{
+    return x->route->lane != LANE_FILES || strcmp(x->method, "GET") == 0;
 }
 
 static void handle(struct exchange *x)
@@ -40,24 +47,24 @@ static void handle(struct exchange *x)
     struct error err = { 0 };
     enum status st;
 
-    if (reply_intend(x) != ST_OK) {
+    if (account_intent(x) != ST_OK) {
         decline(x, 503, NO_RECORD);
         return;
     }
     json_watch(); /* see http_json() */
     x->handled = true;
-    st = x->route->handler(x->http->app, &x->req, &x->res, &err);
-    if (st == ST_OK && x->res.stream.more)
-        st = sse_open(x->http->streams, &x->res.stream, &REPLY_CALLS, x, &x->reader, &err);
+    st = x->route->handler(x->http->app, &x->req, &x->reply.res, &err);
+    if (st == ST_OK && x->reply.res.stream.more)
+        st = sse_open(x->http->streams, &x->reply.res.stream, &STREAM_CALLS, x, &x->reply.reader, &err);
     if (st == ST_OK)
-        st = reply_hold(x, &err);
+        st = reply_hold(&x->reply, x->http->files, may_be_withheld(x), &err);
     if (st != ST_OK)
-        problem_write(&x->req, st, &err, &x->res);
-    else if (x->res.status == 0)
-        x->res.status = 200;
+        problem_write(&x->req, st, &err, &x->reply.res);
+    else if (x->reply.res.status == 0)
+        x->reply.res.status = 200;
     record(x);
     x->req.body = NULL;
-    body_drop(x);
+    body_release(&x->body);
 }
 
 void work_do(struct lane_item *item)
@@ -78,16 +85,16 @@ void work_do(struct lane_item *item)
 
 enum MHD_Result work_begin(struct exchange *x)
 {
-    x->req.body = x->body.data;
-    x->req.body_len = x->body.len;
+    x->req.body = x->body.bytes.data;
+    x->req.body_len = x->body.bytes.len;
     x->req.received = clock_seconds();
     x->stage = STAGE_WORKING;
     reaper_set(x->http->reaper, x->peer, INFINITY);
     if (x->route->lane == LANE_INLINE || x->route->lane == LANE_PROBE) {
         handle(x);
-        return reply_send(x);
+        return send_reply(x);
     }
-    intake_work(exchange_descriptor(x), true);
+    intake_work(x->fd, true);
     MHD_suspend_connection(x->connection); /* first: a worker may resume it at once */
     if (lane_push(x->http->lanes[x->route->lane], &x->item))
         return MHD_YES;
