@@ -114,14 +114,14 @@ static enum status set_option(const struct option *o, const char *name, const ch
 
 static enum status read_environment(const struct command *c, void *into, struct error *err)
 {
-    for (size_t i = 0; i < c->n_options; i++) {
+    for (const struct option *o = c->options; o && o->name; o++) {
         char name[64];
         const char *text;
 
-        option_environment(c->options[i].name, name);
+        option_environment(o->name, name);
         text = getenv(name);
         if (text && *text) {
-            const enum status st = set_option(&c->options[i], name, text, into, err);
+            const enum status st = set_option(o, name, text, into, err);
 
             if (st != ST_OK)
                 return st;
@@ -132,9 +132,9 @@ static enum status read_environment(const struct command *c, void *into, struct 
 
 static const struct option *find(const struct command *c, const char *name, size_t n)
 {
-    for (size_t i = 0; i < c->n_options; i++)
-        if (strlen(c->options[i].name) == n && memcmp(c->options[i].name, name, n) == 0)
-            return &c->options[i];
+    for (const struct option *o = c->options; o && o->name; o++)
+        if (strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+            return o;
     return NULL;
 }
 
@@ -189,10 +189,9 @@ enum status options_parse(const struct command *command, int argc, char **argv, 
 void options_help(const struct command *c)
 {
     printf("cxrd %s%s%s - %s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
-    if (c->n_options)
+    if (c->options)
         printf("\nOptions, each with its environment variable; the option wins, given twice the last one:\n");
-    for (size_t i = 0; i < c->n_options; i++) {
-        const struct option *o = &c->options[i];
+    for (const struct option *o = c->options; o && o->name; o++) {
         char name[64], left[96];
 
         option_environment(o->name, name);

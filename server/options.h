@@ -39,8 +39,7 @@ struct option {
 
 struct command {
     const char *name, *arguments, *summary;
-    const struct option *options;
-    size_t n_options;
+    const struct option *options; /* the last one has no name; NULL: there are none */
     int (*run)(int argc, char **argv);
     size_t max_arguments; /* beside the flags */
 };

@@ -30,5 +30,5 @@ static int audit(int argc, char **argv)
 }
 
 const struct command COMMAND_AUDIT = {
-    "audit", "FILE…", "check that an audit log is whole; files oldest first", NULL, 0, audit, SIZE_MAX,
+    "audit", "FILE…", "check that an audit log is whole; files oldest first", NULL, audit, SIZE_MAX,
 };

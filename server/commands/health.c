@@ -28,6 +28,7 @@ static const struct option OPTIONS[] = {
     { "tls-cert", OPTION_TEXT, AT(tls_cert), "FILE",
       "without a URL: that it speaks HTTPS; the certificate is not looked at" },
     { "base-path", OPTION_TEXT, AT(base_path), "/PATH", "without a URL: what its paths begin with (none)" },
+    { NULL },
 };
 
 /* Where to reach a server that listens there: an address of all interfaces is called by loopback's. */
@@ -83,5 +84,5 @@ static int health(int argc, char **argv)
 }
 
 const struct command COMMAND_HEALTH = {
-    "health", "[--ready] [URL]", "is a server alive?", OPTIONS, sizeof OPTIONS / sizeof OPTIONS[0], health, 1
+    "health", "[--ready] [URL]", "is a server alive?", OPTIONS, health, 1
 };

@@ -130,6 +130,5 @@ static int inspect(int argc, char **argv)
 }
 
 const struct command COMMAND_INSPECT = {
-    "inspect", "WEIGHTS", "what a weights file holds: shapes, metrics, where it comes from", NULL, 0,
-    inspect,   1,
+    "inspect", "WEIGHTS", "what a weights file holds: shapes, metrics, where it comes from", NULL, inspect, 1,
 };

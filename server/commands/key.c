@@ -60,7 +60,6 @@ const struct command COMMAND_KEY = {
     "ROLE NAME",
     "make a key, predict or admin: its line for the keys file on standard output, the key on standard error",
     NULL,
-    0,
     key,
     2,
 };

@@ -46,8 +46,8 @@ void manual_print(const struct command *const *commands, size_t n)
         printf("\n");
         put(c->summary);
         printf("\n");
-        for (size_t k = 0; k < c->n_options; k++)
-            print_option(&c->options[k]);
+        for (const struct option *o = c->options; o && o->name; o++)
+            print_option(o);
     }
     printf(".SH EXIT STATUS\n0 done, 1 failed with a sentence on standard error, 2 not asked as it should "
            "be.\n");

@@ -23,6 +23,7 @@ static const struct option OPTIONS[] = {
     { "rates", OPTION_TEXT, AT(rates), "even|nih",
       "how often findings occur: none rare, or as in the real table" },
     { "threads", OPTION_COUNT, AT(threads), "N", "threads to draw with (all cores)", 1, 256 },
+    { NULL },
 };
 
 static void on_progress(void *arg, size_t done, size_t total)
@@ -60,9 +61,5 @@ static int phantom(int argc, char **argv)
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_PHANTOM, &err);
 }
 
-const struct command COMMAND_PHANTOM = { "phantom",
-                                         "--out DIR [OPTIONS]",
-                                         "make a data set of synthetic chests",
-                                         OPTIONS,
-                                         sizeof OPTIONS / sizeof OPTIONS[0],
-                                         phantom };
+const struct command COMMAND_PHANTOM = { "phantom", "--out DIR [OPTIONS]",
+                                         "make a data set of synthetic chests", OPTIONS, phantom };

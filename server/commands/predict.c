@@ -36,6 +36,7 @@ static const struct option OPTIONS[] = {
     { "sex", OPTION_TEXT, AT(given[INPUT_SEX]), "M|F", "for models that take it" },
     { "view", OPTION_TEXT, AT(given[INPUT_VIEW]), "PA|AP", "for models that take it" },
     { "json", OPTION_FLAG, AT(json), NULL, "print the reply as JSON, one line a picture" },
+    { NULL },
 };
 
 enum { MAX_PICTURE = 64 << 20 };
@@ -304,7 +305,5 @@ static int predict(int argc, char **argv)
 }
 
 const struct command COMMAND_PREDICT = {
-    "predict", "(--weights FILE | --url URL) IMAGE…", "the findings of pictures",
-    OPTIONS,   sizeof OPTIONS / sizeof OPTIONS[0],    predict,
-    SIZE_MAX,
+    "predict", "(--weights FILE | --url URL) IMAGE…", "the findings of pictures", OPTIONS, predict, SIZE_MAX,
 };

@@ -341,7 +341,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     metrics_free(s->app.accounting.metrics);
 }
 
-int serve_run(int argc, char **argv)
+static int serve(int argc, char **argv)
 {
     struct serve_options o = serve_options_default();
     struct server s = { .lock = -1 };
@@ -383,3 +383,5 @@ int serve_run(int argc, char **argv)
         close(s.lock);
     return exit_status;
 }
+
+const struct command COMMAND_SERVE = { "serve", "[OPTIONS]", "answer over HTTP", SERVE_OPTIONS, serve };

@@ -2,7 +2,6 @@
 #include "serve_options.h"
 
 #include "../http/listen.h"
-#include "commands.h"
 #include "cxrd/cores.h"
 #include "cxrd/hosts.h"
 #include "cxrd/log.h"
@@ -66,7 +65,7 @@ static enum status check_input_policy(const char *text, struct error *err)
 
 /* ---- the table ---- */
 
-static const struct option OPTIONS[] = {
+const struct option SERVE_OPTIONS[] = {
     { "listen", OPTION_TEXT, AT(listen), "HOST:PORT",
       "address to listen on, [IPV6]:PORT too; port 0 picks one; [::]:8080 takes IPv6 and IPv4 "
       "(127.0.0.1:8080)",
@@ -153,10 +152,7 @@ static const struct option OPTIONS[] = {
       .check = check_log_level },
     { "insecure", OPTION_FLAG, AT(insecure), NULL,
       "allow an address other than loopback, for anyone who reaches it" },
-};
-
-const struct command COMMAND_SERVE = {
-    "serve", "[OPTIONS]", "answer over HTTP", OPTIONS, sizeof OPTIONS / sizeof OPTIONS[0], serve_run
+    { NULL },
 };
 
 struct serve_options serve_options_default(void)

@@ -2,7 +2,7 @@
 #ifndef SERVER_COMMANDS_SERVE_OPTIONS_H
 #define SERVER_COMMANDS_SERVE_OPTIONS_H
 
-#include "cxrd/status.h"
+#include "../options.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +20,9 @@ struct serve_options {
 
 struct listen_address;
 
+/* The same as flags. */
+extern const struct option SERVE_OPTIONS[];
+
 /* What holds where nothing is said. */
 struct serve_options serve_options_default(void);
 
@@ -28,8 +31,5 @@ struct serve_options serve_options_default(void);
  * Errors: ST_INVALID. */
 MUST_USE enum status serve_options_check(const struct serve_options *o, struct listen_address *ret_listen,
                                          struct error *err);
-
-/* The command itself, see serve.c. */
-int serve_run(int argc, char **argv);
 
 #endif

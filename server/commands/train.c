@@ -51,6 +51,7 @@ static const struct option OPTIONS[] = {
     { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for them; 0: none (16G)", 0,
       SIZE_MAX },
     { "threads", OPTION_COUNT, AT(threads), "N", "threads to train with (all cores)", 1, 256 },
+    { NULL },
 };
 
 static atomic_int ended_by; /* the signal; 0: none */
@@ -502,7 +503,5 @@ static int train(int argc, char **argv)
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_TRAIN, &err);
 }
 
-const struct command COMMAND_TRAIN = {
-    "train", "--datasets DIR --out DIR [OPTIONS]", "train in the foreground",
-    OPTIONS, sizeof OPTIONS / sizeof OPTIONS[0],   train
-};
+const struct command COMMAND_TRAIN = { "train", "--datasets DIR --out DIR [OPTIONS]",
+                                       "train in the foreground", OPTIONS, train };
