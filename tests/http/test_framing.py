@@ -352,7 +352,9 @@ class Ends(Framing):
             with self.subTest(data[-60:]):
                 self.assertEqual(self.answers(data), statuses)
         film = picture.noise(1, 64, 64)
-        self.assertEqual(self.answers(client.head('POST', '/predict', f'Content-Length: {len(film)}') + film + get), [499, 200])
+        predicted, alive = self.answers(client.head('POST', '/predict', f'Content-Length: {len(film)}') + film + get)
+        self.assertIn(predicted, (200, 499))  # whether it began before the end was there
+        self.assertEqual(alive, 200)
         self.assert_no_time_limit()
 
     def test_row_57_a_reply_is_heard_beside_others_that_have_waited_longer(self):
