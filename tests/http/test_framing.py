@@ -336,6 +336,7 @@ class Ends(Framing):
 
     def answers(self, data):
         with client.Raw(self.server) as raw:
+            raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # until the end, which so goes with the last byte
             raw.send(data)
             raw.socket.shutdown(socket.SHUT_WR)
             statuses = []
