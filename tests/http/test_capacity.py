@@ -224,7 +224,7 @@ class Embedded(Case):
         self.assertEqual(client.get(self.server, '/livez').status, 200)
         grown = resident(self.server.pid) - before
         close_all(crowd)
-        self.assertLess(grown, 300 * size / 4)
+        self.assertLess(grown, program.SHADOW * 300 * size / 4)
 
     def test_what_is_known_is_not_sent_again(self):
         for target in PAGES:
