@@ -247,7 +247,7 @@ static enum status config_resolve(const struct train_options *o, const json_t *b
 
     if (o->config)
         st = config_file(o->config, &config, err);
-    else if (before && !o->dataset && o->set.n == 0)
+    else if (before)
         config = json_deep_copy(json_object_get(before, "config"));
     else
         config = json_object();

@@ -121,6 +121,15 @@ class Foreground(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn('the training began without --init', done.stderr)
 
+    def test_another_job_is_not_taken_for_the_one_of_before(self):
+        shutil.copytree(os.path.join(self.datasets, 'tiny'), os.path.join(self.datasets, 'other'))
+        self.ended(lambda process: process.kill(), -signal.SIGKILL)
+        for arguments in (('--set', 'epochs=9'), ('--dataset', 'other')):
+            done = program.run(*self.command('--resume', *arguments))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn('a job with another configuration', done.stderr)
+        self.check_goes_on()
+
 
 if __name__ == '__main__':
     unittest.main()
