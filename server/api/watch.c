@@ -205,7 +205,7 @@ struct question {
     const struct http_request *req;
 };
 
-static enum status write_all(void *arg, struct buf *out, struct error *err)
+static enum status write_metrics(void *arg, struct buf *out, struct error *err)
 {
     const struct question *q = arg;
     const struct work *work = app_work(q->app);
@@ -227,5 +227,5 @@ enum status metrics_get(struct app *app, const struct http_request *req, struct 
     struct question question = { app, req };
 
     res->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    return scrape_lend(app_accounting(app)->scrape, req->received, write_all, &question, &res->lent, err);
+    return scrape_lend(app_accounting(app)->scrape, req->received, write_metrics, &question, &res->lent, err);
 }
