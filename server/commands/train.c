@@ -67,7 +67,8 @@ struct display {
     bool person;   /* standard output too: no JSON */
     double drawn;  /* when the bar was last drawn */
     struct train_config config;
-    json_t *record; /* what job.json holds */
+    json_t *record; /* what job.json holds, once it is this run's */
+    bool ours;      /* it is: of a new training, or of one whose checkpoint this run goes on with */
     const char *out;
     const struct train_result *result; /* as far as it has come */
     struct error storage;              /* why --out could not be written: the run ends of it */
@@ -129,6 +130,7 @@ static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n,
     (void)baseline;
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, epoch_json(&epochs[i]));
+    d->ours = true;
     if (n > 0)
         fprintf(stderr, "goes on after epoch %zu\n", n);
     keep_so_far(d, n > 0);
@@ -398,7 +400,7 @@ static enum status train_and_save(const struct train_options *o, struct train_re
     record_end(d, st, err);
     if (st == ST_OK)
         st = save_results(o->out, o->report, d, result, err);
-    else if (result->has_dataset && save_record(o->out, d->record, &why) != ST_OK)
+    else if (result->has_dataset && d->ours && save_record(o->out, d->record, &why) != ST_OK)
         fprintf(stderr, "cxrd train: %s\n", why.text);
     if (st == ST_OK)
         unlink(request->checkpoint);
@@ -424,6 +426,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     enum status st = folder_make(o->out, err);
 
     snprintf(cache, sizeof cache, "%s/cache", o->out);
+    d->ours = !before;
     d->record = json_pack("{s:s,s:n,s:[],s:o}", "state", "running", "error", "epochs", "environment",
                           environment_json(request.threads));
     if (st == ST_OK)
