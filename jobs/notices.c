@@ -50,7 +50,7 @@ struct notices {
 static enum status read_secret(struct secret *s, const char *line, size_t n, struct error *err)
 {
     static const char PREFIX[] = "whsec_";
-    char text[sizeof PREFIX + 2 * MAX_SECRET];
+    char text[sizeof PREFIX + 2 * sizeof s->bytes];
     bool ok = n < sizeof text && strncmp(line, PREFIX, strlen(PREFIX)) == 0;
 
     if (ok) {
