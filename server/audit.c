@@ -191,7 +191,7 @@ static enum status cut(struct audit *a, off_t whole, const char *torn, size_t n,
 static enum status read_tail(struct audit *a, struct error *err)
 {
     const off_t size = lseek(a->file->fd, 0, SEEK_END);
-    const size_t n = size < 0 ? 0 : size < 2 * MAX_LINE ? (size_t)size : 2 * MAX_LINE;
+    const size_t most = MAX_LINE * (size_t)2, n = size < 0 ? 0 : (size_t)size < most ? (size_t)size : most;
     char *text = malloc(n + 1);
     char prev[DIGEST_TEXT_SIZE];
     size_t whole = 0, length = 0;

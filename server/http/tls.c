@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_PEM = 1 << 20, SOON_DAYS = 14, DAY = 24 * 60 * 60 };
+enum { MAX_PEM = 1 << 20, SOON_S = 14 * 24 * 60 * 60 };
 
 /* What was in the files. Never changes. */
 struct identity {
@@ -100,7 +100,7 @@ static enum status identity_read(const struct tls *t, struct identity **ret, str
 static void tell(const struct identity *id)
 {
     const int64_t now = (int64_t)time(NULL);
-    const bool early = now < id->begins, late = now >= id->ends, soon = id->ends - now < SOON_DAYS * DAY;
+    const bool early = now < id->begins, late = now >= id->ends, soon = id->ends - now < SOON_S;
     unsigned char bytes[64];
     size_t n = sizeof bytes;
     char sha256[DIGEST_TEXT_SIZE] = "", ends[32] = "";

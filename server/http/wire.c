@@ -18,7 +18,7 @@ enum {
 
 void wire_init(struct wire *w)
 {
-    *w = (struct wire){ .in = BUF_INIT(MAX_HEAD + PIECE), .out = BUF_INIT(2 * MAX_HEAD) };
+    *w = (struct wire){ .in = BUF_INIT(MAX_HEAD + PIECE), .out = BUF_INIT(MAX_HEAD * (size_t)2) };
     w->in.secret = w->out.secret = true; /* keys and pictures pass */
 }
 
