@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import subprocess
 
 from support import client, dataset, program
 from support.case import LONG, NOTHING, QUICK, Case, job_of, submit, wait_state, wait_training
@@ -17,7 +18,9 @@ UNLIMITED = resource.RLIM_INFINITY
 class FaultCase(Case):
 
     def serve(self, *arguments, state=None, datasets=None, threads=2):
-        server = program.Server('--job-queue', '100', *arguments, state=state, datasets=datasets, threads=threads)
+        """The log goes through a pipe: a limit on the size of files, which plays a full disk, is not for it."""
+        server = program.Server('--job-queue', '100', *arguments, state=state, datasets=datasets, threads=threads,
+                                stderr=subprocess.PIPE)
         self.addCleanup(server.stop)
         return server
 

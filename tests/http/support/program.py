@@ -91,6 +91,10 @@ class Server:
             self.process = subprocess.Popen(command + list(args), env=environment(**(env or {})),
                                             stdout=subprocess.PIPE, stderr=log if stderr is None else stderr, text=True,
                                             preexec_fn=lambda: begin_child(descriptors))
+        self.gathering = None
+        if self.process.stderr:
+            self.gathering = threading.Thread(target=self._gather, daemon=True)
+            self.gathering.start()
         self.first_line = self._first_line()
         scheme, _, address = self.first_line.removeprefix('listening on ').strip().partition('://')
         if not address:
@@ -113,6 +117,18 @@ class Server:
             return lines.get(timeout=START_SECONDS)
         except queue.Empty:
             return '(nothing)'
+
+    def _gather(self):
+        """Write down the log that comes through a pipe (stderr=subprocess.PIPE), whole lines only."""
+        with self.process.stderr.buffer as pipe, open(self.log_path, 'ab', buffering=0) as log:
+            for line in pipe:
+                log.write(line)
+
+    def _close(self):
+        """The process has ended: what it said is all there."""
+        self.process.stdout.close()
+        if self.gathering:
+            self.gathering.join(END_SECONDS)
 
     @property
     def pid(self):
@@ -152,7 +168,7 @@ class Server:
         if self.alive():
             self.terminate()
         status = self.wait()
-        self.process.stdout.close()
+        self._close()
         lines = self.log()
         if status != 0:
             raise AssertionError(f'the server ended with {status}: {self.log_text()[-4000:]}')
@@ -164,4 +180,4 @@ class Server:
         """As the kernel would, without a warning."""
         self.process.kill()
         self.process.wait(timeout=END_SECONDS)
-        self.process.stdout.close()
+        self._close()
