@@ -36,6 +36,10 @@ static enum status decide(struct registry *registry, const struct train_config *
         snprintf(reason, REASON_TEXT, "%s",
                  result->rival == RIVAL_NONE ? "the active model was not there when they were to be compared"
                                              : "the active model could not be scored on the same rows");
+    else if (!train_beats_base_rates(result))
+        snprintf(reason, REASON_TEXT,
+                 "its validation loss, %.4f, is not below the %.4f of predicting the base rates for everyone",
+                 result->validation_loss, result->baseline.loss);
     else if (promotion_decide(c, &result->comparison, reason))
         return activate(registry, id, active, ret_promoted, reason, err);
     return ST_OK;

@@ -5,7 +5,9 @@
 #include "cxrd/promotion.h"
 #include "cxrd/registry.h"
 
-/* Decide whether the model in the record becomes the active one, make it so, and write the decision there.
+/* Decide whether the model in the record becomes the active one, make it so, and write the decision there. With
+ * promote "if_better" none does whose validation loss is not below that of the base rates (train_beats_base_rates()), whatever
+ * it gains over the active one.
  *   ret_promoted  whether it has; set on failure too
  *   rival  the model that result->comparison is with, "" for none
  * Errors: registry_activate()'s. */

@@ -186,7 +186,8 @@ class Promotion(Serving):
             comparison = record['promotion']['comparison']
             falls = [-f['gain_high'] for f in comparison['findings'] if f['gain_high'] is not None]
             self.assertEqual(record['promotion']['promoted'],
-                             comparison['macro_auroc']['gain_low'] > margin and max(falls) <= drop, record['promotion'])
+                             comparison['macro_auroc']['gain_low'] > margin and max(falls) <= drop and
+                             record['validation_loss'] < record['baseline']['validation_loss'], record['promotion'])
             self.assertEqual(self.active(server), record['model'] if record['promotion']['promoted'] else before)
             self.assertEqual(job_of(server, record['id'])['promotion'], record['promotion'])
 
@@ -210,6 +211,19 @@ class Promotion(Serving):
             record = wait_state(server, submit(server, {**job, **fields}), 'succeeded')
             self.assertTrue(record['promotion']['promoted'], record['promotion'])
             self.assertEqual(self.active(server), record['model'])
+
+    def test_what_is_not_better_than_the_base_rates_is_taken_by_nobody_but_a_person(self):
+        server = self.serve()
+        first = self.train(server)
+        unlearned = {'head_bias': 'zero', 'learning_rate': 1e-9, 'calibrate': False}
+        record = self.train(server, promote='if_better', promote_margin=0, **unlearned)
+        self.assertGreater(record['validation_loss'], record['baseline']['validation_loss'])
+        self.assertFalse(record['promotion']['promoted'])
+        self.assertIn('is not below', record['promotion']['reason'])
+        self.assertIsNotNone(record['promotion']['comparison'])
+        self.assertEqual(self.active(server), first['model'])
+        record = self.train(server, promote='always', **unlearned)
+        self.assertEqual(self.active(server), record['model'])
 
     def test_an_active_model_of_another_size_is_scored_with_its_own_pictures(self):
         server = self.serve()
