@@ -7,16 +7,23 @@
 #include "names.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ROW_JOINED UINT32_MAX /* as a row's image: it goes */
+#define ROW_NONE   UINT32_MAX
+
+/* Pictures that are refused: how many, and the earliest row that is to blame. */
+struct refused {
+    size_t n;
+    uint32_t row;
+};
 
 struct joining {
     const struct table *t;
-    uint32_t *order;                 /* [n_rows]: by name, then by place */
-    size_t patients, contradictions; /* pictures of two patients; with No Finding and a finding */
-    uint32_t first_patients, first_contradiction; /* rows */
+    uint32_t *order;                         /* [n_rows]: by name, then by place */
+    struct refused patients, contradictions; /* of two patients; with No Finding and a finding */
 };
 
 static struct name name_of(const struct table *t, uint32_t row)
@@ -44,23 +51,34 @@ static void add(struct table_row *row, const struct table_row *other)
     row->other_view = (row->other_view || other->other_view) && !row->view;
 }
 
+static void blame(struct refused *refused, uint32_t row)
+{
+    if (row == ROW_NONE)
+        return;
+    refused->n++;
+    refused->row = row < refused->row ? row : refused->row;
+}
+
+static bool contradicts_itself(const struct table_row *row) { return row->no_finding && row->labels; }
+
 /* The rows order[from..to) name one picture: the first takes over what the others say, which become nameless. */
 static void join(struct joining *j, size_t from, size_t to)
 {
     struct table_row *first = &j->t->rows[j->order[from]];
-    bool strangers = false;
+    uint32_t stranger = ROW_NONE, contradiction = contradicts_itself(first) ? j->order[from] : ROW_NONE;
 
     for (size_t i = from + 1; i < to; i++) {
         struct table_row *other = &j->t->rows[j->order[i]];
 
-        strangers |= other->patient != first->patient;
+        if (stranger == ROW_NONE && other->patient != first->patient)
+            stranger = j->order[i];
         add(first, other);
+        if (contradiction == ROW_NONE && contradicts_itself(first))
+            contradiction = j->order[i];
         other->image = ROW_JOINED;
     }
-    if (strangers && j->patients++ == 0)
-        j->first_patients = j->order[from + 1];
-    if (first->no_finding && first->labels && j->contradictions++ == 0)
-        j->first_contradiction = j->order[to - 1];
+    blame(&j->patients, stranger);
+    blame(&j->contradictions, contradiction);
 }
 
 static void close_gaps(struct table *t)
@@ -76,20 +94,23 @@ static void close_gaps(struct table *t)
 
 static enum status refuse(const struct joining *j, const char *name, struct error *err)
 {
-    if (j->patients)
+    const struct refused *r = j->patients.n ? &j->patients : &j->contradictions;
+    const char *plural = r->n == 1 ? "" : "s";
+
+    if (j->patients.n)
         return error_set(
             err, ST_FORMAT,
             "the table '%.128s' gives %zu picture%s to more than one patient, the first again in line %u",
-            name, j->patients, j->patients == 1 ? "" : "s", j->first_patients + 2);
+            name, r->n, plural, r->row + 2);
     return error_set(
         err, ST_FORMAT,
         "the table '%.128s' says of %zu picture%s both No Finding and a finding, the first in line %u", name,
-        j->contradictions, j->contradictions == 1 ? "" : "s", j->first_contradiction + 2);
+        r->n, plural, r->row + 2);
 }
 
 enum status table_join(struct table *t, const char *name, struct error *err)
 {
-    struct joining j = { .t = t, .order = malloc((t->n_rows + 1) * sizeof *j.order) };
+    struct joining j = { t, malloc((t->n_rows + 1) * sizeof *j.order), { 0, ROW_NONE }, { 0, ROW_NONE } };
 
     if (!j.order)
         return error_nomem(err);
@@ -103,7 +124,7 @@ enum status table_join(struct table *t, const char *name, struct error *err)
         join(&j, from, to);
     }
     free(j.order);
-    if (j.patients || j.contradictions)
+    if (j.patients.n || j.contradictions.n)
         return refuse(&j, name, err);
     close_gaps(t);
     return ST_OK;

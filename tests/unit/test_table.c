@@ -544,6 +544,13 @@ Test(table, contradictions_are_refused)
     check_refused("two opinions", HEADER "a.png,Mass,1,30,,\na.png,No Finding,1,30,,\n",
                   "says of 1 picture both No Finding and a finding, the first in line 3");
     check_refused("in one cell", HEADER "a.png,No Finding|Mass,1,30,,\n", "both No Finding and a finding");
+    check_refused("the row that is of another patient",
+                  HEADER "a.png,Mass,1,30,,\na.png,Mass,1,30,,\na.png,Mass,2,30,,\n", "again in line 4");
+    check_refused("the first by line and not by name",
+                  HEADER "b.png,Mass,1,30,,\nb.png,Mass,2,30,,\na.png,Mass,1,30,,\na.png,Mass,2,30,,\n",
+                  "gives 2 pictures to more than one patient, the first again in line 3");
+    check_refused("the row that contradicts", HEADER "a.png,No Finding|Mass,1,30,,\na.png,Mass,1,30,,\n",
+                  "the first in line 2");
 }
 
 /* ---- what is refused ---- */
