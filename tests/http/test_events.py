@@ -8,7 +8,8 @@ import time
 import unittest
 
 from support import client, dataset, program, proxy
-from support.case import LONG, NOTHING, QUICK, Case, ServerCase, job_of, submit, wait_state, wait_training
+from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, job_of, log_until_now, submit, wait_state,
+                          wait_training)
 from support.events import Stream, milestones, parse
 from test_keys import ADMIN, PREDICT, bearer, keys_file
 
@@ -343,6 +344,7 @@ class RevokedKeys(Case):
         stays.until(lambda event: event.name == 'step')
         last = stays.events[-1].id
         stays.until(lambda event: event.name in ('step', 'epoch') and event.id > last)
+        log_until_now(server)
         self.assertEqual([line['message'] for line in server.log()].count('event stream ended, its key is gone'), 2)
         self.assertEqual(client.post(server, f'/jobs/{job}/cancel', **bearer(ADMIN)).status // 100, 2)
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 
 from support import client, dataset, program
-from support.case import LONG, NOTHING, QUICK, Case, job_of, submit, wait_state, wait_training
+from support.case import LONG, NOTHING, QUICK, Case, job_of, log_until_now, submit, wait_state, wait_training
 from test_resume import tensors, told
 
 # long enough to be hit, short enough to wait for
@@ -187,6 +187,7 @@ class Unreadable(FaultCase):
             record = job_of(server, job)
             self.assertEqual((record['state'], record['config']), ('failed', None))
             self.assertIn('cannot be read', record['error'])
+        log_until_now(server)
         messages = [line['job'] for line in server.log() if line['message'] == 'job cannot be run']
         self.assertEqual(messages, bad)
         self.change(server, "record = '{broken'", good)

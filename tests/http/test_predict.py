@@ -8,7 +8,7 @@ import re
 import unittest
 
 from support import client, dataset, picture, program
-from support.case import ServerCase, needs_data
+from support.case import ServerCase, log_until_now, needs_data
 
 
 class ThePrediction(ServerCase):
@@ -276,6 +276,7 @@ class Privacy(ServerCase):
             self.predict(film, Content_Type='image/png', X_Request_Id=f'<{canary}>'),
         ]
         self.assertEqual([r.status for r in replies], [200, 200, 400, 404, 422, 404, 422, 200])
+        log_until_now(self.server)
         self.server.log()  # all of it is JSON
         places = [self.server.log_path] + [os.path.join(folder, name) for folder, _, names in os.walk(self.server.state)
                                            for name in names]

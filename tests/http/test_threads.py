@@ -33,7 +33,7 @@ class Threads(Case):
         finally:
             os.sched_setaffinity(0, before)
         self.addCleanup(server.stop)
-        return next(line for line in server.log() if line['message'] == 'threads')
+        return program.poll(lambda: [line for line in server.log() if line['message'] == 'threads'], 'it is said')[0]
 
     def test_row_62_as_many_as_the_scheduler_allows(self):
         cpus = sorted(os.sched_getaffinity(0))

@@ -237,8 +237,9 @@ class Log(ServerCase):
         for i, value in enumerate(('00-' + '0' * 32 + '-00f067aa0ba902b7-01', 'junk', f'00-{trace.upper()}-00f067aa0ba902b7-01',
                                    f'00-{trace}')):
             self.get('/livez', X_Request_Id=f'untraced-{i}', traceparent=value)
-        program.poll(lambda: [x for x in self.server.log() if x.get('request_id') == 'untraced-3'], 'it is logged')
-        lines = {x.get('request_id'): x for x in self.server.log()}
+        ids = {'traced', *(f'untraced-{i}' for i in range(4))}
+        lines = program.poll(lambda: ids <= (lines := {x.get('request_id'): x for x in self.server.log()}).keys() and lines,
+                             'all are logged')
         self.assertEqual(lines['traced']['trace_id'], trace)
         for i in range(4):
             self.assertNotIn('trace_id', lines[f'untraced-{i}'])

@@ -1,6 +1,7 @@
 """Test cases with a server of their own, and the checks that many of them share."""
 import os
 import unittest
+import uuid
 
 from . import client, dataset, program
 
@@ -84,6 +85,13 @@ def import_model(server, weights, activate=True):
         if reply.status != 200:
             raise AssertionError(f'activate: {reply}')
     return card
+
+
+def log_until_now(server):
+    """The log, as text, with a line of a request that is made now in it: a thread of its own writes it, later."""
+    mark = f'mark-{uuid.uuid4()}'
+    client.get(server, '/livez', X_Request_Id=mark)
+    return program.poll(lambda: mark in (text := server.log_text()) and text, 'a request is logged')
 
 
 # ---- jobs ----

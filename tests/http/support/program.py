@@ -141,7 +141,10 @@ class Server:
     def log(self):
         """The log so far as objects; a line that is no JSON object is a failure."""
         lines = []
-        for line in self.log_text().splitlines():
+        text = self.log_text()
+        if self.alive():
+            text = text[:text.rfind('\n') + 1]  # what comes after it is still being written
+        for line in text.splitlines():
             try:
                 lines.append(json.loads(line))
             except ValueError:
