@@ -102,6 +102,7 @@ struct dataset_report {
     size_t missing_images, not_listed, usable; /* rows without a file; in neither list; what is left */
     size_t train, validation, test;
     size_t patients_in_both; /* patients with rows in more than one of the three */
+    size_t nobodys;          /* usable rows without a Patient ID: all count as one patient's */
     size_t label_counts[N_LABELS],
         cooccurrence[N_LABELS][N_LABELS]; /* before rows without a file are left out */
     /* of the usable rows, see split_census() */
@@ -215,7 +216,7 @@ MUST_USE enum status split_make(const struct table *t, const struct rows *rows,
                                 struct dataset_report *report, struct error *err);
 void split_release(struct split *s); /* safe on SPLIT_INIT */
 
-/* Count what the table says of the rows of a split into *report (unknown, other_views, odd, part). An age above
+/* Count what the table says of the rows of a split into *report (unknown, other_views, nobodys, odd, part). An age above
  * INPUT_OLDEST is not known. */
 void split_census(const struct table *t, const struct split *s, struct dataset_report *report);
 

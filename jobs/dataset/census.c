@@ -13,6 +13,7 @@ static void count_row(const struct table_row *row, struct part_report *part, str
     report->unknown[INPUT_SEX] += !row->sex;
     report->unknown[INPUT_VIEW] += !row->view;
     report->other_views += row->other_view;
+    report->nobodys += row->patient == PATIENT_NONE;
 }
 
 void split_census(const struct table *t, const struct split *s, struct dataset_report *report)

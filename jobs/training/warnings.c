@@ -40,6 +40,12 @@ static void warn_of_values(const struct dataset_report *d, json_t *list)
                               percent(d->unknown[kind], d->usable), json_string_value(example)));
         json_decref(example);
     }
+    if (d->nobodys > 1)
+        warn(list, "unknown_values",
+             json_sprintf("'Patient ID' is empty in %zu of the %zu usable rows: all of these count as one "
+                          "patient's, in the "
+                          "split and in every interval",
+                          d->nobodys, d->usable));
     if (d->other_views > 0) {
         json_t *example = such_as(d->odd[INPUT_VIEW]);
 

@@ -97,6 +97,12 @@ class Values(DataCase):
         self.assertIn("'Patient Age' is not known of 2 of the 20 usable rows (10 %)", record['warnings'][0]['detail'])
         self.assertIn("such as 'fifty'", record['warnings'][0]['detail'])
 
+    def test_rows_of_nobody_known_are_warned_of(self):
+        self.table(rows(18) + [f'{dataset.name(i)},Mass,,50,F,PA' for i in (18, 19)])
+        record = self.look()
+        self.assertEqual(self.codes(record), ['unknown_values'])
+        self.assertIn("'Patient ID' is empty in 2 of the 20 usable rows", record['warnings'][0]['detail'])
+
     def test_a_view_that_is_neither_is_warned_of(self):
         self.table(rows(19) + [f'{dataset.name(19)},Mass,9,50,F,LL'])
         record = self.look()
