@@ -119,8 +119,16 @@ class Places(Case):
     def test_one_address_holds_no_more_than_it_may(self):
         server = program.Server('--log-level', 'off', '--source-connections', '10')
         self.addCleanup(server.stop)
-        crowd = crowd_of(server, 15, client.head('POST', '/predict', 'Content-Length: 1000') + b'x')
-        program.poll(lambda: ask(server, '/jobs', '127.0.0.1')[0] == 503, 'all places are taken')
+        body = client.head('POST', '/predict', 'Content-Length: 1000') + b'x'
+        crowd = crowd_of(server, 15, body)
+
+        def full():
+            if ask(server, '/jobs', '127.0.0.1')[0] == 503:
+                return True
+            crowd.extend(crowd_of(server, 1, body))  # the question took the place of one whose head was not read yet
+            return False
+
+        program.poll(full, 'all places are taken')
         for target in ('/jobs', '/version') + PAGES:
             self.assert_problem(client.get(server, target), 503, 'from this address')
         self.assertEqual(client.get(server, '/livez').status, 200)
