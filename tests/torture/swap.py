@@ -18,7 +18,11 @@ from support import client, dataset, picture, program  # noqa: E402
 from support.case import import_model  # noqa: E402
 
 FILMS = 6
-FLAT = 2 << 10  # KiB of resident memory that may come after the warm-up
+# KiB of resident memory that may come after the warm-up and stay: as much as the allocator may keep (M_TRIM_THRESHOLD, see
+# server/commands/main.c). Programs differed by 0 to 8 MiB when the machine was busy, whatever they did; a model that is
+# kept is 4.6 MiB a swap, and what leaks less is found by the same run under AddressSanitizer.
+FLAT = 16 << 10
+LAST = 20  # swaps of which the least memory counts
 
 
 def resident(pid):
@@ -101,7 +105,7 @@ def torture(swaps, clients):
     expected = {model: [said['probabilities'] for said in dataset.predict_here(films, dataset.weights_path(seed))]
                 for model, seed in zip(models, (1, 2))}
     crowd = Crowd(server, clients, expected, films)
-    warm_up, memory, wrong = max(20, swaps // 4), [], []
+    warm_up, memory, wrong = max(50, swaps // 4), [], []
     for i in range(warm_up + swaps):
         wrong += activate(server, models[i % 2], films[0], expected)
         memory.append(resident(server.pid))
@@ -110,12 +114,14 @@ def torture(swaps, clients):
     wrong += crowd.wrong
     if expected[models[0]] == expected[models[1]] or min(crowd.answers.values()) == 0 or crowd.asked == 0:
         wrong.append(f'nothing was tested: {crowd.answers}, {crowd.asked}')
-    grown = max(memory[warm_up:]) - max(memory[:warm_up])
+    # the least of some: a request that had to wait for a core holds one model more, and what leaks is there always
+    before, after = min(memory[warm_up - LAST:warm_up]), min(memory[-LAST:])
+    grown = after - before
     if grown > FLAT and not os.environ.get('CXRD_SANITIZE'):
         wrong.append(f'resident memory grew by {grown} KiB')
     return wrong, (f'{swaps} swaps under {clients} clients, {sum(crowd.answers.values())} answers, ready {crowd.asked} times, '
-                   f'{len(wrong)} failures; resident memory {max(memory[:warm_up])} KiB at most in the {warm_up} '
-                   f'swaps before these, {grown:+d} KiB in these')
+                   f'{len(wrong)} failures; resident memory {before} KiB at least in the {LAST} swaps before these, '
+                   f'{grown:+d} KiB in their last {LAST}')
 
 
 def main():
