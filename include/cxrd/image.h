@@ -48,4 +48,8 @@ void image_release(struct image *img); /* safe on IMAGE_INIT and twice */
 MUST_USE enum status image_encode_png(const uint8_t *pixels, size_t width, size_t height, unsigned channels,
                                       struct buf *out, struct error *err);
 
+/* Encode and decode a picture that is nobody's, so that the libraries behind these functions look up nothing while they hold
+ * one that is: see model/image/warm_up.c. Once, before any other call. Errors: ST_NOMEM. */
+MUST_USE enum status image_warm_up(struct error *err);
+
 #endif

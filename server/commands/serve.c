@@ -363,6 +363,8 @@ static int serve(int argc, char **argv)
     if (st == ST_OK)
         st = log_start(&err);
     if (st == ST_OK)
+        st = image_warm_up(&err);
+    if (st == ST_OK)
         check_datasets(o.datasets);
     if (st == ST_OK)
         st = app_start(&s, &o, &err);

@@ -105,6 +105,25 @@ class Memory(Case):
             self.assertEqual(raw.reply().status, 200)
         self.assert_clean()
 
+    def test_row_45_no_function_is_looked_up_while_a_picture_is_at_hand(self):
+        """The lookup would keep the vector registers, with what was copied last, on a stack."""
+        folder = program.new_folder('bindings')
+        server = program.Server(env={'LD_DEBUG': 'bindings', 'LD_DEBUG_OUTPUT': os.path.join(folder, 'log')})
+        self.addCleanup(server.stop)
+        import_model(server, dataset.weights())
+
+        def bound():
+            with open(os.path.join(folder, f'log.{server.pid}'), encoding='utf-8', errors='replace') as log:
+                return [line for line in log if 'binding file' in line and 'libz.so' in line.split(' to ')[0]]
+
+        before = bound()
+        self.assertTrue(before)
+        for i, options in enumerate(({}, {'depth': 16}, {'colour': picture.RGB}, {'interlaced': True}, {'colour': picture.PALETTE, 'size': 512})):
+            for target in ('/predict', '/predict/heatmap?label=Mass'):
+                self.assertEqual(client.post(server, target, film(50 + i, **options), Content_Type='image/png').status, 200)
+        self.assertEqual(client.post(server, '/predict', film(60, colour=picture.RGB)[:-40], Content_Type='image/png').status, 400)
+        self.assertEqual(bound()[len(before):], [])
+
     def test_row_45_nothing_of_a_picture_stays_in_memory(self):
         kinds = {'grey': {}, 'stored': {'level': 0}, 'wide': {'depth': 16}, 'coloured': {'colour': picture.RGB},
                  'deep colour': {'colour': picture.RGB, 'depth': 16}, 'alpha': {'colour': picture.GREY_ALPHA},
