@@ -20,7 +20,8 @@ BINARY = os.environ.get('CXRD_BIN', '')
 TEST_DATA = os.environ.get('CXRD_TEST_DATA', '')
 
 SANITIZED = any(name in BINARY for name in ('asan', 'tsan'))
-SHADOW = 6 if 'tsan' in BINARY else 1  # times as much memory: it keeps who wrote each word last
+# Times as much memory: ThreadSanitizer keeps who wrote each word last, AddressSanitizer what was freed, and a margin around all.
+SHADOW = 6 if 'tsan' in BINARY else 3 if 'asan' in BINARY else 1
 PATIENCE = float(os.environ.get('CXRD_PATIENCE', '1'))  # times as long for a program under valgrind
 START_SECONDS = 120 * PATIENCE  # generous: a sanitizer build on a busy machine
 END_SECONDS = 60 * PATIENCE
