@@ -22,7 +22,7 @@
 
 enum { FEATURES = 4 + 2 * N_LABELS, COVERAGE_TRIALS = 1000, PROMOTION_TRIALS = 200 };
 
-/* Rows by patient: those of patient g are first[g] .. first[g + 1] - 1. */
+/* Rows by patient: patient g has rows first[g] .. first[g + 1] - 1. */
 struct population {
     size_t n, n_patients;
     size_t *first;

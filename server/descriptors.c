@@ -14,6 +14,7 @@ enum {
 
 /* Of the server itself. */
 enum {
+    STANDARD_STREAMS = 3, /* open even where that cannot be seen */
     STATE_LOCK = 1,
     NETWORK =
         2 + 2 * 2 + 1, /* listening, the acceptor's event; of libmicrohttpd two epolls and three events */
@@ -62,8 +63,7 @@ bool descriptors_divide(const struct descriptor_needs *needs, size_t limit, size
     return true;
 }
 
-/* How many are open; 3 where that cannot be seen. */
-static size_t count_open(void)
+size_t descriptors_open(void)
 {
     DIR *folder = opendir("/proc/self/fd");
     size_t n = 0;
@@ -72,7 +72,7 @@ static size_t count_open(void)
         n++;
     if (folder)
         closedir(folder);
-    return n > 6 ? n - 3 : 3; /* without ".", ".." and the folder itself */
+    return n > 3 ? n - 3 : 0; /* without ".", ".." and the folder itself */
 }
 
 enum status descriptors_plan(const struct descriptor_needs *needs, struct descriptor_plan *ret,
@@ -85,7 +85,7 @@ enum status descriptors_plan(const struct descriptor_needs *needs, struct descri
         setrlimit(RLIMIT_NOFILE, &files);
         getrlimit(RLIMIT_NOFILE, &files);
     }
-    if (descriptors_divide(needs, (size_t)files.rlim_cur, count_open(), ret))
+    if (descriptors_divide(needs, (size_t)files.rlim_cur, larger(descriptors_open(), STANDARD_STREAMS), ret))
         return ST_OK;
     return error_set(
         err, ST_LIMIT,

@@ -28,6 +28,9 @@ struct descriptor_plan {
 bool descriptors_divide(const struct descriptor_needs *needs, size_t limit, size_t open,
                         struct descriptor_plan *ret);
 
+/* How many the process has open now; 0 where /proc does not say. Any thread. */
+size_t descriptors_open(void);
+
 /* Raise the process' limit as far as it may be, and divide it. To be called before anything is opened.
  * Errors: ST_LIMIT, a sentence with both numbers. */
 MUST_USE enum status descriptors_plan(const struct descriptor_needs *needs, struct descriptor_plan *ret,

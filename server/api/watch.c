@@ -1,5 +1,6 @@
 /* server/api/watch.c - GET /metrics: what is counted as it happens, and what is asked for here. */
 #include "accounting.h"
+#include "descriptors.h"
 #include "handlers.h"
 #include "metrics.h"
 #include "scrape.h"
@@ -9,7 +10,6 @@
 #include "cxrd/log.h"
 #include "cxrd/version.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -152,18 +152,6 @@ static enum status write_jobs(const struct work *work, struct buf *out, struct e
 
 /* ---- the process, as Prometheus' own client libraries name it ---- */
 
-static size_t count_descriptors(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    size_t n = 0;
-
-    while (folder && readdir(folder))
-        n++;
-    if (folder)
-        closedir(folder);
-    return n > 3 ? n - 3 : 0; /* ".", ".." and the folder itself */
-}
-
 static void write_memory(struct buf *out)
 {
     FILE *file = fopen("/proc/self/statm", "re");
@@ -194,7 +182,7 @@ static void write_process(long long started, struct buf *out)
     buf_printf(out, "process_cpu_seconds_total %.3f\n", (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
     write_memory(out);
     metrics_family(out, "process_open_fds", "gauge", "Descriptors that are open.");
-    buf_printf(out, "process_open_fds %zu\n", count_descriptors());
+    buf_printf(out, "process_open_fds %zu\n", descriptors_open());
     metrics_family(out, "process_max_fds", "gauge", "Descriptors that may be open.");
     buf_printf(out, "process_max_fds %llu\n", (unsigned long long)files.rlim_cur);
 }
