@@ -17,7 +17,9 @@ static void check(enum status st, const struct error *err)
 
 static void read_filter_split(void *arg)
 {
-    const struct split_options options = { SPLIT_IMAGE, 0.1, 0.2, 1 };
+    const struct split_options options = {
+        .by = SPLIT_IMAGE, .test_fraction = 0.1, .val_fraction = 0.2, .seed = 1
+    };
     struct file_bytes file = FILE_BYTES_INIT;
     struct table table = TABLE_INIT;
     struct rows rows = ROWS_INIT;
