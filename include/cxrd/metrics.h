@@ -46,4 +46,29 @@ void metrics_top5(size_t n, const uint8_t *truth, const float *score, size_t *re
  * and 1, as Keras does. */
 double metrics_loss_sum(size_t n, const uint8_t *truth, const float *score);
 
+/* How right one row is as a whole, where several findings may be there and some of them be right: as scikit-learn defines the
+ * mean over rows of each (hamming_loss, accuracy_score, f1_score and jaccard_score with average="samples" and zero_division=0,
+ * label_ranking_average_precision_score, coverage_error, label_ranking_loss). The first four are of the findings that are
+ * called, those whose score is at or above their threshold; the others of the order that the scores put the findings in. */
+enum sample_measure {
+    SAMPLE_HAMMING_LOSS,    /* part of the 14 that is wrong */
+    SAMPLE_SUBSET_ACCURACY, /* 1: all 14 are right */
+    SAMPLE_F1,              /* 2 * both / (there + called); 0 where nothing is there or called */
+    SAMPLE_JACCARD,         /* both / either; 0 where nothing is there or called */
+    N_CALL_MEASURES,
+    SAMPLE_RANKING_PRECISION =
+        N_CALL_MEASURES, /* mean over the findings that are there: of those that score as high or higher,
+                                                   the part that is there; 1 where none or all are */
+    SAMPLE_COVERAGE_ERROR, /* how many of the highest scores it takes to have all that are there, with all ties; 0: none is */
+    SAMPLE_RANKING_LOSS, /* pairs of one that is there and one that is not, in the wrong order or tied, of all; 0 without one */
+    N_SAMPLE_MEASURES
+};
+extern const char *const SAMPLE_MEASURE_NAMES[N_SAMPLE_MEASURES];
+
+/* Of one row.
+ *   threshold  [14]; NaN: the finding is not called
+ *   ret        NaN where a score is NaN */
+void metrics_sample(const uint8_t truth[N_LABELS], const float score[N_LABELS],
+                    const float threshold[N_LABELS], double ret[N_SAMPLE_MEASURES]);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "cxrd/buf.h"
 #include "cxrd/input_gate.h"
+#include "cxrd/metrics.h"
 #include "cxrd/model.h"
 #include "cxrd/operating_points.h"
 #include "cxrd/pool.h"
@@ -67,6 +68,17 @@ struct baseline {
     double loss, top5_accuracy, macro_brier;
 };
 
+/* How right whole rows are: means over the rows of the measures of metrics.h. NaN where not defined. */
+struct by_sample {
+    size_t no_finding; /* rows without any */
+    struct estimate order[N_SAMPLE_MEASURES - N_CALL_MEASURES];
+    struct sample_point {
+        size_t thresholds; /* findings that have one, and so can be called */
+        struct estimate measure[N_CALL_MEASURES];
+    } operating[N_OPERATING];
+    double baseline[N_SAMPLE_MEASURES]; /* findings in the order of the base rates, and none called */
+};
+
 struct evaluation {
     size_t rows, patients;
     struct estimate loss; /* mean over rows and findings */
@@ -78,6 +90,7 @@ struct evaluation {
     struct baseline baseline;
     struct estimate loss_gain; /* the base rates' loss less the model's, row by row */
     struct finding_report findings[N_LABELS];
+    struct by_sample by_sample;
 };
 
 /* An AUROC of the job's model and of the one that it is held against, on the same rows; NaN where not defined. */

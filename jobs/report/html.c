@@ -4,6 +4,7 @@
 #include "cxrd/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,23 @@ void html_number(struct buf *out, const json_t *value, int digits)
     buf_puts(out, "<td>");
     number_put(out, value, digits);
     buf_puts(out, "</td>");
+}
+
+void html_ranged(struct buf *out, const json_t *object, const char *name)
+{
+    char low[64], high[64];
+    const json_t *value = json_object_get(object, name), *from, *to;
+
+    snprintf(low, sizeof low, "%s_low", name);
+    snprintf(high, sizeof high, "%s_high", name);
+    from = json_object_get(object, low);
+    to = json_object_get(object, high);
+    if (!json_is_number(from) || !json_is_number(to)) {
+        html_number(out, value, 3);
+        return;
+    }
+    buf_printf(out, "<td>%.3f (%.2f–%.2f)</td>", json_number_value(value), json_number_value(from),
+               json_number_value(to));
 }
 
 void html_field(struct buf *out, const char *name, const json_t *value)

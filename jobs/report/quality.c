@@ -11,24 +11,6 @@ static const json_t *finding_at(const json_t *split, size_t k)
     return json_array_get(json_object_get(split, "findings"), k);
 }
 
-/* <td>: "0.81 (0.70–0.89)", a rate with the ends of its interval. */
-static void ranged_put(struct buf *out, const json_t *object, const char *name)
-{
-    char low[64], high[64];
-    const json_t *value = json_object_get(object, name), *from, *to;
-
-    snprintf(low, sizeof low, "%s_low", name);
-    snprintf(high, sizeof high, "%s_high", name);
-    from = json_object_get(object, low);
-    to = json_object_get(object, high);
-    if (!json_is_number(from) || !json_is_number(to)) {
-        html_number(out, value, 3);
-        return;
-    }
-    buf_printf(out, "<td>%.3f (%.2f–%.2f)</td>", json_number_value(value), json_number_value(from),
-               json_number_value(to));
-}
-
 /* <td>: "0.041 ± 0.012", the ECE that a perfectly calibrated model would have on as many rows. */
 static void expected_put(struct buf *out, const json_t *object, const char *prefix)
 {
@@ -87,7 +69,7 @@ static void means_put(struct buf *out, const json_t *evaluation)
         for (int set = 0; set < 2; set++) {
             const json_t *split = json_object_get(evaluation, set ? "test" : "validation");
 
-            ranged_put(out, split, ROWS[i].macro);
+            html_ranged(out, split, ROWS[i].macro);
             html_number(out, json_object_get(split, ROWS[i].micro), 4);
         }
         buf_puts(out, "</tr>\n");
@@ -193,8 +175,8 @@ static void points_put(struct buf *out, const json_t *test)
             const json_t *point = json_object_get(points, OPERATING_NAMES[kind]);
 
             html_number(out, json_object_get(point, "threshold"), 4);
-            ranged_put(out, point, "sensitivity");
-            ranged_put(out, point, "specificity");
+            html_ranged(out, point, "sensitivity");
+            html_ranged(out, point, "specificity");
         }
         buf_puts(out, "</tr>\n");
     }
@@ -214,7 +196,7 @@ static void normal_put(struct buf *out, const json_t *normal)
         buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
         html_number(out, json_object_get(finding, "predicted_mean"), 3);
         for (int kind = 0; kind < N_OPERATING; kind++)
-            ranged_put(out, json_object_get(points, OPERATING_NAMES[kind]), "false_positive_rate");
+            html_ranged(out, json_object_get(points, OPERATING_NAMES[kind]), "false_positive_rate");
         buf_puts(out, "</tr>\n");
     }
     html_table_end(out);

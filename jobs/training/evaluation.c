@@ -1,5 +1,6 @@
 /* jobs/training/evaluation.c - what scores are worth, finding by finding and as means, beside what the base rates alone
  * would get, see evaluate.h. */
+#include "by_sample.h"
 #include "cxrd/metrics.h"
 #include "evaluate.h"
 #include "figure.h"
@@ -141,20 +142,6 @@ static void judged_release(struct judged *j)
     free(j->values);
 }
 
-/* The mean of `values`, of all rows. */
-static enum status mean_estimate(const struct judged *j, struct estimate *ret)
-{
-    struct figure mean;
-    enum status st = figure_init(&mean, &j->patients);
-
-    if (st == ST_OK)
-        st = figure_add_mean(&mean, 1, j->values, NULL, 1, 0);
-    if (st == ST_OK)
-        st = figure_estimate(&mean, ret);
-    figure_release(&mean);
-    return st;
-}
-
 static enum status operate_at(const struct judged *j, size_t k, float threshold, struct operating_report *ret)
 {
     const uint8_t *truth = j->s->truth + k;
@@ -194,7 +181,7 @@ static enum status brier_estimate(const struct judged *j, size_t k, struct estim
 {
     for (size_t i = 0; i < j->s->n; i++)
         j->values[i] = metrics_brier(1, j->s->truth + i * N_LABELS + k, j->s->prob + i * N_LABELS + k, 1);
-    return mean_estimate(j, ret);
+    return mean_estimate(&j->patients, j->values, ret);
 }
 
 static enum status evaluate_finding(const struct judged *j, size_t k, const struct operating_points *points,
@@ -280,7 +267,7 @@ static enum status estimate_means(const struct judged *j, const struct scores *g
     for (size_t i = 0; i < j->s->n; i++)
         j->values[i] = metrics_brier(N_LABELS, j->s->truth + i * N_LABELS, j->s->prob + i * N_LABELS, 1);
     if (st == ST_OK)
-        st = mean_estimate(j, &e->macro_brier);
+        st = mean_estimate(&j->patients, j->values, &e->macro_brier);
     figure_release(&auroc);
     figure_release(&gain);
     figure_release(&loss);
@@ -323,6 +310,8 @@ static enum status evaluate_judged(const struct judged *j, const struct operatin
                      &e->micro.average_precision);
     if (st == ST_OK)
         st = estimate_means(j, &guess, e);
+    if (st == ST_OK)
+        st = evaluate_by_sample(s, &j->patients, points, rates, &e->by_sample);
     if (st == ST_OK)
         e->baseline = baseline_of(&guess);
     free(guess.prob);

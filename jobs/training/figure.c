@@ -198,6 +198,19 @@ enum status figure_estimate(const struct figure *f, struct estimate *ret)
     return ST_OK;
 }
 
+enum status mean_estimate(const struct patients *p, const double *values, struct estimate *ret)
+{
+    struct figure mean;
+    enum status st = figure_init(&mean, p);
+
+    if (st == ST_OK)
+        st = figure_add_mean(&mean, 1, values, NULL, 1, 0);
+    if (st == ST_OK)
+        st = figure_estimate(&mean, ret);
+    figure_release(&mean);
+    return st;
+}
+
 /* ---- between 0 and 1 ---- */
 
 static void wilson(struct estimate *e, double trials)
@@ -261,4 +274,30 @@ enum status rate_estimate(const struct patients *p, const double *hit, const uin
     }
     figure_release(&f);
     return st;
+}
+
+static const double ROUNDING = 1e-12; /* equal numbers may differ from their mean by as much */
+
+static struct estimate scaled(struct estimate e, double by)
+{
+    return (struct estimate){ e.value * by, e.error * by, e.low * by, e.high * by };
+}
+
+enum status bounded_estimate(const struct patients *p, const double *values, double most,
+                             struct estimate *ret)
+{
+    struct estimate e;
+    const enum status st = mean_estimate(p, values, &e);
+
+    if (st != ST_OK)
+        return st;
+    e = scaled(e, 1 / most);
+    if (e.error < ROUNDING) {
+        wilson(&e, (double)p->n);
+    } else if (!isnan(e.error)) {
+        e.low = fmax(e.low, 0);
+        e.high = fmin(e.high, 1);
+    }
+    *ret = scaled(e, most);
+    return ST_OK;
 }

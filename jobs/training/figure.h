@@ -92,4 +92,14 @@ MUST_USE enum status auroc_estimate(const struct patients *p, const uint8_t *tru
 MUST_USE enum status rate_estimate(const struct patients *p, const double *hit, const uint8_t *truth,
                                    size_t stride, uint8_t value, struct estimate *ret);
 
+/* The mean of values [rows] over all rows, with the interval of figure_estimate(). Errors: ST_NOMEM. */
+MUST_USE enum status mean_estimate(const struct patients *p, const double *values, struct estimate *ret);
+
+/* The same of values between 0 and `most`, cut there. Rows that are all alike have no spread and yet prove little: then it is
+ * Wilson's of as many trials as there are patients.
+ *   ret  low, high, error NaN with fewer than two patients
+ * Errors: ST_NOMEM. */
+MUST_USE enum status bounded_estimate(const struct patients *p, const double *values, double most,
+                                      struct estimate *ret);
+
 #endif

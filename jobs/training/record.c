@@ -1,6 +1,7 @@
-/* jobs/training/record.c - the parts of a job record as JSON: the contract's names, numbers or null. */
-#include "cxrd/trainer.h"
+/* jobs/training/record.c - the parts of a job record as JSON: the contract's names, numbers or null. See cxrd/trainer.h. */
+#include "record.h"
 
+#include "by_sample.h"
 #include "cxrd/cores.h"
 #include "cxrd/cpu.h"
 #include "cxrd/version.h"
@@ -96,8 +97,7 @@ json_t *epoch_json(const struct epoch_report *e)
                      number_or_null(e->images_per_s), "seconds", number_or_null(e->seconds));
 }
 
-/* "auroc_low" and "auroc_high" for "auroc". */
-static void interval_set(json_t *object, const char *name, const struct estimate *e)
+void interval_set(json_t *object, const char *name, const struct estimate *e)
 {
     char key[64];
 
@@ -185,6 +185,7 @@ static json_t *split_evaluation_json(const struct evaluation *e)
                         json_pack("{s:o,s:o,s:o}", "loss", number_or_null(e->baseline.loss), "top5_accuracy",
                                   number_or_null(e->baseline.top5_accuracy), "macro_brier",
                                   number_or_null(e->baseline.macro_brier)));
+    json_object_set_new(split, "by_sample", by_sample_json(&e->by_sample));
     json_object_set_new(split, "findings", findings);
     return split;
 }

@@ -158,6 +158,64 @@ class EvaluationTest(unittest.TestCase):
             self.check(evaluation['baseline']['loss'], loss / 14 / evaluation['rows'], split)
 
 
+def of_row(truth, prob, thresholds):
+    """The measures of one row, by sets and ranks, as scikit-learn defines them."""
+    there = {k for k, t in enumerate(truth) if t}
+    called = {k for k, (p, t) in enumerate(zip(prob, thresholds)) if t is not None and p >= t}
+    both, either, others = len(there & called), len(there | called), set(range(14)) - there
+    beside = {k: {j for j in range(14) if prob[j] >= prob[k]} for k in there}
+    return {'hamming_loss': len(there ^ called) / 14, 'subset_accuracy': float(there == called),
+            'f1': 2 * both / (len(there) + len(called)) if either else 0, 'jaccard': both / either if either else 0,
+            'label_ranking_average_precision':
+                sum(len(b & there) / len(b) for b in beside.values()) / len(there) if there else 1,
+            'coverage_error': max(map(len, beside.values()), default=0),
+            'ranking_loss': sum(prob[k] <= prob[j] for k in there for j in others) / (len(there) * len(others))
+                            if there and others else 0}
+
+
+class BySampleTest(unittest.TestCase):
+    """Partial correctness: what of a whole row is right."""
+    ORDER = ('label_ranking_average_precision', 'coverage_error', 'ranking_loss')
+    CALLS = ('hamming_loss', 'subset_accuracy', 'f1', 'jaccard')
+
+    def check(self, told, measure, values, what):
+        self.assertTrue(math.isclose(told[measure], sum(values) / len(values), rel_tol=1e-8, abs_tol=1e-8),
+                        f'{what} {measure}: {told[measure]}, not {sum(values) / len(values)}')
+        self.assertTrue(0 <= told[f'{measure}_low'] <= told[measure] <= told[f'{measure}_high'], f'{what} {measure}')
+        self.assertLess(told[f'{measure}_low'], told[f'{measure}_high'], f'{what} {measure}')
+
+    def test_rows_are_measured_as_a_whole(self):
+        thresholds = {kind: [f['operating_points'][kind]['threshold'] for f in findings('validation')] for kind in KINDS}
+        self.assertTrue(any(t is None for t in thresholds['youden']), 'each finding is called: the test says less')
+        for split in ('validation', 'test'):
+            told = record()['evaluation'][split]['by_sample']
+            rows = list(zip(zip(*(truth for truth, _ in columns(split))), zip(*(prob for _, prob in columns(split)))))
+            self.assertEqual(set(told), {'no_finding', 'operating_points', 'baseline'} |
+                             {m + end for m in self.ORDER for end in ('', '_low', '_high')})
+            self.assertEqual(told['no_finding'], sum(not any(truth) for truth, _ in rows))
+            self.assertEqual(set(told['operating_points']), set(KINDS))
+            for kind, point in told['operating_points'].items():
+                measured = [of_row(truth, prob, thresholds[kind]) for truth, prob in rows]
+                self.assertEqual(point['thresholds'], sum(t is not None for t in thresholds[kind]))
+                for measure in self.CALLS:
+                    if point['thresholds']:
+                        self.check(point, measure, [m[measure] for m in measured], f'{split} {kind}')
+                    else:
+                        self.assertEqual([point[measure + end] for end in ('', '_low', '_high')], [None] * 3)
+            for measure in self.ORDER:
+                self.check(told, measure, [m[measure] for m in measured], split)
+
+    def test_base_rates_rank_and_call_nothing(self):
+        for split in ('validation', 'test'):
+            rates = [f['base_rate'] for f in findings(split)]
+            measured = [of_row(truth, rates, [None] * 14) for truth in zip(*(truth for truth, _ in columns(split)))]
+            told = record()['evaluation'][split]['by_sample']['baseline']
+            self.assertEqual(set(told), set(self.ORDER + self.CALLS))
+            for measure, value in told.items():
+                expected = sum(m[measure] for m in measured) / len(measured)
+                self.assertTrue(math.isclose(value, expected, rel_tol=1e-8, abs_tol=1e-8), f'{split} {measure}: {value}, not {expected}')
+
+
 class OperatingPointsTest(ServerCase):
     """They travel with the weights, from the training to another server's replies."""
     with_model = True

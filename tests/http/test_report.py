@@ -47,6 +47,9 @@ class ReportTest(Case):
                         'Names and digests', 'Environment', 'False positive rates on No Finding rows',
                         'Reliability on the test split, all findings together'):
             self.assertIn(caption, page.captions)
+        for caption in ('Test split: the findings called at the thresholds that validation chose',
+                        'Validation split, which chose the thresholds'):
+            self.assertIn(caption, page.captions)
         for kind in ('Findings that come together: number of', 'square root', 'log10', 'Rows a finding'):
             of_it = [c for c in page.captions if kind in c]
             self.assertEqual(len(of_it), 1, kind)

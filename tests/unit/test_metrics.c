@@ -6,6 +6,8 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 TestSuite(metrics, .fini = check_no_leaks);
@@ -414,5 +416,103 @@ Test(metrics, the_ece_of_a_model_without_a_fault_is_what_chance_makes_it)
                   (double)UP_TO[i % 3], found, mean);
         cr_assert(fabs(found_sd - sd) < 0.4 * sd, "%zu rows up to %g: sd %g instead of %g", n,
                   (double)UP_TO[i % 3], found_sd, sd);
+    }
+}
+
+/* ---- rows as a whole ---- */
+
+static void check_sample(const char *what, const uint8_t *truth, const float *score, const float *threshold,
+                         const double expected[N_SAMPLE_MEASURES])
+{
+    double found[N_SAMPLE_MEASURES];
+
+    metrics_sample(truth, score, threshold, found);
+    for (int m = 0; m < N_SAMPLE_MEASURES; m++) {
+        char name[128];
+
+        snprintf(name, sizeof name, "%s: %s", what, SAMPLE_MEASURE_NAMES[m]);
+        check_equal(name, found[m], expected[m]);
+    }
+}
+
+Test(metrics, of_a_row_by_hand)
+{
+    static const uint8_t TWO[N_LABELS] = { 1, 0, 1 }, NOTHING[N_LABELS] = { 0 };
+    uint8_t all[N_LABELS];
+    float score[N_LABELS] = { .9f, .7f, .5f, .5f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f },
+          half[N_LABELS], never[N_LABELS], zero[N_LABELS] = { 0 };
+
+    for (size_t k = 0; k < N_LABELS; k++) {
+        half[k] = .5f;
+        never[k] = NAN;
+        all[k] = 1;
+    }
+    /* Four are called, two of them are there. The second is found behind one that is not and beside another. */
+    check_sample("two of four", TWO, score, half,
+                 (double[]){ 2. / 14, 0, 2. * 2 / 6, 2. / 4, (1 + 2. / 4) / 2, 4, 2. / 24 });
+    check_sample("none of two", TWO, score, never,
+                 (double[]){ 2. / 14, 0, 0, 0, (1 + 2. / 4) / 2, 4, 2. / 24 });
+    check_sample("nothing there, four called", NOTHING, score, half, (double[]){ 4. / 14, 0, 0, 0, 1, 0, 0 });
+    check_sample("nothing there or called", NOTHING, score, never, (double[]){ 0, 1, 0, 0, 1, 0, 0 });
+    check_sample("all there and called", all, score, zero, (double[]){ 0, 1, 1, 1, 1, 14, 0 });
+    check_sample("all tied", TWO, half, half, (double[]){ 12. / 14, 0, 4. / 16, 2. / 14, 2. / 14, 14, 1 });
+    score[13] = NAN;
+    check_sample("no number", TWO, score, half, (double[]){ NAN, NAN, NAN, NAN, NAN, NAN, NAN });
+}
+
+/* The same as sets and pairs. */
+static void sample_by_pairs(const uint8_t *truth, const float *score, const float *threshold,
+                            double ret[N_SAMPLE_MEASURES])
+{
+    double both = 0, either = 0, wrong = 0, pairs = 0, reversed = 0, precision = 0, there = 0, cover = 0;
+
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const bool call = score[k] >= threshold[k];
+
+        both += truth[k] && call;
+        either += truth[k] || call;
+        wrong += (truth[k] == 1) != call;
+        there += truth[k];
+    }
+    for (size_t k = 0; k < N_LABELS; k++) {
+        double rank = 0, right = 0;
+
+        for (size_t j = 0; j < N_LABELS; j++) {
+            rank += !(score[j] < score[k]);
+            right += !(score[j] < score[k]) && truth[j];
+            pairs += truth[k] && !truth[j];
+            reversed += truth[k] && !truth[j] && !(score[k] > score[j]);
+        }
+        precision += truth[k] ? right / rank : 0;
+        cover = truth[k] ? fmax(cover, rank) : cover;
+    }
+    ret[SAMPLE_HAMMING_LOSS] = wrong / N_LABELS;
+    ret[SAMPLE_SUBSET_ACCURACY] = wrong > 0 ? 0 : 1;
+    ret[SAMPLE_F1] = either > 0 ? 2 * both / (both + either) : 0;
+    ret[SAMPLE_JACCARD] = either > 0 ? both / either : 0;
+    ret[SAMPLE_RANKING_PRECISION] = there > 0 ? precision / there : 1;
+    ret[SAMPLE_COVERAGE_ERROR] = cover;
+    ret[SAMPLE_RANKING_LOSS] = pairs > 0 ? reversed / pairs : 0;
+}
+
+/* Rows of none to all 14 findings, scores of a few levels up to ones without a tie. */
+Test(metrics, of_any_row_by_sets_and_pairs)
+{
+    struct rng rng;
+
+    rng_seed(&rng, 24, 1);
+    for (int i = 0; i < 3000; i++) {
+        const double rate = rng_unit(&rng) * 1.2 - 0.1, levels = i % 3 ? 1 + i % 7 : 1e6;
+        uint8_t truth[N_LABELS];
+        float score[N_LABELS], threshold[N_LABELS];
+        double expected[N_SAMPLE_MEASURES];
+
+        for (size_t k = 0; k < N_LABELS; k++) {
+            truth[k] = rng_unit(&rng) < rate;
+            score[k] = (float)(floor(rng_unit(&rng) * levels) / levels);
+            threshold[k] = rng_unit(&rng) < 0.1 ? NAN : (float)(floor(rng_unit(&rng) * levels) / levels);
+        }
+        sample_by_pairs(truth, score, threshold, expected);
+        check_sample("drawn", truth, score, threshold, expected);
     }
 }

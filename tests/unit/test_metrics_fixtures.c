@@ -143,6 +143,32 @@ Test(metrics_fixtures, top_five_counts_what_keras_counts)
     json_decref(cases);
 }
 
+/* Means over the rows of what is called from 0.3 on, and of the order that the scores make. */
+Test(metrics_fixtures, rows_as_a_whole_equal_scikit_learns_to_a_billionth)
+{
+    json_t *cases = fixture_load(), *object;
+    float threshold[N_LABELS];
+    struct sample s;
+    size_t i;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        threshold[k] = 0.3f;
+    json_array_foreach (cases, i, object) {
+        double sum[N_SAMPLE_MEASURES] = { 0 }, row[N_SAMPLE_MEASURES];
+
+        sample_read(object, &s);
+        for (size_t r = 0; r < s.n; r++) {
+            metrics_sample(s.truth + r * N_LABELS, s.score + r * N_LABELS, threshold, row);
+            for (int m = 0; m < N_SAMPLE_MEASURES; m++)
+                sum[m] += row[m];
+        }
+        for (int m = 0; m < N_SAMPLE_MEASURES; m++)
+            check_equal(&s, SAMPLE_MEASURE_NAMES[m], 0, sum[m] / (double)s.n,
+                        json_object_get(json_object_get(s.expected, "by_sample"), SAMPLE_MEASURE_NAMES[m]));
+    }
+    json_decref(cases);
+}
+
 /* What the fixture is for: both classes missing, and ties, do occur in it. */
 Test(metrics_fixtures, hold_columns_of_one_class_and_ties)
 {

@@ -150,6 +150,28 @@ Test(report, says_whether_anything_was_learned)
     }
 }
 
+Test(report, tells_of_whole_rows_beside_what_calls_nothing)
+{
+    json_t *record = json_pack(
+        "{s:{s:{s:{s:i,s:f,s:f,s:f,s:{s:{s:f,s:f,s:f},s:{s:n,s:n,s:n}},s:{s:f,s:f}}}}}", "evaluation", "test",
+        "by_sample", "no_finding", 3, "ranking_loss", 0.25, "ranking_loss_low", 0.2, "ranking_loss_high",
+        0.31, "operating_points", "youden", "hamming_loss", 0.4, "hamming_loss_low", 0.35,
+        "hamming_loss_high", 0.45, "specificity_90", "hamming_loss", "hamming_loss_low", "hamming_loss_high",
+        "baseline", "hamming_loss", 0.123, "ranking_loss", 0.42);
+    struct buf page = page_of(record, NULL);
+
+    check_has(&page, "<td>0.400 (0.35–0.45)</td><td>–</td><td>–</td><td>0.123</td></tr>");
+    check_has(&page, "<td>0.250 (0.20–0.31)</td><td>0.420</td>");
+    check_has(&page, "3 test rows have no finding");
+    buf_release(&page);
+    json_object_set_new((json_t *)member_at(record, "evaluation.test.by_sample"), "no_finding",
+                        json_integer(0));
+    page = page_of(record, NULL);
+    cr_assert_eq(occurrences(page.data, "test rows have no finding"), 0);
+    buf_release(&page);
+    json_decref(record);
+}
+
 Test(report, that_does_not_fit_is_an_error)
 {
     json_t *record = json_object();

@@ -1,0 +1,10 @@
+/* jobs/training/record.h - pieces that the parts of a job record have in common. */
+#ifndef JOBS_TRAINING_RECORD_H
+#define JOBS_TRAINING_RECORD_H
+
+#include "cxrd/trainer.h"
+
+/* "auroc_low" and "auroc_high" for "auroc": the ends of the interval, or null. */
+void interval_set(json_t *object, const char *name, const struct estimate *e);
+
+#endif
