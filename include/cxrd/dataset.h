@@ -20,9 +20,13 @@
 
 enum { TABLE_MAX_ROWS = 2000000, TABLE_MAX_BYTES = 512 << 20, LIST_MAX_BYTES = 64 << 20 };
 enum { TABLE_ODD = 20, TABLE_NAME = 40 }; /* bytes of a value, of a picture's name in a sentence */
+enum { TABLE_SCANNER = 40 };              /* bytes that are kept of a scanner's name */
+
+#define SCANNER_NONE UINT32_MAX
 
 struct table_row {
     uint32_t image;   /* offset of the image's base name in table.names */
+    uint32_t scanner; /* the same of what made the picture, SCANNER_NONE: not known */
     uint64_t patient; /* a key: equal for equal ids, however many zeros stand before them */
     uint16_t labels;  /* bit i: LABELS[i] is named in "Finding Labels" */
     bool no_finding;  /* "No Finding" is named there */
@@ -50,7 +54,7 @@ struct table {
     }
 
 /* Read a table of ChestX-ray14 in any of its releases: columns are found by name ("Image Index", "Finding Labels",
- * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex" and "View Position" where there are any; as word_is()
+ * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex", "View Position" and "Manufacturer" or "Scanner" where there are any; as word_is()
  * compares names), both line endings, findings as label_of_word() and ages, sexes and views as input_read() takes them,
  * pictures by the base of their name. A finding that is not understood is no negative: the table is refused. Rows that
  * name one picture become one, the first, with the findings of all; a picture that belongs to two patients, or has No
@@ -66,6 +70,12 @@ void table_release(struct table *t); /* safe on TABLE_INIT */
 static inline const char *table_image(const struct table *t, size_t row)
 {
     return t->names + t->rows[row].image;
+}
+
+/* What made the picture, as the table says it, cut to TABLE_SCANNER bytes; NULL: not known. */
+static inline const char *table_scanner(const struct table *t, size_t row)
+{
+    return t->rows[row].scanner == SCANNER_NONE ? NULL : t->names + t->rows[row].scanner;
 }
 
 /* ---- which rows are used ---- */

@@ -6,6 +6,8 @@
 #define CXRD_TRAINER_H
 
 #include "cxrd/buf.h"
+#include "cxrd/estimate.h"
+#include "cxrd/groups.h"
 #include "cxrd/input_gate.h"
 #include "cxrd/metrics.h"
 #include "cxrd/model.h"
@@ -40,11 +42,6 @@ struct epoch_report {
     double loss, top5_accuracy;                          /* running means while the weights move */
     double val_loss, val_top5_accuracy, val_macro_auroc; /* NaN where not defined */
     double images_per_s, seconds;
-};
-
-/* A figure, its standard error and its 95 % interval, all by patient (jobs/training/figure.h); NaN where not defined. */
-struct estimate {
-    double value, error, low, high;
 };
 
 /* One finding on one set of rows; NaN where not defined. Measures of ranking need a positive and a negative row. */
@@ -136,6 +133,7 @@ struct train_result {
         calibration_loss_after;        /* on validation rows; after: that the fit has not seen */
     struct operating_points operating; /* chosen on validation */
     struct evaluation evaluation[N_SCORED];
+    struct groups groups; /* of the test rows */
     struct gate_report gate;
     enum rival rival;                /* with "if_better", of the observer's rival: */
     struct comparison comparison;    /* with it, if it was scored */

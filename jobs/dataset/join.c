@@ -44,6 +44,7 @@ static int by_name(const void *a, const void *b, void *arg)
 static void add(struct table_row *row, const struct table_row *other)
 {
     row->labels |= other->labels;
+    row->scanner = row->scanner == SCANNER_NONE ? other->scanner : row->scanner;
     row->no_finding |= other->no_finding;
     row->age = isnan(row->age) ? other->age : row->age;
     row->sex = row->sex ? row->sex : other->sex;

@@ -17,17 +17,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum column { IMAGE, FINDINGS, PATIENT, AGE, N_NEEDED, SEX = N_NEEDED, SEX_2, VIEW, N_COLUMNS };
+enum column {
+    IMAGE,
+    FINDINGS,
+    PATIENT,
+    AGE,
+    N_NEEDED,
+    SEX = N_NEEDED,
+    SEX_2,
+    VIEW,
+    SCANNER,
+    SCANNER_2,
+    SCANNER_3,
+    N_COLUMNS
+};
 
-static const char *const COLUMN_NAMES[N_COLUMNS] = { "Image Index",  "Finding Labels", "Patient ID",
-                                                     "Patient Age",  "Patient Gender", "Patient Sex",
-                                                     "View Position" };
+static const char *const COLUMN_NAMES[N_COLUMNS] = {
+    "Image Index", "Finding Labels", "Patient ID",   "Patient Age", "Patient Gender",
+    "Patient Sex", "View Position",  "Manufacturer", "Scanner",     "Manufacturer DICOM" /* PadChest's */
+};
 
 enum { MAX_NAME = 255, MAX_FIELDS = 1024, SHOWN_HEADER = 64 };
 enum {
     FIELD_BLOCK = 1 << 16
 };                  /* by which a field's buffer grows; libcsv's own 128 bytes make a long one slow */
 #define SHOWN "128" /* bytes of the table's own name in a sentence: the problem must still fit behind it */
+
+static const struct table_row ROW_BEGUN = { .scanner = SCANNER_NONE, .age = NAN };
 
 struct reader {
     struct table t; /* being filled */
@@ -98,22 +114,38 @@ static void header_end(struct reader *r)
                           r->name, COLUMN_NAMES[c], guess_header(r), r->header);
 }
 
+/* A text among the names; ret_offset is where. */
+static void keep_text(struct reader *r, const char *text, size_t n, uint32_t *ret_offset)
+{
+    if (!grow((void **)&r->t.names, &r->names_capacity, r->t.names_size + n + 1, 1)) {
+        r->st = error_nomem(r->err);
+        return;
+    }
+    *ret_offset = (uint32_t)r->t.names_size;
+    memcpy(r->t.names + r->t.names_size, text, n);
+    r->t.names[r->t.names_size + n] = '\0';
+    r->t.names_size += n + 1;
+}
+
 static void image_field(struct reader *r, const char *text, size_t n)
 {
     const struct name base = name_base(text, n);
 
-    if (base.n == 0 || base.n > MAX_NAME) {
+    if (base.n == 0 || base.n > MAX_NAME)
         fail(r, ST_FORMAT, "has an image name that is empty or too long");
-        return;
-    }
-    if (!grow((void **)&r->t.names, &r->names_capacity, r->t.names_size + base.n + 1, 1)) {
-        r->st = error_nomem(r->err);
-        return;
-    }
-    r->row.image = (uint32_t)r->t.names_size;
-    memcpy(r->t.names + r->t.names_size, base.text, base.n);
-    r->t.names[r->t.names_size + base.n] = '\0';
-    r->t.names_size += base.n + 1;
+    else
+        keep_text(r, base.text, base.n, &r->row.image);
+}
+
+/* Cut where a character of UTF-8 begins. Of several such columns the first that says something counts. */
+static void scanner_field(struct reader *r, const char *text, size_t n)
+{
+    size_t kept = n < TABLE_SCANNER ? n : TABLE_SCANNER;
+
+    while (kept < n && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
+        kept--;
+    if (kept > 0 && r->row.scanner == SCANNER_NONE)
+        keep_text(r, text, kept, &r->row.scanner);
 }
 
 /* FNV-1a, 64 bit (Fowler, Noll, Vo), without leading zeros: "1" and "00000001" are one patient. */
@@ -171,6 +203,9 @@ static void row_field(struct reader *r, const char *text, size_t n)
         case SEX:
         case SEX_2: sex_field(r, text, n); break;
         case VIEW: view_field(r, text, n); break;
+        case SCANNER:
+        case SCANNER_2:
+        case SCANNER_3: scanner_field(r, text, n); break;
         case N_COLUMNS: break;
         }
         return;
@@ -187,7 +222,7 @@ static void row_end(struct reader *r)
         r->st = error_nomem(r->err);
     else
         r->t.rows[r->t.n_rows++] = r->row;
-    r->row = (struct table_row){ .age = NAN };
+    r->row = ROW_BEGUN;
     r->needed_seen = 0;
 }
 
@@ -250,7 +285,7 @@ enum status table_read(const void *bytes, size_t n_bytes, const char *name, stru
                        struct error *err)
 {
     const struct plain_text text = plain_text_of(bytes, n_bytes);
-    struct reader r = { .name = name, .err = err, .row = { .age = NAN } };
+    struct reader r = { .name = name, .err = err, .row = ROW_BEGUN };
     char what[192];
     enum status st;
 

@@ -49,21 +49,33 @@ void html_number(struct buf *out, const json_t *value, int digits)
     buf_puts(out, "</td>");
 }
 
-void html_ranged(struct buf *out, const json_t *object, const char *name)
+/* The inside of the cell. */
+static void ranged_put(struct buf *out, const json_t *object, const char *name)
 {
     char low[64], high[64];
-    const json_t *value = json_object_get(object, name), *from, *to;
+    const json_t *from, *to;
 
     snprintf(low, sizeof low, "%s_low", name);
     snprintf(high, sizeof high, "%s_high", name);
     from = json_object_get(object, low);
     to = json_object_get(object, high);
-    if (!json_is_number(from) || !json_is_number(to)) {
-        html_number(out, value, 3);
-        return;
-    }
-    buf_printf(out, "<td>%.3f (%.2f–%.2f)</td>", json_number_value(value), json_number_value(from),
-               json_number_value(to));
+    number_put(out, json_object_get(object, name), 3);
+    if (json_is_number(from) && json_is_number(to))
+        buf_printf(out, json_number_value(from) < 0 ? " (%.2f to %.2f)" : " (%.2f–%.2f)",
+                   json_number_value(from), json_number_value(to));
+    buf_puts(out, "</td>");
+}
+
+void html_ranged(struct buf *out, const json_t *object, const char *name)
+{
+    buf_puts(out, "<td>");
+    ranged_put(out, object, name);
+}
+
+void html_marked(struct buf *out, const json_t *object, const char *name, const char *kind)
+{
+    buf_printf(out, "<td class=\"%s\">", kind);
+    ranged_put(out, object, name);
 }
 
 void html_field(struct buf *out, const char *name, const json_t *value)

@@ -13,8 +13,11 @@ void html_text(struct buf *out, const char *text);
  *   digits  behind the point; whole numbers are written whole */
 void html_number(struct buf *out, const json_t *value, int digits);
 
-/* <td>: "0.810 (0.70–0.89)", a member of an object with its `_low` and `_high`, where it has them. */
+/* <td>: a member of an object with the ends of its interval, "0.812 (0.70–0.89)", which are the members NAME_low and
+ * NAME_high; without them where these are null.
+ *   kind  the class of the cell */
 void html_ranged(struct buf *out, const json_t *object, const char *name);
+void html_marked(struct buf *out, const json_t *object, const char *name, const char *kind);
 
 /* <tr> with <th> for a name and <td> for a value of any kind of JSON. */
 void html_field(struct buf *out, const char *name, const json_t *value);

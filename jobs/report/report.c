@@ -91,6 +91,7 @@ enum status report_write(const json_t *record, const json_t *plots, struct buf *
     section_quality(out, record, plots);
     section_by_sample(out, record);
     section_operating(out, record);
+    section_groups(out, record);
     section_origin(out, record);
     buf_puts(out, "</main>\n<footer>Written by cxrd " CXRD_BUILD
                   ". Pictures drawn by Chart.js (MIT licence, © Chart.js Contributors).</footer>\n");

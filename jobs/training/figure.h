@@ -24,6 +24,9 @@
  *     figure_release(&gain);
  *     patients_release(&p);
  *
+ * A truth is 0 or 1; where it is 2 the row takes no part, which is how a figure is of some of the rows only, and the
+ * difference of two groups of rows a figure of two terms.
+ *
  * Pure functions of arrays; any thread. */
 #ifndef JOBS_TRAINING_FIGURE_H
 #define JOBS_TRAINING_FIGURE_H
@@ -76,6 +79,15 @@ MUST_USE enum status figure_add_mean(struct figure *f, double weight, const doub
  * 2 / (sum of fourth powers / (sum of squares)^2 - 1/G), from the variance of a variance, at least 2 and at most G - 1. All
  * but the value are NaN where fewer than two patients take part. Errors: ST_NOMEM. */
 MUST_USE enum status figure_estimate(const struct figure *f, struct estimate *ret);
+
+/* What is behind the interval: the standard error, NaN where fewer than two patients take part, and the degrees of freedom.
+ * Errors: ST_NOMEM. */
+MUST_USE enum status figure_spread(const struct figure *f, double *ret_error, double *ret_freedom);
+
+/* How many standard errors away the end of an interval is by Student's t that would be `z` by the normal distribution, and
+ * which `z` it is that would be `t`. */
+double student_of(double freedom, double z);
+double student_deviate(double freedom, double t);
 
 /* The interval of an AUROC, cut at 0 and 1. Scores that part the two kinds of rows without a fault have no spread at all
  * and yet prove little: then it is Wilson's of as many trials as the rarer kind has patients.

@@ -1,4 +1,5 @@
 /* jobs/training/finish.c - evaluating: the kept model on all rows of each set. */
+#include "groups.h"
 #include "plots.h"
 #include "reference.h"
 #include "run.h"
@@ -31,6 +32,8 @@ static enum status evaluate_set(struct run *r, int set, const struct scores *s)
         st = evaluate_thresholds(s, &result->operating);
     if (st == ST_OK)
         st = evaluate(s, &result->operating, rates, &result->evaluation[set]);
+    if (st == ST_OK && set == SCORED_TEST)
+        st = groups_evaluate(s, &r->table, &result->operating, &result->groups);
     if (st == ST_OK)
         st = scores_csv(s, &r->table, &result->scores_csv[set]);
     if (st != ST_OK)

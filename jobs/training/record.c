@@ -11,17 +11,17 @@
 
 const char *const SCORED_NAMES[N_SCORED] = { "validation", "test", "no_finding" };
 
-json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
+json_t *count_json(size_t n) { return json_integer((json_int_t)n); }
 
-static json_t *count(size_t n) { return json_integer((json_int_t)n); }
+json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 static json_t *part_json(const struct part_report *part, size_t rows)
 {
     json_t *counts = json_object();
 
     for (size_t i = 0; i < N_LABELS; i++)
-        json_object_set_new(counts, LABELS[i], count(part->label_counts[i]));
-    return json_pack("{s:o,s:o,s:o}", "rows", count(rows), "no_finding", count(part->no_finding),
+        json_object_set_new(counts, LABELS[i], count_json(part->label_counts[i]));
+    return json_pack("{s:o,s:o,s:o}", "rows", count_json(rows), "no_finding", count_json(part->no_finding),
                      "label_counts", counts);
 }
 
@@ -41,7 +41,7 @@ static json_t *looks_json(const struct dataset_report *d)
     json_t *by_code = json_object();
 
     for (size_t code = 0; code < GATE_UNLIKE_TRAINING; code++)
-        json_object_set_new(by_code, GATE_CODES[code], count(d->gate[code]));
+        json_object_set_new(by_code, GATE_CODES[code], count_json(d->gate[code]));
     return by_code;
 }
 
@@ -50,7 +50,7 @@ static json_t *unknown_json(const struct dataset_report *d)
     json_t *unknown = json_object();
 
     for (size_t kind = 0; kind < N_INPUT_KINDS; kind++)
-        json_object_set_new(unknown, INPUT_NAMES[kind], count(d->unknown[kind]));
+        json_object_set_new(unknown, INPUT_NAMES[kind], count_json(d->unknown[kind]));
     return unknown;
 }
 
@@ -63,34 +63,34 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
     for (size_t i = 0; i < N_LABELS; i++) {
         json_t *row = json_array();
 
-        json_object_set_new(counts, LABELS[i], count(d->label_counts[i]));
+        json_object_set_new(counts, LABELS[i], count_json(d->label_counts[i]));
         for (size_t j = 0; j < N_LABELS; j++)
-            json_array_append_new(row, count(d->cooccurrence[i][j]));
+            json_array_append_new(row, count_json(d->cooccurrence[i][j]));
         json_array_append_new(together, row);
     }
-    report = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s?}", "rows",
-                       count(d->rows), "dropped_age", count(d->dropped_age), "dropped_no_finding",
-                       count(d->dropped_no_finding), "missing_images", count(d->missing_images), "not_listed",
-                       count(d->not_listed), "usable", count(d->usable), "train", count(d->train),
-                       "validation", count(d->validation), "test", count(d->test), "split_by",
-                       SPLIT_BY[config->split_by], "patients_in_both", count(d->patients_in_both),
-                       "label_counts", counts, "cooccurrence", together, "csv_sha256", d->csv_sha256,
-                       "split_sha256", d->split_sha256, "init_split", LINEAGE_NAMES[d->init_split]);
-    json_object_set_new(report, "joined_rows", count(d->joined));
-    json_object_set_new(report, "same_names", count(d->same_names));
-    json_object_set_new(report, "equal_pictures", count(d->equal_pictures));
-    json_object_set_new(report, "equal_patients", count(d->equal_patients));
-    json_object_set_new(report, "equal_left_out", count(d->equal_left_out));
+    report = json_pack(
+        "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s?}", "rows", count_json(d->rows),
+        "dropped_age", count_json(d->dropped_age), "dropped_no_finding", count_json(d->dropped_no_finding),
+        "missing_images", count_json(d->missing_images), "not_listed", count_json(d->not_listed), "usable",
+        count_json(d->usable), "train", count_json(d->train), "validation", count_json(d->validation), "test",
+        count_json(d->test), "split_by", SPLIT_BY[config->split_by], "patients_in_both",
+        count_json(d->patients_in_both), "label_counts", counts, "cooccurrence", together, "csv_sha256",
+        d->csv_sha256, "split_sha256", d->split_sha256, "init_split", LINEAGE_NAMES[d->init_split]);
+    json_object_set_new(report, "joined_rows", count_json(d->joined));
+    json_object_set_new(report, "same_names", count_json(d->same_names));
+    json_object_set_new(report, "equal_pictures", count_json(d->equal_pictures));
+    json_object_set_new(report, "equal_patients", count_json(d->equal_patients));
+    json_object_set_new(report, "equal_left_out", count_json(d->equal_left_out));
     json_object_set_new(report, "input_gate", looks_json(d));
     json_object_set_new(report, "splits", parts_json(d));
     json_object_set_new(report, "unknown", unknown_json(d));
-    json_object_set_new(report, "other_views", count(d->other_views));
+    json_object_set_new(report, "other_views", count_json(d->other_views));
     return report;
 }
 
 json_t *epoch_json(const struct epoch_report *e)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "epoch", count(e->epoch), "loss",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "epoch", count_json(e->epoch), "loss",
                      number_or_null(e->loss), "top5_accuracy", number_or_null(e->top5_accuracy), "val_loss",
                      number_or_null(e->val_loss), "val_top5_accuracy", number_or_null(e->val_top5_accuracy),
                      "val_macro_auroc", number_or_null(e->val_macro_auroc), "images_per_s",
@@ -105,6 +105,12 @@ void interval_set(json_t *object, const char *name, const struct estimate *e)
     json_object_set_new(object, key, number_or_null(e->low));
     snprintf(key, sizeof key, "%s_high", name);
     json_object_set_new(object, key, number_or_null(e->high));
+}
+
+void ranged_set(json_t *object, const char *name, const struct estimate *e)
+{
+    json_object_set_new(object, name, number_or_null(e->value));
+    interval_set(object, name, e);
 }
 
 static json_t *operating_point_json(const struct operating_report *o)
@@ -133,7 +139,7 @@ static json_t *finding_json(size_t label, const struct finding_report *f)
 
     json_t *finding = json_pack(
         "{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", LABELS[label], "positives",
-        count(f->positives), "positive_patients", count(f->positive_patients), "prevalence",
+        count_json(f->positives), "positive_patients", count_json(f->positive_patients), "prevalence",
         number_or_null(f->prevalence), "base_rate", number_or_null(f->base_rate), "predicted_mean",
         number_or_null(f->predicted_mean), "auroc", number_or_null(f->auroc.value), "average_precision",
         number_or_null(f->average_precision), "brier", number_or_null(f->brier.value), "baseline_brier",
@@ -174,8 +180,9 @@ static json_t *split_evaluation_json(const struct evaluation *e)
 
     for (size_t i = 0; i < N_LABELS; i++)
         json_array_append_new(findings, finding_json(i, &e->findings[i]));
-    split = json_pack("{s:o,s:o,s:o,s:o}", "rows", count(e->rows), "patients", count(e->patients), "loss",
-                      number_or_null(e->loss.value), "top5_accuracy", number_or_null(e->top5_accuracy));
+    split =
+        json_pack("{s:o,s:o,s:o,s:o}", "rows", count_json(e->rows), "patients", count_json(e->patients),
+                  "loss", number_or_null(e->loss.value), "top5_accuracy", number_or_null(e->top5_accuracy));
     interval_set(split, "loss", &e->loss);
     interval_set(split, "macro_auroc", &e->macro_auroc);
     interval_set(split, "macro_brier", &e->macro_brier);
@@ -216,8 +223,8 @@ static json_t *normal_evaluation_json(const struct evaluation *e)
 
     for (size_t i = 0; i < N_LABELS; i++)
         json_array_append_new(findings, normal_finding_json(i, &e->findings[i]));
-    return json_pack("{s:o,s:o,s:o}", "rows", count(e->rows), "patients", count(e->patients), "findings",
-                     findings);
+    return json_pack("{s:o,s:o,s:o}", "rows", count_json(e->rows), "patients", count_json(e->patients),
+                     "findings", findings);
 }
 
 json_t *calibration_json(const struct train_result *r)
@@ -237,9 +244,9 @@ static json_t *gate_json(const struct gate_report *g)
         return json_null();
     by_code = json_object();
     for (size_t i = 0; i < sizeof TRIED / sizeof TRIED[0]; i++)
-        json_object_set_new(by_code, GATE_CODES[TRIED[i]], count(g->by_code[TRIED[i]]));
-    return json_pack("{s:o,s:f,s:o,s:f,s:o}", "rows", count(g->rows), "threshold", g->threshold,
-                     "false_alarms", count(g->warned), "false_alarm_rate",
+        json_object_set_new(by_code, GATE_CODES[TRIED[i]], count_json(g->by_code[TRIED[i]]));
+    return json_pack("{s:o,s:f,s:o,s:f,s:o}", "rows", count_json(g->rows), "threshold", g->threshold,
+                     "false_alarms", count_json(g->warned), "false_alarm_rate",
                      (double)g->warned / (double)g->rows, "by_code", by_code);
 }
 
@@ -260,8 +267,8 @@ static json_t *learning_json(const struct train_result *r)
     const enum learning answer = learning_of(r, &set);
     const struct evaluation *e = &r->evaluation[set];
     json_t *learning = json_pack("{s:s,s:s,s:o,s:o,s:o}", "answer", LEARNING_NAMES[answer], "split",
-                                 SCORED_NAMES[set], "rows", count(e->rows), "patients", count(e->patients),
-                                 "gain", number_or_null(e->loss_gain.value));
+                                 SCORED_NAMES[set], "rows", count_json(e->rows), "patients",
+                                 count_json(e->patients), "gain", number_or_null(e->loss_gain.value));
 
     interval_set(learning, "gain", &e->loss_gain);
     return learning;
@@ -272,13 +279,14 @@ json_t *evaluation_json(const struct train_result *r)
     json_t *validation = split_evaluation_json(&r->evaluation[SCORED_VALIDATION]);
 
     json_object_set_new(validation, "input_gate", gate_json(&r->gate));
-    return json_pack("{s:o,s:o,s:o,s:o}", "validation", validation, "test",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "validation", validation, "test",
                      split_evaluation_json(&r->evaluation[SCORED_TEST]), "no_finding",
-                     normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING]), "learning", learning_json(r));
+                     normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING]), "learning", learning_json(r),
+                     "groups", groups_json(&r->groups));
 }
 
 json_t *environment_json(size_t threads)
 {
-    return json_pack("{s:o,s:o,s:s,s:s,s:s}", "cores", count(cores_available()), "threads", count(threads),
-                     "simd", cpu_simd(), "blas", cpu_blas(), "build", CXRD_BUILD);
+    return json_pack("{s:o,s:o,s:s,s:s,s:s}", "cores", count_json(cores_available()), "threads",
+                     count_json(threads), "simd", cpu_simd(), "blas", cpu_blas(), "build", CXRD_BUILD);
 }

@@ -4,7 +4,9 @@
 
 #include "cxrd/trainer.h"
 
-/* "auroc_low" and "auroc_high" for "auroc": the ends of the interval, or null. */
+/* "auroc_low" and "auroc_high" for "auroc": the ends of the interval, or null. ranged_set(): "auroc" as well. */
 void interval_set(json_t *object, const char *name, const struct estimate *e);
+void ranged_set(json_t *object, const char *name, const struct estimate *e);
+json_t *count_json(size_t n);
 
 #endif

@@ -94,6 +94,7 @@ void train_result_release(struct train_result *r)
 {
     model_unref(r->model);
     json_decref(r->plots);
+    groups_release(&r->groups);
     free(r->epochs);
     for (int i = 0; i < N_SCORED; i++)
         buf_release(&r->scores_csv[i]);

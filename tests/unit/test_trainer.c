@@ -1167,15 +1167,15 @@ static void check_evaluation_record(const struct run *r)
     json_t *e = evaluation_json(&r->result), *validation = member(e, "validation"),
            *normal = member(e, "no_finding"), *findings = member(validation, "findings"), *hernia;
 
-    CHECK_MEMBERS(e, "validation", "test", "no_finding", "learning");
+    CHECK_MEMBERS(e, "validation", "test", "no_finding", "learning", "groups");
     CHECK_MEMBERS(member(e, "learning"), "answer", "split", "rows", "patients", "gain", "gain_low",
                   "gain_high");
     CHECK_MEMBERS(validation, "rows", "patients", "loss", "loss_low", "loss_high", "macro_auroc_low",
                   "macro_auroc_high", "macro_brier_low", "macro_brier_high", "macro_ece_expected",
                   "macro_ece_expected_sd", "micro_ece_expected", "micro_ece_expected_sd", "top5_accuracy",
                   "macro_auroc", "macro_average_precision", "macro_brier", "macro_ece", "micro_auroc",
-                  "micro_average_precision", "micro_brier", "micro_ece", "baseline", "input_gate",
-                  "findings");
+                  "micro_average_precision", "micro_brier", "micro_ece", "baseline", "input_gate", "findings",
+                  "by_sample");
     cr_assert(json_is_null(member(validation, "input_gate"))); /* too few pictures for one */
     CHECK_MEMBERS(member(validation, "baseline"), "loss", "top5_accuracy", "macro_brier");
     cr_assert(json_array_size(findings) == N_LABELS &&

@@ -1,0 +1,100 @@
+"""Subgroups of the test rows: worked out again from the scores and the table, slowly."""
+import csv
+import os
+import unittest
+
+from support import client, dataset, picture, program
+from support.case import Case, submit, wait_state
+
+ROWS = 72
+SCANNER = '=Acme <1>'  # a name is text, whatever a browser or a spreadsheet would make of it
+
+
+def line(i):
+    """Three films of two patients each; two of three have a Mass; the first eight are of nobody knows which scanner."""
+    words = 'Mass' if i % 3 else 'Effusion'
+    return (f'{i:08d}.png,{words},{i // 3 * 2 + i % 2},{15 + i},{"MF"[i // 3 % 2]},{("PA", "AP", "LL")[i % 5 % 3]},'
+            f'{"" if i < 8 else SCANNER}')
+
+
+def table():
+    return list(csv.DictReader(['image,words,patient,age,sex,view,scanner', *(line(i) for i in range(ROWS))]))
+
+
+def make():
+    datasets = program.new_folder('datasets')
+    folder = os.path.join(datasets, 'grouped')
+    dataset.write_table(folder, [line(i) for i in range(ROWS)],
+                        'Image Index,Finding Labels,Patient ID,Patient Age,Patient Sex,View Position,Manufacturer')
+    images = os.path.join(folder, 'images_001', 'images')
+    os.makedirs(images)
+    for i in range(ROWS):
+        with open(os.path.join(images, f'{i:08d}.png'), 'wb') as file:
+            file.write(picture.noise(i, dataset.SIZE, dataset.SIZE))
+    return datasets
+
+
+def auroc(rows):
+    pairs = [(p > q) + (p == q) / 2 for t, p in rows if t for u, q in rows if not u]
+    return sum(pairs) / len(pairs)
+
+
+class GroupsTest(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = program.Server(datasets=make())
+        cls.addClassCleanup(cls.server.stop)
+        job = submit(cls.server, {'dataset': 'grouped', 'image_size': dataset.SIZE, 'epochs': 1, 'steps_per_epoch': 2,
+                                  'batch_size': 8, 'test_fraction': 0.6, 'split_by': 'patient'})
+        cls.record = wait_state(cls.server, job, 'succeeded', seconds=400)
+        cls.groups = cls.record['evaluation']['groups']
+        cls.report = client.get(cls.server, f'/jobs/{job}/report').body.decode()
+        scores = client.get(cls.server, f'/jobs/{job}/scores?split=test').body.decode()
+        known = {row['image']: row for row in table()}
+        cls.rows = [(known[row['image']], int(row['true_Mass']), float(row['prob_Mass']))
+                    for row in csv.DictReader(scores.splitlines())]
+
+    def belongs(self, row, by, group):
+        if by == 'age':
+            low, _, high = group.rstrip('+').partition('-')
+            return int(low) <= int(row['age']) <= int(high or 999)
+        return row[by] == {'unknown': '', 'other': 'LL'}.get(group, group)
+
+    def test_every_test_row_is_in_one_group_of_each_kind(self):
+        rows = {}
+        for group in self.groups['groups']:
+            of_it = [row for row, _, _ in self.rows if self.belongs(row, group['by'], group['group'])]
+            self.assertEqual((group['rows'], group['patients']), (len(of_it), len({row['patient'] for row in of_it})),
+                             group['group'])
+            rows[group['by']] = rows.get(group['by'], 0) + group['rows']
+            self.assertEqual([f['label'] for f in group['findings']], list(dataset.LABELS))
+        self.assertEqual(rows, dict.fromkeys(('sex', 'age', 'view', 'scanner'), self.record['dataset']['test']))
+
+    def test_figures_are_those_of_the_scores(self):
+        known = 0
+        threshold = next(f['threshold'] for f in self.record['evaluation']['test']['findings'] if f['label'] == 'Mass')
+        for group in self.groups['groups']:
+            mass = next(f for f in group['findings'] if f['label'] == 'Mass')
+            rows = [(truth, prob) for row, truth, prob in self.rows if self.belongs(row, group['by'], group['group'])]
+            positives = sum(truth for truth, _ in rows)
+            self.assertEqual(mass['positives'], positives)
+            if min(positives, len(rows) - positives) < 10:
+                self.assertEqual({v for k, v in mass.items() if k not in ('label', 'positives', 'positive_patients')}, {None})
+                continue
+            known += 1
+            called = [truth for truth, prob in rows if prob >= threshold]
+            self.assertAlmostEqual(mass['auroc'], auroc(rows), places=6)
+            self.assertAlmostEqual(mass['sensitivity'], sum(called) / positives, places=6)
+            self.assertAlmostEqual(mass['false_positive_rate'], called.count(0) / (len(rows) - positives), places=6)
+            self.assertAlmostEqual(mass['specificity_high'], 1 - mass['false_positive_rate_low'], places=6)
+        self.assertGreater(known, 0, 'nothing is known of any group: the test says nothing')
+
+    def test_the_report_shows_them(self):
+        for told in ('<h2>Subgroups</h2>', 'Groups of the test rows', '<h3>By sex</h3>', '<h3>By age in years</h3>',
+                     '=Acme &lt;1&gt;', f'{self.groups["comparisons"]} differences were looked at'):
+            self.assertIn(told, self.report)
+        self.assertNotIn(SCANNER, self.report)
+
+
+if __name__ == '__main__':
+    unittest.main()
