@@ -46,13 +46,12 @@ static void take_connection(void *arg, int fd, const struct sockaddr *address, s
     const unsigned patience_ms = IDLE_SECONDS * 1000;
     struct http *h = arg;
 
-    if (fd >= INTAKE_DESCRIPTORS) {
+    if (fd >= INTAKE_DESCRIPTORS || !reaper_expect(h->reaper, fd, address, exchange_head_seconds(h))) {
         close(fd);
         return;
     }
     /* the kernel ends the connection of a client that takes nothing for so long */
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
-    reaper_expect(h->reaper);
     MHD_add_connection(h->daemon, fd, address, address_size); /* closes fd where it cannot */
 }
 
@@ -62,15 +61,13 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 {
     struct http *h = arg;
     const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    const union MHD_ConnectionInfo *from;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         intake_close(fd);
         reaper_remove(h->reaper, *socket_context);
         return;
     }
-    from = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    *socket_context = reaper_add(h->reaper, fd, from ? from->client_addr : NULL, exchange_head_seconds(h));
+    *socket_context = reaper_add(h->reaper, fd);
     if (!intake_open(fd, h->options.tls_cert) || !*socket_context)
         shutdown(fd, SHUT_RDWR); /* no memory: unread, or without a deadline, it must not stay */
 }

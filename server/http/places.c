@@ -203,9 +203,12 @@ void places_leave(struct places *p, struct place *place)
 
 void places_work(struct places *p, struct place *place)
 {
-    if (place->state != PLACE_WAITS)
+    if (place->state == PLACE_WORKS)
         return;
-    step_out(place);
+    if (place->state == PLACE_WAITS)
+        step_out(place);
+    else
+        count(p, place->source, 1);
     set_working(p, place, true);
     settle(p, place->source);
 }

@@ -32,8 +32,11 @@ void places_free(struct places *p);     /* once all have left; NULL is fine */
 bool places_enter(struct places *p, struct place *place, const struct sockaddr *from);
 void places_leave(struct places *p, struct place *place);
 
-/* A request of it is at work; it waits for the next one. Of one that goes nothing changes any more. */
+/* A request of it is at work, also of one that goes: it asked before it was told, and is counted again until it has its
+ * reply. */
 void places_work(struct places *p, struct place *place);
+
+/* It waits for the next request. One that goes still does. */
 void places_wait(struct places *p, struct place *place);
 
 /* Whose turn it is to go: it is no longer counted. NULL: nobody waits. */

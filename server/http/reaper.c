@@ -15,7 +15,7 @@ enum {
     LOOK_MS = 250,   /* between two looks at all deadlines */
     LEAST_SPARE = 2, /* places that are free when newcomers begin to displace others */
     MOST_SPARE = 64,
-    LOST_S = 5,                 /* after which one that is expected will not come */
+    GO_S = 5,                   /* for one that was told to go, until it is made to */
     CROWD = 64,                 /* connections; when half of so many have gone their memory is given back */
     CALM_LOOKS = 5000 / LOOK_MS /* without a request, and it is as well */
 };
@@ -25,6 +25,8 @@ struct peer {
     struct peer *next, **before; /* what points to this one */
     int fd;
     double deadline; /* clock_seconds() */
+    bool expected;   /* the library does not have it yet: its descriptor may be closed, and another's */
+    bool told;       /* to go */
 };
 
 struct reaper {
@@ -37,24 +39,39 @@ struct reaper {
     struct peer *peers;
     struct places *places;
     struct reaper_counts counts;
-    size_t expected;    /* taken, and not yet among the peers */
-    double expected_at; /* the last of them */
     bool stopping;
     size_t most_since; /* connections, since memory was given back */
     bool served_since; /* a request was */
     unsigned calm;     /* looks since the last request */
 };
 
+/* With the lock held. */
+static void unlink_peer(struct reaper *r, struct peer *p)
+{
+    places_leave(r->places, &p->place);
+    *p->before = p->next;
+    if (p->next)
+        p->next->before = p->before;
+    r->counts.connections--;
+    free(p);
+}
+
 static void shut_down_late(struct reaper *r)
 {
     const double now = clock_seconds();
 
-    for (struct peer *p = r->peers; p; p = p->next)
-        if (p->deadline <= now) {
-            shutdown(p->fd, SHUT_RDWR);
-            p->deadline = INFINITY;
-            r->counts.cut++;
+    for (struct peer *p = r->peers, *next; p; p = next) {
+        next = p->next;
+        if (p->deadline > now)
+            continue;
+        if (p->expected) { /* the library had no memory for it, and did not say so */
+            unlink_peer(r, p);
+            continue;
         }
+        shutdown(p->fd, SHUT_RDWR);
+        p->deadline = INFINITY;
+        r->counts.cut += !p->told;
+    }
 }
 
 /* Whether it is time to give memory back: the allocator keeps what a crowd or a picture took, and for long. */
@@ -79,8 +96,6 @@ static void *reaper_main(void *arg)
     pthread_mutex_lock(&r->lock);
     while (!r->stopping) {
         shut_down_late(r);
-        if (r->expected > 0 && clock_seconds() - r->expected_at > LOST_S)
-            r->expected = 0; /* the library had no memory for it, and did not say so */
         if (has_calmed_down(r)) {
             pthread_mutex_unlock(&r->lock);
             malloc_trim(0);
@@ -144,10 +159,22 @@ void reaper_stop(struct reaper *r)
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
+    while (r->peers) /* that the library did not tell of again */
+        unlink_peer(r, r->peers);
     reaper_free(r);
 }
 
 /* ---- peers ---- */
+
+/* Its socket is ours to shut down. A reply for which there is no room will not leave, and nothing is read before it has. */
+static void ask_to_go(struct peer *p)
+{
+    struct pollfd look = { .fd = p->fd, .events = POLLOUT };
+
+    poll(&look, 1, 0);
+    shutdown(p->fd, (look.revents & POLLOUT) != 0 ? SHUT_RD : SHUT_RDWR);
+    p->deadline = clock_seconds() + GO_S;
+}
 
 /* Tell one that waits to go; NULL: there is none. */
 static void displace(struct reaper *r, struct place *place)
@@ -156,8 +183,9 @@ static void displace(struct reaper *r, struct place *place)
 
     if (!p)
         return;
-    shutdown(p->fd, SHUT_RDWR);
-    p->deadline = INFINITY;
+    p->told = true;
+    if (!p->expected)
+        ask_to_go(p);
     r->counts.displaced++;
 }
 
@@ -166,19 +194,11 @@ bool reaper_make_room(struct reaper *r)
     bool room;
 
     pthread_mutex_lock(&r->lock);
-    if (places_taken(r->places) + r->expected + r->spare >= r->most)
+    if (places_taken(r->places) + r->spare >= r->most)
         displace(r, places_give_way(r->places));
-    room = r->counts.connections + r->expected < r->most;
+    room = r->counts.connections < r->most;
     pthread_mutex_unlock(&r->lock);
     return room;
-}
-
-void reaper_expect(struct reaper *r)
-{
-    pthread_mutex_lock(&r->lock);
-    r->expected++;
-    r->expected_at = clock_seconds();
-    pthread_mutex_unlock(&r->lock);
 }
 
 /* With the lock held. */
@@ -194,28 +214,48 @@ static void link_peer(struct reaper *r, struct peer *p)
         r->most_since = r->counts.connections;
 }
 
-struct peer *reaper_add(struct reaper *r, int fd, const struct sockaddr *from, double seconds)
+bool reaper_expect(struct reaper *r, int fd, const struct sockaddr *from, double seconds)
 {
     struct peer *p = malloc(sizeof *p);
     bool entered;
 
     if (!p)
-        return NULL;
-    p->fd = fd;
-    p->deadline = clock_seconds() + seconds;
+        return false;
+    *p = (struct peer){ .fd = fd, .deadline = clock_seconds() + seconds, .expected = true };
     pthread_mutex_lock(&r->lock);
     entered = places_enter(r->places, &p->place, from);
-    r->expected -= r->expected > 0;
     if (entered)
         link_peer(r, p);
     /* a few more may wait, so that one that asks at once is not displaced by the next */
     if (entered && places_taken_of(&p->place) > r->of_a_source + r->spare)
         displace(r, places_give_way_of(r->places, p->place.source));
     pthread_mutex_unlock(&r->lock);
-    if (entered)
-        return p;
-    free(p);
-    return NULL;
+    if (!entered)
+        free(p);
+    return entered;
+}
+
+struct peer *reaper_add(struct reaper *r, int fd)
+{
+    struct peer *p;
+
+    pthread_mutex_lock(&r->lock);
+    for (p = r->peers; p && !(p->expected && p->fd == fd);) /* the last that came is the first */
+        p = p->next;
+    if (p) {
+        p->expected = false;
+        if (p->told)
+            ask_to_go(p);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return p;
+}
+
+/* With the lock held. What goes is not given more time. */
+static void set_deadline(struct peer *p, double seconds)
+{
+    if (p->place.state != PLACE_GOES)
+        p->deadline = clock_seconds() + seconds;
 }
 
 void reaper_set(struct reaper *r, struct peer *p, double seconds)
@@ -223,7 +263,7 @@ void reaper_set(struct reaper *r, struct peer *p, double seconds)
     if (!p)
         return;
     pthread_mutex_lock(&r->lock);
-    p->deadline = clock_seconds() + seconds;
+    set_deadline(p, seconds);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -232,13 +272,8 @@ void reaper_remove(struct reaper *r, struct peer *p)
     if (!p)
         return;
     pthread_mutex_lock(&r->lock);
-    places_leave(r->places, &p->place);
-    *p->before = p->next;
-    if (p->next)
-        p->next->before = p->before;
-    r->counts.connections--;
+    unlink_peer(r, p);
     pthread_mutex_unlock(&r->lock);
-    free(p);
 }
 
 bool reaper_work(struct reaper *r, struct peer *p, const char **ret_why)
@@ -265,17 +300,23 @@ void reaper_wait(struct reaper *r, struct peer *p, double seconds)
         return;
     pthread_mutex_lock(&r->lock);
     places_wait(r->places, &p->place);
-    p->deadline = clock_seconds() + seconds;
+    set_deadline(p, seconds);
     r->served_since = true;
     r->calm = 0;
     pthread_mutex_unlock(&r->lock);
 }
 
-bool peer_gone(const struct peer *p)
+bool reaper_lost(struct reaper *r, const struct peer *p)
 {
     struct pollfd look = { .fd = p ? p->fd : -1, .events = POLLRDHUP };
+    bool told;
 
-    return p && poll(&look, 1, 0) == 1 && (look.revents & (POLLRDHUP | POLLERR | POLLHUP)) != 0;
+    if (!p)
+        return false;
+    pthread_mutex_lock(&r->lock);
+    told = p->told; /* then it is we who have closed that side */
+    pthread_mutex_unlock(&r->lock);
+    return poll(&look, 1, 0) == 1 && (look.revents & ((told ? 0 : POLLRDHUP) | POLLERR | POLLHUP)) != 0;
 }
 
 struct reaper_counts reaper_counts(struct reaper *r)

@@ -2,9 +2,12 @@
  *
  * libmicrohttpd's timeout starts again with every byte, so a client that sends one a second stays for ever. Here every
  * connection has a moment at which it is over, whatever came in the meantime: then its socket is shut down, which the
- * library sees as the end of the connection. The same happens to those that wait for a request when places are short, see
- * places.h. Some places are kept free of work, so that there is always one to come in, be told that the server is busy,
- * or have a probe answered. */
+ * library sees as the end of the connection. Some places are kept free of work, so that there is always one to come in, be
+ * told that the server is busy, or have a probe answered.
+ *
+ * When places are short, some of those that wait for a request are told to go, see places.h: their sockets are shut down
+ * for reading only. What has come is still read and answered, then the library sees the end. So a client that has asked
+ * has its reply, however late the network threads look at its connection. */
 #ifndef SERVER_HTTP_REAPER_H
 #define SERVER_HTTP_REAPER_H
 
@@ -23,7 +26,7 @@ struct peer; /* a connection */
  * Errors: ST_NOMEM, ST_IO (no more threads). */
 MUST_USE enum status reaper_start(size_t most, size_t of_a_source, struct reaper **ret_reaper,
                                   struct error *err);
-void reaper_stop(struct reaper *r); /* once all peers have been removed; NULL is fine */
+void reaper_stop(struct reaper *r); /* once the library has stopped; NULL is fine */
 
 /* How many requests may be at work at a time, of `most` connections. */
 size_t reaper_room(size_t most);
@@ -31,12 +34,16 @@ size_t reaper_room(size_t most);
 /* Whether one more connection may come. Where places are short, one that waits is told to go. */
 bool reaper_make_room(struct reaper *r);
 
-/* One was taken, and is on its way to reaper_add(): it counts already. */
-void reaper_expect(struct reaper *r);
+/* One was taken, and is on its way to reaper_add(). It counts already, and its turn to go is that of those that came when
+ * it did, whichever network thread is slower than the others. False: no memory.
+ *   seconds  from now, that it may stay */
+MUST_USE bool reaper_expect(struct reaper *r, int fd, const struct sockaddr *from, double seconds);
 
-/* Watch a socket, until reaper_remove(), which must come before the descriptor is closed. NULL: no memory.
- *   seconds  from now; INFINITY: for ever */
-struct peer *reaper_add(struct reaper *r, int fd, const struct sockaddr *from, double seconds);
+/* It has arrived: its socket is watched until reaper_remove(), which must come before the descriptor is closed. NULL: it
+ * is not expected any more, its time is over. */
+struct peer *reaper_add(struct reaper *r, int fd);
+
+/*   seconds  from now; INFINITY: for ever */
 void reaper_set(struct reaper *r, struct peer *p, double seconds); /* a new deadline; p may be NULL */
 void reaper_remove(struct reaper *r, struct peer *p);              /* p may be NULL */
 
@@ -47,7 +54,7 @@ bool reaper_work(struct reaper *r, struct peer *p, const char **ret_why);
 void reaper_wait(struct reaper *r, struct peer *p, double seconds);
 
 /* Whether the client has closed its side: nobody will read a reply. */
-bool peer_gone(const struct peer *p); /* p may be NULL */
+bool reaper_lost(struct reaper *r, const struct peer *p); /* p may be NULL */
 
 struct reaper_counts {
     size_t connections, cut,

@@ -72,7 +72,7 @@ void work_do(struct lane_item *item)
     struct exchange *x = (struct exchange *)item;
     struct MHD_Connection *connection = x->connection;
 
-    if (x->route->lane == LANE_PREDICT && peer_gone(x->peer))
+    if (x->route->lane == LANE_PREDICT && reaper_lost(x->http->reaper, x->peer))
         decline(x, 499, "the client has gone"); /* for the log: nobody reads it */
     else if (atomic_load(&x->http->late))
         decline(x, 503, "the server is shutting down");

@@ -8,16 +8,19 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Another program than cxrd. */
 struct app {
-    atomic_int greeted, begun, replied, over, without_route;
+    atomic_int greeted, begun, replied, over, without_route, held;
+    atomic_bool go;
 };
 
 static enum status greet(struct app *app, const struct http_request *req, struct http_response *res,
@@ -29,9 +32,23 @@ static enum status greet(struct app *app, const struct http_request *req, struct
     return http_json(res, json_pack("{s:s}", "hello", req->id));
 }
 
+/* Keeps the thread that calls it, until the test says otherwise. */
+static enum status hold(struct app *app, const struct http_request *req, struct http_response *res,
+                        struct error *err)
+{
+    const struct timespec nap = { .tv_nsec = 1000000 };
+
+    atomic_fetch_add(&app->held, 1);
+    while (!atomic_load(&app->go))
+        nanosleep(&nap, NULL);
+    return greet(app, req, res, err);
+}
+
 static const struct route GREETINGS[] = {
     { "GET", "/hello/{id}", ROLE_PUBLIC, LANE_FILES, 0, greet },
     { "GET", "/now/{id}", ROLE_PUBLIC, LANE_INLINE, 0, greet },
+    { "GET", "/probe/{id}", ROLE_PUBLIC, LANE_PROBE, 0, greet },
+    { "GET", "/hold/{id}", ROLE_PUBLIC, LANE_INLINE, 0, hold },
 };
 
 static enum status on_intent(struct app *app, const struct http_done *done, struct error *err)
@@ -50,9 +67,7 @@ static enum status on_before(struct app *app, const struct http_done *done, stru
 
 static void on_after(struct app *app, const struct http_done *done)
 {
-    const bool known = done->route == &GREETINGS[0] || done->route == &GREETINGS[1];
-
-    atomic_fetch_add(known ? &app->over : &app->without_route, 1);
+    atomic_fetch_add(done->route ? &app->over : &app->without_route, 1);
 }
 
 static struct http *start(struct app *app, struct door **ret_door)
@@ -65,7 +80,8 @@ static struct http *start(struct app *app, struct door **ret_door)
                                     .queue = 4,
                                     .request_s = 30,
                                     .keep_alive_s = 15,
-                                    .connections = 16,
+                                    .connections = 16, /* 12 of them at work */
+                                    .of_a_source = 4,  /* and 2 that wait */
                                     .files = 2,
                                     .max_streams = 1,
                                     .ping_s = 15,
@@ -83,21 +99,46 @@ static struct http *start(struct app *app, struct door **ret_door)
     return server;
 }
 
-/* The status of a GET on a connection of its own, and what the whole reply is. */
-static int get(const struct http *server, const char *path, char *ret, size_t size)
+static int connected(const struct http *server)
 {
     const char *port = strrchr(http_address(server), ':');
     const struct sockaddr_in to = { .sin_family = AF_INET,
                                     .sin_port = htons((uint16_t)strtoul(port + 1, NULL, 10)),
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    size_t n = 0;
-    ssize_t got;
-    char head[256];
 
     cr_assert_eq(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
-    snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
-    cr_assert_eq(send(fd, head, strlen(head), 0), (ssize_t)strlen(head));
+    return fd;
+}
+
+static void ask(int fd, const char *path, const char *header)
+{
+    char head[256];
+
+    snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n", path, header);
+    cr_assert_eq(send(fd, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
+}
+
+/* The status of the reply that begins here, 0: the connection ends without; once some of it has come. */
+static int status_of(int fd)
+{
+    char reply[4096];
+    const ssize_t n = recv(fd, reply, sizeof reply - 1, 0);
+
+    if (n < 13)
+        return 0;
+    reply[n] = '\0';
+    return (int)strtol(reply + 9, NULL, 10);
+}
+
+/* The status of a GET on a connection of its own, and what the whole reply is. */
+static int get(const struct http *server, const char *path, char *ret, size_t size)
+{
+    const int fd = connected(server);
+    size_t n = 0;
+    ssize_t got;
+
+    ask(fd, path, "Connection: close\r\n");
     while ((got = recv(fd, ret + n, size - 1 - n, 0)) > 0)
         n += (size_t)got;
     close(fd);
@@ -128,4 +169,97 @@ Test(http, another_programs_routes_are_served_to_it)
     cr_assert_eq(app.replied, 4, "and before each reply");
     cr_assert_eq(app.over, 3);
     cr_assert_eq(app.without_route, 1);
+}
+
+/* ---- places are short, and the network threads are late ---- */
+
+enum { CROWD = 10, DESCRIPTORS = 1024 };
+
+/* Which of the two network threads has the other end: the library chooses by the descriptor. */
+static int thread_of(int client)
+{
+    struct sockaddr_in own, peer;
+    socklen_t size = sizeof own;
+
+    cr_assert_eq(getsockname(client, (struct sockaddr *)&own, &size), 0);
+    for (int fd = 0;; fd = (fd + 1) % DESCRIPTORS) { /* until it is accepted */
+        size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sin_family == AF_INET &&
+            peer.sin_port == own.sin_port)
+            return fd % 2;
+    }
+}
+
+/* The others that it takes stay, and wait. */
+static int connected_to(const struct http *server, int thread)
+{
+    for (;;) {
+        const int fd = connected(server);
+
+        if (thread_of(fd) == thread)
+            return fd;
+        cr_assert_geq(dup(fd), 0); /* an even number of descriptors would change nothing */
+    }
+}
+
+/* To both threads, more or less by turns. */
+static void connect_crowd(const struct http *server)
+{
+    for (int i = 0; i < CROWD; i++) {
+        connected(server);
+        cr_assert_geq(dup(STDERR_FILENO), 0);
+    }
+}
+
+static void wait_until(const atomic_int *number, int least)
+{
+    const struct timespec nap = { .tv_nsec = 1000000 };
+
+    while (atomic_load(number) < least) /* Criterion's limit ends it where it never comes */
+        nanosleep(&nap, NULL);
+}
+
+Test(http, one_that_gives_way_is_answered_what_it_has_asked, .timeout = 120)
+{
+    struct app app = { 0 };
+    struct door *door = NULL;
+    struct http *server = start(&app, &door);
+    int asked, silent;
+
+    for (int thread = 0; thread < 2; thread++)
+        ask(connected_to(server, thread), "/hold/fedcba9876543210", "");
+    wait_until(&app.held, 2); /* now nobody looks at what comes */
+    asked = connected(server);
+    silent = connected(server);
+    ask(asked, "/probe/fedcba9876543210", "");
+    connect_crowd(server);
+    atomic_store(&app.go, true);
+    cr_assert_eq(status_of(asked), 200);
+    cr_assert_eq(status_of(asked), 0, "it has its reply, and goes");
+    cr_assert_eq(status_of(silent), 0);
+    http_stop(server);
+    door_close(door);
+}
+
+Test(http, the_last_that_came_is_the_last_to_go_however_late_a_thread_is, .timeout = 120)
+{
+    struct app app = { 0 };
+    struct door *door = NULL;
+    struct http *server = start(&app, &door);
+    int last[2];
+
+    ask(connected_to(server, 0), "/hold/fedcba9876543210", "");
+    wait_until(&app.held, 1);
+    connect_crowd(server);
+    for (int thread = 0; thread < 2; thread++)
+        last[thread] = connected_to(server, thread);
+    ask(last[1], "/probe/fedcba9876543210", "");
+    cr_assert_eq(status_of(last[1]), 200);
+    atomic_store(&app.go, true); /* the other meets its part of the crowd */
+    ask(last[0], "/probe/fedcba9876543210", "");
+    cr_assert_eq(status_of(last[0]), 200);
+    ask(last[1], "/probe/fedcba9876543210", "");
+    cr_assert_eq(status_of(last[1]), 200);
+    http_stop(server);
+    door_close(door);
 }

@@ -58,6 +58,29 @@ Test(places, the_source_with_most_gives_way_and_of_it_who_has_waited_longest)
     check_no_leaks();
 }
 
+Test(places, one_that_goes_and_has_asked_before_counts_until_it_has_its_reply)
+{
+    struct places *p = places_new(4);
+    struct place one, other;
+
+    enter(p, &one, "192.0.2.1");
+    enter(p, &other, "192.0.2.1");
+    cr_assert_eq(places_give_way(p), &one);
+    places_work(p, &one);
+    cr_assert_eq(places_taken(p), 2);
+    cr_assert_eq(places_working_of(&one), 1);
+    cr_assert_eq(places_give_way(p), &other);
+    cr_assert_null(places_give_way(p));
+    places_wait(p, &one);
+    cr_assert_eq(places_taken(p), 1);
+    cr_assert_eq(places_working(p), 0);
+    places_leave(p, &one);
+    places_leave(p, &other);
+    cr_assert_eq(places_taken(p), 0);
+    places_free(p);
+    check_no_leaks();
+}
+
 Test(places, a_source_is_an_address_or_half_of_a_long_one)
 {
     static const char *const TEXTS[] = { "192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "2001:db8::2:3",
@@ -129,7 +152,7 @@ Test(places, follow_the_rule_whatever_comes_and_goes)
             told[i].waits = -1;
         } else if (what == 1 || what == 2) {
             places_work(p, &all[i]);
-            told[i].waits = told[i].waits > 0 ? 0 : told[i].waits;
+            told[i].waits = 0;
         } else if (what == 3) {
             places_wait(p, &all[i]);
             told[i].waits = told[i].waits >= 0 ? step : told[i].waits;
