@@ -3,6 +3,7 @@
 
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/report.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -30,6 +31,24 @@ enum status job_path(const struct runner *r, const char *id, const char *name, c
 void job_scores_name(int set, char name[JOB_FILE_SIZE])
 {
     snprintf(name, JOB_FILE_SIZE, "%s.csv", SCORED_NAMES[set]);
+}
+
+enum status job_report_save(struct runner *r, const char *id, enum job_state state, const json_t *record,
+                            const struct model *m, const json_t *plots, struct error *err)
+{
+    char path[PATH_MAX];
+    json_t *job = NULL;
+    enum status st = job_path(r, id, REPORT_NAME, path, err);
+
+    if (st == ST_OK)
+        st = store_job_get(r->store, id, &job, err);
+    if (st == ST_OK) {
+        json_object_update(job, (json_t *)record);
+        json_object_set_new(job, "state", json_string(job_state_name(state)));
+        st = report_save(path, job, m, plots, err);
+    }
+    json_decref(job);
+    return st;
 }
 
 void job_checkpoint_drop(const struct runner *r, const char *id)

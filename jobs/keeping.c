@@ -17,9 +17,7 @@ static enum status best_of(const char *path, struct model **ret_model, struct ch
     return st == ST_OK ? ST_OK : error_set(err, st, "%s", why.text);
 }
 
-/* The best epoch of a job that is not running, from its checkpoint, into the registry and the record. No checkpoint,
- * or none with a finished epoch: nothing to keep. */
-static enum status keep_from_checkpoint(struct runner *r, const char *id, json_t *record, struct error *err)
+enum status job_keep_checkpoint(struct runner *r, const char *id, json_t *record, struct error *err)
 {
     struct checkpoint_figures figures;
     struct model *m = NULL;
@@ -34,8 +32,10 @@ static enum status keep_from_checkpoint(struct runner *r, const char *id, json_t
         json_object_set_new(record, "validation_loss", number_or_null(figures.validation_loss));
         json_object_set_new(record, "top5_accuracy", number_or_null(figures.top5_accuracy));
         json_object_set_new(record, "kept_epoch", json_integer((json_int_t)figures.kept_epoch));
-        st = job_model_add(r, id, m, record, err);
+        st = job_report_save(r, id, JOB_CANCELLED, record, m, NULL, err);
     }
+    if (st == ST_OK)
+        st = job_model_add(r, id, m, record, err);
     model_unref(m);
     return st;
 }
@@ -50,13 +50,27 @@ enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, str
     if (st == ST_OK && !job_may_become(state, JOB_CANCELLED))
         st = error_set(err, ST_CONFLICT, "the job is %s and cannot become cancelled", job_state_name(state));
     if (st == ST_OK && keep_best)
-        st = keep_from_checkpoint(r, id, record, err);
+        st = job_keep_checkpoint(r, id, record, err);
     if (st == ST_OK)
         st = store_job_move(r->store, id, JOB_CANCELLED, record, err);
     if (st == ST_OK)
         job_checkpoint_drop(r, id);
     json_decref(record);
     return st;
+}
+
+/* Whoever asks twice, or at the end of the server, does not wait for figures; what is to be kept is kept. The lock is held. */
+static void cancel_running(struct runner *r, bool keep_best)
+{
+    int stop = atomic_load(&r->stop);
+
+    if (keep_best)
+        atomic_store(&r->keep_best, true);
+    if (!keep_best || stop == STOP_SHUTDOWN)
+        stop = STOP_CANCELLED;
+    else if (stop == GO_ON)
+        stop = STOP_ENOUGH;
+    atomic_store(&r->stop, stop);
 }
 
 enum status runner_cancel(struct runner *r, const char *id, bool keep_best, struct error *err)
@@ -69,9 +83,7 @@ enum status runner_cancel(struct runner *r, const char *id, bool keep_best, stru
     if (running && r->too_late) {
         st = error_set(err, ST_CONFLICT, "the job is saving its results and can no longer be cancelled");
     } else if (running) {
-        if (keep_best)
-            atomic_store(&r->keep_best, true);
-        atomic_store(&r->stop, STOP_CANCELLED);
+        cancel_running(r, keep_best);
     } else if ((st = unwritten_settle(r, id, err)) == ST_OK) {
         st = cancel_waiting(r, id, keep_best, err);
     }

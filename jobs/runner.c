@@ -42,12 +42,25 @@ static bool cancel_late(struct runner *r, const char *id)
 {
     struct error err;
 
-    if (atomic_load(&r->stop) != STOP_CANCELLED)
+    if (!stop_cancels(atomic_load(&r->stop)))
         return false;
     if (cancel_waiting(r, id, atomic_load(&r->keep_best), &err) == ST_OK)
         return true;
     log_error(LOG_WARN, "a job that was to be cancelled is interrupted", &err);
     return false;
+}
+
+/* One that is done needs no word of how far it came; of any other that is what one wants to know. */
+static void progress_keep(struct runner *r, enum job_state state, json_t *record)
+{
+    struct snapshot now;
+
+    progress_read(&r->progress, &now);
+    snapshot_record(&now, record);
+    if (state == JOB_SUCCEEDED)
+        for (const char *const *name = (const char *const[]){ "phase", "progress", "current", NULL }; *name;
+             name++)
+            json_object_del(record, *name);
 }
 
 static void job_end(struct runner *r, const char *id, const char *type, json_t *record, enum status st,
@@ -58,6 +71,7 @@ static void job_end(struct runner *r, const char *id, const char *type, json_t *
     struct error err;
     bool written, done;
 
+    progress_keep(r, state, record);
     if (told)
         json_object_set_new(record, "error", json_string(why->text));
     if (state == JOB_FAILED || state == JOB_CANCELLED)
@@ -193,6 +207,7 @@ void runner_halt(struct runner *r)
     pthread_mutex_lock(&r->lock);
     r->shutdown = true;
     atomic_compare_exchange_strong(&r->stop, &(int){ GO_ON }, STOP_SHUTDOWN); /* a cancelled job stays that */
+    atomic_compare_exchange_strong(&r->stop, &(int){ STOP_ENOUGH }, STOP_CANCELLED);
     pthread_cond_broadcast(&r->wake);
     pthread_mutex_unlock(&r->lock);
 }

@@ -43,6 +43,8 @@ static const char *const MIGRATIONS[] = {
      "CREATE INDEX jobs_by_end ON jobs(ended);"),
     /* when a notice was put off: a clock that was set back shows */
     ("ALTER TABLE notices ADD COLUMN since INTEGER NOT NULL DEFAULT 0; UPDATE notices SET due = 0;"),
+    /* when a job first began, however often it was resumed; of those from before, the latest that is known */
+    ("ALTER TABLE jobs ADD COLUMN begun_at TEXT; UPDATE jobs SET begun_at = started_at;"),
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

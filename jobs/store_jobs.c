@@ -122,7 +122,8 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
 {
     char now[CLOCK_TEXT_SIZE];
     const char *sql = to == JOB_RUNNING
-                          ? "UPDATE jobs SET state = ?, started_at = ?, finished_at = NULL WHERE id = ?"
+                          ? "UPDATE jobs SET state = ?1, started_at = ?2, begun_at = ifnull(begun_at, ?2),"
+                            " finished_at = NULL WHERE id = ?3"
                           : "UPDATE jobs SET state = ?1, finished_at = ?2, ended = iif(?1 IN (" FOR_GOOD "),"
                             " (SELECT ifnull(max(ended), 0) + 1 FROM jobs), NULL) WHERE id = ?3";
     enum status st;
@@ -328,8 +329,16 @@ static json_t *text_or_null(const char *text)
     return value ? value : json_null();
 }
 
-#define JOB_COLUMNS "seq, id, type, state, created_at, started_at, finished_at"
-enum { STATE_COLUMN = 3, RECORD_COLUMN = 7, CONFIG_COLUMN };
+#define JOB_COLUMNS "seq, id, type, state, created_at, begun_at, started_at, finished_at"
+enum {
+    STATE_COLUMN = 3,
+    CREATED_COLUMN,
+    BEGUN_COLUMN,
+    STARTED_COLUMN,
+    FINISHED_COLUMN,
+    RECORD_COLUMN,
+    CONFIG_COLUMN
+};
 
 /* A row of a list has no configuration. */
 static bool is_whole(const struct cells *r) { return r->n_columns > CONFIG_COLUMN; }
@@ -362,6 +371,22 @@ static void tell_unreadable(json_t *job, const char *cell)
               json_pack("{s:O*,s:s}", "job", json_object_get(job, "id"), "detail", why));
 }
 
+/* How far it came; of one that waits to go on the percentage alone, as it is at nothing now. */
+static void tell_progress(json_t *job, const json_t *record)
+{
+    const char *state = json_string_value(json_object_get(job, "state"));
+    const json_t *progress = json_object_get(record, "progress"), *phase = json_object_get(record, "phase");
+
+    if (json_is_number(progress))
+        json_object_set(job, "progress", (json_t *)progress);
+    if (state && strcmp(state, job_state_name(JOB_SUCCEEDED)) == 0)
+        json_object_set_new(job, "progress", json_real(1));
+    if (state && strcmp(state, job_state_name(JOB_QUEUED)) == 0)
+        json_object_del(job, "current");
+    else if (json_is_string(phase))
+        json_object_set(job, "phase", (json_t *)phase);
+}
+
 /* JOB_COLUMNS, a record or a summary, and maybe a configuration, in the contract's shape; NULL without memory. */
 static json_t *job_row(const struct cells *r, size_t row)
 {
@@ -370,17 +395,19 @@ static json_t *job_row(const struct cells *r, size_t row)
     const char *state = cells_text(r, row, STATE_COLUMN);
     const char *broken = unreadable_cell(r, row, config, record);
     json_t *job =
-        json_pack("{s:o,s:o,s:o,s:n,s:f,s:n,s:o,s:o,s:o}", "id", text_or_null(cells_text(r, row, 1)), "type",
-                  text_or_null(cells_text(r, row, 2)), "state", text_or_null(state), "phase", "progress", 0.0,
-                  "eta_s", "created_at", text_or_null(cells_text(r, row, 4)), "started_at",
-                  text_or_null(cells_text(r, row, 5)), "finished_at", text_or_null(cells_text(r, row, 6)));
+        json_pack("{s:o,s:o,s:o,s:n,s:f,s:n,s:o,s:o,s:o,s:o}", "id", text_or_null(cells_text(r, row, 1)),
+                  "type", text_or_null(cells_text(r, row, 2)), "state", text_or_null(state), "phase",
+                  "progress", 0.0, "eta_s", "created_at", text_or_null(cells_text(r, row, CREATED_COLUMN)),
+                  "begun_at", text_or_null(cells_text(r, row, BEGUN_COLUMN)), "started_at",
+                  text_or_null(cells_text(r, row, STARTED_COLUMN)), "finished_at",
+                  text_or_null(cells_text(r, row, FINISHED_COLUMN)));
 
     if (job && is_whole(r))
         json_object_set_new(job, "config", json_is_object(config) ? json_incref(config) : json_null());
     if (job && json_is_object(record))
         json_object_update_missing(job, record); /* the columns are what is believed */
-    if (job && strcmp(state, "succeeded") == 0)
-        json_object_set_new(job, "progress", json_real(1));
+    if (job)
+        tell_progress(job, record);
     if (job && broken && !json_ran_out())
         tell_unreadable(job, broken);
     json_decref(record);

@@ -3,7 +3,6 @@
 
 #include "cxrd/file.h"
 #include "cxrd/log.h"
-#include "cxrd/report.h"
 #include "cxrd/weights.h"
 #include "promote.h"
 #include "replay.h"
@@ -106,6 +105,7 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
     struct training_job *t = arg;
 
     record_baseline(t, baseline);
+    snapshot_record(&t->now, t->record); /* after a crash it is known to have come so far */
     json_array_append_new(json_object_get(t->record, "epochs"), epoch_json(report));
     tell(t, "epoch", epoch_json(report), t->record);
 }
@@ -116,20 +116,31 @@ static bool on_cancelled(void *arg)
 {
     const struct training_job *t = arg;
 
-    return atomic_load(&t->r->stop) != GO_ON || t->storage.code != ST_OK;
+    const int stop = atomic_load(&t->r->stop);
+
+    return stop == STOP_CANCELLED || stop == STOP_SHUTDOWN || t->storage.code != ST_OK;
+}
+
+static bool on_enough(void *arg)
+{
+    const struct training_job *t = arg;
+
+    return atomic_load(&t->r->stop) == STOP_ENOUGH;
 }
 
 static bool on_will_resume(void *arg)
 {
     const struct training_job *t = arg;
 
-    return atomic_load(&t->r->stop) != STOP_CANCELLED;
+    return !stop_cancels(atomic_load(&t->r->stop));
 }
 
 static const struct model *on_rival(void *arg)
 {
     struct training_job *t = arg;
 
+    if (on_enough(t)) /* it takes nobody's place */
+        return NULL;
     served_release(t->rival); /* a run asks once, but nobody promised */
     t->rival = registry_active(t->r->registry);
     return t->rival ? t->rival->model : NULL;
@@ -190,13 +201,10 @@ static enum status scores_save(const struct training_job *t, const struct train_
     return st;
 }
 
-static enum status page_save(const struct training_job *t, const struct train_result *result,
-                             struct error *err)
+static enum status page_save(const struct training_job *t, enum job_state state,
+                             const struct train_result *result, struct error *err)
 {
-    char path[PATH_MAX];
-    const enum status st = job_path(t->r, t->id, REPORT_NAME, path, err);
-
-    return st == ST_OK ? report_save(path, t->record, t->id, &t->config, result, err) : st;
+    return job_report_save(t->r, t->id, state, t->record, result->model, result->plots, err);
 }
 
 /* The job will make it once more when it is resumed. */
@@ -241,7 +249,7 @@ static enum status all_save(struct training_job *t, const struct train_result *r
     record_result(t, result);
     st = scores_save(t, result, err);
     if (st == ST_OK)
-        st = page_save(t, result, err);
+        st = page_save(t, JOB_SUCCEEDED, result, err);
     return st == ST_OK ? model_save(t, result, err) : st;
 }
 
@@ -251,10 +259,28 @@ static bool still_wanted(struct runner *r)
     bool wanted;
 
     pthread_mutex_lock(&r->lock);
-    wanted = atomic_load(&r->stop) != STOP_CANCELLED;
+    wanted = !stop_cancels(atomic_load(&r->stop));
     r->too_late = wanted;
     pthread_mutex_unlock(&r->lock);
     return wanted;
+}
+
+/* What a cancelled job is asked to leave: the kept epoch, with its figures and its report as far as there are any. */
+static enum status kept_save(struct training_job *t, const struct train_result *result, struct error *err)
+{
+    enum status st = ST_OK;
+
+    if (!result->model) /* stopped before it had read its checkpoint, or without one */
+        return job_keep_checkpoint(t->r, t->id, t->record, err);
+    if (result->evaluated) {
+        record_result(t, result);
+        st = scores_save(t, result, err);
+    } else {
+        record_kept(t, result);
+    }
+    if (st == ST_OK)
+        st = page_save(t, JOB_CANCELLED, result, err);
+    return st == ST_OK ? job_model_add(t->r, t->id, result->model, t->record, err) : st;
 }
 
 /* What is left of a run: all of it when it succeeded, the kept epoch when it was cancelled with that wish. */
@@ -271,11 +297,10 @@ static enum status results_save(struct training_job *t, const struct train_resul
     if (st == ST_OK && !still_wanted(t->r))
         st = error_set(err, ST_CANCELLED, "the training was cancelled");
     if (st == ST_OK) {
-        saved = result->model ? all_save(t, result, &why) : page_save(t, result, &why);
-    } else if (st == ST_CANCELLED && result->model && atomic_load(&t->r->stop) == STOP_CANCELLED &&
+        saved = result->model ? all_save(t, result, &why) : page_save(t, JOB_SUCCEEDED, result, &why);
+    } else if (st == ST_CANCELLED && stop_cancels(atomic_load(&t->r->stop)) &&
                atomic_load(&t->r->keep_best)) {
-        record_kept(t, result);
-        saved = job_model_add(t->r, t->id, result->model, t->record, &why);
+        saved = kept_save(t, result, &why);
     }
     return saved == ST_OK ? st : storage_error(saved, &why, err);
 }
@@ -353,6 +378,7 @@ static enum status train(struct training_job *t, struct error *err)
 {
     const struct train_observer observer = { .arg = t,
                                              .cancelled = on_cancelled,
+                                             .enough = on_enough,
                                              .will_resume = on_will_resume,
                                              .resumed = on_resumed,
                                              .phase = on_phase,

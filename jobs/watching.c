@@ -52,28 +52,28 @@ static json_t *fetch_current(const struct fetch_progress *p)
                      p->total < 0 ? json_null() : json_integer((json_int_t)p->total));
 }
 
-/* `current` of one that trains. */
-static json_t *train_current(const struct train_progress *p)
+void snapshot_record(const struct snapshot *now, json_t *record)
 {
-    return json_pack("{s:I,s:I,s:I,s:o,s:o}", "epoch", (json_int_t)p->epoch, "step", (json_int_t)p->step,
-                     "steps", (json_int_t)p->steps, "loss", number_or_null(p->loss), "images_per_s",
-                     number_or_null(p->images_per_s));
+    const bool fetching = now->phase >= SNAPSHOT_FETCH;
+    json_t *current = fetching ? NULL : current_json(&now->train);
+
+    if (fetching && now->fetch.files > 0)
+        current = fetch_current(&now->fetch);
+    json_object_set_new(
+        record, "phase",
+        json_string(fetching ? FETCH_PHASE_NAMES[now->phase - SNAPSHOT_FETCH] : PHASE_NAMES[now->phase]));
+    json_object_set_new(record, "progress", json_real(now->train.progress));
+    json_object_del(record, "current"); /* of the run before */
+    if (current)
+        json_object_set_new(record, "current", current);
 }
 
 static void snapshot_tell(const struct snapshot *now, json_t *job)
 {
-    const bool fetching = now->phase >= SNAPSHOT_FETCH;
     const double eta_s = now->train.eta_s;
 
-    json_object_set_new(
-        job, "phase",
-        json_string(fetching ? FETCH_PHASE_NAMES[now->phase - SNAPSHOT_FETCH] : PHASE_NAMES[now->phase]));
-    json_object_set_new(job, "progress", json_real(now->train.progress));
+    snapshot_record(now, job);
     json_object_set_new(job, "eta_s", eta_s < 0 ? json_null() : json_integer((json_int_t)ceil(eta_s)));
-    if (fetching && now->fetch.files > 0)
-        json_object_set_new(job, "current", fetch_current(&now->fetch));
-    if (now->train.epoch > 0)
-        json_object_set_new(job, "current", train_current(&now->train));
 }
 
 /* Add the progress of a job that the store called running. False: it has ended since, and the store knows how. */

@@ -16,7 +16,10 @@
 #define REPORT_NAME "report.html" /* in a job's folder */
 enum { JOB_FILE_SIZE = 64 };      /* of the name of a file there */
 
-enum stop_reason { GO_ON, STOP_CANCELLED, STOP_SHUTDOWN };
+/* Enough: it is cancelled, but what it would have kept so far is evaluated before it ends. */
+enum stop_reason { GO_ON, STOP_ENOUGH, STOP_CANCELLED, STOP_SHUTDOWN };
+
+static inline bool stop_cancels(int reason) { return reason == STOP_ENOUGH || reason == STOP_CANCELLED; }
 
 /* A job whose end could not be written, since the storage fails: told from here, and written as soon as it can be. */
 struct unwritten {
@@ -63,6 +66,13 @@ json_t *job_record_begin(const struct runner *r); /* a record that says nothing 
 MUST_USE enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
                                    struct error *err);
 
+/* The epoch that the job would have kept so far, from its checkpoint, into the registry and the record. No checkpoint, or none
+ * with a finished epoch: nothing to keep. Errors: ST_CONFLICT (the checkpoint is damaged), ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_keep_checkpoint(struct runner *r, const char *id, json_t *record, struct error *err);
+
+/* Where a job is, into its record: what is left of it when it ends before it is done. */
+void snapshot_record(const struct snapshot *now, json_t *record);
+
 void jobs_retain(
     struct runner *r); /* delete the oldest of those that ended, where there are more than `keep_jobs` */
 
@@ -71,6 +81,15 @@ MUST_USE enum status job_folder(const struct runner *r, const char *id, char pat
                                 struct error *err);
 MUST_USE enum status job_path(const struct runner *r, const char *id, const char *name, char path[PATH_MAX],
                               struct error *err);
+
+/* Write the page of a job that is about to end.
+ *   state   in which it will be
+ *   record  as it will be kept
+ *   m       the kept model; plots: cxrd/report.h; both may be NULL
+ * Errors: ST_NOTFOUND, ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_report_save(struct runner *r, const char *id, enum job_state state,
+                                     const json_t *record, const struct model *m, const json_t *plots,
+                                     struct error *err);
 
 void job_checkpoint_drop(const struct runner *r, const char *id); /* none there is fine */
 void job_scores_name(int set, char name[JOB_FILE_SIZE]);          /* "validation.csv" */

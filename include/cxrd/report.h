@@ -19,12 +19,12 @@ enum { REPORT_MAX_BYTES = 16 << 20 };
  * Errors: ST_LIMIT (of `out`), ST_NOMEM. */
 MUST_USE enum status report_write(const json_t *record, const json_t *plots, struct buf *out);
 
-/* Write the report of a training that has ended well, so that no crash leaves half of one.
- *   record  as it will be kept, maybe without id and configuration
- *   id      of the job; NULL: none
+/* Write the report of a training that ends, so that no crash leaves half of one.
+ *   job    its record with its configuration, and what else is known of it: id, state, times
+ *   model  the kept one, whose digest the page names; NULL: none
+ *   plots  as above
  * Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
-MUST_USE enum status report_save(const char *path, const json_t *record, const char *id,
-                                 const struct train_config *config, const struct train_result *result,
-                                 struct error *err);
+MUST_USE enum status report_save(const char *path, const json_t *job, const struct model *model,
+                                 const json_t *plots, struct error *err);
 
 #endif

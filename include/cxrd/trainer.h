@@ -125,6 +125,7 @@ struct train_result {
     size_t n_epochs;
     struct epoch_report *epochs; /* [n_epochs], owned */
     struct model *model;         /* the kept one, owned; NULL: none was made */
+    bool evaluated;              /* the kept model was: scores, figures and curves are there */
     size_t kept_epoch;
     double validation_loss, top5_accuracy; /* of the kept model's epoch, before calibration */
     struct baseline baseline;              /* of the base rates on the same rows */
@@ -149,6 +150,9 @@ struct train_observer {
     void *arg;
     /* Asked every few pictures, by any thread of the run, one at a time; true ends the run with ST_CANCELLED. */
     bool (*cancelled)(void *arg);
+    /* Asked as often until the training is over; true ends it, and with the epoch that is kept so far the run goes on to
+     * evaluate it, to end with ST_CANCELLED all the same. Without a finished epoch it ends at once. */
+    bool (*enough)(void *arg);
     bool (*will_resume)(
         void *arg); /* asked once after that, or a fault: will it go on later? NULL: it will */
     /* With a checkpoint, before training: the epochs that have been trained already, none for a new run, and, with any,
@@ -183,7 +187,7 @@ struct train_request {
 /* Run it. *ret_result is filled as far as the run came, even when it fails; release it in any case.
  * Errors: ST_NOTFOUND (no such data set or table), ST_FORMAT (also: of the checkpoint), ST_LIMIT (a table, a list or a
  * folder that is too large), ST_UNUSABLE (no usable row or no picture; the sentence says which), ST_CONFLICT (the data, or
- * the checkpoint's configuration, are no longer those that were asked for), ST_CANCELLED, ST_NUMERIC (the loss is not
+ * the checkpoint's configuration, are no longer those that were asked for), ST_CANCELLED (with what was kept, where `enough` said so), ST_NUMERIC (the loss is not
  * finite), ST_IO (also: a picture that cannot be opened), ST_NOMEM. After those of status_is_outside() another call may go on
  * from the checkpoint. */
 MUST_USE enum status train_run(const struct train_request *request, const struct train_observer *observer,
@@ -214,6 +218,7 @@ json_t *dataset_warnings(const struct dataset_report *report); /* [{"code":…,"
 json_t *result_warnings(
     const struct train_result *result); /* the same, and what the figures say; when a run has ended */
 json_t *epoch_json(const struct epoch_report *report);
+json_t *current_json(const struct train_progress *p); /* `current`: where the training is; NULL before it */
 json_t *calibration_json(const struct train_result *result);
 json_t *evaluation_json(const struct train_result *result); /* of all scored sets */
 json_t *metrics_json(const struct train_result *result);    /* its short form, for the weights' metadata */

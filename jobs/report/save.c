@@ -1,4 +1,4 @@
-/* jobs/report/save.c - a finished training's report as a file, see cxrd/report.h. */
+/* jobs/report/save.c - the report of a training that ends as a file, see cxrd/report.h. */
 #include "cxrd/report.h"
 
 #include "cxrd/clock.h"
@@ -21,21 +21,19 @@ static enum status weights_digest(const struct model *m, json_t *record, struct 
     return st;
 }
 
-enum status report_save(const char *path, const json_t *record, const char *id,
-                        const struct train_config *config, const struct train_result *result,
+enum status report_save(const char *path, const json_t *job, const struct model *model, const json_t *plots,
                         struct error *err)
 {
     struct buf page = BUF_INIT(REPORT_MAX_BYTES);
-    json_t *whole = json_copy((json_t *)record);
+    json_t *whole = json_copy((json_t *)job);
     char now[CLOCK_TEXT_SIZE];
-    enum status st = whole ? weights_digest(result->model, whole, err) : error_nomem(err);
+    enum status st = whole ? weights_digest(model, whole, err) : error_nomem(err);
 
     if (st == ST_OK) {
-        if (id)
-            json_object_set_new(whole, "id", json_string(id));
-        json_object_set_new(whole, "config", train_config_shown(train_config_json(config)));
+        json_object_set_new(whole, "config",
+                            train_config_shown(json_deep_copy(json_object_get(job, "config"))));
         json_object_set_new(whole, "written_at", json_string(clock_utc(now)));
-        st = report_write(whole, result->plots, &page);
+        st = report_write(whole, plots, &page);
         if (st != ST_OK)
             st = error_set(err, st, "the report does not fit");
     }

@@ -69,8 +69,10 @@ static enum status evaluate_sets(struct run *r)
 
 enum status run_evaluate(struct run *r)
 {
-    enum status st = run_calibrate(r);
+    enum status st;
 
+    r->trained = true;
+    st = run_calibrate(r);
     if (st == ST_OK)
         st = evaluate_sets(r);
     if (st == ST_OK)
@@ -78,5 +80,8 @@ enum status run_evaluate(struct run *r)
     if (st == ST_OK)
         st = plots_samples(r->result->plots, &r->pictures, &r->split.part[TRAIN], (uint64_t)r->config->seed,
                            r->err);
-    return st == ST_OK ? run_annotate(r) : st;
+    if (st == ST_OK)
+        st = run_annotate(r);
+    r->result->evaluated = st == ST_OK;
+    return st;
 }

@@ -16,6 +16,11 @@ size_t run_validation_rows(const struct run *r)
     return asked && asked < n ? asked : n;
 }
 
+size_t run_scored_rows(const struct run *r)
+{
+    return r->split.part[VALIDATION].n + r->split.part[TEST].n + r->normal.n;
+}
+
 static void plan(struct run *r)
 {
     const size_t batch = (size_t)r->config->batch_size, n_train = r->split.part[TRAIN].n;
@@ -26,8 +31,7 @@ static void plan(struct run *r)
         r->config->steps_per_epoch ? (size_t)r->config->steps_per_epoch : (n_train + batch - 1) / batch;
     trained = r->config->steps_per_epoch ? r->steps_per_epoch * batch : n_train;
     /* a step forward and backward costs about three times a forward pass */
-    r->images_total = epochs * (3 * trained + run_validation_rows(r)) + r->split.part[VALIDATION].n +
-                      r->split.part[TEST].n + r->normal.n;
+    r->images_total = epochs * (3 * trained + run_validation_rows(r)) + run_scored_rows(r);
     if (r->config->promote == PROMOTE_IF_BETTER) /* the active model is scored as well */
         r->images_total += r->split.part[VALIDATION].n + r->normal.n;
 }

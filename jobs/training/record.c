@@ -88,6 +88,15 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
     return report;
 }
 
+json_t *current_json(const struct train_progress *p)
+{
+    if (p->epoch == 0)
+        return NULL;
+    return json_pack("{s:I,s:I,s:I,s:o,s:o}", "epoch", (json_int_t)p->epoch, "step", (json_int_t)p->step,
+                     "steps", (json_int_t)p->steps, "loss", number_or_null(p->loss), "images_per_s",
+                     number_or_null(p->images_per_s));
+}
+
 json_t *epoch_json(const struct epoch_report *e)
 {
     return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "epoch", count_json(e->epoch), "loss",

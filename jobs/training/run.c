@@ -7,7 +7,9 @@
 
 bool run_cancelled(const struct run *r)
 {
-    return r->observer->cancelled && r->observer->cancelled(r->observer->arg);
+    const struct train_observer *o = r->observer;
+
+    return (o->cancelled && o->cancelled(o->arg)) || (!r->trained && o->enough && o->enough(o->arg));
 }
 
 enum status run_check_cancelled(const struct run *r)

@@ -58,6 +58,7 @@ struct run {
     float batch_inputs[MAX_BATCH * N_INPUT_KINDS];
     float weights[MAX_BATCH * N_LABELS]; /* of the batch's terms in the loss */
 
+    bool trained; /* training is over: nobody is asked any more whether it is enough */
     size_t steps_per_epoch;
     size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
     double started, elapsed;          /* training and all after it; what a checkpoint says has passed */
@@ -88,6 +89,8 @@ void run_tell_progress(struct run *r);
 
 /* Validation rows that an epoch scores. */
 size_t run_validation_rows(const struct run *r);
+
+size_t run_scored_rows(const struct run *r); /* rows that the kept model is evaluated on, of all sets */
 
 /* How often each finding occurs among the training rows, [14]. */
 void run_base_rates(const struct run *r, double rates[N_LABELS]);

@@ -2,6 +2,8 @@
  * from the first to the last. */
 #include "run.h"
 
+#include "cxrd/log.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -49,6 +51,25 @@ static void run_release(struct run *r)
     free(r);
 }
 
+static bool is_enough(const struct run *r)
+{
+    const struct train_observer *o = r->observer;
+
+    return o->enough && o->enough(o->arg) && !(o->cancelled && o->cancelled(o->arg));
+}
+
+/* The epoch that is kept so far is evaluated, if that is possible; the run is as cancelled as it was. */
+static void evaluate_kept(struct run *r)
+{
+    const struct error ended = *r->err;
+
+    r->images_total = r->images_done + run_scored_rows(r);
+    tell_phase(r, PHASE_EVALUATING);
+    if (run_evaluate(r) != ST_OK && !run_cancelled(r))
+        log_error(LOG_WARN, "a training that was ended early is not evaluated", r->err);
+    *r->err = ended;
+}
+
 enum status train_run(const struct train_request *request, const struct train_observer *observer,
                       struct train_result *ret_result, struct error *err)
 {
@@ -85,6 +106,8 @@ enum status train_run(const struct train_request *request, const struct train_ob
         if (st == ST_OK)
             st = PHASES[i].work(r);
     }
+    if (st == ST_CANCELLED && ret_result->model && is_enough(r))
+        evaluate_kept(r);
     ret_result->unreadable = count_unusable(r);
     run_release(r);
     return st;

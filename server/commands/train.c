@@ -72,6 +72,8 @@ struct display {
     const char *out;
     const struct train_result *result; /* as far as it has come */
     struct error storage;              /* why --out could not be written: the run ends of it */
+    struct train_progress now;
+    enum train_phase phase;
 };
 
 static bool on_cancelled(void *arg)
@@ -109,6 +111,17 @@ static enum status save_weights(const char *folder, const struct model *m, struc
     return weights_save(m, path, err);
 }
 
+/* How far it has come, as a server's record says it. */
+static void record_progress(struct display *d)
+{
+    json_t *current = current_json(&d->now);
+
+    json_object_set_new(d->record, "phase", json_string(PHASE_NAMES[d->phase]));
+    json_object_set_new(d->record, "progress", json_real(d->now.progress));
+    if (current)
+        json_object_set_new(d->record, "current", current);
+}
+
 /* The best epoch so far where it is a new one, and the record as far as it is known, which tells of it. */
 static void keep_so_far(struct display *d, bool weights)
 {
@@ -138,8 +151,9 @@ static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n,
 
 static void on_phase(void *arg, enum train_phase phase)
 {
-    const struct display *d = arg;
+    struct display *d = arg;
 
+    d->phase = phase;
     if (d->terminal)
         fprintf(stderr, "\r\033[K%s\n", PHASE_NAMES[phase]);
 }
@@ -164,6 +178,7 @@ static void on_step(void *arg, const struct train_progress *p)
     const double now = clock_seconds();
     const int filled = (int)(p->progress * BAR);
 
+    d->now = *p;
     if (!d->terminal || now - d->drawn < 0.2)
         return;
     d->drawn = now;
@@ -199,6 +214,7 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
     fflush(stdout);
     free(line);
     json_array_append_new(json_object_get(d->record, "epochs"), epoch);
+    record_progress(d);
     keep_so_far(d, d->result->kept_epoch == report->epoch);
 }
 
@@ -309,7 +325,7 @@ static enum status save_results(const char *folder, const char *report, struct d
     if (st == ST_OK)
         st = save_record(folder, d->record, err);
     snprintf(path, sizeof path, "%s/report.html", folder);
-    return st == ST_OK ? report_save(report ? report : path, d->record, NULL, &d->config, r, err) : st;
+    return st == ST_OK ? report_save(report ? report : path, d->record, r->model, r->plots, err) : st;
 }
 
 static const char *text_in(const json_t *object, const char *key)
@@ -371,11 +387,19 @@ static enum status init_load(const struct train_options *o, const json_t *before
 static void record_end(struct display *d, enum status st, const struct error *why)
 {
     const bool later = st == ST_CANCELLED || status_is_outside(st);
+    char now[CLOCK_TEXT_SIZE];
 
     json_object_set_new(d->record, "state",
                         json_string(st == ST_OK ? "succeeded"
                                     : later     ? "interrupted"
                                                 : "failed"));
+    json_object_set_new(d->record, "finished_at", json_string(clock_utc(now)));
+    record_progress(d);
+    if (st == ST_OK) {
+        json_object_set_new(d->record, "phase", json_null());
+        json_object_set_new(d->record, "progress", json_real(1));
+        json_object_del(d->record, "current");
+    }
     json_object_set_new(d->record, "error",
                         st == ST_OK || st == ST_CANCELLED ? json_null() : json_string(why->text));
 }
@@ -413,7 +437,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     const json_t *data = json_object_get(before, "dataset");
     const json_int_t threads =
         json_integer_value(json_object_get(json_object_get(before, "environment"), "threads"));
-    char cache[PATH_MAX];
+    char cache[PATH_MAX], now[CLOCK_TEXT_SIZE];
     struct model *init = NULL;
     struct train_request request = { .config = &d->config,
                                      .datasets = o->datasets,
@@ -427,8 +451,9 @@ static enum status run(const struct train_options *o, const json_t *before, cons
 
     snprintf(cache, sizeof cache, "%s/cache", o->out);
     d->ours = !before;
-    d->record = json_pack("{s:s,s:n,s:[],s:o}", "state", "running", "error", "epochs", "environment",
-                          environment_json(request.threads));
+    d->record = json_pack("{s:s,s:n,s:[],s:o,s:s}", "state", "running", "error", "epochs", "environment",
+                          environment_json(request.threads), "begun_at",
+                          text_in(before, "begun_at") ? text_in(before, "begun_at") : clock_utc(now));
     if (st == ST_OK)
         st = init_load(o, before, d->record, &init, err);
     if (st == ST_OK && init)

@@ -86,7 +86,7 @@ async function actionsOf(record) {
   const actions = [];
   if (record.state === 'interrupted') actions.push(button('Resume', () => resume(record.id), false), cancel('Cancel', {}));
   if (record.model && await has('GET', '/jobs/{id}/report')) actions.push(opener('Report', `${path}/report`, `report-${short(record.id)}.html`));
-  if (record.model) actions.push(button('Scores of the test split (CSV)', () => save(`${path}/scores?split=test`, `scores-${short(record.id)}.csv`)));
+  if (record.evaluation) actions.push(button('Scores of the test split (CSV)', () => save(`${path}/scores?split=test`, `scores-${short(record.id)}.csv`)));
   if (record.model) actions.push(make('a', { class: 'button', href: '#models' }, 'To its model'));
   return actions;
 }
@@ -121,7 +121,7 @@ function show(record) {
   const { dataset, evaluation } = record;
   fillFacts($('job-facts'), {
     Done: percent(record.progress),
-    Now: now(record),
+    [ENDED.includes(record.state) ? 'Reached' : 'Now']: now(record),
     Rows: dataset ? `${dataset.train} to train, ${dataset.validation} to validate, ${dataset.test} to test` : null,
     'Validation loss': losses(record),
     'Learned something': learned(evaluation?.learning),

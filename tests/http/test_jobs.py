@@ -10,7 +10,7 @@ from support import client, dataset, program
 from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, import_model, job_of, needs_data, submit, wait_state,
                           wait_training)
 
-RECORD = ('id', 'type', 'state', 'phase', 'progress', 'eta_s', 'created_at', 'started_at', 'finished_at', 'config',
+RECORD = ('id', 'type', 'state', 'phase', 'progress', 'eta_s', 'created_at', 'begun_at', 'started_at', 'finished_at', 'config',
           'dataset', 'epochs', 'validation_loss', 'top5_accuracy', 'baseline', 'calibration', 'evaluation', 'model',
           'error', 'environment', 'weights_sha256', 'replay', 'warnings')
 TIME = r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$'
@@ -264,7 +264,8 @@ class Record(ServerCase):
         self.assertEqual(self.record['type'], 'train')
         self.assertEqual((self.record['phase'], self.record['progress'], self.record['eta_s']), (None, 1, None))
         self.assertIsNone(self.record['error'])
-        times = [self.record[at] for at in ('created_at', 'started_at', 'finished_at')]
+        times = [self.record[at] for at in ('created_at', 'begun_at', 'finished_at')]
+        self.assertEqual(self.record['started_at'], self.record['begun_at'])
         self.assertEqual(times, sorted(times))
         for text in times:
             self.assertRegex(text, TIME)
@@ -492,13 +493,17 @@ class Queue(ServerCase):
         self.assertEqual((reply.status, reply.json()['state']), (202, 'cancelled'))
         self.assertEqual(reply.json()['links']['self'], f'/jobs/{queued[0]}')
         self.assert_problem(self.post(f'/jobs/{queued[0]}/cancel'), 409, 'cancelled')
-        self.assertEqual(job_of(self.server, queued[0])['started_at'], None)
+        waiting = job_of(self.server, queued[0])
+        self.assertEqual((waiting['begun_at'], waiting['started_at'], waiting['progress'], waiting['phase']), (None, None, 0, None))
 
         reply = self.post_json(f'/jobs/{running}/cancel', {})  # the one that runs: at its next batch
         self.assertEqual(reply.status, 202)
         ended = wait_state(self.server, running, 'cancelled')
         self.assertIsNone(ended['model'])
         self.assertRegex(ended['finished_at'], TIME)
+        self.assertEqual((ended['phase'], ended['eta_s'], ended['current']['epoch']), ('training', None, 1))  # how far it came
+        self.assertGreaterEqual(ended['progress'], first['progress'])
+        self.assertGreaterEqual(ended['current']['step'], first['current']['step'])
         self.assert_problem(self.get(f'/jobs/{running}/scores'), 404, 'no scores')
         wait_state(self.server, queued[1], 'succeeded')  # and the next one starts
         submit(self.server, NOTHING)  # and there is room again
@@ -540,12 +545,48 @@ class KeepBest(ServerCase):
         best = min(record['epochs'], key=lambda e: e['val_loss'])
         self.assertEqual((record['kept_epoch'], record['validation_loss']), (best['epoch'], best['val_loss']))
         self.assertIsNotNone(record['baseline']['validation_loss'])
-        self.assertIsNone(record['evaluation'])
+        self.assertEqual(record['phase'], 'evaluating')
+        self.assertIn(record['current']['epoch'] - len(record['epochs']), (0, 1))
+        self.check_evaluated(job, record)
         card = self.get(f'/models/{record["model"]}').json()
         self.assertEqual(card['job'], job)
         self.assertIsNone(self.get('/models').json()['active'])  # nobody said that it is good
         folder = os.path.join(self.server.state, 'jobs', job)
-        program.poll(lambda: not os.listdir(folder), 'the checkpoint is removed')
+        program.poll(lambda: 'checkpoint.safetensors' not in os.listdir(folder), 'the checkpoint is removed')
+
+    def check_evaluated(self, job, record):
+        """As a job that succeeded."""
+        for split in ('validation', 'test'):
+            self.assertEqual(record['evaluation'][split]['rows'], record['dataset'][split])
+            scores = self.get(f'/jobs/{job}/scores?split={split}').body.decode().splitlines()
+            self.assertEqual(len(scores), record['dataset'][split] + 1)
+        self.assertIn(record['evaluation']['learning']['answer'], ('learned', 'not_known', 'worse'))
+        self.assertIsNotNone(record['calibration'])
+        page = self.get(f'/jobs/{job}/report')
+        self.assertEqual(page.status, 200)
+        self.assertIn('Quality of the kept model', page.body.decode())
+
+    def test_who_cancels_twice_or_ends_the_server_does_not_wait_for_figures(self):
+        """Whenever the second word comes, the best epoch is kept, with a report, and the job is cancelled."""
+        server = program.Server(datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        for end in ('twice', 'stop'):
+            job = submit(server, {**QUICK, 'epochs': 1000, 'patience': 0})
+            program.poll(lambda: job_of(server, job)['epochs'], 'an epoch')
+            self.assertEqual(client.post_json(server, f'/jobs/{job}/cancel', {'keep_best': True}).status, 202)
+            if end == 'twice':
+                self.assertIn(client.post(server, f'/jobs/{job}/cancel').status, (202, 409))
+                record = wait_state(server, job, 'cancelled')
+            else:
+                server.stop()
+                server = program.Server(datasets=dataset.tiny(), state=server.state)
+                self.addCleanup(server.stop)
+                record = job_of(server, job)
+            self.assertEqual((record['state'], record['error']), ('cancelled', None))
+            self.assertIsNotNone(record['validation_loss'])
+            self.assertEqual(client.get(server, f'/models/{record["model"]}').json()['job'], job)
+            self.assertEqual(client.get(server, f'/jobs/{job}/report').status, 200)
+            self.assertEqual(client.get(server, f'/jobs/{job}/scores').status, 200 if record['evaluation'] else 404)
 
     def test_nothing_is_kept_before_an_epoch_is_over(self):
         models = len(self.get('/models').json()['models'])

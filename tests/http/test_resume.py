@@ -144,7 +144,32 @@ class Resume(Case):
         self.assertEqual((record['kept_epoch'], record['validation_loss']), (best['epoch'], best['val_loss']))
         self.assertEqual(told(record), told(before))
         self.assertEqual(client.get(server, f'/models/{record["model"]}').json()['job'], job)
-        self.assertEqual(os.listdir(os.path.join(server.state, 'jobs', job)), [])
+        self.assertEqual(os.listdir(os.path.join(server.state, 'jobs', job)), ['report.html'])
+        self.assertIsNone(record['evaluation'])
+        self.assertIn(str(round(record['validation_loss'], 4)), client.get(server, f'/jobs/{job}/report').body.decode())
+
+    def test_how_far_it_came_stays_with_it(self):
+        server, job = self.interrupted(epochs=2)
+        before = job_of(server, job)
+        self.assertEqual((before['phase'], before['eta_s']), ('training', None))
+        self.assertGreater(before['progress'], 0)
+        self.assertLess(before['progress'], 1)
+        self.assertIn(before['current']['epoch'], (len(before['epochs']), len(before['epochs']) + 1))
+        listed = client.get(server, '/jobs').json()['jobs'][0]
+        self.assertEqual((listed['progress'], listed['current'], listed['begun_at']),
+                         (before['progress'], before['current'], before['begun_at']))
+        self.resume(server, job)
+        program.poll(lambda: len(job_of(server, job)['epochs']) > len(before['epochs']), 'it goes on')
+        after = job_of(server, job)
+        self.assertEqual(after['begun_at'], before['begun_at'])
+        self.assertGreater(after['started_at'], after['begun_at'])
+        self.assertGreaterEqual(after['begun_at'], after['created_at'])
+        self.end(server, 'kill')  # what is known then is what its last epoch wrote
+        server = self.serve(server.state)
+        record = job_of(server, job)
+        self.assertEqual((record['state'], record['begun_at']), ('interrupted', before['begun_at']))
+        self.assertEqual(record['current']['epoch'], len(record['epochs']))
+        self.assertGreater(record['progress'], before['progress'])
 
     def test_a_full_queue_does_not_take_it(self):
         server, job = self.interrupted()

@@ -44,6 +44,7 @@ class Storage(Case):
             db.execute('DROP TABLE summaries')
             db.execute('DROP INDEX jobs_by_end')
             db.execute('ALTER TABLE jobs DROP COLUMN ended')
+            db.execute('ALTER TABLE jobs DROP COLUMN begun_at')
             db.execute('ALTER TABLE notices DROP COLUMN since')
             db.execute(f'PRAGMA user_version = {version}')
         db.close()

@@ -901,7 +901,7 @@ Test(database, with_a_state_that_nobody_knows_lets_the_job_go)
 
 #define TO_VERSION_3                                                                                         \
     "DROP TABLE summaries; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended; ALTER TABLE notices " \
-    "DROP COLUMN since; "
+    "DROP COLUMN since; ALTER TABLE jobs DROP COLUMN begun_at; "
 
 /* The jobs of a page of ten, as one text. */
 static char *list_text(void)
@@ -930,6 +930,45 @@ Test(database, lists_what_cannot_be_shown_whole)
     text = list_text();
     cr_assert(strstr(text, id.text) && strstr(text, "\"queued\""), "listed as %s", text);
     free(text);
+}
+
+/* When a job began is one thing, when it was asked for and when it went on are others. */
+Test(jobs, have_begun_when_they_ran_for_the_first_time)
+{
+    struct id id = added("{}");
+    char first[64];
+
+    cr_assert_str_eq(told(id, "begun_at"), "null");
+    begun();
+    snprintf(first, sizeof first, "%s", told(id, "begun_at"));
+    cr_assert_str_eq(first, told(id, "started_at"));
+    moved(id, JOB_INTERRUPTED);
+    closed();
+    changed("UPDATE jobs SET begun_at = '2026-01-01T00:00:00.000Z'"); /* a while ago */
+    store_reopen();
+    moved(id, JOB_QUEUED);
+    begun();
+    cr_assert_str_eq(told(id, "begun_at"), "\"2026-01-01T00:00:00.000Z\"");
+    cr_assert_str_neq(told(id, "started_at"), "\"2026-01-01T00:00:00.000Z\"");
+}
+
+Test(jobs, keep_how_far_they_came)
+{
+#define REACHED "{\"phase\":\"training\",\"progress\":0.25,\"current\":{\"epoch\":2}}"
+    struct id id = added("{}");
+
+    begun();
+    recorded(id, REACHED);
+    moved(id, JOB_INTERRUPTED);
+    cr_assert_str_eq(told(id, "progress"), "0.25");
+    cr_assert_str_eq(told(id, "phase"), "\"training\"");
+    cr_assert_str_eq(told(id, "current"), "{\"epoch\":2}");
+    moved(id, JOB_QUEUED); /* it is at nothing, but a quarter is done */
+    cr_assert_str_eq(told(id, "progress"), "0.25");
+    cr_assert_str_eq(told(id, "phase"), "null");
+    begun();
+    moved(id, JOB_SUCCEEDED);
+    cr_assert_str_eq(told(id, "progress"), "1.0");
 }
 
 #define RECORD                                                                                               \

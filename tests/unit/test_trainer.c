@@ -54,6 +54,9 @@ struct seen {
     struct baseline baseline; /* told with the last of them */
     double progress;          /* the last */
     size_t cancel_at;         /* the question that is answered with yes; 0: none */
+    size_t enough_after;      /* epochs; 0: never */
+    size_t enough_asked;      /* how often, after training too */
+    bool cancel_evaluation;   /* whether it is cancelled for good when it evaluates */
     void (*after_epoch)(size_t epoch);
 };
 
@@ -61,7 +64,17 @@ static bool see_question(void *arg)
 {
     struct seen *s = arg;
 
+    if (s->cancel_evaluation && s->n_phases && s->phases[s->n_phases - 1] == PHASE_EVALUATING)
+        return true;
     return ++s->asked == s->cancel_at;
+}
+
+static bool see_enough(void *arg)
+{
+    struct seen *s = arg;
+
+    s->enough_asked++;
+    return s->enough_after && s->n_epochs >= s->enough_after;
 }
 
 static void see_phase(void *arg, enum train_phase phase)
@@ -131,6 +144,7 @@ static void run_once(struct run *r)
                                            .notes = r->notes };
     const struct train_observer observer = { .arg = &r->seen,
                                              .cancelled = see_question,
+                                             .enough = see_enough,
                                              .phase = see_phase,
                                              .dataset = see_dataset,
                                              .step = see_step,
@@ -942,6 +956,49 @@ Test(train, can_be_cancelled_at_every_point)
     }
     cr_assert_geq(at, 5 + 4 + 2 + 3, "asked %zu times only",
                   at - 1); /* phases, steps, validations, scored sets */
+}
+
+/* Training that is enough ends at its next batch; what is kept of it is worth as much as if the job had been that long. */
+Test(train, what_is_kept_of_a_training_that_is_enough_is_evaluated)
+{
+    struct run cut = { .config = tiny_config("{\"epochs\":9,\"patience\":0,\"lr_schedule\":\"constant\"}") };
+    struct run whole;
+
+    tiny_dataset(datasets, 40, 4);
+    cut.seen.enough_after = 1;
+    run_once(&cut);
+    check_refusal("enough", cut.st, ST_CANCELLED, &cut.err, "cancelled");
+    whole = trained("{\"epochs\":1,\"patience\":0,\"lr_schedule\":\"constant\"}");
+    cr_assert(cut.result.evaluated && whole.result.evaluated);
+    cr_assert_eq(cut.seen.phases[cut.seen.n_phases - 1], PHASE_EVALUATING);
+    cr_assert_eq(cut.result.n_epochs, 1);
+    cr_assert_eq(cut.result.evaluation[SCORED_TEST].loss.value,
+                 whole.result.evaluation[SCORED_TEST].loss.value);
+    for (int i = 0; i < N_SCORED; i++)
+        cr_assert_str_eq(cut.result.scores_csv[i].data, whole.result.scores_csv[i].data);
+    cr_assert_eq(cut.seen.progress, 1, "it ends at %g", cut.seen.progress);
+    run_release(&cut);
+    run_release(&whole);
+}
+
+Test(train, nothing_is_evaluated_of_a_training_that_has_no_epoch_or_is_cancelled_for_good)
+{
+    struct run none = { .config = tiny_config("{\"epochs\":9}") },
+               twice = { .config = tiny_config("{\"epochs\":9,\"patience\":0}") };
+
+    tiny_dataset(datasets, 40, 4);
+    none.seen.cancel_at = 12; /* in its first epoch */
+    none.seen.enough_after = 9;
+    run_once(&none);
+    check_refusal("cancelled", none.st, ST_CANCELLED, &none.err, "cancelled");
+    cr_assert(!none.result.model && !none.result.evaluated);
+    twice.seen.enough_after = 2;
+    twice.seen.cancel_evaluation = true;
+    run_once(&twice);
+    check_refusal("twice", twice.st, ST_CANCELLED, &twice.err, "cancelled");
+    cr_assert(twice.result.model && !twice.result.evaluated, "what is kept is kept, without figures");
+    run_release(&none);
+    run_release(&twice);
 }
 
 /* ---- what is wrong ---- */
