@@ -41,7 +41,7 @@ void replay_resolve(struct store *s, const json_t *request, struct train_config 
     }
     if (!digest_of(job))
         config_error(errors, "replay_of", "the job has no weights to compare with");
-    else if (train_config_parse(json_object_get(job, "config"), &original, errors) == ST_OK) {
+    else if (train_config_parse_recorded(json_object_get(job, "config"), &original, errors) == ST_OK) {
         memcpy(original.replay_of, c->replay_of, sizeof original.replay_of);
         memcpy(original.webhook, c->webhook, sizeof original.webhook);
         original.promote = c->promote;

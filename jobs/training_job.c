@@ -425,7 +425,7 @@ static enum status train(struct training_job *t, struct error *err)
 static enum status config_read(struct training_job *t, const json_t *config, json_t *errors,
                                struct error *err)
 {
-    const enum status st = train_config_parse(config, &t->config, errors);
+    const enum status st = train_config_parse_recorded(config, &t->config, errors);
 
     if (st == ST_INVALID && has_begun(t))
         return error_set(err, ST_CONFLICT, "the job's configuration is one of another version of cxrd");

@@ -26,15 +26,21 @@ struct train_config {
     char csv[CONFIG_TEXT], images[CONFIG_TEXT];
     int recipe; /* the enums above; int, so that the table can point at them */
     int64_t epochs, steps_per_epoch, validation_steps, batch_size; /* 0 steps: the whole split */
+    int64_t validation_batch_size; /* validation steps count batches of this size */
+    int64_t test_rows;             /* that the evaluation draws; 0: all */
     double learning_rate;
-    int64_t seed, image_size;
+    int64_t seed;       /* of weights, order, augmentation and dropout */
+    int64_t split_seed; /* of which rows train, validate and test; `seed` where nothing is said */
+    int64_t image_size;
     int resize, head_bias, lr_schedule;
+    int initializer; /* of the weights: enum init */
     double input_mean, input_std;
     double weight_decay;
     double dropout;    /* share of the head's features that are left out of a training step */
     double head_scale; /* of the head's initial weights */
     int balance;
     unsigned inputs;  /* bit i: enum input_kind i */
+    bool keep_best;   /* the epoch with the lowest validation loss; else the last */
     int64_t patience; /* epochs without a better validation loss before training ends; 0: never */
     bool augment;     /* training pictures: shift, zoom, contrast and brightness, never mirrored */
     bool calibrate;   /* fit the step from logits to probabilities on validation, where it helps */
@@ -51,19 +57,16 @@ struct train_config {
     bool promote_narrower; /* a model that has seen no normal chest may take the place of one that has */
 };
 
-/* What the recipe settles and no field says. */
-struct recipe_rules {
-    enum init init;          /* of the weights */
-    bool keep_best;          /* the epoch with the lowest validation loss; else the last */
-    size_t validation_batch; /* validation steps count batches of this size */
-};
-const struct recipe_rules *recipe_rules(const struct train_config *c);
-
 /* Parse a job's JSON object. Every field that is wrong or unknown is named: `errors` (a JSON array
  * of the caller's) gets {"field":…,"detail":…} for each.
  * Errors: ST_INVALID (errors is not empty), ST_NOMEM. */
 MUST_USE enum status train_config_parse(const json_t *object, struct train_config *ret_config,
                                         json_t *errors);
+
+/* The same for the configuration in a record or a checkpoint. One of a version that did not have a field yet means what that
+ * version did: there patience ended no training that kept its last epoch. */
+MUST_USE enum status train_config_parse_recorded(const json_t *object, struct train_config *ret_config,
+                                                 json_t *errors);
 
 struct model;
 

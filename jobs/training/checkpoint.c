@@ -57,7 +57,6 @@ static size_t pieces_of(struct run *r, struct piece ret[MAX_PIECES])
         { "kept.epoch", DTYPE_U64, 1, &result->kept_epoch },
         { "kept.loss", DTYPE_F64, 1, &result->validation_loss },
         { "kept.top5", DTYPE_F64, 1, &result->top5_accuracy },
-        { "best.loss", DTYPE_F64, 1, &r->best_loss },
         { "unusable", DTYPE_U8, r->table.n_rows, r->unusable },
         { "images.done", DTYPE_U64, 1, &r->images_done },
         { "elapsed", DTYPE_F64, 1, &r->elapsed },
@@ -203,7 +202,7 @@ static enum status config_of(const json_t *metadata, char **ret)
     enum status st = errors ? json_read(text, strlen(text), 0, &object, NULL) : ST_NOMEM;
 
     if (st == ST_OK)
-        st = train_config_parse(object, &config, errors);
+        st = train_config_parse_recorded(object, &config, errors);
     if (st == ST_OK && !(*ret = config_text(&config)))
         st = ST_NOMEM;
     json_decref(errors);

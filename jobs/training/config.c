@@ -25,6 +25,7 @@ struct field {
 static const char *const RECIPES[] = { "notebook", "standard", NULL };
 static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
+static const char *const INITIALIZERS[] = { "glorot_uniform", "he_uniform", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", "warmup_cosine", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
 static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
@@ -42,17 +43,22 @@ static const struct field FIELDS[] = {
     { "epochs", INTEGER, AT(epochs), 0, 1000 },
     { "steps_per_epoch", INTEGER, AT(steps_per_epoch), 0, 1000000 },
     { "validation_steps", INTEGER, AT(validation_steps), 0, 1000000 },
+    { "validation_batch_size", INTEGER, AT(validation_batch_size), 1, 1000000 },
+    { "test_rows", INTEGER, AT(test_rows), 0, TABLE_MAX_ROWS },
     { "batch_size", INTEGER, AT(batch_size), 1, 256 },
     { "learning_rate", NUMBER, AT(learning_rate), 1e-9, 1 },
     { "seed", INTEGER, AT(seed), 0, 9007199254740991 },
+    { "split_seed", INTEGER, AT(split_seed), 0, 9007199254740991 },
     { "image_size", INTEGER, AT(image_size), PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE },
     { "resize", CHOICE, AT(resize), .choices = RESIZES },
     { "input_mean", NUMBER, AT(input_mean), -255, 255 },
     { "input_std", NUMBER, AT(input_std), 1e-3, 1e4 },
+    { "initializer", CHOICE, AT(initializer), .choices = INITIALIZERS },
     { "head_bias", CHOICE, AT(head_bias), .choices = HEAD_BIASES },
     { "head_scale", NUMBER, AT(head_scale), 0, 1 },
     { "lr_schedule", CHOICE, AT(lr_schedule), .choices = SCHEDULES },
     { "weight_decay", NUMBER, AT(weight_decay), 0, 10 },
+    { "keep_best", FLAG, AT(keep_best) },
     { "patience", INTEGER, AT(patience), 0, 1000 },
     { "dropout", NUMBER, AT(dropout), 0, 0.9 },
     { "balance", CHOICE, AT(balance), .choices = BALANCES },
@@ -83,6 +89,7 @@ static const struct train_config NOTEBOOK = {
     .epochs = 2,
     .steps_per_epoch = 100,
     .validation_steps = 50,
+    .validation_batch_size = 64,
     .batch_size = 32,
     .learning_rate = 1e-3,
     .seed = 1,
@@ -90,6 +97,7 @@ static const struct train_config NOTEBOOK = {
     .resize = RESIZE_NEAREST,
     .input_mean = 0,
     .input_std = 1,
+    .initializer = INIT_GLOROT,
     .head_bias = HEAD_BIAS_ZERO,
     .head_scale = 1,
     .lr_schedule = LR_CONSTANT,
@@ -108,6 +116,7 @@ static const struct train_config STANDARD = {
     .images = "images_*/images/*.png",
     .recipe = RECIPE_STANDARD,
     .epochs = 10,
+    .validation_batch_size = 64,
     .batch_size = 32,
     .learning_rate = 3e-4,
     .seed = 1,
@@ -115,9 +124,11 @@ static const struct train_config STANDARD = {
     .resize = RESIZE_AREA,
     .input_mean = 128,
     .input_std = 64,
+    .initializer = INIT_HE,
     .head_bias = HEAD_BIAS_BASE_RATES,
     .head_scale = 0,
     .lr_schedule = LR_WARMUP_COSINE,
+    .keep_best = true,
     .patience = 5,
     .augment = true,
     .calibrate = true,
@@ -130,13 +141,6 @@ static const struct train_config STANDARD = {
     .promote_margin = 0.005,
     .promote_max_drop = 0.02,
 };
-
-static const struct recipe_rules RULES[] = {
-    [RECIPE_NOTEBOOK] = { INIT_GLOROT, .keep_best = false, .validation_batch = 64 },
-    [RECIPE_STANDARD] = { INIT_HE, .keep_best = true, .validation_batch = 64 },
-};
-
-const struct recipe_rules *recipe_rules(const struct train_config *c) { return &RULES[c->recipe]; }
 
 const char *promote_name(int promote) { return PROMOTES[promote]; }
 
@@ -300,6 +304,8 @@ enum status train_config_parse(const json_t *object, struct train_config *ret_co
         else
             config_error(errors, name, "there is no such field");
     }
+    if (!json_object_get(object, "split_seed"))
+        c.split_seed = c.seed;
     check_together(&c, errors);
     if (json_ran_out())
         return ST_NOMEM;
@@ -307,6 +313,15 @@ enum status train_config_parse(const json_t *object, struct train_config *ret_co
         return ST_INVALID;
     *ret_config = c;
     return ST_OK;
+}
+
+enum status train_config_parse_recorded(const json_t *object, struct train_config *ret_config, json_t *errors)
+{
+    const enum status st = train_config_parse(object, ret_config, errors);
+
+    if (st == ST_OK && !json_object_get(object, "keep_best") && !ret_config->keep_best)
+        ret_config->patience = 0;
+    return st;
 }
 
 static json_t *choices_json(const struct field *f, unsigned bits)

@@ -70,20 +70,28 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     return st;
 }
 
-/* Keep this epoch's model if the recipe says so; takes over both. */
+/* The first of these epochs with the lowest validation loss, counted from 1. */
+static size_t best_of(const struct epoch_report *epochs, size_t n)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (epochs[i].val_loss < epochs[best].val_loss)
+            best = i;
+    return best + 1;
+}
+
+/* Keep this epoch's model, unless only the best is to be kept and it is not; takes over both. */
 static enum status keep(struct run *r, struct model *m, struct scores *validation,
                         const struct epoch_report *e)
 {
     struct train_result *result = r->result;
-    const bool better = !result->model || e->val_loss < r->best_loss;
 
-    if (!better && recipe_rules(r->config)->keep_best) {
+    if (r->config->keep_best && best_of(result->epochs, e->epoch) != e->epoch) {
         model_unref(m);
         scores_release(validation);
         return ST_OK;
     }
-    if (better)
-        r->best_loss = e->val_loss;
     model_unref(result->model);
     scores_release(&r->kept_validation);
     result->model = m;
@@ -167,10 +175,9 @@ static enum status epoch_commit(struct run *r, const struct epoch_report *e)
 
 static bool patience_is_over(const struct run *r)
 {
-    const size_t patience = (size_t)r->config->patience;
+    const size_t patience = (size_t)r->config->patience, n = r->result->n_epochs;
 
-    return patience && recipe_rules(r->config)->keep_best &&
-           r->result->n_epochs - r->result->kept_epoch >= patience;
+    return patience && n > 0 && n - best_of(r->result->epochs, n) >= patience;
 }
 
 /* A run that is to go on later keeps the steps since the last epoch; without them it goes on from there. Without memory

@@ -48,16 +48,43 @@ static enum status evaluate_set(struct run *r, int set, const struct scores *s)
     return st;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The test rows: all, or as many as asked for, drawn by the split's seed; either way as the table has them. */
+static enum status score_test(struct run *r, struct scores *ret)
+{
+    const struct rows *all = &r->split.part[TEST];
+    struct order order;
+    struct rng rng;
+    const size_t n = run_test_rows(r);
+    enum status st;
+
+    rng_seed(&rng, (uint64_t)r->config->split_seed, STREAM_TEST);
+    if (order_init(&order, all, NULL, n < all->n ? &rng : NULL) != ST_OK)
+        return error_nomem(r->err);
+    qsort(order.rows, n, sizeof *order.rows, by_number);
+    st = run_score(r, r->result->model, order.rows, n, ret);
+    order_release(&order);
+    return st;
+}
+
 /* The kept model on all sets, and then its rival on what they are to be compared on. */
 static enum status evaluate_sets(struct run *r)
 {
-    const struct rows *const rows[N_SCORED] = { &r->split.part[VALIDATION], &r->split.part[TEST],
-                                                &r->normal };
+    const struct rows *validation = &r->split.part[VALIDATION];
     struct scores scores[N_SCORED] = { 0 };
-    enum status st = ST_OK;
+    enum status st =
+        run_score(r, r->result->model, validation->index, validation->n, &scores[SCORED_VALIDATION]);
 
-    for (int set = 0; set < N_SCORED && st == ST_OK; set++)
-        st = run_score(r, r->result->model, rows[set]->index, rows[set]->n, &scores[set]);
+    if (st == ST_OK)
+        st = score_test(r, &scores[SCORED_TEST]);
+    if (st == ST_OK)
+        st = run_score(r, r->result->model, r->normal.index, r->normal.n, &scores[SCORED_NO_FINDING]);
     for (int set = 0; set < N_SCORED && st == ST_OK; set++)
         st = evaluate_set(r, set, &scores[set]);
     if (st == ST_OK)

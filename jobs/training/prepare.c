@@ -11,14 +11,21 @@
 size_t run_validation_rows(const struct run *r)
 {
     const size_t n = r->split.part[VALIDATION].n;
-    const size_t asked = (size_t)r->config->validation_steps * recipe_rules(r->config)->validation_batch;
+    const size_t asked = (size_t)r->config->validation_steps * (size_t)r->config->validation_batch_size;
+
+    return asked && asked < n ? asked : n;
+}
+
+size_t run_test_rows(const struct run *r)
+{
+    const size_t n = r->split.part[TEST].n, asked = (size_t)r->config->test_rows;
 
     return asked && asked < n ? asked : n;
 }
 
 size_t run_scored_rows(const struct run *r)
 {
-    return r->split.part[VALIDATION].n + r->split.part[TEST].n + r->normal.n;
+    return r->split.part[VALIDATION].n + run_test_rows(r) + r->normal.n;
 }
 
 static void plan(struct run *r)
@@ -110,7 +117,7 @@ static void weights_begin(struct run *r)
         return;
     }
     rng_seed(&rng, (uint64_t)r->config->seed, STREAM_WEIGHTS);
-    network_initialise(&r->net, recipe_rules(r->config)->init, &rng, params);
+    network_initialise(&r->net, (enum init)r->config->initializer, &rng, params);
     for (size_t i = 0; i < head->count; i++)
         params[head->offset + i] *= (float)r->config->head_scale;
     for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)

@@ -12,7 +12,13 @@
 #include "evaluate.h"
 
 /* A generator for each use: drawing more for one does not change another. */
-enum { STREAM_WEIGHTS = 1, STREAM_BATCHES, STREAM_VALIDATION, STREAM_DROPOUT = 5 /* 4 was another's */ };
+enum {
+    STREAM_WEIGHTS = 1,
+    STREAM_BATCHES,
+    STREAM_VALIDATION,
+    STREAM_DROPOUT = 5 /* 4 was another's */,
+    STREAM_TEST
+};
 
 enum { MAX_BATCH = 256 };
 
@@ -63,8 +69,7 @@ struct run {
     size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
     double started, elapsed;          /* training and all after it; what a checkpoint says has passed */
     struct train_progress progress;
-    struct running sums; /* of the present epoch */
-    double best_loss;
+    struct running sums;           /* of the present epoch */
     struct scores kept_validation; /* of the kept model */
     struct input_gate *gate;       /* of the training pictures, owned; NULL: too few of them */
 };
@@ -87,8 +92,9 @@ bool run_cancelled(const struct run *r);
 MUST_USE enum status run_check_cancelled(const struct run *r); /* ST_CANCELLED */
 void run_tell_progress(struct run *r);
 
-/* Validation rows that an epoch scores. */
+/* Validation rows that an epoch scores; test rows that the evaluation does. */
 size_t run_validation_rows(const struct run *r);
+size_t run_test_rows(const struct run *r);
 
 size_t run_scored_rows(const struct run *r); /* rows that the kept model is evaluated on, of all sets */
 

@@ -192,7 +192,7 @@ static enum status share_out(struct run *r)
     struct split_options options = { .by = (enum split_by)r->config->split_by,
                                      .test_fraction = r->config->test_fraction,
                                      .val_fraction = r->config->val_fraction,
-                                     .seed = (uint64_t)r->config->seed,
+                                     .seed = (uint64_t)r->config->split_seed,
                                      .pixels = r->pixels };
     enum status st = ST_OK;
 

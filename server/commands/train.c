@@ -275,7 +275,8 @@ static enum status config_resolve(const struct train_options *o, const json_t *b
     for (size_t i = 0; i < o->set.n && st == ST_OK; i++)
         st = config_set(config, o->set.items[i], err);
     if (st == ST_OK) {
-        st = train_config_parse(config, ret, errors);
+        st = before && !o->config ? train_config_parse_recorded(config, ret, errors)
+                                  : train_config_parse(config, ret, errors);
         if (st == ST_OK)
             st = train_config_check(ret, o->datasets, errors, err);
         else if (st == ST_NOMEM)

@@ -233,7 +233,8 @@ def jobs():
         'image_size': 128, 'resize': 'area', 'input_mean': 127.5, 'input_std': 1, 'head_bias': 'zero',
         'lr_schedule': 'cosine', 'weight_decay': 0.1, 'patience': 0, 'test_fraction': 0, 'val_fraction': 0.5,
         'split_by': 'list', 'max_age': 90, 'drop_no_finding': False, 'init': None, 'shuffle': True,
-        'missing_images': 'fail',
+        'missing_images': 'fail', 'split_seed': 7, 'test_rows': 1024, 'validation_batch_size': 64,
+        'initializer': 'he_uniform', 'keep_best': True,
     }
     yield 'empty', b'{}'
     yield 'every-field', json.dumps(every).encode()

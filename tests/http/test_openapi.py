@@ -227,6 +227,10 @@ class TheJobTable(ServerCase):
             with self.subTest(name):
                 if name in ('dataset', 'epochs', 'recipe'):
                     continue  # asked for, or chosen here
+                if name == 'split_seed':
+                    self.assertIn('Where it is not given it is `seed`', field['description'])
+                    self.assertEqual([resolved[r][name] for r in resolved], [resolved[r]['seed'] for r in resolved])
+                    continue
                 if said:
                     for recipe, text in zip(('notebook', 'standard'), said.groups()):
                         value = resolved[recipe][name]

@@ -92,6 +92,7 @@ static void check_refused(const char *field, const char *value)
 
 static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32,"
+    " 'validation_batch_size':64, 'test_rows':0, 'seed':1, 'split_seed':1,"
     " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
     " 'shuffle':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
     "'balance':'none', 'inputs':[],"
@@ -100,11 +101,13 @@ static const char *const SAME_IN_BOTH =
 static const char *const NOTEBOOK =
     "{'recipe':'notebook', 'epochs':2, 'steps_per_epoch':100, 'validation_steps':50, 'learning_rate':0.001,"
     " 'resize':'nearest', 'input_mean':0.0, 'input_std':1.0, 'head_bias':'zero', 'lr_schedule':'constant',"
-    " 'split_by':'image', 'patience':0, 'dropout':0.0, 'augment':false, 'head_scale':1.0, 'calibrate':false}";
+    " 'initializer':'glorot_uniform', 'keep_best':false, 'split_by':'image', 'patience':0, 'dropout':0.0, "
+    "'augment':false, 'head_scale':1.0, 'calibrate':false}";
 
 static const char *const STANDARD =
     "{'recipe':'standard', 'steps_per_epoch':0, 'validation_steps':0, 'resize':'area',"
-    " 'head_bias':'base_rates', 'split_by':'patient', 'augment':true, 'calibrate':true}";
+    " 'head_bias':'base_rates', 'initializer':'he_uniform', 'keep_best':true, 'split_by':'patient', "
+    "'augment':true, 'calibrate':true}";
 
 /* Every member of `expected` (with ' for ") is in the configuration that `text` gives. */
 static void check_has(const char *text, const char *expected)
@@ -130,34 +133,53 @@ static void check_has(const char *text, const char *expected)
 
 Test(defaults, are_the_seed_notebooks_where_that_is_asked_for)
 {
-    const struct train_config c = parsed("{\"recipe\":\"notebook\"}");
-    const struct recipe_rules *rules = recipe_rules(&c);
-
     check_has("{\"recipe\":\"notebook\"}", SAME_IN_BOTH);
     check_has("{\"recipe\":\"notebook\"}", NOTEBOOK);
-    cr_assert_eq(rules->init, INIT_GLOROT);
-    cr_assert_not(rules->keep_best, "the notebook keeps its last epoch");
-    cr_assert(rules->validation_batch == 64);
 }
 
 Test(defaults, are_the_standard_recipes_where_nothing_is_said)
 {
     const struct train_config c = parsed("{}");
-    const struct recipe_rules *rules = recipe_rules(&c);
 
     check_has("{}", SAME_IN_BOTH);
     check_has("{}", STANDARD);
     check_has("{\"recipe\":\"standard\"}", STANDARD);
     cr_assert(c.input_mean > 0 && c.input_std > 1, "the input is not standardised");
     cr_assert(c.lr_schedule != LR_CONSTANT && c.patience > 0 && c.epochs > 1);
-    cr_assert_eq(rules->init, INIT_HE);
-    cr_assert(rules->keep_best);
 }
 
 Test(defaults, give_way_to_fields_wherever_the_recipe_stands)
 {
     check_has("{\"epochs\":7,\"recipe\":\"notebook\"}", "{'epochs':7, 'steps_per_epoch':100}");
     check_has("{\"recipe\":\"notebook\",\"epochs\":7}", "{'epochs':7, 'steps_per_epoch':100}");
+}
+
+Test(defaults, of_the_splits_seed_is_the_seed)
+{
+    check_has("{\"seed\":7}", "{'seed':7, 'split_seed':7}");
+    check_has("{\"split_seed\":9}", "{'seed':1, 'split_seed':9}");
+    check_has("{\"split_seed\":0,\"seed\":7,\"recipe\":\"notebook\"}", "{'seed':7, 'split_seed':0}");
+}
+
+/* What patience does to a run is what it did when it was recorded; what is asked for now is taken as it is. */
+static void check_recorded(const char *text, int64_t patience, int64_t split_seed)
+{
+    struct train_config c;
+    json_t *object = json_of(text), *errors = json_array();
+
+    cr_assert_eq(train_config_parse_recorded(object, &c, errors), ST_OK, "%s", text);
+    cr_assert_eq(c.patience, patience, "%s: patience %lld", text, (long long)c.patience);
+    cr_assert_eq(c.split_seed, split_seed, "%s: split_seed %lld", text, (long long)c.split_seed);
+    json_decref(errors);
+    json_decref(object);
+}
+
+Test(defaults, of_fields_that_an_old_record_lacks_are_what_its_version_did)
+{
+    check_recorded("{\"recipe\":\"notebook\",\"patience\":3,\"seed\":4}", 0, 4);
+    check_recorded("{\"recipe\":\"standard\",\"patience\":3,\"seed\":4}", 3, 4);
+    check_recorded("{\"recipe\":\"notebook\",\"keep_best\":false,\"patience\":3,\"split_seed\":5}", 3, 5);
+    check_has("{\"recipe\":\"notebook\",\"patience\":3}", "{'keep_best':false, 'patience':3}");
 }
 
 /* ---- fields ---- */
@@ -183,13 +205,20 @@ static const struct field_case FIELDS[] = {
     { "epochs", { "0", "1000", "3.0" }, { WHOLE_BAD, "1001" } },
     { "steps_per_epoch", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
     { "validation_steps", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
+    { "validation_batch_size", { "1", "1000000" }, { WHOLE_BAD, "0", "1000001" } },
+    { "test_rows", { "0", "1024", "2000000" }, { WHOLE_BAD, "2000001" } },
     { "batch_size", { "1", "256" }, { WHOLE_BAD, "0", "257" } },
     { "learning_rate", { "1e-9", "1", "0.5" }, { NUMBER_BAD, "0", "-1", "1.1" } },
     { "seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
+    { "split_seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
     { "image_size", { "64", "512", "240" }, { WHOLE_BAD, "250", "72", "48", "528" } },
     { "resize", { "\"nearest\"", "\"area\"" }, { CHOICE_BAD, "\"bilinear\"" } },
     { "input_mean", { "-255", "0", "127.5" }, { NUMBER_BAD, "256" } },
     { "input_std", { "0.001", "1", "64.25" }, { NUMBER_BAD, "0", "-1" } },
+    { "initializer",
+      { "\"glorot_uniform\"", "\"he_uniform\"" },
+      { CHOICE_BAD, "\"glorot\"", "\"GLOROT_UNIFORM\"" } },
+    { "keep_best", { "true", "false" }, { FLAG_BAD } },
     { "head_bias", { "\"zero\"", "\"base_rates\"" }, { CHOICE_BAD } },
     { "lr_schedule", { "\"constant\"", "\"cosine\"", "\"warmup_cosine\"" }, { CHOICE_BAD } },
     { "head_scale", { "0", "1", "0.1" }, { NUMBER_BAD, "-0.1", "1.1" } },

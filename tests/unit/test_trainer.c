@@ -355,7 +355,15 @@ static void check_kept(const struct run *r, size_t expected)
 #define JUMPY            "\"epochs\":6,\"steps_per_epoch\":2,\"learning_rate\":0.1,\"lr_schedule\":\"constant\""
 #define ENOUGH(n, shown) ((n) > 12 || ((n) > 2 && (shown) > 0))
 
-Test(train, standard_recipe_keeps_the_epoch_with_the_lowest_validation_loss)
+/* Each recipe's own way, and the other's. */
+static const char *const KEEPS_BEST[] = { "\"recipe\":\"standard\"",
+                                          "\"recipe\":\"notebook\",\"keep_best\":true" };
+static const char *const KEEPS_LAST[] = { "\"recipe\":\"notebook\"",
+                                          "\"recipe\":\"standard\",\"keep_best\":false" };
+
+#define SCALED "\"input_mean\":128,\"input_std\":64,\"validation_steps\":0"
+
+Test(train, best_is_the_epoch_with_the_lowest_validation_loss)
 {
     size_t not_last = 0;
 
@@ -364,7 +372,8 @@ Test(train, standard_recipe_keeps_the_epoch_with_the_lowest_validation_loss)
         char changes[256];
         struct run r;
 
-        snprintf(changes, sizeof changes, "{" JUMPY ",\"patience\":0,\"seed\":%d}", seed);
+        snprintf(changes, sizeof changes, "{" JUMPY "," SCALED ",%s,\"patience\":0,\"seed\":%d}",
+                 KEEPS_BEST[seed % 2], seed);
         r = trained(changes);
         cr_assert_eq(r.result.n_epochs, 6);
         check_kept(&r, best_epoch(&r.result));
@@ -374,7 +383,7 @@ Test(train, standard_recipe_keeps_the_epoch_with_the_lowest_validation_loss)
     cr_assert_gt(not_last, 0, "the last epoch was always the best: nothing was shown");
 }
 
-Test(train, notebook_recipe_keeps_the_last_epoch_whatever_its_loss)
+Test(train, last_epoch_is_kept_whatever_its_loss)
 {
     size_t not_best = 0;
 
@@ -383,12 +392,10 @@ Test(train, notebook_recipe_keeps_the_last_epoch_whatever_its_loss)
         char changes[256];
         struct run r;
 
-        snprintf(changes, sizeof changes,
-                 "{" JUMPY
-                 ",\"recipe\":\"notebook\",\"input_mean\":128,\"input_std\":64,\"patience\":1,\"seed\":%d}",
-                 seed);
+        snprintf(changes, sizeof changes, "{" JUMPY "," SCALED ",%s,\"patience\":0,\"seed\":%d}",
+                 KEEPS_LAST[seed % 2], seed);
         r = trained(changes);
-        cr_assert_eq(r.result.n_epochs, 6, "the notebook knows no patience");
+        cr_assert_eq(r.result.n_epochs, 6);
         check_kept(&r, 6);
         not_best += best_epoch(&r.result) != 6;
         run_release(&r);
@@ -411,6 +418,27 @@ Test(train, ends_when_patience_does)
         cr_assert_leq(r.result.n_epochs - r.result.kept_epoch, 2);
         cr_assert(r.result.n_epochs == 6 || r.result.n_epochs - r.result.kept_epoch == 2,
                   "%zu epochs, kept %zu", r.result.n_epochs, r.result.kept_epoch);
+        early += r.result.n_epochs < 6;
+        run_release(&r);
+    }
+    cr_assert_gt(early, 0, "no run ended early: nothing was shown");
+}
+
+Test(train, ends_when_patience_does_though_the_last_epoch_is_kept)
+{
+    size_t early = 0;
+
+    tiny_dataset(datasets, 40, 0);
+    for (int seed = 1; !ENOUGH(seed, early); seed++) {
+        char changes[256];
+        struct run r;
+
+        snprintf(changes, sizeof changes, "{" JUMPY "," SCALED ",%s,\"patience\":2,\"seed\":%d}",
+                 KEEPS_LAST[seed % 2], seed);
+        r = trained(changes);
+        check_kept(&r, r.result.n_epochs);
+        cr_assert(r.result.n_epochs == 6 || r.result.n_epochs - best_epoch(&r.result) == 2,
+                  "%zu epochs, the best was %zu", r.result.n_epochs, best_epoch(&r.result));
         early += r.result.n_epochs < 6;
         run_release(&r);
     }
@@ -581,6 +609,66 @@ Test(train, validation_uses_as_many_rows_as_its_steps_say)
     run_release(&r);
 }
 
+Test(train, validation_steps_count_batches_of_the_size_that_is_asked_for)
+{
+    struct run r;
+    struct scores_file validation;
+
+    tiny_dataset(datasets, 400, 0);
+    r = trained("{" STILL ",\"validation_steps\":2,\"validation_batch_size\":10,\"shuffle\":false,"
+                "\"calibrate\":false}");
+    validation = scores_of(&r, SCORED_VALIDATION);
+    check_near("loss of 20 rows", r.result.validation_loss, scores_file_loss(&validation, 20, NULL), 1e-6);
+    cr_assert(fabs(r.result.validation_loss - scores_file_loss(&validation, 64, NULL)) > 1e-5);
+    scores_file_release(&validation);
+    run_release(&r);
+}
+
+/* ---- test rows ---- */
+
+/* The images of the test rows that were scored, in a sum that does not depend on their order. */
+static struct scores_file tested(const char *changes, size_t n)
+{
+    struct run r = trained(changes);
+    struct scores_file test = scores_of(&r, SCORED_TEST);
+
+    cr_assert_eq(test.n, n, "%s: %zu rows", changes, test.n);
+    cr_assert_eq(r.result.evaluation[SCORED_TEST].rows, n, "%s: the figures are of other rows", changes);
+    cr_assert_eq(r.seen.progress, 1, "%s: it ends at %g", changes, r.seen.progress);
+    for (size_t i = 1; i < n; i++)
+        cr_assert_lt(strcmp(test.lines[i - 1].image, test.lines[i].image), 0, "not as in the table");
+    run_release(&r);
+    return test;
+}
+
+static size_t shared(const struct scores_file *a, const struct scores_file *b)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n; i++)
+        n += scores_file_find(b, a->lines[i].image) != NULL;
+    return n;
+}
+
+Test(train, test_rows_are_drawn_by_the_splits_seed)
+{
+    struct scores_file all, some, again;
+
+    tiny_dataset(datasets, 400, 0);
+    all = tested("{" STILL "}", 40);
+    some = tested("{" STILL ",\"test_rows\":12}", 12);
+    again = tested("{" STILL ",\"test_rows\":12,\"split_seed\":1,\"seed\":2}", 12);
+    cr_assert_eq(shared(&some, &all), 12, "rows that do not test were scored");
+    cr_assert_eq(shared(&some, &again), 12, "the seed of the weights draws other rows");
+    cr_assert_neq(memcmp(some.lines[11].image, all.lines[11].image, sizeof all.lines[11].image), 0,
+                  "they are the first in the table, not drawn");
+    scores_file_release(&all);
+    scores_file_release(&some);
+    scores_file_release(&again);
+    all = tested("{" STILL ",\"test_rows\":1000}", 40);
+    scores_file_release(&all);
+}
+
 static double spread(const struct train_result *result)
 {
     double least = INFINITY, most = -INFINITY;
@@ -680,6 +768,9 @@ Test(train, zero_steps_are_one_pass_over_the_split)
 
 /* ---- weights ---- */
 
+/* Of 40 rows by the seed 5, as cxrd split them when there was one seed for all. */
+#define SPLIT_OF_5 "24b216c7099f9a538cfc6945f21743842492559f50ac59707b8a2fbc7b6ef489"
+
 static const float *params_of(const struct run *r) { return model_params(r->result.model); }
 static size_t n_params(const struct run *r) { return model_network(r->result.model)->n_params; }
 
@@ -703,6 +794,54 @@ Test(train, same_seed_gives_the_same_weights_and_another_seed_others)
     run_release(&a);
     run_release(&b);
     run_release(&other);
+}
+
+Test(train, split_seed_settles_the_split_and_nothing_else)
+{
+    struct run plain, same, other_weights, other_split;
+
+    tiny_dataset(datasets, 40, 0);
+    plain = trained("{\"seed\":5}");
+    same = trained("{\"seed\":5,\"split_seed\":5}");
+    other_weights = trained("{\"seed\":6,\"split_seed\":5}");
+    other_split = trained("{\"seed\":5,\"split_seed\":6}");
+    cr_assert_str_eq(plain.result.dataset.split_sha256, SPLIT_OF_5);
+    cr_assert_str_eq(same.result.dataset.split_sha256, SPLIT_OF_5);
+    cr_assert(same_weights(&plain, &same));
+    cr_assert_str_eq(other_weights.result.dataset.split_sha256, SPLIT_OF_5);
+    cr_assert_not(same_weights(&plain, &other_weights));
+    cr_assert_str_neq(other_split.result.dataset.split_sha256, SPLIT_OF_5);
+    run_release(&plain);
+    run_release(&same);
+    run_release(&other_weights);
+    run_release(&other_split);
+}
+
+/* The greatest weight of the first convolution (fan in 27, fan out 288) when training has not moved it. */
+static float greatest(const char *changes)
+{
+    struct run r = trained(changes);
+    const struct tensor *conv = network_tensor(model_network(r.result.model), "conv1.weight");
+    float most = 0;
+
+    for (size_t i = 0; i < conv->count; i++)
+        most = fmaxf(most, fabsf(params_of(&r)[conv->offset + i]));
+    run_release(&r);
+    return most;
+}
+
+Test(train, initializer_is_the_recipes_or_what_is_asked_for)
+{
+    const float he = sqrtf(6.0f / 27), glorot = sqrtf(6.0f / (27 + 288));
+
+    tiny_dataset(datasets, 40, 0);
+    check_near("standard", (double)greatest("{" STILL "}"), (double)he, 0.05);
+    check_near("notebook", (double)greatest("{" STILL ",\"recipe\":\"notebook\"}"), (double)glorot, 0.05);
+    check_near("standard with Glorot", (double)greatest("{" STILL ",\"initializer\":\"glorot_uniform\"}"),
+               (double)glorot, 0.05);
+    check_near("notebook with He",
+               (double)greatest("{" STILL ",\"recipe\":\"notebook\",\"initializer\":\"he_uniform\"}"),
+               (double)he, 0.05);
 }
 
 Test(train, cosine_schedule_begins_at_the_full_rate_and_falls)
