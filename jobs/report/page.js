@@ -137,6 +137,8 @@
         });
     }
 
+    if (!location.protocol.startsWith('http'))
+        document.querySelector('.served')?.remove(); /* mailed, or kept: these links lead nowhere */
     Object.assign(Chart.defaults.plugins.legend.labels, { boxWidth: 28, boxHeight: 1 }); /* as lines, not as boxes */
     document.documentElement.classList.add('js');
     drawCombinations();

@@ -45,8 +45,8 @@ static enum status head_put(struct buf *out, const json_t *record)
     buf_puts(out, "; style-src ");
     if (st == ST_OK)
         st = policy_digest(out, PAGE_CSS, PAGE_CSS_SIZE);
-    buf_puts(out, "\">\n<link rel=\"icon\" href=\"data:,\">\n<title>cxrd: training on ");
-    html_text(out, json_string_value(member_at(record, "config.dataset")));
+    buf_puts(out, "\">\n<link rel=\"icon\" href=\"data:,\">\n<title>");
+    title_put(out, record);
     buf_puts(out, "</title>\n<style>");
     buf_put(out, PAGE_CSS, PAGE_CSS_SIZE);
     buf_puts(out, "</style>\n</head>\n");
@@ -78,13 +78,8 @@ static void script_put(struct buf *out, const void *bytes, size_t n)
     buf_puts(out, "</script>\n");
 }
 
-enum status report_write(const json_t *record, const json_t *plots, struct buf *out)
+static void sections_put(struct buf *out, const json_t *record, const json_t *plots)
 {
-    enum status st = head_put(out, record);
-
-    buf_puts(out, "<body>\n<header><h1>Training report</h1><p>");
-    html_text(out, INTENDED_USE);
-    buf_puts(out, "</p></header>\n<main>\n");
     section_summary(out, record);
     section_data(out, record, plots);
     section_training(out, record);
@@ -93,6 +88,20 @@ enum status report_write(const json_t *record, const json_t *plots, struct buf *
     section_operating(out, record);
     section_groups(out, record);
     section_origin(out, record);
+    section_downloads(out, record);
+}
+
+enum status report_write(const json_t *record, const json_t *plots, struct buf *out)
+{
+    struct buf body = BUF_INIT(REPORT_MAX_BYTES);
+    enum status st = head_put(out, record);
+
+    buf_puts(out, "<body>\n");
+    heading_put(out, record);
+    buf_puts(out, "<main>\n");
+    sections_put(&body, record, plots);
+    contents_put(out, &body);
+    buf_release(&body);
     buf_puts(out, "</main>\n<footer>Written by cxrd " CXRD_BUILD
                   ". Pictures drawn by Chart.js (MIT licence, © Chart.js Contributors).</footer>\n");
     if (st == ST_OK)

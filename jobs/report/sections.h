@@ -7,6 +7,14 @@
 
 #include <jansson.h>
 
+/* The page's <title>, and its <header>. */
+void title_put(struct buf *out, const json_t *record);
+void heading_put(struct buf *out, const json_t *record);
+
+/* A list of the sections of `body`, with links, and `body` with the anchors that these lead to: each section's begin,
+ * "<section><h2>", gets one. */
+void contents_put(struct buf *out, const struct buf *body);
+
 void section_summary(struct buf *out, const json_t *record);
 void section_data(struct buf *out, const json_t *record, const json_t *plots);
 void section_training(struct buf *out, const json_t *record);
@@ -15,5 +23,6 @@ void section_by_sample(struct buf *out, const json_t *record);
 void section_operating(struct buf *out, const json_t *record);
 void section_groups(struct buf *out, const json_t *record);
 void section_origin(struct buf *out, const json_t *record);
+void section_downloads(struct buf *out, const json_t *record);
 
 #endif

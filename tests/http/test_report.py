@@ -1,8 +1,12 @@
 """The report of a job: a page that stands alone, and is there after a restart."""
+import base64
+import csv
 import html.parser
+import io
 import json
 import os
 import unittest
+import urllib.parse
 
 from support import client, dataset, program
 from support.case import Case, submit, wait_state
@@ -16,6 +20,7 @@ class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.ids, self.fetched, self.captions, self.scripts, self.canvases = [], [], [], [], {}
+        self.links, self.files, self.titles = [], {}, []
         self.inside = None
         self.feed(text)
         self.close()
@@ -23,13 +28,23 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         self.inside = tag
-        self.fetched += [attrs[name] for name in ('src', 'href') if name in attrs]
+        if 'id' in attrs:
+            self.ids.append(attrs['id'])
+        if tag == 'a' and 'download' in attrs:
+            kind, data = attrs['href'].removeprefix('data:').split(';base64,')
+            self.files[attrs['download']] = (kind, base64.b64decode(data).decode())
+        elif tag == 'a':
+            self.links.append(attrs['href'])  # nothing is asked for until somebody follows it
+        else:
+            self.fetched += [attrs[name] for name in ('src', 'href') if name in attrs]
         if tag == 'canvas':
             self.canvases[attrs['id']] = attrs.get('aria-label')
 
     def handle_data(self, data):
         if self.inside == 'caption':
             self.captions.append(data)
+        elif self.inside in ('title', 'h2'):
+            self.titles.append(data)
         elif self.inside == 'script':
             self.scripts.append(data)
 
@@ -58,6 +73,30 @@ class ReportTest(Case):
                          {f'roc-{k}' for k in range(14)})
         self.assertTrue(all(page.canvases.values()), 'a picture says what it shows')
         return json.loads(page.scripts[0])
+
+    def test_who_gets_it_by_mail_knows_what_it_is_of_and_has_its_figures(self):
+        with open(os.path.join(dataset.trained(), 'report.html'), encoding='utf-8') as file:
+            page = Page(file.read())
+        with open(os.path.join(dataset.trained(), 'job.json'), encoding='utf-8') as file:
+            record = json.load(file)
+        self.assertRegex(page.titles[0], r'^cxrd: tiny, model [0-9a-f]{12}, 64 pixels, epoch 1, \d{4}-\d\d-\d\d$')
+        self.assertEqual(len([link for link in page.links if link.startswith('#')]), len(page.titles) - 1)  # but for that of the page
+        for link in page.links:  # contents, and nothing that leads out of it: there is no server
+            self.assertIn(link.removeprefix('#'), page.ids)
+        self.assertEqual(len(page.ids), len(set(page.ids)))
+        kind, text = page.files['record.json']
+        self.assertEqual(kind, 'application/json')
+        inside = json.loads(text)
+        for part in ('dataset', 'epochs', 'evaluation', 'validation_loss', 'environment'):
+            self.assertEqual(inside[part], record[part])
+        tables = {name: list(csv.DictReader(io.StringIO(text))) for name, (kind, text) in page.files.items() if kind == 'text/csv'}
+        self.assertEqual(sorted(tables), ['epochs.csv', 'findings.csv'])
+        self.assertEqual([float(row['val_loss']) for row in tables['epochs.csv']], [e['val_loss'] for e in record['epochs']])
+        self.assertEqual(len(tables['findings.csv']), 28)
+        for row in tables['findings.csv']:
+            finding = record['evaluation'][row['split']]['findings'][dataset.LABELS.index(row['label'])]
+            self.assertEqual(row['auroc'], '' if finding['auroc'] is None else f'{finding["auroc"]:.9g}')
+            self.assertEqual(float(row['brier']), finding['brier'])
 
     def test_cxrd_train_leaves_one_beside_the_scores(self):
         with open(os.path.join(dataset.trained(), 'report.html'), encoding='utf-8') as file:
@@ -120,10 +159,22 @@ class ReportOverHttp(Case):
         for told in (job, record['dataset']['csv_sha256'], record['dataset']['split_sha256'],
                      client.get(server, f'/models/{record["model"]}').json()['sha256']):
             self.assertIn(told, text)
+        self.check_links(server, job, text)
         server.stop()
         again = program.Server(datasets=dataset.tiny(), state=server.state)
         self.addCleanup(again.stop)
         self.assertEqual(client.get(again, f'/jobs/{job}/report').body, before.body)
+
+    def check_links(self, server, job, text):
+        """Those that lead to the server lead to something there."""
+        page, here = Page(text), f'/jobs/{job}/report'
+        links = [link for link in page.links if not link.startswith('#')]
+        self.assertEqual(len(links), 4)
+        for link in links:
+            self.assertEqual(client.get(server, urllib.parse.urljoin(here, link)).status, 200, link)
+        self.assertRegex(text, r'>Time</th><td>\d{4}-\d\d-\d\d \d\d:\d\d UTC to .* UTC: \d+ s, epochs of it \d+ s<')
+        self.assertIn('>State</th><td>succeeded<', text)
+        self.assertEqual(json.loads(page.files['record.json'][1])['id'], job)
 
 
 if __name__ == '__main__':

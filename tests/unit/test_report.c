@@ -172,6 +172,44 @@ Test(report, tells_of_whole_rows_beside_what_calls_nothing)
     json_decref(record);
 }
 
+/* 2026-01-31 23:00 to 2026-02-01 00:12: a day and a month end in it. */
+Test(report, says_what_it_is_of_when_it_was_and_how_it_ended)
+{
+    json_t *record =
+        json_pack("{s:{s:s,s:i,s:i},s:s,s:s,s:s,s:s,s:i,s:[{s:f},{s:f}]}", "config", "dataset", HOSTILE,
+                  "image_size", 256, "epochs", 9, "begun_at", "2026-01-31T23:00:00.500Z", "written_at",
+                  "2026-02-01T00:12:00.500Z", "state", "cancelled", "weights_sha256",
+                  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "kept_epoch", 1,
+                  "epochs", "seconds", 61.0, "seconds", 80.0);
+    struct buf page = page_of(record, NULL);
+
+    check_has(&page,
+              "alert(2)&#39;&gt;&quot;&amp;, model 0123456789ab, 256 pixels, epoch 1, 2026-02-01</title>");
+    check_has(&page,
+              "2026-01-31 23:00 UTC to 2026-02-01 00:12 UTC: 1 h 12 min, epochs of it 2 min 21 s</td>");
+    check_has(&page, "cancelled after 2 of 9 epochs; the best of them was kept and not evaluated</td>");
+    buf_release(&page);
+    json_object_set_new(record, "begun_at", json_string("<yesterday>"));
+    page = page_of(record, NULL);
+    cr_assert_eq(occurrences(page.data, "yesterday>"), 0, "what is no time is left out");
+    buf_release(&page);
+    json_decref(record);
+}
+
+Test(report, has_contents_that_lead_to_every_section)
+{
+    json_t *record = json_pack("{s:{s:s},s:{s:i}}", "config", "dataset", HOSTILE, "dataset", "rows", 3);
+    struct buf page = page_of(record, NULL);
+
+    check_has(&page, "<li><a href=\"#part-in-short\">In short</a></li>");
+    check_has(&page, "<section id=\"part-in-short\"><h2>In short</h2>");
+    cr_assert_eq(occurrences(page.data, "<section>"), 0);
+    cr_assert_eq(occurrences(page.data, "<li><a href=\"#"), occurrences(page.data, "<section id="));
+    cr_assert_eq(occurrences(page.data, "<h2>"), occurrences(page.data, "<section id="));
+    buf_release(&page);
+    json_decref(record);
+}
+
 Test(report, that_does_not_fit_is_an_error)
 {
     json_t *record = json_object();
