@@ -30,7 +30,7 @@ enum status job_path(const struct runner *r, const char *id, const char *name, c
 
 void job_scores_name(int set, char name[JOB_FILE_SIZE])
 {
-    snprintf(name, JOB_FILE_SIZE, "%s.csv", SCORED_NAMES[set]);
+    snprintf(name, JOB_FILE_SIZE, "%s.csv", set == SCORED_ALL ? "scores" : SCORED_NAMES[set]);
 }
 
 enum status job_report_save(struct runner *r, const char *id, enum job_state state, const json_t *record,

@@ -8,6 +8,7 @@
 #include "replay.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_THREADS = 256 }; /* that a record is believed to speak of */
 
@@ -358,17 +359,24 @@ static enum status init_load(struct training_job *t, struct model **ret_init, st
                      why.text);
 }
 
-/* Make the job's folder; where its checkpoint and the cache of pictures are. */
-static enum status places_make(const struct training_job *t, char cache[PATH_MAX], char checkpoint[PATH_MAX],
-                               struct error *err)
+/* Where a job's files are that the trainer writes or reads itself. */
+struct places {
+    char cache[PATH_MAX], checkpoint[PATH_MAX], scores[PATH_MAX];
+};
+
+/* Make the job's folder; where these are. */
+static enum status places_make(const struct training_job *t, struct places *p, struct error *err)
 {
-    char folder[PATH_MAX];
+    char folder[PATH_MAX], name[JOB_FILE_SIZE];
     struct error why;
     enum status st = job_folder(t->r, t->id, folder, err);
 
-    snprintf(cache, PATH_MAX, "%s/cache", t->r->options.state);
+    snprintf(p->cache, sizeof p->cache, "%s/cache", t->r->options.state);
+    job_scores_name(SCORED_ALL, name);
     if (st == ST_OK)
-        st = job_path(t->r, t->id, CHECKPOINT_NAME, checkpoint, err);
+        st = job_path(t->r, t->id, CHECKPOINT_NAME, p->checkpoint, err);
+    if (st == ST_OK)
+        st = job_path(t->r, t->id, name, p->scores, err);
     if (st == ST_OK && folder_make(folder, &why) != ST_OK)
         st = storage_error(why.code, &why, err);
     return st;
@@ -386,19 +394,20 @@ static enum status train(struct training_job *t, struct error *err)
                                              .step = on_step,
                                              .epoch = on_epoch,
                                              .rival = on_rival };
-    char cache[PATH_MAX], checkpoint[PATH_MAX];
+    struct places places = { .scores = "" };
     struct model *init = NULL;
     struct train_request request = { .config = &t->config,
                                      .datasets = t->r->options.datasets,
-                                     .cache_folder = cache,
+                                     .cache_folder = places.cache,
                                      .cache_bytes = t->r->options.cache_bytes,
                                      .threads = t->r->options.threads,
                                      .class = POOL_BACKGROUND,
-                                     .checkpoint = checkpoint };
+                                     .checkpoint = places.checkpoint,
+                                     .scores_path = places.scores };
     struct train_result result = { 0 };
     json_t *before = json_deep_copy(t->record); /* whose digests the run is held against while it grows */
     json_t *original = replay_original(t->r->store, &t->config);
-    enum status st = places_make(t, cache, checkpoint, err);
+    enum status st = places_make(t, &places, err);
 
     if (st == ST_OK && !request.datasets)
         st = error_set(err, ST_NOTFOUND, "this server was started without --datasets, where '%s' must be",
@@ -413,6 +422,8 @@ static enum status train(struct training_job *t, struct error *err)
         st = train_run(&request, &observer, &result, err);
         st = results_save(t, &result, st, err);
     }
+    if (st != ST_OK && !json_is_object(json_object_get(t->record, "evaluation")))
+        unlink(places.scores); /* of a model that nobody will have */
     train_result_release(&result);
     json_decref(request.notes);
     json_decref(original);

@@ -92,7 +92,7 @@ MUST_USE enum status job_report_save(struct runner *r, const char *id, enum job_
                                      struct error *err);
 
 void job_checkpoint_drop(const struct runner *r, const char *id); /* none there is fine */
-void job_scores_name(int set, char name[JOB_FILE_SIZE]);          /* "validation.csv" */
+void job_scores_name(int set, char name[JOB_FILE_SIZE]); /* "validation.csv"; of SCORED_ALL "scores.csv" */
 
 /* Put what went wrong with the disk into words that say so. Returns `st`. */
 enum status storage_error(enum status st, const struct error *why, struct error *err);

@@ -37,9 +37,18 @@ void file_bytes_release(struct file_bytes *f); /* safe on FILE_BYTES_INIT */
 MUST_USE bool write_all(int fd, const void *bytes, size_t n);
 
 /* Make `path` hold exactly the given parts, or leave it as it was: write "<path>.part" beside it, fsync, rename
- * over it, fsync the folder. When this returns ST_OK the file survives a power cut. Errors: ST_IO. */
+ * over it, fsync the folder. When this returns ST_OK the file survives a power cut. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status file_replace(const char *path, const struct iovec *parts, size_t n_parts,
                                   struct error *err);
+
+/* The same piece by piece, for what need not be in memory as a whole. Each stream ends with one of the last two, which free
+ * it; until file_stream_commit() has returned ST_OK `path` is as it was. Errors: ST_IO; of opening also ST_LIMIT (the
+ * path is too long), ST_NOMEM. */
+struct file_stream;
+MUST_USE enum status file_stream_open(const char *path, struct file_stream **ret, struct error *err);
+MUST_USE enum status file_stream_put(struct file_stream *s, const void *bytes, size_t n, struct error *err);
+MUST_USE enum status file_stream_commit(struct file_stream *s, struct error *err);
+void file_stream_abandon(struct file_stream *s); /* NULL is fine */
 
 /* Make a folder with mode 0700, and its parents, durably; one that exists is fine. Errors: ST_IO. */
 MUST_USE enum status folder_make(const char *path, struct error *err);

@@ -96,7 +96,8 @@ uint64_t runner_images(const struct runner *r);
 /* Bring the running job in a list up to date with its progress. */
 void runner_refresh(struct runner *r, json_t *job);
 
-/* Open the scores of a job that has some: a descriptor and its size. Errors: ST_NOTFOUND, ST_IO. */
+/* Open the scores of a job that has some, of one set or of SCORED_ALL: a descriptor and its size.
+ * Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
                                    struct error *err);
 

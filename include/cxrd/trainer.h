@@ -112,7 +112,13 @@ struct gate_report {
 };
 
 /* The sets of rows that a trained model is scored on. */
-enum { SCORED_VALIDATION, SCORED_TEST, SCORED_NO_FINDING, N_SCORED };
+enum {
+    SCORED_VALIDATION,
+    SCORED_TEST,
+    SCORED_NO_FINDING,
+    N_SCORED,
+    SCORED_ALL = N_SCORED /* of files: everything in one */
+};
 extern const char *const SCORED_NAMES[N_SCORED]; /* "validation", "test", "no_finding" */
 
 enum { MAX_EPOCHS = 1000 };
@@ -182,6 +188,10 @@ struct train_request {
      * threads it ends with the weights that it would have had uninterrupted, bit for bit. */
     const char *checkpoint;                /* NULL: none */
     const char *csv_sha256, *split_sha256; /* what the data must still be; NULL: anything */
+
+    /* Where the rows of all splits go with what the kept model says of them (jobs/training/scores_file.h), for which those that
+     * trained it are scored too; NULL: nowhere. Whoever asked for the run removes it where the run comes to nothing. */
+    const char *scores_path;
 };
 
 /* Run it. *ret_result is filled as far as the run came, even when it fails; release it in any case.

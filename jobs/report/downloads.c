@@ -130,6 +130,8 @@ static void served_put(struct buf *out, const json_t *record)
     for (int set = 0; set < N_SCORED && json_is_object(member_at(record, "evaluation")); set++)
         buf_printf(out, ", <a href=\"scores?split=%s\">scores.%s.csv</a>", SCORED_NAMES[set],
                    SCORED_NAMES[set]);
+    if (json_is_object(member_at(record, "evaluation")))
+        buf_puts(out, ", <a href=\"scores?split=all\">scores.csv</a> of all rows, with age, sex and view");
     buf_puts(out, ".</p>\n");
 }
 

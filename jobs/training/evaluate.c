@@ -1,6 +1,7 @@
 /* jobs/training/evaluate.c - see evaluate.h. */
 #include "evaluate.h"
 
+#include "csv_text.h"
 #include "row_inputs.h"
 
 #include <stdlib.h>
@@ -208,34 +209,31 @@ void scores_recalibrate(struct scores *s, const struct model *m)
     model_probabilities(m, s->n, s->logits, s->prob);
 }
 
-/* A name as a CSV field: quoted where it must be (RFC 4180). */
-static void csv_name(const char *name, struct buf *out)
+void scores_csv_head(struct buf *out)
 {
-    if (!strpbrk(name, "\",\r\n")) {
-        buf_puts(out, name);
-        return;
-    }
-    buf_puts(out, "\"");
-    for (; *name; name++)
-        buf_puts(out, *name == '"' ? "\"\"" : (char[]){ *name, '\0' });
-    buf_puts(out, "\"");
-}
-
-enum status scores_csv(const struct scores *s, const struct table *t, struct buf *out)
-{
-    buf_puts(out, "image");
     for (size_t k = 0; k < N_LABELS; k++)
         buf_printf(out, ",true_%s", LABELS[k]);
     for (size_t k = 0; k < N_LABELS; k++)
         buf_printf(out, ",prob_%s", LABELS[k]);
     buf_puts(out, "\n");
+}
+
+void scores_csv_row(const struct scores *s, size_t i, struct buf *out)
+{
+    for (size_t k = 0; k < N_LABELS; k++)
+        buf_puts(out, s->truth[i * N_LABELS + k] ? ",1" : ",0");
+    for (size_t k = 0; k < N_LABELS; k++)
+        buf_printf(out, ",%.9g", (double)s->prob[i * N_LABELS + k]);
+    buf_puts(out, "\n");
+}
+
+enum status scores_csv(const struct scores *s, const struct table *t, struct buf *out)
+{
+    buf_puts(out, "image");
+    scores_csv_head(out);
     for (size_t i = 0; i < s->n; i++) {
-        csv_name(table_image(t, s->rows[i]), out);
-        for (size_t k = 0; k < N_LABELS; k++)
-            buf_puts(out, s->truth[i * N_LABELS + k] ? ",1" : ",0");
-        for (size_t k = 0; k < N_LABELS; k++)
-            buf_printf(out, ",%.9g", (double)s->prob[i * N_LABELS + k]);
-        buf_puts(out, "\n");
+        csv_text(table_image(t, s->rows[i]), out);
+        scores_csv_row(s, i, out);
     }
     return buf_status(out);
 }

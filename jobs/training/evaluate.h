@@ -76,6 +76,11 @@ void scores_recalibrate(struct scores *s, const struct model *m);
 double scores_loss(const struct scores *s); /* mean over rows and findings; NaN for no rows */
 double scores_top5(const struct scores *s); /* NaN where no row has a positive */
 
+/* The columns that every scores CSV ends with: 14 truths and 14 probabilities, with the comma before them and the end of
+ * the line. */
+void scores_csv_head(struct buf *out);
+void scores_csv_row(const struct scores *s, size_t i, struct buf *out);
+
 /* The contract's scores CSV. Errors: ST_LIMIT (of `out`), ST_NOMEM. */
 MUST_USE enum status scores_csv(const struct scores *s, const struct table *t, struct buf *out);
 

@@ -3,6 +3,7 @@
 #include "plots.h"
 #include "reference.h"
 #include "run.h"
+#include "scores_file.h"
 
 #include <stdlib.h>
 
@@ -73,6 +74,27 @@ static enum status score_test(struct run *r, struct scores *ret)
     return st;
 }
 
+/* All rows in one file, the training's too, which nothing else is said of. */
+static enum status write_all_scores(struct run *r, const struct scores scores[N_SCORED])
+{
+    const struct rows *train = &r->split.part[TRAIN];
+    struct scores seen = { 0 };
+    const struct named_scores sets[] = { { SPLIT_NAMES[TRAIN], &seen },
+                                         { SCORED_NAMES[SCORED_VALIDATION], &scores[SCORED_VALIDATION] },
+                                         { SCORED_NAMES[SCORED_TEST], &scores[SCORED_TEST] },
+                                         { SCORED_NAMES[SCORED_NO_FINDING], &scores[SCORED_NO_FINDING] } };
+    enum status st;
+
+    if (!r->request->scores_path)
+        return ST_OK;
+    st = run_score(r, r->result->model, train->index, train->n, &seen);
+    if (st == ST_OK)
+        st =
+            scores_file_write(r->request->scores_path, &r->table, sets, sizeof sets / sizeof sets[0], r->err);
+    scores_release(&seen);
+    return st;
+}
+
 /* The kept model on all sets, and then its rival on what they are to be compared on. */
 static enum status evaluate_sets(struct run *r)
 {
@@ -89,6 +111,8 @@ static enum status evaluate_sets(struct run *r)
         st = evaluate_set(r, set, &scores[set]);
     if (st == ST_OK)
         st = run_rival(r, &scores[SCORED_VALIDATION], &scores[SCORED_NO_FINDING]);
+    if (st == ST_OK)
+        st = write_all_scores(r, scores);
     for (int set = 0; set < N_SCORED; set++)
         scores_release(&scores[set]);
     return st;

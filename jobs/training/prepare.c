@@ -25,7 +25,8 @@ size_t run_test_rows(const struct run *r)
 
 size_t run_scored_rows(const struct run *r)
 {
-    return r->split.part[VALIDATION].n + run_test_rows(r) + r->normal.n;
+    return r->split.part[VALIDATION].n + run_test_rows(r) + r->normal.n +
+           (r->request->scores_path ? r->split.part[TRAIN].n : 0);
 }
 
 static void plan(struct run *r)

@@ -124,26 +124,6 @@ bool write_all(int fd, const void *bytes, size_t n)
     return true;
 }
 
-/* Write `path` and make its content durable. A failed fsync is never retried: the kernel may have dropped the
- * pages it could not write (Rebello et al., "Can applications recover from fsync failures?", ATC 2020). */
-static enum status write_durable(const char *path, const struct iovec *parts, size_t n_parts,
-                                 struct error *err)
-{
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    enum status st = ST_OK;
-
-    if (fd < 0)
-        return cannot(err, ST_IO, "create", path);
-    for (size_t i = 0; i < n_parts && st == ST_OK; i++)
-        if (!write_all(fd, parts[i].iov_base, parts[i].iov_len))
-            st = cannot(err, ST_IO, "write", path);
-    if (st == ST_OK && fsync(fd) != 0)
-        st = cannot(err, ST_IO, "sync", path);
-    if (close(fd) != 0 && st == ST_OK)
-        st = cannot(err, ST_IO, "close", path);
-    return st;
-}
-
 static void parent_of(const char *path, char parent[PATH_MAX])
 {
     char *slash;
@@ -156,21 +136,77 @@ static void parent_of(const char *path, char parent[PATH_MAX])
         slash[slash == parent] = '\0'; /* "/x" has the parent "/" */
 }
 
-enum status file_replace(const char *path, const struct iovec *parts, size_t n_parts, struct error *err)
-{
-    char beside[PATH_MAX];
-    enum status st;
+struct file_stream {
+    int fd; /* of the file beside */
+    char path[PATH_MAX], beside[PATH_MAX];
+};
 
-    if (snprintf(beside, sizeof beside, "%s.part", path) >= (int)sizeof beside)
+enum status file_stream_open(const char *path, struct file_stream **ret, struct error *err)
+{
+    struct file_stream *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return error_nomem(err);
+    if (snprintf(s->path, sizeof s->path, "%s", path) >= (int)sizeof s->path ||
+        snprintf(s->beside, sizeof s->beside, "%s.part", path) >= (int)sizeof s->beside) {
+        free(s);
         return error_inner(err, error_set(err, ST_LIMIT, "a path is too long"), path);
-    st = write_durable(beside, parts, n_parts, err);
-    if (st == ST_OK && rename(beside, path) != 0)
-        st = cannot(err, ST_IO, "rename", beside);
-    if (st != ST_OK) {
-        unlink(beside);
+    }
+    s->fd = open(s->beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (s->fd < 0) {
+        const enum status st = cannot(err, ST_IO, "create", s->beside);
+
+        free(s);
         return st;
     }
-    return folder_sync_of(path, err);
+    *ret = s;
+    return ST_OK;
+}
+
+enum status file_stream_put(struct file_stream *s, const void *bytes, size_t n, struct error *err)
+{
+    return write_all(s->fd, bytes, n) ? ST_OK : cannot(err, ST_IO, "write", s->beside);
+}
+
+/* A failed fsync is never retried: the kernel may have dropped the pages it could not write (Rebello et al., "Can
+ * applications recover from fsync failures?", ATC 2020). */
+enum status file_stream_commit(struct file_stream *s, struct error *err)
+{
+    enum status st = fsync(s->fd) == 0 ? ST_OK : cannot(err, ST_IO, "sync", s->beside);
+
+    if (close(s->fd) != 0 && st == ST_OK)
+        st = cannot(err, ST_IO, "close", s->beside);
+    s->fd = -1;
+    if (st == ST_OK && rename(s->beside, s->path) != 0)
+        st = cannot(err, ST_IO, "rename", s->beside);
+    if (st == ST_OK)
+        st = folder_sync_of(s->path, err);
+    else
+        unlink(s->beside);
+    free(s);
+    return st;
+}
+
+void file_stream_abandon(struct file_stream *s)
+{
+    if (!s)
+        return;
+    close(s->fd);
+    unlink(s->beside);
+    free(s);
+}
+
+enum status file_replace(const char *path, const struct iovec *parts, size_t n_parts, struct error *err)
+{
+    struct file_stream *s = NULL;
+    enum status st = file_stream_open(path, &s, err);
+
+    for (size_t i = 0; i < n_parts && st == ST_OK; i++)
+        st = file_stream_put(s, parts[i].iov_base, parts[i].iov_len, err);
+    if (st == ST_OK)
+        return file_stream_commit(s, err);
+    file_stream_abandon(s);
+    return st;
 }
 
 /* A folder was made in it. A parent that may be entered but not read cannot be synced; nothing is lost by going on. */

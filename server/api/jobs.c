@@ -136,8 +136,9 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
     http_query(req, "split", split);
     while (set < N_SCORED && strcmp(SCORED_NAMES[set], split) != 0)
         set++;
-    if (set == N_SCORED)
-        return error_set(err, ST_INVALID, "there is no split '%.32s': validation, test or no_finding", split);
+    if (set == N_SCORED && strcmp(split, "all") != 0)
+        return error_set(err, ST_INVALID, "there is no split '%.32s': validation, test, no_finding or all",
+                         split);
     res->content_type = "text/csv; charset=utf-8";
     return storage_status(runner_scores(app_work(app)->runner, req->id, set, &res->fd, &res->fd_size, err),
                           res);

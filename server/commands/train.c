@@ -438,7 +438,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     const json_t *data = json_object_get(before, "dataset");
     const json_int_t threads =
         json_integer_value(json_object_get(json_object_get(before, "environment"), "threads"));
-    char cache[PATH_MAX], now[CLOCK_TEXT_SIZE];
+    char cache[PATH_MAX], scores[PATH_MAX], now[CLOCK_TEXT_SIZE];
     struct model *init = NULL;
     struct train_request request = { .config = &d->config,
                                      .datasets = o->datasets,
@@ -446,11 +446,13 @@ static enum status run(const struct train_options *o, const json_t *before, cons
                                      .cache_bytes = o->cache_bytes,
                                      .threads = threads >= 1 && threads <= 256 ? (size_t)threads : o->threads,
                                      .checkpoint = checkpoint,
+                                     .scores_path = scores,
                                      .csv_sha256 = text_in(data, "csv_sha256"),
                                      .split_sha256 = text_in(data, "split_sha256") };
     enum status st = folder_make(o->out, err);
 
     snprintf(cache, sizeof cache, "%s/cache", o->out);
+    snprintf(scores, sizeof scores, "%s/scores.csv", o->out);
     d->ours = !before;
     d->record = json_pack("{s:s,s:n,s:[],s:o,s:s}", "state", "running", "error", "epochs", "environment",
                           environment_json(request.threads), "begun_at",

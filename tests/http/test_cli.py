@@ -174,7 +174,7 @@ class Train(Case):
         out, done = self.train('--set', 'image_size=64', '--set', 'epochs=2', '--set', 'steps_per_epoch=1')
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertLessEqual({'weights.safetensors', 'job.json', 'scores_validation.csv', 'scores_test.csv',
-                              'scores_no_finding.csv'}, set(os.listdir(out)))
+                              'scores_no_finding.csv', 'scores.csv'}, set(os.listdir(out)))
         epochs = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([e['epoch'] for e in epochs], [1, 2])
         with open(os.path.join(out, 'job.json'), encoding='utf-8') as file:

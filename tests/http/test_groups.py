@@ -1,4 +1,5 @@
 """Subgroups of the test rows: worked out again from the scores and the table, slowly."""
+import collections
 import csv
 import os
 import unittest
@@ -10,10 +11,19 @@ ROWS = 72
 SCANNER = '=Acme <1>'  # a name is text, whatever a browser or a spreadsheet would make of it
 
 
+def name(i):
+    return ('=1+1,"x".png', '@2.png', '-3.png')[i] if i < 3 else f'{i:08d}.png'
+
+
+def guarded(text):
+    """As a spreadsheet must see it."""
+    return "'" + text if text[0] in '=@-' else text
+
+
 def line(i):
     """Three films of two patients each; two of three have a Mass; the first eight are of nobody knows which scanner."""
     words = 'Mass' if i % 3 else 'Effusion'
-    return (f'{i:08d}.png,{words},{i // 3 * 2 + i % 2},{15 + i},{"MF"[i // 3 % 2]},{("PA", "AP", "LL")[i % 5 % 3]},'
+    return (f'"{name(i).replace(chr(34), chr(34) * 2)}",{words},{i // 3 * 2 + i % 2},{15 + i},{"MF"[i // 3 % 2]},{("PA", "AP", "LL")[i % 5 % 3]},'
             f'{"" if i < 8 else SCANNER}')
 
 
@@ -29,7 +39,7 @@ def make():
     images = os.path.join(folder, 'images_001', 'images')
     os.makedirs(images)
     for i in range(ROWS):
-        with open(os.path.join(images, f'{i:08d}.png'), 'wb') as file:
+        with open(os.path.join(images, name(i)), 'wb') as file:
             file.write(picture.noise(i, dataset.SIZE, dataset.SIZE))
     return datasets
 
@@ -39,21 +49,25 @@ def auroc(rows):
     return sum(pairs) / len(pairs)
 
 
-class GroupsTest(Case):
+class GroupedCase(Case):
+    """A job on the table above, and what it says."""
+
     @classmethod
     def setUpClass(cls):
         cls.server = program.Server(datasets=make())
         cls.addClassCleanup(cls.server.stop)
-        job = submit(cls.server, {'dataset': 'grouped', 'image_size': dataset.SIZE, 'epochs': 1, 'steps_per_epoch': 2,
+        cls.job = job = submit(cls.server, {'dataset': 'grouped', 'image_size': dataset.SIZE, 'epochs': 1, 'steps_per_epoch': 2,
                                   'batch_size': 8, 'test_fraction': 0.6, 'split_by': 'patient'})
         cls.record = wait_state(cls.server, job, 'succeeded', seconds=400)
         cls.groups = cls.record['evaluation']['groups']
         cls.report = client.get(cls.server, f'/jobs/{job}/report').body.decode()
         scores = client.get(cls.server, f'/jobs/{job}/scores?split=test').body.decode()
-        known = {row['image']: row for row in table()}
+        known = {guarded(row['image']): row for row in table()}
         cls.rows = [(known[row['image']], int(row['true_Mass']), float(row['prob_Mass']))
                     for row in csv.DictReader(scores.splitlines())]
 
+
+class GroupsTest(GroupedCase):
     def belongs(self, row, by, group):
         if by == 'age':
             low, _, high = group.rstrip('+').partition('-')
@@ -94,6 +108,60 @@ class GroupsTest(Case):
                      '=Acme &lt;1&gt;', f'{self.groups["comparisons"]} differences were looked at'):
             self.assertIn(told, self.report)
         self.assertNotIn(SCANNER, self.report)
+
+
+class AllScoresTest(GroupedCase):
+    """The file of all rows, of the same job."""
+
+    def all(self, job=None):
+        reply = client.get(self.server, f'/jobs/{job or self.job}/scores?split=all')
+        self.assertEqual((reply.status, reply.headers['content-type']), (200, 'text/csv; charset=utf-8'))
+        return list(csv.DictReader(reply.body.decode().splitlines()))
+
+    def test_every_row_of_every_split_is_there(self):
+        rows = self.all()
+        data = self.record['dataset']
+        self.assertEqual(list(rows[0]), ['image', 'patient', 'age', 'sex', 'view', 'split',
+                                         *(f'true_{label}' for label in dataset.LABELS),
+                                         *(f'prob_{label}' for label in dataset.LABELS)])
+        self.assertEqual(collections.Counter(row['split'] for row in rows),
+                         {split: data[split] for split in ('train', 'validation', 'test')})
+        self.assertEqual(sorted(row['image'] for row in rows), sorted(guarded(name(i)) for i in range(ROWS)))
+
+    def test_it_says_what_the_table_and_the_other_files_say(self):
+        known = {guarded(row['image']): row for row in table()}
+        others = {}
+        for split in ('validation', 'test'):
+            body = client.get(self.server, f'/jobs/{self.job}/scores?split={split}').body.decode()
+            others.update({row['image']: row for row in csv.DictReader(body.splitlines())})
+        for row in self.all():
+            of_table = known[row['image']]
+            self.assertEqual((row['age'], row['sex'], row['view']),
+                             (of_table['age'], of_table['sex'], of_table['view'].replace('LL', 'other')))
+            if row['split'] == 'train':
+                self.assertEqual(row['true_Mass'], str(int(of_table['words'] == 'Mass')))
+                self.assertTrue(0 <= float(row['prob_Mass']) <= 1)
+                continue
+            for column, value in others.pop(row['image']).items():
+                self.assertEqual(row[column], value)
+        self.assertEqual(others, {})
+
+    def test_patients_are_told_apart_and_not_told(self):
+        known = {guarded(row['image']): row['patient'] for row in table()}
+        pairs = {(known[row['image']], row['patient']) for row in self.all()}
+        self.assertEqual(len(pairs), len(set(known.values())))
+        self.assertEqual(len({shown for _, shown in pairs}), len(pairs))
+        for _, shown in pairs:
+            self.assertRegex(shown, '^[0-9a-f]{16}$')
+        again = submit(self.server, {'replay_of': self.job})
+        wait_state(self.server, again, 'succeeded', seconds=400)
+        self.assertFalse({shown for _, shown in pairs} & {row['patient'] for row in self.all(again)},
+                         'another file, other numbers')
+
+    def test_a_job_without_a_model_has_none(self):
+        nothing = submit(self.server, {'dataset': 'grouped', 'epochs': 0})
+        wait_state(self.server, nothing, 'succeeded', seconds=400)
+        self.assert_problem(client.get(self.server, f'/jobs/{nothing}/scores?split=all'), 404, 'no scores')
 
 
 if __name__ == '__main__':

@@ -119,6 +119,37 @@ Test(file, replace_leaves_the_new_content_and_nothing_beside_it)
     scratch_remove(folder);
 }
 
+/* Until it is committed nothing is there, and what is abandoned was never there. */
+Test(file, a_stream_is_there_when_it_is_committed)
+{
+    char *folder = scratch_folder(), path[512], beside[520];
+    struct file_stream *s = NULL;
+    struct file_bytes f = FILE_BYTES_INIT;
+    struct error err = { 0 };
+
+    snprintf(path, sizeof path, "%s/a", folder);
+    snprintf(beside, sizeof beside, "%s.part", path);
+    for (int commit = 0; commit < 2; commit++) {
+        cr_assert_eq(file_stream_open(path, &s, &err), ST_OK, "%s", err.text);
+        cr_assert_eq(file_stream_put(s, "one ", 4, &err), ST_OK);
+        cr_assert_eq(file_stream_put(s, "two", 3, &err), ST_OK);
+        cr_assert_eq(access(beside, F_OK), 0);
+        cr_assert_neq(access(path, F_OK), 0);
+        if (commit)
+            cr_assert_eq(file_stream_commit(s, &err), ST_OK, "%s", err.text);
+        else
+            file_stream_abandon(s);
+        cr_assert_neq(access(beside, F_OK), 0);
+    }
+    cr_assert_eq(file_read(path, 100, &f, &err), ST_OK);
+    cr_assert_str_eq(f.data, "one two");
+    file_bytes_release(&f);
+    snprintf(path, sizeof path, "%s/no/a", folder);
+    cr_assert_eq(file_stream_open(path, &s, &err), ST_IO);
+    file_stream_abandon(NULL);
+    scratch_remove(folder);
+}
+
 Test(file, read_refuses_what_is_missing_too_large_or_no_file)
 {
     char *folder = scratch_folder(), path[512];

@@ -6,6 +6,7 @@
 #include "cxrd/log.h"
 #include "cxrd/trainer.h"
 #include "files.h"
+#include "jobs/training/csv_text.h"
 #include "jobs/training/evaluate.h"
 #include "leaks.h"
 #include "scores_file.h"
@@ -1539,6 +1540,23 @@ Test(evaluate, no_rows_have_no_measures)
               isnan(e.micro.auroc));
     for (size_t k = 0; k < N_LABELS; k++)
         cr_assert(isnan(e.findings[k].prevalence) && isnan(e.findings[k].brier.value));
+}
+
+Test(evaluate, no_name_in_a_scores_file_is_a_formula)
+{
+    static const struct {
+        const char *name, *field;
+    } NAMES[] = { { "=1+1", "'=1+1" },         { "+1", "'+1" },     { "-1", "'-1" },
+                  { "@SUM(A1)", "'@SUM(A1)" }, { "\t=1", "'\t=1" }, { "=\"a\"", "\"'=\"\"a\"\"\"" },
+                  { "\r=1,2", "\"'\r=1,2\"" }, { "a=1", "a=1" },    { "", "" } };
+
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        struct buf out = BUF_INIT(100);
+
+        csv_text(NAMES[i].name, &out);
+        cr_assert_str_eq(out.data, NAMES[i].field);
+        buf_release(&out);
+    }
 }
 
 Test(evaluate, names_in_a_scores_file_are_quoted_where_they_must_be)
