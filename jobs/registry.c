@@ -119,29 +119,47 @@ static enum status file_load(struct registry *r, const char *id, const char *sha
     return st;
 }
 
-/* Whatever is said of a patient, the sums stay finite: each part grows or falls with its value, so the ends of what is
- * understood show it, and "not known", in all combinations. */
-static enum status try_inputs(const struct model *m, const float logits[N_LABELS])
+/* The ends of what a number may be. */
+static struct input_values ends_of(bool upper)
 {
-    static const double ENDS[N_INPUT_KINDS][3] = { { NAN, 0, INPUT_OLDEST }, { NAN, 0, 1 }, { NAN, 0, 1 } };
-    enum status st = ST_OK;
+    struct input_values v;
 
-    for (int i = 0; i < 3 * 3 * 3 && st == ST_OK; i++) {
-        const struct input_values v = { { ENDS[INPUT_AGE][i % 3], ENDS[INPUT_SEX][i / 3 % 3],
-                                          ENDS[INPUT_VIEW][i / 9] } };
-        float sums[N_LABELS];
-
-        memcpy(sums, logits, sizeof sums);
-        st = model_add_inputs(m, &v, sums, NULL);
-    }
-    return st;
+    for (size_t i = 0; i < N_INPUT_NUMBERS; i++)
+        v.of[i] = !upper ? 0 : i == INPUT_AGE ? INPUT_OLDEST : 1;
+    return v;
 }
 
-/* One forward pass: pages are touched, and weights that overflow show before a patient's picture does. */
-static enum status warm_up(const struct model *m, struct error *err)
+/* Whatever is said of a patient, the sums stay finite. Each part grows or falls with its value, so of each number one of the
+ * ends of what is understood, or "not known", adds most to a finding's logit, and one takes most; all that add most, and all
+ * that take most, bound the others and every sum on the way to them. */
+static enum status try_inputs(const struct model *m, const float logits[N_LABELS])
+{
+    const size_t n = model_inputs(m)->n;
+    const struct tensor *weight = n ? network_tensor(model_network(m), "head.inputs.weight") : NULL;
+    const struct input_values lower = ends_of(false), upper = ends_of(true);
+    float ends[2][N_INPUT_NUMBERS];
+
+    inputs_standardise(model_inputs(m), &lower, ends[0]);
+    inputs_standardise(model_inputs(m), &upper, ends[1]);
+    for (size_t k = 0; k < N_LABELS && n; k++) {
+        const float *w = model_params(m) + weight->offset + k * n;
+        float most = 0, least = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            most += fmaxf(fmaxf(w[i] * ends[0][i], w[i] * ends[1][i]), 0);
+            least += fminf(fminf(w[i] * ends[0][i], w[i] * ends[1][i]), 0);
+        }
+        if (!isfinite(logits[k] + most) || !isfinite(logits[k] + least))
+            return ST_NUMERIC;
+    }
+    return ST_OK;
+}
+
+/* One forward pass, of a picture with every grey. */
+static enum status try_picture(const struct model *m, float logits[N_LABELS])
 {
     const size_t plane = model_preprocess(m)->size * model_preprocess(m)->size;
-    float logits[N_LABELS], *x = malloc(plane * sizeof *x);
+    float *x = malloc(plane * sizeof *x);
     uint8_t *grey = malloc(plane);
     struct session *session = NULL;
     enum status st = x && grey ? session_new(&session) : ST_NOMEM;
@@ -151,12 +169,25 @@ static enum status warm_up(const struct model *m, struct error *err)
             grey[i] = (uint8_t)(i * 255 / plane);
         preprocess_scale(grey, plane, model_preprocess(m), x);
         st = session_run(session, m, 1, x, logits);
-        if (st == ST_OK)
-            st = try_inputs(m, logits);
     }
     session_free(session);
     free(grey);
     free(x);
+    return st;
+}
+
+/* Pages are touched, and weights that overflow show before a patient's picture does. */
+static enum status warm_up(const struct model *m, struct error *err)
+{
+    float logits[N_LABELS];
+    enum status st = ST_OK;
+
+    if (model_sees(m))
+        st = try_picture(m, logits);
+    else
+        model_bias(m, logits);
+    if (st == ST_OK)
+        st = try_inputs(m, logits);
     if (st == ST_NUMERIC)
         return error_set(err, st, "the model's results are not finite numbers");
     return st == ST_OK ? ST_OK : error_nomem(err);

@@ -86,7 +86,8 @@ static enum status check_init(struct runner *r, struct train_config *c, json_t *
         config_error(errors, "init", "%s", err->text);
         return ST_OK;
     }
-    train_config_adopt(c, m);
+    if (train_config_adopt(c, m, err) != ST_OK)
+        config_error(errors, "init", "%s", err->text);
     model_unref(m);
     return ST_OK;
 }

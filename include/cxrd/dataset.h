@@ -25,17 +25,23 @@ enum { TABLE_SCANNER = 40 };              /* bytes that are kept of a scanner's 
 #define SCANNER_NONE UINT32_MAX
 
 struct table_row {
-    uint32_t image;   /* offset of the image's base name in table.names */
-    uint32_t scanner; /* the same of what made the picture, SCANNER_NONE: not known */
-    uint64_t patient; /* a key: equal for equal ids, however many zeros stand before them */
-    uint16_t labels;  /* bit i: LABELS[i] is named in "Finding Labels" */
-    bool no_finding;  /* "No Finding" is named there */
-    bool other_view;  /* a view is given, and it is neither PA nor AP */
-    char stratum[4];  /* the first three characters of the first finding's name, or of "No Finding" */
-    float age;        /* years; NaN: not known */
-    char sex;         /* 'M', 'F' or 0 */
-    char view;        /* 'P' for PA, 'A' for AP, or 0 */
+    uint32_t image;      /* offset of the image's base name in table.names */
+    uint32_t scanner;    /* the same of what made the picture, SCANNER_NONE: not known */
+    uint64_t patient;    /* a key: equal for equal ids, however many zeros stand before them */
+    uint16_t labels;     /* bit i: LABELS[i] is named in "Finding Labels" */
+    bool no_finding;     /* "No Finding" is named there */
+    bool other_view;     /* a view is given, and it is neither PA nor AP */
+    char stratum[4];     /* the first three characters of the first finding's name, or of "No Finding" */
+    float age;           /* years; NaN: not known */
+    char sex;            /* 'M', 'F' or 0 */
+    char view;           /* 'P' for PA, 'A' for AP, or 0 */
+    int32_t follow_up;   /* "Follow-up #": orders the films of a patient; FOLLOW_UP_NONE: not known */
+    bool history_known;  /* see table_read() */
+    bool earlier;        /* there is an earlier film of the patient */
+    uint16_t ever, last; /* findings of the patient's earlier films: of any of them; of the latest */
 };
+
+#define FOLLOW_UP_NONE (-1)
 
 #define PATIENT_NONE 0xcbf29ce484222325u /* the key of an empty id */
 
@@ -45,6 +51,7 @@ struct table {
     char *names;             /* NUL-terminated texts */
     size_t names_size;
     char sha256[DIGEST_TEXT_SIZE]; /* of the file */
+    bool has_follow_up;            /* there is such a column */
     char odd[N_INPUT_KINDS]
             [TABLE_ODD + 1]; /* the first age, sex, view that is given and not understood; "": none */
 };
@@ -54,11 +61,13 @@ struct table {
     }
 
 /* Read a table of ChestX-ray14 in any of its releases: columns are found by name ("Image Index", "Finding Labels",
- * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex", "View Position" and "Manufacturer" or "Scanner" where there are any; as word_is()
- * compares names), both line endings, findings as label_of_word() and ages, sexes and views as input_read() takes them,
+ * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex", "View Position", "Follow-up #" and "Manufacturer" or
+ * "Scanner" where there are any; as word_is() compares names), both line endings, findings as label_of_word() and ages, sexes
+ * and views as input_read() takes them,
  * pictures by the base of their name. A finding that is not understood is no negative: the table is refused. Rows that
  * name one picture become one, the first, with the findings of all; a picture that belongs to two patients, or has No
- * Finding and a finding, is a table's contradiction, and it is refused.
+ * Finding and a finding, is a table's contradiction, and it is refused. Where films are ordered by "Follow-up #" every row
+ * knows its history: the findings of those rows of the same patient, in the whole table, that have a smaller number.
  *   bytes  borrowed
  *   name   of the file, for the error's sentence
  * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes, findings that are not known,
@@ -117,7 +126,7 @@ struct dataset_report {
         cooccurrence[N_LABELS][N_LABELS]; /* before rows without a file are left out */
     /* of the usable rows, see split_census() */
     size_t unknown[N_INPUT_KINDS],
-        other_views;                        /* age, sex, view not known; a view that is neither PA nor AP */
+        other_views; /* age, sex, view, history (0 without "Follow-up #") not known; a view neither PA nor AP */
     char odd[N_INPUT_KINDS][TABLE_ODD + 1]; /* the table's */
     struct part_report part[N_SPLITS];
     size_t gate[32],

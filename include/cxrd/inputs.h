@@ -1,26 +1,47 @@
-/* include/cxrd/inputs.h - numbers beside the picture: age, sex and view, as the head of a network sees them.
+/* include/cxrd/inputs.h - numbers beside the picture: age, sex, view and medical history, as the head of a network sees
+ * them.
  *
- * Each is one number, standardised by the training rows: (value - mean) / std. What is not known is taken as the mean,
- * so it is 0 and changes nothing: a session's logits, which know only the picture, are those of a patient of whom
- * nothing else is known. */
+ * Each number is standardised by the training rows: (value - mean) / std. What is not known is taken as the mean, so it is 0
+ * and changes nothing: a session's logits, which know only the picture, are those of a patient of whom nothing else is
+ * known. */
 #ifndef CXRD_INPUTS_H
 #define CXRD_INPUTS_H
 
+#include "cxrd/labels.h"
 #include "cxrd/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-enum input_kind { INPUT_AGE, INPUT_SEX, INPUT_VIEW, N_INPUT_KINDS };
+/* What a training may take beside the picture. The first three are a number each, history is 2 x 14 and one: each finding
+ * "ever before" and "at the last film", of earlier films of the same patient only, and whether there is such a film. */
+enum input_kind { INPUT_AGE, INPUT_SEX, INPUT_VIEW, INPUT_HISTORY, N_INPUT_KINDS };
+
+/* What a request says: each is a field of it. The kinds come first, in their order; "history" is what was found ever before,
+ * "history_last" what was found at the last film. */
+enum { INPUT_HISTORY_LAST = N_INPUT_KINDS, N_INPUT_FIELDS };
+extern const char *const INPUT_NAMES[N_INPUT_FIELDS]; /* "age", "sex", "view", "history", "history_last" */
+
+/* The numbers, by the places at which struct input_values has them. */
+enum {
+    INPUT_EVER = INPUT_HISTORY,
+    INPUT_LAST = INPUT_EVER + N_LABELS,
+    INPUT_EARLIER = INPUT_LAST + N_LABELS,
+    N_INPUT_NUMBERS
+};
+
 enum { INPUT_OLDEST = 150 }; /* years: no greater age is understood */
 
-extern const char *const INPUT_NAMES[N_INPUT_KINDS]; /* "age", "sex", "view" */
-
-/* What is said of a patient: age in years; sex 1 for M, 0 for F; view 1 for AP, 0 for PA. NaN: not known. */
+/* What is said of a patient: age in years; sex 1 for M, 0 for F; view 1 for AP, 0 for PA; of[INPUT_EVER + k] and
+ * of[INPUT_LAST + k] 1 where finding k was seen before, else 0; of[INPUT_EARLIER] 1 where there is an earlier film, else 0. NaN:
+ * not known. */
 struct input_values {
-    double of[N_INPUT_KINDS];
+    double of[N_INPUT_NUMBERS];
 };
 extern const struct input_values INPUTS_UNKNOWN;
+
+/* The kind that a number belongs to. */
+enum input_kind input_kind_of(size_t number);
 
 /* One value as the `n` bytes at `text` say it, in a table or in a request: the only reader of both.
  *   age   years as 58, 58.0, 058Y, "58 years"; 013M, 06W and 001D are whole years, rounded down
@@ -30,23 +51,34 @@ extern const struct input_values INPUTS_UNKNOWN;
  * table has some of 414, which are to be left out and not to be forgotten. */
 bool input_read(enum input_kind kind, const char *text, size_t n, double *ret);
 
-/* The same for a request, which may not be older than INPUT_OLDEST. Errors: ST_INVALID. */
-MUST_USE enum status input_parse(enum input_kind kind, const char *text, double *ret, struct error *err);
+/* A field of a request into `values`. An age may not be above INPUT_OLDEST. A history is a list of findings as a table's cell
+ * has them, see label_words_next(): "Effusion,Mass", or "No Finding" of films on which nothing was found, or "none" where
+ * there is no earlier film. A finding at the last film is one ever before, too.
+ * Errors: ST_INVALID (what cannot be, such as a finding that is not known; `values` is as it was). */
+MUST_USE enum status input_parse(size_t field, const char *text, struct input_values *values,
+                                 struct error *err);
 
-/* Which of them a network takes, in the order of "head.inputs.weight"'s columns. */
+/* Whether the values say what this field is for. */
+bool input_given(size_t field, const struct input_values *values);
+
+/* Which numbers a network takes, in the order of "head.inputs.weight"'s columns. */
 struct inputs {
     size_t n;
     struct {
-        enum input_kind kind;
+        size_t number;
         double mean, std; /* of the training rows in which it is known; std above 0 */
-    } of[N_INPUT_KINDS];
+    } of[N_INPUT_NUMBERS];
 };
 
-/* values -> float32 [n], standardised. */
+/* The kinds among them, as bits. */
+unsigned inputs_kinds(const struct inputs *in);
+
+/* values -> float32 [n], standardised. Where only one half of a history is known the other is what it is on the average
+ * beside it: a finding of the last film was seen ever before, and one never seen before was not seen at the last film. */
 void inputs_standardise(const struct inputs *in, const struct input_values *values, float *ret);
 
-/* As the weights' metadata has them: [{"name":"age","mean":46.9,"std":16.8},…]. The caller owns the text (free()); NULL
- * without memory. */
+/* As the weights' metadata has them: [{"name":"age","mean":46.9,"std":16.8},{"name":"ever_Mass",…},{"name":"last_Mass",…}].
+ * The caller owns the text (free()); NULL without memory. */
 char *inputs_text(const struct inputs *in);
 
 /* Errors: ST_FORMAT. */

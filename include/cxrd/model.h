@@ -33,7 +33,7 @@ void model_unref(struct model *m); /* NULL is fine */
 
 /* All borrowed: valid as long as a reference is held. */
 const struct network *model_network(const struct model *m);
-const struct preprocess *model_preprocess(const struct model *m);
+const struct preprocess *model_preprocess(const struct model *m); /* zeroes where it sees no picture */
 const float *model_params(const struct model *m);
 const json_t *model_notes(const struct model *m); /* an object, maybe empty */
 
@@ -48,6 +48,11 @@ const struct trained_rows *model_trained_rows(const struct model *m);
 
 /* The numbers beside the picture that it takes; none where n is 0. */
 const struct inputs *model_inputs(const struct model *m);
+
+/* Whether it looks at a picture, see network_sees(). One that does not has logits without a session: those of model_bias(),
+ * with what model_add_inputs() adds. */
+bool model_sees(const struct model *m);
+void model_bias(const struct model *m, float ret_logits[N_LABELS]);
 
 /* Add what they say to the logits of one picture, [14], which a session gives without it. Nothing where there are none or
  * nothing is known.

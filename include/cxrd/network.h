@@ -9,6 +9,7 @@
 #include "cxrd/rng.h"
 #include "cxrd/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct shape {
@@ -35,11 +36,11 @@ struct tensor {
     size_t fan_in, fan_out; /* 0 for a bias */
 };
 
-enum { NETWORK_MAX_LAYERS = 24, NETWORK_MAX_TENSORS = 24, NETWORK_MAX_INPUTS = 8 };
+enum { NETWORK_MAX_LAYERS = 24, NETWORK_MAX_TENSORS = 24, NETWORK_MAX_INPUTS = 32 };
 
 struct network {
     const char *architecture; /* "cnn4" */
-    size_t image_size;        /* input [1][image_size][image_size] */
+    size_t image_size;        /* input [1][image_size][image_size]; 0: it sees no picture */
     size_t n_layers, n_tensors, n_params;
     size_t n_inputs; /* numbers beside the image that the head adds up, see network_add_inputs(); 0: none */
     struct layer layers[NETWORK_MAX_LAYERS];
@@ -49,7 +50,8 @@ struct network {
 /* Lay out an architecture for square grey images.
  *   architecture  "cnn4": grey in three channels, four times (convolution 3x3 "same" -> ReLU -> max-pool 2) with
  *                 32, 64, 128, 256 channels, dense to the 14 logits; 1,305,934 parameters at image size 256
- *   image_size    pixels a side, a multiple of 16 in 64..512
+ *                 "logistic": no layer and no picture, 14 biases, and what network_add_inputs() adds: logistic regressions
+ *   image_size    pixels a side, a multiple of 16 in 64..512; of no account where there is no picture
  * Errors: ST_INVALID (unknown architecture or a size that it cannot take). */
 MUST_USE enum status network_init(struct network *net, const char *architecture, size_t image_size,
                                   struct error *err);
@@ -57,6 +59,9 @@ MUST_USE enum status network_init(struct network *net, const char *architecture,
 /* Let the head see `n` (1..NETWORK_MAX_INPUTS) numbers beside the image, as "head.inputs.weight" [14,n], behind all other parameters:
  * logits += weight * inputs. Initially 0. Once a network, after network_init(). */
 void network_add_inputs(struct network *net, size_t n);
+
+/* Whether it looks at a picture, or only at the numbers beside one. */
+static inline bool network_sees(const struct network *net) { return net->n_layers > 0; }
 
 /* The tensor of that name, or NULL. */
 const struct tensor *network_tensor(const struct network *net, const char *name);

@@ -14,6 +14,7 @@
 
 enum recipe { RECIPE_NOTEBOOK, RECIPE_STANDARD };
 enum head_bias { HEAD_BIAS_ZERO, HEAD_BIAS_BASE_RATES };
+enum head_inputs { HEAD_INPUTS_ZERO, HEAD_INPUTS_LOGISTIC };
 enum lr_schedule { LR_CONSTANT, LR_COSINE, LR_WARMUP_COSINE };
 enum balancing { BALANCE_NONE, BALANCE_RESAMPLE, BALANCE_WEIGHT };
 enum missing_images { MISSING_SKIP, MISSING_FAIL };
@@ -22,8 +23,8 @@ enum promote { PROMOTE_MANUAL, PROMOTE_IF_BETTER, PROMOTE_ALWAYS };
 enum { CONFIG_TEXT = 513 };
 
 struct train_config {
-    char dataset[CONFIG_TEXT]; /* "" until resolved: the only data set there is */
-    char csv[CONFIG_TEXT], images[CONFIG_TEXT];
+    char dataset[CONFIG_TEXT];                  /* "" until resolved: the only data set there is */
+    char csv[CONFIG_TEXT], images[CONFIG_TEXT]; /* images: see train_config_sees() */
     int recipe; /* the enums above; int, so that the table can point at them */
     int64_t epochs, steps_per_epoch, validation_steps, batch_size; /* 0 steps: the whole split */
     int64_t validation_batch_size; /* validation steps count batches of this size */
@@ -32,7 +33,7 @@ struct train_config {
     int64_t seed;       /* of weights, order, augmentation and dropout */
     int64_t split_seed; /* of which rows train, validate and test; `seed` where nothing is said */
     int64_t image_size;
-    int resize, head_bias, lr_schedule;
+    int resize, head_bias, head_inputs, lr_schedule;
     int initializer; /* of the weights: enum init */
     double input_mean, input_std;
     double weight_decay;
@@ -64,14 +65,19 @@ MUST_USE enum status train_config_parse(const json_t *object, struct train_confi
                                         json_t *errors);
 
 /* The same for the configuration in a record or a checkpoint. One of a version that did not have a field yet means what that
- * version did: there patience ended no training that kept its last epoch. */
+ * version did: there patience ended no training that kept its last epoch, and the weights of inputs began at 0. */
 MUST_USE enum status train_config_parse_recorded(const json_t *object, struct train_config *ret_config,
                                                  json_t *errors);
 
+/* Whether a training looks at pictures: not where `images` is "none", which is no pattern of pictures' names. Then the model is
+ * the logistic regression of the inputs alone. */
+bool train_config_sees(const struct train_config *c);
+
 struct model;
 
-/* A model to start from settles the geometry and the extra inputs: let `c` say what `m` has, not what the recipe would. */
-void train_config_adopt(struct train_config *c, const struct model *m);
+/* A model to start from settles the geometry and the extra inputs: let `c` say what `m` has, not what the recipe would.
+ * Errors: ST_INVALID (the one sees pictures and the other does not). */
+MUST_USE enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err);
 
 /* Every field, resolved. A new reference, NULL without memory. */
 json_t *train_config_json(const struct train_config *c);

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-static void count_row(const struct table_row *row, struct part_report *part, struct dataset_report *report)
+static void count_row(const struct table *t, const struct table_row *row, struct part_report *part,
+                      struct dataset_report *report)
 {
     for (size_t k = 0; k < N_LABELS; k++)
         part->label_counts[k] += row->labels >> k & 1;
@@ -12,6 +13,7 @@ static void count_row(const struct table_row *row, struct part_report *part, str
     report->unknown[INPUT_AGE] += !(row->age <= INPUT_OLDEST); /* NaN too */
     report->unknown[INPUT_SEX] += !row->sex;
     report->unknown[INPUT_VIEW] += !row->view;
+    report->unknown[INPUT_HISTORY] += t->has_follow_up && !row->history_known;
     report->other_views += row->other_view;
     report->nobodys += row->patient == PATIENT_NONE;
 }
@@ -21,5 +23,5 @@ void split_census(const struct table *t, const struct split *s, struct dataset_r
     memcpy(report->odd, t->odd, sizeof report->odd);
     for (int part = 0; part < N_SPLITS; part++)
         for (size_t i = 0; i < s->part[part].n; i++)
-            count_row(&t->rows[s->part[part].index[i]], &report->part[part], report);
+            count_row(t, &t->rows[s->part[part].index[i]], &report->part[part], report);
 }

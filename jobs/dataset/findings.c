@@ -6,20 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_around(const char *text, size_t n)
-{
-    return n > 0 && *text && strchr(" \t\r\n'\"[](){}", *text);
-}
-
-/* Without what may stand around a word. */
-static void trim(const char **text, size_t *n)
-{
-    while (is_around(*text, *n))
-        (*text)++, (*n)--;
-    while (is_around(*text + *n - 1, *n))
-        (*n)--;
-}
-
 static void strange_add(struct strange_words *s, const char *text, size_t n, size_t line)
 {
     const size_t length = n < STRANGE_TEXT ? n : STRANGE_TEXT;
@@ -53,31 +39,18 @@ static void stratum_set(struct table_row *row, int label)
 void findings_read(const char *text, size_t n, size_t line, struct table_row *row,
                    struct strange_words *strange)
 {
-    const char *end = text + n;
-    size_t words = 0;
+    struct label_words w = label_words_of(text, n);
 
-    for (const char *next; text <= end; text = next + 1) {
-        size_t length;
-        int label;
-
-        next = text;
-        while (next < end && *next != '|' && *next != ';' && *next != ',')
-            next++;
-        length = (size_t)(next - text);
-        trim(&text, &length);
-        if (length == 0 && (next < end || words > 0))
-            continue; /* nothing between two separators */
-        words++;
-        label = label_of_word(text, length);
-        if (label == LABEL_UNKNOWN) {
-            strange_add(strange, text, length, line);
+    while (label_words_next(&w)) {
+        if (w.label == LABEL_UNKNOWN) {
+            strange_add(strange, w.word, w.n, line);
             continue;
         }
-        stratum_set(row, label);
-        if (label == LABEL_NO_FINDING)
+        stratum_set(row, w.label);
+        if (w.label == LABEL_NO_FINDING)
             row->no_finding = true;
         else
-            row->labels |= (uint16_t)(1u << label);
+            row->labels |= (uint16_t)(1u << w.label);
     }
 }
 

@@ -15,9 +15,8 @@ struct strange_words {
     } word[STRANGE_WORDS];
 };
 
-/* The `n` bytes of a cell into the row: findings between `|`, `;` or `,`, each as label_of_word() takes it, in brackets and
- * quotes as a Python list has them or without. An empty cell is an empty word, which is not understood: nothing says that
- * there is no finding.
+/* The `n` bytes of a cell into the row: findings as label_words_next() takes them. An empty cell is an empty word, which is
+ * not understood: nothing says that there is no finding.
  *   line  of the table, from 1 */
 void findings_read(const char *text, size_t n, size_t line, struct table_row *row,
                    struct strange_words *strange);

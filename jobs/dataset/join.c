@@ -49,6 +49,7 @@ static void add(struct table_row *row, const struct table_row *other)
     row->age = isnan(row->age) ? other->age : row->age;
     row->sex = row->sex ? row->sex : other->sex;
     row->view = row->view ? row->view : other->view;
+    row->follow_up = row->follow_up == FOLLOW_UP_NONE ? other->follow_up : row->follow_up;
     row->other_view = (row->other_view || other->other_view) && !row->view;
 }
 

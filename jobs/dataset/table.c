@@ -8,6 +8,7 @@
 #include "cxrd/plain_text.h"
 #include "cxrd/words.h"
 #include "findings.h"
+#include "history.h"
 #include "join.h"
 #include "names.h"
 
@@ -26,6 +27,7 @@ enum column {
     SEX = N_NEEDED,
     SEX_2,
     VIEW,
+    FOLLOW_UP,
     SCANNER,
     SCANNER_2,
     SCANNER_3,
@@ -33,8 +35,8 @@ enum column {
 };
 
 static const char *const COLUMN_NAMES[N_COLUMNS] = {
-    "Image Index", "Finding Labels", "Patient ID",   "Patient Age", "Patient Gender",
-    "Patient Sex", "View Position",  "Manufacturer", "Scanner",     "Manufacturer DICOM" /* PadChest's */
+    "Image Index",   "Finding Labels", "Patient ID",   "Patient Age", "Patient Gender",    "Patient Sex",
+    "View Position", "Follow-up #",    "Manufacturer", "Scanner",     "Manufacturer DICOM" /* PadChest's */
 };
 
 enum { MAX_NAME = 255, MAX_FIELDS = 1024, SHOWN_HEADER = 64 };
@@ -43,7 +45,9 @@ enum {
 };                  /* by which a field's buffer grows; libcsv's own 128 bytes make a long one slow */
 #define SHOWN "128" /* bytes of the table's own name in a sentence: the problem must still fit behind it */
 
-static const struct table_row ROW_BEGUN = { .scanner = SCANNER_NONE, .age = NAN };
+static const struct table_row ROW_BEGUN = { .scanner = SCANNER_NONE,
+                                            .age = NAN,
+                                            .follow_up = FOLLOW_UP_NONE };
 
 struct reader {
     struct table t; /* being filled */
@@ -188,6 +192,23 @@ static void view_field(struct reader *r, const char *text, size_t n)
     r->row.other_view = isnan(view) && n > 0;
 }
 
+/* 0, 000, 12.0: a whole number, which may be a date. */
+static void follow_up_field(struct reader *r, const char *text, size_t n)
+{
+    int64_t value = 0;
+    size_t i = 0;
+
+    for (; i < n && text[i] >= '0' && text[i] <= '9' && value <= INT32_MAX; i++)
+        value = value * 10 + (text[i] - '0');
+    if (i == 0 || value > INT32_MAX)
+        return;
+    if (i < n && text[i] == '.')
+        for (i++; i < n && text[i] == '0'; i++)
+            continue;
+    if (i == n)
+        r->row.follow_up = (int32_t)value;
+}
+
 static void row_field(struct reader *r, const char *text, size_t n)
 {
     for (size_t c = 0; c < N_COLUMNS; c++) {
@@ -203,6 +224,7 @@ static void row_field(struct reader *r, const char *text, size_t n)
         case SEX:
         case SEX_2: sex_field(r, text, n); break;
         case VIEW: view_field(r, text, n); break;
+        case FOLLOW_UP: follow_up_field(r, text, n); break;
         case SCANNER:
         case SCANNER_2:
         case SCANNER_3: scanner_field(r, text, n); break;
@@ -299,6 +321,9 @@ enum status table_read(const void *bytes, size_t n_bytes, const char *name, stru
         st = findings_refuse(&r.strange, name, err);
     if (st == ST_OK)
         st = table_join(&r.t, name, err);
+    r.t.has_follow_up = r.place[FOLLOW_UP] != MAX_FIELDS;
+    if (st == ST_OK && r.t.has_follow_up && table_history(&r.t) != ST_OK)
+        st = error_nomem(err);
     if (st == ST_OK && digest_bytes(bytes, n_bytes, r.t.sha256) != ST_OK)
         st = error_nomem(err);
     if (st != ST_OK) {

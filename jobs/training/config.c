@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_IMAGES "none"
+
 enum kind { TEXT, PATH, PATTERN, MODEL_ID, ADDRESS, INTEGER, NUMBER, FLAG, CHOICE, CHOICES };
 
 struct field {
@@ -26,10 +28,11 @@ static const char *const RECIPES[] = { "notebook", "standard", NULL };
 static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
 static const char *const INITIALIZERS[] = { "glorot_uniform", "he_uniform", NULL };
+static const char *const HEAD_INPUTS[] = { "zero", "logistic", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", "warmup_cosine", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
 static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
-static const char *const INPUTS[] = { "age", "sex", "view", NULL };
+static const char *const INPUTS[] = { "age", "sex", "view", "history", NULL };
 static const char *const MISSING[] = { "skip", "fail", NULL };
 static const char *const PROMOTES[] = { "manual", "if_better", "always", NULL };
 
@@ -55,6 +58,7 @@ static const struct field FIELDS[] = {
     { "input_std", NUMBER, AT(input_std), 1e-3, 1e4 },
     { "initializer", CHOICE, AT(initializer), .choices = INITIALIZERS },
     { "head_bias", CHOICE, AT(head_bias), .choices = HEAD_BIASES },
+    { "head_inputs", CHOICE, AT(head_inputs), .choices = HEAD_INPUTS },
     { "head_scale", NUMBER, AT(head_scale), 0, 1 },
     { "lr_schedule", CHOICE, AT(lr_schedule), .choices = SCHEDULES },
     { "weight_decay", NUMBER, AT(weight_decay), 0, 10 },
@@ -99,6 +103,7 @@ static const struct train_config NOTEBOOK = {
     .input_std = 1,
     .initializer = INIT_GLOROT,
     .head_bias = HEAD_BIAS_ZERO,
+    .head_inputs = HEAD_INPUTS_ZERO,
     .head_scale = 1,
     .lr_schedule = LR_CONSTANT,
     .test_fraction = 0.1,
@@ -126,6 +131,7 @@ static const struct train_config STANDARD = {
     .input_std = 64,
     .initializer = INIT_HE,
     .head_bias = HEAD_BIAS_BASE_RATES,
+    .head_inputs = HEAD_INPUTS_LOGISTIC,
     .head_scale = 0,
     .lr_schedule = LR_WARMUP_COSINE,
     .keep_best = true,
@@ -275,17 +281,35 @@ static const struct field *field_find(const char *name)
     return NULL;
 }
 
+bool train_config_sees(const struct train_config *c) { return strcmp(c->images, NO_IMAGES) != 0; }
+
 /* What no single field can say. */
 static void check_together(const struct train_config *c, json_t *errors)
 {
     if (c->image_size % 16 != 0)
         config_error(errors, "image_size", "must be a multiple of 16");
+    if (train_config_sees(c))
+        return;
+    if (c->inputs == 0)
+        config_error(errors, "inputs", "must name one at least where 'images' is \"%s\"", NO_IMAGES);
+    if (c->init[0])
+        config_error(errors, "init", "a job without pictures begins with no model");
+    if (c->balance != BALANCE_NONE)
+        config_error(errors, "balance", "a job without pictures is not balanced");
 }
 
-enum status train_config_parse(const json_t *object, struct train_config *ret_config, json_t *errors)
+/* The recipe that a job names, the standard one if it names none. */
+static const struct train_config *recipe_of(const json_t *object)
 {
-    struct train_config c = STANDARD;
-    const json_t *recipe = json_object_get(object, "recipe");
+    const char *recipe = json_string_value(json_object_get(object, "recipe"));
+
+    return recipe && strcmp(recipe, RECIPES[RECIPE_NOTEBOOK]) == 0 ? &NOTEBOOK : &STANDARD;
+}
+
+/* What the object says, and what `c` says of the rest. */
+static enum status parse(const json_t *object, struct train_config c, struct train_config *ret_config,
+                         json_t *errors)
+{
     const char *name;
     json_t *value;
 
@@ -294,8 +318,6 @@ enum status train_config_parse(const json_t *object, struct train_config *ret_co
         config_error(errors, "", "a job is a JSON object");
         return ST_INVALID;
     }
-    if (json_is_string(recipe) && strcmp(json_string_value(recipe), RECIPES[RECIPE_NOTEBOOK]) == 0)
-        c = NOTEBOOK;
     json_object_foreach ((json_t *)object, name, value) {
         const struct field *f = field_find(name);
 
@@ -315,10 +337,18 @@ enum status train_config_parse(const json_t *object, struct train_config *ret_co
     return ST_OK;
 }
 
+enum status train_config_parse(const json_t *object, struct train_config *ret_config, json_t *errors)
+{
+    return parse(object, *recipe_of(object), ret_config, errors);
+}
+
 enum status train_config_parse_recorded(const json_t *object, struct train_config *ret_config, json_t *errors)
 {
-    const enum status st = train_config_parse(object, ret_config, errors);
+    struct train_config c = *recipe_of(object);
+    enum status st;
 
+    c.head_inputs = HEAD_INPUTS_ZERO;
+    st = parse(object, c, ret_config, errors);
     if (st == ST_OK && !json_object_get(object, "keep_best") && !ret_config->keep_best)
         ret_config->patience = 0;
     return st;
@@ -351,18 +381,20 @@ static json_t *field_json(const struct field *f, const void *place)
     return NULL;
 }
 
-void train_config_adopt(struct train_config *c, const struct model *m)
+enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err)
 {
     const struct preprocess *pre = model_preprocess(m);
-    const struct inputs *in = model_inputs(m);
 
+    if (!train_config_sees(c))
+        return error_set(err, ST_INVALID, "a job without pictures begins with no model");
+    if (!model_sees(m))
+        return error_set(err, ST_INVALID, "the model to start from sees no picture, which a training does");
     c->image_size = (int64_t)pre->size;
     c->resize = (int)pre->resize;
     c->input_mean = (double)pre->mean;
     c->input_std = (double)pre->std;
-    c->inputs = 0;
-    for (size_t i = 0; i < in->n; i++)
-        c->inputs |= 1u << in->of[i].kind;
+    c->inputs = inputs_kinds(model_inputs(m));
+    return ST_OK;
 }
 
 json_t *train_config_json(const struct train_config *c)

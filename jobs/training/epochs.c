@@ -6,6 +6,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
+#include "cxrd/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -51,7 +52,8 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
         json_decref(notes);
         return error_nomem(r->err);
     }
-    memcpy(params, training_params(r->training), r->net.n_params * sizeof *params);
+    memcpy(params, r->training ? training_params(r->training) : model_params(r->alone),
+           r->net.n_params * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
         params[bias + k] -= (float)r->balance.shift[k];
     if (notes) {
@@ -133,6 +135,26 @@ static enum status epoch_end(struct run *r, const struct running *sums, struct e
     return keep(r, m, &validation, e);
 }
 
+/* Without pictures the regression of the inputs is the model already: what it scores on the rows that it was fitted to stands
+ * for what an epoch adds up. */
+static enum status take_regression(struct run *r, struct running *sums)
+{
+    const struct rows *train = &r->split.part[TRAIN];
+    struct scores s = { 0 };
+    const enum status st = run_score(r, r->alone, train->index, train->n, &s);
+
+    if (st != ST_OK)
+        return st;
+    sums->loss_sum = scores_loss(&s) * (double)s.n;
+    sums->images = s.n;
+    metrics_top5(s.n, s.truth, s.logits, &sums->top5_hits, &sums->top5_rows);
+    sums->seconds = clock_seconds() - sums->started;
+    scores_release(&s);
+    r->progress.loss = sums->loss_sum / (double)sums->images;
+    r->progress.step = 1;
+    return ST_OK;
+}
+
 /* From its first step, or from where a checkpoint left it. */
 static enum status epoch(struct run *r, struct epoch_report *e)
 {
@@ -141,11 +163,14 @@ static enum status epoch(struct run *r, struct epoch_report *e)
 
     if (!sums->begun) {
         *sums = (struct running){ .begun = 1, .started = clock_seconds() };
-        order_restart(&r->order);
+        if (r->training)
+            order_restart(&r->order);
         r->progress.step = 0;
     }
     r->progress.epoch = e->epoch;
     r->progress.steps = r->steps_per_epoch;
+    if (!r->training)
+        st = take_regression(r, sums);
     while (r->progress.step < r->steps_per_epoch && st == ST_OK) {
         st = run_step(r, sums);
         if (st == ST_OK) {
@@ -166,7 +191,7 @@ static enum status epoch(struct run *r, struct epoch_report *e)
 /* The state to go on from, where it is wanted, and then the word that the epoch is over. */
 static enum status epoch_commit(struct run *r, const struct epoch_report *e)
 {
-    const enum status st = r->request->checkpoint ? checkpoint_save(r) : ST_OK;
+    const enum status st = r->request->checkpoint && r->training ? checkpoint_save(r) : ST_OK;
 
     if (st == ST_OK && r->observer->epoch)
         r->observer->epoch(r->observer->arg, e, &r->result->baseline);
@@ -186,7 +211,7 @@ static void save_for_later(struct run *r, enum status why)
 {
     const struct error ended = *r->err;
 
-    if (!r->request->checkpoint || (why != ST_CANCELLED && why != ST_IO) ||
+    if (!r->request->checkpoint || !r->training || (why != ST_CANCELLED && why != ST_IO) ||
         (r->observer->will_resume && !r->observer->will_resume(r->observer->arg)))
         return;
     if (checkpoint_save(r) != ST_OK)
@@ -197,11 +222,10 @@ static void save_for_later(struct run *r, enum status why)
 enum status run_train(struct run *r)
 {
     struct train_result *result = r->result;
-    const size_t epochs = (size_t)r->config->epochs;
     enum status st = ST_OK;
 
     r->started = clock_seconds() - r->elapsed;
-    while (result->n_epochs < epochs && !patience_is_over(r) && st == ST_OK) {
+    while (result->n_epochs < r->n_epochs && !patience_is_over(r) && st == ST_OK) {
         struct epoch_report *e = &result->epochs[result->n_epochs];
 
         e->epoch = result->n_epochs + 1;

@@ -58,8 +58,8 @@ enum status scorer_new(const struct pictures *pictures, struct pool *pool, struc
     for (size_t i = 0; ok && i < s->n_lanes; i++) {
         struct lane *l = &s->lanes[i];
 
-        l->grey = malloc(plane);
-        l->x = malloc(plane * sizeof *l->x);
+        l->grey = malloc(plane + 1);
+        l->x = malloc((plane + 1) * sizeof *l->x);
         ok = l->grey && l->x && session_new(&l->session) == ST_OK;
     }
     if (!ok) {
@@ -95,25 +95,40 @@ struct stretch {
     float logits[STRETCH][N_LABELS];
 };
 
+static enum status no_result(enum status st, struct error *err)
+{
+    return st == ST_NOMEM ? error_nomem(err)
+                          : error_set(err, st, "the model's result is not a finite number");
+}
+
+/* What the row's picture says, where the model sees one. */
+static enum status score_picture(const struct stretch *t, uint32_t row, struct lane *l,
+                                 float logits[N_LABELS], struct error *err)
+{
+    const struct pictures *pictures = t->scorer->pictures;
+    enum status st = ST_OK;
+
+    if (!model_sees(t->model)) {
+        model_bias(t->model, logits);
+        return ST_OK;
+    }
+    if ((st = picture_load(pictures, row, l->grey, err)) != ST_OK)
+        return st;
+    preprocess_scale(l->grey, pictures->pre.size * pictures->pre.size, &pictures->pre, l->x);
+    st = session_run(l->session, t->model, 1, l->x, logits);
+    return st == ST_OK ? ST_OK : no_result(st, err);
+}
+
 static void score_task(void *arg, size_t task, size_t lane)
 {
     struct stretch *t = arg;
-    const struct pictures *pictures = t->scorer->pictures;
-    struct lane *l = &t->scorer->lanes[lane];
-    const size_t plane = pictures->pre.size * pictures->pre.size;
-    const struct input_values values = row_values(&pictures->table->rows[t->rows[task]]);
+    const uint32_t row = t->rows[task];
+    const struct input_values values = row_values(&t->scorer->pictures->table->rows[row]);
+    enum status st = score_picture(t, row, &t->scorer->lanes[lane], t->logits[task], &t->errors[task]);
 
-    t->status[task] = picture_load(pictures, t->rows[task], l->grey, &t->errors[task]);
-    if (t->status[task] != ST_OK)
-        return;
-    preprocess_scale(l->grey, plane, &pictures->pre, l->x);
-    t->status[task] = session_run(l->session, t->model, 1, l->x, t->logits[task]);
-    if (t->status[task] == ST_OK)
-        t->status[task] = model_add_inputs(t->model, &values, t->logits[task], NULL);
-    if (t->status[task] == ST_NOMEM)
-        error_nomem(&t->errors[task]);
-    else if (t->status[task] != ST_OK)
-        error_set(&t->errors[task], t->status[task], "the model's result is not a finite number");
+    if (st == ST_OK && (st = model_add_inputs(t->model, &values, t->logits[task], NULL)) != ST_OK)
+        no_result(st, &t->errors[task]);
+    t->status[task] = st;
 }
 
 /* Append the stretch's results; a picture that is no good is left out or ends it all. */

@@ -43,19 +43,33 @@ static void pictures_open(struct run *r)
     r->pictures = (struct pictures){ &r->table, r->files, r->pre, r->cache, r->unusable };
 }
 
+/* How a picture becomes the network's input; zeroes where there are none. */
+static struct preprocess preprocess_of(const struct train_request *request)
+{
+    const struct train_config *c = request->config;
+
+    if (!train_config_sees(c))
+        return (struct preprocess){ 0 };
+    if (request->init)
+        return *model_preprocess(request->init);
+    return (struct preprocess){ (size_t)c->image_size, (enum resize)c->resize, (float)c->input_mean,
+                                (float)c->input_std };
+}
+
 static enum status begin(struct run *r)
 {
     const struct train_config *c = r->config;
 
-    r->pre = r->request->init ? *model_preprocess(r->request->init)
-                              : (struct preprocess){ (size_t)c->image_size, (enum resize)c->resize,
-                                                     (float)c->input_mean, (float)c->input_std };
+    r->pre = preprocess_of(r->request);
     r->unusable = calloc(r->table.n_rows + 1, sizeof *r->unusable);
     r->pixels = calloc(r->table.n_rows + 1, sizeof *r->pixels);
     r->codes = calloc(r->table.n_rows + 1, sizeof *r->codes);
     if (!r->unusable || !r->pixels || !r->codes)
         return error_nomem(r->err);
-    pictures_open(r);
+    if (train_config_sees(c))
+        pictures_open(r);
+    else
+        r->pictures = (struct pictures){ .table = &r->table };
     return pool_new(r->request->threads, r->request->class, &r->pool, r->err);
 }
 
@@ -80,7 +94,7 @@ enum status run_look(struct run *r)
     struct look l = { .r = r };
     enum status st = begin(r);
 
-    if (st != ST_OK)
+    if (st != ST_OK || !train_config_sees(r->config))
         return st;
     l.grey = malloc(pool_threads(r->pool) * r->pre.size * r->pre.size);
     if (!l.grey)

@@ -32,14 +32,19 @@ size_t run_scored_rows(const struct run *r)
 static void plan(struct run *r)
 {
     const size_t batch = (size_t)r->config->batch_size, n_train = r->split.part[TRAIN].n;
-    const size_t epochs = (size_t)r->config->epochs;
+    const bool sees = train_config_sees(r->config);
     size_t trained;
 
+    r->n_epochs = sees ? (size_t)r->config->epochs : 1;
     r->steps_per_epoch =
         r->config->steps_per_epoch ? (size_t)r->config->steps_per_epoch : (n_train + batch - 1) / batch;
     trained = r->config->steps_per_epoch ? r->steps_per_epoch * batch : n_train;
+    if (!sees) {
+        r->steps_per_epoch = 1;
+        trained = n_train;
+    }
     /* a step forward and backward costs about three times a forward pass */
-    r->images_total = epochs * (3 * trained + run_validation_rows(r)) + run_scored_rows(r);
+    r->images_total = r->n_epochs * ((sees ? 3 : 1) * trained + run_validation_rows(r)) + run_scored_rows(r);
     if (r->config->promote == PROMOTE_IF_BETTER) /* the active model is scored as well */
         r->images_total += r->split.part[VALIDATION].n + r->normal.n;
 }
@@ -55,7 +60,7 @@ static enum status geometry(struct run *r)
         r->inputs = *model_inputs(r->request->init);
         return ST_OK;
     }
-    st = network_init(&r->net, "cnn4", (size_t)c->image_size, r->err);
+    st = network_init(&r->net, train_config_sees(c) ? "cnn4" : "logistic", (size_t)c->image_size, r->err);
     if (st != ST_OK)
         return st;
     row_inputs(&r->table, &r->split.part[TRAIN], c->inputs, &r->inputs);
@@ -106,6 +111,21 @@ static void weights_from(const struct run *r, const struct model *m, float *para
         params[bias->offset + k] += (float)r->balance.shift[k];
 }
 
+/* The head of the inputs at their regression: Adam, which moves a weight by the rate a step at most, would not come to it in
+ * thousands of steps. */
+static void inputs_begin(const struct run *r, float *params)
+{
+    const struct network *from = model_network(r->alone);
+    const float *fitted = model_params(r->alone);
+    const size_t bias = network_tensor(&r->net, "head.bias")->offset;
+    const struct tensor *weight = network_tensor(&r->net, "head.inputs.weight");
+
+    memcpy(params + weight->offset, fitted + network_tensor(from, "head.inputs.weight")->offset,
+           weight->count * sizeof *params);
+    for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
+        params[bias + k] = fitted[network_tensor(from, "head.bias")->offset + k] + (float)r->balance.shift[k];
+}
+
 static void weights_begin(struct run *r)
 {
     float *params = training_params(r->training);
@@ -123,6 +143,8 @@ static void weights_begin(struct run *r)
         params[head->offset + i] *= (float)r->config->head_scale;
     for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
         params[bias->offset + k] = (float)r->balance.log_odds[k];
+    if (r->alone && r->config->head_inputs == HEAD_INPUTS_LOGISTIC)
+        inputs_begin(r, params);
 }
 
 /* A model in a checkpoint of a version that did not write which rows it has seen. */
@@ -139,14 +161,14 @@ static enum status data_note_complete(struct run *r)
     return st;
 }
 
-/* Where a checkpoint left off, if there is one. */
+/* Where a checkpoint left off, if there is one. A job without pictures has none: it is over in a moment. */
 static enum status go_on(struct run *r)
 {
     enum status st;
 
     if (!r->request->checkpoint)
         return ST_OK;
-    st = checkpoint_load(r);
+    st = r->training ? checkpoint_load(r) : ST_OK;
     if (st == ST_OK && r->result->model)
         st = run_baseline(r);
     if (st == ST_OK && r->result->model)
@@ -156,17 +178,12 @@ static enum status go_on(struct run *r)
     return st;
 }
 
-enum status run_prepare(struct run *r)
+/* What steps of training need. */
+static enum status prepare_steps(struct run *r)
 {
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
-    enum status st = geometry(r);
+    enum status st = training_new(&r->net, r->pool, &r->training, r->err);
 
-    if (st != ST_OK)
-        return st;
-    plan(r);
-    st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);
-    if (st == ST_OK)
-        st = training_new(&r->net, r->pool, &r->training, r->err);
     if (st == ST_OK)
         st = adam_init(&r->adam, r->net.n_params, r->err);
     if (st == ST_OK)
@@ -176,15 +193,29 @@ enum status run_prepare(struct run *r)
     r->batch.augment = r->config->augment;
     r->batch.seed = (uint64_t)r->config->seed;
     rng_seed(&r->batch_rng, (uint64_t)r->config->seed, STREAM_BATCHES);
-    rng_seed(&r->validation_rng, (uint64_t)r->config->seed, STREAM_VALIDATION);
     if (balance_init(&r->balance, (enum balancing)r->config->balance, &r->table, &r->split.part[TRAIN]) !=
             ST_OK ||
         order_init(&r->order, &r->split.part[TRAIN], r->balance.row_weights, shuffler) != ST_OK)
         return error_nomem(r->err);
     weights_begin(r);
-    r->result->epochs = calloc((size_t)r->config->epochs, sizeof *r->result->epochs);
+    return run_gate_fit(r);
+}
+
+enum status run_prepare(struct run *r)
+{
+    enum status st = geometry(r);
+
+    if (st != ST_OK)
+        return st;
+    plan(r);
+    rng_seed(&r->validation_rng, (uint64_t)r->config->seed, STREAM_VALIDATION);
+    r->result->epochs = calloc(r->n_epochs, sizeof *r->result->epochs);
     if (!r->result->epochs)
         return error_nomem(r->err);
-    st = run_gate_fit(r);
+    st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);
+    if (st == ST_OK)
+        st = run_fit_inputs(r);
+    if (st == ST_OK && network_sees(&r->net))
+        st = prepare_steps(r);
     return st == ST_OK ? go_on(r) : st;
 }

@@ -13,29 +13,51 @@ struct input_values row_values(const struct table_row *row)
         v.of[INPUT_SEX] = row->sex == 'M';
     if (row->view)
         v.of[INPUT_VIEW] = row->view == 'A';
+    if (row->history_known)
+        v.of[INPUT_EARLIER] = row->earlier;
+    for (size_t k = 0; k < N_LABELS && row->history_known; k++) {
+        v.of[INPUT_EVER + k] = row->ever >> k & 1;
+        v.of[INPUT_LAST + k] = row->last >> k & 1;
+    }
     return v;
+}
+
+/* Mean and deviation of each number over the rows in which it is known. */
+struct spread {
+    double n, sum, squares;
+};
+
+static void spread_measure(const struct table *t, const struct rows *rows, struct spread of[N_INPUT_NUMBERS])
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct input_values values = row_values(&t->rows[rows->index[i]]);
+
+        for (size_t number = 0; number < N_INPUT_NUMBERS; number++) {
+            const double v = values.of[number];
+
+            if (isnan(v))
+                continue;
+            of[number].n++;
+            of[number].sum += v;
+            of[number].squares += v * v;
+        }
+    }
 }
 
 void row_inputs(const struct table *t, const struct rows *rows, unsigned bits, struct inputs *ret)
 {
+    struct spread of[N_INPUT_NUMBERS] = { { 0 } };
+
     *ret = (struct inputs){ 0 };
-    for (size_t kind = 0; kind < N_INPUT_KINDS; kind++) {
-        double n = 0, sum = 0, squares = 0, mean, variance;
+    spread_measure(t, rows, of);
+    for (size_t number = 0; number < N_INPUT_NUMBERS; number++) {
+        const struct spread *s = &of[number];
+        const double mean = s->n > 0 ? s->sum / s->n : 0;
+        const double variance = s->n > 0 ? s->squares / s->n - mean * mean : 0;
 
-        if (!(bits >> kind & 1))
+        if (!(bits >> input_kind_of(number) & 1))
             continue;
-        for (size_t i = 0; i < rows->n; i++) {
-            const double v = row_values(&t->rows[rows->index[i]]).of[kind];
-
-            if (isnan(v))
-                continue;
-            n++;
-            sum += v;
-            squares += v * v;
-        }
-        mean = n > 0 ? sum / n : 0;
-        variance = n > 0 ? squares / n - mean * mean : 0;
-        ret->of[ret->n].kind = (enum input_kind)kind;
+        ret->of[ret->n].number = number;
         ret->of[ret->n].mean = mean;
         ret->of[ret->n++].std =
             variance > 1e-6 ? sqrt(variance) : 1; /* the same in all rows: nothing to learn from */

@@ -54,6 +54,7 @@ struct run {
 
     struct network net;
     struct inputs inputs; /* that the network takes beside the picture */
+    struct model *alone;  /* the regression on them, see run_fit_inputs(); owned; NULL: there are none */
     struct preprocess pre;
     struct training *training;
     struct adam adam;
@@ -61,11 +62,11 @@ struct run {
     struct order order; /* of the training rows */
     struct batch batch;
     struct balance balance;
-    float batch_inputs[MAX_BATCH * N_INPUT_KINDS];
+    float batch_inputs[MAX_BATCH * N_INPUT_NUMBERS];
     float weights[MAX_BATCH * N_LABELS]; /* of the batch's terms in the loss */
 
-    bool trained; /* training is over: nobody is asked any more whether it is enough */
-    size_t steps_per_epoch;
+    bool trained;                     /* training is over: nobody is asked any more whether it is enough */
+    size_t n_epochs, steps_per_epoch; /* without pictures one of one, which is the regression of the inputs */
     size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
     double started, elapsed;          /* training and all after it; what a checkpoint says has passed */
     struct train_progress progress;
@@ -81,6 +82,11 @@ MUST_USE enum status run_split(struct run *r);    /* which rows train, validate,
 MUST_USE enum status run_prepare(struct run *r);  /* everything that training needs is made ready */
 MUST_USE enum status run_train(struct run *r);    /* epochs of steps, each with its validation */
 MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows of each set */
+
+/* The logistic regression of each finding on the inputs of the training rows, as a model: what they say without a picture.
+ * The head begins at it, a job without pictures ends with it, and a network is held against it. Errors: ST_NUMERIC (inputs
+ * that are not finite), ST_NOMEM. */
+MUST_USE enum status run_fit_inputs(struct run *r);
 
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);

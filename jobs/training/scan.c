@@ -111,18 +111,12 @@ static enum status check_copies(struct run *r)
     return st;
 }
 
-static enum status scan(struct run *r)
+/* Which rows have a picture; the others are left out. */
+static enum status find_pictures(struct run *r)
 {
     struct dataset_report *report = &r->result->dataset;
-    enum status st = root_open(r);
+    const enum status st = discover(r->root, r->config->images, &r->files, r->err);
 
-    if (st == ST_OK)
-        st = table_load(r);
-    if (st == ST_OK)
-        st = table_filter(&r->table, (int)r->config->max_age, r->config->drop_no_finding, &r->used,
-                          &r->normal, report, r->err);
-    if (st == ST_OK)
-        st = discover(r->root, r->config->images, &r->files, r->err);
     if (st != ST_OK)
         return st;
     note_names(r);
@@ -134,6 +128,32 @@ static enum status scan(struct run *r)
         return error_set(r->err, ST_UNUSABLE, "%zu rows have no picture, and 'missing_images' is \"fail\"",
                          report->missing_images);
     return check_copies(r);
+}
+
+/* What the inputs are made of. */
+static enum status check_columns(const struct run *r)
+{
+    if (r->config->inputs >> INPUT_HISTORY & 1 && !r->table.has_follow_up)
+        return error_set(
+            r->err, ST_UNUSABLE,
+            "'inputs' has \"history\", and the table '%.128s' has no column 'Follow-up #', which "
+            "says in what order the films of a patient were taken",
+            r->config->csv);
+    return ST_OK;
+}
+
+static enum status scan(struct run *r)
+{
+    enum status st = root_open(r);
+
+    if (st == ST_OK)
+        st = table_load(r);
+    if (st == ST_OK)
+        st = check_columns(r);
+    if (st == ST_OK)
+        st = table_filter(&r->table, (int)r->config->max_age, r->config->drop_no_finding, &r->used,
+                          &r->normal, &r->result->dataset, r->err);
+    return st == ST_OK && train_config_sees(r->config) ? find_pictures(r) : st;
 }
 
 /* ---- splitting ---- */

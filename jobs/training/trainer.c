@@ -29,6 +29,7 @@ static size_t count_unusable(const struct run *r)
 static void run_release(struct run *r)
 {
     free(r->gate);
+    model_unref(r->alone);
     scores_release(&r->kept_validation);
     batch_release(&r->batch);
     balance_release(&r->balance);

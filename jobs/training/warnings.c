@@ -26,7 +26,8 @@ static json_t *such_as(const char *odd)
 
 static void warn_of_values(const struct dataset_report *d, json_t *list)
 {
-    static const char *const COLUMNS[N_INPUT_KINDS] = { "Patient Age", "Patient Gender", "View Position" };
+    static const char *const COLUMNS[N_INPUT_KINDS] = { "Patient Age", "Patient Gender", "View Position",
+                                                        "Follow-up #" };
 
     for (size_t kind = 0; kind < N_INPUT_KINDS; kind++) {
         json_t *example = such_as(d->odd[kind]);

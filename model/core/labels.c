@@ -111,6 +111,45 @@ int label_of_word(const char *word, size_t n)
     return LABEL_UNKNOWN;
 }
 
+static bool is_around(const char *text, size_t n)
+{
+    return n > 0 && *text && strchr(" \t\r\n'\"[](){}", *text);
+}
+
+/* Without what may stand around a word. */
+static void trim(const char **text, size_t *n)
+{
+    while (is_around(*text, *n))
+        (*text)++, (*n)--;
+    while (is_around(*text + *n - 1, *n))
+        (*n)--;
+}
+
+struct label_words label_words_of(const char *text, size_t n)
+{
+    return (struct label_words){ .at = text, .end = text + n };
+}
+
+bool label_words_next(struct label_words *w)
+{
+    while (w->at && w->at <= w->end) {
+        const char *stop = w->at;
+
+        while (stop < w->end && *stop != '|' && *stop != ';' && *stop != ',')
+            stop++;
+        w->word = w->at;
+        w->n = (size_t)(stop - w->at);
+        w->at = stop < w->end ? stop + 1 : NULL;
+        trim(&w->word, &w->n);
+        if (w->n == 0 && (w->at || w->seen > 0))
+            continue; /* nothing between two separators */
+        w->label = label_of_word(w->word, w->n);
+        w->seen++;
+        return true;
+    }
+    return false;
+}
+
 const char *labels_joined(void)
 {
 #define X(name) "," name

@@ -6,13 +6,22 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *const INPUT_NAMES[N_INPUT_KINDS] = { "age", "sex", "view" };
-const struct input_values INPUTS_UNKNOWN = { { NAN, NAN, NAN } };
+const char *const INPUT_NAMES[N_INPUT_FIELDS] = { "age", "sex", "view", "history", "history_last" };
 
-enum { AGE_LIMIT = 10000 };
+#define UNKNOWN_14 NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN
+const struct input_values INPUTS_UNKNOWN = { { NAN, NAN, NAN, UNKNOWN_14, UNKNOWN_14, NAN } };
+_Static_assert(N_LABELS == 14 && N_INPUT_NUMBERS == 3 + 2 * 14 + 1, "as many as INPUTS_UNKNOWN names");
+
+enum { AGE_LIMIT = 10000, NUMBER_NAME = 48 };
+
+enum input_kind input_kind_of(size_t number)
+{
+    return number < INPUT_HISTORY ? (enum input_kind)number : INPUT_HISTORY;
+}
 
 /* Digits, with or without a point and more of them. Returns the bytes that were read; 0: it is no such number. */
 static size_t number_read(const char *text, size_t n, double *ret)
@@ -73,35 +82,157 @@ bool input_read(enum input_kind kind, const char *text, size_t n, double *ret)
     case INPUT_AGE: return age_read(text, n, ret);
     case INPUT_SEX: return one_of(text, n, F, M, ret);
     case INPUT_VIEW: return one_of(text, n, PA, AP, ret);
+    case INPUT_HISTORY: /* is no one number */
     case N_INPUT_KINDS: break;
     }
     return false;
 }
 
-enum status input_parse(enum input_kind kind, const char *text, double *ret, struct error *err)
+/* ---- history ---- */
+
+/* The findings of a list as bits. Errors: ST_INVALID; those that are not known are named. */
+static enum status findings_parse(const char *name, const char *text, unsigned *ret, struct error *err)
+{
+    struct label_words w = label_words_of(text, strlen(text));
+    char strange[128] = "";
+    unsigned bits = 0, nothing = 0;
+
+    while (label_words_next(&w)) {
+        const size_t used = strlen(strange);
+
+        if (w.label == LABEL_UNKNOWN)
+            snprintf(strange + used, sizeof strange - used, "%s'%.*s'", used ? ", " : "", (int)w.n, w.word);
+        else if (w.label == LABEL_NO_FINDING)
+            nothing = 1;
+        else
+            bits |= 1u << w.label;
+    }
+    if (strange[0])
+        return error_set(
+            err, ST_INVALID,
+            "'%s' must be a list of findings, 'No Finding', or 'none' where there is no earlier film; "
+            "these are not known: %s",
+            name, strange);
+    if (nothing && bits)
+        return error_set(err, ST_INVALID, "'%s' says both No Finding and a finding", name);
+    *ret = bits;
+    return ST_OK;
+}
+
+static enum status history_parse(size_t field, const char *text, struct input_values *values,
+                                 struct error *err)
+{
+    double *ever = values->of + INPUT_EVER, *last = values->of + INPUT_LAST;
+    double *half = field == INPUT_HISTORY_LAST ? last : ever, *earlier = values->of + INPUT_EARLIER;
+    const bool none = word_is(text, strlen(text), "none");
+    unsigned bits = 0;
+    const enum status st = none ? ST_OK : findings_parse(INPUT_NAMES[field], text, &bits, err);
+
+    if (st != ST_OK)
+        return st;
+    if (*earlier == none) /* false for NaN */
+        return error_set(err, ST_INVALID, "'history' and 'history_last': only one of them says 'none'");
+    *earlier = !none;
+    for (size_t k = 0; k < N_LABELS; k++) {
+        half[k] = bits >> k & 1;
+        if (none)
+            ever[k] = last[k] = 0;
+        if (last[k] > 0 && !isnan(ever[k]))
+            ever[k] = 1;
+    }
+    return ST_OK;
+}
+
+/* ---- requests ---- */
+
+enum status input_parse(size_t field, const char *text, struct input_values *values, struct error *err)
 {
     double value;
 
-    if (input_read(kind, text, strlen(text), &value) && (kind != INPUT_AGE || value <= INPUT_OLDEST)) {
-        *ret = value;
+    if (field == INPUT_HISTORY || field == INPUT_HISTORY_LAST)
+        return history_parse(field, text, values, err);
+    if (input_read((enum input_kind)field, text, strlen(text), &value) &&
+        (field != INPUT_AGE || value <= INPUT_OLDEST)) {
+        values->of[field] = value;
         return ST_OK;
     }
-    switch (kind) {
+    switch (field) {
     case INPUT_AGE: return error_set(err, ST_INVALID, "'age' must be years, 0 to %d", INPUT_OLDEST);
     case INPUT_SEX: return error_set(err, ST_INVALID, "'sex' must be M or F");
     case INPUT_VIEW: return error_set(err, ST_INVALID, "'view' must be AP or PA");
-    case N_INPUT_KINDS: break;
+    default: return error_set(err, ST_INVALID, "there is no such input");
     }
-    return error_set(err, ST_INVALID, "there is no such input");
+}
+
+bool input_given(size_t field, const struct input_values *values)
+{
+    return !isnan(values->of[field == INPUT_HISTORY_LAST ? INPUT_LAST : field]);
+}
+
+unsigned inputs_kinds(const struct inputs *in)
+{
+    unsigned bits = 0;
+
+    for (size_t i = 0; i < in->n; i++)
+        bits |= 1u << input_kind_of(in->of[i].number);
+    return bits;
+}
+
+/* ---- standardised ---- */
+
+/* The mean of a number among those that a network takes; false: it takes no such number. */
+static bool mean_of(const struct inputs *in, size_t number, double *ret)
+{
+    for (size_t i = 0; i < in->n; i++)
+        if (in->of[i].number == number) {
+            *ret = in->of[i].mean;
+            return true;
+        }
+    return false;
+}
+
+/* One half of a history beside the other: the shares of rows with a finding ever before, and at the last film, say it, since
+ * the latter are among the former. NaN: the other half is not known either. */
+static double half_beside_other(const struct inputs *in, const struct input_values *values, size_t number)
+{
+    const bool is_ever = number < INPUT_LAST;
+    const size_t other = is_ever ? number + N_LABELS : number - N_LABELS;
+    const double known = values->of[other];
+    double ever, last, expected;
+
+    if (isnan(known) || !mean_of(in, is_ever ? number : other, &ever) ||
+        !mean_of(in, is_ever ? other : number, &last))
+        return NAN;
+    if (is_ever)
+        expected = known > 0 ? 1 : (ever - last) / (1 - last);
+    else
+        expected = known > 0 ? last / ever : 0;
+    return fmin(fmax(expected, 0), 1); /* 0 for NaN */
 }
 
 void inputs_standardise(const struct inputs *in, const struct input_values *values, float *ret)
 {
     for (size_t i = 0; i < in->n; i++) {
-        const double v = values->of[in->of[i].kind];
+        const size_t number = in->of[i].number;
+        double v = values->of[number];
 
+        if (isnan(v) && number >= INPUT_EVER && number < INPUT_EARLIER)
+            v = half_beside_other(in, values, number);
         ret[i] = isnan(v) ? 0 : (float)((v - in->of[i].mean) / in->of[i].std);
     }
+}
+
+/* ---- in the weights' metadata ---- */
+
+static const char *number_name(size_t number, char ret[NUMBER_NAME])
+{
+    if (number < INPUT_HISTORY)
+        return INPUT_NAMES[number];
+    if (number == INPUT_EARLIER)
+        return "earlier_film";
+    snprintf(ret, NUMBER_NAME, "%s_%s", number < INPUT_LAST ? "ever" : "last",
+             LABELS[(number - INPUT_EVER) % N_LABELS]);
+    return ret;
 }
 
 char *inputs_text(const struct inputs *in)
@@ -111,9 +242,12 @@ char *inputs_text(const struct inputs *in)
 
     json_watch();
     array = json_array();
-    for (size_t i = 0; i < in->n; i++)
-        json_array_append_new(array, json_pack("{s:s,s:f,s:f}", "name", INPUT_NAMES[in->of[i].kind], "mean",
-                                               in->of[i].mean, "std", in->of[i].std));
+    for (size_t i = 0; i < in->n; i++) {
+        char name[NUMBER_NAME];
+
+        json_array_append_new(array, json_pack("{s:s,s:f,s:f}", "name", number_name(in->of[i].number, name),
+                                               "mean", in->of[i].mean, "std", in->of[i].std));
+    }
     text = json_built(array, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(array);
     return text;
@@ -124,18 +258,20 @@ static enum status one_read(const json_t *object, struct inputs *in, struct erro
     const char *name = json_string_value(json_object_get(object, "name"));
     const double mean = json_number_value(json_object_get(object, "mean"));
     const double std = json_number_value(json_object_get(object, "std"));
-    size_t kind = 0;
+    char known[NUMBER_NAME];
+    size_t number = 0;
 
-    while (name && kind < N_INPUT_KINDS && strcmp(name, INPUT_NAMES[kind]) != 0)
-        kind++;
-    if (!name || kind == N_INPUT_KINDS)
-        return error_set(err, ST_FORMAT, "the metadata's 'inputs' name another input than age, sex and view");
+    while (name && number < N_INPUT_NUMBERS && strcmp(name, number_name(number, known)) != 0)
+        number++;
+    if (!name || number == N_INPUT_NUMBERS)
+        return error_set(err, ST_FORMAT,
+                         "the metadata's 'inputs' name another input than age, sex, view and history");
     for (size_t i = 0; i < in->n; i++)
-        if (in->of[i].kind == kind)
+        if (in->of[i].number == number)
             return error_set(err, ST_FORMAT, "the metadata's 'inputs' name '%s' twice", name);
     if (!isfinite(mean) || fabs(mean) > 1e6 || !(std >= 1e-6 && std <= 1e6))
         return error_set(err, ST_FORMAT, "the metadata's 'inputs' have a mean or std that cannot be");
-    in->of[in->n].kind = (enum input_kind)kind;
+    in->of[in->n].number = number;
     in->of[in->n].mean = mean;
     in->of[in->n++].std = std;
     return ST_OK;
@@ -150,8 +286,9 @@ enum status inputs_parse(const char *text, struct inputs *ret, struct error *err
     if (st == ST_NOMEM)
         return error_nomem(err);
     st = ST_OK;
-    if (!json_is_array(array) || json_array_size(array) == 0 || json_array_size(array) > N_INPUT_KINDS)
-        st = error_set(err, ST_FORMAT, "the metadata's 'inputs' are not a JSON array of one to three inputs");
+    if (!json_is_array(array) || json_array_size(array) == 0 || json_array_size(array) > N_INPUT_NUMBERS)
+        st = error_set(err, ST_FORMAT, "the metadata's 'inputs' are not a JSON array of one to %d inputs",
+                       N_INPUT_NUMBERS);
     for (size_t i = 0; st == ST_OK && i < json_array_size(array); i++)
         st = one_read(json_array_get(array, i), &in, err);
     json_decref(array);

@@ -112,6 +112,17 @@ static enum status notes_read(struct model *m, struct error *err)
     return st == ST_OK ? trained_rows_read(m, err) : st;
 }
 
+/* The weights as the kernels read them. */
+static enum status prepare(struct model *m, struct error *err)
+{
+    if (plan_make(&m->net, kernels(), &m->plan) != ST_OK)
+        return error_set(err, ST_INVALID, "the architecture '%s' cannot be run here", m->net.architecture);
+    if (prepared_init(&m->prepared, &m->plan, false) != ST_OK)
+        return error_nomem(err);
+    prepared_update(&m->prepared, &m->plan, m->params, NULL);
+    return ST_OK;
+}
+
 enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                       json_t *notes, struct model **ret_model, struct error *err)
 {
@@ -135,16 +146,11 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
     st = notes_read(m, err);
     if (st != ST_OK)
         goto out;
-    if (plan_make(net, kernels(), &m->plan) != ST_OK) {
-        st = error_set(err, ST_INVALID, "the architecture '%s' cannot be run here", net->architecture);
-        goto out;
-    }
-    if (prepared_init(&m->prepared, &m->plan, false) != ST_OK) {
-        st = error_nomem(err);
-        goto out;
-    }
     memcpy(m->params, params, net->n_params * sizeof *params);
-    prepared_update(&m->prepared, &m->plan, params, NULL);
+    if (network_sees(net))
+        st = prepare(m, err);
+    if (st != ST_OK)
+        goto out;
     *ret_model = m;
     m = NULL;
 out:
@@ -182,12 +188,20 @@ const struct trained_rows *model_trained_rows(const struct model *m) { return &m
 const struct plan *model_plan(const struct model *m) { return &m->plan; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 
+void model_bias(const struct model *m, float ret_logits[N_LABELS])
+{
+    memcpy(ret_logits, m->params + network_tensor(&m->net, "head.bias")->offset,
+           N_LABELS * sizeof *ret_logits);
+}
+
+bool model_sees(const struct model *m) { return network_sees(&m->net); }
+
 enum status model_add_inputs(const struct model *m, const struct input_values *values, float logits[N_LABELS],
                              float *ret_part)
 {
     const size_t n = m->inputs.n;
     const float *w = n ? m->params + network_tensor(&m->net, "head.inputs.weight")->offset : NULL;
-    float standard[N_INPUT_KINDS];
+    float standard[N_INPUT_NUMBERS];
     enum status st = ST_OK;
 
     inputs_standardise(&m->inputs, values, standard);

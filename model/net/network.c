@@ -34,6 +34,7 @@ static const struct architecture {
     size_t n_layers;
 } ARCHITECTURES[] = {
     { "cnn4", CNN4, sizeof CNN4 / sizeof CNN4[0] },
+    { "logistic", NULL, 0 }, /* the head's bias alone, and what inputs add to it */
 };
 
 static void tensors_add(struct network *net, const char *layer_name, const struct tensor described[2],
@@ -72,6 +73,14 @@ static enum status layer_add(struct network *net, const struct layer_spec *spec)
     return ST_OK;
 }
 
+/* The head of a network without layers. */
+static void bias_add(struct network *net)
+{
+    net->tensors[net->n_tensors++] =
+        (struct tensor){ .name = "head.bias", .rank = 1, .dims = { N_LABELS }, .count = N_LABELS };
+    net->n_params = N_LABELS;
+}
+
 enum status network_init(struct network *net, const char *architecture, size_t image_size, struct error *err)
 {
     const struct architecture *a = NULL;
@@ -81,6 +90,11 @@ enum status network_init(struct network *net, const char *architecture, size_t i
             a = &ARCHITECTURES[i];
     if (!a)
         return error_set(err, ST_INVALID, "the architecture '%.32s' is not known here", architecture);
+    if (a->n_layers == 0) {
+        *net = (struct network){ .architecture = a->name };
+        bias_add(net);
+        return ST_OK;
+    }
     if (image_size % 16 != 0 || image_size < PREPROCESS_MIN_SIZE || image_size > PREPROCESS_MAX_SIZE)
         return error_set(err, ST_INVALID, "the image size is %zu, it must be a multiple of 16 in %d..%d",
                          image_size, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE);

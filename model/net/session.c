@@ -80,7 +80,10 @@ enum status session_run(struct session *s, const struct model *m, size_t n, cons
 {
     const struct plan *p = model_plan(m);
     const size_t plane = p->image_size * p->image_size;
-    const enum status st = fit(s, p, n < GROUP ? n : GROUP, 1);
+    enum status st;
+
+    assert(model_sees(m));
+    st = fit(s, p, n < GROUP ? n : GROUP, 1);
 
     if (st != ST_OK)
         return st;
@@ -98,7 +101,10 @@ enum status session_run_shared(struct session *s, const struct model *m, struct 
                                float *ret_logits)
 {
     const struct plan *p = model_plan(m);
-    const enum status st = fit(s, p, 1, pool_threads(pool));
+    enum status st;
+
+    assert(model_sees(m));
+    st = fit(s, p, 1, pool_threads(pool));
 
     if (st != ST_OK)
         return st;

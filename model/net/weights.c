@@ -69,6 +69,8 @@ static enum status geometry_parse(const json_t *metadata, struct network *net, s
         return error_set(err, ST_FORMAT, "the metadata's 'labels' are not the 14 findings in their order");
     if (network_init(net, architecture ? architecture : "cnn4", pre->size, &why) != ST_OK)
         return error_set(err, ST_FORMAT, "%s", why.text);
+    if (!network_sees(net))
+        *pre = (struct preprocess){ 0 };
     return inputs_add(metadata, net, err);
 }
 
@@ -185,22 +187,29 @@ static json_t *number_text(float v)
     return json_string(text);
 }
 
+/* How a picture becomes its input. */
+static json_t *preprocess_json(const struct preprocess *pre)
+{
+    char size[32];
+
+    snprintf(size, sizeof size, "%zu", pre->size);
+    return json_pack("{s:s,s:s,s:o,s:o}", "image_size", size, "resize", resize_name(pre->resize),
+                     "input_mean", number_text(pre->mean), "input_std", number_text(pre->std));
+}
+
 static json_t *metadata_make(const struct model *m)
 {
     const struct network *net = model_network(m);
-    const struct preprocess *pre = model_preprocess(m);
-    char size[32];
-    json_t *metadata;
+    json_t *metadata = json_pack("{s:s,s:s,s:s}", "format", "cxrd", "architecture", net->architecture,
+                                 "labels", labels_joined());
+    json_t *pre = network_sees(net) ? preprocess_json(model_preprocess(m)) : json_object();
 
-    snprintf(size, sizeof size, "%zu", net->image_size);
-    metadata =
-        json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:s}", "format", "cxrd", "architecture", net->architecture,
-                  "image_size", size, "resize", resize_name(pre->resize), "input_mean",
-                  number_text(pre->mean), "input_std", number_text(pre->std), "labels", labels_joined());
-    if (metadata && json_object_update_missing(metadata, (json_t *)model_notes(m)) != 0) {
+    if (!metadata || !pre || json_object_update(metadata, pre) != 0 ||
+        json_object_update_missing(metadata, (json_t *)model_notes(m)) != 0) {
         json_decref(metadata);
-        return NULL;
+        metadata = NULL;
     }
+    json_decref(pre);
     return metadata;
 }
 

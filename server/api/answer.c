@@ -7,7 +7,7 @@
 #include "sessions.h"
 
 /* The picture in a request: the body, or the one file in a multipart body. Which picture format it is, its bytes say;
- * a Content-Type may be wrong. */
+ * a Content-Type may be wrong. Errors: ST_NOTFOUND (there is none), ST_FORMAT. */
 static enum status find_picture(const struct http_request *req, const void **ret_bytes, size_t *ret_n,
                                 struct error *err)
 {
@@ -16,7 +16,7 @@ static enum status find_picture(const struct http_request *req, const void **ret
     enum status st;
 
     if (req->body_len == 0)
-        return error_set(err, ST_FORMAT, "the request has no body: send a PNG");
+        return error_set(err, ST_NOTFOUND, "the request has no body: send a PNG");
     if (!multipart_is(req->content_type)) {
         *ret_bytes = req->body;
         *ret_n = req->body_len;
@@ -40,16 +40,18 @@ static enum status score(const struct serving *serving, const void *bytes, size_
 {
     struct session *s = sessions_take(serving->sessions);
     const double begun = clock_seconds();
+    const struct model *m = a->model->model;
     double decode;
-    enum status st;
+    enum status st = ST_OK;
 
     team_enter(serving->team);
-    st = image_decode(bytes, n, &serving->limits, &a->image, err);
+    if (model_sees(m))
+        st = image_decode(bytes, n, &serving->limits, &a->image, err);
     decode = (clock_seconds() - begun) * 1e3;
     if (st == ST_OK)
-        st =
-            predict_image(a->model->model, s, serving->team, &a->image, explain, values, &a->prediction, err);
+        st = predict_image(m, s, serving->team, &a->image, explain, values, &a->prediction, err);
     a->prediction.timing.decode = decode;
+    a->prediction.not_looked_at = bytes && !model_sees(m);
     team_leave(serving->team);
     sessions_give(serving->sessions, s);
     return st;
@@ -69,20 +71,35 @@ static enum status refuse(const struct gate_warnings *w, struct http_response *r
     return error_set(err, ST_UNUSABLE, "this is not a picture that the model can be asked about: %s", codes);
 }
 
+/* Which model answers: one that sees no picture needs none, any other has to be given one.
+ *   without  why there is no picture in the request; code ST_OK: there is one */
+static enum status find_model(const struct serving *serving, const struct error *without, struct answer *ret,
+                              struct error *err)
+{
+    struct error none;
+    enum status st = registry_serving(serving->registry, &ret->model, without->code == ST_OK ? err : &none);
+
+    if (without->code == ST_OK || (st == ST_OK && !model_sees(ret->model->model)))
+        return st;
+    return error_set(err, ST_FORMAT, "%s", without->text);
+}
+
 enum status answer_make(const struct serving *serving, const struct http_request *req,
                         struct http_response *res, int explain, struct answer *ret, struct error *err)
 {
     const double begun = clock_seconds();
+    struct error without = { 0 };
     const void *bytes = NULL;
     size_t n = 0;
     struct input_values values;
-    enum status st = find_picture(req, &bytes, &n, err);
+    enum status st = find_picture(req, &bytes, &n, &without);
 
+    if (st != ST_OK && st != ST_NOTFOUND)
+        return error_set(err, st, "%s", without.text);
+    without.code = st;
+    st = patient_parse(req, &values, err);
     if (st == ST_OK)
-        st = patient_parse(req, &values, err);
-    if (st != ST_OK)
-        return st;
-    st = registry_serving(serving->registry, &ret->model, err);
+        st = find_model(serving, &without, ret, err);
     if (st != ST_OK)
         return st;
     st = score(serving, bytes, n, explain, &values, ret, err);

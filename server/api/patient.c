@@ -20,7 +20,7 @@ static enum status find(const struct http_request *req, const struct multipart *
 
 enum status patient_parse(const struct http_request *req, struct input_values *ret, struct error *err)
 {
-    const bool is_form = multipart_is(req->content_type);
+    const bool is_form = req->body_len > 0 && multipart_is(req->content_type);
     struct multipart form = { .n = 0 };
     enum status st =
         is_form ? multipart_parse(req->content_type, req->body, req->body_len, &form, err) : ST_OK;
@@ -28,26 +28,38 @@ enum status patient_parse(const struct http_request *req, struct input_values *r
     *ret = INPUTS_UNKNOWN;
     if (st == ST_LIMIT)
         st = ST_FORMAT;
-    for (int kind = 0; kind < N_INPUT_KINDS && st == ST_OK; kind++) {
+    for (size_t field = 0; field < N_INPUT_FIELDS && st == ST_OK; field++) {
         char text[HTTP_TEXT];
 
-        st = find(req, is_form ? &form : NULL, INPUT_NAMES[kind], text, err);
+        st = find(req, is_form ? &form : NULL, INPUT_NAMES[field], text, err);
         if (st == ST_OK && text[0])
-            st = input_parse((enum input_kind)kind, text, &ret->of[kind], err);
+            st = input_parse(field, text, ret, err);
     }
     return st;
 }
 
+static void warn(size_t field, const char *instead, json_t *warnings)
+{
+    json_array_append_new(warnings,
+                          json_pack("{s:s,s:o}", "code", "missing_input", "detail",
+                                    json_sprintf("this model takes '%s' too, which is not given: %s",
+                                                 INPUT_NAMES[field], instead)));
+}
+
 void patient_warnings(const struct model *m, const struct input_values *values, json_t *warnings)
 {
-    const struct inputs *in = model_inputs(m);
+    static const char MEAN[] = "the mean of its training rows is taken";
+    const unsigned kinds = inputs_kinds(model_inputs(m));
+    const bool ever = input_given(INPUT_HISTORY, values), last = input_given(INPUT_HISTORY_LAST, values);
 
-    for (size_t i = 0; i < in->n; i++)
-        if (isnan(values->of[in->of[i].kind]))
-            json_array_append_new(
-                warnings,
-                json_pack("{s:s,s:o}", "code", "missing_input", "detail",
-                          json_sprintf("this model takes '%s' too, which is not given: the mean of its "
-                                       "training rows is taken",
-                                       INPUT_NAMES[in->of[i].kind])));
+    for (size_t kind = 0; kind < INPUT_HISTORY; kind++)
+        if (kinds >> kind & 1 && !input_given(kind, values))
+            warn(kind, MEAN, warnings);
+    if (!(kinds >> INPUT_HISTORY & 1) || (ever && last))
+        return;
+    if (ever == last)
+        warn(INPUT_HISTORY, MEAN, warnings);
+    else
+        warn(ever ? INPUT_HISTORY_LAST : INPUT_HISTORY,
+             "what it is on the average beside the other half of the history is taken", warnings);
 }

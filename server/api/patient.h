@@ -1,4 +1,4 @@
-/* server/api/patient.h - what a request says of the patient beside the picture: age, sex, view. */
+/* server/api/patient.h - what a request says of the patient beside the picture: age, sex, view, history. */
 #ifndef SERVER_API_PATIENT_H
 #define SERVER_API_PATIENT_H
 
@@ -6,7 +6,7 @@
 #include "cxrd/inputs.h"
 #include "cxrd/model.h"
 
-/* ?age=, ?sex=, ?view= of the query, or form fields of these names; NaN where neither is there. Errors: ST_INVALID,
+/* The fields of INPUT_NAMES, of the query or of a form; NaN where one is in neither. Errors: ST_INVALID,
  * ST_FORMAT (the form). */
 MUST_USE enum status patient_parse(const struct http_request *req, struct input_values *ret,
                                    struct error *err);

@@ -19,13 +19,14 @@ static double milliseconds_since(double *mark)
     return passed;
 }
 
-static enum status score(const struct model *m, struct session *s, struct team *team, const struct image *img,
-                         int explain, struct prediction *p)
+/* The logits of the picture, and what the gate says of it. */
+static enum status look(const struct model *m, struct session *s, struct team *team, const struct image *img,
+                        float logits[N_LABELS], struct prediction *p)
 {
     const struct preprocess *pre = model_preprocess(m);
     const size_t plane = pre->size * pre->size;
     uint8_t *grey = malloc(plane);
-    float *x = malloc(plane * sizeof *x), logits[N_LABELS], beside[N_LABELS];
+    float *x = malloc(plane * sizeof *x);
     double mark = clock_seconds(), stats[GATE_STATS];
     enum status st = grey && x ? ST_OK : ST_NOMEM;
 
@@ -38,6 +39,26 @@ static enum status score(const struct model *m, struct session *s, struct team *
         st = team_run(team, s, m, x, logits);
         p->timing.forward = milliseconds_since(&mark);
     }
+    p->looked = true;
+    p->width = img->width;
+    p->height = img->height;
+    p->channels = img->channels;
+    p->bit_depth = img->bit_depth;
+    secret_free(x);
+    secret_free(grey);
+    return st;
+}
+
+static enum status score(const struct model *m, struct session *s, struct team *team, const struct image *img,
+                         int explain, struct prediction *p)
+{
+    float logits[N_LABELS], beside[N_LABELS];
+    enum status st = ST_OK;
+
+    if (model_sees(m))
+        st = look(m, s, team, img, logits, p);
+    else
+        model_bias(m, logits);
     if (st == ST_OK)
         st = model_add_inputs(m, &p->values, logits, beside);
     if (st == ST_OK)
@@ -47,8 +68,6 @@ static enum status score(const struct model *m, struct session *s, struct team *
         session_explain(s, m, (size_t)explain, logits[explain], &p->explanation);
     if (p->explained)
         p->explanation.inputs = (double)beside[explain];
-    secret_free(x);
-    secret_free(grey);
     return st;
 }
 
@@ -58,11 +77,11 @@ enum status predict_image(const struct model *m, struct session *s, struct team 
 {
     enum status st;
 
-    *ret = (struct prediction){ .width = img->width,
-                                .height = img->height,
-                                .channels = img->channels,
-                                .bit_depth = img->bit_depth,
-                                .values = *values };
+    *ret = (struct prediction){ .values = *values };
+    if (explain != EXPLAIN_NONE && !model_sees(m))
+        return error_set(err, ST_UNUSABLE,
+                         "this model sees no picture, so there is no map of one: its logits are the bias and "
+                         "what the inputs add");
     st = score(m, s, team, img, explain, ret);
     if (st == ST_NUMERIC)
         return error_set(err, st, "the model's result for this image is not a finite number");
@@ -135,20 +154,31 @@ static json_t *warnings_json(const struct gate_warnings *w)
     return list;
 }
 
+static json_t *image_json(const struct prediction *p)
+{
+    return p->looked ? json_pack("{s:I,s:I,s:i,s:i}", "width", (json_int_t)p->width, "height",
+                                 (json_int_t)p->height, "channels", (int)p->channels, "bit_depth",
+                                 (int)p->bit_depth)
+                     : json_null();
+}
+
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
     json_t *probabilities = json_object(), *warnings = warnings_json(&p->warnings);
 
+    if (p->not_looked_at)
+        json_array_append_new(
+            warnings, json_pack("{s:s,s:s}", "code", "image_not_used", "detail",
+                                "this model sees no picture: the one that was sent was not looked at"));
     patient_warnings(m->model, &p->values, warnings);
     for (size_t i = 0; i < N_LABELS; i++)
         json_object_set_new(probabilities, LABELS[i], json_real((double)p->probability[i]));
-    return json_pack(
-        "{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o},s:o,s:o,s:o*,s:{s:I,s:I,s:i,s:i},s:o,s:o,s:s}", "id", id, "model",
-        "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256, "job",
-        text_or_null(m->job), "population", text_or_null(m->population), "warnings",
-        lineage_warnings(model_trained_rows(m->model)->before), "probabilities", probabilities, "findings",
-        findings_json(p, model_operating(m->model)), "explanation",
-        p->explained ? explanation_json(&p->explanation) : NULL, "image", "width", (json_int_t)p->width,
-        "height", (json_int_t)p->height, "channels", (int)p->channels, "bit_depth", (int)p->bit_depth,
-        "warnings", warnings, "timing_ms", timing_json(&p->timing), "intended_use", INTENDED_USE);
+    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o},s:o,s:o,s:o*,s:o,s:o,s:o,s:s}", "id", id, "model",
+                     "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256,
+                     "job", text_or_null(m->job), "population", text_or_null(m->population), "warnings",
+                     lineage_warnings(model_trained_rows(m->model)->before), "probabilities", probabilities,
+                     "findings", findings_json(p, model_operating(m->model)), "explanation",
+                     p->explained ? explanation_json(&p->explanation) : NULL, "image", image_json(p),
+                     "warnings", warnings, "timing_ms", timing_json(&p->timing), "intended_use",
+                     INTENDED_USE);
 }

@@ -15,8 +15,10 @@ struct prediction_timing {
 
 struct prediction {
     float probability[N_LABELS];
+    bool looked; /* at a picture, which was: */
     size_t width, height;
     unsigned channels, bit_depth;
+    bool not_looked_at; /* a picture came to a model that sees none */
     struct prediction_timing timing;
     struct input_values values;
     struct gate_warnings warnings;
@@ -26,9 +28,10 @@ struct prediction {
 
 /* Preprocess and score.
  *   team     may be NULL
+ *   img      of no account to a model that sees no picture (model_sees()); may be NULL then
  *   values   what is known of the patient, for models that take it
  *   explain  the finding whose logit is to be explained; EXPLAIN_NONE: none
- * Errors: ST_NUMERIC, ST_NOMEM. */
+ * Errors: ST_UNUSABLE (an explanation, of a model that sees no picture), ST_NUMERIC, ST_NOMEM. */
 enum { EXPLAIN_NONE = -1 };
 MUST_USE enum status predict_image(const struct model *m, struct session *s, struct team *team,
                                    const struct image *img, int explain, const struct input_values *values,

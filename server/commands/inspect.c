@@ -15,8 +15,11 @@ static void print_model(const struct model *m, size_t n_bytes, const char *sha25
     const struct preprocess *p = model_preprocess(m);
 
     printf("parameters  %zu\n", model_network(m)->n_params);
-    printf("input       %zu x %zu, %s, (grey - %g) / %g\n", p->size, p->size, resize_name(p->resize),
-           (double)p->mean, (double)p->std);
+    if (model_sees(m))
+        printf("input       %zu x %zu, %s, (grey - %g) / %g\n", p->size, p->size, resize_name(p->resize),
+               (double)p->mean, (double)p->std);
+    else
+        printf("input       no picture\n");
     printf("bytes       %zu\nsha256      %s\n", n_bytes, sha256);
 }
 

@@ -15,7 +15,7 @@
 
 struct predict_options {
     const char *weights, *url, *ca, *explain, *heatmap;
-    const char *given[N_INPUT_KINDS]; /* as input_parse() takes it; NULL: not known */
+    const char *given[N_INPUT_FIELDS]; /* as input_parse() takes it; NULL: not known */
     bool json;
     int label;                  /* of `explain` */
     struct input_values values; /* of `given` */
@@ -35,11 +35,15 @@ static const struct option OPTIONS[] = {
     { "age", OPTION_TEXT, AT(given[INPUT_AGE]), "YEARS", "for models that take it" },
     { "sex", OPTION_TEXT, AT(given[INPUT_SEX]), "M|F", "for models that take it" },
     { "view", OPTION_TEXT, AT(given[INPUT_VIEW]), "PA|AP", "for models that take it" },
+    { "history", OPTION_TEXT, AT(given[INPUT_HISTORY]), "FINDINGS",
+      "what earlier films ever showed, such as Effusion,Mass or 'No Finding'; for models that take it" },
+    { "history-last", OPTION_TEXT, AT(given[INPUT_HISTORY_LAST]), "FINDINGS",
+      "what the last film before this one showed; for models that take it" },
     { "json", OPTION_FLAG, AT(json), NULL, "print the reply as JSON, one line a picture" },
     { NULL },
 };
 
-enum { MAX_PICTURE = 64 << 20 };
+enum { MAX_PICTURE = 64 << 20, MAX_PATH = 1024 };
 
 /* A model from a file, as a server would name it. */
 static enum status model_load(const char *path, struct served *ret, struct error *err)
@@ -78,12 +82,15 @@ static enum status predict_here(const struct predict_options *o, const struct se
     char id[ID_SIZE];
     const double begun = clock_seconds();
     double decoded;
-    enum status st = image_decode(file->data, file->size, &IMAGE_LIMITS, &img, err);
+    enum status st = ST_OK;
 
+    if (model_sees(m->model))
+        st = image_decode(file->data, file->size, &IMAGE_LIMITS, &img, err);
     decoded = clock_seconds();
     if (st == ST_OK)
         st = predict_image(m->model, s, NULL, &img, o->label, &o->values, &p, err);
     if (st == ST_OK) {
+        p.not_looked_at = file->data && !model_sees(m->model);
         p.timing.decode = (decoded - begun) * 1e3;
         p.timing.total = (clock_seconds() - begun) * 1e3;
         id_new(id);
@@ -99,23 +106,46 @@ static enum status predict_here(const struct predict_options *o, const struct se
     return st;
 }
 
+/* What is said of the patient as a query has it: written anew of what was understood, so that nothing is to be escaped but
+ * a blank. */
+static void query_value(size_t field, const struct input_values *values, struct buf *out)
+{
+    const double *half = values->of + (field == INPUT_HISTORY_LAST ? INPUT_LAST : INPUT_EVER);
+    const char *mark = "";
+
+    switch (field) {
+    case INPUT_AGE: buf_printf(out, "%g", values->of[INPUT_AGE]); return;
+    case INPUT_SEX: buf_puts(out, values->of[INPUT_SEX] > 0 ? "M" : "F"); return;
+    case INPUT_VIEW: buf_puts(out, values->of[INPUT_VIEW] > 0 ? "AP" : "PA"); return;
+    default: break;
+    }
+    for (size_t k = 0; k < N_LABELS; k++)
+        if (half[k] > 0) {
+            buf_printf(out, "%s%s", mark, LABELS[k]);
+            mark = ",";
+        }
+    if (!*mark)
+        buf_puts(out, values->of[INPUT_EARLIER] > 0 ? "No%20Finding" : "none");
+}
+
 /* Where to ask: "/predict?explain=Mass&age=58". */
-static void url_path(const struct predict_options *o, const char *path_and_name, char *ret, size_t size)
+static void url_path(const struct predict_options *o, const char *path_and_name, struct buf *out)
 {
     const char *mark = "?";
-    int n;
 
     if (o->explain) {
-        n = snprintf(ret, size, "%s%s", path_and_name, LABELS[o->label]);
+        buf_printf(out, "%s%s", path_and_name, LABELS[o->label]);
         mark = "&";
     } else {
-        n = snprintf(ret, size, "/predict");
+        buf_puts(out, "/predict");
     }
-    for (size_t i = 0; i < N_INPUT_KINDS; i++)
-        if (o->given[i]) {
-            n += snprintf(ret + n, size - (size_t)n, "%s%s=%.8s", mark, INPUT_NAMES[i], o->given[i]);
+    for (size_t field = 0; field < N_INPUT_FIELDS; field++)
+        if (o->given[field]) {
+            buf_printf(out, "%s%s=", mark, INPUT_NAMES[field]);
+            query_value(field, &o->values, out);
             mark = "&";
         }
+    buf_put(out, "", 1);
 }
 
 static enum status predict_there(const struct predict_options *o, const struct file_bytes *file,
@@ -124,17 +154,22 @@ static enum status predict_there(const struct predict_options *o, const struct f
     static const char TYPE[] = "application/octet-stream";
     struct buf png = BUF_INIT(MAX_PICTURE);
     const struct client_server server = { .url = o->url, .ca = o->ca };
-    char path[192];
-    enum status st;
+    struct buf path = BUF_INIT(MAX_PATH), map_path = BUF_INIT(MAX_PATH);
+    enum status st = ST_OK;
 
-    url_path(o, "/predict?explain=", path, sizeof path);
-    st = client_json(&server, "POST", path, TYPE, file->data, file->size, ret_reply, err);
+    url_path(o, "/predict?explain=", &path);
+    url_path(o, "/predict/heatmap?label=", &map_path);
+    if (buf_status(&path) != ST_OK || buf_status(&map_path) != ST_OK)
+        st = error_nomem(err);
+    if (st == ST_OK)
+        st = client_json(&server, "POST", path.data, TYPE, file->data, file->size, ret_reply, err);
     if (st == ST_OK && o->heatmap) {
-        url_path(o, "/predict/heatmap?label=", path, sizeof path);
-        st = client_bytes(&server, "POST", path, TYPE, file->data, file->size, &png, err);
+        st = client_bytes(&server, "POST", map_path.data, TYPE, file->data, file->size, &png, err);
         if (st == ST_OK)
             st = heatmap_save(o->heatmap, &png, err);
     }
+    buf_release(&path);
+    buf_release(&map_path);
     buf_release(&png);
     return st;
 }
@@ -237,8 +272,8 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
 /* What the options ask for together. False: it was said what is wrong with them. */
 static bool options_check(struct predict_options *o, size_t n_pictures)
 {
-    if (!o->weights == !o->url || n_pictures == 0) {
-        fprintf(stderr, "cxrd predict: give either --weights or --url, and at least one picture\n");
+    if (!o->weights == !o->url) {
+        fprintf(stderr, "cxrd predict: give either --weights or --url\n");
         return false;
     }
     if (o->explain && (o->label = label_index(o->explain, strlen(o->explain))) < 0) {
@@ -246,10 +281,10 @@ static bool options_check(struct predict_options *o, size_t n_pictures)
                 labels_joined());
         return false;
     }
-    for (int i = 0; i < N_INPUT_KINDS; i++) {
+    for (size_t i = 0; i < N_INPUT_FIELDS; i++) {
         struct error err;
 
-        if (o->given[i] && input_parse((enum input_kind)i, o->given[i], &o->values.of[i], &err) != ST_OK) {
+        if (o->given[i] && input_parse(i, o->given[i], &o->values, &err) != ST_OK) {
             fprintf(stderr, "cxrd predict: %s\n", err.text);
             return false;
         }
@@ -261,19 +296,31 @@ static bool options_check(struct predict_options *o, size_t n_pictures)
     return true;
 }
 
-static enum status predict_file(const struct predict_options *o, const struct served *m, struct session *s,
-                                const char *path, struct error *err)
+/*   path  of a picture; NULL: none is given */
+static enum status predict_one(const struct predict_options *o, const struct served *m, struct session *s,
+                               const char *path, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     json_t *reply = NULL;
-    enum status st = file_read(path, MAX_PICTURE, &file, err);
+    enum status st = path ? file_read(path, MAX_PICTURE, &file, err) : ST_OK;
 
     if (st == ST_OK)
         st = o->weights ? predict_here(o, m, s, &file, &reply, err) : predict_there(o, &file, &reply, err);
     if (st == ST_OK)
-        print_reply(path, reply, o->json);
+        print_reply(path ? path : "no picture", reply, o->json);
     json_decref(reply);
     file_bytes_release(&file);
+    return st;
+}
+
+/* All pictures, or the one prediction of a model that needs none. */
+static enum status predict_all(const struct predict_options *o, const struct served *m, struct session *s,
+                               char **paths, size_t n, struct error *err)
+{
+    enum status st = n == 0 ? predict_one(o, m, s, NULL, err) : ST_OK;
+
+    for (size_t i = 0; i < n && st == ST_OK; i++)
+        st = predict_one(o, m, s, paths[i], err);
     return st;
 }
 
@@ -293,10 +340,15 @@ static int predict(int argc, char **argv)
         return EXIT_USAGE;
     if (o.weights)
         st = model_load(o.weights, &m, &err);
+    if (n_pictures == 0 && m.model && model_sees(m.model)) { /* a server says itself what its model needs */
+        fprintf(stderr, "cxrd predict: give at least one picture: this model looks at it\n");
+        model_unref(m.model);
+        return EXIT_USAGE;
+    }
     if (st == ST_OK)
         st = session_new(&s);
-    for (size_t i = 1; i <= n_pictures && st == ST_OK; i++)
-        st = predict_file(&o, &m, s, argv[i], &err);
+    if (st == ST_OK)
+        st = predict_all(&o, &m, s, argv + 1, n_pictures, &err);
     if (st == ST_OK && !o.json)
         printf("%s\n", INTENDED_USE);
     session_free(s);
@@ -305,5 +357,6 @@ static int predict(int argc, char **argv)
 }
 
 const struct command COMMAND_PREDICT = {
-    "predict", "(--weights FILE | --url URL) IMAGE…", "the findings of pictures", OPTIONS, predict, SIZE_MAX,
+    "predict", "(--weights FILE | --url URL) [IMAGE…]", "the findings of pictures", OPTIONS, predict,
+    SIZE_MAX,
 };

@@ -460,7 +460,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     if (st == ST_OK)
         st = init_load(o, before, d->record, &init, err);
     if (st == ST_OK && init)
-        train_config_adopt(&d->config, init);
+        st = train_config_adopt(&d->config, init, err);
     request.init = init;
     if (st == ST_OK) {
         json_object_set_new(d->record, "config", train_config_json(&d->config));

@@ -206,9 +206,9 @@ enum status multipart_file(const struct multipart *m, const struct part **ret_pa
         file = &m->parts[i];
     }
     if (!file)
-        return error_set(err, ST_FORMAT, "the multipart body has no file");
+        return error_set(err, ST_NOTFOUND, "the multipart body has no file");
     if (file->size == 0)
-        return error_set(err, ST_FORMAT, "the file in the multipart body is empty");
+        return error_set(err, ST_NOTFOUND, "the file in the multipart body is empty");
     *ret_part = file;
     return ST_OK;
 }

@@ -110,7 +110,7 @@ class Predict(Case):
 
     def test_weights_or_a_url_and_a_picture_are_needed(self):
         path = film(picture.noise(1))
-        for arguments in ([path], ['--weights', dataset.weights_path()], ['--url', 'http://127.0.0.1:1'],
+        for arguments in ([path], ['--weights', dataset.weights_path()],
                           ['--weights', dataset.weights_path(), '--url', 'http://127.0.0.1:1', path]):
             self.assertEqual(program.run('predict', *arguments).returncode, 2)
 

@@ -102,12 +102,12 @@ static const char *const NOTEBOOK =
     "{'recipe':'notebook', 'epochs':2, 'steps_per_epoch':100, 'validation_steps':50, 'learning_rate':0.001,"
     " 'resize':'nearest', 'input_mean':0.0, 'input_std':1.0, 'head_bias':'zero', 'lr_schedule':'constant',"
     " 'initializer':'glorot_uniform', 'keep_best':false, 'split_by':'image', 'patience':0, 'dropout':0.0, "
-    "'augment':false, 'head_scale':1.0, 'calibrate':false}";
+    "'augment':false, 'head_inputs':'zero', 'head_scale':1.0, 'calibrate':false}";
 
 static const char *const STANDARD =
     "{'recipe':'standard', 'steps_per_epoch':0, 'validation_steps':0, 'resize':'area',"
     " 'head_bias':'base_rates', 'initializer':'he_uniform', 'keep_best':true, 'split_by':'patient', "
-    "'augment':true, 'calibrate':true}";
+    "'head_inputs':'logistic', 'augment':true, 'calibrate':true}";
 
 /* Every member of `expected` (with ' for ") is in the configuration that `text` gives. */
 static void check_has(const char *text, const char *expected)
@@ -220,12 +220,13 @@ static const struct field_case FIELDS[] = {
       { CHOICE_BAD, "\"glorot\"", "\"GLOROT_UNIFORM\"" } },
     { "keep_best", { "true", "false" }, { FLAG_BAD } },
     { "head_bias", { "\"zero\"", "\"base_rates\"" }, { CHOICE_BAD } },
+    { "head_inputs", { "\"zero\"", "\"logistic\"" }, { CHOICE_BAD } },
     { "lr_schedule", { "\"constant\"", "\"cosine\"", "\"warmup_cosine\"" }, { CHOICE_BAD } },
     { "head_scale", { "0", "1", "0.1" }, { NUMBER_BAD, "-0.1", "1.1" } },
     { "dropout", { "0", "0.9", "0.25" }, { NUMBER_BAD, "-0.1", "0.95", "1" } },
     { "balance", { "\"none\"", "\"resample\"", "\"weight\"" }, { CHOICE_BAD } },
     { "inputs",
-      { "[]", "[\"age\"]", "[\"age\",\"sex\",\"view\"]", "[\"view\"]" },
+      { "[]", "[\"age\"]", "[\"age\",\"sex\",\"view\"]", "[\"history\"]" },
       { "null", "\"age\"", "{}", "1", "[1]", "[\"height\"]", "[\"age\",\"age\"]", "[null]", "[[\"age\"]]" } },
     { "augment", { "true", "false" }, { FLAG_BAD } },
     { "weight_decay", { "0", "0.01" }, { NUMBER_BAD, "-1" } },
@@ -309,6 +310,40 @@ Test(webhook, is_shown_without_its_path)
     check_shown("https://hooks.example/secret?token=1", "https://hooks.example/\xe2\x80\xa6");
     check_shown("https://hooks.example:8443?token=1", "https://hooks.example:8443/\xe2\x80\xa6");
     check_shown("http://127.0.0.1:9", "http://127.0.0.1:9/\xe2\x80\xa6");
+}
+
+/* A job without pictures is one of the inputs: what has no meaning in it is refused. */
+Test(fields, of_a_job_without_pictures_go_together)
+{
+    const struct train_config with = parsed("{\"images\":\"none*\"}"),
+                              without = parsed("{\"images\":\"none\",\"inputs\":[\"age\"]}");
+    json_t *errors;
+
+    cr_assert(train_config_sees(&with) && !train_config_sees(&without));
+    errors = errors_of("{\"images\":\"none\"}");
+    cr_assert_eq(about(errors, "inputs"), 1);
+    json_decref(errors);
+    errors = errors_of("{\"images\":\"none\",\"inputs\":[\"age\"],\"balance\":\"weight\","
+                       "\"init\":\"0123abcd-0123\"}");
+    cr_assert(about(errors, "balance") == 1 && about(errors, "init") == 1 && json_array_size(errors) == 2);
+    json_decref(errors);
+}
+
+/* What was kept before a field was there means what was done then; a new job means what is done now. */
+Test(fields, that_a_kept_configuration_lacks_are_as_they_were_then)
+{
+    json_t *kept = json_of("{\"recipe\":\"standard\",\"inputs\":[\"age\"]}"), *errors = json_array();
+    struct train_config c;
+
+    cr_assert_eq(train_config_parse_recorded(kept, &c, errors), ST_OK);
+    cr_assert_eq(c.head_inputs, HEAD_INPUTS_ZERO);
+    json_object_set_new(kept, "head_inputs", json_string("logistic"));
+    cr_assert_eq(train_config_parse_recorded(kept, &c, errors), ST_OK);
+    cr_assert_eq(c.head_inputs, HEAD_INPUTS_LOGISTIC);
+    json_decref(kept);
+    json_decref(errors);
+    c = parsed("{\"inputs\":[\"age\"]}");
+    cr_assert_eq(c.head_inputs, HEAD_INPUTS_LOGISTIC);
 }
 
 Test(fields, that_nobody_knows_are_refused_by_name)

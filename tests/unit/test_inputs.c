@@ -20,11 +20,11 @@ TestSuite(inputs, .fini = check_no_leaks);
 
 static double read_as(enum input_kind kind, const char *text)
 {
-    double v = -1;
+    struct input_values v = INPUTS_UNKNOWN;
     struct error err = { 0 };
 
     cr_assert_eq(input_parse(kind, text, &v, &err), ST_OK, "'%s': %s", text, err.text);
-    return v;
+    return v.of[kind];
 }
 
 Test(inputs, are_understood_as_tables_write_them)
@@ -43,21 +43,105 @@ Test(inputs, are_understood_as_tables_write_them)
 
 Test(inputs, that_cannot_be_are_refused_in_a_sentence)
 {
-    static const char *const BAD[N_INPUT_KINDS][8] = {
+    static const char *const BAD[N_INPUT_FIELDS][8] = {
         { "", "old", "-1", "151", "nan", "58X", "5 8", "inf" },
         { "", "man", "0", "1", "MF", "MM", "X", "M F" },
         { "", "P", "lateral", "0", "PAP", "APA", "1", "LL" },
+        { "", "foo", "Mass,foo", "1", "Mass Nodule", "No Finding,Mass", "none,Mass", "|" },
+        { "", "foo", "Mass;foo", "0", "Mass/Nodule", "Mass|normal", "Mass,none", "," },
     };
 
-    for (size_t kind = 0; kind < N_INPUT_KINDS; kind++)
+    for (size_t field = 0; field < N_INPUT_FIELDS; field++)
         for (size_t i = 0; i < 8; i++) {
-            double v = 7;
+            struct input_values v = INPUTS_UNKNOWN;
             struct error err = { 0 };
 
-            check_refusal(BAD[kind][i], input_parse((enum input_kind)kind, BAD[kind][i], &v, &err),
-                          ST_INVALID, &err, INPUT_NAMES[kind]);
-            cr_assert_eq(v, 7);
+            check_refusal(BAD[field][i], input_parse(field, BAD[field][i], &v, &err), ST_INVALID, &err,
+                          INPUT_NAMES[field]);
+            for (size_t number = 0; number < N_INPUT_NUMBERS; number++)
+                cr_assert(isnan(v.of[number]), "'%s' left something", BAD[field][i]);
         }
+}
+
+/* Both halves as bits; 0xffff: not known. */
+static void check_history(const char *ever, const char *last, unsigned expect_ever, unsigned expect_last,
+                          double expect_earlier)
+{
+    struct input_values v = INPUTS_UNKNOWN;
+    struct error err = { 0 };
+
+    if (ever)
+        cr_assert_eq(input_parse(INPUT_HISTORY, ever, &v, &err), ST_OK, "%s", err.text);
+    if (last)
+        cr_assert_eq(input_parse(INPUT_HISTORY_LAST, last, &v, &err), ST_OK, "%s", err.text);
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const double e = v.of[INPUT_EVER + k], l = v.of[INPUT_LAST + k];
+
+        cr_assert(expect_ever == 0xffff ? isnan(e) : e == (expect_ever >> k & 1), "'%s': ever, %zu", ever, k);
+        cr_assert(expect_last == 0xffff ? isnan(l) : l == (expect_last >> k & 1), "'%s': last, %zu", last, k);
+    }
+    cr_assert_eq(v.of[INPUT_EARLIER], expect_earlier);
+}
+
+Test(inputs, history_is_a_list_of_findings_as_a_table_has_it)
+{
+    enum { EFFUSION = 1 << 4, MASS = 1 << 9, PLEURAL = 1 << 11 };
+
+    check_history("Effusion,Mass", NULL, EFFUSION | MASS, 0xffff, 1);
+    check_history("effusion | pleural thickening", NULL, EFFUSION | PLEURAL, 0xffff, 1);
+    check_history("['Pleural Effusion', 'mass']", NULL, EFFUSION | MASS, 0xffff, 1);
+    check_history("No Finding", NULL, 0, 0xffff, 1);
+    check_history("none", NULL, 0, 0, 0);
+    check_history("None", "none", 0, 0, 0);
+    check_history(NULL, "Mass", 0xffff, MASS, 1);
+    check_history(NULL, "none", 0, 0, 0);
+    check_history("Effusion", "Mass", EFFUSION | MASS, MASS,
+                  1); /* what was at the last film was ever before */
+    check_history("Effusion", "normal", EFFUSION, 0, 1);
+}
+
+Test(inputs, histories_that_contradict_each_other_are_refused)
+{
+    struct input_values v = INPUTS_UNKNOWN;
+    struct error err = { 0 };
+
+    cr_assert_eq(input_parse(INPUT_HISTORY, "Mass", &v, &err), ST_OK);
+    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "none", &v, &err), ST_INVALID);
+    v = INPUTS_UNKNOWN;
+    cr_assert_eq(input_parse(INPUT_HISTORY, "none", &v, &err), ST_OK);
+    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "No Finding", &v, &err), ST_INVALID);
+}
+
+/* Of the training rows 0.4 had a mass ever before and 0.1 at the last film: half of nothing is known of the other half. */
+Test(inputs, one_half_of_a_history_says_what_the_other_is_on_the_average)
+{
+    static const struct inputs HALVES = {
+        3, { { INPUT_EVER + 9, 0.4, 0.5 }, { INPUT_LAST + 9, 0.1, 0.25 }, { INPUT_EARLIER, 0.5, 0.5 } }
+    };
+    struct input_values v = INPUTS_UNKNOWN;
+    struct error err = { 0 };
+    float found[3];
+
+    cr_assert_eq(input_parse(INPUT_HISTORY, "Mass", &v, &err), ST_OK);
+    inputs_standardise(&HALVES, &v, found);
+    cr_assert_float_eq((double)found[0], 0.6 / 0.5, 1e-6);
+    cr_assert_float_eq((double)found[1], (0.25 - 0.1) / 0.25, 1e-6); /* a quarter of those who ever had one */
+    cr_assert_float_eq((double)found[2], 1, 1e-6);
+    v = INPUTS_UNKNOWN;
+    cr_assert_eq(input_parse(INPUT_HISTORY, "Edema", &v, &err), ST_OK);
+    inputs_standardise(&HALVES, &v, found);
+    cr_assert_float_eq((double)found[1], -0.1 / 0.25, 1e-6); /* never before, so not at the last film */
+    v = INPUTS_UNKNOWN;
+    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "Mass", &v, &err), ST_OK);
+    inputs_standardise(&HALVES, &v, found);
+    cr_assert_float_eq((double)found[0], 0.6 / 0.5, 1e-6);
+    v = INPUTS_UNKNOWN;
+    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "No Finding", &v, &err), ST_OK);
+    inputs_standardise(&HALVES, &v, found);
+    cr_assert_float_eq((double)found[0], (0.3 / 0.9 - 0.4) / 0.5, 1e-6);
+    v = INPUTS_UNKNOWN;
+    inputs_standardise(&HALVES, &v, found);
+    cr_assert(found[0] == 0 && found[1] == 0 && found[2] == 0);
 }
 
 static const struct inputs AGE_AND_VIEW = { 2, { { INPUT_AGE, 50, 10 }, { INPUT_VIEW, 0.25, 0.5 } } };
@@ -90,8 +174,8 @@ Test(inputs, travel_with_the_weights)
     cr_assert_eq(weights_read(file.data, file.len, &back, &err), ST_OK, "%s", err.text);
     cr_assert_eq(model_network(back)->n_params, model_network(m)->n_params);
     cr_assert_eq(memcmp(model_params(back), model_params(m), model_network(m)->n_params * sizeof(float)), 0);
-    cr_assert(model_inputs(back)->n == 2 && model_inputs(back)->of[0].kind == INPUT_AGE &&
-              model_inputs(back)->of[0].mean == 50 && model_inputs(back)->of[1].kind == INPUT_VIEW &&
+    cr_assert(model_inputs(back)->n == 2 && model_inputs(back)->of[0].number == INPUT_AGE &&
+              model_inputs(back)->of[0].mean == 50 && model_inputs(back)->of[1].number == INPUT_VIEW &&
               model_inputs(back)->of[1].std == 0.5);
     cr_assert_eq(model_add_inputs(back, &v, logits, part), ST_OK);
     for (size_t k = 0; k < N_LABELS; k++)
@@ -116,9 +200,11 @@ Test(inputs, travel_with_the_weights)
 Test(inputs, whose_sum_is_not_finite_are_an_error)
 {
     struct model *m = tiny_model_with_inputs(3, &AGE_AND_VIEW, 3e38f, 0);
-    struct input_values v = { { 40, NAN, 1 } }; /* -1 and 1.5 deviations: -3e38 + infinity */
+    struct input_values v = INPUTS_UNKNOWN;
     float logits[N_LABELS] = { 0 };
 
+    v.of[INPUT_AGE] = 40; /* -1 and 1.5 deviations: -3e38 + infinity */
+    v.of[INPUT_VIEW] = 1;
     cr_assert_eq(model_add_inputs(m, &v, logits, NULL), ST_NUMERIC);
     v = INPUTS_UNKNOWN;
     memset(logits, 0, sizeof logits);
@@ -176,7 +262,7 @@ Test(inputs, of_rows_have_the_mean_and_deviation_of_those_that_are_known)
     cr_assert(in.of[2].mean == 0 && in.of[2].std == 1, "all are the same");
     cr_assert(isnan(row_values(&rows[2]).of[INPUT_AGE]));
     row_inputs(&t, &train, 1u << INPUT_VIEW, &in);
-    cr_assert(in.n == 1 && in.of[0].kind == INPUT_VIEW);
+    cr_assert(in.n == 1 && in.of[0].number == INPUT_VIEW);
 }
 
 /* Sex says everything about Hernia here, and the pictures nothing. */
@@ -211,6 +297,122 @@ Test(inputs, teach_what_the_pictures_do_not_show)
         train_result_release(&result);
     }
     cr_assert_lt(loss[1], 0.7 * loss[0], "with: %g, without: %g", loss[1], loss[0]);
+    scratch_remove(datasets);
+}
+
+/* Sex says everything about Hernia, and history something of Edema: no picture is read, nor is there one. */
+static void table_without_pictures(const char *datasets)
+{
+    struct buf table = BUF_INIT(1 << 20);
+
+    buf_puts(&table,
+             "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n");
+    for (size_t i = 0; i < 600; i++) {
+        const size_t patient = i / 3;
+
+        buf_printf(&table, "%zu.png,%s,%zu,%zu,50,%s,PA\n", i,
+                   patient % 5 == 0                  ? "Edema"
+                   : patient % 2                     ? "Hernia"
+                   : (i * 2654435761u >> 7) % 4 == 0 ? "Mass"
+                                                     : "Nodule",
+                   i % 3, patient + 1, patient % 2 ? "M" : "F");
+    }
+    write_bytes(path_in(datasets, "tiny/Data_Entry_2017.csv"), table.data, table.len);
+    buf_release(&table);
+}
+
+static struct train_result trained(const char *datasets, const char *job)
+{
+    const struct train_config config = tiny_config(job);
+    const struct train_request request = { .config = &config, .datasets = datasets, .threads = 2 };
+    const struct train_observer nobody = { 0 };
+    struct train_result result;
+    struct error err = { 0 };
+
+    cr_assert_eq(train_run(&request, &nobody, &result, &err), ST_OK, "%s", err.text);
+    return result;
+}
+
+Test(inputs, alone_are_a_model_that_sees_no_picture)
+{
+    static const char JOB[] = "{\"images\":\"none\",\"inputs\":[\"sex\",\"history\"],\"epochs\":7}";
+    char *datasets = scratch_folder();
+    struct train_result result, again;
+    struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct model *back = NULL;
+    struct error err = { 0 };
+
+    tiny_dataset(datasets, 2, 0);
+    table_without_pictures(datasets);
+    result = trained(datasets, JOB);
+    cr_assert_eq(result.n_epochs, 1); /* nothing is repeated */
+    cr_assert_not(model_sees(result.model));
+    cr_assert_eq(model_inputs(result.model)->n, 1 + 2 * N_LABELS + 1);
+    cr_assert_lt(result.validation_loss, 0.7 * result.baseline.loss, "%g", result.validation_loss);
+    cr_assert_eq(result.evaluation[SCORED_TEST].rows, result.dataset.test);
+    cr_assert_gt(result.evaluation[SCORED_TEST].findings[3].auroc.value,
+                 0.9); /* Edema, by the films before */
+    cr_assert_eq(result.unreadable, 0);
+    again = trained(datasets, JOB);
+    cr_assert_eq(memcmp(model_params(again.model), model_params(result.model),
+                        model_network(again.model)->n_params * sizeof(float)),
+                 0);
+    cr_assert_eq(weights_write(result.model, &file, &err), ST_OK);
+    cr_assert_eq(weights_read(file.data, file.len, &back, &err), ST_OK, "%s", err.text);
+    cr_assert_not(model_sees(back));
+    cr_assert_eq(model_preprocess(back)->size, 0);
+    model_unref(back);
+    buf_release(&file);
+    train_result_release(&again);
+    train_result_release(&result);
+    scratch_remove(datasets);
+}
+
+/* Steps so small that nothing moves: the head is where it began. */
+Test(inputs, begin_at_their_logistic_regression)
+{
+    char *datasets = scratch_folder();
+    struct train_result alone, with, zero;
+    size_t n;
+    const float *w[3];
+
+    tiny_dataset(datasets, 60, 0);
+    alone = trained(datasets, "{\"images\":\"none\",\"inputs\":[\"sex\",\"age\"],\"calibrate\":false}");
+    with = trained(datasets, "{\"inputs\":[\"sex\",\"age\"],\"calibrate\":false,\"learning_rate\":1e-9}");
+    zero = trained(datasets, "{\"inputs\":[\"sex\",\"age\"],\"calibrate\":false,\"learning_rate\":1e-9,"
+                             "\"head_inputs\":\"zero\"}");
+    n = N_LABELS * model_inputs(alone.model)->n;
+    for (int i = 0; i < 3; i++) {
+        const struct model *m = i == 0 ? alone.model : i == 1 ? with.model : zero.model;
+
+        w[i] = model_params(m) + network_tensor(model_network(m), "head.inputs.weight")->offset;
+    }
+    for (size_t i = 0; i < n; i++) {
+        cr_assert_float_eq((double)w[1][i], (double)w[0][i], 1e-6);
+        cr_assert_float_eq((double)w[2][i], 0, 1e-6);
+    }
+    cr_assert_float_eq(with.validation_loss, alone.validation_loss,
+                       1e-5); /* the picture's part begins at 0 */
+    train_result_release(&zero);
+    train_result_release(&with);
+    train_result_release(&alone);
+    scratch_remove(datasets);
+}
+
+Test(inputs, history_without_its_column_is_refused_before_anything_is_read)
+{
+    const struct train_config config = tiny_config("{\"inputs\":[\"history\"]}");
+    char *datasets = scratch_folder();
+    const struct train_request request = { .config = &config, .datasets = datasets, .threads = 1 };
+    const struct train_observer nobody = { 0 };
+    struct train_result result;
+    struct error err = { 0 };
+
+    tiny_dataset(datasets, 2, 0);
+    write_text(path_in(datasets, "tiny/Data_Entry_2017.csv"),
+               "Image Index,Finding Labels,Patient ID,Patient Age\n00000001_000.png,Mass,1,50\n");
+    check_refusal("no column", train_run(&request, &nobody, &result, &err), ST_UNUSABLE, &err, "Follow-up #");
+    train_result_release(&result);
     scratch_remove(datasets);
 }
 

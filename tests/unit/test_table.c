@@ -473,27 +473,34 @@ Test(table, reads_ages_sexes_and_views_as_a_request_does)
 
     for (size_t i = 0; i < N_AGES; i++) {
         const size_t n = strcspn(AGES[i].text, "\"") ? strlen(AGES[i].text) : 0;
-        double asked = -1;
+        struct input_values asked = INPUTS_UNKNOWN;
         struct error err;
 
         if (n && AGES[i].years <= INPUT_OLDEST)
             cr_assert_eq(input_parse(INPUT_AGE, AGES[i].text, &asked, &err) == ST_OK, AGES[i].years >= 0,
                          "'%s'", AGES[i].text);
-        cr_assert(asked == -1 || asked == AGES[i].years, "'%s'", AGES[i].text);
+        cr_assert(!input_given(INPUT_AGE, &asked) || asked.of[INPUT_AGE] == AGES[i].years, "'%s'",
+                  AGES[i].text);
     }
     for (size_t i = 0; i < sizeof SEX_AND_VIEW / sizeof SEX_AND_VIEW[0]; i++) {
         const char *sex = SEX_AND_VIEW[i][0], *view = SEX_AND_VIEW[i][1];
-        double is_m = -1, is_ap = -1;
+        struct input_values asked = INPUTS_UNKNOWN;
         struct error err;
         char text[256];
         struct table t;
 
         snprintf(text, sizeof text, HEADER "a.png,Mass,1,30,%s,%s\n", sex, view);
         t = table_of(text);
-        cr_assert_eq(input_parse(INPUT_SEX, sex, &is_m, &err) == ST_OK, t.rows[0].sex != 0, "%s", sex);
-        cr_assert_eq(input_parse(INPUT_VIEW, view, &is_ap, &err) == ST_OK, t.rows[0].view != 0, "%s", view);
-        cr_assert(t.rows[0].sex == (is_m < 0 ? 0 : is_m > 0 ? 'M' : 'F'), "%s", sex);
-        cr_assert(t.rows[0].view == (is_ap < 0 ? 0 : is_ap > 0 ? 'A' : 'P'), "%s", view);
+        cr_assert_eq(input_parse(INPUT_SEX, sex, &asked, &err) == ST_OK, t.rows[0].sex != 0, "%s", sex);
+        cr_assert_eq(input_parse(INPUT_VIEW, view, &asked, &err) == ST_OK, t.rows[0].view != 0, "%s", view);
+        cr_assert(t.rows[0].sex == (isnan(asked.of[INPUT_SEX]) ? 0
+                                    : asked.of[INPUT_SEX] > 0  ? 'M'
+                                                               : 'F'),
+                  "%s", sex);
+        cr_assert(t.rows[0].view == (isnan(asked.of[INPUT_VIEW]) ? 0
+                                     : asked.of[INPUT_VIEW] > 0  ? 'A'
+                                                                 : 'P'),
+                  "%s", view);
         cr_assert_eq(t.rows[0].other_view, view[0] && !t.rows[0].view, "%s", view);
         table_release(&t);
     }
