@@ -169,7 +169,7 @@ class ReportOverHttp(Case):
         """Those that lead to the server lead to something there."""
         page, here = Page(text), f'/jobs/{job}/report'
         links = [link for link in page.links if not link.startswith('#')]
-        self.assertEqual(len(links), 4)
+        self.assertEqual(len(links), 5)
         for link in links:
             self.assertEqual(client.get(server, urllib.parse.urljoin(here, link)).status, 200, link)
         self.assertRegex(text, r'>Time</th><td>\d{4}-\d\d-\d\d \d\d:\d\d UTC to .* UTC: \d+ s, epochs of it \d+ s<')
