@@ -25,6 +25,7 @@ enum { MOST_SCANNERS = 8, GROUP_NAME = 41 };
 struct group_finding {
     size_t positives, positive_patients; /* rows, and whose they are */
     struct estimate of[N_GROUP_MEASURES];
+    struct estimate slope, intercept; /* of calibration, see jobs/training/recalibration.h */
 };
 
 struct group {

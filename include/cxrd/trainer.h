@@ -6,6 +6,7 @@
 #define CXRD_TRAINER_H
 
 #include "cxrd/buf.h"
+#include "cxrd/decision.h"
 #include "cxrd/estimate.h"
 #include "cxrd/groups.h"
 #include "cxrd/input_gate.h"
@@ -140,7 +141,8 @@ struct train_result {
         calibration_loss_after;        /* on validation rows; after: that the fit has not seen */
     struct operating_points operating; /* chosen on validation */
     struct evaluation evaluation[N_SCORED];
-    struct groups groups; /* of the test rows */
+    struct groups groups;       /* of the test rows */
+    struct decisions decisions; /* the same */
     struct gate_report gate;
     enum rival rival;                /* with "if_better", of the observer's rival: */
     struct comparison comparison;    /* with it, if it was scored */

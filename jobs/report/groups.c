@@ -102,14 +102,18 @@ static const json_t *borne_out(const json_t *groups, const json_t *group, const 
 
 /* ---- findings by group ---- */
 
-/* What is shown of it, and whose differences mark it. */
+/* What is shown of it, and whose differences mark it; "": of nothing. */
 static const struct shown {
     const char *member, *measure, *title;
     bool positives; /* with their number before it */
-} SHOWN[] = { { "auroc", "auroc", "AUROC, after the number of rows that have the finding", true },
-              { "sensitivity", "sensitivity", "Sensitivity at the Youden threshold", false },
-              { "false_positive_rate", "specificity",
-                "False positive rate at the Youden threshold: 1 - specificity", false } };
+} SHOWN[] = {
+    { "auroc", "auroc", "AUROC, after the number of rows that have the finding", true },
+    { "sensitivity", "sensitivity", "Sensitivity at the Youden threshold", false },
+    { "false_positive_rate", "specificity", "False positive rate at the Youden threshold: 1 - specificity",
+      false },
+    { "calibration_intercept", "", "Calibration: intercept, below 0 where too much is promised", false },
+    { "calibration_slope", "", "Calibration: slope, below 1 where the model is too sure of itself", false }
+};
 
 static bool is_by(const json_t *group, const char *by) { return strcmp(text_at(group, "by"), by) == 0; }
 

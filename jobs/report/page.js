@@ -126,6 +126,60 @@
         });
     }
 
+    const small = (id, datasets, scales) => draw(id, {
+        type: 'line', data: { datasets }, options: { scales, plugins: { legend: { display: false } } }
+    });
+
+    function drawPrecision(finding, k) {
+        const curve = (data.precision_recall || {})[finding.label] || [];
+        const chance = [{ x: 0, y: finding.prevalence }, { x: 1, y: finding.prevalence }];
+
+        small(`pr-${k}`, [line('precision', curve.map(([x, y]) => ({ x, y })), BLUE, { pointRadius: 0 }),
+                              dashed('chance', curve.length ? chance : [])],
+              { x: unit('recall (0 to 1)'), y: unit('precision (0 to 1)') });
+    }
+
+    function drawBenefit(finding, k) {
+        const curve = (data.net_benefit || {})[finding.label] || [];
+        const of = (i) => curve.map((point) => ({ x: 100 * point[0], y: 1000 * point[i] }));
+        const best = Math.max(...of(1).map((p) => p.y), 0), all = of(2).map((p) => p.y);
+        const low = -0.3 * Math.max(best, ...all, 1); /* treating all falls far: what is below is of no interest */
+
+        small(`benefit-${k}`, [line('model', of(1), BLUE, { pointRadius: 0 }), line('all', of(2), ORANGE, { pointRadius: 0, clip: 0 }),
+                                   dashed('none', [{ x: 5, y: 0 }, { x: 30, y: 0 }])],
+              { x: axis('act from (per cent)', { type: 'linear', min: 5, max: 30 }), y: axis(['net benefit', '(per 1,000 rows)'], { min: low }) });
+    }
+
+    function drawCalibration(finding, k) {
+        const bins = (data.reliability_findings || {})[finding.label] || [];
+        const points = bins.map((b) => ({ x: b.predicted, y: b.positive, rows: b.rows }));
+        const most = Math.min(1, Math.max(0.02, ...points.map((p) => Math.max(p.x, p.y))) * 1.1);
+        const span = (title) => axis(title, { type: 'linear', min: 0, max: most, ticks: { includeBounds: false } });
+
+        small(`calibration-${k}`, [line('positive', points, BLUE), diagonal('calibrated', most)],
+              { x: span('mean predicted'), y: span('part that is positive') });
+    }
+
+    /* Predictive values at the reader's own prevalence, by Bayes' rule, beside those of the table. */
+    function ownPrevalence(input) {
+        const part = (right, wrong) => (right + wrong > 0 ? (right / (right + wrong)).toFixed(3) : '–');
+        const tell = () => {
+            const p = input.valueAsNumber / 100;
+            const valid = p >= 0 && p <= 1;
+
+            document.getElementById('prevalence-head').textContent = valid ? `your own, ${input.valueAsNumber} %` : 'your own';
+            for (const cell of document.querySelectorAll('td.own')) {
+                const { sensitivity: se, specificity: sp } = cell.dataset;
+
+                cell.textContent = valid && se !== undefined
+                    ? `${part(se * p, (1 - sp) * (1 - p))} / ${part(sp * (1 - p), (1 - se) * p)}` : '–';
+            }
+        };
+
+        input.addEventListener('input', tell);
+        tell();
+    }
+
     function drawNormal(normal) {
         draw('normal', {
             type: 'bar',
@@ -152,7 +206,12 @@
         drawProportions(data.evaluation.test);
         drawReliability();
         data.evaluation.test.findings.forEach(drawRoc);
+        data.evaluation.test.findings.forEach(drawPrecision);
+        data.evaluation.test.findings.forEach(drawBenefit);
+        data.evaluation.test.findings.forEach(drawCalibration);
         drawNormal(data.evaluation.no_finding);
     }
+    if (document.getElementById('prevalence'))
+        ownPrevalence(document.getElementById('prevalence'));
     window.addEventListener('beforeprint', () => charts.forEach((c) => c.resize()));
 })();

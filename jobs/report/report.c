@@ -86,6 +86,7 @@ static void sections_put(struct buf *out, const json_t *record, const json_t *pl
     section_quality(out, record, plots);
     section_by_sample(out, record);
     section_operating(out, record);
+    section_decision(out, record);
     section_groups(out, record);
     section_origin(out, record);
     section_downloads(out, record);

@@ -1,4 +1,5 @@
 /* jobs/training/finish.c - evaluating: the kept model on all rows of each set. */
+#include "decision.h"
 #include "groups.h"
 #include "plots.h"
 #include "reference.h"
@@ -21,6 +22,18 @@ static enum status note_reference(struct run *r, const struct scores *s)
     return st;
 }
 
+/* The curves of each finding. */
+static enum status plot_findings(json_t *plots, const struct scores *s)
+{
+    enum status st = plots_roc(plots, s);
+
+    if (st == ST_OK)
+        st = plots_precision_recall(plots, s);
+    if (st == ST_OK)
+        st = plots_reliability_findings(plots, s);
+    return st == ST_OK ? plots_net_benefit(plots, s) : st;
+}
+
 /* Figures, the file of scores and curves, of the same rows. */
 static enum status evaluate_set(struct run *r, int set, const struct scores *s)
 {
@@ -35,6 +48,8 @@ static enum status evaluate_set(struct run *r, int set, const struct scores *s)
         st = evaluate(s, &result->operating, rates, &result->evaluation[set]);
     if (st == ST_OK && set == SCORED_TEST)
         st = groups_evaluate(s, &r->table, &result->operating, &result->groups);
+    if (st == ST_OK && set == SCORED_TEST)
+        st = decide(s, &result->operating, &result->decisions);
     if (st == ST_OK)
         st = scores_csv(s, &r->table, &result->scores_csv[set]);
     if (st != ST_OK)
@@ -44,7 +59,7 @@ static enum status evaluate_set(struct run *r, int set, const struct scores *s)
     if (st == ST_OK && set != SCORED_NO_FINDING &&
         plots_reliability(result->plots, SCORED_NAMES[set], s) != ST_OK)
         st = error_nomem(r->err);
-    if (st == ST_OK && set == SCORED_TEST && plots_roc(result->plots, s) != ST_OK)
+    if (st == ST_OK && set == SCORED_TEST && plot_findings(result->plots, s) != ST_OK)
         st = error_nomem(r->err);
     return st;
 }

@@ -8,6 +8,7 @@
 
 #include "grouping.h"
 #include "holm.h"
+#include "recalibration.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -114,6 +115,9 @@ static enum status finding_evaluate(struct looking *l, size_t part, size_t findi
         if (asked_for(l, finding, m, &c))
             st = measure_side(l, finding, m, &f->of[m]);
     }
+    f->slope = f->intercept = NOT_KNOWN;
+    if (st == ST_OK && asked_for(l, finding, GROUP_AUROC, &c))
+        st = recalibrate(&l->patients, l->side, l->score, &f->slope, &f->intercept);
     return st;
 }
 

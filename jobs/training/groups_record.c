@@ -22,6 +22,8 @@ static json_t *finding_json(size_t label, const struct group_finding *f)
     for (int m = 0; m < N_GROUP_MEASURES; m++)
         ranged_set(finding, GROUP_MEASURES[m], &f->of[m]);
     ranged_set(finding, "false_positive_rate", &false_positives);
+    ranged_set(finding, "calibration_slope", &f->slope);
+    ranged_set(finding, "calibration_intercept", &f->intercept);
     return finding;
 }
 

@@ -4,6 +4,9 @@
  *   combinations  [{"labels":[…],"images":n}], the ten commonest, and "other_images"
  *   samples       [{"image","labels","png"}]: pictures of training rows as the network sees them, base64
  *   roc           {"<label>":[[false positive rate, sensitivity],…] or null}
+ *   precision_recall      {"<label>":[[recall, precision],…] or null}
+ *   reliability_findings  {"<label>":[{"rows","predicted","positive"},…] or null}: ten bins of as many rows
+ *   net_benefit   {"<label>":[[threshold, of the model, of treating all],…]}: cxrd/decision.h, 5 to 30 %
  *   reliability   {"<split>":[{"rows","predicted","positive"},…]}: ten bins of all findings together */
 #ifndef JOBS_TRAINING_PLOTS_H
 #define JOBS_TRAINING_PLOTS_H
@@ -23,5 +26,10 @@ MUST_USE enum status plots_roc(json_t *plots, const struct scores *s);
 
 /* How often what is predicted with a probability happens. Errors: ST_NOMEM. */
 MUST_USE enum status plots_reliability(json_t *plots, const char *split, const struct scores *s);
+
+/* The same of other curves of each finding, on the test rows; plots_curves.c. Errors: ST_NOMEM. */
+MUST_USE enum status plots_precision_recall(json_t *plots, const struct scores *s);
+MUST_USE enum status plots_reliability_findings(json_t *plots, const struct scores *s);
+MUST_USE enum status plots_net_benefit(json_t *plots, const struct scores *s);
 
 #endif

@@ -288,10 +288,10 @@ json_t *evaluation_json(const struct train_result *r)
     json_t *validation = split_evaluation_json(&r->evaluation[SCORED_VALIDATION]);
 
     json_object_set_new(validation, "input_gate", gate_json(&r->gate));
-    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "validation", validation, "test",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "validation", validation, "test",
                      split_evaluation_json(&r->evaluation[SCORED_TEST]), "no_finding",
                      normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING]), "learning", learning_json(r),
-                     "groups", groups_json(&r->groups));
+                     "groups", groups_json(&r->groups), "decision", decisions_json(&r->decisions));
 }
 
 json_t *environment_json(size_t threads)

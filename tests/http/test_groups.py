@@ -103,6 +103,30 @@ class GroupsTest(GroupedCase):
             self.assertAlmostEqual(mass['specificity_high'], 1 - mass['false_positive_rate_low'], places=6)
         self.assertGreater(known, 0, 'nothing is known of any group: the test says nothing')
 
+    def test_decisions_are_those_of_the_scores(self):
+        decision = self.record['evaluation']['decision']
+        self.assertEqual(decision['rows'], len(self.rows))
+        mass = next(f for f in decision['findings'] if f['label'] == 'Mass')
+        calls = collections.Counter((prob >= mass['threshold'], truth) for _, truth, prob in self.rows)
+        self.assertEqual([mass[name] for name in ('true_positives', 'false_positives', 'true_negatives', 'false_negatives')],
+                         [calls[True, 1], calls[True, 0], calls[False, 0], calls[False, 1]])
+        if calls[True, 1] + calls[True, 0]:
+            self.assertAlmostEqual(mass['ppv'], calls[True, 1] / (calls[True, 1] + calls[True, 0]), places=6)
+        for benefit in mass['net_benefit']:
+            weight = benefit['threshold'] / (1 - benefit['threshold'])
+            worth = [1 if truth else -weight for _, truth, _ in self.rows]
+            model = sum(w for w, (_, _, prob) in zip(worth, self.rows) if prob >= benefit['threshold']) / len(worth)
+            self.assertAlmostEqual(benefit['model'], model, places=6)
+            self.assertAlmostEqual(benefit['treat_all'], sum(worth) / len(worth), places=6)
+            self.assertAlmostEqual(benefit['gain'], model - max(0, sum(worth) / len(worth)), places=6)
+        hernia = next(f for f in decision['findings'] if f['label'] == 'Hernia')
+        self.assertEqual({hernia[name] for name in ('ppv', 'npv', 'calibration_slope', 'threshold', 'true_positives')}, {None})
+
+    def test_the_report_shows_decisions(self):
+        for told in ('<h2>Decisions</h2>', 'PPV / NPV at other prevalences', 'id="prevalence"', '<h3>Decision curves</h3>',
+                     'data-sensitivity="', 'Calibration of each finding'):
+            self.assertIn(told, self.report)
+
     def test_the_report_shows_them(self):
         for told in ('<h2>Subgroups</h2>', 'Groups of the test rows', '<h3>By sex</h3>', '<h3>By age in years</h3>',
                      '=Acme &lt;1&gt;', f'{self.groups["comparisons"]} differences were looked at'):

@@ -70,7 +70,7 @@ class ReportTest(Case):
             self.assertEqual(len(of_it), 1, kind)
             self.assertIn('rows of the table that age and No Finding leave, with a picture or without', of_it[0])
         self.assertEqual(set(page.canvases), {'combinations', 'loss', 'top5', 'proportions', 'reliability', 'normal'} |
-                         {f'roc-{k}' for k in range(14)})
+                         {f'{kind}-{k}' for kind in ('roc', 'pr', 'benefit', 'calibration') for k in range(14)})
         self.assertTrue(all(page.canvases.values()), 'a picture says what it shows')
         return json.loads(page.scripts[0])
 

@@ -1364,7 +1364,7 @@ static void check_evaluation_record(const struct run *r)
     json_t *e = evaluation_json(&r->result), *validation = member(e, "validation"),
            *normal = member(e, "no_finding"), *findings = member(validation, "findings"), *hernia;
 
-    CHECK_MEMBERS(e, "validation", "test", "no_finding", "learning", "groups");
+    CHECK_MEMBERS(e, "validation", "test", "no_finding", "learning", "groups", "decision");
     CHECK_MEMBERS(member(e, "learning"), "answer", "split", "rows", "patients", "gain", "gain_low",
                   "gain_high");
     CHECK_MEMBERS(validation, "rows", "patients", "loss", "loss_low", "loss_high", "macro_auroc_low",
