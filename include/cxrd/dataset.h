@@ -11,6 +11,7 @@
 #include "cxrd/labels.h"
 #include "cxrd/lineage.h"
 #include "cxrd/status.h"
+#include "cxrd/table_profile.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -133,6 +134,7 @@ struct dataset_report {
         unreadable; /* training rows by what the gate says (bit of picture_facts.codes); used rows */
     char csv_sha256[DIGEST_TEXT_SIZE], split_sha256[DIGEST_TEXT_SIZE];
     enum lineage init_split; /* what is known of the models that the training began from */
+    struct table_profile table;
 };
 
 /* Choose the rows to learn from and count them into *report (rows, dropped_*, label_counts, cooccurrence, digest).

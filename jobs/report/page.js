@@ -96,6 +96,32 @@
         });
     }
 
+    /* Over the findings in their order, as the seed notebook has it; the curves come with the data. */
+    function drawCurves(test) {
+        const names = test.findings.map((f) => f.label.replace('_', ' '));
+        const place = (v) => names[v] ?? '';
+
+        if (!data.curves || !data.curves.actual)
+            return;
+        draw('curves', {
+            type: 'line',
+            data: { datasets: [line('predicted', data.curves.predicted, ORANGE, { pointRadius: 0 }),
+                               line('actual', data.curves.actual, BLUE, { pointRadius: 0 })] },
+            options: { scales: { x: axis('finding', { type: 'linear', min: 0, max: names.length - 1,
+                                                      ticks: { stepSize: 1, autoSkip: false, minRotation: 60, callback: place } }),
+                                 y: axis('proportion of the rows (0 to 1)') } }
+        });
+        draw('bars', {
+            type: 'bar',
+            data: { labels: names,
+                    datasets: [{ label: 'predicted', data: test.findings.map((f) => f.predicted_mean), backgroundColor: ORANGE },
+                               { label: 'actual', data: test.findings.map((f) => f.prevalence), backgroundColor: BLUE }] },
+            options: { plugins: { legend: { labels: { boxHeight: 9 } } },
+                       scales: { x: axis('finding', { ticks: { autoSkip: false, minRotation: 60 } }),
+                                 y: axis('proportion of the rows (0 to 1)', { beginAtZero: true }) } }
+        });
+    }
+
     function drawReliability() {
         const series = (split) => ((data.reliability || {})[split] || []).filter((b) => b.rows)
             .map((b) => ({ x: b.predicted, y: b.positive, rows: b.rows }));
@@ -204,6 +230,7 @@
     }
     if (data.evaluation) {
         drawProportions(data.evaluation.test);
+        drawCurves(data.evaluation.test);
         drawReliability();
         data.evaluation.test.findings.forEach(drawRoc);
         data.evaluation.test.findings.forEach(drawPrecision);

@@ -64,6 +64,7 @@ static enum status island_put(struct buf *out, const json_t *record, const json_
     json_object_del(data, "samples");
     for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
         json_object_set(data, SHOWN[i], json_object_get(record, SHOWN[i]));
+    json_object_set_new(data, "curves", proportions_json(record));
     buf_puts(out, "<script type=\"application/json\" id=\"data\">");
     html_json(out, data);
     buf_puts(out, "</script>\n");
@@ -81,9 +82,11 @@ static void script_put(struct buf *out, const void *bytes, size_t n)
 static void sections_put(struct buf *out, const json_t *record, const json_t *plots)
 {
     section_summary(out, record);
+    section_table(out, record);
     section_data(out, record, plots);
     section_training(out, record);
     section_quality(out, record, plots);
+    section_proportions(out, record);
     section_by_sample(out, record);
     section_operating(out, record);
     section_decision(out, record);

@@ -16,14 +16,20 @@ void heading_put(struct buf *out, const json_t *record);
 void contents_put(struct buf *out, const struct buf *body);
 
 void section_summary(struct buf *out, const json_t *record);
+void section_table(struct buf *out, const json_t *record);
 void section_data(struct buf *out, const json_t *record, const json_t *plots);
 void section_training(struct buf *out, const json_t *record);
 void section_quality(struct buf *out, const json_t *record, const json_t *plots);
+void section_proportions(struct buf *out, const json_t *record);
 void section_by_sample(struct buf *out, const json_t *record);
 void section_operating(struct buf *out, const json_t *record);
 void section_decision(struct buf *out, const json_t *record);
 void section_groups(struct buf *out, const json_t *record);
 void section_origin(struct buf *out, const json_t *record);
 void section_downloads(struct buf *out, const json_t *record);
+
+/* The curves of section_proportions(), for the page's script: {"actual","predicted"}, each [{"x","y"},…] over the findings,
+ * 0 to 13, or null. */
+json_t *proportions_json(const json_t *record);
 
 #endif

@@ -143,9 +143,6 @@ enum status run_evaluate(struct run *r)
         st = evaluate_sets(r);
     if (st == ST_OK)
         st = run_gate_try(r);
-    if (st == ST_OK && train_config_sees(r->config))
-        st = plots_samples(r->result->plots, &r->pictures, &r->split.part[TRAIN], (uint64_t)r->config->seed,
-                           r->err);
     if (st == ST_OK)
         st = run_annotate(r);
     r->result->evaluated = st == ST_OK;

@@ -85,6 +85,7 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
     json_object_set_new(report, "splits", parts_json(d));
     json_object_set_new(report, "unknown", unknown_json(d));
     json_object_set_new(report, "other_views", count_json(d->other_views));
+    json_object_set_new(report, "table", table_profile_json(&d->table));
     return report;
 }
 

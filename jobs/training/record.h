@@ -8,5 +8,6 @@
 void interval_set(json_t *object, const char *name, const struct estimate *e);
 void ranged_set(json_t *object, const char *name, const struct estimate *e);
 json_t *count_json(size_t n);
+json_t *table_profile_json(const struct table_profile *p);
 
 #endif

@@ -43,6 +43,9 @@ static enum status table_load(struct run *r)
         st = check_same_table(r, &file);
     if (st == ST_OK)
         st = table_read(file.data, file.size, r->config->csv, &r->table, r->err);
+    if (st == ST_OK && table_profile(file.data, file.size, &r->table, (double)r->config->max_age,
+                                     &r->result->dataset.table) != ST_OK)
+        st = error_nomem(r->err);
     file_bytes_release(&file);
     return st;
 }
@@ -243,6 +246,11 @@ static enum status share_out(struct run *r)
             lineage_of(model_trained_rows(r->request->init), r->result->dataset.split_sha256);
     if (plots_combinations(r->result->plots, &r->table, &r->used) != ST_OK)
         return error_nomem(r->err);
+    if (train_config_sees(r->config))
+        st = plots_samples(r->result->plots, &r->pictures, &r->split.part[TRAIN], (uint64_t)r->config->seed,
+                           r->err);
+    if (st != ST_OK)
+        return st;
     r->result->has_dataset = true;
     if (r->observer->dataset)
         r->observer->dataset(r->observer->arg, &r->result->dataset);

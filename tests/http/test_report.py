@@ -5,6 +5,7 @@ import html.parser
 import io
 import json
 import os
+import statistics
 import unittest
 import urllib.parse
 
@@ -69,7 +70,7 @@ class ReportTest(Case):
             of_it = [c for c in page.captions if kind in c]
             self.assertEqual(len(of_it), 1, kind)
             self.assertIn('rows of the table that age and No Finding leave, with a picture or without', of_it[0])
-        self.assertEqual(set(page.canvases), {'combinations', 'loss', 'top5', 'proportions', 'reliability', 'normal'} |
+        self.assertEqual(set(page.canvases), {'combinations', 'loss', 'top5', 'proportions', 'reliability', 'normal', 'curves', 'bars'} |
                          {f'{kind}-{k}' for kind in ('roc', 'pr', 'benefit', 'calibration') for k in range(14)})
         self.assertTrue(all(page.canvases.values()), 'a picture says what it shows')
         return json.loads(page.scripts[0])
@@ -143,6 +144,41 @@ class ReportTest(Case):
             page = Page(file.read())
         self.assertIn('The ten commonest label combinations among the rows that have a picture', page.captions)
         self.assertNotIn('Epochs', page.captions)
+        self.assertEqual(len([w for w in page.fetched if w.startswith('data:image/png')]), 9)
+        self.assertTrue(page.titles[0].startswith('cxrd: tiny, model not made, 20'), page.titles[0])
+        with open(os.path.join(out, 'job.json'), encoding='utf-8') as file:
+            table = json.load(file)['dataset']['table']
+        self.assertEqual((table['rows'], table['columns']), (dataset.ROWS, 12))
+        self.assertEqual([c['column'] for c in table['info']][-1], 'Unnamed: 11')
+        ages = sorted(400 + i if i > dataset.ROWS - 1 - dataset.OLD else 30 + i for i in range(dataset.ROWS))
+        described = {c.pop('column'): c for c in table['describe']}
+        mean, quartiles = statistics.mean(ages), statistics.quantiles(ages, method='inclusive')
+        for name, value in (('count', len(ages)), ('mean', mean), ('std', statistics.stdev(ages)), ('min', ages[0]),
+                            ('p25', quartiles[0]), ('p50', quartiles[1]), ('p75', quartiles[2]), ('max', ages[-1])):
+            self.assertAlmostEqual(described['Patient Age'][name], value, places=5)
+        self.assertNotIn('Patient ID', described)
+        self.assertEqual(table['old']['oldest'], [{'age': 447, 'image': dataset.name(47)}, {'age': 446, 'image': dataset.name(46)}])
+        self.assertEqual([row[3] for row in table['first']['rows']], [f'patient {k}' for k in (1, 1, 2, 2, 3)])
+
+    def test_what_a_table_says_of_people_is_not_in_a_report(self):
+        """A column of a hospital's own; and names of columns and files that would be markup."""
+        datasets = program.new_folder('hostile')
+        folder = os.path.join(datasets, 'own')
+        dataset.write_table(folder, [dataset.line(i) + '"Doe, Jane",<script>alert(1)</script>' for i in range(dataset.ROWS)],
+                            dataset.COLUMNS + 'Name,"<script>alert(0)</script>"')
+        dataset.write_images(folder)
+        out = os.path.join(program.new_folder('out'), 'out')
+        done = program.run('train', '--datasets', datasets, '--out', out, '--set', 'epochs=0')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in ('report.html', 'job.json'):
+            with open(os.path.join(out, name), encoding='utf-8') as file:
+                text = file.read()
+            self.assertFalse('Doe, Jane' in text)
+            self.assertFalse('alert(1)' in text)
+        with open(os.path.join(out, 'report.html'), encoding='utf-8') as file:
+            text = file.read()
+        self.assertFalse('<script>alert' in text)
+        self.assertTrue('&lt;script&gt;alert(0)&lt;/script&gt;' in text)  # the name of a column
 
 
 class ReportOverHttp(Case):

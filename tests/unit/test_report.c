@@ -1,6 +1,7 @@
 /* tests/unit/test_report.c - the report's page: whatever names there are, nothing but its own scripts runs and nothing is
  * fetched; what is not there is left out; what is not defined is a dash. */
 #include "cxrd/encoding.h"
+#include "cxrd/labels.h"
 #include "cxrd/report.h"
 #include "jobs/report/html.h"
 #include "leaks.h"
@@ -206,6 +207,47 @@ Test(report, has_contents_that_lead_to_every_section)
     cr_assert_eq(occurrences(page.data, "<section>"), 0);
     cr_assert_eq(occurrences(page.data, "<li><a href=\"#"), occurrences(page.data, "<section id="));
     cr_assert_eq(occurrences(page.data, "<h2>"), occurrences(page.data, "<section id="));
+    buf_release(&page);
+    json_decref(record);
+}
+
+/* Header and cells of a table are a stranger's. */
+Test(report, shows_the_first_rows_of_a_table_as_text)
+{
+    json_t *record = json_pack("{s:{s:{s:i,s:i,s:[{s:s,s:s,s:i}],s:[{s:s,s:i,s:f,s:n}],s:{s:[s],s:[[s]]},s:{"
+                               "s:i,s:i,s:[{s:i,s:s}]}}}}",
+                               "dataset", "table", "rows", 3, "columns", 10000, "info", "column", HOSTILE,
+                               "type", "object", "non_null", 3, "describe", "column", HOSTILE, "count", 3,
+                               "mean", 46.9, "std", "first", "columns", HOSTILE, "rows", HOSTILE, "old",
+                               "limit", 120, "rows", 16, "oldest", "age", 414, "image", HOSTILE);
+    struct buf page = page_of(record, NULL);
+
+    cr_assert_eq(occurrences(page.data, "<img"), 0);
+    cr_assert_eq(occurrences(page.data, "</script>"), 3, "data, Chart.js and the page's own script");
+    cr_assert_eq(occurrences(page.data, "&lt;/script&gt;&lt;script&gt;alert(1)"), 5);
+    check_has(&page, "<td>46.900</td><td>–</td>");
+    check_has(&page, "<p>16 rows have an age above 120.</p>");
+    check_has(&page, "The table has 10000 columns; these are the first.");
+    buf_release(&page);
+    json_decref(record);
+}
+
+Test(report, draws_the_proportions_as_curves_through_the_findings)
+{
+    json_t *findings = json_array(), *record;
+    struct buf page;
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        json_array_append_new(findings, json_pack("{s:f,s:f}", "prevalence", 0.5, "predicted_mean", 0.25));
+    record = json_pack("{s:{s:{s:o}}}", "evaluation", "test", "findings", findings);
+    page = page_of(record, NULL);
+    check_has(&page, "<canvas id=\"curves\"");
+    check_has(&page, "\"curves\":{\"actual\":[{\"x\":0.0,\"y\":0.5},{\"x\":0.05,\"y\":0.5},");
+    check_has(&page, "{\"x\":13.0,\"y\":0.25}]}");
+    buf_release(&page);
+    json_object_set_new(json_array_get(findings, 3), "prevalence", json_null());
+    page = page_of(record, NULL);
+    cr_assert_eq(occurrences(page.data, "<canvas id=\"curves\""), 0, "through nothing no curve leads");
     buf_release(&page);
     json_decref(record);
 }
