@@ -26,7 +26,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { SIZE = 256, PLANE = SIZE * SIZE, BATCH = 32 };
+enum { SIZE = 256, PLANE = SIZE * SIZE, BATCH = 32, SHARDS = 16 };
 
 /* Multiplications and additions of one image, by the definition of a convolution: what rates are quoted in, whatever
  * is really executed. Three input channels for the first layer. */
@@ -46,6 +46,7 @@ struct subject {
     float *x, *y;            /* [BATCH][PLANE], [BATCH][14] */
     float *logits;           /* [BATCH][14] */
     struct training *training;
+    struct pool *training_pool; /* borrowed */
     struct adam adam;
     struct file_bytes picture;
     bool only_libpng;
@@ -108,7 +109,8 @@ static void training_step(void *arg)
     double loss;
 
     check(training_gradient(s->training, BATCH, s->x, s->y, s->logits, &loss), NULL);
-    adam_update(&s->adam, training_gradients(s->training), 1e-5, 0, training_params(s->training));
+    adam_update(&s->adam, training_gradients(s->training), 1e-5, 0, s->training_pool,
+                training_params(s->training));
 }
 
 static void decode(void *arg)
@@ -195,7 +197,8 @@ static void training_make(struct subject *s, struct pool *pool)
     const struct network *net = model_network(s->model);
     struct error err = { 0 };
 
-    check(training_new(net, pool, &s->training, &err), &err);
+    check(training_new(net, SHARDS, BATCH, pool, &s->training, &err), &err);
+    s->training_pool = pool;
     check(adam_init(&s->adam, net->n_params, &err), &err);
     memcpy(training_params(s->training), model_params(s->model), net->n_params * sizeof(float));
 }

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 256 }; /* that a record is believed to speak of */
-
 struct training_job {
     struct runner *r;
     const char *id;
@@ -331,20 +329,16 @@ static bool has_begun(const struct training_job *t)
     return json_is_object(json_object_get(t->record, "dataset"));
 }
 
-/* What the record of a job that has begun before says that its data must still be, and how many threads it had: with
- * more or fewer its sums would be rounded otherwise. */
+/* What the record of a job that has begun before says that its data must still be, and the threads that it needs. */
 static void go_on_as_before(const json_t *record, struct train_request *request)
 {
     const json_t *data = json_object_get(record, "dataset");
-    const json_int_t threads =
-        json_integer_value(json_object_get(json_object_get(record, "environment"), "threads"));
 
     if (!json_is_object(data))
         return;
     request->csv_sha256 = json_string_value(json_object_get(data, "csv_sha256"));
     request->split_sha256 = json_string_value(json_object_get(data, "split_sha256"));
-    if (threads >= 1 && threads <= MAX_THREADS)
-        request->threads = (size_t)threads;
+    request->threads = train_threads(request->config, record, request->threads);
 }
 
 /* The model that it starts from was good when the job was taken. */

@@ -29,6 +29,7 @@ struct train_config {
     int64_t epochs, steps_per_epoch, validation_steps, batch_size; /* 0 steps: the whole split */
     int64_t validation_batch_size; /* validation steps count batches of this size */
     int64_t test_rows;             /* that the evaluation draws; 0: all */
+    int64_t shards;                /* of a batch, see training_new() */
     double learning_rate;
     int64_t seed;       /* of weights, order, augmentation and dropout */
     int64_t split_seed; /* of which rows train, validate and test; `seed` where nothing is said */
@@ -65,7 +66,8 @@ MUST_USE enum status train_config_parse(const json_t *object, struct train_confi
                                         json_t *errors);
 
 /* The same for the configuration in a record or a checkpoint. One of a version that did not have a field yet means what that
- * version did: there patience ended no training that kept its last epoch, and the weights of inputs began at 0. */
+ * version did: there patience ended no training that kept its last epoch, the weights of inputs began at 0, and each thread's
+ * share of a batch was its shard. */
 MUST_USE enum status train_config_parse_recorded(const json_t *object, struct train_config *ret_config,
                                                  json_t *errors);
 

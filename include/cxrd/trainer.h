@@ -186,8 +186,8 @@ struct train_request {
     json_t *notes; /* strings for the weights' metadata, borrowed; NULL is fine */
 
     /* A run that survives: with `checkpoint` it goes on from that file where there is one, and replaces it at the end
-     * of every epoch and when it is cancelled or the data cannot be read; whoever asked for the run removes the file. With the same number of
-     * threads it ends with the weights that it would have had uninterrupted, bit for bit. */
+     * of every epoch and when it is cancelled or the data cannot be read; whoever asked for the run removes the file. It
+     * ends with the weights that it would have had uninterrupted, bit for bit; see train_threads(). */
     const char *checkpoint;                /* NULL: none */
     const char *csv_sha256, *split_sha256; /* what the data must still be; NULL: anything */
 
@@ -235,6 +235,10 @@ json_t *calibration_json(const struct train_result *result);
 json_t *evaluation_json(const struct train_result *result); /* of all scored sets */
 json_t *metrics_json(const struct train_result *result);    /* its short form, for the weights' metadata */
 json_t *environment_json(size_t threads);
+
+/* How many threads a job uses that goes on or is run again: as many as there are `here`; without shards those that its record
+ * names, since its sums are rounded otherwise with any other number. record: NULL for a new job. */
+size_t train_threads(const struct train_config *c, const json_t *record, size_t here);
 json_t *number_or_null(double v); /* null for NaN and infinity */
 
 #endif

@@ -1,8 +1,8 @@
 /* include/cxrd/training.h - what a training step is made of: gradients, and Adam.
  *
- * A training owns its parameters, their gradients and everything in between. It spreads a batch over the threads of
- * a pool and adds their gradients in a fixed order, so the same parameters, batch and number of threads give the
- * same gradients bit for bit. One thread at a time may call it. */
+ * A training owns its parameters, their gradients and everything in between. It cuts a batch into shards by place, whose
+ * gradients the threads of a pool compute and add along one fixed binary tree: the same parameters and batch give the same
+ * gradients bit for bit with any number of threads. One thread at a time may call it. */
 #ifndef CXRD_TRAINING_H
 #define CXRD_TRAINING_H
 
@@ -15,11 +15,17 @@
 
 struct training;
 
+enum { TRAINING_MAX_SHARDS = 32 };
+
 /* Allocates all that it will ever need; parameters and gradients start at 0.
- *   net   copied
- *   pool  borrowed; must outlive the training; NULL: one thread
- * Errors: ST_NOMEM. */
-MUST_USE enum status training_new(const struct network *net, struct pool *pool,
+ *   net       copied
+ *   n_shards  a power of two: parts of a batch whose gradients are summed apart, so that as many threads find work. 0: one a
+ *             thread, added in the threads' order, as before there were shards: the sums are rounded otherwise with another
+ *             number of threads
+ *   most      images of a batch
+ *   pool      borrowed; must outlive the training; NULL: one thread
+ * Errors: ST_INVALID (an architecture that the kernels do not know), ST_NOMEM. */
+MUST_USE enum status training_new(const struct network *net, size_t n_shards, size_t most, struct pool *pool,
                                   struct training **ret_training, struct error *err);
 void training_free(struct training *t); /* NULL is fine */
 
@@ -70,8 +76,9 @@ void adam_release(struct adam *a);                                           /* 
 
 /* One step: params [n] moves against gradients [n].
  *   weight_decay  decoupled (Loshchilov & Hutter, ICLR 2019): params *= 1 - learning_rate * weight_decay first;
- *                 0 for plain Adam */
+ *                 0 for plain Adam
+ *   pool          shares the work; NULL: the caller does it all. The result is the same, bit for bit */
 void adam_update(struct adam *a, const float *gradients, double learning_rate, double weight_decay,
-                 float *params);
+                 struct pool *pool, float *params);
 
 #endif

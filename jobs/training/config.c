@@ -4,6 +4,7 @@
 #include "cxrd/id.h"
 #include "cxrd/json.h"
 #include "cxrd/model.h"
+#include "cxrd/training.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -49,6 +50,7 @@ static const struct field FIELDS[] = {
     { "validation_batch_size", INTEGER, AT(validation_batch_size), 1, 1000000 },
     { "test_rows", INTEGER, AT(test_rows), 0, TABLE_MAX_ROWS },
     { "batch_size", INTEGER, AT(batch_size), 1, 256 },
+    { "shards", INTEGER, AT(shards), 0, TRAINING_MAX_SHARDS },
     { "learning_rate", NUMBER, AT(learning_rate), 1e-9, 1 },
     { "seed", INTEGER, AT(seed), 0, 9007199254740991 },
     { "split_seed", INTEGER, AT(split_seed), 0, 9007199254740991 },
@@ -95,6 +97,7 @@ static const struct train_config NOTEBOOK = {
     .validation_steps = 50,
     .validation_batch_size = 64,
     .batch_size = 32,
+    .shards = 16,
     .learning_rate = 1e-3,
     .seed = 1,
     .image_size = 256,
@@ -123,6 +126,7 @@ static const struct train_config STANDARD = {
     .epochs = 10,
     .validation_batch_size = 64,
     .batch_size = 32,
+    .shards = 16,
     .learning_rate = 3e-4,
     .seed = 1,
     .image_size = 256,
@@ -288,6 +292,8 @@ static void check_together(const struct train_config *c, json_t *errors)
 {
     if (c->image_size % 16 != 0)
         config_error(errors, "image_size", "must be a multiple of 16");
+    if (c->shards & (c->shards - 1))
+        config_error(errors, "shards", "must be 0 or a power of two");
     if (train_config_sees(c))
         return;
     if (c->inputs == 0)
@@ -348,6 +354,7 @@ enum status train_config_parse_recorded(const json_t *object, struct train_confi
     enum status st;
 
     c.head_inputs = HEAD_INPUTS_ZERO;
+    c.shards = 0;
     st = parse(object, c, ret_config, errors);
     if (st == ST_OK && !json_object_get(object, "keep_best") && !ret_config->keep_best)
         ret_config->patience = 0;

@@ -300,3 +300,11 @@ json_t *environment_json(size_t threads)
     return json_pack("{s:o,s:o,s:s,s:s,s:s}", "cores", count_json(cores_available()), "threads",
                      count_json(threads), "simd", cpu_simd(), "blas", cpu_blas(), "build", CXRD_BUILD);
 }
+
+size_t train_threads(const struct train_config *c, const json_t *record, size_t here)
+{
+    const json_t *environment = json_object_get(record, "environment");
+    const json_int_t before = json_integer_value(json_object_get(environment, "threads"));
+
+    return c->shards == 0 && before >= 1 && before <= POOL_MAX_THREADS ? (size_t)before : here;
+}

@@ -130,7 +130,7 @@ enum status run_step(struct run *r, struct running *e)
             r->err, st,
             "the training loss is no longer a finite number (step %ju); a lower learning rate may help",
             (uintmax_t)r->adam.steps + 1);
-    adam_update(&r->adam, training_gradients(r->training), learning_rate(r), r->config->weight_decay,
+    adam_update(&r->adam, training_gradients(r->training), learning_rate(r), r->config->weight_decay, r->pool,
                 training_params(r->training));
     count_batch(r, logits, e);
     e->seconds = clock_seconds() - e->started;

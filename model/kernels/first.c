@@ -61,27 +61,32 @@ void KERNEL(first_forward)(const struct block *b, size_t begin, size_t end, cons
         }
 }
 
+/* For each place of three rows the 2x2 inputs below it: a tap sees one of them, whichever of its cell's results won. */
+struct row_tables {
+    v4 at[3][FIRST_MAX_SIDE + 1];
+};
+
+ALWAYS_INLINE void tables_fill(const struct block *b, const float *x, struct row_tables *ret)
+{
+    for (size_t i = 0; i < 3; i++, x += b->x_row)
+        for (size_t j = 0; j <= b->w; j++)
+            ret->at[i][j] = (v4){ x[j], x[j + 1], x[b->x_row + j], x[b->x_row + j + 1] };
+}
+
 /* Gradients of one row of pooled cells, one vector of channels. */
-ALWAYS_INLINE void row_backward(const struct block *b, const float *x, const float *dy, const uint8_t *won,
-                                vf dw[9], vf *dbias)
+ALWAYS_INLINE void row_backward(const struct block *b, const struct row_tables *tables, const float *dy,
+                                const uint8_t *won, vf dw[9], vf *dbias)
 {
     const size_t O = b->out_c;
 
-    for (size_t px = 0; px < b->w / 2; px++, x += 2, dy += O, won += O) {
+    for (size_t px = 0; px < b->w / 2; px++, dy += O, won += O) {
         const vi k = __builtin_convertvector(*(const vb *)won, vi);
-        const vf slope = load(dy);
-        float patch[4][4];
+        const vf slope = where(k != NO_WINNER, load(dy));
 
-        patch_load(x, b->x_row, patch);
-        *dbias += where(k != NO_WINNER, slope);
-#pragma GCC unroll 4
-        for (int q = 0; q < 4; q++) {
-            const vf mine = where(k == q, slope);
-
+        *dbias += slope;
 #pragma GCC unroll 9
-            for (int t = 0; t < 9; t++)
-                dw[t] += patch[q / 2 + t / 3][q % 2 + t % 3] * mine;
-        }
+        for (size_t t = 0; t < 9; t++)
+            dw[t] += look_up(&tables->at[t / 3][2 * px + t % 3], k) * slope;
     }
 }
 
@@ -90,15 +95,18 @@ void KERNEL(first_backward)(const struct block *b, size_t begin, size_t end, con
                             const uint8_t *won, float *dw, float *dbias)
 {
     const size_t O = b->out_c;
+    struct row_tables tables;
 
-    for (size_t py = begin; py < end; py++)
+    for (size_t py = begin; py < end; py++) {
+        tables_fill(b, x + 2 * py * b->x_row, &tables);
         for (size_t o = 0; o < O; o += VL) {
             vf sum[9] = { 0 }, bias = { 0 };
 
-            row_backward(b, x + 2 * py * b->x_row, dy + block_y_origin(b) + py * b->y_row + o,
+            row_backward(b, &tables, dy + block_y_origin(b) + py * b->y_row + o,
                          won + py * (b->w / 2) * O + o, sum, &bias);
             for (size_t k = 0; k < 9; k++)
                 store(dw + k * O + o, load(dw + k * O + o) + sum[k]);
             store(dbias + o, load(dbias + o) + bias);
         }
+    }
 }

@@ -24,10 +24,11 @@ enum {
     WINOGRAD_POINTS = WINOGRAD_INPUT * WINOGRAD_INPUT, /* matrix products */
     TILE_BLOCK = 64, /* tiles that are transformed before they are multiplied */
     MAX_PANEL = 32,
-    PANEL_PAD = 16,   /* floats between the 36 matrices: keeps them out of the same cache sets */
-    HEAD_GROUP = 7,   /* divides the labels of a head */
-    HEAD_VECTOR = 16, /* divides the features of a head */
-    NO_WINNER = 4,    /* in place of 0..3: ReLU stopped all four */
+    FIRST_MAX_SIDE = 1024, /* of the first block */
+    PANEL_PAD = 16,        /* floats between the 36 matrices: keeps them out of the same cache sets */
+    HEAD_GROUP = 7,        /* divides the labels of a head */
+    HEAD_VECTOR = 16,      /* divides the features of a head */
+    NO_WINNER = 4,         /* in place of 0..3: ReLU stopped all four */
 };
 
 /* Geometry of a block. Sizes are in floats unless said otherwise. */

@@ -7,6 +7,10 @@
 
 #include "kernels.h"
 
+#if VL > 4
+#include <immintrin.h>
+#endif
+
 #if !defined KERNELS_ISA || !defined VL
 #error "compiled once for each instruction set, see CMakeLists.txt"
 #endif
@@ -17,6 +21,7 @@ enum {
 };
 
 typedef float vf __attribute__((vector_size(VL * 4), may_alias));
+typedef float v4 __attribute__((vector_size(16), may_alias));
 typedef int32_t vi __attribute__((vector_size(VL * 4), may_alias));
 typedef uint8_t vb __attribute__((vector_size(VL), may_alias, aligned(VL)));
 
@@ -33,6 +38,22 @@ ALWAYS_INLINE void store(float *p, vf v) { *(vf *)p = v; }
 /* v where the mask is all ones, 0 where it is all zeros */
 ALWAYS_INLINE vf where(vi mask, vf v) { return (vf)((vi)v & mask); }
 ALWAYS_INLINE vf larger(vf a, vf b) { return (vf)(((vi)a & (a > b)) | ((vi)b & ~(a > b))); }
+
+/* table[k] for every k; of a k above 3 any of the four */
+ALWAYS_INLINE vf look_up(const v4 *table, vi k)
+{
+#if VL == 16
+    return (vf)_mm512_permutevar_ps(_mm512_broadcast_f32x4((__m128)*table), (__m512i)k);
+#elif VL == 8
+    return (vf)_mm256_permutevar_ps(_mm256_broadcast_ps((const __m128 *)table), (__m256i)k);
+#else
+    vf v;
+
+    for (size_t i = 0; i < VL; i++)
+        v[i] = (*table)[k[i] & 3];
+    return v;
+#endif
+}
 
 /* Row t of column panel k in a panel matrix with `rows` rows. */
 ALWAYS_INLINE size_t panel_at(size_t k, size_t rows, size_t t) { return (k * rows + t) * P; }

@@ -84,6 +84,8 @@ enum status plan_make(const struct network *net, const struct kernels *k, struct
             return ST_INVALID;
         block_add(&p, l, in_c);
     }
+    if (p.n_blocks > 0 && (p.blocks[0].h > FIRST_MAX_SIDE || p.blocks[0].w > FIRST_MAX_SIDE))
+        return ST_INVALID;
     if (end - l != 1 || l->ops != &LAYER_DENSE || l->out.c != N_LABELS || p.n_blocks < 2)
         return ST_INVALID;
     p.features = shape_size(l->in);
@@ -153,11 +155,11 @@ static void fold_first(const struct plan *p, const float *w, float *first)
         }
 }
 
+/* One finding's row. */
 static void head_reorder(const struct plan *p, const float *w, float *head)
 {
-    for (size_t o = 0; o < N_LABELS; o++, w += p->features, head += p->features)
-        for (size_t f = 0; f < p->features; f++)
-            head[f] = w[plan_feature(p, f)];
+    for (size_t f = 0; f < p->features; f++)
+        head[f] = w[plan_feature(p, f)];
 }
 
 struct transform {
@@ -166,7 +168,7 @@ struct transform {
     const float *params;
 };
 
-/* One task is one input channel of one block; the last task is the head. */
+/* One task is one input channel of one block, or one finding of the head. */
 static void transform_task(void *arg, size_t task, size_t lane)
 {
     const struct transform *t = arg;
@@ -182,13 +184,14 @@ static void transform_task(void *arg, size_t task, size_t lane)
         }
         task -= b->in_c;
     }
-    head_reorder(t->p, t->params + t->p->head_weights, t->w->head);
+    head_reorder(t->p, t->params + t->p->head_weights + task * t->p->features,
+                 t->w->head + task * t->p->features);
 }
 
 void prepared_update(struct prepared *w, const struct plan *p, const float *params, struct pool *pool)
 {
     struct transform t = { p, w, params };
-    size_t n_tasks = 1;
+    size_t n_tasks = N_LABELS;
 
     fold_first(p, params + p->weights[0], w->first);
     for (size_t i = 0; i < p->n_blocks; i++) {

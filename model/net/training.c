@@ -1,16 +1,18 @@
 /* model/net/training.c - gradients of a batch by the kernels, see cxrd/training.h.
  *
- * The mean loss is a sum over images, so every thread takes a share of the batch: lane i the images i*n/lanes up to
- * (i+1)*n/lanes, a few at a time, forward and backward, into sums of its own. The lanes' sums are added in lane
- * order, whoever was first. Between forward and backward a lane keeps the pooled results of a few images and a byte
- * for each of their cells, nothing else. */
+ * The mean loss is a sum over images. A batch has its shards whatever the threads: shard s the images s*n/S up to
+ * (s+1)*n/S. They are the leaves of one binary tree, whose every node is the sum of its lower and its upper half; so the
+ * gradient depends on S alone. The threads take subtrees, whose sums are the parts; the parts are added at the end, where
+ * the gradient comes back into the file's order. The more parts, the more threads can work; the fewer, the less memory.
+ *
+ * The head's weights, most of the network's, have a gradient that is a product of what each image leaves behind, so it needs
+ * no sums of its own: it is computed at the end, some features at a time, over the same tree. */
 #include "cxrd/training.h"
 
 #include "../core/floats.h"
 #include "cxrd/labels.h"
 #include "gemm.h"
-#include "loss.h"
-#include "plan.h"
+#include "lane.h"
 
 #include <assert.h>
 #include <math.h>
@@ -19,20 +21,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP = 4, SUM_TASKS = 32 };
-
-/* Gradients as the kernels leave them, in one block of memory: what the lanes add up. */
-struct sums {
-    float *memory;                                                                         /* owned */
-    float *first, *bias[PLAN_MAX_BLOCKS], *u[PLAN_MAX_BLOCKS], *head, *head_bias, *inputs; /* in it */
-};
-
-struct lane {
-    struct activations activations;
-    float *slopes[PLAN_MAX_BLOCKS]; /* loss by each block's pooled result, in its layout */
-    float *scratch, *factors;       /* factors: of one image's features, for dropout */
-    struct sums sums;
-    double loss; /* summed over the lane's images */
+enum {
+    HEAD_STRETCH = 1024, /* features */
+    SPARES = 5,          /* as deep as a tree can be: TRAINING_MAX_SHARDS is 1 << SPARES */
+    COLLECTED = 8        /* input channels a task; divides every MAX_PANEL */
 };
 
 struct training {
@@ -41,83 +33,75 @@ struct training {
     struct plan plan;
     struct prepared weights;
     struct pool *pool;
-    size_t n_lanes, sums_size;
-    struct lane *lanes;
+    size_t n_shards, n_parts;      /* 0 shards: each thread's share is one, added in their order */
+    struct lane *lanes;            /* [threads] */
+    struct sums (*spares)[SPARES]; /* [threads]: upper halves, by their height; 0 when no task runs */
+    struct sums *parts;            /* [n_parts] */
+    struct passage passage;        /* of up to `most` images; owned but for its batch and logits */
+    size_t most;
+    float (*stretches)[SPARES + 1][N_LABELS * HEAD_STRETCH]; /* [threads] */
+    double *losses;                                          /* [shards], summed over their images */
     float *params, *gradients;
 };
 
-static size_t in_lines(size_t floats) { return (floats + 15) / 16 * 16; }
-
-/* Give every part its place; returns how much memory they take. With `memory` NULL it only counts. */
-static size_t sums_place(struct sums *s, const struct plan *p, size_t n_inputs, float *memory)
+/* Parts enough to share them evenly among the threads. */
+static size_t parts_for(size_t n_shards, size_t n_threads)
 {
-    size_t at = 0;
-#define PLACE(part, n) ((part) = memory ? memory + at : NULL, at += in_lines(n))
+    size_t parts = 1;
 
-    s->memory = memory;
-    PLACE(s->first, 9 * p->blocks[0].out_c);
-    PLACE(s->head, p->features * N_LABELS);
-    PLACE(s->head_bias, N_LABELS);
-    PLACE(s->inputs, N_LABELS * n_inputs);
-    for (size_t i = 0; i < p->n_blocks; i++) {
-        PLACE(s->bias[i], p->blocks[i].out_c);
-        if (i > 0)
-            PLACE(s->u[i], WINOGRAD_POINTS * p->blocks[i].in_c * p->blocks[i].out_c);
-    }
-#undef PLACE
-    return at;
+    if (n_shards == 0)
+        return n_threads;
+    while (parts < n_shards && n_threads > 1 && parts < 2 * n_threads)
+        parts *= 2;
+    return parts;
 }
 
-static void lane_release(struct lane *lane)
+static enum status sums_make(struct training *t)
 {
-    activations_release(&lane->activations);
-    for (size_t i = 0; i < PLAN_MAX_BLOCKS; i++)
-        free(lane->slopes[i]);
-    free(lane->scratch);
-    free(lane->factors);
-    free(lane->sums.memory);
+    const size_t threads = pool_threads(t->pool);
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < t->n_parts && st == ST_OK; i++)
+        st = sums_init(&t->parts[i], &t->plan, t->net.n_inputs);
+    for (size_t i = 0; i < threads && st == ST_OK; i++)
+        st = lane_init(&t->lanes[i], &t->plan);
+    for (size_t i = 0; i < threads; i++)
+        for (size_t j = 0, n = t->n_parts; n < t->n_shards && st == ST_OK; n *= 2)
+            st = sums_init(&t->spares[i][j++], &t->plan, t->net.n_inputs);
+    return st;
 }
 
-static bool lane_init(struct lane *lane, const struct plan *p, size_t n_inputs, size_t sums_size)
+enum status training_new(const struct network *net, size_t n_shards, size_t most, struct pool *pool,
+                         struct training **ret_training, struct error *err)
 {
-    bool ok = activations_init(&lane->activations, p, GROUP, true) == ST_OK;
-
-    for (size_t i = 0; i < p->n_blocks; i++) {
-        lane->slopes[i] = floats_new(GROUP * p->blocks[i].y_size);
-        ok = ok && lane->slopes[i];
-    }
-    lane->scratch = floats_new(plan_scratch(p));
-    lane->factors = floats_new(p->features);
-    sums_place(&lane->sums, p, n_inputs, floats_new(sums_size));
-    return ok && lane->scratch && lane->factors && lane->sums.memory;
-}
-
-enum status training_new(const struct network *net, struct pool *pool, struct training **ret_training,
-                         struct error *err)
-{
+    const size_t threads = pool_threads(pool);
     struct training *t = calloc(1, sizeof *t);
-    bool ok = t != NULL;
 
-    if (ok && plan_make(net, kernels(), &t->plan) != ST_OK) {
+    assert(n_shards <= TRAINING_MAX_SHARDS && (n_shards & (n_shards - 1)) == 0);
+    if (!t)
+        return error_nomem(err);
+    if (plan_make(net, kernels(), &t->plan) != ST_OK) {
         free(t);
         return error_set(err, ST_INVALID, "the architecture '%s' cannot be trained here", net->architecture);
     }
-    if (ok) {
-        struct sums none;
-
-        t->net = *net;
-        t->inputs = net->n_inputs ? network_tensor(net, "head.inputs.weight")->offset : 0;
-        t->pool = pool;
-        t->n_lanes = pool_threads(pool);
-        t->sums_size = sums_place(&none, &t->plan, net->n_inputs, NULL);
-        t->lanes = calloc(t->n_lanes, sizeof *t->lanes);
-        t->params = floats_new(net->n_params);
-        t->gradients = floats_new(net->n_params);
-        ok = t->lanes && t->params && t->gradients && prepared_init(&t->weights, &t->plan, true) == ST_OK;
-    }
-    for (size_t i = 0; ok && i < t->n_lanes; i++)
-        ok = lane_init(&t->lanes[i], &t->plan, net->n_inputs, t->sums_size);
-    if (!ok) {
+    t->net = *net;
+    t->inputs = net->n_inputs ? network_tensor(net, "head.inputs.weight")->offset : 0;
+    t->pool = pool;
+    t->n_shards = n_shards;
+    t->n_parts = parts_for(n_shards, threads);
+    t->lanes = calloc(threads, sizeof *t->lanes);
+    t->spares = calloc(threads, sizeof *t->spares);
+    t->parts = calloc(t->n_parts, sizeof *t->parts);
+    t->most = most;
+    t->passage.dlogits = floats_new(most * N_LABELS);
+    t->passage.features = floats_new(most * t->plan.features);
+    t->stretches = (void *)floats_new(threads * sizeof *t->stretches / sizeof(float));
+    t->losses = calloc(n_shards ? n_shards : threads, sizeof *t->losses);
+    t->params = floats_new(net->n_params);
+    t->gradients = floats_new(net->n_params);
+    if (!t->passage.dlogits || !t->passage.features || !t->stretches || !t->lanes || !t->spares ||
+        !t->parts || !t->losses || !t->params || !t->gradients ||
+        prepared_init(&t->weights, &t->plan, true) != ST_OK || sums_make(t) != ST_OK) {
         training_free(t);
         return error_nomem(err);
     }
@@ -129,10 +113,20 @@ void training_free(struct training *t)
 {
     if (!t)
         return;
-    for (size_t i = 0; t->lanes && i < t->n_lanes; i++)
+    for (size_t i = 0; t->lanes && i < pool_threads(t->pool); i++)
         lane_release(&t->lanes[i]);
+    for (size_t i = 0; t->spares && i < pool_threads(t->pool) * SPARES; i++)
+        sums_release(&t->spares[i / SPARES][i % SPARES]);
+    for (size_t i = 0; t->parts && i < t->n_parts; i++)
+        sums_release(&t->parts[i]);
     prepared_release(&t->weights);
     free(t->lanes);
+    free(t->spares);
+    free(t->parts);
+    free(t->passage.dlogits);
+    free(t->passage.features);
+    free(t->stretches);
+    free(t->losses);
     free(t->params);
     free(t->gradients);
     free(t);
@@ -141,136 +135,17 @@ void training_free(struct training *t)
 float *training_params(struct training *t) { return t->params; }
 const float *training_gradients(const struct training *t) { return t->gradients; }
 
-/* ---- a lane's share ---- */
+/* ---- a part: a subtree of shards ---- */
 
 struct batch {
     struct training *t;
     const struct training_batch *given;
-    float *logits;
+    size_t n_shards;
     pthread_mutex_t lock; /* guards `over` and the question */
     bool over;            /* cancelled */
 };
 
-/* ---- what a recipe does besides, see cxrd/training.h ---- */
-
-void training_dropout(const struct training_batch *b, size_t i, size_t n, float *ret_factors)
-{
-    const uint64_t limit = (uint64_t)(b->dropout * 65536);
-    const float kept = 1 / (1 - (float)limit / 65536);
-    struct rng rng;
-
-    rng_seed(&rng, b->dropout_seed, i);
-    for (size_t f = 0; f < n; f += 4) {
-        uint64_t bits = rng_next(&rng);
-
-        for (size_t j = f; j < f + 4 && j < n; j++, bits >>= 16)
-            ret_factors[j] = (bits & 0xffff) < limit ? 0 : kept;
-    }
-}
-
-/* Multiply one image's features, or their slopes, with the lane's factors. */
-static void drop(const struct plan *p, const float *factors, float *features)
-{
-    for (size_t f = 0; f < p->features; f++)
-        features[f] *= factors[plan_feature(p, f)];
-}
-
-/* Images i..i+n-1 of the batch into the lane's features, or into their slopes. */
-static void drop_some(const struct batch *b, struct lane *lane, size_t i, size_t n, float *features)
-{
-    const size_t K = b->t->plan.features;
-
-    for (size_t j = 0; j < n && b->given->dropout > 0; j++) {
-        training_dropout(b->given, i + j, K, lane->factors);
-        drop(&b->t->plan, lane->factors, features + j * K);
-    }
-}
-
-static void inputs_forward(const struct training *t, size_t n, const float *inputs, float *logits)
-{
-    const size_t k = t->net.n_inputs;
-    const float *w = t->params + t->inputs;
-
-    for (size_t i = 0; i < n * N_LABELS; i++)
-        for (size_t j = 0; j < k; j++)
-            logits[i] += w[i % N_LABELS * k + j] * inputs[i / N_LABELS * k + j];
-}
-
-static void inputs_backward(const struct training *t, size_t n, const float *inputs, const float *dlogits,
-                            float *dw)
-{
-    const size_t k = t->net.n_inputs;
-
-    for (size_t i = 0; i < n * N_LABELS; i++)
-        for (size_t j = 0; j < k; j++)
-            dw[i % N_LABELS * k + j] += dlogits[i] * inputs[i / N_LABELS * k + j];
-}
-
-/* The head: the gradient of n images' logits into its weights and into the features' slopes. */
-static void backward_head(const struct training *t, struct lane *lane, size_t n, const float *dlogits)
-{
-    const struct plan *p = &t->plan;
-    const size_t last = p->n_blocks - 1, K = p->features;
-
-    gemm_tn(N_LABELS, K, n, dlogits, N_LABELS, lane->activations.y[last], K, lane->sums.head, K);
-    memset(lane->slopes[last], 0, n * K * sizeof(float));
-    gemm_nn(n, K, N_LABELS, dlogits, N_LABELS, t->weights.head, K, lane->slopes[last], K);
-    for (size_t i = 0; i < n * N_LABELS; i++)
-        lane->sums.head_bias[i % N_LABELS] += dlogits[i];
-}
-
-static void backward_block(const struct training *t, struct lane *lane, size_t n, size_t k)
-{
-    const struct plan *p = &t->plan;
-    const struct block *b = &p->blocks[k];
-    const size_t tiles = n * plan_tiles(b);
-
-    memset(lane->slopes[k - 1], 0, n * b->x_size * sizeof(float));
-    for (size_t begin = 0; begin < tiles; begin += TILE_BLOCK)
-        p->kernels->block_backward(b, begin, begin + TILE_BLOCK < tiles ? begin + TILE_BLOCK : tiles,
-                                   lane->activations.y[k - 1], t->weights.ut[k], lane->slopes[k],
-                                   lane->activations.won[k], lane->sums.u[k], lane->sums.bias[k],
-                                   lane->slopes[k - 1], lane->scratch);
-}
-
-static void backward_first(const struct training *t, struct lane *lane, size_t n)
-{
-    const struct block *b = &t->plan.blocks[0];
-
-    for (size_t i = 0; i < n; i++)
-        t->plan.kernels->first_backward(
-            b, 0, b->h / 2, lane->activations.x + i * b->x_size, lane->slopes[0] + i * b->y_size,
-            lane->activations.won[0] + i * plan_winners(b), lane->sums.first, lane->sums.bias[0]);
-}
-
-/* Images i..i+n-1 of the batch, forward and backward. */
-static void lane_images(const struct batch *b, struct lane *lane, size_t i, size_t n)
-{
-    const struct training_batch *g = b->given;
-    const struct training *t = b->t;
-    const struct plan *p = &t->plan;
-    const size_t last = p->n_blocks - 1, k = t->net.n_inputs;
-    const float *y = g->y + i * N_LABELS, *weights = g->weights ? g->weights + i * N_LABELS : NULL;
-    float *logits = b->logits + i * N_LABELS, dlogits[GROUP * N_LABELS];
-
-    activations_input(&lane->activations, p, n, g->x + i * p->image_size * p->image_size);
-    forward_features(p, &t->weights, &lane->activations, n, lane->scratch);
-    drop_some(b, lane, i, n, lane->activations.y[last]);
-    forward_head(p, &t->weights, &lane->activations, n, logits);
-    if (k)
-        inputs_forward(t, n, g->inputs + i * k, logits);
-    lane->loss += bce_sum(n * N_LABELS, logits, y, weights);
-    bce_gradient(n * N_LABELS, logits, y, weights, 1 / (float)(g->n * N_LABELS), dlogits);
-    if (k)
-        inputs_backward(t, n, g->inputs + i * k, dlogits, lane->sums.inputs);
-    backward_head(t, lane, n, dlogits);
-    drop_some(b, lane, i, n, lane->slopes[last]);
-    for (size_t block = last; block > 0; block--)
-        backward_block(t, lane, n, block);
-    backward_first(t, lane, n);
-}
-
-/* Before every few images of every lane: so many questions, whichever thread does what, and none after a yes. */
+/* Before every few images of every shard: so many questions, whichever thread does what, and none after a yes. */
 static bool is_over(struct batch *b)
 {
     const struct training_batch *g = b->given;
@@ -284,57 +159,144 @@ static bool is_over(struct batch *b)
     return over;
 }
 
-static void lane_task(void *arg, size_t task, size_t unused)
+/* The images of a shard are *ret_begin..end-1; returns end. */
+static size_t shard_range(const struct batch *b, size_t shard, size_t *ret_begin)
+{
+    *ret_begin = b->given->n * shard / b->n_shards;
+    return b->given->n * (shard + 1) / b->n_shards;
+}
+
+static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
+
+static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct sums *into)
+{
+    struct training *t = b->t;
+    const struct trained net = { &t->plan, &t->weights, t->net.n_inputs, t->params + t->inputs };
+    size_t i;
+    const size_t end = shard_range(b, shard, &i);
+
+    t->losses[shard] = 0;
+    for (; i < end && !is_over(b); i += LANE_IMAGES)
+        t->losses[shard] += lane_images(lane, &net, &t->passage, i, at_most(end - i, LANE_IMAGES), into);
+}
+
+/* Add the sum of `n` shards from `first` on, a power of two, to `into`, which is 0. */
+static void sum_subtree(struct batch *b, size_t thread, size_t first, size_t n, struct sums *into,
+                        struct sums *spare)
+{
+    if (n == 1) {
+        sum_shard(b, &b->t->lanes[thread], first, into);
+        return;
+    }
+    sum_subtree(b, thread, first, n / 2, into, spare);
+    sum_subtree(b, thread, first + n / 2, n / 2, spare, spare + 1);
+    sums_take(into, spare);
+}
+
+static void part_task(void *arg, size_t task, size_t thread)
 {
     struct batch *b = arg;
-    struct training *t = b->t;
-    struct lane *lane = &t->lanes[task];
-    const size_t begin = b->given->n * task / t->n_lanes, end = b->given->n * (task + 1) / t->n_lanes;
+    const struct training *t = b->t;
+    const size_t n = b->n_shards / t->n_parts;
 
-    (void)unused; /* memory goes by task here: there are as many tasks as lanes */
-    memset(lane->sums.memory, 0, t->sums_size * sizeof(float));
-    lane->loss = 0;
-    for (size_t i = begin; i < end && !is_over(b); i += GROUP)
-        lane_images(b, lane, i, end - i < GROUP ? end - i : GROUP);
+    sums_clear(&t->parts[task]);
+    sum_subtree(b, thread, task * n, n, &t->parts[task], t->spares[thread]);
 }
 
-/* ---- the lanes together ---- */
+/* ---- the parts together ---- */
 
-/* One stretch of all lanes' sums into lane 0's, in lane order. */
-static void sum_task(void *arg, size_t task, size_t lane)
+static void add_part(const struct training *t, size_t to, size_t from, size_t at, size_t n)
 {
-    struct training *t = arg;
-    const size_t begin = t->sums_size * task / SUM_TASKS, end = t->sums_size * (task + 1) / SUM_TASKS;
-    float *to = t->lanes[0].sums.memory;
+    float *sum = t->parts[to].memory + at;
+    const float *other = t->parts[from].memory + at;
 
-    (void)lane;
-    for (size_t k = 1; k < t->n_lanes; k++)
-        for (size_t i = begin; i < end; i++)
-            to[i] += t->lanes[k].sums.memory[i];
+    for (size_t i = 0; i < n; i++)
+        sum[i] += other[i];
 }
 
-/* Back into the file's order. One task is one input channel of one block; the last is the head. */
-static void untransform_task(void *arg, size_t task, size_t lane)
+/* n floats at a place of part 0, over all parts; returns the place. */
+static const float *add_up(const struct training *t, const float *place, size_t n)
 {
-    struct training *t = arg;
-    const struct plan *p = &t->plan;
-    const struct sums *s = &t->lanes[0].sums;
+    const size_t at = (size_t)(place - t->parts[0].memory);
 
-    (void)lane;
-    for (size_t k = 1; k < p->n_blocks; k++) {
-        const struct block *b = &p->blocks[k];
+    if (t->n_shards == 0)
+        for (size_t k = 1; k < t->n_parts; k++)
+            add_part(t, 0, k, at, n);
+    else
+        for (size_t step = 1; step < t->n_parts; step *= 2)
+            for (size_t k = 0; k < t->n_parts; k += 2 * step)
+                add_part(t, k, k + step, at, n);
+    return place;
+}
 
-        if (task < b->in_c) {
-            p->kernels->gradient_transform(b->in_c, b->out_c, s->u[k], task, task + 1,
-                                           t->gradients + p->weights[k]);
-            return;
-        }
-        task -= b->in_c;
+/* COLLECTED input channels of a block back into the file's order; in a panel they lie one after the other. */
+static void collect_channels(struct training *t, size_t k, size_t first)
+{
+    const struct block *b = &t->plan.blocks[k];
+    const size_t P = t->plan.kernels->panel, rows = WINOGRAD_POINTS * (b->out_c / P);
+    const float *u = t->parts[0].u[k];
+
+    for (size_t panel = 0; panel < rows; panel++)
+        add_up(t, u + (panel * b->in_c + first) * P, COLLECTED * P);
+    t->plan.kernels->gradient_transform(b->in_c, b->out_c, u, first, first + COLLECTED,
+                                        t->gradients + t->plan.weights[k]);
+}
+
+/* ---- the head's weights: sums [14][HEAD_STRETCH] of the features from `at` on ---- */
+
+static void head_shard(const struct batch *b, size_t at, size_t size, size_t shard, float *sum)
+{
+    const struct passage *p = &b->t->passage;
+    const size_t K = b->t->plan.features;
+    size_t i;
+    const size_t end = shard_range(b, shard, &i);
+
+    memset(sum, 0, N_LABELS * HEAD_STRETCH * sizeof(float));
+    for (; i < end; i += LANE_IMAGES)
+        gemm_tn(N_LABELS, size, at_most(end - i, LANE_IMAGES), p->dlogits + i * N_LABELS, N_LABELS,
+                p->features + i * K + at, K, sum, HEAD_STRETCH);
+}
+
+static void head_add(float *restrict sum, const float *restrict other)
+{
+    for (size_t i = 0; i < N_LABELS * HEAD_STRETCH; i++)
+        sum[i] += other[i];
+}
+
+static void head_subtree(const struct batch *b, size_t at, size_t size, size_t first, size_t n,
+                         float (*sums)[N_LABELS * HEAD_STRETCH])
+{
+    if (n == 1) {
+        head_shard(b, at, size, first, sums[0]);
+        return;
     }
-    for (size_t i = 0; i < N_LABELS * p->features; i++)
-        t->gradients[p->head_weights + i / p->features * p->features + plan_feature(p, i % p->features)] =
-            s->head[i];
+    head_subtree(b, at, size, first, n / 2, sums);
+    head_subtree(b, at, size, first + n / 2, n / 2, sums + 1);
+    head_add(sums[0], sums[1]);
 }
+
+static void collect_head(const struct batch *b, size_t thread, size_t at)
+{
+    const struct training *t = b->t;
+    const struct plan *p = &t->plan;
+    const size_t size = at_most(p->features - at, HEAD_STRETCH);
+    float(*sums)[N_LABELS * HEAD_STRETCH] = t->stretches[thread];
+
+    if (t->n_shards > 0)
+        head_subtree(b, at, size, 0, t->n_shards, sums);
+    else
+        head_shard(b, at, size, 0, sums[0]);
+    for (size_t k = 1; k < b->n_shards && t->n_shards == 0; k++) {
+        head_shard(b, at, size, k, sums[1]);
+        head_add(sums[0], sums[1]);
+    }
+    for (size_t o = 0; o < N_LABELS; o++)
+        for (size_t f = 0; f < size; f++)
+            t->gradients[p->head_weights + o * p->features + plan_feature(p, at + f)] =
+                sums[0][o * HEAD_STRETCH + f];
+}
+
+/* ---- all of it ---- */
 
 /* [9][O] -> [O][folded][3][3]: the folded channels saw the same values, so their gradients are equal. */
 static void unfold_first(struct training *t, const float *first)
@@ -349,38 +311,74 @@ static void unfold_first(struct training *t, const float *first)
                 dw[(o * p->folded + c) * 9 + k] = first[k * O + o];
 }
 
-static void collect(struct training *t)
+static void collect_rest(struct training *t)
 {
     const struct plan *p = &t->plan;
-    const struct sums *s = &t->lanes[0].sums;
-    size_t n_tasks = 1;
+    const struct sums *s = &t->parts[0];
+    const size_t n_inputs = N_LABELS * t->net.n_inputs;
 
-    pool_run(t->pool, SUM_TASKS, sum_task, t);
-    for (size_t k = 0; k < p->n_blocks; k++) {
-        memcpy(t->gradients + p->biases[k], s->bias[k], p->blocks[k].out_c * sizeof(float));
-        n_tasks += k > 0 ? p->blocks[k].in_c : 0;
+    unfold_first(t, add_up(t, s->first, 9 * p->blocks[0].out_c));
+    for (size_t k = 0; k < p->n_blocks; k++)
+        memcpy(t->gradients + p->biases[k], add_up(t, s->bias[k], p->blocks[k].out_c),
+               p->blocks[k].out_c * sizeof(float));
+    memcpy(t->gradients + p->head_bias, add_up(t, s->head_bias, N_LABELS), N_LABELS * sizeof(float));
+    memcpy(t->gradients + t->inputs, add_up(t, s->inputs, n_inputs), n_inputs * sizeof(float));
+}
+
+static size_t head_stretches(const struct plan *p) { return (p->features + HEAD_STRETCH - 1) / HEAD_STRETCH; }
+
+/* A task is a stretch of the head, or COLLECTED input channels of one block; the last is the rest. */
+static void collect_task(void *arg, size_t task, size_t thread)
+{
+    const struct batch *b = arg;
+    const struct plan *p = &b->t->plan;
+
+    if (task < head_stretches(p)) {
+        collect_head(b, thread, task * HEAD_STRETCH);
+        return;
     }
-    memcpy(t->gradients + p->head_bias, s->head_bias, N_LABELS * sizeof(float));
-    memcpy(t->gradients + t->inputs, s->inputs, N_LABELS * t->net.n_inputs * sizeof(float));
-    unfold_first(t, s->first);
-    pool_run(t->pool, n_tasks, untransform_task, t);
+    task -= head_stretches(p);
+    for (size_t k = 1; k < p->n_blocks; k++) {
+        const size_t tasks = p->blocks[k].in_c / COLLECTED;
+
+        if (task < tasks) {
+            collect_channels(b->t, k, task * COLLECTED);
+            return;
+        }
+        task -= tasks;
+    }
+    collect_rest(b->t);
+}
+
+static void collect(struct batch *b)
+{
+    const struct plan *p = &b->t->plan;
+    size_t n_tasks = head_stretches(p) + 1;
+
+    for (size_t k = 1; k < p->n_blocks; k++)
+        n_tasks += p->blocks[k].in_c / COLLECTED;
+    pool_run(b->t->pool, n_tasks, collect_task, b);
 }
 
 enum status training_batch_gradient(struct training *t, const struct training_batch *given, float *ret_logits,
                                     double *ret_loss)
 {
-    struct batch b = { .t = t, .given = given, .logits = ret_logits, .lock = PTHREAD_MUTEX_INITIALIZER };
+    struct batch b = { .t = t, .given = given, .lock = PTHREAD_MUTEX_INITIALIZER };
     double loss = 0;
 
-    assert(!given->inputs == !t->net.n_inputs && given->dropout >= 0 && given->dropout < 1);
+    assert(!given->inputs == !t->net.n_inputs && given->dropout >= 0 && given->dropout < 1 &&
+           given->n <= t->most);
+    t->passage.batch = given;
+    t->passage.logits = ret_logits;
+    b.n_shards = t->n_shards ? t->n_shards : t->n_parts;
     prepared_update(&t->weights, &t->plan, t->params, t->pool);
-    pool_run(t->pool, t->n_lanes, lane_task, &b);
+    pool_run(t->pool, t->n_parts, part_task, &b);
     pthread_mutex_destroy(&b.lock);
     if (b.over)
         return ST_CANCELLED;
-    collect(t);
-    for (size_t k = 0; k < t->n_lanes; k++)
-        loss += t->lanes[k].loss;
+    collect(&b);
+    for (size_t k = 0; k < b.n_shards; k++)
+        loss += t->losses[k];
     *ret_loss = loss / (double)(given->n * N_LABELS);
     return isfinite(*ret_loss) ? ST_OK : ST_NUMERIC;
 }

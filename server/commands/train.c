@@ -436,15 +436,13 @@ static enum status run(const struct train_options *o, const json_t *before, cons
                        struct display *d, struct train_result *result, struct error *err)
 {
     const json_t *data = json_object_get(before, "dataset");
-    const json_int_t threads =
-        json_integer_value(json_object_get(json_object_get(before, "environment"), "threads"));
     char cache[PATH_MAX], scores[PATH_MAX], now[CLOCK_TEXT_SIZE];
     struct model *init = NULL;
     struct train_request request = { .config = &d->config,
                                      .datasets = o->datasets,
                                      .cache_folder = o->cache ? o->cache : cache,
                                      .cache_bytes = o->cache_bytes,
-                                     .threads = threads >= 1 && threads <= 256 ? (size_t)threads : o->threads,
+                                     .threads = train_threads(&d->config, before, o->threads),
                                      .checkpoint = checkpoint,
                                      .scores_path = scores,
                                      .csv_sha256 = text_in(data, "csv_sha256"),

@@ -229,7 +229,7 @@ def http():
 def jobs():
     every = {
         'dataset': 'nih', 'csv': 'a/b.csv', 'images': 'images_*/*.png', 'recipe': 'standard', 'epochs': 3,
-        'steps_per_epoch': 0, 'validation_steps': 7, 'batch_size': 32, 'learning_rate': 1e-3, 'seed': 9007199254740991,
+        'steps_per_epoch': 0, 'validation_steps': 7, 'batch_size': 32, 'shards': 8, 'learning_rate': 1e-3, 'seed': 9007199254740991,
         'image_size': 128, 'resize': 'area', 'input_mean': 127.5, 'input_std': 1, 'head_bias': 'zero',
         'lr_schedule': 'cosine', 'weight_decay': 0.1, 'patience': 0, 'test_fraction': 0, 'val_fraction': 0.5,
         'split_by': 'list', 'max_age': 90, 'drop_no_finding': False, 'init': None, 'shuffle': True,

@@ -91,7 +91,8 @@ static void check_refused(const char *field, const char *value)
 /* ---- defaults ---- */
 
 static const char *const SAME_IN_BOTH =
-    "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32,"
+    "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32, "
+    "'shards':16,"
     " 'validation_batch_size':64, 'test_rows':0, 'seed':1, 'split_seed':1,"
     " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
     " 'shuffle':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
@@ -208,6 +209,7 @@ static const struct field_case FIELDS[] = {
     { "validation_batch_size", { "1", "1000000" }, { WHOLE_BAD, "0", "1000001" } },
     { "test_rows", { "0", "1024", "2000000" }, { WHOLE_BAD, "2000001" } },
     { "batch_size", { "1", "256" }, { WHOLE_BAD, "0", "257" } },
+    { "shards", { "0", "32" }, { WHOLE_BAD, "-1", "3", "24", "33" } },
     { "learning_rate", { "1e-9", "1", "0.5" }, { NUMBER_BAD, "0", "-1", "1.1" } },
     { "seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
     { "split_seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
@@ -388,6 +390,25 @@ Test(fields, say_which_values_there_are)
     cr_assert(strstr(text, "image") && strstr(text, "patient") && strstr(text, "list"), "%s", text);
     cr_assert(strstr(text, "1..256"), "%s", text);
     free(text);
+    json_decref(errors);
+}
+
+/* ---- of before ---- */
+
+Test(config, field_that_a_job_of_before_does_not_name_is_what_the_program_did_then)
+{
+    json_t *old = json_pack("{s:s}", "dataset", "x"), *named = json_pack("{s:i}", "shards", 8),
+           *errors = json_array();
+    struct train_config c;
+
+    cr_assert_eq(train_config_parse(old, &c, errors), ST_OK);
+    cr_assert_eq(c.shards, 16);
+    cr_assert_eq(train_config_parse_recorded(old, &c, errors), ST_OK);
+    cr_assert(c.shards == 0 && strcmp(c.dataset, "x") == 0);
+    cr_assert_eq(train_config_parse_recorded(named, &c, errors), ST_OK);
+    cr_assert_eq(c.shards, 8);
+    json_decref(old);
+    json_decref(named);
     json_decref(errors);
 }
 

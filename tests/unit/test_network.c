@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHARDS = 16, MOST = 37 /* pictures of a batch */ };
+
 /* ---- parts ---- */
 
 static void *allocated(void *p)
@@ -283,12 +285,13 @@ static void check_tensors(const struct network *net, const float *got, const dou
 
 /* ---- gradient ---- */
 
-static struct training *training_of(const struct network *net, struct pool *pool, const float *params)
+static struct training *training_of(const struct network *net, size_t n_shards, struct pool *pool,
+                                    const float *params)
 {
     struct training *t = NULL;
     struct error err = { 0 };
 
-    cr_assert_eq(training_new(net, pool, &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(training_new(net, n_shards, MOST, pool, &t, &err), ST_OK, "%s", err.text);
     memcpy(training_params(t), params, net->n_params * sizeof *params);
     return t;
 }
@@ -299,7 +302,7 @@ TEST_WITHOUT_LEAKS(gradient, of_the_whole_network_is_that_of_float64)
     const struct double_net twin = double_net_cnn4(64);
     float *params = initial(&net, INIT_HE, 4), logits[3 * N_LABELS];
     struct batch b = batch_new(3, 64, 4);
-    struct training *t = training_of(&net, NULL, params);
+    struct training *t = training_of(&net, SHARDS, NULL, params);
     double *wide = widened(params, net.n_params), *x = widened(b.x, 3 * 64 * 64),
            *y = widened(b.y, 3 * N_LABELS);
     double *gradient = doubles(net.n_params), loss, truth;
@@ -325,7 +328,7 @@ TEST_WITHOUT_LEAKS(gradient, of_the_whole_network_is_that_of_float64)
 }
 
 /* The gradient that a pool of so many threads gives; 0: no pool. */
-static float *gradient_by(size_t n_threads, const struct batch *b)
+static float *gradient_by(size_t n_shards, size_t n_threads, const struct batch *b)
 {
     const struct network net = cnn4(b->size);
     float *params = initial(&net, INIT_HE, 5), *gradient = floats(net.n_params),
@@ -336,7 +339,7 @@ static float *gradient_by(size_t n_threads, const struct batch *b)
 
     if (n_threads > 0)
         cr_assert_eq(pool_new(n_threads, POOL_NORMAL, &pool, NULL), ST_OK);
-    t = training_of(&net, pool, params);
+    t = training_of(&net, n_shards, pool, params);
     cr_assert_eq(training_gradient(t, b->n, b->x, b->y, logits, &loss), ST_OK);
     memcpy(gradient, training_gradients(t), net.n_params * sizeof *gradient);
     cr_assert_eq(training_gradient(t, b->n, b->x, b->y, logits, &loss), ST_OK);
@@ -349,37 +352,51 @@ static float *gradient_by(size_t n_threads, const struct batch *b)
     return gradient;
 }
 
-TEST_WITHOUT_LEAKS(gradient, repeats_bit_for_bit_with_as_many_threads)
+/* Batches of one, and smaller than the shards, leave some without a picture; MOST are shared out unevenly. */
+TEST_WITHOUT_LEAKS(gradient, has_the_same_bits_for_any_number_of_threads)
 {
-    struct batch b = batch_new(5, 64, 6);
+    static const size_t SIZES[] = { 1, 5, MOST }, N_SHARDS[] = { 1, 2, 8, SHARDS, TRAINING_MAX_SHARDS },
+                        THREADS[] = { 1, 2, 3, 5, 8, 16 };
 
-    for (size_t n_threads = 1; n_threads <= 3; n_threads++) {
-        float *first = gradient_by(n_threads, &b), *second = gradient_by(n_threads, &b);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < 5; j++) {
+            struct batch b = batch_new(SIZES[i], 64, 6);
+            float *alone = gradient_by(N_SHARDS[j], 0, &b);
 
-        cr_assert_eq(memcmp(first, second, cnn4(64).n_params * sizeof *first), 0, "%zu threads", n_threads);
-        free(first);
-        free(second);
-    }
-    batch_release(&b);
+            for (size_t k = 0; k < 6; k++) {
+                float *shared = gradient_by(N_SHARDS[j], THREADS[k], &b);
+
+                cr_assert_eq(memcmp(alone, shared, cnn4(64).n_params * sizeof *alone), 0,
+                             "%zu pictures, %zu shards, %zu threads", SIZES[i], N_SHARDS[j], THREADS[k]);
+                free(shared);
+            }
+            free(alone);
+            batch_release(&b);
+        }
 }
 
-/* Batches of one and two leave lanes without a picture. */
-TEST_WITHOUT_LEAKS(gradient, is_the_same_sum_however_many_threads_share_it)
+/* Of 0, as many shards as threads: the same sums in another order. */
+TEST_WITHOUT_LEAKS(gradient, is_the_same_sum_however_many_shards_there_are)
 {
+    static const size_t N_SHARDS[] = { 0, 1, 4, TRAINING_MAX_SHARDS };
     const struct network net = cnn4(64);
 
     for (size_t n = 1; n <= 5; n += n == 2 ? 3 : 1) {
         struct batch b = batch_new(n, 64, n);
-        float *alone = gradient_by(0, &b);
-        double *expected = widened(alone, net.n_params);
+        float *one = gradient_by(SHARDS, 0, &b);
+        double *expected = widened(one, net.n_params);
 
-        for (size_t n_threads = 1; n_threads <= 3; n_threads++) {
-            float *shared = gradient_by(n_threads, &b);
+        for (size_t i = 0; i < 4; i++)
+            for (size_t n_threads = 1; n_threads <= 4; n_threads++) {
+                float *other = gradient_by(N_SHARDS[i], n_threads, &b),
+                      *again = gradient_by(N_SHARDS[i], n_threads, &b);
 
-            check_tensors(&net, shared, expected, expected, 1e-5); /* the same sums in another order */
-            free(shared);
-        }
-        free(alone);
+                check_tensors(&net, other, expected, expected, 1e-5);
+                cr_assert_eq(memcmp(other, again, net.n_params * sizeof *other), 0, "it does not repeat");
+                free(other);
+                free(again);
+            }
+        free(one);
         free(expected);
         batch_release(&b);
     }
@@ -416,7 +433,7 @@ static void check_adam(double weight_decay, bool from_zero)
     for (int t = 1; t <= ADAM_STEPS; t++) {
         fill_gradient(&rng, g, wide_g);
         memcpy(before, wide, ADAM_N * sizeof *wide);
-        adam_update(&a, g, learning_rate, weight_decay, params);
+        adam_update(&a, g, learning_rate, weight_decay, NULL, params);
         double_adam(ADAM_N, t, learning_rate, weight_decay, wide_g, m, v, wide);
         for (size_t i = 0; i < ADAM_N; i++)
             path[i] += fabs(wide[i] - before[i]);
@@ -444,11 +461,40 @@ TEST_WITHOUT_LEAKS(adam, the_first_step_is_the_learning_rate_against_the_sign)
     struct adam a;
 
     cr_assert_eq(adam_init(&a, 3, NULL), ST_OK);
-    adam_update(&a, g, 0.5, 0, params);
+    adam_update(&a, g, 0.5, 0, NULL, params);
     cr_assert_float_eq((double)params[0], 0.5, 1e-5);
     cr_assert_float_eq((double)params[1], 1.5, 1e-5);
     cr_assert_eq(params[2], 1);
     adam_release(&a);
+}
+
+/* Parameters enough that the shares are uneven. */
+TEST_WITHOUT_LEAKS(adam, has_the_same_bits_for_any_number_of_threads)
+{
+    enum { N = 1001, THREADS = 3 };
+    float *g = floats(N), *alone = floats(N), *shared = floats(N);
+    struct pool *pool = NULL;
+    struct adam a, b;
+    struct rng rng;
+
+    rng_seed(&rng, 1, 1);
+    cr_assert_eq(adam_init(&a, N, NULL), ST_OK);
+    cr_assert_eq(adam_init(&b, N, NULL), ST_OK);
+    cr_assert_eq(pool_new(THREADS, POOL_NORMAL, &pool, NULL), ST_OK);
+    for (int step = 0; step < 3; step++) {
+        for (size_t i = 0; i < N; i++)
+            g[i] = rng_uniform(&rng, -1, 1);
+        adam_update(&a, g, 0.1, 0.01, NULL, alone);
+        adam_update(&b, g, 0.1, 0.01, pool, shared);
+        cr_assert_eq(memcmp(alone, shared, N * sizeof *alone), 0);
+    }
+    cr_assert(alone[N - 1] != 0 && a.m[N - 1] == b.m[N - 1] && a.v[0] == b.v[0]);
+    pool_free(pool);
+    adam_release(&a);
+    adam_release(&b);
+    free(g);
+    free(alone);
+    free(shared);
 }
 
 /* ---- training ---- */
@@ -460,7 +506,7 @@ TEST_WITHOUT_LEAKS(training, ten_steps_are_those_of_float64)
     const struct network net = cnn4(SIZE);
     const struct double_net twin = double_net_cnn4(SIZE);
     float *params = initial(&net, INIT_HE, 9), logits[N * N_LABELS];
-    struct training *t = training_of(&net, NULL, params);
+    struct training *t = training_of(&net, SHARDS, NULL, params);
     double *wide = widened(params, net.n_params), *moved = widened(params, net.n_params), loss;
     double *gradient = doubles(net.n_params), *m = doubles(net.n_params), *v = doubles(net.n_params);
     struct adam a;
@@ -471,7 +517,7 @@ TEST_WITHOUT_LEAKS(training, ten_steps_are_those_of_float64)
         double *x = widened(b.x, N * SIZE * SIZE), *y = widened(b.y, N * N_LABELS);
 
         cr_assert_eq(training_gradient(t, N, b.x, b.y, logits, &loss), ST_OK);
-        adam_update(&a, training_gradients(t), learning_rate, 0, training_params(t));
+        adam_update(&a, training_gradients(t), learning_rate, 0, NULL, training_params(t));
         double_net_gradient(&twin, wide, N, x, y, gradient);
         double_adam(net.n_params, step, learning_rate, 0, gradient, m, v, wide);
         batch_release(&b);
@@ -494,7 +540,7 @@ TEST_WITHOUT_LEAKS(training, begins_with_zeros_and_leaves_the_parameters_alone)
     float logits[N_LABELS];
     double loss;
 
-    cr_assert_eq(training_new(&net, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(&net, SHARDS, MOST, NULL, &t, NULL), ST_OK);
     for (size_t i = 0; i < net.n_params; i++)
         cr_assert(training_params(t)[i] == 0 && training_gradients(t)[i] == 0);
     cr_assert_eq(training_gradient(t, 1, b.x, b.y, logits, &loss), ST_OK);
@@ -516,7 +562,7 @@ TEST_WITHOUT_LEAKS(training, a_wrong_certainty_has_a_finite_loss_and_gradient)
     float logits[N_LABELS];
     double loss;
 
-    cr_assert_eq(training_new(&net, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(&net, SHARDS, MOST, NULL, &t, NULL), ST_OK);
     for (size_t i = 0; i < N_LABELS; i++) {
         b.y[i] = i % 2 == 0;
         training_params(t)[bias->offset + i] = i % 2 == 0 ? -1e4f : 1e4f;
@@ -535,7 +581,7 @@ TEST_WITHOUT_LEAKS(training, a_weight_that_is_no_number_is_noticed_in_every_tens
     const struct network net = cnn4(64);
     float *params = initial(&net, INIT_HE, 1), logits[N_LABELS];
     struct batch b = batch_new(1, 64, 1);
-    struct training *t = training_of(&net, NULL, params);
+    struct training *t = training_of(&net, SHARDS, NULL, params);
     double loss;
 
     for (size_t i = 0; i < net.n_tensors; i++) {
