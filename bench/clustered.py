@@ -105,5 +105,9 @@ class Difference:
         """One where zero lies outside of the 95 % interval by patient, two where it lies outside of the other as well."""
         return '*' * ((abs(self.mean) > self.margin) + (abs(self.mean) > max(self.margin, self.margin_again)))
 
-    def __str__(self):
-        return f'{self.mean:+.4f} ± {self.error:.4f} ({self.error_again:.4f}) {self.stars()}'.strip()
+    def cells(self):
+        """The difference ± its error by patient; both 95 % intervals; each split's."""
+        def interval(margin):
+            return f'{self.mean - margin:+.4f} to {self.mean + margin:+.4f}'
+        return (f'{self.mean:+.4f} ± {self.error:.4f} {self.stars()}'.strip(), interval(self.margin), interval(self.margin_again),
+                ', '.join(f'{split:+.4f}' for split in self.splits))

@@ -7,8 +7,8 @@ CXRD is the program, DATASETS the folder of data sets. A seed is that of split a
 OUT/<experiment>/<seed>; one that is there and has ended is not run again, so a stopped run goes on. Prints Markdown tables:
 the loss and the macro AUROC (of findings with at least ten positives) on the test rows, and how much better they are than the
 base rates, the standard recipe and the history alone, paired by row. Each is the mean over the seeds ± its standard error by
-patient, and in brackets the error of the recipe trained again (see clustered.py); * the 95 % interval by patient leaves out
-zero, ** the other one does as well.
+patient, its 95 % interval by patient and that by split, of the recipe trained again (see clustered.py); * the first leaves
+out zero, ** the second does as well.
 """
 import argparse
 import csv
@@ -113,11 +113,12 @@ def show_figures(models, notes):
 
 def show_differences(models, other):
     """How much lower in loss and higher in macro AUROC the others are."""
-    print(f'\n| against {other} | loss lower by | by split | macro AUROC higher by | by split |\n|---|---|---|---|---|')
-    for name, ours in models.items():
-        if name != other:
-            found = Difference(Rows.losses, models[other], ours), Difference(Rows.macro_auroc, ours, models[other])
-            print(f'| {name} | ' + ' | '.join(f'{d} | {", ".join(f"{split:+.4f}" for split in d.splits)}' for d in found) + ' |')
+    for what, figure, sign in (('loss lower by', Rows.losses, -1), ('macro AUROC higher by', Rows.macro_auroc, 1)):
+        print(f'\n| than {other}: {what} | ± by patient | 95 %, by patient | 95 %, by split | each split |\n|---|---|---|---|---|')
+        for name, ours in models.items():
+            if name != other:
+                pair = (ours, models[other])[::sign]
+                print(f'| {name} | {" | ".join(Difference(figure, *pair).cells())} |')
 
 
 def main():

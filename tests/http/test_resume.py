@@ -59,7 +59,7 @@ class Resume(Case):
         for key in ('dataset', 'validation_loss', 'top5_accuracy', 'kept_epoch', 'baseline', 'evaluation'):
             self.assertEqual(record[key], whole[key], key)
         folder = os.path.join(server.state, 'jobs', record['id'])
-        program.poll(lambda: sorted(os.listdir(folder)) == ['no_finding.csv', 'report.html', 'test.csv', 'validation.csv'],
+        program.poll(lambda: sorted(os.listdir(folder)) == ['no_finding.csv', 'report.html', 'scores.csv', 'test.csv', 'validation.csv'],
                      'the checkpoint is removed')
 
     def test_it_ends_as_if_it_had_not_been_interrupted(self):
