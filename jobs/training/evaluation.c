@@ -268,6 +268,9 @@ static enum status estimate_means(const struct judged *j, const struct scores *g
         j->values[i] = metrics_brier(N_LABELS, j->s->truth + i * N_LABELS, j->s->prob + i * N_LABELS, 1);
     if (st == ST_OK)
         st = mean_estimate(&j->patients, j->values, &e->macro_brier);
+    estimate_cut(&e->loss, 0, INFINITY);
+    estimate_cut(&e->macro_auroc, 0, 1);
+    estimate_cut(&e->macro_brier, 0, 1);
     figure_release(&auroc);
     figure_release(&gain);
     figure_release(&loss);

@@ -257,6 +257,14 @@ static void wilson(struct estimate *e, double trials)
     e->high = fmin(middle + half, 1);
 }
 
+void estimate_cut(struct estimate *e, double least, double most)
+{
+    if (e->low < least)
+        e->low = least;
+    if (e->high > most)
+        e->high = most;
+}
+
 static void forget_spread(struct estimate *e) { e->error = e->low = e->high = NAN; }
 
 enum status auroc_estimate(const struct patients *p, const uint8_t *truth, const float *score, size_t stride,
@@ -281,8 +289,7 @@ enum status auroc_estimate(const struct patients *p, const uint8_t *truth, const
         forget_spread(ret);
     else if (ret->error == 0)
         wilson(ret, (double)(positive < negative ? positive : negative));
-    ret->low = isnan(ret->low) ? NAN : fmax(ret->low, 0);
-    ret->high = isnan(ret->high) ? NAN : fmin(ret->high, 1);
+    estimate_cut(ret, 0, 1);
     return ST_OK;
 }
 
@@ -328,9 +335,8 @@ enum status bounded_estimate(const struct patients *p, const double *values, dou
     e = scaled(e, 1 / most);
     if (e.error < ROUNDING) {
         wilson(&e, (double)p->n);
-    } else if (!isnan(e.error)) {
-        e.low = fmax(e.low, 0);
-        e.high = fmin(e.high, 1);
+    } else {
+        estimate_cut(&e, 0, 1);
     }
     *ret = scaled(e, most);
     return ST_OK;

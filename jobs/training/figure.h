@@ -84,6 +84,9 @@ MUST_USE enum status figure_estimate(const struct figure *f, struct estimate *re
  * Errors: ST_NOMEM. */
 MUST_USE enum status figure_spread(const struct figure *f, double *ret_error, double *ret_freedom);
 
+/* Cut the interval of a figure that lies in least..most by its nature. */
+void estimate_cut(struct estimate *e, double least, double most);
+
 /* How many standard errors away the end of an interval is by Student's t that would be `z` by the normal distribution, and
  * which `z` it is that would be `t`. */
 double student_of(double freedom, double z);

@@ -1507,6 +1507,10 @@ Test(evaluate, errors_are_by_patient)
     cr_assert_gt(by_patient.loss_gain.error, 1.5 * by_row.loss_gain.error);
     cr_assert_gt(by_patient.macro_brier.error, 1.5 * by_row.macro_brier.error);
     cr_assert_gt(by_patient.macro_auroc.error, 1.5 * by_row.macro_auroc.error);
+    cr_assert(by_patient.loss.low >= 0 && by_patient.macro_brier.low >= 0 &&
+                  by_patient.macro_brier.high <= 1 && by_patient.macro_auroc.low >= 0 &&
+                  by_patient.macro_auroc.high <= 1,
+              "three patients are few, but nothing lies outside its bounds");
     cr_assert_float_eq(by_row.macro_auroc.value, by_row.macro.auroc, 1e-12);
     cr_assert_float_eq(by_row.macro_brier.value, by_row.macro.brier, 1e-12);
     cr_assert_float_eq(by_row.loss_gain.value, by_row.baseline.loss - by_row.loss.value, 1e-12);
