@@ -31,6 +31,9 @@ MUST_USE enum status model_new(const struct network *net, const struct preproces
 struct model *model_ref(struct model *m);
 void model_unref(struct model *m); /* NULL is fine */
 
+/* Numbers that the head reads of a picture. */
+size_t model_features(const struct model *m);
+
 /* All borrowed: valid as long as a reference is held. */
 const struct network *model_network(const struct model *m);
 const struct preprocess *model_preprocess(const struct model *m); /* zeroes where it sees no picture */

@@ -46,6 +46,7 @@ struct train_config {
     int64_t patience; /* epochs without a better validation loss before training ends; 0: never */
     bool augment;     /* training pictures: shift, zoom, contrast and brightness, never mirrored */
     bool calibrate;   /* fit the step from logits to probabilities on validation, where it helps */
+    bool tsne;        /* a map of test rows in the report */
     double test_fraction, val_fraction;
     int split_by;
     int64_t max_age;

@@ -206,6 +206,20 @@
         tell();
     }
 
+    /* The rows without the finding first, so that the others lie on top. Its axes have no unit. */
+    function drawMap(points, k) {
+        const side = (at) => Math.max(...points.map((p) => Math.abs(p[at]))) * 1.05 || 1;
+        const bare = (at) => ({ type: 'linear', min: -side(at), max: side(at), display: false });
+        const part = (has, color, radius) => ({ data: points.filter((p) => (p[2] >> k & 1) === has).map(([x, y]) => ({ x, y })),
+                                                backgroundColor: color, borderWidth: 0, pointRadius: radius });
+
+        draw(`tsne-${k}`, {
+            type: 'scatter',
+            data: { datasets: [part(1, BLUE, 2.5), part(0, '#d0d7de', 2)] },
+            options: { events: [], scales: { x: bare(0), y: bare(1) }, plugins: { legend: { display: false } } }
+        });
+    }
+
     function drawNormal(normal) {
         draw('normal', {
             type: 'bar',
@@ -240,5 +254,7 @@
     }
     if (document.getElementById('prevalence'))
         ownPrevalence(document.getElementById('prevalence'));
+    if (data.tsne && data.tsne.points)
+        data.tsne.neighbours.forEach((_, k) => drawMap(data.tsne.points, k));
     window.addEventListener('beforeprint', () => charts.forEach((c) => c.resize()));
 })();

@@ -22,6 +22,7 @@ void section_training(struct buf *out, const json_t *record);
 void section_quality(struct buf *out, const json_t *record, const json_t *plots);
 void section_proportions(struct buf *out, const json_t *record);
 void section_by_sample(struct buf *out, const json_t *record);
+void section_tsne(struct buf *out, const json_t *plots);
 void section_operating(struct buf *out, const json_t *record);
 void section_decision(struct buf *out, const json_t *record);
 void section_groups(struct buf *out, const json_t *record);

@@ -83,6 +83,44 @@ void scorer_free(struct scorer *s)
     free(s);
 }
 
+enum status features_init(struct features *f, size_t n, size_t size)
+{
+    *f = (struct features){ n, size, malloc((n + 1) * sizeof *f->rows),
+                            malloc((n * size + 1) * sizeof *f->values), calloc(n + 1, sizeof *f->read) };
+    if (f->rows && f->values && f->read)
+        return ST_OK;
+    features_release(f);
+    return ST_NOMEM;
+}
+
+void features_release(struct features *f)
+{
+    free(f->rows);
+    free(f->values);
+    free(f->read);
+    *f = (struct features){ 0 };
+}
+
+int row_compare(const void *a, const void *b)
+{
+    const uint32_t p = *(const uint32_t *)a, q = *(const uint32_t *)b;
+
+    return (p > q) - (p < q);
+}
+
+/* Of the picture that a session has just run. */
+static void features_take(struct features *f, uint32_t row, const struct session *session,
+                          const struct model *m)
+{
+    const uint32_t *found = f && f->n > 0 ? bsearch(&row, f->rows, f->n, sizeof row, row_compare) : NULL;
+
+    if (!found)
+        return;
+    memcpy(f->values + (size_t)(found - f->rows) * f->size, session_features(session, m),
+           f->size * sizeof *f->values);
+    f->read[found - f->rows] = true;
+}
+
 /* A stretch of rows that the pool scores at once; results at their places, what failed marked. */
 enum { STRETCH = 64 };
 
@@ -90,6 +128,7 @@ struct stretch {
     struct scorer *scorer;
     const struct model *model;
     const uint32_t *rows;
+    struct features *features;
     enum status status[STRETCH];
     struct error errors[STRETCH];
     float logits[STRETCH][N_LABELS];
@@ -116,6 +155,8 @@ static enum status score_picture(const struct stretch *t, uint32_t row, struct l
         return st;
     preprocess_scale(l->grey, pictures->pre.size * pictures->pre.size, &pictures->pre, l->x);
     st = session_run(l->session, t->model, 1, l->x, logits);
+    if (st == ST_OK)
+        features_take(t->features, row, l->session, t->model);
     return st == ST_OK ? ST_OK : no_result(st, err);
 }
 
@@ -168,6 +209,7 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
     }
     t->scorer = scorer;
     t->model = m;
+    t->features = hooks->features;
     for (size_t at = 0; at < n && st == ST_OK; at += STRETCH) {
         const size_t count = n - at < STRETCH ? n - at : STRETCH;
 

@@ -34,14 +34,28 @@ MUST_USE enum status scorer_new(const struct pictures *pictures, struct pool *po
                                 struct scorer **ret_scorer, struct error *err);
 void scorer_free(struct scorer *s); /* NULL is fine */
 
+int row_compare(const void *a, const void *b); /* of uint32_t, for qsort() and bsearch() */
+
+/* What a model's head reads of the pictures of some rows. */
+struct features {
+    size_t n, size;
+    uint32_t *rows; /* [n], ascending */
+    float *values;  /* [n][size] */
+    bool *read;     /* [n]: the picture is some, and so are they */
+};
+MUST_USE enum status features_init(struct features *f, size_t n, size_t size); /* ST_NOMEM */
+void features_release(struct features *f);                                     /* safe on zeroes */
+
 /* Score `n` rows, in the order given. Rows whose picture cannot be read are left out, unless `strict`.
  *   cancelled  asked now and then; may be NULL
  *   done       told how many more rows are done; may be NULL
+ *   features   filled in for those of its rows that are scored; may be NULL
  * Errors: ST_CANCELLED, ST_NUMERIC, ST_NOMEM; with `strict`, picture_load()'s. */
 struct scoring_hooks {
     void *arg;
     bool (*cancelled)(void *arg);
     void (*done)(void *arg, size_t rows);
+    struct features *features;
 };
 MUST_USE enum status scorer_run(struct scorer *s, const struct model *m, const uint32_t *rows, size_t n,
                                 bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,

@@ -64,15 +64,9 @@ static enum status evaluate_set(struct run *r, int set, const struct scores *s)
     return st;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The test rows: all, or as many as asked for, drawn by the split's seed; either way as the table has them. */
-static enum status score_test(struct run *r, struct scores *ret)
+/* The test rows: all, or as many as asked for, drawn by the split's seed; either way as the table has them.
+ *   ret_features  of those that are to be on the map */
+static enum status score_test(struct run *r, struct features *ret_features, struct scores *ret)
 {
     const struct rows *all = &r->split.part[TEST];
     struct order order;
@@ -83,8 +77,10 @@ static enum status score_test(struct run *r, struct scores *ret)
     rng_seed(&rng, (uint64_t)r->config->split_seed, STREAM_TEST);
     if (order_init(&order, all, NULL, n < all->n ? &rng : NULL) != ST_OK)
         return error_nomem(r->err);
-    qsort(order.rows, n, sizeof *order.rows, by_number);
-    st = run_score(r, r->result->model, order.rows, n, ret);
+    qsort(order.rows, n, sizeof *order.rows, row_compare);
+    st = run_pick_features(r, order.rows, n, ret_features);
+    if (st == ST_OK)
+        st = run_score_by(r, r->scorer, r->result->model, order.rows, n, ret_features, ret);
     order_release(&order);
     return st;
 }
@@ -115,11 +111,12 @@ static enum status evaluate_sets(struct run *r)
 {
     const struct rows *validation = &r->split.part[VALIDATION];
     struct scores scores[N_SCORED] = { 0 };
+    struct features features = { 0 };
     enum status st =
         run_score(r, r->result->model, validation->index, validation->n, &scores[SCORED_VALIDATION]);
 
     if (st == ST_OK)
-        st = score_test(r, &scores[SCORED_TEST]);
+        st = score_test(r, &features, &scores[SCORED_TEST]);
     if (st == ST_OK)
         st = run_score(r, r->result->model, r->normal.index, r->normal.n, &scores[SCORED_NO_FINDING]);
     for (int set = 0; set < N_SCORED && st == ST_OK; set++)
@@ -128,9 +125,21 @@ static enum status evaluate_sets(struct run *r)
         st = run_rival(r, &scores[SCORED_VALIDATION], &scores[SCORED_NO_FINDING]);
     if (st == ST_OK)
         st = write_all_scores(r, scores);
+    if (st == ST_OK)
+        st = run_embed(r, &features);
+    features_release(&features);
     for (int set = 0; set < N_SCORED; set++)
         scores_release(&scores[set]);
     return st;
+}
+
+/* Evaluating takes memory of its own. */
+static void release_training(struct run *r)
+{
+    training_free(r->training);
+    r->training = NULL;
+    adam_release(&r->adam);
+    batch_release(&r->batch);
 }
 
 enum status run_evaluate(struct run *r)
@@ -138,6 +147,7 @@ enum status run_evaluate(struct run *r)
     enum status st;
 
     r->trained = true;
+    release_training(r);
     st = run_calibrate(r);
     if (st == ST_OK)
         st = evaluate_sets(r);

@@ -7,6 +7,7 @@
  *   precision_recall      {"<label>":[[recall, precision],…] or null}
  *   reliability_findings  {"<label>":[{"rows","predicted","positive"},…] or null}: ten bins of as many rows
  *   net_benefit   {"<label>":[[threshold, of the model, of treating all],…]}: cxrd/decision.h, 5 to 30 %
+ *   tsne          see embedding.c; only where the job asks for it
  *   reliability   {"<split>":[{"rows","predicted","positive"},…]}: ten bins of all findings together */
 #ifndef JOBS_TRAINING_PLOTS_H
 #define JOBS_TRAINING_PLOTS_H

@@ -18,7 +18,7 @@ static enum status score(struct run *r, const struct model *m, const struct scor
         pictures.cache = NULL;
     st = scorer_new(&pictures, r->pool, &scorer, r->err);
     if (st == ST_OK)
-        st = run_score_by(r, scorer, m, of->rows, of->n, ret);
+        st = run_score_by(r, scorer, m, of->rows, of->n, NULL, ret);
     scorer_free(scorer);
     return st;
 }

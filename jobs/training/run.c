@@ -39,9 +39,9 @@ static void hook_done(void *arg, size_t rows)
 }
 
 enum status run_score_by(struct run *r, struct scorer *scorer, const struct model *m, const uint32_t *rows,
-                         size_t n, struct scores *ret)
+                         size_t n, struct features *features, struct scores *ret)
 {
-    const struct scoring_hooks hooks = { r, hook_cancelled, hook_done };
+    const struct scoring_hooks hooks = { r, hook_cancelled, hook_done, features };
 
     return scorer_run(scorer, m, rows, n, r->config->missing_images == MISSING_FAIL, &hooks, ret, r->err);
 }
@@ -49,5 +49,5 @@ enum status run_score_by(struct run *r, struct scorer *scorer, const struct mode
 enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
                       struct scores *ret)
 {
-    return run_score_by(r, r->scorer, m, rows, n, ret);
+    return run_score_by(r, r->scorer, m, rows, n, NULL, ret);
 }

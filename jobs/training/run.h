@@ -134,9 +134,19 @@ MUST_USE enum status run_baseline(struct run *r);
  * to be promoted by figures. Errors: scorer_run()'s. */
 MUST_USE enum status run_rival(struct run *r, const struct scores *validation, const struct scores *normal);
 
-/* Score rows with a model, with the run's progress and cancellation. Errors: scorer_run()'s. */
+/* A map of test rows (embedding.c): which of `rows` and room for what the kept model's head reads of their pictures; and, when
+ * these are there, the map itself into the result's plots. Nothing where the job does not ask for it.
+ * Errors: ST_CANCELLED, ST_NOMEM. */
+MUST_USE enum status run_pick_features(const struct run *r, const uint32_t *rows, size_t n,
+                                       struct features *ret);
+MUST_USE enum status run_embed(struct run *r, struct features *f);
+
+/* Score rows with a model, with the run's progress and cancellation.
+ *   features  see scorer_run(); run_score() has none
+ * Errors: scorer_run()'s. */
 MUST_USE enum status run_score_by(struct run *r, struct scorer *scorer, const struct model *m,
-                                  const uint32_t *rows, size_t n, struct scores *ret);
+                                  const uint32_t *rows, size_t n, struct features *features,
+                                  struct scores *ret);
 MUST_USE enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
                                struct scores *ret);
 

@@ -1,4 +1,4 @@
-/* model/net/gemm.c - the only door to OpenBLAS. Threads are ours: each calls it for its own part of the work, so
+/* model/net/gemm.c - the door to OpenBLAS; principal.c asks it for eigenvectors. Threads are ours: each calls it for its own part of the work, so
  * the library is told to start none. */
 #include "gemm.h"
 
@@ -26,6 +26,13 @@ void gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t a_row, const f
              float *c, size_t c_row)
 {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)a_row, b,
+                (int)b_row, 1, c, (int)c_row);
+}
+
+void gemm_nt(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row,
+             float *c, size_t c_row)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, a, (int)a_row, b,
                 (int)b_row, 1, c, (int)c_row);
 }
 

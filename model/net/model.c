@@ -186,6 +186,8 @@ const struct inputs *model_inputs(const struct model *m) { return &m->inputs; }
 const struct input_gate *model_gate(const struct model *m) { return m->gate; }
 const struct trained_rows *model_trained_rows(const struct model *m) { return &m->trained_rows; }
 const struct plan *model_plan(const struct model *m) { return &m->plan; }
+
+size_t model_features(const struct model *m) { return m->plan.features; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 
 void model_bias(const struct model *m, float ret_logits[N_LABELS])

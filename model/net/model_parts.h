@@ -8,8 +8,4 @@
 const struct plan *model_plan(const struct model *m);
 const struct prepared *model_prepared(const struct model *m);
 
-/* What the head read of the first picture of the session's last run, [features] channels last. */
-struct session;
-const float *session_features(const struct session *s, const struct model *m);
-
 #endif

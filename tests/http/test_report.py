@@ -71,7 +71,8 @@ class ReportTest(Case):
             self.assertEqual(len(of_it), 1, kind)
             self.assertIn('rows of the table that age and No Finding leave, with a picture or without', of_it[0])
         self.assertEqual(set(page.canvases), {'combinations', 'loss', 'top5', 'proportions', 'reliability', 'normal', 'curves', 'bars'} |
-                         {f'{kind}-{k}' for kind in ('roc', 'pr', 'benefit', 'calibration') for k in range(14)})
+                         {f'{kind}-{k}' for kind in ('roc', 'pr', 'benefit', 'calibration') for k in range(14)} |
+                         {c for c in page.canvases if c.startswith('tsne-')})
         self.assertTrue(all(page.canvases.values()), 'a picture says what it shows')
         return json.loads(page.scripts[0])
 

@@ -95,7 +95,7 @@ static const char *const SAME_IN_BOTH =
     "'shards':16,"
     " 'validation_batch_size':64, 'test_rows':0, 'seed':1, 'split_seed':1,"
     " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
-    " 'shuffle':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
+    " 'shuffle':true, 'tsne':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
     "'balance':'none', 'inputs':[],"
     " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false}";
 
@@ -234,6 +234,7 @@ static const struct field_case FIELDS[] = {
     { "weight_decay", { "0", "0.01" }, { NUMBER_BAD, "-1" } },
     { "patience", { "0", "1000" }, { WHOLE_BAD, "1001" } },
     { "calibrate", { "true", "false" }, { FLAG_BAD } },
+    { "tsne", { "true", "false" }, { FLAG_BAD } },
     { "test_fraction", { "0", "0.9" }, { NUMBER_BAD, "-0.1", "0.95", "1" } },
     { "val_fraction", { "0.001", "0.9" }, { NUMBER_BAD, "0", "-0.1", "1" } },
     { "split_by", { "\"image\"", "\"patient\"", "\"list\"" }, { CHOICE_BAD } },

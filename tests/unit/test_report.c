@@ -252,6 +252,45 @@ Test(report, draws_the_proportions_as_curves_through_the_findings)
     json_decref(record);
 }
 
+Test(report, maps_the_findings_that_are_there)
+{
+    json_t *record = json_object();
+    json_t *plots = json_pack(
+        "{s:{s:i,s:i,s:i,s:f,s:f,s:f,s:[[f,f,i]],s:[{s:s,s:i,s:f,s:f,s:f,s:f},{s:s,s:i,s:n,s:n,s:n,s:n},"
+        "{s:s,s:i,s:n,s:n,s:n,s:n}]}}",
+        "tsne", "rows", 12, "of", 40, "components", 7, "share", 0.83, "perplexity", 3.5, "divergence", 0.9,
+        "points", 1.5, -2.5, 5, "neighbours", "label", "Atelectasis", "rows", 4, "near", 0.25, "near_low",
+        0.18, "near_high", 0.34, "by_chance", 0.11, "label", "Cardiomegaly", "rows", 0, "near", "near_low",
+        "near_high", "by_chance", "label", "Consolidation", "rows", 1, "near", "near_low", "near_high",
+        "by_chance");
+    struct buf page;
+
+    cr_assert_not_null(plots);
+    page = page_of(record, plots);
+    check_has(&page, "12 of the 40 test rows");
+    check_has(
+        &page,
+        "first 7 principal components, which hold 83 % of the variance; perplexity 3.5, divergence 0.90");
+    check_has(
+        &page,
+        "Atelectasis, 4 rows: 25\u00a0% (18–34\u00a0%) of the nearest, 11\u00a0% by chance</figcaption>");
+    check_has(&page, "Consolidation, 1 row</figcaption>");
+    check_has(&page, "\"points\":[[1.5,-2.5,5]]");
+    cr_assert_eq(occurrences(page.data, "<canvas id=\"tsne-"), 2, "none of a finding without a row");
+    buf_release(&page);
+    json_object_del(json_object_get(plots, "tsne"), "points");
+    page = page_of(record, plots);
+    check_has(&page, "There is no map");
+    cr_assert_eq(occurrences(page.data, "<canvas id=\"tsne-"), 0);
+    buf_release(&page);
+    json_object_del(plots, "tsne");
+    page = page_of(record, plots);
+    cr_assert_eq(occurrences(page.data, "t-SNE)</h2>"), 0, "not asked for");
+    buf_release(&page);
+    json_decref(plots);
+    json_decref(record);
+}
+
 Test(report, that_does_not_fit_is_an_error)
 {
     json_t *record = json_object();
