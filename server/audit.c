@@ -508,7 +508,7 @@ enum status audit_reopen(struct audit *a, struct error *err)
 
 /* ---- checking ---- */
 
-/* What a check knows of the line before. */
+/* The line before, as a check knows it. */
 struct before {
     char digest
         [DIGEST_TEXT_SIZE]; /* of the last event; "" at the very beginning, which may be anywhere in a chain */

@@ -40,7 +40,7 @@ MUST_USE enum status audit_stranger(struct audit *a, json_t *members, struct err
 /* Open the path anew, after another program moved the file away. Errors: ST_IO: the old one stays in use. */
 MUST_USE enum status audit_reopen(struct audit *a, struct error *err);
 
-/* What a check finds: counts, which begin where they are, and whom it tells of a torn line, or NULL. */
+/* Findings of a check: counts, which begin where they are, and whom it tells of a torn line, or NULL. */
 struct audit_found {
     size_t lines, torn;
     void (*on_torn)(const char *where); /* "'<path>', line <n>" */

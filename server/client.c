@@ -58,7 +58,7 @@ static enum status fail(long status, const json_t *reply, struct error *err)
                      detail ? detail : "");
 }
 
-/* What OpenSSL found wrong with a certificate (X509_V_ERR_…), in words that say what to do. */
+/* The fault that OpenSSL found with a certificate (X509_V_ERR_…), in words that say what to do. */
 static const char *distrust(CURL *curl)
 {
     long why = 0;

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the server is to do. */
+/* The work that the server is to do. */
 struct descriptor_needs {
     size_t threads;          /* of a training, each of which reads pictures */
     bool training, fetching; /* jobs that there may be, one at a time */

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What is wrong with an option's text, as a sentence that goes on behind the option's name: "must be …, not '…'". */
+/* The fault of an option's text, as a sentence that goes on behind the option's name: "must be …, not '…'". */
 typedef enum status option_check(const char *text, struct error *err);
 
 enum option_kind {

@@ -61,20 +61,38 @@ static struct {
     char report[160];   /* needs no memory */
 } waiting = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* All of a line in one write, unless it is cut short; false: it is lost. */
-static bool line_write(int fd, const char *text, size_t n)
+/* All of it in one write, unless that is cut short; how much was written: the rest is lost. */
+static size_t bytes_write(int fd, const char *text, size_t n)
 {
-    for (size_t done = 0; done < n;) {
+    size_t done = 0;
+
+    while (done < n) {
         const ssize_t w = write(fd, text + done, n - done);
         struct pollfd room = { .fd = fd, .events = POLLOUT };
 
         if (w < 0 && errno == EAGAIN) /* somebody who shares it does not want to wait */
             poll(&room, 1, -1);
         else if (w < 0 && errno != EINTR)
-            return false;
+            break;
         done += w > 0 ? (size_t)w : 0;
     }
-    return true;
+    return done;
+}
+
+/* False: it is lost, or half of it: then the next one begins a line of its own. */
+static bool line_write(int fd, const char *text, size_t n)
+{
+    static atomic_bool torn[STDERR_FILENO + 1];
+    size_t done;
+
+    if (atomic_load(&torn[fd]) && bytes_write(fd, "\n", 1) == 1)
+        atomic_store(&torn[fd], false);
+    if (atomic_load(&torn[fd]))
+        return false;
+    done = bytes_write(fd, text, n);
+    if (done > 0 && done < n)
+        atomic_store(&torn[fd], true);
+    return done == n;
 }
 
 /* With the lock held; takes the text over. */

@@ -17,7 +17,7 @@ static json_t *links_json(const struct work *work, const char *id)
                      json_sprintf("%s/jobs/%s/report", base, id));
 }
 
-/* What a job has not come to yet is null, so that a record always has all of its members; an entry of a list has the
+/* A member that a job has not come to yet is null, so that a record always has all of its members; an entry of a list has the
  * short ones. */
 static void complete(json_t *job, bool whole)
 {

@@ -45,7 +45,7 @@ struct reason {
     uint64_t count;
 };
 
-/* What a model found. Of the models that answered last: a label must not have as many values as there will be models. */
+/* The findings of one of the models that answered last: a label must not have as many values as there will be models. */
 struct positives {
     char model[ID_SIZE]; /* "": unused */
     uint64_t last;       /* which prediction was its last, counted over all models */

@@ -49,8 +49,7 @@ static json_t *subject_of(const struct http_done *done, const char *note, const 
                : json_null();
 }
 
-/* Who asks for what, and what it is about. What a stranger may have chosen is taken as it is: no event is lost for a byte
- * in it. */
+/* The request and its subject. Text that a stranger may have chosen is taken as it is: no event is lost for a byte in it. */
 static json_t *members_of(const struct http_done *done)
 {
     const struct http_request *req = done->req;

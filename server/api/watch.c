@@ -187,7 +187,7 @@ static void write_process(long long started, struct buf *out)
     buf_printf(out, "process_max_fds %llu\n", (unsigned long long)files.rlim_cur);
 }
 
-/* Who asks, and of what. */
+/* The client that asks, and its subject. */
 struct question {
     struct app *app;
     const struct http_request *req;

@@ -26,7 +26,7 @@ static void print_help(FILE *to)
             INTENDED_USE);
 }
 
-/* What a model takes goes back to the system when its last reader lets it go. By itself glibc would learn from the first
+/* The memory of a model goes back to the system when its last reader lets it go. By itself glibc would learn from the first
  * such buffer to keep the next ones in the heaps of whichever threads made them, and resident memory would step up with
  * the number of threads. Buffers of a picture stay in the heap: their pages are needed again at once, and a fresh page
  * costs as much as decoding what comes to lie in it. */

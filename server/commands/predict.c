@@ -269,7 +269,7 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
         print_explanation(json_object_get(reply, "explanation"));
 }
 
-/* What the options ask for together. False: it was said what is wrong with them. */
+/* All that the options ask for together. False: the fault in them has been said. */
 static bool options_check(struct predict_options *o, size_t n_pictures)
 {
     if (!o->weights == !o->url) {

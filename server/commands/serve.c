@@ -39,7 +39,7 @@
 /* After SIGTERM: how much longer than requests a job may take to end, and how long after the last of them in any case. */
 enum { JOB_EXTRA_S = 3, JOB_LEAST_S = 5 };
 
-/* What `cxrd serve` holds, in the order in which it is made. */
+/* All that `cxrd serve` holds, in the order in which it is made. */
 struct server {
     struct descriptor_plan plan;
     int lock; /* the state folder's */
@@ -114,7 +114,7 @@ static enum status credentials_load(const char *path, char **ret, struct error *
     return st;
 }
 
-/* What handlers are told. */
+/* The options that handlers need. */
 static void app_describe(struct app *app, const struct serve_options *o)
 {
     app->serving.limits = IMAGE_LIMITS;
@@ -275,7 +275,7 @@ static void audit_note(struct server *s, const char *event)
     served_release(m);
 }
 
-/* What is in memory must not reach a disk by a crash: no core dumps, and no other process of this user may look. */
+/* Memory must not reach a disk by a crash: no core dumps, and no other process of this user may look. */
 static void keep_memory_private(bool on)
 {
     const struct rlimit none = { 0, 0 };

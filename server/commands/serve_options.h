@@ -23,7 +23,7 @@ struct listen_address;
 /* The same as flags. */
 extern const struct option SERVE_OPTIONS[];
 
-/* What holds where nothing is said. */
+/* The values of options that are not given. */
 struct serve_options serve_options_default(void);
 
 /* Check what the options' own checks cannot, and log from here on at the level that is asked for.

@@ -27,7 +27,7 @@ static enum MHD_Result refuse_route(struct exchange *x, int status, const char *
     return send_when_heard(x);
 }
 
-/* What the door says against it. */
+/* The door does not let it in. */
 static enum MHD_Result refuse_entry(struct exchange *x, const struct verdict *v)
 {
     if (v->status == 401)

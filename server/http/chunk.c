@@ -49,7 +49,7 @@ static bool cut_word(struct span *s, bool quoted)
     return n > 0;
 }
 
-/* What may follow the size: ;name, ;name=token, ;name="quoted" (RFC 9112, section 7.1.1). It is not handed on. */
+/* Chunk extensions, which may follow the size: ;name, ;name=token, ;name="quoted" (RFC 9112, section 7.1.1). It is not handed on. */
 static bool extensions_ok(struct span s)
 {
     if (s.n > 0 && (s.at[s.n - 1] == ' ' || s.at[s.n - 1] == '\t'))

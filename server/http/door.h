@@ -30,7 +30,7 @@ void door_close(struct door *d); /* NULL is fine */
 /* Read the keys file again; on failure the keys of before stay. Any thread may call. */
 MUST_USE enum status door_reload(struct door *d, struct error *err);
 
-/* What let a request in. It is the holder's; one thread at a time. */
+/* The key that let a request in. It is the holder's; one thread at a time. */
 struct pass {
     char sha256[DIGEST_TEXT_SIZE]; /* of its key; "" where none was asked for */
     enum role role;                /* that it needed */

@@ -79,7 +79,7 @@ static enum MHD_Result on_head(struct exchange *x, const char *method)
     return result;
 }
 
-/* What exceeds a limit is dropped here and answered when the body ends, since libmicrohttpd takes no reply in between. */
+/* A body beyond its limit is dropped here and answered when it ends, since libmicrohttpd takes no reply in between. */
 static enum MHD_Result on_body(struct exchange *x, const char *data, size_t n)
 {
     reaper_set(x->http->reaper, x->peer, body_seconds(x));

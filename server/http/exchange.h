@@ -7,7 +7,7 @@
  *   send.c        its reply, or a refusal, on the way
  *   account.c     what is told of it; only reads
  *
- * What they are made of knows nothing of an exchange: intake.h (what has come, which the library sees only as wire.c hands
+ * The parts that they are made of know nothing of an exchange: intake.h (what has come, which the library sees only as wire.c hands
  * it on), head.h, body.h, reply.h.
  *
  * Two of the library's threads wait in epoll and do nothing but move bytes. A request that needs work is suspended,
@@ -88,8 +88,8 @@ struct exchange {
     struct reply reply;
 };
 
-/* What follows runs in the network thread that owns the exchange, and must not wait, unless it says otherwise. What
- * returns an MHD_Result is for the library: MHD_NO ends the connection. */
+/* The functions below run in the network thread that owns the exchange, and must not wait, unless they say otherwise. An
+ * MHD_Result is for the library: MHD_NO ends the connection. */
 
 /* ---- exchange.c: calls of libmicrohttpd's, with its signatures ----
  *   con_cls  the exchange, which begin makes (NULL: no memory) and end frees */

@@ -112,18 +112,18 @@ struct route {
 };
 enum { MAX_BODY_UPLOAD = -1 };
 
-/* What there is. Borrowed, and never changed while the server runs. */
+/* All routes. Borrowed, and never changed while the server runs. */
 struct route_table {
     const struct route *routes; /* [n] */
     size_t n;
 };
 
-/* What a route table says of a method and a raw path: the route, or NULL and the status that the table implies,
+/* Look a method and a raw path up in a route table: the route, or NULL and the status that the table implies,
  * 404 or 405, with the methods that exist for the path in `allow`. HEAD is GET. */
 const struct route *route_find(const struct route_table *table, const char *method, const char *path,
                                char id[ID_SIZE], int *ret_status, char allow[HTTP_TEXT]);
 
-/* What is wrong with a query as it was sent, one sentence; NULL: nothing. */
+/* The fault of a query as it was sent, one sentence; NULL: it has none. */
 const char *query_fault(const char *query);
 
 /* ---- the server ---- */
@@ -132,7 +132,7 @@ struct http;
 struct door;
 struct listen_address;
 
-/* What is known of a request once its reply is. */
+/* A request whose reply is known. */
 struct http_done {
     const struct http_request *req;
     const struct route *route; /* NULL: there is none */

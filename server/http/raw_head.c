@@ -248,6 +248,8 @@ static void take_known(struct raw_head *h, struct span name, struct span value)
         if (value.n >= HTTP_TEXT && REFUSED_LONG[i])
             fault_set(&h->fault, 400, "the request's %s is longer than %d bytes: it is too long",
                       HEADER_NAMES[i], HTTP_TEXT - 1);
+        if (value.n == 0 && i == HEADER_IDEMPOTENCY_KEY)
+            fault_set(&h->fault, 400, "the request has an %s without a value", HEADER_NAMES[i]);
         if (i == HEADER_HOST && !syntax_is_host(value))
             fault_set(&h->fault, 400, "the request's Host is not HOST or HOST:PORT");
         if (i != HEADER_HOST || !h->values[i].at) /* that of the target goes first */
@@ -286,7 +288,7 @@ static void read_header(struct raw_head *h, struct span line)
     }
 }
 
-/* What no line by itself shows. */
+/* Faults that no line shows by itself. */
 static void check_whole(struct raw_head *h)
 {
     if (h->lengths > 1)

@@ -1,8 +1,8 @@
 /* server/http/raw_head.h - the head of a request as it was sent: read strictly by RFC 9112, and written anew.
  *
- * What two servers in a row could read differently is how one request is smuggled inside another, so a head with any
- * fault is refused, and one without reaches libmicrohttpd only as we write it: no header that we do not know, each at
- * most once, in one spelling. That library cannot understand it otherwise than we did. */
+ * A head that two servers in a row read differently smuggles one request inside another, so a head with any fault is
+ * refused, and one without reaches libmicrohttpd only as we write it: no header that we do not know, each at most once, in
+ * one spelling. That library cannot understand it otherwise than we did. */
 #ifndef SERVER_HTTP_RAW_HEAD_H
 #define SERVER_HTTP_RAW_HEAD_H
 

@@ -25,7 +25,7 @@ void reply_init(struct reply *r, struct budget *budget);
  * Errors: ST_BUSY, there is no room for it; r->res then holds nothing. In the handler's thread. */
 MUST_USE enum status reply_hold(struct reply *r, struct files *files, bool withhold, struct error *err);
 
-/* What the library is to send, without headers; what r->res holds is taken over. NULL: no memory. */
+/* The reply as the library sends it, without headers; the content of r->res is taken over. NULL: no memory. */
 struct MHD_Response *reply_make(struct reply *r);
 
 /* How long a client may take to read it, beside what any reply may take; INFINITY for one that goes on. Before

@@ -110,6 +110,18 @@ static bool is_utf8(const char *text)
     return true;
 }
 
+/* Whether an earlier parameter of the query has the name at `at`, of `n` bytes. Names are compared as they were sent, as
+ * http_query() does. */
+static bool stands_before(const char *query, const char *at, size_t n)
+{
+    while (query < at) {
+        if (strcspn(query, "=&") == n && memcmp(query, at, n) == 0)
+            return true;
+        query += strcspn(query, "&") + 1;
+    }
+    return false;
+}
+
 const char *query_fault(const char *query)
 {
     char whole[MAX_TARGET], value[HTTP_TEXT];
@@ -121,6 +133,8 @@ const char *query_fault(const char *query)
 
         if (name < n && !decode(at + name + 1, n - name - 1, value, sizeof value))
             return "the query has a value of more than 255 bytes";
+        if (name > 0 && stands_before(query, at, name))
+            return "the query has a parameter more than once";
         at += n + (at[n] == '&');
     }
     return NULL;

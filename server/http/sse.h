@@ -27,7 +27,7 @@ MUST_USE enum status sse_start(size_t max_readers, double ping_s, struct budget 
 void sse_stop(struct sse *s);
 void sse_free(struct sse *s); /* one that was stopped and has no readers; NULL is fine */
 
-/* What is asked of a connection, always with a lock held, so none of them may wait or call back. */
+/* Calls to a connection, always with a lock held, so none of them may wait or call back. */
 struct sse_calls {
     void (*wake)(void *connection);  /* by any thread, once after every `sleep` */
     void (*sleep)(void *connection); /* by sse_read() */

@@ -30,7 +30,7 @@ bool syntax_is_value(struct span s)
     return true;
 }
 
-/* What stands between the brackets of an IPv6 address. */
+/* The text between the brackets of an IPv6 address. */
 static bool is_ipv6(struct span s)
 {
     char text[INET6_ADDRSTRLEN];

@@ -20,7 +20,7 @@
 
 enum { MAX_PEM = 1 << 20, SOON_S = 14 * 24 * 60 * 60 };
 
-/* What was in the files. Never changes. */
+/* The content of the files. Never changes. */
 struct identity {
     gnutls_x509_crt_t *chain; /* [n], ours first */
     unsigned n;

@@ -21,7 +21,7 @@ MUST_USE enum status tls_reload(struct tls *t, struct error *err);
 /* When the certificate ends, in seconds since 1970. Any thread. */
 int64_t tls_expires(struct tls *t);
 
-/* What libmicrohttpd is to be given as MHD_OPTION_HTTPS_CERT_CALLBACK2. GnuTLS hands such a function nothing of ours, so
+/* The function for libmicrohttpd's MHD_OPTION_HTTPS_CERT_CALLBACK2. GnuTLS hands such a function nothing of ours, so
  * it serves the one `tls` of the process that asked for it last. */
 void *tls_callback(struct tls *t);
 

@@ -204,7 +204,7 @@ static size_t give(struct wire *w, char *ret, size_t n)
 
 /* ---- what comes ---- */
 
-/* What is not understood yet moves to the front, then a piece more. */
+/* The bytes that are not understood yet move to the front, then a piece more is asked for. */
 static ssize_t fetch_piece(struct wire *w, const struct wire_source *from)
 {
     char piece[PIECE];

@@ -4,7 +4,7 @@
  *   head -> body by Content-Length -> head …
  *   head -> chunks -> trailer -> head …
  *
- * What is wrong is never handed on. A head with a fault is replaced by one that carries HEADER_FAULT, a broken chunk by
+ * A faulty byte is never handed on. A head with a fault is replaced by one that carries HEADER_FAULT, a broken chunk by
  * the last chunk with a trailer of that name, and whatever comes behind it is dropped. Trailers of clients are read and
  * dropped. Of a body by Content-Length or in a chunk, what is still to come goes straight to where the library wants it.
  *

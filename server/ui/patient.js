@@ -1,4 +1,4 @@
-// What the active model takes beside the picture: fields for that and nothing else.
+// Fields for the values that the active model takes beside the picture, and for nothing else.
 import { Problem, getJson } from './api.js';
 import { $ } from './dom.js';
 

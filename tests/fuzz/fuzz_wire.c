@@ -7,6 +7,7 @@
 
 #include "http/raw_head.h"
 #include "http/wire.h"
+#include "tests/support/pieces.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,33 +17,10 @@ enum { LARGEST = 1 << 16 };
 
 /* ---- what comes ---- */
 
-struct pieces {
-    const uint8_t *at;
-    size_t n, piece;
-    bool dry; /* nothing at the moment: once before each piece */
-};
-
-static ssize_t read_piece(void *arg, void *ret, size_t n)
-{
-    struct pieces *p = arg;
-    size_t m = p->n < p->piece ? p->n : p->piece;
-
-    p->dry = !p->dry;
-    if (p->dry && p->n > 0) {
-        errno = EAGAIN;
-        return -1;
-    }
-    m = m < n ? m : n;
-    memcpy(ret, p->at, m);
-    p->at += m;
-    p->n -= m;
-    return (ssize_t)m;
-}
-
 static size_t hand_on(const uint8_t *data, size_t size, size_t piece, size_t room, bool drain, char *ret)
 {
-    struct pieces source = { data, size, piece, true };
-    const struct wire_source from = { read_piece, &source, drain };
+    struct pieces source = { (const char *)data, size, piece, false };
+    const struct wire_source from = { pieces_read, &source, drain };
     struct wire w;
     size_t length = 0;
     ssize_t got;

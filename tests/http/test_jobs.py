@@ -102,7 +102,8 @@ class Config(ServerCase):
             self.assert_problem(raw.reply('POST', '/jobs/train'), 415, 'application/json')
 
     def test_an_idempotency_key_that_is_too_long_is_refused_and_never_ignored(self):
-        self.assert_problem(self.post_json('/jobs/train', QUICK, Idempotency_Key='k' * 256), 400, 'Idempotency-Key')
+        for key in ('k' * 256, '', ' '):
+            self.assert_problem(self.post_json('/jobs/train', QUICK, Idempotency_Key=key), 400, 'Idempotency-Key')
 
     def test_boundaries_of_ranges_are_accepted(self):
         """A field that is unknown keeps the job from starting; nothing else must be wrong with it."""
@@ -718,6 +719,10 @@ class Lists(ServerCase):
                 with self.subTest(f'{name}={value[:9]}'):
                     self.assert_problem(self.get(f'/jobs?a=b&{name}={value}'), 400, 'query')
         self.assert_problem(self.get('/jobs?%zz=1'), 400, 'query')
+        for query in ('limit=1&limit=2', 'limit=1&limit=1', 'limit=1&a=b&limit=', 'limit&limit=1', 'a=1&a=2'):
+            with self.subTest(query):
+                self.assert_problem(self.get('/jobs?' + query), 400, 'more than once')
+        self.assertEqual(self.get('/jobs?limit=1&limits=2&a=limit&&').status, 200)
         for raw in (b'\xff', b'\xc3'):
             reply, = client.talk(self.server, b'GET /jobs?state=' + raw + b' HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
             self.assert_problem(reply, 400, 'query')

@@ -20,7 +20,7 @@ except ImportError:
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 METHODS = ('get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace')
-OF_HTTP = {414, 431, 501, 505}  # any operation's, see "What HTTP itself may say"
+OF_HTTP = {414, 431, 499, 501, 505}  # any operation's, see "What HTTP itself may say"
 NEVER_MADE = {500}  # a broken disk or database: nothing that a client could bring about
 
 Operation = collections.namedtuple('Operation', 'method path')

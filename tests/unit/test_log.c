@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,4 +142,46 @@ Test(log, that_nobody_reads_stops_nobody_and_counts)
     cr_assert_not(log_stop());
     say(0, 10); /* still nobody waits */
     cr_assert_gt(log_lost(), 3010);
+}
+
+static void say_more_than_fits(void)
+{
+    struct rlimit limit;
+    struct stat file;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    say(0, 1);
+    fstat(STDERR_FILENO, &file);
+    limit.rlim_cur = (rlim_t)file.st_size + 10;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    say(1, 2);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    say(2, 3);
+}
+
+/* As on a disk that is full for a while. */
+Test(log, goes_on_in_a_new_line_behind_half_of_one)
+{
+    char path[] = "/tmp/cxrd-log-XXXXXX", text[4096] = "";
+    const int fd = mkstemp(path);
+    const pid_t child = fork();
+    const char *second, *third;
+    int status;
+
+    if (child == 0) {
+        dup2(fd, STDERR_FILENO);
+        say_more_than_fits();
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    cr_assert_gt(pread(fd, text, sizeof text - 1, 0), 0);
+    second = strchr(text, '\n') + 1;
+    third = strchr(second, '\n') + 1;
+    cr_assert_eq(third - second, 10 + 1, "%s", text);
+    cr_assert_eq(strncmp(third, "{\"time\":", 8), 0, "%s", text);
+    cr_assert_not_null(strstr(third, "number 2."), "%s", text);
+    unlink(path);
+    close(fd);
 }

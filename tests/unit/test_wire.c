@@ -1,34 +1,11 @@
 /* tests/unit/test_wire.c - what libmicrohttpd sees of the bytes that come. */
+#include "pieces.h"
 #include "server/http/wire.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/* A source of given bytes in pieces of at most `piece`, and behind each piece nothing at the moment. */
-struct pieces {
-    const char *at;
-    size_t n, piece;
-    bool dry;
-};
-
-static ssize_t read_piece(void *arg, void *ret, size_t n)
-{
-    struct pieces *p = arg;
-    size_t m = p->n < p->piece ? p->n : p->piece;
-
-    p->dry = !p->dry;
-    if (p->n > 0 && !p->dry) {
-        errno = EAGAIN;
-        return -1;
-    }
-    m = m < n ? m : n;
-    memcpy(ret, p->at, m);
-    p->at += m;
-    p->n -= m;
-    return (ssize_t)m;
-}
 
 enum { SEEN = 1 << 17 };
 
@@ -37,7 +14,7 @@ static const char *seen_of(const char *bytes, size_t n, size_t piece, size_t roo
 {
     static char seen[SEEN];
     struct pieces source = { bytes, n, piece, false };
-    const struct wire_source from = { read_piece, &source, true };
+    const struct wire_source from = { pieces_read, &source, true };
     struct wire w;
     size_t length = 0;
     ssize_t got;
@@ -207,7 +184,7 @@ Test(wire, fewer_bytes_than_asked_for_are_the_last_for_now)
 {
     const char *bytes = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
     struct pieces source = { bytes, strlen(bytes), 10, true };
-    const struct wire_source from = { read_piece, &source, true };
+    const struct wire_source from = { pieces_read, &source, true };
     char seen[256];
     struct wire w;
 
