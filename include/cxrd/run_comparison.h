@@ -1,0 +1,32 @@
+/* include/cxrd/run_comparison.h - two runs, held against each other on the rows that both were tested on.
+ *
+ * From the files of scores that the runs left (jobs/training/scores_file.h). A difference is of pairs, row by row, and its error
+ * by patient (jobs/training/figure.h), as everywhere in cxrd: there is no other test of a difference. Rows that only one of the
+ * two was tested on say nothing about it and are only counted. */
+#ifndef CXRD_RUN_COMPARISON_H
+#define CXRD_RUN_COMPARISON_H
+
+#include "cxrd/trainer.h"
+
+struct run_comparison {
+    size_t rows[2];    /* of the split, in each */
+    size_t common;     /* rows that are compared: of one picture, with the same findings in both */
+    size_t relabelled; /* of one picture, with other findings: left out */
+    struct compared
+        loss; /* the first run's is `active`, the second's `candidate`, `gain` the second's less the first's */
+    struct comparison auroc; /* likewise */
+};
+
+/* Compare the second run with the first.
+ *   first, second  paths of their scores.csv
+ *   split          "train", "validation", "test" or "no_finding"
+ * Errors: ST_NOTFOUND, ST_FORMAT (no file of scores, or a damaged one), ST_LIMIT, ST_UNUSABLE (the two have no row in common,
+ * or none with the same findings), ST_IO, ST_NOMEM. */
+MUST_USE enum status runs_compare(const char *first, const char *second, const char *split,
+                                  struct run_comparison *ret, struct error *err);
+
+/* As JSON, a new reference: {"split","rows":[a,b],"common","patients","relabelled","loss","macro_auroc","findings"}. A figure is
+ * {"first","second","difference","difference_low","difference_high"}, numbers or null. */
+json_t *run_comparison_json(const struct run_comparison *c, const char *split);
+
+#endif

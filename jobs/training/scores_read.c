@@ -1,0 +1,251 @@
+/* jobs/training/scores_read.c - see scores_read.h. */
+#include "scores_read.h"
+
+#include "cxrd/file.h"
+
+#include <csv.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IMAGE, PATIENT, SPLIT, TRUTHS, PROBS = TRUTHS + N_LABELS, N_COLUMNS = PROBS + N_LABELS };
+enum { MAX_FIELDS = 256, MAX_NUMBER = 31 };
+
+struct reader {
+    struct read_scores *s;
+    const char *split, *path; /* the last part of it */
+    size_t capacity, names_capacity, names_size;
+    int column[MAX_FIELDS]; /* which column each field is; -1: none that is read */
+    size_t field, line, seen;
+    bool ours; /* this row is of the split */
+    struct error *err;
+    enum status st;
+};
+
+static void fail(struct reader *r, enum status st, const char *what)
+{
+    if (r->st == ST_OK)
+        r->st =
+            error_set(r->err, st, "'%.100s' is no file of scores: line %zu %s", r->path, r->line + 1, what);
+}
+
+static int column_of(const char *text, size_t n)
+{
+    static const char *const NAMES[] = { "image", "patient", "split" };
+
+    for (int c = 0; c < TRUTHS; c++)
+        if (strlen(NAMES[c]) == n && memcmp(text, NAMES[c], n) == 0)
+            return c;
+    for (int k = 0; k < N_LABELS; k++) {
+        if (n != 5 + strlen(LABELS[k]) || memcmp(text + 5, LABELS[k], n - 5) != 0)
+            continue;
+        if (memcmp(text, "true_", 5) == 0)
+            return TRUTHS + k;
+        if (memcmp(text, "prob_", 5) == 0)
+            return PROBS + k;
+    }
+    return -1;
+}
+
+/* A place for another row; false without memory. */
+static void row_begin(struct reader *r, const char *name, size_t n)
+{
+    if (r->names_size + n + 1 > r->names_capacity) {
+        const size_t wanted = 2 * (r->names_size + n + 1);
+        char *grown = realloc(r->s->names, wanted);
+
+        if (!grown) {
+            r->st = error_nomem(r->err);
+            return;
+        }
+        r->s->names = grown;
+        r->names_capacity = wanted;
+    }
+    if (r->s->scores.n == r->capacity) {
+        fail(r, ST_FORMAT, "is one too many");
+        return;
+    }
+    memcpy(r->s->names + r->names_size, name, n);
+    r->s->names[r->names_size + n] = '\0';
+    r->s->name[r->s->scores.n] = r->names_size;
+    r->names_size += n + 1;
+}
+
+/* FNV-1a, 64 bit. */
+static uint64_t patient_of(const char *text, size_t n)
+{
+    uint64_t h = PATIENT_NONE;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
+    return h;
+}
+
+static void truth_field(struct reader *r, size_t k, const char *text, size_t n)
+{
+    if (n != 1 || (*text != '0' && *text != '1'))
+        fail(r, ST_FORMAT, "has a truth that is neither 0 nor 1");
+    else
+        r->s->scores.truth[r->s->scores.n * N_LABELS + k] = *text == '1';
+}
+
+static void probability_field(struct reader *r, size_t k, const char *text, size_t n)
+{
+    char copy[MAX_NUMBER + 1], *end = copy;
+    double value = -1;
+
+    if (n > 0 && n <= MAX_NUMBER) {
+        memcpy(copy, text, n);
+        copy[n] = '\0';
+        value = strtod(copy, &end);
+    }
+    if (end == copy || *end || !(value >= 0 && value <= 1))
+        fail(r, ST_FORMAT, "has a probability that is no number from 0 to 1");
+    else
+        r->s->scores.prob[r->s->scores.n * N_LABELS + k] = (float)value;
+}
+
+static void field(struct reader *r, int c, const char *text, size_t n)
+{
+    r->seen++;
+    if (c == IMAGE && memchr(text, '\0', n))
+        fail(r, ST_FORMAT, "has a NUL byte");
+    else if (c == IMAGE)
+        row_begin(r, text, n);
+    else if (c == PATIENT)
+        r->s->scores.patients[r->s->scores.n] = patient_of(text, n);
+    else if (c == SPLIT)
+        r->ours = strlen(r->split) == n && memcmp(text, r->split, n) == 0;
+    else if (c < PROBS)
+        truth_field(r, (size_t)(c - TRUTHS), text, n);
+    else
+        probability_field(r, (size_t)(c - PROBS), text, n);
+}
+
+static void on_field(void *text, size_t n, void *arg)
+{
+    struct reader *r = arg;
+
+    if (r->st == ST_OK && r->field == MAX_FIELDS)
+        fail(r, ST_FORMAT, "has too many fields");
+    if (r->st != ST_OK)
+        return;
+    if (r->line == 0) {
+        r->column[r->field] = column_of(text, n);
+        r->seen += r->column[r->field] >= 0;
+    } else if (r->column[r->field] >= 0) {
+        field(r, r->column[r->field], text, n);
+    }
+    r->field++;
+}
+
+/* The columns come in any order, and each of them once. */
+static void on_row(int terminator, void *arg)
+{
+    struct reader *r = arg;
+
+    (void)terminator;
+    if (r->st != ST_OK)
+        return;
+    if (r->seen != N_COLUMNS)
+        fail(r, ST_FORMAT,
+             r->line ? "lacks a field" : "does not name the columns of all rows' scores, once each");
+    if (r->line > 0 && r->ours)
+        r->s->scores.n++;
+    r->line++;
+    r->field = r->seen = 0;
+    r->ours = false;
+    for (size_t i = r->line == 1 ? 0 : MAX_FIELDS; i < MAX_FIELDS; i++) /* each once: as many as there are */
+        for (size_t j = 0; j < i; j++)
+            if (r->column[i] >= 0 && r->column[i] == r->column[j])
+                fail(r, ST_FORMAT, "follows a header that names a column twice");
+}
+
+/* As many rows as there can be: a row ends with a line. */
+static size_t count_lines(const char *bytes, size_t n)
+{
+    size_t lines = 1;
+
+    for (const char *at = bytes; at && (at = memchr(at, '\n', n - (size_t)(at - bytes))) != NULL; at++)
+        lines++;
+    return lines;
+}
+
+static enum status parse(struct reader *r, const char *bytes, size_t n)
+{
+    struct csv_parser csv;
+
+    if (csv_init(&csv, CSV_STRICT | CSV_STRICT_FINI) != 0)
+        return error_nomem(r->err);
+    if (csv_parse(&csv, bytes, n, on_field, on_row, r) != n || csv_fini(&csv, on_field, on_row, r) != 0)
+        fail(r, csv_error(&csv) == CSV_ENOMEM ? ST_NOMEM : ST_FORMAT, "cannot be parsed");
+    csv_free(&csv);
+    if (r->st == ST_OK && r->line == 0)
+        fail(r, ST_FORMAT, "is not there");
+    return r->st;
+}
+
+static int by_name(const void *a, const void *b, void *arg)
+{
+    const struct read_scores *s = arg;
+
+    return strcmp(scores_name(s, *(const size_t *)a), scores_name(s, *(const size_t *)b));
+}
+
+static enum status sort(struct reader *r)
+{
+    struct read_scores *s = r->s;
+
+    for (size_t i = 0; i < s->scores.n; i++)
+        s->by_name[i] = i;
+    qsort_r(s->by_name, s->scores.n, sizeof *s->by_name, by_name, s);
+    for (size_t i = 1; i < s->scores.n; i++)
+        if (strcmp(scores_name(s, s->by_name[i - 1]), scores_name(s, s->by_name[i])) == 0)
+            return error_set(r->err, ST_FORMAT, "'%.100s' is no file of scores: '%.80s' is in it twice",
+                             r->path, scores_name(s, s->by_name[i]));
+    return ST_OK;
+}
+
+static enum status read_whole(struct reader *r, const struct file_bytes *file)
+{
+    struct read_scores *s = r->s;
+
+    r->capacity = count_lines(file->data, file->size);
+    if (r->capacity > TABLE_MAX_ROWS + 1)
+        return error_set(r->err, ST_LIMIT, "'%.100s' has too many rows", r->path);
+    s->name = malloc((r->capacity + 1) * sizeof *s->name);
+    s->by_name = malloc((r->capacity + 1) * sizeof *s->by_name);
+    if (!s->name || !s->by_name || scores_init(&s->scores, r->capacity) != ST_OK)
+        return error_nomem(r->err);
+    parse(r, file->data, file->size);
+    return r->st == ST_OK ? sort(r) : r->st;
+}
+
+enum status scores_read(const char *path, const char *split, struct read_scores *ret, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    struct file_bytes file = FILE_BYTES_INIT;
+    struct read_scores s = { 0 };
+    struct reader r = { .s = &s, .split = split, .path = slash ? slash + 1 : path, .err = err };
+    enum status st = file_read(path, TABLE_MAX_BYTES, &file, err);
+
+    for (size_t i = 0; i < MAX_FIELDS; i++)
+        r.column[i] = -1;
+    if (st == ST_OK)
+        st = read_whole(&r, &file);
+    file_bytes_release(&file);
+    if (st != ST_OK) {
+        read_scores_release(&s);
+        return st;
+    }
+    *ret = s;
+    return ST_OK;
+}
+
+void read_scores_release(struct read_scores *s)
+{
+    scores_release(&s->scores);
+    free(s->names);
+    free(s->name);
+    free(s->by_name);
+    *s = (struct read_scores){ 0 };
+}
