@@ -52,6 +52,16 @@ const struct trained_rows *model_trained_rows(const struct model *m);
 /* The numbers beside the picture that it takes; none where n is 0. */
 const struct inputs *model_inputs(const struct model *m);
 
+/* What makes its figures and answers doubtful, [{"code":…,"detail":…}]: lineage_warnings(), and that it repeats what earlier
+ * readers wrote where it takes a history. A new reference. */
+json_t *model_warnings(const struct model *m);
+#define HISTORY_CODE "history"
+#define HISTORY_WARNING                                                                                      \
+    "the model takes the patient's history, and so repeats what earlier readers wrote: a finding that they " \
+    "missed or "                                                                                             \
+    "were wrong about is carried on, and it looks better where labels were written with earlier reports at " \
+    "hand"
+
 /* Whether it looks at a picture, see network_sees(). One that does not has logits without a session: those of model_bias(),
  * with what model_add_inputs() adds. */
 bool model_sees(const struct model *m);

@@ -89,6 +89,11 @@ struct evaluation {
     struct estimate loss_gain; /* the base rates' loss less the model's, row by row */
     struct finding_report findings[N_LABELS];
     struct by_sample by_sample;
+    struct inputs_alone {
+        bool known;                            /* false: the model takes none, or nothing besides */
+        struct estimate loss, macro_auroc;     /* of the inputs' logistic regression, on the same rows */
+        struct estimate loss_gain, auroc_gain; /* what the model gains over it: of pairs, by patient */
+    } inputs_alone;
 };
 
 /* An AUROC of the job's model and of the one that it is held against, on the same rows; NaN where not defined. */

@@ -77,6 +77,52 @@ static void means_put(struct buf *out, const json_t *evaluation)
     html_table_end(out);
 }
 
+/* <td>: "0.0123 (-0.0010 to 0.0256)", for differences that are small. */
+static void precise_put(struct buf *out, const json_t *object, const char *name)
+{
+    char low[64], high[64];
+
+    snprintf(low, sizeof low, "%s_low", name);
+    snprintf(high, sizeof high, "%s_high", name);
+    if (json_is_number(json_object_get(object, low)))
+        buf_printf(out, "<td>%.4f (%.4f to %.4f)</td>", json_number_value(json_object_get(object, name)),
+                   json_number_value(json_object_get(object, low)),
+                   json_number_value(json_object_get(object, high)));
+    else
+        html_number(out, json_object_get(object, name), 4);
+}
+
+/* What the network gains over the inputs that it takes, where it takes some. */
+static void alone_put(struct buf *out, const json_t *evaluation)
+{
+    static const struct {
+        const char *name, *figure, *gain;
+    } ROWS[] = { { "Loss (a gain: lower)", "loss", "loss_gain" },
+                 { "Macro AUROC (a gain: higher)", "macro_auroc", "auroc_gain" } };
+
+    if (!json_is_object(member_at(evaluation, "validation.inputs_alone")))
+        return;
+    buf_puts(out,
+             "<h3>Beside the inputs alone</h3>\n<p>The logistic regression of the inputs, without a picture, "
+             "on the same rows. The gain is of pairs, by patient: where its interval holds 0 the pictures "
+             "have not been shown to add anything.</p>\n");
+    html_table_begin(out, "The network, and the inputs alone",
+                     "Measure|Validation: network|Inputs alone|Gain|Test: network|Inputs alone|Gain");
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", ROWS[i].name);
+        for (int set = 0; set < 2; set++) {
+            const json_t *split = json_object_get(evaluation, set ? "test" : "validation");
+            const json_t *alone = json_object_get(split, "inputs_alone");
+
+            precise_put(out, split, ROWS[i].figure);
+            precise_put(out, alone, ROWS[i].figure);
+            precise_put(out, alone, ROWS[i].gain);
+        }
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
 /* "Mass: AUROC 0.824 (95 %: 0.749 to 0.899)", with a space before the sign that no line breaks at. */
 static void curve_caption(struct buf *out, const json_t *finding, const char *label)
 {
@@ -137,6 +183,7 @@ void section_quality(struct buf *out, const json_t *record, const json_t *plots)
         return;
     buf_puts(out, "<section><h2>Quality of the kept model</h2>\n");
     means_put(out, evaluation);
+    alone_put(out, evaluation);
     findings_put(out, json_object_get(evaluation, "test"),
                  "Test split; – where a finding has no positive or no negative row");
     findings_put(out, json_object_get(evaluation, "validation"), "Validation split");

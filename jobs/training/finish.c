@@ -56,6 +56,8 @@ static enum status evaluate_set(struct run *r, int set, const struct scores *s)
         return error_set(r->err, st, "the scores do not fit in memory");
     if (set == SCORED_VALIDATION)
         st = note_reference(r, s);
+    if (st == ST_OK && set != SCORED_NO_FINDING)
+        st = run_inputs_alone(r, s, &result->evaluation[set].inputs_alone);
     if (st == ST_OK && set != SCORED_NO_FINDING &&
         plots_reliability(result->plots, SCORED_NAMES[set], s) != ST_OK)
         st = error_nomem(r->err);

@@ -184,6 +184,28 @@ static void means_set(json_t *object, const char *prefix, const struct mean_repo
     }
 }
 
+/* The model's figures stand beside it; null where there is nothing to hold it against. */
+static json_t *inputs_alone_json(const struct inputs_alone *a)
+{
+    const struct {
+        const char *name;
+        const struct estimate *e;
+    } figures[] = { { "loss", &a->loss },
+                    { "macro_auroc", &a->macro_auroc },
+                    { "loss_gain", &a->loss_gain },
+                    { "auroc_gain", &a->auroc_gain } };
+    json_t *alone;
+
+    if (!a->known)
+        return json_null();
+    alone = json_object();
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+        json_object_set_new(alone, figures[i].name, number_or_null(figures[i].e->value));
+        interval_set(alone, figures[i].name, figures[i].e);
+    }
+    return alone;
+}
+
 static json_t *split_evaluation_json(const struct evaluation *e)
 {
     json_t *findings = json_array(), *split;
@@ -202,6 +224,7 @@ static json_t *split_evaluation_json(const struct evaluation *e)
                         json_pack("{s:o,s:o,s:o}", "loss", number_or_null(e->baseline.loss), "top5_accuracy",
                                   number_or_null(e->baseline.top5_accuracy), "macro_brier",
                                   number_or_null(e->baseline.macro_brier)));
+    json_object_set_new(split, "inputs_alone", inputs_alone_json(&e->inputs_alone));
     json_object_set_new(split, "by_sample", by_sample_json(&e->by_sample));
     json_object_set_new(split, "findings", findings);
     return split;

@@ -88,6 +88,9 @@ MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows 
  * that are not finite), ST_NOMEM. */
 MUST_USE enum status run_fit_inputs(struct run *r);
 
+/* Score the same rows with it, and hold the kept model's scores against its own. Errors: scorer_run()'s. */
+MUST_USE enum status run_inputs_alone(struct run *r, const struct scores *s, struct inputs_alone *ret);
+
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);
 

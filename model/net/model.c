@@ -196,6 +196,15 @@ void model_bias(const struct model *m, float ret_logits[N_LABELS])
            N_LABELS * sizeof *ret_logits);
 }
 
+json_t *model_warnings(const struct model *m)
+{
+    json_t *list = lineage_warnings(m->trained_rows.before);
+
+    if (inputs_kinds(&m->inputs) >> INPUT_HISTORY & 1)
+        json_array_append_new(list, json_pack("{s:s,s:s}", "code", HISTORY_CODE, "detail", HISTORY_WARNING));
+    return list;
+}
+
 bool model_sees(const struct model *m) { return network_sees(&m->net); }
 
 enum status model_add_inputs(const struct model *m, const struct input_values *values, float logits[N_LABELS],

@@ -173,12 +173,11 @@ json_t *prediction_json(const struct served *m, const char *id, const struct pre
     patient_warnings(m->model, &p->values, warnings);
     for (size_t i = 0; i < N_LABELS; i++)
         json_object_set_new(probabilities, LABELS[i], json_real((double)p->probability[i]));
-    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o},s:o,s:o,s:o*,s:o,s:o,s:o,s:s}", "id", id, "model",
-                     "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256,
-                     "job", text_or_null(m->job), "population", text_or_null(m->population), "warnings",
-                     lineage_warnings(model_trained_rows(m->model)->before), "probabilities", probabilities,
-                     "findings", findings_json(p, model_operating(m->model)), "explanation",
-                     p->explained ? explanation_json(&p->explanation) : NULL, "image", image_json(p),
-                     "warnings", warnings, "timing_ms", timing_json(&p->timing), "intended_use",
-                     INTENDED_USE);
+    return json_pack(
+        "{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o},s:o,s:o,s:o*,s:o,s:o,s:o,s:s}", "id", id, "model", "id", m->id,
+        "architecture", model_network(m->model)->architecture, "sha256", m->sha256, "job",
+        text_or_null(m->job), "population", text_or_null(m->population), "warnings", model_warnings(m->model),
+        "probabilities", probabilities, "findings", findings_json(p, model_operating(m->model)),
+        "explanation", p->explained ? explanation_json(&p->explanation) : NULL, "image", image_json(p),
+        "warnings", warnings, "timing_ms", timing_json(&p->timing), "intended_use", INTENDED_USE);
 }

@@ -2,22 +2,25 @@
 import { Problem, getJson } from './api.js';
 import { $ } from './dom.js';
 
-const NAMES = ['age', 'sex', 'view'];
+const NAMES = ['age', 'sex', 'view', 'history', 'history_last'];
 let known = null; // the id of the model whose fields are shown
 
 const fields = () => [...$('patient').querySelectorAll('.patient-field')];
 
-function show(inputs) {
-  for (const field of fields()) field.hidden = !inputs.includes(field.dataset.input);
+function show({ inputs = [], architecture }) {
+  const asked = inputs.includes('history') ? [...inputs, 'history_last'] : inputs;
+  for (const field of fields()) field.hidden = !asked.includes(field.dataset.input);
+  $('patient-history-help').hidden = !inputs.includes('history');
   $('patient').hidden = inputs.length === 0;
+  $('no-picture').hidden = architecture !== 'logistic';
 }
 
 /** Show what the model `id` takes. */
 export async function askFor(id) {
   if (id === known) return;
-  const { inputs } = id ? await getJson(`models/${id}`) : {};
+  const card = id ? await getJson(`models/${id}`) : {};
   known = id;
-  show(inputs ?? []);
+  show(card);
 }
 
 /** Show what the active model takes. Whoever may not know yet is told so when they ask for a prediction. */

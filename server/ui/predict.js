@@ -4,13 +4,13 @@ import { $, attempt, bytes, fillFacts, make, number, percent, short, words } fro
 import { drawMap, strongest } from './map.js';
 import { askFor, askForActive, given, onGiven } from './patient.js';
 
-let file = null;      // what was chosen
+let file;             // what was chosen, null: no picture
 let shown = null;     // its object URL
 let request = null;   // what is under way, to be dropped when something newer is asked for
 
 async function post(asked, signal) {
   const query = String(new URLSearchParams([...given(), ...Object.entries(asked)]));
-  const reply = await ask('POST', `predict${query && `?${query}`}`, { body: file, headers: { 'Content-Type': 'image/png' }, signal });
+  const reply = await ask('POST', `predict${query && `?${query}`}`, { body: file, headers: file ? { 'Content-Type': 'image/png' } : {}, signal });
   return reply.json();
 }
 
@@ -28,11 +28,12 @@ function takeMapOff() {
 
 function showFilm() {
   if (shown) URL.revokeObjectURL(shown);
+  $('film').hidden = !file;
+  if (!file) return;
   shown = URL.createObjectURL(file);
   $('film-image').src = shown;
   $('film-image').alt = 'The X-ray that was chosen';
   $('film-caption').textContent = `${file.name}, ${bytes(file.size)}`;
-  $('film').hidden = false;
 }
 
 /** "AUROC 0.812 (0.745 to 0.880; 63 positive films)", or that nobody knows it. */
@@ -78,7 +79,8 @@ function showPrediction(prediction) {
     Model: `${short(model.id)} (${model.architecture})`,
     'Trained on': model.population === 'findings-only' ? 'pictures with a finding only: on a normal chest these numbers mean little'
       : words(model.population ?? 'unknown'),
-    Picture: `${image.width} × ${image.height}, ${image.channels} channel${image.channels > 1 ? 's' : ''}, ${image.bit_depth} bit`,
+    Picture: image ? `${image.width} × ${image.height}, ${image.channels} channel${image.channels > 1 ? 's' : ''}, ${image.bit_depth} bit`
+      : 'none was looked at',
     Time: `${number(timing.total, 1)} ms: ${['queue', 'decode', 'preprocess', 'forward']
       .map((part) => `${part} ${number(timing[part], 1)}`).join(', ')}`,
     Request: prediction.id,
@@ -150,8 +152,9 @@ export function startPredict() {
   }
   drop.addEventListener('drop', (event) => choose(event.dataTransfer.files));
   onGiven(() => {
-    if (file) attempt(() => predict(file));
+    if (file !== undefined) attempt(() => predict(file));
   });
+  $('no-picture').addEventListener('click', () => attempt(() => predict(null)));
   $('opacity').addEventListener('input', setOpacity);
   $('map-off').addEventListener('click', takeMapOff);
 }
