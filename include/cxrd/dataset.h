@@ -109,6 +109,22 @@ struct part_report {
     size_t label_counts[N_LABELS], no_finding; /* rows */
 };
 
+/* Where the rows of a table go, in the order in which they are left out, and how many patients they are of. Rows that were joined
+ * count as one. */
+enum flow_step {
+    FLOW_TABLE,
+    FLOW_AGE,      /* not over the age limit */
+    FLOW_FINDINGS, /* and with a finding, where the others are dropped */
+    FLOW_PICTURES, /* and with a picture */
+    FLOW_USED, /* and on a list, and equal to no picture that is tested, where these are asked for: what is split */
+    FLOW_TRAIN,
+    FLOW_VALIDATION,
+    FLOW_TEST,
+    FLOW_NORMAL, /* of those without a finding: to be tested on */
+    N_FLOW
+};
+extern const char *const FLOW_NAMES[N_FLOW]; /* "table", "age" … */
+
 /* What a job record says of its data, see the contract. */
 struct dataset_report {
     size_t rows, dropped_age,
@@ -119,6 +135,9 @@ struct dataset_report {
         file_name[TABLE_NAME + 1]; /* a row without a file; the first file; "": none */
     size_t same_names;             /* files of one name in a second folder, with the same bytes */
     size_t equal_pictures, equal_patients, equal_left_out; /* see split_make() */
+    struct flow {
+        size_t rows, patients;
+    } flow[N_FLOW];
     size_t missing_images, not_listed, usable; /* rows without a file; in neither list; what is left */
     size_t train, validation, test;
     size_t patients_in_both; /* patients with rows in more than one of the three */
@@ -146,6 +165,16 @@ struct dataset_report {
 MUST_USE enum status table_filter(const struct table *t, int max_age, bool drop_no_finding,
                                   struct rows *ret_used, struct rows *ret_normal,
                                   struct dataset_report *report, struct error *err);
+
+/* How many rows, and whose: a step of the flow. Errors: ST_NOMEM. */
+MUST_USE enum status flow_count(const struct table *t, const struct rows *rows, struct flow *ret);
+
+/* The same of all rows of a table, and of those up to an age. Errors: ST_NOMEM. */
+MUST_USE enum status flow_begin(const struct table *t, int max_age, struct flow flow[N_FLOW]);
+
+/* The same of the parts of a split, and of all of them together. Errors: ST_NOMEM. */
+struct split;
+MUST_USE enum status flow_end(const struct table *t, const struct split *split, struct flow flow[N_FLOW]);
 
 /* ---- files ---- */
 

@@ -43,6 +43,8 @@ struct epoch_report {
     double loss, top5_accuracy;                          /* running means while the weights move */
     double val_loss, val_top5_accuracy, val_macro_auroc; /* NaN where not defined */
     double images_per_s, seconds;
+    double learning_rate;       /* of its last step; NaN where there are no steps */
+    double val_auroc[N_LABELS]; /* NaN where not defined */
 };
 
 /* One finding on one set of rows; NaN where not defined. Measures of ranking need a positive and a negative row. */

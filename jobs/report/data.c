@@ -204,6 +204,7 @@ void section_data(struct buf *out, const json_t *record, const json_t *plots)
     if (!json_is_object(data))
         return;
     buf_puts(out, "<section><h2>Data</h2>\n");
+    flow_put(out, data);
     counts_put(out, data);
     looks_put(out, data);
     if (json_array_size(json_object_get(plots, "combinations")) > 0)

@@ -170,7 +170,7 @@ static void benefits_put(struct buf *out, const json_t *decision)
         "as "
         "bad as nine alarms for nothing. Net benefit counts true alarms less false ones at that rate, per "
         "row. A model is of use at a threshold where it does better than acting on all and than acting "
-        "on none.</p>\n");
+        "on none.<span class=\"chart\"> Blue is the model, orange all, dashed none.</span></p>\n");
     small_charts_put(out, "benefit", "Net benefit by threshold", decision, NULL);
     html_box_begin(
         out, "numbers",

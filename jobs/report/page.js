@@ -56,6 +56,47 @@
         });
     }
 
+    const epochAxis = (epochs) => axis('epoch (number)', { type: 'linear', min: 0.5, max: epochs.length + 0.5,
+        afterBuildTicks: (x) => { x.ticks = epochs.map((e) => ({ value: e.epoch })); } });
+
+    function drawAurocs(epochs) {
+        const labels = data.evaluation ? data.evaluation.test.findings.map((f) => f.label) : [];
+        const known = (k) => epochs.some((e) => typeof (e.val_auroc || [])[k] === 'number');
+        const series = (k) => epochs.map((e) => ({ x: e.epoch, y: (e.val_auroc || [])[k] }));
+        const color = (k) => `hsl(${(k * 360 / 14 + 210) % 360}, 60%, ${k % 2 ? 32 : 48}%)`;
+
+        draw('auroc', {
+            type: 'line',
+            data: { datasets: labels.map((label, k) => [label, k]).filter(([, k]) => known(k))
+                .map(([label, k]) => line(label, series(k), color(k), { pointRadius: 2, borderWidth: 1.5 })) },
+            options: { scales: { x: epochAxis(epochs), y: axis('AUROC (0 to 1)') },
+                       plugins: { legend: { labels: { boxWidth: 14, font: { size: 10 } } } } }
+        });
+    }
+
+    function drawRate(epochs) {
+        draw('rate', {
+            type: 'line',
+            data: { datasets: [line('learning rate', epochs.map((e) => ({ x: e.epoch, y: e.learning_rate })), BLUE)] },
+            options: { scales: { x: epochAxis(epochs), y: axis('learning rate (no unit)', { beginAtZero: true }) },
+                       plugins: { legend: { display: false } } }
+        });
+    }
+
+    /* A map over an X-ray: red above 0, blue below, by how far a cell is from 0 in units of the largest. */
+    function drawMap(canvas) {
+        const map = canvas.dataset.map.split(';').map((row) => row.split(',').map(Number));
+        const most = Math.max(...map.flat().map(Math.abs)) || 1;
+        const pen = canvas.getContext('2d');
+
+        canvas.width = map[0].length;
+        canvas.height = map.length;
+        map.forEach((row, y) => row.forEach((v, x) => {
+            pen.fillStyle = `rgba(${v > 0 ? '220,30,30' : '40,80,230'},${(0.6 * Math.abs(v) / most).toFixed(3)})`;
+            pen.fillRect(x, y, 1, 1);
+        }));
+    }
+
     /* Local linear regression with tricube weights over the nearest three quarters of the points (Cleveland, 1979). */
     function smooth(points, x) {
         const nearest = points.map((p) => Math.abs(p.x - x)).sort((a, b) => a - b);
@@ -242,6 +283,11 @@
         drawEpochs('top5', ['top5_accuracy', 'val_top5_accuracy'], data.baseline && data.baseline.top5_accuracy,
                    'top-5 accuracy (0 to 1)');
     }
+    if ((data.epochs || []).length) {
+        drawAurocs(data.epochs);
+        drawRate(data.epochs);
+    }
+    document.querySelectorAll('canvas.map').forEach(drawMap);
     if (data.evaluation) {
         drawProportions(data.evaluation.test);
         drawCurves(data.evaluation.test);

@@ -53,7 +53,7 @@ static enum status head_put(struct buf *out, const json_t *record)
     return st;
 }
 
-/* What the page's script draws from. The pictures of "samples" are in the page already. */
+/* What the page's script draws from. The pictures of "samples" and "worst" are in the page already. */
 static enum status island_put(struct buf *out, const json_t *record, const json_t *plots)
 {
     static const char *const SHOWN[] = { "epochs", "baseline", "evaluation", "kept_epoch" };
@@ -62,6 +62,7 @@ static enum status island_put(struct buf *out, const json_t *record, const json_
     if (!data)
         return ST_NOMEM;
     json_object_del(data, "samples");
+    json_object_del(data, "worst");
     for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
         json_object_set(data, SHOWN[i], json_object_get(record, SHOWN[i]));
     json_object_set_new(data, "curves", proportions_json(record));
@@ -91,6 +92,7 @@ static void sections_put(struct buf *out, const json_t *record, const json_t *pl
     section_operating(out, record);
     section_decision(out, record);
     section_groups(out, record);
+    section_worst(out, plots);
     section_tsne(out, plots);
     section_origin(out, record);
     section_downloads(out, record);

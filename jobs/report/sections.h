@@ -18,6 +18,7 @@ void contents_put(struct buf *out, const struct buf *body);
 void section_summary(struct buf *out, const json_t *record);
 void section_table(struct buf *out, const json_t *record);
 void section_data(struct buf *out, const json_t *record, const json_t *plots);
+void flow_put(struct buf *out, const json_t *data); /* of section_data() */
 void section_training(struct buf *out, const json_t *record);
 void section_quality(struct buf *out, const json_t *record, const json_t *plots);
 void section_proportions(struct buf *out, const json_t *record);
@@ -25,6 +26,7 @@ void section_by_sample(struct buf *out, const json_t *record);
 void section_tsne(struct buf *out, const json_t *plots);
 void section_operating(struct buf *out, const json_t *record);
 void section_decision(struct buf *out, const json_t *record);
+void section_worst(struct buf *out, const json_t *plots);
 void section_groups(struct buf *out, const json_t *record);
 void section_origin(struct buf *out, const json_t *record);
 void section_downloads(struct buf *out, const json_t *record);

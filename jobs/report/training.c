@@ -129,6 +129,9 @@ void section_training(struct buf *out, const json_t *record)
     html_chart(out, "top5",
                "Lines: top-5 accuracy by epoch, training and validation, and the base rates' accuracy",
                "Top-5 accuracy by epoch, beside that of the base rates.");
+    html_chart(out, "auroc", "Lines: AUROC of each finding on validation by epoch",
+               "AUROC of each finding on validation by epoch.");
+    html_chart(out, "rate", "Line: learning rate by epoch", "Learning rate of each epoch's last step.");
     buf_puts(out, "</div>\n");
     epochs_put(out, epochs);
     buf_puts(out, "</section>\n");

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define FORMAT  "cxrd-checkpoint"
-#define VERSION "1"
+#define VERSION "2"
 
 enum { MAX_PIECES = 32, N_KEPT = 5, MAX_REST = 1 << 20, MAX_FILE = 512 << 20 };
 _Static_assert(MAX_PIECES + N_KEPT <= ARRAYS_MAX, "they must fit in a file");

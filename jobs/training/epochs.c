@@ -131,6 +131,8 @@ static enum status epoch_end(struct run *r, const struct running *sums, struct e
         scores_release(&validation);
         return error_nomem(r->err);
     }
+    e->learning_rate = r->training ? run_learning_rate(r, r->adam.steps - 1) : NAN;
+    memcpy(e->val_auroc, r->progress.val_auroc, sizeof e->val_auroc);
     r->progress.validated = true;
     return keep(r, m, &validation, e);
 }

@@ -125,6 +125,8 @@ static enum status evaluate_sets(struct run *r)
         st = evaluate_set(r, set, &scores[set]);
     if (st == ST_OK)
         st = run_rival(r, &scores[SCORED_VALIDATION], &scores[SCORED_NO_FINDING]);
+    if (st == ST_OK && train_config_sees(r->config))
+        st = plots_worst(r->result->plots, &r->pictures, r->result->model, &scores[SCORED_TEST], r->err);
     if (st == ST_OK)
         st = write_all_scores(r, scores);
     if (st == ST_OK)

@@ -17,7 +17,7 @@ static enum status put(json_t *object, const char *key, json_t *value)
     return value && json_object_set_new(object, key, value) == 0 ? ST_OK : ST_NOMEM;
 }
 
-static json_t *labels_json(uint16_t labels)
+json_t *labels_json(uint16_t labels)
 {
     json_t *names = json_array();
 

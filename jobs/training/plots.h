@@ -4,6 +4,7 @@
  *   combinations  [{"labels":[…],"images":n}], the ten commonest, and "other_images"
  *   samples       [{"image","labels","png"}]: pictures of training rows as the network sees them, base64
  *   roc           {"<label>":[[false positive rate, sensitivity],…] or null}
+ *   worst         [{"label","positive","probability","image","labels","png","map"}]: map [rows][columns] in logits
  *   precision_recall      {"<label>":[[recall, precision],…] or null}
  *   reliability_findings  {"<label>":[{"rows","predicted","positive"},…] or null}: ten bins of as many rows
  *   net_benefit   {"<label>":[[threshold, of the model, of treating all],…]}: cxrd/decision.h, 5 to 30 %
@@ -32,5 +33,13 @@ MUST_USE enum status plots_reliability(json_t *plots, const char *split, const s
 MUST_USE enum status plots_precision_recall(json_t *plots, const struct scores *s);
 MUST_USE enum status plots_reliability_findings(json_t *plots, const struct scores *s);
 MUST_USE enum status plots_net_benefit(json_t *plots, const struct scores *s);
+
+/* Of each finding that has both kinds of rows, the row without it that scores highest and the row with it that scores lowest, with
+ * the map of where that comes from. `m` sees pictures. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status plots_worst(json_t *plots, const struct pictures *pictures, const struct model *m,
+                                 const struct scores *s, struct error *err);
+
+/* The names of a row's findings, a new reference. */
+json_t *labels_json(uint16_t labels);
 
 #endif

@@ -54,6 +54,17 @@ static json_t *unknown_json(const struct dataset_report *d)
     return unknown;
 }
 
+static json_t *flow_json(const struct dataset_report *d)
+{
+    json_t *flow = json_array();
+
+    for (int step = 0; step < N_FLOW; step++)
+        json_array_append_new(flow, json_pack("{s:s,s:o,s:o}", "step", FLOW_NAMES[step], "rows",
+                                              count_json(d->flow[step].rows), "patients",
+                                              count_json(d->flow[step].patients)));
+    return flow;
+}
+
 json_t *dataset_json(const struct dataset_report *d, const struct train_config *config)
 {
     static const char *const SPLIT_BY[] = { "image", "patient", "list" };
@@ -76,6 +87,7 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
         count_json(d->test), "split_by", SPLIT_BY[config->split_by], "patients_in_both",
         count_json(d->patients_in_both), "label_counts", counts, "cooccurrence", together, "csv_sha256",
         d->csv_sha256, "split_sha256", d->split_sha256, "init_split", LINEAGE_NAMES[d->init_split]);
+    json_object_set_new(report, "flow", flow_json(d));
     json_object_set_new(report, "joined_rows", count_json(d->joined));
     json_object_set_new(report, "same_names", count_json(d->same_names));
     json_object_set_new(report, "equal_pictures", count_json(d->equal_pictures));
@@ -100,11 +112,16 @@ json_t *current_json(const struct train_progress *p)
 
 json_t *epoch_json(const struct epoch_report *e)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "epoch", count_json(e->epoch), "loss",
+    json_t *aurocs = json_array();
+
+    for (size_t k = 0; k < N_LABELS; k++)
+        json_array_append_new(aurocs, number_or_null(e->val_auroc[k]));
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "epoch", count_json(e->epoch), "loss",
                      number_or_null(e->loss), "top5_accuracy", number_or_null(e->top5_accuracy), "val_loss",
                      number_or_null(e->val_loss), "val_top5_accuracy", number_or_null(e->val_top5_accuracy),
                      "val_macro_auroc", number_or_null(e->val_macro_auroc), "images_per_s",
-                     number_or_null(e->images_per_s), "seconds", number_or_null(e->seconds));
+                     number_or_null(e->images_per_s), "seconds", number_or_null(e->seconds), "learning_rate",
+                     number_or_null(e->learning_rate), "val_auroc", aurocs);
 }
 
 void interval_set(json_t *object, const char *name, const struct estimate *e)

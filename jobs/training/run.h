@@ -91,6 +91,9 @@ MUST_USE enum status run_fit_inputs(struct run *r);
 /* Score the same rows with it, and hold the kept model's scores against its own. Errors: scorer_run()'s. */
 MUST_USE enum status run_inputs_alone(struct run *r, const struct scores *s, struct inputs_alone *ret);
 
+/* The learning rate of a step of the run, counted from 0. */
+double run_learning_rate(const struct run *r, uint64_t step);
+
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);
 

@@ -156,6 +156,9 @@ static enum status scan(struct run *r)
     if (st == ST_OK)
         st = table_filter(&r->table, (int)r->config->max_age, r->config->drop_no_finding, &r->used,
                           &r->normal, &r->result->dataset, r->err);
+    if (st == ST_OK && (flow_begin(&r->table, (int)r->config->max_age, r->result->dataset.flow) != ST_OK ||
+                        flow_count(&r->table, &r->used, &r->result->dataset.flow[FLOW_FINDINGS]) != ST_OK))
+        st = error_nomem(r->err);
     return st == ST_OK && train_config_sees(r->config) ? find_pictures(r) : st;
 }
 
@@ -209,6 +212,18 @@ static enum status blame_change(struct run *r, enum status st)
     return error_set(r->err, ST_CONFLICT, "the data have changed since the job began: %.240s", why.text);
 }
 
+/* The rest of the flow. The rows are those that have a picture, or all where none is looked at. */
+static enum status count_flow(struct run *r)
+{
+    struct flow *flow = r->result->dataset.flow;
+
+    if (flow_count(&r->table, &r->used, &flow[FLOW_PICTURES]) != ST_OK ||
+        flow_end(&r->table, &r->split, flow) != ST_OK ||
+        flow_count(&r->table, &r->normal, &flow[FLOW_NORMAL]) != ST_OK)
+        return error_nomem(r->err);
+    return ST_OK;
+}
+
 static enum status share_out(struct run *r)
 {
     struct file_bytes test = FILE_BYTES_INIT, train_val = FILE_BYTES_INIT;
@@ -239,6 +254,8 @@ static enum status share_out(struct run *r)
     file_bytes_release(&train_val);
     if (st == ST_OK)
         st = check_same_split(r);
+    if (st == ST_OK)
+        st = count_flow(r);
     if (st != ST_OK)
         return st;
     if (r->request->init)

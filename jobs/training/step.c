@@ -45,9 +45,9 @@ static enum status next_batch(struct run *r)
 
 /* Adam's first steps move every weight by the whole rate, whatever the slope, and all 65,536 features of a head together
  * move its logits by tens: so the rate comes up slowly, over a tenth of the steps. */
-static double learning_rate(const struct run *r)
+double run_learning_rate(const struct run *r, uint64_t step)
 {
-    const double total = (double)r->steps_per_epoch * (double)r->config->epochs, at = (double)r->adam.steps;
+    const double total = (double)r->steps_per_epoch * (double)r->config->epochs, at = (double)step;
     const double cosine = 0.5 * (1 + cos(M_PI * at / total)), warm = (at + 1) / (total / 10 + 1);
 
     switch ((enum lr_schedule)r->config->lr_schedule) {
@@ -130,8 +130,8 @@ enum status run_step(struct run *r, struct running *e)
             r->err, st,
             "the training loss is no longer a finite number (step %ju); a lower learning rate may help",
             (uintmax_t)r->adam.steps + 1);
-    adam_update(&r->adam, training_gradients(r->training), learning_rate(r), r->config->weight_decay, r->pool,
-                training_params(r->training));
+    adam_update(&r->adam, training_gradients(r->training), run_learning_rate(r, r->adam.steps),
+                r->config->weight_decay, r->pool, training_params(r->training));
     count_batch(r, logits, e);
     e->seconds = clock_seconds() - e->started;
     r->images_done += 3 * r->batch.n;

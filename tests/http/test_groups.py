@@ -1,7 +1,10 @@
 """Subgroups of the test rows: worked out again from the scores and the table, slowly."""
 import collections
 import csv
+import html
+import json
 import os
+import re
 import unittest
 
 from support import client, dataset, picture, program
@@ -122,6 +125,23 @@ class GroupsTest(GroupedCase):
         hernia = next(f for f in decision['findings'] if f['label'] == 'Hernia')
         self.assertEqual({hernia[name] for name in ('ppv', 'npv', 'calibration_slope', 'threshold', 'true_positives')}, {None})
 
+    def test_the_report_shows_the_worst_errors(self):
+        shown = re.findall(r'data-map="([^"]+)"></canvas></div><figcaption><b>Mass: ([0-9.]+)</b>, but has (\w+)<br>([^<]+)<',
+                           self.report)
+        without, having = max(p for _, t, p in self.rows if not t), min(p for _, t, p in self.rows if t)
+        self.assertEqual([(p, what) for _, p, what, _ in shown], [(f'{without:.3f}', 'Effusion'), (f'{having:.3f}', 'it')])
+        named = {row['image']: prob for row, _, prob in self.rows}
+        for (grid, _, _, image), prob in zip(shown, (without, having)):
+            self.assertEqual(named[html.unescape(image)], prob)
+            self.assertEqual([len(row.split(',')) for row in grid.split(';')], [dataset.SIZE // 16] * (dataset.SIZE // 16))
+
+    def test_every_epoch_tells_its_rate_and_aurocs(self):
+        for epoch in self.record['epochs']:
+            known = [a for a in epoch['val_auroc'] if a is not None]
+            self.assertEqual(len(epoch['val_auroc']), 14)
+            self.assertAlmostEqual(sum(known) / len(known), epoch['val_macro_auroc'], places=6)
+            self.assertTrue(0 < epoch['learning_rate'] <= self.record['config']['learning_rate'])
+
     def test_the_report_shows_decisions(self):
         for told in ('<h2>Decisions</h2>', 'PPV / NPV at other prevalences', 'id="prevalence"', '<h3>Decision curves</h3>',
                      'data-sensitivity="', 'Calibration of each finding'):
@@ -132,6 +152,37 @@ class GroupsTest(GroupedCase):
                      '=Acme &lt;1&gt;', f'{self.groups["comparisons"]} differences were looked at'):
             self.assertIn(told, self.report)
         self.assertNotIn(SCANNER, self.report)
+
+
+class FlowTest(Case):
+    """Rows and patients from the table to the split, counted again."""
+
+    def test_rows_and_patients_are_counted_at_each_step(self):
+        datasets = program.new_folder('datasets')
+        folder = os.path.join(datasets, 'flow')
+        dataset.write_table(folder)
+        dataset.write_images(folder, range(8, dataset.ROWS))  # the first four patients have no picture
+        out = os.path.join(program.new_folder('out'), 'out')
+        done = program.run('train', '--datasets', datasets, '--out', out, '--set', 'epochs=0')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(out, 'job.json'), encoding='utf-8') as file:
+            data = json.load(file)['dataset']
+        with open(os.path.join(out, 'report.html'), encoding='utf-8') as file:
+            report = file.read()
+        steps = {entry['step']: (entry['rows'], entry['patients']) for entry in data['flow']}
+        self.assertEqual(list(steps), ['table', 'age', 'findings', 'pictures', 'used', 'train', 'validation', 'test', 'normal'])
+        rows = list(range(dataset.ROWS))
+        young = [i for i in rows if i < dataset.ROWS - dataset.OLD]
+        ill = [i for i in young if dataset.findings(i) != ['No Finding']]
+        seen = [i for i in ill if i >= 8]
+        for step, of_it in (('table', rows), ('age', young), ('findings', ill), ('pictures', seen), ('used', seen)):
+            self.assertEqual(steps[step], (len(of_it), len({i // 2 for i in of_it})), step)
+        for part in ('train', 'validation', 'test'):
+            self.assertEqual(steps[part][0], data[part])
+        self.assertEqual(sum(steps[part][1] for part in ('train', 'validation', 'test')), steps['used'][1], 'split by patient')
+        lost = steps['findings'][1] - steps['pictures'][1]
+        self.assertIn(f'No picture: {len(ill) - len(seen)} rows, all rows of {lost} patients', report)
+        self.assertIn(f'<b>Used</b><br>{len(seen)} rows<br>{steps["used"][1]} patients', report)
 
 
 class AllScoresTest(GroupedCase):

@@ -303,7 +303,7 @@ class Record(ServerCase):
         self.assertEqual([e['epoch'] for e in self.record['epochs']], [1, 2])
         for epoch in self.record['epochs']:
             self.assertEqual(set(epoch), {'epoch', 'loss', 'top5_accuracy', 'val_loss', 'val_top5_accuracy',
-                                          'val_macro_auroc', 'images_per_s', 'seconds'})
+                                          'val_macro_auroc', 'images_per_s', 'seconds', 'learning_rate', 'val_auroc'})
             self.assertGreater(epoch['seconds'], 0)
         best = min(self.record['epochs'], key=lambda e: e['val_loss'])
         self.assertEqual(self.record['validation_loss'], best['val_loss'])

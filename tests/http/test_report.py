@@ -21,7 +21,7 @@ class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.ids, self.fetched, self.captions, self.scripts, self.canvases = [], [], [], [], {}
-        self.links, self.files, self.titles = [], {}, []
+        self.links, self.files, self.titles, self.maps = [], {}, [], []
         self.inside = None
         self.feed(text)
         self.close()
@@ -38,7 +38,9 @@ class Page(html.parser.HTMLParser):
             self.links.append(attrs['href'])  # nothing is asked for until somebody follows it
         else:
             self.fetched += [attrs[name] for name in ('src', 'href') if name in attrs]
-        if tag == 'canvas':
+        if tag == 'canvas' and 'data-map' in attrs:
+            self.maps.append([[float(cell) for cell in row.split(',')] for row in attrs['data-map'].split(';')])
+        elif tag == 'canvas':
             self.canvases[attrs['id']] = attrs.get('aria-label')
 
     def handle_data(self, data):
@@ -58,7 +60,9 @@ class ReportTest(Case):
     def check_page(self, text):
         page = Page(text)
         self.assertTrue(all(where.startswith('data:') for where in page.fetched), [w[:80] for w in page.fetched])
-        self.assertEqual(len([w for w in page.fetched if w.startswith('data:image/png')]), 9)
+        self.assertEqual(len([w for w in page.fetched if w.startswith('data:image/png')]), 9 + len(page.maps))
+        self.assertTrue(page.maps and len(page.maps) % 2 == 0, 'the two worst errors of each finding')
+        self.assertTrue(all(len(row) == len(page.maps[0]) for row in page.maps[0]))
         for caption in ('Rows of the data set', 'The ten commonest label combinations among the rows that have a picture', 'Epochs', 'Configuration',
                         'Names and digests', 'Environment', 'False positive rates on No Finding rows',
                         'Reliability on the test split, all findings together'):
@@ -70,7 +74,7 @@ class ReportTest(Case):
             of_it = [c for c in page.captions if kind in c]
             self.assertEqual(len(of_it), 1, kind)
             self.assertIn('rows of the table that age and No Finding leave, with a picture or without', of_it[0])
-        self.assertEqual(set(page.canvases), {'combinations', 'loss', 'top5', 'proportions', 'reliability', 'normal', 'curves', 'bars'} |
+        self.assertEqual(set(page.canvases), {'combinations', 'loss', 'top5', 'auroc', 'rate', 'proportions', 'reliability', 'normal', 'curves', 'bars'} |
                          {f'{kind}-{k}' for kind in ('roc', 'pr', 'benefit', 'calibration') for k in range(14)} |
                          {c for c in page.canvases if c.startswith('tsne-')})
         self.assertTrue(all(page.canvases.values()), 'a picture says what it shows')

@@ -1,0 +1,72 @@
+/* jobs/report/worst.c - the pictures that the model is most wrong about. */
+#include "html.h"
+#include "sections.h"
+
+/* Rows of a map, parted by ';', for the page's script. */
+static void map_put(struct buf *out, const json_t *map)
+{
+    json_t *row, *cell;
+    size_t i, j;
+
+    json_array_foreach (map, i, row) {
+        buf_puts(out, i ? ";" : "");
+        json_array_foreach (row, j, cell)
+            buf_printf(out, "%s%.3g", j ? "," : "", json_number_value(cell));
+    }
+}
+
+static void labels_put(struct buf *out, const json_t *labels)
+{
+    json_t *label;
+    size_t i;
+
+    json_array_foreach (labels, i, label) {
+        buf_puts(out, i ? " + " : "");
+        html_text(out, json_string_value(label));
+    }
+    if (json_array_size(labels) == 0)
+        buf_puts(out, "No Finding");
+}
+
+static void entry_put(struct buf *out, const json_t *entry)
+{
+    const char *label = json_string_value(json_object_get(entry, "label"));
+
+    buf_puts(out, "<figure><div class=\"xray\"><img alt=\"X-ray: ");
+    labels_put(out, json_object_get(entry, "labels"));
+    buf_printf(
+        out,
+        "\" src=\"data:image/png;base64,%s\"><canvas class=\"map\" width=\"16\" height=\"16\" data-map=\"",
+        json_string_value(json_object_get(entry, "png")));
+    map_put(out, json_object_get(entry, "map"));
+    buf_printf(out, "\"></canvas></div><figcaption><b>%s: %.3f</b>, but has ", label,
+               json_number_value(json_object_get(entry, "probability")));
+    if (json_is_true(json_object_get(entry, "positive")))
+        buf_puts(out, "it");
+    else
+        labels_put(out, json_object_get(entry, "labels"));
+    buf_puts(out, "<br>");
+    html_text(out, json_string_value(json_object_get(entry, "image")));
+    buf_puts(out, "</figcaption></figure>\n");
+}
+
+void section_worst(struct buf *out, const json_t *plots)
+{
+    const json_t *worst = json_object_get(plots, "worst");
+    json_t *entry;
+    size_t i;
+
+    if (json_array_size(worst) == 0)
+        return;
+    buf_puts(
+        out,
+        "<section><h2>Worst errors</h2>\n<p>Of each finding on the test split: the row without it that has "
+        "the "
+        "highest probability, and the row with it that has the lowest, as the network sees them. Labels "
+        "are words of reports: look first whether the model is wrong.<span class=\"chart\"> Red speaks for "
+        "the finding, blue against it, each picture in units of its own largest.</span></p>\n<div "
+        "class=\"worst\">\n");
+    json_array_foreach (worst, i, entry)
+        entry_put(out, entry);
+    buf_puts(out, "</div>\n</section>\n");
+}

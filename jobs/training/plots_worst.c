@@ -1,0 +1,132 @@
+/* jobs/training/plots_worst.c - the worst errors of each finding, with where in the picture they come from; see plots.h. */
+#include "plots.h"
+
+#include "cxrd/encoding.h"
+#include "cxrd/explain.h"
+#include "cxrd/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* A session, and room for what goes through it. */
+struct lens {
+    const struct pictures *pictures;
+    const struct model *model;
+    struct session *session;
+    uint8_t *grey; /* [size * size] */
+    float *x;      /* the same, scaled */
+};
+
+static enum status lens_init(struct lens *l, const struct pictures *pictures, const struct model *m)
+{
+    const size_t plane = pictures->pre.size * pictures->pre.size;
+
+    *l = (struct lens){
+        .pictures = pictures, .model = m, .grey = malloc(plane + 1), .x = malloc((plane + 1) * sizeof *l->x)
+    };
+    return l->grey && l->x ? session_new(&l->session) : ST_NOMEM;
+}
+
+static void lens_release(struct lens *l)
+{
+    session_free(l->session);
+    free(l->grey);
+    free(l->x);
+}
+
+/* Of the rows whose truth is `value`: that with the highest score for 0, with the lowest for 1; of equal ones the first.
+ * Returns s->n where there is none. */
+static size_t worst_of(const struct scores *s, size_t k, uint8_t value)
+{
+    size_t worst = s->n;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const float score = s->prob[i * N_LABELS + k];
+
+        if (s->truth[i * N_LABELS + k] != value || isnan(score))
+            continue;
+        if (worst == s->n ||
+            (value ? score < s->prob[worst * N_LABELS + k] : score > s->prob[worst * N_LABELS + k]))
+            worst = i;
+    }
+    return worst;
+}
+
+static json_t *png_json(const struct lens *l)
+{
+    const size_t size = l->pictures->pre.size;
+    struct buf png = BUF_INIT(4 << 20), text = BUF_INIT(8 << 20);
+    json_t *value = NULL;
+
+    if (image_encode_png(l->grey, size, size, 1, &png, NULL) == ST_OK) {
+        base64_put(&text, png.data, png.len);
+        if (buf_status(&text) == ST_OK)
+            value = json_string(text.data);
+    }
+    buf_release(&png);
+    buf_release(&text);
+    return value;
+}
+
+/* What each cell of the picture adds to the finding's logit, row by row. */
+static json_t *map_json(const struct lens *l, size_t k, const float logits[N_LABELS])
+{
+    struct explanation e;
+    json_t *map = json_array();
+
+    session_explain(l->session, l->model, k, logits[k], &e);
+    for (size_t i = 0; i < e.rows; i++) {
+        json_t *row = json_array();
+
+        for (size_t j = 0; j < e.columns; j++)
+            json_array_append_new(row, json_real(e.grid[i * e.columns + j]));
+        json_array_append_new(map, row);
+    }
+    return map;
+}
+
+/* Put one entry; a picture that is no good any more is passed over. Errors: picture_load()'s of what lies outside. */
+static enum status entry_put(struct lens *l, const struct scores *s, size_t i, size_t k, json_t *list,
+                             struct error *err)
+{
+    const uint32_t row = s->rows[i];
+    const size_t plane = l->pictures->pre.size * l->pictures->pre.size;
+    float logits[N_LABELS];
+    enum status st = picture_load(l->pictures, row, l->grey, err);
+
+    if (st == ST_OK) {
+        preprocess_scale(l->grey, plane, &l->pictures->pre, l->x);
+        st = session_run(l->session, l->model, 1, l->x, logits);
+    }
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    if (st != ST_OK)
+        return status_is_outside(st) ? st : ST_OK;
+    json_array_append_new(list, json_pack("{s:s,s:b,s:f,s:s,s:o,s:o,s:o}", "label", LABELS[k], "positive",
+                                          s->truth[i * N_LABELS + k], "probability",
+                                          (double)s->prob[i * N_LABELS + k], "image",
+                                          table_image(l->pictures->table, row), "labels",
+                                          labels_json(l->pictures->table->rows[row].labels), "png",
+                                          png_json(l), "map", map_json(l, k, logits)));
+    return ST_OK;
+}
+
+enum status plots_worst(json_t *plots, const struct pictures *pictures, const struct model *m,
+                        const struct scores *s, struct error *err)
+{
+    struct lens l;
+    json_t *list = json_array();
+    enum status st = lens_init(&l, pictures, m);
+
+    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
+        for (uint8_t value = 0; value < 2 && st == ST_OK; value++) {
+            const size_t worst = worst_of(s, k, value);
+
+            if (worst < s->n && worst_of(s, k, !value) < s->n) /* of a finding that has both kinds */
+                st = entry_put(&l, s, worst, k, list, err);
+        }
+    lens_release(&l);
+    if (st == ST_NOMEM || json_object_set_new(plots, "worst", list) != 0)
+        return error_nomem(err);
+    return st;
+}
