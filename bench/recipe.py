@@ -6,9 +6,9 @@
 CXRD is the program, DATASETS the folder of data sets. A seed is that of split and weights. Every training is kept in
 OUT/<experiment>/<seed>; one that is there and has ended is not run again, so a stopped run goes on. Prints Markdown tables:
 the loss and the macro AUROC (of findings with at least ten positives) on the test rows, and how much better they are than the
-base rates, the standard recipe and the history alone, paired by row. Each is the mean over the seeds ± its standard error by
-patient, its 95 % interval by patient and that by split, of the recipe trained again (see clustered.py); * the first leaves
-out zero, ** the second does as well.
+base rates, the standard recipe, the history alone and with age, sex and view, paired by row. Each is the mean over the seeds ±
+its standard error by patient, its 95 % interval by patient and that by split, of the recipe trained again (see clustered.py);
+* the first leaves out zero, ** the second does as well.
 """
 import argparse
 import csv
@@ -47,7 +47,7 @@ EXPERIMENTS = {
     'no calibration': ['calibrate=false'],
     'notebook': ['recipe=notebook', 'split_by=patient'],
 }
-BESIDE = ('base rates', 'standard', 'history alone')  # what the others are compared with
+BESIDE = ('base rates', 'standard', 'history alone', 'history, age, sex, view alone')  # what the others are compared with
 TABLE = 'Data_Entry_2017.csv'
 
 
@@ -69,11 +69,12 @@ def patients_of(folder):
 
 
 def train(arguments, datasets, settings, seed, out):
-    """Into `out`, unless it is there."""
+    """Into `out`, unless it is there; `datasets` is where the table of rows_with_pictures() lies."""
     if os.path.exists(os.path.join(out, 'scores_test.csv')):
         return
-    command = [arguments.cxrd, 'train', '--datasets', datasets if NO_PICTURES in settings else arguments.datasets, '--dataset', arguments.dataset, '--out', out,
-               '--threads', str(arguments.threads), '--cache', os.path.join(arguments.out, 'cache')]
+    folder = datasets if NO_PICTURES in settings else arguments.datasets
+    command = [arguments.cxrd, 'train', '--datasets', folder, '--dataset', arguments.dataset, '--out', out, '--threads',
+               str(arguments.threads), '--cache', os.path.join(arguments.out, 'cache')]
     for setting in ['test_fraction=0.2', *arguments.set, *settings, f'seed={seed}', f'split_seed={seed}']:
         command += ['--set', setting]
     done = subprocess.run(command, capture_output=True, text=True)
