@@ -239,6 +239,7 @@ def jobs():
     yield 'empty', b'{}'
     yield 'every-field', json.dumps(every).encode()
     yield 'notebook', b'{"recipe":"notebook","dataset":"x"}'
+    yield 'no-pictures', b'{"images":"none","inputs":["age","history"],"head_inputs":"zero"}'
     yield 'infinite', b'{"learning_rate":1e300,"seed":9223372036854775808,"epochs":1e999}'
     yield 'twice', b'{"epochs":1,"epochs":2}'
     yield 'paths', b'{"dataset":"../x","csv":"/etc/passwd","images":"a//b","init":"zz"}'
@@ -265,15 +266,6 @@ def keys():
     yield 'role', b'root a ' + one
     yield 'words', b'admin a ' + one + b' b'
     yield 'many', b''.join(b'predict k%d %064x\n' % (i, i) for i in range(16))
-    head = b'image_index,finding_labels,patient_id,patient_age,patient_sex,view_position\n'
-    yield 'words', head + b'a,pleural thickening ; lung mass,1,18M,male,pa\nb.PNG,"[\'Mass\', \'Nodule\']",2,60W,X,LL\n'
-    yield 'strange-words', head + b'a,Efusion|Foo,1,1,M,PA\nb,,2,1,M,PA\nc,a|b|c|d|e,3,1,M,PA\n'
-    yield 'joined', head + b'x/a.png,Mass,1,1,M,\na,Edema,1,,,PA\nb,normal,2,1,F,AP\nx\\A.png,mass,3,1,F,AP\n'
-    yield 'contradictions', head + b'a,Mass,1,1,M,PA\na.png,No Finding,2,1,M,PA\n'
-    yield 'semicolons', table.replace(b',', b';')
-    yield 'utf16', table[:200].decode().encode('utf-16')
-    yield 'lists', (table + b'\0\xef\xbb\xbf' + b' 0 1 0\r'.join(names[::3]) + b'\0"'
-                    + b'",1\n"images/'.join(names[1::3] + names[2::3]) + b'"')
     yield 'empty', b''
 
 
@@ -299,6 +291,8 @@ def tables():
     yield 'strange-words', head + b'a,Efusion|Foo,1,1,M,PA\nb,,2,1,M,PA\nc,a|b|c|d|e,3,1,M,PA\n'
     yield 'joined', head + b'x/a.png,Mass,1,1,M,\na,Edema,1,,,PA\nb,normal,2,1,F,AP\nx\\A.png,mass,3,1,F,AP\n'
     yield 'contradictions', head + b'a,Mass,1,1,M,PA\na.png,No Finding,2,1,M,PA\n'
+    yield 'follow-ups', (b'Image Index,Finding Labels,follow_up #,Patient ID,Patient Age\na,Mass,20170312,1,2\nb,Edema,001,1,2\n'
+                         b'c,Mass,1.0,1,2\nd,No Finding,,1,2\nb,Hernia,7,1,2\ne,Mass,99999999999,1,2\nf,Mass,0,,2\n')
     yield 'semicolons', table.replace(b',', b';')
     yield 'utf16', table[:200].decode().encode('utf-16')
     yield 'lists', (table + b'\0\xef\xbb\xbf' + b' 0 1 0\r'.join(names[::3]) + b'\0"'
@@ -334,6 +328,11 @@ def weights():
     yield 'model-large', b'H' + text({'__metadata__': {**meta, 'image_size': '256'}, **header})
     yield 'model-infinite', b'H' + text({'__metadata__': {**meta, 'input_std': '1e999', 'input_mean': 'nan'}, **header})
     yield 'model-less', b'H' + text({'__metadata__': meta, **dict(list(header.items())[:-1])})
+    inputs = [{'name': name, 'mean': 0.5, 'std': 0.5} for name in ('sex', 'ever_Mass', 'last_Mass', 'earlier_film')]
+    blind = text({'__metadata__': {'format': 'cxrd', 'architecture': 'logistic', 'inputs': json.dumps(inputs)},
+                  'head.bias': {'dtype': 'F32', 'shape': [14], 'data_offsets': [0, 56]},
+                  'head.inputs.weight': {'dtype': 'F32', 'shape': [14, 4], 'data_offsets': [56, 280]}})
+    yield 'logistic', struct.pack('<Q', len(blind)) + blind + bytes(280)
     yield 'overlap', b'H' + text({'a': {'dtype': 'F32', 'shape': [4], 'data_offsets': [0, 16]},
                                   'b': {'dtype': 'F32', 'shape': [4], 'data_offsets': [8, 24]}})
     yield 'many-bytes', b'H' + text({'a': {'dtype': 'U8', 'shape': [1 << 62, 1 << 62], 'data_offsets': [0, 1]}})
