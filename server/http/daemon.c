@@ -46,7 +46,7 @@ static void take_connection(void *arg, int fd, const struct sockaddr *address, s
     const unsigned patience_ms = IDLE_SECONDS * 1000;
     struct http *h = arg;
 
-    if (fd >= INTAKE_DESCRIPTORS || !reaper_expect(h->reaper, fd, address, exchange_head_seconds(h))) {
+    if (fd >= INTAKE_DESCRIPTORS || !reaper_expect(h->reaper, fd, address)) {
         close(fd);
         return;
     }
@@ -67,7 +67,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
         reaper_remove(h->reaper, *socket_context);
         return;
     }
-    *socket_context = reaper_add(h->reaper, fd);
+    *socket_context = reaper_add(h->reaper, fd, exchange_head_seconds(h));
     if (!intake_open(fd, h->options.tls_cert) || !*socket_context)
         shutdown(fd, SHUT_RDWR); /* no memory: unread, or without a deadline, it must not stay */
 }

@@ -49,7 +49,7 @@ void *exchange_begin(void *http, const char *target, struct MHD_Connection *conn
     x->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     x->peer = peer_of(connection);
     x->begun = clock_seconds();
-    reaper_set(h->reaper, x->peer, exchange_head_seconds(h));
+    reaper_begin(h->reaper, x->peer, exchange_head_seconds(h));
     body_init(&x->body, &h->bodies);
     reply_init(&x->reply, &h->replies);
     x->req.method = x->method;

@@ -15,6 +15,7 @@ enum {
     LOOK_MS = 250,   /* between two looks at all deadlines */
     LEAST_SPARE = 2, /* places that are free when newcomers begin to displace others */
     MOST_SPARE = 64,
+    LOST_S = 300,               /* after which one that is expected will not come */
     GO_S = 5,                   /* for one that was told to go, until it is made to */
     CROWD = 64,                 /* connections; when half of so many have gone their memory is given back */
     CALM_LOOKS = 5000 / LOOK_MS /* without a request, and it is as well */
@@ -27,6 +28,7 @@ struct peer {
     double deadline; /* clock_seconds() */
     bool expected;   /* the library does not have it yet: its descriptor may be closed, and another's */
     bool told;       /* to go */
+    bool begun;      /* a request has; until then a head is waited for */
 };
 
 struct reaper {
@@ -56,6 +58,14 @@ static void unlink_peer(struct reaper *r, struct peer *p)
     free(p);
 }
 
+/* Whether it is us who are late. */
+static bool has_asked(const struct peer *p)
+{
+    struct pollfd look = { .fd = p->fd, .events = POLLIN };
+
+    return !p->begun && !p->told && poll(&look, 1, 0) == 1 && look.revents == POLLIN;
+}
+
 static void shut_down_late(struct reaper *r)
 {
     const double now = clock_seconds();
@@ -68,6 +78,8 @@ static void shut_down_late(struct reaper *r)
             unlink_peer(r, p);
             continue;
         }
+        if (has_asked(p))
+            continue;
         shutdown(p->fd, SHUT_RDWR);
         p->deadline = INFINITY;
         r->counts.cut += !p->told;
@@ -214,14 +226,14 @@ static void link_peer(struct reaper *r, struct peer *p)
         r->most_since = r->counts.connections;
 }
 
-bool reaper_expect(struct reaper *r, int fd, const struct sockaddr *from, double seconds)
+bool reaper_expect(struct reaper *r, int fd, const struct sockaddr *from)
 {
     struct peer *p = malloc(sizeof *p);
     bool entered;
 
     if (!p)
         return false;
-    *p = (struct peer){ .fd = fd, .deadline = clock_seconds() + seconds, .expected = true };
+    *p = (struct peer){ .fd = fd, .deadline = clock_seconds() + LOST_S, .expected = true };
     pthread_mutex_lock(&r->lock);
     entered = places_enter(r->places, &p->place, from);
     if (entered)
@@ -235,7 +247,7 @@ bool reaper_expect(struct reaper *r, int fd, const struct sockaddr *from, double
     return entered;
 }
 
-struct peer *reaper_add(struct reaper *r, int fd)
+struct peer *reaper_add(struct reaper *r, int fd, double seconds)
 {
     struct peer *p;
 
@@ -244,6 +256,7 @@ struct peer *reaper_add(struct reaper *r, int fd)
         p = p->next;
     if (p) {
         p->expected = false;
+        p->deadline = clock_seconds() + seconds;
         if (p->told)
             ask_to_go(p);
     }
@@ -256,6 +269,16 @@ static void set_deadline(struct peer *p, double seconds)
 {
     if (p->place.state != PLACE_GOES)
         p->deadline = clock_seconds() + seconds;
+}
+
+void reaper_begin(struct reaper *r, struct peer *p, double seconds)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&r->lock);
+    p->begun = true;
+    set_deadline(p, seconds);
+    pthread_mutex_unlock(&r->lock);
 }
 
 void reaper_set(struct reaper *r, struct peer *p, double seconds)
@@ -300,6 +323,7 @@ void reaper_wait(struct reaper *r, struct peer *p, double seconds)
         return;
     pthread_mutex_lock(&r->lock);
     places_wait(r->places, &p->place);
+    p->begun = false;
     set_deadline(p, seconds);
     r->served_since = true;
     r->calm = 0;

@@ -2,7 +2,8 @@
  *
  * libmicrohttpd's timeout starts again with every byte, so a client that sends one a second stays for ever. Here every
  * connection has a moment at which it is over, whatever came in the meantime: then its socket is shut down, which the
- * library sees as the end of the connection. Some places are kept free of work, so that there is always one to come in, be
+ * library sees as the end of the connection. Where a head is waited for and has come, but no network thread had the time to
+ * read it, the connection stays until one has: the time that is limited is the client's. Some places are kept free of work, so that there is always one to come in, be
  * told that the server is busy, or have a probe answered.
  *
  * When places are short, some of those that wait for a request are told to go, see places.h: their sockets are shut down
@@ -35,17 +36,20 @@ size_t reaper_room(size_t most);
 bool reaper_make_room(struct reaper *r);
 
 /* One was taken, and is on its way to reaper_add(). It counts already, and its turn to go is that of those that came when
- * it did, whichever network thread is slower than the others. False: no memory.
- *   seconds  from now, that it may stay */
-MUST_USE bool reaper_expect(struct reaper *r, int fd, const struct sockaddr *from, double seconds);
+ * it did, whichever network thread is slower than the others. False: no memory. */
+MUST_USE bool reaper_expect(struct reaper *r, int fd, const struct sockaddr *from);
 
 /* It has arrived: its socket is watched until reaper_remove(), which must come before the descriptor is closed. NULL: it
- * is not expected any more, its time is over. */
-struct peer *reaper_add(struct reaper *r, int fd);
+ * is not expected any more.
+ *   seconds  from now, that its first head may take */
+struct peer *reaper_add(struct reaper *r, int fd, double seconds);
 
-/*   seconds  from now; INFINITY: for ever */
-void reaper_set(struct reaper *r, struct peer *p, double seconds); /* a new deadline; p may be NULL */
-void reaper_remove(struct reaper *r, struct peer *p);              /* p may be NULL */
+/* A request has begun, which may take so long. p may be NULL. */
+void reaper_begin(struct reaper *r, struct peer *p, double seconds);
+
+/* A new deadline; INFINITY: none. p may be NULL. */
+void reaper_set(struct reaper *r, struct peer *p, double seconds);
+void reaper_remove(struct reaper *r, struct peer *p); /* p may be NULL */
 
 /* A request is to be worked on. False: it must be refused; *ret_why, a sentence. p may be NULL. */
 bool reaper_work(struct reaper *r, struct peer *p, const char **ret_why);

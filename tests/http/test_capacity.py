@@ -35,7 +35,7 @@ def close_all(sockets):
 
 def ask(server, target, source, method='GET', body=None, **headers):
     """The status and the body that a client at another address of this machine gets; fails where nothing comes for long."""
-    connection = http.client.HTTPConnection(*server.address, timeout=30 * program.PATIENCE, source_address=(source, 0))
+    connection = http.client.HTTPConnection(*server.address, timeout=client.SECONDS, source_address=(source, 0))
     try:
         connection.request(method, target, body=body, headers={n.replace('_', '-'): v for n, v in headers.items()})
         reply = connection.getresponse()
@@ -51,7 +51,7 @@ def crowd_of(server, n, data):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(n + 1000, hard), hard))
     crowd = []
     for _ in range(n):
-        one = socket.create_connection(server.address, timeout=30 * program.PATIENCE)
+        one = socket.create_connection(server.address, timeout=client.SECONDS)
         one.setblocking(False)
         crowd.append(one)
         try:

@@ -61,7 +61,7 @@ class GroupedCase(Case):
         cls.addClassCleanup(cls.server.stop)
         cls.job = job = submit(cls.server, {'dataset': 'grouped', 'image_size': dataset.SIZE, 'epochs': 1, 'steps_per_epoch': 2,
                                   'batch_size': 8, 'test_fraction': 0.6, 'split_by': 'patient'})
-        cls.record = wait_state(cls.server, job, 'succeeded', seconds=400)
+        cls.record = wait_state(cls.server, job, 'succeeded')
         cls.groups = cls.record['evaluation']['groups']
         cls.report = client.get(cls.server, f'/jobs/{job}/report').body.decode()
         scores = client.get(cls.server, f'/jobs/{job}/scores?split=test').body.decode()
@@ -229,13 +229,13 @@ class AllScoresTest(GroupedCase):
         for _, shown in pairs:
             self.assertRegex(shown, '^[0-9a-f]{16}$')
         again = submit(self.server, {'replay_of': self.job})
-        wait_state(self.server, again, 'succeeded', seconds=400)
+        wait_state(self.server, again, 'succeeded')
         self.assertFalse({shown for _, shown in pairs} & {row['patient'] for row in self.all(again)},
                          'another file, other numbers')
 
     def test_a_job_without_a_model_has_none(self):
         nothing = submit(self.server, {'dataset': 'grouped', 'epochs': 0})
-        wait_state(self.server, nothing, 'succeeded', seconds=400)
+        wait_state(self.server, nothing, 'succeeded')
         self.assert_problem(client.get(self.server, f'/jobs/{nothing}/scores?split=all'), 404, 'no scores')
 
 

@@ -90,7 +90,7 @@ class Memory(Case):
             return not found
 
         try:
-            program.poll(clean, 'nothing is left', 20)
+            program.poll(clean, 'nothing is left')
         except AssertionError:
             self.fail('\n'.join(map(str, found)))
 

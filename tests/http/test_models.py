@@ -244,7 +244,7 @@ class FromTrainingToAnotherServer(Case):
         here = program.Server(datasets=program.TEST_DATA)
         self.addCleanup(here.stop)
         job = submit(here, {'dataset': 'nih256', 'image_size': 64, 'epochs': 1, 'steps_per_epoch': 3, 'batch_size': 8})
-        record = wait_state(here, job, 'succeeded', seconds=240)
+        record = wait_state(here, job, 'succeeded')
         self.assertEqual(record['dataset']['rows'], 112120)
         model = client.get(here, f'/models/{record["model"]}').json()
         self.assertEqual((model['job'], model['imported']), (job, False))

@@ -328,7 +328,7 @@ class Row17(NoticesCase):
         with subprocess.Popen(['strace', '-f', '-qq', '-e', 'trace=connect', '-o', log, '-p', str(server.pid)],
                               stderr=subprocess.PIPE, text=True) as tracer:
             try:
-                program.poll(lambda: re.search(r'TracerPid:\t[1-9]', read(f'/proc/{server.pid}/status')), 'strace is there', 10)
+                program.poll(lambda: re.search(r'TracerPid:\t[1-9]', read(f'/proc/{server.pid}/status')), 'strace is there')
                 submit(server, {**NOTHING, 'webhook': 'https://169.254.169.254/latest/meta-data/'})
                 self.refused(server, 'link-local, reserved or metadata')
                 submit(server, {**NOTHING, 'webhook': f'https://127.0.0.1:{trap.port}/'})

@@ -193,7 +193,7 @@ class ReportOverHttp(Case):
         self.addCleanup(server.stop)
         job = submit(server, QUICK)
         self.assert_problem(client.get(server, '/jobs/00000000-0000/report'), 404, '00000000-0000')
-        record = wait_state(server, job, 'succeeded', seconds=400)
+        record = wait_state(server, job, 'succeeded')
         before = client.get(server, f'/jobs/{job}/report')
         self.assertEqual((before.status, before.headers['content-type']), (200, 'text/html; charset=utf-8'))
         text = before.body.decode()

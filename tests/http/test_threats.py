@@ -437,7 +437,7 @@ class Slow(ServerCase):
             for _ in range(200):  # replies of 100 kB that nobody takes
                 raw.send(client.head('GET', '/openapi.yaml'))
             before = int(self.metric('cxrd_http_connections_cut_total'))
-            program.poll(lambda: self.metric('cxrd_http_connections_cut_total') > before, 'it is cut', 120)
+            program.poll(lambda: self.metric('cxrd_http_connections_cut_total') > before, 'it is cut')
 
     def metric(self, name):
         return float(next(line.split()[1] for line in self.get('/metrics').body.decode().splitlines()

@@ -117,7 +117,7 @@ def job_of(server, job):
     return reply.json()
 
 
-def wait_state(server, job, *states, seconds=120):
+def wait_state(server, job, *states, seconds=900):
     """Ask until the job is in one of the states; returns its record."""
     def there():
         record = job_of(server, job)
@@ -128,7 +128,7 @@ def wait_state(server, job, *states, seconds=120):
     return program.poll(there, f'job {job} in {states}', seconds)
 
 
-def wait_training(server, job, seconds=120):
+def wait_training(server, job, seconds=900):
     """Ask until the job has done a step of training."""
     def there():
         record = job_of(server, job)

@@ -10,7 +10,7 @@ import socket
 
 from . import program
 
-SECONDS = 120 * program.PATIENCE  # generous, as everything here
+SECONDS = 300 * program.PATIENCE  # generous, as everything here
 
 Seen = collections.namedtuple('Seen', 'method target status headers body')
 SEEN = []

@@ -23,8 +23,8 @@ SANITIZED = any(name in BINARY for name in ('asan', 'tsan'))
 # Times as much memory: ThreadSanitizer keeps who wrote each word last, AddressSanitizer what was freed, and a margin around all.
 SHADOW = 6 if 'tsan' in BINARY else 3 if 'asan' in BINARY else 1
 PATIENCE = float(os.environ.get('CXRD_PATIENCE', '1'))  # times as long for a program under valgrind
-START_SECONDS = 120 * PATIENCE  # generous: a sanitizer build on a busy machine
-END_SECONDS = 60 * PATIENCE
+# Generous, for a sanitizer build beside many busy processes: how long something takes is not what these tests judge.
+START_SECONDS = END_SECONDS = 300 * PATIENCE
 
 _folders = tempfile.mkdtemp(prefix='cxrd-http-')
 atexit.register(shutil.rmtree, _folders, ignore_errors=True)
@@ -64,7 +64,7 @@ def run(*args, env=None, **kwargs):
                           timeout=END_SECONDS, check=False, **kwargs)
 
 
-def poll(condition, what, seconds=60):
+def poll(condition, what, seconds=300):
     """Ask until the answer is true, and return it."""
     deadline = time.monotonic() + seconds * PATIENCE
     while True:

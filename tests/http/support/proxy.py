@@ -61,7 +61,7 @@ class Proxy:
         if self.process.poll() is not None:
             raise AssertionError(f'nginx did not start: {self.text("error.log")}')
         try:
-            socket.create_connection(self.address, timeout=5).close()
+            socket.create_connection(self.address, timeout=program.END_SECONDS).close()
         except OSError:
             return False
         return True
