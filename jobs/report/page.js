@@ -84,7 +84,7 @@
     }
 
     /* A map over an X-ray: red above 0, blue below, by how far a cell is from 0 in units of the largest. */
-    function drawMap(canvas) {
+    function drawHeat(canvas) {
         const map = canvas.dataset.map.split(';').map((row) => row.split(',').map(Number));
         const most = Math.max(...map.flat().map(Math.abs)) || 1;
         const pen = canvas.getContext('2d');
@@ -148,7 +148,7 @@
             type: 'line',
             data: { datasets: [line('predicted', data.curves.predicted, ORANGE, { pointRadius: 0 }),
                                line('actual', data.curves.actual, BLUE, { pointRadius: 0 })] },
-            options: { scales: { x: axis('finding', { type: 'linear', min: 0, max: names.length - 1,
+            options: { scales: { x: axis('finding (in class order)', { type: 'linear', min: 0, max: names.length - 1,
                                                       ticks: { stepSize: 1, autoSkip: false, minRotation: 60, callback: place } }),
                                  y: axis('proportion of the rows (0 to 1)') } }
         });
@@ -224,7 +224,7 @@
         const span = (title) => axis(title, { type: 'linear', min: 0, max: most, ticks: { includeBounds: false } });
 
         small(`calibration-${k}`, [line('positive', points, BLUE), diagonal('calibrated', most)],
-              { x: span('mean predicted'), y: span('part that is positive') });
+              { x: span('mean predicted (0 to 1)'), y: span('part that is positive (0 to 1)') });
     }
 
     /* Predictive values at the reader's own prevalence, by Bayes' rule, beside those of the table. */
@@ -287,7 +287,7 @@
         drawAurocs(data.epochs);
         drawRate(data.epochs);
     }
-    document.querySelectorAll('canvas.map').forEach(drawMap);
+    document.querySelectorAll('canvas.map').forEach(drawHeat);
     if (data.evaluation) {
         drawProportions(data.evaluation.test);
         drawCurves(data.evaluation.test);
