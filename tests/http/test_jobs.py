@@ -315,7 +315,7 @@ class Record(ServerCase):
         evaluation = self.record['evaluation']
         for split in ('validation', 'test'):
             self.assertEqual(set(evaluation[split]),
-                             {'rows', 'patients', 'loss', 'top5_accuracy', 'baseline', 'by_sample', 'findings'} |
+                             {'rows', 'patients', 'loss', 'top5_accuracy', 'baseline', 'by_sample', 'findings', 'inputs_alone'} |
                              {f'{mean}_{measure}' for mean in ('macro', 'micro')
                               for measure in ('auroc', 'average_precision', 'brier', 'ece', 'ece_expected',
                                               'ece_expected_sd')} |
