@@ -11,7 +11,7 @@ import { Tap } from '../support/tap.mjs';
 const [cxrd, tapFile, executablePath, screenshots] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-const PATIENCE = 240_000; // ms; a sanitizer build on a busy machine
+const PATIENCE = 900_000; // ms; a sanitizer build on a busy machine
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 const PHONE = { width: 360, height: 740 };
