@@ -16,13 +16,26 @@ static enum status activate(struct registry *registry, const char *id, const cha
     return ST_OK;
 }
 
+/* It answers, good or not: a server without a model would answer nobody. */
+static void first_reason(const struct train_result *result, char reason[REASON_TEXT])
+{
+    if (train_beats_base_rates(result))
+        snprintf(reason, REASON_TEXT, "no model was active");
+    else
+        snprintf(reason, REASON_TEXT,
+                 "no model was active, and a server without one takes the first, though its validation loss, "
+                 "%.4f, is not "
+                 "below the %.4f of predicting the base rates for everyone",
+                 result->validation_loss, result->baseline.loss);
+}
+
 static enum status decide(struct registry *registry, const struct train_config *c,
                           const struct train_result *result, const char *id, const char *active,
                           bool *ret_promoted, char reason[REASON_TEXT], struct error *err)
 {
     *ret_promoted = false;
     if (!active[0]) {
-        snprintf(reason, REASON_TEXT, "no model was active");
+        first_reason(result, reason);
         return activate(registry, id, active, ret_promoted, reason, err);
     }
     switch ((enum promote)c->promote) {

@@ -48,6 +48,7 @@ struct table_row {
 
 struct table {
     size_t n_rows, n_joined; /* n_joined: rows of the file that were joined to another, see table_read() */
+    size_t n_two_sexes;      /* rows of the file whose "Patient Gender" and "Patient Sex" differ */
     struct table_row *rows;  /* in the file's order */
     char *names;             /* NUL-terminated texts */
     size_t names_size;
@@ -130,6 +131,7 @@ struct dataset_report {
     size_t rows, dropped_age,
         dropped_no_finding; /* read; over the age limit; of the rest, without a finding */
     size_t joined;          /* rows that were joined to another of the same picture */
+    size_t two_sexes;       /* rows of which two columns say another sex */
     size_t links;           /* that match the pattern of the pictures, and were passed over */
     char missing_name[TABLE_NAME + 1],
         file_name[TABLE_NAME + 1]; /* a row without a file; the first file; "": none */

@@ -61,6 +61,7 @@ enum status table_filter(const struct table *t, int max_age, bool drop_no_findin
     }
     report->rows = t->n_rows + t->n_joined;
     report->joined = t->n_joined;
+    report->two_sexes = t->n_two_sexes;
     memcpy(report->csv_sha256, t->sha256, sizeof report->csv_sha256);
     for (size_t i = 0; i < t->n_rows; i++) {
         const struct table_row *row = &t->rows[i];

@@ -177,11 +177,16 @@ static double value_field(struct reader *r, enum input_kind kind, const char *te
     return NAN;
 }
 
+/* Of two such columns the first that says something counts. */
 static void sex_field(struct reader *r, const char *text, size_t n)
 {
-    const double sex = value_field(r, INPUT_SEX, text, n);
+    const double value = value_field(r, INPUT_SEX, text, n);
+    const char sex = isnan(value) ? 0 : value > 0 ? 'M' : 'F';
 
-    r->row.sex = isnan(sex) ? 0 : sex > 0 ? 'M' : 'F';
+    if (sex && r->row.sex && sex != r->row.sex)
+        r->t.n_two_sexes++;
+    if (!r->row.sex)
+        r->row.sex = sex;
 }
 
 static void view_field(struct reader *r, const char *text, size_t n)

@@ -16,7 +16,7 @@ static enum status compare_finding(const struct patients *p, const struct scores
     if (st == ST_OK)
         st = figure_add_auroc(&gain, -1, active->truth + k, active->prob + k, N_LABELS);
     if (st == ST_OK)
-        st = figure_estimate(&gain, &ret->gain);
+        st = difference_estimate(&gain, &ret->gain);
     if (gain.unseen > 0)
         ret->gain.error = ret->gain.low = ret->gain.high = NAN; /* one patient proves nothing */
     figure_release(&gain);
@@ -48,7 +48,7 @@ static enum status compare_macro(const struct patients *p, const struct scores *
             st = figure_add_auroc(&gain, -1 / n, active->truth + k, active->prob + k, N_LABELS);
     }
     if (st == ST_OK)
-        st = figure_estimate(&gain, &c->macro.gain);
+        st = difference_estimate(&gain, &c->macro.gain);
     figure_release(&gain);
     return st;
 }

@@ -262,6 +262,9 @@ static enum status estimate_means(const struct judged *j, const struct scores *g
         st = figure_estimate(&loss, &e->loss);
     if (st == ST_OK)
         st = figure_estimate(&gain, &e->loss_gain);
+    if (st == ST_OK && e->loss_gain.error < ROUNDING)
+        e->loss_gain.error = e->loss_gain.low = e->loss_gain.high =
+            NAN; /* rows that are all alike are not many */
     if (st == ST_OK)
         st = figure_estimate(&auroc, &e->macro_auroc);
     for (size_t i = 0; i < j->s->n; i++)

@@ -79,7 +79,9 @@ enum status patients_with(const struct patients *p, const uint8_t *truth, size_t
 
 enum status figure_init(struct figure *f, const struct patients *p)
 {
-    *f = (struct figure){ .patients = p, .influence = calloc(p->n_rows + 1, sizeof *f->influence) };
+    *f = (struct figure){ .patients = p,
+                          .rarer = p->n,
+                          .influence = calloc(p->n_rows + 1, sizeof *f->influence) };
     return f->influence ? ST_OK : ST_NOMEM;
 }
 
@@ -149,6 +151,8 @@ enum status figure_add_auroc(struct figure *f, double weight, const uint8_t *tru
     f->value += weight * area;
     if (!isnan(area))
         place(f, weight, rows, n, (double)positives, area);
+    for (int kind = 0; kind < 2; kind++)
+        f->rarer = of_kind[kind] < f->rarer ? of_kind[kind] : f->rarer;
     for (int kind = 0; kind < 2; kind++)
         f->unseen += of_kind[kind] < 2 ? weight * weight / 12 : 0;
     take_part(f, taking_part);
@@ -229,6 +233,23 @@ enum status figure_estimate(const struct figure *f, struct estimate *ret)
         return ST_NOMEM;
     reach = student_of(freedom, Z95) * error;
     *ret = (struct estimate){ f->value, error, f->value - reach, f->value + reach };
+    return ST_OK;
+}
+
+enum status difference_estimate(const struct figure *f, struct estimate *ret)
+{
+    const double unlike = Z95 * Z95 / ((double)f->rarer + Z95 * Z95);
+    struct estimate e;
+    const enum status st = figure_estimate(f, &e);
+
+    if (st != ST_OK)
+        return st;
+    if (e.error < ROUNDING) {
+        e.low = e.value - unlike * (1 + e.value);
+        e.high = e.value + unlike * (1 - e.value);
+        e.error = (e.high - e.low) / (2 * Z95);
+    }
+    *ret = e;
     return ST_OK;
 }
 
@@ -316,8 +337,6 @@ enum status rate_estimate(const struct patients *p, const double *hit, const uin
     figure_release(&f);
     return st;
 }
-
-static const double ROUNDING = 1e-12; /* equal numbers may differ from their mean by as much */
 
 static struct estimate scaled(struct estimate e, double by)
 {

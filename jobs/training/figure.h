@@ -37,6 +37,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Numbers that are equal may differ from their mean by as much: an error below it is none. */
+#define ROUNDING 1e-12
+
 /* Whose the rows are. */
 struct patients {
     size_t n_rows, n;
@@ -56,8 +59,9 @@ struct figure {
     const struct patients *patients; /* borrowed */
     size_t n_patients;               /* that take part */
     double value;                    /* so far; NaN as soon as a term is not defined */
-    double unseen;                   /* variance of what has no spread to take it from */
-    double *influence;               /* [rows], owned */
+    size_t rarer;      /* patients of the rarer kind, of the AUROC that has the fewest; none: all */
+    double unseen;     /* variance of what has no spread to take it from */
+    double *influence; /* [rows], owned */
 };
 
 MUST_USE enum status figure_init(struct figure *f, const struct patients *p); /* 0; ST_NOMEM */
@@ -91,6 +95,11 @@ void estimate_cut(struct estimate *e, double least, double most);
  * which `z` it is that would be `t`. */
 double student_of(double freedom, double z);
 double student_deviate(double freedom, double t);
+
+/* The same of a difference of AUROCs, between -1 and 1. One without any spread is not certain: with as many patients of the
+ * rarer kind as there are, at most a part q of all patients may be unlike those seen (Wilson's upper end of none of them), and
+ * as far from them as can be. Errors: ST_NOMEM. */
+MUST_USE enum status difference_estimate(const struct figure *f, struct estimate *ret);
 
 /* The interval of an AUROC, cut at 0 and 1. Scores that part the two kinds of rows without a fault have no spread at all
  * and yet prove little: then it is Wilson's of as many trials as the rarer kind has patients.

@@ -88,6 +88,7 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
         count_json(d->patients_in_both), "label_counts", counts, "cooccurrence", together, "csv_sha256",
         d->csv_sha256, "split_sha256", d->split_sha256, "init_split", LINEAGE_NAMES[d->init_split]);
     json_object_set_new(report, "flow", flow_json(d));
+    json_object_set_new(report, "contradicting_sex", count_json(d->two_sexes));
     json_object_set_new(report, "joined_rows", count_json(d->joined));
     json_object_set_new(report, "same_names", count_json(d->same_names));
     json_object_set_new(report, "equal_pictures", count_json(d->equal_pictures));

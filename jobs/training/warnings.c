@@ -41,6 +41,12 @@ static void warn_of_values(const struct dataset_report *d, json_t *list)
                               percent(d->unknown[kind], d->usable), json_string_value(example)));
         json_decref(example);
     }
+    if (d->two_sexes > 0)
+        warn(list, "contradicting_sex",
+             json_sprintf(
+                 "'Patient Gender' and 'Patient Sex' differ in %zu of the %zu rows of the table: the column "
+                 "that comes first counts",
+                 d->two_sexes, d->rows));
     if (d->nobodys > 1)
         warn(list, "unknown_values",
              json_sprintf("'Patient ID' is empty in %zu of the %zu usable rows: all of these count as one "

@@ -110,6 +110,14 @@ class Values(DataCase):
         self.assertEqual(self.codes(record), ['other_views'])
         self.assertIn("'LL'", record['warnings'][0]['detail'])
 
+    def test_two_columns_of_sex_are_read_and_contradictions_counted(self):
+        head, *lines = HEAD, *(f'{line},{sex}' for line, sex in zip(rows(20, sex=''), ['M'] * 18 + ['F', '']))
+        lines[17] = lines[17].replace(',50,,', ',50,F,')
+        self.table(lines, head=f'{head.strip()},Patient Sex')
+        record = self.look()
+        self.assertEqual((record['dataset']['contradicting_sex'], record['dataset']['unknown']['sex']), (1, 1))
+        self.assertEqual(self.codes(record), ['contradicting_sex'])
+
     def test_values_are_read_as_a_request_would_say_them(self):
         self.table(rows(10, age='58.0', sex='male', view='pa') + [f'{dataset.name(10)},Mass,9,414.0,F,AP'])
         record = self.look()

@@ -171,6 +171,38 @@ Test(promotion, comparison_leaves_findings_of_one_patient_out)
     cr_assert_lt(c.macro.gain.error, 0.01);
 }
 
+/* A few patients of whom ours tells the ill from the well without a fault and theirs not at all: no two rows differ in it, and
+ * that proves what so few patients can. */
+Test(promotion, comparison_without_a_spread_is_not_certain)
+{
+    struct scores ours, theirs;
+    struct comparison few, many;
+    char reason[REASON_TEXT];
+
+    two_models(0, &ours, &theirs);
+    for (size_t i = 0; i < COMPARED * N_LABELS; i++) {
+        ours.truth[i] = i / N_LABELS < 9;
+        ours.prob[i] = ours.truth[i] ? 0.75f : 0.25f;
+        theirs.prob[i] = 0.5f;
+    }
+    cr_assert_eq(compare(&ours, &theirs, 0, &few), ST_OK);
+    cr_assert_float_eq(few.macro.gain.value, 0.5, 1e-12);
+    cr_assert(few.macro.gain.low < 0 && few.macro.gain.high < 1, "three ill patients: %g to %g",
+              few.macro.gain.low, few.macro.gain.high);
+    cr_assert(few.findings[3].gain.low < 0 && few.findings[3].gain.error > 0.1);
+    cr_assert_not(promotion_decide(&RULE, &few, reason));
+    cr_assert_eq(compare(&theirs, &ours, 0, &few), ST_OK);
+    cr_assert(few.macro.gain.value < 0 && few.macro.gain.high > 0, "nor do they prove that it is worse");
+    for (size_t i = 0; i < COMPARED * N_LABELS; i++) {
+        ours.truth[i] = i / N_LABELS < 200;
+        ours.prob[i] = ours.truth[i] ? 0.75f : 0.25f;
+    }
+    cr_assert_eq(compare(&ours, &theirs, 0, &many), ST_OK);
+    cr_assert(many.macro.gain.low > 0.4 && many.macro.gain.low < 0.5, "67 ill ones do: %g",
+              many.macro.gain.low);
+    cr_assert(promotion_decide(&RULE, &many, reason));
+}
+
 Test(promotion, is_recorded_with_its_figures)
 {
     struct train_result result = { .comparison = level(0.25, 0.03125), .rival_split = LINEAGE_SAME };

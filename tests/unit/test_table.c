@@ -244,6 +244,21 @@ Test(table, patient_sex_stands_for_patient_gender)
     table_release(&t);
 }
 
+/* An empty column does not undo what another says, whichever comes first. */
+Test(table, of_two_columns_of_sex_the_first_that_says_something_counts)
+{
+    struct table t = table_of("Patient Gender,Image Index,Finding Labels,Patient ID,Patient Age,Patient Sex\n"
+                              "M,a.png,Mass,7,61,\n,b.png,Mass,8,61,F\nF,c.png,Mass,9,61,female\n"
+                              "F,d.png,Mass,10,61,M\nunknown,e.png,Mass,11,61,M\n,f.png,Mass,12,61,\n");
+    static const char SEXES[] = { 'M', 'F', 'F', 'F', 'M', 0 };
+
+    cr_assert_eq(t.n_rows, 6);
+    for (size_t i = 0; i < 6; i++)
+        cr_assert_eq(t.rows[i].sex, SEXES[i], "row %zu: '%c'", i, t.rows[i].sex);
+    cr_assert_eq(t.n_two_sexes, 1);
+    table_release(&t);
+}
+
 Test(table, sex_and_view_may_be_missing_or_strange)
 {
     struct table bare = table_of("Image Index,Finding Labels,Patient ID,Patient Age\na.png,Mass,7,61\n");

@@ -1608,6 +1608,27 @@ Test(evaluate, learning_has_three_answers_and_goes_by_test_rows)
     cr_assert(learning_of(&r, &set) == LEARNING_WORSE && set == SCORED_VALIDATION);
 }
 
+/* Forty rows of which each says what the first one says: their gain has no spread, and proves nothing. */
+Test(evaluate, rows_that_are_all_alike_do_not_prove_that_anything_was_learned)
+{
+    static uint8_t truth[40 * N_LABELS];
+    static float prob[40 * N_LABELS];
+    const struct scores s = { .n = 40, .truth = truth, .prob = prob };
+    struct train_result r = { .n_epochs = 1 };
+    double rates[N_LABELS];
+    int set;
+
+    for (size_t i = 0; i < 40 * N_LABELS; i++) {
+        rates[i % N_LABELS] = 0.3;
+        truth[i] = i % N_LABELS == 4;
+        prob[i] = truth[i] ? 0.8f : 0.1f;
+    }
+    cr_assert_eq(evaluate(&s, &OPERATING_NONE, rates, &r.evaluation[SCORED_TEST]), ST_OK);
+    cr_assert_gt(r.evaluation[SCORED_TEST].loss_gain.value, 0.1);
+    cr_assert(isnan(r.evaluation[SCORED_TEST].loss_gain.low));
+    cr_assert_eq(learning_of(&r, &set), LEARNING_NOT_KNOWN);
+}
+
 Test(evaluate, no_rows_have_no_measures)
 {
     static const double rates[N_LABELS] = { 0 };
