@@ -30,8 +30,8 @@ enum {
 /* Of the job that runs. */
 enum {
     TRAINING =
-        5, /* folder of data sets, of this one, its pictures' root, the cache, a result or checkpoint */
-    FOLDERS_DEEP = 4, /* while pictures are looked for */
+        5,       /* folder of data sets, of this one, its pictures' root, the cache, a result or checkpoint */
+    LOOKING = 2, /* for pictures: a folder, however deep it is, and what is in it */
     A_THREAD = 2,     /* that reads a picture: its folder, the file */
     FETCHING = 7 + 7, /* folders, archive, what is written; curl as above */
 };
@@ -41,7 +41,7 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 static size_t job_share(const struct descriptor_needs *needs)
 {
-    const size_t training = needs->training ? TRAINING + larger(FOLDERS_DEEP, A_THREAD * needs->threads) : 0;
+    const size_t training = needs->training ? TRAINING + larger(LOOKING, A_THREAD * needs->threads) : 0;
 
     return larger(training, needs->fetching ? FETCHING : 0);
 }

@@ -129,8 +129,6 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
-static enum status search(struct picture_files *f, int at, const char *pattern, struct error *err);
-
 /* Whether an entry only looked like one of ours: it is something else, or has gone since its folder was listed. All other
  * reasons not to open it are none to do without it. */
 static bool is_another(int why) { return why == ENOTDIR || why == ELOOP || why == ENOENT; }
@@ -150,61 +148,126 @@ static enum status kind_of(int at, const struct dirent *entry, mode_t *ret, stru
     return ST_OK;
 }
 
-/* One entry of the folder `at`, that matched: a picture where the pattern ends here, else a folder to go into. */
-static enum status entry_take(struct picture_files *f, int at, const struct dirent *entry, const char *rest,
-                              struct error *err)
+/* A folder of pictures, walked to from the root. */
+static int walk(const struct picture_files *f, const char *path)
 {
-    const size_t n = strlen(f->here);
-    enum status st;
-    mode_t kind = 0;
-    int inside;
+    char part[MAX_PART + 1];
+    int at = f->root;
 
+    while (*path && at >= 0) {
+        const size_t n = strcspn(path, "/");
+        const int before = at;
+
+        memcpy(part, path, n);
+        part[n] = '\0';
+        at = folder_open(before, part);
+        if (before != f->root)
+            close_quietly(before);
+        path += n + 1;
+    }
+    return at;
+}
+
+static void leave(const struct picture_files *f, int at)
+{
+    if (at >= 0 && at != f->root)
+        close_quietly(at);
+}
+
+/* Whether an entry of the folder `at` is one of ours: its name matches, it is no link, and a file where pictures are. */
+static enum status entry_check(struct picture_files *f, int at, const struct dirent *entry, const char *part,
+                               bool pictures, bool *ret_is_ours, struct error *err)
+{
+    mode_t kind = 0;
+    enum status st;
+
+    *ret_is_ours = false;
+    if (!name_matches(part, entry->d_name))
+        return ST_OK;
     st = kind_of(at, entry, &kind, err);
     f->links += kind == S_IFLNK;
-    if (!rest)
-        return st == ST_OK && kind == S_IFREG ? picture_add(f, entry->d_name, err) : st;
-    inside = folder_open(at, entry->d_name);
-    if (inside < 0)
-        return is_another(errno)
-                   ? ST_OK
-                   : error_errno(err, ST_IO, "cannot open the picture folder '%s'", entry->d_name);
-    if (snprintf(f->here + n, sizeof f->here - n, "%s/", entry->d_name) < (int)(sizeof f->here - n))
-        st = search(f, inside, rest, err);
-    else
-        st = error_set(err, ST_LIMIT, "a path of a picture folder is too long");
-    f->here[n] = '\0';
-    close(inside);
+    *ret_is_ours = st == ST_OK && kind == (pictures ? S_IFREG : S_IFDIR);
     return st;
 }
 
-/* All matches below the folder `at`, which stays open. */
-static enum status search(struct picture_files *f, int at, const char *pattern, struct error *err)
+/* What the folder holds that is of ours; the caller frees entries and array. */
+static enum status folder_list(struct picture_files *f, int at, const char *part, bool pictures,
+                               struct dirent ***ret_entries, int *ret_n, struct error *err)
+{
+    enum status st = ST_OK;
+    int kept = 0;
+    const int n = scandirat(at, ".", ret_entries, is_visible, by_name);
+
+    *ret_n = 0;
+    if (n < 0)
+        return error_errno(err, ST_IO, "cannot list a picture folder");
+    for (int i = 0; i < n; i++) {
+        bool ours = false;
+
+        if (st == ST_OK)
+            st = entry_check(f, at, (*ret_entries)[i], part, pictures, &ours, err);
+        if (ours)
+            (*ret_entries)[kept++] = (*ret_entries)[i];
+        else
+            free((*ret_entries)[i]);
+    }
+    *ret_n = kept;
+    return st;
+}
+
+static enum status search(struct picture_files *f, const char *pattern, struct error *err);
+
+static enum status search_inside(struct picture_files *f, const char *name, const char *pattern,
+                                 struct error *err)
+{
+    const size_t n = strlen(f->here);
+    enum status st;
+
+    if (snprintf(f->here + n, sizeof f->here - n, "%s/", name) < (int)(sizeof f->here - n))
+        st = search(f, pattern, err);
+    else
+        st = error_set(err, ST_LIMIT, "a path of a picture folder is too long");
+    f->here[n] = '\0';
+    return st;
+}
+
+static enum status folder_keep(struct picture_files *f, struct error *err)
+{
+    if (f->n_folders == MAX_FOLDERS)
+        return error_set(err, ST_LIMIT, "there are more than %d picture folders", MAX_FOLDERS);
+    f->folders[f->n_folders] = strdup(f->here);
+    if (!f->folders[f->n_folders])
+        return error_nomem(err);
+    f->n_folders++;
+    return ST_OK;
+}
+
+/* All matches below f->here. No folder is kept open while one in it is searched: a pattern may have more parts than files may
+ * be open. */
+static enum status search(struct picture_files *f, const char *pattern, struct error *err)
 {
     char part[MAX_PART + 1];
     struct dirent **entries = NULL;
     const size_t before = f->n;
-    enum status st = ST_OK;
+    const int at = walk(f, f->here);
+    enum status st;
     int n;
 
+    if (at < 0)
+        return is_another(errno)
+                   ? ST_OK
+                   : error_errno(err, ST_IO, "cannot open the picture folder '%.128s'", f->here);
     next_part(&pattern, part);
-    n = scandirat(at, ".", &entries, is_visible, by_name);
-    if (n < 0)
-        return error_errno(err, ST_IO, "cannot list a picture folder");
+    st = folder_list(f, at, part, !pattern, &entries, &n, err);
+    leave(f, at);
     for (int i = 0; i < n; i++) {
-        if (st == ST_OK && name_matches(part, entries[i]->d_name))
-            st = entry_take(f, at, entries[i], pattern, err);
+        if (st == ST_OK)
+            st = pattern ? search_inside(f, entries[i]->d_name, pattern, err)
+                         : picture_add(f, entries[i]->d_name, err);
         free(entries[i]);
     }
     free(entries);
-    if (st == ST_OK && !pattern && f->n > before) {
-        if (f->n_folders == MAX_FOLDERS)
-            return error_set(err, ST_LIMIT, "there are more than %d picture folders", MAX_FOLDERS);
-        f->folders[f->n_folders] = strdup(f->here);
-        if (!f->folders[f->n_folders])
-            return error_nomem(err);
-        f->n_folders++;
-    }
-    return st;
+    return st == ST_OK && !pattern && f->n > before ? folder_keep(f, err) : st;
 }
 
 static struct name name_of(const char *text) { return (struct name){ text, strlen(text) }; }
@@ -229,7 +292,7 @@ enum status discover(int root, const char *pattern, struct picture_files **ret_f
         return error_nomem(err);
     f->root = fcntl(root, F_DUPFD_CLOEXEC, 0);
     st = f->root < 0 ? error_errno(err, ST_IO, "cannot keep the data set's folder open")
-                     : search(f, root, pattern, err);
+                     : search(f, pattern, err);
     if (st != ST_OK) {
         picture_files_free(f);
         return st;
@@ -288,26 +351,6 @@ size_t picture_copies(const struct picture_files *f, int32_t i)
     return n;
 }
 
-/* A folder of pictures, walked to from the root. */
-static int walk(const struct picture_files *f, const char *path)
-{
-    char part[MAX_PART + 1];
-    int at = f->root;
-
-    while (*path && at >= 0) {
-        const size_t n = strcspn(path, "/");
-        const int before = at;
-
-        memcpy(part, path, n);
-        part[n] = '\0';
-        at = folder_open(before, part);
-        if (before != f->root)
-            close_quietly(before);
-        path += n + 1;
-    }
-    return at;
-}
-
 int picture_open(const struct picture_files *f, int32_t i)
 {
     const struct picture *p = &f->pictures[i];
@@ -315,8 +358,7 @@ int picture_open(const struct picture_files *f, int32_t i)
     const int fd =
         at < 0 ? -1 : openat(at, p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-    if (at >= 0 && at != f->root)
-        close_quietly(at);
+    leave(f, at);
     return fd;
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -304,6 +305,44 @@ Test(discover, says_when_there_are_more_folders_than_it_keeps_open)
     check_refusal("1,025 folders", st, st, &err, "folder");
     cr_assert_null(f);
     place_release(&p);
+}
+
+/* A pattern may have hundreds of parts, and the server counts on two descriptors: a folder and what lists it. */
+Test(discover, holds_two_descriptors_however_deep_it_looks)
+{
+    enum { DEEP = 30 };
+    char *root = scratch_folder(), folder[4096], pattern[4 * DEEP] = "";
+    struct picture_files *files = NULL;
+    struct rlimit all, few;
+    struct error err = { 0 };
+    int at, next;
+    enum status st;
+
+    snprintf(folder, sizeof folder, "%s", root);
+    for (int i = 0; i < DEEP; i++) {
+        strcat(folder, "/d");
+        strcat(pattern, "*/");
+        cr_assert_eq(mkdir(folder, 0700), 0);
+    }
+    strcat(folder, "/a.png");
+    strcat(pattern, "*.png");
+    write_bytes(folder, "x", 1);
+    at = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    next = dup(at); /* the first that is free: all below it are taken */
+    close(next);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+    few = (struct rlimit){ (rlim_t)next + 3, all.rlim_max }; /* its own of the root, and two */
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    st = discover(at, pattern, &files, &err);
+    setrlimit(RLIMIT_NOFILE, &all);
+    cr_assert_eq(st, ST_OK, "%s", err.text);
+    cr_assert_eq(picture_count(files), 1);
+    next = picture_open(files, 0);
+    cr_assert_geq(next, 0, "it is found again");
+    close(next);
+    picture_files_free(files);
+    close(at);
+    scratch_remove(root);
 }
 
 Test(discover, reports_a_root_that_is_no_folder)
