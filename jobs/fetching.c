@@ -64,6 +64,38 @@ static void on_file(void *arg, const struct fetch_source *source, int64_t bytes,
         storage_error(err.code, &err, &f->storage);
 }
 
+static json_t *found_warning(const struct fetch_found *found)
+{
+    char elsewhere[128] = "";
+
+    if (found->refusal[0])
+        return json_sprintf("a training will refuse this data set: %s", found->refusal);
+    if (found->pattern)
+        snprintf(elsewhere, sizeof elsewhere, "; give a training 'images': \"%s\", which finds those of %zu",
+                 found->pattern, found->elsewhere);
+    return json_sprintf(
+        "of %zu rows of the table %zu have a picture that 'images_*/images/*.png' finds, of %zu that it "
+        "finds%s",
+        found->rows, found->with_picture, found->pictures, elsewhere);
+}
+
+static void on_found(void *arg, const struct fetch_found *found)
+{
+    struct fetching *f = arg;
+    json_t *warnings = json_array();
+
+    if (found->refusal[0] || found->with_picture < found->rows)
+        json_array_append_new(warnings, json_pack("{s:s,s:o}", "code",
+                                                  found->refusal[0] ? "unreadable_table" : "missing_images",
+                                                  "detail", found_warning(found)));
+    json_object_set_new(f->record, "warnings", warnings);
+    if (!found->refusal[0])
+        json_object_set_new(f->record, "found",
+                            json_pack("{s:I,s:I,s:I}", "rows", (json_int_t)found->rows, "with_picture",
+                                      (json_int_t)found->with_picture, "pictures",
+                                      (json_int_t)found->pictures));
+}
+
 /* The record gets the files that a job which was interrupted has told of, or none. */
 static enum status files_recall(struct fetching *f, struct error *err)
 {
@@ -83,7 +115,7 @@ enum status fetching_run(struct runner *r, const char *id, const json_t *config,
 {
     struct fetch_config *parsed = calloc(1, sizeof *parsed);
     struct fetching f = { .r = r, .id = id, .config = parsed, .record = record, .now.train.eta_s = -1 };
-    const struct fetch_observer observer = { &f, on_cancelled, on_phase, on_progress, on_file };
+    const struct fetch_observer observer = { &f, on_cancelled, on_phase, on_progress, on_file, on_found };
     json_t *errors = json_array();
     const struct fetch_request request = { .config = parsed,
                                            .outgoing = r->options.outgoing,

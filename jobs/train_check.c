@@ -77,12 +77,23 @@ static void no_such_dataset(const char *datasets, json_t *errors)
     buf_release(&all);
 }
 
+static bool ends_with(const char *name, size_t n, const char *end)
+{
+    const size_t length = strlen(end);
+
+    return n > length && strcasecmp(name + n - length, end) == 0;
+}
+
+/* A table, or one that is still packed: who sees its name knows what to do. */
 static int is_table(const struct dirent *entry)
 {
+    static const char *const ENDS[] = { ".csv", ".csv.gz", ".csv.xz", ".csv.bz2", ".csv.zst", ".csv.zip" };
     const size_t n = strlen(entry->d_name);
+    bool table = false;
 
-    return (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) && n > 4 && entry->d_name[0] != '.' &&
-           strcasecmp(entry->d_name + n - 4, ".csv") == 0;
+    for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++)
+        table = table || ends_with(entry->d_name, n, ENDS[i]);
+    return (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) && entry->d_name[0] != '.' && table;
 }
 
 /* "; the folder has: one.csv, two.csv", as many as fit; nothing where there is none that can be named. */

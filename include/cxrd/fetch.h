@@ -47,6 +47,16 @@ struct fetch_progress {
     double progress;      /* 0..1, over all */
 };
 
+/* What a training would find of the data set that has come. */
+struct fetch_found {
+    char refusal[sizeof(((struct error *)0)->text)]; /* why the table cannot be read; "": it can, and the rest counts */
+    size_t rows,
+        with_picture;    /* of the table, pictures joined; those whose picture the usual pattern finds */
+    size_t pictures;     /* that it finds */
+    const char *pattern; /* one that finds the pictures of more rows; NULL: none does */
+    size_t elsewhere;    /* of how many */
+};
+
 /* Called in the thread that fetches. */
 struct fetch_observer {
     void *arg;
@@ -55,6 +65,9 @@ struct fetch_observer {
     void (*progress)(void *arg, const struct fetch_progress *progress);
     void (*file)(void *arg, const struct fetch_source *source, int64_t bytes,
                  const char *sha256); /* it is there */
+    void (*found)(
+        void *arg,
+        const struct fetch_found *found); /* when the data set has its name, if it can be looked at */
 };
 
 struct fetch_request {

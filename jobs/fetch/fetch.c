@@ -231,7 +231,7 @@ static enum status unpack_all(struct fetch *f, struct error *err)
         step(f, i, 0.8, 1, 0, 1);
         st = unpack(f, into, i, err);
     }
-    if (st == ST_OK && renameat(f->folder, "0", into, "Data_Entry_2017.csv") != 0)
+    if (st == ST_OK && renameat(f->folder, "0", into, FETCH_TABLE) != 0)
         st = error_errno(err, ST_IO, "cannot rename the table");
     if (st == ST_OK &&
         syncfs(into) != 0) /* a hundred thousand files: one by one would take as long as fetching them */
@@ -301,6 +301,23 @@ static bool was_published(const struct fetch *f)
            is_there(f->datasets, f->request->config->name);
 }
 
+/* The data set is there: that it cannot be looked at is no reason to fail. */
+static void tell_found(const struct fetch *f)
+{
+    const int root =
+        openat(f->datasets, f->request->config->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct fetch_found found;
+    struct error err = { 0 };
+
+    if (root < 0)
+        return;
+    if (found_count(root, &found, &err) == ST_OK)
+        f->observer->found(f->observer->arg, &found);
+    else
+        log_error(LOG_WARN, "what was fetched cannot be looked at", &err);
+    close(root);
+}
+
 static enum status open_folders(struct fetch *f, struct error *err)
 {
     f->datasets = open(f->request->datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -327,6 +344,8 @@ enum status fetch_run(const struct fetch_request *request, const struct fetch_ob
         if (st == ST_OK)
             st = publish(&f, err);
     }
+    if (st == ST_OK)
+        tell_found(&f);
     if (f.folder >= 0)
         close(f.folder);
     if (f.datasets >= 0)

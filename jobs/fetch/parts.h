@@ -7,6 +7,8 @@
 
 enum { SOURCE_NAME = 24 };
 
+#define FETCH_TABLE "Data_Entry_2017.csv" /* what the table is called in the data set */
+
 struct download {
     const struct fetch_request *request;
     const struct fetch_source *source;
@@ -38,6 +40,10 @@ struct unpack {
 /* Unpack a tar or zip, compressed however libarchive itself knows. Only regular files and folders, below `folder`. A file
  * that is in no folder of the archive goes to "images". Errors: ST_FORMAT, ST_LIMIT, ST_CANCELLED, ST_IO, ST_NOMEM. */
 MUST_USE enum status unpack_run(struct unpack *u, struct error *err);
+
+/* What is in the data set that is open as `folder`. A table that is refused is an answer. Errors: ST_IO, ST_LIMIT (of pictures),
+ * ST_NOMEM. */
+MUST_USE enum status found_count(int folder, struct fetch_found *ret, struct error *err);
 
 /* Remove a folder and all below it, without following links; one that is not there is fine. Errors: ST_IO. */
 MUST_USE enum status tree_delete(int parent, const char *name, struct error *err);

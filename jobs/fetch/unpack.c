@@ -26,6 +26,29 @@ struct opened {
     char block[BLOCK];
 };
 
+/* Of a file that is no tar or zip: what else it is; NULL: not known. */
+static const char *kind_of_archive(int fd)
+{
+    static const struct {
+        const char *name, *begins;
+        size_t n;
+    } KINDS[] = { { "xz",
+                    "\xfd"
+                    "7zXZ",
+                    5 },
+                  { "LZMA", "\x5d\0\0", 3 },
+                  { "7-Zip", "7z\xbc\xaf\x27\x1c", 6 },
+                  { "RAR", "Rar!", 4 } };
+    char head[8] = { 0 };
+
+    if (pread(fd, head, sizeof head, 0) < 0)
+        return NULL;
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++)
+        if (memcmp(head, KINDS[i].begins, KINDS[i].n) == 0)
+            return KINDS[i].name;
+    return NULL;
+}
+
 static enum status broken(const struct opened *o, struct error *err)
 {
     const char *why = archive_error_string(o->a);
@@ -34,6 +57,11 @@ static enum status broken(const struct opened *o, struct error *err)
         return o->packed.st; /* and what it says */
     if (archive_errno(o->a) == ENOMEM)
         return error_nomem(err);
+    if (kind_of_archive(o->u->archive))
+        return error_set(err, ST_FORMAT,
+                         "%s is packed with %s, which is not read: pack it as a zip, or a tar with gzip, "
+                         "bzip2 or zstd",
+                         o->u->name, kind_of_archive(o->u->archive));
     return error_set(err, ST_FORMAT, "%s cannot be unpacked: %.160s", o->u->name,
                      why ? why : "it is no tar or zip");
 }

@@ -27,6 +27,15 @@ static const char *recognise(const void *bytes, size_t n)
         return "is UTF-16 or UTF-32 and not UTF-8: save it as UTF-8";
     if (begins(bytes, n, "\x1f\x8b", 2))
         return "is compressed with gzip: unpack it";
+    if (begins(bytes, n,
+               "\xfd"
+               "7zXZ",
+               5))
+        return "is compressed with xz: unpack it";
+    if (begins(bytes, n, "BZh", 3))
+        return "is compressed with bzip2: unpack it";
+    if (begins(bytes, n, "\x28\xb5\x2f\xfd", 4))
+        return "is compressed with zstd: unpack it";
     if (begins(bytes, n, "PK\3\4", 4))
         return "is a zip archive or a spreadsheet's own file: unpack it, or save it as CSV";
     return NULL;

@@ -88,11 +88,11 @@ class Values(DataCase):
     def test_what_is_not_known_is_counted_and_warned_of_when_it_is_much(self):
         self.table(rows(19) + [f'{dataset.name(19)},Mass,9,fifty,X,'])
         record = self.look()
-        self.assertEqual(record['dataset']['unknown'], {'age': 1, 'sex': 1, 'view': 1})
+        self.assertEqual(record['dataset']['unknown'], {'age': 1, 'sex': 1, 'view': 1, 'history': 0})
         self.assertEqual(record['warnings'], [])
         self.table(rows(18) + [f'{dataset.name(i)},Mass,9,fifty,X,' for i in (18, 19)], images=())
         record = self.look()
-        self.assertEqual(record['dataset']['unknown'], {'age': 2, 'sex': 2, 'view': 2})
+        self.assertEqual(record['dataset']['unknown'], {'age': 2, 'sex': 2, 'view': 2, 'history': 0})
         self.assertEqual(self.codes(record), ['unknown_values'] * 3)
         self.assertIn("'Patient Age' is not known of 2 of the 20 usable rows (10 %)", record['warnings'][0]['detail'])
         self.assertIn("such as 'fifty'", record['warnings'][0]['detail'])
@@ -121,7 +121,7 @@ class Values(DataCase):
     def test_values_are_read_as_a_request_would_say_them(self):
         self.table(rows(10, age='58.0', sex='male', view='pa') + [f'{dataset.name(10)},Mass,9,414.0,F,AP'])
         record = self.look()
-        self.assertEqual(record['dataset']['unknown'], {'age': 0, 'sex': 0, 'view': 0})
+        self.assertEqual(record['dataset']['unknown'], {'age': 0, 'sex': 0, 'view': 0, 'history': 0})
         self.assertEqual(record['dataset']['dropped_age'], 1)
 
 
@@ -221,6 +221,8 @@ class Names(DataCase):
         self.table(rows())
         os.rename(os.path.join(self.folder, 'Data_Entry_2017.csv'), os.path.join(self.folder, 'Data_Entry_2017_v2020.csv'))
         self.refuse('the folder has: Data_Entry_2017_v2020.csv')
+        os.rename(os.path.join(self.folder, 'Data_Entry_2017_v2020.csv'), os.path.join(self.folder, 'Data_Entry_2017.csv.gz'))
+        self.refuse('the folder has: Data_Entry_2017.csv.gz')
 
 
 class Sentences(DataCase):

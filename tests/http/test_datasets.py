@@ -112,6 +112,8 @@ class Fetching(DatasetsCase):
         job = self.ask(server, body)
         record = wait_state(server, job, 'succeeded')
         self.assertEqual((record['type'], record['progress'], record['error']), ('fetch', 1, None))
+        self.assertEqual((record['found'], record['warnings']),
+                         ({'rows': dataset.ROWS, 'with_picture': dataset.ROWS, 'pictures': dataset.ROWS}, []))
         self.assertEqual([(f['bytes'], f['sha256']) for f in record['files']],
                          [(len(data), sha256(data)) for data in files().values()])
         self.assertNotIn('secret', str(record))
@@ -123,6 +125,37 @@ class Fetching(DatasetsCase):
         for phase in ('fetching', 'verifying', 'unpacking'):
             self.assertIn(f'"{phase}"', events)
         self.assert_trains(server)
+
+    def test_rows_without_a_picture_are_counted_when_they_have_come(self):
+        """A zip within folders, as some hosts make them: all is unpacked, and no training would find a picture."""
+        deep, nested = io.BytesIO(), io.BytesIO()
+        with zipfile.ZipFile(deep, 'w') as archive:
+            for i in range(dataset.ROWS):
+                archive.writestr(f'images_001/images/{dataset.name(i)}', dataset.image(i))
+        with zipfile.ZipFile(nested, 'w') as archive:
+            archive.writestr('images/pictures.zip', deep.getvalue())
+        host = self.host({'/b/deep.zip': deep.getvalue(), '/b/nested.zip': nested.getvalue()})
+        pattern = 'images_*/*/images/*.png'
+        for path in ('/b/deep.zip', '/b/nested.zip'):
+            server = self.serve(host)
+            record = wait_state(server, self.ask(server, self.wanted(host, [path])), 'succeeded')
+            self.assertEqual(record['found'], {'rows': dataset.ROWS, 'with_picture': 0, 'pictures': 0}, path)
+            self.assertEqual([w['code'] for w in record['warnings']], ['missing_images'])
+            self.assertIn(f'of {dataset.ROWS} rows of the table 0 have a picture', record['warnings'][0]['detail'])
+            if path == '/b/nested.zip':
+                self.assertNotIn('give a training', record['warnings'][0]['detail'])
+                continue
+            self.assertIn(f'"{pattern}", which finds those of {dataset.ROWS}', record['warnings'][0]['detail'])
+            trained = wait_state(server, submit(server, {**QUICK, 'dataset': 'fetched', 'images': pattern}), 'succeeded')
+            self.assertEqual(trained['dataset']['missing_images'], 0)
+
+    def test_a_table_that_no_training_will_take_is_said(self):
+        host = self.host({'/b/table.csv': gzip.compress(files()['/b/table.csv'])})
+        server = self.serve(host)
+        record = wait_state(server, self.ask(server, self.wanted(host)), 'succeeded')
+        self.assertNotIn('found', record)
+        self.assertEqual([w['code'] for w in record['warnings']], ['unreadable_table'])
+        self.assertIn('is compressed with gzip', record['warnings'][0]['detail'])
 
     def test_names_are_what_they_are_in_the_archive(self):
         host = self.host()
@@ -401,7 +434,8 @@ class Refused(DatasetsCase):
             with zipfile.ZipFile(zipped, 'w', method) as archive:
                 archive.writestr('images/a.png', png)
             hostile[f'zip packed by {method}'] = (zipped.getvalue(), 'neither stored nor deflated')
-        hostile['xz'] = (lzma.compress(tar(('images/a.png', png))), 'cannot be unpacked')
+        hostile['xz'] = (lzma.compress(tar(('images/a.png', png))), 'is packed with xz, which is not read')
+        hostile['lzma'] = (lzma.compress(tar(('images/a.png', png)), lzma.FORMAT_ALONE), 'is packed with LZMA, which is not read')
         host = self.host({f'/b/{name.replace(" ", "_")}': data for name, (data, _) in hostile.items()})
         server = self.serve(host)
         for name, (_, says) in hostile.items():

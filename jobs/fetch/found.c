@@ -1,0 +1,92 @@
+/* jobs/fetch/found.c - what a training would find of a data set that was fetched: rows, and their pictures. Whoever fetched an
+ * archive that is packed another way hears it now and not when a training fails. */
+#include "parts.h"
+
+#include "cxrd/dataset.h"
+#include "cxrd/file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where trainings look, and where pictures may lie instead. */
+static const char *const PATTERNS[] = { "images_*/images/*.png", "images_*/*/images/*.png",
+                                        "images_*/*.png",        "images_*/*/*.png",
+                                        "images_*/*/*/*.png",    "images_*/*/*/*/*.png" };
+
+static size_t rows_found(const struct table *t, const struct picture_files *files)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n_rows; i++)
+        n += picture_find(files, table_image(t, i)) != PICTURE_MISSING;
+    return n;
+}
+
+static enum status look_at(int folder, const struct table *t, const char *pattern, size_t *ret_rows,
+                           size_t *ret_pictures, struct error *err)
+{
+    struct picture_files *files = NULL;
+    const enum status st = discover(folder, pattern, &files, err);
+
+    if (st != ST_OK)
+        return st;
+    *ret_rows = rows_found(t, files);
+    *ret_pictures = picture_count(files);
+    picture_files_free(files);
+    return ST_OK;
+}
+
+/* Another pattern that finds pictures for more rows than the usual one. What cannot be looked for says nothing. */
+static void look_elsewhere(int folder, const struct table *t, struct fetch_found *found)
+{
+    for (size_t i = 1; i < sizeof PATTERNS / sizeof PATTERNS[0]; i++) {
+        struct error err;
+        size_t rows = 0, pictures;
+
+        if (look_at(folder, t, PATTERNS[i], &rows, &pictures, &err) == ST_OK && rows > found->with_picture &&
+            rows > found->elsewhere) {
+            found->elsewhere = rows;
+            found->pattern = PATTERNS[i];
+        }
+    }
+}
+
+static enum status table_load(int folder, struct table *ret, struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    const int fd = openat(folder, FETCH_TABLE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    enum status st;
+
+    if (fd < 0)
+        return error_errno(err, ST_IO, "cannot open the table");
+    st = file_read_fd(fd, FETCH_TABLE, TABLE_MAX_BYTES, &file, err);
+    close(fd);
+    if (st == ST_OK)
+        st = table_read(file.data, file.size, FETCH_TABLE, ret, err);
+    file_bytes_release(&file);
+    return st;
+}
+
+enum status found_count(int folder, struct fetch_found *ret, struct error *err)
+{
+    struct table t = TABLE_INIT;
+    struct fetch_found found = { 0 };
+    enum status st = table_load(folder, &t, err);
+
+    if (st == ST_FORMAT || st == ST_LIMIT) {
+        snprintf(found.refusal, sizeof found.refusal, "%s", err->text);
+        *ret = found;
+        return ST_OK;
+    }
+    if (st == ST_OK)
+        st = look_at(folder, &t, PATTERNS[0], &found.with_picture, &found.pictures, err);
+    if (st == ST_OK && found.with_picture < t.n_rows)
+        look_elsewhere(folder, &t, &found);
+    found.rows = t.n_rows;
+    table_release(&t);
+    if (st == ST_OK)
+        *ret = found;
+    return st;
+}
