@@ -315,7 +315,7 @@ Test(discover, holds_two_descriptors_however_deep_it_looks)
     struct picture_files *files = NULL;
     struct rlimit all, few;
     struct error err = { 0 };
-    int at, next;
+    int at, next, spare[3];
     enum status st;
 
     snprintf(folder, sizeof folder, "%s", root);
@@ -328,10 +328,12 @@ Test(discover, holds_two_descriptors_however_deep_it_looks)
     strcat(pattern, "*.png");
     write_bytes(folder, "x", 1);
     at = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    next = dup(at); /* the first that is free: all below it are taken */
-    close(next);
+    for (int i = 0; i < 3; i++) /* the only ones that will be free: its own of the root, and two */
+        spare[i] = dup(at);
+    for (int i = 0; i < 3; i++)
+        close(spare[i]);
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
-    few = (struct rlimit){ (rlim_t)next + 3, all.rlim_max }; /* its own of the root, and two */
+    few = (struct rlimit){ (rlim_t)spare[2] + 1, all.rlim_max };
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
     st = discover(at, pattern, &files, &err);
     setrlimit(RLIMIT_NOFILE, &all);
