@@ -320,12 +320,12 @@ Test(discover, holds_two_descriptors_however_deep_it_looks)
 
     snprintf(folder, sizeof folder, "%s", root);
     for (int i = 0; i < DEEP; i++) {
-        strcat(folder, "/d");
-        strcat(pattern, "*/");
+        snprintf(folder + strlen(folder), sizeof folder - strlen(folder), "/d");
+        snprintf(pattern + strlen(pattern), sizeof pattern - strlen(pattern), "*/");
         cr_assert_eq(mkdir(folder, 0700), 0);
     }
-    strcat(folder, "/a.png");
-    strcat(pattern, "*.png");
+    snprintf(folder + strlen(folder), sizeof folder - strlen(folder), "/a.png");
+    snprintf(pattern + strlen(pattern), sizeof pattern - strlen(pattern), "*.png");
     write_bytes(folder, "x", 1);
     at = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; i < 3; i++) /* the only ones that will be free: its own of the root, and two */
