@@ -1447,7 +1447,8 @@ static void check_evaluation_record(const struct run *r)
                   "macro_ece_expected_sd", "micro_ece_expected", "micro_ece_expected_sd", "top5_accuracy",
                   "macro_auroc", "macro_average_precision", "macro_brier", "macro_ece", "micro_auroc",
                   "micro_average_precision", "micro_brier", "micro_ece", "baseline", "input_gate", "findings",
-                  "by_sample");
+                  "by_sample", "inputs_alone");
+    cr_assert(json_is_null(member(validation, "inputs_alone")));
     cr_assert(json_is_null(member(validation, "input_gate"))); /* too few pictures for one */
     CHECK_MEMBERS(member(validation, "baseline"), "loss", "top5_accuracy", "macro_brier");
     cr_assert(json_array_size(findings) == N_LABELS &&
