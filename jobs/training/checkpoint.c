@@ -16,11 +16,13 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FORMAT  "cxrd-checkpoint"
 #define VERSION "2"
+#define BEFORE  "1" /* an epoch's report ended before its learning rate; such a file is read, too */
 
 enum { MAX_PIECES = 32, N_KEPT = 5, MAX_REST = 1 << 20, MAX_FILE = 512 << 20 };
 _Static_assert(MAX_PIECES + N_KEPT <= ARRAYS_MAX, "they must fit in a file");
@@ -230,7 +232,7 @@ static enum status metadata_check(struct run *r, const json_t *metadata)
 
     if (!says(metadata, "format", FORMAT))
         return error_set(r->err, ST_FORMAT, "this is not a checkpoint: its metadata do not say so");
-    if (!says(metadata, "version", VERSION))
+    if (!says(metadata, "version", VERSION) && !says(metadata, "version", BEFORE))
         return error_set(r->err, ST_CONFLICT, "the checkpoint was written by another version of cxrd");
     if ((st = config_check(r, metadata)) != ST_OK)
         return st;
@@ -273,6 +275,24 @@ static bool all_below(const uint32_t *values, size_t n, size_t limit)
     return true;
 }
 
+/* The reports of a file of version BEFORE. */
+static const struct array *reports_of_before(struct run *r, const struct array_file *f)
+{
+    const size_t n = (size_t)r->config->epochs, size = offsetof(struct epoch_report, learning_rate);
+    const struct array *a =
+        says(f->metadata, "version", BEFORE) ? expect(f, "epochs.reports", DTYPE_U64, n * (size / 8)) : NULL;
+
+    for (size_t i = 0; a && i < n; i++) {
+        struct epoch_report *e = &r->result->epochs[i];
+
+        memcpy(e, (const char *)a->data + i * size, size);
+        e->learning_rate = NAN;
+        for (size_t k = 0; k < N_LABELS; k++)
+            e->val_auroc[k] = NAN;
+    }
+    return a;
+}
+
 static enum status pieces_load(struct run *r, const struct array_file *f)
 {
     struct piece pieces[MAX_PIECES];
@@ -282,6 +302,8 @@ static enum status pieces_load(struct run *r, const struct array_file *f)
         const struct piece *p = &pieces[i];
         const struct array *a = expect(f, p->name, p->dtype, p->n);
 
+        if (!a && p->at == r->result->epochs && reports_of_before(r, f))
+            continue;
         if (!a)
             return error_set(r->err, ST_FORMAT, "the checkpoint is damaged: its '%s' is not as it must be",
                              p->name);

@@ -1,6 +1,7 @@
 /* tests/unit/test_checkpoint.c - a training that was interrupted, wherever that was, ends as if it had not been: the
  * same weights and scores bit for bit, the same epochs. And a checkpoint that is not what this run wrote is refused
  * with a sentence, never half believed. */
+#include "cxrd/digest.h"
 #include "cxrd/log.h"
 #include "cxrd/safetensors.h"
 #include "cxrd/trainer.h"
@@ -14,6 +15,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -202,6 +204,69 @@ Test(checkpoint, run_that_is_interrupted_anywhere_ends_as_if_it_had_not_been)
                                             "\"patience\":0,\"lr_schedule\":\"cosine\"}");
 
     cr_assert_geq(points, 5 + 6 + 3 + 3); /* phases, steps, validations, scored sets */
+}
+
+/* The checkpoint as the version before wrote it: reports without a learning rate and what follows it. */
+static void make_of_before(void)
+{
+    const size_t size = offsetof(struct epoch_report, learning_rate);
+    struct file_bytes bytes = read_bytes(checkpoint);
+    struct array_file f = { 0 };
+    struct digest *d = NULL;
+    char sha256[DIGEST_TEXT_SIZE], *cut = NULL;
+
+    cr_assert_eq(array_file_read(bytes.data, bytes.size, &f, NULL), ST_OK);
+    cr_assert_eq(digest_new(&d), ST_OK);
+    for (size_t i = 0; i < f.n; i++) {
+        struct array *a = &f.arrays[i];
+        uint64_t n;
+
+        if (strcmp(a->name, "epochs.reports") == 0) {
+            const struct epoch_report *reports = a->data;
+            const size_t epochs = array_bytes(a) / sizeof *reports;
+
+            cut = malloc(epochs * size);
+            for (size_t k = 0; k < epochs; k++)
+                memcpy(cut + k * size, &reports[k], size);
+            a->data = cut;
+            a->dims[0] = epochs * size / 8;
+        }
+        n = array_bytes(a);
+        digest_add(d, a->name, strlen(a->name) + 1);
+        digest_add(d, &n, sizeof n);
+        if (n > 0)
+            digest_add(d, a->data, n);
+    }
+    digest_finish(d, sha256);
+    cr_assert_not_null(cut);
+    json_object_set_new(f.metadata, "version", json_string("1"));
+    json_object_set_new(f.metadata, "sha256", json_string(sha256));
+    cr_assert_eq(array_file_save(checkpoint, f.metadata, f.arrays, f.n, NULL), ST_OK);
+    array_file_release(&f);
+    file_bytes_release(&bytes);
+    free(cut);
+}
+
+Test(checkpoint, one_of_the_version_before_is_gone_on_with)
+{
+    const char *job = "{\"epochs\":3,\"steps_per_epoch\":2,\"patience\":0}";
+    struct run whole = trained(job, NULL, 0), r = trained(job, checkpoint, whole.asked / 2);
+    const size_t done = r.result.n_epochs;
+
+    cr_assert_gt(done, 0);
+    run_release(&r);
+    make_of_before();
+    r = trained(job, checkpoint, 0);
+    for (size_t i = 0; i < done; i++) {
+        cr_assert(isnan(r.result.epochs[i].learning_rate) &&
+                  isnan(r.result.epochs[i].val_auroc[N_LABELS - 1]));
+        r.result.epochs[i].learning_rate = whole.result.epochs[i].learning_rate;
+        memcpy(r.result.epochs[i].val_auroc, whole.result.epochs[i].val_auroc,
+               sizeof r.result.epochs[i].val_auroc);
+    }
+    check_same_end("of the version before", &whole, &r);
+    run_release(&r);
+    run_release(&whole);
 }
 
 /* Its pictures go at any question after they were found, and are there again later. None of them counts as a broken one. */
