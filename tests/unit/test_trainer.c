@@ -1390,9 +1390,9 @@ static void check_dataset_record(const struct run *r)
 
     CHECK_MEMBERS(d, "rows", "dropped_age", "dropped_no_finding", "missing_images", "not_listed", "usable",
                   "train", "validation", "test", "split_by", "patients_in_both", "label_counts",
-                  "cooccurrence", "csv_sha256", "split_sha256", "init_split", "flow", "joined_rows",
-                  "same_names", "equal_pictures", "equal_patients", "equal_left_out", "input_gate", "splits",
-                  "unknown", "other_views", "table");
+                  "cooccurrence", "csv_sha256", "split_sha256", "init_split", "flow", "contradicting_sex",
+                  "joined_rows", "same_names", "equal_pictures", "equal_patients", "equal_left_out",
+                  "input_gate", "splits", "unknown", "other_views", "table");
     cr_assert(json_is_null(member(d, "init_split")), "it began from no model");
     cr_assert_eq(json_integer_value(member(d, "rows")), 44);
     cr_assert_eq(json_integer_value(member(d, "dropped_no_finding")), 4);
