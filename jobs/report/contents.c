@@ -16,8 +16,9 @@ static void anchor_put(struct buf *out, const char *title, size_t n)
     buf_puts(out, "part-");
     for (size_t i = 0; i < n; i++) {
         const unsigned char c = (unsigned char)title[i];
+        const char put = isalnum(c) ? (char)tolower(c) : '-';
 
-        buf_put(out, isalnum(c) ? &(char){ (char)tolower(c) } : "-", 1);
+        buf_put(out, &put, 1);
     }
 }
 

@@ -26,7 +26,7 @@ static const char *heading_of(const char *by)
 
 static void sizes_put(struct buf *out, const json_t *list)
 {
-    json_t *group;
+    json_t *group = NULL;
     size_t i;
 
     html_table_begin(out, "Groups of the test rows", "By|Group|Rows|Patients");

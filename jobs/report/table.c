@@ -49,7 +49,7 @@ static void name_cell(struct buf *out, const json_t *row)
 static void describe_put(struct buf *out, const json_t *described)
 {
     static const char *const FIGURES[] = { "count", "mean", "std", "min", "p25", "p50", "p75", "max" };
-    json_t *row;
+    json_t *row = NULL;
     size_t i;
 
     if (json_array_size(described) == 0)
@@ -69,7 +69,7 @@ static void info_put(struct buf *out, const json_t *table)
 {
     const json_t *info = json_object_get(table, "info");
     const long long columns = json_integer_value(json_object_get(table, "columns"));
-    json_t *row;
+    json_t *row = NULL;
     size_t i;
 
     html_table_begin(out, "Columns, as info() of pandas has them", "Column|Non-null|Type");
@@ -87,7 +87,7 @@ static void info_put(struct buf *out, const json_t *table)
 static void old_put(struct buf *out, const json_t *old)
 {
     const json_t *oldest = json_object_get(old, "oldest");
-    json_t *row;
+    json_t *row = NULL;
     size_t i;
 
     if (json_array_size(oldest) == 0)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum { MOST_STEPS = 60 };
+enum { MOST_STEPS = 60, MOST_HALVINGS = 20 };
 
 static const double NEAR = 1e-7, CONVERGED = 1e-10, STEEPEST = 1e3;
 
@@ -77,7 +77,8 @@ static double step(const struct patients *p, const uint8_t *truth, const float *
     const double move[2] = { inverse[0] * at->gradient[0] + inverse[1] * at->gradient[1],
                              inverse[1] * at->gradient[0] + inverse[2] * at->gradient[1] };
 
-    for (double part = 1; part > 1e-6; part /= 2) {
+    for (int halved = 0; halved < MOST_HALVINGS; halved++) {
+        const double part = ldexp(1, -halved);
         const struct line next = { l->intercept + part * move[0], l->slope + part * move[1] };
 
         if (!(look(p, truth, score, &next).likelihood >= at->likelihood - 1e-12 * fabs(at->likelihood)))

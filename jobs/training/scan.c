@@ -224,7 +224,8 @@ static enum status count_flow(struct run *r)
     return ST_OK;
 }
 
-static enum status share_out(struct run *r)
+/* Which rows train, validate and test. */
+static enum status split_rows(struct run *r)
 {
     struct file_bytes test = FILE_BYTES_INIT, train_val = FILE_BYTES_INIT;
     struct split_options options = { .by = (enum split_by)r->config->split_by,
@@ -245,13 +246,20 @@ static enum status share_out(struct run *r)
     }
     if (st == ST_OK)
         st = split_make(&r->table, &r->used, &options, &r->split, &r->result->dataset, r->err);
-    if (st == ST_OK)
-        count_looks(r);
-    if (st == ST_OK && options.by != SPLIT_IMAGE && /* which does not look at patients */
-        rows_keep_strangers(&r->table, &r->split, &r->normal) != ST_OK)
-        st = error_nomem(r->err);
     file_bytes_release(&test);
     file_bytes_release(&train_val);
+    return st;
+}
+
+static enum status share_out(struct run *r)
+{
+    enum status st = split_rows(r);
+
+    if (st == ST_OK)
+        count_looks(r);
+    if (st == ST_OK && r->config->split_by != SPLIT_IMAGE && /* which does not look at patients */
+        rows_keep_strangers(&r->table, &r->split, &r->normal) != ST_OK)
+        st = error_nomem(r->err);
     if (st == ST_OK)
         st = check_same_split(r);
     if (st == ST_OK)

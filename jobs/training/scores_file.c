@@ -101,7 +101,7 @@ static enum status all_put(struct writer *w, const struct named_scores *sets, si
 enum status scores_file_write(const char *path, const struct table *t, const struct named_scores *sets,
                               size_t n_sets, struct error *err)
 {
-    struct writer w = { .t = t, .lines = BUF_INIT(4 * LINES), .err = err };
+    struct writer w = { .t = t, .lines = BUF_INIT((size_t)4 * LINES), .err = err };
     enum status st = file_stream_open(path, &w.stream, err);
 
     if (st == ST_OK)

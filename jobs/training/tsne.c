@@ -1,6 +1,7 @@
 /* jobs/training/tsne.c - see tsne.h. */
 #include "tsne.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ static double spread(size_t n, size_t self, const double *squares, double least,
 {
     double sum = 0, weighted = 0;
 
+    assert(n > 1);
     for (size_t j = 0; j < n; j++) {
         const double beyond = squares[j] - least; /* the nearest counts as 1, so the sum is never 0 */
 

@@ -1,6 +1,7 @@
 /* model/core/file.c - whole files, see cxrd/file.h. */
 #include "cxrd/file.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -201,6 +202,9 @@ enum status file_replace(const char *path, const struct iovec *parts, size_t n_p
     struct file_stream *s = NULL;
     enum status st = file_stream_open(path, &s, err);
 
+    if (st != ST_OK)
+        return st;
+    assert(s);
     for (size_t i = 0; i < n_parts && st == ST_OK; i++)
         st = file_stream_put(s, parts[i].iov_base, parts[i].iov_len, err);
     if (st == ST_OK)
