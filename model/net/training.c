@@ -175,21 +175,37 @@ static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct s
     size_t i;
     const size_t end = shard_range(b, shard, &i);
 
-    t->losses[shard] = 0;
     for (; i < end && !is_over(b); i += LANE_IMAGES)
         t->losses[shard] += lane_images(lane, &net, &t->passage, i, at_most(end - i, LANE_IMAGES), into);
 }
 
-/* Add the sum of `n` shards from `first` on, a power of two, to `into`, which is 0. */
+static bool has_images(const struct batch *b, size_t first, size_t n)
+{
+    size_t begin, ignored;
+
+    shard_range(b, first, &begin);
+    return begin < shard_range(b, first + n - 1, &ignored);
+}
+
+/* Add the sum of `n` shards from `first` on, a power of two, to `into`, which is 0. A half without images is 0, and costs
+ * nothing: sums that begin at 0 are never -0, so leaving out what would be added changes no bit. */
 static void sum_subtree(struct batch *b, size_t thread, size_t first, size_t n, struct sums *into,
                         struct sums *spare)
 {
+    const size_t half = n / 2;
+
     if (n == 1) {
         sum_shard(b, &b->t->lanes[thread], first, into);
         return;
     }
-    sum_subtree(b, thread, first, n / 2, into, spare);
-    sum_subtree(b, thread, first + n / 2, n / 2, spare, spare + 1);
+    if (!has_images(b, first, half)) {
+        sum_subtree(b, thread, first + half, half, into, spare);
+        return;
+    }
+    sum_subtree(b, thread, first, half, into, spare);
+    if (!has_images(b, first + half, half))
+        return;
+    sum_subtree(b, thread, first + half, half, spare, spare + 1);
     sums_take(into, spare);
 }
 
@@ -372,6 +388,7 @@ enum status training_batch_gradient(struct training *t, const struct training_ba
     t->passage.logits = ret_logits;
     b.n_shards = t->n_shards ? t->n_shards : t->n_parts;
     prepared_update(&t->weights, &t->plan, t->params, t->pool);
+    memset(t->losses, 0, b.n_shards * sizeof *t->losses);
     pool_run(t->pool, t->n_parts, part_task, &b);
     pthread_mutex_destroy(&b.lock);
     if (b.over)
