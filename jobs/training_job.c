@@ -147,22 +147,6 @@ static const struct model *on_rival(void *arg)
 
 /* ---- what is left of it ---- */
 
-enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
-                          struct error *err)
-{
-    struct buf bytes = BUF_INIT(WEIGHTS_MAX_BYTES);
-    json_t *card = NULL;
-    enum status st = weights_write(m, &bytes, err);
-
-    if (st == ST_OK)
-        st = registry_add(r->registry, bytes.data, bytes.len, id, &card, err);
-    if (st == ST_OK)
-        json_object_set(record, "model", json_object_get(card, "id"));
-    json_decref(card);
-    buf_release(&bytes);
-    return st;
-}
-
 /* What is known of the kept model when its epoch ends. */
 static void record_kept(struct training_job *t, const struct train_result *result)
 {

@@ -9,12 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 
-const char *const SCORED_NAMES[N_SCORED] = { "validation", "test", "no_finding" };
-
-json_t *count_json(size_t n) { return json_integer((json_int_t)n); }
-
-json_t *number_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
-
 static json_t *part_json(const struct part_report *part, size_t rows)
 {
     json_t *counts = json_object();
@@ -123,22 +117,6 @@ json_t *epoch_json(const struct epoch_report *e)
                      "val_macro_auroc", number_or_null(e->val_macro_auroc), "images_per_s",
                      number_or_null(e->images_per_s), "seconds", number_or_null(e->seconds), "learning_rate",
                      number_or_null(e->learning_rate), "val_auroc", aurocs);
-}
-
-void interval_set(json_t *object, const char *name, const struct estimate *e)
-{
-    char key[64];
-
-    snprintf(key, sizeof key, "%s_low", name);
-    json_object_set_new(object, key, number_or_null(e->low));
-    snprintf(key, sizeof key, "%s_high", name);
-    json_object_set_new(object, key, number_or_null(e->high));
-}
-
-void ranged_set(json_t *object, const char *name, const struct estimate *e)
-{
-    json_object_set_new(object, name, number_or_null(e->value));
-    interval_set(object, name, e);
 }
 
 static json_t *operating_point_json(const struct operating_report *o)

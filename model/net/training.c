@@ -27,6 +27,8 @@ enum {
     COLLECTED = 8        /* input channels a task; divides every MAX_PANEL */
 };
 
+typedef float head_sum[(size_t)N_LABELS * HEAD_STRETCH]; /* [14][HEAD_STRETCH] */
+
 struct training {
     struct network net;
     size_t inputs; /* where head.inputs.weight lies in the parameters */
@@ -39,8 +41,8 @@ struct training {
     struct sums *parts;            /* [n_parts] */
     struct passage passage;        /* of up to `most` images; owned but for its batch and logits */
     size_t most;
-    float (*stretches)[SPARES + 1][N_LABELS * HEAD_STRETCH]; /* [threads] */
-    double *losses;                                          /* [shards], summed over their images */
+    head_sum (*stretches)[SPARES + 1]; /* [threads] */
+    double *losses;                    /* [shards], summed over their images */
     float *params, *gradients;
 };
 
@@ -267,7 +269,7 @@ static void head_shard(const struct batch *b, size_t at, size_t size, size_t sha
     size_t i;
     const size_t end = shard_range(b, shard, &i);
 
-    memset(sum, 0, N_LABELS * HEAD_STRETCH * sizeof(float));
+    memset(sum, 0, sizeof(head_sum));
     for (; i < end; i += LANE_IMAGES)
         gemm_tn(N_LABELS, size, at_most(end - i, LANE_IMAGES), p->dlogits + i * N_LABELS, N_LABELS,
                 p->features + i * K + at, K, sum, HEAD_STRETCH);
@@ -275,12 +277,12 @@ static void head_shard(const struct batch *b, size_t at, size_t size, size_t sha
 
 static void head_add(float *restrict sum, const float *restrict other)
 {
-    for (size_t i = 0; i < N_LABELS * HEAD_STRETCH; i++)
+    for (size_t i = 0; i < (size_t)N_LABELS * HEAD_STRETCH; i++)
         sum[i] += other[i];
 }
 
 static void head_subtree(const struct batch *b, size_t at, size_t size, size_t first, size_t n,
-                         float (*sums)[N_LABELS * HEAD_STRETCH])
+                         head_sum *sums)
 {
     if (n == 1) {
         head_shard(b, at, size, first, sums[0]);
@@ -296,7 +298,7 @@ static void collect_head(const struct batch *b, size_t thread, size_t at)
     const struct training *t = b->t;
     const struct plan *p = &t->plan;
     const size_t size = at_most(p->features - at, HEAD_STRETCH);
-    float(*sums)[N_LABELS * HEAD_STRETCH] = t->stretches[thread];
+    head_sum *sums = t->stretches[thread];
 
     if (t->n_shards > 0)
         head_subtree(b, at, size, 0, t->n_shards, sums);

@@ -171,8 +171,10 @@ void reaper_stop(struct reaper *r)
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
-    while (r->peers) /* that the library did not tell of again */
-        unlink_peer(r, r->peers);
+    for (struct peer *p = r->peers, *next; p; p = next) { /* that the library did not tell of again */
+        next = p->next;
+        unlink_peer(r, p);
+    }
     reaper_free(r);
 }
 
