@@ -96,14 +96,17 @@ static enum status write_all_scores(struct run *r, const struct scores scores[N_
                                          { SCORED_NAMES[SCORED_VALIDATION], &scores[SCORED_VALIDATION] },
                                          { SCORED_NAMES[SCORED_TEST], &scores[SCORED_TEST] },
                                          { SCORED_NAMES[SCORED_NO_FINDING], &scores[SCORED_NO_FINDING] } };
+    struct error why;
     enum status st;
 
     if (!r->request->scores_path)
         return ST_OK;
     st = run_score(r, r->result->model, train->index, train->n, &seen);
-    if (st == ST_OK)
-        st =
-            scores_file_write(r->request->scores_path, &r->table, sets, sizeof sets / sizeof sets[0], r->err);
+    if (st == ST_OK) {
+        st = scores_file_write(r->request->scores_path, &r->table, sets, sizeof sets / sizeof sets[0], &why);
+        if (st != ST_OK)
+            error_set(r->err, st, "storage: the scores cannot be kept: %s", why.text);
+    }
     scores_release(&seen);
     return st;
 }
