@@ -54,7 +54,7 @@ struct pass {
     bool failed; /* no memory */
 };
 
-/* Whole characters, '?' for what is none. */
+/* Whole characters; '?' stands for bytes that are not UTF-8. */
 static void text_keep(char ret[PROFILE_TEXT + 4], const char *text, size_t n)
 {
     char character[5] = "";

@@ -1,6 +1,6 @@
 /* jobs/report/downloads.c - what a reader may want to compute with. A page that was mailed stands alone, so the record and its
- * figures are inside of it. Scores row by row are not: they name pictures, and whoever mails a page of figures does not
- * expect to send a list of patients' films. They stay with the server, which the page links to where it is served. */
+ * figures are inside of it. Scores row by row are not: whoever mails a page of figures does not expect to send a list of
+ * all patients' films. They stay with the server, which the page links to where it is served. */
 #include "cxrd/encoding.h"
 #include "cxrd/json.h"
 #include "cxrd/trainer.h"
@@ -139,7 +139,7 @@ void section_downloads(struct buf *out, const json_t *record)
 {
     buf_puts(out,
              "<section><h2>Downloads</h2>\n<p>These files are inside this page: the whole record, and its "
-             "tables for a spreadsheet. Scores row by row name pictures, and are not.</p>\n<ul>\n");
+             "tables for a spreadsheet. Scores row by row list every picture, and are not.</p>\n<ul>\n");
     record_put(out, record);
     epochs_put(out, member_at(record, "epochs"));
     findings_put(out, record);

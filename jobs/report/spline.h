@@ -1,6 +1,6 @@
 /* jobs/report/spline.h - the curve that scipy.interpolate.interp1d(kind='quadratic'), and make_interp_spline(k=2), lay through
- * equally spaced points: the spline of degree 2 that meets them all, whose knots are midway between the points, but for the
- * first and the last two, where there is none. */
+ * equally spaced points: the spline of degree 2 that meets them all, whose knots are midway between the points, except in
+ * the first and in the last gap, which have no knot. */
 #ifndef JOBS_REPORT_SPLINE_H
 #define JOBS_REPORT_SPLINE_H
 

@@ -194,7 +194,8 @@ static bool says(const json_t *metadata, const char *key, const char *expected)
     return strcmp(text_of(metadata, key), expected) == 0;
 }
 
-/* The configuration of a checkpoint in one line, read as a job's own is, whichever cxrd wrote it. *ret stays NULL where it is none. */
+/* The configuration of a checkpoint in one line, read as a job's own is, whichever cxrd wrote it. *ret stays NULL where the
+ * checkpoint holds no valid configuration. */
 static enum status config_of(const json_t *metadata, char **ret)
 {
     const char *text = text_of(metadata, "config");
