@@ -85,6 +85,12 @@ MUST_USE enum status train_config_adopt(struct train_config *c, const struct mod
 /* Every field, resolved. A new reference, NULL without memory. */
 json_t *train_config_json(const struct train_config *c);
 
+/* That a job which goes on is the one that it was; whom it tells (`webhook`) is no part of that.
+ *   what  the error's sentence says before it names the fields with both values
+ * Errors: ST_CONFLICT (they differ), ST_NOMEM. */
+MUST_USE enum status train_config_same(const struct train_config *then, const struct train_config *now,
+                                       const char *what, struct error *err);
+
 /* The same for everyone to see: of a webhook, whose path may be a secret, only the host. Returns `config`, changed. */
 json_t *train_config_shown(json_t *config);
 

@@ -194,35 +194,25 @@ static bool says(const json_t *metadata, const char *key, const char *expected)
     return strcmp(text_of(metadata, key), expected) == 0;
 }
 
-/* The configuration of a checkpoint in one line, read as a job's own is, whichever cxrd wrote it. *ret stays NULL where the
- * checkpoint holds no valid configuration. */
-static enum status config_of(const json_t *metadata, char **ret)
+/* The configuration of a checkpoint, read as a job's own is, whichever cxrd wrote it. */
+static enum status config_check(struct run *r, const json_t *metadata)
 {
     const char *text = text_of(metadata, "config");
     json_t *object = NULL, *errors = json_array();
-    struct train_config config;
+    struct train_config theirs;
     enum status st = errors ? json_read(text, strlen(text), 0, &object, NULL) : ST_NOMEM;
 
     if (st == ST_OK)
-        st = train_config_parse_recorded(object, &config, errors);
-    if (st == ST_OK && !(*ret = config_text(&config)))
-        st = ST_NOMEM;
+        st = train_config_parse_recorded(object, &theirs, errors);
+    if (st == ST_OK)
+        st = train_config_same(&theirs, r->config,
+                               "the checkpoint belongs to a job with another configuration", r->err);
+    else if (st == ST_NOMEM)
+        error_nomem(r->err);
+    else
+        st = damaged(r, "it holds no valid configuration");
     json_decref(errors);
     json_decref(object);
-    return st == ST_NOMEM ? st : ST_OK;
-}
-
-static enum status config_check(struct run *r, const json_t *metadata)
-{
-    char *theirs = NULL, *ours = config_text(r->config);
-    enum status st = config_of(metadata, &theirs);
-
-    if (!ours || st != ST_OK)
-        st = error_nomem(r->err);
-    else if (!theirs || strcmp(theirs, ours) != 0)
-        st = error_set(r->err, ST_CONFLICT, "the checkpoint belongs to a job with another configuration");
-    free(theirs);
-    free(ours);
     return st;
 }
 

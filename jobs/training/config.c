@@ -1,6 +1,7 @@
 /* jobs/training/config.c - the job table, see cxrd/train_config.h. */
 #include "cxrd/train_config.h"
 
+#include "cxrd/buf.h"
 #include "cxrd/id.h"
 #include "cxrd/json.h"
 #include "cxrd/model.h"
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NO_IMAGES "none"
@@ -420,6 +422,44 @@ json_t *train_config_json(const struct train_config *c)
         }
     }
     return object;
+}
+
+/* Add ": 'epochs' was 5, is 9" to a sentence, or as much as there is room for. False: without memory. */
+static bool tell_change(struct buf *sentence, const struct field *f, const struct train_config *then,
+                        const struct train_config *now)
+{
+    json_t *was = field_json(f, (const char *)then + f->place);
+    json_t *is = field_json(f, (const char *)now + f->place);
+    const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9);
+    char *was_text = json_text(was, flags), *is_text = json_text(is, flags);
+    const bool known = was_text && is_text;
+
+    if (known && !json_equal(was, is))
+        buf_printf(sentence, "%s '%s' was %.60s, is %.60s", sentence->len ? "," : ":", f->name, was_text,
+                   is_text);
+    free(was_text);
+    free(is_text);
+    json_decref(was);
+    json_decref(is);
+    return known;
+}
+
+enum status train_config_same(const struct train_config *then, const struct train_config *now,
+                              const char *what, struct error *err)
+{
+    struct buf changes = BUF_INIT(sizeof err->text * N_FIELDS);
+    bool known = true;
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < N_FIELDS && known; i++)
+        if (FIELDS[i].place != offsetof(struct train_config, webhook))
+            known = tell_change(&changes, &FIELDS[i], then, now);
+    if (!known)
+        st = error_nomem(err);
+    else if (changes.len > 0)
+        st = error_set(err, ST_CONFLICT, "%s%.*s", what, (int)changes.len, (const char *)changes.data);
+    buf_release(&changes);
+    return st;
 }
 
 json_t *train_config_shown(json_t *config)

@@ -29,11 +29,12 @@
 struct train_options {
     const char *datasets, *dataset, *out, *report, *config, *init, *cache;
     size_t threads, cache_bytes;
-    bool resume;
+    bool resume, overwrite;
     struct option_list set;
 };
 
-#define AT(member) offsetof(struct train_options, member)
+#define WEIGHTS_NAME "weights.safetensors"
+#define AT(member)   offsetof(struct train_options, member)
 
 static const struct option OPTIONS[] = {
     { "datasets", OPTION_TEXT, AT(datasets), "DIR", "folder with a folder for each data set" },
@@ -42,6 +43,8 @@ static const struct option OPTIONS[] = {
       "where weights, job.json, scores, report and, until it ends, a checkpoint go; made if missing" },
     { "resume", OPTION_FLAG, AT(resume), NULL,
       "go on with the training in --out that was stopped or killed, with its job and its threads" },
+    { "overwrite", OPTION_FLAG, AT(overwrite), NULL,
+      "begin anew in --out, over the training that is there, ended or not" },
     { "report", OPTION_TEXT, AT(report), "FILE", "where the report, an HTML page, goes (OUT/report.html)" },
     { "config", OPTION_TEXT, AT(config), "FILE", "a job as JSON, as POST /jobs/train takes it" },
     { "set", OPTION_LIST, AT(set), "KEY=VALUE",
@@ -107,7 +110,7 @@ static enum status save_weights(const char *folder, const struct model *m, struc
 {
     char path[PATH_MAX];
 
-    snprintf(path, sizeof path, "%s/weights.safetensors", folder);
+    snprintf(path, sizeof path, "%s/" WEIGHTS_NAME, folder);
     return weights_save(m, path, err);
 }
 
@@ -334,7 +337,33 @@ static const char *text_in(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-/* Whether --out can be used as it is asked: nothing that is kept there is overwritten unasked.
+static bool is_in(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+/* Whether a new training may begin in --out: nothing that is kept there is replaced unasked. */
+static enum status begin_check(const struct train_options *o, bool begun, struct error *err)
+{
+    if (o->overwrite)
+        return ST_OK;
+    if (begun)
+        return error_set(err, ST_CONFLICT,
+                         "'%.120s' holds a training that has not ended: --resume goes on with it, "
+                         "--overwrite begins another over it",
+                         o->out);
+    if (is_in(o->out, WEIGHTS_NAME))
+        return error_set(err, ST_CONFLICT,
+                         "'%.120s' holds the weights of a training (" WEIGHTS_NAME
+                         "): give another --out, or --overwrite to replace them",
+                         o->out);
+    return ST_OK;
+}
+
+/* Whether --out can be used as it is asked.
  *   ret_before  what job.json says of the training that is resumed, a new reference; NULL: it had not come so far */
 static enum status out_check(const struct train_options *o, const char *checkpoint, json_t **ret_before,
                              struct error *err)
@@ -344,21 +373,36 @@ static enum status out_check(const struct train_options *o, const char *checkpoi
     enum status st;
 
     *ret_before = NULL;
-    if (begun && !o->resume)
-        return error_set(err, ST_CONFLICT,
-                         "'%.120s' holds a training that has not ended: --resume goes on with it; to begin "
-                         "another there, delete its " CHECKPOINT_NAME,
-                         o->out);
     if (!o->resume)
-        return ST_OK;
+        return begin_check(o, begun, err);
     snprintf(path, sizeof path, "%s/job.json", o->out);
     st = config_file(path, ret_before, err);
+    if (st == ST_OK && !json_is_object(json_object_get(*ret_before, "config")))
+        return error_set(err, ST_FORMAT, "'%.160s' is no record of a training", path);
     if (st == ST_NOTFOUND && !begun)
         return ST_OK; /* stopped before anything was known: from its beginning */
     if (st == ST_OK && !begun &&
         strcmp(text_in(*ret_before, "state") ? text_in(*ret_before, "state") : "", "succeeded") == 0)
         return error_set(err, ST_CONFLICT, "the training in '%.120s' has ended: there is nothing to resume",
                          o->out);
+    return st;
+}
+
+/* That a training which is resumed is still the job that it was. */
+static enum status same_job(const json_t *before, const struct train_config *now, struct error *err)
+{
+    json_t *errors = json_array();
+    struct train_config then;
+    enum status st =
+        errors ? train_config_parse_recorded(json_object_get(before, "config"), &then, errors) : ST_NOMEM;
+
+    if (st == ST_OK)
+        st = train_config_same(&then, now, "the training in --out is a job with another configuration", err);
+    else if (st == ST_NOMEM)
+        error_nomem(err);
+    else
+        error_set(err, st, "the job.json in --out holds no valid configuration");
+    json_decref(errors);
     return st;
 }
 
@@ -460,7 +504,11 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     if (st == ST_OK && init)
         st = train_config_adopt(&d->config, init, err);
     request.init = init;
+    if (st == ST_OK && before)
+        st = same_job(before, &d->config, err);
     if (st == ST_OK) {
+        if (o->overwrite)
+            unlink(checkpoint);
         json_object_set_new(d->record, "config", train_config_json(&d->config));
         st = train_and_save(o, &request, d, result, err);
     }
@@ -502,6 +550,11 @@ static int train(int argc, char **argv)
         return exit_status;
     if (!o.datasets || !o.out) {
         fprintf(stderr, "cxrd train: --datasets and --out are needed\n");
+        return EXIT_USAGE;
+    }
+    if (o.resume && o.overwrite) {
+        fprintf(stderr,
+                "cxrd train: --resume goes on with what --overwrite would replace: give one of them\n");
         return EXIT_USAGE;
     }
     signal(SIGINT, on_signal);

@@ -124,11 +124,72 @@ class Foreground(Case):
     def test_another_job_is_not_taken_for_the_one_of_before(self):
         shutil.copytree(os.path.join(self.datasets, 'tiny'), os.path.join(self.datasets, 'other'))
         self.ended(lambda process: process.kill(), -signal.SIGKILL)
-        for arguments in (('--set', 'epochs=9'), ('--dataset', 'other')):
+        job = os.path.join(program.new_folder('job'), 'job.json')
+        with open(job, 'w', encoding='utf-8') as file:
+            json.dump({**FIELDS, 'dataset': 'tiny', 'seed': 7, 'drop_no_finding': False, 'recipe': 'notebook'}, file)
+        for arguments, says in ((('--set', 'epochs=9'), "'epochs' was 5, is 9"),
+                                (('--set', 'seed=9'), "'seed' was 1, is 9"),
+                                (('--set', 'max_age=40', '--set', 'val_fraction=0.25'), "'val_fraction' was 0.2, is 0.25, 'max_age' was 120, is 40"),
+                                (('--dataset', 'other'), "'dataset' was \"tiny\", is \"other\""),
+                                (('--config', job), "'recipe' was \"standard\", is \"notebook\"")):
             done = program.run(*self.command('--resume', *arguments))
             self.assertEqual(done.returncode, 1)
-            self.assertIn('a job with another configuration', done.stderr)
+            self.assertIn('a job with another configuration: ', done.stderr)
+            self.assertIn(says, done.stderr)
         self.check_goes_on()
+
+    def test_a_record_of_no_training_is_named(self):
+        self.ended(lambda process: process.kill(), -signal.SIGKILL)
+        for text in ('{}', '{"config": 3}', '{"config": {"epochs": "many"}}'):
+            with open(self.path('job.json'), 'w', encoding='utf-8') as file:
+                file.write(text)
+            done = program.run(*self.command('--resume'))
+            self.assertEqual(done.returncode, 1)
+            self.assertNotIn('memory', done.stderr)
+            self.assertTrue('job.json' in done.stderr or "'epochs'" in done.stderr, done.stderr)
+
+    QUICK = ('--set', 'image_size=64', '--set', 'epochs=1', '--set', 'steps_per_epoch=1')
+
+    def kept(self):
+        """Every file of --out as it is."""
+        files = {}
+        for name in os.listdir(self.out):
+            if os.path.isfile(self.path(name)):
+                with open(self.path(name), 'rb') as file:
+                    files[name] = file.read()
+        return files
+
+    def test_weights_are_not_replaced_unasked(self):
+        done = program.run(*self.command('--dataset', 'tiny', *self.QUICK))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        before = self.kept()
+        for arguments in (self.QUICK, ('--set', 'epochs=0'), ('--set', 'images=none', '--set', 'inputs=["age"]')):
+            done = program.run(*self.command('--dataset', 'tiny', *arguments))
+            self.assertEqual(done.returncode, 1)
+            for word in ('weights.safetensors', self.out, 'another --out', '--overwrite'):
+                self.assertIn(word, done.stderr)
+            self.assertEqual(self.kept(), before)
+        done = program.run(*self.command('--dataset', 'tiny', '--overwrite', '--set', 'epochs=no'))
+        self.assertEqual((done.returncode, self.kept()), (1, before))
+        done = program.run(*self.command('--dataset', 'tiny', '--overwrite', '--set', 'seed=3', *self.QUICK))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.record()['config']['seed'], 3)
+        self.assertNotEqual(self.kept()['weights.safetensors'], before['weights.safetensors'])
+        done = program.run(*self.command('--resume', '--overwrite'))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('give one of them', done.stderr)
+
+    def test_a_look_at_the_data_may_stand_where_a_training_goes(self):
+        for epochs in (0, 0, 1):
+            done = program.run(*self.command('--dataset', 'tiny', *self.QUICK, '--set', f'epochs={epochs}'))
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_one_that_has_not_ended_is_replaced_where_that_is_asked_for(self):
+        self.ended(lambda process: process.kill(), -signal.SIGKILL)
+        done = program.run(*self.command('--dataset', 'tiny', '--overwrite', '--set', 'seed=3', *self.QUICK))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((self.record()['config']['seed'], len(self.record()['epochs'])), (3, 1))
+        self.assertFalse(os.path.exists(self.path('checkpoint.safetensors')))
 
 
 if __name__ == '__main__':
