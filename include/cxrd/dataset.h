@@ -137,6 +137,8 @@ struct dataset_report {
         file_name[TABLE_NAME + 1]; /* a row without a file; the first file; "": none */
     size_t same_names;             /* files of one name in a second folder, with the same bytes */
     size_t equal_pictures, equal_patients, equal_left_out; /* see split_make() */
+    size_t
+        equal_normal; /* normal chests that are not tested on for their pictures, see rows_keep_strangers() */
     struct flow {
         size_t rows, patients;
     } flow[N_FLOW];
@@ -272,7 +274,13 @@ void split_release(struct split *s); /* safe on SPLIT_INIT */
  * INPUT_OLDEST is not known. */
 void split_census(const struct table *t, const struct split *s, struct dataset_report *report);
 
-/* Leave out the rows of patients who have a row in the training or the validation part. Errors: ST_NOMEM. */
-MUST_USE enum status rows_keep_strangers(const struct table *t, const struct split *split, struct rows *rows);
+/* Leave out the rows that would be on two sides of the split if they were tested on.
+ *   by      image    rows with the picture of a row that trains or validates
+ *           others   rows of patients who have a row that trains or validates, and of those who share a picture with them,
+ *                    as split_make() draws patients together
+ *   pixels  as in struct split_options
+ * Errors: ST_NOMEM. */
+MUST_USE enum status rows_keep_strangers(const struct table *t, const struct split *split, enum split_by by,
+                                         const uint64_t *pixels, struct rows *rows);
 
 #endif

@@ -10,33 +10,6 @@ void rows_release(struct rows *r)
     *r = (struct rows)ROWS_INIT;
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const uint64_t p = *(const uint64_t *)a, q = *(const uint64_t *)b;
-
-    return (p > q) - (p < q);
-}
-
-enum status rows_keep_strangers(const struct table *t, const struct split *split, struct rows *rows)
-{
-    const struct rows *const parts[] = { &split->part[TRAIN], &split->part[VALIDATION] };
-    uint64_t *known = malloc((parts[0]->n + parts[1]->n + 1) * sizeof *known);
-    size_t n_known = 0, kept = 0;
-
-    if (!known)
-        return ST_NOMEM;
-    for (size_t p = 0; p < 2; p++)
-        for (size_t i = 0; i < parts[p]->n; i++)
-            known[n_known++] = t->rows[parts[p]->index[i]].patient;
-    qsort(known, n_known, sizeof *known, by_key);
-    for (size_t i = 0; i < rows->n; i++)
-        if (!bsearch(&t->rows[rows->index[i]].patient, known, n_known, sizeof *known, by_key))
-            rows->index[kept++] = rows->index[i];
-    rows->n = kept;
-    free(known);
-    return ST_OK;
-}
-
 static void count_labels(uint16_t labels, struct dataset_report *report)
 {
     for (size_t i = 0; i < N_LABELS; i++) {

@@ -45,7 +45,7 @@ static void unite_equals(struct keyed *sorted, size_t n, uint32_t *group)
 }
 
 /* Pictures: twins, and how many have one. */
-static void find_twins(struct keyed *sorted, size_t n, struct kin *k, struct dataset_report *report)
+static void find_twins(struct keyed *sorted, size_t n, struct kin *k)
 {
     size_t first = 0;
 
@@ -56,33 +56,30 @@ static void find_twins(struct keyed *sorted, size_t n, struct kin *k, struct dat
             continue;
         }
         k->twin[sorted[i].position] = sorted[first].position;
-        report->equal_pictures += i == first + 1 ? 2 : 1;
+        k->equal_pictures += i == first + 1 ? 2 : 1;
         unite(k->group, sorted[i].position, sorted[first].position);
     }
 }
 
 /* Patients in groups of more than one: `patients` [n] is room, all zeroes. */
-static void count_patients(const struct keyed *sorted, size_t n, struct kin *k, uint32_t *patients,
-                           struct dataset_report *report)
+static void count_patients(const struct keyed *sorted, size_t n, struct kin *k, uint32_t *patients)
 {
     for (size_t i = 0; i < n; i++)
         if (i == 0 || sorted[i].key != sorted[i - 1].key)
             patients[root_of(k->group, sorted[i].position)]++;
     for (size_t i = 0; i < n; i++)
-        report->equal_patients += patients[i] > 1 ? patients[i] : 0;
+        k->equal_patients += patients[i] > 1 ? patients[i] : 0;
 }
 
-enum status kin_find(const struct table *t, const struct rows *rows, const uint64_t *pixels, struct kin *ret,
-                     struct dataset_report *report)
+enum status kin_find(const struct table *t, const struct rows *rows, const uint64_t *pixels, struct kin *ret)
 {
-    struct kin k = { malloc((rows->n + 1) * sizeof *k.group), malloc((rows->n + 1) * sizeof *k.twin) };
+    struct kin k = { malloc((rows->n + 1) * sizeof *k.group), malloc((rows->n + 1) * sizeof *k.twin), 0, 0 };
     struct keyed *of_patient = malloc((rows->n + 1) * sizeof *of_patient),
                  *of_picture = malloc((rows->n + 1) * sizeof *of_picture);
     uint32_t *patients = calloc(rows->n + 1, sizeof *patients);
     const bool ok = k.group && k.twin && of_patient && of_picture && patients;
     size_t known = 0;
 
-    report->equal_pictures = report->equal_patients = 0;
     for (uint32_t i = 0; ok && i < rows->n; i++) {
         const uint64_t picture = pixels ? pixels[rows->index[i]] : 0;
 
@@ -93,8 +90,8 @@ enum status kin_find(const struct table *t, const struct rows *rows, const uint6
     }
     if (ok) {
         unite_equals(of_patient, rows->n, k.group);
-        find_twins(of_picture, known, &k, report);
-        count_patients(of_patient, rows->n, &k, patients, report);
+        find_twins(of_picture, known, &k);
+        count_patients(of_patient, rows->n, &k, patients);
         for (uint32_t i = 0; i < rows->n; i++)
             k.group[i] = root_of(k.group, i);
     }

@@ -7,11 +7,12 @@
 struct kin {
     uint32_t *group; /* [rows->n], owned: equal for positions that hang together by patients or pictures */
     uint32_t *twin;  /* [rows->n], owned: the first position with an equal picture, or the position itself */
+    size_t equal_pictures, equal_patients; /* rows with an equal; patients who share a picture with another */
 };
 
-/* Count equal_pictures and equal_patients into *report, too. `pixels` as in struct split_options. Errors: ST_NOMEM. */
+/* `pixels` as in struct split_options. Errors: ST_NOMEM. */
 MUST_USE enum status kin_find(const struct table *t, const struct rows *rows, const uint64_t *pixels,
-                              struct kin *ret, struct dataset_report *report);
-void kin_release(struct kin *k);
+                              struct kin *ret);
+void kin_release(struct kin *k); /* safe on zeroes */
 
 #endif

@@ -365,6 +365,8 @@ static enum status report_split(const struct marking *m, const struct split *s, 
 
     if (st != ST_OK)
         return st;
+    report->equal_pictures = m->kin.equal_pictures;
+    report->equal_patients = m->kin.equal_patients;
     report->equal_left_out = m->equal_left_out;
     report->not_listed = count_part(m, LEFT_OUT) - m->equal_left_out;
     report->usable = s->part[TRAIN].n + s->part[VALIDATION].n + s->part[TEST].n;
@@ -400,7 +402,7 @@ enum status split_make(const struct table *t, const struct rows *rows, const str
 
     rng_seed(&m.rng, options->seed, RNG_STREAM);
     if (st == ST_OK)
-        st = kin_find(t, rows, options->pixels, &m.kin, report);
+        st = kin_find(t, rows, options->pixels, &m.kin);
     if (st == ST_OK)
         st = mark_all(&m, options);
     for (int part = 0; part < N_SPLITS && st == ST_OK; part++)

@@ -25,7 +25,9 @@ static void counts_put(struct buf *out, const json_t *data)
                    { "Split of the model to start from", "init_split" },
                    { "Patients in more than one split", "patients_in_both" },
                    { "Rows whose picture is equal to another row's", "equal_pictures" },
-                   { "Patients who share a picture with another", "equal_patients" } };
+                   { "Patients who share a picture with another", "equal_patients" },
+                   { "No Finding, not tested on: picture equal to one that is learned from",
+                     "equal_no_finding" } };
 
     html_table_begin(out, "Rows of the data set", "What|Rows");
     for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++)

@@ -1,5 +1,5 @@
-/* jobs/training/look.c - a look at every usable picture before the rows are split: which are equal, which cannot be read,
- * what the input gate says of them. What is decoded for it is in the picture cache afterwards, so that the first epoch need
+/* jobs/training/look.c - a look at pictures before they are used: which are equal, which cannot be read, what the input gate
+ * says of them. At those that train, validate and test before the rows are split, and then at normal chests. What is decoded for it is in the picture cache afterwards, so that the first epoch need
  * not do it again; a later job finds what was seen there and decodes nothing. */
 #include "run.h"
 
@@ -9,6 +9,7 @@ enum { STRETCH = 64 };
 
 struct look {
     struct run *r;
+    const struct rows *rows;
     size_t done;
     uint8_t *grey;                /* [lane][size * size] */
     struct error errors[STRETCH]; /* of this stretch */
@@ -18,7 +19,7 @@ static void look_task(void *arg, size_t task, size_t lane)
 {
     struct look *l = arg;
     const struct pictures *p = &l->r->pictures;
-    const uint32_t row = l->r->used.index[l->done + task];
+    const uint32_t row = l->rows->index[l->done + task];
     struct picture_facts facts = { 0 };
     struct error *err = &l->errors[task];
 
@@ -77,7 +78,7 @@ static enum status begin(struct run *r)
 static enum status look_stretch(struct look *l)
 {
     struct run *r = l->r;
-    const size_t left = r->used.n - l->done, n = left < STRETCH ? left : STRETCH;
+    const size_t left = l->rows->n - l->done, n = left < STRETCH ? left : STRETCH;
     const enum status st = run_check_cancelled(r);
 
     if (st != ST_OK)
@@ -89,18 +90,25 @@ static enum status look_stretch(struct look *l)
     return ST_OK;
 }
 
-enum status run_look(struct run *r)
+enum status run_look_at(struct run *r, const struct rows *rows)
 {
-    struct look l = { .r = r };
-    enum status st = begin(r);
+    struct look l = { .r = r, .rows = rows };
+    enum status st = ST_OK;
 
-    if (st != ST_OK || !train_config_sees(r->config))
-        return st;
+    if (!train_config_sees(r->config))
+        return ST_OK;
     l.grey = malloc(pool_threads(r->pool) * r->pre.size * r->pre.size);
     if (!l.grey)
         return error_nomem(r->err);
-    for (; l.done < r->used.n && st == ST_OK; l.done += STRETCH)
+    for (; l.done < rows->n && st == ST_OK; l.done += STRETCH)
         st = look_stretch(&l);
     free(l.grey);
     return st;
+}
+
+enum status run_look(struct run *r)
+{
+    const enum status st = begin(r);
+
+    return st == ST_OK ? run_look_at(r, &r->used) : st;
 }

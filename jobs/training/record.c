@@ -88,6 +88,7 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
     json_object_set_new(report, "equal_pictures", count_json(d->equal_pictures));
     json_object_set_new(report, "equal_patients", count_json(d->equal_patients));
     json_object_set_new(report, "equal_left_out", count_json(d->equal_left_out));
+    json_object_set_new(report, "equal_no_finding", count_json(d->equal_normal));
     json_object_set_new(report, "input_gate", looks_json(d));
     json_object_set_new(report, "splits", parts_json(d));
     json_object_set_new(report, "unknown", unknown_json(d));

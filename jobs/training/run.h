@@ -46,7 +46,7 @@ struct run {
     struct split split;
     struct image_cache *cache;
     bool *unusable;   /* [table.n_rows]: pictures that were found but could not be decoded */
-    uint64_t *pixels; /* [table.n_rows]: see struct picture_facts, of the used rows */
+    uint64_t *pixels; /* [table.n_rows]: see struct picture_facts, of rows looked at */
     uint32_t *codes;  /* the same */
     struct pictures pictures;
     struct pool *pool;
@@ -82,6 +82,10 @@ MUST_USE enum status run_split(struct run *r);    /* which rows train, validate,
 MUST_USE enum status run_prepare(struct run *r);  /* everything that training needs is made ready */
 MUST_USE enum status run_train(struct run *r);    /* epochs of steps, each with its validation */
 MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows of each set */
+
+/* Look at the pictures of `rows`; none where none is looked at. A picture that is no good is marked and counted. Errors: what
+ * lies outside of the data, ST_CANCELLED, ST_NOMEM. */
+MUST_USE enum status run_look_at(struct run *r, const struct rows *rows);
 
 /* The logistic regression of each finding on the inputs of the training rows, as a model: what they say without a picture.
  * The head begins at it, a job without pictures ends with it, and a network is held against it. Errors: ST_NUMERIC (inputs

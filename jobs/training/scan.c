@@ -251,17 +251,34 @@ static enum status split_rows(struct run *r)
     return st;
 }
 
+/* Which normal chests are tested on. Patients come first: of whom is learned needs no look at its picture. */
+static enum status choose_normal(struct run *r)
+{
+    const enum split_by by = (enum split_by)r->config->split_by;
+    struct dataset_report *report = &r->result->dataset;
+    size_t others;
+    enum status st = ST_OK;
+
+    if (by != SPLIT_IMAGE && rows_keep_strangers(&r->table, &r->split, by, NULL, &r->normal) != ST_OK)
+        return error_nomem(r->err);
+    others = r->normal.n;
+    st = run_look_at(r, &r->normal);
+    if (st == ST_OK && rows_keep_strangers(&r->table, &r->split, by, r->pixels, &r->normal) != ST_OK)
+        st = error_nomem(r->err);
+    report->equal_normal = others - r->normal.n;
+    return st;
+}
+
 static enum status share_out(struct run *r)
 {
     enum status st = split_rows(r);
 
     if (st == ST_OK)
         count_looks(r);
-    if (st == ST_OK && r->config->split_by != SPLIT_IMAGE && /* which does not look at patients */
-        rows_keep_strangers(&r->table, &r->split, &r->normal) != ST_OK)
-        st = error_nomem(r->err);
     if (st == ST_OK)
         st = check_same_split(r);
+    if (st == ST_OK)
+        st = choose_normal(r);
     if (st == ST_OK)
         st = count_flow(r);
     if (st != ST_OK)

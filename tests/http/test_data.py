@@ -155,6 +155,20 @@ class Copies(DataCase):
                 self.assertEqual(data['patients_in_both'], 0)
                 self.assertIn('equal_pictures', self.codes(record))
 
+    def test_a_normal_chest_whose_picture_is_learned_from_is_not_tested_on(self):
+        """Each has the picture of a row with a finding, under another patient: those of test rows stay."""
+        self.table([f'{dataset.name(i)},Mass,{i // 2},50,M,PA' for i in range(20)] +
+                   [f'{dataset.name(i)},No Finding,{i},50,M,PA' for i in range(20, 40)])
+        for i in range(20):
+            shutil.copy(self.picture(i), self.picture(20 + i))
+        for by in ('patient', 'image'):
+            with self.subTest(by=by):
+                data = self.look(split_by=by, test_fraction=0.2)['dataset']
+                tested = next(entry['rows'] for entry in data['flow'] if entry['step'] == 'normal')
+                self.assertGreater(data['test'], 0)
+                self.assertEqual((tested, data['equal_no_finding']), (data['test'], data['train'] + data['validation']))
+                self.assertEqual(data['equal_pictures'], 0)  # among the rows that are shared out
+
     def test_equal_pixels_are_found_whatever_the_file(self):
         self.table(rows(24))
         comment = picture.noise(0, extra=picture.chunk(b'tEXt', b'Comment\0another file'))

@@ -838,10 +838,42 @@ Test(split, rows_of_patients_that_are_learned_from_are_no_strangers)
     uint32_t index[] = { 4, 5, 6, 7, 8 };
     struct rows rows = { 5, index };
 
-    cr_assert_eq(rows_keep_strangers(&d.t, &s, &rows), ST_OK);
+    cr_assert_eq(rows_keep_strangers(&d.t, &s, SPLIT_PATIENT, NULL, &rows), ST_OK);
     cr_assert_eq(rows.n, 3, "%zu rows", rows.n);
     cr_assert(index[0] == 4 && index[1] == 6 && index[2] == 8);
     data_release(&d);
+}
+
+/* Row 0 trains, row 1 validates and row 2 tests. Row 3, of another patient, has row 0's picture; row 4 is of row 3's patient.
+ * Rows 5 and 6 share a picture with each other and with row 2. Row 7's picture is not known. */
+static void check_kept(enum split_by by, const uint64_t *pixels, const uint32_t *kept, size_t n)
+{
+    static const char CSV[] =
+        "Image Index,Finding Labels,Patient ID,Patient Age\n"
+        "a.png,Mass,1,50\nb.png,Mass,2,50\nc.png,Mass,3,50\nd.png,No Finding,4,50\n"
+        "e.png,No Finding,4,50\nf.png,No Finding,5,50\ng.png,No Finding,6,50\nh.png,No Finding,7,50\n";
+    struct data d = data_of(CSV, sizeof CSV - 1);
+    const struct split s = {
+        { { 1, (uint32_t[]){ 0 } }, { 1, (uint32_t[]){ 1 } }, { 1, (uint32_t[]){ 2 } } }
+    };
+    uint32_t index[] = { 3, 4, 5, 6, 7 };
+    struct rows rows = { 5, index };
+
+    cr_assert_eq(rows_keep_strangers(&d.t, &s, by, pixels, &rows), ST_OK);
+    cr_assert_eq(rows.n, n, "by %d: %zu rows", (int)by, rows.n);
+    cr_assert_arr_eq(index, kept, n * sizeof *kept);
+    data_release(&d);
+}
+
+Test(split, rows_with_a_picture_that_is_learned_from_are_no_strangers)
+{
+    static const uint64_t PIXELS[] = { 11, 12, 13, 11, 14, 13, 13, 0 }, OTHER[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+    static const uint32_t BY_PATIENT[] = { 5, 6, 7 }, BY_IMAGE[] = { 4, 5, 6, 7 }, ALL[] = { 3, 4, 5, 6, 7 };
+
+    check_kept(SPLIT_PATIENT, PIXELS, BY_PATIENT, 3);
+    check_kept(SPLIT_LIST, PIXELS, BY_PATIENT, 3);
+    check_kept(SPLIT_IMAGE, PIXELS, BY_IMAGE, 4);
+    check_kept(SPLIT_PATIENT, OTHER, ALL, 5);
 }
 
 /* ---- what cannot be split ---- */

@@ -1392,7 +1392,7 @@ static void check_dataset_record(const struct run *r)
                   "train", "validation", "test", "split_by", "patients_in_both", "label_counts",
                   "cooccurrence", "csv_sha256", "split_sha256", "init_split", "flow", "contradicting_sex",
                   "joined_rows", "same_names", "equal_pictures", "equal_patients", "equal_left_out",
-                  "input_gate", "splits", "unknown", "other_views", "table");
+                  "equal_no_finding", "input_gate", "splits", "unknown", "other_views", "table");
     cr_assert(json_is_null(member(d, "init_split")), "it began from no model");
     cr_assert_eq(json_integer_value(member(d, "rows")), 44);
     cr_assert_eq(json_integer_value(member(d, "dropped_no_finding")), 4);
