@@ -163,24 +163,25 @@ static void subject_make(struct subject *s, size_t threads, char **paths, size_t
 {
     const struct preprocess pre = { SIZE, RESIZE_AREA, 128, 64 };
     struct error err = { 0 };
-    struct network net;
+    const struct network *net;
     struct rng rng;
     float *params;
 
-    check(network_init(&net, "cnn4", SIZE, &err), &err);
-    params = malloc(net.n_params * sizeof *params);
+    check(network_new("cnn4", SIZE, 0, &net, &err), &err);
+    params = malloc(net->n_params * sizeof *params);
     s->x = malloc(BATCH * PLANE * sizeof *s->x);
     s->y = calloc(BATCH * N_LABELS, sizeof *s->y);
     s->logits = malloc(BATCH * N_LABELS * sizeof *s->logits);
     s->lanes = calloc(threads, sizeof *s->lanes);
     assert(params && s->x && s->y && s->logits && s->lanes);
     rng_seed(&rng, 1, 1);
-    network_initialise(&net, INIT_HE, &rng, params);
+    network_initialise(net, INIT_HE, &rng, params);
     for (size_t i = 0; i < BATCH * PLANE; i++)
         s->x[i] = rng_uniform(&rng, -2, 2);
     for (size_t i = 0; i < BATCH * N_LABELS; i++)
         s->y[i] = (float)(rng_below(&rng, 10) == 0);
-    check(model_new(&net, &pre, params, NULL, &s->model, &err), &err);
+    check(model_new(net, &pre, params, NULL, &s->model, &err), &err);
+    network_unref(net);
     check(pool_new(threads, POOL_NORMAL, &s->pool, &err), &err);
     check(session_new(&s->session), NULL);
     for (size_t i = 0; i < threads; i++)

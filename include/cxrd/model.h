@@ -18,7 +18,7 @@
 
 struct model;
 
-/* Make a model from its parts; `net`, `pre` and `params` [net->n_params] are copied.
+/* Make a model from its parts; `net` is shared; `pre` and `params` [n_params + n_state of the network] are copied.
  *   notes  a JSON object of strings that travel in the weights' metadata beside the required keys ("job",
  *          "created_at", "metrics", …); taken over; NULL is fine. "calibration" and
  *          "inputs" are obeyed: see calibration_text() and inputs_text()

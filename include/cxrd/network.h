@@ -1,8 +1,9 @@
-/* include/cxrd/network.h - an architecture as data: a list of layers and the parameters they ask for.
+/* include/cxrd/network.h - a network as a graph: nodes in order, and the tensors that they ask for.
  *
- * A network is geometry only: no weights, no activations. It is a plain value, may be copied, and never changes
- * after network_init(), so any number of threads may share it. All parameters of a network are one flat block of
- * float32, which is what the optimiser, the weights file and a checkpoint see; the tensors say what lies where. */
+ * A network is geometry only: no weights, no activations. It never changes once it is made and is counted by reference, so any
+ * number of threads may share it. All values of a network are one flat block of float32, which is what the weights file and a
+ * checkpoint see: first the parameters, which the optimiser moves, then the state, which it does not (the running statistics
+ * of normalisations). The tensors say what lies where. */
 #ifndef CXRD_NETWORK_H
 #define CXRD_NETWORK_H
 
@@ -18,59 +19,88 @@ struct shape {
 
 static inline size_t shape_size(struct shape s) { return s.c * s.h * s.w; }
 
+/* What a convolution or a pool looks at: h x w cells, every `stride` of them, over a picture with a border of `pad_h` rows and
+ * `pad_w` columns. */
+struct window {
+    size_t h, w, stride, pad_h, pad_w;
+};
+
 struct layer_ops;
 
-/* One step from activations to activations. Immutable; the parameters lie at `params` in the network's block. */
-struct layer {
+enum { NODE_MAX_INPUTS = 2 };
+
+/* One step from activations to activations. The author of a network states the first part, network.c works out the second. */
+struct node {
     const struct layer_ops *ops;
-    struct shape in, out;
-    size_t params, n_params; /* first float, floats */
-    size_t tape_bytes;       /* a sample: what forward leaves for backward */
+    size_t from[NODE_MAX_INPUTS]; /* earlier nodes whose results it reads, as many as its kind takes */
+    size_t channels;              /* of the result, where the kind lets one choose */
+    struct window window;         /* of convolutions and pools */
+    size_t groups;  /* of a convolution: input channels by which a result's channels are apart; 0: 1 */
+    bool bias;      /* of a convolution or a dense layer */
+    double epsilon; /* of a normalisation: added to the variance */
+
+    struct shape in[NODE_MAX_INPUTS], out;
+    size_t params, n_params; /* first float in the block, floats */
+    size_t state, n_state;   /* the same of its state */
+    size_t
+        tape_bytes; /* a sample: what forward leaves for backward; of normalisations a batch, see layer.h */
 };
 
-/* A named part of the parameter block. */
+enum { TENSOR_NAME_BYTES = 80 };
+
+/* A named part of the block. */
 struct tensor {
-    char name[24]; /* "conv1.weight" */
+    char name[TENSOR_NAME_BYTES]; /* "conv1.weight"; torchvision's, where the architecture is one of theirs */
     size_t rank, dims[4];
     size_t offset, count;   /* floats from the start of the block, floats */
-    size_t fan_in, fan_out; /* 0 for a bias */
+    size_t fan_in, fan_out; /* of weights that initialisation draws; 0 for all others */
+    float initial;          /* of the others */
+    bool state;
 };
 
-enum { NETWORK_MAX_LAYERS = 24, NETWORK_MAX_TENSORS = 24, NETWORK_MAX_INPUTS = 32 };
+enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 32 };
 
 struct network {
     const char *architecture; /* "cnn4" */
-    size_t image_size;        /* input [1][image_size][image_size]; 0: it sees no picture */
-    size_t n_layers, n_tensors, n_params;
-    size_t n_inputs; /* numbers beside the image that the head adds up, see network_add_inputs(); 0: none */
-    struct layer layers[NETWORK_MAX_LAYERS];
-    struct tensor tensors[NETWORK_MAX_TENSORS];
+    size_t image_size;        /* node 0 is the image, [1][image_size][image_size]; 0: it sees no picture */
+    size_t n_nodes;           /* 0 where it sees no picture; otherwise the last is the head, a dense layer */
+    size_t n_tensors;
+    size_t n_params, n_state; /* floats; the block is [n_params + n_state] */
+    size_t n_inputs;          /* numbers beside the image that the head adds up; 0: none */
+    struct node *nodes;
+    struct tensor *tensors;
 };
 
 /* Lay out an architecture for square grey images.
  *   architecture  "cnn4": grey in three channels, four times (convolution 3x3 "same" -> ReLU -> max-pool 2) with
  *                 32, 64, 128, 256 channels, dense to the 14 logits; 1,305,934 parameters at image size 256
- *                 "logistic": no layer and no picture, 14 biases, and what network_add_inputs() adds: logistic regressions
- *   image_size    pixels a side, a multiple of 16 in 64..512; of no account where there is no picture
- * Errors: ST_INVALID (unknown architecture or a size that it cannot take). */
-MUST_USE enum status network_init(struct network *net, const char *architecture, size_t image_size,
-                                  struct error *err);
+ *                 "logistic": no node and no picture, 14 biases, and what inputs add: logistic regressions
+ *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2": see model/net/arch; the kernels cannot run
+ *                 them yet, so no model is made of them
+ *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..512, of "mlp" one of 64 up to 960, of the others 32..1024; of
+ *                 no account where there is no picture
+ *   n_inputs      0..NETWORK_MAX_INPUTS numbers that the head sees beside the image, by "head.inputs.weight" [14,n], the last of
+ *                 all parameters: logits += weight * inputs. Initially 0
+ *   ret_net       a reference; network_unref() it
+ * Errors: ST_INVALID (unknown architecture or a size that it cannot take), ST_NOMEM. */
+MUST_USE enum status network_new(const char *architecture, size_t image_size, size_t n_inputs,
+                                 const struct network **ret_net, struct error *err);
 
-/* Let the head see `n` (1..NETWORK_MAX_INPUTS) numbers beside the image, as "head.inputs.weight" [14,n], behind all other parameters:
- * logits += weight * inputs. Initially 0. Once a network, after network_init(). */
-void network_add_inputs(struct network *net, size_t n);
+const struct network *network_ref(const struct network *net);
+void network_unref(const struct network *net); /* NULL is fine */
 
 /* Whether it looks at a picture, or only at the numbers beside one. */
-static inline bool network_sees(const struct network *net) { return net->n_layers > 0; }
+static inline bool network_sees(const struct network *net) { return net->n_nodes > 0; }
 
 /* The tensor of that name, or NULL. */
 const struct tensor *network_tensor(const struct network *net, const char *name);
 
 enum init { INIT_GLOROT, INIT_HE };
 
-/* Fill `params` [n_params] with initial weights; biases become 0. Tensors are drawn in order from `rng`.
+/* Fill `values` [n_params + n_state] with what training begins with. Weights are drawn in order from `rng`; biases become 0,
+ * normalisations pass on what they get.
  *   INIT_GLOROT  uniform in ±sqrt(6 / (fan_in + fan_out))   (Glorot & Bengio, AISTATS 2010; Keras' default)
  *   INIT_HE      uniform in ±sqrt(6 / fan_in)               (He et al., ICCV 2015) */
-void network_initialise(const struct network *net, enum init init, struct rng *rng, float *params);
+void network_initialise(const struct network *net, enum init init, struct rng *rng, float *values);
 
 #endif

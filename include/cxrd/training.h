@@ -18,7 +18,7 @@ struct training;
 enum { TRAINING_MAX_SHARDS = 32 };
 
 /* Allocates all that it will ever need; parameters and gradients start at 0.
- *   net       copied
+ *   net       shared
  *   n_shards  a power of two: parts of a batch whose gradients are summed apart, so that as many threads find work. 0: one a
  *             thread, added in the threads' order, as before there were shards: the sums are rounded otherwise with another
  *             number of threads

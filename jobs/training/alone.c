@@ -66,7 +66,7 @@ enum status run_inputs_alone(struct run *r, const struct scores *s, struct input
     enum status st;
 
     *ret = (struct inputs_alone){ 0 };
-    if (!r->alone || !network_sees(&r->net) || s->n == 0)
+    if (!r->alone || !network_sees(r->net) || s->n == 0)
         return ST_OK;
     st = run_score(r, r->alone, s->rows, s->n, &alone);
     r->images_done = done_before; /* no picture is looked at */

@@ -38,9 +38,9 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
 /* The weights as they are now, their probabilities of the rates as they are. */
 static enum status snapshot(const struct run *r, struct model **ret_model)
 {
-    const size_t bias = network_tensor(&r->net, "head.bias")->offset;
+    const size_t bias = network_tensor(r->net, "head.bias")->offset;
     json_t *notes = r->request->notes ? json_deep_copy(r->request->notes) : json_object();
-    float *params = malloc(r->net.n_params * sizeof *params);
+    float *params = malloc(r->net->n_params * sizeof *params);
     char now[CLOCK_TEXT_SIZE], *data = run_data_text(r),
                                *inputs = r->inputs.n ? inputs_text(&r->inputs) : NULL;
     enum status st;
@@ -53,7 +53,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
         return error_nomem(r->err);
     }
     memcpy(params, r->training ? training_params(r->training) : model_params(r->alone),
-           r->net.n_params * sizeof *params);
+           r->net->n_params * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
         params[bias + k] -= (float)r->balance.shift[k];
     if (notes) {
@@ -67,7 +67,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     free(inputs);
     if (notes && r->gate)
         json_object_set_new(notes, GATE_KEY, gate_text(r->gate));
-    st = model_new(&r->net, &r->pre, params, notes, ret_model, r->err);
+    st = model_new(r->net, &r->pre, params, notes, ret_model, r->err);
     free(params);
     return st;
 }

@@ -43,23 +43,23 @@ static void rows_fill(const struct run *r, float *x, uint8_t *positive)
 /* What was fitted, as a network without a picture. */
 static enum status model_of(struct run *r, const struct fit *f)
 {
-    struct network net;
+    const struct network *net = NULL;
     float params[N_LABELS * (N_INPUT_NUMBERS + 1)];
     const size_t d = f->rows.d;
     char *text = inputs_text(&r->inputs);
-    enum status st = text ? network_init(&net, "logistic", 0, r->err) : error_nomem(r->err);
+    enum status st = text ? network_new("logistic", 0, d, &net, r->err) : error_nomem(r->err);
 
     if (st == ST_OK) {
-        network_add_inputs(&net, d);
         for (size_t k = 0; k < N_LABELS; k++) {
-            params[network_tensor(&net, "head.bias")->offset + k] = (float)f->bias[k];
+            params[network_tensor(net, "head.bias")->offset + k] = (float)f->bias[k];
             for (size_t j = 0; j < d; j++)
-                params[network_tensor(&net, "head.inputs.weight")->offset + k * d + j] =
+                params[network_tensor(net, "head.inputs.weight")->offset + k * d + j] =
                     (float)f->weights[k][j];
         }
-        st = model_new(&net, &(struct preprocess){ 0 }, params, json_pack("{s:s}", "inputs", text), &r->alone,
+        st = model_new(net, &(struct preprocess){ 0 }, params, json_pack("{s:s}", "inputs", text), &r->alone,
                        r->err);
     }
+    network_unref(net);
     free(text);
     return st;
 }

@@ -53,20 +53,15 @@ static void plan(struct run *r)
 static enum status geometry(struct run *r)
 {
     const struct train_config *c = r->config;
-    enum status st;
 
     if (r->request->init) {
-        r->net = *model_network(r->request->init);
+        r->net = network_ref(model_network(r->request->init));
         r->inputs = *model_inputs(r->request->init);
         return ST_OK;
     }
-    st = network_init(&r->net, train_config_sees(c) ? "cnn4" : "logistic", (size_t)c->image_size, r->err);
-    if (st != ST_OK)
-        return st;
     row_inputs(&r->table, &r->split.part[TRAIN], c->inputs, &r->inputs);
-    if (r->inputs.n)
-        network_add_inputs(&r->net, r->inputs.n);
-    return ST_OK;
+    return network_new(train_config_sees(c) ? "cnn4" : "logistic", (size_t)c->image_size, r->inputs.n,
+                       &r->net, r->err);
 }
 
 void run_base_rates(const struct run *r, double rates[N_LABELS])
@@ -104,9 +99,9 @@ void run_base_log_odds(const struct run *r, double ret[N_LABELS])
 /* From a model's weights; what balancing adds to the bias is added here too, as it will be taken off again. */
 static void weights_from(const struct run *r, const struct model *m, float *params)
 {
-    const struct tensor *bias = network_tensor(&r->net, "head.bias");
+    const struct tensor *bias = network_tensor(r->net, "head.bias");
 
-    memcpy(params, model_params(m), r->net.n_params * sizeof *params);
+    memcpy(params, model_params(m), r->net->n_params * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
         params[bias->offset + k] += (float)r->balance.shift[k];
 }
@@ -117,8 +112,8 @@ static void inputs_begin(const struct run *r, float *params)
 {
     const struct network *from = model_network(r->alone);
     const float *fitted = model_params(r->alone);
-    const size_t bias = network_tensor(&r->net, "head.bias")->offset;
-    const struct tensor *weight = network_tensor(&r->net, "head.inputs.weight");
+    const size_t bias = network_tensor(r->net, "head.bias")->offset;
+    const struct tensor *weight = network_tensor(r->net, "head.inputs.weight");
 
     memcpy(params + weight->offset, fitted + network_tensor(from, "head.inputs.weight")->offset,
            weight->count * sizeof *params);
@@ -129,8 +124,8 @@ static void inputs_begin(const struct run *r, float *params)
 static void weights_begin(struct run *r)
 {
     float *params = training_params(r->training);
-    const struct tensor *bias = network_tensor(&r->net, "head.bias");
-    const struct tensor *head = network_tensor(&r->net, "head.weight");
+    const struct tensor *bias = network_tensor(r->net, "head.bias");
+    const struct tensor *head = network_tensor(r->net, "head.weight");
     struct rng rng;
 
     if (r->request->init) {
@@ -138,7 +133,7 @@ static void weights_begin(struct run *r)
         return;
     }
     rng_seed(&rng, (uint64_t)r->config->seed, STREAM_WEIGHTS);
-    network_initialise(&r->net, (enum init)r->config->initializer, &rng, params);
+    network_initialise(r->net, (enum init)r->config->initializer, &rng, params);
     for (size_t i = 0; i < head->count; i++)
         params[head->offset + i] *= (float)r->config->head_scale;
     for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
@@ -182,11 +177,11 @@ static enum status go_on(struct run *r)
 static enum status prepare_steps(struct run *r)
 {
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
-    enum status st = training_new(&r->net, (size_t)r->config->shards, (size_t)r->config->batch_size, r->pool,
+    enum status st = training_new(r->net, (size_t)r->config->shards, (size_t)r->config->batch_size, r->pool,
                                   &r->training, r->err);
 
     if (st == ST_OK)
-        st = adam_init(&r->adam, r->net.n_params, r->err);
+        st = adam_init(&r->adam, r->net->n_params, r->err);
     if (st == ST_OK)
         st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->err);
     if (st != ST_OK)
@@ -216,7 +211,7 @@ enum status run_prepare(struct run *r)
     st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);
     if (st == ST_OK)
         st = run_fit_inputs(r);
-    if (st == ST_OK && network_sees(&r->net))
+    if (st == ST_OK && network_sees(r->net))
         st = prepare_steps(r);
     return st == ST_OK ? go_on(r) : st;
 }

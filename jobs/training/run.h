@@ -52,7 +52,7 @@ struct run {
     struct pool *pool;
     struct scorer *scorer;
 
-    struct network net;
+    const struct network *net;
     struct inputs inputs; /* that the network takes beside the picture */
     struct model *alone;  /* the regression on them, see run_fit_inputs(); owned; NULL: there are none */
     struct preprocess pre;

@@ -36,6 +36,7 @@ static void run_release(struct run *r)
     order_release(&r->order);
     adam_release(&r->adam);
     training_free(r->training);
+    network_unref(r->net);
     scorer_free(r->scorer);
     pool_free(r->pool);
     image_cache_close(r->cache);

@@ -1,33 +1,53 @@
 /* model/net/layer.h - what a layer kind is: a table of operations, one file a kind.
  *
- * The operations are plain loops: they say what the network computes, and tests compare the kernels with them. How it
- * is computed fast is plan.h's matter. They take a batch in [n][c][h][w] and hold no state: parameters, activations,
- * gradients and tape are the caller's. */
+ * The operations are plain loops with sums in double: they say what the network computes, and tests compare the kernels with
+ * them. How it is computed fast is plan.h's matter. They take a batch in [n][c][h][w] and hold no state: parameters,
+ * activations, gradients and tape are the caller's. */
 #ifndef MODEL_NET_LAYER_H
 #define MODEL_NET_LAYER_H
 
 #include "cxrd/network.h"
 
-struct layer_ops {
-    const char *kind;
+enum { LAYER_MAX_TENSORS = 4 };
 
-    /* From `in`, and out.c where the kind lets the architecture choose, fill in the rest and describe the
-     * parameters (`tensors`, two at most: weight and bias, names and offsets are the network's to add).
-     * ST_INVALID if it cannot be. */
-    enum status (*shape)(struct layer *l, struct tensor tensors[2], size_t *n_tensors);
-
-    /* x [n][in] -> y [n][out]. tape: n * tape_bytes, written for backward; NULL at inference. */
-    void (*forward)(const struct layer *l, size_t n, const float *params, const float *x, float *y,
-                    void *tape);
-
-    /* dy [n][out] -> dx [n][in], overwritten, may be NULL (nobody asks); dparams [n_params] is added to. */
-    void (*backward)(const struct layer *l, size_t n, const float *params, const float *x, const void *tape,
-                     const float *dy, float *dx, float *dparams);
+/* What a layer wants stored: its parameters first, then its state. */
+struct described {
+    const char *suffix; /* "weight" */
+    struct tensor
+        tensor; /* rank, dims, fans, initial, state; name, offset and count are the network's to fill in */
 };
 
-extern const struct layer_ops LAYER_REPLICATE, LAYER_CONV3X3, LAYER_RELU, LAYER_MAXPOOL, LAYER_DENSE;
+struct layer_ops {
+    const char *kind;
+    size_t n_from; /* results that it reads */
 
-extern const struct layer_ops *const LAYER_KINDS[]; /* all of them, for tests */
+    /* From the author's part of the node and `in`, fill in `out` and `tape_bytes` and describe the tensors. Returns NULL, or what
+     * is wrong with them in a few words. No product of sizes overflows: `in` has at most LAYER_MAX_SIDE on a side and
+     * LAYER_MAX_CHANNELS, and so must `out`, `channels` and the window. */
+    const char *(*shape)(struct node *l, struct described tensors[LAYER_MAX_TENSORS], size_t *n_tensors);
+
+    /* x[i] [n][in[i]] -> y [n][out].
+     *   state  NULL: in training, the batch's own statistics count
+     *   tape   n * tape_bytes, written for backward; NULL at inference */
+    void (*forward)(const struct node *l, size_t n, const float *params, const float *state,
+                    const float *const x[], float *y, void *tape);
+
+    /* dy [n][out] -> dx[i] [n][in[i]], overwritten, each may be NULL (nobody asks); dparams [n_params] is added to.
+     *   state  as forward had it */
+    void (*backward)(const struct node *l, size_t n, const float *params, const float *state,
+                     const float *const x[], const void *tape, const float *dy, float *const dx[],
+                     float *dparams);
+};
+
+enum { LAYER_MAX_SIDE = 4096, LAYER_MAX_CHANNELS = 65536, LAYER_MAX_WINDOW = 15 };
+
+extern const struct layer_ops LAYER_IMAGE; /* node 0: what the network is given; it computes nothing */
+extern const struct layer_ops LAYER_REPLICATE, LAYER_CONV, LAYER_DENSE, LAYER_NORM;
+extern const struct layer_ops LAYER_RELU, LAYER_RELU6, LAYER_SIGMOID, LAYER_SILU, LAYER_HARD_SWISH;
+extern const struct layer_ops LAYER_MAX_POOL, LAYER_MEAN_POOL, LAYER_GLOBAL_POOL;
+extern const struct layer_ops LAYER_ADD, LAYER_MUL, LAYER_CONCAT, LAYER_FLATTEN;
+
+extern const struct layer_ops *const LAYER_KINDS[]; /* all of them but the image, for tests */
 extern const size_t N_LAYER_KINDS;
 
 #endif

@@ -10,9 +10,9 @@
 
 struct model {
     atomic_size_t references;
-    struct network net;
+    const struct network *net;
     struct preprocess pre;
-    float *params; /* [net.n_params] */
+    float *params; /* [n_params + n_state of the network] */
     struct plan plan;
     struct prepared prepared; /* params as the kernels read them */
     struct calibration calibration;
@@ -106,7 +106,7 @@ static enum status notes_read(struct model *m, struct error *err)
     if (st == ST_OK)
         st = operating_of(m->notes, &m->operating, err);
     if (st == ST_OK)
-        st = inputs_of(&m->net, m->notes, &m->inputs, err);
+        st = inputs_of(m->net, m->notes, &m->inputs, err);
     if (st == ST_OK)
         st = gate_read(m, err);
     return st == ST_OK ? trained_rows_read(m, err) : st;
@@ -115,8 +115,8 @@ static enum status notes_read(struct model *m, struct error *err)
 /* The weights as the kernels read them. */
 static enum status prepare(struct model *m, struct error *err)
 {
-    if (plan_make(&m->net, kernels(), &m->plan) != ST_OK)
-        return error_set(err, ST_INVALID, "the architecture '%s' cannot be run here", m->net.architecture);
+    if (plan_make(m->net, kernels(), &m->plan) != ST_OK)
+        return error_set(err, ST_INVALID, "the architecture '%s' cannot be run here", m->net->architecture);
     if (prepared_init(&m->prepared, &m->plan, false) != ST_OK)
         return error_nomem(err);
     prepared_update(&m->prepared, &m->plan, m->params, NULL);
@@ -126,6 +126,7 @@ static enum status prepare(struct model *m, struct error *err)
 enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                       json_t *notes, struct model **ret_model, struct error *err)
 {
+    const size_t n = net->n_params + net->n_state;
     struct model *m = NULL;
     enum status st = finite_check(net, params, err);
 
@@ -134,9 +135,9 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
     m = calloc(1, sizeof *m);
     if (m) {
         atomic_init(&m->references, 1);
-        m->net = *net;
+        m->net = network_ref(net);
         m->pre = *pre;
-        m->params = malloc(net->n_params * sizeof *m->params);
+        m->params = malloc(n * sizeof *m->params);
         m->notes = notes ? json_incref(notes) : json_object();
     }
     if (!m || !m->params || !m->notes) {
@@ -146,7 +147,7 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
     st = notes_read(m, err);
     if (st != ST_OK)
         goto out;
-    memcpy(m->params, params, net->n_params * sizeof *params);
+    memcpy(m->params, params, n * sizeof *params);
     if (network_sees(net))
         st = prepare(m, err);
     if (st != ST_OK)
@@ -172,11 +173,12 @@ void model_unref(struct model *m)
     json_decref(m->notes);
     free(m->gate);
     prepared_release(&m->prepared);
+    network_unref(m->net);
     free(m->params);
     free(m);
 }
 
-const struct network *model_network(const struct model *m) { return &m->net; }
+const struct network *model_network(const struct model *m) { return m->net; }
 const struct preprocess *model_preprocess(const struct model *m) { return &m->pre; }
 const float *model_params(const struct model *m) { return m->params; }
 const json_t *model_notes(const struct model *m) { return m->notes; }
@@ -192,7 +194,7 @@ const struct prepared *model_prepared(const struct model *m) { return &m->prepar
 
 void model_bias(const struct model *m, float ret_logits[N_LABELS])
 {
-    memcpy(ret_logits, m->params + network_tensor(&m->net, "head.bias")->offset,
+    memcpy(ret_logits, m->params + network_tensor(m->net, "head.bias")->offset,
            N_LABELS * sizeof *ret_logits);
 }
 
@@ -205,13 +207,13 @@ json_t *model_warnings(const struct model *m)
     return list;
 }
 
-bool model_sees(const struct model *m) { return network_sees(&m->net); }
+bool model_sees(const struct model *m) { return network_sees(m->net); }
 
 enum status model_add_inputs(const struct model *m, const struct input_values *values, float logits[N_LABELS],
                              float *ret_part)
 {
     const size_t n = m->inputs.n;
-    const float *w = n ? m->params + network_tensor(&m->net, "head.inputs.weight")->offset : NULL;
+    const float *w = n ? m->params + network_tensor(m->net, "head.inputs.weight")->offset : NULL;
     float standard[N_INPUT_NUMBERS];
     enum status st = ST_OK;
 

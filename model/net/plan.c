@@ -31,23 +31,38 @@ size_t plan_scratch(const struct plan *p)
     return most;
 }
 
-/* Three layers at l that make a block. */
-static bool is_block(const struct layer *l, const struct layer *end)
+/* Every node reads the one before it. */
+static bool is_chain(const struct network *net)
 {
-    return end - l >= 3 && l[0].ops == &LAYER_CONV3X3 && l[1].ops == &LAYER_RELU &&
-           l[2].ops == &LAYER_MAXPOOL;
+    for (size_t i = 1; i < net->n_nodes; i++)
+        if (net->nodes[i].ops->n_from != 1 || net->nodes[i].from[0] != i - 1)
+            return false;
+    return net->n_nodes > 0;
 }
 
-static void block_add(struct plan *p, const struct layer *conv, size_t in_c)
+static bool looks_at(const struct window *w, size_t side, size_t stride, size_t pad)
+{
+    return w->h == side && w->w == side && w->stride == stride && w->pad_h == pad && w->pad_w == pad;
+}
+
+/* Three nodes at l that make a block. */
+static bool is_block(const struct node *l, const struct node *end)
+{
+    return end - l >= 3 && l[0].ops == &LAYER_CONV && looks_at(&l[0].window, 3, 1, 1) && l[0].groups <= 1 &&
+           l[0].bias && l[1].ops == &LAYER_RELU && l[2].ops == &LAYER_MAX_POOL &&
+           looks_at(&l[2].window, 2, 2, 0) && l[2].in[0].h % 2 == 0 && l[2].in[0].w % 2 == 0;
+}
+
+static void block_add(struct plan *p, const struct node *conv, size_t in_c)
 {
     struct block *b = &p->blocks[p->n_blocks];
 
-    *b = (struct block){ .h = conv->in.h,
-                         .w = conv->in.w,
+    *b = (struct block){ .h = conv->in[0].h,
+                         .w = conv->in[0].w,
                          .in_c = in_c,
                          .out_c = conv->out.c,
-                         .tiles_y = (conv->in.h + WINOGRAD_TILE - 1) / WINOGRAD_TILE,
-                         .tiles_x = (conv->in.w + WINOGRAD_TILE - 1) / WINOGRAD_TILE };
+                         .tiles_y = (conv->in[0].h + WINOGRAD_TILE - 1) / WINOGRAD_TILE,
+                         .tiles_x = (conv->in[0].w + WINOGRAD_TILE - 1) / WINOGRAD_TILE };
     b->x_row = (b->tiles_x * WINOGRAD_TILE + 2) * in_c;
     b->x_size = (b->tiles_y * WINOGRAD_TILE + 2) * b->x_row;
     p->weights[p->n_blocks] = conv->params;
@@ -72,13 +87,15 @@ static void connect(struct plan *p)
 
 enum status plan_make(const struct network *net, const struct kernels *k, struct plan *ret_plan)
 {
-    const struct layer *l = net->layers, *end = l + net->n_layers;
+    const struct node *l = net->nodes + 1, *end = net->nodes + net->n_nodes;
     struct plan p = { .kernels = k, .image_size = net->image_size, .folded = 1 };
 
+    if (!is_chain(net))
+        return ST_INVALID;
     if (l < end && l->ops == &LAYER_REPLICATE)
         p.folded = (l++)->out.c;
     for (; is_block(l, end) && p.n_blocks < PLAN_MAX_BLOCKS; l += 3) {
-        const size_t in_c = p.n_blocks == 0 ? 1 : l->in.c;
+        const size_t in_c = p.n_blocks == 0 ? 1 : l->in[0].c;
 
         if (l->out.c % MAX_PANEL != 0 || (p.n_blocks > 0 && in_c % MAX_PANEL != 0))
             return ST_INVALID;
@@ -88,9 +105,9 @@ enum status plan_make(const struct network *net, const struct kernels *k, struct
         return ST_INVALID;
     if (end - l != 1 || l->ops != &LAYER_DENSE || l->out.c != N_LABELS || p.n_blocks < 2)
         return ST_INVALID;
-    p.features = shape_size(l->in);
-    p.head_channels = l->in.c;
-    p.head_plane = l->in.h * l->in.w;
+    p.features = shape_size(l->in[0]);
+    p.head_channels = l->in[0].c;
+    p.head_plane = l->in[0].h * l->in[0].w;
     p.head_weights = l->params;
     p.head_bias = l->params + l->n_params - N_LABELS;
     if (p.features % ((size_t)HEAD_CHUNKS * HEAD_VECTOR) != 0)

@@ -7,17 +7,17 @@
 #include "cxrd/training.h"
 #include "loss.h"
 
-/* As session_run(), with the parameters as they are. ST_NOMEM. */
-MUST_USE enum status reference_forward(const struct network *net, const float *params, size_t n,
+/* As session_run(), with the values as they are; normalisations use their state, as at inference. ST_NOMEM. */
+MUST_USE enum status reference_forward(const struct network *net, const float *values, size_t n,
                                        const float *x, float *ret_logits);
 
 /* As training_gradient(). ST_NOMEM. */
-MUST_USE enum status reference_gradient(const struct network *net, const float *params, size_t n,
+MUST_USE enum status reference_gradient(const struct network *net, const float *values, size_t n,
                                         const float *x, const float *y, float *ret_logits,
                                         float *ret_dparams);
 
 /* As training_batch_gradient(). ST_NOMEM. */
-MUST_USE enum status reference_batch_gradient(const struct network *net, const float *params,
+MUST_USE enum status reference_batch_gradient(const struct network *net, const float *values,
                                               const struct training_batch *b, float *ret_logits,
                                               float *ret_dparams);
 

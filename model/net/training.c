@@ -30,7 +30,7 @@ enum {
 typedef float head_sum[(size_t)N_LABELS * HEAD_STRETCH]; /* [14][HEAD_STRETCH] */
 
 struct training {
-    struct network net;
+    const struct network *net;
     size_t inputs; /* where head.inputs.weight lies in the parameters */
     struct plan plan;
     struct prepared weights;
@@ -64,12 +64,12 @@ static enum status sums_make(struct training *t)
     enum status st = ST_OK;
 
     for (size_t i = 0; i < t->n_parts && st == ST_OK; i++)
-        st = sums_init(&t->parts[i], &t->plan, t->net.n_inputs);
+        st = sums_init(&t->parts[i], &t->plan, t->net->n_inputs);
     for (size_t i = 0; i < threads && st == ST_OK; i++)
         st = lane_init(&t->lanes[i], &t->plan);
     for (size_t i = 0; i < threads; i++)
         for (size_t j = 0, n = t->n_parts; n < t->n_shards && st == ST_OK; n *= 2)
-            st = sums_init(&t->spares[i][j++], &t->plan, t->net.n_inputs);
+            st = sums_init(&t->spares[i][j++], &t->plan, t->net->n_inputs);
     return st;
 }
 
@@ -86,7 +86,7 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
         free(t);
         return error_set(err, ST_INVALID, "the architecture '%s' cannot be trained here", net->architecture);
     }
-    t->net = *net;
+    t->net = network_ref(net);
     t->inputs = net->n_inputs ? network_tensor(net, "head.inputs.weight")->offset : 0;
     t->pool = pool;
     t->n_shards = n_shards;
@@ -121,6 +121,7 @@ void training_free(struct training *t)
         sums_release(&t->spares[i / SPARES][i % SPARES]);
     for (size_t i = 0; t->parts && i < t->n_parts; i++)
         sums_release(&t->parts[i]);
+    network_unref(t->net);
     prepared_release(&t->weights);
     free(t->lanes);
     free(t->spares);
@@ -173,7 +174,7 @@ static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
 static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct sums *into)
 {
     struct training *t = b->t;
-    const struct trained net = { &t->plan, &t->weights, t->net.n_inputs, t->params + t->inputs };
+    const struct trained net = { &t->plan, &t->weights, t->net->n_inputs, t->params + t->inputs };
     size_t i;
     const size_t end = shard_range(b, shard, &i);
 
@@ -333,7 +334,7 @@ static void collect_rest(struct training *t)
 {
     const struct plan *p = &t->plan;
     const struct sums *s = &t->parts[0];
-    const size_t n_inputs = N_LABELS * t->net.n_inputs;
+    const size_t n_inputs = N_LABELS * t->net->n_inputs;
 
     unfold_first(t, add_up(t, s->first, 9 * p->blocks[0].out_c));
     for (size_t k = 0; k < p->n_blocks; k++)
@@ -384,7 +385,7 @@ enum status training_batch_gradient(struct training *t, const struct training_ba
     struct batch b = { .t = t, .given = given, .lock = PTHREAD_MUTEX_INITIALIZER };
     double loss = 0;
 
-    assert(!given->inputs == !t->net.n_inputs && given->dropout >= 0 && given->dropout < 1 &&
+    assert(!given->inputs == !t->net->n_inputs && given->dropout >= 0 && given->dropout < 1 &&
            given->n <= t->most);
     t->passage.batch = given;
     t->passage.logits = ret_logits;

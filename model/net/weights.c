@@ -5,6 +5,7 @@
 #include "cxrd/file.h"
 #include "cxrd/safetensors.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,24 +26,14 @@ static enum status number_of(const json_t *metadata, const char *key, double fal
     return ST_OK;
 }
 
-/* Extra inputs make the head larger. */
-static enum status inputs_add(const json_t *metadata, struct network *net, struct error *err)
-{
-    const char *text = json_string_value(json_object_get(metadata, "inputs"));
-    struct inputs in;
-    const enum status st = text ? inputs_parse(text, &in, err) : ST_OK;
-
-    if (text && st == ST_OK)
-        network_add_inputs(net, in.n);
-    return st;
-}
-
-static enum status geometry_parse(const json_t *metadata, struct network *net, struct preprocess *pre,
-                                  struct error *err)
+static enum status geometry_parse(const json_t *metadata, const struct network **ret_net,
+                                  struct preprocess *pre, struct error *err)
 {
     const char *architecture = json_string_value(json_object_get(metadata, "architecture"));
     const char *resize = json_string_value(json_object_get(metadata, "resize"));
     const char *labels = json_string_value(json_object_get(metadata, "labels"));
+    const char *inputs = json_string_value(json_object_get(metadata, "inputs"));
+    struct inputs in = { 0 };
     double size, mean, std;
     struct error why;
     enum status st = number_of(metadata, "image_size", 256, &size, err);
@@ -67,11 +58,15 @@ static enum status geometry_parse(const json_t *metadata, struct network *net, s
                          resize);
     if (labels && strcmp(labels, labels_joined()) != 0)
         return error_set(err, ST_FORMAT, "the metadata's 'labels' are not the 14 findings in their order");
-    if (network_init(net, architecture ? architecture : "cnn4", pre->size, &why) != ST_OK)
-        return error_set(err, ST_FORMAT, "%s", why.text);
-    if (!network_sees(net))
+    st = inputs ? inputs_parse(inputs, &in, err) : ST_OK;
+    if (st != ST_OK)
+        return st;
+    st = network_new(architecture ? architecture : "cnn4", pre->size, in.n, ret_net, &why);
+    if (st != ST_OK)
+        return error_set(err, st == ST_INVALID ? ST_FORMAT : st, "%s", why.text);
+    if (!network_sees(*ret_net))
         *pre = (struct preprocess){ 0 };
-    return inputs_add(metadata, net, err);
+    return ST_OK;
 }
 
 /* Keys that the model's own fields answer for; all others are notes. */
@@ -135,7 +130,7 @@ static enum status tensors_read(const struct array_file *f, const struct network
 enum status weights_read(const void *bytes, size_t n_bytes, struct model **ret_model, struct error *err)
 {
     struct array_file file = { 0 };
-    struct network net;
+    const struct network *net = NULL;
     struct preprocess pre;
     json_t *notes = NULL;
     float *params = NULL;
@@ -145,18 +140,19 @@ enum status weights_read(const void *bytes, size_t n_bytes, struct model **ret_m
         st = geometry_parse(file.metadata, &net, &pre, err);
     if (st != ST_OK)
         goto out;
-    params = malloc(net.n_params * sizeof *params);
+    params = malloc((net->n_params + net->n_state) * sizeof *params);
     notes = notes_of(file.metadata);
     if (!params || !notes) {
         st = error_nomem(err);
         goto out;
     }
-    st = tensors_read(&file, &net, params, err);
+    st = tensors_read(&file, net, params, err);
     if (st == ST_OK)
         st = array_file_whole(&file, err);
     if (st == ST_OK)
-        st = model_new(&net, &pre, params, json_incref(notes), ret_model, err);
+        st = model_new(net, &pre, params, json_incref(notes), ret_model, err);
 out:
+    network_unref(net);
     free(params);
     json_decref(notes);
     array_file_release(&file);
@@ -214,16 +210,17 @@ static json_t *metadata_make(const struct model *m)
 }
 
 /* The model's tensors as arrays, borrowed; returns how many. */
-static size_t arrays_of(const struct model *m, struct array arrays[NETWORK_MAX_TENSORS])
+static size_t arrays_of(const struct model *m, struct array arrays[ARRAYS_MAX])
 {
     const struct network *net = model_network(m);
 
+    assert(net->n_tensors <= ARRAYS_MAX); /* the kernels know no network of more */
     for (size_t i = 0; i < net->n_tensors; i++) {
         const struct tensor *t = &net->tensors[i];
 
         arrays[i] =
             (struct array){ .dtype = DTYPE_F32, .rank = t->rank, .data = model_params(m) + t->offset };
-        memcpy(arrays[i].name, t->name, sizeof t->name);
+        snprintf(arrays[i].name, sizeof arrays[i].name, "%s", t->name);
         memcpy(arrays[i].dims, t->dims, sizeof t->dims);
     }
     return net->n_tensors;
@@ -231,7 +228,7 @@ static size_t arrays_of(const struct model *m, struct array arrays[NETWORK_MAX_T
 
 enum status weights_write(const struct model *m, struct buf *out, struct error *err)
 {
-    struct array arrays[NETWORK_MAX_TENSORS];
+    struct array arrays[ARRAYS_MAX];
     const size_t n = arrays_of(m, arrays);
     json_t *metadata = metadata_make(m);
     enum status st = metadata ? array_file_header(metadata, arrays, n, out, err) : error_nomem(err);
@@ -247,7 +244,7 @@ enum status weights_write(const struct model *m, struct buf *out, struct error *
 
 enum status weights_save(const struct model *m, const char *path, struct error *err)
 {
-    struct array arrays[NETWORK_MAX_TENSORS];
+    struct array arrays[ARRAYS_MAX];
     const size_t n = arrays_of(m, arrays);
     json_t *metadata = metadata_make(m);
     const enum status st = metadata ? array_file_save(path, metadata, arrays, n, err) : error_nomem(err);

@@ -15,11 +15,11 @@ static float *floats(size_t n)
     return p;
 }
 
-/* ±1/8, ±2/8, … in random order. */
+/* ±1/16, ±3/16, … in random order. */
 static void fill_distinct(struct rng *rng, float *values, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        values[i] = (float)(i / 2 + 1) * (i % 2 ? -0.125f : 0.125f);
+        values[i] = (float)(i / 2 * 2 + 1) * (i % 2 ? -0.0625f : 0.0625f);
     for (size_t i = n; i > 1; i--) {
         const size_t j = (size_t)rng_below(rng, i);
         const float t = values[i - 1];
@@ -35,67 +35,96 @@ static void fill_sixteenths(struct rng *rng, float *values, size_t n)
         values[i] = ((float)rng_below(rng, 31) - 15) / 16;
 }
 
+static void count_tensors(struct node *l, const struct described *tensors, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t count = 1;
+
+        for (size_t d = 0; d < tensors[i].tensor.rank; d++)
+            count *= tensors[i].tensor.dims[d];
+        *(tensors[i].tensor.state ? &l->n_state : &l->n_params) += count;
+    }
+}
+
 static void blocks_allocate(struct probe *p)
 {
-    p->x = floats(p->nx);
-    p->dx = floats(p->nx);
+    for (size_t k = 0; k < p->node.ops->n_from; k++) {
+        p->nx[k] = p->n * shape_size(p->node.in[k]);
+        p->x[k] = floats(p->nx[k]);
+        p->dx[k] = floats(p->nx[k]);
+    }
+    p->ny = p->n * shape_size(p->node.out);
     p->y = floats(p->ny);
     p->r = floats(p->ny);
-    p->params = floats(p->layer.n_params);
-    p->dparams = floats(p->layer.n_params);
-    p->tape = calloc(p->n * p->layer.tape_bytes + 1, 1);
+    p->params = floats(p->node.n_params);
+    p->dparams = floats(p->node.n_params);
+    p->state = floats(p->node.n_state);
+    p->tape = calloc(p->n * p->node.tape_bytes + 1, 1);
     assert(p->tape);
 }
 
-bool probe_init(struct probe *p, const struct layer_ops *ops, struct shape in, size_t out_channels, size_t n)
+const char *probe_init(struct probe *p, const struct node *author, const struct shape *in, size_t n)
 {
-    struct tensor tensors[2];
+    struct described tensors[LAYER_MAX_TENSORS];
     size_t n_tensors = 0;
+    const char *wrong;
     struct rng rng;
 
-    *p = (struct probe){ .layer = { .ops = ops, .in = in, .out = { .c = out_channels } }, .n = n };
-    if (ops->shape(&p->layer, tensors, &n_tensors) != ST_OK)
-        return false;
-    for (size_t i = 0; i < n_tensors; i++) {
-        size_t count = 1;
-
-        for (size_t d = 0; d < tensors[i].rank; d++)
-            count *= tensors[i].dims[d];
-        p->layer.n_params += count;
-    }
-    p->nx = n * shape_size(p->layer.in);
-    p->ny = n * shape_size(p->layer.out);
+    *p = (struct probe){ .node = *author, .n = n, .step = 1.0f / 32 };
+    for (size_t k = 0; k < author->ops->n_from; k++)
+        p->node.in[k] = in[k];
+    wrong = author->ops->shape(&p->node, tensors, &n_tensors);
+    if (wrong)
+        return wrong;
+    count_tensors(&p->node, tensors, n_tensors);
     blocks_allocate(p);
     rng_seed(&rng, 7, 0);
-    fill_distinct(&rng, p->x, p->nx);
+    for (size_t k = 0; k < author->ops->n_from; k++) {
+        fill_distinct(&rng, p->x[k], p->nx[k]);
+        for (size_t i = 0; i < p->nx[k]; i++)
+            p->dx[k][i] = NAN; /* backward overwrites it, whatever was there */
+    }
     fill_sixteenths(&rng, p->r, p->ny);
-    fill_sixteenths(&rng, p->params, p->layer.n_params);
-    for (size_t i = 0; i < p->nx; i++)
-        p->dx[i] = NAN; /* backward overwrites it, whatever was there */
-    return true;
+    fill_sixteenths(&rng, p->params, p->node.n_params);
+    for (size_t i = 0; i < p->node.n_state; i++)
+        p->state[i] = (float)(rng_below(&rng, 15) + 1) / 16; /* a variance is not negative */
+    return NULL;
 }
 
 void probe_release(struct probe *p)
 {
-    free(p->x);
-    free(p->dx);
+    for (size_t k = 0; k < NODE_MAX_INPUTS; k++) {
+        free(p->x[k]);
+        free(p->dx[k]);
+    }
     free(p->y);
     free(p->r);
     free(p->params);
     free(p->dparams);
+    free(p->state);
     free(p->tape);
     *p = (struct probe){ 0 };
 }
 
-void probe_forward(struct probe *p)
+static void forward(struct probe *p, void *tape)
 {
-    p->layer.ops->forward(&p->layer, p->n, p->params, p->x, p->y, p->tape);
+    const float *const x[NODE_MAX_INPUTS] = { p->x[0], p->x[1] };
+
+    p->node.ops->forward(&p->node, p->n, p->params, p->training ? NULL : p->state, x, p->y, tape);
 }
 
-void probe_backward(struct probe *p)
+static void backward(struct probe *p, float *const dx[NODE_MAX_INPUTS])
 {
-    p->layer.ops->backward(&p->layer, p->n, p->params, p->x, p->tape, p->r, p->dx, p->dparams);
+    const float *const x[NODE_MAX_INPUTS] = { p->x[0], p->x[1] };
+
+    p->node.ops->backward(&p->node, p->n, p->params, p->training ? NULL : p->state, x, p->tape, p->r, dx,
+                          p->dparams);
 }
+
+void probe_forward(struct probe *p) { forward(p, p->tape); }
+void probe_forward_without_tape(struct probe *p) { forward(p, NULL); }
+void probe_backward(struct probe *p) { backward(p, p->dx); }
+void probe_backward_without_dx(struct probe *p) { backward(p, (float *[NODE_MAX_INPUTS]){ NULL }); }
 
 static double loss_at(struct probe *p, float *where, float value)
 {
@@ -103,7 +132,7 @@ static double loss_at(struct probe *p, float *where, float value)
     double loss = 0;
 
     *where = value;
-    p->layer.ops->forward(&p->layer, p->n, p->params, p->x, p->y, NULL);
+    probe_forward_without_tape(p);
     *where = kept;
     for (size_t i = 0; i < p->ny; i++)
         loss += (double)p->r[i] * (double)p->y[i];
@@ -112,7 +141,7 @@ static double loss_at(struct probe *p, float *where, float value)
 
 double probe_slope(struct probe *p, float *where)
 {
-    const float h = 1.0f / 32;
+    const float h = p->step;
 
     return (loss_at(p, where, *where + h) - loss_at(p, where, *where - h)) / (2 * (double)h);
 }

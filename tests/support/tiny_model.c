@@ -11,20 +11,21 @@
 struct model *tiny_model(uint64_t seed, float scale, json_t *notes)
 {
     const struct preprocess pre = { 64, RESIZE_AREA, 128, 64 };
-    struct network net;
+    const struct network *net;
     struct model *m = NULL;
     struct error err = { 0 };
     struct rng rng;
     float *params;
 
-    cr_assert_eq(network_init(&net, "cnn4", pre.size, &err), ST_OK, "%s", err.text);
-    params = malloc(net.n_params * sizeof *params);
+    cr_assert_eq(network_new("cnn4", pre.size, 0, &net, &err), ST_OK, "%s", err.text);
+    params = malloc(net->n_params * sizeof *params);
     cr_assert_not_null(params);
     rng_seed(&rng, seed, 1);
-    network_initialise(&net, INIT_GLOROT, &rng, params);
-    for (size_t i = 0; i < net.n_params; i++)
+    network_initialise(net, INIT_GLOROT, &rng, params);
+    for (size_t i = 0; i < net->n_params; i++)
         params[i] *= scale;
-    cr_assert_eq(model_new(&net, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
+    network_unref(net);
     free(params);
     return m;
 }
@@ -33,19 +34,21 @@ struct model *tiny_model_with_inputs(uint64_t seed, const struct inputs *in, flo
 {
     struct model *plain = tiny_model(seed, 1, NULL), *m = NULL;
     const size_t n_plain = model_network(plain)->n_params;
-    struct network net = *model_network(plain);
+    const struct network *net;
     struct error err = { 0 };
     char *text = inputs_text(in);
     float *params;
 
-    network_add_inputs(&net, in->n);
-    params = malloc(net.n_params * sizeof *params);
+    cr_assert_eq(network_new("cnn4", model_network(plain)->image_size, in->n, &net, &err), ST_OK, "%s",
+                 err.text);
+    params = malloc(net->n_params * sizeof *params);
     memcpy(params, model_params(plain), n_plain * sizeof *params);
     for (size_t i = 0; i < in->n * N_LABELS; i++)
         params[n_plain + i] = first + (float)i * step;
     cr_assert_eq(
-        model_new(&net, model_preprocess(plain), params, json_pack("{s:s}", "inputs", text), &m, &err), ST_OK,
+        model_new(net, model_preprocess(plain), params, json_pack("{s:s}", "inputs", text), &m, &err), ST_OK,
         "%s", err.text);
+    network_unref(net);
     free(params);
     free(text);
     model_unref(plain);

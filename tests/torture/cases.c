@@ -363,20 +363,21 @@ const size_t N_TORTURE_CASES = sizeof TORTURE_CASES / sizeof TORTURE_CASES[0];
 static bool model_make(void)
 {
     struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
-    struct network net;
+    const struct network *net;
     struct rng rng;
     float *params;
     bool ok;
 
-    if (network_init(&net, "cnn4", PREPROCESS.size, NULL) != ST_OK)
+    if (network_new("cnn4", PREPROCESS.size, 0, &net, NULL) != ST_OK)
         return false;
-    params = malloc(net.n_params * sizeof *params);
+    params = malloc(net->n_params * sizeof *params);
     if (!params)
         return false;
     rng_seed(&rng, 1, 1);
-    network_initialise(&net, INIT_GLOROT, &rng, params);
-    ok = model_new(&net, &PREPROCESS, params, NULL, &model, NULL) == ST_OK &&
+    network_initialise(net, INIT_GLOROT, &rng, params);
+    ok = model_new(net, &PREPROCESS, params, NULL, &model, NULL) == ST_OK &&
          weights_write(model, &file, NULL) == ST_OK;
+    network_unref(net);
     free(params);
     weights.size = file.len;
     weights.data = buf_take(&file);

@@ -17,7 +17,7 @@ enum { SIZE = 64, N = 5, K = 3, WEIGHTS = 1, INPUTS = 2, DROPOUT = 4, EVERYTHING
 
 /* A network with its parameters and a batch; what is done to it as the bits of `what` say. */
 struct case_of {
-    struct network net;
+    const struct network *net;
     float *params;
     float x[N * SIZE * SIZE], y[N * N_LABELS], inputs[N * K], weights[N * N_LABELS];
     struct training_batch batch;
@@ -34,19 +34,17 @@ static struct case_of *case_new(int what)
     struct case_of *c = calloc(1, sizeof *c);
     struct rng rng;
 
-    cr_assert_eq(network_init(&c->net, "cnn4", SIZE, NULL), ST_OK);
-    if (what & INPUTS)
-        network_add_inputs(&c->net, K);
-    c->params = malloc(c->net.n_params * sizeof *c->params);
+    cr_assert_eq(network_new("cnn4", SIZE, what & INPUTS ? K : 0, &c->net, NULL), ST_OK);
+    c->params = malloc(c->net->n_params * sizeof *c->params);
     rng_seed(&rng, 9, 0);
-    network_initialise(&c->net, INIT_HE, &rng, c->params);
+    network_initialise(c->net, INIT_HE, &rng, c->params);
     fill(&rng, c->x, N * SIZE * SIZE, -2, 2);
     fill(&rng, c->inputs, N * K, -2, 2);
     fill(&rng, c->weights, N * N_LABELS, 0.1f, 5);
     for (size_t i = 0; i < N * N_LABELS; i++)
         c->y[i] = rng_unit(&rng) < 0.3;
     if (what & INPUTS)
-        fill(&rng, c->params + network_tensor(&c->net, "head.inputs.weight")->offset, N_LABELS * K, -1, 1);
+        fill(&rng, c->params + network_tensor(c->net, "head.inputs.weight")->offset, N_LABELS * K, -1, 1);
     c->batch = (struct training_batch){ .n = N,
                                         .x = c->x,
                                         .y = c->y,
@@ -59,6 +57,7 @@ static struct case_of *case_new(int what)
 
 static void case_free(struct case_of *c)
 {
+    network_unref(c->net);
     free(c->params);
     free(c);
 }
@@ -66,15 +65,15 @@ static void case_free(struct case_of *c)
 /* The gradient [n_params] by a pool of that many threads, and the loss. */
 static float *gradient_of(const struct case_of *c, size_t threads, float *logits, double *loss)
 {
-    float *gradient = malloc(c->net.n_params * sizeof *gradient);
+    float *gradient = malloc(c->net->n_params * sizeof *gradient);
     struct pool *pool = NULL;
     struct training *t;
 
     cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, NULL), ST_OK);
-    cr_assert_eq(training_new(&c->net, SHARDS, N, pool, &t, NULL), ST_OK);
-    memcpy(training_params(t), c->params, c->net.n_params * sizeof *c->params);
+    cr_assert_eq(training_new(c->net, SHARDS, N, pool, &t, NULL), ST_OK);
+    memcpy(training_params(t), c->params, c->net->n_params * sizeof *c->params);
     cr_assert_eq(training_batch_gradient(t, &c->batch, logits, loss), ST_OK);
-    memcpy(gradient, training_gradients(t), c->net.n_params * sizeof *gradient);
+    memcpy(gradient, training_gradients(t), c->net->n_params * sizeof *gradient);
     training_free(t);
     pool_free(pool);
     return gradient;
@@ -101,15 +100,15 @@ Test(batch, gradient_is_that_of_the_plain_loops)
 {
     for (int what = 0; what <= EVERYTHING; what += what == DROPOUT ? EVERYTHING - DROPOUT : what ? what : 1) {
         struct case_of *c = case_new(what);
-        float *expected = malloc(c->net.n_params * sizeof *expected);
+        float *expected = malloc(c->net->n_params * sizeof *expected);
         float logits[N * N_LABELS], found_logits[N * N_LABELS];
 
-        cr_assert_eq(reference_batch_gradient(&c->net, c->params, &c->batch, logits, expected), ST_OK);
+        cr_assert_eq(reference_batch_gradient(c->net, c->params, &c->batch, logits, expected), ST_OK);
         for (size_t threads = 1; threads <= 3; threads++) {
             double loss;
             float *found = gradient_of(c, threads, found_logits, &loss);
 
-            check_tensors(&c->net, found, expected, what);
+            check_tensors(c->net, found, expected, what);
             cr_assert_float_eq(loss, bce_sum(N * N_LABELS, logits, c->y, c->batch.weights) / (N * N_LABELS),
                                1e-5 * loss);
             for (size_t i = 0; i < N * N_LABELS; i++)
@@ -131,7 +130,7 @@ Test(batch, gradient_has_the_same_bits_for_any_number_of_threads)
     for (size_t threads = 2; threads <= 5; threads++) {
         float *found = gradient_of(c, threads, logits, &loss);
 
-        cr_assert_arr_eq(expected, found, c->net.n_params * sizeof *found);
+        cr_assert_arr_eq(expected, found, c->net->n_params * sizeof *found);
         cr_assert_eq(loss, alone);
         free(found);
     }
@@ -152,8 +151,8 @@ Test(batch, cancelled_batch_stops_in_its_middle)
 
     c->batch.cancelled = second_question;
     c->batch.cancelled_arg = &asked;
-    cr_assert_eq(training_new(&c->net, SHARDS, N, NULL, &t, NULL), ST_OK);
-    memcpy(training_params(t), c->params, c->net.n_params * sizeof *c->params);
+    cr_assert_eq(training_new(c->net, SHARDS, N, NULL, &t, NULL), ST_OK);
+    memcpy(training_params(t), c->params, c->net->n_params * sizeof *c->params);
     cr_assert_eq(training_batch_gradient(t, &c->batch, logits, &loss), ST_CANCELLED);
     cr_assert_eq(asked, 2, "asked %d times", asked);
     cr_assert(logits[0] != 0 && logits[(N - 1) * N_LABELS] == 0, "the last picture is not the first four's");
@@ -164,13 +163,13 @@ Test(batch, cancelled_batch_stops_in_its_middle)
 Test(batch, gradient_of_extra_inputs_is_the_slope_of_the_loss)
 {
     struct case_of *c = case_new(WEIGHTS | INPUTS);
-    const struct tensor *t = network_tensor(&c->net, "head.inputs.weight");
+    const struct tensor *t = network_tensor(c->net, "head.inputs.weight");
     float logits[N * N_LABELS];
     double loss, beside;
     float *gradient = gradient_of(c, 1, logits, &loss);
 
     cr_assert(t->rank == 2 && t->dims[0] == N_LABELS && t->dims[1] == K);
-    cr_assert_eq(t->offset + t->count, c->net.n_params);
+    cr_assert_eq(t->offset + t->count, c->net->n_params);
     for (size_t i = t->offset; i < t->offset + t->count; i += 5) {
         const float step = 1.0f / 64, value = c->params[i];
         double slope;

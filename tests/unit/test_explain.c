@@ -19,22 +19,23 @@ enum { SIZE = 256, SIDE = 16, PLANE = SIZE * SIZE };
 
 static struct model *model_of(enum init init, struct preprocess pre, float bias)
 {
-    struct network net;
+    const struct network *net;
     struct model *m = NULL;
     struct error err = { 0 };
     const struct tensor *head;
     struct rng rng;
     float *params;
 
-    cr_assert_eq(network_init(&net, "cnn4", pre.size, &err), ST_OK, "%s", err.text);
-    params = malloc(net.n_params * sizeof *params);
+    cr_assert_eq(network_new("cnn4", pre.size, 0, &net, &err), ST_OK, "%s", err.text);
+    params = malloc(net->n_params * sizeof *params);
     cr_assert_not_null(params);
     rng_seed(&rng, 5, 0);
-    network_initialise(&net, init, &rng, params);
-    head = network_tensor(&net, "head.bias");
+    network_initialise(net, init, &rng, params);
+    head = network_tensor(net, "head.bias");
     for (size_t k = 0; k < N_LABELS; k++)
         params[head->offset + k] = bias * (float)(k + 1);
-    cr_assert_eq(model_new(&net, &pre, params, NULL, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &pre, params, NULL, &m, &err), ST_OK, "%s", err.text);
+    network_unref(net);
     free(params);
     return m;
 }

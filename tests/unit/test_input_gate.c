@@ -206,13 +206,14 @@ TEST_WITHOUT_LEAKS(gate_text, what_is_wrong_is_refused_and_named)
 static enum status model_with(json_t *note, struct model **ret, struct error *err)
 {
     const struct preprocess pre = { 64, RESIZE_AREA, 128, 64 };
-    struct network net;
+    const struct network *net;
     float *params;
     enum status st;
 
-    cr_assert_eq(network_init(&net, "cnn4", 64, NULL), ST_OK);
-    params = calloc(net.n_params, sizeof *params);
-    st = model_new(&net, &pre, params, json_pack("{s:o}", GATE_KEY, note), ret, err);
+    cr_assert_eq(network_new("cnn4", 64, 0, &net, NULL), ST_OK);
+    params = calloc(net->n_params, sizeof *params);
+    st = model_new(net, &pre, params, json_pack("{s:o}", GATE_KEY, note), ret, err);
+    network_unref(net);
     free(params);
     return st;
 }

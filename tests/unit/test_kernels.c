@@ -37,7 +37,7 @@ struct bench {
     const struct kernels *k;
     struct block b;
     size_t n, pooled; /* images; pooled cells by channels of one */
-    struct layer conv;
+    struct node conv;
     float *w, *bias;        /* [O][C][3][3], [O] */
     float *x, *y, *dx, *dy; /* in the kernels' layout */
     float *plain_x;         /* [n][C][h][w] */
@@ -79,14 +79,14 @@ static struct block block_of(size_t h, size_t w, size_t C, size_t O)
 static struct bench bench_new(const struct kernels *k, size_t n, size_t h, size_t w, size_t C, size_t O)
 {
     struct bench t = { .k = k, .b = block_of(h, w, C, O), .n = n, .pooled = h / 2 * (w / 2) * O };
-    struct tensor tensors[2];
+    struct described tensors[LAYER_MAX_TENSORS];
     size_t n_tensors;
     struct rng rng;
 
-    t.conv = (struct layer){
-        .ops = &LAYER_CONV3X3, .in = { C, h, w }, .out = { .c = O }, .n_params = 9 * C * O + O
+    t.conv = (struct node){
+        .ops = &LAYER_CONV, .channels = O, .window = { 3, 3, 1, 1, 1 }, .bias = true, .in = { { C, h, w } }
     };
-    cr_assert_eq(LAYER_CONV3X3.shape(&t.conv, tensors, &n_tensors), ST_OK);
+    cr_assert_null(LAYER_CONV.shape(&t.conv, tensors, &n_tensors));
     t.w = floats_new(9 * C * O + O);
     t.bias = floats_new(O);
     t.x = floats_new(n * t.b.x_size);
@@ -136,7 +136,7 @@ static float *convolved(const struct bench *t)
 {
     float *y = floats_new(t->n * shape_size(t->conv.out));
 
-    LAYER_CONV3X3.forward(&t->conv, t->n, t->w, t->plain_x, y, NULL);
+    LAYER_CONV.forward(&t->conv, t->n, t->w, NULL, (const float *[]){ t->plain_x }, y, NULL);
     return y;
 }
 
@@ -217,7 +217,8 @@ static void check_backward(const struct bench *t, const float *dw)
                         slope[((s * O + o) * h + 2 * i + k / 2) * w + 2 * j + k % 2] =
                             t->dy[y_at(t, s, o, i, j)];
                 }
-    LAYER_CONV3X3.backward(&t->conv, t->n, t->w, t->plain_x, NULL, slope, dx, dparams);
+    LAYER_CONV.backward(&t->conv, t->n, t->w, NULL, (const float *[]){ t->plain_x }, NULL, slope,
+                        (float *[]){ dx }, dparams);
     for (size_t i = 0; i < 9 * C * O; i++)
         error_add(&e_w, dw[i], dparams[i]);
     for (size_t o = 0; o < O; o++)

@@ -44,13 +44,13 @@ static double *widened(const float *values, size_t n)
     return wide;
 }
 
-static struct network cnn4(size_t size)
+static const struct network *cnn4(size_t size)
 {
     const struct double_net twin = double_net_cnn4(size);
-    struct network net;
+    const struct network *net;
 
-    cr_assert_eq(network_init(&net, "cnn4", size, NULL), ST_OK);
-    cr_assert_eq(net.n_params, double_net_params(&twin));
+    cr_assert_eq(network_new("cnn4", size, 0, &net, NULL), ST_OK);
+    cr_assert_eq(net->n_params, double_net_params(&twin));
     return net;
 }
 
@@ -76,11 +76,12 @@ static struct model *model_of(const struct network *net, const float *params)
 
 static struct model *random_model(size_t size)
 {
-    const struct network net = cnn4(size);
-    float *params = initial(&net, INIT_HE, size);
-    struct model *m = model_of(&net, params);
+    const struct network *net = cnn4(size);
+    float *params = initial(net, INIT_HE, size);
+    struct model *m = model_of(net, params);
 
     free(params);
+    network_unref(net);
     return m;
 }
 
@@ -220,14 +221,15 @@ static void check_answer(const char *what, run_fn *run, const struct model *m, c
 static void check_radiograph(const struct answer_case *c, size_t size, run_fn *run)
 {
     const struct preprocess pre = { .size = size, .resize = c->resize, .mean = c->mean, .std = c->std };
-    const struct network net = cnn4(size);
-    float *params = initial(&net, c->init, 17), *x = radiograph(c->file, &pre);
-    struct model *m = model_of(&net, params);
+    const struct network *net = cnn4(size);
+    float *params = initial(net, c->init, 17), *x = radiograph(c->file, &pre);
+    struct model *m = model_of(net, params);
 
     check_answer(c->file, run, m, x);
     model_unref(m);
     free(params);
     free(x);
+    network_unref(net);
 }
 
 ParameterizedTestParameters(answer, is_that_of_float64_on_real_radiographs)
@@ -298,19 +300,19 @@ static struct training *training_of(const struct network *net, size_t n_shards, 
 
 TEST_WITHOUT_LEAKS(gradient, of_the_whole_network_is_that_of_float64)
 {
-    const struct network net = cnn4(64);
+    const struct network *net = cnn4(64);
     const struct double_net twin = double_net_cnn4(64);
-    float *params = initial(&net, INIT_HE, 4), logits[3 * N_LABELS];
+    float *params = initial(net, INIT_HE, 4), logits[3 * N_LABELS];
     struct batch b = batch_new(3, 64, 4);
-    struct training *t = training_of(&net, SHARDS, NULL, params);
-    double *wide = widened(params, net.n_params), *x = widened(b.x, 3 * 64 * 64),
+    struct training *t = training_of(net, SHARDS, NULL, params);
+    double *wide = widened(params, net->n_params), *x = widened(b.x, 3 * 64 * 64),
            *y = widened(b.y, 3 * N_LABELS);
-    double *gradient = doubles(net.n_params), loss, truth;
+    double *gradient = doubles(net->n_params), loss, truth;
 
     cr_assert_eq(training_gradient(t, 3, b.x, b.y, logits, &loss), ST_OK);
     truth = double_net_gradient(&twin, wide, 3, x, y, gradient);
     cr_assert_float_eq(loss, truth, 1e-6 * truth, "the loss is %.9g, not %.9g", loss, truth);
-    check_tensors(&net, training_gradients(t), gradient, gradient, 1e-5);
+    check_tensors(net, training_gradients(t), gradient, gradient, 1e-5);
     for (size_t s = 0; s < 3; s++) {
         double z[N_LABELS];
 
@@ -325,13 +327,14 @@ TEST_WITHOUT_LEAKS(gradient, of_the_whole_network_is_that_of_float64)
     free(x);
     free(y);
     free(gradient);
+    network_unref(net);
 }
 
 /* The gradient that a pool of so many threads gives; 0: no pool. */
 static float *gradient_by(size_t n_shards, size_t n_threads, const struct batch *b)
 {
-    const struct network net = cnn4(b->size);
-    float *params = initial(&net, INIT_HE, 5), *gradient = floats(net.n_params),
+    const struct network *net = cnn4(b->size);
+    float *params = initial(net, INIT_HE, 5), *gradient = floats(net->n_params),
           *logits = floats(b->n * N_LABELS);
     struct pool *pool = NULL;
     struct training *t;
@@ -339,22 +342,25 @@ static float *gradient_by(size_t n_shards, size_t n_threads, const struct batch 
 
     if (n_threads > 0)
         cr_assert_eq(pool_new(n_threads, POOL_NORMAL, &pool, NULL), ST_OK);
-    t = training_of(&net, n_shards, pool, params);
+    t = training_of(net, n_shards, pool, params);
     cr_assert_eq(training_gradient(t, b->n, b->x, b->y, logits, &loss), ST_OK);
-    memcpy(gradient, training_gradients(t), net.n_params * sizeof *gradient);
+    memcpy(gradient, training_gradients(t), net->n_params * sizeof *gradient);
     cr_assert_eq(training_gradient(t, b->n, b->x, b->y, logits, &loss), ST_OK);
-    cr_assert_eq(memcmp(gradient, training_gradients(t), net.n_params * sizeof *gradient), 0,
+    cr_assert_eq(memcmp(gradient, training_gradients(t), net->n_params * sizeof *gradient), 0,
                  "the second call differs from the first");
     training_free(t);
     pool_free(pool);
     free(params);
     free(logits);
+    network_unref(net);
     return gradient;
 }
 
 /* Batches of one, and smaller than the shards, leave some without a picture; MOST are shared out unevenly. */
 TEST_WITHOUT_LEAKS(gradient, has_the_same_bits_for_any_number_of_threads)
 {
+    const struct double_net twin = double_net_cnn4(64);
+    const size_t n = double_net_params(&twin);
     static const size_t SIZES[] = { 1, 5, MOST }, N_SHARDS[] = { 2, SHARDS },
                         THREADS[] = { 1, 2, 3, 5, 8, 16 };
 
@@ -366,7 +372,7 @@ TEST_WITHOUT_LEAKS(gradient, has_the_same_bits_for_any_number_of_threads)
             for (size_t k = 0; k < 6; k++) {
                 float *shared = gradient_by(N_SHARDS[j], THREADS[k], &b);
 
-                cr_assert_eq(memcmp(alone, shared, cnn4(64).n_params * sizeof *alone), 0,
+                cr_assert_eq(memcmp(alone, shared, n * sizeof *alone), 0,
                              "%zu pictures, %zu shards, %zu threads", SIZES[i], N_SHARDS[j], THREADS[k]);
                 free(shared);
             }
@@ -377,45 +383,46 @@ TEST_WITHOUT_LEAKS(gradient, has_the_same_bits_for_any_number_of_threads)
 
 TEST_WITHOUT_LEAKS(gradient, of_a_small_batch_forgets_the_large_one_before)
 {
-    const struct network net = cnn4(64);
+    const struct network *net = cnn4(64);
     struct batch large = batch_new(MOST, 64, 6), small = batch_new(3, 64, 7);
-    float *params = initial(&net, INIT_HE, 5), logits[MOST * N_LABELS],
+    float *params = initial(net, INIT_HE, 5), logits[MOST * N_LABELS],
           *alone = gradient_by(SHARDS, 0, &small);
-    struct training *t = training_of(&net, SHARDS, NULL, params),
-                    *fresh = training_of(&net, SHARDS, NULL, params);
+    struct training *t = training_of(net, SHARDS, NULL, params),
+                    *fresh = training_of(net, SHARDS, NULL, params);
     double loss, expected;
 
     cr_assert_eq(training_gradient(t, large.n, large.x, large.y, logits, &loss), ST_OK);
     cr_assert_eq(training_gradient(t, small.n, small.x, small.y, logits, &loss), ST_OK);
     cr_assert_eq(training_gradient(fresh, small.n, small.x, small.y, logits, &expected), ST_OK);
     cr_assert_eq(loss, expected);
-    cr_assert_eq(memcmp(training_gradients(t), alone, net.n_params * sizeof *alone), 0);
+    cr_assert_eq(memcmp(training_gradients(t), alone, net->n_params * sizeof *alone), 0);
     training_free(t);
     training_free(fresh);
     batch_release(&large);
     batch_release(&small);
     free(alone);
     free(params);
+    network_unref(net);
 }
 
 /* Of 0, as many shards as threads: the same sums in another order. */
 TEST_WITHOUT_LEAKS(gradient, is_the_same_sum_however_many_shards_there_are)
 {
     static const size_t N_SHARDS[] = { 0, 1, 4, TRAINING_MAX_SHARDS };
-    const struct network net = cnn4(64);
+    const struct network *net = cnn4(64);
 
     for (size_t n = 1; n <= 5; n += n == 2 ? 3 : 1) {
         struct batch b = batch_new(n, 64, n);
         float *one = gradient_by(SHARDS, 0, &b);
-        double *expected = widened(one, net.n_params);
+        double *expected = widened(one, net->n_params);
 
         for (size_t i = 0; i < 4; i++)
             for (size_t n_threads = 1; n_threads <= 4; n_threads++) {
                 float *other = gradient_by(N_SHARDS[i], n_threads, &b),
                       *again = gradient_by(N_SHARDS[i], n_threads, &b);
 
-                check_tensors(&net, other, expected, expected, 1e-5);
-                cr_assert_eq(memcmp(other, again, net.n_params * sizeof *other), 0, "it does not repeat");
+                check_tensors(net, other, expected, expected, 1e-5);
+                cr_assert_eq(memcmp(other, again, net->n_params * sizeof *other), 0, "it does not repeat");
                 free(other);
                 free(again);
             }
@@ -423,6 +430,7 @@ TEST_WITHOUT_LEAKS(gradient, is_the_same_sum_however_many_shards_there_are)
         free(expected);
         batch_release(&b);
     }
+    network_unref(net);
 }
 
 /* ---- Adam ---- */
@@ -526,15 +534,15 @@ TEST_WITHOUT_LEAKS(training, ten_steps_are_those_of_float64)
 {
     enum { SIZE = 64, N = 4, STEPS = 10 };
     const double learning_rate = 1e-4;
-    const struct network net = cnn4(SIZE);
+    const struct network *net = cnn4(SIZE);
     const struct double_net twin = double_net_cnn4(SIZE);
-    float *params = initial(&net, INIT_HE, 9), logits[N * N_LABELS];
-    struct training *t = training_of(&net, SHARDS, NULL, params);
-    double *wide = widened(params, net.n_params), *moved = widened(params, net.n_params), loss;
-    double *gradient = doubles(net.n_params), *m = doubles(net.n_params), *v = doubles(net.n_params);
+    float *params = initial(net, INIT_HE, 9), logits[N * N_LABELS];
+    struct training *t = training_of(net, SHARDS, NULL, params);
+    double *wide = widened(params, net->n_params), *moved = widened(params, net->n_params), loss;
+    double *gradient = doubles(net->n_params), *m = doubles(net->n_params), *v = doubles(net->n_params);
     struct adam a;
 
-    cr_assert_eq(adam_init(&a, net.n_params, NULL), ST_OK);
+    cr_assert_eq(adam_init(&a, net->n_params, NULL), ST_OK);
     for (int step = 1; step <= STEPS; step++) {
         struct batch b = batch_new(N, SIZE, (uint64_t)(100 + step));
         double *x = widened(b.x, N * SIZE * SIZE), *y = widened(b.y, N * N_LABELS);
@@ -542,50 +550,52 @@ TEST_WITHOUT_LEAKS(training, ten_steps_are_those_of_float64)
         cr_assert_eq(training_gradient(t, N, b.x, b.y, logits, &loss), ST_OK);
         adam_update(&a, training_gradients(t), learning_rate, 0, NULL, training_params(t));
         double_net_gradient(&twin, wide, N, x, y, gradient);
-        double_adam(net.n_params, step, learning_rate, 0, gradient, m, v, wide);
+        double_adam(net->n_params, step, learning_rate, 0, gradient, m, v, wide);
         batch_release(&b);
         free(x);
         free(y);
     }
-    for (size_t i = 0; i < net.n_params; i++)
+    for (size_t i = 0; i < net->n_params; i++)
         moved[i] = wide[i] - moved[i];
-    check_tensors(&net, training_params(t), wide, moved, 0.02);
+    check_tensors(net, training_params(t), wide, moved, 0.02);
     adam_release(&a);
     training_free(t);
     free(params), free(wide), free(moved), free(gradient), free(m), free(v);
+    network_unref(net);
 }
 
 TEST_WITHOUT_LEAKS(training, begins_with_zeros_and_leaves_the_parameters_alone)
 {
-    const struct network net = cnn4(64);
+    const struct network *net = cnn4(64);
     struct batch b = batch_new(1, 64, 1);
     struct training *t = NULL;
     float logits[N_LABELS];
     double loss;
 
-    cr_assert_eq(training_new(&net, SHARDS, MOST, NULL, &t, NULL), ST_OK);
-    for (size_t i = 0; i < net.n_params; i++)
+    cr_assert_eq(training_new(net, SHARDS, MOST, NULL, &t, NULL), ST_OK);
+    for (size_t i = 0; i < net->n_params; i++)
         cr_assert(training_params(t)[i] == 0 && training_gradients(t)[i] == 0);
     cr_assert_eq(training_gradient(t, 1, b.x, b.y, logits, &loss), ST_OK);
     cr_assert_float_eq(loss, log(2), 1e-12, "without weights every probability is a half, the loss is %g",
                        loss);
-    for (size_t i = 0; i < net.n_params; i++)
+    for (size_t i = 0; i < net->n_params; i++)
         cr_assert_eq(training_params(t)[i], 0);
     training_free(t);
     batch_release(&b);
+    network_unref(net);
 }
 
 /* The loss works on logits: certainty in the wrong finding costs its logit, not infinity. */
 TEST_WITHOUT_LEAKS(training, a_wrong_certainty_has_a_finite_loss_and_gradient)
 {
-    const struct network net = cnn4(64);
-    const struct tensor *bias = network_tensor(&net, "head.bias");
+    const struct network *net = cnn4(64);
+    const struct tensor *bias = network_tensor(net, "head.bias");
     struct batch b = batch_new(1, 64, 1);
     struct training *t = NULL;
     float logits[N_LABELS];
     double loss;
 
-    cr_assert_eq(training_new(&net, SHARDS, MOST, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(net, SHARDS, MOST, NULL, &t, NULL), ST_OK);
     for (size_t i = 0; i < N_LABELS; i++) {
         b.y[i] = i % 2 == 0;
         training_params(t)[bias->offset + i] = i % 2 == 0 ? -1e4f : 1e4f;
@@ -597,29 +607,31 @@ TEST_WITHOUT_LEAKS(training, a_wrong_certainty_has_a_finite_loss_and_gradient)
                            (i % 2 == 0 ? -1.0 : 1.0) / N_LABELS, 1e-8);
     training_free(t);
     batch_release(&b);
+    network_unref(net);
 }
 
 TEST_WITHOUT_LEAKS(training, a_weight_that_is_no_number_is_noticed_in_every_tensor)
 {
-    const struct network net = cnn4(64);
-    float *params = initial(&net, INIT_HE, 1), logits[N_LABELS];
+    const struct network *net = cnn4(64);
+    float *params = initial(net, INIT_HE, 1), logits[N_LABELS];
     struct batch b = batch_new(1, 64, 1);
-    struct training *t = training_of(&net, SHARDS, NULL, params);
+    struct training *t = training_of(net, SHARDS, NULL, params);
     double loss;
 
-    for (size_t i = 0; i < net.n_tensors; i++) {
-        float *weight = training_params(t) + net.tensors[i].offset;
+    for (size_t i = 0; i < net->n_tensors; i++) {
+        float *weight = training_params(t) + net->tensors[i].offset;
 
         *weight = NAN;
         cr_assert_eq(training_gradient(t, 1, b.x, b.y, logits, &loss), ST_NUMERIC, "NaN in '%s'",
-                     net.tensors[i].name);
-        *weight = params[net.tensors[i].offset];
+                     net->tensors[i].name);
+        *weight = params[net->tensors[i].offset];
         cr_assert_eq(training_gradient(t, 1, b.x, b.y, logits, &loss), ST_OK, "after '%s'",
-                     net.tensors[i].name);
+                     net->tensors[i].name);
     }
     training_free(t);
     batch_release(&b);
     free(params);
+    network_unref(net);
 }
 
 /* ---- loss ---- */
@@ -700,41 +712,43 @@ TEST_WITHOUT_LEAKS(model, lives_as_long_as_anyone_holds_it)
 
 TEST_WITHOUT_LEAKS(model, copies_what_it_is_made_of)
 {
-    const struct network net = cnn4(64);
+    const struct network *net = cnn4(64);
     const struct preprocess pre = { .size = 64, .resize = RESIZE_AREA, .mean = 1, .std = 2 };
-    float *params = initial(&net, INIT_HE, 1);
+    float *params = initial(net, INIT_HE, 1);
     const float first = params[0];
     struct model *m = NULL;
 
-    cr_assert_eq(model_new(&net, &pre, params, json_pack("{s:s}", "job", "j1"), &m, NULL), ST_OK);
+    cr_assert_eq(model_new(net, &pre, params, json_pack("{s:s}", "job", "j1"), &m, NULL), ST_OK);
     params[0] = 99;
     cr_assert_eq(model_params(m)[0], first);
     cr_assert_str_eq(json_string_value(json_object_get(model_notes(m), "job")), "j1");
     cr_assert(model_preprocess(m)->mean == 1 && model_preprocess(m)->std == 2);
     model_unref(m);
     free(params);
+    network_unref(net);
 }
 
 TEST_WITHOUT_LEAKS(model, of_weights_that_are_no_numbers_is_refused_by_tensor)
 {
     static const float BAD[] = { NAN, INFINITY, -INFINITY };
-    const struct network net = cnn4(64);
+    const struct network *net = cnn4(64);
     const struct preprocess pre = { .size = 64, .std = 1 };
-    float *params = initial(&net, INIT_HE, 1);
+    float *params = initial(net, INIT_HE, 1);
 
-    for (size_t i = 0; i < net.n_tensors; i++) {
-        const size_t last = net.tensors[i].offset + net.tensors[i].count - 1;
+    for (size_t i = 0; i < net->n_tensors; i++) {
+        const size_t last = net->tensors[i].offset + net->tensors[i].count - 1;
         const float kept = params[last];
         struct model *m = NULL;
         struct error err = { 0 };
 
         params[last] = BAD[i % 3];
-        check_refusal("a bad weight", model_new(&net, &pre, params, json_object(), &m, &err), ST_NUMERIC,
-                      &err, net.tensors[i].name);
+        check_refusal("a bad weight", model_new(net, &pre, params, json_object(), &m, &err), ST_NUMERIC, &err,
+                      net->tensors[i].name);
         cr_assert_null(m);
         params[last] = kept;
     }
     free(params);
+    network_unref(net);
 }
 
 /* ---- sessions ---- */
@@ -854,20 +868,21 @@ TEST_WITHOUT_LEAKS(session, an_input_that_is_no_number_gets_no_answer)
 /* Finite weights can still be absurd: the sums overflow, wherever they are. */
 TEST_WITHOUT_LEAKS(session, weights_that_overflow_get_no_answer)
 {
-    const struct network net = cnn4(64);
+    const struct network *net = cnn4(64);
     struct batch b = batch_new(1, 64, 1);
 
-    for (size_t i = 0; i < net.n_tensors; i += 2) {
-        const struct tensor *t = &net.tensors[i];
-        float *params = initial(&net, INIT_HE, 1);
+    for (size_t i = 0; i < net->n_tensors; i += 2) {
+        const struct tensor *t = &net->tensors[i];
+        float *params = initial(net, INIT_HE, 1);
         struct model *m;
 
         for (size_t k = 0; k < t->count; k++)
             params[t->offset + k] = copysignf(3e38f, params[t->offset + k]);
-        m = model_of(&net, params);
+        m = model_of(net, params);
         check_numeric(t->name, m, b.x);
         model_unref(m);
         free(params);
     }
     batch_release(&b);
+    network_unref(net);
 }

@@ -25,20 +25,21 @@ enum { SIZE = 64, LENGTH_SIZE = 8 }; /* the smallest network keeps these tests q
 
 static struct model *model_make(size_t size, struct preprocess pre, json_t *notes)
 {
-    struct network net;
+    const struct network *net;
     struct model *m = NULL;
     struct error err = { 0 };
     struct rng rng;
     float *params;
 
-    cr_assert_eq(network_init(&net, "cnn4", size, &err), ST_OK, "%s", err.text);
-    params = malloc(net.n_params * sizeof *params);
+    cr_assert_eq(network_new("cnn4", size, 0, &net, &err), ST_OK, "%s", err.text);
+    params = malloc(net->n_params * sizeof *params);
     cr_assert_not_null(params);
     rng_seed(&rng, size, 0);
-    for (size_t i = 0; i < net.n_params; i++)
+    for (size_t i = 0; i < net->n_params; i++)
         params[i] = rng_uniform(&rng, -1, 1);
     pre.size = size;
-    cr_assert_eq(model_new(&net, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
+    network_unref(net);
     free(params);
     return m;
 }

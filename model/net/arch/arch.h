@@ -1,0 +1,28 @@
+/* model/net/arch/arch.h - the authors of networks: each adds the nodes of its architecture up to its head, for an image
+ * size that network.c has found to fit. Tensors have the names that torchvision gives them, where the architecture is one of
+ * theirs; its three channels get the same grey value. */
+#ifndef MODEL_NET_ARCH_ARCH_H
+#define MODEL_NET_ARCH_ARCH_H
+
+#include "../graph.h"
+
+enum { IMAGE = 0 /* node */, COLOURS = 3 };
+
+void arch_cnn4(struct graph *g);
+void arch_mlp(struct graph *g);
+void arch_densenet121(struct graph *g);
+void arch_resnet18(struct graph *g);
+void arch_resnet50(struct graph *g);
+void arch_mobilenet_v2(struct graph *g);
+
+/* What several of them begin with: the grey image in COLOURS channels. */
+size_t arch_colours(struct graph *g);
+
+/* Convolution without a bias, normalisation and `ops` after it, NULL: nothing. */
+size_t arch_conv_norm(struct graph *g, size_t from, const char *conv, const char *norm, size_t channels,
+                      size_t kernel, size_t stride, size_t groups, const struct layer_ops *ops);
+
+/* What those made for ImageNet end with: the mean of every channel, and the head. */
+void arch_mean_head(struct graph *g, size_t from, const char *name);
+
+#endif

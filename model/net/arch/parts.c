@@ -1,0 +1,25 @@
+/* model/net/arch/parts.c - what several architectures have in common, see arch.h. */
+#include "arch.h"
+
+#include "cxrd/labels.h"
+
+size_t arch_colours(struct graph *g)
+{
+    return graph_add(g, &(struct node){ .ops = &LAYER_REPLICATE, .from = { IMAGE }, .channels = COLOURS },
+                     NULL);
+}
+
+size_t arch_conv_norm(struct graph *g, size_t from, const char *conv, const char *norm, size_t channels,
+                      size_t kernel, size_t stride, size_t groups, const struct layer_ops *ops)
+{
+    const size_t c = graph_conv(g, from, conv, channels, kernel, stride, groups), n = graph_norm(g, c, norm);
+
+    return ops ? graph_apply(g, ops, n) : n;
+}
+
+void arch_mean_head(struct graph *g, size_t from, const char *name)
+{
+    const size_t mean = graph_apply(g, &LAYER_GLOBAL_POOL, from);
+
+    graph_dense(g, graph_apply(g, &LAYER_FLATTEN, mean), name, N_LABELS);
+}

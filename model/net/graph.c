@@ -1,0 +1,246 @@
+/* model/net/graph.c - see graph.h. */
+#include "graph.h"
+
+#include "cxrd/labels.h"
+#include "network_make.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_VALUES = 1 << 28, /* floats of a tensor, of a node's result and of the whole block: 1 GiB */
+    FIRST_ROOM = 32,
+};
+
+void graph_refuse(struct graph *g, const char *format, ...)
+{
+    char text[200];
+    va_list args;
+
+    if (g->st != ST_OK)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    g->st = error_set(g->err, ST_INVALID, "%s", text);
+}
+
+void graph_begin(struct graph *g, const char *architecture, size_t image_size, struct error *err)
+{
+    const struct node image = { .ops = &LAYER_IMAGE, .out = { 1, image_size, image_size } };
+
+    assert(image_size <= LAYER_MAX_SIDE);
+    *g = (struct graph){ .net = network_empty(architecture, image_size), .err = err };
+    if (!g->net)
+        g->st = error_nomem(err);
+    else if (image_size > 0)
+        graph_add(g, &image, NULL);
+}
+
+const char *graph_name(struct graph *g, const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(g->name, sizeof g->name, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= sizeof g->name)
+        graph_refuse(g, "the name '%.40s...' is too long", g->name);
+    return g->name;
+}
+
+/* Room for one more in an array of `n`, which doubles. False: no memory, and *array is as it was. */
+static bool grow(void **array, size_t n, size_t *room, size_t size)
+{
+    const size_t wanted = *room ? 2 * *room : FIRST_ROOM;
+    void *more;
+
+    if (n < *room)
+        return true;
+    more = reallocarray(*array, wanted, size);
+    if (!more)
+        return false;
+    *array = more;
+    *room = wanted;
+    return true;
+}
+
+static bool tensors_grow(struct graph *g)
+{
+    void *tensors = g->net->tensors;
+    const bool ok = grow(&tensors, g->net->n_tensors, &g->room_tensors, sizeof *g->net->tensors);
+
+    g->net->tensors = tensors;
+    return ok;
+}
+
+static bool nodes_grow(struct graph *g)
+{
+    void *nodes = g->net->nodes;
+    const bool ok = grow(&nodes, g->net->n_nodes, &g->room_nodes, sizeof *g->net->nodes);
+
+    g->net->nodes = nodes;
+    return ok;
+}
+
+static void tensor_add(struct graph *g, const char *name, const struct described *d)
+{
+    struct network *net = g->net;
+    struct tensor t = d->tensor;
+    const int n = snprintf(t.name, sizeof t.name, "%s.%s", name, d->suffix);
+
+    if (n < 0 || (size_t)n >= sizeof t.name)
+        graph_refuse(g, "the name '%.40s...' is too long", name);
+    if (network_tensor(net, t.name))
+        graph_refuse(g, "there are two tensors of the name '%s'", t.name);
+    if (net->n_tensors == NETWORK_MAX_TENSORS)
+        graph_refuse(g, "the network has more than %d tensors", NETWORK_MAX_TENSORS);
+    t.count = 1;
+    for (size_t i = 0; i < t.rank; i++)
+        t.count *= t.dims[i]; /* of sizes within layer.h's limits: 56 bits at most */
+    if (t.count > MAX_VALUES - net->n_params - net->n_state)
+        graph_refuse(g, "the tensor '%s' makes the network larger than %d values", t.name, MAX_VALUES);
+    if (g->st == ST_OK && !tensors_grow(g))
+        g->st = error_nomem(g->err);
+    if (g->st != ST_OK)
+        return;
+    t.offset = t.state ? net->n_state : net->n_params; /* the state moves behind the parameters at the end */
+    *(t.state ? &net->n_state : &net->n_params) += t.count;
+    net->tensors[net->n_tensors++] = t;
+}
+
+/* Its shape, and its tensors. */
+static void work_out(struct graph *g, struct node *l, const char *name)
+{
+    struct described described[LAYER_MAX_TENSORS];
+    size_t n = 0;
+    const char *wrong = NULL;
+
+    for (size_t i = 0; i < l->ops->n_from; i++) {
+        assert(l->from[i] < g->net->n_nodes);
+        l->in[i] = g->net->nodes[l->from[i]].out;
+    }
+    if (l->ops->n_from > 0)
+        wrong = l->ops->shape(l, described, &n);
+    if (!wrong && shape_size(l->out) > MAX_VALUES)
+        wrong = "the result is too large";
+    if (wrong)
+        graph_refuse(g, "node %zu (%s%s%s): %s", g->net->n_nodes, l->ops->kind, name ? " " : "",
+                     name ? name : "", wrong);
+    l->params = g->net->n_params;
+    l->state = g->net->n_state;
+    for (size_t i = 0; i < n && g->st == ST_OK; i++)
+        tensor_add(g, name, &described[i]);
+    l->n_params = g->net->n_params - l->params;
+    l->n_state = g->net->n_state - l->state;
+}
+
+size_t graph_add(struct graph *g, const struct node *node, const char *name)
+{
+    struct node l = *node;
+
+    if (g->st != ST_OK)
+        return 0;
+    if (g->net->n_nodes == NETWORK_MAX_NODES)
+        graph_refuse(g, "the network has more than %d nodes", NETWORK_MAX_NODES);
+    else
+        work_out(g, &l, name);
+    if (g->st == ST_OK && !nodes_grow(g))
+        g->st = error_nomem(g->err);
+    if (g->st != ST_OK)
+        return 0;
+    g->net->nodes[g->net->n_nodes] = l;
+    return g->net->n_nodes++;
+}
+
+size_t graph_conv(struct graph *g, size_t from, const char *name, size_t channels, size_t kernel,
+                  size_t stride, size_t groups)
+{
+    return graph_add(g,
+                     &(struct node){ .ops = &LAYER_CONV,
+                                     .from = { from },
+                                     .channels = channels,
+                                     .window = { kernel, kernel, stride, kernel / 2, kernel / 2 },
+                                     .groups = groups },
+                     name);
+}
+
+size_t graph_norm(struct graph *g, size_t from, const char *name)
+{
+    return graph_add(g, &(struct node){ .ops = &LAYER_NORM, .from = { from }, .epsilon = 1e-5 }, name);
+}
+
+size_t graph_dense(struct graph *g, size_t from, const char *name, size_t channels)
+{
+    return graph_add(
+        g, &(struct node){ .ops = &LAYER_DENSE, .from = { from }, .channels = channels, .bias = true }, name);
+}
+
+size_t graph_pool(struct graph *g, const struct layer_ops *ops, size_t from, size_t side, size_t stride,
+                  size_t pad)
+{
+    return graph_add(
+        g, &(struct node){ .ops = ops, .from = { from }, .window = { side, side, stride, pad, pad } }, NULL);
+}
+
+size_t graph_apply(struct graph *g, const struct layer_ops *ops, size_t from)
+{
+    return graph_add(g, &(struct node){ .ops = ops, .from = { from } }, NULL);
+}
+
+size_t graph_join(struct graph *g, const struct layer_ops *ops, size_t a, size_t b)
+{
+    return graph_add(g, &(struct node){ .ops = ops, .from = { a, b } }, NULL);
+}
+
+/* ---- the end of it ---- */
+
+static void head_check(struct graph *g)
+{
+    const struct node *last = &g->net->nodes[g->net->n_nodes - 1];
+
+    if (last->ops != &LAYER_DENSE || last->channels != N_LABELS || !last->bias)
+        graph_refuse(g, "the last node must be a dense layer with a bias that gives %d logits", N_LABELS);
+}
+
+static void inputs_add(struct graph *g, size_t n)
+{
+    const struct described inputs = { "weight", { .rank = 2, .dims = { N_LABELS, n } } };
+
+    assert(n <= NETWORK_MAX_INPUTS);
+    if (n > 0)
+        tensor_add(g, "head.inputs", &inputs);
+    g->net->n_inputs = n;
+}
+
+static void state_behind(struct network *net)
+{
+    for (size_t i = 0; i < net->n_tensors; i++)
+        net->tensors[i].offset += net->tensors[i].state ? net->n_params : 0;
+    for (size_t i = 0; i < net->n_nodes; i++)
+        net->nodes[i].state += net->n_params;
+}
+
+enum status graph_finish(struct graph *g, size_t n_inputs, const struct network **ret_net)
+{
+    static const struct described BIAS = { "bias", { .rank = 1, .dims = { N_LABELS } } };
+
+    if (g->st == ST_OK && g->net->n_nodes == 0)
+        tensor_add(g, "head", &BIAS);
+    else if (g->st == ST_OK)
+        head_check(g);
+    if (g->st == ST_OK)
+        inputs_add(g, n_inputs);
+    if (g->st == ST_OK) {
+        state_behind(g->net);
+        *ret_net = g->net;
+        g->net = NULL;
+    }
+    network_unref(g->net);
+    g->net = NULL;
+    return g->st;
+}

@@ -1,0 +1,353 @@
+/* tests/unit/test_graph.c - graphs as their authors write them: what the architectures of others ask for is what their papers
+ * and torchvision say; random graphs have the gradient that their own answers have; and what is no network is refused. */
+#include "cxrd/labels.h"
+#include "leaks.h"
+#include "model/net/arch/arch.h"
+#include "model/net/reference.h"
+#include "sentence.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static float *floats(size_t n)
+{
+    float *values = calloc(n, sizeof *values);
+
+    cr_assert_not_null(values);
+    return values;
+}
+
+/* ---- architectures ---- */
+
+/* Parameters with a head of 14 findings: torchvision's of 1,000 classes less what the head has too many. Tensors without
+ * num_batches_tracked, which nothing needs. */
+static const struct architecture {
+    const char *name;
+    size_t size, features, n_params, n_state, n_tensors;
+    const char *some[3]; /* names, of torchvision's state_dict() */
+    const char *head;
+} ARCHITECTURES[] = {
+    { "cnn4", 64, 4096, 388416 + 14 * 4097, 0, 10, { "conv1.weight", "conv4.bias", "head.weight" }, "head" },
+    { "mlp",
+      128,
+      512,
+      64 * 64 * 512 + 512 + 14 * 513,
+      0,
+      4,
+      { "hidden.weight", "hidden.bias", "head.bias" },
+      "head" },
+    { "densenet121",
+      224,
+      1024,
+      6953856 + 14 * 1025,
+      83648,
+      606,
+      { "features.conv0.weight", "features.denseblock4.denselayer16.norm2.running_var",
+        "features.transition3.conv.weight" },
+      "classifier" },
+    { "resnet18",
+      224,
+      512,
+      11176512 + 14 * 513,
+      9600,
+      102,
+      { "layer4.1.bn2.running_mean", "layer2.0.downsample.0.weight", "conv1.weight" },
+      "fc" },
+    { "resnet50",
+      224,
+      2048,
+      23508032 + 14 * 2049,
+      53120,
+      267,
+      { "layer1.0.downsample.1.running_var", "layer3.5.conv3.weight", "bn1.bias" },
+      "fc" },
+    { "mobilenet_v2",
+      224,
+      1280,
+      2223872 + 14 * 1281,
+      34112,
+      262,
+      { "features.1.conv.0.0.weight", "features.17.conv.3.running_mean", "features.18.1.weight" },
+      "classifier.1" },
+};
+enum { N_ARCHITECTURES = sizeof ARCHITECTURES / sizeof ARCHITECTURES[0] };
+
+static const struct network *network_of(const char *name, size_t size, size_t n_inputs)
+{
+    const struct network *net;
+    struct error err = { 0 };
+
+    cr_assert_eq(network_new(name, size, n_inputs, &net, &err), ST_OK, "%s: %s", name, err.text);
+    return net;
+}
+
+TEST_WITHOUT_LEAKS(architecture, has_the_parameters_and_names_of_its_source)
+{
+    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
+        const struct architecture *a = &ARCHITECTURES[i];
+        const struct network *net = network_of(a->name, a->size, 0);
+        char head[64];
+
+        cr_assert_eq(net->n_params, a->n_params, "%s: %zu parameters", a->name, net->n_params);
+        cr_assert_eq(net->n_state, a->n_state, "%s: %zu of state", a->name, net->n_state);
+        cr_assert_eq(net->n_tensors, a->n_tensors, "%s: %zu tensors", a->name, net->n_tensors);
+        for (size_t k = 0; k < 3; k++)
+            cr_assert_not_null(network_tensor(net, a->some[k]), "%s has no '%s'", a->name, a->some[k]);
+        snprintf(head, sizeof head, "%s.weight", a->head);
+        cr_assert_not_null(network_tensor(net, head), "%s has no '%s'", a->name, head);
+        cr_assert_eq(shape_size(net->nodes[net->n_nodes - 1].in[0]), a->features, "%s", a->name);
+        network_unref(net);
+    }
+}
+
+/* Every float belongs to one tensor; parameters come first. */
+TEST_WITHOUT_LEAKS(architecture, tensors_cover_the_block)
+{
+    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
+        const struct network *net = network_of(ARCHITECTURES[i].name, 64, 3);
+        const size_t n = net->n_params + net->n_state;
+        uint8_t *taken = calloc(n, 1);
+
+        cr_assert_not_null(taken);
+        for (size_t k = 0; k < net->n_tensors; k++) {
+            const struct tensor *t = &net->tensors[k];
+
+            cr_assert_leq(t->offset + t->count, n);
+            cr_assert_eq(t->state, t->offset >= net->n_params, "'%s'", t->name);
+            for (size_t j = 0; j < t->count; j++)
+                cr_assert_eq(taken[t->offset + j]++, 0, "'%s' overlaps", t->name);
+        }
+        cr_assert_null(memchr(taken, 0, n), "%s has gaps", net->architecture);
+        free(taken);
+        network_unref(net);
+    }
+}
+
+/* Normalisations begin as those that pass on what they get, and state is nobody's to draw. */
+TEST_WITHOUT_LEAKS(architecture, begins_with_normalisations_that_change_little)
+{
+    const struct network *net = network_of("resnet18", 64, 0);
+    float *values = floats(net->n_params + net->n_state);
+    struct rng rng;
+
+    rng_seed(&rng, 1, 1);
+    network_initialise(net, INIT_HE, &rng, values);
+    cr_assert_eq(values[network_tensor(net, "bn1.weight")->offset], 1);
+    cr_assert_eq(values[network_tensor(net, "bn1.bias")->offset], 0);
+    cr_assert_eq(values[network_tensor(net, "bn1.running_mean")->offset], 0);
+    cr_assert_eq(values[network_tensor(net, "layer4.1.bn2.running_var")->offset], 1);
+    cr_assert_neq(values[network_tensor(net, "layer4.1.conv2.weight")->offset], 0);
+    free(values);
+    network_unref(net);
+}
+
+TEST_WITHOUT_LEAKS(architecture, that_cannot_take_a_size_says_so)
+{
+    static const struct {
+        const char *name;
+        size_t size;
+    } WRONG[] = { { "mlp", 100 },       { "mlp", 64 * 16 }, { "cnn4", 72 },
+                  { "densenet121", 8 }, { "resnet50", 0 },  { "mobilenet_v2", 100000 } };
+    const struct network *net;
+
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        struct error err = { 0 };
+
+        check_refusal(WRONG[i].name, network_new(WRONG[i].name, WRONG[i].size, 0, &net, &err), ST_INVALID,
+                      &err, "");
+    }
+}
+
+/* ---- random graphs ---- */
+
+enum { SIDE = 9, MOST_NODES = 30, MOST_CHANNELS = 5 };
+
+static size_t below(struct rng *rng, size_t n) { return (size_t)rng_below(rng, n); }
+
+/* One node more behind a random earlier one; what its kind refuses is left out. */
+static size_t random_node(struct graph *g, struct rng *rng)
+{
+    const size_t a = below(rng, g->net->n_nodes), b = below(rng, g->net->n_nodes);
+    const struct layer_ops *ops = LAYER_KINDS[below(rng, N_LAYER_KINDS)];
+    struct node l = { .ops = ops,
+                      .from = { a, b },
+                      .channels = 1 + below(rng, MOST_CHANNELS),
+                      .window = { 1 + below(rng, 3), 1 + below(rng, 3), 1 + below(rng, 2), below(rng, 2),
+                                  below(rng, 2) },
+                      .groups = below(rng, 3),
+                      .bias = below(rng, 2),
+                      .epsilon = 1e-3 };
+    struct described ignored[LAYER_MAX_TENSORS];
+    struct node tried;
+    size_t n;
+
+    tried = l;
+    for (size_t i = 0; i < NODE_MAX_INPUTS; i++)
+        tried.in[i] = g->net->nodes[l.from[i]].out;
+    if (ops->shape(&tried, ignored, &n))
+        return 0;
+    return graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
+}
+
+static const struct network *random_network(uint64_t seed)
+{
+    const struct network *net = NULL;
+    struct error err = { 0 };
+    struct graph g;
+    struct rng rng;
+    size_t wanted;
+
+    rng_seed(&rng, seed, 0);
+    wanted = 2 + below(&rng, MOST_NODES - 2);
+    graph_begin(&g, "random", SIDE, &err);
+    while (g.st == ST_OK && g.net->n_nodes < wanted)
+        random_node(&g, &rng);
+    graph_dense(&g, g.net->n_nodes - 1, "head", N_LABELS);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "seed %zu: %s", (size_t)seed, err.text);
+    return net;
+}
+
+struct sample {
+    const struct network *net;
+    float *values, x[SIDE * SIDE], y[N_LABELS];
+};
+
+static struct sample sample_of(uint64_t seed)
+{
+    struct sample s = { .net = random_network(seed) };
+    struct rng rng;
+
+    s.values = floats(s.net->n_params + s.net->n_state);
+    rng_seed(&rng, seed, 2);
+    network_initialise(s.net, INIT_GLOROT, &rng, s.values);
+    for (size_t i = 0; i < s.net->n_params;
+         i++) /* biases of 0 would put whole planes on the kink of a ReLU */
+        s.values[i] += rng_uniform(&rng, -0.1f, 0.1f);
+    for (size_t i = 0; i < SIDE * SIDE; i++)
+        s.x[i] = rng_uniform(&rng, -1, 1);
+    for (size_t i = 0; i < N_LABELS; i++)
+        s.y[i] = rng_unit(&rng) < 0.5;
+    return s;
+}
+
+static double loss_of(const struct sample *s, const float *values)
+{
+    float logits[N_LABELS];
+
+    cr_assert_eq(reference_forward(s->net, values, 1, s->x, logits), ST_OK);
+    return bce_sum(N_LABELS, logits, s->y, NULL) / N_LABELS;
+}
+
+/* The slope along the gradient is the gradient's length. A step crosses a kink of ReLU or a pool now and then, so it is
+ * taken at several lengths, and the best must fit. */
+static double worst_of_steps(const struct sample *s, const float *gradient, double length)
+{
+    static const double STEPS[] = { 1e-2, 1e-3, 1e-4 };
+    const size_t n = s->net->n_params + s->net->n_state;
+    float *there = floats(n), *back = floats(n);
+    double best = INFINITY;
+
+    for (size_t k = 0; k < 3; k++) {
+        double found;
+
+        for (size_t i = 0; i < n; i++) {
+            const double step = i < s->net->n_params ? STEPS[k] * (double)gradient[i] / length : 0;
+
+            there[i] = (float)((double)s->values[i] + step);
+            back[i] = (float)((double)s->values[i] - step);
+        }
+        found = (loss_of(s, there) - loss_of(s, back)) / (2 * STEPS[k]);
+        best = fmin(best, fabs(found - length) / length);
+    }
+    free(there);
+    free(back);
+    return best;
+}
+
+TEST_WITHOUT_LEAKS(random_graph, has_the_gradient_that_its_answers_have)
+{
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        const struct sample s = sample_of(seed);
+        float *gradient = floats(s.net->n_params + s.net->n_state), logits[N_LABELS];
+        double length = 0;
+
+        cr_assert_eq(reference_gradient(s.net, s.values, 1, s.x, s.y, logits, gradient), ST_OK);
+        for (size_t i = 0; i < s.net->n_params; i++)
+            length += (double)gradient[i] * (double)gradient[i];
+        length = sqrt(length);
+        cr_assert_gt(length, 0);
+        cr_assert_lt(worst_of_steps(&s, gradient, length), 1e-2, "seed %zu: %g", (size_t)seed,
+                     worst_of_steps(&s, gradient, length));
+        free(gradient);
+        free(s.values);
+        network_unref(s.net);
+    }
+}
+
+/* ---- what is no network ---- */
+
+static void refused(struct graph *g, struct error *err, const char *word)
+{
+    const struct network *net = NULL;
+
+    check_refusal(word, graph_finish(g, 0, &net), ST_INVALID, err, word);
+    cr_assert_null(net);
+}
+
+TEST_WITHOUT_LEAKS(graph, that_is_no_network_is_refused_with_its_node)
+{
+    struct error err = { 0 };
+    struct graph g;
+
+    graph_begin(&g, "x", 16, &err);
+    graph_conv(&g, 0, "a", 4, 2, 1, 1); /* an even kernel */
+    graph_dense(&g, 0, "head", N_LABELS);
+    refused(&g, &err, "node 1 (conv a)");
+
+    graph_begin(&g, "x", 16, &err);
+    graph_join(&g, &LAYER_ADD, 0, graph_conv(&g, 0, "a", 4, 3, 1, 1));
+    graph_dense(&g, 0, "head", N_LABELS);
+    refused(&g, &err, "node 2 (add)");
+
+    graph_begin(&g, "x", 16, &err);
+    graph_apply(&g, &LAYER_RELU, 0);
+    refused(&g, &err, "dense");
+
+    graph_begin(&g, "x", 16, &err);
+    graph_dense(&g, 0, "head", N_LABELS - 1);
+    refused(&g, &err, "logits");
+
+    graph_begin(&g, "x", 16, &err);
+    graph_dense(&g, 0, "head", N_LABELS);
+    graph_dense(&g, 0, "head", N_LABELS);
+    refused(&g, &err, "'head.weight'");
+}
+
+TEST_WITHOUT_LEAKS(graph, that_is_too_large_is_refused)
+{
+    struct error err = { 0 };
+    struct graph g;
+    size_t at = 0;
+
+    graph_begin(&g, "x", 1024, &err);
+    graph_dense(&g, 0, "wide", 65536);
+    refused(&g, &err, "'wide.weight'");
+
+    graph_begin(&g, "x", 1024, &err);
+    graph_add(&g, &(struct node){ .ops = &LAYER_REPLICATE, .channels = 65536 }, NULL);
+    refused(&g, &err, "too large");
+
+    graph_begin(&g, "x", 16, &err);
+    for (size_t i = 0; i < NETWORK_MAX_NODES; i++)
+        at = graph_apply(&g, &LAYER_RELU, at);
+    refused(&g, &err, "1024 nodes");
+
+    graph_begin(&g, "x", 16, &err);
+    graph_dense(&g, 0, graph_name(&g, "%0100d", 1), N_LABELS);
+    refused(&g, &err, "too long");
+}
