@@ -125,6 +125,7 @@ static enum status run_backward(struct trace *t, const float *factors, const flo
     for (size_t i = 1; i < net->n_nodes; i++)
         if (t->slopes[i])
             memset(t->slopes[i], 0, shape_size(net->nodes[i].out) * sizeof(float));
+    assert(t->slopes[net->n_nodes - 1]); /* the head has parameters */
     memcpy(t->slopes[net->n_nodes - 1], dlogits, N_LABELS * sizeof(float));
     for (size_t i = net->n_nodes; i-- > 1 && st == ST_OK;) {
         for (size_t f = 0; factors && i == head->from[0] && f < shape_size(net->nodes[i].out); f++)
