@@ -29,7 +29,7 @@ struct layer_ops;
 
 enum { NODE_MAX_INPUTS = 2 };
 
-/* One step from activations to activations. The author of a network states the first part, network.c works out the second. */
+/* One step from activations to activations. The author of a network states the first part, graph_add() works out the second. */
 struct node {
     const struct layer_ops *ops;
     size_t from[NODE_MAX_INPUTS]; /* earlier nodes whose results it reads, as many as its kind takes */

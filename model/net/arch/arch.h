@@ -1,10 +1,10 @@
 /* model/net/arch/arch.h - the authors of networks: each adds the nodes of its architecture up to its head, for an image
- * size that network.c has found to fit. Tensors have the names that torchvision gives them, where the architecture is one of
+ * size that architectures.c has found to fit. Tensors have the names that torchvision gives them, where the architecture is one of
  * theirs; its three channels get the same grey value. */
 #ifndef MODEL_NET_ARCH_ARCH_H
 #define MODEL_NET_ARCH_ARCH_H
 
-#include "../graph.h"
+#include "../graph/graph.h"
 
 enum { IMAGE = 0 /* node */, COLOURS = 3 };
 

@@ -1,8 +1,6 @@
-/* model/net/network.c - see cxrd/network.h. */
+/* model/net/graph/network.c - see cxrd/network.h. */
 #include "cxrd/network.h"
 
-#include "arch/arch.h"
-#include "cxrd/preprocess.h"
 #include "network_make.h"
 
 #include <assert.h>
@@ -16,19 +14,6 @@ struct counted {
     atomic_size_t references;
 };
 
-static const struct architecture {
-    const char *name;
-    void (*author)(struct graph *g); /* NULL: it sees no picture */
-    size_t multiple, least, most;    /* of image sizes */
-} ARCHITECTURES[] = {
-    { "cnn4", arch_cnn4, 16, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE },
-    { "logistic", NULL, 0, 0, 0 },
-    { "mlp", arch_mlp, 64, 64, 960 },
-    { "densenet121", arch_densenet121, 1, 32, 1024 },
-    { "resnet18", arch_resnet18, 1, 32, 1024 },
-    { "resnet50", arch_resnet50, 1, 32, 1024 },
-    { "mobilenet_v2", arch_mobilenet_v2, 1, 32, 1024 },
-};
 struct network *network_empty(const char *architecture, size_t image_size)
 {
     struct counted *c = calloc(1, sizeof *c);
@@ -56,26 +41,6 @@ void network_unref(const struct network *net)
     free(c->net.nodes);
     free(c->net.tensors);
     free(c);
-}
-
-enum status network_new(const char *architecture, size_t image_size, size_t n_inputs,
-                        const struct network **ret_net, struct error *err)
-{
-    const struct architecture *a = NULL;
-    struct graph g;
-
-    for (size_t i = 0; i < sizeof ARCHITECTURES / sizeof ARCHITECTURES[0]; i++)
-        if (strcmp(ARCHITECTURES[i].name, architecture) == 0)
-            a = &ARCHITECTURES[i];
-    if (!a)
-        return error_set(err, ST_INVALID, "the architecture '%.32s' is not known here", architecture);
-    if (a->author && (image_size % a->multiple != 0 || image_size < a->least || image_size > a->most))
-        return error_set(err, ST_INVALID, "the image size is %zu, it must be a multiple of %zu in %zu..%zu",
-                         image_size, a->multiple, a->least, a->most);
-    graph_begin(&g, a->name, a->author ? image_size : 0, err);
-    if (a->author)
-        a->author(&g);
-    return graph_finish(&g, n_inputs, ret_net);
 }
 
 const struct tensor *network_tensor(const struct network *net, const char *name)

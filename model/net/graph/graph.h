@@ -1,10 +1,10 @@
-/* model/net/graph.h - a network while its author writes it: nodes are added one after the other, each reads earlier ones.
+/* model/net/graph/graph.h - a network while its author writes it: nodes are added one after the other, each reads earlier ones.
  *
  * After the first failure every call does nothing, and graph_finish() tells of it; so an author is a list of calls. */
-#ifndef MODEL_NET_GRAPH_H
-#define MODEL_NET_GRAPH_H
+#ifndef MODEL_NET_GRAPH_GRAPH_H
+#define MODEL_NET_GRAPH_GRAPH_H
 
-#include "layer.h"
+#include "../layer.h"
 
 struct graph {
     struct network *net;

@@ -1,4 +1,4 @@
-/* model/net/graph.c - see graph.h. */
+/* model/net/graph/graph.c - see graph.h. */
 #include "graph.h"
 
 #include "cxrd/labels.h"

@@ -1,6 +1,6 @@
-/* model/net/network_make.h - the side of a network that only graph.c sees. */
-#ifndef MODEL_NET_NETWORK_MAKE_H
-#define MODEL_NET_NETWORK_MAKE_H
+/* model/net/graph/network_make.h - the side of a network that only graph.c sees. */
+#ifndef MODEL_NET_GRAPH_NETWORK_MAKE_H
+#define MODEL_NET_GRAPH_NETWORK_MAKE_H
 
 #include "cxrd/network.h"
 
