@@ -7,6 +7,7 @@
 #include "checkpoint.h"
 
 #include "cxrd/json.h"
+#include "cxrd/log.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/digest.h"
@@ -222,7 +223,7 @@ static enum status metadata_check(struct run *r, const json_t *metadata)
     enum status st;
 
     if (!says(metadata, "format", FORMAT))
-        return error_set(r->err, ST_FORMAT, "this is not a checkpoint: its metadata do not say so");
+        return error_set(r->err, ST_CONFLICT, "this is not a checkpoint: its metadata do not say so");
     if (!says(metadata, "version", VERSION) && !says(metadata, "version", BEFORE))
         return error_set(r->err, ST_CONFLICT, "the checkpoint was written by another version of cxrd");
     if ((st = config_check(r, metadata)) != ST_OK)
@@ -385,34 +386,49 @@ static size_t file_limit(struct run *r)
     return bytes;
 }
 
+/* The file, whole and of this run. Nothing of the run is touched yet. */
+static enum status file_load(struct run *r, struct file_bytes *file, struct array_file *f)
+{
+    struct error why;
+    enum status st = file_read(r->request->checkpoint, file_limit(r), file, &why);
+
+    if (st == ST_OK)
+        st = array_file_read(file->data, file->size, f, &why);
+    if (st == ST_OK)
+        st = array_file_whole(f, &why);
+    if (st != ST_OK)
+        return error_set(r->err, st, "the checkpoint cannot be read: %s", why.text);
+    st = metadata_check(r, f->metadata);
+    return st == ST_OK ? digest_check(r, f) : st;
+}
+
+/* A training ends with the same weights, however often it begins: what a disk has damaged costs time, and nothing else. */
+static enum status begin_again(struct run *r)
+{
+    log_text(LOG_WARN, "a checkpoint is damaged: the training begins again", "'%s': %s",
+             r->request->checkpoint, r->err->text);
+    r->result->began_again = true;
+    return ST_OK;
+}
+
 enum status checkpoint_load(struct run *r)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     struct array_file f = { 0 };
-    struct error why;
-    enum status st = file_read(r->request->checkpoint, file_limit(r), &file, &why);
+    enum status st = file_load(r, &file, &f);
 
-    if (st == ST_NOTFOUND)
-        return ST_OK;
-    if (st == ST_OK)
-        st = array_file_read(file.data, file.size, &f, &why);
-    if (st == ST_OK)
-        st = array_file_whole(&f, &why);
-    if (st != ST_OK) {
-        error_set(r->err, st, "the checkpoint cannot be read: %s", why.text);
-        goto out;
-    }
-    st = metadata_check(r, f.metadata);
-    if (st == ST_OK)
-        st = digest_check(r, &f);
-    if (st == ST_OK)
+    if (st == ST_NOTFOUND) {
+        st = ST_OK;
+    } else if (st == ST_FORMAT || st == ST_LIMIT) {
+        st = begin_again(r);
+    } else if (st == ST_OK) {
         st = pieces_load(r, &f);
-    if (st == ST_OK)
-        st = pieces_check(r);
-    if (st == ST_OK)
-        st = kept_load(r, &f);
-    r->sums.started = clock_seconds() - r->sums.seconds;
-out:
+        if (st == ST_OK)
+            st = pieces_check(r);
+        if (st == ST_OK)
+            st = kept_load(r, &f);
+        r->sums.started = clock_seconds() - r->sums.seconds;
+    }
     array_file_release(&f);
     file_bytes_release(&file);
     return st;

@@ -12,8 +12,9 @@
  * Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status checkpoint_save(struct run *r);
 
-/* Put a prepared run where request->checkpoint says that it was; no such file: it stays at its beginning.
- * Errors: ST_FORMAT (damaged), ST_CONFLICT (of another job, version or data), ST_IO, ST_NOMEM. */
+/* Put a prepared run where request->checkpoint says that it was; no such file, or a damaged one: it stays at its
+ * beginning, and the result says `began_again` of the latter.
+ * Errors: ST_FORMAT (its digest is right, what it says cannot be), ST_CONFLICT (of another job, version or data), ST_IO, ST_NOMEM. */
 MUST_USE enum status checkpoint_load(struct run *r);
 
 #endif

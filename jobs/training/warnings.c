@@ -143,6 +143,10 @@ json_t *result_warnings(const struct train_result *r)
 {
     json_t *list = dataset_warnings(&r->dataset);
 
+    if (r->began_again)
+        warn(list, "began_again",
+             json_string(
+                 "the checkpoint was damaged, so the training began again; it ends with the same model"));
     if (r->model && inputs_kinds(model_inputs(r->model)) >> INPUT_HISTORY & 1)
         warn(list, HISTORY_CODE, json_string(HISTORY_WARNING));
     if (r->model && !train_beats_base_rates(r))

@@ -34,6 +34,14 @@ static enum status find_picture(const struct http_request *req, const void **ret
     return ST_OK;
 }
 
+enum status answer_at_head(const struct http_request *req, struct error *err)
+{
+    struct input_values values;
+    const enum status st = patient_parse(req, &values, err);
+
+    return st == ST_OK && multipart_is(req->content_type) ? multipart_check(req->content_type, err) : st;
+}
+
 /* Decode and score, as one of those that predict at this moment. */
 static enum status score(const struct serving *serving, const void *bytes, size_t n, int explain,
                          const struct input_values *values, struct answer *a, struct error *err)

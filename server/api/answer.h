@@ -16,6 +16,9 @@ struct answer {
         .image = { 0, 0, NULL } \
     }
 
+/* What of a request's head alone no answer can be made of. Errors: ST_FORMAT, ST_INVALID. */
+MUST_USE enum status answer_at_head(const struct http_request *req, struct error *err);
+
 /* Score the picture that a request carries.
  *   res      gets the problem's `errors` where a picture is refused
  *   explain  the finding to explain, or EXPLAIN_NONE

@@ -13,6 +13,9 @@ handler_fn job_events_get, datasets_post;
 handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
 handler_fn models_rollback_post, model_delete;
 handler_fn metrics_get;
+
+/* What they refuse before the body has come. */
+handler_fn predict_at_head, heatmap_at_head, datasets_at_head, models_at_head;
 handler_fn livez_get, readyz_get, version_get, openapi_get;
 handler_fn page_get, docs_get, ui_get;
 

@@ -50,19 +50,41 @@ enum status prediction_heatmap(const struct image *img, const struct prediction 
     return heatmap_png(&h, out, err);
 }
 
+/* The finding whose map is wanted. */
+static enum status wanted(const struct http_request *req, int *ret_label, struct error *err)
+{
+    const enum status st = label_parse(req, "label", ret_label, err);
+
+    if (st == ST_OK && *ret_label == EXPLAIN_NONE)
+        return error_set(err, ST_INVALID,
+                         "'label' is missing: name the finding whose map is wanted, as in "
+                         "/predict/heatmap?label=%s",
+                         LABELS[0]);
+    return st;
+}
+
+enum status heatmap_at_head(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct error *err)
+{
+    int label = EXPLAIN_NONE;
+    enum status st = wanted(req, &label, err);
+
+    (void)app;
+    if (st == ST_OK)
+        st = answer_at_head(req, err);
+    if (st != ST_OK)
+        http_header_add(res, "Cache-Control", "no-store");
+    return st;
+}
+
 enum status heatmap_post(struct app *app, const struct http_request *req, struct http_response *res,
                          struct error *err)
 {
     struct answer a = ANSWER_INIT;
     int label = EXPLAIN_NONE;
-    enum status st = label_parse(req, "label", &label, err);
+    enum status st = wanted(req, &label, err);
 
     http_header_add(res, "Cache-Control", "no-store");
-    if (st == ST_OK && label == EXPLAIN_NONE)
-        st = error_set(err, ST_INVALID,
-                       "'label' is missing: name the finding whose map is wanted, as in "
-                       "/predict/heatmap?label=%s",
-                       LABELS[0]);
     if (st == ST_OK)
         st = answer_make(app_serving(app), req, res, label, &a, err);
     answer_note(&a, res);

@@ -15,8 +15,18 @@ bool content_type_is(const struct http_request *req, const char *type)
 {
     const size_t n = strcspn(req->content_type, "; \t");
 
-    return (n == 0 && req->body_len == 0) ||
+    return (n == 0 && req->body_len == 0 && req->announced == 0) ||
            (n == strlen(type) && strncasecmp(req->content_type, type, n) == 0);
+}
+
+enum status json_at_head(struct app *app, const struct http_request *req, struct http_response *res,
+                         struct error *err)
+{
+    (void)app;
+    if (content_type_is(req, "application/json"))
+        return ST_OK;
+    res->status = 415;
+    return error_set(err, ST_UNSUPPORTED, "the body must be JSON, with Content-Type: application/json");
 }
 
 enum status body_json(const struct http_request *req, struct http_response *res, json_t **ret,
@@ -24,12 +34,10 @@ enum status body_json(const struct http_request *req, struct http_response *res,
 {
     const struct plain_text text = plain_text_of(req->body, req->body_len);
     json_error_t why;
-    enum status st;
+    enum status st = json_at_head(NULL, req, res, err);
 
-    if (!content_type_is(req, "application/json")) {
-        res->status = 415;
-        return error_set(err, ST_UNSUPPORTED, "the body must be JSON, with Content-Type: application/json");
-    }
+    if (st != ST_OK)
+        return st;
     if (text.n == 0) {
         *ret = json_object();
         return *ret ? ST_OK : error_nomem(err);

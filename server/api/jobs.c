@@ -76,8 +76,8 @@ enum status jobs_train_post(struct app *app, const struct http_request *req, str
     return job_post(runner_submit, app_work(app), req, res, err);
 }
 
-enum status datasets_post(struct app *app, const struct http_request *req, struct http_response *res,
-                          struct error *err)
+enum status datasets_at_head(struct app *app, const struct http_request *req, struct http_response *res,
+                             struct error *err)
 {
     const struct work *work = app_work(app);
 
@@ -86,7 +86,15 @@ enum status datasets_post(struct app *app, const struct http_request *req, struc
         return error_set(err, ST_CONFLICT, "data are not fetched: this server was started without %s",
                          work->datasets ? "--data-hosts" : "--datasets");
     }
-    return job_post(runner_submit_fetch, work, req, res, err);
+    return json_at_head(app, req, res, err);
+}
+
+enum status datasets_post(struct app *app, const struct http_request *req, struct http_response *res,
+                          struct error *err)
+{
+    const enum status st = datasets_at_head(app, req, res, err);
+
+    return st == ST_OK ? job_post(runner_submit_fetch, app_work(app), req, res, err) : st;
 }
 
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,

@@ -51,17 +51,25 @@ enum status model_weights_get(struct app *app, const struct http_request *req, s
     return ST_OK;
 }
 
+enum status models_at_head(struct app *app, const struct http_request *req, struct http_response *res,
+                           struct error *err)
+{
+    (void)app;
+    if (content_type_is(req, "application/octet-stream"))
+        return ST_OK;
+    res->status = 415;
+    return error_set(err, ST_UNSUPPORTED,
+                     "the body must be a safetensors file, with Content-Type: application/octet-stream");
+}
+
 enum status models_post(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
     json_t *card = NULL;
-    enum status st;
+    enum status st = models_at_head(app, req, res, err);
 
-    if (!content_type_is(req, "application/octet-stream")) {
-        res->status = 415;
-        return error_set(err, ST_UNSUPPORTED,
-                         "the body must be a safetensors file, with Content-Type: application/octet-stream");
-    }
+    if (st != ST_OK)
+        return st;
     if (req->body_len == 0)
         return error_set(err, ST_FORMAT, "the request has no body: send a safetensors file");
     st = registry_add(app_work(app)->registry, req->body, req->body_len, NULL, &card, err);

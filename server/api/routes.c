@@ -2,25 +2,28 @@
 #include "routes.h"
 
 #include "handlers.h"
+#include "input.h"
 
 #include "cxrd/weights.h"
 
 static const struct route TABLE[] = {
-    /* method  path                    role          lane          max body         handler */
-    { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post },
-    { "POST", "/predict/heatmap", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, heatmap_post },
-    { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, MAX_JSON, jobs_train_post },
-    { "POST", "/datasets", ROLE_ADMIN, LANE_FILES, MAX_JSON, datasets_post },
+    /* method  path                    role          lane          max body         handler, at its head */
+    { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post,
+      predict_at_head },
+    { "POST", "/predict/heatmap", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, heatmap_post,
+      heatmap_at_head },
+    { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, MAX_JSON, jobs_train_post, json_at_head },
+    { "POST", "/datasets", ROLE_ADMIN, LANE_FILES, MAX_JSON, datasets_post, datasets_at_head },
     { "GET", "/jobs", ROLE_PREDICT, LANE_FILES, 0, jobs_get },
     { "GET", "/jobs/{id}", ROLE_PREDICT, LANE_FILES, 0, job_get },
     { "DELETE", "/jobs/{id}", ROLE_ADMIN, LANE_FILES, 0, job_delete },
     { "GET", "/jobs/{id}/events", ROLE_PREDICT, LANE_FILES, 0, job_events_get },
     { "GET", "/jobs/{id}/scores", ROLE_PREDICT, LANE_FILES, 0, job_scores_get },
     { "GET", "/jobs/{id}/report", ROLE_PREDICT, LANE_FILES, 0, job_report_get },
-    { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_cancel_post },
+    { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_cancel_post, json_at_head },
     { "POST", "/jobs/{id}/resume", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_resume_post },
     { "GET", "/models", ROLE_PREDICT, LANE_FILES, 0, models_get },
-    { "POST", "/models", ROLE_ADMIN, LANE_FILES, WEIGHTS_MAX_BYTES, models_post },
+    { "POST", "/models", ROLE_ADMIN, LANE_FILES, WEIGHTS_MAX_BYTES, models_post, models_at_head },
     { "POST", "/models/rollback", ROLE_ADMIN, LANE_FILES, MAX_JSON, models_rollback_post },
     { "GET", "/models/{id}", ROLE_PREDICT, LANE_FILES, 0, model_get },
     { "DELETE", "/models/{id}", ROLE_ADMIN, LANE_FILES, 0, model_delete },

@@ -56,9 +56,12 @@ static bool is_plain(const char *encoding) { return !*encoding || strcasecmp(enc
 static enum MHD_Result enter(struct exchange *x, const struct head *head)
 {
     const char *fault = query_fault(x->req.query);
+    struct error why = { 0 };
+    enum status st;
 
     if (fault)
         return send_refusal(x, 400, "%s", fault);
+    x->req.announced = head->has_length ? head->content_length : 0;
     x->req.draining = atomic_load(&x->http->draining);
     if (x->req.draining && x->route->lane != LANE_INLINE && x->route->lane != LANE_PROBE)
         return send_refusal(x, 503, "the server is shutting down");
@@ -70,6 +73,9 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
         x->close = true;
         return send_refusal(x, 503, "%s", fault);
     }
+    if (head->expects && x->route->at_head &&
+        (st = x->route->at_head(x->http->app, &x->req, &x->reply.res, &why)) != ST_OK)
+        return send_problem(x, st, &why);
     x->body.bytes.max = body_limit(x);
     x->stage = STAGE_BODY;
     return MHD_YES;

@@ -125,6 +125,9 @@ enum MHD_Result send_reply(struct exchange *x);
  * connection instead of a reply. */
 enum MHD_Result send_when_heard(struct exchange *x);
 
+/* Refuse as a handler does, before it was asked: with the response's status, or the one that `st` stands for. */
+enum MHD_Result send_problem(struct exchange *x, enum status st, const struct error *why);
+
 /* Refuse with a status of HTTP's own, before a handler was asked. */
 enum MHD_Result send_refusal(struct exchange *x, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

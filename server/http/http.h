@@ -30,6 +30,7 @@ struct http_request {
     char id[ID_SIZE];         /* the path's {id}, "" where it has none */
     const void *body;         /* borrowed, complete, within the route's limit; NULL when empty */
     size_t body_len;
+    size_t announced;             /* the Content-Length; 0: none */
     char content_type[HTTP_TEXT]; /* header values, "" where there is none */
     char content_encoding[HTTP_TEXT];
     char accept_encoding[HTTP_TEXT], if_none_match[HTTP_TEXT];
@@ -109,6 +110,9 @@ struct route {
     enum lane lane;
     size_t max_body; /* bytes; 0: a body is refused; MAX_BODY_UPLOAD: as configured */
     handler_fn *handler;
+    /* What the handler would refuse for the head alone, with its words. Asked for a client that waits to hear whether to
+     * send the body (Expect: 100-continue), in a network thread: it must not wait for anything. NULL: nothing. */
+    handler_fn *at_head;
 };
 enum { MAX_BODY_UPLOAD = -1 };
 

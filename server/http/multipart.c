@@ -88,6 +88,13 @@ static enum status boundary_of(const char *content_type, char delimiter[MAX_BOUN
     return ST_OK;
 }
 
+enum status multipart_check(const char *content_type, struct error *err)
+{
+    char delimiter[MAX_BOUNDARY + 5];
+
+    return boundary_of(content_type, delimiter, err);
+}
+
 /* One header line of a part: only Content-Disposition matters. */
 static enum status part_header(struct part *p, const char *line, size_t n, bool *has_name, struct error *err)
 {

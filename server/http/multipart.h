@@ -27,6 +27,9 @@ struct multipart {
 /* Whether a Content-Type says multipart/form-data. */
 bool multipart_is(const char *content_type);
 
+/* That a multipart Content-Type can be used. Errors: ST_FORMAT (no boundary). */
+MUST_USE enum status multipart_check(const char *content_type, struct error *err);
+
 /* Take a body apart. Errors: ST_FORMAT (no boundary, no closing boundary, a part without a name, broken lines),
  * ST_LIMIT (more than MULTIPART_MAX_PARTS parts). */
 MUST_USE enum status multipart_parse(const char *content_type, const void *body, size_t body_len,

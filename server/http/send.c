@@ -82,6 +82,13 @@ enum MHD_Result send_when_heard(struct exchange *x)
 
 /* ---- refusals ---- */
 
+enum MHD_Result send_problem(struct exchange *x, enum status st, const struct error *why)
+{
+    problem_write(&x->req, st, why, &x->reply.res);
+    account_reply(x); /* refused it is, whether that is on record or not */
+    return send_when_heard(x);
+}
+
 enum MHD_Result send_refusal(struct exchange *x, int status, const char *fmt, ...)
 {
     struct error err = { 0 };
@@ -91,7 +98,5 @@ enum MHD_Result send_refusal(struct exchange *x, int status, const char *fmt, ..
     vsnprintf(err.text, sizeof err.text, fmt, ap);
     va_end(ap);
     x->reply.res.status = status;
-    problem_write(&x->req, status == 503 ? ST_BUSY : ST_INVALID, &err, &x->reply.res);
-    account_reply(x); /* refused it is, whether that is on record or not */
-    return send_when_heard(x);
+    return send_problem(x, status == 503 ? ST_BUSY : ST_INVALID, &err);
 }

@@ -221,6 +221,36 @@ class Connections(Framing):
                 self.assert_refused(client.head(method, target, f'Content-Length: {length}', 'Expect: 100-continue'),
                                     status, target=target)
 
+    def test_what_the_head_alone_decides_is_said_instead_of_continue(self):
+        form, octets = 'Content-Type: multipart/form-data', 'Content-Type: application/octet-stream'
+        text, value = 'Content-Type: text/plain', 'Content-Type: application/json'
+        for method, target, length, status, *lines in (
+                ('POST', '/predict?explain=Nothing', 100, 422), ('POST', '/predict?age=old', 100, 422), ('POST', '/predict', 100, 400, form),
+                ('POST', '/predict', 100, 415, 'Content-Encoding: gzip'), ('POST', '/predict', 100, 403, 'Origin: http://evil.example'),
+                ('POST', '/predict?age=1&age=2', 100, 400), ('POST', '/predict', 100, 400, 'Idempotency-Key:'),
+                ('POST', '/predict/heatmap', 100, 422), ('POST', '/predict/heatmap?label=Nothing', 100, 422),
+                ('POST', '/predict/heatmap?label=Mass', 100, 400, form),
+                ('POST', '/models', 100, 415, text), ('POST', '/models', 100, 415), ('POST', '/models', 1 << 30, 413, octets),
+                ('POST', '/jobs/train', 100, 415, text), ('POST', '/jobs/train', 100, 415), ('POST', '/jobs/train', 100, 415, octets),
+                ('POST', '/jobs/train', 1 << 20, 413, value), ('POST', '/jobs/00000000-0000/cancel', 100, 415, text),
+                ('POST', '/datasets', 100, 403, value), ('GET', '/jobs', 100, 400), ('DELETE', '/models/00000000-0000', 100, 400)):
+            with self.subTest((method, target, lines)):
+                self.assert_refused(client.head(method, target, f'Content-Length: {length}', 'Expect: 100-continue', *lines), status,
+                                    target=target.split('?')[0])
+
+    def test_what_the_head_does_not_decide_is_waited_for(self):
+        film = picture.noise(1)
+        for target, body, status, *lines in (('/predict?explain=Mass&age=50', film, 200), ('/predict/heatmap?label=Mass', film, 200),
+                                             ('/jobs/train', b'{', 400, 'Content-Type: application/json; charset=utf-8'),
+                                             ('/models', b'x', 422, 'Content-Type: application/octet-stream')):
+            with self.subTest(target), client.Raw(self.server) as raw:
+                raw.send(client.head('POST', target, f'Content-Length: {len(body)}', 'Expect: 100-continue', *lines))
+                self.assertEqual(raw.reply().status, 100)
+                raw.send(body)
+                reply = raw.reply()
+                self.assertEqual(reply.status, status)
+                self.assertLessEqual([name for name, _ in reply.header_list].count('cache-control'), 1)
+
     def test_clients_that_leave_early_do_no_harm(self):
         film = picture.noise(1, 500, 500)
         whole = client.head('POST', '/predict', f'Content-Length: {len(film)}') + film

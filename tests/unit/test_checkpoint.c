@@ -528,25 +528,37 @@ static struct file_bytes interrupted_file(void)
     return read_bytes(checkpoint);
 }
 
+/* A run with the checkpoint as it is now begins again, or is refused as another's job. */
+static void check_not_believed(void)
+{
+    struct run r = { .config = tiny_config(INTERRUPTED), .checkpoint = checkpoint, .stop_at = 12 };
+
+    run_once(&r);
+    cr_assert(r.st == ST_CONFLICT || (r.st == ST_CANCELLED && r.result.began_again), "%s: %s",
+              status_name(r.st), r.err.text);
+    run_release(&r);
+}
+
 /* Wherever a bit is flipped or the file is cut, it is noticed. */
-Test(checkpoint, damaged_checkpoint_is_refused)
+Test(checkpoint, damaged_checkpoint_is_not_believed)
 {
     struct file_bytes good = interrupted_file();
     uint8_t *bytes = good.data;
     struct run r;
 
-    for (size_t i = 0; i < 40; i++) {
-        const size_t at = i < 20 ? i : i * 2654435761u % good.size;
+    for (size_t i = 0; i < 8; i++) {
+        const size_t at = i < 4 ? i : i * 2654435761u % good.size;
 
         bytes[at] ^= 0x10;
         write_bytes(checkpoint, bytes, good.size);
-        check_refused(INTERRUPTED, "checkpoint");
+        check_not_believed();
         bytes[at] ^= 0x10;
-        write_bytes(checkpoint, bytes, i * good.size / 40);
-        check_refused(INTERRUPTED, "checkpoint");
+        write_bytes(checkpoint, bytes, i * good.size / 8);
+        check_not_believed();
     }
     write_bytes(checkpoint, bytes, good.size);
     r = trained(INTERRUPTED, checkpoint, 0);
+    cr_assert(!r.result.began_again);
     run_release(&r);
     file_bytes_release(&good);
 }
@@ -559,7 +571,7 @@ Test(checkpoint, checkpoint_of_another_job_is_refused)
     unlink(tiny_image_path(datasets, 3));
     check_refused(INTERRUPTED, "split");
     write_text(checkpoint, "");
-    check_refused(INTERRUPTED, "checkpoint");
+    check_not_believed();
     file_bytes_release(&good);
 }
 
