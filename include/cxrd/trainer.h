@@ -136,6 +136,7 @@ enum rival { RIVAL_NONE, RIVAL_SCORED, RIVAL_FAILED /* no numbers, or not of the
 struct train_result {
     struct dataset_report dataset;
     bool has_dataset; /* the table has been read and split */
+    bool began_again; /* the checkpoint was damaged, so nothing was gone on from */
     size_t n_epochs;
     struct epoch_report *epochs; /* [n_epochs], owned */
     struct model *model;         /* the kept one, owned; NULL: none was made */
@@ -155,7 +156,6 @@ struct train_result {
     struct comparison comparison;    /* with it, if it was scored */
     enum lineage rival_split;        /* of the rival, for this run's split, if it was scored */
     struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
-    bool began_again;                /* the checkpoint was damaged, so nothing was gone on from */
     size_t unreadable;               /* pictures that were found but are no good */
     json_t *plots; /* what the report's pictures need, an object, owned; jobs/training/plots.h */
 };

@@ -533,6 +533,19 @@ static void tell_result(const struct train_result *r)
         lineage_warning(r->dataset.init_split) ? "; see the warning above" : "");
 }
 
+/* Whether the options can go together; otherwise it is said. */
+static bool options_check(const struct train_options *o)
+{
+    if (!o->datasets || !o->out)
+        fprintf(stderr, "cxrd train: --datasets and --out are needed\n");
+    else if (o->resume && o->overwrite)
+        fprintf(stderr,
+                "cxrd train: --resume goes on with what --overwrite would replace: give one of them\n");
+    else
+        return true;
+    return false;
+}
+
 static int train(int argc, char **argv)
 {
     struct train_options o = { .threads = cores_available(), .cache_bytes = (size_t)16 << 30 };
@@ -548,15 +561,8 @@ static int train(int argc, char **argv)
 
     if (!command_begin(&COMMAND_TRAIN, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
-    if (!o.datasets || !o.out) {
-        fprintf(stderr, "cxrd train: --datasets and --out are needed\n");
+    if (!options_check(&o))
         return EXIT_USAGE;
-    }
-    if (o.resume && o.overwrite) {
-        fprintf(stderr,
-                "cxrd train: --resume goes on with what --overwrite would replace: give one of them\n");
-        return EXIT_USAGE;
-    }
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     d.out = o.out;
