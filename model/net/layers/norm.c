@@ -109,9 +109,10 @@ static void norm_backward(const struct node *l, size_t n, const float *params, c
     for (size_t c = 0; c < C; c++) {
         const struct moments m = state ? moments_of_state(l, state, c) : kept[c];
         const struct slopes sums = slopes_of(l, n, x[0], dy, c, m);
-        const struct slopes mean =
-            state ? (struct slopes){ 0 } : (struct slopes){ sums.dy / count, sums.dy_xhat / count };
+        struct slopes mean = { 0 }; /* of what x changes in the statistics; running ones are constants */
 
+        if (!state)
+            mean = (struct slopes){ sums.dy / count, sums.dy_xhat / count };
         dparams[c] += (float)sums.dy_xhat;
         dparams[C + c] += (float)sums.dy;
         for (size_t s = 0; s < n && dx[0]; s++)
