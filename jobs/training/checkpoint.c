@@ -211,7 +211,7 @@ static enum status config_check(struct run *r, const json_t *metadata)
     else if (st == ST_NOMEM)
         error_nomem(r->err);
     else
-        st = damaged(r, "it holds no valid configuration");
+        st = error_set(r->err, ST_CONFLICT, "the checkpoint holds no configuration that this cxrd knows");
     json_decref(errors);
     json_decref(object);
     return st;
@@ -419,7 +419,7 @@ enum status checkpoint_load(struct run *r)
 
     if (st == ST_NOTFOUND) {
         st = ST_OK;
-    } else if (st == ST_FORMAT || st == ST_LIMIT) {
+    } else if (st == ST_FORMAT) {
         st = begin_again(r);
     } else if (st == ST_OK) {
         st = pieces_load(r, &f);

@@ -128,7 +128,8 @@ static enum status run_backward(struct trace *t, const float *factors, const flo
     assert(t->slopes[net->n_nodes - 1]); /* the head has parameters */
     memcpy(t->slopes[net->n_nodes - 1], dlogits, N_LABELS * sizeof(float));
     for (size_t i = net->n_nodes; i-- > 1 && st == ST_OK;) {
-        for (size_t f = 0; factors && i == head->from[0] && f < shape_size(net->nodes[i].out); f++)
+        for (size_t f = 0; factors && t->slopes[i] && i == head->from[0] && f < shape_size(net->nodes[i].out);
+             f++)
             t->slopes[i][f] *= factors[f];
         if (t->slopes[i])
             st = node_backward(t, &net->nodes[i], t->slopes[i], dparams);

@@ -337,6 +337,16 @@ static const char *text_in(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+/* What --overwrite replaces must not be gone on with later: its weights stay until there are others. */
+static void forget(const char *folder, const char *checkpoint)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/job.json", folder);
+    unlink(checkpoint);
+    unlink(path);
+}
+
 static bool is_in(const char *folder, const char *name)
 {
     char path[PATH_MAX];
@@ -380,7 +390,7 @@ static enum status out_check(const struct train_options *o, const char *checkpoi
     if (st == ST_OK && !json_is_object(json_object_get(*ret_before, "config")))
         return error_set(err, ST_FORMAT, "'%.160s' is no record of a training", path);
     if (st == ST_NOTFOUND && !begun)
-        return ST_OK; /* stopped before anything was known: from its beginning */
+        return begin_check(o, false, err); /* stopped before anything was known: from its beginning */
     if (st == ST_OK && !begun &&
         strcmp(text_in(*ret_before, "state") ? text_in(*ret_before, "state") : "", "succeeded") == 0)
         return error_set(err, ST_CONFLICT, "the training in '%.120s' has ended: there is nothing to resume",
@@ -508,7 +518,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
         st = same_job(before, &d->config, err);
     if (st == ST_OK) {
         if (o->overwrite)
-            unlink(checkpoint);
+            forget(o->out, checkpoint);
         json_object_set_new(d->record, "config", train_config_json(&d->config));
         st = train_and_save(o, &request, d, result, err);
     }
