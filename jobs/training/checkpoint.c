@@ -402,7 +402,7 @@ static enum status file_load(struct run *r, struct file_bytes *file, struct arra
     return st == ST_OK ? digest_check(r, f) : st;
 }
 
-/* A training ends with the same weights, however often it begins: what a disk has damaged costs time, and nothing else. */
+/* Begin with nothing: a training always ends with the same weights, so a damaged checkpoint costs only time. */
 static enum status begin_again(struct run *r)
 {
     log_text(LOG_WARN, "a checkpoint is damaged: the training begins again", "'%s': %s",

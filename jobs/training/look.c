@@ -1,6 +1,6 @@
 /* jobs/training/look.c - a look at pictures before they are used: which are equal, which cannot be read, what the input gate
- * says of them. At those that train, validate and test before the rows are split, and then at normal chests. What is decoded for it is in the picture cache afterwards, so that the first epoch need
- * not do it again; a later job finds what was seen there and decodes nothing. */
+ * says of them. First the rows that train, validate and test, before they are split; then the normal chests. The pictures are in
+ * the cache afterwards, so that the first epoch need not decode them again; a later job finds what was seen there and decodes nothing. */
 #include "run.h"
 
 #include <stdlib.h>

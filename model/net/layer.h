@@ -41,7 +41,7 @@ struct layer_ops {
 
 enum { LAYER_MAX_SIDE = 4096, LAYER_MAX_CHANNELS = 65536, LAYER_MAX_WINDOW = 15 };
 
-extern const struct layer_ops LAYER_IMAGE; /* node 0: what the network is given; it computes nothing */
+extern const struct layer_ops LAYER_IMAGE; /* node 0, the input; it computes nothing */
 extern const struct layer_ops LAYER_REPLICATE, LAYER_CONV, LAYER_DENSE, LAYER_NORM;
 extern const struct layer_ops LAYER_RELU, LAYER_RELU6, LAYER_SIGMOID, LAYER_SILU, LAYER_HARD_SWISH;
 extern const struct layer_ops LAYER_MAX_POOL, LAYER_MEAN_POOL, LAYER_GLOBAL_POOL;

@@ -91,7 +91,7 @@ static void run_forward(struct trace *t, const float *image, const float *factor
     }
 }
 
-/* One node: what its readers added up is handed down. */
+/* One node: its slope, which its readers have added up, goes on to its inputs. */
 static enum status node_backward(struct trace *t, const struct node *l, const float *slope, float *dparams)
 {
     float *dx[NODE_MAX_INPUTS] = { NULL };

@@ -34,12 +34,18 @@ static enum status find_picture(const struct http_request *req, const void **ret
     return ST_OK;
 }
 
-enum status answer_at_head(const struct http_request *req, struct error *err)
+enum status answer_at_head(const struct http_request *req, enum status st, struct http_response *res,
+                           struct error *err)
 {
     struct input_values values;
-    const enum status st = patient_parse(req, &values, err);
 
-    return st == ST_OK && multipart_is(req->content_type) ? multipart_check(req->content_type, err) : st;
+    if (st == ST_OK)
+        st = patient_parse(req, &values, err);
+    if (st == ST_OK && multipart_is(req->content_type))
+        st = multipart_check(req->content_type, err);
+    if (st != ST_OK)
+        http_header_add(res, "Cache-Control", "no-store");
+    return st;
 }
 
 /* Decode and score, as one of those that predict at this moment. */

@@ -16,8 +16,12 @@ struct answer {
         .image = { 0, 0, NULL } \
     }
 
-/* What of a request's head alone no answer can be made of. Errors: ST_FORMAT, ST_INVALID. */
-MUST_USE enum status answer_at_head(const struct http_request *req, struct error *err);
+/* Refuse a request whose head alone says that no answer can be made of it.
+ *   st   what the handler has found in its query: ST_OK, or a refusal that `err` holds
+ *   res  a refusal is not to be stored
+ * Errors: that of `st`, ST_FORMAT, ST_INVALID. */
+MUST_USE enum status answer_at_head(const struct http_request *req, enum status st, struct http_response *res,
+                                    struct error *err);
 
 /* Score the picture that a request carries.
  *   res      gets the problem's `errors` where a picture is refused

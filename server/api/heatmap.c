@@ -67,14 +67,9 @@ enum status heatmap_at_head(struct app *app, const struct http_request *req, str
                             struct error *err)
 {
     int label = EXPLAIN_NONE;
-    enum status st = wanted(req, &label, err);
 
     (void)app;
-    if (st == ST_OK)
-        st = answer_at_head(req, err);
-    if (st != ST_OK)
-        http_header_add(res, "Cache-Control", "no-store");
-    return st;
+    return answer_at_head(req, wanted(req, &label, err), res, err);
 }
 
 enum status heatmap_post(struct app *app, const struct http_request *req, struct http_response *res,

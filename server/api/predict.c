@@ -8,14 +8,9 @@ enum status predict_at_head(struct app *app, const struct http_request *req, str
                             struct error *err)
 {
     int explain = EXPLAIN_NONE;
-    enum status st = label_parse(req, "explain", &explain, err);
 
     (void)app;
-    if (st == ST_OK)
-        st = answer_at_head(req, err);
-    if (st != ST_OK)
-        http_header_add(res, "Cache-Control", "no-store");
-    return st;
+    return answer_at_head(req, label_parse(req, "explain", &explain, err), res, err);
 }
 
 enum status predict_post(struct app *app, const struct http_request *req, struct http_response *res,

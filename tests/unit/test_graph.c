@@ -1,5 +1,5 @@
-/* tests/unit/test_graph.c - graphs as their authors write them: what the architectures of others ask for is what their papers
- * and torchvision say; random graphs have the gradient that their own answers have; and what is no network is refused. */
+/* tests/unit/test_graph.c - graphs: architectures have the parameters and names that torchvision gives them, the gradient of a
+ * random graph agrees with finite differences of its loss, and a graph that is no network is refused. */
 #include "cxrd/labels.h"
 #include "leaks.h"
 #include "model/net/arch/arch.h"
