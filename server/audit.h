@@ -2,9 +2,11 @@
  * picture, its name, a patient or a probability.
  *
  * One JSON object a line, appended and on the disk before the reply leaves. Each carries in "prev" the SHA-256 of the line
- * before it, across rotations, so that a line that was changed or taken out shows (`cxrd audit FILE…` looks). Whoever
- * can write the file can write all of it anew: copies elsewhere are what the chain is compared with. A line that a crash left
- * half written is taken back at the next start, and an event "torn" says so. */
+ * before it, across rotations, so that a line that was changed or taken out shows (`cxrd audit FILE…` looks), and how far it
+ * goes is noted beside it (audit_chain.h), so that a log whose end was cut off shows, too. Whoever can write both can write
+ * all of it anew: copies elsewhere are what the chain is compared with. A line that a crash left half written is taken back
+ * at the next start, and an event "torn" says so; where last lines are missing, the next is an event "missing", and does not
+ * follow what is left if they had been synced. */
 #ifndef SERVER_AUDIT_H
 #define SERVER_AUDIT_H
 
@@ -43,11 +45,14 @@ MUST_USE enum status audit_reopen(struct audit *a, struct error *err);
 /* Findings of a check: counts, which begin where they are, and whom it tells of a torn line, or NULL. */
 struct audit_found {
     size_t lines, torn;
+    bool begins_inside;    /* the first event follows one that is in none of the files */
+    bool end_known;        /* there are events, and beside the last file it is noted how far they go */
+    bool unsynced_missing; /* they do not: lines are missing which were not synced, as after a power cut */
     void (*on_torn)(const char *where); /* "'<path>', line <n>" */
 };
 
-/* Check files that follow each other. A line that is torn is none that was changed, as long as the next follows the one
- * before it.
+/* Check files that follow each other, at least one, and the end of the last by what is noted beside it. A line that is torn is
+ * none that was changed, as long as the next follows the one before it.
  * Errors: ST_FORMAT (the sentence names file and line), ST_IO, ST_NOMEM. */
 MUST_USE enum status audit_check(const char *const *paths, size_t n_paths, struct audit_found *found,
                                  struct error *err);

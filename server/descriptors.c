@@ -22,7 +22,7 @@ enum {
     REQUESTS =
         2 * 3 + 1, /* two workers: the data sets, one of them, a file in it; what /metrics reads in /proc */
     RELOADED = 2,  /* keys, certificate */
-    AUDIT = 4,     /* file, its successor, the folder, the chain's end */
+    AUDIT = 4,     /* file, its successor or a look at its end, the folder, the chain's record */
     PUT_ASIDE = 3, /* full ones, each with a line for whose sync one of four threads still waits */
     NOTICES = 7,   /* curl: two addresses tried at once, its wake-up, the resolver's, certificates */
 };

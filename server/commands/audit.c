@@ -25,7 +25,17 @@ static int audit(int argc, char **argv)
     }
     if (audit_check((const char *const *)argv + 1, n_paths, &found, &err) != ST_OK)
         return command_fail(&COMMAND_AUDIT, &err);
-    printf("%zu events, each follows the one before\n", found.lines - found.torn);
+    printf("%zu events, each follows the one before%s\n", found.lines - found.torn,
+           found.end_known && !found.unsynced_missing ? ", and none is missing at the end" : "");
+    if (found.begins_inside)
+        printf("the first follows an event that is in none of these files\n");
+    if (found.unsynced_missing)
+        printf(
+            "lines are missing at the end: they had not been synced, so a power cut may have taken them\n");
+    if (!found.end_known)
+        printf("whether lines are missing at the end cannot be told: there is no event, or no '.NAME.chain' "
+               "beside "
+               "the last file\n");
     return EXIT_DONE;
 }
 

@@ -376,6 +376,44 @@ class Audit(Case):
         done = program.run('audit', self.path + '.1', self.path + '.2', self.path)
         self.assertEqual((done.returncode, done.stdout.split()[0]), (0, '5'), done)
 
+    def cut_lines(self, n):
+        with open(self.path, encoding='ascii') as file:
+            lines = file.readlines()
+        with open(self.path, 'w', encoding='ascii') as file:
+            file.writelines(lines[:-n])
+
+    def test_row_44_last_lines_that_are_cut_off_whole_are_told(self):
+        for number, end in enumerate((program.Server.stop, program.Server.kill), 1):
+            server = self.serve(self.path)
+            self.with_model(server)
+            end(server)
+            self.cut_lines(number)
+            done = program.run('audit', self.path)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn('lines are missing at its end', done.stderr)
+            server = self.serve(self.path)
+            server.stop()
+            self.assertEqual([e['synced'] for e in self.events() if e['event'] == 'missing'], [True])
+            self.assertEqual([(x['level'], x['message']) for x in server.log() if 'missing' in x['message']],
+                             [('error', 'lines are missing at the end of the audit log')])
+            done = program.run('audit', self.path)  # and the gap stays
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn('does not follow the line before', done.stderr)
+            os.rename(self.path, f'{self.path}.{number}')
+
+    def test_row_44_a_server_that_is_killed_misses_no_line(self):
+        for _ in range(3):
+            server = self.serve(self.path, '--audit-bytes', '1K')
+            self.predict(server)
+            client.get(server, '/jobs')  # a refusal, which does not wait for the disk
+            server.kill()
+        self.serve(self.path).stop()
+        files = sorted(name for name in os.listdir(os.path.dirname(self.path)) if name.startswith('audit.jsonl.'))
+        done = program.run('audit', *(os.path.join(os.path.dirname(self.path), name) for name in files), self.path)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn('none is missing at the end', done.stdout)
+        self.assertNotIn('missing', [e['event'] for e in self.events()])
+
     def test_row_44_a_second_server_on_the_file_is_refused(self):
         server = self.serve(self.path)
         done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder('state'), '--audit', self.path)

@@ -141,6 +141,17 @@ static size_t size_of(const char *file)
     return n;
 }
 
+static size_t lines_in(const char *file)
+{
+    struct file_bytes all = read_bytes(file);
+    size_t n = 0;
+
+    for (size_t i = 0; i < all.size; i++)
+        n += ((const char *)all.data)[i] == '\n';
+    file_bytes_release(&all);
+    return n;
+}
+
 /* Files may not grow beyond this; RLIM_INFINITY: as they like. */
 static void limit_files(rlim_t most)
 {
@@ -308,6 +319,248 @@ Test(audit, a_file_that_was_emptied_is_followed)
     check_files(files, 2, 2, 0);
 }
 
+/* ---- what is missing at the end ---- */
+
+/* The log, or the record of its chain, without its last `n` lines. */
+static void cut_lines(const char *file, size_t n)
+{
+    struct file_bytes all = read_bytes(file);
+    size_t left = all.size;
+
+    for (; n > 0; n--) {
+        const char *before = memrchr(all.data, '\n', left - 1);
+
+        left = before ? (size_t)(before + 1 - (const char *)all.data) : 0;
+    }
+    write_bytes(file, all.data, left);
+    file_bytes_release(&all);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    struct file_bytes all = read_bytes(from);
+
+    write_bytes(to, all.data, all.size);
+    file_bytes_release(&all);
+}
+
+static const char *record(void) { return path_in(folder, ".log.chain"); }
+
+/* The log and its record as they are now: what a crash leaves. */
+static void keep_crash(void)
+{
+    copy_file(path(), path_in(folder, "crashed"));
+    copy_file(record(), path_in(folder, ".crashed.chain"));
+}
+
+static void crash(void)
+{
+    close_log();
+    copy_file(path_in(folder, "crashed"), path());
+    copy_file(path_in(folder, ".crashed.chain"), record());
+}
+
+/* How often the log has this. */
+static size_t count_in_log(const char *text)
+{
+    struct file_bytes all = read_bytes(path());
+    const char *at = all.data, *end = at + all.size;
+    size_t n = 0;
+
+    while (at && (at = memmem(at, (size_t)(end - at), text, strlen(text)))) {
+        at += strlen(text);
+        n++;
+    }
+    file_bytes_release(&all);
+    return n;
+}
+
+static enum status checked(struct audit_found *found, struct error *err)
+{
+    *found = (struct audit_found){ 0 };
+    return audit_check(&(const char *){ path() }, 1, found, err);
+}
+
+/* The end is missing, which is told before the server starts, when it does, and ever after. */
+static void check_cut_is_told(const char *what)
+{
+    struct audit_found found;
+    struct error err = { 0 };
+
+    cr_assert_eq(checked(&found, &err), ST_FORMAT, "%s", what);
+    cr_assert_not_null(strstr(err.text, "missing at its end"), "%s: %s", what, err.text);
+    audit = opened(path(), 0);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(say(7, true), ST_OK);
+        close_log();
+        audit = opened(path(), 0);
+    }
+    close_log();
+    cr_assert_eq(count_in_log("\"event\":\"missing\",\"prev\":"), 1, "%s", what);
+    cr_assert_eq(count_in_log("\"synced\":true"), 1, "%s", what);
+    cr_assert_eq(checked(&found, &err), ST_FORMAT, "%s", what);
+    cr_assert_not_null(strstr(err.text, "does not follow"), "%s: %s", what, err.text);
+}
+
+/* A crash at this very moment leaves nothing that would have to be told, and the chain goes on. */
+static void check_nothing_is_told(const char *what, size_t events)
+{
+    struct audit_found found;
+    struct error err = { 0 };
+
+    close_log();
+    cr_assert_eq(checked(&found, &err), ST_OK, "%s: %s", what, err.text);
+    cr_assert(!found.unsynced_missing, "%s", what);
+    audit = opened(path(), 0);
+    cr_assert_eq(say(8, true), ST_OK);
+    close_log();
+    cr_assert_eq(count_in_log("\"missing\""), 0, "%s", what);
+    cr_assert_eq(checked(&found, &err), ST_OK, "%s: %s", what, err.text);
+    cr_assert_eq(found.lines, events + 1, "%s: %zu", what, found.lines);
+    cr_assert(found.end_known && !found.unsynced_missing, "%s", what);
+}
+
+static void say_three(void)
+{
+    audit = opened(path(), 0);
+    for (int i = 1; i <= 3; i++)
+        cr_assert_eq(say(i, true), ST_OK);
+    close_log();
+}
+
+Test(audit, lines_that_are_cut_off_are_told)
+{
+    for (size_t n = 1; n <= 2; n++) {
+        char what[40];
+
+        snprintf(what, sizeof what, "%zu of 3 lines cut off", n);
+        say_three();
+        cut_lines(path(), n);
+        check_cut_is_told(what);
+        cr_assert_eq(unlink(path()), 0);
+        cr_assert_eq(unlink(record()), 0);
+    }
+}
+
+Test(audit, a_last_line_that_is_another_is_told)
+{
+    struct file_bytes all;
+
+    say_three();
+    all = read_bytes(path());
+    ((char *)all.data)[all.size - 4] = '9'; /* "n":3 */
+    write_bytes(path(), all.data, all.size);
+    file_bytes_release(&all);
+    check_cut_is_told("the last line is another");
+}
+
+Test(audit, a_shorter_copy_that_is_put_in_its_place_is_told)
+{
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, true), ST_OK);
+    cr_assert_eq(say(2, true), ST_OK);
+    cr_assert_eq(rename(path(), path_in(folder, "moved")), 0);
+    copy_file(path_in(folder, "moved"), path());
+    cut_lines(path(), 1);
+    cr_assert_eq(audit_reopen(audit, NULL), ST_OK);
+    cr_assert_eq(say(3, true), ST_OK);
+    cr_assert_eq(count_in_log("\"synced\":true"), 1);
+    cr_assert_eq(checked(&(struct audit_found){ 0 }, NULL), ST_FORMAT);
+}
+
+/* What had not been synced may be gone after a power cut: it is told, and breaks nothing. */
+Test(audit, lines_that_were_not_synced_may_be_missing)
+{
+    struct audit_found found;
+
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, true), ST_OK);
+    cr_assert_eq(say(2, false), ST_OK);
+    keep_crash();
+    crash();
+    cut_lines(path(), 1);
+    cr_assert_eq(checked(&found, NULL), ST_OK);
+    cr_assert(found.unsynced_missing);
+    audit = opened(path(), 0);
+    cr_assert_eq(say(3, true), ST_OK);
+    cr_assert_eq(count_in_log("\"synced\":false"), 1);
+    check(3); /* 1, "missing", 3 */
+}
+
+Test(audit, lines_that_were_not_synced_are_when_it_is_closed)
+{
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, false), ST_OK);
+    cr_assert_eq(say(2, false), ST_OK);
+    close_log();
+    cut_lines(path(), 1);
+    check_cut_is_told("not durable, but closed");
+}
+
+/* A crash between a line and its record, or a power cut that leaves an old record. */
+Test(audit, a_log_that_is_ahead_of_its_record_is_whole)
+{
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, true), ST_OK);
+    keep_crash();
+    cr_assert_eq(say(2, true), ST_OK);
+    cr_assert_eq(say(3, false), ST_OK);
+    copy_file(path(), path_in(folder, "crashed"));
+    crash();
+    check_nothing_is_told("ahead", 3);
+}
+
+/* A crash at any moment of a rotation, or after it, before a line of the new file is synced. */
+Test(audit, a_rotation_that_a_crash_cuts_short_is_no_alarm)
+{
+    audit = opened(path(), 0);
+    cr_assert_eq(say(1, true), ST_OK);
+    cr_assert_eq(say(2, false),
+                 ST_OK); /* the record of it says 1 is synced, which will not be in the new file */
+    cr_assert_eq(rename(path(), path_in(folder, "aside")), 0);
+    write_text(path(), "");
+    cr_assert_eq(audit_reopen(audit, NULL), ST_OK);
+    keep_crash();
+    cr_assert_eq(say(3, false), ST_OK);
+    copy_file(path(), path_in(folder, "later"));
+    copy_file(record(), path_in(folder, ".later.chain"));
+    crash();
+    check_nothing_is_told("an empty file", 0);
+    copy_file(path_in(folder, "later"), path());
+    copy_file(path_in(folder, ".later.chain"), record());
+    check_nothing_is_told("a line that is not synced", 1);
+    check_files((const char *[]){ path_in(folder, "aside"), path() }, 2, 4, 0);
+}
+
+/* But once a line of the new file is synced, it must be there. */
+Test(audit, a_file_after_a_rotation_cannot_be_cut_to_its_first_line)
+{
+    audit = opened(path(), 150);
+    for (int i = 1; i <= 4; i++)
+        cr_assert_eq(say(i, true), ST_OK);
+    close_log();
+    cut_lines(path(), lines_in(path()) - 1);
+    cr_assert_eq(lines_in(path()), 1);
+    check_cut_is_told("cut to its first line");
+}
+
+Test(audit, a_record_that_is_damaged_or_old_says_the_last_line_only)
+{
+    say_three();
+    copy_file(record(), path_in(folder, "good"));
+    for (size_t at = 70; at < 280; at += 70) {
+        struct file_bytes all = read_bytes(path_in(folder, "good"));
+
+        ((char *)all.data)[at] ^= 1;
+        write_bytes(record(), all.data, all.size);
+        file_bytes_release(&all);
+        check_nothing_is_told("damaged", 3 + at / 70 - 1);
+    }
+    cut_lines(record(), 3);
+    cr_assert_eq(truncate(record(), DIGEST_TEXT_SIZE - 1), 0);
+    check_nothing_is_told("of a cxrd before", 6);
+}
+
 static void check_refused(void)
 {
     struct audit *second = NULL;
@@ -426,17 +679,6 @@ static void teller_ends(struct teller *t)
     clock_gettime(CLOCK_REALTIME, &late);
     late.tv_sec += 60;
     cr_assert_eq(pthread_timedjoin_np(t->thread, NULL, &late), 0, "it waits for the disk");
-}
-
-static size_t lines_in(const char *file)
-{
-    struct file_bytes all = read_bytes(file);
-    size_t n = 0;
-
-    for (size_t i = 0; i < all.size; i++)
-        n += ((const char *)all.data)[i] == '\n';
-    file_bytes_release(&all);
-    return n;
 }
 
 Test(audit, what_need_not_be_durable_does_not_wait_for_a_sync)
