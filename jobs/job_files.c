@@ -36,16 +36,21 @@ void job_scores_name(int set, char name[JOB_FILE_SIZE])
 enum status job_report_save(struct runner *r, const char *id, enum job_state state, const json_t *record,
                             const struct model *m, const json_t *plots, struct error *err)
 {
-    char path[PATH_MAX];
+    char path[N_REPORT_FORMS][PATH_MAX];
+    const char *paths[N_REPORT_FORMS];
     json_t *job = NULL;
-    enum status st = job_path(r, id, REPORT_NAME, path, err);
+    enum status st = ST_OK;
 
+    for (int form = 0; form < N_REPORT_FORMS && st == ST_OK; form++) {
+        st = job_path(r, id, REPORT_FILES[form], path[form], err);
+        paths[form] = path[form];
+    }
     if (st == ST_OK)
         st = store_job_get(r->store, id, &job, err);
     if (st == ST_OK) {
         json_object_update(job, (json_t *)record);
         json_object_set_new(job, "state", json_string(job_state_name(state)));
-        st = report_save(path, job, m, plots, err);
+        st = report_save(paths, job, m, plots, err);
     }
     json_decref(job);
     return st;
@@ -95,7 +100,9 @@ enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd
     return job_open(r, id, name, "scores", ret_fd, ret_size, err);
 }
 
-enum status runner_report(struct runner *r, const char *id, int *ret_fd, size_t *ret_size, struct error *err)
+enum status runner_report(struct runner *r, const char *id, enum report_form form, int *ret_fd,
+                          size_t *ret_size, struct error *err)
 {
-    return job_open(r, id, REPORT_NAME, "report", ret_fd, ret_size, err);
+    return job_open(r, id, REPORT_FILES[form], form == REPORT_MAIL ? "report for mailing" : "report", ret_fd,
+                    ret_size, err);
 }

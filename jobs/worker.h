@@ -13,8 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define REPORT_NAME "report.html" /* in a job's folder */
-enum { JOB_FILE_SIZE = 64 };      /* of the name of a file there */
+enum { JOB_FILE_SIZE = 64 }; /* of the name of a file there */
 
 /* Enough: it is cancelled, but what it would have kept so far is evaluated before it ends. */
 enum stop_reason { GO_ON, STOP_ENOUGH, STOP_CANCELLED, STOP_SHUTDOWN };

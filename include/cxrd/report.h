@@ -13,18 +13,26 @@
 
 enum { REPORT_MAX_BYTES = 16 << 20 };
 
+/* The whole page is to stay inside: it holds radiographs, names of their files and rows of the table. The copy for mailing is
+ * the same page without these; every figure of it is one of the whole page's. */
+enum report_form { REPORT_WHOLE, REPORT_MAIL, N_REPORT_FORMS };
+extern const char *const REPORT_FORM_NAMES[N_REPORT_FORMS]; /* "whole", "mail" */
+extern const char *const REPORT_FILES[N_REPORT_FORMS];      /* "report.html", "report_mail.html" */
+
 /* Write the page.
  *   record  a job's record, as far as it came: what is missing is left out
  *   plots   what the trainer collected for the pictures (train_result.plots); NULL: none
  * Errors: ST_LIMIT (of `out`), ST_NOMEM. */
-MUST_USE enum status report_write(const json_t *record, const json_t *plots, struct buf *out);
+MUST_USE enum status report_write(const json_t *record, const json_t *plots, enum report_form form,
+                                  struct buf *out);
 
-/* Write the report of a training that ends, so that no crash leaves half of one.
+/* Write the report of a training that ends, both forms of it, so that no crash leaves half of a page.
+ *   paths  where each form goes
  *   job    its record with its configuration, and what else is known of it: id, state, times
  *   model  the kept one, whose digest the page names; NULL: none
  *   plots  as above
  * Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
-MUST_USE enum status report_save(const char *path, const json_t *job, const struct model *model,
-                                 const json_t *plots, struct error *err);
+MUST_USE enum status report_save(const char *const paths[N_REPORT_FORMS], const json_t *job,
+                                 const struct model *model, const json_t *plots, struct error *err);
 
 #endif

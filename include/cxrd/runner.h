@@ -8,6 +8,7 @@
 #include "cxrd/fetch.h"
 #include "cxrd/outgoing.h"
 #include "cxrd/registry.h"
+#include "cxrd/report.h"
 #include "cxrd/store.h"
 #include "cxrd/trainer.h"
 
@@ -101,9 +102,9 @@ void runner_refresh(struct runner *r, json_t *job);
 MUST_USE enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
                                    struct error *err);
 
-/* The same of its report, an HTML page. */
-MUST_USE enum status runner_report(struct runner *r, const char *id, int *ret_fd, size_t *ret_size,
-                                   struct error *err);
+/* The same of its report, an HTML page, in one of its forms. */
+MUST_USE enum status runner_report(struct runner *r, const char *id, enum report_form form, int *ret_fd,
+                                   size_t *ret_size, struct error *err);
 
 /* Fill in `dataset` where it is not set and check what needs the disk: that the folder and the table are there.
  * Wrong fields are named in `errors`. Shared with `cxrd train`. Errors: ST_IO, ST_NOMEM (whether they are cannot be told). */

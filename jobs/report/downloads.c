@@ -137,9 +137,8 @@ static void served_put(struct buf *out, const json_t *record)
 
 void section_downloads(struct buf *out, const json_t *record)
 {
-    buf_puts(out,
-             "<section><h2>Downloads</h2>\n<p>These files are inside this page: the whole record, and its "
-             "tables for a spreadsheet. Scores row by row list every picture, and are not.</p>\n<ul>\n");
+    buf_puts(out, "<section><h2>Downloads</h2>\n<p>These files are inside this page: the record, and its "
+                  "tables for a spreadsheet. Scores row by row list every picture, and are not.</p>\n<ul>\n");
     record_put(out, record);
     epochs_put(out, member_at(record, "epochs"));
     findings_put(out, record);

@@ -124,7 +124,24 @@ static void state_put(struct buf *out, const json_t *record)
     buf_puts(out, "</td></tr>\n");
 }
 
-void heading_put(struct buf *out, const json_t *record)
+/* Whether the page may be sent on. Only a server has the other one to link to: elsewhere the page's script takes the link
+ * away. */
+static void form_put(struct buf *out, const json_t *record, enum report_form form)
+{
+    if (form == REPORT_MAIL) {
+        buf_puts(
+            out,
+            "<p>Copy for mailing: without radiographs, names of their files and rows of the table.</p>\n");
+        return;
+    }
+    buf_puts(out,
+             "<p>This page holds radiographs, names of their files and rows of the table: keep it inside.");
+    if (text_at(record, "id"))
+        buf_puts(out, " <a class=\"served\" href=\"report?copy=mail\">Copy for mailing</a>");
+    buf_puts(out, "</p>\n");
+}
+
+void heading_put(struct buf *out, const json_t *record, enum report_form form)
 {
     buf_puts(out, "<header><h1>Training on ");
     html_text(out, text_at(record, "config.dataset"));
@@ -135,5 +152,7 @@ void heading_put(struct buf *out, const json_t *record)
     state_put(out, record);
     buf_puts(out, "</tbody></table>\n<p>");
     html_text(out, INTENDED_USE);
-    buf_puts(out, "</p></header>\n");
+    buf_puts(out, "</p>\n");
+    form_put(out, record, form);
+    buf_puts(out, "</header>\n");
 }

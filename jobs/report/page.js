@@ -273,7 +273,7 @@
     }
 
     if (!location.protocol.startsWith('http'))
-        document.querySelector('.served')?.remove(); /* mailed, or kept: these links lead nowhere */
+        document.querySelectorAll('.served').forEach((link) => link.remove()); /* mailed, or kept: these links lead nowhere */
     Object.assign(Chart.defaults.plugins.legend.labels, { boxWidth: 28, boxHeight: 1 }); /* as lines, not as boxes */
     document.documentElement.classList.add('js');
     drawCombinations();

@@ -6,6 +6,7 @@
 #include "cxrd/labels.h"
 #include "cxrd/version.h"
 #include "html.h"
+#include "mail.h"
 #include "sections.h"
 
 #include <stdint.h>
@@ -53,16 +54,17 @@ static enum status head_put(struct buf *out, const json_t *record)
     return st;
 }
 
-/* What the page's script draws from. The pictures of "samples" and "worst" are in the page already. */
+const char *const REPORT_FORM_NAMES[N_REPORT_FORMS] = { "whole", "mail" };
+const char *const REPORT_FILES[N_REPORT_FORMS] = { "report.html", "report_mail.html" };
+
+/* What the page's script draws from: pictures are in the page already, or are not to be. */
 static enum status island_put(struct buf *out, const json_t *record, const json_t *plots)
 {
     static const char *const SHOWN[] = { "epochs", "baseline", "evaluation", "kept_epoch" };
-    json_t *data = plots ? json_copy((json_t *)plots) : json_object();
+    json_t *data = plots_without_pictures(plots);
 
     if (!data)
         return ST_NOMEM;
-    json_object_del(data, "samples");
-    json_object_del(data, "worst");
     for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
         json_object_set(data, SHOWN[i], json_object_get(record, SHOWN[i]));
     json_object_set_new(data, "curves", proportions_json(record));
@@ -98,13 +100,13 @@ static void sections_put(struct buf *out, const json_t *record, const json_t *pl
     section_downloads(out, record);
 }
 
-enum status report_write(const json_t *record, const json_t *plots, struct buf *out)
+static enum status page_put(const json_t *record, const json_t *plots, enum report_form form, struct buf *out)
 {
     struct buf body = BUF_INIT(REPORT_MAX_BYTES);
     enum status st = head_put(out, record);
 
     buf_puts(out, "<body>\n");
-    heading_put(out, record);
+    heading_put(out, record, form);
     buf_puts(out, "<main>\n");
     sections_put(&body, record, plots);
     contents_put(out, &body);
@@ -117,4 +119,20 @@ enum status report_write(const json_t *record, const json_t *plots, struct buf *
     script_put(out, PAGE_JS, PAGE_JS_SIZE);
     buf_puts(out, "</body>\n</html>\n");
     return st == ST_OK ? buf_status(out) : st;
+}
+
+enum status report_write(const json_t *record, const json_t *plots, enum report_form form, struct buf *out)
+{
+    json_t *told, *shown;
+    enum status st = ST_NOMEM;
+
+    if (form == REPORT_WHOLE)
+        return page_put(record, plots, form, out);
+    told = record_for_mail(record);
+    shown = plots_without_pictures(plots);
+    if (told && shown)
+        st = page_put(told, shown, form, out);
+    json_decref(told);
+    json_decref(shown);
+    return st;
 }

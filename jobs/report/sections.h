@@ -4,12 +4,13 @@
 #define JOBS_REPORT_SECTIONS_H
 
 #include "cxrd/buf.h"
+#include "cxrd/report.h"
 
 #include <jansson.h>
 
 /* The page's <title>, and its <header>. */
 void title_put(struct buf *out, const json_t *record);
-void heading_put(struct buf *out, const json_t *record);
+void heading_put(struct buf *out, const json_t *record, enum report_form form);
 
 /* A list of the sections of `body`, with links, and `body` with the anchors that these lead to: each section's begin,
  * "<section><h2>", gets one. */

@@ -84,9 +84,8 @@ static void info_put(struct buf *out, const json_t *table)
         buf_printf(out, "<p>The table has %lld columns; these are the first.</p>\n", columns);
 }
 
-static void old_put(struct buf *out, const json_t *old)
+static void oldest_put(struct buf *out, const json_t *oldest)
 {
-    const json_t *oldest = json_object_get(old, "oldest");
     json_t *row = NULL;
     size_t i;
 
@@ -100,8 +99,16 @@ static void old_put(struct buf *out, const json_t *old)
         buf_puts(out, "</tr>\n");
     }
     html_table_end(out);
-    buf_printf(out, "<p>%lld rows have an age above %.0f.</p>\n",
-               (long long)json_integer_value(json_object_get(old, "rows")),
+}
+
+static void old_put(struct buf *out, const json_t *old)
+{
+    const long long rows = json_integer_value(json_object_get(old, "rows"));
+
+    if (rows == 0)
+        return;
+    oldest_put(out, json_object_get(old, "oldest"));
+    buf_printf(out, "<p>%lld rows have an age above %.0f.</p>\n", rows,
                json_number_value(json_object_get(old, "limit")));
 }
 

@@ -14,6 +14,20 @@ static void warn(json_t *list, const char *code, json_t *detail)
 
 static double percent(size_t n, size_t of) { return of ? 100.0 * (double)n / (double)of : 0; }
 
+/* The last warning quotes a text of the data: a cell of the table, a file's name. What is sent on leaves it out. */
+static void quote(json_t *list, const char *text)
+{
+    json_t *last = json_array_get(list, json_array_size(list) - 1), *quotes = json_object_get(last, "quotes");
+
+    if (!text[0])
+        return;
+    if (!quotes) {
+        quotes = json_array();
+        json_object_set_new(last, "quotes", quotes);
+    }
+    json_array_append_new(quotes, json_any_text(text));
+}
+
 /* ", such as 'LL'"; an empty text where there is nothing to show. The caller's to free. */
 static json_t *such_as(const char *odd)
 {
@@ -32,13 +46,15 @@ static void warn_of_values(const struct dataset_report *d, json_t *list)
     for (size_t kind = 0; kind < N_INPUT_KINDS; kind++) {
         json_t *example = such_as(d->odd[kind]);
 
-        if ((double)d->unknown[kind] > MOSTLY_KNOWN * (double)d->usable)
+        if ((double)d->unknown[kind] > MOSTLY_KNOWN * (double)d->usable) {
             warn(list, "unknown_values",
                  json_sprintf("'%s' is not known of %zu of the %zu usable rows (%.0f %%): the column is "
                               "missing, empty or "
                               "not understood%s",
                               COLUMNS[kind], d->unknown[kind], d->usable,
                               percent(d->unknown[kind], d->usable), json_string_value(example)));
+            quote(list, d->odd[kind]);
+        }
         json_decref(example);
     }
     if (d->two_sexes > 0)
@@ -61,6 +77,7 @@ static void warn_of_values(const struct dataset_report *d, json_t *list)
                  "%zu of the %zu usable rows have a view that is neither PA nor AP%s: the model is for "
                  "frontal radiographs",
                  d->other_views, d->usable, json_string_value(example)));
+        quote(list, d->odd[INPUT_VIEW]);
         json_decref(example);
     }
 }
@@ -70,12 +87,15 @@ static void warn_of_missing(const struct dataset_report *d, json_t *list)
     const size_t wanted = d->missing_images + d->not_listed + d->equal_left_out + d->usable;
     json_t *row = json_any_text(d->missing_name), *file = json_any_text(d->file_name);
 
-    if ((double)d->missing_images > MOSTLY_KNOWN * (double)wanted)
+    if ((double)d->missing_images > MOSTLY_KNOWN * (double)wanted) {
         warn(list, "missing_images",
              json_sprintf("%zu of %zu rows (%.0f %%) have no picture, such as '%s'; the first picture that "
                           "was found is '%s'",
                           d->missing_images, wanted, percent(d->missing_images, wanted),
                           json_string_value(row), json_string_value(file)));
+        quote(list, d->missing_name);
+        quote(list, d->file_name);
+    }
     if (d->links > 0)
         warn(list, "links",
              json_sprintf("%zu links were passed over: pictures and their folders must be files and folders "

@@ -155,8 +155,17 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
 enum status job_report_get(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {
+    char copy[HTTP_TEXT] = "whole";
+    enum report_form form = REPORT_WHOLE;
+
+    http_query(req, "copy", copy);
+    while (form < N_REPORT_FORMS && strcmp(REPORT_FORM_NAMES[form], copy) != 0)
+        form++;
+    if (form == N_REPORT_FORMS)
+        return error_set(err, ST_INVALID, "there is no copy '%.32s': whole or mail", copy);
     res->content_type = "text/html; charset=utf-8";
-    return storage_status(runner_report(app_work(app)->runner, req->id, &res->fd, &res->fd_size, err), res);
+    return storage_status(runner_report(app_work(app)->runner, req->id, form, &res->fd, &res->fd_size, err),
+                          res);
 }
 
 /* The answer to a call that changes a job: which, and how it is now. */

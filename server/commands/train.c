@@ -45,7 +45,8 @@ static const struct option OPTIONS[] = {
       "go on with the training in --out that was stopped or killed, with its job and its threads" },
     { "overwrite", OPTION_FLAG, AT(overwrite), NULL,
       "begin anew in --out, over the training that is there, ended or not" },
-    { "report", OPTION_TEXT, AT(report), "FILE", "where the report, an HTML page, goes (OUT/report.html)" },
+    { "report", OPTION_TEXT, AT(report), "FILE",
+      "where the report, an HTML page, goes (OUT/report.html); OUT/report_mail.html is a copy to send on" },
     { "config", OPTION_TEXT, AT(config), "FILE", "a job as JSON, as POST /jobs/train takes it" },
     { "set", OPTION_LIST, AT(set), "KEY=VALUE",
       "one field of the job, over what --config says; may be repeated" },
@@ -302,10 +303,20 @@ static enum status config_resolve(const struct train_options *o, const json_t *b
 
 /* ---- the results ---- */
 
+static enum status save_report(const char *folder, const char *report, const struct display *d,
+                               const struct train_result *r, struct error *err)
+{
+    char path[N_REPORT_FORMS][PATH_MAX];
+
+    for (int form = 0; form < N_REPORT_FORMS; form++)
+        snprintf(path[form], PATH_MAX, "%s/%s", folder, REPORT_FILES[form]);
+    return report_save((const char *[]){ report ? report : path[REPORT_WHOLE], path[REPORT_MAIL] }, d->record,
+                       r->model, r->plots, err);
+}
+
 static enum status save_results(const char *folder, const char *report, struct display *d,
                                 const struct train_result *r, struct error *err)
 {
-    char path[PATH_MAX];
     enum status st = ST_OK;
 
     if (r->model) {
@@ -328,8 +339,7 @@ static enum status save_results(const char *folder, const char *report, struct d
     }
     if (st == ST_OK)
         st = save_record(folder, d->record, err);
-    snprintf(path, sizeof path, "%s/report.html", folder);
-    return st == ST_OK ? report_save(report ? report : path, d->record, r->model, r->plots, err) : st;
+    return st == ST_OK ? save_report(folder, report, d, r, err) : st;
 }
 
 static const char *text_in(const json_t *object, const char *key)

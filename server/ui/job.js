@@ -85,7 +85,10 @@ async function actionsOf(record) {
   }
   const actions = [];
   if (record.state === 'interrupted') actions.push(button('Resume', () => resume(record.id), false), cancel('Cancel', {}));
-  if (record.model && await has('GET', '/jobs/{id}/report')) actions.push(opener('Report', `${path}/report`, `report-${short(record.id)}.html`));
+  if (record.model && await has('GET', '/jobs/{id}/report')) {
+    actions.push(opener('Report', `${path}/report`, `report-${short(record.id)}.html`));
+    actions.push(opener('Report for mailing', `${path}/report?copy=mail`, `report-mail-${short(record.id)}.html`));
+  }
   if (record.evaluation) actions.push(button('Scores of the test split (CSV)', () => save(`${path}/scores?split=test`, `scores-${short(record.id)}.csv`)));
   if (record.evaluation) actions.push(button('Scores of all rows (CSV)', () => save(`${path}/scores?split=all`, `scores-all-${short(record.id)}.csv`)));
   if (record.model) actions.push(make('a', { class: 'button', href: '#models' }, 'To its model'));

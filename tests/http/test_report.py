@@ -5,6 +5,7 @@ import html.parser
 import io
 import json
 import os
+import re
 import statistics
 import unittest
 import urllib.parse
@@ -186,6 +187,73 @@ class ReportTest(Case):
         self.assertTrue('&lt;script&gt;alert(0)&lt;/script&gt;' in text)  # the name of a column
 
 
+class MailedReport(Case):
+    """The copy that may be sent on: the same page, without anything of a single patient."""
+    ID, CELL = 'PX91370{:02d}', 'Doe^Jane'
+
+    def made(self):
+        """Both pages of a training whose table has ages that cannot be, a cell that is no sex and rows without a picture."""
+        datasets = program.new_folder('mailed')
+        folder = os.path.join(datasets, 'own')
+        lines = []
+        for i in range(dataset.ROWS):
+            cells = dataset.line(i).split(',')
+            cells[3], cells[5] = self.ID.format(i // 2), self.CELL if i % 4 == 0 else cells[5]
+            lines.append(','.join(cells))
+        dataset.write_table(folder, lines)
+        dataset.write_images(folder, range(3, dataset.ROWS))
+        out = os.path.join(program.new_folder('out'), 'out')
+        done = program.run('train', '--datasets', datasets, '--out', out, '--threads', '2', '--set', 'tsne=true',
+                           *(argument for key, value in QUICK.items() if key != 'dataset' for argument in ('--set', f'{key}={value}')))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        texts = []
+        for name in ('report.html', 'report_mail.html'):
+            with open(os.path.join(out, name), encoding='utf-8') as file:
+                texts.append(file.read())
+        return texts
+
+    def test_it_names_nobody_and_shows_no_radiograph(self):
+        whole, mail = self.made()
+        pictures = re.findall('data:image/png;base64,([^"]+)"', whole)
+        self.assertGreater(len(pictures), 9)
+        inside = {text: text + ''.join(data for _, data in Page(text).files.values()) for text in (whole, mail)}
+        kinds = {'names of files': [dataset.name(i).removesuffix('.png') for i in range(dataset.ROWS)],
+                 'pictures': pictures, 'cells': [self.CELL], 'rows': ['patient 1']}
+        for kind, secrets in kinds.items():
+            self.assertTrue(any(secret in inside[whole] for secret in secrets), f'the test looks for {kind}')
+            for secret in secrets:
+                self.assertFalse(secret in inside[mail], f'{kind}: {secret[:40]}')
+        for i in range(dataset.ROWS):
+            self.assertFalse(self.ID.format(i // 2) in inside[mail], i)
+        self.assertFalse('data:image/' in mail)
+        for told in ('<p>Copy for mailing: ', 'rows (22 %): the column is missing, empty or not understood, such as &#39;…&#39;.',
+                     'have no picture, such as &#39;…&#39;; the first picture that was found is &#39;…&#39;.'):
+            self.assertTrue(told in mail, told)
+
+    def test_every_figure_that_both_hold_is_equal(self):
+        whole, mail = self.made()
+        pages = [Page(text) for text in (whole, mail)]
+        self.assertEqual(pages[1].titles, [title for title in pages[0].titles if title != 'Worst errors'])
+        self.assertEqual(pages[1].canvases, pages[0].canvases)
+        self.assertEqual(pages[1].scripts, pages[0].scripts)  # the figures that charts are drawn from among them
+        tables = [re.findall('<table.*?</table>', text, re.DOTALL) for text in (whole, mail)]
+        gone = [table for table in tables[0] if table not in tables[1]]
+        self.assertEqual(tables[1], [table for table in tables[0] if table not in gone])
+        self.assertEqual([re.search('<caption>(.*?)[;,]', table)[1] for table in gone], ['First rows', 'Ages above the limit'])
+        self.assertTrue('<p>2 rows have an age above 120.</p>' in mail)
+        self.assertEqual(set(pages[0].files), set(pages[1].files))
+        for name in ('epochs.csv', 'findings.csv'):
+            self.assertEqual(pages[0].files[name], pages[1].files[name])
+        records = [json.loads(page.files['record.json'][1]) for page in pages]
+        del records[0]['error'], records[0]['dataset']['table']['first'], records[0]['dataset']['table']['old']['oldest']
+        warnings = [record.pop('warnings') for record in records]
+        self.assertEqual(records[1], records[0])
+        self.assertEqual([w['code'] for w in warnings[1]], [w['code'] for w in warnings[0]])
+        for before, after in zip(*warnings):
+            self.assertEqual(re.findall('[0-9.]+', re.sub("'[^']*'", '', before['detail'])),
+                             re.findall('[0-9.]+', re.sub("'[^']*'", '', after['detail'])))
+
+
 class ReportOverHttp(Case):
 
     def test_it_survives_a_restart(self):
@@ -201,16 +269,23 @@ class ReportOverHttp(Case):
                      client.get(server, f'/models/{record["model"]}').json()['sha256']):
             self.assertIn(told, text)
         self.check_links(server, job, text)
+        mail = client.get(server, f'/jobs/{job}/report?copy=mail')
+        self.assertEqual((mail.status, mail.headers['content-type']), (200, 'text/html; charset=utf-8'))
+        self.assertFalse('data:image/png' in mail.body.decode())
+        self.assertEqual(client.get(server, f'/jobs/{job}/report?copy=whole').body, before.body)
+        self.assert_problem(client.get(server, f'/jobs/{job}/report?copy=fax'), 422, "no copy 'fax': whole or mail")
         server.stop()
         again = program.Server(datasets=dataset.tiny(), state=server.state)
         self.addCleanup(again.stop)
         self.assertEqual(client.get(again, f'/jobs/{job}/report').body, before.body)
+        self.assertEqual(client.get(again, f'/jobs/{job}/report?copy=mail').body, mail.body)
 
     def check_links(self, server, job, text):
         """Those that lead to the server lead to something there."""
         page, here = Page(text), f'/jobs/{job}/report'
         links = [link for link in page.links if not link.startswith('#')]
-        self.assertEqual(len(links), 5)
+        self.assertEqual(len(links), 6)
+        self.assertIn('report?copy=mail', links)
         for link in links:
             self.assertEqual(client.get(server, urllib.parse.urljoin(here, link)).status, 200, link)
         self.assertRegex(text, r'>Time</th><td>\d{4}-\d\d-\d\d \d\d:\d\d UTC to .* UTC: \d+ s, epochs of it \d+ s<')

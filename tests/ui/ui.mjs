@@ -132,7 +132,7 @@ async function assertFits(shown, what) {
 }
 
 await tap.test('a job has its report, a page of its own', async () => {
-  const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#job-actions a:has-text("Report")')]);
+  const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#job-actions a:text-is("Report")')]);
   await popup.waitForLoadState();
   const [{ id }] = (await api('/jobs')).jobs;
   assert.equal(popup.url(), `${server.url}/jobs/${id}/report`);
@@ -148,6 +148,10 @@ await tap.test('a job has its report, a page of its own', async () => {
   await popup.setViewportSize(PHONE);
   await assertFits(popup, 'the report');
   if (screenshots) await popup.screenshot({ path: path.join(screenshots, 'report.png'), fullPage: true });
+  await popup.click('a:text-is("Copy for mailing")');
+  await popup.waitForURL(`${server.url}/jobs/${id}/report?copy=mail`);
+  assert.equal((await chartsOf(popup)).length, charts.length);
+  assert.equal(await popup.locator('img').count(), 0, 'the copy for mailing has radiographs');
   assert.deepEqual(complaints, []);
   await popup.close();
 });
@@ -345,7 +349,7 @@ await tap.test('with keys and below a prefix all of it works too', async () => {
     for (const [name, value] of Object.entries({ ...QUICK, epochs: 1 })) await other.fill(`#field-${name}`, String(value));
     await other.click('#train-form button[type=submit]');
     await other.waitForSelector('#job[data-state=succeeded]', { timeout: PATIENCE });
-    const [report] = await Promise.all([other.waitForEvent('download'), other.click('#job-actions button:has-text("Report")')]);
+    const [report] = await Promise.all([other.waitForEvent('download'), other.click('#job-actions button:text-is("Report")')]);
     assert.match(report.suggestedFilename(), /^report-.*\.html$/);
     await other.click('nav a[href="#predict"]');
     await other.setInputFiles('#file', guarded.picture);

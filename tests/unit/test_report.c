@@ -17,7 +17,7 @@ static struct buf page_of(const json_t *record, const json_t *plots)
 {
     struct buf page = BUF_INIT(REPORT_MAX_BYTES);
 
-    cr_assert_eq(report_write(record, plots, &page), ST_OK);
+    cr_assert_eq(report_write(record, plots, REPORT_WHOLE, &page), ST_OK);
     return page;
 }
 
@@ -65,6 +65,39 @@ Test(report, names_from_outside_are_text_and_nothing_else)
     cr_assert_eq(occurrences(page.data, "<img "), 1, "the one picture");
     check_has(&page, "&lt;/script&gt;&lt;script&gt;alert(1)");
     check_has(&page, "\\u003c/script\\u003e");
+    buf_release(&page);
+    json_decref(plots);
+    json_decref(record);
+}
+
+Test(report, the_copy_for_mailing_has_the_figures_and_nothing_of_one_patient)
+{
+    json_t *record = json_pack("{s:{s:i,s:{s:i,s:i,s:{s:[s],s:[[s]]},s:{s:f,s:i,s:[{s:f,s:s}]}}},"
+                               "s:[{s:s,s:s,s:[s,s]}],s:s}",
+                               "dataset", "rows", 30, "table", "rows", 31, "columns", 1, "first", "columns",
+                               "Image Index", "rows", "doe.png", "old", "limit", 120.0, "rows", 1, "oldest",
+                               "age", 414.0, "image", "doe.png", "warnings", "code", "missing_images",
+                               "detail", "3 of 30 rows, such as 'doe.png', and 'doe.png' 'roe'", "quotes",
+                               "doe.png", "roe", "error", "doe.png is away");
+    json_t *plots = json_pack("{s:i,s:[{s:s,s:[s],s:s}],s:[{s:s,s:b,s:f,s:s,s:[],s:s,s:[[f]]}]}",
+                              "other_images", 5, "samples", "image", "doe.png", "labels", "Mass", "png",
+                              "QUJD", "worst", "label", "Mass", "positive", 1, "probability", 0.25, "image",
+                              "doe.png", "labels", "png", "QUJD", "map", 1.0);
+    struct buf page = BUF_INIT(REPORT_MAX_BYTES);
+
+    cr_assert_eq(report_write(record, plots, REPORT_MAIL, &page), ST_OK);
+    cr_assert_eq(occurrences(page.data, "doe.png"), 0);
+    cr_assert_eq(occurrences(page.data, "QUJD"), 0);
+    cr_assert_eq(occurrences(page.data, "<img "), 0);
+    check_has(&page, "3 of 30 rows, such as &#39;…&#39;, and &#39;…&#39; &#39;…&#39;");
+    check_has(&page, "<p>1 rows have an age above 120.</p>");
+    check_has(&page, "<p>31 rows, 1 columns.</p>");
+    check_has(&page, "\"other_images\":5");
+    check_has(&page, "Copy for mailing: without");
+    buf_release(&page);
+    page = page_of(record, plots);
+    check_has(&page, "&#39;doe.png&#39; &#39;roe&#39;");
+    cr_assert_eq(occurrences(page.data, "QUJD"), 2, "the record itself is as it was");
     buf_release(&page);
     json_decref(plots);
     json_decref(record);
@@ -296,7 +329,7 @@ Test(report, that_does_not_fit_is_an_error)
     json_t *record = json_object();
     struct buf page = BUF_INIT(1000);
 
-    cr_assert_eq(report_write(record, NULL, &page), ST_LIMIT);
+    cr_assert_eq(report_write(record, NULL, REPORT_WHOLE, &page), ST_LIMIT);
     buf_release(&page);
     json_decref(record);
 }
