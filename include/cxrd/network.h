@@ -75,8 +75,7 @@ struct network {
  *   architecture  "cnn4": grey in three channels, four times (convolution 3x3 "same" -> ReLU -> max-pool 2) with
  *                 32, 64, 128, 256 channels, dense to the 14 logits; 1,305,934 parameters at image size 256
  *                 "logistic": no node and no picture, 14 biases, and what inputs add: logistic regressions
- *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2": see model/net/arch; the kernels cannot run
- *                 them yet, so no model is made of them
+ *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2": see model/net/arch
  *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..512, of "mlp" one of 64 up to 960, of the others 32..1024; of
  *                 no account where there is no picture
  *   n_inputs      0..NETWORK_MAX_INPUTS numbers that the head sees beside the image, by "head.inputs.weight" [14,n], the last of
@@ -91,6 +90,9 @@ void network_unref(const struct network *net); /* NULL is fine */
 
 /* Whether it looks at a picture, or only at the numbers beside one. */
 static inline bool network_sees(const struct network *net) { return net->n_nodes > 0; }
+
+/* Whether they are the same graph: nodes of the same geometry, whatever the names. */
+bool network_alike(const struct network *a, const struct network *b);
 
 /* The tensor of that name, or NULL. */
 const struct tensor *network_tensor(const struct network *net, const char *name);

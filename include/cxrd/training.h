@@ -24,7 +24,7 @@ enum { TRAINING_MAX_SHARDS = 32 };
  *             number of threads
  *   most      images of a batch
  *   pool      borrowed; must outlive the training; NULL: one thread
- * Errors: ST_INVALID (an architecture that the kernels do not know), ST_NOMEM. */
+ * Errors: ST_INVALID (a network with normalisations, which cannot be trained here), ST_NOMEM. */
 MUST_USE enum status training_new(const struct network *net, size_t n_shards, size_t most, struct pool *pool,
                                   struct training **ret_training, struct error *err);
 void training_free(struct training *t); /* NULL is fine */

@@ -7,12 +7,16 @@
 
 #include <assert.h>
 
-static double cell(const float *weights, const float *features, size_t channels)
+static double cell(const struct value *v, const float *weights, const float *features, size_t i)
 {
+    const size_t first = layout_at(&v->layout, 0, i / v->shape.w, i % v->shape.w);
     double sum = 0;
 
-    for (size_t c = 0; c < channels; c++)
-        sum += (double)weights[c] * (double)features[c];
+    for (size_t c = 0; c < v->shape.c; c++) {
+        const size_t at = first + layout_at(&v->layout, c, 0, 0);
+
+        sum += (double)weights[at] * (double)features[at];
+    }
     return sum;
 }
 
@@ -21,17 +25,16 @@ void session_explain(const struct session *s, const struct model *m, size_t labe
 {
     const struct plan *p = model_plan(m);
     const struct prepared *w = model_prepared(m);
-    const struct block *last = &p->blocks[p->n_blocks - 1];
-    const float *features = session_features(s, m), *weights = w->head + label * p->features;
+    const struct value *v = &p->values[p->head_value];
+    const float *features = session_features(s, m), *weights = w->head + label * p->row;
 
-    assert(label < N_LABELS && p->head_plane <= sizeof ret->grid / sizeof ret->grid[0]);
+    assert(label < N_LABELS && v->shape.h * v->shape.w <= sizeof ret->grid / sizeof ret->grid[0]);
     ret->label = label;
     ret->logit = (double)logit;
     ret->bias = (double)w->head_bias[label];
     ret->inputs = 0;
-    ret->rows = last->h / 2;
-    ret->columns = last->w / 2;
-    for (size_t i = 0; i < p->head_plane; i++)
-        ret->grid[i] =
-            cell(weights + i * p->head_channels, features + i * p->head_channels, p->head_channels);
+    ret->rows = v->shape.h;
+    ret->columns = v->shape.w;
+    for (size_t i = 0; i < v->shape.h * v->shape.w; i++)
+        ret->grid[i] = cell(v, weights, features, i);
 }

@@ -10,27 +10,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A slope for every value that is asked for, and for the head's. */
+static enum status slopes_init(struct lane *lane, const struct plan *p)
+{
+    lane->slopes = calloc(p->n_values, sizeof *lane->slopes);
+    lane->n_values = p->n_values;
+    if (!lane->slopes)
+        return ST_NOMEM;
+    for (size_t v = 0; v < p->n_values; v++)
+        if (p->values[v].asked) {
+            lane->slopes[v] = floats_new(LANE_IMAGES * p->values[v].layout.image);
+            if (!lane->slopes[v])
+                return ST_NOMEM;
+        }
+    return ST_OK;
+}
+
 enum status lane_init(struct lane *lane, const struct plan *p)
 {
-    bool ok;
-
-    *lane = (struct lane){ .scratch = floats_new(plan_scratch(p)), .factors = floats_new(p->features) };
-    ok =
-        activations_init(&lane->activations, p, LANE_IMAGES, true) == ST_OK && lane->scratch && lane->factors;
-    for (size_t i = 0; i < p->n_blocks; i++) {
-        lane->slopes[i] = floats_new(LANE_IMAGES * p->blocks[i].y_size);
-        ok = ok && lane->slopes[i];
-    }
-    if (!ok)
-        lane_release(lane);
-    return ok ? ST_OK : ST_NOMEM;
+    *lane = (struct lane){ .scratch = floats_new(p->n_scratch), .factors = floats_new(p->features) };
+    if (lane->scratch && lane->factors &&
+        activations_init(&lane->activations, p, LANE_IMAGES, true) == ST_OK && slopes_init(lane, p) == ST_OK)
+        return ST_OK;
+    lane_release(lane);
+    return ST_NOMEM;
 }
 
 void lane_release(struct lane *lane)
 {
     activations_release(&lane->activations);
-    for (size_t i = 0; i < PLAN_MAX_BLOCKS; i++)
-        free(lane->slopes[i]);
+    for (size_t v = 0; v < lane->n_values && lane->slopes; v++)
+        free(lane->slopes[v]);
+    free(lane->slopes);
     free(lane->scratch);
     free(lane->factors);
     *lane = (struct lane){ 0 };
@@ -66,7 +77,7 @@ static void drop_some(struct lane *lane, const struct plan *p, const struct trai
 {
     for (size_t j = 0; j < n && b->dropout > 0; j++) {
         training_dropout(b, i + j, p->features, lane->factors);
-        drop(p, lane->factors, features + j * p->features);
+        drop(p, lane->factors, features + j * p->row);
     }
 }
 
@@ -91,67 +102,62 @@ static void inputs_backward(const struct trained *net, size_t n, const float *in
 
 /* The head: the gradient of n images' logits into its bias and into the features' slopes. */
 static void backward_head(struct lane *lane, const struct trained *net, size_t n, const float *dlogits,
-                          struct sums *sums)
-{
-    const size_t K = net->plan->features;
-    float *slopes = lane->slopes[net->plan->n_blocks - 1];
-
-    memset(slopes, 0, n * K * sizeof(float));
-    gemm_nn(n, K, N_LABELS, dlogits, N_LABELS, net->weights->head, K, slopes, K);
-    for (size_t i = 0; i < n * N_LABELS; i++)
-        sums->head_bias[i % N_LABELS] += dlogits[i];
-}
-
-static void backward_block(struct lane *lane, const struct trained *net, size_t n, size_t k,
-                           struct sums *sums)
+                          float *sums)
 {
     const struct plan *p = net->plan;
-    const struct block *b = &p->blocks[k];
-    const size_t tiles = n * plan_tiles(b);
+    float *slopes = lane->slopes[p->head_value];
 
-    memset(lane->slopes[k - 1], 0, n * b->x_size * sizeof(float));
-    for (size_t begin = 0; begin < tiles; begin += TILE_BLOCK)
-        p->kernels->block_backward(b, begin, begin + TILE_BLOCK < tiles ? begin + TILE_BLOCK : tiles,
-                                   lane->activations.y[k - 1], net->weights->ut[k], lane->slopes[k],
-                                   lane->activations.won[k], sums->u[k], sums->bias[k], lane->slopes[k - 1],
-                                   lane->scratch);
+    memset(slopes, 0, n * p->row * sizeof(float));
+    gemm_nn(n, p->features, N_LABELS, dlogits, N_LABELS, net->weights->head, p->row, slopes, p->row);
+    for (size_t i = 0; i < n * N_LABELS; i++)
+        sums[p->bias_sums + i % N_LABELS] += dlogits[i];
 }
 
-static void backward_first(struct lane *lane, const struct plan *p, size_t n, struct sums *sums)
+static void backward_op(struct lane *lane, const struct trained *net, size_t n, size_t i, float *sums)
 {
-    const struct block *b = &p->blocks[0];
+    const struct plan *p = net->plan;
+    const struct op *op = &p->ops[i];
+    struct op_io io = forward_io(p, net->weights, &lane->activations, i);
 
-    for (size_t i = 0; i < n; i++)
-        p->kernels->first_backward(
-            b, 0, b->h / 2, lane->activations.x + i * b->x_size, lane->slopes[0] + i * b->y_size,
-            lane->activations.won[0] + i * plan_winners(b), sums->first, sums->bias[0]);
+    io.sums = sums + op->sums;
+    io.scratch = lane->scratch;
+    io.dy = lane->slopes[op->y];
+    for (size_t k = 0; k < op->n_x; k++) {
+        const size_t v = op->x[k];
+
+        io.dx[k] = lane->slopes[v];
+        if (io.dx[k] && op->begins[k])
+            memset(io.dx[k], 0, n * p->values[v].layout.image * sizeof(float));
+    }
+    if (io.dy)
+        op->kind->backward(op, &io, n);
 }
 
 double lane_images(struct lane *lane, const struct trained *net, const struct passage *passage, size_t i,
-                   size_t n, struct sums *sums)
+                   size_t n, float *sums)
 {
     const struct training_batch *batch = passage->batch;
     const struct plan *p = net->plan;
-    const size_t last = p->n_blocks - 1, k = net->n_inputs;
+    const size_t k = net->n_inputs;
     const float *y = batch->y + i * N_LABELS,
                 *weights = batch->weights ? batch->weights + i * N_LABELS : NULL;
     float *logits = passage->logits + i * N_LABELS, *dlogits = passage->dlogits + i * N_LABELS;
+    float *features = lane->activations.values[p->head_value];
 
     assert(n <= LANE_IMAGES);
-    activations_input(&lane->activations, p, n, batch->x + i * p->image_size * p->image_size);
+    activations_input(&lane->activations, p, n, batch->x + i * shape_size(p->values[0].shape));
     forward_features(p, net->weights, &lane->activations, n, lane->scratch);
-    drop_some(lane, p, batch, i, n, lane->activations.y[last]);
-    memcpy(passage->features + i * p->features, lane->activations.y[last], n * p->features * sizeof(float));
+    drop_some(lane, p, batch, i, n, features);
+    memcpy(passage->features + i * p->row, features, n * p->row * sizeof(float));
     forward_head(p, net->weights, &lane->activations, n, logits);
     if (k)
         inputs_forward(net, n, batch->inputs + i * k, logits);
     bce_gradient(n * N_LABELS, logits, y, weights, 1 / (float)(batch->n * N_LABELS), dlogits);
     if (k)
-        inputs_backward(net, n, batch->inputs + i * k, dlogits, sums->inputs);
+        inputs_backward(net, n, batch->inputs + i * k, dlogits, sums + p->inputs_sums);
     backward_head(lane, net, n, dlogits, sums);
-    drop_some(lane, p, batch, i, n, lane->slopes[last]);
-    for (size_t block = last; block > 0; block--)
-        backward_block(lane, net, n, block, sums);
-    backward_first(lane, p, n, sums);
+    drop_some(lane, p, batch, i, n, lane->slopes[p->head_value]);
+    for (size_t op = p->n_ops; op-- > 0;)
+        backward_op(lane, net, n, op, sums);
     return bce_sum(n * N_LABELS, logits, y, weights);
 }

@@ -1,19 +1,19 @@
 /* model/net/lane.h - what one thread needs to take pictures forward and backward, see cxrd/training.h.
  *
- * Between forward and backward a lane keeps the pooled results of a few images and a byte for each of their cells,
- * nothing else. */
+ * Between forward and backward a lane keeps the values and tapes of a few images, nothing else. */
 #ifndef MODEL_NET_LANE_H
 #define MODEL_NET_LANE_H
 
 #include "cxrd/training.h"
-#include "sums.h"
+#include "plan/forward.h"
 
 enum { LANE_IMAGES = 4 /* at a time */ };
 
 struct lane {
     struct activations activations;
-    float *slopes[PLAN_MAX_BLOCKS]; /* loss by each block's pooled result, in its layout */
-    float *scratch, *factors;       /* factors: of one image's features, for dropout */
+    size_t n_values;
+    float **slopes;           /* [values]: the loss by each, in its layout; NULL: nobody asks */
+    float *scratch, *factors; /* factors: of one image's features, for dropout */
 };
 
 MUST_USE enum status lane_init(struct lane *lane, const struct plan *p); /* ST_NOMEM */
@@ -32,12 +32,12 @@ struct passage {
     const struct training_batch *batch;
     float *logits;   /* [n][14] */
     float *dlogits;  /* [n][14]: the loss by them */
-    float *features; /* [n][features]: what the head saw of each */
+    float *features; /* [n][row of the plan]: what the head saw of each */
 };
 
 /* Images i..i+n-1 of a batch, at most LANE_IMAGES, forward and backward: their gradients, without that of the head's weights,
- * are added to `sums`. Returns their loss, summed. */
+ * are added to `sums` [n_sums of the plan]. Returns their loss, summed. */
 double lane_images(struct lane *lane, const struct trained *net, const struct passage *passage, size_t i,
-                   size_t n, struct sums *sums);
+                   size_t n, float *sums);
 
 #endif

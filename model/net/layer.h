@@ -1,7 +1,7 @@
 /* model/net/layer.h - what a layer kind is: a table of operations, one file a kind.
  *
  * The operations are plain loops with sums in double: they say what the network computes, and tests compare the kernels with
- * them. How it is computed fast is plan.h's matter. They take a batch in [n][c][h][w] and hold no state: parameters,
+ * them. How it is computed fast is the matter of plan/plan.h. They take a batch in [n][c][h][w] and hold no state: parameters,
  * activations, gradients and tape are the caller's. */
 #ifndef MODEL_NET_LAYER_H
 #define MODEL_NET_LAYER_H

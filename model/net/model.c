@@ -12,8 +12,8 @@ struct model {
     atomic_size_t references;
     const struct network *net;
     struct preprocess pre;
-    float *params; /* [n_params + n_state of the network] */
-    struct plan plan;
+    float *params;            /* [n_params + n_state of the network] */
+    struct plan *plan;        /* NULL: it sees no picture */
     struct prepared prepared; /* params as the kernels read them */
     struct calibration calibration;
     struct operating_points operating;
@@ -115,11 +115,10 @@ static enum status notes_read(struct model *m, struct error *err)
 /* The weights as the kernels read them. */
 static enum status prepare(struct model *m, struct error *err)
 {
-    if (plan_make(m->net, kernels(), &m->plan) != ST_OK)
-        return error_set(err, ST_INVALID, "the architecture '%s' cannot be run here", m->net->architecture);
-    if (prepared_init(&m->prepared, &m->plan, false) != ST_OK)
+    if (plan_new(m->net, kernels(), false, &m->plan) != ST_OK ||
+        prepared_init(&m->prepared, m->plan) != ST_OK)
         return error_nomem(err);
-    prepared_update(&m->prepared, &m->plan, m->params, NULL);
+    prepared_update(&m->prepared, m->plan, m->params, NULL);
     return ST_OK;
 }
 
@@ -173,6 +172,7 @@ void model_unref(struct model *m)
     json_decref(m->notes);
     free(m->gate);
     prepared_release(&m->prepared);
+    plan_free(m->plan);
     network_unref(m->net);
     free(m->params);
     free(m);
@@ -187,9 +187,9 @@ const struct operating_points *model_operating(const struct model *m) { return &
 const struct inputs *model_inputs(const struct model *m) { return &m->inputs; }
 const struct input_gate *model_gate(const struct model *m) { return m->gate; }
 const struct trained_rows *model_trained_rows(const struct model *m) { return &m->trained_rows; }
-const struct plan *model_plan(const struct model *m) { return &m->plan; }
+const struct plan *model_plan(const struct model *m) { return m->plan; }
 
-size_t model_features(const struct model *m) { return m->plan.features; }
+size_t model_features(const struct model *m) { return m->plan->features; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 
 void model_bias(const struct model *m, float ret_logits[N_LABELS])

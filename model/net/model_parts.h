@@ -3,7 +3,7 @@
 #define MODEL_NET_MODEL_PARTS_H
 
 #include "cxrd/model.h"
-#include "plan.h"
+#include "plan/forward.h"
 
 const struct plan *model_plan(const struct model *m);
 const struct prepared *model_prepared(const struct model *m);

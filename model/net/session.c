@@ -14,10 +14,11 @@
 enum { GROUP = 2 };
 
 struct session {
-    struct plan plan;       /* whose layouts the memory has; without kernels: none yet */
+    const struct network *net; /* a reference; NULL: no memory yet */
+    const struct kernels *kernels;
     size_t images, threads; /* what it is large enough for */
     struct activations activations;
-    float *scratch; /* [threads][plan_scratch()] */
+    float *scratch; /* [threads][n_scratch of the plan] */
 };
 
 enum status session_new(struct session **ret_session)
@@ -34,6 +35,7 @@ static void forget(struct session *s)
 {
     activations_release(&s->activations);
     free(s->scratch);
+    network_unref(s->net);
     *s = (struct session){ 0 };
 }
 
@@ -45,18 +47,25 @@ void session_free(struct session *s)
     free(s);
 }
 
+/* Whether its memory is that of a plan: wherever the weights lie. */
+static bool is_for(const struct session *s, const struct plan *p)
+{
+    return s->net && s->kernels == p->kernels && network_alike(s->net, p->net);
+}
+
 /* Memory for this plan. */
 static enum status fit(struct session *s, const struct plan *p, size_t images, size_t threads)
 {
-    if (plan_alike(&s->plan, p) && s->images >= images && s->threads >= threads)
+    if (is_for(s, p) && s->images >= images && s->threads >= threads)
         return ST_OK;
     forget(s);
-    s->scratch = floats_new(threads * plan_scratch(p));
+    s->scratch = floats_new(threads * p->n_scratch);
     if (!s->scratch || activations_init(&s->activations, p, images, false) != ST_OK) {
         forget(s);
         return ST_NOMEM;
     }
-    s->plan = *p;
+    s->net = network_ref(p->net);
+    s->kernels = p->kernels;
     s->images = images;
     s->threads = threads;
     return ST_OK;
@@ -73,13 +82,13 @@ static enum status check_finite(size_t n, const float *logits)
 /* The pictures of a run, which must not stay. Zeroes are what the border around them is made of. */
 static void wipe_input(struct session *s, const struct plan *p, size_t n)
 {
-    explicit_bzero(s->activations.x, n * p->blocks[0].x_size * sizeof(float));
+    explicit_bzero(s->activations.values[0], n * p->values[0].layout.image * sizeof(float));
 }
 
 enum status session_run(struct session *s, const struct model *m, size_t n, const float *x, float *ret_logits)
 {
     const struct plan *p = model_plan(m);
-    const size_t plane = p->image_size * p->image_size;
+    const size_t plane = shape_size(p->values[0].shape);
     enum status st;
 
     assert(model_sees(m));
@@ -118,6 +127,6 @@ const float *session_features(const struct session *s, const struct model *m)
 {
     const struct plan *p = model_plan(m);
 
-    assert(plan_alike(&s->plan, p)); /* of another geometry: no such run */
-    return s->activations.y[p->n_blocks - 1];
+    assert(is_for(s, p)); /* of another geometry: no such run */
+    return s->activations.values[p->head_value];
 }

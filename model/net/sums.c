@@ -2,40 +2,14 @@
 #include "sums.h"
 
 #include "../core/floats.h"
-#include "cxrd/labels.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static size_t in_lines(size_t floats) { return (floats + 15) / 16 * 16; }
-
-/* Give every part its place, from `memory` on; with NULL it only counts. Returns how many floats they take. */
-static size_t place(struct sums *s, const struct plan *p, size_t n_inputs, float *memory)
+enum status sums_init(struct sums *s, size_t size)
 {
-    size_t at = 0;
-#define PLACE(part, n) ((part) = memory ? memory + at : NULL, at += in_lines(n))
-
-    PLACE(s->first, 9 * p->blocks[0].out_c);
-    PLACE(s->head_bias, N_LABELS);
-    PLACE(s->inputs, N_LABELS * n_inputs);
-    for (size_t i = 0; i < p->n_blocks; i++) {
-        PLACE(s->bias[i], p->blocks[i].out_c);
-        if (i > 0)
-            PLACE(s->u[i], WINOGRAD_POINTS * p->blocks[i].in_c * p->blocks[i].out_c);
-    }
-#undef PLACE
-    return at;
-}
-
-enum status sums_init(struct sums *s, const struct plan *p, size_t n_inputs)
-{
-    *s = (struct sums){ 0 };
-    s->size = place(s, p, n_inputs, NULL);
-    s->memory = floats_new(s->size);
-    if (!s->memory)
-        return ST_NOMEM;
-    place(s, p, n_inputs, s->memory);
-    return ST_OK;
+    *s = (struct sums){ .size = size, .memory = floats_new(size) };
+    return s->memory ? ST_OK : ST_NOMEM;
 }
 
 void sums_release(struct sums *s)
@@ -54,4 +28,25 @@ void sums_take(struct sums *s, struct sums *other)
         to[i] += from[i];
         from[i] = 0;
     }
+}
+
+static void part_add(const struct sum_tree *t, size_t to, size_t from, size_t at, size_t n)
+{
+    float *sum = t->parts[to].memory + at;
+    const float *other = t->parts[from].memory + at;
+
+    for (size_t i = 0; i < n; i++)
+        sum[i] += other[i];
+}
+
+const float *sum_tree_add(const struct sum_tree *t, size_t at, size_t n)
+{
+    if (t->halves)
+        for (size_t step = 1; step < t->n_parts; step *= 2)
+            for (size_t k = 0; k < t->n_parts; k += 2 * step)
+                part_add(t, k, k + step, at, n);
+    else
+        for (size_t k = 1; k < t->n_parts; k++)
+            part_add(t, 0, k, at, n);
+    return sum_tree_at(t, at);
 }

@@ -3,23 +3,39 @@
 #ifndef MODEL_NET_SUMS_H
 #define MODEL_NET_SUMS_H
 
-#include "plan.h"
+#include "cxrd/status.h"
 
-/* The parts lie in `memory`, which is owned: at the same places in the sums of any two of the same plan. */
+#include <stdbool.h>
+#include <stddef.h>
+
+/* So many floats in whole cache lines. */
+static inline size_t sums_lines(size_t floats) { return (floats + 15) / 16 * 16; }
+
 struct sums {
-    size_t size; /* floats */
-    float *memory;
-    float *first; /* [9][O] of the first block */
-    float *bias[PLAN_MAX_BLOCKS];
-    float *u[PLAN_MAX_BLOCKS]; /* [36] matrices C x O; NULL for the first block */
-    float *head_bias;          /* [14] */
-    float *inputs;             /* [14][k] */
+    size_t size;   /* floats */
+    float *memory; /* owned: the same places in the sums of any two of the same plan */
 };
 
-MUST_USE enum status sums_init(struct sums *s, const struct plan *p, size_t n_inputs); /* ST_NOMEM */
-void sums_release(struct sums *s);                                                     /* safe on zeroes */
+MUST_USE enum status sums_init(struct sums *s, size_t size); /* ST_NOMEM */
+void sums_release(struct sums *s);                           /* safe on zeroes */
 
 void sums_clear(struct sums *s);
 void sums_take(struct sums *s, struct sums *other); /* s += other, and other = 0 while it is in the cache */
+
+/* The sums of a batch's parts, which are added where the gradient comes back into the file's order. */
+struct sum_tree {
+    struct sums *parts; /* [n_parts] */
+    size_t n_parts;
+    bool halves; /* lower + upper halves: n_parts is a power of two. Otherwise one after the other */
+};
+
+/* Add up the parts' `n` floats from place `at` on, into part 0; returns where they lie. Once for each place. */
+const float *sum_tree_add(const struct sum_tree *t, size_t at, size_t n);
+
+/* Where a place lies that was added up. */
+static inline const float *sum_tree_at(const struct sum_tree *t, size_t at)
+{
+    return t->parts[0].memory + at;
+}
 
 #endif

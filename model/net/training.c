@@ -23,8 +23,7 @@
 
 enum {
     HEAD_STRETCH = 1024, /* features */
-    SPARES = 5,          /* as deep as a tree can be: TRAINING_MAX_SHARDS is 1 << SPARES */
-    COLLECTED = 8        /* input channels a task; divides every MAX_PANEL */
+    SPARES = 5           /* as deep as a tree can be: TRAINING_MAX_SHARDS is 1 << SPARES */
 };
 
 typedef float head_sum[(size_t)N_LABELS * HEAD_STRETCH]; /* [14][HEAD_STRETCH] */
@@ -32,13 +31,13 @@ typedef float head_sum[(size_t)N_LABELS * HEAD_STRETCH]; /* [14][HEAD_STRETCH] *
 struct training {
     const struct network *net;
     size_t inputs; /* where head.inputs.weight lies in the parameters */
-    struct plan plan;
+    struct plan *plan;
     struct prepared weights;
     struct pool *pool;
-    size_t n_shards, n_parts;      /* 0 shards: each thread's share is one, added in their order */
+    size_t n_shards;               /* 0: each thread's share is one, added in their order */
     struct lane *lanes;            /* [threads] */
     struct sums (*spares)[SPARES]; /* [threads]: upper halves, by their height; 0 when no task runs */
-    struct sums *parts;            /* [n_parts] */
+    struct sum_tree tree;          /* of the parts, which are owned */
     struct passage passage;        /* of up to `most` images; owned but for its batch and logits */
     size_t most;
     head_sum (*stretches)[SPARES + 1]; /* [threads] */
@@ -63,13 +62,13 @@ static enum status sums_make(struct training *t)
     const size_t threads = pool_threads(t->pool);
     enum status st = ST_OK;
 
-    for (size_t i = 0; i < t->n_parts && st == ST_OK; i++)
-        st = sums_init(&t->parts[i], &t->plan, t->net->n_inputs);
+    for (size_t i = 0; i < t->tree.n_parts && st == ST_OK; i++)
+        st = sums_init(&t->tree.parts[i], t->plan->n_sums);
     for (size_t i = 0; i < threads && st == ST_OK; i++)
-        st = lane_init(&t->lanes[i], &t->plan);
+        st = lane_init(&t->lanes[i], t->plan);
     for (size_t i = 0; i < threads; i++)
-        for (size_t j = 0, n = t->n_parts; n < t->n_shards && st == ST_OK; n *= 2)
-            st = sums_init(&t->spares[i][j++], &t->plan, t->net->n_inputs);
+        for (size_t j = 0, n = t->tree.n_parts; n < t->n_shards && st == ST_OK; n *= 2)
+            st = sums_init(&t->spares[i][j++], t->plan->n_sums);
     return st;
 }
 
@@ -82,28 +81,32 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     assert(n_shards <= TRAINING_MAX_SHARDS && (n_shards & (n_shards - 1)) == 0);
     if (!t)
         return error_nomem(err);
-    if (plan_make(net, kernels(), &t->plan) != ST_OK) {
+    if (net->n_state > 0) {
         free(t);
         return error_set(err, ST_INVALID, "the architecture '%s' cannot be trained here", net->architecture);
     }
     t->net = network_ref(net);
+    if (plan_new(net, kernels(), true, &t->plan) != ST_OK) {
+        training_free(t);
+        return error_nomem(err);
+    }
     t->inputs = net->n_inputs ? network_tensor(net, "head.inputs.weight")->offset : 0;
     t->pool = pool;
     t->n_shards = n_shards;
-    t->n_parts = parts_for(n_shards, threads);
+    t->tree = (struct sum_tree){ .n_parts = parts_for(n_shards, threads), .halves = n_shards > 0 };
     t->lanes = calloc(threads, sizeof *t->lanes);
     t->spares = calloc(threads, sizeof *t->spares);
-    t->parts = calloc(t->n_parts, sizeof *t->parts);
+    t->tree.parts = calloc(t->tree.n_parts, sizeof *t->tree.parts);
     t->most = most;
     t->passage.dlogits = floats_new(most * N_LABELS);
-    t->passage.features = floats_new(most * t->plan.features);
+    t->passage.features = floats_new(most * t->plan->row);
     t->stretches = (void *)floats_new(threads * sizeof *t->stretches / sizeof(float));
     t->losses = calloc(n_shards ? n_shards : threads, sizeof *t->losses);
     t->params = floats_new(net->n_params);
     t->gradients = floats_new(net->n_params);
     if (!t->passage.dlogits || !t->passage.features || !t->stretches || !t->lanes || !t->spares ||
-        !t->parts || !t->losses || !t->params || !t->gradients ||
-        prepared_init(&t->weights, &t->plan, true) != ST_OK || sums_make(t) != ST_OK) {
+        !t->tree.parts || !t->losses || !t->params || !t->gradients ||
+        prepared_init(&t->weights, t->plan) != ST_OK || sums_make(t) != ST_OK) {
         training_free(t);
         return error_nomem(err);
     }
@@ -119,13 +122,14 @@ void training_free(struct training *t)
         lane_release(&t->lanes[i]);
     for (size_t i = 0; t->spares && i < pool_threads(t->pool) * SPARES; i++)
         sums_release(&t->spares[i / SPARES][i % SPARES]);
-    for (size_t i = 0; t->parts && i < t->n_parts; i++)
-        sums_release(&t->parts[i]);
+    for (size_t i = 0; t->tree.parts && i < t->tree.n_parts; i++)
+        sums_release(&t->tree.parts[i]);
     network_unref(t->net);
+    plan_free(t->plan);
     prepared_release(&t->weights);
     free(t->lanes);
     free(t->spares);
-    free(t->parts);
+    free(t->tree.parts);
     free(t->passage.dlogits);
     free(t->passage.features);
     free(t->stretches);
@@ -174,12 +178,13 @@ static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
 static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct sums *into)
 {
     struct training *t = b->t;
-    const struct trained net = { &t->plan, &t->weights, t->net->n_inputs, t->params + t->inputs };
+    const struct trained net = { t->plan, &t->weights, t->net->n_inputs, t->params + t->inputs };
     size_t i;
     const size_t end = shard_range(b, shard, &i);
 
     for (; i < end && !is_over(b); i += LANE_IMAGES)
-        t->losses[shard] += lane_images(lane, &net, &t->passage, i, at_most(end - i, LANE_IMAGES), into);
+        t->losses[shard] +=
+            lane_images(lane, &net, &t->passage, i, at_most(end - i, LANE_IMAGES), into->memory);
 }
 
 static bool has_images(const struct batch *b, size_t first, size_t n)
@@ -216,49 +221,10 @@ static void part_task(void *arg, size_t task, size_t thread)
 {
     struct batch *b = arg;
     const struct training *t = b->t;
-    const size_t n = b->n_shards / t->n_parts;
+    const size_t n = b->n_shards / t->tree.n_parts;
 
-    sums_clear(&t->parts[task]);
-    sum_subtree(b, thread, task * n, n, &t->parts[task], t->spares[thread]);
-}
-
-/* ---- the parts together ---- */
-
-static void add_part(const struct training *t, size_t to, size_t from, size_t at, size_t n)
-{
-    float *sum = t->parts[to].memory + at;
-    const float *other = t->parts[from].memory + at;
-
-    for (size_t i = 0; i < n; i++)
-        sum[i] += other[i];
-}
-
-/* n floats at a place of part 0, over all parts; returns the place. */
-static const float *add_up(const struct training *t, const float *place, size_t n)
-{
-    const size_t at = (size_t)(place - t->parts[0].memory);
-
-    if (t->n_shards == 0)
-        for (size_t k = 1; k < t->n_parts; k++)
-            add_part(t, 0, k, at, n);
-    else
-        for (size_t step = 1; step < t->n_parts; step *= 2)
-            for (size_t k = 0; k < t->n_parts; k += 2 * step)
-                add_part(t, k, k + step, at, n);
-    return place;
-}
-
-/* COLLECTED input channels of a block back into the file's order; in a panel they lie one after the other. */
-static void collect_channels(struct training *t, size_t k, size_t first)
-{
-    const struct block *b = &t->plan.blocks[k];
-    const size_t P = t->plan.kernels->panel, rows = WINOGRAD_POINTS * (b->out_c / P);
-    const float *u = t->parts[0].u[k];
-
-    for (size_t panel = 0; panel < rows; panel++)
-        add_up(t, u + (panel * b->in_c + first) * P, COLLECTED * P);
-    t->plan.kernels->gradient_transform(b->in_c, b->out_c, u, first, first + COLLECTED,
-                                        t->gradients + t->plan.weights[k]);
+    sums_clear(&t->tree.parts[task]);
+    sum_subtree(b, thread, task * n, n, &t->tree.parts[task], t->spares[thread]);
 }
 
 /* ---- the head's weights: sums [14][HEAD_STRETCH] of the features from `at` on ---- */
@@ -266,7 +232,7 @@ static void collect_channels(struct training *t, size_t k, size_t first)
 static void head_shard(const struct batch *b, size_t at, size_t size, size_t shard, float *sum)
 {
     const struct passage *p = &b->t->passage;
-    const size_t K = b->t->plan.features;
+    const size_t K = b->t->plan->row;
     size_t i;
     const size_t end = shard_range(b, shard, &i);
 
@@ -297,7 +263,7 @@ static void head_subtree(const struct batch *b, size_t at, size_t size, size_t f
 static void collect_head(const struct batch *b, size_t thread, size_t at)
 {
     const struct training *t = b->t;
-    const struct plan *p = &t->plan;
+    const struct plan *p = t->plan;
     const size_t size = at_most(p->features - at, HEAD_STRETCH);
     head_sum *sums = t->stretches[thread];
 
@@ -317,65 +283,51 @@ static void collect_head(const struct batch *b, size_t thread, size_t at)
 
 /* ---- all of it ---- */
 
-/* [9][O] -> [O][folded][3][3]: the folded channels saw the same values, so their gradients are equal. */
-static void unfold_first(struct training *t, const float *first)
-{
-    const struct plan *p = &t->plan;
-    const size_t O = p->blocks[0].out_c;
-    float *dw = t->gradients + p->weights[0];
-
-    for (size_t o = 0; o < O; o++)
-        for (size_t c = 0; c < p->folded; c++)
-            for (size_t k = 0; k < 9; k++)
-                dw[(o * p->folded + c) * 9 + k] = first[k * O + o];
-}
-
+/* What is left: the head's bias and inputs. */
 static void collect_rest(struct training *t)
 {
-    const struct plan *p = &t->plan;
-    const struct sums *s = &t->parts[0];
+    const struct plan *p = t->plan;
     const size_t n_inputs = N_LABELS * t->net->n_inputs;
 
-    unfold_first(t, add_up(t, s->first, 9 * p->blocks[0].out_c));
-    for (size_t k = 0; k < p->n_blocks; k++)
-        memcpy(t->gradients + p->biases[k], add_up(t, s->bias[k], p->blocks[k].out_c),
-               p->blocks[k].out_c * sizeof(float));
-    memcpy(t->gradients + p->head_bias, add_up(t, s->head_bias, N_LABELS), N_LABELS * sizeof(float));
-    memcpy(t->gradients + t->inputs, add_up(t, s->inputs, n_inputs), n_inputs * sizeof(float));
+    memcpy(t->gradients + p->head_bias, sum_tree_add(&t->tree, p->bias_sums, N_LABELS),
+           N_LABELS * sizeof(float));
+    memcpy(t->gradients + t->inputs, sum_tree_add(&t->tree, p->inputs_sums, n_inputs),
+           n_inputs * sizeof(float));
 }
 
 static size_t head_stretches(const struct plan *p) { return (p->features + HEAD_STRETCH - 1) / HEAD_STRETCH; }
 
-/* A task is a stretch of the head, or COLLECTED input channels of one block; the last is the rest. */
+/* A task is a stretch of the head, or one of an op's; the last is the rest. */
 static void collect_task(void *arg, size_t task, size_t thread)
 {
     const struct batch *b = arg;
-    const struct plan *p = &b->t->plan;
+    struct training *t = b->t;
+    const struct plan *p = t->plan;
 
     if (task < head_stretches(p)) {
         collect_head(b, thread, task * HEAD_STRETCH);
         return;
     }
     task -= head_stretches(p);
-    for (size_t k = 1; k < p->n_blocks; k++) {
-        const size_t tasks = p->blocks[k].in_c / COLLECTED;
+    for (size_t i = 0; i < p->n_ops; i++) {
+        const struct op *op = &p->ops[i];
 
-        if (task < tasks) {
-            collect_channels(b->t, k, task * COLLECTED);
+        if (task < op->n_collects) {
+            op->kind->collect(op, p->kernels, &t->tree, task, t->gradients);
             return;
         }
-        task -= tasks;
+        task -= op->n_collects;
     }
-    collect_rest(b->t);
+    collect_rest(t);
 }
 
 static void collect(struct batch *b)
 {
-    const struct plan *p = &b->t->plan;
+    const struct plan *p = b->t->plan;
     size_t n_tasks = head_stretches(p) + 1;
 
-    for (size_t k = 1; k < p->n_blocks; k++)
-        n_tasks += p->blocks[k].in_c / COLLECTED;
+    for (size_t i = 0; i < p->n_ops; i++)
+        n_tasks += p->ops[i].n_collects;
     pool_run(b->t->pool, n_tasks, collect_task, b);
 }
 
@@ -389,10 +341,10 @@ enum status training_batch_gradient(struct training *t, const struct training_ba
            given->n <= t->most);
     t->passage.batch = given;
     t->passage.logits = ret_logits;
-    b.n_shards = t->n_shards ? t->n_shards : t->n_parts;
-    prepared_update(&t->weights, &t->plan, t->params, t->pool);
+    b.n_shards = t->n_shards ? t->n_shards : t->tree.n_parts;
+    prepared_update(&t->weights, t->plan, t->params, t->pool);
     memset(t->losses, 0, b.n_shards * sizeof *t->losses);
-    pool_run(t->pool, t->n_parts, part_task, &b);
+    pool_run(t->pool, t->tree.n_parts, part_task, &b);
     pthread_mutex_destroy(&b.lock);
     if (b.over)
         return ST_CANCELLED;

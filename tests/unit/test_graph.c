@@ -4,6 +4,7 @@
 #include "leaks.h"
 #include "model/net/arch/arch.h"
 #include "model/net/reference.h"
+#include "random_graph.h"
 #include "sentence.h"
 #include "support.h"
 
@@ -165,52 +166,7 @@ TEST_WITHOUT_LEAKS(architecture, that_cannot_take_a_size_says_so)
 
 /* ---- random graphs ---- */
 
-enum { SIDE = 9, MOST_NODES = 30, MOST_CHANNELS = 5 };
-
-static size_t below(struct rng *rng, size_t n) { return (size_t)rng_below(rng, n); }
-
-/* One node more behind a random earlier one; what its kind refuses is left out. */
-static size_t random_node(struct graph *g, struct rng *rng)
-{
-    const size_t a = below(rng, g->net->n_nodes), b = below(rng, g->net->n_nodes);
-    const struct layer_ops *ops = LAYER_KINDS[below(rng, N_LAYER_KINDS)];
-    struct node l = { .ops = ops,
-                      .from = { a, b },
-                      .channels = 1 + below(rng, MOST_CHANNELS),
-                      .window = { 1 + below(rng, 3), 1 + below(rng, 3), 1 + below(rng, 2), below(rng, 2),
-                                  below(rng, 2) },
-                      .groups = below(rng, 3),
-                      .bias = below(rng, 2),
-                      .epsilon = 1e-3 };
-    struct described ignored[LAYER_MAX_TENSORS];
-    struct node tried;
-    size_t n;
-
-    tried = l;
-    for (size_t i = 0; i < NODE_MAX_INPUTS; i++)
-        tried.in[i] = g->net->nodes[l.from[i]].out;
-    if (ops->shape(&tried, ignored, &n))
-        return 0;
-    return graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
-}
-
-static const struct network *random_network(uint64_t seed)
-{
-    const struct network *net = NULL;
-    struct error err = { 0 };
-    struct graph g;
-    struct rng rng;
-    size_t wanted;
-
-    rng_seed(&rng, seed, 0);
-    wanted = 2 + below(&rng, MOST_NODES - 2);
-    graph_begin(&g, "random", SIDE, &err);
-    while (g.st == ST_OK && g.net->n_nodes < wanted)
-        random_node(&g, &rng);
-    graph_dense(&g, g.net->n_nodes - 1, "head", N_LABELS);
-    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "seed %zu: %s", (size_t)seed, err.text);
-    return net;
-}
+enum { SIDE = 9 };
 
 struct sample {
     const struct network *net;
@@ -219,15 +175,11 @@ struct sample {
 
 static struct sample sample_of(uint64_t seed)
 {
-    struct sample s = { .net = random_network(seed) };
+    struct sample s = { .net = random_graph(seed, random_graph_nodes(seed), SIDE, 0) };
     struct rng rng;
 
-    s.values = floats(s.net->n_params + s.net->n_state);
-    rng_seed(&rng, seed, 2);
-    network_initialise(s.net, INIT_GLOROT, &rng, s.values);
-    for (size_t i = 0; i < s.net->n_params;
-         i++) /* biases of 0 would put whole planes on the kink of a ReLU */
-        s.values[i] += rng_uniform(&rng, -0.1f, 0.1f);
+    s.values = random_graph_values(s.net, seed);
+    rng_seed(&rng, seed, 3);
     for (size_t i = 0; i < SIDE * SIDE; i++)
         s.x[i] = rng_uniform(&rng, -1, 1);
     for (size_t i = 0; i < N_LABELS; i++)

@@ -4,7 +4,6 @@
 #include "cxrd/network.h"
 #include "cxrd/rng.h"
 #include "model/net/layer.h"
-#include "model/net/plan.h"
 #include "probe.h"
 #include "sentence.h"
 #include "support.h"
@@ -1020,28 +1019,5 @@ Test(initialise, repeats_by_seed_alone)
     free(a);
     free(b);
     free(c);
-    network_unref(net);
-}
-
-/* A session keeps its memory for the next model only where that one reads it alike. */
-Test(layers, plans_are_told_apart_by_all_that_their_memory_depends_on)
-{
-    const struct network *net = cnn4(64);
-    struct plan p, q;
-
-    cr_assert_eq(plan_make(net, kernels_named("generic"), &p), ST_OK);
-    q = p;
-    q.head_bias += 8;
-    q.weights[1] += 8;
-    cr_assert(plan_alike(&p, &q), "weights elsewhere");
-    q = p;
-    q.blocks[2].out_c *= 2;
-    cr_assert_not(plan_alike(&p, &q), "a wider layer of the same image size");
-    q = p;
-    q.n_blocks--;
-    cr_assert_not(plan_alike(&p, &q), "a layer less");
-    q = p;
-    q.kernels = NULL;
-    cr_assert_not(plan_alike(&p, &q), "no memory yet");
     network_unref(net);
 }

@@ -43,6 +43,35 @@ void network_unref(const struct network *net)
     free(c);
 }
 
+static bool shape_alike(struct shape a, struct shape b) { return a.c == b.c && a.h == b.h && a.w == b.w; }
+
+static bool window_alike(const struct window *a, const struct window *b)
+{
+    return a->h == b->h && a->w == b->w && a->stride == b->stride && a->pad_h == b->pad_h &&
+           a->pad_w == b->pad_w;
+}
+
+static bool node_alike(const struct node *a, const struct node *b)
+{
+    if (a->ops != b->ops || !shape_alike(a->out, b->out) || !window_alike(&a->window, &b->window) ||
+        a->groups != b->groups || a->bias != b->bias || a->epsilon != b->epsilon)
+        return false;
+    for (size_t i = 0; i < NODE_MAX_INPUTS; i++)
+        if (a->from[i] != b->from[i])
+            return false;
+    return true;
+}
+
+bool network_alike(const struct network *a, const struct network *b)
+{
+    if (a->n_nodes != b->n_nodes || a->n_inputs != b->n_inputs)
+        return false;
+    for (size_t i = 0; i < a->n_nodes; i++)
+        if (!node_alike(&a->nodes[i], &b->nodes[i]))
+            return false;
+    return true;
+}
+
 const struct tensor *network_tensor(const struct network *net, const char *name)
 {
     for (size_t i = 0; i < net->n_tensors; i++)

@@ -1,0 +1,26 @@
+/* model/net/ops/layout.c - the layouts there are, see op.h. */
+#include "op.h"
+
+struct layout layout_planes(struct shape s)
+{
+    return (struct layout){
+        .row = s.w, .pixel = 1, .group = 1, .panel = s.h * s.w, .image = sums_lines(shape_size(s))
+    };
+}
+
+struct layout layout_pixels(struct shape s)
+{
+    return (
+        struct layout){ .row = s.w * s.c, .pixel = s.c, .group = s.c, .image = sums_lines(shape_size(s)) };
+}
+
+static size_t in_tiles(size_t side) { return (side + WINOGRAD_TILE - 1) / WINOGRAD_TILE * WINOGRAD_TILE; }
+
+struct layout layout_bordered(struct shape s)
+{
+    const size_t row = (in_tiles(s.w) + 2) * s.c;
+
+    return (struct layout){
+        .origin = row + s.c, .row = row, .pixel = s.c, .group = s.c, .image = (in_tiles(s.h) + 2) * row
+    };
+}

@@ -1,0 +1,112 @@
+/* model/net/ops/op.h - what a step of a plan is made of: a table of functions, one file a kind.
+ *
+ * A layer says what is computed; an op computes it, for one node of the network or for several that go in one pass. It reads and
+ * writes values: the activations of a batch, laid out as its kernels read them. It holds no state: weights, values, tape and
+ * sums are the caller's, in blocks of which the op knows its own stretch. Every stretch begins at a cache line. */
+#ifndef MODEL_NET_OPS_OP_H
+#define MODEL_NET_OPS_OP_H
+
+#include "../../kernels/kernels.h"
+#include "../sums.h"
+#include "cxrd/network.h"
+
+/* Where the numbers of one image lie: pixel (row, column) of channel c at
+ * origin + row * `row` + column * `pixel` + c / group * `panel` + c % group. What lies between is 0. */
+struct layout {
+    size_t origin, row, pixel;
+    size_t group, panel; /* channels that lie side by side; from such a group to the next */
+    size_t image;        /* from one image of a batch to the next */
+};
+
+static inline size_t layout_at(const struct layout *l, size_t c, size_t row, size_t column)
+{
+    return l->origin + row * l->row + column * l->pixel + c / l->group * l->panel + c % l->group;
+}
+
+struct layout layout_planes(struct shape s);   /* [channel][row][column] */
+struct layout layout_pixels(struct shape s);   /* [row][column][channel] */
+struct layout layout_bordered(struct shape s); /* pixels within a border, as a block reads them */
+
+struct value {
+    struct shape shape;
+    struct layout layout;
+    bool asked; /* in training: somebody reads its slope, the loss by it */
+};
+
+enum { OP_MAX_INPUTS = NODE_MAX_INPUTS };
+
+struct op_kind;
+
+struct op {
+    const struct op_kind *kind;
+    const struct node *node;    /* whose parameters and geometry it has; NULL: it only moves numbers */
+    size_t folded;              /* equal input channels that it reads as one */
+    size_t x[OP_MAX_INPUTS], y; /* values */
+    size_t n_x;
+    bool begins[OP_MAX_INPUTS]; /* on the way back it is the first that adds to the slope of x[i] */
+
+    /* Filled in by size(). */
+    struct block block; /* of those that are one */
+    struct shape shape; /* of a relayout */
+    bool trained;       /* its weights are laid out for backward too */
+    size_t units, most; /* parts of one image that forward() can do apart; those of a batch in one call */
+    size_t n_prepares, n_collects; /* tasks */
+    size_t n_weights, n_sums;      /* floats */
+    size_t n_scratch;              /* floats, of a thread */
+    size_t n_tape;                 /* bytes, of an image */
+
+    /* Filled in by the plan. */
+    size_t weights, sums; /* where its stretches begin */
+};
+
+/* What the functions of an op get. */
+struct op_io {
+    const struct kernels *kernels;
+    const float *weights;          /* as prepare() left them */
+    const float *x[OP_MAX_INPUTS]; /* [n] */
+    float *y;                      /* [n] */
+    const float *dy;               /* [n]: the loss by y */
+    float *dx[OP_MAX_INPUTS];      /* [n]; NULL: not asked */
+    uint8_t *tape;                 /* [n][n_tape] that forward leaves for backward; NULL at inference */
+    float *sums;                   /* what its parameters' gradients are added up in */
+    float *scratch;
+    const struct layout *x_layout[OP_MAX_INPUTS], *y_layout;
+};
+
+/* How a kind wants its values: both sides of it. */
+enum lie {
+    LIE_PLANES,
+    LIE_PIXELS,   /* written with or without a border, as whoever reads it likes */
+    LIE_BORDERED, /* read with one */
+    LIE_ANY,
+};
+
+struct op_kind {
+    const char *name;
+    enum lie reads, writes;
+
+    /* Geometry and sizes, from the node and the layout of y. */
+    void (*size)(struct op *op, const struct kernels *k, const struct value *y, bool training);
+
+    /* Task 0..n_prepares-1: its part of the weights, from the network's values. NULL: no weights. */
+    void (*prepare)(const struct op *op, const struct kernels *k, const float *values, size_t task,
+                    float *ret_weights);
+
+    /* Units begin..end-1 of a batch; at most `most`. */
+    void (*forward)(const struct op *op, const struct op_io *io, size_t begin, size_t end);
+
+    /* n images: adds to dx and sums. */
+    void (*backward)(const struct op *op, const struct op_io *io, size_t n);
+
+    /* Task 0..n_collects-1: its part of the gradients, as the file orders them, from the sums of the whole batch. NULL: it has no
+     * parameters. */
+    void (*collect)(const struct op *op, const struct kernels *k, const struct sum_tree *sums, size_t task,
+                    float *gradients);
+};
+
+extern const struct op_kind OP_FIRST;    /* convolution 3x3 of one channel, ReLU, max-pool 2 */
+extern const struct op_kind OP_WINOGRAD; /* the same of many channels */
+extern const struct op_kind OP_RELAYOUT; /* a value, as its next reader wants it */
+extern const struct op_kind OP_PLAIN;    /* any node, by its layer's loops */
+
+#endif

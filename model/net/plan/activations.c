@@ -1,0 +1,46 @@
+/* model/net/plan/activations.c - memory for the values of a plan, see forward.h. */
+#include "../../core/floats.h"
+#include "forward.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum status activations_init(struct activations *a, const struct plan *p, size_t n, bool training)
+{
+    bool ok;
+
+    *a = (struct activations){ .n = n, .n_values = p->n_values, .n_tapes = training ? p->n_ops : 0 };
+    a->values = calloc(p->n_values, sizeof *a->values);
+    a->tapes = calloc(p->n_ops + 1, sizeof *a->tapes);
+    ok = a->values && a->tapes;
+    for (size_t i = 0; i < p->n_values && ok; i++)
+        ok = (a->values[i] = floats_new(n * p->values[i].layout.image)) != NULL;
+    for (size_t i = 0; i < a->n_tapes && ok; i++)
+        ok = (a->tapes[i] = aligned_alloc(64, (n * p->ops[i].n_tape + 64) / 64 * 64)) != NULL;
+    if (!ok)
+        activations_release(a);
+    return ok ? ST_OK : ST_NOMEM;
+}
+
+void activations_release(struct activations *a)
+{
+    for (size_t i = 0; i < a->n_values && a->values; i++)
+        free(a->values[i]);
+    for (size_t i = 0; i < a->n_tapes && a->tapes; i++)
+        free(a->tapes[i]);
+    free(a->values);
+    free(a->tapes);
+    *a = (struct activations){ 0 };
+}
+
+void activations_input(struct activations *a, const struct plan *p, size_t n, const float *images)
+{
+    const struct layout *l = &p->values[0].layout;
+    const struct shape s = p->values[0].shape;
+
+    assert(n <= a->n && l->pixel == 1);
+    for (size_t i = 0; i < n; i++)
+        for (size_t row = 0; row < s.h; row++, images += s.w)
+            memcpy(a->values[0] + i * l->image + layout_at(l, 0, row, 0), images, s.w * sizeof(float));
+}

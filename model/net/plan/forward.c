@@ -1,0 +1,131 @@
+/* model/net/plan/forward.c - the forward pass: many images in one thread, or one image in many. */
+#include "forward.h"
+
+#include "cxrd/labels.h"
+
+struct op_io forward_io(const struct plan *p, const struct prepared *w, const struct activations *a, size_t i)
+{
+    const struct op *op = &p->ops[i];
+    struct op_io io = { .kernels = p->kernels,
+                        .weights = w->ops + op->weights,
+                        .y = a->values[op->y],
+                        .tape = a->n_tapes > 0 ? a->tapes[i] : NULL,
+                        .y_layout = &p->values[op->y].layout };
+
+    for (size_t k = 0; k < op->n_x; k++) {
+        io.x[k] = a->values[op->x[k]];
+        io.x_layout[k] = &p->values[op->x[k]].layout;
+    }
+    return io;
+}
+
+void forward_features(const struct plan *p, const struct prepared *w, struct activations *a, size_t n,
+                      float *scratch)
+{
+    for (size_t i = 0; i < p->n_ops; i++) {
+        const struct op *op = &p->ops[i];
+        const size_t units = n * op->units;
+        struct op_io io = forward_io(p, w, a, i);
+
+        io.scratch = scratch;
+        for (size_t u = 0; u < units; u += op->most)
+            op->kind->forward(op, &io, u, u + op->most < units ? u + op->most : units);
+    }
+}
+
+/* ---- the head ---- */
+
+/* Chunk c of the head's sum over the features: the same chunks whoever computes them, and so short that a float32 sum
+ * keeps its digits; the chunks are added in double. */
+static void head_chunk(const struct plan *p, const struct prepared *w, const float *features, size_t n,
+                       size_t c, float *partial)
+{
+    const size_t size = p->row / HEAD_CHUNKS;
+
+    p->kernels->head_sums(n, N_LABELS, size, features + c * size, w->head + c * size, p->row, partial);
+}
+
+static void head_sum(const struct prepared *w, size_t n, const float *partial, size_t stride, float *logits)
+{
+    for (size_t i = 0; i < n * N_LABELS; i++) {
+        double sum = (double)w->head_bias[i % N_LABELS];
+
+        for (size_t c = 0; c < HEAD_CHUNKS; c++)
+            sum += (double)partial[c * stride + i];
+        logits[i] = (float)sum;
+    }
+}
+
+enum { HEAD_IMAGES = 8 }; /* images whose partial sums fit on the stack */
+
+void forward_head(const struct plan *p, const struct prepared *w, const struct activations *a, size_t n,
+                  float *ret_logits)
+{
+    float partial[HEAD_CHUNKS][HEAD_IMAGES * N_LABELS];
+
+    for (size_t i = 0; i < n; i += HEAD_IMAGES) {
+        const size_t group = n - i < HEAD_IMAGES ? n - i : HEAD_IMAGES;
+
+        for (size_t c = 0; c < HEAD_CHUNKS; c++)
+            head_chunk(p, w, a->values[p->head_value] + i * p->row, group, c, partial[c]);
+        head_sum(w, group, partial[0], (size_t)HEAD_IMAGES * N_LABELS, ret_logits + i * N_LABELS);
+    }
+}
+
+void forward(const struct plan *p, const struct prepared *w, struct activations *a, size_t n, float *scratch,
+             float *ret_logits)
+{
+    forward_features(p, w, a, n, scratch);
+    forward_head(p, w, a, n, ret_logits);
+}
+
+/* ---- one image over the threads of a pool ---- */
+
+struct shared {
+    const struct plan *p;
+    const struct prepared *w;
+    const struct activations *a;
+    float *scratch; /* [lane] */
+    const struct op *op;
+    struct op_io io;
+    size_t n_tasks;
+    float partial[HEAD_CHUNKS][N_LABELS];
+};
+
+static void op_task(void *arg, size_t task, size_t lane)
+{
+    const struct shared *s = arg;
+    const size_t begin = s->op->units * task / s->n_tasks, end = s->op->units * (task + 1) / s->n_tasks;
+    struct op_io io = s->io;
+
+    io.scratch = s->scratch + lane * s->p->n_scratch;
+    if (begin < end)
+        s->op->kind->forward(s->op, &io, begin, end);
+}
+
+static void head_task(void *arg, size_t task, size_t lane)
+{
+    struct shared *s = arg;
+
+    (void)lane;
+    head_chunk(s->p, s->w, s->a->values[s->p->head_value], 1, task, s->partial[task]);
+}
+
+void forward_shared(const struct plan *p, const struct prepared *w, struct activations *a, struct pool *pool,
+                    float *scratch, float *ret_logits)
+{
+    struct shared s = { .p = p, .w = w, .a = a, .scratch = scratch };
+    const size_t threads = pool_threads(pool);
+
+    for (size_t i = 0; i < p->n_ops; i++) {
+        size_t needed;
+
+        s.op = &p->ops[i];
+        s.io = forward_io(p, w, a, i);
+        needed = (s.op->units + s.op->most - 1) / s.op->most;
+        s.n_tasks = (needed + threads - 1) / threads * threads; /* as many for every thread */
+        pool_run(pool, s.n_tasks, op_task, &s);
+    }
+    pool_run(pool, HEAD_CHUNKS, head_task, &s);
+    head_sum(w, 1, s.partial[0], N_LABELS, ret_logits);
+}

@@ -1,0 +1,40 @@
+/* model/net/plan/forward.h - the forward pass: the values of up to n images, and the ops that fill them. */
+#ifndef MODEL_NET_PLAN_FORWARD_H
+#define MODEL_NET_PLAN_FORWARD_H
+
+#include "prepared.h"
+
+struct activations {
+    size_t n;
+    size_t n_values, n_tapes;
+    float **values;  /* [values of the plan], each [n] in its layout */
+    uint8_t **tapes; /* [ops], each [n]; for training only */
+};
+
+MUST_USE enum status activations_init(struct activations *a, const struct plan *p, size_t n, bool training);
+void activations_release(struct activations *a); /* safe on zeroes */
+
+/* images [n][S][S] into value 0. */
+void activations_input(struct activations *a, const struct plan *p, size_t n, const float *images);
+
+/* What op i gets, less sums and scratch. */
+struct op_io forward_io(const struct plan *p, const struct prepared *w, const struct activations *a,
+                        size_t i);
+
+/* The features of n images, in the calling thread, and the head's logits [n][14] of them. scratch: n_scratch floats of the
+ * plan. */
+void forward_features(const struct plan *p, const struct prepared *w, struct activations *a, size_t n,
+                      float *scratch);
+void forward_head(const struct plan *p, const struct prepared *w, const struct activations *a, size_t n,
+                  float *ret_logits);
+
+/* Both. */
+void forward(const struct plan *p, const struct prepared *w, struct activations *a, size_t n, float *scratch,
+             float *ret_logits);
+
+/* The same for one image over the threads of a pool; scratch [threads][n_scratch]. The results are the same bits: no sum
+ * depends on who computes it. */
+void forward_shared(const struct plan *p, const struct prepared *w, struct activations *a, struct pool *pool,
+                    float *scratch, float *ret_logits);
+
+#endif

@@ -1,0 +1,41 @@
+/* model/net/plan/plan.c - see plan.h. */
+#include "plan.h"
+
+#include "steps.h"
+
+#include <stdlib.h>
+
+enum status plan_new(const struct network *net, const struct kernels *k, bool training,
+                     struct plan **ret_plan)
+{
+    struct steps steps = { 0 };
+    struct plan *p = calloc(1, sizeof *p);
+    enum status st = p ? steps_init(&steps, net) : ST_NOMEM;
+
+    if (st != ST_OK)
+        goto out;
+    p->net = network_ref(net);
+    p->kernels = k;
+    fuse(&steps);
+    fold(&steps);
+    drop(&steps);
+    st = place(&steps, training, p);
+out:
+    steps_release(&steps);
+    if (st != ST_OK) {
+        plan_free(p);
+        return st;
+    }
+    *ret_plan = p;
+    return ST_OK;
+}
+
+void plan_free(struct plan *p)
+{
+    if (!p)
+        return;
+    network_unref(p->net);
+    free(p->values);
+    free(p->ops);
+    free(p);
+}

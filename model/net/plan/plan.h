@@ -1,0 +1,46 @@
+/* model/net/plan/plan.h - how the kernels run a network: a list of ops up to the head, and the head.
+ *
+ * The layers say what is computed (and their plain loops compute it, as the truth for tests); a plan says how it is computed
+ * fast. Small passes make it of the graph, a file each: steps.h. The head is no op: it is a dense layer over the features, which
+ * a recipe drops out, numbers beside the picture join, and explanations read. Immutable once it is made. */
+#ifndef MODEL_NET_PLAN_PLAN_H
+#define MODEL_NET_PLAN_PLAN_H
+
+#include "../ops/op.h"
+
+enum { HEAD_CHUNKS = 16, HEAD_LINE = HEAD_CHUNKS * HEAD_VECTOR };
+
+struct plan {
+    const struct network *net; /* a reference */
+    const struct kernels *kernels;
+    struct value *values; /* [n_values]; value 0 is the image */
+    size_t n_values;
+    struct op *ops; /* [n_ops], in their order */
+    size_t n_ops;
+
+    size_t head_value; /* what the head reads: its layout has no gaps */
+    size_t features;   /* numbers of it */
+    size_t row;        /* ... in whole HEAD_LINEs, the rest 0: an image of it, and a finding's weights */
+    size_t head_weights, head_bias; /* where they lie among the network's values */
+
+    size_t n_weights, n_sums,
+        n_scratch; /* floats: of all ops; of all ops, and the head's bias and inputs; the most of an op */
+    size_t bias_sums, inputs_sums; /* where the sums of the head's bias and inputs begin */
+};
+
+/* training  also for gradients
+ * Errors: ST_NOMEM. */
+MUST_USE enum status plan_new(const struct network *net, const struct kernels *k, bool training,
+                              struct plan **ret_plan);
+void plan_free(struct plan *p); /* NULL is fine */
+
+/* Feature f of the head, as it lies in memory, in the file's order: channel, row, column. */
+static inline size_t plan_feature(const struct plan *p, size_t f)
+{
+    const struct value *v = &p->values[p->head_value];
+    const size_t plane = v->shape.h * v->shape.w;
+
+    return v->layout.group == 1 ? f : f % v->shape.c * plane + f / v->shape.c;
+}
+
+#endif

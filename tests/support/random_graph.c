@@ -1,0 +1,104 @@
+/* tests/support/random_graph.c - see random_graph.h. */
+#include "random_graph.h"
+
+#include "cxrd/labels.h"
+#include "model/kernels/kernels.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+enum { MOST_CHANNELS = 5, MOST_PANELS = 2, BLOCK_ONE_IN = 6 };
+
+static size_t below(struct rng *rng, size_t n) { return (size_t)rng_below(rng, n); }
+
+static bool refuses(const struct graph *g, const struct node *l)
+{
+    struct described ignored[LAYER_MAX_TENSORS];
+    struct node tried = *l;
+    size_t n;
+
+    for (size_t i = 0; i < NODE_MAX_INPUTS; i++)
+        tried.in[i] = g->net->nodes[l->from[i]].out;
+    return l->ops->shape(&tried, ignored, &n) != NULL;
+}
+
+/* One node more behind random earlier ones; what its kind refuses is left out. */
+static void random_node(struct graph *g, struct rng *rng, int what)
+{
+    const size_t a = below(rng, g->net->n_nodes), b = below(rng, g->net->n_nodes);
+    const struct layer_ops *ops = LAYER_KINDS[below(rng, N_LAYER_KINDS)];
+    const struct node l = { .ops = ops,
+                            .from = { a, b },
+                            .channels = 1 + below(rng, MOST_CHANNELS),
+                            .window = { 1 + below(rng, 3), 1 + below(rng, 3), 1 + below(rng, 2),
+                                        below(rng, 2), below(rng, 2) },
+                            .groups = below(rng, 3),
+                            .bias = below(rng, 2),
+                            .epsilon = 1e-3 };
+
+    if (!refuses(g, &l) && !(what & RANDOM_NO_NORMS && ops == &LAYER_NORM))
+        graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
+}
+
+/* Convolution, ReLU and pool, each now and then not quite as a kernel wants it. */
+static void random_block(struct graph *g, struct rng *rng)
+{
+    const size_t from = below(rng, g->net->n_nodes), channels = MAX_PANEL * (1 + below(rng, MOST_PANELS));
+    const struct node conv = { .ops = &LAYER_CONV,
+                               .from = { from },
+                               .channels = channels,
+                               .window = { 3, 3, 1, 1, 1 },
+                               .bias = below(rng, 8) > 0 };
+    const size_t side = 2 + (below(rng, 8) == 0);
+    const struct node pool = { .ops = &LAYER_MAX_POOL, .window = { side, side, 2, 0, 0 } };
+    const struct shape in = g->net->nodes[from].out;
+    size_t at;
+
+    if (in.h < 4 || in.w < 4 || refuses(g, &conv))
+        return;
+    at = graph_add(g, &conv, graph_name(g, "n%zu", g->net->n_nodes));
+    at = graph_apply(g, below(rng, 8) ? &LAYER_RELU : &LAYER_RELU6, at);
+    graph_pool(g, pool.ops, at, side, 2, 0);
+}
+
+size_t random_graph_nodes(uint64_t seed)
+{
+    struct rng rng;
+
+    rng_seed(&rng, seed, 1);
+    return 2 + below(&rng, RANDOM_GRAPH_NODES - 2);
+}
+
+const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, int what)
+{
+    const struct network *net = NULL;
+    struct error err = { 0 };
+    struct graph g;
+    struct rng rng;
+
+    rng_seed(&rng, seed, 0);
+    graph_begin(&g, "random", side, &err);
+    while (g.st == ST_OK && g.net->n_nodes < wanted)
+        if (what & RANDOM_BLOCKS && below(&rng, BLOCK_ONE_IN) == 0)
+            random_block(&g, &rng);
+        else
+            random_node(&g, &rng, what);
+    graph_dense(&g, g.net->n_nodes - 1, "head", N_LABELS);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "seed %zu: %s", (size_t)seed, err.text);
+    return net;
+}
+
+float *random_graph_values(const struct network *net, uint64_t seed)
+{
+    float *values = calloc(net->n_params + net->n_state, sizeof *values);
+    struct rng rng;
+
+    cr_assert_not_null(values);
+    rng_seed(&rng, seed, 2);
+    network_initialise(net, INIT_GLOROT, &rng, values);
+    for (size_t i = 0; i < net->n_params; i++)
+        values[i] += rng_uniform(&rng, -0.1f, 0.1f);
+    for (size_t i = 0; i < net->n_state; i++)
+        values[net->n_params + i] += rng_uniform(&rng, 0, 0.3f);
+    return values;
+}

@@ -1,0 +1,261 @@
+/* tests/unit/test_plan.c - what the passes make of a graph computes what its layers say: random graphs and all architectures,
+ * forward and backward, on every instruction set, whoever shares the work. */
+#include "cxrd/labels.h"
+#include "cxrd/training.h"
+#include "leaks.h"
+#include "model/core/floats.h"
+#include "model/net/layer.h"
+#include "model/net/plan/forward.h"
+#include "model/net/reference.h"
+#include "random_graph.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const SETS[] = { "avx512", "avx2", "generic" };
+enum { N_SETS = 3, IMAGES = 2, GRAPHS = 200 };
+
+#define ALLOWED 1e-5 /* relative to the largest number of the result */
+
+static float *random_floats(size_t n, uint64_t seed)
+{
+    float *values = floats_new(n);
+    struct rng rng;
+
+    rng_seed(&rng, seed, 4);
+    for (size_t i = 0; i < n; i++)
+        values[i] = rng_uniform(&rng, -1, 1);
+    return values;
+}
+
+/* The logits [IMAGES][14] of x by the plan; a pool shares one image after the other. */
+static void plan_forward(const struct network *net, const struct kernels *k, const float *values,
+                         const float *x, struct pool *pool, float *ret_logits)
+{
+    const size_t image = shape_size(net->nodes[0].out);
+    struct activations a;
+    struct prepared w;
+    struct plan *p;
+    float *scratch;
+
+    cr_assert_eq(plan_new(net, k, false, &p), ST_OK);
+    cr_assert_eq(prepared_init(&w, p), ST_OK);
+    cr_assert_eq(activations_init(&a, p, IMAGES, false), ST_OK);
+    scratch = floats_new(pool_threads(pool) * p->n_scratch);
+    prepared_update(&w, p, values, pool);
+    if (pool) {
+        for (size_t i = 0; i < IMAGES; i++) {
+            activations_input(&a, p, 1, x + i * image);
+            forward_shared(p, &w, &a, pool, scratch, ret_logits + i * N_LABELS);
+        }
+    } else {
+        activations_input(&a, p, IMAGES, x);
+        forward(p, &w, &a, IMAGES, scratch, ret_logits);
+    }
+    free(scratch);
+    activations_release(&a);
+    prepared_release(&w);
+    plan_free(p);
+}
+
+/* The largest difference, of the largest of both or 1. */
+static double difference(const float *a, const float *b, size_t n)
+{
+    double most = 0, scale = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        const double gap = fabs((double)a[i] - (double)b[i]);
+
+        most = isnan(gap) ? INFINITY : fmax(most, gap);
+        scale = fmax(scale, fmax(fabs((double)a[i]), fabs((double)b[i])));
+    }
+    return most / scale;
+}
+
+static size_t side_of(uint64_t seed) { return 7 + seed % 11; }
+
+static double forward_gap(const struct kernels *k, uint64_t seed, size_t nodes)
+{
+    const struct network *net = random_graph(seed, nodes, side_of(seed), RANDOM_BLOCKS);
+    const size_t image = shape_size(net->nodes[0].out);
+    float *values = random_graph_values(net, seed), *x = random_floats(IMAGES * image, seed);
+    float logits[IMAGES * N_LABELS], truth[IMAGES * N_LABELS];
+
+    plan_forward(net, k, values, x, NULL, logits);
+    cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
+    free(values);
+    free(x);
+    network_unref(net);
+    return difference(logits, truth, (size_t)IMAGES * N_LABELS);
+}
+
+static double gradient_gap_at(const struct network *net, const float *values, const float *x)
+{
+    float *truth = floats_new(net->n_params), logits[IMAGES * N_LABELS], y[IMAGES * N_LABELS];
+    struct training *t;
+    double loss, gap;
+
+    for (size_t i = 0; i < (size_t)IMAGES * N_LABELS; i++)
+        y[i] = (float)(i % 3 == 0);
+    cr_assert_eq(training_new(net, 2, IMAGES, NULL, &t, NULL), ST_OK);
+    memcpy(training_params(t), values, net->n_params * sizeof *values);
+    cr_assert_eq(training_gradient(t, IMAGES, x, y, logits, &loss), ST_OK);
+    cr_assert_eq(reference_gradient(net, values, IMAGES, x, y, logits, truth), ST_OK);
+    gap = difference(training_gradients(t), truth, net->n_params);
+    training_free(t);
+    free(truth);
+    return gap;
+}
+
+/* Where two cells of a pool are equal but for rounding, the slope may go to either: so another picture is tried before a
+ * difference is one. */
+static double gradient_gap(const struct kernels *k, uint64_t seed, size_t nodes)
+{
+    const struct network *net = random_graph(seed, nodes, side_of(seed), RANDOM_BLOCKS | RANDOM_NO_NORMS);
+    float *values = random_graph_values(net, seed);
+    double gap = INFINITY;
+
+    (void)k;
+    for (size_t attempt = 0; attempt < 3 && gap > ALLOWED; attempt++) {
+        float *x = random_floats(IMAGES * shape_size(net->nodes[0].out), seed + attempt * GRAPHS);
+
+        gap = gradient_gap_at(net, values, x);
+        free(x);
+    }
+    free(values);
+    network_unref(net);
+    return gap;
+}
+
+typedef double gap_of(const struct kernels *k, uint64_t seed, size_t nodes);
+
+/* A seed that fails is told with the fewest nodes that still do. */
+static double check_seeds(gap_of *gap, const struct kernels *k)
+{
+    double worst = 0;
+
+    for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+        const size_t nodes = random_graph_nodes(seed);
+        const double found = gap(k, seed, nodes);
+        size_t least = 2;
+
+        if (found <= ALLOWED) {
+            worst = fmax(worst, found);
+            continue;
+        }
+        while (least < nodes && gap(k, seed, least) <= ALLOWED)
+            least++;
+        cr_assert_fail("seed %zu: %g with %zu nodes, %g with %zu", (size_t)seed, found, nodes,
+                       gap(k, seed, least), least);
+    }
+    return worst;
+}
+
+ParameterizedTestParameters(plan, answers_as_the_layers_do)
+{
+    return cr_make_param_array(size_t, index_upto(N_SETS), N_SETS, index_free);
+}
+
+ParameterizedTest(size_t *index, plan, answers_as_the_layers_do)
+{
+    const struct kernels *k = kernels_named(SETS[*index]);
+
+    if (!k)
+        cr_skip_test("this processor has no %s", SETS[*index]);
+    cr_log_info("%s: worst %g", k->name, check_seeds(forward_gap, k));
+    check_no_leaks();
+}
+
+TEST_WITHOUT_LEAKS(plan, has_the_gradient_of_the_layers)
+{
+    cr_log_info("worst %g", check_seeds(gradient_gap, NULL));
+}
+
+/* ---- architectures ---- */
+
+static const struct {
+    const char *name;
+    size_t side;
+} ARCHITECTURES[] = { { "cnn4", 80 },     { "mlp", 128 },     { "densenet121", 32 },
+                      { "resnet18", 33 }, { "resnet50", 32 }, { "mobilenet_v2", 47 } };
+enum { N_ARCHITECTURES = sizeof ARCHITECTURES / sizeof ARCHITECTURES[0] };
+
+ParameterizedTestParameters(plan, runs_every_architecture)
+{
+    return cr_make_param_array(size_t, index_upto(N_ARCHITECTURES), N_ARCHITECTURES, index_free);
+}
+
+ParameterizedTest(size_t *index, plan, runs_every_architecture)
+{
+    const size_t side = ARCHITECTURES[*index].side;
+    const struct network *net;
+    struct pool *pool;
+    float logits[IMAGES * N_LABELS], shared[IMAGES * N_LABELS], truth[IMAGES * N_LABELS], *values,
+        *x = random_floats(IMAGES * side * side, 1);
+
+    cr_assert_eq(network_new(ARCHITECTURES[*index].name, side, 0, &net, NULL), ST_OK);
+    cr_assert_eq(pool_new(3, POOL_NORMAL, &pool, NULL), ST_OK);
+    values = random_graph_values(net, 1);
+    plan_forward(net, kernels(), values, x, NULL, logits);
+    plan_forward(net, kernels(), values, x, pool, shared);
+    cr_assert_eq(memcmp(logits, shared, sizeof logits), 0, "one thread and three give other bits");
+    cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
+    cr_assert_leq(difference(logits, truth, (size_t)IMAGES * N_LABELS), ALLOWED);
+    pool_free(pool);
+    free(values);
+    free(x);
+    network_unref(net);
+    check_no_leaks();
+}
+
+/* The network that all this began with must not fall out of its kernels. */
+TEST_WITHOUT_LEAKS(plan, has_a_kernel_for_all_of_cnn4)
+{
+    const struct network *net;
+    struct plan *p;
+
+    cr_assert_eq(network_new("cnn4", 64, 0, &net, NULL), ST_OK);
+    cr_assert_eq(plan_new(net, kernels(), false, &p), ST_OK);
+    cr_assert_eq(p->n_ops, 4);
+    cr_assert_eq(p->ops[0].kind, &OP_FIRST);
+    cr_assert_eq(p->ops[0].folded, 3);
+    for (size_t i = 1; i < p->n_ops; i++)
+        cr_assert_eq(p->ops[i].kind, &OP_WINOGRAD);
+    plan_free(p);
+    network_unref(net);
+}
+
+/* A session keeps its memory for the next model only where that one reads it alike. */
+TEST_WITHOUT_LEAKS(plan, networks_are_told_apart_by_all_that_memory_depends_on)
+{
+    const struct network *a, *b;
+
+    cr_assert_eq(network_new("cnn4", 64, 0, &a, NULL), ST_OK);
+    cr_assert_eq(network_new("cnn4", 64, 0, &b, NULL), ST_OK);
+    cr_assert(network_alike(a, b));
+    for (size_t i = 1; i < b->n_nodes; i++) {
+        const struct node node = b->nodes[i];
+
+        b->nodes[i].out.h++;
+        cr_assert_not(network_alike(a, b), "the result of node %zu", i);
+        b->nodes[i] = node;
+        b->nodes[i].window.stride++;
+        cr_assert_not(network_alike(a, b), "the stride of node %zu", i);
+        b->nodes[i] = node;
+        b->nodes[i].from[0]++;
+        cr_assert_not(network_alike(a, b), "what node %zu reads", i);
+        b->nodes[i] = node;
+    }
+    network_unref(b);
+    cr_assert_eq(network_new("cnn4", 80, 0, &b, NULL), ST_OK);
+    cr_assert_not(network_alike(a, b));
+    network_unref(b);
+    cr_assert_eq(network_new("mlp", 64, 0, &b, NULL), ST_OK);
+    cr_assert_not(network_alike(a, b));
+    network_unref(b);
+    network_unref(a);
+}
