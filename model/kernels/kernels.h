@@ -15,6 +15,8 @@
 #ifndef MODEL_KERNELS_KERNELS_H
 #define MODEL_KERNELS_KERNELS_H
 
+#include "graph.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +31,7 @@ enum {
     HEAD_GROUP = 7,        /* divides the labels of a head */
     HEAD_VECTOR = 16,      /* divides the features of a head */
     NO_WINNER = 4,         /* in place of 0..3: ReLU stopped all four */
+    STRIP = 48,            /* pixels that a convolution gathers before it multiplies */
 };
 
 /* Geometry of a block. Sizes are in floats unless said otherwise. */
@@ -82,6 +85,30 @@ struct kernels {
      * vectors of HEAD_VECTOR; `row`: floats from one picture's features, or one label's weights, to the next ---- */
     void (*head_sums)(size_t n, size_t labels, size_t size, const float *x, const float *w, size_t row,
                       float *sums);
+
+    /* ---- steps of graphs, see graph.h; a unit is ... ---- */
+
+    /* ... a result's pixel (of STRIP at once, so cut at multiples of it). Any window, stride and border, one group (others:
+     * see filters_pack()): y = activation(w * x + bias [+ b]). 1x1 and 3x3 with stride are matrix products. A range of
+     * results, whole panels, is a step of its own: smaller out.c, and w, bias, y, b from its first panel. */
+    graph_kernel *convolution;
+
+    /* ... a tile of 4x4 results, ceil(h / 4) * ceil(w / 4) an image (of TILE_BLOCK at once). 3x3, stride 1, any border, else
+     * as convolution; w by filters_dense() and weights_transform(), 36 * in.c * out.c floats. No scale and shift. */
+    graph_kernel *winograd;
+
+    /* ... a row of results. As convolution, but each channel for itself; b may be NULL. in.c = out.c. */
+    graph_kernel *depthwise;
+
+    /* ... a row of results. The largest cell of a window, outside the picture there are none; and the mean, without a border. */
+    graph_kernel *max_pool, *mean_pool;
+
+    /* ... a panel of channels, in.c / P an image. The mean of the picture, summed by rows. */
+    graph_kernel *global_mean;
+
+    /* ... a row. y = activation(x + b), activation(x * b) (pitches of 0 spread b over pixels), activation(x * scale + shift),
+     * activation(x). out alone counts, not in. */
+    graph_kernel *add, *multiply, *norm, *activate;
 };
 
 /* The set this processor runs, or the one that CXRD_SIMD names: avx512, avx2 or generic. */

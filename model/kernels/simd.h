@@ -94,6 +94,16 @@ KERNEL_DECLARE(block_backward);
 KERNEL_DECLARE(first_forward);
 KERNEL_DECLARE(first_backward);
 KERNEL_DECLARE(head_sums);
+KERNEL_DECLARE(convolution);
+KERNEL_DECLARE(winograd);
+KERNEL_DECLARE(depthwise);
+KERNEL_DECLARE(max_pool);
+KERNEL_DECLARE(mean_pool);
+KERNEL_DECLARE(global_mean);
+KERNEL_DECLARE(add);
+KERNEL_DECLARE(multiply);
+KERNEL_DECLARE(norm);
+KERNEL_DECLARE(activate);
 
 extern const struct kernels KERNEL(kernels);
 

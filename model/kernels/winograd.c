@@ -4,11 +4,9 @@
  * Backward: D = A dY A' serves both gradients:  dU[p] += V[p]' D[p],  dV[p] = D[p] U[p]',  dX = B dV B', added over
  * the overlapping tiles;  dw = G' dU G.  V is made again rather than kept: a tenth of the step's time for a third
  * of its memory. The matrices for the points 0, 1, -1, 2, -2 and infinity are those of Lavin & Gray. */
-#include "simd.h"
+#include "winograd_tiles.h"
 
 #include <string.h>
-
-enum { T4 = WINOGRAD_TILE, T6 = WINOGRAD_INPUT };
 
 /* Where a tile of a batch lies. */
 struct place {
@@ -22,19 +20,7 @@ ALWAYS_INLINE struct place place_of(const struct block *b, size_t tile)
     return (struct place){ tile / per_image, in_image / b->tiles_x * T4, in_image % b->tiles_x * T4 };
 }
 
-/* ---- the four small matrices, as sums of vectors ---- */
-
-ALWAYS_INLINE void times_bt(const vf d[T6], vf r[T6]) /* r = B' d */
-{
-    const vf even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1], even2 = d[4] - d[2], odd2 = 2 * (d[3] - d[1]);
-
-    r[0] = 4 * d[0] - 5 * d[2] + d[4];
-    r[1] = even + odd;
-    r[2] = even - odd;
-    r[3] = even2 + odd2;
-    r[4] = even2 - odd2;
-    r[5] = 4 * d[1] - 5 * d[3] + d[5];
-}
+/* ---- the small matrices, as sums of vectors; the other two are in winograd_tiles.h ---- */
 
 ALWAYS_INLINE void times_b(const vf v[T6], vf r[T6]) /* r = B v */
 {
@@ -46,16 +32,6 @@ ALWAYS_INLINE void times_b(const vf v[T6], vf r[T6]) /* r = B v */
     r[3] = diff12 + 2 * diff34 - 5 * v[5];
     r[4] = v[0] + sum12 + sum34;
     r[5] = v[5];
-}
-
-ALWAYS_INLINE void times_at(const vf m[T6], vf r[T4]) /* r = A' m */
-{
-    const vf sum12 = m[1] + m[2], sum34 = m[3] + m[4], diff12 = m[1] - m[2], diff34 = m[3] - m[4];
-
-    r[0] = m[0] + sum12 + sum34;
-    r[1] = diff12 + 2 * diff34;
-    r[2] = sum12 + 4 * sum34;
-    r[3] = diff12 + 8 * diff34 + m[5];
 }
 
 ALWAYS_INLINE void times_a(const vf y[T4], vf r[T6]) /* r = A y */
@@ -173,29 +149,6 @@ void KERNEL(gradient_transform)(size_t C, size_t O, const float *du, size_t begi
 
 /* ---- data ---- */
 
-/* V for VL channels of one tile: x points at the tile's first input. */
-ALWAYS_INLINE void input_tile(const float *x, size_t row, size_t C, float *v, size_t step)
-{
-    vf half[T6][T6]; /* B' d, by column */
-
-    for (size_t j = 0; j < T6; j++) {
-        vf column[T6];
-
-        for (size_t i = 0; i < T6; i++)
-            column[i] = load(x + i * row + j * C);
-        times_bt(column, half[j]);
-    }
-    for (size_t i = 0; i < T6; i++) {
-        vf across[T6], r[T6];
-
-        for (size_t j = 0; j < T6; j++)
-            across[j] = half[j][i];
-        times_bt(across, r);
-        for (size_t j = 0; j < T6; j++)
-            store(v + (i * T6 + j) * step, r[j]);
-    }
-}
-
 static void input_transform(const struct block *b, size_t begin, size_t end, const float *x, float *v)
 {
     const size_t C = b->in_c, T = end - begin, step = matrix_step(T, C);
@@ -205,30 +158,7 @@ static void input_transform(const struct block *b, size_t begin, size_t end, con
         const float *tile = x + at.image * b->x_size + at.y * b->x_row + at.x * C;
 
         for (size_t c = 0; c < C; c += VL)
-            input_tile(tile + c, b->x_row, C, v + panel_at(c / P, T, t) + c % P, step);
-    }
-}
-
-/* The 4x4 results of one tile for VL channels, with bias. */
-ALWAYS_INLINE void result_tile(const float *m, size_t step, vf bias, vf y[T4][T4])
-{
-    vf half[T6][T4]; /* A' m, by column */
-
-    for (size_t j = 0; j < T6; j++) {
-        vf column[T6];
-
-        for (size_t i = 0; i < T6; i++)
-            column[i] = load(m + (i * T6 + j) * step);
-        times_at(column, half[j]);
-    }
-    for (size_t i = 0; i < T4; i++) {
-        vf across[T6];
-
-        for (size_t j = 0; j < T6; j++)
-            across[j] = half[j][i];
-        times_at(across, y[i]);
-        for (size_t j = 0; j < T4; j++)
-            y[i][j] += bias;
+            input_tile(tile + c, b->x_row, C, NULL, v + panel_at(c / P, T, t) + c % P, step);
     }
 }
 

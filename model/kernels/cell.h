@@ -1,0 +1,71 @@
+/* model/kernels/cell.h - what the kernels of graphs share: where units lie, and activations. */
+#ifndef MODEL_KERNELS_CELL_H
+#define MODEL_KERNELS_CELL_H
+
+#include "simd.h"
+
+/* A pixel of a batch. */
+struct cell {
+    size_t image, row, column;
+};
+
+ALWAYS_INLINE struct cell cell_of_row(struct shape s, size_t row)
+{
+    return (struct cell){ row / s.h, row % s.h, 0 };
+}
+
+ALWAYS_INLINE struct cell cell_of_pixel(struct shape s, size_t pixel)
+{
+    struct cell at = cell_of_row(s, pixel / s.w);
+
+    at.column = pixel % s.w;
+    return at;
+}
+
+/* The pixel after it. */
+ALWAYS_INLINE void cell_step(struct shape s, struct cell *at)
+{
+    if (++at->column < s.w)
+        return;
+    at->column = 0;
+    if (++at->row < s.h)
+        return;
+    at->row = 0;
+    at->image++;
+}
+
+ALWAYS_INLINE size_t view_at(const struct view *v, struct cell at)
+{
+    return at.image * v->image + at.row * v->row + at.column * v->pixel;
+}
+
+/* The part of a window that lies inside the picture, along one side: its cells begin..end-1. */
+struct inside {
+    size_t begin, end;
+};
+
+ALWAYS_INLINE struct inside inside_of(size_t result, size_t window, size_t stride, size_t pad, size_t side)
+{
+    const size_t first = result * stride; /* the window's first cell, counted from the border's begin */
+    const size_t begin = pad > first ? pad - first : 0, rest = side + pad > first ? side + pad - first : 0;
+    const size_t end = rest < window ? rest : window;
+
+    return (struct inside){ begin < end ? begin : end, end };
+}
+
+/* 0 of finite numbers, NaN of all others: added to a result, it keeps them from being lost. */
+ALWAYS_INLINE vf not_finite(vf v) { return v - v; } /* NOLINT(misc-redundant-expression) */
+
+ALWAYS_INLINE vf smaller(vf a, vf b) { return (vf)(((vi)a & (a < b)) | ((vi)b & ~(a < b))); }
+
+/* NONE, RELU or RELU6. */
+ALWAYS_INLINE vf clipped(vf v, enum activation activation)
+{
+    if (activation == ACT_RELU)
+        return where(v > 0, v) + not_finite(v);
+    if (activation == ACT_RELU6)
+        return smaller(where(v > 0, v), (vf){ 0 } + 6) + not_finite(v);
+    return v;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* model/kernels/filters.c - a network's weights as the kernels of graphs read them; and the scratch that they need. */
+#include "kernels.h"
+
+#include <string.h>
+
+static size_t taps_of(const struct geometry *g) { return g->window.h * g->window.w; }
+
+/* The weight from channel c to result o by tap t: 0 where they are of different groups. */
+static float weight_at(const struct filters *f, const float *w, const float *scale, size_t o, size_t c,
+                       size_t t)
+{
+    const size_t in = f->in / f->groups, out = f->out / f->groups;
+
+    if (c / in != o / out)
+        return 0;
+    return w[(o * in + c % in) * f->taps + t] * (scale ? scale[o] : 1);
+}
+
+void filters_dense(const struct geometry *g, const struct filters *f, const float *w, const float *scale,
+                   float *dense)
+{
+    memset(dense, 0, g->out.c * g->in.c * taps_of(g) * sizeof *dense);
+    for (size_t o = 0; o < f->out; o++)
+        for (size_t c = 0; c < f->in; c++)
+            for (size_t t = 0; t < f->taps; t++)
+                dense[(o * g->in.c + c) * f->taps + t] = weight_at(f, w, scale, o, c, t);
+}
+
+void filters_pack(size_t panel, const struct geometry *g, const struct filters *f, const float *w,
+                  const float *scale, float *packed)
+{
+    memset(packed, 0, g->out.c * g->in.c * taps_of(g) * sizeof *packed);
+    for (size_t o = 0; o < f->out; o++)
+        for (size_t c = 0; c < f->in; c++)
+            for (size_t t = 0; t < f->taps; t++)
+                packed[((o / panel * f->taps + t) * g->in.c + c) * panel + o % panel] =
+                    weight_at(f, w, scale, o, c, t);
+}
+
+void filters_pack_depthwise(size_t panel, const struct geometry *g, size_t channels, const float *w,
+                            const float *scale, float *packed)
+{
+    const size_t taps = taps_of(g);
+
+    memset(packed, 0, g->in.c * taps * sizeof *packed);
+    for (size_t c = 0; c < channels; c++)
+        for (size_t t = 0; t < taps; t++)
+            packed[(c / panel * taps + t) * panel + c % panel] = w[c * taps + t] * (scale ? scale[c] : 1);
+}
+
+/* Whole vectors of any instruction set. */
+static size_t rounded(size_t floats) { return (floats + MAX_PANEL - 1) / MAX_PANEL * MAX_PANEL; }
+
+size_t convolution_scratch(const struct geometry *g)
+{
+    const size_t pointers = taps_of(g) * STRIP * (sizeof(void *) / sizeof(float));
+    const size_t thin = g->in.c < MAX_PANEL ? g->window.h * STRIP * rounded(g->window.w * g->in.c) : 0;
+    const size_t normalised = STRIP * rounded(g->in.c);
+
+    return pointers + (thin > normalised ? thin : normalised);
+}
+
+size_t winograd_scratch(const struct geometry *g)
+{
+    return WINOGRAD_POINTS * ((size_t)TILE_BLOCK * (g->in.c + g->out.c) + (size_t)2 * PANEL_PAD);
+}

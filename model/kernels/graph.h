@@ -1,0 +1,80 @@
+/* model/kernels/graph.h - what the kernels of graphs work on: any convolution, pool or elementwise step, from views to views.
+ *
+ * All of them have one signature, graph_kernel. A step's work is divided into units, counted over the whole batch, image after
+ * image, so that threads can share it; the results are the same bits however it is cut. What a unit is stands at each kernel in
+ * kernels.h.
+ *
+ * Kernels read inside the picture and write inside the picture, nothing else: what a window sees outside counts as zero without
+ * being there. A border around a picture is allowed and not needed.
+ *
+ * NaN and infinity are never lost: an activation makes NaN of either, or a sum that overflowed would end as an ordinary
+ * probability. */
+#ifndef MODEL_KERNELS_GRAPH_H
+#define MODEL_KERNELS_GRAPH_H
+
+#include "cxrd/network.h"
+
+#include <stddef.h>
+
+/* Where pixel (row, column) of channel c lies, from the first: row * v.row + column * v.pixel + c / P * v.panel + c % P floats.
+ * Panels [C/P][row][column][P] have pixel = P, channels last have pixel = C and panel = P. All four are multiples of P, except in
+ * a thin picture (see geometry.in). A concatenation is a place in a larger buffer; a pitch of 0 gives all rows, columns or
+ * images the same numbers. */
+struct view {
+    size_t pixel, row, panel; /* pitches in floats */
+    size_t image;             /* from an image of the batch to the next */
+};
+
+enum activation { ACT_NONE, ACT_RELU, ACT_RELU6, ACT_SIGMOID, ACT_SILU, ACT_HARD_SWISH };
+
+/* Channels are whole panels: the caller rounds them up. What is beyond the network's own channels holds zeros in weights and
+ * biases; in results it is what zeros give, always finite. */
+struct geometry {
+    struct shape in; /* a convolution also takes a thin picture: fewer channels than a panel, pixel = in.c */
+    struct shape out;
+    struct window window;       /* of convolutions and pools */
+    struct view x, y;           /* input, result */
+    struct view b;              /* second operand */
+    enum activation activation; /* of convolutions NONE, RELU or RELU6; pools have none */
+};
+
+/* Pointers to pixel (0, 0) of the batch's first image, and to what is the same for all. Unused ones are NULL. */
+struct operands {
+    const float *x;
+    const float *b;        /* convolutions: added before the activation (a residual), or NULL */
+    const float *w, *bias; /* bias [out.c] */
+    const float *scale,
+        *shift; /* [in.c], of norm, and of a convolution of 1x1 without border or NULL: it reads
+                                   ReLU(x * scale + shift) in place of x */
+    float *y;   /* may be x or b where an elementwise step has the same view of both */
+};
+
+typedef void graph_kernel(const struct geometry *g, size_t begin, size_t end, const struct operands *o,
+                          float *scratch);
+
+/* ---- weights, once a model is loaded; `panel` is that of struct kernels ---- */
+
+/* A network's own weights w [out][in / groups][taps], taps = window.h * window.w. */
+struct filters {
+    size_t out, in, groups, taps;
+};
+
+/* w, each output times scale[out] unless NULL (a normalisation folded), groups written out as zeros, padded with zeros to
+ * g->in.c and g->out.c:
+ *   dense    [g->out.c][g->in.c][taps]: what weights_transform() wants for winograd
+ *   packed   [g->out.c / panel][taps][g->in.c][panel]: for convolution; out.c * in.c * taps floats */
+void filters_dense(const struct geometry *g, const struct filters *f, const float *w, const float *scale,
+                   float *dense);
+void filters_pack(size_t panel, const struct geometry *g, const struct filters *f, const float *w,
+                  const float *scale, float *packed);
+
+/* w [channels][taps] -> [g->in.c / panel][taps][panel], padded with zeros: for depthwise. */
+void filters_pack_depthwise(size_t panel, const struct geometry *g, size_t channels, const float *w,
+                            const float *scale, float *packed);
+
+/* ---- floats of scratch that a call needs, each thread for itself; the other kernels need none ---- */
+
+size_t convolution_scratch(const struct geometry *g);
+size_t winograd_scratch(const struct geometry *g);
+
+#endif

@@ -1,0 +1,93 @@
+/* model/kernels/winograd_step.c - F(4x4, 3x3) as a step of a graph: from view to view, without a pool. See winograd.c. */
+#include "winograd_tiles.h"
+
+#include <assert.h>
+
+/* The first result of a tile of the batch. */
+ALWAYS_INLINE struct cell cell_of_tile(const struct geometry *g, size_t tile)
+{
+    const struct shape tiles = { 0, (g->out.h + T4 - 1) / T4, (g->out.w + T4 - 1) / T4 };
+    const struct cell at = cell_of_pixel(tiles, tile);
+
+    return (struct cell){ at.image, at.row * T4, at.column * T4 };
+}
+
+ALWAYS_INLINE void tile_inputs(const struct geometry *g, const float *x, const struct tile_inside *in,
+                               float *v, size_t T, size_t step)
+{
+    for (size_t c = 0; c < g->in.c; c += VL)
+        input_tile(x + c / P * g->x.panel + c % P, g->x.row, g->x.pixel, in,
+                   v + panel_at(c / P, T, 0) + c % P, step);
+}
+
+static void input_transform(const struct geometry *g, size_t begin, size_t T, const float *x, float *v)
+{
+    const struct window *k = &g->window;
+    const size_t step = matrix_step(T, g->in.c);
+
+    for (size_t t = 0; t < T; t++, v += P) {
+        const struct cell at = cell_of_tile(g, begin + t);
+        const struct tile_inside in = { inside_of(at.row, T6, 1, k->pad_h, g->in.h),
+                                        inside_of(at.column, T6, 1, k->pad_w, g->in.w) };
+        const ptrdiff_t top = (ptrdiff_t)at.row - (ptrdiff_t)k->pad_h;
+        const ptrdiff_t left = (ptrdiff_t)at.column - (ptrdiff_t)k->pad_w;
+        const float *first =
+            x + (ptrdiff_t)(at.image * g->x.image) + top * (ptrdiff_t)g->x.row + left * (ptrdiff_t)g->x.pixel;
+
+        if (in.rows.end - in.rows.begin == T6 && in.columns.end - in.columns.begin == T6)
+            tile_inputs(g, first, NULL, v, T, step);
+        else
+            tile_inputs(g, first, &in, v, T, step);
+    }
+}
+
+/* A tile's results for VL channels: y and b point at the first. */
+ALWAYS_INLINE void tile_results(const struct geometry *g, vf r[T4][T4], size_t rows, size_t columns,
+                                const float *b, float *y)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            if (b)
+                r[i][j] += load(b + i * g->b.row + j * g->b.pixel);
+            store(y + i * g->y.row + j * g->y.pixel, clipped(r[i][j], g->activation));
+        }
+}
+
+static void output_transform(const struct geometry *g, size_t begin, size_t T, const float *m,
+                             const struct operands *o)
+{
+    const size_t step = matrix_step(T, g->out.c);
+
+    for (size_t t = 0; t < T; t++) {
+        const struct cell at = cell_of_tile(g, begin + t);
+        const size_t rows = g->out.h - at.row, columns = g->out.w - at.column;
+        float *y = o->y + view_at(&g->y, at);
+        const float *b = o->b ? o->b + view_at(&g->b, at) : NULL;
+
+        for (size_t c = 0; c < g->out.c; c += VL) {
+            vf r[T4][T4];
+
+            result_tile(m + panel_at(c / P, T, t) + c % P, step, load(o->bias + c), r);
+            tile_results(g, r, rows < T4 ? rows : T4, columns < T4 ? columns : T4,
+                         b ? b + c / P * g->b.panel + c % P : NULL, y + c / P * g->y.panel + c % P);
+        }
+    }
+}
+
+void KERNEL(winograd)(const struct geometry *g, size_t begin, size_t end, const struct operands *o,
+                      float *scratch)
+{
+    const size_t C = g->in.c, O = g->out.c;
+
+    assert(g->window.h == 3 && g->window.w == 3 && g->window.stride == 1 && C % P == 0 && !o->scale);
+    for (size_t i = begin; i < end; i += TILE_BLOCK) {
+        const size_t T = end - i < TILE_BLOCK ? end - i : TILE_BLOCK;
+        float *v = scratch, *m = scratch + WINOGRAD_POINTS * matrix_step(T, C);
+
+        input_transform(g, i, T, o->x, v);
+        for (size_t p = 0; p < WINOGRAD_POINTS; p++)
+            KERNEL(gemm_nn)
+        (T, C, O, v + p * matrix_step(T, C), o->w + p * C * O, m + p * matrix_step(T, O));
+        output_transform(g, i, T, m, o);
+    }
+}

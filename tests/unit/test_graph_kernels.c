@@ -1,0 +1,581 @@
+/* tests/unit/test_graph_kernels.c - the kernels of graphs against the layers' plain loops, on sizes, windows and views drawn at
+ * random: what they compute, that they read and write nothing outside the picture, that the bits do not depend on how the work
+ * is cut, and that no NaN is lost on the way. */
+#include "cxrd/rng.h"
+#include "model/core/floats.h"
+#include "model/kernels/kernels.h"
+#include "model/net/layer.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const SETS[] = { "avx512", "avx2", "generic" };
+enum { N_SETS = 3 };
+
+#define EACH_SET(suite, name)                                                       \
+    ParameterizedTestParameters(suite, name)                                        \
+    {                                                                               \
+        return cr_make_param_array(size_t, index_upto(N_SETS), N_SETS, index_free); \
+    }                                                                               \
+    static void name(const struct kernels *k);                                      \
+    ParameterizedTest(size_t *index, suite, name)                                   \
+    {                                                                               \
+        const struct kernels *k = kernels_named(SETS[*index]);                      \
+                                                                                    \
+        if (!k)                                                                     \
+            cr_skip_test("this processor has no %s", SETS[*index]);                 \
+        name(k);                                                                    \
+    }                                                                               \
+    static void name(const struct kernels *k)
+
+static size_t below(struct rng *r, size_t n) { return (size_t)rng_below(r, n); }
+static size_t between(struct rng *r, size_t low, size_t high) { return low + below(r, high - low + 1); }
+static bool coin(struct rng *r) { return below(r, 2) == 1; }
+static size_t rounded(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+static float *drawn(struct rng *r, size_t n)
+{
+    float *v = floats_new(n);
+
+    for (size_t i = 0; i < n; i++)
+        v[i] = rng_uniform(r, -1, 1);
+    return v;
+}
+
+/* ---- pictures: a view, and the memory around it ---- */
+
+struct picture {
+    size_t n, c, panels, P; /* c: of panels * P channels those that the network knows */
+    struct shape s;         /* s.c = panels * P, or c of a thin picture */
+    struct view v;
+    float *memory, *first; /* [size], pixel (0, 0) */
+    size_t size;
+};
+
+static const float UNTOUCHED = -123.456f;
+
+static size_t at(const struct picture *p, size_t s, size_t c, size_t i, size_t j)
+{
+    return (size_t)(p->first - p->memory) + s * p->v.image + i * p->v.row + j * p->v.pixel +
+           c / p->P * p->v.panel + c % p->P;
+}
+
+/* Panels or channels last, with a border of 0 to 2 pixels on each side, perhaps in a buffer of more channels. */
+static struct picture picture_new(struct rng *r, size_t P, size_t n, struct shape s, bool thin, float around)
+{
+    struct picture p = { .n = n, .c = s.c, .P = P, .panels = rounded(s.c, P) / P, .s = s };
+    const size_t top = below(r, 3), left = below(r, 3), h = s.h + top + below(r, 3),
+                 w = s.w + left + below(r, 3);
+    const size_t before = thin ? 0 : below(r, 3), all = before + p.panels + (thin ? 0 : below(r, 3));
+    size_t origin;
+
+    if (!thin)
+        p.s.c = p.panels * P;
+    if (thin)
+        p.v = (struct view){ .pixel = s.c, .row = w * s.c, .panel = 0, .image = h * w * s.c };
+    else if (coin(r))
+        p.v = (struct view){ .pixel = P, .row = w * P, .panel = h * w * P, .image = all * h * w * P };
+    else
+        p.v = (struct view){ .pixel = all * P, .row = w * all * P, .panel = P, .image = h * w * all * P };
+    origin = before * p.v.panel + top * p.v.row + left * p.v.pixel;
+    p.size = n * p.v.image;
+    p.memory = floats_new(p.size);
+    p.first = p.memory + origin;
+    for (size_t i = 0; i < p.size; i++)
+        p.memory[i] = around;
+    return p;
+}
+
+/* The network's channels from plain [n][c][h][w]; the padding's are some finite numbers. */
+static void picture_fill(struct picture *p, struct rng *r, const float *plain)
+{
+    for (size_t s = 0; s < p->n; s++)
+        for (size_t c = 0; c < p->s.c; c++)
+            for (size_t i = 0; i < p->s.h; i++)
+                for (size_t j = 0; j < p->s.w; j++)
+                    p->memory[at(p, s, c, i, j)] =
+                        c < p->c ? plain[((s * p->c + c) * p->s.h + i) * p->s.w + j] : rng_uniform(r, -1, 1);
+}
+
+/* Whether all around the picture is UNTOUCHED. */
+static bool untouched_around(const struct picture *p)
+{
+    float *copy = floats_new(p->size);
+    size_t other = 0;
+
+    memcpy(copy, p->memory, p->size * sizeof *copy);
+    for (size_t s = 0; s < p->n; s++)
+        for (size_t c = 0; c < p->s.c; c++)
+            for (size_t i = 0; i < p->s.h; i++)
+                for (size_t j = 0; j < p->s.w; j++)
+                    copy[at(p, s, c, i, j)] = UNTOUCHED;
+    for (size_t i = 0; i < p->size; i++)
+        other += copy[i] != UNTOUCHED;
+    free(copy);
+    return other == 0;
+}
+
+/* ---- one step of a graph, its operands and the truth ---- */
+
+enum kind {
+    CONVOLUTION,
+    WINOGRAD,
+    DEPTHWISE,
+    MAX_POOL,
+    MEAN_POOL,
+    GLOBAL_MEAN,
+    ADD,
+    MULTIPLY,
+    NORM,
+    ACTIVATE
+};
+static const char *const KINDS[] = { "convolution", "winograd", "depthwise", "max_pool", "mean_pool",
+                                     "global_mean", "add",      "multiply",  "norm",     "activate" };
+
+struct trial {
+    const struct kernels *k;
+    enum kind kind;
+    graph_kernel *kernel;
+    size_t n, units;
+    struct geometry g;
+    struct operands o;
+    struct node node; /* the same as a layer */
+    struct picture x, y, b;
+    bool has_b, spread, scaled,
+        thin; /* b of [c][1][1]; a normalisation folded or read through; a thin picture */
+    float *plain_x, *plain_b, *truth, *scratch; /* truth [n][out]: before the activation */
+    float *params, *fold, *w, *bias, *scale, *shift;
+};
+
+static bool is_convolution(enum kind kind) { return kind <= DEPTHWISE; }
+static bool is_elementwise(enum kind kind) { return kind >= ADD; }
+
+static graph_kernel *kernel_of(const struct kernels *k, enum kind kind)
+{
+    graph_kernel *const all[] = { k->convolution, k->winograd, k->depthwise, k->max_pool, k->mean_pool,
+                                  k->global_mean, k->add,      k->multiply,  k->norm,     k->activate };
+
+    return all[kind];
+}
+
+static size_t units_of(const struct trial *t)
+{
+    const struct shape out = t->node.out;
+
+    if (t->kind == CONVOLUTION)
+        return t->n * out.h * out.w;
+    if (t->kind == WINOGRAD)
+        return t->n * ((out.h + 3) / 4) * ((out.w + 3) / 4);
+    return t->kind == GLOBAL_MEAN ? t->n * t->x.panels : t->n * out.h;
+}
+
+/* What a kernel promises of a window. */
+static void window_draw(struct trial *t, struct rng *r)
+{
+    struct window *k = &t->node.window;
+
+    *k = (struct window){ 2 * below(r, 3) + 1, 2 * below(r, 3) + 1, between(r, 1, 4), 0, 0 };
+    if (below(r, 8) == 0)
+        k->h = k->w = 2 * between(r, 3, 7) + 1;
+    if (t->kind == WINOGRAD)
+        *k = (struct window){ 3, 3, 1, 0, 0 };
+    if (t->scaled && t->kind == CONVOLUTION)
+        k->h = k->w = 1;
+    else if (t->kind == MAX_POOL)
+        *k = (struct window){ between(r, 1, 4), between(r, 1, 4), between(r, 1, 3), 0, 0 };
+    else if (t->kind == MEAN_POOL)
+        *k = (struct window){ between(r, 1, 3), between(r, 1, 3), between(r, 1, 3), 0, 0 };
+    if (t->kind == MEAN_POOL || (t->scaled && t->kind == CONVOLUTION))
+        return;
+    k->pad_h = below(r, (t->kind == MAX_POOL ? k->h / 2 : k->h) + 1);
+    k->pad_w = below(r, (t->kind == MAX_POOL ? k->w / 2 : k->w) + 1);
+}
+
+static void node_draw(struct trial *t, struct rng *r)
+{
+    static const struct layer_ops *const OPS[] = { &LAYER_CONV,     &LAYER_CONV,      &LAYER_CONV,
+                                                   &LAYER_MAX_POOL, &LAYER_MEAN_POOL, &LAYER_GLOBAL_POOL,
+                                                   &LAYER_ADD,      &LAYER_MUL,       &LAYER_NORM,
+                                                   &LAYER_RELU };
+    const size_t P = t->k->panel;
+    struct described tensors[LAYER_MAX_TENSORS];
+    size_t n_tensors;
+
+    t->thin = t->kind == CONVOLUTION && !t->scaled && below(r, 4) == 0;
+    t->node = (struct node){ .ops = OPS[t->kind], .bias = true, .groups = 1, .epsilon = 1e-5 };
+    do {
+        const size_t channels = t->thin ? between(r, 1, 3) : between(r, 1, P * 5 / 2);
+
+        window_draw(t, r);
+        t->node.in[0] = (struct shape){ channels, between(r, 1, 19), between(r, 1, 19) };
+        t->node.in[1] = t->node.in[0];
+        if (t->spread)
+            t->node.in[1].h = t->node.in[1].w = 1;
+        t->node.channels = t->kind == DEPTHWISE ? channels : between(r, 1, P * 5 / 2);
+        t->node.groups = t->kind == DEPTHWISE ? channels : 1;
+        if (t->kind != DEPTHWISE && !t->thin && below(r, 4) == 0) { /* as ResNeXt has them */
+            t->node.groups = between(r, 2, 3);
+            t->node.in[0].c *= t->node.groups;
+            t->node.in[1].c = t->node.in[0].c;
+            t->node.channels *= t->node.groups;
+        }
+    } while (t->node.ops->shape(&t->node, tensors, &n_tensors) != NULL);
+}
+
+/* Weights, in the layer's form and in the kernels'. */
+static void weights_draw(struct trial *t, struct rng *r)
+{
+    const struct shape in = t->node.in[0], out = t->node.out;
+    const size_t P = t->k->panel, taps = t->g.window.h * t->g.window.w, each = in.c / t->node.groups * taps;
+    const struct filters f = { out.c, in.c, t->node.groups, taps };
+    float *dense;
+
+    t->params = drawn(r, out.c * each + out.c);
+    t->fold = drawn(r, out.c);
+    t->bias = floats_new(t->g.out.c);
+    memcpy(t->bias, t->params + out.c * each, out.c * sizeof(float));
+    t->w = floats_new(WINOGRAD_POINTS * t->g.out.c * t->g.in.c + t->g.out.c * t->g.in.c * taps);
+    if (t->kind == DEPTHWISE) {
+        filters_pack_depthwise(P, &t->g, out.c, t->params, t->fold, t->w);
+    } else if (t->kind == CONVOLUTION) {
+        filters_pack(P, &t->g, &f, t->params, t->fold, t->w);
+    } else {
+        dense = floats_new(t->g.out.c * t->g.in.c * taps);
+        filters_dense(&t->g, &f, t->params, t->fold, dense);
+        t->k->weights_transform(t->g.in.c, t->g.out.c, dense, 0, t->g.in.c, t->w, NULL);
+        free(dense);
+    }
+    for (size_t i = 0; i < out.c * each; i++)
+        t->params[i] *= t->fold[i / each];
+    t->o.w = t->w;
+    t->o.bias = t->bias;
+}
+
+static float relu(float v) { return v > 0 ? v : 0; }
+
+/* What the step is before its activation, by the layer. */
+static void truth_make(struct trial *t)
+{
+    const struct shape in = t->node.in[0], out = t->node.out;
+    float *x = floats_new(t->n * shape_size(in));
+    const bool read_through = t->scaled && t->kind == CONVOLUTION;
+
+    t->truth = floats_new(t->n * shape_size(out));
+    for (size_t i = 0; i < t->n * shape_size(in); i++) {
+        const size_t c = i / (in.h * in.w) % in.c;
+
+        x[i] = read_through || t->kind == NORM ? t->plain_x[i] * t->scale[c] + t->shift[c] : t->plain_x[i];
+        if (read_through)
+            x[i] = relu(x[i]);
+    }
+    if (t->kind == NORM || t->kind == ACTIVATE)
+        memcpy(t->truth, x, t->n * shape_size(out) * sizeof *x);
+    else
+        t->node.ops->forward(&t->node, t->n, t->params, NULL, (const float *[]){ x, t->plain_b }, t->truth,
+                             NULL);
+    for (size_t i = 0; i < t->n * shape_size(out) && t->has_b && is_convolution(t->kind); i++)
+        t->truth[i] += t->plain_b[i];
+    free(x);
+}
+
+static void operands_draw(struct trial *t, struct rng *r)
+{
+    const struct shape in = t->node.in[0], out = t->node.out,
+                       second = is_elementwise(t->kind) ? t->node.in[1] : out;
+    const size_t P = t->k->panel;
+
+    t->x = picture_new(r, P, t->n, in, t->thin, NAN);
+    t->y = picture_new(r, P, t->n, out, false, UNTOUCHED);
+    t->b = picture_new(r, P, t->n, second, false, NAN);
+    t->plain_x = drawn(r, t->n * shape_size(in));
+    t->plain_b = drawn(r, t->n * shape_size(second));
+    for (size_t i = 0; i < t->n * shape_size(in) && is_elementwise(t->kind); i++)
+        t->plain_x[i] *= 8; /* beyond the kinks of all activations */
+    picture_fill(&t->x, r, t->plain_x);
+    picture_fill(&t->b, r, t->plain_b);
+    t->scale = drawn(r, t->x.s.c);
+    t->shift = drawn(r, t->x.s.c);
+    t->g = (struct geometry){ t->x.s, t->y.s, t->node.window, t->x.v, t->y.v, t->b.v, t->g.activation };
+    if (t->spread)
+        t->g.b.row = t->g.b.pixel = 0;
+    t->o = (struct operands){ .x = t->x.first, .y = t->y.first };
+    if (t->has_b)
+        t->o.b = t->b.first;
+    if (t->scaled) {
+        t->o.scale = t->scale;
+        t->o.shift = t->shift;
+    }
+}
+
+static struct trial trial_new(const struct kernels *k, enum kind kind, enum activation activation,
+                              struct rng *r)
+{
+    struct trial t = { .k = k, .kind = kind, .kernel = kernel_of(k, kind), .n = between(r, 1, 3) };
+
+    t.g.activation = activation;
+    t.has_b = kind == ADD || kind == MULTIPLY || (is_convolution(kind) && coin(r));
+    t.spread = kind == MULTIPLY && coin(r);
+    t.scaled = kind == NORM || (kind == CONVOLUTION && below(r, 3) == 0);
+    node_draw(&t, r);
+    t.units = 0;
+    operands_draw(&t, r);
+    t.units = units_of(&t);
+    if (is_convolution(kind))
+        weights_draw(&t, r);
+    t.scratch = floats_new(kind == WINOGRAD ? winograd_scratch(&t.g) : convolution_scratch(&t.g));
+    return t;
+}
+
+static void trial_release(struct trial *t)
+{
+    float *const blocks[] = { t->x.memory, t->y.memory, t->b.memory, t->plain_x, t->plain_b,
+                              t->truth,    t->scratch,  t->params,   t->fold,    t->w,
+                              t->bias,     t->scale,    t->shift };
+
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+        free(blocks[i]);
+}
+
+static void describe(const struct trial *t, char *text, size_t size)
+{
+    const struct shape in = t->node.in[0], out = t->node.out;
+    const struct window *k = &t->node.window;
+
+    snprintf(text, size,
+             "%s %s of %zu: %zux%zux%zu to %zux%zux%zu, window %zux%zu by %zu in a border of %zu, %zu, %zu "
+             "groups, "
+             "activation %d%s%s%s%s",
+             t->k->name, KINDS[t->kind], t->n, in.c, in.h, in.w, out.c, out.h, out.w, k->h, k->w, k->stride,
+             k->pad_h, k->pad_w, t->node.groups, t->g.activation, t->has_b ? ", b" : "",
+             t->spread ? " spread" : "", t->scaled ? ", scaled" : "", t->thin ? ", thin" : "");
+}
+
+/* Relative to the sums before the activation, whose slope is nowhere far above 1. A sum of K rounded products is off by about
+ * sqrt(K / 2) units of 2^-24; Winograd's transforms lose one digit more. */
+static double tolerance(const struct trial *t)
+{
+    const size_t terms = is_elementwise(t->kind)  ? 2
+                         : t->kind == GLOBAL_MEAN ? 400
+                                                  : t->g.window.h * t->g.window.w * t->node.in[0].c;
+
+    return (t->kind == WINOGRAD ? 60 : 3) * sqrt((double)terms + 8) * 0x1p-24;
+}
+
+static double activation_of(double v, enum activation activation)
+{
+    static const struct layer_ops *const OPS[] = { NULL,           &LAYER_RELU, &LAYER_RELU6,
+                                                   &LAYER_SIGMOID, &LAYER_SILU, &LAYER_HARD_SWISH };
+    const struct node one = { .in = { { 1, 1, 1 } } };
+    const float x = (float)v;
+    float y = x;
+
+    if (activation != ACT_NONE)
+        OPS[activation]->forward(&one, 1, NULL, NULL, (const float *[]){ &x }, &y, NULL);
+    return (double)y;
+}
+
+static void check_result(const struct trial *t, const char *what)
+{
+    double error = 0, size = 0;
+    const float *truth = t->truth;
+
+    for (size_t s = 0; s < t->n; s++)
+        for (size_t c = 0; c < t->node.out.c; c++)
+            for (size_t i = 0; i < t->node.out.h; i++)
+                for (size_t j = 0; j < t->node.out.w; j++, truth++) {
+                    const double got = (double)t->y.memory[at(&t->y, s, c, i, j)];
+                    const double off = got - activation_of((double)*truth, t->g.activation);
+
+                    error += off * off;
+                    size += (double)*truth * (double)*truth;
+                }
+    cr_assert(sqrt(error) <= tolerance(t) * sqrt(size), "%s: off by %g of %g", what, sqrt(error / size),
+              tolerance(t));
+}
+
+/* Once more into the same memory as at first, in pieces. */
+static void check_cuts(struct trial *t, struct rng *r, const char *what)
+{
+    float *whole = t->y.memory, *pieces = floats_new(t->y.size);
+
+    for (size_t i = 0; i < t->y.size; i++)
+        pieces[i] = UNTOUCHED;
+    t->o.y = pieces + (t->y.first - whole);
+    for (size_t begin = 0, end; begin < t->units; begin = end) {
+        end = begin + between(r, 1, coin(r) ? 5 : 60);
+        end = end < t->units ? end : t->units;
+        t->kernel(&t->g, begin, end, &t->o, t->scratch);
+    }
+    cr_assert_eq(memcmp(whole, pieces, t->y.size * sizeof *whole), 0, "%s: other bits in pieces", what);
+    free(pieces);
+    t->o.y = t->y.first;
+}
+
+static void check_padding(const struct trial *t, const char *what)
+{
+    for (size_t s = 0; s < t->n; s++)
+        for (size_t c = t->y.c; c < t->y.s.c; c++)
+            for (size_t i = 0; i < t->y.s.h; i++)
+                for (size_t j = 0; j < t->y.s.w; j++)
+                    cr_assert(isfinite(t->y.memory[at(&t->y, s, c, i, j)]), "%s: channel %zu", what, c);
+}
+
+static enum activation activation_draw(enum kind kind, struct rng *r)
+{
+    if (kind == MAX_POOL || kind == MEAN_POOL || kind == GLOBAL_MEAN)
+        return ACT_NONE;
+    return (enum activation)below(r, is_elementwise(kind) ? ACT_HARD_SWISH + 1 : ACT_RELU6 + 1);
+}
+
+static void check_kind(const struct kernels *k, enum kind kind, size_t trials)
+{
+    for (size_t i = 0; i < trials; i++) {
+        struct rng r;
+        char what[300];
+        struct trial t;
+
+        rng_seed(&r, 17, i * 16 + kind);
+        t = trial_new(k, kind, activation_draw(kind, &r), &r);
+        describe(&t, what, sizeof what);
+        truth_make(&t);
+        t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
+        check_result(&t, what);
+        check_padding(&t, what);
+        cr_assert(untouched_around(&t.y), "%s: written outside", what);
+        check_cuts(&t, &r, what);
+        trial_release(&t);
+    }
+}
+
+EACH_SET(graph_kernels, convolution_is_the_layer) { check_kind(k, CONVOLUTION, 150); }
+EACH_SET(graph_kernels, winograd_is_the_layer) { check_kind(k, WINOGRAD, 40); }
+EACH_SET(graph_kernels, depthwise_is_the_layer) { check_kind(k, DEPTHWISE, 150); }
+EACH_SET(graph_kernels, max_pool_is_the_layer) { check_kind(k, MAX_POOL, 150); }
+EACH_SET(graph_kernels, mean_pool_is_the_layer) { check_kind(k, MEAN_POOL, 150); }
+EACH_SET(graph_kernels, global_mean_is_the_layer) { check_kind(k, GLOBAL_MEAN, 60); }
+EACH_SET(graph_kernels, add_is_the_layer) { check_kind(k, ADD, 100); }
+EACH_SET(graph_kernels, multiply_is_the_layer) { check_kind(k, MULTIPLY, 100); }
+EACH_SET(graph_kernels, norm_is_the_definition) { check_kind(k, NORM, 100); }
+EACH_SET(graph_kernels, activate_is_the_layer) { check_kind(k, ACTIVATE, 100); }
+
+/* ---- numbers that are none ---- */
+
+static bool finite_all(const struct trial *t)
+{
+    for (size_t i = 0; i < t->y.size; i++)
+        if (!isfinite(t->y.memory[i]))
+            return false;
+    return true;
+}
+
+/* Whether some window looks at row or column `i`. */
+static bool is_seen(size_t i, size_t window, size_t stride, size_t pad, size_t out)
+{
+    for (size_t at_out = 0; at_out < out; at_out++)
+        if (i + pad >= at_out * stride && i + pad < at_out * stride + window)
+            return true;
+    return false;
+}
+
+static bool cell_is_seen(const struct trial *t, size_t i, size_t j)
+{
+    const struct window *k = &t->g.window;
+
+    if (is_elementwise(t->kind) || t->kind == GLOBAL_MEAN)
+        return true;
+    return is_seen(i, k->h, k->stride, k->pad_h, t->g.out.h) &&
+           is_seen(j, k->w, k->stride, k->pad_w, t->g.out.w);
+}
+
+static void check_bad(struct trial *t, struct rng *r, float bad)
+{
+    const size_t s = below(r, t->n), c = below(r, t->x.c), i = below(r, t->x.s.h), j = below(r, t->x.s.w);
+    char what[300];
+
+    describe(t, what, sizeof what);
+    t->kernel(&t->g, 0, t->units, &t->o, t->scratch);
+    cr_assert(finite_all(t), "%s: not finite", what);
+    if (!cell_is_seen(t, i, j))
+        return;
+    t->x.memory[at(&t->x, s, c, i, j)] = bad;
+    t->kernel(&t->g, 0, t->units, &t->o, t->scratch);
+    cr_assert_not(finite_all(t), "%s loses %g at %zu, %zu", what, (double)bad, i, j);
+}
+
+EACH_SET(graph_kernels, lose_neither_nan_nor_infinity)
+{
+    static const float BAD[] = { NAN, INFINITY, -INFINITY };
+
+    for (size_t i = 0; i < 600; i++) {
+        const enum kind kind = (enum kind)(i % 10);
+        struct rng r;
+        struct trial t;
+
+        rng_seed(&r, 18, i);
+        t = trial_new(k, kind, activation_draw(kind, &r), &r);
+        check_bad(&t, &r, BAD[i / 10 % 3]);
+        trial_release(&t);
+    }
+}
+
+/* ---- what graphs make of views ---- */
+
+/* A range of results is a step of its own: threads that share few pixels cut there. */
+EACH_SET(graph_kernels, range_of_results_is_a_step_of_its_own)
+{
+    for (size_t i = 0; i < 20; i++) {
+        struct rng r;
+        struct trial t;
+        float *whole;
+
+        rng_seed(&r, 19, i);
+        t = trial_new(k, CONVOLUTION, ACT_RELU, &r);
+        t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
+        whole = floats_new(t.y.size);
+        memcpy(whole, t.y.memory, t.y.size * sizeof *whole);
+        for (size_t panel = 0; panel < t.y.panels; panel++) {
+            struct geometry g = t.g;
+            struct operands o = t.o;
+
+            g.out.c = k->panel;
+            o.w += panel * k->panel * g.in.c * g.window.h * g.window.w;
+            o.bias += panel * k->panel;
+            o.y += panel * g.y.panel;
+            o.b = o.b ? o.b + panel * g.b.panel : NULL;
+            for (size_t u = 0; u < t.units; u++)
+                t.kernel(&g, u, u + 1, &o, t.scratch);
+        }
+        cr_assert_eq(memcmp(whole, t.y.memory, t.y.size * sizeof *whole), 0);
+        free(whole);
+        trial_release(&t);
+    }
+}
+
+/* In place, as a network that is short of memory has it. */
+EACH_SET(graph_kernels, elementwise_steps_work_in_place)
+{
+    for (enum kind kind = ADD; kind <= ACTIVATE; kind++) {
+        struct rng r;
+        struct trial t;
+        size_t differ = 0;
+
+        rng_seed(&r, 20, kind);
+        t = trial_new(k, kind, ACT_SILU, &r);
+        t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
+        t.g.y = t.g.x;
+        t.o.y = t.x.first;
+        t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
+        for (size_t s = 0; s < t.n; s++)
+            for (size_t c = 0; c < t.x.s.c; c++)
+                for (size_t i = 0; i < t.x.s.h; i++)
+                    for (size_t j = 0; j < t.x.s.w; j++)
+                        differ += t.x.memory[at(&t.x, s, c, i, j)] != t.y.memory[at(&t.y, s, c, i, j)];
+        cr_assert_eq(differ, 0, "%s %s in place: %zu differ", k->name, KINDS[kind], differ);
+        trial_release(&t);
+    }
+}
