@@ -49,32 +49,48 @@ static void findings_put(struct buf *out, const json_t *split, const char *title
     html_table_end(out);
 }
 
+/* A row of a table that shows a measure on validation and on test. */
+struct measure {
+    const char *name;
+    const char *figure, *other; /* members of an evaluation's split */
+};
+
+/* The rows and the table's end.
+ *   cells  puts a measure's cells of one split */
+static void measures_put(struct buf *out, const json_t *evaluation, const struct measure *measures, size_t n,
+                         void (*cells)(struct buf *out, const json_t *split, const struct measure *m))
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, "<tr><th scope=\"row\">%s</th>", measures[i].name);
+        cells(out, json_object_get(evaluation, "validation"), &measures[i]);
+        cells(out, json_object_get(evaluation, "test"), &measures[i]);
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+static void mean_cells(struct buf *out, const json_t *split, const struct measure *m)
+{
+    html_ranged(out, split, m->figure);
+    html_number(out, json_object_get(split, m->other), 4);
+}
+
 static void means_put(struct buf *out, const json_t *evaluation)
 {
-    static const struct {
-        const char *name, *macro, *micro;
-    } ROWS[] = { { "AUROC", "macro_auroc", "micro_auroc" },
-                 { "Average precision", "macro_average_precision", "micro_average_precision" },
-                 { "Brier score", "macro_brier", "micro_brier" },
-                 { "Expected calibration error (ECE)", "macro_ece", "micro_ece" },
-                 { "ECE of a model without a fault", "macro_ece_expected", "micro_ece_expected" } };
+    static const struct measure MEANS[] = {
+        { "AUROC", "macro_auroc", "micro_auroc" },
+        { "Average precision", "macro_average_precision", "micro_average_precision" },
+        { "Brier score", "macro_brier", "micro_brier" },
+        { "Expected calibration error (ECE)", "macro_ece", "micro_ece" },
+        { "ECE of a model without a fault", "macro_ece_expected", "micro_ece_expected" }
+    };
 
     buf_puts(out,
              "<p>Intervals are 95 %, by patient: rows of one patient are alike and count as what they are "
              "worth.</p>\n");
     html_table_begin(out, "Means: macro over the findings, micro over all rows and findings as one",
                      "Measure|Validation, macro|Validation, micro|Test, macro|Test, micro");
-    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", ROWS[i].name);
-        for (int set = 0; set < 2; set++) {
-            const json_t *split = json_object_get(evaluation, set ? "test" : "validation");
-
-            html_ranged(out, split, ROWS[i].macro);
-            html_number(out, json_object_get(split, ROWS[i].micro), 4);
-        }
-        buf_puts(out, "</tr>\n");
-    }
-    html_table_end(out);
+    measures_put(out, evaluation, MEANS, sizeof MEANS / sizeof MEANS[0], mean_cells);
 }
 
 /* <td>: "0.0123 (-0.0010 to 0.0256)", for differences that are small. */
@@ -92,13 +108,20 @@ static void precise_put(struct buf *out, const json_t *object, const char *name)
         html_number(out, json_object_get(object, name), 4);
 }
 
+static void gain_cells(struct buf *out, const json_t *split, const struct measure *m)
+{
+    const json_t *alone = json_object_get(split, "inputs_alone");
+
+    precise_put(out, split, m->figure);
+    precise_put(out, alone, m->figure);
+    precise_put(out, alone, m->other);
+}
+
 /* What the network gains over the inputs that it takes, where it takes some. */
 static void alone_put(struct buf *out, const json_t *evaluation)
 {
-    static const struct {
-        const char *name, *figure, *gain;
-    } ROWS[] = { { "Loss (a gain: lower)", "loss", "loss_gain" },
-                 { "Macro AUROC (a gain: higher)", "macro_auroc", "auroc_gain" } };
+    static const struct measure GAINS[] = { { "Loss (a gain: lower)", "loss", "loss_gain" },
+                                            { "Macro AUROC (a gain: higher)", "macro_auroc", "auroc_gain" } };
 
     if (!json_is_object(member_at(evaluation, "validation.inputs_alone")))
         return;
@@ -108,19 +131,7 @@ static void alone_put(struct buf *out, const json_t *evaluation)
              "have not been shown to add anything.</p>\n");
     html_table_begin(out, "The network, and the inputs alone",
                      "Measure|Validation: network|Inputs alone|Gain|Test: network|Inputs alone|Gain");
-    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", ROWS[i].name);
-        for (int set = 0; set < 2; set++) {
-            const json_t *split = json_object_get(evaluation, set ? "test" : "validation");
-            const json_t *alone = json_object_get(split, "inputs_alone");
-
-            precise_put(out, split, ROWS[i].figure);
-            precise_put(out, alone, ROWS[i].figure);
-            precise_put(out, alone, ROWS[i].gain);
-        }
-        buf_puts(out, "</tr>\n");
-    }
-    html_table_end(out);
+    measures_put(out, evaluation, GAINS, sizeof GAINS / sizeof GAINS[0], gain_cells);
 }
 
 /* "Mass: AUROC 0.824 (95 %: 0.749 to 0.899)", with a space before the sign that no line breaks at. */

@@ -112,51 +112,6 @@ enum status plots_samples(json_t *plots, const struct pictures *pictures, const 
     return st;
 }
 
-/* A curve of at most a few hundred points: one that moves less than 1/200 from the one before is left out. */
-static json_t *curve_json(const struct scored *rows, size_t n)
-{
-    const double step = 1.0 / 200;
-    size_t positives = 0, hits = 0;
-    double last_x = 0, last_y = 0;
-    json_t *curve;
-
-    for (size_t i = 0; i < n; i++)
-        positives += rows[i].positive;
-    if (positives == 0 || positives == n || !column_ranks(rows, n))
-        return json_null();
-    curve = json_pack("[[f,f]]", 0.0, 0.0);
-    for (size_t i = 0, end; i < n; i = end) {
-        double x, y;
-
-        end = run_end(rows, n, i, &hits);
-        x = (double)(end - hits) / (double)(n - positives);
-        y = (double)hits / (double)positives;
-        if (end < n && x - last_x < step && y - last_y < step)
-            continue;
-        json_array_append_new(curve, json_pack("[f,f]", x, y));
-        last_x = x;
-        last_y = y;
-    }
-    return curve;
-}
-
-enum status plots_roc(json_t *plots, const struct scores *s)
-{
-    json_t *all = json_object();
-
-    for (size_t k = 0; k < N_LABELS; k++) {
-        struct scored *rows = column_sorted(s->n, s->truth + k, s->prob + k, N_LABELS);
-
-        if (!rows || put(all, LABELS[k], curve_json(rows, s->n)) != ST_OK) {
-            free(rows);
-            json_decref(all);
-            return ST_NOMEM;
-        }
-        free(rows);
-    }
-    return put(plots, "roc", all);
-}
-
 enum status plots_reliability(json_t *plots, const char *split, const struct scores *s)
 {
     double predicted[BINS] = { 0 };

@@ -23,13 +23,11 @@ MUST_USE enum status plots_combinations(json_t *plots, const struct table *t, co
 MUST_USE enum status plots_samples(json_t *plots, const struct pictures *pictures, const struct rows *rows,
                                    uint64_t seed, struct error *err);
 
-/* ROC curves. Errors: ST_NOMEM. */
-MUST_USE enum status plots_roc(json_t *plots, const struct scores *s);
-
 /* How often what is predicted with a probability happens. Errors: ST_NOMEM. */
 MUST_USE enum status plots_reliability(json_t *plots, const char *split, const struct scores *s);
 
-/* The same of other curves of each finding, on the test rows; plots_curves.c. Errors: ST_NOMEM. */
+/* Curves of each finding, on the test rows; plots_curves.c. Errors: ST_NOMEM. */
+MUST_USE enum status plots_roc(json_t *plots, const struct scores *s);
 MUST_USE enum status plots_precision_recall(json_t *plots, const struct scores *s);
 MUST_USE enum status plots_reliability_findings(json_t *plots, const struct scores *s);
 MUST_USE enum status plots_net_benefit(json_t *plots, const struct scores *s);

@@ -39,31 +39,60 @@ static size_t positives_of(const struct scored *rows, size_t n)
     return positives;
 }
 
-/* [recall, precision] at each threshold, from the highest; one that moves less than 1/200 in both is left out. */
-static json_t *precision_recall_json(const struct scored *rows, size_t n)
+/* A curve of at most a few hundred points. */
+struct curve {
+    json_t *points; /* owned by who takes it */
+    double x, y;    /* the last of them */
+};
+
+/* Put a point, but for one that moves less than 1/200 in both from the last; the first and the `end` are always there. */
+static void curve_add(struct curve *c, double x, double y, bool end)
+{
+    const double step = 1.0 / 200;
+
+    if (!end && json_array_size(c->points) > 0 && fabs(x - c->x) < step && fabs(y - c->y) < step)
+        return;
+    json_array_append_new(c->points, json_pack("[f,f]", x, y));
+    c->x = x;
+    c->y = y;
+}
+
+/* [false positive rate, sensitivity] at each threshold, from above the highest. */
+static json_t *roc_json(const struct scored *rows, size_t n)
 {
     const size_t positives = positives_of(rows, n);
-    const double step = 1.0 / 200;
-    double last_x = -1, last_y = -1;
+    struct curve curve = { 0 };
     size_t hits = 0;
-    json_t *curve;
 
     if (positives == 0 || positives == n || !column_ranks(rows, n))
         return json_null();
-    curve = json_array();
+    curve.points = json_array();
+    curve_add(&curve, 0, 0, false);
     for (size_t i = 0, end; i < n; i = end) {
-        double x, y;
-
         end = run_end(rows, n, i, &hits);
-        x = (double)hits / (double)positives;
-        y = (double)hits / (double)end;
-        if (end < n && fabs(x - last_x) < step && fabs(y - last_y) < step)
-            continue;
-        json_array_append_new(curve, json_pack("[f,f]", x, y));
-        last_x = x;
-        last_y = y;
+        curve_add(&curve, (double)(end - hits) / (double)(n - positives), (double)hits / (double)positives,
+                  end == n);
     }
-    return curve;
+    return curve.points;
+}
+
+enum status plots_roc(json_t *plots, const struct scores *s) { return each_put(plots, "roc", s, roc_json); }
+
+/* [recall, precision] at each threshold, from the highest. */
+static json_t *precision_recall_json(const struct scored *rows, size_t n)
+{
+    const size_t positives = positives_of(rows, n);
+    struct curve curve = { 0 };
+    size_t hits = 0;
+
+    if (positives == 0 || positives == n || !column_ranks(rows, n))
+        return json_null();
+    curve.points = json_array();
+    for (size_t i = 0, end; i < n; i = end) {
+        end = run_end(rows, n, i, &hits);
+        curve_add(&curve, (double)hits / (double)positives, (double)hits / (double)end, end == n);
+    }
+    return curve.points;
 }
 
 enum status plots_precision_recall(json_t *plots, const struct scores *s)

@@ -12,6 +12,14 @@ static void warn(json_t *list, const char *code, json_t *detail)
     json_array_append_new(list, json_pack("{s:s,s:o}", "code", code, "detail", detail));
 }
 
+/* A warning of rows, where there are any: "<before>3 of the 40 <after>". */
+static void warn_of_rows(json_t *list, const char *code, size_t n, size_t of, const char *before,
+                         const char *after)
+{
+    if (n > 0)
+        warn(list, code, json_sprintf("%s%zu of the %zu %s", before, n, of, after));
+}
+
 static double percent(size_t n, size_t of) { return of ? 100.0 * (double)n / (double)of : 0; }
 
 /* The last warning quotes a text of the data: a cell of the table, a file's name. What is sent on leaves it out. */
@@ -57,18 +65,12 @@ static void warn_of_values(const struct dataset_report *d, json_t *list)
         }
         json_decref(example);
     }
-    if (d->two_sexes > 0)
-        warn(list, "contradicting_sex",
-             json_sprintf(
-                 "'Patient Gender' and 'Patient Sex' differ in %zu of the %zu rows of the table: the column "
-                 "that comes first counts",
-                 d->two_sexes, d->rows));
-    if (d->nobodys > 1)
-        warn(list, "unknown_values",
-             json_sprintf("'Patient ID' is empty in %zu of the %zu usable rows: all of these count as one "
-                          "patient's, in the "
-                          "split and in every interval",
-                          d->nobodys, d->usable));
+    warn_of_rows(list, "contradicting_sex", d->two_sexes, d->rows,
+                 "'Patient Gender' and 'Patient Sex' differ in ",
+                 "rows of the table: the column that comes first counts");
+    warn_of_rows(list, "unknown_values", d->nobodys > 1 ? d->nobodys : 0, d->usable,
+                 "'Patient ID' is empty in ",
+                 "usable rows: all of these count as one patient's, in the split and in every interval");
     if (d->other_views > 0) {
         json_t *example = such_as(d->odd[INPUT_VIEW]);
 
@@ -107,12 +109,10 @@ static void warn_of_missing(const struct dataset_report *d, json_t *list)
 
 static void warn_of_copies(const struct dataset_report *d, json_t *list)
 {
-    if (d->joined > 0)
-        warn(list, "joined_rows",
-             json_sprintf("%zu of the %zu rows of the table name a picture that an earlier row names: they "
-                          "were joined, and "
-                          "the picture has the findings of all",
-                          d->joined, d->rows));
+    warn_of_rows(
+        list, "joined_rows", d->joined, d->rows, "",
+        "rows of the table name a picture that an earlier row names: they were joined, and the picture "
+        "has the findings of all");
     if (d->same_names > 0)
         warn(list, "same_names",
              json_sprintf("%zu picture files have the name and the bytes of a file in another folder: the "

@@ -45,50 +45,64 @@ static void check(const struct table *t, const char *image, bool earlier, unsign
     cr_assert_eq(row->last, last, "%s: last %x", image, row->last);
 }
 
+/* What must be known of a film. */
+struct known_film {
+    const char *image;
+    bool earlier;
+    unsigned ever, last;
+};
+
+static void check_films(const char *text, size_t n, const struct known_film *films)
+{
+    struct table t = table_of(text);
+
+    for (size_t i = 0; i < n; i++)
+        check(&t, films[i].image, films[i].earlier, films[i].ever, films[i].last);
+    table_release(&t);
+}
+
 /* Patients and times are mixed, as no table promises an order. */
 Test(history, is_of_earlier_films_in_whatever_order_the_table_has_them)
 {
-    struct table t = table_of(HEADER "c2.png,Nodule,2,1,50\n"
-                                     "x0.png,Hernia,0,2,50\n"
-                                     "c0.png,Effusion|Mass,0,1,50\n"
-                                     "c3.png,Edema,3,1,50\n"
-                                     "c1.png,No Finding,1,1,50\n"
-                                     "x1.png,Mass,10,2,50\n");
-
-    check(&t, "c0.png", false, 0, 0);
-    check(&t, "c1.png", true, EFFUSION | MASS, EFFUSION | MASS);
-    check(&t, "c2.png", true, EFFUSION | MASS, 0); /* the last film showed nothing */
-    check(&t, "c3.png", true, EFFUSION | MASS | NODULE, NODULE);
-    check(&t, "x0.png", false, 0, 0);
-    check(&t, "x1.png", true, HERNIA, HERNIA);
-    table_release(&t);
+    check_films(
+        HEADER "c2.png,Nodule,2,1,50\n"
+               "x0.png,Hernia,0,2,50\n"
+               "c0.png,Effusion|Mass,0,1,50\n"
+               "c3.png,Edema,3,1,50\n"
+               "c1.png,No Finding,1,1,50\n"
+               "x1.png,Mass,10,2,50\n",
+        6,
+        (struct known_film[]){ { "c0.png", false, 0, 0 },
+                               { "c1.png", true, EFFUSION | MASS, EFFUSION | MASS },
+                               { "c2.png", true, EFFUSION | MASS, 0 }, /* the last film showed nothing */
+                               { "c3.png", true, EFFUSION | MASS | NODULE, NODULE },
+                               { "x0.png", false, 0, 0 },
+                               { "x1.png", true, HERNIA, HERNIA } });
 }
 
 Test(history, does_not_hold_films_of_the_same_time)
 {
-    struct table t = table_of(HEADER "a.png,Mass,1,1,50\n"
-                                     "b.png,Nodule,1,1,50\n"
-                                     "c.png,Hernia,2,1,50\n"
-                                     "d.png,Effusion,0,1,50\n");
-
-    check(&t, "a.png", true, EFFUSION, EFFUSION);
-    check(&t, "b.png", true, EFFUSION, EFFUSION);
-    check(&t, "c.png", true, EFFUSION | MASS | NODULE, MASS | NODULE);
-    table_release(&t);
+    check_films(HEADER "a.png,Mass,1,1,50\n"
+                       "b.png,Nodule,1,1,50\n"
+                       "c.png,Hernia,2,1,50\n"
+                       "d.png,Effusion,0,1,50\n",
+                3,
+                (struct known_film[]){ { "a.png", true, EFFUSION, EFFUSION },
+                                       { "b.png", true, EFFUSION, EFFUSION },
+                                       { "c.png", true, EFFUSION | MASS | NODULE, MASS | NODULE } });
 }
 
 Test(history, counts_rows_of_one_picture_as_one_film)
 {
-    struct table t = table_of(HEADER "a.png,Mass,0,1,50\n"
-                                     "b.png,Hernia,1,1,50\n"
-                                     "a.png,Nodule,,1,50\n"
-                                     "c.png,Effusion,,1,50\n"
-                                     "c.png,Hernia,5,1,50\n");
-
-    check(&t, "a.png", false, 0, 0);
-    check(&t, "b.png", true, MASS | NODULE, MASS | NODULE);
-    check(&t, "c.png", true, MASS | NODULE | HERNIA, HERNIA);
-    table_release(&t);
+    check_films(HEADER "a.png,Mass,0,1,50\n"
+                       "b.png,Hernia,1,1,50\n"
+                       "a.png,Nodule,,1,50\n"
+                       "c.png,Effusion,,1,50\n"
+                       "c.png,Hernia,5,1,50\n",
+                3,
+                (struct known_film[]){ { "a.png", false, 0, 0 },
+                                       { "b.png", true, MASS | NODULE, MASS | NODULE },
+                                       { "c.png", true, MASS | NODULE | HERNIA, HERNIA } });
 }
 
 /* A film of age 414 is not learned from, nor a normal one; what they showed is known all the same. */

@@ -1,0 +1,212 @@
+/* tests/support/store_case.c - see store_case.h. */
+#include "store_case.h"
+
+#include "leaks.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *store_folder, store_path[4096];
+struct store *store;
+
+void store_reopen(void)
+{
+    struct error err = { 0 };
+
+    store_close(store);
+    store = NULL;
+    cr_assert_eq(store_open(store_path, &store, &err), ST_OK, "%s", err.text);
+}
+
+void store_case_begin(void)
+{
+    store_folder = scratch_folder();
+    snprintf(store_path, sizeof store_path, "%s/jobs.db", store_folder);
+    store_reopen();
+}
+
+void store_case_end(void)
+{
+    store_close(store);
+    scratch_remove(store_folder);
+    check_no_leaks();
+}
+
+enum status add(const char *config, const char *key, const char *sha256, size_t max_queued, struct id *ret,
+                struct error *err)
+{
+    json_t *object = json_loads(config, 0, NULL);
+    const struct new_job job = { "train", object, key, sha256, max_queued };
+    const enum status st = store_job_add(store, &job, ret->text, err);
+
+    json_decref(object);
+    return st;
+}
+
+struct id added(const char *config)
+{
+    struct id id = { "" };
+    struct error err = { 0 };
+
+    cr_assert_eq(add(config, NULL, "00", 1000, &id, &err), ST_OK, "%s", err.text);
+    cr_assert(id_ok(id.text, strlen(id.text)), "'%s' is no id", id.text);
+    return id;
+}
+
+json_t *job_of(struct id id)
+{
+    json_t *job = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_get(store, id.text, &job, &err), ST_OK, "%s", err.text);
+    return job;
+}
+
+const char *told(struct id id, const char *member)
+{
+    static char text[512];
+    json_t *job = job_of(id), *value = json_object_get(job, member);
+    char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+    snprintf(text, sizeof text, "%s", dumped ? dumped : "nothing");
+    free(dumped);
+    json_decref(job);
+    return text;
+}
+
+void check_state(struct id id, const char *state)
+{
+    char quoted[64];
+
+    snprintf(quoted, sizeof quoted, "\"%s\"", state);
+    cr_assert_str_eq(told(id, "state"), quoted);
+}
+
+enum status move(struct id id, enum job_state to, struct error *err)
+{
+    return store_job_move(store, id.text, to, NULL, err);
+}
+
+void moved(struct id id, enum job_state to)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(move(id, to, &err), ST_OK, "%s", err.text);
+}
+
+struct id begun(void)
+{
+    struct id id = { "" };
+    json_t *config = NULL;
+    struct error err = { 0 };
+    const enum status st = store_job_begin(store, id.text, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err);
+
+    cr_assert(st == ST_OK || st == ST_NOTFOUND, "%s", err.text);
+    cr_assert_eq(st == ST_OK, config != NULL);
+    json_decref(config);
+    return id;
+}
+
+struct id job_in(enum job_state state)
+{
+    struct id id = added("{}");
+
+    if (state != JOB_QUEUED)
+        moved(id, state == JOB_CANCELLED ? JOB_CANCELLED : JOB_RUNNING);
+    if (state != JOB_QUEUED && state != JOB_CANCELLED && state != JOB_RUNNING)
+        moved(id, state);
+    return id;
+}
+
+void recorded(struct id id, const char *text)
+{
+    json_t *record = json_loads(text, 0, NULL);
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_record(store, id.text, record, &err), ST_OK, "%s", err.text);
+    json_decref(record);
+}
+
+json_t *listed(size_t limit, int64_t before, const char *state, int64_t *ret_next)
+{
+    const struct page page = { limit, before, state };
+    json_t *jobs = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(store_jobs(store, &page, &jobs, ret_next, &err), ST_OK, "%s", err.text);
+    return jobs;
+}
+
+void model_added(const char *id)
+{
+    json_t *card = json_pack("{s:s,s:i}", "id", id, "parameters", 5);
+    struct error err = { 0 };
+
+    cr_assert_eq(store_model_add(store, id, card, &err), ST_OK, "%s", err.text);
+    json_decref(card);
+}
+
+void activated(const char *id)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(store_activate(store, id, &err), ST_OK, "%s", err.text);
+}
+
+const char *asked(const char *sql)
+{
+    static char text[256];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+
+    cr_assert_eq(sqlite3_open(store_path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    snprintf(text, sizeof text, "%s",
+             sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "");
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return text;
+}
+
+void changed(const char *sql)
+{
+    sqlite3 *db = NULL;
+
+    cr_assert_eq(sqlite3_open(store_path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+void closed(void)
+{
+    store_close(store);
+    store = NULL;
+}
+
+char *list_text(void)
+{
+    const struct page page = { .limit = 10 };
+    json_t *jobs = NULL;
+    int64_t next;
+    struct error err = { 0 };
+    char *text;
+
+    cr_assert_eq(store_jobs(store, &page, &jobs, &next, &err), ST_OK, "%s", err.text);
+    text = json_dumps(jobs, JSON_COMPACT);
+    json_decref(jobs);
+    return text;
+}
+
+void tell(struct id id, const char *name, const char *data, const char *record)
+{
+    struct error err = { 0 };
+    json_t *d = json_loads(data, 0, NULL), *r = record ? json_loads(record, 0, NULL) : NULL;
+
+    cr_assert_eq(store_job_tell(store, id.text, name, d, r, &err), ST_OK, "%s", err.text);
+    json_decref(r);
+    json_decref(d);
+}

@@ -1,0 +1,218 @@
+/* tests/unit/test_trainer_weights.c - where weights begin and come from: seeds, fields of the recipe, a model to start from. */
+#include "tiny_dataset.h"
+#include "tiny_model.h"
+#include "train_run.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+/* Of 40 rows by the seed 5, as cxrd split them when there was one seed for all. */
+#define SPLIT_OF_5 "24b216c7099f9a538cfc6945f21743842492559f50ac59707b8a2fbc7b6ef489"
+
+Test(train, same_seed_gives_the_same_weights_and_another_seed_others)
+{
+    struct run a, b, other;
+
+    tiny_dataset(datasets, 40, 0);
+    a = trained("{\"epochs\":2,\"seed\":5}");
+    b = trained("{\"epochs\":2,\"seed\":5}");
+    other = trained("{\"epochs\":2,\"seed\":6}");
+    cr_assert(same_weights(&a, &b), "the same seed gave other weights");
+    cr_assert_str_eq(a.result.dataset.split_sha256, b.result.dataset.split_sha256);
+    cr_assert_not(same_weights(&a, &other));
+    run_release(&a);
+    run_release(&b);
+    run_release(&other);
+}
+
+Test(train, split_seed_settles_the_split_and_nothing_else)
+{
+    struct run plain, same, other_weights, other_split;
+
+    tiny_dataset(datasets, 40, 0);
+    plain = trained("{\"seed\":5}");
+    same = trained("{\"seed\":5,\"split_seed\":5}");
+    other_weights = trained("{\"seed\":6,\"split_seed\":5}");
+    other_split = trained("{\"seed\":5,\"split_seed\":6}");
+    cr_assert_str_eq(plain.result.dataset.split_sha256, SPLIT_OF_5);
+    cr_assert_str_eq(same.result.dataset.split_sha256, SPLIT_OF_5);
+    cr_assert(same_weights(&plain, &same));
+    cr_assert_str_eq(other_weights.result.dataset.split_sha256, SPLIT_OF_5);
+    cr_assert_not(same_weights(&plain, &other_weights));
+    cr_assert_str_neq(other_split.result.dataset.split_sha256, SPLIT_OF_5);
+    run_release(&plain);
+    run_release(&same);
+    run_release(&other_weights);
+    run_release(&other_split);
+}
+
+/* The greatest weight of the first convolution (fan in 27, fan out 288) when training has not moved it. */
+static float greatest(const char *changes)
+{
+    struct run r = trained(changes);
+    const struct tensor *conv = network_tensor(model_network(r.result.model), "conv1.weight");
+    float most = 0;
+
+    for (size_t i = 0; i < conv->count; i++)
+        most = fmaxf(most, fabsf(params_of(&r)[conv->offset + i]));
+    run_release(&r);
+    return most;
+}
+
+Test(train, initializer_is_the_recipes_or_what_is_asked_for)
+{
+    const float he = sqrtf(6.0f / 27), glorot = sqrtf(6.0f / (27 + 288));
+
+    tiny_dataset(datasets, 40, 0);
+    check_near("standard", (double)greatest("{" STILL "}"), (double)he, 0.05);
+    check_near("notebook", (double)greatest("{" STILL ",\"recipe\":\"notebook\"}"), (double)glorot, 0.05);
+    check_near("standard with Glorot", (double)greatest("{" STILL ",\"initializer\":\"glorot_uniform\"}"),
+               (double)glorot, 0.05);
+    check_near("notebook with He",
+               (double)greatest("{" STILL ",\"recipe\":\"notebook\",\"initializer\":\"he_uniform\"}"),
+               (double)he, 0.05);
+}
+
+Test(train, cosine_schedule_begins_at_the_full_rate_and_falls)
+{
+    struct run one_constant, one_cosine, two_constant, two_cosine;
+
+    tiny_dataset(datasets, 40, 0);
+    one_constant = trained("{\"steps_per_epoch\":1,\"lr_schedule\":\"constant\"}");
+    one_cosine = trained("{\"steps_per_epoch\":1,\"lr_schedule\":\"cosine\"}");
+    two_constant = trained("{\"steps_per_epoch\":2,\"lr_schedule\":\"constant\"}");
+    two_cosine = trained("{\"steps_per_epoch\":2,\"lr_schedule\":\"cosine\"}");
+    cr_assert(same_weights(&one_constant, &one_cosine));
+    cr_assert_not(same_weights(&two_constant, &two_cosine));
+    run_release(&one_constant);
+    run_release(&one_cosine);
+    run_release(&two_constant);
+    run_release(&two_cosine);
+}
+
+static double norm(const struct run *r)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n_params(r); i++)
+        sum += (double)params_of(r)[i] * (double)params_of(r)[i];
+    return sqrt(sum);
+}
+
+Test(train, weight_decay_makes_weights_smaller)
+{
+    struct run with, without;
+
+    tiny_dataset(datasets, 40, 0);
+    without = trained("{\"weight_decay\":0}");
+    with = trained("{\"weight_decay\":10}");
+    cr_assert_lt(norm(&with), norm(&without));
+    run_release(&with);
+    run_release(&without);
+}
+
+Test(train, head_bias_begins_at_the_log_odds_of_the_base_rates)
+{
+    struct run r;
+    double counts[N_LABELS];
+    size_t n, bias;
+
+    tiny_dataset(datasets, 60, 0);
+    r = trained("{" STILL ",\"head_bias\":\"base_rates\"}");
+    n = training_counts(&r, 60, counts);
+    bias = network_tensor(model_network(r.result.model), "head.bias")->offset;
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const double p = (counts[k] + 0.5) / ((double)n + 1); /* half a row more, so that none is 0 or 1 */
+
+        check_near(LABELS[k], (double)params_of(&r)[bias + k], log(p / (1 - p)), 1e-5);
+    }
+    run_release(&r);
+    r = trained("{" STILL ",\"head_bias\":\"zero\"}");
+    for (size_t k = 0; k < N_LABELS; k++)
+        cr_assert_lt(fabs((double)params_of(&r)[bias + k]), 1e-6);
+    run_release(&r);
+}
+
+Test(train, starts_from_a_given_model_with_its_geometry)
+{
+    struct model *init = tiny_model(3, 1, NULL);
+    struct run r = { .init = init };
+    double most = 0;
+
+    tiny_dataset(datasets, 40, 0);
+    r.config = tiny_config("{" STILL ",\"image_size\":128,\"resize\":\"nearest\",\"input_mean\":0}");
+    run_once(&r);
+    cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+    cr_assert_eq(n_params(&r), model_network(init)->n_params);
+    cr_assert(model_preprocess(r.result.model)->size == 64 &&
+              model_preprocess(r.result.model)->resize == RESIZE_AREA &&
+              model_preprocess(r.result.model)->mean == 128);
+    for (size_t i = 0; i < n_params(&r); i++)
+        most = fmax(most, fabs((double)params_of(&r)[i] - (double)model_params(init)[i]));
+    cr_assert(most > 0 && most < 1e-6, "weights have moved by %g", most);
+    run_release(&r);
+    model_unref(init);
+}
+
+/* A training that begins from `init`: what is known of that one must be `expected`, in the result and in the weights. */
+static struct run continued(const struct model *init, const char *changes, enum lineage expected)
+{
+    struct run r = { .init = init, .config = tiny_config(changes) };
+    const struct trained_rows *rows;
+
+    run_once(&r);
+    cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+    cr_assert_eq(r.result.dataset.init_split, expected, "%s: %d instead of %d", changes,
+                 (int)r.result.dataset.init_split, (int)expected);
+    rows = model_trained_rows(r.result.model);
+    cr_assert_str_eq(rows->split_sha256, r.result.dataset.split_sha256);
+    cr_assert_eq(rows->before, expected, "the weights say something else: %d", (int)rows->before);
+    return r;
+}
+
+Test(train, tells_whether_the_model_it_began_from_and_those_before_had_its_split)
+{
+    static const char ONE[] = "{\"steps_per_epoch\":1}", TWO[] = "{\"steps_per_epoch\":1,\"seed\":2}";
+    struct model *stranger = tiny_model(3, 1, NULL);
+    struct run first, same, again, other, back, unknown, since;
+
+    tiny_dataset(datasets, 40, 0);
+    first = continued(NULL, ONE, LINEAGE_NONE);
+    same = continued(first.result.model, ONE, LINEAGE_SAME);
+    again = continued(same.result.model, ONE, LINEAGE_SAME);
+    other = continued(again.result.model, TWO, LINEAGE_OTHER);
+    back = continued(other.result.model, TWO,
+                     LINEAGE_OTHER); /* the same as that one, but not as all before it */
+    unknown = continued(stranger, ONE, LINEAGE_UNKNOWN);
+    since = continued(unknown.result.model, ONE, LINEAGE_UNKNOWN);
+    cr_assert_str_neq(first.result.dataset.split_sha256, other.result.dataset.split_sha256);
+    run_release(&first);
+    run_release(&same);
+    run_release(&again);
+    run_release(&other);
+    run_release(&back);
+    run_release(&unknown);
+    run_release(&since);
+    model_unref(stranger);
+}
+
+Test(train, model_carries_the_notes_it_was_given_and_when_it_was_made)
+{
+    struct run r = { .notes = json_pack("{s:s}", "job", "0123abcd") };
+    const json_t *notes;
+
+    tiny_dataset(datasets, 40, 0);
+    r.config =
+        tiny_config("{\"steps_per_epoch\":1,\"input_mean\":100,\"input_std\":50,\"resize\":\"nearest\"}");
+    run_once(&r);
+    cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+    notes = model_notes(r.result.model);
+    cr_assert_str_eq(json_string_value(json_object_get(notes, "job")), "0123abcd");
+    cr_assert_eq(strlen(json_string_value(json_object_get(notes, "created_at"))), 24);
+    cr_assert_eq(json_object_size(r.notes), 1, "the caller's notes were changed");
+    cr_assert(model_preprocess(r.result.model)->mean == 100 && model_preprocess(r.result.model)->std == 50 &&
+              model_preprocess(r.result.model)->resize == RESIZE_NEAREST);
+    json_decref(r.notes);
+    run_release(&r);
+}
