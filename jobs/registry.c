@@ -135,14 +135,13 @@ static struct input_values ends_of(bool upper)
 static enum status try_inputs(const struct model *m, const float logits[N_LABELS])
 {
     const size_t n = model_inputs(m)->n;
-    const struct tensor *weight = n ? network_tensor(model_network(m), "head.inputs.weight") : NULL;
     const struct input_values lower = ends_of(false), upper = ends_of(true);
     float ends[2][N_INPUT_NUMBERS];
 
     inputs_standardise(model_inputs(m), &lower, ends[0]);
     inputs_standardise(model_inputs(m), &upper, ends[1]);
     for (size_t k = 0; k < N_LABELS && n; k++) {
-        const float *w = model_params(m) + weight->offset + k * n;
+        const float *w = model_params(m) + model_network(m)->head_inputs + k * n;
         float most = 0, least = 0;
 
         for (size_t i = 0; i < n; i++) {

@@ -31,7 +31,7 @@ MUST_USE enum status model_new(const struct network *net, const struct preproces
 struct model *model_ref(struct model *m);
 void model_unref(struct model *m); /* NULL is fine */
 
-/* Numbers that the head reads of a picture. */
+/* Numbers that the head reads of a picture; 0 where it sees none. */
 size_t model_features(const struct model *m);
 
 /* All borrowed: valid as long as a reference is held. */

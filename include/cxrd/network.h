@@ -67,6 +67,9 @@ struct network {
     size_t n_tensors;
     size_t n_params, n_state; /* floats; the block is [n_params + n_state] */
     size_t n_inputs;          /* numbers beside the image that the head adds up; 0: none */
+    size_t head_bias;         /* where the head's bias [14] begins in the block */
+    size_t head_weights;      /* its weights [14][features]; of no account where it sees no picture */
+    size_t head_inputs; /* what it multiplies those numbers with [14][n_inputs]; of no account without any */
     struct node *nodes;
     struct tensor *tensors;
 };

@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
-enum dtype { DTYPE_F32, DTYPE_F64, DTYPE_U8, DTYPE_U32, DTYPE_U64, N_DTYPES };
+enum dtype { DTYPE_F32, DTYPE_F64, DTYPE_U8, DTYPE_U32, DTYPE_U64, DTYPE_I64, N_DTYPES };
 size_t dtype_size(enum dtype d); /* bytes of one value */
 
-enum { ARRAY_MAX_RANK = 4, ARRAY_NAME_SIZE = 80, ARRAYS_MAX = 64 };
+enum { ARRAY_MAX_RANK = 4, ARRAY_NAME_SIZE = 80, ARRAYS_MAX = 4096 };
 
 /* One array, row-major. */
 struct array {
@@ -29,7 +29,8 @@ struct array_file {
     json_t *metadata; /* an object of strings, maybe empty; owned */
     size_t data_size; /* bytes behind the header */
     size_t n;
-    struct array arrays[ARRAYS_MAX]; /* data borrowed from the file's bytes, aligned as they happen to lie */
+    struct array *
+        arrays; /* [n], at most ARRAYS_MAX; owned; their data borrowed from the file's bytes, aligned as they happen to lie */
 };
 
 /* Take a file apart. Nothing in the header is believed before it is checked: lengths, names, types, that a shape's

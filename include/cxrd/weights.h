@@ -10,7 +10,7 @@
 #include "cxrd/buf.h"
 #include "cxrd/model.h"
 
-enum { WEIGHTS_MAX_BYTES = 64 << 20 };
+enum { WEIGHTS_MAX_BYTES = 128 << 20 };
 
 /* Read a model from a file's bytes, which are borrowed. Nothing in the header is believed before it is checked:
  * lengths, names, shapes, types, and that the tensors cover the data exactly. A file without our metadata gets

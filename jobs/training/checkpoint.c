@@ -26,7 +26,7 @@
 #define BEFORE  "1" /* an epoch's report ended before its learning rate; such a file is read, too */
 
 enum { MAX_PIECES = 32, N_KEPT = 5, MAX_REST = 1 << 20, MAX_FILE = 512 << 20 };
-_Static_assert(MAX_PIECES + N_KEPT <= ARRAYS_MAX, "they must fit in a file");
+enum { MOST_ARRAYS = MAX_PIECES + N_KEPT };
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts are kept as they are");
 _Static_assert(sizeof(struct epoch_report) % 8 == 0 && sizeof(struct running) % 8 == 0, "kept as words");
 
@@ -82,7 +82,7 @@ static struct array array_of(const char *name, enum dtype dtype, size_t n, const
 }
 
 /* All of a run as arrays, borrowed; `weights` is the kept model's file. Returns how many. */
-static size_t arrays_of(struct run *r, const struct buf *weights, struct array arrays[ARRAYS_MAX])
+static size_t arrays_of(struct run *r, const struct buf *weights, struct array arrays[MOST_ARRAYS])
 {
     const struct scores *kept = &r->kept_validation;
     struct piece pieces[MAX_PIECES];
@@ -149,7 +149,7 @@ static json_t *metadata_make(const struct run *r, const char *sha256)
 enum status checkpoint_save(struct run *r)
 {
     struct buf weights = BUF_INIT(WEIGHTS_MAX_BYTES);
-    struct array arrays[ARRAYS_MAX];
+    struct array arrays[MOST_ARRAYS];
     char sha256[DIGEST_TEXT_SIZE];
     json_t *metadata = NULL;
     struct error why;

@@ -38,7 +38,6 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
 /* The weights as they are now, their probabilities of the rates as they are. */
 static enum status snapshot(const struct run *r, struct model **ret_model)
 {
-    const size_t bias = network_tensor(r->net, "head.bias")->offset;
     json_t *notes = r->request->notes ? json_deep_copy(r->request->notes) : json_object();
     float *params = malloc(r->net->n_params * sizeof *params);
     char now[CLOCK_TEXT_SIZE], *data = run_data_text(r),
@@ -55,7 +54,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     memcpy(params, r->training ? training_params(r->training) : model_params(r->alone),
            r->net->n_params * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
-        params[bias + k] -= (float)r->balance.shift[k];
+        params[r->net->head_bias + k] -= (float)r->balance.shift[k];
     if (notes) {
         json_object_set_new(notes, "created_at", json_string(clock_utc(now)));
         json_object_set_new(notes, "population", json_string(run_population(r)));

@@ -51,10 +51,9 @@ static enum status model_of(struct run *r, const struct fit *f)
 
     if (st == ST_OK) {
         for (size_t k = 0; k < N_LABELS; k++) {
-            params[network_tensor(net, "head.bias")->offset + k] = (float)f->bias[k];
+            params[net->head_bias + k] = (float)f->bias[k];
             for (size_t j = 0; j < d; j++)
-                params[network_tensor(net, "head.inputs.weight")->offset + k * d + j] =
-                    (float)f->weights[k][j];
+                params[net->head_inputs + k * d + j] = (float)f->weights[k][j];
         }
         st = model_new(net, &(struct preprocess){ 0 }, params, json_pack("{s:s}", "inputs", text), &r->alone,
                        r->err);

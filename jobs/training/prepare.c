@@ -99,11 +99,9 @@ void run_base_log_odds(const struct run *r, double ret[N_LABELS])
 /* From a model's weights; what balancing adds to the bias is added here too, as it will be taken off again. */
 static void weights_from(const struct run *r, const struct model *m, float *params)
 {
-    const struct tensor *bias = network_tensor(r->net, "head.bias");
-
     memcpy(params, model_params(m), r->net->n_params * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
-        params[bias->offset + k] += (float)r->balance.shift[k];
+        params[r->net->head_bias + k] += (float)r->balance.shift[k];
 }
 
 /* The head of the inputs at their regression: Adam, which moves a weight by the rate a step at most, would not come to it in
@@ -112,20 +110,16 @@ static void inputs_begin(const struct run *r, float *params)
 {
     const struct network *from = model_network(r->alone);
     const float *fitted = model_params(r->alone);
-    const size_t bias = network_tensor(r->net, "head.bias")->offset;
-    const struct tensor *weight = network_tensor(r->net, "head.inputs.weight");
 
-    memcpy(params + weight->offset, fitted + network_tensor(from, "head.inputs.weight")->offset,
-           weight->count * sizeof *params);
+    memcpy(params + r->net->head_inputs, fitted + from->head_inputs,
+           N_LABELS * r->net->n_inputs * sizeof *params);
     for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
-        params[bias + k] = fitted[network_tensor(from, "head.bias")->offset + k] + (float)r->balance.shift[k];
+        params[r->net->head_bias + k] = fitted[from->head_bias + k] + (float)r->balance.shift[k];
 }
 
 static void weights_begin(struct run *r)
 {
     float *params = training_params(r->training);
-    const struct tensor *bias = network_tensor(r->net, "head.bias");
-    const struct tensor *head = network_tensor(r->net, "head.weight");
     struct rng rng;
 
     if (r->request->init) {
@@ -134,10 +128,10 @@ static void weights_begin(struct run *r)
     }
     rng_seed(&rng, (uint64_t)r->config->seed, STREAM_WEIGHTS);
     network_initialise(r->net, (enum init)r->config->initializer, &rng, params);
-    for (size_t i = 0; i < head->count; i++)
-        params[head->offset + i] *= (float)r->config->head_scale;
+    for (size_t i = r->net->head_weights; i < r->net->head_bias; i++)
+        params[i] *= (float)r->config->head_scale;
     for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
-        params[bias->offset + k] = (float)r->balance.log_odds[k];
+        params[r->net->head_bias + k] = (float)r->balance.log_odds[k];
     if (r->alone && r->config->head_inputs == HEAD_INPUTS_LOGISTIC)
         inputs_begin(r, params);
 }

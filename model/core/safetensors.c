@@ -19,7 +19,7 @@ enum { LENGTH_SIZE = 8, MAX_HEADER = 1 << 20 };
 static const struct {
     const char *name;
     size_t size;
-} DTYPES[N_DTYPES] = { { "F32", 4 }, { "F64", 8 }, { "U8", 1 }, { "U32", 4 }, { "U64", 8 } };
+} DTYPES[N_DTYPES] = { { "F32", 4 }, { "F64", 8 }, { "U8", 1 }, { "U32", 4 }, { "U64", 8 }, { "I64", 8 } };
 
 size_t dtype_size(enum dtype d) { return DTYPES[d].size; }
 
@@ -102,7 +102,8 @@ static enum status dtype_parse(struct reading *r, const json_t *entry, struct ar
             a->dtype = (enum dtype)i;
             return ST_OK;
         }
-    return error_set(r->err, ST_FORMAT, "the tensor '%s' is not of type F32, F64, U8, U32 or U64", a->name);
+    return error_set(r->err, ST_FORMAT, "the tensor '%s' is not of type F32, F64, U8, U32, U64 or I64",
+                     a->name);
 }
 
 /* The shape, and that its values fit in the file: no product overflows. */
@@ -150,8 +151,6 @@ static enum status array_parse(struct reading *r, const char *name, const json_t
     struct array *a = &f->arrays[f->n];
     enum status st;
 
-    if (f->n == ARRAYS_MAX)
-        return error_set(r->err, ST_FORMAT, "the file holds more than %d tensors", ARRAYS_MAX);
     if (strlen(name) >= ARRAY_NAME_SIZE)
         return error_set(r->err, ST_FORMAT, "the tensor '%.32s' does not belong here: its name is too long",
                          name);
@@ -166,20 +165,48 @@ static enum status array_parse(struct reading *r, const char *name, const json_t
     return st;
 }
 
-/* No two share a byte. */
+/* By where their data begin; of several at one place those without a byte first. */
+static int by_place(const void *a, const void *b)
+{
+    const struct array *p = *(const struct array *const *)a, *q = *(const struct array *const *)b;
+    const uint8_t *at = p->data, *other = q->data;
+    const size_t bytes = array_bytes(p), others = array_bytes(q);
+
+    return at != other ? (at > other) - (at < other) : (bytes > others) - (bytes < others);
+}
+
+/* No two share a byte: of those that have any, each ends before the next begins. */
 static enum status overlap_check(struct reading *r)
 {
     const struct array_file *f = r->file;
+    const struct array **sorted = malloc((f->n + 1) * sizeof *sorted);
+    enum status st = ST_OK;
 
+    if (!sorted)
+        return error_nomem(r->err);
     for (size_t i = 0; i < f->n; i++)
-        for (size_t j = 0; j < i; j++) {
-            const uint8_t *p = f->arrays[i].data, *q = f->arrays[j].data;
+        sorted[i] = &f->arrays[i];
+    qsort(sorted, f->n, sizeof *sorted, by_place);
+    for (size_t i = 1; i < f->n && st == ST_OK; i++) {
+        const uint8_t *end = (const uint8_t *)sorted[i - 1]->data + array_bytes(sorted[i - 1]);
 
-            if (p < q + array_bytes(&f->arrays[j]) && q < p + array_bytes(&f->arrays[i]))
-                return error_set(r->err, ST_FORMAT, "the tensors '%s' and '%s' overlap", f->arrays[i].name,
-                                 f->arrays[j].name);
-        }
-    return ST_OK;
+        if (end > (const uint8_t *)sorted[i]->data)
+            st = error_set(r->err, ST_FORMAT, "the tensors '%s' and '%s' overlap", sorted[i - 1]->name,
+                           sorted[i]->name);
+    }
+    free(sorted);
+    return st;
+}
+
+/* Room for as many arrays as the header has members. */
+static enum status arrays_init(struct reading *r)
+{
+    const size_t n = json_object_size(r->header);
+
+    if (n > ARRAYS_MAX + 1) /* the metadata is one of them */
+        return error_set(r->err, ST_FORMAT, "the file holds more than %d tensors", ARRAYS_MAX);
+    r->file->arrays = calloc(n + 1, sizeof *r->file->arrays);
+    return r->file->arrays ? ST_OK : error_nomem(r->err);
 }
 
 enum status array_file_read(const void *bytes, size_t n_bytes, struct array_file *ret, struct error *err)
@@ -192,6 +219,8 @@ enum status array_file_read(const void *bytes, size_t n_bytes, struct array_file
 
     if (st == ST_OK)
         st = metadata_check(&r);
+    if (st == ST_OK)
+        st = arrays_init(&r);
     json_object_foreach (r.header, name, entry)
         if (st == ST_OK && strcmp(name, "__metadata__") != 0)
             st = array_parse(&r, name, entry);
@@ -222,6 +251,7 @@ enum status array_file_whole(const struct array_file *f, struct error *err)
 void array_file_release(struct array_file *f)
 {
     json_decref(f->metadata);
+    free(f->arrays);
     *f = (struct array_file){ 0 };
 }
 
@@ -286,8 +316,8 @@ enum status array_file_save(const char *path, const json_t *metadata, const stru
                             struct error *err)
 {
     struct buf header = BUF_INIT(MAX_HEADER + LENGTH_SIZE);
-    struct iovec parts[ARRAYS_MAX + 1];
-    enum status st = array_file_header(metadata, arrays, n, &header, err);
+    struct iovec *parts = calloc(n + 1, sizeof *parts);
+    enum status st = parts ? array_file_header(metadata, arrays, n, &header, err) : error_nomem(err);
 
     if (st == ST_OK) {
         parts[0] = (struct iovec){ header.data, header.len };
@@ -296,5 +326,6 @@ enum status array_file_save(const char *path, const json_t *metadata, const stru
         st = file_replace(path, parts, n + 1, err);
     }
     buf_release(&header);
+    free(parts);
     return st;
 }

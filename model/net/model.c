@@ -189,13 +189,12 @@ const struct input_gate *model_gate(const struct model *m) { return m->gate; }
 const struct trained_rows *model_trained_rows(const struct model *m) { return &m->trained_rows; }
 const struct plan *model_plan(const struct model *m) { return m->plan; }
 
-size_t model_features(const struct model *m) { return m->plan->features; }
+size_t model_features(const struct model *m) { return m->plan ? m->plan->features : 0; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 
 void model_bias(const struct model *m, float ret_logits[N_LABELS])
 {
-    memcpy(ret_logits, m->params + network_tensor(m->net, "head.bias")->offset,
-           N_LABELS * sizeof *ret_logits);
+    memcpy(ret_logits, m->params + m->net->head_bias, N_LABELS * sizeof *ret_logits);
 }
 
 json_t *model_warnings(const struct model *m)
@@ -213,7 +212,7 @@ enum status model_add_inputs(const struct model *m, const struct input_values *v
                              float *ret_part)
 {
     const size_t n = m->inputs.n;
-    const float *w = n ? m->params + network_tensor(m->net, "head.inputs.weight")->offset : NULL;
+    const float *w = m->params + m->net->head_inputs;
     float standard[N_INPUT_NUMBERS];
     enum status st = ST_OK;
 

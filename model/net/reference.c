@@ -172,7 +172,7 @@ enum status reference_batch_gradient(const struct network *net, const float *val
                                      const struct training_batch *b, float *ret_logits, float *ret_dparams)
 {
     const size_t features = shape_size(head_of(net)->in[0]), k = net->n_inputs;
-    const size_t inputs = k ? network_tensor(net, "head.inputs.weight")->offset : 0;
+    const size_t inputs = net->head_inputs;
     float *factors = b->dropout > 0 ? malloc(features * sizeof *factors) : NULL;
     struct trace t;
     enum status st = b->dropout > 0 && !factors ? ST_NOMEM : trace_init(&t, net, values, true);

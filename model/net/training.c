@@ -30,7 +30,6 @@ typedef float head_sum[(size_t)N_LABELS * HEAD_STRETCH]; /* [14][HEAD_STRETCH] *
 
 struct training {
     const struct network *net;
-    size_t inputs; /* where head.inputs.weight lies in the parameters */
     struct plan *plan;
     struct prepared weights;
     struct pool *pool;
@@ -90,7 +89,6 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
         training_free(t);
         return error_nomem(err);
     }
-    t->inputs = net->n_inputs ? network_tensor(net, "head.inputs.weight")->offset : 0;
     t->pool = pool;
     t->n_shards = n_shards;
     t->tree = (struct sum_tree){ .n_parts = parts_for(n_shards, threads), .halves = n_shards > 0 };
@@ -178,7 +176,7 @@ static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
 static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct sums *into)
 {
     struct training *t = b->t;
-    const struct trained net = { t->plan, &t->weights, t->net->n_inputs, t->params + t->inputs };
+    const struct trained net = { t->plan, &t->weights, t->net->n_inputs, t->params + t->net->head_inputs };
     size_t i;
     const size_t end = shard_range(b, shard, &i);
 
@@ -277,7 +275,7 @@ static void collect_head(const struct batch *b, size_t thread, size_t at)
     }
     for (size_t o = 0; o < N_LABELS; o++)
         for (size_t f = 0; f < size; f++)
-            t->gradients[p->head_weights + o * p->features + plan_feature(p, at + f)] =
+            t->gradients[p->net->head_weights + o * p->features + plan_feature(p, at + f)] =
                 sums[0][o * HEAD_STRETCH + f];
 }
 
@@ -289,9 +287,9 @@ static void collect_rest(struct training *t)
     const struct plan *p = t->plan;
     const size_t n_inputs = N_LABELS * t->net->n_inputs;
 
-    memcpy(t->gradients + p->head_bias, sum_tree_add(&t->tree, p->bias_sums, N_LABELS),
+    memcpy(t->gradients + p->net->head_bias, sum_tree_add(&t->tree, p->bias_sums, N_LABELS),
            N_LABELS * sizeof(float));
-    memcpy(t->gradients + t->inputs, sum_tree_add(&t->tree, p->inputs_sums, n_inputs),
+    memcpy(t->gradients + t->net->head_inputs, sum_tree_add(&t->tree, p->inputs_sums, n_inputs),
            n_inputs * sizeof(float));
 }
 

@@ -103,12 +103,21 @@ static bool shape_matches(const struct array *a, const struct tensor *t)
     return a->rank == t->rank && memcmp(a->dims, t->dims, t->rank * sizeof t->dims[0]) == 0;
 }
 
+/* PyTorch's count of the batches that running statistics have seen: nothing is computed with it. */
+static bool is_count(const struct array *a)
+{
+    static const char SUFFIX[] = ".num_batches_tracked";
+    const size_t n = strlen(a->name), suffix = sizeof SUFFIX - 1;
+
+    return a->dtype == DTYPE_I64 && n > suffix && strcmp(a->name + n - suffix, SUFFIX) == 0;
+}
+
 /* All tensors of the network, and none other. */
 static enum status tensors_read(const struct array_file *f, const struct network *net, float *params,
                                 struct error *err)
 {
     for (size_t i = 0; i < f->n; i++)
-        if (!network_tensor(net, f->arrays[i].name))
+        if (!network_tensor(net, f->arrays[i].name) && !(net->n_state > 0 && is_count(&f->arrays[i])))
             return error_set(err, ST_FORMAT, "the tensor '%s' does not belong to '%s'", f->arrays[i].name,
                              net->architecture);
     for (size_t i = 0; i < net->n_tensors; i++) {
@@ -209,13 +218,16 @@ static json_t *metadata_make(const struct model *m)
     return metadata;
 }
 
-/* The model's tensors as arrays, borrowed; returns how many. */
-static size_t arrays_of(const struct model *m, struct array arrays[ARRAYS_MAX])
+_Static_assert((int)NETWORK_MAX_TENSORS <= (int)ARRAYS_MAX && (int)TENSOR_NAME_BYTES <= (int)ARRAY_NAME_SIZE,
+               "what a network has must fit in a file");
+
+/* The model's tensors as arrays, whose data are borrowed; free() them. NULL without memory. */
+static struct array *arrays_of(const struct model *m)
 {
     const struct network *net = model_network(m);
+    struct array *arrays = calloc(net->n_tensors, sizeof *arrays);
 
-    assert(net->n_tensors <= ARRAYS_MAX); /* the kernels know no network of more */
-    for (size_t i = 0; i < net->n_tensors; i++) {
+    for (size_t i = 0; i < net->n_tensors && arrays; i++) {
         const struct tensor *t = &net->tensors[i];
 
         arrays[i] =
@@ -223,15 +235,15 @@ static size_t arrays_of(const struct model *m, struct array arrays[ARRAYS_MAX])
         snprintf(arrays[i].name, sizeof arrays[i].name, "%s", t->name);
         memcpy(arrays[i].dims, t->dims, sizeof t->dims);
     }
-    return net->n_tensors;
+    return arrays;
 }
 
 enum status weights_write(const struct model *m, struct buf *out, struct error *err)
 {
-    struct array arrays[ARRAYS_MAX];
-    const size_t n = arrays_of(m, arrays);
+    const size_t n = model_network(m)->n_tensors;
+    struct array *arrays = arrays_of(m);
     json_t *metadata = metadata_make(m);
-    enum status st = metadata ? array_file_header(metadata, arrays, n, out, err) : error_nomem(err);
+    enum status st = metadata && arrays ? array_file_header(metadata, arrays, n, out, err) : error_nomem(err);
 
     json_decref(metadata);
     for (size_t i = 0; i < n && st == ST_OK; i++) {
@@ -239,16 +251,19 @@ enum status weights_write(const struct model *m, struct buf *out, struct error *
         if (buf_status(out) != ST_OK)
             st = error_set(err, buf_status(out), "the weights do not fit");
     }
+    free(arrays);
     return st;
 }
 
 enum status weights_save(const struct model *m, const char *path, struct error *err)
 {
-    struct array arrays[ARRAYS_MAX];
-    const size_t n = arrays_of(m, arrays);
+    struct array *arrays = arrays_of(m);
     json_t *metadata = metadata_make(m);
-    const enum status st = metadata ? array_file_save(path, metadata, arrays, n, err) : error_nomem(err);
+    const enum status st = metadata && arrays
+                               ? array_file_save(path, metadata, arrays, model_network(m)->n_tensors, err)
+                               : error_nomem(err);
 
     json_decref(metadata);
+    free(arrays);
     return st;
 }

@@ -70,10 +70,10 @@ class Uploads(ServerCase):
         for target in ('/jobs/00000000-0000/cancel', f'/models/{self.model["id"]}/activate', '/models/rollback'):
             self.assert_problem(self.post_json(target, b' ' * (64 << 10) + b'{}'), 413)
 
-    def test_an_import_over_64_mib_is_413(self):
+    def test_an_import_over_128_mib_is_413(self):
         with client.Raw(self.server) as raw:
-            raw.send(client.head('POST', '/models', f'Content-Length: {(64 << 20) + 1}'))
-            self.assert_problem(raw.reply('POST', '/models'), 413, f'{64 << 20}')
+            raw.send(client.head('POST', '/models', f'Content-Length: {(128 << 20) + 1}'))
+            self.assert_problem(raw.reply('POST', '/models'), 413, f'{128 << 20}')
 
     def test_the_limits_are_what_version_says(self):
         self.assertEqual(self.get('/version').json()['limits']['max_upload_bytes'], 100 << 10)

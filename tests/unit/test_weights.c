@@ -44,6 +44,27 @@ static struct model *model_make(size_t size, struct preprocess pre, json_t *note
     return m;
 }
 
+/* Any architecture, of values as its training begins with. */
+static struct model *initial_model(const char *architecture)
+{
+    const struct preprocess pre = { .size = SIZE, .mean = 128, .std = 64 };
+    const struct network *net;
+    struct model *m = NULL;
+    struct error err = { 0 };
+    struct rng rng;
+    float *values;
+
+    cr_assert_eq(network_new(architecture, SIZE, 0, &net, &err), ST_OK, "%s", err.text);
+    values = malloc((net->n_params + net->n_state) * sizeof *values);
+    cr_assert_not_null(values);
+    rng_seed(&rng, 1, 0);
+    network_initialise(net, INIT_HE, &rng, values);
+    cr_assert_eq(model_new(net, &pre, values, NULL, &m, &err), ST_OK, "%s", err.text);
+    network_unref(net);
+    free(values);
+    return m;
+}
+
 static struct model *small_model(void)
 {
     const struct preprocess pre = { .resize = RESIZE_AREA, .mean = 119.3f, .std = 57.7f };
@@ -206,7 +227,7 @@ static void check_same_model(const struct model *a, const struct model *b)
     cr_assert_str_eq(model_network(b)->architecture, net->architecture);
     cr_assert_eq(model_network(b)->image_size, net->image_size);
     cr_assert_eq(model_network(b)->n_params, net->n_params);
-    cr_assert_eq(memcmp(model_params(a), model_params(b), net->n_params * sizeof(float)), 0);
+    cr_assert_eq(memcmp(model_params(a), model_params(b), (net->n_params + net->n_state) * sizeof(float)), 0);
     cr_assert_eq(model_preprocess(a)->size, model_preprocess(b)->size);
     cr_assert_eq(model_preprocess(a)->resize, model_preprocess(b)->resize);
     cr_assert_eq(model_preprocess(a)->mean, model_preprocess(b)->mean);
@@ -246,6 +267,58 @@ TEST_WITHOUT_LEAKS(weights, scaling_survives_the_way_through_text)
         model_unref(back);
         buf_release(&file);
     }
+}
+
+TEST_WITHOUT_LEAKS(weights, every_architecture_survives_too)
+{
+    static const char *const ARCHITECTURES[] = { "mlp", "densenet121", "resnet18", "resnet50",
+                                                 "mobilenet_v2" };
+
+    for (size_t i = 0; i < sizeof ARCHITECTURES / sizeof ARCHITECTURES[0]; i++) {
+        struct model *m = initial_model(ARCHITECTURES[i]), *again;
+        struct buf file = written(m);
+
+        again = read_ok(&file);
+        check_same_model(m, again);
+        model_unref(again);
+        model_unref(m);
+        buf_release(&file);
+    }
+}
+
+/* PyTorch counts the batches beside each running statistic, and nothing is computed with that. */
+static struct parts with_a_count(struct model *m, const char *name)
+{
+    struct buf file = written(m);
+    struct parts p = parts_of(&file);
+    const json_int_t n = (json_int_t)p.n_data;
+
+    p.data = realloc(p.data, p.n_data + 8);
+    cr_assert_not_null(p.data);
+    memset(p.data + p.n_data, 7, 8);
+    p.n_data += 8;
+    cr_assert_eq(json_object_set_new(
+                     p.header, name,
+                     json_pack("{s:s,s:[],s:[I,I]}", "dtype", "I64", "shape", "data_offsets", n, n + 8)),
+                 0);
+    buf_release(&file);
+    model_unref(m);
+    return p;
+}
+
+TEST_WITHOUT_LEAKS(import, passes_over_the_counts_of_batches)
+{
+    struct parts p = with_a_count(initial_model("resnet18"), "bn1.num_batches_tracked");
+    struct buf file = joined(&p);
+    struct model *m = read_ok(&file);
+
+    model_unref(m);
+    buf_release(&file);
+    parts_release(&p);
+    p = with_a_count(initial_model("resnet18"), "bn1.count");
+    check_parts_refused("another name", &p, ST_FORMAT, "'bn1.count'");
+    p = with_a_count(initial_model("mlp"), "bn1.num_batches_tracked");
+    check_parts_refused("no running statistics", &p, ST_FORMAT, "'bn1.num_batches_tracked'");
 }
 
 TEST_WITHOUT_LEAKS(weights, a_larger_network_and_nearest_survive_too)
@@ -954,7 +1027,7 @@ TEST_WITHOUT_LEAKS(loading, refuses_what_is_missing_broken_or_too_large)
     cr_assert_eq(file_replace(place.path, &text, 1, &err), ST_OK);
     check_refusal("broken", weights_load(place.path, &m, &err), ST_FORMAT, &err, "safetensors");
     cr_assert_eq(truncate(place.path, WEIGHTS_MAX_BYTES + 1), 0);
-    check_refusal("too large", weights_load(place.path, &m, &err), ST_LIMIT, &err, "67108865");
+    check_refusal("too large", weights_load(place.path, &m, &err), ST_LIMIT, &err, "134217729");
     check_refusal("a folder", weights_load(place.folder, &m, &err), ST_IO, &err, "not a regular file");
     cr_assert_null(m);
     scratch_remove(place.folder);

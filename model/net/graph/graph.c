@@ -212,9 +212,25 @@ static void inputs_add(struct graph *g, size_t n)
     const struct described inputs = { "weight", { .rank = 2, .dims = { N_LABELS, n } } };
 
     assert(n <= NETWORK_MAX_INPUTS);
+    g->net->n_inputs = n;
+    g->net->head_inputs = g->net->n_params;
     if (n > 0)
         tensor_add(g, "head.inputs", &inputs);
-    g->net->n_inputs = n;
+}
+
+/* The last node, or where there is none a bias alone. */
+static void head_add(struct graph *g)
+{
+    static const struct described BIAS = { "bias", { .rank = 1, .dims = { N_LABELS } } };
+    struct network *net = g->net;
+
+    if (net->n_nodes == 0) {
+        tensor_add(g, "head", &BIAS);
+        return;
+    }
+    head_check(g);
+    net->head_weights = net->nodes[net->n_nodes - 1].params;
+    net->head_bias = net->head_weights + net->nodes[net->n_nodes - 1].n_params - N_LABELS;
 }
 
 static void state_behind(struct network *net)
@@ -227,12 +243,8 @@ static void state_behind(struct network *net)
 
 enum status graph_finish(struct graph *g, size_t n_inputs, const struct network **ret_net)
 {
-    static const struct described BIAS = { "bias", { .rank = 1, .dims = { N_LABELS } } };
-
-    if (g->st == ST_OK && g->net->n_nodes == 0)
-        tensor_add(g, "head", &BIAS);
-    else if (g->st == ST_OK)
-        head_check(g);
+    if (g->st == ST_OK)
+        head_add(g);
     if (g->st == ST_OK)
         inputs_add(g, n_inputs);
     if (g->st == ST_OK) {

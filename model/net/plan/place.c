@@ -97,8 +97,6 @@ static void head_place(struct placing *g)
     p->head_value = same(&p->values[v].layout, &planes) ? v : moved(p, v, pixels);
     p->features = shape_size(head->in[0]);
     p->row = p->values[p->head_value].layout.image;
-    p->head_weights = head->params;
-    p->head_bias = head->params + head->n_params - N_LABELS;
 }
 
 static size_t stretch(size_t *at, size_t n)

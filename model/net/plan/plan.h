@@ -21,7 +21,6 @@ struct plan {
     size_t head_value; /* what the head reads: its layout has no gaps */
     size_t features;   /* numbers of it */
     size_t row;        /* ... in whole HEAD_LINEs, the rest 0: an image of it, and a finding's weights */
-    size_t head_weights, head_bias; /* where they lie among the network's values */
 
     size_t n_weights, n_sums,
         n_scratch; /* floats: of all ops; of all ops, and the head's bias and inputs; the most of an op */

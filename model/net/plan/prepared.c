@@ -36,7 +36,7 @@ struct update {
 static void head_prepare(const struct update *u, size_t finding)
 {
     const struct plan *p = u->p;
-    const float *w = u->values + p->head_weights + finding * p->features;
+    const float *w = u->values + p->net->head_weights + finding * p->features;
     float *head = u->w->head + finding * p->row;
 
     for (size_t f = 0; f < p->features; f++)
@@ -69,6 +69,6 @@ void prepared_update(struct prepared *w, const struct plan *p, const float *valu
 
     for (size_t i = 0; i < p->n_ops; i++)
         n_tasks += p->ops[i].n_prepares;
-    memcpy(w->head_bias, values + p->head_bias, N_LABELS * sizeof(float));
+    memcpy(w->head_bias, values + p->net->head_bias, N_LABELS * sizeof(float));
     pool_run(pool, n_tasks, update_task, &u);
 }
