@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 
 T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # by degrees of freedom
-LEAST_POSITIVES = 10  # below, an AUROC says nothing
+LEAST = 10  # positives, and negatives: below, an AUROC says nothing
 
 
 def log_loss(truth, prob):
@@ -60,11 +60,11 @@ class Rows:
         return mean, [(row - mean) / len(rows) for row in rows]
 
     def macro_auroc(self):
-        """The mean area over the findings with enough positives, and each row's influence on it."""
+        """The mean area over the findings with enough of either kind, and each row's influence on it."""
         areas, sums = [], [0.0] * len(self.images)
         for k in range(len(self.truth[0])):
             truth = [t[k] for t in self.truth]
-            if LEAST_POSITIVES <= sum(truth) < len(truth):
+            if LEAST <= sum(truth) <= len(truth) - LEAST:
                 area, influences = auroc_influences(truth, [p[k] for p in self.prob])
                 areas.append(area)
                 sums = [a + b for a, b in zip(sums, influences)]

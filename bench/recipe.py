@@ -5,7 +5,7 @@
 
 CXRD is the program, DATASETS the folder of data sets. A seed is that of split and weights. Every training is kept in
 OUT/<experiment>/<seed>; one that is there and has ended is not run again, so a stopped run goes on. Prints Markdown tables:
-the loss and the macro AUROC (of findings with at least ten positives) on the test rows, and how much better they are than the
+the loss and the macro AUROC (of findings with at least ten positives and ten negatives) on the test rows, and how much better they are than the
 base rates, the standard recipe, the history alone and with age, sex and view, paired by row. Each is the mean over the seeds ±
 its standard error by patient, its 95 % interval by patient and that by split, of the recipe trained again (see clustered.py);
 * the first leaves out zero, ** the second does as well.

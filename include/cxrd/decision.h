@@ -27,7 +27,7 @@ struct decision_finding {
     size_t true_positives, false_positives, true_negatives, false_negatives; /* rows */
     struct estimate ppv,
         npv; /* of those called positive, negative: the part that is rightly; of the test rows */
-    /* Not known, like the rates above, where fewer than POSITIVES_LEAST rows have the finding, or lack it. */
+    /* Not known, like the rates above, where fewer than KIND_LEAST rows have the finding, or lack it. */
     struct estimate slope, intercept; /* jobs/training/recalibration.h */
     struct benefit benefit[N_BENEFITS];
 };

@@ -1,7 +1,7 @@
 /* include/cxrd/groups.h - what a model is worth for some of the patients: by sex, age, view and scanner.
  *
  * The rows are those of the test split, the thresholds those that validation chose for everyone (Youden). Where fewer than
- * POSITIVES_LEAST rows of a group have a finding, or lack it, the group's figures of it are not known. */
+ * KIND_LEAST rows of a group have a finding, or lack it, the group's figures of it are not known. */
 #ifndef CXRD_GROUPS_H
 #define CXRD_GROUPS_H
 

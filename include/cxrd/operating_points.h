@@ -21,25 +21,26 @@ extern const char *const OPERATING_NAMES[N_OPERATING]; /* "youden" … */
 
 struct operating_points {
     float threshold[N_OPERATING][N_LABELS]; /* in 0..1 or NaN; positive: probability >= threshold */
-    /* On test rows: NaN where not defined. The ends of its 95 % interval, and how many of the rows have the finding: NaN and
-     * POSITIVES_UNSAID where a file of an older version does not say. */
+    /* On test rows: NaN where not defined. The ends of its 95 % interval, and how many of the rows have the finding and lack it: NaN
+     * and KIND_UNSAID where a file of an older version does not say. */
     double auroc[N_LABELS], auroc_low[N_LABELS], auroc_high[N_LABELS];
-    int64_t positives[N_LABELS];
+    int64_t positives[N_LABELS], negatives[N_LABELS];
 };
 
-/* With fewer test rows that have a finding nobody knows how well it is told: an AUROC of one positive row can be 1. */
-enum { POSITIVES_UNSAID = -1, POSITIVES_LEAST = 10 };
+/* With fewer test rows that have a finding, or that lack it, nobody knows how well the two are told apart: an AUROC of one
+ * positive row can be 1, and so can that of one negative. */
+enum { KIND_UNSAID = -1, KIND_LEAST = 10 };
 bool operating_known(const struct operating_points *p,
                      size_t finding); /* false: no verdict, and no AUROC to show */
 
 extern const struct operating_points OPERATING_NONE; /* all NaN */
 
 /* As the metadata has them: {"Atelectasis":{"youden":…,"sensitivity_90":…,"specificity_90":…,"auroc":…,"auroc_low":…,
- * "auroc_high":…,"positives":…},…}, all 14 in class order, numbers that read back as the same float32, or null. The caller owns the text (free()); NULL without
+ * "auroc_high":…,"positives":…,"negatives":…},…}, all 14 in class order, numbers that read back as the same float32, or null. The caller owns the text (free()); NULL without
  * memory. */
 char *operating_points_text(const struct operating_points *p);
 
-/* All 14 findings must be there with their members, and nothing else; the last three may be missing from all or some.
+/* All 14 findings must be there with their members, and nothing else; the last four may be missing from all or some.
  * Errors: ST_FORMAT (the sentence says what is wrong). */
 MUST_USE enum status operating_points_parse(const char *text, struct operating_points *ret,
                                             struct error *err);

@@ -63,6 +63,7 @@ static void tell_quality(const struct evaluation *test, struct operating_points 
         points->auroc_low[k] = test->findings[k].auroc.low;
         points->auroc_high[k] = test->findings[k].auroc.high;
         points->positives[k] = (int64_t)test->findings[k].positives;
+        points->negatives[k] = (int64_t)(test->rows - test->findings[k].positives);
     }
 }
 

@@ -136,7 +136,7 @@ static enum status finding_decide(struct column *c, float threshold, struct deci
         positives += c->truth[i];
     if (!isnan(threshold))
         count(c, threshold, f);
-    if (positives < POSITIVES_LEAST || c->n - positives < POSITIVES_LEAST)
+    if (positives < KIND_LEAST || c->n - positives < KIND_LEAST)
         return ST_OK;
     return estimate_all(c, threshold, f);
 }

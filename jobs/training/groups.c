@@ -88,7 +88,7 @@ static void hits_take(struct looking *l, size_t finding, enum group_measure meas
 static bool asked_for(const struct looking *l, size_t finding, enum group_measure measure,
                       const struct counts *c)
 {
-    return c->rows[0] >= POSITIVES_LEAST && c->rows[1] >= POSITIVES_LEAST &&
+    return c->rows[0] >= KIND_LEAST && c->rows[1] >= KIND_LEAST &&
            (measure == GROUP_AUROC || !isnan(l->points->threshold[OPERATE_YOUDEN][finding]));
 }
 

@@ -17,13 +17,15 @@ const char *const OPERATING_NAMES[N_OPERATING] = { "youden", "sensitivity_90", "
     {                                                          \
         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
     }
-const struct operating_points OPERATING_NONE = { { NONE, NONE, NONE }, NONE, NONE, NONE, UNSAID };
+const struct operating_points OPERATING_NONE = { { NONE, NONE, NONE }, NONE, NONE, NONE, UNSAID, UNSAID };
 
 enum { MAX_TEXT = 16 * 1024 };
 
+static bool enough(int64_t rows) { return rows == KIND_UNSAID || rows >= KIND_LEAST; }
+
 bool operating_known(const struct operating_points *p, size_t finding)
 {
-    return p->positives[finding] == POSITIVES_UNSAID || p->positives[finding] >= POSITIVES_LEAST;
+    return enough(p->positives[finding]) && enough(p->negatives[finding]);
 }
 
 static json_t *number_json(double v) { return isnan(v) ? json_null() : json_real(v); }
@@ -43,8 +45,10 @@ char *operating_points_text(const struct operating_points *p)
         json_object_set_new(finding, "auroc", number_json(p->auroc[k]));
         json_object_set_new(finding, "auroc_low", number_json(p->auroc_low[k]));
         json_object_set_new(finding, "auroc_high", number_json(p->auroc_high[k]));
-        if (p->positives[k] != POSITIVES_UNSAID)
+        if (p->positives[k] != KIND_UNSAID)
             json_object_set_new(finding, "positives", json_integer(p->positives[k]));
+        if (p->negatives[k] != KIND_UNSAID)
+            json_object_set_new(finding, "negatives", json_integer(p->negatives[k]));
         json_object_set_new(all, LABELS[k], finding);
     }
     text = json_built(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -67,21 +71,34 @@ static enum status part_read(const json_t *finding, size_t k, const char *name, 
     return ST_OK;
 }
 
+/* A number of rows, where there is one; then one member more is known. */
+static enum status rows_read(const json_t *finding, size_t k, const char *name, int64_t *ret,
+                             size_t *ret_members, struct error *err)
+{
+    const json_t *value = json_object_get(finding, name);
+
+    if (!value)
+        return ST_OK;
+    if (!(json_is_integer(value) && json_integer_value(value) >= 0))
+        return error_set(err, ST_FORMAT,
+                         "the metadata's 'operating_points' have no whole number of '%s' for %s", name,
+                         LABELS[k]);
+    ++*ret_members;
+    *ret = json_integer_value(value);
+    return ST_OK;
+}
+
 /* What older versions did not write. */
 static enum status rest_read(const json_t *finding, size_t k, struct operating_points *p, size_t *ret_members,
                              struct error *err)
 {
-    const json_t *positives = json_object_get(finding, "positives");
-    enum status st = ST_OK;
+    enum status st;
 
-    *ret_members = positives ? 1 : 0;
-    if (positives && !(json_is_integer(positives) && json_integer_value(positives) >= 0))
-        return error_set(err, ST_FORMAT,
-                         "the metadata's 'operating_points' have no whole number of 'positives' for %s",
-                         LABELS[k]);
-    if (positives)
-        p->positives[k] = json_integer_value(positives);
-    if (json_object_get(finding, "auroc_low")) {
+    *ret_members = 0;
+    st = rows_read(finding, k, "positives", &p->positives[k], ret_members, err);
+    if (st == ST_OK)
+        st = rows_read(finding, k, "negatives", &p->negatives[k], ret_members, err);
+    if (st == ST_OK && json_object_get(finding, "auroc_low")) {
         ++*ret_members;
         st = part_read(finding, k, "auroc_low", &p->auroc_low[k], err);
     }

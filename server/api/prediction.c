@@ -102,20 +102,22 @@ static void rank(const float *probability, size_t order[N_LABELS])
 
 static json_t *text_or_null(const char *text) { return *text ? json_string(text) : json_null(); }
 
-/* A verdict and an AUROC only where enough test rows had the finding. */
+static json_t *rows_or_null(int64_t rows) { return rows == KIND_UNSAID ? json_null() : json_integer(rows); }
+
+/* A verdict and an AUROC only where enough test rows had the finding, and enough did not. */
 static json_t *finding_json(const struct prediction *p, const struct operating_points *points, size_t k)
 {
     const float threshold = points->threshold[OPERATE_YOUDEN][k];
     const bool known = operating_known(points, k);
 
-    return json_pack("{s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o}", "label", LABELS[k], "probability",
+    return json_pack("{s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", LABELS[k], "probability",
                      (double)p->probability[k], "threshold", number_or_null((double)threshold), "positive",
                      known && !isnan(threshold) ? json_boolean(p->probability[k] >= threshold) : json_null(),
                      "auroc", number_or_null(known ? points->auroc[k] : NAN), "auroc_low",
                      number_or_null(known ? points->auroc_low[k] : NAN), "auroc_high",
                      number_or_null(known ? points->auroc_high[k] : NAN), "auroc_positives",
-                     points->positives[k] == POSITIVES_UNSAID ? json_null()
-                                                              : json_integer(points->positives[k]));
+                     rows_or_null(points->positives[k]), "auroc_negatives",
+                     rows_or_null(points->negatives[k]));
 }
 
 static json_t *findings_json(const struct prediction *p, const struct operating_points *points)

@@ -216,12 +216,13 @@ static void print_quality(const json_t *finding)
 }
 
 /* Effusion             0.3068  positive (from 0.2100 on; AUROC 0.812 (0.745 to 0.880, 63 positive rows))
- * Hernia               0.0068  no verdict (AUROC not known: 2 positive test rows) */
+ * Hernia               0.0068  no verdict (AUROC not known: 2 positive, 567 negative test rows) */
 static void print_finding(const json_t *finding)
 {
     const json_t *threshold = json_object_get(finding, "threshold"),
                  *positive = json_object_get(finding, "positive"),
-                 *rows = json_object_get(finding, "auroc_positives");
+                 *with = json_object_get(finding, "auroc_positives"),
+                 *without = json_object_get(finding, "auroc_negatives");
 
     printf("  %-20s %.4f", json_string_value(json_object_get(finding, "label")),
            json_number_value(json_object_get(finding, "probability")));
@@ -230,9 +231,11 @@ static void print_finding(const json_t *finding)
                json_number_value(threshold));
         print_quality(finding);
         printf(")");
-    } else if (json_is_integer(rows) && json_is_number(threshold)) {
-        printf("  no verdict (AUROC not known: %lld positive test rows)",
-               (long long)json_integer_value(rows));
+    } else if (json_is_integer(with) && json_is_number(threshold)) {
+        printf("  no verdict (AUROC not known: %lld positive", (long long)json_integer_value(with));
+        if (json_is_integer(without))
+            printf(", %lld negative", (long long)json_integer_value(without));
+        printf(" test rows)");
     }
     printf("\n");
 }

@@ -37,8 +37,8 @@ function showFilm() {
 }
 
 /** "AUROC 0.812 (0.745 to 0.880; 63 positive films)", or that nobody knows it. */
-function qualityOf({ auroc, auroc_low: low, auroc_high: high, auroc_positives: positives }) {
-  if (auroc === null) return positives === null ? null : `AUROC not known: ${positives} positive test films`;
+function qualityOf({ auroc, auroc_low: low, auroc_high: high, auroc_positives: positives, auroc_negatives: negatives }) {
+  if (auroc === null) return positives === null ? null : `AUROC not known: ${positives} positive, ${negatives ?? 'unknown'} negative test films`;
   return `AUROC ${number(auroc, 3)}${low === null ? '' : ` (${number(low, 3)} to ${number(high, 3)}; ${positives} positive films)`}`;
 }
 

@@ -225,7 +225,8 @@ class OperatingPointsTest(ServerCase):
         def enough(header):
             points = json.loads(header['__metadata__']['operating_points'])
             for k, label in enumerate(dataset.LABELS):
-                points[label]['positives'] = 10 if k % 2 == 0 else 9
+                points[label]['positives'] = 9 if k % 3 == 0 else 10
+                points[label]['negatives'] = 9 if k % 3 == 1 else 10
             header['__metadata__']['operating_points'] = json.dumps(points)
         model = import_model(self.server, dataset.changed(dataset.weights(), enough))
         self.addCleanup(self.post, f'/models/{self.model["id"]}/activate')
@@ -238,8 +239,9 @@ class OperatingPointsTest(ServerCase):
             for finding in reply['findings']:
                 threshold, *auroc = told[finding['label']]
                 self.assertEqual(finding['threshold'], threshold)
-                known = dataset.LABELS.index(finding['label']) % 2 == 0
-                self.assertEqual(finding['auroc_positives'], 10 if known else 9)
+                kind = dataset.LABELS.index(finding['label']) % 3
+                known = kind == 2
+                self.assertEqual((finding['auroc_positives'], finding['auroc_negatives']), [(9, 10), (10, 9), (10, 10)][kind])
                 self.assertEqual([finding['auroc'], finding['auroc_low'], finding['auroc_high']], auroc if known else [None] * 3)
                 if threshold is None or not known:
                     self.assertIsNone(finding['positive'])
@@ -253,16 +255,16 @@ class OperatingPointsTest(ServerCase):
         told = {f['label']: f['positives'] for f in findings('test')}
         self.assertLess(max(told.values()), 10)
         for finding in self.assert_prediction(self.predict(dataset.image(1)))['findings']:
-            self.assertEqual((finding['positive'], finding['auroc'], finding['auroc_positives']),
-                             (None, None, told[finding['label']]))
+            self.assertEqual((finding['positive'], finding['auroc'], finding['auroc_positives'], finding['auroc_negatives']),
+                             (None, None, told[finding['label']], record()['dataset']['test'] - told[finding['label']]))
 
     def test_a_file_of_an_older_version_is_answered_as_before(self):
         import_model(self.server, dataset.verdicts(dataset.weights()))
         self.addCleanup(self.post, f'/models/{self.model["id"]}/activate')
         told = {f['label']: t['auroc'] for f, t in zip(findings('validation'), findings('test'))}
         for finding in self.assert_prediction(self.predict(dataset.image(1)))['findings']:
-            self.assertEqual((finding['auroc'], finding['auroc_low'], finding['auroc_positives']),
-                             (told[finding['label']], None, None))
+            self.assertEqual((finding['auroc'], finding['auroc_low'], finding['auroc_positives'], finding['auroc_negatives']),
+                             (told[finding['label']], None, None, None))
             self.assertEqual(finding['positive'] is None, finding['threshold'] is None)
 
     def test_the_model_card_has_the_quality_and_the_points(self):
@@ -276,7 +278,8 @@ class OperatingPointsTest(ServerCase):
                                           shown['findings']):
             point = card['operating_points'][finding['label']]
             self.assertEqual(point, {**{k: finding['operating_points'][k]['threshold'] for k in KINDS},
-                                     **{k: finding[k] for k in ('auroc', 'auroc_low', 'auroc_high', 'positives')}})
+                                     **{k: finding[k] for k in ('auroc', 'auroc_low', 'auroc_high', 'positives')},
+                                     'negatives': test['rows'] - finding['positives']})
             for name in ('auroc', 'auroc_low', 'auroc_high', 'threshold', 'sensitivity', 'specificity'):
                 self.assertEqual(brief[name], finding[name])
             self.assertEqual(brief['false_positive_rate'], normal['false_positive_rate'])
@@ -292,7 +295,7 @@ class OperatingPointsTest(ServerCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r'\n  \w+ +0\.\d{4}  (positive|negative) \(from 0\.\d{4} on; AUROC \d\.\d{3}\)\n')
         done = program.run('predict', '--weights', dataset.weights_path(), film)
-        self.assertRegex(done.stdout, r'\n  \w+ +0\.\d{4}  no verdict \(AUROC not known: \d positive test rows\)\n')
+        self.assertRegex(done.stdout, r'\n  \w+ +0\.\d{4}  no verdict \(AUROC not known: \d positive, \d negative test rows\)\n')
 
 
 if __name__ == '__main__':

@@ -178,7 +178,12 @@ static struct operating_points some_points(void)
     p.auroc_low[5] = 0.5;
     p.auroc_high[5] = 0.9;
     p.positives[5] = 12;
+    p.negatives[5] = 10;
     p.positives[6] = 9;
+    p.negatives[6] = 560;
+    p.positives[7] = 560;
+    p.negatives[7] = 9;
+    p.positives[8] = 10;
     return p;
 }
 
@@ -199,6 +204,7 @@ Test(operating, points_come_back_from_their_text_as_they_were)
         check_same(p.auroc_low[k], q.auroc_low[k]);
         check_same(p.auroc_high[k], q.auroc_high[k]);
         cr_assert_eq(p.positives[k], q.positives[k]);
+        cr_assert_eq(p.negatives[k], q.negatives[k]);
     }
     free(text);
 }
@@ -218,16 +224,18 @@ Test(operating, points_of_older_versions_say_less)
     text = json_dumps(all, 0);
     json_decref(all);
     cr_assert_eq(operating_points_parse(text, &q, &err), ST_OK, "%s", err.text);
-    cr_assert(isnan(q.auroc_low[3]) && q.positives[3] == POSITIVES_UNSAID);
+    cr_assert(isnan(q.auroc_low[3]) && q.positives[3] == KIND_UNSAID);
     free(text);
 }
 
-Test(operating, a_finding_of_fewer_than_ten_test_rows_is_not_known)
+Test(operating, a_finding_that_fewer_than_ten_test_rows_have_or_lack_is_not_known)
 {
     const struct operating_points p = some_points();
 
     cr_assert(operating_known(&p, 5));
     cr_assert_not(operating_known(&p, 6));
+    cr_assert_not(operating_known(&p, 7), "nine rows lack it");
+    cr_assert(operating_known(&p, 8), "an older file does not say how many lack it");
     cr_assert(operating_known(&p, 0), "an older file does not say");
 }
 
@@ -259,6 +267,7 @@ Test(operating, points_that_are_not_whole_are_refused)
                             spoiled("auroc_high", json_real(1.5)),
                             spoiled("positives", json_integer(-1)),
                             spoiled("positives", json_real(3)),
+                            spoiled("negatives", json_integer(-1)),
                             strdup("[]"),
                             strdup(""),
                             strdup("{") };

@@ -151,7 +151,7 @@ def verdicts(data):
     def forget(head):
         points = json.loads(head['__metadata__']['operating_points'])
         for point in points.values():
-            for name in ('auroc_low', 'auroc_high', 'positives'):
+            for name in ('auroc_low', 'auroc_high', 'positives', 'negatives'):
                 del point[name]
         head['__metadata__']['operating_points'] = json.dumps(points)
     return changed(data, forget)
