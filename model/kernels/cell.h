@@ -22,18 +22,6 @@ ALWAYS_INLINE struct cell cell_of_pixel(struct shape s, size_t pixel)
     return at;
 }
 
-/* The pixel after it. */
-ALWAYS_INLINE void cell_step(struct shape s, struct cell *at)
-{
-    if (++at->column < s.w)
-        return;
-    at->column = 0;
-    if (++at->row < s.h)
-        return;
-    at->row = 0;
-    at->image++;
-}
-
 ALWAYS_INLINE size_t view_at(const struct view *v, struct cell at)
 {
     return at.image * v->image + at.row * v->row + at.column * v->pixel;
