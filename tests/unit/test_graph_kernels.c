@@ -556,6 +556,31 @@ EACH_SET(graph_kernels, range_of_results_is_a_step_of_its_own)
     }
 }
 
+/* A residual that nobody reads later is the place of the sum. */
+EACH_SET(graph_kernels, residual_may_lie_where_the_result_goes)
+{
+    for (size_t i = 0; i < 60; i++) {
+        struct rng r;
+        struct trial t;
+        size_t differ = 0;
+
+        rng_seed(&r, 21, i);
+        t = trial_new(k, (enum kind)(i % 3), ACT_RELU, &r);
+        t.o.b = t.b.first;
+        t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
+        t.g.y = t.g.b;
+        t.o.y = t.b.first;
+        t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
+        for (size_t s = 0; s < t.n; s++)
+            for (size_t c = 0; c < t.y.s.c; c++)
+                for (size_t row = 0; row < t.y.s.h; row++)
+                    for (size_t j = 0; j < t.y.s.w; j++)
+                        differ += t.b.memory[at(&t.b, s, c, row, j)] != t.y.memory[at(&t.y, s, c, row, j)];
+        cr_assert_eq(differ, 0, "%s %s: %zu differ", k->name, KINDS[t.kind], differ);
+        trial_release(&t);
+    }
+}
+
 /* In place, as a network that is short of memory has it. */
 EACH_SET(graph_kernels, elementwise_steps_work_in_place)
 {
