@@ -30,35 +30,40 @@ ALWAYS_INLINE vf activated(vf v, enum activation activation)
 
 enum kind { ADD, MULTIPLY, NORM, ACTIVATE };
 
-/* VL channels of a row: x, y and b point at its first pixel, scale and shift at the channels'. */
+/* A panel of a row: x, y and b point at its first pixel, scale and shift at its channels'. */
 ALWAYS_INLINE void row_combined(const enum kind kind, const struct geometry *g, const struct operands *o)
 {
-    const vf scale = kind == NORM ? load(o->scale) : (vf){ 0 }, shift = kind == NORM ? load(o->shift) : scale;
+    vf scale[NV], shift[NV];
 
-    for (size_t j = 0; j < g->out.w; j++) {
-        vf v = load(o->x + j * g->x.pixel);
-
-        if (kind == ADD)
-            v += load(o->b + j * g->b.pixel);
-        if (kind == MULTIPLY)
-            v *= load(o->b + j * g->b.pixel);
-        if (kind == NORM)
-            v = v * scale + shift;
-        store(o->y + j * g->y.pixel, activated(v, g->activation));
+    for (size_t i = 0; i < NV && kind == NORM; i++) {
+        scale[i] = load(o->scale + i * VL);
+        shift[i] = load(o->shift + i * VL);
     }
+    for (size_t j = 0; j < g->out.w; j++)
+        for (size_t i = 0; i < NV; i++) {
+            vf v = load(o->x + j * g->x.pixel + i * VL);
+
+            if (kind == ADD)
+                v += load(o->b + j * g->b.pixel + i * VL);
+            if (kind == MULTIPLY)
+                v *= load(o->b + j * g->b.pixel + i * VL);
+            if (kind == NORM)
+                v = v * scale[i] + shift[i];
+            store(o->y + j * g->y.pixel + i * VL, activated(v, g->activation));
+        }
 }
 
 ALWAYS_INLINE void rows_combined(const enum kind kind, const struct geometry *g, size_t begin, size_t end,
                                  const struct operands *o)
 {
-    for (size_t c = 0; c < g->out.c; c += VL)
+    for (size_t c = 0; c < g->out.c; c += P)
         for (size_t i = begin; i < end; i++) {
             const struct cell at = cell_of_row(g->out, i);
-            struct operands row = { .x = o->x + view_at(&g->x, at) + c / P * g->x.panel + c % P,
-                                    .y = o->y + view_at(&g->y, at) + c / P * g->y.panel + c % P };
+            struct operands row = { .x = o->x + view_at(&g->x, at) + c / P * g->x.panel,
+                                    .y = o->y + view_at(&g->y, at) + c / P * g->y.panel };
 
             if (kind == ADD || kind == MULTIPLY)
-                row.b = o->b + view_at(&g->b, at) + c / P * g->b.panel + c % P;
+                row.b = o->b + view_at(&g->b, at) + c / P * g->b.panel;
             if (kind == NORM) {
                 row.scale = o->scale + c;
                 row.shift = o->shift + c;

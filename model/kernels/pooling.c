@@ -28,13 +28,14 @@ ALWAYS_INLINE vf pooled(const enum pool_kind kind, const struct geometry *g, con
 ALWAYS_INLINE void rows_pooled(const enum pool_kind kind, const struct geometry *g, size_t begin, size_t end,
                                const struct operands *o)
 {
-    for (size_t c = 0; c < g->out.c; c += VL) {
-        const float *x = o->x + c / P * g->x.panel + c % P;
-        float *y = o->y + c / P * g->y.panel + c % P;
+    for (size_t c = 0; c < g->out.c; c += P) {
+        const float *x = o->x + c / P * g->x.panel;
+        float *y = o->y + c / P * g->y.panel;
 
         for (size_t i = begin; i < end; i++)
             for (struct cell at = cell_of_row(g->out, i); at.column < g->out.w; at.column++)
-                store(y + view_at(&g->y, at), pooled(kind, g, x, at));
+                for (size_t j = 0; j < P; j += VL)
+                    store(y + view_at(&g->y, at) + j, pooled(kind, g, x + j, at));
     }
 }
 
