@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-enum { MOST_CHANNELS = 5, MOST_PANELS = 2, BLOCK_ONE_IN = 6 };
+enum { MOST_CHANNELS = 5, MOST_PANELS = 2, BLOCK_ONE_IN = 6, CHAIN_ONE_IN = 4 };
 
 static size_t below(struct rng *rng, size_t n) { return (size_t)rng_below(rng, n); }
 
@@ -61,6 +61,48 @@ static void random_block(struct graph *g, struct rng *rng)
     graph_pool(g, pool.ops, at, side, 2, 0);
 }
 
+/* The kinds of a chain, in an order in which networks have them. */
+static const struct layer_ops *const CHAIN[] = { &LAYER_REPLICATE, &LAYER_NORM,      &LAYER_RELU,
+                                                 &LAYER_CONV,      &LAYER_NORM,      &LAYER_RELU,
+                                                 &LAYER_CONV,      &LAYER_ADD,       &LAYER_ADD,
+                                                 &LAYER_RELU,      &LAYER_MEAN_POOL, &LAYER_CONCAT };
+enum { N_CHAIN = sizeof CHAIN / sizeof CHAIN[0] };
+
+static struct node random_link(const struct graph *g, struct rng *rng, const struct layer_ops *ops,
+                               size_t from)
+{
+    const size_t side = 1 + 2 * below(rng, 2);
+    struct node l = { .ops = ops,
+                      .from = { from, below(rng, g->net->n_nodes) },
+                      .channels = ops == &LAYER_REPLICATE ? 3
+                                  : below(rng, 3)         ? MAX_PANEL
+                                                          : MOST_CHANNELS,
+                      .window = { side, side, 1, side / 2, side / 2 },
+                      .bias = below(rng, 2),
+                      .epsilon = 1e-3 };
+
+    if (ops == &LAYER_MEAN_POOL)
+        l.window = (struct window){ 2, 2, 2, 0, 0 };
+    for (size_t i = 0; i < 10 && refuses(g, &l); i++) /* another second operand */
+        l.from[1] = below(rng, g->net->n_nodes);
+    return l;
+}
+
+/* A few nodes that each read the one before, of kinds that passes like to put together; what does not fit is left out. */
+static void random_chain(struct graph *g, struct rng *rng, int what)
+{
+    const size_t wanted = 2 + below(rng, 8);
+    size_t at = below(rng, 4) ? below(rng, g->net->n_nodes) : 0, kind = below(rng, N_CHAIN);
+
+    for (size_t i = 0; i < wanted; i++) {
+        const struct node l = random_link(g, rng, CHAIN[kind], at);
+
+        if (!refuses(g, &l) && !(what & RANDOM_NO_NORMS && l.ops == &LAYER_NORM))
+            at = graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
+        kind = below(rng, 4) ? (kind + 1) % N_CHAIN : below(rng, N_CHAIN);
+    }
+}
+
 size_t random_graph_nodes(uint64_t seed)
 {
     struct rng rng;
@@ -81,6 +123,8 @@ const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, in
     while (g.st == ST_OK && g.net->n_nodes < wanted)
         if (what & RANDOM_BLOCKS && below(&rng, BLOCK_ONE_IN) == 0)
             random_block(&g, &rng);
+        else if (what & RANDOM_BLOCKS && below(&rng, CHAIN_ONE_IN) == 0)
+            random_chain(&g, &rng, what);
         else
             random_node(&g, &rng, what);
     graph_dense(&g, g.net->n_nodes - 1, "head", N_LABELS);

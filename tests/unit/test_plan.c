@@ -229,6 +229,25 @@ TEST_WITHOUT_LEAKS(plan, has_a_kernel_for_all_of_cnn4)
     network_unref(net);
 }
 
+/* Nor those of others: by the layers' loops they would take a hundred times as long. */
+TEST_WITHOUT_LEAKS(plan, has_kernels_for_all_of_the_others)
+{
+    static const char *const NAMES[] = { "densenet121", "resnet18", "resnet50", "mobilenet_v2" };
+
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        const struct network *net;
+        struct plan *p;
+
+        cr_assert_eq(network_new(NAMES[i], 224, 0, &net, NULL), ST_OK);
+        cr_assert_eq(plan_new(net, kernels(), false, &p), ST_OK);
+        for (size_t k = 0; k < p->n_ops; k++)
+            cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT, "%s: op %zu is %s",
+                      NAMES[i], k, p->ops[k].kind->name);
+        plan_free(p);
+        network_unref(net);
+    }
+}
+
 /* A session keeps its memory for the next model only where that one reads it alike. */
 TEST_WITHOUT_LEAKS(plan, networks_are_told_apart_by_all_that_memory_depends_on)
 {

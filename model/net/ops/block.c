@@ -3,9 +3,10 @@
 
 #include <assert.h>
 
-void block_size(struct op *op, size_t in_c, const struct value *y)
+void block_size(struct op *op, size_t in_c, const struct value *values)
 {
     const struct node *conv = op->node;
+    const struct value *y = &values[op->y];
     const struct layout x = layout_bordered((struct shape){ in_c, conv->in[0].h, conv->in[0].w });
 
     assert(y->layout.group == conv->out.c);

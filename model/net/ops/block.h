@@ -4,8 +4,8 @@
 
 #include "op.h"
 
-/* The geometry of the convolution `op->node` with `in_c` channels, whose pooled result is y. */
-void block_size(struct op *op, size_t in_c, const struct value *y);
+/* The geometry of the convolution `op->node` with `in_c` channels. */
+void block_size(struct op *op, size_t in_c, const struct value *values);
 
 static inline size_t block_winners(const struct block *b) { return b->h / 2 * (b->w / 2) * b->out_c; }
 

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-static void first_size(struct op *op, const struct kernels *k, const struct value *y, bool training)
+static void first_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
     (void)k, (void)training;
-    block_size(op, 1, y);
+    block_size(op, 1, values);
     op->units = op->most = op->block.h / 2;
     op->n_prepares = op->n_collects = 1;
     op->n_weights = op->n_sums = (size_t)10 * op->block.out_c;

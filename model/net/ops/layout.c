@@ -14,6 +14,15 @@ struct layout layout_pixels(struct shape s)
         struct layout){ .row = s.w * s.c, .pixel = s.c, .group = s.c, .image = sums_lines(shape_size(s)) };
 }
 
+struct layout layout_panels(struct shape s, size_t P)
+{
+    const size_t panel = s.h * s.w * P;
+
+    return (struct layout){
+        .row = s.w * P, .pixel = P, .group = P, .panel = panel, .image = (s.c + P - 1) / P * panel
+    };
+}
+
 static size_t in_tiles(size_t side) { return (side + WINOGRAD_TILE - 1) / WINOGRAD_TILE * WINOGRAD_TILE; }
 
 struct layout layout_bordered(struct shape s)

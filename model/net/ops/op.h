@@ -23,14 +23,16 @@ static inline size_t layout_at(const struct layout *l, size_t c, size_t row, siz
     return l->origin + row * l->row + column * l->pixel + c / l->group * l->panel + c % l->group;
 }
 
-struct layout layout_planes(struct shape s);   /* [channel][row][column] */
-struct layout layout_pixels(struct shape s);   /* [row][column][channel] */
-struct layout layout_bordered(struct shape s); /* pixels within a border, as a block reads them */
+struct layout layout_planes(struct shape s);           /* [channel][row][column] */
+struct layout layout_pixels(struct shape s);           /* [row][column][channel] */
+struct layout layout_bordered(struct shape s);         /* pixels within a border, as a block reads them */
+struct layout layout_panels(struct shape s, size_t P); /* [channels / P][row][column][P], whole panels */
 
 struct value {
     struct shape shape;
     struct layout layout;
-    bool asked; /* in training: somebody reads its slope, the loss by it */
+    size_t memory; /* which of the plan's; several values may be parts of one */
+    bool asked;    /* in training: somebody reads its slope, the loss by it */
 };
 
 enum { OP_MAX_INPUTS = NODE_MAX_INPUTS };
@@ -39,19 +41,25 @@ struct op_kind;
 
 struct op {
     const struct op_kind *kind;
-    const struct node *node;    /* whose parameters and geometry it has; NULL: it only moves numbers */
-    size_t folded;              /* equal input channels that it reads as one */
-    size_t x[OP_MAX_INPUTS], y; /* values */
+    const struct node *node;     /* whose parameters and geometry it has; NULL: it only moves numbers */
+    const struct node *norm;     /* of a convolution: the normalisation behind it; NULL: none */
+    const struct node *prologue; /* ... and the one before it, with ReLU */
+    enum activation activation;  /* what it ends with */
+    size_t folded;               /* equal input channels that it reads as one */
+    size_t x[OP_MAX_INPUTS], y;  /* values */
     size_t n_x;
     bool begins[OP_MAX_INPUTS]; /* on the way back it is the first that adds to the slope of x[i] */
 
     /* Filled in by size(). */
     struct block block; /* of those that are one */
+    struct geometry g;  /* of those whose kernels are graph.h's */
     struct shape shape; /* of a relayout */
     bool trained;       /* its weights are laid out for backward too */
     size_t units, most; /* parts of one image that forward() can do apart; those of a batch in one call */
+    size_t grain;       /* a call begins at a multiple of it; 0: anywhere */
     size_t n_prepares, n_collects; /* tasks */
     size_t n_weights, n_sums;      /* floats */
+    size_t n_filters;              /* floats: those of n_weights that are a convolution's filters */
     size_t n_scratch;              /* floats, of a thread */
     size_t n_tape;                 /* bytes, of an image */
 
@@ -78,6 +86,7 @@ enum lie {
     LIE_PLANES,
     LIE_PIXELS,   /* written with or without a border, as whoever reads it likes */
     LIE_BORDERED, /* read with one */
+    LIE_PANELS,   /* read also as pixels, bordered or not, of whole panels */
     LIE_ANY,
 };
 
@@ -85,8 +94,8 @@ struct op_kind {
     const char *name;
     enum lie reads, writes;
 
-    /* Geometry and sizes, from the node and the layout of y. */
-    void (*size)(struct op *op, const struct kernels *k, const struct value *y, bool training);
+    /* Geometry and sizes, from the node and its values, which are among `values`. */
+    void (*size)(struct op *op, const struct kernels *k, const struct value *values, bool training);
 
     /* Task 0..n_prepares-1: its part of the weights, from the network's values. NULL: no weights. */
     void (*prepare)(const struct op *op, const struct kernels *k, const float *values, size_t task,
@@ -95,7 +104,7 @@ struct op_kind {
     /* Units begin..end-1 of a batch; at most `most`. */
     void (*forward)(const struct op *op, const struct op_io *io, size_t begin, size_t end);
 
-    /* n images: adds to dx and sums. */
+    /* n images: adds to dx and sums. NULL: it is for inference alone. */
     void (*backward)(const struct op *op, const struct op_io *io, size_t n);
 
     /* Task 0..n_collects-1: its part of the gradients, as the file orders them, from the sums of the whole batch. NULL: it has no
@@ -106,7 +115,12 @@ struct op_kind {
 
 extern const struct op_kind OP_FIRST;    /* convolution 3x3 of one channel, ReLU, max-pool 2 */
 extern const struct op_kind OP_WINOGRAD; /* the same of many channels */
-extern const struct op_kind OP_RELAYOUT; /* a value, as its next reader wants it */
-extern const struct op_kind OP_PLAIN;    /* any node, by its layer's loops */
+extern const struct op_kind OP_JOIN;     /* a concatenation, whose parts are written where it lies */
+extern const struct op_kind OP_CONVOLUTION, OP_TILES,
+    OP_DEPTHWISE;                                             /* any; by Winograd; a channel for itself */
+extern const struct op_kind OP_POOL, OP_MEAN;                 /* of windows; of whole pictures */
+extern const struct op_kind OP_COMBINE, OP_NORM, OP_ACTIVATE; /* add and mul; alone */
+extern const struct op_kind OP_RELAYOUT;                      /* a value, as its next reader wants it */
+extern const struct op_kind OP_PLAIN;                         /* any node, by its layer's loops */
 
 #endif

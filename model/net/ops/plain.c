@@ -7,11 +7,11 @@
 
 #include <string.h>
 
-static void plain_size(struct op *op, const struct kernels *k, const struct value *y, bool training)
+static void plain_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
     const struct node *l = op->node;
 
-    (void)k, (void)y;
+    (void)k, (void)values;
     op->units = op->most = 1;
     op->n_weights = l->n_params + l->n_state;
     op->n_prepares = op->n_weights > 0;

@@ -1,10 +1,10 @@
 /* model/net/ops/relayout.c - a value as its next reader wants it: the same numbers elsewhere. */
 #include "op.h"
 
-static void relayout_size(struct op *op, const struct kernels *k, const struct value *y, bool training)
+static void relayout_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
     (void)k, (void)training;
-    op->shape = y->shape;
+    op->shape = values[op->y].shape;
     op->units = op->most = 1;
 }
 

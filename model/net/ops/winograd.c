@@ -14,12 +14,12 @@ static const float *ut_of(const struct op *op, const float *weights)
     return weights + op->block.out_c + u_size(&op->block);
 }
 
-static void winograd_size(struct op *op, const struct kernels *k, const struct value *y, bool training)
+static void winograd_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
     struct block *b = &op->block;
 
     (void)k;
-    block_size(op, op->node->in[0].c, y);
+    block_size(op, op->node->in[0].c, values);
     op->units = b->tiles_y * b->tiles_x;
     op->most = TILE_BLOCK;
     op->n_prepares = b->in_c;

@@ -10,12 +10,15 @@ enum status activations_init(struct activations *a, const struct plan *p, size_t
 {
     bool ok;
 
-    *a = (struct activations){ .n = n, .n_values = p->n_values, .n_tapes = training ? p->n_ops : 0 };
+    *a = (struct activations){ .n = n, .n_memories = p->n_memories, .n_tapes = training ? p->n_ops : 0 };
     a->values = calloc(p->n_values, sizeof *a->values);
+    a->memories = calloc(p->n_memories, sizeof *a->memories);
     a->tapes = calloc(p->n_ops + 1, sizeof *a->tapes);
-    ok = a->values && a->tapes;
+    ok = a->values && a->memories && a->tapes;
+    for (size_t i = 0; i < p->n_memories && ok; i++)
+        ok = (a->memories[i] = floats_new(n * p->memories[i])) != NULL;
     for (size_t i = 0; i < p->n_values && ok; i++)
-        ok = (a->values[i] = floats_new(n * p->values[i].layout.image)) != NULL;
+        a->values[i] = a->memories[p->values[i].memory];
     for (size_t i = 0; i < a->n_tapes && ok; i++)
         ok = (a->tapes[i] = aligned_alloc(64, (n * p->ops[i].n_tape + 64) / 64 * 64)) != NULL;
     if (!ok)
@@ -25,8 +28,9 @@ enum status activations_init(struct activations *a, const struct plan *p, size_t
 
 void activations_release(struct activations *a)
 {
-    for (size_t i = 0; i < a->n_values && a->values; i++)
-        free(a->values[i]);
+    for (size_t i = 0; i < a->n_memories && a->memories; i++)
+        free(a->memories[i]);
+    free(a->memories);
     for (size_t i = 0; i < a->n_tapes && a->tapes; i++)
         free(a->tapes[i]);
     free(a->values);

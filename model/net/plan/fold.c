@@ -1,6 +1,5 @@
 /* model/net/plan/fold.c - a convolution of channels that are all equal is one of a single channel, whose weights are their sum:
  * the networks of colour pictures get the same grey value three times. Only of the image, whose slope nobody asks for. */
-#include "../layer.h"
 #include "steps.h"
 
 size_t steps_reads_image(const struct steps *s, const struct step *step)
@@ -17,7 +16,8 @@ void fold(struct steps *s)
     for (size_t i = 1; i < s->n; i++) {
         struct step *step = &s->steps[i];
 
-        if (step->kind != &OP_FIRST || step->from[0] == 0)
+        if ((step->kind != &OP_FIRST && step->kind != &OP_CONVOLUTION) || step->from[0] == 0 ||
+            step->node->groups > 1 || step->prologue || steps_reads_image(s, step) == 0)
             continue;
         step->folded = steps_reads_image(s, step);
         s->steps[step->from[0]].readers--;

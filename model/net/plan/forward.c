@@ -19,6 +19,8 @@ struct op_io forward_io(const struct plan *p, const struct prepared *w, const st
     return io;
 }
 
+static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
+
 void forward_features(const struct plan *p, const struct prepared *w, struct activations *a, size_t n,
                       float *scratch)
 {
@@ -28,8 +30,10 @@ void forward_features(const struct plan *p, const struct prepared *w, struct act
         struct op_io io = forward_io(p, w, a, i);
 
         io.scratch = scratch;
-        for (size_t u = 0; u < units; u += op->most)
-            op->kind->forward(op, &io, u, u + op->most < units ? u + op->most : units);
+        for (size_t u = 0, step; u < units; u += step) {
+            step = at_most(op->most, units - u);
+            op->kind->forward(op, &io, u, u + step);
+        }
     }
 }
 
@@ -95,7 +99,9 @@ struct shared {
 static void op_task(void *arg, size_t task, size_t lane)
 {
     const struct shared *s = arg;
-    const size_t begin = s->op->units * task / s->n_tasks, end = s->op->units * (task + 1) / s->n_tasks;
+    const size_t grain = s->op->grain ? s->op->grain : 1, grains = (s->op->units + grain - 1) / grain;
+    const size_t begin = grains * task / s->n_tasks * grain;
+    const size_t end = at_most(grains * (task + 1) / s->n_tasks * grain, s->op->units);
     struct op_io io = s->io;
 
     io.scratch = s->scratch + lane * s->p->n_scratch;
@@ -122,7 +128,7 @@ void forward_shared(const struct plan *p, const struct prepared *w, struct activ
 
         s.op = &p->ops[i];
         s.io = forward_io(p, w, a, i);
-        needed = (s.op->units + s.op->most - 1) / s.op->most;
+        needed = (s.op->units - 1) / s.op->most + 1;
         s.n_tasks = (needed + threads - 1) / threads * threads; /* as many for every thread */
         pool_run(pool, s.n_tasks, op_task, &s);
     }

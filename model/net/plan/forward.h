@@ -6,9 +6,10 @@
 
 struct activations {
     size_t n;
-    size_t n_values, n_tapes;
-    float **values;  /* [values of the plan], each [n] in its layout */
-    uint8_t **tapes; /* [ops], each [n]; for training only */
+    size_t n_memories, n_tapes;
+    float **memories; /* of the plan, each [n] */
+    float **values;   /* [values of the plan]: the memory that each lies in */
+    uint8_t **tapes;  /* [ops], each [n]; for training only */
 };
 
 MUST_USE enum status activations_init(struct activations *a, const struct plan *p, size_t n, bool training);

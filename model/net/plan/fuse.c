@@ -1,5 +1,4 @@
 /* model/net/plan/fuse.c - convolution 3x3 -> ReLU -> max-pool 2 in one pass: the full-resolution result never exists. */
-#include "../layer.h"
 #include "steps.h"
 
 static bool looks_at(const struct window *w, size_t side, size_t stride, size_t pad)
@@ -21,16 +20,12 @@ static const struct op_kind *block_kind(const struct steps *s, const struct step
     return in.c % MAX_PANEL == 0 ? &OP_WINOGRAD : NULL;
 }
 
-/* The only step that reads step i, if it is of that layer; or NULL. */
-static struct step *only_reader(struct steps *s, size_t i, const struct layer_ops *ops)
+/* The only reader of step i, if it is of that layer. */
+static struct step *only(const struct steps *s, size_t i, const struct layer_ops *ops)
 {
-    if (s->steps[i].readers != 1)
-        return NULL;
-    for (size_t k = i + 1; k < s->n; k++)
-        for (size_t j = 0; j < s->steps[k].n_from; j++)
-            if (s->steps[k].from[j] == i)
-                return s->steps[k].node->ops == ops ? &s->steps[k] : NULL;
-    return NULL; /* the head */
+    struct step *reader = steps_only_reader(s, i);
+
+    return steps_is(reader, ops) ? reader : NULL;
 }
 
 void fuse(struct steps *s)
@@ -39,11 +34,13 @@ void fuse(struct steps *s)
         struct step *conv = &s->steps[i], *relu, *pool;
         const struct op_kind *kind = conv->kind ? block_kind(s, conv) : NULL;
 
-        relu = kind ? only_reader(s, i, &LAYER_RELU) : NULL;
-        pool = relu ? only_reader(s, (size_t)(relu - s->steps), &LAYER_MAX_POOL) : NULL;
+        relu = kind ? only(s, i, &LAYER_RELU) : NULL;
+        pool = relu ? only(s, (size_t)(relu - s->steps), &LAYER_MAX_POOL) : NULL;
         if (!pool || !looks_at(&pool->node->window, 2, 2, 0))
             continue;
-        *pool = (struct step){ kind, conv->node, { conv->from[0] }, 1, 1, pool->readers };
+        pool->kind = kind;
+        pool->node = conv->node;
+        pool->from[0] = conv->from[0];
         conv->kind = relu->kind = NULL;
     }
 }

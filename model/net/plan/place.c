@@ -4,29 +4,51 @@
 
 #include "cxrd/labels.h"
 
-#include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { NOWHERE = SIZE_MAX };
 
 struct placing {
     const struct steps *s;
     struct plan *p;
-    size_t *of; /* [nodes]: the value of each step's result */
+    size_t *of;     /* [steps]: the value of each result */
+    size_t *host;   /* [steps]: the concatenation that a result is written into, or NOWHERE */
+    size_t *at;     /* [steps]: from which of its channels on */
+    size_t *memory; /* [steps]: where results lie that have a memory of their own, or NOWHERE */
 };
 
 static bool same(const struct layout *a, const struct layout *b) { return memcmp(a, b, sizeof *a) == 0; }
 
-/* How a step wants what it reads. */
-static struct layout wanted(const struct step *step, struct shape x)
+/* Whether a step can read a layout; step 0, the image, may be read as it is by what takes a thin picture. */
+static bool can_read(const struct steps *s, const struct step *step, size_t from, const struct layout *l,
+                     struct shape x)
 {
-    return step->kind->reads == LIE_BORDERED ? layout_bordered((struct shape){ x.c, x.h, x.w })
-                                             : layout_planes(x);
+    const struct layout planes = layout_planes(x), bordered = layout_bordered(x);
+
+    switch (step->kind->reads) {
+    case LIE_PANELS: return l->group % s->panel == 0 || (from == 0 && step->kind == &OP_CONVOLUTION);
+    case LIE_BORDERED: return same(l, &bordered);
+    case LIE_PLANES:
+    case LIE_PIXELS:
+    case LIE_ANY: break;
+    }
+    return l->row == planes.row && l->pixel == 1 && l->panel == planes.panel && l->origin == 0;
+}
+
+/* How it likes to. */
+static struct layout wanted(const struct steps *s, const struct step *step, struct shape x)
+{
+    if (step->kind->reads == LIE_PANELS)
+        return layout_panels(x, s->panel);
+    return step->kind->reads == LIE_BORDERED ? layout_bordered(x) : layout_planes(x);
 }
 
 /* The features in whole HEAD_LINEs. */
-static struct layout for_the_head(struct layout l, struct shape s)
+static struct layout for_the_head(struct layout l)
 {
-    l.image = (shape_size(s) + HEAD_LINE - 1) / HEAD_LINE * HEAD_LINE;
+    l.image = (l.image + HEAD_LINE - 1) / HEAD_LINE * HEAD_LINE;
     return l;
 }
 
@@ -38,23 +60,40 @@ static bool reads(const struct step *step, size_t node)
     return false;
 }
 
-/* The layout of a step's result. The image is written as anybody likes. */
-static struct layout result_layout(const struct steps *s, size_t node)
+/* The layout of a step's result in a memory of its own. The image is written as anybody likes. */
+static struct layout own_layout(const struct steps *s, size_t i)
 {
-    const struct shape shape = s->net->nodes[node].out;
-    const bool any = node == 0 || s->steps[node].kind->writes == LIE_PIXELS;
-    struct layout own = any && node > 0 ? layout_pixels(shape) : layout_planes(shape);
+    const struct shape shape = s->steps[i].out;
+    const enum lie writes = i == 0 ? LIE_PIXELS : s->steps[i].kind->writes;
+    struct layout own = layout_planes(shape);
 
-    for (size_t i = node + 1; i < s->n && any; i++)
-        if (reads(&s->steps[i], node) && s->steps[i].kind->reads == LIE_BORDERED)
-            return wanted(&s->steps[i], shape);
-    return node == steps_last(s) ? for_the_head(own, shape) : own;
+    if (writes == LIE_PANELS)
+        own = layout_panels(shape, s->panel);
+    else if (writes == LIE_PIXELS && i > 0)
+        own = layout_pixels(shape);
+    for (size_t k = i + 1; k < s->n && writes != LIE_PLANES; k++)
+        if (reads(&s->steps[k], i) && s->steps[k].kind->reads == LIE_BORDERED)
+            return layout_bordered(shape);
+    return i == s->last ? for_the_head(own) : own;
 }
 
-static size_t value_add(struct plan *p, struct shape shape, struct layout layout)
+static size_t value_add(struct plan *p, struct shape shape, struct layout layout, size_t memory)
 {
-    p->values[p->n_values] = (struct value){ shape, layout, false };
+    p->values[p->n_values] = (struct value){ shape, layout, memory, false };
     return p->n_values++;
+}
+
+static size_t memory_add(struct plan *p, size_t size)
+{
+    p->memories[p->n_memories] = size;
+    return p->n_memories++;
+}
+
+static size_t move_add(struct plan *p, size_t v, struct layout layout, size_t memory)
+{
+    p->ops[p->n_ops] = (struct op){ .kind = &OP_RELAYOUT, .x = { v }, .n_x = 1 };
+    p->ops[p->n_ops].y = value_add(p, p->values[v].shape, layout, memory);
+    return p->ops[p->n_ops++].y;
 }
 
 /* Value v in that layout: itself, one that was moved before, or one that an op moves now. */
@@ -66,36 +105,120 @@ static size_t moved(struct plan *p, size_t v, struct layout layout)
         if (p->ops[i].kind == &OP_RELAYOUT && p->ops[i].x[0] == v &&
             same(&p->values[p->ops[i].y].layout, &layout))
             return p->ops[i].y;
-    p->ops[p->n_ops] = (struct op){ .kind = &OP_RELAYOUT, .x = { v }, .n_x = 1 };
-    p->ops[p->n_ops].y = value_add(p, p->values[v].shape, layout);
-    return p->ops[p->n_ops++].y;
+    return move_add(p, v, layout, memory_add(p, layout.image));
 }
 
-static void step_place(struct placing *g, size_t node)
+/* ---- concatenations: a part is written where it lies in the whole ---- */
+
+/* Who writes panels can write them anywhere. A result goes into one concatenation only; others copy it. */
+static void hosts(struct placing *g)
 {
-    const struct step *step = &g->s->steps[node];
-    struct op op = { .kind = step->kind, .node = step->node, .folded = step->folded, .n_x = step->n_from };
+    const struct steps *s = g->s;
+
+    for (size_t i = s->n; i-- > 1;) {
+        const struct step *step = &s->steps[i];
+        size_t channel = 0;
+
+        for (size_t k = 0; step->kind == &OP_JOIN && k < step->n_from; k++) {
+            const size_t from = step->from[k];
+            const struct step *part = &s->steps[from];
+
+            if (from > 0 && g->host[from] == NOWHERE && part->kind->writes == LIE_PANELS && from != s->last) {
+                g->host[from] = i;
+                g->at[from] = channel;
+            }
+            channel += part->out.c;
+        }
+    }
+}
+
+/* Where a result lies: in which memory, and how. */
+static struct layout where(struct placing *g, size_t i, size_t *ret_memory)
+{
+    size_t root = i, channel = 0;
+    struct layout l;
+
+    for (; g->host[root] != NOWHERE; root = g->host[root])
+        channel += g->at[root];
+    l = own_layout(g->s, root);
+    if (g->memory[root] == NOWHERE)
+        g->memory[root] = memory_add(g->p, l.image);
+    *ret_memory = g->memory[root];
+    if (root != i)
+        l.origin = layout_at(&l, channel, 0, 0);
+    return l;
+}
+
+/* The parts that lie elsewhere are copied. */
+static void join_place(struct placing *g, size_t i)
+{
+    const struct step *step = &g->s->steps[i];
+    size_t memory, channel = 0;
+    const struct layout whole = where(g, i, &memory);
 
     for (size_t k = 0; k < step->n_from; k++) {
-        const size_t v = g->of[step->from[k]];
+        const size_t from = step->from[k];
+        struct layout part = whole;
 
-        op.x[k] = moved(g->p, v, wanted(step, g->p->values[v].shape));
+        part.origin = layout_at(&whole, channel, 0, 0);
+        if (g->host[from] != i || g->at[from] != channel)
+            move_add(g->p, g->of[from], part, memory);
+        channel += g->s->steps[from].out.c;
     }
-    op.y = g->of[node] = value_add(g->p, g->s->net->nodes[node].out, result_layout(g->s, node));
+    g->of[i] = value_add(g->p, step->out, whole, memory);
+}
+
+/* ---- all of them ---- */
+
+static void step_place(struct placing *g, size_t i)
+{
+    const struct step *step = &g->s->steps[i];
+    struct op op = { .kind = step->kind,
+                     .node = step->node,
+                     .norm = step->norm,
+                     .prologue = step->prologue,
+                     .activation = step->activation,
+                     .folded = step->folded,
+                     .n_x = step->n_from };
+    struct layout layout;
+    size_t memory;
+
+    if (step->kind == &OP_JOIN) {
+        join_place(g, i);
+        return;
+    }
+    for (size_t k = 0; k < step->n_from; k++) {
+        const struct value *v = &g->p->values[g->of[step->from[k]]];
+
+        op.x[k] = g->of[step->from[k]];
+        if (!can_read(g->s, step, step->from[k], &v->layout, v->shape))
+            op.x[k] = moved(g->p, op.x[k], wanted(g->s, step, v->shape));
+    }
+    layout = where(g, i, &memory);
+    op.y = g->of[i] = value_add(g->p, step->out, layout, memory);
     g->p->ops[g->p->n_ops++] = op;
 }
 
-/* The head takes planes or pixels, without gaps. */
+static void image_place(struct placing *g)
+{
+    size_t memory;
+    const struct layout layout = where(g, 0, &memory);
+
+    g->of[0] = value_add(g->p, g->s->steps[0].out, layout, memory);
+}
+
+/* The head takes what has no gaps: planes, pixels, or one number a channel. */
 static void head_place(struct placing *g)
 {
     struct plan *p = g->p;
-    const struct node *head = &g->s->net->nodes[g->s->n];
-    const size_t v = g->of[steps_last(g->s)];
-    const struct layout planes = for_the_head(layout_planes(head->in[0]), head->in[0]),
-                        pixels = for_the_head(layout_pixels(head->in[0]), head->in[0]);
+    const struct shape s = g->s->net->nodes[g->s->n].in[0];
+    const size_t v = g->of[g->s->last];
+    const struct layout *l = &p->values[v].layout;
+    const struct layout planes = for_the_head(layout_planes(s)), pixels = for_the_head(layout_pixels(s));
+    const bool is_vector = s.h * s.w == 1 && l->origin == 0 && l->image % HEAD_LINE == 0;
 
-    p->head_value = same(&p->values[v].layout, &planes) ? v : moved(p, v, pixels);
-    p->features = shape_size(head->in[0]);
+    p->head_value = is_vector || same(l, &planes) ? v : moved(p, v, pixels);
+    p->features = shape_size(s);
     p->row = p->values[p->head_value].layout.image;
 }
 
@@ -114,7 +237,7 @@ static void sizes(struct plan *p, bool training)
     for (size_t i = 0; i < p->n_ops; i++) {
         struct op *op = &p->ops[i];
 
-        op->kind->size(op, p->kernels, &p->values[op->y], training);
+        op->kind->size(op, p->kernels, p->values, training);
         op->weights = stretch(&p->n_weights, op->n_weights);
         op->sums = stretch(&p->n_sums, op->n_sums);
         p->n_scratch = op->n_scratch > p->n_scratch ? op->n_scratch : p->n_scratch;
@@ -146,18 +269,32 @@ static void slopes_begun(struct plan *p, bool *begun)
         }
 }
 
+static enum status placing_init(struct placing *g, const struct steps *s, struct plan *p)
+{
+    size_t *all = malloc(4 * s->n * sizeof *all);
+
+    *g = (struct placing){ s, p, all, all + s->n, all + 2 * s->n, all + 3 * s->n };
+    for (size_t i = 0; all && i < 4 * s->n; i++)
+        all[i] = NOWHERE;
+    return all ? ST_OK : ST_NOMEM;
+}
+
 enum status place(const struct steps *s, bool training, struct plan *p)
 {
     const size_t most = (NODE_MAX_INPUTS + 1) * s->n + 1; /* a move for every input, and one for the head */
-    struct placing g = { s, p, calloc(s->n, sizeof *g.of) };
+    struct placing g;
     bool *begun = calloc(most, sizeof *begun);
-    enum status st = ST_NOMEM;
+    enum status st = placing_init(&g, s, p);
 
     p->values = calloc(most, sizeof *p->values);
+    p->memories = calloc(most, sizeof *p->memories);
     p->ops = calloc(most, sizeof *p->ops);
-    if (!g.of || !begun || !p->values || !p->ops)
+    if (st != ST_OK || !begun || !p->values || !p->memories || !p->ops) {
+        st = ST_NOMEM;
         goto out;
-    value_add(p, s->net->nodes[0].out, result_layout(s, 0));
+    }
+    hosts(&g);
+    image_place(&g);
     for (size_t i = 1; i < s->n; i++)
         if (s->steps[i].kind)
             step_place(&g, i);
@@ -165,7 +302,6 @@ enum status place(const struct steps *s, bool training, struct plan *p)
     sizes(p, training);
     slopes_asked(p);
     slopes_begun(p, begun);
-    st = ST_OK;
 out:
     free(begun);
     free(g.of);

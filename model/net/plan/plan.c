@@ -10,13 +10,20 @@ enum status plan_new(const struct network *net, const struct kernels *k, bool tr
 {
     struct steps steps = { 0 };
     struct plan *p = calloc(1, sizeof *p);
-    enum status st = p ? steps_init(&steps, net) : ST_NOMEM;
+    enum status st = p ? steps_init(&steps, net, k->panel) : ST_NOMEM;
 
     if (st != ST_OK)
         goto out;
     p->net = network_ref(net);
     p->kernels = k;
+    alias(&steps);
     fuse(&steps);
+    if (!training) {
+        commute(&steps);
+        norms(&steps);
+        endings(&steps);
+        choose(&steps);
+    }
     fold(&steps);
     drop(&steps);
     st = place(&steps, training, p);
@@ -36,6 +43,7 @@ void plan_free(struct plan *p)
         return;
     network_unref(p->net);
     free(p->values);
+    free(p->memories);
     free(p->ops);
     free(p);
 }

@@ -15,6 +15,8 @@ struct plan {
     const struct kernels *kernels;
     struct value *values; /* [n_values]; value 0 is the image */
     size_t n_values;
+    size_t *memories; /* [n_memories]: floats of an image, of what values lie in */
+    size_t n_memories;
     struct op *ops; /* [n_ops], in their order */
     size_t n_ops;
 
@@ -39,7 +41,7 @@ static inline size_t plan_feature(const struct plan *p, size_t f)
     const struct value *v = &p->values[p->head_value];
     const size_t plane = v->shape.h * v->shape.w;
 
-    return v->layout.group == 1 ? f : f % v->shape.c * plane + f / v->shape.c;
+    return v->layout.group == 1 || plane == 1 ? f : f % v->shape.c * plane + f / v->shape.c;
 }
 
 #endif

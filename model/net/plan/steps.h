@@ -1,39 +1,63 @@
 /* model/net/plan/steps.h - a plan while the passes make it: a step a node, up to the head.
  *
  *   steps_init  every node by its layer's loops
- *   fuse        nodes that a kernel does in one pass
+ *   alias       nodes that change no number
+ *   fuse        blocks that a kernel does in one pass
  *   fold        equal input channels read as one, by the kernels that can
  *   drop        nodes that nobody reads any more
- *   place       layouts, and ops that change them where two do not agree */
+ *   place       where values lie, and ops that move them where two do not agree
+ *
+ * and at inference, after fuse:
+ *   commute     a mean-pool before the 1x1 convolution that it follows: a quarter of the products
+ *   norms       normalisations into the convolution before or behind them
+ *   endings     sums and activations into the convolution before them
+ *   choose      the kernel of everything else */
 #ifndef MODEL_NET_PLAN_STEPS_H
 #define MODEL_NET_PLAN_STEPS_H
 
+#include "../layer.h"
 #include "plan.h"
 
 struct step {
-    const struct op_kind *kind;           /* NULL: another step does it, or nobody reads it */
-    const struct node *node;              /* whose parameters it has */
-    size_t from[NODE_MAX_INPUTS], n_from; /* nodes that it reads */
+    const struct op_kind *kind;         /* NULL: another step does it, or nobody reads it */
+    const struct node *node;            /* whose parameters it has */
+    const struct node *norm, *prologue; /* as of struct op */
+    enum activation activation;
+    size_t from[NODE_MAX_INPUTS], n_from; /* steps whose results it reads */
     size_t folded;
-    size_t readers; /* steps that read its result; the head is one */
+    size_t readers;   /* steps that read its result; the head is one */
+    struct shape out; /* of its result */
 };
 
 struct steps {
     const struct network *net;
+    size_t panel;       /* of the kernels */
     size_t n;           /* nodes before the head; step 0 is the image */
+    size_t last;        /* the step that the head reads */
     struct step *steps; /* [n], owned */
 };
 
-MUST_USE enum status steps_init(struct steps *s, const struct network *net); /* ST_NOMEM */
+MUST_USE enum status steps_init(struct steps *s, const struct network *net, size_t panel); /* ST_NOMEM */
 void steps_release(struct steps *s);
 
-/* The node that the head reads. */
-static inline size_t steps_last(const struct steps *s) { return s->net->nodes[s->n].from[0]; }
+/* The only step that reads the result of step i; NULL: there are others, or the head is it. */
+struct step *steps_only_reader(const struct steps *s, size_t i);
 
 /* How often a step reads the image: in so many equal channels. 0: it reads something else. */
 size_t steps_reads_image(const struct steps *s, const struct step *step);
 
+/* Whether it is still as steps_init() made it, of that layer. */
+static inline bool steps_is(const struct step *s, const struct layer_ops *ops)
+{
+    return s && s->kind == &OP_PLAIN && s->node->ops == ops;
+}
+
+void alias(struct steps *s);
 void fuse(struct steps *s);
+void commute(struct steps *s);
+void norms(struct steps *s);
+void endings(struct steps *s);
+void choose(struct steps *s);
 void fold(struct steps *s);
 void drop(struct steps *s);
 

@@ -1,0 +1,191 @@
+/* model/net/ops/convolution.c - convolutions at inference, with what stands before and behind them: a normalisation behind goes
+ * into weights and bias, one before with its ReLU is done while reading, a sum and an activation behind while writing.
+ *
+ * weights  [O] bias, [C] scale, [C] shift of the one before, the filters as their kernel reads them, and what only preparing
+ *          needs: [O] scale, the filters of folded channels
+ * unit     a pixel; by Winograd a tile; a channel for itself a row */
+#include "graph_op.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static size_t taps_of(const struct op *op) { return op->node->window.h * op->node->window.w; }
+
+static float *filters_of(const struct op *op, float *weights)
+{
+    return weights + op->g.out.c + (op->prologue ? 2 * op->g.in.c : 0);
+}
+
+/* Filters of `n` floats, in tasks. */
+static void sizes(struct op *op, size_t n, size_t n_tasks)
+{
+    op->n_filters = n;
+    op->n_weights = (size_t)(filters_of(op, NULL) - (float *)NULL) + n + 2 * op->g.out.c;
+    if (op->folded > 1)
+        op->n_weights += op->node->out.c * taps_of(op);
+    op->n_prepares = n_tasks;
+}
+
+/* The normalisations as bias, scale and shift; returns the scale of the outputs, or NULL. */
+static const float *prepare_norms(const struct op *op, const float *values, float *weights)
+{
+    const struct node *conv = op->node;
+    const float *own = conv->bias ? values + conv->params + conv->n_params - conv->out.c : NULL;
+    float *scale = filters_of(op, weights) + op->n_filters;
+
+    if (op->prologue)
+        norm_coefficients(op->prologue, values, NULL, weights + op->g.out.c,
+                          weights + op->g.out.c + op->g.in.c);
+    if (op->norm)
+        norm_coefficients(op->norm, values, own, scale, weights);
+    else if (own)
+        memcpy(weights, own, conv->out.c * sizeof(float));
+    return op->norm ? scale : NULL;
+}
+
+static struct operands operands_of(const struct op *op, const struct op_io *io)
+{
+    struct operands o = graph_operands(op, io);
+
+    o.bias = io->weights;
+    o.w = filters_of(op, (float *)io->weights);
+    if (op->prologue) {
+        o.scale = io->weights + op->g.out.c;
+        o.shift = o.scale + op->g.in.c;
+    }
+    return o;
+}
+
+/* ---- any ---- */
+
+static void convolution_size(struct op *op, const struct kernels *k, const struct value *values,
+                             bool training)
+{
+    (void)training;
+    graph_geometry(op, k, values);
+    op->units = op->g.out.h * op->g.out.w;
+    op->most = SIZE_MAX;
+    op->grain = STRIP;
+    op->n_scratch = convolution_scratch(&op->g);
+    sizes(op, op->g.out.c * op->g.in.c * taps_of(op), 1);
+}
+
+/* w [O][folded][taps] -> [O][1][taps] */
+static void fold_filters(const struct op *op, const float *w, float *ret)
+{
+    const size_t taps = taps_of(op);
+
+    for (size_t o = 0; o < op->node->out.c; o++)
+        for (size_t t = 0; t < taps; t++) {
+            float sum = 0;
+
+            for (size_t c = 0; c < op->folded; c++)
+                sum += w[(o * op->folded + c) * taps + t];
+            ret[o * taps + t] = sum;
+        }
+}
+
+static void convolution_prepare(const struct op *op, const struct kernels *k, const float *values,
+                                size_t task, float *ret_weights)
+{
+    const struct node *conv = op->node;
+    const size_t groups = conv->groups > 1 ? conv->groups : 1;
+    const struct filters f = { conv->out.c, op->folded > 1 ? 1 : conv->in[0].c, groups, taps_of(op) };
+    const float *scale = prepare_norms(op, values, ret_weights), *w = values + conv->params;
+    float *packed = filters_of(op, ret_weights), *folded = packed + op->n_filters + 2 * op->g.out.c;
+
+    (void)task;
+    if (op->folded > 1) {
+        fold_filters(op, w, folded);
+        w = folded;
+    }
+    filters_pack(k->panel, &op->g, &f, w, scale, packed);
+}
+
+static void convolution_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    const struct operands o = operands_of(op, io);
+
+    io->kernels->convolution(&op->g, begin, end, &o, io->scratch);
+}
+
+const struct op_kind OP_CONVOLUTION = { "convolution",    LIE_PANELS,          LIE_PANELS,
+                                        convolution_size, convolution_prepare, convolution_forward };
+
+/* ---- by Winograd: whole panels of channels ---- */
+
+static void tiles_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
+{
+    (void)training;
+    graph_geometry(op, k, values);
+    op->units = (op->g.out.h + WINOGRAD_TILE - 1) / WINOGRAD_TILE *
+                ((op->g.out.w + WINOGRAD_TILE - 1) / WINOGRAD_TILE);
+    op->most = SIZE_MAX;
+    op->n_scratch = winograd_scratch(&op->g);
+    sizes(op, WINOGRAD_POINTS * op->g.out.c * op->g.in.c, op->g.in.c + 1);
+}
+
+/* Task 0 is the normalisations; the others are an input channel each. The transform is linear, so a scale may come after it. */
+static void tiles_prepare(const struct op *op, const struct kernels *k, const float *values, size_t task,
+                          float *ret_weights)
+{
+    const size_t C = op->g.in.c, O = op->g.out.c, P = k->panel, c = task - 1;
+    float *u = filters_of(op, ret_weights);
+
+    if (task == 0) {
+        prepare_norms(op, values, ret_weights);
+        return;
+    }
+    k->weights_transform(C, O, values + op->node->params, c, c + 1, u, NULL);
+    if (!op->norm)
+        return;
+    for (size_t o = 0; o < O; o++) {
+        const struct node *norm = op->norm;
+        const double deviation = sqrt((double)values[norm->state + O + o] + norm->epsilon);
+        const float scale = (float)((double)values[norm->params + o] / deviation);
+
+        for (size_t p = 0; p < WINOGRAD_POINTS; p++)
+            u[p * C * O + (o / P * C + c) * P + o % P] *= scale;
+    }
+}
+
+static void tiles_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    const struct operands o = operands_of(op, io);
+
+    io->kernels->winograd(&op->g, begin, end, &o, io->scratch);
+}
+
+const struct op_kind OP_TILES = { "tiles", LIE_PANELS, LIE_PANELS, tiles_size, tiles_prepare, tiles_forward };
+
+/* ---- a channel for itself ---- */
+
+static void depthwise_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
+{
+    (void)training;
+    graph_geometry(op, k, values);
+    op->units = op->g.out.h;
+    op->most = SIZE_MAX;
+    sizes(op, op->g.in.c * taps_of(op), 1);
+}
+
+static void depthwise_prepare(const struct op *op, const struct kernels *k, const float *values, size_t task,
+                              float *ret_weights)
+{
+    const float *scale = prepare_norms(op, values, ret_weights);
+
+    (void)task;
+    filters_pack_depthwise(k->panel, &op->g, op->node->out.c, values + op->node->params, scale,
+                           filters_of(op, ret_weights));
+}
+
+static void depthwise_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    const struct operands o = operands_of(op, io);
+
+    io->kernels->depthwise(&op->g, begin, end, &o, io->scratch);
+}
+
+const struct op_kind OP_DEPTHWISE = { "depthwise",    LIE_PANELS,        LIE_PANELS,
+                                      depthwise_size, depthwise_prepare, depthwise_forward };

@@ -1,0 +1,72 @@
+/* model/net/ops/elementwise.c - steps at inference that look at one pixel at a time.      unit  a row
+ *
+ * weights  of a normalisation [C] scale, [C] shift */
+#include "graph_op.h"
+
+#include "../layer.h"
+
+#include <stdint.h>
+
+static void element_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
+{
+    (void)training;
+    graph_geometry(op, k, values);
+    op->units = op->g.out.h;
+    op->most = SIZE_MAX;
+}
+
+/* A second operand of one number a channel is spread over the picture. */
+static void combine_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
+{
+    const struct shape b = values[op->x[1]].shape;
+
+    element_size(op, k, values, training);
+    if (b.h * b.w == 1)
+        op->g.b.row = op->g.b.pixel = 0;
+}
+
+static void combine_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    const struct operands o = graph_operands(op, io);
+
+    if (op->node->ops == &LAYER_ADD)
+        io->kernels->add(&op->g, begin, end, &o, NULL);
+    else
+        io->kernels->multiply(&op->g, begin, end, &o, NULL);
+}
+
+static void norm_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
+{
+    element_size(op, k, values, training);
+    op->n_weights = 2 * op->g.out.c;
+    op->n_prepares = 1;
+}
+
+static void norm_prepare(const struct op *op, const struct kernels *k, const float *values, size_t task,
+                         float *ret_weights)
+{
+    (void)k, (void)task;
+    norm_coefficients(op->node, values, NULL, ret_weights, ret_weights + op->g.out.c);
+}
+
+static void norm_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    struct operands o = graph_operands(op, io);
+
+    o.scale = io->weights;
+    o.shift = io->weights + op->g.out.c;
+    io->kernels->norm(&op->g, begin, end, &o, NULL);
+}
+
+static void activate_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    const struct operands o = graph_operands(op, io);
+
+    io->kernels->activate(&op->g, begin, end, &o, NULL);
+}
+
+const struct op_kind OP_COMBINE = { "combine", LIE_PANELS, LIE_PANELS, combine_size,
+                                    .forward = combine_forward };
+const struct op_kind OP_NORM = { "norm", LIE_PANELS, LIE_PANELS, norm_size, norm_prepare, norm_forward };
+const struct op_kind OP_ACTIVATE = { "activate", LIE_PANELS, LIE_PANELS, element_size,
+                                     .forward = activate_forward };

@@ -1,0 +1,54 @@
+/* model/net/ops/graph_op.c - see graph_op.h. */
+#include "graph_op.h"
+
+#include <math.h>
+
+static struct view view_of(const struct layout *l, size_t P)
+{
+    return (struct view){
+        .pixel = l->pixel, .row = l->row, .panel = l->group == P ? l->panel : P, .image = l->image
+    };
+}
+
+/* The image has one channel and is read as it is. */
+static struct shape padded(const struct value *v, size_t P)
+{
+    return (struct shape){ v->layout.group == 1 ? 1 : whole_panels(v->shape.c, P), v->shape.h, v->shape.w };
+}
+
+void graph_geometry(struct op *op, const struct kernels *k, const struct value *values)
+{
+    const struct value *x = &values[op->x[0]], *y = &values[op->y];
+
+    op->g = (struct geometry){ .in = padded(x, k->panel),
+                               .out = padded(y, k->panel),
+                               .window = op->node->window,
+                               .x = view_of(&x->layout, k->panel),
+                               .y = view_of(&y->layout, k->panel),
+                               .activation = op->activation };
+    if (op->n_x > 1)
+        op->g.b = view_of(&values[op->x[1]].layout, k->panel);
+}
+
+struct operands graph_operands(const struct op *op, const struct op_io *io)
+{
+    return (struct operands){ .x = io->x[0] + io->x_layout[0]->origin,
+                              .b = op->n_x > 1 ? io->x[1] + io->x_layout[1]->origin : NULL,
+                              .y = io->y + io->y_layout->origin };
+}
+
+void norm_coefficients(const struct node *norm, const float *values, const float *bias, float *ret_scale,
+                       float *ret_shift)
+{
+    const size_t C = norm->out.c;
+    const float *gamma = values + norm->params, *beta = gamma + C;
+    const float *mean = values + norm->state, *variance = mean + C;
+
+    for (size_t c = 0; c < C; c++) {
+        const double scale = (double)gamma[c] / sqrt((double)variance[c] + norm->epsilon);
+        const double centre = (double)mean[c] - (bias ? (double)bias[c] : 0);
+
+        ret_scale[c] = (float)scale;
+        ret_shift[c] = (float)((double)beta[c] - centre * scale);
+    }
+}

@@ -1,0 +1,47 @@
+/* model/net/plan/choose.c - which kernel does what no other pass has given to one. */
+#include "steps.h"
+
+static bool whole(size_t channels, size_t P) { return channels % P == 0; }
+
+static const struct op_kind *convolution_kind(const struct steps *s, const struct node *conv,
+                                              const struct step *step)
+{
+    const struct window *w = &conv->window;
+
+    if (conv->groups > 1 && conv->groups == conv->in[0].c && conv->out.c == conv->in[0].c)
+        return &OP_DEPTHWISE;
+    if (conv->groups <= 1 && w->h == 3 && w->w == 3 && w->stride == 1 && whole(conv->in[0].c, s->panel) &&
+        whole(conv->out.c, s->panel) && !step->prologue)
+        return &OP_TILES;
+    return &OP_CONVOLUTION;
+}
+
+static const struct {
+    const struct layer_ops *layer;
+    const struct op_kind *kind;
+    enum activation activation;
+} KINDS[] = {
+    { &LAYER_NORM, &OP_NORM, ACT_NONE },        { &LAYER_RELU, &OP_ACTIVATE, ACT_RELU },
+    { &LAYER_RELU6, &OP_ACTIVATE, ACT_RELU6 },  { &LAYER_SIGMOID, &OP_ACTIVATE, ACT_SIGMOID },
+    { &LAYER_SILU, &OP_ACTIVATE, ACT_SILU },    { &LAYER_HARD_SWISH, &OP_ACTIVATE, ACT_HARD_SWISH },
+    { &LAYER_MAX_POOL, &OP_POOL, ACT_NONE },    { &LAYER_MEAN_POOL, &OP_POOL, ACT_NONE },
+    { &LAYER_GLOBAL_POOL, &OP_MEAN, ACT_NONE }, { &LAYER_ADD, &OP_COMBINE, ACT_NONE },
+    { &LAYER_MUL, &OP_COMBINE, ACT_NONE },
+};
+
+void choose(struct steps *s)
+{
+    for (size_t i = 1; i < s->n; i++) {
+        struct step *step = &s->steps[i];
+
+        if (steps_is(step, &LAYER_CONV))
+            step->kind = convolution_kind(s, step->node, step);
+        else if (steps_is(step, &LAYER_CONCAT) && whole(step->node->in[0].c, s->panel))
+            step->kind = &OP_JOIN;
+        for (size_t k = 0; k < sizeof KINDS / sizeof KINDS[0]; k++)
+            if (steps_is(step, KINDS[k].layer)) {
+                step->kind = KINDS[k].kind;
+                step->activation = step->activation ? step->activation : KINDS[k].activation;
+            }
+    }
+}
