@@ -56,6 +56,7 @@ static bool is_plain(const char *encoding) { return !*encoding || strcasecmp(enc
 static enum MHD_Result enter(struct exchange *x, const struct head *head)
 {
     const char *fault = query_fault(x->req.query);
+    const bool coded = body_limit(x) > 0 && !is_plain(x->req.content_encoding);
     struct error why = { 0 };
     enum status st;
 
@@ -67,8 +68,8 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
         return send_refusal(x, 503, "the server is shutting down");
     if (head->has_length && head->content_length > body_limit(x))
         return refuse_length(x, head->content_length);
-    if (body_limit(x) > 0 && !is_plain(x->req.content_encoding))
-        return send_refusal(x, 415, "a Content-Encoding is not accepted: send the body as it is");
+    if (coded && x->req.announced > 0)
+        return send_refusal(x, 415, CODED_BODY);
     if (x->route->lane != LANE_PROBE && !reaper_work(x->http->reaper, x->peer, &fault)) {
         x->close = true;
         return send_refusal(x, 503, "%s", fault);
@@ -77,6 +78,7 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
         (st = x->route->at_head(x->http->app, &x->req, &x->reply.res, &why)) != ST_OK)
         return send_problem(x, st, &why);
     x->body.bytes.max = body_limit(x);
+    x->body.coded = coded;
     x->stage = STAGE_BODY;
     return MHD_YES;
 }

@@ -16,7 +16,9 @@ bool body_take(struct body *b, const char *data, size_t n)
         b->dropped += n; /* counted, so that it cannot go on for ever */
         return b->dropped <= MAX_DROPPED;
     }
-    if (!budget_take(b->budget, n)) {
+    if (b->coded && n > 0) {
+        b->status = ST_UNSUPPORTED;
+    } else if (!budget_take(b->budget, n)) {
         b->status = ST_BUSY;
     } else {
         b->held += n;

@@ -11,7 +11,8 @@
 struct body {
     struct buf bytes; /* secret; its `max` is the limit */
     enum status
-        status; /* ST_LIMIT, ST_BUSY (as many bytes as all requests may hold), ST_NOMEM: what comes is dropped */
+        status; /* ST_LIMIT, ST_BUSY (as many bytes as all requests may hold), ST_UNSUPPORTED, ST_NOMEM: what comes is dropped */
+    bool coded; /* in a way that is not taken, unless nothing comes: that is the same in any coding */
     size_t received;
     size_t held;    /* what of it is counted in the budget */
     size_t dropped; /* bytes that came after it was refused */

@@ -92,6 +92,8 @@ static enum MHD_Result refuse_body(struct exchange *x)
     const size_t limit = x->body.bytes.max;
 
     x->close = true;
+    if (x->body.status == ST_UNSUPPORTED)
+        return send_refusal(x, 415, CODED_BODY);
     if (x->body.status != ST_LIMIT)
         return send_refusal(x, 503, "the server holds as many request bodies as it may");
     if (limit == 0)

@@ -104,6 +104,8 @@ double exchange_head_seconds(const struct http *h); /* how long a head may take;
 
 /* ---- admit.c ---- */
 
+#define CODED_BODY "a Content-Encoding is not accepted: send the body as it is"
+
 /* The head is complete: find the route and ask the door. What it does not let in is refused, at once or when the body
  * has passed. */
 enum MHD_Result admit(struct exchange *x, const char *method);

@@ -424,6 +424,22 @@ class Codings(Framing):
             self.assertNotEqual(reply.status, 415)
         self.assertEqual(self.get('/livez', Content_Encoding='gzip').status, 200)
 
+    def test_row_59_where_no_body_comes_its_coding_does_not_matter(self):
+        """Known from the head, or when the last chunk has come; nor does its type."""
+        target = f'/models/{self.model["id"]}/activate'
+        for coding in ('gzip', 'br', 'identity'):
+            for how, body, status in ((b'', b'', 200), (b'Content-Length: 0\r\n', b'', 200),
+                                      (b'Transfer-Encoding: chunked\r\n', b'0\r\n\r\n', 200),
+                                      (b'Transfer-Encoding: chunked\r\n', b'2\r\n{}\r\n0\r\n\r\n', None)):
+                with self.subTest((coding, how, body)), client.Raw(self.server) as raw:
+                    raw.send(b'POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Encoding: %s\r\n%s\r\n%s'
+                             % (target.encode(), coding.encode(), how, body))
+                    reply = raw.reply()
+                    if status is None and coding != 'identity':
+                        self.assert_problem(reply, 415, 'Content-Encoding')
+                    else:
+                        self.assertEqual(reply.status, 200, reply)
+
 
 class Paths(Framing):
 
