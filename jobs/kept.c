@@ -26,7 +26,7 @@ static enum status best_of(const char *path, struct model **ret_model, struct ch
     struct error why = { 0 };
     const enum status st = checkpoint_best(path, ret_model, ret_figures, &why);
 
-    if (st == ST_FORMAT || st == ST_LIMIT)
+    if (st == ST_FORMAT || st == ST_LIMIT || st == ST_CONFLICT)
         return error_set(err, ST_CONFLICT, "nothing can be kept: %s; cancel without keep_best", why.text);
     return st == ST_OK ? ST_OK : error_set(err, st, "%s", why.text);
 }

@@ -60,13 +60,13 @@ static void on_step(void *arg, const struct train_progress *p)
     progress_publish(&t->r->progress, &t->now);
 }
 
-static void on_dataset(void *arg, const struct dataset_report *report)
+static void on_dataset(void *arg, const struct train_result *so_far)
 {
     struct training_job *t = arg;
-    const char *why = lineage_warning(report->init_split);
+    const char *why = lineage_warning(so_far->dataset.init_split);
 
-    json_object_set_new(t->record, "dataset", dataset_json(report, &t->config));
-    json_object_set_new(t->record, "warnings", dataset_warnings(report));
+    json_object_set_new(t->record, "dataset", dataset_json(&so_far->dataset, &t->config));
+    json_object_set_new(t->record, "warnings", start_warnings(so_far));
     record_commit(t);
     if (why)
         log_event(LOG_WARN, "job's figures may flatter", json_pack("{s:s,s:s}", "job", t->id, "detail", why));
@@ -80,20 +80,20 @@ static void record_baseline(struct training_job *t, const struct baseline *basel
 }
 
 /* The checkpoint knows better than the record, which is written after it. */
-static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n,
-                       const struct baseline *baseline)
+static void on_resumed(void *arg, const struct train_result *so_far)
 {
     struct training_job *t = arg;
-    const size_t told = json_array_size(json_object_get(t->record, "epochs"));
+    const size_t told = json_array_size(json_object_get(t->record, "epochs")), n = so_far->n_epochs;
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, epoch_json(&epochs[i]));
+        json_array_append_new(list, epoch_json(&so_far->epochs[i]));
     json_object_set_new(t->record, "epochs", list);
+    json_object_set_new(t->record, "warnings", start_warnings(so_far));
     if (n > 0)
-        record_baseline(t, baseline);
+        record_baseline(t, &so_far->baseline);
     for (size_t i = told; i < n; i++)
-        tell(t, "epoch", epoch_json(&epochs[i]), t->record);
+        tell(t, "epoch", epoch_json(&so_far->epochs[i]), t->record);
     record_commit(t);
     if (n > 0)
         log_event(LOG_INFO, "job resumed", json_pack("{s:s,s:I}", "job", t->id, "epochs", (json_int_t)n));

@@ -136,7 +136,7 @@ enum rival { RIVAL_NONE, RIVAL_SCORED, RIVAL_FAILED /* no numbers, or not of the
 struct train_result {
     struct dataset_report dataset;
     bool has_dataset; /* the table has been read and split */
-    bool began_again; /* the checkpoint was damaged, so nothing was gone on from */
+    bool began_again; /* a checkpoint was damaged, so nothing was gone on from, then or in a run before */
     size_t n_epochs;
     struct epoch_report *epochs; /* [n_epochs], owned */
     struct model *model;         /* the kept one, owned; NULL: none was made */
@@ -171,11 +171,11 @@ struct train_observer {
     bool (*enough)(void *arg);
     bool (*will_resume)(
         void *arg); /* asked once after that, or a fault: will it go on later? NULL: it will */
-    /* With a checkpoint, before training: the epochs that have been trained already, none for a new run, and, with any,
-     * what epoch() tells too. */
-    void (*resumed)(void *arg, const struct epoch_report *epochs, size_t n, const struct baseline *baseline);
+    /* With a checkpoint, before training: the epochs that have been trained already, none for a new run, with any the
+     * baseline, and whether it began again. */
+    void (*resumed)(void *arg, const struct train_result *so_far);
     void (*phase)(void *arg, enum train_phase phase);
-    void (*dataset)(void *arg, const struct dataset_report *report);
+    void (*dataset)(void *arg, const struct train_result *so_far); /* its `dataset` is known */
     void (*step)(void *arg, const struct train_progress *progress);
     /* An epoch is over; with what the base rates score on the rows that the model kept so far was validated on. */
     void (*epoch)(void *arg, const struct epoch_report *report, const struct baseline *baseline);
@@ -217,7 +217,8 @@ bool train_beats_base_rates(const struct train_result *r);
 void train_result_release(struct train_result *r); /* safe on zeroes */
 
 /* The model that the run behind a checkpoint would have kept so far, and how good it was.
- * Errors: ST_NOTFOUND (no such file, or no epoch was finished), ST_FORMAT, ST_LIMIT, ST_IO, ST_NOMEM. */
+ * Errors: ST_NOTFOUND (no such file, or no epoch was finished), ST_FORMAT (it is damaged), ST_CONFLICT (it is none, or of another
+ * version), ST_LIMIT, ST_IO, ST_NOMEM. */
 struct checkpoint_figures {
     size_t kept_epoch;
     double validation_loss, top5_accuracy;
@@ -234,9 +235,10 @@ enum learning learning_of(const struct train_result *result, int *ret_set);
 
 /* ---- the parts of a job record, new references ---- */
 json_t *dataset_json(const struct dataset_report *report, const struct train_config *config);
-json_t *dataset_warnings(const struct dataset_report *report); /* [{"code":…,"detail":…},…] */
-json_t *result_warnings(
-    const struct train_result *result); /* the same, and what the figures say; when a run has ended */
+/* [{"code":…,"detail":…},…]: what is known as soon as the data have been read, and the checkpoint; the same, and what the
+ * figures say, when a run has ended. */
+json_t *start_warnings(const struct train_result *so_far);
+json_t *result_warnings(const struct train_result *result);
 json_t *epoch_json(const struct epoch_report *report);
 json_t *current_json(const struct train_progress *p); /* `current`: where the training is; NULL before it */
 json_t *calibration_json(const struct train_result *result);

@@ -2,8 +2,8 @@
  *
  * A safetensors file: the pieces of a struct run as flat arrays, the kept model as the bytes of its own weights file,
  * and the rows that it was validated on. The metadata name the job's configuration and data and carry a digest of
- * everything else; on load it must match, and every number that will be an index or a count is held against its
- * limit before it is used. */
+ * everything else, of themselves too; on load it must match, before anything is believed, and every number that will be an
+ * index or a count is held against its limit before it is used. */
 #include "checkpoint.h"
 
 #include "cxrd/json.h"
@@ -22,12 +22,18 @@
 #include <string.h>
 
 #define FORMAT  "cxrd-checkpoint"
-#define VERSION "2"
-#define BEFORE  "1" /* an epoch's report ended before its learning rate; such a file is read, too */
+#define VERSION "3"
+
+/* Read, too. In both the digest is of the arrays only, and nothing says whether the training began again; in the first, an
+ * epoch's report ended before its learning rate. Whatever version comes after these keeps the digest of VERSION, so that what
+ * another cxrd wrote can be told from what is damaged. */
+#define FIRST  "1"
+#define SECOND "2"
 
 enum { MAX_PIECES = 32, N_KEPT = 5, MAX_REST = 1 << 20, MAX_FILE = 512 << 20 };
 enum { MOST_ARRAYS = MAX_PIECES + N_KEPT };
-_Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts are kept as they are");
+_Static_assert(sizeof(size_t) == sizeof(uint64_t) && sizeof(bool) == 1,
+               "counts and flags are kept as they are");
 _Static_assert(sizeof(struct epoch_report) % 8 == 0 && sizeof(struct running) % 8 == 0, "kept as words");
 
 /* A part of a run that has always the same size: where it is, and how much of it there is. */
@@ -63,6 +69,7 @@ static size_t pieces_of(struct run *r, struct piece ret[MAX_PIECES])
         { "unusable", DTYPE_U8, r->table.n_rows, r->unusable },
         { "images.done", DTYPE_U64, 1, &r->images_done },
         { "elapsed", DTYPE_F64, 1, &r->elapsed },
+        { "began_again", DTYPE_U8, 1, &result->began_again },
     };
 
     _Static_assert(sizeof pieces / sizeof pieces[0] <= MAX_PIECES, "room for all");
@@ -100,18 +107,41 @@ static size_t arrays_of(struct run *r, const struct buf *weights, struct array a
     return n;
 }
 
-/* Of all names, sizes and bytes. */
-static enum status digest_of(const struct array *arrays, size_t n, char text[DIGEST_TEXT_SIZE])
+/* All that the metadata say but the digest, for free(). */
+static enum status metadata_text(const json_t *metadata, char **ret)
 {
-    struct digest *d = NULL;
-    const enum status st = digest_new(&d);
+    json_t *others;
 
+    json_watch();
+    others = json_copy((json_t *)metadata);
+    json_object_del(others, "sha256");
+    *ret = json_built(others, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(others);
+    return *ret ? ST_OK : ST_NOMEM;
+}
+
+/* Of all metadata but the digest itself, and of all names, types, sizes and bytes.
+ *   metadata  NULL: as the versions before 3 have it, of names, sizes and bytes */
+static enum status digest_of(const json_t *metadata, const struct array *arrays, size_t n,
+                             char text[DIGEST_TEXT_SIZE])
+{
+    char *said = NULL;
+    struct digest *d = NULL;
+    enum status st = metadata ? metadata_text(metadata, &said) : ST_OK;
+
+    if (st == ST_OK)
+        st = digest_new(&d);
+    if (st == ST_OK && said)
+        digest_add(d, said, strlen(said) + 1);
+    free(said);
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i < n; i++) {
         const uint64_t bytes = array_bytes(&arrays[i]);
 
         digest_add(d, arrays[i].name, strlen(arrays[i].name) + 1);
+        if (metadata)
+            digest_add(d, &arrays[i].dtype, sizeof arrays[i].dtype);
         digest_add(d, &bytes, sizeof bytes);
         if (bytes > 0)
             digest_add(d, arrays[i].data, bytes);
@@ -134,15 +164,21 @@ static char *config_text(const struct train_config *c)
     return text;
 }
 
-static json_t *metadata_make(const struct run *r, const char *sha256)
+/* What goes before the arrays; NULL without memory. */
+static json_t *metadata_make(const struct run *r, const struct array *arrays, size_t n)
 {
-    char *config = config_text(r->config);
-    json_t *metadata = config ? json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "format", FORMAT, "version", VERSION,
+    char *config = config_text(r->config), sha256[DIGEST_TEXT_SIZE];
+    json_t *metadata = config ? json_pack("{s:s,s:s,s:s,s:s,s:s}", "format", FORMAT, "version", VERSION,
                                           "config", config, "csv_sha256", r->result->dataset.csv_sha256,
-                                          "split_sha256", r->result->dataset.split_sha256, "sha256", sha256)
+                                          "split_sha256", r->result->dataset.split_sha256)
                               : NULL;
 
     free(config);
+    if (!metadata || digest_of(metadata, arrays, n, sha256) != ST_OK ||
+        json_object_set_new(metadata, "sha256", json_string(sha256)) != 0) {
+        json_decref(metadata);
+        return NULL;
+    }
     return metadata;
 }
 
@@ -150,7 +186,6 @@ enum status checkpoint_save(struct run *r)
 {
     struct buf weights = BUF_INIT(WEIGHTS_MAX_BYTES);
     struct array arrays[MOST_ARRAYS];
-    char sha256[DIGEST_TEXT_SIZE];
     json_t *metadata = NULL;
     struct error why;
     enum status st = ST_OK;
@@ -162,7 +197,7 @@ enum status checkpoint_save(struct run *r)
     if (st != ST_OK)
         goto out;
     n = arrays_of(r, &weights, arrays);
-    if (digest_of(arrays, n, sha256) != ST_OK || !(metadata = metadata_make(r, sha256))) {
+    if (!(metadata = metadata_make(r, arrays, n))) {
         st = error_nomem(r->err);
         goto out;
     }
@@ -217,30 +252,56 @@ static enum status config_check(struct run *r, const json_t *metadata)
     return st;
 }
 
-/* That it is a checkpoint, of this job and this data. */
+static bool is_before(const json_t *metadata)
+{
+    return says(metadata, "version", FIRST) || says(metadata, "version", SECOND);
+}
+
+/* That it is a checkpoint, whole and as it was written, of a version that is known here. Which version it says is believed
+ * only after the digest: a bit that was flipped in it makes no checkpoint of another cxrd. */
+static enum status whole_check(const struct array_file *f, struct error *err)
+{
+    char sha256[DIGEST_TEXT_SIZE];
+
+    if (!says(f->metadata, "format", FORMAT) && !json_object_get(f->metadata, "sha256"))
+        return error_set(err, ST_CONFLICT, "this is not a checkpoint: its metadata do not say so");
+    if (digest_of(is_before(f->metadata) ? NULL : f->metadata, f->arrays, f->n, sha256) != ST_OK)
+        return error_nomem(err);
+    if (!says(f->metadata, "format", FORMAT) || !says(f->metadata, "sha256", sha256))
+        return error_set(err, ST_FORMAT, "the checkpoint is damaged: its digest differs");
+    if (!says(f->metadata, "version", VERSION) && !is_before(f->metadata))
+        return error_set(err, ST_CONFLICT, "the checkpoint was written by another version of cxrd");
+    return ST_OK;
+}
+
+/* Read a checkpoint of at most `limit` bytes, whoever's it is.
+ * Errors: ST_NOTFOUND, ST_FORMAT (it is damaged), ST_CONFLICT (it is none, or of another version), ST_LIMIT, ST_IO, ST_NOMEM. */
+static enum status file_load(const char *path, size_t limit, struct file_bytes *file, struct array_file *f,
+                             struct error *err)
+{
+    struct error why;
+    enum status st = file_read(path, limit, file, &why);
+
+    if (st == ST_OK)
+        st = array_file_read(file->data, file->size, f, &why);
+    if (st == ST_OK)
+        st = array_file_whole(f, &why);
+    if (st != ST_OK)
+        return error_set(err, st, "the checkpoint cannot be read: %s", why.text);
+    return whole_check(f, err);
+}
+
+/* That it is of this job and this data. */
 static enum status metadata_check(struct run *r, const json_t *metadata)
 {
-    enum status st;
+    const enum status st = config_check(r, metadata);
 
-    if (!says(metadata, "format", FORMAT))
-        return error_set(r->err, ST_CONFLICT, "this is not a checkpoint: its metadata do not say so");
-    if (!says(metadata, "version", VERSION) && !says(metadata, "version", BEFORE))
-        return error_set(r->err, ST_CONFLICT, "the checkpoint was written by another version of cxrd");
-    if ((st = config_check(r, metadata)) != ST_OK)
+    if (st != ST_OK)
         return st;
     if (!says(metadata, "csv_sha256", r->result->dataset.csv_sha256) ||
         !says(metadata, "split_sha256", r->result->dataset.split_sha256))
         return error_set(r->err, ST_CONFLICT, "the checkpoint belongs to another table or split");
     return ST_OK;
-}
-
-static enum status digest_check(struct run *r, const struct array_file *f)
-{
-    char sha256[DIGEST_TEXT_SIZE];
-
-    if (digest_of(f->arrays, f->n, sha256) != ST_OK)
-        return error_nomem(r->err);
-    return says(f->metadata, "sha256", sha256) ? ST_OK : damaged(r, "its digest differs");
 }
 
 /* An array of that name, type and number of values, or NULL. */
@@ -267,12 +328,12 @@ static bool all_below(const uint32_t *values, size_t n, size_t limit)
     return true;
 }
 
-/* The reports of a file of version BEFORE. */
-static const struct array *reports_of_before(struct run *r, const struct array_file *f)
+/* The reports of a file of the FIRST version. */
+static const struct array *reports_of_first(struct run *r, const struct array_file *f)
 {
     const size_t n = (size_t)r->config->epochs, size = offsetof(struct epoch_report, learning_rate);
     const struct array *a =
-        says(f->metadata, "version", BEFORE) ? expect(f, "epochs.reports", DTYPE_U64, n * (size / 8)) : NULL;
+        says(f->metadata, "version", FIRST) ? expect(f, "epochs.reports", DTYPE_U64, n * (size / 8)) : NULL;
 
     for (size_t i = 0; a && i < n; i++) {
         struct epoch_report *e = &r->result->epochs[i];
@@ -285,6 +346,14 @@ static const struct array *reports_of_before(struct run *r, const struct array_f
     return a;
 }
 
+/* A piece that is not as it is now, in a file that may have it otherwise. */
+static bool piece_of_before(struct run *r, const struct array_file *f, const struct piece *p)
+{
+    if (p->at == r->result->epochs)
+        return reports_of_first(r, f) != NULL;
+    return p->at == &r->result->began_again && is_before(f->metadata);
+}
+
 static enum status pieces_load(struct run *r, const struct array_file *f)
 {
     struct piece pieces[MAX_PIECES];
@@ -294,13 +363,13 @@ static enum status pieces_load(struct run *r, const struct array_file *f)
         const struct piece *p = &pieces[i];
         const struct array *a = expect(f, p->name, p->dtype, p->n);
 
-        if (!a && p->at == r->result->epochs && reports_of_before(r, f))
+        if (!a && piece_of_before(r, f, p))
             continue;
         if (!a)
             return error_set(r->err, ST_FORMAT, "the checkpoint is damaged: its '%s' is not as it must be",
                              p->name);
-        if (p->at == r->unusable && !all_bits(a->data, p->n))
-            return damaged(r, "'unusable' is not made of zeros and ones");
+        if (p->dtype == DTYPE_U8 && !all_bits(a->data, p->n))
+            return damaged(r, "what is yes or no is not made of zeros and ones");
         if (p->n > 0)
             memcpy(p->at, a->data, array_bytes(a));
     }
@@ -386,22 +455,6 @@ static size_t file_limit(struct run *r)
     return bytes;
 }
 
-/* The file, whole and of this run. Nothing of the run is touched yet. */
-static enum status file_load(struct run *r, struct file_bytes *file, struct array_file *f)
-{
-    struct error why;
-    enum status st = file_read(r->request->checkpoint, file_limit(r), file, &why);
-
-    if (st == ST_OK)
-        st = array_file_read(file->data, file->size, f, &why);
-    if (st == ST_OK)
-        st = array_file_whole(f, &why);
-    if (st != ST_OK)
-        return error_set(r->err, st, "the checkpoint cannot be read: %s", why.text);
-    st = metadata_check(r, f->metadata);
-    return st == ST_OK ? digest_check(r, f) : st;
-}
-
 /* Begin with nothing: a training always ends with the same weights, so a damaged checkpoint costs only time. */
 static enum status begin_again(struct run *r)
 {
@@ -415,14 +468,16 @@ enum status checkpoint_load(struct run *r)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     struct array_file f = { 0 };
-    enum status st = file_load(r, &file, &f);
+    enum status st = file_load(r->request->checkpoint, file_limit(r), &file, &f, r->err);
 
     if (st == ST_NOTFOUND) {
         st = ST_OK;
     } else if (st == ST_FORMAT) {
         st = begin_again(r);
     } else if (st == ST_OK) {
-        st = pieces_load(r, &f);
+        st = metadata_check(r, f.metadata);
+        if (st == ST_OK)
+            st = pieces_load(r, &f);
         if (st == ST_OK)
             st = pieces_check(r);
         if (st == ST_OK)
@@ -448,12 +503,7 @@ static enum status best_read(const struct array_file *f, struct model **ret_mode
                              struct checkpoint_figures *ret_figures, struct error *err)
 {
     const struct array *weights = array_find(f, "kept.weights");
-    char sha256[DIGEST_TEXT_SIZE];
 
-    if (digest_of(f->arrays, f->n, sha256) != ST_OK)
-        return error_nomem(err);
-    if (!says(f->metadata, "format", FORMAT) || !says(f->metadata, "sha256", sha256))
-        return error_set(err, ST_FORMAT, "the checkpoint is damaged: its digest differs");
     if (!weights)
         return error_set(err, ST_NOTFOUND, "the checkpoint holds no finished epoch");
     *ret_figures = (struct checkpoint_figures){ 0, NAN, NAN };
@@ -468,10 +518,8 @@ enum status checkpoint_best(const char *path, struct model **ret_model,
 {
     struct file_bytes file = FILE_BYTES_INIT;
     struct array_file f = { 0 };
-    enum status st = file_read(path, MAX_FILE, &file, err);
+    enum status st = file_load(path, MAX_FILE, &file, &f, err);
 
-    if (st == ST_OK)
-        st = array_file_read(file.data, file.size, &f, err);
     if (st == ST_OK)
         st = best_read(&f, ret_model, ret_figures, err);
     array_file_release(&f);

@@ -163,7 +163,7 @@ static enum status go_on(struct run *r)
     if (st == ST_OK && r->result->model)
         st = data_note_complete(r);
     if (st == ST_OK && r->observer->resumed)
-        r->observer->resumed(r->observer->arg, r->result->epochs, r->result->n_epochs, &r->result->baseline);
+        r->observer->resumed(r->observer->arg, r->result);
     return st;
 }
 

@@ -295,7 +295,7 @@ static enum status share_out(struct run *r)
         return st;
     r->result->has_dataset = true;
     if (r->observer->dataset)
-        r->observer->dataset(r->observer->arg, &r->result->dataset);
+        r->observer->dataset(r->observer->arg, r->result);
     return ST_OK;
 }
 

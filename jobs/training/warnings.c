@@ -159,14 +159,26 @@ bool train_beats_base_rates(const struct train_result *r)
     return r->validation_loss < r->baseline.loss; /* false for NaN */
 }
 
-json_t *result_warnings(const struct train_result *r)
+json_t *start_warnings(const struct train_result *r)
 {
-    json_t *list = dataset_warnings(&r->dataset);
+    const struct dataset_report *d = &r->dataset;
+    json_t *list = lineage_warnings(d->init_split);
 
+    warn_of_values(d, list);
+    warn_of_missing(d, list);
+    warn_of_copies(d, list);
+    warn_of_pictures(d, list);
     if (r->began_again)
         warn(list, "began_again",
              json_string(
                  "the checkpoint was damaged, so the training began again; it ends with the same model"));
+    return list;
+}
+
+json_t *result_warnings(const struct train_result *r)
+{
+    json_t *list = start_warnings(r);
+
     if (r->model && inputs_kinds(model_inputs(r->model)) >> INPUT_HISTORY & 1)
         warn(list, HISTORY_CODE, json_string(HISTORY_WARNING));
     if (r->model && !train_beats_base_rates(r))
@@ -174,16 +186,5 @@ json_t *result_warnings(const struct train_result *r)
              json_sprintf(
                  "the validation loss, %.4f, is not below the %.4f of predicting the base rates for everyone",
                  r->validation_loss, r->baseline.loss));
-    return list;
-}
-
-json_t *dataset_warnings(const struct dataset_report *d)
-{
-    json_t *list = lineage_warnings(d->init_split);
-
-    warn_of_values(d, list);
-    warn_of_missing(d, list);
-    warn_of_copies(d, list);
-    warn_of_pictures(d, list);
     return list;
 }

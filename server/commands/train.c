@@ -138,15 +138,15 @@ static void keep_so_far(struct display *d, bool weights)
     d->storage.code = st;
 }
 
-static void on_resumed(void *arg, const struct epoch_report *epochs, size_t n,
-                       const struct baseline *baseline)
+static void on_resumed(void *arg, const struct train_result *so_far)
 {
     struct display *d = arg;
     json_t *list = json_object_get(d->record, "epochs");
+    const size_t n = so_far->n_epochs;
 
-    (void)baseline;
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, epoch_json(&epochs[i]));
+        json_array_append_new(list, epoch_json(&so_far->epochs[i]));
+    json_object_set_new(d->record, "warnings", start_warnings(so_far));
     d->ours = true;
     if (n > 0)
         fprintf(stderr, "goes on after epoch %zu\n", n);
@@ -162,13 +162,14 @@ static void on_phase(void *arg, enum train_phase phase)
         fprintf(stderr, "\r\033[K%s\n", PHASE_NAMES[phase]);
 }
 
-static void on_dataset(void *arg, const struct dataset_report *report)
+static void on_dataset(void *arg, const struct train_result *so_far)
 {
     struct display *d = arg;
+    const struct dataset_report *report = &so_far->dataset;
     const char *why = lineage_warning(report->init_split);
 
     json_object_set_new(d->record, "dataset", dataset_json(report, &d->config));
-    json_object_set_new(d->record, "warnings", dataset_warnings(report));
+    json_object_set_new(d->record, "warnings", start_warnings(so_far));
     fprintf(stderr, "%zu rows, %zu usable: %zu to train, %zu to validate, %zu to test\n", report->rows,
             report->usable, report->train, report->validation, report->test);
     if (why)

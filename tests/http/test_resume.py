@@ -114,10 +114,10 @@ class Resume(Case):
         self.assertGreaterEqual(len(record['epochs']), 1)  # what was known is kept
         self.assertIn('checkpoint.safetensors', os.listdir(os.path.join(server.state, 'jobs', job)))
 
-    def damage(self, server, job):
+    def damage(self, server, job, at=None):
         path = os.path.join(server.state, 'jobs', job, 'checkpoint.safetensors')
         with open(path, 'r+b') as file:
-            file.seek(os.path.getsize(path) // 2)
+            file.seek(at(file.read(1 << 16)) if at else os.path.getsize(path) // 2)
             byte = file.read(1)[0]
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte ^ 1]))
@@ -137,7 +137,10 @@ class Resume(Case):
         def cut(server, job, size):
             os.truncate(os.path.join(server.state, 'jobs', job, 'checkpoint.safetensors'), size)
 
-        for damage in (self.damage, lambda server, job: cut(server, job, 1000)):
+        def in_configuration(server, job):
+            self.damage(server, job, lambda head: head.index(b'learning_rate') + 3)
+
+        for damage in (self.damage, in_configuration, lambda server, job: cut(server, job, 1000)):
             with self.subTest(damage):
                 server, job = self.interrupt(server, 'term', 1)
                 damage(server, job)
@@ -148,6 +151,26 @@ class Resume(Case):
                 self.assertNotIn('began_again', [warning['code'] for warning in whole['warnings']])
                 program.poll(lambda: any('checkpoint is damaged' in json.dumps(line) and job in json.dumps(line) for line in server.log()),
                              'the log names the file')
+
+    def test_that_it_began_again_is_told_while_it_runs_and_after_another_interruption(self):
+        def told_of(record):
+            return 'began_again' in [warning['code'] for warning in record['warnings']]
+
+        server, job = self.interrupted()
+        self.damage(server, job)
+        self.resume(server, job)
+        program.poll(lambda: told_of(job_of(server, job)), 'it is told', 60)
+        self.assertEqual(job_of(server, job)['state'], 'running')
+        program.poll(lambda: job_of(server, job)['epochs'], 'an epoch', 60)
+        self.end(server, 'term')
+        server = self.serve(server.state)
+        epochs = len(job_of(server, job)['epochs'])
+        self.resume(server, job)
+        program.poll(lambda: len(job_of(server, job)['epochs']) > epochs, 'it goes on', 60)
+        self.assertTrue(told_of(job_of(server, job)))
+        self.end(server, 'term')
+        server = self.serve(server.state)
+        self.assertEqual(client.post(server, f'/jobs/{job}/cancel').json()['state'], 'cancelled')
 
     def test_its_best_epoch_can_be_kept_instead(self):
         server, job = self.interrupted(epochs=2)

@@ -50,11 +50,11 @@ static void see_phase(void *arg, enum train_phase phase)
     s->phases[s->n_phases++] = phase;
 }
 
-static void see_dataset(void *arg, const struct dataset_report *report)
+static void see_dataset(void *arg, const struct train_result *so_far)
 {
     struct seen *s = arg;
 
-    cr_assert_gt(report->rows, 0);
+    cr_assert_gt(so_far->dataset.rows, 0);
     s->n_datasets++;
 }
 
