@@ -18,7 +18,7 @@ enum resize { RESIZE_NEAREST, RESIZE_AREA };
 #define PREPROCESS_MAX_SIZE 512
 
 struct preprocess {
-    size_t size; /* pixels a side, a multiple of 16 in 64..512 */
+    size_t size; /* pixels a side, 64..512; which of them a network takes, network_new() says */
     enum resize resize;
     float mean, std; /* of grey values 0..255; std is not 0 */
 };

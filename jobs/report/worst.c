@@ -2,6 +2,8 @@
 #include "html.h"
 #include "sections.h"
 
+#include <string.h>
+
 /* Rows of a map, parted by ';', for the page's script. */
 static void map_put(struct buf *out, const json_t *map)
 {
@@ -53,6 +55,7 @@ static void entry_put(struct buf *out, const json_t *entry)
 void section_worst(struct buf *out, const json_t *plots)
 {
     const json_t *worst = json_object_get(plots, "worst");
+    const char *method = json_string_value(json_object_get(json_array_get(worst, 0), "map_method"));
     json_t *entry;
     size_t i;
 
@@ -64,8 +67,11 @@ void section_worst(struct buf *out, const json_t *plots)
         "the "
         "highest probability, and the row with it that has the lowest, as the network sees them. Labels "
         "are words of reports: look first whether the model is wrong.<span class=\"chart\"> Red speaks for "
-        "the finding, blue against it, each picture in units of its own largest.</span></p>\n<div "
-        "class=\"worst\">\n");
+        "the finding, blue against it, each picture in units of its own largest");
+    if (method && strcmp(method, "occlusion") == 0)
+        buf_puts(out, ": by occlusion, how much the logit falls when a part of the picture is covered by its "
+                      "mean grey");
+    buf_puts(out, ".</span></p>\n<div class=\"worst\">\n");
     json_array_foreach (worst, i, entry)
         entry_put(out, entry);
     buf_puts(out, "</div>\n</section>\n");

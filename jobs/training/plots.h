@@ -4,7 +4,8 @@
  *   combinations  [{"labels":[…],"images":n}], the ten commonest, and "other_images"
  *   samples       [{"image","labels","png"}]: pictures of training rows as the network sees them, base64
  *   roc           {"<label>":[[false positive rate, sensitivity],…] or null}
- *   worst         [{"label","positive","probability","image","labels","png","map"}]: map [rows][columns] in logits
+ *   worst         [{"label","positive","probability","image","labels","png","map","map_method"}]: map [rows][columns] in logits,
+ *                 map_method as explanation_method_name()
  *   precision_recall      {"<label>":[[recall, precision],…] or null}
  *   reliability_findings  {"<label>":[{"rows","predicted","positive"},…] or null}: ten bins of as many rows
  *   net_benefit   {"<label>":[[threshold, of the model, of treating all],…]}: cxrd/decision.h, 5 to 30 %

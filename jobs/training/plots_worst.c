@@ -68,18 +68,16 @@ static json_t *png_json(const struct lens *l)
     return value;
 }
 
-/* What each cell of the picture adds to the finding's logit, row by row. */
-static json_t *map_json(const struct lens *l, size_t k, const float logits[N_LABELS])
+/* The map of the picture, row by row. */
+static json_t *map_json(const struct explanation *e)
 {
-    struct explanation e;
     json_t *map = json_array();
 
-    session_explain(l->session, l->model, k, logits[k], &e);
-    for (size_t i = 0; i < e.rows; i++) {
+    for (size_t i = 0; i < e->rows; i++) {
         json_t *row = json_array();
 
-        for (size_t j = 0; j < e.columns; j++)
-            json_array_append_new(row, json_real(e.grid[i * e.columns + j]));
+        for (size_t j = 0; j < e->columns; j++)
+            json_array_append_new(row, json_real(e->grid[i * e->columns + j]));
         json_array_append_new(map, row);
     }
     return map;
@@ -92,22 +90,25 @@ static enum status entry_put(struct lens *l, const struct scores *s, size_t i, s
     const uint32_t row = s->rows[i];
     const size_t plane = l->pictures->pre.size * l->pictures->pre.size;
     float logits[N_LABELS];
+    struct explanation e;
     enum status st = picture_load(l->pictures, row, l->grey, err);
 
     if (st == ST_OK) {
         preprocess_scale(l->grey, plane, &l->pictures->pre, l->x);
         st = session_run(l->session, l->model, 1, l->x, logits);
     }
+    if (st == ST_OK)
+        st = session_explain(l->session, l->model, l->x, k, logits[k], &e);
     if (st == ST_NOMEM)
         return error_nomem(err);
     if (st != ST_OK)
         return status_is_outside(st) ? st : ST_OK;
-    json_array_append_new(list, json_pack("{s:s,s:b,s:f,s:s,s:o,s:o,s:o}", "label", LABELS[k], "positive",
-                                          s->truth[i * N_LABELS + k], "probability",
-                                          (double)s->prob[i * N_LABELS + k], "image",
-                                          table_image(l->pictures->table, row), "labels",
-                                          labels_json(l->pictures->table->rows[row].labels), "png",
-                                          png_json(l), "map", map_json(l, k, logits)));
+    json_array_append_new(
+        list, json_pack("{s:s,s:b,s:f,s:s,s:o,s:o,s:o,s:s}", "label", LABELS[k], "positive",
+                        s->truth[i * N_LABELS + k], "probability", (double)s->prob[i * N_LABELS + k], "image",
+                        table_image(l->pictures->table, row), "labels",
+                        labels_json(l->pictures->table->rows[row].labels), "png", png_json(l), "map",
+                        map_json(&e), "map_method", explanation_method_name(e.method)));
     return ST_OK;
 }
 

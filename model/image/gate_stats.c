@@ -24,9 +24,11 @@ static void histogram(const uint8_t *grey, size_t n, size_t ret[256])
 {
     uint32_t counts[4][256] = { 0 };
 
-    for (size_t i = 0; i < n; i += 4) /* a size is a multiple of 16 */
+    for (size_t i = 0; i < n / 4 * 4; i += 4)
         for (size_t k = 0; k < 4; k++)
             counts[k][grey[i + k]]++;
+    for (size_t i = n / 4 * 4; i < n; i++)
+        counts[0][grey[i]]++;
     for (size_t v = 0; v < 256; v++)
         ret[v] = (size_t)counts[0][v] + counts[1][v] + counts[2][v] + counts[3][v];
 }
@@ -55,22 +57,30 @@ static double rms_step(const uint8_t *grey, size_t size)
     return sqrt((double)sum / (double)(2 * size * (size - 1)));
 }
 
+/* Where part i of a side begins. */
+static size_t part_begin(size_t size, size_t i) { return i * size / GATE_SIDE; }
+
+static double part_mean(const uint8_t *grey, size_t size, size_t row, size_t column)
+{
+    const size_t top = part_begin(size, row), bottom = part_begin(size, row + 1);
+    const size_t left = part_begin(size, column), right = part_begin(size, column + 1);
+    uint64_t sum = 0;
+
+    for (size_t y = top; y < bottom; y++) {
+        uint32_t of_row = 0;
+
+        for (size_t x = left; x < right; x++)
+            of_row += grey[y * size + x];
+        sum += of_row;
+    }
+    return (double)sum / (double)((bottom - top) * (right - left));
+}
+
 static void part_means(const uint8_t *grey, size_t size, double ret[GATE_PARTS])
 {
-    const size_t side = size / GATE_SIDE; /* a size is a multiple of 16 */
-    uint64_t sums[GATE_PARTS] = { 0 };
-
-    assert(side > 0);
-    for (size_t y = 0; y < size; y++, grey += size)
-        for (size_t i = 0; i < GATE_SIDE; i++) {
-            uint32_t sum = 0;
-
-            for (size_t x = i * side; x < (i + 1) * side; x++)
-                sum += grey[x];
-            sums[y / side * GATE_SIDE + i] += sum;
-        }
+    assert(size >= GATE_SIDE);
     for (size_t i = 0; i < GATE_PARTS; i++)
-        ret[i] = (double)sums[i] / (double)(side * side);
+        ret[i] = part_mean(grey, size, i / GATE_SIDE, i % GATE_SIDE);
 }
 
 void gate_stats(const uint8_t *grey, size_t size, double ret[GATE_STATS])

@@ -1,40 +1,124 @@
-/* model/net/explain.c - see cxrd/explain.h. The features lie channels last and the prepared head weights lie as they
- * do, so a cell is one dot product over neighbours in memory: 65,536 products for a whole map at image size 256. They
- * are added in double, since a map is read number by number and its cells may cancel. */
+/* model/net/explain.c - see cxrd/explain.h. Products are added in double, since a map is read number by number and its cells may
+ * cancel. */
 #include "cxrd/explain.h"
 
+#include "../core/floats.h"
+#include "cxrd/secret.h"
+#include "layer.h"
 #include "model_parts.h"
 
 #include <assert.h>
+#include <string.h>
 
-static double cell(const struct value *v, const float *weights, const float *features, size_t i)
+const char *explanation_method_name(enum explanation_method method)
 {
-    const size_t first = layout_at(&v->layout, 0, i / v->shape.w, i % v->shape.w);
-    double sum = 0;
-
-    for (size_t c = 0; c < v->shape.c; c++) {
-        const size_t at = first + layout_at(&v->layout, c, 0, 0);
-
-        sum += (double)weights[at] * (double)features[at];
-    }
-    return sum;
+    return method == EXPLAIN_OCCLUSION ? "occlusion" : "contributions";
 }
 
-void session_explain(const struct session *s, const struct model *m, size_t label, float logit,
-                     struct explanation *ret)
+/* ---- contributions ---- */
+
+/* The op that computes a node's result by itself, or NULL. */
+static const struct op *op_of(const struct plan *p, const struct node *node)
+{
+    for (size_t i = 0; i < p->n_ops; i++)
+        if (p->ops[i].node == node)
+            return &p->ops[i];
+    return NULL;
+}
+
+/* The value whose cells the head adds up: what it reads, or what that is the mean of. p->n_values: there is none.
+ *   ret_mean  which of the two */
+static size_t cells_find(const struct plan *p, bool *ret_mean)
+{
+    const struct node *nodes = p->net->nodes, *node = &nodes[nodes[p->net->n_nodes - 1].from[0]];
+    const struct op *op;
+
+    while (node->ops == &LAYER_FLATTEN && shape_size(node->in[0]) == node->in[0].c)
+        node = &nodes[node->from[0]];
+    *ret_mean = node->ops == &LAYER_GLOBAL_POOL;
+    if (!*ret_mean)
+        return node->out.h * node->out.w > 1 ? p->head_value : p->n_values;
+    op = op_of(p, node);
+    return op ? op->x[0] : p->n_values;
+}
+
+static bool fits(struct shape s) { return s.h <= EXPLANATION_MAX_SIDE && s.w <= EXPLANATION_MAX_SIDE; }
+
+/* Add up, cell by cell, weight times activation over the channels. The grid begins at 0.
+ *   weights  as the file orders them: by channel, and by cell unless the head reads means */
+static void add_up(const struct value *v, const float *values, const float *weights, bool mean, double *grid)
+{
+    const size_t columns = v->shape.w, cells = v->shape.h * columns;
+
+    for (size_t c = 0; c < v->shape.c; c++)
+        for (size_t row = 0; row < v->shape.h; row++) {
+            const float *x = values + layout_at(&v->layout, c, row, 0);
+            const float *w = weights + (mean ? c : c * cells + row * columns);
+
+            for (size_t i = 0; i < columns; i++)
+                grid[row * columns + i] += (double)w[mean ? 0 : i] * (double)x[i * v->layout.pixel];
+        }
+    for (size_t i = 0; i < cells && mean; i++)
+        grid[i] /= (double)cells;
+}
+
+/* ---- occlusion ---- */
+
+static float mean_of(const float *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i];
+    return (float)(sum / (double)n);
+}
+
+/* Part (row, column) of the picture becomes `grey`. */
+static void cover(float *x, size_t size, size_t row, size_t column, float grey)
+{
+    for (size_t y = row * size / OCCLUSION_SIDE; y < (row + 1) * size / OCCLUSION_SIDE; y++)
+        for (size_t i = column * size / OCCLUSION_SIDE; i < (column + 1) * size / OCCLUSION_SIDE; i++)
+            x[y * size + i] = grey;
+}
+
+static enum status occlude(struct session *s, const struct model *m, const float *x, size_t label,
+                           double *grid)
+{
+    const size_t size = model_network(m)->image_size, n = size * size;
+    const float grey = mean_of(x, n);
+    float *covered = floats_new(n), logits[N_LABELS], whole;
+    enum status st = covered ? session_run(s, m, 1, x, logits) : ST_NOMEM;
+
+    whole = logits[label];
+    for (size_t i = 0; i < (size_t)OCCLUSION_SIDE * OCCLUSION_SIDE && st == ST_OK; i++) {
+        memcpy(covered, x, n * sizeof *x);
+        cover(covered, size, i / OCCLUSION_SIDE, i % OCCLUSION_SIDE, grey);
+        st = session_run(s, m, 1, covered, logits);
+        grid[i] = (double)whole - (double)logits[label];
+    }
+    secret_free(covered);
+    return st;
+}
+
+enum status session_explain(struct session *s, const struct model *m, const float *x, size_t label,
+                            float logit, struct explanation *ret)
 {
     const struct plan *p = model_plan(m);
-    const struct prepared *w = model_prepared(m);
-    const struct value *v = &p->values[p->head_value];
-    const float *features = session_features(s, m), *weights = w->head + label * p->row;
+    bool mean;
+    const size_t at = cells_find(p, &mean);
+    const struct value *v = &p->values[at];
 
-    assert(label < N_LABELS && v->shape.h * v->shape.w <= sizeof ret->grid / sizeof ret->grid[0]);
-    ret->label = label;
-    ret->logit = (double)logit;
-    ret->bias = (double)w->head_bias[label];
-    ret->inputs = 0;
+    assert(label < N_LABELS);
+    *ret = (struct explanation){ .label = label, .logit = (double)logit };
+    if (at == p->n_values || !fits(v->shape)) {
+        ret->method = EXPLAIN_OCCLUSION;
+        ret->rows = ret->columns = OCCLUSION_SIDE;
+        return occlude(s, m, x, label, ret->grid);
+    }
+    ret->bias = (double)model_params(m)[p->net->head_bias + label];
     ret->rows = v->shape.h;
     ret->columns = v->shape.w;
-    for (size_t i = 0; i < v->shape.h * v->shape.w; i++)
-        ret->grid[i] = cell(v, weights, features, i);
+    add_up(v, session_value(s, m, at), model_params(m) + p->net->head_weights + label * p->features, mean,
+           ret->grid);
+    return ST_OK;
 }

@@ -123,10 +123,13 @@ enum status session_run_shared(struct session *s, const struct model *m, struct 
     return check_finite(1, ret_logits);
 }
 
+const float *session_value(const struct session *s, const struct model *m, size_t value)
+{
+    assert(is_for(s, model_plan(m))); /* of another geometry: no such run */
+    return s->activations.values[value];
+}
+
 const float *session_features(const struct session *s, const struct model *m)
 {
-    const struct plan *p = model_plan(m);
-
-    assert(is_for(s, p)); /* of another geometry: no such run */
-    return s->activations.values[p->head_value];
+    return session_value(s, m, model_plan(m)->head_value);
 }

@@ -1,8 +1,10 @@
-/* server/api/explanation.c - a contribution map as JSON. */
+/* server/api/explanation.c - an explanation as JSON. Contributions, which add up, are what the contract knew first: a reply names
+ * its method where it is another. */
 #include "prediction.h"
 
 json_t *explanation_json(const struct explanation *e)
 {
+    const bool occluded = e->method == EXPLAIN_OCCLUSION;
     json_t *grid = json_array();
 
     for (size_t y = 0; y < e->rows; y++) {
@@ -12,6 +14,7 @@ json_t *explanation_json(const struct explanation *e)
             json_array_append_new(row, json_real(e->grid[y * e->columns + x]));
         json_array_append_new(grid, row);
     }
-    return json_pack("{s:s,s:f,s:f,s:f,s:o}", "label", LABELS[e->label], "logit", e->logit, "bias", e->bias,
-                     "inputs", e->inputs, "grid", grid);
+    return json_pack("{s:s,s:f,s:o,s:f,s:o,s:s*}", "label", LABELS[e->label], "logit", e->logit, "bias",
+                     occluded ? json_null() : json_real(e->bias), "inputs", e->inputs, "grid", grid, "method",
+                     occluded ? explanation_method_name(e->method) : NULL);
 }

@@ -1,4 +1,4 @@
-/* server/api/heatmap.c - POST /predict/heatmap: a picture in, the same with a contribution map over it out. The CLI
+/* server/api/heatmap.c - POST /predict/heatmap: a picture in, the same with its explanation over it out. The CLI
  * writes it too. */
 #include "cxrd/heatmap.h"
 #include "answer.h"
@@ -13,7 +13,7 @@ struct legend {
     char finding[128], map[256], warnings[160];
 };
 
-static void legend_write(const struct prediction *p, struct legend *ret)
+static void contributions_write(const struct prediction *p, struct legend *ret)
 {
     const struct explanation *e = &p->explanation;
     double picture = 0;
@@ -24,16 +24,36 @@ static void legend_write(const struct prediction *p, struct legend *ret)
              "%s: probability %.3f, logit %+.2f = bias %+.2f, inputs %+.2f, "
              "picture %+.2f",
              LABELS[e->label], (double)p->probability[e->label], e->logit, e->bias, e->inputs, picture);
+    snprintf(ret->map, sizeof ret->map,
+             "Colour: what each of %zu x %zu parts of the picture adds to the logit (red) or takes from it "
+             "(blue).",
+             e->rows, e->columns);
+}
+
+static void occlusion_write(const struct prediction *p, struct legend *ret)
+{
+    const struct explanation *e = &p->explanation;
+
+    snprintf(ret->finding, sizeof ret->finding, "%s: probability %.3f, logit %+.2f", LABELS[e->label],
+             (double)p->probability[e->label], e->logit);
+    snprintf(ret->map, sizeof ret->map,
+             "Colour: occlusion. How much the logit falls (red) or rises (blue) when one of %zu x %zu parts "
+             "of the picture is covered by its mean grey. The parts do not add up to the logit.",
+             e->rows, e->columns);
+}
+
+static void legend_write(const struct prediction *p, struct legend *ret)
+{
+    if (p->explanation.method == EXPLAIN_OCCLUSION)
+        occlusion_write(p, ret);
+    else
+        contributions_write(p, ret);
     if (p->warnings.n > 0) {
         char codes[128];
 
         warning_codes(&p->warnings, codes, sizeof codes);
         snprintf(ret->warnings, sizeof ret->warnings, "Warnings: %s.", codes);
     }
-    snprintf(ret->map, sizeof ret->map,
-             "Colour: what each of %zu x %zu parts of the picture adds to the logit (red) or takes from it "
-             "(blue).",
-             e->rows, e->columns);
 }
 
 enum status prediction_heatmap(const struct image *img, const struct prediction *p, struct buf *out,

@@ -19,24 +19,24 @@ static double milliseconds_since(double *mark)
     return passed;
 }
 
-/* The logits of the picture, and what the gate says of it. */
+/* The logits of the picture, and what the gate says of it.
+ *   ret_x  [size][size]: the network's input, also for who explains it */
 static enum status look(const struct model *m, struct session *s, struct team *team, const struct image *img,
-                        float logits[N_LABELS], struct prediction *p)
+                        float *ret_x, float logits[N_LABELS], struct prediction *p)
 {
     const struct preprocess *pre = model_preprocess(m);
     const size_t plane = pre->size * pre->size;
     uint8_t *grey = malloc(plane);
-    float *x = malloc(plane * sizeof *x);
     double mark = clock_seconds(), stats[GATE_STATS];
-    enum status st = grey && x ? ST_OK : ST_NOMEM;
+    enum status st = grey ? ST_OK : ST_NOMEM;
 
     if (st == ST_OK) {
         preprocess_resize(img, pre, grey);
         gate_stats(grey, pre->size, stats);
         gate_check(img, stats, pre->size, model_gate(m), &p->warnings);
-        preprocess_scale(grey, plane, pre, x);
+        preprocess_scale(grey, plane, pre, ret_x);
         p->timing.preprocess = milliseconds_since(&mark);
-        st = team_run(team, s, m, x, logits);
+        st = team_run(team, s, m, ret_x, logits);
         p->timing.forward = milliseconds_since(&mark);
     }
     p->looked = true;
@@ -44,7 +44,6 @@ static enum status look(const struct model *m, struct session *s, struct team *t
     p->height = img->height;
     p->channels = img->channels;
     p->bit_depth = img->bit_depth;
-    secret_free(x);
     secret_free(grey);
     return st;
 }
@@ -52,11 +51,12 @@ static enum status look(const struct model *m, struct session *s, struct team *t
 static enum status score(const struct model *m, struct session *s, struct team *team, const struct image *img,
                          int explain, struct prediction *p)
 {
-    float logits[N_LABELS], beside[N_LABELS];
-    enum status st = ST_OK;
+    const size_t size = model_preprocess(m)->size;
+    float logits[N_LABELS], beside[N_LABELS], *x = malloc((size * size + 1) * sizeof *x);
+    enum status st = x ? ST_OK : ST_NOMEM;
 
-    if (model_sees(m))
-        st = look(m, s, team, img, logits, p);
+    if (st == ST_OK && model_sees(m))
+        st = look(m, s, team, img, x, logits, p);
     else
         model_bias(m, logits);
     if (st == ST_OK)
@@ -65,9 +65,10 @@ static enum status score(const struct model *m, struct session *s, struct team *
         model_probabilities(m, 1, logits, p->probability);
     p->explained = st == ST_OK && explain != EXPLAIN_NONE;
     if (p->explained)
-        session_explain(s, m, (size_t)explain, logits[explain], &p->explanation);
+        st = session_explain(s, m, x, (size_t)explain, logits[explain], &p->explanation);
     if (p->explained)
         p->explanation.inputs = (double)beside[explain];
+    secret_free(x);
     return st;
 }
 

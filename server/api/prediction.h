@@ -47,7 +47,7 @@ void warning_codes(const struct gate_warnings *w, char *ret, size_t size);
 /* Its `explanation`, likewise. */
 json_t *explanation_json(const struct explanation *e);
 
-/* Append the picture with its contribution map and a legend to `out`, as a PNG; `p` must be explained.
+/* Append the picture with the map of its explanation and a legend to `out`, as a PNG; `p` must be explained.
  * Errors: heatmap_png()'s. */
 MUST_USE enum status prediction_heatmap(const struct image *img, const struct prediction *p, struct buf *out,
                                         struct error *err);

@@ -174,10 +174,11 @@ static enum status predict_there(const struct predict_options *o, const struct f
     return st;
 }
 
-/* The sum, and the cell that adds most to it. */
+/* The logit with its parts, if they add up to it, and the cell that raises it most. */
 static void print_explanation(const json_t *e)
 {
     const char *label = json_string_value(json_object_get(e, "label"));
+    const char *method = json_string_value(json_object_get(e, "method"));
     double sum = 0, most = -HUGE_VAL;
     size_t i, j, row = 0, column = 0;
     json_t *line, *value;
@@ -193,11 +194,14 @@ static void print_explanation(const json_t *e)
                 column = j + 1;
             }
         }
-    printf("  %s: logit %.4f = bias %.4f + inputs %.4f + picture %.4f, raised most at row %zu, column %zu of "
-           "%zu x %zu (%+.4f)\n",
-           label ? label : "?", json_number_value(json_object_get(e, "logit")),
-           json_number_value(json_object_get(e, "bias")), json_number_value(json_object_get(e, "inputs")),
-           sum, row, column, json_array_size(json_object_get(e, "grid")),
+    printf("  %s: logit %.4f", label ? label : "?", json_number_value(json_object_get(e, "logit")));
+    if (method)
+        printf(", by %s", method);
+    else
+        printf(" = bias %.4f + inputs %.4f + picture %.4f", json_number_value(json_object_get(e, "bias")),
+               json_number_value(json_object_get(e, "inputs")), sum);
+    printf(", raised most at row %zu, column %zu of %zu x %zu (%+.4f)\n", row, column,
+           json_array_size(json_object_get(e, "grid")),
            json_array_size(json_array_get(json_object_get(e, "grid"), 0)), most);
 }
 

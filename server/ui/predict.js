@@ -114,12 +114,20 @@ async function explain(label) {
   }
   drawMap($('film-map'), explanation.grid);
   setOpacity();
-  const { bias, grid, inputs, logit } = explanation;
-  const pixels = grid.flat().reduce((sum, cell) => sum + cell, 0);
-  $('map-title').textContent = `${words(label)}: score ${number(logit, 2)} = ${number(bias, 2)} before any picture` +
-    `${inputs ? `, ${number(inputs, 2)} from the other inputs` : ''}, ${number(pixels, 2)} from the pixels; raised most ${strongest(grid)}.`;
+  $('map-title').textContent = `${words(label)}: score ${scoreOf(explanation)}; raised most ${strongest(explanation.grid)}.`;
   $('map-tools').hidden = false;
   showMapWhereItIs();
+}
+
+/** A score and what it is made of, or how it was asked for. */
+function scoreOf({ bias, grid, inputs, logit, method }) {
+  if (method === 'occlusion') {
+    return `${number(logit, 2)}; by occlusion: how much it falls when a part of the picture is covered, ` +
+      `${number(Math.max(...grid.flat()), 2)} at most`;
+  }
+  const pixels = grid.flat().reduce((sum, cell) => sum + cell, 0);
+  return `${number(logit, 2)} = ${number(bias, 2)} before any picture` +
+    `${inputs ? `, ${number(inputs, 2)} from the other inputs` : ''}, ${number(pixels, 2)} from the pixels`;
 }
 
 /** On a phone the picture is above the findings: whoever asks for its map is taken there. */

@@ -79,7 +79,7 @@ async function predict(api: Client<paths>, film: Blob): Promise<void> {
   if (!first || prediction.probabilities[first.label] !== first.probability) throw new Error('two answers in one');
   const { explanation } = prediction;
   if (!explanation) throw new Error('no explanation');
-  const sum = explanation.bias + explanation.inputs + explanation.grid.flat().reduce((all, cell) => all + cell, 0);
+  const sum = (explanation.bias ?? 0) + explanation.inputs + explanation.grid.flat().reduce((all, cell) => all + cell, 0);
   if (Math.abs(sum - explanation.logit) > 1e-4) throw new Error('the map is not the logit');
   must(await api.POST('/predict/heatmap', { ...file(film, 'image/png'), params: { query: { label: first.label } }, parseAs: 'blob' }));
   refused(415, await api.POST('/predict', file(new Blob([new Uint8Array([0xff, 0xd8, 0xff, 0xe0])]), 'image/jpeg')));

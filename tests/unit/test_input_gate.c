@@ -59,6 +59,26 @@ Test(gate_stats, of_a_ramp)
         cr_assert_float_eq(s[STAT_PARTS + i], 31.5 + 64 * (double)(i % 4), 1e-9);
 }
 
+/* Networks of other authors take sizes that no power of two divides. */
+Test(gate_stats, of_a_side_that_is_no_multiple_of_four)
+{
+    for (size_t size = 64; size < 68; size++) {
+        uint8_t *grey = malloc(size * size); /* of its own size: AddressSanitizer sees what lies beyond */
+        double s[GATE_STATS], part = 0;
+
+        for (size_t i = 0; i < size * size; i++)
+            grey[i] = (uint8_t)(i / size * 3);
+        gate_stats(grey, size, s);
+        cr_assert_float_eq(s[STAT_MEAN], 1.5 * (double)(size - 1), 1e-9, "%zu: %g", size, s[STAT_MEAN]);
+        for (size_t y = 3 * size / 4; y < size; y++)
+            part += 3 * (double)y / (double)(size - 3 * size / 4);
+        for (size_t i = 0; i < GATE_SIDE; i++)
+            cr_assert_float_eq(s[STAT_PARTS + 12 + i], part, 1e-9, "%zu, part %zu: %g", size, i,
+                               s[STAT_PARTS + 12 + i]);
+        free(grey);
+    }
+}
+
 /* ---- the distance ---- */
 
 /* Statistics of made-up pictures: 24 numbers of different spread, two of which go together. */

@@ -1,0 +1,62 @@
+"""Weights files of architectures that nothing here trains, under torchvision's names: numbers from a seed."""
+import array
+import functools
+import json
+import random
+
+from .dataset import LABELS
+
+
+def _floats(pool, shape, kind):
+    count = functools.reduce(lambda a, b: a * b, shape)
+    if kind == 'norm':
+        return array.array('f', [1.0]) * count
+    fan = max(count // shape[0], 1) if len(shape) > 1 else 100
+    scaled = array.array('f', (v * (6 / fan) ** 0.5 for v in pool))
+    return (scaled * (count // len(scaled) + 1))[:count]
+
+
+def safetensors(architecture, size, tensors):
+    """tensors: (name, shape, kind), kind 'norm' for what scales a normalisation: 1."""
+    rng = random.Random(7)
+    pool = [rng.uniform(-1, 1) for _ in range(4099)]
+    head = {'__metadata__': {'format': 'cxrd', 'architecture': architecture, 'image_size': str(size), 'resize': 'area',
+                             'input_mean': '128', 'input_std': '64', 'labels': ','.join(LABELS)}}
+    data = bytearray()
+    for name, shape, kind in tensors:
+        values = _floats(pool, shape, kind).tobytes()
+        head[name] = {'dtype': 'F32', 'shape': shape, 'data_offsets': [len(data), len(data) + len(values)]}
+        data += values
+    text = json.dumps(head).encode()
+    text += b' ' * (-len(text) % 8)
+    return len(text).to_bytes(8, 'little') + text + bytes(data)
+
+
+def mlp(size=64):
+    return safetensors('mlp', size, [
+        ('hidden.weight', [512, 1, 64, 64], 'weight'), ('hidden.bias', [512], 'bias'),
+        ('head.weight', [14, 512], 'weight'), ('head.bias', [14], 'bias')])
+
+
+def mobilenet_v2(size=64):
+    tensors = []
+
+    def conv_norm(conv, norm, out, inputs, kernel):
+        tensors.append((f'{conv}.weight', [out, inputs, kernel, kernel], 'weight'))
+        tensors.extend((f'{norm}.{part}', [out], kind) for part, kind in
+                       (('weight', 'norm'), ('bias', 'bias'), ('running_mean', 'bias'), ('running_var', 'norm')))
+
+    conv_norm('features.0.0', 'features.0.1', 32, 3, 3)
+    block, narrow = 1, 32
+    for widening, channels, blocks in ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1)):
+        for _ in range(blocks):
+            at, wide, i = f'features.{block}.conv', narrow * widening, 0
+            if widening > 1:
+                conv_norm(f'{at}.0.0', f'{at}.0.1', wide, narrow, 1)
+                i = 1
+            conv_norm(f'{at}.{i}.0', f'{at}.{i}.1', wide, 1, 3)
+            conv_norm(f'{at}.{i + 1}', f'{at}.{i + 2}', channels, wide, 1)
+            block, narrow = block + 1, channels
+    conv_norm('features.18.0', 'features.18.1', 1280, 320, 1)
+    return safetensors('mobilenet_v2', size, [
+        *tensors, ('classifier.1.weight', [14, 1280], 'weight'), ('classifier.1.bias', [14], 'bias')])
