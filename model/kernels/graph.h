@@ -7,8 +7,8 @@
  * Kernels read inside the picture and write inside the picture, nothing else: what a window sees outside counts as zero without
  * being there. A border around a picture is allowed and not needed.
  *
- * NaN and infinity are never lost: an activation makes NaN of either, or a sum that overflowed would end as an ordinary
- * probability. */
+ * NaN and infinity are never lost, of an activation either: no finite result comes of them, or a sum that overflowed would end
+ * as an ordinary probability. */
 #ifndef MODEL_KERNELS_GRAPH_H
 #define MODEL_KERNELS_GRAPH_H
 
@@ -28,7 +28,7 @@ struct view {
 enum activation { ACT_NONE, ACT_RELU, ACT_RELU6, ACT_SIGMOID, ACT_SILU, ACT_HARD_SWISH };
 
 /* Channels are whole panels: the caller rounds them up. What is beyond the network's own channels holds zeros in weights and
- * biases; in results it is what zeros give, always finite. */
+ * biases, any finite numbers in inputs; in results it is what zeros give, always finite. */
 struct geometry {
     struct shape in; /* a convolution also takes a thin picture: fewer channels than a panel, pixel = in.c */
     struct shape out;
@@ -38,15 +38,17 @@ struct geometry {
     enum activation activation; /* of convolutions NONE, RELU or RELU6; pools have none */
 };
 
-/* Pointers to pixel (0, 0) of the batch's first image, and to what is the same for all. Unused ones are NULL. */
+/* Pointers to pixel (0, 0) of the batch's first image, and to what is the same for all. Unused ones are NULL.
+ *   b             the second operand; of convolutions a residual, added before the activation, or NULL
+ *   bias          [out.c]
+ *   scale, shift  [in.c], of norm; of a convolution NULL, or with a window of 1x1 without border: it reads
+ *                 ReLU(x * scale + shift) in place of x
+ *   y             may be b where both have the same view, and x too where the step is elementwise */
 struct operands {
-    const float *x;
-    const float *b;        /* convolutions: added before the activation (a residual), or NULL */
-    const float *w, *bias; /* bias [out.c] */
-    const float *scale,
-        *shift; /* [in.c], of norm, and of a convolution of 1x1 without border or NULL: it reads
-                                   ReLU(x * scale + shift) in place of x */
-    float *y;   /* may be x or b where an elementwise step has the same view of both */
+    const float *x, *b;
+    const float *w, *bias;
+    const float *scale, *shift;
+    float *y;
 };
 
 typedef void graph_kernel(const struct geometry *g, size_t begin, size_t end, const struct operands *o,
