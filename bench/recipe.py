@@ -98,9 +98,11 @@ def tested(out, patients):
 
 
 def base_rates(out, rows):
-    """The same rows, each with the rates of the training rows."""
+    """The same rows, each with the rates of the training rows; as the program has them where none or all have a
+    finding."""
     part = record_of(out)['dataset']['splits']['train']
-    rates = [n / part['rows'] for n in part['label_counts'].values()]
+    n = part['rows']
+    rates = [(count + 0.5) / (n + 1) if count in (0, n) else count / n for count in part['label_counts'].values()]
     return Rows({image: (patient, truth, rates) for image, patient, truth in zip(rows.images, rows.patients, rows.truth)},
                 rows.trained)
 

@@ -64,7 +64,8 @@ static enum status geometry(struct run *r)
                        &r->net, r->err);
 }
 
-void run_base_rates(const struct run *r, double rates[N_LABELS])
+/* The part of the training rows that has each finding. */
+static void training_parts(const struct run *r, double parts[N_LABELS])
 {
     const struct rows *train = &r->split.part[TRAIN];
 
@@ -73,8 +74,18 @@ void run_base_rates(const struct run *r, double rates[N_LABELS])
 
         for (size_t i = 0; i < train->n; i++)
             n += r->table.rows[train->index[i]].labels >> k & 1;
-        rates[k] = (double)n / (double)train->n;
+        parts[k] = (double)n / (double)train->n;
     }
+}
+
+void run_base_rates(const struct run *r, double rates[N_LABELS])
+{
+    const double n = (double)r->split.part[TRAIN].n;
+
+    training_parts(r, rates);
+    for (size_t k = 0; k < N_LABELS; k++)
+        if (rates[k] == 0 || rates[k] == 1)
+            rates[k] = (rates[k] * n + 0.5) / (n + 1);
 }
 
 enum status run_baseline(struct run *r)
@@ -91,7 +102,7 @@ void run_base_log_odds(const struct run *r, double ret[N_LABELS])
 {
     const double n = (double)r->split.part[TRAIN].n;
 
-    run_base_rates(r, ret);
+    training_parts(r, ret);
     for (size_t k = 0; k < N_LABELS; k++)
         ret[k] = log_odds(ret[k] * n, n);
 }

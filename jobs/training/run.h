@@ -114,10 +114,12 @@ size_t run_test_rows(const struct run *r);
 
 size_t run_scored_rows(const struct run *r); /* rows that the kept model is evaluated on, of all sets */
 
-/* How often each finding occurs among the training rows, [14]. */
+/* How often each finding occurs among the training rows, [14]; never 0 or 1, since no data make anything certain: a finding that
+ * none has, or all have, occurs as if half a row of one more were the other way. A rate of 0 would cost a test row 16 nats, and
+ * a few such rows would prove that any model has learned. */
 void run_base_rates(const struct run *r, double rates[N_LABELS]);
 
-/* The same as log-odds, finite. */
+/* The log-odds of all of them with half a row more of either kind, and so finite. */
 void run_base_log_odds(const struct run *r, double ret[N_LABELS]);
 
 /* Fit a calibration on the rows that the kept model was validated on, and give it to the model if it helps. */

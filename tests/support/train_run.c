@@ -165,3 +165,15 @@ size_t training_counts(const struct run *r, size_t n_rows, double counts[N_LABEL
     free(in);
     return n;
 }
+
+size_t training_rates(const struct run *r, size_t n_rows, double rates[N_LABELS])
+{
+    const size_t n = training_counts(r, n_rows, rates);
+
+    for (size_t k = 0; k < N_LABELS; k++) {
+        const bool all_alike = rates[k] == 0 || rates[k] == (double)n;
+
+        rates[k] = all_alike ? (rates[k] + 0.5) / (double)(n + 1) : rates[k] / (double)n;
+    }
+    return n;
+}
