@@ -7,8 +7,8 @@
 #define MODEL_NET_OPS_OP_H
 
 #include "../../kernels/kernels.h"
-#include "../sums.h"
 #include "cxrd/network.h"
+#include "sums.h"
 
 /* Where the numbers of one image lie: pixel (row, column) of channel c at
  * origin + row * `row` + column * `pixel` + c / group * `panel` + c % group. What lies between is 0. */

@@ -1,7 +1,7 @@
-/* model/net/sums.c - see sums.h. */
+/* model/net/ops/sums.c - see sums.h. */
 #include "sums.h"
 
-#include "../core/floats.h"
+#include "../../core/floats.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-/* model/net/sums.h - gradients as the kernels leave them, added up over pictures in one block of memory. The head's weights are
+/* model/net/ops/sums.h - gradients as the kernels leave them, added up over pictures in one block of memory. The head's weights are
  * not among them: see training.c. */
-#ifndef MODEL_NET_SUMS_H
-#define MODEL_NET_SUMS_H
+#ifndef MODEL_NET_OPS_SUMS_H
+#define MODEL_NET_OPS_SUMS_H
 
 #include "cxrd/status.h"
 
