@@ -6,6 +6,7 @@
 #include "tls.h"
 
 #include "cxrd/digest.h"
+#include "cxrd/encoding.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 
@@ -101,15 +102,14 @@ static void tell(const struct identity *id)
 {
     const int64_t now = (int64_t)time(NULL);
     const bool early = now < id->begins, late = now >= id->ends, soon = id->ends - now < SOON_S;
-    unsigned char bytes[64];
+    unsigned char bytes[32];
     size_t n = sizeof bytes;
     char sha256[DIGEST_TEXT_SIZE] = "", ends[32] = "";
     const time_t end = (time_t)id->ends;
     struct tm utc;
 
     if (gnutls_x509_crt_get_fingerprint(id->chain[0], GNUTLS_DIG_SHA256, bytes, &n) >= 0)
-        for (size_t i = 0; i < n && i < 32; i++)
-            snprintf(sha256 + 2 * i, 3, "%02x", bytes[i]);
+        hex_encode(bytes, n, sha256);
     if (gmtime_r(&end, &utc))
         strftime(ends, sizeof ends, "%Y-%m-%dT%H:%M:%SZ", &utc);
     log_event(early || late || soon ? LOG_WARN : LOG_INFO,
