@@ -37,6 +37,11 @@ def main():
         ours = engine[name]["median_ms"]
         row(f"{name}, against ONNX Runtime", ours, ort[name], "ms", ort[name] / ours)
         row(f"{name}, against PyTorch", ours, torch[name], "ms", torch[name] / ours)
+    graphs, theirs = rounds(folder, "graphs"), rounds(folder, "ort_graphs")
+    for name in graphs:
+        if name in theirs:
+            ours, other = graphs[name]["median_ms"], theirs[name]["median_ms"]
+            row(f"{name}, against ONNX Runtime", ours, other, "ms", other / ours)
     ours = engine[step]["median_ms"]
     row(f"{step}, against PyTorch", ours, torch[step], "ms", torch[step] / ours)
     row(f"{step}, against PyTorch channels last", ours, torch[f"{step}, channels last"], "ms",

@@ -165,36 +165,41 @@ static enum status array_parse(struct reading *r, const char *name, const json_t
     return st;
 }
 
-/* By where their data begin; of several at one place those without a byte first. */
+struct span {
+    const uint8_t *begin, *end;
+    const char *name;
+};
+
+/* By where they begin; of several at one place those without a byte first. */
 static int by_place(const void *a, const void *b)
 {
-    const struct array *p = *(const struct array *const *)a, *q = *(const struct array *const *)b;
-    const uint8_t *at = p->data, *other = q->data;
-    const size_t bytes = array_bytes(p), others = array_bytes(q);
+    const struct span *p = a, *q = b;
 
-    return at != other ? (at > other) - (at < other) : (bytes > others) - (bytes < others);
+    if (p->begin != q->begin)
+        return p->begin < q->begin ? -1 : 1;
+    return (p->end > q->end) - (p->end < q->end);
 }
 
-/* No two share a byte: of those that have any, each ends before the next begins. */
+/* No two share a byte: each ends before the next begins. */
 static enum status overlap_check(struct reading *r)
 {
     const struct array_file *f = r->file;
-    const struct array **sorted = malloc((f->n + 1) * sizeof *sorted);
+    struct span *spans = malloc((f->n + 1) * sizeof *spans);
     enum status st = ST_OK;
 
-    if (!sorted)
+    if (!spans)
         return error_nomem(r->err);
-    for (size_t i = 0; i < f->n; i++)
-        sorted[i] = &f->arrays[i];
-    qsort(sorted, f->n, sizeof *sorted, by_place);
-    for (size_t i = 1; i < f->n && st == ST_OK; i++) {
-        const uint8_t *end = (const uint8_t *)sorted[i - 1]->data + array_bytes(sorted[i - 1]);
+    for (size_t i = 0; i < f->n; i++) {
+        const struct array *a = &f->arrays[i];
 
-        if (end > (const uint8_t *)sorted[i]->data)
-            st = error_set(r->err, ST_FORMAT, "the tensors '%s' and '%s' overlap", sorted[i - 1]->name,
-                           sorted[i]->name);
+        spans[i] = (struct span){ a->data, (const uint8_t *)a->data + array_bytes(a), a->name };
     }
-    free(sorted);
+    qsort(spans, f->n, sizeof *spans, by_place);
+    for (size_t i = 1; i < f->n && st == ST_OK; i++)
+        if (spans[i - 1].end > spans[i].begin)
+            st = error_set(r->err, ST_FORMAT, "the tensors '%s' and '%s' overlap", spans[i - 1].name,
+                           spans[i].name);
+    free(spans);
     return st;
 }
 

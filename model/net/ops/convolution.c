@@ -12,16 +12,14 @@
 
 static size_t taps_of(const struct op *op) { return op->node->window.h * op->node->window.w; }
 
-static float *filters_of(const struct op *op, float *weights)
-{
-    return weights + op->g.out.c + (op->prologue ? 2 * op->g.in.c : 0);
-}
+/* Where the filters begin. */
+static size_t filters_at(const struct op *op) { return op->g.out.c + (op->prologue ? 2 * op->g.in.c : 0); }
 
 /* Filters of `n` floats, in tasks. */
 static void sizes(struct op *op, size_t n, size_t n_tasks)
 {
     op->n_filters = n;
-    op->n_weights = (size_t)(filters_of(op, NULL) - (float *)NULL) + n + 2 * op->g.out.c;
+    op->n_weights = filters_at(op) + n + op->g.out.c;
     if (op->folded > 1)
         op->n_weights += op->node->out.c * taps_of(op);
     op->n_prepares = n_tasks;
@@ -32,7 +30,7 @@ static const float *prepare_norms(const struct op *op, const float *values, floa
 {
     const struct node *conv = op->node;
     const float *own = conv->bias ? values + conv->params + conv->n_params - conv->out.c : NULL;
-    float *scale = filters_of(op, weights) + op->n_filters;
+    float *scale = weights + filters_at(op) + op->n_filters;
 
     if (op->prologue)
         norm_coefficients(op->prologue, values, NULL, weights + op->g.out.c,
@@ -49,7 +47,7 @@ static struct operands operands_of(const struct op *op, const struct op_io *io)
     struct operands o = graph_operands(op, io);
 
     o.bias = io->weights;
-    o.w = filters_of(op, (float *)io->weights);
+    o.w = io->weights + filters_at(op);
     if (op->prologue) {
         o.scale = io->weights + op->g.out.c;
         o.shift = o.scale + op->g.in.c;
@@ -93,7 +91,7 @@ static void convolution_prepare(const struct op *op, const struct kernels *k, co
     const size_t groups = conv->groups > 1 ? conv->groups : 1;
     const struct filters f = { conv->out.c, op->folded > 1 ? 1 : conv->in[0].c, groups, taps_of(op) };
     const float *scale = prepare_norms(op, values, ret_weights), *w = values + conv->params;
-    float *packed = filters_of(op, ret_weights), *folded = packed + op->n_filters + 2 * op->g.out.c;
+    float *packed = ret_weights + filters_at(op), *folded = packed + op->n_filters + op->g.out.c;
 
     (void)task;
     if (op->folded > 1) {
@@ -131,7 +129,7 @@ static void tiles_prepare(const struct op *op, const struct kernels *k, const fl
                           float *ret_weights)
 {
     const size_t C = op->g.in.c, O = op->g.out.c, P = k->panel, c = task - 1;
-    float *u = filters_of(op, ret_weights);
+    float *u = ret_weights + filters_at(op);
 
     if (task == 0) {
         prepare_norms(op, values, ret_weights);
@@ -177,7 +175,7 @@ static void depthwise_prepare(const struct op *op, const struct kernels *k, cons
 
     (void)task;
     filters_pack_depthwise(k->panel, &op->g, op->node->out.c, values + op->node->params, scale,
-                           filters_of(op, ret_weights));
+                           ret_weights + filters_at(op));
 }
 
 static void depthwise_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)

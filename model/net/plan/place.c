@@ -4,11 +4,12 @@
 
 #include "cxrd/labels.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOWHERE = SIZE_MAX };
+#define NOWHERE SIZE_MAX
 
 struct placing {
     const struct steps *s;
@@ -237,6 +238,7 @@ static void sizes(struct plan *p, bool training)
     for (size_t i = 0; i < p->n_ops; i++) {
         struct op *op = &p->ops[i];
 
+        assert(op->kind);
         op->kind->size(op, p->kernels, p->values, training);
         op->weights = stretch(&p->n_weights, op->n_weights);
         op->sums = stretch(&p->n_sums, op->n_sums);
