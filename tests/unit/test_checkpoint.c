@@ -358,7 +358,7 @@ Test(checkpoint, run_whose_pictures_are_away_for_a_while_ends_as_if_they_had_bee
 
 Test(checkpoint, notebook_run_whose_pictures_are_away_too)
 {
-    check_every_loss("{\"recipe\":\"notebook\",\"epochs\":2,\"steps_per_epoch\":3,\"validation_steps\":1,"
+    check_every_loss("{\"recipe\":\"notebook\",\"epochs\":1,\"steps_per_epoch\":3,\"validation_steps\":1,"
                      "\"val_fraction\":0.5,\"batch_size\":4}",
                      4);
 }
