@@ -88,6 +88,12 @@ struct network {
 MUST_USE enum status network_new(const char *architecture, size_t image_size, size_t n_inputs,
                                  const struct network **ret_net, struct error *err);
 
+/* The image sizes that an architecture takes: each multiple in least..most. All 0 of one that sees no picture or is not known. */
+struct image_sizes {
+    size_t multiple, least, most;
+};
+struct image_sizes network_sizes(const char *architecture);
+
 const struct network *network_ref(const struct network *net);
 void network_unref(const struct network *net); /* NULL is fine */
 

@@ -33,7 +33,8 @@ struct train_config {
     double learning_rate;
     int64_t seed;       /* of weights, order, augmentation and dropout */
     int64_t split_seed; /* of which rows train, validate and test; `seed` where nothing is said */
-    int64_t image_size;
+    int architecture;   /* see train_config_architecture() */
+    int64_t image_size; /* one that the architecture takes */
     int resize, head_bias, head_inputs, lr_schedule;
     int initializer; /* of the weights: enum init */
     double input_mean, input_std;
@@ -76,10 +77,13 @@ MUST_USE enum status train_config_parse_recorded(const json_t *object, struct tr
  * the logistic regression of the inputs alone. */
 bool train_config_sees(const struct train_config *c);
 
+/* The network to be trained, as network_new() knows it: "logistic" of a training that looks at no picture. */
+const char *train_config_architecture(const struct train_config *c);
+
 struct model;
 
 /* A model to start from settles the geometry and the extra inputs: let `c` say what `m` has, not what the recipe would.
- * Errors: ST_INVALID (the one sees pictures and the other does not). */
+ * Errors: ST_INVALID (the one sees pictures and the other does not; an architecture that is not trained here). */
 MUST_USE enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err);
 
 /* Every field, resolved. A new reference, NULL without memory. */

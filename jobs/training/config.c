@@ -27,6 +27,7 @@ struct field {
         *choices; /* NULL at the end. CHOICE: the value is the index; CHOICES: a bit for each that is named */
 };
 
+static const char *const ARCHITECTURES[] = { "cnn4", "mlp", NULL };
 static const char *const RECIPES[] = { "notebook", "standard", NULL };
 static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
@@ -56,6 +57,7 @@ static const struct field FIELDS[] = {
     { "learning_rate", NUMBER, AT(learning_rate), 1e-9, 1 },
     { "seed", INTEGER, AT(seed), 0, 9007199254740991 },
     { "split_seed", INTEGER, AT(split_seed), 0, 9007199254740991 },
+    { "architecture", CHOICE, AT(architecture), .choices = ARCHITECTURES },
     { "image_size", INTEGER, AT(image_size), PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE },
     { "resize", CHOICE, AT(resize), .choices = RESIZES },
     { "input_mean", NUMBER, AT(input_mean), -255, 255 },
@@ -292,17 +294,36 @@ static const struct field *field_find(const char *name)
 
 bool train_config_sees(const struct train_config *c) { return strcmp(c->images, NO_IMAGES) != 0; }
 
+const char *train_config_architecture(const struct train_config *c)
+{
+    return train_config_sees(c) ? ARCHITECTURES[c->architecture] : "logistic";
+}
+
+static void check_image_size(const struct train_config *c, json_t *errors)
+{
+    const char *name = ARCHITECTURES[c->architecture];
+    const struct image_sizes takes = network_sizes(name);
+    const size_t size = (size_t)c->image_size, most = PREPROCESS_MAX_SIZE;
+
+    if (size % takes.multiple != 0 || size < takes.least || size > takes.most)
+        config_error(errors, "image_size", "must be a multiple of %zu in %zu..%zu for \"%s\"", takes.multiple,
+                     takes.least, takes.most < most ? takes.most : most, name);
+}
+
 /* What no single field can say. */
 static void check_together(const struct train_config *c, json_t *errors)
 {
-    if (c->image_size % 16 != 0)
-        config_error(errors, "image_size", "must be a multiple of 16");
+    check_image_size(c, errors);
     if (c->shards & (c->shards - 1))
         config_error(errors, "shards", "must be 0 or a power of two");
     if (train_config_sees(c))
         return;
     if (c->inputs == 0)
         config_error(errors, "inputs", "must name one at least where 'images' is \"%s\"", NO_IMAGES);
+    if (c->architecture != 0)
+        config_error(errors, "architecture",
+                     "is of jobs with pictures: where 'images' is \"%s\" it is \"%s\"", NO_IMAGES,
+                     train_config_architecture(c));
     if (c->init[0])
         config_error(errors, "init", "a job without pictures begins with no model");
     if (c->balance != BALANCE_NONE)
@@ -396,11 +417,21 @@ static json_t *field_json(const struct field *f, const void *place)
 enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err)
 {
     const struct preprocess *pre = model_preprocess(m);
+    const char *name = model_network(m)->architecture;
+    int architecture = 0;
 
     if (!train_config_sees(c))
         return error_set(err, ST_INVALID, "a job without pictures begins with no model");
     if (!model_sees(m))
         return error_set(err, ST_INVALID, "the model to start from sees no picture, which a training does");
+    while (ARCHITECTURES[architecture] && strcmp(ARCHITECTURES[architecture], name) != 0)
+        architecture++;
+    if (!ARCHITECTURES[architecture])
+        return error_set(err, ST_INVALID,
+                         "the model to start from is of architecture '%s', which cannot be "
+                         "trained here",
+                         name);
+    c->architecture = architecture;
     c->image_size = (int64_t)pre->size;
     c->resize = (int)pre->resize;
     c->input_mean = (double)pre->mean;

@@ -3,7 +3,7 @@ import os
 import unittest
 
 from support import architectures, dataset, picture, program
-from support.case import ServerCase, import_model
+from support.case import QUICK, ServerCase, import_model, submit, wait_state
 from test_heatmap import rgb
 
 
@@ -66,6 +66,34 @@ class Explained(ServerCase):
         import_model(self.server, architectures.mlp())
         grid = self.explain('Edema', picture.flat(64, 64, value=90))['grid']
         self.assertEqual({cell for row in grid for cell in row}, {0})
+
+
+class Trained(ServerCase):
+    with_data = True
+
+    def test_an_mlp_is_trained_to_the_end(self):
+        job = submit(self.server, {**QUICK, 'architecture': 'mlp', 'promote': 'always'})
+        record = wait_state(self.server, job, 'succeeded')
+        self.assertEqual((record['config']['architecture'], record['config']['image_size']), ('mlp', 64))
+        card = self.get(f'/models/{record["model"]}').json()
+        self.assertEqual((card['architecture'], card['parameters']), ('mlp', 512 * 64 * 64 + 512 + 14 * 512 + 14))
+        self.assertEqual(card['tensors'], {'hidden.weight': [512, 1, 64, 64], 'hidden.bias': [512], 'head.weight': [14, 512],
+                                           'head.bias': [14]})
+        self.assertIn('by occlusion', self.get(f'/jobs/{job}/report').body.decode())
+        prediction = self.assert_prediction(self.post('/predict?explain=Mass', picture.noise(2)))
+        self.assertEqual((prediction['model']['id'], prediction['explanation']['method']), (record['model'], 'occlusion'))
+        more = wait_state(self.server, submit(self.server, {**QUICK, 'epochs': 0, 'init': record['model'], 'image_size': 128}), 'succeeded')
+        self.assertEqual((more['config']['architecture'], more['config']['image_size']), ('mlp', 64))  # the model's
+
+    def test_what_cannot_be_trained_is_refused(self):
+        net = import_model(self.server, architectures.mobilenet_v2(), activate=False)
+        for fields, field, says in (({'architecture': 'vgg'}, 'architecture', '"cnn4", "mlp"'),
+                                    ({'architecture': 'mlp', 'image_size': 80}, 'image_size', 'a multiple of 64 in 64..512'),
+                                    ({'architecture': 'mlp', 'images': 'none', 'inputs': ['age']}, 'architecture', 'logistic'),
+                                    ({'init': net['id']}, 'init', "'mobilenet_v2', which cannot be trained here")):
+            with self.subTest(fields):
+                problem = self.assert_wrong_fields(self.post_json('/jobs/train', {**QUICK, **fields}), field)
+                self.assertIn(says, problem['errors'][0]['detail'])
 
 
 if __name__ == '__main__':

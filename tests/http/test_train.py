@@ -12,24 +12,26 @@ from support.case import Case
 FIELDS = {'image_size': dataset.SIZE, 'epochs': 5, 'steps_per_epoch': 12, 'batch_size': 8, 'patience': 0, 'learning_rate': 0.003}
 
 
-class Foreground(Case):
+class Training(Case):
 
+    fields = FIELDS
+    threads = ()    # to go on with; those of before where nothing is said
     weights = None  # of the training that nothing befell
 
     def setUp(self):
         self.datasets = os.path.join(program.new_folder('datasets'), 'copy')
         shutil.copytree(dataset.tiny(), self.datasets)
-        if not Foreground.weights:
+        if not self.weights:
             self.out = os.path.join(program.new_folder('out'), 'whole')
             self.assertEqual(self.begin().wait(program.END_SECONDS), 0)
-            Foreground.weights, Foreground.whole = self.tensors(), self.record()
+            type(self).weights, type(self).whole = self.tensors(), self.record()
         self.out = os.path.join(program.new_folder('out'), 'out')
 
     def command(self, *arguments):
         return ['train', '--datasets', self.datasets, '--out', self.out, *arguments]
 
     def begin(self, *arguments):
-        sets = [word for key, value in FIELDS.items() for word in ('--set', f'{key}={value}')]
+        sets = [word for key, value in self.fields.items() for word in ('--set', f'{key}={value}')]
         process = subprocess.Popen([program.BINARY, *self.command('--dataset', 'tiny', '--threads', '2', *sets, *arguments)],
                                    env=program.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                    preexec_fn=program.die_with_us)
@@ -74,7 +76,7 @@ class Foreground(Case):
         self.assertIn('--resume goes on with it', done.stderr)
         with open(self.path('checkpoint.safetensors'), 'rb') as file:
             self.assertEqual(file.read(), before)
-        done = program.run(*self.command('--resume'))
+        done = program.run(*self.command('--resume', *self.threads))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.tensors(), self.weights)
         record = self.record()
@@ -85,6 +87,19 @@ class Foreground(Case):
         done = program.run(*self.command('--resume'))
         self.assertEqual(done.returncode, 1)
         self.assertIn('nothing to resume', done.stderr)
+
+
+class DenselyConnected(Training):
+    fields = {**FIELDS, 'architecture': 'mlp', 'epochs': 3, 'steps_per_epoch': 6}
+    threads = ('--threads', '3')
+
+    def test_one_that_is_stopped_goes_on_with_other_threads_to_the_same_weights(self):
+        self.assertEqual(self.whole['config']['architecture'], 'mlp')
+        self.ended(lambda process: process.send_signal(signal.SIGINT), 130)
+        self.check_goes_on()
+
+
+class Foreground(Training):
 
     def test_row_40_ctrl_c_and_sigterm_keep_a_checkpoint(self):
         for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):

@@ -94,7 +94,8 @@ static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32, "
     "'shards':16,"
     " 'validation_batch_size':64, 'test_rows':0, 'seed':1, 'split_seed':1,"
-    " 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, 'drop_no_finding':true,"
+    " 'architecture':'cnn4', 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, "
+    "'drop_no_finding':true,"
     " 'shuffle':true, 'tsne':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
     "'balance':'none', 'inputs':[],"
     " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false}";
@@ -213,6 +214,9 @@ static const struct field_case FIELDS[] = {
     { "learning_rate", { "1e-9", "1", "0.5" }, { NUMBER_BAD, "0", "-1", "1.1" } },
     { "seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
     { "split_seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
+    { "architecture",
+      { "\"cnn4\"", "\"mlp\"" },
+      { CHOICE_BAD, "\"MLP\"", "\"logistic\"", "\"densenet121\"" } },
     { "image_size", { "64", "512", "240" }, { WHOLE_BAD, "250", "72", "48", "528" } },
     { "resize", { "\"nearest\"", "\"area\"" }, { CHOICE_BAD, "\"bilinear\"" } },
     { "input_mean", { "-255", "0", "127.5" }, { NUMBER_BAD, "256" } },
@@ -429,10 +433,48 @@ static void check_round_trip(const char *text)
     json_decref(told);
 }
 
+Test(fields, size_is_one_that_the_architecture_takes)
+{
+    static const char *const TAKEN[] = { "64", "128", "256", "448", "512" };
+    static const char *const REFUSED[] = { "80", "240", "96", "496" };
+    struct train_config c;
+    char text[64];
+
+    for (size_t i = 0; i < sizeof TAKEN / sizeof TAKEN[0]; i++) {
+        snprintf(text, sizeof text, "{\"architecture\":\"mlp\",\"image_size\":%s}", TAKEN[i]);
+        c = parsed(text);
+        cr_assert_str_eq(train_config_architecture(&c), "mlp");
+    }
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
+        json_t *errors;
+        char *told;
+
+        snprintf(text, sizeof text, "{\"architecture\":\"mlp\",\"image_size\":%s}", REFUSED[i]);
+        errors = errors_of(text);
+        told = json_dumps(errors, 0);
+        cr_assert(json_array_size(errors) == 1 && about(errors, "image_size") == 1, "%s", text);
+        cr_assert(strstr(told, "multiple of 64 in 64..512 for \\\"mlp\\\""), "%s", told);
+        free(told);
+        json_decref(errors);
+    }
+}
+
+Test(fields, architecture_is_of_jobs_with_pictures)
+{
+    json_t *errors = errors_of("{\"images\":\"none\",\"inputs\":[\"age\"],\"architecture\":\"mlp\"}");
+    const struct train_config c =
+        parsed("{\"images\":\"none\",\"inputs\":[\"age\"],\"architecture\":\"cnn4\"}");
+
+    cr_assert(json_array_size(errors) == 1 && about(errors, "architecture") == 1);
+    json_decref(errors);
+    cr_assert_str_eq(train_config_architecture(&c), "logistic");
+}
+
 Test(fields, survive_being_told_and_parsed_again)
 {
     check_round_trip("{\"dataset\":\"nih\"}");
     check_round_trip("{\"dataset\":\"nih\",\"recipe\":\"notebook\"}");
+    check_round_trip("{\"dataset\":\"nih\",\"architecture\":\"mlp\"}");
     check_round_trip(
         "{\"dataset\":\"a/b\",\"learning_rate\":0.00012345678901234567,\"seed\":9007199254740991,"
         "\"init\":\"0123abcd\",\"shuffle\":false,\"drop_no_finding\":false,\"image_size\":64}");

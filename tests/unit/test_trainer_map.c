@@ -50,6 +50,27 @@ Test(train, test_rows_are_mapped_and_the_same_job_makes_the_same_map)
     run_release(&without);
 }
 
+/* Whatever the network: its own features, and its own way to say where errors come from. */
+Test(train, plots_are_of_the_architecture)
+{
+    static const char *const JOBS[] = {
+        HALF_TESTS, "{\"test_fraction\":0.5,\"steps_per_epoch\":2,\"architecture\":\"mlp\"}"
+    };
+    static const char *const METHODS[] = { "contributions", "occlusion" };
+    static const size_t SIDES[] = { 4, 8 };
+
+    tiny_dataset(datasets, 120, 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct run r = trained(JOBS[i]);
+        const json_t *worst = json_array_get(json_object_get(r.result.plots, "worst"), 0);
+
+        check_map(&r);
+        cr_assert_str_eq(json_string_value(json_object_get(worst, "map_method")), METHODS[i]);
+        cr_assert_eq(json_array_size(json_object_get(worst, "map")), SIDES[i]);
+        run_release(&r);
+    }
+}
+
 Test(train, a_handful_of_test_rows_has_no_map)
 {
     struct run r;

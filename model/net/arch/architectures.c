@@ -7,30 +7,44 @@
 static const struct architecture {
     const char *name;
     void (*author)(struct graph *g); /* NULL: it sees no picture */
-    size_t multiple, least, most;    /* of image sizes */
+    struct image_sizes sizes;
 } ARCHITECTURES[] = {
-    { "cnn4", arch_cnn4, 16, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE },
-    { "logistic", NULL, 0, 0, 0 },
-    { "mlp", arch_mlp, 64, 64, 960 },
-    { "densenet121", arch_densenet121, 1, 32, 1024 },
-    { "resnet18", arch_resnet18, 1, 32, 1024 },
-    { "resnet50", arch_resnet50, 1, 32, 1024 },
-    { "mobilenet_v2", arch_mobilenet_v2, 1, 32, 1024 },
+    { "cnn4", arch_cnn4, { 16, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE } },
+    { "logistic", NULL, { 0, 0, 0 } },
+    { "mlp", arch_mlp, { 64, 64, 960 } },
+    { "densenet121", arch_densenet121, { 1, 32, 1024 } },
+    { "resnet18", arch_resnet18, { 1, 32, 1024 } },
+    { "resnet50", arch_resnet50, { 1, 32, 1024 } },
+    { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, 1024 } },
 };
+
+static const struct architecture *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof ARCHITECTURES / sizeof ARCHITECTURES[0]; i++)
+        if (strcmp(ARCHITECTURES[i].name, name) == 0)
+            return &ARCHITECTURES[i];
+    return NULL;
+}
+
+struct image_sizes network_sizes(const char *architecture)
+{
+    const struct architecture *a = find(architecture);
+
+    return a ? a->sizes : (struct image_sizes){ 0 };
+}
+
 enum status network_new(const char *architecture, size_t image_size, size_t n_inputs,
                         const struct network **ret_net, struct error *err)
 {
-    const struct architecture *a = NULL;
+    const struct architecture *a = find(architecture);
     struct graph g;
 
-    for (size_t i = 0; i < sizeof ARCHITECTURES / sizeof ARCHITECTURES[0]; i++)
-        if (strcmp(ARCHITECTURES[i].name, architecture) == 0)
-            a = &ARCHITECTURES[i];
     if (!a)
         return error_set(err, ST_INVALID, "the architecture '%.32s' is not known here", architecture);
-    if (a->author && (image_size % a->multiple != 0 || image_size < a->least || image_size > a->most))
+    if (a->author &&
+        (image_size % a->sizes.multiple != 0 || image_size < a->sizes.least || image_size > a->sizes.most))
         return error_set(err, ST_INVALID, "the image size is %zu, it must be a multiple of %zu in %zu..%zu",
-                         image_size, a->multiple, a->least, a->most);
+                         image_size, a->sizes.multiple, a->sizes.least, a->sizes.most);
     graph_begin(&g, a->name, a->author ? image_size : 0, err);
     if (a->author)
         a->author(&g);
