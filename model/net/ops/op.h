@@ -32,6 +32,7 @@ struct value {
     struct shape shape;
     struct layout layout;
     size_t memory; /* which of the plan's; several values may be parts of one */
+    bool bordered; /* within zeros that nobody writes */
     bool asked;    /* in training: somebody reads its slope, the loss by it */
 };
 

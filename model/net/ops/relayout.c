@@ -8,11 +8,23 @@ static void relayout_size(struct op *op, const struct kernels *k, const struct v
     op->units = op->most = 1;
 }
 
+/* What is left of the last group of channels. */
+static void clear_padding(const struct op *op, const struct layout *to, float *y)
+{
+    const size_t end = (op->shape.c + to->group - 1) / to->group * to->group;
+
+    for (size_t c = op->shape.c; c < end; c++)
+        for (size_t row = 0; row < op->shape.h; row++)
+            for (size_t column = 0; column < op->shape.w; column++)
+                y[layout_at(to, c, row, column)] = 0;
+}
+
 static void relayout_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
 {
     const struct layout *from = io->x_layout[0], *to = io->y_layout;
 
-    for (size_t i = begin; i < end; i++)
+    for (size_t i = begin; i < end; i++) {
+        clear_padding(op, to, io->y + i * to->image);
         for (size_t c = 0; c < op->shape.c; c++)
             for (size_t row = 0; row < op->shape.h; row++) {
                 const float *x = io->x[0] + i * from->image + layout_at(from, c, row, 0);
@@ -21,6 +33,7 @@ static void relayout_forward(const struct op *op, const struct op_io *io, size_t
                 for (size_t column = 0; column < op->shape.w; column++)
                     y[column * to->pixel] = x[column * from->pixel];
             }
+    }
 }
 
 static void relayout_backward(const struct op *op, const struct op_io *io, size_t n)

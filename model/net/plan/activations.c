@@ -15,10 +15,15 @@ enum status activations_init(struct activations *a, const struct plan *p, size_t
     a->memories = calloc(p->n_memories, sizeof *a->memories);
     a->tapes = calloc(p->n_ops + 1, sizeof *a->tapes);
     ok = a->values && a->memories && a->tapes;
+    ok = ok && (a->arena = floats_new(n * p->arena)) != NULL;
     for (size_t i = 0; i < p->n_memories && ok; i++)
-        ok = (a->memories[i] = floats_new(n * p->memories[i])) != NULL;
-    for (size_t i = 0; i < p->n_values && ok; i++)
-        a->values[i] = a->memories[p->values[i].memory];
+        if (!p->memories[i].shared)
+            ok = (a->memories[i] = floats_new(n * p->memories[i].size)) != NULL;
+    for (size_t i = 0; i < p->n_values && ok; i++) {
+        const struct memory *m = &p->memories[p->values[i].memory];
+
+        a->values[i] = m->shared ? a->arena + n * m->offset : a->memories[p->values[i].memory];
+    }
     for (size_t i = 0; i < a->n_tapes && ok; i++)
         ok = (a->tapes[i] = aligned_alloc(64, (n * p->ops[i].n_tape + 64) / 64 * 64)) != NULL;
     if (!ok)
@@ -31,6 +36,7 @@ void activations_release(struct activations *a)
     for (size_t i = 0; i < a->n_memories && a->memories; i++)
         free(a->memories[i]);
     free(a->memories);
+    free(a->arena);
     for (size_t i = 0; i < a->n_tapes && a->tapes; i++)
         free(a->tapes[i]);
     free(a->values);

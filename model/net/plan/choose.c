@@ -45,6 +45,8 @@ void choose(struct steps *s)
     for (size_t i = 1; i < s->n; i++) {
         struct step *step = &s->steps[i];
 
+        if (step->node->in[0].c == 1 && step->activation == ACT_NONE && !steps_is(step, &LAYER_CONV))
+            continue; /* it would be a channel of a panel and nothing beside it */
         if (steps_is(step, &LAYER_CONV))
             step->kind = convolution_kind(s, step);
         else if (steps_is(step, &LAYER_CONCAT) && whole(step->node->in[0].c, s->panel))

@@ -7,7 +7,8 @@
 struct activations {
     size_t n;
     size_t n_memories, n_tapes;
-    float **memories; /* of the plan, each [n] */
+    float *arena;     /* [n] */
+    float **memories; /* of the plan, each [n]; NULL for those in the arena */
     float **values;   /* [values of the plan]: the memory that each lies in */
     uint8_t **tapes;  /* [ops], each [n]; for training only */
 };

@@ -80,13 +80,17 @@ static struct layout own_layout(const struct steps *s, size_t i)
 
 static size_t value_add(struct plan *p, struct shape shape, struct layout layout, size_t memory)
 {
-    p->values[p->n_values] = (struct value){ shape, layout, memory, false };
+    const struct layout bordered = layout_bordered(shape);
+
+    p->values[p->n_values] = (struct value){
+        .shape = shape, .layout = layout, .memory = memory, .bordered = same(&layout, &bordered)
+    };
     return p->n_values++;
 }
 
 static size_t memory_add(struct plan *p, size_t size)
 {
-    p->memories[p->n_memories] = size;
+    p->memories[p->n_memories] = (struct memory){ .size = size };
     return p->n_memories++;
 }
 

@@ -27,6 +27,8 @@ enum status plan_new(const struct network *net, const struct kernels *k, bool tr
     fold(&steps);
     drop(&steps);
     st = place(&steps, training, p);
+    if (st == ST_OK && !training)
+        st = share(p);
 out:
     steps_release(&steps);
     if (st != ST_OK) {

@@ -10,13 +10,22 @@
 
 enum { HEAD_CHUNKS = 16, HEAD_LINE = HEAD_CHUNKS * HEAD_VECTOR };
 
+/* Values lie in memories of their own, or in a part of the arena, which others have before and after. */
+struct memory {
+    size_t size;        /* floats of an image */
+    bool shared;        /* in the arena, */
+    size_t offset;      /* ... from here on */
+    size_t first, last; /* ops between which its numbers count */
+};
+
 struct plan {
     const struct network *net; /* a reference */
     const struct kernels *kernels;
     struct value *values; /* [n_values]; value 0 is the image */
     size_t n_values;
-    size_t *memories; /* [n_memories]: floats of an image, of what values lie in */
+    struct memory *memories; /* [n_memories]: what values lie in */
     size_t n_memories;
+    size_t arena;   /* floats of an image */
     struct op *ops; /* [n_ops], in their order */
     size_t n_ops;
 

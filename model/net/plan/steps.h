@@ -11,7 +11,8 @@
  *   commute     a mean-pool before the 1x1 convolution that it follows: a quarter of the products
  *   norms       normalisations into the convolution before or behind them
  *   endings     sums and activations into the convolution before them
- *   choose      the kernel of everything else */
+ *   choose      the kernel of everything else
+ *   share       memory, after place */
 #ifndef MODEL_NET_PLAN_STEPS_H
 #define MODEL_NET_PLAN_STEPS_H
 
@@ -63,5 +64,8 @@ void drop(struct steps *s);
 
 /* Values and ops of the plan, which holds its network and kernels. Errors: ST_NOMEM. */
 MUST_USE enum status place(const struct steps *s, bool training, struct plan *p);
+
+/* Values of a forward pass share memory where their times do not overlap. Errors: ST_NOMEM. */
+MUST_USE enum status share(struct plan *p);
 
 #endif
