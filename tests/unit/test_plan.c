@@ -32,9 +32,10 @@ static float *random_floats(size_t n, uint64_t seed)
     return values;
 }
 
-/* The logits [IMAGES][14] of x by the plan; a pool shares one image after the other. */
+/* The logits [IMAGES][14] of x by the plan; a pool shares one image after the other.
+ *   before  pictures that the same memory sees first, or NULL */
 static void plan_forward(const struct network *net, const struct kernels *k, const float *values,
-                         const float *x, struct pool *pool, float *ret_logits)
+                         const float *before, const float *x, struct pool *pool, float *ret_logits)
 {
     const size_t image = shape_size(net->nodes[0].out);
     struct activations a;
@@ -47,6 +48,10 @@ static void plan_forward(const struct network *net, const struct kernels *k, con
     cr_assert_eq(activations_init(&a, p, IMAGES, false), ST_OK);
     scratch = floats_new(pool_threads(pool) * p->n_scratch);
     prepared_update(&w, p, values, pool);
+    if (before) {
+        activations_input(&a, p, IMAGES, before);
+        forward(p, &w, &a, IMAGES, scratch, ret_logits);
+    }
     if (pool) {
         for (size_t i = 0; i < IMAGES; i++) {
             activations_input(&a, p, 1, x + i * image);
@@ -85,7 +90,7 @@ static double forward_gap(const struct kernels *k, uint64_t seed, size_t nodes)
     float *values = random_graph_values(net, seed), *x = random_floats(IMAGES * image, seed);
     float logits[IMAGES * N_LABELS], truth[IMAGES * N_LABELS];
 
-    plan_forward(net, k, values, x, NULL, logits);
+    plan_forward(net, k, values, NULL, x, NULL, logits);
     cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
     free(values);
     free(x);
@@ -175,6 +180,28 @@ TEST_WITHOUT_LEAKS(plan, has_the_gradient_of_the_layers)
     cr_log_info("worst %g", check_seeds(gradient_gap, NULL));
 }
 
+/* What a picture that overflowed leaves in memory must reach no other, whatever shares that memory. */
+TEST_WITHOUT_LEAKS(plan, forgets_the_picture_before)
+{
+    for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+        const struct network *net =
+            random_graph(seed, random_graph_nodes(seed), side_of(seed), RANDOM_BLOCKS);
+        const size_t n = IMAGES * shape_size(net->nodes[0].out);
+        float *values = random_graph_values(net, seed), *x = random_floats(n, seed), *before = floats_new(n);
+        float fresh[IMAGES * N_LABELS], again[IMAGES * N_LABELS];
+
+        for (size_t i = 0; i < n; i++)
+            before[i] = NAN;
+        plan_forward(net, kernels(), values, NULL, x, NULL, fresh);
+        plan_forward(net, kernels(), values, before, x, NULL, again);
+        cr_assert_eq(memcmp(fresh, again, sizeof fresh), 0, "seed %zu", (size_t)seed);
+        free(before);
+        free(x);
+        free(values);
+        network_unref(net);
+    }
+}
+
 /* ---- architectures ---- */
 
 static const struct {
@@ -200,8 +227,8 @@ ParameterizedTest(size_t *index, plan, runs_every_architecture)
     cr_assert_eq(network_new(ARCHITECTURES[*index].name, side, 0, &net, NULL), ST_OK);
     cr_assert_eq(pool_new(3, POOL_NORMAL, &pool, NULL), ST_OK);
     values = random_graph_values(net, 1);
-    plan_forward(net, kernels(), values, x, NULL, logits);
-    plan_forward(net, kernels(), values, x, pool, shared);
+    plan_forward(net, kernels(), values, NULL, x, NULL, logits);
+    plan_forward(net, kernels(), values, NULL, x, pool, shared);
     cr_assert_eq(memcmp(logits, shared, sizeof logits), 0, "one thread and three give other bits");
     cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
     cr_assert_leq(difference(logits, truth, (size_t)IMAGES * N_LABELS), ALLOWED);
