@@ -362,11 +362,12 @@ TEST_WITHOUT_LEAKS(explain, occlusion_whose_numbers_overflow_is_told)
     cr_assert_eq(network_new("mlp", SIDE_OF_MLP, 0, &net, NULL), ST_OK);
     values = calloc(net->n_params, sizeof *values);
     for (size_t i = 0; i < network_tensor(net, "hidden.weight")->count; i++)
-        values[network_tensor(net, "hidden.weight")->offset + i] = 1e38f;
-    for (size_t i = 0; i < CELL; i++) {
-        x[i] = 10;
-        x[CELL + i] = -10;
-    }
+        values[network_tensor(net, "hidden.weight")->offset + i] = 1e37f;
+    for (size_t i = 0; i < CELL; i++)
+        for (size_t row = 0; row < CELL; row += CELL / 2) {
+            x[row * SIDE_OF_MLP + i] = 3;
+            x[row * SIDE_OF_MLP + CELL + i] = -3;
+        }
     cr_assert_eq(model_new(net, &pre, values, NULL, &m, NULL), ST_OK);
     cr_assert_eq(session_new(&s), ST_OK);
     cr_assert_eq(session_run(s, m, 1, x, logits), ST_OK);

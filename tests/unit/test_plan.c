@@ -4,7 +4,7 @@
 #include "cxrd/training.h"
 #include "leaks.h"
 #include "model/core/floats.h"
-#include "model/net/layer.h"
+#include "model/net/graph/graph.h"
 #include "model/net/plan/forward.h"
 #include "model/net/reference.h"
 #include "random_graph.h"
@@ -273,6 +273,77 @@ TEST_WITHOUT_LEAKS(plan, has_kernels_for_all_of_the_others)
         plan_free(p);
         network_unref(net);
     }
+}
+
+/* ---- dense layers before the head ---- */
+
+/* Two of them, over the image or over what a convolution makes of it. */
+static const struct network *dense_graph(size_t side, size_t convolved, size_t hidden)
+{
+    const struct network *net;
+    struct error err = { 0 };
+    struct graph g;
+    size_t at = 0;
+
+    graph_begin(&g, "dense", side, &err);
+    if (convolved > 0)
+        at = graph_conv(&g, at, "conv", convolved, 3, 1, 1);
+    at = graph_apply(&g, &LAYER_RELU, graph_dense(&g, at, "first", hidden));
+    at = graph_dense(&g, at, "second", 11);
+    graph_dense(&g, at, "head", N_LABELS);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "%s", err.text);
+    return net;
+}
+
+static void check_dense(const struct network *net, const struct kernels *k)
+{
+    float logits[IMAGES * N_LABELS], one[IMAGES * N_LABELS], truth[IMAGES * N_LABELS];
+    const size_t image = shape_size(net->nodes[0].out);
+    float *values = random_graph_values(net, 4), *x = random_floats(IMAGES * image, 4);
+    struct pool *pool;
+
+    cr_assert_eq(pool_new(2, POOL_NORMAL, &pool, NULL), ST_OK);
+    plan_forward(net, k, values, NULL, x, NULL, logits);
+    plan_forward(net, k, values, NULL, x, pool, one);
+    cr_assert_eq(memcmp(logits, one, sizeof logits), 0, "an image alone gives other bits");
+    cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
+    cr_assert_leq(difference(logits, truth, (size_t)IMAGES * N_LABELS), ALLOWED);
+    cr_assert_leq(gradient_gap_at(net, values, x), ALLOWED);
+    pool_free(pool);
+    free(values);
+    free(x);
+}
+
+TEST_WITHOUT_LEAKS(plan, dense_layers_are_those_of_the_loops)
+{
+    static const size_t CASES[][3] = { { 1, 0, 1 },  { 5, 0, 9 },   { 33, 0, 20 },
+                                       { 64, 0, 7 }, { 12, 3, 15 }, { 20, 16, 33 } };
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
+        for (size_t set = 0; set < N_SETS; set++) {
+            const struct network *net = dense_graph(CASES[i][0], CASES[i][1], CASES[i][2]);
+            const struct kernels *k = kernels_named(SETS[set]);
+
+            if (k)
+                check_dense(net, k);
+            network_unref(net);
+        }
+}
+
+TEST_WITHOUT_LEAKS(plan, mlp_runs_and_trains_by_a_kernel)
+{
+    const struct network *net;
+
+    cr_assert_eq(network_new("mlp", 64, 0, &net, NULL), ST_OK);
+    for (int training = 0; training < 2; training++) {
+        struct plan *p;
+
+        cr_assert_eq(plan_new(net, kernels(), training, &p), ST_OK);
+        for (size_t i = 0; i < p->n_ops; i++)
+            cr_assert(!p->ops[i].node || p->ops[i].node->ops != &LAYER_DENSE || p->ops[i].kind == &OP_DENSE);
+        plan_free(p);
+    }
+    network_unref(net);
 }
 
 /* A session keeps its memory for the next model only where that one reads it alike. */

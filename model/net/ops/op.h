@@ -121,6 +121,7 @@ extern const struct op_kind OP_CONVOLUTION, OP_TILES,
     OP_DEPTHWISE;                                             /* any; by Winograd; a channel for itself */
 extern const struct op_kind OP_POOL, OP_MEAN;                 /* of windows; of whole pictures */
 extern const struct op_kind OP_COMBINE, OP_NORM, OP_ACTIVATE; /* add and mul; alone */
+extern const struct op_kind OP_DENSE;                         /* not the head, which is no op */
 extern const struct op_kind OP_RELAYOUT;                      /* a value, as its next reader wants it */
 extern const struct op_kind OP_PLAIN;                         /* any node, by its layer's loops */
 

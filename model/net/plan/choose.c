@@ -1,4 +1,4 @@
-/* model/net/plan/choose.c - which kernel does what no other pass has given to one. */
+/* model/net/plan/choose.c - which kernel does what no other pass has given to one: in training those that know the way back. */
 #include "steps.h"
 
 enum { FEW_PIXELS = 64, MANY_FILTERS = 1 << 16 };
@@ -37,22 +37,23 @@ static const struct {
     { &LAYER_SILU, &OP_ACTIVATE, ACT_SILU },    { &LAYER_HARD_SWISH, &OP_ACTIVATE, ACT_HARD_SWISH },
     { &LAYER_MAX_POOL, &OP_POOL, ACT_NONE },    { &LAYER_MEAN_POOL, &OP_POOL, ACT_NONE },
     { &LAYER_GLOBAL_POOL, &OP_MEAN, ACT_NONE }, { &LAYER_ADD, &OP_COMBINE, ACT_NONE },
-    { &LAYER_MUL, &OP_COMBINE, ACT_NONE },
+    { &LAYER_MUL, &OP_COMBINE, ACT_NONE },      { &LAYER_DENSE, &OP_DENSE, ACT_NONE },
 };
 
-void choose(struct steps *s)
+void choose(struct steps *s, bool training)
 {
     for (size_t i = 1; i < s->n; i++) {
         struct step *step = &s->steps[i];
 
-        if (step->node->in[0].c == 1 && step->activation == ACT_NONE && !steps_is(step, &LAYER_CONV))
+        if (step->node->in[0].c == 1 && step->activation == ACT_NONE && !steps_is(step, &LAYER_CONV) &&
+            !steps_is(step, &LAYER_DENSE))
             continue; /* it would be a channel of a panel and nothing beside it */
-        if (steps_is(step, &LAYER_CONV))
+        if (steps_is(step, &LAYER_CONV) && !training)
             step->kind = convolution_kind(s, step);
-        else if (steps_is(step, &LAYER_CONCAT) && whole(step->node->in[0].c, s->panel))
+        else if (steps_is(step, &LAYER_CONCAT) && !training && whole(step->node->in[0].c, s->panel))
             step->kind = &OP_JOIN;
         for (size_t k = 0; k < sizeof KINDS / sizeof KINDS[0]; k++)
-            if (steps_is(step, KINDS[k].layer)) {
+            if (steps_is(step, KINDS[k].layer) && (!training || KINDS[k].kind->backward)) {
                 step->kind = KINDS[k].kind;
                 step->activation = step->activation ? step->activation : KINDS[k].activation;
             }

@@ -22,8 +22,8 @@ enum status plan_new(const struct network *net, const struct kernels *k, bool tr
         commute(&steps);
         norms(&steps);
         endings(&steps);
-        choose(&steps);
     }
+    choose(&steps, training);
     fold(&steps);
     drop(&steps);
     st = place(&steps, training, p);

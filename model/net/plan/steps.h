@@ -5,13 +5,13 @@
  *   fuse        blocks that a kernel does in one pass
  *   fold        equal input channels read as one, by the kernels that can
  *   drop        nodes that nobody reads any more
+ *   choose      the kernel of everything else
  *   place       where values lie, and ops that move them where two do not agree
  *
  * and at inference, after fuse:
  *   commute     a mean-pool before the 1x1 convolution that it follows: a quarter of the products
  *   norms       normalisations into the convolution before or behind them
  *   endings     sums and activations into the convolution before them
- *   choose      the kernel of everything else
  *   share       memory, after place */
 #ifndef MODEL_NET_PLAN_STEPS_H
 #define MODEL_NET_PLAN_STEPS_H
@@ -58,7 +58,7 @@ void fuse(struct steps *s);
 void commute(struct steps *s);
 void norms(struct steps *s);
 void endings(struct steps *s);
-void choose(struct steps *s);
+void choose(struct steps *s, bool training);
 void fold(struct steps *s);
 void drop(struct steps *s);
 
