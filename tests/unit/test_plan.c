@@ -84,19 +84,28 @@ static double difference(const float *a, const float *b, size_t n)
 
 static size_t side_of(uint64_t seed) { return 7 + seed % 11; }
 
+/* How far the plan's logits are from the layers'. */
+static double gap_of_logits(const struct network *net, const struct kernels *k, const float *values,
+                            const float *x)
+{
+    float logits[IMAGES * N_LABELS], truth[IMAGES * N_LABELS];
+
+    plan_forward(net, k, values, NULL, x, NULL, logits);
+    cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
+    return difference(logits, truth, (size_t)IMAGES * N_LABELS);
+}
+
 static double forward_gap(const struct kernels *k, uint64_t seed, size_t nodes)
 {
     const struct network *net = random_graph(seed, nodes, side_of(seed), RANDOM_BLOCKS);
     const size_t image = shape_size(net->nodes[0].out);
     float *values = random_graph_values(net, seed), *x = random_floats(IMAGES * image, seed);
-    float logits[IMAGES * N_LABELS], truth[IMAGES * N_LABELS];
+    const double gap = gap_of_logits(net, k, values, x);
 
-    plan_forward(net, k, values, NULL, x, NULL, logits);
-    cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
     free(values);
     free(x);
     network_unref(net);
-    return difference(logits, truth, (size_t)IMAGES * N_LABELS);
+    return gap;
 }
 
 static double gradient_gap_at(const struct network *net, const float *values, const float *x)
@@ -201,6 +210,85 @@ TEST_WITHOUT_LEAKS(plan, forgets_the_picture_before)
         free(values);
         network_unref(net);
     }
+}
+
+/* ---- graphs by hand: what random ones seldom have ---- */
+
+static size_t conv(struct graph *g, size_t from, size_t channels, size_t side)
+{
+    return graph_add(g,
+                     &(struct node){ .ops = &LAYER_CONV,
+                                     .from = { from },
+                                     .channels = channels,
+                                     .window = { side, side, 1, side / 2, side / 2 },
+                                     .bias = true },
+                     graph_name(g, "n%zu", g->net->n_nodes));
+}
+
+/* The image is a thin picture as a convolution's input, and must not be one as what it adds. */
+static void image_added_to_a_convolution(struct graph *g) { graph_join(g, &LAYER_ADD, conv(g, 0, 1, 3), 0); }
+
+/* A pool that moves before the convolution has its channels. */
+static void mean_behind_one_channel(struct graph *g)
+{
+    graph_pool(g, &LAYER_MEAN_POOL, conv(g, conv(g, 0, 8, 3), 1, 1), 2, 2, 0);
+}
+
+static void mean_behind_a_convolution_of_the_image(struct graph *g)
+{
+    graph_pool(g, &LAYER_MEAN_POOL, conv(g, 0, 8, 1), 2, 2, 0);
+}
+
+/* A part that is copied into pixels leaves the others' channels alone. */
+static void part_twice_in_a_block(struct graph *g)
+{
+    const size_t part = conv(g, 0, MAX_PANEL, 3), whole = graph_join(g, &LAYER_CONCAT, part, part);
+
+    graph_pool(g, &LAYER_MAX_POOL, graph_apply(g, &LAYER_RELU, conv(g, whole, MAX_PANEL, 3)), 2, 2, 0);
+}
+
+static void plain_part_in_a_block(struct graph *g)
+{
+    const size_t plain =
+        graph_add(g, &(struct node){ .ops = &LAYER_REPLICATE, .from = { 0 }, .channels = MAX_PANEL }, NULL);
+    const size_t whole = graph_join(g, &LAYER_CONCAT, plain, conv(g, 0, MAX_PANEL, 3));
+
+    graph_pool(g, &LAYER_MAX_POOL, graph_apply(g, &LAYER_RELU, conv(g, whole, MAX_PANEL, 3)), 2, 2, 0);
+}
+
+typedef void author(struct graph *g);
+static author *const BY_HAND[] = { image_added_to_a_convolution, mean_behind_one_channel,
+                                   mean_behind_a_convolution_of_the_image, part_twice_in_a_block,
+                                   plain_part_in_a_block };
+enum { N_BY_HAND = sizeof BY_HAND / sizeof BY_HAND[0] };
+
+ParameterizedTestParameters(plan, answers_as_the_layers_of_graphs_by_hand_do)
+{
+    return cr_make_param_array(size_t, index_upto(N_BY_HAND), N_BY_HAND, index_free);
+}
+
+ParameterizedTest(size_t *index, plan, answers_as_the_layers_of_graphs_by_hand_do)
+{
+    const struct network *net;
+    struct graph g;
+    float *values, *x;
+
+    graph_begin(&g, "by hand", 8, NULL);
+    BY_HAND[*index](&g);
+    graph_dense(&g, g.net->n_nodes - 1, "head", N_LABELS);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK);
+    values = random_graph_values(net, 1);
+    x = random_floats((size_t)IMAGES * 64, 1);
+    for (size_t i = 0; i < N_SETS; i++) {
+        const struct kernels *k = kernels_named(SETS[i]);
+
+        if (k)
+            cr_expect_leq(gap_of_logits(net, k, values, x), ALLOWED, "graph %zu, %s", *index, k->name);
+    }
+    free(values);
+    free(x);
+    network_unref(net);
+    check_no_leaks();
 }
 
 /* ---- architectures ---- */

@@ -8,10 +8,10 @@ static void relayout_size(struct op *op, const struct kernels *k, const struct v
     op->units = op->most = 1;
 }
 
-/* What is left of the last group of channels. */
+/* What is left of the last panel of channels. Pixels have no panels: what follows there is another part's, or the next pixel. */
 static void clear_padding(const struct op *op, const struct layout *to, float *y)
 {
-    const size_t end = (op->shape.c + to->group - 1) / to->group * to->group;
+    const size_t end = to->panel > 0 ? (op->shape.c + to->group - 1) / to->group * to->group : 0;
 
     for (size_t c = op->shape.c; c < end; c++)
         for (size_t row = 0; row < op->shape.h; row++)

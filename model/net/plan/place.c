@@ -22,14 +22,16 @@ struct placing {
 
 static bool same(const struct layout *a, const struct layout *b) { return memcmp(a, b, sizeof *a) == 0; }
 
-/* Whether a step can read a layout; step 0, the image, may be read as it is by what takes a thin picture. */
-static bool can_read(const struct steps *s, const struct step *step, size_t from, const struct layout *l,
+/* Whether a step can read a layout as its operand k; step 0, the image, may be read as it is by what takes a thin picture, but not
+ * added to the result. */
+static bool can_read(const struct steps *s, const struct step *step, size_t k, const struct layout *l,
                      struct shape x)
 {
     const struct layout planes = layout_planes(x), bordered = layout_bordered(x);
 
     switch (step->kind->reads) {
-    case LIE_PANELS: return l->group % s->panel == 0 || (from == 0 && step->kind == &OP_CONVOLUTION);
+    case LIE_PANELS:
+        return l->group % s->panel == 0 || (k == 0 && step->from[k] == 0 && step->kind == &OP_CONVOLUTION);
     case LIE_BORDERED: return same(l, &bordered);
     case LIE_PLANES:
     case LIE_PIXELS:
@@ -196,7 +198,7 @@ static void step_place(struct placing *g, size_t i)
         const struct value *v = &g->p->values[g->of[step->from[k]]];
 
         op.x[k] = g->of[step->from[k]];
-        if (!can_read(g->s, step, step->from[k], &v->layout, v->shape))
+        if (!can_read(g->s, step, k, &v->layout, v->shape))
             op.x[k] = moved(g->p, op.x[k], wanted(g->s, step, v->shape));
     }
     layout = where(g, i, &memory);

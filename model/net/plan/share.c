@@ -70,11 +70,12 @@ static void insert(struct memory *m, struct memory **placed, size_t n)
 
 enum status share(struct plan *p)
 {
-    struct memory **sorted = calloc(2 * p->n_memories, sizeof(void *)), **placed = sorted + p->n_memories;
+    struct memory **sorted = calloc(2 * p->n_memories, sizeof(void *)), **placed;
     size_t n = 0, n_placed = 0;
 
     if (!sorted)
         return ST_NOMEM;
+    placed = sorted + p->n_memories;
     times(p);
     kept(p);
     for (size_t m = 0; m < p->n_memories; m++)
