@@ -32,11 +32,15 @@ bool chain_path(const char *log, char ret[PATH_MAX])
     return snprintf(ret, PATH_MAX, "%.*s.%s.chain", (int)folder, log, log + folder) < PATH_MAX;
 }
 
+static size_t digits_at(const char *text) { return strspn(text, "0123456789abcdef"); }
+
+static bool is_digest(const char *text) { return digits_at(text) == DIGITS && text[DIGITS] == '\0'; }
+
 /* The digest that stands there; anything else is none. */
 static void digest_take(const char *from, char ret[DIGEST_TEXT_SIZE])
 {
     ret[0] = '\0';
-    if (strspn(from, "0123456789abcdef") >= DIGITS) {
+    if (digits_at(from) >= DIGITS) {
         memcpy(ret, from, DIGITS);
         ret[DIGITS] = '\0';
     }
@@ -78,7 +82,7 @@ enum status chain_line(const char *text, size_t n, struct before *before, bool *
     enum status st = ST_OK;
 
     *ret_torn = !line;
-    if (line && !said)
+    if (line && !(said && is_digest(said)))
         st = error_set(err, ST_FORMAT, "%s: this is no event", where);
     else if (line && before->digest[0] && strcmp(said, before->digest) != 0 &&
              strcmp(said, before->torn) != 0)

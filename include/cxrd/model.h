@@ -23,7 +23,7 @@ struct model;
  *          "created_at", "metrics", …); taken over; NULL is fine. "calibration" and
  *          "inputs" are obeyed: see calibration_text() and inputs_text()
  * Errors: ST_FORMAT (a note that is obeyed, or "metrics"; inputs that are not as many as the network takes), ST_NUMERIC
- * (a weight is NaN or infinite; the tensor is named), ST_NOMEM.
+ * (a weight is NaN or infinite, or a variance below 0; the tensor is named), ST_NOMEM.
  * `notes` is gone even then. */
 MUST_USE enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
                                json_t *notes, struct model **ret_model, struct error *err);

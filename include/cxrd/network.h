@@ -56,6 +56,7 @@ struct tensor {
     size_t fan_in, fan_out; /* of weights that initialisation draws; 0 for all others */
     float initial;          /* of the others */
     bool state;
+    bool variance; /* none of its values may be below 0 */
 };
 
 enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 32 };

@@ -23,17 +23,25 @@ struct model {
     json_t *notes;
 };
 
-static enum status finite_check(const struct network *net, const float *params, struct error *err)
+static enum status tensor_check(const struct tensor *t, const float *values, struct error *err)
 {
-    for (size_t i = 0; i < net->n_tensors; i++) {
-        const struct tensor *t = &net->tensors[i];
-
-        for (size_t j = 0; j < t->count; j++)
-            if (!isfinite(params[t->offset + j]))
-                return error_set(err, ST_NUMERIC, "the tensor '%s' holds a value that is not a finite number",
-                                 t->name);
+    for (size_t i = 0; i < t->count; i++) {
+        if (!isfinite(values[i]))
+            return error_set(err, ST_NUMERIC, "the tensor '%s' holds a value that is not a finite number",
+                             t->name);
+        if (t->variance && values[i] < 0)
+            return error_set(err, ST_NUMERIC, "the tensor '%s' holds a variance below 0", t->name);
     }
     return ST_OK;
+}
+
+static enum status values_check(const struct network *net, const float *params, struct error *err)
+{
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < net->n_tensors && st == ST_OK; i++)
+        st = tensor_check(&net->tensors[i], params + net->tensors[i].offset, err);
+    return st;
 }
 
 /* The notes' "calibration", or none. */
@@ -127,7 +135,7 @@ enum status model_new(const struct network *net, const struct preprocess *pre, c
 {
     const size_t n = net->n_params + net->n_state;
     struct model *m = NULL;
-    enum status st = finite_check(net, params, err);
+    enum status st = values_check(net, params, err);
 
     if (st != ST_OK)
         goto out;

@@ -454,6 +454,22 @@ Test(audit, a_last_line_that_is_another_is_told)
     check_cut_is_told("the last line is another");
 }
 
+/* An event without a digest before it follows nothing, wherever it stands. */
+Test(audit, an_event_that_says_it_follows_nothing_is_none)
+{
+    static const char NOTHING[] = "{\"event\":\"old\",\"prev\":\"\"}\n";
+    struct audit_found found;
+    struct error err = { 0 };
+
+    say_three();
+    append_text(NOTHING);
+    cr_assert_eq(checked(&found, &err), ST_FORMAT);
+    cr_assert_not_null(strstr(err.text, "line 4: this is no event"), "%s", err.text);
+    write_bytes(path(), NOTHING, sizeof NOTHING - 1);
+    cr_assert_eq(checked(&found, &err), ST_FORMAT);
+    cr_assert_not_null(strstr(err.text, "line 1: this is no event"), "%s", err.text);
+}
+
 Test(audit, a_shorter_copy_that_is_put_in_its_place_is_told)
 {
     audit = opened(path(), 0);

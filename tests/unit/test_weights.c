@@ -784,6 +784,25 @@ TEST_WITHOUT_LEAKS(refusal, of_values_that_are_no_numbers_by_tensor)
     }
 }
 
+/* The root of one is what every picture would be divided by. */
+TEST_WITHOUT_LEAKS(refusal, of_a_variance_below_zero)
+{
+    static const float BELOW = -1e-9f, LEAST = 0;
+    struct model *m = initial_model("resnet18");
+    struct buf file = written(m);
+    struct parts p = parts_of(&file);
+    float *variance = (float *)(void *)(p.data + offset_of(&p, "bn1.running_var", 0));
+
+    model_unref(m);
+    buf_release(&file);
+    memcpy(variance, &LEAST, sizeof LEAST);
+    file = joined(&p);
+    model_unref(read_ok(&file));
+    buf_release(&file);
+    memcpy(variance, &BELOW, sizeof BELOW);
+    check_parts_refused("a variance below 0", &p, ST_NUMERIC, "'bn1.running_var' holds a variance below 0");
+}
+
 TEST_WITHOUT_LEAKS(refusal, of_metadata_that_make_no_sense)
 {
     static const struct {

@@ -27,7 +27,8 @@ static const char *norm_shape(struct node *l, struct described tensors[LAYER_MAX
     tensors[1] = (struct described){ "bias", { .rank = 1, .dims = { C } } };
     tensors[2] = (struct described){ "running_mean", { .rank = 1, .dims = { C }, .state = true } };
     tensors[3] =
-        (struct described){ "running_var", { .rank = 1, .dims = { C }, .initial = 1, .state = true } };
+        (struct described){ "running_var",
+                            { .rank = 1, .dims = { C }, .initial = 1, .state = true, .variance = true } };
     *n_tensors = 4;
     return check_in_and_out(l);
 }
