@@ -16,16 +16,6 @@ static float weight_at(const struct filters *f, const float *w, const float *sca
     return w[(o * in + c % in) * f->taps + t] * (scale ? scale[o] : 1);
 }
 
-void filters_dense(const struct geometry *g, const struct filters *f, const float *w, const float *scale,
-                   float *dense)
-{
-    memset(dense, 0, g->out.c * g->in.c * taps_of(g) * sizeof *dense);
-    for (size_t o = 0; o < f->out; o++)
-        for (size_t c = 0; c < f->in; c++)
-            for (size_t t = 0; t < f->taps; t++)
-                dense[(o * g->in.c + c) * f->taps + t] = weight_at(f, w, scale, o, c, t);
-}
-
 void filters_pack(size_t panel, const struct geometry *g, const struct filters *f, const float *w,
                   const float *scale, float *packed)
 {

@@ -63,10 +63,7 @@ struct filters {
 
 /* w, each output times scale[out] unless NULL (a normalisation folded), groups written out as zeros, padded with zeros to
  * g->in.c and g->out.c:
- *   dense    [g->out.c][g->in.c][taps]: what weights_transform() wants for winograd
  *   packed   [g->out.c / panel][taps][g->in.c][panel]: for convolution; out.c * in.c * taps floats */
-void filters_dense(const struct geometry *g, const struct filters *f, const float *w, const float *scale,
-                   float *dense);
 void filters_pack(size_t panel, const struct geometry *g, const struct filters *f, const float *w,
                   const float *scale, float *packed);
 

@@ -94,7 +94,7 @@ struct kernels {
     graph_kernel *convolution;
 
     /* ... a tile of 4x4 results, ceil(h / 4) * ceil(w / 4) an image (of TILE_BLOCK at once). 3x3, stride 1, any border, else
-     * as convolution; w by filters_dense() and weights_transform(), 36 * in.c * out.c floats. No scale and shift. */
+     * as convolution; w by weights_transform(), 36 * in.c * out.c floats. No scale and shift. */
     graph_kernel *winograd;
 
     /* ... a row of results. As convolution, but each channel for itself; b may be NULL. in.c = out.c. */

@@ -86,10 +86,11 @@ static enum status occlude(struct session *s, const struct model *m, const float
 {
     const size_t size = model_network(m)->image_size, n = size * size;
     const float grey = mean_of(x, n);
-    float *covered = floats_new(n), logits[N_LABELS], whole;
+    float *covered = floats_new(n), logits[N_LABELS], whole = 0;
     enum status st = covered ? session_run(s, m, 1, x, logits) : ST_NOMEM;
 
-    whole = logits[label];
+    if (st == ST_OK)
+        whole = logits[label];
     for (size_t i = 0; i < (size_t)OCCLUSION_SIDE * OCCLUSION_SIDE && st == ST_OK; i++) {
         memcpy(covered, x, n * sizeof *x);
         cover(covered, size, i / OCCLUSION_SIDE, i % OCCLUSION_SIDE, grey);

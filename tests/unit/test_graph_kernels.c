@@ -227,6 +227,19 @@ static void node_draw(struct trial *t, struct rng *r)
     } while (t->node.ops->shape(&t->node, tensors, &n_tensors) != NULL);
 }
 
+/* Filters with their groups written out as zeros, and whole panels of channels: [out][in][taps], as weights_transform() wants them. */
+static void write_out(const struct geometry *g, const struct filters *f, const float *w, const float *scale,
+                      float *ret)
+{
+    const size_t in = f->in / f->groups, out = f->out / f->groups;
+
+    for (size_t o = 0; o < f->out; o++)
+        for (size_t c = 0; c < in; c++)
+            for (size_t t = 0; t < f->taps; t++)
+                ret[(o * g->in.c + o / out * in + c) * f->taps + t] =
+                    w[(o * in + c) * f->taps + t] * scale[o];
+}
+
 /* Weights, in the layer's form and in the kernels'. */
 static void weights_draw(struct trial *t, struct rng *r)
 {
@@ -246,7 +259,7 @@ static void weights_draw(struct trial *t, struct rng *r)
         filters_pack(P, &t->g, &f, t->params, t->fold, t->w);
     } else {
         dense = floats_new(t->g.out.c * t->g.in.c * taps);
-        filters_dense(&t->g, &f, t->params, t->fold, dense);
+        write_out(&t->g, &f, t->params, t->fold, dense);
         t->k->weights_transform(t->g.in.c, t->g.out.c, dense, 0, t->g.in.c, t->w, NULL);
         free(dense);
     }
