@@ -33,8 +33,8 @@ struct train_config {
     double learning_rate;
     int64_t seed;       /* of weights, order, augmentation and dropout */
     int64_t split_seed; /* of which rows train, validate and test; `seed` where nothing is said */
-    int architecture;   /* see train_config_architecture() */
     int64_t image_size; /* one that the architecture takes */
+    int architecture;   /* see train_config_architecture() */
     int resize, head_bias, head_inputs, lr_schedule;
     int initializer; /* of the weights: enum init */
     double input_mean, input_std;

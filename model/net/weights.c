@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ static enum status number_of(const json_t *metadata, const char *key, double fal
     if (!text)
         return ST_OK;
     *ret = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite((float)*ret))
+    if (end == text || strspn(text, "+-.0123456789eE") != strlen(text) || /* no blanks, no hexadecimal */
+        *end != '\0' || !isfinite((float)*ret))
         return error_set(err, ST_FORMAT, "the metadata's '%s' is not a number: '%.32s'", key, text);
     return ST_OK;
 }
@@ -104,12 +106,15 @@ static bool shape_matches(const struct array *a, const struct tensor *t)
 }
 
 /* PyTorch's count of the batches that running statistics have seen: nothing is computed with it. */
-static bool is_count(const struct array *a)
+static bool is_count(const struct network *net, const struct array *a)
 {
-    static const char SUFFIX[] = ".num_batches_tracked";
-    const size_t n = strlen(a->name), suffix = sizeof SUFFIX - 1;
+    const char *suffix = strstr(a->name, ".num_batches_tracked");
+    char statistic[ARRAY_NAME_SIZE + sizeof "running_var"];
 
-    return a->dtype == DTYPE_I64 && n > suffix && strcmp(a->name + n - suffix, SUFFIX) == 0;
+    if (!suffix || a->dtype != DTYPE_I64 || a->rank != 0)
+        return false;
+    snprintf(statistic, sizeof statistic, "%.*s.running_var", (int)(suffix - a->name), a->name);
+    return network_tensor(net, statistic) && strcmp(suffix, ".num_batches_tracked") == 0;
 }
 
 /* All tensors of the network, and none other. */
@@ -117,7 +122,7 @@ static enum status tensors_read(const struct array_file *f, const struct network
                                 struct error *err)
 {
     for (size_t i = 0; i < f->n; i++)
-        if (!network_tensor(net, f->arrays[i].name) && !(net->n_state > 0 && is_count(&f->arrays[i])))
+        if (!network_tensor(net, f->arrays[i].name) && !is_count(net, &f->arrays[i]))
             return error_set(err, ST_FORMAT, "the tensor '%s' does not belong to '%s'", f->arrays[i].name,
                              net->architecture);
     for (size_t i = 0; i < net->n_tensors; i++) {

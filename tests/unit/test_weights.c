@@ -317,6 +317,8 @@ TEST_WITHOUT_LEAKS(import, passes_over_the_counts_of_batches)
     parts_release(&p);
     p = with_a_count(initial_model("resnet18"), "bn1.count");
     check_parts_refused("another name", &p, ST_FORMAT, "'bn1.count'");
+    p = with_a_count(initial_model("resnet18"), "bn7.num_batches_tracked");
+    check_parts_refused("of no statistic", &p, ST_FORMAT, "'bn7.num_batches_tracked'");
     p = with_a_count(initial_model("mlp"), "bn1.num_batches_tracked");
     check_parts_refused("no running statistics", &p, ST_FORMAT, "'bn1.num_batches_tracked'");
 }
@@ -816,6 +818,8 @@ TEST_WITHOUT_LEAKS(refusal, of_metadata_that_make_no_sense)
         { "image_size", "528", "image_size" },
         { "image_size", "", "image_size" },
         { "image_size", "64 pixels", "image_size" },
+        { "image_size", "0x40", "image_size" },
+        { "image_size", " 64", "image_size" },
         { "image_size", "nan", "image_size" },
         { "image_size", "80", "'head.weight' has the wrong shape" },
         { "resize", "bilinear", "bilinear" },
