@@ -3,8 +3,8 @@
 
 #include "../core/floats.h"
 #include "cxrd/labels.h"
-#include "gemm.h"
 #include "loss.h"
+#include "ops/gemm.h"
 
 #include <assert.h>
 #include <stdlib.h>

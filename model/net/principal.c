@@ -1,7 +1,7 @@
 /* model/net/principal.c - see cxrd/principal.h. Products are OpenBLAS' and eigenvectors LAPACK's, which OpenBLAS carries. */
 #include "cxrd/principal.h"
 
-#include "gemm.h"
+#include "ops/gemm.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -11,8 +11,8 @@
 
 #include "../core/floats.h"
 #include "cxrd/labels.h"
-#include "gemm.h"
 #include "lane.h"
+#include "ops/gemm.h"
 
 #include <assert.h>
 #include <math.h>

@@ -5,7 +5,7 @@
  * unit     an image; two in a call read the weights once, and each is the same bits as alone */
 #include "op.h"
 
-#include "../gemm.h"
+#include "gemm.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
-/* model/net/gemm.h - matrix products over OpenBLAS at one thread; row-major, all add to c [m][n]. A matrix is a pointer
+/* model/net/ops/gemm.h - matrix products over OpenBLAS at one thread; row-major, all add to c [m][n]. A matrix is a pointer
  * and the floats from one of its rows to the next.
  *   gemm_nn  a [m][k]  b [k][n]      gemm_tn  a [k][m]  b [k][n]      gemm_nt  a [m][k]  b [n][k] */
-#ifndef MODEL_NET_GEMM_H
-#define MODEL_NET_GEMM_H
+#ifndef MODEL_NET_OPS_GEMM_H
+#define MODEL_NET_OPS_GEMM_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-/* model/net/gemm.c - the door to OpenBLAS; principal.c asks it for eigenvectors. Threads are ours: each calls it for its own part of the work, so
+/* model/net/ops/gemm.c - the door to OpenBLAS; principal.c asks it for eigenvectors. Threads are ours: each calls it for its own part of the work, so
  * the library is told to start none. */
 #include "gemm.h"
 
