@@ -80,7 +80,7 @@ struct network {
  *                 32, 64, 128, 256 channels, dense to the 14 logits; 1,305,934 parameters at image size 256
  *                 "logistic": no node and no picture, 14 biases, and what inputs add: logistic regressions
  *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2": see model/net/arch
- *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..512, of "mlp" one of 64 up to 960, of the others 32..1024; of
+ *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..512, of "mlp" one of 64 in 64..512, of the others 32..512; of
  *                 no account where there is no picture
  *   n_inputs      0..NETWORK_MAX_INPUTS numbers that the head sees beside the image, by "head.inputs.weight" [14,n], the last of
  *                 all parameters: logits += weight * inputs. Initially 0

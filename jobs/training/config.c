@@ -303,11 +303,11 @@ static void check_image_size(const struct train_config *c, json_t *errors)
 {
     const char *name = ARCHITECTURES[c->architecture];
     const struct image_sizes takes = network_sizes(name);
-    const size_t size = (size_t)c->image_size, most = PREPROCESS_MAX_SIZE;
+    const size_t size = (size_t)c->image_size;
 
     if (size % takes.multiple != 0 || size < takes.least || size > takes.most)
         config_error(errors, "image_size", "must be a multiple of %zu in %zu..%zu for \"%s\"", takes.multiple,
-                     takes.least, takes.most < most ? takes.most : most, name);
+                     takes.least, takes.most, name);
 }
 
 /* What no single field can say. */

@@ -11,11 +11,11 @@ static const struct architecture {
 } ARCHITECTURES[] = {
     { "cnn4", arch_cnn4, { 16, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE } },
     { "logistic", NULL, { 0, 0, 0 } },
-    { "mlp", arch_mlp, { 64, 64, 960 } },
-    { "densenet121", arch_densenet121, { 1, 32, 1024 } },
-    { "resnet18", arch_resnet18, { 1, 32, 1024 } },
-    { "resnet50", arch_resnet50, { 1, 32, 1024 } },
-    { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, 1024 } },
+    { "mlp", arch_mlp, { 64, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE } },
+    { "densenet121", arch_densenet121, { 1, 32, PREPROCESS_MAX_SIZE } },
+    { "resnet18", arch_resnet18, { 1, 32, PREPROCESS_MAX_SIZE } },
+    { "resnet50", arch_resnet50, { 1, 32, PREPROCESS_MAX_SIZE } },
+    { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, PREPROCESS_MAX_SIZE } },
 };
 
 static const struct architecture *find(const char *name)
