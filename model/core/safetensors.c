@@ -118,8 +118,12 @@ static enum status shape_parse(struct reading *r, const json_t *entry, struct ar
     for (size_t d = 0; d < a->rank; d++) {
         const json_t *dim = json_array_get(shape, d);
 
-        if (!json_is_integer(dim) || json_integer_value(dim) < 0 || (uint64_t)json_integer_value(dim) > left)
+        if (!json_is_integer(dim) || json_integer_value(dim) < 0)
             return error_set(r->err, ST_FORMAT, "the tensor '%s' has the wrong shape", a->name);
+        if ((uint64_t)json_integer_value(dim) > left)
+            return error_set(r->err, ST_FORMAT,
+                             "the tensor '%s' does not fit in the file, which has %zu bytes of data", a->name,
+                             r->data_size);
         a->dims[d] = (size_t)json_integer_value(dim);
         left = a->dims[d] ? left / a->dims[d] : left;
     }

@@ -524,6 +524,15 @@ TEST_WITHOUT_LEAKS(refusal, of_a_file_cut_anywhere)
     buf_release(&file);
 }
 
+TEST_WITHOUT_LEAKS(refusal, of_a_file_that_ends_before_its_tensors)
+{
+    struct buf file = small_file();
+    const size_t header = LENGTH_SIZE + (size_t)length_of(file.data);
+
+    check_refused("100 bytes of data", file.data, header + 100, ST_FORMAT, "does not fit in the file");
+    buf_release(&file);
+}
+
 TEST_WITHOUT_LEAKS(refusal, of_bytes_after_the_data)
 {
     struct buf file = small_file();
