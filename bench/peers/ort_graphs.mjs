@@ -3,23 +3,12 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import os from 'node:os';
 import { createRequire } from 'node:module';
+import { measure } from './measure.mjs';
 
 const require = createRequire(process.env.PEERS + '/');
 const ort = require('onnxruntime-node');
 const BATCH = 16, SIZE = 224, LABELS = 14, PLANE = SIZE * SIZE;
 const cores = os.availableParallelism?.() ?? os.cpus().length;
-
-async function measure(run, seconds = 3, runs = 5) {
-    await run(), await run();
-    const times = [], end = performance.now() + seconds * 1e3;
-    while (times.length < runs || performance.now() < end) {
-        const begin = performance.now();
-        await run();
-        times.push(performance.now() - begin);
-    }
-    times.sort((a, b) => a - b);
-    return { median_ms: times[times.length >> 1], best_ms: times[0] };
-}
 
 const result = { version: require('onnxruntime-node/package.json').version };
 for (const file of readdirSync(process.argv[2]).filter(f => f.endsWith('.onnx')).sort()) {
@@ -33,7 +22,7 @@ for (const file of readdirSync(process.argv[2]).filter(f => f.endsWith('.onnx'))
         const apart = Math.max(...Array.from(logits, (z, i) => Math.abs(z - expected[i]))) / most;
         if (!(apart < 1e-4)) throw new Error(`${name}: ONNX Runtime's logits differ by ${apart}: its times mean nothing`);
         result[`${name}, largest difference`] = Math.max(apart, result[`${name}, largest difference`] ?? 0);
-        result[`${name}, ${what}`] = await measure(() => session.run(x));
+        result[`${name}, ${what}`] = await measure(() => session.run(x), 3, 5);
     }
 }
 console.log(JSON.stringify(result));

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { createRequire } from 'node:module';
+import { measure } from './measure.mjs';
 
 const require = createRequire(process.env.PEERS + '/');
 const ort = require('onnxruntime-node');
@@ -18,17 +19,6 @@ function input(n) {
     return { x: new ort.Tensor('float32', x, [n, 3, SIZE, SIZE]) };
 }
 
-async function measure(run, seconds = 4, runs = 5) {
-    await run(), await run();
-    const times = [], end = performance.now() + seconds * 1e3;
-    while (times.length < runs || performance.now() < end) {
-        const begin = performance.now();
-        await run();
-        times.push(performance.now() - begin);
-    }
-    return times.sort((a, b) => a - b)[times.length >> 1];
-}
-
 const sigmoid = z => 1 / (1 + Math.exp(-z));
 const result = { version: require('onnxruntime-node/package.json').version };
 for (const [name, threads] of [['1 core', 1], ['all cores', os.availableParallelism?.() ?? os.cpus().length]]) {
@@ -38,7 +28,7 @@ for (const [name, threads] of [['1 core', 1], ['all cores', os.availableParallel
     const apart = Math.max(...Array.from(logits, (z, i) => Math.abs(sigmoid(z) - sigmoid(expected[i]))));
     if (apart > 1e-4) throw new Error(`ONNX Runtime's probabilities differ by ${apart}: its times mean nothing`);
     result.largest_difference = apart;
-    result[`forward, batch 1, ${name}`] = await measure(() => session.run(one));
-    result[`forward, batch 32, ${name}`] = await measure(() => session.run(all));
+    result[`forward, batch 1, ${name}`] = (await measure(() => session.run(one), 4, 5)).median_ms;
+    result[`forward, batch 32, ${name}`] = (await measure(() => session.run(all), 4, 5)).median_ms;
 }
 console.log(JSON.stringify(result));

@@ -217,7 +217,7 @@ bool train_beats_base_rates(const struct train_result *r);
 void train_result_release(struct train_result *r); /* safe on zeroes */
 
 /* The model that the run behind a checkpoint would have kept so far, and how good it was.
- * Errors: ST_NOTFOUND (no such file, or no epoch was finished), ST_FORMAT (it is damaged), ST_CONFLICT (it is none, or of another
+ * Errors: ST_NOTFOUND (no such file, or no epoch was finished), ST_FORMAT (it is damaged), ST_CONFLICT (it is no checkpoint, or of another
  * version), ST_LIMIT, ST_IO, ST_NOMEM. */
 struct checkpoint_figures {
     size_t kept_epoch;
@@ -235,8 +235,8 @@ enum learning learning_of(const struct train_result *result, int *ret_set);
 
 /* ---- the parts of a job record, new references ---- */
 json_t *dataset_json(const struct dataset_report *report, const struct train_config *config);
-/* [{"code":…,"detail":…},…]: what is known as soon as the data have been read, and the checkpoint; the same, and what the
- * figures say, when a run has ended. */
+/* [{"code":…,"detail":…},…]: the warnings of the data and of the checkpoint, as soon as both have been read; and with those of
+ * the figures, when a run has ended. */
 json_t *start_warnings(const struct train_result *so_far);
 json_t *result_warnings(const struct train_result *result);
 json_t *epoch_json(const struct epoch_report *report);

@@ -275,7 +275,7 @@ static enum status whole_check(const struct array_file *f, struct error *err)
 }
 
 /* Read a checkpoint of at most `limit` bytes, whoever's it is.
- * Errors: ST_NOTFOUND, ST_FORMAT (it is damaged), ST_CONFLICT (it is none, or of another version), ST_LIMIT, ST_IO, ST_NOMEM. */
+ * Errors: ST_NOTFOUND, ST_FORMAT (it is damaged), ST_CONFLICT (it is no checkpoint, or of another version), ST_LIMIT, ST_IO, ST_NOMEM. */
 static enum status file_load(const char *path, size_t limit, struct file_bytes *file, struct array_file *f,
                              struct error *err)
 {

@@ -1,7 +1,7 @@
 /* model/kernels/graph.h - what the kernels of graphs work on: any convolution, pool or elementwise step, from views to views.
  *
  * All of them have one signature, graph_kernel. A step's work is divided into units, counted over the whole batch, image after
- * image, so that threads can share it; the results are the same bits however it is cut. What a unit is stands at each kernel in
+ * image, so that threads can share it; the results are the same bits however it is cut. Each kernel says what its unit is, in
  * kernels.h.
  *
  * Kernels read inside the picture and write inside the picture, nothing else: what a window sees outside counts as zero without

@@ -100,7 +100,7 @@ struct kernels {
     /* ... a row of results. As convolution, but each channel for itself; b may be NULL. in.c = out.c. */
     graph_kernel *depthwise;
 
-    /* ... a row of results. The largest cell of a window, outside the picture there are none; and the mean, without a border. */
+    /* ... a row of results. The largest cell of a window, of those inside the picture; and the mean, without a border. */
     graph_kernel *max_pool, *mean_pool;
 
     /* ... a panel of channels, in.c / P an image. The mean of the picture, summed by rows. */

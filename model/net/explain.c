@@ -26,7 +26,7 @@ static const struct op *op_of(const struct plan *p, const struct node *node)
     return NULL;
 }
 
-/* The value whose cells the head adds up: what it reads, or what that is the mean of. p->n_values: there is none.
+/* The value whose cells the head adds up: what it reads, or what that is the mean of. p->n_values: no value is.
  *   ret_mean  which of the two */
 static size_t cells_find(const struct plan *p, bool *ret_mean)
 {

@@ -2,6 +2,7 @@
  * random: what they compute, that they read and write nothing outside the picture, that the bits do not depend on how the work
  * is cut, and that no NaN is lost on the way. */
 #include "cxrd/rng.h"
+#include "each_set.h"
 #include "model/core/floats.h"
 #include "model/kernels/kernels.h"
 #include "model/net/layer.h"
@@ -13,25 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const SETS[] = { "avx512", "avx2", "generic" };
-enum { N_SETS = 3 };
-
-#define EACH_SET(suite, name)                                                       \
-    ParameterizedTestParameters(suite, name)                                        \
-    {                                                                               \
-        return cr_make_param_array(size_t, index_upto(N_SETS), N_SETS, index_free); \
-    }                                                                               \
-    static void name(const struct kernels *k);                                      \
-    ParameterizedTest(size_t *index, suite, name)                                   \
-    {                                                                               \
-        const struct kernels *k = kernels_named(SETS[*index]);                      \
-                                                                                    \
-        if (!k)                                                                     \
-            cr_skip_test("this processor has no %s", SETS[*index]);                 \
-        name(k);                                                                    \
-    }                                                                               \
-    static void name(const struct kernels *k)
 
 static size_t below(struct rng *r, size_t n) { return (size_t)rng_below(r, n); }
 static size_t between(struct rng *r, size_t low, size_t high) { return low + below(r, high - low + 1); }

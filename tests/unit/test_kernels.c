@@ -1,6 +1,7 @@
 /* tests/unit/test_kernels.c - the kernels of every instruction set against the layers' plain loops, on odd sizes: what
  * they compute, that it does not depend on how tiles are shared out, and that no NaN is lost on the way. */
 #include "cxrd/rng.h"
+#include "each_set.h"
 #include "model/core/floats.h"
 #include "model/kernels/kernels.h"
 #include "model/net/layer.h"
@@ -11,25 +12,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const SETS[] = { "avx512", "avx2", "generic" };
-enum { N_SETS = 3 };
-
-#define EACH_SET(suite, name)                                                       \
-    ParameterizedTestParameters(suite, name)                                        \
-    {                                                                               \
-        return cr_make_param_array(size_t, index_upto(N_SETS), N_SETS, index_free); \
-    }                                                                               \
-    static void name(const struct kernels *k);                                      \
-    ParameterizedTest(size_t *index, suite, name)                                   \
-    {                                                                               \
-        const struct kernels *k = kernels_named(SETS[*index]);                      \
-                                                                                    \
-        if (!k)                                                                     \
-            cr_skip_test("this processor has no %s", SETS[*index]);                 \
-        name(k);                                                                    \
-    }                                                                               \
-    static void name(const struct kernels *k)
 
 /* ---- one block and its surroundings ---- */
 

@@ -218,7 +218,7 @@ static void inputs_add(struct graph *g, size_t n)
         tensor_add(g, "head.inputs", &inputs);
 }
 
-/* The last node, or where there is none a bias alone. */
+/* The last node; a bias alone in a network without nodes. */
 static void head_add(struct graph *g)
 {
     static const struct described BIAS = { "bias", { .rank = 1, .dims = { N_LABELS } } };
