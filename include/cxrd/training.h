@@ -17,19 +17,26 @@ struct training;
 
 enum { TRAINING_MAX_SHARDS = 32 };
 
+/* What normalisations go by, forward and backward. Their weights and biases learn either way. */
+enum norms {
+    NORMS_BATCH, /* mean and variance of the shard ("ghost batches": Hoffer et al., "Train longer, generalize better", NIPS 2017) */
+    NORMS_FROZEN, /* the running ones, which are constants */
+};
+
 /* Allocates all that it will ever need; parameters and gradients start at 0.
  *   net       shared
  *   n_shards  a power of two: parts of a batch whose gradients are summed apart, so that as many threads find work. 0: one a
  *             thread, added in the threads' order, as before there were shards: the sums are rounded otherwise with another
  *             number of threads
  *   most      images of a batch
+ *   norms     of no account where the network has no normalisation
  *   pool      borrowed; must outlive the training; NULL: one thread
- * Errors: ST_INVALID (a network with normalisations, which cannot be trained here), ST_NOMEM. */
-MUST_USE enum status training_new(const struct network *net, size_t n_shards, size_t most, struct pool *pool,
-                                  struct training **ret_training, struct error *err);
+ * Errors: ST_NOMEM. */
+MUST_USE enum status training_new(const struct network *net, size_t n_shards, size_t most, enum norms norms,
+                                  struct pool *pool, struct training **ret_training, struct error *err);
 void training_free(struct training *t); /* NULL is fine */
 
-float *training_params(struct training *t);                /* [n_params]: read and write between steps */
+float *training_params(struct training *t); /* [n_params + n_state]: read and write between steps */
 const float *training_gradients(const struct training *t); /* [n_params]: of the last training_gradient() */
 
 /* The mean loss of a batch and its gradient by all parameters.
@@ -62,6 +69,12 @@ MUST_USE enum status training_batch_gradient(struct training *t, const struct tr
 /* What picture number `i` of a batch has its features [n] multiplied with: 0 or 1 / (1 - dropout). In the order of
  * "head.weight": channel, row, column. */
 void training_dropout(const struct training_batch *b, size_t i, size_t n, float *ret_factors);
+
+/* The running statistics follow those of the last training_gradient(), whose result was ST_OK, by NORMS_BATCH; otherwise nothing
+ * happens. As a whole batch is one shard's in PyTorch:
+ *   running = (1 - momentum) running + momentum (mean of the shards', by their pictures)
+ * with the variance of n values taken n / (n - 1) times. It does not depend on the number of threads either. */
+void training_follow(struct training *t, double momentum);
 
 /* Adam (Kingma & Ba, ICLR 2015, algorithm 1) in Keras' form: epsilon is added after the bias correction has moved
  * into the step size. beta 0.9 and 0.999, epsilon 1e-7. */

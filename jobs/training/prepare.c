@@ -181,8 +181,8 @@ static enum status go_on(struct run *r)
 static enum status prepare_steps(struct run *r)
 {
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
-    enum status st = training_new(r->net, (size_t)r->config->shards, (size_t)r->config->batch_size, r->pool,
-                                  &r->training, r->err);
+    enum status st = training_new(r->net, (size_t)r->config->shards, (size_t)r->config->batch_size,
+                                  NORMS_BATCH, r->pool, &r->training, r->err);
 
     if (st == ST_OK)
         st = adam_init(&r->adam, r->net->n_params, r->err);

@@ -109,6 +109,25 @@ struct kernels {
     /* ... a row. y = activation(x + b), activation(x * b) (pitches of 0 spread b over pixels), activation(x * scale + shift),
      * activation(x). out alone counts, not in. */
     graph_kernel *add, *multiply, *norm, *activate;
+
+    /* ---- normalisation in training, by the n images themselves; g->out, g->x and g->y count, dx lies as x does and dy as y;
+     * what is of a channel is [out.c] ---- */
+
+    /* ret [2][out.c]: x, and x * x, each added up over the images. */
+    void (*batch_sums)(const struct geometry *g, size_t n, const float *x, double *ret);
+
+    /* y = (x - mean) * scale + shift. */
+    void (*batch_norm)(const struct geometry *g, size_t n, const float *x, const float *mean,
+                       const float *scale, const float *shift, float *y);
+
+    /* ret [2][out.c]: dy, and dy * (x - mean), each added up. */
+    void (*batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *dy,
+                             const float *mean, double *ret);
+
+    /* dx += dy * scale + (x - mean) * by_x + shift. */
+    void (*batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *dy,
+                         const float *mean, const float *scale, const float *by_x, const float *shift,
+                         float *dx);
 };
 
 /* The set this processor runs, or the one that CXRD_SIMD names: avx512, avx2 or generic. */

@@ -104,6 +104,10 @@ KERNEL_DECLARE(add);
 KERNEL_DECLARE(multiply);
 KERNEL_DECLARE(norm);
 KERNEL_DECLARE(activate);
+KERNEL_DECLARE(batch_sums);
+KERNEL_DECLARE(batch_norm);
+KERNEL_DECLARE(batch_slope_sums);
+KERNEL_DECLARE(batch_slopes);
 
 extern const struct kernels KERNEL(kernels);
 

@@ -24,4 +24,8 @@ const struct kernels KERNEL(kernels) = {
     .multiply = KERNEL(multiply),
     .norm = KERNEL(norm),
     .activate = KERNEL(activate),
+    .batch_sums = KERNEL(batch_sums),
+    .batch_norm = KERNEL(batch_norm),
+    .batch_slope_sums = KERNEL(batch_slope_sums),
+    .batch_slopes = KERNEL(batch_slopes),
 };

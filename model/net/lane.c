@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* A slope for every value that is asked for, and for the head's. */
-static enum status slopes_init(struct lane *lane, const struct plan *p)
+static enum status slopes_init(struct lane *lane, const struct plan *p, size_t images)
 {
     lane->slopes = calloc(p->n_values, sizeof *lane->slopes);
     lane->n_values = p->n_values;
@@ -19,18 +19,18 @@ static enum status slopes_init(struct lane *lane, const struct plan *p)
         return ST_NOMEM;
     for (size_t v = 0; v < p->n_values; v++)
         if (p->values[v].asked) {
-            lane->slopes[v] = floats_new(LANE_IMAGES * p->values[v].layout.image);
+            lane->slopes[v] = floats_new(images * p->values[v].layout.image);
             if (!lane->slopes[v])
                 return ST_NOMEM;
         }
     return ST_OK;
 }
 
-enum status lane_init(struct lane *lane, const struct plan *p)
+enum status lane_init(struct lane *lane, const struct plan *p, size_t images)
 {
     *lane = (struct lane){ .scratch = floats_new(p->n_scratch), .factors = floats_new(p->features) };
-    if (lane->scratch && lane->factors &&
-        activations_init(&lane->activations, p, LANE_IMAGES, true) == ST_OK && slopes_init(lane, p) == ST_OK)
+    if (lane->scratch && lane->factors && activations_init(&lane->activations, p, images, true) == ST_OK &&
+        slopes_init(lane, p, images) == ST_OK)
         return ST_OK;
     lane_release(lane);
     return ST_NOMEM;
@@ -134,7 +134,7 @@ static void backward_op(struct lane *lane, const struct trained *net, size_t n, 
 }
 
 double lane_images(struct lane *lane, const struct trained *net, const struct passage *passage, size_t i,
-                   size_t n, float *sums)
+                   size_t n, float *sums, float *ret_statistics)
 {
     const struct training_batch *batch = passage->batch;
     const struct plan *p = net->plan;
@@ -144,7 +144,7 @@ double lane_images(struct lane *lane, const struct trained *net, const struct pa
     float *logits = passage->logits + i * N_LABELS, *dlogits = passage->dlogits + i * N_LABELS;
     float *features = lane->activations.values[p->head_value];
 
-    assert(n <= LANE_IMAGES);
+    lane->activations.statistics = ret_statistics;
     activations_input(&lane->activations, p, n, batch->x + i * shape_size(p->values[0].shape));
     forward_features(p, net->weights, &lane->activations, n, lane->scratch);
     drop_some(lane, p, batch, i, n, features);

@@ -7,7 +7,7 @@
 #include "cxrd/training.h"
 #include "plan/forward.h"
 
-enum { LANE_IMAGES = 4 /* at a time */ };
+enum { LANE_IMAGES = 4 /* at a time, where no statistics are theirs */ };
 
 struct lane {
     struct activations activations;
@@ -16,8 +16,10 @@ struct lane {
     float *scratch, *factors; /* factors: of one image's features, for dropout */
 };
 
-MUST_USE enum status lane_init(struct lane *lane, const struct plan *p); /* ST_NOMEM */
-void lane_release(struct lane *lane);                                    /* safe on zeroes */
+/* images  the most that it will take at a time
+ * Errors: ST_NOMEM. */
+MUST_USE enum status lane_init(struct lane *lane, const struct plan *p, size_t images);
+void lane_release(struct lane *lane); /* safe on zeroes */
 
 /* The network as all lanes read it. */
 struct trained {
@@ -35,9 +37,10 @@ struct passage {
     float *features; /* [n][row of the plan]: what the head saw of each */
 };
 
-/* Images i..i+n-1 of a batch, at most LANE_IMAGES, forward and backward: their gradients, without that of the head's weights,
- * are added to `sums` [n_sums of the plan]. Returns their loss, summed. */
+/* Images i..i+n-1 of a batch, no more than the lane takes, forward and backward: their gradients, without that of the head's
+ * weights, are added to `sums` [n_sums of the plan]. Returns their loss, summed.
+ *   ret_statistics  [n_state of the network]: mean and variance of what each normalisation read, where the plan goes by those */
 double lane_images(struct lane *lane, const struct trained *net, const struct passage *passage, size_t i,
-                   size_t n, float *sums);
+                   size_t n, float *sums, float *ret_statistics);
 
 #endif

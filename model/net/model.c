@@ -123,7 +123,7 @@ static enum status notes_read(struct model *m, struct error *err)
 /* The weights as the kernels read them. */
 static enum status prepare(struct model *m, struct error *err)
 {
-    if (plan_new(m->net, kernels(), false, &m->plan) != ST_OK ||
+    if (plan_new(m->net, kernels(), FOR_INFERENCE, &m->plan) != ST_OK ||
         prepared_init(&m->prepared, m->plan) != ST_OK)
         return error_nomem(err);
     prepared_update(&m->prepared, m->plan, m->params, NULL);

@@ -16,9 +16,19 @@ MUST_USE enum status reference_gradient(const struct network *net, const float *
                                         const float *x, const float *y, float *ret_logits,
                                         float *ret_dparams);
 
-/* As training_batch_gradient(). ST_NOMEM. */
+/* What a training does with normalisations: training_new()'s n_shards and norms, and what training_follow() makes of the state
+ * afterwards, [n_state], or NULL. */
+struct reference_norms {
+    size_t n_shards;
+    enum norms norms;
+    double momentum;
+    float *state;
+};
+
+/* As training_batch_gradient(). norms: NULL: by the running statistics. ST_NOMEM. */
 MUST_USE enum status reference_batch_gradient(const struct network *net, const float *values,
-                                              const struct training_batch *b, float *ret_logits,
+                                              const struct training_batch *b,
+                                              const struct reference_norms *norms, float *ret_logits,
                                               float *ret_dparams);
 
 #endif

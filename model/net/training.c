@@ -13,6 +13,7 @@
 #include "cxrd/labels.h"
 #include "lane.h"
 #include "ops/gemm.h"
+#include "statistics.h"
 
 #include <assert.h>
 #include <math.h>
@@ -33,14 +34,16 @@ struct training {
     struct plan *plan;
     struct prepared weights;
     struct pool *pool;
-    size_t n_shards;               /* 0: each thread's share is one, added in their order */
-    struct lane *lanes;            /* [threads] */
-    struct sums (*spares)[SPARES]; /* [threads]: upper halves, by their height; 0 when no task runs */
-    struct sum_tree tree;          /* of the parts, which are owned */
-    struct passage passage;        /* of up to `most` images; owned but for its batch and logits */
-    size_t most;
+    size_t n_shards;                   /* 0: each thread's share is one, added in their order */
+    struct lane *lanes;                /* [threads] */
+    struct sums (*spares)[SPARES];     /* [threads]: upper halves, by their height; 0 when no task runs */
+    struct sum_tree tree;              /* of the parts, which are owned */
+    struct passage passage;            /* of up to `most` images; owned but for its batch and logits */
+    size_t most, together;             /* images of a batch, and of those that a lane takes at a time */
     head_sum (*stretches)[SPARES + 1]; /* [threads] */
     double *losses;                    /* [shards], summed over their images */
+    size_t *images;                    /* [shards]: how many the last batch had */
+    float *statistics;                 /* [shards][n_state] of it; NULL: the running ones count */
     float *params, *gradients;
 };
 
@@ -64,28 +67,26 @@ static enum status sums_make(struct training *t)
     for (size_t i = 0; i < t->tree.n_parts && st == ST_OK; i++)
         st = sums_init(&t->tree.parts[i], t->plan->n_sums);
     for (size_t i = 0; i < threads && st == ST_OK; i++)
-        st = lane_init(&t->lanes[i], t->plan);
+        st = lane_init(&t->lanes[i], t->plan, t->together);
     for (size_t i = 0; i < threads; i++)
         for (size_t j = 0, n = t->tree.n_parts; n < t->n_shards && st == ST_OK; n *= 2)
             st = sums_init(&t->spares[i][j++], t->plan->n_sums);
     return st;
 }
 
-enum status training_new(const struct network *net, size_t n_shards, size_t most, struct pool *pool,
-                         struct training **ret_training, struct error *err)
+enum status training_new(const struct network *net, size_t n_shards, size_t most, enum norms norms,
+                         struct pool *pool, struct training **ret_training, struct error *err)
 {
-    const size_t threads = pool_threads(pool);
+    const size_t threads = pool_threads(pool), shards = n_shards ? n_shards : threads;
+    const bool by_shard = norms == NORMS_BATCH && net->n_state > 0;
     struct training *t = calloc(1, sizeof *t);
 
     assert(n_shards <= TRAINING_MAX_SHARDS && (n_shards & (n_shards - 1)) == 0);
     if (!t)
         return error_nomem(err);
-    if (net->n_state > 0) {
-        free(t);
-        return error_set(err, ST_INVALID, "the architecture '%s' cannot be trained here", net->architecture);
-    }
     t->net = network_ref(net);
-    if (plan_new(net, kernels(), true, &t->plan) != ST_OK) {
+    if (plan_new(net, kernels(), norms == NORMS_BATCH ? FOR_TRAINING : FOR_FROZEN_TRAINING, &t->plan) !=
+        ST_OK) {
         training_free(t);
         return error_nomem(err);
     }
@@ -96,15 +97,18 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->spares = calloc(threads, sizeof *t->spares);
     t->tree.parts = calloc(t->tree.n_parts, sizeof *t->tree.parts);
     t->most = most;
+    t->together = by_shard ? (most + shards - 1) / shards : LANE_IMAGES;
     t->passage.dlogits = floats_new(most * N_LABELS);
     t->passage.features = floats_new(most * t->plan->row);
     t->stretches = (void *)floats_new(threads * sizeof *t->stretches / sizeof(float));
-    t->losses = calloc(n_shards ? n_shards : threads, sizeof *t->losses);
-    t->params = floats_new(net->n_params);
+    t->losses = calloc(shards, sizeof *t->losses);
+    t->images = calloc(shards, sizeof *t->images);
+    t->statistics = by_shard ? floats_new(shards * net->n_state) : NULL;
+    t->params = floats_new(net->n_params + net->n_state);
     t->gradients = floats_new(net->n_params);
     if (!t->passage.dlogits || !t->passage.features || !t->stretches || !t->lanes || !t->spares ||
-        !t->tree.parts || !t->losses || !t->params || !t->gradients ||
-        prepared_init(&t->weights, t->plan) != ST_OK || sums_make(t) != ST_OK) {
+        !t->tree.parts || !t->losses || !t->images || (by_shard && !t->statistics) || !t->params ||
+        !t->gradients || prepared_init(&t->weights, t->plan) != ST_OK || sums_make(t) != ST_OK) {
         training_free(t);
         return error_nomem(err);
     }
@@ -132,6 +136,8 @@ void training_free(struct training *t)
     free(t->passage.features);
     free(t->stretches);
     free(t->losses);
+    free(t->images);
+    free(t->statistics);
     free(t->params);
     free(t->gradients);
     free(t);
@@ -177,12 +183,14 @@ static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct s
 {
     struct training *t = b->t;
     const struct trained net = { t->plan, &t->weights, t->net->n_inputs, t->params + t->net->head_inputs };
+    float *statistics = t->statistics ? t->statistics + shard * t->net->n_state : NULL;
     size_t i;
     const size_t end = shard_range(b, shard, &i);
 
-    for (; i < end && !is_over(b); i += LANE_IMAGES)
+    t->images[shard] = end - i;
+    for (; i < end && !is_over(b); i += t->together)
         t->losses[shard] +=
-            lane_images(lane, &net, &t->passage, i, at_most(end - i, LANE_IMAGES), into->memory);
+            lane_images(lane, &net, &t->passage, i, at_most(end - i, t->together), into->memory, statistics);
 }
 
 static bool has_images(const struct batch *b, size_t first, size_t n)
@@ -342,6 +350,7 @@ enum status training_batch_gradient(struct training *t, const struct training_ba
     b.n_shards = t->n_shards ? t->n_shards : t->tree.n_parts;
     prepared_update(&t->weights, t->plan, t->params, t->pool);
     memset(t->losses, 0, b.n_shards * sizeof *t->losses);
+    memset(t->images, 0, b.n_shards * sizeof *t->images);
     pool_run(t->pool, t->tree.n_parts, part_task, &b);
     pthread_mutex_destroy(&b.lock);
     if (b.over)
@@ -351,6 +360,15 @@ enum status training_batch_gradient(struct training *t, const struct training_ba
         loss += t->losses[k];
     *ret_loss = loss / (double)(given->n * N_LABELS);
     return isfinite(*ret_loss) ? ST_OK : ST_NUMERIC;
+}
+
+void training_follow(struct training *t, double momentum)
+{
+    const size_t shards = t->n_shards ? t->n_shards : t->tree.n_parts;
+    const struct shard_statistics s = { shards, t->images, t->statistics };
+
+    if (t->statistics)
+        statistics_follow(t->plan, &s, momentum, t->params + t->net->n_params);
 }
 
 enum status training_gradient(struct training *t, size_t n, const float *x, const float *y, float *ret_logits,

@@ -23,7 +23,7 @@ static bool refuses(const struct graph *g, const struct node *l)
 }
 
 /* One node more behind random earlier ones; what its kind refuses is left out. */
-static void random_node(struct graph *g, struct rng *rng, int what)
+static void random_node(struct graph *g, struct rng *rng)
 {
     const size_t a = below(rng, g->net->n_nodes), b = below(rng, g->net->n_nodes);
     const struct layer_ops *ops = LAYER_KINDS[below(rng, N_LAYER_KINDS)];
@@ -36,7 +36,7 @@ static void random_node(struct graph *g, struct rng *rng, int what)
                             .bias = below(rng, 2),
                             .epsilon = 1e-3 };
 
-    if (!refuses(g, &l) && !(what & RANDOM_NO_NORMS && ops == &LAYER_NORM))
+    if (!refuses(g, &l))
         graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
 }
 
@@ -89,7 +89,7 @@ static struct node random_link(const struct graph *g, struct rng *rng, const str
 }
 
 /* A few nodes that each read the one before, of kinds that passes like to put together; what does not fit is left out. */
-static void random_chain(struct graph *g, struct rng *rng, int what)
+static void random_chain(struct graph *g, struct rng *rng)
 {
     const size_t wanted = 2 + below(rng, 8);
     size_t at = below(rng, 4) ? below(rng, g->net->n_nodes) : 0, kind = below(rng, N_CHAIN);
@@ -97,7 +97,7 @@ static void random_chain(struct graph *g, struct rng *rng, int what)
     for (size_t i = 0; i < wanted; i++) {
         const struct node l = random_link(g, rng, CHAIN[kind], at);
 
-        if (!refuses(g, &l) && !(what & RANDOM_NO_NORMS && l.ops == &LAYER_NORM))
+        if (!refuses(g, &l))
             at = graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
         kind = below(rng, 4) ? (kind + 1) % N_CHAIN : below(rng, N_CHAIN);
     }
@@ -124,9 +124,9 @@ const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, in
         if (what & RANDOM_BLOCKS && below(&rng, BLOCK_ONE_IN) == 0)
             random_block(&g, &rng);
         else if (what & RANDOM_BLOCKS && below(&rng, CHAIN_ONE_IN) == 0)
-            random_chain(&g, &rng, what);
+            random_chain(&g, &rng);
         else
-            random_node(&g, &rng, what);
+            random_node(&g, &rng);
     graph_dense(&g, g.net->n_nodes - 1, "head", N_LABELS);
     cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "seed %zu: %s", (size_t)seed, err.text);
     return net;

@@ -8,8 +8,7 @@ enum { RANDOM_GRAPH_NODES = 30 };
 
 /* What else is drawn. */
 enum {
-    RANDOM_BLOCKS = 1,   /* pieces that kernels do in one pass */
-    RANDOM_NO_NORMS = 2, /* no normalisations, which a training cannot take */
+    RANDOM_BLOCKS = 1, /* pieces that kernels do in one pass */
 };
 
 /* A graph of `seed` over an image of side x side: `wanted` nodes, 2..RANDOM_GRAPH_NODES, a few more at the end of a block, and the

@@ -70,7 +70,7 @@ static float *gradient_of(const struct case_of *c, size_t threads, float *logits
     struct training *t;
 
     cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, NULL), ST_OK);
-    cr_assert_eq(training_new(c->net, SHARDS, N, pool, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(c->net, SHARDS, N, NORMS_BATCH, pool, &t, NULL), ST_OK);
     memcpy(training_params(t), c->params, c->net->n_params * sizeof *c->params);
     cr_assert_eq(training_batch_gradient(t, &c->batch, logits, loss), ST_OK);
     memcpy(gradient, training_gradients(t), c->net->n_params * sizeof *gradient);
@@ -103,7 +103,7 @@ Test(batch, gradient_is_that_of_the_plain_loops)
         float *expected = malloc(c->net->n_params * sizeof *expected);
         float logits[N * N_LABELS], found_logits[N * N_LABELS];
 
-        cr_assert_eq(reference_batch_gradient(c->net, c->params, &c->batch, logits, expected), ST_OK);
+        cr_assert_eq(reference_batch_gradient(c->net, c->params, &c->batch, NULL, logits, expected), ST_OK);
         for (size_t threads = 1; threads <= 3; threads++) {
             double loss;
             float *found = gradient_of(c, threads, found_logits, &loss);
@@ -151,7 +151,7 @@ Test(batch, cancelled_batch_stops_in_its_middle)
 
     c->batch.cancelled = second_question;
     c->batch.cancelled_arg = &asked;
-    cr_assert_eq(training_new(c->net, SHARDS, N, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(c->net, SHARDS, N, NORMS_BATCH, NULL, &t, NULL), ST_OK);
     memcpy(training_params(t), c->params, c->net->n_params * sizeof *c->params);
     cr_assert_eq(training_batch_gradient(t, &c->batch, logits, &loss), ST_CANCELLED);
     cr_assert_eq(asked, 2, "asked %d times", asked);

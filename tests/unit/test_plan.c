@@ -44,7 +44,7 @@ static void plan_forward(const struct network *net, const struct kernels *k, con
     struct plan *p;
     float *scratch;
 
-    cr_assert_eq(plan_new(net, k, false, &p), ST_OK);
+    cr_assert_eq(plan_new(net, k, FOR_INFERENCE, &p), ST_OK);
     cr_assert_eq(prepared_init(&w, p), ST_OK);
     cr_assert_eq(activations_init(&a, p, IMAGES, false), ST_OK);
     scratch = floats_new(pool_threads(pool) * p->n_scratch);
@@ -108,21 +108,41 @@ static double forward_gap(const struct kernels *k, uint64_t seed, size_t nodes)
     return gap;
 }
 
-static double gradient_gap_at(const struct network *net, const float *values, const float *x)
+/* How a batch is trained on: so many pictures, in so many shards. */
+struct way {
+    size_t images, shards;
+    enum norms norms;
+};
+
+enum { MOST_IMAGES = 5 };
+
+#define MOMENTUM 0.3
+
+/* How far the plan's gradient and running statistics are from the layers'. */
+static double gradient_gap_at(const struct network *net, const struct way *way, const float *values,
+                              const float *x)
 {
-    float *truth = floats_new(net->n_params), logits[IMAGES * N_LABELS], y[IMAGES * N_LABELS];
+    float *truth = floats_new(net->n_params), *state = floats_new(net->n_state),
+          logits[MOST_IMAGES * N_LABELS], y[MOST_IMAGES * N_LABELS];
+    const struct reference_norms norms = { way->shards, way->norms, MOMENTUM,
+                                           way->norms == NORMS_BATCH ? state : NULL };
+    const struct training_batch batch = { .n = way->images, .x = x, .y = y };
     struct training *t;
     double loss, gap;
 
-    for (size_t i = 0; i < (size_t)IMAGES * N_LABELS; i++)
+    memcpy(state, values + net->n_params, net->n_state * sizeof *state);
+    for (size_t i = 0; i < way->images * N_LABELS; i++)
         y[i] = (float)(i % 3 == 0);
-    cr_assert_eq(training_new(net, 2, IMAGES, NULL, &t, NULL), ST_OK);
-    memcpy(training_params(t), values, net->n_params * sizeof *values);
-    cr_assert_eq(training_gradient(t, IMAGES, x, y, logits, &loss), ST_OK);
-    cr_assert_eq(reference_gradient(net, values, IMAGES, x, y, logits, truth), ST_OK);
-    gap = difference(training_gradients(t), truth, net->n_params);
+    cr_assert_eq(training_new(net, way->shards, way->images, way->norms, NULL, &t, NULL), ST_OK);
+    memcpy(training_params(t), values, (net->n_params + net->n_state) * sizeof *values);
+    cr_assert_eq(training_batch_gradient(t, &batch, logits, &loss), ST_OK);
+    training_follow(t, MOMENTUM);
+    cr_assert_eq(reference_batch_gradient(net, values, &batch, &norms, logits, truth), ST_OK);
+    gap = fmax(difference(training_gradients(t), truth, net->n_params),
+               difference(training_params(t) + net->n_params, state, net->n_state));
     training_free(t);
     free(truth);
+    free(state);
     return gap;
 }
 
@@ -130,15 +150,17 @@ static double gradient_gap_at(const struct network *net, const float *values, co
  * difference is one. */
 static double gradient_gap(const struct kernels *k, uint64_t seed, size_t nodes)
 {
-    const struct network *net = random_graph(seed, nodes, side_of(seed), RANDOM_BLOCKS | RANDOM_NO_NORMS);
+    const struct network *net = random_graph(seed, nodes, side_of(seed), RANDOM_BLOCKS);
+    const struct way way = { 1 + seed % MOST_IMAGES, (size_t)1 << seed % 3,
+                             seed % 4 ? NORMS_BATCH : NORMS_FROZEN };
     float *values = random_graph_values(net, seed);
     double gap = INFINITY;
 
     (void)k;
     for (size_t attempt = 0; attempt < 3 && gap > ALLOWED; attempt++) {
-        float *x = random_floats(IMAGES * shape_size(net->nodes[0].out), seed + attempt * GRAPHS);
+        float *x = random_floats(MOST_IMAGES * shape_size(net->nodes[0].out), seed + attempt * GRAPHS);
 
-        gap = gradient_gap_at(net, values, x);
+        gap = gradient_gap_at(net, &way, values, x);
         free(x);
     }
     free(values);
@@ -188,6 +210,160 @@ ParameterizedTest(size_t *index, plan, answers_as_the_layers_do)
 TEST_WITHOUT_LEAKS(plan, has_the_gradient_of_the_layers)
 {
     printf("gradients: largest difference %g\n", check_seeds(gradient_gap, NULL));
+}
+
+/* ---- normalisations in training ---- */
+
+/* A few steps with batches of several sizes; returns the parameters and the state after them. */
+static float *trained_by(const struct network *net, enum norms norms, uint64_t seed, size_t threads)
+{
+    const size_t n = net->n_params + net->n_state;
+    float *values = random_graph_values(net, seed), logits[MOST_IMAGES * N_LABELS], y[MOST_IMAGES * N_LABELS];
+    float *x = random_floats(MOST_IMAGES * shape_size(net->nodes[0].out), seed);
+    struct pool *pool = NULL;
+    struct training *t;
+    struct adam a;
+    double loss;
+
+    for (size_t i = 0; i < (size_t)MOST_IMAGES * N_LABELS; i++)
+        y[i] = (float)(i % 4 == 0);
+    cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, NULL), ST_OK);
+    cr_assert_eq(training_new(net, 4, MOST_IMAGES, norms, pool, &t, NULL), ST_OK);
+    cr_assert_eq(adam_init(&a, net->n_params, NULL), ST_OK);
+    memcpy(training_params(t), values, n * sizeof *values);
+    for (size_t images = 1; images <= MOST_IMAGES; images += 2) {
+        cr_assert_eq(training_gradient(t, images, x, y, logits, &loss), ST_OK);
+        adam_update(&a, training_gradients(t), 1e-3, 0, pool, training_params(t));
+        training_follow(t, MOMENTUM);
+    }
+    memcpy(values, training_params(t), n * sizeof *values);
+    adam_release(&a);
+    training_free(t);
+    pool_free(pool);
+    free(x);
+    return values;
+}
+
+/* A seed whose graph has a normalisation that counts, from `seed` on. */
+static const struct network *normed_graph(uint64_t *seed)
+{
+    for (;; ++*seed) {
+        const struct network *net =
+            random_graph(*seed, random_graph_nodes(*seed), side_of(*seed), RANDOM_BLOCKS);
+        float *before = random_graph_values(net, *seed), *after = trained_by(net, NORMS_BATCH, *seed, 1);
+        const bool moved =
+            memcmp(before + net->n_params, after + net->n_params, net->n_state * sizeof *after);
+
+        free(before);
+        free(after);
+        if (moved)
+            return net;
+        network_unref(net);
+    }
+}
+
+TEST_WITHOUT_LEAKS(plan, normalisations_learn_the_same_bits_with_any_number_of_threads)
+{
+    static const size_t THREADS[] = { 2, 3, 5, 8 };
+    uint64_t seed = 1;
+
+    for (size_t graphs = 0; graphs < 6; graphs++, seed++) {
+        const struct network *net = normed_graph(&seed);
+        const size_t n = net->n_params + net->n_state;
+        float *alone = trained_by(net, NORMS_BATCH, seed, 1);
+
+        for (size_t i = 0; i < sizeof THREADS / sizeof THREADS[0]; i++) {
+            float *found = trained_by(net, NORMS_BATCH, seed, THREADS[i]);
+
+            cr_assert_eq(memcmp(alone, found, n * sizeof *found), 0, "seed %zu, %zu threads", (size_t)seed,
+                         THREADS[i]);
+            free(found);
+        }
+        free(alone);
+        network_unref(net);
+    }
+}
+
+TEST_WITHOUT_LEAKS(plan, frozen_normalisations_keep_their_state_and_learn_the_rest)
+{
+    uint64_t seed = 1;
+    const struct network *net = normed_graph(&seed);
+    float *before = random_graph_values(net, seed), *after = trained_by(net, NORMS_FROZEN, seed, 2);
+
+    cr_assert_eq(memcmp(before + net->n_params, after + net->n_params, net->n_state * sizeof *after), 0);
+    for (size_t i = 0; i < net->n_tensors; i++) {
+        const struct tensor *t = &net->tensors[i];
+
+        if (strstr(t->name, "head"))
+            cr_assert(memcmp(before + t->offset, after + t->offset, t->count * sizeof *after), "%s", t->name);
+    }
+    free(before);
+    free(after);
+    network_unref(net);
+}
+
+/* A normalisation of the image itself, of its mean, and the head. */
+static const struct network *norms_by_hand(size_t side)
+{
+    const struct network *net;
+    struct graph g;
+    size_t at;
+
+    graph_begin(&g, "norms", side, NULL);
+    at = graph_apply(&g, &LAYER_GLOBAL_POOL, graph_norm(&g, 0, "first"));
+    graph_dense(&g, graph_norm(&g, at, "second"), "head", N_LABELS);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK);
+    return net;
+}
+
+/* Flat pictures of these values, one step; ret: mean and variance of the first normalisation, of the second. */
+static void statistics_by_hand(const float *grey, size_t n, size_t shards, double momentum, float ret[4])
+{
+    enum { SIDE = 8 };
+    const struct network *net = norms_by_hand(SIDE);
+    float x[MOST_IMAGES * SIDE * SIDE], y[MOST_IMAGES * N_LABELS] = { 0 }, logits[MOST_IMAGES * N_LABELS];
+    struct training *t;
+    double loss;
+
+    for (size_t i = 0; i < n * SIDE * SIDE; i++)
+        x[i] = grey[i / (SIDE * SIDE)];
+    cr_assert_eq(net->n_state, 4);
+    cr_assert_eq(training_new(net, shards, n, NORMS_BATCH, NULL, &t, NULL), ST_OK);
+    for (size_t i = 0; i < net->n_params; i++)
+        training_params(t)[i] = 1;
+    for (size_t i = 0; i < 4; i++)
+        training_params(t)[net->n_params + i] = i % 2 ? 1 : 10;
+    cr_assert_eq(training_gradient(t, n, x, y, logits, &loss), ST_OK);
+    for (size_t i = 0; i < net->n_params; i++)
+        cr_assert(isfinite(training_gradients(t)[i]));
+    training_follow(t, momentum);
+    memcpy(ret, training_params(t) + net->n_params, 4 * sizeof *ret);
+    training_free(t);
+    network_unref(net);
+}
+
+TEST_WITHOUT_LEAKS(plan, running_statistics_are_those_of_the_shards)
+{
+    static const float GREY[] = { 1, 3, 5, 9, 2 };
+    float s[4];
+
+    /* one shard of two, as PyTorch has it: mean 2, variance 1 of 128 values, of what they are drawn from 128 / 127 */
+    statistics_by_hand(GREY, 2, 1, 0.1, s);
+    cr_assert_float_eq(s[0], 0.9f * 10 + 0.1f * 2, 1e-6f);
+    cr_assert_float_eq(s[1], 0.9f + 0.1f * 128 / 127, 1e-6f);
+    /* the first has made of them -1 and 1, with a bias of 1; of two values */
+    cr_assert_float_eq(s[2], 0.9f * 10 + 0.1f * 1, 1e-5f);
+    cr_assert_float_eq(s[3], 0.9f + 0.1f * 2, 1e-4f);
+    /* shards of 1, 1, 1 and 2 pictures: each counts by its pictures, flat ones have no variance, 9 and 2 have 12.25 */
+    statistics_by_hand(GREY, 5, 4, 0.5, s);
+    cr_assert_float_eq(s[0], 0.5f * 10 + 0.5f * 4, 1e-5f);
+    cr_assert_float_eq(s[1], 0.5f + 0.5f * 12.25f * 128 / 127 * 2 / 5, 1e-5f);
+    /* one value a shard has no variance: only the shard of two says something */
+    cr_assert_float_eq(s[3], 0.5f + 0.5f * 2, 1e-4f);
+    /* more shards than pictures, of one each: the variance of the second stays */
+    statistics_by_hand(GREY, 3, 8, 0.5, s);
+    cr_assert_float_eq(s[0], 0.5f * 10 + 0.5f * 3, 1e-5f);
+    cr_assert_float_eq(s[3], 1, 0);
 }
 
 /* What a picture that overflowed leaves in memory must reach no other, whatever shares that memory. */
@@ -335,7 +511,7 @@ TEST_WITHOUT_LEAKS(plan, has_a_kernel_for_all_of_cnn4)
     struct plan *p;
 
     cr_assert_eq(network_new("cnn4", 64, 0, &net, NULL), ST_OK);
-    cr_assert_eq(plan_new(net, kernels(), false, &p), ST_OK);
+    cr_assert_eq(plan_new(net, kernels(), FOR_INFERENCE, &p), ST_OK);
     cr_assert_eq(p->n_ops, 4);
     cr_assert_eq(p->ops[0].kind, &OP_FIRST);
     cr_assert_eq(p->ops[0].folded, 3);
@@ -355,7 +531,7 @@ TEST_WITHOUT_LEAKS(plan, has_kernels_for_all_of_the_others)
         struct plan *p;
 
         cr_assert_eq(network_new(NAMES[i], 224, 0, &net, NULL), ST_OK);
-        cr_assert_eq(plan_new(net, kernels(), false, &p), ST_OK);
+        cr_assert_eq(plan_new(net, kernels(), FOR_INFERENCE, &p), ST_OK);
         for (size_t k = 0; k < p->n_ops; k++)
             cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT, "%s: op %zu is %s",
                       NAMES[i], k, p->ops[k].kind->name);
@@ -397,7 +573,7 @@ static void check_dense(const struct network *net, const struct kernels *k)
     cr_assert_eq(memcmp(logits, one, sizeof logits), 0, "an image alone gives other bits");
     cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
     cr_assert_leq(difference(logits, truth, (size_t)IMAGES * N_LABELS), ALLOWED);
-    cr_assert_leq(gradient_gap_at(net, values, x), ALLOWED);
+    cr_assert_leq(gradient_gap_at(net, &(struct way){ IMAGES, 2, NORMS_BATCH }, values, x), ALLOWED);
     pool_free(pool);
     free(values);
     free(x);
@@ -427,7 +603,7 @@ TEST_WITHOUT_LEAKS(plan, mlp_runs_and_trains_by_a_kernel)
     for (int training = 0; training < 2; training++) {
         struct plan *p;
 
-        cr_assert_eq(plan_new(net, kernels(), training, &p), ST_OK);
+        cr_assert_eq(plan_new(net, kernels(), training ? FOR_TRAINING : FOR_INFERENCE, &p), ST_OK);
         for (size_t i = 0; i < p->n_ops; i++)
             cr_assert(!p->ops[i].node || p->ops[i].node->ops != &LAYER_DENSE || p->ops[i].kind == &OP_DENSE);
         plan_free(p);

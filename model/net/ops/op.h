@@ -78,6 +78,8 @@ struct op_io {
     float *dx[OP_MAX_INPUTS];      /* [n]; NULL: not asked */
     uint8_t *tape;                 /* [n][n_tape] that forward leaves for backward; NULL at inference */
     float *sums;                   /* what its parameters' gradients are added up in */
+    float *
+        statistics; /* [2][C] of a normalisation in training: mean and variance of what it reads; see lane.h */
     float *scratch;
     const struct layout *x_layout[OP_MAX_INPUTS], *y_layout;
 };
@@ -121,6 +123,7 @@ extern const struct op_kind OP_CONVOLUTION, OP_TILES,
     OP_DEPTHWISE;                                             /* any; by Winograd; a channel for itself */
 extern const struct op_kind OP_POOL, OP_MEAN;                 /* of windows; of whole pictures */
 extern const struct op_kind OP_COMBINE, OP_NORM, OP_ACTIVATE; /* add and mul; alone */
+extern const struct op_kind OP_BATCH_NORM, OP_FROZEN_NORM;    /* in training, by whose statistics */
 extern const struct op_kind OP_DENSE;                         /* not the head, which is no op */
 extern const struct op_kind OP_RELAYOUT;                      /* a value, as its next reader wants it */
 extern const struct op_kind OP_PLAIN;                         /* any node, by its layer's loops */

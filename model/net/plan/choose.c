@@ -40,8 +40,19 @@ static const struct {
     { &LAYER_MUL, &OP_COMBINE, ACT_NONE },      { &LAYER_DENSE, &OP_DENSE, ACT_NONE },
 };
 
-void choose(struct steps *s, bool training)
+static void choose_for_training(struct steps *s, enum purpose purpose)
 {
+    for (size_t i = 1; i < s->n; i++)
+        if (steps_is(&s->steps[i], &LAYER_NORM))
+            s->steps[i].kind = purpose == FOR_TRAINING ? &OP_BATCH_NORM : &OP_FROZEN_NORM;
+}
+
+void choose(struct steps *s, enum purpose purpose)
+{
+    const bool training = purpose != FOR_INFERENCE;
+
+    if (training)
+        choose_for_training(s, purpose);
     for (size_t i = 1; i < s->n; i++) {
         struct step *step = &s->steps[i];
 

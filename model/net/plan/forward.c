@@ -12,6 +12,8 @@ struct op_io forward_io(const struct plan *p, const struct prepared *w, const st
                         .tape = a->n_tapes > 0 ? a->tapes[i] : NULL,
                         .y_layout = &p->values[op->y].layout };
 
+    if (a->statistics && op->node)
+        io.statistics = a->statistics + (op->node->state - p->net->n_params);
     for (size_t k = 0; k < op->n_x; k++) {
         io.x[k] = a->values[op->x[k]];
         io.x_layout[k] = &p->values[op->x[k]].layout;

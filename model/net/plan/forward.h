@@ -11,6 +11,8 @@ struct activations {
     float **memories; /* of the plan, each [n]; NULL for those in the arena */
     float **values;   /* [values of the plan]: the memory that each lies in */
     uint8_t **tapes;  /* [ops], each [n]; for training only */
+    float *
+        statistics; /* [n_state of the network]: where normalisations by them leave those of the images; borrowed */
 };
 
 MUST_USE enum status activations_init(struct activations *a, const struct plan *p, size_t n, bool training);

@@ -5,9 +5,10 @@
 
 #include <stdlib.h>
 
-enum status plan_new(const struct network *net, const struct kernels *k, bool training,
+enum status plan_new(const struct network *net, const struct kernels *k, enum purpose purpose,
                      struct plan **ret_plan)
 {
+    const bool training = purpose != FOR_INFERENCE;
     struct steps steps = { 0 };
     struct plan *p = calloc(1, sizeof *p);
     enum status st = p ? steps_init(&steps, net, k->panel) : ST_NOMEM;
@@ -23,7 +24,7 @@ enum status plan_new(const struct network *net, const struct kernels *k, bool tr
         norms(&steps);
         endings(&steps);
     }
-    choose(&steps, training);
+    choose(&steps, purpose);
     fold(&steps);
     drop(&steps);
     st = place(&steps, training, p);

@@ -18,6 +18,9 @@ struct memory {
     size_t first, last; /* ops between which its numbers count */
 };
 
+/* What a plan is for: gradients too, with normalisations by the statistics of the images themselves or by the running ones. */
+enum purpose { FOR_INFERENCE, FOR_TRAINING, FOR_FROZEN_TRAINING };
+
 struct plan {
     const struct network *net; /* a reference */
     const struct kernels *kernels;
@@ -38,9 +41,8 @@ struct plan {
     size_t bias_sums, inputs_sums; /* where the sums of the head's bias and inputs begin */
 };
 
-/* training  also for gradients
- * Errors: ST_NOMEM. */
-MUST_USE enum status plan_new(const struct network *net, const struct kernels *k, bool training,
+/* Errors: ST_NOMEM. */
+MUST_USE enum status plan_new(const struct network *net, const struct kernels *k, enum purpose purpose,
                               struct plan **ret_plan);
 void plan_free(struct plan *p); /* NULL is fine */
 

@@ -58,7 +58,7 @@ void fuse(struct steps *s);
 void commute(struct steps *s);
 void norms(struct steps *s);
 void endings(struct steps *s);
-void choose(struct steps *s, bool training);
+void choose(struct steps *s, enum purpose purpose);
 void fold(struct steps *s);
 void drop(struct steps *s);
 
