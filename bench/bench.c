@@ -106,10 +106,11 @@ static void forward_32_shared(void *arg)
 static void training_step(void *arg)
 {
     struct subject *s = arg;
+    const struct adam_group all = { 0, s->adam.n, 1e-5, 0 };
     double loss;
 
     check(training_gradient(s->training, BATCH, s->x, s->y, s->logits, &loss), NULL);
-    adam_update(&s->adam, training_gradients(s->training), 1e-5, 0, s->training_pool,
+    adam_update(&s->adam, training_gradients(s->training), 1, &all, 1, s->training_pool,
                 training_params(s->training));
 }
 

@@ -16,6 +16,7 @@ enum recipe { RECIPE_NOTEBOOK, RECIPE_STANDARD };
 enum head_bias { HEAD_BIAS_ZERO, HEAD_BIAS_BASE_RATES };
 enum head_inputs { HEAD_INPUTS_ZERO, HEAD_INPUTS_LOGISTIC };
 enum lr_schedule { LR_CONSTANT, LR_COSINE, LR_WARMUP_COSINE };
+enum decay_scope { DECAY_ALL, DECAY_HEAD };
 enum balancing { BALANCE_NONE, BALANCE_RESAMPLE, BALANCE_WEIGHT };
 enum missing_images { MISSING_SKIP, MISSING_FAIL };
 enum promote { PROMOTE_MANUAL, PROMOTE_IF_BETTER, PROMOTE_ALWAYS };
@@ -31,6 +32,10 @@ struct train_config {
     int64_t test_rows;             /* that the evaluation draws; 0: all */
     int64_t shards;                /* of a batch, see training_new() */
     double learning_rate;
+    double backbone_rate; /* of everything but the head: that share of the learning rate */
+    double clip_norm;     /* a gradient is no longer than that; 0: it is as long as it is */
+    double
+        ema; /* the average of the weights that is validated and kept, see ema_update(); 0: the weights are */
     int64_t seed;       /* of weights, order, augmentation and dropout */
     int64_t split_seed; /* of which rows train, validate and test; `seed` where nothing is said */
     int64_t image_size; /* one that the architecture takes */
@@ -39,6 +44,7 @@ struct train_config {
     int initializer; /* of the weights: enum init */
     double input_mean, input_std;
     double weight_decay;
+    int decay_scope;   /* what it is of: DECAY_HEAD means the weights that multiply features, no bias */
     double dropout;    /* share of the head's features that are left out of a training step */
     double head_scale; /* of the head's initial weights */
     int balance;

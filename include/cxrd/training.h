@@ -1,4 +1,4 @@
-/* include/cxrd/training.h - what a training step is made of: gradients, and Adam.
+/* include/cxrd/training.h - what a training step is made of: gradients, Adam, clipping, and the average of weights.
  *
  * A training owns its parameters, their gradients and everything in between. It cuts a batch into shards by place, whose
  * gradients the threads of a pool compute and add along one fixed binary tree: the same parameters and batch give the same
@@ -87,11 +87,37 @@ struct adam {
 MUST_USE enum status adam_init(struct adam *a, size_t n, struct error *err); /* ST_NOMEM */
 void adam_release(struct adam *a);                                           /* safe on zeroes */
 
-/* One step: params [n] moves against gradients [n].
- *   weight_decay  decoupled (Loshchilov & Hutter, ICLR 2019): params *= 1 - learning_rate * weight_decay first;
- *                 0 for plain Adam
- *   pool          shares the work; NULL: the caller does it all. The result is the same, bit for bit */
-void adam_update(struct adam *a, const float *gradients, double learning_rate, double weight_decay,
-                 struct pool *pool, float *params);
+/* Parameters begin..end-1 of the block, which move alike. */
+struct adam_group {
+    size_t begin, end;
+    double learning_rate;
+    double
+        weight_decay; /* decoupled (Loshchilov & Hutter, ICLR 2019): params *= 1 - learning_rate * weight_decay
+                            first; 0 for plain Adam */
+};
+
+/* One step: the parameters of the groups, which do not overlap, move against gradients [n]. A parameter of no group stays as
+ * it is, bit for bit, and so do its means.
+ *   scale   the gradients are multiplied with it; 1: they are taken as they are
+ *   params  [n]
+ *   pool    shares the work; NULL: the caller does it all. The result is the same, bit for bit */
+void adam_update(struct adam *a, const float *gradients, double scale, const struct adam_group *groups,
+                 size_t n_groups, struct pool *pool, float *params);
+
+/* The root of the sum of all squares of gradients [n]: what clipping holds against its limit (Pascanu, Mikolov & Bengio, ICML
+ * 2013). Summed in double in one fixed order: the same bits for any number of threads. */
+double gradient_norm(size_t n, const float *gradients, struct pool *pool);
+
+/* An exponential moving average of a network's values (Polyak & Juditsky, SIAM J. Control Optim. 1992, with a window that
+ * moves on), one step on: ema = d * ema + (1 - d) * values.
+ *   n       parameters and state. Running statistics are averaged like weights: those of the average are wanted, not those of
+ *           the last step
+ *   values  [n], after the step
+ *   decay   0..1. d is the smaller of it and (1 + steps) / (10 + steps), TensorFlow's warm-up: the weights of the beginning
+ *           are forgotten as t^-9, and a short training is averaged over about its last tenth
+ *   steps   taken so far, this one included
+ *   ema     [n], read and written; begins as the values before the first step. What never moves stays as it is, bit for bit
+ * The same bits for any number of threads. */
+void ema_update(size_t n, const float *values, double decay, uint64_t steps, struct pool *pool, float *ema);
 
 #endif

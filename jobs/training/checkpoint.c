@@ -72,9 +72,14 @@ static size_t pieces_of(struct run *r, struct piece ret[MAX_PIECES])
         { "began_again", DTYPE_U8, 1, &result->began_again },
     };
 
-    _Static_assert(sizeof pieces / sizeof pieces[0] <= MAX_PIECES, "room for all");
+    const size_t n = sizeof pieces / sizeof pieces[0];
+
+    _Static_assert(sizeof pieces / sizeof pieces[0] < MAX_PIECES, "room for all");
     memcpy(ret, pieces, sizeof pieces);
-    return sizeof pieces / sizeof pieces[0];
+    if (!r->average)
+        return n;
+    ret[n] = (struct piece){ "ema", DTYPE_F32, n_params + r->net->n_state, r->average };
+    return n + 1;
 }
 
 /* ---- saving ---- */

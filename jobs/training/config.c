@@ -34,6 +34,7 @@ static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
 static const char *const INITIALIZERS[] = { "glorot_uniform", "he_uniform", NULL };
 static const char *const HEAD_INPUTS[] = { "zero", "logistic", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", "warmup_cosine", NULL };
+static const char *const DECAY_SCOPES[] = { "all", "head", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
 static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
 static const char *const INPUTS[] = { "age", "sex", "view", "history", NULL };
@@ -68,6 +69,10 @@ static const struct field FIELDS[] = {
     { "head_scale", NUMBER, AT(head_scale), 0, 1 },
     { "lr_schedule", CHOICE, AT(lr_schedule), .choices = SCHEDULES },
     { "weight_decay", NUMBER, AT(weight_decay), 0, 10 },
+    { "weight_decay_scope", CHOICE, AT(decay_scope), .choices = DECAY_SCOPES },
+    { "backbone_rate", NUMBER, AT(backbone_rate), 1e-9, 1 },
+    { "clip_norm", NUMBER, AT(clip_norm), 0, 1e6 },
+    { "ema", NUMBER, AT(ema), 0, 0.99999 },
     { "keep_best", FLAG, AT(keep_best) },
     { "patience", INTEGER, AT(patience), 0, 1000 },
     { "dropout", NUMBER, AT(dropout), 0, 0.9 },
@@ -104,6 +109,7 @@ static const struct train_config NOTEBOOK = {
     .batch_size = 32,
     .shards = 16,
     .learning_rate = 1e-3,
+    .backbone_rate = 1,
     .seed = 1,
     .image_size = 256,
     .resize = RESIZE_NEAREST,
@@ -134,6 +140,7 @@ static const struct train_config STANDARD = {
     .batch_size = 32,
     .shards = 16,
     .learning_rate = 3e-4,
+    .backbone_rate = 1,
     .seed = 1,
     .image_size = 256,
     .resize = RESIZE_AREA,
@@ -310,14 +317,9 @@ static void check_image_size(const struct train_config *c, json_t *errors)
                      takes.least, takes.most, name);
 }
 
-/* What no single field can say. */
-static void check_together(const struct train_config *c, json_t *errors)
+/* What has no meaning in a job that is the regression of its inputs. */
+static void check_without_pictures(const struct train_config *c, json_t *errors)
 {
-    check_image_size(c, errors);
-    if (c->shards & (c->shards - 1))
-        config_error(errors, "shards", "must be 0 or a power of two");
-    if (train_config_sees(c))
-        return;
     if (c->inputs == 0)
         config_error(errors, "inputs", "must name one at least where 'images' is \"%s\"", NO_IMAGES);
     if (c->architecture != 0)
@@ -328,6 +330,22 @@ static void check_together(const struct train_config *c, json_t *errors)
         config_error(errors, "init", "a job without pictures begins with no model");
     if (c->balance != BALANCE_NONE)
         config_error(errors, "balance", "a job without pictures is not balanced");
+    if (c->backbone_rate != 1)
+        config_error(errors, "backbone_rate", "a job without pictures has no backbone");
+    if (c->clip_norm != 0)
+        config_error(errors, "clip_norm", "a job without pictures takes no steps");
+    if (c->ema != 0)
+        config_error(errors, "ema", "a job without pictures takes no steps");
+}
+
+/* What no single field can say. */
+static void check_together(const struct train_config *c, json_t *errors)
+{
+    check_image_size(c, errors);
+    if (c->shards & (c->shards - 1))
+        config_error(errors, "shards", "must be 0 or a power of two");
+    if (!train_config_sees(c))
+        check_without_pictures(c, errors);
 }
 
 /* The recipe that a job names, the standard one if it names none. */

@@ -51,8 +51,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
         json_decref(notes);
         return error_nomem(r->err);
     }
-    memcpy(params, r->training ? training_params(r->training) : model_params(r->alone),
-           r->net->n_params * sizeof *params);
+    memcpy(params, run_values(r), r->net->n_params * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
         params[r->net->head_bias + k] -= (float)r->balance.shift[k];
     if (notes) {

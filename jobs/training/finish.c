@@ -145,7 +145,7 @@ static void release_training(struct run *r)
 {
     training_free(r->training);
     r->training = NULL;
-    adam_release(&r->adam);
+    run_optimise_end(r);
     batch_release(&r->batch);
 }
 

@@ -185,8 +185,6 @@ static enum status prepare_steps(struct run *r)
                                   NORMS_BATCH, r->pool, &r->training, r->err);
 
     if (st == ST_OK)
-        st = adam_init(&r->adam, r->net->n_params, r->err);
-    if (st == ST_OK)
         st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->err);
     if (st != ST_OK)
         return st;
@@ -198,7 +196,8 @@ static enum status prepare_steps(struct run *r)
         order_init(&r->order, &r->split.part[TRAIN], r->balance.row_weights, shuffler) != ST_OK)
         return error_nomem(r->err);
     weights_begin(r);
-    return run_gate_fit(r);
+    st = run_optimise_begin(r);
+    return st == ST_OK ? run_gate_fit(r) : st;
 }
 
 enum status run_prepare(struct run *r)

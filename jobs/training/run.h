@@ -58,6 +58,7 @@ struct run {
     struct preprocess pre;
     struct training *training;
     struct adam adam;
+    float *average; /* of all values of the network, see ema_update(); owned; NULL: none is kept */
     struct rng batch_rng, validation_rng;
     struct order order; /* of the training rows */
     struct batch batch;
@@ -95,8 +96,16 @@ MUST_USE enum status run_fit_inputs(struct run *r);
 /* Score the same rows with it, and hold the kept model's scores against its own. Errors: scorer_run()'s. */
 MUST_USE enum status run_inputs_alone(struct run *r, const struct scores *s, struct inputs_alone *ret);
 
-/* The learning rate of a step of the run, counted from 0. */
+/* The learning rate of a step of the run, counted from 0; the backbone has its share of it. */
 double run_learning_rate(const struct run *r, uint64_t step);
+
+/* What is different between a gradient and the next: weights, the optimiser's means, the average. */
+MUST_USE enum status run_optimise_begin(struct run *r); /* from the first weights on; ST_NOMEM */
+void run_optimise(struct run *r);                       /* one step along the gradient */
+void run_optimise_end(struct run *r); /* lets go of the means and the average; safe on none */
+
+/* The values that an epoch is validated on and that are kept: the weights, or their average. */
+const float *run_values(const struct run *r);
 
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);

@@ -130,8 +130,7 @@ enum status run_step(struct run *r, struct running *e)
             r->err, st,
             "the training loss is no longer a finite number (step %ju); a lower learning rate may help",
             (uintmax_t)r->adam.steps + 1);
-    adam_update(&r->adam, training_gradients(r->training), run_learning_rate(r, r->adam.steps),
-                r->config->weight_decay, r->pool, training_params(r->training));
+    run_optimise(r);
     count_batch(r, logits, e);
     e->seconds = clock_seconds() - e->started;
     r->images_done += 3 * r->batch.n;

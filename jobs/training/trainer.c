@@ -34,7 +34,7 @@ static void run_release(struct run *r)
     batch_release(&r->batch);
     balance_release(&r->balance);
     order_release(&r->order);
-    adam_release(&r->adam);
+    run_optimise_end(r);
     training_free(r->training);
     network_unref(r->net);
     scorer_free(r->scorer);

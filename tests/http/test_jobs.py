@@ -47,7 +47,9 @@ class Config(ServerCase):
             'architecture': (0, None, 'MLP', 'densenet121', 'logistic'),
             'image_size': integers + (0, 63, 513, 65, 100), 'resize': (5, None, 'cubic'),
             'input_mean': numbers + (256,), 'input_std': numbers + (0,), 'head_bias': (0, 'one'),
-            'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,), 'patience': integers + (1001,),
+            'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,),
+            'weight_decay_scope': (0, None, 'backbone'), 'backbone_rate': numbers + (0, -0.1, 1.1), 'clip_norm': numbers + (-1, 1e7),
+            'ema': numbers + (-0.1, 1), 'patience': integers + (1001,),
             'test_fraction': numbers + (0.91, 1, -0.1), 'val_fraction': numbers + (0, 0.91),
             'split_by': (0, None, 'random'), 'max_age': integers + (1001,), 'drop_no_finding': (0, 1, 'true', None),
             'inputs': (None, 'age', {}, [1], ['height'], ['age', 'age']), 'augment': (0, 1, 'true', None), 'dropout': numbers + (0.91, -0.1), 'balance': (0, None, 'both'),
@@ -110,12 +112,12 @@ class Config(ServerCase):
         """A field that is unknown keeps the job from starting; nothing else must be wrong with it."""
         least = {'epochs': 0, 'steps_per_epoch': 0, 'validation_steps': 0, 'batch_size': 1, 'shards': 0, 'learning_rate': 1e-9, 'seed': 0,
                  'split_seed': 0, 'validation_batch_size': 1, 'test_rows': 0,
-                 'image_size': 64, 'input_mean': -255, 'input_std': 1e-3, 'weight_decay': 0, 'patience': 0,
+                 'image_size': 64, 'input_mean': -255, 'input_std': 1e-3, 'weight_decay': 0, 'backbone_rate': 1e-9, 'clip_norm': 0, 'ema': 0, 'patience': 0,
                  'test_fraction': 0, 'val_fraction': 0.001, 'max_age': 0}
         most = {'epochs': 1000, 'steps_per_epoch': 1000000, 'validation_steps': 1000000, 'batch_size': 256, 'shards': 32,
                 'learning_rate': 1, 'seed': 2**53 - 1,
                 'split_seed': 2**53 - 1, 'validation_batch_size': 1000000, 'test_rows': 2000000, 'image_size': 512, 'input_mean': 255, 'input_std': 1e4,
-                'weight_decay': 10, 'patience': 1000, 'test_fraction': 0.9, 'val_fraction': 0.9, 'max_age': 1000}
+                'weight_decay': 10, 'backbone_rate': 1, 'clip_norm': 1e6, 'ema': 0.99999, 'patience': 1000, 'test_fraction': 0.9, 'val_fraction': 0.9, 'max_age': 1000}
         for ends in (least, most, {k: float(v) for k, v in least.items()}):
             self.refuse({'dataset': 'tiny', 'images': 'i*_[0-9]??/im*/*.png', 'init': None, 'x': 1, **ends}, 'x')
 

@@ -48,6 +48,7 @@ struct run {
     struct train_config config;
     const struct model *init;
     const char *checkpoint, *csv_sha256, *split_sha256;
+    size_t threads;        /* 0: two */
     size_t asked, stop_at; /* the question whether it is cancelled that gets a yes; 0: none */
     size_t lose_at;        /* the question at which its pictures go away; 0: none */
     size_t resumed_with, epochs_told;
@@ -119,7 +120,7 @@ static void run_once(struct run *r)
     const struct train_request request = { .config = &r->config,
                                            .datasets = datasets,
                                            .init = r->init,
-                                           .threads = 2,
+                                           .threads = r->threads ? r->threads : 2,
                                            .checkpoint = r->checkpoint,
                                            .csv_sha256 = r->csv_sha256,
                                            .split_sha256 = r->split_sha256 };
@@ -453,6 +454,33 @@ Test(checkpoint, run_that_is_killed_goes_on_from_its_last_epoch)
     cr_assert_eq(r.resumed_with, 1);
     check_same_end("killed", &whole, &r);
     run_release(&r);
+    run_release(&whole);
+}
+
+/* All that the optimiser does besides: the same end with any number of threads, and with another since it was interrupted. */
+Test(checkpoint, run_with_clipping_averages_and_two_rates_goes_on_with_any_number_of_threads)
+{
+    static const size_t THREADS[] = { 1, 2, 3, 5, 8 };
+    const char *changes =
+        "{\"epochs\":2,\"steps_per_epoch\":3,\"patience\":0,\"learning_rate\":0.01,\"batch_size\":4,"
+        "\"weight_decay\":1,\"weight_decay_scope\":\"head\",\"backbone_rate\":0.3,"
+        "\"clip_norm\":0.05,\"ema\":0.9}";
+    struct run whole = trained(changes, NULL, 0);
+
+    for (size_t i = 0; i < 5; i++) {
+        struct run r = { .config = whole.config, .checkpoint = checkpoint, .threads = THREADS[i] };
+
+        r.stop_at = whole.asked - 5 - 2 * i;
+        run_once(&r);
+        cr_assert_eq(r.st, ST_CANCELLED, "%s", r.err.text);
+        run_release(&r);
+        r = (struct run){ .config = whole.config, .checkpoint = checkpoint, .threads = THREADS[4 - i] };
+        run_once(&r);
+        cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+        check_same_end("another number of threads", &whole, &r);
+        run_release(&r);
+        unlink(checkpoint);
+    }
     run_release(&whole);
 }
 

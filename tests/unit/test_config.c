@@ -97,7 +97,8 @@ static const char *const SAME_IN_BOTH =
     " 'architecture':'cnn4', 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, "
     "'drop_no_finding':true,"
     " 'shuffle':true, 'tsne':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
-    "'balance':'none', 'inputs':[],"
+    "'balance':'none', 'inputs':[], 'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
+    "'weight_decay':0.0, 'weight_decay_scope':'all',"
     " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false}";
 
 static const char *const NOTEBOOK =
@@ -236,6 +237,10 @@ static const struct field_case FIELDS[] = {
       { "null", "\"age\"", "{}", "1", "[1]", "[\"height\"]", "[\"age\",\"age\"]", "[null]", "[[\"age\"]]" } },
     { "augment", { "true", "false" }, { FLAG_BAD } },
     { "weight_decay", { "0", "0.01" }, { NUMBER_BAD, "-1" } },
+    { "weight_decay_scope", { "\"all\"", "\"head\"" }, { CHOICE_BAD, "\"backbone\"", "\"ALL\"" } },
+    { "backbone_rate", { "1", "0.1", "1e-9" }, { NUMBER_BAD, "0", "-0.1", "1.1" } },
+    { "clip_norm", { "0", "1", "1e6" }, { NUMBER_BAD, "-1", "1e7" } },
+    { "ema", { "0", "0.999", "0.99999" }, { NUMBER_BAD, "-0.1", "1", "0.999999" } },
     { "patience", { "0", "1000" }, { WHOLE_BAD, "1001" } },
     { "calibrate", { "true", "false" }, { FLAG_BAD } },
     { "tsne", { "true", "false" }, { FLAG_BAD } },
@@ -333,6 +338,11 @@ Test(fields, of_a_job_without_pictures_go_together)
     errors = errors_of("{\"images\":\"none\",\"inputs\":[\"age\"],\"balance\":\"weight\","
                        "\"init\":\"0123abcd-0123\"}");
     cr_assert(about(errors, "balance") == 1 && about(errors, "init") == 1 && json_array_size(errors) == 2);
+    json_decref(errors);
+    errors = errors_of("{\"images\":\"none\",\"inputs\":[\"age\"],\"backbone_rate\":0.1,"
+                       "\"clip_norm\":1,\"ema\":0.9}");
+    cr_assert(about(errors, "backbone_rate") == 1 && about(errors, "clip_norm") == 1 &&
+              about(errors, "ema") == 1 && json_array_size(errors) == 3);
     json_decref(errors);
 }
 

@@ -446,6 +446,15 @@ static void fill_gradient(struct rng *rng, float *g, double *wide)
     }
 }
 
+/* A step in which all parameters move alike. */
+static void adam_step(struct adam *a, const float *g, double learning_rate, double weight_decay,
+                      struct pool *pool, float *params)
+{
+    const struct adam_group all = { 0, a->n, learning_rate, weight_decay };
+
+    adam_update(a, g, 1, &all, 1, pool, params);
+}
+
 /* To 1e-6 of the value or of the way it went, whichever is longer. */
 static void check_adam(double weight_decay, bool from_zero)
 {
@@ -464,7 +473,7 @@ static void check_adam(double weight_decay, bool from_zero)
     for (int t = 1; t <= ADAM_STEPS; t++) {
         fill_gradient(&rng, g, wide_g);
         memcpy(before, wide, ADAM_N * sizeof *wide);
-        adam_update(&a, g, learning_rate, weight_decay, NULL, params);
+        adam_step(&a, g, learning_rate, weight_decay, NULL, params);
         double_adam(ADAM_N, t, learning_rate, weight_decay, wide_g, m, v, wide);
         for (size_t i = 0; i < ADAM_N; i++)
             path[i] += fabs(wide[i] - before[i]);
@@ -492,7 +501,7 @@ TEST_WITHOUT_LEAKS(adam, the_first_step_is_the_learning_rate_against_the_sign)
     struct adam a;
 
     cr_assert_eq(adam_init(&a, 3, NULL), ST_OK);
-    adam_update(&a, g, 0.5, 0, NULL, params);
+    adam_step(&a, g, 0.5, 0, NULL, params);
     cr_assert_float_eq((double)params[0], 0.5, 1e-5);
     cr_assert_float_eq((double)params[1], 1.5, 1e-5);
     cr_assert_eq(params[2], 1);
@@ -515,8 +524,8 @@ TEST_WITHOUT_LEAKS(adam, has_the_same_bits_for_any_number_of_threads)
     for (int step = 0; step < 3; step++) {
         for (size_t i = 0; i < N; i++)
             g[i] = rng_uniform(&rng, -1, 1);
-        adam_update(&a, g, 0.1, 0.01, NULL, alone);
-        adam_update(&b, g, 0.1, 0.01, pool, shared);
+        adam_step(&a, g, 0.1, 0.01, NULL, alone);
+        adam_step(&b, g, 0.1, 0.01, pool, shared);
         cr_assert_eq(memcmp(alone, shared, N * sizeof *alone), 0);
     }
     cr_assert(alone[N - 1] != 0 && a.m[N - 1] == b.m[N - 1] && a.v[0] == b.v[0]);
@@ -548,7 +557,7 @@ TEST_WITHOUT_LEAKS(training, ten_steps_are_those_of_float64)
         double *x = widened(b.x, N * SIZE * SIZE), *y = widened(b.y, N * N_LABELS);
 
         cr_assert_eq(training_gradient(t, N, b.x, b.y, logits, &loss), ST_OK);
-        adam_update(&a, training_gradients(t), learning_rate, 0, NULL, training_params(t));
+        adam_step(&a, training_gradients(t), learning_rate, 0, NULL, training_params(t));
         double_net_gradient(&twin, wide, N, x, y, gradient);
         double_adam(net->n_params, step, learning_rate, 0, gradient, m, v, wide);
         batch_release(&b);

@@ -220,6 +220,7 @@ static float *trained_by(const struct network *net, enum norms norms, uint64_t s
     const size_t n = net->n_params + net->n_state;
     float *values = random_graph_values(net, seed), logits[MOST_IMAGES * N_LABELS], y[MOST_IMAGES * N_LABELS];
     float *x = random_floats(MOST_IMAGES * shape_size(net->nodes[0].out), seed);
+    const struct adam_group all = { 0, net->n_params, 1e-3, 0 };
     struct pool *pool = NULL;
     struct training *t;
     struct adam a;
@@ -233,7 +234,7 @@ static float *trained_by(const struct network *net, enum norms norms, uint64_t s
     memcpy(training_params(t), values, n * sizeof *values);
     for (size_t images = 1; images <= MOST_IMAGES; images += 2) {
         cr_assert_eq(training_gradient(t, images, x, y, logits, &loss), ST_OK);
-        adam_update(&a, training_gradients(t), 1e-3, 0, pool, training_params(t));
+        adam_update(&a, training_gradients(t), 1, &all, 1, pool, training_params(t));
         training_follow(t, MOMENTUM);
     }
     memcpy(values, training_params(t), n * sizeof *values);

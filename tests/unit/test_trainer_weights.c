@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of 40 rows by the seed 5, as cxrd split them when there was one seed for all. */
@@ -110,6 +111,118 @@ Test(train, weight_decay_makes_weights_smaller)
     cr_assert_lt(norm(&with), norm(&without));
     run_release(&with);
     run_release(&without);
+}
+
+/* ---- how a step moves them ---- */
+
+#define ONE_STEP "\"steps_per_epoch\":1,\"lr_schedule\":\"constant\",\"head_scale\":1"
+
+static bool same_stretch(const struct run *a, const struct run *b, size_t begin, size_t end)
+{
+    return memcmp(params_of(a) + begin, params_of(b) + begin, (end - begin) * sizeof(float)) == 0;
+}
+
+/* Of the head's weights, which decay by a thousandth in this step; nothing else does. */
+Test(train, weight_decay_of_the_head_leaves_all_else_alone)
+{
+    struct run with, without;
+    const struct network *net;
+
+    tiny_dataset(datasets, 40, 0);
+    without = trained("{" ONE_STEP ",\"learning_rate\":1e-4}");
+    with =
+        trained("{" ONE_STEP ",\"learning_rate\":1e-4,\"weight_decay\":10,\"weight_decay_scope\":\"head\"}");
+    net = model_network(with.result.model);
+    cr_assert(same_stretch(&with, &without, 0, net->head_weights), "the backbone decays");
+    cr_assert(same_stretch(&with, &without, net->head_bias, net->n_params), "the head's bias decays");
+    for (size_t i = net->head_weights; i < net->head_bias; i++) {
+        const double less = (double)params_of(&without)[i] - (double)params_of(&with)[i];
+
+        cr_assert_float_eq(less, 1e-3 * (double)params_of(&without)[i], 2e-7, "weight %zu decays by %g", i,
+                           less);
+    }
+    run_release(&with);
+    run_release(&without);
+}
+
+Test(train, backbone_moves_by_its_share_of_the_rate)
+{
+    struct run whole, tenth, still;
+    const struct network *net;
+    double most = 0;
+
+    tiny_dataset(datasets, 40, 0);
+    still = trained("{" ONE_STEP ",\"learning_rate\":1e-9}");
+    whole = trained("{" ONE_STEP ",\"learning_rate\":1e-2}");
+    tenth = trained("{" ONE_STEP ",\"learning_rate\":1e-2,\"backbone_rate\":0.1}");
+    net = model_network(whole.result.model);
+    cr_assert(same_stretch(&whole, &tenth, net->head_weights, net->n_params), "the head moves otherwise");
+    for (size_t i = 0; i < net->head_weights; i++) {
+        const double way = (double)params_of(&whole)[i] - (double)params_of(&still)[i];
+        const double tenth_way = (double)params_of(&tenth)[i] - (double)params_of(&still)[i];
+
+        most = fmax(most, fabs(way));
+        cr_assert_float_eq(tenth_way, way / 10, 1e-7, "parameter %zu moves by %g, not %g", i, tenth_way,
+                           way / 10);
+    }
+    cr_assert_gt(most, 0.009);
+    run_release(&still);
+    run_release(&whole);
+    run_release(&tenth);
+}
+
+/* Adam does not see how long a gradient is, unless it is so short that epsilon counts. */
+Test(train, gradient_is_cut_to_its_limit)
+{
+    struct run as_it_is, long_enough, cut, still;
+    double most = 0;
+
+    tiny_dataset(datasets, 40, 0);
+    still = trained("{" ONE_STEP ",\"learning_rate\":1e-9}");
+    as_it_is = trained("{" ONE_STEP ",\"learning_rate\":1e-2}");
+    long_enough = trained("{" ONE_STEP ",\"learning_rate\":1e-2,\"clip_norm\":1e6}");
+    cut = trained("{" ONE_STEP ",\"learning_rate\":1e-2,\"clip_norm\":1e-12}");
+    cr_assert(same_weights(&as_it_is, &long_enough));
+    for (size_t i = 0; i < n_params(&cut); i++)
+        most = fmax(most, fabs((double)params_of(&cut)[i] - (double)params_of(&still)[i]));
+    cr_assert(most < 1e-5, "a gradient of 1e-12 moves a weight by %g", most);
+    run_release(&still);
+    run_release(&as_it_is);
+    run_release(&long_enough);
+    run_release(&cut);
+}
+
+/* The weights after 1, 2 and 3 steps from a model's, and the average that the recipe keeps of them. */
+Test(train, average_of_the_weights_is_what_is_kept)
+{
+    enum { STEPS = 3 };
+    struct model *init = tiny_model(3, 1, NULL);
+    struct run average = { .init = init };
+    float *expected;
+
+    tiny_dataset(datasets, 40, 0);
+    average.config = tiny_config("{\"steps_per_epoch\":3,\"lr_schedule\":\"constant\",\"ema\":0.3}");
+    run_once(&average);
+    cr_assert_eq(average.st, ST_OK, "%s", average.err.text);
+    expected = malloc(n_params(&average) * sizeof *expected);
+    memcpy(expected, model_params(init), n_params(&average) * sizeof *expected);
+    for (int t = 1; t <= STEPS; t++) {
+        struct run r = { .init = init };
+        char changes[96];
+
+        snprintf(changes, sizeof changes, "{\"steps_per_epoch\":%d,\"lr_schedule\":\"constant\"}", t);
+        r.config = tiny_config(changes);
+        run_once(&r);
+        cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+        for (size_t i = 0; i < n_params(&r); i++)
+            expected[i] += (params_of(&r)[i] - expected[i]) * (float)(1 - fmin(0.3, (1.0 + t) / (10.0 + t)));
+        cr_assert_not(same_weights(&average, &r));
+        run_release(&r);
+    }
+    cr_assert_arr_eq(params_of(&average), expected, n_params(&average) * sizeof *expected);
+    free(expected);
+    run_release(&average);
+    model_unref(init);
 }
 
 Test(train, head_bias_begins_at_the_log_odds_of_the_base_rates)

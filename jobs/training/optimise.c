@@ -1,0 +1,70 @@
+/* jobs/training/optimise.c - one change of the weights by what the recipe says: the gradient cut to its limit, Adam with the
+ * rates and decays of backbone and head, and the average of the weights. */
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BACKBONE, HEAD_WEIGHTS, HEAD_REST, N_GROUPS };
+
+static size_t n_values(const struct run *r) { return r->net->n_params + r->net->n_state; }
+
+enum status run_optimise_begin(struct run *r)
+{
+    enum status st = adam_init(&r->adam, r->net->n_params, r->err);
+
+    if (st != ST_OK || r->config->ema == 0)
+        return st;
+    r->average = malloc(n_values(r) * sizeof *r->average);
+    if (!r->average)
+        return error_nomem(r->err);
+    memcpy(r->average, training_params(r->training), n_values(r) * sizeof *r->average);
+    return ST_OK;
+}
+
+void run_optimise_end(struct run *r)
+{
+    adam_release(&r->adam);
+    free(r->average);
+    r->average = NULL;
+}
+
+/* The head is the last node, so its weights, its bias and what multiplies the inputs are the last parameters. Discriminative
+ * rates: Howard & Ruder, ACL 2018. */
+static void groups_of(const struct run *r, struct adam_group ret[N_GROUPS])
+{
+    const struct network *net = r->net;
+    const struct train_config *c = r->config;
+    const double rate = run_learning_rate(r, r->adam.steps);
+    const double elsewhere = c->decay_scope == DECAY_HEAD ? 0 : c->weight_decay;
+
+    ret[BACKBONE] = (struct adam_group){ 0, net->head_weights, rate * c->backbone_rate, elsewhere };
+    ret[HEAD_WEIGHTS] = (struct adam_group){ net->head_weights, net->head_bias, rate, c->weight_decay };
+    ret[HEAD_REST] = (struct adam_group){ net->head_bias, net->n_params, rate, elsewhere };
+}
+
+/* What a gradient is multiplied with to be no longer than it may be (Pascanu, Mikolov & Bengio, ICML 2013, algorithm 1). */
+static double clipped(const struct run *r)
+{
+    const double most = r->config->clip_norm;
+    const double norm =
+        most > 0 ? gradient_norm(r->net->n_params, training_gradients(r->training), r->pool) : 0;
+
+    return norm > most ? most / norm : 1;
+}
+
+void run_optimise(struct run *r)
+{
+    struct adam_group groups[N_GROUPS];
+    float *params = training_params(r->training);
+
+    groups_of(r, groups);
+    adam_update(&r->adam, training_gradients(r->training), clipped(r), groups, N_GROUPS, r->pool, params);
+    if (r->average)
+        ema_update(n_values(r), params, r->config->ema, r->adam.steps, r->pool, r->average);
+}
+
+const float *run_values(const struct run *r)
+{
+    return r->average ? r->average : r->training ? training_params(r->training) : model_params(r->alone);
+}
