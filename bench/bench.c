@@ -168,7 +168,7 @@ static void subject_make(struct subject *s, size_t threads, char **paths, size_t
     struct rng rng;
     float *params;
 
-    check(network_new("cnn4", SIZE, 0, &net, &err), &err);
+    check(network_new(&(struct network_spec){ "cnn4", SIZE, N_NIH_LABELS, 0 }, &net, &err), &err);
     params = malloc(net->n_params * sizeof *params);
     s->x = malloc(BATCH * PLANE * sizeof *s->x);
     s->y = calloc(BATCH * N_LABELS, sizeof *s->y);
@@ -181,7 +181,7 @@ static void subject_make(struct subject *s, size_t threads, char **paths, size_t
         s->x[i] = rng_uniform(&rng, -2, 2);
     for (size_t i = 0; i < BATCH * N_LABELS; i++)
         s->y[i] = (float)(rng_below(&rng, 10) == 0);
-    check(model_new(net, &pre, params, NULL, &s->model, &err), &err);
+    check(model_new(net, &NIH_LABELS, &pre, params, NULL, &s->model, &err), &err);
     network_unref(net);
     check(pool_new(threads, POOL_NORMAL, &s->pool, &err), &err);
     check(session_new(&s->session), NULL);

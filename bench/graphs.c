@@ -52,7 +52,7 @@ static void subject_make(struct subject *s, const char *name, size_t threads, st
     struct rng rng;
     float *values;
 
-    check(network_new(name, SIZE, 0, &net, &err), &err);
+    check(network_new(&(struct network_spec){ name, SIZE, N_NIH_LABELS, 0 }, &net, &err), &err);
     values = malloc((net->n_params + net->n_state) * sizeof *values);
     s->x = malloc((size_t)BATCH * PLANE * sizeof *s->x);
     s->logits = malloc((size_t)BATCH * N_LABELS * sizeof *s->logits);
@@ -63,7 +63,7 @@ static void subject_make(struct subject *s, const char *name, size_t threads, st
     for (size_t i = 0; i < (size_t)BATCH * PLANE; i++)
         s->x[i] = rng_uniform(&rng, -2, 2);
     onnx_write(net, values, onnx);
-    check(model_new(net, &pre, values, NULL, &s->model, &err), &err);
+    check(model_new(net, &NIH_LABELS, &pre, values, NULL, &s->model, &err), &err);
     network_unref(net);
     check(pool_new(threads, POOL_NORMAL, &s->pool, &err), &err);
     check(session_new(&s->session), &err);

@@ -16,21 +16,23 @@ enum calibration_method { CALIBRATION_NONE, CALIBRATION_TEMPERATURE, CALIBRATION
 
 struct calibration {
     enum calibration_method method;
-    float scale[N_LABELS], shift[N_LABELS];
+    float scale[MAX_LABELS], shift[MAX_LABELS]; /* [labels], the rest is of no account */
 };
 
 extern const struct calibration CALIBRATION_IDENTITY;
 
 const char *calibration_name(enum calibration_method m); /* "none", "temperature", "platt" */
 
-/* logits [n][14] -> probabilities [n][14]. */
-void calibration_apply(const struct calibration *c, size_t n, const float *logits, float *ret_prob);
+/* logits [n][n_labels] -> probabilities [n][n_labels]. */
+void calibration_apply(const struct calibration *c, size_t n, size_t n_labels, const float *logits,
+                       float *ret_prob);
 
-/* As the metadata has it: {"method":…,"scale":[14],"shift":[14]}, numbers that read back as the same float32. The caller
+/* As the metadata has it: {"method":…,"scale":[n_labels],"shift":[n_labels]}, numbers that read back as the same float32. The caller
  * owns the text (free()); NULL without memory. */
-char *calibration_text(const struct calibration *c);
+char *calibration_text(const struct calibration *c, size_t n_labels);
 
 /* Errors: ST_FORMAT (the sentence says what is wrong). */
-MUST_USE enum status calibration_parse(const char *text, struct calibration *ret, struct error *err);
+MUST_USE enum status calibration_parse(const char *text, size_t n_labels, struct calibration *ret,
+                                       struct error *err);
 
 #endif

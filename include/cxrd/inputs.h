@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a training may take beside the picture. The first three are a number each, history is 2 x 14 and one: each finding
+/* What a training may take beside the picture. The first three are a number each, history is twice the findings and one: each finding
  * "ever before" and "at the last film", of earlier films of the same patient only, and whether there is such a film. */
 enum input_kind { INPUT_AGE, INPUT_SEX, INPUT_VIEW, INPUT_HISTORY, N_INPUT_KINDS };
 
@@ -22,11 +22,11 @@ enum input_kind { INPUT_AGE, INPUT_SEX, INPUT_VIEW, INPUT_HISTORY, N_INPUT_KINDS
 enum { INPUT_HISTORY_LAST = N_INPUT_KINDS, N_INPUT_FIELDS };
 extern const char *const INPUT_NAMES[N_INPUT_FIELDS]; /* "age", "sex", "view", "history", "history_last" */
 
-/* The numbers, by the places at which struct input_values has them. */
+/* The numbers, by the places at which struct input_values has them: those of findings that there are not are not known. */
 enum {
     INPUT_EVER = INPUT_HISTORY,
-    INPUT_LAST = INPUT_EVER + N_LABELS,
-    INPUT_EARLIER = INPUT_LAST + N_LABELS,
+    INPUT_LAST = INPUT_EVER + MAX_LABELS,
+    INPUT_EARLIER = INPUT_LAST + MAX_LABELS,
     N_INPUT_NUMBERS
 };
 
@@ -51,12 +51,12 @@ enum input_kind input_kind_of(size_t number);
  * table has some of 414, which are to be left out and not to be forgotten. */
 bool input_read(enum input_kind kind, const char *text, size_t n, double *ret);
 
-/* A field of a request into `values`. An age may not be above INPUT_OLDEST. A history is a list of findings as a table's cell
+/* A field of a request into `values`, for a model of these findings. An age may not be above INPUT_OLDEST. A history is a list of findings as a table's cell
  * has them, see label_words_next(): "Effusion,Mass", or "No Finding" of films on which nothing was found, or "none" where
  * there is no earlier film. A finding at the last film is one ever before, too.
- * Errors: ST_INVALID (what cannot be, such as a finding that is not known; `values` is as it was). */
-MUST_USE enum status input_parse(size_t field, const char *text, struct input_values *values,
-                                 struct error *err);
+ * Errors: ST_INVALID (what cannot be, such as a word that is no finding; `values` is as it was). */
+MUST_USE enum status input_parse(size_t field, const char *text, const struct labels *labels,
+                                 struct input_values *values, struct error *err);
 
 /* Whether the values say what this field is for. */
 bool input_given(size_t field, const struct input_values *values);
@@ -79,9 +79,10 @@ void inputs_standardise(const struct inputs *in, const struct input_values *valu
 
 /* As the weights' metadata has them: [{"name":"age","mean":46.9,"std":16.8},{"name":"ever_Mass",…},{"name":"last_Mass",…}].
  * The caller owns the text (free()); NULL without memory. */
-char *inputs_text(const struct inputs *in);
+char *inputs_text(const struct inputs *in, const struct labels *labels);
 
 /* Errors: ST_FORMAT. */
-MUST_USE enum status inputs_parse(const char *text, struct inputs *ret, struct error *err);
+MUST_USE enum status inputs_parse(const char *text, const struct labels *labels, struct inputs *ret,
+                                  struct error *err);
 
 #endif

@@ -18,15 +18,16 @@
 
 struct model;
 
-/* Make a model from its parts; `net` is shared; `pre` and `params` [n_params + n_state of the network] are copied.
+/* Make a model from its parts; `net` is shared; `labels`, as many as it has logits, `pre` and `params` [n_params + n_state of the network] are copied.
  *   notes  a JSON object of strings that travel in the weights' metadata beside the required keys ("job",
  *          "created_at", "metrics", …); taken over; NULL is fine. "calibration" and
  *          "inputs" are obeyed: see calibration_text() and inputs_text()
  * Errors: ST_FORMAT (a note that is obeyed, or "metrics"; inputs that are not as many as the network takes), ST_NUMERIC
  * (a weight is NaN or infinite, or a variance below 0; the tensor is named), ST_NOMEM.
  * `notes` is gone even then. */
-MUST_USE enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
-                               json_t *notes, struct model **ret_model, struct error *err);
+MUST_USE enum status model_new(const struct network *net, const struct labels *labels,
+                               const struct preprocess *pre, const float *params, json_t *notes,
+                               struct model **ret_model, struct error *err);
 
 struct model *model_ref(struct model *m);
 void model_unref(struct model *m); /* NULL is fine */
@@ -36,6 +37,7 @@ size_t model_features(const struct model *m);
 
 /* All borrowed: valid as long as a reference is held. */
 const struct network *model_network(const struct model *m);
+const struct labels *model_labels(const struct model *m);         /* of its logits, in their order */
 const struct preprocess *model_preprocess(const struct model *m); /* zeroes where it sees no picture */
 const float *model_params(const struct model *m);
 const json_t *model_notes(const struct model *m); /* an object, maybe empty */
@@ -65,16 +67,16 @@ json_t *model_warnings(const struct model *m);
 /* Whether it looks at a picture, see network_sees(). One that does not has logits without a session: those of model_bias(),
  * with what model_add_inputs() adds. */
 bool model_sees(const struct model *m);
-void model_bias(const struct model *m, float ret_logits[N_LABELS]);
+void model_bias(const struct model *m, float *ret_logits); /* [labels] */
 
-/* Add what they say to the logits of one picture, [14], which a session gives without it. Nothing where there are none or
+/* Add what they say to the logits of one picture, [labels], which a session gives without it. Nothing where there are none or
  * nothing is known.
  *   ret_part  what was added to each finding's logit; may be NULL
  * Errors: ST_NUMERIC (a sum is not finite; logits holds what came out). */
-MUST_USE enum status model_add_inputs(const struct model *m, const struct input_values *values,
-                                      float logits[N_LABELS], float *ret_part);
+MUST_USE enum status model_add_inputs(const struct model *m, const struct input_values *values, float *logits,
+                                      float *ret_part);
 
-/* logits [n][14], as a session gives them -> probabilities [n][14] after the model's calibration, each finding on its
+/* logits [n][labels], as a session gives them -> probabilities [n][labels] after the model's calibration, each finding on its
  * own. The only way from one to the other. */
 void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob);
 

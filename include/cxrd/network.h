@@ -7,6 +7,7 @@
 #ifndef CXRD_NETWORK_H
 #define CXRD_NETWORK_H
 
+#include "cxrd/labels.h"
 #include "cxrd/rng.h"
 #include "cxrd/status.h"
 
@@ -59,7 +60,7 @@ struct tensor {
     bool variance; /* none of its values may be below 0 */
 };
 
-enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 32 };
+enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 4 + 2 * MAX_LABELS };
 
 struct network {
     const char *architecture; /* "cnn4" */
@@ -67,27 +68,36 @@ struct network {
     size_t n_nodes;           /* 0 where it sees no picture; otherwise the last is the head, a dense layer */
     size_t n_tensors;
     size_t n_params, n_state; /* floats; the block is [n_params + n_state] */
+    size_t n_labels;          /* findings: logits of a picture */
     size_t n_inputs;          /* numbers beside the image that the head adds up; 0: none */
-    size_t head_bias;         /* where the head's bias [14] begins in the block */
-    size_t head_weights;      /* its weights [14][features]; of no account where it sees no picture */
-    size_t head_inputs; /* what it multiplies those numbers with [14][n_inputs]; of no account without any */
+    size_t head_bias;         /* where the head's bias [n_labels] begins in the block */
+    size_t head_weights;      /* its weights [n_labels][features]; of no account where it sees no picture */
+    size_t
+        head_inputs; /* what it multiplies those numbers with [n_labels][n_inputs]; of no account without any */
     struct node *nodes;
     struct tensor *tensors;
 };
 
-/* Lay out an architecture for square grey images.
+/* What a network is to be, for square grey images.
  *   architecture  "cnn4": grey in three channels, four times (convolution 3x3 "same" -> ReLU -> max-pool 2) with
- *                 32, 64, 128, 256 channels, dense to the 14 logits; 1,305,934 parameters at image size 256
- *                 "logistic": no node and no picture, 14 biases, and what inputs add: logistic regressions
+ *                 32, 64, 128, 256 channels, dense to the logits; 1,305,934 parameters at image size 256 with 14 labels
+ *                 "logistic": no node and no picture, a bias for each label, and what inputs add: logistic regressions
  *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2": see model/net/arch
  *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..512, of "mlp" one of 64 in 64..512, of the others 32..512; of
  *                 no account where there is no picture
- *   n_inputs      0..NETWORK_MAX_INPUTS numbers that the head sees beside the image, by "head.inputs.weight" [14,n], the last of
- *                 all parameters: logits += weight * inputs. Initially 0
- *   ret_net       a reference; network_unref() it
+ *   n_labels      1..MAX_LABELS logits
+ *   n_inputs      0..NETWORK_MAX_INPUTS numbers that the head sees beside the image, by "head.inputs.weight" [n_labels,n], the last of
+ *                 all parameters: logits += weight * inputs. Initially 0 */
+struct network_spec {
+    const char *architecture;
+    size_t image_size, n_labels, n_inputs;
+};
+
+/* Lay it out.
+ *   ret_net  a reference; network_unref() it
  * Errors: ST_INVALID (unknown architecture or a size that it cannot take), ST_NOMEM. */
-MUST_USE enum status network_new(const char *architecture, size_t image_size, size_t n_inputs,
-                                 const struct network **ret_net, struct error *err);
+MUST_USE enum status network_new(const struct network_spec *spec, const struct network **ret_net,
+                                 struct error *err);
 
 /* The image sizes that an architecture takes: each multiple in least..most. All 0 of one that sees no picture or is not known. */
 struct image_sizes {

@@ -19,12 +19,12 @@
 enum operating_kind { OPERATE_YOUDEN, OPERATE_SENSITIVITY_90, OPERATE_SPECIFICITY_90, N_OPERATING };
 extern const char *const OPERATING_NAMES[N_OPERATING]; /* "youden" … */
 
-struct operating_points {
-    float threshold[N_OPERATING][N_LABELS]; /* in 0..1 or NaN; positive: probability >= threshold */
+struct operating_points {                     /* each [labels], the rest is of no account */
+    float threshold[N_OPERATING][MAX_LABELS]; /* in 0..1 or NaN; positive: probability >= threshold */
     /* On test rows: NaN where not defined. The ends of its 95 % interval, and how many of the rows have the finding and lack it: NaN
      * and KIND_UNSAID where a file of an older version does not say. */
-    double auroc[N_LABELS], auroc_low[N_LABELS], auroc_high[N_LABELS];
-    int64_t positives[N_LABELS], negatives[N_LABELS];
+    double auroc[MAX_LABELS], auroc_low[MAX_LABELS], auroc_high[MAX_LABELS];
+    int64_t positives[MAX_LABELS], negatives[MAX_LABELS];
 };
 
 /* With fewer test rows that have a finding, or that lack it, nobody knows how well the two are told apart: an AUROC of one
@@ -36,14 +36,14 @@ bool operating_known(const struct operating_points *p,
 extern const struct operating_points OPERATING_NONE; /* all NaN */
 
 /* As the metadata has them: {"Atelectasis":{"youden":…,"sensitivity_90":…,"specificity_90":…,"auroc":…,"auroc_low":…,
- * "auroc_high":…,"positives":…,"negatives":…},…}, all 14 in class order, numbers that read back as the same float32, or null. The caller owns the text (free()); NULL without
+ * "auroc_high":…,"positives":…,"negatives":…},…}, all findings in their order, numbers that read back as the same float32, or null. The caller owns the text (free()); NULL without
  * memory. */
-char *operating_points_text(const struct operating_points *p);
+char *operating_points_text(const struct operating_points *p, const struct labels *labels);
 
-/* All 14 findings must be there with their members, and nothing else; the last four may be missing from all or some.
+/* All findings must be there with their members, and nothing else; the last four may be missing from all or some.
  * Errors: ST_FORMAT (the sentence says what is wrong). */
-MUST_USE enum status operating_points_parse(const char *text, struct operating_points *ret,
-                                            struct error *err);
+MUST_USE enum status operating_points_parse(const char *text, const struct labels *labels,
+                                            struct operating_points *ret, struct error *err);
 
 /* See that what a weights file says under `key`, "metrics" or "data", is something that a model's card can show: a JSON
  * object, not too long, not too deep. Errors: ST_FORMAT. */

@@ -41,8 +41,8 @@ const float *training_gradients(const struct training *t); /* [n_params]: of the
 
 /* The mean loss of a batch and its gradient by all parameters.
  *   x           float32 [n][S][S], scaled grey
- *   y           float32 [n][14], 0 or 1
- *   ret_logits  float32 [n][14], before the step
+ *   y           float32 [n][labels], 0 or 1
+ *   ret_logits  float32 [n][labels], before the step
  *   ret_loss    binary cross-entropy averaged over pictures and findings
  * Errors: ST_NUMERIC (the loss is not a finite number). */
 MUST_USE enum status training_gradient(struct training *t, size_t n, const float *x, const float *y,
@@ -53,7 +53,7 @@ struct training_batch {
     size_t n;
     const float *x, *y;   /* as for training_gradient() */
     const float *inputs;  /* [n][k] extra inputs, standardised; NULL where the network has none */
-    const float *weights; /* [n][14]: of every term of the loss; NULL: 1 */
+    const float *weights; /* [n][labels]: of every term of the loss; NULL: 1 */
     double
         dropout; /* share of the head's features that are 0 in this step; the others grow by as much. 0: none */
     uint64_t dropout_seed;        /* which ones; see training_dropout() */

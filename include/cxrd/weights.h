@@ -2,7 +2,7 @@
  *
  * Anyone's safetensors reader reads these files (format: huggingface/safetensors, "Format"). Tensors, float32,
  * row-major, of "cnn4": conv1.weight [32,3,3,3] … conv4.weight [256,128,3,3] (out, in, row, column:
- * cross-correlation), each convN.bias [out], head.weight [14,256,S/16,S/16], head.bias [14]; with extra inputs head.inputs.weight [14,k]. The metadata, strings
+ * cross-correlation), each convN.bias [out], head.weight [L,256,S/16,S/16], head.bias [L]; with extra inputs head.inputs.weight [L,k]; L labels, 14 where the metadata say none. The metadata, strings
  * all: format, architecture, image_size, resize, input_mean, input_std, labels, and a model's notes. */
 #ifndef CXRD_WEIGHTS_H
 #define CXRD_WEIGHTS_H
@@ -14,7 +14,7 @@ enum { WEIGHTS_MAX_BYTES = 128 << 20 };
 
 /* Read a model from a file's bytes, which are borrowed. Nothing in the header is believed before it is checked:
  * lengths, names, shapes, types, and that the tensors cover the data exactly. A file without our metadata gets
- * "cnn4", image size 256, "nearest", mean 0, std 1.
+ * "cnn4", the 14 findings of ChestX-ray14, image size 256, "nearest", mean 0, std 1.
  * Errors: ST_FORMAT (the sentence names what is wrong), ST_NUMERIC, ST_NOMEM. */
 MUST_USE enum status weights_read(const void *bytes, size_t n_bytes, struct model **ret_model,
                                   struct error *err);

@@ -39,7 +39,7 @@ static void stratum_set(struct table_row *row, int label)
 void findings_read(const char *text, size_t n, size_t line, struct table_row *row,
                    struct strange_words *strange)
 {
-    struct label_words w = label_words_of(text, n);
+    struct label_words w = label_words_of(&NIH_LABELS, text, n);
 
     while (label_words_next(&w)) {
         if (w.label == LABEL_UNKNOWN) {

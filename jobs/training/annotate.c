@@ -18,8 +18,8 @@ enum status run_add_note(struct run *r, const char *key, const char *text)
         json_decref(notes);
         return error_nomem(r->err);
     }
-    st = model_new(model_network(before), model_preprocess(before), model_params(before), notes, &after,
-                   r->err);
+    st = model_new(model_network(before), model_labels(before), model_preprocess(before),
+                   model_params(before), notes, &after, r->err);
     if (st == ST_OK) {
         model_unref(before);
         r->result->model = after;
@@ -80,7 +80,7 @@ enum status run_annotate(struct run *r)
     st = run_add_note(r, "metrics", text);
 
     tell_quality(&result->evaluation[SCORED_TEST], &result->operating);
-    points = operating_points_text(&result->operating);
+    points = operating_points_text(&result->operating, &NIH_LABELS);
     if (st == ST_OK)
         st = run_add_note(r, "operating_points", points);
     free(points);

@@ -18,7 +18,7 @@ static enum status fit(const struct run *r, struct calibration_fit *ret)
 
 static enum status put(struct run *r, const struct calibration *c)
 {
-    char *text = calibration_text(c);
+    char *text = calibration_text(c, N_NIH_LABELS);
     const enum status st = run_add_note(r, "calibration", text);
 
     free(text);

@@ -41,7 +41,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     json_t *notes = r->request->notes ? json_deep_copy(r->request->notes) : json_object();
     float *params = malloc(r->net->n_params * sizeof *params);
     char now[CLOCK_TEXT_SIZE], *data = run_data_text(r),
-                               *inputs = r->inputs.n ? inputs_text(&r->inputs) : NULL;
+                               *inputs = r->inputs.n ? inputs_text(&r->inputs, &NIH_LABELS) : NULL;
     enum status st;
 
     if (!params || !data || (r->inputs.n && !inputs)) {
@@ -65,7 +65,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     free(inputs);
     if (notes && r->gate)
         json_object_set_new(notes, GATE_KEY, gate_text(r->gate));
-    st = model_new(r->net, &r->pre, params, notes, ret_model, r->err);
+    st = model_new(r->net, &NIH_LABELS, &r->pre, params, notes, ret_model, r->err);
     free(params);
     return st;
 }

@@ -46,8 +46,10 @@ static enum status model_of(struct run *r, const struct fit *f)
     const struct network *net = NULL;
     float params[N_LABELS * (N_INPUT_NUMBERS + 1)];
     const size_t d = f->rows.d;
-    char *text = inputs_text(&r->inputs);
-    enum status st = text ? network_new("logistic", 0, d, &net, r->err) : error_nomem(r->err);
+    char *text = inputs_text(&r->inputs, &NIH_LABELS);
+    enum status st = text
+                         ? network_new(&(struct network_spec){ "logistic", 0, N_NIH_LABELS, d }, &net, r->err)
+                         : error_nomem(r->err);
 
     if (st == ST_OK) {
         for (size_t k = 0; k < N_LABELS; k++) {
@@ -55,8 +57,8 @@ static enum status model_of(struct run *r, const struct fit *f)
             for (size_t j = 0; j < d; j++)
                 params[net->head_inputs + k * d + j] = (float)f->weights[k][j];
         }
-        st = model_new(net, &(struct preprocess){ 0 }, params, json_pack("{s:s}", "inputs", text), &r->alone,
-                       r->err);
+        st = model_new(net, &NIH_LABELS, &(struct preprocess){ 0 }, params,
+                       json_pack("{s:s}", "inputs", text), &r->alone, r->err);
     }
     network_unref(net);
     free(text);

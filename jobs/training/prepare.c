@@ -60,7 +60,9 @@ static enum status geometry(struct run *r)
         return ST_OK;
     }
     row_inputs(&r->table, &r->split.part[TRAIN], c->inputs, &r->inputs);
-    return network_new(train_config_architecture(c), (size_t)c->image_size, r->inputs.n, &r->net, r->err);
+    return network_new(&(struct network_spec){ train_config_architecture(c), (size_t)c->image_size,
+                                               N_NIH_LABELS, r->inputs.n },
+                       &r->net, r->err);
 }
 
 /* The part of the training rows that has each finding. */

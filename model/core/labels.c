@@ -1,6 +1,7 @@
 /* model/core/labels.c - see cxrd/labels.h. */
 #include "cxrd/labels.h"
 
+#include "cxrd/utf8.h"
 #include "cxrd/words.h"
 
 #include <string.h>
@@ -26,6 +27,101 @@ const char *const LABELS[N_LABELS] = {
     LABEL_LIST(X)
 #undef X
 };
+
+const struct labels NIH_LABELS = { .n = N_NIH_LABELS,
+                                   .names = {
+#define X(name) name,
+                                       LABEL_LIST(X)
+#undef X
+                                   } };
+
+/* ---- a list of names ---- */
+
+/* What is wrong with a name, or NULL. */
+static const char *name_fault(const char *name, size_t n)
+{
+    const unsigned char first = n > 0 ? (unsigned char)name[0] : 0;
+
+    if (n == 0)
+        return "it is empty";
+    if (n >= LABEL_SIZE)
+        return "it is too long";
+    if (!(first >= 0x80 || ((first | 0x20) >= 'a' && (first | 0x20) <= 'z') ||
+          (first >= '0' && first <= '9')))
+        return "it must begin with a letter or a digit";
+    for (size_t i = 0, step; i < n; i += step) {
+        step = utf8_character(name + i);
+        if (step == 0 || i + step > n || strchr(",;|\"'<>&\\/()[]{}", name[i]))
+            return "it has a character that cannot stand in a finding's name";
+    }
+    if (name[n - 1] == ' ')
+        return "it ends in a blank";
+    return NULL;
+}
+
+enum status labels_add(struct labels *l, const char *name, size_t n, struct error *err)
+{
+    const char *fault = name_fault(name, n);
+
+    if (l->n == MAX_LABELS)
+        return error_set(err, ST_INVALID, "there are more than %d findings", MAX_LABELS);
+    if (!fault && label_of_word(l, name, n) == LABEL_NO_FINDING)
+        fault = "it means that there is no finding";
+    for (size_t i = 0; i < l->n && !fault; i++)
+        if (word_is(name, n, l->names[i]))
+            fault = "it is there twice";
+    if (fault)
+        return error_set(err, ST_INVALID, "finding %zu, '%.*s': %s", l->n + 1, n < 40 ? (int)n : 40, name,
+                         fault);
+    memcpy(l->names[l->n], name, n);
+    l->names[l->n++][n] = '\0';
+    return ST_OK;
+}
+
+enum status labels_parse(const char *joined, struct labels *ret, struct error *err)
+{
+    struct labels l = { 0 };
+    enum status st = ST_OK;
+
+    for (const char *at = joined, *stop; at && st == ST_OK; at = *stop ? stop + 1 : NULL) {
+        stop = at + strcspn(at, ",");
+        st = labels_add(&l, at, (size_t)(stop - at), err);
+    }
+    if (st == ST_OK)
+        *ret = l;
+    return st;
+}
+
+const char *labels_text(const struct labels *l, char ret_text[LABELS_TEXT_SIZE])
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        const size_t n = strlen(l->names[i]);
+
+        memcpy(ret_text + used, l->names[i], n);
+        used += n;
+        ret_text[used++] = i + 1 < l->n ? ',' : '\0';
+    }
+    return ret_text;
+}
+
+bool labels_equal(const struct labels *a, const struct labels *b)
+{
+    bool equal = a->n == b->n;
+
+    for (size_t i = 0; i < a->n && equal; i++)
+        equal = strcmp(a->names[i], b->names[i]) == 0;
+    return equal;
+}
+
+int labels_find(const struct labels *l, const char *name, size_t n)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strlen(l->names[i]) == n && memcmp(l->names[i], name, n) == 0)
+            return (int)i;
+    return -1;
+}
 
 int label_index(const char *name, size_t n)
 {
@@ -98,16 +194,29 @@ const struct label_synonym LABEL_SYNONYMS[] = {
 };
 const size_t N_LABEL_SYNONYMS = sizeof LABEL_SYNONYMS / sizeof LABEL_SYNONYMS[0];
 
-int label_of_word(const char *word, size_t n)
+/* The same of one of NIH's findings. */
+static int of_nih(const struct labels *l, size_t finding)
 {
-    for (int i = 0; i < N_LABELS; i++)
-        if (word_is(word, n, LABELS[i]))
-            return i;
+    for (size_t i = 0; i < l->n; i++)
+        if (word_is(l->names[i], strlen(l->names[i]), NIH_LABELS.names[finding]))
+            return (int)i;
+    return LABEL_OTHER;
+}
+
+int label_of_word(const struct labels *l, const char *word, size_t n)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (word_is(word, n, l->names[i]))
+            return (int)i;
     if (word_is(word, n, "No Finding"))
         return LABEL_NO_FINDING;
+    for (size_t i = 0; i < NIH_LABELS.n; i++)
+        if (word_is(word, n, NIH_LABELS.names[i]))
+            return LABEL_OTHER;
     for (size_t i = 0; i < N_LABEL_SYNONYMS; i++)
         if (word_is(word, n, LABEL_SYNONYMS[i].word))
-            return LABEL_SYNONYMS[i].label;
+            return LABEL_SYNONYMS[i].label == LABEL_NO_FINDING ? LABEL_NO_FINDING
+                                                               : of_nih(l, (size_t)LABEL_SYNONYMS[i].label);
     return LABEL_UNKNOWN;
 }
 
@@ -125,9 +234,9 @@ static void trim(const char **text, size_t *n)
         (*n)--;
 }
 
-struct label_words label_words_of(const char *text, size_t n)
+struct label_words label_words_of(const struct labels *labels, const char *text, size_t n)
 {
-    return (struct label_words){ .at = text, .end = text + n };
+    return (struct label_words){ .labels = labels, .at = text, .end = text + n };
 }
 
 bool label_words_next(struct label_words *w)
@@ -143,16 +252,9 @@ bool label_words_next(struct label_words *w)
         trim(&w->word, &w->n);
         if (w->n == 0 && (w->at || w->seen > 0))
             continue; /* nothing between two separators */
-        w->label = label_of_word(w->word, w->n);
+        w->label = label_of_word(w->labels, w->word, w->n);
         w->seen++;
         return true;
     }
     return false;
-}
-
-const char *labels_joined(void)
-{
-#define X(name) "," name
-    return &LABEL_LIST(X)[1];
-#undef X
 }

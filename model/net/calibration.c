@@ -9,53 +9,54 @@
 #include <math.h>
 #include <string.h>
 
-#define ONES                                     \
-    {                                            \
-        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 \
-    }
-const struct calibration CALIBRATION_IDENTITY = { .method = CALIBRATION_NONE, .scale = ONES };
+#define ONES_16 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+_Static_assert(MAX_LABELS == 64, "as many as CALIBRATION_IDENTITY names");
+const struct calibration CALIBRATION_IDENTITY = { .method = CALIBRATION_NONE,
+                                                  .scale = { ONES_16, ONES_16, ONES_16, ONES_16 } };
 
 static const char *const NAMES[] = { "none", "temperature", "platt" };
 enum { N_NAMES = sizeof NAMES / sizeof NAMES[0] };
 
 const char *calibration_name(enum calibration_method m) { return NAMES[m]; }
 
-void calibration_apply(const struct calibration *c, size_t n, const float *logits, float *ret_prob)
+void calibration_apply(const struct calibration *c, size_t n, size_t n_labels, const float *logits,
+                       float *ret_prob)
 {
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < N_LABELS; k++, logits++, ret_prob++)
+        for (size_t k = 0; k < n_labels; k++, logits++, ret_prob++)
             *ret_prob = sigmoid(c->scale[k] * *logits + c->shift[k]);
 }
 
-static json_t *numbers(const float values[N_LABELS])
+static json_t *numbers(const float *values, size_t n)
 {
     json_t *array = json_array();
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < n; k++)
         json_array_append_new(array, json_real((double)values[k]));
     return array;
 }
 
-char *calibration_text(const struct calibration *c)
+char *calibration_text(const struct calibration *c, size_t n_labels)
 {
     json_t *object;
     char *text;
 
     json_watch();
-    object = json_pack("{s:s,s:o,s:o}", "method", calibration_name(c->method), "scale", numbers(c->scale),
-                       "shift", numbers(c->shift));
+    object = json_pack("{s:s,s:o,s:o}", "method", calibration_name(c->method), "scale",
+                       numbers(c->scale, n_labels), "shift", numbers(c->shift, n_labels));
     text = json_built(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
     return text;
 }
 
-static enum status read_numbers(const json_t *object, const char *key, float ret[N_LABELS], struct error *err)
+static enum status read_numbers(const json_t *object, const char *key, size_t n, float *ret,
+                                struct error *err)
 {
     const json_t *array = json_object_get(object, key);
 
-    if (!json_is_array(array) || json_array_size(array) != N_LABELS)
-        return error_set(err, ST_FORMAT, "the metadata's 'calibration' has no '%s' of 14 numbers", key);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    if (!json_is_array(array) || json_array_size(array) != n)
+        return error_set(err, ST_FORMAT, "the metadata's 'calibration' has no '%s' of %zu numbers", key, n);
+    for (size_t k = 0; k < n; k++) {
         const json_t *value = json_array_get(array, k);
 
         ret[k] = (float)json_number_value(value);
@@ -66,7 +67,8 @@ static enum status read_numbers(const json_t *object, const char *key, float ret
     return ST_OK;
 }
 
-static enum status read_object(const json_t *object, struct calibration *ret, struct error *err)
+static enum status read_object(const json_t *object, size_t n_labels, struct calibration *ret,
+                               struct error *err)
 {
     const char *method = json_string_value(json_object_get(object, "method"));
     size_t m = 0;
@@ -79,19 +81,19 @@ static enum status read_object(const json_t *object, struct calibration *ret, st
             err, ST_FORMAT,
             "the metadata's 'calibration' has no 'method' \"none\", \"temperature\" or \"platt\"");
     ret->method = (enum calibration_method)m;
-    st = read_numbers(object, "scale", ret->scale, err);
+    st = read_numbers(object, "scale", n_labels, ret->scale, err);
     if (st == ST_OK)
-        st = read_numbers(object, "shift", ret->shift, err);
-    for (size_t k = 0; st == ST_OK && k < N_LABELS; k++)
+        st = read_numbers(object, "shift", n_labels, ret->shift, err);
+    for (size_t k = 0; st == ST_OK && k < n_labels; k++)
         if (ret->scale[k] <= 0)
             st = error_set(err, ST_FORMAT, "the metadata's 'calibration' has a 'scale' that is not above 0");
     return st;
 }
 
-enum status calibration_parse(const char *text, struct calibration *ret, struct error *err)
+enum status calibration_parse(const char *text, size_t n_labels, struct calibration *ret, struct error *err)
 {
     json_t *object = NULL;
-    struct calibration c;
+    struct calibration c = CALIBRATION_IDENTITY;
     enum status st = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &object, NULL);
 
     if (st == ST_NOMEM)
@@ -100,7 +102,7 @@ enum status calibration_parse(const char *text, struct calibration *ret, struct 
         json_decref(object);
         return error_set(err, ST_FORMAT, "the metadata's 'calibration' is not a JSON object");
     }
-    st = read_object(object, &c, err);
+    st = read_object(object, n_labels, &c, err);
     json_decref(object);
     if (st == ST_OK)
         *ret = c;

@@ -86,7 +86,7 @@ static enum status occlude(struct session *s, const struct model *m, const float
 {
     const size_t size = model_network(m)->image_size, n = size * size;
     const float grey = mean_of(x, n);
-    float *covered = floats_new(n), logits[N_LABELS], whole = 0;
+    float *covered = floats_new(n), logits[MAX_LABELS], whole = 0;
     enum status st = covered ? session_run(s, m, 1, x, logits) : ST_NOMEM;
 
     if (st == ST_OK)
@@ -109,7 +109,7 @@ enum status session_explain(struct session *s, const struct model *m, const floa
     const size_t at = cells_find(p, &mean);
     const struct value *v = &p->values[at];
 
-    assert(label < N_LABELS);
+    assert(label < p->net->n_labels);
     *ret = (struct explanation){ .label = label, .logit = (double)logit };
     if (at == p->n_values || !fits(v->shape)) {
         ret->method = EXPLAIN_OCCLUSION;

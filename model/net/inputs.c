@@ -6,17 +6,19 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char *const INPUT_NAMES[N_INPUT_FIELDS] = { "age", "sex", "view", "history", "history_last" };
 
-#define UNKNOWN_14 NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN
-const struct input_values INPUTS_UNKNOWN = { { NAN, NAN, NAN, UNKNOWN_14, UNKNOWN_14, NAN } };
-_Static_assert(N_LABELS == 14 && N_INPUT_NUMBERS == 3 + 2 * 14 + 1, "as many as INPUTS_UNKNOWN names");
+#define NAN_16 NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN
+#define NAN_64 NAN_16, NAN_16, NAN_16, NAN_16
+const struct input_values INPUTS_UNKNOWN = { { NAN, NAN, NAN, NAN_64, NAN_64, NAN } };
+_Static_assert(N_INPUT_NUMBERS == 3 + 2 * 64 + 1, "as many as INPUTS_UNKNOWN names");
 
-enum { AGE_LIMIT = 10000, NUMBER_NAME = 48 };
+enum { AGE_LIMIT = 10000, NUMBER_NAME = LABEL_SIZE + 8 };
 
 enum input_kind input_kind_of(size_t number)
 {
@@ -91,11 +93,13 @@ bool input_read(enum input_kind kind, const char *text, size_t n, double *ret)
 /* ---- history ---- */
 
 /* The findings of a list as bits. Errors: ST_INVALID; those that are not known are named. */
-static enum status findings_parse(const char *name, const char *text, unsigned *ret, struct error *err)
+static enum status findings_parse(const char *name, const char *text, const struct labels *labels,
+                                  uint64_t *ret, struct error *err)
 {
-    struct label_words w = label_words_of(text, strlen(text));
+    struct label_words w = label_words_of(labels, text, strlen(text));
     char strange[128] = "";
-    unsigned bits = 0, nothing = 0;
+    bool nothing = false;
+    uint64_t bits = 0;
 
     while (label_words_next(&w)) {
         const size_t used = strlen(strange);
@@ -103,9 +107,9 @@ static enum status findings_parse(const char *name, const char *text, unsigned *
         if (w.label == LABEL_UNKNOWN)
             snprintf(strange + used, sizeof strange - used, "%s'%.*s'", used ? ", " : "", (int)w.n, w.word);
         else if (w.label == LABEL_NO_FINDING)
-            nothing = 1;
-        else
-            bits |= 1u << w.label;
+            nothing = true;
+        else if (w.label != LABEL_OTHER)
+            bits |= UINT64_C(1) << w.label;
     }
     if (strange[0])
         return error_set(
@@ -119,22 +123,22 @@ static enum status findings_parse(const char *name, const char *text, unsigned *
     return ST_OK;
 }
 
-static enum status history_parse(size_t field, const char *text, struct input_values *values,
-                                 struct error *err)
+static enum status history_parse(size_t field, const char *text, const struct labels *labels,
+                                 struct input_values *values, struct error *err)
 {
     double *ever = values->of + INPUT_EVER, *last = values->of + INPUT_LAST;
     double *half = field == INPUT_HISTORY_LAST ? last : ever, *earlier = values->of + INPUT_EARLIER;
     const bool none = word_is(text, strlen(text), "none");
-    unsigned bits = 0;
-    const enum status st = none ? ST_OK : findings_parse(INPUT_NAMES[field], text, &bits, err);
+    uint64_t bits = 0;
+    const enum status st = none ? ST_OK : findings_parse(INPUT_NAMES[field], text, labels, &bits, err);
 
     if (st != ST_OK)
         return st;
     if (*earlier == none) /* false for NaN */
         return error_set(err, ST_INVALID, "'history' and 'history_last': only one of them says 'none'");
     *earlier = !none;
-    for (size_t k = 0; k < N_LABELS; k++) {
-        half[k] = bits >> k & 1;
+    for (size_t k = 0; k < labels->n; k++) {
+        half[k] = (double)(bits >> k & 1);
         if (none)
             ever[k] = last[k] = 0;
         if (last[k] > 0 && !isnan(ever[k]))
@@ -145,12 +149,13 @@ static enum status history_parse(size_t field, const char *text, struct input_va
 
 /* ---- requests ---- */
 
-enum status input_parse(size_t field, const char *text, struct input_values *values, struct error *err)
+enum status input_parse(size_t field, const char *text, const struct labels *labels,
+                        struct input_values *values, struct error *err)
 {
     double value;
 
     if (field == INPUT_HISTORY || field == INPUT_HISTORY_LAST)
-        return history_parse(field, text, values, err);
+        return history_parse(field, text, labels, values, err);
     if (input_read((enum input_kind)field, text, strlen(text), &value) &&
         (field != INPUT_AGE || value <= INPUT_OLDEST)) {
         values->of[field] = value;
@@ -196,7 +201,7 @@ static bool mean_of(const struct inputs *in, size_t number, double *ret)
 static double half_beside_other(const struct inputs *in, const struct input_values *values, size_t number)
 {
     const bool is_ever = number < INPUT_LAST;
-    const size_t other = is_ever ? number + N_LABELS : number - N_LABELS;
+    const size_t other = is_ever ? number + MAX_LABELS : number - MAX_LABELS;
     const double known = values->of[other];
     double ever, last, expected;
 
@@ -224,18 +229,22 @@ void inputs_standardise(const struct inputs *in, const struct input_values *valu
 
 /* ---- in the weights' metadata ---- */
 
-static const char *number_name(size_t number, char ret[NUMBER_NAME])
+/* NULL: of a finding that there is not. */
+static const char *number_name(size_t number, const struct labels *labels, char ret[NUMBER_NAME])
 {
+    const size_t finding = (number - INPUT_EVER) % MAX_LABELS;
+
     if (number < INPUT_HISTORY)
         return INPUT_NAMES[number];
     if (number == INPUT_EARLIER)
         return "earlier_film";
-    snprintf(ret, NUMBER_NAME, "%s_%s", number < INPUT_LAST ? "ever" : "last",
-             LABELS[(number - INPUT_EVER) % N_LABELS]);
+    if (finding >= labels->n)
+        return NULL;
+    snprintf(ret, NUMBER_NAME, "%s_%s", number < INPUT_LAST ? "ever" : "last", labels->names[finding]);
     return ret;
 }
 
-char *inputs_text(const struct inputs *in)
+char *inputs_text(const struct inputs *in, const struct labels *labels)
 {
     json_t *array;
     char *text;
@@ -245,25 +254,39 @@ char *inputs_text(const struct inputs *in)
     for (size_t i = 0; i < in->n; i++) {
         char name[NUMBER_NAME];
 
-        json_array_append_new(array, json_pack("{s:s,s:f,s:f}", "name", number_name(in->of[i].number, name),
-                                               "mean", in->of[i].mean, "std", in->of[i].std));
+        json_array_append_new(array,
+                              json_pack("{s:s,s:f,s:f}", "name", number_name(in->of[i].number, labels, name),
+                                        "mean", in->of[i].mean, "std", in->of[i].std));
     }
     text = json_built(array, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(array);
     return text;
 }
 
-static enum status one_read(const json_t *object, struct inputs *in, struct error *err)
+/* The number of that name; N_INPUT_NUMBERS: there is none. */
+static size_t number_find(const char *name, const struct labels *labels)
+{
+    char known[NUMBER_NAME];
+    size_t number = 0;
+
+    for (; number < N_INPUT_NUMBERS; number++) {
+        const char *of = number_name(number, labels, known);
+
+        if (of && strcmp(name, of) == 0)
+            break;
+    }
+    return number;
+}
+
+static enum status one_read(const json_t *object, const struct labels *labels, struct inputs *in,
+                            struct error *err)
 {
     const char *name = json_string_value(json_object_get(object, "name"));
     const double mean = json_number_value(json_object_get(object, "mean"));
     const double std = json_number_value(json_object_get(object, "std"));
-    char known[NUMBER_NAME];
-    size_t number = 0;
+    const size_t number = name ? number_find(name, labels) : N_INPUT_NUMBERS;
 
-    while (name && number < N_INPUT_NUMBERS && strcmp(name, number_name(number, known)) != 0)
-        number++;
-    if (!name || number == N_INPUT_NUMBERS)
+    if (number == N_INPUT_NUMBERS)
         return error_set(err, ST_FORMAT,
                          "the metadata's 'inputs' name another input than age, sex, view and history");
     for (size_t i = 0; i < in->n; i++)
@@ -277,7 +300,7 @@ static enum status one_read(const json_t *object, struct inputs *in, struct erro
     return ST_OK;
 }
 
-enum status inputs_parse(const char *text, struct inputs *ret, struct error *err)
+enum status inputs_parse(const char *text, const struct labels *labels, struct inputs *ret, struct error *err)
 {
     json_t *array = NULL;
     struct inputs in = { 0 };
@@ -290,7 +313,7 @@ enum status inputs_parse(const char *text, struct inputs *ret, struct error *err
         st = error_set(err, ST_FORMAT, "the metadata's 'inputs' are not a JSON array of one to %d inputs",
                        N_INPUT_NUMBERS);
     for (size_t i = 0; st == ST_OK && i < json_array_size(array); i++)
-        st = one_read(json_array_get(array, i), &in, err);
+        st = one_read(json_array_get(array, i), labels, &in, err);
     json_decref(array);
     if (st == ST_OK)
         *ret = in;

@@ -2,7 +2,6 @@
 #include "lane.h"
 
 #include "../core/floats.h"
-#include "cxrd/labels.h"
 #include "loss.h"
 #include "ops/gemm.h"
 
@@ -83,21 +82,21 @@ static void drop_some(struct lane *lane, const struct plan *p, const struct trai
 
 static void inputs_forward(const struct trained *net, size_t n, const float *inputs, float *logits)
 {
-    const size_t k = net->n_inputs;
+    const size_t k = net->n_inputs, L = net->plan->net->n_labels;
 
-    for (size_t i = 0; i < n * N_LABELS; i++)
+    for (size_t i = 0; i < n * L; i++)
         for (size_t j = 0; j < k; j++)
-            logits[i] += net->inputs[i % N_LABELS * k + j] * inputs[i / N_LABELS * k + j];
+            logits[i] += net->inputs[i % L * k + j] * inputs[i / L * k + j];
 }
 
 static void inputs_backward(const struct trained *net, size_t n, const float *inputs, const float *dlogits,
                             float *dw)
 {
-    const size_t k = net->n_inputs;
+    const size_t k = net->n_inputs, L = net->plan->net->n_labels;
 
-    for (size_t i = 0; i < n * N_LABELS; i++)
+    for (size_t i = 0; i < n * L; i++)
         for (size_t j = 0; j < k; j++)
-            dw[i % N_LABELS * k + j] += dlogits[i] * inputs[i / N_LABELS * k + j];
+            dw[i % L * k + j] += dlogits[i] * inputs[i / L * k + j];
 }
 
 /* The head: the gradient of n images' logits into its bias and into the features' slopes. */
@@ -105,12 +104,13 @@ static void backward_head(struct lane *lane, const struct trained *net, size_t n
                           float *sums)
 {
     const struct plan *p = net->plan;
+    const size_t L = p->net->n_labels;
     float *slopes = lane->slopes[p->head_value];
 
     memset(slopes, 0, n * p->row * sizeof(float));
-    gemm_nn(n, p->features, N_LABELS, dlogits, N_LABELS, net->weights->head, p->row, slopes, p->row);
-    for (size_t i = 0; i < n * N_LABELS; i++)
-        sums[p->bias_sums + i % N_LABELS] += dlogits[i];
+    gemm_nn(n, p->features, L, dlogits, L, net->weights->head, p->row, slopes, p->row);
+    for (size_t i = 0; i < n * L; i++)
+        sums[p->bias_sums + i % L] += dlogits[i];
 }
 
 static void backward_op(struct lane *lane, const struct trained *net, size_t n, size_t i, float *sums)
@@ -138,10 +138,9 @@ double lane_images(struct lane *lane, const struct trained *net, const struct pa
 {
     const struct training_batch *batch = passage->batch;
     const struct plan *p = net->plan;
-    const size_t k = net->n_inputs;
-    const float *y = batch->y + i * N_LABELS,
-                *weights = batch->weights ? batch->weights + i * N_LABELS : NULL;
-    float *logits = passage->logits + i * N_LABELS, *dlogits = passage->dlogits + i * N_LABELS;
+    const size_t k = net->n_inputs, L = p->net->n_labels;
+    const float *y = batch->y + i * L, *weights = batch->weights ? batch->weights + i * L : NULL;
+    float *logits = passage->logits + i * L, *dlogits = passage->dlogits + i * L;
     float *features = lane->activations.values[p->head_value];
 
     lane->activations.statistics = ret_statistics;
@@ -152,12 +151,12 @@ double lane_images(struct lane *lane, const struct trained *net, const struct pa
     forward_head(p, net->weights, &lane->activations, n, logits);
     if (k)
         inputs_forward(net, n, batch->inputs + i * k, logits);
-    bce_gradient(n * N_LABELS, logits, y, weights, 1 / (float)(batch->n * N_LABELS), dlogits);
+    bce_gradient(n * L, logits, y, weights, 1 / (float)(batch->n * L), dlogits);
     if (k)
         inputs_backward(net, n, batch->inputs + i * k, dlogits, sums + p->inputs_sums);
     backward_head(lane, net, n, dlogits, sums);
     drop_some(lane, p, batch, i, n, lane->slopes[p->head_value]);
     for (size_t op = p->n_ops; op-- > 0;)
         backward_op(lane, net, n, op, sums);
-    return bce_sum(n * N_LABELS, logits, y, weights);
+    return bce_sum(n * L, logits, y, weights);
 }

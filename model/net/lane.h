@@ -26,14 +26,14 @@ struct trained {
     const struct plan *plan;
     const struct prepared *weights;
     size_t n_inputs;
-    const float *inputs; /* "head.inputs.weight" [14][n_inputs] */
+    const float *inputs; /* "head.inputs.weight" [labels][n_inputs] */
 };
 
 /* A batch on its way: what its pictures leave behind. */
 struct passage {
     const struct training_batch *batch;
-    float *logits;   /* [n][14] */
-    float *dlogits;  /* [n][14]: the loss by them */
+    float *logits;   /* [n][labels] */
+    float *dlogits;  /* [n][labels]: the loss by them */
     float *features; /* [n][row of the plan]: what the head saw of each */
 };
 

@@ -3,6 +3,7 @@
 
 #include "model_parts.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 struct model {
     atomic_size_t references;
     const struct network *net;
+    struct labels labels;
     struct preprocess pre;
     float *params;            /* [n_params + n_state of the network] */
     struct plan *plan;        /* NULL: it sees no picture */
@@ -45,21 +47,23 @@ static enum status values_check(const struct network *net, const float *params, 
 }
 
 /* The notes' "calibration", or none. */
-static enum status calibration_of(const json_t *notes, struct calibration *ret, struct error *err)
+static enum status calibration_of(const json_t *notes, size_t n_labels, struct calibration *ret,
+                                  struct error *err)
 {
     const json_t *text = json_object_get(notes, "calibration");
 
     *ret = CALIBRATION_IDENTITY;
-    return json_is_string(text) ? calibration_parse(json_string_value(text), ret, err) : ST_OK;
+    return json_is_string(text) ? calibration_parse(json_string_value(text), n_labels, ret, err) : ST_OK;
 }
 
 /* The notes' "operating_points", or none. */
-static enum status operating_of(const json_t *notes, struct operating_points *ret, struct error *err)
+static enum status operating_of(const json_t *notes, const struct labels *labels,
+                                struct operating_points *ret, struct error *err)
 {
     const char *points = json_string_value(json_object_get(notes, "operating_points"));
 
     *ret = OPERATING_NONE;
-    return points ? operating_points_parse(points, ret, err) : ST_OK;
+    return points ? operating_points_parse(points, labels, ret, err) : ST_OK;
 }
 
 /* The notes' "metrics", which are only shown. */
@@ -71,15 +75,15 @@ static enum status metrics_check(const json_t *notes, struct error *err)
 }
 
 /* The notes' "inputs", as many as the network takes. */
-static enum status inputs_of(const struct network *net, const json_t *notes, struct inputs *ret,
-                             struct error *err)
+static enum status inputs_of(const struct network *net, const struct labels *labels, const json_t *notes,
+                             struct inputs *ret, struct error *err)
 {
     const json_t *text = json_object_get(notes, "inputs");
     enum status st = ST_OK;
 
     *ret = (struct inputs){ 0 };
     if (json_is_string(text))
-        st = inputs_parse(json_string_value(text), ret, err);
+        st = inputs_parse(json_string_value(text), labels, ret, err);
     if (st == ST_OK && ret->n != net->n_inputs)
         st = error_set(err, ST_FORMAT, "the metadata's 'inputs' are %zu, the network takes %zu", ret->n,
                        net->n_inputs);
@@ -107,14 +111,14 @@ static enum status trained_rows_read(struct model *m, struct error *err)
 
 static enum status notes_read(struct model *m, struct error *err)
 {
-    enum status st = calibration_of(m->notes, &m->calibration, err);
+    enum status st = calibration_of(m->notes, m->labels.n, &m->calibration, err);
 
     if (st == ST_OK)
         st = metrics_check(m->notes, err);
     if (st == ST_OK)
-        st = operating_of(m->notes, &m->operating, err);
+        st = operating_of(m->notes, &m->labels, &m->operating, err);
     if (st == ST_OK)
-        st = inputs_of(m->net, m->notes, &m->inputs, err);
+        st = inputs_of(m->net, &m->labels, m->notes, &m->inputs, err);
     if (st == ST_OK)
         st = gate_read(m, err);
     return st == ST_OK ? trained_rows_read(m, err) : st;
@@ -130,19 +134,21 @@ static enum status prepare(struct model *m, struct error *err)
     return ST_OK;
 }
 
-enum status model_new(const struct network *net, const struct preprocess *pre, const float *params,
-                      json_t *notes, struct model **ret_model, struct error *err)
+enum status model_new(const struct network *net, const struct labels *labels, const struct preprocess *pre,
+                      const float *params, json_t *notes, struct model **ret_model, struct error *err)
 {
     const size_t n = net->n_params + net->n_state;
     struct model *m = NULL;
     enum status st = values_check(net, params, err);
 
+    assert(labels->n == net->n_labels);
     if (st != ST_OK)
         goto out;
     m = calloc(1, sizeof *m);
     if (m) {
         atomic_init(&m->references, 1);
         m->net = network_ref(net);
+        m->labels = *labels;
         m->pre = *pre;
         m->params = malloc(n * sizeof *m->params);
         m->notes = notes ? json_incref(notes) : json_object();
@@ -187,6 +193,7 @@ void model_unref(struct model *m)
 }
 
 const struct network *model_network(const struct model *m) { return m->net; }
+const struct labels *model_labels(const struct model *m) { return &m->labels; }
 const struct preprocess *model_preprocess(const struct model *m) { return &m->pre; }
 const float *model_params(const struct model *m) { return m->params; }
 const json_t *model_notes(const struct model *m) { return m->notes; }
@@ -200,9 +207,9 @@ const struct plan *model_plan(const struct model *m) { return m->plan; }
 size_t model_features(const struct model *m) { return m->plan ? m->plan->features : 0; }
 const struct prepared *model_prepared(const struct model *m) { return &m->prepared; }
 
-void model_bias(const struct model *m, float ret_logits[N_LABELS])
+void model_bias(const struct model *m, float *ret_logits)
 {
-    memcpy(ret_logits, m->params + m->net->head_bias, N_LABELS * sizeof *ret_logits);
+    memcpy(ret_logits, m->params + m->net->head_bias, m->labels.n * sizeof *ret_logits);
 }
 
 json_t *model_warnings(const struct model *m)
@@ -216,7 +223,7 @@ json_t *model_warnings(const struct model *m)
 
 bool model_sees(const struct model *m) { return network_sees(m->net); }
 
-enum status model_add_inputs(const struct model *m, const struct input_values *values, float logits[N_LABELS],
+enum status model_add_inputs(const struct model *m, const struct input_values *values, float *logits,
                              float *ret_part)
 {
     const size_t n = m->inputs.n;
@@ -225,7 +232,7 @@ enum status model_add_inputs(const struct model *m, const struct input_values *v
     enum status st = ST_OK;
 
     inputs_standardise(&m->inputs, values, standard);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < m->labels.n; k++) {
         float part = 0;
 
         for (size_t i = 0; i < n; i++)
@@ -241,5 +248,5 @@ enum status model_add_inputs(const struct model *m, const struct input_values *v
 
 void model_probabilities(const struct model *m, size_t n, const float *logits, float *ret_prob)
 {
-    calibration_apply(&m->calibration, n, logits, ret_prob);
+    calibration_apply(&m->calibration, n, m->labels.n, logits, ret_prob);
 }

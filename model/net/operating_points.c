@@ -9,17 +9,17 @@
 
 const char *const OPERATING_NAMES[N_OPERATING] = { "youden", "sensitivity_90", "specificity_90" };
 
-#define NONE                                                                 \
-    {                                                                        \
-        NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN \
+#define FOUR_TIMES(...) __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__
+#define SIXTY_FOUR(v)                         \
+    {                                         \
+        FOUR_TIMES(FOUR_TIMES(FOUR_TIMES(v))) \
     }
-#define UNSAID                                                 \
-    {                                                          \
-        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
-    }
+#define NONE   SIXTY_FOUR(NAN)
+#define UNSAID SIXTY_FOUR(KIND_UNSAID)
+_Static_assert(MAX_LABELS == 64, "as many as OPERATING_NONE names");
 const struct operating_points OPERATING_NONE = { { NONE, NONE, NONE }, NONE, NONE, NONE, UNSAID, UNSAID };
 
-enum { MAX_TEXT = 16 * 1024 };
+enum { MAX_TEXT = 64 * 1024 };
 
 static bool enough(int64_t rows) { return rows == KIND_UNSAID || rows >= KIND_LEAST; }
 
@@ -30,14 +30,14 @@ bool operating_known(const struct operating_points *p, size_t finding)
 
 static json_t *number_json(double v) { return isnan(v) ? json_null() : json_real(v); }
 
-char *operating_points_text(const struct operating_points *p)
+char *operating_points_text(const struct operating_points *p, const struct labels *labels)
 {
     json_t *all;
     char *text;
 
     json_watch();
     all = json_object();
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < labels->n; k++) {
         json_t *finding = json_object();
 
         for (int kind = 0; kind < N_OPERATING; kind++)
@@ -49,7 +49,7 @@ char *operating_points_text(const struct operating_points *p)
             json_object_set_new(finding, "positives", json_integer(p->positives[k]));
         if (p->negatives[k] != KIND_UNSAID)
             json_object_set_new(finding, "negatives", json_integer(p->negatives[k]));
-        json_object_set_new(all, LABELS[k], finding);
+        json_object_set_new(all, labels->names[k], finding);
     }
     text = json_built(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(all);
@@ -57,7 +57,7 @@ char *operating_points_text(const struct operating_points *p)
 }
 
 /* A number in 0..1, or NaN for null. */
-static enum status part_read(const json_t *finding, size_t k, const char *name, double *ret,
+static enum status part_read(const json_t *finding, const char *label, const char *name, double *ret,
                              struct error *err)
 {
     const json_t *value = json_object_get(finding, name);
@@ -66,13 +66,13 @@ static enum status part_read(const json_t *finding, size_t k, const char *name, 
     if (!json_is_null(value) && !(json_is_number(value) && v >= 0 && v <= 1))
         return error_set(err, ST_FORMAT,
                          "the metadata's 'operating_points' have no '%s' in 0..1 or null for %s", name,
-                         LABELS[k]);
+                         label);
     *ret = json_is_null(value) ? NAN : v;
     return ST_OK;
 }
 
 /* A number of rows, where there is one; then one member more is known. */
-static enum status rows_read(const json_t *finding, size_t k, const char *name, int64_t *ret,
+static enum status rows_read(const json_t *finding, const char *label, const char *name, int64_t *ret,
                              size_t *ret_members, struct error *err)
 {
     const json_t *value = json_object_get(finding, name);
@@ -82,53 +82,56 @@ static enum status rows_read(const json_t *finding, size_t k, const char *name, 
     if (!(json_is_integer(value) && json_integer_value(value) >= 0))
         return error_set(err, ST_FORMAT,
                          "the metadata's 'operating_points' have no whole number of '%s' for %s", name,
-                         LABELS[k]);
+                         label);
     ++*ret_members;
     *ret = json_integer_value(value);
     return ST_OK;
 }
 
 /* What older versions did not write. */
-static enum status rest_read(const json_t *finding, size_t k, struct operating_points *p, size_t *ret_members,
-                             struct error *err)
+static enum status rest_read(const json_t *finding, const char *label, size_t k, struct operating_points *p,
+                             size_t *ret_members, struct error *err)
 {
     enum status st;
 
     *ret_members = 0;
-    st = rows_read(finding, k, "positives", &p->positives[k], ret_members, err);
+    st = rows_read(finding, label, "positives", &p->positives[k], ret_members, err);
     if (st == ST_OK)
-        st = rows_read(finding, k, "negatives", &p->negatives[k], ret_members, err);
+        st = rows_read(finding, label, "negatives", &p->negatives[k], ret_members, err);
     if (st == ST_OK && json_object_get(finding, "auroc_low")) {
         ++*ret_members;
-        st = part_read(finding, k, "auroc_low", &p->auroc_low[k], err);
+        st = part_read(finding, label, "auroc_low", &p->auroc_low[k], err);
     }
     if (st == ST_OK && json_object_get(finding, "auroc_high")) {
         ++*ret_members;
-        st = part_read(finding, k, "auroc_high", &p->auroc_high[k], err);
+        st = part_read(finding, label, "auroc_high", &p->auroc_high[k], err);
     }
     return st;
 }
 
-static enum status finding_read(const json_t *all, size_t k, struct operating_points *p, struct error *err)
+static enum status finding_read(const json_t *all, const struct labels *labels, size_t k,
+                                struct operating_points *p, struct error *err)
 {
-    const json_t *finding = json_object_get(all, LABELS[k]);
+    const char *label = labels->names[k];
+    const json_t *finding = json_object_get(all, label);
     size_t more = 0;
-    enum status st = rest_read(finding, k, p, &more, err);
+    enum status st = rest_read(finding, label, k, p, &more, err);
 
     if (st == ST_OK && (!json_is_object(finding) || json_object_size(finding) != N_OPERATING + 1 + more))
         return error_set(err, ST_FORMAT, "the metadata's 'operating_points' do not have the members of %s",
-                         LABELS[k]);
+                         label);
     for (int kind = 0; kind < N_OPERATING && st == ST_OK; kind++) {
         double threshold = NAN;
 
-        st = part_read(finding, k, OPERATING_NAMES[kind], &threshold, err);
+        st = part_read(finding, label, OPERATING_NAMES[kind], &threshold, err);
         if (st == ST_OK)
             p->threshold[kind][k] = (float)threshold;
     }
-    return st == ST_OK ? part_read(finding, k, "auroc", &p->auroc[k], err) : st;
+    return st == ST_OK ? part_read(finding, label, "auroc", &p->auroc[k], err) : st;
 }
 
-enum status operating_points_parse(const char *text, struct operating_points *ret, struct error *err)
+enum status operating_points_parse(const char *text, const struct labels *labels,
+                                   struct operating_points *ret, struct error *err)
 {
     struct operating_points p = OPERATING_NONE;
     json_t *all = NULL;
@@ -140,11 +143,12 @@ enum status operating_points_parse(const char *text, struct operating_points *re
     st = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &all, NULL);
     if (st == ST_NOMEM)
         return error_nomem(err);
-    if (!json_is_object(all) || json_object_size(all) != N_LABELS)
+    if (!json_is_object(all) || json_object_size(all) != labels->n)
         st = error_set(err, ST_FORMAT,
-                       "the metadata's 'operating_points' are not a JSON object of the 14 findings");
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
-        st = finding_read(all, k, &p, err);
+                       "the metadata's 'operating_points' are not a JSON object of the %zu findings",
+                       labels->n);
+    for (size_t k = 0; k < labels->n && st == ST_OK; k++)
+        st = finding_read(all, labels, k, &p, err);
     json_decref(all);
     if (st == ST_OK)
         *ret = p;

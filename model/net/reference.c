@@ -136,7 +136,7 @@ static enum status run_backward(struct trace *t, size_t n, const float *factors,
         if (t->slopes[i])
             memset(t->slopes[i], 0, n * shape_size(net->nodes[i].out) * sizeof(float));
     assert(t->slopes[net->n_nodes - 1]); /* the head has parameters */
-    memcpy(t->slopes[net->n_nodes - 1], dlogits, n * N_LABELS * sizeof(float));
+    memcpy(t->slopes[net->n_nodes - 1], dlogits, n * net->n_labels * sizeof(float));
     for (size_t i = net->n_nodes; i-- > 1 && st == ST_OK;) {
         const size_t size = n * shape_size(net->nodes[i].out);
 
@@ -158,23 +158,23 @@ enum status reference_forward(const struct network *net, const float *values, si
         return st;
     for (size_t i = 0; i < n; i++, x += shape_size(net->nodes[0].out)) {
         run_forward(&t, 1, x, NULL);
-        memcpy(ret_logits + i * N_LABELS, t.y[net->n_nodes - 1], N_LABELS * sizeof(float));
+        memcpy(ret_logits + i * net->n_labels, t.y[net->n_nodes - 1], net->n_labels * sizeof(float));
     }
     trace_release(&t);
     return ST_OK;
 }
 
-/* logits += w inputs, and dw += dlogits inputs: w, dw [14][k]. */
-static void inputs_forward(size_t k, const float *w, const float *inputs, float *logits)
+/* logits += w inputs, and dw += dlogits inputs: w, dw [L][k]. */
+static void inputs_forward(size_t L, size_t k, const float *w, const float *inputs, float *logits)
 {
-    for (size_t o = 0; o < N_LABELS; o++)
+    for (size_t o = 0; o < L; o++)
         for (size_t j = 0; j < k; j++)
             logits[o] += w[o * k + j] * inputs[j];
 }
 
-static void inputs_backward(size_t k, const float *inputs, const float *dlogits, float *dw)
+static void inputs_backward(size_t L, size_t k, const float *inputs, const float *dlogits, float *dw)
 {
-    for (size_t o = 0; o < N_LABELS; o++)
+    for (size_t o = 0; o < L; o++)
         for (size_t j = 0; j < k; j++)
             dw[o * k + j] += dlogits[o] * inputs[j];
 }
@@ -185,7 +185,7 @@ static enum status some_images(struct trace *t, const struct training_batch *b, 
 {
     const struct network *net = t->net;
     const size_t features = shape_size(head_of(net)->in[0]), k = net->n_inputs;
-    float *dlogits = malloc(n * N_LABELS * sizeof *dlogits);
+    float *dlogits = malloc(n * net->n_labels * sizeof *dlogits);
     enum status st;
 
     if (!dlogits)
@@ -193,13 +193,13 @@ static enum status some_images(struct trace *t, const struct training_batch *b, 
     for (size_t j = 0; factors && j < n; j++)
         training_dropout(b, i + j, features, factors + j * features);
     run_forward(t, n, b->x + i * shape_size(net->nodes[0].out), factors);
-    memcpy(logits, t->y[net->n_nodes - 1], n * N_LABELS * sizeof(float));
+    memcpy(logits, t->y[net->n_nodes - 1], n * net->n_labels * sizeof(float));
     for (size_t j = 0; k && j < n; j++)
-        inputs_forward(k, t->values + net->head_inputs, b->inputs + (i + j) * k, logits + j * N_LABELS);
-    bce_gradient(n * N_LABELS, logits, b->y + i * N_LABELS, b->weights ? b->weights + i * N_LABELS : NULL,
-                 1 / (float)(b->n * N_LABELS), dlogits);
+        inputs_forward(net->n_labels, k, t->values + net->head_inputs, b->inputs + (i + j) * k, logits + j * net->n_labels);
+    bce_gradient(n * net->n_labels, logits, b->y + i * net->n_labels, b->weights ? b->weights + i * net->n_labels : NULL,
+                 1 / (float)(b->n * net->n_labels), dlogits);
     for (size_t j = 0; k && j < n; j++)
-        inputs_backward(k, b->inputs + (i + j) * k, dlogits + j * N_LABELS, dparams + net->head_inputs);
+        inputs_backward(net->n_labels, k, b->inputs + (i + j) * k, dlogits + j * net->n_labels, dparams + net->head_inputs);
     st = run_backward(t, n, factors, dlogits, dparams);
     free(dlogits);
     return st;
@@ -287,7 +287,7 @@ enum status reference_batch_gradient(const struct network *net, const float *val
 
         if (n == 0)
             continue;
-        st = some_images(&t, b, i, n, factors, ret_logits + i * N_LABELS, ret_dparams);
+        st = some_images(&t, b, i, n, factors, ret_logits + i * net->n_labels, ret_dparams);
         if (norms && norms->state)
             statistics_add(&t, n, sums, images);
     }

@@ -71,9 +71,9 @@ static enum status fit(struct session *s, const struct plan *p, size_t images, s
     return ST_OK;
 }
 
-static enum status check_finite(size_t n, const float *logits)
+static enum status check_finite(const struct plan *p, size_t n, const float *logits)
 {
-    for (size_t i = 0; i < n * N_LABELS; i++)
+    for (size_t i = 0; i < n * p->net->n_labels; i++)
         if (!isfinite(logits[i]))
             return ST_NUMERIC;
     return ST_OK;
@@ -100,10 +100,10 @@ enum status session_run(struct session *s, const struct model *m, size_t n, cons
         const size_t group = n - i < GROUP ? n - i : GROUP;
 
         activations_input(&s->activations, p, group, x + i * plane);
-        forward(p, model_prepared(m), &s->activations, group, s->scratch, ret_logits + i * N_LABELS);
+        forward(p, model_prepared(m), &s->activations, group, s->scratch, ret_logits + i * p->net->n_labels);
     }
     wipe_input(s, p, n < GROUP ? n : GROUP);
-    return check_finite(n, ret_logits);
+    return check_finite(p, n, ret_logits);
 }
 
 enum status session_run_shared(struct session *s, const struct model *m, struct pool *pool, const float *x,
@@ -120,7 +120,7 @@ enum status session_run_shared(struct session *s, const struct model *m, struct 
     activations_input(&s->activations, p, 1, x);
     forward_shared(p, model_prepared(m), &s->activations, pool, s->scratch, ret_logits);
     wipe_input(s, p, 1);
-    return check_finite(1, ret_logits);
+    return check_finite(p, 1, ret_logits);
 }
 
 const float *session_value(const struct session *s, const struct model *m, size_t value)

@@ -10,7 +10,6 @@
 #include "cxrd/training.h"
 
 #include "../core/floats.h"
-#include "cxrd/labels.h"
 #include "lane.h"
 #include "ops/gemm.h"
 #include "statistics.h"
@@ -27,13 +26,12 @@ enum {
     SPARES = 5           /* as deep as a tree can be: TRAINING_MAX_SHARDS is 1 << SPARES */
 };
 
-typedef float head_sum[(size_t)N_LABELS * HEAD_STRETCH]; /* [14][HEAD_STRETCH] */
-
 struct training {
     const struct network *net;
     struct plan *plan;
     struct prepared weights;
     struct pool *pool;
+<<<<<<< HEAD
     size_t n_shards;                   /* 0: each thread's share is one, added in their order */
     struct lane *lanes;                /* [threads] */
     struct sums (*spares)[SPARES];     /* [threads]: upper halves, by their height; 0 when no task runs */
@@ -44,8 +42,21 @@ struct training {
     double *losses;                    /* [shards], summed over their images */
     size_t *images;                    /* [shards]: how many the last batch had */
     float *statistics;                 /* [shards][n_state] of it; NULL: the running ones count */
+=======
+    size_t n_shards;               /* 0: each thread's share is one, added in their order */
+    struct lane *lanes;            /* [threads] */
+    struct sums (*spares)[SPARES]; /* [threads]: upper halves, by their height; 0 when no task runs */
+    struct sum_tree tree;          /* of the parts, which are owned */
+    struct passage passage;        /* of up to `most` images; owned but for its batch and logits */
+    size_t most;
+    float *stretches; /* [threads][SPARES + 1] sums of the head, see head_shard() */
+    double *losses;   /* [shards], summed over their images */
+>>>>>>> 65b0824 (labels: a network and a model carry their own findings)
     float *params, *gradients;
 };
+
+/* Floats of one sum of a stretch of the head's weights, [labels][HEAD_STRETCH]. */
+static size_t head_sum_size(const struct network *net) { return net->n_labels * HEAD_STRETCH; }
 
 /* Parts enough to share them evenly among the threads. */
 static size_t parts_for(size_t n_shards, size_t n_threads)
@@ -97,6 +108,7 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->spares = calloc(threads, sizeof *t->spares);
     t->tree.parts = calloc(t->tree.n_parts, sizeof *t->tree.parts);
     t->most = most;
+<<<<<<< HEAD
     t->together = by_shard ? (most + shards - 1) / shards : LANE_IMAGES;
     t->passage.dlogits = floats_new(most * N_LABELS);
     t->passage.features = floats_new(most * t->plan->row);
@@ -105,6 +117,13 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->images = calloc(shards, sizeof *t->images);
     t->statistics = by_shard ? floats_new(shards * net->n_state) : NULL;
     t->params = floats_new(net->n_params + net->n_state);
+=======
+    t->passage.dlogits = floats_new(most * net->n_labels);
+    t->passage.features = floats_new(most * t->plan->row);
+    t->stretches = floats_new(threads * (SPARES + 1) * head_sum_size(net));
+    t->losses = calloc(n_shards ? n_shards : threads, sizeof *t->losses);
+    t->params = floats_new(net->n_params);
+>>>>>>> 65b0824 (labels: a network and a model carry their own findings)
     t->gradients = floats_new(net->n_params);
     if (!t->passage.dlogits || !t->passage.features || !t->stretches || !t->lanes || !t->spares ||
         !t->tree.parts || !t->losses || !t->images || (by_shard && !t->statistics) || !t->params ||
@@ -233,37 +252,38 @@ static void part_task(void *arg, size_t task, size_t thread)
     sum_subtree(b, thread, task * n, n, &t->tree.parts[task], t->spares[thread]);
 }
 
-/* ---- the head's weights: sums [14][HEAD_STRETCH] of the features from `at` on ---- */
+/* ---- the head's weights: sums [labels][HEAD_STRETCH] of the features from `at` on ---- */
 
 static void head_shard(const struct batch *b, size_t at, size_t size, size_t shard, float *sum)
 {
     const struct passage *p = &b->t->passage;
-    const size_t K = b->t->plan->row;
+    const size_t K = b->t->plan->row, L = b->t->net->n_labels;
     size_t i;
     const size_t end = shard_range(b, shard, &i);
 
-    memset(sum, 0, sizeof(head_sum));
+    memset(sum, 0, head_sum_size(b->t->net) * sizeof *sum);
     for (; i < end; i += LANE_IMAGES)
-        gemm_tn(N_LABELS, size, at_most(end - i, LANE_IMAGES), p->dlogits + i * N_LABELS, N_LABELS,
-                p->features + i * K + at, K, sum, HEAD_STRETCH);
+        gemm_tn(L, size, at_most(end - i, LANE_IMAGES), p->dlogits + i * L, L, p->features + i * K + at, K,
+                sum, HEAD_STRETCH);
 }
 
-static void head_add(float *restrict sum, const float *restrict other)
+static void head_add(size_t n, float *restrict sum, const float *restrict other)
 {
-    for (size_t i = 0; i < (size_t)N_LABELS * HEAD_STRETCH; i++)
+    for (size_t i = 0; i < n; i++)
         sum[i] += other[i];
 }
 
-static void head_subtree(const struct batch *b, size_t at, size_t size, size_t first, size_t n,
-                         head_sum *sums)
+static void head_subtree(const struct batch *b, size_t at, size_t size, size_t first, size_t n, float *sums)
 {
+    const size_t one = head_sum_size(b->t->net);
+
     if (n == 1) {
-        head_shard(b, at, size, first, sums[0]);
+        head_shard(b, at, size, first, sums);
         return;
     }
     head_subtree(b, at, size, first, n / 2, sums);
-    head_subtree(b, at, size, first + n / 2, n / 2, sums + 1);
-    head_add(sums[0], sums[1]);
+    head_subtree(b, at, size, first + n / 2, n / 2, sums + one);
+    head_add(one, sums, sums + one);
 }
 
 static void collect_head(const struct batch *b, size_t thread, size_t at)
@@ -271,20 +291,21 @@ static void collect_head(const struct batch *b, size_t thread, size_t at)
     const struct training *t = b->t;
     const struct plan *p = t->plan;
     const size_t size = at_most(p->features - at, HEAD_STRETCH);
-    head_sum *sums = t->stretches[thread];
+    const size_t one = head_sum_size(t->net);
+    float *sums = t->stretches + thread * (SPARES + 1) * one;
 
     if (t->n_shards > 0)
         head_subtree(b, at, size, 0, t->n_shards, sums);
     else
-        head_shard(b, at, size, 0, sums[0]);
+        head_shard(b, at, size, 0, sums);
     for (size_t k = 1; k < b->n_shards && t->n_shards == 0; k++) {
-        head_shard(b, at, size, k, sums[1]);
-        head_add(sums[0], sums[1]);
+        head_shard(b, at, size, k, sums + one);
+        head_add(one, sums, sums + one);
     }
-    for (size_t o = 0; o < N_LABELS; o++)
+    for (size_t o = 0; o < t->net->n_labels; o++)
         for (size_t f = 0; f < size; f++)
             t->gradients[p->net->head_weights + o * p->features + plan_feature(p, at + f)] =
-                sums[0][o * HEAD_STRETCH + f];
+                sums[o * HEAD_STRETCH + f];
 }
 
 /* ---- all of it ---- */
@@ -293,10 +314,10 @@ static void collect_head(const struct batch *b, size_t thread, size_t at)
 static void collect_rest(struct training *t)
 {
     const struct plan *p = t->plan;
-    const size_t n_inputs = N_LABELS * t->net->n_inputs;
+    const size_t n_labels = t->net->n_labels, n_inputs = n_labels * t->net->n_inputs;
 
-    memcpy(t->gradients + p->net->head_bias, sum_tree_add(&t->tree, p->bias_sums, N_LABELS),
-           N_LABELS * sizeof(float));
+    memcpy(t->gradients + p->net->head_bias, sum_tree_add(&t->tree, p->bias_sums, n_labels),
+           n_labels * sizeof(float));
     memcpy(t->gradients + t->net->head_inputs, sum_tree_add(&t->tree, p->inputs_sums, n_inputs),
            n_inputs * sizeof(float));
 }
@@ -358,7 +379,7 @@ enum status training_batch_gradient(struct training *t, const struct training_ba
     collect(&b);
     for (size_t k = 0; k < b.n_shards; k++)
         loss += t->losses[k];
-    *ret_loss = loss / (double)(given->n * N_LABELS);
+    *ret_loss = loss / (double)(given->n * t->net->n_labels);
     return isfinite(*ret_loss) ? ST_OK : ST_NUMERIC;
 }
 

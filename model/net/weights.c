@@ -28,12 +28,22 @@ static enum status number_of(const json_t *metadata, const char *key, double fal
     return ST_OK;
 }
 
+static enum status labels_of(const json_t *metadata, struct labels *ret, struct error *err)
+{
+    const char *text = json_string_value(json_object_get(metadata, "labels"));
+    struct error why;
+
+    *ret = NIH_LABELS;
+    if (text && labels_parse(text, ret, &why) != ST_OK)
+        return error_set(err, ST_FORMAT, "the metadata's 'labels': %s", why.text);
+    return ST_OK;
+}
+
 static enum status geometry_parse(const json_t *metadata, const struct network **ret_net,
-                                  struct preprocess *pre, struct error *err)
+                                  struct labels *labels, struct preprocess *pre, struct error *err)
 {
     const char *architecture = json_string_value(json_object_get(metadata, "architecture"));
     const char *resize = json_string_value(json_object_get(metadata, "resize"));
-    const char *labels = json_string_value(json_object_get(metadata, "labels"));
     const char *inputs = json_string_value(json_object_get(metadata, "inputs"));
     struct inputs in = { 0 };
     double size, mean, std;
@@ -58,12 +68,14 @@ static enum status geometry_parse(const json_t *metadata, const struct network *
     if (resize && !resize_parse(resize, &pre->resize))
         return error_set(err, ST_FORMAT, "the metadata's 'resize' is '%.32s', not 'nearest' or 'area'",
                          resize);
-    if (labels && strcmp(labels, labels_joined()) != 0)
-        return error_set(err, ST_FORMAT, "the metadata's 'labels' are not the 14 findings in their order");
-    st = inputs ? inputs_parse(inputs, &in, err) : ST_OK;
+    st = labels_of(metadata, labels, err);
+    if (st == ST_OK && inputs)
+        st = inputs_parse(inputs, labels, &in, err);
     if (st != ST_OK)
         return st;
-    st = network_new(architecture ? architecture : "cnn4", pre->size, in.n, ret_net, &why);
+    st = network_new(
+        &(struct network_spec){ architecture ? architecture : "cnn4", pre->size, labels->n, in.n }, ret_net,
+        &why);
     if (st != ST_OK)
         return error_set(err, st == ST_INVALID ? ST_FORMAT : st, "%s", why.text);
     if (!network_sees(*ret_net))
@@ -145,13 +157,14 @@ enum status weights_read(const void *bytes, size_t n_bytes, struct model **ret_m
 {
     struct array_file file = { 0 };
     const struct network *net = NULL;
+    struct labels labels;
     struct preprocess pre;
     json_t *notes = NULL;
     float *params = NULL;
     enum status st = array_file_read(bytes, n_bytes, &file, err);
 
     if (st == ST_OK)
-        st = geometry_parse(file.metadata, &net, &pre, err);
+        st = geometry_parse(file.metadata, &net, &labels, &pre, err);
     if (st != ST_OK)
         goto out;
     params = malloc((net->n_params + net->n_state) * sizeof *params);
@@ -164,7 +177,7 @@ enum status weights_read(const void *bytes, size_t n_bytes, struct model **ret_m
     if (st == ST_OK)
         st = array_file_whole(&file, err);
     if (st == ST_OK)
-        st = model_new(net, &pre, params, json_incref(notes), ret_model, err);
+        st = model_new(net, &labels, &pre, params, json_incref(notes), ret_model, err);
 out:
     network_unref(net);
     free(params);
@@ -210,8 +223,9 @@ static json_t *preprocess_json(const struct preprocess *pre)
 static json_t *metadata_make(const struct model *m)
 {
     const struct network *net = model_network(m);
+    char labels[LABELS_TEXT_SIZE];
     json_t *metadata = json_pack("{s:s,s:s,s:s}", "format", "cxrd", "architecture", net->architecture,
-                                 "labels", labels_joined());
+                                 "labels", labels_text(model_labels(m), labels));
     json_t *pre = network_sees(net) ? preprocess_json(model_preprocess(m)) : json_object();
 
     if (!metadata || !pre || json_object_update(metadata, pre) != 0 ||

@@ -33,7 +33,7 @@ enum status patient_parse(const struct http_request *req, struct input_values *r
 
         st = find(req, is_form ? &form : NULL, INPUT_NAMES[field], text, err);
         if (st == ST_OK && text[0])
-            st = input_parse(field, text, ret, err);
+            st = input_parse(field, text, &NIH_LABELS, ret, err);
     }
     return st;
 }

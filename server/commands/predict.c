@@ -284,14 +284,16 @@ static bool options_check(struct predict_options *o, size_t n_pictures)
         return false;
     }
     if (o->explain && (o->label = label_index(o->explain, strlen(o->explain))) < 0) {
+        char known[LABELS_TEXT_SIZE];
+
         fprintf(stderr, "cxrd predict: --explain must name a finding, not '%.64s': %s\n", o->explain,
-                labels_joined());
+                labels_text(&NIH_LABELS, known));
         return false;
     }
     for (size_t i = 0; i < N_INPUT_FIELDS; i++) {
         struct error err;
 
-        if (o->given[i] && input_parse(i, o->given[i], &o->values, &err) != ST_OK) {
+        if (o->given[i] && input_parse(i, o->given[i], &NIH_LABELS, &o->values, &err) != ST_OK) {
             fprintf(stderr, "cxrd predict: %s\n", err.text);
             return false;
         }

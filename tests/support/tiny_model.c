@@ -17,14 +17,15 @@ struct model *tiny_model(uint64_t seed, float scale, json_t *notes)
     struct rng rng;
     float *params;
 
-    cr_assert_eq(network_new("cnn4", pre.size, 0, &net, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", pre.size, N_NIH_LABELS, 0 }, &net, &err), ST_OK,
+                 "%s", err.text);
     params = malloc(net->n_params * sizeof *params);
     cr_assert_not_null(params);
     rng_seed(&rng, seed, 1);
     network_initialise(net, INIT_GLOROT, &rng, params);
     for (size_t i = 0; i < net->n_params; i++)
         params[i] *= scale;
-    cr_assert_eq(model_new(net, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
     network_unref(net);
     free(params);
     return m;
@@ -36,18 +37,20 @@ struct model *tiny_model_with_inputs(uint64_t seed, const struct inputs *in, flo
     const size_t n_plain = model_network(plain)->n_params;
     const struct network *net;
     struct error err = { 0 };
-    char *text = inputs_text(in);
+    char *text = inputs_text(in, &NIH_LABELS);
     float *params;
 
-    cr_assert_eq(network_new("cnn4", model_network(plain)->image_size, in->n, &net, &err), ST_OK, "%s",
-                 err.text);
+    cr_assert_eq(
+        network_new(&(struct network_spec){ "cnn4", model_network(plain)->image_size, N_NIH_LABELS, in->n },
+                    &net, &err),
+        ST_OK, "%s", err.text);
     params = malloc(net->n_params * sizeof *params);
     memcpy(params, model_params(plain), n_plain * sizeof *params);
     for (size_t i = 0; i < in->n * N_LABELS; i++)
         params[n_plain + i] = first + (float)i * step;
-    cr_assert_eq(
-        model_new(net, model_preprocess(plain), params, json_pack("{s:s}", "inputs", text), &m, &err), ST_OK,
-        "%s", err.text);
+    cr_assert_eq(model_new(net, &NIH_LABELS, model_preprocess(plain), params,
+                           json_pack("{s:s}", "inputs", text), &m, &err),
+                 ST_OK, "%s", err.text);
     network_unref(net);
     free(params);
     free(text);

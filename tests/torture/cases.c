@@ -368,14 +368,14 @@ static bool model_make(void)
     float *params;
     bool ok;
 
-    if (network_new("cnn4", PREPROCESS.size, 0, &net, NULL) != ST_OK)
+    if (network_new(&(struct network_spec){ "cnn4", PREPROCESS.size, N_NIH_LABELS, 0 }, &net, NULL) != ST_OK)
         return false;
     params = malloc(net->n_params * sizeof *params);
     if (!params)
         return false;
     rng_seed(&rng, 1, 1);
     network_initialise(net, INIT_GLOROT, &rng, params);
-    ok = model_new(net, &PREPROCESS, params, NULL, &model, NULL) == ST_OK &&
+    ok = model_new(net, &NIH_LABELS, &PREPROCESS, params, NULL, &model, NULL) == ST_OK &&
          weights_write(model, &file, NULL) == ST_OK;
     network_unref(net);
     free(params);

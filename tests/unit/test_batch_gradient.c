@@ -34,7 +34,9 @@ static struct case_of *case_new(int what)
     struct case_of *c = calloc(1, sizeof *c);
     struct rng rng;
 
-    cr_assert_eq(network_new("cnn4", SIZE, what & INPUTS ? K : 0, &c->net, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", SIZE, N_NIH_LABELS, what & INPUTS ? K : 0 },
+                             &c->net, NULL),
+                 ST_OK);
     c->params = malloc(c->net->n_params * sizeof *c->params);
     rng_seed(&rng, 9, 0);
     network_initialise(c->net, INIT_HE, &rng, c->params);

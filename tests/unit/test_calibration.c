@@ -38,7 +38,7 @@ Test(calibration, moves_each_finding_along_its_own_line)
 
     for (size_t i = 0; i < 3 * N_LABELS; i++)
         logits[i] = (float)i / 5 - 4;
-    calibration_apply(&c, 3, logits, found);
+    calibration_apply(&c, 3, N_NIH_LABELS, logits, found);
     for (size_t i = 0; i < 3 * N_LABELS; i++) {
         const size_t k = i % N_LABELS;
         const double expected = logistic((double)c.scale[k] * (double)logits[i] + (double)c.shift[k]);
@@ -57,7 +57,7 @@ Test(calibration, never_makes_what_is_no_number)
         c.shift[k] = -3e38f;
         logits[k] = k % 2 ? 3e38f : -3e38f;
     }
-    calibration_apply(&c, 1, logits, found);
+    calibration_apply(&c, 1, N_NIH_LABELS, logits, found);
     for (size_t k = 0; k < N_LABELS; k++)
         cr_assert_eq(found[k], k % 2 ? 1 : 0);
 }
@@ -74,9 +74,9 @@ Test(calibration, reads_back_bit_for_bit)
     const struct calibration c = some_calibration();
     struct calibration back;
     struct error err = { 0 };
-    char *text = calibration_text(&c);
+    char *text = calibration_text(&c, N_NIH_LABELS);
 
-    cr_assert_eq(calibration_parse(text, &back, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(calibration_parse(text, N_NIH_LABELS, &back, &err), ST_OK, "%s", err.text);
     check_same(&c, &back);
     free(text);
 }
@@ -84,7 +84,7 @@ Test(calibration, reads_back_bit_for_bit)
 Test(calibration, travels_with_the_weights_and_is_obeyed)
 {
     const struct calibration c = some_calibration();
-    char *text = calibration_text(&c);
+    char *text = calibration_text(&c, N_NIH_LABELS);
     struct buf file = tiny_weights(3, 1, json_pack("{s:s}", "calibration", text));
     struct model *m = NULL, *plain = tiny_model(3, 1, NULL);
     struct error err = { 0 };
@@ -132,7 +132,8 @@ Test(calibration, that_is_broken_is_refused_in_a_sentence)
         const struct calibration before = c;
         struct error err = { 0 };
 
-        check_refusal(BROKEN[i], calibration_parse(BROKEN[i], &c, &err), ST_FORMAT, &err, "calibration");
+        check_refusal(BROKEN[i], calibration_parse(BROKEN[i], N_NIH_LABELS, &c, &err), ST_FORMAT, &err,
+                      "calibration");
         cr_assert_arr_eq(&c, &before, sizeof c, "'%s' was half read", BROKEN[i]);
     }
 }
@@ -142,8 +143,8 @@ Test(calibration, that_is_broken_makes_a_file_unusable)
     struct model *plain = tiny_model(3, 1, NULL), *m = NULL;
     struct error err = { 0 };
 
-    cr_assert_eq(model_new(model_network(plain), model_preprocess(plain), model_params(plain),
-                           json_pack("{s:s}", "calibration", "{}"), &m, &err),
+    cr_assert_eq(model_new(model_network(plain), model_labels(plain), model_preprocess(plain),
+                           model_params(plain), json_pack("{s:s}", "calibration", "{}"), &m, &err),
                  ST_FORMAT);
     cr_assert_null(m);
     model_unref(plain);

@@ -30,7 +30,8 @@ static struct model *model_of(enum init init, struct preprocess pre, float bias)
     struct rng rng;
     float *params;
 
-    cr_assert_eq(network_new("cnn4", pre.size, 0, &net, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", pre.size, N_NIH_LABELS, 0 }, &net, &err), ST_OK,
+                 "%s", err.text);
     params = malloc(net->n_params * sizeof *params);
     cr_assert_not_null(params);
     rng_seed(&rng, 5, 0);
@@ -38,7 +39,7 @@ static struct model *model_of(enum init init, struct preprocess pre, float bias)
     head = network_tensor(net, "head.bias");
     for (size_t k = 0; k < N_LABELS; k++)
         params[head->offset + k] = bias * (float)(k + 1);
-    cr_assert_eq(model_new(net, &pre, params, NULL, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, params, NULL, &m, &err), ST_OK, "%s", err.text);
     network_unref(net);
     free(params);
     return m;
@@ -221,9 +222,10 @@ static struct model *random_model(const char *architecture, size_t size)
     struct error err = { 0 };
     float *values;
 
-    cr_assert_eq(network_new(architecture, size, 0, &net, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(network_new(&(struct network_spec){ architecture, size, N_NIH_LABELS, 0 }, &net, &err),
+                 ST_OK, "%s", err.text);
     values = random_graph_values(net, 3);
-    cr_assert_eq(model_new(net, &pre, values, NULL, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, values, NULL, &m, &err), ST_OK, "%s", err.text);
     network_unref(net);
     free(values);
     return m;
@@ -359,7 +361,8 @@ TEST_WITHOUT_LEAKS(explain, occlusion_whose_numbers_overflow_is_told)
     float *values, *x = calloc((size_t)SIDE_OF_MLP * SIDE_OF_MLP, sizeof *x), logits[N_LABELS];
     struct explanation e;
 
-    cr_assert_eq(network_new("mlp", SIDE_OF_MLP, 0, &net, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "mlp", SIDE_OF_MLP, N_NIH_LABELS, 0 }, &net, NULL),
+                 ST_OK);
     values = calloc(net->n_params, sizeof *values);
     for (size_t i = 0; i < network_tensor(net, "hidden.weight")->count; i++)
         values[network_tensor(net, "hidden.weight")->offset + i] = 1e37f;
@@ -368,7 +371,7 @@ TEST_WITHOUT_LEAKS(explain, occlusion_whose_numbers_overflow_is_told)
             x[row * SIDE_OF_MLP + i] = 3;
             x[row * SIDE_OF_MLP + CELL + i] = -3;
         }
-    cr_assert_eq(model_new(net, &pre, values, NULL, &m, NULL), ST_OK);
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, values, NULL, &m, NULL), ST_OK);
     cr_assert_eq(session_new(&s), ST_OK);
     cr_assert_eq(session_run(s, m, 1, x, logits), ST_OK);
     cr_assert_eq(session_explain(s, m, x, 0, logits[0], &e), ST_NUMERIC);
@@ -387,7 +390,8 @@ Test(explain, maps_fit_at_every_size)
             const struct network *net;
             size_t last;
 
-            if (network_new(ARCHITECTURES[i].name, size, 0, &net, NULL) != ST_OK)
+            if (network_new(&(struct network_spec){ ARCHITECTURES[i].name, size, N_NIH_LABELS, 0 }, &net,
+                            NULL) != ST_OK)
                 continue;
             for (last = net->n_nodes - 1; last > 0 && net->nodes[last].in[0].h == 1;)
                 last = net->nodes[last].from[0];

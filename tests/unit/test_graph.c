@@ -83,7 +83,8 @@ static const struct network *network_of(const char *name, size_t size, size_t n_
     const struct network *net;
     struct error err = { 0 };
 
-    cr_assert_eq(network_new(name, size, n_inputs, &net, &err), ST_OK, "%s: %s", name, err.text);
+    cr_assert_eq(network_new(&(struct network_spec){ name, size, N_NIH_LABELS, n_inputs }, &net, &err), ST_OK,
+                 "%s: %s", name, err.text);
     return net;
 }
 
@@ -159,8 +160,10 @@ TEST_WITHOUT_LEAKS(architecture, that_cannot_take_a_size_says_so)
     for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
         struct error err = { 0 };
 
-        check_refusal(WRONG[i].name, network_new(WRONG[i].name, WRONG[i].size, 0, &net, &err), ST_INVALID,
-                      &err, "");
+        check_refusal(
+            WRONG[i].name,
+            network_new(&(struct network_spec){ WRONG[i].name, WRONG[i].size, N_NIH_LABELS, 0 }, &net, &err),
+            ST_INVALID, &err, "");
     }
 }
 
@@ -256,25 +259,25 @@ TEST_WITHOUT_LEAKS(graph, that_is_no_network_is_refused_with_its_node)
     struct error err = { 0 };
     struct graph g;
 
-    graph_begin(&g, "x", 16, &err);
+    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_conv(&g, 0, "a", 4, 2, 1, 1); /* an even kernel */
     graph_dense(&g, 0, "head", N_LABELS);
     refused(&g, &err, "node 1 (conv a)");
 
-    graph_begin(&g, "x", 16, &err);
+    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_join(&g, &LAYER_ADD, 0, graph_conv(&g, 0, "a", 4, 3, 1, 1));
     graph_dense(&g, 0, "head", N_LABELS);
     refused(&g, &err, "node 2 (add)");
 
-    graph_begin(&g, "x", 16, &err);
+    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_apply(&g, &LAYER_RELU, 0);
     refused(&g, &err, "dense");
 
-    graph_begin(&g, "x", 16, &err);
+    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_dense(&g, 0, "head", N_LABELS - 1);
     refused(&g, &err, "logits");
 
-    graph_begin(&g, "x", 16, &err);
+    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_dense(&g, 0, "head", N_LABELS);
     graph_dense(&g, 0, "head", N_LABELS);
     refused(&g, &err, "'head.weight'");
@@ -286,20 +289,20 @@ TEST_WITHOUT_LEAKS(graph, that_is_too_large_is_refused)
     struct graph g;
     size_t at = 0;
 
-    graph_begin(&g, "x", 1024, &err);
+    graph_begin(&g, "x", 1024, N_NIH_LABELS, &err);
     graph_dense(&g, 0, "wide", 65536);
     refused(&g, &err, "'wide.weight'");
 
-    graph_begin(&g, "x", 1024, &err);
+    graph_begin(&g, "x", 1024, N_NIH_LABELS, &err);
     graph_add(&g, &(struct node){ .ops = &LAYER_REPLICATE, .channels = 65536 }, NULL);
     refused(&g, &err, "too large");
 
-    graph_begin(&g, "x", 16, &err);
+    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     for (size_t i = 0; i < NETWORK_MAX_NODES; i++)
         at = graph_apply(&g, &LAYER_RELU, at);
     refused(&g, &err, "1024 nodes");
 
-    graph_begin(&g, "x", 16, &err);
+    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_dense(&g, 0, graph_name(&g, "%0100d", 1), N_LABELS);
     refused(&g, &err, "too long");
 }

@@ -230,9 +230,9 @@ static enum status model_with(json_t *note, struct model **ret, struct error *er
     float *params;
     enum status st;
 
-    cr_assert_eq(network_new("cnn4", 64, 0, &net, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", 64, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
     params = calloc(net->n_params, sizeof *params);
-    st = model_new(net, &pre, params, json_pack("{s:o}", GATE_KEY, note), ret, err);
+    st = model_new(net, &NIH_LABELS, &pre, params, json_pack("{s:o}", GATE_KEY, note), ret, err);
     network_unref(net);
     free(params);
     return st;

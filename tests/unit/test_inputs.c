@@ -23,7 +23,7 @@ static double read_as(enum input_kind kind, const char *text)
     struct input_values v = INPUTS_UNKNOWN;
     struct error err = { 0 };
 
-    cr_assert_eq(input_parse(kind, text, &v, &err), ST_OK, "'%s': %s", text, err.text);
+    cr_assert_eq(input_parse(kind, text, &NIH_LABELS, &v, &err), ST_OK, "'%s': %s", text, err.text);
     return v.of[kind];
 }
 
@@ -56,8 +56,8 @@ Test(inputs, that_cannot_be_are_refused_in_a_sentence)
             struct input_values v = INPUTS_UNKNOWN;
             struct error err = { 0 };
 
-            check_refusal(BAD[field][i], input_parse(field, BAD[field][i], &v, &err), ST_INVALID, &err,
-                          INPUT_NAMES[field]);
+            check_refusal(BAD[field][i], input_parse(field, BAD[field][i], &NIH_LABELS, &v, &err), ST_INVALID,
+                          &err, INPUT_NAMES[field]);
             for (size_t number = 0; number < N_INPUT_NUMBERS; number++)
                 cr_assert(isnan(v.of[number]), "'%s' left something", BAD[field][i]);
         }
@@ -71,9 +71,9 @@ static void check_history(const char *ever, const char *last, unsigned expect_ev
     struct error err = { 0 };
 
     if (ever)
-        cr_assert_eq(input_parse(INPUT_HISTORY, ever, &v, &err), ST_OK, "%s", err.text);
+        cr_assert_eq(input_parse(INPUT_HISTORY, ever, &NIH_LABELS, &v, &err), ST_OK, "%s", err.text);
     if (last)
-        cr_assert_eq(input_parse(INPUT_HISTORY_LAST, last, &v, &err), ST_OK, "%s", err.text);
+        cr_assert_eq(input_parse(INPUT_HISTORY_LAST, last, &NIH_LABELS, &v, &err), ST_OK, "%s", err.text);
     for (size_t k = 0; k < N_LABELS; k++) {
         const double e = v.of[INPUT_EVER + k], l = v.of[INPUT_LAST + k];
 
@@ -105,11 +105,11 @@ Test(inputs, histories_that_contradict_each_other_are_refused)
     struct input_values v = INPUTS_UNKNOWN;
     struct error err = { 0 };
 
-    cr_assert_eq(input_parse(INPUT_HISTORY, "Mass", &v, &err), ST_OK);
-    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "none", &v, &err), ST_INVALID);
+    cr_assert_eq(input_parse(INPUT_HISTORY, "Mass", &NIH_LABELS, &v, &err), ST_OK);
+    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "none", &NIH_LABELS, &v, &err), ST_INVALID);
     v = INPUTS_UNKNOWN;
-    cr_assert_eq(input_parse(INPUT_HISTORY, "none", &v, &err), ST_OK);
-    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "No Finding", &v, &err), ST_INVALID);
+    cr_assert_eq(input_parse(INPUT_HISTORY, "none", &NIH_LABELS, &v, &err), ST_OK);
+    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "No Finding", &NIH_LABELS, &v, &err), ST_INVALID);
 }
 
 /* Of the training rows 0.4 had a mass ever before and 0.1 at the last film: half of nothing is known of the other half. */
@@ -122,21 +122,21 @@ Test(inputs, one_half_of_a_history_says_what_the_other_is_on_the_average)
     struct error err = { 0 };
     float found[3];
 
-    cr_assert_eq(input_parse(INPUT_HISTORY, "Mass", &v, &err), ST_OK);
+    cr_assert_eq(input_parse(INPUT_HISTORY, "Mass", &NIH_LABELS, &v, &err), ST_OK);
     inputs_standardise(&HALVES, &v, found);
     cr_assert_float_eq((double)found[0], 0.6 / 0.5, 1e-6);
     cr_assert_float_eq((double)found[1], (0.25 - 0.1) / 0.25, 1e-6); /* a quarter of those who ever had one */
     cr_assert_float_eq((double)found[2], 1, 1e-6);
     v = INPUTS_UNKNOWN;
-    cr_assert_eq(input_parse(INPUT_HISTORY, "Edema", &v, &err), ST_OK);
+    cr_assert_eq(input_parse(INPUT_HISTORY, "Edema", &NIH_LABELS, &v, &err), ST_OK);
     inputs_standardise(&HALVES, &v, found);
     cr_assert_float_eq((double)found[1], -0.1 / 0.25, 1e-6); /* never before, so not at the last film */
     v = INPUTS_UNKNOWN;
-    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "Mass", &v, &err), ST_OK);
+    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "Mass", &NIH_LABELS, &v, &err), ST_OK);
     inputs_standardise(&HALVES, &v, found);
     cr_assert_float_eq((double)found[0], 0.6 / 0.5, 1e-6);
     v = INPUTS_UNKNOWN;
-    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "No Finding", &v, &err), ST_OK);
+    cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "No Finding", &NIH_LABELS, &v, &err), ST_OK);
     inputs_standardise(&HALVES, &v, found);
     cr_assert_float_eq((double)found[0], (0.3 / 0.9 - 0.4) / 0.5, 1e-6);
     v = INPUTS_UNKNOWN;
@@ -231,8 +231,8 @@ Test(inputs, that_do_not_fit_the_weights_make_a_file_unusable)
         struct model *plain = tiny_model(3, 1, NULL), *m = NULL;
         struct error err = { 0 };
 
-        cr_assert_eq(model_new(model_network(plain), model_preprocess(plain), model_params(plain),
-                               json_pack("{s:s}", "inputs", BAD[i]), &m, &err),
+        cr_assert_eq(model_new(model_network(plain), model_labels(plain), model_preprocess(plain),
+                               model_params(plain), json_pack("{s:s}", "inputs", BAD[i]), &m, &err),
                      ST_FORMAT, "'%s' was accepted", BAD[i]);
         cr_assert_not_null(strstr(err.text, "inputs"), "%s", err.text);
         model_unref(plain);

@@ -850,7 +850,8 @@ static const struct network *cnn4(size_t size)
     const struct network *net = NULL;
     struct error err = { 0 };
 
-    cr_assert_eq(network_new("cnn4", size, 0, &net, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", size, N_NIH_LABELS, 0 }, &net, &err), ST_OK,
+                 "%s", err.text);
     return net;
 }
 
@@ -933,14 +934,16 @@ Test(network, sizes_and_names_that_it_cannot_take_are_refused)
     for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
         struct error err = { 0 };
 
-        check_refusal("a size", network_new("cnn4", SIZES[i], 0, &net, &err), ST_INVALID, &err,
-                      "multiple of 16");
+        check_refusal("a size",
+                      network_new(&(struct network_spec){ "cnn4", SIZES[i], N_NIH_LABELS, 0 }, &net, &err),
+                      ST_INVALID, &err, "multiple of 16");
     }
     for (size_t i = 0; i < 2; i++) {
         const char *name = i ? "cnn5" : "";
         struct error err = { 0 };
 
-        check_refusal("a name", network_new(name, 256, 0, &net, &err), ST_INVALID, &err, "architecture");
+        check_refusal("a name", network_new(&(struct network_spec){ name, 256, N_NIH_LABELS, 0 }, &net, &err),
+                      ST_INVALID, &err, "architecture");
     }
 }
 

@@ -49,7 +49,7 @@ static const struct network *cnn4(size_t size)
     const struct double_net twin = double_net_cnn4(size);
     const struct network *net;
 
-    cr_assert_eq(network_new("cnn4", size, 0, &net, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", size, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
     cr_assert_eq(net->n_params, double_net_params(&twin));
     return net;
 }
@@ -70,7 +70,7 @@ static struct model *model_of(const struct network *net, const float *params)
     struct model *m = NULL;
     struct error err = { 0 };
 
-    cr_assert_eq(model_new(net, &pre, params, NULL, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, params, NULL, &m, &err), ST_OK, "%s", err.text);
     return m;
 }
 
@@ -727,7 +727,7 @@ TEST_WITHOUT_LEAKS(model, copies_what_it_is_made_of)
     const float first = params[0];
     struct model *m = NULL;
 
-    cr_assert_eq(model_new(net, &pre, params, json_pack("{s:s}", "job", "j1"), &m, NULL), ST_OK);
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, params, json_pack("{s:s}", "job", "j1"), &m, NULL), ST_OK);
     params[0] = 99;
     cr_assert_eq(model_params(m)[0], first);
     cr_assert_str_eq(json_string_value(json_object_get(model_notes(m), "job")), "j1");
@@ -751,8 +751,8 @@ TEST_WITHOUT_LEAKS(model, of_weights_that_are_no_numbers_is_refused_by_tensor)
         struct error err = { 0 };
 
         params[last] = BAD[i % 3];
-        check_refusal("a bad weight", model_new(net, &pre, params, json_object(), &m, &err), ST_NUMERIC, &err,
-                      net->tensors[i].name);
+        check_refusal("a bad weight", model_new(net, &NIH_LABELS, &pre, params, json_object(), &m, &err),
+                      ST_NUMERIC, &err, net->tensors[i].name);
         cr_assert_null(m);
         params[last] = kept;
     }

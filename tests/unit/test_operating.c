@@ -194,9 +194,9 @@ Test(operating, points_come_back_from_their_text_as_they_were)
     const struct operating_points p = some_points();
     struct operating_points q;
     struct error err = { 0 };
-    char *text = operating_points_text(&p);
+    char *text = operating_points_text(&p, &NIH_LABELS);
 
-    cr_assert_eq(operating_points_parse(text, &q, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(operating_points_parse(text, &NIH_LABELS, &q, &err), ST_OK, "%s", err.text);
     for (size_t k = 0; k < N_LABELS; k++) {
         for (int kind = 0; kind < N_OPERATING; kind++)
             check_same((double)p.threshold[kind][k], (double)q.threshold[kind][k]);
@@ -213,7 +213,7 @@ Test(operating, points_of_older_versions_say_less)
 {
     struct operating_points q;
     struct error err = { 0 };
-    char *text = operating_points_text(&OPERATING_NONE);
+    char *text = operating_points_text(&OPERATING_NONE, &NIH_LABELS);
     json_t *all = json_loads(text, 0, NULL);
 
     for (size_t k = 0; k < N_LABELS; k++) {
@@ -223,7 +223,7 @@ Test(operating, points_of_older_versions_say_less)
     free(text);
     text = json_dumps(all, 0);
     json_decref(all);
-    cr_assert_eq(operating_points_parse(text, &q, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(operating_points_parse(text, &NIH_LABELS, &q, &err), ST_OK, "%s", err.text);
     cr_assert(isnan(q.auroc_low[3]) && q.positives[3] == KIND_UNSAID);
     free(text);
 }
@@ -243,7 +243,7 @@ Test(operating, a_finding_that_fewer_than_ten_test_rows_have_or_lack_is_not_know
 static char *spoiled(const char *name, json_t *value)
 {
     const struct operating_points p = some_points();
-    char *text = operating_points_text(&p), *out;
+    char *text = operating_points_text(&p, &NIH_LABELS), *out;
     json_t *all = json_loads(text, 0, NULL);
 
     if (name)
@@ -276,7 +276,7 @@ Test(operating, points_that_are_not_whole_are_refused)
     for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
         struct error err = { 0 };
 
-        cr_assert_eq(operating_points_parse(TEXTS[i], &q, &err), ST_FORMAT, "%s", TEXTS[i]);
+        cr_assert_eq(operating_points_parse(TEXTS[i], &NIH_LABELS, &q, &err), ST_FORMAT, "%s", TEXTS[i]);
         cr_assert_not_null(strstr(err.text, "'operating_points'"), "%s", err.text);
         cr_assert_eq(q.auroc[5], 0.7, "what was asked for has changed");
         free(TEXTS[i]);

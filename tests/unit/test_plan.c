@@ -56,7 +56,7 @@ static void plan_forward(const struct network *net, const struct kernels *k, con
     if (pool) {
         for (size_t i = 0; i < IMAGES; i++) {
             activations_input(&a, p, 1, x + i * image);
-            forward_shared(p, &w, &a, pool, scratch, ret_logits + i * N_LABELS);
+            forward_shared(p, &w, &a, pool, scratch, ret_logits + i * net->n_labels);
         }
     } else {
         activations_input(&a, p, IMAGES, x);
@@ -88,11 +88,11 @@ static size_t side_of(uint64_t seed) { return 7 + seed % 11; }
 static double gap_of_logits(const struct network *net, const struct kernels *k, const float *values,
                             const float *x)
 {
-    float logits[IMAGES * N_LABELS], truth[IMAGES * N_LABELS];
+    float logits[IMAGES * MAX_LABELS], truth[IMAGES * MAX_LABELS];
 
     plan_forward(net, k, values, NULL, x, NULL, logits);
     cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
-    return difference(logits, truth, (size_t)IMAGES * N_LABELS);
+    return difference(logits, truth, IMAGES * net->n_labels);
 }
 
 static double forward_gap(const struct kernels *k, uint64_t seed, size_t nodes)
@@ -123,7 +123,7 @@ static double gradient_gap_at(const struct network *net, const struct way *way, 
                               const float *x)
 {
     float *truth = floats_new(net->n_params), *state = floats_new(net->n_state),
-          logits[MOST_IMAGES * N_LABELS], y[MOST_IMAGES * N_LABELS];
+          logits[MOST_IMAGES * MAX_LABELS], y[MOST_IMAGES * MAX_LABELS];
     const struct reference_norms norms = { way->shards, way->norms, MOMENTUM,
                                            way->norms == NORMS_BATCH ? state : NULL };
     const struct training_batch batch = { .n = way->images, .x = x, .y = y };
@@ -218,7 +218,7 @@ TEST_WITHOUT_LEAKS(plan, has_the_gradient_of_the_layers)
 static float *trained_by(const struct network *net, enum norms norms, uint64_t seed, size_t threads)
 {
     const size_t n = net->n_params + net->n_state;
-    float *values = random_graph_values(net, seed), logits[MOST_IMAGES * N_LABELS], y[MOST_IMAGES * N_LABELS];
+    float *values = random_graph_values(net, seed), logits[MOST_IMAGES * MAX_LABELS], y[MOST_IMAGES * MAX_LABELS];
     float *x = random_floats(MOST_IMAGES * shape_size(net->nodes[0].out), seed);
     const struct adam_group all = { 0, net->n_params, 1e-3, 0 };
     struct pool *pool = NULL;
@@ -310,9 +310,9 @@ static const struct network *norms_by_hand(size_t side)
     struct graph g;
     size_t at;
 
-    graph_begin(&g, "norms", side, NULL);
+    graph_begin(&g, "norms", side, N_NIH_LABELS, NULL);
     at = graph_apply(&g, &LAYER_GLOBAL_POOL, graph_norm(&g, 0, "first"));
-    graph_dense(&g, graph_norm(&g, at, "second"), "head", N_LABELS);
+    graph_dense(&g, graph_norm(&g, at, "second"), "head", g.net->n_labels);
     cr_assert_eq(graph_finish(&g, 0, &net), ST_OK);
     return net;
 }
@@ -322,7 +322,7 @@ static void statistics_by_hand(const float *grey, size_t n, size_t shards, doubl
 {
     enum { SIDE = 8 };
     const struct network *net = norms_by_hand(SIDE);
-    float x[MOST_IMAGES * SIDE * SIDE], y[MOST_IMAGES * N_LABELS] = { 0 }, logits[MOST_IMAGES * N_LABELS];
+    float x[MOST_IMAGES * SIDE * SIDE], y[MOST_IMAGES * MAX_LABELS] = { 0 }, logits[MOST_IMAGES * MAX_LABELS];
     struct training *t;
     double loss;
 
@@ -375,13 +375,13 @@ TEST_WITHOUT_LEAKS(plan, forgets_the_picture_before)
             random_graph(seed, random_graph_nodes(seed), side_of(seed), RANDOM_BLOCKS);
         const size_t n = IMAGES * shape_size(net->nodes[0].out);
         float *values = random_graph_values(net, seed), *x = random_floats(n, seed), *before = floats_new(n);
-        float fresh[IMAGES * N_LABELS], again[IMAGES * N_LABELS];
+        float fresh[IMAGES * MAX_LABELS], again[IMAGES * MAX_LABELS];
 
         for (size_t i = 0; i < n; i++)
             before[i] = NAN;
         plan_forward(net, kernels(), values, NULL, x, NULL, fresh);
         plan_forward(net, kernels(), values, before, x, NULL, again);
-        cr_assert_eq(memcmp(fresh, again, sizeof fresh), 0, "seed %zu", (size_t)seed);
+        cr_assert_eq(memcmp(fresh, again, IMAGES * net->n_labels * sizeof *fresh), 0, "seed %zu", (size_t)seed);
         free(before);
         free(x);
         free(values);
@@ -450,9 +450,9 @@ ParameterizedTest(size_t *index, plan, answers_as_the_layers_of_graphs_by_hand_d
     struct graph g;
     float *values, *x;
 
-    graph_begin(&g, "by hand", 8, NULL);
+    graph_begin(&g, "by hand", 8, N_NIH_LABELS, NULL);
     BY_HAND[*index](&g);
-    graph_dense(&g, g.net->n_nodes - 1, "head", N_LABELS);
+    graph_dense(&g, g.net->n_nodes - 1, "head", g.net->n_labels);
     cr_assert_eq(graph_finish(&g, 0, &net), ST_OK);
     values = random_graph_values(net, 1);
     x = random_floats((size_t)IMAGES * 64, 1);
@@ -487,17 +487,17 @@ ParameterizedTest(size_t *index, plan, runs_every_architecture)
     const size_t side = ARCHITECTURES[*index].side;
     const struct network *net;
     struct pool *pool;
-    float logits[IMAGES * N_LABELS], shared[IMAGES * N_LABELS], truth[IMAGES * N_LABELS], *values,
+    float logits[IMAGES * MAX_LABELS], shared[IMAGES * MAX_LABELS], truth[IMAGES * MAX_LABELS], *values,
         *x = random_floats(IMAGES * side * side, 1);
 
-    cr_assert_eq(network_new(ARCHITECTURES[*index].name, side, 0, &net, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
     cr_assert_eq(pool_new(3, POOL_NORMAL, &pool, NULL), ST_OK);
     values = random_graph_values(net, 1);
     plan_forward(net, kernels(), values, NULL, x, NULL, logits);
     plan_forward(net, kernels(), values, NULL, x, pool, shared);
     cr_assert_eq(memcmp(logits, shared, sizeof logits), 0, "one thread and three give other bits");
     cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
-    cr_assert_leq(difference(logits, truth, (size_t)IMAGES * N_LABELS), ALLOWED);
+    cr_assert_leq(difference(logits, truth, IMAGES * net->n_labels), ALLOWED);
     pool_free(pool);
     free(values);
     free(x);
@@ -511,7 +511,7 @@ TEST_WITHOUT_LEAKS(plan, has_a_kernel_for_all_of_cnn4)
     const struct network *net;
     struct plan *p;
 
-    cr_assert_eq(network_new("cnn4", 64, 0, &net, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", 64, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
     cr_assert_eq(plan_new(net, kernels(), FOR_INFERENCE, &p), ST_OK);
     cr_assert_eq(p->n_ops, 4);
     cr_assert_eq(p->ops[0].kind, &OP_FIRST);
@@ -531,7 +531,7 @@ TEST_WITHOUT_LEAKS(plan, has_kernels_for_all_of_the_others)
         const struct network *net;
         struct plan *p;
 
-        cr_assert_eq(network_new(NAMES[i], 224, 0, &net, NULL), ST_OK);
+        cr_assert_eq(network_new(&(struct network_spec){ NAMES[i], 224, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
         cr_assert_eq(plan_new(net, kernels(), FOR_INFERENCE, &p), ST_OK);
         for (size_t k = 0; k < p->n_ops; k++)
             cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT, "%s: op %zu is %s",
@@ -551,19 +551,19 @@ static const struct network *dense_graph(size_t side, size_t convolved, size_t h
     struct graph g;
     size_t at = 0;
 
-    graph_begin(&g, "dense", side, &err);
+    graph_begin(&g, "dense", side, N_NIH_LABELS, &err);
     if (convolved > 0)
         at = graph_conv(&g, at, "conv", convolved, 3, 1, 1);
     at = graph_apply(&g, &LAYER_RELU, graph_dense(&g, at, "first", hidden));
     at = graph_dense(&g, at, "second", 11);
-    graph_dense(&g, at, "head", N_LABELS);
+    graph_dense(&g, at, "head", g.net->n_labels);
     cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "%s", err.text);
     return net;
 }
 
 static void check_dense(const struct network *net, const struct kernels *k)
 {
-    float logits[IMAGES * N_LABELS], one[IMAGES * N_LABELS], truth[IMAGES * N_LABELS];
+    float logits[IMAGES * MAX_LABELS], one[IMAGES * MAX_LABELS], truth[IMAGES * MAX_LABELS];
     const size_t image = shape_size(net->nodes[0].out);
     float *values = random_graph_values(net, 4), *x = random_floats(IMAGES * image, 4);
     struct pool *pool;
@@ -573,7 +573,7 @@ static void check_dense(const struct network *net, const struct kernels *k)
     plan_forward(net, k, values, NULL, x, pool, one);
     cr_assert_eq(memcmp(logits, one, sizeof logits), 0, "an image alone gives other bits");
     cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
-    cr_assert_leq(difference(logits, truth, (size_t)IMAGES * N_LABELS), ALLOWED);
+    cr_assert_leq(difference(logits, truth, IMAGES * net->n_labels), ALLOWED);
     cr_assert_leq(gradient_gap_at(net, &(struct way){ IMAGES, 2, NORMS_BATCH }, values, x), ALLOWED);
     pool_free(pool);
     free(values);
@@ -600,7 +600,7 @@ TEST_WITHOUT_LEAKS(plan, mlp_runs_and_trains_by_a_kernel)
 {
     const struct network *net;
 
-    cr_assert_eq(network_new("mlp", 64, 0, &net, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "mlp", 64, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
     for (int training = 0; training < 2; training++) {
         struct plan *p;
 
@@ -617,8 +617,8 @@ TEST_WITHOUT_LEAKS(plan, networks_are_told_apart_by_all_that_memory_depends_on)
 {
     const struct network *a, *b;
 
-    cr_assert_eq(network_new("cnn4", 64, 0, &a, NULL), ST_OK);
-    cr_assert_eq(network_new("cnn4", 64, 0, &b, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", 64, N_NIH_LABELS, 0 }, &a, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", 64, N_NIH_LABELS, 0 }, &b, NULL), ST_OK);
     cr_assert(network_alike(a, b));
     for (size_t i = 1; i < b->n_nodes; i++) {
         const struct node node = b->nodes[i];
@@ -634,10 +634,10 @@ TEST_WITHOUT_LEAKS(plan, networks_are_told_apart_by_all_that_memory_depends_on)
         b->nodes[i] = node;
     }
     network_unref(b);
-    cr_assert_eq(network_new("cnn4", 80, 0, &b, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", 80, N_NIH_LABELS, 0 }, &b, NULL), ST_OK);
     cr_assert_not(network_alike(a, b));
     network_unref(b);
-    cr_assert_eq(network_new("mlp", 64, 0, &b, NULL), ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ "mlp", 64, N_NIH_LABELS, 0 }, &b, NULL), ST_OK);
     cr_assert_not(network_alike(a, b));
     network_unref(b);
     network_unref(a);

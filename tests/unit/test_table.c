@@ -416,7 +416,8 @@ static size_t check_doc_line(const char *words, int label)
         const size_t length = strcspn(words + at, ",|");
 
         if (memcmp(words + at, "–", strlen("–")) != 0) {
-            cr_assert_eq(label_of_word(words + at, length), label, "'%.*s'", (int)length, words + at);
+            cr_assert_eq(label_of_word(&NIH_LABELS, words + at, length), label, "'%.*s'", (int)length,
+                         words + at);
             found++;
         }
         at += length + 1;
@@ -492,8 +493,8 @@ Test(table, reads_ages_sexes_and_views_as_a_request_does)
         struct error err;
 
         if (n && AGES[i].years <= INPUT_OLDEST)
-            cr_assert_eq(input_parse(INPUT_AGE, AGES[i].text, &asked, &err) == ST_OK, AGES[i].years >= 0,
-                         "'%s'", AGES[i].text);
+            cr_assert_eq(input_parse(INPUT_AGE, AGES[i].text, &NIH_LABELS, &asked, &err) == ST_OK,
+                         AGES[i].years >= 0, "'%s'", AGES[i].text);
         cr_assert(!input_given(INPUT_AGE, &asked) || asked.of[INPUT_AGE] == AGES[i].years, "'%s'",
                   AGES[i].text);
     }
@@ -506,8 +507,10 @@ Test(table, reads_ages_sexes_and_views_as_a_request_does)
 
         snprintf(text, sizeof text, HEADER "a.png,Mass,1,30,%s,%s\n", sex, view);
         t = table_of(text);
-        cr_assert_eq(input_parse(INPUT_SEX, sex, &asked, &err) == ST_OK, t.rows[0].sex != 0, "%s", sex);
-        cr_assert_eq(input_parse(INPUT_VIEW, view, &asked, &err) == ST_OK, t.rows[0].view != 0, "%s", view);
+        cr_assert_eq(input_parse(INPUT_SEX, sex, &NIH_LABELS, &asked, &err) == ST_OK, t.rows[0].sex != 0,
+                     "%s", sex);
+        cr_assert_eq(input_parse(INPUT_VIEW, view, &NIH_LABELS, &asked, &err) == ST_OK, t.rows[0].view != 0,
+                     "%s", view);
         cr_assert(t.rows[0].sex == (isnan(asked.of[INPUT_SEX]) ? 0
                                     : asked.of[INPUT_SEX] > 0  ? 'M'
                                                                : 'F'),

@@ -31,14 +31,15 @@ static struct model *model_make(size_t size, struct preprocess pre, json_t *note
     struct rng rng;
     float *params;
 
-    cr_assert_eq(network_new("cnn4", size, 0, &net, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(network_new(&(struct network_spec){ "cnn4", size, N_NIH_LABELS, 0 }, &net, &err), ST_OK,
+                 "%s", err.text);
     params = malloc(net->n_params * sizeof *params);
     cr_assert_not_null(params);
     rng_seed(&rng, size, 0);
     for (size_t i = 0; i < net->n_params; i++)
         params[i] = rng_uniform(&rng, -1, 1);
     pre.size = size;
-    cr_assert_eq(model_new(net, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
     network_unref(net);
     free(params);
     return m;
@@ -54,12 +55,13 @@ static struct model *initial_model(const char *architecture)
     struct rng rng;
     float *values;
 
-    cr_assert_eq(network_new(architecture, SIZE, 0, &net, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(network_new(&(struct network_spec){ architecture, SIZE, N_NIH_LABELS, 0 }, &net, &err),
+                 ST_OK, "%s", err.text);
     values = malloc((net->n_params + net->n_state) * sizeof *values);
     cr_assert_not_null(values);
     rng_seed(&rng, 1, 0);
     network_initialise(net, INIT_HE, &rng, values);
-    cr_assert_eq(model_new(net, &pre, values, NULL, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, values, NULL, &m, &err), ST_OK, "%s", err.text);
     network_unref(net);
     free(values);
     return m;
@@ -860,17 +862,36 @@ TEST_WITHOUT_LEAKS(refusal, of_metadata_that_make_no_sense)
     }
 }
 
-/* The same 14 names, two of them exchanged: every answer would bear a wrong name. */
-TEST_WITHOUT_LEAKS(refusal, of_labels_in_another_order)
+TEST_WITHOUT_LEAKS(refusal, of_labels_that_are_no_list)
+{
+    static const char *const WRONG[] = { "",
+                                         "A,,B",
+                                         "A,A",
+                                         "Pleural Thickening,pleural_thickening",
+                                         "A,No Finding",
+                                         "A,normal",
+                                         "a|b",
+                                         "=1+1",
+                                         "a<b>",
+                                         "A,B,",
+                                         "../x",
+                                         "\x01" };
+
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        struct parts p = small_parts();
+
+        set_metadata(&p, "labels", WRONG[i]);
+        check_parts_refused(WRONG[i], &p, ST_FORMAT, "'labels'");
+    }
+}
+
+/* As many tensors' rows as labels. */
+TEST_WITHOUT_LEAKS(refusal, of_fewer_labels_than_logits)
 {
     struct parts p = small_parts();
-    char labels[400];
 
-    snprintf(labels, sizeof labels, "%s,%s,%s", LABELS[1], LABELS[0],
-             labels_joined() + strlen(LABELS[0]) + strlen(LABELS[1]) + 2);
-    cr_assert_eq(strlen(labels), strlen(labels_joined()));
-    set_metadata(&p, "labels", labels);
-    check_parts_refused("exchanged labels", &p, ST_FORMAT, "in their order");
+    set_metadata(&p, "labels", "Effusion,Mass");
+    check_parts_refused("two labels", &p, ST_FORMAT, "wrong shape");
 }
 
 TEST_WITHOUT_LEAKS(refusal, of_metadata_that_are_no_strings)

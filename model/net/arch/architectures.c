@@ -33,20 +33,19 @@ struct image_sizes network_sizes(const char *architecture)
     return a ? a->sizes : (struct image_sizes){ 0 };
 }
 
-enum status network_new(const char *architecture, size_t image_size, size_t n_inputs,
-                        const struct network **ret_net, struct error *err)
+enum status network_new(const struct network_spec *spec, const struct network **ret_net, struct error *err)
 {
-    const struct architecture *a = find(architecture);
+    const struct architecture *a = find(spec->architecture);
+    const size_t size = spec->image_size;
     struct graph g;
 
     if (!a)
-        return error_set(err, ST_INVALID, "the architecture '%.32s' is not known here", architecture);
-    if (a->author &&
-        (image_size % a->sizes.multiple != 0 || image_size < a->sizes.least || image_size > a->sizes.most))
+        return error_set(err, ST_INVALID, "the architecture '%.32s' is not known here", spec->architecture);
+    if (a->author && (size % a->sizes.multiple != 0 || size < a->sizes.least || size > a->sizes.most))
         return error_set(err, ST_INVALID, "the image size is %zu, it must be a multiple of %zu in %zu..%zu",
-                         image_size, a->sizes.multiple, a->sizes.least, a->sizes.most);
-    graph_begin(&g, a->name, a->author ? image_size : 0, err);
+                         size, a->sizes.multiple, a->sizes.least, a->sizes.most);
+    graph_begin(&g, a->name, a->author ? size : 0, spec->n_labels, err);
     if (a->author)
         a->author(&g);
-    return graph_finish(&g, n_inputs, ret_net);
+    return graph_finish(&g, spec->n_inputs, ret_net);
 }

@@ -1,8 +1,6 @@
 /* model/net/arch/parts.c - what several architectures have in common, see arch.h. */
 #include "arch.h"
 
-#include "cxrd/labels.h"
-
 size_t arch_colours(struct graph *g)
 {
     return graph_add(g, &(struct node){ .ops = &LAYER_REPLICATE, .from = { IMAGE }, .channels = COLOURS },
@@ -21,5 +19,5 @@ void arch_mean_head(struct graph *g, size_t from, const char *name)
 {
     const size_t mean = graph_apply(g, &LAYER_GLOBAL_POOL, from);
 
-    graph_dense(g, graph_apply(g, &LAYER_FLATTEN, mean), name, N_LABELS);
+    graph_dense(g, graph_apply(g, &LAYER_FLATTEN, mean), name, g->net->n_labels);
 }

@@ -28,15 +28,19 @@ void graph_refuse(struct graph *g, const char *format, ...)
     g->st = error_set(g->err, ST_INVALID, "%s", text);
 }
 
-void graph_begin(struct graph *g, const char *architecture, size_t image_size, struct error *err)
+void graph_begin(struct graph *g, const char *architecture, size_t image_size, size_t n_labels,
+                 struct error *err)
 {
     const struct node image = { .ops = &LAYER_IMAGE, .out = { 1, image_size, image_size } };
 
-    assert(image_size <= LAYER_MAX_SIDE);
+    assert(image_size <= LAYER_MAX_SIDE && n_labels >= 1 && n_labels <= MAX_LABELS);
     *g = (struct graph){ .net = network_empty(architecture, image_size), .err = err };
-    if (!g->net)
+    if (!g->net) {
         g->st = error_nomem(err);
-    else if (image_size > 0)
+        return;
+    }
+    g->net->n_labels = n_labels;
+    if (image_size > 0)
         graph_add(g, &image, NULL);
 }
 
@@ -203,13 +207,14 @@ static void head_check(struct graph *g)
 {
     const struct node *last = &g->net->nodes[g->net->n_nodes - 1];
 
-    if (last->ops != &LAYER_DENSE || last->channels != N_LABELS || !last->bias)
-        graph_refuse(g, "the last node must be a dense layer with a bias that gives %d logits", N_LABELS);
+    if (last->ops != &LAYER_DENSE || last->channels != g->net->n_labels || !last->bias)
+        graph_refuse(g, "the last node must be a dense layer with a bias that gives %zu logits",
+                     g->net->n_labels);
 }
 
 static void inputs_add(struct graph *g, size_t n)
 {
-    const struct described inputs = { "weight", { .rank = 2, .dims = { N_LABELS, n } } };
+    const struct described inputs = { "weight", { .rank = 2, .dims = { g->net->n_labels, n } } };
 
     assert(n <= NETWORK_MAX_INPUTS);
     g->net->n_inputs = n;
@@ -221,16 +226,16 @@ static void inputs_add(struct graph *g, size_t n)
 /* The last node; a bias alone in a network without nodes. */
 static void head_add(struct graph *g)
 {
-    static const struct described BIAS = { "bias", { .rank = 1, .dims = { N_LABELS } } };
     struct network *net = g->net;
+    const struct described bias = { "bias", { .rank = 1, .dims = { net->n_labels } } };
 
     if (net->n_nodes == 0) {
-        tensor_add(g, "head", &BIAS);
+        tensor_add(g, "head", &bias);
         return;
     }
     head_check(g);
     net->head_weights = net->nodes[net->n_nodes - 1].params;
-    net->head_bias = net->head_weights + net->nodes[net->n_nodes - 1].n_params - N_LABELS;
+    net->head_bias = net->head_weights + net->nodes[net->n_nodes - 1].n_params - net->n_labels;
 }
 
 static void state_behind(struct network *net)

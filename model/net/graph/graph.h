@@ -14,8 +14,10 @@ struct graph {
     struct error *err;
 };
 
-/* A graph of one node, the image; of none where image_size is 0, at most LAYER_MAX_SIDE. `architecture` must outlive the network. */
-void graph_begin(struct graph *g, const char *architecture, size_t image_size, struct error *err);
+/* A graph of one node, the image; of none where image_size is 0, at most LAYER_MAX_SIDE. `architecture` must outlive the network;
+ * n_labels is what its head is to give, 1..MAX_LABELS. */
+void graph_begin(struct graph *g, const char *architecture, size_t image_size, size_t n_labels,
+                 struct error *err);
 
 /* Add a node, of which the author's part is filled in; its tensors are called "<name>.<suffix>". Returns its index, or 0.
  *   name  NULL: it has no tensors. */

@@ -64,7 +64,7 @@ static bool node_alike(const struct node *a, const struct node *b)
 
 bool network_alike(const struct network *a, const struct network *b)
 {
-    if (a->n_nodes != b->n_nodes || a->n_inputs != b->n_inputs)
+    if (a->n_nodes != b->n_nodes || a->n_labels != b->n_labels || a->n_inputs != b->n_inputs)
         return false;
     for (size_t i = 0; i < a->n_nodes; i++)
         if (!node_alike(&a->nodes[i], &b->nodes[i]))

@@ -48,13 +48,17 @@ static void head_chunk(const struct plan *p, const struct prepared *w, const flo
 {
     const size_t size = p->row / HEAD_CHUNKS;
 
-    p->kernels->head_sums(n, N_LABELS, size, features + c * size, w->head + c * size, p->row, partial);
+    p->kernels->head_sums(n, p->net->n_labels, size, features + c * size, w->head + c * size, p->row,
+                          partial);
 }
 
-static void head_sum(const struct prepared *w, size_t n, const float *partial, size_t stride, float *logits)
+static void head_sum(const struct plan *p, const struct prepared *w, size_t n, const float *partial,
+                     size_t stride, float *logits)
 {
-    for (size_t i = 0; i < n * N_LABELS; i++) {
-        double sum = (double)w->head_bias[i % N_LABELS];
+    const size_t L = p->net->n_labels;
+
+    for (size_t i = 0; i < n * L; i++) {
+        double sum = (double)w->head_bias[i % L];
 
         for (size_t c = 0; c < HEAD_CHUNKS; c++)
             sum += (double)partial[c * stride + i];
@@ -62,19 +66,20 @@ static void head_sum(const struct prepared *w, size_t n, const float *partial, s
     }
 }
 
-enum { HEAD_IMAGES = 8 }; /* images whose partial sums fit on the stack */
+enum { HEAD_IMAGES = 8 }; /* images whose partial sums are on the stack: 32 kB with MAX_LABELS */
 
 void forward_head(const struct plan *p, const struct prepared *w, const struct activations *a, size_t n,
                   float *ret_logits)
 {
-    float partial[HEAD_CHUNKS][HEAD_IMAGES * N_LABELS];
+    const size_t L = p->net->n_labels;
+    float partial[HEAD_CHUNKS][HEAD_IMAGES * MAX_LABELS];
 
     for (size_t i = 0; i < n; i += HEAD_IMAGES) {
         const size_t group = n - i < HEAD_IMAGES ? n - i : HEAD_IMAGES;
 
         for (size_t c = 0; c < HEAD_CHUNKS; c++)
             head_chunk(p, w, a->values[p->head_value] + i * p->row, group, c, partial[c]);
-        head_sum(w, group, partial[0], (size_t)HEAD_IMAGES * N_LABELS, ret_logits + i * N_LABELS);
+        head_sum(p, w, group, partial[0], (size_t)HEAD_IMAGES * MAX_LABELS, ret_logits + i * L);
     }
 }
 
@@ -95,7 +100,7 @@ struct shared {
     const struct op *op;
     struct op_io io;
     size_t n_tasks;
-    float partial[HEAD_CHUNKS][N_LABELS];
+    float partial[HEAD_CHUNKS][MAX_LABELS];
 };
 
 static void op_task(void *arg, size_t task, size_t lane)
@@ -135,5 +140,5 @@ void forward_shared(const struct plan *p, const struct prepared *w, struct activ
         pool_run(pool, s.n_tasks, op_task, &s);
     }
     pool_run(pool, HEAD_CHUNKS, head_task, &s);
-    head_sum(w, 1, s.partial[0], N_LABELS, ret_logits);
+    head_sum(p, w, 1, s.partial[0], MAX_LABELS, ret_logits);
 }

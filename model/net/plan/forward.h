@@ -25,7 +25,7 @@ void activations_input(struct activations *a, const struct plan *p, size_t n, co
 struct op_io forward_io(const struct plan *p, const struct prepared *w, const struct activations *a,
                         size_t i);
 
-/* The features of n images, in the calling thread, and the head's logits [n][14] of them. scratch: n_scratch floats of the
+/* The features of n images, in the calling thread, and the head's logits [n][labels] of them. scratch: n_scratch floats of the
  * plan. */
 void forward_features(const struct plan *p, const struct prepared *w, struct activations *a, size_t n,
                       float *scratch);

@@ -2,8 +2,6 @@
  * op moves it. */
 #include "steps.h"
 
-#include "cxrd/labels.h"
-
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -239,8 +237,8 @@ static size_t stretch(size_t *at, size_t n)
 
 static void sizes(struct plan *p, bool training)
 {
-    p->bias_sums = stretch(&p->n_sums, N_LABELS);
-    p->inputs_sums = stretch(&p->n_sums, N_LABELS * p->net->n_inputs);
+    p->bias_sums = stretch(&p->n_sums, p->net->n_labels);
+    p->inputs_sums = stretch(&p->n_sums, p->net->n_labels * p->net->n_inputs);
     for (size_t i = 0; i < p->n_ops; i++) {
         struct op *op = &p->ops[i];
 

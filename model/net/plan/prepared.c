@@ -2,7 +2,6 @@
 #include "prepared.h"
 
 #include "../../core/floats.h"
-#include "cxrd/labels.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +9,8 @@
 enum status prepared_init(struct prepared *w, const struct plan *p)
 {
     *w = (struct prepared){ .ops = floats_new(p->n_weights),
-                            .head = floats_new(p->row * N_LABELS),
-                            .head_bias = floats_new(N_LABELS) };
+                            .head = floats_new(p->row * p->net->n_labels),
+                            .head_bias = floats_new(p->net->n_labels) };
     if (w->ops && w->head && w->head_bias)
         return ST_OK;
     prepared_release(w);
@@ -65,10 +64,10 @@ static void update_task(void *arg, size_t task, size_t lane)
 void prepared_update(struct prepared *w, const struct plan *p, const float *values, struct pool *pool)
 {
     struct update u = { p, w, values };
-    size_t n_tasks = N_LABELS;
+    size_t n_tasks = p->net->n_labels;
 
     for (size_t i = 0; i < p->n_ops; i++)
         n_tasks += p->ops[i].n_prepares;
-    memcpy(w->head_bias, values + p->net->head_bias, N_LABELS * sizeof(float));
+    memcpy(w->head_bias, values + p->net->head_bias, p->net->n_labels * sizeof(float));
     pool_run(pool, n_tasks, update_task, &u);
 }

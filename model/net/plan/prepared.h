@@ -7,8 +7,8 @@
 
 struct prepared {
     float *ops;       /* [n_weights of the plan] */
-    float *head;      /* [14][row], the features as they lie in memory */
-    float *head_bias; /* [14] */
+    float *head;      /* [labels][row], the features as they lie in memory */
+    float *head_bias; /* [labels] */
 };
 
 MUST_USE enum status prepared_init(struct prepared *w, const struct plan *p); /* ST_NOMEM */
