@@ -40,6 +40,9 @@ struct input_values {
 };
 extern const struct input_values INPUTS_UNKNOWN;
 
+/* Whether there is such a number where there are so many findings. */
+bool input_exists(size_t number, size_t n_labels);
+
 /* The kind that a number belongs to. */
 enum input_kind input_kind_of(size_t number);
 

@@ -55,7 +55,7 @@ void row_inputs(const struct table *t, const struct rows *rows, unsigned bits, s
         const double mean = s->n > 0 ? s->sum / s->n : 0;
         const double variance = s->n > 0 ? s->squares / s->n - mean * mean : 0;
 
-        if (!(bits >> input_kind_of(number) & 1))
+        if (!input_exists(number, N_NIH_LABELS) || !(bits >> input_kind_of(number) & 1))
             continue;
         ret->of[ret->n].number = number;
         ret->of[ret->n].mean = mean;

@@ -28,7 +28,7 @@ enum {
     MAX_PANEL = 32,
     FIRST_MAX_SIDE = 1024, /* of the first block */
     PANEL_PAD = 16,        /* floats between the 36 matrices: keeps them out of the same cache sets */
-    HEAD_GROUP = 7,        /* divides the labels of a head */
+    HEAD_GROUP = 7,        /* labels of a head that are added up at once */
     HEAD_VECTOR = 16,      /* divides the features of a head */
     NO_WINNER = 4,         /* in place of 0..3: ReLU stopped all four */
     STRIP = 48,            /* pixels that a convolution gathers before it multiplies */

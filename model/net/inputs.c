@@ -25,6 +25,12 @@ enum input_kind input_kind_of(size_t number)
     return number < INPUT_HISTORY ? (enum input_kind)number : INPUT_HISTORY;
 }
 
+bool input_exists(size_t number, size_t n_labels)
+{
+    return number < INPUT_EVER || number == INPUT_EARLIER ||
+           (number < INPUT_EARLIER && (number - INPUT_EVER) % MAX_LABELS < n_labels);
+}
+
 /* Digits, with or without a point and more of them. Returns the bytes that were read; 0: it is no such number. */
 static size_t number_read(const char *text, size_t n, double *ret)
 {
@@ -229,18 +235,17 @@ void inputs_standardise(const struct inputs *in, const struct input_values *valu
 
 /* ---- in the weights' metadata ---- */
 
-/* NULL: of a finding that there is not. */
+/* NULL: there is no such number. */
 static const char *number_name(size_t number, const struct labels *labels, char ret[NUMBER_NAME])
 {
-    const size_t finding = (number - INPUT_EVER) % MAX_LABELS;
-
+    if (!input_exists(number, labels->n))
+        return NULL;
     if (number < INPUT_HISTORY)
         return INPUT_NAMES[number];
     if (number == INPUT_EARLIER)
         return "earlier_film";
-    if (finding >= labels->n)
-        return NULL;
-    snprintf(ret, NUMBER_NAME, "%s_%s", number < INPUT_LAST ? "ever" : "last", labels->names[finding]);
+    snprintf(ret, NUMBER_NAME, "%s_%s", number < INPUT_LAST ? "ever" : "last",
+             labels->names[(number - INPUT_EVER) % MAX_LABELS]);
     return ret;
 }
 

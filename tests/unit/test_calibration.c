@@ -65,8 +65,8 @@ Test(calibration, never_makes_what_is_no_number)
 static void check_same(const struct calibration *a, const struct calibration *b)
 {
     cr_assert_eq(a->method, b->method);
-    cr_assert_arr_eq(a->scale, b->scale, sizeof a->scale);
-    cr_assert_arr_eq(a->shift, b->shift, sizeof a->shift);
+    cr_assert_arr_eq(a->scale, b->scale, N_NIH_LABELS * sizeof *a->scale);
+    cr_assert_arr_eq(a->shift, b->shift, N_NIH_LABELS * sizeof *a->shift);
 }
 
 Test(calibration, reads_back_bit_for_bit)
