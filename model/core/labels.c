@@ -65,11 +65,14 @@ enum status labels_add(struct labels *l, const char *name, size_t n, struct erro
 
     if (l->n == MAX_LABELS)
         return error_set(err, ST_INVALID, "there are more than %d findings", MAX_LABELS);
-    if (!fault && label_of_word(l, name, n) == LABEL_NO_FINDING)
-        fault = "it means that there is no finding";
-    for (size_t i = 0; i < l->n && !fault; i++)
-        if (word_is(name, n, l->names[i]))
+    if (!fault) {
+        const int known = label_of_word(l, name, n);
+
+        if (known == LABEL_NO_FINDING)
+            fault = "it means that there is no finding";
+        else if (known >= 0)
             fault = "it is there twice";
+    }
     if (fault)
         return error_set(err, ST_INVALID, "finding %zu, '%.*s': %s", l->n + 1, n < 40 ? (int)n : 40, name,
                          fault);
@@ -194,30 +197,42 @@ const struct label_synonym LABEL_SYNONYMS[] = {
 };
 const size_t N_LABEL_SYNONYMS = sizeof LABEL_SYNONYMS / sizeof LABEL_SYNONYMS[0];
 
-/* The same of one of NIH's findings. */
-static int of_nih(const struct labels *l, size_t finding)
+/* What the word means: a finding of NIH's, LABEL_NO_FINDING, or LABEL_UNKNOWN. */
+static int meaning_of(const char *word, size_t n)
 {
-    for (size_t i = 0; i < l->n; i++)
-        if (word_is(l->names[i], strlen(l->names[i]), NIH_LABELS.names[finding]))
+    for (size_t i = 0; i < NIH_LABELS.n; i++)
+        if (word_is(word, n, NIH_LABELS.names[i]))
             return (int)i;
-    return LABEL_OTHER;
+    if (word_is(word, n, "No Finding"))
+        return LABEL_NO_FINDING;
+    for (size_t i = 0; i < N_LABEL_SYNONYMS; i++)
+        if (word_is(word, n, LABEL_SYNONYMS[i].word))
+            return LABEL_SYNONYMS[i].label;
+    return LABEL_UNKNOWN;
 }
 
-int label_of_word(const struct labels *l, const char *word, size_t n)
+static int find_word(const struct labels *l, const char *word, size_t n)
 {
     for (size_t i = 0; i < l->n; i++)
         if (word_is(word, n, l->names[i]))
             return (int)i;
-    if (word_is(word, n, "No Finding"))
-        return LABEL_NO_FINDING;
-    for (size_t i = 0; i < NIH_LABELS.n; i++)
-        if (word_is(word, n, NIH_LABELS.names[i]))
-            return LABEL_OTHER;
-    for (size_t i = 0; i < N_LABEL_SYNONYMS; i++)
-        if (word_is(word, n, LABEL_SYNONYMS[i].word))
-            return LABEL_SYNONYMS[i].label == LABEL_NO_FINDING ? LABEL_NO_FINDING
-                                                               : of_nih(l, (size_t)LABEL_SYNONYMS[i].label);
     return LABEL_UNKNOWN;
+}
+
+int label_of_word(const struct labels *l, const char *word, size_t n)
+{
+    int meaning, named = find_word(l, word, n);
+
+    if (named >= 0)
+        return named;
+    meaning = meaning_of(word, n);
+    if (meaning == LABEL_UNKNOWN || meaning == LABEL_NO_FINDING)
+        return meaning;
+    named = find_word(l, NIH_LABELS.names[meaning], strlen(NIH_LABELS.names[meaning]));
+    for (size_t i = 0; i < l->n && named < 0; i++) /* the list's name may be a synonym itself */
+        if (meaning_of(l->names[i], strlen(l->names[i])) == meaning)
+            named = (int)i;
+    return named >= 0 ? named : LABEL_OTHER;
 }
 
 static bool is_around(const char *text, size_t n)

@@ -31,27 +31,16 @@ struct training {
     struct plan *plan;
     struct prepared weights;
     struct pool *pool;
-<<<<<<< HEAD
     size_t n_shards;                   /* 0: each thread's share is one, added in their order */
     struct lane *lanes;                /* [threads] */
     struct sums (*spares)[SPARES];     /* [threads]: upper halves, by their height; 0 when no task runs */
     struct sum_tree tree;              /* of the parts, which are owned */
     struct passage passage;            /* of up to `most` images; owned but for its batch and logits */
     size_t most, together;             /* images of a batch, and of those that a lane takes at a time */
-    head_sum (*stretches)[SPARES + 1]; /* [threads] */
+    float *stretches;                  /* [threads][SPARES + 1] sums of the head, see head_shard() */
     double *losses;                    /* [shards], summed over their images */
     size_t *images;                    /* [shards]: how many the last batch had */
     float *statistics;                 /* [shards][n_state] of it; NULL: the running ones count */
-=======
-    size_t n_shards;               /* 0: each thread's share is one, added in their order */
-    struct lane *lanes;            /* [threads] */
-    struct sums (*spares)[SPARES]; /* [threads]: upper halves, by their height; 0 when no task runs */
-    struct sum_tree tree;          /* of the parts, which are owned */
-    struct passage passage;        /* of up to `most` images; owned but for its batch and logits */
-    size_t most;
-    float *stretches; /* [threads][SPARES + 1] sums of the head, see head_shard() */
-    double *losses;   /* [shards], summed over their images */
->>>>>>> 65b0824 (labels: a network and a model carry their own findings)
     float *params, *gradients;
 };
 
@@ -108,22 +97,14 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->spares = calloc(threads, sizeof *t->spares);
     t->tree.parts = calloc(t->tree.n_parts, sizeof *t->tree.parts);
     t->most = most;
-<<<<<<< HEAD
     t->together = by_shard ? (most + shards - 1) / shards : LANE_IMAGES;
-    t->passage.dlogits = floats_new(most * N_LABELS);
+    t->passage.dlogits = floats_new(most * net->n_labels);
     t->passage.features = floats_new(most * t->plan->row);
-    t->stretches = (void *)floats_new(threads * sizeof *t->stretches / sizeof(float));
+    t->stretches = floats_new(threads * (SPARES + 1) * head_sum_size(net));
     t->losses = calloc(shards, sizeof *t->losses);
     t->images = calloc(shards, sizeof *t->images);
     t->statistics = by_shard ? floats_new(shards * net->n_state) : NULL;
     t->params = floats_new(net->n_params + net->n_state);
-=======
-    t->passage.dlogits = floats_new(most * net->n_labels);
-    t->passage.features = floats_new(most * t->plan->row);
-    t->stretches = floats_new(threads * (SPARES + 1) * head_sum_size(net));
-    t->losses = calloc(n_shards ? n_shards : threads, sizeof *t->losses);
-    t->params = floats_new(net->n_params);
->>>>>>> 65b0824 (labels: a network and a model carry their own findings)
     t->gradients = floats_new(net->n_params);
     if (!t->passage.dlogits || !t->passage.features || !t->stretches || !t->lanes || !t->spares ||
         !t->tree.parts || !t->losses || !t->images || (by_shard && !t->statistics) || !t->params ||

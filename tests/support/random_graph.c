@@ -119,7 +119,7 @@ const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, in
     struct rng rng;
 
     rng_seed(&rng, seed, 0);
-    graph_begin(&g, "random", side, N_NIH_LABELS, &err);
+    graph_begin(&g, "random", side, 1 + (size_t)(seed * 29 % MAX_LABELS), &err);
     while (g.st == ST_OK && g.net->n_nodes < wanted)
         if (what & RANDOM_BLOCKS && below(&rng, BLOCK_ONE_IN) == 0)
             random_block(&g, &rng);
@@ -127,7 +127,7 @@ const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, in
             random_chain(&g, &rng);
         else
             random_node(&g, &rng);
-    graph_dense(&g, g.net->n_nodes - 1, "head", N_LABELS);
+    graph_dense(&g, g.net->n_nodes - 1, "head", g.net->n_labels);
     cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "seed %zu: %s", (size_t)seed, err.text);
     return net;
 }

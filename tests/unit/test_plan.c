@@ -131,7 +131,7 @@ static double gradient_gap_at(const struct network *net, const struct way *way, 
     double loss, gap;
 
     memcpy(state, values + net->n_params, net->n_state * sizeof *state);
-    for (size_t i = 0; i < way->images * N_LABELS; i++)
+    for (size_t i = 0; i < way->images * net->n_labels; i++)
         y[i] = (float)(i % 3 == 0);
     cr_assert_eq(training_new(net, way->shards, way->images, way->norms, NULL, &t, NULL), ST_OK);
     memcpy(training_params(t), values, (net->n_params + net->n_state) * sizeof *values);
@@ -226,7 +226,7 @@ static float *trained_by(const struct network *net, enum norms norms, uint64_t s
     struct adam a;
     double loss;
 
-    for (size_t i = 0; i < (size_t)MOST_IMAGES * N_LABELS; i++)
+    for (size_t i = 0; i < MOST_IMAGES * MAX_LABELS; i++)
         y[i] = (float)(i % 4 == 0);
     cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, NULL), ST_OK);
     cr_assert_eq(training_new(net, 4, MOST_IMAGES, norms, pool, &t, NULL), ST_OK);
