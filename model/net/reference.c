@@ -195,11 +195,14 @@ static enum status some_images(struct trace *t, const struct training_batch *b, 
     run_forward(t, n, b->x + i * shape_size(net->nodes[0].out), factors);
     memcpy(logits, t->y[net->n_nodes - 1], n * net->n_labels * sizeof(float));
     for (size_t j = 0; k && j < n; j++)
-        inputs_forward(net->n_labels, k, t->values + net->head_inputs, b->inputs + (i + j) * k, logits + j * net->n_labels);
-    bce_gradient(n * net->n_labels, logits, b->y + i * net->n_labels, b->weights ? b->weights + i * net->n_labels : NULL,
-                 1 / (float)(b->n * net->n_labels), dlogits);
+        inputs_forward(net->n_labels, k, t->values + net->head_inputs, b->inputs + (i + j) * k,
+                       logits + j * net->n_labels);
+    bce_gradient(n * net->n_labels, logits, b->y + i * net->n_labels,
+                 b->weights ? b->weights + i * net->n_labels : NULL, 1 / (float)(b->n * net->n_labels),
+                 dlogits);
     for (size_t j = 0; k && j < n; j++)
-        inputs_backward(net->n_labels, k, b->inputs + (i + j) * k, dlogits + j * net->n_labels, dparams + net->head_inputs);
+        inputs_backward(net->n_labels, k, b->inputs + (i + j) * k, dlogits + j * net->n_labels,
+                        dparams + net->head_inputs);
     st = run_backward(t, n, factors, dlogits, dparams);
     free(dlogits);
     return st;

@@ -31,16 +31,16 @@ struct training {
     struct plan *plan;
     struct prepared weights;
     struct pool *pool;
-    size_t n_shards;                   /* 0: each thread's share is one, added in their order */
-    struct lane *lanes;                /* [threads] */
-    struct sums (*spares)[SPARES];     /* [threads]: upper halves, by their height; 0 when no task runs */
-    struct sum_tree tree;              /* of the parts, which are owned */
-    struct passage passage;            /* of up to `most` images; owned but for its batch and logits */
-    size_t most, together;             /* images of a batch, and of those that a lane takes at a time */
-    float *stretches;                  /* [threads][SPARES + 1] sums of the head, see head_shard() */
-    double *losses;                    /* [shards], summed over their images */
-    size_t *images;                    /* [shards]: how many the last batch had */
-    float *statistics;                 /* [shards][n_state] of it; NULL: the running ones count */
+    size_t n_shards;               /* 0: each thread's share is one, added in their order */
+    struct lane *lanes;            /* [threads] */
+    struct sums (*spares)[SPARES]; /* [threads]: upper halves, by their height; 0 when no task runs */
+    struct sum_tree tree;          /* of the parts, which are owned */
+    struct passage passage;        /* of up to `most` images; owned but for its batch and logits */
+    size_t most, together;         /* images of a batch, and of those that a lane takes at a time */
+    float *stretches;              /* [threads][SPARES + 1] sums of the head, see head_shard() */
+    double *losses;                /* [shards], summed over their images */
+    size_t *images;                /* [shards]: how many the last batch had */
+    float *statistics;             /* [shards][n_state] of it; NULL: the running ones count */
     float *params, *gradients;
 };
 

@@ -218,7 +218,8 @@ TEST_WITHOUT_LEAKS(plan, has_the_gradient_of_the_layers)
 static float *trained_by(const struct network *net, enum norms norms, uint64_t seed, size_t threads)
 {
     const size_t n = net->n_params + net->n_state;
-    float *values = random_graph_values(net, seed), logits[MOST_IMAGES * MAX_LABELS], y[MOST_IMAGES * MAX_LABELS];
+    float *values = random_graph_values(net, seed), logits[MOST_IMAGES * MAX_LABELS],
+          y[MOST_IMAGES * MAX_LABELS];
     float *x = random_floats(MOST_IMAGES * shape_size(net->nodes[0].out), seed);
     const struct adam_group all = { 0, net->n_params, 1e-3, 0 };
     struct pool *pool = NULL;
@@ -381,7 +382,8 @@ TEST_WITHOUT_LEAKS(plan, forgets_the_picture_before)
             before[i] = NAN;
         plan_forward(net, kernels(), values, NULL, x, NULL, fresh);
         plan_forward(net, kernels(), values, before, x, NULL, again);
-        cr_assert_eq(memcmp(fresh, again, IMAGES * net->n_labels * sizeof *fresh), 0, "seed %zu", (size_t)seed);
+        cr_assert_eq(memcmp(fresh, again, IMAGES * net->n_labels * sizeof *fresh), 0, "seed %zu",
+                     (size_t)seed);
         free(before);
         free(x);
         free(values);
@@ -490,7 +492,9 @@ ParameterizedTest(size_t *index, plan, runs_every_architecture)
     float logits[IMAGES * MAX_LABELS], shared[IMAGES * MAX_LABELS], truth[IMAGES * MAX_LABELS], *values,
         *x = random_floats(IMAGES * side * side, 1);
 
-    cr_assert_eq(network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
+    cr_assert_eq(
+        network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0 }, &net, NULL),
+        ST_OK);
     cr_assert_eq(pool_new(3, POOL_NORMAL, &pool, NULL), ST_OK);
     values = random_graph_values(net, 1);
     plan_forward(net, kernels(), values, NULL, x, NULL, logits);
@@ -531,7 +535,8 @@ TEST_WITHOUT_LEAKS(plan, has_kernels_for_all_of_the_others)
         const struct network *net;
         struct plan *p;
 
-        cr_assert_eq(network_new(&(struct network_spec){ NAMES[i], 224, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
+        cr_assert_eq(network_new(&(struct network_spec){ NAMES[i], 224, N_NIH_LABELS, 0 }, &net, NULL),
+                     ST_OK);
         cr_assert_eq(plan_new(net, kernels(), FOR_INFERENCE, &p), ST_OK);
         for (size_t k = 0; k < p->n_ops; k++)
             cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT, "%s: op %zu is %s",
