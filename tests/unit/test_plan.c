@@ -499,7 +499,8 @@ ParameterizedTest(size_t *index, plan, runs_every_architecture)
     values = random_graph_values(net, 1);
     plan_forward(net, kernels(), values, NULL, x, NULL, logits);
     plan_forward(net, kernels(), values, NULL, x, pool, shared);
-    cr_assert_eq(memcmp(logits, shared, sizeof logits), 0, "one thread and three give other bits");
+    cr_assert_eq(memcmp(logits, shared, IMAGES * net->n_labels * sizeof *logits), 0,
+                 "one thread and three give other bits");
     cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
     cr_assert_leq(difference(logits, truth, IMAGES * net->n_labels), ALLOWED);
     pool_free(pool);
@@ -576,7 +577,8 @@ static void check_dense(const struct network *net, const struct kernels *k)
     cr_assert_eq(pool_new(2, POOL_NORMAL, &pool, NULL), ST_OK);
     plan_forward(net, k, values, NULL, x, NULL, logits);
     plan_forward(net, k, values, NULL, x, pool, one);
-    cr_assert_eq(memcmp(logits, one, sizeof logits), 0, "an image alone gives other bits");
+    cr_assert_eq(memcmp(logits, one, IMAGES * net->n_labels * sizeof *logits), 0,
+                 "an image alone gives other bits");
     cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
     cr_assert_leq(difference(logits, truth, IMAGES * net->n_labels), ALLOWED);
     cr_assert_leq(gradient_gap_at(net, &(struct way){ IMAGES, 2, NORMS_BATCH }, values, x), ALLOWED);
