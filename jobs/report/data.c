@@ -1,9 +1,11 @@
 /* jobs/report/data.c - what the model was shown: counts, label combinations, which findings come together, pictures. */
-#include "cxrd/labels.h"
+#include "findings.h"
 #include "html.h"
 #include "sections.h"
 
 #include <math.h>
+
+enum { LONG_COMBINATION = 6 };
 
 static void counts_put(struct buf *out, const json_t *data)
 {
@@ -47,6 +49,15 @@ static void labels_put(struct buf *out, const json_t *labels)
         buf_puts(out, "No Finding");
 }
 
+/* A row whose name is a combination of findings. A long one may break its line. */
+static void row_of_labels(struct buf *out, const json_t *labels)
+{
+    buf_puts(out, json_array_size(labels) > LONG_COMBINATION ? "<tr><th scope=\"row\" class=\"long\">"
+                                                             : "<tr><th scope=\"row\">");
+    labels_put(out, labels);
+    buf_puts(out, "</th>");
+}
+
 static void combinations_put(struct buf *out, const json_t *plots)
 {
     json_t *entry;
@@ -59,9 +70,7 @@ static void combinations_put(struct buf *out, const json_t *plots)
     html_table_begin(out, "The ten commonest label combinations among the rows that have a picture",
                      "Labels|Pictures");
     json_array_foreach (json_object_get(plots, "combinations"), i, entry) {
-        buf_puts(out, "<tr><th scope=\"row\">");
-        labels_put(out, json_object_get(entry, "labels"));
-        buf_puts(out, "</th>");
+        row_of_labels(out, json_object_get(entry, "labels"));
         html_number(out, json_object_get(entry, "images"), 0);
         buf_puts(out, "</tr>\n");
     }
@@ -71,12 +80,15 @@ static void combinations_put(struct buf *out, const json_t *plots)
     html_table_end(out);
 }
 
-static void matrix_begin(struct buf *out, const char *title)
+static void matrix_begin(struct buf *out, const struct findings *f, const char *title)
 {
-    html_box_begin(out, "matrix", title);
+    html_box_begin(out, f->n > MANY_FINDINGS ? "matrix large" : "matrix", title);
     buf_puts(out, "<td class=\"corner\">row: finding<br>column: also has</td>");
-    for (size_t k = 0; k < N_LABELS; k++)
-        buf_printf(out, "<th scope=\"col\"><span>%s</span></th>", LABELS[k]);
+    for (size_t k = 0; k < f->n; k++) {
+        buf_puts(out, "<th scope=\"col\"><span>");
+        html_text(out, f->names[k]);
+        buf_puts(out, "</span></th>");
+    }
     buf_puts(out, "</tr></thead><tbody>\n");
 }
 
@@ -88,7 +100,7 @@ static double count_at(const json_t *matrix, size_t i, size_t j)
 #define OF_TABLE "rows of the table that age and No Finding leave, with a picture or without"
 
 /* Rows a finding: of the table, and of each part of the split. */
-static void label_counts_put(struct buf *out, const json_t *data)
+static void label_counts_put(struct buf *out, const struct findings *f, const json_t *data)
 {
     static const char *const PARTS[] = { "splits.train.label_counts", "splits.validation.label_counts",
                                          "splits.test.label_counts" };
@@ -96,11 +108,11 @@ static void label_counts_put(struct buf *out, const json_t *data)
     html_table_begin(
         out, "Rows a finding. Table: " OF_TABLE ". Training, validation, test: usable rows of each part",
         "Finding|Table|Training|Validation|Test");
-    for (size_t k = 0; k < N_LABELS; k++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
-        html_number(out, json_object_get(member_at(data, "label_counts"), LABELS[k]), 0);
+    for (size_t k = 0; k < f->n; k++) {
+        html_row_begin(out, f->names[k]);
+        html_number(out, json_object_get(member_at(data, "label_counts"), f->names[k]), 0);
         for (size_t part = 0; part < sizeof PARTS / sizeof PARTS[0]; part++)
-            html_number(out, json_object_get(member_at(data, PARTS[part]), LABELS[k]), 0);
+            html_number(out, json_object_get(member_at(data, PARTS[part]), f->names[k]), 0);
         buf_puts(out, "</tr>\n");
     }
     buf_puts(out, "<tr><th scope=\"row\">No Finding</th><td>–</td>");
@@ -112,12 +124,12 @@ static void label_counts_put(struct buf *out, const json_t *data)
 }
 
 /* The counts themselves. */
-static void together_put(struct buf *out, const json_t *matrix)
+static void together_put(struct buf *out, const struct findings *f, const json_t *matrix)
 {
-    matrix_begin(out, "Findings that come together: number of " OF_TABLE);
-    for (size_t i = 0; i < N_LABELS; i++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[i]);
-        for (size_t j = 0; j < N_LABELS; j++)
+    matrix_begin(out, f, "Findings that come together: number of " OF_TABLE);
+    for (size_t i = 0; i < f->n; i++) {
+        html_row_begin(out, f->names[i]);
+        for (size_t j = 0; j < f->n; j++)
             buf_printf(out, "<td>%.0f</td>", count_at(matrix, i, j));
         buf_puts(out, "</tr>\n");
     }
@@ -125,17 +137,18 @@ static void together_put(struct buf *out, const json_t *matrix)
 }
 
 /* The square root of each count, as a shade of ten of the greatest and as a number. */
-static void heat_map_put(struct buf *out, const json_t *matrix)
+static void heat_map_put(struct buf *out, const struct findings *f, const json_t *matrix)
 {
     double most = 1;
 
-    for (size_t i = 0; i < (size_t)N_LABELS * N_LABELS; i++)
-        most = fmax(most, sqrt(count_at(matrix, i / N_LABELS, i % N_LABELS)));
-    matrix_begin(out, "Findings that come together: square root of the number of rows (no unit), darker is "
-                      "more; of the " OF_TABLE);
-    for (size_t i = 0; i < N_LABELS; i++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[i]);
-        for (size_t j = 0; j < N_LABELS; j++) {
+    for (size_t i = 0; i < f->n * f->n; i++)
+        most = fmax(most, sqrt(count_at(matrix, i / f->n, i % f->n)));
+    matrix_begin(out, f,
+                 "Findings that come together: square root of the number of rows (no unit), darker is "
+                 "more; of the " OF_TABLE);
+    for (size_t i = 0; i < f->n; i++) {
+        html_row_begin(out, f->names[i]);
+        for (size_t j = 0; j < f->n; j++) {
             const double root = sqrt(count_at(matrix, i, j));
 
             buf_printf(out, "<td class=\"h%d\">%.*f</td>", (int)fmin(root / most * 10, 9), root < 100, root);
@@ -145,13 +158,13 @@ static void heat_map_put(struct buf *out, const json_t *matrix)
     html_table_end(out);
 }
 
-static void logarithms_put(struct buf *out, const json_t *matrix)
+static void logarithms_put(struct buf *out, const struct findings *f, const json_t *matrix)
 {
     matrix_begin(
-        out, "The same as log10 of the number of rows (no unit); – where there is none; of the " OF_TABLE);
-    for (size_t i = 0; i < N_LABELS; i++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[i]);
-        for (size_t j = 0; j < N_LABELS; j++) {
+        out, f, "The same as log10 of the number of rows (no unit); – where there is none; of the " OF_TABLE);
+    for (size_t i = 0; i < f->n; i++) {
+        html_row_begin(out, f->names[i]);
+        for (size_t j = 0; j < f->n; j++) {
             const double count = count_at(matrix, i, j);
 
             if (count > 0)
@@ -202,6 +215,7 @@ static void looks_put(struct buf *out, const json_t *data)
 void section_data(struct buf *out, const json_t *record, const json_t *plots)
 {
     const json_t *data = member_at(record, "dataset"), *matrix = member_at(data, "cooccurrence");
+    const struct findings f = findings_of(record);
 
     if (!json_is_object(data))
         return;
@@ -212,11 +226,11 @@ void section_data(struct buf *out, const json_t *record, const json_t *plots)
     if (json_array_size(json_object_get(plots, "combinations")) > 0)
         combinations_put(out, plots);
     if (json_is_object(member_at(data, "splits")))
-        label_counts_put(out, data);
-    if (json_array_size(matrix) == N_LABELS) {
-        together_put(out, matrix);
-        heat_map_put(out, matrix);
-        logarithms_put(out, matrix);
+        label_counts_put(out, &f, data);
+    if (json_array_size(matrix) == f.n) {
+        together_put(out, &f, matrix);
+        heat_map_put(out, &f, matrix);
+        logarithms_put(out, &f, matrix);
     }
     if (json_array_size(json_object_get(plots, "samples")) > 0)
         samples_put(out, json_object_get(plots, "samples"));

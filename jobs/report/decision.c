@@ -1,6 +1,6 @@
 /* jobs/report/decision.c - what follows from the probabilities: who is called, how many of them rightly, whether it is worth
  * it, and whether the probabilities mean what they say. */
-#include "cxrd/labels.h"
+#include "findings.h"
 #include "html.h"
 #include "sections.h"
 
@@ -8,24 +8,16 @@
 static const double PREVALENCES[] = { 0.001, 0.01, 0.05, 0.1, 0.2, 0.5 };
 enum { N_PREVALENCES = sizeof PREVALENCES / sizeof PREVALENCES[0] };
 
-static const json_t *finding_at(const json_t *split, size_t k)
-{
-    return json_array_get(json_object_get(split, "findings"), k);
-}
-
 /* A small chart for each finding, with its name below it and what `caption`, if there is one, adds to that. */
-static void small_charts_put(struct buf *out, const char *id, const char *what, const json_t *split,
-                             void (*caption)(struct buf *out, const json_t *finding))
+static void small_charts_put(struct buf *out, const struct findings *f, const char *id, const char *what,
+                             const json_t *split, void (*caption)(struct buf *out, const json_t *finding))
 {
     buf_puts(out, "<div class=\"chart\"><div class=\"small\">\n");
-    for (size_t k = 0; k < N_LABELS; k++) {
-        buf_printf(out,
-                   "<figure class=\"chart\"><div class=\"canvas\"><canvas id=\"%s-%zu\" role=\"img\" "
-                   "aria-label=\"%s of %s\"></canvas></div><figcaption>%s",
-                   id, k, what, LABELS[k], LABELS[k]);
+    for (size_t k = 0; k < f->n; k++) {
+        finding_chart_begin(out, id, k, f->names[k], what, "");
         if (caption)
             caption(out, finding_at(split, k));
-        buf_puts(out, "</figcaption></figure>\n");
+        finding_chart_end(out);
     }
     buf_puts(out, "</div></div>\n");
 }
@@ -43,7 +35,7 @@ static void precision_caption(struct buf *out, const json_t *finding)
                    json_number_value(json_object_get(finding, "prevalence")));
 }
 
-static void precision_put(struct buf *out, const json_t *test)
+static void precision_put(struct buf *out, const struct findings *f, const json_t *test)
 {
     buf_puts(
         out,
@@ -51,12 +43,12 @@ static void precision_put(struct buf *out, const json_t *test)
         "many of those with the finding it calls (recall), and how many of those called have it "
         "(precision). The dashed line is chance, the part that has it. Average precision is the sum over "
         "thresholds of precision times the step in recall.</p>\n");
-    small_charts_put(out, "pr", "Precision by recall", test, precision_caption);
+    small_charts_put(out, f, "pr", "Precision by recall of ", test, precision_caption);
 }
 
 /* ---- who is called ---- */
 
-static void counts_put(struct buf *out, const json_t *decision)
+static void counts_put(struct buf *out, const struct findings *f, const json_t *decision)
 {
     static const char *const COUNTS[] = { "true_positives", "false_positives", "false_negatives",
                                           "true_negatives" };
@@ -67,10 +59,10 @@ static void counts_put(struct buf *out, const json_t *decision)
         "calls that is right, among rows with as many findings as these; – with fewer than 10 rows "
         "of either kind",
         "Finding|Threshold|True positives|False positives|False negatives|True negatives|PPV|NPV");
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < f->n; k++) {
         const json_t *finding = finding_at(decision, k);
 
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+        html_row_begin(out, f->names[k]);
         html_number(out, json_object_get(finding, "threshold"), 4);
         for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++)
             html_number(out, json_object_get(finding, COUNTS[i]), 0);
@@ -117,7 +109,8 @@ static void prevalence_row_put(struct buf *out, const json_t *finding, bool know
     buf_puts(out, ">–</td></tr>\n");
 }
 
-static void prevalences_put(struct buf *out, const json_t *test, const json_t *decision)
+static void prevalences_put(struct buf *out, const struct findings *f, const json_t *test,
+                            const json_t *decision)
 {
     buf_puts(
         out,
@@ -131,8 +124,8 @@ static void prevalences_put(struct buf *out, const json_t *test, const json_t *d
         buf_printf(out, "<th scope=\"col\">%g %%</th>", PREVALENCES[i] * 100);
     buf_puts(out,
              "<th scope=\"col\" class=\"chart\" id=\"prevalence-head\">your own</th></tr></thead><tbody>\n");
-    for (size_t k = 0; k < N_LABELS; k++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+    for (size_t k = 0; k < f->n; k++) {
+        html_row_begin(out, f->names[k]);
         prevalence_row_put(out, finding_at(test, k),
                            json_is_number(json_object_get(finding_at(decision, k), "ppv")));
     }
@@ -158,7 +151,7 @@ static void gain_put(struct buf *out, const json_t *benefit)
     buf_puts(out, "</td>");
 }
 
-static void benefits_put(struct buf *out, const json_t *decision)
+static void benefits_put(struct buf *out, const struct findings *f, const json_t *decision)
 {
     const json_t *first = json_object_get(finding_at(decision, 0), "net_benefit");
     json_t *benefit;
@@ -171,7 +164,7 @@ static void benefits_put(struct buf *out, const json_t *decision)
         "bad as nine alarms for nothing. Net benefit counts true alarms less false ones at that rate, per "
         "row. A model is of use at a threshold where it does better than acting on all and than acting "
         "on none.<span class=\"chart\"> Blue is the model, orange all, dashed none.</span></p>\n");
-    small_charts_put(out, "benefit", "Net benefit by threshold", decision, NULL);
+    small_charts_put(out, f, "benefit", "Net benefit by threshold of ", decision, NULL);
     html_box_begin(
         out, "numbers",
         "Net benefit of the model over the better of acting on all and on none, per 1,000 rows, by the "
@@ -181,8 +174,8 @@ static void benefits_put(struct buf *out, const json_t *decision)
         buf_printf(out, "<th scope=\"col\">%.0f %%</th>",
                    100 * json_number_value(json_object_get(benefit, "threshold")));
     buf_puts(out, "</tr></thead><tbody>\n");
-    for (size_t k = 0; k < N_LABELS; k++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+    for (size_t k = 0; k < f->n; k++) {
+        html_row_begin(out, f->names[k]);
         json_array_foreach (json_object_get(finding_at(decision, k), "net_benefit"), i, benefit)
             gain_put(out, benefit);
         buf_puts(out, "</tr>\n");
@@ -201,20 +194,20 @@ static void slope_caption(struct buf *out, const json_t *finding)
                    json_number_value(json_object_get(finding, "calibration_intercept")));
 }
 
-static void calibration_put(struct buf *out, const json_t *decision)
+static void calibration_put(struct buf *out, const struct findings *f, const json_t *decision)
 {
     buf_puts(out, "<h3>Calibration of each finding on the test split</h3>\n<p class=\"chart\">Ten bins of as "
                   "many rows: "
                   "where a point is below the dashed line, less happens than was said.</p>\n");
-    small_charts_put(out, "calibration", "Reliability", decision, slope_caption);
+    small_charts_put(out, f, "calibration", "Reliability of ", decision, slope_caption);
     html_table_begin(
         out,
         "Calibration. Intercept, with the slope held at 1: below 0 where too much is promised. Slope: below "
         "1 where the model is too sure of itself. In brackets 95 %, by patient; – with fewer than 10 "
         "rows of either kind, or where no line fits best",
         "Finding|Intercept|Slope");
-    for (size_t k = 0; k < N_LABELS; k++) {
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+    for (size_t k = 0; k < f->n; k++) {
+        html_row_begin(out, f->names[k]);
         html_ranged(out, finding_at(decision, k), "calibration_intercept");
         html_ranged(out, finding_at(decision, k), "calibration_slope");
         buf_puts(out, "</tr>\n");
@@ -226,14 +219,15 @@ void section_decision(struct buf *out, const json_t *record)
 {
     const json_t *decision = member_at(record, "evaluation.decision"),
                  *test = member_at(record, "evaluation.test");
+    const struct findings f = findings_of(record);
 
     if (!json_is_object(decision))
         return;
     buf_puts(out, "<section><h2>Decisions</h2>\n");
-    precision_put(out, test);
-    counts_put(out, decision);
-    prevalences_put(out, test, decision);
-    benefits_put(out, decision);
-    calibration_put(out, decision);
+    precision_put(out, &f, test);
+    counts_put(out, &f, decision);
+    prevalences_put(out, &f, test, decision);
+    benefits_put(out, &f, decision);
+    calibration_put(out, &f, decision);
     buf_puts(out, "</section>\n");
 }

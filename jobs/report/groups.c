@@ -1,5 +1,6 @@
 /* jobs/report/groups.c - for whom the model is better or worse: subgroups of the test rows. */
 #include "cxrd/groups.h"
+#include "findings.h"
 #include "html.h"
 #include "sections.h"
 
@@ -115,39 +116,45 @@ static const struct shown {
     { "calibration_slope", "", "Calibration: slope, below 1 where the model is too sure of itself", false }
 };
 
-static bool is_by(const json_t *group, const char *by) { return strcmp(text_at(group, "by"), by) == 0; }
+/* One of the ways to part the rows, and what of it is told. */
+struct subgroups {
+    const struct findings *findings;
+    const json_t *groups; /* evaluation.groups */
+    const char *by;
+};
 
-static const json_t *finding_of(const json_t *group, size_t k)
+static const json_t *list_of(const struct subgroups *g) { return json_object_get(g->groups, "groups"); }
+
+static bool has(const struct subgroups *g, const json_t *group)
 {
-    return json_array_get(json_object_get(group, "findings"), k);
+    return strcmp(text_at(group, "by"), g->by) == 0;
 }
 
-static bool any_known(const json_t *list, const char *by, size_t k, const char *member)
+static bool any_known(const struct subgroups *g, size_t k, const char *member)
 {
     json_t *group;
     size_t i;
 
-    json_array_foreach (list, i, group)
-        if (is_by(group, by) && json_is_number(json_object_get(finding_of(group, k), member)))
+    json_array_foreach (list_of(g), i, group)
+        if (has(g, group) && json_is_number(json_object_get(finding_at(group, k), member)))
             return true;
     return false;
 }
 
-static void finding_put(struct buf *out, const json_t *groups, const char *by, size_t k,
-                        const struct shown *shown)
+static void finding_put(struct buf *out, const struct subgroups *g, size_t k, const struct shown *shown)
 {
     json_t *group;
     size_t i;
 
-    buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
-    json_array_foreach (json_object_get(groups, "groups"), i, group) {
-        const json_t *finding = finding_of(group, k);
+    html_row_begin(out, g->findings->names[k]);
+    json_array_foreach (list_of(g), i, group) {
+        const json_t *finding = finding_at(group, k);
 
-        if (!is_by(group, by))
+        if (!has(g, group))
             continue;
         if (shown->positives)
             html_number(out, json_object_get(finding, "positives"), 0);
-        if (borne_out(groups, group, finding, shown->measure))
+        if (borne_out(g->groups, group, finding, shown->measure))
             html_marked(out, finding, shown->member, "differs");
         else
             html_ranged(out, finding, shown->member);
@@ -155,16 +162,15 @@ static void finding_put(struct buf *out, const json_t *groups, const char *by, s
     buf_puts(out, "</tr>\n");
 }
 
-static void measure_put(struct buf *out, const json_t *groups, const char *by, const struct shown *shown)
+static void measure_put(struct buf *out, const struct subgroups *g, const struct shown *shown)
 {
-    const json_t *list = json_object_get(groups, "groups");
     json_t *group;
     size_t i;
 
     html_box_begin(out, "numbers", shown->title);
     buf_puts(out, "<th scope=\"col\">Finding</th>");
-    json_array_foreach (list, i, group) {
-        if (!is_by(group, by))
+    json_array_foreach (list_of(g), i, group) {
+        if (!has(g, group))
             continue;
         buf_puts(out, shown->positives ? "<th scope=\"col\">Positives</th><th scope=\"col\">"
                                        : "<th scope=\"col\">");
@@ -172,29 +178,27 @@ static void measure_put(struct buf *out, const json_t *groups, const char *by, c
         buf_puts(out, "</th>");
     }
     buf_puts(out, "</tr></thead><tbody>\n");
-    for (size_t k = 0; k < N_LABELS; k++)
-        if (any_known(list, by, k, shown->member))
-            finding_put(out, groups, by, k, shown);
+    for (size_t k = 0; k < g->findings->n; k++)
+        if (any_known(g, k, shown->member))
+            finding_put(out, g, k, shown);
     html_table_end(out);
 }
 
-static bool any_measured(const json_t *list, const char *by, const char *member)
+static bool any_measured(const struct subgroups *g, const char *member)
 {
-    for (size_t k = 0; k < N_LABELS; k++)
-        if (any_known(list, by, k, member))
+    for (size_t k = 0; k < g->findings->n; k++)
+        if (any_known(g, k, member))
             return true;
     return false;
 }
 
-static void grouping_put(struct buf *out, const json_t *groups, const char *by)
+static void grouping_put(struct buf *out, const struct subgroups *g)
 {
-    const json_t *list = json_object_get(groups, "groups");
-
-    buf_printf(out, "<h3>%s</h3>\n", heading_of(by));
+    buf_printf(out, "<h3>%s</h3>\n", heading_of(g->by));
     for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
-        if (any_measured(list, by, SHOWN[i].member))
-            measure_put(out, groups, by, &SHOWN[i]);
-    if (!any_measured(list, by, SHOWN[0].member))
+        if (any_measured(g, SHOWN[i].member))
+            measure_put(out, g, &SHOWN[i]);
+    if (!any_measured(g, SHOWN[0].member))
         buf_puts(out, "<p>No group has enough rows with a finding and without it.</p>\n");
 }
 
@@ -202,6 +206,7 @@ void section_groups(struct buf *out, const json_t *record)
 {
     const json_t *groups = member_at(record, "evaluation.groups");
     const json_t *list = json_object_get(groups, "groups");
+    const struct findings f = findings_of(record);
     json_t *group;
     size_t i;
 
@@ -217,6 +222,6 @@ void section_groups(struct buf *out, const json_t *record)
     differences_put(out, groups);
     json_array_foreach (list, i, group)
         if (i == 0 || !same(group, json_array_get(list, i - 1), "by"))
-            grouping_put(out, groups, text_at(group, "by"));
+            grouping_put(out, &(struct subgroups){ &f, groups, text_at(group, "by") });
     buf_puts(out, "</section>\n");
 }

@@ -78,11 +78,17 @@ void html_marked(struct buf *out, const json_t *object, const char *name, const 
     ranged_put(out, object, name);
 }
 
-void html_field(struct buf *out, const char *name, const json_t *value)
+void html_row_begin(struct buf *out, const char *name)
 {
     buf_puts(out, "<tr><th scope=\"row\">");
     html_text(out, name);
-    buf_puts(out, "</th><td>");
+    buf_puts(out, "</th>");
+}
+
+void html_field(struct buf *out, const char *name, const json_t *value)
+{
+    html_row_begin(out, name);
+    buf_puts(out, "<td>");
     if (json_is_string(value)) {
         html_text(out, json_string_value(value));
     } else if (value && !json_is_null(value)) {

@@ -19,7 +19,10 @@ void html_number(struct buf *out, const json_t *value, int digits);
 void html_ranged(struct buf *out, const json_t *object, const char *name);
 void html_marked(struct buf *out, const json_t *object, const char *name, const char *kind);
 
-/* <tr> with <th> for a name and <td> for a value of any kind of JSON. */
+/* <tr> with <th> for a name; the cells follow, and the end of the row. */
+void html_row_begin(struct buf *out, const char *name);
+
+/* A whole row: a name, and <td> for a value of any kind of JSON. */
 void html_field(struct buf *out, const char *name, const json_t *value);
 
 /* A table in a box that scrolls by itself where the screen is narrow: its title, and its head, cells parted by '|'.

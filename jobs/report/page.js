@@ -5,6 +5,7 @@
     const BLUE = '#24527a', ORANGE = '#c8611a', GREY = '#8a939c', GREEN = '#2f7d4f';
     const KINDS = { youden: ['Youden', 'circle'], sensitivity_90: ['90 % sensitivity', 'triangle'],
                     specificity_90: ['90 % specificity', 'rect'] };
+    const FEW = 6, MANY = 20; /* as in findings.h */
     const charts = [];
 
     const axis = (title, more) => ({ title: { display: true, text: title }, ...more });
@@ -14,6 +15,10 @@
     const line = (label, points, color, more) =>
         ({ label, data: points, borderColor: color, backgroundColor: color, borderWidth: 2, pointRadius: 3, clip: 8, ...more });
     const diagonal = (label, end = 1) => dashed(label, [{ x: 0, y: 0 }, { x: end, y: end }]);
+    /* What a plot has of a finding, whose name may be one that every object has, such as "constructor". */
+    const curveOf = (all, finding) => (all && Object.hasOwn(all, finding.label) && all[finding.label]) || [];
+    /* A name at an axis; the tables have the whole of it. */
+    const cut = (text, most = 24) => ([...text].length > most ? `${[...text].slice(0, most - 1).join('')}…` : text);
 
     function draw(id, config) {
         const canvas = document.getElementById(id);
@@ -24,11 +29,21 @@
         charts.push(new Chart(canvas, config));
     }
 
+    /* Room for the names of many findings at an axis of a chart: across, its box scrolls where the screen is too narrow. */
+    function makeRoom(id, n, across) {
+        const canvas = document.getElementById(id);
+
+        if (!canvas || n <= MANY)
+            return;
+        canvas.closest('figure').classList.add('wide');
+        canvas.parentElement.style[across ? 'minWidth' : 'height'] = `${n * 16 + 80}px`;
+    }
+
     function drawCombinations() {
         const rows = data.combinations || [];
         const wide = document.documentElement.clientWidth > 600;
-        const name = (labels) => (wide || labels.length < 2 ? labels.join(' + ') || 'No Finding'
-            : [`${labels.slice(0, -1).join(' + ')} +`, labels.at(-1)]); /* two lines on a phone */
+        const name = (labels) => (wide || labels.length < 2 ? cut(labels.join(' + '), wide ? 64 : 32) || 'No Finding'
+            : [`${cut(labels.slice(0, -1).join(' + '), 32)} +`, cut(labels.at(-1))]); /* two lines on a phone */
 
         draw('combinations', {
             type: 'bar',
@@ -59,18 +74,28 @@
     const epochAxis = (epochs) => axis('epoch (number)', { type: 'linear', min: 0.5, max: epochs.length + 0.5,
         afterBuildTicks: (x) => { x.ticks = epochs.map((e) => ({ value: e.epoch })); } });
 
+    /* Many findings are lines of one colour, named under the pointer, and their mean in another. */
     function drawAurocs(epochs) {
         const labels = data.evaluation ? data.evaluation.test.findings.map((f) => f.label) : [];
         const known = (k) => epochs.some((e) => typeof (e.val_auroc || [])[k] === 'number');
         const series = (k) => epochs.map((e) => ({ x: e.epoch, y: (e.val_auroc || [])[k] }));
-        const color = (k) => `hsl(${(k * 360 / 14 + 210) % 360}, 60%, ${k % 2 ? 32 : 48}%)`;
+        const many = labels.length > MANY;
+        const color = (k) => (many ? '#24527a55' : `hsl(${(k * 360 / labels.length + 210) % 360}, 60%, ${k % 2 ? 32 : 48}%)`);
+        const mean = line('mean over the findings', epochs.map((e) => ({ x: e.epoch, y: e.val_macro_auroc })), ORANGE);
+        const lines = labels.map((label, k) => [label, k]).filter(([, k]) => known(k))
+            .map(([label, k]) => line(label, series(k), color(k), { pointRadius: 2, borderWidth: 1.5 }));
+        const legend = { labels: { boxWidth: 14, font: { size: 10 } } };
 
+        if (many) {
+            lines.unshift(mean);
+            legend.labels.filter = (item) => item.datasetIndex < 2;
+            legend.labels.generateLabels = (chart) => Chart.defaults.plugins.legend.labels.generateLabels(chart)
+                .map((item) => (item.datasetIndex === 1 ? { ...item, text: 'each finding, named under the pointer' } : item));
+        }
         draw('auroc', {
             type: 'line',
-            data: { datasets: labels.map((label, k) => [label, k]).filter(([, k]) => known(k))
-                .map(([label, k]) => line(label, series(k), color(k), { pointRadius: 2, borderWidth: 1.5 })) },
-            options: { scales: { x: epochAxis(epochs), y: axis('AUROC (0 to 1)') },
-                       plugins: { legend: { labels: { boxWidth: 14, font: { size: 10 } } } } }
+            data: { datasets: lines },
+            options: { scales: { x: epochAxis(epochs), y: axis('AUROC (0 to 1)') }, plugins: { legend } }
         });
     }
 
@@ -126,10 +151,12 @@
         const curve = [...Array(61).keys()].map((i) => low + (high - low) * i / 60)
             .map((x) => ({ x, y: smooth(points, x) }));
 
+        const smoothed = line('smooth curve', curve, ORANGE, { pointRadius: 0, pointStyle: 'line', showLine: true });
+
         draw('proportions', {
             type: 'scatter',
             data: { datasets: [line('findings', points, BLUE, { pointRadius: 4, showLine: false }),
-                               line('smooth curve', curve, ORANGE, { pointRadius: 0, pointStyle: 'line', showLine: true }),
+                               ...(test.findings.length < FEW ? [] : [smoothed]),
                                { ...diagonal('equal', most), pointStyle: 'line', showLine: true }] },
             options: { scales: { x: axis('actual proportion of the rows (0 to 1)', span), y: axis('mean predicted probability (0 to 1)', span) },
                        plugins: { legend: { labels: { usePointStyle: true, boxHeight: 9 } }, tooltip: { callbacks: { label: (c) =>
@@ -139,15 +166,18 @@
 
     /* Over the findings in their order, as the seed notebook has it; the curves come with the data. */
     function drawCurves(test) {
-        const names = test.findings.map((f) => f.label.replace('_', ' '));
+        const names = test.findings.map((f) => cut(f.label.replace('_', ' ')));
         const place = (v) => names[v] ?? '';
+        const radius = names.length > 1 ? 0 : 4; /* one finding is a point, no curve */
 
         if (!data.curves || !data.curves.actual)
             return;
+        makeRoom('curves', names.length, true);
+        makeRoom('bars', names.length, true);
         draw('curves', {
             type: 'line',
-            data: { datasets: [line('predicted', data.curves.predicted, ORANGE, { pointRadius: 0 }),
-                               line('actual', data.curves.actual, BLUE, { pointRadius: 0 })] },
+            data: { datasets: [line('predicted', data.curves.predicted, ORANGE, { pointRadius: radius }),
+                               line('actual', data.curves.actual, BLUE, { pointRadius: radius })] },
             options: { scales: { x: axis('finding (in class order)', { type: 'linear', min: 0, max: names.length - 1,
                                                       ticks: { stepSize: 1, autoSkip: false, minRotation: 60, callback: place } }),
                                  y: axis('proportion of the rows (0 to 1)') } }
@@ -178,7 +208,7 @@
     }
 
     function drawRoc(finding, k) {
-        const curve = (data.roc || {})[finding.label];
+        const curve = curveOf(data.roc, finding);
         const marks = Object.entries(finding.operating_points).filter(([, p]) => p.sensitivity !== null)
             .map(([kind, p]) => ({ label: KINDS[kind][0], data: [{ x: 1 - p.specificity, y: p.sensitivity }],
                                    pointStyle: KINDS[kind][1], pointRadius: 5, borderColor: ORANGE,
@@ -186,7 +216,7 @@
 
         draw(`roc-${k}`, {
             type: 'line',
-            data: { datasets: [...marks, line('ROC', (curve || []).map(([x, y]) => ({ x, y })), BLUE, { pointRadius: 0 }),
+            data: { datasets: [...marks, line('ROC', curve.map(([x, y]) => ({ x, y })), BLUE, { pointRadius: 0 }),
                                diagonal('chance')] },
             options: { scales: { x: unit(['false positive rate', '(0 to 1)']), y: unit('sensitivity (0 to 1)') },
                        plugins: { legend: { display: false } } }
@@ -198,7 +228,7 @@
     });
 
     function drawPrecision(finding, k) {
-        const curve = (data.precision_recall || {})[finding.label] || [];
+        const curve = curveOf(data.precision_recall, finding);
         const chance = [{ x: 0, y: finding.prevalence }, { x: 1, y: finding.prevalence }];
 
         small(`pr-${k}`, [line('precision', curve.map(([x, y]) => ({ x, y })), BLUE, { pointRadius: 0 }),
@@ -207,7 +237,7 @@
     }
 
     function drawBenefit(finding, k) {
-        const curve = (data.net_benefit || {})[finding.label] || [];
+        const curve = curveOf(data.net_benefit, finding);
         const of = (i) => curve.map((point) => ({ x: 100 * point[0], y: 1000 * point[i] }));
         const best = Math.max(...of(1).map((p) => p.y), 0), all = of(2).map((p) => p.y);
         const low = -0.3 * Math.max(best, ...all, 1); /* treating all falls far: what is below is of no interest */
@@ -218,7 +248,7 @@
     }
 
     function drawCalibration(finding, k) {
-        const bins = (data.reliability_findings || {})[finding.label] || [];
+        const bins = curveOf(data.reliability_findings, finding);
         const points = bins.map((b) => ({ x: b.predicted, y: b.positive, rows: b.rows }));
         const most = Math.min(1, Math.max(0.02, ...points.map((p) => Math.max(p.x, p.y))) * 1.1);
         const span = (title) => axis(title, { type: 'linear', min: 0, max: most, ticks: { includeBounds: false } });
@@ -247,11 +277,12 @@
         tell();
     }
 
-    /* The rows without the finding first, so that the others lie on top. Its axes have no unit. */
+    /* The rows without the finding first, so that the others lie on top. Its axes have no unit. A point is x, y and its findings,
+     * 32 in a number. */
     function drawMap(points, k) {
         const side = (at) => Math.max(...points.map((p) => Math.abs(p[at]))) * 1.05 || 1;
         const bare = (at) => ({ type: 'linear', min: -side(at), max: side(at), display: false });
-        const part = (has, color, radius) => ({ data: points.filter((p) => (p[2] >> k & 1) === has).map(([x, y]) => ({ x, y })),
+        const part = (has, color, radius) => ({ data: points.filter((p) => (p[2 + (k >> 5)] >> (k & 31) & 1) === has).map(([x, y]) => ({ x, y })),
                                                 backgroundColor: color, borderWidth: 0, pointRadius: radius });
 
         draw(`tsne-${k}`, {
@@ -262,9 +293,10 @@
     }
 
     function drawNormal(normal) {
+        makeRoom('normal', normal.findings.length, false);
         draw('normal', {
             type: 'bar',
-            data: { labels: normal.findings.map((f) => f.label),
+            data: { labels: normal.findings.map((f) => cut(f.label)),
                     datasets: [{ data: normal.findings.map((f) => f.false_positive_rate), backgroundColor: GREEN }] },
             options: { indexAxis: 'y', plugins: { legend: { display: false } },
                        scales: { x: unit('false positive rate on normal chests (0 to 1)'),

@@ -1,40 +1,41 @@
 /* jobs/report/proportions.c - how often each finding is there and how often it was predicted: the seed notebook's picture, two
  * curves over the findings, and beside it bars, which say nothing about what is between two findings. */
-#include "cxrd/labels.h"
+#include "findings.h"
 #include "html.h"
 #include "sections.h"
 #include "spline.h"
 
-enum { POINTS = 20 * (N_LABELS - 1) + 1 };
-_Static_assert((int)N_LABELS <= (int)SPLINE_MAX, "a curve through all findings");
+enum { POINTS_BETWEEN = 20, MOST_POINTS = POINTS_BETWEEN * (MAX_LABELS - 1) + 1 };
+_Static_assert((int)MAX_LABELS <= (int)SPLINE_MAX, "a curve through all findings");
 
 /* A number of each finding; false where one has none. */
-static bool numbers_of(const json_t *record, const char *name, double ret[N_LABELS])
+static bool numbers_of(const json_t *record, const char *name, double ret[MAX_LABELS])
 {
-    const json_t *findings = member_at(record, "evaluation.test.findings");
+    const json_t *test = member_at(record, "evaluation.test");
+    const size_t n = findings_of(record).n;
 
-    for (size_t k = 0; k < N_LABELS; k++) {
-        const json_t *value = json_object_get(json_array_get(findings, k), name);
+    for (size_t k = 0; k < n; k++) {
+        const json_t *value = json_object_get(finding_at(test, k), name);
 
         if (!json_is_number(value))
             return false;
         ret[k] = json_number_value(value);
     }
-    return true;
+    return n > 0;
 }
 
 static json_t *curve_json(const json_t *record, const char *name)
 {
-    double through[N_LABELS], curve[POINTS];
+    const size_t n = findings_of(record).n;
+    double through[MAX_LABELS], curve[MOST_POINTS];
     json_t *points;
 
     if (!numbers_of(record, name, through))
         return json_null();
     points = json_array();
-    spline_quadratic(N_LABELS, through, POINTS, curve);
-    for (size_t i = 0; i < POINTS; i++)
-        json_array_append_new(
-            points, json_pack("{s:f,s:f}", "x", (N_LABELS - 1) * (double)i / (POINTS - 1), "y", curve[i]));
+    spline_quadratic(n, through, POINTS_BETWEEN * (n - 1) + 1, curve);
+    for (size_t i = 0; i < POINTS_BETWEEN * (n - 1) + 1; i++)
+        json_array_append_new(points, json_pack("{s:f,s:f}", "x", (double)i / POINTS_BETWEEN, "y", curve[i]));
     return points;
 }
 
@@ -46,7 +47,7 @@ json_t *proportions_json(const json_t *record)
 
 void section_proportions(struct buf *out, const json_t *record)
 {
-    double unused[N_LABELS];
+    double unused[MAX_LABELS];
 
     if (!numbers_of(record, "prevalence", unused))
         return;

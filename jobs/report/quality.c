@@ -1,15 +1,10 @@
 /* jobs/report/quality.c - how good the kept model is: finding by finding, as curves, and at its operating points. */
-#include "cxrd/labels.h"
 #include "cxrd/operating_points.h"
+#include "findings.h"
 #include "html.h"
 #include "sections.h"
 
 #include <stdio.h>
-
-static const json_t *finding_at(const json_t *split, size_t k)
-{
-    return json_array_get(json_object_get(split, "findings"), k);
-}
 
 /* <td>: "0.041 ± 0.012", the ECE that a perfectly calibrated model would have on as many rows. */
 static void expected_put(struct buf *out, const json_t *object, const char *prefix)
@@ -28,19 +23,19 @@ static void expected_put(struct buf *out, const json_t *object, const char *pref
                json_number_value(json_object_get(object, sd)));
 }
 
-static void findings_put(struct buf *out, const json_t *split, const char *title)
+static void findings_put(struct buf *out, const struct findings *f, const json_t *split, const char *title)
 {
     html_table_begin(out, title,
                      "Finding|Positives|Patients with it|Prevalence|Base rate, training|Mean "
                      "predicted|AUROC|95 % from|95 % to|"
                      "Average precision|Brier|Brier, base rate|ECE|ECE without a fault");
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < f->n; k++) {
         static const char *const COLUMNS[] = { "positives", "positive_patients", "prevalence",
                                                "base_rate", "predicted_mean",    "auroc",
                                                "auroc_low", "auroc_high",        "average_precision",
                                                "brier",     "baseline_brier",    "ece" };
 
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+        html_row_begin(out, f->names[k]);
         for (size_t c = 0; c < sizeof COLUMNS / sizeof COLUMNS[0]; c++)
             html_number(out, json_object_get(finding_at(split, k), COLUMNS[c]), 3);
         expected_put(out, finding_at(split, k), "ece");
@@ -134,23 +129,21 @@ static void alone_put(struct buf *out, const json_t *evaluation)
     measures_put(out, evaluation, GAINS, sizeof GAINS / sizeof GAINS[0], gain_cells);
 }
 
-/* "Mass: AUROC 0.824 (95 %: 0.749 to 0.899)", with a space before the sign that no line breaks at. */
-static void curve_caption(struct buf *out, const json_t *finding, const char *label)
+/* ": AUROC 0.824 (95 %: 0.749 to 0.899)", with a space before the sign that no line breaks at. */
+static void curve_caption(struct buf *out, const json_t *finding)
 {
     const json_t *auroc = json_object_get(finding, "auroc"), *low = json_object_get(finding, "auroc_low");
 
-    buf_printf(out, "<figcaption>%s: ", label);
     if (!json_is_number(auroc))
-        buf_puts(out, "not defined, no positive or no negative row");
+        buf_puts(out, ": not defined, no positive or no negative row");
     else
-        buf_printf(out, "AUROC %.3f", json_number_value(auroc));
+        buf_printf(out, ": AUROC %.3f", json_number_value(auroc));
     if (json_is_number(low))
         buf_printf(out, " (95\u00a0%%: %.3f to %.3f)", json_number_value(low),
                    json_number_value(json_object_get(finding, "auroc_high")));
-    buf_puts(out, "</figcaption>");
 }
 
-static void curves_put(struct buf *out, const json_t *test)
+static void curves_put(struct buf *out, const struct findings *f, const json_t *test)
 {
     buf_puts(
         out,
@@ -158,13 +151,10 @@ static void curves_put(struct buf *out, const json_t *test)
         "of those without the finding it calls positive, and how many of those with it. The dashed diagonal "
         "is chance; marks are the operating points, chosen on validation: circle Youden, triangle 90 % "
         "sensitivity, square 90 % specificity.</p><div class=\"small\">\n");
-    for (size_t k = 0; k < N_LABELS; k++) {
-        buf_printf(out,
-                   "<figure class=\"chart\"><div class=\"canvas\"><canvas id=\"roc-%zu\" role=\"img\" "
-                   "aria-label=\"ROC curve of %s\"></canvas></div>",
-                   k, LABELS[k]);
-        curve_caption(out, finding_at(test, k), LABELS[k]);
-        buf_puts(out, "</figure>\n");
+    for (size_t k = 0; k < f->n; k++) {
+        finding_chart_begin(out, "roc", k, f->names[k], "ROC curve of ", "");
+        curve_caption(out, finding_at(test, k));
+        finding_chart_end(out);
     }
     buf_puts(out, "</div></div>\n");
 }
@@ -189,33 +179,37 @@ static void bins_put(struct buf *out, const json_t *bins)
 void section_quality(struct buf *out, const json_t *record, const json_t *plots)
 {
     const json_t *evaluation = member_at(record, "evaluation");
+    const struct findings f = findings_of(record);
 
     if (!json_is_object(evaluation))
         return;
     buf_puts(out, "<section><h2>Quality of the kept model</h2>\n");
     means_put(out, evaluation);
     alone_put(out, evaluation);
-    findings_put(out, json_object_get(evaluation, "test"),
+    findings_put(out, &f, json_object_get(evaluation, "test"),
                  "Test split; – where a finding has no positive or no negative row");
-    findings_put(out, json_object_get(evaluation, "validation"), "Validation split");
+    findings_put(out, &f, json_object_get(evaluation, "validation"), "Validation split");
     buf_puts(out, "<div class=\"pair\">\n");
-    html_chart(
-        out, "proportions", "Points: mean predicted probability against actual proportion of each finding",
-        "Predicted against actual proportion of each finding on the test split, with a smooth curve (local "
-        "linear regression). On the dashed line both are equal.");
+    html_chart(out, "proportions",
+               "Points: mean predicted probability against actual proportion of each finding",
+               f.n < FEW_FINDINGS
+                   ? "Predicted against actual proportion of each finding on the test split. On the dashed "
+                     "line both are equal."
+                   : "Predicted against actual proportion of each finding on the test split, with a smooth "
+                     "curve (local linear regression). On the dashed line both are equal.");
     html_chart(out, "reliability",
                "Lines: part that is positive by predicted probability, validation and test",
                "Reliability: of the predictions with about this probability, how many are right. All "
                "findings together.");
     buf_puts(out, "</div>\n");
     bins_put(out, member_at(plots, "reliability.test"));
-    curves_put(out, json_object_get(evaluation, "test"));
+    curves_put(out, &f, json_object_get(evaluation, "test"));
     buf_puts(out, "</section>\n");
 }
 
 /* ---- operating points ---- */
 
-static void points_put(struct buf *out, const json_t *test)
+static void points_put(struct buf *out, const struct findings *f, const json_t *test)
 {
     html_table_begin(
         out,
@@ -224,10 +218,10 @@ static void points_put(struct buf *out, const json_t *test)
         "patient",
         "Finding|Prevalence|Youden: threshold|Sensitivity|Specificity|90 % sens.: threshold|Sensitivity|"
         "Specificity|90 % spec.: threshold|Sensitivity|Specificity");
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < f->n; k++) {
         const json_t *finding = finding_at(test, k), *points = json_object_get(finding, "operating_points");
 
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+        html_row_begin(out, f->names[k]);
         html_number(out, json_object_get(finding, "prevalence"), 3);
         for (int kind = 0; kind < N_OPERATING; kind++) {
             const json_t *point = json_object_get(points, OPERATING_NAMES[kind]);
@@ -241,17 +235,17 @@ static void points_put(struct buf *out, const json_t *test)
     html_table_end(out);
 }
 
-static void normal_put(struct buf *out, const json_t *normal)
+static void normal_put(struct buf *out, const struct findings *f, const json_t *normal)
 {
     html_chart(out, "normal", "Bars: false positive rate of each finding on normal chests",
                "How often each finding is called on No Finding rows, which training left out, at its Youden "
                "threshold.");
     html_table_begin(out, "False positive rates on No Finding rows",
                      "Finding|Mean predicted|Youden|90 % sens.|90 % spec.");
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < f->n; k++) {
         const json_t *finding = finding_at(normal, k), *points = json_object_get(finding, "operating_points");
 
-        buf_printf(out, "<tr><th scope=\"row\">%s</th>", LABELS[k]);
+        html_row_begin(out, f->names[k]);
         html_number(out, json_object_get(finding, "predicted_mean"), 3);
         for (int kind = 0; kind < N_OPERATING; kind++)
             html_ranged(out, json_object_get(points, OPERATING_NAMES[kind]), "false_positive_rate");
@@ -264,16 +258,17 @@ void section_operating(struct buf *out, const json_t *record)
 {
     const json_t *evaluation = member_at(record, "evaluation"), *normal = member_at(evaluation, "no_finding");
     const json_int_t rows = json_integer_value(json_object_get(normal, "rows"));
+    const struct findings f = findings_of(record);
 
     if (!json_is_object(evaluation))
         return;
     buf_puts(out, "<section><h2>Operating points</h2>\n");
-    points_put(out, json_object_get(evaluation, "test"));
+    points_put(out, &f, json_object_get(evaluation, "test"));
     buf_printf(
         out,
         "<h3>Normal chests</h3>\n<p>%lld No Finding rows were left out of the training and scored.</p>\n",
         (long long)rows);
     if (rows > 0)
-        normal_put(out, normal);
+        normal_put(out, &f, normal);
     buf_puts(out, "</section>\n");
 }

@@ -33,7 +33,7 @@ void section_origin(struct buf *out, const json_t *record);
 void section_downloads(struct buf *out, const json_t *record);
 
 /* The curves of section_proportions(), for the page's script: {"actual","predicted"}, each [{"x","y"},…] over the findings,
- * 0 to 13, or null. */
+ * the first at 0, or null. */
 json_t *proportions_json(const json_t *record);
 
 #endif

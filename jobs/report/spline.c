@@ -7,23 +7,29 @@
 
 enum { DEGREE = 2, KNOTS = SPLINE_MAX + DEGREE + 1 };
 
-/* Three at either end, and between them a midpoint for each pair of neighbours but the outer two pairs: n + 3. */
+/* Two points are met by a line, one by a constant. */
+static size_t degree_of(size_t n) { return n > DEGREE ? DEGREE : n - 1; }
+
+/* degree + 1 at either end, and between them a midpoint for each pair of neighbours but the outer two pairs. */
 static void knots_of(size_t n, double t[KNOTS])
 {
-    for (size_t i = 0; i < n + DEGREE + 1; i++)
-        t[i] = i <= DEGREE ? 0 : i >= n ? (double)(n - 1) : (double)i - 1.5;
+    const size_t degree = degree_of(n);
+
+    for (size_t i = 0; i < n + degree + 1; i++)
+        t[i] = i <= degree ? 0 : i >= n ? (double)(n - 1) : (double)i - 1.5;
 }
 
 /* Each of the n B-splines at x. */
 static void basis(size_t n, const double t[KNOTS], double x, double ret[SPLINE_MAX])
 {
     double b[KNOTS] = { 0 };
-    size_t at = DEGREE;
+    const size_t degree = degree_of(n);
+    size_t at = degree;
 
     while (at + 1 < n && t[at + 1] <= x)
         at++;
     b[at] = 1;
-    for (size_t k = 1; k <= DEGREE; k++)
+    for (size_t k = 1; k <= degree; k++)
         for (size_t i = at - k; i <= at; i++) {
             const double left = t[i + k] - t[i], right = t[i + k + 1] - t[i + 1];
 
@@ -68,7 +74,7 @@ void spline_quadratic(size_t n, const double *y, size_t m, double *ret)
 {
     double t[KNOTS], a[SPLINE_MAX][SPLINE_MAX] = { { 0 } }, weights[SPLINE_MAX] = { 0 };
 
-    assert(n >= DEGREE + 1 && n <= SPLINE_MAX && m >= 2);
+    assert(n >= 1 && n <= SPLINE_MAX && m >= 1);
     knots_of(n, t);
     for (size_t i = 0; i < n; i++)
         basis(n, t, (double)i, a[i]);
@@ -77,7 +83,7 @@ void spline_quadratic(size_t n, const double *y, size_t m, double *ret)
     for (size_t i = 0; i < m; i++) {
         double b[SPLINE_MAX];
 
-        basis(n, t, (double)(n - 1) * (double)i / (double)(m - 1), b);
+        basis(n, t, m > 1 ? (double)(n - 1) * (double)i / (double)(m - 1) : 0, b);
         ret[i] = 0;
         for (size_t k = 0; k < n; k++)
             ret[i] += weights[k] * b[k];

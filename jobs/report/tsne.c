@@ -1,6 +1,6 @@
-/* jobs/report/tsne.c - a map of test rows by what the network sees in them, once for each finding: 14 findings that come together
- * cannot be 14 colours. */
-#include "cxrd/labels.h"
+/* jobs/report/tsne.c - a map of test rows by what the network sees in them, once for each finding: findings that come together
+ * cannot each be a colour. */
+#include "findings.h"
 #include "html.h"
 #include "sections.h"
 
@@ -14,18 +14,16 @@ static void finding_put(struct buf *out, size_t k, const json_t *finding)
 {
     const json_int_t rows = json_integer_value(json_object_get(finding, "rows"));
 
-    buf_printf(
-        out,
-        "<figure class=\"chart\"><div class=\"canvas\"><canvas id=\"tsne-%zu\" role=\"img\" "
-        "aria-label=\"Map of test rows, those with %s marked\"></canvas></div><figcaption>%s, %lld row%s",
-        k, LABELS[k], LABELS[k], (long long)rows, rows == 1 ? "" : "s");
+    finding_chart_begin(out, "tsne", k, json_string_value(json_object_get(finding, "label")),
+                        "Map of test rows, those with ", " marked");
+    buf_printf(out, ", %lld row%s", (long long)rows, rows == 1 ? "" : "s");
     if (json_is_number(json_object_get(finding, "near")))
         buf_printf(out, ": %.0f\u00a0%%", percent(finding, "near"));
     if (json_is_number(json_object_get(finding, "near_low")))
         buf_printf(out, " (%.0f–%.0f\u00a0%%)", percent(finding, "near_low"), percent(finding, "near_high"));
     if (json_is_number(json_object_get(finding, "near")))
         buf_printf(out, " of the nearest, %.0f\u00a0%% by chance", percent(finding, "by_chance"));
-    buf_puts(out, "</figcaption></figure>\n");
+    finding_chart_end(out);
 }
 
 static void map_put(struct buf *out, const json_t *tsne)
@@ -54,7 +52,7 @@ static void map_put(struct buf *out, const json_t *tsne)
         "95 % interval by patient, and how many would by chance.</p>\n"
         "<div class=\"small maps\">\n");
     json_array_foreach (json_object_get(tsne, "neighbours"), k, finding)
-        if (k < N_LABELS && json_integer_value(json_object_get(finding, "rows")) > 0)
+        if (json_integer_value(json_object_get(finding, "rows")) > 0)
             finding_put(out, k, finding);
     buf_puts(out, "</div>\n");
 }

@@ -32,8 +32,6 @@ static void labels_put(struct buf *out, const json_t *labels)
 
 static void entry_put(struct buf *out, const json_t *entry)
 {
-    const char *label = json_string_value(json_object_get(entry, "label"));
-
     buf_puts(out, "<figure><div class=\"xray\"><img alt=\"X-ray: ");
     labels_put(out, json_object_get(entry, "labels"));
     buf_printf(
@@ -41,8 +39,9 @@ static void entry_put(struct buf *out, const json_t *entry)
         "\" src=\"data:image/png;base64,%s\"><canvas class=\"map\" width=\"16\" height=\"16\" data-map=\"",
         json_string_value(json_object_get(entry, "png")));
     map_put(out, json_object_get(entry, "map"));
-    buf_printf(out, "\"></canvas></div><figcaption><b>%s: %.3f</b>, but has ", label,
-               json_number_value(json_object_get(entry, "probability")));
+    buf_puts(out, "\"></canvas></div><figcaption><b>");
+    html_text(out, json_string_value(json_object_get(entry, "label")));
+    buf_printf(out, ": %.3f</b>, but has ", json_number_value(json_object_get(entry, "probability")));
     if (json_is_true(json_object_get(entry, "positive")))
         buf_puts(out, "it");
     else

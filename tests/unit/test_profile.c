@@ -204,3 +204,15 @@ Test(profile, curve_through_a_parabola_is_the_parabola)
         }
     }
 }
+
+Test(profile, curve_through_two_points_is_a_line_and_through_one_a_constant)
+{
+    double curve[3];
+
+    spline_quadratic(2, (const double[]){ 4, 1 }, 3, curve);
+    cr_assert(curve[0] == 4 && curve[1] == 2.5 && curve[2] == 1, "%g %g %g", curve[0], curve[1], curve[2]);
+    spline_quadratic(1, (const double[]){ 4 }, 1, curve);
+    cr_assert_eq(curve[0], 4);
+    spline_quadratic(1, (const double[]){ 4 }, 2, curve + 1);
+    cr_assert(curve[1] == 4 && curve[2] == 4);
+}

@@ -40,10 +40,10 @@ static json_t *matrix(void)
 {
     json_t *rows = json_array();
 
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < N_NIH_LABELS; i++) {
         json_t *row = json_array();
 
-        for (size_t j = 0; j < N_LABELS; j++)
+        for (size_t j = 0; j < N_NIH_LABELS; j++)
             json_array_append_new(row, json_integer(i == j ? 100 : 0));
         json_array_append_new(rows, row);
     }
@@ -124,11 +124,13 @@ Test(report, co_occurrence_is_a_count_its_square_root_and_its_logarithm_and_a_da
     json_t *record = json_pack("{s:{s:o}}", "dataset", "cooccurrence", matrix());
     struct buf page = page_of(record, NULL);
 
-    cr_assert_eq(occurrences(page.data, "<td>100</td>"), N_LABELS, "the count itself");
-    cr_assert_eq(occurrences(page.data, "<td class=\"h9\">10.0</td>"), N_LABELS, "the square root of 100");
-    cr_assert_eq(occurrences(page.data, "<td class=\"h0\">0.0</td>"), N_LABELS * (N_LABELS - 1));
-    cr_assert_eq(occurrences(page.data, "<td>2.00</td>"), N_LABELS, "its logarithm");
-    cr_assert_eq(occurrences(page.data, "<td>–</td>"), N_LABELS * (N_LABELS - 1), "there is none of zero");
+    cr_assert_eq(occurrences(page.data, "<td>100</td>"), N_NIH_LABELS, "the count itself");
+    cr_assert_eq(occurrences(page.data, "<td class=\"h9\">10.0</td>"), N_NIH_LABELS,
+                 "the square root of 100");
+    cr_assert_eq(occurrences(page.data, "<td class=\"h0\">0.0</td>"), N_NIH_LABELS * (N_NIH_LABELS - 1));
+    cr_assert_eq(occurrences(page.data, "<td>2.00</td>"), N_NIH_LABELS, "its logarithm");
+    cr_assert_eq(occurrences(page.data, "<td>–</td>"), N_NIH_LABELS * (N_NIH_LABELS - 1),
+                 "there is none of zero");
     buf_release(&page);
     json_decref(record);
 }
@@ -270,7 +272,7 @@ Test(report, draws_the_proportions_as_curves_through_the_findings)
     json_t *findings = json_array(), *record;
     struct buf page;
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         json_array_append_new(findings, json_pack("{s:f,s:f}", "prevalence", 0.5, "predicted_mean", 0.25));
     record = json_pack("{s:{s:{s:o}}}", "evaluation", "test", "findings", findings);
     page = page_of(record, NULL);
