@@ -92,7 +92,7 @@ static void forward_task(void *arg, size_t task, size_t lane)
     struct subject *s = arg;
 
     check(session_run(s->lanes[lane].session, s->model, GROUP, s->x + task * GROUP * PLANE,
-                      s->logits + task * GROUP * N_LABELS),
+                      s->logits + task * GROUP * N_NIH_LABELS),
           NULL);
 }
 
@@ -171,15 +171,15 @@ static void subject_make(struct subject *s, size_t threads, char **paths, size_t
     check(network_new(&(struct network_spec){ "cnn4", SIZE, N_NIH_LABELS, 0 }, &net, &err), &err);
     params = malloc(net->n_params * sizeof *params);
     s->x = malloc(BATCH * PLANE * sizeof *s->x);
-    s->y = calloc(BATCH * N_LABELS, sizeof *s->y);
-    s->logits = malloc(BATCH * N_LABELS * sizeof *s->logits);
+    s->y = calloc(BATCH * N_NIH_LABELS, sizeof *s->y);
+    s->logits = malloc(BATCH * N_NIH_LABELS * sizeof *s->logits);
     s->lanes = calloc(threads, sizeof *s->lanes);
     assert(params && s->x && s->y && s->logits && s->lanes);
     rng_seed(&rng, 1, 1);
     network_initialise(net, INIT_HE, &rng, params);
     for (size_t i = 0; i < BATCH * PLANE; i++)
         s->x[i] = rng_uniform(&rng, -2, 2);
-    for (size_t i = 0; i < BATCH * N_LABELS; i++)
+    for (size_t i = 0; i < BATCH * N_NIH_LABELS; i++)
         s->y[i] = (float)(rng_below(&rng, 10) == 0);
     check(model_new(net, &NIH_LABELS, &pre, params, NULL, &s->model, &err), &err);
     network_unref(net);
@@ -272,8 +272,8 @@ static void run(struct subject *s, struct report *r, double seconds)
 static void leave_behind(struct subject *s, const char *weights, const char *tensors)
 {
     const struct iovec parts[] = { { s->x, BATCH * PLANE * sizeof(float) },
-                                   { s->y, BATCH * N_LABELS * sizeof(float) },
-                                   { s->logits, BATCH * N_LABELS * sizeof(float) } };
+                                   { s->y, BATCH * N_NIH_LABELS * sizeof(float) },
+                                   { s->logits, BATCH * N_NIH_LABELS * sizeof(float) } };
     struct error err = { 0 };
 
     forward_32(s);

@@ -55,7 +55,7 @@ static void subject_make(struct subject *s, const char *name, size_t threads, st
     check(network_new(&(struct network_spec){ name, SIZE, N_NIH_LABELS, 0 }, &net, &err), &err);
     values = malloc((net->n_params + net->n_state) * sizeof *values);
     s->x = malloc((size_t)BATCH * PLANE * sizeof *s->x);
-    s->logits = malloc((size_t)BATCH * N_LABELS * sizeof *s->logits);
+    s->logits = malloc((size_t)BATCH * N_NIH_LABELS * sizeof *s->logits);
     s->lanes = calloc(threads, sizeof(struct session *));
     assert(values && s->x && s->logits && s->lanes);
     rng_seed(&rng, 1, 1);
@@ -102,7 +102,8 @@ static void one_of_all(void *arg, size_t i, size_t lane)
 {
     struct subject *s = arg;
 
-    check(session_run(s->lanes[lane], s->model, 1, s->x + i * PLANE, s->logits + i * N_LABELS), &NOT_FINITE);
+    check(session_run(s->lanes[lane], s->model, 1, s->x + i * PLANE, s->logits + i * N_NIH_LABELS),
+          &NOT_FINITE);
 }
 
 static void all_shared(void *arg)
@@ -117,7 +118,7 @@ static void leave_behind(const struct subject *s, const char *name, const char *
 {
     const struct iovec model = { onnx->data, onnx->len };
     const struct iovec tensors[] = { { s->x, (size_t)BATCH * PLANE * sizeof(float) },
-                                     { s->logits, (size_t)BATCH * N_LABELS * sizeof(float) } };
+                                     { s->logits, (size_t)BATCH * N_NIH_LABELS * sizeof(float) } };
     struct error err = { 0 };
     char path[512];
 

@@ -229,7 +229,7 @@ void onnx_write(const struct network *net, const float *values, struct buf *out)
         put_node(&graph, net, i, values);
     text(&graph, 2, net->architecture);
     value_info(&graph, 11, "x", (size_t[]){ 0, 1, net->image_size, net->image_size }, 4);
-    value_info(&graph, 12, "logits", (size_t[]){ 0, N_LABELS }, 2);
+    value_info(&graph, 12, "logits", (size_t[]){ 0, N_NIH_LABELS }, 2);
     number(out, 1, 8); /* ir_version */
     message(out, 7, &graph);
     text(&opset, 1, "");

@@ -11,7 +11,7 @@
 /* One row of the table. */
 struct phantom_case {
     uint32_t patient, follow_up; /* from 1; from 0 */
-    uint16_t findings;           /* a bit for each of LABELS; 0: No Finding */
+    uint16_t findings;           /* a bit for each of NIH_LABELS; 0: No Finding */
     uint16_t age;                /* years; a few are typing errors above 120, as in the real table */
     bool male, ap;
     uint8_t detector; /* which size and pixel spacing the original had */
@@ -31,6 +31,6 @@ MUST_USE enum status phantom_table(uint64_t seed, size_t n, bool nih_rates, stru
  *   grey   uint8 [size][size], size = s->size
  *   boxes  [14], in image widths, empty for what is not there */
 void phantom_draw(struct scene *s, uint64_t seed, size_t index, const struct phantom_case *row, uint8_t *grey,
-                  struct box boxes[N_LABELS]);
+                  struct box boxes[N_NIH_LABELS]);
 
 #endif

@@ -17,9 +17,9 @@ static void lesion_draw(struct lesion *l, uint64_t seed, size_t index, size_t la
 }
 
 void phantom_draw(struct scene *s, uint64_t seed, size_t index, const struct phantom_case *row, uint8_t *grey,
-                  struct box boxes[N_LABELS])
+                  struct box boxes[N_NIH_LABELS])
 {
-    struct lesion lesions[N_LABELS];
+    struct lesion lesions[N_NIH_LABELS];
     struct rng patient, image;
 
     phantom_rng(&patient, seed, STREAM_PATIENT, 0, row->patient);
@@ -27,18 +27,18 @@ void phantom_draw(struct scene *s, uint64_t seed, size_t index, const struct pha
     chest_draw(&s->chest, row->male, row->age, &patient);
     chest_pose(&s->chest, row->ap, &image);
     texture_draw(&s->texture, &image);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         lesion_draw(&lesions[k], seed, index, k);
         if (row->findings >> k & 1 && FINDINGS[k].plan)
             FINDINGS[k].plan(&lesions[k], &s->chest);
     }
     scene_draw_chest(s, &image);
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < N_NIH_LABELS; i++) {
         const size_t k = PAINT_ORDER[i];
 
         if (row->findings >> k & 1)
             FINDINGS[k].paint(&lesions[k], s);
         boxes[k] = lesions[k].box;
     }
-    scene_develop(s, row->ap, &image, grey, boxes, N_LABELS);
+    scene_develop(s, row->ap, &image, grey, boxes, N_NIH_LABELS);
 }

@@ -56,7 +56,7 @@ static void plan_fibrosis(struct lesion *l, struct chest *c)
 }
 
 /* In the order of the labels. */
-const struct finding FINDINGS[N_LABELS] = {
+const struct finding FINDINGS[N_NIH_LABELS] = {
     { plan_atelectasis, paint_atelectasis, 0.35f }, /* variant: a whole lower lobe instead of plates */
     { plan_cardiomegaly, box_heart, 0 },
     { NULL, paint_consolidation, 0 },
@@ -74,7 +74,7 @@ const struct finding FINDINGS[N_LABELS] = {
 };
 
 /* Free air comes first: what fills a lung does not reach into it. */
-const size_t PAINT_ORDER[N_LABELS] = {
+const size_t PAINT_ORDER[N_NIH_LABELS] = {
     1 /* Cardiomegaly */,  5 /* Emphysema */,    7 /* Hernia */,
     13 /* Pneumothorax */, 4 /* Effusion */,     11 /* Pleural_Thickening */,
     3 /* Edema */,         6 /* Fibrosis */,     2 /* Consolidation */,

@@ -21,9 +21,9 @@ struct finding {
 };
 
 /* Large findings are painted first, so that small ones find a place beside them. */
-extern const size_t PAINT_ORDER[N_LABELS];
+extern const size_t PAINT_ORDER[N_NIH_LABELS];
 
-extern const struct finding FINDINGS[N_LABELS];
+extern const struct finding FINDINGS[N_NIH_LABELS];
 
 /* Patterns, by where they live. */
 void paint_atelectasis(struct lesion *l, struct scene *s);

@@ -25,9 +25,9 @@ struct desk {
 
 struct factory {
     const struct phantom_options *options;
-    struct phantom_case *cases;    /* [images] */
-    struct box (*boxes)[N_LABELS]; /* [images] */
-    struct desk *desks;            /* [lanes] */
+    struct phantom_case *cases;        /* [images] */
+    struct box (*boxes)[N_NIH_LABELS]; /* [images] */
+    struct desk *desks;                /* [lanes] */
     size_t n_desks;
     size_t first;                 /* number of the chunk's first picture */
     struct error failures[CHUNK]; /* code ST_OK where all is well */

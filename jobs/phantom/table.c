@@ -13,7 +13,7 @@
 struct leaning {
     float pictures, ap, female, age;
 };
-static const struct leaning LEANINGS[N_LABELS] = {
+static const struct leaning LEANINGS[N_NIH_LABELS] = {
     { 11558, 0.4f, -0.1f, 0.25f }, /* Atelectasis */
     { 2776, 0.1f, 0.4f, 0.05f },   /* Cardiomegaly */
     { 4667, 1.1f, 0.0f, 0.0f },    /* Consolidation */
@@ -47,8 +47,8 @@ static const struct {
 };
 
 /* The rare ones choose first, while there is choice. */
-static const size_t BY_RARITY[N_LABELS] = { HER, PNA, FIB, EDE, EMP, CAR, PLE,
-                                            CON, PTX, MAS, NOD, ATE, EFF, INF };
+static const size_t BY_RARITY[N_NIH_LABELS] = { HER, PNA, FIB, EDE, EMP, CAR, PLE,
+                                                CON, PTX, MAS, NOD, ATE, EFF, INF };
 
 static float lift(size_t a, size_t b)
 {
@@ -169,7 +169,7 @@ static float inclination(const struct sharing *s, const struct phantom_case *c, 
 
     w += (c->ap ? 0.6f : -0.4f) * k->ap + (c->male ? -0.44f : 0.56f) * k->female +
          ((float)c->age - 47) / 17 * k->age;
-    for (size_t other = 0; other < N_LABELS; other++)
+    for (size_t other = 0; other < N_NIH_LABELS; other++)
         if (c->findings >> other & 1)
             w += lift(label, other);
     return w;
@@ -201,13 +201,13 @@ static float rate(size_t label, bool nih_rates)
 static void share_findings(struct sharing *s, bool nih_rates)
 {
     const size_t ill = (size_t)lroundf((float)s->n * (nih_rates ? NIH_ABNORMAL / NIH_PICTURES : 0.5f));
-    size_t quotas[N_LABELS], firsts[N_LABELS], total = 0, placed = 0;
+    size_t quotas[N_NIH_LABELS], firsts[N_NIH_LABELS], total = 0, placed = 0;
     float carried = 0;
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         total += quotas[k] = (size_t)lroundf((float)s->n * rate(k, nih_rates));
     choose_ill(s, ill);
-    for (size_t i = 0; i < N_LABELS; i++) { /* every ill picture gets one finding first … */
+    for (size_t i = 0; i < N_NIH_LABELS; i++) { /* every ill picture gets one finding first … */
         const size_t k = BY_RARITY[i];
 
         carried += (float)quotas[k] * (float)ill / (float)(total ? total : 1);
@@ -216,7 +216,7 @@ static void share_findings(struct sharing *s, bool nih_rates)
         share(s, k, firsts[k], true);
     }
     share(s, INF, s->n, true); /* … whatever rounding left over */
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < N_NIH_LABELS; i++) {
         const size_t k = BY_RARITY[i];
         size_t have = 0;
 

@@ -29,9 +29,9 @@ static void put_labels(struct buf *b, unsigned findings)
 
     if (findings == 0)
         buf_puts(b, "No Finding");
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         if (findings >> k & 1) {
-            buf_printf(b, "%s%s", separator, LABELS[k]);
+            buf_printf(b, "%s%s", separator, NIH_LABELS.names[k]);
             separator = "|";
         }
 }
@@ -75,22 +75,22 @@ enum status phantom_write_table(const struct phantom_options *o, const struct ph
 }
 
 enum status phantom_write_boxes(const struct phantom_options *o, const struct phantom_case *cases,
-                                struct box (*boxes)[N_LABELS], struct error *err)
+                                struct box (*boxes)[N_NIH_LABELS], struct error *err)
 {
     const float size = (float)o->size;
     struct buf b = BUF_INIT(2048 * (size_t)PHANTOM_MAX_IMAGES);
 
     buf_puts(&b, "Image Index,Finding Label,Bbox [x,y,w,h],,,\n");
     for (size_t i = 0; i < o->images; i++)
-        for (size_t k = 0; k < N_LABELS; k++) {
+        for (size_t k = 0; k < N_NIH_LABELS; k++) {
             const struct box *at = &boxes[i][k];
-            const int infiltration = label_index("Infiltration", 12);
+            const int infiltration = labels_find(&NIH_LABELS, "Infiltration", 12);
             char name[PHANTOM_NAME_SIZE];
 
             if (!(cases[i].findings >> k & 1) || at->x0 >= at->x1)
                 continue;
             buf_printf(&b, "%s,%s,%.3f,%.3f,%.3f,%.3f\n", phantom_name(&cases[i], name),
-                       (int)k == infiltration ? "Infiltrate" : LABELS[k], /* the real list's word */
+                       (int)k == infiltration ? "Infiltrate" : NIH_LABELS.names[k], /* the real list's word */
                        (double)(at->x0 * size), (double)(at->y0 * size), (double)((at->x1 - at->x0) * size),
                        (double)((at->y1 - at->y0) * size));
         }

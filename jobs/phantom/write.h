@@ -17,6 +17,6 @@ const char *phantom_name(const struct phantom_case *row, char name[PHANTOM_NAME_
 MUST_USE enum status phantom_write_table(const struct phantom_options *o, const struct phantom_case *cases,
                                          struct error *err);
 MUST_USE enum status phantom_write_boxes(const struct phantom_options *o, const struct phantom_case *cases,
-                                         struct box (*boxes)[N_LABELS], struct error *err);
+                                         struct box (*boxes)[N_NIH_LABELS], struct error *err);
 
 #endif

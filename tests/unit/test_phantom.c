@@ -117,7 +117,7 @@ static unsigned parse_labels(char *labels)
     if (strcmp(labels, "No Finding") == 0)
         return 0;
     for (char *label; (label = strsep(&labels, "|"));) {
-        const int k = label_index(label, strlen(label));
+        const int k = labels_find(&NIH_LABELS, label, strlen(label));
 
         cr_assert_geq(k, 0, "'%s' is no finding", label);
         cr_assert_geq(1u << k, mask, "not in the order of the labels");
@@ -173,7 +173,8 @@ static void check_box(void *arg, const char *folder, char *line)
     (void)folder;
     strsep(&line, ",");
     label = strsep(&line, ",");
-    cr_assert(label_index(label, strlen(label)) >= 0 || strcmp(label, "Infiltrate") == 0, "%s", label);
+    cr_assert(labels_find(&NIH_LABELS, label, strlen(label)) >= 0 || strcmp(label, "Infiltrate") == 0, "%s",
+              label);
     cr_assert_eq(sscanf(line, "%lf,%lf,%lf,%lf", &at[0], &at[1], &at[2], &at[3]), 4);
     cr_assert(at[0] >= 0 && at[1] >= 0 && at[2] > 0 && at[3] > 0);
     cr_assert(at[0] + at[2] <= 64.01 && at[1] + at[3] <= 64.01, "a box leaves the picture");
@@ -196,7 +197,7 @@ Test(phantom, folder_reads_like_nih)
 }
 
 struct tally {
-    size_t findings[N_LABELS], normal, patients, most, odd_ages;
+    size_t findings[N_NIH_LABELS], normal, patients, most, odd_ages;
 };
 
 static struct tally count_table(size_t n, uint64_t seed, bool nih_rates)
@@ -206,7 +207,7 @@ static struct tally count_table(size_t n, uint64_t seed, bool nih_rates)
 
     cr_assert_eq(phantom_table(seed, n, nih_rates, cases, NULL), ST_OK);
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
             t.findings[k] += cases[i].findings >> k & 1;
         t.normal += cases[i].findings == 0;
         t.patients += cases[i].follow_up == 0;
@@ -219,19 +220,19 @@ static struct tally count_table(size_t n, uint64_t seed, bool nih_rates)
 }
 
 /* The counts of the real table, in class order. */
-static const size_t NIH[N_LABELS] = { 11558, 2776,  4667, 2302, 13316, 2516, 1686,
-                                      227,   19891, 5779, 6331, 3384,  1430, 5301 };
+static const size_t NIH[N_NIH_LABELS] = { 11558, 2776,  4667, 2302, 13316, 2516, 1686,
+                                          227,   19891, 5779, 6331, 3384,  1430, 5301 };
 
 Test(phantom, rates_are_flattened_but_keep_their_order)
 {
     const struct tally t = count_table(2000, 5, false);
 
     cr_assert_eq(t.normal, 1000);
-    for (size_t k = 0; k < N_LABELS; k++) {
-        cr_assert_geq(t.findings[k], 120, "%s: %zu of 2000", LABELS[k], t.findings[k]);
-        for (size_t other = 0; other < N_LABELS; other++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
+        cr_assert_geq(t.findings[k], 120, "%s: %zu of 2000", NIH_LABELS.names[k], t.findings[k]);
+        for (size_t other = 0; other < N_NIH_LABELS; other++)
             cr_assert(NIH[k] < NIH[other] ? t.findings[k] <= t.findings[other] : true, "%s against %s",
-                      LABELS[k], LABELS[other]);
+                      NIH_LABELS.names[k], NIH_LABELS.names[other]);
     }
 }
 
@@ -240,8 +241,9 @@ Test(phantom, nih_rates_are_the_real_ones)
     const struct tally t = count_table(20000, 5, true);
 
     cr_assert_float_eq((double)t.normal / 20000, 0.538, 0.002);
-    for (size_t k = 0; k < N_LABELS; k++)
-        cr_assert_float_eq((double)t.findings[k] / 20000, (double)NIH[k] / 112120, 0.001, "%s", LABELS[k]);
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
+        cr_assert_float_eq((double)t.findings[k] / 20000, (double)NIH[k] / 112120, 0.001, "%s",
+                           NIH_LABELS.names[k]);
 }
 
 Test(phantom, patients_have_one_picture_or_many)
@@ -269,7 +271,7 @@ static void compare(size_t label, size_t index, double *ret_inside, double *ret_
     static uint8_t with[SIZE * SIZE], without[SIZE * SIZE];
     struct phantom_case row = { .patient = (uint32_t)index + 1, .age = 50, .male = index % 2 };
     struct scene scene = { 0 };
-    struct box boxes[N_LABELS], box;
+    struct box boxes[N_NIH_LABELS], box;
     double sum[2] = { 0 }, n[2] = { 0 };
 
     cr_assert_eq(scene_init(&scene, SIZE, NULL), ST_OK);
@@ -291,20 +293,20 @@ static void compare(size_t label, size_t index, double *ret_inside, double *ret_
 
 ParameterizedTestParameters(phantom, finding_is_seen_where_its_box_is)
 {
-    return cr_make_param_array(size_t, index_upto(N_LABELS), N_LABELS, index_free);
+    return cr_make_param_array(size_t, index_upto(N_NIH_LABELS), N_NIH_LABELS, index_free);
 }
 
 ParameterizedTest(size_t *label, phantom, finding_is_seen_where_its_box_is)
 {
     /* emphysema changes the whole chest, which its box does not hold all of */
-    const double contrast = *label == (size_t)label_index("Emphysema", 9) ? 1.4 : 2.5;
+    const double contrast = *label == (size_t)labels_find(&NIH_LABELS, "Emphysema", 9) ? 1.4 : 2.5;
 
     for (size_t index = 0; index < 20; index++) {
         double inside, outside;
 
         compare(*label, index, &inside, &outside);
         cr_assert(inside > 3 && inside > contrast * outside, "%s in picture %zu: %.1f inside, %.1f outside",
-                  LABELS[*label], index, inside, outside);
+                  NIH_LABELS.names[*label], index, inside, outside);
     }
 }
 
@@ -315,7 +317,7 @@ Test(phantom, small_picture_is_the_large_one_reduced)
     const struct preprocess half = { .size = 128, .resize = RESIZE_AREA, .std = 1 };
     const struct image image = { 512, 512, large, 1, 8 };
     struct scene scene = { 0 };
-    struct box boxes[N_LABELS];
+    struct box boxes[N_NIH_LABELS];
     double sum = 0;
 
     cr_assert_eq(scene_init(&scene, 128, NULL), ST_OK);
