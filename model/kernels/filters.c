@@ -38,6 +38,33 @@ void filters_pack_depthwise(size_t panel, const struct geometry *g, size_t chann
             packed[(c / panel * taps + t) * panel + c % panel] = w[c * taps + t] * (scale ? scale[c] : 1);
 }
 
+void filters_pack_phase(size_t panel, const struct geometry *forward, const struct phase *p,
+                        const struct filters *f, const float *w, float *packed)
+{
+    const size_t taps = taps_of(&p->g), O = p->g.in.c;
+
+    memset(packed, 0, p->g.out.c * O * taps * sizeof *packed);
+    for (size_t t = 0; t < taps; t++) {
+        const size_t tap = phase_tap(forward, p, t);
+
+        for (size_t o = 0; o < f->out; o++)
+            for (size_t c = 0; c < f->in; c++)
+                packed[((c / panel * taps + t) * O + o) * panel + c % panel] =
+                    weight_at(f, w, NULL, o, c, tap);
+    }
+}
+
+void filters_pack_phase_depthwise(size_t panel, const struct geometry *forward, const struct phase *p,
+                                  size_t channels, const float *w, float *packed)
+{
+    const size_t taps = taps_of(&p->g), all = taps_of(forward);
+
+    memset(packed, 0, p->g.in.c * taps * sizeof *packed);
+    for (size_t c = 0; c < channels; c++)
+        for (size_t t = 0; t < taps; t++)
+            packed[(c / panel * taps + t) * panel + c % panel] = w[c * all + phase_tap(forward, p, t)];
+}
+
 /* Whole vectors of any instruction set. */
 static size_t rounded(size_t floats) { return (floats + MAX_PANEL - 1) / MAX_PANEL * MAX_PANEL; }
 
@@ -53,4 +80,18 @@ size_t convolution_scratch(const struct geometry *g)
 size_t winograd_scratch(const struct geometry *g)
 {
     return WINOGRAD_POINTS * ((size_t)TILE_BLOCK * (g->in.c + g->out.c) + (size_t)2 * PANEL_PAD);
+}
+
+struct slope_matrix slope_matrix_of(size_t panel, const struct geometry *g)
+{
+    if (g->in.c >= panel)
+        return (struct slope_matrix){ taps_of(g), g->in.c };
+    return (struct slope_matrix){ 1, (taps_of(g) * g->in.c + panel - 1) / panel * panel };
+}
+
+size_t filters_slope_scratch(const struct geometry *g)
+{
+    const size_t thin = g->in.c < MAX_PANEL ? rounded(taps_of(g) * g->in.c) : 0;
+
+    return SLOPE_STRIP * ((thin > g->in.c ? thin : rounded(g->in.c)) + g->out.c);
 }

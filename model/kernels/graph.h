@@ -14,6 +14,7 @@
 
 #include "cxrd/network.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Where pixel (row, column) of channel c lies, from the first: row * v.row + column * v.pixel + c / P * v.panel + c % P floats.
@@ -54,6 +55,21 @@ struct operands {
 typedef void graph_kernel(const struct geometry *g, size_t begin, size_t end, const struct operands *o,
                           float *scratch);
 
+/* The way back of a step: what the slope of its result, the loss by it, says of its operands and its weights. All results are
+ * added to. Units are those of the step; two calls may not work on the same sums or pictures at once. Channels beyond the
+ * network's own get any finite numbers, and none of the others' depend on them.
+ *   x, y, b    as the step had them
+ *   dy         in the view of y
+ *   dx         in the view of x
+ *   dw, dbias  of the weights and the bias, as each kernel says; dbias NULL: there is none */
+struct slopes {
+    const float *x, *y, *b, *dy;
+    float *dx, *dw, *dbias;
+};
+
+typedef void slope_kernel(const struct geometry *g, size_t begin, size_t end, const struct slopes *s,
+                          float *scratch);
+
 /* ---- weights, once a model is loaded; `panel` is that of struct kernels ---- */
 
 /* A network's own weights w [out][in / groups][taps], taps = window.h * window.w. */
@@ -71,9 +87,41 @@ void filters_pack(size_t panel, const struct geometry *g, const struct filters *
 void filters_pack_depthwise(size_t panel, const struct geometry *g, size_t channels, const float *w,
                             const float *scale, float *packed);
 
+/* ---- the slope of a convolution's input is made of convolutions too ---- */
+
+/* With a stride of s, every s-th row and column of the input is a picture of its own, a phase: it was seen by every s-th tap of the
+ * window alone. So its slope is a convolution of stride 1 of the slope of the result, by those taps in reverse order, inputs and
+ * results exchanged. */
+struct phase {
+    struct geometry
+        g; /* of that convolution, the slope of the input being both y and b; depthwise ones likewise */
+    size_t dy, dx; /* from pixel (0, 0) of the two slopes to those of the pictures that it reads and writes */
+    size_t taps;   /* of the phases before it: there are in.c * out.c, or in.c, filters of so many taps */
+    size_t row, column; /* of the input, the phase's first */
+};
+
+/* The first phase of a convolution, where *p is zero, or the next one; false: there are no more. */
+bool phase_next(const struct geometry *forward, struct phase *p);
+
+/* Which tap of the forward window is tap `tap` of the phase's. */
+size_t phase_tap(const struct geometry *forward, const struct phase *p, size_t tap);
+
+/* As filters_pack() and filters_pack_depthwise(), for a phase. */
+void filters_pack_phase(size_t panel, const struct geometry *forward, const struct phase *p,
+                        const struct filters *f, const float *w, float *packed);
+void filters_pack_phase_depthwise(size_t panel, const struct geometry *forward, const struct phase *p,
+                                  size_t channels, const float *w, float *packed);
+
 /* ---- floats of scratch that a call needs, each thread for itself; the other kernels need none ---- */
 
 size_t convolution_scratch(const struct geometry *g);
 size_t winograd_scratch(const struct geometry *g);
+size_t filters_slope_scratch(const struct geometry *g);
+
+/* Rows of the matrix that a run of the window gives, see struct kernels: filters_slope(). */
+struct slope_matrix {
+    size_t runs, rows;
+};
+struct slope_matrix slope_matrix_of(size_t panel, const struct geometry *g);
 
 #endif

@@ -32,6 +32,7 @@ enum {
     HEAD_VECTOR = 16,      /* divides the features of a head */
     NO_WINNER = 4,         /* in place of 0..3: ReLU stopped all four */
     STRIP = 48,            /* pixels that a convolution gathers before it multiplies */
+    SLOPE_STRIP = 96,      /* the same for the slopes of its weights */
 };
 
 /* Geometry of a block. Sizes are in floats unless said otherwise. */
@@ -128,6 +129,25 @@ struct kernels {
     void (*batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *dy,
                          const float *mean, const float *scale, const float *by_x, const float *shift,
                          float *dx);
+
+    /* ---- their way back; that of `add` is `add`, and the slope of a convolution's input is made of convolutions ---- */
+
+    /* x, dy -> dw, a matrix for each run of the window: [runs][out.c / P][rows][P]. A run is a tap with in.c rows; of a thin picture
+     * there is one, the whole window, [window.h][window.w][in.c] in whole panels. dbias [out.c]. */
+    slope_kernel *filters_slope;
+
+    /* x, dy -> dw as filters_pack_depthwise() has it, dbias [out.c]. */
+    slope_kernel *depthwise_slope;
+
+    /* x, y, dy -> dx: to the cell of the window that won, the first of equal ones; and dy -> dx, an equal share for every cell. The
+     * mean of a whole picture is that of a window as large. */
+    slope_kernel *max_pool_slope, *mean_pool_slope;
+
+    /* dy, b -> dx: dy * b. For the slope of b exchange x and b; spread, it adds up the pixels' slopes. */
+    slope_kernel *multiply_slope;
+
+    /* x, dy -> dx: by the activation's slope at x. In a kink it is the smaller one in size of its two sides. */
+    slope_kernel *activate_slope;
 };
 
 /* The set this processor runs, or the one that CXRD_SIMD names: avx512, avx2 or generic. */

@@ -108,6 +108,12 @@ KERNEL_DECLARE(batch_sums);
 KERNEL_DECLARE(batch_norm);
 KERNEL_DECLARE(batch_slope_sums);
 KERNEL_DECLARE(batch_slopes);
+KERNEL_DECLARE(filters_slope);
+KERNEL_DECLARE(depthwise_slope);
+KERNEL_DECLARE(max_pool_slope);
+KERNEL_DECLARE(mean_pool_slope);
+KERNEL_DECLARE(multiply_slope);
+KERNEL_DECLARE(activate_slope);
 
 extern const struct kernels KERNEL(kernels);
 

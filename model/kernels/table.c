@@ -28,4 +28,10 @@ const struct kernels KERNEL(kernels) = {
     .batch_norm = KERNEL(batch_norm),
     .batch_slope_sums = KERNEL(batch_slope_sums),
     .batch_slopes = KERNEL(batch_slopes),
+    .filters_slope = KERNEL(filters_slope),
+    .depthwise_slope = KERNEL(depthwise_slope),
+    .max_pool_slope = KERNEL(max_pool_slope),
+    .mean_pool_slope = KERNEL(mean_pool_slope),
+    .multiply_slope = KERNEL(multiply_slope),
+    .activate_slope = KERNEL(activate_slope),
 };

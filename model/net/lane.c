@@ -9,20 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A slope for every value that is asked for, and for the head's. */
+/* Slopes for every memory where they are asked for. */
 static enum status slopes_init(struct lane *lane, const struct plan *p, size_t images)
 {
-    lane->slopes = calloc(p->n_values, sizeof *lane->slopes);
-    lane->n_values = p->n_values;
+    lane->slopes = calloc(p->n_memories, sizeof *lane->slopes);
+    lane->n_memories = p->n_memories;
     if (!lane->slopes)
         return ST_NOMEM;
-    for (size_t v = 0; v < p->n_values; v++)
-        if (p->values[v].asked) {
-            lane->slopes[v] = floats_new(images * p->values[v].layout.image);
-            if (!lane->slopes[v])
+    for (size_t m = 0; m < p->n_memories; m++)
+        if (p->memories[m].asked) {
+            lane->slopes[m] = floats_new(images * p->memories[m].size);
+            if (!lane->slopes[m])
                 return ST_NOMEM;
         }
     return ST_OK;
+}
+
+static float *slopes_of(const struct lane *lane, const struct plan *p, size_t value)
+{
+    return lane->slopes[p->values[value].memory];
 }
 
 enum status lane_init(struct lane *lane, const struct plan *p, size_t images)
@@ -38,8 +43,8 @@ enum status lane_init(struct lane *lane, const struct plan *p, size_t images)
 void lane_release(struct lane *lane)
 {
     activations_release(&lane->activations);
-    for (size_t v = 0; v < lane->n_values && lane->slopes; v++)
-        free(lane->slopes[v]);
+    for (size_t m = 0; m < lane->n_memories && lane->slopes; m++)
+        free(lane->slopes[m]);
     free(lane->slopes);
     free(lane->scratch);
     free(lane->factors);
@@ -105,7 +110,7 @@ static void backward_head(struct lane *lane, const struct trained *net, size_t n
 {
     const struct plan *p = net->plan;
     const size_t L = p->net->n_labels;
-    float *slopes = lane->slopes[p->head_value];
+    float *slopes = slopes_of(lane, p, p->head_value);
 
     memset(slopes, 0, n * p->row * sizeof(float));
     gemm_nn(n, p->features, L, dlogits, L, net->weights->head, p->row, slopes, p->row);
@@ -121,13 +126,11 @@ static void backward_op(struct lane *lane, const struct trained *net, size_t n, 
 
     io.sums = sums + op->sums;
     io.scratch = lane->scratch;
-    io.dy = lane->slopes[op->y];
+    io.dy = slopes_of(lane, p, op->y);
     for (size_t k = 0; k < op->n_x; k++) {
-        const size_t v = op->x[k];
-
-        io.dx[k] = lane->slopes[v];
+        io.dx[k] = slopes_of(lane, p, op->x[k]);
         if (io.dx[k] && op->begins[k])
-            memset(io.dx[k], 0, n * p->values[v].layout.image * sizeof(float));
+            memset(io.dx[k], 0, n * p->values[op->x[k]].layout.image * sizeof(float));
     }
     if (io.dy)
         op->kind->backward(op, &io, n);
@@ -155,7 +158,7 @@ double lane_images(struct lane *lane, const struct trained *net, const struct pa
     if (k)
         inputs_backward(net, n, batch->inputs + i * k, dlogits, sums + p->inputs_sums);
     backward_head(lane, net, n, dlogits, sums);
-    drop_some(lane, p, batch, i, n, lane->slopes[p->head_value]);
+    drop_some(lane, p, batch, i, n, slopes_of(lane, p, p->head_value));
     for (size_t op = p->n_ops; op-- > 0;)
         backward_op(lane, net, n, op, sums);
     return bce_sum(n * L, logits, y, weights);

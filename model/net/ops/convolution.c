@@ -1,16 +1,15 @@
-/* model/net/ops/convolution.c - convolutions at inference, with what stands before and behind them: a normalisation behind goes
- * into weights and bias, one before with its ReLU is done while reading, a sum and an activation behind while writing.
+/* model/net/ops/convolution.c - convolutions, at inference with what stands before and behind them: a normalisation behind goes
+ * into weights and bias, one before with its ReLU is done while reading, a sum and an activation behind while writing. Their way
+ * back is in convolution.h.
  *
  * weights  [O] bias, [C] scale, [C] shift of the one before, the filters as their kernel reads them, and what only preparing
  *          needs: [O] scale, the filters of folded channels
  * unit     a pixel; by Winograd a tile; a channel for itself a row */
-#include "graph_op.h"
+#include "convolution.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-
-static size_t taps_of(const struct op *op) { return op->node->window.h * op->node->window.w; }
 
 /* Where the filters begin. */
 static size_t filters_at(const struct op *op) { return op->g.out.c + (op->prologue ? 2 * op->g.in.c : 0); }
@@ -60,13 +59,14 @@ static struct operands operands_of(const struct op *op, const struct op_io *io)
 static void convolution_size(struct op *op, const struct kernels *k, const struct value *values,
                              bool training)
 {
-    (void)training;
     graph_geometry(op, k, values);
     op->units = op->g.out.h * op->g.out.w;
     op->most = SIZE_MAX;
     op->grain = STRIP;
     op->n_scratch = convolution_scratch(&op->g);
     sizes(op, op->g.out.c * op->g.in.c * taps_of(op), 1);
+    if (training)
+        convolution_back_size(op, k, values);
 }
 
 /* w [O][folded][taps] -> [O][1][taps] */
@@ -99,6 +99,7 @@ static void convolution_prepare(const struct op *op, const struct kernels *k, co
         w = folded;
     }
     filters_pack(k->panel, &op->g, &f, w, scale, packed);
+    convolution_back_prepare(op, k, values, ret_weights);
 }
 
 static void convolution_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
@@ -108,8 +109,9 @@ static void convolution_forward(const struct op *op, const struct op_io *io, siz
     io->kernels->convolution(&op->g, begin, end, &o, io->scratch);
 }
 
-const struct op_kind OP_CONVOLUTION = { "convolution",    LIE_PANELS,          LIE_PANELS,
-                                        convolution_size, convolution_prepare, convolution_forward };
+const struct op_kind OP_CONVOLUTION = { "convolution",        LIE_PANELS,          LIE_PANELS,
+                                        convolution_size,     convolution_prepare, convolution_forward,
+                                        convolution_backward, convolution_collect };
 
 /* ---- by Winograd: whole panels of channels ---- */
 
@@ -161,11 +163,12 @@ const struct op_kind OP_TILES = { "tiles", LIE_PANELS, LIE_PANELS, tiles_size, t
 
 static void depthwise_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
-    (void)training;
     graph_geometry(op, k, values);
     op->units = op->g.out.h;
     op->most = SIZE_MAX;
     sizes(op, op->g.in.c * taps_of(op), 1);
+    if (training)
+        convolution_back_size(op, k, values);
 }
 
 static void depthwise_prepare(const struct op *op, const struct kernels *k, const float *values, size_t task,
@@ -176,6 +179,7 @@ static void depthwise_prepare(const struct op *op, const struct kernels *k, cons
     (void)task;
     filters_pack_depthwise(k->panel, &op->g, op->node->out.c, values + op->node->params, scale,
                            ret_weights + filters_at(op));
+    convolution_back_prepare(op, k, values, ret_weights);
 }
 
 static void depthwise_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
@@ -185,5 +189,6 @@ static void depthwise_forward(const struct op *op, const struct op_io *io, size_
     io->kernels->depthwise(&op->g, begin, end, &o, io->scratch);
 }
 
-const struct op_kind OP_DEPTHWISE = { "depthwise",    LIE_PANELS,        LIE_PANELS,
-                                      depthwise_size, depthwise_prepare, depthwise_forward };
+const struct op_kind OP_DEPTHWISE = { "depthwise",          LIE_PANELS,         LIE_PANELS,
+                                      depthwise_size,       depthwise_prepare,  depthwise_forward,
+                                      convolution_backward, convolution_collect };

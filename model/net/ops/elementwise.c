@@ -1,4 +1,4 @@
-/* model/net/ops/elementwise.c - steps at inference that look at one pixel at a time.      unit  a row
+/* model/net/ops/elementwise.c - steps that look at one pixel at a time; normalisations at inference.      unit  a row
  *
  * weights  of a normalisation [C] scale, [C] shift */
 #include "graph_op.h"
@@ -35,6 +35,41 @@ static void combine_forward(const struct op *op, const struct op_io *io, size_t 
         io->kernels->multiply(&op->g, begin, end, &o, NULL);
 }
 
+/* dx += dy, by the kernel that adds. */
+static void add_backward(const struct op *op, const struct op_io *io, size_t n, const struct view *x,
+                         float *dx)
+{
+    const struct geometry g = { .in = op->g.out, .out = op->g.out, .x = *x, .y = *x, .b = op->g.y };
+    const struct operands o = { .x = dx, .y = dx, .b = io->dy + io->y_layout->origin };
+
+    io->kernels->add(&g, 0, n * op->units, &o, NULL);
+}
+
+static void multiply_backward(const struct op *op, const struct op_io *io, size_t n, size_t k)
+{
+    struct slopes s = graph_slopes(op, io, k);
+    struct geometry g = op->g;
+
+    if (k == 1) {
+        s.b = s.x;
+        g.x = op->g.b;
+        g.b = op->g.x;
+    }
+    io->kernels->multiply_slope(&g, 0, n * op->units, &s, NULL);
+}
+
+static void combine_backward(const struct op *op, const struct op_io *io, size_t n)
+{
+    for (size_t k = 0; k < op->n_x; k++) {
+        if (!io->dx[k])
+            continue;
+        if (op->node->ops == &LAYER_ADD)
+            add_backward(op, io, n, k == 0 ? &op->g.x : &op->g.b, io->dx[k] + io->x_layout[k]->origin);
+        else
+            multiply_backward(op, io, n, k);
+    }
+}
+
 static void norm_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
     element_size(op, k, values, training);
@@ -65,8 +100,21 @@ static void activate_forward(const struct op *op, const struct op_io *io, size_t
     io->kernels->activate(&op->g, begin, end, &o, NULL);
 }
 
-const struct op_kind OP_COMBINE = { "combine", LIE_PANELS, LIE_PANELS, combine_size,
-                                    .forward = combine_forward };
+static void activate_backward(const struct op *op, const struct op_io *io, size_t n)
+{
+    const struct slopes s = graph_slopes(op, io, 0);
+
+    if (s.dx)
+        io->kernels->activate_slope(&op->g, 0, n * op->units, &s, NULL);
+}
+
+const struct op_kind OP_COMBINE = {
+    "combine", LIE_PANELS, LIE_PANELS, combine_size, .forward = combine_forward, .backward = combine_backward
+};
 const struct op_kind OP_NORM = { "norm", LIE_PANELS, LIE_PANELS, norm_size, norm_prepare, norm_forward };
-const struct op_kind OP_ACTIVATE = { "activate", LIE_PANELS, LIE_PANELS, element_size,
-                                     .forward = activate_forward };
+const struct op_kind OP_ACTIVATE = { "activate",
+                                     LIE_PANELS,
+                                     LIE_PANELS,
+                                     element_size,
+                                     .forward = activate_forward,
+                                     .backward = activate_backward };

@@ -37,6 +37,17 @@ struct operands graph_operands(const struct op *op, const struct op_io *io)
                               .y = io->y + io->y_layout->origin };
 }
 
+struct slopes graph_slopes(const struct op *op, const struct op_io *io, size_t k)
+{
+    const struct operands o = graph_operands(op, io);
+
+    return (struct slopes){ .x = o.x,
+                            .b = o.b,
+                            .y = o.y,
+                            .dy = io->dy + io->y_layout->origin,
+                            .dx = io->dx[k] ? io->dx[k] + io->x_layout[k]->origin : NULL };
+}
+
 void norm_coefficients(const struct node *norm, const float *values, const float *bias, float *ret_scale,
                        float *ret_shift)
 {

@@ -33,7 +33,6 @@ struct value {
     struct layout layout;
     size_t memory; /* which of the plan's; several values may be parts of one */
     bool bordered; /* within zeros that nobody writes */
-    bool asked;    /* in training: somebody reads its slope, the loss by it */
 };
 
 enum { OP_MAX_INPUTS = NODE_MAX_INPUTS };
@@ -49,20 +48,22 @@ struct op {
     size_t folded;               /* equal input channels that it reads as one */
     size_t x[OP_MAX_INPUTS], y;  /* values */
     size_t n_x;
-    bool begins[OP_MAX_INPUTS]; /* on the way back it is the first that adds to the slope of x[i] */
+    bool
+        begins[OP_MAX_INPUTS]; /* on the way back it is the first that adds to slopes in the memory of x[i] */
 
     /* Filled in by size(). */
     struct block block; /* of those that are one */
     struct geometry g;  /* of those whose kernels are graph.h's */
     struct shape shape; /* of a relayout */
-    bool trained;       /* its weights are laid out for backward too */
+    bool trained;       /* its weights are laid out for backward too, or it has some for the slope of x[0] */
     size_t units, most; /* parts of one image that forward() can do apart; those of a batch in one call */
     size_t grain;       /* a call begins at a multiple of it; 0: anywhere */
     size_t n_prepares, n_collects; /* tasks */
     size_t n_weights, n_sums;      /* floats */
     size_t n_filters;              /* floats: those of n_weights that are a convolution's filters */
-    size_t n_scratch;              /* floats, of a thread */
-    size_t n_tape;                 /* bytes, of an image */
+    size_t back;      /* of convolutions: where those of n_weights begin that only backward reads */
+    size_t n_scratch; /* floats, of a thread */
+    size_t n_tape;    /* bytes, of an image */
 
     /* Filled in by the plan. */
     size_t weights, sums; /* where its stretches begin */

@@ -1,4 +1,4 @@
-/* model/net/ops/pooling.c - pools at inference.      unit  a row of results; of whole pictures a panel of channels */
+/* model/net/ops/pooling.c - pools.      unit  a row of results; of whole pictures a panel of channels */
 #include "graph_op.h"
 
 #include "../layer.h"
@@ -23,10 +23,21 @@ static void pool_forward(const struct op *op, const struct op_io *io, size_t beg
         io->kernels->mean_pool(&op->g, begin, end, &o, NULL);
 }
 
+static void pool_backward(const struct op *op, const struct op_io *io, size_t n)
+{
+    const struct slopes s = graph_slopes(op, io, 0);
+    slope_kernel *const kernel =
+        op->node->ops == &LAYER_MAX_POOL ? io->kernels->max_pool_slope : io->kernels->mean_pool_slope;
+
+    if (s.dx)
+        kernel(&op->g, 0, n * op->g.out.h, &s, NULL);
+}
+
 static void mean_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
     (void)training;
     graph_geometry(op, k, values);
+    op->g.window = (struct window){ .h = op->g.in.h, .w = op->g.in.w, .stride = 1 };
     op->units = op->g.in.c / k->panel;
     op->most = SIZE_MAX;
 }
@@ -38,5 +49,9 @@ static void mean_forward(const struct op *op, const struct op_io *io, size_t beg
     io->kernels->global_mean(&op->g, begin, end, &o, NULL);
 }
 
-const struct op_kind OP_POOL = { "pool", LIE_PANELS, LIE_PANELS, pool_size, .forward = pool_forward };
-const struct op_kind OP_MEAN = { "mean", LIE_PANELS, LIE_PANELS, mean_size, .forward = mean_forward };
+const struct op_kind OP_POOL = {
+    "pool", LIE_PANELS, LIE_PANELS, pool_size, .forward = pool_forward, .backward = pool_backward
+};
+const struct op_kind OP_MEAN = {
+    "mean", LIE_PANELS, LIE_PANELS, mean_size, .forward = mean_forward, .backward = pool_backward
+};

@@ -250,28 +250,31 @@ static void sizes(struct plan *p, bool training)
     }
 }
 
-/* Slopes are asked for where a parameter lies behind, and at the head, where the way back begins. */
+/* Slopes are asked for where a parameter lies behind, and at the head, where the way back begins. They lie as their values do: a
+ * concatenation's is the slopes of its parts, to which whoever reads the one or the other adds. */
 static void slopes_asked(struct plan *p)
 {
     for (size_t i = 0; i < p->n_ops; i++) {
         const struct op *op = &p->ops[i];
-        bool *asked = &p->values[op->y].asked;
+        bool *asked = &p->memories[p->values[op->y].memory].asked;
 
-        *asked = op->node && op->node->n_params > 0;
+        *asked = *asked || (op->node && op->node->n_params > 0);
         for (size_t k = 0; k < op->n_x; k++)
-            *asked = *asked || p->values[op->x[k]].asked;
+            *asked = *asked || p->memories[p->values[op->x[k]].memory].asked;
     }
-    p->values[p->head_value].asked = true;
+    p->memories[p->values[p->head_value].memory].asked = true;
 }
 
-/* Who adds to a slope first on the way back: the head before all ops. */
+/* Who adds to a memory's slopes first on the way back: the head before all ops. */
 static void slopes_begun(struct plan *p, bool *begun)
 {
-    begun[p->head_value] = true;
+    begun[p->values[p->head_value].memory] = true;
     for (size_t i = p->n_ops; i-- > 0;)
         for (size_t k = 0; k < p->ops[i].n_x; k++) {
-            p->ops[i].begins[k] = !begun[p->ops[i].x[k]];
-            begun[p->ops[i].x[k]] = true;
+            const size_t m = p->values[p->ops[i].x[k]].memory;
+
+            p->ops[i].begins[k] = !begun[m];
+            begun[m] = true;
         }
 }
 

@@ -13,6 +13,7 @@ enum { HEAD_CHUNKS = 16, HEAD_LINE = HEAD_CHUNKS * HEAD_VECTOR };
 /* Values lie in memories of their own, or in a part of the arena, which others have before and after. */
 struct memory {
     size_t size;        /* floats of an image */
+    bool asked;         /* in training: somebody reads the slopes of its values, the loss by them */
     bool shared;        /* in the arena, */
     size_t offset;      /* ... from here on */
     size_t first, last; /* ops between which its numbers count */

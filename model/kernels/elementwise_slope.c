@@ -1,0 +1,89 @@
+/* model/kernels/elementwise_slope.c - the way back of steps that look at one pixel at a time. */
+#include "cell.h"
+
+#include <math.h>
+
+/* s(x) and s(-x) of the logistic function, neither rounded to 0 by the other. */
+struct logistic {
+    vf at, opposite;
+};
+
+static struct logistic logistic_of(vf x)
+{
+    struct logistic s;
+
+    for (size_t i = 0; i < VL; i++) {
+        const float e = expf(-fabsf(x[i])), large = 1 / (1 + e), small = e / (1 + e);
+
+        s.at[i] = x[i] < 0 ? small : large;
+        s.opposite[i] = x[i] < 0 ? large : small;
+    }
+    return s;
+}
+
+ALWAYS_INLINE vf slope_at(vf x, vf dy, enum activation activation)
+{
+    struct logistic s;
+
+    switch (activation) {
+    case ACT_RELU: return where(x > 0, dy);
+    case ACT_RELU6: return where((x > 0) & (x < 6), dy);
+    case ACT_HARD_SWISH: return where(x >= 3, dy) + where((x > -3) & (x < 3), dy * (2 * x + 3) / 6);
+    case ACT_SIGMOID: s = logistic_of(x); return dy * s.at * s.opposite;
+    case ACT_SILU: s = logistic_of(x); return dy * s.at * (1 + x * s.opposite);
+    case ACT_NONE: break;
+    }
+    return dy;
+}
+
+enum kind { MULTIPLY, ACTIVATE };
+
+/* A panel of a row: x, dy and so on point at its first pixel. */
+ALWAYS_INLINE void row_back(const enum kind kind, const enum activation activation, const struct geometry *g,
+                            const struct slopes *s)
+{
+    for (size_t j = 0; j < g->out.w; j++)
+        for (size_t i = 0; i < P; i += VL) {
+            float *dx = s->dx + j * g->x.pixel + i;
+            const vf dy = load(s->dy + j * g->y.pixel + i);
+
+            if (kind == MULTIPLY)
+                store(dx, load(dx) + dy * load(s->b + j * g->b.pixel + i));
+            else
+                store(dx, load(dx) + slope_at(load(s->x + j * g->x.pixel + i), dy, activation));
+        }
+}
+
+ALWAYS_INLINE void rows_back(const enum kind kind, const enum activation activation, const struct geometry *g,
+                             size_t begin, size_t end, const struct slopes *s)
+{
+    for (size_t c = 0; c < g->out.c / P; c++)
+        for (size_t i = begin; i < end; i++) {
+            const struct cell at = cell_of_row(g->out, i);
+            const size_t x = view_at(&g->x, at) + c * g->x.panel;
+            struct slopes row = { .dy = s->dy + view_at(&g->y, at) + c * g->y.panel, .dx = s->dx + x };
+
+            if (kind == MULTIPLY)
+                row.b = s->b + view_at(&g->b, at) + c * g->b.panel;
+            else
+                row.x = s->x + x;
+            row_back(kind, activation, g, &row);
+        }
+}
+
+void KERNEL(multiply_slope)(const struct geometry *g, size_t begin, size_t end, const struct slopes *s,
+                            float *scratch)
+{
+    (void)scratch;
+    rows_back(MULTIPLY, ACT_NONE, g, begin, end, s);
+}
+
+void KERNEL(activate_slope)(const struct geometry *g, size_t begin, size_t end, const struct slopes *s,
+                            float *scratch)
+{
+    (void)scratch;
+    if (g->activation == ACT_RELU)
+        rows_back(ACTIVATE, ACT_RELU, g, begin, end, s);
+    else
+        rows_back(ACTIVATE, g->activation, g, begin, end, s);
+}

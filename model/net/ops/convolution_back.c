@@ -1,0 +1,126 @@
+/* model/net/ops/convolution_back.c - see convolution.h. */
+#include "convolution.h"
+
+#include <string.h>
+
+static bool is_depthwise(const struct op *op) { return op->kind == &OP_DEPTHWISE; }
+
+/* Filters of a tap. */
+static size_t filters(const struct op *op) { return op->g.in.c * (is_depthwise(op) ? 1 : op->g.out.c); }
+
+static size_t groups_of(const struct op *op) { return op->node->groups > 1 ? op->node->groups : 1; }
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* The slope of the image has no reader. */
+void convolution_back_size(struct op *op, const struct kernels *k, const struct value *values)
+{
+    const struct slope_matrix m = slope_matrix_of(k->panel, &op->g);
+    struct phase p = { 0 };
+
+    op->trained = values[op->x[0]].layout.group > 1;
+    op->n_collects = op->g.out.c / k->panel;
+    op->n_sums = op->g.out.c + (is_depthwise(op) ? op->g.in.c * taps_of(op) : m.runs * m.rows * op->g.out.c);
+    if (!is_depthwise(op))
+        op->n_scratch = larger(op->n_scratch, filters_slope_scratch(&op->g));
+    if (!op->trained)
+        return;
+    op->back = sums_lines(op->n_weights);
+    op->n_weights = op->back + op->g.in.c + taps_of(op) * filters(op);
+    while (!is_depthwise(op) && phase_next(&op->g, &p))
+        op->n_scratch = larger(op->n_scratch, convolution_scratch(&p.g));
+}
+
+void convolution_back_prepare(const struct op *op, const struct kernels *k, const float *values,
+                              float *ret_weights)
+{
+    const struct node *conv = op->node;
+    const struct filters f = { conv->out.c, conv->in[0].c, groups_of(op), taps_of(op) };
+    const float *w = values + conv->params;
+    float *packed = ret_weights + op->back + op->g.in.c;
+    struct phase p = { 0 };
+
+    while (op->trained && phase_next(&op->g, &p))
+        if (is_depthwise(op))
+            filters_pack_phase_depthwise(k->panel, &op->g, &p, conv->out.c, w, packed + p.taps * filters(op));
+        else
+            filters_pack_phase(k->panel, &op->g, &p, &f, w, packed + p.taps * filters(op));
+}
+
+/* dx += what the phases give. */
+static void data_backward(const struct op *op, const struct op_io *io, const struct slopes *s, size_t n)
+{
+    const float *zeros = io->weights + op->back;
+    struct phase p = { 0 };
+
+    while (phase_next(&op->g, &p)) {
+        const struct operands o = { .x = s->dy + p.dy,
+                                    .b = s->dx + p.dx,
+                                    .w = zeros + op->g.in.c + p.taps * filters(op),
+                                    .bias = zeros,
+                                    .y = s->dx + p.dx };
+
+        if (is_depthwise(op))
+            io->kernels->depthwise(&p.g, 0, n * p.g.out.h, &o, io->scratch);
+        else
+            io->kernels->convolution(&p.g, 0, n * p.g.out.h * p.g.out.w, &o, io->scratch);
+    }
+}
+
+void convolution_backward(const struct op *op, const struct op_io *io, size_t n)
+{
+    struct slopes s = graph_slopes(op, io, 0);
+
+    s.dw = io->sums + op->g.out.c;
+    s.dbias = op->node->bias ? io->sums : NULL;
+    (is_depthwise(op) ? io->kernels->depthwise_slope : io->kernels->filters_slope)(&op->g, 0, n * op->units,
+                                                                                   &s, io->scratch);
+    if (s.dx)
+        data_backward(op, io, &s, n);
+}
+
+/* ---- back into the file's order; a task is a panel of results ---- */
+
+/* Where the slope of the weight from channel c, of those that result o sees, by tap t lies in the matrix sums. */
+static size_t slope_at(const struct op *op, size_t P, size_t o, size_t c, size_t t)
+{
+    const struct slope_matrix m = slope_matrix_of(P, &op->g);
+    const size_t group = o / (op->node->out.c / groups_of(op));
+    const size_t channel = op->folded > 1 ? 0 : group * (op->node->in[0].c / groups_of(op)) + c;
+    const size_t run = m.runs > 1 || op->g.in.c >= P ? t : 0;
+    const size_t row = op->g.in.c >= P ? channel : t * op->g.in.c + channel;
+
+    return ((run * (op->g.out.c / P) + o / P) * m.rows + row) * P + o % P;
+}
+
+static void add_task(const struct op *op, size_t P, const struct sum_tree *sums, size_t task)
+{
+    const struct slope_matrix m = slope_matrix_of(P, &op->g);
+    const size_t dw = op->sums + op->g.out.c, size = (is_depthwise(op) ? taps_of(op) : m.rows) * P;
+
+    if (op->node->bias)
+        sum_tree_add(sums, op->sums + task * P, P);
+    if (is_depthwise(op))
+        sum_tree_add(sums, dw + task * size, size);
+    for (size_t run = 0; !is_depthwise(op) && run < m.runs; run++)
+        sum_tree_add(sums, dw + (run * (op->g.out.c / P) + task) * size, size);
+}
+
+void convolution_collect(const struct op *op, const struct kernels *k, const struct sum_tree *sums,
+                         size_t task, float *gradients)
+{
+    const struct node *conv = op->node;
+    const size_t P = k->panel, taps = taps_of(op), C = conv->in[0].c / groups_of(op);
+    const size_t end = (task + 1) * P < conv->out.c ? (task + 1) * P : conv->out.c;
+    const float *bias = sum_tree_at(sums, op->sums), *sum = bias + op->g.out.c;
+    float *dw = gradients + conv->params + task * P * C * taps;
+
+    add_task(op, P, sums, task);
+    for (size_t o = task * P; o < end; o++) {
+        for (size_t c = 0; c < C; c++)
+            for (size_t t = 0; t < taps; t++)
+                *dw++ = sum[is_depthwise(op) ? (task * taps + t) * P + o % P : slope_at(op, P, o, c, t)];
+        if (conv->bias)
+            gradients[conv->params + conv->out.c * C * taps + o] = bias[o];
+    }
+}

@@ -1,0 +1,49 @@
+/* tests/support/picture.h - pictures as the kernels of graphs read and write them: a view, and the memory around it. */
+#ifndef TESTS_SUPPORT_PICTURE_H
+#define TESTS_SUPPORT_PICTURE_H
+
+#include "cxrd/rng.h"
+#include "model/kernels/graph.h"
+
+#include <stdbool.h>
+
+static inline size_t below(struct rng *r, size_t n) { return (size_t)rng_below(r, n); }
+static inline size_t between(struct rng *r, size_t low, size_t high)
+{
+    return low + below(r, high - low + 1);
+}
+static inline bool coin(struct rng *r) { return below(r, 2) == 1; }
+
+/* -1..1, to be freed. */
+float *drawn(struct rng *r, size_t n);
+
+struct picture {
+    size_t n, c, panels, P; /* c: of panels * P channels those that the network knows */
+    struct shape s;         /* s.c = panels * P, or c of a thin picture */
+    struct view v;
+    float *memory, *first; /* [size], pixel (0, 0) */
+    size_t size;
+};
+
+static const float UNTOUCHED = -123.456f;
+
+static inline size_t at(const struct picture *p, size_t s, size_t c, size_t i, size_t j)
+{
+    return (size_t)(p->first - p->memory) + s * p->v.image + i * p->v.row + j * p->v.pixel +
+           c / p->P * p->v.panel + c % p->P;
+}
+
+/* Panels or channels last, with a border of 0 to 2 pixels on each side, perhaps in a buffer of more channels; every float is
+ * `around`. Its memory is to be freed. */
+struct picture picture_new(struct rng *r, size_t P, size_t n, struct shape s, bool thin, float around);
+
+/* One of the same view. */
+struct picture picture_alike(const struct picture *p, float around);
+
+/* The network's channels from plain [n][c][h][w]; the padding's are some finite numbers. */
+void picture_fill(struct picture *p, struct rng *r, const float *plain);
+
+/* Whether all around the picture is UNTOUCHED. */
+bool untouched_around(const struct picture *p);
+
+#endif
