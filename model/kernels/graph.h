@@ -61,9 +61,10 @@ typedef void graph_kernel(const struct geometry *g, size_t begin, size_t end, co
  *   x, y, b    as the step had them
  *   dy         in the view of y
  *   dx         in the view of x
+ *   w          by Winograd the transposed filters, `ut` of weights_transform()
  *   dw, dbias  of the weights and the bias, as each kernel says; dbias NULL: there is none */
 struct slopes {
-    const float *x, *y, *b, *dy;
+    const float *x, *y, *b, *dy, *w;
     float *dx, *dw, *dbias;
 };
 

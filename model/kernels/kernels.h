@@ -136,6 +136,9 @@ struct kernels {
      * there is one, the whole window, [window.h][window.w][in.c] in whole panels. dbias [out.c]. */
     slope_kernel *filters_slope;
 
+    /* x, dy, w -> dw as weights_transform() has u, dbias [out.c], and dx unless NULL. */
+    slope_kernel *winograd_slope;
+
     /* x, dy -> dw as filters_pack_depthwise() has it, dbias [out.c]. */
     slope_kernel *depthwise_slope;
 

@@ -109,6 +109,7 @@ KERNEL_DECLARE(batch_norm);
 KERNEL_DECLARE(batch_slope_sums);
 KERNEL_DECLARE(batch_slopes);
 KERNEL_DECLARE(filters_slope);
+KERNEL_DECLARE(winograd_slope);
 KERNEL_DECLARE(depthwise_slope);
 KERNEL_DECLARE(max_pool_slope);
 KERNEL_DECLARE(mean_pool_slope);

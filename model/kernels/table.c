@@ -29,6 +29,7 @@ const struct kernels KERNEL(kernels) = {
     .batch_slope_sums = KERNEL(batch_slope_sums),
     .batch_slopes = KERNEL(batch_slopes),
     .filters_slope = KERNEL(filters_slope),
+    .winograd_slope = KERNEL(winograd_slope),
     .depthwise_slope = KERNEL(depthwise_slope),
     .max_pool_slope = KERNEL(max_pool_slope),
     .mean_pool_slope = KERNEL(mean_pool_slope),

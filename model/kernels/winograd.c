@@ -20,31 +20,7 @@ ALWAYS_INLINE struct place place_of(const struct block *b, size_t tile)
     return (struct place){ tile / per_image, in_image / b->tiles_x * T4, in_image % b->tiles_x * T4 };
 }
 
-/* ---- the small matrices, as sums of vectors; the other two are in winograd_tiles.h ---- */
-
-ALWAYS_INLINE void times_b(const vf v[T6], vf r[T6]) /* r = B v */
-{
-    const vf sum12 = v[1] + v[2], sum34 = v[3] + v[4], diff12 = v[1] - v[2], diff34 = v[3] - v[4];
-
-    r[0] = 4 * v[0];
-    r[1] = 4 * (v[5] - diff12) - 2 * diff34;
-    r[2] = -5 * v[0] - 4 * sum12 - sum34;
-    r[3] = diff12 + 2 * diff34 - 5 * v[5];
-    r[4] = v[0] + sum12 + sum34;
-    r[5] = v[5];
-}
-
-ALWAYS_INLINE void times_a(const vf y[T4], vf r[T6]) /* r = A y */
-{
-    const vf even = y[0] + y[2], odd = y[1] + y[3], even4 = y[0] + 4 * y[2], odd8 = 2 * y[1] + 8 * y[3];
-
-    r[0] = y[0];
-    r[1] = even + odd;
-    r[2] = even - odd;
-    r[3] = even4 + odd8;
-    r[4] = even4 - odd8;
-    r[5] = y[3];
-}
+/* ---- the small matrices, as sums of vectors; those that transform data are in winograd_tiles.h ---- */
 
 ALWAYS_INLINE void times_g(const vf g[3], vf r[T6]) /* r = G g */
 {
@@ -202,26 +178,6 @@ void KERNEL(block_forward)(const struct block *b, size_t begin, size_t end, cons
 
 /* ---- backward ---- */
 
-/* D for VL channels of one tile, from its results' gradients. */
-ALWAYS_INLINE void slope_tile(vf y[T4][T4], float *d, size_t step)
-{
-    vf half[T4][T6]; /* A y, by column */
-
-    for (size_t j = 0; j < T4; j++) {
-        const vf column[T4] = { y[0][j], y[1][j], y[2][j], y[3][j] };
-
-        times_a(column, half[j]);
-    }
-    for (size_t i = 0; i < T6; i++) {
-        const vf across[T4] = { half[0][i], half[1][i], half[2][i], half[3][i] };
-        vf r[T6];
-
-        times_a(across, r);
-        for (size_t j = 0; j < T6; j++)
-            store(d + (i * T6 + j) * step, r[j]);
-    }
-}
-
 /* Pooled gradients go to the cell that won; the bias gets all that went anywhere. */
 static void slope_transform(const struct block *b, size_t begin, size_t end, const float *dy,
                             const uint8_t *won, float *d, float *dbias)
@@ -257,32 +213,6 @@ static void slope_transform(const struct block *b, size_t begin, size_t end, con
     }
 }
 
-/* dX = B dV B' for VL channels of one tile, added to dx. */
-ALWAYS_INLINE void data_tile(const float *dv, size_t step, float *dx, size_t row, size_t C)
-{
-    vf half[T6][T6]; /* B dv, by column */
-
-    for (size_t j = 0; j < T6; j++) {
-        vf column[T6];
-
-        for (size_t i = 0; i < T6; i++)
-            column[i] = load(dv + (i * T6 + j) * step);
-        times_b(column, half[j]);
-    }
-    for (size_t i = 0; i < T6; i++) {
-        vf across[T6], r[T6];
-
-        for (size_t j = 0; j < T6; j++)
-            across[j] = half[j][i];
-        times_b(across, r);
-        for (size_t j = 0; j < T6; j++) {
-            float *at = dx + i * row + j * C;
-
-            store(at, load(at) + r[j]);
-        }
-    }
-}
-
 static void data_transform(const struct block *b, size_t begin, size_t end, const float *dv, float *dx)
 {
     const size_t C = b->in_c, T = end - begin, step = matrix_step(T, C);
@@ -292,7 +222,7 @@ static void data_transform(const struct block *b, size_t begin, size_t end, cons
         float *tile = dx + at.image * b->x_size + at.y * b->x_row + at.x * C;
 
         for (size_t c = 0; c < C; c += VL)
-            data_tile(dv + panel_at(c / P, T, t) + c % P, step, tile + c, b->x_row, C);
+            data_tile(dv + panel_at(c / P, T, t) + c % P, step, b->x_row, C, NULL, tile + c);
     }
 }
 

@@ -1,4 +1,5 @@
-/* model/kernels/winograd_step.c - F(4x4, 3x3) as a step of a graph: from view to view, without a pool. See winograd.c. */
+/* model/kernels/winograd_step.c - F(4x4, 3x3) as a step of a graph, forward and backward: from view to view, without a pool. See
+ * winograd.c. */
 #include "winograd_tiles.h"
 
 #include <assert.h>
@@ -12,6 +13,28 @@ ALWAYS_INLINE struct cell cell_of_tile(const struct geometry *g, size_t tile)
     return (struct cell){ at.image, at.row * T4, at.column * T4 };
 }
 
+/* Where a tile's inputs lie. */
+struct tile_at {
+    ptrdiff_t first; /* its first input, which need not be inside */
+    struct tile_inside in;
+    bool whole; /* all of it is inside */
+};
+
+ALWAYS_INLINE struct tile_at tile_at(const struct geometry *g, struct cell at)
+{
+    const struct window *k = &g->window;
+    const ptrdiff_t top = (ptrdiff_t)at.row - (ptrdiff_t)k->pad_h;
+    const ptrdiff_t left = (ptrdiff_t)at.column - (ptrdiff_t)k->pad_w;
+    struct tile_at t = {
+        (ptrdiff_t)(at.image * g->x.image) + top * (ptrdiff_t)g->x.row + left * (ptrdiff_t)g->x.pixel,
+        { inside_of(at.row, T6, 1, k->pad_h, g->in.h), inside_of(at.column, T6, 1, k->pad_w, g->in.w) },
+        false
+    };
+
+    t.whole = t.in.rows.end - t.in.rows.begin == T6 && t.in.columns.end - t.in.columns.begin == T6;
+    return t;
+}
+
 ALWAYS_INLINE void tile_inputs(const struct geometry *g, const float *x, const struct tile_inside *in,
                                float *v, size_t T, size_t step)
 {
@@ -22,22 +45,15 @@ ALWAYS_INLINE void tile_inputs(const struct geometry *g, const float *x, const s
 
 static void input_transform(const struct geometry *g, size_t begin, size_t T, const float *x, float *v)
 {
-    const struct window *k = &g->window;
     const size_t step = matrix_step(T, g->in.c);
 
     for (size_t t = 0; t < T; t++, v += P) {
-        const struct cell at = cell_of_tile(g, begin + t);
-        const struct tile_inside in = { inside_of(at.row, T6, 1, k->pad_h, g->in.h),
-                                        inside_of(at.column, T6, 1, k->pad_w, g->in.w) };
-        const ptrdiff_t top = (ptrdiff_t)at.row - (ptrdiff_t)k->pad_h;
-        const ptrdiff_t left = (ptrdiff_t)at.column - (ptrdiff_t)k->pad_w;
-        const float *first =
-            x + (ptrdiff_t)(at.image * g->x.image) + top * (ptrdiff_t)g->x.row + left * (ptrdiff_t)g->x.pixel;
+        const struct tile_at at = tile_at(g, cell_of_tile(g, begin + t));
 
-        if (in.rows.end - in.rows.begin == T6 && in.columns.end - in.columns.begin == T6)
-            tile_inputs(g, first, NULL, v, T, step);
+        if (at.whole)
+            tile_inputs(g, x + at.first, NULL, v, T, step);
         else
-            tile_inputs(g, first, &in, v, T, step);
+            tile_inputs(g, x + at.first, &at.in, v, T, step);
     }
 }
 
@@ -89,5 +105,76 @@ void KERNEL(winograd)(const struct geometry *g, size_t begin, size_t end, const 
             KERNEL(gemm_nn)
         (T, C, O, v + p * matrix_step(T, C), o->w + p * C * O, m + p * matrix_step(T, O));
         output_transform(g, i, T, m, o);
+    }
+}
+
+/* ---- backward ---- */
+
+/* D for VL channels of a tile, and its slopes' sum for the bias; dy points at its first result. */
+ALWAYS_INLINE vf tile_slopes(const struct geometry *g, const float *dy, size_t rows, size_t columns, float *d,
+                             size_t step)
+{
+    vf y[T4][T4], sum = { 0 };
+
+    for (size_t i = 0; i < T4; i++)
+        for (size_t j = 0; j < T4; j++) {
+            y[i][j] = i < rows && j < columns ? load(dy + i * g->y.row + j * g->y.pixel) : (vf){ 0 };
+            sum += y[i][j];
+        }
+    slope_tile(y, d, step);
+    return sum;
+}
+
+static void slope_transform(const struct geometry *g, size_t begin, size_t T, const struct slopes *s,
+                            float *d)
+{
+    const size_t step = matrix_step(T, g->out.c);
+
+    for (size_t t = 0; t < T; t++) {
+        const struct cell at = cell_of_tile(g, begin + t);
+        const float *dy = s->dy + view_at(&g->y, at);
+
+        for (size_t c = 0; c < g->out.c; c += VL) {
+            const vf sum = tile_slopes(g, dy + c / P * g->y.panel + c % P, g->out.h - at.row,
+                                       g->out.w - at.column, d + panel_at(c / P, T, t) + c % P, step);
+
+            if (s->dbias)
+                store(s->dbias + c, load(s->dbias + c) + sum);
+        }
+    }
+}
+
+static void data_transform(const struct geometry *g, size_t begin, size_t T, const float *dv, float *dx)
+{
+    const size_t step = matrix_step(T, g->in.c);
+
+    for (size_t t = 0; t < T; t++, dv += P) {
+        const struct tile_at at = tile_at(g, cell_of_tile(g, begin + t));
+
+        for (size_t c = 0; c < g->in.c; c += VL)
+            data_tile(dv + panel_at(c / P, T, 0) + c % P, step, g->x.row, g->x.pixel,
+                      at.whole ? NULL : &at.in, dx + at.first + c / P * g->x.panel + c % P);
+    }
+}
+
+void KERNEL(winograd_slope)(const struct geometry *g, size_t begin, size_t end, const struct slopes *s,
+                            float *scratch)
+{
+    const size_t C = g->in.c, O = g->out.c;
+
+    for (size_t i = begin; i < end; i += TILE_BLOCK) {
+        const size_t T = end - i < TILE_BLOCK ? end - i : TILE_BLOCK;
+        const size_t v_step = matrix_step(T, C), d_step = matrix_step(T, O);
+        float *v = scratch, *d = v + WINOGRAD_POINTS * v_step;
+
+        input_transform(g, i, T, s->x, v);
+        slope_transform(g, i, T, s, d);
+        for (size_t p = 0; p < WINOGRAD_POINTS; p++) {
+            KERNEL(gemm_tn)(T, C, O, v + p * v_step, d + p * d_step, s->dw + p * C * O);
+            if (s->dx) /* V is done with: dV takes its place */
+                KERNEL(gemm_nn)(T, O, C, d + p * d_step, s->w + p * C * O, v + p * v_step);
+        }
+        if (s->dx)
+            data_transform(g, i, T, v, s->dx);
     }
 }

@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { CONVOLUTION, DEPTHWISE, MAX_POOL, MEAN_POOL, GLOBAL_MEAN, MULTIPLY, ACTIVATE };
-static const char *const KINDS[] = { "convolution", "depthwise", "max_pool", "mean_pool",
-                                     "global_mean", "multiply",  "activate" };
+enum kind { CONVOLUTION, WINOGRAD, DEPTHWISE, MAX_POOL, MEAN_POOL, GLOBAL_MEAN, MULTIPLY, ACTIVATE };
+static const char *const KINDS[] = { "convolution", "winograd",    "depthwise", "max_pool",
+                                     "mean_pool",   "global_mean", "multiply",  "activate" };
 
 static const struct layer_ops *const ACTIVATIONS[] = { NULL,           &LAYER_RELU, &LAYER_RELU6,
                                                        &LAYER_SIGMOID, &LAYER_SILU, &LAYER_HARD_SWISH };
@@ -32,8 +32,8 @@ struct trial {
     struct picture x, b, y, dy, dx, db;
     float *params, *plain_x[2], *plain_y, *plain_dy; /* as the layer has them */
     float *truth_dx[2], *truth_dparams;
-    float *before_x[2]; /* what dx and db hold before */
-    float *scratch, *dw, *dbias;
+    float *before_x[2];              /* what dx and db hold before */
+    float *scratch, *w, *dw, *dbias; /* w: of Winograd */
     uint8_t *tape;
 };
 
@@ -44,6 +44,8 @@ static void window_draw(struct trial *t, struct rng *r)
     *k = (struct window){ 2 * below(r, 3) + 1, 2 * below(r, 3) + 1, between(r, 1, 4), 0, 0 };
     if (t->kind == MAX_POOL || t->kind == MEAN_POOL)
         *k = (struct window){ between(r, 1, 4), between(r, 1, 4), between(r, 1, 3), 0, 0 };
+    if (t->kind == WINOGRAD)
+        *k = (struct window){ 3, 3, 1, 0, 0 };
     if (t->kind == MEAN_POOL)
         return;
     k->pad_h = below(r, (t->kind == MAX_POOL ? k->h / 2 : k->h + 1) + 1);
@@ -52,8 +54,9 @@ static void window_draw(struct trial *t, struct rng *r)
 
 static void node_draw(struct trial *t, struct rng *r)
 {
-    static const struct layer_ops *const OPS[] = { &LAYER_CONV,      &LAYER_CONV,        &LAYER_MAX_POOL,
-                                                   &LAYER_MEAN_POOL, &LAYER_GLOBAL_POOL, &LAYER_MUL };
+    static const struct layer_ops *const OPS[] = { &LAYER_CONV,     &LAYER_CONV,      &LAYER_CONV,
+                                                   &LAYER_MAX_POOL, &LAYER_MEAN_POOL, &LAYER_GLOBAL_POOL,
+                                                   &LAYER_MUL };
     const size_t P = t->k->panel;
     struct described ignored[LAYER_MAX_TENSORS];
     size_t n_tensors;
@@ -69,6 +72,10 @@ static void node_draw(struct trial *t, struct rng *r)
         if (t->spread)
             t->node.in[1].h = t->node.in[1].w = 1;
         t->node.channels = t->kind == DEPTHWISE ? channels : groups * between(r, 1, P * 5 / (2 * groups));
+        if (t->kind == WINOGRAD) {
+            t->node.in[0].c = P * between(r, 1, 2);
+            t->node.channels = P * between(r, 1, 2);
+        }
         t->node.groups = t->kind == DEPTHWISE ? channels : t->thin ? 1 : groups;
     } while (t->node.ops->shape(&t->node, ignored, &n_tensors) != NULL);
 }
@@ -140,8 +147,15 @@ static struct trial trial_new(const struct kernels *k, enum kind kind, struct rn
     pictures_draw(&t, r);
     truth_make(&t, r);
     m = slope_matrix_of(k->panel, &t.g);
-    t.scratch = floats_new(convolution_scratch(&t.g) + filters_slope_scratch(&t.g) + (1 << 18));
-    t.dw = floats_new(m.runs * m.rows * t.g.out.c);
+    t.scratch = floats_new(convolution_scratch(&t.g) + filters_slope_scratch(&t.g) + winograd_scratch(&t.g) +
+                           (1 << 18));
+    if (kind == WINOGRAD) {
+        const size_t size = WINOGRAD_POINTS * t.g.in.c * t.g.out.c;
+
+        t.w = floats_new(2 * size);
+        k->weights_transform(t.g.in.c, t.g.out.c, t.params, 0, t.g.in.c, t.w, t.w + size);
+    }
+    t.dw = floats_new(WINOGRAD_POINTS * t.g.in.c * t.g.out.c + m.runs * m.rows * t.g.out.c);
     t.dbias = floats_new(t.g.out.c);
     return t;
 }
@@ -206,15 +220,17 @@ static void phases_run(struct trial *t)
 static slope_kernel *kernel_of(const struct trial *t)
 {
     const struct kernels *k = t->k;
-    slope_kernel *const all[] = { k->filters_slope,   k->depthwise_slope, k->max_pool_slope,
-                                  k->mean_pool_slope, k->mean_pool_slope, k->multiply_slope,
-                                  k->activate_slope };
+    slope_kernel *const all[] = { k->filters_slope,  k->winograd_slope,  k->depthwise_slope,
+                                  k->max_pool_slope, k->mean_pool_slope, k->mean_pool_slope,
+                                  k->multiply_slope, k->activate_slope };
 
     return all[t->kind];
 }
 
 static size_t units_of(const struct trial *t)
 {
+    if (t->kind == WINOGRAD)
+        return t->n * ((t->g.out.h + 3) / 4) * ((t->g.out.w + 3) / 4);
     return t->n * t->g.out.h * (t->kind == CONVOLUTION ? t->g.out.w : 1);
 }
 
@@ -222,14 +238,20 @@ static size_t units_of(const struct trial *t)
 static void trial_run(struct trial *t, struct rng *r)
 {
     const size_t units = units_of(t), cut = below(r, units + 1);
-    struct slopes s = {
-        t->x.first, t->y.first, t->b.first, t->dy.first, t->dx.first, t->dw, t->node.bias ? t->dbias : NULL
-    };
+    struct slopes s = { .x = t->x.first,
+                        .y = t->y.first,
+                        .b = t->b.first,
+                        .dy = t->dy.first,
+                        .dx = t->dx.first,
+                        .dw = t->dw,
+                        .dbias = t->node.bias ? t->dbias : NULL };
     struct geometry g = t->g;
 
+    if (t->w)
+        s.w = t->w + WINOGRAD_POINTS * g.in.c * g.out.c;
     kernel_of(t)(&g, 0, cut, &s, t->scratch);
     kernel_of(t)(&g, cut, units, &s, t->scratch);
-    if (t->node.ops == &LAYER_CONV && !t->thin)
+    if ((t->kind == CONVOLUTION && !t->thin) || t->kind == DEPTHWISE)
         phases_run(t);
     if (t->kind != MULTIPLY)
         return;
@@ -262,7 +284,8 @@ static void check_picture(const struct trial *t, size_t i, const char *what)
                     error += off * off;
                     size += truth * truth;
                 }
-    cr_assert(sqrt(error) <= tolerance(taps_of(t) * t->node.out.c + 400) * sqrt(size),
+    cr_assert(sqrt(error) <=
+                  (t->kind == WINOGRAD ? 20 : 1) * tolerance(taps_of(t) * t->node.out.c + 400) * sqrt(size),
               "%s: slope %zu off by %g", what, i, sqrt(error / size));
     cr_assert(untouched_around(p), "%s: slope %zu written outside", what, i);
 }
@@ -280,7 +303,7 @@ static float weight_slope(const struct trial *t, size_t o, size_t c, size_t tap)
     return t->dw[tap * rows * O + (o / P * rows + c) * P + o % P];
 }
 
-static void check_weights(const struct trial *t, const char *what)
+static void check_weights(const struct trial *t, const float *found, const char *what)
 {
     const size_t C = t->node.in[0].c / t->node.groups, O = t->node.out.c, taps = taps_of(t);
     const float *truth = t->truth_dparams;
@@ -290,14 +313,28 @@ static void check_weights(const struct trial *t, const char *what)
         for (size_t c = 0; c < C; c++)
             for (size_t tap = 0; tap < taps; tap++, truth++) {
                 const double off =
-                    (double)weight_slope(t, o, o / (O / t->node.groups) * C + c, tap) - (double)*truth;
+                    (double)(found ? found[truth - t->truth_dparams]
+                                   : weight_slope(t, o, o / (O / t->node.groups) * C + c, tap)) -
+                    (double)*truth;
 
                 error += off * off;
                 size += (double)*truth * (double)*truth;
             }
-    cr_assert(sqrt(error) <= tolerance(400) * sqrt(size), "%s: weights off by %g", what, sqrt(error / size));
+    cr_assert(sqrt(error) <= (found ? 20 : 1) * tolerance(400) * sqrt(size), "%s: weights off by %g", what,
+              sqrt(error / size));
     for (size_t o = 0; o < O && t->node.bias; o++)
         cr_assert_float_eq(t->dbias[o], truth[o], 1e-4, "%s: bias %zu", what, o);
+}
+
+/* Winograd's transforms lose one digit more. */
+static void check_tiles(const struct trial *t, const char *what)
+{
+    const size_t C = t->g.in.c, O = t->g.out.c;
+    float *found = floats_new(C * O * 9);
+
+    t->k->gradient_transform(C, O, t->dw, 0, C, found);
+    check_weights(t, found, what);
+    free(found);
 }
 
 static void check_kind(const struct kernels *k, enum kind kind, size_t trials)
@@ -311,8 +348,10 @@ static void check_kind(const struct kernels *k, enum kind kind, size_t trials)
         t = trial_new(k, kind, &r);
         describe(&t, what, sizeof what);
         trial_run(&t, &r);
-        if (t.node.ops == &LAYER_CONV)
-            check_weights(&t, what);
+        if (kind == WINOGRAD)
+            check_tiles(&t, what);
+        else if (t.node.ops == &LAYER_CONV)
+            check_weights(&t, NULL, what);
         if (!t.thin)
             check_picture(&t, 0, what);
         if (kind == MULTIPLY)
@@ -322,6 +361,7 @@ static void check_kind(const struct kernels *k, enum kind kind, size_t trials)
 }
 
 EACH_SET(graph_slopes, convolution_is_the_layer) { check_kind(k, CONVOLUTION, 150); }
+EACH_SET(graph_slopes, winograd_is_the_layer) { check_kind(k, WINOGRAD, 40); }
 EACH_SET(graph_slopes, depthwise_is_the_layer) { check_kind(k, DEPTHWISE, 150); }
 EACH_SET(graph_slopes, max_pool_is_the_layer) { check_kind(k, MAX_POOL, 150); }
 EACH_SET(graph_slopes, mean_pool_is_the_layer) { check_kind(k, MEAN_POOL, 150); }

@@ -4,8 +4,10 @@
  *
  * weights  [O] bias, [C] scale, [C] shift of the one before, the filters as their kernel reads them, and what only preparing
  *          needs: [O] scale, the filters of folded channels
+ * sums     by Winograd [O] bias, du as its filters
  * unit     a pixel; by Winograd a tile; a channel for itself a row */
 #include "convolution.h"
+#include "tiles.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -117,13 +119,22 @@ const struct op_kind OP_CONVOLUTION = { "convolution",        LIE_PANELS,       
 
 static void tiles_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
-    (void)training;
+    const size_t size =
+        WINOGRAD_POINTS * whole_panels(op->node->out.c, k->panel) * whole_panels(op->node->in[0].c, k->panel);
+
     graph_geometry(op, k, values);
     op->units = (op->g.out.h + WINOGRAD_TILE - 1) / WINOGRAD_TILE *
                 ((op->g.out.w + WINOGRAD_TILE - 1) / WINOGRAD_TILE);
     op->most = SIZE_MAX;
     op->n_scratch = winograd_scratch(&op->g);
-    sizes(op, WINOGRAD_POINTS * op->g.out.c * op->g.in.c, op->g.in.c + 1);
+    sizes(op, size, op->g.in.c + 1);
+    op->trained = training;
+    if (!training)
+        return;
+    op->back = sums_lines(op->n_weights);
+    op->n_weights = op->back + size;
+    op->n_sums = op->g.out.c + size;
+    op->n_collects = op->g.in.c / TILES_COLLECTED;
 }
 
 /* Task 0 is the normalisations; the others are an input channel each. The transform is linear, so a scale may come after it. */
@@ -137,7 +148,8 @@ static void tiles_prepare(const struct op *op, const struct kernels *k, const fl
         prepare_norms(op, values, ret_weights);
         return;
     }
-    k->weights_transform(C, O, values + op->node->params, c, c + 1, u, NULL);
+    k->weights_transform(C, O, values + op->node->params, c, c + 1, u,
+                         op->trained ? ret_weights + op->back : NULL);
     if (!op->norm)
         return;
     for (size_t o = 0; o < O; o++) {
@@ -157,7 +169,30 @@ static void tiles_forward(const struct op *op, const struct op_io *io, size_t be
     io->kernels->winograd(&op->g, begin, end, &o, io->scratch);
 }
 
-const struct op_kind OP_TILES = { "tiles", LIE_PANELS, LIE_PANELS, tiles_size, tiles_prepare, tiles_forward };
+static void tiles_backward(const struct op *op, const struct op_io *io, size_t n)
+{
+    struct slopes s = graph_slopes(op, io, 0);
+
+    s.w = io->weights + op->back;
+    s.dw = io->sums + op->g.out.c;
+    s.dbias = op->node->bias ? io->sums : NULL;
+    io->kernels->winograd_slope(&op->g, 0, n * op->units, &s, io->scratch);
+}
+
+static void tiles_gradient(const struct op *op, const struct kernels *k, const struct sum_tree *sums,
+                           size_t task, float *gradients)
+{
+    const struct node *conv = op->node;
+    const size_t O = op->g.out.c;
+
+    if (task == 0 && conv->bias)
+        memcpy(gradients + conv->params + conv->n_params - O, sum_tree_add(sums, op->sums, O),
+               O * sizeof(float));
+    tiles_collect(k, op->g.in.c, O, sums, op->sums + O, task, gradients + conv->params);
+}
+
+const struct op_kind OP_TILES = { "tiles",       LIE_PANELS,    LIE_PANELS,     tiles_size,
+                                  tiles_prepare, tiles_forward, tiles_backward, tiles_gradient };
 
 /* ---- a channel for itself ---- */
 

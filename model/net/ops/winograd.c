@@ -2,10 +2,9 @@
  *
  * weights  [O] bias, u [36][C x O], in training also ut [36][O x C]      sums  [O] bias, du as u      unit  a tile */
 #include "block.h"
+#include "tiles.h"
 
 #include <string.h>
-
-enum { COLLECTED = 8 /* input channels a task; divides every MAX_PANEL */ };
 
 static size_t u_size(const struct block *b) { return WINOGRAD_POINTS * b->in_c * b->out_c; }
 
@@ -23,7 +22,7 @@ static void winograd_size(struct op *op, const struct kernels *k, const struct v
     op->units = b->tiles_y * b->tiles_x;
     op->most = TILE_BLOCK;
     op->n_prepares = b->in_c;
-    op->n_collects = b->in_c / COLLECTED;
+    op->n_collects = b->in_c / TILES_COLLECTED;
     op->n_weights = b->out_c + (training ? 2 : 1) * u_size(b);
     op->n_sums = b->out_c + u_size(b);
     op->n_scratch = block_scratch(b);
@@ -60,20 +59,14 @@ static void winograd_backward(const struct op *op, const struct op_io *io, size_
                                     io->sums, io->dx[0], io->scratch);
 }
 
-/* COLLECTED input channels; in a panel they lie one after the other. */
 static void winograd_collect(const struct op *op, const struct kernels *k, const struct sum_tree *sums,
                              size_t task, float *gradients)
 {
     const struct block *b = &op->block;
-    const size_t P = k->panel, rows = WINOGRAD_POINTS * (b->out_c / P), first = task * COLLECTED;
-    const size_t u = op->sums + b->out_c;
 
     if (task == 0)
         memcpy(gradients + block_bias(op), sum_tree_add(sums, op->sums, b->out_c), b->out_c * sizeof(float));
-    for (size_t panel = 0; panel < rows; panel++)
-        sum_tree_add(sums, u + (panel * b->in_c + first) * P, COLLECTED * P);
-    k->gradient_transform(b->in_c, b->out_c, sum_tree_at(sums, u), first, first + COLLECTED,
-                          gradients + block_weights(op));
+    tiles_collect(k, b->in_c, b->out_c, sums, op->sums + b->out_c, task, gradients + block_weights(op));
 }
 
 const struct op_kind OP_WINOGRAD = {

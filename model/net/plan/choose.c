@@ -18,14 +18,13 @@ static bool is_for_winograd(const struct steps *s, const struct step *step)
            (step->out.h * step->out.w >= FEW_PIXELS || C * O < MANY_FILTERS);
 }
 
-/* Tiles know no way back. */
-static const struct op_kind *convolution_kind(const struct steps *s, const struct step *step, bool training)
+static const struct op_kind *convolution_kind(const struct steps *s, const struct step *step)
 {
     const struct node *conv = step->node;
 
     if (conv->groups > 1 && conv->groups == conv->in[0].c && conv->out.c == conv->in[0].c)
         return &OP_DEPTHWISE;
-    return is_for_winograd(s, step) && !training ? &OP_TILES : &OP_CONVOLUTION;
+    return is_for_winograd(s, step) ? &OP_TILES : &OP_CONVOLUTION;
 }
 
 static const struct {
@@ -61,7 +60,7 @@ void choose(struct steps *s, enum purpose purpose)
             !steps_is(step, &LAYER_DENSE))
             continue; /* it would be a channel of a panel and nothing beside it */
         if (steps_is(step, &LAYER_CONV))
-            step->kind = convolution_kind(s, step, training);
+            step->kind = convolution_kind(s, step);
         else if (steps_is(step, &LAYER_CONCAT) && whole(step->node->in[0].c, s->panel))
             step->kind = &OP_JOIN;
         for (size_t k = 0; k < sizeof KINDS / sizeof KINDS[0]; k++)
