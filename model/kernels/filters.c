@@ -6,25 +6,33 @@
 static size_t taps_of(const struct geometry *g) { return g->window.h * g->window.w; }
 
 /* The weight from channel c to result o by tap t: 0 where they are of different groups. */
-static float weight_at(const struct filters *f, const float *w, const float *scale, size_t o, size_t c,
-                       size_t t)
+static float weight_at(const struct filters *f, const float *w, size_t o, size_t c, size_t t)
 {
     const size_t in = f->in / f->groups, out = f->out / f->groups;
 
-    if (c / in != o / out)
-        return 0;
-    return w[(o * in + c % in) * f->taps + t] * (scale ? scale[o] : 1);
+    if (f->groups == 1)
+        return w[(o * f->in + c) * f->taps + t];
+    return c / in == o / out ? w[(o * in + c % in) * f->taps + t] : 0;
 }
 
+static size_t end_of(size_t panel, size_t begin, size_t channels)
+{
+    return begin + panel < channels ? begin + panel : channels;
+}
+
+/* Row by row of what is written: each step of training packs all weights anew. */
 void filters_pack(size_t panel, const struct geometry *g, const struct filters *f, const float *w,
                   const float *scale, float *packed)
 {
     memset(packed, 0, g->out.c * g->in.c * taps_of(g) * sizeof *packed);
-    for (size_t o = 0; o < f->out; o++)
+    for (size_t first = 0; first < f->out; first += panel)
         for (size_t c = 0; c < f->in; c++)
-            for (size_t t = 0; t < f->taps; t++)
-                packed[((o / panel * f->taps + t) * g->in.c + c) * panel + o % panel] =
-                    weight_at(f, w, scale, o, c, t);
+            for (size_t t = 0; t < f->taps; t++) {
+                float *row = packed + (first * f->taps + t * panel) * g->in.c + c * panel;
+
+                for (size_t o = first; o < end_of(panel, first, f->out); o++)
+                    row[o - first] = weight_at(f, w, o, c, t) * (scale ? scale[o] : 1);
+            }
 }
 
 void filters_pack_depthwise(size_t panel, const struct geometry *g, size_t channels, const float *w,
@@ -44,14 +52,17 @@ void filters_pack_phase(size_t panel, const struct geometry *forward, const stru
     const size_t taps = taps_of(&p->g), O = p->g.in.c;
 
     memset(packed, 0, p->g.out.c * O * taps * sizeof *packed);
-    for (size_t t = 0; t < taps; t++) {
-        const size_t tap = phase_tap(forward, p, t);
+    for (size_t first = 0; first < f->in; first += panel)
+        for (size_t t = 0; t < taps; t++) {
+            const size_t tap = phase_tap(forward, p, t);
 
-        for (size_t o = 0; o < f->out; o++)
-            for (size_t c = 0; c < f->in; c++)
-                packed[((c / panel * taps + t) * O + o) * panel + c % panel] =
-                    weight_at(f, w, NULL, o, c, tap);
-    }
+            for (size_t o = 0; o < f->out; o++) {
+                float *row = packed + (first * taps + t * panel) * O + o * panel;
+
+                for (size_t c = first; c < end_of(panel, first, f->in); c++)
+                    row[c - first] = weight_at(f, w, o, c, tap);
+            }
+        }
 }
 
 void filters_pack_phase_depthwise(size_t panel, const struct geometry *forward, const struct phase *p,

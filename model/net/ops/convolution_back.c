@@ -81,18 +81,6 @@ void convolution_backward(const struct op *op, const struct op_io *io, size_t n)
 
 /* ---- back into the file's order; a task is a panel of results ---- */
 
-/* Where the slope of the weight from channel c, of those that result o sees, by tap t lies in the matrix sums. */
-static size_t slope_at(const struct op *op, size_t P, size_t o, size_t c, size_t t)
-{
-    const struct slope_matrix m = slope_matrix_of(P, &op->g);
-    const size_t group = o / (op->node->out.c / groups_of(op));
-    const size_t channel = op->folded > 1 ? 0 : group * (op->node->in[0].c / groups_of(op)) + c;
-    const size_t run = m.runs > 1 || op->g.in.c >= P ? t : 0;
-    const size_t row = op->g.in.c >= P ? channel : t * op->g.in.c + channel;
-
-    return ((run * (op->g.out.c / P) + o / P) * m.rows + row) * P + o % P;
-}
-
 static void add_task(const struct op *op, size_t P, const struct sum_tree *sums, size_t task)
 {
     const struct slope_matrix m = slope_matrix_of(P, &op->g);
@@ -106,21 +94,54 @@ static void add_task(const struct op *op, size_t P, const struct sum_tree *sums,
         sum_tree_add(sums, dw + (run * (op->g.out.c / P) + task) * size, size);
 }
 
+/* Where the slopes lie of the weights from channel c, of those that group `group` of results sees, by tap t to the results of a
+ * panel: side by side. */
+static size_t slopes_at(const struct op *op, size_t P, size_t panel, size_t group, size_t c, size_t t)
+{
+    const struct slope_matrix m = slope_matrix_of(P, &op->g);
+    const size_t channel = op->folded > 1 ? 0 : group * (op->node->in[0].c / groups_of(op)) + c;
+    const bool thin = op->g.in.c < P;
+
+    if (is_depthwise(op))
+        return (panel * taps_of(op) + t) * P;
+    return (((thin ? 0 : t) * (op->g.out.c / P) + panel) * m.rows +
+            (thin ? t * op->g.in.c + channel : channel)) *
+           P;
+}
+
+/* Results begin..end-1 of a panel, which are of one group. */
+static void collect_results(const struct op *op, size_t P, const float *sum, size_t begin, size_t end,
+                            float *gradients)
+{
+    const struct node *conv = op->node;
+    const size_t taps = taps_of(op), C = conv->in[0].c / groups_of(op);
+    const size_t group = begin / (conv->out.c / groups_of(op));
+    float *dw = gradients + conv->params + begin * C * taps;
+
+    for (size_t c = 0; c < C; c++)
+        for (size_t t = 0; t < taps; t++) {
+            const float *from = sum + slopes_at(op, P, begin / P, group, c, t) + begin % P;
+
+            for (size_t o = 0; o < end - begin; o++)
+                dw[(o * C + c) * taps + t] = from[o];
+        }
+}
+
 void convolution_collect(const struct op *op, const struct kernels *k, const struct sum_tree *sums,
                          size_t task, float *gradients)
 {
     const struct node *conv = op->node;
-    const size_t P = k->panel, taps = taps_of(op), C = conv->in[0].c / groups_of(op);
-    const size_t end = (task + 1) * P < conv->out.c ? (task + 1) * P : conv->out.c;
-    const float *bias = sum_tree_at(sums, op->sums), *sum = bias + op->g.out.c;
-    float *dw = gradients + conv->params + task * P * C * taps;
+    const size_t P = k->panel, group = conv->out.c / groups_of(op), first = task * P;
+    const size_t end = first + P < conv->out.c ? first + P : conv->out.c;
+    const float *bias = sum_tree_at(sums, op->sums);
 
     add_task(op, P, sums, task);
-    for (size_t o = task * P; o < end; o++) {
-        for (size_t c = 0; c < C; c++)
-            for (size_t t = 0; t < taps; t++)
-                *dw++ = sum[is_depthwise(op) ? (task * taps + t) * P + o % P : slope_at(op, P, o, c, t)];
-        if (conv->bias)
-            gradients[conv->params + conv->out.c * C * taps + o] = bias[o];
+    if (conv->bias)
+        memcpy(gradients + conv->params + conv->n_params - conv->out.c + first, bias + first,
+               (end - first) * sizeof *bias);
+    for (size_t o = first, next; o < end; o = next) {
+        next = is_depthwise(op) ? end : (o / group + 1) * group;
+        next = next < end ? next : end;
+        collect_results(op, P, bias + op->g.out.c, o, next, gradients);
     }
 }
