@@ -33,6 +33,15 @@ static json_t *shapes_json(const struct network *net)
     return tensors;
 }
 
+static json_t *labels_json(const struct labels *l)
+{
+    json_t *names = json_array();
+
+    for (size_t i = 0; i < l->n; i++)
+        json_array_append_new(names, json_string(l->names[i]));
+    return names;
+}
+
 /* The kinds of what it takes, as a request's fields are named. */
 static json_t *names_of(const struct inputs *in)
 {
@@ -55,14 +64,14 @@ json_t *card_make(const char *id, const struct model *m, size_t bytes, const cha
     json_t *card;
 
     json_watch(); /* a card that lost a note or a shape would be kept for good */
-    card = json_pack("{s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s}",
+    card = json_pack("{s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s}",
                      "id", id, "architecture", net->architecture, "parameters", (json_int_t)net->n_params,
                      "image_size", sees ? json_integer((json_int_t)net->image_size) : json_null(), "resize",
                      sees ? json_string(resize_name(pre->resize)) : json_null(), "input_mean",
                      sees ? json_real((double)pre->mean) : json_null(), "input_std",
-                     sees ? json_real((double)pre->std) : json_null(), "inputs", names_of(model_inputs(m)),
-                     "bytes", (json_int_t)bytes, "sha256", sha256, "job", text_or_null(job), "imported",
-                     job == NULL, "created_at", clock_utc(now), "population",
+                     sees ? json_real((double)pre->std) : json_null(), "labels", labels_json(model_labels(m)),
+                     "inputs", names_of(model_inputs(m)), "bytes", (json_int_t)bytes, "sha256", sha256, "job",
+                     text_or_null(job), "imported", job == NULL, "created_at", clock_utc(now), "population",
                      text_or_null(json_string_value(json_object_get(notes, "population"))), "metrics",
                      note_json(notes, "metrics"), "operating_points", note_json(notes, "operating_points"),
                      "data", note_json(notes, DATA_NOTE), "warnings", model_warnings(m), "tensors",

@@ -132,7 +132,7 @@ static struct input_values ends_of(bool upper)
 /* Whatever is said of a patient, the sums stay finite. Each part grows or falls with its value, so of each number one of the
  * ends of what is understood, or "not known", adds most to a finding's logit, and one takes most; all that add most, and all
  * that take most, bound the others and every sum on the way to them. */
-static enum status try_inputs(const struct model *m, const float logits[N_LABELS])
+static enum status try_inputs(const struct model *m, const float logits[MAX_LABELS])
 {
     const size_t n = model_inputs(m)->n;
     const struct input_values lower = ends_of(false), upper = ends_of(true);
@@ -140,7 +140,7 @@ static enum status try_inputs(const struct model *m, const float logits[N_LABELS
 
     inputs_standardise(model_inputs(m), &lower, ends[0]);
     inputs_standardise(model_inputs(m), &upper, ends[1]);
-    for (size_t k = 0; k < N_LABELS && n; k++) {
+    for (size_t k = 0; k < model_labels(m)->n && n; k++) {
         const float *w = model_params(m) + model_network(m)->head_inputs + k * n;
         float most = 0, least = 0;
 
@@ -155,7 +155,7 @@ static enum status try_inputs(const struct model *m, const float logits[N_LABELS
 }
 
 /* One forward pass, of a picture with every grey. */
-static enum status try_picture(const struct model *m, float logits[N_LABELS])
+static enum status try_picture(const struct model *m, float logits[MAX_LABELS])
 {
     const size_t plane = model_preprocess(m)->size * model_preprocess(m)->size;
     float *x = malloc(plane * sizeof *x);
@@ -178,7 +178,7 @@ static enum status try_picture(const struct model *m, float logits[N_LABELS])
 /* Pages are touched, and weights that overflow show before a patient's picture does. */
 static enum status warm_up(const struct model *m, struct error *err)
 {
-    float logits[N_LABELS];
+    float logits[MAX_LABELS];
     enum status st = ST_OK;
 
     if (model_sees(m))

@@ -20,9 +20,9 @@ enum { N_NIH_LABELS = 14 };
 extern const struct labels NIH_LABELS;
 
 /* Names between commas, as the weights' metadata have them. A name is UTF-8 of at most LABEL_SIZE - 1 bytes, begins with a
- * letter or a digit and has no control characters and none of  , ; | " ' < > & \ / ( ) [ ] { }  so that it can stand in
- * a table's cell, a page and a file's name. "No Finding" and its synonyms are no finding; no two names may be the same
- * word, see word_is().
+ * letter or a digit and has nothing that steers what shows it, see utf8_steering(), and none of  , ; | " ' < > & \ / ( ) [ ] { }
+ * so that it can stand in a table's cell, a page and a file's name. "No Finding" and its synonyms are no finding; no two names
+ * may be the same word, see word_is().
  * Errors: ST_INVALID (the sentence names the label and what is wrong with it). */
 MUST_USE enum status labels_parse(const char *joined, struct labels *ret, struct error *err);
 

@@ -51,7 +51,8 @@ static const char *name_fault(const char *name, size_t n)
         return "it must begin with a letter or a digit";
     for (size_t i = 0, step; i < n; i += step) {
         step = utf8_character(name + i);
-        if (step == 0 || i + step > n || strchr(",;|\"'<>&\\/()[]{}", name[i]))
+        if (step == 0 || i + step > n || utf8_steering(name + i, n - i) ||
+            strchr(",;|\"'<>&\\/()[]{}", name[i]))
             return "it has a character that cannot stand in a finding's name";
     }
     if (name[n - 1] == ' ')

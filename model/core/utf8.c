@@ -5,6 +5,20 @@
 
 static bool follows(char c) { return ((unsigned char)c & 0xc0) == 0x80; }
 
+size_t utf8_steering(const char *text, size_t n)
+{
+    const unsigned char *c = (const unsigned char *)text;
+
+    if (n >= 1 && (c[0] < 0x20 || c[0] == 0x7f))
+        return 1;
+    if (n >= 2 && c[0] == 0xc2 && c[1] < 0xa0)
+        return 2;
+    if (n >= 3 && c[0] == 0xe2 &&
+        ((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)))
+        return 3;
+    return 0;
+}
+
 size_t utf8_character(const char *s)
 {
     const unsigned char first = (unsigned char)s[0], second = first ? (unsigned char)s[1] : 0;

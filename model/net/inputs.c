@@ -104,7 +104,7 @@ static enum status findings_parse(const char *name, const char *text, const stru
 {
     struct label_words w = label_words_of(labels, text, strlen(text));
     char strange[128] = "";
-    bool nothing = false;
+    bool nothing = false, something = false;
     uint64_t bits = 0;
 
     while (label_words_next(&w)) {
@@ -114,7 +114,9 @@ static enum status findings_parse(const char *name, const char *text, const stru
             snprintf(strange + used, sizeof strange - used, "%s'%.*s'", used ? ", " : "", (int)w.n, w.word);
         else if (w.label == LABEL_NO_FINDING)
             nothing = true;
-        else if (w.label != LABEL_OTHER)
+        else
+            something = true;
+        if (w.label >= 0 && w.label < MAX_LABELS)
             bits |= UINT64_C(1) << w.label;
     }
     if (strange[0])
@@ -123,7 +125,7 @@ static enum status findings_parse(const char *name, const char *text, const stru
             "'%s' must be a list of findings, 'No Finding', or 'none' where there is no earlier film; "
             "these are not known: %s",
             name, strange);
-    if (nothing && bits)
+    if (nothing && something)
         return error_set(err, ST_INVALID, "'%s' says both No Finding and a finding", name);
     *ret = bits;
     return ST_OK;

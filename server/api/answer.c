@@ -3,6 +3,7 @@
 
 #include "../http/multipart.h"
 #include "cxrd/clock.h"
+#include "input.h"
 #include "patient.h"
 #include "sessions.h"
 
@@ -34,13 +35,34 @@ static enum status find_picture(const struct http_request *req, const void **ret
     return ST_OK;
 }
 
-enum status answer_at_head(const struct http_request *req, enum status st, struct http_response *res,
-                           struct error *err)
-{
+/* What a model is asked, but for the picture. */
+struct question {
+    int explain; /* EXPLAIN_NONE: nothing */
     struct input_values values;
+};
 
-    if (st == ST_OK)
-        st = patient_parse(req, &values, err);
+static enum status question_parse(const struct http_request *req, const struct answer_query *query,
+                                  const struct model *m, struct question *ret, struct error *err)
+{
+    const struct labels *labels = model_labels(m);
+    enum status st;
+
+    ret->explain = EXPLAIN_NONE;
+    st = label_parse(req, query->finding, labels, &ret->explain, err);
+    if (st == ST_OK && query->required && ret->explain == EXPLAIN_NONE)
+        return error_set(err, ST_INVALID, "'%s' is missing: name the finding whose map is wanted, such as %s",
+                         query->finding, labels->names[0]);
+    return st == ST_OK ? patient_parse(req, labels, &ret->values, err) : st;
+}
+
+enum status answer_at_head(const struct serving *serving, const struct http_request *req,
+                           const struct answer_query *query, struct http_response *res, struct error *err)
+{
+    struct served *active = registry_active(serving->registry);
+    struct question question;
+    enum status st = active ? question_parse(req, query, active->model, &question, err) : ST_OK;
+
+    served_release(active);
     if (st == ST_OK && multipart_is(req->content_type))
         st = multipart_check(req->content_type, err);
     if (st != ST_OK)
@@ -49,8 +71,8 @@ enum status answer_at_head(const struct http_request *req, enum status st, struc
 }
 
 /* Decode and score, as one of those that predict at this moment. */
-static enum status score(const struct serving *serving, const void *bytes, size_t n, int explain,
-                         const struct input_values *values, struct answer *a, struct error *err)
+static enum status score(const struct serving *serving, const void *bytes, size_t n,
+                         const struct question *question, struct answer *a, struct error *err)
 {
     struct session *s = sessions_take(serving->sessions);
     const double begun = clock_seconds();
@@ -63,7 +85,8 @@ static enum status score(const struct serving *serving, const void *bytes, size_
         st = image_decode(bytes, n, &serving->limits, &a->image, err);
     decode = (clock_seconds() - begun) * 1e3;
     if (st == ST_OK)
-        st = predict_image(m, s, serving->team, &a->image, explain, values, &a->prediction, err);
+        st = predict_image(m, s, serving->team, &a->image, question->explain, &question->values,
+                           &a->prediction, err);
     a->prediction.timing.decode = decode;
     a->prediction.not_looked_at = bytes && !model_sees(m);
     team_leave(serving->team);
@@ -99,24 +122,25 @@ static enum status find_model(const struct serving *serving, const struct error 
 }
 
 enum status answer_make(const struct serving *serving, const struct http_request *req,
-                        struct http_response *res, int explain, struct answer *ret, struct error *err)
+                        const struct answer_query *query, struct http_response *res, struct answer *ret,
+                        struct error *err)
 {
     const double begun = clock_seconds();
     struct error without = { 0 };
     const void *bytes = NULL;
     size_t n = 0;
-    struct input_values values;
+    struct question question;
     enum status st = find_picture(req, &bytes, &n, &without);
 
     if (st != ST_OK && st != ST_NOTFOUND)
         return error_set(err, st, "%s", without.text);
     without.code = st;
-    st = patient_parse(req, &values, err);
+    st = find_model(serving, &without, ret, err);
     if (st == ST_OK)
-        st = find_model(serving, &without, ret, err);
+        st = question_parse(req, query, ret->model->model, &question, err);
     if (st != ST_OK)
         return st;
-    st = score(serving, bytes, n, explain, &values, ret, err);
+    st = score(serving, bytes, n, &question, ret, err);
     if (st == ST_OK && serving->reject_inputs && ret->prediction.warnings.n > 0)
         st = refuse(&ret->prediction.warnings, res, err);
     ret->prediction.timing.queue = (begun - req->received) * 1e3;

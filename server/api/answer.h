@@ -16,22 +16,28 @@ struct answer {
         .image = { 0, 0, NULL } \
     }
 
-/* Refuse a request whose head alone says that no answer can be made of it.
- *   st   what the handler has found in its query: ST_OK, or a refusal that `err` holds
+/* What an operation's query may say beside the patient. */
+struct answer_query {
+    const char *finding; /* the parameter that names the finding to explain */
+    bool required;       /* it must be there */
+};
+
+/* Refuse a request whose head alone says that the model that is active can make no answer of it.
  *   res  a refusal is not to be stored
- * Errors: that of `st`, ST_FORMAT, ST_INVALID. */
-MUST_USE enum status answer_at_head(const struct http_request *req, enum status st, struct http_response *res,
+ * Errors: ST_FORMAT, ST_INVALID. */
+MUST_USE enum status answer_at_head(const struct serving *serving, const struct http_request *req,
+                                    const struct answer_query *query, struct http_response *res,
                                     struct error *err);
 
-/* Score the picture that a request carries.
- *   res      gets the problem's `errors` where a picture is refused
- *   explain  the finding to explain, or EXPLAIN_NONE
- *   ret      release it in any case
- * Errors: ST_FORMAT, ST_UNSUPPORTED, ST_LIMIT (the picture), ST_UNUSABLE (the input gate, where it refuses), ST_BUSY
- * (no model is active), ST_NUMERIC, ST_NOMEM. */
+/* Score the picture that a request carries. The findings that it names are those of the model that answers, which may be another
+ * than that which was active when its head came.
+ *   res  gets the problem's `errors` where a picture is refused
+ *   ret  release it in any case
+ * Errors: ST_FORMAT, ST_UNSUPPORTED, ST_LIMIT (the picture), ST_INVALID (the query, or what is said of the patient), ST_UNUSABLE (the
+ * input gate, where it refuses), ST_BUSY (no model is active), ST_NUMERIC, ST_NOMEM. */
 MUST_USE enum status answer_make(const struct serving *serving, const struct http_request *req,
-                                 struct http_response *res, int explain, struct answer *ret,
-                                 struct error *err);
+                                 const struct answer_query *query, struct http_response *res,
+                                 struct answer *ret, struct error *err);
 /* Tell the log line and the audit which model answered, and how long it took. */
 void answer_note(const struct answer *a, struct http_response *res);
 void answer_release(struct answer *a); /* safe on ANSWER_INIT and twice */

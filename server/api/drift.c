@@ -21,14 +21,14 @@ static bool read_row(const json_t *row, double ret[DRIFT_BINS - 1])
     return true;
 }
 
-static bool read_deciles(const struct model *m, double ret[N_LABELS][DRIFT_BINS - 1])
+static bool read_deciles(const struct model *m, double ret[MAX_LABELS][DRIFT_BINS - 1])
 {
     const char *text = json_string_value(json_object_get(model_notes(m), DRIFT_NOTE));
+    const size_t n = model_labels(m)->n;
     json_t *rows = NULL;
-    bool ok =
-        text && json_read(text, strlen(text), 0, &rows, NULL) == ST_OK && json_array_size(rows) == N_LABELS;
+    bool ok = text && json_read(text, strlen(text), 0, &rows, NULL) == ST_OK && json_array_size(rows) == n;
 
-    for (size_t i = 0; i < N_LABELS && ok; i++)
+    for (size_t i = 0; i < n && ok; i++)
         ok = read_row(json_array_get(rows, i), ret[i]);
     json_decref(rows);
     return ok;
@@ -51,6 +51,7 @@ static void begin(struct drift *d, const struct served *by)
 {
     memset(d, 0, sizeof *d);
     memcpy(d->model, by->id, sizeof d->model);
+    d->labels = *model_labels(by->model);
     d->reference = read_rows(by->model);
     d->known = d->reference > 0 && read_deciles(by->model, d->deciles);
 }
@@ -61,8 +62,8 @@ void drift_add(struct drift *d, const struct served *by, const json_t *probabili
         begin(d, by);
     if (!d->known)
         return;
-    for (size_t i = 0; i < N_LABELS; i++) {
-        const double p = json_number_value(json_object_get(probabilities, LABELS[i]));
+    for (size_t i = 0; i < d->labels.n; i++) {
+        const double p = json_number_value(json_object_get(probabilities, d->labels.names[i]));
         size_t bin = 0;
 
         while (bin < DRIFT_BINS - 1 && p > d->deciles[i][bin])
@@ -72,21 +73,21 @@ void drift_add(struct drift *d, const struct served *by, const json_t *probabili
     d->squares++;
     if (++d->seen < DRIFT_WINDOW)
         return;
-    for (size_t i = 0; i < N_LABELS; i++)
+    for (size_t i = 0; i < d->labels.n; i++)
         for (size_t bin = 0; bin < DRIFT_BINS; bin++)
             d->counts[i][bin] /= 2;
     d->seen /= 2;
     d->squares /= 4;
 }
 
-bool drift_psi(const struct drift *d, double ret_psi[N_LABELS], double *ret_latest)
+bool drift_psi(const struct drift *d, double ret_psi[MAX_LABELS], double *ret_latest)
 {
     const double latest = d->squares > 0 ? d->seen * d->seen / d->squares : 0;
 
     if (!d->known || d->seen < DRIFT_LEAST)
         return false;
     *ret_latest = latest;
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < d->labels.n; i++) {
         ret_psi[i] = -(DRIFT_BINS - 1) * (1 / d->reference + 1 / latest);
         for (size_t bin = 0; bin < DRIFT_BINS; bin++) {
             /* half a score in every bin, so that an empty one does not make it infinite */

@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* The weights' metadata that carries the deciles: JSON, [[9 numbers] x 14]. A model without it has no drift, nor has
+/* The weights' metadata that carries the deciles: JSON, nine numbers for each finding. A model without it has no drift, nor has
  * one whose "metrics" do not say how many validation rows there were. */
 #define DRIFT_NOTE "score_deciles"
 
@@ -22,11 +22,12 @@ enum { DRIFT_BINS = 10, DRIFT_LEAST = 500, DRIFT_WINDOW = 5000 };
 
 /* Zeroed is fresh. The caller sees to it that one thread at a time uses it. */
 struct drift {
-    char model[ID_SIZE]; /* whose scores these are; another model begins anew */
-    bool known;          /* it has deciles, and says of how many rows */
-    double reference;    /* N: those rows */
-    double deciles[N_LABELS][DRIFT_BINS - 1];
-    double counts[N_LABELS]
+    char model[ID_SIZE];  /* whose scores these are; another model begins anew */
+    bool known;           /* it has deciles, and says of how many rows */
+    double reference;     /* N: those rows */
+    struct labels labels; /* of the model; what follows is [labels] */
+    double deciles[MAX_LABELS][DRIFT_BINS - 1];
+    double counts[MAX_LABELS]
                  [DRIFT_BINS]; /* halved whenever the window is full, so that the latest weigh most */
     double seen, squares;      /* the latest scores by their weights, and the squares of these */
 };
@@ -36,6 +37,6 @@ void drift_add(struct drift *d, const struct served *by, const json_t *probabili
 
 /* False: no deciles, or fewer than DRIFT_LEAST scores so far.
  *   ret_latest  M: what the latest scores are worth, fewer than were seen once older ones weigh less */
-bool drift_psi(const struct drift *d, double ret_psi[N_LABELS], double *ret_latest);
+bool drift_psi(const struct drift *d, double ret_psi[MAX_LABELS], double *ret_latest);
 
 #endif

@@ -2,7 +2,7 @@
  * its method where it is another. */
 #include "prediction.h"
 
-json_t *explanation_json(const struct explanation *e)
+json_t *explanation_json(const struct explanation *e, const struct labels *labels)
 {
     const bool occluded = e->method == EXPLAIN_OCCLUSION;
     json_t *grid = json_array();
@@ -14,7 +14,7 @@ json_t *explanation_json(const struct explanation *e)
             json_array_append_new(row, json_real(e->grid[y * e->columns + x]));
         json_array_append_new(grid, row);
     }
-    return json_pack("{s:s,s:f,s:o,s:f,s:o,s:s*}", "label", LABELS[e->label], "logit", e->logit, "bias",
-                     occluded ? json_null() : json_real(e->bias), "inputs", e->inputs, "grid", grid, "method",
-                     occluded ? explanation_method_name(e->method) : NULL);
+    return json_pack("{s:s,s:f,s:o,s:f,s:o,s:s*}", "label", labels->names[e->label], "logit", e->logit,
+                     "bias", occluded ? json_null() : json_real(e->bias), "inputs", e->inputs, "grid", grid,
+                     "method", occluded ? explanation_method_name(e->method) : NULL);
 }

@@ -3,17 +3,16 @@
 #include "cxrd/heatmap.h"
 #include "answer.h"
 #include "handlers.h"
-#include "input.h"
 
 #include <math.h>
 #include <stdio.h>
 
 /* The legend's sentences. */
 struct legend {
-    char finding[128], map[256], warnings[160];
+    char finding[LABEL_SIZE + 128], map[256], warnings[160];
 };
 
-static void contributions_write(const struct prediction *p, struct legend *ret)
+static void contributions_write(const char *label, const struct prediction *p, struct legend *ret)
 {
     const struct explanation *e = &p->explanation;
     double picture = 0;
@@ -23,18 +22,18 @@ static void contributions_write(const struct prediction *p, struct legend *ret)
     snprintf(ret->finding, sizeof ret->finding,
              "%s: probability %.3f, logit %+.2f = bias %+.2f, inputs %+.2f, "
              "picture %+.2f",
-             LABELS[e->label], (double)p->probability[e->label], e->logit, e->bias, e->inputs, picture);
+             label, (double)p->probability[e->label], e->logit, e->bias, e->inputs, picture);
     snprintf(ret->map, sizeof ret->map,
              "Colour: what each of %zu x %zu parts of the picture adds to the logit (red) or takes from it "
              "(blue).",
              e->rows, e->columns);
 }
 
-static void occlusion_write(const struct prediction *p, struct legend *ret)
+static void occlusion_write(const char *label, const struct prediction *p, struct legend *ret)
 {
     const struct explanation *e = &p->explanation;
 
-    snprintf(ret->finding, sizeof ret->finding, "%s: probability %.3f, logit %+.2f", LABELS[e->label],
+    snprintf(ret->finding, sizeof ret->finding, "%s: probability %.3f, logit %+.2f", label,
              (double)p->probability[e->label], e->logit);
     snprintf(ret->map, sizeof ret->map,
              "Colour: occlusion. How much the logit falls (red) or rises (blue) when one of %zu x %zu parts "
@@ -42,12 +41,14 @@ static void occlusion_write(const struct prediction *p, struct legend *ret)
              e->rows, e->columns);
 }
 
-static void legend_write(const struct prediction *p, struct legend *ret)
+static void legend_write(const struct model *m, const struct prediction *p, struct legend *ret)
 {
+    const char *label = model_labels(m)->names[p->explanation.label];
+
     if (p->explanation.method == EXPLAIN_OCCLUSION)
-        occlusion_write(p, ret);
+        occlusion_write(label, p, ret);
     else
-        contributions_write(p, ret);
+        contributions_write(label, p, ret);
     if (p->warnings.n > 0) {
         char codes[128];
 
@@ -56,8 +57,8 @@ static void legend_write(const struct prediction *p, struct legend *ret)
     }
 }
 
-enum status prediction_heatmap(const struct image *img, const struct prediction *p, struct buf *out,
-                               struct error *err)
+enum status prediction_heatmap(const struct model *m, const struct image *img, const struct prediction *p,
+                               struct buf *out, struct error *err)
 {
     struct legend legend = { 0 };
     const struct heatmap h = { .xray = img,
@@ -66,46 +67,29 @@ enum status prediction_heatmap(const struct image *img, const struct prediction 
                                .map = p->explanation.grid,
                                .lines = { legend.finding, legend.map, legend.warnings, INTENDED_USE } };
 
-    legend_write(p, &legend);
+    legend_write(m, p, &legend);
     return heatmap_png(&h, out, err);
 }
 
-/* The finding whose map is wanted. */
-static enum status wanted(const struct http_request *req, int *ret_label, struct error *err)
-{
-    const enum status st = label_parse(req, "label", ret_label, err);
-
-    if (st == ST_OK && *ret_label == EXPLAIN_NONE)
-        return error_set(err, ST_INVALID,
-                         "'label' is missing: name the finding whose map is wanted, as in "
-                         "/predict/heatmap?label=%s",
-                         LABELS[0]);
-    return st;
-}
+static const struct answer_query QUERY = { .finding = "label", .required = true };
 
 enum status heatmap_at_head(struct app *app, const struct http_request *req, struct http_response *res,
                             struct error *err)
 {
-    int label = EXPLAIN_NONE;
-
-    (void)app;
-    return answer_at_head(req, wanted(req, &label, err), res, err);
+    return answer_at_head(app_serving(app), req, &QUERY, res, err);
 }
 
 enum status heatmap_post(struct app *app, const struct http_request *req, struct http_response *res,
                          struct error *err)
 {
     struct answer a = ANSWER_INIT;
-    int label = EXPLAIN_NONE;
-    enum status st = wanted(req, &label, err);
+    enum status st = answer_make(app_serving(app), req, &QUERY, res, &a, err);
 
     http_header_add(res, "Cache-Control", "no-store");
-    if (st == ST_OK)
-        st = answer_make(app_serving(app), req, res, label, &a, err);
     answer_note(&a, res);
     res->body.secret = true; /* the picture is in it */
     if (st == ST_OK)
-        st = prediction_heatmap(&a.image, &a.prediction, &res->body, err);
+        st = prediction_heatmap(a.model->model, &a.image, &a.prediction, &res->body, err);
     if (st == ST_OK)
         res->content_type = "image/png";
     answer_release(&a);

@@ -2,7 +2,6 @@
 #include "input.h"
 
 #include "cxrd/json.h"
-#include "cxrd/labels.h"
 #include "cxrd/plain_text.h"
 
 #include <errno.h>
@@ -77,17 +76,21 @@ enum status page_parse(const struct http_request *req, struct page *ret, struct 
     return st;
 }
 
-enum status label_parse(const struct http_request *req, const char *name, int *ret_label, struct error *err)
+enum status label_parse(const struct http_request *req, const char *name, const struct labels *labels,
+                        int *ret_label, struct error *err)
 {
     char text[HTTP_TEXT];
     int label;
 
     if (!http_query(req, name, text))
         return ST_OK;
-    label = label_index(text, strlen(text));
+    label = labels_find(labels, text, strlen(text));
+    if (label < 0 && labels->n == 1)
+        return error_set(err, ST_INVALID, "'%s' must name the model's only finding, spelt as %s", name,
+                         labels->names[0]);
     if (label < 0)
-        return error_set(err, ST_INVALID, "'%s' must name one of the 14 findings, spelt as in %s or %s", name,
-                         LABELS[0], LABELS[N_LABELS - 1]);
+        return error_set(err, ST_INVALID, "'%s' must name one of the %zu findings, spelt as in %s or %s",
+                         name, labels->n, labels->names[0], labels->names[labels->n - 1]);
     *ret_label = label;
     return ST_OK;
 }

@@ -3,6 +3,7 @@
 #define SERVER_API_INPUT_H
 
 #include "../http/http.h"
+#include "cxrd/labels.h"
 #include "cxrd/store.h"
 
 /* A request's body as JSON, a new reference; an empty body is {}. Errors: ST_UNSUPPORTED (Content-Type), ST_FORMAT. */
@@ -19,10 +20,10 @@ bool content_type_is(const struct http_request *req, const char *type);
 /* ?limit= (1..100, 20 where it is missing) and ?cursor= of a list. Errors: ST_INVALID. */
 MUST_USE enum status page_parse(const struct http_request *req, struct page *ret, struct error *err);
 
-/* A finding by name in the query, such as ?explain=Mass; *ret_label is left alone where the parameter is missing.
+/* One of a model's findings by name in the query, such as ?explain=Mass; *ret_label is left alone where the parameter is missing.
  * Errors: ST_INVALID (no finding has that name). */
-MUST_USE enum status label_parse(const struct http_request *req, const char *name, int *ret_label,
-                                 struct error *err);
+MUST_USE enum status label_parse(const struct http_request *req, const char *name,
+                                 const struct labels *labels, int *ret_label, struct error *err);
 
 json_t *cursor_json(int64_t next); /* null for 0 */
 

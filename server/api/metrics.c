@@ -1,7 +1,6 @@
 /* server/api/metrics.c - see metrics.h. */
 #include "metrics.h"
 
-#include "cxrd/labels.h"
 #include "drift.h"
 
 #include <math.h>
@@ -15,7 +14,8 @@ enum {
     MAX_ROUTES = 64,
     MAX_REASONS = 16,
     REASON_SIZE = 48,
-    MAX_MODELS = 4
+    MAX_MODELS = 4,
+    MAX_FINDINGS = MAX_MODELS * MAX_LABELS
 };
 
 static const double SECONDS[N_BOUNDS] = {
@@ -47,9 +47,17 @@ struct reason {
 
 /* The findings of one of the models that answered last: a label must not have as many values as there will be models. */
 struct positives {
-    char model[ID_SIZE]; /* "": unused */
-    uint64_t last;       /* which prediction was its last, counted over all models */
-    uint64_t count[N_LABELS];
+    char model[ID_SIZE];  /* "": unused */
+    uint64_t last;        /* which prediction was its last, counted over all models */
+    struct labels labels; /* of the model */
+    uint64_t count[MAX_LABELS];
+};
+
+/* The scores of a finding, by its name, since models may share it: of those that were scored last. */
+struct scores {
+    char label[LABEL_SIZE]; /* "": unused, as all that follow */
+    uint64_t last;
+    struct histogram histogram;
 };
 
 struct metrics {
@@ -58,7 +66,8 @@ struct metrics {
     pthread_mutex_t lock;                       /* guards everything below */
     uint64_t requests[MAX_ROUTES + 1][N_CODES]; /* the last row: what is no route */
     struct histogram durations[MAX_ROUTES + 1];
-    struct histogram phases[N_PHASES], scores[N_LABELS];
+    struct histogram phases[N_PHASES];
+    struct scores scores[MAX_FINDINGS];
     uint64_t outcomes[N_OUTCOMES], predictions;
     struct positives positives[MAX_MODELS];
     struct reason reasons[MAX_REASONS];
@@ -139,11 +148,31 @@ static void count_reason(struct metrics *m, const char *code)
     }
 }
 
-static void count_scores(struct metrics *m, const json_t *probabilities)
+/* The scores of a finding: those that it has, or else in place of the finding that was not scored for longest. */
+static struct scores *scores_of(struct metrics *m, const char *label)
 {
-    for (size_t i = 0; i < N_LABELS; i++)
-        histogram_add(&m->scores[i], SCORES, N_SCORE_BOUNDS,
-                      json_number_value(json_object_get(probabilities, LABELS[i])));
+    struct scores *oldest = &m->scores[0], *s = m->scores;
+
+    while (s < m->scores + MAX_FINDINGS && s->label[0] && strcmp(s->label, label) != 0) {
+        if (s->last < oldest->last)
+            oldest = s;
+        s++;
+    }
+    if (s == m->scores + MAX_FINDINGS)
+        s = oldest;
+    if (strcmp(s->label, label) != 0) {
+        memset(s, 0, sizeof *s);
+        snprintf(s->label, sizeof s->label, "%s", label);
+    }
+    s->last = m->predictions;
+    return s;
+}
+
+static void count_scores(struct metrics *m, const struct labels *labels, const json_t *probabilities)
+{
+    for (size_t i = 0; i < labels->n; i++)
+        histogram_add(&scores_of(m, labels->names[i])->histogram, SCORES, N_SCORE_BOUNDS,
+                      json_number_value(json_object_get(probabilities, labels->names[i])));
 }
 
 static void count_phases(struct metrics *m, const json_t *timing)
@@ -157,33 +186,34 @@ static void count_phases(struct metrics *m, const json_t *timing)
 }
 
 /* The counts of a model: those that it has, or else of the one that has not answered for longest, from 0. */
-static struct positives *positives_of(struct metrics *m, const char *model)
+static struct positives *positives_of(struct metrics *m, const struct served *by)
 {
     struct positives *oldest = &m->positives[0];
 
     for (size_t i = 0; i < MAX_MODELS; i++) {
         struct positives *p = &m->positives[i];
 
-        if (strcmp(p->model, model) == 0)
+        if (strcmp(p->model, by->id) == 0)
             return p;
         if (p->last < oldest->last)
             oldest = p;
     }
     memset(oldest, 0, sizeof *oldest);
-    snprintf(oldest->model, sizeof oldest->model, "%s", model);
+    snprintf(oldest->model, sizeof oldest->model, "%s", by->id);
+    oldest->labels = *model_labels(by->model);
     return oldest;
 }
 
-static void count_positives(struct metrics *m, const char *model, const json_t *findings)
+static void count_positives(struct metrics *m, const struct served *by, const json_t *findings)
 {
-    struct positives *p = positives_of(m, model);
+    struct positives *p = positives_of(m, by);
     const json_t *entry;
     size_t i;
 
-    p->last = ++m->predictions;
+    p->last = m->predictions;
     json_array_foreach (findings, i, entry) {
         const char *label = json_string_value(json_object_get(entry, "label"));
-        const int index = label ? label_index(label, strlen(label)) : -1;
+        const int index = label ? labels_find(&p->labels, label, strlen(label)) : -1;
 
         if (index >= 0 && json_is_true(json_object_get(entry, "positive")))
             p->count[index]++;
@@ -196,9 +226,10 @@ void metrics_prediction(struct metrics *m, const struct served *by, const json_t
     json_t *entry;
 
     pthread_mutex_lock(&m->lock);
-    count_scores(m, json_object_get(reply, "probabilities"));
+    m->predictions++;
+    count_scores(m, model_labels(by->model), json_object_get(reply, "probabilities"));
     count_phases(m, json_object_get(reply, "timing_ms"));
-    count_positives(m, by->id, json_object_get(reply, "findings"));
+    count_positives(m, by, json_object_get(reply, "findings"));
     json_array_foreach (json_object_get(reply, "warnings"), i, entry)
         count_reason(m, json_string_value(json_object_get(entry, "code")));
     drift_add(&m->drift, by, json_object_get(reply, "probabilities"));
@@ -277,34 +308,34 @@ static void write_inferences(const struct metrics *m, struct buf *out)
 
 static void write_findings(const struct metrics *m, struct buf *out)
 {
-    char labels[160];
+    char labels[LABEL_SIZE + 16];
 
     metrics_family(out, "cxrd_prediction_score", "histogram",
                    "Probabilities that were answered, by finding.");
-    for (size_t i = 0; i < N_LABELS; i++) {
-        snprintf(labels, sizeof labels, "label=\"%s\"", LABELS[i]);
-        histogram_write(out, "cxrd_prediction_score", labels, &m->scores[i], SCORES, N_SCORE_BOUNDS);
+    for (const struct scores *s = m->scores; s < m->scores + MAX_FINDINGS && s->label[0]; s++) {
+        snprintf(labels, sizeof labels, "label=\"%.*s\"", LABEL_SIZE - 1, s->label);
+        histogram_write(out, "cxrd_prediction_score", labels, &s->histogram, SCORES, N_SCORE_BOUNDS);
     }
     metrics_family(out, "cxrd_predicted_positive_total", "counter",
                    "Findings at or above their threshold, where the model has one; of the models that "
                    "answered last.");
     for (const struct positives *p = m->positives; p < m->positives + MAX_MODELS && p->model[0]; p++)
-        for (size_t i = 0; i < N_LABELS; i++)
+        for (size_t i = 0; i < p->labels.n; i++)
             buf_printf(out, "cxrd_predicted_positive_total{label=\"%s\",model_version=\"%s\"} %llu\n",
-                       LABELS[i], p->model, (unsigned long long)p->count[i]);
+                       p->labels.names[i], p->model, (unsigned long long)p->count[i]);
 }
 
 static void write_drift(const struct metrics *m, struct buf *out)
 {
-    double psi[N_LABELS], latest;
+    double psi[MAX_LABELS], latest;
 
     if (!drift_psi(&m->drift, psi, &latest))
         return;
     metrics_family(out, "cxrd_drift_psi", "gauge",
                    "Population stability index of the latest scores against the model's validation scores, "
                    "less what chance alone makes it.");
-    for (size_t i = 0; i < N_LABELS; i++)
-        buf_printf(out, "cxrd_drift_psi{label=\"%s\"} %.6g\n", LABELS[i], psi[i]);
+    for (size_t i = 0; i < m->drift.labels.n; i++)
+        buf_printf(out, "cxrd_drift_psi{label=\"%s\"} %.6g\n", m->drift.labels.names[i], psi[i]);
     metrics_family(out, "cxrd_drift_reference_rows", "gauge",
                    "Validation rows that drift is measured against.");
     buf_printf(out, "cxrd_drift_reference_rows %.6g\n", m->drift.reference);
@@ -313,9 +344,13 @@ static void write_drift(const struct metrics *m, struct buf *out)
     buf_printf(out, "cxrd_drift_scores %.6g\n", latest);
 }
 
-void metrics_write(struct metrics *m, struct buf *out)
+void metrics_write(struct metrics *m, const struct model *active, struct buf *out)
 {
+    const struct labels none = { 0 }, *labels = active ? model_labels(active) : &none;
+
     pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; i < labels->n; i++)
+        scores_of(m, labels->names[i]);
     write_requests(m, out);
     write_inferences(m, out);
     write_findings(m, out);

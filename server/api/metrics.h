@@ -1,6 +1,7 @@
 /* server/api/metrics.h - what the service counts of itself, for GET /metrics (Prometheus text format 0.0.4).
  *
- * No label names a person, a picture or a request, and every label has few values. Any thread may call. */
+ * No label names a person, a picture or a request, and every label has few values: those of a finding are the names in the models
+ * that answered last, which need no escape, see cxrd/labels.h. Any thread may call. */
 #ifndef SERVER_API_METRICS_H
 #define SERVER_API_METRICS_H
 
@@ -22,8 +23,9 @@ void metrics_request(struct metrics *m, const struct http_done *done);
 /* A prediction is about to be sent: `reply` is the contract's, by model `by`. */
 void metrics_prediction(struct metrics *m, const struct served *by, const json_t *reply);
 
-/* Everything counted so far, as text. */
-void metrics_write(struct metrics *m, struct buf *out);
+/* Everything counted so far, as text.
+ *   active  the model that answers, whose findings are there before it has answered; NULL: none */
+void metrics_write(struct metrics *m, const struct model *active, struct buf *out);
 
 /* The head of a metric family: its HELP and TYPE lines. */
 void metrics_family(struct buf *out, const char *name, const char *type, const char *help);

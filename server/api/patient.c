@@ -5,20 +5,25 @@
 
 #include <math.h>
 
+/* A form's field may be longer than a query's value: a history of all findings that there may be. */
+enum { FIELD_SIZE = 2 * LABELS_TEXT_SIZE };
+_Static_assert((int)FIELD_SIZE >= (int)HTTP_TEXT, "a query's value must fit too");
+
 /* The value of a query parameter or form field; "": it is in neither. */
 static enum status find(const struct http_request *req, const struct multipart *form, const char *name,
-                        char ret[HTTP_TEXT], struct error *err)
+                        char ret[FIELD_SIZE], struct error *err)
 {
     enum status st;
 
     ret[0] = '\0';
     if (http_query(req, name, ret) || !form)
         return ST_OK;
-    st = multipart_field(form, name, ret, HTTP_TEXT, err);
+    st = multipart_field(form, name, ret, FIELD_SIZE, err);
     return st == ST_NOTFOUND ? ST_OK : st;
 }
 
-enum status patient_parse(const struct http_request *req, struct input_values *ret, struct error *err)
+enum status patient_parse(const struct http_request *req, const struct labels *labels,
+                          struct input_values *ret, struct error *err)
 {
     const bool is_form = req->body_len > 0 && multipart_is(req->content_type);
     struct multipart form = { .n = 0 };
@@ -29,11 +34,11 @@ enum status patient_parse(const struct http_request *req, struct input_values *r
     if (st == ST_LIMIT)
         st = ST_FORMAT;
     for (size_t field = 0; field < N_INPUT_FIELDS && st == ST_OK; field++) {
-        char text[HTTP_TEXT];
+        char text[FIELD_SIZE];
 
         st = find(req, is_form ? &form : NULL, INPUT_NAMES[field], text, err);
         if (st == ST_OK && text[0])
-            st = input_parse(field, text, &NIH_LABELS, ret, err);
+            st = input_parse(field, text, labels, ret, err);
     }
     return st;
 }

@@ -6,10 +6,10 @@
 #include "cxrd/inputs.h"
 #include "cxrd/model.h"
 
-/* The fields of INPUT_NAMES, of the query or of a form; NaN where one is in neither. Errors: ST_INVALID,
- * ST_FORMAT (the form). */
-MUST_USE enum status patient_parse(const struct http_request *req, struct input_values *ret,
-                                   struct error *err);
+/* The fields of INPUT_NAMES, of the query or of a form, for a model of these findings; NaN where one is in neither. Errors:
+ * ST_INVALID, ST_FORMAT (the form). */
+MUST_USE enum status patient_parse(const struct http_request *req, const struct labels *labels,
+                                   struct input_values *ret, struct error *err);
 
 /* Append a warning for each thing that the model asks for and nobody said. */
 void patient_warnings(const struct model *m, const struct input_values *values, json_t *warnings);

@@ -1,29 +1,24 @@
 /* server/api/predict.c - POST /predict: a picture in, one probability a finding out. */
 #include "answer.h"
 #include "handlers.h"
-#include "input.h"
 #include "metrics.h"
+
+static const struct answer_query QUERY = { .finding = "explain" };
 
 enum status predict_at_head(struct app *app, const struct http_request *req, struct http_response *res,
                             struct error *err)
 {
-    int explain = EXPLAIN_NONE;
-
-    (void)app;
-    return answer_at_head(req, label_parse(req, "explain", &explain, err), res, err);
+    return answer_at_head(app_serving(app), req, &QUERY, res, err);
 }
 
 enum status predict_post(struct app *app, const struct http_request *req, struct http_response *res,
                          struct error *err)
 {
     struct answer a = ANSWER_INIT;
-    int explain = EXPLAIN_NONE;
     json_t *reply;
-    enum status st = label_parse(req, "explain", &explain, err);
+    enum status st = answer_make(app_serving(app), req, &QUERY, res, &a, err);
 
     http_header_add(res, "Cache-Control", "no-store"); /* of refusals too */
-    if (st == ST_OK)
-        st = answer_make(app_serving(app), req, res, explain, &a, err);
     answer_note(&a, res);
     if (st == ST_OK) {
         reply = prediction_json(a.model, req->request_id, &a.prediction);

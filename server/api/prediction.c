@@ -22,7 +22,7 @@ static double milliseconds_since(double *mark)
 /* The logits of the picture, and what the gate says of it.
  *   ret_x  [size][size]: the network's input, also for who explains it */
 static enum status look(const struct model *m, struct session *s, struct team *team, const struct image *img,
-                        float *ret_x, float logits[N_LABELS], struct prediction *p)
+                        float *ret_x, float logits[MAX_LABELS], struct prediction *p)
 {
     const struct preprocess *pre = model_preprocess(m);
     const size_t plane = pre->size * pre->size;
@@ -52,7 +52,7 @@ static enum status score(const struct model *m, struct session *s, struct team *
                          int explain, struct prediction *p)
 {
     const size_t size = model_preprocess(m)->size;
-    float logits[N_LABELS], beside[N_LABELS], *x = malloc((size * size + 1) * sizeof *x);
+    float logits[MAX_LABELS], beside[MAX_LABELS], *x = malloc((size * size + 1) * sizeof *x);
     enum status st = x ? ST_OK : ST_NOMEM;
 
     if (st == ST_OK && model_sees(m))
@@ -90,9 +90,9 @@ enum status predict_image(const struct model *m, struct session *s, struct team 
 }
 
 /* Highest probability first, equal ones in class order. */
-static void rank(const float *probability, size_t order[N_LABELS])
+static void rank(const float *probability, size_t n, size_t order[MAX_LABELS])
 {
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < n; i++) {
         size_t at = i;
 
         for (; at > 0 && probability[order[at - 1]] < probability[i]; at--)
@@ -106,30 +106,42 @@ static json_t *text_or_null(const char *text) { return *text ? json_string(text)
 static json_t *rows_or_null(int64_t rows) { return rows == KIND_UNSAID ? json_null() : json_integer(rows); }
 
 /* A verdict and an AUROC only where enough test rows had the finding, and enough did not. */
-static json_t *finding_json(const struct prediction *p, const struct operating_points *points, size_t k)
+static json_t *finding_json(const struct model *m, const struct prediction *p, size_t k)
 {
+    const struct operating_points *points = model_operating(m);
     const float threshold = points->threshold[OPERATE_YOUDEN][k];
     const bool known = operating_known(points, k);
 
-    return json_pack("{s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", LABELS[k], "probability",
-                     (double)p->probability[k], "threshold", number_or_null((double)threshold), "positive",
-                     known && !isnan(threshold) ? json_boolean(p->probability[k] >= threshold) : json_null(),
-                     "auroc", number_or_null(known ? points->auroc[k] : NAN), "auroc_low",
-                     number_or_null(known ? points->auroc_low[k] : NAN), "auroc_high",
-                     number_or_null(known ? points->auroc_high[k] : NAN), "auroc_positives",
-                     rows_or_null(points->positives[k]), "auroc_negatives",
-                     rows_or_null(points->negatives[k]));
+    return json_pack(
+        "{s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", model_labels(m)->names[k], "probability",
+        (double)p->probability[k], "threshold", number_or_null((double)threshold), "positive",
+        known && !isnan(threshold) ? json_boolean(p->probability[k] >= threshold) : json_null(), "auroc",
+        number_or_null(known ? points->auroc[k] : NAN), "auroc_low",
+        number_or_null(known ? points->auroc_low[k] : NAN), "auroc_high",
+        number_or_null(known ? points->auroc_high[k] : NAN), "auroc_positives",
+        rows_or_null(points->positives[k]), "auroc_negatives", rows_or_null(points->negatives[k]));
 }
 
-static json_t *findings_json(const struct prediction *p, const struct operating_points *points)
+static json_t *findings_json(const struct model *m, const struct prediction *p)
 {
+    const size_t n = model_labels(m)->n;
     json_t *findings = json_array();
-    size_t order[N_LABELS];
+    size_t order[MAX_LABELS];
 
-    rank(p->probability, order);
-    for (size_t i = 0; i < N_LABELS; i++)
-        json_array_append_new(findings, finding_json(p, points, order[i]));
+    rank(p->probability, n, order);
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(findings, finding_json(m, p, order[i]));
     return findings;
+}
+
+static json_t *probabilities_json(const struct model *m, const struct prediction *p)
+{
+    const struct labels *labels = model_labels(m);
+    json_t *probabilities = json_object();
+
+    for (size_t i = 0; i < labels->n; i++)
+        json_object_set_new(probabilities, labels->names[i], json_real((double)p->probability[i]));
+    return probabilities;
 }
 
 static json_t *timing_json(const struct prediction_timing *t)
@@ -167,20 +179,19 @@ static json_t *image_json(const struct prediction *p)
 
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
-    json_t *probabilities = json_object(), *warnings = warnings_json(&p->warnings);
+    json_t *warnings = warnings_json(&p->warnings);
 
     if (p->not_looked_at)
         json_array_append_new(
             warnings, json_pack("{s:s,s:s}", "code", "image_not_used", "detail",
                                 "this model sees no picture: the one that was sent was not looked at"));
     patient_warnings(m->model, &p->values, warnings);
-    for (size_t i = 0; i < N_LABELS; i++)
-        json_object_set_new(probabilities, LABELS[i], json_real((double)p->probability[i]));
-    return json_pack(
-        "{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o},s:o,s:o,s:o*,s:o,s:o,s:o,s:s}", "id", id, "model", "id", m->id,
-        "architecture", model_network(m->model)->architecture, "sha256", m->sha256, "job",
-        text_or_null(m->job), "population", text_or_null(m->population), "warnings", model_warnings(m->model),
-        "probabilities", probabilities, "findings", findings_json(p, model_operating(m->model)),
-        "explanation", p->explained ? explanation_json(&p->explanation) : NULL, "image", image_json(p),
-        "warnings", warnings, "timing_ms", timing_json(&p->timing), "intended_use", INTENDED_USE);
+    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o},s:o,s:o,s:o*,s:o,s:o,s:o,s:s}", "id", id, "model",
+                     "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256,
+                     "job", text_or_null(m->job), "population", text_or_null(m->population), "warnings",
+                     model_warnings(m->model), "probabilities", probabilities_json(m->model, p), "findings",
+                     findings_json(m->model, p), "explanation",
+                     p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
+                     image_json(p), "warnings", warnings, "timing_ms", timing_json(&p->timing),
+                     "intended_use", INTENDED_USE);
 }

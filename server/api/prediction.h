@@ -14,8 +14,8 @@ struct prediction_timing {
 };
 
 struct prediction {
-    float probability[N_LABELS];
-    bool looked; /* at a picture, which was: */
+    float probability[MAX_LABELS]; /* [labels of the model] */
+    bool looked;                   /* at a picture, which was: */
     size_t width, height;
     unsigned channels, bit_depth;
     bool not_looked_at; /* a picture came to a model that sees none */
@@ -44,12 +44,12 @@ json_t *prediction_json(const struct served *m, const char *id, const struct pre
 /* "inverted, too_small": the codes of the warnings, "" where there are none. */
 void warning_codes(const struct gate_warnings *w, char *ret, size_t size);
 
-/* Its `explanation`, likewise. */
-json_t *explanation_json(const struct explanation *e);
+/* Its `explanation`, likewise, of a logit of a model with these findings. */
+json_t *explanation_json(const struct explanation *e, const struct labels *labels);
 
-/* Append the picture with the map of its explanation and a legend to `out`, as a PNG; `p` must be explained.
+/* Append the picture with the map of its explanation and a legend to `out`, as a PNG; `p`, by `m`, must be explained.
  * Errors: heatmap_png()'s. */
-MUST_USE enum status prediction_heatmap(const struct image *img, const struct prediction *p, struct buf *out,
-                                        struct error *err);
+MUST_USE enum status prediction_heatmap(const struct model *m, const struct image *img,
+                                        const struct prediction *p, struct buf *out, struct error *err);
 
 #endif

@@ -24,17 +24,16 @@ static void write_build(struct buf *out)
     buf_printf(out, "cxrd_build_info{version=\"%s\",build=\"%s\"} 1\n", CXRD_VERSION, CXRD_BUILD);
 }
 
-static void write_model(const struct work *work, struct buf *out)
+/*   m  NULL: none is active */
+static void write_model(const struct work *work, const struct served *m, struct buf *out)
 {
     const struct registry_counts swaps = registry_counts(work->registry);
-    struct served *m = registry_active(work->registry);
     struct registry_fault fault;
 
     metrics_family(out, "cxrd_model_info", "gauge", "The model that answers; absent: none.");
     if (m)
         buf_printf(out, "cxrd_model_info{version=\"%s\",sha256=\"%s\",architecture=\"%s\"} 1\n", m->id,
                    m->sha256, model_network(m->model)->architecture);
-    served_release(m);
     metrics_family(out, "cxrd_model_unusable", "gauge", "1: the model that was chosen cannot be loaded.");
     buf_printf(out, "cxrd_model_unusable %d\n", registry_fault(work->registry, &fault));
     metrics_family(out, "cxrd_model_swaps_total", "counter", "Activations by how they ended.");
@@ -100,17 +99,33 @@ static json_t *running_job(const struct work *work)
     return job;
 }
 
+/* The findings that a job is of. */
+static struct labels labels_of(const json_t *job)
+{
+    const json_t *names = json_object_get(json_object_get(job, "config"), "labels");
+    struct labels labels = { 0 };
+    struct error err;
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach (names, i, name)
+        if (labels_add(&labels, json_string_value(name), json_string_length(name), &err) != ST_OK)
+            return NIH_LABELS;
+    return labels.n > 0 ? labels : NIH_LABELS;
+}
+
 static void write_aurocs(const struct work *work, const json_t *job, struct buf *out)
 {
     const char *id = json_string_value(json_object_get(job, "id"));
+    const struct labels labels = labels_of(job);
     struct train_progress now;
 
     metrics_family(out, "cxrd_train_val_auroc", "gauge", "Of the running job's last epoch, by finding.");
     if (!id || !runner_progress(work->runner, id, &now) || !now.validated)
         return;
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < labels.n; k++)
         if (!isnan(now.val_auroc[k]))
-            buf_printf(out, "cxrd_train_val_auroc{label=\"%s\"} %.9g\n", LABELS[k], now.val_auroc[k]);
+            buf_printf(out, "cxrd_train_val_auroc{label=\"%s\"} %.9g\n", labels.names[k], now.val_auroc[k]);
 }
 
 static void write_training(const struct work *work, struct buf *out)
@@ -197,11 +212,13 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
 {
     const struct question *q = arg;
     const struct work *work = app_work(q->app);
+    struct served *active = registry_active(work->registry);
     enum status st;
 
     write_build(out);
-    write_model(work, out);
-    metrics_write(app_accounting(q->app)->metrics, out);
+    write_model(work, active, out);
+    metrics_write(app_accounting(q->app)->metrics, active ? active->model : NULL, out);
+    served_release(active);
     write_network(q->req->http, out);
     st = write_jobs(work, out, err);
     write_training(work, out);

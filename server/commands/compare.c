@@ -71,8 +71,8 @@ static void print_table(const struct run_comparison *c, const char *split)
     line("loss", &c->loss, verdict(&c->loss.gain, false));
     line("macro AUROC", &c->auroc.macro, verdict(&c->auroc.macro.gain, true));
     printf("\nAUROC; of 14 intervals one may well miss by chance\n");
-    for (size_t k = 0; k < N_LABELS; k++)
-        line(LABELS[k], &c->auroc.findings[k], "");
+    for (size_t k = 0; k < NIH_LABELS.n; k++)
+        line(NIH_LABELS.names[k], &c->auroc.findings[k], "");
 }
 
 static int print_json(const struct run_comparison *c, const char *split)

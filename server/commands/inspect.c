@@ -3,9 +3,9 @@
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
 #include "cxrd/safetensors.h"
+#include "cxrd/utf8.h"
 #include "cxrd/weights.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,27 +38,11 @@ static void print_tensors(const struct array_file *f)
 
 enum { MOST_SHOWN = 400 }; /* of a value, on a terminal: some are statistics of thousands of characters */
 
-/* How many bytes at the beginning of UTF-8 `text` would steer a terminal: a control character, of one byte or of those from
- * U+0080 to U+009F, or one that turns the direction of what follows, U+202A to U+202E and U+2066 to U+2069. */
-static size_t steering(const char *text, size_t n)
-{
-    const unsigned char *c = (const unsigned char *)text;
-
-    if (iscntrl(c[0]))
-        return 1;
-    if (n >= 2 && c[0] == 0xc2 && c[1] < 0xa0)
-        return 2;
-    if (n >= 3 && c[0] == 0xe2 &&
-        ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)))
-        return 3;
-    return 0;
-}
-
 /* `n` bytes as their maker wrote them; on a terminal without what would steer it. */
 static void print_text(const char *text, size_t n, bool terminal)
 {
     for (size_t i = 0; i < n;) {
-        const size_t bad = terminal ? steering(text + i, n - i) : 0;
+        const size_t bad = terminal ? utf8_steering(text + i, n - i) : 0;
 
         putchar(bad ? '?' : text[i]);
         i += bad ? bad : 1;

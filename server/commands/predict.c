@@ -7,6 +7,7 @@
 #include "cxrd/json.h"
 #include "cxrd/weights.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,8 +18,12 @@ struct predict_options {
     const char *weights, *url, *ca, *explain, *heatmap;
     const char *given[N_INPUT_FIELDS]; /* as input_parse() takes it; NULL: not known */
     bool json;
-    int label;                  /* of `explain` */
-    struct input_values values; /* of `given` */
+};
+
+/* What is asked of a model here, by its own findings. A server understands by itself what it is asked. */
+struct question {
+    int explain; /* EXPLAIN_NONE: nothing */
+    struct input_values values;
 };
 
 #define AT(member) offsetof(struct predict_options, member)
@@ -73,8 +78,9 @@ static enum status heatmap_save(const char *path, const struct buf *png, struct 
     return file_replace(path, &whole, 1, err);
 }
 
-static enum status predict_here(const struct predict_options *o, const struct served *m, struct session *s,
-                                const struct file_bytes *file, json_t **ret_reply, struct error *err)
+static enum status predict_here(const struct predict_options *o, const struct question *q,
+                                const struct served *m, struct session *s, const struct file_bytes *file,
+                                json_t **ret_reply, struct error *err)
 {
     struct image img = IMAGE_INIT;
     struct buf png = BUF_INIT(MAX_PICTURE);
@@ -88,7 +94,7 @@ static enum status predict_here(const struct predict_options *o, const struct se
         st = image_decode(file->data, file->size, &IMAGE_LIMITS, &img, err);
     decoded = clock_seconds();
     if (st == ST_OK)
-        st = predict_image(m->model, s, NULL, &img, o->label, &o->values, &p, err);
+        st = predict_image(m->model, s, NULL, &img, q->explain, &q->values, &p, err);
     if (st == ST_OK) {
         p.not_looked_at = file->data && !model_sees(m->model);
         p.timing.decode = (decoded - begun) * 1e3;
@@ -98,7 +104,7 @@ static enum status predict_here(const struct predict_options *o, const struct se
         st = *ret_reply ? ST_OK : error_nomem(err);
     }
     if (st == ST_OK && o->heatmap)
-        st = prediction_heatmap(&img, &p, &png, err);
+        st = prediction_heatmap(m->model, &img, &p, &png, err);
     if (st == ST_OK && o->heatmap)
         st = heatmap_save(o->heatmap, &png, err);
     buf_release(&png);
@@ -106,26 +112,14 @@ static enum status predict_here(const struct predict_options *o, const struct se
     return st;
 }
 
-/* What is said of the patient as a query has it: written anew of what was understood, so that nothing is to be escaped but
- * a blank. */
-static void query_value(size_t field, const struct input_values *values, struct buf *out)
+/* `text` as a query has it: all but letters, digits and what else needs no escape (RFC 3986, 2.3) escaped. */
+static void put_escaped(const char *text, struct buf *out)
 {
-    const double *half = values->of + (field == INPUT_HISTORY_LAST ? INPUT_LAST : INPUT_EVER);
-    const char *mark = "";
-
-    switch (field) {
-    case INPUT_AGE: buf_printf(out, "%g", values->of[INPUT_AGE]); return;
-    case INPUT_SEX: buf_puts(out, values->of[INPUT_SEX] > 0 ? "M" : "F"); return;
-    case INPUT_VIEW: buf_puts(out, values->of[INPUT_VIEW] > 0 ? "AP" : "PA"); return;
-    default: break;
-    }
-    for (size_t k = 0; k < N_LABELS; k++)
-        if (half[k] > 0) {
-            buf_printf(out, "%s%s", mark, LABELS[k]);
-            mark = ",";
-        }
-    if (!*mark)
-        buf_puts(out, values->of[INPUT_EARLIER] > 0 ? "No%20Finding" : "none");
+    for (const char *at = text; *at; at++)
+        if (isalnum((unsigned char)*at) || strchr("-._~", *at))
+            buf_put(out, at, 1);
+        else
+            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*at);
 }
 
 /* Where to ask: "/predict?explain=Mass&age=58". */
@@ -134,7 +128,8 @@ static void url_path(const struct predict_options *o, const char *path_and_name,
     const char *mark = "?";
 
     if (o->explain) {
-        buf_printf(out, "%s%s", path_and_name, LABELS[o->label]);
+        buf_puts(out, path_and_name);
+        put_escaped(o->explain, out);
         mark = "&";
     } else {
         buf_puts(out, "/predict");
@@ -142,7 +137,7 @@ static void url_path(const struct predict_options *o, const char *path_and_name,
     for (size_t field = 0; field < N_INPUT_FIELDS; field++)
         if (o->given[field]) {
             buf_printf(out, "%s%s=", mark, INPUT_NAMES[field]);
-            query_value(field, &o->values, out);
+            put_escaped(o->given[field], out);
             mark = "&";
         }
     buf_put(out, "", 1);
@@ -159,8 +154,10 @@ static enum status predict_there(const struct predict_options *o, const struct f
 
     url_path(o, "/predict?explain=", &path);
     url_path(o, "/predict/heatmap?label=", &map_path);
-    if (buf_status(&path) != ST_OK || buf_status(&map_path) != ST_OK)
+    if (buf_status(&path) == ST_NOMEM || buf_status(&map_path) == ST_NOMEM)
         st = error_nomem(err);
+    else if (buf_status(&path) != ST_OK || buf_status(&map_path) != ST_OK)
+        st = error_set(err, ST_LIMIT, "what is asked does not fit into a request's address");
     if (st == ST_OK)
         st = client_json(&server, "POST", path.data, TYPE, file->data, file->size, ret_reply, err);
     if (st == ST_OK && o->heatmap) {
@@ -174,10 +171,16 @@ static enum status predict_there(const struct predict_options *o, const struct f
     return st;
 }
 
+static const char *label_of(const json_t *named)
+{
+    const char *label = json_string_value(json_object_get(named, "label"));
+
+    return label ? label : "?";
+}
+
 /* The logit with its parts, if they add up to it, and the cell that raises it most. */
 static void print_explanation(const json_t *e)
 {
-    const char *label = json_string_value(json_object_get(e, "label"));
     const char *method = json_string_value(json_object_get(e, "method"));
     double sum = 0, most = -HUGE_VAL;
     size_t i, j, row = 0, column = 0;
@@ -194,7 +197,7 @@ static void print_explanation(const json_t *e)
                 column = j + 1;
             }
         }
-    printf("  %s: logit %.4f", label ? label : "?", json_number_value(json_object_get(e, "logit")));
+    printf("  %s: logit %.4f", label_of(e), json_number_value(json_object_get(e, "logit")));
     if (method)
         printf(", by %s", method);
     else
@@ -219,16 +222,27 @@ static void print_quality(const json_t *finding)
                (long long)json_integer_value(positives));
 }
 
+/* Characters of a name on a terminal: the bytes that begin one. */
+static int width_of(const char *name)
+{
+    int width = 0;
+
+    for (; *name; name++)
+        width += ((unsigned char)*name & 0xc0) != 0x80;
+    return width;
+}
+
 /* Effusion             0.3068  positive (from 0.2100 on; AUROC 0.812 (0.745 to 0.880, 63 positive rows))
- * Hernia               0.0068  no verdict (AUROC not known: 2 positive, 567 negative test rows) */
-static void print_finding(const json_t *finding)
+ * Hernia               0.0068  no verdict (AUROC not known: 2 positive, 567 negative test rows)
+ *   width  of the names */
+static void print_finding(const json_t *finding, int width)
 {
     const json_t *threshold = json_object_get(finding, "threshold"),
                  *positive = json_object_get(finding, "positive"),
                  *with = json_object_get(finding, "auroc_positives"),
                  *without = json_object_get(finding, "auroc_negatives");
 
-    printf("  %-20s %.4f", json_string_value(json_object_get(finding, "label")),
+    printf("  %s%*s %.4f", label_of(finding), width - width_of(label_of(finding)), "",
            json_number_value(json_object_get(finding, "probability")));
     if (json_is_boolean(positive)) {
         printf("  %s (from %.4f on", json_is_true(positive) ? "positive" : "negative",
@@ -254,11 +268,20 @@ static void print_warnings(const json_t *warnings)
                json_string_value(json_object_get(warning, "detail")));
 }
 
-static void print_reply(const char *picture, const json_t *reply, bool as_json)
+static void print_findings(const json_t *findings)
 {
+    int width = 20;
     size_t i;
     json_t *finding;
 
+    json_array_foreach (findings, i, finding)
+        width = width_of(label_of(finding)) > width ? width_of(label_of(finding)) : width;
+    json_array_foreach (findings, i, finding)
+        print_finding(finding, width);
+}
+
+static void print_reply(const char *picture, const json_t *reply, bool as_json)
+{
     if (as_json) {
         char *text = json_text(reply, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
@@ -268,8 +291,7 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
         return;
     }
     printf("%s\n", picture);
-    json_array_foreach (json_object_get(reply, "findings"), i, finding)
-        print_finding(finding);
+    print_findings(json_object_get(reply, "findings"));
     print_warnings(json_object_get(reply, "warnings"));
     print_warnings(json_object_get(json_object_get(reply, "model"), "warnings"));
     if (json_object_get(reply, "explanation"))
@@ -277,26 +299,11 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
 }
 
 /* All that the options ask for together. False: the fault in them has been said. */
-static bool options_check(struct predict_options *o, size_t n_pictures)
+static bool options_check(const struct predict_options *o, size_t n_pictures)
 {
     if (!o->weights == !o->url) {
         fprintf(stderr, "cxrd predict: give either --weights or --url\n");
         return false;
-    }
-    if (o->explain && (o->label = label_index(o->explain, strlen(o->explain))) < 0) {
-        char known[LABELS_TEXT_SIZE];
-
-        fprintf(stderr, "cxrd predict: --explain must name a finding, not '%.64s': %s\n", o->explain,
-                labels_text(&NIH_LABELS, known));
-        return false;
-    }
-    for (size_t i = 0; i < N_INPUT_FIELDS; i++) {
-        struct error err;
-
-        if (o->given[i] && input_parse(i, o->given[i], &NIH_LABELS, &o->values, &err) != ST_OK) {
-            fprintf(stderr, "cxrd predict: %s\n", err.text);
-            return false;
-        }
     }
     if (o->heatmap && (!o->explain || n_pictures != 1)) {
         fprintf(stderr, "cxrd predict: --heatmap goes with --explain and one picture\n");
@@ -305,16 +312,42 @@ static bool options_check(struct predict_options *o, size_t n_pictures)
     return true;
 }
 
+/* What they ask of a model. False: the fault in them has been said. */
+static bool question_read(const struct predict_options *o, const struct model *m, size_t n_pictures,
+                          struct question *ret)
+{
+    const struct labels *labels = model_labels(m);
+    char known[LABELS_TEXT_SIZE];
+    struct error err;
+
+    *ret = (struct question){ EXPLAIN_NONE, INPUTS_UNKNOWN };
+    if (n_pictures == 0 && model_sees(m)) {
+        fprintf(stderr, "cxrd predict: give at least one picture: this model looks at it\n");
+        return false;
+    }
+    if (o->explain && (ret->explain = labels_find(labels, o->explain, strlen(o->explain))) < 0) {
+        fprintf(stderr, "cxrd predict: --explain must name a finding of this model, not '%.64s': %s\n",
+                o->explain, labels_text(labels, known));
+        return false;
+    }
+    for (size_t i = 0; i < N_INPUT_FIELDS; i++)
+        if (o->given[i] && input_parse(i, o->given[i], labels, &ret->values, &err) != ST_OK) {
+            fprintf(stderr, "cxrd predict: %s\n", err.text);
+            return false;
+        }
+    return true;
+}
+
 /*   path  of a picture; NULL: none is given */
-static enum status predict_one(const struct predict_options *o, const struct served *m, struct session *s,
-                               const char *path, struct error *err)
+static enum status predict_one(const struct predict_options *o, const struct question *q,
+                               const struct served *m, struct session *s, const char *path, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     json_t *reply = NULL;
     enum status st = path ? file_read(path, MAX_PICTURE, &file, err) : ST_OK;
 
     if (st == ST_OK)
-        st = o->weights ? predict_here(o, m, s, &file, &reply, err) : predict_there(o, &file, &reply, err);
+        st = o->weights ? predict_here(o, q, m, s, &file, &reply, err) : predict_there(o, &file, &reply, err);
     if (st == ST_OK)
         print_reply(path ? path : "no picture", reply, o->json);
     json_decref(reply);
@@ -323,19 +356,21 @@ static enum status predict_one(const struct predict_options *o, const struct ser
 }
 
 /* All pictures, or the one prediction of a model that needs none. */
-static enum status predict_all(const struct predict_options *o, const struct served *m, struct session *s,
-                               char **paths, size_t n, struct error *err)
+static enum status predict_all(const struct predict_options *o, const struct question *q,
+                               const struct served *m, struct session *s, char **paths, size_t n,
+                               struct error *err)
 {
-    enum status st = n == 0 ? predict_one(o, m, s, NULL, err) : ST_OK;
+    enum status st = n == 0 ? predict_one(o, q, m, s, NULL, err) : ST_OK;
 
     for (size_t i = 0; i < n && st == ST_OK; i++)
-        st = predict_one(o, m, s, paths[i], err);
+        st = predict_one(o, q, m, s, paths[i], err);
     return st;
 }
 
 static int predict(int argc, char **argv)
 {
-    struct predict_options o = { .label = EXPLAIN_NONE, .values = INPUTS_UNKNOWN };
+    struct predict_options o = { 0 };
+    struct question q = { .explain = EXPLAIN_NONE };
     struct served m = { 0 };
     struct session *s = NULL;
     struct error err = { 0 };
@@ -349,15 +384,14 @@ static int predict(int argc, char **argv)
         return EXIT_USAGE;
     if (o.weights)
         st = model_load(o.weights, &m, &err);
-    if (n_pictures == 0 && m.model && model_sees(m.model)) { /* a server says itself what its model needs */
-        fprintf(stderr, "cxrd predict: give at least one picture: this model looks at it\n");
+    if (m.model && !question_read(&o, m.model, n_pictures, &q)) {
         model_unref(m.model);
         return EXIT_USAGE;
     }
     if (st == ST_OK)
         st = session_new(&s);
     if (st == ST_OK)
-        st = predict_all(&o, &m, s, argv + 1, n_pictures, &err);
+        st = predict_all(&o, &q, &m, s, argv + 1, n_pictures, &err);
     if (st == ST_OK && !o.json)
         printf("%s\n", INTENDED_USE);
     session_free(s);

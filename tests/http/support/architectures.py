@@ -1,4 +1,5 @@
-"""Weights files of architectures that nothing here trains, under torchvision's names: numbers from a seed."""
+"""Weights files that nothing here trains: of other architectures, under torchvision's names, and of other findings. Numbers from
+a seed."""
 import array
 import functools
 import json
@@ -16,12 +17,12 @@ def _floats(pool, shape, kind):
     return (scaled * (count // len(scaled) + 1))[:count]
 
 
-def safetensors(architecture, size, tensors):
+def safetensors(architecture, size, tensors, labels=LABELS, **notes):
     """tensors: (name, shape, kind), kind 'norm' for what scales a normalisation: 1."""
     rng = random.Random(7)
     pool = [rng.uniform(-1, 1) for _ in range(4099)]
     head = {'__metadata__': {'format': 'cxrd', 'architecture': architecture, 'image_size': str(size), 'resize': 'area',
-                             'input_mean': '128', 'input_std': '64', 'labels': ','.join(LABELS)}}
+                             'input_mean': '128', 'input_std': '64', 'labels': ','.join(labels), **notes}}
     data = bytearray()
     for name, shape, kind in tensors:
         values = _floats(pool, shape, kind).tobytes()
@@ -32,10 +33,28 @@ def safetensors(architecture, size, tensors):
     return len(text).to_bytes(8, 'little') + text + bytes(data)
 
 
-def mlp(size=64):
+def mlp(size=64, labels=LABELS, **notes):
     return safetensors('mlp', size, [
         ('hidden.weight', [512, 1, 64, 64], 'weight'), ('hidden.bias', [512], 'bias'),
-        ('head.weight', [14, 512], 'weight'), ('head.bias', [14], 'bias')])
+        ('head.weight', [len(labels), 512], 'weight'), ('head.bias', [len(labels)], 'bias')], labels, **notes)
+
+
+def cnn4(labels, size=64, **notes):
+    tensors, before = [], 3
+    for i, channels in enumerate((32, 64, 128, 256), 1):
+        tensors += [(f'conv{i}.weight', [channels, before, 3, 3], 'weight'), (f'conv{i}.bias', [channels], 'bias')]
+        before = channels
+    return safetensors('cnn4', size, [
+        *tensors, ('head.weight', [len(labels), 256, size // 16, size // 16], 'weight'), ('head.bias', [len(labels)], 'bias')],
+        labels, **notes)
+
+
+def logistic(labels):
+    """Takes a history of these findings and sees no picture."""
+    numbers = [f'{half}_{label}' for half in ('ever', 'last') for label in labels] + ['earlier_film']
+    return safetensors('logistic', 64, [
+        ('head.inputs.weight', [len(labels), len(numbers)], 'weight'), ('head.bias', [len(labels)], 'bias')], labels,
+        inputs=json.dumps([{'name': name, 'mean': 0.25, 'std': 0.5} for name in numbers]))
 
 
 def mobilenet_v2(size=64):
