@@ -36,7 +36,7 @@ const char *explanation_method_name(enum explanation_method method);
  * the head read is still there. An occlusion runs the session again, so session_features() are another picture's after it.
  *   m      the model of that run
  *   x      its picture, which only an occlusion reads
- *   label  0..13
+ *   label  0..labels - 1
  *   logit  what the run gave for it
  * Errors, of an occlusion alone: ST_NOMEM, ST_NUMERIC (a covered picture's logit is not finite). */
 MUST_USE enum status session_explain(struct session *s, const struct model *m, const float *x, size_t label,

@@ -146,8 +146,10 @@ static enum status tensors_read(const struct array_file *f, const struct network
         if (a->dtype != DTYPE_F32)
             return error_set(err, ST_FORMAT, "the tensor '%s' is not of type F32", t->name);
         if (!shape_matches(a, t))
-            return error_set(err, ST_FORMAT, "the tensor '%s' has the wrong shape for '%s' at image size %zu",
-                             t->name, net->architecture, net->image_size);
+            return error_set(
+                err, ST_FORMAT,
+                "the tensor '%s' has the wrong shape for '%s' with %zu findings at image size %zu", t->name,
+                net->architecture, net->n_labels, net->image_size);
         memcpy(params + t->offset, a->data, t->count * sizeof(float));
     }
     return ST_OK;

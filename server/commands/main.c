@@ -17,7 +17,7 @@ static void print_version(void) { printf("cxrd %s (%s)\n%s\n", CXRD_VERSION, CXR
 
 static void print_help(FILE *to)
 {
-    fprintf(to, "cxrd - chest X-rays to 14 findings, and the training that gets there\n\n");
+    fprintf(to, "cxrd - chest X-rays to findings, and the training that gets there\n\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  cxrd %-8s  %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
     fprintf(to,

@@ -35,6 +35,9 @@ function rowOf(card, active) {
     make('td', {}, card.imported ? 'imported' : card.population ?? '–'));
 }
 
+/** Whether two models answer for the same findings; what an old card does not say is not held against it. */
+const ofOtherFindings = (one, other) => Boolean(one.labels && other.labels) && JSON.stringify(one.labels) !== JSON.stringify(other.labels);
+
 function text(value) {
   if (value === undefined || value === null) return '–';
   if (typeof value === 'number' && !Number.isInteger(value)) return String(Number(value.toPrecision(4))); // more is not seen side by side
@@ -57,6 +60,7 @@ async function showComparison() {
   const both = cards.filter((card) => chosen.has(card.id));
   $('comparison').hidden = both.length < 2;
   if (both.length < 2) return;
+  $('comparison-warning').hidden = !both.some((card) => ofOtherFindings(both[0], card));
   const sides = await Promise.all(both.map(sideOf));
   const names = [...new Set(sides.flatMap(Object.keys))];
   $('comparison-table').tHead.replaceChildren(make('tr', {}, make('th', { scope: 'col' }, 'Field'),

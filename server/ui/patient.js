@@ -7,10 +7,11 @@ let known = null; // the id of the model whose fields are shown
 
 const fields = () => [...$('patient').querySelectorAll('.patient-field')];
 
-function show({ inputs = [], architecture }) {
+function show({ inputs = [], labels, architecture }) {
   const asked = inputs.includes('history') ? [...inputs, 'history_last'] : inputs;
   for (const field of fields()) field.hidden = !asked.includes(field.dataset.input);
   $('patient-history-help').hidden = !inputs.includes('history');
+  $('patient-labels').textContent = labels ? ` This model knows ${labels.join(', ')}.` : '';
   $('patient').hidden = inputs.length === 0;
   $('no-picture').hidden = architecture !== 'logistic';
 }

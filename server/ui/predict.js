@@ -1,4 +1,4 @@
-// A picture in, 14 bars out, and for one of them the map of where its score comes from.
+// A picture in, a bar for each of the model's findings out, and for one of them the map of where its score comes from.
 import { ask } from './api.js';
 import { $, attempt, bytes, fillFacts, make, number, percent, short, words } from './dom.js';
 import { drawMap, strongest } from './map.js';

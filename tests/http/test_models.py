@@ -187,7 +187,7 @@ class BadFiles(ServerCase):
             'overlap': lambda h: h['conv1.bias'].update(data_offsets=[0, 128]),
             'outside the file': lambda h: h['head.bias'].update(data_offsets=[1 << 40, (1 << 40) + 56]),
             'has no data offsets': lambda h: h['head.bias'].update(data_offsets=['0', '56']),
-            "'labels' are not the 14": lambda h: h['__metadata__'].update(labels='A,B'),
+            "'head.weight' has the wrong shape for 'cnn4' with 2 findings": lambda h: h['__metadata__'].update(labels='A,B'),
             "'resize' is 'cubic'": lambda h: h['__metadata__'].update(resize='cubic'),
             "'image_size'": lambda h: h['__metadata__'].update(image_size='1e9'),
             "'input_std'": lambda h: h['__metadata__'].update(input_std='0'),

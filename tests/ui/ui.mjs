@@ -280,6 +280,59 @@ await tap.test('a model that takes age, sex and view is given them', async () =>
   await assertAccessible('the fields');
 });
 
+/** The file of a cnn4 that takes a history, with findings of its own. */
+function weightsOf(labels) {
+  const numbers = [...['ever', 'last'].flatMap((half) => labels.map((label) => `${half}_${label}`)), 'earlier_film'];
+  const header = { __metadata__: { format: 'cxrd', architecture: 'cnn4', image_size: '64', resize: 'area', input_mean: '128', input_std: '64',
+    labels: labels.join(','), inputs: JSON.stringify(numbers.map((name) => ({ name, mean: 0.5, std: 0.5 }))) } };
+  const tensor = (name, ...shape) => {
+    const begin = Object.values(header).at(-1).data_offsets?.[1] ?? 0;
+    header[name] = { dtype: 'F32', shape, data_offsets: [begin, begin + 4 * shape.reduce((count, side) => count * side)] };
+  };
+  [3, 32, 64, 128].forEach((before, i) => {
+    tensor(`conv${i + 1}.weight`, 32 << i, before, 3, 3);
+    tensor(`conv${i + 1}.bias`, 32 << i);
+  });
+  tensor('head.weight', labels.length, 256, 4, 4);
+  tensor('head.bias', labels.length);
+  tensor('head.inputs.weight', labels.length, numbers.length);
+  const text = `${JSON.stringify(header)}${' '.repeat(7)}`;
+  const head = Buffer.from(text).subarray(0, Math.floor(Buffer.byteLength(text) / 8) * 8);
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(head.length));
+  const values = Float32Array.from({ length: header['head.inputs.weight'].data_offsets[1] / 4 }, (_, i) => 0.05 * Math.sin(i));
+  return Buffer.concat([size, head, Buffer.from(values.buffer)]);
+}
+
+await tap.test('a model has the findings that it says, and no others', async () => {
+  const labels = ['Fracture', 'Pleural_Thickening', 'Épanchement pleural'];
+  const headers = { 'Content-Type': 'application/octet-stream' };
+  const { active } = await api('/models');
+  const card = await api('/models', { method: 'POST', body: weightsOf(labels), headers });
+  assert.deepEqual(card.labels, labels);
+  await api(`/models/${card.id}/activate`, { method: 'POST' });
+  await view('models');
+  await page.waitForSelector(`[data-model="${card.id}"][aria-current=true]`);
+  for (const box of await page.$$('#model-list input:checked')) await box.uncheck();
+  for (const id of [card.id, active]) await page.check(`[data-model="${id}"] input`);
+  await page.waitForSelector('#comparison-warning:not([hidden])');
+  await view('predict');
+  await page.waitForFunction((names) => document.querySelector('#patient-labels').textContent.includes(names), labels.join(', '));
+  await page.setInputFiles('#file', server.picture);
+  await page.fill('#patient-history', `fracture, ${labels[2]}`);
+  await page.press('#patient-history', 'Tab');
+  const expected = await api(`/predict?history=${encodeURIComponent(`Fracture,${labels[2]}`)}`, { method: 'POST', body: readFileSync(server.picture) });
+  const probabilities = expected.findings.map(({ probability }) => String(probability));
+  await page.waitForFunction((wanted) => [...document.querySelectorAll('#findings button')].map((button) => button.dataset.probability).join() === wanted,
+    probabilities.join());
+  assert.deepEqual((await page.$$eval('#findings button', (all) => all.map((button) => button.dataset.label))).sort(), labels);
+  await page.click(`#findings button[data-label="${labels[2]}"]`);
+  await page.waitForSelector('#map-tools:not([hidden])');
+  assert.match(await page.textContent('#map-title'), /^Épanchement pleural: score /);
+  await assertAccessible('findings of its own');
+  await api(`/models/${active}/activate`, { method: 'POST' });
+});
+
 await tap.test('dark, and as wide as a phone: nothing is cut off', async () => {
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.setViewportSize(PHONE);

@@ -14,14 +14,14 @@ enum { ROWS = 200 };
 /* Scores (i + 1) / ROWS for every finding, backwards. */
 static json_t *reference(void)
 {
-    float prob[ROWS * N_LABELS];
+    float prob[ROWS * N_NIH_LABELS];
     struct scores s = { .n = ROWS, .prob = prob };
     char *text;
     json_t *rows;
 
     for (size_t i = 0; i < ROWS; i++)
-        for (size_t k = 0; k < N_LABELS; k++)
-            prob[i * N_LABELS + k] = (float)(ROWS - i) / ROWS;
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
+            prob[i * N_NIH_LABELS + k] = (float)(ROWS - i) / ROWS;
     text = reference_text(&s);
     cr_assert_not_null(text);
     rows = json_loads(text, 0, NULL);
@@ -33,8 +33,8 @@ Test(drift, a_reference_is_nine_deciles_a_finding)
 {
     json_t *rows = reference();
 
-    cr_assert_eq(json_array_size(rows), N_LABELS);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    cr_assert_eq(json_array_size(rows), N_NIH_LABELS);
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         cr_assert_eq(json_array_size(json_array_get(rows, k)), 9);
         for (size_t d = 0; d < 9; d++)
             cr_assert_float_eq(json_real_value(json_array_get(json_array_get(rows, k), d)),
@@ -45,9 +45,9 @@ Test(drift, a_reference_is_nine_deciles_a_finding)
 
 static struct drift with_deciles(void)
 {
-    struct drift d = { .model = "m", .known = true, .reference = 400 };
+    struct drift d = { .model = "m", .known = true, .reference = 400, .labels = NIH_LABELS };
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         for (size_t i = 0; i < DRIFT_BINS - 1; i++)
             d.deciles[k][i] = 0.1 * (double)(i + 1);
     return d;
@@ -61,8 +61,9 @@ static void feed(struct drift *d, size_t n, double most)
     for (size_t i = 0; i < n; i++) {
         json_t *p = json_object();
 
-        for (size_t k = 0; k < N_LABELS; k++)
-            json_object_set_new(p, LABELS[k], json_real(most * ((double)(i * 7 % n) + 0.5) / (double)n));
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
+            json_object_set_new(p, NIH_LABELS.names[k],
+                                json_real(most * ((double)(i * 7 % n) + 0.5) / (double)n));
         drift_add(d, &by, p);
         json_decref(p);
     }
@@ -71,29 +72,29 @@ static void feed(struct drift *d, size_t n, double most)
 Test(drift, scores_like_those_of_validation_do_not_drift)
 {
     struct drift d = with_deciles();
-    double psi[N_LABELS], latest;
+    double psi[MAX_LABELS], latest;
 
     feed(&d, 1000, 1);
     cr_assert(drift_psi(&d, psi, &latest));
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert(psi[k] > -0.05 && psi[k] < 0.01, "%g", psi[k]);
 }
 
 Test(drift, scores_that_are_half_as_high_do)
 {
     struct drift d = with_deciles();
-    double psi[N_LABELS], latest;
+    double psi[MAX_LABELS], latest;
 
     feed(&d, 1000, 0.5);
     cr_assert(drift_psi(&d, psi, &latest));
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert_gt(psi[k], 0.25);
 }
 
 Test(drift, too_few_say_nothing)
 {
     struct drift d = with_deciles();
-    double psi[N_LABELS], latest;
+    double psi[MAX_LABELS], latest;
 
     feed(&d, DRIFT_LEAST - 1, 1);
     cr_assert_not(drift_psi(&d, psi, &latest));
@@ -102,7 +103,7 @@ Test(drift, too_few_say_nothing)
 Test(drift, the_latest_weigh_most)
 {
     struct drift d = with_deciles();
-    double psi[N_LABELS], latest;
+    double psi[MAX_LABELS], latest;
 
     feed(&d, DRIFT_WINDOW, 0.5);
     for (int i = 0; i < 4; i++)
@@ -123,8 +124,8 @@ Test(drift, few_validation_rows_are_not_taken_for_drift)
     rng_seed(&rng, 5, 5);
     for (int trial = 0; trial < TRIALS; trial++) {
         const struct served by = { .id = "m" };
-        struct drift d = { .model = "m", .known = true, .reference = REFERENCE };
-        double scores[REFERENCE], psi[N_LABELS], latest;
+        struct drift d = { .model = "m", .known = true, .reference = REFERENCE, .labels = NIH_LABELS };
+        double scores[REFERENCE], psi[MAX_LABELS], latest;
 
         for (size_t i = 0; i < REFERENCE; i++) {
             size_t at = i;
@@ -134,14 +135,14 @@ Test(drift, few_validation_rows_are_not_taken_for_drift)
                 scores[at] = scores[at - 1];
             scores[at] = score;
         }
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
             for (size_t i = 1; i < DRIFT_BINS; i++)
                 d.deciles[k][i - 1] = scores[(REFERENCE * i + 9) / 10 - 1];
         for (size_t i = 0; i < DRIFT_LEAST; i++) {
             json_t *p = json_object();
 
-            for (size_t k = 0; k < N_LABELS; k++)
-                json_object_set_new(p, LABELS[k], json_real(rng_unit(&rng)));
+            for (size_t k = 0; k < N_NIH_LABELS; k++)
+                json_object_set_new(p, NIH_LABELS.names[k], json_real(rng_unit(&rng)));
             drift_add(&d, &by, p);
             json_decref(p);
         }
@@ -157,7 +158,7 @@ Test(drift, few_validation_rows_are_not_taken_for_drift)
 Test(drift, older_scores_are_worth_less)
 {
     struct drift d = with_deciles();
-    double psi[N_LABELS], latest;
+    double psi[MAX_LABELS], latest;
 
     feed(&d, 600, 1);
     cr_assert(drift_psi(&d, psi, &latest));

@@ -87,6 +87,10 @@ Test(labels, that_cannot_be_are_refused)
                   { "a/b", "character" },
                   { "a\nb", "character" },
                   { "a\xff", "character" },
+                  { "a\xc2\x85z", "character" },     /* a control character of two bytes */
+                  { "a\xe2\x80\xa8z", "character" }, /* an end of line */
+                  { "a\xe2\x80\xaez", "character" }, /* from right to left */
+                  { "a\xe2\x81\xa6z", "character" },
                   { "a\xe8\x82,b", "character" },
                   { "=1+1", "begin" },
                   { ".x", "begin" },

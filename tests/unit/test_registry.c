@@ -116,7 +116,7 @@ static void check_active(const char *id)
 static const char *file_of(struct id id) { return path_in(state, "models/%s.safetensors", id.text); }
 
 /* What a model says to one picture, which is always the same. */
-static enum status asked(const struct model *m, float logits[N_LABELS])
+static enum status asked(const struct model *m, float logits[N_NIH_LABELS])
 {
     static const size_t PLANE = 64 * 64;
     float *x = malloc(PLANE * sizeof *x);
@@ -138,7 +138,7 @@ static enum status asked(const struct model *m, float logits[N_LABELS])
 static void check_answers_like(const struct model *m, uint64_t seed)
 {
     struct model *expected = tiny_model(seed, 1, NULL);
-    float a[N_LABELS], b[N_LABELS];
+    float a[N_NIH_LABELS], b[N_NIH_LABELS];
 
     cr_assert_eq(asked(m, a), ST_OK);
     cr_assert_eq(asked(expected, b), ST_OK);
@@ -622,7 +622,7 @@ enum { READERS = 4, SWAPS = 12 };
 
 struct reader {
     struct id ids[2];
-    float answers[2][N_LABELS];
+    float answers[2][N_NIH_LABELS];
     atomic_bool *stop;
     size_t asked, wrong;
 };
@@ -635,7 +635,7 @@ static void *ask_on(void *arg)
     while (!atomic_load(r->stop)) {
         struct served *m = registry_active(registry);
         const size_t which = strcmp(m->id, r->ids[1].text) == 0;
-        float logits[N_LABELS];
+        float logits[N_NIH_LABELS];
 
         r->wrong += asked(m->model, logits) != ST_OK || strcmp(m->id, r->ids[which].text) != 0 ||
                     memcmp(logits, r->answers[which], sizeof logits) != 0;
@@ -645,7 +645,7 @@ static void *ask_on(void *arg)
     return NULL;
 }
 
-static void answer_of(uint64_t seed, float logits[N_LABELS])
+static void answer_of(uint64_t seed, float logits[N_NIH_LABELS])
 {
     struct model *m = tiny_model(seed, 1, NULL);
 
