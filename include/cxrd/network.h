@@ -105,6 +105,9 @@ struct image_sizes {
 };
 struct image_sizes network_sizes(const char *architecture);
 
+/* Whether it has normalisations, and so a state; false of one that is not known. */
+bool network_normalises(const char *architecture);
+
 const struct network *network_ref(const struct network *net);
 void network_unref(const struct network *net); /* NULL is fine */
 

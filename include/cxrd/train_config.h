@@ -31,6 +31,9 @@ struct train_config {
     int64_t validation_batch_size; /* validation steps count batches of this size */
     int64_t test_rows;             /* that the evaluation draws; 0: all */
     int64_t shards;                /* of a batch, see training_new() */
+    bool shards_said;     /* no field: the job says them, they do not follow from architecture and batch */
+    int norms;            /* enum norms; of no account without normalisations, nor is */
+    double norm_momentum; /* see training_follow() */
     double learning_rate;
     double backbone_rate; /* of everything but the head: that share of the learning rate */
     double clip_norm;     /* a gradient is no longer than that; 0: it is as long as it is */
@@ -88,8 +91,9 @@ const char *train_config_architecture(const struct train_config *c);
 
 struct model;
 
-/* A model to start from settles the geometry and the extra inputs: let `c` say what `m` has, not what the recipe would.
- * Errors: ST_INVALID (the one sees pictures and the other does not; an architecture that is not trained here). */
+/* A model to start from settles the geometry, the extra inputs, and the shards where the job does not say them: let `c` say what
+ * `m` has, not what the recipe would.
+ * Errors: ST_INVALID (the one sees pictures and the other does not). */
 MUST_USE enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err);
 
 /* Every field, resolved. A new reference, NULL without memory. */

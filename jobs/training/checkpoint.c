@@ -50,7 +50,7 @@ static size_t pieces_of(struct run *r, struct piece ret[MAX_PIECES])
     struct train_result *result = r->result;
     const size_t n_params = r->net->n_params;
     const struct piece pieces[] = {
-        { "params", DTYPE_F32, n_params, training_params(r->training) },
+        { "params", DTYPE_F32, n_params + r->net->n_state, training_params(r->training) },
         { "adam.m", DTYPE_F32, n_params, r->adam.m },
         { "adam.v", DTYPE_F32, n_params, r->adam.v },
         { "adam.steps", DTYPE_U64, 1, &r->adam.steps },
@@ -441,7 +441,7 @@ static enum status kept_load(struct run *r, const struct array_file *f)
         return ST_OK;
     if (weights_read(weights->data, array_bytes(weights), &r->result->model, &why) != ST_OK)
         return error_set(r->err, ST_FORMAT, "the checkpoint's kept model: %s", why.text);
-    if (model_network(r->result->model)->n_params != r->net->n_params ||
+    if (!network_alike(model_network(r->result->model), r->net) ||
         model_preprocess(r->result->model)->size != r->pre.size)
         return damaged(r, "the kept model is of another size");
     return kept_scores_load(r, f);

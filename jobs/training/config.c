@@ -7,6 +7,7 @@
 #include "cxrd/model.h"
 #include "cxrd/training.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,12 +28,14 @@ struct field {
         *choices; /* NULL at the end. CHOICE: the value is the index; CHOICES: a bit for each that is named */
 };
 
-static const char *const ARCHITECTURES[] = { "cnn4", "mlp", NULL };
+static const char *const ARCHITECTURES[] = { "cnn4",     "mlp",          "densenet121", "resnet18",
+                                             "resnet50", "mobilenet_v2", NULL };
 static const char *const RECIPES[] = { "notebook", "standard", NULL };
 static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
 static const char *const INITIALIZERS[] = { "glorot_uniform", "he_uniform", NULL };
 static const char *const HEAD_INPUTS[] = { "zero", "logistic", NULL };
+static const char *const NORMS[] = { "batch", "frozen", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", "warmup_cosine", NULL };
 static const char *const DECAY_SCOPES[] = { "all", "head", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
@@ -55,6 +58,8 @@ static const struct field FIELDS[] = {
     { "test_rows", INTEGER, AT(test_rows), 0, TABLE_MAX_ROWS },
     { "batch_size", INTEGER, AT(batch_size), 1, 256 },
     { "shards", INTEGER, AT(shards), 0, TRAINING_MAX_SHARDS },
+    { "norms", CHOICE, AT(norms), .choices = NORMS },
+    { "norm_momentum", NUMBER, AT(norm_momentum), 0, 1 },
     { "learning_rate", NUMBER, AT(learning_rate), 1e-9, 1 },
     { "seed", INTEGER, AT(seed), 0, 9007199254740991 },
     { "split_seed", INTEGER, AT(split_seed), 0, 9007199254740991 },
@@ -107,7 +112,8 @@ static const struct train_config NOTEBOOK = {
     .validation_steps = 50,
     .validation_batch_size = 64,
     .batch_size = 32,
-    .shards = 16,
+    .norms = NORMS_BATCH,
+    .norm_momentum = 0.1,
     .learning_rate = 1e-3,
     .backbone_rate = 1,
     .seed = 1,
@@ -138,7 +144,8 @@ static const struct train_config STANDARD = {
     .epochs = 10,
     .validation_batch_size = 64,
     .batch_size = 32,
-    .shards = 16,
+    .norms = NORMS_BATCH,
+    .norm_momentum = 0.1,
     .learning_rate = 3e-4,
     .backbone_rate = 1,
     .seed = 1,
@@ -306,6 +313,20 @@ const char *train_config_architecture(const struct train_config *c)
     return train_config_sees(c) ? ARCHITECTURES[c->architecture] : "logistic";
 }
 
+/* Pictures that share their statistics where nothing is said: with fewer these are too rough. */
+enum { GHOST_BATCH = 8, SHARDS = 16 };
+
+/* The shards of a job that does not say how many. */
+static void settle_shards(struct train_config *c)
+{
+    if (c->shards_said)
+        return;
+    c->shards = SHARDS;
+    while (network_normalises(train_config_architecture(c)) && c->shards > 1 &&
+           c->batch_size < c->shards * GHOST_BATCH)
+        c->shards /= 2;
+}
+
 static void check_image_size(const struct train_config *c, json_t *errors)
 {
     const char *name = ARCHITECTURES[c->architecture];
@@ -368,6 +389,7 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
         config_error(errors, "", "a job is a JSON object");
         return ST_INVALID;
     }
+    c.shards_said = c.shards_said || json_object_get(object, "shards");
     json_object_foreach ((json_t *)object, name, value) {
         const struct field *f = field_find(name);
 
@@ -378,6 +400,7 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
     }
     if (!json_object_get(object, "split_seed"))
         c.split_seed = c.seed;
+    settle_shards(&c);
     check_together(&c, errors);
     if (json_ran_out())
         return ST_NOMEM;
@@ -398,7 +421,7 @@ enum status train_config_parse_recorded(const json_t *object, struct train_confi
     enum status st;
 
     c.head_inputs = HEAD_INPUTS_ZERO;
-    c.shards = 0;
+    c.shards_said = true; /* one a thread */
     st = parse(object, c, ret_config, errors);
     if (st == ST_OK && !json_object_get(object, "keep_best") && !ret_config->keep_best)
         ret_config->patience = 0;
@@ -436,20 +459,18 @@ enum status train_config_adopt(struct train_config *c, const struct model *m, st
 {
     const struct preprocess *pre = model_preprocess(m);
     const char *name = model_network(m)->architecture;
-    int architecture = 0;
+    size_t architecture = 0;
 
     if (!train_config_sees(c))
         return error_set(err, ST_INVALID, "a job without pictures begins with no model");
     if (!model_sees(m))
         return error_set(err, ST_INVALID, "the model to start from sees no picture, which a training does");
-    while (ARCHITECTURES[architecture] && strcmp(ARCHITECTURES[architecture], name) != 0)
+    while (strcmp(ARCHITECTURES[architecture], name) != 0) {
         architecture++;
-    if (!ARCHITECTURES[architecture])
-        return error_set(err, ST_INVALID,
-                         "the model to start from is of architecture '%s', which cannot be "
-                         "trained here",
-                         name);
-    c->architecture = architecture;
+        assert(ARCHITECTURES[architecture]); /* all that see a picture */
+    }
+    c->architecture = (int)architecture;
+    settle_shards(c);
     c->image_size = (int64_t)pre->size;
     c->resize = (int)pre->resize;
     c->input_mean = (double)pre->mean;

@@ -39,7 +39,8 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
 static enum status snapshot(const struct run *r, struct model **ret_model)
 {
     json_t *notes = r->request->notes ? json_deep_copy(r->request->notes) : json_object();
-    float *params = malloc(r->net->n_params * sizeof *params);
+    const size_t n = r->net->n_params + r->net->n_state;
+    float *params = malloc(n * sizeof *params);
     char now[CLOCK_TEXT_SIZE], *data = run_data_text(r),
                                *inputs = r->inputs.n ? inputs_text(&r->inputs, &NIH_LABELS) : NULL;
     enum status st;
@@ -51,7 +52,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
         json_decref(notes);
         return error_nomem(r->err);
     }
-    memcpy(params, run_values(r), r->net->n_params * sizeof *params);
+    memcpy(params, run_values(r), n * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
         params[r->net->head_bias + k] -= (float)r->balance.shift[k];
     if (notes) {

@@ -1,5 +1,5 @@
 /* jobs/training/optimise.c - one change of the weights by what the recipe says: the gradient cut to its limit, Adam with the
- * rates and decays of backbone and head, and the average of the weights. */
+ * rates and decays of backbone and head, the running statistics, and the average of all of it. */
 #include "run.h"
 
 #include <stdlib.h>
@@ -60,6 +60,7 @@ void run_optimise(struct run *r)
 
     groups_of(r, groups);
     adam_update(&r->adam, training_gradients(r->training), clipped(r), groups, N_GROUPS, r->pool, params);
+    training_follow(r->training, r->config->norm_momentum);
     if (r->average)
         ema_update(n_values(r), params, r->config->ema, r->adam.steps, r->pool, r->average);
 }

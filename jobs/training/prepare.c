@@ -111,7 +111,7 @@ void run_base_log_odds(const struct run *r, double ret[N_LABELS])
 /* From a model's weights; what balancing adds to the bias is added here too, as it will be taken off again. */
 static void weights_from(const struct run *r, const struct model *m, float *params)
 {
-    memcpy(params, model_params(m), r->net->n_params * sizeof *params);
+    memcpy(params, model_params(m), (r->net->n_params + r->net->n_state) * sizeof *params);
     for (size_t k = 0; k < N_LABELS; k++)
         params[r->net->head_bias + k] += (float)r->balance.shift[k];
 }
@@ -184,7 +184,7 @@ static enum status prepare_steps(struct run *r)
 {
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
     enum status st = training_new(r->net, (size_t)r->config->shards, (size_t)r->config->batch_size,
-                                  NORMS_BATCH, r->pool, &r->training, r->err);
+                                  (enum norms)r->config->norms, r->pool, &r->training, r->err);
 
     if (st == ST_OK)
         st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->err);

@@ -1,10 +1,20 @@
 """Networks that are no cnn4: imported, they predict, and say where in the picture it comes from."""
+import array
+import json
+import math
 import os
 import unittest
 
 from support import architectures, dataset, picture, program
 from support.case import QUICK, ServerCase, import_model, submit, wait_state
 from test_heatmap import rgb
+
+
+def values(weights, suffix):
+    """The tensors of a weights file whose names end so, by name."""
+    size = 8 + int.from_bytes(weights[:8], 'little')
+    return {name: array.array('f', weights[size + tensor['data_offsets'][0]:size + tensor['data_offsets'][1]])
+            for name, tensor in json.loads(weights[8:size]).items() if name.endswith(suffix)}
 
 
 class Explained(ServerCase):
@@ -85,12 +95,41 @@ class Trained(ServerCase):
         more = wait_state(self.server, submit(self.server, {**QUICK, 'epochs': 0, 'init': record['model'], 'image_size': 128}), 'succeeded')
         self.assertEqual((more['config']['architecture'], more['config']['image_size']), ('mlp', 64))  # the model's
 
+    def weights(self, record):
+        return self.get(f'/models/{record["model"]}/weights').body
+
+    def test_normalisations_are_trained_and_go_on_frozen(self):
+        """The statistics are those of pictures, and stay where they are frozen while all else learns."""
+        few = {**QUICK, 'batch_size': 4}
+        record = wait_state(self.server, submit(self.server, {**few, 'architecture': 'mobilenet_v2', 'promote': 'always'}), 'succeeded')
+        said = {key: record['config'][key] for key in ('architecture', 'norms', 'norm_momentum', 'shards')}
+        self.assertEqual(said, {'architecture': 'mobilenet_v2', 'norms': 'batch', 'norm_momentum': 0.1, 'shards': 1})
+        learned = self.weights(record)
+        for suffix, begin in (('.running_mean', 0), ('.running_var', 1)):
+            found = values(learned, suffix)
+            self.assertEqual(len(found), 52)
+            for name, numbers in found.items():
+                self.assertTrue(all(map(math.isfinite, numbers)), name)
+                self.assertTrue(any(v != begin for v in numbers), name)
+        prediction = self.assert_prediction(self.post('/predict?explain=Mass', picture.noise(2)))
+        explanation = prediction['explanation']
+        self.assertEqual(prediction['model']['id'], record['model'])
+        self.assertAlmostEqual(explanation['bias'] + explanation['inputs'] + sum(map(sum, explanation['grid'])), explanation['logit'], 3)
+
+        frozen = wait_state(self.server, submit(self.server, {**few, 'init': record['model'], 'norms': 'frozen', 'learning_rate': 0.01}),
+                            'succeeded')
+        said = {key: frozen['config'][key] for key in ('architecture', 'norms', 'shards')}
+        self.assertEqual(said, {'architecture': 'mobilenet_v2', 'norms': 'frozen', 'shards': 1})
+        more = self.weights(frozen)
+        for suffix in ('.running_mean', '.running_var'):
+            self.assertEqual(values(more, suffix), values(learned, suffix))
+        self.assertNotEqual(values(more, 'features.0.1.weight'), values(learned, 'features.0.1.weight'))
+
     def test_what_cannot_be_trained_is_refused(self):
-        net = import_model(self.server, architectures.mobilenet_v2(), activate=False)
         for fields, field, says in (({'architecture': 'vgg'}, 'architecture', '"cnn4", "mlp"'),
                                     ({'architecture': 'mlp', 'image_size': 80}, 'image_size', 'a multiple of 64 in 64..512'),
                                     ({'architecture': 'mlp', 'images': 'none', 'inputs': ['age']}, 'architecture', 'logistic'),
-                                    ({'init': net['id']}, 'init', "'mobilenet_v2', which cannot be trained here")):
+                                    ({'norms': 'running'}, 'norms', '"batch", "frozen"')):
             with self.subTest(fields):
                 problem = self.assert_wrong_fields(self.post_json('/jobs/train', {**QUICK, **fields}), field)
                 self.assertIn(says, problem['errors'][0]['detail'])

@@ -44,7 +44,7 @@ class Config(ServerCase):
             'learning_rate': numbers + (0, 2, -1), 'seed': ('1', None, True, [], 1.5, -1, 2**53, 1e300),
             'split_seed': ('1', None, True, [], 1.5, -1, 2**53, 1e300), 'validation_batch_size': integers + (0, 1000001),
             'test_rows': integers + (2000001,), 'initializer': (0, None, 'glorot', 'He_uniform'), 'keep_best': (0, 1, 'true', None),
-            'architecture': (0, None, 'MLP', 'densenet121', 'logistic'),
+            'architecture': (0, None, 'MLP', 'vgg', 'logistic'), 'norms': (0, None, 'Batch', 'running'), 'norm_momentum': numbers + (1.1, -0.1),
             'image_size': integers + (0, 63, 513, 65, 100), 'resize': (5, None, 'cubic'),
             'input_mean': numbers + (256,), 'input_std': numbers + (0,), 'head_bias': (0, 'one'),
             'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,),
@@ -110,11 +110,11 @@ class Config(ServerCase):
 
     def test_boundaries_of_ranges_are_accepted(self):
         """A field that is unknown keeps the job from starting; nothing else must be wrong with it."""
-        least = {'epochs': 0, 'steps_per_epoch': 0, 'validation_steps': 0, 'batch_size': 1, 'shards': 0, 'learning_rate': 1e-9, 'seed': 0,
+        least = {'epochs': 0, 'steps_per_epoch': 0, 'validation_steps': 0, 'batch_size': 1, 'shards': 0, 'norm_momentum': 0, 'learning_rate': 1e-9, 'seed': 0,
                  'split_seed': 0, 'validation_batch_size': 1, 'test_rows': 0,
                  'image_size': 64, 'input_mean': -255, 'input_std': 1e-3, 'weight_decay': 0, 'backbone_rate': 1e-9, 'clip_norm': 0, 'ema': 0, 'patience': 0,
                  'test_fraction': 0, 'val_fraction': 0.001, 'max_age': 0}
-        most = {'epochs': 1000, 'steps_per_epoch': 1000000, 'validation_steps': 1000000, 'batch_size': 256, 'shards': 32,
+        most = {'epochs': 1000, 'steps_per_epoch': 1000000, 'validation_steps': 1000000, 'batch_size': 256, 'shards': 32, 'norm_momentum': 1,
                 'learning_rate': 1, 'seed': 2**53 - 1,
                 'split_seed': 2**53 - 1, 'validation_batch_size': 1000000, 'test_rows': 2000000, 'image_size': 512, 'input_mean': 255, 'input_std': 1e4,
                 'weight_decay': 10, 'backbone_rate': 1, 'clip_norm': 1e6, 'ema': 0.99999, 'patience': 1000, 'test_fraction': 0.9, 'val_fraction': 0.9, 'max_age': 1000}

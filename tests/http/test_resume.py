@@ -34,10 +34,10 @@ class Resume(Case):
             server.terminate()
             self.assertEqual(server.wait(), 0)
 
-    def interrupt(self, server, how, epoch):
+    def interrupt(self, server, how, epoch, training=None):
         """Submit, and end the server after so many epochs. Where the job was quicker, another one is tried."""
         for _ in range(20):
-            job = submit(server, TRAINING)
+            job = submit(server, training or TRAINING)
             program.poll(lambda: len(job_of(server, job)['epochs']) >= epoch and
                          (job_of(server, job).get('current') or job_of(server, job)['state'] in ENDED),
                          f'epoch {epoch}', 120)
@@ -90,6 +90,16 @@ class Resume(Case):
                     if epoch == 0:
                         server.stop()
                         server = self.serve(server.state)
+
+    def test_running_statistics_go_on_too(self):
+        """Of shards of one picture and of two; with another number of threads."""
+        training = {**QUICK, 'architecture': 'mobilenet_v2', 'epochs': 3, 'batch_size': 3, 'shards': 2, 'patience': 0}
+        server = self.serve(threads=1)
+        whole = wait_state(server, submit(server, training), 'succeeded')
+        weights = tensors(server, whole)
+        server, job = self.interrupt(server, 'term', 1, training)
+        self.resume(server, job)
+        self.assert_same_end(server, wait_state(server, job, 'succeeded'), whole, weights)
 
     def interrupted(self, datasets=None, epochs=1):
         """A server, and a job that its predecessor left after so many epochs."""

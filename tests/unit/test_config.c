@@ -92,7 +92,7 @@ static void check_refused(const char *field, const char *value)
 
 static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32, "
-    "'shards':16,"
+    "'shards':16, 'norms':'batch', 'norm_momentum':0.1,"
     " 'validation_batch_size':64, 'test_rows':0, 'seed':1, 'split_seed':1,"
     " 'architecture':'cnn4', 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, "
     "'drop_no_finding':true,"
@@ -164,6 +164,18 @@ Test(defaults, of_the_splits_seed_is_the_seed)
     check_has("{\"split_seed\":0,\"seed\":7,\"recipe\":\"notebook\"}", "{'seed':7, 'split_seed':0}");
 }
 
+/* So many pictures share their statistics that these are not too rough; of others the number is as it was. */
+Test(defaults, of_shards_are_those_of_a_network_and_its_batch)
+{
+    check_has("{\"architecture\":\"resnet18\"}", "{'shards':4, 'norms':'batch', 'norm_momentum':0.1}");
+    check_has("{\"architecture\":\"densenet121\",\"batch_size\":16}", "{'shards':2}");
+    check_has("{\"architecture\":\"densenet121\",\"batch_size\":15}", "{'shards':1}");
+    check_has("{\"architecture\":\"resnet50\",\"batch_size\":1}", "{'shards':1}");
+    check_has("{\"architecture\":\"mobilenet_v2\",\"batch_size\":256}", "{'shards':16}");
+    check_has("{\"architecture\":\"resnet18\",\"shards\":16}", "{'shards':16}");
+    check_has("{\"architecture\":\"mlp\",\"batch_size\":4}", "{'shards':16}");
+}
+
 /* What patience does to a run is what it did when it was recorded; what is asked for now is taken as it is. */
 static void check_recorded(const char *text, int64_t patience, int64_t split_seed)
 {
@@ -212,12 +224,14 @@ static const struct field_case FIELDS[] = {
     { "test_rows", { "0", "1024", "2000000" }, { WHOLE_BAD, "2000001" } },
     { "batch_size", { "1", "256" }, { WHOLE_BAD, "0", "257" } },
     { "shards", { "0", "32" }, { WHOLE_BAD, "-1", "3", "24", "33" } },
+    { "norms", { "\"batch\"", "\"frozen\"" }, { CHOICE_BAD, "\"Batch\"" } },
+    { "norm_momentum", { "0", "1", "0.1" }, { NUMBER_BAD, "-0.1", "1.1" } },
     { "learning_rate", { "1e-9", "1", "0.5" }, { NUMBER_BAD, "0", "-1", "1.1" } },
     { "seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
     { "split_seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
     { "architecture",
-      { "\"cnn4\"", "\"mlp\"" },
-      { CHOICE_BAD, "\"MLP\"", "\"logistic\"", "\"densenet121\"" } },
+      { "\"cnn4\"", "\"mlp\"", "\"densenet121\"", "\"mobilenet_v2\"" },
+      { CHOICE_BAD, "\"MLP\"", "\"logistic\"", "\"densenet201\"" } },
     { "image_size", { "64", "512", "240" }, { WHOLE_BAD, "250", "72", "48", "528" } },
     { "resize", { "\"nearest\"", "\"area\"" }, { CHOICE_BAD, "\"bilinear\"" } },
     { "input_mean", { "-255", "0", "127.5" }, { NUMBER_BAD, "256" } },

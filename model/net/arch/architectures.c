@@ -8,14 +8,15 @@ static const struct architecture {
     const char *name;
     void (*author)(struct graph *g); /* NULL: it sees no picture */
     struct image_sizes sizes;
+    bool normalises;
 } ARCHITECTURES[] = {
-    { "cnn4", arch_cnn4, { 16, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE } },
-    { "logistic", NULL, { 0, 0, 0 } },
-    { "mlp", arch_mlp, { 64, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE } },
-    { "densenet121", arch_densenet121, { 1, 32, PREPROCESS_MAX_SIZE } },
-    { "resnet18", arch_resnet18, { 1, 32, PREPROCESS_MAX_SIZE } },
-    { "resnet50", arch_resnet50, { 1, 32, PREPROCESS_MAX_SIZE } },
-    { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, PREPROCESS_MAX_SIZE } },
+    { "cnn4", arch_cnn4, { 16, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE }, false },
+    { "logistic", NULL, { 0, 0, 0 }, false },
+    { "mlp", arch_mlp, { 64, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE }, false },
+    { "densenet121", arch_densenet121, { 1, 32, PREPROCESS_MAX_SIZE }, true },
+    { "resnet18", arch_resnet18, { 1, 32, PREPROCESS_MAX_SIZE }, true },
+    { "resnet50", arch_resnet50, { 1, 32, PREPROCESS_MAX_SIZE }, true },
+    { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, PREPROCESS_MAX_SIZE }, true },
 };
 
 static const struct architecture *find(const char *name)
@@ -31,6 +32,13 @@ struct image_sizes network_sizes(const char *architecture)
     const struct architecture *a = find(architecture);
 
     return a ? a->sizes : (struct image_sizes){ 0 };
+}
+
+bool network_normalises(const char *architecture)
+{
+    const struct architecture *a = find(architecture);
+
+    return a && a->normalises;
 }
 
 enum status network_new(const struct network_spec *spec, const struct network **ret_net, struct error *err)

@@ -1,5 +1,5 @@
-"""Weights files that nothing here trains: of other architectures, under torchvision's names, and of other findings. Numbers from
-a seed."""
+"""Weights files as others train them: of other architectures, under torchvision's names, and of other findings. Numbers from a
+seed."""
 import array
 import functools
 import json
