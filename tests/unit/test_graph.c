@@ -173,7 +173,7 @@ enum { SIDE = 9 };
 
 struct sample {
     const struct network *net;
-    float *values, x[SIDE * SIDE], y[N_LABELS];
+    float *values, x[SIDE * SIDE], y[MAX_LABELS];
 };
 
 static struct sample sample_of(uint64_t seed)
@@ -185,17 +185,17 @@ static struct sample sample_of(uint64_t seed)
     rng_seed(&rng, seed, 3);
     for (size_t i = 0; i < SIDE * SIDE; i++)
         s.x[i] = rng_uniform(&rng, -1, 1);
-    for (size_t i = 0; i < N_LABELS; i++)
+    for (size_t i = 0; i < MAX_LABELS; i++)
         s.y[i] = rng_unit(&rng) < 0.5;
     return s;
 }
 
 static double loss_of(const struct sample *s, const float *values)
 {
-    float logits[N_LABELS];
+    float logits[MAX_LABELS];
 
     cr_assert_eq(reference_forward(s->net, values, 1, s->x, logits), ST_OK);
-    return bce_sum(N_LABELS, logits, s->y, NULL) / N_LABELS;
+    return bce_sum(s->net->n_labels, logits, s->y, NULL) / (double)s->net->n_labels;
 }
 
 /* The slope along the gradient is the gradient's length. A step crosses a kink of ReLU or a pool now and then, so it is
@@ -228,7 +228,7 @@ TEST_WITHOUT_LEAKS(random_graph, has_the_gradient_that_its_answers_have)
 {
     for (uint64_t seed = 1; seed <= 2000; seed++) {
         const struct sample s = sample_of(seed);
-        float *gradient = floats(s.net->n_params + s.net->n_state), logits[N_LABELS];
+        float *gradient = floats(s.net->n_params + s.net->n_state), logits[MAX_LABELS];
         double length = 0;
 
         cr_assert_eq(reference_gradient(s.net, s.values, 1, s.x, s.y, logits, gradient), ST_OK);
