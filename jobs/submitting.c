@@ -74,12 +74,10 @@ static void check_webhook(const struct runner *r, const char *webhook, json_t *e
 
 static enum status check_init(struct runner *r, struct train_config *c, json_t *errors, struct error *err)
 {
+    const char *field = c->init[0] ? "init" : "freeze";
     struct model *m = NULL;
-    enum status st;
+    enum status st = c->init[0] ? registry_load(r->registry, c->init, &m, err) : ST_OK;
 
-    if (!c->init[0])
-        return ST_OK;
-    st = registry_load(r->registry, c->init, &m, err);
     if (st != ST_OK && st != ST_NOTFOUND && status_is_outside(st))
         return st;
     if (st != ST_OK) {
@@ -87,7 +85,7 @@ static enum status check_init(struct runner *r, struct train_config *c, json_t *
         return ST_OK;
     }
     if (train_config_adopt(c, m, err) != ST_OK)
-        config_error(errors, "init", "%s", err->text);
+        config_error(errors, field, "%s", err->text);
     model_unref(m);
     return ST_OK;
 }

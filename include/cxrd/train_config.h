@@ -16,6 +16,7 @@ enum recipe { RECIPE_NOTEBOOK, RECIPE_STANDARD };
 enum head_bias { HEAD_BIAS_ZERO, HEAD_BIAS_BASE_RATES };
 enum head_inputs { HEAD_INPUTS_ZERO, HEAD_INPUTS_LOGISTIC };
 enum lr_schedule { LR_CONSTANT, LR_COSINE, LR_WARMUP_COSINE };
+enum freeze { FREEZE_NONE, FREEZE_BACKBONE };
 enum decay_scope { DECAY_ALL, DECAY_HEAD };
 enum balancing { BALANCE_NONE, BALANCE_RESAMPLE, BALANCE_WEIGHT };
 enum missing_images { MISSING_SKIP, MISSING_FAIL };
@@ -35,6 +36,7 @@ struct train_config {
     int norms;            /* enum norms; of no account without normalisations, nor is */
     double norm_momentum; /* see training_follow() */
     double learning_rate;
+    int freeze;           /* enum freeze */
     double backbone_rate; /* of everything but the head: that share of the learning rate */
     double clip_norm;     /* a gradient is no longer than that; 0: it is as long as it is */
     double
@@ -93,7 +95,8 @@ struct model;
 
 /* A model to start from settles the geometry, the extra inputs, and the shards where the job does not say them: let `c` say what
  * `m` has, not what the recipe would.
- * Errors: ST_INVALID (the one sees pictures and the other does not). */
+ *   m  NULL: there is none, which leaves `c` as it is
+ * Errors: ST_INVALID (there is none, and a backbone is frozen; the one sees pictures and the other does not). */
 MUST_USE enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err);
 
 /* Every field, resolved. A new reference, NULL without memory. */

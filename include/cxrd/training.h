@@ -17,10 +17,12 @@ struct training;
 
 enum { TRAINING_MAX_SHARDS = 32 };
 
-/* What normalisations go by, forward and backward. Their weights and biases learn either way. */
+/* What normalisations go by, forward and backward. Their weights and biases learn either way, unless the backbone is frozen. */
 enum norms {
     NORMS_BATCH, /* mean and variance of the shard ("ghost batches": Hoffer et al., "Train longer, generalize better", NIPS 2017) */
     NORMS_FROZEN, /* the running ones, which are constants */
+    NORMS_FROZEN_BACKBONE, /* these too, and only the head learns (its weights, its bias, and what multiplies the inputs): all before
+                              it is run as at inference and nothing goes back through it. Its gradients are 0 */
 };
 
 /* Allocates all that it will ever need; parameters and gradients start at 0.

@@ -37,6 +37,7 @@ static const char *const INITIALIZERS[] = { "glorot_uniform", "he_uniform", NULL
 static const char *const HEAD_INPUTS[] = { "zero", "logistic", NULL };
 static const char *const NORMS[] = { "batch", "frozen", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", "warmup_cosine", NULL };
+static const char *const FREEZES[] = { "none", "backbone", NULL };
 static const char *const DECAY_SCOPES[] = { "all", "head", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
 static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
@@ -75,6 +76,7 @@ static const struct field FIELDS[] = {
     { "lr_schedule", CHOICE, AT(lr_schedule), .choices = SCHEDULES },
     { "weight_decay", NUMBER, AT(weight_decay), 0, 10 },
     { "weight_decay_scope", CHOICE, AT(decay_scope), .choices = DECAY_SCOPES },
+    { "freeze", CHOICE, AT(freeze), .choices = FREEZES },
     { "backbone_rate", NUMBER, AT(backbone_rate), 1e-9, 1 },
     { "clip_norm", NUMBER, AT(clip_norm), 0, 1e6 },
     { "ema", NUMBER, AT(ema), 0, 0.99999 },
@@ -353,6 +355,8 @@ static void check_without_pictures(const struct train_config *c, json_t *errors)
         config_error(errors, "balance", "a job without pictures is not balanced");
     if (c->backbone_rate != 1)
         config_error(errors, "backbone_rate", "a job without pictures has no backbone");
+    if (c->freeze != FREEZE_NONE)
+        config_error(errors, "freeze", "a job without pictures has no backbone");
     if (c->clip_norm != 0)
         config_error(errors, "clip_norm", "a job without pictures takes no steps");
     if (c->ema != 0)
@@ -365,6 +369,8 @@ static void check_together(const struct train_config *c, json_t *errors)
     check_image_size(c, errors);
     if (c->shards & (c->shards - 1))
         config_error(errors, "shards", "must be 0 or a power of two");
+    if (c->freeze == FREEZE_BACKBONE && c->backbone_rate != 1)
+        config_error(errors, "backbone_rate", "a frozen backbone learns at no rate");
     if (!train_config_sees(c))
         check_without_pictures(c, errors);
 }
@@ -457,10 +463,18 @@ static json_t *field_json(const struct field *f, const void *place)
 
 enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err)
 {
-    const struct preprocess *pre = model_preprocess(m);
-    const char *name = model_network(m)->architecture;
+    const struct preprocess *pre;
+    const char *name;
     size_t architecture = 0;
 
+    if (!m && c->freeze == FREEZE_BACKBONE)
+        return error_set(
+            err, ST_INVALID,
+            "'freeze' needs a model to start from: a backbone that begins at random has to learn");
+    if (!m)
+        return ST_OK;
+    pre = model_preprocess(m);
+    name = model_network(m)->architecture;
     if (!train_config_sees(c))
         return error_set(err, ST_INVALID, "a job without pictures begins with no model");
     if (!model_sees(m))

@@ -57,9 +57,11 @@ void run_optimise(struct run *r)
 {
     struct adam_group groups[N_GROUPS];
     float *params = training_params(r->training);
+    const size_t frozen = r->config->freeze == FREEZE_BACKBONE; /* groups: the first */
 
     groups_of(r, groups);
-    adam_update(&r->adam, training_gradients(r->training), clipped(r), groups, N_GROUPS, r->pool, params);
+    adam_update(&r->adam, training_gradients(r->training), clipped(r), groups + frozen, N_GROUPS - frozen,
+                r->pool, params);
     training_follow(r->training, r->config->norm_momentum);
     if (r->average)
         ema_update(n_values(r), params, r->config->ema, r->adam.steps, r->pool, r->average);

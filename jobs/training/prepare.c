@@ -43,11 +43,14 @@ static void plan(struct run *r)
         r->steps_per_epoch = 1;
         trained = n_train;
     }
-    /* a step forward and backward costs about three times a forward pass */
-    r->images_total = r->n_epochs * ((sees ? 3 : 1) * trained + run_validation_rows(r)) + run_scored_rows(r);
+    r->images_total =
+        r->n_epochs * ((sees ? run_step_cost(r) : 1) * trained + run_validation_rows(r)) + run_scored_rows(r);
     if (r->config->promote == PROMOTE_IF_BETTER) /* the active model is scored as well */
         r->images_total += r->split.part[VALIDATION].n + r->normal.n;
 }
+
+/* A step forward and backward costs about three times a forward pass; nothing goes back through a frozen backbone. */
+size_t run_step_cost(const struct run *r) { return r->config->freeze == FREEZE_BACKBONE ? 1 : 3; }
 
 /* The network to be trained: the recipe's, or what the model to start from has. */
 static enum status geometry(struct run *r)
@@ -179,12 +182,18 @@ static enum status go_on(struct run *r)
     return st;
 }
 
+/* What of the backbone is constant. */
+static enum norms norms_of(const struct train_config *c)
+{
+    return c->freeze == FREEZE_BACKBONE ? NORMS_FROZEN_BACKBONE : (enum norms)c->norms;
+}
+
 /* What steps of training need. */
 static enum status prepare_steps(struct run *r)
 {
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
     enum status st = training_new(r->net, (size_t)r->config->shards, (size_t)r->config->batch_size,
-                                  (enum norms)r->config->norms, r->pool, &r->training, r->err);
+                                  norms_of(r->config), r->pool, &r->training, r->err);
 
     if (st == ST_OK)
         st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->err);

@@ -121,6 +121,9 @@ void run_tell_progress(struct run *r);
 size_t run_validation_rows(const struct run *r);
 size_t run_test_rows(const struct run *r);
 
+/* What a picture costs that is trained on, in forward passes: about. */
+size_t run_step_cost(const struct run *r);
+
 size_t run_scored_rows(const struct run *r); /* rows that the kept model is evaluated on, of all sets */
 
 /* How often each finding occurs among the training rows, [14]; never 0 or 1, since no data make anything certain: a finding that

@@ -133,7 +133,7 @@ enum status run_step(struct run *r, struct running *e)
     run_optimise(r);
     count_batch(r, logits, e);
     e->seconds = clock_seconds() - e->started;
-    r->images_done += 3 * r->batch.n;
+    r->images_done += run_step_cost(r) * r->batch.n;
     r->progress.images += r->batch.n;
     r->progress.loss = e->loss_sum / (double)e->images;
     r->progress.images_per_s = (double)e->images / fmax(e->seconds, 1e-9);

@@ -33,7 +33,8 @@ static float *slopes_of(const struct lane *lane, const struct plan *p, size_t va
 enum status lane_init(struct lane *lane, const struct plan *p, size_t images)
 {
     *lane = (struct lane){ .scratch = floats_new(p->n_scratch), .factors = floats_new(p->features) };
-    if (lane->scratch && lane->factors && activations_init(&lane->activations, p, images, true) == ST_OK &&
+    if (lane->scratch && lane->factors &&
+        activations_init(&lane->activations, p, images, p->purpose != FOR_INFERENCE) == ST_OK &&
         slopes_init(lane, p, images) == ST_OK)
         return ST_OK;
     lane_release(lane);
@@ -104,20 +105,6 @@ static void inputs_backward(const struct trained *net, size_t n, const float *in
             dw[i % L * k + j] += dlogits[i] * inputs[i / L * k + j];
 }
 
-/* The head: the gradient of n images' logits into its bias and into the features' slopes. */
-static void backward_head(struct lane *lane, const struct trained *net, size_t n, const float *dlogits,
-                          float *sums)
-{
-    const struct plan *p = net->plan;
-    const size_t L = p->net->n_labels;
-    float *slopes = slopes_of(lane, p, p->head_value);
-
-    memset(slopes, 0, n * p->row * sizeof(float));
-    gemm_nn(n, p->features, L, dlogits, L, net->weights->head, p->row, slopes, p->row);
-    for (size_t i = 0; i < n * L; i++)
-        sums[p->bias_sums + i % L] += dlogits[i];
-}
-
 static void backward_op(struct lane *lane, const struct trained *net, size_t n, size_t i, float *sums)
 {
     const struct plan *p = net->plan;
@@ -134,6 +121,23 @@ static void backward_op(struct lane *lane, const struct trained *net, size_t n, 
     }
     if (io.dy)
         op->kind->backward(op, &io, n);
+}
+
+/* Everything behind the head, from the slopes of n images' logits; a frozen backbone asks for none. */
+static void backward_backbone(struct lane *lane, const struct trained *net, const struct training_batch *b,
+                              size_t i, size_t n, const float *dlogits, float *sums)
+{
+    const struct plan *p = net->plan;
+    const size_t L = p->net->n_labels;
+    float *slopes = slopes_of(lane, p, p->head_value);
+
+    if (!slopes)
+        return;
+    memset(slopes, 0, n * p->row * sizeof(float));
+    gemm_nn(n, p->features, L, dlogits, L, net->weights->head, p->row, slopes, p->row);
+    drop_some(lane, p, b, i, n, slopes);
+    for (size_t op = p->n_ops; op-- > 0;)
+        backward_op(lane, net, n, op, sums);
 }
 
 double lane_images(struct lane *lane, const struct trained *net, const struct passage *passage, size_t i,
@@ -157,9 +161,8 @@ double lane_images(struct lane *lane, const struct trained *net, const struct pa
     bce_gradient(n * L, logits, y, weights, 1 / (float)(batch->n * L), dlogits);
     if (k)
         inputs_backward(net, n, batch->inputs + i * k, dlogits, sums + p->inputs_sums);
-    backward_head(lane, net, n, dlogits, sums);
-    drop_some(lane, p, batch, i, n, slopes_of(lane, p, p->head_value));
-    for (size_t op = p->n_ops; op-- > 0;)
-        backward_op(lane, net, n, op, sums);
+    for (size_t j = 0; j < n * L; j++)
+        sums[p->bias_sums + j % L] += dlogits[j];
+    backward_backbone(lane, net, batch, i, n, dlogits, sums);
     return bce_sum(n * L, logits, y, weights);
 }

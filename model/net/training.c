@@ -74,19 +74,29 @@ static enum status sums_make(struct training *t)
     return st;
 }
 
+static enum purpose purpose_of(enum norms norms)
+{
+    switch (norms) {
+    case NORMS_BATCH: return FOR_TRAINING;
+    case NORMS_FROZEN: return FOR_FROZEN_TRAINING;
+    case NORMS_FROZEN_BACKBONE: break;
+    }
+    return FOR_INFERENCE;
+}
+
 enum status training_new(const struct network *net, size_t n_shards, size_t most, enum norms norms,
                          struct pool *pool, struct training **ret_training, struct error *err)
 {
     const size_t threads = pool_threads(pool), shards = n_shards ? n_shards : threads;
-    const bool by_shard = norms == NORMS_BATCH && net->n_state > 0;
+    const enum purpose purpose = purpose_of(norms);
+    const bool by_shard = purpose == FOR_TRAINING && net->n_state > 0;
     struct training *t = calloc(1, sizeof *t);
 
     assert(n_shards <= TRAINING_MAX_SHARDS && (n_shards & (n_shards - 1)) == 0);
     if (!t)
         return error_nomem(err);
     t->net = network_ref(net);
-    if (plan_new(net, kernels(), norms == NORMS_BATCH ? FOR_TRAINING : FOR_FROZEN_TRAINING, &t->plan) !=
-        ST_OK) {
+    if (plan_new(net, kernels(), purpose, &t->plan) != ST_OK) {
         training_free(t);
         return error_nomem(err);
     }

@@ -522,7 +522,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
                           text_in(before, "begun_at") ? text_in(before, "begun_at") : clock_utc(now));
     if (st == ST_OK)
         st = init_load(o, before, d->record, &init, err);
-    if (st == ST_OK && init)
+    if (st == ST_OK)
         st = train_config_adopt(&d->config, init, err);
     request.init = init;
     if (st == ST_OK && before)

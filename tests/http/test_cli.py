@@ -212,7 +212,7 @@ class Train(Case):
                 self.assertEqual('another split' in text, init_split == 'other', text)
 
     def test_wrong_fields_are_named(self):
-        for field in ('epochs=-1', 'colour=blue', 'dropout=1.5', 'dataset=../x', 'csv=/etc/passwd', 'init=00000000-0000'):
+        for field in ('epochs=-1', 'colour=blue', 'dropout=1.5', 'freeze=backbone', 'dataset=../x', 'csv=/etc/passwd', 'init=00000000-0000'):
             with self.subTest(field):
                 _, done = self.train('--set', field)
                 self.assertEqual((done.returncode, done.stdout), (1, ''))

@@ -48,7 +48,7 @@ class Config(ServerCase):
             'image_size': integers + (0, 63, 513, 65, 100), 'resize': (5, None, 'cubic'),
             'input_mean': numbers + (256,), 'input_std': numbers + (0,), 'head_bias': (0, 'one'),
             'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,),
-            'weight_decay_scope': (0, None, 'backbone'), 'backbone_rate': numbers + (0, -0.1, 1.1), 'clip_norm': numbers + (-1, 1e7),
+            'weight_decay_scope': (0, None, 'backbone'), 'freeze': (0, None, 'head'), 'backbone_rate': numbers + (0, -0.1, 1.1), 'clip_norm': numbers + (-1, 1e7),
             'ema': numbers + (-0.1, 1), 'patience': integers + (1001,),
             'test_fraction': numbers + (0.91, 1, -0.1), 'val_fraction': numbers + (0, 0.91),
             'split_by': (0, None, 'random'), 'max_age': integers + (1001,), 'drop_no_finding': (0, 1, 'true', None),
@@ -64,6 +64,10 @@ class Config(ServerCase):
     def test_a_split_by_lists_that_are_not_there_is_refused(self):
         problem = self.assert_problem(self.post_json('/jobs/train', {'dataset': 'tiny', 'split_by': 'list'}), 422)
         self.assertEqual({error['field'] for error in problem['errors']}, {'split_by'})
+
+    def test_a_frozen_backbone_needs_a_model_and_has_no_rate(self):
+        self.refuse({'dataset': 'tiny', 'freeze': 'backbone'}, 'freeze')
+        self.refuse({'dataset': 'tiny', 'freeze': 'backbone', 'backbone_rate': 0.1}, 'backbone_rate')
 
     def test_all_wrong_fields_are_named_at_once(self):
         self.refuse({'dataset': '/', 'epochs': -1, 'learning_rate': 'fast', 'seed': 1.5, 'image_size': 100, 'shuffle': 0,
@@ -416,6 +420,15 @@ class Record(ServerCase):
         self.assertEqual((record['config']['image_size'], record['config']['resize']), (64, 'area'))  # the model's
         self.assertNotEqual(record['model'], self.record['model'])
         self.assertEqual(self.get('/models').json()['active'], self.record['model'])  # promote is by hand
+
+    def test_its_backbone_may_be_frozen(self):
+        record = wait_state(self.server, submit(self.server, {**QUICK, 'init': self.record['model'], 'freeze': 'backbone'}), 'succeeded')
+        self.assertEqual(record['config']['freeze'], 'backbone')
+        files = [self.get(f'/models/{model}/weights').body for model in (self.record['model'], record['model'])]
+        before, after = (data[dataset.header(data)[1]:] for data in files)
+        head = (14 * 256 * 4 * 4 + 14) * 4
+        self.assertEqual(before[:-head], after[:-head])
+        self.assertNotEqual(before[-head:], after[-head:])
 
     def begun_from(self, model, init_split, **fields):
         """The record of a job that begins from a model; what is known of that one must be said wherever figures are."""

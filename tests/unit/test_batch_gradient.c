@@ -65,20 +65,26 @@ static void case_free(struct case_of *c)
 }
 
 /* The gradient [n_params] by a pool of that many threads, and the loss. */
-static float *gradient_of(const struct case_of *c, size_t threads, float *logits, double *loss)
+static float *gradient_by(const struct case_of *c, enum norms norms, size_t threads, float *logits,
+                          double *loss)
 {
     float *gradient = malloc(c->net->n_params * sizeof *gradient);
     struct pool *pool = NULL;
     struct training *t;
 
     cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, NULL), ST_OK);
-    cr_assert_eq(training_new(c->net, SHARDS, N, NORMS_BATCH, pool, &t, NULL), ST_OK);
-    memcpy(training_params(t), c->params, c->net->n_params * sizeof *c->params);
+    cr_assert_eq(training_new(c->net, SHARDS, N, norms, pool, &t, NULL), ST_OK);
+    memcpy(training_params(t), c->params, (c->net->n_params + c->net->n_state) * sizeof *c->params);
     cr_assert_eq(training_batch_gradient(t, &c->batch, logits, loss), ST_OK);
     memcpy(gradient, training_gradients(t), c->net->n_params * sizeof *gradient);
     training_free(t);
     pool_free(pool);
     return gradient;
+}
+
+static float *gradient_of(const struct case_of *c, size_t threads, float *logits, double *loss)
+{
+    return gradient_by(c, NORMS_BATCH, threads, logits, loss);
 }
 
 /* Tensor by tensor, relative to its longest entry. */
@@ -138,6 +144,74 @@ Test(batch, gradient_has_the_same_bits_for_any_number_of_threads)
     }
     free(expected);
     case_free(c);
+}
+
+/* ---- a frozen backbone ---- */
+
+/* A network whose normalisations have seen something, and a batch of it. */
+static struct case_of *case_with_norms(void)
+{
+    struct case_of *c = case_new(WEIGHTS | DROPOUT);
+    struct rng rng;
+
+    network_unref(c->net);
+    free(c->params);
+    cr_assert_eq(network_new(&(struct network_spec){ "resnet18", 32, N_NIH_LABELS, 0 }, &c->net, NULL),
+                 ST_OK);
+    c->params = malloc((c->net->n_params + c->net->n_state) * sizeof *c->params);
+    rng_seed(&rng, 10, 0);
+    network_initialise(c->net, INIT_HE, &rng, c->params);
+    for (size_t i = 0; i < c->net->n_tensors; i++) {
+        const struct tensor *t = &c->net->tensors[i];
+
+        if (t->state)
+            fill(&rng, c->params + t->offset, t->count, t->variance ? 0.5f : -0.5f, t->variance ? 2 : 0.5f);
+    }
+    return c;
+}
+
+static float *frozen_gradient(const struct case_of *c, size_t threads, float *logits, double *loss)
+{
+    return gradient_by(c, NORMS_FROZEN_BACKBONE, threads, logits, loss);
+}
+
+/* The head's gradient is that of the plain loops, all other gradients are 0, and the bits are the same for any number of
+ * threads. */
+static void check_frozen(const struct case_of *c)
+{
+    static const size_t THREADS[] = { 1, 2, 3, 5, 8 };
+    const struct network *net = c->net;
+    float logits[N * N_LABELS], found_logits[N * N_LABELS], most = 0;
+    float *expected = malloc(net->n_params * sizeof *expected);
+    double loss;
+    float *alone = frozen_gradient(c, 1, logits, &loss);
+
+    cr_assert_eq(reference_batch_gradient(net, c->params, &c->batch, NULL, logits, expected), ST_OK);
+    for (size_t i = 0; i < net->head_weights; i++)
+        cr_assert_eq(alone[i], 0, "parameter %zu of the backbone has a gradient", i);
+    for (size_t i = net->head_weights; i < net->n_params; i++)
+        most = fmaxf(most, fabsf(expected[i]));
+    for (size_t i = net->head_weights; i < net->n_params; i++)
+        cr_assert(fabsf(alone[i] - expected[i]) <= 1e-4f * most, "%zu: %g, not %g", i, (double)alone[i],
+                  (double)expected[i]);
+    for (size_t k = 0; k < sizeof THREADS / sizeof THREADS[0]; k++) {
+        float *found = frozen_gradient(c, THREADS[k], found_logits, &loss);
+
+        cr_assert_arr_eq(found, alone, net->n_params * sizeof *found, "%zu threads", THREADS[k]);
+        free(found);
+    }
+    free(alone);
+    free(expected);
+}
+
+Test(batch, gradient_stops_at_a_frozen_backbone)
+{
+    struct case_of *plain = case_new(EVERYTHING), *with_norms = case_with_norms();
+
+    check_frozen(plain);
+    check_frozen(with_norms);
+    case_free(plain);
+    case_free(with_norms);
 }
 
 /* The loss on both sides of a value, a little way off. */

@@ -527,10 +527,10 @@ Test(checkpoint, unreadable_pictures_are_remembered)
     run_release(&whole);
 }
 
-Test(checkpoint, run_that_started_from_a_model_goes_on)
+static void check_from_a_model(const char *changes)
 {
     struct model *init = tiny_model(7, 1, NULL);
-    struct run whole = { .config = tiny_config("{\"epochs\":2}"), .init = init }, r = whole;
+    struct run whole = { .config = tiny_config(changes), .init = init }, r = whole;
 
     run_once(&whole);
     cr_assert_eq(whole.st, ST_OK, "%s", whole.err.text);
@@ -545,7 +545,14 @@ Test(checkpoint, run_that_started_from_a_model_goes_on)
     check_same_end("from a model", &whole, &r);
     run_release(&r);
     run_release(&whole);
+    unlink(checkpoint);
     model_unref(init);
+}
+
+Test(checkpoint, run_that_started_from_a_model_goes_on)
+{
+    check_from_a_model("{\"epochs\":2}");
+    check_from_a_model("{\"epochs\":2,\"freeze\":\"backbone\",\"ema\":0.9}");
 }
 
 Test(checkpoint, nothing_is_written_for_a_run_that_will_not_go_on)

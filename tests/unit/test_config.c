@@ -97,7 +97,7 @@ static const char *const SAME_IN_BOTH =
     " 'architecture':'cnn4', 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, "
     "'drop_no_finding':true,"
     " 'shuffle':true, 'tsne':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
-    "'balance':'none', 'inputs':[], 'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
+    "'balance':'none', 'inputs':[], 'freeze':'none', 'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
     "'weight_decay':0.0, 'weight_decay_scope':'all',"
     " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false}";
 
@@ -252,6 +252,7 @@ static const struct field_case FIELDS[] = {
     { "augment", { "true", "false" }, { FLAG_BAD } },
     { "weight_decay", { "0", "0.01" }, { NUMBER_BAD, "-1" } },
     { "weight_decay_scope", { "\"all\"", "\"head\"" }, { CHOICE_BAD, "\"backbone\"", "\"ALL\"" } },
+    { "freeze", { "\"none\"", "\"backbone\"" }, { CHOICE_BAD, "\"head\"", "\"all\"" } },
     { "backbone_rate", { "1", "0.1", "1e-9" }, { NUMBER_BAD, "0", "-0.1", "1.1" } },
     { "clip_norm", { "0", "1", "1e6" }, { NUMBER_BAD, "-1", "1e7" } },
     { "ema", { "0", "0.999", "0.99999" }, { NUMBER_BAD, "-0.1", "1", "0.999999" } },
@@ -358,6 +359,23 @@ Test(fields, of_a_job_without_pictures_go_together)
     cr_assert(about(errors, "backbone_rate") == 1 && about(errors, "clip_norm") == 1 &&
               about(errors, "ema") == 1 && json_array_size(errors) == 3);
     json_decref(errors);
+    errors = errors_of("{\"images\":\"none\",\"inputs\":[\"age\"],\"freeze\":\"backbone\"}");
+    cr_assert(about(errors, "freeze") == 1 && json_array_size(errors) == 1);
+    json_decref(errors);
+}
+
+/* It has no rate, and has learned already. */
+Test(fields, of_a_frozen_backbone_go_together)
+{
+    struct train_config frozen = parsed("{\"freeze\":\"backbone\"}"), learns = parsed("{}");
+    struct error err = { 0 };
+    json_t *errors = errors_of("{\"freeze\":\"backbone\",\"backbone_rate\":0.5}");
+
+    cr_assert(about(errors, "backbone_rate") == 1 && json_array_size(errors) == 1);
+    json_decref(errors);
+    cr_assert_eq(train_config_adopt(&frozen, NULL, &err), ST_INVALID);
+    cr_assert_not_null(strstr(err.text, "freeze"), "%s", err.text);
+    cr_assert_eq(train_config_adopt(&learns, NULL, &err), ST_OK);
 }
 
 /* What was kept before a field was there means what was done then; a new job means what is done now. */

@@ -225,6 +225,28 @@ Test(train, average_of_the_weights_is_what_is_kept)
     model_unref(init);
 }
 
+Test(train, frozen_backbone_stays_bit_for_bit_and_the_head_learns)
+{
+    struct model *init = tiny_model(3, 1, NULL);
+    struct run r = { .init = init };
+    size_t moved = 0, head;
+
+    tiny_dataset(datasets, 40, 0);
+    r.config = tiny_config(
+        "{\"freeze\":\"backbone\",\"epochs\":2,\"weight_decay\":0.1,\"ema\":0.9,\"clip_norm\":1}");
+    run_once(&r);
+    cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
+    head = model_network(init)->head_weights;
+    cr_assert_arr_eq(params_of(&r), model_params(init), head * sizeof(float));
+    for (size_t i = head; i < n_params(&r); i++)
+        moved += params_of(&r)[i] != model_params(init)[i];
+    cr_assert_gt(moved, (n_params(&r) - head) / 2, "%zu of %zu weights of the head have moved", moved,
+                 n_params(&r) - head);
+    cr_assert_eq(r.seen.progress, 1);
+    run_release(&r);
+    model_unref(init);
+}
+
 Test(train, head_bias_begins_at_the_log_odds_of_the_base_rates)
 {
     struct run r;

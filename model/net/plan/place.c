@@ -244,6 +244,8 @@ static void sizes(struct plan *p, bool training)
 
         assert(op->kind);
         op->kind->size(op, p->kernels, p->values, training);
+        if (!training)
+            op->n_sums = op->n_collects = 0; /* nothing learns but the head */
         op->weights = stretch(&p->n_weights, op->n_weights);
         op->sums = stretch(&p->n_sums, op->n_sums);
         p->n_scratch = op->n_scratch > p->n_scratch ? op->n_scratch : p->n_scratch;
@@ -309,8 +311,10 @@ enum status place(const struct steps *s, bool training, struct plan *p)
             step_place(&g, i);
     head_place(&g);
     sizes(p, training);
-    slopes_asked(p);
-    slopes_begun(p, begun);
+    if (training) {
+        slopes_asked(p);
+        slopes_begun(p, begun);
+    }
 out:
     free(begun);
     free(g.of);

@@ -16,6 +16,7 @@ enum status plan_new(const struct network *net, const struct kernels *k, enum pu
     if (st != ST_OK)
         goto out;
     p->net = network_ref(net);
+    p->purpose = purpose;
     p->kernels = k;
     alias(&steps);
     fuse(&steps);

@@ -24,6 +24,7 @@ enum purpose { FOR_INFERENCE, FOR_TRAINING, FOR_FROZEN_TRAINING };
 
 struct plan {
     const struct network *net; /* a reference */
+    enum purpose purpose;
     const struct kernels *kernels;
     struct value *values; /* [n_values]; value 0 is the image */
     size_t n_values;
