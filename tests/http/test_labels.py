@@ -1,5 +1,7 @@
 """Findings that are not ChestX-ray14's: a model carries its own, and everything that answers by it goes by them."""
+import concurrent.futures
 import json
+import math
 import os
 import re
 import struct
@@ -129,6 +131,53 @@ class Explanations(OwnCase):
             with client.Raw(self.server) as connection:
                 connection.send(client.head('POST', target, 'Content-Length: 1000', 'Expect: 100-continue'))
                 self.assert_problem(connection.reply('POST', target), 422)
+
+
+class Swaps(OwnCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.labels = {import_model(cls.server, architectures.cnn4(labels), activate=False)['id']: labels
+                      for labels in (OWN, dataset.LABELS)}
+        cls.own, cls.nih = cls.labels
+
+    def activate(self, model):
+        self.assertEqual(self.post(f'/models/{model}/activate').status, 200)
+
+    def asked_across_a_swap(self, query):
+        """The reply to a request whose head came before another model was activated, and whose body came after."""
+        self.activate(self.own)
+        with client.Raw(self.server) as raw:
+            raw.send(client.head('POST', f'/predict?{query}', f'Content-Length: {len(FILM)}', 'Expect: 100-continue'))
+            self.assertEqual(raw.reply().status, 100)
+            self.activate(self.nih)
+            raw.send(FILM)
+            return raw.reply('POST', '/predict')
+
+    def test_a_question_is_understood_by_the_model_that_answers(self):
+        self.assert_problem(self.asked_across_a_swap('explain=Fracture'), 422, 'one of the 14 findings')
+        self.assert_problem(self.asked_across_a_swap('history=Fracture'), 422, "'Fracture'")
+        told = self.assert_prediction(self.asked_across_a_swap('explain=Pleural_Thickening'))  # the second there, the twelfth here
+        self.assertEqual((told['model']['id'], told['explanation']['label']), (self.nih, 'Pleural_Thickening'))
+        self.assertAlmostEqual(1 / (1 + math.exp(-told['explanation']['logit'])), told['probabilities']['Pleural_Thickening'], places=6)
+
+    def test_no_answer_has_findings_of_another_model(self):
+        def ask(i):
+            reply = self.post('/predict' + ('?explain=Fracture' if i % 2 else ''), FILM)
+            if reply.status == 422 and i % 2:
+                return None
+            prediction = reply.json()
+            return (list(prediction['probabilities']) == list(self.labels[prediction['model']['id']]) and
+                    (i % 2 == 0 or prediction['explanation']['label'] == 'Fracture'))
+
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            answers = [pool.submit(ask, i) for i in range(60)]
+            while not all(answer.done() for answer in answers):
+                for model in self.labels:
+                    self.activate(model)
+                    metrics(self.server)
+        self.assertEqual({answer.result() for answer in answers} - {None}, {True})
 
 
 class Histories(OwnCase):
