@@ -41,10 +41,20 @@ static void occlusion_write(const char *label, const struct prediction *p, struc
              e->rows, e->columns);
 }
 
+/* A name in what the letters of a picture can show: a question mark for each character that is not ASCII. */
+static void name_write(const char *name, char ret[LABEL_SIZE])
+{
+    for (; *name; name++)
+        if (((unsigned char)*name & 0xc0) != 0x80)
+            *ret++ = (unsigned char)*name < 0x80 ? *name : '?';
+    *ret = '\0';
+}
+
 static void legend_write(const struct model *m, const struct prediction *p, struct legend *ret)
 {
-    const char *label = model_labels(m)->names[p->explanation.label];
+    char label[LABEL_SIZE];
 
+    name_write(model_labels(m)->names[p->explanation.label], label);
     if (p->explanation.method == EXPLAIN_OCCLUSION)
         occlusion_write(label, p, ret);
     else

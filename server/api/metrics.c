@@ -325,11 +325,11 @@ static void write_findings(const struct metrics *m, struct buf *out)
                        p->labels.names[i], p->model, (unsigned long long)p->count[i]);
 }
 
-static void write_drift(const struct metrics *m, struct buf *out)
+static void write_drift(const struct metrics *m, const struct served *active, struct buf *out)
 {
     double psi[MAX_LABELS], latest;
 
-    if (!drift_psi(&m->drift, psi, &latest))
+    if (!active || strcmp(m->drift.model, active->id) != 0 || !drift_psi(&m->drift, psi, &latest))
         return;
     metrics_family(out, "cxrd_drift_psi", "gauge",
                    "Population stability index of the latest scores against the model's validation scores, "
@@ -344,16 +344,14 @@ static void write_drift(const struct metrics *m, struct buf *out)
     buf_printf(out, "cxrd_drift_scores %.6g\n", latest);
 }
 
-void metrics_write(struct metrics *m, const struct model *active, struct buf *out)
+void metrics_write(struct metrics *m, const struct served *active, struct buf *out)
 {
-    const struct labels none = { 0 }, *labels = active ? model_labels(active) : &none;
-
     pthread_mutex_lock(&m->lock);
-    for (size_t i = 0; i < labels->n; i++)
-        scores_of(m, labels->names[i]);
+    for (size_t i = 0; active && i < model_labels(active->model)->n; i++)
+        scores_of(m, model_labels(active->model)->names[i]);
     write_requests(m, out);
     write_inferences(m, out);
     write_findings(m, out);
-    write_drift(m, out);
+    write_drift(m, active, out);
     pthread_mutex_unlock(&m->lock);
 }

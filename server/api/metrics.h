@@ -24,8 +24,8 @@ void metrics_request(struct metrics *m, const struct http_done *done);
 void metrics_prediction(struct metrics *m, const struct served *by, const json_t *reply);
 
 /* Everything counted so far, as text.
- *   active  the model that answers, whose findings are there before it has answered; NULL: none */
-void metrics_write(struct metrics *m, const struct model *active, struct buf *out);
+ *   active  the model that answers, whose findings are there before it has answered; no other's scores have drifted. NULL: none */
+void metrics_write(struct metrics *m, const struct served *active, struct buf *out);
 
 /* The head of a metric family: its HELP and TYPE lines. */
 void metrics_family(struct buf *out, const char *name, const char *type, const char *help);

@@ -217,7 +217,7 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
 
     write_build(out);
     write_model(work, active, out);
-    metrics_write(app_accounting(q->app)->metrics, active ? active->model : NULL, out);
+    metrics_write(app_accounting(q->app)->metrics, active, out);
     served_release(active);
     write_network(q->req->http, out);
     st = write_jobs(work, out, err);

@@ -125,6 +125,13 @@ class Explanations(OwnCase):
         self.take(architectures.cnn4(MANY))
         self.assertEqual(self.ask(MANY, '/predict?' + quoted(explain=MANY[63]))['explanation']['label'], MANY[63])
 
+    def test_write_a_name_with_the_letters_that_there_are(self):
+        drawn = []
+        for label in ('A\u00e9\u80bab', 'A??b', 'A?b'):
+            self.take(architectures.cnn4((label,)))
+            drawn.append(self.post('/predict/heatmap?' + quoted(label=label), FILM).body)
+        self.assertEqual([one == drawn[0] for one in drawn], [True, True, False])
+
     def test_are_refused_before_the_picture_has_come(self):
         self.take(architectures.cnn4(OWN))
         for target in ('/predict?explain=Mass', '/predict/heatmap?label=Mass', '/predict/heatmap', '/predict?history=Herpes'):
@@ -264,6 +271,7 @@ class Metrics(OwnCase):
             for labels in (OWN, MANY, OWN[:1]):
                 data, notes = weights(labels)
                 self.take(dataset.changed(data, lambda head, more=notes: head['__metadata__'].update(more)))
+                self.assertEqual(drifted(), set())  # nor those of the model before, which answers no more
                 for _ in range(500):
                     self.assertEqual(one.request('POST', '/predict', b'').status, 200)
                 self.assertEqual(drifted(), set(labels))
