@@ -42,33 +42,50 @@ void KERNEL(batch_norm)(const struct geometry *g, size_t n, const float *x, cons
 
             for (size_t j = 0; j < g->out.w; j++, from += g->x.pixel, to += g->y.pixel)
                 for (size_t i = 0; i < P; i += VL)
-                    store(to + i,
-                          (load(from + i) - load(mean + c + i)) * load(scale + c + i) + load(shift + c + i));
+                    store(to + i, clipped((load(from + i) - load(mean + c + i)) * load(scale + c + i) +
+                                              load(shift + c + i),
+                                          g->activation));
         }
+}
+
+/* The slope before the activation, seen from its result y. */
+ALWAYS_INLINE vf slope_before(const struct geometry *g, const float *y, const float *dy)
+{
+    if (g->activation == ACT_RELU)
+        return where(load(y) > 0, load(dy));
+    if (g->activation == ACT_RELU6)
+        return where((load(y) > 0) & (load(y) < 6), load(dy));
+    return load(dy);
 }
 
 /* A panel of a row: adds up dy and dy * (x - mean). */
-ALWAYS_INLINE void row_slope_sums(const struct geometry *g, const float *x, const float *dy,
+ALWAYS_INLINE void row_slope_sums(const struct geometry *g, const float *x, const float *y, const float *dy,
                                   const float *restrict mean, double *restrict sum, double *restrict product)
 {
-    for (size_t j = 0; j < g->out.w; j++, x += g->x.pixel, dy += g->y.pixel)
+    for (size_t j = 0; j < g->out.w; j++, x += g->x.pixel, y += g->y.pixel, dy += g->y.pixel) {
+        float slope[P] __attribute__((aligned(64)));
+
+        for (size_t i = 0; i < P; i += VL)
+            store(slope + i, slope_before(g, y + i, dy + i));
         for (size_t i = 0; i < P; i++) {
-            sum[i] += (double)dy[i];
-            product[i] += (double)dy[i] * (double)(x[i] - mean[i]);
+            sum[i] += (double)slope[i];
+            product[i] += (double)slope[i] * (double)(x[i] - mean[i]);
         }
+    }
 }
 
-void KERNEL(batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *dy,
-                              const float *mean, double *ret)
+void KERNEL(batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *y,
+                              const float *dy, const float *mean, double *ret)
 {
     for (size_t c = 0; c < g->out.c; c += P) {
         sums sum = { 0 }, product = { 0 };
 
         for (size_t row = 0; row < n * g->out.h; row++) {
             const struct cell at = cell_of_row(g->out, row);
+            const size_t out = view_at(&g->y, at) + c / P * g->y.panel;
 
-            row_slope_sums(g, x + view_at(&g->x, at) + c / P * g->x.panel,
-                           dy + view_at(&g->y, at) + c / P * g->y.panel, mean + c, sum, product);
+            row_slope_sums(g, x + view_at(&g->x, at) + c / P * g->x.panel, y + out, dy + out, mean + c, sum,
+                           product);
         }
         for (size_t i = 0; i < P; i++) {
             ret[c + i] = sum[i];
@@ -77,7 +94,7 @@ void KERNEL(batch_slope_sums)(const struct geometry *g, size_t n, const float *x
     }
 }
 
-void KERNEL(batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *dy,
+void KERNEL(batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *y, const float *dy,
                           const float *mean, const float *scale, const float *by_x, const float *shift,
                           float *dx)
 {
@@ -85,15 +102,18 @@ void KERNEL(batch_slopes)(const struct geometry *g, size_t n, const float *x, co
         for (size_t row = 0; row < n * g->out.h; row++) {
             const struct cell at = cell_of_row(g->out, row);
             const size_t in = view_at(&g->x, at) + c / P * g->x.panel;
-            const float *slope = dy + view_at(&g->y, at) + c / P * g->y.panel;
+            const size_t out = view_at(&g->y, at) + c / P * g->y.panel;
 
             for (size_t j = 0; j < g->out.w; j++)
                 for (size_t i = 0; i < P; i += VL) {
                     const vf centred = load(x + in + j * g->x.pixel + i) - load(mean + c + i);
                     float *to = dx + in + j * g->x.pixel + i;
 
-                    store(to, load(to) + load(slope + j * g->y.pixel + i) * load(scale + c + i) +
-                                  centred * load(by_x + c + i) + load(shift + c + i));
+                    const vf slope =
+                        slope_before(g, y + out + j * g->y.pixel + i, dy + out + j * g->y.pixel + i);
+
+                    store(to, load(to) + slope * load(scale + c + i) + centred * load(by_x + c + i) +
+                                  load(shift + c + i));
                 }
         }
 }

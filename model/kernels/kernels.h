@@ -117,16 +117,17 @@ struct kernels {
     /* ret [2][out.c]: x, and x * x, each added up over the images. */
     void (*batch_sums)(const struct geometry *g, size_t n, const float *x, double *ret);
 
-    /* y = (x - mean) * scale + shift. */
+    /* y = activation((x - mean) * scale + shift): NONE, RELU or RELU6. */
     void (*batch_norm)(const struct geometry *g, size_t n, const float *x, const float *mean,
                        const float *scale, const float *shift, float *y);
 
-    /* ret [2][out.c]: dy, and dy * (x - mean), each added up. */
-    void (*batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *dy,
-                             const float *mean, double *ret);
+    /* ret [2][out.c]: dy, and dy * (x - mean), each added up. Here and below dy counts where y says that it came through the
+     * activation. */
+    void (*batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *y,
+                             const float *dy, const float *mean, double *ret);
 
     /* dx += dy * scale + (x - mean) * by_x + shift. */
-    void (*batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *dy,
+    void (*batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *y, const float *dy,
                          const float *mean, const float *scale, const float *by_x, const float *shift,
                          float *dx);
 

@@ -9,33 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Slopes for every memory where they are asked for. */
-static enum status slopes_init(struct lane *lane, const struct plan *p, size_t images)
-{
-    lane->slopes = calloc(p->n_memories, sizeof *lane->slopes);
-    lane->n_memories = p->n_memories;
-    if (!lane->slopes)
-        return ST_NOMEM;
-    for (size_t m = 0; m < p->n_memories; m++)
-        if (p->memories[m].asked) {
-            lane->slopes[m] = floats_new(images * p->memories[m].size);
-            if (!lane->slopes[m])
-                return ST_NOMEM;
-        }
-    return ST_OK;
-}
-
+/* The slopes of the values in the memory of this one; NULL: nobody asks. */
 static float *slopes_of(const struct lane *lane, const struct plan *p, size_t value)
 {
-    return lane->slopes[p->values[value].memory];
+    const struct memory *m = p->slopes ? &p->slopes[p->values[value].memory] : NULL;
+
+    return m && m->shared ? lane->slopes + lane->images * m->offset : NULL;
 }
 
 enum status lane_init(struct lane *lane, const struct plan *p, size_t images)
 {
-    *lane = (struct lane){ .scratch = floats_new(p->n_scratch), .factors = floats_new(p->features) };
-    if (lane->scratch && lane->factors &&
-        activations_init(&lane->activations, p, images, p->purpose != FOR_INFERENCE) == ST_OK &&
-        slopes_init(lane, p, images) == ST_OK)
+    *lane = (struct lane){ .images = images,
+                           .slopes = floats_new(images * p->slopes_arena),
+                           .scratch = floats_new(p->n_scratch),
+                           .factors = floats_new(p->features) };
+    if (lane->slopes && lane->scratch && lane->factors &&
+        activations_init(&lane->activations, p, images, p->purpose != FOR_INFERENCE) == ST_OK)
         return ST_OK;
     lane_release(lane);
     return ST_NOMEM;
@@ -44,8 +33,6 @@ enum status lane_init(struct lane *lane, const struct plan *p, size_t images)
 void lane_release(struct lane *lane)
 {
     activations_release(&lane->activations);
-    for (size_t m = 0; m < lane->n_memories && lane->slopes; m++)
-        free(lane->slopes[m]);
     free(lane->slopes);
     free(lane->scratch);
     free(lane->factors);

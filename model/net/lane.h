@@ -11,8 +11,8 @@ enum { LANE_IMAGES = 4 /* at a time, where no statistics are theirs */ };
 
 struct lane {
     struct activations activations;
-    size_t n_memories;
-    float **slopes; /* [memories]: the loss by the values in each, in their layout; NULL: nobody asks */
+    size_t images; /* that it takes at a time */
+    float *slopes; /* [images][slopes_arena of the plan]: the loss by the values, in their layouts */
     float *scratch, *factors; /* factors: of one image's features, for dropout */
 };
 

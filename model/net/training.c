@@ -47,6 +47,8 @@ struct training {
 /* Floats of one sum of a stretch of the head's weights, [labels][HEAD_STRETCH]. */
 static size_t head_sum_size(const struct network *net) { return net->n_labels * HEAD_STRETCH; }
 
+static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
+
 /* Parts enough to share them evenly among the threads. */
 static size_t parts_for(size_t n_shards, size_t n_threads)
 {
@@ -107,7 +109,9 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->spares = calloc(threads, sizeof *t->spares);
     t->tree.parts = calloc(t->tree.n_parts, sizeof *t->tree.parts);
     t->most = most;
-    t->together = by_shard ? (most + shards - 1) / shards : LANE_IMAGES;
+    t->together = (most + shards - 1) / shards;
+    if (!by_shard)
+        t->together = at_most(t->together, LANE_IMAGES);
     t->passage.dlogits = floats_new(most * net->n_labels);
     t->passage.features = floats_new(most * t->plan->row);
     t->stretches = floats_new(threads * (SPARES + 1) * head_sum_size(net));
@@ -186,8 +190,6 @@ static size_t shard_range(const struct batch *b, size_t shard, size_t *ret_begin
     *ret_begin = b->given->n * shard / b->n_shards;
     return b->given->n * (shard + 1) / b->n_shards;
 }
-
-static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
 
 static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct sums *into)
 {

@@ -590,6 +590,36 @@ ParameterizedTest(size_t *index, plan, runs_every_architecture)
     check_no_leaks();
 }
 
+/* By the running statistics: those of two pictures a side of one pixel would be the difference of two numbers. */
+ParameterizedTestParameters(plan, trains_every_architecture)
+{
+    return cr_make_param_array(size_t, index_upto(N_ARCHITECTURES), N_ARCHITECTURES, index_free);
+}
+
+ParameterizedTest(size_t *index, plan, trains_every_architecture)
+{
+    const size_t side = ARCHITECTURES[*index].side;
+    const struct network *net;
+    float *values;
+    double gap = INFINITY;
+
+    cr_assert_eq(
+        network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0 }, &net, NULL),
+        ST_OK);
+    values = random_graph_values(net, 1);
+    for (uint64_t attempt = 0; attempt < 3 && gap > ALLOWED_SLOPES; attempt++) { /* as in gradient_gap() */
+        float *x = random_floats(IMAGES * side * side, 1 + attempt);
+
+        gap = gradient_gap_at(net, NULL, &(struct way){ IMAGES, 2, NORMS_FROZEN }, values, x);
+        printf("%s: %g\n", ARCHITECTURES[*index].name, gap);
+        free(x);
+    }
+    cr_assert_leq(gap, ALLOWED_SLOPES, "%s: %g", ARCHITECTURES[*index].name, gap);
+    free(values);
+    network_unref(net);
+    check_no_leaks();
+}
+
 /* The network that all this began with must not fall out of its kernels. */
 TEST_WITHOUT_LEAKS(plan, has_a_kernel_for_all_of_cnn4)
 {
@@ -607,24 +637,47 @@ TEST_WITHOUT_LEAKS(plan, has_a_kernel_for_all_of_cnn4)
     network_unref(net);
 }
 
-/* Nor those of others: by the layers' loops they would take a hundred times as long. */
+/* Nor those of others, in training either: by the layers' loops they would take a hundred times as long. */
 TEST_WITHOUT_LEAKS(plan, has_kernels_for_all_of_the_others)
 {
     static const char *const NAMES[] = { "densenet121", "resnet18", "resnet50", "mobilenet_v2" };
+    static const enum purpose PURPOSES[] = { FOR_INFERENCE, FOR_TRAINING, FOR_FROZEN_TRAINING };
+    enum { N_NAMES = sizeof NAMES / sizeof NAMES[0], N_PURPOSES = sizeof PURPOSES / sizeof PURPOSES[0] };
 
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+    for (size_t i = 0; i < (size_t)N_NAMES * N_PURPOSES; i++) {
+        const char *name = NAMES[i / N_PURPOSES];
         const struct network *net;
         struct plan *p;
 
-        cr_assert_eq(network_new(&(struct network_spec){ NAMES[i], 224, N_NIH_LABELS, 0 }, &net, NULL),
-                     ST_OK);
-        cr_assert_eq(plan_new(net, kernels(), FOR_INFERENCE, &p), ST_OK);
+        cr_assert_eq(network_new(&(struct network_spec){ name, 224, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
+        cr_assert_eq(plan_new(net, kernels(), PURPOSES[i % N_PURPOSES], &p), ST_OK);
         for (size_t k = 0; k < p->n_ops; k++)
-            cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT, "%s: op %zu is %s",
-                      NAMES[i], k, p->ops[k].kind->name);
+            cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT,
+                      "%s for %zu: op %zu is %s", name, i % N_PURPOSES, k, p->ops[k].kind->name);
         plan_free(p);
         network_unref(net);
     }
+}
+
+/* What a thread keeps of a picture between forward and backward, and the sums of a shard: of densenet121 at 224 pixels with two
+ * threads and 16 shards, two of the one and eight of the other are to lie in 2.5 GB, beside parameters and Adam's means. */
+TEST_WITHOUT_LEAKS(plan, trains_densenet121_in_little_memory)
+{
+    const struct network *net;
+    struct plan *p;
+    size_t values = 0;
+
+    cr_assert_eq(network_new(&(struct network_spec){ "densenet121", 224, N_NIH_LABELS, 0 }, &net, NULL),
+                 ST_OK);
+    cr_assert_eq(plan_new(net, kernels(), FOR_TRAINING, &p), ST_OK);
+    for (size_t m = 0; m < p->n_memories; m++)
+        values += p->memories[m].size;
+    printf("densenet121, MB: values %zu, slopes %zu, sums %zu, weights %zu\n", values >> 18,
+           p->slopes_arena >> 18, p->n_sums >> 18, p->n_weights >> 18);
+    cr_assert_leq((2 * (values + p->slopes_arena) + 8 * p->n_sums + p->n_weights + 4 * net->n_params) * 4,
+                  (size_t)1 << 30);
+    plan_free(p);
+    network_unref(net);
 }
 
 /* ---- dense layers before the head ---- */

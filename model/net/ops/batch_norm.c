@@ -1,5 +1,5 @@
 /* model/net/ops/batch_norm.c - normalisations in training: by the statistics of the images themselves, and the way back through
- * them; or by the running ones, which are constants then.
+ * them; or by the running ones, which are constants then. Either with the ReLU behind it.
  *
  * weights  [2][C'] weight, bias; with running statistics [2][C'] moments besides      sums  the node's parameters
  * tape     [2][C'] moments, once for all images                                       unit  an image
@@ -126,7 +126,7 @@ static void slopes(const struct op *op, const struct op_io *io, const float *mom
     double *sums = (double *)(void *)io->scratch;
     float *scale = io->scratch + 2 * C * sizeof *sums / sizeof *scale, *by_x = scale + C, *shift = by_x + C;
 
-    io->kernels->batch_slope_sums(&op->g, n, o.x, io->dy + io->y_layout->origin, moments, sums);
+    io->kernels->batch_slope_sums(&op->g, n, o.x, o.y, io->dy + io->y_layout->origin, moments, sums);
     memset(scale, 0, COEFFICIENTS * C * sizeof *scale);
     for (size_t c = 0; c < own; c++) {
         const double inverse = (double)moments[C + c], factor = (double)io->weights[c] * inverse;
@@ -138,8 +138,8 @@ static void slopes(const struct op *op, const struct op_io *io, const float *mom
         shift[c] = (float)(-factor * sums[c] / count);
     }
     if (io->dx[0])
-        io->kernels->batch_slopes(&op->g, n, o.x, io->dy + io->y_layout->origin, moments, scale, by_x, shift,
-                                  io->dx[0] + io->x_layout[0]->origin);
+        io->kernels->batch_slopes(&op->g, n, o.x, o.y, io->dy + io->y_layout->origin, moments, scale, by_x,
+                                  shift, io->dx[0] + io->x_layout[0]->origin);
 }
 
 static void batch_backward(const struct op *op, const struct op_io *io, size_t n)

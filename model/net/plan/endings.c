@@ -1,5 +1,5 @@
 /* model/net/plan/endings.c - what a kernel does to its result before it is written: a sum with another value (the residual of a
- * ResNet), and an activation. */
+ * ResNet), and an activation. In training only normalisations do: a convolution's way back is without either. */
 #include "steps.h"
 
 /* Those that convolutions and normalisations can end with. */
@@ -47,14 +47,14 @@ static void with_activation(struct steps *s, size_t i)
     end->activation = activation;
 }
 
-void endings(struct steps *s)
+void endings(struct steps *s, enum purpose purpose)
 {
     for (size_t i = 1; i < s->n; i++) {
         const struct step *step = &s->steps[i];
 
         if (step->activation != ACT_NONE)
             continue;
-        if (steps_is(step, &LAYER_CONV))
+        if (steps_is(step, &LAYER_CONV) && purpose == FOR_INFERENCE)
             with_activation(s, step->node->groups > 1 ? i : with_sum(s, i));
         else if (steps_is(step, &LAYER_NORM))
             with_activation(s, i);

@@ -23,14 +23,14 @@ enum status plan_new(const struct network *net, const struct kernels *k, enum pu
     if (!training) {
         commute(&steps);
         norms(&steps);
-        endings(&steps);
     }
+    endings(&steps, purpose);
     choose(&steps, purpose);
     fold(&steps);
     drop(&steps);
     st = place(&steps, training, p);
-    if (st == ST_OK && !training)
-        st = share(p);
+    if (st == ST_OK)
+        st = training ? share_slopes(p) : share(p);
 out:
     steps_release(&steps);
     if (st != ST_OK) {
@@ -48,6 +48,7 @@ void plan_free(struct plan *p)
     network_unref(p->net);
     free(p->values);
     free(p->memories);
+    free(p->slopes);
     free(p->ops);
     free(p);
 }

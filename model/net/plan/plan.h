@@ -30,8 +30,10 @@ struct plan {
     size_t n_values;
     struct memory *memories; /* [n_memories]: what values lie in */
     size_t n_memories;
-    size_t arena;   /* floats of an image */
-    struct op *ops; /* [n_ops], in their order */
+    size_t arena;          /* floats of an image */
+    struct memory *slopes; /* [n_memories]: of the slopes of their values; NULL at inference */
+    size_t slopes_arena;   /* floats of an image: all of them lie in it */
+    struct op *ops;        /* [n_ops], in their order */
     size_t n_ops;
 
     size_t head_value; /* what the head reads: its layout has no gaps */

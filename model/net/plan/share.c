@@ -68,27 +68,59 @@ static void insert(struct memory *m, struct memory **placed, size_t n)
     placed[i] = m;
 }
 
-enum status share(struct plan *p)
+/* Offsets for those of n memories that are shared. */
+static enum status arrange(struct memory *memories, size_t n, size_t *ret_arena)
 {
-    struct memory **sorted = calloc(2 * p->n_memories, sizeof(void *)), **placed;
-    size_t n = 0, n_placed = 0;
+    struct memory **sorted = calloc(2 * n, sizeof(void *)), **placed = sorted + n;
+    size_t n_shared = 0;
 
     if (!sorted)
         return ST_NOMEM;
-    placed = sorted + p->n_memories;
-    times(p);
-    kept(p);
-    for (size_t m = 0; m < p->n_memories; m++)
-        if (p->memories[m].shared)
-            sorted[n++] = &p->memories[m];
-    qsort(sorted, n, sizeof(void *), larger_first);
-    for (; n_placed < n; n_placed++) {
-        struct memory *m = sorted[n_placed];
+    for (size_t m = 0; m < n; m++)
+        if (memories[m].shared)
+            sorted[n_shared++] = &memories[m];
+    qsort(sorted, n_shared, sizeof(void *), larger_first);
+    for (size_t i = 0; i < n_shared; i++) {
+        struct memory *m = sorted[i];
 
-        m->offset = lowest(m, placed, n_placed);
-        insert(m, placed, n_placed);
-        p->arena = m->offset + m->size > p->arena ? m->offset + m->size : p->arena;
+        m->offset = lowest(m, placed, i);
+        insert(m, placed, i);
+        *ret_arena = m->offset + m->size > *ret_arena ? m->offset + m->size : *ret_arena;
     }
     free(sorted);
     return ST_OK;
+}
+
+enum status share(struct plan *p)
+{
+    times(p);
+    kept(p);
+    return arrange(p->memories, p->n_memories, &p->arena);
+}
+
+/* On the way back a slope counts from the last op that reads the value, or the head, to the first that writes it. */
+enum status share_slopes(struct plan *p)
+{
+    const size_t head = p->values[p->head_value].memory;
+
+    p->slopes = calloc(p->n_memories, sizeof *p->slopes);
+    if (!p->slopes)
+        return ST_NOMEM;
+    for (size_t m = 0; m < p->n_memories; m++)
+        p->slopes[m] = (struct memory){ .size = p->memories[m].size,
+                                        .shared = p->memories[m].asked,
+                                        .first = m == head ? p->n_ops : SIZE_MAX,
+                                        .last = m == head ? p->n_ops : 0 };
+    for (size_t i = 0; i < p->n_ops; i++) {
+        struct memory *y = &p->slopes[p->values[p->ops[i].y].memory];
+
+        y->first = i < y->first ? i : y->first;
+        y->last = i > y->last ? i : y->last;
+        for (size_t k = 0; k < p->ops[i].n_x; k++) {
+            struct memory *x = &p->slopes[p->values[p->ops[i].x[k]].memory];
+
+            x->last = i > x->last ? i : x->last;
+        }
+    }
+    return arrange(p->slopes, p->n_memories, &p->slopes_arena);
 }

@@ -3,6 +3,7 @@
  *   steps_init  every node by its layer's loops
  *   alias       nodes that change no number
  *   fuse        blocks that a kernel does in one pass
+ *   endings     sums and activations into the convolution or normalisation before them
  *   fold        equal input channels read as one, by the kernels that can
  *   drop        nodes that nobody reads any more
  *   choose      the kernel of everything else
@@ -11,8 +12,7 @@
  * and at inference, after fuse:
  *   commute     a mean-pool before the 1x1 convolution that it follows: a quarter of the products
  *   norms       normalisations into the convolution before or behind them
- *   endings     sums and activations into the convolution before them
- *   share       memory, after place */
+ *   share       memory, after place; in training that of slopes */
 #ifndef MODEL_NET_PLAN_STEPS_H
 #define MODEL_NET_PLAN_STEPS_H
 
@@ -57,7 +57,7 @@ void alias(struct steps *s);
 void fuse(struct steps *s);
 void commute(struct steps *s);
 void norms(struct steps *s);
-void endings(struct steps *s);
+void endings(struct steps *s, enum purpose purpose);
 void choose(struct steps *s, enum purpose purpose);
 void fold(struct steps *s);
 void drop(struct steps *s);
@@ -67,5 +67,8 @@ MUST_USE enum status place(const struct steps *s, bool training, struct plan *p)
 
 /* Values of a forward pass share memory where their times do not overlap. Errors: ST_NOMEM. */
 MUST_USE enum status share(struct plan *p);
+
+/* The same of the slopes on the way back. Errors: ST_NOMEM. */
+MUST_USE enum status share_slopes(struct plan *p);
 
 #endif
