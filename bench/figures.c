@@ -86,7 +86,7 @@ static struct population population_read(const char *path)
     uint16_t ever = 0, last = 0;
 
     check(file_read(path, TABLE_MAX_BYTES, &file, &err), &err);
-    check(table_read(file.data, file.size, path, &t, &err), &err);
+    check(table_read(file.data, file.size, path, &NIH_LABELS, &t, &err), &err);
     check(table_filter(&t, 120, true, &rows, NULL, &report, &err), &err);
     sorted_table = &t;
     qsort(rows.index, rows.n, sizeof *rows.index, by_patient);
@@ -104,8 +104,8 @@ static struct population population_read(const char *path)
             ever = last = 0;
         }
         features_set(&p, i, row, ever, last);
-        last = p.labels[i] = row->labels;
-        ever |= row->labels;
+        last = p.labels[i] = (uint16_t)row->labels;
+        ever |= last;
     }
     p.first[p.n_patients] = p.n;
     rows_release(&rows);
@@ -226,8 +226,8 @@ static void coverage(const struct population *p)
     struct rng rng;
     size_t positive;
 
-    check(scores_init(&all, p->n), NULL);
-    check(scores_init(&s, p->n), NULL);
+    check(scores_init(&all, &NIH_LABELS, p->n), NULL);
+    check(scores_init(&s, &NIH_LABELS, p->n), NULL);
     for (size_t g = 0; g < p->n_patients; g++)
         add_rows(p, g, g, &all);
     for (size_t k = 0; k < N_LABELS; k++)
@@ -316,13 +316,15 @@ static bool decided_before(const struct train_config *c, const struct comparison
 /* Promotions of each rule among the trials, in percent. */
 static void promotions(const struct population *p, size_t rows, double gain, double shared, double ret[2])
 {
-    static const struct train_config RULE = { .promote_margin = 0.005, .promote_max_drop = 0.02 };
+    const struct train_config rule = { .labels = NIH_LABELS,
+                                       .promote_margin = 0.005,
+                                       .promote_max_drop = 0.02 };
     struct scores ours, theirs;
     struct rng rng;
 
     ret[0] = ret[1] = 0;
-    check(scores_init(&ours, 2 * rows + 1000), NULL);
-    check(scores_init(&theirs, 2 * rows + 1000), NULL);
+    check(scores_init(&ours, &NIH_LABELS, 2 * rows + 1000), NULL);
+    check(scores_init(&theirs, &NIH_LABELS, 2 * rows + 1000), NULL);
     rng_seed(&rng, rows, (uint64_t)(1000 * (gain + shared)));
     for (int trial = 0; trial < PROMOTION_TRIALS; trial++) {
         struct comparison on;
@@ -333,8 +335,8 @@ static void promotions(const struct population *p, size_t rows, double gain, dou
             add_rows(p, rng_below(&rng, p->n_patients), g, &ours);
         score_pair(&ours, &theirs, gain, shared, &rng);
         check(compare(&ours, &theirs, 0, &on), NULL);
-        ret[0] += 100.0 * decided_before(&RULE, &on) / PROMOTION_TRIALS;
-        ret[1] += 100.0 * promotion_decide(&RULE, &on, reason) / PROMOTION_TRIALS;
+        ret[0] += 100.0 * decided_before(&rule, &on) / PROMOTION_TRIALS;
+        ret[1] += 100.0 * promotion_decide(&rule, &on, reason) / PROMOTION_TRIALS;
     }
     scores_release(&ours);
     scores_release(&theirs);

@@ -29,6 +29,18 @@ static void first_reason(const struct train_result *result, char reason[REASON_T
                  result->validation_loss, result->baseline.loss);
 }
 
+/* Why there is no comparison to decide by. */
+static const char *not_compared(enum rival rival)
+{
+    if (rival == RIVAL_NONE)
+        return "the active model was not there when they were to be compared";
+    if (rival == RIVAL_OTHER_FINDINGS)
+        return "the active model answers for other findings, so that the two cannot be compared: activate it "
+               "by "
+               "hand, or ask for 'promote' \"always\"";
+    return "the active model could not be scored on the same rows";
+}
+
 static enum status decide(struct registry *registry, const struct train_config *c,
                           const struct train_result *result, const char *id, const char *active,
                           bool *ret_promoted, char reason[REASON_TEXT], struct error *err)
@@ -46,9 +58,7 @@ static enum status decide(struct registry *registry, const struct train_config *
     case PROMOTE_IF_BETTER: break;
     }
     if (result->rival != RIVAL_SCORED)
-        snprintf(reason, REASON_TEXT, "%s",
-                 result->rival == RIVAL_NONE ? "the active model was not there when they were to be compared"
-                                             : "the active model could not be scored on the same rows");
+        snprintf(reason, REASON_TEXT, "%s", not_compared(result->rival));
     else if (!train_beats_base_rates(result))
         snprintf(reason, REASON_TEXT,
                  "its validation loss, %.4f, is not below the %.4f of predicting the base rates for everyone",

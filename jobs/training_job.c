@@ -87,13 +87,13 @@ static void on_resumed(void *arg, const struct train_result *so_far)
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, epoch_json(&so_far->epochs[i]));
+        json_array_append_new(list, epoch_json(&so_far->epochs[i], so_far->labels.n));
     json_object_set_new(t->record, "epochs", list);
     json_object_set_new(t->record, "warnings", start_warnings(so_far));
     if (n > 0)
         record_baseline(t, &so_far->baseline);
     for (size_t i = told; i < n; i++)
-        tell(t, "epoch", epoch_json(&so_far->epochs[i]), t->record);
+        tell(t, "epoch", epoch_json(&so_far->epochs[i], so_far->labels.n), t->record);
     record_commit(t);
     if (n > 0)
         log_event(LOG_INFO, "job resumed", json_pack("{s:s,s:I}", "job", t->id, "epochs", (json_int_t)n));
@@ -105,8 +105,8 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
 
     record_baseline(t, baseline);
     snapshot_record(&t->now, t->record); /* after a crash it is known to have come so far */
-    json_array_append_new(json_object_get(t->record, "epochs"), epoch_json(report));
-    tell(t, "epoch", epoch_json(report), t->record);
+    json_array_append_new(json_object_get(t->record, "epochs"), epoch_json(report, t->config.labels.n));
+    tell(t, "epoch", epoch_json(report, t->config.labels.n), t->record);
 }
 
 /* ---- what it is asked ---- */

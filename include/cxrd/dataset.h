@@ -29,8 +29,10 @@ struct table_row {
     uint32_t image;      /* offset of the image's base name in table.names */
     uint32_t scanner;    /* the same of what made the picture, SCANNER_NONE: not known */
     uint64_t patient;    /* a key: equal for equal ids, however many zeros stand before them */
-    uint16_t labels;     /* bit i: LABELS[i] is named in "Finding Labels" */
+    uint64_t labels;     /* bit i: finding i of table.labels is named in "Finding Labels" */
+    uint64_t ever, last; /* findings of the patient's earlier films: of any of them; of the latest */
     bool no_finding;     /* "No Finding" is named there */
+    bool other_finding;  /* a finding of NIH_LABELS that table.labels does not have is named there */
     bool other_view;     /* a view is given, and it is neither PA nor AP */
     char stratum[4];     /* the first three characters of the first finding's name, or of "No Finding" */
     float age;           /* years; NaN: not known */
@@ -39,7 +41,6 @@ struct table_row {
     int32_t follow_up;   /* "Follow-up #": orders the films of a patient; FOLLOW_UP_NONE: not known */
     bool history_known;  /* see table_read() */
     bool earlier;        /* there is an earlier film of the patient */
-    uint16_t ever, last; /* findings of the patient's earlier films: of any of them; of the latest */
 };
 
 #define FOLLOW_UP_NONE (-1)
@@ -47,6 +48,7 @@ struct table_row {
 #define PATIENT_NONE 0xcbf29ce484222325u /* the key of an empty id */
 
 struct table {
+    struct labels labels;    /* the findings that it was read for */
     size_t n_rows, n_joined; /* n_joined: rows of the file that were joined to another, see table_read() */
     size_t n_two_sexes;      /* rows of the file whose "Patient Gender" and "Patient Sex" differ */
     struct table_row *rows;  /* in the file's order */
@@ -66,16 +68,18 @@ struct table {
  * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex", "View Position", "Follow-up #" and "Manufacturer" or
  * "Scanner" where there are any; as word_is() compares names), both line endings, findings as label_of_word() and ages, sexes
  * and views as input_read() takes them,
- * pictures by the base of their name. A finding that is not understood is no negative: the table is refused. Rows that
+ * pictures by the base of their name. A word that is neither one of `labels` nor "No Finding" nor another of NIH_LABELS is no
+ * negative: the table is refused. Rows that
  * name one picture become one, the first, with the findings of all; a picture that belongs to two patients, or has No
  * Finding and a finding, is a table's contradiction, and it is refused. Where films are ordered by "Follow-up #" every row
  * knows its history: the findings of those rows of the same patient, in the whole table, that have a smaller number.
- *   bytes  borrowed
- *   name   of the file, for the error's sentence
+ *   bytes   borrowed
+ *   name    of the file, for the error's sentence
+ *   labels  the findings to read it for; copied
  * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes, findings that are not known,
  * contradictions), ST_LIMIT (too many rows), ST_NOMEM. */
-MUST_USE enum status table_read(const void *bytes, size_t n_bytes, const char *name, struct table *ret_table,
-                                struct error *err);
+MUST_USE enum status table_read(const void *bytes, size_t n_bytes, const char *name,
+                                const struct labels *labels, struct table *ret_table, struct error *err);
 void table_release(struct table *t); /* safe on TABLE_INIT */
 
 static inline const char *table_image(const struct table *t, size_t row)
@@ -107,7 +111,7 @@ extern const char *const SPLIT_NAMES[N_SPLITS]; /* "train", "validation", "test"
 
 /* One part of a split. */
 struct part_report {
-    size_t label_counts[N_LABELS], no_finding; /* rows */
+    size_t label_counts[MAX_LABELS], no_finding; /* rows */
 };
 
 /* Where the rows of a table go, in the order in which they are left out, and how many patients they are of. Rows that were joined
@@ -146,8 +150,8 @@ struct dataset_report {
     size_t train, validation, test;
     size_t patients_in_both; /* patients with rows in more than one of the three */
     size_t nobodys;          /* usable rows without a Patient ID: all count as one patient's */
-    size_t label_counts[N_LABELS],
-        cooccurrence[N_LABELS][N_LABELS]; /* before rows without a file are left out */
+    size_t label_counts[MAX_LABELS],
+        cooccurrence[MAX_LABELS][MAX_LABELS]; /* before rows without a file are left out */
     /* of the usable rows, see split_census() */
     size_t unknown[N_INPUT_KINDS],
         other_views; /* age, sex, view, history (0 without "Follow-up #") not known; a view neither PA nor AP */

@@ -33,11 +33,11 @@ struct decision_finding {
 };
 
 struct decisions {
-    size_t rows, patients; /* 0: there is no test row */
-    struct decision_finding findings[N_LABELS];
+    size_t rows, patients;                        /* 0: there is no test row */
+    struct decision_finding findings[MAX_LABELS]; /* [labels] */
 };
 
 /* As the job record has them; null without a row. */
-json_t *decisions_json(const struct decisions *d);
+json_t *decisions_json(const struct decisions *d, const struct labels *labels);
 
 #endif

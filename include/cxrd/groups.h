@@ -33,7 +33,7 @@ struct group {
     char name[GROUP_NAME]; /* "F", "40-59", "PA"; "other", "unknown" */
     bool known;            /* of its rows one knows that they belong together: not "other" and "unknown" */
     size_t rows, patients;
-    struct group_finding findings[N_LABELS];
+    struct group_finding findings[MAX_LABELS]; /* [labels] */
 };
 
 /* One figure of a group less that of all other known groups of its kind. The interval is as wide as the number of
@@ -55,6 +55,6 @@ struct groups {
 void groups_release(struct groups *g); /* safe on zeroes */
 
 /* As the job record has them; null where there is no group. Only differences whose interval leaves 0 out. */
-json_t *groups_json(const struct groups *g);
+json_t *groups_json(const struct groups *g, const struct labels *labels);
 
 #endif

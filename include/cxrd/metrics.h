@@ -1,6 +1,6 @@
 /* include/cxrd/metrics.h - how good are scores? Pure functions over arrays.
  *
- * Truth is 0 or 1, a score is a probability. A column of a table [n][14] is its first element and the stride 14; the
+ * Truth is 0 or 1, a score is a probability. A column of a table [n][labels] is its first element and the stride `labels`; the
  * whole table as one column has stride 1. Where a measure is not defined, because there is no positive or no
  * negative row, or a score is NaN, the result is NaN. */
 #ifndef CXRD_METRICS_H
@@ -40,19 +40,20 @@ void metrics_ece_expected(size_t n, const float *score, size_t stride, double *r
 /* Keras' TopKCategoricalAccuracy(5) on multi-hot rows: a row is a hit when fewer than five of its scores are strictly
  * greater than the score of its first positive finding in class order. Counts hits, and rows that have a positive;
  * the others are left out. A NaN counts as greater. */
-void metrics_top5(size_t n, const uint8_t *truth, const float *score, size_t *ret_hits, size_t *ret_rows);
+void metrics_top5(size_t n, size_t n_labels, const uint8_t *truth, const float *score, size_t *ret_hits,
+                  size_t *ret_rows);
 
-/* Binary cross-entropy of probabilities, summed over the 14 findings of n rows; probabilities are kept 1e-7 from 0
+/* Binary cross-entropy of probabilities, summed over all findings of n rows; probabilities are kept 1e-7 from 0
  * and 1, as Keras does. */
-double metrics_loss_sum(size_t n, const uint8_t *truth, const float *score);
+double metrics_loss_sum(size_t n, size_t n_labels, const uint8_t *truth, const float *score);
 
 /* How right one row is as a whole, where several findings may be there and some of them be right: as scikit-learn defines the
  * mean over rows of each (hamming_loss, accuracy_score, f1_score and jaccard_score with average="samples" and zero_division=0,
  * label_ranking_average_precision_score, coverage_error, label_ranking_loss). The first four are of the findings that are
  * called, those whose score is at or above their threshold; the others of the order that the scores put the findings in. */
 enum sample_measure {
-    SAMPLE_HAMMING_LOSS,    /* part of the 14 that is wrong */
-    SAMPLE_SUBSET_ACCURACY, /* 1: all 14 are right */
+    SAMPLE_HAMMING_LOSS,    /* part of the findings that is wrong */
+    SAMPLE_SUBSET_ACCURACY, /* 1: all are right */
     SAMPLE_F1,              /* 2 * both / (there + called); 0 where nothing is there or called */
     SAMPLE_JACCARD,         /* both / either; 0 where nothing is there or called */
     N_CALL_MEASURES,
@@ -66,9 +67,10 @@ enum sample_measure {
 extern const char *const SAMPLE_MEASURE_NAMES[N_SAMPLE_MEASURES];
 
 /* Of one row.
- *   threshold  [14]; NaN: the finding is not called
- *   ret        NaN where a score is NaN */
-void metrics_sample(const uint8_t truth[N_LABELS], const float score[N_LABELS],
-                    const float threshold[N_LABELS], double ret[N_SAMPLE_MEASURES]);
+ *   truth, score  [n_labels]
+ *   threshold     [n_labels]; NaN: the finding is not called
+ *   ret           NaN where a score is NaN */
+void metrics_sample(size_t n_labels, const uint8_t *truth, const float *score, const float *threshold,
+                    double ret[N_SAMPLE_MEASURES]);
 
 #endif

@@ -9,9 +9,10 @@
 #include "cxrd/trainer.h"
 
 struct run_comparison {
-    size_t rows[2];    /* of the split, in each */
-    size_t common;     /* rows that are compared: of one picture, with the same findings in both */
-    size_t relabelled; /* of one picture, with other findings: left out */
+    struct labels labels; /* of both */
+    size_t rows[2];       /* of the split, in each */
+    size_t common;        /* rows that are compared: of one picture, with the same findings in both */
+    size_t relabelled;    /* of one picture, with other findings: left out */
     struct compared
         loss; /* the first run's is `active`, the second's `candidate`, `gain` the second's less the first's */
     struct comparison auroc; /* likewise */
@@ -20,8 +21,8 @@ struct run_comparison {
 /* Compare the second run with the first.
  *   first, second  paths of their scores.csv
  *   split          "train", "validation", "test" or "no_finding"
- * Errors: ST_NOTFOUND, ST_FORMAT (no file of scores, or a damaged one), ST_LIMIT, ST_UNUSABLE (the two have no row in common,
- * or none with the same findings), ST_IO, ST_NOMEM. */
+ * Errors: ST_NOTFOUND, ST_FORMAT (no file of scores, or a damaged one), ST_LIMIT, ST_UNUSABLE (the two are of other findings, or have no row
+ * in common, or none with the same findings), ST_IO, ST_NOMEM. */
 MUST_USE enum status runs_compare(const char *first, const char *second, const char *split,
                                   struct run_comparison *ret, struct error *err);
 

@@ -7,6 +7,7 @@
 
 #include "cxrd/dataset.h"
 #include "cxrd/inputs.h"
+#include "cxrd/labels.h"
 #include "cxrd/network.h"
 #include "cxrd/preprocess.h"
 
@@ -27,6 +28,7 @@ enum { CONFIG_TEXT = 513 };
 struct train_config {
     char dataset[CONFIG_TEXT];                  /* "" until resolved: the only data set there is */
     char csv[CONFIG_TEXT], images[CONFIG_TEXT]; /* images: see train_config_sees() */
+    struct labels labels;                       /* the findings that are learned; NIH_LABELS unless it says */
     int recipe; /* the enums above; int, so that the table can point at them */
     int64_t epochs, steps_per_epoch, validation_steps, batch_size; /* 0 steps: the whole split */
     int64_t validation_batch_size; /* validation steps count batches of this size */
@@ -96,7 +98,7 @@ struct model;
 /* A model to start from settles the geometry, the extra inputs, and the shards where the job does not say them: let `c` say what
  * `m` has, not what the recipe would.
  *   m  NULL: there is none, which leaves `c` as it is
- * Errors: ST_INVALID (there is none, and a backbone is frozen; the one sees pictures and the other does not). */
+ * Errors: ST_INVALID (there is none, and a backbone is frozen; the one sees pictures and the other does not; other findings). */
 MUST_USE enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err);
 
 /* Every field, resolved. A new reference, NULL without memory. */

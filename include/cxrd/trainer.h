@@ -29,13 +29,13 @@ extern const char *const PHASE_NAMES[]; /* "scanning" … */
 
 /* Where a run is; told after every step. */
 struct train_progress {
-    double progress;            /* 0..1, by pictures */
-    double eta_s;               /* seconds left, estimated; -1 while there is no estimate */
-    size_t epoch, step, steps;  /* from 1; 0 before training */
-    double loss, images_per_s;  /* running, of this epoch */
-    uint64_t images;            /* trained on since the run began, or was resumed */
-    bool validated;             /* an epoch has ended since: */
-    double val_auroc[N_LABELS]; /* its validation, a finding; NaN where not defined */
+    double progress;              /* 0..1, by pictures */
+    double eta_s;                 /* seconds left, estimated; -1 while there is no estimate */
+    size_t epoch, step, steps;    /* from 1; 0 before training */
+    double loss, images_per_s;    /* running, of this epoch */
+    uint64_t images;              /* trained on since the run began, or was resumed */
+    bool validated;               /* an epoch has ended since: */
+    double val_auroc[MAX_LABELS]; /* its validation, [labels]; NaN where not defined */
 };
 
 struct epoch_report {
@@ -43,8 +43,8 @@ struct epoch_report {
     double loss, top5_accuracy;                          /* running means while the weights move */
     double val_loss, val_top5_accuracy, val_macro_auroc; /* NaN where not defined */
     double images_per_s, seconds;
-    double learning_rate;       /* of its last step; NaN where there are no steps */
-    double val_auroc[N_LABELS]; /* NaN where not defined */
+    double learning_rate;         /* of its last step; NaN where there are no steps */
+    double val_auroc[MAX_LABELS]; /* [labels]; NaN where not defined */
 };
 
 /* One finding on one set of rows; NaN where not defined. Measures of ranking need a positive and a negative row. */
@@ -88,8 +88,8 @@ struct evaluation {
     } macro, micro; /* mean over the findings that have one; all rows and findings as one column */
     struct estimate macro_auroc, macro_brier; /* those of `macro`, with their errors */
     struct baseline baseline;
-    struct estimate loss_gain; /* the base rates' loss less the model's, row by row */
-    struct finding_report findings[N_LABELS];
+    struct estimate loss_gain;                  /* the base rates' loss less the model's, row by row */
+    struct finding_report findings[MAX_LABELS]; /* [labels] */
     struct by_sample by_sample;
     struct inputs_alone {
         bool known;                            /* false: the model takes none, or nothing besides */
@@ -109,7 +109,7 @@ struct compared {
 struct comparison {
     size_t rows, normal_rows, patients;
     bool narrower; /* the active model has seen normal chests, the candidate has not */
-    struct compared macro, findings[N_LABELS];
+    struct compared macro, findings[MAX_LABELS]; /* [labels] */
 };
 
 /* The input gate on validation pictures as they are: every warning is a false alarm. */
@@ -131,9 +131,15 @@ extern const char *const SCORED_NAMES[N_SCORED]; /* "validation", "test", "no_fi
 
 enum { MAX_EPOCHS = 1000 };
 
-enum rival { RIVAL_NONE, RIVAL_SCORED, RIVAL_FAILED /* no numbers, or not of the same rows */ };
+enum rival {
+    RIVAL_NONE,
+    RIVAL_SCORED,
+    RIVAL_FAILED,        /* no numbers, or not of the same rows */
+    RIVAL_OTHER_FINDINGS /* it does not answer for the same findings */
+};
 
 struct train_result {
+    struct labels labels; /* of all that is [labels] */
     struct dataset_report dataset;
     bool has_dataset; /* the table has been read and split */
     bool began_again; /* a checkpoint was damaged, so nothing was gone on from, then or in a run before */
@@ -239,7 +245,7 @@ json_t *dataset_json(const struct dataset_report *report, const struct train_con
  * the figures, when a run has ended. */
 json_t *start_warnings(const struct train_result *so_far);
 json_t *result_warnings(const struct train_result *result);
-json_t *epoch_json(const struct epoch_report *report);
+json_t *epoch_json(const struct epoch_report *report, size_t n_labels);
 json_t *current_json(const struct train_progress *p); /* `current`: where the training is; NULL before it */
 json_t *calibration_json(const struct train_result *result);
 json_t *evaluation_json(const struct train_result *result); /* of all scored sets */

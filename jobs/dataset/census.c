@@ -7,7 +7,7 @@
 static void count_row(const struct table *t, const struct table_row *row, struct part_report *part,
                       struct dataset_report *report)
 {
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < t->labels.n; k++)
         part->label_counts[k] += row->labels >> k & 1;
     part->no_finding += row->no_finding;
     report->unknown[INPUT_AGE] += !(row->age <= INPUT_OLDEST); /* NaN too */

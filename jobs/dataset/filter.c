@@ -10,13 +10,13 @@ void rows_release(struct rows *r)
     *r = (struct rows)ROWS_INIT;
 }
 
-static void count_labels(uint16_t labels, struct dataset_report *report)
+static void count_labels(uint64_t labels, size_t n, struct dataset_report *report)
 {
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (!(labels >> i & 1))
             continue;
         report->label_counts[i]++;
-        for (size_t j = 0; j < N_LABELS; j++)
+        for (size_t j = 0; j < n; j++)
             report->cooccurrence[i][j] += labels >> j & 1;
     }
 }
@@ -46,7 +46,7 @@ enum status table_filter(const struct table *t, int max_age, bool drop_no_findin
             normal.index[normal.n++] = (uint32_t)i;
         } else {
             used.index[used.n++] = (uint32_t)i;
-            count_labels(row->labels, report);
+            count_labels(row->labels, t->labels.n, report);
         }
     }
     if (!ret_normal || used.n == 0)

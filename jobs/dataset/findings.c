@@ -28,29 +28,38 @@ static void strange_add(struct strange_words *s, const char *text, size_t n, siz
 }
 
 /* The seed's strata are the first three characters of the cell; of a cell in the table's own words they are these. */
-static void stratum_set(struct table_row *row, int label)
+static void stratum_set(struct table_row *row, const char *name)
 {
-    const char *name = label == LABEL_NO_FINDING ? "No Finding" : LABELS[label];
-
     if (!row->stratum[0])
         memcpy(row->stratum, name, sizeof row->stratum - 1);
 }
 
-void findings_read(const char *text, size_t n, size_t line, struct table_row *row,
-                   struct strange_words *strange)
+/* The name of what a word names, as the list has it that knows it. */
+static const char *name_of(const struct labels *labels, const struct label_words *w)
 {
-    struct label_words w = label_words_of(&NIH_LABELS, text, n);
+    if (w->label == LABEL_NO_FINDING)
+        return "No Finding";
+    return w->label == LABEL_OTHER ? NIH_LABELS.names[label_of_word(&NIH_LABELS, w->word, w->n)]
+                                   : labels->names[w->label];
+}
+
+void findings_read(const struct labels *labels, const char *text, size_t n, size_t line,
+                   struct table_row *row, struct strange_words *strange)
+{
+    struct label_words w = label_words_of(labels, text, n);
 
     while (label_words_next(&w)) {
         if (w.label == LABEL_UNKNOWN) {
             strange_add(strange, w.word, w.n, line);
             continue;
         }
-        stratum_set(row, w.label);
+        stratum_set(row, name_of(labels, &w));
         if (w.label == LABEL_NO_FINDING)
             row->no_finding = true;
+        else if (w.label == LABEL_OTHER)
+            row->other_finding = true;
         else
-            row->labels |= (uint16_t)(1u << w.label);
+            row->labels |= (uint64_t)1 << w.label;
     }
 }
 
@@ -67,7 +76,7 @@ enum status findings_refuse(const struct strange_words *s, const char *table, st
     st = buf_status(&words) == ST_OK
              ? error_set(err, ST_FORMAT,
                          "the table '%.48s' names findings that are not known: %s; docs/data.md "
-                         "has the words that are understood",
+                         "has the words that are understood, and a job's 'labels' can name others",
                          table, words.data)
              : error_nomem(err);
     buf_release(&words);

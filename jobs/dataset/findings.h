@@ -18,8 +18,8 @@ struct strange_words {
 /* The `n` bytes of a cell into the row: findings as label_words_next() takes them. An empty cell is an empty word, which is
  * not understood: nothing says that there is no finding.
  *   line  of the table, from 1 */
-void findings_read(const char *text, size_t n, size_t line, struct table_row *row,
-                   struct strange_words *strange);
+void findings_read(const struct labels *labels, const char *text, size_t n, size_t line,
+                   struct table_row *row, struct strange_words *strange);
 
 /* The sentence of a table that has such words. Returns ST_FORMAT. */
 enum status findings_refuse(const struct strange_words *strange, const char *table, struct error *err);

@@ -27,13 +27,13 @@ static bool same_time(const struct table_row *p, const struct table_row *q)
 /* Films in the order of time; those of one time see the same history and enter it together. */
 static void walk(struct table *t, const uint32_t *order, size_t n)
 {
-    uint16_t ever = 0, last = 0;
+    uint64_t ever = 0, last = 0;
 
     for (size_t from = 0, to; from < n; from = to) {
         const struct table_row *first = &t->rows[order[from]];
         const bool earlier = from > 0 && t->rows[order[from - 1]].patient == first->patient;
 
-        uint16_t now = 0;
+        uint64_t now = 0;
 
         if (!earlier)
             ever = last = 0;

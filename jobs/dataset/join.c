@@ -46,6 +46,7 @@ static void add(struct table_row *row, const struct table_row *other)
     row->labels |= other->labels;
     row->scanner = row->scanner == SCANNER_NONE ? other->scanner : row->scanner;
     row->no_finding |= other->no_finding;
+    row->other_finding |= other->other_finding;
     row->age = isnan(row->age) ? other->age : row->age;
     row->sex = row->sex ? row->sex : other->sex;
     row->view = row->view ? row->view : other->view;
@@ -61,7 +62,10 @@ static void blame(struct refused *refused, uint32_t row)
     refused->row = row < refused->row ? row : refused->row;
 }
 
-static bool contradicts_itself(const struct table_row *row) { return row->no_finding && row->labels; }
+static bool contradicts_itself(const struct table_row *row)
+{
+    return row->no_finding && (row->labels || row->other_finding);
+}
 
 /* The rows order[from..to) name one picture: the first takes over what the others say, which become nameless. */
 static void join(struct joining *j, size_t from, size_t to)

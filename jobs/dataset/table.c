@@ -223,7 +223,7 @@ static void row_field(struct reader *r, const char *text, size_t n)
             r->needed_seen |= 1u << c;
         switch ((enum column)c) {
         case IMAGE: image_field(r, text, n); break;
-        case FINDINGS: findings_read(text, n, r->line + 1, &r->row, &r->strange); break;
+        case FINDINGS: findings_read(&r->t.labels, text, n, r->line + 1, &r->row, &r->strange); break;
         case PATIENT: patient_field(r, text, n); break;
         case AGE: r->row.age = (float)value_field(r, INPUT_AGE, text, n); break;
         case SEX:
@@ -308,11 +308,11 @@ static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
     return r->st;
 }
 
-enum status table_read(const void *bytes, size_t n_bytes, const char *name, struct table *ret_table,
-                       struct error *err)
+enum status table_read(const void *bytes, size_t n_bytes, const char *name, const struct labels *labels,
+                       struct table *ret_table, struct error *err)
 {
     const struct plain_text text = plain_text_of(bytes, n_bytes);
-    struct reader r = { .name = name, .err = err, .row = ROW_BEGUN };
+    struct reader r = { .name = name, .err = err, .t.labels = *labels, .row = ROW_BEGUN };
     char what[192];
     enum status st;
 

@@ -64,7 +64,7 @@ static enum status table_load(int folder, struct table *ret, struct error *err)
     st = file_read_fd(fd, FETCH_TABLE, TABLE_MAX_BYTES, &file, err);
     close(fd);
     if (st == ST_OK)
-        st = table_read(file.data, file.size, FETCH_TABLE, ret, err);
+        st = table_read(file.data, file.size, FETCH_TABLE, &NIH_LABELS, ret, err);
     file_bytes_release(&file);
     return st;
 }

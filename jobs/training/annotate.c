@@ -56,9 +56,9 @@ char *run_data_text(const struct run *r)
     return text;
 }
 
-static void tell_quality(const struct evaluation *test, struct operating_points *points)
+static void tell_quality(const struct evaluation *test, size_t n_labels, struct operating_points *points)
 {
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < n_labels; k++) {
         points->auroc[k] = test->findings[k].auroc.value;
         points->auroc_low[k] = test->findings[k].auroc.low;
         points->auroc_high[k] = test->findings[k].auroc.high;
@@ -79,8 +79,8 @@ enum status run_annotate(struct run *r)
     text = json_built(metrics, JSON_COMPACT | JSON_REAL_PRECISION(9));
     st = run_add_note(r, "metrics", text);
 
-    tell_quality(&result->evaluation[SCORED_TEST], &result->operating);
-    points = operating_points_text(&result->operating, &NIH_LABELS);
+    tell_quality(&result->evaluation[SCORED_TEST], result->labels.n, &result->operating);
+    points = operating_points_text(&result->operating, &result->labels);
     if (st == ST_OK)
         st = run_add_note(r, "operating_points", points);
     free(points);

@@ -10,39 +10,39 @@ static const double MOST_OFTEN = 4, MOST_WEIGHT = 10;
 double log_odds(double positives, double rows) { return log((positives + 0.5) / (rows - positives + 0.5)); }
 
 /* Rows with each finding, every row as often as it is drawn. */
-static void count(const struct table *t, const struct rows *train, const float *weights, double ret[N_LABELS],
-                  double *ret_rows)
+static void count(const struct table *t, const struct rows *train, const float *weights,
+                  double ret[MAX_LABELS], double *ret_rows)
 {
-    memset(ret, 0, N_LABELS * sizeof *ret);
+    memset(ret, 0, t->labels.n * sizeof *ret);
     *ret_rows = 0;
     for (size_t i = 0; i < train->n; i++) {
         const double w = weights ? (double)weights[i] : 1;
 
         *ret_rows += w;
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < t->labels.n; k++)
             ret[k] += t->rows[train->index[i]].labels >> k & 1 ? w : 0;
     }
 }
 
 /* How often a row is drawn, by the rarest of its findings. */
-static double row_often(const struct balance *b, uint16_t labels)
+static double row_often(const struct balance *b, uint64_t labels)
 {
     double often = 1;
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < b->n_labels; k++)
         if (labels >> k & 1)
             often = fmax(often, b->often[k]);
     return often;
 }
 
 static enum status resample(struct balance *b, const struct table *t, const struct rows *train,
-                            const double positives[N_LABELS])
+                            const double positives[MAX_LABELS])
 {
     double mean = 0;
 
-    for (size_t k = 0; k < N_LABELS; k++)
-        mean += positives[k] / N_LABELS;
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < b->n_labels; k++)
+        mean += positives[k] / (double)b->n_labels;
+    for (size_t k = 0; k < b->n_labels; k++)
         b->often[k] = positives[k] > 0 ? fmin(fmax(sqrt(mean / positives[k]), 1), MOST_OFTEN) : 1;
     b->row_weights = malloc((train->n + 1) * sizeof *b->row_weights);
     if (!b->row_weights)
@@ -69,15 +69,15 @@ static void weigh(struct balance *b, size_t k, double positives, double rows)
 enum status balance_init(struct balance *b, enum balancing how, const struct table *t,
                          const struct rows *train)
 {
-    double natural[N_LABELS], seen[N_LABELS], rows, rows_seen;
+    double natural[MAX_LABELS], seen[MAX_LABELS], rows, rows_seen;
 
-    *b = (struct balance){ 0 };
+    *b = (struct balance){ .n_labels = t->labels.n };
     count(t, train, NULL, natural, &rows);
     if (how == BALANCE_RESAMPLE && resample(b, t, train, natural) != ST_OK)
         return ST_NOMEM;
     count(t, train, b->row_weights, seen, &rows_seen);
     b->mean_often = rows_seen / rows;
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < b->n_labels; k++) {
         b->positive[k] = b->negative[k] = 1;
         if (how == BALANCE_WEIGHT)
             weigh(b, k, natural[k], rows);
@@ -90,16 +90,16 @@ enum status balance_init(struct balance *b, enum balancing how, const struct tab
 
 double balance_unweighted_loss(const struct balance *b, const float *logits, const float *truth)
 {
-    uint16_t labels = 0;
+    uint64_t labels = 0;
     double sum = 0;
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < b->n_labels; k++) {
         const double z = (double)logits[k] - b->shift[k];
 
-        labels = (uint16_t)(labels | (truth[k] != 0) << k);
+        labels |= (uint64_t)(truth[k] != 0) << k;
         sum += fmax(z, 0) - (truth[k] != 0 ? z : 0) + log1p(exp(-fabs(z)));
     }
-    return sum / N_LABELS * (b->row_weights ? b->mean_often / row_often(b, labels) : 1);
+    return sum / (double)b->n_labels * (b->row_weights ? b->mean_often / row_often(b, labels) : 1);
 }
 
 void balance_release(struct balance *b)

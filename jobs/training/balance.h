@@ -15,11 +15,12 @@
 #include "cxrd/train_config.h"
 
 struct balance {
+    size_t n_labels;
     float *row_weights; /* [n rows]: how often each is drawn, for resample; NULL: all alike. Owned */
-    double often[N_LABELS], mean_often;           /* with it: of the rows with a finding; of all rows */
-    float positive[N_LABELS], negative[N_LABELS]; /* weights in the loss, for weight; 1 otherwise */
-    double log_odds[N_LABELS];                    /* of the rates as the training sees them */
-    double shift[N_LABELS];                       /* that, less the log-odds of the rates as they are */
+    double often[MAX_LABELS], mean_often;             /* with it: of the rows with a finding; of all rows */
+    float positive[MAX_LABELS], negative[MAX_LABELS]; /* weights in the loss, for weight; 1 otherwise */
+    double log_odds[MAX_LABELS];                      /* of the rates as the training sees them */
+    double shift[MAX_LABELS];                         /* that, less the log-odds of the rates as they are */
 };
 
 /* Errors: ST_NOMEM. */
@@ -28,8 +29,8 @@ MUST_USE enum status balance_init(struct balance *b, enum balancing how, const s
 void balance_release(struct balance *b); /* safe on zeroes */
 
 /* The loss of a training row as if nothing had been balanced, so that its mean can stand beside the base rates' and the
- * validation's: the logits [14] less their shift, without weights; a row that is drawn more often than others counts less.
- *   truth  [14]: 0 or 1 */
+ * validation's: the logits [labels] less their shift, without weights; a row that is drawn more often than others counts less.
+ *   truth  [labels]: 0 or 1 */
 double balance_unweighted_loss(const struct balance *b, const float *logits, const float *truth);
 
 /* Log-odds of rates by counts; half a row is added to each, so that no rate is 0 or 1. */

@@ -67,14 +67,16 @@ void order_back(struct order *o)
     o->given = 0;
 }
 
-enum status batch_init(struct batch *b, size_t capacity, size_t image_size, struct error *err)
+enum status batch_init(struct batch *b, size_t capacity, size_t image_size, size_t n_labels,
+                       struct error *err)
 {
     const size_t plane = image_size * image_size;
 
     *b = (struct batch){ .capacity = capacity,
+                         .n_labels = n_labels,
                          .rows = malloc(capacity * sizeof *b->rows),
                          .x = malloc(capacity * plane * sizeof *b->x),
-                         .y = malloc(capacity * N_LABELS * sizeof *b->y),
+                         .y = malloc(capacity * n_labels * sizeof *b->y),
                          .first = malloc(capacity * sizeof *b->first),
                          .grey = malloc(capacity * plane),
                          .taken = malloc(capacity * plane),
@@ -97,9 +99,9 @@ void batch_release(struct batch *b)
     *b = (struct batch){ 0 };
 }
 
-void labels_expand(uint16_t labels, float *ret_y)
+void labels_expand(uint64_t labels, size_t n_labels, float *ret_y)
 {
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < n_labels; k++)
         ret_y[k] = labels >> k & 1 ? 1.0f : 0.0f;
 }
 
@@ -174,7 +176,7 @@ enum status batch_load(struct batch *b, const struct pictures *pictures, struct 
 
         if (b->readable[b->first[i]]) {
             b->rows[b->n] = rows[i];
-            labels_expand(pictures->table->rows[rows[i]].labels, b->y + b->n * N_LABELS);
+            labels_expand(pictures->table->rows[rows[i]].labels, b->n_labels, b->y + b->n * b->n_labels);
             if (b->n < i) /* those before it that could not be read leave a gap */
                 memmove(b->x + b->n * plane, b->x + i * plane, plane * sizeof *b->x);
             b->n++;

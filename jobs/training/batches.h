@@ -26,10 +26,10 @@ void order_back(struct order *o); /* what order_next() gave last is still to com
 
 /* Room for a batch, and what loads it. */
 struct batch {
-    size_t capacity, n;
+    size_t capacity, n, n_labels;
     uint32_t *rows; /* [n]: those whose pictures could be read */
     float *x;       /* [n][S][S], scaled */
-    float *y;       /* [n][14] */
+    float *y;       /* [n][n_labels] */
     size_t *first;  /* [capacity]: the place at which the same row comes first */
     uint8_t *grey;  /* [capacity][S][S]: of these places */
     uint8_t *taken; /* [capacity][S][S]: as augmented */
@@ -39,7 +39,8 @@ struct batch {
     uint64_t seed, number; /* the caller's to set before batch_load() */
 };
 
-MUST_USE enum status batch_init(struct batch *b, size_t capacity, size_t image_size, struct error *err);
+MUST_USE enum status batch_init(struct batch *b, size_t capacity, size_t image_size, size_t n_labels,
+                                struct error *err);
 void batch_release(struct batch *b); /* safe on zeroes */
 
 /* Load rows into the batch, over the pool's threads; a row that is there more than once is loaded once. Rows whose
@@ -47,6 +48,6 @@ void batch_release(struct batch *b); /* safe on zeroes */
 MUST_USE enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
                                 const uint32_t *rows, size_t n, bool strict, struct error *err);
 
-void labels_expand(uint16_t labels, float *ret_y); /* [14]: 0 or 1 */
+void labels_expand(uint64_t labels, size_t n_labels, float *ret_y); /* [n_labels]: 0 or 1 */
 
 #endif

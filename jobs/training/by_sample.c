@@ -10,30 +10,34 @@
 static const struct estimate NOT_DEFINED = { NAN, NAN, NAN, NAN };
 
 /* The greatest value that a row can have. */
-static double most_of(enum sample_measure m) { return m == SAMPLE_COVERAGE_ERROR ? N_LABELS : 1; }
+static double most_of(enum sample_measure m, size_t n_labels)
+{
+    return m == SAMPLE_COVERAGE_ERROR ? (double)n_labels : 1;
+}
 
 /* `values` [rows] is room. */
-static enum status estimate(const struct scores *s, const struct patients *patients,
-                            const float threshold[N_LABELS], enum sample_measure m, double *values,
-                            struct estimate *ret)
+static enum status estimate(const struct scores *s, const struct patients *patients, const float *threshold,
+                            enum sample_measure m, double *values, struct estimate *ret)
 {
+    const size_t n = s->labels->n;
+
     for (size_t i = 0; i < s->n; i++) {
         double row[N_SAMPLE_MEASURES];
 
-        metrics_sample(s->truth + i * N_LABELS, s->prob + i * N_LABELS, threshold, row);
+        metrics_sample(n, s->truth + i * n, s->prob + i * n, threshold, row);
         values[i] = row[m];
     }
     return m == SAMPLE_SUBSET_ACCURACY ? rate_estimate(patients, values, NULL, 1, 0, ret)
-                                       : bounded_estimate(patients, values, most_of(m), ret);
+                                       : bounded_estimate(patients, values, most_of(m, s->labels->n), ret);
 }
 
-static enum status at_points(const struct scores *s, const struct patients *patients,
-                             const float threshold[N_LABELS], double *values, struct sample_point *ret)
+static enum status at_points(const struct scores *s, const struct patients *patients, const float *threshold,
+                             double *values, struct sample_point *ret)
 {
     enum status st = ST_OK;
 
     *ret = (struct sample_point){ 0 };
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < s->labels->n; k++)
         ret->thresholds += isnan(threshold[k]) ? 0 : 1;
     for (int m = 0; m < N_CALL_MEASURES; m++)
         ret->measure[m] = NOT_DEFINED;
@@ -43,19 +47,20 @@ static enum status at_points(const struct scores *s, const struct patients *pati
 }
 
 /* The base rates as everyone's probabilities, none of which is called. */
-static void guess(const struct scores *s, const double rates[N_LABELS], double ret[N_SAMPLE_MEASURES])
+static void guess(const struct scores *s, const double *rates, double ret[N_SAMPLE_MEASURES])
 {
-    float same[N_LABELS], never[N_LABELS];
+    const size_t n = s->labels->n;
+    float same[MAX_LABELS], never[MAX_LABELS];
     double sum[N_SAMPLE_MEASURES] = { 0 };
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < s->labels->n; k++) {
         same[k] = (float)rates[k];
         never[k] = NAN;
     }
     for (size_t i = 0; i < s->n; i++) {
         double row[N_SAMPLE_MEASURES];
 
-        metrics_sample(s->truth + i * N_LABELS, same, never, row);
+        metrics_sample(n, s->truth + i * n, same, never, row);
         for (int m = 0; m < N_SAMPLE_MEASURES; m++)
             sum[m] += row[m];
     }
@@ -70,15 +75,15 @@ static size_t without_finding(const struct scores *s)
     for (size_t i = 0; i < s->n; i++) {
         size_t there = 0;
 
-        for (size_t k = 0; k < N_LABELS; k++)
-            there += s->truth[i * N_LABELS + k];
+        for (size_t k = 0; k < s->labels->n; k++)
+            there += s->truth[i * s->labels->n + k];
         rows += there == 0;
     }
     return rows;
 }
 
 enum status evaluate_by_sample(const struct scores *s, const struct patients *patients,
-                               const struct operating_points *points, const double rates[N_LABELS],
+                               const struct operating_points *points, const double *rates,
                                struct by_sample *ret)
 {
     double *values = malloc((s->n + 1) * sizeof *values);

@@ -34,10 +34,10 @@ static double slope_at(const struct calibration_rows *rows, const uint8_t *parts
     for (size_t i = 0; i < rows->n; i++) {
         if (!used(parts, left_out, i))
             continue;
-        for (size_t k = 0; k < N_LABELS; k++) {
-            const double b = rows->log_odds[k], u = (double)rows->logits[i * N_LABELS + k] - b;
+        for (size_t k = 0; k < rows->n_labels; k++) {
+            const double b = rows->log_odds[k], u = (double)rows->logits[i * rows->n_labels + k] - b;
 
-            slope += (probability(b + scale * u) - rows->truth[i * N_LABELS + k]) * u;
+            slope += (probability(b + scale * u) - rows->truth[i * rows->n_labels + k]) * u;
         }
     }
     return slope;
@@ -59,7 +59,7 @@ void calibrate_temperature(const struct calibration_rows *rows, const uint8_t *p
                 low = middle;
         }
     ret->method = CALIBRATION_TEMPERATURE;
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < rows->n_labels; k++) {
         ret->scale[k] = (float)scale;
         ret->shift[k] = (float)((1 - scale) * rows->log_odds[k]);
     }
@@ -85,8 +85,8 @@ static void line_measure(const struct calibration_rows *rows, const uint8_t *par
     l->curve[0] = l->curve[2] = 1;
     l->curve[1] = 0;
     for (size_t i = 0; i < rows->n; i++) {
-        const double u = (double)rows->logits[i * N_LABELS + k] - b, z = b + l->scale * u + l->shift;
-        const uint8_t positive = rows->truth[i * N_LABELS + k];
+        const double u = (double)rows->logits[i * rows->n_labels + k] - b, z = b + l->scale * u + l->shift;
+        const uint8_t positive = rows->truth[i * rows->n_labels + k];
         const double p = probability(z), w = p * (1 - p);
 
         if (!used(parts, left_out, i))
@@ -125,7 +125,7 @@ void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, 
                      struct calibration *ret)
 {
     ret->method = CALIBRATION_PLATT;
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < rows->n_labels; k++) {
         struct line l = { .scale = 1 };
         double scale;
 
@@ -153,10 +153,11 @@ static double row_loss(const struct calibration_rows *rows, const struct calibra
 {
     double sum = 0;
 
-    for (size_t k = 0; k < N_LABELS; k++)
-        sum += loss_of((double)c->scale[k] * (double)rows->logits[i * N_LABELS + k] + (double)c->shift[k],
-                       rows->truth[i * N_LABELS + k]);
-    return sum / N_LABELS;
+    for (size_t k = 0; k < rows->n_labels; k++)
+        sum +=
+            loss_of((double)c->scale[k] * (double)rows->logits[i * rows->n_labels + k] + (double)c->shift[k],
+                    rows->truth[i * rows->n_labels + k]);
+    return sum / (double)rows->n_labels;
 }
 
 typedef void fit_fn(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,

@@ -13,11 +13,11 @@
 
 /* All borrowed. */
 struct calibration_rows {
-    size_t n;
-    const float *logits;      /* [n][14], before any calibration */
-    const uint8_t *truth;     /* [n][14] */
+    size_t n, n_labels;
+    const float *logits;      /* [n][n_labels], before any calibration */
+    const uint8_t *truth;     /* [n][n_labels] */
     const uint64_t *patients; /* [n]: rows of the same patient stay in one part */
-    const double *log_odds;   /* [14]: of the training rows' base rates, finite */
+    const double *log_odds;   /* [n_labels]: of the training rows' base rates, finite */
 };
 
 struct calibration_fit {

@@ -8,17 +8,18 @@
 static enum status fit(const struct run *r, struct calibration_fit *ret)
 {
     const struct scores *s = &r->kept_validation;
-    double log_odds[N_LABELS];
+    double log_odds[MAX_LABELS];
     enum status st;
 
     run_base_log_odds(r, log_odds);
-    st = calibrate(&(struct calibration_rows){ s->n, s->logits, s->truth, s->patients, log_odds }, ret);
+    st = calibrate(
+        &(struct calibration_rows){ s->n, s->labels->n, s->logits, s->truth, s->patients, log_odds }, ret);
     return st == ST_OK ? ST_OK : error_nomem(r->err);
 }
 
 static enum status put(struct run *r, const struct calibration *c)
 {
-    char *text = calibration_text(c, N_NIH_LABELS);
+    char *text = calibration_text(c, r->net->n_labels);
     const enum status st = run_add_note(r, "calibration", text);
 
     free(text);

@@ -34,7 +34,8 @@ enum { MAX_PIECES = 32, N_KEPT = 5, MAX_REST = 1 << 20, MAX_FILE = 512 << 20 };
 enum { MOST_ARRAYS = MAX_PIECES + N_KEPT };
 _Static_assert(sizeof(size_t) == sizeof(uint64_t) && sizeof(bool) == 1,
                "counts and flags are kept as they are");
-_Static_assert(sizeof(struct epoch_report) % 8 == 0 && sizeof(struct running) % 8 == 0, "kept as words");
+_Static_assert(offsetof(struct epoch_report, val_auroc) % 8 == 0 && sizeof(struct running) % 8 == 0,
+               "kept as words");
 
 /* A part of a run that has always the same size: where it is, and how much of it there is. */
 struct piece {
@@ -43,6 +44,28 @@ struct piece {
     size_t n;
     void *at;
 };
+
+/* Of an epoch's report: all before the AUROCs, and those of the findings that there are. */
+static size_t report_words(const struct run *r)
+{
+    return offsetof(struct epoch_report, val_auroc) / 8 + r->config->labels.n;
+}
+
+static void reports_pack(struct run *r)
+{
+    const size_t words = report_words(r);
+
+    for (size_t i = 0; i < (size_t)r->config->epochs; i++)
+        memcpy(r->reports + i * words, &r->result->epochs[i], words * 8);
+}
+
+static void reports_unpack(struct run *r)
+{
+    const size_t words = report_words(r);
+
+    for (size_t i = 0; i < (size_t)r->config->epochs; i++)
+        memcpy(&r->result->epochs[i], r->reports + i * words, words * 8);
+}
 
 /* What is different after a step, an epoch or a validation. A training that remembers more adds a line. */
 static size_t pieces_of(struct run *r, struct piece ret[MAX_PIECES])
@@ -61,8 +84,7 @@ static size_t pieces_of(struct run *r, struct piece ret[MAX_PIECES])
         { "epoch.step", DTYPE_U64, 1, &r->progress.step },
         { "epoch.sums", DTYPE_U64, sizeof r->sums / 8, &r->sums },
         { "epochs.done", DTYPE_U64, 1, &result->n_epochs },
-        { "epochs.reports", DTYPE_U64, (size_t)r->config->epochs * (sizeof *result->epochs / 8),
-          result->epochs },
+        { "epochs.reports", DTYPE_U64, (size_t)r->config->epochs * report_words(r), r->reports },
         { "kept.epoch", DTYPE_U64, 1, &result->kept_epoch },
         { "kept.loss", DTYPE_F64, 1, &result->validation_loss },
         { "kept.top5", DTYPE_F64, 1, &result->top5_accuracy },
@@ -106,9 +128,9 @@ static size_t arrays_of(struct run *r, const struct buf *weights, struct array a
         return n;
     arrays[n++] = array_of("kept.weights", DTYPE_U8, weights->len, weights->data);
     arrays[n++] = array_of("kept.rows", DTYPE_U32, kept->n, kept->rows);
-    arrays[n++] = array_of("kept.truth", DTYPE_U8, kept->n * N_LABELS, kept->truth);
-    arrays[n++] = array_of("kept.logits", DTYPE_F32, kept->n * N_LABELS, kept->logits);
-    arrays[n++] = array_of("kept.prob", DTYPE_F32, kept->n * N_LABELS, kept->prob);
+    arrays[n++] = array_of("kept.truth", DTYPE_U8, kept->n * kept->labels->n, kept->truth);
+    arrays[n++] = array_of("kept.logits", DTYPE_F32, kept->n * kept->labels->n, kept->logits);
+    arrays[n++] = array_of("kept.prob", DTYPE_F32, kept->n * kept->labels->n, kept->prob);
     return n;
 }
 
@@ -201,6 +223,7 @@ enum status checkpoint_save(struct run *r)
         st = weights_write(r->result->model, &weights, r->err);
     if (st != ST_OK)
         goto out;
+    reports_pack(r);
     n = arrays_of(r, &weights, arrays);
     if (!(metadata = metadata_make(r, arrays, n))) {
         st = error_nomem(r->err);
@@ -336,17 +359,16 @@ static bool all_below(const uint32_t *values, size_t n, size_t limit)
 /* The reports of a file of the FIRST version. */
 static const struct array *reports_of_first(struct run *r, const struct array_file *f)
 {
-    const size_t n = (size_t)r->config->epochs, size = offsetof(struct epoch_report, learning_rate);
+    const size_t n = (size_t)r->config->epochs, words = report_words(r);
+    const size_t theirs = offsetof(struct epoch_report, learning_rate) / 8;
+    const double unknown = NAN;
     const struct array *a =
-        says(f->metadata, "version", FIRST) ? expect(f, "epochs.reports", DTYPE_U64, n * (size / 8)) : NULL;
+        says(f->metadata, "version", FIRST) ? expect(f, "epochs.reports", DTYPE_U64, n * theirs) : NULL;
 
     for (size_t i = 0; a && i < n; i++) {
-        struct epoch_report *e = &r->result->epochs[i];
-
-        memcpy(e, (const char *)a->data + i * size, size);
-        e->learning_rate = NAN;
-        for (size_t k = 0; k < N_LABELS; k++)
-            e->val_auroc[k] = NAN;
+        memcpy(r->reports + i * words, (const char *)a->data + i * theirs * 8, theirs * 8);
+        for (size_t w = theirs; w < words; w++)
+            memcpy(r->reports + i * words + w, &unknown, 8);
     }
     return a;
 }
@@ -354,7 +376,7 @@ static const struct array *reports_of_first(struct run *r, const struct array_fi
 /* A piece that is not as it is now, in a file that may have it otherwise. */
 static bool piece_of_before(struct run *r, const struct array_file *f, const struct piece *p)
 {
-    if (p->at == r->result->epochs)
+    if (p->at == r->reports)
         return reports_of_first(r, f) != NULL;
     return p->at == &r->result->began_again && is_before(f->metadata);
 }
@@ -378,6 +400,7 @@ static enum status pieces_load(struct run *r, const struct array_file *f)
         if (p->n > 0)
             memcpy(p->at, a->data, array_bytes(a));
     }
+    reports_unpack(r);
     return ST_OK;
 }
 
@@ -405,18 +428,19 @@ static enum status kept_scores_load(struct run *r, const struct array_file *f)
 {
     struct scores *kept = &r->kept_validation;
     const struct array *rows = array_find(f, "kept.rows"), *truth, *logits, *prob;
+    const size_t n_labels = r->table.labels.n;
     size_t n = 0;
 
     if (rows && rows->rank == 1 && rows->dtype == DTYPE_U32)
         n = rows->dims[0];
     if (n == 0 || n > r->split.part[VALIDATION].n)
         return damaged(r, "the kept model was validated on rows that there are not");
-    truth = expect(f, "kept.truth", DTYPE_U8, n * N_LABELS);
-    logits = expect(f, "kept.logits", DTYPE_F32, n * N_LABELS);
-    prob = expect(f, "kept.prob", DTYPE_F32, n * N_LABELS);
-    if (!truth || !logits || !prob || !all_bits(truth->data, n * N_LABELS))
+    truth = expect(f, "kept.truth", DTYPE_U8, n * n_labels);
+    logits = expect(f, "kept.logits", DTYPE_F32, n * n_labels);
+    prob = expect(f, "kept.prob", DTYPE_F32, n * n_labels);
+    if (!truth || !logits || !prob || !all_bits(truth->data, n * n_labels))
         return damaged(r, "the kept model's scores are not as they must be");
-    if (scores_init(kept, n) != ST_OK)
+    if (scores_init(kept, &r->table.labels, n) != ST_OK)
         return error_nomem(r->err);
     kept->n = n;
     memcpy(kept->rows, rows->data, array_bytes(rows));
@@ -452,8 +476,8 @@ static size_t file_limit(struct run *r)
 {
     struct piece pieces[MAX_PIECES];
     const size_t n = pieces_of(r, pieces), rows = r->split.part[VALIDATION].n;
-    size_t bytes =
-        WEIGHTS_MAX_BYTES + MAX_REST + rows * (sizeof(uint32_t) + N_LABELS * (1 + 2 * sizeof(float)));
+    size_t bytes = WEIGHTS_MAX_BYTES + MAX_REST +
+                   rows * (sizeof(uint32_t) + r->config->labels.n * (1 + 2 * sizeof(float)));
 
     for (size_t i = 0; i < n; i++)
         bytes += pieces[i].n * dtype_size(pieces[i].dtype);

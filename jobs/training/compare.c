@@ -8,44 +8,44 @@
 static enum status compare_finding(const struct patients *p, const struct scores *candidate,
                                    const struct scores *active, size_t k, struct compared *ret)
 {
+    const size_t n = candidate->labels->n;
     struct figure gain;
     enum status st = figure_init(&gain, p);
 
     if (st == ST_OK)
-        st = figure_add_auroc(&gain, 1, candidate->truth + k, candidate->prob + k, N_LABELS);
+        st = figure_add_auroc(&gain, 1, candidate->truth + k, candidate->prob + k, n);
     if (st == ST_OK)
-        st = figure_add_auroc(&gain, -1, active->truth + k, active->prob + k, N_LABELS);
+        st = figure_add_auroc(&gain, -1, active->truth + k, active->prob + k, n);
     if (st == ST_OK)
         st = difference_estimate(&gain, &ret->gain);
     if (gain.unseen > 0)
         ret->gain.error = ret->gain.low = ret->gain.high = NAN; /* one patient proves nothing */
     figure_release(&gain);
     if (st == ST_OK)
-        st =
-            metrics_auroc(candidate->n, candidate->truth + k, candidate->prob + k, N_LABELS, &ret->candidate);
-    return st == ST_OK ? metrics_auroc(active->n, active->truth + k, active->prob + k, N_LABELS, &ret->active)
-                       : st;
+        st = metrics_auroc(candidate->n, candidate->truth + k, candidate->prob + k, n, &ret->candidate);
+    return st == ST_OK ? metrics_auroc(active->n, active->truth + k, active->prob + k, n, &ret->active) : st;
 }
 
 /* Of the findings whose gain has an interval; of the others nobody knows what they would add. */
 static enum status compare_macro(const struct patients *p, const struct scores *candidate,
                                  const struct scores *active, struct comparison *c)
 {
+    const size_t n_labels = candidate->labels->n;
     struct figure gain;
     double n = 0;
     enum status st = figure_init(&gain, p);
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < n_labels; k++)
         n += !isnan(c->findings[k].gain.error);
     c->macro.candidate = c->macro.active = n > 0 ? 0 : NAN;
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
+    for (size_t k = 0; k < n_labels && st == ST_OK; k++) {
         if (isnan(c->findings[k].gain.error))
             continue;
         c->macro.candidate += c->findings[k].candidate / n;
         c->macro.active += c->findings[k].active / n;
-        st = figure_add_auroc(&gain, 1 / n, candidate->truth + k, candidate->prob + k, N_LABELS);
+        st = figure_add_auroc(&gain, 1 / n, candidate->truth + k, candidate->prob + k, n_labels);
         if (st == ST_OK)
-            st = figure_add_auroc(&gain, -1 / n, active->truth + k, active->prob + k, N_LABELS);
+            st = figure_add_auroc(&gain, -1 / n, active->truth + k, active->prob + k, n_labels);
     }
     if (st == ST_OK)
         st = difference_estimate(&gain, &c->macro.gain);
@@ -63,7 +63,7 @@ enum status compare(const struct scores *candidate, const struct scores *active,
     if (st != ST_OK)
         return st;
     c.patients = p.n;
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
+    for (size_t k = 0; k < candidate->labels->n && st == ST_OK; k++)
         st = compare_finding(&p, candidate, active, k, &c.findings[k]);
     if (st == ST_OK)
         st = compare_macro(&p, candidate, active, &c);

@@ -5,7 +5,7 @@
 
 #include "evaluate.h"
 
-/* Both scored on the same rows in the same order. Fills in all but `narrower`.
+/* Both of the same findings, scored on the same rows in the same order. Fills in all but `narrower`.
  *   n_normal  how many of the rows are of normal chests
  * Errors: ST_NOMEM. */
 MUST_USE enum status compare(const struct scores *candidate, const struct scores *active, size_t n_normal,

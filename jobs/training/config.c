@@ -17,7 +17,7 @@
 
 #define NO_IMAGES "none"
 
-enum kind { TEXT, PATH, PATTERN, MODEL_ID, ADDRESS, INTEGER, NUMBER, FLAG, CHOICE, CHOICES };
+enum kind { TEXT, PATH, PATTERN, MODEL_ID, ADDRESS, INTEGER, NUMBER, FLAG, CHOICE, CHOICES, FINDINGS };
 
 struct field {
     const char *name;
@@ -51,6 +51,7 @@ static const struct field FIELDS[] = {
     { "dataset", PATH, AT(dataset) },
     { "csv", PATH, AT(csv) },
     { "images", PATTERN, AT(images) },
+    { "labels", FINDINGS, AT(labels) },
     { "recipe", CHOICE, AT(recipe), .choices = RECIPES },
     { "epochs", INTEGER, AT(epochs), 0, 1000 },
     { "steps_per_epoch", INTEGER, AT(steps_per_epoch), 0, 1000000 },
@@ -277,6 +278,32 @@ static void parse_choices(const struct field *f, const json_t *value, unsigned *
         refuse_choice(f, "must be a list without repetition of", errors);
 }
 
+/* A list of names, none of them twice. */
+static void parse_findings(const struct field *f, const json_t *value, struct labels *ret, json_t *errors)
+{
+    const size_t n = json_array_size(value);
+    struct labels labels = { 0 };
+    struct error why;
+
+    if (n == 0) {
+        config_error(errors, f->name, "must be a list of 1 to %d findings' names", MAX_LABELS);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const json_t *name = json_array_get(value, i);
+
+        if (!json_is_string(name)) {
+            config_error(errors, f->name, "must be a list of names: finding %zu is none", i + 1);
+            return;
+        }
+        if (labels_add(&labels, json_string_value(name), json_string_length(name), &why) != ST_OK) {
+            config_error(errors, f->name, "%s", why.text);
+            return;
+        }
+    }
+    *ret = labels;
+}
+
 static void parse_field(const struct field *f, const json_t *value, struct train_config *c, json_t *errors)
 {
     void *place = (char *)c + f->place;
@@ -297,6 +324,7 @@ static void parse_field(const struct field *f, const json_t *value, struct train
         break;
     case CHOICE: parse_choice(f, value, place, errors); break;
     case CHOICES: parse_choices(f, value, place, errors); break;
+    case FINDINGS: parse_findings(f, value, place, errors); break;
     }
 }
 
@@ -376,11 +404,13 @@ static void check_together(const struct train_config *c, json_t *errors)
 }
 
 /* The recipe that a job names, the standard one if it names none. */
-static const struct train_config *recipe_of(const json_t *object)
+static struct train_config recipe_of(const json_t *object)
 {
     const char *recipe = json_string_value(json_object_get(object, "recipe"));
+    struct train_config c = recipe && strcmp(recipe, RECIPES[RECIPE_NOTEBOOK]) == 0 ? NOTEBOOK : STANDARD;
 
-    return recipe && strcmp(recipe, RECIPES[RECIPE_NOTEBOOK]) == 0 ? &NOTEBOOK : &STANDARD;
+    c.labels = NIH_LABELS;
+    return c;
 }
 
 /* What the object says, and what `c` says of the rest. */
@@ -418,12 +448,12 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
 
 enum status train_config_parse(const json_t *object, struct train_config *ret_config, json_t *errors)
 {
-    return parse(object, *recipe_of(object), ret_config, errors);
+    return parse(object, recipe_of(object), ret_config, errors);
 }
 
 enum status train_config_parse_recorded(const json_t *object, struct train_config *ret_config, json_t *errors)
 {
-    struct train_config c = *recipe_of(object);
+    struct train_config c = recipe_of(object);
     enum status st;
 
     c.head_inputs = HEAD_INPUTS_ZERO;
@@ -444,6 +474,15 @@ static json_t *choices_json(const struct field *f, unsigned bits)
     return array;
 }
 
+static json_t *findings_json(const struct labels *labels)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < labels->n; i++)
+        json_array_append_new(array, json_string(labels->names[i]));
+    return array;
+}
+
 static json_t *field_json(const struct field *f, const void *place)
 {
     switch (f->kind) {
@@ -457,6 +496,7 @@ static json_t *field_json(const struct field *f, const void *place)
     case FLAG: return json_boolean(*(const bool *)place);
     case CHOICE: return json_string(f->choices[*(const int *)place]);
     case CHOICES: return choices_json(f, *(const unsigned *)place);
+    case FINDINGS: return findings_json(place);
     }
     return NULL;
 }
@@ -483,6 +523,12 @@ enum status train_config_adopt(struct train_config *c, const struct model *m, st
         architecture++;
         assert(ARCHITECTURES[architecture]); /* all that see a picture */
     }
+    if (!labels_equal(model_labels(m), &c->labels))
+        return error_set(
+            err, ST_INVALID,
+            "the model to start from answers for other findings than 'labels' names (%zu and %zu): "
+            "its head cannot be taken over",
+            model_labels(m)->n, c->labels.n);
     c->architecture = (int)architecture;
     settle_shards(c);
     c->image_size = (int64_t)pre->size;

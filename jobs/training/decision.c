@@ -42,8 +42,8 @@ static void column_release(struct column *c)
 static void column_take(struct column *c, const struct scores *s, size_t finding)
 {
     for (size_t i = 0; i < c->n; i++) {
-        c->truth[i] = s->truth[i * N_LABELS + finding];
-        c->score[i] = s->prob[i * N_LABELS + finding];
+        c->truth[i] = s->truth[i * s->labels->n + finding];
+        c->score[i] = s->prob[i * s->labels->n + finding];
     }
 }
 
@@ -152,7 +152,7 @@ enum status decide(const struct scores *s, const struct operating_points *points
     if (st == ST_OK)
         st = column_init(&c, s->n, &p);
     d.patients = p.n;
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
+    for (size_t k = 0; k < s->labels->n && st == ST_OK; k++) {
         column_take(&c, s, k);
         st = finding_decide(&c, points->threshold[OPERATE_YOUDEN][k], &d.findings[k]);
     }

@@ -26,13 +26,13 @@ static json_t *called_json(const struct decision_finding *f, size_t n)
     return isnan(f->threshold) ? json_null() : count_json(n);
 }
 
-static json_t *finding_json(size_t label, const struct decision_finding *f)
+static json_t *finding_json(const char *label, const struct decision_finding *f)
 {
     json_t *finding =
-        json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "label", LABELS[label], "threshold",
-                  number_or_null(f->threshold), "true_positives", called_json(f, f->true_positives),
-                  "false_positives", called_json(f, f->false_positives), "true_negatives",
-                  called_json(f, f->true_negatives), "false_negatives", called_json(f, f->false_negatives));
+        json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "label", label, "threshold", number_or_null(f->threshold),
+                  "true_positives", called_json(f, f->true_positives), "false_positives",
+                  called_json(f, f->false_positives), "true_negatives", called_json(f, f->true_negatives),
+                  "false_negatives", called_json(f, f->false_negatives));
 
     ranged_set(finding, "ppv", &f->ppv);
     ranged_set(finding, "npv", &f->npv);
@@ -42,15 +42,15 @@ static json_t *finding_json(size_t label, const struct decision_finding *f)
     return finding;
 }
 
-json_t *decisions_json(const struct decisions *d)
+json_t *decisions_json(const struct decisions *d, const struct labels *labels)
 {
     json_t *findings;
 
     if (d->rows == 0)
         return json_null();
     findings = json_array();
-    for (size_t k = 0; k < N_LABELS; k++)
-        json_array_append_new(findings, finding_json(k, &d->findings[k]));
+    for (size_t k = 0; k < labels->n; k++)
+        json_array_append_new(findings, finding_json(labels->names[k], &d->findings[k]));
     return json_pack("{s:s,s:o,s:o,s:o}", "split", SCORED_NAMES[SCORED_TEST], "rows", count_json(d->rows),
                      "patients", count_json(d->patients), "findings", findings);
 }

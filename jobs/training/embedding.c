@@ -4,7 +4,7 @@
  *   rows, of    on the map, and test rows; where there are too few of them, or their features do not differ, the rest is missing
  *   components, share            of the principal ones, and the part of the variance that they hold
  *   perplexity, divergence       see tsne.h
- *   points      [[x, y, findings as bits],…]
+ *   points      [[x, y, findings as bits, 32 in a number],…]
  *   neighbours  [{"label","rows","near","near_low","near_high","by_chance"},…], see neighbourhood.h: of the components */
 #include "cxrd/rng.h"
 #include "neighbourhood.h"
@@ -70,9 +70,10 @@ struct map {
     double *x;      /* [n][k] */
     double *p;      /* [n][n] */
     double *y;      /* [n][2] */
-    uint8_t *truth; /* [n][14] */
+    uint8_t *truth; /* [n][labels] */
+    const struct labels *labels;
     struct patients patients;
-    struct neighbourhood near[N_LABELS];
+    struct neighbourhood near[MAX_LABELS];
 };
 
 static void map_release(struct map *m)
@@ -89,19 +90,22 @@ static enum status map_init(struct map *m, const struct run *r, const struct fea
     uint64_t *ids = malloc((f->n + 1) * sizeof *ids);
     enum status st = ids ? ST_OK : ST_NOMEM;
 
-    *m = (struct map){ .n = f->n, .k = least(MOST_COMPONENTS, f->n), .perplexity = tsne_perplexity(f->n) };
+    *m = (struct map){ .n = f->n,
+                       .labels = &r->table.labels,
+                       .k = least(MOST_COMPONENTS, f->n),
+                       .perplexity = tsne_perplexity(f->n) };
     m->x = malloc(m->n * m->k * sizeof *m->x);
     m->p = malloc(m->n * m->n * sizeof *m->p);
     m->y = malloc(2 * m->n * sizeof *m->y);
-    m->truth = malloc(m->n * N_LABELS);
+    m->truth = malloc(m->n * m->labels->n);
     if (!m->x || !m->p || !m->y || !m->truth)
         st = ST_NOMEM;
     for (size_t i = 0; i < f->n && st == ST_OK; i++) {
         const struct table_row *row = &r->table.rows[f->rows[i]];
 
         ids[i] = row->patient;
-        for (size_t k = 0; k < N_LABELS; k++)
-            m->truth[i * N_LABELS + k] = row->labels >> k & 1;
+        for (size_t k = 0; k < m->labels->n; k++)
+            m->truth[i * m->labels->n + k] = row->labels >> k & 1;
     }
     if (st == ST_OK)
         st = patients_group(f->n, ids, &m->patients);
@@ -140,17 +144,17 @@ static enum status map_make(struct map *m, struct run *r, struct features *f, bo
     st = tsne_similarities(m->n, m->k, m->x, m->perplexity, &stop, m->p);
     if (st == ST_OK)
         st = tsne_map(m->n, m->p, &stop, m->y, &m->divergence);
-    return st == ST_OK ? neighbourhoods(m->n, m->k, m->x, &m->patients, m->truth, m->near) : st;
+    return st == ST_OK ? neighbourhoods(m->n, m->k, m->x, &m->patients, m->labels->n, m->truth, m->near) : st;
 }
 
 static json_t *neighbours_json(const struct map *m)
 {
     json_t *all = json_array();
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < m->labels->n; k++) {
         const struct neighbourhood *n = &m->near[k];
         json_t *finding =
-            json_pack("{s:s,s:I,s:o,s:o}", "label", LABELS[k], "rows", (json_int_t)n->rows, "near",
+            json_pack("{s:s,s:I,s:o,s:o}", "label", m->labels->names[k], "rows", (json_int_t)n->rows, "near",
                       number_or_null(n->near.value), "by_chance", number_or_null(n->by_chance));
 
         interval_set(finding, "near", &n->near);
@@ -159,17 +163,28 @@ static json_t *neighbours_json(const struct map *m)
     return all;
 }
 
+/* One point: where it is, and its findings. A reader of JSON in a page shifts 32 bits at a time. */
+static json_t *point_json(const struct map *m, size_t i)
+{
+    json_t *point = json_pack("[f,f]", m->y[2 * i], m->y[2 * i + 1]);
+    uint32_t word = 0;
+
+    for (size_t k = 0; k < m->labels->n; k++) {
+        word |= (uint32_t)m->truth[i * m->labels->n + k] << k % 32;
+        if (k % 32 == 31 || k + 1 == m->labels->n) {
+            json_array_append_new(point, json_integer(word));
+            word = 0;
+        }
+    }
+    return point;
+}
+
 static void map_put(json_t *tsne, const struct map *m)
 {
     json_t *points = json_array();
 
-    for (size_t i = 0; i < m->n; i++) {
-        json_int_t bits = 0;
-
-        for (size_t k = 0; k < N_LABELS; k++)
-            bits |= (json_int_t)m->truth[i * N_LABELS + k] << k;
-        json_array_append_new(points, json_pack("[f,f,I]", m->y[2 * i], m->y[2 * i + 1], bits));
-    }
+    for (size_t i = 0; i < m->n; i++)
+        json_array_append_new(points, point_json(m, i));
     json_object_set_new(tsne, "components", json_integer((json_int_t)m->k));
     json_object_set_new(tsne, "share", number_or_null(m->share));
     json_object_set_new(tsne, "perplexity", json_real(m->perplexity));

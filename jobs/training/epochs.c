@@ -42,7 +42,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     const size_t n = r->net->n_params + r->net->n_state;
     float *params = malloc(n * sizeof *params);
     char now[CLOCK_TEXT_SIZE], *data = run_data_text(r),
-                               *inputs = r->inputs.n ? inputs_text(&r->inputs, &NIH_LABELS) : NULL;
+                               *inputs = r->inputs.n ? inputs_text(&r->inputs, &r->config->labels) : NULL;
     enum status st;
 
     if (!params || !data || (r->inputs.n && !inputs)) {
@@ -53,7 +53,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
         return error_nomem(r->err);
     }
     memcpy(params, run_values(r), n * sizeof *params);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < r->net->n_labels; k++)
         params[r->net->head_bias + k] -= (float)r->balance.shift[k];
     if (notes) {
         json_object_set_new(notes, "created_at", json_string(clock_utc(now)));
@@ -66,7 +66,7 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     free(inputs);
     if (notes && r->gate)
         json_object_set_new(notes, GATE_KEY, gate_text(r->gate));
-    st = model_new(r->net, &NIH_LABELS, &r->pre, params, notes, ret_model, r->err);
+    st = model_new(r->net, &r->config->labels, &r->pre, params, notes, ret_model, r->err);
     free(params);
     return st;
 }
@@ -148,7 +148,7 @@ static enum status take_regression(struct run *r, struct running *sums)
         return st;
     sums->loss_sum = scores_loss(&s) * (double)s.n;
     sums->images = s.n;
-    metrics_top5(s.n, s.truth, s.logits, &sums->top5_hits, &sums->top5_rows);
+    metrics_top5(s.n, s.labels->n, s.truth, s.logits, &sums->top5_hits, &sums->top5_rows);
     sums->seconds = clock_seconds() - sums->started;
     scores_release(&s);
     r->progress.loss = sums->loss_sum / (double)sums->images;

@@ -4,6 +4,7 @@
 #include "csv_text.h"
 #include "row_inputs.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,13 +31,16 @@ void scores_release(struct scores *s)
     *s = (struct scores){ 0 };
 }
 
-enum status scores_init(struct scores *s, size_t n)
+enum status scores_init(struct scores *s, const struct labels *labels, size_t n)
 {
-    *s = (struct scores){ .rows = malloc((n + 1) * sizeof *s->rows),
+    const size_t cells = (n + 1) * labels->n;
+
+    *s = (struct scores){ .labels = labels,
+                          .rows = malloc((n + 1) * sizeof *s->rows),
                           .patients = malloc((n + 1) * sizeof *s->patients),
-                          .truth = malloc((n + 1) * N_LABELS),
-                          .prob = malloc((n + 1) * N_LABELS * sizeof *s->prob),
-                          .logits = malloc((n + 1) * N_LABELS * sizeof *s->logits) };
+                          .truth = malloc(cells),
+                          .prob = malloc(cells * sizeof *s->prob),
+                          .logits = malloc(cells * sizeof *s->logits) };
     if (s->rows && s->patients && s->truth && s->prob && s->logits)
         return ST_OK;
     scores_release(s);
@@ -131,7 +135,7 @@ struct stretch {
     struct features *features;
     enum status status[STRETCH];
     struct error errors[STRETCH];
-    float logits[STRETCH][N_LABELS];
+    float logits[STRETCH][MAX_LABELS];
 };
 
 static enum status no_result(enum status st, struct error *err)
@@ -141,8 +145,8 @@ static enum status no_result(enum status st, struct error *err)
 }
 
 /* What the row's picture says, where the model sees one. */
-static enum status score_picture(const struct stretch *t, uint32_t row, struct lane *l,
-                                 float logits[N_LABELS], struct error *err)
+static enum status score_picture(const struct stretch *t, uint32_t row, struct lane *l, float *logits,
+                                 struct error *err)
 {
     const struct pictures *pictures = t->scorer->pictures;
     enum status st = ST_OK;
@@ -164,7 +168,7 @@ static void score_task(void *arg, size_t task, size_t lane)
 {
     struct stretch *t = arg;
     const uint32_t row = t->rows[task];
-    const struct input_values values = row_values(&t->scorer->pictures->table->rows[row]);
+    const struct input_values values = row_values(t->scorer->pictures->table, row);
     enum status st = score_picture(t, row, &t->scorer->lanes[lane], t->logits[task], &t->errors[task]);
 
     if (st == ST_OK && (st = model_add_inputs(t->model, &values, t->logits[task], NULL)) != ST_OK)
@@ -176,8 +180,10 @@ static void score_task(void *arg, size_t task, size_t lane)
 static enum status collect(const struct stretch *t, size_t n, bool strict, struct scores *s,
                            struct error *err)
 {
+    const size_t width = s->labels->n;
+
     for (size_t i = 0; i < n; i++) {
-        const uint16_t labels = t->scorer->pictures->table->rows[t->rows[i]].labels;
+        const uint64_t labels = t->scorer->pictures->table->rows[t->rows[i]].labels;
 
         if (t->status[i] != ST_OK &&
             (strict || t->status[i] == ST_NUMERIC || status_is_outside(t->status[i])))
@@ -186,10 +192,10 @@ static enum status collect(const struct stretch *t, size_t n, bool strict, struc
             continue;
         s->rows[s->n] = t->rows[i];
         s->patients[s->n] = t->scorer->pictures->table->rows[t->rows[i]].patient;
-        for (size_t k = 0; k < N_LABELS; k++)
-            s->truth[s->n * N_LABELS + k] = labels >> k & 1;
-        memcpy(s->logits + s->n * N_LABELS, t->logits[i], sizeof t->logits[i]);
-        model_probabilities(t->model, 1, t->logits[i], s->prob + s->n * N_LABELS);
+        for (size_t k = 0; k < width; k++)
+            s->truth[s->n * width + k] = labels >> k & 1;
+        memcpy(s->logits + s->n * width, t->logits[i], width * sizeof *s->logits);
+        model_probabilities(t->model, 1, t->logits[i], s->prob + s->n * width);
         s->n++;
     }
     return ST_OK;
@@ -201,12 +207,13 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
 {
     struct stretch *t = calloc(1, sizeof *t);
     struct scores s;
-    enum status st = t ? scores_init(&s, n) : ST_NOMEM;
+    enum status st = t ? scores_init(&s, &scorer->pictures->table->labels, n) : ST_NOMEM;
 
     if (st != ST_OK) {
         free(t);
         return error_nomem(err);
     }
+    assert(model_labels(m)->n == s.labels->n);
     t->scorer = scorer;
     t->model = m;
     t->features = hooks->features;
@@ -234,7 +241,7 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
 
 static void append(struct scores *to, const struct scores *from)
 {
-    const size_t at = to->n * N_LABELS, cells = from->n * N_LABELS;
+    const size_t at = to->n * to->labels->n, cells = from->n * from->labels->n;
 
     memcpy(to->rows + to->n, from->rows, from->n * sizeof *to->rows);
     memcpy(to->patients + to->n, from->patients, from->n * sizeof *to->patients);
@@ -246,7 +253,7 @@ static void append(struct scores *to, const struct scores *from)
 
 enum status scores_join(const struct scores *a, const struct scores *b, struct scores *ret)
 {
-    const enum status st = scores_init(ret, a->n + b->n);
+    const enum status st = scores_init(ret, a->labels, a->n + b->n);
 
     if (st != ST_OK)
         return st;
@@ -266,28 +273,30 @@ void scores_recalibrate(struct scores *s, const struct model *m)
     model_probabilities(m, s->n, s->logits, s->prob);
 }
 
-void scores_csv_head(struct buf *out)
+void scores_csv_head(const struct labels *labels, struct buf *out)
 {
-    for (size_t k = 0; k < N_LABELS; k++)
-        buf_printf(out, ",true_%s", LABELS[k]);
-    for (size_t k = 0; k < N_LABELS; k++)
-        buf_printf(out, ",prob_%s", LABELS[k]);
+    for (size_t k = 0; k < labels->n; k++)
+        buf_printf(out, ",true_%s", labels->names[k]);
+    for (size_t k = 0; k < labels->n; k++)
+        buf_printf(out, ",prob_%s", labels->names[k]);
     buf_puts(out, "\n");
 }
 
 void scores_csv_row(const struct scores *s, size_t i, struct buf *out)
 {
-    for (size_t k = 0; k < N_LABELS; k++)
-        buf_puts(out, s->truth[i * N_LABELS + k] ? ",1" : ",0");
-    for (size_t k = 0; k < N_LABELS; k++)
-        buf_printf(out, ",%.9g", (double)s->prob[i * N_LABELS + k]);
+    const size_t n = s->labels->n;
+
+    for (size_t k = 0; k < n; k++)
+        buf_puts(out, s->truth[i * n + k] ? ",1" : ",0");
+    for (size_t k = 0; k < n; k++)
+        buf_printf(out, ",%.9g", (double)s->prob[i * n + k]);
     buf_puts(out, "\n");
 }
 
 enum status scores_csv(const struct scores *s, const struct table *t, struct buf *out)
 {
     buf_puts(out, "image");
-    scores_csv_head(out);
+    scores_csv_head(s->labels, out);
     for (size_t i = 0; i < s->n; i++) {
         csv_text(table_image(t, s->rows[i]), out);
         scores_csv_row(s, i, out);

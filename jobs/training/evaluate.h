@@ -12,16 +12,18 @@
 /* Rows with their truth and their probabilities. */
 struct scores {
     size_t n;
-    uint32_t *rows;     /* [n] */
-    uint64_t *patients; /* [n]: whose they are, as the table has it; NULL: each row is another's */
-    uint8_t *truth;     /* [n][14]: 0 or 1 */
-    float *prob;        /* [n][14] */
-    float *logits;      /* [n][14]: what `prob` was made of, before calibration */
+    const struct labels *labels; /* of the columns; borrowed */
+    uint32_t *rows;              /* [n] */
+    uint64_t *patients;          /* [n]: whose they are, as the table has it; NULL: each row is another's */
+    uint8_t *truth;              /* [n][labels]: 0 or 1 */
+    float *prob;                 /* [n][labels] */
+    float *logits;               /* [n][labels]: what `prob` was made of, before calibration */
 };
-MUST_USE enum status scores_init(struct scores *s, size_t n); /* room for n, holding none; ST_NOMEM */
-void scores_release(struct scores *s);                        /* safe on zeroes */
+/* Room for n, holding none. Errors: ST_NOMEM. */
+MUST_USE enum status scores_init(struct scores *s, const struct labels *labels, size_t n);
+void scores_release(struct scores *s); /* safe on zeroes */
 
-/* The rows of both, `a`'s first. Errors: ST_NOMEM. */
+/* The rows of both, of the same findings, `a`'s first. Errors: ST_NOMEM. */
 MUST_USE enum status scores_join(const struct scores *a, const struct scores *b, struct scores *ret);
 
 /* Fill in `patients` by the rows. */
@@ -46,7 +48,7 @@ struct features {
 MUST_USE enum status features_init(struct features *f, size_t n, size_t size); /* ST_NOMEM */
 void features_release(struct features *f);                                     /* safe on zeroes */
 
-/* Score `n` rows, in the order given. Rows whose picture cannot be read are left out, unless `strict`.
+/* Score `n` rows, in the order given, with a model of the table's findings. Rows whose picture cannot be read are left out, unless `strict`.
  *   cancelled  asked now and then; may be NULL
  *   done       told how many more rows are done; may be NULL
  *   features   filled in for those of its rows that are scored; may be NULL
@@ -63,22 +65,24 @@ MUST_USE enum status scorer_run(struct scorer *s, const struct model *m, const u
 
 /* Everything that a record says about scores.
  *   points  thresholds, chosen on validation rows
- *   rates   of the findings among the training rows
+ *   rates   [labels], of the findings among the training rows
  * Errors: ST_NOMEM. */
 MUST_USE enum status evaluate(const struct scores *s, const struct operating_points *points,
-                              const double rates[N_LABELS], struct evaluation *ret_evaluation);
+                              const double *rates, struct evaluation *ret_evaluation);
 
 /* What predicting `rates` for everyone scores on the same rows. Errors: ST_NOMEM. */
-MUST_USE enum status evaluate_rates(const struct scores *s, const double rates[N_LABELS],
+MUST_USE enum status evaluate_rates(const struct scores *s, const double *rates,
                                     struct baseline *ret_baseline);
 
 /* Choose the thresholds of all findings. Errors: ST_NOMEM. */
 MUST_USE enum status evaluate_thresholds(const struct scores *s, struct operating_points *ret_points);
 
-/* The mean AUROC of the findings that have one; NaN where none has. Errors: ST_NOMEM. */
-MUST_USE enum status macro_auroc(const struct scores *s, double ret_each[N_LABELS], double *ret_auroc);
+/* The mean AUROC of the findings that have one; NaN where none has.
+ *   ret_each  [labels]
+ * Errors: ST_NOMEM. */
+MUST_USE enum status macro_auroc(const struct scores *s, double *ret_each, double *ret_auroc);
 
-/* Terms of figures (figure.h) of all 14 findings, on the rows of the figure's patients. ST_NOMEM.
+/* Terms of figures (figure.h) of all findings, on the rows of the figure's patients. ST_NOMEM.
  *   loss         mean over rows and findings; `values` [rows] is room
  *   macro AUROC  the mean of the findings that have one; NaN where none has */
 MUST_USE enum status figure_add_loss(struct figure *f, double weight, const struct scores *s, double *values);
@@ -90,9 +94,9 @@ void scores_recalibrate(struct scores *s, const struct model *m);
 double scores_loss(const struct scores *s); /* mean over rows and findings; NaN for no rows */
 double scores_top5(const struct scores *s); /* NaN where no row has a positive */
 
-/* The columns that every scores CSV ends with: 14 truths and 14 probabilities, with the comma before them and the end of
+/* The columns that every scores CSV ends with: the truths and the probabilities of all findings, with the comma before them and the end of
  * the line. */
-void scores_csv_head(struct buf *out);
+void scores_csv_head(const struct labels *labels, struct buf *out);
 void scores_csv_row(const struct scores *s, size_t i, struct buf *out);
 
 /* The contract's scores CSV. Errors: ST_LIMIT (of `out`), ST_NOMEM. */

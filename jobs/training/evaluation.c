@@ -11,14 +11,15 @@
 
 double scores_loss(const struct scores *s)
 {
-    return s->n ? metrics_loss_sum(s->n, s->truth, s->prob) / (double)(s->n * N_LABELS) : NAN;
+    return s->n ? metrics_loss_sum(s->n, s->labels->n, s->truth, s->prob) / (double)(s->n * s->labels->n)
+                : NAN;
 }
 
 double scores_top5(const struct scores *s)
 {
     size_t hits, rows;
 
-    metrics_top5(s->n, s->truth, s->prob, &hits, &rows);
+    metrics_top5(s->n, s->labels->n, s->truth, s->prob, &hits, &rows);
     return rows ? (double)hits / (double)rows : NAN;
 }
 
@@ -46,16 +47,16 @@ static bool both_kinds(const struct scores *s, size_t k)
     size_t positives = 0;
 
     for (size_t i = 0; i < s->n; i++)
-        positives += s->truth[i * N_LABELS + k];
+        positives += s->truth[i * s->labels->n + k];
     return positives > 0 && positives < s->n;
 }
 
-enum status macro_auroc(const struct scores *s, double ret_each[N_LABELS], double *ret_auroc)
+enum status macro_auroc(const struct scores *s, double *ret_each, double *ret_auroc)
 {
     struct mean mean = { 0 };
 
-    for (size_t k = 0; k < N_LABELS; k++) {
-        if (metrics_auroc(s->n, s->truth + k, s->prob + k, N_LABELS, &ret_each[k]) != ST_OK)
+    for (size_t k = 0; k < s->labels->n; k++) {
+        if (metrics_auroc(s->n, s->truth + k, s->prob + k, s->labels->n, &ret_each[k]) != ST_OK)
             return ST_NOMEM;
         mean_add(&mean, ret_each[k]);
     }
@@ -67,10 +68,10 @@ enum status evaluate_thresholds(const struct scores *s, struct operating_points 
 {
     struct operating_points points = OPERATING_NONE;
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < s->labels->n; k++) {
         float threshold[N_OPERATING];
 
-        if (operating_choose(s->n, s->truth + k, s->prob + k, N_LABELS, threshold) != ST_OK)
+        if (operating_choose(s->n, s->truth + k, s->prob + k, s->labels->n, threshold) != ST_OK)
             return ST_NOMEM;
         for (int kind = 0; kind < N_OPERATING; kind++)
             points.threshold[kind][k] = threshold[kind];
@@ -80,13 +81,14 @@ enum status evaluate_thresholds(const struct scores *s, struct operating_points 
 }
 
 /* The same rows with the base rates as everyone's probabilities; only these are to be freed. */
-static enum status guess_init(struct scores *guess, const struct scores *s, const double rates[N_LABELS])
+static enum status guess_init(struct scores *guess, const struct scores *s, const double *rates)
 {
     *guess = (struct scores){ .n = s->n,
+                              .labels = s->labels,
                               .truth = s->truth,
-                              .prob = malloc((s->n + 1) * N_LABELS * sizeof *s->prob) };
-    for (size_t i = 0; guess->prob && i < s->n * N_LABELS; i++)
-        guess->prob[i] = (float)rates[i % N_LABELS];
+                              .prob = malloc((s->n + 1) * s->labels->n * sizeof *s->prob) };
+    for (size_t i = 0; guess->prob && i < s->n * s->labels->n; i++)
+        guess->prob[i] = (float)rates[i % s->labels->n];
     return guess->prob ? ST_OK : ST_NOMEM;
 }
 
@@ -94,12 +96,12 @@ static struct baseline baseline_of(const struct scores *guess)
 {
     struct mean brier = { 0 };
 
-    for (size_t k = 0; k < N_LABELS; k++)
-        mean_add(&brier, metrics_brier(guess->n, guess->truth + k, guess->prob + k, N_LABELS));
+    for (size_t k = 0; k < guess->labels->n; k++)
+        mean_add(&brier, metrics_brier(guess->n, guess->truth + k, guess->prob + k, guess->labels->n));
     return (struct baseline){ scores_loss(guess), scores_top5(guess), mean_of(&brier) };
 }
 
-enum status evaluate_rates(const struct scores *s, const double rates[N_LABELS], struct baseline *ret)
+enum status evaluate_rates(const struct scores *s, const double *rates, struct baseline *ret)
 {
     struct scores guess;
     const enum status st = guess_init(&guess, s, rates);
@@ -148,13 +150,14 @@ static enum status operate_at(const struct judged *j, size_t k, float threshold,
     enum status st;
 
     for (size_t i = 0; i < j->s->n; i++)
-        j->values[i] = j->s->prob[i * N_LABELS + k] >= threshold;
+        j->values[i] = j->s->prob[i * j->s->labels->n + k] >= threshold;
     st = rate_estimate(&j->patients, j->values, NULL, 1, 0, &ret->positive_rate);
     if (st == ST_OK)
-        st = rate_estimate(&j->patients, j->values, truth, N_LABELS, 1, &ret->sensitivity);
+        st = rate_estimate(&j->patients, j->values, truth, j->s->labels->n, 1, &ret->sensitivity);
     for (size_t i = 0; i < j->s->n; i++)
         j->values[i] = 1 - j->values[i];
-    return st == ST_OK ? rate_estimate(&j->patients, j->values, truth, N_LABELS, 0, &ret->specificity) : st;
+    return st == ST_OK ? rate_estimate(&j->patients, j->values, truth, j->s->labels->n, 0, &ret->specificity)
+                       : st;
 }
 
 /* At its three thresholds; sensitivity and specificity are of ranking, and so need both kinds of rows. */
@@ -180,7 +183,8 @@ static enum status operate(const struct judged *j, size_t k, const struct operat
 static enum status brier_estimate(const struct judged *j, size_t k, struct estimate *ret)
 {
     for (size_t i = 0; i < j->s->n; i++)
-        j->values[i] = metrics_brier(1, j->s->truth + i * N_LABELS + k, j->s->prob + i * N_LABELS + k, 1);
+        j->values[i] =
+            metrics_brier(1, j->s->truth + i * j->s->labels->n + k, j->s->prob + i * j->s->labels->n + k, 1);
     return mean_estimate(&j->patients, j->values, ret);
 }
 
@@ -196,32 +200,34 @@ static enum status evaluate_finding(const struct judged *j, size_t k, const stru
 
     *r = (struct finding_report){ .base_rate = rate };
     for (size_t i = 0; i < s->n; i++) {
-        r->positives += truth[i * N_LABELS];
-        sum += (double)prob[i * N_LABELS];
+        r->positives += truth[i * s->labels->n];
+        sum += (double)prob[i * s->labels->n];
     }
     both = r->positives > 0 && r->positives < s->n;
     r->prevalence = s->n ? (double)r->positives / (double)s->n : NAN;
     r->predicted_mean = s->n ? sum / (double)s->n : NAN;
-    r->ece = metrics_ece(s->n, truth, prob, N_LABELS);
-    metrics_ece_expected(s->n, prob, N_LABELS, &r->ece_expected, &r->ece_expected_sd);
+    r->ece = metrics_ece(s->n, truth, prob, s->labels->n);
+    metrics_ece_expected(s->n, prob, s->labels->n, &r->ece_expected, &r->ece_expected_sd);
     r->baseline_brier =
         r->prevalence * (1 - rate) * (1 - rate) + (1 - r->prevalence) * rate * rate; /* NaN for no rows */
-    st = patients_with(&j->patients, truth, N_LABELS, 1, &r->positive_patients);
+    st = patients_with(&j->patients, truth, s->labels->n, 1, &r->positive_patients);
     if (st == ST_OK)
         st = brier_estimate(j, k, &r->brier);
     if (st == ST_OK)
         st = operate(j, k, points, both, r);
     if (st == ST_OK)
-        st = ranking(s->n, truth, prob, N_LABELS, both, &area, &r->average_precision);
-    return st == ST_OK ? auroc_estimate(&j->patients, truth, prob, N_LABELS, &r->auroc) : st;
+        st = ranking(s->n, truth, prob, s->labels->n, both, &area, &r->average_precision);
+    return st == ST_OK ? auroc_estimate(&j->patients, truth, prob, s->labels->n, &r->auroc) : st;
 }
 
 /* ---- of all findings ---- */
 
 enum status figure_add_loss(struct figure *f, double weight, const struct scores *s, double *values)
 {
+    const size_t n = s->labels->n;
+
     for (size_t i = 0; i < s->n; i++)
-        values[i] = metrics_loss_sum(1, s->truth + i * N_LABELS, s->prob + i * N_LABELS) / N_LABELS;
+        values[i] = metrics_loss_sum(1, n, s->truth + i * n, s->prob + i * n) / (double)n;
     return figure_add_mean(f, weight, values, NULL, 1, 0);
 }
 
@@ -230,11 +236,11 @@ enum status figure_add_macro_auroc(struct figure *f, double weight, const struct
     size_t defined = 0;
     enum status st = ST_OK;
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < s->labels->n; k++)
         defined += both_kinds(s, k);
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
+    for (size_t k = 0; k < s->labels->n && st == ST_OK; k++)
         if (both_kinds(s, k))
-            st = figure_add_auroc(f, weight / (double)defined, s->truth + k, s->prob + k, N_LABELS);
+            st = figure_add_auroc(f, weight / (double)defined, s->truth + k, s->prob + k, s->labels->n);
     if (!defined)
         f->value = NAN;
     return st;
@@ -268,7 +274,8 @@ static enum status estimate_means(const struct judged *j, const struct scores *g
     if (st == ST_OK)
         st = figure_estimate(&auroc, &e->macro_auroc);
     for (size_t i = 0; i < j->s->n; i++)
-        j->values[i] = metrics_brier(N_LABELS, j->s->truth + i * N_LABELS, j->s->prob + i * N_LABELS, 1);
+        j->values[i] = metrics_brier(j->s->labels->n, j->s->truth + i * j->s->labels->n,
+                                     j->s->prob + i * j->s->labels->n, 1);
     if (st == ST_OK)
         st = mean_estimate(&j->patients, j->values, &e->macro_brier);
     estimate_cut(&e->loss, 0, INFINITY);
@@ -280,12 +287,12 @@ static enum status estimate_means(const struct judged *j, const struct scores *g
     return st;
 }
 
-static struct mean_report macro_means(const struct finding_report findings[N_LABELS])
+static struct mean_report macro_means(const struct finding_report *findings, size_t n_labels)
 {
     struct mean auroc = { 0 }, precision = { 0 }, brier = { 0 }, ece = { 0 }, expected = { 0 };
     double squares = 0; /* findings err on their own */
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < n_labels; k++) {
         mean_add(&auroc, findings[k].auroc.value);
         mean_add(&precision, findings[k].average_precision);
         mean_add(&brier, findings[k].brier.value);
@@ -294,20 +301,20 @@ static struct mean_report macro_means(const struct finding_report findings[N_LAB
         squares += findings[k].ece_expected_sd * findings[k].ece_expected_sd;
     }
     return (struct mean_report){ mean_of(&auroc), mean_of(&precision), mean_of(&brier),
-                                 mean_of(&ece),   mean_of(&expected),  sqrt(squares) / N_LABELS };
+                                 mean_of(&ece),   mean_of(&expected),  sqrt(squares) / (double)n_labels };
 }
 
 static enum status evaluate_judged(const struct judged *j, const struct operating_points *points,
-                                   const double rates[N_LABELS], struct evaluation *e)
+                                   const double *rates, struct evaluation *e)
 {
     const struct scores *s = j->s;
-    const size_t cells = s->n * N_LABELS;
+    const size_t cells = s->n * s->labels->n;
     struct scores guess;
     size_t positives = 0;
     enum status st = guess_init(&guess, s, rates);
 
     *e = (struct evaluation){ .rows = s->n, .patients = j->patients.n, .top5_accuracy = scores_top5(s) };
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
+    for (size_t k = 0; k < s->labels->n && st == ST_OK; k++) {
         st = evaluate_finding(j, k, points, rates[k], &e->findings[k]);
         positives += e->findings[k].positives;
     }
@@ -324,12 +331,12 @@ static enum status evaluate_judged(const struct judged *j, const struct operatin
     e->micro.brier = metrics_brier(cells, s->truth, s->prob, 1);
     e->micro.ece = metrics_ece(cells, s->truth, s->prob, 1);
     metrics_ece_expected(cells, s->prob, 1, &e->micro.ece_expected, &e->micro.ece_expected_sd);
-    e->macro = macro_means(e->findings);
+    e->macro = macro_means(e->findings, s->labels->n);
     return st;
 }
 
-enum status evaluate(const struct scores *s, const struct operating_points *points,
-                     const double rates[N_LABELS], struct evaluation *ret_evaluation)
+enum status evaluate(const struct scores *s, const struct operating_points *points, const double *rates,
+                     struct evaluation *ret_evaluation)
 {
     struct evaluation e;
     struct judged j;

@@ -18,8 +18,8 @@
  *     struct figure gain;
  *     patients_group(n, ids, &p);
  *     figure_init(&gain, &p);
- *     figure_add_auroc(&gain, 1, truth, ours, N_LABELS);
- *     figure_add_auroc(&gain, -1, truth, theirs, N_LABELS);
+ *     figure_add_auroc(&gain, 1, truth, ours, n_labels);
+ *     figure_add_auroc(&gain, -1, truth, theirs, n_labels);
  *     figure_estimate(&gain, &e);                            e.low > 0: ours is better
  *     figure_release(&gain);
  *     patients_release(&p);

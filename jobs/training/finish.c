@@ -38,7 +38,7 @@ static enum status plot_findings(json_t *plots, const struct scores *s)
 static enum status evaluate_set(struct run *r, int set, const struct scores *s)
 {
     struct train_result *result = r->result;
-    double rates[N_LABELS];
+    double rates[MAX_LABELS];
     enum status st = ST_OK;
 
     run_base_rates(r, rates);

@@ -46,7 +46,7 @@ static void side_take(struct looking *l, size_t finding, size_t part, bool elsew
 {
     for (size_t i = 0; i < l->s->n; i++)
         l->side[i] =
-            on_side(l, l->partition.of[i], part, elsewhere) ? l->s->truth[i * N_LABELS + finding] : 2;
+            on_side(l, l->partition.of[i], part, elsewhere) ? l->s->truth[i * l->s->labels->n + finding] : 2;
 }
 
 static enum status side_count(const struct looking *l, struct counts *ret)
@@ -73,7 +73,7 @@ static size_t resting_on(enum group_measure measure, const struct counts *c)
 static void scores_take(struct looking *l, size_t finding)
 {
     for (size_t i = 0; i < l->s->n; i++)
-        l->score[i] = l->s->prob[i * N_LABELS + finding];
+        l->score[i] = l->s->prob[i * l->s->labels->n + finding];
 }
 
 /* 1 for the rows that are told rightly: among those with the finding for a sensitivity, without it for a specificity. */
@@ -222,12 +222,15 @@ static enum status correct(struct asked *all, size_t n)
 /* ---- all groups ---- */
 
 /* Every difference that may be asked for. */
-enum { MOST_ASKED = N_GROUPINGS * MOST_GROUPS * N_LABELS * N_GROUP_MEASURES };
+static size_t most_asked(size_t n_labels)
+{
+    return (size_t)N_GROUPINGS * MOST_GROUPS * n_labels * N_GROUP_MEASURES;
+}
 
 /* What a whole evaluation gathers. */
 struct gathering {
     struct group *group; /* [N_GROUPINGS * MOST_GROUPS] */
-    struct asked *asked; /* [MOST_ASKED] */
+    struct asked *asked; /* [most_asked()] */
     size_t n, n_asked;
 };
 
@@ -243,7 +246,7 @@ static enum status group_add(struct looking *l, enum grouping by, size_t part, s
     for (size_t i = 0; i < l->s->n; i++)
         l->side[i] = l->partition.of[i] == part;
     st = patients_with(&l->patients, l->side, 1, 1, &g->patients);
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
+    for (size_t k = 0; k < l->s->labels->n && st == ST_OK; k++) {
         scores_take(l, k);
         st = finding_evaluate(l, part, k, &g->findings[k]);
     }
@@ -256,7 +259,7 @@ static enum status differences_add(struct looking *l, size_t part, struct gather
 {
     enum status st = ST_OK;
 
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
+    for (size_t k = 0; k < l->s->labels->n && st == ST_OK; k++) {
         scores_take(l, k);
         for (enum group_measure m = 0; m < N_GROUP_MEASURES && st == ST_OK; m++) {
             struct asked *a = &all->asked[all->n_asked];
@@ -346,7 +349,7 @@ enum status groups_evaluate(const struct scores *s, const struct table *t,
                             const struct operating_points *points, struct groups *ret_groups)
 {
     struct gathering all = { .group = calloc((size_t)N_GROUPINGS * MOST_GROUPS, sizeof *all.group),
-                             .asked = calloc(MOST_ASKED, sizeof *all.asked) };
+                             .asked = calloc(most_asked(s->labels->n), sizeof *all.asked) };
     enum status st = all.group && all.asked ? gather(s, t, points, &all) : ST_NOMEM;
 
     if (st == ST_OK)

@@ -89,28 +89,29 @@ void metrics_ece_expected(size_t n, const float *score, size_t stride, double *r
     *ret_sd = n ? sqrt(variance) / (double)n : NAN;
 }
 
-void metrics_top5(size_t n, const uint8_t *truth, const float *score, size_t *ret_hits, size_t *ret_rows)
+void metrics_top5(size_t n, size_t n_labels, const uint8_t *truth, const float *score, size_t *ret_hits,
+                  size_t *ret_rows)
 {
     *ret_hits = *ret_rows = 0;
-    for (size_t i = 0; i < n; i++, truth += N_LABELS, score += N_LABELS) {
+    for (size_t i = 0; i < n; i++, truth += n_labels, score += n_labels) {
         size_t first = 0, above = 0;
 
-        while (first < N_LABELS && !truth[first])
+        while (first < n_labels && !truth[first])
             first++;
-        if (first == N_LABELS)
+        if (first == n_labels)
             continue;
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < n_labels; k++)
             above += !(score[k] <= score[first]); /* no number is no hit */
         ++*ret_rows;
         *ret_hits += above < 5;
     }
 }
 
-double metrics_loss_sum(size_t n, const uint8_t *truth, const float *score)
+double metrics_loss_sum(size_t n, size_t n_labels, const uint8_t *truth, const float *score)
 {
     double sum = 0;
 
-    for (size_t i = 0; i < n * N_LABELS; i++) {
+    for (size_t i = 0; i < n * n_labels; i++) {
         const double s = (double)score[i], p = isnan(s) ? s : fmin(fmax(s, 1e-7), 1 - 1e-7);
 
         sum -= truth[i] ? log(p) : log1p(-p);

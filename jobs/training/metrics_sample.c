@@ -9,12 +9,12 @@ const char *const SAMPLE_MEASURE_NAMES[N_SAMPLE_MEASURES] = {
     "coverage_error", "ranking_loss"
 };
 
-static void of_calls(const uint8_t truth[N_LABELS], const float score[N_LABELS],
-                     const float threshold[N_LABELS], double ret[N_SAMPLE_MEASURES])
+static void of_calls(size_t n, const uint8_t *truth, const float *score, const float *threshold,
+                     double ret[N_SAMPLE_MEASURES])
 {
     int there = 0, called = 0, both = 0, wrong;
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < n; k++) {
         const int call = score[k] >= threshold[k];
 
         there += truth[k];
@@ -22,7 +22,7 @@ static void of_calls(const uint8_t truth[N_LABELS], const float score[N_LABELS],
         both += truth[k] && call;
     }
     wrong = there + called - 2 * both;
-    ret[SAMPLE_HAMMING_LOSS] = (double)wrong / N_LABELS;
+    ret[SAMPLE_HAMMING_LOSS] = (double)wrong / (double)n;
     ret[SAMPLE_SUBSET_ACCURACY] = wrong == 0;
     ret[SAMPLE_F1] = there + called > 0 ? 2.0 * both / (there + called) : 0;
     ret[SAMPLE_JACCARD] = there + called > 0 ? (double)both / (there + called - both) : 0;
@@ -33,11 +33,11 @@ struct above {
     int all, there;
 };
 
-static struct above above(const uint8_t truth[N_LABELS], const float score[N_LABELS], size_t k)
+static struct above above(size_t n, const uint8_t *truth, const float *score, size_t k)
 {
     struct above a = { 0 };
 
-    for (size_t j = 0; j < N_LABELS; j++)
+    for (size_t j = 0; j < n; j++)
         if (score[j] >= score[k]) {
             a.all++;
             a.there += truth[j];
@@ -45,14 +45,13 @@ static struct above above(const uint8_t truth[N_LABELS], const float score[N_LAB
     return a;
 }
 
-static void of_order(const uint8_t truth[N_LABELS], const float score[N_LABELS],
-                     double ret[N_SAMPLE_MEASURES])
+static void of_order(size_t n, const uint8_t *truth, const float *score, double ret[N_SAMPLE_MEASURES])
 {
     int there = 0, reversed = 0, covered = 0;
     double precision = 0;
 
-    for (size_t k = 0; k < N_LABELS; k++) {
-        const struct above a = truth[k] ? above(truth, score, k) : (struct above){ 0 };
+    for (size_t k = 0; k < n; k++) {
+        const struct above a = truth[k] ? above(n, truth, score, k) : (struct above){ 0 };
 
         if (!truth[k])
             continue;
@@ -64,18 +63,18 @@ static void of_order(const uint8_t truth[N_LABELS], const float score[N_LABELS],
     ret[SAMPLE_RANKING_PRECISION] = there > 0 ? precision / there : 1;
     ret[SAMPLE_COVERAGE_ERROR] = covered;
     ret[SAMPLE_RANKING_LOSS] =
-        there > 0 && there < N_LABELS ? (double)reversed / (there * (N_LABELS - there)) : 0;
+        there > 0 && there < (int)n ? (double)reversed / (there * ((int)n - there)) : 0;
 }
 
-void metrics_sample(const uint8_t truth[N_LABELS], const float score[N_LABELS],
-                    const float threshold[N_LABELS], double ret[N_SAMPLE_MEASURES])
+void metrics_sample(size_t n, const uint8_t *truth, const float *score, const float *threshold,
+                    double ret[N_SAMPLE_MEASURES])
 {
     bool numbers = true; /* all scores are */
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < n; k++)
         numbers = numbers && !isnan(score[k]);
-    of_calls(truth, score, threshold, ret);
-    of_order(truth, score, ret);
+    of_calls(n, truth, score, threshold, ret);
+    of_order(n, truth, score, ret);
     for (int m = 0; m < N_SAMPLE_MEASURES && !numbers; m++)
         ret[m] = NAN;
 }

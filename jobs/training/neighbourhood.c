@@ -40,15 +40,17 @@ struct rows_in_space {
     size_t n, k;
     const double *x;
     const struct patients *patients;
+    size_t n_labels;
     const uint8_t *truth;
-    double *near, *by_chance; /* [14][n]: of each row, parts of its neighbours and of all that could be */
+    double *near,
+        *by_chance; /* [n_labels][n]: of each row, parts of its neighbours and of all that could be */
 };
 
 /* false: it has too few others. */
 static bool look_around(const struct rows_in_space *s, size_t row)
 {
     struct nearest near;
-    size_t others = 0, all[N_LABELS] = { 0 }, nearby[N_LABELS] = { 0 };
+    size_t others = 0, all[MAX_LABELS] = { 0 }, nearby[MAX_LABELS] = { 0 };
 
     for (size_t i = 0; i < NEIGHBOURS; i++)
         near.squares[i] = INFINITY;
@@ -57,14 +59,14 @@ static bool look_around(const struct rows_in_space *s, size_t row)
             continue;
         offer(&near, square(s->k, s->x + row * s->k, s->x + j * s->k), j);
         others++;
-        for (size_t f = 0; f < N_LABELS; f++)
-            all[f] += s->truth[j * N_LABELS + f];
+        for (size_t f = 0; f < s->n_labels; f++)
+            all[f] += s->truth[j * s->n_labels + f];
     }
     if (others < NEIGHBOURS)
         return false;
-    for (size_t f = 0; f < N_LABELS; f++) {
+    for (size_t f = 0; f < s->n_labels; f++) {
         for (size_t i = 0; i < NEIGHBOURS; i++)
-            nearby[f] += s->truth[near.rows[i] * N_LABELS + f];
+            nearby[f] += s->truth[near.rows[i] * s->n_labels + f];
         s->near[f * s->n + row] = (double)nearby[f] / NEIGHBOURS;
         s->by_chance[f * s->n + row] = (double)all[f] / (double)others;
     }
@@ -77,27 +79,27 @@ static enum status of_finding(const struct rows_in_space *s, size_t f, struct ne
 
     *ret = (struct neighbourhood){ 0 };
     for (size_t i = 0; i < s->n; i++)
-        if (s->truth[i * N_LABELS + f]) {
+        if (s->truth[i * s->n_labels + f]) {
             ret->rows++;
             sum += s->by_chance[f * s->n + i];
         }
     ret->by_chance = ret->rows > 0 ? sum / (double)ret->rows : NAN;
-    return rate_estimate(s->patients, s->near + f * s->n, s->truth + f, N_LABELS, 1, &ret->near);
+    return rate_estimate(s->patients, s->near + f * s->n, s->truth + f, s->n_labels, 1, &ret->near);
 }
 
 enum status neighbourhoods(size_t n, size_t k, const double *x, const struct patients *patients,
-                           const uint8_t *truth, struct neighbourhood ret[N_LABELS])
+                           size_t n_labels, const uint8_t *truth, struct neighbourhood *ret)
 {
-    double *near = malloc((N_LABELS * n + 1) * sizeof *near),
-           *chance = malloc((N_LABELS * n + 1) * sizeof *chance);
-    const struct rows_in_space s = { n, k, x, patients, truth, near, chance };
+    double *near = malloc((n_labels * n + 1) * sizeof *near),
+           *chance = malloc((n_labels * n + 1) * sizeof *chance);
+    const struct rows_in_space s = { n, k, x, patients, n_labels, truth, near, chance };
     enum status st = near && chance ? ST_OK : ST_NOMEM;
 
     for (size_t i = 0; i < n && st == ST_OK; i++)
         if (!look_around(&s, i))
-            for (size_t f = 0; f < N_LABELS; f++)
+            for (size_t f = 0; f < n_labels; f++)
                 near[f * n + i] = chance[f * n + i] = NAN;
-    for (size_t f = 0; f < N_LABELS && st == ST_OK; f++)
+    for (size_t f = 0; f < n_labels && st == ST_OK; f++)
         st = of_finding(&s, f, &ret[f]);
     free(near);
     free(chance);

@@ -17,10 +17,10 @@ struct neighbourhood {
 };
 
 /*   x      [n][k]
- *   truth  [n][14]
- *   ret    [14]; all NaN where a row has fewer than NEIGHBOURS others
+ *   truth  [n][n_labels]
+ *   ret    [n_labels]; all NaN where a row has fewer than NEIGHBOURS others
  * Errors: ST_NOMEM. */
 MUST_USE enum status neighbourhoods(size_t n, size_t k, const double *x, const struct patients *patients,
-                                    const uint8_t *truth, struct neighbourhood ret[N_LABELS]);
+                                    size_t n_labels, const uint8_t *truth, struct neighbourhood *ret);
 
 #endif

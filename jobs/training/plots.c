@@ -10,49 +10,86 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMBINATIONS = 1 << N_LABELS, COMMONEST = 10, SAMPLES = 9, BINS = 10, STREAM_SAMPLES = 32 };
+enum { COMMONEST = 10, SAMPLES = 9, BINS = 10, STREAM_SAMPLES = 32 };
 
 static enum status put(json_t *object, const char *key, json_t *value)
 {
     return value && json_object_set_new(object, key, value) == 0 ? ST_OK : ST_NOMEM;
 }
 
-json_t *labels_json(uint16_t labels)
+static json_t *names_json(const struct labels *labels, uint64_t findings)
 {
     json_t *names = json_array();
 
-    for (size_t k = 0; k < N_LABELS; k++)
-        if (labels >> k & 1)
-            json_array_append_new(names, json_string(LABELS[k]));
+    for (size_t k = 0; k < labels->n; k++)
+        if (findings >> k & 1)
+            json_array_append_new(names, json_string(labels->names[k]));
     return names;
+}
+
+json_t *labels_json(const struct table *t, size_t row) { return names_json(&t->labels, t->rows[row].labels); }
+
+/* Findings that occur together, and how often. */
+struct combination {
+    uint64_t findings;
+    size_t images;
+};
+
+static int by_findings(const void *a, const void *b)
+{
+    const uint64_t p = ((const struct combination *)a)->findings,
+                   q = ((const struct combination *)b)->findings;
+
+    return (p > q) - (p < q);
+}
+
+/* The commonest first; of as common ones that of the earlier findings. */
+static int by_images(const void *a, const void *b)
+{
+    const size_t p = ((const struct combination *)a)->images, q = ((const struct combination *)b)->images;
+
+    return p == q ? by_findings(a, b) : p < q ? 1 : -1;
+}
+
+/* Those that there are, [rows]; NULL without memory. */
+static struct combination *combinations_count(const struct table *t, const struct rows *rows, size_t *ret_n)
+{
+    struct combination *all = malloc((rows->n + 1) * sizeof *all);
+    size_t n = 0;
+
+    if (!all)
+        return NULL;
+    for (size_t i = 0; i < rows->n; i++)
+        all[i] = (struct combination){ t->rows[rows->index[i]].labels, 1 };
+    qsort(all, rows->n, sizeof *all, by_findings);
+    for (size_t i = 0; i < rows->n; i++)
+        if (n > 0 && all[n - 1].findings == all[i].findings)
+            all[n - 1].images++;
+        else
+            all[n++] = all[i];
+    qsort(all, n, sizeof *all, by_images);
+    *ret_n = n;
+    return all;
 }
 
 enum status plots_combinations(json_t *plots, const struct table *t, const struct rows *rows)
 {
-    size_t *counts = calloc(COMBINATIONS, sizeof *counts), rest = rows->n;
+    size_t n = 0, rest = rows->n;
+    struct combination *all = combinations_count(t, rows, &n);
     json_t *commonest = json_array();
 
-    if (!counts || !commonest) {
-        free(counts);
+    if (!all || !commonest) {
+        free(all);
         json_decref(commonest);
         return ST_NOMEM;
     }
-    for (size_t i = 0; i < rows->n; i++)
-        counts[t->rows[rows->index[i]].labels]++;
-    for (int place = 0; place < COMMONEST; place++) {
-        size_t best = 0;
-
-        for (size_t c = 1; c < COMBINATIONS; c++)
-            if (counts[c] > counts[best])
-                best = c;
-        if (counts[best] == 0)
-            break;
-        json_array_append_new(commonest, json_pack("{s:o,s:I}", "labels", labels_json((uint16_t)best),
-                                                   "images", (json_int_t)counts[best]));
-        rest -= counts[best];
-        counts[best] = 0;
+    for (size_t i = 0; i < n && i < COMMONEST; i++) {
+        json_array_append_new(commonest,
+                              json_pack("{s:o,s:I}", "labels", names_json(&t->labels, all[i].findings),
+                                        "images", (json_int_t)all[i].images));
+        rest -= all[i].images;
     }
-    free(counts);
+    free(all);
     if (put(plots, "other_images", json_integer((json_int_t)rest)) != ST_OK) {
         json_decref(commonest);
         return ST_NOMEM;
@@ -74,7 +111,7 @@ static enum status sample_json(const struct pictures *pictures, uint32_t row, ui
         base64_put(&text, png.data, png.len);
         if (buf_status(&text) == ST_OK)
             sample = json_pack("{s:s,s:o,s:s}", "image", table_image(pictures->table, row), "labels",
-                               labels_json(pictures->table->rows[row].labels), "png", text.data);
+                               labels_json(pictures->table, row), "png", text.data);
     }
     buf_release(&png);
     buf_release(&text);
@@ -122,7 +159,7 @@ enum status plots_reliability(json_t *plots, const char *split, const struct sco
         json_decref(bins);
         return ST_NOMEM;
     }
-    for (size_t i = 0; i < s->n * N_LABELS; i++) {
+    for (size_t i = 0; i < s->n * s->labels->n; i++) {
         const double p = (double)s->prob[i];
         const size_t bin = p < 1 ? (size_t)(p * BINS) : BINS - 1;
 

@@ -39,6 +39,6 @@ MUST_USE enum status plots_worst(json_t *plots, const struct pictures *pictures,
                                  const struct scores *s, struct error *err);
 
 /* The names of a row's findings, a new reference. */
-json_t *labels_json(uint16_t labels);
+json_t *labels_json(const struct table *t, size_t row);
 
 #endif

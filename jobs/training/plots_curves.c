@@ -16,10 +16,10 @@ static enum status each_put(json_t *plots, const char *name, const struct scores
     json_t *all = json_object();
     enum status st = all ? ST_OK : ST_NOMEM;
 
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++) {
-        struct scored *rows = column_sorted(s->n, s->truth + k, s->prob + k, N_LABELS);
+    for (size_t k = 0; k < s->labels->n && st == ST_OK; k++) {
+        struct scored *rows = column_sorted(s->n, s->truth + k, s->prob + k, s->labels->n);
 
-        if (!rows || json_object_set_new(all, LABELS[k], make(rows, s->n)) != 0)
+        if (!rows || json_object_set_new(all, s->labels->names[k], make(rows, s->n)) != 0)
             st = ST_NOMEM;
         free(rows);
     }
@@ -136,7 +136,7 @@ static json_t *benefit_json(const struct scores *s, size_t k)
 
     for (int percent = 5; percent <= 30; percent++) {
         const double at = percent / 100.0;
-        const struct net_benefit of = net_benefit(s->n, s->truth + k, s->prob + k, N_LABELS, at);
+        const struct net_benefit of = net_benefit(s->n, s->truth + k, s->prob + k, s->labels->n, at);
 
         json_array_append_new(curve, json_pack("[f,f,f]", at, of.model, of.treat_all));
     }
@@ -147,8 +147,8 @@ enum status plots_net_benefit(json_t *plots, const struct scores *s)
 {
     json_t *all = json_object();
 
-    for (size_t k = 0; k < N_LABELS && s->n > 0; k++)
-        if (json_object_set_new(all, LABELS[k], benefit_json(s, k)) != 0) {
+    for (size_t k = 0; k < s->labels->n && s->n > 0; k++)
+        if (json_object_set_new(all, s->labels->names[k], benefit_json(s, k)) != 0) {
             json_decref(all);
             return ST_NOMEM;
         }

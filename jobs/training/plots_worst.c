@@ -41,12 +41,12 @@ static size_t worst_of(const struct scores *s, size_t k, uint8_t value)
     size_t worst = s->n;
 
     for (size_t i = 0; i < s->n; i++) {
-        const float score = s->prob[i * N_LABELS + k];
+        const float score = s->prob[i * s->labels->n + k];
 
-        if (s->truth[i * N_LABELS + k] != value || isnan(score))
+        if (s->truth[i * s->labels->n + k] != value || isnan(score))
             continue;
         if (worst == s->n ||
-            (value ? score < s->prob[worst * N_LABELS + k] : score > s->prob[worst * N_LABELS + k]))
+            (value ? score < s->prob[worst * s->labels->n + k] : score > s->prob[worst * s->labels->n + k]))
             worst = i;
     }
     return worst;
@@ -89,7 +89,7 @@ static enum status entry_put(struct lens *l, const struct scores *s, size_t i, s
 {
     const uint32_t row = s->rows[i];
     const size_t plane = l->pictures->pre.size * l->pictures->pre.size;
-    float logits[N_LABELS];
+    float logits[MAX_LABELS];
     struct explanation e;
     enum status st = picture_load(l->pictures, row, l->grey, err);
 
@@ -103,12 +103,12 @@ static enum status entry_put(struct lens *l, const struct scores *s, size_t i, s
         return error_nomem(err);
     if (st != ST_OK)
         return status_is_outside(st) ? st : ST_OK;
-    json_array_append_new(
-        list, json_pack("{s:s,s:b,s:f,s:s,s:o,s:o,s:o,s:s}", "label", LABELS[k], "positive",
-                        s->truth[i * N_LABELS + k], "probability", (double)s->prob[i * N_LABELS + k], "image",
-                        table_image(l->pictures->table, row), "labels",
-                        labels_json(l->pictures->table->rows[row].labels), "png", png_json(l), "map",
-                        map_json(&e), "map_method", explanation_method_name(e.method)));
+    json_array_append_new(list, json_pack("{s:s,s:b,s:f,s:s,s:o,s:o,s:o,s:s}", "label", s->labels->names[k],
+                                          "positive", s->truth[i * s->labels->n + k], "probability",
+                                          (double)s->prob[i * s->labels->n + k], "image",
+                                          table_image(l->pictures->table, row), "labels",
+                                          labels_json(l->pictures->table, row), "png", png_json(l), "map",
+                                          map_json(&e), "map_method", explanation_method_name(e.method)));
     return ST_OK;
 }
 
@@ -119,7 +119,7 @@ enum status plots_worst(json_t *plots, const struct pictures *pictures, const st
     json_t *list = json_array();
     enum status st = lens_init(&l, pictures, m);
 
-    for (size_t k = 0; k < N_LABELS && st == ST_OK; k++)
+    for (size_t k = 0; k < s->labels->n && st == ST_OK; k++)
         for (uint8_t value = 0; value < 2 && st == ST_OK; value++) {
             const size_t worst = worst_of(s, k, value);
 

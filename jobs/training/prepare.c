@@ -64,16 +64,16 @@ static enum status geometry(struct run *r)
     }
     row_inputs(&r->table, &r->split.part[TRAIN], c->inputs, &r->inputs);
     return network_new(&(struct network_spec){ train_config_architecture(c), (size_t)c->image_size,
-                                               N_NIH_LABELS, r->inputs.n },
+                                               c->labels.n, r->inputs.n },
                        &r->net, r->err);
 }
 
 /* The part of the training rows that has each finding. */
-static void training_parts(const struct run *r, double parts[N_LABELS])
+static void training_parts(const struct run *r, double *parts)
 {
     const struct rows *train = &r->split.part[TRAIN];
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < r->config->labels.n; k++) {
         size_t n = 0;
 
         for (size_t i = 0; i < train->n; i++)
@@ -82,19 +82,19 @@ static void training_parts(const struct run *r, double parts[N_LABELS])
     }
 }
 
-void run_base_rates(const struct run *r, double rates[N_LABELS])
+void run_base_rates(const struct run *r, double *rates)
 {
     const double n = (double)r->split.part[TRAIN].n;
 
     training_parts(r, rates);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < r->config->labels.n; k++)
         if (rates[k] == 0 || rates[k] == 1)
             rates[k] = (rates[k] * n + 0.5) / (n + 1);
 }
 
 enum status run_baseline(struct run *r)
 {
-    double rates[N_LABELS];
+    double rates[MAX_LABELS];
 
     run_base_rates(r, rates);
     if (evaluate_rates(&r->kept_validation, rates, &r->result->baseline) != ST_OK)
@@ -102,12 +102,12 @@ enum status run_baseline(struct run *r)
     return ST_OK;
 }
 
-void run_base_log_odds(const struct run *r, double ret[N_LABELS])
+void run_base_log_odds(const struct run *r, double *ret)
 {
     const double n = (double)r->split.part[TRAIN].n;
 
     training_parts(r, ret);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < r->config->labels.n; k++)
         ret[k] = log_odds(ret[k] * n, n);
 }
 
@@ -115,7 +115,7 @@ void run_base_log_odds(const struct run *r, double ret[N_LABELS])
 static void weights_from(const struct run *r, const struct model *m, float *params)
 {
     memcpy(params, model_params(m), (r->net->n_params + r->net->n_state) * sizeof *params);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < r->config->labels.n; k++)
         params[r->net->head_bias + k] += (float)r->balance.shift[k];
 }
 
@@ -127,8 +127,8 @@ static void inputs_begin(const struct run *r, float *params)
     const float *fitted = model_params(r->alone);
 
     memcpy(params + r->net->head_inputs, fitted + from->head_inputs,
-           N_LABELS * r->net->n_inputs * sizeof *params);
-    for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
+           r->net->n_labels * r->net->n_inputs * sizeof *params);
+    for (size_t k = 0; k < r->config->labels.n && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
         params[r->net->head_bias + k] = fitted[from->head_bias + k] + (float)r->balance.shift[k];
 }
 
@@ -145,7 +145,7 @@ static void weights_begin(struct run *r)
     network_initialise(r->net, (enum init)r->config->initializer, &rng, params);
     for (size_t i = r->net->head_weights; i < r->net->head_bias; i++)
         params[i] *= (float)r->config->head_scale;
-    for (size_t k = 0; k < N_LABELS && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
+    for (size_t k = 0; k < r->config->labels.n && r->config->head_bias == HEAD_BIAS_BASE_RATES; k++)
         params[r->net->head_bias + k] = (float)r->balance.log_odds[k];
     if (r->alone && r->config->head_inputs == HEAD_INPUTS_LOGISTIC)
         inputs_begin(r, params);
@@ -196,7 +196,7 @@ static enum status prepare_steps(struct run *r)
                                   norms_of(r->config), r->pool, &r->training, r->err);
 
     if (st == ST_OK)
-        st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->err);
+        st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->net->n_labels, r->err);
     if (st != ST_OK)
         return st;
     r->batch.augment = r->config->augment;
@@ -220,7 +220,8 @@ enum status run_prepare(struct run *r)
     plan(r);
     rng_seed(&r->validation_rng, (uint64_t)r->config->seed, STREAM_VALIDATION);
     r->result->epochs = calloc(r->n_epochs, sizeof *r->result->epochs);
-    if (!r->result->epochs)
+    r->reports = calloc(r->n_epochs, sizeof *r->result->epochs);
+    if (!r->result->epochs || !r->reports)
         return error_nomem(r->err);
     st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);
     if (st == ST_OK)

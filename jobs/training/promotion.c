@@ -5,23 +5,23 @@
 #include <stdio.h>
 
 /* The first thing that is no number and should be one; NULL where there is none. A finding that neither has is left out. */
-static const char *find_nan(const struct comparison *c)
+static const char *find_nan(const struct comparison *c, const struct labels *labels)
 {
     if (!isfinite(c->macro.candidate) || !isfinite(c->macro.active))
         return "macro AUROC";
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < labels->n; k++)
         if (isfinite(c->findings[k].candidate) != isfinite(c->findings[k].active))
-            return LABELS[k];
+            return labels->names[k];
     return NULL;
 }
 
-/* The finding that falls most beyond doubt: the least that its drop can be is the greatest. N_LABELS: none falls. */
-static size_t worst(const struct comparison *c, double *ret_drop)
+/* The finding that falls most beyond doubt: the least that its drop can be is the greatest. None falls: their number. */
+static size_t worst(const struct comparison *c, size_t n_labels, double *ret_drop)
 {
-    size_t found = N_LABELS;
+    size_t found = n_labels;
 
     *ret_drop = 0;
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < n_labels; k++)
         if (-c->findings[k].gain.high > *ret_drop) {
             *ret_drop = -c->findings[k].gain.high;
             found = k;
@@ -32,9 +32,9 @@ static size_t worst(const struct comparison *c, double *ret_drop)
 bool promotion_decide(const struct train_config *c, const struct comparison *on, char ret_reason[REASON_TEXT])
 {
     const struct compared *macro = &on->macro;
-    const char *nan = find_nan(on);
+    const char *nan = find_nan(on, &c->labels);
     double drop;
-    const size_t k = worst(on, &drop);
+    const size_t k = worst(on, c->labels.n, &drop);
 
     if (nan)
         snprintf(ret_reason, REASON_TEXT, "a figure that both need is no number: %s", nan);
@@ -48,10 +48,10 @@ bool promotion_decide(const struct train_config *c, const struct comparison *on,
                  "which is not surely above %.4f",
                  macro->candidate, macro->active, macro->gain.value, macro->gain.low, macro->gain.high,
                  c->promote_margin);
-    else if (k < N_LABELS && drop > c->promote_max_drop)
+    else if (k < c->labels.n && drop > c->promote_max_drop)
         snprintf(ret_reason, REASON_TEXT,
                  "the AUROC of %s falls by %.4f (95 %%: by %.4f at least), %.4f at most are allowed",
-                 LABELS[k], -on->findings[k].gain.value, drop, c->promote_max_drop);
+                 c->labels.names[k], -on->findings[k].gain.value, drop, c->promote_max_drop);
     else {
         snprintf(
             ret_reason, REASON_TEXT,
@@ -95,8 +95,8 @@ static json_t *comparison_json(const char *active_id, const struct train_result 
     const struct comparison *c = &result->comparison;
     json_t *findings = json_array();
 
-    for (size_t k = 0; k < N_LABELS; k++)
-        json_array_append_new(findings, pair_json(LABELS[k], &c->findings[k]));
+    for (size_t k = 0; k < result->labels.n; k++)
+        json_array_append_new(findings, pair_json(result->labels.names[k], &c->findings[k]));
     return json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:o,s:o}", "active", active_id, "active_split",
                      LINEAGE_NAMES[result->rival_split], "narrower", c->narrower, "rows", (json_int_t)c->rows,
                      "normal_rows", (json_int_t)c->normal_rows, "patients", (json_int_t)c->patients,

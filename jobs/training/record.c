@@ -9,23 +9,23 @@
 #include <math.h>
 #include <stdio.h>
 
-static json_t *part_json(const struct part_report *part, size_t rows)
+static json_t *part_json(const struct part_report *part, const struct labels *labels, size_t rows)
 {
     json_t *counts = json_object();
 
-    for (size_t i = 0; i < N_LABELS; i++)
-        json_object_set_new(counts, LABELS[i], count_json(part->label_counts[i]));
+    for (size_t i = 0; i < labels->n; i++)
+        json_object_set_new(counts, labels->names[i], count_json(part->label_counts[i]));
     return json_pack("{s:o,s:o,s:o}", "rows", count_json(rows), "no_finding", count_json(part->no_finding),
                      "label_counts", counts);
 }
 
-static json_t *parts_json(const struct dataset_report *d)
+static json_t *parts_json(const struct dataset_report *d, const struct labels *labels)
 {
     const size_t rows[N_SPLITS] = { [TRAIN] = d->train, [VALIDATION] = d->validation, [TEST] = d->test };
     json_t *parts = json_object();
 
     for (int part = 0; part < N_SPLITS; part++)
-        json_object_set_new(parts, SPLIT_NAMES[part], part_json(&d->part[part], rows[part]));
+        json_object_set_new(parts, SPLIT_NAMES[part], part_json(&d->part[part], labels, rows[part]));
     return parts;
 }
 
@@ -62,14 +62,15 @@ static json_t *flow_json(const struct dataset_report *d)
 json_t *dataset_json(const struct dataset_report *d, const struct train_config *config)
 {
     static const char *const SPLIT_BY[] = { "image", "patient", "list" };
+    const struct labels *labels = &config->labels;
     json_t *counts = json_object(), *together = json_array();
     json_t *report;
 
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < labels->n; i++) {
         json_t *row = json_array();
 
-        json_object_set_new(counts, LABELS[i], count_json(d->label_counts[i]));
-        for (size_t j = 0; j < N_LABELS; j++)
+        json_object_set_new(counts, labels->names[i], count_json(d->label_counts[i]));
+        for (size_t j = 0; j < labels->n; j++)
             json_array_append_new(row, count_json(d->cooccurrence[i][j]));
         json_array_append_new(together, row);
     }
@@ -90,7 +91,7 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
     json_object_set_new(report, "equal_left_out", count_json(d->equal_left_out));
     json_object_set_new(report, "equal_no_finding", count_json(d->equal_normal));
     json_object_set_new(report, "input_gate", looks_json(d));
-    json_object_set_new(report, "splits", parts_json(d));
+    json_object_set_new(report, "splits", parts_json(d, labels));
     json_object_set_new(report, "unknown", unknown_json(d));
     json_object_set_new(report, "other_views", count_json(d->other_views));
     json_object_set_new(report, "table", table_profile_json(&d->table));
@@ -106,11 +107,11 @@ json_t *current_json(const struct train_progress *p)
                      number_or_null(p->images_per_s));
 }
 
-json_t *epoch_json(const struct epoch_report *e)
+json_t *epoch_json(const struct epoch_report *e, size_t n_labels)
 {
     json_t *aurocs = json_array();
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < n_labels; k++)
         json_array_append_new(aurocs, number_or_null(e->val_auroc[k]));
     return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "epoch", count_json(e->epoch), "loss",
                      number_or_null(e->loss), "top5_accuracy", number_or_null(e->top5_accuracy), "val_loss",
@@ -140,12 +141,12 @@ static json_t *operating_json(const struct finding_report *f)
     return points;
 }
 
-static json_t *finding_json(size_t label, const struct finding_report *f)
+static json_t *finding_json(const char *label, const struct finding_report *f)
 {
     const struct operating_report *o = &f->operating[OPERATE_YOUDEN];
 
     json_t *finding = json_pack(
-        "{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", LABELS[label], "positives",
+        "{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", label, "positives",
         count_json(f->positives), "positive_patients", count_json(f->positive_patients), "prevalence",
         number_or_null(f->prevalence), "base_rate", number_or_null(f->base_rate), "predicted_mean",
         number_or_null(f->predicted_mean), "auroc", number_or_null(f->auroc.value), "average_precision",
@@ -203,12 +204,12 @@ static json_t *inputs_alone_json(const struct inputs_alone *a)
     return alone;
 }
 
-static json_t *split_evaluation_json(const struct evaluation *e)
+static json_t *split_evaluation_json(const struct evaluation *e, const struct labels *labels)
 {
     json_t *findings = json_array(), *split;
 
-    for (size_t i = 0; i < N_LABELS; i++)
-        json_array_append_new(findings, finding_json(i, &e->findings[i]));
+    for (size_t i = 0; i < labels->n; i++)
+        json_array_append_new(findings, finding_json(labels->names[i], &e->findings[i]));
     split =
         json_pack("{s:o,s:o,s:o,s:o}", "rows", count_json(e->rows), "patients", count_json(e->patients),
                   "loss", number_or_null(e->loss.value), "top5_accuracy", number_or_null(e->top5_accuracy));
@@ -228,7 +229,7 @@ static json_t *split_evaluation_json(const struct evaluation *e)
 }
 
 /* On normal chests every positive is a false one. */
-static json_t *normal_finding_json(size_t label, const struct finding_report *f)
+static json_t *normal_finding_json(const char *label, const struct finding_report *f)
 {
     json_t *points = json_object();
 
@@ -242,17 +243,17 @@ static json_t *normal_finding_json(size_t label, const struct finding_report *f)
         json_object_set_new(points, OPERATING_NAMES[kind], point);
     }
     return json_pack(
-        "{s:s,s:o,s:o,s:o,s:o}", "label", LABELS[label], "predicted_mean", number_or_null(f->predicted_mean),
+        "{s:s,s:o,s:o,s:o,s:o}", "label", label, "predicted_mean", number_or_null(f->predicted_mean),
         "threshold", number_or_null(f->operating[OPERATE_YOUDEN].threshold), "false_positive_rate",
         number_or_null(f->operating[OPERATE_YOUDEN].positive_rate.value), "operating_points", points);
 }
 
-static json_t *normal_evaluation_json(const struct evaluation *e)
+static json_t *normal_evaluation_json(const struct evaluation *e, const struct labels *labels)
 {
     json_t *findings = json_array();
 
-    for (size_t i = 0; i < N_LABELS; i++)
-        json_array_append_new(findings, normal_finding_json(i, &e->findings[i]));
+    for (size_t i = 0; i < labels->n; i++)
+        json_array_append_new(findings, normal_finding_json(labels->names[i], &e->findings[i]));
     return json_pack("{s:o,s:o,s:o}", "rows", count_json(e->rows), "patients", count_json(e->patients),
                      "findings", findings);
 }
@@ -306,13 +307,15 @@ static json_t *learning_json(const struct train_result *r)
 
 json_t *evaluation_json(const struct train_result *r)
 {
-    json_t *validation = split_evaluation_json(&r->evaluation[SCORED_VALIDATION]);
+    const struct labels *labels = &r->labels;
+    json_t *validation = split_evaluation_json(&r->evaluation[SCORED_VALIDATION], labels);
 
     json_object_set_new(validation, "input_gate", gate_json(&r->gate));
     return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "validation", validation, "test",
-                     split_evaluation_json(&r->evaluation[SCORED_TEST]), "no_finding",
-                     normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING]), "learning", learning_json(r),
-                     "groups", groups_json(&r->groups), "decision", decisions_json(&r->decisions));
+                     split_evaluation_json(&r->evaluation[SCORED_TEST], labels), "no_finding",
+                     normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING], labels), "learning",
+                     learning_json(r), "groups", groups_json(&r->groups, labels), "decision",
+                     decisions_json(&r->decisions, labels));
 }
 
 json_t *environment_json(size_t threads)

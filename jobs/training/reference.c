@@ -21,7 +21,7 @@ static json_t *deciles_of(const struct scores *s, size_t finding, float *sorted)
     json_t *row = json_array();
 
     for (size_t i = 0; i < s->n; i++)
-        sorted[i] = s->prob[i * N_LABELS + finding];
+        sorted[i] = s->prob[i * s->labels->n + finding];
     qsort(sorted, s->n, sizeof *sorted, compare);
     for (size_t d = 1; d <= DECILES; d++)
         json_array_append_new(row, json_real((double)sorted[(s->n * d + DECILES) / (DECILES + 1) - 1]));
@@ -36,9 +36,10 @@ char *reference_text(const struct scores *s)
 
     json_watch();
     rows = json_array();
-    for (size_t k = 0; k < N_LABELS && sorted; k++)
+    for (size_t k = 0; k < s->labels->n && sorted; k++)
         json_array_append_new(rows, deciles_of(s, k, sorted));
-    text = json_array_size(rows) == N_LABELS ? json_built(rows, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    text = json_array_size(rows) == s->labels->n ? json_built(rows, JSON_COMPACT | JSON_REAL_PRECISION(9))
+                                                 : NULL;
     json_decref(rows);
     free(sorted);
     return text;

@@ -7,7 +7,7 @@
 /* Fewer rows say too little about a distribution of ten bins. */
 enum { REFERENCE_LEAST = 50 };
 
-/* The metadata key, and what it holds: JSON, for each of the 14 findings the nine deciles of its probabilities. */
+/* The metadata key, and what it holds: JSON, for each finding the nine deciles of its probabilities. */
 #define REFERENCE_NOTE "score_deciles"
 char *reference_text(const struct scores *s); /* free() it; NULL without memory */
 

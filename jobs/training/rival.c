@@ -68,6 +68,10 @@ enum status run_rival(struct run *r, const struct scores *validation, const stru
     result->rival = RIVAL_FAILED;
     if (model_sees(m) && !train_config_sees(r->config))
         return ST_OK; /* there is nothing that it could look at */
+    if (!labels_equal(model_labels(m), &r->config->labels)) {
+        result->rival = RIVAL_OTHER_FINDINGS;
+        return ST_OK;
+    }
     if (scores_join(validation, normal, &all) != ST_OK)
         return error_nomem(r->err);
     st = compare_on(r, m, &all, normal->n);

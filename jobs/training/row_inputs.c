@@ -3,8 +3,9 @@
 
 #include <math.h>
 
-struct input_values row_values(const struct table_row *row)
+struct input_values row_values(const struct table *t, size_t at)
 {
+    const struct table_row *row = &t->rows[at];
     struct input_values v = INPUTS_UNKNOWN;
 
     if (row->age <= INPUT_OLDEST)
@@ -15,9 +16,9 @@ struct input_values row_values(const struct table_row *row)
         v.of[INPUT_VIEW] = row->view == 'A';
     if (row->history_known)
         v.of[INPUT_EARLIER] = row->earlier;
-    for (size_t k = 0; k < N_LABELS && row->history_known; k++) {
-        v.of[INPUT_EVER + k] = row->ever >> k & 1;
-        v.of[INPUT_LAST + k] = row->last >> k & 1;
+    for (size_t k = 0; k < t->labels.n && row->history_known; k++) {
+        v.of[INPUT_EVER + k] = (double)(row->ever >> k & 1);
+        v.of[INPUT_LAST + k] = (double)(row->last >> k & 1);
     }
     return v;
 }
@@ -30,7 +31,7 @@ struct spread {
 static void spread_measure(const struct table *t, const struct rows *rows, struct spread of[N_INPUT_NUMBERS])
 {
     for (size_t i = 0; i < rows->n; i++) {
-        const struct input_values values = row_values(&t->rows[rows->index[i]]);
+        const struct input_values values = row_values(t, rows->index[i]);
 
         for (size_t number = 0; number < N_INPUT_NUMBERS; number++) {
             const double v = values.of[number];
@@ -55,7 +56,7 @@ void row_inputs(const struct table *t, const struct rows *rows, unsigned bits, s
         const double mean = s->n > 0 ? s->sum / s->n : 0;
         const double variance = s->n > 0 ? s->squares / s->n - mean * mean : 0;
 
-        if (!input_exists(number, N_NIH_LABELS) || !(bits >> input_kind_of(number) & 1))
+        if (!input_exists(number, t->labels.n) || !(bits >> input_kind_of(number) & 1))
             continue;
         ret->of[ret->n].number = number;
         ret->of[ret->n].mean = mean;

@@ -6,7 +6,7 @@
 #include "cxrd/inputs.h"
 
 /* What the table says of a row. */
-struct input_values row_values(const struct table_row *row);
+struct input_values row_values(const struct table *t, size_t row);
 
 /* The inputs of these bits (enum input_kind), with their mean and deviation over the rows in which they are known. */
 void row_inputs(const struct table *t, const struct rows *rows, unsigned bits, struct inputs *ret);

@@ -64,12 +64,13 @@ struct run {
     struct batch batch;
     struct balance balance;
     float batch_inputs[MAX_BATCH * N_INPUT_NUMBERS];
-    float weights[MAX_BATCH * N_LABELS]; /* of the batch's terms in the loss */
+    float weights[MAX_BATCH * MAX_LABELS]; /* of the batch's terms in the loss */
 
     bool trained;                     /* training is over: nobody is asked any more whether it is enough */
     size_t n_epochs, steps_per_epoch; /* without pictures one of one, which is the regression of the inputs */
     size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
-    double started, elapsed;          /* training and all after it; what a checkpoint says has passed */
+    uint64_t *reports;       /* [epochs][words]: room for the epochs' reports as a checkpoint has them */
+    double started, elapsed; /* training and all after it; what a checkpoint says has passed */
     struct train_progress progress;
     struct running sums;           /* of the present epoch */
     struct scores kept_validation; /* of the kept model */
@@ -126,13 +127,13 @@ size_t run_step_cost(const struct run *r);
 
 size_t run_scored_rows(const struct run *r); /* rows that the kept model is evaluated on, of all sets */
 
-/* How often each finding occurs among the training rows, [14]; never 0 or 1, since no data make anything certain: a finding that
+/* How often each finding occurs among the training rows, [labels]; never 0 or 1, since no data make anything certain: a finding that
  * none has, or all have, occurs as if half a row of one more were the other way. A rate of 0 would cost a test row 16 nats, and
  * a few such rows would prove that any model has learned. */
-void run_base_rates(const struct run *r, double rates[N_LABELS]);
+void run_base_rates(const struct run *r, double *rates);
 
 /* The log-odds of all of them with half a row more of either kind, and so finite. */
-void run_base_log_odds(const struct run *r, double ret[N_LABELS]);
+void run_base_log_odds(const struct run *r, double *ret);
 
 /* Fit a calibration on the rows that the kept model was validated on, and give it to the model if it helps. */
 MUST_USE enum status run_calibrate(struct run *r);

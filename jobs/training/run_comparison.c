@@ -11,8 +11,10 @@
 /* A row of one, after those that are there, with the first run's patients: each file numbers them in its own way. */
 static void take(struct scores *to, const struct read_scores *from, size_t row, uint64_t patient)
 {
-    memcpy(to->truth + to->n * N_LABELS, from->scores.truth + row * N_LABELS, N_LABELS);
-    memcpy(to->prob + to->n * N_LABELS, from->scores.prob + row * N_LABELS, N_LABELS * sizeof *to->prob);
+    const size_t n = to->labels->n;
+
+    memcpy(to->truth + to->n * n, from->scores.truth + row * n, n);
+    memcpy(to->prob + to->n * n, from->scores.prob + row * n, n * sizeof *to->prob);
     to->patients[to->n++] = patient;
 }
 
@@ -20,11 +22,12 @@ static void take(struct scores *to, const struct read_scores *from, size_t row, 
 static void intersect(const struct read_scores *a, const struct read_scores *b, struct scores *ret_a,
                       struct scores *ret_b, struct run_comparison *c)
 {
+    const size_t n = c->labels.n;
+
     for (size_t i = 0, j = 0; i < a->scores.n && j < b->scores.n;) {
         const size_t x = a->by_name[i], y = b->by_name[j];
         const int order = strcmp(scores_name(a, x), scores_name(b, y));
-        const bool same =
-            memcmp(a->scores.truth + x * N_LABELS, b->scores.truth + y * N_LABELS, N_LABELS) == 0;
+        const bool same = memcmp(a->scores.truth + x * n, b->scores.truth + y * n, n) == 0;
 
         i += order <= 0;
         j += order >= 0;
@@ -79,10 +82,10 @@ static enum status compare_read(const struct read_scores *a, const struct read_s
                                 struct run_comparison *c, struct error *err)
 {
     struct scores first = { 0 }, second = { 0 };
-    enum status st = scores_init(&first, a->scores.n);
+    enum status st = scores_init(&first, &a->labels, a->scores.n);
 
     if (st == ST_OK)
-        st = scores_init(&second, a->scores.n);
+        st = scores_init(&second, &a->labels, a->scores.n);
     if (st == ST_OK) {
         intersect(a, b, &first, &second, c);
         if (c->common == 0)
@@ -106,7 +109,14 @@ enum status runs_compare(const char *first, const char *second, const char *spli
 
     if (st == ST_OK)
         st = scores_read(second, split, &b, err);
+    if (st == ST_OK && !labels_equal(&a.labels, &b.labels))
+        st = error_set(
+            err, ST_UNUSABLE,
+            "the two runs were asked for other findings (%zu and %zu): only runs of the same findings, in "
+            "the same order, can be compared",
+            a.labels.n, b.labels.n);
     if (st == ST_OK) {
+        c.labels = a.labels;
         c.rows[0] = a.scores.n;
         c.rows[1] = b.scores.n;
         st = compare_read(&a, &b, split, &c, err);
@@ -134,8 +144,8 @@ json_t *run_comparison_json(const struct run_comparison *c, const char *split)
 {
     json_t *findings = json_array();
 
-    for (size_t k = 0; k < N_LABELS; k++)
-        json_array_append_new(findings, pair_json(LABELS[k], &c->auroc.findings[k]));
+    for (size_t k = 0; k < c->labels.n; k++)
+        json_array_append_new(findings, pair_json(c->labels.names[k], &c->auroc.findings[k]));
     return json_pack("{s:s,s:[I,I],s:I,s:I,s:I,s:o,s:o,s:o}", "split", split, "rows", (json_int_t)c->rows[0],
                      (json_int_t)c->rows[1], "common", (json_int_t)c->common, "patients",
                      (json_int_t)c->auroc.patients, "relabelled", (json_int_t)c->relabelled, "loss",

@@ -42,7 +42,7 @@ static enum status table_load(struct run *r)
     if (st == ST_OK)
         st = check_same_table(r, &file);
     if (st == ST_OK)
-        st = table_read(file.data, file.size, r->config->csv, &r->table, r->err);
+        st = table_read(file.data, file.size, r->config->csv, &r->config->labels, &r->table, r->err);
     if (st == ST_OK && table_profile(file.data, file.size, &r->table, (double)r->config->max_age,
                                      &r->result->dataset.table) != ST_OK)
         st = error_nomem(r->err);

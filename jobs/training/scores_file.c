@@ -91,7 +91,7 @@ static enum status all_put(struct writer *w, const struct named_scores *sets, si
     if (getrandom(w->key, sizeof w->key, 0) != (ssize_t)sizeof w->key)
         return error_errno(w->err, ST_IO, "no random numbers");
     buf_puts(&w->lines, "image,patient,age,sex,view,split");
-    scores_csv_head(&w->lines);
+    scores_csv_head(&w->t->labels, &w->lines);
     for (size_t i = 0; i < n_sets && st == ST_OK; i++)
         st = set_put(w, &sets[i]);
     explicit_bzero(w->key, sizeof w->key);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGE, PATIENT, SPLIT, TRUTHS, PROBS = TRUTHS + N_LABELS, N_COLUMNS = PROBS + N_LABELS };
+/* Columns: three of the row, then a truth of each finding, then a probability of each. */
+enum { IMAGE, PATIENT, SPLIT, TRUTHS, PROBS = TRUTHS + MAX_LABELS };
 enum { MAX_FIELDS = 256, MAX_NUMBER = 31 };
 
 struct reader {
@@ -16,7 +17,8 @@ struct reader {
     size_t capacity, names_capacity, names_size;
     int column[MAX_FIELDS]; /* which column each field is; -1: none that is read */
     size_t field, line, seen;
-    bool ours; /* this row is of the split */
+    struct labels probs; /* in the order of their columns */
+    bool ours;           /* this row is of the split */
     struct error *err;
     enum status st;
 };
@@ -28,21 +30,28 @@ static void fail(struct reader *r, enum status st, const char *what)
             error_set(r->err, st, "'%.100s' is no file of scores: line %zu %s", r->path, r->line + 1, what);
 }
 
-static int column_of(const char *text, size_t n)
+/* A truth or a probability of the next finding of its kind. */
+static int finding_column(struct reader *r, struct labels *of, int first, const char *name, size_t n)
+{
+    struct error why;
+
+    if (labels_add(of, name, n, &why) == ST_OK)
+        return first + (int)of->n - 1;
+    fail(r, ST_FORMAT, "names a column of no finding, or of one that it names already");
+    return -1;
+}
+
+static int column_of(struct reader *r, const char *text, size_t n)
 {
     static const char *const NAMES[] = { "image", "patient", "split" };
 
     for (int c = 0; c < TRUTHS; c++)
         if (strlen(NAMES[c]) == n && memcmp(text, NAMES[c], n) == 0)
             return c;
-    for (int k = 0; k < N_LABELS; k++) {
-        if (n != 5 + strlen(LABELS[k]) || memcmp(text + 5, LABELS[k], n - 5) != 0)
-            continue;
-        if (memcmp(text, "true_", 5) == 0)
-            return TRUTHS + k;
-        if (memcmp(text, "prob_", 5) == 0)
-            return PROBS + k;
-    }
+    if (n > 5 && memcmp(text, "true_", 5) == 0)
+        return finding_column(r, &r->s->labels, TRUTHS, text + 5, n - 5);
+    if (n > 5 && memcmp(text, "prob_", 5) == 0)
+        return finding_column(r, &r->probs, PROBS, text + 5, n - 5);
     return -1;
 }
 
@@ -85,7 +94,7 @@ static void truth_field(struct reader *r, size_t k, const char *text, size_t n)
     if (n != 1 || (*text != '0' && *text != '1'))
         fail(r, ST_FORMAT, "has a truth that is neither 0 nor 1");
     else
-        r->s->scores.truth[r->s->scores.n * N_LABELS + k] = *text == '1';
+        r->s->scores.truth[r->s->scores.n * r->s->labels.n + k] = *text == '1';
 }
 
 static void probability_field(struct reader *r, size_t k, const char *text, size_t n)
@@ -101,7 +110,7 @@ static void probability_field(struct reader *r, size_t k, const char *text, size
     if (end == copy || *end || !(value >= 0 && value <= 1))
         fail(r, ST_FORMAT, "has a probability that is no number from 0 to 1");
     else
-        r->s->scores.prob[r->s->scores.n * N_LABELS + k] = (float)value;
+        r->s->scores.prob[r->s->scores.n * r->s->labels.n + k] = (float)value;
 }
 
 static void field(struct reader *r, int c, const char *text, size_t n)
@@ -130,7 +139,7 @@ static void on_field(void *text, size_t n, void *arg)
     if (r->st != ST_OK)
         return;
     if (r->line == 0) {
-        r->column[r->field] = column_of(text, n);
+        r->column[r->field] = column_of(r, text, n);
         r->seen += r->column[r->field] >= 0;
     } else if (r->column[r->field] >= 0) {
         field(r, r->column[r->field], text, n);
@@ -138,7 +147,38 @@ static void on_field(void *text, size_t n, void *arg)
     r->field++;
 }
 
-/* The columns come in any order, and each of them once. */
+/* The columns come in any order, and each of them once; probabilities are put in the order of the truths. Then it is known how
+ * wide a row is. */
+static void header_end(struct reader *r)
+{
+    const struct labels *labels = &r->s->labels;
+
+    if (r->seen != TRUTHS + 2 * labels->n || r->probs.n != labels->n || labels->n == 0)
+        fail(r, ST_FORMAT, "does not name the columns of all rows' scores, once each");
+    for (size_t i = 0; i < MAX_FIELDS && r->st == ST_OK; i++) {
+        const char *name = r->column[i] >= PROBS ? r->probs.names[r->column[i] - PROBS] : NULL;
+        const int k = name ? labels_find(labels, name, strlen(name)) : 0;
+
+        if (k < 0)
+            fail(r, ST_FORMAT, "names a probability of a finding without its truth");
+        if (name)
+            r->column[i] = PROBS + k;
+        for (size_t j = 0; j < i; j++)
+            if (r->column[i] >= 0 && r->column[i] == r->column[j])
+                fail(r, ST_FORMAT, "names a column twice");
+    }
+    if (r->st == ST_OK && scores_init(&r->s->scores, labels, r->capacity) != ST_OK)
+        r->st = error_nomem(r->err);
+}
+
+static void row_end(struct reader *r)
+{
+    if (r->seen != TRUTHS + 2 * r->s->labels.n)
+        fail(r, ST_FORMAT, "lacks a field");
+    if (r->ours)
+        r->s->scores.n++;
+}
+
 static void on_row(int terminator, void *arg)
 {
     struct reader *r = arg;
@@ -146,18 +186,13 @@ static void on_row(int terminator, void *arg)
     (void)terminator;
     if (r->st != ST_OK)
         return;
-    if (r->seen != N_COLUMNS)
-        fail(r, ST_FORMAT,
-             r->line ? "lacks a field" : "does not name the columns of all rows' scores, once each");
-    if (r->line > 0 && r->ours)
-        r->s->scores.n++;
+    if (r->line == 0)
+        header_end(r);
+    else
+        row_end(r);
     r->line++;
     r->field = r->seen = 0;
     r->ours = false;
-    for (size_t i = r->line == 1 ? 0 : MAX_FIELDS; i < MAX_FIELDS; i++) /* each once: as many as there are */
-        for (size_t j = 0; j < i; j++)
-            if (r->column[i] >= 0 && r->column[i] == r->column[j])
-                fail(r, ST_FORMAT, "follows a header that names a column twice");
 }
 
 /* As many rows as there can be: a row ends with a line. */
@@ -214,7 +249,7 @@ static enum status read_whole(struct reader *r, const struct file_bytes *file)
         return error_set(r->err, ST_LIMIT, "'%.100s' has too many rows", r->path);
     s->name = malloc((r->capacity + 1) * sizeof *s->name);
     s->by_name = malloc((r->capacity + 1) * sizeof *s->by_name);
-    if (!s->name || !s->by_name || scores_init(&s->scores, r->capacity) != ST_OK)
+    if (!s->name || !s->by_name)
         return error_nomem(r->err);
     parse(r, file->data, file->size);
     return r->st == ST_OK ? sort(r) : r->st;
@@ -238,6 +273,7 @@ enum status scores_read(const char *path, const char *split, struct read_scores 
         return st;
     }
     *ret = s;
+    ret->scores.labels = &ret->labels;
     return ST_OK;
 }
 

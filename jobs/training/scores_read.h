@@ -5,13 +5,14 @@
 #include "evaluate.h"
 
 struct read_scores {
+    struct labels labels; /* of which there are truths, in the order of their columns */
     struct scores scores; /* without `rows` and `logits` that mean anything */
     char *names;          /* owned: NUL-terminated, one behind the other */
     size_t *name;         /* [n], owned: where each row's picture is among them */
     size_t *by_name;      /* [n], owned: rows in the order of their names */
 };
 
-/* The rows of a split. Whatever the file holds, nothing of it is believed: a truth is 0 or 1, a probability a number from 0 to 1,
+/* The rows of a split. Its findings are those of which the header names truths. Whatever the file holds, nothing of it is believed: a truth is 0 or 1, a probability a number from 0 to 1,
  * a picture comes once.
  * Errors: ST_NOTFOUND, ST_FORMAT, ST_LIMIT, ST_IO, ST_NOMEM. */
 MUST_USE enum status scores_read(const char *path, const char *split, struct read_scores *ret,

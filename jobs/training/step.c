@@ -61,17 +61,19 @@ double run_learning_rate(const struct run *r, uint64_t step)
 /* What an epoch tells of its rows is of the rates as they are, whatever is balanced: it stands beside the base rates. */
 static void count_batch(const struct run *r, const float *logits, struct running *e)
 {
+    const size_t n_labels = r->net->n_labels;
+
     for (size_t i = 0; i < r->batch.n; i++) {
-        const float *row = logits + i * N_LABELS, *y = r->batch.y + i * N_LABELS;
-        float natural[N_LABELS];
-        uint8_t truth[N_LABELS];
+        const float *row = logits + i * n_labels, *y = r->batch.y + i * n_labels;
+        float natural[MAX_LABELS];
+        uint8_t truth[MAX_LABELS];
         size_t hits, rows;
 
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < n_labels; k++)
             natural[k] = row[k] - (float)r->balance.shift[k];
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < n_labels; k++)
             truth[k] = y[k] != 0;
-        metrics_top5(1, truth, natural, &hits, &rows); /* the order of logits is that of scores */
+        metrics_top5(1, n_labels, truth, natural, &hits, &rows); /* the order of logits is that of scores */
         e->loss_sum += balance_unweighted_loss(&r->balance, row, y);
         e->top5_hits += hits;
         e->top5_rows += rows;
@@ -86,13 +88,13 @@ static const struct training_batch *batch_as_trained(struct run *r, struct train
 {
     const bool weigh = r->config->balance == BALANCE_WEIGHT;
 
-    for (size_t i = 0; weigh && i < r->batch.n * N_LABELS; i++) {
-        const size_t k = i % N_LABELS;
+    for (size_t i = 0; weigh && i < r->batch.n * r->net->n_labels; i++) {
+        const size_t k = i % r->net->n_labels;
 
         r->weights[i] = r->batch.y[i] != 0 ? r->balance.positive[k] : r->balance.negative[k];
     }
     for (size_t i = 0; i < r->batch.n; i++) {
-        const struct input_values values = row_values(&r->table.rows[r->batch.rows[i]]);
+        const struct input_values values = row_values(&r->table, r->batch.rows[i]);
 
         inputs_standardise(&r->inputs, &values, r->batch_inputs + i * r->inputs.n);
     }
@@ -110,7 +112,7 @@ static const struct training_batch *batch_as_trained(struct run *r, struct train
 
 enum status run_step(struct run *r, struct running *e)
 {
-    float logits[MAX_BATCH * N_LABELS];
+    float logits[MAX_BATCH * MAX_LABELS];
     struct training_batch batch;
     double loss;
     enum status st = run_check_cancelled(r);

@@ -30,7 +30,7 @@ static json_t *findings_summary(const json_t *test, const json_t *no_finding)
                                          "specificity", NULL };
     json_t *findings = json_array();
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < json_array_size(json_object_get(test, "findings")); k++) {
         json_t *finding = picked(json_array_get(json_object_get(test, "findings"), k), NAMES);
 
         json_object_set(finding, "false_positive_rate",

@@ -35,6 +35,7 @@ static void run_release(struct run *r)
     balance_release(&r->balance);
     order_release(&r->order);
     run_optimise_end(r);
+    free(r->reports);
     training_free(r->training);
     network_unref(r->net);
     scorer_free(r->scorer);
@@ -94,6 +95,7 @@ enum status train_run(const struct train_request *request, const struct train_ob
         return error_nomem(err);
     }
     r->config = request->config;
+    ret_result->labels = request->config->labels;
     r->request = request;
     r->observer = observer;
     r->result = ret_result;

@@ -70,9 +70,9 @@ static void print_table(const struct run_comparison *c, const char *split)
     printf("\n%-20s %8s %8s  %8s  (95 %%, paired, by patient)\n", "", "first", "second", "differ");
     line("loss", &c->loss, verdict(&c->loss.gain, false));
     line("macro AUROC", &c->auroc.macro, verdict(&c->auroc.macro.gain, true));
-    printf("\nAUROC; of 14 intervals one may well miss by chance\n");
-    for (size_t k = 0; k < NIH_LABELS.n; k++)
-        line(NIH_LABELS.names[k], &c->auroc.findings[k], "");
+    printf("\nAUROC; of %zu intervals one in twenty misses by chance\n", c->labels.n);
+    for (size_t k = 0; k < c->labels.n; k++)
+        line(c->labels.names[k], &c->auroc.findings[k], "");
 }
 
 static int print_json(const struct run_comparison *c, const char *split)

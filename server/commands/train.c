@@ -145,7 +145,7 @@ static void on_resumed(void *arg, const struct train_result *so_far)
     const size_t n = so_far->n_epochs;
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, epoch_json(&so_far->epochs[i]));
+        json_array_append_new(list, epoch_json(&so_far->epochs[i], so_far->labels.n));
     json_object_set_new(d->record, "warnings", start_warnings(so_far));
     d->ours = true;
     if (n > 0)
@@ -207,7 +207,7 @@ static void tell_epoch(const struct epoch_report *e, const struct baseline *base
 static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
 {
     struct display *d = arg;
-    json_t *epoch = epoch_json(report);
+    json_t *epoch = epoch_json(report, d->config.labels.n);
     char *line = json_text(epoch, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
     if (d->terminal)

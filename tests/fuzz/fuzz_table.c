@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct table t = TABLE_INIT;
     struct error err = { 0 };
 
-    if (table_read(bytes, csv.size, "table.csv", &t, &err) == ST_OK)
+    if (table_read(bytes, csv.size, "table.csv", &NIH_LABELS, &t, &err) == ST_OK)
         use(&t, &o);
     else
         FUZZ_CHECK(t.rows == NULL && err.text[0]);

@@ -8,25 +8,25 @@
 #include <string.h>
 
 /* The header as the contract spells it; owned by the caller. */
-static char *header(void)
+static char *header(const struct labels *labels)
 {
     char *text = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
 
     fputs("image", f);
-    for (size_t k = 0; k < N_LABELS; k++)
-        fprintf(f, ",true_%s", LABELS[k]);
-    for (size_t k = 0; k < N_LABELS; k++)
-        fprintf(f, ",prob_%s", LABELS[k]);
+    for (size_t k = 0; k < labels->n; k++)
+        fprintf(f, ",true_%s", labels->names[k]);
+    for (size_t k = 0; k < labels->n; k++)
+        fprintf(f, ",prob_%s", labels->names[k]);
     fputc('\n', f);
     fclose(f);
     return text;
 }
 
-static const char *skip_header(const char *text)
+static const char *skip_header(const char *text, const struct labels *labels)
 {
-    char *expected = header();
+    char *expected = header(labels);
     const size_t n = strlen(expected);
 
     cr_assert_eq(strncmp(text, expected, n), 0, "the header is '%.*s'", (int)strcspn(text, "\n"), text);
@@ -48,7 +48,7 @@ static double probability(const char **at)
     return (double)v;
 }
 
-static void line_read(const char **at, struct scores_line *line)
+static void line_read(const char **at, size_t n_labels, struct scores_line *line)
 {
     const size_t n = strcspn(*at, ",\n");
 
@@ -56,21 +56,21 @@ static void line_read(const char **at, struct scores_line *line)
     memcpy(line->image, *at, n);
     line->image[n] = '\0';
     *at += n;
-    for (size_t k = 0; k < N_LABELS; k++, *at += 2) {
+    for (size_t k = 0; k < n_labels; k++, *at += 2) {
         cr_assert((*at)[0] == ',' && ((*at)[1] == '0' || (*at)[1] == '1'), "a truth of '%s'", line->image);
         line->truth[k] = (*at)[1] == '1';
     }
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < n_labels; k++) {
         cr_assert_eq(*(*at)++, ',');
         line->prob[k] = probability(at);
     }
     cr_assert_eq(*(*at)++, '\n');
 }
 
-struct scores_file scores_file_read(const char *text, size_t size)
+struct scores_file scores_file_read(const char *text, size_t size, const struct labels *labels)
 {
-    struct scores_file f = { 0 };
-    const char *at = skip_header(text), *end = text + size;
+    struct scores_file f = { .labels = labels };
+    const char *at = skip_header(text, labels), *end = text + size;
     size_t lines = 0;
 
     for (const char *c = at; c < end; c++)
@@ -78,7 +78,7 @@ struct scores_file scores_file_read(const char *text, size_t size)
     f.lines = malloc((lines + 1) * sizeof *f.lines);
     cr_assert_not_null(f.lines);
     while (at < end)
-        line_read(&at, &f.lines[f.n++]);
+        line_read(&at, labels->n, &f.lines[f.n++]);
     cr_assert(f.n == lines && at == end);
     return f;
 }
@@ -103,13 +103,13 @@ double scores_file_loss(const struct scores_file *f, size_t n, const double *con
 
     cr_assert_leq(n, f->n);
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < N_LABELS; k++) {
+        for (size_t k = 0; k < f->labels->n; k++) {
             const double p = constant ? constant[k] : f->lines[i].prob[k],
                          kept = fmin(fmax(p, 1e-7), 1 - 1e-7);
 
             sum -= f->lines[i].truth[k] ? log(kept) : log(1 - kept);
         }
-    return sum / (double)(n * N_LABELS);
+    return sum / (double)(n * f->labels->n);
 }
 
 double scores_file_top5(const struct scores_file *f, size_t n, const double *constant)
@@ -119,10 +119,10 @@ double scores_file_top5(const struct scores_file *f, size_t n, const double *con
     cr_assert_leq(n, f->n);
     for (size_t i = 0; i < n; i++) {
         const double *p = constant ? constant : f->lines[i].prob;
-        const uint8_t *first = memchr(f->lines[i].truth, 1, N_LABELS);
+        const uint8_t *first = memchr(f->lines[i].truth, 1, f->labels->n);
         size_t greater = 0;
 
-        for (size_t k = 0; first && k < N_LABELS; k++)
+        for (size_t k = 0; first && k < f->labels->n; k++)
             greater += p[k] > p[first - f->lines[i].truth];
         rows += first != NULL;
         hits += first && greater < 5;

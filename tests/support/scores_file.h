@@ -10,18 +10,19 @@
 
 struct scores_line {
     char image[64];
-    uint8_t truth[N_LABELS];
-    double prob[N_LABELS];
+    uint8_t truth[MAX_LABELS];
+    double prob[MAX_LABELS];
 };
 
 struct scores_file {
     size_t n;
-    struct scores_line *lines; /* owned */
+    const struct labels *labels; /* borrowed */
+    struct scores_line *lines;   /* owned */
 };
 
-/* Asserts that the header is the contract's, that every line has its 29 fields, truths are 0 or 1, and probabilities
+/* Asserts that the header is the contract's for these findings, that every line has its fields (29 of 14 findings), truths are 0 or 1, and probabilities
  * lie in 0..1 and are written as "%.9g". */
-struct scores_file scores_file_read(const char *text, size_t size);
+struct scores_file scores_file_read(const char *text, size_t size, const struct labels *labels);
 void scores_file_release(struct scores_file *f);
 
 /* The line of that image, or NULL. */

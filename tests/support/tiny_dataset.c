@@ -14,13 +14,13 @@ static const char *const FINDINGS[TINY_CYCLE] = { "Effusion", "Atelectasis|Effus
 
 const char *tiny_findings(size_t row) { return FINDINGS[row % TINY_CYCLE]; }
 
-uint16_t tiny_labels(size_t row)
+uint64_t tiny_labels(size_t row)
 {
-    uint16_t labels = 0;
+    uint64_t labels = 0;
 
-    for (size_t k = 0; k < N_LABELS; k++) /* no name is part of another among those above */
-        if (strstr(tiny_findings(row), LABELS[k]))
-            labels |= (uint16_t)(1u << k);
+    for (size_t k = 0; k < NIH_LABELS.n; k++) /* no name is part of another among those above */
+        if (strstr(tiny_findings(row), NIH_LABELS.names[k]))
+            labels |= (uint64_t)1 << k;
     return labels;
 }
 

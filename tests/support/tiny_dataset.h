@@ -17,7 +17,7 @@ enum { TINY_SIZE = 64, TINY_CYCLE = 5 /* rows i and i + 5 have the same findings
 void tiny_dataset(const char *datasets, size_t n_rows, size_t n_normal);
 
 const char *tiny_findings(size_t row);                         /* "Effusion|Mass" */
-uint16_t tiny_labels(size_t row);                              /* the same as bits */
+uint64_t tiny_labels(size_t row);                              /* the same as bits */
 const char *tiny_image(size_t row);                            /* "00000001_000.png", in static memory */
 const char *tiny_image_path(const char *datasets, size_t row); /* see path_in() */
 

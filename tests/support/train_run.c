@@ -119,7 +119,7 @@ struct run trained(const char *changes)
 
 struct scores_file scores_of(const struct run *r, int set)
 {
-    return scores_file_read(r->result.scores_csv[set].data, r->result.scores_csv[set].len);
+    return scores_file_read(r->result.scores_csv[set].data, r->result.scores_csv[set].len, &r->config.labels);
 }
 
 void check_near(const char *what, double found, double expected, double relative)

@@ -95,7 +95,7 @@ static enum status split(const struct table *t, enum split_by by, struct error *
 static enum status read_table(struct error *err)
 {
     struct table t = TABLE_INIT;
-    enum status st = table_read(table.data, table.size, "table", &t, err);
+    enum status st = table_read(table.data, table.size, "table", &NIH_LABELS, &t, err);
 
     assert(st != ST_OK || t.n_rows == N_PICTURES);
     for (int by = SPLIT_IMAGE; by <= SPLIT_LIST && st == ST_OK; by++)

@@ -22,7 +22,7 @@ enum { ROWS = 100 };
 
 static struct balance balanced(enum balancing how, struct table_row rows[ROWS], uint32_t index[ROWS])
 {
-    struct table t = TABLE_INIT;
+    struct table t = { .labels = NIH_LABELS };
     const struct rows train = { ROWS, index };
     struct balance b;
 
@@ -97,7 +97,7 @@ static double mean_base_loss(const struct balance *b, const struct table_row *ro
         const double often = b->row_weights ? (double)b->row_weights[i] : 1;
         float logits[N_LABELS], truth[N_LABELS];
 
-        labels_expand(rows[i].labels, truth);
+        labels_expand(rows[i].labels, N_NIH_LABELS, truth);
         for (size_t k = 0; k < N_LABELS; k++)
             logits[k] = (float)b->log_odds[k];
         sum += often * balance_unweighted_loss(b, logits, truth);

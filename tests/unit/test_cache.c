@@ -576,11 +576,11 @@ static void desk_make(struct desk *d, struct image_cache *cache)
     *d = (struct desk){ .table = TABLE_INIT };
     tiny_dataset(folder, N_PICTURES, 0);
     csv = read_bytes(path_in(folder, "tiny/Data_Entry_2017.csv"));
-    cr_assert_eq(table_read(csv.data, csv.size, "t", &d->table, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_read(csv.data, csv.size, "t", &NIH_LABELS, &d->table, &err), ST_OK, "%s", err.text);
     file_bytes_release(&csv);
     d->root = open(path_in(folder, "tiny"), O_RDONLY | O_DIRECTORY);
     cr_assert_eq(discover(d->root, "images_*/images/*.png", &d->files, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(batch_init(&d->batch, N_PICTURES, SIZE, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(batch_init(&d->batch, N_PICTURES, SIZE, N_NIH_LABELS, &err), ST_OK, "%s", err.text);
     d->pictures = (struct pictures){
         .table = &d->table, .files = d->files, .cache = cache, .pre = { SIZE, RESIZE_AREA, 0, 1 }
     };

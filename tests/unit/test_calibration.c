@@ -179,7 +179,7 @@ static struct made rows_made(size_t n, double scale, double shift, bool about_ba
         m.truth[i] = rng_unit(&rng) < logistic(z);
         m.patients[i / N_LABELS] = i / N_LABELS / 3;
     }
-    m.rows = (struct calibration_rows){ n, m.logits, m.truth, m.patients, NULL };
+    m.rows = (struct calibration_rows){ n, N_NIH_LABELS, m.logits, m.truth, m.patients, NULL };
     return m;
 }
 

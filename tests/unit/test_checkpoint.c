@@ -225,14 +225,14 @@ Test(checkpoint, run_that_is_interrupted_anywhere_ends_as_if_it_had_not_been)
 /* Arrays as an epoch's report was in the first version, without its learning rate and what follows; for free(). */
 static char *cut_reports(struct array *a)
 {
-    const size_t size = offsetof(struct epoch_report, learning_rate);
-    const struct epoch_report *reports = a->data;
-    const size_t epochs = array_bytes(a) / sizeof *reports;
+    const size_t size = offsetof(struct epoch_report, learning_rate),
+                 whole = offsetof(struct epoch_report, val_auroc) + N_NIH_LABELS * sizeof(double);
+    const size_t epochs = array_bytes(a) / whole;
     char *cut = malloc(epochs * size);
 
     cr_assert_not_null(cut);
     for (size_t k = 0; k < epochs; k++)
-        memcpy(cut + k * size, &reports[k], size);
+        memcpy(cut + k * size, (const char *)a->data + k * whole, size);
     a->data = cut;
     a->dims[0] = epochs * size / 8;
     return cut;
@@ -818,5 +818,31 @@ Test(checkpoint, run_whose_checkpoint_cannot_be_written_fails)
     run_once(&r);
     check_refusal("no folder", r.st, ST_IO, &r.err, "storage");
     cr_assert_eq(r.epochs_told, 0, "the record would be ahead of the checkpoint");
+    run_release(&r);
+}
+
+/* ---- other findings ---- */
+
+#define TWO_FINDINGS                                                                                   \
+    "{\"labels\":[\"Nodule\",\"Effusion\"],\"epochs\":2,\"steps_per_epoch\":2,\"learning_rate\":0.01," \
+    "\"patience\":0}"
+
+Test(checkpoint, run_of_other_findings_goes_on_wherever_it_was)
+{
+    cr_assert_geq(check_every_point(TWO_FINDINGS), 8);
+}
+
+Test(checkpoint, of_other_findings_is_refused)
+{
+    struct run r = trained(TWO_FINDINGS, checkpoint, 0);
+
+    run_release(&r);
+    r = (struct run){ .config = tiny_config(
+                          "{\"labels\":[\"Effusion\",\"Nodule\"],\"epochs\":2,\"steps_per_epoch\":2,"
+                          "\"learning_rate\":0.01,\"patience\":0}"),
+                      .checkpoint = checkpoint };
+    run_once(&r);
+    check_refusal("the other order", r.st, ST_CONFLICT, &r.err,
+                  "'labels' was [\"Nodule\",\"Effusion\"], is [\"Effusion\",\"Nodule\"]");
     run_release(&r);
 }

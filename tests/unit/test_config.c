@@ -216,6 +216,10 @@ static const struct field_case FIELDS[] = {
     { "dataset", { "\"nih\"", "\"a/b\"" }, { PATH_BAD, "\"a*\"" } },
     { "csv", { "\"t.csv\"", "\"tables/t.csv\"" }, { PATH_BAD, "\"*.csv\"" } },
     { "images", { "\"*.png\"", "\"a/b.png\"" }, { PATH_BAD, "\"a/*/../*.png\"" } },
+    { "labels",
+      { "[\"Fracture\"]", "[\"Mass\",\"0-1 ribs\",\"\u00d6dem\"]" },
+      { "null", "\"Mass\"", "{}", "[]", "[1]", "[\"Mass\",null]", "[[\"Mass\"]]", "[\"Mass\",\"mass\"]",
+        "[\"\"]", "[\"No Finding\"]", "[\"<b>Mass</b>\"]", "[\"Mass \"]", "[\"a\\u0000b\"]" } },
     { "recipe", { "\"notebook\"", "\"standard\"" }, { CHOICE_BAD, "\"NOTEBOOK\"" } },
     { "epochs", { "0", "1000", "3.0" }, { WHOLE_BAD, "1001" } },
     { "steps_per_epoch", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
@@ -322,6 +326,69 @@ Test(fields, name_every_wrong_value)
     for (size_t i = 0; i < N_FIELDS; i++)
         for (size_t k = 0; k < 13 && FIELDS[i].bad[k]; k++)
             check_refused(FIELDS[i].name, FIELDS[i].bad[k]);
+}
+
+/* A list of `n` names, each of `size` bytes; for free(). */
+static char *labels_of(size_t n, size_t size)
+{
+    char *text = malloc(n * (size + 3) + 3);
+    size_t used = 0;
+
+    cr_assert_not_null(text);
+    text[used++] = '[';
+    for (size_t i = 0; i < n; i++)
+        used += (size_t)sprintf(text + used, "%s\"f%0*zu\"", i ? "," : "", (int)size - 1, i);
+    memcpy(text + used, "]", 2);
+    return text;
+}
+
+Test(fields, labels_are_bounded_in_number_and_length)
+{
+    char *most = labels_of(MAX_LABELS, LABEL_SIZE - 1), *one_more = labels_of(MAX_LABELS + 1, 10),
+         *longer = labels_of(1, LABEL_SIZE), text[8192];
+    struct train_config c;
+
+    snprintf(text, sizeof text, "{\"labels\":%s}", most);
+    c = parsed(text);
+    cr_assert_eq(c.labels.n, MAX_LABELS);
+    check_refused("labels", one_more);
+    check_refused("labels", longer);
+    free(longer);
+    free(one_more);
+    free(most);
+}
+
+/* Each sentence says what is wrong, and where. */
+Test(fields, labels_are_refused_with_the_name_and_the_reason)
+{
+    static const char *const SAYS[][2] = {
+        { "{\"labels\":[]}", "1 to 64" },
+        { "{\"labels\":[\"Mass\",3]}", "finding 2" },
+        { "{\"labels\":[\"Mass\",\"MASS\"]}", "finding 2, 'MASS': it is there twice" },
+        { "{\"labels\":[\"Normal\"]}", "finding 1, 'Normal': it means that there is no finding" },
+        { "{\"labels\":[\"a|b\"]}", "finding 1, 'a|b'" },
+    };
+
+    for (size_t i = 0; i < sizeof SAYS / sizeof SAYS[0]; i++) {
+        json_t *errors = errors_of(SAYS[i][0]);
+        const char *detail = json_string_value(json_object_get(json_array_get(errors, 0), "detail"));
+
+        cr_assert(strstr(detail, SAYS[i][1]), "%s: %s", SAYS[i][0], detail);
+        json_decref(errors);
+    }
+}
+
+/* A job of a version that knew no such field was one of NIH's. */
+Test(fields, labels_are_nihs_where_nothing_is_said)
+{
+    json_t *old = json_of("{\"recipe\":\"notebook\"}"), *errors = json_array();
+    struct train_config c = parsed("{}");
+
+    cr_assert(labels_equal(&c.labels, &NIH_LABELS));
+    cr_assert_eq(train_config_parse_recorded(old, &c, errors), ST_OK);
+    cr_assert(labels_equal(&c.labels, &NIH_LABELS));
+    json_decref(errors);
+    json_decref(old);
 }
 
 static void check_shown(const char *webhook, const char *expected)

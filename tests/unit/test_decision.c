@@ -20,7 +20,7 @@ static void films(struct scores *s)
 {
     uint32_t lot = 12345;
 
-    cr_assert_eq(scores_init(s, FILMS), ST_OK);
+    cr_assert_eq(scores_init(s, &NIH_LABELS, FILMS), ST_OK);
     for (unsigned i = 0; i < FILMS; i++) {
         const unsigned patient = i / 2;
         const bool woman = patient % 3 == 0, positive = (patient * 7 + i % 2 * 3) % 5 < 2;

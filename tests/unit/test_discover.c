@@ -451,7 +451,7 @@ static struct shelf shelf_make(const char *rows)
     struct shelf s = { .place = place_make(), .table = TABLE_INIT };
     struct error err = { 0 };
 
-    cr_assert_eq(table_read(rows, strlen(rows), "t.csv", &s.table, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_read(rows, strlen(rows), "t.csv", &NIH_LABELS, &s.table, &err), ST_OK, "%s", err.text);
     return s;
 }
 

@@ -15,7 +15,7 @@ enum { ROWS = 200 };
 static json_t *reference(void)
 {
     float prob[ROWS * N_NIH_LABELS];
-    struct scores s = { .n = ROWS, .prob = prob };
+    struct scores s = { .n = ROWS, .labels = &NIH_LABELS, .prob = prob };
     char *text;
     json_t *rows;
 

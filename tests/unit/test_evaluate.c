@@ -15,7 +15,7 @@ Test(evaluate, sums_are_those_of_the_metrics_by_hand)
     /* two rows: the first has finding 0, the second none; all else is predicted at one half */
     uint8_t truth[2 * N_LABELS] = { 1 };
     float prob[2 * N_LABELS];
-    struct scores s = { .n = 2, .truth = truth, .prob = prob };
+    struct scores s = { .n = 2, .labels = &NIH_LABELS, .truth = truth, .prob = prob };
     struct operating_points points = OPERATING_NONE;
     double rates[N_LABELS] = { 0.25 };
     struct evaluation e;
@@ -55,7 +55,9 @@ static struct evaluation evaluated_by(const uint64_t *patients)
     enum { ROWS = 60 };
     static uint8_t truth[ROWS * N_LABELS];
     static float prob[ROWS * N_LABELS];
-    struct scores s = { .n = ROWS, .patients = (uint64_t *)patients, .truth = truth, .prob = prob };
+    struct scores s = {
+        .n = ROWS, .labels = &NIH_LABELS, .patients = (uint64_t *)patients, .truth = truth, .prob = prob
+    };
     double rates[N_LABELS];
     struct evaluation e;
 
@@ -99,6 +101,7 @@ Test(evaluate, errors_are_by_patient)
 Test(evaluate, learning_has_three_answers_and_goes_by_test_rows)
 {
     struct train_result r = {
+        .labels = NIH_LABELS,
         .evaluation[SCORED_TEST] = { .rows = 40, .loss_gain = { 0.02, 0.01, 0.001, 0.04 } },
         .evaluation[SCORED_VALIDATION] = { .rows = 60, .loss_gain = { -0.1, 0.01, -0.12, -0.08 } }
     };
@@ -118,8 +121,8 @@ Test(evaluate, rows_that_are_all_alike_do_not_prove_that_anything_was_learned)
 {
     static uint8_t truth[40 * N_LABELS];
     static float prob[40 * N_LABELS];
-    const struct scores s = { .n = 40, .truth = truth, .prob = prob };
-    struct train_result r = { .n_epochs = 1 };
+    const struct scores s = { .n = 40, .labels = &NIH_LABELS, .truth = truth, .prob = prob };
+    struct train_result r = { .labels = NIH_LABELS, .n_epochs = 1 };
     double rates[N_LABELS];
     int set;
 
@@ -137,7 +140,9 @@ Test(evaluate, rows_that_are_all_alike_do_not_prove_that_anything_was_learned)
 Test(evaluate, no_rows_have_no_measures)
 {
     static const double rates[N_LABELS] = { 0 };
-    struct scores none = { .truth = (uint8_t[N_LABELS]){ 0 }, .prob = (float[N_LABELS]){ 0 } };
+    struct scores none = { .labels = &NIH_LABELS,
+                           .truth = (uint8_t[N_LABELS]){ 0 },
+                           .prob = (float[N_LABELS]){ 0 } };
     struct evaluation e;
 
     cr_assert_eq(evaluate(&none, &OPERATING_NONE, rates, &e), ST_OK);
@@ -172,10 +177,12 @@ Test(evaluate, names_in_a_scores_file_are_quoted_where_they_must_be)
     struct error err = { 0 };
     uint8_t truth[2 * N_LABELS] = { 0 };
     float prob[2 * N_LABELS] = { 0 };
-    struct scores s = { .n = 2, .rows = (uint32_t[]){ 0, 1 }, .truth = truth, .prob = prob };
+    struct scores s = {
+        .n = 2, .labels = &NIH_LABELS, .rows = (uint32_t[]){ 0, 1 }, .truth = truth, .prob = prob
+    };
     struct buf out = BUF_INIT(1 << 16), small = BUF_INIT(100);
 
-    cr_assert_eq(table_read(TABLE, sizeof TABLE - 1, "t", &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_read(TABLE, sizeof TABLE - 1, "t", &NIH_LABELS, &t, &err), ST_OK, "%s", err.text);
     cr_assert_eq(scores_csv(&s, &t, &out), ST_OK);
     cr_assert_not_null(strstr(out.data, "\n\"a,\"\"b\"\".png\",0,0,"));
     cr_assert_not_null(strstr(out.data, "\nplain.png,0,0,"));

@@ -27,7 +27,7 @@ struct made {
 static void begin(struct made *m, size_t most)
 {
     *m = (struct made){ .csv = BUF_INIT(1 << 20), .points = OPERATING_NONE };
-    cr_assert_eq(scores_init(&m->scores, most), ST_OK);
+    cr_assert_eq(scores_init(&m->scores, &NIH_LABELS, most), ST_OK);
     buf_puts(&m->csv,
              "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position,Manufacturer\n");
     for (size_t k = 0; k < N_LABELS; k++)
@@ -53,7 +53,8 @@ static struct groups made_groups(struct made *m)
     struct error err = { 0 };
 
     if (m->scores.n > 0) {
-        cr_assert_eq(table_read(m->csv.data, m->csv.len, "t.csv", &m->table, &err), ST_OK, "%s", err.text);
+        cr_assert_eq(table_read(m->csv.data, m->csv.len, "t.csv", &NIH_LABELS, &m->table, &err), ST_OK, "%s",
+                     err.text);
         scores_own(&m->scores, &m->table);
     }
     cr_assert_eq(groups_evaluate(&m->scores, &m->table, &m->points, &g), ST_OK);
@@ -166,7 +167,8 @@ Test(groups, a_scanner_is_read_where_it_is_named)
     struct table t = TABLE_INIT;
     struct error err = { 0 };
 
-    cr_assert_eq(table_read(SCANNERS, sizeof SCANNERS - 1, "t.csv", &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_read(SCANNERS, sizeof SCANNERS - 1, "t.csv", &NIH_LABELS, &t, &err), ST_OK, "%s",
+                 err.text);
     cr_assert_eq(t.n_rows, 5);
     for (size_t i = 0; i < t.n_rows; i++)
         if (NAMES[i])

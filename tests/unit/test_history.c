@@ -22,7 +22,7 @@ static struct table table_of(const char *text)
     struct table t = TABLE_INIT;
     struct error err = { 0 };
 
-    cr_assert_eq(table_read(text, strlen(text), "t.csv", &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_read(text, strlen(text), "t.csv", &NIH_LABELS, &t, &err), ST_OK, "%s", err.text);
     return t;
 }
 
@@ -41,8 +41,8 @@ static void check(const struct table *t, const char *image, bool earlier, unsign
 
     cr_assert(row->history_known, "%s", image);
     cr_assert_eq(row->earlier, earlier, "%s", image);
-    cr_assert_eq(row->ever, ever, "%s: ever %x", image, row->ever);
-    cr_assert_eq(row->last, last, "%s: last %x", image, row->last);
+    cr_assert_eq(row->ever, ever, "%s: ever %jx", image, (uintmax_t)row->ever);
+    cr_assert_eq(row->last, last, "%s: last %jx", image, (uintmax_t)row->last);
 }
 
 /* What must be known of a film. */

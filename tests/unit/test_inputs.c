@@ -254,7 +254,7 @@ Test(inputs, of_rows_have_the_mean_and_deviation_of_those_that_are_known)
                                  { .age = 50, .sex = 'M', .view = 'P' },
                                  { .age = 110, .sex = 'F', .view = 'A' } };
     uint32_t index[4] = { 0, 1, 2, 3 };
-    struct table t = { .n_rows = 5, .rows = rows };
+    struct table t = { .labels = NIH_LABELS, .n_rows = 5, .rows = rows };
     const struct rows train = { 4, index };
     struct inputs in;
 
@@ -264,7 +264,7 @@ Test(inputs, of_rows_have_the_mean_and_deviation_of_those_that_are_known)
     cr_assert_float_eq(in.of[0].std, sqrt(200.0 / 3), 1e-9);
     cr_assert_float_eq(in.of[1].mean, 0.75, 1e-9);
     cr_assert(in.of[2].mean == 0 && in.of[2].std == 1, "all are the same");
-    cr_assert(isnan(row_values(&rows[2]).of[INPUT_AGE]));
+    cr_assert(isnan(row_values(&t, 2).of[INPUT_AGE]));
     row_inputs(&t, &train, 1u << INPUT_VIEW, &in);
     cr_assert(in.n == 1 && in.of[0].number == INPUT_VIEW);
 }

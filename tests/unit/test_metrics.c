@@ -105,7 +105,8 @@ Test(metrics, loss_is_the_sum_of_cross_entropies)
     truth[3] = 1;
     score[3] = 0.25f;
     score[20] = 0.75f;
-    check_equal("loss", metrics_loss_sum(2, truth, score), 26 * log(2) - log(0.25) - log(1 - 0.75));
+    check_equal("loss", metrics_loss_sum(2, N_NIH_LABELS, truth, score),
+                26 * log(2) - log(0.25) - log(1 - 0.75));
 }
 
 Test(metrics, loss_of_a_certain_mistake_is_finite_as_in_keras)
@@ -113,10 +114,11 @@ Test(metrics, loss_of_a_certain_mistake_is_finite_as_in_keras)
     uint8_t truth[N_LABELS] = { 1 };
     float score[N_LABELS] = { 0 };
 
-    check_equal("certain", metrics_loss_sum(1, truth, score), -log(1e-7) - 13 * log1p(-1e-7));
+    check_equal("certain", metrics_loss_sum(1, N_NIH_LABELS, truth, score), -log(1e-7) - 13 * log1p(-1e-7));
     truth[0] = 0;
     score[0] = 1;
-    check_equal("the other way", metrics_loss_sum(1, truth, score), -log1p(-(1 - 1e-7)) - 13 * log1p(-1e-7));
+    check_equal("the other way", metrics_loss_sum(1, N_NIH_LABELS, truth, score),
+                -log1p(-(1 - 1e-7)) - 13 * log1p(-1e-7));
 }
 
 /* ---- scores that are no numbers ---- */
@@ -133,8 +135,8 @@ Test(metrics, of_scores_that_are_no_numbers_are_none)
     cr_assert(isnan(metrics_brier(5, TRUTH, SCORE, 1)) && isnan(metrics_ece(5, TRUTH, SCORE, 1)));
     for (size_t k = 0; k < N_LABELS; k++)
         score[k] = NAN;
-    cr_assert(isnan(metrics_loss_sum(1, truth, score)));
-    metrics_top5(1, truth, score, &hits, &rows);
+    cr_assert(isnan(metrics_loss_sum(1, N_NIH_LABELS, truth, score)));
+    metrics_top5(1, N_NIH_LABELS, truth, score, &hits, &rows);
     cr_assert(hits == 0 && rows == 1);
 }
 
@@ -296,7 +298,7 @@ Test(metrics, are_not_a_number_where_they_are_not_defined)
     check_equal("no row", precision(0, NEGATIVE, SCORE, 1), NAN);
     check_equal("no row", metrics_brier(0, NEGATIVE, SCORE, 1), NAN);
     check_equal("no row", metrics_ece(0, NEGATIVE, SCORE, 1), NAN);
-    check_equal("no row", metrics_loss_sum(0, NEGATIVE, SCORE), 0);
+    check_equal("no row", metrics_loss_sum(0, N_NIH_LABELS, NEGATIVE, SCORE), 0);
 }
 
 /* ---- top 5 ---- */
@@ -306,7 +308,7 @@ static int top5(const float score[N_LABELS], const uint8_t truth[N_LABELS])
 {
     size_t hits, rows;
 
-    metrics_top5(1, truth, score, &hits, &rows);
+    metrics_top5(1, N_NIH_LABELS, truth, score, &hits, &rows);
     cr_assert(rows <= 1 && hits <= rows);
     return rows ? (int)hits : -1;
 }
@@ -365,10 +367,10 @@ Test(top5, leaves_out_rows_without_a_positive)
         memcpy(score + i * N_LABELS, FALLING, sizeof FALLING);
     truth[0 * N_LABELS + 1] = 1;  /* a hit */
     truth[2 * N_LABELS + 12] = 1; /* a miss */
-    metrics_top5(3, truth, score, &hits, &rows);
+    metrics_top5(3, N_NIH_LABELS, truth, score, &hits, &rows);
     cr_assert(hits == 1 && rows == 2, "%zu of %zu", hits, rows);
     cr_assert_eq(top5(FALLING, (uint8_t[N_LABELS]){ 0 }), -1);
-    metrics_top5(0, truth, score, &hits, &rows);
+    metrics_top5(0, N_NIH_LABELS, truth, score, &hits, &rows);
     cr_assert(hits == 0 && rows == 0);
 }
 
@@ -426,7 +428,7 @@ static void check_sample(const char *what, const uint8_t *truth, const float *sc
 {
     double found[N_SAMPLE_MEASURES];
 
-    metrics_sample(truth, score, threshold, found);
+    metrics_sample(N_NIH_LABELS, truth, score, threshold, found);
     for (int m = 0; m < N_SAMPLE_MEASURES; m++) {
         char name[128];
 

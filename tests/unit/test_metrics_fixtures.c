@@ -135,7 +135,7 @@ Test(metrics_fixtures, top_five_counts_what_keras_counts)
 
         sample_read(object, &s);
         top5 = json_object_get(s.expected, "top5");
-        metrics_top5(s.n, s.truth, s.score, &hits, &rows);
+        metrics_top5(s.n, N_NIH_LABELS, s.truth, s.score, &hits, &rows);
         cr_assert((json_int_t)hits == json_integer_value(json_object_get(top5, "hits")) &&
                       (json_int_t)rows == json_integer_value(json_object_get(top5, "rows")) && rows > 0,
                   "'%s': %zu of %zu", s.name, hits, rows);
@@ -158,7 +158,7 @@ Test(metrics_fixtures, rows_as_a_whole_equal_scikit_learns_to_a_billionth)
 
         sample_read(object, &s);
         for (size_t r = 0; r < s.n; r++) {
-            metrics_sample(s.truth + r * N_LABELS, s.score + r * N_LABELS, threshold, row);
+            metrics_sample(N_NIH_LABELS, s.truth + r * N_LABELS, s.score + r * N_LABELS, threshold, row);
             for (int m = 0; m < N_SAMPLE_MEASURES; m++)
                 sum[m] += row[m];
         }

@@ -25,7 +25,7 @@ static struct table_profile *profile_of(const char *text)
 
     cr_assert_not_null(copy);
     memcpy(copy, text, n);
-    cr_assert_eq(table_read(copy, n, "t.csv", &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_read(copy, n, "t.csv", &NIH_LABELS, &t, &err), ST_OK, "%s", err.text);
     cr_assert_eq(table_profile(copy, n, &t, 120, &p), ST_OK);
     table_release(&t);
     free(copy);

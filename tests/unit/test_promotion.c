@@ -9,8 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-TestSuite(promotion, .fini = check_no_leaks);
-
 enum { ROWS = 100 };
 
 static struct compared gained(double from, double value, double error)
@@ -28,9 +26,13 @@ static struct comparison level(double gain, double error)
     return c;
 }
 
-static const struct train_config RULE = { .promote = PROMOTE_IF_BETTER,
-                                          .promote_margin = 0.0625, /* exact in binary, as all here */
-                                          .promote_max_drop = 0.125 };
+static struct train_config RULE = { .promote = PROMOTE_IF_BETTER,
+                                    .promote_margin = 0.0625, /* exact in binary, as all here */
+                                    .promote_max_drop = 0.125 };
+
+static void rule_begin(void) { RULE.labels = NIH_LABELS; }
+
+TestSuite(promotion, .init = rule_begin, .fini = check_no_leaks);
 
 static bool decided(const struct comparison *on, const char *word)
 {
@@ -126,8 +128,12 @@ static void two_models(double lift, struct scores *ours, struct scores *theirs)
         prob[0][i] = (float)((hard + (0.3 + lift) * truth[i] + noise * rng_unit(&rng)) / 4);
         prob[1][i] = (float)((hard + 0.3 * truth[i] + noise * rng_unit(&rng)) / 4);
     }
-    *ours = (struct scores){ .n = COMPARED, .patients = patients, .truth = truth, .prob = prob[0] };
-    *theirs = (struct scores){ .n = COMPARED, .patients = patients, .truth = truth, .prob = prob[1] };
+    *ours = (struct scores){
+        .n = COMPARED, .labels = &NIH_LABELS, .patients = patients, .truth = truth, .prob = prob[0]
+    };
+    *theirs = (struct scores){
+        .n = COMPARED, .labels = &NIH_LABELS, .patients = patients, .truth = truth, .prob = prob[1]
+    };
 }
 
 Test(promotion, comparison_is_of_pairs_and_by_patient)
@@ -205,7 +211,9 @@ Test(promotion, comparison_without_a_spread_is_not_certain)
 
 Test(promotion, is_recorded_with_its_figures)
 {
-    struct train_result result = { .comparison = level(0.25, 0.03125), .rival_split = LINEAGE_SAME };
+    struct train_result result = { .labels = NIH_LABELS,
+                                   .comparison = level(0.25, 0.03125),
+                                   .rival_split = LINEAGE_SAME };
     json_t *record, *comparison, *finding;
 
     result.comparison.normal_rows = 40;
@@ -238,7 +246,9 @@ Test(promotion, is_recorded_with_its_figures)
 /* `word` is NULL where there is nothing to say. */
 static void check_warned(enum lineage candidate, enum lineage active, const char *word)
 {
-    const struct train_result result = { .dataset.init_split = candidate, .rival_split = active };
+    const struct train_result result = { .labels = NIH_LABELS,
+                                         .dataset.init_split = candidate,
+                                         .rival_split = active };
     json_t *compared = promotion_json(&RULE, true, "why", "0123-4567", &result),
            *alone = promotion_json(&RULE, true, "why", NULL, &result);
     const char *said = json_string_value(json_object_get(compared, "warning"));

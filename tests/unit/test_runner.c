@@ -272,7 +272,7 @@ static struct scores_file scores_of(struct id id, int set)
     cr_assert_eq(file_read_fd(fd, "scores", 1 << 24, &bytes, &err), ST_OK, "%s", err.text);
     cr_assert_eq(bytes.size, size);
     close(fd);
-    f = scores_file_read(bytes.data, bytes.size);
+    f = scores_file_read(bytes.data, bytes.size, &NIH_LABELS);
     file_bytes_release(&bytes);
     return f;
 }

@@ -41,7 +41,7 @@ static struct data data_of(const void *bytes, size_t n)
     struct dataset_report report = { 0 };
     struct error err = { 0 };
 
-    cr_assert_eq(table_read(bytes, n, "t.csv", &d.t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_read(bytes, n, "t.csv", &NIH_LABELS, &d.t, &err), ST_OK, "%s", err.text);
     cr_assert_eq(table_filter(&d.t, 120, true, &d.rows, NULL, &report, &err), ST_OK, "%s", err.text);
     return d;
 }

@@ -28,7 +28,7 @@ static enum status read_exact(const void *bytes, size_t n, struct table *t, stru
     cr_assert(copy || n == 0);
     if (n)
         memcpy(copy, bytes, n);
-    st = table_read(copy, n, "t.csv", t, err);
+    st = table_read(copy, n, "t.csv", &NIH_LABELS, t, err);
     free(copy);
     return st;
 }
@@ -77,7 +77,7 @@ static struct table release_read(const char *path)
     struct table t = TABLE_INIT;
     struct error err = { 0 };
 
-    cr_assert_eq(table_read(file.data, file.size, path, &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_read(file.data, file.size, path, &NIH_LABELS, &t, &err), ST_OK, "%s", err.text);
     cr_assert_eq(t.n_rows, 112120, "%s: %zu rows", path, t.n_rows);
     file_bytes_release(&file);
     return t;
@@ -733,9 +733,9 @@ Test(table, more_rows_than_the_limit_are_refused)
     for (size_t i = 0; i <= TABLE_MAX_ROWS; i++)
         buf_put(&text, "a,Mass,1,1\n", 11);
     cr_assert_eq(buf_status(&text), ST_OK);
-    check_refusal("2,000,001 rows", table_read(text.data, text.len, "t.csv", &t, &err), ST_LIMIT, &err,
-                  "too many rows in line 2000002");
-    cr_assert_eq(table_read(text.data, text.len - 11, "t.csv", &t, &err), ST_OK, "%s", err.text);
+    check_refusal("2,000,001 rows", table_read(text.data, text.len, "t.csv", &NIH_LABELS, &t, &err), ST_LIMIT,
+                  &err, "too many rows in line 2000002");
+    cr_assert_eq(table_read(text.data, text.len - 11, "t.csv", &NIH_LABELS, &t, &err), ST_OK, "%s", err.text);
     cr_assert_eq(t.n_rows + t.n_joined, TABLE_MAX_ROWS);
     table_release(&t);
     buf_release(&text);
@@ -749,11 +749,11 @@ Test(table, name_of_the_table_does_not_push_the_problem_out_of_the_sentence)
 
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    check_refusal("no column", table_read("x\n", 2, name, &t, &err), ST_FORMAT, &err,
+    check_refusal("no column", table_read("x\n", 2, name, &NIH_LABELS, &t, &err), ST_FORMAT, &err,
                   "no column 'Image Index'");
-    check_refusal("empty", table_read("", 0, name, &t, &err), ST_FORMAT, &err, "is empty");
-    check_refusal("a row", table_read(HEADER "x\n", sizeof HEADER + 1, name, &t, &err), ST_FORMAT, &err,
-                  "line 2");
+    check_refusal("empty", table_read("", 0, name, &NIH_LABELS, &t, &err), ST_FORMAT, &err, "is empty");
+    check_refusal("a row", table_read(HEADER "x\n", sizeof HEADER + 1, name, &NIH_LABELS, &t, &err),
+                  ST_FORMAT, &err, "line 2");
 }
 
 static const char SAMPLE[] = HEADER "a.png,Mass|Edema,1,30,M,PA\r\n\"b.png\",\"No Finding\",2,040Y,F,AP\n";
@@ -856,4 +856,61 @@ Test(filter, table_without_a_usable_row_is_unusable_and_says_why)
     check_unusable("all too old", HEADER "a.png,Mass,1,130,M,PA\nb.png,Mass,1,140,M,PA\n",
                    "2 are above age 120");
     check_unusable("all normal", HEADER "a.png,No Finding,1,30,M,PA\n", "1 have no finding");
+}
+
+/* ---- of other findings ---- */
+
+static struct labels labels_of(const char *joined)
+{
+    struct labels labels;
+    struct error err;
+
+    cr_assert_eq(labels_parse(joined, &labels, &err), ST_OK, "%s", err.text);
+    return labels;
+}
+
+/* Bits are places in the list that the table is read for; another of NIH's is a finding, and none of them. */
+Test(table, rows_have_the_findings_that_the_table_is_read_for)
+{
+    static const char *const TEXT = HEADER "a.png,fracture|Mass,1,30,M,PA\nb.png,Edema,2,30,M,PA\n"
+                                           "c.png,pleural effusion,3,30,M,PA\nd.png,No Finding,4,30,M,PA\n"
+                                           "e.png,MASS,5,30,M,PA\ne.png,Hernia,5,30,M,PA\n";
+    const struct labels labels = labels_of("Mass,Fracture,Effusion");
+    static const uint64_t BITS[] = { 3, 0, 4, 0, 1 };
+    struct table t;
+    struct error err = { 0 };
+
+    cr_assert_eq(table_read(TEXT, strlen(TEXT), "t.csv", &labels, &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(t.n_rows, 5);
+    cr_assert(labels_equal(&t.labels, &labels));
+    for (size_t i = 0; i < t.n_rows; i++) {
+        cr_assert_eq(t.rows[i].labels, BITS[i], "row %zu", i);
+        cr_assert_eq(t.rows[i].no_finding, i == 3, "row %zu", i);
+    }
+    cr_assert(strcmp(t.rows[0].stratum, "Fra") == 0 && strcmp(t.rows[1].stratum, "Ede") == 0);
+    table_release(&t);
+}
+
+Test(table, word_of_no_list_is_refused_with_what_can_name_it)
+{
+    static const char *const TEXT = HEADER "a.png,Fracture,1,30,M,PA\nb.png,Granuloma,2,30,M,PA\n";
+    const struct labels labels = labels_of("Fracture");
+    struct table t;
+    struct error err = { 0 };
+
+    check_refusal("a word", table_read(TEXT, strlen(TEXT), "t.csv", &labels, &t, &err), ST_FORMAT, &err,
+                  "'Granuloma' (1 time, first in line 3)");
+    cr_assert(strstr(err.text, "'labels'"), "%s", err.text);
+}
+
+/* It is a finding still, whoever asks. */
+Test(table, no_finding_beside_one_that_is_not_asked_for_is_a_contradiction)
+{
+    static const char *const TEXT = HEADER "a.png,Edema,1,30,M,PA\na.png,No Finding,1,30,M,PA\n";
+    const struct labels labels = labels_of("Fracture");
+    struct table t;
+    struct error err = { 0 };
+
+    check_refusal("both", table_read(TEXT, strlen(TEXT), "t.csv", &labels, &t, &err), ST_FORMAT, &err,
+                  "both No Finding and a finding");
 }

@@ -124,7 +124,7 @@ Test(train, record_has_the_contracts_members)
     r = trained("{\"steps_per_epoch\":1,\"split_by\":\"patient\"}");
     check_dataset_record(&r);
     check_evaluation_record(&r);
-    epoch = epoch_json(&r.result.epochs[0]);
+    epoch = epoch_json(&r.result.epochs[0], N_NIH_LABELS);
     CHECK_MEMBERS(epoch, "epoch", "loss", "top5_accuracy", "val_loss", "val_top5_accuracy", "val_macro_auroc",
                   "images_per_s", "seconds", "learning_rate", "val_auroc");
     environment = environment_json(2);

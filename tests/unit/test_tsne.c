@@ -474,7 +474,7 @@ Test(neighbours, are_those_of_other_patients)
             truth[i * N_LABELS + f] = i % 4 ? truth[(i - 1) * N_LABELS + f] : rng_unit(&rng) < 0.3;
     }
     cr_assert_eq(patients_group(N, ids, &patients), ST_OK);
-    cr_assert_eq(neighbourhoods(N, K, x, &patients, truth, found), ST_OK);
+    cr_assert_eq(neighbourhoods(N, K, x, &patients, N_NIH_LABELS, truth, found), ST_OK);
     for (size_t f = 0; f < N_LABELS - 1; f++) {
         double near = 0, chance = 0, rows = 0;
 
@@ -513,13 +513,13 @@ Test(neighbours, share_what_groups_have)
         truth[i * N_LABELS + 1] = i / 2 % 2;
     }
     cr_assert_eq(patients_group(N, NULL, &patients), ST_OK);
-    cr_assert_eq(neighbourhoods(N, K, x, &patients, truth, found), ST_OK);
+    cr_assert_eq(neighbourhoods(N, K, x, &patients, N_NIH_LABELS, truth, found), ST_OK);
     cr_assert(found[0].near.low > 0.95, "%g", found[0].near.low);
     cr_assert(found[1].near.low < 0.5 && found[1].near.high > 0.5, "%g to %g", found[1].near.low,
               found[1].near.high);
     patients_release(&patients);
     cr_assert_eq(patients_group(NEIGHBOURS, NULL, &patients), ST_OK);
-    cr_assert_eq(neighbourhoods(NEIGHBOURS, K, x, &patients, truth, found), ST_OK);
+    cr_assert_eq(neighbourhoods(NEIGHBOURS, K, x, &patients, N_NIH_LABELS, truth, found), ST_OK);
     cr_assert(isnan(found[0].near.value) && isnan(found[0].by_chance), "each has nine others");
     patients_release(&patients);
     free(x);
