@@ -465,6 +465,8 @@ static enum status kept_load(struct run *r, const struct array_file *f)
         return ST_OK;
     if (weights_read(weights->data, array_bytes(weights), &r->result->model, &why) != ST_OK)
         return error_set(r->err, ST_FORMAT, "the checkpoint's kept model: %s", why.text);
+    if (!labels_equal(model_labels(r->result->model), &r->config->labels))
+        return damaged(r, "the kept model answers for other findings");
     if (!network_alike(model_network(r->result->model), r->net) ||
         model_preprocess(r->result->model)->size != r->pre.size)
         return damaged(r, "the kept model is of another size");

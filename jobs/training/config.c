@@ -526,9 +526,8 @@ enum status train_config_adopt(struct train_config *c, const struct model *m, st
     if (!labels_equal(model_labels(m), &c->labels))
         return error_set(
             err, ST_INVALID,
-            "the model to start from answers for other findings than 'labels' names (%zu and %zu): "
-            "its head cannot be taken over",
-            model_labels(m)->n, c->labels.n);
+            "the model to start from answers for other findings than 'labels' names, or in another "
+            "order: its head cannot be taken over");
     c->architecture = (int)architecture;
     settle_shards(c);
     c->image_size = (int64_t)pre->size;

@@ -182,9 +182,10 @@ static enum status operate(const struct judged *j, size_t k, const struct operat
 
 static enum status brier_estimate(const struct judged *j, size_t k, struct estimate *ret)
 {
+    const size_t n = j->s->labels->n;
+
     for (size_t i = 0; i < j->s->n; i++)
-        j->values[i] =
-            metrics_brier(1, j->s->truth + i * j->s->labels->n + k, j->s->prob + i * j->s->labels->n + k, 1);
+        j->values[i] = metrics_brier(1, j->s->truth + i * n + k, j->s->prob + i * n + k, 1);
     return mean_estimate(&j->patients, j->values, ret);
 }
 

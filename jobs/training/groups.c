@@ -230,7 +230,7 @@ static size_t most_asked(size_t n_labels)
 /* What a whole evaluation gathers. */
 struct gathering {
     struct group *group; /* [N_GROUPINGS * MOST_GROUPS] */
-    struct asked *asked; /* [most_asked()] */
+    struct asked *asked; /* [most_asked(labels)] */
     size_t n, n_asked;
 };
 

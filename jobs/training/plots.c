@@ -43,7 +43,7 @@ static int by_findings(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
-/* The commonest first; of as common ones that of the earlier findings. */
+/* The commonest first; of as common ones that with the lower bits. */
 static int by_images(const void *a, const void *b)
 {
     const size_t p = ((const struct combination *)a)->images, q = ((const struct combination *)b)->images;

@@ -219,7 +219,7 @@ static const struct field_case FIELDS[] = {
     { "labels",
       { "[\"Fracture\"]", "[\"Mass\",\"0-1 ribs\",\"\u00d6dem\"]" },
       { "null", "\"Mass\"", "{}", "[]", "[1]", "[\"Mass\",null]", "[[\"Mass\"]]", "[\"Mass\",\"mass\"]",
-        "[\"\"]", "[\"No Finding\"]", "[\"<b>Mass</b>\"]", "[\"Mass \"]", "[\"a\\u0000b\"]" } },
+        "[\"\"]", "[\"No Finding\"]", "[\"<b>Mass</b>\"]", "[\"Mass \"]", "[\"a\\tb\"]" } },
     { "recipe", { "\"notebook\"", "\"standard\"" }, { CHOICE_BAD, "\"NOTEBOOK\"" } },
     { "epochs", { "0", "1000", "3.0" }, { WHOLE_BAD, "1001" } },
     { "steps_per_epoch", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
