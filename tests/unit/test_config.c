@@ -331,13 +331,14 @@ Test(fields, name_every_wrong_value)
 /* A list of `n` names, each of `size` bytes; for free(). */
 static char *labels_of(size_t n, size_t size)
 {
-    char *text = malloc(n * (size + 3) + 3);
+    const size_t room = n * (size + 3) + 3;
+    char *text = malloc(room);
     size_t used = 0;
 
     cr_assert_not_null(text);
     text[used++] = '[';
     for (size_t i = 0; i < n; i++)
-        used += (size_t)sprintf(text + used, "%s\"f%0*zu\"", i ? "," : "", (int)size - 1, i);
+        used += (size_t)snprintf(text + used, room - used, "%s\"f%0*zu\"", i ? "," : "", (int)size - 1, i);
     memcpy(text + used, "]", 2);
     return text;
 }

@@ -166,7 +166,7 @@ Test(train, nihs_findings_by_name_are_the_default)
     for (size_t k = 0; k < NIH_LABELS.n; k++)
         snprintf(changes + strlen(changes), sizeof changes - strlen(changes), "%s\"%s\"", k ? "," : "",
                  NIH_LABELS.names[k]);
-    strcat(changes, "]}");
+    snprintf(changes + strlen(changes), sizeof changes - strlen(changes), "]}");
     plain = trained("{" QUICK "}");
     named = trained(changes);
     cr_assert(same_weights(&plain, &named));
@@ -204,7 +204,7 @@ Test(train, as_many_as_there_can_be)
     table_of_words(WORDS);
     for (size_t k = 0; k < MAX_LABELS; k++)
         snprintf(changes + strlen(changes), sizeof changes - strlen(changes), "%s\"f%zu\"", k ? "," : "", k);
-    strcat(changes, "]}");
+    snprintf(changes + strlen(changes), sizeof changes - strlen(changes), "]}");
     r = trained(changes);
     check_truths(&r, BITS);
     check_model(&r);
