@@ -5,6 +5,15 @@
 
 static bool follows(char c) { return ((unsigned char)c & 0xc0) == 0x80; }
 
+size_t utf8_length(const char *s)
+{
+    size_t length = 0;
+
+    for (; *s; s++)
+        length += !follows(*s);
+    return length;
+}
+
 size_t utf8_steering(const char *text, size_t n)
 {
     const unsigned char *c = (const unsigned char *)text;

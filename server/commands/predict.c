@@ -5,6 +5,7 @@
 #include "cxrd/clock.h"
 #include "cxrd/file.h"
 #include "cxrd/json.h"
+#include "cxrd/utf8.h"
 #include "cxrd/weights.h"
 
 #include <ctype.h>
@@ -222,16 +223,6 @@ static void print_quality(const json_t *finding)
                (long long)json_integer_value(positives));
 }
 
-/* Characters of a name on a terminal: the bytes that begin one. */
-static int width_of(const char *name)
-{
-    int width = 0;
-
-    for (; *name; name++)
-        width += ((unsigned char)*name & 0xc0) != 0x80;
-    return width;
-}
-
 /* Effusion             0.3068  positive (from 0.2100 on; AUROC 0.812 (0.745 to 0.880, 63 positive rows))
  * Hernia               0.0068  no verdict (AUROC not known: 2 positive, 567 negative test rows)
  *   width  of the names */
@@ -242,7 +233,7 @@ static void print_finding(const json_t *finding, int width)
                  *with = json_object_get(finding, "auroc_positives"),
                  *without = json_object_get(finding, "auroc_negatives");
 
-    printf("  %s%*s %.4f", label_of(finding), width - width_of(label_of(finding)), "",
+    printf("  %s%*s %.4f", label_of(finding), width - (int)utf8_length(label_of(finding)), "",
            json_number_value(json_object_get(finding, "probability")));
     if (json_is_boolean(positive)) {
         printf("  %s (from %.4f on", json_is_true(positive) ? "positive" : "negative",
@@ -275,7 +266,7 @@ static void print_findings(const json_t *findings)
     json_t *finding;
 
     json_array_foreach (findings, i, finding)
-        width = width_of(label_of(finding)) > width ? width_of(label_of(finding)) : width;
+        width = utf8_length(label_of(finding)) > (size_t)width ? (int)utf8_length(label_of(finding)) : width;
     json_array_foreach (findings, i, finding)
         print_finding(finding, width);
 }
