@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "cxrd/json.h"
 #include "cxrd/run_comparison.h"
+#include "cxrd/utf8.h"
 
 #include <limits.h>
 #include <math.h>
@@ -52,27 +53,40 @@ static const char *verdict(const struct estimate *e, bool more)
     return (e->low > 0) == more ? "the second is better" : "the first is better";
 }
 
-static void line(const char *name, const struct compared *c, const char *said)
+/*   width  of the names */
+static void line(const char *name, int width, const struct compared *c, const char *said)
 {
-    printf("%-20s %8.4f %8.4f  %+8.4f", name, c->active, c->candidate, c->gain.value);
+    printf("%s%*s %8.4f %8.4f  %+8.4f", name, width - (int)utf8_length(name), "", c->active, c->candidate,
+           c->gain.value);
     if (isfinite(c->gain.low))
         printf("  (%+.4f to %+.4f)", c->gain.low, c->gain.high);
     printf("%s%s\n", said[0] ? "  " : "", said);
 }
 
+static int width_of(const struct labels *labels)
+{
+    size_t width = 20;
+
+    for (size_t k = 0; k < labels->n; k++)
+        width = utf8_length(labels->names[k]) > width ? utf8_length(labels->names[k]) : width;
+    return (int)width;
+}
+
 static void print_table(const struct run_comparison *c, const char *split)
 {
+    const int width = width_of(&c->labels);
+
     printf("%s rows: %zu in the first, %zu in the second; compared on the %zu of both, of %zu patients\n",
            split, c->rows[0], c->rows[1], c->common, c->auroc.patients);
     if (c->relabelled)
         printf("%zu rows of both have other findings in one than in the other, and are left out\n",
                c->relabelled);
-    printf("\n%-20s %8s %8s  %8s  (95 %%, paired, by patient)\n", "", "first", "second", "differ");
-    line("loss", &c->loss, verdict(&c->loss.gain, false));
-    line("macro AUROC", &c->auroc.macro, verdict(&c->auroc.macro.gain, true));
+    printf("\n%-*s %8s %8s  %8s  (95 %%, paired, by patient)\n", width, "", "first", "second", "differ");
+    line("loss", width, &c->loss, verdict(&c->loss.gain, false));
+    line("macro AUROC", width, &c->auroc.macro, verdict(&c->auroc.macro.gain, true));
     printf("\nAUROC; of %zu intervals one in twenty misses by chance\n", c->labels.n);
     for (size_t k = 0; k < c->labels.n; k++)
-        line(c->labels.names[k], &c->auroc.findings[k], "");
+        line(c->labels.names[k], width, &c->auroc.findings[k], "");
 }
 
 static int print_json(const struct run_comparison *c, const char *split)

@@ -9,7 +9,7 @@ import unittest
 import urllib.parse
 
 from support import architectures, client, dataset, picture, program
-from support.case import Case, ServerCase, import_model
+from support.case import LONG, Case, ServerCase, import_model, job_of, submit
 from test_watching import metrics
 
 OWN = ('Fracture', 'Pleural_Thickening', 'Épanchement pleural')  # none of NIH's, one of them, one that must be escaped
@@ -282,6 +282,25 @@ class Metrics(OwnCase):
         self.assertEqual(drifted(), set())
 
 
+class LiveMetrics(ServerCase):
+    with_data = True
+
+    def test_of_a_training_are_of_its_findings(self):
+        labels = ['Mass', 'Effusion', 'Atelectasis']  # not in NIH's order
+        job = submit(self.server, {**LONG, 'batch_size': 8, 'steps_per_epoch': 1, 'labels': labels})
+
+        def told():
+            """Whether they are those of one of the latest epochs: another may end while they are asked for."""
+            found = {re.search('label="(.*)"', key)[1]: value for key, value in metrics(self.server).items()
+                     if key.startswith('cxrd_train_val_auroc')}
+            known = [{label: value for label, value in zip(labels, epoch['val_auroc'], strict=True) if value is not None}
+                     for epoch in job_of(self.server, job)['epochs']]
+            return found and found in known
+
+        program.poll(told, 'an epoch that the record has')
+        self.post(f'/jobs/{job}/cancel')
+
+
 class BadLists(ServerCase):
 
     def test_are_refused_in_one_sentence(self):
@@ -327,6 +346,19 @@ class CommandLine(Case):
             self.assertIn(','.join(OWN), done.stderr)
         done = program.run('inspect', self.weights)
         self.assertIn(','.join(OWN), done.stdout)
+
+    def test_compares_runs_in_columns(self):
+        labels, path = (*OWN, MANY[0]), os.path.join(self.folder, 'scores.csv')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(','.join(['image', 'patient', 'age', 'sex', 'view', 'split', *(f'true_{label}' for label in labels),
+                                 *(f'prob_{label}' for label in labels)]) + '\n')
+            for i in range(40):
+                file.write(f'{i}.png,{i:016x},50,F,PA,test,' + ','.join(str(i >> k & 1) for k in range(4)) + ',0.1,0.2,0.3,0.4\n')
+        done = program.run('compare', path, path)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        lines = [line for line in done.stdout.splitlines() if '  +0.0000' in line]
+        self.assertEqual([line.split('  ')[0].strip() for line in lines[2:]], list(labels))
+        self.assertEqual(len({line.index('  +0.0000') for line in lines}), 1)  # a column, whatever a name has
 
     def test_asks_a_server_by_its_models_names(self):
         server = program.Server()
