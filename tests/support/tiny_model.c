@@ -31,6 +31,27 @@ struct model *tiny_model(uint64_t seed, float scale, json_t *notes)
     return m;
 }
 
+struct model *tiny_model_with_norms(uint64_t seed)
+{
+    const struct preprocess pre = { 64, RESIZE_AREA, 128, 64 };
+    const struct network *net;
+    struct model *m = NULL;
+    struct rng rng;
+    float *values;
+
+    cr_assert_eq(network_new(&(struct network_spec){ "mobilenet_v2", pre.size, N_NIH_LABELS, 0 }, &net, NULL),
+                 ST_OK);
+    values = malloc((net->n_params + net->n_state) * sizeof *values);
+    rng_seed(&rng, seed, 1);
+    network_initialise(net, INIT_HE, &rng, values);
+    for (size_t i = net->n_params; i < net->n_params + net->n_state; i++)
+        values[i] = rng_uniform(&rng, 0.5, 1.5); /* means or variances */
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, values, NULL, &m, NULL), ST_OK);
+    network_unref(net);
+    free(values);
+    return m;
+}
+
 struct model *tiny_model_with_inputs(uint64_t seed, const struct inputs *in, float first, float step)
 {
     struct model *plain = tiny_model(seed, 1, NULL), *m = NULL;

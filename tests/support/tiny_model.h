@@ -9,6 +9,9 @@
 /* Image size 64. `scale` multiplies every weight: 1 for a sane model, 1e30f for one whose results overflow. */
 struct model *tiny_model(uint64_t seed, float scale, json_t *notes);
 
+/* "mobilenet_v2" at 64 x 64, whose normalisations have running statistics of their own. */
+struct model *tiny_model_with_norms(uint64_t seed);
+
 /* The same with a scale of 1, and a head that takes inputs too: their weights are first, first + step, … */
 struct model *tiny_model_with_inputs(uint64_t seed, const struct inputs *in, float first, float step);
 

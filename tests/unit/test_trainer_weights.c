@@ -225,25 +225,65 @@ Test(train, average_of_the_weights_is_what_is_kept)
     model_unref(init);
 }
 
-Test(train, frozen_backbone_stays_bit_for_bit_and_the_head_learns)
+/* One epoch or two from a model on. */
+static struct run trained_from(const struct model *init, const char *changes)
 {
-    struct model *init = tiny_model(3, 1, NULL);
-    struct run r = { .init = init };
-    size_t moved = 0, head;
+    struct run r = { .init = init, .config = tiny_config(changes) };
 
-    tiny_dataset(datasets, 40, 0);
-    r.config = tiny_config(
-        "{\"freeze\":\"backbone\",\"epochs\":2,\"weight_decay\":0.1,\"ema\":0.9,\"clip_norm\":1}");
     run_once(&r);
-    cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
-    head = model_network(init)->head_weights;
+    cr_assert_eq(r.st, ST_OK, "%s: %s", changes, r.err.text);
+    return r;
+}
+
+/* Takes over the model. */
+static void check_frozen(struct model *init)
+{
+    const struct network *net = model_network(init);
+    const size_t head = net->head_weights;
+    struct run r = trained_from(init, "{\"freeze\":\"backbone\",\"epochs\":2,\"weight_decay\":0.1,"
+                                      "\"ema\":0.9,\"clip_norm\":1}");
+    size_t moved = 0;
+
     cr_assert_arr_eq(params_of(&r), model_params(init), head * sizeof(float));
-    for (size_t i = head; i < n_params(&r); i++)
+    cr_assert_arr_eq(params_of(&r) + net->n_params, model_params(init) + net->n_params,
+                     net->n_state * sizeof(float), "running statistics have moved");
+    for (size_t i = head; i < net->n_params; i++)
         moved += params_of(&r)[i] != model_params(init)[i];
-    cr_assert_gt(moved, (n_params(&r) - head) / 2, "%zu of %zu weights of the head have moved", moved,
-                 n_params(&r) - head);
+    cr_assert_gt(moved, (net->n_params - head) / 2, "%zu of %zu weights of the head have moved", moved,
+                 net->n_params - head);
     cr_assert_eq(r.seen.progress, 1);
     run_release(&r);
+    model_unref(init);
+}
+
+Test(train, frozen_backbone_stays_bit_for_bit_and_the_head_learns)
+{
+    tiny_dataset(datasets, 40, 0);
+    check_frozen(tiny_model(3, 1, NULL));
+    check_frozen(tiny_model_with_norms(3));
+}
+
+/* One step: the statistics that it came to, and the average of these with those of before. */
+Test(train, average_is_of_the_running_statistics_too)
+{
+    struct model *init = tiny_model_with_norms(3);
+    const struct network *net = model_network(init);
+    struct run last, average;
+    size_t moved = 0;
+
+    tiny_dataset(datasets, 40, 0);
+    last = trained_from(init, "{\"steps_per_epoch\":1}");
+    average = trained_from(init, "{\"steps_per_epoch\":1,\"ema\":0.999}");
+    for (size_t i = 0; i < net->n_params + net->n_state; i++) {
+        const float before = model_params(init)[i], after = params_of(&last)[i];
+
+        cr_assert_eq(params_of(&average)[i], before + (after - before) * (float)(1 - 2.0 / 11), "value %zu",
+                     i);
+        moved += i >= net->n_params && before != after;
+    }
+    cr_assert_gt(moved, net->n_state / 2);
+    run_release(&last);
+    run_release(&average);
     model_unref(init);
 }
 
