@@ -62,8 +62,19 @@ struct tensor {
 
 enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 4 + 2 * MAX_LABELS };
 
+/* How the last features become what the head, a dense layer, reads. */
+enum head_kind {
+    HEAD_OWN,     /* the architecture's: "gap" where torchvision has it so, "flatten" of the others */
+    HEAD_FLATTEN, /* all of them */
+    HEAD_GAP, /* the mean of every channel: global average pooling (Lin et al., "Network in Network", ICLR 2014) */
+    HEAD_4X4, /* the means of a grid of 4 x 4 parts of every channel */
+    N_HEADS
+};
+extern const char *const HEAD_NAMES[N_HEADS]; /* "auto", "flatten", "gap", "4x4" */
+
 struct network {
     const char *architecture; /* "cnn4" */
+    enum head_kind head;      /* not HEAD_OWN */
     size_t image_size;        /* node 0 is the image, [1][image_size][image_size]; 0: it sees no picture */
     size_t n_nodes;           /* 0 where it sees no picture; otherwise the last is the head, a dense layer */
     size_t n_tensors;
@@ -85,17 +96,26 @@ struct network {
  *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2": see model/net/arch
  *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..512, of "mlp" one of 64 in 64..512, of the others 32..512; of
  *                 no account where there is no picture
+ *   head          "mlp" has its own alone; 4 x 4 parts must divide the last features: an image size that 64 divides in "cnn4", 128
+ *                 in the others. Of no account where there is no picture
  *   n_labels      1..MAX_LABELS logits
  *   n_inputs      0..NETWORK_MAX_INPUTS numbers that the head sees beside the image, by "head.inputs.weight" [n_labels,n], the last of
  *                 all parameters: logits += weight * inputs. Initially 0 */
 struct network_spec {
     const char *architecture;
     size_t image_size, n_labels, n_inputs;
+    enum head_kind head;
 };
+
+/* Whether there is such a network. Errors: ST_INVALID (unknown architecture, a size or a head that it cannot take). */
+MUST_USE enum status network_check(const struct network_spec *spec, struct error *err);
+
+/* The head that an architecture has where nothing is said; HEAD_OWN of one that sees no picture or is not known. */
+enum head_kind network_own_head(const char *architecture);
 
 /* Lay it out.
  *   ret_net  a reference; network_unref() it
- * Errors: ST_INVALID (unknown architecture or a size that it cannot take), ST_NOMEM. */
+ * Errors: those of network_check(), ST_NOMEM. */
 MUST_USE enum status network_new(const struct network_spec *spec, const struct network **ret_net,
                                  struct error *err);
 

@@ -47,6 +47,7 @@ struct train_config {
     int64_t split_seed; /* of which rows train, validate and test; `seed` where nothing is said */
     int64_t image_size; /* one that the architecture takes */
     int architecture;   /* see train_config_architecture() */
+    int head;           /* enum head_kind; not HEAD_OWN once it is parsed */
     int resize, head_bias, head_inputs, lr_schedule;
     int initializer; /* of the weights: enum init */
     double input_mean, input_std;

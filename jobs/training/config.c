@@ -41,6 +41,7 @@ static const char *const FREEZES[] = { "none", "backbone", NULL };
 static const char *const DECAY_SCOPES[] = { "all", "head", NULL };
 static const char *const SPLITS[] = { "image", "patient", "list", NULL };
 static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
+static const char *const HEADS[] = { "auto", "flatten", "gap", "4x4", NULL }; /* HEAD_NAMES */
 static const char *const INPUTS[] = { "age", "sex", "view", "history", NULL };
 static const char *const MISSING[] = { "skip", "fail", NULL };
 static const char *const PROMOTES[] = { "manual", "if_better", "always", NULL };
@@ -66,6 +67,7 @@ static const struct field FIELDS[] = {
     { "seed", INTEGER, AT(seed), 0, 9007199254740991 },
     { "split_seed", INTEGER, AT(split_seed), 0, 9007199254740991 },
     { "architecture", CHOICE, AT(architecture), .choices = ARCHITECTURES },
+    { "head", CHOICE, AT(head), .choices = HEADS },
     { "image_size", INTEGER, AT(image_size), PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE },
     { "resize", CHOICE, AT(resize), .choices = RESIZES },
     { "input_mean", NUMBER, AT(input_mean), -255, 255 },
@@ -368,6 +370,20 @@ static void check_image_size(const struct train_config *c, json_t *errors)
                      takes.least, takes.most, name);
 }
 
+/* "auto" becomes the architecture's own. */
+static void head_settle(struct train_config *c, json_t *errors)
+{
+    const char *name = ARCHITECTURES[c->architecture];
+    const struct network_spec spec = { name, (size_t)c->image_size, 1, 0, (enum head_kind)c->head };
+    struct error why;
+
+    if (network_check(&(struct network_spec){ name, spec.image_size, 1, 0, HEAD_OWN }, &why) == ST_OK &&
+        network_check(&spec, &why) != ST_OK)
+        config_error(errors, "head", "%s", why.text);
+    if (c->head == HEAD_OWN)
+        c->head = network_own_head(name);
+}
+
 /* What has no meaning in a job that is the regression of its inputs. */
 static void check_without_pictures(const struct train_config *c, json_t *errors)
 {
@@ -377,6 +393,8 @@ static void check_without_pictures(const struct train_config *c, json_t *errors)
         config_error(errors, "architecture",
                      "is of jobs with pictures: where 'images' is \"%s\" it is \"%s\"", NO_IMAGES,
                      train_config_architecture(c));
+    if (c->head != HEAD_OWN)
+        config_error(errors, "head", "a job without pictures has no features for one");
     if (c->init[0])
         config_error(errors, "init", "a job without pictures begins with no model");
     if (c->balance != BALANCE_NONE)
@@ -392,9 +410,11 @@ static void check_without_pictures(const struct train_config *c, json_t *errors)
 }
 
 /* What no single field can say. */
-static void check_together(const struct train_config *c, json_t *errors)
+static void check_together(struct train_config *c, json_t *errors)
 {
     check_image_size(c, errors);
+    if (train_config_sees(c))
+        head_settle(c, errors);
     if (c->shards & (c->shards - 1))
         config_error(errors, "shards", "must be 0 or a power of two");
     if (c->freeze == FREEZE_BACKBONE && c->backbone_rate != 1)
@@ -529,6 +549,7 @@ enum status train_config_adopt(struct train_config *c, const struct model *m, st
             "the model to start from answers for other findings than 'labels' names, or in another "
             "order: its head cannot be taken over");
     c->architecture = (int)architecture;
+    c->head = model_network(m)->head;
     settle_shards(c);
     c->image_size = (int64_t)pre->size;
     c->resize = (int)pre->resize;

@@ -64,7 +64,7 @@ static enum status geometry(struct run *r)
     }
     row_inputs(&r->table, &r->split.part[TRAIN], c->inputs, &r->inputs);
     return network_new(&(struct network_spec){ train_config_architecture(c), (size_t)c->image_size,
-                                               c->labels.n, r->inputs.n },
+                                               c->labels.n, r->inputs.n, (enum head_kind)c->head },
                        &r->net, r->err);
 }
 

@@ -39,12 +39,28 @@ static enum status labels_of(const json_t *metadata, struct labels *ret, struct 
     return ST_OK;
 }
 
+/* "head", which is there where it is not the architecture's own. */
+static enum status head_of(const json_t *metadata, enum head_kind *ret, struct error *err)
+{
+    const char *text = json_string_value(json_object_get(metadata, "head"));
+    int head = HEAD_OWN;
+
+    while (text && head < N_HEADS && strcmp(text, HEAD_NAMES[head]) != 0)
+        head++;
+    if (head == N_HEADS)
+        return error_set(err, ST_FORMAT,
+                         "the metadata's 'head' is '%.32s', not \"flatten\", \"gap\" or \"4x4\"", text);
+    *ret = (enum head_kind)head;
+    return ST_OK;
+}
+
 static enum status geometry_parse(const json_t *metadata, const struct network **ret_net,
                                   struct labels *labels, struct preprocess *pre, struct error *err)
 {
     const char *architecture = json_string_value(json_object_get(metadata, "architecture"));
     const char *resize = json_string_value(json_object_get(metadata, "resize"));
     const char *inputs = json_string_value(json_object_get(metadata, "inputs"));
+    struct network_spec spec = { .architecture = architecture ? architecture : "cnn4" };
     struct inputs in = { 0 };
     double size, mean, std;
     struct error why;
@@ -71,11 +87,14 @@ static enum status geometry_parse(const json_t *metadata, const struct network *
     st = labels_of(metadata, labels, err);
     if (st == ST_OK && inputs)
         st = inputs_parse(inputs, labels, &in, err);
+    if (st == ST_OK)
+        st = head_of(metadata, &spec.head, err);
     if (st != ST_OK)
         return st;
-    st = network_new(
-        &(struct network_spec){ architecture ? architecture : "cnn4", pre->size, labels->n, in.n }, ret_net,
-        &why);
+    spec.image_size = pre->size;
+    spec.n_labels = labels->n;
+    spec.n_inputs = in.n;
+    st = network_new(&spec, ret_net, &why);
     if (st != ST_OK)
         return error_set(err, st == ST_INVALID ? ST_FORMAT : st, "%s", why.text);
     if (!network_sees(*ret_net))
@@ -87,7 +106,7 @@ static enum status geometry_parse(const json_t *metadata, const struct network *
 static bool is_ours(const char *key)
 {
     static const char *const OURS[] = { "format",     "architecture", "image_size", "resize",
-                                        "input_mean", "input_std",    "labels" };
+                                        "input_mean", "input_std",    "labels",     "head" };
 
     for (size_t i = 0; i < sizeof OURS / sizeof OURS[0]; i++)
         if (strcmp(key, OURS[i]) == 0)
@@ -230,6 +249,8 @@ static json_t *metadata_make(const struct model *m)
                                  "labels", labels_text(model_labels(m), labels));
     json_t *pre = network_sees(net) ? preprocess_json(model_preprocess(m)) : json_object();
 
+    if (metadata && net->head != network_own_head(net->architecture))
+        json_object_set_new(metadata, "head", json_string(HEAD_NAMES[net->head]));
     if (!metadata || !pre || json_object_update(metadata, pre) != 0 ||
         json_object_update_missing(metadata, (json_t *)model_notes(m)) != 0) {
         json_decref(metadata);

@@ -234,7 +234,7 @@ def jobs():
         'lr_schedule': 'cosine', 'weight_decay': 0.1, 'patience': 0, 'test_fraction': 0, 'val_fraction': 0.5,
         'split_by': 'list', 'max_age': 90, 'drop_no_finding': False, 'init': None, 'shuffle': True,
         'missing_images': 'fail', 'split_seed': 7, 'test_rows': 1024, 'validation_batch_size': 64,
-        'initializer': 'he_uniform', 'keep_best': True, 'weight_decay_scope': 'head', 'freeze': 'none', 'backbone_rate': 0.1, 'clip_norm': 1, 'ema': 0.999, 'architecture': 'mlp', 'norms': 'frozen', 'norm_momentum': 0.05,
+        'initializer': 'he_uniform', 'keep_best': True, 'weight_decay_scope': 'head', 'freeze': 'none', 'backbone_rate': 0.1, 'clip_norm': 1, 'ema': 0.999, 'architecture': 'mlp', 'head': 'flatten', 'norms': 'frozen', 'norm_momentum': 0.05,
     }
     yield 'empty', b'{}'
     yield 'every-field', json.dumps(every).encode()

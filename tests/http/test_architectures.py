@@ -125,10 +125,29 @@ class Trained(ServerCase):
             self.assertEqual(values(more, suffix), values(learned, suffix))
         self.assertNotEqual(values(more, 'features.0.1.weight'), values(learned, 'features.0.1.weight'))
 
+    def test_a_head_of_means_is_trained_kept_and_explained(self):
+        for head, size, shape in (('gap', 80, [14, 256]), ('4x4', 64, [14, 256, 4, 4])):
+            with self.subTest(head):
+                job = submit(self.server, {**QUICK, 'head': head, 'image_size': size, 'promote': 'always'})
+                record = wait_state(self.server, job, 'succeeded')
+                self.assertEqual(record['config']['head'], head)
+                card = self.get(f'/models/{record["model"]}').json()
+                self.assertEqual(card['tensors']['head.weight'], shape)
+                prediction = self.assert_prediction(self.post('/predict?explain=Mass', picture.noise(2)))
+                explanation = prediction['explanation']
+                self.assertEqual((explanation.get('method'), len(explanation['grid'])), (None, size // 16))  # exact
+                total = explanation['bias'] + sum(cell for row in explanation['grid'] for cell in row)
+                self.assertAlmostEqual(total, explanation['logit'], delta=1e-3 * max(1, abs(total)))
+                more = wait_state(self.server, submit(self.server, {**QUICK, 'epochs': 0, 'init': record['model']}), 'succeeded')
+                self.assertEqual(more['config']['head'], head)  # the model's
+
     def test_what_cannot_be_trained_is_refused(self):
         for fields, field, says in (({'architecture': 'vgg'}, 'architecture', '"cnn4", "mlp"'),
                                     ({'architecture': 'mlp', 'image_size': 80}, 'image_size', 'a multiple of 64 in 64..512'),
                                     ({'architecture': 'mlp', 'images': 'none', 'inputs': ['age']}, 'architecture', 'logistic'),
+                                    ({'architecture': 'mlp', 'head': 'gap'}, 'head', 'flatten'),
+                                    ({'image_size': 80, 'head': '4x4'}, 'head', 'that 64 divides'),
+                                    ({'images': 'none', 'inputs': ['age'], 'head': 'gap'}, 'head', 'features'),
                                     ({'norms': 'running'}, 'norms', '"batch", "frozen"')):
             with self.subTest(fields):
                 problem = self.assert_wrong_fields(self.post_json('/jobs/train', {**QUICK, **fields}), field)

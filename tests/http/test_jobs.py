@@ -45,7 +45,7 @@ class Config(ServerCase):
             'split_seed': ('1', None, True, [], 1.5, -1, 2**53, 1e300), 'validation_batch_size': integers + (0, 1000001),
             'test_rows': integers + (2000001,), 'initializer': (0, None, 'glorot', 'He_uniform'), 'keep_best': (0, 1, 'true', None),
             'architecture': (0, None, 'MLP', 'vgg', 'logistic'), 'norms': (0, None, 'Batch', 'running'), 'norm_momentum': numbers + (1.1, -0.1),
-            'image_size': integers + (0, 63, 513, 65, 100), 'resize': (5, None, 'cubic'),
+            'head': (0, None, 'GAP', '4'), 'image_size': integers + (0, 63, 513, 65, 100), 'resize': (5, None, 'cubic'),
             'input_mean': numbers + (256,), 'input_std': numbers + (0,), 'head_bias': (0, 'one'),
             'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,),
             'weight_decay_scope': (0, None, 'backbone'), 'freeze': (0, None, 'head'), 'backbone_rate': numbers + (0, -0.1, 1.1), 'clip_norm': numbers + (-1, 1e7),
@@ -284,7 +284,7 @@ class Record(ServerCase):
 
     def test_its_config_has_every_field_resolved(self):
         expected = {'dataset': 'tiny', 'csv': 'Data_Entry_2017.csv', 'images': 'images_*/images/*.png', 'recipe': 'standard',
-                    'epochs': 2, 'steps_per_epoch': 1, 'validation_steps': 0, 'batch_size': 8, 'image_size': 64, 'architecture': 'cnn4',
+                    'epochs': 2, 'steps_per_epoch': 1, 'validation_steps': 0, 'batch_size': 8, 'image_size': 64, 'architecture': 'cnn4', 'head': 'flatten',
                     'seed': 1, 'split_seed': 1, 'initializer': 'he_uniform', 'keep_best': True, 'test_rows': 0, 'split_by': 'patient', 'test_fraction': 0.1, 'val_fraction': 0.2, 'max_age': 120,
                     'drop_no_finding': True, 'shuffle': True, 'missing_images': 'skip', 'init': None}
         self.assertEqual({k: self.record['config'][k] for k in expected}, expected)

@@ -94,7 +94,8 @@ static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32, "
     "'shards':16, 'norms':'batch', 'norm_momentum':0.1,"
     " 'validation_batch_size':64, 'test_rows':0, 'seed':1, 'split_seed':1,"
-    " 'architecture':'cnn4', 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, 'max_age':120, "
+    " 'architecture':'cnn4', 'head':'flatten', 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, "
+    "'max_age':120, "
     "'drop_no_finding':true,"
     " 'shuffle':true, 'tsne':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
     "'balance':'none', 'inputs':[], 'freeze':'none', 'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
@@ -247,6 +248,7 @@ static const struct field_case FIELDS[] = {
     { "head_bias", { "\"zero\"", "\"base_rates\"" }, { CHOICE_BAD } },
     { "head_inputs", { "\"zero\"", "\"logistic\"" }, { CHOICE_BAD } },
     { "lr_schedule", { "\"constant\"", "\"cosine\"", "\"warmup_cosine\"" }, { CHOICE_BAD } },
+    { "head", { "\"flatten\"", "\"gap\"", "\"4x4\"" }, { CHOICE_BAD, "\"GAP\"", "\"4\"" } },
     { "head_scale", { "0", "1", "0.1" }, { NUMBER_BAD, "-0.1", "1.1" } },
     { "dropout", { "0", "0.9", "0.25" }, { NUMBER_BAD, "-0.1", "0.95", "1" } },
     { "balance", { "\"none\"", "\"resample\"", "\"weight\"" }, { CHOICE_BAD } },

@@ -206,15 +206,21 @@ static const struct {
     const char *name;
     size_t size, side; /* of the picture, of the grid */
     enum explanation_method method;
-} ARCHITECTURES[] = {
-    { "cnn4", 64, 4, EXPLAIN_CONTRIBUTIONS },         { "densenet121", 64, 2, EXPLAIN_CONTRIBUTIONS },
-    { "resnet18", 65, 3, EXPLAIN_CONTRIBUTIONS },     { "resnet50", 64, 2, EXPLAIN_CONTRIBUTIONS },
-    { "mobilenet_v2", 96, 3, EXPLAIN_CONTRIBUTIONS }, { "mlp", 64, OCCLUSION_SIDE, EXPLAIN_OCCLUSION },
-    { "mlp", 128, OCCLUSION_SIDE, EXPLAIN_OCCLUSION }
-};
+    enum head_kind head;
+} ARCHITECTURES[] = { { "cnn4", 64, 4, EXPLAIN_CONTRIBUTIONS },
+                      { "densenet121", 64, 2, EXPLAIN_CONTRIBUTIONS },
+                      { "resnet18", 65, 3, EXPLAIN_CONTRIBUTIONS },
+                      { "resnet50", 64, 2, EXPLAIN_CONTRIBUTIONS },
+                      { "mobilenet_v2", 96, 3, EXPLAIN_CONTRIBUTIONS },
+                      { "mlp", 64, OCCLUSION_SIDE, EXPLAIN_OCCLUSION },
+                      { "mlp", 128, OCCLUSION_SIDE, EXPLAIN_OCCLUSION },
+                      { "cnn4", 80, 5, EXPLAIN_CONTRIBUTIONS, HEAD_GAP },
+                      { "cnn4", 128, 4, EXPLAIN_CONTRIBUTIONS, HEAD_4X4 },
+                      { "resnet18", 128, 4, EXPLAIN_CONTRIBUTIONS, HEAD_4X4 },
+                      { "densenet121", 96, 3, EXPLAIN_CONTRIBUTIONS, HEAD_FLATTEN } };
 enum { N_ARCHITECTURES = sizeof ARCHITECTURES / sizeof ARCHITECTURES[0] };
 
-static struct model *random_model(const char *architecture, size_t size)
+static struct model *random_model(const char *architecture, size_t size, enum head_kind head)
 {
     const struct preprocess pre = { size, RESIZE_AREA, 128, 64 };
     const struct network *net;
@@ -222,7 +228,7 @@ static struct model *random_model(const char *architecture, size_t size)
     struct error err = { 0 };
     float *values;
 
-    cr_assert_eq(network_new(&(struct network_spec){ architecture, size, N_NIH_LABELS, 0 }, &net, &err),
+    cr_assert_eq(network_new(&(struct network_spec){ architecture, size, N_NIH_LABELS, 0, head }, &net, &err),
                  ST_OK, "%s", err.text);
     values = random_graph_values(net, 3);
     cr_assert_eq(model_new(net, &NIH_LABELS, &pre, values, NULL, &m, &err), ST_OK, "%s", err.text);
@@ -323,7 +329,8 @@ ParameterizedTestParameters(explain, every_architecture)
 
 ParameterizedTest(size_t *index, explain, every_architecture)
 {
-    struct model *m = random_model(ARCHITECTURES[*index].name, ARCHITECTURES[*index].size);
+    struct model *m =
+        random_model(ARCHITECTURES[*index].name, ARCHITECTURES[*index].size, ARCHITECTURES[*index].head);
     const size_t side = ARCHITECTURES[*index].side;
     struct session *s = NULL;
     float *x = random_picture(ARCHITECTURES[*index].size), logits[N_LABELS];
@@ -390,8 +397,9 @@ Test(explain, maps_fit_at_every_size)
             const struct network *net;
             size_t last;
 
-            if (network_new(&(struct network_spec){ ARCHITECTURES[i].name, size, N_NIH_LABELS, 0 }, &net,
-                            NULL) != ST_OK)
+            if (network_new(&(struct network_spec){ ARCHITECTURES[i].name, size, N_NIH_LABELS, 0,
+                                                    ARCHITECTURES[i].head },
+                            &net, NULL) != ST_OK)
                 continue;
             for (last = net->n_nodes - 1; last > 0 && net->nodes[last].in[0].h == 1;)
                 last = net->nodes[last].from[0];

@@ -107,6 +107,50 @@ TEST_WITHOUT_LEAKS(architecture, has_the_parameters_and_names_of_its_source)
     }
 }
 
+/* What the head reads of the last features, and which of them there can be. */
+TEST_WITHOUT_LEAKS(architecture, has_the_head_that_is_asked_for)
+{
+    static const struct {
+        const char *name;
+        size_t size;
+        enum head_kind head;
+        size_t features; /* 0: there is no such network */
+    } HEADS[] = { { "cnn4", 128, HEAD_OWN, 256 * 64 },
+                  { "cnn4", 128, HEAD_FLATTEN, 256 * 64 },
+                  { "cnn4", 128, HEAD_GAP, 256 },
+                  { "cnn4", 128, HEAD_4X4, 256 * 16 },
+                  { "cnn4", 64, HEAD_4X4, 256 * 16 },
+                  { "cnn4", 80, HEAD_GAP, 256 },
+                  { "cnn4", 80, HEAD_4X4, 0 },
+                  { "mlp", 64, HEAD_FLATTEN, 512 },
+                  { "mlp", 64, HEAD_GAP, 0 },
+                  { "mlp", 64, HEAD_4X4, 0 },
+                  { "resnet18", 64, HEAD_OWN, 512 },
+                  { "resnet18", 64, HEAD_GAP, 512 },
+                  { "resnet18", 64, HEAD_FLATTEN, 512 * 4 },
+                  { "resnet18", 128, HEAD_4X4, 512 * 16 },
+                  { "resnet18", 64, HEAD_4X4, 0 },
+                  { "densenet121", 256, HEAD_4X4, 1024 * 16 },
+                  { "logistic", 0, HEAD_GAP, 0 } };
+
+    for (size_t i = 0; i < sizeof HEADS / sizeof HEADS[0]; i++) {
+        const struct network_spec spec = { HEADS[i].name, HEADS[i].size, 3, 0, HEADS[i].head };
+        const struct network *net = NULL;
+        struct error err = { 0 };
+        const enum status st = network_new(&spec, &net, &err);
+
+        if (HEADS[i].features == 0 && HEADS[i].size > 0) {
+            check_refusal(HEADS[i].name, st, ST_INVALID, &err, "head");
+            continue;
+        }
+        cr_assert_eq(st, ST_OK, "%s: %s", HEADS[i].name, err.text);
+        if (HEADS[i].size > 0)
+            cr_assert_eq(shape_size(net->nodes[net->n_nodes - 1].in[0]), HEADS[i].features, "%s %zu %s",
+                         HEADS[i].name, HEADS[i].size, HEAD_NAMES[HEADS[i].head]);
+        network_unref(net);
+    }
+}
+
 /* Every float belongs to one tensor; parameters come first. */
 TEST_WITHOUT_LEAKS(architecture, tensors_cover_the_block)
 {
@@ -185,7 +229,7 @@ static struct sample sample_of(uint64_t seed)
     rng_seed(&rng, seed, 3);
     for (size_t i = 0; i < SIDE * SIDE; i++)
         s.x[i] = rng_uniform(&rng, -1, 1);
-    for (size_t i = 0; i < MAX_LABELS; i++)
+    for (size_t i = 0; i < s.net->n_labels; i++)
         s.y[i] = rng_unit(&rng) < 0.5;
     return s;
 }
@@ -261,12 +305,12 @@ TEST_WITHOUT_LEAKS(graph, that_is_no_network_is_refused_with_its_node)
 
     graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_conv(&g, 0, "a", 4, 2, 1, 1); /* an even kernel */
-    graph_dense(&g, 0, "head", N_LABELS);
+    graph_dense(&g, 0, "head", N_NIH_LABELS);
     refused(&g, &err, "node 1 (conv a)");
 
     graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_join(&g, &LAYER_ADD, 0, graph_conv(&g, 0, "a", 4, 3, 1, 1));
-    graph_dense(&g, 0, "head", N_LABELS);
+    graph_dense(&g, 0, "head", N_NIH_LABELS);
     refused(&g, &err, "node 2 (add)");
 
     graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
@@ -274,12 +318,12 @@ TEST_WITHOUT_LEAKS(graph, that_is_no_network_is_refused_with_its_node)
     refused(&g, &err, "dense");
 
     graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
-    graph_dense(&g, 0, "head", N_LABELS - 1);
+    graph_dense(&g, 0, "head", N_NIH_LABELS - 1);
     refused(&g, &err, "logits");
 
     graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
-    graph_dense(&g, 0, "head", N_LABELS);
-    graph_dense(&g, 0, "head", N_LABELS);
+    graph_dense(&g, 0, "head", N_NIH_LABELS);
+    graph_dense(&g, 0, "head", N_NIH_LABELS);
     refused(&g, &err, "'head.weight'");
 }
 
@@ -303,6 +347,6 @@ TEST_WITHOUT_LEAKS(graph, that_is_too_large_is_refused)
     refused(&g, &err, "1024 nodes");
 
     graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
-    graph_dense(&g, 0, graph_name(&g, "%0100d", 1), N_LABELS);
+    graph_dense(&g, 0, graph_name(&g, "%0100d", 1), N_NIH_LABELS);
     refused(&g, &err, "too long");
 }

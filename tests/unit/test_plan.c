@@ -555,8 +555,12 @@ ParameterizedTest(size_t *index, plan, answers_as_the_layers_of_graphs_by_hand_d
 static const struct {
     const char *name;
     size_t side;
-} ARCHITECTURES[] = { { "cnn4", 80 },     { "mlp", 128 },     { "densenet121", 32 },
-                      { "resnet18", 33 }, { "resnet50", 32 }, { "mobilenet_v2", 47 } };
+    enum head_kind head;
+} ARCHITECTURES[] = { { "cnn4", 80 },           { "mlp", 128 },
+                      { "densenet121", 32 },    { "resnet18", 33 },
+                      { "resnet50", 32 },       { "mobilenet_v2", 47 },
+                      { "cnn4", 80, HEAD_GAP }, { "cnn4", 128, HEAD_4X4 },
+                      { "cnn4", 64, HEAD_4X4 }, { "resnet18", 33, HEAD_FLATTEN } };
 enum { N_ARCHITECTURES = sizeof ARCHITECTURES / sizeof ARCHITECTURES[0] };
 
 ParameterizedTestParameters(plan, runs_every_architecture)
@@ -572,9 +576,10 @@ ParameterizedTest(size_t *index, plan, runs_every_architecture)
     float logits[IMAGES * MAX_LABELS], shared[IMAGES * MAX_LABELS], truth[IMAGES * MAX_LABELS], *values,
         *x = random_floats(IMAGES * side * side, 1);
 
-    cr_assert_eq(
-        network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0 }, &net, NULL),
-        ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0,
+                                                     ARCHITECTURES[*index].head },
+                             &net, NULL),
+                 ST_OK);
     cr_assert_eq(pool_new(3, POOL_NORMAL, &pool, NULL), ST_OK);
     values = random_graph_values(net, 1);
     plan_forward(net, kernels(), values, NULL, x, NULL, logits);
@@ -603,9 +608,10 @@ ParameterizedTest(size_t *index, plan, trains_every_architecture)
     float *values;
     double gap = INFINITY;
 
-    cr_assert_eq(
-        network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0 }, &net, NULL),
-        ST_OK);
+    cr_assert_eq(network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0,
+                                                     ARCHITECTURES[*index].head },
+                             &net, NULL),
+                 ST_OK);
     values = random_graph_values(net, 1);
     for (uint64_t attempt = 0; attempt < 3 && gap > ALLOWED_SLOPES; attempt++) { /* as in gradient_gap() */
         float *x = random_floats(IMAGES * side * side, 1 + attempt);

@@ -6,7 +6,7 @@
 
 #include "../graph/graph.h"
 
-enum { IMAGE = 0 /* node */, COLOURS = 3 };
+enum { IMAGE = 0 /* node */, COLOURS = 3, HEAD_SIDE = 4 };
 
 void arch_cnn4(struct graph *g);
 void arch_mlp(struct graph *g);
@@ -22,7 +22,7 @@ size_t arch_colours(struct graph *g);
 size_t arch_conv_norm(struct graph *g, size_t from, const char *conv, const char *norm, size_t channels,
                       size_t kernel, size_t stride, size_t groups, const struct layer_ops *ops);
 
-/* What those made for ImageNet end with: the mean of every channel, and the head. */
-void arch_mean_head(struct graph *g, size_t from, const char *name);
+/* The end: what the network's head asks for of the last features, and the dense layer. */
+void arch_head(struct graph *g, size_t from, const char *name);
 
 #endif

@@ -4,19 +4,24 @@
 
 #include <string.h>
 
+const char *const HEAD_NAMES[N_HEADS] = { "auto", "flatten", "gap", "4x4" };
+
 static const struct architecture {
     const char *name;
     void (*author)(struct graph *g); /* NULL: it sees no picture */
     struct image_sizes sizes;
     bool normalises;
+    enum head_kind head;
+    size_t
+        stride; /* pixels of the image from one of the last features to the next; 0: they have no place in it */
 } ARCHITECTURES[] = {
-    { "cnn4", arch_cnn4, { 16, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE }, false },
-    { "logistic", NULL, { 0, 0, 0 }, false },
-    { "mlp", arch_mlp, { 64, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE }, false },
-    { "densenet121", arch_densenet121, { 1, 32, PREPROCESS_MAX_SIZE }, true },
-    { "resnet18", arch_resnet18, { 1, 32, PREPROCESS_MAX_SIZE }, true },
-    { "resnet50", arch_resnet50, { 1, 32, PREPROCESS_MAX_SIZE }, true },
-    { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, PREPROCESS_MAX_SIZE }, true },
+    { "cnn4", arch_cnn4, { 16, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE }, false, HEAD_FLATTEN, 16 },
+    { "logistic", NULL, { 0, 0, 0 }, false, HEAD_OWN, 0 },
+    { "mlp", arch_mlp, { 64, PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE }, false, HEAD_FLATTEN, 0 },
+    { "densenet121", arch_densenet121, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
+    { "resnet18", arch_resnet18, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
+    { "resnet50", arch_resnet50, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
+    { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
 };
 
 static const struct architecture *find(const char *name)
@@ -41,19 +46,53 @@ bool network_normalises(const char *architecture)
     return a && a->normalises;
 }
 
-enum status network_new(const struct network_spec *spec, const struct network **ret_net, struct error *err)
+enum head_kind network_own_head(const char *architecture)
+{
+    const struct architecture *a = find(architecture);
+
+    return a ? a->head : HEAD_OWN;
+}
+
+static enum status head_check(const struct architecture *a, const struct network_spec *spec,
+                              struct error *err)
+{
+    if (spec->head == HEAD_OWN || spec->head == a->head)
+        return ST_OK;
+    if (a->stride == 0)
+        return error_set(err, ST_INVALID, "the head of '%s' is \"%s\"", a->name, HEAD_NAMES[a->head]);
+    if (spec->head == HEAD_4X4 && spec->image_size % (HEAD_SIDE * a->stride) != 0)
+        return error_set(err, ST_INVALID, "the head \"%s\" of '%s' needs an image size that %zu divides",
+                         HEAD_NAMES[spec->head], a->name, HEAD_SIDE * a->stride);
+    return ST_OK;
+}
+
+enum status network_check(const struct network_spec *spec, struct error *err)
 {
     const struct architecture *a = find(spec->architecture);
     const size_t size = spec->image_size;
-    struct graph g;
 
     if (!a)
         return error_set(err, ST_INVALID, "the architecture '%.32s' is not known here", spec->architecture);
-    if (a->author && (size % a->sizes.multiple != 0 || size < a->sizes.least || size > a->sizes.most))
+    if (!a->author)
+        return ST_OK;
+    if (size % a->sizes.multiple != 0 || size < a->sizes.least || size > a->sizes.most)
         return error_set(err, ST_INVALID, "the image size is %zu, it must be a multiple of %zu in %zu..%zu",
                          size, a->sizes.multiple, a->sizes.least, a->sizes.most);
-    graph_begin(&g, a->name, a->author ? size : 0, spec->n_labels, err);
-    if (a->author)
+    return head_check(a, spec, err);
+}
+
+enum status network_new(const struct network_spec *spec, const struct network **ret_net, struct error *err)
+{
+    const struct architecture *a = find(spec->architecture);
+    enum status st = network_check(spec, err);
+    struct graph g;
+
+    if (st != ST_OK)
+        return st;
+    graph_begin(&g, a->name, a->author ? spec->image_size : 0, spec->n_labels, err);
+    if (g.st == ST_OK && a->author) {
+        g.net->head = spec->head ? spec->head : a->head;
         a->author(&g);
+    }
     return graph_finish(&g, spec->n_inputs, ret_net);
 }

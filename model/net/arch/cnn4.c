@@ -1,5 +1,5 @@
 /* model/net/arch/cnn4.c - the seed's convolutional network: grey in three channels, four times (convolution 3x3 "same" -> ReLU
- * -> max-pool 2) with 32, 64, 128, 256 channels, and a dense layer over all that is left. */
+ * -> max-pool 2) with 32, 64, 128, 256 channels, and a dense layer over all that is left, unless its head is told otherwise. */
 #include "arch.h"
 
 enum { BLOCKS = 4, FIRST_CHANNELS = 32 };
@@ -23,5 +23,5 @@ void arch_cnn4(struct graph *g)
 
     for (size_t i = 0; i < BLOCKS; i++)
         at = block_add(g, at, i);
-    graph_dense(g, at, "head", g->net->n_labels);
+    arch_head(g, at, "head");
 }

@@ -54,5 +54,5 @@ void arch_densenet121(struct graph *g)
         }
     }
     at = graph_apply(g, &LAYER_RELU, graph_norm(g, at, "features.norm5"));
-    arch_mean_head(g, at, "classifier");
+    arch_head(g, at, "classifier");
 }

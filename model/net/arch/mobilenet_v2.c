@@ -50,5 +50,5 @@ void arch_mobilenet_v2(struct graph *g)
             in = FAMILIES[f].channels;
         }
     at = arch_conv_norm(g, at, "features.18.0", "features.18.1", LAST_CHANNELS, 1, 1, 1, &LAYER_RELU6);
-    arch_mean_head(g, at, "classifier.1");
+    arch_head(g, at, "classifier.1");
 }

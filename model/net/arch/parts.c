@@ -15,9 +15,14 @@ size_t arch_conv_norm(struct graph *g, size_t from, const char *conv, const char
     return ops ? graph_apply(g, ops, n) : n;
 }
 
-void arch_mean_head(struct graph *g, size_t from, const char *name)
+void arch_head(struct graph *g, size_t from, const char *name)
 {
-    const size_t mean = graph_apply(g, &LAYER_GLOBAL_POOL, from);
+    const size_t part = g->net->nodes[from].out.h / HEAD_SIDE;
+    size_t at = from;
 
-    graph_dense(g, graph_apply(g, &LAYER_FLATTEN, mean), name, g->net->n_labels);
+    if (g->net->head == HEAD_GAP)
+        at = graph_apply(g, &LAYER_FLATTEN, graph_apply(g, &LAYER_GLOBAL_POOL, from));
+    else if (g->net->head == HEAD_4X4 && part > 1)
+        at = graph_pool(g, &LAYER_MEAN_POOL, from, part, part, 0);
+    graph_dense(g, at, name, g->net->n_labels);
 }

@@ -71,7 +71,7 @@ static void resnet(struct graph *g, const struct family *f)
             at = block_add(g, at, f, &p);
             p.in = p.channels * (f->bottleneck ? EXPANSION : 1);
         }
-    arch_mean_head(g, at, "fc");
+    arch_head(g, at, "fc");
 }
 
 void arch_resnet18(struct graph *g) { resnet(g, &RESNET18); }
