@@ -2,6 +2,7 @@
  * rates and decays of backbone and head, the running statistics, and the average of all of it. */
 #include "run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,17 @@ static double clipped(const struct run *r)
     return norm > most ? most / norm : 1;
 }
 
+/* How far the step that was taken moves the running statistics. The first ones of a network that no model began are of nobody's
+ * data: their part is taken out, as of Adam's moments, so that few steps are enough to validate by them. */
+static double momentum_of(const struct run *r)
+{
+    const double momentum = r->config->norm_momentum;
+
+    if (r->request->init || momentum == 0)
+        return momentum;
+    return momentum / (1 - pow(1 - momentum, (double)r->adam.steps));
+}
+
 void run_optimise(struct run *r)
 {
     struct adam_group groups[N_GROUPS];
@@ -62,7 +74,7 @@ void run_optimise(struct run *r)
     groups_of(r, groups);
     adam_update(&r->adam, training_gradients(r->training), clipped(r), groups + frozen, N_GROUPS - frozen,
                 r->pool, params);
-    training_follow(r->training, r->config->norm_momentum);
+    training_follow(r->training, momentum_of(r));
     if (r->average)
         ema_update(n_values(r), params, r->config->ema, r->adam.steps, r->pool, r->average);
 }

@@ -122,8 +122,20 @@ class Trained(ServerCase):
         self.assertEqual(said, {'architecture': 'mobilenet_v2', 'norms': 'frozen', 'shards': 1})
         more = self.weights(frozen)
         for suffix in ('.running_mean', '.running_var'):
-            self.assertEqual(values(more, suffix), values(learned, suffix))
-        self.assertNotEqual(values(more, 'features.0.1.weight'), values(learned, 'features.0.1.weight'))
+            self.assertTrue(values(more, suffix) == values(learned, suffix))
+        self.assertTrue(values(more, 'features.0.1.weight') != values(learned, 'features.0.1.weight'))
+
+    def test_the_first_running_statistics_leave_nothing(self):
+        """They are of no data where no model began the job: after a step they are the batch's, whatever the momentum."""
+        def statistics(**fields):
+            return values(self.weights(wait_state(self.server, submit(self.server, {**QUICK, 'batch_size': 4, **fields}), 'succeeded')),
+                          '.running_var')
+
+        slow, fast = (statistics(architecture='mobilenet_v2', norm_momentum=momentum) for momentum in (0.1, 0.5))
+        self.assertTrue(slow == fast)
+        begun = wait_state(self.server, submit(self.server, {**QUICK, 'architecture': 'mobilenet_v2', 'batch_size': 4}), 'succeeded')
+        slow, fast = (statistics(init=begun['model'], seed=2, norm_momentum=momentum) for momentum in (0.1, 0.5))
+        self.assertTrue(slow != fast)
 
     def test_a_head_of_means_is_trained_kept_and_explained(self):
         for head, size, shape in (('gap', 80, [14, 256]), ('4x4', 64, [14, 256, 4, 4])):
