@@ -163,10 +163,10 @@ static struct trial trial_new(const struct kernels *k, enum kind kind, struct rn
 static void trial_release(struct trial *t)
 {
     float *const blocks[] = {
-        t->x.memory,    t->b.memory,    t->y.memory,    t->dy.memory,     t->dx.memory,
-        t->db.memory,   t->params,      t->plain_x[0],  t->plain_x[1],    t->plain_y,
-        t->plain_dy,    t->truth_dx[0], t->truth_dx[1], t->truth_dparams, t->before_x[0],
-        t->before_x[1], t->scratch,     t->dw,          t->dbias
+        t->x.memory,    t->b.memory,      t->y.memory,    t->dy.memory,   t->dx.memory, t->db.memory,
+        t->params,      t->plain_x[0],    t->plain_x[1],  t->plain_y,     t->plain_dy,  t->truth_dx[0],
+        t->truth_dx[1], t->truth_dparams, t->before_x[0], t->before_x[1], t->scratch,   t->w,
+        t->dw,          t->dbias
     };
 
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
