@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEATURES = 4 + 2 * N_LABELS, COVERAGE_TRIALS = 1000, PROMOTION_TRIALS = 200 };
+enum { FEATURES = 4 + 2 * N_NIH_LABELS, COVERAGE_TRIALS = 1000, PROMOTION_TRIALS = 200 };
 
 /* Rows by patient: patient g has rows first[g] .. first[g + 1] - 1. */
 struct population {
@@ -28,7 +28,7 @@ struct population {
     size_t *first;
     uint16_t *labels;
     double (*x)[FEATURES];
-    float (*score)[N_LABELS];
+    float (*score)[N_NIH_LABELS];
 };
 
 static void check(enum status st, const struct error *err)
@@ -69,9 +69,9 @@ static void features_set(struct population *p, size_t i, const struct table_row 
     x[1] = isnan(row->age) ? 0 : ((double)row->age - 47) / 17;
     x[2] = row->sex == 'M';
     x[3] = row->view == 'A';
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         x[4 + k] = ever >> k & 1;
-        x[4 + N_LABELS + k] = last >> k & 1;
+        x[4 + N_NIH_LABELS + k] = last >> k & 1;
     }
 }
 
@@ -181,7 +181,7 @@ static void score_history(struct population *p)
 {
     const size_t half = p->n_patients / 2, begin = p->first[half];
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         double w[FEATURES];
 
         fit(p, begin, k, w);
@@ -200,9 +200,9 @@ static void add_rows(const struct population *p, size_t patient, uint64_t id, st
     for (size_t i = p->first[patient]; i < p->first[patient + 1]; i++, s->n++) {
         s->patients[s->n] = id;
         s->rows[s->n] = (uint32_t)i;
-        memcpy(s->prob + s->n * N_LABELS, p->score[i], sizeof p->score[i]);
-        for (size_t k = 0; k < N_LABELS; k++)
-            s->truth[s->n * N_LABELS + k] = p->labels[i] >> k & 1;
+        memcpy(s->prob + s->n * N_NIH_LABELS, p->score[i], sizeof p->score[i]);
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
+            s->truth[s->n * N_NIH_LABELS + k] = p->labels[i] >> k & 1;
     }
 }
 
@@ -212,8 +212,8 @@ static struct estimate area(const struct scores *s, size_t k, bool by_patient, s
     struct estimate e;
 
     check(patients_group(s->n, by_patient ? s->patients : NULL, &p), NULL);
-    check(auroc_estimate(&p, s->truth + k, s->prob + k, N_LABELS, &e), NULL);
-    check(patients_with(&p, s->truth + k, N_LABELS, 1, ret_positive), NULL);
+    check(auroc_estimate(&p, s->truth + k, s->prob + k, N_NIH_LABELS, &e), NULL);
+    check(patients_with(&p, s->truth + k, N_NIH_LABELS, 1, ret_positive), NULL);
     patients_release(&p);
     return e;
 }
@@ -221,7 +221,7 @@ static struct estimate area(const struct scores *s, size_t k, bool by_patient, s
 static void coverage(const struct population *p)
 {
     const size_t patients = p->n_patients / 5;
-    double truth[N_LABELS], held[2][N_LABELS] = { { 0 } }, carriers[N_LABELS] = { 0 };
+    double truth[N_NIH_LABELS], held[2][N_NIH_LABELS] = { { 0 } }, carriers[N_NIH_LABELS] = { 0 };
     struct scores all, s;
     struct rng rng;
     size_t positive;
@@ -230,14 +230,14 @@ static void coverage(const struct population *p)
     check(scores_init(&s, &NIH_LABELS, p->n), NULL);
     for (size_t g = 0; g < p->n_patients; g++)
         add_rows(p, g, g, &all);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         truth[k] = area(&all, k, true, &positive).value;
     rng_seed(&rng, 1, 1);
     for (int trial = 0; trial < COVERAGE_TRIALS; trial++) {
         s.n = 0;
         for (size_t g = 0; g < patients; g++)
             add_rows(p, rng_below(&rng, p->n_patients), g, &s);
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
             for (int way = 0; way < 2; way++) {
                 const struct estimate e = area(&s, k, way == 1, &positive);
 
@@ -248,8 +248,8 @@ static void coverage(const struct population *p)
     printf("%d splits of %zu patients: how often a 95 %% interval holds the AUROC\n\n", COVERAGE_TRIALS,
            patients);
     printf("| finding | patients with it | AUROC | by row | by patient |\n|---|---|---|---|---|\n");
-    for (size_t k = 0; k < N_LABELS; k++)
-        printf("| %s | %.0f | %.3f | %.1f %% | %.1f %% |\n", LABELS[k], carriers[k], truth[k],
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
+        printf("| %s | %.0f | %.3f | %.1f %% | %.1f %% |\n", NIH_LABELS.names[k], carriers[k], truth[k],
                100 * held[0][k] / COVERAGE_TRIALS, 100 * held[1][k] / COVERAGE_TRIALS);
     scores_release(&all);
     scores_release(&s);
@@ -283,11 +283,11 @@ static void score_pair(struct scores *ours, struct scores *theirs, double gain, 
                        struct rng *rng)
 {
     const double near = distance(0.75), far = distance(0.75 + gain), own = sqrt(1 - shared);
-    double of_patient[3][N_LABELS] = { { 0 } };
+    double of_patient[3][N_NIH_LABELS] = { { 0 } };
 
     for (size_t i = 0; i < ours->n; i++)
-        for (size_t k = 0; k < N_LABELS; k++) {
-            const size_t at = i * N_LABELS + k;
+        for (size_t k = 0; k < N_NIH_LABELS; k++) {
+            const size_t at = i * N_NIH_LABELS + k;
             const double common = normal(rng), a = normal(rng), b = normal(rng);
 
             if (i == 0 || ours->patients[i] != ours->patients[i - 1])
@@ -300,14 +300,14 @@ static void score_pair(struct scores *ours, struct scores *theirs, double gain, 
                         own * sqrt(0.5) * (b + of_patient[2][k]));
         }
     theirs->n = ours->n;
-    memcpy(theirs->truth, ours->truth, ours->n * N_LABELS);
+    memcpy(theirs->truth, ours->truth, ours->n * N_NIH_LABELS);
     memcpy(theirs->patients, ours->patients, ours->n * sizeof *ours->patients);
 }
 
 /* By the figures alone, as it was. */
 static bool decided_before(const struct train_config *c, const struct comparison *on)
 {
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         if (-on->findings[k].gain.value > c->promote_max_drop)
             return false;
     return on->macro.gain.value >= c->promote_margin;

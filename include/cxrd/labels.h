@@ -39,12 +39,6 @@ bool labels_equal(const struct labels *a, const struct labels *b);
 /* The index of the finding whose name is the `n` bytes at `name`, or -1. */
 int labels_find(const struct labels *l, const char *name, size_t n);
 
-enum { N_LABELS = 14 };
-extern const char *const LABELS[N_LABELS];
-
-/* The index of the finding whose name is the `n` bytes at `name`, or -1. */
-int label_index(const char *name, size_t n);
-
 /* ---- as tables write them ---- */
 
 enum { LABEL_UNKNOWN = -1, LABEL_OTHER = -2, LABEL_NO_FINDING = MAX_LABELS };

@@ -6,34 +6,11 @@
 
 #include <string.h>
 
-#define LABEL_LIST(X)       \
-    X("Atelectasis")        \
-    X("Cardiomegaly")       \
-    X("Consolidation")      \
-    X("Edema")              \
-    X("Effusion")           \
-    X("Emphysema")          \
-    X("Fibrosis")           \
-    X("Hernia")             \
-    X("Infiltration")       \
-    X("Mass")               \
-    X("Nodule")             \
-    X("Pleural_Thickening") \
-    X("Pneumonia")          \
-    X("Pneumothorax")
-
-const char *const LABELS[N_LABELS] = {
-#define X(name) name,
-    LABEL_LIST(X)
-#undef X
+const struct labels NIH_LABELS = {
+    .n = N_NIH_LABELS,
+    .names = { "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
+               "Hernia", "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax" }
 };
-
-const struct labels NIH_LABELS = { .n = N_NIH_LABELS,
-                                   .names = {
-#define X(name) name,
-                                       LABEL_LIST(X)
-#undef X
-                                   } };
 
 /* ---- a list of names ---- */
 
@@ -127,15 +104,7 @@ int labels_find(const struct labels *l, const char *name, size_t n)
     return -1;
 }
 
-int label_index(const char *name, size_t n)
-{
-    for (int i = 0; i < N_LABELS; i++)
-        if (strlen(LABELS[i]) == n && memcmp(LABELS[i], name, n) == 0)
-            return i;
-    return -1;
-}
-
-/* The places of LABEL_LIST. */
+/* The places in NIH_LABELS. */
 enum {
     ATELECTASIS,
     CARDIOMEGALY,

@@ -121,6 +121,15 @@ class Jobs(ServerCase):
             taken = self.run_job(**fields, promote='always')['promotion']
             self.assertTrue(taken['promoted'])
 
+    def test_what_was_learned_answers(self):
+        self.assertEqual(self.post(f'/models/{self.job["model"]}/activate').status, 200)
+        self.assertEqual(self.get(f'/models/{self.job["model"]}').json()['labels'], OWN)
+        prediction = self.predict(dataset.image(1)).json()
+        self.assertEqual(list(prediction['probabilities']), OWN)
+        explained = self.post('/predict?explain=Bone%20cyst', dataset.image(1), Content_Type='image/png').json()
+        self.assertEqual(explained['explanation']['label'], 'Bone cyst')
+        self.assertEqual(self.get(f'/jobs/{self.job["id"]}/report').status, 200)
+
     def test_models_of_the_same_findings_are(self):
         self.assertEqual(self.post(f'/models/{self.job["model"]}/activate').status, 200)
         job = self.run_job(dataset='own', labels=OWN, promote='if_better', seed=2, split_seed=1)

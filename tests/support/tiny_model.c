@@ -67,7 +67,7 @@ struct model *tiny_model_with_inputs(uint64_t seed, const struct inputs *in, flo
         ST_OK, "%s", err.text);
     params = malloc(net->n_params * sizeof *params);
     memcpy(params, model_params(plain), n_plain * sizeof *params);
-    for (size_t i = 0; i < in->n * N_LABELS; i++)
+    for (size_t i = 0; i < in->n * N_NIH_LABELS; i++)
         params[n_plain + i] = first + (float)i * step;
     cr_assert_eq(model_new(net, &NIH_LABELS, model_preprocess(plain), params,
                            json_pack("{s:s}", "inputs", text), &m, &err),

@@ -152,12 +152,12 @@ bool *training_rows(const struct run *r, size_t n_rows, size_t *ret_n)
     return in;
 }
 
-size_t training_counts(const struct run *r, size_t n_rows, double counts[N_LABELS])
+size_t training_counts(const struct run *r, size_t n_rows, double counts[N_NIH_LABELS])
 {
     size_t n;
     bool *in = training_rows(r, n_rows, &n);
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         counts[k] = 0;
         for (size_t i = 0; i < n_rows; i++)
             counts[k] += in[i] && (tiny_labels(i) >> k & 1);
@@ -166,11 +166,11 @@ size_t training_counts(const struct run *r, size_t n_rows, double counts[N_LABEL
     return n;
 }
 
-size_t training_rates(const struct run *r, size_t n_rows, double rates[N_LABELS])
+size_t training_rates(const struct run *r, size_t n_rows, double rates[N_NIH_LABELS])
 {
     const size_t n = training_counts(r, n_rows, rates);
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         const bool all_alike = rates[k] == 0 || rates[k] == (double)n;
 
         rates[k] = all_alike ? (rates[k] + 0.5) / (double)(n + 1) : rates[k] / (double)n;

@@ -59,10 +59,10 @@ bool same_weights(const struct run *a, const struct run *b);
 bool *training_rows(const struct run *r, size_t n_rows, size_t *ret_n);
 
 /* Counts of each finding among the training rows; returns how many rows there are. */
-size_t training_counts(const struct run *r, size_t n_rows, double counts[N_LABELS]);
+size_t training_counts(const struct run *r, size_t n_rows, double counts[N_NIH_LABELS]);
 
 /* The same as base rates: with half a row more of either kind where none or all have the finding. Returns how many rows. */
-size_t training_rates(const struct run *r, size_t n_rows, double rates[N_LABELS]);
+size_t training_rates(const struct run *r, size_t n_rows, double rates[N_NIH_LABELS]);
 
 /* `found` differs from `expected` by no more than the share `relative` of it. */
 void check_near(const char *what, double found, double expected, double relative);

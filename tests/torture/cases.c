@@ -209,7 +209,7 @@ static enum status save_weights(struct error *err)
 
 static enum status predict(struct error *err)
 {
-    static float x[SIDE * SIDE], logits[N_LABELS];
+    static float x[SIDE * SIDE], logits[N_NIH_LABELS];
     struct image img = IMAGE_INIT;
     uint8_t square[SIDE * SIDE];
     struct session *s = NULL;

@@ -44,7 +44,7 @@ Test(balance, none_is_as_it_is)
     struct balance b = balanced(BALANCE_NONE, rows, index);
 
     cr_assert_null(b.row_weights);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         cr_assert(b.positive[k] == 1 && b.negative[k] == 1 && b.shift[k] == 0);
         cr_assert_eq(b.log_odds[k], log_odds((double[]){ 50, 4, 1 }[k < 3 ? k : 0] * (k < 3), ROWS));
     }
@@ -95,10 +95,10 @@ static double mean_base_loss(const struct balance *b, const struct table_row *ro
 
     for (size_t i = 0; i < ROWS; i++) {
         const double often = b->row_weights ? (double)b->row_weights[i] : 1;
-        float logits[N_LABELS], truth[N_LABELS];
+        float logits[N_NIH_LABELS], truth[N_NIH_LABELS];
 
         labels_expand(rows[i].labels, N_NIH_LABELS, truth);
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
             logits[k] = (float)b->log_odds[k];
         sum += often * balance_unweighted_loss(b, logits, truth);
         draws += often;

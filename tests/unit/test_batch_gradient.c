@@ -19,7 +19,7 @@ enum { SIZE = 64, N = 5, K = 3, WEIGHTS = 1, INPUTS = 2, DROPOUT = 4, EVERYTHING
 struct case_of {
     const struct network *net;
     float *params;
-    float x[N * SIZE * SIZE], y[N * N_LABELS], inputs[N * K], weights[N * N_LABELS];
+    float x[N * SIZE * SIZE], y[N * N_NIH_LABELS], inputs[N * K], weights[N * N_NIH_LABELS];
     struct training_batch batch;
 };
 
@@ -42,11 +42,11 @@ static struct case_of *case_new(int what)
     network_initialise(c->net, INIT_HE, &rng, c->params);
     fill(&rng, c->x, N * SIZE * SIZE, -2, 2);
     fill(&rng, c->inputs, N * K, -2, 2);
-    fill(&rng, c->weights, N * N_LABELS, 0.1f, 5);
-    for (size_t i = 0; i < N * N_LABELS; i++)
+    fill(&rng, c->weights, N * N_NIH_LABELS, 0.1f, 5);
+    for (size_t i = 0; i < N * N_NIH_LABELS; i++)
         c->y[i] = rng_unit(&rng) < 0.3;
     if (what & INPUTS)
-        fill(&rng, c->params + network_tensor(c->net, "head.inputs.weight")->offset, N_LABELS * K, -1, 1);
+        fill(&rng, c->params + network_tensor(c->net, "head.inputs.weight")->offset, N_NIH_LABELS * K, -1, 1);
     c->batch = (struct training_batch){ .n = N,
                                         .x = c->x,
                                         .y = c->y,
@@ -109,7 +109,7 @@ Test(batch, gradient_is_that_of_the_plain_loops)
     for (int what = 0; what <= EVERYTHING; what += what == DROPOUT ? EVERYTHING - DROPOUT : what ? what : 1) {
         struct case_of *c = case_new(what);
         float *expected = malloc(c->net->n_params * sizeof *expected);
-        float logits[N * N_LABELS], found_logits[N * N_LABELS];
+        float logits[N * N_NIH_LABELS], found_logits[N * N_NIH_LABELS];
 
         cr_assert_eq(reference_batch_gradient(c->net, c->params, &c->batch, NULL, logits, expected), ST_OK);
         for (size_t threads = 1; threads <= 3; threads++) {
@@ -117,9 +117,10 @@ Test(batch, gradient_is_that_of_the_plain_loops)
             float *found = gradient_of(c, threads, found_logits, &loss);
 
             check_tensors(c->net, found, expected, what);
-            cr_assert_float_eq(loss, bce_sum(N * N_LABELS, logits, c->y, c->batch.weights) / (N * N_LABELS),
+            cr_assert_float_eq(loss,
+                               bce_sum(N * N_NIH_LABELS, logits, c->y, c->batch.weights) / (N * N_NIH_LABELS),
                                1e-5 * loss);
-            for (size_t i = 0; i < N * N_LABELS; i++)
+            for (size_t i = 0; i < N * N_NIH_LABELS; i++)
                 cr_assert(fabsf(found_logits[i] - logits[i]) < 1e-4f * fmaxf(1, fabsf(logits[i])));
             free(found);
         }
@@ -131,7 +132,7 @@ Test(batch, gradient_is_that_of_the_plain_loops)
 Test(batch, gradient_has_the_same_bits_for_any_number_of_threads)
 {
     struct case_of *c = case_new(EVERYTHING);
-    float logits[N * N_LABELS];
+    float logits[N * N_NIH_LABELS];
     double alone, loss;
     float *expected = gradient_of(c, 1, logits, &alone);
 
@@ -181,7 +182,7 @@ static void check_frozen(const struct case_of *c)
 {
     static const size_t THREADS[] = { 1, 2, 3, 5, 8 };
     const struct network *net = c->net;
-    float logits[N * N_LABELS], found_logits[N * N_LABELS], most = 0;
+    float logits[N * N_NIH_LABELS], found_logits[N * N_NIH_LABELS], most = 0;
     float *expected = malloc(net->n_params * sizeof *expected);
     double loss;
     float *alone = frozen_gradient(c, 1, logits, &loss);
@@ -221,7 +222,7 @@ Test(batch, cancelled_batch_stops_in_its_middle)
 {
     struct case_of *c = case_new(0);
     struct training *t;
-    float logits[N * N_LABELS] = { 0 };
+    float logits[N * N_NIH_LABELS] = { 0 };
     double loss = -1;
     int asked = 0;
 
@@ -231,7 +232,8 @@ Test(batch, cancelled_batch_stops_in_its_middle)
     memcpy(training_params(t), c->params, c->net->n_params * sizeof *c->params);
     cr_assert_eq(training_batch_gradient(t, &c->batch, logits, &loss), ST_CANCELLED);
     cr_assert_eq(asked, 2, "asked %d times", asked);
-    cr_assert(logits[0] != 0 && logits[(N - 1) * N_LABELS] == 0, "the last picture is not the first four's");
+    cr_assert(logits[0] != 0 && logits[(N - 1) * N_NIH_LABELS] == 0,
+              "the last picture is not the first four's");
     training_free(t);
     case_free(c);
 }
@@ -240,11 +242,11 @@ Test(batch, gradient_of_extra_inputs_is_the_slope_of_the_loss)
 {
     struct case_of *c = case_new(WEIGHTS | INPUTS);
     const struct tensor *t = network_tensor(c->net, "head.inputs.weight");
-    float logits[N * N_LABELS];
+    float logits[N * N_NIH_LABELS];
     double loss, beside;
     float *gradient = gradient_of(c, 1, logits, &loss);
 
-    cr_assert(t->rank == 2 && t->dims[0] == N_LABELS && t->dims[1] == K);
+    cr_assert(t->rank == 2 && t->dims[0] == N_NIH_LABELS && t->dims[1] == K);
     cr_assert_eq(t->offset + t->count, c->net->n_params);
     for (size_t i = t->offset; i < t->offset + t->count; i += 5) {
         const float step = 1.0f / 64, value = c->params[i];

@@ -24,7 +24,7 @@ static struct calibration some_calibration(void)
 {
     struct calibration c = { .method = CALIBRATION_PLATT };
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         c.scale[k] = 0.3f + 0.1f * (float)k;
         c.shift[k] = (float)k / 3 - 2;
     }
@@ -34,13 +34,13 @@ static struct calibration some_calibration(void)
 Test(calibration, moves_each_finding_along_its_own_line)
 {
     const struct calibration c = some_calibration();
-    float logits[3 * N_LABELS], found[3 * N_LABELS];
+    float logits[3 * N_NIH_LABELS], found[3 * N_NIH_LABELS];
 
-    for (size_t i = 0; i < 3 * N_LABELS; i++)
+    for (size_t i = 0; i < 3 * N_NIH_LABELS; i++)
         logits[i] = (float)i / 5 - 4;
     calibration_apply(&c, 3, N_NIH_LABELS, logits, found);
-    for (size_t i = 0; i < 3 * N_LABELS; i++) {
-        const size_t k = i % N_LABELS;
+    for (size_t i = 0; i < 3 * N_NIH_LABELS; i++) {
+        const size_t k = i % N_NIH_LABELS;
         const double expected = logistic((double)c.scale[k] * (double)logits[i] + (double)c.shift[k]);
 
         cr_assert(fabs((double)found[i] - expected) < 1e-6, "%zu: %g, not %g", i, (double)found[i], expected);
@@ -50,15 +50,15 @@ Test(calibration, moves_each_finding_along_its_own_line)
 Test(calibration, never_makes_what_is_no_number)
 {
     struct calibration c = some_calibration();
-    float logits[N_LABELS], found[N_LABELS];
+    float logits[N_NIH_LABELS], found[N_NIH_LABELS];
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         c.scale[k] = 1e30f;
         c.shift[k] = -3e38f;
         logits[k] = k % 2 ? 3e38f : -3e38f;
     }
     calibration_apply(&c, 1, N_NIH_LABELS, logits, found);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert_eq(found[k], k % 2 ? 1 : 0);
 }
 
@@ -88,16 +88,16 @@ Test(calibration, travels_with_the_weights_and_is_obeyed)
     struct buf file = tiny_weights(3, 1, json_pack("{s:s}", "calibration", text));
     struct model *m = NULL, *plain = tiny_model(3, 1, NULL);
     struct error err = { 0 };
-    float logits[N_LABELS] = { 0 }, found[N_LABELS];
+    float logits[N_NIH_LABELS] = { 0 }, found[N_NIH_LABELS];
 
     cr_assert_eq(weights_read(file.data, file.len, &m, &err), ST_OK, "%s", err.text);
     check_same(model_calibration(m), &c);
     check_same(model_calibration(plain), &CALIBRATION_IDENTITY);
     model_probabilities(m, 1, logits, found);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert(fabs((double)found[k] - logistic((double)c.shift[k])) < 1e-6);
     model_probabilities(plain, 1, logits, found);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert_eq(found[k], 0.5f);
     model_unref(plain);
     model_unref(m);
@@ -158,26 +158,26 @@ struct made {
     float *logits;
     uint8_t *truth;
     uint64_t *patients;
-    double log_odds[N_LABELS];
+    double log_odds[N_NIH_LABELS];
 };
 
 static struct made rows_made(size_t n, double scale, double shift, bool about_base_rates)
 {
-    struct made m = { .logits = malloc(n * N_LABELS * sizeof(float)),
-                      .truth = malloc(n * N_LABELS),
+    struct made m = { .logits = malloc(n * N_NIH_LABELS * sizeof(float)),
+                      .truth = malloc(n * N_NIH_LABELS),
                       .patients = malloc(n * sizeof(uint64_t)) };
     struct rng rng;
 
     rng_seed(&rng, 5, 1);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         m.log_odds[k] = -3 + 0.2 * (double)k;
-    for (size_t i = 0; i < n * N_LABELS; i++) {
-        const double b = m.log_odds[i % N_LABELS], u = 3 * (rng_unit(&rng) + rng_unit(&rng) - 1);
+    for (size_t i = 0; i < n * N_NIH_LABELS; i++) {
+        const double b = m.log_odds[i % N_NIH_LABELS], u = 3 * (rng_unit(&rng) + rng_unit(&rng) - 1);
         const double z = about_base_rates ? b + scale * u + shift : scale * (b + u) + shift;
 
         m.logits[i] = (float)(b + u);
         m.truth[i] = rng_unit(&rng) < logistic(z);
-        m.patients[i / N_LABELS] = i / N_LABELS / 3;
+        m.patients[i / N_NIH_LABELS] = i / N_NIH_LABELS / 3;
     }
     m.rows = (struct calibration_rows){ n, N_NIH_LABELS, m.logits, m.truth, m.patients, NULL };
     return m;
@@ -204,13 +204,13 @@ static double loss_by(const struct made *m, const struct calibration *c)
 {
     double sum = 0;
 
-    for (size_t i = 0; i < m->rows.n * N_LABELS; i++) {
-        const size_t k = i % N_LABELS;
+    for (size_t i = 0; i < m->rows.n * N_NIH_LABELS; i++) {
+        const size_t k = i % N_NIH_LABELS;
         const double p = logistic((double)c->scale[k] * (double)m->logits[i] + (double)c->shift[k]);
 
         sum -= log(m->truth[i] ? p : 1 - p);
     }
-    return sum / (double)(m->rows.n * N_LABELS);
+    return sum / (double)(m->rows.n * N_NIH_LABELS);
 }
 
 Test(fit, finds_the_scale_that_the_rows_were_drawn_with)
@@ -219,7 +219,7 @@ Test(fit, finds_the_scale_that_the_rows_were_drawn_with)
     const struct calibration_fit f = fitted(&m);
 
     cr_assert_eq(f.calibration.method, CALIBRATION_TEMPERATURE);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         cr_assert_float_eq((double)f.calibration.scale[k], 0.4, 0.05);
         cr_assert_float_eq((double)f.calibration.shift[k],
                            (1 - (double)f.calibration.scale[k]) * m.log_odds[k], 1e-5);
@@ -236,7 +236,7 @@ Test(fit, finds_a_line_a_finding_where_the_means_are_off)
     const struct calibration_fit f = fitted(&m);
 
     cr_assert_eq(f.calibration.method, CALIBRATION_PLATT);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert_float_eq((double)f.calibration.scale[k], 0.5, 0.25);
     made_release(&m);
 }
@@ -251,7 +251,7 @@ Test(fit, is_the_least_loss_on_its_own_rows)
     calibrate_temperature(&m.rows, NULL, 0, &t);
     for (int way = -1; way <= 1; way += 2) {
         near = t;
-        for (size_t k = 0; k < N_LABELS; k++) {
+        for (size_t k = 0; k < N_NIH_LABELS; k++) {
             near.scale[k] = t.scale[k] + 0.02f * (float)way;
             near.shift[k] = (float)((1 - (double)near.scale[k]) * m.log_odds[k]);
         }
@@ -280,12 +280,12 @@ Test(fit, of_hardly_any_rows_is_sane)
             struct calibration platt;
 
             m.rows.n = n;
-            for (size_t i = 0; truth < 2 && i < n * N_LABELS; i++)
+            for (size_t i = 0; truth < 2 && i < n * N_NIH_LABELS; i++)
                 m.truth[i] = (uint8_t)truth;
             memset(m.patients, 0, (n % 2 ? n : 0) * sizeof *m.patients);
             f = fitted(&m);
             calibrate_platt(&m.rows, NULL, 0, &platt);
-            for (size_t k = 0; k < N_LABELS; k++) {
+            for (size_t k = 0; k < N_NIH_LABELS; k++) {
                 cr_assert(f.calibration.scale[k] >= 0.05f && f.calibration.scale[k] <= 10);
                 cr_assert(platt.scale[k] >= 0.05f && platt.scale[k] <= 10 && isfinite(platt.shift[k]));
             }
@@ -309,16 +309,16 @@ Test(fit, rows_of_few_patients_do_not_prove_a_gain)
             const size_t first = i / ROWS * ROWS;
 
             m.patients[i] = i / ROWS;
-            for (size_t k = 0; k < N_LABELS; k++) {
+            for (size_t k = 0; k < N_NIH_LABELS; k++) {
                 if (i == first) {
-                    m.logits[i * N_LABELS + k] =
+                    m.logits[i * N_NIH_LABELS + k] =
                         (float)(m.log_odds[k] + 3 * (rng_unit(&rng) + rng_unit(&rng) - 1));
-                    m.truth[i * N_LABELS + k] =
+                    m.truth[i * N_NIH_LABELS + k] =
                         rng_unit(&rng) <
-                        logistic(0.9 * (double)m.logits[i * N_LABELS + k] + 0.1 * m.log_odds[k]);
+                        logistic(0.9 * (double)m.logits[i * N_NIH_LABELS + k] + 0.1 * m.log_odds[k]);
                 } else {
-                    m.logits[i * N_LABELS + k] = m.logits[first * N_LABELS + k];
-                    m.truth[i * N_LABELS + k] = m.truth[first * N_LABELS + k];
+                    m.logits[i * N_NIH_LABELS + k] = m.logits[first * N_NIH_LABELS + k];
+                    m.truth[i * N_NIH_LABELS + k] = m.truth[first * N_NIH_LABELS + k];
                 }
             }
         }

@@ -304,7 +304,7 @@ Test(checkpoint, one_of_the_first_version_is_gone_on_with)
     r = trained(OF_BEFORE, checkpoint, 0);
     for (size_t i = 0; i < done; i++) {
         cr_assert(isnan(r.result.epochs[i].learning_rate) &&
-                  isnan(r.result.epochs[i].val_auroc[N_LABELS - 1]));
+                  isnan(r.result.epochs[i].val_auroc[N_NIH_LABELS - 1]));
         r.result.epochs[i].learning_rate = whole.result.epochs[i].learning_rate;
         memcpy(r.result.epochs[i].val_auroc, whole.result.epochs[i].val_auroc,
                sizeof r.result.epochs[i].val_auroc);

@@ -26,9 +26,9 @@ static void films(struct scores *s)
         const bool woman = patient % 3 == 0, positive = (patient * 7 + i % 2 * 3) % 5 < 2;
 
         lot = lot * 1664525u + 1013904223u;
-        for (size_t k = 0; k < N_LABELS; k++) {
-            s->truth[i * N_LABELS + k] = k == MASS && positive;
-            s->prob[i * N_LABELS + k] =
+        for (size_t k = 0; k < N_NIH_LABELS; k++) {
+            s->truth[i * N_NIH_LABELS + k] = k == MASS && positive;
+            s->prob[i * N_NIH_LABELS + k] =
                 k == MASS ? (float)((lot >> 8) % 1000 / 1000.0 * 0.7 + (positive ? (woman ? 0.05 : 0.3) : 0))
                           : 0.1f;
         }
@@ -131,8 +131,8 @@ Test(decision, a_model_that_calls_nobody_gains_nothing_over_treating_none)
 
     films(&s);
     for (size_t i = 0; i < FILMS; i++) {
-        s.truth[i * N_LABELS + MASS] = i < 12;
-        s.prob[i * N_LABELS + MASS] = 0.01f;
+        s.truth[i * N_NIH_LABELS + MASS] = i < 12;
+        s.prob[i * N_NIH_LABELS + MASS] = 0.01f;
     }
     d = decisions_of(&s);
     for (size_t i = 1; i < N_BENEFITS; i++) {
@@ -154,8 +154,8 @@ Test(decision, a_change_of_the_log_odds_is_found_again)
 
     films(&s);
     for (size_t i = 0; i < FILMS; i++) {
-        truth[i] = s.truth[i * N_LABELS + MASS];
-        score[i] = fminf(fmaxf(s.prob[i * N_LABELS + MASS], 0.05f), 0.95f);
+        truth[i] = s.truth[i * N_NIH_LABELS + MASS];
+        score[i] = fminf(fmaxf(s.prob[i * N_NIH_LABELS + MASS], 0.05f), 0.95f);
     }
     cr_assert_eq(patients_group(FILMS, s.patients, &p), ST_OK);
     cr_assert_eq(recalibrate(&p, truth, score, &slope, &intercept), ST_OK);
@@ -245,7 +245,8 @@ Test(decision, the_area_under_a_precision_recall_curve_is_the_average_precision)
     films(&s);
     s.n = 60; /* of 60 rows every point moves further than 1/200 */
     cr_assert_eq(plots_precision_recall(plots, &s), ST_OK);
-    cr_assert_eq(metrics_average_precision(s.n, s.truth + MASS, s.prob + MASS, N_LABELS, &precision), ST_OK);
+    cr_assert_eq(metrics_average_precision(s.n, s.truth + MASS, s.prob + MASS, N_NIH_LABELS, &precision),
+                 ST_OK);
     curve = json_object_get(json_object_get(plots, "precision_recall"), "Mass");
     for (size_t i = 0; i < json_array_size(curve); i++) {
         area += (at(curve, i, 0) - before) * at(curve, i, 1);

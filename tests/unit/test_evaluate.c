@@ -13,14 +13,14 @@ TestSuite(evaluate, .fini = check_no_leaks);
 Test(evaluate, sums_are_those_of_the_metrics_by_hand)
 {
     /* two rows: the first has finding 0, the second none; all else is predicted at one half */
-    uint8_t truth[2 * N_LABELS] = { 1 };
-    float prob[2 * N_LABELS];
+    uint8_t truth[2 * N_NIH_LABELS] = { 1 };
+    float prob[2 * N_NIH_LABELS];
     struct scores s = { .n = 2, .labels = &NIH_LABELS, .truth = truth, .prob = prob };
     struct operating_points points = OPERATING_NONE;
-    double rates[N_LABELS] = { 0.25 };
+    double rates[N_NIH_LABELS] = { 0.25 };
     struct evaluation e;
 
-    for (size_t i = 0; i < 2 * N_LABELS; i++)
+    for (size_t i = 0; i < 2 * N_NIH_LABELS; i++)
         prob[i] = 0.5f;
     prob[0] = 0.75f;
     points.threshold[OPERATE_YOUDEN][0] = 0.75f;
@@ -53,18 +53,18 @@ Test(evaluate, sums_are_those_of_the_metrics_by_hand)
 static struct evaluation evaluated_by(const uint64_t *patients)
 {
     enum { ROWS = 60 };
-    static uint8_t truth[ROWS * N_LABELS];
-    static float prob[ROWS * N_LABELS];
+    static uint8_t truth[ROWS * N_NIH_LABELS];
+    static float prob[ROWS * N_NIH_LABELS];
     struct scores s = {
         .n = ROWS, .labels = &NIH_LABELS, .patients = (uint64_t *)patients, .truth = truth, .prob = prob
     };
-    double rates[N_LABELS];
+    double rates[N_NIH_LABELS];
     struct evaluation e;
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         rates[k] = 0.5;
-    for (size_t i = 0; i < ROWS * N_LABELS; i++) {
-        const size_t row = i / N_LABELS;
+    for (size_t i = 0; i < ROWS * N_NIH_LABELS; i++) {
+        const size_t row = i / N_NIH_LABELS;
 
         truth[i] = row % 2;
         prob[i] = (row * 7 % 10 < 8) == (row % 2) ? 0.6f : 0.4f;
@@ -119,16 +119,16 @@ Test(evaluate, learning_has_three_answers_and_goes_by_test_rows)
 /* Forty rows of which each says what the first one says: their gain has no spread, and proves nothing. */
 Test(evaluate, rows_that_are_all_alike_do_not_prove_that_anything_was_learned)
 {
-    static uint8_t truth[40 * N_LABELS];
-    static float prob[40 * N_LABELS];
+    static uint8_t truth[40 * N_NIH_LABELS];
+    static float prob[40 * N_NIH_LABELS];
     const struct scores s = { .n = 40, .labels = &NIH_LABELS, .truth = truth, .prob = prob };
     struct train_result r = { .labels = NIH_LABELS, .n_epochs = 1 };
-    double rates[N_LABELS];
+    double rates[N_NIH_LABELS];
     int set;
 
-    for (size_t i = 0; i < 40 * N_LABELS; i++) {
-        rates[i % N_LABELS] = 0.3;
-        truth[i] = i % N_LABELS == 4;
+    for (size_t i = 0; i < 40 * N_NIH_LABELS; i++) {
+        rates[i % N_NIH_LABELS] = 0.3;
+        truth[i] = i % N_NIH_LABELS == 4;
         prob[i] = truth[i] ? 0.8f : 0.1f;
     }
     cr_assert_eq(evaluate(&s, &OPERATING_NONE, rates, &r.evaluation[SCORED_TEST]), ST_OK);
@@ -139,16 +139,16 @@ Test(evaluate, rows_that_are_all_alike_do_not_prove_that_anything_was_learned)
 
 Test(evaluate, no_rows_have_no_measures)
 {
-    static const double rates[N_LABELS] = { 0 };
+    static const double rates[N_NIH_LABELS] = { 0 };
     struct scores none = { .labels = &NIH_LABELS,
-                           .truth = (uint8_t[N_LABELS]){ 0 },
-                           .prob = (float[N_LABELS]){ 0 } };
+                           .truth = (uint8_t[N_NIH_LABELS]){ 0 },
+                           .prob = (float[N_NIH_LABELS]){ 0 } };
     struct evaluation e;
 
     cr_assert_eq(evaluate(&none, &OPERATING_NONE, rates, &e), ST_OK);
     cr_assert(e.rows == 0 && isnan(e.loss.value) && isnan(e.top5_accuracy) && isnan(e.macro.auroc) &&
               isnan(e.micro.auroc));
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert(isnan(e.findings[k].prevalence) && isnan(e.findings[k].brier.value));
 }
 
@@ -175,8 +175,8 @@ Test(evaluate, names_in_a_scores_file_are_quoted_where_they_must_be)
                                 "\"a,\"\"b\"\".png\",Mass,1,30\nplain.png,Mass,1,30\n";
     struct table t = TABLE_INIT;
     struct error err = { 0 };
-    uint8_t truth[2 * N_LABELS] = { 0 };
-    float prob[2 * N_LABELS] = { 0 };
+    uint8_t truth[2 * N_NIH_LABELS] = { 0 };
+    float prob[2 * N_NIH_LABELS] = { 0 };
     struct scores s = {
         .n = 2, .labels = &NIH_LABELS, .rows = (uint32_t[]){ 0, 1 }, .truth = truth, .prob = prob
     };

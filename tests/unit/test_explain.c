@@ -37,7 +37,7 @@ static struct model *model_of(enum init init, struct preprocess pre, float bias)
     rng_seed(&rng, 5, 0);
     network_initialise(net, init, &rng, params);
     head = network_tensor(net, "head.bias");
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         params[head->offset + k] = bias * (float)(k + 1);
     cr_assert_eq(model_new(net, &NIH_LABELS, &pre, params, NULL, &m, &err), ST_OK, "%s", err.text);
     network_unref(net);
@@ -68,11 +68,11 @@ static double gap(const struct explanation *e)
 /* The largest gap over the findings of a picture. */
 static double explain_all(struct session *s, const struct model *m, const float *x)
 {
-    float logits[N_LABELS];
+    float logits[N_NIH_LABELS];
     double worst = 0;
 
     cr_assert_eq(session_run(s, m, 1, x, logits), ST_OK);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         struct explanation e;
 
         cr_assert_eq(session_explain(s, m, x, k, logits[k], &e), ST_OK);
@@ -150,7 +150,7 @@ TEST_WITHOUT_LEAKS(explain, a_cell_speaks_of_its_own_part_of_the_picture)
     const size_t top = 96, left = 208, patch = 16; /* row 6, column 13 of the grid */
     struct model *m = standard_model();
     struct session *s = NULL;
-    float *x = calloc(PLANE, sizeof *x), logits[N_LABELS];
+    float *x = calloc(PLANE, sizeof *x), logits[N_NIH_LABELS];
     struct explanation e;
 
     for (size_t y = top; y < top + patch; y++)
@@ -158,7 +158,7 @@ TEST_WITHOUT_LEAKS(explain, a_cell_speaks_of_its_own_part_of_the_picture)
             x[y * SIZE + c] = (y + c) % 3 ? 1.5f : -1;
     cr_assert_eq(session_new(&s), ST_OK);
     cr_assert_eq(session_run(s, m, 1, x, logits), ST_OK);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         cr_assert_eq(session_explain(s, m, x, k, logits[k], &e), ST_OK);
         cr_assert_eq(e.bias, (double)(-0.25f * (float)(k + 1)));
         cr_assert_eq(e.inputs, 0);
@@ -177,7 +177,7 @@ TEST_WITHOUT_LEAKS(explain, a_shared_run_leaves_the_same_features)
     struct model *m = notebook_model();
     struct session *alone = NULL, *shared = NULL;
     struct pool *pool = NULL;
-    float *x = malloc(PLANE * sizeof *x), logits[2][N_LABELS];
+    float *x = malloc(PLANE * sizeof *x), logits[2][N_NIH_LABELS];
     struct explanation e[2];
     struct rng rng;
 
@@ -304,7 +304,7 @@ static void check_covered(struct session *s, const struct model *m, const float 
                           const struct explanation *e)
 {
     const size_t size = model_network(m)->image_size, part = size / OCCLUSION_SIDE;
-    float *covered = malloc(size * size * sizeof *covered), logits[N_LABELS];
+    float *covered = malloc(size * size * sizeof *covered), logits[N_NIH_LABELS];
     double mean = 0;
 
     for (size_t i = 0; i < size * size; i++)
@@ -333,12 +333,12 @@ ParameterizedTest(size_t *index, explain, every_architecture)
         random_model(ARCHITECTURES[*index].name, ARCHITECTURES[*index].size, ARCHITECTURES[*index].head);
     const size_t side = ARCHITECTURES[*index].side;
     struct session *s = NULL;
-    float *x = random_picture(ARCHITECTURES[*index].size), logits[N_LABELS];
+    float *x = random_picture(ARCHITECTURES[*index].size), logits[N_NIH_LABELS];
     struct explanation e, again;
 
     cr_assert_eq(session_new(&s), ST_OK);
     cr_assert_eq(session_run(s, m, 1, x, logits), ST_OK);
-    for (size_t k = 0; k < N_LABELS; k += k ? 12 : 1) {
+    for (size_t k = 0; k < N_NIH_LABELS; k += k ? 12 : 1) {
         cr_assert_eq(session_explain(s, m, x, k, logits[k], &e), ST_OK);
         cr_assert(e.method == ARCHITECTURES[*index].method && e.rows == side && e.columns == side);
         cr_assert_eq(e.logit, (double)logits[k]);
@@ -365,7 +365,7 @@ TEST_WITHOUT_LEAKS(explain, occlusion_whose_numbers_overflow_is_told)
     const struct network *net;
     struct model *m = NULL;
     struct session *s = NULL;
-    float *values, *x = calloc((size_t)SIDE_OF_MLP * SIDE_OF_MLP, sizeof *x), logits[N_LABELS];
+    float *values, *x = calloc((size_t)SIDE_OF_MLP * SIDE_OF_MLP, sizeof *x), logits[N_NIH_LABELS];
     struct explanation e;
 
     cr_assert_eq(network_new(&(struct network_spec){ "mlp", SIDE_OF_MLP, N_NIH_LABELS, 0 }, &net, NULL),

@@ -30,7 +30,7 @@ static void begin(struct made *m, size_t most)
     cr_assert_eq(scores_init(&m->scores, &NIH_LABELS, most), ST_OK);
     buf_puts(&m->csv,
              "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position,Manufacturer\n");
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         m->points.threshold[OPERATE_YOUDEN][k] = 0.5f;
 }
 
@@ -41,9 +41,9 @@ static void add(struct made *m, unsigned patient, const char *rest, bool positiv
 
     buf_printf(&m->csv, "%06zu.png,%s,%u,%s\n", i, positive ? "Mass" : "Nodule", patient, rest);
     m->scores.rows[i] = (uint32_t)i;
-    for (size_t k = 0; k < N_LABELS; k++) {
-        m->scores.truth[i * N_LABELS + k] = k == MASS && positive;
-        m->scores.prob[i * N_LABELS + k] = k == MASS ? score : 0.1f;
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
+        m->scores.truth[i * N_NIH_LABELS + k] = k == MASS && positive;
+        m->scores.prob[i * N_NIH_LABELS + k] = k == MASS ? score : 0.1f;
     }
 }
 

@@ -173,7 +173,7 @@ static void films_draw(struct rng *rng, struct film films[ROWS])
 {
     for (size_t i = 0; i < ROWS; i++)
         films[i] = (struct film){ (unsigned)rng_below(rng, 8), (unsigned)rng_below(rng, 6),
-                                  (unsigned)rng_below(rng, N_LABELS + 1) };
+                                  (unsigned)rng_below(rng, N_NIH_LABELS + 1) };
 }
 
 static struct table table_of_films(const struct film films[ROWS])
@@ -184,8 +184,8 @@ static struct table table_of_films(const struct film films[ROWS])
     buf_puts(&csv, HEADER);
     for (size_t i = 0; i < ROWS; i++)
         buf_printf(&csv, "%zu.png,%s,%u,%u,50\n", i,
-                   films[i].label < N_LABELS ? LABELS[films[i].label] : "No Finding", films[i].time,
-                   films[i].patient + 1);
+                   films[i].label < N_NIH_LABELS ? NIH_LABELS.names[films[i].label] : "No Finding",
+                   films[i].time, films[i].patient + 1);
     buf_put(&csv, "", 1);
     t = table_of(csv.data);
     buf_release(&csv);
@@ -203,7 +203,7 @@ static void check_by_definition(const struct film films[ROWS], const struct tabl
             if (films[j].patient == films[i].patient && films[j].time < films[i].time)
                 latest = (int)films[j].time > latest ? (int)films[j].time : latest;
         for (size_t j = 0; j < ROWS; j++) {
-            const unsigned bit = films[j].label < N_LABELS ? 1u << films[j].label : 0;
+            const unsigned bit = films[j].label < N_NIH_LABELS ? 1u << films[j].label : 0;
 
             if (films[j].patient != films[i].patient || films[j].time >= films[i].time)
                 continue;
@@ -244,7 +244,7 @@ Test(history, knows_nothing_of_the_present_and_of_what_comes)
 
         films_draw(&rng, films);
         before = table_of_films(films);
-        films[changed].label = (films[changed].label + 1) % (N_LABELS + 1);
+        films[changed].label = (films[changed].label + 1) % (N_NIH_LABELS + 1);
         after = table_of_films(films);
         for (size_t i = 0; i < ROWS; i++)
             if (films[i].patient != films[changed].patient || films[i].time <= films[changed].time)

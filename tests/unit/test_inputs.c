@@ -78,7 +78,7 @@ static void check_history(const char *ever, const char *last, unsigned expect_ev
         cr_assert_eq(input_parse(INPUT_HISTORY, ever, &NIH_LABELS, &v, &err), ST_OK, "%s", err.text);
     if (last)
         cr_assert_eq(input_parse(INPUT_HISTORY_LAST, last, &NIH_LABELS, &v, &err), ST_OK, "%s", err.text);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         const double e = v.of[INPUT_EVER + k], l = v.of[INPUT_LAST + k];
 
         cr_assert(expect_ever == 0xffff ? isnan(e) : e == (expect_ever >> k & 1), "'%s': ever, %zu", ever, k);
@@ -172,7 +172,7 @@ Test(inputs, travel_with_the_weights)
     struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
     struct error err = { 0 };
     struct input_values v = INPUTS_UNKNOWN;
-    float logits[N_LABELS] = { 0 }, part[N_LABELS];
+    float logits[N_NIH_LABELS] = { 0 }, part[N_NIH_LABELS];
 
     cr_assert_eq(weights_write(m, &file, &err), ST_OK);
     cr_assert_eq(weights_read(file.data, file.len, &back, &err), ST_OK, "%s", err.text);
@@ -182,14 +182,14 @@ Test(inputs, travel_with_the_weights)
               model_inputs(back)->of[0].mean == 50 && model_inputs(back)->of[1].number == INPUT_VIEW &&
               model_inputs(back)->of[1].std == 0.5);
     cr_assert_eq(model_add_inputs(back, &v, logits, part), ST_OK);
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert(logits[k] == 0 && part[k] == 0, "nothing is known, and the logit changes");
     v.of[INPUT_AGE] = 70;
     v.of[INPUT_VIEW] = 1;
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         logits[k] = 3;
     cr_assert_eq(model_add_inputs(back, &v, logits, part), ST_OK);
-    for (size_t k = 0; k < N_LABELS; k++) { /* weights (2k)/8 - 1 and (2k+1)/8 - 1, inputs 2 and 1.5 */
+    for (size_t k = 0; k < N_NIH_LABELS; k++) { /* weights (2k)/8 - 1 and (2k+1)/8 - 1, inputs 2 and 1.5 */
         const double expected = 2 * ((double)k / 4 - 1) + 1.5 * ((double)k / 4 + 0.125 - 1);
 
         cr_assert_float_eq((double)part[k], expected, 1e-5);
@@ -205,7 +205,7 @@ Test(inputs, whose_sum_is_not_finite_are_an_error)
 {
     struct model *m = tiny_model_with_inputs(3, &AGE_AND_VIEW, 3e38f, 0);
     struct input_values v = INPUTS_UNKNOWN;
-    float logits[N_LABELS] = { 0 };
+    float logits[N_NIH_LABELS] = { 0 };
 
     v.of[INPUT_AGE] = 40; /* -1 and 1.5 deviations: -3e38 + infinity */
     v.of[INPUT_VIEW] = 1;
@@ -351,7 +351,7 @@ Test(inputs, alone_are_a_model_that_sees_no_picture)
     result = trained(datasets, JOB);
     cr_assert_eq(result.n_epochs, 1); /* nothing is repeated */
     cr_assert_not(model_sees(result.model));
-    cr_assert_eq(model_inputs(result.model)->n, 1 + 2 * N_LABELS + 1);
+    cr_assert_eq(model_inputs(result.model)->n, 1 + 2 * N_NIH_LABELS + 1);
     cr_assert_lt(result.validation_loss, 0.7 * result.baseline.loss, "%g", result.validation_loss);
     cr_assert_eq(result.evaluation[SCORED_TEST].rows, result.dataset.test);
     cr_assert_gt(result.evaluation[SCORED_TEST].findings[3].auroc.value,
@@ -385,7 +385,7 @@ Test(inputs, begin_at_their_logistic_regression)
     with = trained(datasets, "{\"inputs\":[\"sex\",\"age\"],\"calibrate\":false,\"learning_rate\":1e-9}");
     zero = trained(datasets, "{\"inputs\":[\"sex\",\"age\"],\"calibrate\":false,\"learning_rate\":1e-9,"
                              "\"head_inputs\":\"zero\"}");
-    n = N_LABELS * model_inputs(alone.model)->n;
+    n = N_NIH_LABELS * model_inputs(alone.model)->n;
     for (int i = 0; i < 3; i++) {
         const struct model *m = i == 0 ? alone.model : i == 1 ? with.model : zero.model;
 

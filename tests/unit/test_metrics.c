@@ -97,10 +97,10 @@ Test(metrics, ece_bins_begin_at_tenths_and_end_before_the_next)
 
 Test(metrics, loss_is_the_sum_of_cross_entropies)
 {
-    uint8_t truth[2 * N_LABELS] = { 0 };
-    float score[2 * N_LABELS];
+    uint8_t truth[2 * N_NIH_LABELS] = { 0 };
+    float score[2 * N_NIH_LABELS];
 
-    for (size_t i = 0; i < 2 * N_LABELS; i++)
+    for (size_t i = 0; i < 2 * N_NIH_LABELS; i++)
         score[i] = 0.5f;
     truth[3] = 1;
     score[3] = 0.25f;
@@ -111,8 +111,8 @@ Test(metrics, loss_is_the_sum_of_cross_entropies)
 
 Test(metrics, loss_of_a_certain_mistake_is_finite_as_in_keras)
 {
-    uint8_t truth[N_LABELS] = { 1 };
-    float score[N_LABELS] = { 0 };
+    uint8_t truth[N_NIH_LABELS] = { 1 };
+    float score[N_NIH_LABELS] = { 0 };
 
     check_equal("certain", metrics_loss_sum(1, N_NIH_LABELS, truth, score), -log(1e-7) - 13 * log1p(-1e-7));
     truth[0] = 0;
@@ -127,13 +127,13 @@ Test(metrics, of_scores_that_are_no_numbers_are_none)
 {
     static const uint8_t TRUTH[] = { 0, 0, 1, 1, 1 };
     static const float SCORE[] = { .1f, NAN, .35f, .8f, NAN };
-    uint8_t truth[N_LABELS] = { 1 };
-    float score[N_LABELS];
+    uint8_t truth[N_NIH_LABELS] = { 1 };
+    float score[N_NIH_LABELS];
     size_t hits, rows;
 
     cr_assert(isnan(auroc(5, TRUTH, SCORE, 1)) && isnan(precision(5, TRUTH, SCORE, 1)));
     cr_assert(isnan(metrics_brier(5, TRUTH, SCORE, 1)) && isnan(metrics_ece(5, TRUTH, SCORE, 1)));
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         score[k] = NAN;
     cr_assert(isnan(metrics_loss_sum(1, N_NIH_LABELS, truth, score)));
     metrics_top5(1, N_NIH_LABELS, truth, score, &hits, &rows);
@@ -146,8 +146,8 @@ enum { MAX_ROWS = 60 };
 
 struct sample {
     size_t n;
-    uint8_t truth[MAX_ROWS * N_LABELS];
-    float score[MAX_ROWS * N_LABELS];
+    uint8_t truth[MAX_ROWS * N_NIH_LABELS];
+    float score[MAX_ROWS * N_NIH_LABELS];
 };
 
 /* Scores on a grid of `levels` values: few levels, many ties. */
@@ -157,7 +157,7 @@ static void sample_draw(struct sample *s, size_t n, uint64_t levels, uint64_t se
 
     rng_seed(&rng, seed, 1);
     s->n = n;
-    for (size_t i = 0; i < n * N_LABELS; i++) {
+    for (size_t i = 0; i < n * N_NIH_LABELS; i++) {
         s->truth[i] = rng_below(&rng, 3) == 0;
         s->score[i] = (float)rng_below(&rng, levels) / (float)(levels > 1 ? levels - 1 : 1);
     }
@@ -167,8 +167,8 @@ static double slow_auroc(const struct sample *s, size_t k)
 {
     double wins = 0, pairs = 0;
 
-    for (size_t i = k; i < s->n * N_LABELS; i += N_LABELS)
-        for (size_t j = k; j < s->n * N_LABELS; j += N_LABELS)
+    for (size_t i = k; i < s->n * N_NIH_LABELS; i += N_NIH_LABELS)
+        for (size_t j = k; j < s->n * N_NIH_LABELS; j += N_NIH_LABELS)
             if (s->truth[i] && !s->truth[j]) {
                 wins += s->score[i] > s->score[j] ? 1 : s->score[i] == s->score[j] ? 0.5 : 0;
                 pairs++;
@@ -180,7 +180,7 @@ static double slow_auroc(const struct sample *s, size_t k)
 static void above(const struct sample *s, size_t k, float threshold, double *rows, double *positives)
 {
     *rows = *positives = 0;
-    for (size_t i = k; i < s->n * N_LABELS; i += N_LABELS)
+    for (size_t i = k; i < s->n * N_NIH_LABELS; i += N_NIH_LABELS)
         if (s->score[i] >= threshold) {
             ++*rows;
             *positives += s->truth[i];
@@ -197,7 +197,7 @@ static double slow_precision(const struct sample *s, size_t k)
         double rows, positives;
 
         next = -1;
-        for (size_t i = k; i < s->n * N_LABELS; i += N_LABELS)
+        for (size_t i = k; i < s->n * N_NIH_LABELS; i += N_NIH_LABELS)
             if (s->score[i] < threshold && s->score[i] > next)
                 next = s->score[i];
         if (next < 0)
@@ -216,7 +216,7 @@ static double slow_ece(const struct sample *s, size_t k)
     for (int bin = 0; bin < 10; bin++) {
         double rows = 0, scores = 0, positives = 0;
 
-        for (size_t i = k; i < s->n * N_LABELS; i += N_LABELS) {
+        for (size_t i = k; i < s->n * N_NIH_LABELS; i += N_NIH_LABELS) {
             const int its_bin = (int)fmin(floor((double)s->score[i] * 10), 9);
 
             if (its_bin == bin) {
@@ -233,10 +233,10 @@ static double slow_ece(const struct sample *s, size_t k)
 
 static void check_column(const struct sample *s, size_t k)
 {
-    check_equal("auroc", auroc(s->n, s->truth + k, s->score + k, N_LABELS), slow_auroc(s, k));
-    check_equal("average precision", precision(s->n, s->truth + k, s->score + k, N_LABELS),
+    check_equal("auroc", auroc(s->n, s->truth + k, s->score + k, N_NIH_LABELS), slow_auroc(s, k));
+    check_equal("average precision", precision(s->n, s->truth + k, s->score + k, N_NIH_LABELS),
                 slow_precision(s, k));
-    check_equal("ece", metrics_ece(s->n, s->truth + k, s->score + k, N_LABELS), slow_ece(s, k));
+    check_equal("ece", metrics_ece(s->n, s->truth + k, s->score + k, N_NIH_LABELS), slow_ece(s, k));
 }
 
 Test(metrics, equal_their_definitions_on_random_scores_with_many_ties)
@@ -248,7 +248,7 @@ Test(metrics, equal_their_definitions_on_random_scores_with_many_ties)
         for (size_t l = 0; l < sizeof LEVELS / sizeof LEVELS[0]; l++)
             for (uint64_t seed = 0; seed < 5; seed++) {
                 sample_draw(&s, n, LEVELS[l], seed);
-                for (size_t k = 0; k < N_LABELS; k++)
+                for (size_t k = 0; k < N_NIH_LABELS; k++)
                     check_column(&s, k);
             }
 }
@@ -258,12 +258,12 @@ Test(metrics, auroc_of_the_whole_table_is_that_of_one_long_column)
     struct sample s, column = { 0 };
 
     sample_draw(&s, 4, 5, 1);
-    column.n = 4 * N_LABELS; /* 56 rows: each value of the table the first of a row */
+    column.n = 4 * N_NIH_LABELS; /* 56 rows: each value of the table the first of a row */
     for (size_t i = 0; i < column.n; i++) {
-        column.truth[i * N_LABELS] = s.truth[i];
-        column.score[i * N_LABELS] = s.score[i];
+        column.truth[i * N_NIH_LABELS] = s.truth[i];
+        column.score[i * N_NIH_LABELS] = s.score[i];
     }
-    check_equal("micro", auroc(4 * N_LABELS, s.truth, s.score, 1), slow_auroc(&column, 0));
+    check_equal("micro", auroc(4 * N_NIH_LABELS, s.truth, s.score, 1), slow_auroc(&column, 0));
 }
 
 Test(metrics, do_not_depend_on_the_order_of_rows)
@@ -273,12 +273,14 @@ Test(metrics, do_not_depend_on_the_order_of_rows)
     sample_draw(&s, 50, 4, 3);
     reversed.n = s.n;
     for (size_t i = 0; i < s.n; i++) {
-        memcpy(reversed.truth + i * N_LABELS, s.truth + (s.n - 1 - i) * N_LABELS, N_LABELS);
-        memcpy(reversed.score + i * N_LABELS, s.score + (s.n - 1 - i) * N_LABELS, N_LABELS * sizeof(float));
+        memcpy(reversed.truth + i * N_NIH_LABELS, s.truth + (s.n - 1 - i) * N_NIH_LABELS, N_NIH_LABELS);
+        memcpy(reversed.score + i * N_NIH_LABELS, s.score + (s.n - 1 - i) * N_NIH_LABELS,
+               N_NIH_LABELS * sizeof(float));
     }
-    for (size_t k = 0; k < N_LABELS; k++) {
-        check_equal("auroc", auroc(s.n, reversed.truth + k, reversed.score + k, N_LABELS), slow_auroc(&s, k));
-        check_equal("average precision", precision(s.n, reversed.truth + k, reversed.score + k, N_LABELS),
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
+        check_equal("auroc", auroc(s.n, reversed.truth + k, reversed.score + k, N_NIH_LABELS),
+                    slow_auroc(&s, k));
+        check_equal("average precision", precision(s.n, reversed.truth + k, reversed.score + k, N_NIH_LABELS),
                     slow_precision(&s, k));
     }
 }
@@ -304,7 +306,7 @@ Test(metrics, are_not_a_number_where_they_are_not_defined)
 /* ---- top 5 ---- */
 
 /* One row with those findings; 1: a hit, 0: a miss, -1: the row does not count. */
-static int top5(const float score[N_LABELS], const uint8_t truth[N_LABELS])
+static int top5(const float score[N_NIH_LABELS], const uint8_t truth[N_NIH_LABELS])
 {
     size_t hits, rows;
 
@@ -314,13 +316,13 @@ static int top5(const float score[N_LABELS], const uint8_t truth[N_LABELS])
 }
 
 /* Falling scores: finding k is in place k. */
-static const float FALLING[N_LABELS] = { .95f, .9f,  .85f, .8f,  .75f, .7f, .65f,
-                                         .6f,  .55f, .5f,  .45f, .4f,  .3f, .2f };
+static const float FALLING[N_NIH_LABELS] = { .95f, .9f,  .85f, .8f,  .75f, .7f, .65f,
+                                             .6f,  .55f, .5f,  .45f, .4f,  .3f, .2f };
 
 Test(top5, is_a_hit_while_fewer_than_five_scores_are_greater)
 {
-    for (size_t k = 0; k < N_LABELS; k++) {
-        uint8_t truth[N_LABELS] = { 0 };
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
+        uint8_t truth[N_NIH_LABELS] = { 0 };
 
         truth[k] = 1;
         cr_assert_eq(top5(FALLING, truth), k < 5, "the finding in place %zu", k);
@@ -329,24 +331,24 @@ Test(top5, is_a_hit_while_fewer_than_five_scores_are_greater)
 
 Test(top5, looks_at_the_first_positive_finding_in_class_order_only)
 {
-    uint8_t truth[N_LABELS] = { 0 };
-    float rising[N_LABELS];
+    uint8_t truth[N_NIH_LABELS] = { 0 };
+    float rising[N_NIH_LABELS];
 
-    for (size_t k = 0; k < N_LABELS; k++)
-        rising[k] = FALLING[N_LABELS - 1 - k];
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
+        rising[k] = FALLING[N_NIH_LABELS - 1 - k];
     truth[2] = truth[13] = 1; /* 13 has the best score, 2 one of the worst: a miss, as Keras counts it */
     cr_assert_eq(top5(rising, truth), 0);
     truth[2] = 0;
     cr_assert_eq(top5(rising, truth), 1);
-    cr_assert_eq(top5(FALLING, (uint8_t[N_LABELS]){ [4] = 1, [13] = 1 }), 1);
+    cr_assert_eq(top5(FALLING, (uint8_t[N_NIH_LABELS]){ [4] = 1, [13] = 1 }), 1);
 }
 
 Test(top5, counts_only_scores_that_are_strictly_greater)
 {
-    float tied[N_LABELS];
-    uint8_t truth[N_LABELS] = { 0 };
+    float tied[N_NIH_LABELS];
+    uint8_t truth[N_NIH_LABELS] = { 0 };
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         tied[k] = 0.5f;
     truth[13] = 1;
     cr_assert_eq(top5(tied, truth), 1, "thirteen equals are not greater");
@@ -359,17 +361,17 @@ Test(top5, counts_only_scores_that_are_strictly_greater)
 
 Test(top5, leaves_out_rows_without_a_positive)
 {
-    uint8_t truth[3 * N_LABELS] = { 0 };
-    float score[3 * N_LABELS];
+    uint8_t truth[3 * N_NIH_LABELS] = { 0 };
+    float score[3 * N_NIH_LABELS];
     size_t hits, rows;
 
     for (size_t i = 0; i < 3; i++)
-        memcpy(score + i * N_LABELS, FALLING, sizeof FALLING);
-    truth[0 * N_LABELS + 1] = 1;  /* a hit */
-    truth[2 * N_LABELS + 12] = 1; /* a miss */
+        memcpy(score + i * N_NIH_LABELS, FALLING, sizeof FALLING);
+    truth[0 * N_NIH_LABELS + 1] = 1;  /* a hit */
+    truth[2 * N_NIH_LABELS + 12] = 1; /* a miss */
     metrics_top5(3, N_NIH_LABELS, truth, score, &hits, &rows);
     cr_assert(hits == 1 && rows == 2, "%zu of %zu", hits, rows);
-    cr_assert_eq(top5(FALLING, (uint8_t[N_LABELS]){ 0 }), -1);
+    cr_assert_eq(top5(FALLING, (uint8_t[N_NIH_LABELS]){ 0 }), -1);
     metrics_top5(0, N_NIH_LABELS, truth, score, &hits, &rows);
     cr_assert(hits == 0 && rows == 0);
 }
@@ -439,12 +441,12 @@ static void check_sample(const char *what, const uint8_t *truth, const float *sc
 
 Test(metrics, of_a_row_by_hand)
 {
-    static const uint8_t TWO[N_LABELS] = { 1, 0, 1 }, NOTHING[N_LABELS] = { 0 };
-    uint8_t all[N_LABELS];
-    float score[N_LABELS] = { .9f, .7f, .5f, .5f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f },
-          half[N_LABELS], never[N_LABELS], zero[N_LABELS] = { 0 };
+    static const uint8_t TWO[N_NIH_LABELS] = { 1, 0, 1 }, NOTHING[N_NIH_LABELS] = { 0 };
+    uint8_t all[N_NIH_LABELS];
+    float score[N_NIH_LABELS] = { .9f, .7f, .5f, .5f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f },
+          half[N_NIH_LABELS], never[N_NIH_LABELS], zero[N_NIH_LABELS] = { 0 };
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         half[k] = .5f;
         never[k] = NAN;
         all[k] = 1;
@@ -468,7 +470,7 @@ static void sample_by_pairs(const uint8_t *truth, const float *score, const floa
 {
     double both = 0, either = 0, wrong = 0, pairs = 0, reversed = 0, precision = 0, there = 0, cover = 0;
 
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         const bool call = score[k] >= threshold[k];
 
         both += truth[k] && call;
@@ -476,10 +478,10 @@ static void sample_by_pairs(const uint8_t *truth, const float *score, const floa
         wrong += (truth[k] == 1) != call;
         there += truth[k];
     }
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         double rank = 0, right = 0;
 
-        for (size_t j = 0; j < N_LABELS; j++) {
+        for (size_t j = 0; j < N_NIH_LABELS; j++) {
             rank += !(score[j] < score[k]);
             right += !(score[j] < score[k]) && truth[j];
             pairs += truth[k] && !truth[j];
@@ -488,7 +490,7 @@ static void sample_by_pairs(const uint8_t *truth, const float *score, const floa
         precision += truth[k] ? right / rank : 0;
         cover = truth[k] ? fmax(cover, rank) : cover;
     }
-    ret[SAMPLE_HAMMING_LOSS] = wrong / N_LABELS;
+    ret[SAMPLE_HAMMING_LOSS] = wrong / N_NIH_LABELS;
     ret[SAMPLE_SUBSET_ACCURACY] = wrong > 0 ? 0 : 1;
     ret[SAMPLE_F1] = either > 0 ? 2 * both / (both + either) : 0;
     ret[SAMPLE_JACCARD] = either > 0 ? both / either : 0;
@@ -505,11 +507,11 @@ Test(metrics, of_any_row_by_sets_and_pairs)
     rng_seed(&rng, 24, 1);
     for (int i = 0; i < 3000; i++) {
         const double rate = rng_unit(&rng) * 1.2 - 0.1, levels = i % 3 ? 1 + i % 7 : 1e6;
-        uint8_t truth[N_LABELS];
-        float score[N_LABELS], threshold[N_LABELS];
+        uint8_t truth[N_NIH_LABELS];
+        float score[N_NIH_LABELS], threshold[N_NIH_LABELS];
         double expected[N_SAMPLE_MEASURES];
 
-        for (size_t k = 0; k < N_LABELS; k++) {
+        for (size_t k = 0; k < N_NIH_LABELS; k++) {
             truth[k] = rng_unit(&rng) < rate;
             score[k] = (float)(floor(rng_unit(&rng) * levels) / levels);
             threshold[k] = rng_unit(&rng) < 0.1 ? NAN : (float)(floor(rng_unit(&rng) * levels) / levels);

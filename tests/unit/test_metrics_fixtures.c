@@ -17,8 +17,8 @@ enum { MAX_ROWS = 60 };
 struct sample {
     const char *name;
     size_t n;
-    uint8_t truth[MAX_ROWS * N_LABELS];
-    float score[MAX_ROWS * N_LABELS];
+    uint8_t truth[MAX_ROWS * N_NIH_LABELS];
+    float score[MAX_ROWS * N_NIH_LABELS];
     uint64_t patients[MAX_ROWS];
     const json_t *expected;
 };
@@ -43,12 +43,12 @@ static void sample_read(const json_t *object, struct sample *s)
     cr_assert(s->n <= MAX_ROWS && json_array_size(score) == s->n && json_is_object(s->expected));
     for (size_t i = 0; i < s->n; i++)
         s->patients[i] = (uint64_t)json_integer_value(json_array_get(json_object_get(object, "patients"), i));
-    for (size_t i = 0; i < s->n * N_LABELS; i++) {
-        const char *row = json_string_value(json_array_get(truth, i / N_LABELS));
-        const json_t *value = json_array_get(json_array_get(score, i / N_LABELS), i % N_LABELS);
+    for (size_t i = 0; i < s->n * N_NIH_LABELS; i++) {
+        const char *row = json_string_value(json_array_get(truth, i / N_NIH_LABELS));
+        const json_t *value = json_array_get(json_array_get(score, i / N_NIH_LABELS), i % N_NIH_LABELS);
 
-        cr_assert(json_is_number(value) && strlen(row) == N_LABELS);
-        s->truth[i] = row[i % N_LABELS] == '1';
+        cr_assert(json_is_number(value) && strlen(row) == N_NIH_LABELS);
+        s->truth[i] = row[i % N_NIH_LABELS] == '1';
         s->score[i] = (float)json_number_value(value);
     }
 }
@@ -66,11 +66,11 @@ static void check_equal(const struct sample *s, const char *what, size_t column,
                   json_number_value(expected));
 }
 
-/* What is expected of column k, or of the whole table as one (k = N_LABELS). */
+/* What is expected of column k, or of the whole table as one (k = N_NIH_LABELS). */
 static const json_t *expectation(const struct sample *s, const char *what, size_t k)
 {
-    return k == N_LABELS ? json_object_get(json_object_get(s->expected, "micro"), what)
-                         : json_array_get(json_object_get(s->expected, what), k);
+    return k == N_NIH_LABELS ? json_object_get(json_object_get(s->expected, "micro"), what)
+                             : json_array_get(json_object_get(s->expected, what), k);
 }
 
 /* "auroc_low" of "auroc" and so on, with the patients that the rows are of. */
@@ -83,7 +83,7 @@ static void check_interval(const struct sample *s, const char *what, const uint6
     snprintf(low, sizeof low, "%s_low", what);
     snprintf(high, sizeof high, "%s_high", what);
     cr_assert_eq(patients_group(s->n, ids, &patients), ST_OK);
-    cr_assert_eq(auroc_estimate(&patients, s->truth + k, s->score + k, N_LABELS, &e), ST_OK);
+    cr_assert_eq(auroc_estimate(&patients, s->truth + k, s->score + k, N_NIH_LABELS, &e), ST_OK);
     check_equal(s, low, k, e.low, expectation(s, low, k));
     check_equal(s, high, k, e.high, expectation(s, high, k));
     patients_release(&patients);
@@ -91,8 +91,8 @@ static void check_interval(const struct sample *s, const char *what, const uint6
 
 static void check_column(const struct sample *s, size_t k)
 {
-    const size_t at = k % N_LABELS, stride = k == N_LABELS ? 1 : N_LABELS,
-                 n = k == N_LABELS ? s->n * N_LABELS : s->n;
+    const size_t at = k % N_NIH_LABELS, stride = k == N_NIH_LABELS ? 1 : N_NIH_LABELS,
+                 n = k == N_NIH_LABELS ? s->n * N_NIH_LABELS : s->n;
     const uint8_t *truth = s->truth + at;
     const float *score = s->score + at;
     double value;
@@ -103,7 +103,7 @@ static void check_column(const struct sample *s, size_t k)
     check_equal(s, "average precision", k, value, expectation(s, "average_precision", k));
     check_equal(s, "brier", k, metrics_brier(n, truth, score, stride), expectation(s, "brier", k));
     check_equal(s, "ece", k, metrics_ece(n, truth, score, stride), expectation(s, "ece", k));
-    if (k == N_LABELS)
+    if (k == N_NIH_LABELS)
         return;
     check_interval(s, "auroc", NULL, k);
     check_interval(s, "clustered", s->patients, k);
@@ -117,7 +117,7 @@ Test(metrics_fixtures, equal_scikit_learns_to_a_billionth)
 
     json_array_foreach (cases, i, object) {
         sample_read(object, &s);
-        for (size_t k = 0; k <= N_LABELS; k++)
+        for (size_t k = 0; k <= N_NIH_LABELS; k++)
             check_column(&s, k);
     }
     json_decref(cases);
@@ -147,18 +147,19 @@ Test(metrics_fixtures, top_five_counts_what_keras_counts)
 Test(metrics_fixtures, rows_as_a_whole_equal_scikit_learns_to_a_billionth)
 {
     json_t *cases = fixture_load(), *object;
-    float threshold[N_LABELS];
+    float threshold[N_NIH_LABELS];
     struct sample s;
     size_t i;
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         threshold[k] = 0.3f;
     json_array_foreach (cases, i, object) {
         double sum[N_SAMPLE_MEASURES] = { 0 }, row[N_SAMPLE_MEASURES];
 
         sample_read(object, &s);
         for (size_t r = 0; r < s.n; r++) {
-            metrics_sample(N_NIH_LABELS, s.truth + r * N_LABELS, s.score + r * N_LABELS, threshold, row);
+            metrics_sample(N_NIH_LABELS, s.truth + r * N_NIH_LABELS, s.score + r * N_NIH_LABELS, threshold,
+                           row);
             for (int m = 0; m < N_SAMPLE_MEASURES; m++)
                 sum[m] += row[m];
         }
@@ -178,10 +179,11 @@ Test(metrics_fixtures, hold_columns_of_one_class_and_ties)
 
     json_array_foreach (cases, i, object) {
         sample_read(object, &s);
-        for (size_t k = 0; k < N_LABELS && s.n > 1; k++) {
+        for (size_t k = 0; k < N_NIH_LABELS && s.n > 1; k++) {
             single += json_is_null(expectation(&s, "auroc", k));
             for (size_t j = 1; j < s.n; j++)
-                tied += s.truth[j * N_LABELS + k] != s.truth[k] && s.score[j * N_LABELS + k] == s.score[k];
+                tied += s.truth[j * N_NIH_LABELS + k] != s.truth[k] &&
+                        s.score[j * N_NIH_LABELS + k] == s.score[k];
         }
     }
     cr_assert(single >= 4 && tied >= 50, "%zu columns of one class, %zu ties", single, tied);

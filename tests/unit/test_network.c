@@ -93,7 +93,7 @@ struct batch {
 
 static struct batch batch_new(size_t n, size_t size, uint64_t seed)
 {
-    struct batch b = { n, size, floats(n * size * size), floats(n * N_LABELS) };
+    struct batch b = { n, size, floats(n * size * size), floats(n * N_NIH_LABELS) };
     struct rng rng;
 
     rng_seed(&rng, seed, 1);
@@ -102,7 +102,7 @@ static struct batch batch_new(size_t n, size_t size, uint64_t seed)
 
         b.x[i] = (float)(floor(band + 40 * rng_unit(&rng)) - 128) / 64;
     }
-    for (size_t i = 0; i < n * N_LABELS; i++)
+    for (size_t i = 0; i < n * N_NIH_LABELS; i++)
         b.y[i] = rng_unit(&rng) < 0.2;
     return b;
 }
@@ -195,17 +195,17 @@ static void check_answer(const char *what, run_fn *run, const struct model *m, c
     const struct double_net net = double_net_cnn4(model_network(m)->image_size);
     double *params = widened(model_params(m), model_network(m)->n_params),
            *wide = widened(x, net.size * net.size);
-    double truth[N_LABELS], largest = 0;
-    float logits[N_LABELS], probabilities[N_LABELS];
+    double truth[N_NIH_LABELS], largest = 0;
+    float logits[N_NIH_LABELS], probabilities[N_NIH_LABELS];
     struct session *s = NULL;
 
     double_net_forward(&net, params, wide, truth);
     cr_assert_eq(session_new(&s), ST_OK);
     cr_assert_eq(run(s, m, 1, x, logits), ST_OK);
     model_probabilities(m, 1, logits, probabilities);
-    for (size_t i = 0; i < N_LABELS; i++)
+    for (size_t i = 0; i < N_NIH_LABELS; i++)
         largest = fmax(largest, fabs(truth[i]));
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < N_NIH_LABELS; i++) {
         const double p = 1 / (1 + exp(-truth[i]));
 
         cr_assert_float_eq((double)logits[i], truth[i], 1e-5 * largest, "%s: logit %zu is %.9g, not %.9g",
@@ -302,11 +302,11 @@ TEST_WITHOUT_LEAKS(gradient, of_the_whole_network_is_that_of_float64)
 {
     const struct network *net = cnn4(64);
     const struct double_net twin = double_net_cnn4(64);
-    float *params = initial(net, INIT_HE, 4), logits[3 * N_LABELS];
+    float *params = initial(net, INIT_HE, 4), logits[3 * N_NIH_LABELS];
     struct batch b = batch_new(3, 64, 4);
     struct training *t = training_of(net, SHARDS, NULL, params);
     double *wide = widened(params, net->n_params), *x = widened(b.x, 3 * 64 * 64),
-           *y = widened(b.y, 3 * N_LABELS);
+           *y = widened(b.y, 3 * N_NIH_LABELS);
     double *gradient = doubles(net->n_params), loss, truth;
 
     cr_assert_eq(training_gradient(t, 3, b.x, b.y, logits, &loss), ST_OK);
@@ -314,11 +314,11 @@ TEST_WITHOUT_LEAKS(gradient, of_the_whole_network_is_that_of_float64)
     cr_assert_float_eq(loss, truth, 1e-6 * truth, "the loss is %.9g, not %.9g", loss, truth);
     check_tensors(net, training_gradients(t), gradient, gradient, 1e-5);
     for (size_t s = 0; s < 3; s++) {
-        double z[N_LABELS];
+        double z[N_NIH_LABELS];
 
         double_net_forward(&twin, wide, x + s * 64 * 64, z);
-        for (size_t i = 0; i < N_LABELS; i++)
-            cr_assert_float_eq((double)logits[s * N_LABELS + i], z[i], 1e-5);
+        for (size_t i = 0; i < N_NIH_LABELS; i++)
+            cr_assert_float_eq((double)logits[s * N_NIH_LABELS + i], z[i], 1e-5);
     }
     training_free(t);
     batch_release(&b);
@@ -335,7 +335,7 @@ static float *gradient_by(size_t n_shards, size_t n_threads, const struct batch 
 {
     const struct network *net = cnn4(b->size);
     float *params = initial(net, INIT_HE, 5), *gradient = floats(net->n_params),
-          *logits = floats(b->n * N_LABELS);
+          *logits = floats(b->n * N_NIH_LABELS);
     struct pool *pool = NULL;
     struct training *t;
     double loss;
@@ -385,7 +385,7 @@ TEST_WITHOUT_LEAKS(gradient, of_a_small_batch_forgets_the_large_one_before)
 {
     const struct network *net = cnn4(64);
     struct batch large = batch_new(MOST, 64, 6), small = batch_new(3, 64, 7);
-    float *params = initial(net, INIT_HE, 5), logits[MOST * N_LABELS],
+    float *params = initial(net, INIT_HE, 5), logits[MOST * N_NIH_LABELS],
           *alone = gradient_by(SHARDS, 0, &small);
     struct training *t = training_of(net, SHARDS, NULL, params),
                     *fresh = training_of(net, SHARDS, NULL, params);
@@ -545,7 +545,7 @@ TEST_WITHOUT_LEAKS(training, ten_steps_are_those_of_float64)
     const double learning_rate = 1e-4;
     const struct network *net = cnn4(SIZE);
     const struct double_net twin = double_net_cnn4(SIZE);
-    float *params = initial(net, INIT_HE, 9), logits[N * N_LABELS];
+    float *params = initial(net, INIT_HE, 9), logits[N * N_NIH_LABELS];
     struct training *t = training_of(net, SHARDS, NULL, params);
     double *wide = widened(params, net->n_params), *moved = widened(params, net->n_params), loss;
     double *gradient = doubles(net->n_params), *m = doubles(net->n_params), *v = doubles(net->n_params);
@@ -554,7 +554,7 @@ TEST_WITHOUT_LEAKS(training, ten_steps_are_those_of_float64)
     cr_assert_eq(adam_init(&a, net->n_params, NULL), ST_OK);
     for (int step = 1; step <= STEPS; step++) {
         struct batch b = batch_new(N, SIZE, (uint64_t)(100 + step));
-        double *x = widened(b.x, N * SIZE * SIZE), *y = widened(b.y, N * N_LABELS);
+        double *x = widened(b.x, N * SIZE * SIZE), *y = widened(b.y, N * N_NIH_LABELS);
 
         cr_assert_eq(training_gradient(t, N, b.x, b.y, logits, &loss), ST_OK);
         adam_step(&a, training_gradients(t), learning_rate, 0, NULL, training_params(t));
@@ -578,7 +578,7 @@ TEST_WITHOUT_LEAKS(training, begins_with_zeros_and_leaves_the_parameters_alone)
     const struct network *net = cnn4(64);
     struct batch b = batch_new(1, 64, 1);
     struct training *t = NULL;
-    float logits[N_LABELS];
+    float logits[N_NIH_LABELS];
     double loss;
 
     cr_assert_eq(training_new(net, SHARDS, MOST, NORMS_BATCH, NULL, &t, NULL), ST_OK);
@@ -601,19 +601,19 @@ TEST_WITHOUT_LEAKS(training, a_wrong_certainty_has_a_finite_loss_and_gradient)
     const struct tensor *bias = network_tensor(net, "head.bias");
     struct batch b = batch_new(1, 64, 1);
     struct training *t = NULL;
-    float logits[N_LABELS];
+    float logits[N_NIH_LABELS];
     double loss;
 
     cr_assert_eq(training_new(net, SHARDS, MOST, NORMS_BATCH, NULL, &t, NULL), ST_OK);
-    for (size_t i = 0; i < N_LABELS; i++) {
+    for (size_t i = 0; i < N_NIH_LABELS; i++) {
         b.y[i] = i % 2 == 0;
         training_params(t)[bias->offset + i] = i % 2 == 0 ? -1e4f : 1e4f;
     }
     cr_assert_eq(training_gradient(t, 1, b.x, b.y, logits, &loss), ST_OK);
     cr_assert_float_eq(loss, 1e4, 1e-8);
-    for (size_t i = 0; i < N_LABELS; i++)
+    for (size_t i = 0; i < N_NIH_LABELS; i++)
         cr_assert_float_eq((double)training_gradients(t)[bias->offset + i],
-                           (i % 2 == 0 ? -1.0 : 1.0) / N_LABELS, 1e-8);
+                           (i % 2 == 0 ? -1.0 : 1.0) / N_NIH_LABELS, 1e-8);
     training_free(t);
     batch_release(&b);
     network_unref(net);
@@ -622,7 +622,7 @@ TEST_WITHOUT_LEAKS(training, a_wrong_certainty_has_a_finite_loss_and_gradient)
 TEST_WITHOUT_LEAKS(training, a_weight_that_is_no_number_is_noticed_in_every_tensor)
 {
     const struct network *net = cnn4(64);
-    float *params = initial(net, INIT_HE, 1), logits[N_LABELS];
+    float *params = initial(net, INIT_HE, 1), logits[N_NIH_LABELS];
     struct batch b = batch_new(1, 64, 1);
     struct training *t = training_of(net, SHARDS, NULL, params);
     double loss;
@@ -694,14 +694,13 @@ TEST_WITHOUT_LEAKS(loss, sums_over_the_findings)
 
 TEST_WITHOUT_LEAKS(model, makes_probabilities_of_any_logit)
 {
-    const float logits[N_LABELS] = {
-        0, 1e4f, -1e4f, 88, -88, 104, -104, 1, -1, 1e-8f, 3e38f, -3e38f, 20, -20
-    };
+    const float logits[N_NIH_LABELS] = { 0, 1e4f, -1e4f, 88,    -88,    104, -104,
+                                         1, -1,   1e-8f, 3e38f, -3e38f, 20,  -20 };
     struct model *m = random_model(64);
-    float p[N_LABELS];
+    float p[N_NIH_LABELS];
 
     model_probabilities(m, 1, logits, p);
-    for (size_t i = 0; i < N_LABELS; i++)
+    for (size_t i = 0; i < N_NIH_LABELS; i++)
         cr_assert_float_eq((double)p[i], 1 / (1 + exp(-(double)logits[i])), 1e-7, "logit %g",
                            (double)logits[i]);
     cr_assert(p[0] == 0.5f && p[1] == 1 && p[2] == 0);
@@ -779,7 +778,7 @@ TEST_WITHOUT_LEAKS(session, one_serves_models_of_different_sizes_in_any_order)
         struct model *m = random_model(SIZES[i]);
         struct batch b = batch_new(1, SIZES[i], i);
         struct session *fresh = session();
-        float a[N_LABELS], c[N_LABELS];
+        float a[N_NIH_LABELS], c[N_NIH_LABELS];
 
         cr_assert_eq(session_run(shared, m, 1, b.x, a), ST_OK);
         cr_assert_eq(session_run(fresh, m, 1, b.x, c), ST_OK);
@@ -797,12 +796,12 @@ TEST_WITHOUT_LEAKS(session, a_batch_is_its_pictures_one_by_one)
     struct model *m = random_model(64);
     struct batch b = batch_new(3, 64, 1);
     struct session *s = session();
-    float together[3 * N_LABELS], alone[N_LABELS];
+    float together[3 * N_NIH_LABELS], alone[N_NIH_LABELS];
 
     cr_assert_eq(session_run(s, m, 3, b.x, together), ST_OK);
     for (size_t i = 0; i < 3; i++) {
         cr_assert_eq(session_run(s, m, 1, b.x + i * 64 * 64, alone), ST_OK);
-        cr_assert_eq(memcmp(together + i * N_LABELS, alone, sizeof alone), 0, "picture %zu", i);
+        cr_assert_eq(memcmp(together + i * N_NIH_LABELS, alone, sizeof alone), 0, "picture %zu", i);
     }
     session_free(s);
     batch_release(&b);
@@ -813,14 +812,14 @@ struct shared_model {
     const struct model *m;
     const float *x;
     struct session *sessions[4];
-    float expected[N_LABELS];
+    float expected[N_NIH_LABELS];
     atomic_int n_same;
 };
 
 static void run_shared(void *arg, size_t task, size_t lane)
 {
     struct shared_model *shared = arg;
-    float logits[N_LABELS];
+    float logits[N_NIH_LABELS];
 
     (void)task;
     if (session_run(shared->sessions[lane], shared->m, 1, shared->x, logits) == ST_OK &&
@@ -851,7 +850,7 @@ TEST_WITHOUT_LEAKS(session, many_share_one_model)
 static void check_numeric(const char *what, const struct model *m, const float *x)
 {
     struct session *s = session();
-    float logits[N_LABELS];
+    float logits[N_NIH_LABELS];
 
     cr_assert_eq(session_run(s, m, 1, x, logits), ST_NUMERIC, "%s", what);
     session_free(s);

@@ -170,7 +170,7 @@ static struct operating_points some_points(void)
 {
     struct operating_points p = OPERATING_NONE;
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         for (int kind = 0; kind < N_OPERATING; kind++)
             p.threshold[kind][k] = 1.0f / (float)(3 + k * N_OPERATING + (size_t)kind);
     p.threshold[OPERATE_SPECIFICITY_90][3] = NAN;
@@ -197,7 +197,7 @@ Test(operating, points_come_back_from_their_text_as_they_were)
     char *text = operating_points_text(&p, &NIH_LABELS);
 
     cr_assert_eq(operating_points_parse(text, &NIH_LABELS, &q, &err), ST_OK, "%s", err.text);
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         for (int kind = 0; kind < N_OPERATING; kind++)
             check_same((double)p.threshold[kind][k], (double)q.threshold[kind][k]);
         cr_assert(isnan(p.auroc[k]) == isnan(q.auroc[k]) && !(fabs(p.auroc[k] - q.auroc[k]) > 1e-9));
@@ -216,9 +216,9 @@ Test(operating, points_of_older_versions_say_less)
     char *text = operating_points_text(&OPERATING_NONE, &NIH_LABELS);
     json_t *all = json_loads(text, 0, NULL);
 
-    for (size_t k = 0; k < N_LABELS; k++) {
-        json_object_del(json_object_get(all, LABELS[k]), "auroc_low");
-        json_object_del(json_object_get(all, LABELS[k]), "auroc_high");
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
+        json_object_del(json_object_get(all, NIH_LABELS.names[k]), "auroc_low");
+        json_object_del(json_object_get(all, NIH_LABELS.names[k]), "auroc_high");
     }
     free(text);
     text = json_dumps(all, 0);

@@ -21,7 +21,7 @@ static struct comparison level(double gain, double error)
 {
     struct comparison c = { .rows = ROWS, .patients = ROWS / 2, .macro = gained(0.5, gain, error) };
 
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         c.findings[k] = gained(0.5, gain, error);
     return c;
 }
@@ -113,15 +113,15 @@ enum { COMPARED = 400 };
 /* Scores of two models that share what is hard about a picture: `lift` is what ours sees more. */
 static void two_models(double lift, struct scores *ours, struct scores *theirs)
 {
-    static uint8_t truth[COMPARED * N_LABELS];
-    static float prob[2][COMPARED * N_LABELS];
+    static uint8_t truth[COMPARED * N_NIH_LABELS];
+    static float prob[2][COMPARED * N_NIH_LABELS];
     static uint64_t patients[COMPARED];
     struct rng rng;
 
     rng_seed(&rng, 21, 1);
     for (size_t i = 0; i < COMPARED; i++)
         patients[i] = i / 3;
-    for (size_t i = 0; i < COMPARED * N_LABELS; i++) {
+    for (size_t i = 0; i < COMPARED * N_NIH_LABELS; i++) {
         const double hard = rng_unit(&rng) + rng_unit(&rng), noise = 0.1;
 
         truth[i] = rng_unit(&rng) < 0.3;
@@ -140,7 +140,7 @@ Test(promotion, comparison_is_of_pairs_and_by_patient)
 {
     struct scores ours, theirs;
     struct comparison c;
-    double each[N_LABELS], macro;
+    double each[N_NIH_LABELS], macro;
 
     two_models(0.2, &ours, &theirs);
     cr_assert_eq(compare(&ours, &theirs, 7, &c), ST_OK);
@@ -165,13 +165,13 @@ Test(promotion, comparison_leaves_findings_of_one_patient_out)
 
     two_models(0.2, &ours, &theirs);
     for (size_t i = 0; i < COMPARED; i++) {
-        ours.truth[i * N_LABELS + 7] = i == 30;
-        theirs.prob[i * N_LABELS + 7] = i == 30;
+        ours.truth[i * N_NIH_LABELS + 7] = i == 30;
+        theirs.prob[i * N_NIH_LABELS + 7] = i == 30;
     }
     cr_assert_eq(compare(&ours, &theirs, 0, &c), ST_OK);
     cr_assert(!isnan(c.findings[7].gain.value) && isnan(c.findings[7].gain.low));
-    for (size_t k = 0; k < N_LABELS; k++)
-        others += k == 7 ? 0 : c.findings[k].candidate / (N_LABELS - 1);
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
+        others += k == 7 ? 0 : c.findings[k].candidate / (N_NIH_LABELS - 1);
     cr_assert_float_eq(c.macro.candidate, others, 1e-12);
     cr_assert_float_eq(c.macro.gain.value, c.macro.candidate - c.macro.active, 1e-12);
     cr_assert_lt(c.macro.gain.error, 0.01);
@@ -186,8 +186,8 @@ Test(promotion, comparison_without_a_spread_is_not_certain)
     char reason[REASON_TEXT];
 
     two_models(0, &ours, &theirs);
-    for (size_t i = 0; i < COMPARED * N_LABELS; i++) {
-        ours.truth[i] = i / N_LABELS < 9;
+    for (size_t i = 0; i < COMPARED * N_NIH_LABELS; i++) {
+        ours.truth[i] = i / N_NIH_LABELS < 9;
         ours.prob[i] = ours.truth[i] ? 0.75f : 0.25f;
         theirs.prob[i] = 0.5f;
     }
@@ -199,8 +199,8 @@ Test(promotion, comparison_without_a_spread_is_not_certain)
     cr_assert_not(promotion_decide(&RULE, &few, reason));
     cr_assert_eq(compare(&theirs, &ours, 0, &few), ST_OK);
     cr_assert(few.macro.gain.value < 0 && few.macro.gain.high > 0, "nor do they prove that it is worse");
-    for (size_t i = 0; i < COMPARED * N_LABELS; i++) {
-        ours.truth[i] = i / N_LABELS < 200;
+    for (size_t i = 0; i < COMPARED * N_NIH_LABELS; i++) {
+        ours.truth[i] = i / N_NIH_LABELS < 200;
         ours.prob[i] = ours.truth[i] ? 0.75f : 0.25f;
     }
     cr_assert_eq(compare(&ours, &theirs, 0, &many), ST_OK);
@@ -231,7 +231,7 @@ Test(promotion, is_recorded_with_its_figures)
     cr_assert_eq(json_integer_value(json_object_get(comparison, "normal_rows")), 40);
     cr_assert_eq(json_integer_value(json_object_get(comparison, "patients")), ROWS / 2);
     cr_assert(json_is_false(json_object_get(comparison, "narrower")));
-    cr_assert_eq(json_array_size(json_object_get(comparison, "findings")), N_LABELS);
+    cr_assert_eq(json_array_size(json_object_get(comparison, "findings")), N_NIH_LABELS);
     finding = json_array_get(json_object_get(comparison, "findings"), 13);
     cr_assert_str_eq(json_string_value(json_object_get(finding, "label")), "Pneumothorax");
     cr_assert_eq(json_real_value(json_object_get(finding, "gain")), 0.25);

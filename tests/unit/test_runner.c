@@ -218,7 +218,8 @@ Test(runner, job_ends_with_its_whole_record)
     cr_assert_eq(json_array_size(member(job, "epochs")), 2);
     cr_assert(json_is_real(member(job, "validation_loss")) && json_is_real(member(job, "top5_accuracy")));
     cr_assert_gt(json_real_value(member(member(job, "baseline"), "validation_loss")), 0);
-    cr_assert_eq(json_array_size(member(member(member(job, "evaluation"), "test"), "findings")), N_LABELS);
+    cr_assert_eq(json_array_size(member(member(member(job, "evaluation"), "test"), "findings")),
+                 N_NIH_LABELS);
     cr_assert(json_is_null(member(job, "error")) && json_is_string(member(job, "model")));
     cr_assert_eq(json_real_value(member(job, "progress")), 1);
     cr_assert_eq(json_integer_value(member(member(job, "config"), "batch_size")), 8);

@@ -61,7 +61,7 @@ static void check_refused(const char *what, const char *text, const char *word)
 
 static uint16_t bits(const char *name)
 {
-    const int i = label_index(name, strlen(name));
+    const int i = labels_find(&NIH_LABELS, name, strlen(name));
 
     cr_assert_geq(i, 0);
     return (uint16_t)(1u << i);
@@ -106,31 +106,32 @@ static struct dataset_report release_report(const char *path)
 
 Test(table, kaggle_release_gives_the_counts_of_the_readme)
 {
-    static const size_t COUNTS[N_LABELS] = { 11558, 2776,  4667, 2302, 13316, 2516, 1686,
-                                             227,   19891, 5779, 6331, 3384,  1430, 5301 };
+    static const size_t COUNTS[N_NIH_LABELS] = { 11558, 2776,  4667, 2302, 13316, 2516, 1686,
+                                                 227,   19891, 5779, 6331, 3384,  1430, 5301 };
     const struct dataset_report r = release_report(KAGGLE);
 
     cr_assert_eq(r.rows, 112120);
     cr_assert_eq(r.dropped_age, 16);
     cr_assert_eq(r.dropped_no_finding, 60353);
     cr_assert_eq(r.rows - r.dropped_age - r.dropped_no_finding, 51751);
-    for (size_t i = 0; i < N_LABELS; i++)
-        cr_assert_eq(r.label_counts[i], COUNTS[i], "%s: %zu", LABELS[i], r.label_counts[i]);
+    for (size_t i = 0; i < N_NIH_LABELS; i++)
+        cr_assert_eq(r.label_counts[i], COUNTS[i], "%s: %zu", NIH_LABELS.names[i], r.label_counts[i]);
     cr_assert_eq(strncmp(r.csv_sha256, "d2e33321", 8), 0, "%s", r.csv_sha256);
 }
 
 /* The file's own reader: a name, then 14 numbers a line, after a line of names. */
-static void cooccurrence_read(size_t matrix[N_LABELS][N_LABELS])
+static void cooccurrence_read(size_t matrix[N_NIH_LABELS][N_NIH_LABELS])
 {
     struct file_bytes file = read_bytes(test_data("nih/cooccurrence.csv"));
     char *at = strchr(file.data, '\n');
 
-    for (size_t i = 0; i < N_LABELS; i++) {
-        const size_t n = strlen(LABELS[i]);
+    for (size_t i = 0; i < N_NIH_LABELS; i++) {
+        const size_t n = strlen(NIH_LABELS.names[i]);
 
-        cr_assert(at && strncmp(at + 1, LABELS[i], n) == 0, "row %zu is not that of %s", i, LABELS[i]);
+        cr_assert(at && strncmp(at + 1, NIH_LABELS.names[i], n) == 0, "row %zu is not that of %s", i,
+                  NIH_LABELS.names[i]);
         at += 1 + n;
-        for (size_t j = 0; j < N_LABELS; j++) {
+        for (size_t j = 0; j < N_NIH_LABELS; j++) {
             cr_assert_eq(*at, ',');
             matrix[i][j] = strtoul(at + 1, &at, 10);
         }
@@ -141,15 +142,15 @@ static void cooccurrence_read(size_t matrix[N_LABELS][N_LABELS])
 
 Test(table, kaggle_release_gives_the_whole_cooccurrence)
 {
-    size_t expected[N_LABELS][N_LABELS];
+    size_t expected[N_NIH_LABELS][N_NIH_LABELS];
     struct dataset_report r;
 
     cooccurrence_read(expected);
     r = release_report(KAGGLE);
-    for (size_t i = 0; i < N_LABELS; i++)
-        for (size_t j = 0; j < N_LABELS; j++)
-            cr_assert_eq(r.cooccurrence[i][j], expected[i][j], "%s with %s: %zu instead of %zu", LABELS[i],
-                         LABELS[j], r.cooccurrence[i][j], expected[i][j]);
+    for (size_t i = 0; i < N_NIH_LABELS; i++)
+        for (size_t j = 0; j < N_NIH_LABELS; j++)
+            cr_assert_eq(r.cooccurrence[i][j], expected[i][j], "%s with %s: %zu instead of %zu",
+                         NIH_LABELS.names[i], NIH_LABELS.names[j], r.cooccurrence[i][j], expected[i][j]);
 }
 
 Test(table, release_1_and_v2020_leave_as_many_rows_as_the_readme_says)
@@ -816,8 +817,9 @@ Test(filter, drops_by_age_first_and_then_by_finding)
     check_rows(&used, (uint32_t[]){ 0, 4, 5 }, 3);
     check_rows(&normal, (uint32_t[]){ 2 }, 1);
     cr_assert(r.rows == 6 && r.dropped_age == 2 && r.dropped_no_finding == 1);
-    cr_assert_eq(r.label_counts[label_index("Mass", 4)], 2);
-    cr_assert_eq(r.cooccurrence[label_index("Mass", 4)][label_index("Edema", 5)], 1);
+    cr_assert_eq(r.label_counts[labels_find(&NIH_LABELS, "Mass", 4)], 2);
+    cr_assert_eq(r.cooccurrence[labels_find(&NIH_LABELS, "Mass", 4)][labels_find(&NIH_LABELS, "Edema", 5)],
+                 1);
     cr_assert_str_eq(r.csv_sha256, t.sha256);
     rows_release(&used);
     rows_release(&normal);

@@ -91,7 +91,8 @@ static void check_nih256(const struct run *r, size_t n_normal)
 
     cr_assert(d->rows == 112120 && d->dropped_age == 16 && d->dropped_no_finding == 60353);
     cr_assert(d->usable == 351 && d->missing_images == 51751 - 351);
-    cr_assert_eq(d->label_counts[label_index("Hernia", 6)], 227, "counts are of the table, not of the files");
+    cr_assert_eq(d->label_counts[labels_find(&NIH_LABELS, "Hernia", 6)], 227,
+                 "counts are of the table, not of the files");
     cr_assert_eq(d->train + d->validation + d->test, 351);
     cr_assert(validation.n == d->validation && test.n == d->test);
     cr_assert_eq(normal.n, n_normal, "%zu normal chests", normal.n);
@@ -99,7 +100,7 @@ static void check_nih256(const struct run *r, size_t n_normal)
     cr_assert_eq(r->result.unreadable, 0);
     cr_assert_eq(r->result.evaluation[SCORED_TEST].rows, d->test);
     for (size_t i = 0; i < normal.n; i++)
-        cr_assert_null(memchr(normal.lines[i].truth, 1, N_LABELS), "a normal chest has a finding");
+        cr_assert_null(memchr(normal.lines[i].truth, 1, N_NIH_LABELS), "a normal chest has a finding");
     for (size_t i = 0; i < normal.n && r->config.split_by == SPLIT_PATIENT; i++)
         cr_assert(!patient_is_in(&validation, normal.lines[i].image), "'%s': its patient is known",
                   normal.lines[i].image);

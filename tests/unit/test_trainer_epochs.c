@@ -113,7 +113,7 @@ Test(train, validation_uses_as_many_rows_as_its_steps_say)
 {
     struct run r;
     struct scores_file validation;
-    double rates[N_LABELS];
+    double rates[N_NIH_LABELS];
 
     tiny_dataset(datasets, 400, 0); /* 72 of them validate */
     r = trained("{" STILL ",\"validation_steps\":1,\"shuffle\":false,\"calibrate\":false}");

@@ -21,7 +21,7 @@ static void check_map(const struct run *r)
     for (i = 0; i < scores.n; i++) {
         const json_int_t bits = json_integer_value(json_array_get(json_array_get(points, i), 2));
 
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
             cr_assert_eq(bits >> k & 1, scores.lines[i].truth[k], "row %zu, finding %zu", i, k);
     }
     json_array_foreach (json_object_get(map_of(r), "neighbours"), i, finding)

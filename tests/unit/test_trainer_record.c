@@ -96,11 +96,12 @@ static void check_evaluation_record(const struct run *r)
     cr_assert(json_is_null(member(validation, "inputs_alone")));
     cr_assert(json_is_null(member(validation, "input_gate"))); /* too few pictures for one */
     CHECK_MEMBERS(member(validation, "baseline"), "loss", "top5_accuracy", "macro_brier");
-    cr_assert(json_array_size(findings) == N_LABELS &&
-              json_array_size(member(normal, "findings")) == N_LABELS);
-    for (size_t k = 0; k < N_LABELS; k++)
-        cr_assert_str_eq(json_string_value(member(json_array_get(findings, k), "label")), LABELS[k]);
-    hernia = json_array_get(findings, (size_t)label_index("Hernia", 6));
+    cr_assert(json_array_size(findings) == N_NIH_LABELS &&
+              json_array_size(member(normal, "findings")) == N_NIH_LABELS);
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
+        cr_assert_str_eq(json_string_value(member(json_array_get(findings, k), "label")),
+                         NIH_LABELS.names[k]);
+    hernia = json_array_get(findings, (size_t)labels_find(&NIH_LABELS, "Hernia", 6));
     CHECK_MEMBERS(hernia, "label", "positives", "positive_patients", "prevalence", "base_rate",
                   "predicted_mean", "auroc", "auroc_low", "auroc_high", "average_precision", "brier",
                   "brier_low", "brier_high", "baseline_brier", "ece", "ece_expected", "ece_expected_sd",

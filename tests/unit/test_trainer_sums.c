@@ -66,7 +66,7 @@ Test(train, baseline_is_what_the_training_base_rates_score_on_the_validation_row
 {
     struct run r;
     struct scores_file validation;
-    double rates[N_LABELS];
+    double rates[N_NIH_LABELS];
     size_t n;
 
     tiny_dataset(datasets, 60, 0);
@@ -126,7 +126,7 @@ static void check_scores(const struct run *r, int set, size_t expected)
 
         cr_assert_str_eq(f.lines[i].image, tiny_image(row));
         cr_assert(i == 0 || strcmp(f.lines[i].image, f.lines[i - 1].image) > 0, "not in table order");
-        for (size_t k = 0; k < N_LABELS; k++)
+        for (size_t k = 0; k < N_NIH_LABELS; k++)
             cr_assert_eq(f.lines[i].truth[k], set != SCORED_NO_FINDING && (tiny_labels(row) >> k & 1));
     }
     scores_file_release(&f);

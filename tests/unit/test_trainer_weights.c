@@ -290,21 +290,21 @@ Test(train, average_is_of_the_running_statistics_too)
 Test(train, head_bias_begins_at_the_log_odds_of_the_base_rates)
 {
     struct run r;
-    double counts[N_LABELS];
+    double counts[N_NIH_LABELS];
     size_t n, bias;
 
     tiny_dataset(datasets, 60, 0);
     r = trained("{" STILL ",\"head_bias\":\"base_rates\"}");
     n = training_counts(&r, 60, counts);
     bias = network_tensor(model_network(r.result.model), "head.bias")->offset;
-    for (size_t k = 0; k < N_LABELS; k++) {
+    for (size_t k = 0; k < N_NIH_LABELS; k++) {
         const double p = (counts[k] + 0.5) / ((double)n + 1); /* half a row more, so that none is 0 or 1 */
 
-        check_near(LABELS[k], (double)params_of(&r)[bias + k], log(p / (1 - p)), 1e-5);
+        check_near(NIH_LABELS.names[k], (double)params_of(&r)[bias + k], log(p / (1 - p)), 1e-5);
     }
     run_release(&r);
     r = trained("{" STILL ",\"head_bias\":\"zero\"}");
-    for (size_t k = 0; k < N_LABELS; k++)
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert_lt(fabs((double)params_of(&r)[bias + k]), 1e-6);
     run_release(&r);
 }

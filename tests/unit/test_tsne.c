@@ -446,8 +446,8 @@ static void count(size_t n, size_t k, const double *x, const uint64_t *ids, cons
             continue;
         for (size_t l = 0; l < n; l++)
             nearer += ids[l] != ids[i] && apart(k, x, i, l) < apart(k, x, i, j);
-        near += nearer < NEIGHBOURS && truth[j * N_LABELS + f];
-        all += truth[j * N_LABELS + f];
+        near += nearer < NEIGHBOURS && truth[j * N_NIH_LABELS + f];
+        all += truth[j * N_NIH_LABELS + f];
         others++;
     }
     *ret_near = near / NEIGHBOURS;
@@ -460,9 +460,9 @@ Test(neighbours, are_those_of_other_patients)
     enum { N = 61, K = 3 };
     double *x = groups(N, K, 2);
     uint64_t ids[N];
-    uint8_t truth[N * N_LABELS] = { 0 };
+    uint8_t truth[N * N_NIH_LABELS] = { 0 };
     struct patients patients;
-    struct neighbourhood found[N_LABELS];
+    struct neighbourhood found[N_NIH_LABELS];
     struct rng rng;
 
     rng_seed(&rng, 8, 1);
@@ -470,18 +470,18 @@ Test(neighbours, are_those_of_other_patients)
         ids[i] = i / 4;
         for (size_t c = 0; c < K && i % 4; c++)
             x[i * K + c] = x[(i - i % 4) * K + c] + 0.01 * normal(&rng);
-        for (size_t f = 0; f < N_LABELS - 1; f++) /* the last one nobody has */
-            truth[i * N_LABELS + f] = i % 4 ? truth[(i - 1) * N_LABELS + f] : rng_unit(&rng) < 0.3;
+        for (size_t f = 0; f < N_NIH_LABELS - 1; f++) /* the last one nobody has */
+            truth[i * N_NIH_LABELS + f] = i % 4 ? truth[(i - 1) * N_NIH_LABELS + f] : rng_unit(&rng) < 0.3;
     }
     cr_assert_eq(patients_group(N, ids, &patients), ST_OK);
     cr_assert_eq(neighbourhoods(N, K, x, &patients, N_NIH_LABELS, truth, found), ST_OK);
-    for (size_t f = 0; f < N_LABELS - 1; f++) {
+    for (size_t f = 0; f < N_NIH_LABELS - 1; f++) {
         double near = 0, chance = 0, rows = 0;
 
         for (size_t i = 0; i < N; i++) {
             double of_row, by_chance;
 
-            if (!truth[i * N_LABELS + f])
+            if (!truth[i * N_NIH_LABELS + f])
                 continue;
             count(N, K, x, ids, truth, f, i, &of_row, &by_chance);
             near += of_row;
@@ -493,8 +493,8 @@ Test(neighbours, are_those_of_other_patients)
         cr_assert_float_eq(found[f].by_chance, chance / rows, 1e-12);
         cr_assert(found[f].near.low <= found[f].near.value && found[f].near.value <= found[f].near.high);
     }
-    cr_assert(found[N_LABELS - 1].rows == 0 && isnan(found[N_LABELS - 1].near.value) &&
-              isnan(found[N_LABELS - 1].by_chance));
+    cr_assert(found[N_NIH_LABELS - 1].rows == 0 && isnan(found[N_NIH_LABELS - 1].near.value) &&
+              isnan(found[N_NIH_LABELS - 1].by_chance));
     patients_release(&patients);
     free(x);
 }
@@ -504,13 +504,13 @@ Test(neighbours, share_what_groups_have)
 {
     enum { N = 200, K = 2 };
     double *x = groups(N, K, 6);
-    uint8_t truth[N * N_LABELS] = { 0 };
+    uint8_t truth[N * N_NIH_LABELS] = { 0 };
     struct patients patients;
-    struct neighbourhood found[N_LABELS];
+    struct neighbourhood found[N_NIH_LABELS];
 
     for (size_t i = 0; i < N; i++) {
-        truth[i * N_LABELS] = i % 2;
-        truth[i * N_LABELS + 1] = i / 2 % 2;
+        truth[i * N_NIH_LABELS] = i % 2;
+        truth[i * N_NIH_LABELS + 1] = i / 2 % 2;
     }
     cr_assert_eq(patients_group(N, NULL, &patients), ST_OK);
     cr_assert_eq(neighbourhoods(N, K, x, &patients, N_NIH_LABELS, truth, found), ST_OK);
