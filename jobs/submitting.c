@@ -74,7 +74,7 @@ static void check_webhook(const struct runner *r, const char *webhook, json_t *e
 
 static enum status check_init(struct runner *r, struct train_config *c, json_t *errors, struct error *err)
 {
-    const char *field = c->init[0] ? "init" : "freeze";
+    const char *field = c->init[0] ? "init" : c->freeze == FREEZE_BACKBONE ? "freeze" : "norms";
     struct model *m = NULL;
     enum status st = c->init[0] ? registry_load(r->registry, c->init, &m, err) : ST_OK;
 

@@ -531,6 +531,10 @@ enum status train_config_adopt(struct train_config *c, const struct model *m, st
         return error_set(
             err, ST_INVALID,
             "'freeze' needs a model to start from: a backbone that begins at random has to learn");
+    if (!m && c->norms == NORMS_FROZEN && network_normalises(train_config_architecture(c)))
+        return error_set(
+            err, ST_INVALID,
+            "frozen 'norms' need a model to start from: without one their statistics are of no data");
     if (!m)
         return ST_OK;
     pre = model_preprocess(m);

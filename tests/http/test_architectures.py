@@ -160,7 +160,8 @@ class Trained(ServerCase):
                                     ({'architecture': 'mlp', 'head': 'gap'}, 'head', 'flatten'),
                                     ({'image_size': 80, 'head': '4x4'}, 'head', 'that 64 divides'),
                                     ({'images': 'none', 'inputs': ['age'], 'head': 'gap'}, 'head', 'features'),
-                                    ({'norms': 'running'}, 'norms', '"batch", "frozen"')):
+                                    ({'norms': 'running'}, 'norms', '"batch", "frozen"'),
+                                    ({'architecture': 'resnet18', 'norms': 'frozen'}, 'norms', 'a model to start from')):
             with self.subTest(fields):
                 problem = self.assert_wrong_fields(self.post_json('/jobs/train', {**QUICK, **fields}), field)
                 self.assertIn(says, problem['errors'][0]['detail'])
