@@ -32,7 +32,7 @@ static void print_option(const struct option *o)
 
 void manual_print(const struct command *const *commands, size_t n)
 {
-    printf(".TH CXRD 1 \"\" \"cxrd %s\"\n.SH NAME\ncxrd \\- chest X\\-rays to 14 findings, and the training "
+    printf(".TH CXRD 1 \"\" \"cxrd %s\"\n.SH NAME\ncxrd \\- chest X\\-rays to findings, and the training "
            "that gets there\n",
            CXRD_VERSION);
     printf(".SH SYNOPSIS\n.B cxrd\n.I command\n[\\fIoptions\\fR]\n.SH DESCRIPTION\n");
