@@ -157,7 +157,7 @@ static struct case_of *case_with_norms(void)
 
     network_unref(c->net);
     free(c->params);
-    cr_assert_eq(network_new(&(struct network_spec){ "resnet18", 32, N_NIH_LABELS, 0 }, &c->net, NULL),
+    cr_assert_eq(network_new(&(struct network_spec){ "mobilenet_v2", 32, N_NIH_LABELS, 0 }, &c->net, NULL),
                  ST_OK);
     c->params = malloc((c->net->n_params + c->net->n_state) * sizeof *c->params);
     rng_seed(&rng, 10, 0);
