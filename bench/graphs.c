@@ -1,4 +1,5 @@
-/* bench/graphs.c - the architectures of others: how long a forward pass takes, and what ONNX Runtime needs to be asked the same.
+/* bench/graphs.c - the architectures of others: how long a forward pass and a step of training take, and what ONNX Runtime needs to
+ * be asked the same as the first.
  *
  *   bench_graphs [--leave FOLDER] [--json FILE]
  *
@@ -9,6 +10,7 @@
 #include "cxrd/cpu.h"
 #include "cxrd/file.h"
 #include "cxrd/session.h"
+#include "cxrd/training.h"
 #include "onnx.h"
 
 #include <assert.h>
@@ -16,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIZE = 224, BATCH = 16, PLANE = SIZE * SIZE };
+enum { SIZE = 224, BATCH = 16, PLANE = SIZE * SIZE, SHARDS = 16 /* as a job has them */ };
 
 /* Products and sums of a picture, by definition. */
 static const struct {
@@ -113,6 +115,56 @@ static void all_shared(void *arg)
     pool_run(s->pool, BATCH, one_of_all, s);
 }
 
+/* ---- a step of training, Adam's too ---- */
+
+struct learner {
+    const struct subject *s;
+    const struct network *net;
+    struct training *training;
+    struct adam adam;
+    float *y, *logits;
+};
+
+static void learner_make(struct learner *l, const struct subject *s, const char *name)
+{
+    struct error err = { 0 };
+    struct rng rng;
+
+    *l = (struct learner){ .s = s,
+                           .y = calloc((size_t)BATCH * N_NIH_LABELS, sizeof(float)),
+                           .logits = calloc((size_t)BATCH * N_NIH_LABELS, sizeof(float)) };
+    assert(l->y && l->logits);
+    check(network_new(&(struct network_spec){ name, SIZE, N_NIH_LABELS, 0 }, &l->net, &err), &err);
+    check(training_new(l->net, SHARDS, BATCH, NORMS_BATCH, s->pool, &l->training, &err), &err);
+    check(adam_init(&l->adam, l->net->n_params, &err), &err);
+    rng_seed(&rng, 1, 2);
+    network_initialise(l->net, INIT_HE, &rng, training_params(l->training));
+    for (size_t i = 0; i < (size_t)BATCH * N_NIH_LABELS; i += 5)
+        l->y[i] = 1;
+}
+
+static void learner_release(struct learner *l)
+{
+    adam_release(&l->adam);
+    training_free(l->training);
+    network_unref(l->net);
+    free(l->y);
+    free(l->logits);
+}
+
+static void step(void *arg)
+{
+    static const struct error diverged = { .text = "the loss is not a finite number" };
+    struct learner *l = arg;
+    const struct adam_group all = { 0, l->net->n_params, 1e-4, 0 };
+    double loss;
+
+    check(training_gradient(l->training, BATCH, l->s->x, l->y, l->logits, &loss), &diverged);
+    adam_update(&l->adam, training_gradients(l->training), 1, &all, 1, l->s->pool,
+                training_params(l->training));
+    training_follow(l->training, 0.1);
+}
+
 static void leave_behind(const struct subject *s, const char *name, const char *folder,
                          const struct buf *onnx)
 {
@@ -152,6 +204,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof ARCHITECTURES / sizeof ARCHITECTURES[0]; i++) {
         const char *name = ARCHITECTURES[i].name;
         struct subject s = { 0 };
+        struct learner learner;
         struct buf onnx = BUF_INIT(512 << 20);
 
         subject_make(&s, name, threads, &onnx);
@@ -159,6 +212,10 @@ int main(int argc, char **argv)
         report(json, name, "batch 1, all cores", measure(one_shared, &s, 3, 5), 1, ARCHITECTURES[i].gflop);
         report(json, name, "batch 16, all cores", measure(all_shared, &s, 3, 3), BATCH,
                ARCHITECTURES[i].gflop);
+        learner_make(&learner, &s, name);
+        report(json, name, "training step, batch 16, all cores", measure(step, &learner, 3, 3), BATCH,
+               3 * ARCHITECTURES[i].gflop);
+        learner_release(&learner);
         if (folder)
             leave_behind(&s, name, folder, &onnx);
         buf_release(&onnx);
