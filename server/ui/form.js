@@ -17,7 +17,7 @@ function range(field) {
 }
 
 function fallback(field) {
-  const text = String(field.default ?? '');
+  const text = [field.default ?? []].flat().join(', '); // a list may be broken between two of it
   return text && ` Default ${text}.`;
 }
 
