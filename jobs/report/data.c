@@ -177,13 +177,23 @@ static void logarithms_put(struct buf *out, const struct findings *f, const json
     html_table_end(out);
 }
 
-static void samples_put(struct buf *out, const json_t *samples)
+const char *smaller_than_seen(const json_t *record)
+{
+    const json_int_t size = json_integer_value(member_at(record, "config.image_size"));
+
+    _Static_assert(REPORT_PICTURE_SIDE == 256, "as it says");
+    return size > REPORT_PICTURE_SIDE ? ", but with 256 pixels a side" : "";
+}
+
+static void samples_put(struct buf *out, const json_t *record, const json_t *samples)
 {
     json_t *sample;
     size_t i;
 
-    buf_puts(out,
-             "<h3>Pictures of the training rows, as the network sees them</h3>\n<div class=\"samples\">\n");
+    buf_printf(out,
+               "<h3>Pictures of the training rows, as the network sees them%s</h3>\n"
+               "<div class=\"samples\">\n",
+               smaller_than_seen(record));
     json_array_foreach (samples, i, sample) {
         buf_puts(out, "<figure><img alt=\"X-ray: ");
         labels_put(out, json_object_get(sample, "labels"));
@@ -233,6 +243,6 @@ void section_data(struct buf *out, const json_t *record, const json_t *plots)
         logarithms_put(out, &f, matrix);
     }
     if (json_array_size(json_object_get(plots, "samples")) > 0)
-        samples_put(out, json_object_get(plots, "samples"));
+        samples_put(out, record, json_object_get(plots, "samples"));
     buf_puts(out, "</section>\n");
 }

@@ -94,7 +94,7 @@ static void sections_put(struct buf *out, const json_t *record, const json_t *pl
     section_operating(out, record);
     section_decision(out, record);
     section_groups(out, record);
-    section_worst(out, plots);
+    section_worst(out, record, plots);
     section_tsne(out, plots);
     section_origin(out, record);
     section_downloads(out, record);

@@ -27,7 +27,10 @@ void section_by_sample(struct buf *out, const json_t *record);
 void section_tsne(struct buf *out, const json_t *plots);
 void section_operating(struct buf *out, const json_t *record);
 void section_decision(struct buf *out, const json_t *record);
-void section_worst(struct buf *out, const json_t *plots);
+void section_worst(struct buf *out, const json_t *record, const json_t *plots);
+
+/* What follows "as the network sees them" where the pictures of the page are smaller than what it sees. */
+const char *smaller_than_seen(const json_t *record);
 void section_groups(struct buf *out, const json_t *record);
 void section_origin(struct buf *out, const json_t *record);
 void section_downloads(struct buf *out, const json_t *record);

@@ -51,7 +51,7 @@ static void entry_put(struct buf *out, const json_t *entry)
     buf_puts(out, "</figcaption></figure>\n");
 }
 
-void section_worst(struct buf *out, const json_t *plots)
+void section_worst(struct buf *out, const json_t *record, const json_t *plots)
 {
     const json_t *worst = json_object_get(plots, "worst");
     const char *method = json_string_value(json_object_get(json_array_get(worst, 0), "map_method"));
@@ -60,13 +60,14 @@ void section_worst(struct buf *out, const json_t *plots)
 
     if (json_array_size(worst) == 0)
         return;
-    buf_puts(
+    buf_printf(
         out,
         "<section><h2>Worst errors</h2>\n<p>Of each finding on the test split: the row without it that has "
         "the "
-        "highest probability, and the row with it that has the lowest, as the network sees them. Labels "
+        "highest probability, and the row with it that has the lowest, as the network sees them%s. Labels "
         "are words of reports: look first whether the model is wrong.<span class=\"chart\"> Red speaks for "
-        "the finding, blue against it, each picture in units of its own largest");
+        "the finding, blue against it, each picture in units of its own largest",
+        smaller_than_seen(record));
     if (method && strcmp(method, "occlusion") == 0)
         buf_puts(out, ": by occlusion, how much the logit falls when a part of the picture is covered by its "
                       "mean grey");

@@ -2,8 +2,6 @@
 #include "plots.h"
 
 #include "column.h"
-#include "cxrd/encoding.h"
-#include "cxrd/image.h"
 #include "cxrd/rng.h"
 
 #include <math.h>
@@ -102,20 +100,12 @@ enum status plots_combinations(json_t *plots, const struct table *t, const struc
 static enum status sample_json(const struct pictures *pictures, uint32_t row, uint8_t *grey,
                                json_t **ret_sample, struct error *err)
 {
-    const size_t size = pictures->pre.size;
-    struct buf png = BUF_INIT(4 << 20), text = BUF_INIT(8 << 20);
-    json_t *sample = NULL;
     const enum status st = picture_load(pictures, row, grey, err);
 
-    if (st == ST_OK && image_encode_png(grey, size, size, 1, &png, NULL) == ST_OK) {
-        base64_put(&text, png.data, png.len);
-        if (buf_status(&text) == ST_OK)
-            sample = json_pack("{s:s,s:o,s:s}", "image", table_image(pictures->table, row), "labels",
-                               labels_json(pictures->table, row), "png", text.data);
-    }
-    buf_release(&png);
-    buf_release(&text);
-    *ret_sample = sample;
+    *ret_sample = st == ST_OK ? json_pack("{s:s,s:o,s:o}", "image", table_image(pictures->table, row),
+                                          "labels", labels_json(pictures->table, row), "png",
+                                          picture_json(grey, pictures->pre.size))
+                              : NULL;
     return status_is_outside(st) ? st : ST_OK;
 }
 

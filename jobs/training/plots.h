@@ -38,6 +38,10 @@ MUST_USE enum status plots_net_benefit(json_t *plots, const struct scores *s);
 MUST_USE enum status plots_worst(json_t *plots, const struct pictures *pictures, const struct model *m,
                                  const struct scores *s, struct error *err);
 
+/* Grey values [size][size] as a PNG in base64, reduced to REPORT_PICTURE_SIDE where they are more: a new reference, or NULL, where
+ * there is no memory. plots_picture.c */
+json_t *picture_json(uint8_t *grey, size_t size);
+
 /* The names of a row's findings, a new reference. */
 json_t *labels_json(const struct table *t, size_t row);
 

@@ -1,9 +1,7 @@
 /* jobs/training/plots_worst.c - the worst errors of each finding, with where in the picture they come from; see plots.h. */
 #include "plots.h"
 
-#include "cxrd/encoding.h"
 #include "cxrd/explain.h"
-#include "cxrd/image.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -52,22 +50,6 @@ static size_t worst_of(const struct scores *s, size_t k, uint8_t value)
     return worst;
 }
 
-static json_t *png_json(const struct lens *l)
-{
-    const size_t size = l->pictures->pre.size;
-    struct buf png = BUF_INIT(4 << 20), text = BUF_INIT(8 << 20);
-    json_t *value = NULL;
-
-    if (image_encode_png(l->grey, size, size, 1, &png, NULL) == ST_OK) {
-        base64_put(&text, png.data, png.len);
-        if (buf_status(&text) == ST_OK)
-            value = json_string(text.data);
-    }
-    buf_release(&png);
-    buf_release(&text);
-    return value;
-}
-
 /* The map of the picture, row by row. */
 static json_t *map_json(const struct explanation *e)
 {
@@ -107,8 +89,9 @@ static enum status entry_put(struct lens *l, const struct scores *s, size_t i, s
                                           "positive", s->truth[i * s->labels->n + k], "probability",
                                           (double)s->prob[i * s->labels->n + k], "image",
                                           table_image(l->pictures->table, row), "labels",
-                                          labels_json(l->pictures->table, row), "png", png_json(l), "map",
-                                          map_json(&e), "map_method", explanation_method_name(e.method)));
+                                          labels_json(l->pictures->table, row), "png",
+                                          picture_json(l->grey, l->pictures->pre.size), "map", map_json(&e),
+                                          "map_method", explanation_method_name(e.method)));
     return ST_OK;
 }
 

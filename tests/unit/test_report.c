@@ -103,6 +103,25 @@ Test(report, the_copy_for_mailing_has_the_figures_and_nothing_of_one_patient)
     json_decref(record);
 }
 
+Test(report, says_when_its_pictures_are_smaller_than_those_that_the_network_sees)
+{
+    json_t *plots =
+        json_pack("{s:i,s:[{s:s,s:[s],s:s}],s:[{s:s,s:b,s:f,s:s,s:[],s:s,s:[[f]]}]}", "other_images", 5,
+                  "samples", "image", "a.png", "labels", "Mass", "png", "QUJD", "worst", "label", "Mass",
+                  "positive", 1, "probability", 0.25, "image", "a.png", "labels", "png", "QUJD", "map", 1.0);
+
+    for (int size = 256; size <= 1024; size += 768) {
+        json_t *record = json_pack("{s:{},s:{s:i}}", "dataset", "config", "image_size", size);
+        struct buf page = page_of(record, plots);
+
+        cr_assert_eq(occurrences(page.data, "as the network sees them, but with 256 pixels a side"),
+                     size > 256 ? 2 : 0);
+        buf_release(&page);
+        json_decref(record);
+    }
+    json_decref(plots);
+}
+
 Test(report, asks_for_nothing_from_anywhere)
 {
     json_t *record = json_pack("{s:{s:i}}", "dataset", "rows", 3);
