@@ -62,6 +62,9 @@ struct tensor {
 
 enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 4 + 2 * MAX_LABELS };
 
+/* Parameters and state: what a weights file has room for, see cxrd/weights.h. */
+enum { NETWORK_MAX_VALUES = (126 << 20) / 4 };
+
 /* How the last features become what the head, a dense layer, reads. */
 enum head_kind {
     HEAD_OWN,     /* the architecture's: "gap" where torchvision has it so, "flatten" of the others */
@@ -94,7 +97,7 @@ struct network {
  *                 32, 64, 128, 256 channels, dense to the logits; 1,305,934 parameters at image size 256 with 14 labels
  *                 "logistic": no node and no picture, a bias for each label, and what inputs add: logistic regressions
  *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2": see model/net/arch
- *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..512, of "mlp" one of 64 in 64..512, of the others 32..512; of
+ *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..1024, of "mlp" one of 64 in 64..1024, of the others 32..1024; of
  *                 no account where there is no picture
  *   head          "mlp" has its own alone; 4 x 4 parts must divide the last features: an image size that 64 divides in "cnn4", 128
  *                 in the others. Of no account where there is no picture
@@ -115,7 +118,7 @@ enum head_kind network_own_head(const char *architecture);
 
 /* Lay it out.
  *   ret_net  a reference; network_unref() it
- * Errors: those of network_check(), ST_NOMEM. */
+ * Errors: those of network_check(), ST_INVALID (more than NETWORK_MAX_VALUES), ST_NOMEM. */
 MUST_USE enum status network_new(const struct network_spec *spec, const struct network **ret_net,
                                  struct error *err);
 
@@ -124,6 +127,10 @@ struct image_sizes {
     size_t multiple, least, most;
 };
 struct image_sizes network_sizes(const char *architecture);
+
+/* "a multiple of 16 in 64..1024", "in 32..1024". Returns ret_text. */
+enum { IMAGE_SIZES_TEXT = 96 };
+const char *image_sizes_text(const struct image_sizes *s, char ret_text[IMAGE_SIZES_TEXT]);
 
 /* Whether it has normalisations, and so a state; false of one that is not known. */
 bool network_normalises(const char *architecture);

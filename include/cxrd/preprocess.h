@@ -15,10 +15,10 @@
 enum resize { RESIZE_NEAREST, RESIZE_AREA };
 
 #define PREPROCESS_MIN_SIZE 64
-#define PREPROCESS_MAX_SIZE 512
+#define PREPROCESS_MAX_SIZE 1024
 
 struct preprocess {
-    size_t size; /* pixels a side, 64..512; which of them a network takes, network_new() says */
+    size_t size; /* pixels a side, 64..1024; which of them a network takes, network_new() says */
     enum resize resize;
     float mean, std; /* of grey values 0..255; std is not 0 */
 };

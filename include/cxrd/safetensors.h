@@ -13,6 +13,7 @@
 enum dtype { DTYPE_F32, DTYPE_F64, DTYPE_U8, DTYPE_U32, DTYPE_U64, DTYPE_I64, N_DTYPES };
 size_t dtype_size(enum dtype d); /* bytes of one value */
 
+enum { SAFETENSORS_MAX_HEADER = 1 << 20 }; /* bytes */
 enum { ARRAY_MAX_RANK = 4, ARRAY_NAME_SIZE = 80, ARRAYS_MAX = 4096 };
 
 /* One array, row-major. */

@@ -364,10 +364,10 @@ static void check_image_size(const struct train_config *c, json_t *errors)
     const char *name = ARCHITECTURES[c->architecture];
     const struct image_sizes takes = network_sizes(name);
     const size_t size = (size_t)c->image_size;
+    char text[IMAGE_SIZES_TEXT];
 
     if (size % takes.multiple != 0 || size < takes.least || size > takes.most)
-        config_error(errors, "image_size", "must be a multiple of %zu in %zu..%zu for \"%s\"", takes.multiple,
-                     takes.least, takes.most, name);
+        config_error(errors, "image_size", "must be %s for \"%s\"", image_sizes_text(&takes, text), name);
 }
 
 /* "auto" becomes the architecture's own. */
@@ -382,6 +382,19 @@ static void head_settle(struct train_config *c, json_t *errors)
         config_error(errors, "head", "%s", why.text);
     if (c->head == HEAD_OWN)
         c->head = network_own_head(name);
+}
+
+/* A network that is too large is refused here, not after the table has been read. */
+static void check_network(const struct train_config *c, json_t *errors)
+{
+    const struct network_spec spec = { train_config_architecture(c), (size_t)c->image_size, c->labels.n,
+                                       c->inputs ? NETWORK_MAX_INPUTS : 0, (enum head_kind)c->head };
+    const struct network *net = NULL;
+    struct error why;
+
+    if (network_check(&spec, &why) == ST_OK && network_new(&spec, &net, &why) == ST_INVALID)
+        config_error(errors, "image_size", "is too large for %zu findings: %s", c->labels.n, why.text);
+    network_unref(net);
 }
 
 /* What has no meaning in a job that is the regression of its inputs. */
@@ -413,8 +426,10 @@ static void check_without_pictures(const struct train_config *c, json_t *errors)
 static void check_together(struct train_config *c, json_t *errors)
 {
     check_image_size(c, errors);
-    if (train_config_sees(c))
+    if (train_config_sees(c)) {
         head_settle(c, errors);
+        check_network(c, errors);
+    }
     if (c->shards & (c->shards - 1))
         config_error(errors, "shards", "must be 0 or a power of two");
     if (c->freeze == FREEZE_BACKBONE && c->backbone_rate != 1)

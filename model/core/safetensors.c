@@ -14,7 +14,7 @@
 #error "these files are little-endian and are copied as they are"
 #endif
 
-enum { LENGTH_SIZE = 8, MAX_HEADER = 1 << 20 };
+enum { LENGTH_SIZE = 8 };
 
 static const struct {
     const char *name;
@@ -67,7 +67,7 @@ static enum status header_parse(struct reading *r, const uint8_t *bytes, size_t 
     if (n_bytes < LENGTH_SIZE)
         return error_set(r->err, ST_FORMAT, "not a safetensors file: it has only %zu bytes", n_bytes);
     length = little_endian64(bytes);
-    if (length > MAX_HEADER || length > n_bytes - LENGTH_SIZE)
+    if (length > SAFETENSORS_MAX_HEADER || length > n_bytes - LENGTH_SIZE)
         return error_set(r->err, ST_FORMAT, "not a safetensors file: its header claims %" PRIu64 " bytes",
                          length);
     if (json_read(bytes + LENGTH_SIZE, (size_t)length, JSON_REJECT_DUPLICATES, &r->header, NULL) == ST_NOMEM)
@@ -307,11 +307,11 @@ enum status array_file_header(const json_t *metadata, const struct array *arrays
     if (!text)
         return error_nomem(err);
     size = (strlen(text) + 7) / 8 * 8;
-    if (size > MAX_HEADER) {
+    if (size > SAFETENSORS_MAX_HEADER) {
         free(text);
         return error_set(err, ST_LIMIT,
                          "the metadata do not fit: the header has %" PRIu64 " bytes, the limit is %d", size,
-                         MAX_HEADER);
+                         SAFETENSORS_MAX_HEADER);
     }
     for (size_t i = 0; i < LENGTH_SIZE; i++)
         length[i] = (uint8_t)(size >> (8 * i));
@@ -324,7 +324,7 @@ enum status array_file_header(const json_t *metadata, const struct array *arrays
 enum status array_file_save(const char *path, const json_t *metadata, const struct array *arrays, size_t n,
                             struct error *err)
 {
-    struct buf header = BUF_INIT(MAX_HEADER + LENGTH_SIZE);
+    struct buf header = BUF_INIT(SAFETENSORS_MAX_HEADER + LENGTH_SIZE);
     struct iovec *parts = calloc(n + 1, sizeof *parts);
     enum status st = parts ? array_file_header(metadata, arrays, n, &header, err) : error_nomem(err);
 

@@ -39,7 +39,7 @@ struct layer_ops {
                      float *dparams);
 };
 
-enum { LAYER_MAX_SIDE = 4096, LAYER_MAX_CHANNELS = 65536, LAYER_MAX_WINDOW = 15 };
+enum { LAYER_MAX_SIDE = 4096, LAYER_MAX_CHANNELS = 65536, LAYER_MAX_WINDOW = 16 };
 
 extern const struct layer_ops LAYER_IMAGE; /* node 0, the input; it computes nothing */
 extern const struct layer_ops LAYER_REPLICATE, LAYER_CONV, LAYER_DENSE, LAYER_NORM;

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(8 + SAFETENSORS_MAX_HEADER + 4 * NETWORK_MAX_VALUES <= WEIGHTS_MAX_BYTES,
+               "a file has room for any network");
+
 /* A metadata value as a number; `fallback` where the key is missing. */
 static enum status number_of(const json_t *metadata, const char *key, double fallback, double *ret,
                              struct error *err)

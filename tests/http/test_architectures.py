@@ -1,8 +1,11 @@
 """Networks that are no cnn4: imported, they predict, and say where in the picture it comes from."""
 import array
+import base64
 import json
 import math
 import os
+import re
+import struct
 import unittest
 
 from support import architectures, dataset, picture, program
@@ -15,6 +18,11 @@ def values(weights, suffix):
     size = 8 + int.from_bytes(weights[:8], 'little')
     return {name: array.array('f', weights[size + tensor['data_offsets'][0]:size + tensor['data_offsets'][1]])
             for name, tensor in json.loads(weights[8:size]).items() if name.endswith(suffix)}
+
+
+def pictures_of(page):
+    """Width and height of the PNG files in a report."""
+    return [struct.unpack('>II', base64.b64decode(head)[16:24]) for head in re.findall(rb'src="data:image/png;base64,(.{32})', page)]
 
 
 class Explained(ServerCase):
@@ -155,7 +163,7 @@ class Trained(ServerCase):
 
     def test_what_cannot_be_trained_is_refused(self):
         for fields, field, says in (({'architecture': 'vgg'}, 'architecture', '"cnn4", "mlp"'),
-                                    ({'architecture': 'mlp', 'image_size': 80}, 'image_size', 'a multiple of 64 in 64..512'),
+                                    ({'architecture': 'mlp', 'image_size': 80}, 'image_size', 'a multiple of 64 in 64..1024'),
                                     ({'architecture': 'mlp', 'images': 'none', 'inputs': ['age']}, 'architecture', 'logistic'),
                                     ({'architecture': 'mlp', 'head': 'gap'}, 'head', 'flatten'),
                                     ({'image_size': 80, 'head': '4x4'}, 'head', 'that 64 divides'),
@@ -165,6 +173,33 @@ class Trained(ServerCase):
             with self.subTest(fields):
                 problem = self.assert_wrong_fields(self.post_json('/jobs/train', {**QUICK, **fields}), field)
                 self.assertIn(says, problem['errors'][0]['detail'])
+
+
+class Large(ServerCase):
+    """1,024 pixels a side, the largest pictures that a network can see."""
+
+    with_data = True
+
+    def test_a_prediction_adds_up(self):
+        card = import_model(self.server, architectures.mobilenet_v2(1024))
+        self.assertEqual(card['image_size'], 1024)
+        prediction = self.assert_prediction(self.post('/predict?explain=Mass', picture.noise(3, 1024, 1024)))
+        explanation = prediction['explanation']
+        self.assertEqual([len(row) for row in explanation['grid']], [32] * 32)
+        total = explanation['bias'] + explanation['inputs'] + sum(map(sum, explanation['grid']))
+        self.assertLessEqual(abs(total - explanation['logit']), 1e-3 * max(1, abs(explanation['logit'])))
+
+    def test_a_training_ends_with_a_model_and_a_report(self):
+        job = submit(self.server, {**QUICK, 'epochs': 1, 'steps_per_epoch': 1, 'batch_size': 4, 'architecture': 'mlp', 'image_size': 1024})
+        record = wait_state(self.server, job, 'succeeded')
+        self.assertEqual(record['config']['image_size'], 1024)
+        reply = self.post(f'/models/{record["model"]}/activate')
+        self.assertEqual(reply.status, 200, reply)
+        prediction = self.assert_prediction(self.post('/predict?explain=Mass', picture.noise(3, 300, 200)))
+        self.assertEqual((prediction['model']['id'], prediction['explanation']['method']), (record['model'], 'occlusion'))
+        sides = pictures_of(self.get(f'/jobs/{job}/report').body)
+        self.assertGreater(len(sides), 9)
+        self.assertEqual(set(sides), {(256, 256)})  # a page of larger ones would not be sent by anybody
 
 
 if __name__ == '__main__':

@@ -45,7 +45,7 @@ class Config(ServerCase):
             'split_seed': ('1', None, True, [], 1.5, -1, 2**53, 1e300), 'validation_batch_size': integers + (0, 1000001),
             'test_rows': integers + (2000001,), 'initializer': (0, None, 'glorot', 'He_uniform'), 'keep_best': (0, 1, 'true', None),
             'architecture': (0, None, 'MLP', 'vgg', 'logistic'), 'norms': (0, None, 'Batch', 'running'), 'norm_momentum': numbers + (1.1, -0.1),
-            'head': (0, None, 'GAP', '4'), 'image_size': integers + (0, 63, 513, 65, 100), 'resize': (5, None, 'cubic'),
+            'head': (0, None, 'GAP', '4'), 'image_size': integers + (0, 63, 65, 100, 1025, 1040), 'resize': (5, None, 'cubic'),
             'input_mean': numbers + (256,), 'input_std': numbers + (0,), 'head_bias': (0, 'one'),
             'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,),
             'weight_decay_scope': (0, None, 'backbone'), 'freeze': (0, None, 'head'), 'backbone_rate': numbers + (0, -0.1, 1.1), 'clip_norm': numbers + (-1, 1e7),
@@ -120,7 +120,7 @@ class Config(ServerCase):
                  'test_fraction': 0, 'val_fraction': 0.001, 'max_age': 0}
         most = {'epochs': 1000, 'steps_per_epoch': 1000000, 'validation_steps': 1000000, 'batch_size': 256, 'shards': 32, 'norm_momentum': 1,
                 'learning_rate': 1, 'seed': 2**53 - 1,
-                'split_seed': 2**53 - 1, 'validation_batch_size': 1000000, 'test_rows': 2000000, 'image_size': 512, 'input_mean': 255, 'input_std': 1e4,
+                'split_seed': 2**53 - 1, 'validation_batch_size': 1000000, 'test_rows': 2000000, 'image_size': 1024, 'input_mean': 255, 'input_std': 1e4,
                 'weight_decay': 10, 'backbone_rate': 1, 'clip_norm': 1e6, 'ema': 0.99999, 'patience': 1000, 'test_fraction': 0.9, 'val_fraction': 0.9, 'max_age': 1000}
         for ends in (least, most, {k: float(v) for k, v in least.items()}):
             self.refuse({'dataset': 'tiny', 'images': 'i*_[0-9]??/im*/*.png', 'init': None, 'x': 1, **ends}, 'x')

@@ -237,7 +237,7 @@ static const struct field_case FIELDS[] = {
     { "architecture",
       { "\"cnn4\"", "\"mlp\"", "\"densenet121\"", "\"mobilenet_v2\"" },
       { CHOICE_BAD, "\"MLP\"", "\"logistic\"", "\"densenet201\"" } },
-    { "image_size", { "64", "512", "240" }, { WHOLE_BAD, "250", "72", "48", "528" } },
+    { "image_size", { "64", "512", "240", "1024" }, { WHOLE_BAD, "250", "72", "48", "1040" } },
     { "resize", { "\"nearest\"", "\"area\"" }, { CHOICE_BAD, "\"bilinear\"" } },
     { "input_mean", { "-255", "0", "127.5" }, { NUMBER_BAD, "256" } },
     { "input_std", { "0.001", "1", "64.25" }, { NUMBER_BAD, "0", "-1" } },
@@ -545,10 +545,30 @@ static void check_round_trip(const char *text)
     json_decref(told);
 }
 
+/* The head of a cnn4 has 256 x 64 x 64 weights a finding at 1,024 pixels. */
+Test(fields, size_leaves_room_for_the_weights_of_every_finding)
+{
+    for (size_t n = 31; n <= 32; n++) {
+        json_t *labels = json_array(), *job, *errors = json_array();
+        struct train_config c;
+
+        for (size_t k = 0; k < n; k++)
+            json_array_append_new(labels, json_sprintf("Sign %zu", k));
+        job = json_pack("{s:o,s:i}", "labels", labels, "image_size", 1024);
+        cr_assert_eq(train_config_parse(job, &c, errors), n == 31 ? ST_OK : ST_INVALID);
+        cr_assert_eq(about(errors, "image_size"), n == 32);
+        json_object_set_new(job, n == 31 ? "architecture" : "head", json_string(n == 31 ? "mlp" : "gap"));
+        json_array_clear(errors);
+        cr_assert_eq(train_config_parse(job, &c, errors), ST_OK);
+        json_decref(job);
+        json_decref(errors);
+    }
+}
+
 Test(fields, size_is_one_that_the_architecture_takes)
 {
-    static const char *const TAKEN[] = { "64", "128", "256", "448", "512" };
-    static const char *const REFUSED[] = { "80", "240", "96", "496" };
+    static const char *const TAKEN[] = { "64", "128", "256", "448", "512", "576", "1024" };
+    static const char *const REFUSED[] = { "80", "240", "96", "496", "1008" };
     struct train_config c;
     char text[64];
 
@@ -565,7 +585,7 @@ Test(fields, size_is_one_that_the_architecture_takes)
         errors = errors_of(text);
         told = json_dumps(errors, 0);
         cr_assert(json_array_size(errors) == 1 && about(errors, "image_size") == 1, "%s", text);
-        cr_assert(strstr(told, "multiple of 64 in 64..512 for \\\"mlp\\\""), "%s", told);
+        cr_assert(strstr(told, "multiple of 64 in 64..1024 for \\\"mlp\\\""), "%s", told);
         free(told);
         json_decref(errors);
     }

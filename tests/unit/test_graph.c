@@ -197,7 +197,7 @@ TEST_WITHOUT_LEAKS(architecture, that_cannot_take_a_size_says_so)
     static const struct {
         const char *name;
         size_t size;
-    } WRONG[] = { { "mlp", 100 },       { "mlp", 64 * 16 }, { "cnn4", 72 },
+    } WRONG[] = { { "mlp", 100 },       { "mlp", 64 * 17 }, { "cnn4", 72 },
                   { "densenet121", 8 }, { "resnet50", 0 },  { "mobilenet_v2", 100000 } };
     const struct network *net;
 
@@ -349,4 +349,12 @@ TEST_WITHOUT_LEAKS(graph, that_is_too_large_is_refused)
     graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
     graph_dense(&g, 0, graph_name(&g, "%0100d", 1), N_NIH_LABELS);
     refused(&g, &err, "too long");
+
+    graph_begin(&g, "x", 64, N_NIH_LABELS, &err);
+    graph_pool(&g, &LAYER_MEAN_POOL, 0, 17, 17, 0);
+    refused(&g, &err, "node 1 (mean_pool): the window is too large");
+
+    graph_begin(&g, "x", 64, N_NIH_LABELS, &err);
+    graph_pool(&g, &LAYER_MAX_POOL, 0, 16, 16, 0); /* a byte says which cell won */
+    refused(&g, &err, "node 1 (max_pool): the window has more than 255 cells");
 }

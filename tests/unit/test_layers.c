@@ -729,7 +729,7 @@ static const struct {
     { { .ops = &LAYER_CONV, .channels = 2, .window = { 7, 3, 1, 1, 1 } }, { { 1, 4, 4 } }, "larger" },
     { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 7, 1, 1, 1 } }, { { 1, 4, 4 } }, "larger" },
     { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, SIZE_MAX, 1 } }, { { 1, 4, 4 } }, "border" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 16 } }, { { 1, 4, 4 } }, "border" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 17 } }, { { 1, 4, 4 } }, "border" },
     { { .ops = &LAYER_CONV, .channels = 2, .window = { 1, 1, 1, 1, 0 } }, { { 1, 4096, 4 } }, "too long" },
     { { .ops = &LAYER_CONV, .channels = 4, .window = { 1, 1, 1, 0, 0 }, .groups = 2 },
       { { 3, 4, 4 } },
@@ -755,7 +755,8 @@ static const struct {
     { { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 0, 0, 0 } }, { { 1, 4, 4 } }, "stride" },
     { { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 2, 2, 0 } }, { { 1, 4, 4 } }, "border" },
     { { .ops = &LAYER_MAX_POOL, .window = { 3, 3, 2, 0, 2 } }, { { 1, 4, 4 } }, "border" },
-    { { .ops = &LAYER_MAX_POOL, .window = { 16, 2, 2, 0, 0 } }, { { 1, 40, 4 } }, "too large" },
+    { { .ops = &LAYER_MAX_POOL, .window = { 17, 2, 2, 0, 0 } }, { { 1, 40, 4 } }, "too large" },
+    { { .ops = &LAYER_MAX_POOL, .window = { 16, 16, 16, 0, 0 } }, { { 1, 40, 40 } }, "255 cells" },
     { { .ops = &LAYER_MEAN_POOL, .window = { 2, 2, 2, 1, 0 } }, { { 1, 4, 4 } }, "border" },
     { { .ops = &LAYER_MEAN_POOL, .window = { 2, 2, 2, 0, 1 } }, { { 1, 4, 4 } }, "border" },
     { { .ops = &LAYER_MEAN_POOL, .window = { 2, 2, 0, 0, 0 } }, { { 1, 4, 4 } }, "stride" },
@@ -912,9 +913,9 @@ Test(network, every_node_finds_its_parameters_in_the_block)
 
 Test(network, the_head_grows_with_the_image)
 {
-    static const size_t CASES[][2] = { { 64, 4 }, { 80, 5 }, { 256, 16 }, { 512, 32 } };
+    static const size_t CASES[][2] = { { 64, 4 }, { 80, 5 }, { 256, 16 }, { 512, 32 }, { 1024, 64 } };
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         const struct network *net = cnn4(CASES[i][0]);
         const struct tensor *head = network_tensor(net, "head.weight");
 
@@ -926,9 +927,8 @@ Test(network, the_head_grows_with_the_image)
 
 Test(network, sizes_and_names_that_it_cannot_take_are_refused)
 {
-    static const size_t SIZES[] = {
-        0, 1, 16, 48, 63, 65, 72, 100, 255, 257, 513, 528, SIZE_MAX, SIZE_MAX - 15
-    };
+    static const size_t SIZES[] = { 0,   1,   16,  48,  63,   65,   72,       100,
+                                    255, 257, 513, 520, 1025, 1040, SIZE_MAX, SIZE_MAX - 15 };
     const struct network *net;
 
     for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {

@@ -2,6 +2,7 @@
 #include "arch.h"
 #include "cxrd/preprocess.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *const HEAD_NAMES[N_HEADS] = { "auto", "flatten", "gap", "4x4" };
@@ -46,6 +47,23 @@ bool network_normalises(const char *architecture)
     return a && a->normalises;
 }
 
+const char *image_sizes_text(const struct image_sizes *s, char ret_text[IMAGE_SIZES_TEXT])
+{
+    if (s->multiple > 1)
+        snprintf(ret_text, IMAGE_SIZES_TEXT, "a multiple of %zu in %zu..%zu", s->multiple, s->least, s->most);
+    else
+        snprintf(ret_text, IMAGE_SIZES_TEXT, "in %zu..%zu", s->least, s->most);
+    return ret_text;
+}
+
+static enum status size_refused(const struct architecture *a, size_t size, struct error *err)
+{
+    char text[IMAGE_SIZES_TEXT];
+
+    return error_set(err, ST_INVALID, "the image size is %zu, it must be %s", size,
+                     image_sizes_text(&a->sizes, text));
+}
+
 enum head_kind network_own_head(const char *architecture)
 {
     const struct architecture *a = find(architecture);
@@ -76,8 +94,7 @@ enum status network_check(const struct network_spec *spec, struct error *err)
     if (!a->author)
         return ST_OK;
     if (size % a->sizes.multiple != 0 || size < a->sizes.least || size > a->sizes.most)
-        return error_set(err, ST_INVALID, "the image size is %zu, it must be a multiple of %zu in %zu..%zu",
-                         size, a->sizes.multiple, a->sizes.least, a->sizes.most);
+        return size_refused(a, size, err);
     return head_check(a, spec, err);
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    MAX_VALUES = 1 << 28, /* floats of a tensor, of a node's result and of the whole block: 1 GiB */
+    MAX_RESULT = 1 << 28, /* floats that a node gives of a picture: 1 GiB */
     FIRST_ROOM = 32,
 };
 
@@ -106,8 +106,9 @@ static void tensor_add(struct graph *g, const char *name, const struct described
     t.count = 1;
     for (size_t i = 0; i < t.rank; i++)
         t.count *= t.dims[i]; /* of sizes within layer.h's limits: 56 bits at most */
-    if (t.count > MAX_VALUES - net->n_params - net->n_state)
-        graph_refuse(g, "the tensor '%s' makes the network larger than %d values", t.name, MAX_VALUES);
+    if (t.count > NETWORK_MAX_VALUES - net->n_params - net->n_state)
+        graph_refuse(g, "the tensor '%s' makes the network larger than %d values", t.name,
+                     NETWORK_MAX_VALUES);
     if (g->st == ST_OK && !tensors_grow(g))
         g->st = error_nomem(g->err);
     if (g->st != ST_OK)
@@ -130,7 +131,7 @@ static void work_out(struct graph *g, struct node *l, const char *name)
     }
     if (l->ops->n_from > 0)
         wrong = l->ops->shape(l, described, &n);
-    if (!wrong && shape_size(l->out) > MAX_VALUES)
+    if (!wrong && shape_size(l->out) > MAX_RESULT)
         wrong = "the result is too large";
     if (wrong)
         graph_refuse(g, "node %zu (%s%s%s): %s", g->net->n_nodes, l->ops->kind, name ? " " : "",

@@ -21,6 +21,8 @@ static const char *max_shape(struct node *l, struct described tensors[LAYER_MAX_
     if (k->pad_h > k->h / 2 || k->pad_w > k->w / 2)
         return "the border is wider than half the window"; /* no window is without a cell then */
     l->out.c = l->in[0].c;
+    if (k->h * k->w > UINT8_MAX)
+        return "the window has more than 255 cells";
     l->tape_bytes = shape_size(l->out); /* one byte a result: which cell of the window won */
     return check_in_and_out(l);
 }
@@ -30,7 +32,7 @@ static uint8_t winner(const struct node *l, const float *plane, size_t i, size_t
 {
     const struct window *k = &l->window;
     const size_t top = i * k->stride - k->pad_h, left = j * k->stride - k->pad_w;
-    uint8_t best = UINT8_MAX; /* more than a window has: LAYER_MAX_WINDOW * LAYER_MAX_WINDOW is 225 */
+    uint8_t best = UINT8_MAX; /* no cell: max_shape() */
 
     for (size_t u = 0, row = top; u < k->h; u++, row++) /* wraps above row 0, and is then >= H */
         for (size_t v = 0, column = left; v < k->w; v++, column++) {
