@@ -80,6 +80,7 @@ __attribute__((noreturn, format(printf, 1, 2))) void plain_skip(const char *fmt,
 #define cr_assert_neq(a, b, ...)       PLAIN_CHECK((a) != (b), "", ##__VA_ARGS__)
 #define cr_assert_lt(a, b, ...)        PLAIN_CHECK((a) < (b), "", ##__VA_ARGS__)
 #define cr_assert_leq(a, b, ...)       PLAIN_CHECK((a) <= (b), "", ##__VA_ARGS__)
+#define cr_expect_leq(a, b, ...)       PLAIN_CHECK((a) <= (b), "", ##__VA_ARGS__)
 #define cr_assert_gt(a, b, ...)        PLAIN_CHECK((a) > (b), "", ##__VA_ARGS__)
 #define cr_assert_geq(a, b, ...)       PLAIN_CHECK((a) >= (b), "", ##__VA_ARGS__)
 #define cr_assert_null(p, ...)         PLAIN_CHECK((p) == NULL, "", ##__VA_ARGS__)
