@@ -305,7 +305,7 @@ function weightsOf(labels) {
 }
 
 await tap.test('a model has the findings that it says, and no others', async () => {
-  const labels = ['Fracture', 'Pleural_Thickening', 'Épanchement pleural'];
+  const labels = ['Fracture', 'Pleural_Thickening', 'Épanchement pleural', 'x'.repeat(63)]; // the last as long as a name may be
   const headers = { 'Content-Type': 'application/octet-stream' };
   const { active } = await api('/models');
   const card = await api('/models', { method: 'POST', body: weightsOf(labels), headers });
@@ -325,11 +325,16 @@ await tap.test('a model has the findings that it says, and no others', async () 
   const probabilities = expected.findings.map(({ probability }) => String(probability));
   await page.waitForFunction((wanted) => [...document.querySelectorAll('#findings button')].map((button) => button.dataset.probability).join() === wanted,
     probabilities.join());
-  assert.deepEqual((await page.$$eval('#findings button', (all) => all.map((button) => button.dataset.label))).sort(), labels);
+  assert.deepEqual((await page.$$eval('#findings button', (all) => all.map((button) => button.dataset.label))).sort(), [...labels].sort());
   await page.click(`#findings button[data-label="${labels[2]}"]`);
   await page.waitForSelector('#map-tools:not([hidden])');
   assert.match(await page.textContent('#map-title'), /^Épanchement pleural: score /);
   await assertAccessible('findings of its own');
+  await page.setViewportSize(PHONE);
+  await assertFits(page, 'a name without a blank');
+  const over = await page.$$eval('#findings button', (all) => all.filter(({ children: [name, bar] }) => name.scrollWidth > name.clientWidth + 1 || name.getBoundingClientRect().right > bar.getBoundingClientRect().left).length);
+  assert.equal(over, 0);
+  await page.setViewportSize({ width: 1280, height: 900 });
   await api(`/models/${active}/activate`, { method: 'POST' });
 });
 
