@@ -22,7 +22,8 @@ static const char *const SETS[] = { "avx512", "avx2", "generic" };
 enum { N_SETS = 3, IMAGES = 2, GRAPHS = 200 };
 
 #define ALLOWED        1e-5 /* relative to the largest number of the result */
-#define ALLOWED_SLOPES 1e-4 /* ... of each tensor, see difference_by_tensor() */
+#define ALLOWED_SLOPES 2e-5 /* see difference_of_slopes() */
+#define ALLOWED_DEEP   1e-4 /* ... of architectures: what is off by a rounding goes through many nodes */
 
 static float *random_floats(size_t n, uint64_t seed)
 {
@@ -154,8 +155,8 @@ static void plan_gradient(const struct network *net, const struct kernels *k, co
     plan_free(p);
 }
 
-/* The largest difference of a tensor, of its largest slope or the tenth part of the largest of all: behind a
- * normalisation slopes cancel, and what is left of some is rounding. */
+/* The largest difference of a tensor, of its largest slope or the tenth part of the largest of all: of
+ * slopes that cancel only rounding is left. */
 static double difference_by_tensor(const struct network *net, const float *a, const float *b)
 {
     double all = 1e-6, worst = 0;
@@ -175,6 +176,15 @@ static double difference_by_tensor(const struct network *net, const float *a, co
         worst = fmax(worst, most / scale);
     }
     return worst;
+}
+
+/* The statistics of a few pictures can be the difference of nearly equal numbers: what a slope loses there is told of the largest of
+ * all alone. */
+static double difference_of_slopes(const struct network *net, enum norms norms, const float *a,
+                                   const float *b)
+{
+    return norms == NORMS_BATCH && net->n_state > 0 ? difference(a, b, net->n_params)
+                                                    : difference_by_tensor(net, a, b);
 }
 
 /* How far the plan's gradient and running statistics are from the layers'; k: NULL: those of a training, else the gradient before
@@ -199,13 +209,13 @@ static double gradient_gap_at(const struct network *net, const struct kernels *k
            net->nodes[net->n_nodes - 1].params * sizeof *found); /* of what nobody reads there is no op */
     if (k) {
         plan_gradient(net, k, way, values, &batch, found);
-        gap = difference_by_tensor(net, found, truth);
+        gap = difference_of_slopes(net, way->norms, found, truth);
     } else {
         cr_assert_eq(training_new(net, way->shards, way->images, way->norms, NULL, &t, NULL), ST_OK);
         memcpy(training_params(t), values, (net->n_params + net->n_state) * sizeof *values);
         cr_assert_eq(training_batch_gradient(t, &batch, logits, &loss), ST_OK);
         training_follow(t, MOMENTUM);
-        gap = fmax(difference_by_tensor(net, training_gradients(t), truth),
+        gap = fmax(difference_of_slopes(net, way->norms, training_gradients(t), truth),
                    difference(training_params(t) + net->n_params, state, net->n_state));
         training_free(t);
     }
@@ -221,7 +231,7 @@ static double gradient_gap(const struct kernels *k, uint64_t seed, size_t nodes)
 {
     const struct network *net = random_graph(seed, nodes, side_of(seed), RANDOM_BLOCKS);
     const struct way way = { 1 + seed % MOST_IMAGES, (size_t)1 << seed % 3,
-                             seed % 4 ? NORMS_BATCH : NORMS_FROZEN };
+                             seed % 2 ? NORMS_BATCH : NORMS_FROZEN };
     float *values = random_graph_values(net, seed);
     double gap = INFINITY;
 
@@ -613,14 +623,14 @@ ParameterizedTest(size_t *index, plan, trains_every_architecture)
                              &net, NULL),
                  ST_OK);
     values = random_graph_values(net, 1);
-    for (uint64_t attempt = 0; attempt < 3 && gap > ALLOWED_SLOPES; attempt++) { /* as in gradient_gap() */
+    for (uint64_t attempt = 0; attempt < 3 && gap > ALLOWED_DEEP; attempt++) { /* as in gradient_gap() */
         float *x = random_floats(IMAGES * side * side, 1 + attempt);
 
         gap = gradient_gap_at(net, NULL, &(struct way){ IMAGES, 2, NORMS_FROZEN }, values, x);
         printf("%s: %g\n", ARCHITECTURES[*index].name, gap);
         free(x);
     }
-    cr_assert_leq(gap, ALLOWED_SLOPES, "%s: %g", ARCHITECTURES[*index].name, gap);
+    cr_assert_leq(gap, ALLOWED_DEEP, "%s: %g", ARCHITECTURES[*index].name, gap);
     free(values);
     network_unref(net);
     check_no_leaks();
