@@ -38,27 +38,16 @@ static void counts_put(struct buf *out, const json_t *data)
     html_table_end(out);
 }
 
-static void labels_put(struct buf *out, const json_t *labels)
-{
-    for (size_t i = 0; i < json_array_size(labels); i++) {
-        if (i)
-            buf_puts(out, " + ");
-        html_text(out, json_string_value(json_array_get(labels, i)));
-    }
-    if (json_array_size(labels) == 0)
-        buf_puts(out, "No Finding");
-}
-
 /* A row whose name is a combination of findings. A long one may break its line. */
-static void row_of_labels(struct buf *out, const json_t *labels)
+static void row_of_labels(struct buf *out, const struct findings *f, const json_t *labels)
 {
     buf_puts(out, json_array_size(labels) > LONG_COMBINATION ? "<tr><th scope=\"row\" class=\"long\">"
                                                              : "<tr><th scope=\"row\">");
-    labels_put(out, labels);
+    labels_put(out, f, labels);
     buf_puts(out, "</th>");
 }
 
-static void combinations_put(struct buf *out, const json_t *plots)
+static void combinations_put(struct buf *out, const struct findings *f, const json_t *plots)
 {
     json_t *entry;
     size_t i;
@@ -70,7 +59,7 @@ static void combinations_put(struct buf *out, const json_t *plots)
     html_table_begin(out, "The ten commonest label combinations among the rows that have a picture",
                      "Labels|Pictures");
     json_array_foreach (json_object_get(plots, "combinations"), i, entry) {
-        row_of_labels(out, json_object_get(entry, "labels"));
+        row_of_labels(out, f, json_object_get(entry, "labels"));
         html_number(out, json_object_get(entry, "images"), 0);
         buf_puts(out, "</tr>\n");
     }
@@ -185,7 +174,8 @@ const char *smaller_than_seen(const json_t *record)
     return size > REPORT_PICTURE_SIDE ? ", but with 256 pixels a side" : "";
 }
 
-static void samples_put(struct buf *out, const json_t *record, const json_t *samples)
+static void samples_put(struct buf *out, const json_t *record, const struct findings *f,
+                        const json_t *samples)
 {
     json_t *sample;
     size_t i;
@@ -196,10 +186,10 @@ static void samples_put(struct buf *out, const json_t *record, const json_t *sam
                smaller_than_seen(record));
     json_array_foreach (samples, i, sample) {
         buf_puts(out, "<figure><img alt=\"X-ray: ");
-        labels_put(out, json_object_get(sample, "labels"));
+        labels_put(out, f, json_object_get(sample, "labels"));
         buf_printf(out, "\" src=\"data:image/png;base64,%s\"><figcaption><b>",
                    json_string_value(json_object_get(sample, "png")));
-        labels_put(out, json_object_get(sample, "labels"));
+        labels_put(out, f, json_object_get(sample, "labels"));
         buf_puts(out, "</b><br>");
         html_text(out, json_string_value(json_object_get(sample, "image")));
         buf_puts(out, "</figcaption></figure>\n");
@@ -234,7 +224,7 @@ void section_data(struct buf *out, const json_t *record, const json_t *plots)
     counts_put(out, data);
     looks_put(out, data);
     if (json_array_size(json_object_get(plots, "combinations")) > 0)
-        combinations_put(out, plots);
+        combinations_put(out, &f, plots);
     if (json_is_object(member_at(data, "splits")))
         label_counts_put(out, &f, data);
     if (json_array_size(matrix) == f.n) {
@@ -243,6 +233,6 @@ void section_data(struct buf *out, const json_t *record, const json_t *plots)
         logarithms_put(out, &f, matrix);
     }
     if (json_array_size(json_object_get(plots, "samples")) > 0)
-        samples_put(out, record, json_object_get(plots, "samples"));
+        samples_put(out, record, &f, json_object_get(plots, "samples"));
     buf_puts(out, "</section>\n");
 }

@@ -14,10 +14,16 @@ enum { FEW_FINDINGS = 6, MANY_FINDINGS = 20 };
 struct findings {
     size_t n;
     const char *names[MAX_LABELS]; /* [n], as the record has them: html_text() is for them too. Borrowed */
+    const char *
+        none; /* what a row without any is called. "No Finding" only where all of NIH_LABELS are among them: a row may
+                         have one of these that the job did not ask for */
 };
 
 /* Those of "config.labels"; the 14 of NIH_LABELS where the record has no such member: it is of an older version. */
 struct findings findings_of(const json_t *record);
+
+/* Findings that come together, "Mass + Nodule"; of an empty list, f->none. */
+void labels_put(struct buf *out, const struct findings *f, const json_t *labels);
 
 /* The member of "findings" that is of the finding `k`; NULL where it is not there. */
 const json_t *finding_at(const json_t *split, size_t k);

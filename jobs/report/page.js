@@ -42,7 +42,7 @@
     function drawCombinations() {
         const rows = data.combinations || [];
         const wide = document.documentElement.clientWidth > 600;
-        const name = (labels) => (wide || labels.length < 2 ? cut(labels.join(' + '), wide ? 64 : 32) || 'No Finding'
+        const name = (labels) => (wide || labels.length < 2 ? cut(labels.join(' + ') || data.none, wide ? 64 : 32)
             : [`${cut(labels.slice(0, -1).join(' + '), 32)} +`, cut(labels.at(-1))]); /* two lines on a phone */
 
         draw('combinations', {

@@ -5,6 +5,7 @@
 #include "cxrd/encoding.h"
 #include "cxrd/labels.h"
 #include "cxrd/version.h"
+#include "findings.h"
 #include "html.h"
 #include "mail.h"
 #include "sections.h"
@@ -68,6 +69,7 @@ static enum status island_put(struct buf *out, const json_t *record, const json_
     for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
         json_object_set(data, SHOWN[i], json_object_get(record, SHOWN[i]));
     json_object_set_new(data, "curves", proportions_json(record));
+    json_object_set_new(data, "none", json_string(findings_of(record).none));
     buf_puts(out, "<script type=\"application/json\" id=\"data\">");
     html_json(out, data);
     buf_puts(out, "</script>\n");

@@ -1,4 +1,5 @@
 /* jobs/report/worst.c - the pictures that the model is most wrong about. */
+#include "findings.h"
 #include "html.h"
 #include "sections.h"
 
@@ -17,23 +18,10 @@ static void map_put(struct buf *out, const json_t *map)
     }
 }
 
-static void labels_put(struct buf *out, const json_t *labels)
-{
-    json_t *label;
-    size_t i;
-
-    json_array_foreach (labels, i, label) {
-        buf_puts(out, i ? " + " : "");
-        html_text(out, json_string_value(label));
-    }
-    if (json_array_size(labels) == 0)
-        buf_puts(out, "No Finding");
-}
-
-static void entry_put(struct buf *out, const json_t *entry)
+static void entry_put(struct buf *out, const struct findings *f, const json_t *entry)
 {
     buf_puts(out, "<figure><div class=\"xray\"><img alt=\"X-ray: ");
-    labels_put(out, json_object_get(entry, "labels"));
+    labels_put(out, f, json_object_get(entry, "labels"));
     buf_printf(
         out,
         "\" src=\"data:image/png;base64,%s\"><canvas class=\"map\" width=\"16\" height=\"16\" data-map=\"",
@@ -45,7 +33,7 @@ static void entry_put(struct buf *out, const json_t *entry)
     if (json_is_true(json_object_get(entry, "positive")))
         buf_puts(out, "it");
     else
-        labels_put(out, json_object_get(entry, "labels"));
+        labels_put(out, f, json_object_get(entry, "labels"));
     buf_puts(out, "<br>");
     html_text(out, json_string_value(json_object_get(entry, "image")));
     buf_puts(out, "</figcaption></figure>\n");
@@ -55,6 +43,7 @@ void section_worst(struct buf *out, const json_t *record, const json_t *plots)
 {
     const json_t *worst = json_object_get(plots, "worst");
     const char *method = json_string_value(json_object_get(json_array_get(worst, 0), "map_method"));
+    const struct findings f = findings_of(record);
     json_t *entry;
     size_t i;
 
@@ -73,6 +62,6 @@ void section_worst(struct buf *out, const json_t *record, const json_t *plots)
                       "mean grey");
     buf_puts(out, ".</span></p>\n<div class=\"worst\">\n");
     json_array_foreach (worst, i, entry)
-        entry_put(out, entry);
+        entry_put(out, &f, entry);
     buf_puts(out, "</div>\n</section>\n");
 }

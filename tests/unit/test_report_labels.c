@@ -294,3 +294,38 @@ Test(report_labels, a_combination_of_many_may_break_its_line)
     check_combination(2, "<th scope=\"row\">Sign 0&lt;img src=x&gt; + Sign 1</th>");
     check_combination(64, "<th scope=\"row\" class=\"long\">Sign 0&lt;img src=x&gt; + Sign 1 + Sign 2 + ");
 }
+
+/* Rows without any of the findings that were asked for, wherever the page names what a row has. */
+static void check_named_without_findings(json_t *config, size_t no_finding, size_t none_of_these)
+{
+    json_t *plots =
+               json_pack("{s:[{s:[],s:i}],s:i,s:[{s:[],s:s,s:s}],s:[{s:s,s:b,s:f,s:s,s:[],s:s,s:[[f]]}]}",
+                         "combinations", "labels", "images", 2, "other_images", 0, "samples", "labels", "png",
+                         "AAAA", "image", "a.png", "worst", "label", "Mass", "positive", 0, "probability",
+                         0.25, "image", "a.png", "labels", "png", "AAAA", "map", 1.0),
+           *record = json_pack("{s:{}}", "dataset");
+    struct buf page;
+
+    cr_assert_not_null(plots);
+    json_object_set_new(record, "config", config);
+    page = page_of(record, plots, REPORT_WHOLE);
+    cr_assert_eq(occurrences(&page, "<th scope=\"row\">No Finding</th>") +
+                     occurrences(&page, "<b>No Finding</b>") + occurrences(&page, "X-ray: No Finding\"") +
+                     occurrences(&page, "but has No Finding<br>") +
+                     occurrences(&page, "\"none\":\"No Finding\""),
+                 no_finding);
+    cr_assert_eq(occurrences(&page, "None of these findings"), none_of_these);
+    buf_release(&page);
+    json_decref(plots);
+    json_decref(record);
+}
+
+static json_t *nih_name_json(size_t k) { return json_string(NIH_LABELS.names[k]); }
+
+Test(report_labels, a_row_may_have_findings_that_were_not_asked_for)
+{
+    check_named_without_findings(labels_config(3), 0, 6);
+    check_named_without_findings(json_pack("{s:o}", "labels", each(13, nih_name_json)), 0, 6);
+    check_named_without_findings(json_pack("{s:o}", "labels", each(14, nih_name_json)), 6, 0);
+    check_named_without_findings(json_object(), 6, 0);
+}
