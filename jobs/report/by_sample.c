@@ -93,8 +93,8 @@ static void measures_told(struct buf *out, size_t n, json_int_t none)
     if (none > 0)
         buf_printf(
             out,
-            " %lld test rows have no finding: their F1 and Jaccard index are 0 whatever is called, their "
-            "ranking counts as right.",
+            " %lld test rows have none of these findings: their F1 and Jaccard index are 0 whatever is "
+            "called, their ranking counts as right.",
             (long long)none);
     buf_puts(out, "</p>\n");
 }

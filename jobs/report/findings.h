@@ -14,9 +14,9 @@ enum { FEW_FINDINGS = 6, MANY_FINDINGS = 20 };
 struct findings {
     size_t n;
     const char *names[MAX_LABELS]; /* [n], as the record has them: html_text() is for them too. Borrowed */
-    const char *
-        none; /* what a row without any is called. "No Finding" only where all of NIH_LABELS are among them: a row may
-                         have one of these that the job did not ask for */
+    /* What a row without any is called: "No Finding" only where all of NIH_LABELS are among them, since a row may have one of
+     * these that the job did not ask for. */
+    const char *none;
 };
 
 /* Those of "config.labels"; the 14 of NIH_LABELS where the record has no such member: it is of an older version. */

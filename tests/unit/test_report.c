@@ -217,12 +217,12 @@ Test(report, tells_of_whole_rows_beside_what_calls_nothing)
 
     check_has(&page, "<td>0.400 (0.35–0.45)</td><td>–</td><td>–</td><td>0.123</td></tr>");
     check_has(&page, "<td>0.250 (0.20–0.31)</td><td>0.420</td>");
-    check_has(&page, "3 test rows have no finding");
+    check_has(&page, "3 test rows have none of these findings");
     buf_release(&page);
     json_object_set_new((json_t *)member_at(record, "evaluation.test.by_sample"), "no_finding",
                         json_integer(0));
     page = page_of(record, NULL);
-    cr_assert_eq(occurrences(page.data, "test rows have no finding"), 0);
+    cr_assert_eq(occurrences(page.data, "test rows have none of these findings"), 0);
     buf_release(&page);
     json_decref(record);
 }
