@@ -21,7 +21,8 @@ extern const struct labels NIH_LABELS;
 
 /* Names between commas, as the weights' metadata have them. A name is UTF-8 of at most LABEL_SIZE - 1 bytes, begins with a
  * letter or a digit and has nothing that steers what shows it, see utf8_steering(), and none of  , ; | " ' < > & \ / ( ) [ ] { }
- * so that it can stand in a table's cell, a page and a file's name. "No Finding" and its synonyms are no finding; no two names
+ * so that it can stand in a table's cell, a page and a file's name. "No Finding" and its synonyms are no finding, nor is
+ * "none", which says of a history that there is no earlier film; no two names
  * may be the same word, see word_is().
  * Errors: ST_INVALID (the sentence names the label and what is wrong with it). */
 MUST_USE enum status labels_parse(const char *joined, struct labels *ret, struct error *err);

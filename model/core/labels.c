@@ -48,6 +48,8 @@ enum status labels_add(struct labels *l, const char *name, size_t n, struct erro
 
         if (known == LABEL_NO_FINDING)
             fault = "it means that there is no finding";
+        else if (word_is(name, n, "none"))
+            fault = "it means that there is no earlier film";
         else if (known >= 0)
             fault = "it is there twice";
     }

@@ -79,6 +79,7 @@ Test(labels, that_cannot_be_are_refused)
                   { "Effusion,Pleural Effusions", "twice" },
                   { "A,No Finding", "no finding" },
                   { "normal", "no finding" },
+                  { "A,None", "no earlier film" },
                   { "a|b", "character" },
                   { "a<b>", "character" },
                   { "a&amp", "character" },
