@@ -35,10 +35,12 @@ struct train_config {
     int64_t test_rows;             /* that the evaluation draws; 0: all */
     int64_t shards;                /* of a batch, see training_new() */
     bool shards_said;     /* no field: the job says them, they do not follow from architecture and batch */
+    bool keep_best;       /* the epoch with the lowest validation loss; else the last */
+    bool augment;         /* training pictures: shift, zoom, contrast and brightness, never mirrored */
+    bool calibrate;       /* fit the step from logits to probabilities on validation, where it helps */
     int norms;            /* enum norms; of no account without normalisations, nor is */
     double norm_momentum; /* see training_follow() */
     double learning_rate;
-    int freeze;           /* enum freeze */
     double backbone_rate; /* of everything but the head: that share of the learning rate */
     double clip_norm;     /* a gradient is no longer than that; 0: it is as long as it is */
     double
@@ -50,22 +52,20 @@ struct train_config {
     int head;           /* enum head_kind; not HEAD_OWN once it is parsed */
     int resize, head_bias, head_inputs, lr_schedule;
     int initializer; /* of the weights: enum init */
+    int freeze;      /* enum freeze */
     double input_mean, input_std;
     double weight_decay;
-    int decay_scope;   /* what it is of: DECAY_HEAD means the weights that multiply features, no bias */
     double dropout;    /* share of the head's features that are left out of a training step */
     double head_scale; /* of the head's initial weights */
+    int decay_scope;   /* what decays: DECAY_HEAD means the weights that multiply features, no bias */
     int balance;
-    unsigned inputs;  /* bit i: enum input_kind i */
-    bool keep_best;   /* the epoch with the lowest validation loss; else the last */
-    int64_t patience; /* epochs without a better validation loss before training ends; 0: never */
-    bool augment;     /* training pictures: shift, zoom, contrast and brightness, never mirrored */
-    bool calibrate;   /* fit the step from logits to probabilities on validation, where it helps */
-    bool tsne;        /* a map of test rows in the report */
-    double test_fraction, val_fraction;
+    unsigned inputs; /* bit i: enum input_kind i */
     int split_by;
+    int64_t patience; /* epochs without a better validation loss before training ends; 0: never */
+    double test_fraction, val_fraction;
     int64_t max_age;
     bool drop_no_finding, shuffle;
+    bool tsne;                   /* a map of test rows in the report */
     char init[CONFIG_TEXT];      /* model id to start from; "" for none */
     char replay_of[CONFIG_TEXT]; /* job whose record is run again; "" for none */
     char webhook[CONFIG_TEXT];   /* address that is told when the job ends, see notices.h; "" for none */

@@ -381,7 +381,7 @@ static void head_settle(struct train_config *c, json_t *errors)
         network_check(&spec, &why) != ST_OK)
         config_error(errors, "head", "%s", why.text);
     if (c->head == HEAD_OWN)
-        c->head = network_own_head(name);
+        c->head = (int)network_own_head(name);
 }
 
 /* A network that is too large is refused here, not after the table has been read. */
@@ -568,7 +568,7 @@ enum status train_config_adopt(struct train_config *c, const struct model *m, st
             "the model to start from answers for other findings than 'labels' names, or in another "
             "order: its head cannot be taken over");
     c->architecture = (int)architecture;
-    c->head = model_network(m)->head;
+    c->head = (int)model_network(m)->head;
     settle_shards(c);
     c->image_size = (int64_t)pre->size;
     c->resize = (int)pre->resize;
