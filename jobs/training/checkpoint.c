@@ -34,7 +34,7 @@ enum { MAX_PIECES = 32, N_KEPT = 5, MAX_REST = 1 << 20, MAX_FILE = 768 << 20 };
 enum { MOST_ARRAYS = MAX_PIECES + N_KEPT };
 _Static_assert(sizeof(size_t) == sizeof(uint64_t) && sizeof(bool) == 1,
                "counts and flags are kept as they are");
-_Static_assert(MAX_FILE - 5 * (int64_t)WEIGHTS_MAX_BYTES >= 128 * MAX_REST,
+_Static_assert(MAX_FILE - 5 * (int64_t)WEIGHTS_MAX_BYTES >= INT64_C(128) * MAX_REST,
                "the weights, two means of Adam's, the average and the kept model, and room for the scores");
 _Static_assert(offsetof(struct epoch_report, val_auroc) % 8 == 0 && sizeof(struct running) % 8 == 0,
                "kept as words");

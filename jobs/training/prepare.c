@@ -220,7 +220,7 @@ enum status run_prepare(struct run *r)
     plan(r);
     rng_seed(&r->validation_rng, (uint64_t)r->config->seed, STREAM_VALIDATION);
     r->result->epochs = calloc(r->n_epochs, sizeof *r->result->epochs);
-    r->reports = calloc(r->n_epochs, sizeof *r->result->epochs);
+    r->reports = calloc(r->n_epochs * (sizeof *r->result->epochs / sizeof *r->reports), sizeof *r->reports);
     if (!r->result->epochs || !r->reports)
         return error_nomem(r->err);
     st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);

@@ -30,6 +30,18 @@ enum status lane_init(struct lane *lane, const struct plan *p, size_t images)
     return ST_NOMEM;
 }
 
+double lane_bytes(const struct plan *p, size_t images)
+{
+    double floats = (double)p->arena + (double)p->slopes_arena, tapes = 0;
+
+    for (size_t i = 0; i < p->n_memories; i++)
+        floats += p->memories[i].shared ? 0 : (double)p->memories[i].size;
+    for (size_t i = 0; i < p->n_ops; i++)
+        tapes += (double)p->ops[i].n_tape;
+    return (double)images * (floats * (double)sizeof(float) + tapes) +
+           (double)p->n_scratch * (double)sizeof(float);
+}
+
 void lane_release(struct lane *lane)
 {
     activations_release(&lane->activations);

@@ -19,6 +19,9 @@ struct lane {
 /* images  the most that it will take at a time
  * Errors: ST_NOMEM. */
 MUST_USE enum status lane_init(struct lane *lane, const struct plan *p, size_t images);
+
+/* What lane_init() allocates, nearly; in double, since no product of it overflows. */
+double lane_bytes(const struct plan *p, size_t images);
 void lane_release(struct lane *lane); /* safe on zeroes */
 
 /* The network as all lanes read it. */

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     HEAD_STRETCH = 1024, /* features */
@@ -86,6 +87,23 @@ static enum purpose purpose_of(enum norms norms)
     return FOR_INFERENCE;
 }
 
+/* Linux gives out memory that it does not have, and ends the process when it is written to: so what cannot be is refused before. */
+static enum status memory_check(const struct training *t, size_t threads, struct error *err)
+{
+    enum { MB = 1 << 20 };
+    const double needed = (double)threads * lane_bytes(t->plan, t->together) +
+                          (double)t->tree.n_parts * (double)t->plan->n_sums * (double)sizeof(float);
+    const double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+
+    if (needed <= there)
+        return ST_OK;
+    return error_set(err, ST_LIMIT,
+                     "a step of this training needs %.0f MB of memory and the machine has %.0f: more shards, "
+                     "a smaller batch, "
+                     "smaller pictures or fewer threads need less",
+                     needed / MB, there / MB);
+}
+
 enum status training_new(const struct network *net, size_t n_shards, size_t most, enum norms norms,
                          struct pool *pool, struct training **ret_training, struct error *err)
 {
@@ -112,6 +130,10 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->together = (most + shards - 1) / shards;
     if (!by_shard)
         t->together = at_most(t->together, LANE_IMAGES);
+    if (memory_check(t, threads, err) != ST_OK) {
+        training_free(t);
+        return ST_LIMIT;
+    }
     t->passage.dlogits = floats_new(most * net->n_labels);
     t->passage.features = floats_new(most * t->plan->row);
     t->stretches = floats_new(threads * (SPARES + 1) * head_sum_size(net));

@@ -292,3 +292,16 @@ Test(batch, dropout_leaves_out_its_share_and_keeps_the_mean)
     free(factors);
     free(others);
 }
+
+/* Pictures of a shard that share their statistics are in memory together: what no machine has is told, not tried. */
+Test(batch, that_no_memory_holds_is_refused)
+{
+    const struct network *net;
+    struct training *t = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(network_new(&(struct network_spec){ "densenet121", 512, 1, 0 }, &net, NULL), ST_OK);
+    cr_assert_eq(training_new(net, 1, 1 << 16, NORMS_BATCH, NULL, &t, &err), ST_LIMIT);
+    cr_assert(strstr(err.text, "more shards"), "%s", err.text);
+    network_unref(net);
+}
