@@ -12,7 +12,7 @@ size_t utf8_length(const char *s);
 
 /* How many bytes at the beginning of UTF-8 `text` would steer what shows it: a control character, of one byte or of those from U+0080
  * to U+009F, an end of line or paragraph, U+2028 and U+2029, or one that turns the direction of what follows, U+202A to U+202E and
- * U+2066 to U+2069. */
+ * U+2066 to U+2069, or one that shows nothing at all, U+200B to U+200F and U+FEFF. */
 size_t utf8_steering(const char *text, size_t n);
 
 #endif

@@ -295,7 +295,7 @@ static void parse_findings(const struct field *f, const json_t *value, struct la
         const json_t *name = json_array_get(value, i);
 
         if (!json_is_string(name)) {
-            config_error(errors, f->name, "must be a list of names: finding %zu is none", i + 1);
+            config_error(errors, f->name, "must be a list of names: finding %zu is not a text", i + 1);
             return;
         }
         if (labels_add(&labels, json_string_value(name), json_string_length(name), &why) != ST_OK) {

@@ -23,7 +23,10 @@ size_t utf8_steering(const char *text, size_t n)
     if (n >= 2 && c[0] == 0xc2 && c[1] < 0xa0)
         return 2;
     if (n >= 3 && c[0] == 0xe2 &&
-        ((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)))
+        ((c[1] == 0x80 && ((c[2] >= 0x8b && c[2] <= 0x8f) || (c[2] >= 0xa8 && c[2] <= 0xae))) ||
+         (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)))
+        return 3;
+    if (n >= 3 && c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf)
         return 3;
     return 0;
 }

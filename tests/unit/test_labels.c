@@ -87,6 +87,8 @@ Test(labels, that_cannot_be_are_refused)
                   { "a\\b", "character" },
                   { "a/b", "character" },
                   { "a\nb", "character" },
+                  { "a\xe2\x80\x8b", "character" }, /* U+200B, no width */
+                  { "a\xef\xbb\xbf", "character" }, /* U+FEFF */
                   { "a\xff", "character" },
                   { "a\xc2\x85z", "character" },     /* a control character of two bytes */
                   { "a\xe2\x80\xa8z", "character" }, /* an end of line */
