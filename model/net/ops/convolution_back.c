@@ -3,10 +3,8 @@
 
 #include <string.h>
 
-static bool is_depthwise(const struct op *op) { return op->kind == &OP_DEPTHWISE; }
-
 /* Filters of a tap. */
-static size_t filters(const struct op *op) { return op->g.in.c * (is_depthwise(op) ? 1 : op->g.out.c); }
+static size_t filters(const struct op *op) { return op->g.in.c * (is_depthwise(op->node) ? 1 : op->g.out.c); }
 
 static size_t groups_of(const struct op *op) { return op->node->groups > 1 ? op->node->groups : 1; }
 
@@ -20,14 +18,15 @@ void convolution_back_size(struct op *op, const struct kernels *k, const struct 
 
     op->trained = values[op->x[0]].layout.group > 1;
     op->n_collects = op->g.out.c / k->panel;
-    op->n_sums = op->g.out.c + (is_depthwise(op) ? op->g.in.c * taps_of(op) : m.runs * m.rows * op->g.out.c);
-    if (!is_depthwise(op))
+    op->n_sums =
+        op->g.out.c + (is_depthwise(op->node) ? op->g.in.c * taps_of(op) : m.runs * m.rows * op->g.out.c);
+    if (!is_depthwise(op->node))
         op->n_scratch = larger(op->n_scratch, filters_slope_scratch(&op->g));
     if (!op->trained)
         return;
     op->back = sums_lines(op->n_weights);
     op->n_weights = op->back + op->g.in.c + taps_of(op) * filters(op);
-    while (!is_depthwise(op) && phase_next(&op->g, &p))
+    while (!is_depthwise(op->node) && phase_next(&op->g, &p))
         op->n_scratch = larger(op->n_scratch, convolution_scratch(&p.g));
 }
 
@@ -41,7 +40,7 @@ void convolution_back_prepare(const struct op *op, const struct kernels *k, cons
     struct phase p = { 0 };
 
     while (op->trained && phase_next(&op->g, &p))
-        if (is_depthwise(op))
+        if (is_depthwise(op->node))
             filters_pack_phase_depthwise(k->panel, &op->g, &p, conv->out.c, w, packed + p.taps * filters(op));
         else
             filters_pack_phase(k->panel, &op->g, &p, &f, w, packed + p.taps * filters(op));
@@ -60,7 +59,7 @@ static void data_backward(const struct op *op, const struct op_io *io, const str
                                     .bias = zeros,
                                     .y = s->dx + p.dx };
 
-        if (is_depthwise(op))
+        if (is_depthwise(op->node))
             io->kernels->depthwise(&p.g, 0, n * p.g.out.h, &o, io->scratch);
         else
             io->kernels->convolution(&p.g, 0, n * p.g.out.h * p.g.out.w, &o, io->scratch);
@@ -73,8 +72,8 @@ void convolution_backward(const struct op *op, const struct op_io *io, size_t n)
 
     s.dw = io->sums + op->g.out.c;
     s.dbias = op->node->bias ? io->sums : NULL;
-    (is_depthwise(op) ? io->kernels->depthwise_slope : io->kernels->filters_slope)(&op->g, 0, n * op->units,
-                                                                                   &s, io->scratch);
+    (is_depthwise(op->node) ? io->kernels->depthwise_slope
+                            : io->kernels->filters_slope)(&op->g, 0, n * op->units, &s, io->scratch);
     if (s.dx)
         data_backward(op, io, &s, n);
 }
@@ -84,13 +83,13 @@ void convolution_backward(const struct op *op, const struct op_io *io, size_t n)
 static void add_task(const struct op *op, size_t P, const struct sum_tree *sums, size_t task)
 {
     const struct slope_matrix m = slope_matrix_of(P, &op->g);
-    const size_t dw = op->sums + op->g.out.c, size = (is_depthwise(op) ? taps_of(op) : m.rows) * P;
+    const size_t dw = op->sums + op->g.out.c, size = (is_depthwise(op->node) ? taps_of(op) : m.rows) * P;
 
     if (op->node->bias)
         sum_tree_add(sums, op->sums + task * P, P);
-    if (is_depthwise(op))
+    if (is_depthwise(op->node))
         sum_tree_add(sums, dw + task * size, size);
-    for (size_t run = 0; !is_depthwise(op) && run < m.runs; run++)
+    for (size_t run = 0; !is_depthwise(op->node) && run < m.runs; run++)
         sum_tree_add(sums, dw + (run * (op->g.out.c / P) + task) * size, size);
 }
 
@@ -102,7 +101,7 @@ static size_t slopes_at(const struct op *op, size_t P, size_t panel, size_t grou
     const size_t channel = op->folded > 1 ? 0 : group * (op->node->in[0].c / groups_of(op)) + c;
     const bool thin = op->g.in.c < P;
 
-    if (is_depthwise(op))
+    if (is_depthwise(op->node))
         return (panel * taps_of(op) + t) * P;
     return (((thin ? 0 : t) * (op->g.out.c / P) + panel) * m.rows +
             (thin ? t * op->g.in.c + channel : channel)) *
@@ -140,7 +139,7 @@ void convolution_collect(const struct op *op, const struct kernels *k, const str
         memcpy(gradients + conv->params + conv->n_params - conv->out.c + first, bias + first,
                (end - first) * sizeof *bias);
     for (size_t o = first, next; o < end; o = next) {
-        next = is_depthwise(op) ? end : (o / group + 1) * group;
+        next = is_depthwise(op->node) ? end : (o / group + 1) * group;
         next = next < end ? next : end;
         collect_results(op, P, bias + op->g.out.c, o, next, gradients);
     }

@@ -117,6 +117,12 @@ struct op_kind {
                     float *gradients);
 };
 
+/* A convolution that is OP_DEPTHWISE's: each channel for itself, into one. */
+static inline bool is_depthwise(const struct node *conv)
+{
+    return conv->groups > 1 && conv->groups == conv->in[0].c && conv->out.c == conv->in[0].c;
+}
+
 extern const struct op_kind OP_FIRST;    /* convolution 3x3 of one channel, ReLU, max-pool 2 */
 extern const struct op_kind OP_WINOGRAD; /* the same of many channels */
 extern const struct op_kind OP_JOIN;     /* a concatenation, whose parts are written where it lies */

@@ -20,9 +20,7 @@ static bool is_for_winograd(const struct steps *s, const struct step *step)
 
 static const struct op_kind *convolution_kind(const struct steps *s, const struct step *step)
 {
-    const struct node *conv = step->node;
-
-    if (conv->groups > 1 && conv->groups == conv->in[0].c && conv->out.c == conv->in[0].c)
+    if (is_depthwise(step->node))
         return &OP_DEPTHWISE;
     return is_for_winograd(s, step) ? &OP_TILES : &OP_CONVOLUTION;
 }

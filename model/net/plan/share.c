@@ -71,11 +71,12 @@ static void insert(struct memory *m, struct memory **placed, size_t n)
 /* Offsets for those of n memories that are shared. */
 static enum status arrange(struct memory *memories, size_t n, size_t *ret_arena)
 {
-    struct memory **sorted = calloc(2 * n, sizeof(void *)), **placed = sorted + n;
+    struct memory **sorted = calloc(2 * n, sizeof(void *)), **placed;
     size_t n_shared = 0;
 
     if (!sorted)
         return ST_NOMEM;
+    placed = sorted + n;
     for (size_t m = 0; m < n; m++)
         if (memories[m].shared)
             sorted[n_shared++] = &memories[m];
