@@ -8,6 +8,21 @@
 
 enum { BACKBONE, HEAD_WEIGHTS, HEAD_REST, N_GROUPS };
 
+/* Adam's first steps move every weight by the whole rate, whatever the slope, and all 65,536 features of a head together
+ * move its logits by tens: so the rate comes up slowly, over a tenth of the steps. */
+double run_learning_rate(const struct run *r, uint64_t step)
+{
+    const double total = (double)r->steps_per_epoch * (double)r->config->epochs, at = (double)step;
+    const double cosine = 0.5 * (1 + cos(M_PI * at / total)), warm = (at + 1) / (total / 10 + 1);
+
+    switch ((enum lr_schedule)r->config->lr_schedule) {
+    case LR_CONSTANT: break;
+    case LR_COSINE: return r->config->learning_rate * cosine;
+    case LR_WARMUP_COSINE: return r->config->learning_rate * cosine * fmin(warm, 1);
+    }
+    return r->config->learning_rate;
+}
+
 static size_t n_values(const struct run *r) { return r->net->n_params + r->net->n_state; }
 
 enum status run_optimise_begin(struct run *r)

@@ -43,21 +43,6 @@ static enum status next_batch(struct run *r)
     return refuse_unreadable(r);
 }
 
-/* Adam's first steps move every weight by the whole rate, whatever the slope, and all 65,536 features of a head together
- * move its logits by tens: so the rate comes up slowly, over a tenth of the steps. */
-double run_learning_rate(const struct run *r, uint64_t step)
-{
-    const double total = (double)r->steps_per_epoch * (double)r->config->epochs, at = (double)step;
-    const double cosine = 0.5 * (1 + cos(M_PI * at / total)), warm = (at + 1) / (total / 10 + 1);
-
-    switch ((enum lr_schedule)r->config->lr_schedule) {
-    case LR_CONSTANT: break;
-    case LR_COSINE: return r->config->learning_rate * cosine;
-    case LR_WARMUP_COSINE: return r->config->learning_rate * cosine * fmin(warm, 1);
-    }
-    return r->config->learning_rate;
-}
-
 /* What an epoch tells of its rows is of the rates as they are, whatever is balanced: it stands beside the base rates. */
 static void count_batch(const struct run *r, const float *logits, struct running *e)
 {
