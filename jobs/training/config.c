@@ -370,7 +370,7 @@ static void check_image_size(const struct train_config *c, json_t *errors)
         config_error(errors, "image_size", "must be %s for \"%s\"", image_sizes_text(&takes, text), name);
 }
 
-/* "auto" becomes the architecture's own. */
+/* "auto" becomes the architecture's own. What a job with a model to start from says is of no account: the model's counts. */
 static void head_settle(struct train_config *c, json_t *errors)
 {
     const char *name = ARCHITECTURES[c->architecture];
@@ -378,7 +378,7 @@ static void head_settle(struct train_config *c, json_t *errors)
     struct error why;
 
     if (network_check(&(struct network_spec){ name, spec.image_size, 1, 0, HEAD_OWN }, &why) == ST_OK &&
-        network_check(&spec, &why) != ST_OK)
+        network_check(&spec, &why) != ST_OK && !c->init[0])
         config_error(errors, "head", "%s", why.text);
     if (c->head == HEAD_OWN)
         c->head = (int)network_own_head(name);

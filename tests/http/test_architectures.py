@@ -158,8 +158,9 @@ class Trained(ServerCase):
                 self.assertEqual((explanation.get('method'), len(explanation['grid'])), (None, size // 16))  # exact
                 total = explanation['bias'] + sum(cell for row in explanation['grid'] for cell in row)
                 self.assertAlmostEqual(total, explanation['logit'], delta=1e-3 * max(1, abs(total)))
-                more = wait_state(self.server, submit(self.server, {**QUICK, 'epochs': 0, 'init': record['model']}), 'succeeded')
-                self.assertEqual(more['config']['head'], head)  # the model's
+                more = wait_state(self.server, submit(self.server, {**QUICK, 'epochs': 0, 'init': record['model'], 'architecture': 'mlp', 'head': 'gap'}),
+                                  'succeeded')
+                self.assertEqual((more['config']['architecture'], more['config']['head']), ('cnn4', head))  # the model's
 
     def test_what_cannot_be_trained_is_refused(self):
         for fields, field, says in (({'architecture': 'vgg'}, 'architecture', '"cnn4", "mlp"'),
