@@ -45,6 +45,8 @@ EXPERIMENTS = {
     'weight decay 0.1 of the head': ['weight_decay=0.1', 'weight_decay_scope=head'],
     'weight decay 1 of the head': ['weight_decay=1', 'weight_decay_scope=head'],
     'head gap': ['head=gap'],
+    'mlp': ['architecture=mlp'],
+    'resnet18': ['architecture=resnet18'],
     'EMA 0.9': ['ema=0.9'],
     'EMA 0.99': ['ema=0.99'],  # its warm-up lasts 890 steps: more than ten epochs of nih128 have
     'balance: resample': ['balance=resample'],
