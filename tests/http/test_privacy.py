@@ -14,11 +14,7 @@ def find(folder, word):
     found = []
     for path, folders, names in os.walk(folder):
         found += [os.path.join(path, name) for name in folders + names if word in name]
-        for name in names:
-            with open(os.path.join(path, name), 'rb') as file:
-                if word.encode() in file.read():
-                    found.append(os.path.join(path, name))
-    return found
+    return found + [path for path, held in program.contents_below(folder) if word.encode() in held]
 
 
 class Canary(Case):

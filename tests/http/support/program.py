@@ -30,6 +30,18 @@ _folders = tempfile.mkdtemp(prefix='cxrd-http-')
 atexit.register(shutil.rmtree, _folders, ignore_errors=True)
 
 
+def contents_below(folder):
+    """(path, bytes) of every file below; one that is gone before it is opened, as the journal of a store is, has none."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                with open(os.path.join(path, name), 'rb') as file:
+                    held = file.read()
+            except FileNotFoundError:
+                continue
+            yield os.path.join(path, name), held
+
+
 def new_folder(name='x'):
     """A fresh folder that is gone when the tests end."""
     return tempfile.mkdtemp(prefix=name + '-', dir=_folders)
