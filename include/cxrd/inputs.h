@@ -22,7 +22,8 @@ enum input_kind { INPUT_AGE, INPUT_SEX, INPUT_VIEW, INPUT_HISTORY, N_INPUT_KINDS
 enum { INPUT_HISTORY_LAST = N_INPUT_KINDS, N_INPUT_FIELDS };
 extern const char *const INPUT_NAMES[N_INPUT_FIELDS]; /* "age", "sex", "view", "history", "history_last" */
 
-/* The numbers, by the places at which struct input_values has them: those of findings that there are not are not known. */
+/* The places of the numbers in struct input_values. There are places for MAX_LABELS findings; a model with fewer leaves the rest
+ * not known. */
 enum {
     INPUT_EVER = INPUT_HISTORY,
     INPUT_LAST = INPUT_EVER + MAX_LABELS,

@@ -69,8 +69,8 @@ json_t *model_warnings(const struct model *m);
 bool model_sees(const struct model *m);
 void model_bias(const struct model *m, float *ret_logits); /* [labels] */
 
-/* Add what they say to the logits of one picture, [labels], which a session gives without it. Nothing where there are none or
- * nothing is known.
+/* Add the part of a patient's inputs to the logits of one picture, [labels], as a session gives them. A model without inputs, and
+ * values that are not known, add nothing.
  *   ret_part  what was added to each finding's logit; may be NULL
  * Errors: ST_NUMERIC (a sum is not finite; logits holds what came out). */
 MUST_USE enum status model_add_inputs(const struct model *m, const struct input_values *values, float *logits,

@@ -62,7 +62,7 @@ struct tensor {
 
 enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 4 + 2 * MAX_LABELS };
 
-/* Parameters and state: what a weights file has room for, see cxrd/weights.h. */
+/* The most parameters and state of a network: its weights file must not be larger than WEIGHTS_MAX_BYTES. */
 enum { NETWORK_MAX_VALUES = (126 << 20) / 4 };
 
 /* How the last features become what the head, a dense layer, reads. */

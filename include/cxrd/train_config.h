@@ -98,8 +98,9 @@ struct model;
 
 /* A model to start from settles the geometry, the extra inputs, and the shards where the job does not say them: let `c` say what
  * `m` has, not what the recipe would.
- *   m  NULL: there is none, which leaves `c` as it is
- * Errors: ST_INVALID (there is none, and a backbone or its normalisations are frozen; the one sees pictures and the other does not; other findings). */
+ *   m  NULL: the job begins with no model, and `c` stays as it is
+ * Errors: ST_INVALID (the job freezes a backbone or its normalisations and begins with no model; only one of the two sees
+ * pictures; the model has other findings). */
 MUST_USE enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err);
 
 /* Every field, resolved. A new reference, NULL without memory. */

@@ -113,8 +113,7 @@ double gradient_norm(size_t n, const float *gradients, struct pool *pool);
 
 /* An exponential moving average of a network's values (Polyak & Juditsky, SIAM J. Control Optim. 1992, with a window that
  * moves on), one step on: ema = d * ema + (1 - d) * values.
- *   n       parameters and state. Running statistics are averaged like weights: those of the average are wanted, not those of
- *           the last step
+ *   n       parameters and state: the averaged weights need averaged running statistics, too
  *   values  [n], after the step
  *   decay   0..1. d is the smaller of it and (1 + steps) / (10 + steps), TensorFlow's warm-up: the weights of the beginning
  *           are forgotten as t^-9, and a short training is averaged over about its last tenth

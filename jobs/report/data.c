@@ -149,8 +149,8 @@ static void heat_map_put(struct buf *out, const struct findings *f, const json_t
 
 static void logarithms_put(struct buf *out, const struct findings *f, const json_t *matrix)
 {
-    matrix_begin(
-        out, f, "The same as log10 of the number of rows (no unit); – where there is none; of the " OF_TABLE);
+    matrix_begin(out, f,
+                 "The same as log10 of the number of rows (no unit); – stands for no rows; of the " OF_TABLE);
     for (size_t i = 0; i < f->n; i++) {
         html_row_begin(out, f->names[i]);
         for (size_t j = 0; j < f->n; j++) {

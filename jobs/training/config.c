@@ -370,7 +370,7 @@ static void check_image_size(const struct train_config *c, json_t *errors)
         config_error(errors, "image_size", "must be %s for \"%s\"", image_sizes_text(&takes, text), name);
 }
 
-/* "auto" becomes the architecture's own. What a job with a model to start from says is of no account: the model's counts. */
+/* "auto" becomes the architecture's own head. A job that begins with a model takes that model's head, so its own is not checked. */
 static void head_settle(struct train_config *c, json_t *errors)
 {
     const char *name = ARCHITECTURES[c->architecture];
