@@ -325,17 +325,15 @@ static enum status data_note_check(const struct model *m, struct error *err)
     return text ? card_note_check(DATA_NOTE, text, err) : ST_OK;
 }
 
-enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
-                         json_t **ret_card, struct error *err)
+/* Add a model whose file's bytes these are. */
+static enum status model_add(struct registry *r, const struct model *m, const void *bytes, size_t n_bytes,
+                             const char *job, json_t **ret_card, struct error *err)
 {
     const struct iovec part = { (void *)bytes, n_bytes };
     char id[ID_SIZE], path[PATH_MAX], sha256[DIGEST_TEXT_SIZE];
-    struct model *m = NULL;
     json_t *card = NULL;
-    enum status st = weights_read(bytes, n_bytes, &m, err);
+    enum status st = data_note_check(m, err);
 
-    if (st == ST_OK)
-        st = data_note_check(m, err);
     if (st == ST_OK)
         st = warm_up(m, err);
     id_new(id);
@@ -352,11 +350,43 @@ enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, 
         if (st != ST_OK) /* also when file_replace() has failed: it may have renamed, and not synced */
             unlink(path);
     }
-    model_unref(m);
     if (st == ST_OK)
         *ret_card = card;
     else
         json_decref(card);
+    return st;
+}
+
+enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
+                         json_t **ret_card, struct error *err)
+{
+    struct model *m = NULL;
+    enum status st = weights_read(bytes, n_bytes, &m, err);
+
+    if (st == ST_OK)
+        st = model_add(r, m, bytes, n_bytes, job, ret_card, err);
+    model_unref(m);
+    return st;
+}
+
+enum status registry_import(struct registry *r, const void *bytes, size_t n_bytes,
+                            const struct import_options *o, json_t **ret_card, struct error *err)
+{
+    struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct model *m = NULL;
+    json_t *report = json_object();
+    enum status st = report ? model_import(bytes, n_bytes, o, &m, report, err) : error_nomem(err);
+
+    if (st == ST_OK && import_as_it_is(report))
+        st = model_add(r, m, bytes, n_bytes, NULL, ret_card, err);
+    else if (st == ST_OK) {
+        st = weights_write(m, &file, err);
+        if (st == ST_OK)
+            st = model_add(r, m, file.data, file.len, NULL, ret_card, err);
+    }
+    buf_release(&file);
+    json_decref(report);
+    model_unref(m);
     return st;
 }
 

@@ -7,6 +7,7 @@
 #define CXRD_REGISTRY_H
 
 #include "cxrd/digest.h"
+#include "cxrd/import.h"
 #include "cxrd/model.h"
 #include "cxrd/store.h"
 
@@ -49,6 +50,14 @@ void served_release(struct served *m); /* NULL is fine */
  * Errors: weights_read()'s, ST_IO. */
 MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
                                   json_t **ret_card, struct error *err);
+
+/* Add a model from a file that others wrote, see model_import(): its file becomes a weights file of ours. One that is ours stays
+ * as it is.
+ *   o         borrowed
+ *   ret_card  its card, a new reference
+ * Errors: model_import()'s, ST_IO. */
+MUST_USE enum status registry_import(struct registry *r, const void *bytes, size_t n_bytes,
+                                     const struct import_options *o, json_t **ret_card, struct error *err);
 
 /* Make a model the one that answers: load it, compare its digest, warm it up, record the choice, swap.
  *   ret_card  a new reference; may be NULL

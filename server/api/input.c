@@ -48,8 +48,8 @@ enum status body_json(const struct http_request *req, struct http_response *res,
                      why.text);
 }
 
-static enum status parse_parameter(const struct http_request *req, const char *name, int64_t min, int64_t max,
-                                   int64_t *ret, struct error *err)
+enum status number_parse(const struct http_request *req, const char *name, int64_t min, int64_t max,
+                         int64_t *ret, struct error *err)
 {
     char text[HTTP_TEXT], *end;
     long long v;
@@ -68,10 +68,10 @@ static enum status parse_parameter(const struct http_request *req, const char *n
 enum status page_parse(const struct http_request *req, struct page *ret, struct error *err)
 {
     int64_t limit = 20;
-    enum status st = parse_parameter(req, "limit", 1, 100, &limit, err);
+    enum status st = number_parse(req, "limit", 1, 100, &limit, err);
 
     if (st == ST_OK)
-        st = parse_parameter(req, "cursor", 1, INT64_MAX, &ret->before, err);
+        st = number_parse(req, "cursor", 1, INT64_MAX, &ret->before, err);
     ret->limit = (size_t)limit;
     return st;
 }

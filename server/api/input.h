@@ -17,6 +17,10 @@ handler_fn json_at_head;
  * browser's form, which may come from anywhere, always has a type. */
 bool content_type_is(const struct http_request *req, const char *type);
 
+/* A whole number of the query; *ret is left alone where the parameter is missing. Errors: ST_INVALID. */
+MUST_USE enum status number_parse(const struct http_request *req, const char *name, int64_t min, int64_t max,
+                                  int64_t *ret, struct error *err);
+
 /* ?limit= (1..100, 20 where it is missing) and ?cursor= of a list. Errors: ST_INVALID. */
 MUST_USE enum status page_parse(const struct http_request *req, struct page *ret, struct error *err);
 

@@ -59,20 +59,49 @@ enum status models_at_head(struct app *app, const struct http_request *req, stru
         return ST_OK;
     res->status = 415;
     return error_set(err, ST_UNSUPPORTED,
-                     "the body must be a safetensors file, with Content-Type: application/octet-stream");
+                     "the body must be a file of weights, with Content-Type: application/octet-stream");
+}
+
+/* The query's parts of struct import_options, as texts. */
+enum { N_IMPORT_TEXTS = 4 };
+
+/* What the query says of the file.
+ *   texts  what *ret borrows */
+static enum status import_options_parse(const struct http_request *req, char texts[N_IMPORT_TEXTS][HTTP_TEXT],
+                                        struct import_options *ret, struct error *err)
+{
+    const struct {
+        const char *name, **place;
+    } TEXTS[N_IMPORT_TEXTS] = { { "labels", &ret->labels },
+                                { "architecture", &ret->architecture },
+                                { "scaling", &ret->scaling },
+                                { "resize", &ret->resize } };
+    int64_t size = 0;
+    const enum status st =
+        number_parse(req, "image_size", PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE, &size, err);
+
+    *ret = (struct import_options){ .image_size = (size_t)size };
+    for (size_t i = 0; i < N_IMPORT_TEXTS; i++)
+        if (http_query(req, TEXTS[i].name, texts[i]))
+            *TEXTS[i].place = texts[i];
+    return st;
 }
 
 enum status models_post(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
+    char texts[N_IMPORT_TEXTS][HTTP_TEXT];
+    struct import_options o;
     json_t *card = NULL;
     enum status st = models_at_head(app, req, res, err);
 
     if (st != ST_OK)
         return st;
     if (req->body_len == 0)
-        return error_set(err, ST_FORMAT, "the request has no body: send a safetensors file");
-    st = registry_add(app_work(app)->registry, req->body, req->body_len, NULL, &card, err);
+        return error_set(err, ST_FORMAT, "the request has no body: send a file of weights");
+    st = import_options_parse(req, texts, &o, err);
+    if (st == ST_OK)
+        st = registry_import(app_work(app)->registry, req->body, req->body_len, &o, &card, err);
     if (st == ST_FORMAT)
         res->status = 422; /* a bad file is unusable, the request itself is well formed */
     if (st != ST_OK)

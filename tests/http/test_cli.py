@@ -9,7 +9,7 @@ import unittest
 from support import client, dataset, picture, program
 from support.case import Case, ServerCase, import_model, submit, wait_state
 
-COMMANDS = ('serve', 'train', 'predict', 'phantom', 'health')
+COMMANDS = ('serve', 'train', 'predict', 'phantom', 'health', 'import')
 
 
 def film(data, name='film.png'):

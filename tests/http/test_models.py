@@ -164,6 +164,16 @@ class BadFiles(ServerCase):
             with self.subTest(data[:20]):
                 self.refuse(data, 'not a safetensors file')
 
+    def test_what_a_file_of_ours_says_itself_is_not_given(self):
+        for name, value in (('labels', 'A,B'), ('architecture', 'cnn4'), ('scaling', '0..1'), ('resize', 'area'), ('image_size', '64')):
+            reply = self.post(f'/models?{name}={value}', dataset.weights(), Content_Type='application/octet-stream')
+            self.assert_problem(reply, 422, f"'{name}'")
+
+    def test_a_size_that_is_no_number_is_422(self):
+        for value in ('x', '', '63', '1025', '1e2'):
+            reply = self.post(f'/models?image_size={value}', dataset.weights(), Content_Type='application/octet-stream')
+            self.assert_problem(reply, 422, "'image_size' must be a whole number in 64..1024")
+
     def test_a_file_that_was_cut_is_422(self):
         whole = dataset.weights()
         for n in (7, 8, 100, len(whole) // 2, len(whole) - 1):
