@@ -14,17 +14,23 @@ _Static_assert(MAX_LABELS == 64, "as many as CALIBRATION_IDENTITY names");
 const struct calibration CALIBRATION_IDENTITY = { .method = CALIBRATION_NONE,
                                                   .scale = { ONES_16, ONES_16, ONES_16, ONES_16 } };
 
-static const char *const NAMES[] = { "none", "temperature", "platt" };
+static const char *const NAMES[] = { "none", "temperature", "platt", "thresholds" };
 enum { N_NAMES = sizeof NAMES / sizeof NAMES[0] };
 
 const char *calibration_name(enum calibration_method m) { return NAMES[m]; }
+
+/* So that `t` becomes 0.5 and the order stays. */
+static float stretched(float p, float t) { return p < t ? p / (2 * t) : 1 - (1 - p) / (2 * (1 - t)); }
 
 void calibration_apply(const struct calibration *c, size_t n, size_t n_labels, const float *logits,
                        float *ret_prob)
 {
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < n_labels; k++, logits++, ret_prob++)
-            *ret_prob = sigmoid(c->scale[k] * *logits + c->shift[k]);
+        for (size_t k = 0; k < n_labels; k++, logits++, ret_prob++) {
+            const float p = sigmoid(c->scale[k] * *logits + c->shift[k]);
+
+            *ret_prob = c->method == CALIBRATION_THRESHOLDS ? stretched(p, c->threshold[k]) : p;
+        }
 }
 
 static json_t *numbers(const float *values, size_t n)
@@ -44,6 +50,8 @@ char *calibration_text(const struct calibration *c, size_t n_labels)
     json_watch();
     object = json_pack("{s:s,s:o,s:o}", "method", calibration_name(c->method), "scale",
                        numbers(c->scale, n_labels), "shift", numbers(c->shift, n_labels));
+    if (c->method == CALIBRATION_THRESHOLDS)
+        json_object_set_new(object, "threshold", numbers(c->threshold, n_labels));
     text = json_built(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
     return text;
@@ -67,6 +75,18 @@ static enum status read_numbers(const json_t *object, const char *key, size_t n,
     return ST_OK;
 }
 
+static enum status read_thresholds(const json_t *object, size_t n_labels, struct calibration *ret,
+                                   struct error *err)
+{
+    enum status st = read_numbers(object, "threshold", n_labels, ret->threshold, err);
+
+    for (size_t k = 0; st == ST_OK && k < n_labels; k++)
+        if (ret->threshold[k] <= 0 || ret->threshold[k] >= 1)
+            st = error_set(err, ST_FORMAT,
+                           "the metadata's 'calibration' has a 'threshold' that is not between 0 and 1");
+    return st;
+}
+
 static enum status read_object(const json_t *object, size_t n_labels, struct calibration *ret,
                                struct error *err)
 {
@@ -77,13 +97,15 @@ static enum status read_object(const json_t *object, size_t n_labels, struct cal
     while (method && m < N_NAMES && strcmp(method, NAMES[m]) != 0)
         m++;
     if (!method || m == N_NAMES)
-        return error_set(
-            err, ST_FORMAT,
-            "the metadata's 'calibration' has no 'method' \"none\", \"temperature\" or \"platt\"");
+        return error_set(err, ST_FORMAT,
+                         "the metadata's 'calibration' has no 'method' \"none\", \"temperature\", \"platt\" "
+                         "or \"thresholds\"");
     ret->method = (enum calibration_method)m;
     st = read_numbers(object, "scale", n_labels, ret->scale, err);
     if (st == ST_OK)
         st = read_numbers(object, "shift", n_labels, ret->shift, err);
+    if (st == ST_OK && ret->method == CALIBRATION_THRESHOLDS)
+        st = read_thresholds(object, n_labels, ret, err);
     for (size_t k = 0; st == ST_OK && k < n_labels; k++)
         if (ret->scale[k] <= 0)
             st = error_set(err, ST_FORMAT, "the metadata's 'calibration' has a 'scale' that is not above 0");

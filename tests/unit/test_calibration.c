@@ -47,6 +47,35 @@ Test(calibration, moves_each_finding_along_its_own_line)
     }
 }
 
+/* torchxrayvision's op_norm(), in float64. */
+static double op_norm(double p, double t) { return p < t ? p / (2 * t) : 1 - (1 - p) / (2 * (1 - t)); }
+
+static struct calibration some_thresholds(void)
+{
+    struct calibration c = CALIBRATION_IDENTITY;
+
+    c.method = CALIBRATION_THRESHOLDS;
+    for (size_t k = 0; k < N_NIH_LABELS; k++)
+        c.threshold[k] = k == 0 ? 0.00044f : (float)k / N_NIH_LABELS;
+    return c;
+}
+
+Test(calibration, stretches_each_side_of_a_threshold)
+{
+    const struct calibration c = some_thresholds();
+    float logits[41 * N_NIH_LABELS], found[41 * N_NIH_LABELS];
+
+    for (size_t i = 0; i < 41 * N_NIH_LABELS; i++)
+        logits[i] = (float)(i / N_NIH_LABELS) / 2 - 10;
+    calibration_apply(&c, 41, N_NIH_LABELS, logits, found);
+    for (size_t i = 0; i < 41 * N_NIH_LABELS; i++) {
+        const double expected = op_norm(logistic((double)logits[i]), (double)c.threshold[i % N_NIH_LABELS]);
+
+        cr_assert(fabs((double)found[i] - expected) < 1e-6, "%zu: %g, not %g", i, (double)found[i], expected);
+        cr_assert(i < N_NIH_LABELS || found[i] >= found[i - N_NIH_LABELS]);
+    }
+}
+
 Test(calibration, never_makes_what_is_no_number)
 {
     struct calibration c = some_calibration();
@@ -69,16 +98,24 @@ static void check_same(const struct calibration *a, const struct calibration *b)
     cr_assert_arr_eq(a->shift, b->shift, N_NIH_LABELS * sizeof *a->shift);
 }
 
-Test(calibration, reads_back_bit_for_bit)
+static void check_it_reads_back(const struct calibration *c)
 {
-    const struct calibration c = some_calibration();
     struct calibration back;
     struct error err = { 0 };
-    char *text = calibration_text(&c, N_NIH_LABELS);
+    char *text = calibration_text(c, N_NIH_LABELS);
 
     cr_assert_eq(calibration_parse(text, N_NIH_LABELS, &back, &err), ST_OK, "%s", err.text);
-    check_same(&c, &back);
+    check_same(c, &back);
+    cr_assert_arr_eq(c->threshold, back.threshold, N_NIH_LABELS * sizeof *back.threshold);
     free(text);
+}
+
+Test(calibration, reads_back_bit_for_bit)
+{
+    const struct calibration line = some_calibration(), thresholds = some_thresholds();
+
+    check_it_reads_back(&line);
+    check_it_reads_back(&thresholds);
 }
 
 Test(calibration, travels_with_the_weights_and_is_obeyed)
@@ -125,6 +162,11 @@ Test(calibration, that_is_broken_is_refused_in_a_sentence)
         CALIBRATION("\"platt\"", FOURTEEN("-1"), FOURTEEN("0")),
         CALIBRATION("\"platt\"", FOURTEEN("1e300"), FOURTEEN("0")),
         CALIBRATION("\"platt\"", FOURTEEN("1"), FOURTEEN("1e39")),
+        CALIBRATION("\"thresholds\"", FOURTEEN("1"), FOURTEEN("0")),
+        CALIBRATION("\"thresholds\"", FOURTEEN("1"), FOURTEEN("0") "],\"threshold\":[0.5"),
+        CALIBRATION("\"thresholds\"", FOURTEEN("1"), FOURTEEN("0") "],\"threshold\":[" FOURTEEN("0")),
+        CALIBRATION("\"thresholds\"", FOURTEEN("1"), FOURTEEN("0") "],\"threshold\":[" FOURTEEN("1")),
+        CALIBRATION("\"thresholds\"", FOURTEEN("1"), FOURTEEN("0") "],\"threshold\":[" FOURTEEN("1e-300")),
     };
 
     for (size_t i = 0; i < sizeof BROKEN / sizeof BROKEN[0]; i++) {
