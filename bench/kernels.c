@@ -83,7 +83,7 @@ static struct geometry geometry_of(const struct row *r, size_t P)
     const size_t in = r->in < 4 ? r->in : (r->in + P - 1) / P * P, out = (r->out + P - 1) / P * P;
     struct geometry g = { .in = { in, r->side, r->side },
                           .out = { out, side, side },
-                          .window = { r->window, r->window, r->stride, pad, pad },
+                          .window = WINDOW(r->window, r->window, r->stride, pad, pad),
                           .activation = ACT_RELU };
 
     g.x = panels(g.in, P);

@@ -168,8 +168,8 @@ static void parameter(struct buf *graph, struct buf *node, size_t i, size_t k, c
 static void put_window(struct buf *node, const struct window *w)
 {
     ints(node, "kernel_shape", (size_t[]){ w->h, w->w }, 2);
-    ints(node, "strides", (size_t[]){ w->stride, w->stride }, 2);
-    ints(node, "pads", (size_t[]){ w->pad_h, w->pad_w, w->pad_h, w->pad_w }, 4);
+    ints(node, "strides", (size_t[]){ w->stride_h, w->stride_w }, 2);
+    ints(node, "pads", (size_t[]){ w->top, w->left, w->bottom, w->right }, 4);
 }
 
 static void put_parameters(struct buf *graph, struct buf *node, const struct node *l, size_t i,

@@ -20,11 +20,22 @@ struct shape {
 
 static inline size_t shape_size(struct shape s) { return s.c * s.h * s.w; }
 
-/* What a convolution or a pool looks at: h x w cells, every `stride` of them, over a picture with a border of `pad_h` rows and
- * `pad_w` columns. */
+/* What a convolution or a pool looks at: h x w cells, `dilation` apart, every `stride` of them, over a picture within a border of
+ * so many rows and columns of zeros. */
 struct window {
-    size_t h, w, stride, pad_h, pad_w;
+    size_t h, w;
+    size_t stride_h, stride_w;
+    size_t top, left, bottom, right;
+    size_t dilation_h, dilation_w; /* 1: its cells lie side by side */
+    bool count_include_pad;        /* of a mean: the border's cells count as zeros; else they do not count */
 };
+
+/* The usual one, as an initialiser: the same stride along both sides, the same border on opposite ones. */
+#define WINDOW(H, W, STRIDE, PAD_H, PAD_W)                                                               \
+    {                                                                                                    \
+        .h = (H), .w = (W), .stride_h = (STRIDE), .stride_w = (STRIDE), .top = (PAD_H), .left = (PAD_W), \
+        .bottom = (PAD_H), .right = (PAD_W), .dilation_h = 1, .dilation_w = 1                            \
+    }
 
 struct layer_ops;
 

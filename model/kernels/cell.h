@@ -32,13 +32,47 @@ struct inside {
     size_t begin, end;
 };
 
-ALWAYS_INLINE struct inside inside_of(size_t result, size_t window, size_t stride, size_t pad, size_t side)
+ALWAYS_INLINE struct inside inside_of(size_t result, size_t window, size_t stride, size_t dilation,
+                                      size_t pad, size_t side)
 {
     const size_t first = result * stride; /* the window's first cell, counted from the border's begin */
-    const size_t begin = pad > first ? pad - first : 0, rest = side + pad > first ? side + pad - first : 0;
-    const size_t end = rest < window ? rest : window;
+    size_t begin = pad > first ? pad - first : 0, end = side + pad > first ? side + pad - first : 0;
 
+    if (dilation > 1) {
+        begin = (begin + dilation - 1) / dilation;
+        end = (end + dilation - 1) / dilation;
+    }
+    end = end < window ? end : window;
     return (struct inside){ begin < end ? begin : end, end };
+}
+
+ALWAYS_INLINE struct inside rows_inside(const struct geometry *g, size_t row)
+{
+    const struct window *k = &g->window;
+
+    return inside_of(row, k->h, k->stride_h, k->dilation_h, k->top, g->in.h);
+}
+
+ALWAYS_INLINE struct inside columns_inside(const struct geometry *g, size_t column)
+{
+    const struct window *k = &g->window;
+
+    return inside_of(column, k->w, k->stride_w, k->dilation_w, k->left, g->in.w);
+}
+
+/* What tap (u, v) of the window at a result looks at; of one outside the picture a number wraps, and is then too large. */
+ALWAYS_INLINE struct cell cell_of_tap(const struct window *k, struct cell at, size_t u, size_t v)
+{
+    return (struct cell){ at.image, at.row * k->stride_h + u * k->dilation_h - k->top,
+                          at.column * k->stride_w + v * k->dilation_w - k->left };
+}
+
+/* What the sum over a window is divided by in a mean. */
+ALWAYS_INLINE float mean_area(const struct window *k, struct inside rows, struct inside columns)
+{
+    if (k->count_include_pad)
+        return (float)(k->h * k->w);
+    return (float)((rows.end - rows.begin) * (columns.end - columns.begin));
 }
 
 /* 0 of finite numbers, NaN of all others: added to a result, it keeps them from being lost. */

@@ -33,31 +33,40 @@ struct strip {
 
 static bool is_thin(const struct geometry *g) { return g->in.c < P; }
 
+/* A row of a window that stands over the edge, or has gaps, in a thin picture: `from` is the first cell inside. Returns ret. */
+static const float *pack(const struct geometry *g, const float *from, struct inside columns, size_t size,
+                         float *ret)
+{
+    const size_t C = g->in.c, step = g->window.dilation_w, inside = columns.end - columns.begin;
+    const size_t run = step > 1 ? 1 : inside; /* cells side by side */
+
+    memset(ret, 0, size * sizeof *ret);
+    for (size_t v = 0; v < inside; v += run)
+        memcpy(ret + (columns.begin + v) * C, from + v * step * C, run * C * sizeof *ret);
+    return ret;
+}
+
 /* `n` pixels of a row of results, from the strip's t on, in a thin picture: runs are the rows of the window. */
 static void gather_thin(const struct geometry *g, const float *x, struct cell at, size_t n, size_t t,
                         struct strip *s)
 {
     const struct window *k = &g->window;
-    const struct inside rows = inside_of(at.row, k->h, k->stride, k->pad_h, g->in.h);
-    const size_t room = (s->size + P - 1) / P * P, C = g->in.c;
+    const struct inside rows = rows_inside(g, at.row);
+    const size_t room = (s->size + P - 1) / P * P;
 
-    for (size_t i = 0; i < n; i++) {
-        const size_t column = at.column + i;
-        const struct inside columns = inside_of(column, k->w, k->stride, k->pad_w, g->in.w);
-        const size_t inside = columns.end - columns.begin;
+    for (size_t i = 0; i < n; i++, at.column++) {
+        const struct inside columns = columns_inside(g, at.column);
 
         for (size_t u = 0; u < s->runs; u++) {
-            const struct cell first = { at.image, at.row * k->stride + u - k->pad_h,
-                                        column * k->stride + columns.begin - k->pad_w };
             const float **from = &s->from[u * STRIP + t + i];
-            float *packed = s->packed + (u * STRIP + t + i) * room;
 
-            *from = u < rows.begin || u >= rows.end || inside == 0 ? ZEROS : x + view_at(&g->x, first);
-            if (*from == ZEROS || inside == k->w)
+            if (u < rows.begin || u >= rows.end || columns.begin == columns.end) {
+                *from = ZEROS;
                 continue;
-            memset(packed, 0, s->size * sizeof *packed);
-            memcpy(packed + columns.begin * C, *from, inside * C * sizeof *packed);
-            *from = packed;
+            }
+            *from = x + view_at(&g->x, cell_of_tap(k, at, u, columns.begin));
+            if (columns.end - columns.begin < k->w || k->dilation_w > 1)
+                *from = pack(g, *from, columns, s->size, s->packed + (u * STRIP + t + i) * room);
         }
     }
 }
@@ -68,15 +77,15 @@ static void gather_wide(const struct geometry *g, const float *x, struct cell at
 {
     const struct window *k = &g->window;
     const float **from = s->from + t;
-    struct cell tap = { at.image, at.row * k->stride - k->pad_h,
+    struct cell tap = { at.image, at.row * k->stride_h - k->top,
                         0 }; /* wraps above row 0, and is then >= in.h */
 
-    for (size_t u = 0; u < k->h; u++, tap.row++)
+    for (size_t u = 0; u < k->h; u++, tap.row += k->dilation_h)
         for (size_t v = 0; v < k->w; v++, from += STRIP) {
             const float *row = x + (tap.row < g->in.h ? view_at(&g->x, tap) : 0);
-            size_t column = at.column * k->stride + v - k->pad_w;
+            size_t column = at.column * k->stride_w + v * k->dilation_w - k->left;
 
-            for (size_t i = 0; i < n; i++, column += k->stride)
+            for (size_t i = 0; i < n; i++, column += k->stride_w)
                 from[i] = tap.row < g->in.h && column < g->in.w ? row + column * g->x.pixel : ZEROS;
         }
 }
@@ -243,7 +252,7 @@ void KERNEL(convolution)(const struct geometry *g, size_t begin, size_t end, con
 {
     struct strip s = strip_of(g, scratch);
 
-    assert(!o->scale || (s.runs == 1 && !is_thin(g) && g->window.pad_h == 0 && g->window.pad_w == 0));
+    assert(!o->scale || (s.runs == 1 && !is_thin(g) && g->window.top == 0 && g->window.left == 0));
     for (size_t i = begin; i < end; i += STRIP) {
         s.panel = is_thin(g) ? P : g->x.panel;
         strip_gather(g, o, i, end - i < STRIP ? end - i : STRIP, &s);

@@ -9,16 +9,17 @@ ALWAYS_INLINE void tile_sum(const size_t n, const struct geometry *g, const floa
                             struct inside columns, const float *w, vf sum[PIXELS][NV])
 {
     const struct window *k = &g->window;
+    const size_t down = k->dilation_h * g->x.row, right = k->dilation_w * g->x.pixel;
 
     for (size_t r = 0; r < n; r++)
         sum[r][0] = sum[r][1] = (vf){ 0 };
     for (size_t u = rows.begin; u < rows.end; u++)
         for (size_t v = columns.begin; v < columns.end; v++) {
-            const float *tap = w + (u * k->w + v) * P, *cell = x + (ptrdiff_t)(u * g->x.row + v * g->x.pixel);
+            const float *tap = w + (u * k->w + v) * P, *cell = x + (ptrdiff_t)(u * down + v * right);
             const vf w0 = load(tap), w1 = load(tap + VL);
 
 #pragma GCC unroll 4
-            for (size_t r = 0; r < n; r++, cell += k->stride * g->x.pixel) {
+            for (size_t r = 0; r < n; r++, cell += k->stride_w * g->x.pixel) {
                 sum[r][0] += w0 * load(cell);
                 sum[r][1] += w1 * load(cell + VL);
             }
@@ -36,7 +37,7 @@ struct row {
 ALWAYS_INLINE void tile(const size_t n, const struct geometry *g, const struct row *row, size_t column,
                         struct inside columns)
 {
-    const ptrdiff_t left = (ptrdiff_t)(column * g->window.stride) - (ptrdiff_t)g->window.pad_w;
+    const ptrdiff_t left = (ptrdiff_t)(column * g->window.stride_w) - (ptrdiff_t)g->window.left;
     vf sum[PIXELS][NV];
 
     tile_sum(n, g, row->x + left * (ptrdiff_t)g->x.pixel, row->rows, columns, row->w, sum);
@@ -53,13 +54,14 @@ ALWAYS_INLINE void tile(const size_t n, const struct geometry *g, const struct r
 static void row_forward(const struct geometry *g, const struct row *row)
 {
     const struct window *k = &g->window;
+    const size_t extent = (k->w - 1) * k->dilation_w + 1;
     size_t column = 0;
 
     while (column < g->out.w) {
         const size_t last = column + PIXELS - 1;
-        const struct inside columns = inside_of(column, k->w, k->stride, k->pad_w, g->in.w);
+        const struct inside columns = columns_inside(g, column);
 
-        if (last < g->out.w && columns.begin == 0 && last * k->stride + k->w <= g->in.w + k->pad_w) {
+        if (last < g->out.w && columns.begin == 0 && last * k->stride_w + extent <= g->in.w + k->left) {
             tile(PIXELS, g, row, column, columns);
             column += PIXELS;
         } else {
@@ -78,7 +80,7 @@ void KERNEL(depthwise)(const struct geometry *g, size_t begin, size_t end, const
     for (size_t c = 0; c < g->out.c; c += P)
         for (size_t i = begin; i < end; i++) {
             const struct cell at = cell_of_row(g->out, i);
-            const ptrdiff_t top = (ptrdiff_t)(at.row * k->stride) - (ptrdiff_t)k->pad_h;
+            const ptrdiff_t top = (ptrdiff_t)(at.row * k->stride_h) - (ptrdiff_t)k->top;
             const struct row row = {
                 .x = o->x + (ptrdiff_t)(at.image * g->x.image + c / P * g->x.panel) +
                      top * (ptrdiff_t)g->x.row,
@@ -86,7 +88,7 @@ void KERNEL(depthwise)(const struct geometry *g, size_t begin, size_t end, const
                 .bias = o->bias + c,
                 .b = o->b ? o->b + view_at(&g->b, at) + c / P * g->b.panel : NULL,
                 .y = o->y + view_at(&g->y, at) + c / P * g->y.panel,
-                .rows = inside_of(at.row, k->h, k->stride, k->pad_h, g->in.h),
+                .rows = rows_inside(g, at.row),
             };
 
             row_forward(g, &row);

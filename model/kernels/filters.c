@@ -71,9 +71,12 @@ void filters_pack_phase_depthwise(size_t panel, const struct geometry *forward, 
     const size_t taps = taps_of(&p->g), all = taps_of(forward);
 
     memset(packed, 0, p->g.in.c * taps * sizeof *packed);
-    for (size_t c = 0; c < channels; c++)
-        for (size_t t = 0; t < taps; t++)
-            packed[(c / panel * taps + t) * panel + c % panel] = w[c * all + phase_tap(forward, p, t)];
+    for (size_t t = 0; t < taps; t++) {
+        const size_t tap = phase_tap(forward, p, t);
+
+        for (size_t c = 0; c < channels; c++)
+            packed[(c / panel * taps + t) * panel + c % panel] = w[c * all + tap];
+    }
 }
 
 /* Whole vectors of any instruction set. */

@@ -55,14 +55,14 @@ static void gather_tap(const struct geometry *g, const float *x, size_t u, size_
         size_t row;
 
         count = row_part(g, s, t, &at);
-        row = at.row * k->stride + u - k->pad_h; /* wraps above row 0, and is then >= in.h */
+        row = cell_of_tap(k, at, u, v).row;
         for (size_t c = 0; c < g->in.c; c += P) {
             const float *from = x + at.image * g->x.image + c / P * g->x.panel;
             float *to = s->x + panel_at(c / P, s->n, t);
-            size_t column = at.column * k->stride + v - k->pad_w;
+            size_t column = cell_of_tap(k, at, u, v).column;
 
             from += row < g->in.h ? row * g->x.row : 0;
-            for (size_t i = 0; i < count; i++, column += k->stride)
+            for (size_t i = 0; i < count; i++, column += k->stride_w)
                 copy_cell(to + i * P, row < g->in.h && column < g->in.w ? from + column * g->x.pixel : zeros);
         }
     }
@@ -78,13 +78,11 @@ static void gather_window(const struct geometry *g, const float *x, struct cell 
 
     for (size_t u = 0; u < k->h; u++)
         for (size_t v = 0; v < k->w; v++) {
-            const size_t row = at.row * k->stride + u - k->pad_h,
-                         column = at.column * k->stride + v - k->pad_w;
-            const bool inside = row < g->in.h && column < g->in.w;
+            const struct cell from = cell_of_tap(k, at, u, v);
+            const bool inside = from.row < g->in.h && from.column < g->in.w;
 
             for (size_t c = 0; c < C; c++, at_row++)
-                s->x[panel_at(at_row / P, s->n, t) + at_row % P] =
-                    inside ? x[at.image * g->x.image + row * g->x.row + column * g->x.pixel + c] : 0;
+                s->x[panel_at(at_row / P, s->n, t) + at_row % P] = inside ? x[view_at(&g->x, from) + c] : 0;
         }
 }
 

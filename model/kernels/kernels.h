@@ -89,19 +89,20 @@ struct kernels {
 
     /* ---- steps of graphs, see graph.h; a unit is ... ---- */
 
-    /* ... a result's pixel (of STRIP at once, so cut at multiples of it). Any window, stride and border, one group (others:
+    /* ... a result's pixel (of STRIP at once, so cut at multiples of it). Any window, one group (others:
      * see filters_pack()): y = activation(w * x + bias [+ b]). 1x1 and 3x3 with stride are matrix products. A range of
      * results, whole panels, is a step of its own: smaller out.c, and w, bias, y, b from its first panel. */
     graph_kernel *convolution;
 
-    /* ... a tile of 4x4 results, ceil(h / 4) * ceil(w / 4) an image (of TILE_BLOCK at once). 3x3, stride 1, any border, else
+    /* ... a tile of 4x4 results, ceil(h / 4) * ceil(w / 4) an image (of TILE_BLOCK at once). 3x3, stride and dilation 1, any border, else
      * as convolution; w by weights_transform(), 36 * in.c * out.c floats. No scale and shift. */
     graph_kernel *winograd;
 
     /* ... a row of results. As convolution, but each channel for itself; b may be NULL. in.c = out.c. */
     graph_kernel *depthwise;
 
-    /* ... a row of results. The largest cell of a window, of those inside the picture; and the mean, without a border. */
+    /* ... a row of results. The largest cell of a window, of those inside the picture; and the mean. No window may be without a cell
+     * inside. */
     graph_kernel *max_pool, *mean_pool;
 
     /* ... a panel of channels, in.c / P an image. The mean of the picture, summed by rows. */

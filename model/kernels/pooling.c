@@ -7,22 +7,20 @@ enum pool_kind { POOL_MAX, POOL_MEAN };
 ALWAYS_INLINE vf pooled(const enum pool_kind kind, const struct geometry *g, const float *x, struct cell at)
 {
     const struct window *k = &g->window;
-    const struct inside rows = inside_of(at.row, k->h, k->stride, k->pad_h, g->in.h);
-    const struct inside columns = inside_of(at.column, k->w, k->stride, k->pad_w, g->in.w);
-    const struct cell first = { at.image, at.row * k->stride + rows.begin - k->pad_h,
-                                at.column * k->stride + columns.begin - k->pad_w };
+    const struct inside rows = rows_inside(g, at.row), columns = columns_inside(g, at.column);
+    const size_t down = k->dilation_h * g->x.row, right = k->dilation_w * g->x.pixel;
     vf best, sum = { 0 };
 
-    x += view_at(&g->x, first);
+    x += view_at(&g->x, cell_of_tap(k, at, rows.begin, columns.begin));
     best = load(x);
-    for (size_t u = rows.begin; u < rows.end; u++, x += g->x.row)
-        for (size_t v = columns.begin; v < columns.end; v++) {
-            const vf cell = load(x + (v - columns.begin) * g->x.pixel);
+    for (size_t u = rows.begin; u < rows.end; u++, x += down)
+        for (size_t v = 0; v < columns.end - columns.begin; v++) {
+            const vf cell = load(x + v * right);
 
             best = larger(best, cell);
             sum += kind == POOL_MAX ? not_finite(cell) : cell;
         }
-    return kind == POOL_MAX ? best + sum : sum / (float)(k->h * k->w);
+    return kind == POOL_MAX ? best + sum : sum / mean_area(k, rows, columns);
 }
 
 ALWAYS_INLINE void rows_pooled(const enum pool_kind kind, const struct geometry *g, size_t begin, size_t end,

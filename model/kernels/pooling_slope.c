@@ -9,22 +9,21 @@ ALWAYS_INLINE void add_window(const enum pool_kind kind, const struct geometry *
                               vf dy, struct cell at, float *dx)
 {
     const struct window *k = &g->window;
-    const struct inside rows = inside_of(at.row, k->h, k->stride, k->pad_h, g->in.h);
-    const struct inside columns = inside_of(at.column, k->w, k->stride, k->pad_w, g->in.w);
-    const struct cell first = { at.image, at.row * k->stride + rows.begin - k->pad_h,
-                                at.column * k->stride + columns.begin - k->pad_w };
-    const size_t origin = view_at(&g->x, first);
+    const struct inside rows = rows_inside(g, at.row), columns = columns_inside(g, at.column);
+    const size_t down = k->dilation_h * g->x.row, right = k->dilation_w * g->x.pixel;
+    const size_t origin = view_at(&g->x, cell_of_tap(k, at, rows.begin, columns.begin));
+    const vf share = dy / (kind == POOL_MAX ? 1 : mean_area(k, rows, columns));
     vi open = ~(vi){ 0 }; /* nobody has won yet */
 
     for (size_t u = 0; u < rows.end - rows.begin; u++)
         for (size_t v = 0; v < columns.end - columns.begin; v++) {
-            const size_t cell = origin + u * g->x.row + v * g->x.pixel;
-            vf slope = dy;
+            const size_t cell = origin + u * down + v * right;
+            vf slope = share;
 
             if (kind == POOL_MAX) {
                 const vi won = (load(x + cell) == y) & open;
 
-                slope = where(won, dy);
+                slope = where(won, share);
                 open &= ~won;
             }
             store(dx + cell, load(dx + cell) + slope);
@@ -34,8 +33,6 @@ ALWAYS_INLINE void add_window(const enum pool_kind kind, const struct geometry *
 ALWAYS_INLINE void rows_back(const enum pool_kind kind, const struct geometry *g, size_t begin, size_t end,
                              const struct slopes *s)
 {
-    const float area = kind == POOL_MAX ? 1 : (float)(g->window.h * g->window.w);
-
     for (size_t c = 0; c < g->out.c; c += VL) {
         const size_t in = c / P * g->x.panel + c % P, out = c / P * g->y.panel + c % P;
 
@@ -44,7 +41,7 @@ ALWAYS_INLINE void rows_back(const enum pool_kind kind, const struct geometry *g
                 const size_t from = view_at(&g->y, at) + out;
 
                 add_window(kind, g, kind == POOL_MAX ? s->x + in : NULL,
-                           kind == POOL_MAX ? load(s->y + from) : (vf){ 0 }, load(s->dy + from) / area, at,
+                           kind == POOL_MAX ? load(s->y + from) : (vf){ 0 }, load(s->dy + from), at,
                            s->dx + in);
             }
     }

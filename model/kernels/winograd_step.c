@@ -23,11 +23,11 @@ struct tile_at {
 ALWAYS_INLINE struct tile_at tile_at(const struct geometry *g, struct cell at)
 {
     const struct window *k = &g->window;
-    const ptrdiff_t top = (ptrdiff_t)at.row - (ptrdiff_t)k->pad_h;
-    const ptrdiff_t left = (ptrdiff_t)at.column - (ptrdiff_t)k->pad_w;
+    const ptrdiff_t top = (ptrdiff_t)at.row - (ptrdiff_t)k->top;
+    const ptrdiff_t left = (ptrdiff_t)at.column - (ptrdiff_t)k->left;
     struct tile_at t = {
         (ptrdiff_t)(at.image * g->x.image) + top * (ptrdiff_t)g->x.row + left * (ptrdiff_t)g->x.pixel,
-        { inside_of(at.row, T6, 1, k->pad_h, g->in.h), inside_of(at.column, T6, 1, k->pad_w, g->in.w) },
+        { inside_of(at.row, T6, 1, 1, k->top, g->in.h), inside_of(at.column, T6, 1, 1, k->left, g->in.w) },
         false
     };
 
@@ -95,7 +95,8 @@ void KERNEL(winograd)(const struct geometry *g, size_t begin, size_t end, const 
 {
     const size_t C = g->in.c, O = g->out.c;
 
-    assert(g->window.h == 3 && g->window.w == 3 && g->window.stride == 1 && C % P == 0 && !o->scale);
+    assert(g->window.h == 3 && g->window.w == 3 && g->window.stride_h == 1 && g->window.stride_w == 1 &&
+           g->window.dilation_h == 1 && g->window.dilation_w == 1 && C % P == 0 && !o->scale);
     for (size_t i = begin; i < end; i += TILE_BLOCK) {
         const size_t T = end - i < TILE_BLOCK ? end - i : TILE_BLOCK;
         float *v = scratch, *m = scratch + WINOGRAD_POINTS * matrix_step(T, C);

@@ -39,7 +39,14 @@ struct layer_ops {
                      float *dparams);
 };
 
-enum { LAYER_MAX_SIDE = 4096, LAYER_MAX_CHANNELS = 65536, LAYER_MAX_WINDOW = 16 };
+enum {
+    LAYER_MAX_SIDE = 4096,
+    LAYER_MAX_CHANNELS = 65536,
+    LAYER_MAX_WINDOW = 16,   /* cells a side */
+    LAYER_MAX_DILATION = 64, /* DeepLab's largest is 36 */
+    LAYER_MAX_STRIDE = 4096,
+    LAYER_MAX_BORDER = 1024,
+};
 
 extern const struct layer_ops LAYER_IMAGE; /* node 0, the input; it computes nothing */
 extern const struct layer_ops LAYER_REPLICATE, LAYER_CONV, LAYER_DENSE, LAYER_NORM;

@@ -8,6 +8,26 @@
 
 static size_t rounded(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
+struct window window_drawn(struct rng *r, size_t most)
+{
+    struct window k = { .dilation_h = 1, .dilation_w = 1 };
+
+    k.h = between(r, 1, most);
+    k.w = between(r, 1, most);
+    k.stride_h = between(r, 1, 3);
+    k.stride_w = below(r, 4) ? k.stride_h : between(r, 1, 4);
+    if (below(r, 4) == 0) {
+        k.dilation_h = between(r, 1, 4);
+        k.dilation_w = between(r, 1, 4);
+    }
+    k.top = below(r, k.h + 2);
+    k.left = below(r, k.w + 2);
+    k.bottom = coin(r) ? k.top : below(r, k.h + 2);
+    k.right = coin(r) ? k.left : below(r, k.w + 2);
+    k.count_include_pad = coin(r);
+    return k;
+}
+
 float *drawn(struct rng *r, size_t n)
 {
     float *v = floats_new(n);

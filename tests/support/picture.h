@@ -14,6 +14,9 @@ static inline size_t between(struct rng *r, size_t low, size_t high)
 }
 static inline bool coin(struct rng *r) { return below(r, 2) == 1; }
 
+/* Of 1..most cells a side, each side's stride, borders and dilation for themselves; what is usual more often than not. */
+struct window window_drawn(struct rng *r, size_t most);
+
 /* -1..1, to be freed. */
 float *drawn(struct rng *r, size_t n);
 

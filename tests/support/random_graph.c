@@ -3,13 +3,12 @@
 
 #include "cxrd/labels.h"
 #include "model/kernels/kernels.h"
+#include "picture.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
 enum { MOST_CHANNELS = 5, MOST_PANELS = 2, BLOCK_ONE_IN = 6, CHAIN_ONE_IN = 4 };
-
-static size_t below(struct rng *rng, size_t n) { return (size_t)rng_below(rng, n); }
 
 static bool refuses(const struct graph *g, const struct node *l)
 {
@@ -30,8 +29,7 @@ static void random_node(struct graph *g, struct rng *rng)
     const struct node l = { .ops = ops,
                             .from = { a, b },
                             .channels = 1 + below(rng, MOST_CHANNELS),
-                            .window = { 1 + below(rng, 3), 1 + below(rng, 3), 1 + below(rng, 2),
-                                        below(rng, 2), below(rng, 2) },
+                            .window = window_drawn(rng, 3),
                             .groups = below(rng, 3),
                             .bias = below(rng, 2),
                             .epsilon = 1e-3 };
@@ -47,10 +45,10 @@ static void random_block(struct graph *g, struct rng *rng)
     const struct node conv = { .ops = &LAYER_CONV,
                                .from = { from },
                                .channels = channels,
-                               .window = { 3, 3, 1, 1, 1 },
+                               .window = WINDOW(3, 3, 1, 1, 1),
                                .bias = below(rng, 8) > 0 };
     const size_t side = 2 + (below(rng, 8) == 0);
-    const struct node pool = { .ops = &LAYER_MAX_POOL, .window = { side, side, 2, 0, 0 } };
+    const struct node pool = { .ops = &LAYER_MAX_POOL, .window = WINDOW(side, side, 2, 0, 0) };
     const struct shape in = g->net->nodes[from].out;
     size_t at;
 
@@ -77,12 +75,14 @@ static struct node random_link(const struct graph *g, struct rng *rng, const str
                       .channels = ops == &LAYER_REPLICATE ? 3
                                   : below(rng, 3)         ? MAX_PANEL
                                                           : MOST_CHANNELS,
-                      .window = { side, side, 1, side / 2, side / 2 },
+                      .window = WINDOW(side, side, 1, side / 2, side / 2),
                       .bias = below(rng, 2),
                       .epsilon = 1e-3 };
 
-    if (ops == &LAYER_MEAN_POOL)
-        l.window = (struct window){ 2, 2, 2, 0, 0 };
+    if (ops == &LAYER_MEAN_POOL && below(rng, 4))
+        l.window = (struct window)WINDOW(2, 2, 2, 0, 0);
+    else if (ops == &LAYER_MEAN_POOL)
+        l.window = window_drawn(rng, 3);
     for (size_t i = 0; i < 10 && refuses(g, &l); i++) /* another second operand */
         l.from[1] = below(rng, g->net->n_nodes);
     return l;

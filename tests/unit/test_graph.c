@@ -304,7 +304,7 @@ TEST_WITHOUT_LEAKS(graph, that_is_no_network_is_refused_with_its_node)
     struct graph g;
 
     graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
-    graph_conv(&g, 0, "a", 4, 2, 1, 1); /* an even kernel */
+    graph_conv(&g, 0, "a", 4, 3, 0, 1); /* no stride */
     graph_dense(&g, 0, "head", N_NIH_LABELS);
     refused(&g, &err, "node 1 (conv a)");
 

@@ -75,21 +75,15 @@ static void window_draw(struct trial *t, struct rng *r)
 {
     struct window *k = &t->node.window;
 
-    *k = (struct window){ 2 * below(r, 3) + 1, 2 * below(r, 3) + 1, between(r, 1, 4), 0, 0 };
+    *k = window_drawn(r, 5);
     if (below(r, 8) == 0)
-        k->h = k->w = 2 * between(r, 3, 7) + 1;
-    if (t->kind == WINOGRAD)
-        *k = (struct window){ 3, 3, 1, 0, 0 };
+        *k = window_drawn(r, 15);
+    if (t->kind == WINOGRAD) {
+        k->h = k->w = 3;
+        k->stride_h = k->stride_w = k->dilation_h = k->dilation_w = 1;
+    }
     if (t->scaled && t->kind == CONVOLUTION)
-        k->h = k->w = 1;
-    else if (t->kind == MAX_POOL)
-        *k = (struct window){ between(r, 1, 4), between(r, 1, 4), between(r, 1, 3), 0, 0 };
-    else if (t->kind == MEAN_POOL)
-        *k = (struct window){ between(r, 1, 3), between(r, 1, 3), between(r, 1, 3), 0, 0 };
-    if (t->kind == MEAN_POOL || (t->scaled && t->kind == CONVOLUTION))
-        return;
-    k->pad_h = below(r, (t->kind == MAX_POOL ? k->h / 2 : k->h) + 1);
-    k->pad_w = below(r, (t->kind == MAX_POOL ? k->w / 2 : k->w) + 1);
+        *k = (struct window)WINDOW(1, 1, k->stride_h, 0, 0);
 }
 
 static void node_draw(struct trial *t, struct rng *r)
@@ -256,12 +250,14 @@ static void describe(const struct trial *t, char *text, size_t size)
     const struct window *k = &t->node.window;
 
     snprintf(text, size,
-             "%s %s of %zu: %zux%zux%zu to %zux%zux%zu, window %zux%zu by %zu in a border of %zu, %zu, %zu "
+             "%s %s of %zu: %zux%zux%zu to %zux%zux%zu, window %zux%zu by %zux%zu in a border from %zu, %zu "
+             "on, %zux%zu apart, %zu "
              "groups, "
              "activation %d%s%s%s%s",
-             t->k->name, KINDS[t->kind], t->n, in.c, in.h, in.w, out.c, out.h, out.w, k->h, k->w, k->stride,
-             k->pad_h, k->pad_w, t->node.groups, t->g.activation, t->has_b ? ", b" : "",
-             t->spread ? " spread" : "", t->scaled ? ", scaled" : "", t->thin ? ", thin" : "");
+             t->k->name, KINDS[t->kind], t->n, in.c, in.h, in.w, out.c, out.h, out.w, k->h, k->w, k->stride_h,
+             k->stride_w, k->top, k->left, k->dilation_h, k->dilation_w, t->node.groups, t->g.activation,
+             t->has_b ? ", b" : "", t->spread ? " spread" : "", t->scaled ? ", scaled" : "",
+             t->thin ? ", thin" : "");
 }
 
 /* Relative to the sums before the activation, whose slope is nowhere far above 1. A sum of K rounded products is off by about
@@ -383,11 +379,12 @@ static bool finite_all(const struct trial *t)
 }
 
 /* Whether some window looks at row or column `i`. */
-static bool is_seen(size_t i, size_t window, size_t stride, size_t pad, size_t out)
+static bool is_seen(size_t i, size_t window, size_t stride, size_t dilation, size_t pad, size_t out)
 {
     for (size_t at_out = 0; at_out < out; at_out++)
-        if (i + pad >= at_out * stride && i + pad < at_out * stride + window)
-            return true;
+        for (size_t u = 0; u < window; u++)
+            if (i + pad == at_out * stride + u * dilation)
+                return true;
     return false;
 }
 
@@ -397,8 +394,8 @@ static bool cell_is_seen(const struct trial *t, size_t i, size_t j)
 
     if (is_elementwise(t->kind) || t->kind == GLOBAL_MEAN)
         return true;
-    return is_seen(i, k->h, k->stride, k->pad_h, t->g.out.h) &&
-           is_seen(j, k->w, k->stride, k->pad_w, t->g.out.w);
+    return is_seen(i, k->h, k->stride_h, k->dilation_h, k->top, t->g.out.h) &&
+           is_seen(j, k->w, k->stride_w, k->dilation_w, k->left, t->g.out.w);
 }
 
 static void check_bad(struct trial *t, struct rng *r, float bad)

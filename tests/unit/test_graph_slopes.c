@@ -41,15 +41,11 @@ static void window_draw(struct trial *t, struct rng *r)
 {
     struct window *k = &t->node.window;
 
-    *k = (struct window){ 2 * below(r, 3) + 1, 2 * below(r, 3) + 1, between(r, 1, 4), 0, 0 };
-    if (t->kind == MAX_POOL || t->kind == MEAN_POOL)
-        *k = (struct window){ between(r, 1, 4), between(r, 1, 4), between(r, 1, 3), 0, 0 };
-    if (t->kind == WINOGRAD)
-        *k = (struct window){ 3, 3, 1, 0, 0 };
-    if (t->kind == MEAN_POOL)
-        return;
-    k->pad_h = below(r, (t->kind == MAX_POOL ? k->h / 2 : k->h + 1) + 1);
-    k->pad_w = below(r, (t->kind == MAX_POOL ? k->w / 2 : k->w + 1) + 1);
+    *k = window_drawn(r, 5);
+    if (t->kind == WINOGRAD) {
+        k->h = k->w = 3;
+        k->stride_h = k->stride_w = k->dilation_h = k->dilation_w = 1;
+    }
 }
 
 static void node_draw(struct trial *t, struct rng *r)
@@ -118,7 +114,7 @@ static void pictures_draw(struct trial *t, struct rng *r)
     if (t->spread)
         t->g.b.row = t->g.b.pixel = 0;
     if (t->kind == GLOBAL_MEAN)
-        t->g.window = (struct window){ .h = t->g.in.h, .w = t->g.in.w, .stride = 1 };
+        t->g.window = (struct window)WINDOW(t->g.in.h, t->g.in.w, 1, 0, 0);
 }
 
 /* What the layer says. */
@@ -180,11 +176,12 @@ static void describe(const struct trial *t, char *text, size_t size)
     const struct window *k = &t->g.window;
 
     snprintf(text, size,
-             "%s %s of %zu: %zux%zux%zu to %zux%zux%zu, window %zux%zu by %zu in a border of %zu, %zu, %zu "
+             "%s %s of %zu: %zux%zux%zu to %zux%zux%zu, window %zux%zu by %zux%zu in a border from %zu, %zu "
+             "on, %zux%zu apart, %zu "
              "groups, activation %d%s%s",
-             t->k->name, KINDS[t->kind], t->n, in.c, in.h, in.w, out.c, out.h, out.w, k->h, k->w, k->stride,
-             k->pad_h, k->pad_w, t->node.groups, t->g.activation, t->spread ? ", spread" : "",
-             t->thin ? ", thin" : "");
+             t->k->name, KINDS[t->kind], t->n, in.c, in.h, in.w, out.c, out.h, out.w, k->h, k->w, k->stride_h,
+             k->stride_w, k->top, k->left, k->dilation_h, k->dilation_w, t->node.groups, t->g.activation,
+             t->spread ? ", spread" : "", t->thin ? ", thin" : "");
 }
 
 /* ---- the kernels ---- */
@@ -375,7 +372,7 @@ EACH_SET(graph_slopes, first_of_equal_cells_wins)
     const size_t P = k->panel;
     const struct geometry g = { .in = { P, 2, 2 },
                                 .out = { P, 1, 1 },
-                                .window = { 2, 2, 2, 0, 0 },
+                                .window = WINDOW(2, 2, 2, 0, 0),
                                 .x = { P, 2 * P, 4 * P, 4 * P },
                                 .y = { P, P, P, P } };
     float *x = floats_new(4 * P), *y = floats_new(P), *dy = floats_new(P), *dx = floats_new(4 * P);

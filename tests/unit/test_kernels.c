@@ -65,9 +65,11 @@ static struct bench bench_new(const struct kernels *k, size_t n, size_t h, size_
     size_t n_tensors;
     struct rng rng;
 
-    t.conv = (struct node){
-        .ops = &LAYER_CONV, .channels = O, .window = { 3, 3, 1, 1, 1 }, .bias = true, .in = { { C, h, w } }
-    };
+    t.conv = (struct node){ .ops = &LAYER_CONV,
+                            .channels = O,
+                            .window = WINDOW(3, 3, 1, 1, 1),
+                            .bias = true,
+                            .in = { { C, h, w } } };
     cr_assert_null(LAYER_CONV.shape(&t.conv, tensors, &n_tensors));
     t.w = floats_new(9 * C * O + O);
     t.bias = floats_new(O);

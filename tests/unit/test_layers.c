@@ -24,27 +24,39 @@ enum { N_SHAPES = sizeof SHAPES / sizeof SHAPES[0], BATCH = 3, CHANNELS = 4, MIN
 
 /* What an author may ask of the kinds that have a choice; the other kinds get ANYTHING. */
 static const struct node AUTHORS[] = {
-    { .ops = &LAYER_CONV, .channels = 4, .window = { 1, 1, 1, 0, 0 }, .bias = true },
-    { .ops = &LAYER_CONV, .channels = 4, .window = { 3, 3, 1, 1, 1 }, .bias = true },
-    { .ops = &LAYER_CONV, .channels = 3, .window = { 5, 3, 1, 2, 1 } },
-    { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 1, 1, 0, 2 } },
-    { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 2, 1, 1 }, .bias = true },
-    { .ops = &LAYER_CONV, .channels = 4, .window = { 1, 1, 2, 0, 0 } },
-    { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 3, 0, 0 } },
-    { .ops = &LAYER_CONV, .channels = 6, .window = { 3, 3, 1, 1, 1 }, .groups = 2, .bias = true },
-    { .ops = &LAYER_CONV, .channels = 4, .window = { 3, 3, 1, 1, 1 }, .groups = 4 },
-    { .ops = &LAYER_CONV, .channels = 8, .window = { 3, 3, 2, 1, 1 }, .groups = 4, .bias = true },
-    { .ops = &LAYER_CONV, .channels = 2, .window = { 7, 7, 2, 3, 3 } },
+    { .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(1, 1, 1, 0, 0), .bias = true },
+    { .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(3, 3, 1, 1, 1), .bias = true },
+    { .ops = &LAYER_CONV, .channels = 3, .window = WINDOW(5, 3, 1, 2, 1) },
+    { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 1, 1, 0, 2) },
+    { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 3, 2, 1, 1), .bias = true },
+    { .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(1, 1, 2, 0, 0) },
+    { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 3, 3, 0, 0) },
+    { .ops = &LAYER_CONV, .channels = 6, .window = WINDOW(3, 3, 1, 1, 1), .groups = 2, .bias = true },
+    { .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(3, 3, 1, 1, 1), .groups = 4 },
+    { .ops = &LAYER_CONV, .channels = 8, .window = WINDOW(3, 3, 2, 1, 1), .groups = 4, .bias = true },
+    { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(7, 7, 2, 3, 3) },
+    { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(2, 4, 1, 1, 2) },
+    { .ops = &LAYER_CONV,
+      .channels = 2,
+      .window = { 3, 3, 2, 2, 0, 0, 1, 1, 1, 1 } }, /* TensorFlow's "same" */
+    { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 2, 1, 3, 2, 0, 3, 4, 1, 1 }, .bias = true },
+    { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 2, 3, 2, 3, 2, 3 }, .bias = true },
+    { .ops = &LAYER_CONV, .channels = 4, .window = { 3, 2, 2, 3, 4, 3, 3, 2, 3, 2 }, .groups = 4 },
     { .ops = &LAYER_DENSE, .channels = 4, .bias = true },
     { .ops = &LAYER_DENSE, .channels = 3 },
-    { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 2, 0, 0 } },
-    { .ops = &LAYER_MAX_POOL, .window = { 3, 3, 2, 1, 1 } },
-    { .ops = &LAYER_MAX_POOL, .window = { 3, 2, 1, 0, 1 } },
-    { .ops = &LAYER_MAX_POOL, .window = { 1, 1, 2, 0, 0 } },
-    { .ops = &LAYER_MAX_POOL, .window = { 5, 5, 1, 2, 2 } },
-    { .ops = &LAYER_MEAN_POOL, .window = { 2, 2, 2, 0, 0 } },
-    { .ops = &LAYER_MEAN_POOL, .window = { 3, 2, 1, 0, 0 } },
-    { .ops = &LAYER_MEAN_POOL, .window = { 1, 3, 4, 0, 0 } },
+    { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 2, 0, 0) },
+    { .ops = &LAYER_MAX_POOL, .window = WINDOW(3, 3, 2, 1, 1) },
+    { .ops = &LAYER_MAX_POOL, .window = WINDOW(3, 2, 1, 0, 1) },
+    { .ops = &LAYER_MAX_POOL, .window = WINDOW(1, 1, 2, 0, 0) },
+    { .ops = &LAYER_MAX_POOL, .window = WINDOW(5, 5, 1, 2, 2) },
+    { .ops = &LAYER_MEAN_POOL, .window = WINDOW(2, 2, 2, 0, 0) },
+    { .ops = &LAYER_MEAN_POOL, .window = WINDOW(3, 2, 1, 0, 0) },
+    { .ops = &LAYER_MEAN_POOL, .window = WINDOW(1, 3, 4, 0, 0) },
+    { .ops = &LAYER_MAX_POOL, .window = { 3, 2, 2, 1, 0, 0, 2, 1, 1, 1 } },
+    { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 1, 2, 1, 0, 1, 1, 2, 1 } },
+    { .ops = &LAYER_MEAN_POOL, .window = WINDOW(3, 3, 2, 1, 1) },
+    { .ops = &LAYER_MEAN_POOL, .window = { 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, true } },
+    { .ops = &LAYER_MEAN_POOL, .window = { 2, 3, 1, 2, 1, 0, 0, 2, 1, 2 } },
 };
 static const struct node ANYTHING = { .channels = CHANNELS, .epsilon = 1e-3 };
 enum { N_AUTHORS = sizeof AUTHORS / sizeof AUTHORS[0] };
@@ -114,10 +126,13 @@ static const char *describe(const struct probe *p)
     const struct node *l = &p->node;
     static char text[200];
 
-    snprintf(text, sizeof text,
-             "%s%s of %zu x %zu x %zu, window %zu x %zu by %zu, border %zu x %zu, %zu groups", l->ops->kind,
-             p->training ? " in training" : "", l->in[0].c, l->in[0].h, l->in[0].w, l->window.h, l->window.w,
-             l->window.stride, l->window.pad_h, l->window.pad_w, l->groups);
+    snprintf(
+        text, sizeof text,
+        "%s%s of %zu x %zu x %zu, window %zu x %zu by %zu x %zu, border from %zu x %zu on, %zu x %zu apart, "
+        "%zu groups",
+        l->ops->kind, p->training ? " in training" : "", l->in[0].c, l->in[0].h, l->in[0].w, l->window.h,
+        l->window.w, l->window.stride_h, l->window.stride_w, l->window.top, l->window.left,
+        l->window.dilation_h, l->window.dilation_w, l->groups);
     return text;
 }
 
@@ -338,7 +353,7 @@ static void check_one_input(struct node author, struct shape in, const float *pa
 }
 
 static const struct node CONV3X3 = {
-    .ops = &LAYER_CONV, .channels = 1, .window = { 3, 3, 1, 1, 1 }, .bias = true
+    .ops = &LAYER_CONV, .channels = 1, .window = WINDOW(3, 3, 1, 1, 1), .bias = true
 };
 
 /* A weight in the upper left corner looks at the upper left neighbour: the kernel is not turned round. */
@@ -373,8 +388,8 @@ Test(conv, weights_lie_by_output_then_input_channel)
 /* Rows and columns have their own window and border; the first window begins in the border, the last ends where it fits. */
 Test(conv, windows_may_be_oblong_and_step_over_cells)
 {
-    const struct node row = { .ops = &LAYER_CONV, .channels = 1, .window = { 1, 3, 2, 0, 1 } };
-    const struct node column = { .ops = &LAYER_CONV, .channels = 1, .window = { 3, 1, 1, 0, 1 } };
+    const struct node row = { .ops = &LAYER_CONV, .channels = 1, .window = WINDOW(1, 3, 2, 0, 1) };
+    const struct node column = { .ops = &LAYER_CONV, .channels = 1, .window = WINDOW(3, 1, 1, 0, 1) };
     const float x[12] = { 1, 2, 3, 4, 10, 20, 30, 40, 100, 200, 300, 400 };
 
     check_one_input(row, (struct shape){ 1, 3, 4 }, (float[]){ 1, 2, 4 }, x,
@@ -383,14 +398,31 @@ Test(conv, windows_may_be_oblong_and_step_over_cells)
                     (float[]){ 0, 421, 842, 1263, 1684, 0 });
 }
 
+/* A border on one side alone, as TensorFlow pads an even side; each side its own stride and dilation. */
+Test(conv, windows_may_have_gaps_and_a_border_on_one_side)
+{
+    const struct node right = { .ops = &LAYER_CONV,
+                                .channels = 1,
+                                .window = { 1, 3, 1, 2, 0, 0, 0, 1, 1, 1 } };
+    const struct node apart = { .ops = &LAYER_CONV,
+                                .channels = 1,
+                                .window = { 3, 2, 2, 1, 1, 0, 1, 0, 1, 3 } };
+    const float x[12] = { 1, 2, 3, 4, 10, 20, 30, 40, 100, 200, 300, 400 };
+
+    check_one_input(right, (struct shape){ 1, 3, 4 }, (float[]){ 1, 2, 4 }, x,
+                    (float[]){ 1 + 4 + 12, 3 + 8, 170, 110, 1700, 1100 });
+    check_one_input(apart, (struct shape){ 1, 3, 4 }, (float[]){ 1, 1, 2, 3, 4, 7 }, x,
+                    (float[]){ 2 * 1 + 3 * 4 + 4 * 10 + 7 * 40, 1 * 10 + 1 * 40 + 2 * 100 + 3 * 400 });
+}
+
 /* Results 0 and 1 see channels 0 and 1, results 2 and 3 channels 2 and 3. */
 Test(conv, groups_see_their_own_channels)
 {
     const struct node author = {
-        .ops = &LAYER_CONV, .channels = 4, .window = { 1, 1, 1, 0, 0 }, .groups = 2, .bias = true
+        .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(1, 1, 1, 0, 0), .groups = 2, .bias = true
     };
     const struct node depthwise = {
-        .ops = &LAYER_CONV, .channels = 4, .window = { 1, 1, 1, 0, 0 }, .groups = 4
+        .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(1, 1, 1, 0, 0), .groups = 4
     };
     const float x[4] = { 1, 10, 100, 1000 };
     const float params[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 0, 0.5f, 0, 0.25f };
@@ -580,11 +612,11 @@ Test(activation, slopes_in_kinks_and_far_away_are_finite)
     check_slopes_by_hand(&LAYER_HARD_SWISH, (float[]){ -3, 0, 3, INFINITY }, (float[]){ 0, 0.5f, 1, 1 });
 }
 
-static const struct node MAX2 = { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 2, 0, 0 } };
+static const struct node MAX2 = { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 2, 0, 0) };
 
 Test(max_pool, takes_the_largest_of_each_window)
 {
-    const struct node border = { .ops = &LAYER_MAX_POOL, .window = { 3, 3, 2, 1, 1 } };
+    const struct node border = { .ops = &LAYER_MAX_POOL, .window = WINDOW(3, 3, 2, 1, 1) };
     const float x[8] = { 1, -2, -5, -6, 3, 2, -8, -7 };
     const float all_negative[5] = { -5, -4, -3, -2, -1 };
 
@@ -615,10 +647,22 @@ Test(max_pool, gives_the_slope_to_the_first_of_equals)
 
 Test(mean_pool, takes_the_mean_of_each_window)
 {
-    const struct node author = { .ops = &LAYER_MEAN_POOL, .window = { 2, 2, 2, 0, 0 } };
+    const struct node author = { .ops = &LAYER_MEAN_POOL, .window = WINDOW(2, 2, 2, 0, 0) };
     const float x[10] = { 1, 2, 3, 4, 99, 5, 6, 7, 8, 99 };
 
     check_one_input(author, (struct shape){ 1, 2, 5 }, NULL, x, (float[]){ 3.5f, 5.5f });
+}
+
+/* As PyTorch's count_include_pad has it; rounding up, as ceil_mode does, is a border on the far side. */
+Test(mean_pool, counts_the_border_or_does_not)
+{
+    const struct node inside = { .ops = &LAYER_MEAN_POOL, .window = { 1, 2, 1, 2, 0, 1, 0, 1, 1, 1 } };
+    struct node counted = inside;
+    const float x[4] = { 4, 6, 10, 12 };
+
+    counted.window.count_include_pad = true;
+    check_one_input(inside, (struct shape){ 1, 1, 4 }, NULL, x, (float[]){ 4, 8, 12 });
+    check_one_input(counted, (struct shape){ 1, 1, 4 }, NULL, x, (float[]){ 2, 8, 6 });
 }
 
 Test(global_pool, takes_the_mean_of_each_plane_however_large)
@@ -698,7 +742,7 @@ ParameterizedTest(size_t *index, layer, not_a_number_survives_in_every_place)
 {
     const struct layer_ops *ops = LAYER_KINDS[*index];
     const bool conv = ops == &LAYER_CONV;
-    const struct window three = { 3, 3, 1, 1, 1 }, two = { 2, 2, 2, 0, 0 };
+    const struct window three = WINDOW(3, 3, 1, 1, 1), two = WINDOW(2, 2, 2, 0, 0);
 
     nan_survives((struct node){ .ops = ops, .channels = 2, .window = conv ? three : two, .epsilon = 1e-3 });
 }
@@ -715,29 +759,53 @@ static const struct {
     { { .ops = &LAYER_REPLICATE, .channels = 3 }, { { 2, 4, 4 } }, "channel" },
     { { .ops = &LAYER_REPLICATE }, { { 1, 4, 4 } }, "size is 0" },
     { { .ops = &LAYER_REPLICATE, .channels = BIG + 1 }, { { 1, 4, 4 } }, "too many channels" },
-    { { .ops = &LAYER_CONV, .window = { 3, 3, 1, 1, 1 } }, { { 1, 4, 4 } }, "size is 0" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 1 } }, { { 0, 4, 4 } }, "size is 0" },
-    { { .ops = &LAYER_CONV, .channels = BIG + 1, .window = { 3, 3, 1, 1, 1 } }, { { 1, 4, 4 } }, "channels" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 2, 3, 1, 1, 1 } }, { { 1, 4, 4 } }, "even" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 2, 1, 1, 1 } }, { { 1, 4, 4 } }, "even" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 0, 3, 1, 1, 1 } }, { { 1, 4, 4 } }, "empty" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 0, 1, 1 } }, { { 1, 4, 4 } }, "stride" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 17, 3, 1, 8, 1 } }, { { 1, 40, 4 } }, "too large" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, SIZE_MAX, 1, 1, 1 } },
+    { { .ops = &LAYER_CONV, .window = WINDOW(3, 3, 1, 1, 1) }, { { 1, 4, 4 } }, "size is 0" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 3, 1, 1, 1) }, { { 0, 4, 4 } }, "size is 0" },
+    { { .ops = &LAYER_CONV, .channels = BIG + 1, .window = WINDOW(3, 3, 1, 1, 1) },
+      { { 1, 4, 4 } },
+      "channels" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 0, 1, 1, 1, 1, 1, 1 } },
+      { { 1, 4, 4 } },
+      "stride is 0" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 3, 4097, 1, 1) },
+      { { 1, 4, 4 } },
+      "stride is too long" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 1, 1, 1, 1, 1, 0 } },
+      { { 1, 4, 4 } },
+      "dilation is 0" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 1, 1, 1, 1, SIZE_MAX, 1 } },
+      { { 1, 4, 4 } },
+      "dilation is too wide" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 1, 1, 1, 1, 3, 1 } },
+      { { 1, 4, 4 } },
+      "larger" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(0, 3, 1, 1, 1) }, { { 1, 4, 4 } }, "empty" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 3, 0, 1, 1) }, { { 1, 4, 4 } }, "stride" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(17, 3, 1, 8, 1) },
+      { { 1, 40, 4 } },
+      "too large" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, SIZE_MAX, 1, 1, 1) },
       { { 1, 4, 4 } },
       "too large" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 7, 3, 1, 1, 1 } }, { { 1, 4, 4 } }, "larger" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 7, 1, 1, 1 } }, { { 1, 4, 4 } }, "larger" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, SIZE_MAX, 1 } }, { { 1, 4, 4 } }, "border" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 17 } }, { { 1, 4, 4 } }, "border" },
-    { { .ops = &LAYER_CONV, .channels = 2, .window = { 1, 1, 1, 1, 0 } }, { { 1, 4096, 4 } }, "too long" },
-    { { .ops = &LAYER_CONV, .channels = 4, .window = { 1, 1, 1, 0, 0 }, .groups = 2 },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(7, 3, 1, 1, 1) }, { { 1, 4, 4 } }, "larger" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 7, 1, 1, 1) }, { { 1, 4, 4 } }, "larger" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 3, 1, SIZE_MAX, 1) },
+      { { 1, 4, 4 } },
+      "border" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(3, 3, 1, 1, 1025) }, { { 1, 4, 4 } }, "border" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = { 3, 3, 1, 1, 1, 1, 1, SIZE_MAX, 1, 1 } },
+      { { 1, 4, 4 } },
+      "border" },
+    { { .ops = &LAYER_CONV, .channels = 2, .window = WINDOW(1, 1, 1, 1, 0) },
+      { { 1, 4096, 4 } },
+      "too long" },
+    { { .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(1, 1, 1, 0, 0), .groups = 2 },
       { { 3, 4, 4 } },
       "groups" },
-    { { .ops = &LAYER_CONV, .channels = 3, .window = { 1, 1, 1, 0, 0 }, .groups = 2 },
+    { { .ops = &LAYER_CONV, .channels = 3, .window = WINDOW(1, 1, 1, 0, 0), .groups = 2 },
       { { 4, 4, 4 } },
       "groups" },
-    { { .ops = &LAYER_CONV, .channels = 4, .window = { 1, 1, 1, 0, 0 }, .groups = 8 },
+    { { .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(1, 1, 1, 0, 0), .groups = 8 },
       { { 4, 4, 4 } },
       "groups" },
     { { .ops = &LAYER_DENSE }, { { 1, 4, 4 } }, "size is 0" },
@@ -750,17 +818,19 @@ static const struct {
     { { .ops = &LAYER_NORM, .epsilon = 1e-5 }, { { 1, 0, 4 } }, "size is 0" },
     { { .ops = &LAYER_RELU }, { { 1, 0, 4 } }, "size is 0" },
     { { .ops = &LAYER_SILU }, { { 0, 4, 4 } }, "size is 0" },
-    { { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 2, 0, 0 } }, { { 0, 4, 4 } }, "size is 0" },
-    { { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 2, 0, 0 } }, { { 1, 1, 4 } }, "larger" },
-    { { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 0, 0, 0 } }, { { 1, 4, 4 } }, "stride" },
-    { { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 2, 2, 0 } }, { { 1, 4, 4 } }, "border" },
-    { { .ops = &LAYER_MAX_POOL, .window = { 3, 3, 2, 0, 2 } }, { { 1, 4, 4 } }, "border" },
-    { { .ops = &LAYER_MAX_POOL, .window = { 17, 2, 2, 0, 0 } }, { { 1, 40, 4 } }, "too large" },
-    { { .ops = &LAYER_MAX_POOL, .window = { 16, 16, 16, 0, 0 } }, { { 1, 40, 40 } }, "255 cells" },
-    { { .ops = &LAYER_MEAN_POOL, .window = { 2, 2, 2, 1, 0 } }, { { 1, 4, 4 } }, "border" },
-    { { .ops = &LAYER_MEAN_POOL, .window = { 2, 2, 2, 0, 1 } }, { { 1, 4, 4 } }, "border" },
-    { { .ops = &LAYER_MEAN_POOL, .window = { 2, 2, 0, 0, 0 } }, { { 1, 4, 4 } }, "stride" },
-    { { .ops = &LAYER_MEAN_POOL, .window = { 5, 2, 1, 0, 0 } }, { { 1, 4, 4 } }, "larger" },
+    { { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 2, 0, 0) }, { { 0, 4, 4 } }, "size is 0" },
+    { { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 2, 0, 0) }, { { 1, 1, 4 } }, "larger" },
+    { { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 0, 0, 0) }, { { 1, 4, 4 } }, "stride" },
+    { { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 2, 2, 0) }, { { 1, 4, 4 } }, "border" },
+    { { .ops = &LAYER_MAX_POOL, .window = WINDOW(3, 3, 2, 0, 3) }, { { 1, 4, 4 } }, "border" },
+    { { .ops = &LAYER_MAX_POOL, .window = { 2, 2, 2, 2, 0, 0, 2, 0, 1, 1 } }, { { 1, 4, 4 } }, "border" },
+    { { .ops = &LAYER_MAX_POOL, .window = { 2, 1, 1, 1, 1, 0, 1, 0, 2, 1 } }, { { 1, 1, 4 } }, "border" },
+    { { .ops = &LAYER_MAX_POOL, .window = WINDOW(17, 2, 2, 0, 0) }, { { 1, 40, 4 } }, "too large" },
+    { { .ops = &LAYER_MAX_POOL, .window = WINDOW(16, 16, 16, 0, 0) }, { { 1, 40, 40 } }, "255 cells" },
+    { { .ops = &LAYER_MEAN_POOL, .window = WINDOW(2, 2, 2, 2, 0) }, { { 1, 4, 4 } }, "border" },
+    { { .ops = &LAYER_MEAN_POOL, .window = WINDOW(2, 2, 2, 0, 2) }, { { 1, 4, 4 } }, "border" },
+    { { .ops = &LAYER_MEAN_POOL, .window = WINDOW(2, 2, 0, 0, 0) }, { { 1, 4, 4 } }, "stride" },
+    { { .ops = &LAYER_MEAN_POOL, .window = WINDOW(5, 2, 1, 0, 0) }, { { 1, 4, 4 } }, "larger" },
     { { .ops = &LAYER_GLOBAL_POOL }, { { 1, 4, 0 } }, "size is 0" },
     { { .ops = &LAYER_ADD }, { { 1, 4, 4 }, { 1, 4, 5 } }, "shape" },
     { { .ops = &LAYER_ADD }, { { 2, 4, 4 }, { 2, 1, 1 } }, "shape" },
@@ -798,14 +868,14 @@ Test(layer, weights_are_described_as_the_field_does)
         struct shape in;
         size_t n, rank, dims[4], fan_in, fan_out;
     } CASES[] = {
-        { { .ops = &LAYER_CONV, .channels = 8, .window = { 5, 3, 1, 0, 0 }, .groups = 2, .bias = true },
+        { { .ops = &LAYER_CONV, .channels = 8, .window = WINDOW(5, 3, 1, 0, 0), .groups = 2, .bias = true },
           { 4, 9, 9 },
           2,
           4,
           { 8, 2, 5, 3 },
           30,
           60 },
-        { { .ops = &LAYER_CONV, .channels = 8, .window = { 1, 1, 1, 0, 0 } },
+        { { .ops = &LAYER_CONV, .channels = 8, .window = WINDOW(1, 1, 1, 0, 0) },
           { 4, 9, 9 },
           1,
           4,

@@ -489,7 +489,7 @@ static size_t conv(struct graph *g, size_t from, size_t channels, size_t side)
                      &(struct node){ .ops = &LAYER_CONV,
                                      .from = { from },
                                      .channels = channels,
-                                     .window = { side, side, 1, side / 2, side / 2 },
+                                     .window = WINDOW(side, side, 1, side / 2, side / 2),
                                      .bias = true },
                      graph_name(g, "n%zu", g->net->n_nodes));
 }
@@ -783,7 +783,7 @@ TEST_WITHOUT_LEAKS(plan, networks_are_told_apart_by_all_that_memory_depends_on)
         b->nodes[i].out.h++;
         cr_assert_not(network_alike(a, b), "the result of node %zu", i);
         b->nodes[i] = node;
-        b->nodes[i].window.stride++;
+        b->nodes[i].window.stride_w++;
         cr_assert_not(network_alike(a, b), "the stride of node %zu", i);
         b->nodes[i] = node;
         b->nodes[i].from[0]++;

@@ -10,7 +10,7 @@ static size_t block_add(struct graph *g, size_t from, size_t i)
                                   &(struct node){ .ops = &LAYER_CONV,
                                                   .from = { from },
                                                   .channels = (size_t)FIRST_CHANNELS << i,
-                                                  .window = { 3, 3, 1, 1, 1 },
+                                                  .window = WINDOW(3, 3, 1, 1, 1),
                                                   .bias = true },
                                   graph_name(g, "conv%zu", i + 1));
 

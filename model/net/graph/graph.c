@@ -169,7 +169,7 @@ size_t graph_conv(struct graph *g, size_t from, const char *name, size_t channel
                      &(struct node){ .ops = &LAYER_CONV,
                                      .from = { from },
                                      .channels = channels,
-                                     .window = { kernel, kernel, stride, kernel / 2, kernel / 2 },
+                                     .window = WINDOW(kernel, kernel, stride, kernel / 2, kernel / 2),
                                      .groups = groups },
                      name);
 }
@@ -189,7 +189,8 @@ size_t graph_pool(struct graph *g, const struct layer_ops *ops, size_t from, siz
                   size_t pad)
 {
     return graph_add(
-        g, &(struct node){ .ops = ops, .from = { from }, .window = { side, side, stride, pad, pad } }, NULL);
+        g, &(struct node){ .ops = ops, .from = { from }, .window = WINDOW(side, side, stride, pad, pad) },
+        NULL);
 }
 
 size_t graph_apply(struct graph *g, const struct layer_ops *ops, size_t from)

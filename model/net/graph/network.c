@@ -47,8 +47,10 @@ static bool shape_alike(struct shape a, struct shape b) { return a.c == b.c && a
 
 static bool window_alike(const struct window *a, const struct window *b)
 {
-    return a->h == b->h && a->w == b->w && a->stride == b->stride && a->pad_h == b->pad_h &&
-           a->pad_w == b->pad_w;
+    return a->h == b->h && a->w == b->w && a->stride_h == b->stride_h && a->stride_w == b->stride_w &&
+           a->top == b->top && a->left == b->left && a->bottom == b->bottom && a->right == b->right &&
+           a->dilation_h == b->dilation_h && a->dilation_w == b->dilation_w &&
+           a->count_include_pad == b->count_include_pad;
 }
 
 static bool node_alike(const struct node *a, const struct node *b)

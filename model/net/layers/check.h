@@ -23,21 +23,50 @@ static inline const char *check_in_and_out(const struct node *l)
     return wrong ? wrong : check_shape(l->out);
 }
 
-/* How many rows and columns a window gives, into out->h and out->w: (side + 2 pad - window) / stride + 1, rounded down. */
+/* One of a window's numbers along each side. */
+static inline const char *check_pair(size_t h, size_t w, size_t most, const char *zero, const char *large)
+{
+    if (h == 0 || w == 0)
+        return zero;
+    return h > most || w > most ? large : NULL;
+}
+
+static inline const char *check_borders(const struct window *w)
+{
+    const size_t most = LAYER_MAX_BORDER;
+
+    return w->top > most || w->left > most || w->bottom > most || w->right > most ? "the border is too wide"
+                                                                                  : NULL;
+}
+
+/* Cells from a window's first to its last. */
+static inline size_t extent_of(size_t cells, size_t dilation) { return (cells - 1) * dilation + 1; }
+
+/* How many rows and columns a window gives, into out->h and out->w: (side + border - extent) / stride + 1, rounded down. */
 static inline const char *check_window(const struct window *w, struct shape in, struct shape *out)
 {
-    if (w->h == 0 || w->w == 0)
-        return "the window is empty";
-    if (w->h > LAYER_MAX_WINDOW || w->w > LAYER_MAX_WINDOW)
-        return "the window is too large";
-    if (w->stride == 0)
-        return "the stride is 0";
-    if (w->pad_h > LAYER_MAX_WINDOW || w->pad_w > LAYER_MAX_WINDOW)
-        return "the border is too wide";
-    if (in.h + 2 * w->pad_h < w->h || in.w + 2 * w->pad_w < w->w)
+    const char *wrong =
+        check_pair(w->h, w->w, LAYER_MAX_WINDOW, "the window is empty", "the window is too large");
+
+    if (!wrong)
+        wrong = check_pair(w->stride_h, w->stride_w, LAYER_MAX_STRIDE, "the stride is 0",
+                           "the stride is too long");
+    if (!wrong)
+        wrong = check_pair(w->dilation_h, w->dilation_w, LAYER_MAX_DILATION, "the dilation is 0",
+                           "the dilation is too wide");
+    if (!wrong)
+        wrong = check_borders(w);
+    if (!wrong)
+        wrong = check_shape(in);
+    if (wrong)
+        return wrong;
+    const size_t h = in.h + w->top + w->bottom, extent_h = extent_of(w->h, w->dilation_h);
+    const size_t columns = in.w + w->left + w->right, extent_w = extent_of(w->w, w->dilation_w);
+
+    if (h < extent_h || columns < extent_w)
         return "the window is larger than the picture";
-    out->h = (in.h + 2 * w->pad_h - w->h) / w->stride + 1;
-    out->w = (in.w + 2 * w->pad_w - w->w) / w->stride + 1;
+    out->h = (h - extent_h) / w->stride_h + 1;
+    out->w = (columns - extent_w) / w->stride_w + 1;
     return NULL;
 }
 

@@ -1,5 +1,5 @@
 /* model/net/layers/conv.c - cross-correlation by windows of U x V cells: [n][C][H][W] -> [n][O][h][w].
- *   y[o][i][j] = b[o] + sum over c, u, v of W[o][c][u][v] x[c + the group's first][i*stride + u - pad_h][j*stride + v - pad_w],
+ *   y[o][i][j] = b[o] + sum over c, u, v of W[o][c][u][v] x[c + the group's first][i*stride + u*dilation - top][j*stride + v*dilation - left],
  * x being 0 outside. W [O][C/groups][U][V], then b [O], where there is one. Channels and results fall into `groups` equal
  * parts, a result sees its own part; as many groups as channels is what is called depthwise.
  * Sums are in double: a weight's slope has h*w terms for each picture, too many for float32 to be the truth. */
@@ -30,8 +30,6 @@ static const char *conv_check(struct node *l)
     wrong = check_window(&l->window, l->in[0], &l->out);
     if (wrong)
         return wrong;
-    if (l->window.h % 2 == 0 || l->window.w % 2 == 0)
-        return "the window's sides are even";
     if (l->in[0].c % groups_of(l) != 0 || l->out.c % groups_of(l) != 0)
         return "the groups do not divide the channels";
     return check_in_and_out(l);
@@ -58,11 +56,11 @@ static const char *conv_shape(struct node *l, struct described tensors[LAYER_MAX
 static double correlate(const struct node *l, const float *plane, size_t i, size_t j, const float *kernel)
 {
     const struct window *k = &l->window;
-    const size_t top = i * k->stride - k->pad_h, left = j * k->stride - k->pad_w;
+    const size_t top = i * k->stride_h - k->top, left = j * k->stride_w - k->left;
     double sum = 0;
 
-    for (size_t u = 0, row = top; u < k->h; u++, row++) /* wraps above row 0, and is then >= H */
-        for (size_t v = 0, column = left; v < k->w; v++, column++)
+    for (size_t u = 0, row = top; u < k->h; u++, row += k->dilation_h) /* wraps above row 0, then >= H */
+        for (size_t v = 0, column = left; v < k->w; v++, column += k->dilation_w)
             if (row < l->in[0].h && column < l->in[0].w)
                 sum += (double)kernel[u * k->w + v] * (double)plane[row * l->in[0].w + column];
     return sum;
@@ -97,7 +95,8 @@ static double tap_slope(const struct node *l, const float *dy, const float *plan
 
     for (size_t i = 0; i < l->out.h; i++)
         for (size_t j = 0; j < l->out.w; j++) {
-            const size_t row = i * k->stride + u - k->pad_h, column = j * k->stride + v - k->pad_w;
+            const size_t row = i * k->stride_h + u * k->dilation_h - k->top;
+            const size_t column = j * k->stride_w + v * k->dilation_w - k->left;
 
             if (row < l->in[0].h && column < l->in[0].w)
                 sum += (double)dy[i * l->out.w + j] * (double)plane[row * l->in[0].w + column];
@@ -105,12 +104,13 @@ static double tap_slope(const struct node *l, const float *dy, const float *plan
     return sum;
 }
 
-/* The window whose tap `u` looks at cell `i`; none, a number beyond all windows, where the stride steps over it. */
-static size_t window_at(size_t i, size_t u, size_t pad, size_t stride)
+/* The window whose tap looks at cell `i`; none, a number beyond all windows, where the stride steps over it.
+ *   at  where the tap lies in the window */
+static size_t window_at(size_t i, size_t at, size_t pad, size_t stride)
 {
-    if (i + pad < u || (stride > 1 && (i + pad - u) % stride != 0))
+    if (i + pad < at || (stride > 1 && (i + pad - at) % stride != 0))
         return SIZE_MAX;
-    return stride > 1 ? (i + pad - u) / stride : i + pad - u;
+    return stride > 1 ? (i + pad - at) / stride : i + pad - at;
 }
 
 /* What one pixel of a plane gives to the slope by it: through every tap that saw it, of every output plane of its group. */
@@ -124,10 +124,10 @@ static double pixel_slope(const struct node *l, const float *params, const float
 
     for (size_t o = first; o < first + t.group; o++)
         for (size_t u = 0; u < t.u; u++) {
-            const size_t row = window_at(i, u, k->pad_h, k->stride);
+            const size_t row = window_at(i, u * k->dilation_h, k->top, k->stride_h);
 
             for (size_t v = 0; row < l->out.h && v < t.v; v++) {
-                const size_t column = window_at(j, v, k->pad_w, k->stride);
+                const size_t column = window_at(j, v * k->dilation_w, k->left, k->stride_w);
 
                 if (column < l->out.w)
                     sum += (double)dy[(o * l->out.h + row) * l->out.w + column] *

@@ -1,41 +1,70 @@
 /* model/net/layers/pool.c - each plane for itself: [n][C][H][W] -> [n][C][h][w], by windows of U x V cells.
  *   max_pool     the largest cell; cells outside the picture never win. Of equal values the first in row-major order wins and
  *                gets the gradient; NaN wins over all
- *   mean_pool    the mean, windows inside the picture alone
+ *   mean_pool    the mean of the cells inside the picture, or of all, those outside being zero
  *   global_pool  the mean of the whole plane: [n][C][1][1] */
 #include "check.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-static const char *max_shape(struct node *l, struct described tensors[LAYER_MAX_TENSORS], size_t *n_tensors)
+/* Whether each of `n` windows along a side sees at least one cell of the picture. */
+static bool all_see(size_t n, size_t cells, size_t stride, size_t dilation, size_t pad, size_t side)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t u = 0;
+
+        while (u < cells &&
+               i * stride + u * dilation - pad >= side) /* wraps before the first, and is then >= */
+            u++;
+        if (u == cells)
+            return false;
+    }
+    return true;
+}
+
+/* What both pools ask of their windows. */
+static const char *pool_check(struct node *l)
 {
     const struct window *k = &l->window;
     const char *wrong = check_window(k, l->in[0], &l->out);
+
+    l->out.c = l->in[0].c;
+    if (!wrong)
+        wrong = check_in_and_out(l);
+    if (wrong)
+        return wrong;
+    if (!all_see(l->out.h, k->h, k->stride_h, k->dilation_h, k->top, l->in[0].h) ||
+        !all_see(l->out.w, k->w, k->stride_w, k->dilation_w, k->left, l->in[0].w))
+        return "a window sees nothing but the border";
+    return NULL;
+}
+
+static const char *max_shape(struct node *l, struct described tensors[LAYER_MAX_TENSORS], size_t *n_tensors)
+{
+    const char *wrong = pool_check(l);
 
     (void)tensors;
     *n_tensors = 0;
     if (wrong)
         return wrong;
-    if (k->pad_h > k->h / 2 || k->pad_w > k->w / 2)
-        return "the border is wider than half the window"; /* no window is without a cell then */
-    l->out.c = l->in[0].c;
-    if (k->h * k->w > UINT8_MAX)
+    if (l->window.h * l->window.w > UINT8_MAX)
         return "the window has more than 255 cells";
     l->tape_bytes = shape_size(l->out); /* one byte a result: which cell of the window won */
-    return check_in_and_out(l);
+    return NULL;
 }
 
 /* The cell of the window at (i, j) that wins, as its place in the window. */
 static uint8_t winner(const struct node *l, const float *plane, size_t i, size_t j, float *ret_value)
 {
     const struct window *k = &l->window;
-    const size_t top = i * k->stride - k->pad_h, left = j * k->stride - k->pad_w;
-    uint8_t best = UINT8_MAX; /* no cell: max_shape() */
+    const size_t top = i * k->stride_h - k->top, left = j * k->stride_w - k->left;
+    uint8_t best = UINT8_MAX; /* some cell is inside: pool_check() */
 
-    for (size_t u = 0, row = top; u < k->h; u++, row++) /* wraps above row 0, and is then >= H */
-        for (size_t v = 0, column = left; v < k->w; v++, column++) {
+    for (size_t u = 0, row = top; u < k->h; u++, row += k->dilation_h) /* wraps above row 0, then >= H */
+        for (size_t v = 0, column = left; v < k->w; v++, column += k->dilation_w) {
             if (row >= l->in[0].h || column >= l->in[0].w)
                 continue;
             const float value = plane[row * l->in[0].w + column];
@@ -79,8 +108,8 @@ static void max_backward(const struct node *l, size_t n, const float *params, co
     for (size_t p = 0; p < n * l->in[0].c; p++)
         for (size_t i = 0; i < l->out.h; i++)
             for (size_t j = 0; j < l->out.w; j++, won++) {
-                const size_t row = i * k->stride - k->pad_h + *won / k->w;
-                const size_t column = j * k->stride - k->pad_w + *won % k->w;
+                const size_t row = i * k->stride_h - k->top + *won / k->w * k->dilation_h;
+                const size_t column = j * k->stride_w - k->left + *won % k->w * k->dilation_w;
 
                 dx[0][p * plane + row * w + column] += *dy++;
             }
@@ -88,44 +117,65 @@ static void max_backward(const struct node *l, size_t n, const float *params, co
 
 static const char *mean_shape(struct node *l, struct described tensors[LAYER_MAX_TENSORS], size_t *n_tensors)
 {
-    const char *wrong = check_window(&l->window, l->in[0], &l->out);
-
     (void)tensors;
     *n_tensors = 0;
-    if (wrong)
-        return wrong;
-    if (l->window.pad_h > 0 || l->window.pad_w > 0)
-        return "a mean has no border";
-    l->out.c = l->in[0].c;
-    return check_in_and_out(l);
+    return pool_check(l);
 }
 
-static double window_sum(const struct window *k, const float *first, size_t row)
+/* Cells of a window that are inside, along one side. */
+static size_t count_inside(size_t i, size_t cells, size_t stride, size_t dilation, size_t pad, size_t side)
+{
+    size_t n = 0;
+
+    for (size_t u = 0; u < cells; u++)
+        n += i * stride + u * dilation - pad < side;
+    return n;
+}
+
+/* What the sum of the window at (i, j) is divided by. */
+static double area_of(const struct node *l, const struct window *k, size_t i, size_t j)
+{
+    if (k->count_include_pad)
+        return (double)(k->h * k->w);
+    return (double)(count_inside(i, k->h, k->stride_h, k->dilation_h, k->top, l->in[0].h) *
+                    count_inside(j, k->w, k->stride_w, k->dilation_w, k->left, l->in[0].w));
+}
+
+/* The sum over the cells of a plane that the window at (i, j) sees; with dplane NULL, else `share` is added to each of them there. */
+static double visit(const struct node *l, const struct window *k, size_t i, size_t j, const float *plane,
+                    float *dplane, float share)
 {
     double sum = 0;
 
     for (size_t u = 0; u < k->h; u++)
-        for (size_t v = 0; v < k->w; v++)
-            sum += (double)first[u * row + v];
+        for (size_t v = 0; v < k->w; v++) {
+            const size_t row = i * k->stride_h + u * k->dilation_h - k->top;
+            const size_t column = j * k->stride_w + v * k->dilation_w - k->left;
+
+            if (row >= l->in[0].h || column >= l->in[0].w)
+                continue;
+            if (dplane)
+                dplane[row * l->in[0].w + column] += share;
+            else
+                sum += (double)plane[row * l->in[0].w + column];
+        }
     return sum;
 }
 
 /* Means by a window, of planes of l->in[0]; a whole plane is a window too. */
 static void means_forward(const struct node *l, const struct window *k, size_t n, const float *x, float *y)
 {
-    const size_t w = l->in[0].w, plane = l->in[0].h * w;
-    const double area = (double)(k->h * k->w);
+    const size_t plane = l->in[0].h * l->in[0].w;
 
     for (size_t p = 0; p < n * l->in[0].c; p++)
         for (size_t i = 0; i < l->out.h; i++)
             for (size_t j = 0; j < l->out.w; j++)
-                *y++ = (float)(window_sum(k, x + p * plane + i * k->stride * w + j * k->stride, w) / area);
+                *y++ = (float)(visit(l, k, i, j, x + p * plane, NULL, 0) / area_of(l, k, i, j));
 }
 
 static void means_backward(const struct node *l, const struct window *k, size_t n, const float *dy, float *dx)
 {
-    const size_t w = l->in[0].w, plane = l->in[0].h * w;
-    const double area = (double)(k->h * k->w);
+    const size_t plane = l->in[0].h * l->in[0].w;
 
     if (!dx)
         return;
@@ -133,10 +183,7 @@ static void means_backward(const struct node *l, const struct window *k, size_t 
     for (size_t p = 0; p < n * l->in[0].c; p++)
         for (size_t i = 0; i < l->out.h; i++)
             for (size_t j = 0; j < l->out.w; j++, dy++)
-                for (size_t u = 0; u < k->h; u++)
-                    for (size_t v = 0; v < k->w; v++)
-                        dx[p * plane + (i * k->stride + u) * w + j * k->stride + v] +=
-                            (float)((double)*dy / area);
+                visit(l, k, i, j, NULL, dx + p * plane, (float)((double)*dy / area_of(l, k, i, j)));
 }
 
 static void mean_forward(const struct node *l, size_t n, const float *params, const float *state,
@@ -165,7 +212,7 @@ static const char *global_shape(struct node *l, struct described tensors[LAYER_M
 
 static struct window whole(const struct node *l)
 {
-    return (struct window){ .h = l->in[0].h, .w = l->in[0].w, .stride = 1 };
+    return (struct window)WINDOW(l->in[0].h, l->in[0].w, 1, 0, 0);
 }
 
 static void global_forward(const struct node *l, size_t n, const float *params, const float *state,

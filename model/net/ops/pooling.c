@@ -37,7 +37,7 @@ static void mean_size(struct op *op, const struct kernels *k, const struct value
 {
     (void)training;
     graph_geometry(op, k, values);
-    op->g.window = (struct window){ .h = op->g.in.h, .w = op->g.in.w, .stride = 1 };
+    op->g.window = (struct window)WINDOW(op->g.in.h, op->g.in.w, 1, 0, 0);
     op->units = op->g.in.c / k->panel;
     op->most = SIZE_MAX;
 }

@@ -13,9 +13,9 @@ static bool is_for_winograd(const struct steps *s, const struct step *step)
     const struct window *w = &conv->window;
     const size_t C = conv->in[0].c, O = conv->out.c;
 
-    return conv->groups <= 1 && w->h == 3 && w->w == 3 && w->stride == 1 && !step->prologue &&
-           whole(C, s->panel) && whole(O, s->panel) &&
-           (step->out.h * step->out.w >= FEW_PIXELS || C * O < MANY_FILTERS);
+    return conv->groups <= 1 && w->h == 3 && w->w == 3 && w->stride_h == 1 && w->stride_w == 1 &&
+           w->dilation_h == 1 && w->dilation_w == 1 && !step->prologue && whole(C, s->panel) &&
+           whole(O, s->panel) && (step->out.h * step->out.w >= FEW_PIXELS || C * O < MANY_FILTERS);
 }
 
 static const struct op_kind *convolution_kind(const struct steps *s, const struct step *step)

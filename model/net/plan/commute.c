@@ -7,8 +7,14 @@ static bool is_pointwise(const struct step *s)
 {
     const struct window *w = &s->node->window;
 
-    return steps_is(s, &LAYER_CONV) && w->h == 1 && w->w == 1 && w->stride == 1 && w->pad_h == 0 &&
-           w->pad_w == 0 && s->node->groups <= 1 && s->out.c > 1;
+    return steps_is(s, &LAYER_CONV) && looks_at_pixels(w) && w->stride_h == 1 && w->stride_w == 1 &&
+           s->node->groups <= 1 && s->out.c > 1;
+}
+
+/* The convolution gives its bias where the border of its result would be zero. */
+static bool counts_zeros(const struct window *w)
+{
+    return w->count_include_pad && w->top + w->left + w->bottom + w->right > 0;
 }
 
 void commute(struct steps *s)
@@ -17,7 +23,7 @@ void commute(struct steps *s)
         struct step *conv = &s->steps[i], *pool = is_pointwise(conv) ? steps_only_reader(s, i) : NULL;
         const struct step was = *conv;
 
-        if (!steps_is(pool, &LAYER_MEAN_POOL))
+        if (!steps_is(pool, &LAYER_MEAN_POOL) || counts_zeros(&pool->node->window))
             continue;
         conv->node = pool->node;
         conv->out = (struct shape){ s->steps[was.from[0]].out.c, pool->out.h, pool->out.w };

@@ -3,7 +3,8 @@
 
 static bool looks_at(const struct window *w, size_t side, size_t stride, size_t pad)
 {
-    return w->h == side && w->w == side && w->stride == stride && w->pad_h == pad && w->pad_w == pad;
+    return w->h == side && w->w == side && w->stride_h == stride && w->stride_w == stride && w->top == pad &&
+           w->left == pad && w->bottom == pad && w->right == pad && w->dilation_h == 1 && w->dilation_w == 1;
 }
 
 /* The kernels that take such a convolution, or NULL. */

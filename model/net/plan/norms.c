@@ -17,10 +17,8 @@ static void behind(struct steps *s, size_t i)
 
 static bool reads_plainly(const struct step *s)
 {
-    const struct window *w = &s->node->window;
-
-    return steps_is(s, &LAYER_CONV) && !s->prologue && w->h == 1 && w->w == 1 && w->pad_h == 0 &&
-           w->pad_w == 0 && s->node->groups <= 1;
+    return steps_is(s, &LAYER_CONV) && !s->prologue && looks_at_pixels(&s->node->window) &&
+           s->node->groups <= 1;
 }
 
 static void before(struct steps *s, size_t i)

@@ -53,6 +53,12 @@ static inline bool steps_is(const struct step *s, const struct layer_ops *ops)
     return s && s->kind == &OP_PLAIN && s->node->ops == ops;
 }
 
+/* Whether a window is one pixel, and no result is of the border. */
+static inline bool looks_at_pixels(const struct window *w)
+{
+    return w->h == 1 && w->w == 1 && w->top + w->left + w->bottom + w->right == 0;
+}
+
 void alias(struct steps *s);
 void fuse(struct steps *s);
 void commute(struct steps *s);
