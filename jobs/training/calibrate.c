@@ -3,6 +3,7 @@
 #include "calibrate.h"
 
 #include "figure.h"
+#include "folds.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -11,7 +12,7 @@
 /* A scale stays in these: near 0 the order of scores would drown in rounding. */
 static const double SCALE_MIN = 0.05, SCALE_MAX = 10;
 
-enum { PARTS = 5, BISECTIONS = 40, NEWTON_STEPS = 30 };
+enum { BISECTIONS = 40, NEWTON_STEPS = 30 };
 
 static double probability(double logit) { return 1 / (1 + exp(-logit)); }
 
@@ -140,15 +141,6 @@ void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, 
 
 /* ---- which, if any ---- */
 
-/* Which part a patient's rows are in: a scrambled number, since patients are numbered in order. */
-static uint8_t part_of(uint64_t patient)
-{
-    uint64_t x = (patient + 1) * 0x9e3779b97f4a7c15u;
-
-    x = (x ^ x >> 31) * 0xbf58476d1ce4e5b9u;
-    return (uint8_t)((x >> 32) % PARTS);
-}
-
 static double row_loss(const struct calibration_rows *rows, const struct calibration *c, size_t i)
 {
     double sum = 0;
@@ -171,7 +163,7 @@ static enum status gain_unseen(const struct calibration_rows *rows, const struct
     struct figure mean;
     enum status st = figure_init(&mean, patients);
 
-    for (int part = 0; part < PARTS && st == ST_OK; part++) {
+    for (int part = 0; part < N_FOLDS && st == ST_OK; part++) {
         struct calibration c;
 
         fit(rows, parts, (uint8_t)part, &c);
@@ -218,7 +210,7 @@ enum status calibrate(const struct calibration_rows *rows, struct calibration_fi
     enum status st = parts && gains ? patients_group(rows->n, rows->patients, &patients) : ST_NOMEM;
 
     for (size_t i = 0; i < rows->n && st == ST_OK; i++) {
-        parts[i] = part_of(rows->patients[i]);
+        parts[i] = fold_of(rows->patients[i]);
         before += row_loss(rows, &CALIBRATION_IDENTITY, i);
     }
     if (st == ST_OK)

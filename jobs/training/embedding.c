@@ -125,13 +125,11 @@ static void first_places(struct map *m)
         m->y[i] = FIRST_SPREAD * m->x[i / 2 * m->k + i % 2] / sqrt(squares / (double)m->n);
 }
 
-static bool run_stopped(void *arg) { return run_cancelled(arg); }
-
 /* The features go on the way.
  *   ret_differ  whether the rows do */
 static enum status map_make(struct map *m, struct run *r, struct features *f, bool *ret_differ)
 {
-    const struct interruption stop = { run_stopped, r };
+    const struct interruption stop = run_interruption(r);
     enum status st = principal_components(m->n, f->size, f->values, m->k, r->pool, &stop, m->x, &m->share);
 
     features_release(f); /* far more memory than the rest takes */

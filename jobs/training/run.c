@@ -30,6 +30,8 @@ void run_tell_progress(struct run *r)
 
 static bool hook_cancelled(void *arg) { return run_cancelled(arg); }
 
+struct interruption run_interruption(struct run *r) { return (struct interruption){ hook_cancelled, r }; }
+
 static void hook_done(void *arg, size_t rows)
 {
     struct run *r = arg;

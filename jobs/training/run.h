@@ -6,6 +6,7 @@
 
 #include "balance.h"
 #include "batches.h"
+#include "cxrd/principal.h"
 #include "cxrd/rng.h"
 #include "cxrd/trainer.h"
 #include "cxrd/training.h"
@@ -116,6 +117,7 @@ MUST_USE enum status run_gate_fit(struct run *r); /* r->gate */
 MUST_USE enum status run_gate_try(struct run *r); /* on validation pictures: result->gate */
 bool run_cancelled(const struct run *r);
 MUST_USE enum status run_check_cancelled(const struct run *r); /* ST_CANCELLED */
+struct interruption run_interruption(struct run *r); /* the same question, for whoever knows no run */
 void run_tell_progress(struct run *r);
 
 /* Validation rows that an epoch scores; test rows that the evaluation does. */
