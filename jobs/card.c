@@ -54,6 +54,20 @@ static json_t *names_of(const struct inputs *in)
     return names;
 }
 
+/* One scaling, or one for each channel. */
+static json_t *scaling_json(const struct preprocess *pre, float one,
+                            const float by_channel[PREPROCESS_CHANNELS])
+{
+    json_t *list;
+
+    if (!pre->by_channel)
+        return json_real((double)one);
+    list = json_array();
+    for (size_t c = 0; c < PREPROCESS_CHANNELS; c++)
+        json_array_append_new(list, json_real((double)by_channel[c]));
+    return list;
+}
+
 json_t *card_make(const char *id, const struct model *m, size_t bytes, const char *sha256, const char *job)
 {
     const struct network *net = model_network(m);
@@ -64,18 +78,20 @@ json_t *card_make(const char *id, const struct model *m, size_t bytes, const cha
     json_t *card;
 
     json_watch(); /* a card that lost a note or a shape would be kept for good */
-    card = json_pack("{s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s}",
-                     "id", id, "architecture", net->architecture, "parameters", (json_int_t)net->n_params,
-                     "image_size", sees ? json_integer((json_int_t)net->image_size) : json_null(), "resize",
-                     sees ? json_string(resize_name(pre->resize)) : json_null(), "input_mean",
-                     sees ? json_real((double)pre->mean) : json_null(), "input_std",
-                     sees ? json_real((double)pre->std) : json_null(), "labels", labels_json(model_labels(m)),
-                     "inputs", names_of(model_inputs(m)), "bytes", (json_int_t)bytes, "sha256", sha256, "job",
-                     text_or_null(job), "imported", job == NULL, "created_at", clock_utc(now), "population",
-                     text_or_null(json_string_value(json_object_get(notes, "population"))), "metrics",
-                     note_json(notes, "metrics"), "operating_points", note_json(notes, "operating_points"),
-                     "data", note_json(notes, DATA_NOTE), "warnings", model_warnings(m), "tensors",
-                     shapes_json(net), "intended_use", INTENDED_USE);
+    card = json_pack(
+        "{s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s}", "id", id,
+        "architecture", net->architecture, "parameters", (json_int_t)net->n_params, "channels",
+        sees ? json_integer((json_int_t)net->channels) : json_null(), "image_size",
+        sees ? json_integer((json_int_t)net->image_size) : json_null(), "resize",
+        sees ? json_string(resize_name(pre->resize)) : json_null(), "input_mean",
+        sees ? scaling_json(pre, pre->mean, pre->means) : json_null(), "input_std",
+        sees ? scaling_json(pre, pre->std, pre->stds) : json_null(), "labels", labels_json(model_labels(m)),
+        "inputs", names_of(model_inputs(m)), "bytes", (json_int_t)bytes, "sha256", sha256, "job",
+        text_or_null(job), "imported", job == NULL, "created_at", clock_utc(now), "population",
+        text_or_null(json_string_value(json_object_get(notes, "population"))), "metrics",
+        note_json(notes, "metrics"), "operating_points", note_json(notes, "operating_points"), "data",
+        note_json(notes, DATA_NOTE), "warnings", model_warnings(m), "tensors", shapes_json(net),
+        "intended_use", INTENDED_USE);
     if (json_ran_out()) {
         json_decref(card);
         return NULL;

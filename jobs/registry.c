@@ -157,8 +157,9 @@ static enum status try_inputs(const struct model *m, const float logits[MAX_LABE
 /* One forward pass, of a picture with every grey. */
 static enum status try_picture(const struct model *m, float logits[MAX_LABELS])
 {
-    const size_t plane = model_preprocess(m)->size * model_preprocess(m)->size;
-    float *x = malloc(plane * sizeof *x);
+    const struct preprocess *pre = model_preprocess(m);
+    const size_t plane = pre->size * pre->size;
+    float *x = malloc(preprocess_floats(pre) * sizeof *x);
     uint8_t *grey = malloc(plane);
     struct session *session = NULL;
     enum status st = x && grey ? session_new(&session) : ST_NOMEM;
@@ -166,7 +167,7 @@ static enum status try_picture(const struct model *m, float logits[MAX_LABELS])
     if (st == ST_OK) {
         for (size_t i = 0; i < plane; i++)
             grey[i] = (uint8_t)(i * 255 / plane);
-        preprocess_scale(grey, plane, model_preprocess(m), x);
+        preprocess_scale(grey, plane, pre, x);
         st = session_run(session, m, 1, x, logits);
     }
     session_free(session);

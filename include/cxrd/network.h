@@ -47,9 +47,11 @@ struct node {
     size_t from[NODE_MAX_INPUTS]; /* earlier nodes whose results it reads, as many as its kind takes */
     size_t channels;              /* of the result, where the kind lets one choose */
     struct window window;         /* of convolutions and pools */
-    size_t groups;  /* of a convolution: input channels by which a result's channels are apart; 0: 1 */
-    bool bias;      /* of a convolution or a dense layer */
-    double epsilon; /* of a normalisation: added to the variance */
+    size_t groups;    /* of a convolution: input channels by which a result's channels are apart; 0: 1 */
+    bool bias;        /* of a convolution or a dense layer */
+    double epsilon;   /* of a normalisation: added to the variance */
+    double low, high; /* of clip: its bounds */
+    double slope;     /* of leaky_relu: below 0 */
 
     struct shape in[NODE_MAX_INPUTS], out;
     size_t params, n_params; /* first float in the block, floats */
@@ -86,11 +88,16 @@ enum head_kind {
 };
 extern const char *const HEAD_NAMES[N_HEADS]; /* "auto", "flatten", "gap", "4x4" */
 
+/* Channels of an image, at most. A chest film is grey: its channels are the same picture, scaled each by its own numbers. */
+enum { MAX_CHANNELS = 3 };
+
 struct network {
-    const char *architecture; /* "cnn4" */
+    const char *architecture; /* "cnn4"; GRAPH_ARCHITECTURE */
     enum head_kind head;      /* not HEAD_OWN */
-    size_t image_size;        /* node 0 is the image, [1][image_size][image_size]; 0: it sees no picture */
-    size_t n_nodes;           /* 0 where it sees no picture; otherwise the last is the head, a dense layer */
+    size_t channels;          /* that the first convolution sees: 1, or MAX_CHANNELS */
+    size_t
+        image_size; /* node 0 is the image, [1 or channels][image_size][image_size]; 0: it sees no picture */
+    size_t n_nodes; /* 0 where it sees no picture; otherwise the last is the head, a dense layer */
     size_t n_tensors;
     size_t n_params, n_state; /* floats; the block is [n_params + n_state] */
     size_t n_labels;          /* findings: logits of a picture */
@@ -114,12 +121,22 @@ struct network {
  *                 in the others. Of no account where there is no picture
  *   n_labels      1..MAX_LABELS logits
  *   n_inputs      0..NETWORK_MAX_INPUTS numbers that the head sees beside the image, by "head.inputs.weight" [n_labels,n], the last of
- *                 all parameters: logits += weight * inputs. Initially 0 */
+ *                 all parameters: logits += weight * inputs. Initially 0
+ *   channels      that the first convolution sees: 1, or MAX_CHANNELS, 0 being the same. Of no account in "mlp" and GRAPH_ARCHITECTURE
+ *   by_channel    the image has MAX_CHANNELS channels, not one that is used as often. Of no account in GRAPH_ARCHITECTURE
+ *   graph         of GRAPH_ARCHITECTURE: its text */
 struct network_spec {
     const char *architecture;
     size_t image_size, n_labels, n_inputs;
     enum head_kind head;
+    size_t channels;
+    bool by_channel;
+    const char *graph;
 };
+
+/* A network that is no architecture of ours: its text, JSON of at most GRAPH_MAX_TEXT bytes, says all of it. See docs/weights.md. */
+#define GRAPH_ARCHITECTURE "graph"
+enum { GRAPH_MAX_TEXT = 512 << 10 };
 
 /* Whether there is such a network. Errors: ST_INVALID (unknown architecture, a size or a head that it cannot take). */
 MUST_USE enum status network_check(const struct network_spec *spec, struct error *err);
@@ -133,6 +150,13 @@ enum head_kind network_own_head(const char *architecture);
 MUST_USE enum status network_new(const struct network_spec *spec, const struct network **ret_net,
                                  struct error *err);
 
+/* A network's nodes as such a text, of any network that sees a picture; for free(). NULL: no memory. */
+char *network_text(const struct network *net);
+
+/* network_new() of such a text, a stranger's. */
+MUST_USE enum status network_parse(const char *text, size_t image_size, size_t n_labels, size_t n_inputs,
+                                   const struct network **ret_net, struct error *err);
+
 /* The image sizes that an architecture takes: each multiple in least..most. All 0 of one that sees no picture or is not known. */
 struct image_sizes {
     size_t multiple, least, most;
@@ -143,7 +167,7 @@ struct image_sizes network_sizes(const char *architecture);
 enum { IMAGE_SIZES_TEXT = 96 };
 const char *image_sizes_text(const struct image_sizes *s, char ret_text[IMAGE_SIZES_TEXT]);
 
-/* Whether it has normalisations, and so a state; false of one that is not known. */
+/* Whether it has normalisations, and so a state, or may have; false of one that is not known. */
 bool network_normalises(const char *architecture);
 
 const struct network *network_ref(const struct network *net);

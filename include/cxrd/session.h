@@ -16,7 +16,7 @@ MUST_USE enum status session_new(struct session **ret_session); /* ST_NOMEM */
 void session_free(struct session *s);                           /* NULL is fine */
 
 /* Score `n` pictures with a model that sees them.
- *   x           float32 [n][S][S], scaled grey, S = the model's image size; see preprocess_scale()
+ *   x           float32 [n][channels][S][S], scaled grey, S = the model's image size; see preprocess_scale()
  *   ret_logits  float32 [n][labels]; model_probabilities() makes probabilities of them
  * Errors: ST_NOMEM, ST_NUMERIC (a logit is not finite; ret_logits holds what came out). */
 MUST_USE enum status session_run(struct session *s, const struct model *m, size_t n, const float *x,

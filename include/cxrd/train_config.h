@@ -49,11 +49,12 @@ struct train_config {
     int64_t split_seed; /* of which rows train, validate and test; `seed` where nothing is said */
     int64_t image_size; /* one that the architecture takes */
     int architecture;   /* see train_config_architecture() */
-    int head;           /* enum head_kind; not HEAD_OWN once it is parsed */
+    int head;           /* enum head_kind; HEAD_OWN, once it is parsed, of a graph alone */
+    int64_t channels;   /* that the first convolution sees: 1, or MAX_CHANNELS */
     int resize, head_bias, head_inputs, lr_schedule;
-    int initializer; /* of the weights: enum init */
-    int freeze;      /* enum freeze */
-    double input_mean, input_std;
+    int initializer;              /* of the weights: enum init */
+    int freeze;                   /* enum freeze */
+    double input_mean, input_std; /* of a model to start from that scales by channel: the first one's */
     double weight_decay;
     double dropout;    /* share of the head's features that are left out of a training step */
     double head_scale; /* of the head's initial weights */

@@ -43,7 +43,7 @@ float *training_params(struct training *t); /* [n_params + n_state]: read and wr
 const float *training_gradients(const struct training *t); /* [n_params]: of the last training_gradient() */
 
 /* The mean loss of a batch and its gradient by all parameters.
- *   x           float32 [n][S][S], scaled grey
+ *   x           float32 [n][channels][S][S], scaled grey
  *   y           float32 [n][labels], 0 or 1
  *   ret_logits  float32 [n][labels], before the step
  *   ret_loss    binary cross-entropy averaged over pictures and findings

@@ -67,15 +67,15 @@ void order_back(struct order *o)
     o->given = 0;
 }
 
-enum status batch_init(struct batch *b, size_t capacity, size_t image_size, size_t n_labels,
+enum status batch_init(struct batch *b, size_t capacity, const struct preprocess *pre, size_t n_labels,
                        struct error *err)
 {
-    const size_t plane = image_size * image_size;
+    const size_t plane = pre->size * pre->size;
 
     *b = (struct batch){ .capacity = capacity,
                          .n_labels = n_labels,
                          .rows = malloc(capacity * sizeof *b->rows),
-                         .x = malloc(capacity * plane * sizeof *b->x),
+                         .x = malloc(capacity * preprocess_floats(pre) * sizeof *b->x),
                          .y = malloc(capacity * n_labels * sizeof *b->y),
                          .first = malloc(capacity * sizeof *b->first),
                          .grey = malloc(capacity * plane),
@@ -138,7 +138,7 @@ static void place_fill(const struct loading *l, size_t place, const uint8_t *gre
         augmentation_draw(l->b->seed, l->b->number + place, &a);
         augment(grey, pre->size, &a, taken);
     }
-    preprocess_scale(l->b->augment ? taken : grey, plane, pre, l->b->x + place * plane);
+    preprocess_scale(l->b->augment ? taken : grey, plane, pre, l->b->x + place * preprocess_floats(pre));
 }
 
 static void load_task(void *arg, size_t task, size_t lane)
@@ -161,7 +161,7 @@ static void load_task(void *arg, size_t task, size_t lane)
 enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
                        const uint32_t *rows, size_t n, bool strict, struct error *err)
 {
-    const size_t plane = pictures->pre.size * pictures->pre.size;
+    const size_t n_floats = preprocess_floats(&pictures->pre);
     struct loading l = { b, pictures, rows, n, calloc(n + 1, sizeof *l.errors) };
     enum status st = ST_OK;
 
@@ -178,7 +178,7 @@ enum status batch_load(struct batch *b, const struct pictures *pictures, struct 
             b->rows[b->n] = rows[i];
             labels_expand(pictures->table->rows[rows[i]].labels, b->n_labels, b->y + b->n * b->n_labels);
             if (b->n < i) /* those before it that could not be read leave a gap */
-                memmove(b->x + b->n * plane, b->x + i * plane, plane * sizeof *b->x);
+                memmove(b->x + b->n * n_floats, b->x + i * n_floats, n_floats * sizeof *b->x);
             b->n++;
         } else if (strict || status_is_outside(why->code)) {
             st = error_set(err, why->code, "%s", why->text);

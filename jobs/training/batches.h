@@ -39,8 +39,8 @@ struct batch {
     uint64_t seed, number; /* the caller's to set before batch_load() */
 };
 
-MUST_USE enum status batch_init(struct batch *b, size_t capacity, size_t image_size, size_t n_labels,
-                                struct error *err);
+MUST_USE enum status batch_init(struct batch *b, size_t capacity, const struct preprocess *pre,
+                                size_t n_labels, struct error *err);
 void batch_release(struct batch *b); /* safe on zeroes */
 
 /* Load rows into the batch, over the pool's threads; a row that is there more than once is loaded once. Rows whose

@@ -28,8 +28,8 @@ struct field {
         *choices; /* NULL at the end. CHOICE: the value is the index; CHOICES: a bit for each that is named */
 };
 
-static const char *const ARCHITECTURES[] = { "cnn4",     "mlp",          "densenet121", "resnet18",
-                                             "resnet50", "mobilenet_v2", NULL };
+static const char *const ARCHITECTURES[] = { "cnn4",     "mlp",          "densenet121",      "resnet18",
+                                             "resnet50", "mobilenet_v2", GRAPH_ARCHITECTURE, NULL };
 static const char *const RECIPES[] = { "notebook", "standard", NULL };
 static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
@@ -68,6 +68,7 @@ static const struct field FIELDS[] = {
     { "split_seed", INTEGER, AT(split_seed), 0, 9007199254740991 },
     { "architecture", CHOICE, AT(architecture), .choices = ARCHITECTURES },
     { "head", CHOICE, AT(head), .choices = HEADS },
+    { "channels", INTEGER, AT(channels), 1, MAX_CHANNELS },
     { "image_size", INTEGER, AT(image_size), PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE },
     { "resize", CHOICE, AT(resize), .choices = RESIZES },
     { "input_mean", NUMBER, AT(input_mean), -255, 255 },
@@ -122,6 +123,7 @@ static const struct train_config NOTEBOOK = {
     .learning_rate = 1e-3,
     .backbone_rate = 1,
     .seed = 1,
+    .channels = MAX_CHANNELS,
     .image_size = 256,
     .resize = RESIZE_NEAREST,
     .input_mean = 0,
@@ -154,6 +156,7 @@ static const struct train_config STANDARD = {
     .learning_rate = 3e-4,
     .backbone_rate = 1,
     .seed = 1,
+    .channels = MAX_CHANNELS,
     .image_size = 256,
     .resize = RESIZE_AREA,
     .input_mean = 128,
@@ -387,14 +390,26 @@ static void head_settle(struct train_config *c, json_t *errors)
 /* A network that is too large is refused here, not after the table has been read. */
 static void check_network(const struct train_config *c, json_t *errors)
 {
-    const struct network_spec spec = { train_config_architecture(c), (size_t)c->image_size, c->labels.n,
-                                       c->inputs ? NETWORK_MAX_INPUTS : 0, (enum head_kind)c->head };
+    const struct network_spec spec = {
+        train_config_architecture(c),       (size_t)c->image_size,   c->labels.n,
+        c->inputs ? NETWORK_MAX_INPUTS : 0, (enum head_kind)c->head, (size_t)c->channels
+    };
     const struct network *net = NULL;
     struct error why;
 
     if (network_check(&spec, &why) == ST_OK && network_new(&spec, &net, &why) == ST_INVALID)
         config_error(errors, "image_size", "is too large for %zu findings: %s", c->labels.n, why.text);
     network_unref(net);
+}
+
+/* A network that is no architecture of ours is that of a model; and grey goes into one channel or three. */
+static void check_architecture(const struct train_config *c, json_t *errors)
+{
+    if (strcmp(ARCHITECTURES[c->architecture], GRAPH_ARCHITECTURE) == 0 && !c->init[0])
+        config_error(errors, "architecture",
+                     "is \"%s\" in jobs that begin with such a model: name it as 'init'", GRAPH_ARCHITECTURE);
+    if (c->channels != 1 && c->channels != MAX_CHANNELS)
+        config_error(errors, "channels", "must be 1 or %d", MAX_CHANNELS);
 }
 
 /* What has no meaning in a job that is the regression of its inputs. */
@@ -425,6 +440,7 @@ static void check_without_pictures(const struct train_config *c, json_t *errors)
 /* What no single field can say. */
 static void check_together(struct train_config *c, json_t *errors)
 {
+    check_architecture(c, errors);
     check_image_size(c, errors);
     if (train_config_sees(c)) {
         head_settle(c, errors);
@@ -569,6 +585,7 @@ enum status train_config_adopt(struct train_config *c, const struct model *m, st
             "order: its head cannot be taken over");
     c->architecture = (int)architecture;
     c->head = (int)model_network(m)->head;
+    c->channels = (int64_t)model_network(m)->channels;
     settle_shards(c);
     c->image_size = (int64_t)pre->size;
     c->resize = (int)pre->resize;

@@ -50,7 +50,7 @@ enum status scores_init(struct scores *s, const struct labels *labels, size_t n)
 enum status scorer_new(const struct pictures *pictures, struct pool *pool, struct scorer **ret_scorer,
                        struct error *err)
 {
-    const size_t plane = pictures->pre.size * pictures->pre.size;
+    const size_t plane = pictures->pre.size * pictures->pre.size, n = preprocess_floats(&pictures->pre);
     struct scorer *s = calloc(1, sizeof *s);
     bool ok = s != NULL;
 
@@ -63,7 +63,7 @@ enum status scorer_new(const struct pictures *pictures, struct pool *pool, struc
         struct lane *l = &s->lanes[i];
 
         l->grey = malloc(plane + 1);
-        l->x = malloc((plane + 1) * sizeof *l->x);
+        l->x = malloc((n + 1) * sizeof *l->x);
         ok = l->grey && l->x && session_new(&l->session) == ST_OK;
     }
     if (!ok) {

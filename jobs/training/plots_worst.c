@@ -17,10 +17,10 @@ struct lens {
 
 static enum status lens_init(struct lens *l, const struct pictures *pictures, const struct model *m)
 {
-    const size_t plane = pictures->pre.size * pictures->pre.size;
+    const size_t plane = pictures->pre.size * pictures->pre.size, n = preprocess_floats(&pictures->pre);
 
     *l = (struct lens){
-        .pictures = pictures, .model = m, .grey = malloc(plane + 1), .x = malloc((plane + 1) * sizeof *l->x)
+        .pictures = pictures, .model = m, .grey = malloc(plane + 1), .x = malloc((n + 1) * sizeof *l->x)
     };
     return l->grey && l->x ? session_new(&l->session) : ST_NOMEM;
 }

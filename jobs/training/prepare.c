@@ -64,7 +64,8 @@ static enum status geometry(struct run *r)
     }
     row_inputs(&r->table, &r->split.part[TRAIN], c->inputs, &r->inputs);
     return network_new(&(struct network_spec){ train_config_architecture(c), (size_t)c->image_size,
-                                               c->labels.n, r->inputs.n, (enum head_kind)c->head },
+                                               c->labels.n, r->inputs.n, (enum head_kind)c->head,
+                                               (size_t)c->channels },
                        &r->net, r->err);
 }
 
@@ -196,7 +197,7 @@ static enum status prepare_steps(struct run *r)
                                   norms_of(r->config), r->pool, &r->training, r->err);
 
     if (st == ST_OK)
-        st = batch_init(&r->batch, (size_t)r->config->batch_size, r->pre.size, r->net->n_labels, r->err);
+        st = batch_init(&r->batch, (size_t)r->config->batch_size, &r->pre, r->net->n_labels, r->err);
     if (st != ST_OK)
         return st;
     r->batch.augment = r->config->augment;

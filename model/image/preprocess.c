@@ -115,6 +115,10 @@ void preprocess_resize(const struct image *img, const struct preprocess *p, uint
 
 void preprocess_scale(const uint8_t *grey, size_t n, const struct preprocess *p, float *ret_x)
 {
-    for (size_t i = 0; i < n; i++)
-        ret_x[i] = ((float)grey[i] - p->mean) / p->std;
+    for (size_t c = 0; c < preprocess_channels(p); c++, ret_x += n) {
+        const float mean = p->by_channel ? p->means[c] : p->mean, std = p->by_channel ? p->stds[c] : p->std;
+
+        for (size_t i = 0; i < n; i++)
+            ret_x[i] = ((float)grey[i] - mean) / std;
+    }
 }

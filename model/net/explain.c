@@ -73,7 +73,7 @@ static float mean_of(const float *x, size_t n)
     return (float)(sum / (double)n);
 }
 
-/* Part (row, column) of the picture becomes `grey`. */
+/* Part (row, column) of a channel becomes `grey`. */
 static void cover(float *x, size_t size, size_t row, size_t column, float grey)
 {
     for (size_t y = row * size / OCCLUSION_SIDE; y < (row + 1) * size / OCCLUSION_SIDE; y++)
@@ -84,8 +84,8 @@ static void cover(float *x, size_t size, size_t row, size_t column, float grey)
 static enum status occlude(struct session *s, const struct model *m, const float *x, size_t label,
                            double *grid)
 {
-    const size_t size = model_network(m)->image_size, n = size * size;
-    const float grey = mean_of(x, n);
+    const size_t size = model_network(m)->image_size, plane = size * size;
+    const size_t n = preprocess_floats(model_preprocess(m));
     float *covered = floats_new(n), logits[MAX_LABELS], whole = 0;
     enum status st = covered ? session_run(s, m, 1, x, logits) : ST_NOMEM;
 
@@ -93,7 +93,8 @@ static enum status occlude(struct session *s, const struct model *m, const float
         whole = logits[label];
     for (size_t i = 0; i < (size_t)OCCLUSION_SIDE * OCCLUSION_SIDE && st == ST_OK; i++) {
         memcpy(covered, x, n * sizeof *x);
-        cover(covered, size, i / OCCLUSION_SIDE, i % OCCLUSION_SIDE, grey);
+        for (size_t c = 0; c < n; c += plane)
+            cover(covered + c, size, i / OCCLUSION_SIDE, i % OCCLUSION_SIDE, mean_of(x + c, plane));
         st = session_run(s, m, 1, covered, logits);
         grid[i] = (double)whole - (double)logits[label];
     }

@@ -17,6 +17,19 @@ struct described {
         tensor; /* rank, dims, fans, initial, state; name, offset and count are the network's to fill in */
 };
 
+/* What the author of a node of a kind says of it, beside what it reads. */
+enum takes {
+    TAKES_NAME = 1, /* its tensors' */
+    TAKES_CHANNELS = 2,
+    TAKES_WINDOW = 4,
+    TAKES_COUNT = 8, /* the window's count_include_pad */
+    TAKES_GROUPS = 16,
+    TAKES_BIAS = 32,
+    TAKES_EPSILON = 64,
+    TAKES_BOUNDS = 128,
+    TAKES_SLOPE = 256
+};
+
 struct layer_ops {
     const char *kind;
     size_t n_from; /* results that it reads */
@@ -37,6 +50,8 @@ struct layer_ops {
     void (*backward)(const struct node *l, size_t n, const float *params, const float *state,
                      const float *const x[], const void *tape, const float *dy, float *const dx[],
                      float *dparams);
+
+    unsigned takes; /* of enum takes */
 };
 
 enum {

@@ -14,20 +14,128 @@
 _Static_assert(8 + SAFETENSORS_MAX_HEADER + 4 * NETWORK_MAX_VALUES <= WEIGHTS_MAX_BYTES,
                "a file has room for any network");
 
-/* A metadata value as a number; `fallback` where the key is missing. */
+/* One number, or one for each channel between commas; returns how many, 0: neither. */
+static size_t numbers_read(const char *text, double ret[PREPROCESS_CHANNELS])
+{
+    size_t n = 0;
+
+    if (strspn(text, "+-.0123456789eE,") != strlen(text)) /* no blanks, no hexadecimal */
+        return 0;
+    for (;; text++) {
+        char *end;
+
+        ret[n] = strtod(text, &end);
+        if (end == text || !isfinite((float)ret[n++]))
+            return 0;
+        text = end;
+        if (*text == '\0')
+            return n == 1 || n == PREPROCESS_CHANNELS ? n : 0;
+        if (*text != ',' || n == PREPROCESS_CHANNELS)
+            return 0;
+    }
+}
+
+/* A metadata value as such numbers; one, `fallback`, where the key is missing. */
+static enum status numbers_of(const json_t *metadata, const char *key, double fallback,
+                              double ret[PREPROCESS_CHANNELS], size_t *ret_n, struct error *err)
+{
+    const char *text = json_string_value(json_object_get(metadata, key));
+
+    ret[0] = fallback;
+    *ret_n = text ? numbers_read(text, ret) : 1;
+    for (size_t c = 1; c < PREPROCESS_CHANNELS && *ret_n == 1; c++)
+        ret[c] = ret[0];
+    if (*ret_n == 0)
+        return error_set(err, ST_FORMAT,
+                         "the metadata's '%s' is not a number, nor one for each of %d channels: '%.64s'", key,
+                         PREPROCESS_CHANNELS, text);
+    return ST_OK;
+}
+
+/* A metadata value as one number; `fallback` where the key is missing. */
 static enum status number_of(const json_t *metadata, const char *key, double fallback, double *ret,
                              struct error *err)
 {
-    const char *text = json_string_value(json_object_get(metadata, key));
-    char *end;
+    double all[PREPROCESS_CHANNELS];
+    size_t n;
+    const enum status st = numbers_of(metadata, key, fallback, all, &n, err);
 
-    *ret = fallback;
-    if (!text)
+    *ret = all[0];
+    if (st == ST_OK && n != 1)
+        return error_set(err, ST_FORMAT, "the metadata's '%s' is not a number", key);
+    return st;
+}
+
+static enum status scaling_check(const struct preprocess *pre, struct error *err)
+{
+    for (size_t c = 0; c < PREPROCESS_CHANNELS; c++) {
+        if (pre->stds[c] <= 0)
+            return error_set(err, ST_FORMAT, "the metadata's 'input_std' must be above 0");
+        if (!isfinite((0 - pre->means[c]) / pre->stds[c]) || !isfinite((255 - pre->means[c]) / pre->stds[c]))
+            return error_set(err, ST_FORMAT,
+                             "the metadata's 'input_mean' and 'input_std' make no numbers of grey values");
+    }
+    return ST_OK;
+}
+
+/* "input_mean" and "input_std". */
+static enum status scaling_of(const json_t *metadata, struct preprocess *pre, struct error *err)
+{
+    double means[PREPROCESS_CHANNELS], stds[PREPROCESS_CHANNELS];
+    size_t n_means, n_stds;
+    enum status st = numbers_of(metadata, "input_mean", 0, means, &n_means, err);
+
+    if (st == ST_OK)
+        st = numbers_of(metadata, "input_std", 1, stds, &n_stds, err);
+    if (st != ST_OK)
+        return st;
+    pre->by_channel = n_means > 1 || n_stds > 1;
+    for (size_t c = 0; c < PREPROCESS_CHANNELS; c++) {
+        pre->means[c] = (float)means[c];
+        pre->stds[c] = (float)stds[c];
+    }
+    pre->mean = pre->means[0];
+    pre->std = pre->stds[0];
+    return scaling_check(pre, err);
+}
+
+/* The scaling is by channel where the network's image has several. */
+static enum status channels_settle(const struct network *net, struct preprocess *pre, struct error *err)
+{
+    if (!network_sees(net)) {
+        *pre = (struct preprocess){ 0 };
         return ST_OK;
-    *ret = strtod(text, &end);
-    if (end == text || strspn(text, "+-.0123456789eE") != strlen(text) || /* no blanks, no hexadecimal */
-        *end != '\0' || !isfinite((float)*ret))
-        return error_set(err, ST_FORMAT, "the metadata's '%s' is not a number: '%.32s'", key, text);
+    }
+    if (pre->by_channel && net->nodes[0].out.c == 1)
+        return error_set(
+            err, ST_FORMAT,
+            "the metadata's 'input_mean' and 'input_std' are of %d channels, the network's image has one",
+            PREPROCESS_CHANNELS);
+    pre->by_channel = net->nodes[0].out.c > 1;
+    if (!pre->by_channel) {
+        memset(pre->means, 0, sizeof pre->means);
+        memset(pre->stds, 0, sizeof pre->stds);
+    }
+    return ST_OK;
+}
+
+/* "architecture" and what goes with it: "graph", "channels". */
+static enum status architecture_of(const json_t *metadata, struct network_spec *spec, struct error *err)
+{
+    const char *architecture = json_string_value(json_object_get(metadata, "architecture"));
+    double channels;
+    const enum status st = number_of(metadata, "channels", MAX_CHANNELS, &channels, err);
+
+    spec->architecture = architecture ? architecture : "cnn4";
+    spec->graph = json_string_value(json_object_get(metadata, "graph"));
+    if (st != ST_OK)
+        return st;
+    if (spec->graph && strcmp(spec->architecture, GRAPH_ARCHITECTURE) != 0)
+        return error_set(err, ST_FORMAT, "the metadata have a 'graph', the architecture is '%.32s'",
+                         spec->architecture);
+    if (channels != 1 && channels != MAX_CHANNELS)
+        return error_set(err, ST_FORMAT, "the metadata's 'channels' must be 1 or %d", MAX_CHANNELS);
+    spec->channels = (size_t)channels;
     return ST_OK;
 }
 
@@ -60,30 +168,25 @@ static enum status head_of(const json_t *metadata, enum head_kind *ret, struct e
 static enum status geometry_parse(const json_t *metadata, const struct network **ret_net,
                                   struct labels *labels, struct preprocess *pre, struct error *err)
 {
-    const char *architecture = json_string_value(json_object_get(metadata, "architecture"));
     const char *resize = json_string_value(json_object_get(metadata, "resize"));
     const char *inputs = json_string_value(json_object_get(metadata, "inputs"));
-    struct network_spec spec = { .architecture = architecture ? architecture : "cnn4" };
+    struct network_spec spec = { 0 };
     struct inputs in = { 0 };
-    double size, mean, std;
+    double size;
     struct error why;
     enum status st = number_of(metadata, "image_size", 256, &size, err);
 
+    *pre = (struct preprocess){ 0 };
     if (st == ST_OK)
-        st = number_of(metadata, "input_mean", 0, &mean, err);
+        st = scaling_of(metadata, pre, err);
     if (st == ST_OK)
-        st = number_of(metadata, "input_std", 1, &std, err);
+        st = architecture_of(metadata, &spec, err);
     if (st != ST_OK)
         return st;
-    if ((float)std <= 0)
-        return error_set(err, ST_FORMAT, "the metadata's 'input_std' must be above 0");
-    if (!isfinite((0 - (float)mean) / (float)std) || !isfinite((255 - (float)mean) / (float)std))
-        return error_set(err, ST_FORMAT,
-                         "the metadata's 'input_mean' and 'input_std' make no numbers of grey values");
     if (size < PREPROCESS_MIN_SIZE || size > PREPROCESS_MAX_SIZE || size != floor(size))
         return error_set(err, ST_FORMAT, "the metadata's 'image_size' is not a whole number in %d..%d",
                          PREPROCESS_MIN_SIZE, PREPROCESS_MAX_SIZE);
-    *pre = (struct preprocess){ .size = (size_t)size, .mean = (float)mean, .std = (float)std };
+    pre->size = (size_t)size;
     if (resize && !resize_parse(resize, &pre->resize))
         return error_set(err, ST_FORMAT, "the metadata's 'resize' is '%.32s', not 'nearest' or 'area'",
                          resize);
@@ -95,21 +198,20 @@ static enum status geometry_parse(const json_t *metadata, const struct network *
     if (st != ST_OK)
         return st;
     spec.image_size = pre->size;
+    spec.by_channel = pre->by_channel;
     spec.n_labels = labels->n;
     spec.n_inputs = in.n;
     st = network_new(&spec, ret_net, &why);
     if (st != ST_OK)
         return error_set(err, st == ST_INVALID ? ST_FORMAT : st, "%s", why.text);
-    if (!network_sees(*ret_net))
-        *pre = (struct preprocess){ 0 };
-    return ST_OK;
+    return channels_settle(*ret_net, pre, err);
 }
 
 /* Keys that the model's own fields answer for; all others are notes. */
 static bool is_ours(const char *key)
 {
-    static const char *const OURS[] = { "format",     "architecture", "image_size", "resize",
-                                        "input_mean", "input_std",    "labels",     "head" };
+    static const char *const OURS[] = { "format",    "architecture", "image_size", "resize",   "input_mean",
+                                        "input_std", "labels",       "head",       "channels", "graph" };
 
     for (size_t i = 0; i < sizeof OURS / sizeof OURS[0]; i++)
         if (strcmp(key, OURS[i]) == 0)
@@ -221,17 +323,26 @@ enum status weights_load(const char *path, struct model **ret_model, struct erro
     return st;
 }
 
-/* The shortest decimal that reads back as the same float. */
-static json_t *number_text(float v)
-{
-    char text[32];
+enum { NUMBER_TEXT = 32 };
 
+/* The shortest decimal that reads back as the same float. */
+static void number_text(float v, char ret_text[NUMBER_TEXT])
+{
     for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)v);
-        if (strtof(text, NULL) == v)
+        snprintf(ret_text, NUMBER_TEXT, "%.*g", digits, (double)v);
+        if (strtof(ret_text, NULL) == v)
             break;
     }
-    return json_string(text);
+}
+
+/* One number, or those of the channels. */
+static json_t *numbers_text(float one, const float by_channel[PREPROCESS_CHANNELS], size_t channels)
+{
+    char text[PREPROCESS_CHANNELS][NUMBER_TEXT];
+
+    for (size_t c = 0; c < channels; c++)
+        number_text(channels > 1 ? by_channel[c] : one, text[c]);
+    return channels > 1 ? json_sprintf("%s,%s,%s", text[0], text[1], text[2]) : json_string(text[0]);
 }
 
 /* How a picture becomes its input. */
@@ -241,7 +352,26 @@ static json_t *preprocess_json(const struct preprocess *pre)
 
     snprintf(size, sizeof size, "%zu", pre->size);
     return json_pack("{s:s,s:s,s:o,s:o}", "image_size", size, "resize", resize_name(pre->resize),
-                     "input_mean", number_text(pre->mean), "input_std", number_text(pre->std));
+                     "input_mean", numbers_text(pre->mean, pre->means, preprocess_channels(pre)), "input_std",
+                     numbers_text(pre->std, pre->stds, preprocess_channels(pre)));
+}
+
+/* What there is to say of a network beside its architecture. */
+static bool network_put(const struct network *net, json_t *metadata)
+{
+    bool ok = true;
+
+    if (net->head != network_own_head(net->architecture))
+        ok = json_object_set_new(metadata, "head", json_string(HEAD_NAMES[net->head])) == 0;
+    if (strcmp(net->architecture, GRAPH_ARCHITECTURE) == 0) {
+        char *text = network_text(net);
+
+        ok = ok && text && json_object_set_new(metadata, "graph", json_string(text)) == 0;
+        free(text);
+    } else if (network_sees(net) && net->channels == 1) {
+        ok = ok && json_object_set_new(metadata, "channels", json_string("1")) == 0;
+    }
+    return ok;
 }
 
 static json_t *metadata_make(const struct model *m)
@@ -252,9 +382,7 @@ static json_t *metadata_make(const struct model *m)
                                  "labels", labels_text(model_labels(m), labels));
     json_t *pre = network_sees(net) ? preprocess_json(model_preprocess(m)) : json_object();
 
-    if (metadata && net->head != network_own_head(net->architecture))
-        json_object_set_new(metadata, "head", json_string(HEAD_NAMES[net->head]));
-    if (!metadata || !pre || json_object_update(metadata, pre) != 0 ||
+    if (!metadata || !pre || !network_put(net, metadata) || json_object_update(metadata, pre) != 0 ||
         json_object_update_missing(metadata, (json_t *)model_notes(m)) != 0) {
         json_decref(metadata);
         metadata = NULL;

@@ -20,7 +20,7 @@ static double milliseconds_since(double *mark)
 }
 
 /* The logits of the picture, and what the gate says of it.
- *   ret_x  [size][size]: the network's input, also for who explains it */
+ *   ret_x  [channels][size][size]: the network's input, also for who explains it */
 static enum status look(const struct model *m, struct session *s, struct team *team, const struct image *img,
                         float *ret_x, float logits[MAX_LABELS], struct prediction *p)
 {
@@ -51,8 +51,8 @@ static enum status look(const struct model *m, struct session *s, struct team *t
 static enum status score(const struct model *m, struct session *s, struct team *team, const struct image *img,
                          int explain, struct prediction *p)
 {
-    const size_t size = model_preprocess(m)->size;
-    float logits[MAX_LABELS], beside[MAX_LABELS], *x = malloc((size * size + 1) * sizeof *x);
+    const size_t n = preprocess_floats(model_preprocess(m));
+    float logits[MAX_LABELS], beside[MAX_LABELS], *x = malloc((n + 1) * sizeof *x);
     enum status st = x ? ST_OK : ST_NOMEM;
 
     if (st == ST_OK && model_sees(m))

@@ -16,8 +16,12 @@ static void print_model(const struct model *m, size_t n_bytes, const char *sha25
 
     printf("parameters  %zu\n", model_network(m)->n_params);
     if (model_sees(m))
-        printf("input       %zu x %zu, %s, (grey - %g) / %g\n", p->size, p->size, resize_name(p->resize),
-               (double)p->mean, (double)p->std);
+        printf("input       %zu x %zu, %s, ", p->size, p->size, resize_name(p->resize));
+    if (model_sees(m) && p->by_channel)
+        printf("(grey - %g, %g, %g) / %g, %g, %g\n", (double)p->means[0], (double)p->means[1],
+               (double)p->means[2], (double)p->stds[0], (double)p->stds[1], (double)p->stds[2]);
+    else if (model_sees(m))
+        printf("(grey - %g) / %g\n", (double)p->mean, (double)p->std);
     else
         printf("input       no picture\n");
     printf("bytes       %zu\nsha256      %s\n", n_bytes, sha256);

@@ -234,7 +234,7 @@ def jobs():
         'lr_schedule': 'cosine', 'weight_decay': 0.1, 'patience': 0, 'test_fraction': 0, 'val_fraction': 0.5,
         'split_by': 'list', 'max_age': 90, 'drop_no_finding': False, 'init': None, 'shuffle': True,
         'missing_images': 'fail', 'split_seed': 7, 'test_rows': 1024, 'validation_batch_size': 64,
-        'initializer': 'he_uniform', 'keep_best': True, 'weight_decay_scope': 'head', 'freeze': 'none', 'backbone_rate': 0.1, 'clip_norm': 1, 'ema': 0.999, 'architecture': 'mlp', 'head': 'flatten', 'norms': 'frozen', 'norm_momentum': 0.05,
+        'initializer': 'he_uniform', 'keep_best': True, 'weight_decay_scope': 'head', 'freeze': 'none', 'backbone_rate': 0.1, 'clip_norm': 1, 'ema': 0.999, 'architecture': 'mlp', 'head': 'flatten', 'channels': 1, 'norms': 'frozen', 'norm_momentum': 0.05,
     }
     yield 'empty', b'{}'
     yield 'every-field', json.dumps(every).encode()
@@ -309,6 +309,18 @@ def tensors(size=64):
         yield name, shape
 
 
+def convolution(number, at, channels, activation, pool):
+    """Of a cnn4, behind node `at`."""
+    yield {'op': 'conv', 'name': f'conv{number}', 'from': [at], 'channels': channels, 'kernel': [3, 3], 'stride': [1, 1], 'pad': [1] * 4,
+           'dilation': [1, 1], 'groups': 1, 'bias': True}
+    yield {'op': activation, 'from': [at + 1]}
+    yield {'op': pool, 'from': [at + 2], 'kernel': [2, 2], 'stride': [2, 2]}
+
+
+def graph(nodes, channels=1):
+    return json.dumps({'version': 1, 'channels': channels, 'nodes': nodes}, separators=(',', ':'))
+
+
 def weights():
     header, at = {}, 0
     for name, shape in tensors():
@@ -333,6 +345,22 @@ def weights():
                   'head.bias': {'dtype': 'F32', 'shape': [14], 'data_offsets': [0, 56]},
                   'head.inputs.weight': {'dtype': 'F32', 'shape': [14, 4], 'data_offsets': [56, 280]}})
     yield 'logistic', struct.pack('<Q', len(blind)) + blind + bytes(280)
+    of_graph = {**meta, 'architecture': 'graph', 'graph': graph(
+        [{'op': 'replicate', 'from': [0], 'channels': 3}, *convolution(1, 1, 32, 'relu', 'max_pool'),
+         *convolution(2, 4, 64, 'silu', 'mean_pool'), *convolution(3, 7, 128, 'hard_swish', 'max_pool'),
+         *convolution(4, 10, 256, 'relu6', 'max_pool'),
+         {'op': 'dense', 'name': 'head', 'from': [13], 'channels': 14, 'bias': True}])}
+    yield 'graph', b'H' + text({'__metadata__': of_graph, **header})
+    few = [{'op': 'max_pool', 'from': [0], 'kernel': [3, 2], 'stride': [2, 1], 'pad': [0, 1, 1, 0], 'dilation': [1, 2]},
+           {'op': 'sigmoid', 'from': [1]}, {'op': 'mul', 'from': [1, 2]}, {'op': 'add', 'from': [3, 3]},
+           {'op': 'global_pool', 'from': [4]}, {'op': 'flatten', 'from': [5]},
+           {'op': 'dense', 'name': 'fc', 'from': [6], 'channels': 14, 'bias': True}]
+    for name, channels, nodes in (('few', 1, few), ('colours', 3, few), ('nothing', 1, []), ('later', 1, few[::-1])):
+        small = text({'__metadata__': {**meta, 'architecture': 'graph', 'input_mean': ','.join(['128'] * channels),
+                                       'graph': graph(nodes, channels)},
+                      'fc.weight': {'dtype': 'F32', 'shape': [14, channels], 'data_offsets': [0, 56 * channels]},
+                      'fc.bias': {'dtype': 'F32', 'shape': [14], 'data_offsets': [56 * channels, 56 * channels + 56]}})
+        yield f'graph-{name}', struct.pack('<Q', len(small)) + small + bytes(56 * channels + 56)
     yield 'overlap', b'H' + text({'a': {'dtype': 'F32', 'shape': [4], 'data_offsets': [0, 16]},
                                   'b': {'dtype': 'F32', 'shape': [4], 'data_offsets': [8, 24]}})
     yield 'many-bytes', b'H' + text({'a': {'dtype': 'U8', 'shape': [1 << 62, 1 << 62], 'data_offsets': [0, 1]}})

@@ -44,7 +44,7 @@ class Config(ServerCase):
             'learning_rate': numbers + (0, 2, -1), 'seed': ('1', None, True, [], 1.5, -1, 2**53, 1e300),
             'split_seed': ('1', None, True, [], 1.5, -1, 2**53, 1e300), 'validation_batch_size': integers + (0, 1000001),
             'test_rows': integers + (2000001,), 'initializer': (0, None, 'glorot', 'He_uniform'), 'keep_best': (0, 1, 'true', None),
-            'architecture': (0, None, 'MLP', 'vgg', 'logistic'), 'norms': (0, None, 'Batch', 'running'), 'norm_momentum': numbers + (1.1, -0.1),
+            'architecture': (0, None, 'MLP', 'vgg', 'logistic', 'graph'), 'channels': integers + (0, 2, 4), 'norms': (0, None, 'Batch', 'running'), 'norm_momentum': numbers + (1.1, -0.1),
             'head': (0, None, 'GAP', '4'), 'image_size': integers + (0, 63, 65, 100, 1025, 1040), 'resize': (5, None, 'cubic'),
             'input_mean': numbers + (256,), 'input_std': numbers + (0,), 'head_bias': (0, 'one'),
             'lr_schedule': (0, 'step'), 'weight_decay': numbers + (11,),
@@ -116,11 +116,11 @@ class Config(ServerCase):
         """A field that is unknown keeps the job from starting; nothing else must be wrong with it."""
         least = {'epochs': 0, 'steps_per_epoch': 0, 'validation_steps': 0, 'batch_size': 1, 'shards': 0, 'norm_momentum': 0, 'learning_rate': 1e-9, 'seed': 0,
                  'split_seed': 0, 'validation_batch_size': 1, 'test_rows': 0,
-                 'image_size': 64, 'input_mean': -255, 'input_std': 1e-3, 'weight_decay': 0, 'backbone_rate': 1e-9, 'clip_norm': 0, 'ema': 0, 'patience': 0,
+                 'channels': 1, 'image_size': 64, 'input_mean': -255, 'input_std': 1e-3, 'weight_decay': 0, 'backbone_rate': 1e-9, 'clip_norm': 0, 'ema': 0, 'patience': 0,
                  'test_fraction': 0, 'val_fraction': 0.001, 'max_age': 0}
         most = {'epochs': 1000, 'steps_per_epoch': 1000000, 'validation_steps': 1000000, 'batch_size': 256, 'shards': 32, 'norm_momentum': 1,
                 'learning_rate': 1, 'seed': 2**53 - 1,
-                'split_seed': 2**53 - 1, 'validation_batch_size': 1000000, 'test_rows': 2000000, 'image_size': 1024, 'input_mean': 255, 'input_std': 1e4,
+                'split_seed': 2**53 - 1, 'validation_batch_size': 1000000, 'test_rows': 2000000, 'channels': 3, 'image_size': 1024, 'input_mean': 255, 'input_std': 1e4,
                 'weight_decay': 10, 'backbone_rate': 1, 'clip_norm': 1e6, 'ema': 0.99999, 'patience': 1000, 'test_fraction': 0.9, 'val_fraction': 0.9, 'max_age': 1000}
         for ends in (least, most, {k: float(v) for k, v in least.items()}):
             self.refuse({'dataset': 'tiny', 'images': 'i*_[0-9]??/im*/*.png', 'init': None, 'x': 1, **ends}, 'x')
@@ -284,7 +284,7 @@ class Record(ServerCase):
 
     def test_its_config_has_every_field_resolved(self):
         expected = {'dataset': 'tiny', 'csv': 'Data_Entry_2017.csv', 'images': 'images_*/images/*.png', 'recipe': 'standard',
-                    'epochs': 2, 'steps_per_epoch': 1, 'validation_steps': 0, 'batch_size': 8, 'image_size': 64, 'architecture': 'cnn4', 'head': 'flatten',
+                    'epochs': 2, 'steps_per_epoch': 1, 'validation_steps': 0, 'batch_size': 8, 'image_size': 64, 'architecture': 'cnn4', 'head': 'flatten', 'channels': 3,
                     'seed': 1, 'split_seed': 1, 'initializer': 'he_uniform', 'keep_best': True, 'test_rows': 0, 'split_by': 'patient', 'test_fraction': 0.1, 'val_fraction': 0.2, 'max_age': 120,
                     'drop_no_finding': True, 'shuffle': True, 'missing_images': 'skip', 'init': None}
         self.assertEqual({k: self.record['config'][k] for k in expected}, expected)

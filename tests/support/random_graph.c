@@ -119,7 +119,8 @@ const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, in
     struct rng rng;
 
     rng_seed(&rng, seed, 0);
-    graph_begin(&g, "random", side, 1 + (size_t)(seed * 29 % MAX_LABELS), &err);
+    graph_begin(&g, "random", side, seed % 4 == 3 ? MAX_CHANNELS : 1, 1 + (size_t)(seed * 29 % MAX_LABELS),
+                &err);
     while (g.st == ST_OK && g.net->n_nodes < wanted)
         if (what & RANDOM_BLOCKS && below(&rng, BLOCK_ONE_IN) == 0)
             random_block(&g, &rng);

@@ -94,7 +94,8 @@ static const char *const SAME_IN_BOTH =
     "{'dataset':'', 'csv':'Data_Entry_2017.csv', 'images':'images_*/images/*.png', 'batch_size':32, "
     "'shards':16, 'norms':'batch', 'norm_momentum':0.1,"
     " 'validation_batch_size':64, 'test_rows':0, 'seed':1, 'split_seed':1,"
-    " 'architecture':'cnn4', 'head':'flatten', 'image_size':256, 'test_fraction':0.1, 'val_fraction':0.2, "
+    " 'architecture':'cnn4', 'head':'flatten', 'channels':3, 'image_size':256, 'test_fraction':0.1, "
+    "'val_fraction':0.2, "
     "'max_age':120, "
     "'drop_no_finding':true,"
     " 'shuffle':true, 'tsne':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
@@ -236,7 +237,8 @@ static const struct field_case FIELDS[] = {
     { "split_seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
     { "architecture",
       { "\"cnn4\"", "\"mlp\"", "\"densenet121\"", "\"mobilenet_v2\"" },
-      { CHOICE_BAD, "\"MLP\"", "\"logistic\"", "\"densenet201\"" } },
+      { CHOICE_BAD, "\"MLP\"", "\"logistic\"", "\"densenet201\"", "\"graph\"" } },
+    { "channels", { "1", "3" }, { WHOLE_BAD, "0", "2", "4" } },
     { "image_size", { "64", "512", "240", "1024" }, { WHOLE_BAD, "250", "72", "48", "1040" } },
     { "resize", { "\"nearest\"", "\"area\"" }, { CHOICE_BAD, "\"bilinear\"" } },
     { "input_mean", { "-255", "0", "127.5" }, { NUMBER_BAD, "256" } },

@@ -107,6 +107,51 @@ TEST_WITHOUT_LEAKS(architecture, has_the_parameters_and_names_of_its_source)
     }
 }
 
+/* A grey network has fewer weights in its first convolution, and one that is scaled by channel no node that copies the image. */
+TEST_WITHOUT_LEAKS(architecture, has_the_channels_that_are_asked_for)
+{
+    static const struct {
+        const char *name, *first;
+    } FIRST[] = { { "cnn4", "conv1.weight" },
+                  { "densenet121", "features.conv0.weight" },
+                  { "resnet18", "conv1.weight" },
+                  { "resnet50", "conv1.weight" },
+                  { "mobilenet_v2", "features.0.0.weight" } };
+
+    for (size_t i = 0; i < sizeof FIRST / sizeof FIRST[0]; i++)
+        for (size_t k = 0; k < 4; k++) {
+            const size_t channels = k == 1 ? 1 : 3;
+            const struct network_spec spec = { FIRST[i].name, 64, 2, 0, HEAD_OWN, k ? channels : 0, k == 3 };
+            const struct network *net;
+
+            cr_assert_eq(network_new(&spec, &net, NULL), ST_OK);
+            cr_assert_eq(network_tensor(net, FIRST[i].first)->dims[1], channels, "%s", FIRST[i].name);
+            cr_assert_eq(net->channels, channels);
+            cr_assert_eq(net->nodes[0].out.c, k == 3 ? 3 : 1);
+            cr_assert_eq(net->nodes[1].ops == &LAYER_REPLICATE, k % 2 == 0);
+            network_unref(net);
+        }
+}
+
+TEST_WITHOUT_LEAKS(architecture, that_cannot_have_such_channels_says_so)
+{
+    static const struct {
+        struct network_spec spec;
+        const char *words;
+    } WRONG[] = { { { "resnet18", 64, 2, 0, HEAD_OWN, 2 }, "channels are 2" },
+                  { { "resnet18", 64, 2, 0, HEAD_OWN, 4 }, "channels are 4" },
+                  { { "resnet18", 64, 2, 0, HEAD_OWN, 1, true }, "one channel" },
+                  { { "graph", 64, 2 }, "the graph is missing" } };
+
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        const struct network *net = NULL;
+        struct error err = { 0 };
+
+        check_refusal(WRONG[i].words, network_new(&WRONG[i].spec, &net, &err), ST_INVALID, &err,
+                      WRONG[i].words);
+    }
+}
+
 /* What the head reads of the last features, and which of them there can be. */
 TEST_WITHOUT_LEAKS(architecture, has_the_head_that_is_asked_for)
 {
@@ -217,7 +262,7 @@ enum { SIDE = 9 };
 
 struct sample {
     const struct network *net;
-    float *values, x[SIDE * SIDE], y[MAX_LABELS];
+    float *values, x[MAX_CHANNELS * SIDE * SIDE], y[MAX_LABELS];
 };
 
 static struct sample sample_of(uint64_t seed)
@@ -227,7 +272,7 @@ static struct sample sample_of(uint64_t seed)
 
     s.values = random_graph_values(s.net, seed);
     rng_seed(&rng, seed, 3);
-    for (size_t i = 0; i < SIDE * SIDE; i++)
+    for (size_t i = 0; i < MAX_CHANNELS * SIDE * SIDE; i++)
         s.x[i] = rng_uniform(&rng, -1, 1);
     for (size_t i = 0; i < s.net->n_labels; i++)
         s.y[i] = rng_unit(&rng) < 0.5;
@@ -303,25 +348,25 @@ TEST_WITHOUT_LEAKS(graph, that_is_no_network_is_refused_with_its_node)
     struct error err = { 0 };
     struct graph g;
 
-    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 16, 1, N_NIH_LABELS, &err);
     graph_conv(&g, 0, "a", 4, 3, 0, 1); /* no stride */
     graph_dense(&g, 0, "head", N_NIH_LABELS);
     refused(&g, &err, "node 1 (conv a)");
 
-    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 16, 1, N_NIH_LABELS, &err);
     graph_join(&g, &LAYER_ADD, 0, graph_conv(&g, 0, "a", 4, 3, 1, 1));
     graph_dense(&g, 0, "head", N_NIH_LABELS);
     refused(&g, &err, "node 2 (add)");
 
-    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 16, 1, N_NIH_LABELS, &err);
     graph_apply(&g, &LAYER_RELU, 0);
     refused(&g, &err, "dense");
 
-    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 16, 1, N_NIH_LABELS, &err);
     graph_dense(&g, 0, "head", N_NIH_LABELS - 1);
     refused(&g, &err, "logits");
 
-    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 16, 1, N_NIH_LABELS, &err);
     graph_dense(&g, 0, "head", N_NIH_LABELS);
     graph_dense(&g, 0, "head", N_NIH_LABELS);
     refused(&g, &err, "'head.weight'");
@@ -333,28 +378,35 @@ TEST_WITHOUT_LEAKS(graph, that_is_too_large_is_refused)
     struct graph g;
     size_t at = 0;
 
-    graph_begin(&g, "x", 1024, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 1024, 1, N_NIH_LABELS, &err);
     graph_dense(&g, 0, "wide", 65536);
     refused(&g, &err, "'wide.weight'");
 
-    graph_begin(&g, "x", 1024, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 1024, 1, N_NIH_LABELS, &err);
     graph_add(&g, &(struct node){ .ops = &LAYER_REPLICATE, .channels = 65536 }, NULL);
     refused(&g, &err, "too large");
 
-    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 1024, 1, N_NIH_LABELS, &err); /* few weights, many products */
+    at = graph_conv(&g, 0, "a", 96, 3, 1, 1);
+    for (size_t i = 0; i < 9; i++)
+        at = graph_conv(&g, at, graph_name(&g, "n%zu", i), 96, 7, 1, 1);
+    refused(&g, &err, "too much work");
+
+    graph_begin(&g, "x", 16, 1, N_NIH_LABELS, &err);
+    at = 0;
     for (size_t i = 0; i < NETWORK_MAX_NODES; i++)
         at = graph_apply(&g, &LAYER_RELU, at);
     refused(&g, &err, "1024 nodes");
 
-    graph_begin(&g, "x", 16, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 16, 1, N_NIH_LABELS, &err);
     graph_dense(&g, 0, graph_name(&g, "%0100d", 1), N_NIH_LABELS);
     refused(&g, &err, "too long");
 
-    graph_begin(&g, "x", 64, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 64, 1, N_NIH_LABELS, &err);
     graph_pool(&g, &LAYER_MEAN_POOL, 0, 17, 17, 0);
     refused(&g, &err, "node 1 (mean_pool): the window is too large");
 
-    graph_begin(&g, "x", 64, N_NIH_LABELS, &err);
+    graph_begin(&g, "x", 64, 1, N_NIH_LABELS, &err);
     graph_pool(&g, &LAYER_MAX_POOL, 0, 16, 16, 0); /* a byte says which cell won */
     refused(&g, &err, "node 1 (max_pool): the window has more than 255 cells");
 }

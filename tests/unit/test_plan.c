@@ -401,7 +401,7 @@ static const struct network *norms_by_hand(size_t side)
     struct graph g;
     size_t at;
 
-    graph_begin(&g, "norms", side, N_NIH_LABELS, NULL);
+    graph_begin(&g, "norms", side, 1, N_NIH_LABELS, NULL);
     at = graph_apply(&g, &LAYER_GLOBAL_POOL, graph_norm(&g, 0, "first"));
     graph_dense(&g, graph_norm(&g, at, "second"), "head", g.net->n_labels);
     cr_assert_eq(graph_finish(&g, 0, &net), ST_OK);
@@ -542,7 +542,7 @@ ParameterizedTest(size_t *index, plan, answers_as_the_layers_of_graphs_by_hand_d
     struct graph g;
     float *values, *x;
 
-    graph_begin(&g, "by hand", 8, N_NIH_LABELS, NULL);
+    graph_begin(&g, "by hand", 8, 1, N_NIH_LABELS, NULL);
     BY_HAND[*index](&g);
     graph_dense(&g, g.net->n_nodes - 1, "head", g.net->n_labels);
     cr_assert_eq(graph_finish(&g, 0, &net), ST_OK);
@@ -566,12 +566,39 @@ static const struct {
     const char *name;
     size_t side;
     enum head_kind head;
-} ARCHITECTURES[] = { { "cnn4", 80 },           { "mlp", 128 },
-                      { "densenet121", 32 },    { "resnet18", 33 },
-                      { "resnet50", 32 },       { "mobilenet_v2", 47 },
-                      { "cnn4", 80, HEAD_GAP }, { "cnn4", 128, HEAD_4X4 },
-                      { "cnn4", 64, HEAD_4X4 }, { "resnet18", 33, HEAD_FLATTEN } };
+    size_t channels;
+    bool by_channel;
+} ARCHITECTURES[] = { { "cnn4", 80 },
+                      { "mlp", 128 },
+                      { "densenet121", 32 },
+                      { "resnet18", 33 },
+                      { "resnet50", 32 },
+                      { "mobilenet_v2", 47 },
+                      { "cnn4", 80, HEAD_GAP },
+                      { "cnn4", 128, HEAD_4X4 },
+                      { "cnn4", 64, HEAD_4X4 },
+                      { "resnet18", 33, HEAD_FLATTEN },
+                      { "cnn4", 80, HEAD_OWN, 1 },
+                      { "cnn4", 80, HEAD_OWN, 3, true },
+                      { "mobilenet_v2", 47, HEAD_OWN, 1 },
+                      { "resnet18", 33, HEAD_OWN, 3, true },
+                      { "mlp", 64, HEAD_OWN, 3, true } };
 enum { N_ARCHITECTURES = sizeof ARCHITECTURES / sizeof ARCHITECTURES[0] };
+
+static const struct network *architecture_of(size_t index)
+{
+    const struct network_spec spec = { ARCHITECTURES[index].name,
+                                       ARCHITECTURES[index].side,
+                                       N_NIH_LABELS,
+                                       0,
+                                       ARCHITECTURES[index].head,
+                                       ARCHITECTURES[index].channels,
+                                       ARCHITECTURES[index].by_channel };
+    const struct network *net;
+
+    cr_assert_eq(network_new(&spec, &net, NULL), ST_OK);
+    return net;
+}
 
 ParameterizedTestParameters(plan, runs_every_architecture)
 {
@@ -584,12 +611,9 @@ ParameterizedTest(size_t *index, plan, runs_every_architecture)
     const struct network *net;
     struct pool *pool;
     float logits[IMAGES * MAX_LABELS], shared[IMAGES * MAX_LABELS], truth[IMAGES * MAX_LABELS], *values,
-        *x = random_floats(IMAGES * side * side, 1);
+        *x = random_floats(IMAGES * MAX_CHANNELS * side * side, 1);
 
-    cr_assert_eq(network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0,
-                                                     ARCHITECTURES[*index].head },
-                             &net, NULL),
-                 ST_OK);
+    net = architecture_of(*index);
     cr_assert_eq(pool_new(3, POOL_NORMAL, &pool, NULL), ST_OK);
     values = random_graph_values(net, 1);
     plan_forward(net, kernels(), values, NULL, x, NULL, logits);
@@ -618,13 +642,10 @@ ParameterizedTest(size_t *index, plan, trains_every_architecture)
     float *values;
     double gap = INFINITY;
 
-    cr_assert_eq(network_new(&(struct network_spec){ ARCHITECTURES[*index].name, side, N_NIH_LABELS, 0,
-                                                     ARCHITECTURES[*index].head },
-                             &net, NULL),
-                 ST_OK);
+    net = architecture_of(*index);
     values = random_graph_values(net, 1);
     for (uint64_t attempt = 0; attempt < 3 && gap > ALLOWED_DEEP; attempt++) { /* as in gradient_gap() */
-        float *x = random_floats(IMAGES * side * side, 1 + attempt);
+        float *x = random_floats(IMAGES * MAX_CHANNELS * side * side, 1 + attempt);
 
         gap = gradient_gap_at(net, NULL, &(struct way){ IMAGES, 2, NORMS_FROZEN }, values, x);
         printf("%s: %g\n", ARCHITECTURES[*index].name, gap);
@@ -706,7 +727,7 @@ static const struct network *dense_graph(size_t side, size_t convolved, size_t h
     struct graph g;
     size_t at = 0;
 
-    graph_begin(&g, "dense", side, N_NIH_LABELS, &err);
+    graph_begin(&g, "dense", side, 1, N_NIH_LABELS, &err);
     if (convolved > 0)
         at = graph_conv(&g, at, "conv", convolved, 3, 1, 1);
     at = graph_apply(&g, &LAYER_RELU, graph_dense(&g, at, "first", hidden));

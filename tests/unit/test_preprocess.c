@@ -267,6 +267,21 @@ Test(scale, is_the_grey_value_less_the_mean_over_the_deviation)
     }
 }
 
+Test(scale, may_be_each_channels_own)
+{
+    const struct preprocess p = {
+        .size = 64, .mean = 1, .std = 2, .by_channel = true, .means = { 1, 10, 100 }, .stds = { 2, 4, 8 }
+    };
+    const uint8_t grey[] = { 0, 200 };
+    float x[6];
+
+    cr_assert_eq(preprocess_channels(&p), 3);
+    cr_assert_eq(preprocess_floats(&p), (size_t)3 * 64 * 64);
+    preprocess_scale(grey, 2, &p, x);
+    cr_assert(x[0] == -0.5f && x[1] == 99.5f && x[2] == -2.5f && x[3] == 47.5f && x[4] == -12.5f &&
+              x[5] == 12.5f);
+}
+
 Test(scale, by_zero_and_one_is_the_identity)
 {
     const uint8_t grey[] = { 0, 1, 127, 254, 255 };

@@ -288,6 +288,193 @@ TEST_WITHOUT_LEAKS(weights, every_architecture_survives_too)
     }
 }
 
+/* ---- networks of other channels, and of no architecture ---- */
+
+static struct model *model_of(const struct network_spec *spec, struct preprocess pre)
+{
+    const struct network *net;
+    struct model *m = NULL;
+    struct error err = { 0 };
+    struct rng rng;
+    float *values;
+
+    cr_assert_eq(network_new(spec, &net, &err), ST_OK, "%s", err.text);
+    values = malloc((net->n_params + net->n_state) * sizeof *values);
+    cr_assert_not_null(values);
+    rng_seed(&rng, 2, 0);
+    network_initialise(net, INIT_HE, &rng, values);
+    pre.size = spec->image_size;
+    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, values, NULL, &m, &err), ST_OK, "%s", err.text);
+    network_unref(net);
+    free(values);
+    return m;
+}
+
+/* ImageNet's, on 0..255. */
+static const struct preprocess BY_CHANNEL = { .resize = RESIZE_AREA,
+                                              .mean = 123.675f,
+                                              .std = 58.395f,
+                                              .by_channel = true,
+                                              .means = { 123.675f, 116.28f, 103.53f },
+                                              .stds = { 58.395f, 57.12f, 57.375f } };
+static const struct preprocess PLAIN = { .resize = RESIZE_AREA, .mean = 128, .std = 64 };
+
+static const char *metadata_of(const struct parts *p, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(p->header, "__metadata__"), key));
+}
+
+/* It is written, read as the same, and written again as the same bytes; returns what was written. */
+static struct parts there_and_back(struct model *m)
+{
+    struct buf file = written(m), again;
+    struct model *back = read_ok(&file);
+    struct parts p;
+
+    check_same_model(m, back);
+    cr_assert(network_alike(model_network(m), model_network(back)));
+    cr_assert_eq(memcmp(model_preprocess(m), model_preprocess(back), sizeof(struct preprocess)), 0);
+    again = written(back);
+    cr_assert(again.len == file.len && memcmp(again.data, file.data, file.len) == 0);
+    p = parts_of(&file);
+    buf_release(&file);
+    buf_release(&again);
+    model_unref(back);
+    model_unref(m);
+    return p;
+}
+
+TEST_WITHOUT_LEAKS(weights, channels_and_their_scaling_survive)
+{
+    struct parts p = there_and_back(
+        model_of(&(struct network_spec){ "resnet18", SIZE, N_NIH_LABELS, 0, HEAD_OWN, 1 }, PLAIN));
+
+    cr_assert_str_eq(metadata_of(&p, "channels"), "1");
+    cr_assert_str_eq(metadata_of(&p, "input_mean"), "128");
+    parts_release(&p);
+    p = there_and_back(model_of(
+        &(struct network_spec){ "mobilenet_v2", SIZE, N_NIH_LABELS, 0, HEAD_OWN, 3, true }, BY_CHANNEL));
+    cr_assert_null(metadata_of(&p, "channels"));
+    cr_assert_str_eq(metadata_of(&p, "input_mean"), "123.675,116.28,103.53");
+    cr_assert_str_eq(metadata_of(&p, "input_std"), "58.395,57.12,57.375");
+    parts_release(&p);
+}
+
+static struct model *graph_model(void)
+{
+    static const char TEXT[] =
+        "{\"version\":1,\"channels\":3,\"nodes\":["
+        "{\"op\":\"conv\",\"name\":\"stem/"
+        "Conv_1\",\"from\":[0],\"channels\":5,\"kernel\":[3,2],\"stride\":[2,1],"
+        "\"pad\":[0,0,1,1],\"dilation\":[1,2]},"
+        "{\"op\":\"norm\",\"name\":\"bn\",\"from\":[1],\"epsilon\":0.001},"
+        "{\"op\":\"silu\",\"from\":[2]},{\"op\":\"global_pool\",\"from\":[3]},"
+        "{\"op\":\"dense\",\"name\":\"fc\",\"from\":[4],\"channels\":14,\"bias\":true}]}";
+
+    return model_of(
+        &(struct network_spec){
+            .architecture = "graph", .image_size = SIZE, .n_labels = N_NIH_LABELS, .graph = TEXT },
+        BY_CHANNEL);
+}
+
+TEST_WITHOUT_LEAKS(weights, a_network_of_no_architecture_survives)
+{
+    struct parts p = there_and_back(graph_model());
+
+    cr_assert_str_eq(metadata_of(&p, "architecture"), "graph");
+    cr_assert_not_null(strstr(metadata_of(&p, "graph"), "stem/Conv_1"));
+    cr_assert_not_null(json_object_get(p.header, "stem/Conv_1.weight"));
+    parts_release(&p);
+}
+
+/* One scaling is all channels'. */
+TEST_WITHOUT_LEAKS(import, takes_one_scaling_for_all_channels_of_a_graph)
+{
+    struct model *m = graph_model();
+    struct buf file = written(m);
+    struct parts p = parts_of(&file);
+    struct buf other;
+
+    model_unref(m);
+    set_metadata(&p, "input_mean", "7");
+    other = joined(&p);
+    m = read_ok(&other);
+    cr_assert(model_preprocess(m)->by_channel);
+    cr_assert_eq(model_preprocess(m)->means[2], 7);
+    cr_assert_eq(model_preprocess(m)->stds[2], 57.375f);
+    model_unref(m);
+    parts_release(&p);
+    buf_release(&file);
+    buf_release(&other);
+}
+
+static struct parts parts_with(struct model *m, const char *key, const char *value)
+{
+    struct buf file = written(m);
+    struct parts p = parts_of(&file);
+
+    model_unref(m);
+    buf_release(&file);
+    set_metadata(&p, key, value);
+    return p;
+}
+
+TEST_WITHOUT_LEAKS(import, refuses_channels_that_do_not_fit)
+{
+    static const struct {
+        const char *key, *value, *words;
+    } WRONG[] = { { "channels", "2", "'channels' must be 1 or 3" },
+                  { "channels", "1,1,1", "'channels' is not a number" },
+                  { "channels", "x", "'channels'" },
+                  { "channels", "1", "wrong shape" },
+                  { "input_mean", "1,2", "'input_mean'" },
+                  { "input_mean", "1,2,3,4", "'input_mean'" },
+                  { "input_mean", "1,2,", "'input_mean'" },
+                  { "input_mean", ",1,2", "'input_mean'" },
+                  { "input_mean", "1,nan,2", "'input_mean'" },
+                  { "input_mean", "1,1e39,2", "'input_mean'" },
+                  { "input_std", "1,0,2", "'input_std' must be above 0" },
+                  { "input_std", "1,1e-38,2", "make no numbers" },
+                  { "architecture", "graph", "the graph is missing" },
+                  { "graph", "{}", "the architecture is 'resnet18'" } };
+
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        struct parts p = parts_with(initial_model("resnet18"), WRONG[i].key, WRONG[i].value);
+
+        check_parts_refused(WRONG[i].value, &p, ST_FORMAT, WRONG[i].words);
+    }
+    struct parts p = parts_with(graph_model(), "graph",
+                                "{\"version\":1,\"channels\":1,\"nodes\":[{\"op\":\"dense\",\"name\":\"fc\","
+                                "\"from\":[0],\"channels\":14,\"bias\":true}]}");
+
+    check_parts_refused("three scalings of one channel", &p, ST_FORMAT, "are of 3 channels");
+    p = parts_with(graph_model(), "graph", "{\"version\":1}");
+    check_parts_refused("half a graph", &p, ST_FORMAT, "'channels'");
+}
+
+/* 100,000 weights in groups of two are a matrix of 4 GiB when they are written out. */
+TEST_WITHOUT_LEAKS(import, refuses_what_would_take_all_memory)
+{
+    static const char TEXT[] =
+        "{\"version\":1,\"channels\":1,\"nodes\":["
+        "{\"op\":\"global_pool\",\"from\":[0]},{\"op\":\"replicate\",\"from\":[1],\"channels\":32768},"
+        "{\"op\":\"conv\",\"name\":\"a\",\"from\":[2],\"channels\":32768,\"kernel\":[1,1],\"groups\":16384},"
+        "{\"op\":\"dense\",\"name\":\"fc\",\"from\":[3],\"channels\":14,\"bias\":true}]}";
+    const struct network *net;
+    const struct preprocess pre = { .size = SIZE, .std = 1 };
+    struct model *m = NULL;
+    struct error err = { 0 };
+    float *values;
+
+    cr_assert_eq(network_parse(TEXT, SIZE, N_NIH_LABELS, 0, &net, &err), ST_OK, "%s", err.text);
+    values = calloc(net->n_params, sizeof *values);
+    cr_assert_not_null(values);
+    check_refusal("groups", model_new(net, &NIH_LABELS, &pre, values, NULL, &m, &err), ST_FORMAT, &err,
+                  "more than 1024 MiB");
+    network_unref(net);
+    free(values);
+}
+
 /* PyTorch counts the batches beside each running statistic, and nothing is computed with that. */
 static struct parts with_a_count(struct model *m, const char *name)
 {

@@ -1,12 +1,12 @@
 /* model/net/arch/arch.h - the authors of networks: each adds the nodes of its architecture up to its head, for an image
  * size that architectures.c has found to fit. Tensors have the names that torchvision gives them, where the architecture is one of
- * theirs; its three channels get the same grey value. */
+ * theirs; where the first convolution has three channels and the image one, all of them get its grey value. */
 #ifndef MODEL_NET_ARCH_ARCH_H
 #define MODEL_NET_ARCH_ARCH_H
 
 #include "../graph/graph.h"
 
-enum { IMAGE = 0 /* node */, COLOURS = 3, HEAD_SIDE = 4 };
+enum { IMAGE = 0 /* node */, HEAD_SIDE = 4 };
 
 void arch_cnn4(struct graph *g);
 void arch_mlp(struct graph *g);
@@ -15,7 +15,7 @@ void arch_resnet18(struct graph *g);
 void arch_resnet50(struct graph *g);
 void arch_mobilenet_v2(struct graph *g);
 
-/* What several of them begin with: the grey image in COLOURS channels. */
+/* What several of them begin with: the image in as many channels as the network's first convolution sees. */
 size_t arch_colours(struct graph *g);
 
 /* Convolution without a bias, normalisation and `ops` after it, NULL: nothing. */

@@ -9,7 +9,7 @@ const char *const HEAD_NAMES[N_HEADS] = { "auto", "flatten", "gap", "4x4" };
 
 static const struct architecture {
     const char *name;
-    void (*author)(struct graph *g); /* NULL: it sees no picture */
+    void (*author)(struct graph *g); /* NULL: it sees no picture, or a text is its author */
     struct image_sizes sizes;
     bool normalises;
     enum head_kind head;
@@ -23,6 +23,7 @@ static const struct architecture {
     { "resnet18", arch_resnet18, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
     { "resnet50", arch_resnet50, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
     { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
+    { GRAPH_ARCHITECTURE, NULL, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_OWN, 0 },
 };
 
 static const struct architecture *find(const char *name)
@@ -91,10 +92,17 @@ enum status network_check(const struct network_spec *spec, struct error *err)
 
     if (!a)
         return error_set(err, ST_INVALID, "the architecture '%.32s' is not known here", spec->architecture);
-    if (!a->author)
+    if (a->sizes.multiple == 0)
         return ST_OK;
     if (size % a->sizes.multiple != 0 || size < a->sizes.least || size > a->sizes.most)
         return size_refused(a, size, err);
+    if (spec->channels > 1 && spec->channels != MAX_CHANNELS)
+        return error_set(err, ST_INVALID, "the channels are %zu, they must be 1 or %d", spec->channels,
+                         MAX_CHANNELS);
+    if (spec->by_channel && spec->channels == 1)
+        return error_set(err, ST_INVALID, "a network of one channel has one scaling");
+    if (strcmp(a->name, GRAPH_ARCHITECTURE) == 0 && !spec->graph)
+        return error_set(err, ST_INVALID, "the graph is missing");
     return head_check(a, spec, err);
 }
 
@@ -106,10 +114,25 @@ enum status network_new(const struct network_spec *spec, const struct network **
 
     if (st != ST_OK)
         return st;
-    graph_begin(&g, a->name, a->author ? spec->image_size : 0, spec->n_labels, err);
+    if (strcmp(a->name, GRAPH_ARCHITECTURE) == 0)
+        return graph_read(spec, ret_net, err);
+    graph_begin(&g, a->name, a->author ? spec->image_size : 0, spec->by_channel ? MAX_CHANNELS : 1,
+                spec->n_labels, err);
     if (g.st == ST_OK && a->author) {
+        g.net->channels = spec->channels ? spec->channels : MAX_CHANNELS;
         g.net->head = spec->head ? spec->head : a->head;
         a->author(&g);
     }
     return graph_finish(&g, spec->n_inputs, ret_net);
+}
+
+enum status network_parse(const char *text, size_t image_size, size_t n_labels, size_t n_inputs,
+                          const struct network **ret_net, struct error *err)
+{
+    return network_new(&(struct network_spec){ .architecture = GRAPH_ARCHITECTURE,
+                                               .image_size = image_size,
+                                               .n_labels = n_labels,
+                                               .n_inputs = n_inputs,
+                                               .graph = text },
+                       ret_net, err);
 }

@@ -3,8 +3,11 @@
 
 size_t arch_colours(struct graph *g)
 {
-    return graph_add(g, &(struct node){ .ops = &LAYER_REPLICATE, .from = { IMAGE }, .channels = COLOURS },
-                     NULL);
+    const struct node replicate = { .ops = &LAYER_REPLICATE,
+                                    .from = { IMAGE },
+                                    .channels = g->net->channels };
+
+    return g->net->nodes[IMAGE].out.c == g->net->channels ? (size_t)IMAGE : graph_add(g, &replicate, NULL);
 }
 
 size_t arch_conv_norm(struct graph *g, size_t from, const char *conv, const char *norm, size_t channels,

@@ -15,6 +15,9 @@ enum {
     FIRST_ROOM = 32,
 };
 
+/* Products of a picture: VGG-16 at 1,024 pixels has 3.2e11. A model that is put on the server is tried, which must not take minutes. */
+#define MAX_PRODUCTS 4e11
+
 void graph_refuse(struct graph *g, const char *format, ...)
 {
     char text[200];
@@ -28,18 +31,20 @@ void graph_refuse(struct graph *g, const char *format, ...)
     g->st = error_set(g->err, ST_INVALID, "%s", text);
 }
 
-void graph_begin(struct graph *g, const char *architecture, size_t image_size, size_t n_labels,
-                 struct error *err)
+void graph_begin(struct graph *g, const char *architecture, size_t image_size, size_t channels,
+                 size_t n_labels, struct error *err)
 {
-    const struct node image = { .ops = &LAYER_IMAGE, .out = { 1, image_size, image_size } };
+    const struct node image = { .ops = &LAYER_IMAGE, .out = { channels, image_size, image_size } };
 
     assert(image_size <= LAYER_MAX_SIDE && n_labels >= 1 && n_labels <= MAX_LABELS);
+    assert(channels == 1 || channels == MAX_CHANNELS);
     *g = (struct graph){ .net = network_empty(architecture, image_size), .err = err };
     if (!g->net) {
         g->st = error_nomem(err);
         return;
     }
     g->net->n_labels = n_labels;
+    g->net->channels = channels;
     if (image_size > 0)
         graph_add(g, &image, NULL);
 }
@@ -99,6 +104,9 @@ static void tensor_add(struct graph *g, const char *name, const struct described
 
     if (n < 0 || (size_t)n >= sizeof t.name)
         graph_refuse(g, "the name '%.40s...' is too long", name);
+    for (const char *c = t.name; *c; c++)
+        if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
+            graph_refuse(g, "node %zu: its name has a character that is none of a name", net->n_nodes);
     if (network_tensor(net, t.name))
         graph_refuse(g, "there are two tensors of the name '%s'", t.name);
     if (net->n_tensors == NETWORK_MAX_TENSORS)
@@ -118,6 +126,20 @@ static void tensor_add(struct graph *g, const char *name, const struct described
     net->tensors[net->n_tensors++] = t;
 }
 
+/* What a node costs, as its kernel does it: groups are written out. */
+static double products_of(const struct node *l)
+{
+    const double out = (double)shape_size(l->out);
+
+    if (l->ops == &LAYER_DENSE)
+        return out * (double)shape_size(l->in[0]);
+    if (!(l->ops->takes & TAKES_WINDOW))
+        return out;
+    if (l->ops != &LAYER_CONV || l->groups == l->in[0].c)
+        return out * (double)(l->window.h * l->window.w);
+    return out * (double)(l->window.h * l->window.w) * (double)l->in[0].c;
+}
+
 /* Its shape, and its tensors. */
 static void work_out(struct graph *g, struct node *l, const char *name)
 {
@@ -133,6 +155,8 @@ static void work_out(struct graph *g, struct node *l, const char *name)
         wrong = l->ops->shape(l, described, &n);
     if (!wrong && shape_size(l->out) > MAX_RESULT)
         wrong = "the result is too large";
+    if (!wrong && (g->products += products_of(l)) > MAX_PRODUCTS)
+        wrong = "a picture is too much work for the network";
     if (wrong)
         graph_refuse(g, "node %zu (%s%s%s): %s", g->net->n_nodes, l->ops->kind, name ? " " : "",
                      name ? name : "", wrong);
@@ -144,9 +168,37 @@ static void work_out(struct graph *g, struct node *l, const char *name)
     l->n_state = g->net->n_state - l->state;
 }
 
+/* What the node's kind takes, the rest wiped: nodes that do the same are alike. */
+static struct node taken(const struct node *node)
+{
+    const unsigned takes = node->ops->takes;
+    struct node l = { .ops = node->ops, .out = node->out };
+
+    memcpy(l.from, node->from, node->ops->n_from * sizeof l.from[0]);
+    if (takes & TAKES_CHANNELS)
+        l.channels = node->channels;
+    if (takes & TAKES_WINDOW)
+        l.window = node->window;
+    if (!(takes & TAKES_COUNT))
+        l.window.count_include_pad = false;
+    if (takes & TAKES_GROUPS)
+        l.groups = node->groups ? node->groups : 1;
+    if (takes & TAKES_BIAS)
+        l.bias = node->bias;
+    if (takes & TAKES_EPSILON)
+        l.epsilon = node->epsilon;
+    if (takes & TAKES_BOUNDS) {
+        l.low = node->low;
+        l.high = node->high;
+    }
+    if (takes & TAKES_SLOPE)
+        l.slope = node->slope;
+    return l;
+}
+
 size_t graph_add(struct graph *g, const struct node *node, const char *name)
 {
-    struct node l = *node;
+    struct node l = taken(node);
 
     if (g->st != ST_OK)
         return 0;

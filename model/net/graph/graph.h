@@ -10,14 +10,15 @@ struct graph {
     struct network *net;
     size_t room_nodes, room_tensors; /* allocated */
     char name[TENSOR_NAME_BYTES];
+    double products; /* of a picture, so far */
     enum status st;
     struct error *err;
 };
 
-/* A graph of one node, the image; of none where image_size is 0, at most LAYER_MAX_SIDE. `architecture` must outlive the network;
- * n_labels is what its head is to give, 1..MAX_LABELS. */
-void graph_begin(struct graph *g, const char *architecture, size_t image_size, size_t n_labels,
-                 struct error *err);
+/* A graph of one node, the image [channels][image_size][image_size], 1 or MAX_CHANNELS channels; of none where image_size is 0, at
+ * most LAYER_MAX_SIDE. `architecture` must outlive the network; n_labels is what its head is to give, 1..MAX_LABELS. */
+void graph_begin(struct graph *g, const char *architecture, size_t image_size, size_t channels,
+                 size_t n_labels, struct error *err);
 
 /* Add a node, of which the author's part is filled in; its tensors are called "<name>.<suffix>". Returns its index, or 0.
  *   name  NULL: it has no tensors. */
@@ -44,5 +45,9 @@ void graph_refuse(struct graph *g, const char *format, ...) __attribute__((forma
  *   n_inputs  see network_new()
  * Errors: ST_INVALID (the sentence names the node), ST_NOMEM. The graph is gone either way. */
 MUST_USE enum status graph_finish(struct graph *g, size_t n_inputs, const struct network **ret_net);
+
+/* network_new() of GRAPH_ARCHITECTURE. */
+MUST_USE enum status graph_read(const struct network_spec *spec, const struct network **ret_net,
+                                struct error *err);
 
 #endif

@@ -176,4 +176,8 @@ static void conv_backward(const struct node *l, size_t n, const float *params, c
     }
 }
 
-const struct layer_ops LAYER_CONV = { "conv", 1, conv_shape, conv_forward, conv_backward };
+const struct layer_ops LAYER_CONV = {
+    "conv",        1,
+    conv_shape,    conv_forward,
+    conv_backward, TAKES_NAME | TAKES_CHANNELS | TAKES_WINDOW | TAKES_GROUPS | TAKES_BIAS
+};

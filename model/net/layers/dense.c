@@ -68,4 +68,6 @@ static void dense_backward(const struct node *l, size_t n, const float *params, 
             }
 }
 
-const struct layer_ops LAYER_DENSE = { "dense", 1, dense_shape, dense_forward, dense_backward };
+const struct layer_ops LAYER_DENSE = { "dense",        1,
+                                       dense_shape,    dense_forward,
+                                       dense_backward, TAKES_NAME | TAKES_CHANNELS | TAKES_BIAS };

@@ -126,4 +126,6 @@ static void norm_backward(const struct node *l, size_t n, const float *params, c
     }
 }
 
-const struct layer_ops LAYER_NORM = { "norm", 1, norm_shape, norm_forward, norm_backward };
+const struct layer_ops LAYER_NORM = { "norm",        1,
+                                      norm_shape,    norm_forward,
+                                      norm_backward, TAKES_NAME | TAKES_EPSILON };

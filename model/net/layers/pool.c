@@ -234,7 +234,9 @@ static void global_backward(const struct node *l, size_t n, const float *params,
     means_backward(l, &k, n, dy, dx[0]);
 }
 
-const struct layer_ops LAYER_MAX_POOL = { "max_pool", 1, max_shape, max_forward, max_backward };
-const struct layer_ops LAYER_MEAN_POOL = { "mean_pool", 1, mean_shape, mean_forward, mean_backward };
+const struct layer_ops LAYER_MAX_POOL = { "max_pool", 1, max_shape, max_forward, max_backward, TAKES_WINDOW };
+const struct layer_ops LAYER_MEAN_POOL = { "mean_pool",   1,
+                                           mean_shape,    mean_forward,
+                                           mean_backward, TAKES_WINDOW | TAKES_COUNT };
 const struct layer_ops LAYER_GLOBAL_POOL = { "global_pool", 1, global_shape, global_forward,
                                              global_backward };

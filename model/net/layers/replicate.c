@@ -41,5 +41,6 @@ static void replicate_backward(const struct node *l, size_t n, const float *para
                 dx[0][s * plane + i] += *dy++;
 }
 
-const struct layer_ops LAYER_REPLICATE = { "replicate", 1, replicate_shape, replicate_forward,
-                                           replicate_backward };
+const struct layer_ops LAYER_REPLICATE = { "replicate",        1,
+                                           replicate_shape,    replicate_forward,
+                                           replicate_backward, TAKES_CHANNELS };

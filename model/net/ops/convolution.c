@@ -68,7 +68,7 @@ static void convolution_size(struct op *op, const struct kernels *k, const struc
     op->n_scratch = convolution_scratch(&op->g);
     sizes(op, op->g.out.c * op->g.in.c * taps_of(op), 1);
     if (training)
-        convolution_back_size(op, k, values);
+        convolution_back_size(op, k);
 }
 
 /* w [O][folded][taps] -> [O][1][taps] */
@@ -203,7 +203,7 @@ static void depthwise_size(struct op *op, const struct kernels *k, const struct 
     op->most = SIZE_MAX;
     sizes(op, op->g.in.c * taps_of(op), 1);
     if (training)
-        convolution_back_size(op, k, values);
+        convolution_back_size(op, k);
 }
 
 static void depthwise_prepare(const struct op *op, const struct kernels *k, const float *values, size_t task,

@@ -11,7 +11,7 @@
 static inline size_t taps_of(const struct op *op) { return op->node->window.h * op->node->window.w; }
 
 /* Behind what forward needs. */
-void convolution_back_size(struct op *op, const struct kernels *k, const struct value *values);
+void convolution_back_size(struct op *op, const struct kernels *k);
 
 void convolution_back_prepare(const struct op *op, const struct kernels *k, const float *values,
                               float *ret_weights);

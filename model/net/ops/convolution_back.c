@@ -10,13 +10,13 @@ static size_t groups_of(const struct op *op) { return op->node->groups > 1 ? op-
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-/* The slope of the image has no reader. */
-void convolution_back_size(struct op *op, const struct kernels *k, const struct value *values)
+/* The slope of the image, a thin picture, has no reader. */
+void convolution_back_size(struct op *op, const struct kernels *k)
 {
     const struct slope_matrix m = slope_matrix_of(k->panel, &op->g);
     struct phase p = { 0 };
 
-    op->trained = values[op->x[0]].layout.group > 1;
+    op->trained = op->g.in.c >= k->panel;
     op->n_collects = op->g.out.c / k->panel;
     op->n_sums =
         op->g.out.c + (is_depthwise(op->node) ? op->g.in.c * taps_of(op) : m.runs * m.rows * op->g.out.c);

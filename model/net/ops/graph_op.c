@@ -10,10 +10,12 @@ static struct view view_of(const struct layout *l, size_t P)
     };
 }
 
-/* The image has one channel and is read as it is. */
+/* The image, where a convolution reads it, is as thin as it is. */
 static struct shape padded(const struct value *v, size_t P)
 {
-    return (struct shape){ v->layout.group == 1 ? 1 : whole_panels(v->shape.c, P), v->shape.h, v->shape.w };
+    const bool thin = v->layout.pixel == v->shape.c && v->shape.c < P;
+
+    return (struct shape){ thin ? v->shape.c : whole_panels(v->shape.c, P), v->shape.h, v->shape.w };
 }
 
 void graph_geometry(struct op *op, const struct kernels *k, const struct value *values)

@@ -44,13 +44,21 @@ void activations_release(struct activations *a)
     *a = (struct activations){ 0 };
 }
 
+static void put_row(const struct layout *l, const float *from, size_t n, float *to)
+{
+    if (l->pixel == 1)
+        memcpy(to, from, n * sizeof *to);
+    for (size_t i = 0; i < n && l->pixel > 1; i++)
+        to[i * l->pixel] = from[i];
+}
+
 void activations_input(struct activations *a, const struct plan *p, size_t n, const float *images)
 {
     const struct layout *l = &p->values[0].layout;
     const struct shape s = p->values[0].shape;
 
-    assert(n <= a->n && l->pixel == 1);
-    for (size_t i = 0; i < n; i++)
-        for (size_t row = 0; row < s.h; row++, images += s.w)
-            memcpy(a->values[0] + i * l->image + layout_at(l, 0, row, 0), images, s.w * sizeof(float));
+    assert(n <= a->n);
+    for (size_t i = 0; i < n * s.c * s.h; i++, images += s.w)
+        put_row(l, images, s.w,
+                a->values[0] + i / (s.c * s.h) * l->image + layout_at(l, i / s.h % s.c, i % s.h, 0));
 }

@@ -6,6 +6,8 @@ size_t steps_reads_image(const struct steps *s, const struct step *step)
 {
     const struct node *from = s->steps[step->from[0]].node;
 
+    if (s->steps[0].out.c > 1)
+        return 0;
     if (from->ops == &LAYER_IMAGE)
         return 1;
     return from->ops == &LAYER_REPLICATE && from->from[0] == 0 ? from->out.c : 0;

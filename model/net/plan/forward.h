@@ -18,7 +18,7 @@ struct activations {
 MUST_USE enum status activations_init(struct activations *a, const struct plan *p, size_t n, bool training);
 void activations_release(struct activations *a); /* safe on zeroes */
 
-/* images [n][S][S] into value 0. */
+/* images [n][channels][S][S] into value 0. */
 void activations_input(struct activations *a, const struct plan *p, size_t n, const float *images);
 
 /* What op i gets, less sums and scratch. */

@@ -20,6 +20,12 @@ struct placing {
 
 static bool same(const struct layout *a, const struct layout *b) { return memcmp(a, b, sizeof *a) == 0; }
 
+/* Whether it takes the image as a thin picture: its channels side by side, fewer than a panel. */
+static bool is_thin_reader(const struct step *step)
+{
+    return step->kind == &OP_CONVOLUTION && step->from[0] == 0;
+}
+
 /* Whether a step can read a layout as its operand k; step 0, the image, may be read as it is by what takes a thin picture, but not
  * added to the result. */
 static bool can_read(const struct steps *s, const struct step *step, size_t k, const struct layout *l,
@@ -28,8 +34,7 @@ static bool can_read(const struct steps *s, const struct step *step, size_t k, c
     const struct layout planes = layout_planes(x), bordered = layout_bordered(x);
 
     switch (step->kind->reads) {
-    case LIE_PANELS:
-        return l->group % s->panel == 0 || (k == 0 && step->from[k] == 0 && step->kind == &OP_CONVOLUTION);
+    case LIE_PANELS: return l->group % s->panel == 0 || (k == 0 && is_thin_reader(step) && l->pixel == x.c);
     case LIE_BORDERED: return same(l, &bordered);
     case LIE_PLANES:
     case LIE_PIXELS:
@@ -61,16 +66,33 @@ static bool reads(const struct step *step, size_t node)
     return false;
 }
 
-/* The layout of a step's result in a memory of its own. The image is written as anybody likes. */
+/* The image is written as its readers like: within a border, as a thin picture, or by planes, which of one channel is the same. */
+static struct layout image_layout(const struct steps *s)
+{
+    const struct shape shape = s->steps[0].out;
+
+    for (size_t i = 1; i < s->n; i++)
+        if (reads(&s->steps[i], 0) && s->steps[i].kind->reads == LIE_BORDERED)
+            return layout_bordered(shape);
+    for (size_t i = 1; i < s->n; i++)
+        if (s->steps[i].kind && is_thin_reader(&s->steps[i]) && shape.c > 1)
+            return layout_pixels(shape);
+    return s->last == 0 ? for_the_head(layout_planes(shape)) : layout_planes(shape);
+}
+
+/* The layout of a step's result in a memory of its own. */
 static struct layout own_layout(const struct steps *s, size_t i)
 {
     const struct shape shape = s->steps[i].out;
-    const enum lie writes = i == 0 ? LIE_PIXELS : s->steps[i].kind->writes;
     struct layout own = layout_planes(shape);
+    enum lie writes;
 
+    if (i == 0)
+        return image_layout(s);
+    writes = s->steps[i].kind->writes;
     if (writes == LIE_PANELS)
         own = layout_panels(shape, s->panel);
-    else if (writes == LIE_PIXELS && i > 0)
+    else if (writes == LIE_PIXELS)
         own = layout_pixels(shape);
     for (size_t k = i + 1; k < s->n && writes != LIE_PLANES; k++)
         if (reads(&s->steps[k], i) && s->steps[k].kind->reads == LIE_BORDERED)

@@ -41,6 +41,15 @@ out:
     return ST_OK;
 }
 
+size_t plan_image_floats(const struct plan *p)
+{
+    size_t n = p->arena;
+
+    for (size_t i = 0; i < p->n_memories; i++)
+        n += p->memories[i].shared ? 0 : p->memories[i].size;
+    return n;
+}
+
 void plan_free(struct plan *p)
 {
     if (!p)

@@ -50,6 +50,9 @@ MUST_USE enum status plan_new(const struct network *net, const struct kernels *k
                               struct plan **ret_plan);
 void plan_free(struct plan *p); /* NULL is fine */
 
+/* Floats that an image takes on its way through. */
+size_t plan_image_floats(const struct plan *p);
+
 /* Feature f of the head, as it lies in memory, in the file's order: channel, row, column. */
 static inline size_t plan_feature(const struct plan *p, size_t f)
 {

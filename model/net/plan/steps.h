@@ -44,7 +44,7 @@ void steps_release(struct steps *s);
 /* The only step that reads the result of step i; NULL: there are others, or the head is it. */
 struct step *steps_only_reader(const struct steps *s, size_t i);
 
-/* How often a step reads the image: in so many equal channels. 0: it reads something else. */
+/* How often a step reads the image: in so many equal channels. 0: it reads something else, or the image has several. */
 size_t steps_reads_image(const struct steps *s, const struct step *step);
 
 /* Whether it is still as steps_init() made it, of that layer. */
