@@ -90,4 +90,47 @@ ALWAYS_INLINE vf clipped(vf v, enum activation activation)
     return v;
 }
 
+/* e to -|x|, to about a unit in the last place: 2^n times a polynomial in what is left (Cephes' expf, S. Moshier). */
+ALWAYS_INLINE vf exp_of_minus(vf x)
+{
+    const vf v = (vf)((vi)x | INT32_MIN);                   /* -|x| */
+    const vf low = larger(v, (vf){ 0 } - 87);               /* 2^n stays a normal number */
+    const vf n = (low * 1.44269504f + 12582912) - 12582912; /* 1.5 * 2^23: rounded to a whole number */
+    const vf r = (low - n * 0.693359375f) + n * 2.12194440e-4f;
+    vf p = (vf){ 0 } + 1.9875691500e-4f;
+
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1;
+    return where(v > -87, p * (vf)((__builtin_convertvector(n, vi) + 127) << 23));
+}
+
+/* 1 / (1 + exp(-x)); of NaN some number. */
+ALWAYS_INLINE vf sigmoid_of(vf x)
+{
+    const vf e = exp_of_minus(x);
+
+    return (vf)(((vi)e & (x < 0)) | ((vi)((vf){ 0 } + 1) & ~(x < 0))) / (1 + e);
+}
+
+/* Any. */
+ALWAYS_INLINE vf activated(vf v, const struct geometry *g)
+{
+    switch (g->activation) {
+    case ACT_SIGMOID: return sigmoid_of(v) + not_finite(v);
+    case ACT_SILU: return v * sigmoid_of(v); /* -inf * 0 is NaN */
+    case ACT_HARD_SWISH: return v * (clipped(v + 3, ACT_RELU6) / 6);
+    case ACT_HARD_SIGMOID: return clipped(v + 3, ACT_RELU6) / 6;
+    case ACT_CLIP: return smaller(larger(v, (vf){ 0 } + g->low), (vf){ 0 } + g->high) + not_finite(v);
+    case ACT_LEAKY_RELU: return (vf)(((vi)v & (v > 0)) | ((vi)(v * g->slope) & ~(v > 0)));
+    case ACT_NONE:
+    case ACT_RELU:
+    case ACT_RELU6: break;
+    }
+    return clipped(v, g->activation);
+}
+
 #endif

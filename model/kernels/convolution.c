@@ -212,7 +212,7 @@ static __attribute__((noinline)) void tile_sums(size_t mr, const struct strip *s
 }
 
 /* What is made of the sums, on the way to the panel of results from channel c on. */
-ALWAYS_INLINE void tile_finish(const enum activation activation, size_t mr, const struct geometry *g,
+ALWAYS_INLINE void tile_finish(const bool is_relu, size_t mr, const struct geometry *g,
                                const struct operands *o, const struct strip *s, size_t t, size_t c,
                                vf sum[MR][NV])
 {
@@ -227,8 +227,8 @@ ALWAYS_INLINE void tile_finish(const enum activation activation, size_t mr, cons
             v[0] += load(b + s->b[t + r]);
             v[1] += load(b + s->b[t + r] + VL);
         }
-        store(y + s->y[t + r], clipped(v[0], activation));
-        store(y + s->y[t + r] + VL, clipped(v[1], activation));
+        for (size_t i = 0; i < NV; i++)
+            store(y + s->y[t + r] + i * VL, is_relu ? clipped(v[i], ACT_RELU) : activated(v[i], g));
     }
 }
 
@@ -241,9 +241,9 @@ static void strip_multiply(const struct geometry *g, const struct operands *o, c
 
             tile_sums(mr, s, t, o->w + c * s->runs * s->size, sum);
             if (g->activation == ACT_RELU)
-                tile_finish(ACT_RELU, mr, g, o, s, t, c, sum);
+                tile_finish(true, mr, g, o, s, t, c, sum);
             else
-                tile_finish(g->activation, mr, g, o, s, t, c, sum);
+                tile_finish(false, mr, g, o, s, t, c, sum);
         }
 }
 

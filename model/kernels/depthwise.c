@@ -47,7 +47,7 @@ ALWAYS_INLINE void tile(const size_t n, const struct geometry *g, const struct r
 
             if (row->b)
                 v += load(row->b + (column + r) * g->b.pixel + j * VL);
-            store(row->y + (column + r) * g->y.pixel + j * VL, clipped(v, g->activation));
+            store(row->y + (column + r) * g->y.pixel + j * VL, activated(v, g));
         }
 }
 

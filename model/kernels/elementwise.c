@@ -1,33 +1,6 @@
 /* model/kernels/elementwise.c - steps that look at one pixel at a time: sum, product, normalisation, activation. */
 #include "cell.h"
 
-#include <math.h>
-
-static float sigmoid(float x)
-{
-    const float e = expf(-fabsf(x)); /* never overflows */
-
-    return x < 0 ? e / (1 + e) : 1 / (1 + e);
-}
-
-static vf sigmoids(vf v)
-{
-    for (size_t i = 0; i < VL; i++)
-        v[i] = sigmoid(v[i]);
-    return v;
-}
-
-ALWAYS_INLINE vf activated(vf v, enum activation activation)
-{
-    if (activation == ACT_SIGMOID)
-        return sigmoids(v) + not_finite(v);
-    if (activation == ACT_SILU)
-        return v * sigmoids(v); /* -inf * 0 is NaN */
-    if (activation == ACT_HARD_SWISH)
-        return v * (clipped(v + 3, ACT_RELU6) / 6);
-    return clipped(v, activation);
-}
-
 enum kind { ADD, MULTIPLY, NORM, ACTIVATE };
 
 /* A panel of a row: x, y and b point at its first pixel, scale and shift at its channels'. */
@@ -49,7 +22,7 @@ ALWAYS_INLINE void row_combined(const enum kind kind, const struct geometry *g, 
                 v *= load(o->b + j * g->b.pixel + i * VL);
             if (kind == NORM)
                 v = v * scale[i] + shift[i];
-            store(o->y + j * g->y.pixel + i * VL, activated(v, g->activation));
+            store(o->y + j * g->y.pixel + i * VL, activated(v, g));
         }
 }
 

@@ -1,36 +1,17 @@
 /* model/kernels/elementwise_slope.c - the way back of steps that look at one pixel at a time. */
 #include "cell.h"
 
-#include <math.h>
-
-/* s(x) and s(-x) of the logistic function, neither rounded to 0 by the other. */
-struct logistic {
-    vf at, opposite;
-};
-
-static struct logistic logistic_of(vf x)
+ALWAYS_INLINE vf slope_at(vf x, vf dy, const enum activation activation, const struct geometry *g)
 {
-    struct logistic s;
-
-    for (size_t i = 0; i < VL; i++) {
-        const float e = expf(-fabsf(x[i])), large = 1 / (1 + e), small = e / (1 + e);
-
-        s.at[i] = x[i] < 0 ? small : large;
-        s.opposite[i] = x[i] < 0 ? large : small;
-    }
-    return s;
-}
-
-ALWAYS_INLINE vf slope_at(vf x, vf dy, enum activation activation)
-{
-    struct logistic s;
-
     switch (activation) {
     case ACT_RELU: return where(x > 0, dy);
     case ACT_RELU6: return where((x > 0) & (x < 6), dy);
     case ACT_HARD_SWISH: return where(x >= 3, dy) + where((x > -3) & (x < 3), dy * (2 * x + 3) / 6);
-    case ACT_SIGMOID: s = logistic_of(x); return dy * s.at * s.opposite;
-    case ACT_SILU: s = logistic_of(x); return dy * s.at * (1 + x * s.opposite);
+    case ACT_HARD_SIGMOID: return where((x > -3) & (x < 3), dy / 6);
+    case ACT_SIGMOID: return dy * sigmoid_of(x) * sigmoid_of(-x); /* neither is rounded to 0 by the other */
+    case ACT_SILU: return dy * sigmoid_of(x) * (1 + x * sigmoid_of(-x));
+    case ACT_CLIP: return where((x > g->low) & (x < g->high), dy);
+    case ACT_LEAKY_RELU: return where(x > 0, dy) + where(~(x > 0), dy * g->slope);
     case ACT_NONE: break;
     }
     return dy;
@@ -50,7 +31,7 @@ ALWAYS_INLINE void row_back(const enum kind kind, const enum activation activati
             if (kind == MULTIPLY)
                 store(dx, load(dx) + dy * load(s->b + j * g->b.pixel + i));
             else
-                store(dx, load(dx) + slope_at(load(s->x + j * g->x.pixel + i), dy, activation));
+                store(dx, load(dx) + slope_at(load(s->x + j * g->x.pixel + i), dy, activation, g));
         }
 }
 

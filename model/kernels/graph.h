@@ -26,7 +26,17 @@ struct view {
     size_t image;             /* from an image of the batch to the next */
 };
 
-enum activation { ACT_NONE, ACT_RELU, ACT_RELU6, ACT_SIGMOID, ACT_SILU, ACT_HARD_SWISH };
+enum activation {
+    ACT_NONE,
+    ACT_RELU,
+    ACT_RELU6,
+    ACT_SIGMOID,
+    ACT_SILU,
+    ACT_HARD_SWISH,
+    ACT_HARD_SIGMOID,
+    ACT_CLIP,
+    ACT_LEAKY_RELU
+};
 
 /* Channels are whole panels: the caller rounds them up. What is beyond the network's own channels holds zeros in weights and
  * biases, any finite numbers in inputs; in results it is what zeros give, always finite. */
@@ -36,7 +46,9 @@ struct geometry {
     struct window window;       /* of convolutions and pools */
     struct view x, y;           /* input, result */
     struct view b;              /* second operand */
-    enum activation activation; /* of convolutions NONE, RELU or RELU6; pools have none */
+    enum activation activation; /* pools have none */
+    float low, high;            /* of ACT_CLIP */
+    float slope;                /* of ACT_LEAKY_RELU, below 0 */
 };
 
 /* Pointers to pixel (0, 0) of the batch's first image, and to what is the same for all. Unused ones are NULL.

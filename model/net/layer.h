@@ -40,7 +40,7 @@ struct layer_ops {
     const char *(*shape)(struct node *l, struct described tensors[LAYER_MAX_TENSORS], size_t *n_tensors);
 
     /* x[i] [n][in[i]] -> y [n][out].
-     *   state  NULL: in training, the batch's own statistics count
+     *   state  of LAYER_NORM NULL: in training, the batch's own statistics count
      *   tape   n * tape_bytes, written for backward; NULL at inference */
     void (*forward)(const struct node *l, size_t n, const float *params, const float *state,
                     const float *const x[], float *y, void *tape);
@@ -63,9 +63,12 @@ enum {
     LAYER_MAX_BORDER = 1024,
 };
 
+#define LAYER_MAX_BOUND 1e30 /* of a clip: without a bound on a side */
+
 extern const struct layer_ops LAYER_IMAGE; /* node 0, the input; it computes nothing */
 extern const struct layer_ops LAYER_REPLICATE, LAYER_CONV, LAYER_DENSE, LAYER_NORM;
 extern const struct layer_ops LAYER_RELU, LAYER_RELU6, LAYER_SIGMOID, LAYER_SILU, LAYER_HARD_SWISH;
+extern const struct layer_ops LAYER_HARD_SIGMOID, LAYER_CLIP, LAYER_LEAKY_RELU, LAYER_SCALE;
 extern const struct layer_ops LAYER_MAX_POOL, LAYER_MEAN_POOL, LAYER_GLOBAL_POOL;
 extern const struct layer_ops LAYER_ADD, LAYER_MUL, LAYER_CONCAT, LAYER_FLATTEN;
 

@@ -79,7 +79,7 @@ static void inputs_of(const struct trace *t, const struct node *l, const float *
 
 static const float *state_of(const struct trace *t, const struct node *l)
 {
-    return t->frozen ? t->values + l->state : NULL;
+    return t->frozen || l->ops != &LAYER_NORM ? t->values + l->state : NULL;
 }
 
 /* factors: what the head's features [n] are multiplied with; NULL: 1. */
@@ -242,7 +242,7 @@ static void statistics_add(const struct trace *t, size_t n, double *sums, double
     nodes_read(t->net, read);
     for (size_t i = 0; i < t->net->n_nodes; i++) {
         const struct node *l = &t->net->nodes[i];
-        const size_t C = l->n_state / 2, first = l->state - t->net->n_params;
+        const size_t C = l->ops == &LAYER_NORM ? l->n_state / 2 : 0, first = l->state - t->net->n_params;
         const size_t known = n * l->in[0].h * l->in[0].w > 1 ? 2 : 1;
 
         for (size_t c = 0; read[i] && c < C; c++) {

@@ -1,6 +1,8 @@
 /* model/net/statistics.c - see statistics.h. */
 #include "statistics.h"
 
+#include "layer.h"
+
 /* Of value `at` of the state, which is a variance of `plane` values an image, or a mean (plane 0). */
 static void follow(const struct network *net, const struct shard_statistics *s, size_t at, size_t plane,
                    double momentum, float *state)
@@ -25,7 +27,8 @@ void statistics_follow(const struct plan *p, const struct shard_statistics *s, d
 
     for (size_t i = 0; i < p->n_ops; i++) {
         const struct node *l = p->ops[i].node;
-        const size_t half = l ? l->n_state / 2 : 0, first = l ? l->state - net->n_params : 0;
+        const size_t half = l && l->ops == &LAYER_NORM ? l->n_state / 2 : 0,
+                     first = l ? l->state - net->n_params : 0;
 
         for (size_t c = 0; c < half; c++) {
             follow(net, s, first + c, 0, momentum, state);

@@ -32,7 +32,10 @@ static void random_node(struct graph *g, struct rng *rng)
                             .window = window_drawn(rng, 3),
                             .groups = below(rng, 3),
                             .bias = below(rng, 2),
-                            .epsilon = 1e-3 };
+                            .epsilon = 1e-3,
+                            .low = -0.4,
+                            .high = 0.7,
+                            .slope = 0.3 };
 
     if (!refuses(g, &l))
         graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
@@ -60,10 +63,11 @@ static void random_block(struct graph *g, struct rng *rng)
 }
 
 /* The kinds of a chain, in an order in which networks have them. */
-static const struct layer_ops *const CHAIN[] = { &LAYER_REPLICATE, &LAYER_NORM,      &LAYER_RELU,
-                                                 &LAYER_CONV,      &LAYER_NORM,      &LAYER_RELU,
-                                                 &LAYER_CONV,      &LAYER_ADD,       &LAYER_ADD,
-                                                 &LAYER_RELU,      &LAYER_MEAN_POOL, &LAYER_CONCAT };
+static const struct layer_ops *const CHAIN[] = {
+    &LAYER_REPLICATE, &LAYER_NORM, &LAYER_RELU, &LAYER_CONV,      &LAYER_NORM,      &LAYER_RELU, &LAYER_CONV,
+    &LAYER_ADD,       &LAYER_ADD,  &LAYER_RELU, &LAYER_MEAN_POOL, &LAYER_CONCAT,    &LAYER_CONV, &LAYER_SCALE,
+    &LAYER_CLIP,      &LAYER_CONV, &LAYER_SILU, &LAYER_CONV,      &LAYER_LEAKY_RELU
+};
 enum { N_CHAIN = sizeof CHAIN / sizeof CHAIN[0] };
 
 static struct node random_link(const struct graph *g, struct rng *rng, const struct layer_ops *ops,
@@ -77,7 +81,10 @@ static struct node random_link(const struct graph *g, struct rng *rng, const str
                                                           : MOST_CHANNELS,
                       .window = WINDOW(side, side, 1, side / 2, side / 2),
                       .bias = below(rng, 2),
-                      .epsilon = 1e-3 };
+                      .epsilon = 1e-3,
+                      .low = -0.4,
+                      .high = 0.7,
+                      .slope = 0.3 };
 
     if (ops == &LAYER_MEAN_POOL && below(rng, 4))
         l.window = (struct window)WINDOW(2, 2, 2, 0, 0);

@@ -33,6 +33,11 @@ enum kind {
 static const char *const KINDS[] = { "convolution", "winograd", "depthwise", "max_pool", "mean_pool",
                                      "global_mean", "add",      "multiply",  "norm",     "activate" };
 
+/* What clip and leaky_relu are drawn with: exact in float32. */
+#define LOW   (-1.5f)
+#define HIGH  2.25f
+#define BELOW 0.125f
+
 struct trial {
     const struct kernels *k;
     enum kind kind;
@@ -203,7 +208,8 @@ static void operands_draw(struct trial *t, struct rng *r)
     picture_fill(&t->b, r, t->plain_b);
     t->scale = drawn(r, t->x.s.c);
     t->shift = drawn(r, t->x.s.c);
-    t->g = (struct geometry){ t->x.s, t->y.s, t->node.window, t->x.v, t->y.v, t->b.v, t->g.activation };
+    t->g = (struct geometry){ t->x.s,          t->y.s, t->node.window, t->x.v, t->y.v, t->b.v,
+                              t->g.activation, LOW,    HIGH,           BELOW };
     if (t->spread)
         t->g.b.row = t->g.b.pixel = 0;
     t->o = (struct operands){ .x = t->x.first, .y = t->y.first };
@@ -273,9 +279,16 @@ static double tolerance(const struct trial *t)
 
 static double activation_of(double v, enum activation activation)
 {
-    static const struct layer_ops *const OPS[] = { NULL,           &LAYER_RELU, &LAYER_RELU6,
-                                                   &LAYER_SIGMOID, &LAYER_SILU, &LAYER_HARD_SWISH };
-    const struct node one = { .in = { { 1, 1, 1 } } };
+    static const struct layer_ops *const OPS[] = { NULL,
+                                                   &LAYER_RELU,
+                                                   &LAYER_RELU6,
+                                                   &LAYER_SIGMOID,
+                                                   &LAYER_SILU,
+                                                   &LAYER_HARD_SWISH,
+                                                   &LAYER_HARD_SIGMOID,
+                                                   &LAYER_CLIP,
+                                                   &LAYER_LEAKY_RELU };
+    const struct node one = { .in = { { 1, 1, 1 } }, .low = LOW, .high = HIGH, .slope = BELOW };
     const float x = (float)v;
     float y = x;
 
@@ -334,7 +347,7 @@ static enum activation activation_draw(enum kind kind, struct rng *r)
 {
     if (kind == MAX_POOL || kind == MEAN_POOL || kind == GLOBAL_MEAN)
         return ACT_NONE;
-    return (enum activation)below(r, is_elementwise(kind) ? ACT_HARD_SWISH + 1 : ACT_RELU6 + 1);
+    return (enum activation)below(r, ACT_LEAKY_RELU + 1);
 }
 
 static void check_kind(const struct kernels *k, enum kind kind, size_t trials)

@@ -19,8 +19,20 @@ enum kind { CONVOLUTION, WINOGRAD, DEPTHWISE, MAX_POOL, MEAN_POOL, GLOBAL_MEAN, 
 static const char *const KINDS[] = { "convolution", "winograd",    "depthwise", "max_pool",
                                      "mean_pool",   "global_mean", "multiply",  "activate" };
 
-static const struct layer_ops *const ACTIVATIONS[] = { NULL,           &LAYER_RELU, &LAYER_RELU6,
-                                                       &LAYER_SIGMOID, &LAYER_SILU, &LAYER_HARD_SWISH };
+static const struct layer_ops *const ACTIVATIONS[] = { NULL,
+                                                       &LAYER_RELU,
+                                                       &LAYER_RELU6,
+                                                       &LAYER_SIGMOID,
+                                                       &LAYER_SILU,
+                                                       &LAYER_HARD_SWISH,
+                                                       &LAYER_HARD_SIGMOID,
+                                                       &LAYER_CLIP,
+                                                       &LAYER_LEAKY_RELU };
+
+/* What clip and leaky_relu are drawn with: exact in float32. */
+#define LOW   (-1.5f)
+#define HIGH  2.25f
+#define BELOW 0.125f
 
 struct trial {
     const struct kernels *k;
@@ -58,7 +70,10 @@ static void node_draw(struct trial *t, struct rng *r)
     size_t n_tensors;
 
     t->node = (struct node){ .ops = t->kind == ACTIVATE ? ACTIVATIONS[t->g.activation] : OPS[t->kind],
-                             .bias = coin(r) };
+                             .bias = coin(r),
+                             .low = LOW,
+                             .high = HIGH,
+                             .slope = BELOW };
     do {
         const size_t groups = t->kind == CONVOLUTION && below(r, 4) == 0 ? 2 : 1;
         const size_t channels = t->thin ? 1 : groups * between(r, 1, P * 5 / (2 * groups));
@@ -110,7 +125,8 @@ static void pictures_draw(struct trial *t, struct rng *r)
     t->plain_y = floats_new(t->n * shape_size(out));
     t->plain_dy = drawn(r, t->n * shape_size(out));
     picture_fill(&t->dy, r, t->plain_dy);
-    t->g = (struct geometry){ t->x.s, t->y.s, t->node.window, t->x.v, t->y.v, t->b.v, t->g.activation };
+    t->g = (struct geometry){ t->x.s,          t->y.s, t->node.window, t->x.v, t->y.v, t->b.v,
+                              t->g.activation, LOW,    HIGH,           BELOW };
     if (t->spread)
         t->g.b.row = t->g.b.pixel = 0;
     if (t->kind == GLOBAL_MEAN)
@@ -136,7 +152,7 @@ static struct trial trial_new(const struct kernels *k, enum kind kind, struct rn
     struct trial t = { .k = k, .kind = kind, .n = between(r, 1, 3) };
     struct slope_matrix m;
 
-    t.g.activation = kind == ACTIVATE ? (enum activation)between(r, ACT_RELU, ACT_HARD_SWISH) : ACT_NONE;
+    t.g.activation = kind == ACTIVATE ? (enum activation)between(r, ACT_RELU, ACT_LEAKY_RELU) : ACT_NONE;
     t.spread = kind == MULTIPLY && coin(r);
     t.thin = kind == CONVOLUTION && below(r, 4) == 0;
     node_draw(&t, r);

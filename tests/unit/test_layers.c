@@ -58,7 +58,9 @@ static const struct node AUTHORS[] = {
     { .ops = &LAYER_MEAN_POOL, .window = { 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, true } },
     { .ops = &LAYER_MEAN_POOL, .window = { 2, 3, 1, 2, 1, 0, 0, 2, 1, 2 } },
 };
-static const struct node ANYTHING = { .channels = CHANNELS, .epsilon = 1e-3 };
+static const struct node ANYTHING = {
+    .channels = CHANNELS, .epsilon = 1e-3, .low = -0.5, .high = 0.25, .slope = 0.2
+};
 enum { N_AUTHORS = sizeof AUTHORS / sizeof AUTHORS[0] };
 
 /* A second input: like the first, one number a channel, more channels. */
@@ -591,7 +593,8 @@ static void check_slopes_by_hand(const struct layer_ops *ops, const float *x, co
 {
     struct probe p;
 
-    cr_assert_null(probe_init(&p, &(struct node){ .ops = ops }, (struct shape[]){ { 1, 1, 4 } }, 1));
+    cr_assert_null(probe_init(&p, &(struct node){ .ops = ops, .low = -2, .high = 4, .slope = 0.25 },
+                              (struct shape[]){ { 1, 1, 4 } }, 1));
     memcpy(p.x[0], x, 4 * sizeof *x);
     for (size_t i = 0; i < 4; i++)
         p.r[i] = 5;
@@ -609,7 +612,23 @@ Test(activation, slopes_in_kinks_and_far_away_are_finite)
     check_slopes_by_hand(&LAYER_RELU6, (float[]){ 0, 3, 6, INFINITY }, (float[]){ 0, 1, 0, 0 });
     check_slopes_by_hand(&LAYER_SIGMOID, (float[]){ 0, -1e30f, 1e30f, -800 }, (float[]){ 0.25f, 0, 0, 0 });
     check_slopes_by_hand(&LAYER_SILU, (float[]){ 0, -1e30f, 1e30f, 800 }, (float[]){ 0.5f, 0, 1, 1 });
+    check_slopes_by_hand(&LAYER_CLIP, (float[]){ -2, 3.9f, 4, -3 }, (float[]){ 0, 1, 0, 0 });
+    check_slopes_by_hand(&LAYER_LEAKY_RELU, (float[]){ -2, 0, 1, INFINITY }, (float[]){ 0.25f, 0.25f, 1, 1 });
+    check_slopes_by_hand(&LAYER_HARD_SIGMOID, (float[]){ -3, 3, 4, -INFINITY }, (float[]){ 0, 0, 0, 0 });
     check_slopes_by_hand(&LAYER_HARD_SWISH, (float[]){ -3, 0, 3, INFINITY }, (float[]){ 0, 0.5f, 1, 1 });
+}
+
+Test(activations, of_others_keep_to_their_definitions)
+{
+    const struct shape four = { 1, 1, 4 };
+    const float x[4] = { -6, -1, 0.5f, 9 };
+
+    check_one_input((struct node){ .ops = &LAYER_CLIP, .low = -2, .high = 4 }, four, NULL, x,
+                    (float[]){ -2, -1, 0.5f, 4 });
+    check_one_input((struct node){ .ops = &LAYER_LEAKY_RELU, .slope = 0.25 }, four, NULL, x,
+                    (float[]){ -1.5f, -0.25f, 0.5f, 9 });
+    check_one_input((struct node){ .ops = &LAYER_HARD_SIGMOID }, four, NULL, x,
+                    (float[]){ 0, 1.0f / 3, 3.5f / 6, 1 });
 }
 
 static const struct node MAX2 = { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 2, 0, 0) };
@@ -744,7 +763,13 @@ ParameterizedTest(size_t *index, layer, not_a_number_survives_in_every_place)
     const bool conv = ops == &LAYER_CONV;
     const struct window three = WINDOW(3, 3, 1, 1, 1), two = WINDOW(2, 2, 2, 0, 0);
 
-    nan_survives((struct node){ .ops = ops, .channels = 2, .window = conv ? three : two, .epsilon = 1e-3 });
+    nan_survives((struct node){ .ops = ops,
+                                .channels = 2,
+                                .window = conv ? three : two,
+                                .epsilon = 1e-3,
+                                .low = -1,
+                                .high = 1,
+                                .slope = 0.1 });
 }
 
 /* ---- what a kind cannot take ---- */
@@ -818,6 +843,17 @@ static const struct {
     { { .ops = &LAYER_NORM, .epsilon = 1e-5 }, { { 1, 0, 4 } }, "size is 0" },
     { { .ops = &LAYER_RELU }, { { 1, 0, 4 } }, "size is 0" },
     { { .ops = &LAYER_SILU }, { { 0, 4, 4 } }, "size is 0" },
+    { { .ops = &LAYER_HARD_SIGMOID }, { { 0, 4, 4 } }, "size is 0" },
+    { { .ops = &LAYER_CLIP }, { { 1, 4, 4 } }, "bound" },
+    { { .ops = &LAYER_CLIP, .low = 1, .high = -1 }, { { 1, 4, 4 } }, "bound" },
+    { { .ops = &LAYER_CLIP, .low = -1, .high = (double)NAN }, { { 1, 4, 4 } }, "bound" },
+    { { .ops = &LAYER_CLIP, .low = -1, .high = (double)INFINITY }, { { 1, 4, 4 } }, "bound" },
+    { { .ops = &LAYER_CLIP, .low = -1, .high = 1 }, { { 1, 0, 4 } }, "size is 0" },
+    { { .ops = &LAYER_LEAKY_RELU, .slope = -0.1 }, { { 1, 4, 4 } }, "slope" },
+    { { .ops = &LAYER_LEAKY_RELU, .slope = 1.1 }, { { 1, 4, 4 } }, "slope" },
+    { { .ops = &LAYER_LEAKY_RELU, .slope = (double)NAN }, { { 1, 4, 4 } }, "slope" },
+    { { .ops = &LAYER_LEAKY_RELU, .slope = 0.1 }, { { 0, 4, 4 } }, "size is 0" },
+    { { .ops = &LAYER_SCALE }, { { 1, 0, 4 } }, "size is 0" },
     { { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 2, 0, 0) }, { { 0, 4, 4 } }, "size is 0" },
     { { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 2, 0, 0) }, { { 1, 1, 4 } }, "larger" },
     { { .ops = &LAYER_MAX_POOL, .window = WINDOW(2, 2, 0, 0, 0) }, { { 1, 4, 4 } }, "stride" },

@@ -696,6 +696,99 @@ TEST_WITHOUT_LEAKS(plan, has_kernels_for_all_of_the_others)
     }
 }
 
+/* A piece of what MobileNetV3 and EfficientNet are made of, as TensorFlow pads it: windows of an even side's border, channels weighed
+ * by what is in them all (squeeze and excitation), activations behind everything. */
+static size_t normed(struct graph *g, size_t from, size_t channels, size_t side, size_t stride, size_t groups,
+                     const struct layer_ops *end)
+{
+    const struct node l = { .ops = &LAYER_CONV,
+                            .from = { from },
+                            .channels = channels,
+                            .window = { side, side, stride, stride, side / 2 - (stride > 1),
+                                        side / 2 - (stride > 1), side / 2, side / 2, 1, 1 },
+                            .groups = groups };
+    char name[32];
+    size_t at = graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
+
+    snprintf(name, sizeof name, "n%zu", g->net->n_nodes);
+    at = graph_norm(g, at, name);
+    return end ? graph_add(g,
+                           &(struct node){ .ops = end, .from = { at }, .low = -1, .high = 2, .slope = 0.1 },
+                           NULL)
+               : at;
+}
+
+static size_t excited(struct graph *g, size_t from, size_t channels)
+{
+    size_t at = graph_apply(g, &LAYER_GLOBAL_POOL, from);
+
+    at = graph_apply(g, &LAYER_SILU, conv(g, at, channels / 4, 1));
+    return graph_join(g, &LAYER_MUL, from, graph_apply(g, &LAYER_HARD_SIGMOID, conv(g, at, channels, 1)));
+}
+
+static const struct network *inverted_residual(size_t side)
+{
+    const struct network *net;
+    struct error err = { 0 };
+    struct graph g;
+    size_t at, round;
+
+    graph_begin(&g, "graph", side, 3, N_NIH_LABELS, &err);
+    round = normed(&g, 0, 16, 3, 2, 1, &LAYER_HARD_SWISH);
+    at = normed(&g, round, 40, 1, 1, 1, &LAYER_SILU);
+    at = excited(&g, normed(&g, at, 40, 5, 1, 40, &LAYER_SILU), 40);
+    at = graph_join(&g, &LAYER_ADD, normed(&g, at, 16, 1, 1, 1, NULL), round);
+    at = graph_add(&g, &(struct node){ .ops = &LAYER_SCALE, .from = { at } }, "scale");
+    at = normed(&g, at, 24, 3, 2, 1, &LAYER_CLIP);
+    at = normed(&g, at, 24, 3, 1, 1, &LAYER_LEAKY_RELU);
+    graph_dense(&g, graph_apply(&g, &LAYER_FLATTEN, graph_apply(&g, &LAYER_GLOBAL_POOL, at)), "head",
+                N_NIH_LABELS);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "%s", err.text);
+    return net;
+}
+
+TEST_WITHOUT_LEAKS(plan, has_kernels_for_what_others_are_made_of)
+{
+    static const enum purpose PURPOSES[] = { FOR_INFERENCE, FOR_TRAINING, FOR_FROZEN_TRAINING };
+
+    for (size_t i = 0; i < 3; i++) {
+        const struct network *net = inverted_residual(64);
+        struct plan *p;
+        size_t alone = 0;
+
+        cr_assert_eq(plan_new(net, kernels(), PURPOSES[i], &p), ST_OK);
+        for (size_t k = 0; k < p->n_ops; k++) {
+            cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT, "for %zu: op %zu is %s",
+                      i, k, p->ops[k].kind->name);
+            alone += p->ops[k].kind == &OP_ACTIVATE;
+        }
+        if (PURPOSES[i] == FOR_INFERENCE)
+            cr_assert_eq(alone, 0, "%zu activations are passes of their own", alone);
+        plan_free(p);
+        network_unref(net);
+    }
+}
+
+TEST_WITHOUT_LEAKS(plan, runs_and_trains_what_others_are_made_of)
+{
+    const struct network *net = inverted_residual(21);
+    float *values = random_graph_values(net, 1);
+
+    for (size_t i = 0; i < N_SETS; i++) {
+        const struct kernels *k = kernels_named(SETS[i]);
+        float *x = random_floats((size_t)MOST_IMAGES * 3 * 21 * 21, 5);
+
+        if (k) {
+            cr_expect_leq(gap_of_logits(net, k, values, x), ALLOWED, "%s", k->name);
+            cr_expect_leq(gradient_gap_at(net, k, &(struct way){ 3, 1, NORMS_FROZEN }, values, x),
+                          ALLOWED_SLOPES, "%s", k->name);
+        }
+        free(x);
+    }
+    free(values);
+    network_unref(net);
+}
+
 /* What a thread keeps of a picture between forward and backward, and the sums of a shard: of densenet121 at 224 pixels with two
  * threads and 16 shards, two of the one and eight of the other are to lie in 2.5 GB, beside parameters and Adam's means. */
 TEST_WITHOUT_LEAKS(plan, trains_densenet121_in_little_memory)

@@ -9,7 +9,6 @@
 #include "convolution.h"
 #include "tiles.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -153,9 +152,7 @@ static void tiles_prepare(const struct op *op, const struct kernels *k, const fl
     if (!op->norm)
         return;
     for (size_t o = 0; o < O; o++) {
-        const struct node *norm = op->norm;
-        const double deviation = sqrt((double)values[norm->state + O + o] + norm->epsilon);
-        const float scale = (float)((double)values[norm->params + o] / deviation);
+        const float scale = (float)norm_scale(op->norm, values, o);
 
         for (size_t p = 0; p < WINOGRAD_POINTS; p++)
             u[p * C * O + (o / P * C + c) * P + o % P] *= scale;

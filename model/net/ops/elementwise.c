@@ -93,6 +93,18 @@ static void norm_forward(const struct op *op, const struct op_io *io, size_t beg
     io->kernels->norm(&op->g, begin, end, &o, NULL);
 }
 
+/* dx += dy * scale, by the kernel of products. */
+static void scale_backward(const struct op *op, const struct op_io *io, size_t n)
+{
+    struct slopes s = graph_slopes(op, io, 0);
+    struct geometry g = op->g;
+
+    s.b = io->weights;
+    g.b = (struct view){ .panel = io->kernels->panel };
+    if (s.dx)
+        io->kernels->multiply_slope(&g, 0, n * op->units, &s, NULL);
+}
+
 static void activate_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
 {
     const struct operands o = graph_operands(op, io);
@@ -112,6 +124,8 @@ const struct op_kind OP_COMBINE = {
     "combine", LIE_PANELS, LIE_PANELS, combine_size, .forward = combine_forward, .backward = combine_backward
 };
 const struct op_kind OP_NORM = { "norm", LIE_PANELS, LIE_PANELS, norm_size, norm_prepare, norm_forward };
+const struct op_kind OP_SCALE = { "scale",      LIE_PANELS,   LIE_PANELS,    norm_size,
+                                  norm_prepare, norm_forward, scale_backward };
 const struct op_kind OP_ACTIVATE = { "activate",
                                      LIE_PANELS,
                                      LIE_PANELS,

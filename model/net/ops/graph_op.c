@@ -1,6 +1,8 @@
 /* model/net/ops/graph_op.c - see graph_op.h. */
 #include "graph_op.h"
 
+#include "../layer.h"
+
 #include <math.h>
 
 static struct view view_of(const struct layout *l, size_t P)
@@ -28,6 +30,11 @@ void graph_geometry(struct op *op, const struct kernels *k, const struct value *
                                .x = view_of(&x->layout, k->panel),
                                .y = view_of(&y->layout, k->panel),
                                .activation = op->activation };
+    if (op->end) {
+        op->g.low = (float)op->end->low;
+        op->g.high = (float)op->end->high;
+        op->g.slope = (float)op->end->slope;
+    }
     if (op->n_x > 1)
         op->g.b = view_of(&values[op->x[1]].layout, k->panel);
 }
@@ -50,18 +57,27 @@ struct slopes graph_slopes(const struct op *op, const struct op_io *io, size_t k
                             .dx = io->dx[k] ? io->dx[k] + io->x_layout[k]->origin : NULL };
 }
 
+double norm_scale(const struct node *norm, const float *values, size_t c)
+{
+    const float *state = values + norm->state;
+
+    if (norm->ops == &LAYER_SCALE)
+        return (double)state[c];
+    return (double)values[norm->params + c] / sqrt((double)state[norm->out.c + c] + norm->epsilon);
+}
+
 void norm_coefficients(const struct node *norm, const float *values, const float *bias, float *ret_scale,
                        float *ret_shift)
 {
     const size_t C = norm->out.c;
-    const float *gamma = values + norm->params, *beta = gamma + C;
-    const float *mean = values + norm->state, *variance = mean + C;
+    const bool constant = norm->ops == &LAYER_SCALE;
+    const float *state = values + norm->state, *added = constant ? state + C : values + norm->params + C;
 
     for (size_t c = 0; c < C; c++) {
-        const double scale = (double)gamma[c] / sqrt((double)variance[c] + norm->epsilon);
-        const double centre = (double)mean[c] - (bias ? (double)bias[c] : 0);
+        const double scale = norm_scale(norm, values, c);
+        const double centre = (constant ? 0 : (double)state[c]) - (bias ? (double)bias[c] : 0);
 
         ret_scale[c] = (float)scale;
-        ret_shift[c] = (float)((double)beta[c] - centre * scale);
+        ret_shift[c] = (float)((double)added[c] - centre * scale);
     }
 }

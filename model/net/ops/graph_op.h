@@ -16,8 +16,11 @@ struct operands graph_operands(const struct op *op, const struct op_io *io);
 /* The same on the way back; dx is that of operand k, which somebody asks for, or NULL. */
 struct slopes graph_slopes(const struct op *op, const struct op_io *io, size_t k);
 
-/* What a normalisation with running statistics comes to: y = x * scale + shift, [channels]. shift: of x + bias, NULL: 0. */
+/* What a normalisation with running statistics, or a scale, comes to: y = x * scale + shift, [channels]. shift: of x + bias, NULL: 0. */
 void norm_coefficients(const struct node *norm, const float *values, const float *bias, float *ret_scale,
                        float *ret_shift);
+
+/* Its scale of channel c. */
+double norm_scale(const struct node *norm, const float *values, size_t c);
 
 #endif

@@ -45,6 +45,7 @@ struct op {
     const struct node *norm;     /* of a convolution: the normalisation behind it; NULL: none */
     const struct node *prologue; /* ... and the one before it, with ReLU */
     enum activation activation;  /* what it ends with */
+    const struct node *end;      /* whose activation that is; NULL: none */
     size_t folded;               /* equal input channels that it reads as one */
     size_t x[OP_MAX_INPUTS], y;  /* values */
     size_t n_x;
@@ -127,12 +128,12 @@ extern const struct op_kind OP_FIRST;    /* convolution 3x3 of one channel, ReLU
 extern const struct op_kind OP_WINOGRAD; /* the same of many channels */
 extern const struct op_kind OP_JOIN;     /* a concatenation, whose parts are written where it lies */
 extern const struct op_kind OP_CONVOLUTION, OP_TILES,
-    OP_DEPTHWISE;                                             /* any; by Winograd; a channel for itself */
-extern const struct op_kind OP_POOL, OP_MEAN;                 /* of windows; of whole pictures */
-extern const struct op_kind OP_COMBINE, OP_NORM, OP_ACTIVATE; /* add and mul; alone */
-extern const struct op_kind OP_BATCH_NORM, OP_FROZEN_NORM;    /* in training, by whose statistics */
-extern const struct op_kind OP_DENSE;                         /* not the head, which is no op */
-extern const struct op_kind OP_RELAYOUT;                      /* a value, as its next reader wants it */
-extern const struct op_kind OP_PLAIN;                         /* any node, by its layer's loops */
+    OP_DEPTHWISE;                             /* any; by Winograd; a channel for itself */
+extern const struct op_kind OP_POOL, OP_MEAN; /* of windows; of whole pictures */
+extern const struct op_kind OP_COMBINE, OP_NORM, OP_SCALE, OP_ACTIVATE; /* add and mul; alone */
+extern const struct op_kind OP_BATCH_NORM, OP_FROZEN_NORM;              /* in training, by whose statistics */
+extern const struct op_kind OP_DENSE;                                   /* not the head, which is no op */
+extern const struct op_kind OP_RELAYOUT; /* a value, as its next reader wants it */
+extern const struct op_kind OP_PLAIN;    /* any node, by its layer's loops */
 
 #endif

@@ -30,13 +30,32 @@ static const struct {
     const struct op_kind *kind;
     enum activation activation;
 } KINDS[] = {
-    { &LAYER_NORM, &OP_NORM, ACT_NONE },        { &LAYER_RELU, &OP_ACTIVATE, ACT_RELU },
-    { &LAYER_RELU6, &OP_ACTIVATE, ACT_RELU6 },  { &LAYER_SIGMOID, &OP_ACTIVATE, ACT_SIGMOID },
-    { &LAYER_SILU, &OP_ACTIVATE, ACT_SILU },    { &LAYER_HARD_SWISH, &OP_ACTIVATE, ACT_HARD_SWISH },
-    { &LAYER_MAX_POOL, &OP_POOL, ACT_NONE },    { &LAYER_MEAN_POOL, &OP_POOL, ACT_NONE },
-    { &LAYER_GLOBAL_POOL, &OP_MEAN, ACT_NONE }, { &LAYER_ADD, &OP_COMBINE, ACT_NONE },
-    { &LAYER_MUL, &OP_COMBINE, ACT_NONE },      { &LAYER_DENSE, &OP_DENSE, ACT_NONE },
+    { &LAYER_NORM, &OP_NORM, ACT_NONE },
+    { &LAYER_RELU, &OP_ACTIVATE, ACT_RELU },
+    { &LAYER_RELU6, &OP_ACTIVATE, ACT_RELU6 },
+    { &LAYER_SIGMOID, &OP_ACTIVATE, ACT_SIGMOID },
+    { &LAYER_SILU, &OP_ACTIVATE, ACT_SILU },
+    { &LAYER_HARD_SWISH, &OP_ACTIVATE, ACT_HARD_SWISH },
+    { &LAYER_MAX_POOL, &OP_POOL, ACT_NONE },
+    { &LAYER_MEAN_POOL, &OP_POOL, ACT_NONE },
+    { &LAYER_GLOBAL_POOL, &OP_MEAN, ACT_NONE },
+    { &LAYER_ADD, &OP_COMBINE, ACT_NONE },
+    { &LAYER_MUL, &OP_COMBINE, ACT_NONE },
+    { &LAYER_DENSE, &OP_DENSE, ACT_NONE },
+    { &LAYER_SCALE, &OP_SCALE, ACT_NONE },
+    { &LAYER_CLIP, &OP_ACTIVATE, ACT_CLIP },
+    { &LAYER_HARD_SIGMOID, &OP_ACTIVATE, ACT_HARD_SIGMOID },
+    { &LAYER_LEAKY_RELU, &OP_ACTIVATE, ACT_LEAKY_RELU },
 };
+enum { N_KINDS = sizeof KINDS / sizeof KINDS[0] };
+
+enum activation activation_of(const struct layer_ops *layer)
+{
+    for (size_t k = 0; k < N_KINDS; k++)
+        if (KINDS[k].layer == layer)
+            return KINDS[k].activation;
+    return ACT_NONE;
+}
 
 static void choose_for_training(struct steps *s, enum purpose purpose)
 {
@@ -61,10 +80,13 @@ void choose(struct steps *s, enum purpose purpose)
             step->kind = convolution_kind(s, step);
         else if (steps_is(step, &LAYER_CONCAT) && whole(step->node->in[0].c, s->panel))
             step->kind = &OP_JOIN;
-        for (size_t k = 0; k < sizeof KINDS / sizeof KINDS[0]; k++)
+        for (size_t k = 0; k < N_KINDS; k++)
             if (steps_is(step, KINDS[k].layer) && (!training || KINDS[k].kind->backward)) {
                 step->kind = KINDS[k].kind;
-                step->activation = step->activation ? step->activation : KINDS[k].activation;
+                if (step->activation == ACT_NONE && KINDS[k].activation != ACT_NONE) {
+                    step->activation = KINDS[k].activation;
+                    step->end = step->node;
+                }
             }
     }
 }

@@ -2,12 +2,12 @@
  * ResNet), and an activation. In training only normalisations do: a convolution's way back is without either. */
 #include "steps.h"
 
-/* Those that convolutions and normalisations can end with. */
-static enum activation activation_of(const struct step *s)
+/* What a step may end with: at inference any activation, in training those whose slope is seen in the result. */
+static enum activation ending_of(const struct step *s, enum purpose purpose)
 {
-    if (steps_is(s, &LAYER_RELU))
-        return ACT_RELU;
-    return steps_is(s, &LAYER_RELU6) ? ACT_RELU6 : ACT_NONE;
+    const enum activation a = s && s->kind == &OP_PLAIN ? activation_of(s->node->ops) : ACT_NONE;
+
+    return purpose == FOR_INFERENCE || a == ACT_RELU || a == ACT_RELU6 ? a : ACT_NONE;
 }
 
 /* `into` does what `step` did, and something more. */
@@ -34,13 +34,14 @@ static size_t with_sum(struct steps *s, size_t i)
     return (size_t)(sum - s->steps);
 }
 
-static void with_activation(struct steps *s, size_t i)
+static void with_activation(struct steps *s, size_t i, enum purpose purpose)
 {
     struct step *end = steps_only_reader(s, i);
-    const enum activation activation = end ? activation_of(end) : ACT_NONE;
+    const enum activation activation = ending_of(end, purpose);
 
     if (activation == ACT_NONE)
         return;
+    end->end = end->node;
     take(end, &s->steps[i]);
     end->n_from = s->steps[i].n_from;
     end->from[1] = s->steps[i].from[1];
@@ -55,8 +56,8 @@ void endings(struct steps *s, enum purpose purpose)
         if (step->activation != ACT_NONE)
             continue;
         if (steps_is(step, &LAYER_CONV) && purpose == FOR_INFERENCE)
-            with_activation(s, step->node->groups > 1 ? i : with_sum(s, i));
-        else if (steps_is(step, &LAYER_NORM))
-            with_activation(s, i);
+            with_activation(s, step->node->groups > 1 ? i : with_sum(s, i), purpose);
+        else if (steps_is(step, &LAYER_NORM) || (steps_scales(step) && purpose == FOR_INFERENCE))
+            with_activation(s, i, purpose);
     }
 }

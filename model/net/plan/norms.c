@@ -1,4 +1,4 @@
-/* model/net/plan/norms.c - normalisations by running statistics: scale and shift, which a convolution before them takes into its
+/* model/net/plan/norms.c - normalisations by running statistics, and constants: scale and shift, which a convolution before them takes into its
  * weights and bias. One with ReLU before a 1x1 convolution is done while that reads: behind a concatenation, which many read,
  * there is nothing to take it (DenseNet). */
 #include "steps.h"
@@ -7,7 +7,7 @@ static void behind(struct steps *s, size_t i)
 {
     struct step *conv = &s->steps[i], *norm = steps_only_reader(s, i);
 
-    if (conv->norm || !steps_is(norm, &LAYER_NORM))
+    if (conv->norm || !norm || !steps_scales(norm))
         return;
     norm->norm = norm->node;
     norm->node = conv->node;
@@ -41,6 +41,6 @@ void norms(struct steps *s)
         if (steps_is(&s->steps[i], &LAYER_CONV))
             behind(s, i);
     for (size_t i = 1; i < s->n; i++)
-        if (steps_is(&s->steps[i], &LAYER_NORM))
+        if (steps_scales(&s->steps[i]))
             before(s, i);
 }

@@ -205,6 +205,7 @@ static void step_place(struct placing *g, size_t i)
                      .norm = step->norm,
                      .prologue = step->prologue,
                      .activation = step->activation,
+                     .end = step->end,
                      .folded = step->folded,
                      .n_x = step->n_from };
     struct layout layout;

@@ -11,7 +11,7 @@
  *
  * and at inference, after fuse:
  *   commute     a mean-pool before the 1x1 convolution that it follows: a quarter of the products
- *   norms       normalisations into the convolution before or behind them
+ *   norms       normalisations and scales into the convolution before or behind them
  *   share       memory, after place; in training that of slopes */
 #ifndef MODEL_NET_PLAN_STEPS_H
 #define MODEL_NET_PLAN_STEPS_H
@@ -24,6 +24,7 @@ struct step {
     const struct node *node;            /* whose parameters it has */
     const struct node *norm, *prologue; /* as of struct op */
     enum activation activation;
+    const struct node *end;               /* whose activation that is */
     size_t from[NODE_MAX_INPUTS], n_from; /* steps whose results it reads */
     size_t folded;
     size_t readers;   /* steps that read its result; the head is one */
@@ -57,6 +58,15 @@ static inline bool steps_is(const struct step *s, const struct layer_ops *ops)
 static inline bool looks_at_pixels(const struct window *w)
 {
     return w->h == 1 && w->w == 1 && w->top + w->left + w->bottom + w->right == 0;
+}
+
+/* What a layer does to a number, ACT_NONE: it is no activation. */
+enum activation activation_of(const struct layer_ops *layer);
+
+/* Whether it multiplies a channel by a number and adds one: at inference. */
+static inline bool steps_scales(const struct step *s)
+{
+    return steps_is(s, &LAYER_NORM) || steps_is(s, &LAYER_SCALE);
 }
 
 void alias(struct steps *s);
