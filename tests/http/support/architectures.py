@@ -79,3 +79,40 @@ def mobilenet_v2(size=64):
     conv_norm('features.18.0', 'features.18.1', 1280, 320, 1)
     return safetensors('mobilenet_v2', size, [
         *tensors, ('classifier.1.weight', [14, 1280], 'weight'), ('classifier.1.bias', [14], 'bias')])
+
+
+IMAGENET = {'input_mean': '123.675,116.28,103.53', 'input_std': '58.395,57.12,57.375'}
+
+
+def graph(nodes, tensors, channels=3, size=64, labels=LABELS, **notes):
+    """A network that is no architecture of ours: its metadata say what it is."""
+    text = json.dumps({'version': 1, 'channels': channels, 'nodes': nodes})
+    return safetensors('graph', size, tensors, labels, **{'graph': text, **(IMAGENET if channels == 3 else {}), **notes})
+
+
+def efficient(size=64):
+    """A block of an EfficientNet as TensorFlow pads it, scaled by channel."""
+    def conv(name, at, out, side, stride, groups=1, bias=False):
+        pad = [side // 2 - (stride > 1)] * 2 + [side // 2] * 2
+        return {'op': 'conv', 'name': name, 'from': [at], 'channels': out, 'kernel': [side, side], 'stride': [stride, stride], 'pad': pad,
+                'groups': groups, 'bias': bias}
+
+    def norm(name, at):
+        return {'op': 'norm', 'name': name, 'from': [at], 'epsilon': 0.001}
+
+    nodes = [conv('stem', 0, 16, 3, 2), norm('stem_bn', 1), {'op': 'silu', 'from': [2]},
+             conv('depthwise', 3, 16, 5, 2, groups=16), norm('depthwise_bn', 4), {'op': 'silu', 'from': [5]},
+             {'op': 'global_pool', 'from': [6]}, conv('reduce', 7, 4, 1, 1, bias=True), {'op': 'silu', 'from': [8]},
+             conv('expand', 9, 16, 1, 1, bias=True), {'op': 'sigmoid', 'from': [10]}, {'op': 'mul', 'from': [6, 11]},
+             conv('project', 12, 32, 1, 1), norm('project_bn', 13), {'op': 'hard_swish', 'from': [14]},
+             {'op': 'global_pool', 'from': [15]}, {'op': 'flatten', 'from': [16]},
+             {'op': 'dense', 'name': 'classifier', 'from': [17], 'channels': 14, 'bias': True}]
+    tensors = [('stem.weight', [16, 3, 3, 3], 'weight'), ('depthwise.weight', [16, 1, 5, 5], 'weight'),
+               ('reduce.weight', [4, 16, 1, 1], 'weight'), ('reduce.bias', [4], 'bias'),
+               ('expand.weight', [16, 4, 1, 1], 'weight'), ('expand.bias', [16], 'bias'),
+               ('project.weight', [32, 16, 1, 1], 'weight'),
+               ('classifier.weight', [14, 32], 'weight'), ('classifier.bias', [14], 'bias')]
+    for name, channels in (('stem_bn', 16), ('depthwise_bn', 16), ('project_bn', 32)):
+        tensors += [(f'{name}.{part}', [channels], kind) for part, kind in
+                    (('weight', 'norm'), ('bias', 'bias'), ('running_mean', 'bias'), ('running_var', 'norm'))]
+    return graph(nodes, tensors, size=size)
