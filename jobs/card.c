@@ -2,6 +2,7 @@
 #include "card.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/import.h"
 #include "cxrd/json.h"
 
 #include <string.h>
@@ -79,15 +80,16 @@ json_t *card_make(const char *id, const struct model *m, size_t bytes, const cha
 
     json_watch(); /* a card that lost a note or a shape would be kept for good */
     card = json_pack(
-        "{s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s}", "id", id,
-        "architecture", net->architecture, "parameters", (json_int_t)net->n_params, "channels",
+        "{s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s}",
+        "id", id, "architecture", net->architecture, "parameters", (json_int_t)net->n_params, "channels",
         sees ? json_integer((json_int_t)net->channels) : json_null(), "image_size",
         sees ? json_integer((json_int_t)net->image_size) : json_null(), "resize",
         sees ? json_string(resize_name(pre->resize)) : json_null(), "input_mean",
         sees ? scaling_json(pre, pre->mean, pre->means) : json_null(), "input_std",
         sees ? scaling_json(pre, pre->std, pre->stds) : json_null(), "labels", labels_json(model_labels(m)),
         "inputs", names_of(model_inputs(m)), "bytes", (json_int_t)bytes, "sha256", sha256, "job",
-        text_or_null(job), "imported", job == NULL, "created_at", clock_utc(now), "population",
+        text_or_null(job), "imported", job == NULL, "import", note_json(notes, IMPORT_NOTE), "backbone",
+        model_is_backbone(m), "created_at", clock_utc(now), "population",
         text_or_null(json_string_value(json_object_get(notes, "population"))), "metrics",
         note_json(notes, "metrics"), "operating_points", note_json(notes, "operating_points"), "data",
         note_json(notes, DATA_NOTE), "warnings", model_warnings(m), "tensors", shapes_json(net),

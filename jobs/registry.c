@@ -215,6 +215,8 @@ static enum status holder_make(struct registry *r, const char *id, const json_t 
     if (strlen(text_in(card, "population")) < sizeof h->served.population) /* cut, it might be no UTF-8 */
         snprintf(h->served.population, sizeof h->served.population, "%s", text_in(card, "population"));
     st = file_load(r, id, h->served.sha256, &h->served.model, err);
+    if (st == ST_OK && model_is_backbone(h->served.model))
+        st = error_set(err, ST_CONFLICT, BACKBONE_REFUSED);
     if (st == ST_OK)
         st = warm_up(h->served.model, err);
     if (st != ST_OK) {
@@ -318,12 +320,20 @@ void registry_close(struct registry *r)
     free(r);
 }
 
-/* What a file says of its data is shown on its card; one that was stored before this was asked goes on being served. */
-static enum status data_note_check(const struct model *m, struct error *err)
+/* What a file says of its data, and of where it is from, is shown on its card; one that was stored before this was asked goes on
+ * being served. */
+static enum status shown_notes_check(const struct model *m, struct error *err)
 {
-    const char *text = json_string_value(json_object_get(model_notes(m), DATA_NOTE));
+    static const char *const SHOWN[] = { DATA_NOTE, IMPORT_NOTE };
+    enum status st = ST_OK;
 
-    return text ? card_note_check(DATA_NOTE, text, err) : ST_OK;
+    for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0] && st == ST_OK; i++) {
+        const char *text = json_string_value(json_object_get(model_notes(m), SHOWN[i]));
+
+        if (text)
+            st = card_note_check(SHOWN[i], text, err);
+    }
+    return st;
 }
 
 /* Add a model whose file's bytes these are. */
@@ -333,7 +343,7 @@ static enum status model_add(struct registry *r, const struct model *m, const vo
     const struct iovec part = { (void *)bytes, n_bytes };
     char id[ID_SIZE], path[PATH_MAX], sha256[DIGEST_TEXT_SIZE];
     json_t *card = NULL;
-    enum status st = data_note_check(m, err);
+    enum status st = shown_notes_check(m, err);
 
     if (st == ST_OK)
         st = warm_up(m, err);

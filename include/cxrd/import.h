@@ -9,14 +9,23 @@
 
 #include <jansson.h>
 
+/* A note of a model that came so: the report, as JSON text. */
+#define IMPORT_NOTE "import"
+
 /* What the caller knows of a file that does not say it of itself. NULL and 0: the file says it, or what its maker's files
  * usually have is taken; the report says which. A weights file of ours says all of it: these are refused for it. */
 struct import_options {
-    const char
-        *labels; /* one name for each output, between commas; "" between two: that output is left out */
-    const char *architecture; /* of cxrd/network.h: what it must be */
-    const char *
-        scaling; /* what became of grey values 0..255: "0..255", "0..1", "-1..1" or "xrv", which is -1024..1024 */
+    /* One name for each output, between commas; "" between two: that output is left out. Or the name of a list: "chexnet",
+     * "chexpert", "xrv". */
+    const char *labels;
+    /* Of cxrd/network.h: what it must be. */
+    const char *architecture;
+    /* What became of grey values 0..255: "0..255", "0..1", "-1..1", "imagenet", whose mean and deviation are by
+     * channel, or "xrv", which is -1024..1024. */
+    const char *scaling;
+    /* For each output the probability that becomes 0.5, between commas, see CALIBRATION_THRESHOLDS; "nan": that output is left
+     * out. Or whose they are: "densenet121-res224-all" and the like. */
+    const char *thresholds;
     const char *resize; /* "nearest" or "area" */
     size_t image_size;  /* pixels a side */
 };

@@ -54,6 +54,12 @@ const struct trained_rows *model_trained_rows(const struct model *m);
 /* The numbers beside the picture that it takes; none where n is 0. */
 const struct inputs *model_inputs(const struct model *m);
 
+/* Whether it is only for a training to begin from: its head was made for labels that it has never seen, and its notes say so
+ * (BACKBONE_NOTE is "1"). It must not answer. */
+bool model_is_backbone(const struct model *m);
+#define BACKBONE_NOTE    "backbone"
+#define BACKBONE_REFUSED "the model is only for a training to begin from: its head has learned nothing"
+
 /* What makes its figures and answers doubtful, [{"code":…,"detail":…}]: lineage_warnings(), and that it repeats what earlier
  * readers wrote where it takes a history. A new reference. */
 json_t *model_warnings(const struct model *m);

@@ -61,8 +61,8 @@ MUST_USE enum status registry_import(struct registry *r, const void *bytes, size
 
 /* Make a model the one that answers: load it, compare its digest, warm it up, record the choice, swap.
  *   ret_card  a new reference; may be NULL
- * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the file is missing, or not what was stored), ST_NUMERIC, ST_NOMEM: the one before stays
- * active. */
+ * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the file is missing, or not what was stored), ST_CONFLICT (model_is_backbone()), ST_NUMERIC,
+ * ST_NOMEM: the one before stays active. */
 MUST_USE enum status registry_activate(struct registry *r, const char *id, json_t **ret_card,
                                        struct error *err);
 

@@ -7,14 +7,29 @@
 #include "cxrd/status.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
-enum dtype { DTYPE_F32, DTYPE_F64, DTYPE_U8, DTYPE_U32, DTYPE_U64, DTYPE_I64, N_DTYPES };
+enum dtype {
+    DTYPE_F32,
+    DTYPE_F64,
+    DTYPE_U8,
+    DTYPE_U32,
+    DTYPE_U64,
+    DTYPE_I64,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_I8,
+    DTYPE_I16,
+    DTYPE_I32,
+    DTYPE_BOOL,
+    N_DTYPES
+};
 size_t dtype_size(enum dtype d); /* bytes of one value */
 
 enum { SAFETENSORS_MAX_HEADER = 1 << 20 }; /* bytes */
-enum { ARRAY_MAX_RANK = 4, ARRAY_NAME_SIZE = 80, ARRAYS_MAX = 4096 };
+enum { ARRAY_MAX_RANK = 4, ARRAY_NAME_SIZE = 128, ARRAYS_MAX = 4096 };
 
 /* One array, row-major. */
 struct array {
@@ -24,7 +39,11 @@ struct array {
     const void *data; /* borrowed */
 };
 
+size_t array_values(const struct array *a); /* how many it has */
 size_t array_bytes(const struct array *a);
+
+/* Its values as float32, the nearest of F64. False: it is of whole numbers. */
+bool array_floats(const struct array *a, float *ret);
 
 struct array_file {
     json_t *metadata; /* an object of strings, maybe empty; owned */

@@ -6,6 +6,7 @@
 #include "cxrd/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +20,69 @@ enum { LENGTH_SIZE = 8 };
 static const struct {
     const char *name;
     size_t size;
-} DTYPES[N_DTYPES] = { { "F32", 4 }, { "F64", 8 }, { "U8", 1 }, { "U32", 4 }, { "U64", 8 }, { "I64", 8 } };
+} DTYPES[N_DTYPES] = {
+    [DTYPE_F32] = { "F32", 4 }, [DTYPE_F64] = { "F64", 8 },   [DTYPE_U8] = { "U8", 1 },
+    [DTYPE_U32] = { "U32", 4 }, [DTYPE_U64] = { "U64", 8 },   [DTYPE_I64] = { "I64", 8 },
+    [DTYPE_F16] = { "F16", 2 }, [DTYPE_BF16] = { "BF16", 2 }, [DTYPE_I8] = { "I8", 1 },
+    [DTYPE_I16] = { "I16", 2 }, [DTYPE_I32] = { "I32", 4 },   [DTYPE_BOOL] = { "BOOL", 1 },
+};
 
 size_t dtype_size(enum dtype d) { return DTYPES[d].size; }
 
-size_t array_bytes(const struct array *a)
+size_t array_values(const struct array *a)
 {
-    size_t bytes = dtype_size(a->dtype);
+    size_t n = 1;
 
     for (size_t d = 0; d < a->rank; d++)
-        bytes *= a->dims[d];
-    return bytes;
+        n *= a->dims[d];
+    return n;
+}
+
+size_t array_bytes(const struct array *a) { return array_values(a) * dtype_size(a->dtype); }
+
+/* IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction. */
+static float half(uint16_t bits)
+{
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const float size = exponent == 31 ? (fraction ? NAN : INFINITY)
+                       : exponent     ? ldexpf((float)(1024 + fraction), exponent - 25)
+                                      : ldexpf((float)fraction, -24);
+
+    return bits >> 15 ? -size : size;
+}
+
+/* The upper half of a binary32. */
+static float bfloat(uint16_t bits)
+{
+    const uint32_t wide = (uint32_t)bits << 16;
+    float v;
+
+    memcpy(&v, &wide, sizeof v);
+    return v;
+}
+
+bool array_floats(const struct array *a, float *ret)
+{
+    const size_t n = array_values(a), size = dtype_size(a->dtype);
+    const uint8_t *at = a->data;
+    uint16_t bits;
+    double v;
+
+    if (a->dtype != DTYPE_F32 && a->dtype != DTYPE_F64 && a->dtype != DTYPE_F16 && a->dtype != DTYPE_BF16)
+        return false;
+    if (a->dtype == DTYPE_F32) {
+        memcpy(ret, at, n * size);
+        return true;
+    }
+    for (size_t i = 0; i < n; i++, at += size)
+        if (a->dtype == DTYPE_F64) {
+            memcpy(&v, at, sizeof v);
+            ret[i] = (float)v;
+        } else {
+            memcpy(&bits, at, sizeof bits);
+            ret[i] = a->dtype == DTYPE_F16 ? half(bits) : bfloat(bits);
+        }
+    return true;
 }
 
 const struct array *array_find(const struct array_file *f, const char *name)
@@ -102,8 +155,7 @@ static enum status dtype_parse(struct reading *r, const json_t *entry, struct ar
             a->dtype = (enum dtype)i;
             return ST_OK;
         }
-    return error_set(r->err, ST_FORMAT, "the tensor '%s' is not of type F32, F64, U8, U32, U64 or I64",
-                     a->name);
+    return error_set(r->err, ST_FORMAT, "the tensor '%s' is not of type F32 or another that is read here", a->name);
 }
 
 /* The shape, and that its values fit in the file: no product overflows. */

@@ -1,8 +1,14 @@
 /* model/import/import.c - see cxrd/import.h. */
 #include "cxrd/import.h"
 
+#include "cxrd/json.h"
+#include "cxrd/safetensors.h"
 #include "cxrd/weights.h"
 
+#include "../torch/torch.h"
+#include "tensors.h"
+
+#include <stdio.h>
 #include <string.h>
 
 static const char OWN[] = "cxrd";
@@ -13,6 +19,7 @@ static enum status options_refused(const struct import_options *o, struct error 
     const char *given = o->labels         ? "labels"
                         : o->architecture ? "architecture"
                         : o->scaling      ? "scaling"
+                        : o->thresholds   ? "thresholds"
                         : o->resize       ? "resize"
                         : o->image_size   ? "image_size"
                                           : NULL;
@@ -20,6 +27,11 @@ static enum status options_refused(const struct import_options *o, struct error 
     return given ? error_set(err, ST_INVALID,
                              "'%s' is said by a weights file of cxrd itself: it cannot be given", given)
                  : ST_OK;
+}
+
+static enum status format_told(json_t *report, const char *format, struct error *err)
+{
+    return json_object_set_new(report, "format", json_string(format)) == 0 ? ST_OK : error_nomem(err);
 }
 
 static enum status own_read(const void *bytes, size_t n_bytes, const struct import_options *o,
@@ -30,8 +42,8 @@ static enum status own_read(const void *bytes, size_t n_bytes, const struct impo
     if (st != ST_OK)
         return st;
     st = options_refused(o, err);
-    if (st == ST_OK && json_object_set_new(ret_report, "format", json_string(OWN)) != 0)
-        st = error_nomem(err);
+    if (st == ST_OK)
+        st = format_told(ret_report, OWN, err);
     if (st != ST_OK) {
         model_unref(*ret_model);
         *ret_model = NULL;
@@ -39,10 +51,96 @@ static enum status own_read(const void *bytes, size_t n_bytes, const struct impo
     return st;
 }
 
+/* ---- safetensors ---- */
+
+/* Whether a file of safetensors is ours: it says its architecture; or it says nothing, and its tensors are cnn4's. */
+static bool is_ours(const struct array_file *f)
+{
+    return json_object_get(f->metadata, "architecture") || array_find(f, "conv4.weight") ||
+           array_find(f, "head.bias") || f->n == 0;
+}
+
+/* What its maker says of its outputs, between commas, or as a JSON list of texts.
+ *   room  for such a list; NULL: none was needed */
+static const char *labels_said(const struct array_file *f, char room[LABELS_TEXT_SIZE])
+{
+    const char *text = json_string_value(json_object_get(f->metadata, "labels"));
+    json_t *list = NULL, *name;
+    size_t i, used = 0;
+
+    if (!text || text[0] != '[')
+        return text;
+    if (json_read(text, strlen(text), 0, &list, NULL) != ST_OK)
+        return NULL;
+    room[0] = '\0';
+    json_array_foreach (list, i, name)
+        if (json_is_string(name) && used + json_string_length(name) + 2 < LABELS_TEXT_SIZE &&
+            !strchr(json_string_value(name), ','))
+            used += (size_t)snprintf(room + used, LABELS_TEXT_SIZE - used, "%s%s", i ? "," : "",
+                                     json_string_value(name));
+    json_decref(list);
+    return used ? room : NULL;
+}
+
+static enum status safetensors_read(const void *bytes, size_t n_bytes, const struct import_options *o,
+                                    struct model **ret_model, json_t *report, struct error *err)
+{
+    struct array_file f = { 0 };
+    char room[LABELS_TEXT_SIZE];
+    enum status st = array_file_read(bytes, n_bytes, &f, err);
+
+    if (st == ST_OK && is_ours(&f)) {
+        array_file_release(&f);
+        return own_read(bytes, n_bytes, o, ret_model, report, err);
+    }
+    if (st == ST_OK)
+        st = array_file_whole(&f, err);
+    if (st == ST_OK)
+        st = format_told(report, "safetensors", err);
+    if (st == ST_OK)
+        st = tensors_import(
+            &(struct named_tensors){ .arrays = f.arrays, .n = f.n, .labels = labels_said(&f, room) }, o,
+            ret_model, report, err);
+    array_file_release(&f);
+    return st;
+}
+
+/* ---- torch.save() ---- */
+
+static enum status torch_import(const void *bytes, size_t n_bytes, const struct import_options *o,
+                                struct model **ret_model, json_t *report, struct error *err)
+{
+    struct torch_file f = { 0 };
+    enum status st = torch_read(bytes, n_bytes, &f, err);
+
+    if (st == ST_OK)
+        st = format_told(report, torch_is_zip(bytes, n_bytes) ? "pytorch" : "pytorch-legacy", err);
+    if (st == ST_OK)
+        st = tensors_import(&(struct named_tensors){ .arrays = f.arrays,
+                                                     .n = f.n,
+                                                     .labels = f.labels[0] ? f.labels : NULL,
+                                                     .thresholds = f.thresholds,
+                                                     .n_thresholds = f.n_thresholds },
+                            o, ret_model, report, err);
+    torch_file_release(&f);
+    return st;
+}
+
+/* ---- all of them ---- */
+
+/* The length of a safetensors header and the brace that it begins with. No other kind begins so. */
+static bool is_safetensors(const uint8_t *bytes, size_t n)
+{
+    return n > 8 && bytes[3] == 0 && bytes[4] == 0 && bytes[5] == 0 && bytes[6] == 0 && bytes[7] == 0 &&
+           bytes[8] == '{';
+}
+
 enum status model_import(const void *bytes, size_t n_bytes, const struct import_options *o,
                          struct model **ret_model, json_t *ret_report, struct error *err)
 {
-    return own_read(bytes, n_bytes, o, ret_model, ret_report, err);
+    if (!is_safetensors(bytes, n_bytes) && (torch_is_zip(bytes, n_bytes) || torch_is_pickle(bytes, n_bytes)))
+        return torch_import(bytes, n_bytes, o, ret_model, ret_report, err);
+    return safetensors_read(bytes, n_bytes, o, ret_model, ret_report, err);
 }
 
 bool import_as_it_is(const json_t *report)

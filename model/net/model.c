@@ -230,6 +230,13 @@ json_t *model_warnings(const struct model *m)
     return list;
 }
 
+bool model_is_backbone(const struct model *m)
+{
+    const char *note = json_string_value(json_object_get(m->notes, BACKBONE_NOTE));
+
+    return note && strcmp(note, "1") == 0;
+}
+
 bool model_sees(const struct model *m) { return network_sees(m->net); }
 
 enum status model_add_inputs(const struct model *m, const struct input_values *values, float *logits,

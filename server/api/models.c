@@ -63,7 +63,7 @@ enum status models_at_head(struct app *app, const struct http_request *req, stru
 }
 
 /* The query's parts of struct import_options, as texts. */
-enum { N_IMPORT_TEXTS = 4 };
+enum { N_IMPORT_TEXTS = 5 };
 
 /* What the query says of the file.
  *   texts  what *ret borrows */
@@ -75,6 +75,7 @@ static enum status import_options_parse(const struct http_request *req, char tex
     } TEXTS[N_IMPORT_TEXTS] = { { "labels", &ret->labels },
                                 { "architecture", &ret->architecture },
                                 { "scaling", &ret->scaling },
+                                { "thresholds", &ret->thresholds },
                                 { "resize", &ret->resize } };
     int64_t size = 0;
     const enum status st =

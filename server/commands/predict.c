@@ -62,6 +62,8 @@ static enum status model_load(const char *path, struct served *ret, struct error
         st = weights_read(file.data, file.size, &ret->model, err);
     if (st == ST_OK)
         st = digest_bytes(file.data, file.size, ret->sha256);
+    if (st == ST_OK && model_is_backbone(ret->model))
+        st = error_set(err, ST_CONFLICT, BACKBONE_REFUSED);
     file_bytes_release(&file);
     if (st != ST_OK)
         return st;

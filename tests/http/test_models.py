@@ -192,7 +192,8 @@ class BadFiles(ServerCase):
         rows = {
             "'head.bias' is missing": lambda h: h.pop('head.bias'),
             "'conv1.weight' has the wrong shape": lambda h: h['conv1.weight'].update(shape=[32, 3, 9]),
-            "'conv1.bias' is not of type F32": lambda h: h['conv1.bias'].update(dtype='F16'),
+            "'conv1.bias' is not of type F32": lambda h: h['conv1.bias'].update(dtype='F8_E4M3'),
+            "'conv1.bias' has 128 bytes": lambda h: h['conv1.bias'].update(dtype='F16'),
             "'extra' does not belong": lambda h: h.update(extra={'dtype': 'F32', 'shape': [0], 'data_offsets': [0, 0]}),
             'overlap': lambda h: h['conv1.bias'].update(data_offsets=[0, 128]),
             'outside the file': lambda h: h['head.bias'].update(data_offsets=[1 << 40, (1 << 40) + 56]),
@@ -206,6 +207,7 @@ class BadFiles(ServerCase):
             "'metrics' are longer": lambda h: h['__metadata__'].update(metrics=json.dumps({'x': 'y' * 70000})),
             "'metrics' are nested": lambda h: h['__metadata__'].update(metrics='{"a":' * 9 + '1' + '}' * 9),
             "'data' are not a JSON object": lambda h: h['__metadata__'].update(data='all of it'),
+            "'import' are not a JSON object": lambda h: h['__metadata__'].update({'import': '[]'}),
             "'data' are nested": lambda h: h['__metadata__'].update(data='{"a":' + '[' * 2040 + ']' * 2040 + '}'),
             "'operating_points' are not a JSON object of the 14": lambda h: h['__metadata__'].update(operating_points='{}'),
             "'operating_points' have no 'youden' in 0..1": lambda h: spoil_point(h, 'Mass', 'youden', 1.5),

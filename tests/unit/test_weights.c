@@ -866,7 +866,7 @@ TEST_WITHOUT_LEAKS(refusal, of_a_wrong_shape_by_name)
 
 TEST_WITHOUT_LEAKS(refusal, of_a_wrong_type_by_name)
 {
-    static const char *const TYPES[] = { "\"F16\"", "\"BF16\"", "\"f32\"", "\"\"", "32", "null" };
+    static const char *const TYPES[] = { "\"F8_E4M3\"", "\"C64\"", "\"f32\"", "\"\"", "32", "null" };
 
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
         struct parts p = small_parts();
