@@ -155,7 +155,8 @@ static enum status dtype_parse(struct reading *r, const json_t *entry, struct ar
             a->dtype = (enum dtype)i;
             return ST_OK;
         }
-    return error_set(r->err, ST_FORMAT, "the tensor '%s' is not of type F32 or another that is read here", a->name);
+    return error_set(r->err, ST_FORMAT, "the tensor '%s' is not of type F32 or another that is read here",
+                     a->name);
 }
 
 /* The shape, and that its values fit in the file: no product overflows. */

@@ -1,12 +1,16 @@
 """Models that others trained: `cxrd import` and POST /models."""
 import array
 import functools
+import importlib.util
 import io
 import json
+import math
 import os
 import pickle
+import random
 import struct
 import subprocess
+import sys
 import unittest
 import urllib.parse
 import zipfile
@@ -416,6 +420,64 @@ class Networks(ImportCase):
             done = program.run('predict', '--weights', keep(file), keep(picture.noise(1)))
             self.assertEqual(done.returncode, 1)
             self.assertIn('its head has learned nothing', done.stderr)
+
+
+@unittest.skipUnless(importlib.util.find_spec('torch') and importlib.util.find_spec('torchvision'), 'python3-torchvision is not installed')
+class PyTorch(ServerCase):
+    """What PyTorch saves is read, and answers what PyTorch answers."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = program.new_folder('torch')
+        rng = random.Random(5)
+        grey = bytes(min(255, max(0, int(128 + 90 * math.sin(x / 9) * math.cos(y / 7) + rng.uniform(-30, 30)))) for y in range(64) for x in range(64))
+        cls.film = picture.png(64, 64, b''.join(b'\0' + grey[i:i + 64] for i in range(0, 4096, 64)))
+        with open(os.path.join(cls.folder, 'grey'), 'wb') as file:
+            file.write(grey)
+        done = subprocess.run([sys.executable, os.path.join(os.path.dirname(torch_file.__file__), 'torch_models.py'), cls.folder, os.path.join(cls.folder, 'grey'), '64'],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        with open(os.path.join(cls.folder, 'said.json'), encoding='ascii') as file:
+            cls.said = json.load(file)
+
+    def agrees(self, name, report, **options):
+        query = urllib.parse.urlencode({'image_size': 64, **options})
+        data = read(os.path.join(self.folder, f'{name}.pth'))
+        reply = self.post(f'/models?{query}', data, Content_Type='application/octet-stream')
+        self.assertEqual(reply.status, 201, reply)
+        card = reply.json()
+        self.assertEqual({key: card['import'][key] for key in report}, report)
+        self.assertEqual(self.post(f'/models/{card["id"]}/activate').status, 200)
+        found = self.predict(self.film).json()['probabilities']
+        self.assertEqual(set(found), set(self.said[name]))
+        self.assertGreater(max(found.values()) - min(found.values()), 0.1)
+        for label, p in self.said[name].items():
+            self.assertLess(abs(found[label] - p), 1e-5, (name, label, found[label], p))
+        return card
+
+    def test_torchvisions_residual_networks(self):
+        imagenet = {'name': 'imagenet', 'from': 'assumed'}
+        for name, kind in (('resnet18_whole', 'pytorch'), ('resnet18_legacy', 'pytorch-legacy')):
+            self.agrees(name, {'format': kind, 'layout': 'torchvision', 'scaling': imagenet, 'tensors': {'read': 102, 'passed_over': 20}}, labels='chexnet')
+
+    def test_one_of_half_the_bits(self):
+        self.agrees('mobilenet_v2_half', {'format': 'pytorch', 'prefix': ''}, labels='chexnet')
+
+    def test_a_mobilenet_of_before_there_were_zips(self):
+        self.agrees('mobilenet_v2', {'format': 'pytorch-legacy', 'prefix': 'module.'}, labels='chexnet')
+
+    def test_torchxrayvisions(self):
+        xrv = {'name': 'xrv', 'from': 'recognised'}
+        for name, labels_from in (('xrv_whole', 'file'), ('xrv', 'recognised')):
+            card = self.agrees(name, {'architecture': 'densenet121', 'labels_from': labels_from, 'scaling': xrv})
+            self.assertEqual((card['channels'], len(card['labels'])), (1, 16))
+            self.assertEqual([o['why'] for o in card['import']['outputs'] if o['label'] is None], 2 * ['it has no threshold: it was never trained'])
+
+    def test_a_chexnet(self):
+        card = self.agrees('chexnet', {'architecture': 'densenet121', 'labels_from': 'assumed', 'prefix': 'module.densenet121.'})
+        self.assertIn('networks for CheXpert', card['import']['warnings'][0])
 
 
 class Served(ServerCase):
