@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'http'))
 sys.dont_write_bytecode = True
 
-from support import picture  # noqa: E402
+from support import picture, torch_file  # noqa: E402
 
 CHANNELS = picture.CHANNELS
 
@@ -373,6 +373,44 @@ def weights():
     yield 'short', b'\1\0\0'
 
 
+# ---- checkpoints of others ----
+
+def checkpoints():
+    tensor, module, said = torch_file.tensor, torch_file.module, torch_file.dict_of
+    dict_ = said([('w', tensor('0', 6, [2, 3])), ('b', tensor('1', 4, [2], [2], offset=1, kind='HalfStorage'))])
+    numbers = {'0': bytes(24), '1': bytes(8)}
+    net = module('torch.nn.modules.container.Sequential', modules=[
+        ('0', module('torch.nn.modules.linear.Linear', [('weight', torch_file.call(torch_file.name('torch._utils', '_rebuild_parameter'), tensor('0', 6, [2, 3]), b'\x88', b'}'))])),
+        ('1', module('torch.nn.modules.activation.ReLU'))], pathologies=torch_file.list_of(torch_file.text('Mass'), torch_file.text('')),
+        op_threshs=torch_file.list_of(b'G' + struct.pack('>d', 0.25), b'G' + struct.pack('>d', float('nan'))))
+
+    def legacy(value, **how):
+        whole = torch_file.legacy_of(torch_file.pickle_of(value), **how)
+        return b'P' + whole[whole.index(torch_file.pickle_of(value)):]
+
+    yield 'dict', legacy(dict_, numbers=numbers, counts={'1': 4})
+    yield 'module', legacy(net, numbers={'0': bytes(24)})
+    yield 'wrapped', legacy(said([('epoch', b'K\x01'), ('state_dict', dict_), ('args', torch_file.name('argparse', 'Namespace') + b')\x81}b')]),
+                            numbers=numbers, counts={'1': 4})
+    yield 'empty', legacy(said([('w', tensor('0', 0, [0, 3]))]), numbers={'0': b''})
+    yield 'old-dict', legacy(torch_file.call(torch_file.name('collections', 'OrderedDict'), torch_file.list_of(
+        torch_file.list_of(b'U\x01w', tensor('0', 6, [6])))), numbers={'0': bytes(24)})
+    yield 'evil', b'P' + torch_file.pickle_of(b'cos\nsystem\n' + torch_file.text('true') + b'\x85R')
+    yield 'memory', b'P' + torch_file.pickle_of(b'}q\x00r\x00\x01\x00\x00h\x00j\x00\x01\x00\x00\x86')
+    yield 'cycle', b'P' + torch_file.pickle_of(torch_file.name('torch.nn.modules.container', 'Sequential') + b')\x81q\x00' + said(
+        [('_modules', said([('a', b'h\x00')]))]) + b'b')
+    yield 'zip', torch_file.zip_of(torch_file.pickle_of(dict_), numbers)
+    yield 'zip-byteorder', torch_file.zip_of(torch_file.pickle_of(dict_), numbers, byteorder=b'big')
+    yield 'names-densenet', b'N|\nfeatures.denseblock4.denselayer16.conv2.weight 32 1\nfeatures.conv0.weight 4 1 7 7\nclassifier.weight 18 2\n' \
+        b'classifier.bias 18\nop_threshs 18\nfeatures.norm0.num_batches_tracked\n'
+    yield 'names-chexnet', b'N\nmodule.densenet121.features.denseblock4.denselayer16.conv.2.weight 2\n' \
+        b'module.densenet121.classifier.0.weight 14 2\nmodule.densenet121.classifier.0.bias 14\n'
+    yield 'names-resnet', b'Nchexpert|\nlayer4.1.conv2.weight 2\nconv1.weight 4 3 7 7\nfc.weight 14 2\nfc.bias 14\n'
+    yield 'names-timm', b'Nxrv|densenet121-res224-nih\nblocks.6.0.conv_pwl.weight 2\nconv_stem.weight 4 3 3 3\nblocks.1.0.bn1.weight 2\n' \
+        b'classifier.weight 18 2\n'
+    yield 'names-imagenet', b'NMass,,Effusion\nfeatures.17.conv.3.weight 2\nclassifier.1.weight 1000 2\n'
+
+
 def write(target, seeds):
     folder = os.path.join(HERE, 'corpus', target)
     os.makedirs(folder, exist_ok=True)
@@ -394,6 +432,7 @@ def main():
     write('keys', keys())
     write('table', tables())
     write('weights', weights())
+    write('checkpoint', checkpoints())
 
 
 if __name__ == '__main__':
