@@ -138,12 +138,23 @@ static const struct option *find(const struct command *c, const char *name, size
     return NULL;
 }
 
-/* One "--name…" at argv[*i]; *i moves over a value that stands apart. */
+/* The option of "-o"; NULL: there is none, or it is more than a letter. */
+static const struct option *find_letter(const struct command *c, const char *flag)
+{
+    for (const struct option *o = c->options; o && o->name; o++)
+        if (o->letter && flag[1] == o->letter && flag[2] == '\0')
+            return o;
+    return NULL;
+}
+
+/* One "--name…" or "-o" at argv[*i]; *i moves over a value that stands apart. */
 static enum status read_flag(const struct command *c, int argc, char **argv, int *i, void *into,
                              struct error *err)
 {
-    const char *name = argv[*i] + 2, *equals = strchr(name, '=');
-    const struct option *o = find(c, name, equals ? (size_t)(equals - name) : strlen(name));
+    const bool is_long = argv[*i][1] == '-';
+    const char *name = argv[*i] + 2, *equals = is_long ? strchr(name, '=') : NULL;
+    const struct option *o =
+        is_long ? find(c, name, equals ? (size_t)(equals - name) : strlen(name)) : find_letter(c, argv[*i]);
     char shown[64];
 
     if (!o)
@@ -177,10 +188,8 @@ enum status options_parse(const struct command *command, int argc, char **argv, 
             options_help(command);
             *ret_help = true;
             return ST_OK;
-        } else if (strncmp(argv[i], "--", 2) == 0) {
-            st = read_flag(command, argc, argv, &i, into, err);
         } else {
-            st = error_set(err, ST_INVALID, "'cxrd %s' has no option '%.64s'", command->name, argv[i]);
+            st = read_flag(command, argc, argv, &i, into, err);
         }
     }
     return st;
@@ -192,10 +201,12 @@ void options_help(const struct command *c)
     if (c->options)
         printf("\nOptions, each with its environment variable; the option wins, given twice the last one:\n");
     for (const struct option *o = c->options; o && o->name; o++) {
+        const char letter[] = { '-', o->letter, ',', ' ', '\0' };
         char name[64], left[96];
 
         option_environment(o->name, name);
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+        snprintf(left, sizeof left, "%s--%s%s%s", o->letter ? letter : "", o->name, o->value ? " " : "",
+                 o->value ? o->value : "");
         printf("  %-26s %s\n  %-26s [%s]\n", left, o->help, "", name);
     }
 }

@@ -1,8 +1,8 @@
 /* server/options.h - the flags of a command as a table: parsing, environment, --help and the manual all read it.
  *
- * A flag is "--name value", "--name=value" or, for OPTION_FLAG, "--name". Each has an environment variable,
- * CXRD_<NAME> with _ for -, which the flag overrides; an empty one counts as not set, which is how compose files and
- * units leave one out. Of a flag that is given twice the last one holds, but for OPTION_LIST. */
+ * A flag is "--name value", "--name=value" or, for OPTION_FLAG, "--name"; some have a letter, "-n value". Each has an
+ * environment variable, CXRD_<NAME> with _ for -, which the flag overrides; an empty one counts as not set, which is how
+ * compose files and units leave one out. Of a flag that is given twice the last one holds, but for OPTION_LIST. */
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
@@ -35,6 +35,7 @@ struct option {
     const char *help;
     size_t min, max;     /* of COUNT and BYTES */
     option_check *check; /* of TEXT; NULL: any text will do that is not empty */
+    char letter;         /* 'o': "-o" is short for "--<name>"; 0: there is none */
 };
 
 struct command {

@@ -23,7 +23,10 @@ static void print_option(const struct option *o)
     char environment[64];
 
     option_environment(o->name, environment);
-    printf(".TP\n\\fB\\-\\-");
+    printf(".TP\n\\fB");
+    if (o->letter)
+        printf("\\-%c\\fR, \\fB", o->letter);
+    printf("\\-\\-");
     put(o->name);
     printf("\\fR%s%s\n", o->value ? " " : "", o->value ? o->value : "");
     put(o->help);

@@ -16,7 +16,7 @@ struct options {
 #define AT(member) offsetof(struct options, member)
 
 static const struct option OPTIONS[] = {
-    { "out", OPTION_TEXT, AT(out), "DIR", "where the data set goes; made if missing" },
+    { "out", OPTION_TEXT, AT(out), "DIR", "where the data set goes; made if missing", .letter = 'o' },
     { "images", OPTION_COUNT, AT(images), "N", "how many pictures (1000)", 1, PHANTOM_MAX_IMAGES },
     { "size", OPTION_COUNT, AT(size), "PIXELS", "of a side (1024)", PHANTOM_MIN_SIZE, PHANTOM_MAX_SIZE },
     { "seed", OPTION_COUNT, AT(seed), "S", "the same seed makes the same data set (1)", 0, SIZE_MAX },
