@@ -9,9 +9,9 @@
 #include "cxrd/cores.h"
 #include "cxrd/cpu.h"
 #include "cxrd/file.h"
+#include "cxrd/onnx.h"
 #include "cxrd/session.h"
 #include "cxrd/training.h"
-#include "onnx.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -48,7 +48,8 @@ static const struct error NOT_FINITE = { .text = "a logit is not a finite number
 
 static void subject_make(struct subject *s, const char *name, size_t threads, struct buf *onnx)
 {
-    const struct preprocess pre = { SIZE, RESIZE_AREA, 128, 64 };
+    const struct preprocess pre = { SIZE, RESIZE_AREA, 0,
+                                    1 }; /* both begin with the numbers that the network sees */
     const struct network *net = NULL;
     struct error err = { 0 };
     struct rng rng;
@@ -64,8 +65,8 @@ static void subject_make(struct subject *s, const char *name, size_t threads, st
     network_initialise(net, INIT_HE, &rng, values);
     for (size_t i = 0; i < (size_t)BATCH * PLANE; i++)
         s->x[i] = rng_uniform(&rng, -2, 2);
-    onnx_write(net, values, onnx);
     check(model_new(net, &NIH_LABELS, &pre, values, NULL, &s->model, &err), &err);
+    check(onnx_write(s->model, onnx, &err), &err);
     network_unref(net);
     check(pool_new(threads, POOL_NORMAL, &s->pool, &err), &err);
     check(session_new(&s->session), &err);

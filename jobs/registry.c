@@ -4,6 +4,7 @@
 #include "card.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/onnx.h"
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
 
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static const char WEIGHTS[] = ".safetensors", ONNX[] = ".onnx";
 
 struct holder {
     struct served served; /* first: a struct served * is a struct holder * */
@@ -29,6 +32,8 @@ struct registry {
     struct registry_fault fault;
     struct registry_counts counts;
     pthread_mutex_t change; /* the choice in the store and the swap are one; taken before `lock` */
+    pthread_mutex_t
+        exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
 };
 
 void served_release(struct served *m)
@@ -73,11 +78,13 @@ enum status registry_serving(struct registry *r, struct served **ret, struct err
                : error_set(err, ST_BUSY, "no model is active yet: train one, or import one and activate it");
 }
 
-static enum status path_of(const struct registry *r, const char *id, char path[PATH_MAX], struct error *err)
+/*   format  ".safetensors", or ".onnx" of what is made of it when somebody asks for that */
+static enum status path_of(const struct registry *r, const char *id, const char *format, char path[PATH_MAX],
+                           struct error *err)
 {
     if (!id_ok(id, strlen(id)))
         return error_set(err, ST_NOTFOUND, "there is no model '%.36s'", id);
-    if (snprintf(path, PATH_MAX, "%s/%s.safetensors", r->folder, id) >= PATH_MAX)
+    if (snprintf(path, PATH_MAX, "%s/%s%s", r->folder, id, format) >= PATH_MAX)
         return error_set(err, ST_IO, "the path of the models' folder is too long");
     return ST_OK;
 }
@@ -104,7 +111,7 @@ static enum status file_load(struct registry *r, const char *id, const char *sha
 {
     struct file_bytes file = FILE_BYTES_INIT;
     char path[PATH_MAX], found[DIGEST_TEXT_SIZE];
-    enum status st = path_of(r, id, path, err);
+    enum status st = path_of(r, id, WEIGHTS, path, err);
 
     if (st == ST_OK)
         st = file_bytes_load(path, id, &file, err);
@@ -296,6 +303,7 @@ enum status registry_open(struct store *store, const char *state, struct registr
     r->store = store;
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->change, NULL);
+    pthread_mutex_init(&r->exporting, NULL);
     if (snprintf(r->folder, sizeof r->folder, "%s/models", state) >= (int)sizeof r->folder)
         st = error_set(err, ST_IO, "the path of the state folder is too long");
     else
@@ -315,6 +323,7 @@ void registry_close(struct registry *r)
     if (!r)
         return;
     swap(r, NULL);
+    pthread_mutex_destroy(&r->exporting);
     pthread_mutex_destroy(&r->change);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -349,7 +358,7 @@ static enum status model_add(struct registry *r, const struct model *m, const vo
         st = warm_up(m, err);
     id_new(id);
     if (st == ST_OK)
-        st = path_of(r, id, path, err);
+        st = path_of(r, id, WEIGHTS, path, err);
     if (st == ST_OK && digest_bytes(bytes, n_bytes, sha256) != ST_OK)
         st = error_nomem(err);
     if (st == ST_OK && !(card = card_make(id, m, n_bytes, sha256, job)))
@@ -494,17 +503,21 @@ enum status registry_rollback(struct registry *r, json_t **ret_card, struct erro
     return st == ST_OK ? activate(r, previous, NULL, previous, ret_card, err) : st;
 }
 
-/* With `change` held. The file goes last: a crash in between leaves one that nobody asks for, not a card without its
+/* With `change` held. The files go last: a crash in between leaves some that nobody asks for, not a card without its
  * file. */
 static enum status delete_model(struct registry *r, const char *id, struct error *err)
 {
-    char path[PATH_MAX];
-    enum status st = path_of(r, id, path, err);
+    char weights[PATH_MAX], onnx[PATH_MAX];
+    enum status st = path_of(r, id, WEIGHTS, weights, err);
 
     if (st == ST_OK)
-        st = store_model_delete(r->store, id, err);
+        st = path_of(r, id, ONNX, onnx, err);
     if (st == ST_OK)
-        unlink(path);
+        st = store_model_delete(r->store, id, err);
+    if (st == ST_OK) {
+        unlink(weights);
+        unlink(onnx);
+    }
     return st;
 }
 
@@ -550,11 +563,56 @@ enum status registry_file(struct registry *r, const char *id, int *ret_fd, size_
                           struct error *err)
 {
     char path[PATH_MAX];
-    enum status st = path_of(r, id, path, err);
+    enum status st = path_of(r, id, WEIGHTS, path, err);
 
     if (st == ST_OK)
         st = file_descriptor(path, ret_fd, ret_size, err);
     if (st == ST_NOTFOUND)
         error_inner(err, error_set(err, st, "there is no file of model '%s'", id), path);
+    return st;
+}
+
+/* With `exporting` held. Who deletes the model looks for this file after the card is gone, so it is either seen there or not
+ * left here. */
+static enum status onnx_make(struct registry *r, const char *id, const char *path, struct error *err)
+{
+    struct buf onnx = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct model *m = NULL;
+    json_t *card = NULL;
+    enum status st = registry_load(r, id, &m, err);
+
+    if (st == ST_OK)
+        st = onnx_write(m, &onnx, err);
+    model_unref(m);
+    if (st == ST_OK)
+        st = file_replace(path, &(struct iovec){ onnx.data, onnx.len }, 1, err);
+    buf_release(&onnx);
+    if (st != ST_OK)
+        return st;
+    st = store_model_get(r->store, id, &card, err);
+    json_decref(card);
+    if (st != ST_OK)
+        unlink(path);
+    return st;
+}
+
+enum status registry_onnx(struct registry *r, const char *id, int *ret_fd, size_t *ret_size,
+                          struct error *err)
+{
+    char path[PATH_MAX];
+    enum status st = path_of(r, id, ONNX, path, err);
+
+    if (st == ST_OK)
+        st = file_descriptor(path, ret_fd, ret_size, err);
+    if (st != ST_NOTFOUND)
+        return st;
+    pthread_mutex_lock(&r->exporting);
+    st = file_descriptor(path, ret_fd, ret_size, err); /* another may have made it meanwhile */
+    if (st == ST_NOTFOUND) {
+        st = onnx_make(r, id, path, err);
+        if (st == ST_OK)
+            st = file_descriptor(path, ret_fd, ret_size, err);
+    }
+    pthread_mutex_unlock(&r->exporting);
     return st;
 }

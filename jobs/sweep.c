@@ -58,18 +58,29 @@ static bool look_for_parts(int folder, const char *path, const char *name, struc
     return ends_with(name, ".part") && drop(folder, name, "half written");
 }
 
+/* Whether a name is an id with this ending. */
+static bool is_model(const char *name, const char *end, char ret_id[ID_SIZE])
+{
+    const size_t n = strlen(name) - (ends_with(name, end) ? strlen(end) : 0);
+
+    if (!name[n] || !id_ok(name, n))
+        return false;
+    snprintf(ret_id, ID_SIZE, "%.*s", (int)n, name);
+    return true;
+}
+
 static bool look_at_model(int folder, const char *path, const char *name, struct store *store)
 {
-    static const char END[] = ".safetensors";
     char id[ID_SIZE];
     json_t *card = NULL;
     enum status st;
 
     if (look_for_parts(folder, path, name, store))
         return true;
-    if (!ends_with(name, END) || !id_ok(name, strlen(name) - strlen(END)))
+    if (is_model(name, ".onnx", id))
+        return drop(folder, name, "it is made again when somebody asks for it");
+    if (!is_model(name, ".safetensors", id))
         return false;
-    snprintf(id, sizeof id, "%.*s", (int)(strlen(name) - strlen(END)), name);
     st = store_model_get(store, id, &card, NULL);
     json_decref(card);
     return st == ST_NOTFOUND && drop(folder, name, "a model without a record");

@@ -25,6 +25,7 @@ struct buf {
     }
 
 void buf_put(struct buf *b, const void *bytes, size_t n);
+char *buf_extend(struct buf *b, size_t n); /* the caller writes them there; NULL: it failed */
 void buf_puts(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_clear(struct buf *b);   /* empty and usable again; keeps its memory */

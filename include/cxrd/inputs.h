@@ -77,8 +77,17 @@ struct inputs {
 /* The kinds among them, as bits. */
 unsigned inputs_kinds(const struct inputs *in);
 
-/* values -> float32 [n], standardised. Where only one half of a history is known the other is what it is on the average
- * beside it: a finding of the last film was seen ever before, and one never seen before was not seen at the last film. */
+/* What one half of a history is on the average beside the other: a finding of the last film was seen ever before, and one never seen
+ * before was not seen at the last film. */
+struct input_half {
+    size_t other;           /* which of in->of is the other half */
+    double if_seen, if_not; /* the finding, by the other half; in 0..1 */
+};
+
+/* False: input `i` is no such half, or the network takes that one alone; *ret is untouched then. */
+bool inputs_half(const struct inputs *in, size_t i, struct input_half *ret);
+
+/* values -> float32 [n], standardised. Where only one half of a history is known the other half is as inputs_half() says. */
 void inputs_standardise(const struct inputs *in, const struct input_values *values, float *ret);
 
 /* As the weights' metadata has them: [{"name":"age","mean":46.9,"std":16.8},{"name":"ever_Mass",…},{"name":"last_Mass",…}].

@@ -2,7 +2,7 @@
  *
  * Files are written beside and renamed, and their record is committed last. So whatever has no record, or no more use,
  * is known to be left over: half-written files, models and folders of jobs that the store does not know, checkpoints
- * of jobs that can never be resumed. */
+ * of jobs that can never be resumed. Models as ONNX files go, too: another version may write them otherwise. */
 #ifndef CXRD_SWEEP_H
 #define CXRD_SWEEP_H
 

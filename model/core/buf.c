@@ -49,14 +49,21 @@ static bool reserve(struct buf *b, size_t n)
     return true;
 }
 
-void buf_put(struct buf *b, const void *bytes, size_t n)
+char *buf_extend(struct buf *b, size_t n)
 {
     if (!reserve(b, n))
-        return;
-    if (n)
-        memcpy(b->data + b->len, bytes, n);
+        return NULL;
     b->len += n;
     b->data[b->len] = '\0';
+    return b->data + b->len - n;
+}
+
+void buf_put(struct buf *b, const void *bytes, size_t n)
+{
+    char *to = buf_extend(b, n);
+
+    if (to && n)
+        memcpy(to, bytes, n);
 }
 
 void buf_puts(struct buf *b, const char *text) { buf_put(b, text, strlen(text)); }

@@ -193,44 +193,57 @@ unsigned inputs_kinds(const struct inputs *in)
 
 /* ---- standardised ---- */
 
-/* The mean of a number among those that a network takes; false: it takes no such number. */
-static bool mean_of(const struct inputs *in, size_t number, double *ret)
+/* Where a number is among those that a network takes; in->n: it takes no such number. */
+static size_t place_of(const struct inputs *in, size_t number)
 {
-    for (size_t i = 0; i < in->n; i++)
-        if (in->of[i].number == number) {
-            *ret = in->of[i].mean;
-            return true;
-        }
-    return false;
+    size_t i = 0;
+
+    while (i < in->n && in->of[i].number != number)
+        i++;
+    return i;
 }
 
-/* One half of a history beside the other: the shares of rows with a finding ever before, and at the last film, say it, since
- * the latter are among the former. NaN: the other half is not known either. */
-static double half_beside_other(const struct inputs *in, const struct input_values *values, size_t number)
-{
-    const bool is_ever = number < INPUT_LAST;
-    const size_t other = is_ever ? number + MAX_LABELS : number - MAX_LABELS;
-    const double known = values->of[other];
-    double ever, last, expected;
+static double share(double v) { return fmin(fmax(v, 0), 1); } /* 0 for NaN */
 
-    if (isnan(known) || !mean_of(in, is_ever ? number : other, &ever) ||
-        !mean_of(in, is_ever ? other : number, &last))
+/* The shares of rows with a finding ever before, and at the last film, say it, since the latter are among the former. */
+bool inputs_half(const struct inputs *in, size_t i, struct input_half *ret)
+{
+    const size_t number = in->of[i].number;
+    const bool is_ever = number < INPUT_LAST;
+    size_t other;
+    double ever, last;
+
+    if (number < INPUT_EVER || number >= INPUT_EARLIER)
+        return false;
+    other = place_of(in, is_ever ? number + MAX_LABELS : number - MAX_LABELS);
+    if (other == in->n)
+        return false;
+    ever = in->of[is_ever ? i : other].mean;
+    last = in->of[is_ever ? other : i].mean;
+    *ret = is_ever ? (struct input_half){ other, 1, share((ever - last) / (1 - last)) }
+                   : (struct input_half){ other, share(last / ever), 0 };
+    return true;
+}
+
+/* NaN: it is no half of a history, or the other half is not known either. */
+static double beside_other_half(const struct inputs *in, const struct input_values *values, size_t i)
+{
+    struct input_half half;
+    double known;
+
+    if (!inputs_half(in, i, &half))
         return NAN;
-    if (is_ever)
-        expected = known > 0 ? 1 : (ever - last) / (1 - last);
-    else
-        expected = known > 0 ? last / ever : 0;
-    return fmin(fmax(expected, 0), 1); /* 0 for NaN */
+    known = values->of[in->of[half.other].number];
+    return isnan(known) ? NAN : known > 0 ? half.if_seen : half.if_not;
 }
 
 void inputs_standardise(const struct inputs *in, const struct input_values *values, float *ret)
 {
     for (size_t i = 0; i < in->n; i++) {
-        const size_t number = in->of[i].number;
-        double v = values->of[number];
+        double v = values->of[in->of[i].number];
 
-        if (isnan(v) && number >= INPUT_EVER && number < INPUT_EARLIER)
-            v = half_beside_other(in, values, number);
+        if (isnan(v))
+            v = beside_other_half(in, values, i);
         ret[i] = isnan(v) ? 0 : (float)((v - in->of[i].mean) / in->of[i].std);
     }
 }

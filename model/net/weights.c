@@ -374,7 +374,7 @@ static bool network_put(const struct network *net, json_t *metadata)
     return ok;
 }
 
-static json_t *metadata_make(const struct model *m)
+json_t *weights_metadata(const struct model *m)
 {
     const struct network *net = model_network(m);
     char labels[LABELS_TEXT_SIZE];
@@ -415,7 +415,7 @@ enum status weights_write(const struct model *m, struct buf *out, struct error *
 {
     const size_t n = model_network(m)->n_tensors;
     struct array *arrays = arrays_of(m);
-    json_t *metadata = metadata_make(m);
+    json_t *metadata = weights_metadata(m);
     enum status st = metadata && arrays ? array_file_header(metadata, arrays, n, out, err) : error_nomem(err);
 
     json_decref(metadata);
@@ -431,7 +431,7 @@ enum status weights_write(const struct model *m, struct buf *out, struct error *
 enum status weights_save(const struct model *m, const char *path, struct error *err)
 {
     struct array *arrays = arrays_of(m);
-    json_t *metadata = metadata_make(m);
+    json_t *metadata = weights_metadata(m);
     const enum status st = metadata && arrays
                                ? array_file_save(path, metadata, arrays, model_network(m)->n_tensors, err)
                                : error_nomem(err);

@@ -10,7 +10,7 @@ handler_fn predict_post, heatmap_post;
 handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_report_get, job_cancel_post,
     job_resume_post, job_delete;
 handler_fn job_events_get, datasets_post;
-handler_fn models_get, model_get, model_weights_get, models_post, model_activate_post;
+handler_fn models_get, model_get, model_weights_get, model_onnx_get, models_post, model_activate_post;
 handler_fn models_rollback_post, model_delete;
 handler_fn metrics_get;
 

@@ -51,6 +51,20 @@ enum status model_weights_get(struct app *app, const struct http_request *req, s
     return ST_OK;
 }
 
+enum status model_onnx_get(struct app *app, const struct http_request *req, struct http_response *res,
+                           struct error *err)
+{
+    enum status st = registry_onnx(app_work(app)->registry, req->id, &res->fd, &res->fd_size, err);
+
+    if (st == ST_FORMAT || st == ST_LIMIT)
+        res->status = 409; /* as of an activation: a state of this server */
+    if (st != ST_OK)
+        return storage_status(st, res);
+    res->content_type = "application/octet-stream";
+    http_header_add(res, "Content-Disposition", "attachment; filename=\"%s.onnx\"", req->id);
+    return ST_OK;
+}
+
 enum status models_at_head(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {

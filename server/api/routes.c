@@ -28,6 +28,7 @@ static const struct route TABLE[] = {
     { "GET", "/models/{id}", ROLE_PREDICT, LANE_FILES, 0, model_get },
     { "DELETE", "/models/{id}", ROLE_ADMIN, LANE_FILES, 0, model_delete },
     { "GET", "/models/{id}/weights", ROLE_PREDICT, LANE_FILES, 0, model_weights_get },
+    { "GET", "/models/{id}/onnx", ROLE_PREDICT, LANE_FILES, 0, model_onnx_get },
     { "POST", "/models/{id}/activate", ROLE_ADMIN, LANE_FILES, MAX_JSON, model_activate_post },
     { "GET", "/livez", ROLE_PUBLIC, LANE_PROBE, 0, livez_get },
     { "GET", "/healthz", ROLE_PUBLIC, LANE_PROBE, 0, livez_get },

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
                    int *ret_exit)
@@ -16,6 +17,13 @@ bool command_begin(const struct command *c, int argc, char **argv, void *into, s
     }
     *ret_exit = EXIT_DONE;
     return !help;
+}
+
+enum status command_out_check(const char *path, bool overwrite, struct error *err)
+{
+    if (!overwrite && access(path, F_OK) == 0)
+        return error_set(err, ST_INVALID, "'%.200s' is there already: --overwrite writes over it", path);
+    return ST_OK;
 }
 
 int command_fail(const struct command *c, const struct error *err)

@@ -5,7 +5,7 @@
 #include "../options.h"
 
 extern const struct command COMMAND_SERVE, COMMAND_TRAIN, COMMAND_PREDICT, COMMAND_PHANTOM, COMMAND_HEALTH,
-    COMMAND_KEY, COMMAND_AUDIT, COMMAND_INSPECT, COMMAND_IMPORT, COMMAND_COMPARE;
+    COMMAND_KEY, COMMAND_AUDIT, COMMAND_INSPECT, COMMAND_IMPORT, COMMAND_EXPORT, COMMAND_COMPARE;
 
 /* Exit statuses of a command. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -13,6 +13,9 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* Parse a command's options; true: go on. False: *ret_exit is what to end with, the message has been printed. */
 bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
                    int *ret_exit);
+
+/* A file that is there is not written over by accident. Errors: ST_INVALID. */
+MUST_USE enum status command_out_check(const char *path, bool overwrite, struct error *err);
 
 /* The manual page, roff, from the same tables as --help. */
 void manual_print(const struct command *const *commands, size_t n);

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct options {
     const char *out;
@@ -20,7 +19,7 @@ struct options {
 
 static const struct option OPTIONS[] = {
     { "out", OPTION_TEXT, AT(out), "FILE",
-      "the weights file that it becomes; without it the file is only checked" },
+      "the weights file that it becomes; without it the file is only checked", .letter = 'o' },
     { "overwrite", OPTION_FLAG, AT(overwrite), NULL, "where --out is there already" },
     { "labels", OPTION_TEXT, AT(import.labels), "NAMES",
       "what its outputs mean, in their order, between commas; nothing between two: that output is left out" },
@@ -46,19 +45,11 @@ static enum status report_print(const json_t *report, struct error *err)
     return ST_OK;
 }
 
-/* A file of ours that is there is not written over by accident. */
-static enum status out_check(const struct options *o, struct error *err)
-{
-    if (o->out && !o->overwrite && access(o->out, F_OK) == 0)
-        return error_set(err, ST_INVALID, "'%.200s' is there already: --overwrite writes over it", o->out);
-    return ST_OK;
-}
-
 static enum status import_file(const char *path, const struct options *o, json_t *report, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     struct model *m = NULL;
-    enum status st = out_check(o, err);
+    enum status st = o->out ? command_out_check(o->out, o->overwrite, err) : ST_OK;
 
     if (st == ST_OK)
         st = file_read(path, WEIGHTS_MAX_BYTES, &file, err);

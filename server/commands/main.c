@@ -11,7 +11,7 @@
 static const struct command *const COMMANDS[] = { &COMMAND_SERVE,   &COMMAND_TRAIN,   &COMMAND_PREDICT,
                                                   &COMMAND_PHANTOM, &COMMAND_HEALTH,  &COMMAND_KEY,
                                                   &COMMAND_AUDIT,   &COMMAND_INSPECT, &COMMAND_IMPORT,
-                                                  &COMMAND_COMPARE };
+                                                  &COMMAND_EXPORT,  &COMMAND_COMPARE };
 enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 static void print_version(void) { printf("cxrd %s (%s)\n%s\n", CXRD_VERSION, CXRD_BUILD, INTENDED_USE); }

@@ -44,7 +44,7 @@ class KeyCase(Case):
 class Roles(KeyCase):
 
     READING = (('POST', '/predict'), ('GET', '/jobs'), ('GET', '/jobs/00000000-0000'), ('GET', '/models'),
-               ('GET', '/models/00000000-0000/weights'))
+               ('GET', '/models/00000000-0000/weights'), ('GET', '/models/00000000-0000/onnx'))
     CHANGING = (('POST', '/jobs/train'), ('POST', '/jobs/00000000-0000/cancel'), ('POST', '/models'),
                 ('POST', '/models/00000000-0000/activate'))
 

@@ -238,7 +238,8 @@ class Stop(Lifecycle):
                       ('GET', '/jobs/00000000-0000/report'),
                       ('POST', '/jobs/00000000-0000/cancel'), ('POST', '/jobs/00000000-0000/resume'),
                       ('DELETE', '/jobs/00000000-0000'), ('GET', '/models'), ('POST', '/models'),
-                      ('GET', '/models/00000000-0000'), ('GET', '/models/00000000-0000/weights'), ('GET', '/metrics'),
+                      ('GET', '/models/00000000-0000'), ('GET', '/models/00000000-0000/weights'), ('GET', '/models/00000000-0000/onnx'),
+                      ('GET', '/metrics'),
                       ('POST', '/models/00000000-0000/activate'), ('POST', '/models/rollback'),
                       ('DELETE', '/models/00000000-0000'), ('POST', '/predict'))
         ones = [client.Raw(server) for _ in operations]

@@ -62,7 +62,7 @@ class Models(ServerCase):
         self.assertEqual((headed.status, headed.headers['content-length']), (200, str(card['bytes'])))
 
     def test_unknown_ids_are_404(self):
-        for target in ('/models/00000000-0000', '/models/00000000-0000/weights'):
+        for target in ('/models/00000000-0000', '/models/00000000-0000/weights', '/models/00000000-0000/onnx'):
             self.assert_problem(self.get(target), 404, '00000000-0000')
         self.assert_problem(self.post('/models/00000000-0000/activate'), 404, '00000000-0000')
 

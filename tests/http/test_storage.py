@@ -198,7 +198,7 @@ class Full(Storage):
         job = submit(server, NOTHING)
         wait_state(server, job, 'succeeded')
         with self.no_room(server):
-            for method, target in (('POST', f'/models/{first}/activate'), ('POST', '/models/rollback'),
+            for method, target in (('POST', f'/models/{first}/activate'), ('GET', f'/models/{first}/onnx'), ('POST', '/models/rollback'),
                                    ('DELETE', f'/models/{first}'), ('DELETE', f'/jobs/{job}')):
                 with self.subTest(target):
                     self.assert_problem(client.request(server, method, target), 503)
@@ -226,7 +226,7 @@ class Paths(Storage):
 
         def models_asked():
             for model in models:
-                for method, target in (('POST', 'activate'), ('GET', 'weights')):
+                for method, target in (('POST', 'activate'), ('GET', 'weights'), ('GET', 'onnx')):
                     ask(method, f'/models/{model}/{target}')
             ask('POST', '/models/rollback')
             client.post_json(server, '/jobs/train', {**QUICK, 'init': models[0]})

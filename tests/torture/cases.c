@@ -5,6 +5,7 @@
 #include "cxrd/image.h"
 #include "cxrd/image_cache.h"
 #include "cxrd/json.h"
+#include "cxrd/onnx.h"
 #include "cxrd/phantom.h"
 #include "cxrd/registry.h"
 #include "cxrd/rng.h"
@@ -27,7 +28,7 @@ static const struct preprocess PREPROCESS = { SIDE, RESIZE_AREA, 128, 64 };
 
 /* What torture_prepare() made. */
 static char folder[PATH_MAX - 64];
-static struct file_bytes table, grey_png, weights;
+static struct file_bytes table, grey_png, weights, onnx;
 static struct buf colour_png = BUF_INIT(MANY);
 static struct model *model;
 
@@ -199,6 +200,16 @@ static enum status write_weights(struct error *err)
     return st;
 }
 
+static enum status write_onnx(struct error *err)
+{
+    struct buf out = BUF_INIT(WEIGHTS_MAX_BYTES);
+    const enum status st = onnx_write(model, &out, err);
+
+    assert(st != ST_OK || (out.len == onnx.size && memcmp(out.data, onnx.data, out.len) == 0));
+    buf_release(&out);
+    return st;
+}
+
 static enum status save_weights(struct error *err)
 {
     const enum status st = weights_save(model, path("saved.safetensors"), err);
@@ -351,6 +362,7 @@ const struct torture_case TORTURE_CASES[] = {
     { "weights are read", read_weights },
     { "weights are written", write_weights },
     { "weights are saved", save_weights },
+    { "an ONNX file is written", write_onnx },
     { "a picture is predicted", predict },
     { "jobs are stored", use_a_new_store },
     { "a model is registered and activated", use_registry },
@@ -360,9 +372,17 @@ const size_t N_TORTURE_CASES = sizeof TORTURE_CASES / sizeof TORTURE_CASES[0];
 
 /* ---- their files ---- */
 
+/* A buffer as a file's bytes. */
+static struct file_bytes bytes_of(struct buf *b)
+{
+    const size_t n = b->len;
+
+    return (struct file_bytes){ buf_take(b), n };
+}
+
 static bool model_make(void)
 {
-    struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES), exported = BUF_INIT(WEIGHTS_MAX_BYTES);
     const struct network *net;
     struct rng rng;
     float *params;
@@ -376,11 +396,11 @@ static bool model_make(void)
     rng_seed(&rng, 1, 1);
     network_initialise(net, INIT_GLOROT, &rng, params);
     ok = model_new(net, &NIH_LABELS, &PREPROCESS, params, NULL, &model, NULL) == ST_OK &&
-         weights_write(model, &file, NULL) == ST_OK;
+         weights_write(model, &file, NULL) == ST_OK && onnx_write(model, &exported, NULL) == ST_OK;
     network_unref(net);
     free(params);
-    weights.size = file.len;
-    weights.data = buf_take(&file);
+    weights = bytes_of(&file);
+    onnx = bytes_of(&exported);
     return ok;
 }
 

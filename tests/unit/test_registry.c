@@ -273,6 +273,59 @@ Test(registry, file_is_handed_out_byte_for_byte)
     buf_release(&file);
 }
 
+Test(registry, onnx_file_is_made_once_and_goes_with_its_model)
+{
+    struct id id = added(3);
+    const char *path = path_in(state, "models/%s.onnx", id.text);
+    struct error err = { 0 };
+    size_t size;
+    int fd;
+
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(registry_onnx(registry, id.text, &fd, &size, &err), ST_OK, "%s", err.text);
+        cr_assert_gt(size, 1000);
+        close(fd);
+    }
+    cr_assert_eq(access(path, F_OK), 0);
+    cr_assert_eq(registry_delete(registry, id.text, &err), ST_OK, "%s", err.text);
+    cr_assert_neq(access(path, F_OK), 0);
+    check_refusal("a model that is gone", registry_onnx(registry, id.text, &fd, &size, &err), ST_NOTFOUND,
+                  &err, "no model");
+}
+
+static void *asked_for_onnx(void *id)
+{
+    struct error err = { 0 };
+    size_t size;
+    int fd;
+    const enum status st = registry_onnx(registry, id, &fd, &size, &err);
+
+    if (st == ST_OK)
+        close(fd);
+    cr_assert(st == ST_OK || st == ST_NOTFOUND, "%s", err.text);
+    return NULL;
+}
+
+/* Whoever asks first makes it, and none is left of a model that goes meanwhile. */
+Test(registry, onnx_file_is_asked_for_by_many_while_its_model_goes)
+{
+    enum { ASKING = 4, ROUNDS = 5 };
+
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        struct id id = added(round);
+        struct error err = { 0 };
+        pthread_t threads[ASKING];
+
+        for (size_t i = 0; i < ASKING; i++)
+            cr_assert_eq(pthread_create(&threads[i], NULL, asked_for_onnx, id.text), 0);
+        cr_assert_eq(registry_delete(registry, id.text, &err), ST_OK, "%s", err.text);
+        for (size_t i = 0; i < ASKING; i++)
+            pthread_join(threads[i], NULL);
+        cr_assert_neq(access(path_in(state, "models/%s.onnx", id.text), F_OK), 0);
+        cr_assert_neq(access(path_in(state, "models/%s.onnx.part", id.text), F_OK), 0);
+    }
+}
+
 Test(registry, load_gives_a_model_that_is_not_active)
 {
     struct id id = added(4);

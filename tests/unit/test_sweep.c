@@ -89,11 +89,12 @@ Test(sweep, files_of_unknown_jobs_and_models_go)
     registry_close(registry);
     id = json_string_value(json_object_get(card, "id"));
     write_text(path_in(state, "models/%s.safetensors.part", id), "half");
+    write_text(path_in(state, "models/%s.onnx", id), "of another version, perhaps");
     write_text(path_in(state, "models/00000000-0000-4000-8000-000000000000.safetensors"), "an orphan");
     write_text(path_in(state, "jobs/00000000-0000-4000-8000-000000000000/test.csv"), "an orphan's");
     write_text(path_in(state, "cache/0.part"), "half");
     write_text(path_in(state, "job.json.part"), "half");
-    cr_assert_eq(state_sweep(state, store), 5);
+    cr_assert_eq(state_sweep(state, store), 6);
     cr_assert(there(path_in(state, "models/%s.safetensors", id)));
     cr_assert_eq(count_entries(path_in(state, "models")), 1);
     cr_assert_eq(count_entries(path_in(state, "jobs")), 0);
