@@ -33,8 +33,8 @@ enum norms {
  *   most      images of a batch
  *   norms     of no account where the network has no normalisation
  *   pool      borrowed; must outlive the training; NULL: one thread
- * Errors: ST_LIMIT (where a shard's pictures share their statistics they are all in memory at once, and that is more than the
- * machine has), ST_NOMEM. */
+ * Errors: ST_LIMIT (where a shard's pictures share their statistics they are all in memory at once, and that is more than
+ * memory_usable() of cxrd/memory.h), ST_NOMEM. */
 MUST_USE enum status training_new(const struct network *net, size_t n_shards, size_t most, enum norms norms,
                                   struct pool *pool, struct training **ret_training, struct error *err);
 void training_free(struct training *t); /* NULL is fine */

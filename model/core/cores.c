@@ -1,205 +1,46 @@
-/* model/core/cores.c - see cxrd/cores.h.
- *
- * A CPU quota stands in the control group that sets it, which may be any of ours from the innermost to the root: systemd's
- * CPUQuota= is in system.slice/NAME.service, Kubernetes' limit in the pod's or the container's, and where the host's tree
- * is mounted there is no file at the root of it at all. So nothing is looked up at a fixed place: /proc/self/cgroup says
- * which group is ours, /proc/self/mountinfo where its tree is mounted and which part of it. Version 1 and version 2 may
- * both be there. */
+/* model/core/cores.c - see cxrd/cores.h. */
 #include "cxrd/cores.h"
 
+#include "control_group.h"
 #include "cxrd/pool.h"
 
-#include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { LINE_BYTES = 8192, MOST_CPUS = 1 << 16 };
+enum { MOST_CPUS = 1 << 16 };
 
-struct tree {
-    const char *root; /* of everything, "" for the real one */
-    bool v2;
-    char group[PATH_MAX]; /* ours, as /proc/self/cgroup names it */
-    char part[PATH_MAX];  /* what of the tree is mounted: "/" all of it */
-    char mount[PATH_MAX]; /* where */
+/* What is found on the way. */
+struct found {
+    const char *root;
+    struct cores *cores;
 };
 
-/* ---- which group, mounted where ---- */
-
-static bool list_has(const char *list, const char *word)
-{
-    const size_t n = strlen(word);
-
-    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-        if (strncmp(at, word, n) == 0 && (at[n] == ',' || at[n] == '\0'))
-            return true;
-    return false;
-}
-
-/* "0::/system.slice/cxrd.service", or of version 1 "4:cpu,cpuacct:/docker/…". */
-static bool parse_group(char *line, struct tree *ret)
-{
-    char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
-
-    if (!path)
-        return false;
-    *path++ = '\0';
-    controllers++;
-    path[strcspn(path, "\n")] = '\0';
-    ret->v2 = strncmp(line, "0:", 2) == 0 && *controllers == '\0';
-    return (ret->v2 || list_has(controllers, "cpu")) &&
-           snprintf(ret->group, sizeof ret->group, "%s", path) < (int)sizeof ret->group;
-}
-
-/* A blank in a path of mountinfo is \040. */
-static bool unescape(const char *text, char ret[PATH_MAX])
-{
-    size_t n = 0;
-
-    for (; *text && n + 1 < PATH_MAX; n++) {
-        if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
-            ret[n] = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
-            text += 4;
-        } else {
-            ret[n] = *text++;
-        }
-    }
-    ret[n] = '\0';
-    return *text == '\0';
-}
-
-/* "36 35 0:31 PART MOUNT rw,nosuid shared:9 - cgroup2 cgroup rw": whether it is the tree's. */
-static bool parse_mount(char *line, struct tree *tree)
-{
-    char *type = strstr(line, " - "), *rest = NULL, *fields[5], *options = NULL;
-
-    if (!type)
-        return false;
-    *type = '\0';
-    type += 3;
-    for (size_t i = 0; i < 5; i++)
-        if (!(fields[i] = strtok_r(i ? NULL : line, " ", &rest)))
-            return false;
-    type = strtok_r(type, " \n", &rest);
-    for (char *word = strtok_r(NULL, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest))
-        options = word; /* the last one */
-    if (!type || strcmp(type, tree->v2 ? "cgroup2" : "cgroup") != 0 ||
-        (!tree->v2 && !(options && list_has(options, "cpu"))))
-        return false;
-    return unescape(fields[3], tree->part) && unescape(fields[4], tree->mount);
-}
-
-static FILE *open_below(const char *root, const char *path)
-{
-    char whole[PATH_MAX];
-
-    return snprintf(whole, sizeof whole, "%s%s", root, path) < (int)sizeof whole ? fopen(whole, "re") : NULL;
-}
-
-static bool find_mount(struct tree *tree)
-{
-    FILE *f = open_below(tree->root, "/proc/self/mountinfo");
-    char line[LINE_BYTES];
-    bool found = false;
-
-    while (f && !found && fgets(line, sizeof line, f))
-        found = parse_mount(line, tree);
-    if (f)
-        fclose(f);
-    return found;
-}
-
-/* ---- quotas ---- */
-
-/* The first number of a file, and for version 2 the second; false: it says "max", or there is no such file. */
-static bool read_numbers(const char *path, long long *first, long long *second)
-{
-    FILE *f = fopen(path, "re");
-    char line[128], *end;
-    bool whole = f && fgets(line, sizeof line, f);
-
-    if (f)
-        fclose(f);
-    if (!whole)
-        return false;
-    *first = strtoll(line, &end, 10);
-    whole = end != line;
-    if (whole && second) {
-        char *begin = end;
-
-        *second = strtoll(begin, &end, 10);
-        whole = end != begin;
-    }
-    return whole;
-}
-
 /* The quota in one folder, in cores; 0: none. */
-static double quota_in(const char *folder, bool v2, char path[PATH_MAX])
+static double quota_in(const char *folder, bool v2)
 {
     long long quota = 0, period = 0;
-    char other[PATH_MAX];
+    const bool known = v2 ? control_group_numbers(folder, "cpu.max", &quota, &period)
+                          : control_group_numbers(folder, "cpu.cfs_quota_us", &quota, NULL) &&
+                                control_group_numbers(folder, "cpu.cfs_period_us", &period, NULL);
 
-    if (snprintf(path, PATH_MAX, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us") >= PATH_MAX ||
-        !read_numbers(path, &quota, v2 ? &period : NULL))
-        return 0;
-    if (!v2 && (snprintf(other, sizeof other, "%s/cpu.cfs_period_us", folder) >= (int)sizeof other ||
-                !read_numbers(other, &period, NULL)))
-        return 0;
-    return quota > 0 && period > 0 ? (double)quota / (double)period : 0; /* version 1 says -1 for none */
+    return known && quota > 0 && period > 0 ? (double)quota / (double)period
+                                            : 0; /* version 1 says -1 for none */
 }
 
-/* Our group as a path below the mount. What lies outside of the part that is mounted cannot be seen: the mount itself is
- * then the nearest of ours, as in a container without a namespace of its own. */
-static const char *below_mount(const struct tree *tree)
+static void take_quota(void *arg, const char *folder, bool v2)
 {
-    const size_t n = strcmp(tree->part, "/") == 0 ? 0 : strlen(tree->part);
+    const struct found *f = arg;
+    struct cores *c = f->cores;
+    const double quota = quota_in(folder, v2);
 
-    if (strstr(tree->group, "/..") || strncmp(tree->group, tree->part, n) != 0)
-        return "";
-    return tree->group[n] == '/' && tree->group[n + 1] ? tree->group + n : "";
-}
-
-/* From our group up to where the tree is mounted. */
-static void walk_up(const struct tree *tree, struct cores *c)
-{
-    char folder[PATH_MAX], path[PATH_MAX];
-    const size_t top = strlen(tree->root) + strlen(tree->mount);
-
-    if (snprintf(folder, sizeof folder, "%s%s%s", tree->root, tree->mount, below_mount(tree)) >=
-        (int)sizeof folder)
+    if (quota <= 0 || (c->quota > 0 && quota >= c->quota))
         return;
-    for (;;) {
-        const double quota = quota_in(folder, tree->v2, path);
-        char *slash = strrchr(folder, '/');
-
-        if (quota > 0 && (c->quota == 0 || quota < c->quota)) {
-            c->quota = quota;
-            snprintf(c->source, sizeof c->source, "%.319s", path + strlen(tree->root));
-        }
-        if (strlen(folder) <= top || !slash)
-            return;
-        *slash = '\0';
-    }
+    c->quota = quota;
+    snprintf(c->source, sizeof c->source, "%.280s/%s", folder + strlen(f->root),
+             v2 ? "cpu.max" : "cpu.cfs_quota_us");
 }
-
-static void find_quota(const char *root, struct cores *c)
-{
-    FILE *f = open_below(root, "/proc/self/cgroup");
-    char line[LINE_BYTES];
-
-    while (f && fgets(line, sizeof line, f)) {
-        struct tree tree = { .root = root };
-
-        if (parse_group(line, &tree) && find_mount(&tree))
-            walk_up(&tree, c);
-    }
-    if (f)
-        fclose(f);
-}
-
-/* ---- both ---- */
 
 /* The mask has as many bits as the kernel was built for, which nobody tells: it is refused until it is large enough. */
 static size_t count_allowed(void)
@@ -221,7 +62,7 @@ struct cores cores_find_below(const char *root)
 {
     struct cores c = { .allowed = count_allowed() };
 
-    find_quota(root, &c);
+    control_groups_visit(root, "cpu", take_quota, &(struct found){ root, &c });
     c.usable = c.allowed < POOL_MAX_THREADS ? c.allowed : POOL_MAX_THREADS;
     if (c.quota > 0 && c.quota < (double)c.usable) {
         c.usable = (size_t)c.quota;

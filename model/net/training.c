@@ -9,6 +9,8 @@
  * no sums of its own: it is computed at the end, some features at a time, over the same tree. */
 #include "cxrd/training.h"
 
+#include "cxrd/memory.h"
+
 #include "../core/floats.h"
 #include "lane.h"
 #include "ops/gemm.h"
@@ -20,7 +22,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     HEAD_STRETCH = 1024, /* features */
@@ -93,15 +94,15 @@ static enum status memory_check(const struct training *t, size_t threads, struct
     enum { MB = 1 << 20 };
     const double needed = (double)threads * lane_bytes(t->plan, t->together) +
                           (double)t->tree.n_parts * (double)t->plan->n_sums * (double)sizeof(float);
-    const double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    const double there = memory_usable();
 
     if (needed <= there)
         return ST_OK;
-    return error_set(err, ST_LIMIT,
-                     "a step of this training needs %.0f MB of memory and the machine has %.0f: more shards, "
-                     "a smaller batch, "
-                     "smaller pictures or fewer threads need less",
-                     needed / MB, there / MB);
+    return error_set(
+        err, ST_LIMIT,
+        "a step of this training needs %.0f MB of memory and there are %.0f: more shards, a smaller "
+        "batch, smaller pictures or fewer threads need less",
+        needed / MB, there / MB);
 }
 
 enum status training_new(const struct network *net, size_t n_shards, size_t most, enum norms norms,

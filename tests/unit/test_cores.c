@@ -1,5 +1,6 @@
-/* tests/unit/test_cores.c - CPU quotas in trees as systemd, Docker and Kubernetes make them, of both versions. */
+/* tests/unit/test_cores.c - limits of cores and memory in trees as systemd, Docker and Kubernetes make them, of both versions. */
 #include "cxrd/cores.h"
+#include "cxrd/memory.h"
 
 #include <criterion/criterion.h>
 #include <ftw.h>
@@ -135,6 +136,48 @@ Test(quota, is_none_where_nothing_says_so)
     put("/proc/self/mountinfo", "x\n - \n1 2 3 - cgroup2\n");
     put("/proc/self/cgroup", "\n:\n0:\n0::\n::::\n");
     finds(0, "");
+}
+
+TestSuite(memory, .init = make_root, .fini = remove_root);
+
+/* The machine that tests may have more than 8 MB. */
+enum { MB = 1 << 20 };
+
+Test(memory, of_a_container_is_its_limit)
+{
+    const double machine = memory_usable_below(root);
+
+    put_v2("/", "/");
+    cr_assert_eq(memory_usable_below(root), machine);
+    put("/sys/fs/cgroup/memory.max", "max\n");
+    cr_assert_eq(memory_usable_below(root), machine);
+    put("/sys/fs/cgroup/memory.max", "8388608\n");
+    cr_assert_eq(memory_usable_below(root), 8 * MB);
+    put("/sys/fs/cgroup/memory.max", "nonsense\n");
+    cr_assert_eq(memory_usable_below(root), machine);
+    put("/sys/fs/cgroup/memory.max", "9223372036854771712\n"); /* more than any machine has */
+    cr_assert_eq(memory_usable_below(root), machine);
+}
+
+Test(memory, is_the_least_on_the_way_up)
+{
+    put_v2("/a/b/c", "/");
+    put("/sys/fs/cgroup/a/b/c/memory.max", "max\n");
+    put("/sys/fs/cgroup/a/b/memory.max", "6291456\n");
+    put("/sys/fs/cgroup/a/memory.max", "8388608\n");
+    put("/sys/fs/cgroup/a/other/memory.max", "1048576\n");
+    cr_assert_eq(memory_usable_below(root), 6 * MB);
+}
+
+Test(memory, of_version_1_is_seen_too)
+{
+    put("/proc/self/cgroup", "9:memory:/kubepods/pod1\n4:cpu,cpuacct:/x\n0::/x\n");
+    put("/proc/self/mountinfo", "31 20 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+                                "32 20 0:28 / /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory\n");
+    put("/sys/fs/cgroup/memory/kubepods/pod1/memory.limit_in_bytes", "9223372036854771712\n");
+    put("/sys/fs/cgroup/cpu/kubepods/pod1/memory.limit_in_bytes", "1048576\n");
+    put("/sys/fs/cgroup/memory/kubepods/memory.limit_in_bytes", "7340032\n");
+    cr_assert_eq(memory_usable_below(root), 7 * MB);
 }
 
 Test(cores, are_those_that_the_scheduler_allows)
