@@ -187,46 +187,135 @@ static double difference_of_slopes(const struct network *net, enum norms norms, 
                                                     : difference_by_tensor(net, a, b);
 }
 
-/* How far the plan's gradient and running statistics are from the layers'; k: NULL: those of a training, else the gradient before
- * the head. */
+/* What a batch leaves: the gradient [n_params] and the running statistics [n_state]. */
+struct outcome {
+    float *gradients, *state;
+};
+
+static struct outcome outcome_new(const struct network *net, const float *values)
+{
+    const struct outcome o = { floats_new(net->n_params), floats_new(net->n_state) };
+
+    memcpy(o.state, values + net->n_params, net->n_state * sizeof *o.state);
+    return o;
+}
+
+static void outcome_release(struct outcome *o)
+{
+    free(o->gradients);
+    free(o->state);
+}
+
+static double outcome_gap(const struct network *net, enum norms norms, const struct outcome *a,
+                          const struct outcome *b)
+{
+    return fmax(difference_of_slopes(net, norms, a->gradients, b->gradients),
+                difference(a->state, b->state, net->n_state));
+}
+
+/* Truths of random pictures and labels: some findings. */
+static void truths_fill(float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)(i % 3 == 0);
+}
+
+/* The layers' outcome; k: NULL: in the shards of a training, else in one. */
+static struct outcome outcome_by_layers(const struct network *net, const struct kernels *k,
+                                        const struct way *way, const float *values, const float *x)
+{
+    struct outcome o = outcome_new(net, values);
+    float logits[MOST_IMAGES * MAX_LABELS], y[MOST_IMAGES * MAX_LABELS];
+    const struct reference_norms norms = { k ? 1 : way->shards, way->norms, MOMENTUM,
+                                           way->norms == NORMS_BATCH ? o.state : NULL };
+
+    truths_fill(y, way->images * net->n_labels);
+    cr_assert_eq(reference_batch_gradient(net, values,
+                                          &(struct training_batch){ .n = way->images, .x = x, .y = y },
+                                          &norms, logits, o.gradients),
+                 ST_OK);
+    return o;
+}
+
+/* The plan's. k: an instruction set's gradient before the head, all else as the layers have it; NULL: a training's. */
+static struct outcome outcome_by_plan(const struct network *net, const struct kernels *k,
+                                      const struct way *way, const float *values, const float *x,
+                                      const struct outcome *layers)
+{
+    struct outcome o = outcome_new(net, values);
+    float logits[MOST_IMAGES * MAX_LABELS], y[MOST_IMAGES * MAX_LABELS];
+    const struct training_batch batch = { .n = way->images, .x = x, .y = y };
+    struct training *t;
+    double loss;
+
+    truths_fill(y, way->images * net->n_labels);
+    if (k) {
+        const size_t before_head =
+            net->nodes[net->n_nodes - 1].params; /* of what nobody reads there is no op */
+
+        memcpy(o.state, layers->state, net->n_state * sizeof *o.state);
+        memcpy(o.gradients + before_head, layers->gradients + before_head,
+               (net->n_params - before_head) * sizeof *o.gradients);
+        plan_gradient(net, k, way, values, &batch, o.gradients);
+        return o;
+    }
+    cr_assert_eq(training_new(net, way->shards, way->images, way->norms, NULL, &t, NULL), ST_OK);
+    memcpy(training_params(t), values, (net->n_params + net->n_state) * sizeof *values);
+    cr_assert_eq(training_batch_gradient(t, &batch, logits, &loss), ST_OK);
+    training_follow(t, MOMENTUM);
+    memcpy(o.gradients, training_gradients(t), net->n_params * sizeof *o.gradients);
+    memcpy(o.state, training_params(t) + net->n_params, net->n_state * sizeof *o.state);
+    training_free(t);
+    return o;
+}
+
+/* How far the plan's gradient and running statistics are from the layers'. */
 static double gradient_gap_at(const struct network *net, const struct kernels *k, const struct way *way,
                               const float *values, const float *x)
 {
-    float *truth = floats_new(net->n_params), *found = floats_new(net->n_params),
-          *state = floats_new(net->n_state), logits[MOST_IMAGES * MAX_LABELS], y[MOST_IMAGES * MAX_LABELS];
-    const struct reference_norms norms = { k ? 1 : way->shards, way->norms, MOMENTUM,
-                                           way->norms == NORMS_BATCH ? state : NULL };
-    const struct training_batch batch = { .n = way->images, .x = x, .y = y };
-    struct training *t;
-    double loss, gap;
+    struct outcome layers = outcome_by_layers(net, k, way, values, x);
+    struct outcome found = outcome_by_plan(net, k, way, values, x, &layers);
+    const double gap = outcome_gap(net, way->norms, &found, &layers);
 
-    memcpy(state, values + net->n_params, net->n_state * sizeof *state);
-    for (size_t i = 0; i < way->images * net->n_labels; i++)
-        y[i] = (float)(i % 3 == 0);
-    cr_assert_eq(reference_batch_gradient(net, values, &batch, &norms, logits, truth), ST_OK);
-    memcpy(found, truth, net->n_params * sizeof *found);
-    memset(found, 0,
-           net->nodes[net->n_nodes - 1].params * sizeof *found); /* of what nobody reads there is no op */
-    if (k) {
-        plan_gradient(net, k, way, values, &batch, found);
-        gap = difference_of_slopes(net, way->norms, found, truth);
-    } else {
-        cr_assert_eq(training_new(net, way->shards, way->images, way->norms, NULL, &t, NULL), ST_OK);
-        memcpy(training_params(t), values, (net->n_params + net->n_state) * sizeof *values);
-        cr_assert_eq(training_batch_gradient(t, &batch, logits, &loss), ST_OK);
-        training_follow(t, MOMENTUM);
-        gap = fmax(difference_of_slopes(net, way->norms, training_gradients(t), truth),
-                   difference(training_params(t) + net->n_params, state, net->n_state));
-        training_free(t);
-    }
-    free(found);
-    free(truth);
-    free(state);
+    outcome_release(&layers);
+    outcome_release(&found);
     return gap;
 }
 
+/* How far the layers themselves are from what they say of nearly the same weights, which differ by a rounding or two. Where a
+ * normalisation sees no variance, what goes back through it is the difference of equal numbers, 30 times as large behind
+ * each of them: two of these make noise of 1e-4 from roundings, in the layers and in the plan, and no figure of either is right. */
+static double noise_of(const struct network *net, const struct kernels *k, const struct way *way,
+                       const float *values, const float *x)
+{
+    const size_t n = net->n_params + net->n_state;
+    struct outcome layers = outcome_by_layers(net, k, way, values, x);
+    float *others = floats_new(n);
+    double most = 0;
+
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct outcome o;
+        struct rng rng;
+
+        rng_seed(&rng, seed, 5);
+        for (size_t i = 0; i < n; i++)
+            others[i] = values[i] * (1 + rng_uniform(&rng, -0x1p-22f, 0x1p-22f));
+        o = outcome_by_layers(net, k, way, others, x);
+        most = fmax(most, outcome_gap(net, way->norms, &o, &layers));
+        outcome_release(&o);
+    }
+    outcome_release(&layers);
+    free(others);
+    return most;
+}
+
+static size_t
+    noisy; /* graphs of which nothing can be said but that the plan is off no further than the layers are */
+
+static bool is_noise(double gap, double noise) { return noise > ALLOWED_SLOPES && gap <= 4 * noise; }
+
 /* Where two cells of a pool are equal but for rounding, the slope may go to either: so another picture is tried before a
- * difference is one. */
+ * difference is one, or noise. */
 static double gradient_gap(const struct kernels *k, uint64_t seed, size_t nodes)
 {
     const struct network *net = random_graph(seed, nodes, side_of(seed), RANDOM_BLOCKS);
@@ -239,6 +328,10 @@ static double gradient_gap(const struct kernels *k, uint64_t seed, size_t nodes)
         float *x = random_floats(MOST_IMAGES * shape_size(net->nodes[0].out), seed + attempt * GRAPHS);
 
         gap = gradient_gap_at(net, k, &way, values, x);
+        if (attempt == 2 && gap > ALLOWED_SLOPES && is_noise(gap, noise_of(net, k, &way, values, x))) {
+            noisy++;
+            gap = 0;
+        }
         free(x);
     }
     free(values);
@@ -297,8 +390,10 @@ ParameterizedTest(size_t *index, plan, has_the_gradient_of_the_layers)
 
     if (*index < N_SETS && !k)
         cr_skip_test("this processor has no %s", SETS[*index]);
-    printf("%s: largest difference of gradients %g\n", k ? k->name : "training",
+    printf("%s: largest difference of gradients %g", k ? k->name : "training",
            check_seeds(gradient_gap, k, k ? 1 + *index : 1, k ? N_SETS : 1, ALLOWED_SLOPES));
+    printf(", %zu graphs are noise\n", noisy);
+    cr_assert_leq(noisy, GRAPHS / 100);
     check_no_leaks();
 }
 
