@@ -64,12 +64,10 @@ static void on_file(void *arg, const struct fetch_source *source, int64_t bytes,
         storage_error(err.code, &err, &f->storage);
 }
 
-static json_t *found_warning(const struct fetch_found *found)
+static json_t *pictures_found(const struct fetch_found *found)
 {
     char elsewhere[128] = "";
 
-    if (found->refusal[0])
-        return json_sprintf("a training will refuse this data set: %s", found->refusal);
     if (found->pattern)
         snprintf(elsewhere, sizeof elsewhere, "; give a training 'images': \"%s\", which finds those of %zu",
                  found->pattern, found->elsewhere);
@@ -79,17 +77,25 @@ static json_t *found_warning(const struct fetch_found *found)
         found->rows, found->with_picture, found->pictures, elsewhere);
 }
 
+static void warn(json_t *warnings, const char *code, json_t *detail)
+{
+    json_array_append_new(warnings, json_pack("{s:s,s:o}", "code", code, "detail", detail));
+}
+
 static void on_found(void *arg, const struct fetch_found *found)
 {
     struct fetching *f = arg;
     json_t *warnings = json_array();
 
-    if (found->refusal[0] || found->with_picture < found->rows)
-        json_array_append_new(warnings, json_pack("{s:s,s:o}", "code",
-                                                  found->refusal[0] ? "unreadable_table" : "missing_images",
-                                                  "detail", found_warning(found)));
+    if (found->refusal[0])
+        warn(warnings, "unreadable_table",
+             json_sprintf("a training %swill refuse this data set: %s",
+                          found->readable ? "that does not name its findings in 'labels' " : "",
+                          found->refusal));
+    if (found->readable && found->with_picture < found->rows)
+        warn(warnings, "missing_images", pictures_found(found));
     json_object_set_new(f->record, "warnings", warnings);
-    if (!found->refusal[0])
+    if (found->readable)
         json_object_set_new(f->record, "found",
                             json_pack("{s:I,s:I,s:I}", "rows", (json_int_t)found->rows, "with_picture",
                                       (json_int_t)found->with_picture, "pictures",

@@ -26,9 +26,10 @@ enum { TABLE_SCANNER = 40 };              /* bytes that are kept of a scanner's 
 #define SCANNER_NONE UINT32_MAX
 
 struct table_row {
-    uint32_t image;      /* offset of the image's base name in table.names */
-    uint32_t scanner;    /* the same of what made the picture, SCANNER_NONE: not known */
-    uint64_t patient;    /* a key: equal for equal ids, however many zeros stand before them */
+    uint32_t image;   /* offset of the image's base name in table.names */
+    uint32_t scanner; /* the same of what made the picture, SCANNER_NONE: not known */
+    uint64_t
+        patient; /* a key: equal for equal ids, however many zeros stand before them, and whether ".0" behind */
     uint64_t labels;     /* bit i: finding i of table.labels is named in "Finding Labels" */
     uint64_t ever, last; /* findings of the patient's earlier films: of any of them; of the latest */
     bool no_finding;     /* "No Finding" is named there */
@@ -75,7 +76,7 @@ struct table {
  * knows its history: the findings of those rows of the same patient, in the whole table, that have a smaller number.
  *   bytes   borrowed
  *   name    of the file, for the error's sentence
- *   labels  the findings to read it for; copied
+ *   labels  the findings to read it for; copied. NULL: none, whatever words there are: for who only looks for pictures
  * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes, findings that are not known,
  * contradictions), ST_LIMIT (too many rows), ST_NOMEM. */
 MUST_USE enum status table_read(const void *bytes, size_t n_bytes, const char *name,

@@ -50,7 +50,9 @@ struct fetch_progress {
 /* What a training would find of the data set that has come. */
 struct fetch_found {
     char refusal[sizeof(
-        ((struct error *)0)->text)]; /* why the table cannot be read; "": it can, and the rest counts */
+        ((struct error *)0)
+            ->text)]; /* why a training of ChestX-ray14's findings will refuse the table; "": it will not */
+    bool readable;    /* it can be read all the same, as one of other findings, and the rest counts */
     size_t rows,
         with_picture;    /* of the table, pictures joined; those whose picture the usual pattern finds */
     size_t pictures;     /* that it finds */

@@ -11,8 +11,9 @@
 
 #include <jansson.h>
 
-/* Nine pictures and two a finding, of at most REPORT_PICTURE_SIDE pixels a side, and the figures of MAX_LABELS findings fit. */
-enum { REPORT_MAX_BYTES = 32 << 20, REPORT_PICTURE_SIDE = 256 };
+/* Nine pictures and two for each of REPORT_WORST_FINDINGS, of at most REPORT_PICTURE_SIDE pixels a side, and the figures of
+ * MAX_LABELS findings fit. */
+enum { REPORT_MAX_BYTES = 32 << 20, REPORT_PICTURE_SIDE = 256, REPORT_WORST_FINDINGS = 16 };
 
 /* The whole page is to stay inside: it holds radiographs, names of their files and rows of the table. The copy for mailing is
  * the same page without these; every figure of it is one of the whole page's. */

@@ -152,11 +152,24 @@ static void scanner_field(struct reader *r, const char *text, size_t n)
         keep_text(r, text, kept, &r->row.scanner);
 }
 
-/* FNV-1a, 64 bit (Fowler, Noll, Vo), without leading zeros: "1" and "00000001" are one patient. */
+/* A whole number that a spreadsheet or a data frame wrote as a decimal one, "12.0", without what it added. */
+static size_t without_decimals(const char *text, size_t n)
+{
+    size_t digits = 0, end;
+
+    while (digits < n && text[digits] >= '0' && text[digits] <= '9')
+        digits++;
+    for (end = digits + 1; end < n && text[end] == '0'; end++)
+        continue;
+    return digits > 0 && digits + 1 < n && text[digits] == '.' && end == n ? digits : n;
+}
+
+/* FNV-1a, 64 bit (Fowler, Noll, Vo), without leading zeros: "1", "00000001" and "1.0" are one patient. */
 static void patient_field(struct reader *r, const char *text, size_t n)
 {
     uint64_t h = PATIENT_NONE;
 
+    n = without_decimals(text, n);
     while (n > 1 && *text == '0')
         text++, n--;
     for (size_t i = 0; i < n; i++)
@@ -214,6 +227,12 @@ static void follow_up_field(struct reader *r, const char *text, size_t n)
         r->row.follow_up = (int32_t)value;
 }
 
+static void findings_field(struct reader *r, const char *text, size_t n)
+{
+    if (r->t.labels.n > 0)
+        findings_read(&r->t.labels, text, n, r->line + 1, &r->row, &r->strange);
+}
+
 static void row_field(struct reader *r, const char *text, size_t n)
 {
     for (size_t c = 0; c < N_COLUMNS; c++) {
@@ -223,7 +242,7 @@ static void row_field(struct reader *r, const char *text, size_t n)
             r->needed_seen |= 1u << c;
         switch ((enum column)c) {
         case IMAGE: image_field(r, text, n); break;
-        case FINDINGS: findings_read(&r->t.labels, text, n, r->line + 1, &r->row, &r->strange); break;
+        case FINDINGS: findings_field(r, text, n); break;
         case PATIENT: patient_field(r, text, n); break;
         case AGE: r->row.age = (float)value_field(r, INPUT_AGE, text, n); break;
         case SEX:
@@ -312,10 +331,12 @@ enum status table_read(const void *bytes, size_t n_bytes, const char *name, cons
                        struct table *ret_table, struct error *err)
 {
     const struct plain_text text = plain_text_of(bytes, n_bytes);
-    struct reader r = { .name = name, .err = err, .t.labels = *labels, .row = ROW_BEGUN };
+    struct reader r = { .name = name, .err = err, .row = ROW_BEGUN };
     char what[192];
     enum status st;
 
+    if (labels)
+        r.t.labels = *labels;
     for (size_t c = 0; c < N_COLUMNS; c++)
         r.place[c] = MAX_FIELDS;
     snprintf(what, sizeof what, "the table '%." SHOWN "s'", name);

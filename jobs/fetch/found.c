@@ -53,7 +53,19 @@ static void look_elsewhere(int folder, const struct table *t, struct fetch_found
     }
 }
 
-static enum status table_load(int folder, struct table *ret, struct error *err)
+/* Findings that are not ChestX-ray14's are no reason not to look for pictures: a training's 'labels' may name them. */
+static enum status table_of(const struct file_bytes *file, struct error *refusal, struct table *ret,
+                            struct error *err)
+{
+    enum status st = table_read(file->data, file->size, FETCH_TABLE, &NIH_LABELS, ret, err);
+
+    if (st != ST_FORMAT)
+        return st;
+    *refusal = *err;
+    return table_read(file->data, file->size, FETCH_TABLE, NULL, ret, err);
+}
+
+static enum status table_load(int folder, struct error *refusal, struct table *ret, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     const int fd = openat(folder, FETCH_TABLE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -64,7 +76,7 @@ static enum status table_load(int folder, struct table *ret, struct error *err)
     st = file_read_fd(fd, FETCH_TABLE, TABLE_MAX_BYTES, &file, err);
     close(fd);
     if (st == ST_OK)
-        st = table_read(file.data, file.size, FETCH_TABLE, &NIH_LABELS, ret, err);
+        st = table_of(&file, refusal, ret, err);
     file_bytes_release(&file);
     return st;
 }
@@ -73,10 +85,14 @@ enum status found_count(int folder, struct fetch_found *ret, struct error *err)
 {
     struct table t = TABLE_INIT;
     struct fetch_found found = { 0 };
-    enum status st = table_load(folder, &t, err);
+    struct error refusal = { 0 };
+    enum status st = table_load(folder, &refusal, &t, err);
 
+    if (st == ST_FORMAT || st == ST_LIMIT)
+        refusal = *err;
+    snprintf(found.refusal, sizeof found.refusal, "%s", refusal.text);
+    found.readable = st == ST_OK;
     if (st == ST_FORMAT || st == ST_LIMIT) {
-        snprintf(found.refusal, sizeof found.refusal, "%s", err->text);
         *ret = found;
         return ST_OK;
     }

@@ -1,8 +1,10 @@
 /* jobs/report/worst.c - the pictures that the model is most wrong about. */
+#include "cxrd/report.h"
 #include "findings.h"
 #include "html.h"
 #include "sections.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Rows of a map, parted by ';', for the page's script. */
@@ -44,19 +46,23 @@ void section_worst(struct buf *out, const json_t *record, const json_t *plots)
     const json_t *worst = json_object_get(plots, "worst");
     const char *method = json_string_value(json_object_get(json_array_get(worst, 0), "map_method"));
     const struct findings f = findings_of(record);
+    char most_common[64] = "";
     json_t *entry;
     size_t i;
 
     if (json_array_size(worst) == 0)
         return;
+    if (f.n > REPORT_WORST_FINDINGS)
+        snprintf(most_common, sizeof most_common, ", of the %d that the most rows have",
+                 REPORT_WORST_FINDINGS);
     buf_printf(
         out,
-        "<section><h2>Worst errors</h2>\n<p>Of each finding on the test split: the row without it that has "
+        "<section><h2>Worst errors</h2>\n<p>Of each finding on the test split%s: the row without it that has "
         "the "
         "highest probability, and the row with it that has the lowest, as the network sees them%s. Labels "
         "are words of reports: look first whether the model is wrong.<span class=\"chart\"> Red speaks for "
         "the finding, blue against it, each picture in units of its own largest",
-        smaller_than_seen(record));
+        most_common, smaller_than_seen(record));
     if (method && strcmp(method, "occlusion") == 0)
         buf_puts(out, ": by occlusion, how much the logit falls when a part of the picture is covered by its "
                       "mean grey");

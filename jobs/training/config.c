@@ -610,6 +610,29 @@ json_t *train_config_json(const struct train_config *c)
     return object;
 }
 
+enum { SHOWN = 60, SHOWN_BEFORE = 20 }; /* bytes of a value, and of these before the first that is another */
+
+/* From where on long values are shown, so that what differs is among it: the beginning of a character of UTF-8. */
+static size_t shown_from(const char *was, const char *is)
+{
+    size_t at = 0;
+
+    if (strlen(was) <= SHOWN && strlen(is) <= SHOWN)
+        return 0;
+    while (was[at] && was[at] == is[at])
+        at++;
+    at -= at < SHOWN_BEFORE ? at : SHOWN_BEFORE;
+    while (at > 0 && ((unsigned char)was[at] & 0xc0) == 0x80)
+        at--;
+    return at;
+}
+
+static void tell_value(struct buf *sentence, const char *text, size_t from)
+{
+    buf_printf(sentence, "%s%.*s%s", from ? "..." : "", SHOWN, text + from,
+               strlen(text + from) > SHOWN ? "..." : "");
+}
+
 /* Add ": 'epochs' was 5, is 9" to a sentence, or as much as there is room for. False: without memory. */
 static bool tell_change(struct buf *sentence, const struct field *f, const struct train_config *then,
                         const struct train_config *now)
@@ -620,9 +643,14 @@ static bool tell_change(struct buf *sentence, const struct field *f, const struc
     char *was_text = json_text(was, flags), *is_text = json_text(is, flags);
     const bool known = was_text && is_text;
 
-    if (known && !json_equal(was, is))
-        buf_printf(sentence, "%s '%s' was %.60s, is %.60s", sentence->len ? "," : ":", f->name, was_text,
-                   is_text);
+    if (known && !json_equal(was, is)) {
+        const size_t from = shown_from(was_text, is_text);
+
+        buf_printf(sentence, "%s '%s' was ", sentence->len ? "," : ":", f->name);
+        tell_value(sentence, was_text, from);
+        buf_puts(sentence, ", is ");
+        tell_value(sentence, is_text, from);
+    }
     free(was_text);
     free(is_text);
     json_decref(was);

@@ -33,7 +33,7 @@ MUST_USE enum status plots_precision_recall(json_t *plots, const struct scores *
 MUST_USE enum status plots_reliability_findings(json_t *plots, const struct scores *s);
 MUST_USE enum status plots_net_benefit(json_t *plots, const struct scores *s);
 
-/* Of each finding that has both kinds of rows, the row without it that scores highest and the row with it that scores lowest, with
+/* Of each finding that has both kinds of rows, or of the REPORT_WORST_FINDINGS that the most rows have where there are more, the row without it that scores highest and the row with it that scores lowest, with
  * the map of where that comes from. `m` sees pictures. Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status plots_worst(json_t *plots, const struct pictures *pictures, const struct model *m,
                                  const struct scores *s, struct error *err);

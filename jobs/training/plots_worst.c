@@ -2,6 +2,7 @@
 #include "plots.h"
 
 #include "cxrd/explain.h"
+#include "cxrd/report.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -95,15 +96,37 @@ static enum status entry_put(struct lens *l, const struct scores *s, size_t i, s
     return ST_OK;
 }
 
+static size_t positives_of(const struct scores *s, size_t k)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        n += s->truth[i * s->labels->n + k];
+    return n;
+}
+
+/* Whether a finding is among the REPORT_WORST_FINDINGS that the most rows have; of equal ones the first. */
+static bool is_shown(const size_t positives[MAX_LABELS], size_t n_labels, size_t k)
+{
+    size_t before = 0;
+
+    for (size_t j = 0; j < n_labels; j++)
+        before += positives[j] > positives[k] || (positives[j] == positives[k] && j < k);
+    return before < REPORT_WORST_FINDINGS;
+}
+
 enum status plots_worst(json_t *plots, const struct pictures *pictures, const struct model *m,
                         const struct scores *s, struct error *err)
 {
     struct lens l;
     json_t *list = json_array();
     enum status st = lens_init(&l, pictures, m);
+    size_t positives[MAX_LABELS];
 
+    for (size_t k = 0; k < s->labels->n; k++)
+        positives[k] = positives_of(s, k);
     for (size_t k = 0; k < s->labels->n && st == ST_OK; k++)
-        for (uint8_t value = 0; value < 2 && st == ST_OK; value++) {
+        for (uint8_t value = 0; value < 2 && st == ST_OK && is_shown(positives, s->labels->n, k); value++) {
             const size_t worst = worst_of(s, k, value);
 
             if (worst < s->n && worst_of(s, k, !value) < s->n) /* of a finding that has both kinds */

@@ -45,8 +45,7 @@ static void plan(struct run *r)
     }
     r->images_total =
         r->n_epochs * ((sees ? run_step_cost(r) : 1) * trained + run_validation_rows(r)) + run_scored_rows(r);
-    if (r->config->promote == PROMOTE_IF_BETTER) /* the active model is scored as well */
-        r->images_total += r->split.part[VALIDATION].n + r->normal.n;
+    r->images_total += run_rival_rows(r);
 }
 
 /* A step forward and backward costs about three times a forward pass; nothing goes back through a frozen backbone. */

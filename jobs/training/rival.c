@@ -31,6 +31,27 @@ static bool is_narrower(const struct run *r, const struct model *m)
     return seen && strcmp(seen, "all") == 0 && strcmp(run_population(r), "all") != 0;
 }
 
+size_t run_rival_rows(const struct run *r)
+{
+    return r->config->promote == PROMOTE_IF_BETTER ? r->split.part[VALIDATION].n + r->normal.n : 0;
+}
+
+/* The rival, if there is one that can be held against the new model. */
+static const struct model *rival_of(struct run *r)
+{
+    const struct model *m = r->config->promote == PROMOTE_IF_BETTER && r->observer->rival
+                                ? r->observer->rival(r->observer->arg)
+                                : NULL;
+
+    r->result->rival = m ? RIVAL_FAILED : RIVAL_NONE;
+    if (!m || (model_sees(m) && !train_config_sees(r->config)))
+        return NULL; /* there is nothing that it could look at */
+    if (labels_equal(model_labels(m), &r->config->labels))
+        return m;
+    r->result->rival = RIVAL_OTHER_FINDINGS;
+    return NULL;
+}
+
 /* Both on all the rows that there are; a rival that gives no numbers, or not of each row, is not compared. */
 static enum status compare_on(struct run *r, const struct model *m, const struct scores *ours,
                               size_t n_normal)
@@ -55,23 +76,16 @@ static enum status compare_on(struct run *r, const struct model *m, const struct
 
 enum status run_rival(struct run *r, const struct scores *validation, const struct scores *normal)
 {
-    struct train_result *result = r->result;
-    const struct model *m = r->config->promote == PROMOTE_IF_BETTER && r->observer->rival
-                                ? r->observer->rival(r->observer->arg)
-                                : NULL;
+    const struct model *m = rival_of(r);
     struct scores all = { 0 };
     enum status st;
 
-    result->rival = RIVAL_NONE;
+    if (!m && run_rival_rows(r) > 0) { /* they were part of the way */
+        r->images_total -= run_rival_rows(r);
+        run_tell_progress(r);
+    }
     if (!m)
         return ST_OK;
-    result->rival = RIVAL_FAILED;
-    if (model_sees(m) && !train_config_sees(r->config))
-        return ST_OK; /* there is nothing that it could look at */
-    if (!labels_equal(model_labels(m), &r->config->labels)) {
-        result->rival = RIVAL_OTHER_FINDINGS;
-        return ST_OK;
-    }
     if (scores_join(validation, normal, &all) != ST_OK)
         return error_nomem(r->err);
     st = compare_on(r, m, &all, normal->n);

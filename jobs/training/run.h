@@ -157,6 +157,9 @@ MUST_USE enum status run_annotate(struct run *r);
  * Errors: ST_NOMEM. */
 MUST_USE enum status run_baseline(struct run *r);
 
+/* Rows that a rival will be scored on, if there is one. */
+size_t run_rival_rows(const struct run *r);
+
 /* After the kept model has scored these: score the observer's rival on the same rows and compare the two, if the job is
  * to be promoted by figures. Errors: scorer_run()'s. */
 MUST_USE enum status run_rival(struct run *r, const struct scores *validation, const struct scores *normal);

@@ -66,7 +66,7 @@ static void evaluate_kept(struct run *r)
 {
     const struct error ended = *r->err;
 
-    r->images_total = r->images_done + run_scored_rows(r);
+    r->images_total = r->images_done + run_scored_rows(r) + run_rival_rows(r);
     tell_phase(r, PHASE_EVALUATING);
     if (run_evaluate(r) != ST_OK && !run_cancelled(r))
         log_error(LOG_WARN, "a training that was ended early is not evaluated", r->err);

@@ -2,6 +2,7 @@
  * page show it. */
 #include "cxrd/trainer.h"
 
+#include "cxrd/buf.h"
 #include "cxrd/json.h"
 
 /* Of the usable rows: above it a column is said to be unknown. */
@@ -82,6 +83,25 @@ static void warn_of_values(const struct dataset_report *d, json_t *list)
         quote(list, d->odd[INPUT_VIEW]);
         json_decref(example);
     }
+}
+
+/* Findings that no training row has: the model learns that nobody ever has them. */
+static void warn_of_findings(const struct train_result *r, json_t *list)
+{
+    const size_t *counts = r->dataset.part[TRAIN].label_counts;
+    struct buf names = BUF_INIT(MAX_LABELS * (LABEL_SIZE + 2));
+    size_t n = 0;
+
+    for (size_t k = 0; k < r->labels.n && r->dataset.train > 0; k++)
+        if (counts[k] == 0)
+            buf_printf(&names, "%s%s", n++ ? ", " : "", r->labels.names[k]);
+    if (n > 0 && buf_status(&names) == ST_OK)
+        warn(list, "findings_without_rows",
+             json_sprintf(
+                 "no training row has %zu of the %zu findings: the model cannot learn them, and its figures "
+                 "say nothing of them: %.*s",
+                 n, r->labels.n, (int)names.len, (const char *)names.data));
+    buf_release(&names);
 }
 
 static void warn_of_missing(const struct dataset_report *d, json_t *list)
@@ -168,6 +188,7 @@ json_t *start_warnings(const struct train_result *r)
     warn_of_missing(d, list);
     warn_of_copies(d, list);
     warn_of_pictures(d, list);
+    warn_of_findings(r, list);
     if (r->began_again)
         warn(list, "began_again",
              json_string(

@@ -44,9 +44,10 @@ class DataCase(Case):
         return done.returncode, record, done.stderr
 
     def look(self, **fields):
-        """The record of a job that only looks at the data."""
+        """The record of a job that only looks at the data, but for what is so of all these tables: most findings have no row."""
         status, record, said = self.train(epochs=0, **fields)
         self.assertEqual(status, 0, said)
+        record['warnings'] = [warning for warning in record['warnings'] if warning['code'] != 'findings_without_rows']
         return record
 
     def refuse(self, *says, **fields):

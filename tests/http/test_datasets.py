@@ -157,6 +157,20 @@ class Fetching(DatasetsCase):
         self.assertEqual([w['code'] for w in record['warnings']], ['unreadable_table'])
         self.assertIn('is compressed with gzip', record['warnings'][0]['detail'])
 
+    def test_pictures_of_a_table_of_other_findings_are_counted_too(self):
+        """A training's 'labels' may name its words: what there is to say is said of the pictures as well."""
+        table = files()['/b/table.csv'].replace(b'Mass', b'Fracture')
+        for archives, with_picture in ((('/b/none.tar',), 0), (('/b/one.tar.gz', '/b/two.zip'), dataset.ROWS)):
+            host = self.host({'/b/table.csv': table, '/b/none.tar': tar(('images/readme.txt', b'x'))})
+            server = self.serve(host)
+            record = wait_state(server, self.ask(server, self.wanted(host, archives)), 'succeeded')
+            self.assertEqual((record['found']['rows'], record['found']['with_picture']), (dataset.ROWS, with_picture))
+            self.assertEqual([w['code'] for w in record['warnings']], ['unreadable_table'] + ['missing_images'] * (not with_picture))
+            self.assertIn("that does not name its findings in 'labels' will refuse this data set", record['warnings'][0]['detail'])
+            self.assertIn("'Fracture'", record['warnings'][0]['detail'])
+        own = sorted({'Fracture', *dataset.LABELS} - {'Mass'})
+        wait_state(server, submit(server, {**QUICK, 'dataset': 'fetched', 'labels': own}), 'succeeded')
+
     def test_names_are_what_they_are_in_the_archive(self):
         host = self.host()
         zipped = io.BytesIO()

@@ -1,6 +1,7 @@
 """Findings are data: a job names its own, and everything that is of one finding each is of these."""
 import json
 import os
+import re
 import unittest
 
 from support import client, dataset, program
@@ -15,16 +16,22 @@ def word(i):
     return 'No Finding' if i % 6 == 0 else WORDS[i % 5]
 
 
+def many(i):
+    """Of row i: some of twenty findings, which half of the rows have, and another that few have."""
+    return '|'.join([f'F{k:02d}' for k in range(20) if (i // 3 + i + k) % 2] + ['Rare'] * (i % 8 == 0))
+
+
 def truths(i):
     words = word(i).lower().replace('_', ' ').split('|')
     return [int(label.lower() in words) for label in OWN]
 
 
 def folder():
-    """A folder of data sets: the tiny one, and one with the same pictures and words of its own."""
+    """A folder of data sets: the tiny one, one with the same pictures and words of its own, and one of many words."""
     datasets = program.new_folder('datasets')
     for name, lines in (('tiny', None), ('own', [dataset.line(i).replace('|'.join(dataset.findings(i)), word(i), 1)
-                                                 for i in range(dataset.ROWS)])):
+                                                 for i in range(dataset.ROWS)]),
+                        ('many', [dataset.line(i).replace('|'.join(dataset.findings(i)), many(i), 1) for i in range(dataset.ROWS)])):
         dataset.write_table(os.path.join(datasets, name), lines)
         dataset.write_images(os.path.join(datasets, name))
     return datasets
@@ -79,6 +86,30 @@ class Jobs(ServerCase):
             self.assertEqual(two['dataset'][field], self.other['dataset'][field], field)
         self.assertEqual(two['dataset']['label_counts'],
                          {label: self.other['dataset']['label_counts'][label] for label in ('Nodule', 'Edema')})
+
+    def test_findings_that_no_training_row_has_are_told(self):
+        def told(record):
+            return [w['detail'] for w in record['warnings'] if w['code'] == 'findings_without_rows']
+
+        self.assertEqual(told(self.job) + told(self.other), [])
+        more = self.run_job(dataset='own', labels=OWN + ['Foreign body', 'Scoliosis'], epochs=0)
+        self.assertEqual(len(told(more)), 1)
+        self.assertIn('no training row has 2 of the 5 findings', told(more)[0])
+        self.assertTrue(told(more)[0].endswith(': Foreign body, Scoliosis'), told(more))
+        self.assertIn('Foreign body, Scoliosis', self.get(f'/jobs/{more["id"]}/report').body.decode().split('<h2>')[1])
+
+    def test_a_report_shows_errors_of_sixteen_findings_at_most(self):
+        """Of those that the most rows have: the first here has but a few."""
+        labels = ['Rare', *(f'F{k:02d}' for k in range(20))]
+        job = self.run_job(dataset='many', labels=labels, test_fraction=0.5, split_by='image')
+        page = self.get(f'/jobs/{job["id"]}/report').body.decode()
+        worst = page[page.index('<h2>Worst errors'):]
+        worst = worst[:worst.index('</section>')]
+        self.assertIn('of the 16 that the most rows have', worst)
+        shown = re.findall(r'<figcaption><b>([^:<]+): ', worst)
+        self.assertEqual((len(shown), len(set(shown))), (32, 16))
+        self.assertNotIn('Rare', shown)
+        self.assertIn('Of each finding on the test split: ', self.get(f'/jobs/{self.other["id"]}/report').body.decode())
 
     def test_it_can_be_replayed(self):
         again = wait_state(self.server, submit(self.server, {'replay_of': self.job['id']}), 'succeeded')

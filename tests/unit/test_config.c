@@ -801,3 +801,26 @@ Test(checked, folders_with_long_names_are_told_as_far_as_there_is_room)
     cr_assert_eq(mkdir(path_in(datasets, "short"), 0700), 0);
     check_wrong("{}", "dataset", "short");
 }
+
+static void check_told(const struct train_config *then, const struct train_config *now, const char *says)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(train_config_same(then, now, "another", &err), ST_CONFLICT);
+    cr_assert(strstr(err.text, says), "%s", err.text);
+}
+
+/* Of a long value what differs is shown, not how it begins. */
+Test(config, that_differs_late_in_a_long_value_is_told_by_what_differs)
+{
+    struct train_config then = parsed("{\"dataset\":\"nih\"}"), now = then;
+
+    memcpy(now.labels.names[12], "Pneumonitis", sizeof "Pneumonitis");
+    check_told(&then, &now, "hickening\",\"Pneumonia\",\"Pneumothorax\"], is ...");
+    check_told(&then, &now, "hickening\",\"Pneumonitis\",\"Pneumothorax\"]");
+    memset(now.dataset, 'x', 200);
+    now.dataset[200] = '\0';
+    then = now;
+    now.dataset[150] = 'y';
+    check_told(&then, &now, ", is ...xxxxxxxxxxxxxxxxxxxxyxxx");
+}

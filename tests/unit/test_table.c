@@ -284,6 +284,39 @@ Test(table, leading_zeros_do_not_make_another_patient)
     table_release(&t);
 }
 
+/* Data frames make 12.0 of a whole number as soon as one cell of its column is empty. */
+Test(table, decimals_of_nothing_do_not_make_another_patient)
+{
+    struct table t = table_of(
+        HEADER
+        "a.png,Mass,12,1,,\nb.png,Mass,12.0,1,,\nc.png,Mass,00012.000,1,,\nd.png,Mass,0,1,,\n"
+        "e.png,Mass,0.0,1,,\nf.png,Mass,12.5,1,,\ng.png,Mass,12.,1,,\nh.png,Mass,.0,1,,\ni.png,Mass,120,1,,\n"
+        "j.png,Mass,A12.0,1,,\nk.png,Mass,A12,1,,\nl.png,Mass,12.0.0,1,,\nm.png,Mass,,1,,\n");
+
+    cr_assert_eq(t.rows[0].patient, t.rows[1].patient);
+    cr_assert_eq(t.rows[0].patient, t.rows[2].patient);
+    cr_assert_eq(t.rows[3].patient, t.rows[4].patient);
+    for (size_t i = 5; i < t.n_rows; i++)
+        for (size_t j = 0; j < t.n_rows; j++)
+            cr_assert(i == j || t.rows[i].patient != t.rows[j].patient, "rows %zu and %zu", i, j);
+    table_release(&t);
+}
+
+Test(table, without_labels_is_read_whatever_words_it_has)
+{
+    static const char TEXT[] =
+        HEADER "a.png,Fracture,1,30,M,PA\nb.png,,2,40,F,AP\nb.png,No Finding|x,2,40,F,AP\n";
+    struct table t = TABLE_INIT;
+    struct error err = { 0 };
+
+    cr_assert_eq(table_read(TEXT, strlen(TEXT), "t.csv", &NIH_LABELS, &t, &err), ST_FORMAT);
+    cr_assert_eq(table_read(TEXT, strlen(TEXT), "t.csv", NULL, &t, &err), ST_OK, "%s", err.text);
+    cr_assert(t.n_rows == 2 && t.n_joined == 1 && t.labels.n == 0);
+    cr_assert(t.rows[0].labels == 0 && !t.rows[0].no_finding && !t.rows[1].no_finding);
+    table_release(&t);
+    check_refusal("no column", table_read("x\n", 2, "t.csv", NULL, &t, &err), ST_FORMAT, &err, "no column");
+}
+
 Test(table, both_line_endings_and_no_final_newline_read_alike)
 {
     static const char *const TEXTS[] = {
