@@ -4,6 +4,7 @@ import collections
 import csv
 import fcntl
 import functools
+import importlib.util
 import json
 import math
 import os
@@ -24,14 +25,11 @@ LABELS = dataset.LABELS
 
 @functools.lru_cache(maxsize=None)
 def peer():
-    """PyTorch and torchvision, or None."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            import torch
-            import torchvision
-    except ImportError:
-        return None
+    """PyTorch and torchvision, which take seconds to come: only where there is something to compare."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        import torch
+        import torchvision
     torch.set_num_threads(1)
     return types.SimpleNamespace(torch=torch, models=torchvision.models, read_image=torchvision.io.read_image)
 
@@ -230,7 +228,7 @@ def is_statistic(key):
 
 
 @unittest.skipIf(program.SANITIZED, 'the figures are those of the other build, and take minutes here')
-@unittest.skipUnless(peer(), 'PyTorch and torchvision are not installed')
+@unittest.skipUnless(importlib.util.find_spec('torchvision'), 'PyTorch and torchvision are not installed')
 class Beside(Case):
 
     def near(self, found, wanted, allowed, what):
