@@ -16,7 +16,7 @@ import warnings
 from support import dataset, picture, program
 from support.case import Case
 
-SIZES = {'cnn4': 64, 'mlp': 128, 'densenet121': 64, 'resnet18': 48, 'resnet50': 48, 'mobilenet_v2': 48}
+SIZES = {'cnn4': 64, 'mlp': 128, 'densenet121': 64, 'resnet18': 64, 'resnet50': 64, 'mobilenet_v2': 64}
 ROWS, TRAINED = 6, 4
 STEPS, RATE = 10, 1e-5
 BETA1, BETA2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-7, 0.1
