@@ -20,19 +20,66 @@ static size_t end_of(size_t panel, size_t begin, size_t channels)
     return begin + panel < channels ? begin + panel : channels;
 }
 
-/* Row by row of what is written: each step of training packs all weights anew. */
+/* A panel of results from `first` on, by `n` channels from `from` on: [taps][n][panel], of zeros. Row by row of what is written: each
+ * step of training packs all weights anew. */
+static void panel_pack(size_t panel, const struct filters *f, size_t first, size_t from, size_t n,
+                       const float *w, const float *scale, float *packed)
+{
+    for (size_t c = from; c < end_of(n, from, f->in); c++)
+        for (size_t t = 0; t < f->taps; t++) {
+            float *row = packed + (t * n + c - from) * panel;
+
+            for (size_t o = first; o < end_of(panel, first, f->out); o++)
+                row[o - first] = weight_at(f, w, o, c, t) * (scale ? scale[o] : 1);
+        }
+}
+
 void filters_pack(size_t panel, const struct geometry *g, const struct filters *f, const float *w,
                   const float *scale, float *packed)
 {
     memset(packed, 0, g->out.c * g->in.c * taps_of(g) * sizeof *packed);
     for (size_t first = 0; first < f->out; first += panel)
-        for (size_t c = 0; c < f->in; c++)
-            for (size_t t = 0; t < f->taps; t++) {
-                float *row = packed + (first * f->taps + t * panel) * g->in.c + c * panel;
+        panel_pack(panel, f, first, 0, g->in.c, w, scale, packed + first * f->taps * g->in.c);
+}
 
-                for (size_t o = first; o < end_of(panel, first, f->out); o++)
-                    row[o - first] = weight_at(f, w, o, c, t) * (scale ? scale[o] : 1);
-            }
+/* The panels of channels that the groups of a panel of results see: from the first to behind the last. */
+static size_t block_end(size_t panel, const struct filters *f, size_t first)
+{
+    const size_t in = f->in / f->groups, out = f->out / f->groups;
+
+    return ((end_of(panel, first, f->out) - 1) / out * in + in + panel - 1) / panel * panel;
+}
+
+static size_t block_begin(size_t panel, const struct filters *f, size_t first)
+{
+    return first / (f->out / f->groups) * (f->in / f->groups) / panel * panel;
+}
+
+size_t filters_block(size_t panel, const struct filters *f)
+{
+    size_t most = 0;
+
+    for (size_t first = 0; first < f->out; first += panel) {
+        const size_t n = block_end(panel, f, first) - block_begin(panel, f, first);
+
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+size_t filters_block_from(size_t panel, const struct filters *f, size_t block, size_t first)
+{
+    const size_t last = (f->in + panel - 1) / panel * panel - block, from = block_begin(panel, f, first);
+
+    return from < last ? from : last;
+}
+
+void filters_pack_blocks(size_t panel, const struct filters *f, size_t block, const float *w,
+                         const float *scale, float *packed)
+{
+    memset(packed, 0, (f->out + panel - 1) / panel * panel * f->taps * block * sizeof *packed);
+    for (size_t first = 0; first < f->out; first += panel, packed += f->taps * block * panel)
+        panel_pack(panel, f, first, filters_block_from(panel, f, block, first), block, w, scale, packed);
 }
 
 void filters_pack_depthwise(size_t panel, const struct geometry *g, size_t channels, const float *w,

@@ -96,6 +96,14 @@ struct filters {
 void filters_pack(size_t panel, const struct geometry *g, const struct filters *f, const float *w,
                   const float *scale, float *packed);
 
+/* Groups without most of their zeros: a panel of results sees `block` channels, whole panels, from a place of its own on, and is
+ * a convolution for itself. The channels; where they begin for the panel of result `first`; and the filters, one panel's after the other:
+ * [out / panel][taps][block][panel]. */
+size_t filters_block(size_t panel, const struct filters *f);
+size_t filters_block_from(size_t panel, const struct filters *f, size_t block, size_t first);
+void filters_pack_blocks(size_t panel, const struct filters *f, size_t block, const float *w,
+                         const float *scale, float *packed);
+
 /* w [channels][taps] -> [g->in.c / panel][taps][panel], padded with zeros: for depthwise. */
 void filters_pack_depthwise(size_t panel, const struct geometry *g, size_t channels, const float *w,
                             const float *scale, float *packed);

@@ -620,10 +620,37 @@ static void plain_part_in_a_block(struct graph *g)
     graph_pool(g, &LAYER_MAX_POOL, graph_apply(g, &LAYER_RELU, conv(g, whole, MAX_PANEL, 3)), 2, 2, 0);
 }
 
+static void in_groups(struct graph *g, size_t channels, size_t out, size_t groups, size_t side)
+{
+    const size_t at = conv(g, 0, channels, 3);
+    const struct node l = { .ops = &LAYER_CONV,
+                            .from = { at },
+                            .channels = out,
+                            .window = WINDOW(side, side, 1, side / 2, side / 2),
+                            .groups = groups,
+                            .bias = true };
+
+    graph_apply(g, &LAYER_RELU, graph_add(g, &l, "groups"));
+}
+
+/* As ResNeXt has them, a few channels each; as wide as panels; those that stand across them; with fewer results than channels. */
+static void narrow_groups(struct graph *g) { in_groups(g, 128, 128, 32, 3); }
+static void wide_groups(struct graph *g) { in_groups(g, 192, 96, 3, 3); }
+static void groups_across_panels(struct graph *g) { in_groups(g, 120, 200, 5, 1); }
+static void groups_into_one_each(struct graph *g) { in_groups(g, 150, 50, 50, 3); }
+static void groups_of_one(struct graph *g) { in_groups(g, 70, 210, 70, 3); }
+
 typedef void author(struct graph *g);
-static author *const BY_HAND[] = { image_added_to_a_convolution, mean_behind_one_channel,
-                                   mean_behind_a_convolution_of_the_image, part_twice_in_a_block,
-                                   plain_part_in_a_block };
+static author *const BY_HAND[] = { image_added_to_a_convolution,
+                                   mean_behind_one_channel,
+                                   mean_behind_a_convolution_of_the_image,
+                                   part_twice_in_a_block,
+                                   plain_part_in_a_block,
+                                   narrow_groups,
+                                   wide_groups,
+                                   groups_across_panels,
+                                   groups_into_one_each,
+                                   groups_of_one };
 enum { N_BY_HAND = sizeof BY_HAND / sizeof BY_HAND[0] };
 
 ParameterizedTestParameters(plan, answers_as_the_layers_of_graphs_by_hand_do)
@@ -653,6 +680,33 @@ ParameterizedTest(size_t *index, plan, answers_as_the_layers_of_graphs_by_hand_d
     free(x);
     network_unref(net);
     check_no_leaks();
+}
+
+/* 32 groups of 4 channels: written out as zeros they would be 32 times as many products, not as many as a panel has channels. */
+TEST_WITHOUT_LEAKS(plan, leaves_out_most_zeros_of_groups)
+{
+    const struct network *net;
+    struct graph g;
+
+    graph_begin(&g, "by hand", 8, 1, N_NIH_LABELS, NULL);
+    narrow_groups(&g);
+    graph_dense(&g, g.net->n_nodes - 1, "head", g.net->n_labels);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK);
+    for (size_t i = 0; i < N_SETS; i++) {
+        const struct kernels *k = kernels_named(SETS[i]);
+        struct plan *p;
+        size_t products = 0;
+
+        if (!k)
+            continue;
+        cr_assert_eq(plan_new(net, k, FOR_INFERENCE, &p), ST_OK);
+        for (size_t op = 0; op < p->n_ops; op++)
+            if (p->ops[op].node && p->ops[op].node->groups == 32)
+                products = p->ops[op].n_filters;
+        cr_assert_eq(products, 128 * 9 * k->panel, "%s: %zu", k->name, products);
+        plan_free(p);
+    }
+    network_unref(net);
 }
 
 /* ---- architectures ---- */

@@ -452,24 +452,24 @@ TEST_WITHOUT_LEAKS(import, refuses_channels_that_do_not_fit)
     check_parts_refused("half a graph", &p, ST_FORMAT, "'channels'");
 }
 
-/* 100,000 weights in groups of two are a matrix of 4 GiB when they are written out. */
+/* 256 channels of a million pixels, twice at the same time. */
 TEST_WITHOUT_LEAKS(import, refuses_what_would_take_all_memory)
 {
     static const char TEXT[] =
         "{\"version\":1,\"channels\":1,\"nodes\":["
-        "{\"op\":\"global_pool\",\"from\":[0]},{\"op\":\"replicate\",\"from\":[1],\"channels\":32768},"
-        "{\"op\":\"conv\",\"name\":\"a\",\"from\":[2],\"channels\":32768,\"kernel\":[1,1],\"groups\":16384},"
+        "{\"op\":\"conv\",\"name\":\"a\",\"from\":[0],\"channels\":256,\"kernel\":[1,1]},"
+        "{\"op\":\"mul\",\"from\":[1,1]},{\"op\":\"global_pool\",\"from\":[2]},"
         "{\"op\":\"dense\",\"name\":\"fc\",\"from\":[3],\"channels\":14,\"bias\":true}]}";
     const struct network *net;
-    const struct preprocess pre = { .size = SIZE, .std = 1 };
+    const struct preprocess pre = { .size = 1024, .std = 1 };
     struct model *m = NULL;
     struct error err = { 0 };
     float *values;
 
-    cr_assert_eq(network_parse(TEXT, SIZE, N_NIH_LABELS, 0, &net, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(network_parse(TEXT, pre.size, N_NIH_LABELS, 0, &net, &err), ST_OK, "%s", err.text);
     values = calloc(net->n_params, sizeof *values);
     cr_assert_not_null(values);
-    check_refusal("groups", model_new(net, &NIH_LABELS, &pre, values, NULL, &m, &err), ST_FORMAT, &err,
+    check_refusal("a picture", model_new(net, &NIH_LABELS, &pre, values, NULL, &m, &err), ST_FORMAT, &err,
                   "more than 1024 MiB");
     network_unref(net);
     free(values);

@@ -57,6 +57,23 @@ static struct operands operands_of(const struct op *op, const struct op_io *io)
 
 /* ---- any ---- */
 
+static struct filters filters_of(const struct op *op)
+{
+    const struct node *conv = op->node;
+
+    return (struct filters){ conv->out.c, op->folded > 1 ? 1 : conv->in[0].c,
+                             conv->groups > 1 ? conv->groups : 1, taps_of(op) };
+}
+
+/* At inference groups that see few of the channels go a panel of results at a time. */
+static size_t block_of(const struct op *op, size_t P, bool training)
+{
+    const struct filters f = filters_of(op);
+    const size_t block = filters_block(P, &f);
+
+    return !training && f.groups > 1 && block < op->g.in.c ? block : 0;
+}
+
 static void convolution_size(struct op *op, const struct kernels *k, const struct value *values,
                              bool training)
 {
@@ -65,7 +82,8 @@ static void convolution_size(struct op *op, const struct kernels *k, const struc
     op->most = SIZE_MAX;
     op->grain = STRIP;
     op->n_scratch = convolution_scratch(&op->g);
-    sizes(op, op->g.out.c * op->g.in.c * taps_of(op), 1);
+    op->group_block = block_of(op, k->panel, training);
+    sizes(op, op->g.out.c * (op->group_block ? op->group_block : op->g.in.c) * taps_of(op), 1);
     if (training)
         convolution_back_size(op, k);
 }
@@ -88,10 +106,8 @@ static void fold_filters(const struct op *op, const float *w, float *ret)
 static void convolution_prepare(const struct op *op, const struct kernels *k, const float *values,
                                 size_t task, float *ret_weights)
 {
-    const struct node *conv = op->node;
-    const size_t groups = conv->groups > 1 ? conv->groups : 1;
-    const struct filters f = { conv->out.c, op->folded > 1 ? 1 : conv->in[0].c, groups, taps_of(op) };
-    const float *scale = prepare_norms(op, values, ret_weights), *w = values + conv->params;
+    const struct filters f = filters_of(op);
+    const float *scale = prepare_norms(op, values, ret_weights), *w = values + op->node->params;
     float *packed = ret_weights + filters_at(op), *folded = packed + op->n_filters + op->g.out.c;
 
     (void)task;
@@ -99,14 +115,42 @@ static void convolution_prepare(const struct op *op, const struct kernels *k, co
         fold_filters(op, w, folded);
         w = folded;
     }
-    filters_pack(k->panel, &op->g, &f, w, scale, packed);
+    if (op->group_block > 0)
+        filters_pack_blocks(k->panel, &f, op->group_block, w, scale, packed);
+    else
+        filters_pack(k->panel, &op->g, &f, w, scale, packed);
     convolution_back_prepare(op, k, values, ret_weights);
+}
+
+/* Each panel of results by its own channels. */
+static void blocks_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    const size_t P = io->kernels->panel, block = op->group_block;
+    const struct filters f = filters_of(op);
+    struct geometry g = op->g;
+
+    g.in.c = block;
+    g.out.c = P;
+    for (size_t first = 0; first < op->g.out.c; first += P) {
+        struct operands o = operands_of(op, io);
+
+        o.x += filters_block_from(P, &f, block, first) / P * g.x.panel;
+        o.w += first * f.taps * block;
+        o.bias += first;
+        o.y += first / P * g.y.panel;
+        o.b = o.b ? o.b + first / P * g.b.panel : NULL;
+        io->kernels->convolution(&g, begin, end, &o, io->scratch);
+    }
 }
 
 static void convolution_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
 {
     const struct operands o = operands_of(op, io);
 
+    if (op->group_block > 0) {
+        blocks_forward(op, io, begin, end);
+        return;
+    }
     io->kernels->convolution(&op->g, begin, end, &o, io->scratch);
 }
 

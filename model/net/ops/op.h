@@ -62,6 +62,8 @@ struct op {
     size_t n_prepares, n_collects; /* tasks */
     size_t n_weights, n_sums;      /* floats */
     size_t n_filters;              /* floats: those of n_weights that are a convolution's filters */
+    size_t
+        group_block;  /* of a convolution in groups: channels that a panel of results sees; 0: all of them */
     size_t back;      /* of convolutions: where those of n_weights begin that only backward reads */
     size_t n_scratch; /* floats, of a thread */
     size_t n_tape;    /* bytes, of an image */
