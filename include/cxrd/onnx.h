@@ -1,8 +1,13 @@
-/* include/cxrd/onnx.h - models as ONNX files, which other runtimes read. */
+/* include/cxrd/onnx.h - networks as ONNX files (onnx.ai): models as other runtimes read them, and networks as torch.onnx, tf2onnx and
+ * timm write them.
+ *
+ * A file that is read is a stranger's: nothing in it is believed before it is checked, nothing in it is executed, no other file is
+ * opened. */
 #ifndef CXRD_ONNX_H
 #define CXRD_ONNX_H
 
 #include "cxrd/buf.h"
+#include "cxrd/import.h"
 #include "cxrd/model.h"
 
 /* Append a model as an ONNX file, operator set 13, to `out`:
@@ -16,5 +21,20 @@
  * same bytes. It is built beside the model's own memory and `out`, without a copy of the weights.
  * Errors: ST_LIMIT (of `out`), ST_NOMEM. */
 MUST_USE enum status onnx_write(const struct model *m, struct buf *out, struct error *err);
+
+/* Read a model from a file's bytes, which are borrowed. It must be one graph from one picture, [n, 1 or 3, S, S] or [n, S, S, 1 or
+ * 3], to one row of numbers, of operator sets 7 to 22; the operators that are read are those of model/onnx/operators.c. What the
+ * numbers are: logits, or what a sigmoid makes of them. A graph that ends in features, without a dense layer, gets a head of
+ * zeros for the labels that are given: a backbone, to transfer from.
+ *   o           labels, scaling and image_size are obeyed: the first two must be given where the file is none of ours, the last
+ *               where it leaves the size open
+ *   ret_report  see model_import(): "format" is "onnx"
+ * Errors: ST_FORMAT (the sentence names the node and its operator, where it is one's), ST_INVALID (an option), ST_LIMIT, ST_NUMERIC,
+ * ST_NOMEM. */
+MUST_USE enum status onnx_read(const void *bytes, size_t n_bytes, const struct import_options *o,
+                               struct model **ret_model, json_t *ret_report, struct error *err);
+
+/* Whether a file's first bytes can be those of an ONNX model. */
+bool onnx_is(const void *bytes, size_t n_bytes);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cxrd/import.h"
 
 #include "cxrd/json.h"
+#include "cxrd/onnx.h"
 #include "cxrd/safetensors.h"
 #include "cxrd/weights.h"
 
@@ -140,6 +141,8 @@ enum status model_import(const void *bytes, size_t n_bytes, const struct import_
 {
     if (!is_safetensors(bytes, n_bytes) && (torch_is_zip(bytes, n_bytes) || torch_is_pickle(bytes, n_bytes)))
         return torch_import(bytes, n_bytes, o, ret_model, ret_report, err);
+    if (!is_safetensors(bytes, n_bytes) && onnx_is(bytes, n_bytes))
+        return onnx_read(bytes, n_bytes, o, ret_model, ret_report, err);
     return safetensors_read(bytes, n_bytes, o, ret_model, ret_report, err);
 }
 

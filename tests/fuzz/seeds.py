@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'http'))
 sys.dont_write_bytecode = True
 
-from support import picture, torch_file  # noqa: E402
+from support import onnx, picture, torch_file  # noqa: E402
 
 CHANNELS = picture.CHANNELS
 
@@ -411,6 +411,48 @@ def checkpoints():
     yield 'names-imagenet', b'NMass,,Effusion\nfeatures.17.conv.3.weight 2\nclassifier.1.weight 1000 2\n'
 
 
+# ---- ONNX ----
+
+def onnx_files():
+    first = (onnx.weights('c1.weight', 4, 1, 3, 3), onnx.node('Conv', 'image c1.weight', 'conv', strides=(2, 2)))
+    last = onnx.head('x', 4, 3)
+    yield 'plain', onnx.small()
+    yield 'properties', onnx.small(producer='cxrd', properties=(('labels', 'Mass,Nodule,Edema'), ('calibration', '{}'), ('resize', 'area')))
+    yield 'old', onnx.model(*first, onnx.node('Clip', 'conv', 'x', min=0.0, max=6.0), last, opset=9)
+    yield 'norm', onnx.model(*first, *(onnx.tensor(name, (4,), (1, 2, 3, 4)) for name in 'smbv'),
+                             onnx.node('BatchNormalization', 'conv s m b v', 'x', epsilon=1e-3, momentum=0.9), last)
+    yield 'channelwise', onnx.model(*first, onnx.tensor('s', (1, 4, 1, 1), (1, 2, 3, 4)), onnx.tensor('t', (), (2,)),
+                                    onnx.node('Mul', 's conv', 'y'), onnx.node('Sub', 't y', 'z'), onnx.node('Div', 'z t', 'x'), last)
+    yield 'last', onnx.model(onnx.node('Transpose', 'image', 'first', perm=(0, 3, 1, 2)), onnx.weights('c1.weight', 4, 3, 3, 3),
+                             onnx.node('Conv', 'first c1.weight', 'conv', auto_pad='SAME_UPPER', group=1, dilations=(2, 2)),
+                             onnx.node('Transpose', 'conv', 'swapped', perm=(0, 2, 3, 1)), onnx.node('Sigmoid', 'swapped', 'gate'),
+                             onnx.node('Mul', 'swapped gate', 'silu'),
+                             onnx.node('ReduceMean', 'silu', 'flat', axes=(1, 2), keepdims=0), onnx.weights('m', 4, 3),
+                             onnx.node('MatMul', 'flat m', 'product'), onnx.weights('b', 3), onnx.node('Add', 'product b', 'out'),
+                             image=(0, 64, 64, 3))
+    yield 'excited', onnx.model(*first, onnx.node('GlobalAveragePool', 'conv', 'squeezed'), onnx.weights('se.weight', 4, 4, 1, 1),
+                                onnx.node('Conv', 'squeezed se.weight', 'excited'),
+                                onnx.node('HardSigmoid', 'excited', 'factor', alpha=1 / 6, beta=0.5), onnx.node('Mul', 'factor conv', 'x'),
+                                last)
+    yield 'joined', onnx.model(onnx.weights('c1.weight', 2, 1, 3, 3), onnx.node('Conv', 'image c1.weight', 'conv'),
+                               onnx.node('MaxPool', 'conv', 'a', kernel_shape=(3, 3), strides=(2, 2), ceil_mode=1),
+                               onnx.tensor('pads', (8,), (0, 0, 0, 0, 0, 0, 1, 1), onnx.INT64), onnx.node('Pad', 'conv pads', 'p', mode='constant'),
+                               onnx.node('AveragePool', 'p', 'b', kernel_shape=(3, 3), strides=(2, 2), count_include_pad=1),
+                               onnx.node('Concat', 'a b', 'y', axis=1), onnx.node('Dropout', 'y', 'd'), onnx.node('Add', 'd y', 'x'), last)
+    shapes = (onnx.node('Shape', 'conv', 'shape'), onnx.tensor('zero', (), (0,), onnx.INT64), onnx.tensor('list', (1,), (-1,), onnx.INT64),
+              onnx.tensor('axis', (1,), (0,), onnx.INT64), onnx.node('Gather', 'shape zero', 'n', axis=0), onnx.node('Unsqueeze', 'n axis', 'ns'),
+              onnx.node('Concat', 'ns list', 'to', axis=0), onnx.node('Cast', 'to', 'cast', to=7), onnx.node('Mul', 'cast cast', 'square'),
+              onnx.node('Slice', 'shape axis list axis', 'cut'), onnx.node('ConstantOfShape', 'cut', 'filled'),
+              onnx.node('Constant', '', 'two', value=onnx.tensor('', (2,), (1, -1), onnx.INT64, field=5)))
+    yield 'shapes', onnx.model(*first, onnx.node('GlobalAveragePool', 'conv', 'mean'), *shapes, onnx.node('Reshape', 'mean two', 'flat'),
+                                     onnx.weights('fc.weight', 3, 4), onnx.node('Gemm', 'flat fc.weight', 'out', transB=1, alpha=2.0))
+    yield 'features', onnx.model(*first, onnx.node('ReduceMean', 'conv', 'out', axes=(2, 3)))
+    yield 'softmax', onnx.model(*first, onnx.node('Softmax', 'conv', 'x'), last)
+    yield 'circle', onnx.model(onnx.node('Relu', 'y', 'x'), onnx.node('Relu', 'x', 'y'), last)
+    yield 'cut', onnx.small()[:300]
+    yield 'nothing', b''
+
+
 def write(target, seeds):
     folder = os.path.join(HERE, 'corpus', target)
     os.makedirs(folder, exist_ok=True)
@@ -433,6 +475,7 @@ def main():
     write('table', tables())
     write('weights', weights())
     write('checkpoint', checkpoints())
+    write('onnx', onnx_files())
 
 
 if __name__ == '__main__':
