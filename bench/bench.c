@@ -236,6 +236,25 @@ static void report_line(struct report *r, const char *name, const struct timing 
                                   (json_int_t)t->runs));
 }
 
+/* The same forward pass in integers. */
+static void report_narrow(struct subject *s, struct report *r, const char *name, void (*fn)(void *arg),
+                          double seconds)
+{
+    struct subject narrow = *s;
+    struct timing_pair t;
+
+    check(model_in_precision(s->model, PRECISION_INT12, &narrow.model, NULL), NULL);
+    check(session_new(&narrow.session), NULL);
+    t = measure_pair(fn, s, &narrow, seconds, 5);
+    printf("%-34s %9.3f against %.3f ms in float32: %.2f times as fast, %.2f by the best times\n", name,
+           t.b.median * 1e3, t.a.median * 1e3, t.a.median / t.b.median, t.a.best / t.b.best);
+    json_object_set_new(r->json, name,
+                        json_pack("{s:f,s:f,s:f}", "median_ms", t.b.median * 1e3, "ratio",
+                                  t.a.median / t.b.median, "ratio_of_best", t.a.best / t.b.best));
+    session_free(narrow.session);
+    model_unref(narrow.model);
+}
+
 static void run(struct subject *s, struct report *r, double seconds)
 {
     struct timing t;
@@ -248,6 +267,8 @@ static void run(struct subject *s, struct report *r, double seconds)
     report_line(r, "forward, batch 32, 1 core", &t, BATCH, FORWARD_GFLOP, r->peak_1);
     t = measure(forward_32_shared, s, seconds, 5);
     report_line(r, "forward, batch 32, all cores", &t, BATCH, FORWARD_GFLOP, r->peak_all);
+    report_narrow(s, r, "int12, forward, batch 1, 1 core", forward_1, seconds);
+    report_narrow(s, r, "int12, forward, batch 32, 1 core", forward_32, seconds);
     training_make(s, NULL);
     t = measure(training_step, s, seconds, 5);
     report_line(r, "training step, batch 32, 1 core", &t, BATCH, 3 * FORWARD_GFLOP, r->peak_1);

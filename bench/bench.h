@@ -13,6 +13,12 @@ struct timing {
 /* Run fn(arg) for at least `seconds` and `min_runs` times, after two that do not count. */
 struct timing measure(void (*fn)(void *arg), void *arg, double seconds, size_t min_runs);
 
+/* Two things in turns, by the processor time of this thread: what else runs disturbs both alike. */
+struct timing_pair {
+    struct timing a, b;
+};
+struct timing_pair measure_pair(void (*fn)(void *arg), void *a, void *b, double seconds, size_t min_runs);
+
 /* A table of NIH's form, from its file to a stratified split. Ends the program where the file is no such table. */
 struct timing measure_table(const char *path, double seconds);
 

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { MAX_RUNS = 100000 };
 
@@ -15,25 +16,71 @@ static int by_value(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
-struct timing measure(void (*fn)(void *arg), void *arg, double seconds, size_t min_runs)
+static double *times_new(void)
 {
     double *times = malloc(MAX_RUNS * sizeof *times);
-    const double end = clock_seconds() + seconds;
-    struct timing t = { 0 };
 
     assert(times);
-    fn(arg);
-    fn(arg);
-    while (t.runs < MAX_RUNS && (t.runs < min_runs || clock_seconds() < end)) {
-        const double begin = clock_seconds();
+    return times;
+}
 
-        fn(arg);
-        times[t.runs++] = clock_seconds() - begin;
-    }
-    qsort(times, t.runs, sizeof *times, by_value);
-    t.median = times[t.runs / 2];
-    t.p99 = times[t.runs * 99 / 100];
+/* `times` [runs] are gone afterwards. */
+static struct timing summed_up(double *times, size_t runs)
+{
+    struct timing t = { .runs = runs };
+
+    qsort(times, runs, sizeof *times, by_value);
+    t.median = times[runs / 2];
+    t.p99 = times[runs * 99 / 100];
     t.best = times[0];
     free(times);
     return t;
+}
+
+struct timing measure(void (*fn)(void *arg), void *arg, double seconds, size_t min_runs)
+{
+    double *times = times_new();
+    const double end = clock_seconds() + seconds;
+    size_t runs = 0;
+
+    fn(arg);
+    fn(arg);
+    while (runs < MAX_RUNS && (runs < min_runs || clock_seconds() < end)) {
+        const double begin = clock_seconds();
+
+        fn(arg);
+        times[runs++] = clock_seconds() - begin;
+    }
+    return summed_up(times, runs);
+}
+
+static double thread_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double seconds_of(void (*fn)(void *arg), void *arg)
+{
+    const double begin = thread_seconds();
+
+    fn(arg);
+    return thread_seconds() - begin;
+}
+
+struct timing_pair measure_pair(void (*fn)(void *arg), void *a, void *b, double seconds, size_t min_runs)
+{
+    double *times_a = times_new(), *times_b = times_new();
+    const double end = clock_seconds() + seconds;
+    size_t runs = 0;
+
+    fn(a);
+    fn(b);
+    for (; runs < MAX_RUNS && (runs < min_runs || clock_seconds() < end); runs++) {
+        times_a[runs] = seconds_of(fn, a);
+        times_b[runs] = seconds_of(fn, b);
+    }
+    return (struct timing_pair){ summed_up(times_a, runs), summed_up(times_b, runs) };
 }

@@ -10,9 +10,12 @@ static enum status activate(struct registry *registry, const char *id, const cha
     const enum status st = registry_activate_after(registry, id, active, err);
 
     *ret_promoted = st == ST_OK;
-    if (st != ST_CONFLICT)
+    if (st == ST_CONFLICT)
+        snprintf(reason, REASON_TEXT, "another model became active meanwhile");
+    else if (st == ST_UNUSABLE) /* in this server's precision */
+        snprintf(reason, REASON_TEXT, "%s", err->text);
+    else
         return st;
-    snprintf(reason, REASON_TEXT, "another model became active meanwhile");
     return ST_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "card.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/narrowing.h"
 #include "cxrd/onnx.h"
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
@@ -26,6 +27,7 @@ struct holder {
 struct registry {
     struct store *store;
     char folder[PATH_MAX];
+    enum precision precision;
     pthread_mutex_t
         lock; /* guards these three: held to copy them, or to swap a pointer, never while work is done */
     struct holder *active; /* NULL: none */
@@ -225,6 +227,8 @@ static enum status holder_make(struct registry *r, const char *id, const json_t 
     if (st == ST_OK && model_is_backbone(h->served.model))
         st = error_set(err, ST_CONFLICT, BACKBONE_REFUSED);
     if (st == ST_OK)
+        st = model_narrow(&h->served.model, r->precision, err);
+    if (st == ST_OK)
         st = warm_up(h->served.model, err);
     if (st != ST_OK) {
         served_release(&h->served);
@@ -292,8 +296,8 @@ static enum status load_active(struct registry *r, struct error *err)
     return ST_OK;
 }
 
-enum status registry_open(struct store *store, const char *state, struct registry **ret_registry,
-                          struct error *err)
+enum status registry_open(struct store *store, const char *state, enum precision precision,
+                          struct registry **ret_registry, struct error *err)
 {
     struct registry *r = calloc(1, sizeof *r);
     enum status st;
@@ -301,6 +305,7 @@ enum status registry_open(struct store *store, const char *state, struct registr
     if (!r)
         return error_nomem(err);
     r->store = store;
+    r->precision = precision;
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->change, NULL);
     pthread_mutex_init(&r->exporting, NULL);

@@ -11,6 +11,7 @@
 #include "cxrd/lineage.h"
 #include "cxrd/network.h"
 #include "cxrd/operating_points.h"
+#include "cxrd/precision.h"
 #include "cxrd/preprocess.h"
 #include "cxrd/status.h"
 
@@ -28,6 +29,12 @@ struct model;
 MUST_USE enum status model_new(const struct network *net, const struct labels *labels,
                                const struct preprocess *pre, const float *params, json_t *notes,
                                struct model **ret_model, struct error *err);
+
+/* Another model of the same network and weights, which computes in this precision; one that was just made does in float32.
+ * Errors: ST_NOMEM. */
+MUST_USE enum status model_in_precision(const struct model *m, enum precision precision,
+                                        struct model **ret_model, struct error *err);
+enum precision model_precision(const struct model *m);
 
 struct model *model_ref(struct model *m);
 void model_unref(struct model *m); /* NULL is fine */

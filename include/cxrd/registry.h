@@ -24,10 +24,11 @@ struct served {
 /* Open the registry of a state folder ("<state>/models" holds the files) and load the active model. Where that cannot be
  * loaded none answers, see registry_fault(), until one is activated: better no answer than one of another model than was
  * chosen.
- *   store  borrowed; must outlive the registry
+ *   store      borrowed; must outlive the registry
+ *   precision  of the active model; see model_narrow()
  * Errors: ST_IO, ST_NOMEM. */
-MUST_USE enum status registry_open(struct store *store, const char *state, struct registry **ret_registry,
-                                   struct error *err);
+MUST_USE enum status registry_open(struct store *store, const char *state, enum precision precision,
+                                   struct registry **ret_registry, struct error *err);
 void registry_close(struct registry *r); /* NULL is fine */
 
 /* The active model, held for the caller until served_release(); NULL when there is none. */
@@ -61,8 +62,8 @@ MUST_USE enum status registry_import(struct registry *r, const void *bytes, size
 
 /* Make a model the one that answers: load it, compare its digest, warm it up, record the choice, swap.
  *   ret_card  a new reference; may be NULL
- * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the file is missing, or not what was stored), ST_CONFLICT (model_is_backbone()), ST_NUMERIC,
- * ST_NOMEM: the one before stays active. */
+ * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the file is missing, or not what was stored), ST_CONFLICT (model_is_backbone()),
+ * ST_UNUSABLE (see model_narrow()), ST_NUMERIC, ST_NOMEM: the one before stays active. */
 MUST_USE enum status registry_activate(struct registry *r, const char *id, json_t **ret_card,
                                        struct error *err);
 

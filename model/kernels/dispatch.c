@@ -10,7 +10,7 @@
 
 extern const struct kernels kernels_generic;
 #if defined __x86_64__
-extern const struct kernels kernels_avx512, kernels_avx2;
+extern const struct kernels kernels_avx512vnni, kernels_avx512, kernels_avx2;
 #endif
 
 static bool has_avx512(void)
@@ -18,6 +18,15 @@ static bool has_avx512(void)
 #if defined __x86_64__
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#else
+    return false;
+#endif
+}
+
+static bool has_avx512vnni(void)
+{
+#if defined __x86_64__
+    return has_avx512() && __builtin_cpu_supports("avx512vnni");
 #else
     return false;
 #endif
@@ -41,6 +50,7 @@ static const struct {
     const struct kernels *set;
 } SETS[] = {
 #if defined __x86_64__
+    { "avx512vnni", has_avx512vnni, &kernels_avx512vnni },
     { "avx512", has_avx512, &kernels_avx512 },
     { "avx2", has_avx2, &kernels_avx2 },
 #endif

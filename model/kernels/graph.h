@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Where pixel (row, column) of channel c lies, from the first: row * v.row + column * v.pixel + c / P * v.panel + c % P floats.
  * Panels [C/P][row][column][P] have pixel = P, channels last have pixel = C and panel = P. All four are multiples of P, except in
@@ -51,6 +52,17 @@ struct geometry {
     float slope;                /* of ACT_LEAKY_RELU, below 0 */
 };
 
+/* A set's products of words, see struct kernels. */
+typedef void int12_products(size_t T, size_t K, size_t N, const int32_t *a, const int32_t *b,
+                            const float *a_scale, const float *b_scale, float *c);
+
+/* Winograd's filters as int12_weights() leaves them, and what multiplies them: int12_products of the same struct kernels. */
+struct int12_filters {
+    const int32_t *words;
+    const float *scale;
+    int12_products *products;
+};
+
 /* Pointers to pixel (0, 0) of the batch's first image, and to what is the same for all. Unused ones are NULL.
  *   b             the second operand; of convolutions a residual, added before the activation, or NULL
  *   bias          [out.c]
@@ -62,6 +74,7 @@ struct operands {
     const float *w, *bias;
     const float *scale, *shift;
     float *y;
+    struct int12_filters int12; /* of winograd_int12, in place of w */
 };
 
 typedef void graph_kernel(const struct geometry *g, size_t begin, size_t end, const struct operands *o,

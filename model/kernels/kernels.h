@@ -33,6 +33,7 @@ enum {
     NO_WINNER = 4,         /* in place of 0..3: ReLU stopped all four */
     STRIP = 48,            /* pixels that a convolution gathers before it multiplies */
     SLOPE_STRIP = 96,      /* the same for the slopes of its weights */
+    INT12_CHANNELS = 512,  /* that Winograd's integers of 12 bits can be summed over in 32 */
 };
 
 /* Geometry of a block. Sizes are in floats unless said otherwise. */
@@ -76,6 +77,21 @@ struct kernels {
                            const float *dy, const uint8_t *won, float *du, float *dbias, float *dx,
                            float *scratch);
 
+    /* ---- the same in integers of 12 bits and more, for inference: in_c at most INT12_CHANNELS; see int12.h ---- */
+
+    /* w [O][C][3][3], each result's times scale [O] unless NULL -> words [36] matrices C / 2 x O, and ret_scale [36][O]: a word's
+     * two integers times that are U of two input channels. */
+    void (*int12_weights)(size_t C, size_t O, const float *w, const float *scale, int32_t *words,
+                          float *ret_scale);
+
+    /* c [T x N] = a b a_scale[row] b_scale[column], in this order: a [K / P][T][P / 2] words, b words as a matrix of int12_weights(),
+     * c in panels. The integers' sum is exact. */
+    int12_products *int12_products;
+
+    /* As block_forward(). */
+    void (*block_forward_int12)(const struct block *b, size_t begin, size_t end, const float *x,
+                                const struct int12_filters *u, const float *bias, float *y, float *scratch);
+
     /* ---- the first block: one input channel, directly; w [9][O]; pooled rows begin..end-1 of one image ---- */
     void (*first_forward)(const struct block *b, size_t begin, size_t end, const float *x, const float *w,
                           const float *bias, float *y, uint8_t *won);
@@ -97,6 +113,9 @@ struct kernels {
     /* ... a tile of 4x4 results, ceil(h / 4) * ceil(w / 4) an image (of TILE_BLOCK at once). 3x3, stride and dilation 1, any border, else
      * as convolution; w by weights_transform(), 36 * in.c * out.c floats. No scale and shift. */
     graph_kernel *winograd;
+
+    /* ... the same in integers of 12 bits, by o->int12. */
+    graph_kernel *winograd_int12;
 
     /* ... a row of results. As convolution, but each channel for itself; b may be NULL. in.c = out.c. */
     graph_kernel *depthwise;
@@ -155,7 +174,8 @@ struct kernels {
     slope_kernel *activate_slope;
 };
 
-/* The set this processor runs, or the one that CXRD_SIMD names: avx512, avx2 or generic. */
+/* The set this processor runs, or the one that CXRD_SIMD names: avx512vnni, avx512, avx2 or generic. The first is the second, but for
+ * the products of integers, which are the same numbers sooner. */
 const struct kernels *kernels(void);
 
 /* By name; NULL where this processor or this build does not have it. For tests. */

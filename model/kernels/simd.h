@@ -32,6 +32,12 @@ typedef uint8_t vb __attribute__((vector_size(VL), may_alias, aligned(VL)));
 #define KERNEL_EXPAND(name, isa) KERNEL_PASTE(name, isa)
 #define KERNEL(name)             KERNEL_EXPAND(name, KERNELS_ISA)
 
+/* Those of which the avx512 set has two. */
+#if !defined KERNELS_PRODUCTS
+#define KERNELS_PRODUCTS KERNELS_ISA
+#endif
+#define PRODUCTS(name) KERNEL_EXPAND(name, KERNELS_PRODUCTS)
+
 ALWAYS_INLINE vf load(const float *p) { return *(const vf *)p; }
 ALWAYS_INLINE void store(float *p, vf v) { *(vf *)p = v; }
 
@@ -91,11 +97,14 @@ KERNEL_DECLARE(weights_transform);
 KERNEL_DECLARE(gradient_transform);
 KERNEL_DECLARE(block_forward);
 KERNEL_DECLARE(block_backward);
+KERNEL_DECLARE(int12_weights);
+KERNEL_DECLARE(block_forward_int12);
 KERNEL_DECLARE(first_forward);
 KERNEL_DECLARE(first_backward);
 KERNEL_DECLARE(head_sums);
 KERNEL_DECLARE(convolution);
 KERNEL_DECLARE(winograd);
+KERNEL_DECLARE(winograd_int12);
 KERNEL_DECLARE(depthwise);
 KERNEL_DECLARE(max_pool);
 KERNEL_DECLARE(mean_pool);
@@ -116,7 +125,8 @@ KERNEL_DECLARE(mean_pool_slope);
 KERNEL_DECLARE(multiply_slope);
 KERNEL_DECLARE(activate_slope);
 
-extern const struct kernels KERNEL(kernels);
+int12_products PRODUCTS(int12_products);
+extern const struct kernels PRODUCTS(kernels);
 
 /* c = a b: a [T x K], b [K x N], c [T x N], all in panels. */
 void KERNEL(gemm_nn)(size_t T, size_t K, size_t N, const float *a, const float *b, float *c);

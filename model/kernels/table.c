@@ -4,18 +4,22 @@
 #define KERNEL_TEXT(isa)   #isa
 #define KERNEL_STRING(isa) KERNEL_TEXT(isa)
 
-const struct kernels KERNEL(kernels) = {
+const struct kernels PRODUCTS(kernels) = {
     .name = KERNEL_STRING(KERNELS_ISA),
     .panel = P,
     .weights_transform = KERNEL(weights_transform),
     .gradient_transform = KERNEL(gradient_transform),
     .block_forward = KERNEL(block_forward),
     .block_backward = KERNEL(block_backward),
+    .int12_weights = KERNEL(int12_weights),
+    .int12_products = PRODUCTS(int12_products),
+    .block_forward_int12 = KERNEL(block_forward_int12),
     .first_forward = KERNEL(first_forward),
     .first_backward = KERNEL(first_backward),
     .head_sums = KERNEL(head_sums),
     .convolution = KERNEL(convolution),
     .winograd = KERNEL(winograd),
+    .winograd_int12 = KERNEL(winograd_int12),
     .depthwise = KERNEL(depthwise),
     .max_pool = KERNEL(max_pool),
     .mean_pool = KERNEL(mean_pool),

@@ -4,7 +4,8 @@
  * Backward: D = A dY A' serves both gradients:  dU[p] += V[p]' D[p],  dV[p] = D[p] U[p]',  dX = B dV B', added over
  * the overlapping tiles;  dw = G' dU G.  V is made again rather than kept: a tenth of the step's time for a third
  * of its memory. The matrices for the points 0, 1, -1, 2, -2 and infinity are those of Lavin & Gray. */
-#include "winograd_tiles.h"
+#include "int12.h"
+#include "winograd_filters.h"
 
 #include <string.h>
 
@@ -20,21 +21,6 @@ ALWAYS_INLINE struct place place_of(const struct block *b, size_t tile)
     return (struct place){ tile / per_image, in_image / b->tiles_x * T4, in_image % b->tiles_x * T4 };
 }
 
-/* ---- the small matrices, as sums of vectors; those that transform data are in winograd_tiles.h ---- */
-
-ALWAYS_INLINE void times_g(const vf g[3], vf r[T6]) /* r = G g */
-{
-    const vf a = (g[0] + g[2]) * (-1.0f / 6), b = g[1] * (1.0f / 6);
-    const vf c = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), d = g[1] * (1.0f / 12);
-
-    r[0] = g[0] * 0.25f;
-    r[1] = a - b;
-    r[2] = a + b;
-    r[3] = c + d;
-    r[4] = c - d;
-    r[5] = g[2];
-}
-
 ALWAYS_INLINE void times_gt(const vf u[T6], vf r[3]) /* r = G' u */
 {
     const vf sum12 = (u[1] + u[2]) * (-1.0f / 6), sum34 = u[3] + u[4];
@@ -45,34 +31,6 @@ ALWAYS_INLINE void times_gt(const vf u[T6], vf r[3]) /* r = G' u */
 }
 
 /* ---- weights ---- */
-
-/* VL filters w[lane][...] of one input channel, gathered: the file's order has the nine taps innermost. */
-ALWAYS_INLINE void gather_filters(const float *w, size_t stride, vf g[9])
-{
-    for (size_t k = 0; k < 9; k++) {
-        vf tap = { 0 };
-
-        for (size_t lane = 0; lane < VL; lane++)
-            tap[lane] = w[lane * stride + k];
-        g[k] = tap;
-    }
-}
-
-static void filter_transform(const vf g[9], vf u[WINOGRAD_POINTS])
-{
-    vf half[3][T6]; /* of G g, column j of the filter */
-
-    for (size_t j = 0; j < 3; j++) {
-        const vf column[3] = { g[j], g[3 + j], g[6 + j] };
-
-        times_g(column, half[j]);
-    }
-    for (size_t i = 0; i < T6; i++) {
-        const vf row[3] = { half[0][i], half[1][i], half[2][i] };
-
-        times_g(row, u + i * T6);
-    }
-}
 
 void KERNEL(weights_transform)(size_t C, size_t O, const float *w, size_t begin, size_t end, float *u,
                                float *ut)
@@ -174,6 +132,32 @@ void KERNEL(block_forward)(const struct block *b, size_t begin, size_t end, cons
     for (size_t p = 0; p < WINOGRAD_POINTS; p++)
         KERNEL(gemm_nn)(T, C, O, v + p * matrix_step(T, C), u + p * C * O, m + p * matrix_step(T, O));
     output_transform(b, begin, end, m, bias, y, won);
+}
+
+static void input_round(const struct block *b, size_t begin, size_t end, const float *x,
+                        const struct int12_scratch *s)
+{
+    const size_t C = b->in_c, T = end - begin;
+
+    for (size_t t = 0; t < T; t++) {
+        const struct place at = place_of(b, begin + t);
+        const float *tile = x + at.image * b->x_size + at.y * b->x_row + at.x * C;
+
+        for (size_t c = 0; c < C; c += VL)
+            input_tile(tile + c, b->x_row, C, NULL, s->tile + c, matrix_step(1, C));
+        tile_round(s, T, C, t);
+    }
+}
+
+void KERNEL(block_forward_int12)(const struct block *b, size_t begin, size_t end, const float *x,
+                                 const struct int12_filters *u, const float *bias, float *y, float *scratch)
+{
+    const size_t C = b->in_c, O = b->out_c, T = end - begin;
+    const struct int12_scratch s = int12_scratch(scratch, T, C, O);
+
+    input_round(b, begin, end, x, &s);
+    int12_multiply(&s, T, C, O, u);
+    output_transform(b, begin, end, s.m, bias, y, NULL);
 }
 
 /* ---- backward ---- */

@@ -1,6 +1,6 @@
 /* model/kernels/winograd_step.c - F(4x4, 3x3) as a step of a graph, forward and backward: from view to view, without a pool. See
  * winograd.c. */
-#include "winograd_tiles.h"
+#include "int12.h"
 
 #include <assert.h>
 
@@ -90,13 +90,20 @@ static void output_transform(const struct geometry *g, size_t begin, size_t T, c
     }
 }
 
+static bool is_for_tiles(const struct geometry *g)
+{
+    const struct window *k = &g->window;
+
+    return k->h == 3 && k->w == 3 && k->stride_h == 1 && k->stride_w == 1 && k->dilation_h == 1 &&
+           k->dilation_w == 1 && g->in.c % P == 0;
+}
+
 void KERNEL(winograd)(const struct geometry *g, size_t begin, size_t end, const struct operands *o,
                       float *scratch)
 {
     const size_t C = g->in.c, O = g->out.c;
 
-    assert(g->window.h == 3 && g->window.w == 3 && g->window.stride_h == 1 && g->window.stride_w == 1 &&
-           g->window.dilation_h == 1 && g->window.dilation_w == 1 && C % P == 0 && !o->scale);
+    assert(is_for_tiles(g) && !o->scale);
     for (size_t i = begin; i < end; i += TILE_BLOCK) {
         const size_t T = end - i < TILE_BLOCK ? end - i : TILE_BLOCK;
         float *v = scratch, *m = scratch + WINOGRAD_POINTS * matrix_step(T, C);
@@ -106,6 +113,38 @@ void KERNEL(winograd)(const struct geometry *g, size_t begin, size_t end, const 
             KERNEL(gemm_nn)
         (T, C, O, v + p * matrix_step(T, C), o->w + p * C * O, m + p * matrix_step(T, O));
         output_transform(g, i, T, m, o);
+    }
+}
+
+static void input_round(const struct geometry *g, size_t begin, size_t T, const float *x,
+                        const struct int12_scratch *s)
+{
+    const size_t step = matrix_step(1, g->in.c);
+
+    for (size_t t = 0; t < T; t++) {
+        const struct tile_at at = tile_at(g, cell_of_tile(g, begin + t));
+
+        if (at.whole)
+            tile_inputs(g, x + at.first, NULL, s->tile, 1, step);
+        else
+            tile_inputs(g, x + at.first, &at.in, s->tile, 1, step);
+        tile_round(s, T, g->in.c, t);
+    }
+}
+
+void KERNEL(winograd_int12)(const struct geometry *g, size_t begin, size_t end, const struct operands *o,
+                            float *scratch)
+{
+    const size_t C = g->in.c, O = g->out.c;
+
+    assert(is_for_tiles(g) && !o->scale);
+    for (size_t i = begin; i < end; i += TILE_BLOCK) {
+        const size_t T = end - i < TILE_BLOCK ? end - i : TILE_BLOCK;
+        const struct int12_scratch s = int12_scratch(scratch, T, C, O);
+
+        input_round(g, i, T, o->x, &s);
+        int12_multiply(&s, T, C, O, &o->int12);
+        output_transform(g, i, T, s.m, o);
     }
 }
 

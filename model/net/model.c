@@ -14,6 +14,7 @@ struct model {
     const struct network *net;
     struct labels labels;
     struct preprocess pre;
+    enum precision precision;
     float *params;            /* [n_params + n_state of the network] */
     struct plan *plan;        /* NULL: it sees no picture */
     struct prepared prepared; /* params as the kernels read them */
@@ -130,7 +131,7 @@ enum { MAX_MEMORY = 1 << 28 /* floats */ };
 /* The weights as the kernels read them. */
 static enum status prepare(struct model *m, struct error *err)
 {
-    if (plan_new(m->net, kernels(), FOR_INFERENCE, &m->plan) != ST_OK)
+    if (plan_new(m->net, kernels(), FOR_INFERENCE, m->precision, &m->plan) != ST_OK)
         return error_nomem(err);
     if (plan_image_floats(m->plan) > MAX_MEMORY || m->plan->n_weights > MAX_MEMORY)
         return error_set(err, ST_FORMAT,
@@ -142,8 +143,9 @@ static enum status prepare(struct model *m, struct error *err)
     return ST_OK;
 }
 
-enum status model_new(const struct network *net, const struct labels *labels, const struct preprocess *pre,
-                      const float *params, json_t *notes, struct model **ret_model, struct error *err)
+static enum status model_make(const struct network *net, const struct labels *labels,
+                              const struct preprocess *pre, const float *params, json_t *notes,
+                              enum precision precision, struct model **ret_model, struct error *err)
 {
     const size_t n = net->n_params + net->n_state;
     struct model *m = NULL;
@@ -159,6 +161,7 @@ enum status model_new(const struct network *net, const struct labels *labels, co
         m->net = network_ref(net);
         m->labels = *labels;
         m->pre = *pre;
+        m->precision = precision;
         m->params = malloc(n * sizeof *m->params);
         m->notes = notes ? json_incref(notes) : json_object();
     }
@@ -180,6 +183,19 @@ out:
     model_unref(m);
     json_decref(notes);
     return st;
+}
+
+enum status model_new(const struct network *net, const struct labels *labels, const struct preprocess *pre,
+                      const float *params, json_t *notes, struct model **ret_model, struct error *err)
+{
+    return model_make(net, labels, pre, params, notes, PRECISION_FLOAT32, ret_model, err);
+}
+
+enum status model_in_precision(const struct model *m, enum precision precision, struct model **ret_model,
+                               struct error *err)
+{
+    return model_make(m->net, &m->labels, &m->pre, m->params, json_incref(m->notes), precision, ret_model,
+                      err);
 }
 
 struct model *model_ref(struct model *m)
@@ -236,6 +252,8 @@ bool model_is_backbone(const struct model *m)
 
     return note && strcmp(note, "1") == 0;
 }
+
+enum precision model_precision(const struct model *m) { return m->precision; }
 
 bool model_sees(const struct model *m) { return network_sees(m->net); }
 

@@ -16,6 +16,7 @@ enum { GROUP = 2 };
 struct session {
     const struct network *net; /* a reference; NULL: no memory yet */
     const struct kernels *kernels;
+    enum precision precision;
     size_t images, threads; /* what it is large enough for */
     struct activations activations;
     float *scratch; /* [threads][n_scratch of the plan] */
@@ -50,7 +51,8 @@ void session_free(struct session *s)
 /* Whether its memory is that of a plan: wherever the weights lie. */
 static bool is_for(const struct session *s, const struct plan *p)
 {
-    return s->net && s->kernels == p->kernels && network_alike(s->net, p->net);
+    return s->net && s->kernels == p->kernels && s->precision == p->precision &&
+           network_alike(s->net, p->net);
 }
 
 /* Memory for this plan. */
@@ -66,6 +68,7 @@ static enum status fit(struct session *s, const struct plan *p, size_t images, s
     }
     s->net = network_ref(p->net);
     s->kernels = p->kernels;
+    s->precision = p->precision;
     s->images = images;
     s->threads = threads;
     return ST_OK;

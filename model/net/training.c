@@ -117,7 +117,7 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     if (!t)
         return error_nomem(err);
     t->net = network_ref(net);
-    if (plan_new(net, kernels(), purpose, &t->plan) != ST_OK) {
+    if (plan_new(net, kernels(), purpose, PRECISION_FLOAT32, &t->plan) != ST_OK) {
         training_free(t);
         return error_nomem(err);
     }

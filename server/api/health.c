@@ -35,11 +35,11 @@ enum status version_get(struct app *app, const struct http_request *req, struct 
     const struct image_limits *l = &s->limits;
 
     (void)req, (void)err;
-    return http_json(res,
-                     json_pack("{s:s,s:s,s:s,s:{s:I,s:I,s:I,s:I,s:I,s:I},s:s}", "name", "cxrd", "version",
-                               CXRD_VERSION, "build", CXRD_BUILD, "limits", "max_upload_bytes",
-                               (json_int_t)s->max_upload, "max_image_side", (json_int_t)l->max_side,
-                               "max_image_pixels", (json_int_t)l->max_pixels, "max_image_bytes",
-                               (json_int_t)l->max_bytes, "predict_queue", (json_int_t)s->predict_queue,
-                               "job_queue", (json_int_t)s->job_queue, "intended_use", INTENDED_USE));
+    return http_json(res, json_pack("{s:s,s:s,s:s,s:s,s:{s:I,s:I,s:I,s:I,s:I,s:I},s:s}", "name", "cxrd",
+                                    "version", CXRD_VERSION, "build", CXRD_BUILD, "precision",
+                                    precision_name(s->precision), "limits", "max_upload_bytes",
+                                    (json_int_t)s->max_upload, "max_image_side", (json_int_t)l->max_side,
+                                    "max_image_pixels", (json_int_t)l->max_pixels, "max_image_bytes",
+                                    (json_int_t)l->max_bytes, "predict_queue", (json_int_t)s->predict_queue,
+                                    "job_queue", (json_int_t)s->job_queue, "intended_use", INTENDED_USE));
 }

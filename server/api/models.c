@@ -128,10 +128,10 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
     return http_json(res, card);
 }
 
-/* How an activation ended. A file that is missing, or not what was stored, is a state of this server: 409. */
+/* How an activation ended. A file that is missing, or not what was stored, is a state of this server, and so is its precision: 409. */
 static enum status activation_status(enum status st, struct http_response *res)
 {
-    if (st == ST_FORMAT)
+    if (st == ST_FORMAT || st == ST_UNUSABLE)
         res->status = 409;
     return storage_status(st, res);
 }

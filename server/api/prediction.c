@@ -177,6 +177,14 @@ static json_t *image_json(const struct prediction *p)
                      : json_null();
 }
 
+/* NULL: float32, which goes without saying. */
+static const char *precision_unusual(const struct model *m)
+{
+    const enum precision p = model_precision(m);
+
+    return p == PRECISION_FLOAT32 ? NULL : precision_name(p);
+}
+
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
     json_t *warnings = warnings_json(&p->warnings);
@@ -186,11 +194,11 @@ json_t *prediction_json(const struct served *m, const char *id, const struct pre
             warnings, json_pack("{s:s,s:s}", "code", "image_not_used", "detail",
                                 "this model sees no picture: the one that was sent was not looked at"));
     patient_warnings(m->model, &p->values, warnings);
-    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o},s:o,s:o,s:o*,s:o,s:o,s:o,s:s}", "id", id, "model",
+    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:o*,s:o,s:o,s:o,s:s}", "id", id, "model",
                      "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256,
                      "job", text_or_null(m->job), "population", text_or_null(m->population), "warnings",
-                     model_warnings(m->model), "probabilities", probabilities_json(m->model, p), "findings",
-                     findings_json(m->model, p), "explanation",
+                     model_warnings(m->model), "precision", precision_unusual(m->model), "probabilities",
+                     probabilities_json(m->model, p), "findings", findings_json(m->model, p), "explanation",
                      p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
                      image_json(p), "warnings", warnings, "timing_ms", timing_json(&p->timing),
                      "intended_use", INTENDED_USE);

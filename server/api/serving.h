@@ -12,8 +12,9 @@ struct serving {
     struct team *team;         /* all cores for one prediction, when there is only one */
     struct metrics *metrics;   /* the same as in struct accounting */
     struct image_limits limits;
-    bool reject_inputs;                          /* what the input gate warns of is refused */
-    size_t max_upload, predict_queue, job_queue; /* for /version */
+    bool reject_inputs;       /* what the input gate warns of is refused */
+    enum precision precision; /* of the registry; for /version, as the next ones */
+    size_t max_upload, predict_queue, job_queue;
 };
 
 const struct serving *app_serving(const struct app *app);

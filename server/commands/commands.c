@@ -1,6 +1,7 @@
 /* server/commands/commands.c - how every command begins, and how it fails. */
 #include "commands.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -33,4 +34,22 @@ int command_fail(const struct command *c, const struct error *err)
     fprintf(stderr, "cxrd %s: %s%s%s%s\n", c->name, err->text[0] ? err->text : status_text(err->code),
             more ? " (" : "", err->inner, more ? ")" : "");
     return EXIT_FAILED;
+}
+
+enum status check_precision(const char *text, struct error *err)
+{
+    enum precision precision;
+
+    if (precision_parse(text, &precision))
+        return ST_OK;
+    return error_set(err, ST_INVALID, "must be float32 or int12, not '%.32s'", text);
+}
+
+enum precision precision_named(const char *name)
+{
+    enum precision precision = PRECISION_FLOAT32;
+
+    if (name && !precision_parse(name, &precision))
+        assert(!"checked before");
+    return precision;
 }

@@ -3,6 +3,7 @@
 #define SERVER_COMMANDS_COMMANDS_H
 
 #include "../options.h"
+#include "cxrd/precision.h"
 
 extern const struct command COMMAND_SERVE, COMMAND_TRAIN, COMMAND_PREDICT, COMMAND_PHANTOM, COMMAND_HEALTH,
     COMMAND_KEY, COMMAND_AUDIT, COMMAND_INSPECT, COMMAND_IMPORT, COMMAND_EXPORT, COMMAND_COMPARE;
@@ -19,6 +20,12 @@ MUST_USE enum status command_out_check(const char *path, bool overwrite, struct 
 
 /* The manual page, roff, from the same tables as --help. */
 void manual_print(const struct command *const *commands, size_t n);
+
+/* Of options that name a precision. */
+option_check check_precision;
+
+/* The precision of that name, which the check has seen; NULL: float32. */
+enum precision precision_named(const char *name);
 
 /* "cxrd train: …" on standard error; returns EXIT_FAILED. */
 int command_fail(const struct command *c, const struct error *err);

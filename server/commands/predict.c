@@ -5,6 +5,7 @@
 #include "cxrd/clock.h"
 #include "cxrd/file.h"
 #include "cxrd/json.h"
+#include "cxrd/narrowing.h"
 #include "cxrd/utf8.h"
 #include "cxrd/weights.h"
 
@@ -16,7 +17,7 @@
 #include <string.h>
 
 struct predict_options {
-    const char *weights, *url, *ca, *explain, *heatmap;
+    const char *weights, *url, *ca, *explain, *heatmap, *precision;
     const char *given[N_INPUT_FIELDS]; /* as input_parse() takes it; NULL: not known */
     bool json;
 };
@@ -38,6 +39,9 @@ static const struct option OPTIONS[] = {
     { "explain", OPTION_TEXT, AT(explain), "LABEL",
       "say where in the picture this finding's logit comes from" },
     { "heatmap", OPTION_TEXT, AT(heatmap), "FILE", "write the picture with that map over it, as a PNG" },
+    { "precision", OPTION_TEXT, AT(precision), "float32|int12",
+      "with --weights: int12 is sooner, and refused where that is seen in a probability (float32)",
+      .check = check_precision },
     { "age", OPTION_TEXT, AT(given[INPUT_AGE]), "YEARS", "for models that take it" },
     { "sex", OPTION_TEXT, AT(given[INPUT_SEX]), "M|F", "for models that take it" },
     { "view", OPTION_TEXT, AT(given[INPUT_VIEW]), "PA|AP", "for models that take it" },
@@ -52,7 +56,8 @@ static const struct option OPTIONS[] = {
 enum { MAX_PICTURE = 64 << 20, MAX_PATH = 1024 };
 
 /* A model from a file, as a server would name it. */
-static enum status model_load(const char *path, struct served *ret, struct error *err)
+static enum status model_load(const char *path, enum precision precision, struct served *ret,
+                              struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     const char *population;
@@ -60,6 +65,8 @@ static enum status model_load(const char *path, struct served *ret, struct error
 
     if (st == ST_OK)
         st = weights_read(file.data, file.size, &ret->model, err);
+    if (st == ST_OK)
+        st = model_narrow(&ret->model, precision, err);
     if (st == ST_OK)
         st = digest_bytes(file.data, file.size, ret->sha256);
     if (st == ST_OK && model_is_backbone(ret->model))
@@ -376,7 +383,7 @@ static int predict(int argc, char **argv)
     if (!options_check(&o, n_pictures))
         return EXIT_USAGE;
     if (o.weights)
-        st = model_load(o.weights, &m, &err);
+        st = model_load(o.weights, precision_named(o.precision), &m, &err);
     if (m.model && !question_read(&o, m.model, n_pictures, &q)) {
         model_unref(m.model);
         return EXIT_USAGE;

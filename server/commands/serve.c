@@ -119,6 +119,7 @@ static void app_describe(struct app *app, const struct serve_options *o)
 {
     app->serving.limits = IMAGE_LIMITS;
     app->serving.reject_inputs = strcmp(o->input_policy, "reject") == 0;
+    app->serving.precision = precision_named(o->precision);
     app->serving.max_upload = o->max_upload;
     app->serving.predict_queue = o->queue;
     app->serving.job_queue = o->job_queue;
@@ -169,7 +170,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK) {
         state_sweep(o->state, app->work.store);
         datasets_sweep(o->datasets, app->work.store);
-        st = registry_open(app->work.store, o->state, &app->work.registry, err);
+        st = registry_open(app->work.store, o->state, app->serving.precision, &app->work.registry, err);
         app->serving.registry = app->work.registry;
     }
     if (st == ST_OK)

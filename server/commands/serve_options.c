@@ -2,6 +2,7 @@
 #include "serve_options.h"
 
 #include "../http/listen.h"
+#include "commands.h"
 #include "cxrd/cores.h"
 #include "cxrd/hosts.h"
 #include "cxrd/log.h"
@@ -148,6 +149,10 @@ const struct option SERVE_OPTIONS[] = {
     { "input-policy", OPTION_TEXT, AT(input_policy), "warn|reject",
       "what becomes of pictures that are no radiograph like those of the training (warn)",
       .check = check_input_policy },
+    { "precision", OPTION_TEXT, AT(precision), "float32|int12",
+      "what models are served in; int12: sooner, and refused of a model where that is seen in a probability "
+      "(float32)",
+      .check = check_precision },
     { "log-level", OPTION_TEXT, AT(log_level), "LEVEL", "debug, info, warn, error or off (info)",
       .check = check_log_level },
     { "insecure", OPTION_FLAG, AT(insecure), NULL,
@@ -161,6 +166,7 @@ struct serve_options serve_options_default(void)
                                    .state = "state",
                                    .log_level = "info",
                                    .input_policy = "warn",
+                                   .precision = "float32",
                                    .base_path = "",
                                    .audit_bytes = 64 << 20,
                                    .threads = cores_available(),

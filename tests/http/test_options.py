@@ -122,7 +122,7 @@ class Options(Case):
         for option, text in (('threads', '0'), ('threads', '257'), ('threads', '2x'), ('threads', ' 2'), ('threads', '-1'), ('threads', '+1'),
                              ('threads', '0x2'), ('threads', '1.5'), ('threads', '99999999999999999999999'), ('queue', '1K'),
                              ('max-upload', '1T'), ('max-upload', '16MB'), ('max-upload', '1023'), ('max-upload', '99999999999G'),
-                             ('log-level', 'loud'), ('log-level', 'INFO'), ('input-policy', 'maybe'), ('base-path', 'cxrd'), ('base-path', '/'),
+                             ('log-level', 'loud'), ('log-level', 'INFO'), ('input-policy', 'maybe'), ('precision', 'int8'), ('base-path', 'cxrd'), ('base-path', '/'),
                              ('insecure', 'maybe'), ('insecure', '2')):
             variable = 'CXRD_' + option.upper().replace('-', '_')
             with self.subTest(option=option, text=text):

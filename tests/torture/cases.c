@@ -302,7 +302,7 @@ static enum status use_registry(struct error *err)
     if (st == ST_OK)
         st = store_open(path("state/x.db"), &store, err);
     if (st == ST_OK)
-        st = registry_open(store, path("state"), &registry, err);
+        st = registry_open(store, path("state"), PRECISION_FLOAT32, &registry, err);
     if (st == ST_OK)
         st = registry_add(registry, weights.data, weights.size, NULL, &card, err);
     if (st == ST_OK) {

@@ -47,7 +47,7 @@ static void plan_forward(const struct network *net, const struct kernels *k, con
     struct plan *p;
     float *scratch;
 
-    cr_assert_eq(plan_new(net, k, FOR_INFERENCE, &p), ST_OK);
+    cr_assert_eq(plan_new(net, k, FOR_INFERENCE, PRECISION_FLOAT32, &p), ST_OK);
     cr_assert_eq(prepared_init(&w, p), ST_OK);
     cr_assert_eq(activations_init(&a, p, IMAGES, false), ST_OK);
     scratch = floats_new(pool_threads(pool) * p->n_scratch);
@@ -135,7 +135,9 @@ static void plan_gradient(const struct network *net, const struct kernels *k, co
     struct prepared w;
     struct plan *p;
 
-    cr_assert_eq(plan_new(net, k, way->norms == NORMS_BATCH ? FOR_TRAINING : FOR_FROZEN_TRAINING, &p), ST_OK);
+    cr_assert_eq(plan_new(net, k, way->norms == NORMS_BATCH ? FOR_TRAINING : FOR_FROZEN_TRAINING,
+                          PRECISION_FLOAT32, &p),
+                 ST_OK);
     cr_assert_eq(prepared_init(&w, p), ST_OK);
     cr_assert_eq(sums_init(&sums, p->n_sums), ST_OK);
     cr_assert_eq(lane_init(&lane, p, way->images), ST_OK);
@@ -813,7 +815,7 @@ TEST_WITHOUT_LEAKS(plan, has_a_kernel_for_all_of_cnn4)
     struct plan *p;
 
     cr_assert_eq(network_new(&(struct network_spec){ "cnn4", 64, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
-    cr_assert_eq(plan_new(net, kernels(), FOR_INFERENCE, &p), ST_OK);
+    cr_assert_eq(plan_new(net, kernels(), FOR_INFERENCE, PRECISION_FLOAT32, &p), ST_OK);
     cr_assert_eq(p->n_ops, 4);
     cr_assert_eq(p->ops[0].kind, &OP_FIRST);
     cr_assert_eq(p->ops[0].folded, 3);
@@ -836,7 +838,7 @@ TEST_WITHOUT_LEAKS(plan, has_kernels_for_all_of_the_others)
         struct plan *p;
 
         cr_assert_eq(network_new(&(struct network_spec){ name, 224, N_NIH_LABELS, 0 }, &net, NULL), ST_OK);
-        cr_assert_eq(plan_new(net, kernels(), PURPOSES[i % N_PURPOSES], &p), ST_OK);
+        cr_assert_eq(plan_new(net, kernels(), PURPOSES[i % N_PURPOSES], PRECISION_FLOAT32, &p), ST_OK);
         for (size_t k = 0; k < p->n_ops; k++)
             cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT,
                       "%s for %zu: op %zu is %s", name, i % N_PURPOSES, k, p->ops[k].kind->name);
@@ -905,7 +907,7 @@ TEST_WITHOUT_LEAKS(plan, has_kernels_for_what_others_are_made_of)
         struct plan *p;
         size_t alone = 0;
 
-        cr_assert_eq(plan_new(net, kernels(), PURPOSES[i], &p), ST_OK);
+        cr_assert_eq(plan_new(net, kernels(), PURPOSES[i], PRECISION_FLOAT32, &p), ST_OK);
         for (size_t k = 0; k < p->n_ops; k++) {
             cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT, "for %zu: op %zu is %s",
                       i, k, p->ops[k].kind->name);
@@ -948,7 +950,7 @@ TEST_WITHOUT_LEAKS(plan, trains_densenet121_in_little_memory)
 
     cr_assert_eq(network_new(&(struct network_spec){ "densenet121", 224, N_NIH_LABELS, 0 }, &net, NULL),
                  ST_OK);
-    cr_assert_eq(plan_new(net, kernels(), FOR_TRAINING, &p), ST_OK);
+    cr_assert_eq(plan_new(net, kernels(), FOR_TRAINING, PRECISION_FLOAT32, &p), ST_OK);
     for (size_t m = 0; m < p->n_memories; m++)
         values += p->memories[m].size;
     printf("densenet121, MB: values %zu, slopes %zu, sums %zu, weights %zu\n", values >> 18,
@@ -1024,7 +1026,8 @@ TEST_WITHOUT_LEAKS(plan, mlp_runs_and_trains_by_a_kernel)
     for (int training = 0; training < 2; training++) {
         struct plan *p;
 
-        cr_assert_eq(plan_new(net, kernels(), training ? FOR_TRAINING : FOR_INFERENCE, &p), ST_OK);
+        cr_assert_eq(plan_new(net, kernels(), training ? FOR_TRAINING : FOR_INFERENCE, PRECISION_FLOAT32, &p),
+                     ST_OK);
         for (size_t i = 0; i < p->n_ops; i++)
             cr_assert(!p->ops[i].node || p->ops[i].node->ops != &LAYER_DENSE || p->ops[i].kind == &OP_DENSE);
         plan_free(p);

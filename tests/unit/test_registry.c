@@ -41,7 +41,7 @@ static enum status opened(struct error *err)
 {
     enum status st = store_open(path_in(state, "jobs.db"), &store, err);
 
-    return st == ST_OK ? registry_open(store, state, &registry, err) : st;
+    return st == ST_OK ? registry_open(store, state, PRECISION_FLOAT32, &registry, err) : st;
 }
 
 static void reopen(void)
@@ -630,12 +630,14 @@ Test(registry, needs_a_folder_that_it_can_make)
     char long_path[5000];
 
     write_text(path_in(state, "file"), "");
-    check_refusal("below a file", registry_open(store, path_in(state, "file"), &other, &err), ST_IO, &err,
+    check_refusal("below a file",
+                  registry_open(store, path_in(state, "file"), PRECISION_FLOAT32, &other, &err), ST_IO, &err,
                   "folder");
     memset(long_path, 'a', sizeof long_path - 1);
     long_path[0] = '/';
     long_path[sizeof long_path - 1] = '\0';
-    check_refusal("too long", registry_open(store, long_path, &other, &err), ST_IO, &err, "");
+    check_refusal("too long", registry_open(store, long_path, PRECISION_FLOAT32, &other, &err), ST_IO, &err,
+                  "");
     cr_assert_null(other);
 }
 

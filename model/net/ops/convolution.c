@@ -7,6 +7,7 @@
  * sums     by Winograd [O] bias, du as its filters
  * unit     a pixel; by Winograd a tile; a channel for itself a row */
 #include "convolution.h"
+#include "int12.h"
 #include "tiles.h"
 
 #include <stdint.h>
@@ -234,6 +235,35 @@ static void tiles_gradient(const struct op *op, const struct kernels *k, const s
 
 const struct op_kind OP_TILES = { "tiles",       LIE_PANELS,    LIE_PANELS,     tiles_size,
                                   tiles_prepare, tiles_forward, tiles_backward, tiles_gradient };
+
+/* ---- the same in integers ---- */
+
+static void tiles_int12_size(struct op *op, const struct kernels *k, const struct value *values,
+                             bool training)
+{
+    tiles_size(op, k, values, training);
+    sizes(op, int12_floats(op->g.in.c, op->g.out.c), 1);
+}
+
+static void tiles_int12_prepare(const struct op *op, const struct kernels *k, const float *values,
+                                size_t task, float *ret_weights)
+{
+    const float *scale = prepare_norms(op, values, ret_weights);
+
+    (void)task;
+    int12_prepare(k, op->g.in.c, op->g.out.c, values + op->node->params, scale, ret_weights + filters_at(op));
+}
+
+static void tiles_int12_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    struct operands o = operands_of(op, io);
+
+    o.int12 = int12_filters(io->kernels, op->g.out.c, o.w);
+    io->kernels->winograd_int12(&op->g, begin, end, &o, io->scratch);
+}
+
+const struct op_kind OP_TILES_INT12 = { "tiles int12",    LIE_PANELS,          LIE_PANELS,
+                                        tiles_int12_size, tiles_int12_prepare, tiles_int12_forward };
 
 /* ---- a channel for itself ---- */
 

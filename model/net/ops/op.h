@@ -128,7 +128,8 @@ static inline bool is_depthwise(const struct node *conv)
 
 extern const struct op_kind OP_FIRST;    /* convolution 3x3 of one channel, ReLU, max-pool 2 */
 extern const struct op_kind OP_WINOGRAD; /* the same of many channels */
-extern const struct op_kind OP_JOIN;     /* a concatenation, whose parts are written where it lies */
+extern const struct op_kind OP_WINOGRAD_INT12, OP_TILES_INT12; /* in integers: for inference alone */
+extern const struct op_kind OP_JOIN; /* a concatenation, whose parts are written where it lies */
 extern const struct op_kind OP_CONVOLUTION, OP_TILES,
     OP_DEPTHWISE;                             /* any; by Winograd; a channel for itself */
 extern const struct op_kind OP_POOL, OP_MEAN; /* of windows; of whole pictures */

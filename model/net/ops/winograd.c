@@ -1,7 +1,9 @@
 /* model/net/ops/winograd.c - a block of many input channels.
  *
- * weights  [O] bias, u [36][C x O], in training also ut [36][O x C]      sums  [O] bias, du as u      unit  a tile */
+ * weights  [O] bias, u [36][C x O], in training also ut [36][O x C]      sums  [O] bias, du as u      unit  a tile
+ *          in integers [O] bias, and as int12.h says */
 #include "block.h"
+#include "int12.h"
 #include "tiles.h"
 
 #include <string.h>
@@ -72,4 +74,39 @@ static void winograd_collect(const struct op *op, const struct kernels *k, const
 const struct op_kind OP_WINOGRAD = {
     "winograd",       LIE_BORDERED,     LIE_PIXELS,        winograd_size,
     winograd_prepare, winograd_forward, winograd_backward, winograd_collect
+};
+
+/* ---- in integers ---- */
+
+static void winograd_int12_size(struct op *op, const struct kernels *k, const struct value *values,
+                                bool training)
+{
+    const struct block *b = &op->block;
+
+    winograd_size(op, k, values, training);
+    op->n_prepares = 1;
+    op->n_weights = b->out_c + int12_floats(b->in_c, b->out_c);
+}
+
+static void winograd_int12_prepare(const struct op *op, const struct kernels *k, const float *values,
+                                   size_t task, float *ret_weights)
+{
+    const struct block *b = &op->block;
+
+    (void)task;
+    memcpy(ret_weights, values + block_bias(op), b->out_c * sizeof(float));
+    int12_prepare(k, b->in_c, b->out_c, values + block_weights(op), NULL, ret_weights + b->out_c);
+}
+
+static void winograd_int12_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
+{
+    const struct block *b = &op->block;
+    const struct int12_filters u = int12_filters(io->kernels, b->out_c, io->weights + b->out_c);
+
+    io->kernels->block_forward_int12(b, begin, end, io->x[0], &u, io->weights, io->y, io->scratch);
+}
+
+const struct op_kind OP_WINOGRAD_INT12 = {
+    "winograd int12",    LIE_BORDERED,           LIE_PIXELS,
+    winograd_int12_size, winograd_int12_prepare, winograd_int12_forward
 };

@@ -3,20 +3,23 @@
 
 #include "steps.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum status plan_new(const struct network *net, const struct kernels *k, enum purpose purpose,
-                     struct plan **ret_plan)
+                     enum precision precision, struct plan **ret_plan)
 {
     const bool training = purpose != FOR_INFERENCE;
     struct steps steps = { 0 };
     struct plan *p = calloc(1, sizeof *p);
     enum status st = p ? steps_init(&steps, net, k->panel) : ST_NOMEM;
 
+    assert(!training || precision == PRECISION_FLOAT32);
     if (st != ST_OK)
         goto out;
     p->net = network_ref(net);
     p->purpose = purpose;
+    p->precision = precision;
     p->kernels = k;
     alias(&steps);
     fuse(&steps);
@@ -26,6 +29,8 @@ enum status plan_new(const struct network *net, const struct kernels *k, enum pu
     }
     endings(&steps, purpose);
     choose(&steps, purpose);
+    if (precision == PRECISION_INT12)
+        narrow(&steps);
     fold(&steps);
     drop(&steps);
     st = place(&steps, training, p);

@@ -7,6 +7,7 @@
 #define MODEL_NET_PLAN_PLAN_H
 
 #include "../ops/op.h"
+#include "cxrd/precision.h"
 
 enum { HEAD_CHUNKS = 16, HEAD_LINE = HEAD_CHUNKS * HEAD_VECTOR };
 
@@ -25,6 +26,7 @@ enum purpose { FOR_INFERENCE, FOR_TRAINING, FOR_FROZEN_TRAINING };
 struct plan {
     const struct network *net; /* a reference */
     enum purpose purpose;
+    enum precision precision;
     const struct kernels *kernels;
     struct value *values; /* [n_values]; value 0 is the image */
     size_t n_values;
@@ -45,9 +47,10 @@ struct plan {
     size_t bias_sums, inputs_sums; /* where the sums of the head's bias and inputs begin */
 };
 
-/* Errors: ST_NOMEM. */
+/*   precision  PRECISION_FLOAT32 but for inference
+ * Errors: ST_NOMEM. */
 MUST_USE enum status plan_new(const struct network *net, const struct kernels *k, enum purpose purpose,
-                              struct plan **ret_plan);
+                              enum precision precision, struct plan **ret_plan);
 void plan_free(struct plan *p); /* NULL is fine */
 
 /* Floats that an image takes on its way through. */

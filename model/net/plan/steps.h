@@ -12,6 +12,7 @@
  * and at inference, after fuse:
  *   commute     a mean-pool before the 1x1 convolution that it follows: a quarter of the products
  *   norms       normalisations and scales into the convolution before or behind them
+ *   narrow      integers for products of float32, after choose, where that is asked for
  *   share       memory, after place; in training that of slopes */
 #ifndef MODEL_NET_PLAN_STEPS_H
 #define MODEL_NET_PLAN_STEPS_H
@@ -75,6 +76,7 @@ void commute(struct steps *s);
 void norms(struct steps *s);
 void endings(struct steps *s, enum purpose purpose);
 void choose(struct steps *s, enum purpose purpose);
+void narrow(struct steps *s);
 void fold(struct steps *s);
 void drop(struct steps *s);
 
