@@ -28,7 +28,7 @@ class Command(Case):
 
     def test_a_file_of_ours_stays_as_it_is(self):
         out = os.path.join(program.new_folder('import'), 'model.safetensors')
-        done = program.run('import', dataset.weights_path(), '--out', out)
+        done = program.run('import', dataset.weights_path(), '-o', out)
         self.assertEqual((done.returncode, done.stderr), (0, ''))
         self.assertEqual(json.loads(done.stdout), {'format': 'cxrd'})
         self.assertEqual(read(out), dataset.weights())
@@ -508,7 +508,7 @@ class Served(ServerCase):
         self.assertTrue(card['backbone'])
         self.assert_problem(self.post(f'/models/{card["id"]}/activate'), 409, 'its head has learned nothing')
 
-    def test_a_hostile_one_is_422_and_runs_nothing(self):
+    def test_row_70_a_hostile_checkpoint_is_422_and_runs_nothing(self):
         mark, before = os.path.join(program.new_folder('mark'), 'mark'), self.get('/models').json()
         pickled = b'\x80\x02cos\nsystem\n' + torch_file.text(f'touch {mark}') + b'\x85R.'
         for data in (torch_file.zip_of(pickled), torch_file.legacy_of(pickled), pickled):
