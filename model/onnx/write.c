@@ -131,7 +131,7 @@ static void put_metadata(struct writer *w, const json_t *metadata, Onnx__ModelPr
     const char *key;
     json_t *value;
 
-    ret->metadata_props = writer_alloc(w, n * sizeof *ret->metadata_props);
+    ret->metadata_props = writer_alloc(w, n * sizeof(Onnx__StringStringEntryProto *));
     json_object_foreach ((json_t *)metadata, key, value) {
         Onnx__StringStringEntryProto *entry = writer_alloc(w, sizeof *entry);
 

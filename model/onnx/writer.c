@@ -261,7 +261,7 @@ static void end_add(struct writer *w, Onnx__ValueInfoProto ***list, size_t *n, c
     Onnx__TensorShapeProto *shape = shape_make(w, rank, dims);
 
     if (!*list)
-        *list = writer_alloc(w, MAX_ENDS * sizeof **list);
+        *list = writer_alloc(w, MAX_ENDS * sizeof(Onnx__ValueInfoProto *));
     if (w->failed)
         return;
     assert(*n < MAX_ENDS);

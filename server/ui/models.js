@@ -1,5 +1,5 @@
 // The models: which one answers, what they are, two of them side by side.
-import { ask, getJson, has } from './api.js';
+import { ask, getJson, has, key, save } from './api.js';
 import { $, attempt, make, number, short, time } from './dom.js';
 
 let cards = [];
@@ -23,6 +23,18 @@ function compareBox(card) {
   return box;
 }
 
+/** Its files: links, but a key would not be sent along with one. */
+function filesOf(card) {
+  const file = (text, what, ending) => {
+    const path = `models/${card.id}/${what}`;
+    const name = `${card.id}.${ending}`;
+    const label = `${text} file of ${short(card.id)}`;
+    if (!key.get()) return make('a', { href: path, download: name, 'aria-label': label }, text);
+    return make('button', { type: 'button', class: 'quiet', 'aria-label': label, onclick: () => attempt(() => save(path, name)) }, text);
+  };
+  return make('td', {}, file('Weights', 'weights', 'safetensors'), ' ', file('ONNX', 'onnx', 'onnx'));
+}
+
 function rowOf(card, active) {
   const answers = card.id === active;
   const what = answers ? make('strong', {}, 'answers now') : make('button', {
@@ -32,7 +44,7 @@ function rowOf(card, active) {
   return make('tr', { 'data-model': card.id, 'aria-current': answers ? 'true' : null }, make('td', {}, compareBox(card)),
     make('th', { scope: 'row' }, short(card.id)), make('td', {}, what), make('td', {}, time(card.created_at)),
     make('td', {}, number(jobs.get(card.job)?.validation_loss)), make('td', {}, number(jobs.get(card.job)?.baseline?.validation_loss)),
-    make('td', {}, card.imported ? 'imported' : card.population ?? '–'));
+    make('td', {}, card.imported ? 'imported' : card.population ?? '–'), filesOf(card));
 }
 
 /** Whether two models answer for the same findings; what an old card does not say is not held against it. */

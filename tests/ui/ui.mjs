@@ -1,6 +1,6 @@
 // The pages in Chromium, as a person uses them: ui.mjs CXRD TAP_FILE CHROMIUM [SCREENSHOTS]
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -247,6 +247,9 @@ await tap.test('models are compared, and another one is activated', async () => 
   await page.click(`[data-model="${other}"] button`);
   await page.waitForSelector(`[data-model="${other}"][aria-current=true]`);
   assert.equal((await api('/models')).active, other);
+  const [onnx] = await Promise.all([page.waitForEvent('download'), page.click(`[data-model="${other}"] a:text-is("ONNX")`)]);
+  assert.equal(onnx.suggestedFilename(), `${other}.onnx`);
+  assert.ok(statSync(await onnx.path()).size > 100_000);
   await shoot('models');
   await assertAccessible('the models');
   if (await page.isVisible('#rollback')) {
@@ -414,6 +417,9 @@ await tap.test('with keys and below a prefix all of it works too', async () => {
     await other.waitForSelector('#prediction:not([hidden])');
     await other.click('nav a[href="#models"]');
     await other.waitForSelector('#model-list tbody tr[aria-current=true]');
+    const [onnx] = await Promise.all([other.waitForEvent('download'), other.click('#model-list button:text-is("ONNX")')]);
+    assert.match(onnx.suggestedFilename(), /\.onnx$/);
+    assert.ok(statSync(await onnx.path()).size > 100_000);
     assert.equal(await other.isVisible('#alert'), false);
     assert.equal(await other.evaluate((secret) => document.documentElement.outerHTML.includes(secret) || location.href.includes(secret), key), false);
     await other.goto(`${home}docs`);
