@@ -115,6 +115,18 @@ class Agreement(OnnxCase):
                 if ours.size > 1:
                     self.assertGreater(ours.std(), 0.02)  # not all the same
 
+    def test_what_is_exported_reads_back_as_the_same_model(self):
+        films = self.films()
+        for name in ('cnn4', 'mlp', 'densenet121', 'resnet18-colours', 'resnet18-flatten', 'cnn4-one-channel'):
+            with self.subTest(name):
+                weights = os.path.join(self.folder, f'{name}.safetensors')
+                onnx_file, back = (os.path.join(program.new_folder('back'), one) for one in ('model.onnx', 'back.safetensors'))
+                for done in (program.run('export', weights, '-o', onnx_file), program.run('import', onnx_file, '-o', back)):
+                    self.assertEqual((done.returncode, done.stderr), (0, ''))
+                for ours, read in zip(self.predicted(weights, films, {}), self.predicted(back, films, {})):
+                    self.assertEqual(list(read), list(ours))
+                    self.assertLess(max(abs(read[label] - ours[label]) for label in ours), 1e-5)
+
     def test_networks_that_nobody_would_draw(self):
         questions, expected, operators = [], [], set()
         for path in sorted(glob.glob(os.path.join(self.folder, 'random-*.onnx'))):
