@@ -91,20 +91,20 @@ static float brain_float(uint16_t h)
 }
 
 struct number_type {
-    int32_t type;
     const char *name;
-    size_t size; /* bytes of a number in raw_data */
+    int32_t type;
     bool is_float;
+    size_t size; /* bytes of a number in raw_data */
 };
 static const struct number_type TYPES[] = {
-    { ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, "float", 4, true },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, "double", 8, true },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, "float16", 2, true },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, "bfloat16", 2, true },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__INT64, "int64", 8, false },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__INT32, "int32", 4, false },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, "uint8", 1, false },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, "bool", 1, false },
+    { "float", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, true, 4 },
+    { "double", ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, true, 8 },
+    { "float16", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, true, 2 },
+    { "bfloat16", ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, true, 2 },
+    { "int64", ONNX__TENSOR_PROTO__DATA_TYPE__INT64, false, 8 },
+    { "int32", ONNX__TENSOR_PROTO__DATA_TYPE__INT32, false, 4 },
+    { "uint8", ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, false, 1 },
+    { "bool", ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, false, 1 },
 };
 
 static const struct number_type *type_of(const Onnx__TensorProto *t)
@@ -214,7 +214,7 @@ void constant_read(struct reader *r, const Onnx__TensorProto *t, struct constant
                       (int)t->data_type);
     if (t->segment)
         reader_refuse(r, "the constant '%.60s' is a part of a tensor", name);
-    if (r->st != ST_OK || !dims_read(r, t, &dims))
+    if (!type || r->st != ST_OK || !dims_read(r, t, &dims))
         return;
     *ret = (struct constant){ .dims = dims, .count = dims_count(&dims) };
     there = t->raw_data.len > 0 ? t->raw_data.len / type->size : count_in_field(t, type);

@@ -35,18 +35,22 @@ static void fold_pair(struct reader *r, const struct arithmetic *f)
     int64_t *integers = NULL;
     float *floats = NULL;
 
-    if (a && b && !a->floats != !b->floats)
+    if (!a || !b)
+        return;
+    if (!a->floats != !b->floats) {
         reader_refuse(r, "its inputs are integers and floating-point numbers");
-    if (!a || !b || !broadcast_dims(r, &a->dims, &b->dims, &d))
+        return;
+    }
+    if (!broadcast_dims(r, &a->dims, &b->dims, &d))
         return;
     if (!(a->floats ? constant_floats(r, &d, &c, &floats) : constant_integers(r, &d, &c, &integers)))
         return;
     for (size_t i = 0; i < c.count && r->st == ST_OK; i++) {
         const size_t at = source_place(&d, &a->dims, i), bt = source_place(&d, &b->dims, i);
 
-        if (floats)
+        if (floats && b->floats)
             floats[i] = f->floats(a->floats[at], b->floats[bt]);
-        else if (!f->integers(a->integers[at], b->integers[bt], &integers[i]))
+        else if (integers && !f->integers(a->integers[at], b->integers[bt], &integers[i]))
             reader_refuse(r, "there is no such integer");
     }
     give_constant(r, &c);
@@ -91,9 +95,13 @@ void fold_equal(struct reader *r)
     struct dims d;
     int64_t *out;
 
-    if (a && b && (!a->integers || !b->integers))
+    if (!a || !b)
+        return;
+    if (!a->integers || !b->integers) {
         reader_refuse(r, "only integers are compared");
-    if (!a || !b || !broadcast_dims(r, &a->dims, &b->dims, &d) || !constant_integers(r, &d, &c, &out))
+        return;
+    }
+    if (!broadcast_dims(r, &a->dims, &b->dims, &d) || !constant_integers(r, &d, &c, &out))
         return;
     for (size_t i = 0; i < c.count; i++)
         out[i] = a->integers[source_place(&d, &a->dims, i)] == b->integers[source_place(&d, &b->dims, i)];
@@ -107,11 +115,14 @@ void fold_where(struct reader *r)
     struct dims d;
     int64_t *out;
 
-    if (which && a && b && (!which->integers || !a->integers || !b->integers))
-        reader_refuse(r, "it chooses between integers only");
-    if (!which || !a || !b || !broadcast_dims(r, &a->dims, &b->dims, &d))
+    if (!which || !a || !b)
         return;
-    if (!broadcast_dims(r, &d, &which->dims, &d) || !constant_integers(r, &d, &c, &out))
+    if (!which->integers || !a->integers || !b->integers) {
+        reader_refuse(r, "it chooses between integers only");
+        return;
+    }
+    if (!broadcast_dims(r, &a->dims, &b->dims, &d) || !broadcast_dims(r, &d, &which->dims, &d) ||
+        !constant_integers(r, &d, &c, &out))
         return;
     for (size_t i = 0; i < c.count; i++)
         out[i] = which->integers[source_place(&d, &which->dims, i)]

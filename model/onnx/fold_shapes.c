@@ -102,9 +102,8 @@ void fold_filled(struct reader *r)
 void fold_shape(struct reader *r)
 {
     const struct value *v = node_input(r, 0);
-    const struct dims d = !v                          ? (struct dims){ 0 }
-                          : v->kind == VALUE_CONSTANT ? v->constant.dims
-                                                      : v->view.dims;
+    const struct dims none = { 0 };
+    const struct dims d = v && v->kind == VALUE_CONSTANT ? v->constant.dims : v ? v->view.dims : none;
     const int64_t rank = (int64_t)d.rank;
     int64_t start = attribute_integer(r, "start", 0), end = attribute_integer(r, "end", rank), *out;
     struct constant c;
@@ -120,21 +119,27 @@ void fold_shape(struct reader *r)
     give_constant(r, &c);
 }
 
+/* An input that is a single number of 32 bits. */
+static int64_t input_integer(struct reader *r, size_t i)
+{
+    const struct constant *c = input_constant(r, i);
+
+    if (c && c->integers && c->count == 1 && c->integers[0] <= INT32_MAX && c->integers[0] >= -INT32_MAX)
+        return c->integers[0];
+    reader_refuse(r, "its limits must be single integers");
+    return 0;
+}
+
 void fold_range(struct reader *r)
 {
-    const struct constant *in[] = { input_constant(r, 0), input_constant(r, 1), input_constant(r, 2) };
+    const int64_t first = input_integer(r, 0), span = input_integer(r, 1) - first, step = input_integer(r, 2);
     int64_t n = 0, *out;
     struct constant c;
 
-    for (size_t i = 0; i < 3; i++)
-        if (!in[i] || !in[i]->integers || in[i]->count != 1 || in[i]->integers[0] > INT32_MAX ||
-            in[i]->integers[0] < -INT32_MAX)
-            reader_refuse(r, "its limits must be single integers");
-    if (r->st == ST_OK && in[2]->integers[0] == 0)
+    if (step == 0) {
         reader_refuse(r, "its step is 0");
-    if (r->st != ST_OK)
         return;
-    const int64_t first = in[0]->integers[0], step = in[2]->integers[0], span = in[1]->integers[0] - first;
+    }
 
     if ((span > 0) == (step > 0))
         n = (span + step + (step > 0 ? -1 : 1)) / step;

@@ -278,14 +278,15 @@ void build_mul(struct reader *r)
     struct value *a = node_input(r, 0), *b = node_input(r, 1);
     struct with_constant w;
 
-    if (with_constant(r, &w))
+    if (with_constant(r, &w)) {
         give_with(r, &w, times);
-    else if (r->st == ST_OK && a && b && a != b && b->uses == 1 && give_gated(r, a, b))
         return;
-    else if (r->st == ST_OK && a && b && a != b && a->uses == 1 && give_gated(r, b, a))
+    }
+    if (r->st != ST_OK || !a || !b)
         return;
-    else
-        give_product(r);
+    if (a != b && ((b->uses == 1 && give_gated(r, a, b)) || (a->uses == 1 && give_gated(r, b, a))))
+        return;
+    give_product(r);
 }
 
 void build_div(struct reader *r)

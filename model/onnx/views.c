@@ -29,17 +29,6 @@ size_t view_channel_axis(const struct view *v)
     return v->channels_last && v->dims.rank > 2 ? v->dims.rank - 1 : 1;
 }
 
-struct view input_view(struct reader *r, size_t i)
-{
-    struct value *v = node_input(r, i);
-
-    if (v && v->kind == VALUE_CONSTANT)
-        reader_refuse(r, "its input %zu is a constant", i);
-    if (v && r->st == ST_OK)
-        settle(r, v);
-    return v && r->st == ST_OK ? v->view : (struct view){ .dims = { 2, { 1, 1 } } };
-}
-
 struct view view_flat(struct reader *r, struct view v)
 {
     const struct shape s = view_shape(r, &v);
@@ -63,15 +52,5 @@ struct view view_by_channel(struct reader *r, struct view v)
         return view_flat(r, v);
     reader_refuse(r, "its input has %zu channels as it is seen here, and %zu where it is made", channels,
                   s.c);
-    return v;
-}
-
-struct view input_planes(struct reader *r, size_t i)
-{
-    const struct view v = view_by_channel(r, input_view(r, i));
-    const struct shape s = view_shape(r, &v);
-
-    if (r->st == ST_OK && (v.dims.rank != 4 || v.channels_last || v.dims.at[2] != s.h || v.dims.at[3] != s.w))
-        reader_refuse(r, "its input is no picture of [batch, channels, rows, columns]");
     return v;
 }
