@@ -8,6 +8,7 @@
 #include "model/net/lane.h"
 #include "model/net/plan/forward.h"
 #include "model/net/reference.h"
+#include "model/net/statistics.h"
 #include "random_graph.h"
 #include "support.h"
 
@@ -122,9 +123,10 @@ enum { MOST_IMAGES = 5 };
 #define MOMENTUM 0.3
 
 /* The gradient of the parameters before the head, by the plan of an instruction set, the batch being one shard; the others are left
- * alone. */
+ * alone. And the state, which follows the batch's statistics. */
 static void plan_gradient(const struct network *net, const struct kernels *k, const struct way *way,
-                          const float *values, const struct training_batch *batch, float *ret_gradients)
+                          const float *values, const struct training_batch *batch, float *ret_gradients,
+                          float *state)
 {
     float logits[MOST_IMAGES * MAX_LABELS], dlogits[MOST_IMAGES * MAX_LABELS];
     float *statistics = floats_new(net->n_state);
@@ -149,6 +151,8 @@ static void plan_gradient(const struct network *net, const struct kernels *k, co
     for (size_t i = 0; i < p->n_ops; i++)
         for (size_t task = 0; task < p->ops[i].n_collects; task++)
             p->ops[i].kind->collect(&p->ops[i], k, &tree, task, ret_gradients);
+    if (way->norms == NORMS_BATCH)
+        statistics_follow(p, &(struct shard_statistics){ 1, &way->images, statistics }, MOMENTUM, state);
     free(passage.features);
     free(statistics);
     lane_release(&lane);
@@ -239,7 +243,7 @@ static struct outcome outcome_by_layers(const struct network *net, const struct 
     return o;
 }
 
-/* The plan's. k: an instruction set's gradient before the head, all else as the layers have it; NULL: a training's. */
+/* The plan's. k: an instruction set's, but for the head's gradient, which is the layers'; NULL: a training's. */
 static struct outcome outcome_by_plan(const struct network *net, const struct kernels *k,
                                       const struct way *way, const float *values, const float *x,
                                       const struct outcome *layers)
@@ -255,10 +259,9 @@ static struct outcome outcome_by_plan(const struct network *net, const struct ke
         const size_t before_head =
             net->nodes[net->n_nodes - 1].params; /* of what nobody reads there is no op */
 
-        memcpy(o.state, layers->state, net->n_state * sizeof *o.state);
         memcpy(o.gradients + before_head, layers->gradients + before_head,
                (net->n_params - before_head) * sizeof *o.gradients);
-        plan_gradient(net, k, way, values, &batch, o.gradients);
+        plan_gradient(net, k, way, values, &batch, o.gradients, o.state);
         return o;
     }
     cr_assert_eq(training_new(net, way->shards, way->images, way->norms, NULL, &t, NULL), ST_OK);
