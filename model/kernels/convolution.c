@@ -26,6 +26,7 @@ static const float ZEROS[P] __attribute__((aligned(64)));
 struct strip {
     size_t n; /* pixels */
     size_t runs, size, panel;
+    size_t last;        /* floats of the last panel that count: what is behind them has zeros for weights */
     const float **from; /* [runs][STRIP]: a run's first float, or ZEROS */
     float *packed;
     size_t y[STRIP], b[STRIP];
@@ -120,6 +121,7 @@ static struct strip strip_of(const struct geometry *g, float *scratch)
         s.size = k->w * g->in.c;
         s.panel = P;
     }
+    s.last = s.size - (s.size - 1) / P * P - g->unused_in;
     s.from = (const float **)(void *)scratch;
     s.packed = scratch + k->h * k->w * STRIP * (sizeof(void *) / sizeof(float));
     return s;
@@ -145,24 +147,25 @@ static void strip_gather(const struct geometry *g, const struct operands *o, siz
     }
 }
 
-/* sum += the first `n` floats at each of a[mr], times n rows of weights. */
-ALWAYS_INLINE void tile_multiply(const size_t mr, size_t n, const float *const a[MR], const float *w,
-                                 vf sum[MR][NV])
+/* sum += the first `n` floats at each of a[mr], times n rows of weights; half: of the panel's first vector alone. */
+ALWAYS_INLINE void tile_multiply(const size_t mr, const bool half, size_t n, const float *const a[MR],
+                                 const float *w, vf sum[MR][NV])
 {
     for (size_t i = 0; i < n; i++, w += P) {
-        const vf w0 = load(w), w1 = load(w + VL);
+        const vf w0 = load(w), w1 = half ? (vf){ 0 } : load(w + VL);
 
 #pragma GCC unroll 8
         for (size_t r = 0; r < mr; r++) {
             sum[r][0] += a[r][i] * w0;
-            sum[r][1] += a[r][i] * w1;
+            if (!half)
+                sum[r][1] += a[r][i] * w1;
         }
     }
 }
 
 /* One run: sum += its panels. */
-ALWAYS_INLINE void tile_run(const size_t mr, const struct strip *s, const float *const *from, const float *w,
-                            vf sum[MR][NV])
+ALWAYS_INLINE void tile_run(const size_t mr, const bool half, const struct strip *s, const float *const *from,
+                            const float *w, vf sum[MR][NV])
 {
     const float *a[MR];
 
@@ -171,14 +174,14 @@ ALWAYS_INLINE void tile_run(const size_t mr, const struct strip *s, const float 
     for (size_t left = s->size; left > P; left -= P, w += (size_t)P * P) {
         for (size_t i = 0; i < mr * ((P + 15) / 16); i++)
             __builtin_prefetch(a[i % mr] + s->panel + i / mr * 16);
-        tile_multiply(mr, P, a, w, sum);
+        tile_multiply(mr, half, P, a, w, sum);
         for (size_t r = 0; r < mr; r++)
             a[r] += from[r] == ZEROS ? 0 : s->panel;
     }
-    tile_multiply(mr, s->size - (s->size - 1) / P * P, a, w, sum);
+    tile_multiply(mr, half, s->last, a, w, sum);
 }
 
-ALWAYS_INLINE void tile_sum(const size_t mr, const struct strip *s, size_t t, const float *w,
+ALWAYS_INLINE void tile_sum(const size_t mr, const bool half, const struct strip *s, size_t t, const float *w,
                             vf ret_sum[MR][NV])
 {
     vf sum[MR][NV];
@@ -186,30 +189,43 @@ ALWAYS_INLINE void tile_sum(const size_t mr, const struct strip *s, size_t t, co
     for (size_t r = 0; r < mr; r++)
         sum[r][0] = sum[r][1] = (vf){ 0 };
     for (size_t run = 0; run < s->runs; run++)
-        tile_run(mr, s, s->from + run * STRIP + t, w + run * s->size * P, sum);
+        tile_run(mr, half, s, s->from + run * STRIP + t, w + run * s->size * P, sum);
     for (size_t r = 0; r < mr; r++) {
         ret_sum[r][0] = sum[r][0];
         ret_sum[r][1] = sum[r][1];
     }
 }
 
-/* The sums of `mr` pixels from the strip's t on. A function of its own: with anything else in it gcc 12 keeps a sum in memory. */
-static __attribute__((noinline)) void tile_sums(size_t mr, const struct strip *s, size_t t, const float *w,
-                                                vf sum[MR][NV])
-{
-    switch (mr) { /* a constant each, so that the sums stay in registers */
-    case 1: tile_sum(1, s, t, w, sum); break;
-    case 2: tile_sum(2, s, t, w, sum); break;
-    case 3: tile_sum(3, s, t, w, sum); break;
-    case 4: tile_sum(4, s, t, w, sum); break;
-    case 5: tile_sum(5, s, t, w, sum); break;
+/* The sums of `mr` pixels from the strip's t on: functions of their own, since with anything else in them gcc 12 keeps a sum in
+ * memory; a constant for each number of pixels, so that the sums stay in registers. */
 #if MR == 8
-    case 6: tile_sum(6, s, t, w, sum); break;
-    case 7: tile_sum(7, s, t, w, sum); break;
+#define MORE_TILES(half)                            \
+    case 6: tile_sum(6, half, s, t, w, sum); break; \
+    case 7:                                         \
+        tile_sum(7, half, s, t, w, sum);            \
+        break;
+#else
+#define MORE_TILES(half)
 #endif
-    default: tile_sum(MR, s, t, w, sum); break;
+#define TILE_SUMS(name, half)                                                                              \
+    static __attribute__((noinline)) void name(size_t mr, const struct strip *s, size_t t, const float *w, \
+                                               vf sum[MR][NV])                                             \
+    {                                                                                                      \
+        switch (mr) {                                                                                      \
+        case 1: tile_sum(1, half, s, t, w, sum); break;                                                    \
+        case 2: tile_sum(2, half, s, t, w, sum); break;                                                    \
+        case 3: tile_sum(3, half, s, t, w, sum); break;                                                    \
+        case 4: tile_sum(4, half, s, t, w, sum); break;                                                    \
+        case 5:                                                                                            \
+            tile_sum(5, half, s, t, w, sum);                                                               \
+            break;                                                                                         \
+            MORE_TILES(half)                                                                               \
+        default: tile_sum(MR, half, s, t, w, sum); break;                                                  \
+        }                                                                                                  \
     }
-}
+
+TILE_SUMS(tile_sums, false)
+TILE_SUMS(tile_halves, true) /* the panel's second vector is none of the network's: 0 */
 
 /* What is made of the sums, on the way to the panel of results from channel c on. */
 ALWAYS_INLINE void tile_finish(const bool is_relu, size_t mr, const struct geometry *g,
@@ -239,7 +255,8 @@ static void strip_multiply(const struct geometry *g, const struct operands *o, c
             const size_t mr = s->n - t < MR ? s->n - t : MR;
             vf sum[MR][NV];
 
-            tile_sums(mr, s, t, o->w + c * s->runs * s->size, sum);
+            (c + P == g->out.c && g->unused_out >= VL ? tile_halves : tile_sums)(
+                mr, s, t, o->w + c * s->runs * s->size, sum);
             if (g->activation == ACT_RELU)
                 tile_finish(true, mr, g, o, s, t, c, sum);
             else

@@ -50,6 +50,8 @@ struct geometry {
     enum activation activation; /* pools have none */
     float low, high;            /* of ACT_CLIP */
     float slope;                /* of ACT_LEAKY_RELU, below 0 */
+    size_t unused_in,
+        unused_out; /* of convolution: so many of the last channels are none of the network's; 0: who knows */
 };
 
 /* A set's products of words, see struct kernels. */

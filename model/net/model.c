@@ -133,7 +133,8 @@ static enum status prepare(struct model *m, struct error *err)
 {
     if (plan_new(m->net, kernels(), FOR_INFERENCE, m->precision, &m->plan) != ST_OK)
         return error_nomem(err);
-    if (plan_image_floats(m->plan) > MAX_MEMORY || m->plan->n_weights > MAX_MEMORY)
+    if (plan_image_floats(m->plan) > MAX_MEMORY || m->plan->n_weights > MAX_MEMORY ||
+        m->plan->n_scratch > MAX_MEMORY / 8)
         return error_set(err, ST_FORMAT,
                          "the network needs more than %d MiB for its weights or for a picture",
                          MAX_MEMORY >> 18);

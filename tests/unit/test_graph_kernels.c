@@ -210,6 +210,10 @@ static void operands_draw(struct trial *t, struct rng *r)
     t->shift = drawn(r, t->x.s.c);
     t->g = (struct geometry){ t->x.s,          t->y.s, t->node.window, t->x.v, t->y.v, t->b.v,
                               t->g.activation, LOW,    HIGH,           BELOW };
+    if (t->kind == CONVOLUTION && !t->thin && coin(r)) {
+        t->g.unused_in = t->x.s.c - in.c;
+        t->g.unused_out = t->y.s.c - out.c;
+    }
     if (t->spread)
         t->g.b.row = t->g.b.pixel = 0;
     t->o = (struct operands){ .x = t->x.first, .y = t->y.first };
@@ -462,6 +466,7 @@ EACH_SET(graph_kernels, range_of_results_is_a_step_of_its_own)
             struct operands o = t.o;
 
             g.out.c = k->panel;
+            g.unused_out = panel + 1 == t.y.panels ? g.unused_out : 0;
             o.w += panel * k->panel * g.in.c * g.window.h * g.window.w;
             o.bias += panel * k->panel;
             o.y += panel * g.y.panel;

@@ -132,9 +132,11 @@ static void blocks_forward(const struct op *op, const struct op_io *io, size_t b
 
     g.in.c = block;
     g.out.c = P;
+    g.unused_in = 0;
     for (size_t first = 0; first < op->g.out.c; first += P) {
         struct operands o = operands_of(op, io);
 
+        g.unused_out = first + P == op->g.out.c ? op->g.unused_out : 0;
         o.x += filters_block_from(P, &f, block, first) / P * g.x.panel;
         o.w += first * f.taps * block;
         o.bias += first;

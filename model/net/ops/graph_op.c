@@ -30,6 +30,8 @@ void graph_geometry(struct op *op, const struct kernels *k, const struct value *
                                .x = view_of(&x->layout, k->panel),
                                .y = view_of(&y->layout, k->panel),
                                .activation = op->activation };
+    op->g.unused_in = op->g.in.c - (op->g.in.c < x->shape.c ? op->g.in.c : x->shape.c);
+    op->g.unused_out = op->g.out.c - y->shape.c;
     if (op->end) {
         op->g.low = (float)op->end->low;
         op->g.high = (float)op->end->high;
