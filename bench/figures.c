@@ -87,7 +87,7 @@ static struct population population_read(const char *path)
 
     check(file_read(path, TABLE_MAX_BYTES, &file, &err), &err);
     check(table_read(file.data, file.size, path, &NIH_LABELS, &t, &err), &err);
-    check(table_filter(&t, 120, true, &rows, NULL, &report, &err), &err);
+    check(table_filter(&t, 120, true, false, &rows, NULL, &report, &err), &err);
     sorted_table = &t;
     qsort(rows.index, rows.n, sizeof *rows.index, by_patient);
     p = (struct population){ rows.n,

@@ -29,7 +29,7 @@ static void read_filter_split(void *arg)
 
     check(file_read(arg, TABLE_MAX_BYTES, &file, &err), &err);
     check(table_read(file.data, file.size, "the table", &NIH_LABELS, &table, &err), &err);
-    check(table_filter(&table, 120, true, &rows, NULL, &report, &err), &err);
+    check(table_filter(&table, 120, true, false, &rows, NULL, &report, &err), &err);
     check(split_make(&table, &rows, &options, &split, &report, &err), &err);
     split_release(&split);
     rows_release(&rows);

@@ -145,6 +145,19 @@ static enum status check_file(int root, const char *field, const char *path, jso
     return ST_OK;
 }
 
+/* What a table is made of besides. */
+static enum status check_table_files(int root, const struct train_config *c, json_t *errors,
+                                     struct error *err)
+{
+    char second[TABLE_PATH];
+    size_t n = 1;
+    enum status st = table_format_files((enum table_format)c->table_format, c->csv, second, &n, err);
+
+    if (st == ST_OK && n == 2)
+        st = check_file(root, "csv", second, errors, err);
+    return st == ST_OK && c->mapping[0] ? check_file(root, "mapping", c->mapping, errors, err) : st;
+}
+
 static enum status check_files(const struct train_config *c, int folder, const char *datasets, json_t *errors,
                                struct error *err)
 {
@@ -158,6 +171,8 @@ static enum status check_files(const struct train_config *c, int folder, const c
         return ST_OK;
     }
     st = check_file(root, "csv", c->csv, errors, err);
+    if (st == ST_OK)
+        st = check_table_files(root, c, errors, err);
     if (st == ST_OK && c->split_by == SPLIT_LIST)
         st = check_file(root, "split_by", "test_list.txt", errors, err);
     if (st == ST_OK && c->split_by == SPLIT_LIST)

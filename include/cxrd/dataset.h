@@ -1,4 +1,4 @@
-/* include/cxrd/dataset.h - from an NIH table and a folder of PNGs to three disjoint sets of labelled rows.
+/* include/cxrd/dataset.h - from a table and a folder of PNGs to three disjoint sets of labelled rows.
  *
  * The way of the data: table_read() -> table_filter() -> discover() -> split_make(). Each noun is one struct, each
  * arrow one function; none of them keeps a reference to what it was given. Everything in the table comes from a
@@ -11,6 +11,7 @@
 #include "cxrd/labels.h"
 #include "cxrd/lineage.h"
 #include "cxrd/status.h"
+#include "cxrd/table_format.h"
 #include "cxrd/table_profile.h"
 
 #include <stdbool.h>
@@ -26,37 +27,58 @@ enum { TABLE_SCANNER = 40 };              /* bytes that are kept of a scanner's 
 #define SCANNER_NONE UINT32_MAX
 
 struct table_row {
-    uint32_t image;   /* offset of the image's base name in table.names */
+    uint32_t image;   /* offset of the image's name in table.names */
     uint32_t scanner; /* the same of what made the picture, SCANNER_NONE: not known */
-    uint64_t
-        patient; /* a key: equal for equal ids, however many zeros stand before them, and whether ".0" behind */
-    uint64_t labels;     /* bit i: finding i of table.labels is named in "Finding Labels" */
+    uint64_t patient; /* a key: equal for equal ids, however many zeros stand before them, and whether ".0" behind */
+    uint64_t labels;  /* bit i: finding i of table.labels is there */
+    uint64_t unknown; /* bit i: whether finding i is there is not known; it is not in `labels` then */
+    uint64_t absent,
+        uncertain; /* findings that the table says are not there; of which it says that it is uncertain */
     uint64_t ever, last; /* findings of the patient's earlier films: of any of them; of the latest */
-    bool no_finding;     /* "No Finding" is named there */
-    bool other_finding;  /* a finding of NIH_LABELS that table.labels does not have is named there */
-    bool other_view;     /* a view is given, and it is neither PA nor AP */
-    char stratum[4];     /* the first three characters of the first finding's name, or of "No Finding" */
-    float age;           /* years; NaN: not known */
-    char sex;            /* 'M', 'F' or 0 */
-    char view;           /* 'P' for PA, 'A' for AP, or 0 */
-    int32_t follow_up;   /* "Follow-up #": orders the films of a patient; FOLLOW_UP_NONE: not known */
-    bool history_known;  /* see table_read() */
-    bool earlier;        /* there is an earlier film of the patient */
+    uint64_t ever_unknown, last_unknown; /* of which it is not known whether they are in these */
+    uint64_t study, reader;              /* keys, as `patient`; 0: the table has none */
+    bool no_finding;                     /* the table says that there is no finding */
+    bool other_finding;                  /* a finding that table.labels does not have is named */
+    bool
+        silent; /* nothing is known of what the table does not name, whatever is made of such findings elsewhere */
+    bool other_view;    /* a view is given, and it is neither PA nor AP */
+    char stratum[4];    /* the first three characters of the first finding's name, or of "No Finding" */
+    float age;          /* years; NaN: not known */
+    char sex;           /* 'M', 'F' or 0 */
+    char view;          /* 'P' for PA, 'A' for AP, or 0 */
+    int32_t follow_up;  /* "Follow-up #": orders the films of a patient; FOLLOW_UP_NONE: not known */
+    bool history_known; /* see table_read() */
+    bool earlier;       /* there is an earlier film of the patient */
 };
 
 #define FOLLOW_UP_NONE (-1)
 
 #define PATIENT_NONE 0xcbf29ce484222325u /* the key of an empty id */
 
+/* What did not fit, and was not refused: counted over the rows of the file. */
+struct table_misfits {
+    size_t contradictions;   /* rows with "No Finding" and a finding, of which the finding counts */
+    size_t other_words;      /* words of lists that are no finding of table.labels, where a format has many */
+    size_t without_study;    /* pictures whose study is in no row of labels; nothing is known of them */
+    size_t without_pictures; /* rows of labels whose study has no picture in the other table */
+    size_t
+        ties; /* findings of a picture of which as many readers say that they are there as that they are not */
+};
+
 struct table {
-    struct labels labels;    /* the findings that it was read for */
+    struct labels labels; /* the findings that it was read for */
+    enum table_format format;
+    bool votes;              /* rows of one picture are of several readers */
+    bool matrix;             /* findings are columns; false: words of a list, which has all that is there */
+    size_t name_parts;       /* of a picture's path, the last ones, that are its name; see discover() */
     size_t n_rows, n_joined; /* n_joined: rows of the file that were joined to another, see table_read() */
-    size_t n_two_sexes;      /* rows of the file whose "Patient Gender" and "Patient Sex" differ */
-    struct table_row *rows;  /* in the file's order */
-    char *names;             /* NUL-terminated texts */
+    struct table_misfits misfits;
+    size_t n_two_sexes;     /* rows of the file whose "Patient Gender" and "Patient Sex" differ */
+    struct table_row *rows; /* in the file's order */
+    char *names;            /* NUL-terminated texts */
     size_t names_size;
     char sha256[DIGEST_TEXT_SIZE]; /* of the file */
-    bool has_follow_up;            /* there is such a column */
+    bool has_follow_up;            /* there is a column that orders films */
     char odd[N_INPUT_KINDS]
             [TABLE_ODD + 1]; /* the first age, sex, view that is given and not understood; "": none */
 };
@@ -65,7 +87,39 @@ struct table {
         .n_rows = 0, \
     }
 
-/* Read a table of ChestX-ray14 in any of its releases: columns are found by name ("Image Index", "Finding Labels",
+enum { TABLE_FILES = 3 };
+
+/* A table as it is to be read. All borrowed. */
+struct table_source {
+    enum table_format format;
+    size_t n_files;
+    struct table_file {
+        const char *name; /* for sentences */
+        const void *bytes;
+        size_t n;
+    } file[TABLE_FILES]; /* as table_format_files() names them */
+    const char *mapping; /* JSON, of FORMAT_CSV; NULL elsewhere */
+    size_t mapping_size;
+    enum uncertain_labels uncertain;
+    enum missing_labels missing;
+};
+
+/* Read a table in a format of table_format.h. What is said there of its rows becomes table_row.labels and table_row.unknown:
+ *   there        labels
+ *   not there    neither
+ *   uncertain    by `uncertain`: neither, labels or unknown
+ *   not said     by `missing`: neither or unknown; of a row with "No Finding" neither
+ * Rows of one picture become one. Where a format has readers the findings are those of most of them; as many for as against is
+ * uncertain. Elsewhere two rows that say that a finding is there and that it is not are a contradiction, which is refused.
+ * Errors: those of table_read(); ST_FORMAT also for values that are no label, findings that the table has no column of, a mapping
+ * that is none. */
+MUST_USE enum status table_read_as(const struct table_source *source, const struct labels *labels,
+                                   struct table *ret_table, struct error *err);
+
+/* The digest of all that a table is made of, as table.sha256; of one file that of the file. Errors: ST_NOMEM. */
+MUST_USE enum status table_digest(const struct table_source *source, char ret[DIGEST_TEXT_SIZE]);
+
+/* The same of FORMAT_NIH: a table of ChestX-ray14 in any of its releases: columns are found by name ("Image Index", "Finding Labels",
  * "Patient ID", "Patient Age"; "Patient Gender" or "Patient Sex", "View Position", "Follow-up #" and "Manufacturer" or
  * "Scanner" where there are any; as word_is() compares names), both line endings, findings as label_of_word() and ages, sexes
  * and views as input_read() takes them,
@@ -113,6 +167,7 @@ extern const char *const SPLIT_NAMES[N_SPLITS]; /* "train", "validation", "test"
 /* One part of a split. */
 struct part_report {
     size_t label_counts[MAX_LABELS], no_finding; /* rows */
+    size_t unknown_labels[MAX_LABELS]; /* rows of which it is not known whether they have the finding */
 };
 
 /* Where the rows of a table go, in the order in which they are left out, and how many patients they are of. Rows that were joined
@@ -134,10 +189,11 @@ extern const char *const FLOW_NAMES[N_FLOW]; /* "table", "age" … */
 /* What a job record says of its data, see the contract. */
 struct dataset_report {
     size_t rows, dropped_age,
-        dropped_no_finding; /* read; over the age limit; of the rest, without a finding */
-    size_t joined;          /* rows that were joined to another of the same picture */
-    size_t two_sexes;       /* rows of which two columns say another sex */
-    size_t links;           /* that match the pattern of the pictures, and were passed over */
+        dropped_no_finding;                   /* read; over the age limit; of the rest, without a finding */
+    size_t dropped_views, dropped_unlabelled; /* of the rest: not frontal; without anything that is known */
+    size_t joined;                            /* rows that were joined to another of the same picture */
+    size_t two_sexes;                         /* rows of which two columns say another sex */
+    size_t links; /* that match the pattern of the pictures, and were passed over */
     char missing_name[TABLE_NAME + 1],
         file_name[TABLE_NAME + 1]; /* a row without a file; the first file; "": none */
     size_t same_names;             /* files of one name in a second folder, with the same bytes */
@@ -153,6 +209,13 @@ struct dataset_report {
     size_t nobodys;          /* usable rows without a Patient ID: all count as one patient's */
     size_t label_counts[MAX_LABELS],
         cooccurrence[MAX_LABELS][MAX_LABELS]; /* before rows without a file are left out */
+    size_t unknown_labels[MAX_LABELS];        /* of the same rows, as the next */
+    struct said_count {
+        size_t positive, negative, uncertain, missing;
+    } said[MAX_LABELS]; /* rows by what the table says of the finding, before anything is made of it */
+    enum table_format format;
+    bool votes;
+    struct table_misfits misfits;
     /* of the usable rows, see split_census() */
     size_t unknown[N_INPUT_KINDS],
         other_views; /* age, sex, view, history (0 without "Follow-up #") not known; a view neither PA nor AP */
@@ -165,13 +228,15 @@ struct dataset_report {
     struct table_profile table;
 };
 
-/* Choose the rows to learn from and count them into *report (rows, dropped_*, label_counts, cooccurrence, digest).
+/* Choose the rows to learn from and count them into *report (rows, dropped_*, label_counts, unknown_labels, said, cooccurrence,
+ * digest). A row of which nothing is known is dropped.
  *   max_age          rows with a greater age are dropped; one that is not known is not greater
  *   drop_no_finding  rows that name "No Finding" are dropped as well
+ *   frontal          rows with a view that is neither PA nor AP are dropped, too; one that is not known stays
  *   ret_normal       those of them that only drop_no_finding dropped: normal chests to test with, of any patient
  *                    (see rows_keep_strangers()); may be NULL
  * Errors: ST_UNUSABLE (no row is left), ST_NOMEM. */
-MUST_USE enum status table_filter(const struct table *t, int max_age, bool drop_no_finding,
+MUST_USE enum status table_filter(const struct table *t, int max_age, bool drop_no_finding, bool frontal,
                                   struct rows *ret_used, struct rows *ret_normal,
                                   struct dataset_report *report, struct error *err);
 
@@ -204,14 +269,15 @@ int open_beneath(int root, const char *path, int flags);
 
 /* Find all regular files below `root` that match a pattern such as "images_*" "/images/" "*.png", their ".PNG" in any case.
  * Links are passed over and counted. A name that occurs in two folders is taken from the first in the order of folder names.
+ *   parts  of its path are a picture's name, the last ones: 1 is its file's name, 2 has the folder before it
  * Errors: ST_INVALID (not relative_path_ok()), ST_IO, ST_LIMIT (more than TABLE_MAX_ROWS), ST_NOMEM. */
-MUST_USE enum status discover(int root, const char *pattern, struct picture_files **ret_files,
+MUST_USE enum status discover(int root, const char *pattern, size_t parts, struct picture_files **ret_files,
                               struct error *err);
 void picture_files_free(struct picture_files *f); /* NULL is fine */
 
 enum { PICTURE_MISSING = -1 };
 
-/* The file of that base name as a number, or PICTURE_MISSING; ".png" may be in any case, or missing from either. Any thread. */
+/* The file of that name as a number, or PICTURE_MISSING; ".png" may be in any case, ".jpg", or missing from either. Any thread. */
 int32_t picture_find(const struct picture_files *f, const char *name);
 size_t picture_count(const struct picture_files *f);
 size_t picture_links(const struct picture_files *f); /* links that matched, and are none of the files */

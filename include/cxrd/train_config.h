@@ -20,6 +20,7 @@ enum lr_schedule { LR_CONSTANT, LR_COSINE, LR_WARMUP_COSINE };
 enum freeze { FREEZE_NONE, FREEZE_BACKBONE };
 enum decay_scope { DECAY_ALL, DECAY_HEAD };
 enum balancing { BALANCE_NONE, BALANCE_RESAMPLE, BALANCE_WEIGHT };
+enum views { VIEWS_ALL, VIEWS_FRONTAL };
 enum missing_images { MISSING_SKIP, MISSING_FAIL };
 enum promote { PROMOTE_MANUAL, PROMOTE_IF_BETTER, PROMOTE_ALWAYS };
 
@@ -28,8 +29,12 @@ enum { CONFIG_TEXT = 513 };
 struct train_config {
     char dataset[CONFIG_TEXT];                  /* "" until resolved: the only data set there is */
     char csv[CONFIG_TEXT], images[CONFIG_TEXT]; /* images: see train_config_sees() */
-    struct labels labels;                       /* the findings that are learned; NIH_LABELS unless it says */
-    int recipe; /* the enums above; int, so that the table can point at them */
+    int table_format;                     /* enum table_format; what is not said is table_format_defaults() */
+    char mapping[CONFIG_TEXT];            /* of the table's columns, for FORMAT_CSV; "" for none */
+    int uncertain_labels, missing_labels; /* the enums of table_format.h */
+    int views;                            /* enum views */
+    struct labels labels;                 /* the findings that are learned */
+    int recipe;                           /* the enums above; int, so that the table can point at them */
     int64_t epochs, steps_per_epoch, validation_steps, batch_size; /* 0 steps: the whole split */
     int64_t validation_batch_size; /* validation steps count batches of this size */
     int64_t test_rows;             /* that the evaluation draws; 0: all */

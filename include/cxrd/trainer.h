@@ -50,6 +50,7 @@ struct epoch_report {
 /* One finding on one set of rows; NaN where not defined. Measures of ranking need a positive and a negative row. */
 struct finding_report {
     size_t positives, positive_patients; /* rows, and whose they are */
+    size_t unknown; /* rows of which it is not known whether they have it: of no figure */
     double prevalence, predicted_mean;
     struct estimate auroc; /* of ranking */
     double average_precision;

@@ -9,6 +9,8 @@ static void count_row(const struct table *t, const struct table_row *row, struct
 {
     for (size_t k = 0; k < t->labels.n; k++)
         part->label_counts[k] += row->labels >> k & 1;
+    for (size_t k = 0; k < t->labels.n; k++)
+        part->unknown_labels[k] += row->unknown >> k & 1;
     part->no_finding += row->no_finding;
     report->unknown[INPUT_AGE] += !(row->age <= INPUT_OLDEST); /* NaN too */
     report->unknown[INPUT_SEX] += !row->sex;

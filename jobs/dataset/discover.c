@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_PATH = 512, MAX_PART = 255, MAX_FOLDERS = 1024 };
+enum { MAX_PATH = 512, MAX_PART = 255 };
 
 struct picture {
     char *name; /* owned */
@@ -25,12 +25,13 @@ struct picture {
 };
 
 struct picture_files {
-    size_t n, capacity, n_folders;
-    size_t links;               /* that matched, and were passed over */
-    struct picture *pictures;   /* sorted by name */
-    int root;                   /* a descriptor; folders are not kept open, as there may be many of them */
-    char *folders[MAX_FOLDERS]; /* "a/b/", owned; below the root */
-    char here[PATH_MAX];        /* while pictures are looked for: the folder that is searched, as above */
+    size_t n, capacity, n_folders, folders_capacity;
+    size_t parts;             /* of a path that are a picture's name */
+    size_t links;             /* that matched, and were passed over */
+    struct picture *pictures; /* sorted by name */
+    int root;                 /* a descriptor; folders are not kept open, as there may be many of them */
+    char **folders;      /* "a/b/", owned; below the root. Each has a picture, so there are no more of them */
+    char here[PATH_MAX]; /* while pictures are looked for: the folder that is searched, as above */
 };
 
 bool relative_path_ok(const char *path, bool pattern)
@@ -105,6 +106,23 @@ int open_beneath(int root, const char *path, int flags)
     }
 }
 
+/* The last parts of the path of a file in the folder that is searched, for free(); NULL without memory. */
+static char *picture_path(const struct picture_files *f, const char *name)
+{
+    const size_t before = strlen(f->here), n = strlen(name);
+    char *path = malloc(before + n + 1);
+    struct name tail;
+
+    if (!path)
+        return NULL;
+    memcpy(path, f->here, before);
+    memcpy(path + before, name, n + 1);
+    tail = f->parts == 1 ? (struct name){ path + before, n } : name_tail(path, before + n, f->parts);
+    memmove(path, tail.text, tail.n);
+    path[tail.n] = '\0';
+    return path;
+}
+
 static enum status picture_add(struct picture_files *f, const char *name, struct error *err)
 {
     if (f->n == TABLE_MAX_ROWS)
@@ -118,7 +136,7 @@ static enum status picture_add(struct picture_files *f, const char *name, struct
         f->pictures = grown;
         f->capacity = capacity;
     }
-    f->pictures[f->n] = (struct picture){ strdup(name), (uint32_t)f->n_folders };
+    f->pictures[f->n] = (struct picture){ picture_path(f, name), (uint32_t)f->n_folders };
     return f->pictures[f->n++].name ? ST_OK : error_nomem(err);
 }
 
@@ -233,8 +251,15 @@ static enum status search_inside(struct picture_files *f, const char *name, cons
 
 static enum status folder_keep(struct picture_files *f, struct error *err)
 {
-    if (f->n_folders == MAX_FOLDERS)
-        return error_set(err, ST_LIMIT, "there are more than %d picture folders", MAX_FOLDERS);
+    if (f->n_folders == f->folders_capacity) {
+        const size_t wanted = f->folders_capacity ? 2 * f->folders_capacity : 64;
+        char **grown = realloc(f->folders, wanted * sizeof *grown);
+
+        if (!grown)
+            return error_nomem(err);
+        f->folders = grown;
+        f->folders_capacity = wanted;
+    }
     f->folders[f->n_folders] = strdup(f->here);
     if (!f->folders[f->n_folders])
         return error_nomem(err);
@@ -280,7 +305,8 @@ static int compare(const void *a, const void *b)
     return order ? order : (p->folder > q->folder) - (p->folder < q->folder);
 }
 
-enum status discover(int root, const char *pattern, struct picture_files **ret_files, struct error *err)
+enum status discover(int root, const char *pattern, size_t parts, struct picture_files **ret_files,
+                     struct error *err)
 {
     struct picture_files *f;
     enum status st;
@@ -290,6 +316,7 @@ enum status discover(int root, const char *pattern, struct picture_files **ret_f
     f = calloc(1, sizeof *f);
     if (!f)
         return error_nomem(err);
+    f->parts = parts;
     f->root = fcntl(root, F_DUPFD_CLOEXEC, 0);
     st = f->root < 0 ? error_errno(err, ST_IO, "cannot keep the data set's folder open")
                      : search(f, pattern, err);
@@ -311,6 +338,7 @@ void picture_files_free(struct picture_files *f)
         free(f->pictures[i].name);
     for (size_t i = 0; i < f->n_folders; i++)
         free(f->folders[i]);
+    free(f->folders);
     if (f->root >= 0)
         close(f->root);
     free(f->pictures);
@@ -354,9 +382,9 @@ size_t picture_copies(const struct picture_files *f, int32_t i)
 int picture_open(const struct picture_files *f, int32_t i)
 {
     const struct picture *p = &f->pictures[i];
+    const char *slash = strrchr(p->name, '/'), *name = slash ? slash + 1 : p->name;
     const int at = walk(f, f->folders[p->folder]);
-    const int fd =
-        at < 0 ? -1 : openat(at, p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const int fd = at < 0 ? -1 : openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     leave(f, at);
     return fd;

@@ -2,7 +2,7 @@
 #ifndef JOBS_DATASET_FINDINGS_H
 #define JOBS_DATASET_FINDINGS_H
 
-#include "cxrd/dataset.h"
+#include "format.h"
 
 enum { STRANGE_WORDS = 3, STRANGE_TEXT = 28 };
 
@@ -15,13 +15,29 @@ struct strange_words {
     } word[STRANGE_WORDS];
 };
 
-/* The `n` bytes of a cell into the row: findings as label_words_next() takes them. An empty cell is an empty word, which is
- * not understood: nothing says that there is no finding.
- *   line  of the table, from 1 */
-void findings_read(const struct labels *labels, const char *text, size_t n, size_t line,
-                   struct table_row *row, struct strange_words *strange);
+void strange_add(struct strange_words *s, const char *text, size_t n, size_t line);
 
-/* The sentence of a table that has such words. Returns ST_FORMAT. */
-enum status findings_refuse(const struct strange_words *strange, const char *table, struct error *err);
+/* What the cells of a table say of its findings. */
+struct findings_reader {
+    const struct format_spec *spec; /* borrowed, as the labels are */
+    const struct labels *labels;
+    struct strange_words words, cells; /* that are no findings; that are no labels */
+    size_t other_words;                /* see struct table_misfits */
+};
+
+/* The `n` bytes of a cell into the row: findings as label_words_next() takes them. An empty cell is an empty word, which is
+ * not understood: nothing says that there is no finding. Where the format is open it says nothing.
+ *   line  of the table, from 1 */
+void findings_read(struct findings_reader *f, const char *text, size_t n, size_t line, struct table_row *row);
+
+/* The cell of one finding, or of "No Finding" (LABEL_NO_FINDING). */
+void finding_read(struct findings_reader *f, size_t finding, const char *text, size_t n, size_t line,
+                  struct table_row *row);
+
+/* ST_OK, or the sentence of a table that has such words or cells, with ST_FORMAT. */
+MUST_USE enum status findings_check(const struct findings_reader *f, const char *table, struct error *err);
+
+/* What is made of rows after those of one picture were joined: labels and unknown. */
+void findings_settle(const struct table_source *source, const struct format_spec *spec, struct table *t);
 
 #endif

@@ -24,29 +24,42 @@ static bool same_time(const struct table_row *p, const struct table_row *q)
     return p->patient == q->patient && p->follow_up == q->follow_up;
 }
 
+/* What films showed, and of what that is not known. */
+struct seen {
+    uint64_t there, unknown;
+};
+
+static void see(struct seen *s, uint64_t there, uint64_t unknown)
+{
+    s->there |= there;
+    s->unknown = (s->unknown | unknown) & ~s->there;
+}
+
 /* Films in the order of time; those of one time see the same history and enter it together. */
 static void walk(struct table *t, const uint32_t *order, size_t n)
 {
-    uint64_t ever = 0, last = 0;
+    struct seen ever = { 0 }, last = { 0 };
 
     for (size_t from = 0, to; from < n; from = to) {
         const struct table_row *first = &t->rows[order[from]];
         const bool earlier = from > 0 && t->rows[order[from - 1]].patient == first->patient;
 
-        uint64_t now = 0;
+        struct seen now = { 0 };
 
         if (!earlier)
-            ever = last = 0;
+            ever = last = now;
         for (to = from; to < n && same_time(&t->rows[order[to]], first); to++) {
             struct table_row *row = &t->rows[order[to]];
 
             row->history_known = true;
             row->earlier = earlier;
-            row->ever = ever;
-            row->last = last;
-            now |= row->labels;
+            row->ever = ever.there;
+            row->last = last.there;
+            row->ever_unknown = ever.unknown;
+            row->last_unknown = last.unknown;
+            see(&now, row->labels, row->unknown);
         }
-        ever |= now;
+        see(&ever, now.there, now.unknown);
         last = now;
     }
 }

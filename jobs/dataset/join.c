@@ -21,9 +21,12 @@ struct refused {
 };
 
 struct joining {
-    const struct table *t;
-    uint32_t *order;                         /* [n_rows]: by name, then by place */
-    struct refused patients, contradictions; /* of two patients; with No Finding and a finding */
+    struct table *t;
+    const struct format_spec *spec;
+    uint32_t *order;         /* [n_rows]: by name, then by place */
+    struct refused patients; /* of two patients */
+    struct refused contradictions,
+        denied; /* with No Finding and a finding; with one that is there and is not */
 };
 
 static struct name name_of(const struct table *t, uint32_t row)
@@ -41,12 +44,21 @@ static int by_name(const void *a, const void *b, void *arg)
     return order ? order : (p > q) - (p < q);
 }
 
-static void add(struct table_row *row, const struct table_row *other)
+/* What a row says of its findings; false: it contradicts what was said before. */
+static bool add_findings(struct table_row *row, const struct table_row *other)
 {
     row->labels |= other->labels;
-    row->scanner = row->scanner == SCANNER_NONE ? other->scanner : row->scanner;
+    row->absent |= other->absent;
+    row->uncertain = (row->uncertain | other->uncertain) & ~(row->labels | row->absent);
+    row->silent = row->silent && other->silent;
     row->no_finding |= other->no_finding;
     row->other_finding |= other->other_finding;
+    return !(row->labels & row->absent);
+}
+
+static void add(struct table_row *row, const struct table_row *other)
+{
+    row->scanner = row->scanner == SCANNER_NONE ? other->scanner : row->scanner;
     row->age = isnan(row->age) ? other->age : row->age;
     row->sex = row->sex ? row->sex : other->sex;
     row->view = row->view ? row->view : other->view;
@@ -62,29 +74,36 @@ static void blame(struct refused *refused, uint32_t row)
     refused->row = row < refused->row ? row : refused->row;
 }
 
-static bool contradicts_itself(const struct table_row *row)
+/* Other formats say such things, and the finding counts: see findings_settle(). */
+static bool contradicts_itself(const struct joining *j, const struct table_row *row)
 {
-    return row->no_finding && (row->labels || row->other_finding);
+    return j->t->format == FORMAT_NIH && row->no_finding && (row->labels || row->other_finding);
 }
 
 /* The rows order[from..to) name one picture: the first takes over what the others say, which become nameless. */
 static void join(struct joining *j, size_t from, size_t to)
 {
     struct table_row *first = &j->t->rows[j->order[from]];
-    uint32_t stranger = ROW_NONE, contradiction = contradicts_itself(first) ? j->order[from] : ROW_NONE;
+    uint32_t stranger = ROW_NONE, denial = ROW_NONE,
+             contradiction = contradicts_itself(j, first) ? j->order[from] : ROW_NONE;
 
     for (size_t i = from + 1; i < to; i++) {
         struct table_row *other = &j->t->rows[j->order[i]];
 
         if (stranger == ROW_NONE && other->patient != first->patient)
             stranger = j->order[i];
+        if (!j->spec->votes && !add_findings(first, other) && denial == ROW_NONE)
+            denial = j->order[i];
         add(first, other);
-        if (contradiction == ROW_NONE && contradicts_itself(first))
+        if (contradiction == ROW_NONE && contradicts_itself(j, first))
             contradiction = j->order[i];
         other->image = ROW_JOINED;
     }
+    if (j->spec->votes)
+        votes_count(j->t, j->order + from, to - from);
     blame(&j->patients, stranger);
     blame(&j->contradictions, contradiction);
+    blame(&j->denied, denial);
 }
 
 static void close_gaps(struct table *t)
@@ -100,7 +119,9 @@ static void close_gaps(struct table *t)
 
 static enum status refuse(const struct joining *j, const char *name, struct error *err)
 {
-    const struct refused *r = j->patients.n ? &j->patients : &j->contradictions;
+    const struct refused *r = j->patients.n         ? &j->patients
+                              : j->contradictions.n ? &j->contradictions
+                                                    : &j->denied;
     const char *plural = r->n == 1 ? "" : "s";
 
     if (j->patients.n)
@@ -108,15 +129,22 @@ static enum status refuse(const struct joining *j, const char *name, struct erro
             err, ST_FORMAT,
             "the table '%.128s' gives %zu picture%s to more than one patient, the first again in line %u",
             name, r->n, plural, r->row + 2);
-    return error_set(
-        err, ST_FORMAT,
-        "the table '%.128s' says of %zu picture%s both No Finding and a finding, the first in line %u", name,
-        r->n, plural, r->row + 2);
+    if (j->contradictions.n)
+        return error_set(
+            err, ST_FORMAT,
+            "the table '%.128s' says of %zu picture%s both No Finding and a finding, the first in line %u",
+            name, r->n, plural, r->row + 2);
+    return error_set(err, ST_FORMAT,
+                     "the table '%.128s' says of %zu picture%s in one row that a finding is there and in "
+                     "another that it is not, the first again in line %u",
+                     name, r->n, plural, r->row + 2);
 }
 
-enum status table_join(struct table *t, const char *name, struct error *err)
+enum status table_join(struct table *t, const struct format_spec *spec, const char *name, struct error *err)
 {
-    struct joining j = { t, malloc((t->n_rows + 1) * sizeof *j.order), { 0, ROW_NONE }, { 0, ROW_NONE } };
+    struct joining j = {
+        t, spec, malloc((t->n_rows + 1) * sizeof *j.order), { 0, ROW_NONE }, { 0, ROW_NONE }, { 0, ROW_NONE }
+    };
 
     if (!j.order)
         return error_nomem(err);
@@ -130,7 +158,7 @@ enum status table_join(struct table *t, const char *name, struct error *err)
         join(&j, from, to);
     }
     free(j.order);
-    if (j.patients.n || j.contradictions.n)
+    if (j.patients.n || j.contradictions.n || j.denied.n)
         return refuse(&j, name, err);
     close_gaps(t);
     return ST_OK;

@@ -3,11 +3,13 @@
 
 #include <fnmatch.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 static const char EXTENSION[] = ".png";
+static const char *const EXTENSIONS[] = { EXTENSION, ".jpg", ".jpeg" };
 enum { EXTENSION_LENGTH = sizeof EXTENSION - 1 };
 
 static bool has_extension(struct name a)
@@ -18,24 +20,55 @@ static bool has_extension(struct name a)
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-struct name name_base(const char *text, size_t n)
+struct name name_tail(const char *text, size_t n, size_t parts)
 {
     while (n > 0 && is_blank(*text))
         text++, n--;
     while (n > 0 && is_blank(text[n - 1]))
         n--;
     for (size_t i = n; i > 0; i--)
-        if (text[i - 1] == '/' || text[i - 1] == '\\')
+        if ((text[i - 1] == '/' || text[i - 1] == '\\') && --parts == 0)
             return (struct name){ text + i, n - i };
     return (struct name){ text, n };
+}
+
+struct name name_base(const char *text, size_t n) { return name_tail(text, n, 1); }
+
+struct name name_part(const char *text, size_t n, size_t from_end)
+{
+    const struct name with = name_tail(text, n, from_end), all = name_tail(text, n, SIZE_MAX);
+    size_t length = 0;
+
+    if (with.n == all.n && from_end > 1) { /* the path begins with it, or has fewer parts */
+        size_t parts = 1;
+
+        for (size_t i = 0; i < all.n; i++)
+            parts += all.text[i] == '/' || all.text[i] == '\\';
+        if (parts < from_end)
+            return (struct name){ all.text, 0 };
+    }
+    while (length < with.n && with.text[length] != '/' && with.text[length] != '\\')
+        length++;
+    return (struct name){ with.text, length };
+}
+
+struct name name_stem(struct name a)
+{
+    for (size_t i = 0; i < sizeof EXTENSIONS / sizeof EXTENSIONS[0]; i++) {
+        const size_t length = strlen(EXTENSIONS[i]);
+
+        if (a.n > length && strncasecmp(a.text + a.n - length, EXTENSIONS[i], length) == 0)
+            return (struct name){ a.text, a.n - length };
+    }
+    return a;
 }
 
 int name_order(struct name a, struct name b)
 {
     int order;
 
-    a.n -= has_extension(a) ? EXTENSION_LENGTH : 0;
-    b.n -= has_extension(b) ? EXTENSION_LENGTH : 0;
+    a = name_stem(a);
+    b = name_stem(b);
     order = memcmp(a.text, b.text, a.n < b.n ? a.n : b.n);
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }

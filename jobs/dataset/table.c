@@ -1,100 +1,69 @@
-/* jobs/dataset/table.c - the NIH table through libcsv, see cxrd/dataset.h.
- *
- * Three releases of the table differ in line endings, in how ages are written and in how many columns there are:
- * the Kaggle form's header splits "OriginalImage[Width,Height]" at its commas and ends with one. So the columns that
- * matter are found by name in the header and everything else is ignored. */
-#include "cxrd/dataset.h"
+/* jobs/dataset/table.c - tables through libcsv, see cxrd/dataset.h. Columns are found by the names that their format gives them
+ * (format.h), and everything else is ignored: three releases of NIH's table alone differ in line endings, in how ages are written and
+ * in how many columns there are. */
+#include "reader.h"
 
 #include "cxrd/plain_text.h"
 #include "cxrd/words.h"
-#include "findings.h"
 #include "history.h"
 #include "join.h"
-#include "names.h"
+#include "studies.h"
 
 #include <csv.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum column {
-    IMAGE,
-    FINDINGS,
-    PATIENT,
-    AGE,
-    N_NEEDED,
-    SEX = N_NEEDED,
-    SEX_2,
-    VIEW,
-    FOLLOW_UP,
-    SCANNER,
-    SCANNER_2,
-    SCANNER_3,
-    N_COLUMNS
-};
-
-static const char *const COLUMN_NAMES[N_COLUMNS] = {
-    "Image Index",   "Finding Labels", "Patient ID",   "Patient Age", "Patient Gender",    "Patient Sex",
-    "View Position", "Follow-up #",    "Manufacturer", "Scanner",     "Manufacturer DICOM" /* PadChest's */
-};
-
-enum { MAX_NAME = 255, MAX_FIELDS = 1024, SHOWN_HEADER = 64 };
 enum {
     FIELD_BLOCK = 1 << 16
-};                  /* by which a field's buffer grows; libcsv's own 128 bytes make a long one slow */
-#define SHOWN "128" /* bytes of the table's own name in a sentence: the problem must still fit behind it */
+}; /* by which a field's buffer grows; libcsv's own 128 bytes make a long one slow */
 
-static const struct table_row ROW_BEGUN = { .scanner = SCANNER_NONE,
-                                            .age = NAN,
-                                            .follow_up = FOLLOW_UP_NONE };
+/* ---- the header ---- */
 
-struct reader {
-    struct table t; /* being filled */
-    size_t rows_capacity, names_capacity;
-    size_t place[N_COLUMNS]; /* where each column stands; MAX_FIELDS: nowhere */
-    unsigned needed_seen;    /* of this row: bit c for column c */
-    size_t field, line;      /* of the field that comes next; rows so far, the header too */
-    struct table_row row;    /* being filled */
-    struct strange_words strange;
-    char header[SHOWN_HEADER]; /* its beginning */
-    const char *name;
-    struct error *err;
-    enum status st;
-};
-
-static bool grow(void **memory, size_t *capacity, size_t needed, size_t size)
+/* A column of the spec that has this name and is not found yet. */
+static bool column_place(struct reader *r, const char *text, size_t n, struct place *p)
 {
-    size_t wanted = *capacity ? *capacity : 1024;
-    void *grown;
+    for (size_t c = 0; c < r->file->n; c++) {
+        const struct column_spec *column = &r->file->columns[c];
 
-    if (needed <= *capacity)
+        if (r->found[c] || !word_is(text, n, column->name))
+            continue;
+        r->found[c] = true;
+        *p = (struct place){ column->role, column->needed, c, column->finding };
+        if (column->role == ROLE_FINDING)
+            r->finding_found |= (uint64_t)1 << column->finding;
         return true;
-    while (wanted < needed)
-        wanted *= 2;
-    grown = realloc(*memory, wanted * size);
-    if (!grown)
-        return false;
-    *memory = grown;
-    *capacity = wanted;
-    return true;
+    }
+    return false;
 }
 
-static void fail(struct reader *r, enum status st, const char *what)
+/* A column that is named as a finding. */
+static void finding_place(struct reader *r, const char *text, size_t n, struct place *p)
 {
-    if (r->st == ST_OK)
-        r->st = error_set(r->err, st, "the table '%." SHOWN "s' %s in line %zu", r->name, what, r->line + 1);
+    const int label = format_label(r->spec, &r->t.labels, text, n);
+
+    if (label == LABEL_NO_FINDING)
+        *p = (struct place){ .role = ROLE_NO_FINDING, .needed = true };
+    if (label < 0 || label == LABEL_NO_FINDING)
+        return;
+    if (r->finding_found >> label & 1 && r->st == ST_OK)
+        r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has two columns of '%s'", r->name,
+                          r->t.labels.names[label]);
+    *p = (struct place){ .role = ROLE_FINDING, .needed = true, .finding = (size_t)label };
+    r->finding_found |= (uint64_t)1 << label;
 }
 
 static void header_field(struct reader *r, const char *text, size_t n)
 {
     const size_t used = strlen(r->header);
+    struct place *p = &r->place[r->field];
 
     snprintf(r->header + used, sizeof r->header - used, "%s%.*s", r->field ? "," : "",
              (int)(n < SHOWN_HEADER ? n : SHOWN_HEADER), text);
-    for (size_t c = 0; c < N_COLUMNS; c++)
-        if (r->place[c] == MAX_FIELDS && word_is(text, n, COLUMN_NAMES[c]))
-            r->place[c] = r->field;
+    *p = (struct place){ .role = ROLE_NONE };
+    if (!column_place(r, text, n, p) && r->file->matrix)
+        finding_place(r, text, n, p);
+    r->n_needed += p->needed;
 }
 
 /* A header that is one field, or none that is known: what it is instead. */
@@ -109,167 +78,50 @@ static const char *guess_header(const struct reader *r)
     return "";
 }
 
+static bool has_role(const struct reader *r, enum role role)
+{
+    for (size_t c = 0; c < r->file->n; c++)
+        if (r->found[c] && r->file->columns[c].role == role)
+            return true;
+    return false;
+}
+
+static void no_column(struct reader *r, const char *name)
+{
+    if (r->st == ST_OK)
+        r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has no column '%s'%s: it begins '%s'",
+                          r->name, name, guess_header(r), r->header);
+}
+
 static void header_end(struct reader *r)
 {
-    for (size_t c = 0; c < N_NEEDED; c++)
-        if (r->place[c] == MAX_FIELDS && r->st == ST_OK)
-            r->st =
-                error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has no column '%s'%s: it begins '%s'",
-                          r->name, COLUMN_NAMES[c], guess_header(r), r->header);
-}
-
-/* A text among the names; ret_offset is where. */
-static void keep_text(struct reader *r, const char *text, size_t n, uint32_t *ret_offset)
-{
-    if (!grow((void **)&r->t.names, &r->names_capacity, r->t.names_size + n + 1, 1)) {
-        r->st = error_nomem(r->err);
-        return;
+    for (size_t c = 0; c < r->file->n; c++)
+        if (r->file->columns[c].needed && !r->found[c])
+            no_column(r, r->file->columns[c].name);
+    if (r->file->matrix && !has_role(r, ROLE_FINDINGS)) {
+        r->t.matrix = true;
+        for (size_t k = 0; k < r->t.labels.n; k++)
+            if (!(r->finding_found >> k & 1))
+                no_column(r, r->t.labels.names[k]);
     }
-    *ret_offset = (uint32_t)r->t.names_size;
-    memcpy(r->t.names + r->t.names_size, text, n);
-    r->t.names[r->t.names_size + n] = '\0';
-    r->t.names_size += n + 1;
+    r->t.matrix = r->t.matrix || has_role(r, ROLE_FINDING);
+    r->t.has_follow_up = r->t.has_follow_up || has_role(r, ROLE_FOLLOW_UP);
 }
 
-static void image_field(struct reader *r, const char *text, size_t n)
-{
-    const struct name base = name_base(text, n);
-
-    if (base.n == 0 || base.n > MAX_NAME)
-        fail(r, ST_FORMAT, "has an image name that is empty or too long");
-    else
-        keep_text(r, base.text, base.n, &r->row.image);
-}
-
-/* Cut where a character of UTF-8 begins. Of several such columns the first that says something counts. */
-static void scanner_field(struct reader *r, const char *text, size_t n)
-{
-    size_t kept = n < TABLE_SCANNER ? n : TABLE_SCANNER;
-
-    while (kept < n && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
-        kept--;
-    if (kept > 0 && r->row.scanner == SCANNER_NONE)
-        keep_text(r, text, kept, &r->row.scanner);
-}
-
-/* A whole number that a spreadsheet or a data frame wrote as a decimal one, "12.0", without what it added. */
-static size_t without_decimals(const char *text, size_t n)
-{
-    size_t digits = 0, end;
-
-    while (digits < n && text[digits] >= '0' && text[digits] <= '9')
-        digits++;
-    for (end = digits + 1; end < n && text[end] == '0'; end++)
-        continue;
-    return digits > 0 && digits + 1 < n && text[digits] == '.' && end == n ? digits : n;
-}
-
-/* FNV-1a, 64 bit (Fowler, Noll, Vo), without leading zeros: "1", "00000001" and "1.0" are one patient. */
-static void patient_field(struct reader *r, const char *text, size_t n)
-{
-    uint64_t h = PATIENT_NONE;
-
-    n = without_decimals(text, n);
-    while (n > 1 && *text == '0')
-        text++, n--;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
-    r->row.patient = h;
-}
-
-/* One of the numbers beside the picture; what is there and not understood is kept once, for the sentence that says so. */
-static double value_field(struct reader *r, enum input_kind kind, const char *text, size_t n)
-{
-    char *odd = r->t.odd[kind];
-    double value;
-
-    if (input_read(kind, text, n, &value))
-        return value;
-    if (!odd[0] && n > 0)
-        snprintf(odd, sizeof r->t.odd[kind], "%.*s", (int)(n < TABLE_ODD ? n : TABLE_ODD), text);
-    return NAN;
-}
-
-/* Of two such columns the first that says something counts. */
-static void sex_field(struct reader *r, const char *text, size_t n)
-{
-    const double value = value_field(r, INPUT_SEX, text, n);
-    const char sex = isnan(value) ? 0 : value > 0 ? 'M' : 'F';
-
-    if (sex && r->row.sex && sex != r->row.sex)
-        r->t.n_two_sexes++;
-    if (!r->row.sex)
-        r->row.sex = sex;
-}
-
-static void view_field(struct reader *r, const char *text, size_t n)
-{
-    const double view = value_field(r, INPUT_VIEW, text, n);
-
-    r->row.view = isnan(view) ? 0 : view > 0 ? 'A' : 'P';
-    r->row.other_view = isnan(view) && n > 0;
-}
-
-/* 0, 000, 12.0: a whole number, which may be a date. */
-static void follow_up_field(struct reader *r, const char *text, size_t n)
-{
-    int64_t value = 0;
-    size_t i = 0;
-
-    for (; i < n && text[i] >= '0' && text[i] <= '9' && value <= INT32_MAX; i++)
-        value = value * 10 + (text[i] - '0');
-    if (i == 0 || value > INT32_MAX)
-        return;
-    if (i < n && text[i] == '.')
-        for (i++; i < n && text[i] == '0'; i++)
-            continue;
-    if (i == n)
-        r->row.follow_up = (int32_t)value;
-}
-
-static void findings_field(struct reader *r, const char *text, size_t n)
-{
-    if (r->t.labels.n > 0)
-        findings_read(&r->t.labels, text, n, r->line + 1, &r->row, &r->strange);
-}
-
-static void row_field(struct reader *r, const char *text, size_t n)
-{
-    for (size_t c = 0; c < N_COLUMNS; c++) {
-        if (r->place[c] != r->field)
-            continue;
-        if (c < N_NEEDED)
-            r->needed_seen |= 1u << c;
-        switch ((enum column)c) {
-        case IMAGE: image_field(r, text, n); break;
-        case FINDINGS: findings_field(r, text, n); break;
-        case PATIENT: patient_field(r, text, n); break;
-        case AGE: r->row.age = (float)value_field(r, INPUT_AGE, text, n); break;
-        case SEX:
-        case SEX_2: sex_field(r, text, n); break;
-        case VIEW: view_field(r, text, n); break;
-        case FOLLOW_UP: follow_up_field(r, text, n); break;
-        case SCANNER:
-        case SCANNER_2:
-        case SCANNER_3: scanner_field(r, text, n); break;
-        case N_COLUMNS: break;
-        }
-        return;
-    }
-}
+/* ---- rows ---- */
 
 static void row_end(struct reader *r)
 {
-    if (r->needed_seen != (1u << N_NEEDED) - 1)
-        fail(r, ST_FORMAT, "lacks columns");
+    row_finish(r);
+    if (r->n_seen != r->n_needed)
+        reader_fail(r, ST_FORMAT, "lacks columns");
     else if (r->t.n_rows == TABLE_MAX_ROWS)
-        fail(r, ST_LIMIT, "has too many rows");
-    else if (!grow((void **)&r->t.rows, &r->rows_capacity, r->t.n_rows + 1, sizeof *r->t.rows))
+        reader_fail(r, ST_LIMIT, "has too many rows");
+    else if (!reader_grow((void **)&r->t.rows, &r->rows_capacity, r->t.n_rows + 1, sizeof *r->t.rows))
         r->st = error_nomem(r->err);
     else
         r->t.rows[r->t.n_rows++] = r->row;
-    r->row = ROW_BEGUN;
-    r->needed_seen = 0;
+    row_begin(r);
 }
 
 static void on_field(void *text, size_t n, void *arg)
@@ -279,13 +131,13 @@ static void on_field(void *text, size_t n, void *arg)
     if (r->st != ST_OK)
         return;
     if (memchr(text, '\0', n)) /* names are C strings from here on: the rest would be lost, and no one told */
-        fail(r, ST_FORMAT, "has a NUL byte");
+        reader_fail(r, ST_FORMAT, "has a NUL byte");
     else if (r->line == 0)
         header_field(r, text, n);
     else
-        row_field(r, text, n);
+        row_cell(r, &r->place[r->field], text, n);
     if (++r->field == MAX_FIELDS)
-        fail(r, ST_FORMAT, "has too many fields");
+        reader_fail(r, ST_FORMAT, "has too many fields");
 }
 
 static void on_row(int terminator, void *arg)
@@ -308,7 +160,7 @@ static void parse_fail(struct reader *r, int why)
 {
     if (why == CSV_ENOMEM && r->st == ST_OK)
         r->st = error_nomem(r->err);
-    fail(r, ST_FORMAT, why == CSV_EPARSE ? "has broken quotes" : "cannot be parsed");
+    reader_fail(r, ST_FORMAT, why == CSV_EPARSE ? "has broken quotes" : "cannot be parsed");
 }
 
 static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
@@ -327,36 +179,127 @@ static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
     return r->st;
 }
 
-enum status table_read(const void *bytes, size_t n_bytes, const char *name, const struct labels *labels,
-                       struct table *ret_table, struct error *err)
+/* ---- the whole ---- */
+
+/* One of its files, into r->t.rows. */
+static enum status file_parse(struct reader *r, const struct file_spec *spec, const struct table_file *file)
 {
-    const struct plain_text text = plain_text_of(bytes, n_bytes);
-    struct reader r = { .name = name, .err = err, .row = ROW_BEGUN };
+    const struct plain_text text = plain_text_of(file->bytes, file->n);
     char what[192];
     enum status st;
 
-    if (labels)
-        r.t.labels = *labels;
-    for (size_t c = 0; c < N_COLUMNS; c++)
-        r.place[c] = MAX_FIELDS;
-    snprintf(what, sizeof what, "the table '%." SHOWN "s'", name);
-    st = plain_text_check(bytes, n_bytes, what, err);
+    r->file = spec;
+    r->name = file->name;
+    r->line = r->field = r->n_needed = 0;
+    r->header[0] = '\0';
+    r->finding_found = 0;
+    memset(r->found, 0, sizeof r->found);
+    memset(r->place, 0, sizeof r->place);
+    for (size_t i = 0; i < MAX_FIELDS; i++)
+        r->place[i].role = ROLE_NONE;
+    row_begin(r);
+    snprintf(what, sizeof what, "the table '%." SHOWN "s'", file->name);
+    st = plain_text_check(file->bytes, file->n, what, r->err);
     if (st == ST_OK)
-        st = parse(&r, text.at, text.n);
-    if (st == ST_OK && r.strange.n > 0)
-        st = findings_refuse(&r.strange, name, err);
+        st = parse(r, text.at, text.n);
+    return st == ST_OK ? findings_check(&r->findings, file->name, r->err) : st;
+}
+
+/* The table of the studies before that of their pictures, which takes over what they say. */
+static enum status studies_parse(struct reader *r, const struct table_source *source)
+{
+    struct table_row *studies;
+    size_t n;
+    enum status st = file_parse(r, &r->spec->file[0], &source->file[0]);
+
+    studies = r->t.rows;
+    n = r->t.n_rows;
+    r->t.rows = NULL;
+    r->t.n_rows = r->rows_capacity = 0;
     if (st == ST_OK)
-        st = table_join(&r.t, name, err);
-    r.t.has_follow_up = r.place[FOLLOW_UP] != MAX_FIELDS;
-    if (st == ST_OK && r.t.has_follow_up && table_history(&r.t) != ST_OK)
-        st = error_nomem(err);
-    if (st == ST_OK && digest_bytes(bytes, n_bytes, r.t.sha256) != ST_OK)
-        st = error_nomem(err);
-    if (st != ST_OK) {
-        table_release(&r.t);
+        st = file_parse(r, &r->spec->file[1], &source->file[1]);
+    if (st == ST_OK)
+        st = studies_join(studies, n, source->file[0].name, &r->t, r->err);
+    free(studies);
+    return st;
+}
+
+static enum status make(struct reader *r, const struct table_source *source)
+{
+    const char *pictures = source->file[source->n_files - 1].name;
+    enum status st =
+        r->spec->n_files == 2 ? studies_parse(r, source) : file_parse(r, &r->spec->file[0], &source->file[0]);
+
+    if (st == ST_OK)
+        st = table_join(&r->t, r->spec, pictures, r->err);
+    if (st != ST_OK)
         return st;
-    }
-    *ret_table = r.t;
+    findings_settle(source, r->spec, &r->t);
+    r->t.misfits.other_words = r->findings.other_words;
+    if ((r->t.has_follow_up && table_history(&r->t) != ST_OK) || table_digest(source, r->t.sha256) != ST_OK)
+        return error_nomem(r->err);
+    return ST_OK;
+}
+
+static enum status read_by(const struct table_source *source, const struct format_spec *spec,
+                           const struct labels *labels, struct table *ret_table, struct error *err)
+{
+    struct reader *r = calloc(1, sizeof *r);
+    enum status st;
+
+    if (!r)
+        return error_nomem(err);
+    r->spec = spec;
+    r->err = err;
+    if (labels)
+        r->t.labels = *labels;
+    r->t.format = source->format;
+    r->t.name_parts = spec->name_parts;
+    r->t.votes = spec->votes;
+    r->findings = (struct findings_reader){ .spec = spec, .labels = &r->t.labels };
+    st = make(r, source);
+    if (st == ST_OK)
+        *ret_table = r->t;
+    else
+        table_release(&r->t);
+    free(r);
+    return st;
+}
+
+enum status table_read_as(const struct table_source *source, const struct labels *labels,
+                          struct table *ret_table, struct error *err)
+{
+    struct mapping *mapping = NULL;
+    enum status st = ST_OK;
+
+    if (source->format == FORMAT_CSV)
+        st = mapping_read(source->mapping, source->mapping_size, labels, &mapping, err);
+    if (st == ST_OK)
+        st = read_by(source, mapping ? mapping_spec(mapping) : format_spec_of(source->format), labels,
+                     ret_table, err);
+    mapping_free(mapping);
+    return st;
+}
+
+enum status table_read(const void *bytes, size_t n_bytes, const char *name, const struct labels *labels,
+                       struct table *ret_table, struct error *err)
+{
+    return table_read_as(
+        &(struct table_source){ .format = FORMAT_NIH, .n_files = 1, .file = { { name, bytes, n_bytes } } },
+        labels, ret_table, err);
+}
+
+enum status table_digest(const struct table_source *source, char ret[DIGEST_TEXT_SIZE])
+{
+    struct digest *d = NULL;
+
+    if (digest_new(&d) != ST_OK)
+        return ST_NOMEM;
+    for (size_t i = 0; i < source->n_files; i++)
+        digest_add(d, source->file[i].bytes, source->file[i].n);
+    if (source->mapping)
+        digest_add(d, source->mapping, source->mapping_size);
+    digest_finish(d, ret);
     return ST_OK;
 }
 

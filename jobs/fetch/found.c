@@ -28,7 +28,7 @@ static enum status look_at(int folder, const struct table *t, const char *patter
                            size_t *ret_pictures, struct error *err)
 {
     struct picture_files *files = NULL;
-    const enum status st = discover(folder, pattern, &files, err);
+    const enum status st = discover(folder, pattern, 1, &files, err);
 
     if (st != ST_OK)
         return st;

@@ -14,6 +14,8 @@ static void counts_put(struct buf *out, const json_t *data)
     } COUNTS[] = { { "Rows in the table", "rows" },
                    { "Joined to another row of the same picture", "joined_rows" },
                    { "Left out: over the age limit", "dropped_age" },
+                   { "Left out: no frontal view", "dropped_views" },
+                   { "Left out: of no finding it is known whether it is there", "dropped_unlabelled" },
                    { "Left out: No Finding", "dropped_no_finding" },
                    { "Left out: no picture", "missing_images" },
                    { "Left out: on neither list", "not_listed" },
@@ -109,6 +111,33 @@ static void label_counts_put(struct buf *out, const struct findings *f, const js
     html_number(out, member_at(data, "splits.validation.no_finding"), 0);
     html_number(out, member_at(data, "splits.test.no_finding"), 0);
     buf_puts(out, "</tr>\n");
+    html_table_end(out);
+}
+
+/* What the table says of each finding, where that is not just that it is there or not. */
+static void said_put(struct buf *out, const struct findings *f, const json_t *data)
+{
+    static const char *const SAID[] = { "positive", "negative", "uncertain", "missing" };
+    const json_t *said = json_object_get(data, "said"), *unknown = json_object_get(data, "unknown_labels");
+    json_int_t unsure = 0;
+
+    for (size_t k = 0; k < f->n; k++)
+        for (size_t i = 2; i < 4; i++)
+            unsure += json_integer_value(json_object_get(json_object_get(said, f->names[k]), SAID[i]));
+    if (unsure == 0)
+        return;
+    html_table_begin(out,
+                     "What the table says of each finding, in " OF_TABLE
+                     "; and the rows of which it is not known then, by the job's uncertain_labels and "
+                     "missing_labels: they are of no figure of the finding",
+                     "Finding|There|Not there|Uncertain|Nothing|Not known");
+    for (size_t k = 0; k < f->n; k++) {
+        html_row_begin(out, f->names[k]);
+        for (size_t i = 0; i < 4; i++)
+            html_number(out, json_object_get(json_object_get(said, f->names[k]), SAID[i]), 0);
+        html_number(out, json_object_get(unknown, f->names[k]), 0);
+        buf_puts(out, "</tr>\n");
+    }
     html_table_end(out);
 }
 
@@ -227,6 +256,7 @@ void section_data(struct buf *out, const json_t *record, const json_t *plots)
         combinations_put(out, &f, plots);
     if (json_is_object(member_at(data, "splits")))
         label_counts_put(out, &f, data);
+    said_put(out, &f, data);
     if (json_array_size(matrix) == f.n) {
         together_put(out, &f, matrix);
         heat_map_put(out, &f, matrix);

@@ -3,6 +3,7 @@
 #include "html.h"
 #include "sections.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const json_t *step_of(const json_t *flow, const char *step)
@@ -42,6 +43,12 @@ static void left_out_put(struct buf *out, const json_t *flow, const char *why, c
                    patients);
 }
 
+static bool drops_more(const json_t *data)
+{
+    return json_integer_value(json_object_get(data, "dropped_views")) > 0 ||
+           json_integer_value(json_object_get(data, "dropped_unlabelled")) > 0;
+}
+
 void flow_put(struct buf *out, const json_t *data)
 {
     const json_t *flow = json_object_get(data, "flow");
@@ -51,7 +58,9 @@ void flow_put(struct buf *out, const json_t *data)
     buf_puts(out, "<h3>From the table to the split</h3>\n<div class=\"flow\">\n");
     box_put(out, flow, "In the table", "table");
     left_out_put(out, flow, "Over the age limit", "table", "age");
-    left_out_put(out, flow, "No Finding", "age", "findings");
+    left_out_put(out, flow,
+                 drops_more(data) ? "No Finding, no frontal view, or no finding that is known" : "No Finding",
+                 "age", "findings");
     left_out_put(out, flow, "No picture", "findings", "pictures");
     left_out_put(out, flow, "On neither list, or equal to a picture that is tested", "pictures", "used");
     box_put(out, flow, "Used", "used");

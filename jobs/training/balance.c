@@ -1,6 +1,8 @@
 /* jobs/training/balance.c - see balance.h. */
 #include "balance.h"
 
+#include "cxrd/metrics.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,18 +11,23 @@ static const double MOST_OFTEN = 4, MOST_WEIGHT = 10;
 
 double log_odds(double positives, double rows) { return log((positives + 0.5) / (rows - positives + 0.5)); }
 
-/* Rows with each finding, every row as often as it is drawn. */
-static void count(const struct table *t, const struct rows *train, const float *weights,
-                  double ret[MAX_LABELS], double *ret_rows)
+/* Every row as often as it is drawn: all of them; and by finding those that have it, and those of which it is known. */
+struct counts {
+    double rows, positives[MAX_LABELS], known[MAX_LABELS];
+};
+
+static void count(const struct table *t, const struct rows *train, const float *weights, struct counts *ret)
 {
-    memset(ret, 0, t->labels.n * sizeof *ret);
-    *ret_rows = 0;
+    *ret = (struct counts){ 0 };
     for (size_t i = 0; i < train->n; i++) {
+        const struct table_row *row = &t->rows[train->index[i]];
         const double w = weights ? (double)weights[i] : 1;
 
-        *ret_rows += w;
-        for (size_t k = 0; k < t->labels.n; k++)
-            ret[k] += t->rows[train->index[i]].labels >> k & 1 ? w : 0;
+        ret->rows += w;
+        for (size_t k = 0; k < t->labels.n; k++) {
+            ret->positives[k] += row->labels >> k & 1 ? w : 0;
+            ret->known[k] += row->unknown >> k & 1 ? 0 : w;
+        }
     }
 }
 
@@ -69,26 +76,29 @@ static void weigh(struct balance *b, size_t k, double positives, double rows)
 enum status balance_init(struct balance *b, enum balancing how, const struct table *t,
                          const struct rows *train)
 {
-    double natural[MAX_LABELS], seen[MAX_LABELS], rows, rows_seen;
+    struct counts natural, seen;
 
     *b = (struct balance){ .n_labels = t->labels.n };
-    count(t, train, NULL, natural, &rows);
-    if (how == BALANCE_RESAMPLE && resample(b, t, train, natural) != ST_OK)
+    count(t, train, NULL, &natural);
+    if (how == BALANCE_RESAMPLE && resample(b, t, train, natural.positives) != ST_OK)
         return ST_NOMEM;
-    count(t, train, b->row_weights, seen, &rows_seen);
-    b->mean_often = rows_seen / rows;
+    count(t, train, b->row_weights, &seen);
+    b->mean_often = seen.rows / natural.rows;
     for (size_t k = 0; k < b->n_labels; k++) {
+        const double rows = natural.known[k],
+                     positives = rows > 0 ? seen.positives[k] * rows / seen.known[k] : 0;
+
         b->positive[k] = b->negative[k] = 1;
         if (how == BALANCE_WEIGHT)
-            weigh(b, k, natural[k], rows);
-        b->log_odds[k] = log_odds(seen[k] * rows / rows_seen, rows) +
+            weigh(b, k, natural.positives[k], rows);
+        b->log_odds[k] = log_odds(positives, rows) +
                          (how == BALANCE_WEIGHT ? log((double)(b->positive[k] / b->negative[k])) : 0);
-        b->shift[k] = how == BALANCE_NONE ? 0 : b->log_odds[k] - log_odds(natural[k], rows);
+        b->shift[k] = how == BALANCE_NONE ? 0 : b->log_odds[k] - log_odds(natural.positives[k], rows);
     }
     return ST_OK;
 }
 
-double balance_unweighted_loss(const struct balance *b, const float *logits, const float *truth)
+double balance_unweighted_loss(const struct balance *b, const float *logits, const uint8_t *truth)
 {
     uint64_t labels = 0;
     double sum = 0;
@@ -96,8 +106,10 @@ double balance_unweighted_loss(const struct balance *b, const float *logits, con
     for (size_t k = 0; k < b->n_labels; k++) {
         const double z = (double)logits[k] - b->shift[k];
 
-        labels |= (uint64_t)(truth[k] != 0) << k;
-        sum += fmax(z, 0) - (truth[k] != 0 ? z : 0) + log1p(exp(-fabs(z)));
+        if (truth[k] >= TRUTH_UNKNOWN)
+            continue;
+        labels |= (uint64_t)truth[k] << k;
+        sum += fmax(z, 0) - (truth[k] ? z : 0) + log1p(exp(-fabs(z)));
     }
     return sum / (double)b->n_labels * (b->row_weights ? b->mean_often / row_often(b, labels) : 1);
 }

@@ -30,8 +30,9 @@ void balance_release(struct balance *b); /* safe on zeroes */
 
 /* The loss of a training row as if nothing had been balanced, so that its mean can stand beside the base rates' and the
  * validation's: the logits [labels] less their shift, without weights; a row that is drawn more often than others counts less.
- *   truth  [labels]: 0 or 1 */
-double balance_unweighted_loss(const struct balance *b, const float *logits, const float *truth);
+ * Summed over what is known, and divided by all findings.
+ *   truth  [labels]: 0, 1 or TRUTH_UNKNOWN */
+double balance_unweighted_loss(const struct balance *b, const float *logits, const uint8_t *truth);
 
 /* Log-odds of rates by counts; half a row is added to each, so that no rate is 0 or 1. */
 double log_odds(double positives, double rows);

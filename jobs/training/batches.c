@@ -2,6 +2,7 @@
 #include "batches.h"
 
 #include "augment.h"
+#include "cxrd/metrics.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -76,12 +77,13 @@ enum status batch_init(struct batch *b, size_t capacity, const struct preprocess
                          .n_labels = n_labels,
                          .rows = malloc(capacity * sizeof *b->rows),
                          .x = malloc(capacity * preprocess_floats(pre) * sizeof *b->x),
+                         .truth = malloc(capacity * n_labels),
                          .y = malloc(capacity * n_labels * sizeof *b->y),
                          .first = malloc(capacity * sizeof *b->first),
                          .grey = malloc(capacity * plane),
                          .taken = malloc(capacity * plane),
                          .readable = malloc(capacity * sizeof *b->readable) };
-    if (b->rows && b->x && b->y && b->first && b->grey && b->taken && b->readable)
+    if (b->rows && b->x && b->truth && b->y && b->first && b->grey && b->taken && b->readable)
         return ST_OK;
     batch_release(b);
     return error_nomem(err);
@@ -91,6 +93,7 @@ void batch_release(struct batch *b)
 {
     free(b->rows);
     free(b->x);
+    free(b->truth);
     free(b->y);
     free(b->first);
     free(b->grey);
@@ -99,10 +102,23 @@ void batch_release(struct batch *b)
     *b = (struct batch){ 0 };
 }
 
-void labels_expand(uint64_t labels, size_t n_labels, float *ret_y)
+void row_truth(const struct table *t, size_t row, uint8_t *ret_truth)
 {
-    for (size_t k = 0; k < n_labels; k++)
-        ret_y[k] = labels >> k & 1 ? 1.0f : 0.0f;
+    const struct table_row *r = &t->rows[row];
+
+    for (size_t k = 0; k < t->labels.n; k++)
+        ret_truth[k] = r->unknown >> k & 1 ? TRUTH_UNKNOWN : r->labels >> k & 1;
+}
+
+/* The next place of a batch. */
+static void place_label(struct batch *b, const struct table *t, uint32_t row)
+{
+    const size_t at = b->n * b->n_labels;
+
+    b->rows[b->n] = row;
+    row_truth(t, row, b->truth + at);
+    for (size_t k = 0; k < b->n_labels; k++)
+        b->y[at + k] = b->truth[at + k] == 1 ? 1.0f : 0.0f;
 }
 
 struct loading {
@@ -175,8 +191,7 @@ enum status batch_load(struct batch *b, const struct pictures *pictures, struct 
         const struct error *why = &l.errors[b->first[i]];
 
         if (b->readable[b->first[i]]) {
-            b->rows[b->n] = rows[i];
-            labels_expand(pictures->table->rows[rows[i]].labels, b->n_labels, b->y + b->n * b->n_labels);
+            place_label(b, pictures->table, rows[i]);
             if (b->n < i) /* those before it that could not be read leave a gap */
                 memmove(b->x + b->n * n_floats, b->x + i * n_floats, n_floats * sizeof *b->x);
             b->n++;

@@ -29,7 +29,8 @@ struct batch {
     size_t capacity, n, n_labels;
     uint32_t *rows; /* [n]: those whose pictures could be read */
     float *x;       /* [n][S][S], scaled */
-    float *y;       /* [n][n_labels] */
+    uint8_t *truth; /* [n][n_labels]: 0, 1 or TRUTH_UNKNOWN, as metrics.h has them */
+    float *y;       /* [n][n_labels]: the same as the loss takes them; 0 where nothing is known */
     size_t *first;  /* [capacity]: the place at which the same row comes first */
     uint8_t *grey;  /* [capacity][S][S]: of these places */
     uint8_t *taken; /* [capacity][S][S]: as augmented */
@@ -48,6 +49,7 @@ void batch_release(struct batch *b); /* safe on zeroes */
 MUST_USE enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
                                 const uint32_t *rows, size_t n, bool strict, struct error *err);
 
-void labels_expand(uint64_t labels, size_t n_labels, float *ret_y); /* [n_labels]: 0 or 1 */
+/* What the table says of a row: ret_truth [labels], 0, 1 or TRUTH_UNKNOWN. */
+void row_truth(const struct table *t, size_t row, uint8_t *ret_truth);
 
 #endif

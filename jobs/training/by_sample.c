@@ -15,9 +15,14 @@ static double most_of(enum sample_measure m, size_t n_labels)
     return m == SAMPLE_COVERAGE_ERROR ? (double)n_labels : 1;
 }
 
-/* `values` [rows] is room. */
+/* Room for a number a row, and whether anything is known of the row: 1, or TRUTH_UNKNOWN. */
+struct room {
+    double *values;
+    uint8_t *known;
+};
+
 static enum status estimate(const struct scores *s, const struct patients *patients, const float *threshold,
-                            enum sample_measure m, double *values, struct estimate *ret)
+                            enum sample_measure m, const struct room *room, struct estimate *ret)
 {
     const size_t n = s->labels->n;
 
@@ -25,14 +30,15 @@ static enum status estimate(const struct scores *s, const struct patients *patie
         double row[N_SAMPLE_MEASURES];
 
         metrics_sample(n, s->truth + i * n, s->prob + i * n, threshold, row);
-        values[i] = row[m];
+        room->values[i] = row[m];
     }
-    return m == SAMPLE_SUBSET_ACCURACY ? rate_estimate(patients, values, NULL, 1, 0, ret)
-                                       : bounded_estimate(patients, values, most_of(m, s->labels->n), ret);
+    return m == SAMPLE_SUBSET_ACCURACY
+               ? rate_estimate(patients, room->values, room->known, 1, 1, ret)
+               : bounded_estimate(patients, room->values, most_of(m, s->labels->n), room->known, 1, ret);
 }
 
 static enum status at_points(const struct scores *s, const struct patients *patients, const float *threshold,
-                             double *values, struct sample_point *ret)
+                             const struct room *room, struct sample_point *ret)
 {
     enum status st = ST_OK;
 
@@ -42,7 +48,7 @@ static enum status at_points(const struct scores *s, const struct patients *pati
     for (int m = 0; m < N_CALL_MEASURES; m++)
         ret->measure[m] = NOT_DEFINED;
     for (int m = 0; m < N_CALL_MEASURES && ret->thresholds > 0 && st == ST_OK; m++)
-        st = estimate(s, patients, threshold, (enum sample_measure)m, values, &ret->measure[m]);
+        st = estimate(s, patients, threshold, (enum sample_measure)m, room, &ret->measure[m]);
     return st;
 }
 
@@ -52,6 +58,7 @@ static void guess(const struct scores *s, const double *rates, double ret[N_SAMP
     const size_t n = s->labels->n;
     float same[MAX_LABELS], never[MAX_LABELS];
     double sum[N_SAMPLE_MEASURES] = { 0 };
+    size_t known = 0;
 
     for (size_t k = 0; k < s->labels->n; k++) {
         same[k] = (float)rates[k];
@@ -60,12 +67,15 @@ static void guess(const struct scores *s, const double *rates, double ret[N_SAMP
     for (size_t i = 0; i < s->n; i++) {
         double row[N_SAMPLE_MEASURES];
 
+        if (metrics_known(n, s->truth + i * n, 1) == 0)
+            continue;
+        known++;
         metrics_sample(n, s->truth + i * n, same, never, row);
         for (int m = 0; m < N_SAMPLE_MEASURES; m++)
             sum[m] += row[m];
     }
     for (int m = 0; m < N_SAMPLE_MEASURES; m++)
-        ret[m] = s->n > 0 ? sum[m] / (double)s->n : NAN;
+        ret[m] = known > 0 ? sum[m] / (double)known : NAN;
 }
 
 static size_t without_finding(const struct scores *s)
@@ -76,8 +86,8 @@ static size_t without_finding(const struct scores *s)
         size_t there = 0;
 
         for (size_t k = 0; k < s->labels->n; k++)
-            there += s->truth[i * s->labels->n + k];
-        rows += there == 0;
+            there += s->truth[i * s->labels->n + k] == 1;
+        rows += there == 0 && metrics_known(s->labels->n, s->truth + i * s->labels->n, 1) > 0;
     }
     return rows;
 }
@@ -86,17 +96,20 @@ enum status evaluate_by_sample(const struct scores *s, const struct patients *pa
                                const struct operating_points *points, const double *rates,
                                struct by_sample *ret)
 {
-    double *values = malloc((s->n + 1) * sizeof *values);
+    const struct room room = { malloc((s->n + 1) * sizeof *room.values), malloc(s->n + 1) };
     struct by_sample b = { .no_finding = without_finding(s) };
-    enum status st = values ? ST_OK : ST_NOMEM;
+    enum status st = room.values && room.known ? ST_OK : ST_NOMEM;
 
+    for (size_t i = 0; i < s->n && st == ST_OK; i++)
+        room.known[i] = metrics_known(s->labels->n, s->truth + i * s->labels->n, 1) > 0 ? 1 : TRUTH_UNKNOWN;
     for (int m = N_CALL_MEASURES; m < N_SAMPLE_MEASURES && st == ST_OK; m++)
-        st = estimate(s, patients, points->threshold[0], (enum sample_measure)m, values,
+        st = estimate(s, patients, points->threshold[0], (enum sample_measure)m, &room,
                       &b.order[m - N_CALL_MEASURES]);
     for (int kind = 0; kind < N_OPERATING && st == ST_OK; kind++)
-        st = at_points(s, patients, points->threshold[kind], values, &b.operating[kind]);
+        st = at_points(s, patients, points->threshold[kind], &room, &b.operating[kind]);
     guess(s, rates, b.baseline);
-    free(values);
+    free(room.values);
+    free(room.known);
     if (st == ST_OK)
         *ret = b;
     return st;

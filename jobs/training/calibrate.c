@@ -2,6 +2,7 @@
  * least: bisection of the slope for one number, Newton's method for two. */
 #include "calibrate.h"
 
+#include "cxrd/metrics.h"
 #include "figure.h"
 #include "folds.h"
 
@@ -38,6 +39,8 @@ static double slope_at(const struct calibration_rows *rows, const uint8_t *parts
         for (size_t k = 0; k < rows->n_labels; k++) {
             const double b = rows->log_odds[k], u = (double)rows->logits[i * rows->n_labels + k] - b;
 
+            if (rows->truth[i * rows->n_labels + k] >= TRUTH_UNKNOWN)
+                continue;
             slope += (probability(b + scale * u) - rows->truth[i * rows->n_labels + k]) * u;
         }
     }
@@ -90,7 +93,7 @@ static void line_measure(const struct calibration_rows *rows, const uint8_t *par
         const uint8_t positive = rows->truth[i * rows->n_labels + k];
         const double p = probability(z), w = p * (1 - p);
 
-        if (!used(parts, left_out, i))
+        if (!used(parts, left_out, i) || positive >= TRUTH_UNKNOWN)
             continue;
         l->loss += loss_of(z, positive);
         l->slope[0] += (p - positive) * u;
@@ -141,14 +144,18 @@ void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, 
 
 /* ---- which, if any ---- */
 
+/* What is known of a row, as a part of all findings. */
 static double row_loss(const struct calibration_rows *rows, const struct calibration *c, size_t i)
 {
     double sum = 0;
 
-    for (size_t k = 0; k < rows->n_labels; k++)
-        sum +=
-            loss_of((double)c->scale[k] * (double)rows->logits[i * rows->n_labels + k] + (double)c->shift[k],
-                    rows->truth[i * rows->n_labels + k]);
+    for (size_t k = 0; k < rows->n_labels; k++) {
+        const size_t at = i * rows->n_labels + k;
+
+        if (rows->truth[at] < TRUTH_UNKNOWN)
+            sum += loss_of((double)c->scale[k] * (double)rows->logits[at] + (double)c->shift[k],
+                           rows->truth[at]);
+    }
     return sum / (double)rows->n_labels;
 }
 
@@ -205,6 +212,8 @@ enum status calibrate(const struct calibration_rows *rows, struct calibration_fi
     uint8_t *parts = malloc(rows->n + 1);
     double *gains = calloc(rows->n + 1, sizeof *gains);
     struct patients patients = { 0 };
+    const double cells = (double)(rows->n * rows->n_labels),
+                 known = (double)metrics_known(rows->n * rows->n_labels, rows->truth, 1) / cells;
     double best = 0, before = 0;
     fit_fn *chosen = NULL;
     enum status st = parts && gains ? patients_group(rows->n, rows->patients, &patients) : ST_NOMEM;
@@ -220,8 +229,8 @@ enum status calibrate(const struct calibration_rows *rows, struct calibration_fi
     free(parts);
     if (st != ST_OK)
         return st;
-    *ret = (struct calibration_fit){ CALIBRATION_IDENTITY, .loss_before = before / (double)rows->n };
-    ret->loss_after = ret->loss_before - best;
+    *ret = (struct calibration_fit){ CALIBRATION_IDENTITY, .loss_before = before / (double)rows->n / known };
+    ret->loss_after = ret->loss_before - best / known;
     if (chosen)
         chosen(rows, NULL, 0, &ret->calibration);
     return ST_OK;

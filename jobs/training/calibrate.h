@@ -15,7 +15,7 @@
 struct calibration_rows {
     size_t n, n_labels;
     const float *logits;      /* [n][n_labels], before any calibration */
-    const uint8_t *truth;     /* [n][n_labels] */
+    const uint8_t *truth;     /* [n][n_labels]: 0, 1 or TRUTH_UNKNOWN, which is of no account */
     const uint64_t *patients; /* [n]: rows of the same patient stay in one part */
     const double *log_odds;   /* [n_labels]: of the training rows' base rates, finite */
 };
@@ -23,7 +23,7 @@ struct calibration_rows {
 struct calibration_fit {
     struct calibration calibration;
     double loss_before,
-        loss_after; /* mean over rows and findings; after: of rows that the fit has not seen. NaN: no rows */
+        loss_after; /* mean over what is known; after: of rows that the fit has not seen. NaN: nothing is */
 };
 
 /* Errors: ST_NOMEM. */

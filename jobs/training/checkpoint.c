@@ -8,6 +8,7 @@
 
 #include "cxrd/json.h"
 #include "cxrd/log.h"
+#include "cxrd/metrics.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/digest.h"
@@ -36,7 +37,8 @@ _Static_assert(sizeof(size_t) == sizeof(uint64_t) && sizeof(bool) == 1,
                "counts and flags are kept as they are");
 _Static_assert(MAX_FILE - 5 * (int64_t)WEIGHTS_MAX_BYTES >= INT64_C(128) * MAX_REST,
                "the weights, two means of Adam's, the average and the kept model, and room for the scores");
-_Static_assert(offsetof(struct epoch_report, val_auroc) % 8 == 0 && sizeof(struct running) % 8 == 0,
+_Static_assert(offsetof(struct epoch_report, val_auroc) % 8 == 0 && sizeof(struct running) % 8 == 0 &&
+                   offsetof(struct running, known) + 8 == sizeof(struct running),
                "kept as words");
 
 /* A part of a run that has always the same size: where it is, and how much of it there is. */
@@ -350,6 +352,14 @@ static bool all_bits(const uint8_t *values, size_t n)
     return true;
 }
 
+static bool all_truths(const uint8_t *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (values[i] > TRUTH_UNKNOWN)
+            return false;
+    return true;
+}
+
 static bool all_below(const uint32_t *values, size_t n, size_t limit)
 {
     for (size_t i = 0; i < n; i++)
@@ -375,11 +385,26 @@ static const struct array *reports_of_first(struct run *r, const struct array_fi
     return a;
 }
 
+/* What an epoch adds up in a file that was written when the findings of all rows were known: all but the last word. */
+static const struct array *sums_of_all_known(struct run *r, const struct array_file *f)
+{
+    const size_t words = offsetof(struct running, known) / 8;
+    const struct array *a = expect(f, "epoch.sums", DTYPE_U64, words);
+
+    if (!a)
+        return NULL;
+    memcpy(&r->sums, a->data, words * 8);
+    r->sums.known = r->sums.images * r->net->n_labels;
+    return a;
+}
+
 /* A piece that is not as it is now, in a file that may have it otherwise. */
 static bool piece_of_before(struct run *r, const struct array_file *f, const struct piece *p)
 {
     if (p->at == r->reports)
         return reports_of_first(r, f) != NULL;
+    if (p->at == &r->sums)
+        return sums_of_all_known(r, f) != NULL;
     return p->at == &r->result->began_again && is_before(f->metadata);
 }
 
@@ -417,7 +442,7 @@ static enum status pieces_check(struct run *r)
         (result->n_epochs == epochs && r->sums.begun))
         return damaged(r, "it counts more epochs than there are");
     if (r->progress.step > r->steps_per_epoch || r->sums.begun > 1 || r->sums.top5_rows > r->sums.images ||
-        r->sums.top5_hits > r->sums.top5_rows)
+        r->sums.top5_hits > r->sums.top5_rows || r->sums.known > r->sums.images * r->net->n_labels)
         return damaged(r, "it counts more steps than there are");
     if (r->order.at > r->order.n || !all_below(r->order.rows, r->order.n, r->table.n_rows))
         return damaged(r, "its order of rows cannot be");
@@ -440,7 +465,7 @@ static enum status kept_scores_load(struct run *r, const struct array_file *f)
     truth = expect(f, "kept.truth", DTYPE_U8, n * n_labels);
     logits = expect(f, "kept.logits", DTYPE_F32, n * n_labels);
     prob = expect(f, "kept.prob", DTYPE_F32, n * n_labels);
-    if (!truth || !logits || !prob || !all_bits(truth->data, n * n_labels))
+    if (!truth || !logits || !prob || !all_truths(truth->data, n * n_labels))
         return damaged(r, "the kept model's scores are not as they must be");
     if (scores_init(kept, &r->table.labels, n) != ST_OK)
         return error_nomem(r->err);

@@ -1,6 +1,8 @@
 /* jobs/training/column.c - see column.h. */
 #include "column.h"
 
+#include "cxrd/metrics.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,14 +15,16 @@ static int by_score_descending(const void *a, const void *b)
     return (p < q) - (p > q);
 }
 
-struct scored *column_sorted(size_t n, const uint8_t *truth, const float *score, size_t stride)
+struct scored *column_sorted(size_t n, const uint8_t *truth, const float *score, size_t stride, size_t *ret_n)
 {
     struct scored *rows = malloc((n + 1) * sizeof *rows);
 
+    *ret_n = 0;
     for (size_t i = 0; rows && i < n; i++)
-        rows[i] = (struct scored){ score[i * stride], (uint32_t)i, truth[i * stride] != 0 };
+        if (truth[i * stride] < TRUTH_UNKNOWN)
+            rows[(*ret_n)++] = (struct scored){ score[i * stride], (uint32_t)i, truth[i * stride] != 0 };
     if (rows)
-        qsort(rows, n, sizeof *rows, by_score_descending);
+        qsort(rows, *ret_n, sizeof *rows, by_score_descending);
     return rows;
 }
 

@@ -14,8 +14,11 @@ struct scored {
     bool positive;
 };
 
-/* A column of `n` values, highest score first and what is no number last; the caller's (free()), NULL without memory. */
-struct scored *column_sorted(size_t n, const uint8_t *truth, const float *score, size_t stride);
+/* Those of a column of `n` values whose truth is 0 or 1, highest score first and what is no number last; the caller's (free()),
+ * NULL without memory.
+ *   ret_n  how many they are */
+struct scored *column_sorted(size_t n, const uint8_t *truth, const float *score, size_t stride,
+                             size_t *ret_n);
 
 /* Whether all of a sorted column are numbers: what is not has no place in an order, and no measure of it means anything. */
 bool column_ranks(const struct scored *rows, size_t n);

@@ -17,7 +17,20 @@
 
 #define NO_IMAGES "none"
 
-enum kind { TEXT, PATH, PATTERN, MODEL_ID, ADDRESS, INTEGER, NUMBER, FLAG, CHOICE, CHOICES, FINDINGS };
+enum kind {
+    TEXT,
+    PATH,
+    PATTERN,
+    FILE_OR_NONE,
+    MODEL_ID,
+    ADDRESS,
+    INTEGER,
+    NUMBER,
+    FLAG,
+    CHOICE,
+    CHOICES,
+    FINDINGS
+};
 
 struct field {
     const char *name;
@@ -30,6 +43,9 @@ struct field {
 
 static const char *const ARCHITECTURES[] = { "cnn4",     "mlp",          "densenet121",      "resnet18",
                                              "resnet50", "mobilenet_v2", GRAPH_ARCHITECTURE, NULL };
+static const char *const UNCERTAIN[] = { "zeros", "ones", "ignore", NULL };
+static const char *const MISSING_LABELS[] = { "negative", "unknown", NULL };
+static const char *const VIEWS[] = { "all", "frontal", NULL };
 static const char *const RECIPES[] = { "notebook", "standard", NULL };
 static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
@@ -53,6 +69,11 @@ static const struct field FIELDS[] = {
     { "csv", PATH, AT(csv) },
     { "images", PATTERN, AT(images) },
     { "labels", FINDINGS, AT(labels) },
+    { "table_format", CHOICE, AT(table_format), .choices = TABLE_FORMAT_NAMES },
+    { "mapping", FILE_OR_NONE, AT(mapping) },
+    { "uncertain_labels", CHOICE, AT(uncertain_labels), .choices = UNCERTAIN },
+    { "missing_labels", CHOICE, AT(missing_labels), .choices = MISSING_LABELS },
+    { "views", CHOICE, AT(views), .choices = VIEWS },
     { "recipe", CHOICE, AT(recipe), .choices = RECIPES },
     { "epochs", INTEGER, AT(epochs), 0, 1000 },
     { "steps_per_epoch", INTEGER, AT(steps_per_epoch), 0, 1000000 },
@@ -110,8 +131,6 @@ static const struct field FIELDS[] = {
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 
 static const struct train_config NOTEBOOK = {
-    .csv = "Data_Entry_2017.csv",
-    .images = "images_*/images/*.png",
     .recipe = RECIPE_NOTEBOOK,
     .epochs = 2,
     .steps_per_epoch = 100,
@@ -145,8 +164,6 @@ static const struct train_config NOTEBOOK = {
 };
 
 static const struct train_config STANDARD = {
-    .csv = "Data_Entry_2017.csv",
-    .images = "images_*/images/*.png",
     .recipe = RECIPE_STANDARD,
     .epochs = 10,
     .validation_batch_size = 64,
@@ -202,7 +219,7 @@ static void parse_text(const struct field *f, const json_t *value, char *ret, js
 {
     const char *text = json_string_value(value);
 
-    if ((f->kind == MODEL_ID || f->kind == ADDRESS) && json_is_null(value)) {
+    if (f->kind >= FILE_OR_NONE && json_is_null(value)) {
         ret[0] = '\0';
         return;
     }
@@ -317,6 +334,7 @@ static void parse_field(const struct field *f, const json_t *value, struct train
     case TEXT:
     case PATH:
     case PATTERN:
+    case FILE_OR_NONE:
     case MODEL_ID:
     case ADDRESS: parse_text(f, value, place, errors); break;
     case INTEGER:
@@ -437,6 +455,21 @@ static void check_without_pictures(const struct train_config *c, json_t *errors)
         config_error(errors, "ema", "a job without pictures takes no steps");
 }
 
+static void check_format(const struct train_config *c, json_t *errors)
+{
+    char second[TABLE_PATH];
+    struct error why;
+    size_t n;
+
+    if (c->table_format == FORMAT_CSV && !c->mapping[0])
+        config_error(errors, "mapping",
+                     "is needed where 'table_format' is \"csv\": a JSON file of the data set");
+    if (c->table_format != FORMAT_CSV && c->mapping[0])
+        config_error(errors, "mapping", "is of 'table_format' \"csv\" only");
+    if (table_format_files((enum table_format)c->table_format, c->csv, second, &n, &why) != ST_OK)
+        config_error(errors, "csv", "%s", why.text);
+}
+
 /* What no single field can say. */
 static void check_together(struct train_config *c, json_t *errors)
 {
@@ -446,6 +479,7 @@ static void check_together(struct train_config *c, json_t *errors)
         head_settle(c, errors);
         check_network(c, errors);
     }
+    check_format(c, errors);
     if (c->shards & (c->shards - 1))
         config_error(errors, "shards", "must be 0 or a power of two");
     if (c->freeze == FREEZE_BACKBONE && c->backbone_rate != 1)
@@ -454,13 +488,31 @@ static void check_together(struct train_config *c, json_t *errors)
         check_without_pictures(c, errors);
 }
 
+/* What a job means that says nothing but its table's format. */
+static void format_settle(struct train_config *c, const json_t *object)
+{
+    const char *name = json_string_value(json_object_get(object, "table_format"));
+    struct table_defaults defaults;
+
+    for (int i = 0; name && TABLE_FORMAT_NAMES[i]; i++)
+        if (strcmp(TABLE_FORMAT_NAMES[i], name) == 0)
+            c->table_format = i;
+    defaults = table_format_defaults((enum table_format)c->table_format);
+    c->labels = *defaults.labels;
+    snprintf(c->csv, sizeof c->csv, "%s", defaults.csv);
+    snprintf(c->images, sizeof c->images, "%s", defaults.images);
+    c->missing_labels = defaults.missing;
+    c->views = defaults.frontal ? VIEWS_FRONTAL : VIEWS_ALL;
+}
+
 /* The recipe that a job names, the standard one if it names none. */
 static struct train_config recipe_of(const json_t *object)
 {
     const char *recipe = json_string_value(json_object_get(object, "recipe"));
     struct train_config c = recipe && strcmp(recipe, RECIPES[RECIPE_NOTEBOOK]) == 0 ? NOTEBOOK : STANDARD;
 
-    c.labels = NIH_LABELS;
+    c.uncertain_labels = UNCERTAIN_IGNORE;
+    format_settle(&c, object);
     return c;
 }
 
@@ -540,6 +592,7 @@ static json_t *field_json(const struct field *f, const void *place)
     case TEXT:
     case PATH:
     case PATTERN: return json_string(place);
+    case FILE_OR_NONE:
     case MODEL_ID:
     case ADDRESS: return *(const char *)place ? json_string(place) : json_null();
     case INTEGER: return json_integer(*(const int64_t *)place);

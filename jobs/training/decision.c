@@ -1,6 +1,7 @@
 /* jobs/training/decision.c - see decision.h. */
 #include "decision.h"
 
+#include "cxrd/metrics.h"
 #include "recalibration.h"
 
 #include <math.h>
@@ -54,10 +55,10 @@ static void count(const struct column *c, float threshold, struct decision_findi
     for (size_t i = 0; i < c->n; i++) {
         const bool called = c->score[i] >= threshold;
 
-        f->true_positives += called && c->truth[i];
-        f->false_positives += called && !c->truth[i];
-        f->true_negatives += !called && !c->truth[i];
-        f->false_negatives += !called && c->truth[i];
+        f->true_positives += called && c->truth[i] == 1;
+        f->false_positives += called && c->truth[i] == 0;
+        f->true_negatives += !called && c->truth[i] == 0;
+        f->false_negatives += !called && c->truth[i] == 1;
     }
 }
 
@@ -65,7 +66,8 @@ static void count(const struct column *c, float threshold, struct decision_findi
 static enum status predictive_value(struct column *c, float threshold, bool positive, struct estimate *ret)
 {
     for (size_t i = 0; i < c->n; i++) {
-        c->side[i] = (c->score[i] >= threshold) == positive ? 1 : 2;
+        c->side[i] =
+            c->truth[i] < TRUTH_UNKNOWN && (c->score[i] >= threshold) == positive ? 1 : TRUTH_UNKNOWN;
         c->values[i] = c->truth[i] == positive;
     }
     return rate_estimate(c->patients, c->values, c->side, 1, 1, ret);
@@ -73,19 +75,23 @@ static enum status predictive_value(struct column *c, float threshold, bool posi
 
 /* ---- whether it is worth it ---- */
 
-/* What acting on a row is worth. */
-static double worth(uint8_t truth, double at) { return truth ? 1 : -at / (1 - at); }
+/* What acting on a row is worth; 0 where it is not known. */
+static double worth(uint8_t truth, double at)
+{
+    return truth >= TRUTH_UNKNOWN ? 0 : truth ? 1 : -at / (1 - at);
+}
 
 struct net_benefit net_benefit(size_t n, const uint8_t *truth, const float *score, size_t stride, double at)
 {
+    const size_t known = metrics_known(n, truth, stride);
     struct net_benefit sum = { 0, 0 };
 
     for (size_t i = 0; i < n; i++) {
         sum.treat_all += worth(truth[i * stride], at);
         sum.model += (double)score[i * stride] >= at ? worth(truth[i * stride], at) : 0;
     }
-    return n ? (struct net_benefit){ sum.model / (double)n, sum.treat_all / (double)n }
-             : (struct net_benefit){ NAN, NAN };
+    return known ? (struct net_benefit){ sum.model / (double)known, sum.treat_all / (double)known }
+                 : (struct net_benefit){ NAN, NAN };
 }
 
 static enum status benefit_of(struct column *c, double at, struct benefit *ret)
@@ -102,7 +108,7 @@ static enum status benefit_of(struct column *c, double at, struct benefit *ret)
         c->values[i] = ((double)c->score[i] >= at ? of_row : 0) - (against_all ? of_row : 0);
     }
     if (st == ST_OK)
-        st = figure_add_mean(&gain, 1, c->values, NULL, 1, 0);
+        st = figure_add_mean(&gain, 1, c->values, c->truth, 1, TRUTH_KNOWN);
     if (st == ST_OK)
         st = figure_estimate(&gain, &ret->gain);
     figure_release(&gain);
@@ -126,6 +132,7 @@ static enum status estimate_all(struct column *c, float threshold, struct decisi
 
 static enum status finding_decide(struct column *c, float threshold, struct decision_finding *f)
 {
+    const size_t known = metrics_known(c->n, c->truth, 1);
     size_t positives = 0;
 
     *f = (struct decision_finding){ (double)threshold, 0,         0,         0,         0,
@@ -133,10 +140,10 @@ static enum status finding_decide(struct column *c, float threshold, struct deci
     for (size_t i = 0; i < N_BENEFITS; i++)
         f->benefit[i] = (struct benefit){ NAN, NAN, NOT_KNOWN };
     for (size_t i = 0; i < c->n; i++)
-        positives += c->truth[i];
+        positives += c->truth[i] == 1;
     if (!isnan(threshold))
         count(c, threshold, f);
-    if (positives < KIND_LEAST || c->n - positives < KIND_LEAST)
+    if (positives < KIND_LEAST || known - positives < KIND_LEAST)
         return ST_OK;
     return estimate_all(c, threshold, f);
 }

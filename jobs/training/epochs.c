@@ -103,6 +103,11 @@ static enum status keep(struct run *r, struct model *m, struct scores *validatio
     return run_baseline(r);
 }
 
+double run_mean_loss(const struct run *r, const struct running *e)
+{
+    return e->known ? e->loss_sum / ((double)e->known / (double)r->net->n_labels) : NAN;
+}
+
 static enum status epoch_end(struct run *r, const struct running *sums, struct epoch_report *e)
 {
     struct model *m = NULL;
@@ -120,7 +125,7 @@ static enum status epoch_end(struct run *r, const struct running *sums, struct e
         model_unref(m);
         return st;
     }
-    e->loss = sums->loss_sum / (double)sums->images;
+    e->loss = run_mean_loss(r, sums);
     e->top5_accuracy = sums->top5_rows ? (double)sums->top5_hits / (double)sums->top5_rows : NAN;
     e->images_per_s = (double)sums->images / fmax(sums->seconds, 1e-9);
     e->val_loss = scores_loss(&validation);
@@ -146,12 +151,13 @@ static enum status take_regression(struct run *r, struct running *sums)
 
     if (st != ST_OK)
         return st;
-    sums->loss_sum = scores_loss(&s) * (double)s.n;
+    sums->known = scores_known(&s);
+    sums->loss_sum = scores_loss(&s) * ((double)sums->known / (double)s.labels->n);
     sums->images = s.n;
     metrics_top5(s.n, s.labels->n, s.truth, s.logits, &sums->top5_hits, &sums->top5_rows);
     sums->seconds = clock_seconds() - sums->started;
     scores_release(&s);
-    r->progress.loss = sums->loss_sum / (double)sums->images;
+    r->progress.loss = run_mean_loss(r, sums);
     r->progress.step = 1;
     return ST_OK;
 }

@@ -1,6 +1,7 @@
 /* jobs/training/evaluate.c - see evaluate.h. */
 #include "evaluate.h"
 
+#include "batches.h"
 #include "csv_text.h"
 #include "row_inputs.h"
 
@@ -183,8 +184,6 @@ static enum status collect(const struct stretch *t, size_t n, bool strict, struc
     const size_t width = s->labels->n;
 
     for (size_t i = 0; i < n; i++) {
-        const uint64_t labels = t->scorer->pictures->table->rows[t->rows[i]].labels;
-
         if (t->status[i] != ST_OK &&
             (strict || t->status[i] == ST_NUMERIC || status_is_outside(t->status[i])))
             return error_set(err, t->status[i], "%s", t->errors[i].text);
@@ -192,8 +191,7 @@ static enum status collect(const struct stretch *t, size_t n, bool strict, struc
             continue;
         s->rows[s->n] = t->rows[i];
         s->patients[s->n] = t->scorer->pictures->table->rows[t->rows[i]].patient;
-        for (size_t k = 0; k < width; k++)
-            s->truth[s->n * width + k] = labels >> k & 1;
+        row_truth(t->scorer->pictures->table, t->rows[i], s->truth + s->n * width);
         memcpy(s->logits + s->n * width, t->logits[i], width * sizeof *s->logits);
         model_probabilities(t->model, 1, t->logits[i], s->prob + s->n * width);
         s->n++;
@@ -284,10 +282,11 @@ void scores_csv_head(const struct labels *labels, struct buf *out)
 
 void scores_csv_row(const struct scores *s, size_t i, struct buf *out)
 {
+    static const char *const TRUTHS[] = { ",0", ",1", [TRUTH_UNKNOWN] = "," };
     const size_t n = s->labels->n;
 
     for (size_t k = 0; k < n; k++)
-        buf_puts(out, s->truth[i * n + k] ? ",1" : ",0");
+        buf_puts(out, TRUTHS[s->truth[i * n + k]]);
     for (size_t k = 0; k < n; k++)
         buf_printf(out, ",%.9g", (double)s->prob[i * n + k]);
     buf_puts(out, "\n");

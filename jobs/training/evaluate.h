@@ -15,7 +15,7 @@ struct scores {
     const struct labels *labels; /* of the columns; borrowed */
     uint32_t *rows;              /* [n] */
     uint64_t *patients;          /* [n]: whose they are, as the table has it; NULL: each row is another's */
-    uint8_t *truth;              /* [n][labels]: 0 or 1 */
+    uint8_t *truth;              /* [n][labels]: 0, 1 or TRUTH_UNKNOWN, as metrics.h takes them */
     float *prob;                 /* [n][labels] */
     float *logits;               /* [n][labels]: what `prob` was made of, before calibration */
 };
@@ -83,7 +83,7 @@ MUST_USE enum status evaluate_thresholds(const struct scores *s, struct operatin
 MUST_USE enum status macro_auroc(const struct scores *s, double *ret_each, double *ret_auroc);
 
 /* Terms of figures (figure.h) of all findings, on the rows of the figure's patients. ST_NOMEM.
- *   loss         mean over rows and findings; `values` [rows] is room
+ *   loss         mean over what is known of rows and findings; `values` [rows] is room
  *   macro AUROC  the mean of the findings that have one; NaN where none has */
 MUST_USE enum status figure_add_loss(struct figure *f, double weight, const struct scores *s, double *values);
 MUST_USE enum status figure_add_macro_auroc(struct figure *f, double weight, const struct scores *s);
@@ -91,8 +91,10 @@ MUST_USE enum status figure_add_macro_auroc(struct figure *f, double weight, con
 /* Make the probabilities anew, by another model's calibration. */
 void scores_recalibrate(struct scores *s, const struct model *m);
 
-double scores_loss(const struct scores *s); /* mean over rows and findings; NaN for no rows */
-double scores_top5(const struct scores *s); /* NaN where no row has a positive */
+double scores_loss(
+    const struct scores *s); /* mean over what is known of rows and findings; NaN for nothing */
+size_t scores_known(const struct scores *s); /* how much that is */
+double scores_top5(const struct scores *s);  /* NaN where no row has a positive */
 
 /* The columns that every scores CSV ends with: the truths and the probabilities of all findings, with the comma before them and the end of
  * the line. */

@@ -9,10 +9,13 @@
 #include <math.h>
 #include <stdlib.h>
 
+size_t scores_known(const struct scores *s) { return metrics_known(s->n * s->labels->n, s->truth, 1); }
+
 double scores_loss(const struct scores *s)
 {
-    return s->n ? metrics_loss_sum(s->n, s->labels->n, s->truth, s->prob) / (double)(s->n * s->labels->n)
-                : NAN;
+    const size_t known = scores_known(s);
+
+    return known ? metrics_loss_sum(s->n, s->labels->n, s->truth, s->prob) / (double)known : NAN;
 }
 
 double scores_top5(const struct scores *s)
@@ -41,14 +44,27 @@ static double mean_of(const struct mean *m) { return m->n ? m->sum / (double)m->
 
 static const struct estimate NOT_DEFINED = { NAN, NAN, NAN, NAN };
 
-/* Whether a finding has positive and negative rows. */
-static bool both_kinds(const struct scores *s, size_t k)
+/* Rows that have a finding. */
+static size_t positives_of(const struct scores *s, size_t k)
 {
     size_t positives = 0;
 
     for (size_t i = 0; i < s->n; i++)
-        positives += s->truth[i * s->labels->n + k];
-    return positives > 0 && positives < s->n;
+        positives += s->truth[i * s->labels->n + k] == 1;
+    return positives;
+}
+
+static size_t known_of(const struct scores *s, size_t k)
+{
+    return metrics_known(s->n, s->truth + k, s->labels->n);
+}
+
+/* Whether a finding has positive and negative rows. */
+static bool both_kinds(const struct scores *s, size_t k)
+{
+    const size_t positives = positives_of(s, k);
+
+    return positives > 0 && positives < known_of(s, k);
 }
 
 enum status macro_auroc(const struct scores *s, double *ret_each, double *ret_auroc)
@@ -186,7 +202,18 @@ static enum status brier_estimate(const struct judged *j, size_t k, struct estim
 
     for (size_t i = 0; i < j->s->n; i++)
         j->values[i] = metrics_brier(1, j->s->truth + i * n + k, j->s->prob + i * n + k, 1);
-    return mean_estimate(&j->patients, j->values, ret);
+    return mean_estimate(&j->patients, j->values, j->s->truth + k, n, ret);
+}
+
+/* The mean probability of the rows that are known. */
+static double predicted_mean(const struct scores *s, size_t k, size_t known)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (s->truth[i * s->labels->n + k] < TRUTH_UNKNOWN)
+            sum += (double)s->prob[i * s->labels->n + k];
+    return known ? sum / (double)known : NAN;
 }
 
 static enum status evaluate_finding(const struct judged *j, size_t k, const struct operating_points *points,
@@ -195,20 +222,18 @@ static enum status evaluate_finding(const struct judged *j, size_t k, const stru
     const struct scores *s = j->s;
     const uint8_t *truth = s->truth + k;
     const float *prob = s->prob + k;
-    double sum = 0, area;
-    bool both;
+    const size_t known = known_of(s, k);
+    const bool both = both_kinds(s, k);
+    double area;
     enum status st;
 
-    *r = (struct finding_report){ .base_rate = rate };
-    for (size_t i = 0; i < s->n; i++) {
-        r->positives += truth[i * s->labels->n];
-        sum += (double)prob[i * s->labels->n];
-    }
-    both = r->positives > 0 && r->positives < s->n;
-    r->prevalence = s->n ? (double)r->positives / (double)s->n : NAN;
-    r->predicted_mean = s->n ? sum / (double)s->n : NAN;
+    *r = (struct finding_report){ .base_rate = rate,
+                                  .positives = positives_of(s, k),
+                                  .unknown = s->n - known,
+                                  .predicted_mean = predicted_mean(s, k, known) };
+    r->prevalence = known ? (double)r->positives / (double)known : NAN;
     r->ece = metrics_ece(s->n, truth, prob, s->labels->n);
-    metrics_ece_expected(s->n, prob, s->labels->n, &r->ece_expected, &r->ece_expected_sd);
+    metrics_ece_expected(s->n, truth, prob, s->labels->n, &r->ece_expected, &r->ece_expected_sd);
     r->baseline_brier =
         r->prevalence * (1 - rate) * (1 - rate) + (1 - r->prevalence) * rate * rate; /* NaN for no rows */
     st = patients_with(&j->patients, truth, s->labels->n, 1, &r->positive_patients);
@@ -223,13 +248,48 @@ static enum status evaluate_finding(const struct judged *j, size_t k, const stru
 
 /* ---- of all findings ---- */
 
+/* The mean is of all that is known, and a row's part of it is by what is known of the row: the influence of a ratio. Where all is
+ * known it is the row's own mean. */
 enum status figure_add_loss(struct figure *f, double weight, const struct scores *s, double *values)
 {
     const size_t n = s->labels->n;
+    const double loss = scores_loss(s), each = (double)scores_known(s) / (double)s->n;
 
-    for (size_t i = 0; i < s->n; i++)
-        values[i] = metrics_loss_sum(1, n, s->truth + i * n, s->prob + i * n) / (double)n;
+    for (size_t i = 0; i < s->n; i++) {
+        const double known = (double)metrics_known(n, s->truth + i * n, 1);
+
+        values[i] = metrics_loss_sum(1, n, s->truth + i * n, s->prob + i * n) / each +
+                    (known == each ? 0 : loss * (1 - known / each));
+    }
     return figure_add_mean(f, weight, values, NULL, 1, 0);
+}
+
+/* The same of the mean of the findings' Brier scores, which `e` has. */
+static enum status macro_brier_estimate(const struct judged *j, const struct evaluation *e,
+                                        struct estimate *ret)
+{
+    const size_t n = j->s->labels->n;
+    double defined = 0;
+
+    for (size_t k = 0; k < n; k++)
+        defined += e->findings[k].unknown < j->s->n;
+    for (size_t i = 0; i < j->s->n; i++) {
+        double sum = 0;
+
+        for (size_t k = 0; k < n; k++) {
+            const struct finding_report *r = &e->findings[k];
+            const double each = (double)(j->s->n - r->unknown) / (double)j->s->n;
+            const size_t at = i * n + k;
+            const bool known = j->s->truth[at] < TRUTH_UNKNOWN;
+
+            if (known)
+                sum += metrics_brier(1, j->s->truth + at, j->s->prob + at, 1) / each;
+            if (r->unknown > 0 && r->unknown < j->s->n)
+                sum += r->brier.value * (1 - known / each);
+        }
+        j->values[i] = sum / defined;
+    }
+    return mean_estimate(&j->patients, j->values, NULL, 1, ret);
 }
 
 enum status figure_add_macro_auroc(struct figure *f, double weight, const struct scores *s)
@@ -274,11 +334,8 @@ static enum status estimate_means(const struct judged *j, const struct scores *g
             NAN; /* rows that are all alike are not many */
     if (st == ST_OK)
         st = figure_estimate(&auroc, &e->macro_auroc);
-    for (size_t i = 0; i < j->s->n; i++)
-        j->values[i] = metrics_brier(j->s->labels->n, j->s->truth + i * j->s->labels->n,
-                                     j->s->prob + i * j->s->labels->n, 1);
     if (st == ST_OK)
-        st = mean_estimate(&j->patients, j->values, &e->macro_brier);
+        st = macro_brier_estimate(j, e, &e->macro_brier);
     estimate_cut(&e->loss, 0, INFINITY);
     estimate_cut(&e->macro_auroc, 0, 1);
     estimate_cut(&e->macro_brier, 0, 1);
@@ -299,17 +356,18 @@ static struct mean_report macro_means(const struct finding_report *findings, siz
         mean_add(&brier, findings[k].brier.value);
         mean_add(&ece, findings[k].ece);
         mean_add(&expected, findings[k].ece_expected);
-        squares += findings[k].ece_expected_sd * findings[k].ece_expected_sd;
+        if (!isnan(findings[k].ece_expected_sd))
+            squares += findings[k].ece_expected_sd * findings[k].ece_expected_sd;
     }
     return (struct mean_report){ mean_of(&auroc), mean_of(&precision), mean_of(&brier),
-                                 mean_of(&ece),   mean_of(&expected),  sqrt(squares) / (double)n_labels };
+                                 mean_of(&ece),   mean_of(&expected),  sqrt(squares) / (double)expected.n };
 }
 
 static enum status evaluate_judged(const struct judged *j, const struct operating_points *points,
                                    const double *rates, struct evaluation *e)
 {
     const struct scores *s = j->s;
-    const size_t cells = s->n * s->labels->n;
+    const size_t cells = s->n * s->labels->n, known = scores_known(s);
     struct scores guess;
     size_t positives = 0;
     enum status st = guess_init(&guess, s, rates);
@@ -320,7 +378,7 @@ static enum status evaluate_judged(const struct judged *j, const struct operatin
         positives += e->findings[k].positives;
     }
     if (st == ST_OK)
-        st = ranking(cells, s->truth, s->prob, 1, positives > 0 && positives < cells, &e->micro.auroc,
+        st = ranking(cells, s->truth, s->prob, 1, positives > 0 && positives < known, &e->micro.auroc,
                      &e->micro.average_precision);
     if (st == ST_OK)
         st = estimate_means(j, &guess, e);
@@ -331,7 +389,7 @@ static enum status evaluate_judged(const struct judged *j, const struct operatin
     free(guess.prob);
     e->micro.brier = metrics_brier(cells, s->truth, s->prob, 1);
     e->micro.ece = metrics_ece(cells, s->truth, s->prob, 1);
-    metrics_ece_expected(cells, s->prob, 1, &e->micro.ece_expected, &e->micro.ece_expected_sd);
+    metrics_ece_expected(cells, s->truth, s->prob, 1, &e->micro.ece_expected, &e->micro.ece_expected_sd);
     e->macro = macro_means(e->findings, s->labels->n);
     return st;
 }

@@ -2,6 +2,7 @@
 #include "figure.h"
 
 #include "column.h"
+#include "cxrd/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -121,23 +122,12 @@ static void place(struct figure *f, double weight, const struct scored *rows, si
     }
 }
 
-/* Those of a sorted column that take part, in its order; returns how many they are. */
-static size_t keep_taking_part(struct scored *rows, size_t n, const uint8_t *truth, size_t stride)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < n; i++)
-        if (truth[rows[i].row * stride] <= 1)
-            rows[kept++] = rows[i];
-    return kept;
-}
-
 enum status figure_add_auroc(struct figure *f, double weight, const uint8_t *truth, const float *score,
                              size_t stride)
 {
     const struct patients *p = f->patients;
-    struct scored *rows = column_sorted(p->n_rows, truth, score, stride);
     size_t of_kind[2], taking_part, n, positives;
+    struct scored *rows = column_sorted(p->n_rows, truth, score, stride, &n);
     double area;
 
     if (!rows || patients_with(p, truth, stride, 0, &of_kind[0]) != ST_OK ||
@@ -146,7 +136,6 @@ enum status figure_add_auroc(struct figure *f, double weight, const uint8_t *tru
         free(rows);
         return ST_NOMEM;
     }
-    n = keep_taking_part(rows, p->n_rows, truth, stride);
     area = column_auroc(rows, n, &positives);
     f->value += weight * area;
     if (!isnan(area))
@@ -160,6 +149,12 @@ enum status figure_add_auroc(struct figure *f, double weight, const uint8_t *tru
     return ST_OK;
 }
 
+/* Whether a row is one of those that a mean is over. */
+static bool is_of(const uint8_t *truth, size_t at, uint8_t value)
+{
+    return !truth || (value == TRUTH_KNOWN ? truth[at] < TRUTH_UNKNOWN : truth[at] == value);
+}
+
 enum status figure_add_mean(struct figure *f, double weight, const double *values, const uint8_t *truth,
                             size_t stride, uint8_t value)
 {
@@ -167,17 +162,18 @@ enum status figure_add_mean(struct figure *f, double weight, const double *value
     double sum = 0, rows = 0, mean;
     size_t patients;
 
-    if (patients_with(f->patients, truth, stride, value, &patients) != ST_OK)
+    if (count_patients(f->patients, truth, stride, value == TRUTH_KNOWN ? 3 : 1u << value, &patients) !=
+        ST_OK)
         return ST_NOMEM;
     for (size_t i = 0; i < n; i++)
-        if (!truth || truth[i * stride] == value) {
+        if (is_of(truth, i * stride, value)) {
             sum += values[i];
             rows++;
         }
     mean = rows > 0 ? sum / rows : NAN;
     f->value += weight * mean;
     for (size_t i = 0; i < n; i++)
-        if (!truth || truth[i * stride] == value)
+        if (is_of(truth, i * stride, value))
             f->influence[i] += weight * (values[i] - mean) / rows;
     take_part(f, patients);
     return ST_OK;
@@ -253,13 +249,14 @@ enum status difference_estimate(const struct figure *f, struct estimate *ret)
     return ST_OK;
 }
 
-enum status mean_estimate(const struct patients *p, const double *values, struct estimate *ret)
+enum status mean_estimate(const struct patients *p, const double *values, const uint8_t *truth, size_t stride,
+                          struct estimate *ret)
 {
     struct figure mean;
     enum status st = figure_init(&mean, p);
 
     if (st == ST_OK)
-        st = figure_add_mean(&mean, 1, values, NULL, 1, 0);
+        st = figure_add_mean(&mean, 1, values, truth, stride, TRUTH_KNOWN);
     if (st == ST_OK)
         st = figure_estimate(&mean, ret);
     figure_release(&mean);
@@ -327,7 +324,7 @@ enum status rate_estimate(const struct patients *p, const double *hit, const uin
     if (st == ST_OK)
         st = figure_estimate(&f, ret);
     for (size_t i = 0; i < p->n_rows; i++)
-        rows += !truth || truth[i * stride] == value;
+        rows += is_of(truth, i * stride, value);
     if (st == ST_OK && f.n_patients < 2) {
         forget_spread(ret);
     } else if (st == ST_OK) {
@@ -344,16 +341,19 @@ static struct estimate scaled(struct estimate e, double by)
 }
 
 enum status bounded_estimate(const struct patients *p, const double *values, double most,
-                             struct estimate *ret)
+                             const uint8_t *truth, size_t stride, struct estimate *ret)
 {
     struct estimate e;
-    const enum status st = mean_estimate(p, values, &e);
+    size_t patients;
+    enum status st = mean_estimate(p, values, truth, stride, &e);
 
+    if (st == ST_OK)
+        st = count_patients(p, truth, stride, 3, &patients);
     if (st != ST_OK)
         return st;
     e = scaled(e, 1 / most);
     if (e.error < ROUNDING) {
-        wilson(&e, (double)p->n);
+        wilson(&e, (double)patients);
     } else {
         estimate_cut(&e, 0, 1);
     }

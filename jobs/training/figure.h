@@ -24,7 +24,7 @@
  *     figure_release(&gain);
  *     patients_release(&p);
  *
- * A truth is 0 or 1; where it is 2 the row takes no part, which is how a figure is of some of the rows only, and the
+ * A truth is 0 or 1; where it is TRUTH_UNKNOWN the row takes no part, which is how a figure is of some of the rows only, and the
  * difference of two groups of rows a figure of two terms.
  *
  * Pure functions of arrays; any thread. */
@@ -73,8 +73,10 @@ void figure_release(struct figure *f);                                        /*
 MUST_USE enum status figure_add_auroc(struct figure *f, double weight, const uint8_t *truth,
                                       const float *score, size_t stride);
 
-/* Add weight * the mean of values [rows] over the rows whose truth is `value`; over all where `truth` is NULL.
- * Errors: ST_NOMEM. */
+enum { TRUTH_KNOWN = 3 }; /* in place of 0 or 1: either */
+
+/* Add weight * the mean of values [rows] over the rows whose truth is `value`, 0, 1 or TRUTH_KNOWN; over all where `truth` is
+ * NULL. Errors: ST_NOMEM. */
 MUST_USE enum status figure_add_mean(struct figure *f, double weight, const double *values,
                                      const uint8_t *truth, size_t stride, uint8_t value);
 
@@ -116,14 +118,16 @@ MUST_USE enum status auroc_estimate(const struct patients *p, const uint8_t *tru
 MUST_USE enum status rate_estimate(const struct patients *p, const double *hit, const uint8_t *truth,
                                    size_t stride, uint8_t value, struct estimate *ret);
 
-/* The mean of values [rows] over all rows, with the interval of figure_estimate(). Errors: ST_NOMEM. */
-MUST_USE enum status mean_estimate(const struct patients *p, const double *values, struct estimate *ret);
+/* The mean of values [rows] over the rows whose truth is known (all where NULL), with the interval of figure_estimate().
+ * Errors: ST_NOMEM. */
+MUST_USE enum status mean_estimate(const struct patients *p, const double *values, const uint8_t *truth,
+                                   size_t stride, struct estimate *ret);
 
 /* The same of values between 0 and `most`, cut there. Rows that are all alike have no spread and yet prove little: then it is
- * Wilson's of as many trials as there are patients.
+ * Wilson's of as many trials as patients take part.
  *   ret  low, high, error NaN with fewer than two patients
  * Errors: ST_NOMEM. */
 MUST_USE enum status bounded_estimate(const struct patients *p, const double *values, double most,
-                                      struct estimate *ret);
+                                      const uint8_t *truth, size_t stride, struct estimate *ret);
 
 #endif

@@ -11,14 +11,15 @@ _Static_assert((int)N_INPUT_NUMBERS <= (int)NETWORK_MAX_INPUTS, "all at once");
 static void rows_fill(const struct run *r, struct regression *g)
 {
     const struct rows *train = &r->split.part[TRAIN];
+    uint8_t truth[MAX_LABELS];
 
     for (size_t i = 0; i < train->n; i++) {
-        const struct table_row *row = &r->table.rows[train->index[i]];
         const struct input_values values = row_values(&r->table, train->index[i]);
 
         inputs_standardise(&r->inputs, &values, g->x + i * g->d);
+        row_truth(&r->table, train->index[i], truth);
         for (size_t k = 0; k < g->n_labels; k++)
-            g->positive[k * train->n + i] = row->labels >> k & 1;
+            g->positive[k * train->n + i] = truth[k];
     }
 }
 

@@ -1,6 +1,8 @@
 /* jobs/training/logistic.c - see logistic.h. */
 #include "logistic.h"
 
+#include "cxrd/metrics.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdbool.h>
@@ -102,7 +104,7 @@ static void measure(const struct search *s, struct point *p)
         double z, probability, error;
 
         p->curve[i] = 0;
-        if (weight == 0)
+        if (weight == 0 || s->positive[i] >= TRUTH_UNKNOWN)
             continue;
         z = logistic_logit(p->at, x, d);
         probability = sigmoid(z);

@@ -33,7 +33,7 @@ struct logistic_rows {
  *
  * convex, with one least, which is finite whatever the rows: the ridge holds weights that would grow without end, and the
  * two half rows the bias, whose value without any numbers is log_odds() (balance.h). All sums are in double, in one order.
- *   positive  [n]: 0 or 1
+ *   positive  [n]: 0, 1, or TRUTH_UNKNOWN, whose row is left out
  *   ret       [d + 1]: the weights, then the bias
  * Errors: ST_NUMERIC (numbers that are not finite), ST_CANCELLED, ST_NOMEM. */
 MUST_USE enum status logistic_fit(const struct logistic_rows *rows, const uint8_t *positive, double *ret);

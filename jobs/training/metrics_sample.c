@@ -69,12 +69,21 @@ static void of_order(size_t n, const uint8_t *truth, const float *score, double 
 void metrics_sample(size_t n, const uint8_t *truth, const float *score, const float *threshold,
                     double ret[N_SAMPLE_MEASURES])
 {
+    uint8_t known[MAX_LABELS];
+    float said[MAX_LABELS], asked[MAX_LABELS];
+    size_t n_known = 0;
     bool numbers = true; /* all scores are */
 
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n; k++) {
+        if (truth[k] >= TRUTH_UNKNOWN)
+            continue;
+        known[n_known] = truth[k];
+        said[n_known] = score[k];
+        asked[n_known++] = threshold[k];
         numbers = numbers && !isnan(score[k]);
-    of_calls(n, truth, score, threshold, ret);
-    of_order(n, truth, score, ret);
-    for (int m = 0; m < N_SAMPLE_MEASURES && !numbers; m++)
+    }
+    of_calls(n_known, known, said, asked, ret);
+    of_order(n_known, known, said, ret);
+    for (int m = 0; m < N_SAMPLE_MEASURES && (!numbers || n_known == 0); m++)
         ret[m] = NAN;
 }

@@ -2,6 +2,7 @@
 #include "operating.h"
 
 #include "column.h"
+#include "cxrd/metrics.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -47,21 +48,23 @@ static bool better(enum operating_kind kind, const struct cut *c, const struct c
 enum status operating_choose(size_t n, const uint8_t *truth, const float *score, size_t stride,
                              float ret_threshold[N_OPERATING])
 {
-    struct scored *rows = column_sorted(n, truth, score, stride);
+    size_t known;
+    struct scored *rows = column_sorted(n, truth, score, stride, &known);
     struct cut best[N_OPERATING], c = { 0 };
     struct totals all = { 0 };
 
     if (!rows)
         return ST_NOMEM;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < known; i++)
         all.positives += rows[i].positive;
-    all.negatives = n - all.positives;
+    all.negatives = known - all.positives;
     for (int kind = 0; kind < N_OPERATING; kind++)
         best[kind] = (struct cut){ .threshold = NAN };
-    for (size_t i = 0, end; i < n && all.positives && all.negatives && column_ranks(rows, n); i = end) {
+    for (size_t i = 0, end; i < known && all.positives && all.negatives && column_ranks(rows, known);
+         i = end) {
         size_t in_run = 0;
 
-        end = run_end(rows, n, i, &in_run);
+        end = run_end(rows, known, i, &in_run);
         c = (struct cut){ rows[i].score, c.hits + in_run, c.alarms + (end - i - in_run) };
         for (enum operating_kind kind = 0; kind < N_OPERATING; kind++)
             if (allowed(kind, &c, &all) &&
@@ -77,19 +80,20 @@ enum status operating_choose(size_t n, const uint8_t *truth, const float *score,
 struct operating_rates operating_rates(size_t n, const uint8_t *truth, const float *score, size_t stride,
                                        float threshold)
 {
+    const size_t known = metrics_known(n, truth, stride);
     size_t positives = 0, hits = 0, alarms = 0;
 
     if (isnan(threshold))
         return (struct operating_rates){ NAN, NAN };
     for (size_t i = 0; i < n; i++) {
-        const bool positive = truth[i * stride] != 0, above = score[i * stride] >= threshold;
+        const bool above = score[i * stride] >= threshold;
 
-        positives += positive;
-        hits += positive && above;
-        alarms += !positive && above;
+        positives += truth[i * stride] == 1;
+        hits += truth[i * stride] == 1 && above;
+        alarms += truth[i * stride] == 0 && above;
     }
     return (struct operating_rates){
         positives ? (double)hits / (double)positives : NAN,
-        n > positives ? 1 - (double)alarms / (double)(n - positives) : NAN,
+        known > positives ? 1 - (double)alarms / (double)(known - positives) : NAN,
     };
 }

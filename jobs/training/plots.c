@@ -153,6 +153,8 @@ enum status plots_reliability(json_t *plots, const char *split, const struct sco
         const double p = (double)s->prob[i];
         const size_t bin = p < 1 ? (size_t)(p * BINS) : BINS - 1;
 
+        if (s->truth[i] >= TRUTH_UNKNOWN)
+            continue;
         rows[bin]++;
         predicted[bin] += p;
         positives[bin] += s->truth[i];

@@ -17,9 +17,10 @@ static enum status each_put(json_t *plots, const char *name, const struct scores
     enum status st = all ? ST_OK : ST_NOMEM;
 
     for (size_t k = 0; k < s->labels->n && st == ST_OK; k++) {
-        struct scored *rows = column_sorted(s->n, s->truth + k, s->prob + k, s->labels->n);
+        size_t known;
+        struct scored *rows = column_sorted(s->n, s->truth + k, s->prob + k, s->labels->n, &known);
 
-        if (!rows || json_object_set_new(all, s->labels->names[k], make(rows, s->n)) != 0)
+        if (!rows || json_object_set_new(all, s->labels->names[k], make(rows, known)) != 0)
             st = ST_NOMEM;
         free(rows);
     }

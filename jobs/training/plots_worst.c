@@ -101,7 +101,7 @@ static size_t positives_of(const struct scores *s, size_t k)
     size_t n = 0;
 
     for (size_t i = 0; i < s->n; i++)
-        n += s->truth[i * s->labels->n + k];
+        n += s->truth[i * s->labels->n + k] == 1;
     return n;
 }
 

@@ -68,28 +68,29 @@ static enum status geometry(struct run *r)
                        &r->net, r->err);
 }
 
-/* The part of the training rows that has each finding. */
-static void training_parts(const struct run *r, double *parts)
+/* The part of the training rows that has a finding, of those of which that is known: `ret_n` of them. */
+static double training_part(const struct run *r, size_t k, double *ret_n)
 {
     const struct rows *train = &r->split.part[TRAIN];
+    size_t n = 0, known = 0;
 
-    for (size_t k = 0; k < r->config->labels.n; k++) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < train->n; i++)
-            n += r->table.rows[train->index[i]].labels >> k & 1;
-        parts[k] = (double)n / (double)train->n;
+    for (size_t i = 0; i < train->n; i++) {
+        n += r->table.rows[train->index[i]].labels >> k & 1;
+        known += !(r->table.rows[train->index[i]].unknown >> k & 1);
     }
+    *ret_n = (double)known;
+    return known ? (double)n / (double)known : 0;
 }
 
 void run_base_rates(const struct run *r, double *rates)
 {
-    const double n = (double)r->split.part[TRAIN].n;
+    for (size_t k = 0; k < r->config->labels.n; k++) {
+        double n;
 
-    training_parts(r, rates);
-    for (size_t k = 0; k < r->config->labels.n; k++)
+        rates[k] = training_part(r, k, &n);
         if (rates[k] == 0 || rates[k] == 1)
             rates[k] = (rates[k] * n + 0.5) / (n + 1);
+    }
 }
 
 enum status run_baseline(struct run *r)
@@ -104,11 +105,12 @@ enum status run_baseline(struct run *r)
 
 void run_base_log_odds(const struct run *r, double *ret)
 {
-    const double n = (double)r->split.part[TRAIN].n;
+    for (size_t k = 0; k < r->config->labels.n; k++) {
+        double n;
 
-    training_parts(r, ret);
-    for (size_t k = 0; k < r->config->labels.n; k++)
+        ret[k] = training_part(r, k, &n);
         ret[k] = log_odds(ret[k] * n, n);
+    }
 }
 
 /* From a model's weights; what balancing adds to the bias is added here too, as it will be taken off again. */

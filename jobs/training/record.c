@@ -9,14 +9,44 @@
 #include <math.h>
 #include <stdio.h>
 
-static json_t *part_json(const struct part_report *part, const struct labels *labels, size_t rows)
+/* A count of each finding by its name. */
+static json_t *by_finding(const struct labels *labels, const size_t *counts)
 {
-    json_t *counts = json_object();
+    json_t *object = json_object();
 
     for (size_t i = 0; i < labels->n; i++)
-        json_object_set_new(counts, labels->names[i], count_json(part->label_counts[i]));
-    return json_pack("{s:o,s:o,s:o}", "rows", count_json(rows), "no_finding", count_json(part->no_finding),
-                     "label_counts", counts);
+        json_object_set_new(object, labels->names[i], count_json(counts[i]));
+    return object;
+}
+
+static json_t *part_json(const struct part_report *part, const struct labels *labels, size_t rows)
+{
+    return json_pack("{s:o,s:o,s:o,s:o}", "rows", count_json(rows), "no_finding",
+                     count_json(part->no_finding), "label_counts", by_finding(labels, part->label_counts),
+                     "unknown_labels", by_finding(labels, part->unknown_labels));
+}
+
+/* What the table says, before anything is made of it. */
+static json_t *said_json(const struct dataset_report *d, const struct labels *labels)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < labels->n; i++) {
+        const struct said_count *said = &d->said[i];
+
+        json_object_set_new(object, labels->names[i],
+                            json_pack("{s:o,s:o,s:o,s:o}", "positive", count_json(said->positive), "negative",
+                                      count_json(said->negative), "uncertain", count_json(said->uncertain),
+                                      "missing", count_json(said->missing)));
+    }
+    return object;
+}
+
+static json_t *misfits_json(const struct table_misfits *m)
+{
+    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "contradictions", count_json(m->contradictions), "other_words",
+                     count_json(m->other_words), "without_study", count_json(m->without_study),
+                     "without_pictures", count_json(m->without_pictures), "ties", count_json(m->ties));
 }
 
 static json_t *parts_json(const struct dataset_report *d, const struct labels *labels)
@@ -63,25 +93,25 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
 {
     static const char *const SPLIT_BY[] = { "image", "patient", "list" };
     const struct labels *labels = &config->labels;
-    json_t *counts = json_object(), *together = json_array();
+    json_t *together = json_array();
     json_t *report;
 
     for (size_t i = 0; i < labels->n; i++) {
         json_t *row = json_array();
 
-        json_object_set_new(counts, labels->names[i], count_json(d->label_counts[i]));
         for (size_t j = 0; j < labels->n; j++)
             json_array_append_new(row, count_json(d->cooccurrence[i][j]));
         json_array_append_new(together, row);
     }
-    report = json_pack(
-        "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s?}", "rows", count_json(d->rows),
-        "dropped_age", count_json(d->dropped_age), "dropped_no_finding", count_json(d->dropped_no_finding),
-        "missing_images", count_json(d->missing_images), "not_listed", count_json(d->not_listed), "usable",
-        count_json(d->usable), "train", count_json(d->train), "validation", count_json(d->validation), "test",
-        count_json(d->test), "split_by", SPLIT_BY[config->split_by], "patients_in_both",
-        count_json(d->patients_in_both), "label_counts", counts, "cooccurrence", together, "csv_sha256",
-        d->csv_sha256, "split_sha256", d->split_sha256, "init_split", LINEAGE_NAMES[d->init_split]);
+    report =
+        json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s?}", "rows",
+                  count_json(d->rows), "dropped_age", count_json(d->dropped_age), "dropped_no_finding",
+                  count_json(d->dropped_no_finding), "missing_images", count_json(d->missing_images),
+                  "not_listed", count_json(d->not_listed), "usable", count_json(d->usable), "train",
+                  count_json(d->train), "validation", count_json(d->validation), "test", count_json(d->test),
+                  "split_by", SPLIT_BY[config->split_by], "patients_in_both", count_json(d->patients_in_both),
+                  "label_counts", by_finding(labels, d->label_counts), "cooccurrence", together, "csv_sha256",
+                  d->csv_sha256, "split_sha256", d->split_sha256, "init_split", LINEAGE_NAMES[d->init_split]);
     json_object_set_new(report, "flow", flow_json(d));
     json_object_set_new(report, "contradicting_sex", count_json(d->two_sexes));
     json_object_set_new(report, "joined_rows", count_json(d->joined));
@@ -92,6 +122,12 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
     json_object_set_new(report, "equal_no_finding", count_json(d->equal_normal));
     json_object_set_new(report, "input_gate", looks_json(d));
     json_object_set_new(report, "splits", parts_json(d, labels));
+    json_object_set_new(report, "table_format", json_string(TABLE_FORMAT_NAMES[d->format]));
+    json_object_set_new(report, "said", said_json(d, labels));
+    json_object_set_new(report, "unknown_labels", by_finding(labels, d->unknown_labels));
+    json_object_set_new(report, "misfits", misfits_json(&d->misfits));
+    json_object_set_new(report, "dropped_views", count_json(d->dropped_views));
+    json_object_set_new(report, "dropped_unlabelled", count_json(d->dropped_unlabelled));
     json_object_set_new(report, "unknown", unknown_json(d));
     json_object_set_new(report, "other_views", count_json(d->other_views));
     json_object_set_new(report, "table", table_profile_json(&d->table));
@@ -159,6 +195,7 @@ static json_t *finding_json(const char *label, const struct finding_report *f)
     interval_set(finding, "brier", &f->brier);
     json_object_set_new(finding, "ece_expected", number_or_null(f->ece_expected));
     json_object_set_new(finding, "ece_expected_sd", number_or_null(f->ece_expected_sd));
+    json_object_set_new(finding, "unknown", count_json(f->unknown));
     return finding;
 }
 

@@ -2,6 +2,7 @@
 #include "regression.h"
 
 #include "balance.h"
+#include "cxrd/metrics.h"
 #include "folds.h"
 
 #include <math.h>
@@ -87,9 +88,10 @@ static void weigh(const struct regression *r, size_t label, size_t left_out, flo
 
     *ret_rows = *ret_positives = 0;
     for (size_t i = 0; i < r->n; i++) {
-        weights[i] = r->folds[i] == left_out ? 0 : 1 / (float)r->copies;
+        weights[i] =
+            r->folds[i] == left_out || positive[i] >= TRUTH_UNKNOWN ? 0 : 1 / (float)r->copies;
         *ret_rows += (double)weights[i];
-        *ret_positives += positive[i] ? (double)weights[i] : 0;
+        *ret_positives += positive[i] == 1 ? (double)weights[i] : 0;
     }
 }
 
@@ -137,7 +139,7 @@ static double loss_unseen(const struct regression *r, size_t label, size_t fold,
     double loss = 0;
 
     for (size_t i = 0; i < r->n; i += r->copies)
-        if (r->folds[i] == fold)
+        if (r->folds[i] == fold && r->positive[label * r->n + i] < TRUTH_UNKNOWN)
             loss +=
                 logistic_loss(logistic_logit(fitted, r->x + i * r->d, r->d), r->positive[label * r->n + i]);
     return loss;
@@ -194,12 +196,14 @@ enum status regression_tell(enum status st, const char *what, struct error *err)
 
 static double mean_loss(const struct fits *f)
 {
-    const double n = (double)(f->r->n / f->r->copies) * (double)f->r->n_labels;
-    double sum = 0;
+    const size_t copies = f->r->copies;
+    double sum = 0, n = 0;
 
     for (size_t fold = 0; fold < N_FOLDS; fold++)
         for (size_t k = 0; k < f->r->n_labels; k++)
             sum += f->loss[fold][k];
+    for (size_t k = 0; k < f->r->n_labels; k++)
+        n += (double)metrics_known(f->r->n / copies, f->r->positive + k * f->r->n, copies);
     return sum / fmax(n, 1);
 }
 

@@ -14,7 +14,7 @@ struct regression {
         n_chosen;  /* numbers, the first ones, whose ridge is chosen; that of the others is LOGISTIC_RIDGE */
     size_t copies; /* rows side by side that are views of one picture: each counts as that part of one */
     float *x;      /* [n][d] */
-    uint8_t *positive; /* [labels][n] */
+    uint8_t *positive; /* [labels][n]: 0, 1 or TRUTH_UNKNOWN, which is of no account */
     uint8_t *folds;    /* [n]: see fold_of() */
     double *fitted;    /* [labels][d + 1]: weights, then the bias */
 };
@@ -46,7 +46,7 @@ struct ridges {
     double at[MAX_RIDGES];
 };
 
-/* What cross-validation says of those that it tried: cross-entropy, the mean over findings and pictures as they are. */
+/* What cross-validation says of those that it tried: cross-entropy, the mean over what is known of findings and pictures as they are. */
 struct ridge_choice {
     double ridge; /* with the lowest loss */
     size_t n_tried;

@@ -17,8 +17,8 @@ struct input_values row_values(const struct table *t, size_t at)
     if (row->history_known)
         v.of[INPUT_EARLIER] = row->earlier;
     for (size_t k = 0; k < t->labels.n && row->history_known; k++) {
-        v.of[INPUT_EVER + k] = (double)(row->ever >> k & 1);
-        v.of[INPUT_LAST + k] = (double)(row->last >> k & 1);
+        v.of[INPUT_EVER + k] = row->ever_unknown >> k & 1 ? NAN : (double)(row->ever >> k & 1);
+        v.of[INPUT_LAST + k] = row->last_unknown >> k & 1 ? NAN : (double)(row->last >> k & 1);
     }
     return v;
 }

@@ -26,9 +26,10 @@ enum { MAX_BATCH = 256 };
 /* What an epoch adds up. */
 struct running {
     size_t begun;    /* 1 from an epoch's first step to its end, 0 between two epochs */
-    double loss_sum; /* weighted by pictures */
+    double loss_sum; /* of what is known, over all findings: see balance_unweighted_loss() */
     size_t images, top5_hits, top5_rows;
     double started, seconds; /* training only */
+    size_t known;            /* findings of these pictures of which it is known whether they are there */
 };
 
 /* Everything a run holds, in the order in which it comes to be. */
@@ -65,7 +66,7 @@ struct run {
     struct batch batch;
     struct balance balance;
     float batch_inputs[MAX_BATCH * N_INPUT_NUMBERS];
-    float weights[MAX_BATCH * MAX_LABELS]; /* of the batch's terms in the loss */
+    float weights[MAX_BATCH * MAX_LABELS]; /* of the batch's terms in the loss; 0: not known */
 
     bool trained;                     /* training is over: nobody is asked any more whether it is enough */
     size_t n_epochs, steps_per_epoch; /* without pictures one of one, which is the regression of the inputs */
@@ -109,6 +110,9 @@ void run_optimise_end(struct run *r); /* lets go of the means and the average; s
 /* The values that an epoch is validated on and that are kept: the weights, or their average. */
 const float *run_values(const struct run *r);
 
+/* The mean loss of what is known so far; NaN where nothing is. */
+double run_mean_loss(const struct run *r, const struct running *e);
+
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);
 
@@ -129,7 +133,7 @@ size_t run_step_cost(const struct run *r);
 
 size_t run_scored_rows(const struct run *r); /* rows that the kept model is evaluated on, of all sets */
 
-/* How often each finding occurs among the training rows, [labels]; never 0 or 1, since no data make anything certain: a finding that
+/* How often each finding occurs among the training rows of which that is known, [labels]; never 0 or 1, since no data make anything certain: a finding that
  * none has, or all have, occurs as if half a row of one more were the other way. A rate of 0 would cost a test row 16 nats, and
  * a few such rows would prove that any model has learned. */
 void run_base_rates(const struct run *r, double *rates);

@@ -10,17 +10,71 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MAPPING_MAX_BYTES = 1 << 20 };
+
 /* ---- scanning ---- */
 
+/* The table's files, and its mapping: owned by who loads them. */
+struct loaded {
+    struct file_bytes file[TABLE_FILES], mapping;
+    char second[TABLE_PATH];
+    struct table_source source;
+};
+
+static void loaded_release(struct loaded *l)
+{
+    for (size_t i = 0; i < TABLE_FILES; i++)
+        file_bytes_release(&l->file[i]);
+    file_bytes_release(&l->mapping);
+}
+
+static enum status file_load(const struct run *r, const char *what, const char *path, size_t most,
+                             struct file_bytes *ret)
+{
+    const int fd = open_beneath(r->root, path, O_RDONLY);
+    enum status st;
+
+    if (fd < 0)
+        return error_errno(r->err, errno == ENOENT ? ST_NOTFOUND : ST_IO, "cannot open the %s '%s'", what,
+                           path);
+    st = file_read_fd(fd, path, most, ret, r->err);
+    close(fd);
+    return st;
+}
+
+static enum status files_load(const struct run *r, struct loaded *l)
+{
+    const struct train_config *c = r->config;
+    struct table_source *s = &l->source;
+    enum status st;
+
+    *s = (struct table_source){ .format = (enum table_format)c->table_format,
+                                .uncertain = (enum uncertain_labels)c->uncertain_labels,
+                                .missing = (enum missing_labels)c->missing_labels };
+    st = table_format_files(s->format, c->csv, l->second, &s->n_files, r->err);
+    for (size_t i = 0; i < s->n_files && st == ST_OK; i++) {
+        const char *name = i == 0 ? c->csv : l->second;
+
+        st = file_load(r, "table", name, TABLE_MAX_BYTES, &l->file[i]);
+        s->file[i] = (struct table_file){ name, l->file[i].data, l->file[i].size };
+    }
+    if (st == ST_OK && s->format == FORMAT_CSV) {
+        st = file_load(r, "mapping", c->mapping, MAPPING_MAX_BYTES, &l->mapping);
+        s->mapping = l->mapping.data;
+        s->mapping_size = l->mapping.size;
+    }
+    return st;
+}
+
 /* Before it is read: a table that was cut short since must not be called a bad one. */
-static enum status check_same_table(struct run *r, const struct file_bytes *file)
+static enum status check_same_table(struct run *r, const struct table_source *source)
 {
     const char *expected = r->request->csv_sha256;
     char sha256[DIGEST_TEXT_SIZE];
 
     if (!expected)
         return ST_OK;
-    if (digest_bytes(file->data, file->size, sha256) != ST_OK)
+    if (table_digest(source, sha256) != ST_OK)
         return error_nomem(r->err);
     if (strcmp(expected, sha256) != 0)
         return error_set(r->err, ST_CONFLICT, "the table '%s' has changed since the job began",
@@ -30,23 +84,17 @@ static enum status check_same_table(struct run *r, const struct file_bytes *file
 
 static enum status table_load(struct run *r)
 {
-    struct file_bytes file = FILE_BYTES_INIT;
-    const int fd = open_beneath(r->root, r->config->csv, O_RDONLY);
-    enum status st;
+    struct loaded l = { 0 };
+    enum status st = files_load(r, &l);
 
-    if (fd < 0)
-        return error_errno(r->err, errno == ENOENT ? ST_NOTFOUND : ST_IO, "cannot open the table '%s'",
-                           r->config->csv);
-    st = file_read_fd(fd, r->config->csv, TABLE_MAX_BYTES, &file, r->err);
-    close(fd);
     if (st == ST_OK)
-        st = check_same_table(r, &file);
+        st = check_same_table(r, &l.source);
     if (st == ST_OK)
-        st = table_read(file.data, file.size, r->config->csv, &r->config->labels, &r->table, r->err);
-    if (st == ST_OK && table_profile(file.data, file.size, &r->table, (double)r->config->max_age,
+        st = table_read_as(&l.source, &r->config->labels, &r->table, r->err);
+    if (st == ST_OK && table_profile(l.file[0].data, l.file[0].size, &r->table, (double)r->config->max_age,
                                      &r->result->dataset.table) != ST_OK)
         st = error_nomem(r->err);
-    file_bytes_release(&file);
+    loaded_release(&l);
     return st;
 }
 
@@ -118,7 +166,7 @@ static enum status check_copies(struct run *r)
 static enum status find_pictures(struct run *r)
 {
     struct dataset_report *report = &r->result->dataset;
-    const enum status st = discover(r->root, r->config->images, &r->files, r->err);
+    const enum status st = discover(r->root, r->config->images, r->table.name_parts, &r->files, r->err);
 
     if (st != ST_OK)
         return st;
@@ -137,11 +185,10 @@ static enum status find_pictures(struct run *r)
 static enum status check_columns(const struct run *r)
 {
     if (r->config->inputs >> INPUT_HISTORY & 1 && !r->table.has_follow_up)
-        return error_set(
-            r->err, ST_UNUSABLE,
-            "'inputs' has \"history\", and the table '%.128s' has no column 'Follow-up #', which "
-            "says in what order the films of a patient were taken",
-            r->config->csv);
+        return error_set(r->err, ST_UNUSABLE,
+                         "'inputs' has \"history\", and the table '%.128s' has no column %s, which "
+                         "says in what order the films of a patient were taken",
+                         r->config->csv, r->table.format == FORMAT_NIH ? "'Follow-up #'" : "of follow-ups");
     return ST_OK;
 }
 
@@ -154,8 +201,9 @@ static enum status scan(struct run *r)
     if (st == ST_OK)
         st = check_columns(r);
     if (st == ST_OK)
-        st = table_filter(&r->table, (int)r->config->max_age, r->config->drop_no_finding, &r->used,
-                          &r->normal, &r->result->dataset, r->err);
+        st = table_filter(&r->table, (int)r->config->max_age, r->config->drop_no_finding,
+                          r->config->views == VIEWS_FRONTAL, &r->used, &r->normal, &r->result->dataset,
+                          r->err);
     if (st == ST_OK && (flow_begin(&r->table, (int)r->config->max_age, r->result->dataset.flow) != ST_OK ||
                         flow_count(&r->table, &r->used, &r->result->dataset.flow[FLOW_FINDINGS]) != ST_OK))
         st = error_nomem(r->err);

@@ -92,10 +92,10 @@ static uint64_t patient_of(const char *text, size_t n)
 
 static void truth_field(struct reader *r, size_t k, const char *text, size_t n)
 {
-    if (n != 1 || (*text != '0' && *text != '1'))
-        fail(r, ST_FORMAT, "has a truth that is neither 0 nor 1");
+    if (n > 1 || (n == 1 && *text != '0' && *text != '1'))
+        fail(r, ST_FORMAT, "has a truth that is neither 0 nor 1 nor empty");
     else
-        r->s->scores.truth[r->s->scores.n * r->s->labels.n + k] = *text == '1';
+        r->s->scores.truth[r->s->scores.n * r->s->labels.n + k] = n == 0 ? TRUTH_UNKNOWN : *text == '1';
 }
 
 static void probability_field(struct reader *r, size_t k, const char *text, size_t n)

@@ -49,17 +49,16 @@ static void count_batch(const struct run *r, const float *logits, struct running
     const size_t n_labels = r->net->n_labels;
 
     for (size_t i = 0; i < r->batch.n; i++) {
-        const float *row = logits + i * n_labels, *y = r->batch.y + i * n_labels;
+        const float *row = logits + i * n_labels;
+        const uint8_t *truth = r->batch.truth + i * n_labels;
         float natural[MAX_LABELS];
-        uint8_t truth[MAX_LABELS];
         size_t hits, rows;
 
         for (size_t k = 0; k < n_labels; k++)
             natural[k] = row[k] - (float)r->balance.shift[k];
-        for (size_t k = 0; k < n_labels; k++)
-            truth[k] = y[k] != 0;
         metrics_top5(1, n_labels, truth, natural, &hits, &rows); /* the order of logits is that of scores */
-        e->loss_sum += balance_unweighted_loss(&r->balance, row, y);
+        e->loss_sum += balance_unweighted_loss(&r->balance, row, truth);
+        e->known += metrics_known(n_labels, truth, 1);
         e->top5_hits += hits;
         e->top5_rows += rows;
     }
@@ -68,16 +67,22 @@ static void count_batch(const struct run *r, const float *logits, struct running
 
 static bool batch_cancelled(void *arg) { return run_cancelled(arg); }
 
+/* What each term of the loss weighs: nothing where it is not known whether the finding is there. */
+static void weigh(struct run *r)
+{
+    for (size_t i = 0; i < r->batch.n * r->net->n_labels; i++) {
+        const size_t k = i % r->net->n_labels;
+
+        r->weights[i] = r->batch.truth[i] == TRUTH_UNKNOWN ? 0
+                        : r->batch.truth[i]                ? r->balance.positive[k]
+                                                           : r->balance.negative[k];
+    }
+}
+
 /* The batch as the recipe has it seen: by its weights, with features left out. */
 static const struct training_batch *batch_as_trained(struct run *r, struct training_batch *ret)
 {
-    const bool weigh = r->config->balance == BALANCE_WEIGHT;
-
-    for (size_t i = 0; weigh && i < r->batch.n * r->net->n_labels; i++) {
-        const size_t k = i % r->net->n_labels;
-
-        r->weights[i] = r->batch.y[i] != 0 ? r->balance.positive[k] : r->balance.negative[k];
-    }
+    weigh(r);
     for (size_t i = 0; i < r->batch.n; i++) {
         const struct input_values values = row_values(&r->table, r->batch.rows[i]);
 
@@ -87,7 +92,7 @@ static const struct training_batch *batch_as_trained(struct run *r, struct train
                                     .x = r->batch.x,
                                     .y = r->batch.y,
                                     .inputs = r->inputs.n ? r->batch_inputs : NULL,
-                                    .weights = weigh ? r->weights : NULL,
+                                    .weights = r->weights,
                                     .dropout = r->config->dropout,
                                     .dropout_seed = r->batch.seed + (r->adam.steps << 32 | STREAM_DROPOUT),
                                     .cancelled = batch_cancelled,
@@ -122,7 +127,7 @@ enum status run_step(struct run *r, struct running *e)
     e->seconds = clock_seconds() - e->started;
     r->images_done += run_step_cost(r) * r->batch.n;
     r->progress.images += r->batch.n;
-    r->progress.loss = e->loss_sum / (double)e->images;
+    r->progress.loss = run_mean_loss(r, e);
     r->progress.images_per_s = (double)e->images / fmax(e->seconds, 1e-9);
     return ST_OK;
 }

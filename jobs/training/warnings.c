@@ -127,10 +127,23 @@ static void warn_of_missing(const struct dataset_report *d, json_t *list)
     json_decref(file);
 }
 
+static void warn_of_table(const struct dataset_report *d, json_t *list)
+{
+    warn_of_rows(list, "dropped_unlabelled", d->dropped_unlabelled, d->rows, "of ",
+                 "rows of the table no finding is known: they are left out");
+    warn_of_rows(list, "contradicting_findings", d->misfits.contradictions, d->rows, "",
+                 "rows of the table have No Finding and a finding: the finding counts");
+    if (d->misfits.without_study > 0 || d->misfits.without_pictures > 0)
+        warn(list, "unmatched_studies",
+             json_sprintf("%zu pictures are of a study that the table of findings does not have, and %zu "
+                          "studies of that table have no picture",
+                          d->misfits.without_study, d->misfits.without_pictures));
+}
+
 static void warn_of_copies(const struct dataset_report *d, json_t *list)
 {
     warn_of_rows(
-        list, "joined_rows", d->joined, d->rows, "",
+        list, "joined_rows", d->votes ? 0 : d->joined, d->rows, "",
         "rows of the table name a picture that an earlier row names: they were joined, and the picture "
         "has the findings of all");
     if (d->same_names > 0)
@@ -186,6 +199,7 @@ json_t *start_warnings(const struct train_result *r)
 
     warn_of_values(d, list);
     warn_of_missing(d, list);
+    warn_of_table(d, list);
     warn_of_copies(d, list);
     warn_of_pictures(d, list);
     warn_of_findings(r, list);

@@ -54,7 +54,7 @@ static void use(const struct table *t, struct split_options *o)
 
     for (size_t i = 0; i < t->n_rows; i++)
         FUZZ_CHECK(t->rows[i].image < t->names_size && strlen(table_image(t, i)) > 0);
-    if (table_filter(t, 120, true, &used, &normal, &report, &err) == ST_OK) {
+    if (table_filter(t, 120, true, false, &used, &normal, &report, &err) == ST_OK) {
         FUZZ_CHECK(used.n > 0 && used.n + normal.n <= t->n_rows);
         split_every_way(t, &used, o);
         o->pixels = pixels;

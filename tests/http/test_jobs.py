@@ -54,6 +54,8 @@ class Config(ServerCase):
             'split_by': (0, None, 'random'), 'max_age': integers + (1001,), 'drop_no_finding': (0, 1, 'true', None),
             'inputs': (None, 'age', {}, [1], ['height'], ['age', 'age']), 'augment': (0, 1, 'true', None), 'dropout': numbers + (0.91, -0.1), 'balance': (0, None, 'both'),
             'head_scale': numbers + (1.1,), 'calibrate': (0, 1, 'true', None, 'platt'),
+            'table_format': (5, None, '', 'NIH', 'chexpert2'), 'mapping': (5, True, [], '', '/etc/passwd', '../m.json', 'm.json'),
+            'uncertain_labels': (0, None, 'one', 'Ignore'), 'missing_labels': (0, None, 'zeros'), 'views': (0, None, 'PA'),
             'init': (5, 'x', 'x' * 37, '00000000-0000'), 'shuffle': (0, 'false', None), 'missing_images': (0, 'ignore'),
         }
         for field, values in rows.items():
@@ -336,7 +338,7 @@ class Record(ServerCase):
                 self.assertEqual(set(finding), {'label', 'positives', 'positive_patients', 'prevalence', 'base_rate',
                                                 'predicted_mean', 'auroc', 'auroc_low', 'auroc_high', 'average_precision',
                                                 'brier', 'brier_low', 'brier_high', 'baseline_brier', 'ece', 'ece_expected',
-                                                'ece_expected_sd', 'threshold', 'sensitivity', 'specificity',
+                                                'ece_expected_sd', 'unknown', 'threshold', 'sensitivity', 'specificity',
                                                 'operating_points'})
                 if finding['positives'] in (0, evaluation[split]['rows']):
                     self.assertIsNone(finding['auroc'])

@@ -83,7 +83,7 @@ static enum status split(const struct table *t, enum split_by by, struct error *
     struct dataset_report report = { 0 };
     struct rows used = ROWS_INIT, normal = ROWS_INIT;
     struct split s = SPLIT_INIT;
-    enum status st = table_filter(t, 120, false, &used, &normal, &report, err);
+    enum status st = table_filter(t, 120, false, false, &used, &normal, &report, err);
 
     if (st == ST_OK)
         st = split_make(t, &used, &o, &s, &report, err);
@@ -112,7 +112,7 @@ static enum status find_pictures(struct error *err)
     const enum status st = discover(root,
                                     "images_*"
                                     "/images/*.png",
-                                    &files, err);
+                                    1, &files, err);
 
     assert(st != ST_OK || picture_count(files) == N_PICTURES);
     picture_files_free(files);

@@ -155,7 +155,7 @@ static struct batch loaded(const char *datasets, size_t threads, bool augmented,
     cr_assert_eq(file_read(path_in(datasets, "tiny/Data_Entry_2017.csv"), 1 << 20, &csv, &err), ST_OK, "%s",
                  err.text);
     cr_assert_eq(table_read(csv.data, csv.size, "t", &NIH_LABELS, &table, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(discover(root, "images_*/images/*.png", &files, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(discover(root, "images_*/images/*.png", 1, &files, &err), ST_OK, "%s", err.text);
     cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, &err), ST_OK);
     pictures = (struct pictures){ &table, files, { SIZE, RESIZE_AREA, 128, 64 }, NULL, NULL };
     cr_assert_eq(batch_init(&b, ROWS, &(struct preprocess){ .size = SIZE }, N_NIH_LABELS, &err), ST_OK);

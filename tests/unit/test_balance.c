@@ -89,15 +89,16 @@ Test(balance, a_finding_that_nobody_has_is_not_weighed)
 }
 
 /* The mean over draws of the base rates' loss is that of the rows as they are, however they are balanced. */
-static double mean_base_loss(const struct balance *b, const struct table_row *rows)
+static double mean_base_loss(const struct balance *b, struct table_row *rows)
 {
     double sum = 0, draws = 0;
 
     for (size_t i = 0; i < ROWS; i++) {
         const double often = b->row_weights ? (double)b->row_weights[i] : 1;
-        float logits[N_NIH_LABELS], truth[N_NIH_LABELS];
+        float logits[N_NIH_LABELS];
+        uint8_t truth[N_NIH_LABELS];
 
-        labels_expand(rows[i].labels, N_NIH_LABELS, truth);
+        row_truth(&(struct table){ .labels = NIH_LABELS, .rows = rows }, i, truth);
         for (size_t k = 0; k < N_NIH_LABELS; k++)
             logits[k] = (float)b->log_odds[k];
         sum += often * balance_unweighted_loss(b, logits, truth);

@@ -579,7 +579,7 @@ static void desk_make(struct desk *d, struct image_cache *cache)
     cr_assert_eq(table_read(csv.data, csv.size, "t", &NIH_LABELS, &d->table, &err), ST_OK, "%s", err.text);
     file_bytes_release(&csv);
     d->root = open(path_in(folder, "tiny"), O_RDONLY | O_DIRECTORY);
-    cr_assert_eq(discover(d->root, "images_*/images/*.png", &d->files, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(discover(d->root, "images_*/images/*.png", 1, &d->files, &err), ST_OK, "%s", err.text);
     cr_assert_eq(batch_init(&d->batch, N_PICTURES, &(struct preprocess){ .size = SIZE }, N_NIH_LABELS, &err),
                  ST_OK, "%s", err.text);
     d->pictures = (struct pictures){

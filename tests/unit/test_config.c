@@ -75,17 +75,23 @@ static size_t about(const json_t *errors, const char *field)
     return n;
 }
 
-/* {"field": value} is refused, with one error, about it. */
-static void check_refused(const char *field, const char *value)
+/* The object is refused, with one error, about that field. */
+static void check_object_refused(const char *text, const char *field)
 {
-    char text[2048];
-    json_t *errors;
+    json_t *errors = errors_of(text);
 
-    snprintf(text, sizeof text, "{\"%s\": %s}", field, value);
-    errors = errors_of(text);
     cr_assert(json_array_size(errors) == 1 && about(errors, field) == 1, "%s: %zu errors", text,
               json_array_size(errors));
     json_decref(errors);
+}
+
+/* {"field": value} is. */
+static void check_refused(const char *field, const char *value)
+{
+    char text[2048];
+
+    snprintf(text, sizeof text, "{\"%s\": %s}", field, value);
+    check_object_refused(text, field);
 }
 
 /* ---- defaults ---- */
@@ -98,6 +104,8 @@ static const char *const SAME_IN_BOTH =
     "'val_fraction':0.2, "
     "'max_age':120, "
     "'drop_no_finding':true,"
+    " 'table_format':'nih', 'mapping':null, 'uncertain_labels':'ignore', 'missing_labels':'negative', "
+    "'views':'all',"
     " 'shuffle':true, 'tsne':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
     "'balance':'none', 'inputs':[], 'freeze':'none', 'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
     "'weight_decay':0.0, 'weight_decay_scope':'all',"
@@ -222,6 +230,13 @@ static const struct field_case FIELDS[] = {
       { "[\"Fracture\"]", "[\"Mass\",\"0-1 ribs\",\"\u00d6dem\"]" },
       { "null", "\"Mass\"", "{}", "[]", "[1]", "[\"Mass\",null]", "[[\"Mass\"]]", "[\"Mass\",\"mass\"]",
         "[\"\"]", "[\"No Finding\"]", "[\"<b>Mass</b>\"]", "[\"Mass \"]", "[\"a\\tb\"]" } },
+    { "table_format", { "\"nih\"", "\"chexpert\"", "\"padchest\"", "\"vindr\"" }, { CHOICE_BAD, "\"NIH\"" } },
+    { "mapping",
+      { "null" },
+      { "3", "true", "[]", "{}", "\"\"", "\"../a\"", "\"/etc/passwd\"", "\"m.json\"" } },
+    { "uncertain_labels", { "\"zeros\"", "\"ones\"", "\"ignore\"" }, { CHOICE_BAD, "\"zero\"" } },
+    { "missing_labels", { "\"negative\"", "\"unknown\"" }, { CHOICE_BAD, "\"zeros\"" } },
+    { "views", { "\"all\"", "\"frontal\"" }, { CHOICE_BAD, "\"PA\"" } },
     { "recipe", { "\"notebook\"", "\"standard\"" }, { CHOICE_BAD, "\"NOTEBOOK\"" } },
     { "epochs", { "0", "1000", "3.0" }, { WHOLE_BAD, "1001" } },
     { "steps_per_epoch", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
@@ -330,6 +345,36 @@ Test(fields, name_every_wrong_value)
     for (size_t i = 0; i < N_FIELDS; i++)
         for (size_t k = 0; k < 13 && FIELDS[i].bad[k]; k++)
             check_refused(FIELDS[i].name, FIELDS[i].bad[k]);
+}
+
+/* What is said wins; what is not is the format's own. */
+Test(fields, a_format_settles_what_is_not_said)
+{
+    struct train_config c = parsed("{\"table_format\": \"chexpert\"}");
+
+    cr_assert_str_eq(c.csv, "train.csv");
+    cr_assert_str_eq(c.images, "train/*/*/*.png");
+    cr_assert_eq(c.labels.n, 13);
+    cr_assert_str_eq(c.labels.names[0], "Enlarged Cardiomediastinum");
+    cr_assert(c.views == VIEWS_FRONTAL && c.missing_labels == LABELS_NEGATIVE &&
+              c.uncertain_labels == UNCERTAIN_IGNORE);
+    c = parsed("{\"labels\": [\"Edema\"], \"views\": \"all\", \"csv\": \"valid.csv\", "
+               "\"table_format\": \"chexpert\"}");
+    cr_assert_str_eq(c.csv, "valid.csv");
+    cr_assert(c.labels.n == 1 && c.views == VIEWS_ALL);
+    c = parsed("{\"table_format\": \"csv\", \"mapping\": \"a/m.json\"}");
+    cr_assert_str_eq(c.mapping, "a/m.json");
+    cr_assert(c.missing_labels == LABELS_UNKNOWN && labels_equal(&c.labels, &NIH_LABELS));
+    c = parsed("{}");
+    cr_assert(c.table_format == FORMAT_NIH && c.views == VIEWS_ALL && c.missing_labels == LABELS_NEGATIVE);
+}
+
+Test(fields, a_mapping_is_of_one_format_and_mimic_of_two_tables)
+{
+    check_refused("mapping", "\"m.json\"");
+    check_refused("table_format", "\"Csv\"");
+    check_object_refused("{\"table_format\": \"csv\"}", "mapping");
+    check_object_refused("{\"table_format\": \"mimic\", \"csv\": \"labels.csv\"}", "csv");
 }
 
 /* A list of `n` names, each of `size` bytes; for free(). */

@@ -340,23 +340,23 @@ Test(figure, a_mean_between_bounds_stays_there_and_is_never_sure_of_few)
         value[i] = i < 3 ? 14 : 13 - (double)i / 100;
     }
     cr_assert_eq(patients_group(ROWS, ids, &p), ST_OK);
-    cr_assert_eq(mean_estimate(&p, value, &plain), ST_OK);
-    cr_assert_eq(bounded_estimate(&p, value, 14, &e), ST_OK);
+    cr_assert_eq(mean_estimate(&p, value, NULL, 1, &plain), ST_OK);
+    cr_assert_eq(bounded_estimate(&p, value, 14, NULL, 1, &e), ST_OK);
     cr_assert_float_eq(e.value, plain.value, 1e-12);
     cr_assert_float_eq(e.low, plain.low, 1e-12);
     cr_assert(plain.high > 14 && e.high == 14, "%g, %g", plain.high, e.high);
     for (size_t i = 0; i < ROWS; i++)
         value[i] = 1.0 / 14; /* whose mean is not the same to the last bit */
-    cr_assert_eq(bounded_estimate(&p, value, 1, &e), ST_OK);
+    cr_assert_eq(bounded_estimate(&p, value, 1, NULL, 1, &e), ST_OK);
     cr_assert(e.low > 0 && e.low < 0.02 && e.high > 0.5, "three patients: %g to %g", e.low, e.high);
     for (size_t i = 0; i < ROWS; i++)
         value[i] = 0;
-    cr_assert_eq(bounded_estimate(&p, value, 14, &e), ST_OK);
+    cr_assert_eq(bounded_estimate(&p, value, 14, NULL, 1, &e), ST_OK);
     cr_assert(e.value == 0 && e.low == 0);
     cr_assert_float_eq(e.high, 14 * z2 / (3 + z2), 1e-12, "Wilson's of none of 3");
     patients_release(&p);
     cr_assert_eq(patients_group(1, NULL, &p), ST_OK);
-    cr_assert_eq(bounded_estimate(&p, value, 1, &e), ST_OK);
+    cr_assert_eq(bounded_estimate(&p, value, 1, NULL, 1, &e), ST_OK);
     cr_assert(e.value == 0 && isnan(e.low) && isnan(e.high), "one patient");
     patients_release(&p);
 }

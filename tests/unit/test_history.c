@@ -115,7 +115,7 @@ Test(history, is_of_the_whole_table_and_not_of_the_rows_that_are_used)
     struct dataset_report report = { 0 };
     struct error err;
 
-    cr_assert_eq(table_filter(&t, 120, true, &used, NULL, &report, &err), ST_OK);
+    cr_assert_eq(table_filter(&t, 120, true, false, &used, NULL, &report, &err), ST_OK);
     cr_assert(used.n == 1 && used.index[0] == 2);
     check(&t, "c.png", true, MASS, 0);
     rows_release(&used);

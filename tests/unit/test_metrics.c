@@ -415,7 +415,7 @@ Test(metrics, the_ece_of_a_model_without_a_fault_is_what_chance_makes_it)
         for (size_t j = 0; j < n; j++)
             score[j] = rng_uniform(&rng, 0, UP_TO[i % 3]);
         drawn_ece(n, score, &mean, &sd);
-        metrics_ece_expected(n, score, 1, &found, &found_sd);
+        metrics_ece_expected(n, (uint8_t[400]){ 0 }, score, 1, &found, &found_sd);
         cr_assert(fabs(found - mean) < 0.12 * mean, "%zu rows up to %g: %g instead of %g", n,
                   (double)UP_TO[i % 3], found, mean);
         cr_assert(fabs(found_sd - sd) < 0.4 * sd, "%zu rows up to %g: sd %g instead of %g", n,

@@ -42,7 +42,7 @@ static struct data data_of(const void *bytes, size_t n)
     struct error err = { 0 };
 
     cr_assert_eq(table_read(bytes, n, "t.csv", &NIH_LABELS, &d.t, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(table_filter(&d.t, 120, true, &d.rows, NULL, &report, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_filter(&d.t, 120, true, false, &d.rows, NULL, &report, &err), ST_OK, "%s", err.text);
     return d;
 }
 
@@ -65,7 +65,7 @@ static struct data found_in(const char *name)
     struct error err = { 0 };
     struct data d = nih();
 
-    cr_assert_eq(discover(root, "images_*/images/*.png", &files, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(discover(root, "images_*/images/*.png", 1, &files, &err), ST_OK, "%s", err.text);
     rows_keep_found(&d.t, files, &d.rows);
     picture_files_free(files);
     close(root);

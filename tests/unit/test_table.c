@@ -88,7 +88,7 @@ static struct dataset_report filtered(const struct table *t, struct rows *used, 
     struct dataset_report report = { 0 };
     struct error err = { 0 };
 
-    cr_assert_eq(table_filter(t, 120, true, used, normal, &report, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_filter(t, 120, true, false, used, normal, &report, &err), ST_OK, "%s", err.text);
     return report;
 }
 
@@ -866,7 +866,7 @@ Test(filter, keeps_normal_chests_when_asked_to)
     struct dataset_report r = { 0 };
     struct error err = { 0 };
 
-    cr_assert_eq(table_filter(&t, 1000, false, &used, &normal, &r, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(table_filter(&t, 1000, false, false, &used, &normal, &r, &err), ST_OK, "%s", err.text);
     cr_assert(used.n == 6 && normal.n == 0 && r.dropped_age == 0 && r.dropped_no_finding == 0);
     rows_release(&used);
     rows_release(&normal);
@@ -880,7 +880,8 @@ static void check_unusable(const char *what, const char *text, const char *word)
     struct dataset_report r = { 0 };
     struct error err = { 0 };
 
-    check_refusal(what, table_filter(&t, 120, true, &used, &normal, &r, &err), ST_UNUSABLE, &err, word);
+    check_refusal(what, table_filter(&t, 120, true, false, &used, &normal, &r, &err), ST_UNUSABLE, &err,
+                  word);
     cr_assert(!used.index && !normal.index, "%s: rows were handed out", what);
     table_release(&t);
 }

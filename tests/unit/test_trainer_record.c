@@ -37,7 +37,8 @@ static void check_dataset_record(const struct run *r)
                   "train", "validation", "test", "split_by", "patients_in_both", "label_counts",
                   "cooccurrence", "csv_sha256", "split_sha256", "init_split", "flow", "contradicting_sex",
                   "joined_rows", "same_names", "equal_pictures", "equal_patients", "equal_left_out",
-                  "equal_no_finding", "input_gate", "splits", "unknown", "other_views", "table");
+                  "equal_no_finding", "input_gate", "splits", "unknown", "other_views", "table",
+                  "table_format", "said", "unknown_labels", "misfits", "dropped_views", "dropped_unlabelled");
     cr_assert(json_is_null(member(d, "init_split")), "it began from no model");
     cr_assert_eq(json_integer_value(member(d, "rows")), 44);
     cr_assert_eq(json_integer_value(member(d, "dropped_no_finding")), 4);
@@ -105,7 +106,7 @@ static void check_evaluation_record(const struct run *r)
     CHECK_MEMBERS(hernia, "label", "positives", "positive_patients", "prevalence", "base_rate",
                   "predicted_mean", "auroc", "auroc_low", "auroc_high", "average_precision", "brier",
                   "brier_low", "brier_high", "baseline_brier", "ece", "ece_expected", "ece_expected_sd",
-                  "threshold", "sensitivity", "specificity", "operating_points");
+                  "unknown", "threshold", "sensitivity", "specificity", "operating_points");
     check_null(hernia, (const char *const[]){ "auroc", "auroc_low", "auroc_high", "average_precision",
                                               "threshold", "sensitivity", "specificity", NULL });
     cr_assert(json_is_number(member(hernia, "brier")) &&

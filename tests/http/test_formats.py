@@ -1,0 +1,219 @@
+"""Tables of other data sets in their public layout (tests/fixtures/tables): each trains, validates and is counted right."""
+import csv
+import json
+import os
+import shutil
+import struct
+import unittest
+
+from support import dataset, picture, program
+from support.case import QUICK, Case, ServerCase, submit, wait_state
+
+TABLES = os.path.join(os.path.dirname(__file__), '..', 'fixtures', 'tables')
+JOB = {**QUICK, 'val_fraction': 0.3, 'test_fraction': 0.2, 'drop_no_finding': False, 'tsne': False}
+
+
+def rows(*path):
+    with open(os.path.join(TABLES, *path), encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def mimic_pictures():
+    for row in rows('mimic', 'mimic-cxr-2.0.0-metadata.csv'):
+        subject, study = row['subject_id'], row['study_id']
+        yield f'files/p{subject[:2]}/p{subject}/s{study}/{row["dicom_id"]}.png'
+
+
+PICTURES = {  # of each data set, below its folder
+    'chexpert': lambda: [row['Path'].split('/', 1)[1].replace('.jpg', '.png') for row in rows('chexpert', 'train.csv')],
+    'mimic': mimic_pictures,
+    'padchest': lambda: [f'{row["ImageDir"]}/{row["ImageID"]}' for row in
+                         rows('padchest', 'PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv')],
+    'vindr': lambda: {f'train/{row["image_id"]}.png' for row in rows('vindr', 'image_labels_train.csv')},
+    'vindr_boxes': lambda: {f'train/{row["image_id"]}.png' for row in rows('vindr_boxes', 'train.csv')},
+    'csv': lambda: [row['datei'].replace('archiv', 'images') for row in rows('csv', 'table.csv')],
+}
+
+
+def folder():
+    """A folder of data sets: one of each format, with a picture for every row."""
+    datasets = program.new_folder('datasets')
+    for name, pictures in PICTURES.items():
+        shutil.copytree(os.path.join(TABLES, name), os.path.join(datasets, name))
+        for i, path in enumerate(sorted(pictures())):
+            path = os.path.join(datasets, name, path)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, 'wb') as file:
+                file.write(picture.noise(i, dataset.SIZE, dataset.SIZE))
+    return datasets
+
+
+class Formats(ServerCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = program.Server(datasets=folder(), threads=2)
+        cls.addClassCleanup(cls.server.stop)
+
+    def train(self, name, state='succeeded', **fields):
+        return wait_state(self.server, submit(self.server, {**JOB, 'dataset': name, **fields}), state)
+
+    def said(self, job, finding):
+        said = job['dataset']['said'][finding]
+        return tuple(said[kind] for kind in ('positive', 'negative', 'uncertain', 'missing'))
+
+    def check(self, job, usable, **expected):
+        """That it was trained and scored on so many rows, and what of its data was counted."""
+        data, evaluation = job['dataset'], job['evaluation']
+        self.assertEqual((data['usable'], data['missing_images'], data['patients_in_both']), (usable, 0, 0))
+        self.assertEqual({key: data[key] for key in expected}, expected)
+        self.assertIsNotNone(job['model'])
+        self.assertGreater(job['epochs'][0]['val_loss'], 0)
+        for split in ('validation', 'test'):
+            self.assertEqual(evaluation[split]['rows'], data[split])
+            for finding in evaluation[split]['findings']:
+                label = finding['label']
+                self.assertEqual(finding['unknown'], data['splits'][split]['unknown_labels'][label], (split, label))
+                self.assertEqual(finding['positives'], data['splits'][split]['label_counts'][label], (split, label))
+        for label, said in data['said'].items():
+            self.assertEqual(sum(said.values()), usable, label)
+            self.assertEqual(data['unknown_labels'][label],
+                             sum(data['splits'][split]['unknown_labels'][label] for split in data['splits']))
+
+    def codes(self, job):
+        return {warning['code'] for warning in job['warnings']}
+
+    def test_chexpert(self):
+        job = self.train('chexpert', table_format='chexpert')
+        self.check(job, 20, rows=22, dropped_views=2, dropped_unlabelled=0, other_views=0, table_format='chexpert')
+        self.assertEqual(len(job['config']['labels']), 13)
+        self.assertEqual(self.said(job, 'Cardiomegaly'), (4, 4, 2, 10))
+        self.assertEqual(self.said(job, 'Edema'), (4, 4, 3, 9))
+        self.assertEqual((job['dataset']['label_counts']['Edema'], job['dataset']['unknown_labels']['Edema']), (4, 3))
+        ones = self.train('chexpert', table_format='chexpert', uncertain_labels='ones', views='all')
+        self.check(ones, 22, dropped_views=0, other_views=2)
+        self.assertEqual((ones['dataset']['label_counts']['Edema'], ones['dataset']['unknown_labels']['Edema']), (7, 0))
+        self.assertIn('other_views', self.codes(ones))
+
+    def test_a_scores_file_has_nothing_where_nothing_is_known(self):
+        job = self.train('chexpert', table_format='chexpert', test_fraction=0.5)
+        lines = list(csv.DictReader(self.get(f'/jobs/{job["id"]}/scores?split=test').body.decode().splitlines()))
+        truth = {row['Path'].split('/', 2)[2]: row for row in rows('chexpert', 'train.csv')}
+        means = {'1.0': '1', '0.0': '0', '-1.0': '', '': '0'}
+        self.assertEqual(len(lines), job['dataset']['test'])
+        self.assertIn('', {line[f'true_{label}'] for line in lines for label in job['config']['labels']})
+        for line in lines:
+            row = truth[line['image']]
+            for label in job['config']['labels']:
+                said = '0' if row['No Finding'] and label != 'Support Devices' else means[row[label]]
+                self.assertEqual(line[f'true_{label}'], said, (line['image'], label))
+
+    def test_it_is_replayed_and_compared(self):
+        first = self.train('chexpert', table_format='chexpert', test_fraction=0.5)
+        again = wait_state(self.server, submit(self.server, {'replay_of': first['id']}), 'succeeded')
+        self.assertTrue(again['replay']['matched'])
+        report = self.get(f'/jobs/{first["id"]}/report').body.decode()
+        self.assertRegex(report, '<th scope="row">Edema</th><td>4</td><td>4</td><td>3</td><td>9</td><td>3</td>')
+        self.assertIn('Not known', report)
+
+    def test_mimic(self):
+        job = self.train('mimic', table_format='mimic', inputs=['view', 'history'])
+        self.check(job, 15, rows=20, dropped_views=4, dropped_unlabelled=1)
+        self.assertEqual(self.said(job, 'Edema'), (4, 3, 1, 7))
+        self.assertEqual(self.said(job, 'Pleural Effusion'), (3, 3, 2, 7))
+        self.assertEqual({key: job['dataset']['misfits'][key] for key in ('without_study', 'without_pictures')},
+                         {'without_study': 1, 'without_pictures': 1})
+        self.assertLessEqual({'unmatched_studies', 'dropped_unlabelled'}, self.codes(job))
+
+    def test_padchest(self):
+        job = self.train('padchest', table_format='padchest')
+        self.check(job, 12, rows=17, dropped_views=2, dropped_unlabelled=3)
+        self.assertEqual(self.said(job, 'Cardiomegaly'), (5, 7, 0, 0))
+        self.assertEqual(self.said(job, 'Effusion'), (3, 8, 0, 1))
+        self.assertEqual(job['dataset']['misfits']['other_words'], 5)
+        self.assertIn('contradicting_findings', self.codes(job))
+        own = self.train('padchest', table_format='padchest', labels=['scoliosis', 'Cardiomegaly'])
+        self.assertEqual(self.said(own, 'scoliosis'), (1, 10, 0, 1))
+
+    def test_vindr(self):
+        for name, table, normal in (('vindr', 'image_labels_train.csv', 3), ('vindr_boxes', 'train.csv', 4)):
+            with self.subTest(name):
+                job = self.train(name, table_format='vindr', csv=table)
+                self.check(job, 14, rows=42 if name == 'vindr' else 59)
+                self.assertEqual(self.said(job, 'Cardiomegaly'), (3, 11, 0, 0))
+                self.assertEqual(self.said(job, 'Nodule or Mass'), (1, 13, 0, 0))
+                self.assertEqual(sum(part['no_finding'] for part in job['dataset']['splits'].values()), normal)
+                self.assertNotIn('joined_rows', self.codes(job))
+
+    def test_a_table_of_ones_own(self):
+        own = {'table_format': 'csv', 'mapping': 'mapping.json', 'images': 'images/*/*.png',
+               'labels': ['Effusion', 'Mass', 'Fracture']}
+        job = self.train('csv', **own)
+        self.check(job, 12, rows=14, dropped_views=1, dropped_unlabelled=1)
+        self.assertEqual(self.said(job, 'Effusion'), (5, 6, 1, 0))
+        self.assertEqual(self.said(job, 'Fracture'), (2, 8, 1, 1))
+        self.assertEqual(job['dataset']['unknown_labels'], {'Effusion': 1, 'Mass': 1, 'Fracture': 2})
+        failed = self.train('csv', state='failed', **{**own, 'labels': ['Effusion', 'Hernia']})
+        self.assertIn("no column of 'Hernia'", failed['error'])
+
+    def test_files_that_a_format_needs_must_be_there(self):
+        for fields, wrong in (({'dataset': 'csv', 'table_format': 'csv', 'mapping': 'other.json'}, 'mapping'),
+                              ({'dataset': 'csv', 'table_format': 'csv'}, 'mapping'),
+                              ({'dataset': 'vindr', 'table_format': 'mimic', 'csv': 'x-chexpert.csv'}, 'csv'),
+                              ({'dataset': 'chexpert', 'table_format': 'padchest'}, 'csv')):
+            with self.subTest(fields):
+                problem = self.assert_problem(self.post_json('/jobs/train', {**JOB, **fields}), 422)
+                self.assertEqual({error['field'] for error in problem['errors']}, {wrong})
+
+
+class Masked(Case):
+    """A label that is not known takes no part: not in a step, not in what is kept."""
+
+    def tensors(self, datasets, **fields):
+        out = os.path.join(program.new_folder('out'), 'out')
+        sets = {**{key: JOB[key] for key in JOB if key != 'dataset'}, 'table_format': 'chexpert', 'steps_per_epoch': 3, 'learning_rate': 0.003, 'missing_labels': 'unknown', **fields}
+        done = program.run('train', '--datasets', datasets, '--dataset', 'chexpert', '--out', out, '--threads', '2',
+                           *(word for key, value in sets.items()
+                             for word in ('--set', f'{key}={json.dumps(value) if not isinstance(value, str) else value}')))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(out, 'weights.safetensors'), 'rb') as file:
+            data = file.read()
+        head, end = dataset.header(data)
+        return {name: data[end + t['data_offsets'][0]:end + t['data_offsets'][1]] for name, t in head.items() if name != '__metadata__'}
+
+    def test_uncertain_and_unsaid_are_one_where_neither_is_known(self):
+        datasets = folder()
+        table = os.path.join(datasets, 'chexpert', 'train.csv')
+        uncertain = self.tensors(datasets, labels=['Edema', 'Cardiomegaly', 'Support Devices'])
+        with open(table, encoding='ascii') as file:
+            text = file.read()
+        with open(table, 'w', encoding='ascii') as file:
+            file.write(text.replace('-1.0', ''))
+        self.assertNotEqual(text, text.replace('-1.0', ''))
+        self.assertEqual(self.tensors(datasets, labels=['Edema', 'Cardiomegaly', 'Support Devices']), uncertain)
+        with open(table, 'w', encoding='ascii') as file:
+            file.write(text.replace('-1.0', '1.0'))
+        self.assertNotEqual(self.tensors(datasets, labels=['Edema', 'Cardiomegaly', 'Support Devices']), uncertain)
+
+    def test_the_head_of_a_finding_of_which_nothing_is_known_stays_as_it_began(self):
+        datasets = folder()
+        table = os.path.join(datasets, 'chexpert', 'train.csv')
+        with open(table, encoding='ascii', newline='') as file:
+            lines = list(csv.DictReader(file))
+        for line in lines:
+            line['Fracture'] = '-1.0'
+        with open(table, 'w', encoding='ascii', newline='') as file:
+            writer = csv.DictWriter(file, lines[0].keys())
+            writer.writeheader()
+            writer.writerows(lines)
+        tensors = self.tensors(datasets, labels=['Edema', 'Fracture'])
+        rows_of = [tensors['head.weight'][i * len(tensors['head.weight']) // 2:(i + 1) * len(tensors['head.weight']) // 2]
+                   for i in (0, 1)]
+        known, unknown = ({abs(value) for value, in struct.iter_unpack('<f', row)} for row in rows_of)
+        self.assertEqual(unknown, {0})
+        self.assertNotEqual(known, {0})
+        self.assertEqual(struct.unpack('<2f', tensors['head.bias'])[1], 0)
+
+
+if __name__ == '__main__':
+    unittest.main()
