@@ -146,7 +146,6 @@ static void row_settle(const struct table_source *source, uint64_t all, uint64_t
         misfits->contradictions++;
     if (row->no_finding && !found && !row->other_finding)
         row->absent |= all & ~(row->labels | row->uncertain | devices);
-    row->no_finding = row->no_finding && !row->labels && !row->other_finding;
     if (lists && !row->silent)
         row->absent |= all & ~(row->labels | row->uncertain);
     missing = all & ~(row->labels | row->absent | row->uncertain);
@@ -155,6 +154,7 @@ static void row_settle(const struct table_source *source, uint64_t all, uint64_t
         row->unknown |= row->uncertain;
     else if (source->uncertain == UNCERTAIN_ONES)
         row->labels |= row->uncertain;
+    row->no_finding = row->no_finding && !row->labels && !row->other_finding;
 }
 
 void findings_settle(const struct table_source *source, const struct format_spec *spec, struct table *t)

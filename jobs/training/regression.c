@@ -88,8 +88,7 @@ static void weigh(const struct regression *r, size_t label, size_t left_out, flo
 
     *ret_rows = *ret_positives = 0;
     for (size_t i = 0; i < r->n; i++) {
-        weights[i] =
-            r->folds[i] == left_out || positive[i] >= TRUTH_UNKNOWN ? 0 : 1 / (float)r->copies;
+        weights[i] = r->folds[i] == left_out || positive[i] >= TRUTH_UNKNOWN ? 0 : 1 / (float)r->copies;
         *ret_rows += (double)weights[i];
         *ret_positives += positive[i] == 1 ? (double)weights[i] : 0;
     }

@@ -1,5 +1,6 @@
-/* tests/fuzz/fuzz_table.c - the NIH table and the two lists of a split, as a data set's owner could have written them.
- * The input: table, NUL, test list, NUL, train-and-validation list. */
+/* tests/fuzz/fuzz_table.c - a table and the two lists of a split, as a data set's owner could have written them.
+ * The input: a byte from 1 to 5 where the table's format is not NIH's; table, NUL; of MIMIC's and of a table of one's own the
+ * other table or the mapping, NUL; test list, NUL, train-and-validation list. */
 #include "fuzz.h"
 
 #include "cxrd/dataset.h"
@@ -45,6 +46,19 @@ static uint64_t *pairs(size_t n)
     return pixels;
 }
 
+static void check_row(const struct table *t, size_t i)
+{
+    const struct table_row *row = &t->rows[i];
+    const uint64_t all = t->labels.n < 64 ? ((uint64_t)1 << t->labels.n) - 1 : UINT64_MAX;
+
+    FUZZ_CHECK(row->image < t->names_size && strlen(table_image(t, i)) > 0);
+    FUZZ_CHECK(!((row->labels | row->unknown | row->absent | row->uncertain) & ~all));
+    FUZZ_CHECK(!(row->labels & row->unknown) && !(row->ever & row->ever_unknown) &&
+               !(row->last & row->last_unknown));
+    FUZZ_CHECK(!(row->absent & (row->labels | row->uncertain)));
+    FUZZ_CHECK(!row->no_finding || !row->labels);
+}
+
 static void use(const struct table *t, struct split_options *o)
 {
     uint64_t *pixels = pairs(t->n_rows);
@@ -53,8 +67,8 @@ static void use(const struct table *t, struct split_options *o)
     struct error err = { 0 };
 
     for (size_t i = 0; i < t->n_rows; i++)
-        FUZZ_CHECK(t->rows[i].image < t->names_size && strlen(table_image(t, i)) > 0);
-    if (table_filter(t, 120, true, false, &used, &normal, &report, &err) == ST_OK) {
+        check_row(t, i);
+    if (table_filter(t, 120, true, t->format != FORMAT_NIH, &used, &normal, &report, &err) == ST_OK) {
         FUZZ_CHECK(used.n > 0 && used.n + normal.n <= t->n_rows);
         split_every_way(t, &used, o);
         o->pixels = pixels;
@@ -67,12 +81,27 @@ static void use(const struct table *t, struct split_options *o)
     free(pixels);
 }
 
+/* The format that the input's first byte names. */
+static enum table_format format_cut(struct fuzz_part *rest)
+{
+    if (rest->size == 0 || rest->data[0] == 0 || rest->data[0] >= N_TABLE_FORMATS)
+        return FORMAT_NIH;
+    rest->data++;
+    rest->size--;
+    return (enum table_format)rest->data[-1];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_part rest = { data, size };
-    const struct fuzz_part csv = fuzz_cut(&rest, '\0'), tests = fuzz_cut(&rest, '\0');
-    char *bytes = fuzz_copy(csv.data, csv.size), *test_list = fuzz_copy(tests.data, tests.size),
-         *other_list = fuzz_copy(rest.data, rest.size);
+    const enum table_format format = format_cut(&rest);
+    const struct fuzz_part csv = fuzz_cut(&rest, '\0');
+    const struct fuzz_part second = format == FORMAT_MIMIC || format == FORMAT_CSV
+                                        ? fuzz_cut(&rest, '\0')
+                                        : (struct fuzz_part){ data, 0 };
+    const struct fuzz_part tests = fuzz_cut(&rest, '\0');
+    char *bytes = fuzz_copy(csv.data, csv.size), *other = fuzz_copy(second.data, second.size),
+         *test_list = fuzz_copy(tests.data, tests.size), *other_list = fuzz_copy(rest.data, rest.size);
     struct split_options o = { .test_fraction = 0.1,
                                .val_fraction = 0.2,
                                .seed = 1,
@@ -80,15 +109,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                .test_list_size = tests.size,
                                .train_val_list = other_list,
                                .train_val_list_size = rest.size };
+    const struct table_source source = { .format = format,
+                                         .n_files = format == FORMAT_MIMIC ? 2 : 1,
+                                         .file = { { "table.csv", bytes, csv.size },
+                                                   { "second.csv", other, second.size } },
+                                         .mapping = format == FORMAT_CSV ? other : NULL,
+                                         .mapping_size = second.size,
+                                         .uncertain = (enum uncertain_labels)(size % 3),
+                                         .missing = (enum missing_labels)(size / 3 % 2) };
     struct table t = TABLE_INIT;
     struct error err = { 0 };
 
-    if (table_read(bytes, csv.size, "table.csv", &NIH_LABELS, &t, &err) == ST_OK)
+    if (table_read_as(&source, table_format_defaults(format).labels, &t, &err) == ST_OK)
         use(&t, &o);
     else
         FUZZ_CHECK(t.rows == NULL && err.text[0]);
     table_release(&t);
     free(bytes);
+    free(other);
     free(test_list);
     free(other_list);
     return 0;

@@ -299,6 +299,30 @@ def tables():
                     + b'",1\n"images/'.join(names[1::3] + names[2::3]) + b'"')
     yield 'empty', b''
     yield 'commas', b',' * 1100
+    yield from other_tables()
+
+
+def fixture(*path):
+    with open(os.path.join(os.path.dirname(__file__), '..', 'fixtures', 'tables', *path), 'rb') as file:
+        return file.read()
+
+
+def other_tables():
+    """A byte for the format, its table, and what belongs to it."""
+    yield 'chexpert', b'\1' + fixture('chexpert', 'train.csv')
+    yield 'mimic', (b'\2' + fixture('mimic', 'mimic-cxr-2.0.0-chexpert.csv') + b'\0' + fixture('mimic', 'mimic-cxr-2.0.0-metadata.csv'))
+    yield 'padchest', b'\3' + fixture('padchest', 'PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv')
+    yield 'vindr', b'\4' + fixture('vindr', 'image_labels_train.csv')
+    yield 'vindr-boxes', b'\4' + fixture('vindr_boxes', 'train.csv')
+    mapping = {'picture': 'f', 'patient': 'p', 'reader': 'r', 'findings': 'l', 'words': {'x': 'Mass', 'y': None}, 'other_words': 'ignore'}
+    yield 'mapping', b'\5f,p,r,l\na,1,1,x\na,1,2,z\nb,2,1,y\n\0' + json.dumps(mapping).encode()
+    columns = {label: label.lower() for label in ('Atelectasis', 'Cardiomegaly', 'Consolidation', 'Edema', 'Effusion', 'Emphysema',
+                                                  'Fibrosis', 'Hernia', 'Infiltration', 'Mass', 'Nodule', 'Pleural_Thickening',
+                                                  'Pneumonia', 'Pneumothorax')}
+    mapping = {'picture': 'f', 'picture_parts': 2, 'findings': columns, 'no_finding': 'n', 'values': {'positive': ['+'], 'negative': ['-'], 'missing': ['']}}
+    yield 'mapping-of-columns', (b'\5f,n,' + ','.join(columns.values()).encode() + b'\na/b.png,,+' + b',-' * 13 + b'\nc/b.png,+' + b',' * 14 + b'\n\0'
+                                 + json.dumps(mapping).encode())
+    yield 'mapping-bad', b'\5f\na\n\0{"picture":7,"values":{"x":[]}'
 
 
 def tensors(size=64):

@@ -6,8 +6,10 @@
 #include "jobs/training/calibrate.h"
 #include "jobs/training/decision.h"
 #include "jobs/training/evaluate.h"
+#include "jobs/training/folds.h"
 #include "jobs/training/logistic.h"
 #include "jobs/training/operating.h"
+#include "jobs/training/regression.h"
 #include "leaks.h"
 #include "support.h"
 
@@ -277,7 +279,8 @@ Test(unknown, a_regression_leaves_the_row_out)
     for (size_t i = 0; i < p.s.n; i++)
         known[i] = p.logits[i];
     cr_assert_eq(logistic_fit(&(struct logistic_rows){ .n = ROWS, .d = 1, .x = x }, truth, fitted), ST_OK);
-    cr_assert_eq(logistic_fit(&(struct logistic_rows){ .n = p.s.n, .d = 1, .x = known }, p.truth, own), ST_OK);
+    cr_assert_eq(logistic_fit(&(struct logistic_rows){ .n = p.s.n, .d = 1, .x = known }, p.truth, own),
+                 ST_OK);
     check_equal("weight", 0, fitted[0], own[0]);
     check_equal("bias", 0, fitted[1], own[1]);
 }
@@ -309,4 +312,41 @@ Test(unknown, rates_are_of_the_rows_that_are_known)
                            1e-6);
         balance_release(&b);
     }
+}
+
+/* So is the choice of its ridge by folds of patients. */
+Test(unknown, cross_validation_leaves_the_row_out)
+{
+    static struct case_of c;
+    static struct packed p;
+    const struct ridges ridges = { 3, { 100, 10, 1 } };
+    struct interruption never = { 0 };
+    struct regression with, without;
+    struct ridge_choice found, expected;
+
+    case_make(&c, 4);
+    pack(&c, 1, &p);
+    cr_assert_eq(regression_init(&with, 1, ROWS, 1), ST_OK);
+    cr_assert_eq(regression_init(&without, 1, p.s.n, 1), ST_OK);
+    with.n_chosen = without.n_chosen = 1;
+    for (size_t i = 0; i < ROWS; i++) {
+        with.x[i] = c.logits[i * FINDINGS + 1];
+        with.positive[i] = c.truth[i * FINDINGS + 1];
+        with.folds[i] = fold_of(c.patients[i]);
+    }
+    for (size_t i = 0; i < p.s.n; i++) {
+        without.x[i] = p.logits[i];
+        without.positive[i] = p.truth[i];
+        without.folds[i] = fold_of(p.patients[i]);
+    }
+    cr_assert_eq(regression_choose(&with, &ridges, &never, NULL, &found), ST_OK);
+    cr_assert_eq(regression_choose(&without, &ridges, &never, NULL, &expected), ST_OK);
+    cr_assert_eq(found.n_tried, expected.n_tried);
+    for (size_t i = 0; i < found.n_tried; i++)
+        check_equal("loss of a ridge", i, found.loss[i], expected.loss[i]);
+    cr_assert_eq(regression_fit(&with, 1, &never, NULL), ST_OK);
+    cr_assert_eq(regression_fit(&without, 1, &never, NULL), ST_OK);
+    check_equal("weight", 0, regression_fitted(&with, 0)[0], regression_fitted(&without, 0)[0]);
+    regression_release(&with);
+    regression_release(&without);
 }
