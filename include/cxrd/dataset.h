@@ -277,7 +277,7 @@ void picture_files_free(struct picture_files *f); /* NULL is fine */
 
 enum { PICTURE_MISSING = -1 };
 
-/* The file of that name as a number, or PICTURE_MISSING; ".png" may be in any case, ".jpg", or missing from either. Any thread. */
+/* The file of that name as a number, or PICTURE_MISSING; ".png" may be in any case, or missing from either. Any thread. */
 int32_t picture_find(const struct picture_files *f, const char *name);
 size_t picture_count(const struct picture_files *f);
 size_t picture_links(const struct picture_files *f); /* links that matched, and are none of the files */

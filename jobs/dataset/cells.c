@@ -90,7 +90,8 @@ static uint64_t key_of(const char *text, size_t n)
 /* Folders before a picture are part of its name where the format says so; then they are parted by '/'. */
 static void picture_cell(struct reader *r, const char *text, size_t n)
 {
-    const struct name name = name_tail(text, n, r->spec->name_parts);
+    const struct name tail = name_tail(text, n, r->spec->name_parts);
+    const struct name name = r->spec->jpeg ? name_of_picture(tail) : tail;
     const struct name base = name_base(text, n);
 
     if (base.n == 0 || name.n > MAX_NAME) {

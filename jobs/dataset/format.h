@@ -48,6 +48,7 @@ struct format_spec {
     struct file_spec file[TABLE_FILES];
     size_t n_files;
     size_t name_parts;   /* see struct table */
+    bool jpeg;           /* pictures are JPEG files in the release */
     size_t patient_part; /* that part of the picture's path, from its end, is the patient; 0: none is */
     bool alone;          /* no patients are named: each picture is of another */
     bool open;           /* words that are no finding of table.labels are other findings */

@@ -228,6 +228,7 @@ static void make(struct making *k)
 
     m->spec.name_parts = 1;
     m->spec.n_files = 1;
+    m->spec.jpeg = true;
     if (!json_is_object(m->json))
         refuse(k, "must be a JSON object");
     json_object_foreach (m->json, key, value)

@@ -9,7 +9,6 @@
 #include <strings.h>
 
 static const char EXTENSION[] = ".png";
-static const char *const EXTENSIONS[] = { EXTENSION, ".jpg", ".jpeg" };
 enum { EXTENSION_LENGTH = sizeof EXTENSION - 1 };
 
 static bool has_extension(struct name a)
@@ -52,15 +51,30 @@ struct name name_part(const char *text, size_t n, size_t from_end)
     return (struct name){ with.text, length };
 }
 
-struct name name_stem(struct name a)
+/* Without one of these extensions, in any case of its letters. */
+static struct name without(struct name a, const char *const *extensions, size_t n)
 {
-    for (size_t i = 0; i < sizeof EXTENSIONS / sizeof EXTENSIONS[0]; i++) {
-        const size_t length = strlen(EXTENSIONS[i]);
+    for (size_t i = 0; i < n; i++) {
+        const size_t length = strlen(extensions[i]);
 
-        if (a.n > length && strncasecmp(a.text + a.n - length, EXTENSIONS[i], length) == 0)
+        if (a.n > length && strncasecmp(a.text + a.n - length, extensions[i], length) == 0)
             return (struct name){ a.text, a.n - length };
     }
     return a;
+}
+
+struct name name_stem(struct name a)
+{
+    static const char *const PNG[] = { EXTENSION };
+
+    return without(a, PNG, 1);
+}
+
+struct name name_of_picture(struct name a)
+{
+    static const char *const JPEG[] = { ".jpg", ".jpeg" };
+
+    return without(a, JPEG, 2);
 }
 
 int name_order(struct name a, struct name b)

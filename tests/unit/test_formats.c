@@ -133,10 +133,10 @@ Test(formats, chexpert_names_patients_and_pictures_by_their_path)
     const struct table_row *first, *again, *lateral, *other;
 
     read_all(&r);
-    first = row_of(&r, "patient00002/study2/view1_frontal.jpg");
-    again = row_of(&r, "patient00002/study1/view1_frontal.jpg");
-    lateral = row_of(&r, "patient00002/study1/view2_lateral.jpg");
-    other = row_of(&r, "patient00013/study1/view1_frontal.jpg");
+    first = row_of(&r, "patient00002/study2/view1_frontal");
+    again = row_of(&r, "patient00002/study1/view1_frontal");
+    lateral = row_of(&r, "patient00002/study1/view2_lateral");
+    other = row_of(&r, "patient00013/study1/view1_frontal");
     cr_assert(first->patient == again->patient && first->patient == lateral->patient);
     cr_assert_neq(first->patient, other->patient);
     cr_assert(first->age == 87 && first->sex == 'F' && first->view == 'A');
@@ -164,8 +164,8 @@ Test(formats, uncertain_and_missing_labels_are_what_the_job_says)
         r.source.uncertain = CASES[i].uncertain;
         r.source.missing = CASES[i].missing;
         read_all(&r);
-        row = row_of(&r, "patient00007/study1/view1_frontal.jpg");
-        normal = row_of(&r, "patient00005/study1/view1_frontal.jpg");
+        row = row_of(&r, "patient00007/study1/view1_frontal");
+        normal = row_of(&r, "patient00005/study1/view1_frontal");
         cr_assert_eq(state(&r, row, "Cardiomegaly"), CASES[i].states[0], "%zu", i);
         cr_assert_eq(state(&r, row, "Pleural Effusion"), CASES[i].states[1], "%zu", i);
         cr_assert_eq(state(&r, row, "Fracture"), CASES[i].states[2], "%zu", i);
@@ -186,7 +186,7 @@ Test(formats, a_device_is_no_finding_of_the_chest)
     const struct table_row *row;
 
     read_all(&r);
-    row = row_of(&r, "patient00001/study1/view1_frontal.jpg");
+    row = row_of(&r, "patient00001/study1/view1_frontal");
     cr_assert_eq(state(&r, row, "Support Devices"), '+');
     cr_assert_eq(state(&r, row, "Edema"), '-');
     cr_assert_not(row->no_finding);
@@ -194,7 +194,7 @@ Test(formats, a_device_is_no_finding_of_the_chest)
     forget(&r);
     r.labels = (struct labels){ .n = 1, .names = { "Edema" } };
     read_all(&r);
-    cr_assert(row_of(&r, "patient00001/study1/view1_frontal.jpg")->no_finding);
+    cr_assert(row_of(&r, "patient00001/study1/view1_frontal")->no_finding);
     release(&r);
 }
 
