@@ -29,7 +29,8 @@ enum { TABLE_SCANNER = 40 };              /* bytes that are kept of a scanner's 
 struct table_row {
     uint32_t image;   /* offset of the image's name in table.names */
     uint32_t scanner; /* the same of what made the picture, SCANNER_NONE: not known */
-    uint64_t patient; /* a key: equal for equal ids, however many zeros stand before them, and whether ".0" behind */
+    uint64_t
+        patient; /* a key: equal for equal ids, however many zeros stand before them, and whether ".0" behind */
     uint64_t labels;  /* bit i: finding i of table.labels is there */
     uint64_t unknown; /* bit i: whether finding i is there is not known; it is not in `labels` then */
     uint64_t absent,
