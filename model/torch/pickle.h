@@ -41,7 +41,7 @@ enum global {
 };
 
 typedef uint32_t value_id; /* index of pickle.values */
-enum { NO_CELL = UINT32_MAX };
+#define NO_CELL UINT32_MAX
 
 struct value {
     enum kind kind;
@@ -111,7 +111,7 @@ struct pickle {
     struct error *err;
 };
 
-enum { NO_VALUE = UINT32_MAX };
+#define NO_VALUE UINT32_MAX
 
 /* Run a pickle from bytes[0] to its STOP.
  *   p      zeroed, but for bytes, n_bytes, base and err; pickle_release() it, whatever comes of this
