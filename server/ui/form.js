@@ -21,8 +21,8 @@ function fallback(field) {
   return text && ` Default ${text}.`;
 }
 
-function control(name, field) {
-  const attributes = { id: `field-${name}`, name, 'aria-describedby': `help-${name}` };
+function control(name, field, where) {
+  const attributes = { id: `${where}-${name}`, name, 'aria-describedby': `${where}-help-${name}` };
   const choices = field.enum ?? (types(field)[0] === 'boolean' ? ['true', 'false'] : null);
   if (choices) {
     return make('select', attributes, make('option', { value: '' }, 'as by default'),
@@ -32,9 +32,10 @@ function control(name, field) {
   return make('input', { ...attributes, type: 'text', autocomplete: 'off', spellcheck: 'false', inputmode: numeric ? 'decimal' : null });
 }
 
-function fieldOf(name, field) {
-  const help = make('p', { class: 'help', id: `help-${name}` }, ...prose(field.description ?? ''), range(field), fallback(field));
-  return make('div', { class: 'field', 'data-field': name }, make('label', { for: `field-${name}` }, name), control(name, field), help);
+/** A field with its label and what is said of it. `where`: the form's, since no two elements of a page may have one id. */
+export function fieldOf(name, field, where = 'field') {
+  const help = make('p', { class: 'help', id: `${where}-help-${name}` }, ...prose(field.description ?? ''), range(field), fallback(field));
+  return make('div', { class: 'field', 'data-field': name }, make('label', { for: `${where}-${name}` }, name), control(name, field, where), help);
 }
 
 /** Make the fields: the few that one needs into `first`, all others into `more`. */

@@ -1,6 +1,7 @@
 // The models: which one answers, what they are, two of them side by side.
 import { ask, getJson, has, key, save } from './api.js';
 import { $, attempt, make, number, short, time } from './dom.js';
+import { startImport } from './import.js';
 
 let cards = [];
 let jobs = new Map(); // by id: what is known of the trainings that made them
@@ -96,11 +97,12 @@ export async function showModels() {
   cards = list.models;
   jobs = new Map((await getJson('jobs?limit=100')).jobs.map((job) => [job.id, job]));
   $('model-list').tBodies[0].replaceChildren(...cards.map((card) => rowOf(card, list.active)));
-  $('models-status').textContent = cards.length ? '' : 'No model yet: train one, or import one with POST /models.';
+  $('models-status').textContent = cards.length ? '' : 'No model yet: train one, or import one.';
   $('rollback').hidden = cards.length < 2 || !await has('POST', '/models/rollback');
   await showComparison();
 }
 
 export function startModels() {
+  attempt(() => startImport(showModels));
   $('rollback').addEventListener('click', () => attempt(() => change('models/rollback', 'The model before it answers again.')));
 }

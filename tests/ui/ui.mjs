@@ -258,6 +258,23 @@ await tap.test('models are compared, and another one is activated', async () => 
   }
 });
 
+await tap.test('a file is imported, and what was mapped is shown', async () => {
+  const { active } = await api('/models');
+  await view('models');
+  await page.click('#import summary');
+  const file = await fetch(`${server.url}/models/${active}/weights`);
+  await page.setInputFiles('#import-file', { name: 'x.safetensors', mimeType: 'application/octet-stream', buffer: Buffer.from(await file.arrayBuffer()) });
+  await page.click('#import-form button');
+  await page.waitForSelector('#import-result:not([hidden])');
+  assert.match(await page.textContent('#import-said'), /is imported/);
+  assert.match(await page.textContent('#import-facts'), /weights file of cxrd/);
+  await assertAccessible('an import');
+  const { models } = await api('/models');
+  assert.equal(models[0].sha256, models.find((card) => card.id === active).sha256);
+  await shoot('import');
+  assert.equal((await fetch(`${server.url}/models/${models[0].id}`, { method: 'DELETE' })).status, 204);
+});
+
 await tap.test('a model that takes age, sex and view is given them', async () => {
   const fields = { ...QUICK, epochs: 1, inputs: ['age', 'sex', 'view'], promote: 'always', seed: 4 };
   const reply = await api('/jobs/train', { method: 'POST', body: JSON.stringify(fields), headers: { 'Content-Type': 'application/json' } });
