@@ -704,7 +704,7 @@ TEST_WITHOUT_LEAKS(plan, leaves_out_most_zeros_of_groups)
 
         if (!k)
             continue;
-        cr_assert_eq(plan_new(net, k, FOR_INFERENCE, &p), ST_OK);
+        cr_assert_eq(plan_new(net, k, FOR_INFERENCE, PRECISION_FLOAT32, &p), ST_OK);
         for (size_t op = 0; op < p->n_ops; op++)
             if (p->ops[op].node && p->ops[op].node->groups == 32)
                 products = p->ops[op].n_filters;
