@@ -98,9 +98,11 @@ struct value *reader_build(struct reader *r, const struct onnx_input *inputs, si
         return NULL;
     needed = calloc(r->graph->n_node + 1, sizeof *needed);
     v = value_find(r, output);
-    if (!needed)
+    if (!needed) {
         reader_nomem(r);
-    else if (!v)
+        return NULL;
+    }
+    if (!v)
         reader_refuse(r, "the graph's output '%.60s' is made by no node", output);
     if (r->st == ST_OK) {
         values_count(r, v, needed);

@@ -308,7 +308,7 @@ void fold_slice(struct reader *r)
 
     if (r->st == ST_OK && (n_ends != n || (has_axes && n_axes != n) || (has_by && n_by != n)))
         reader_refuse(r, "its starts, ends, axes and steps are not equally many");
-    if (!c || r->st != ST_OK)
+    if (!c || !starts || !ends || r->st != ST_OK)
         return;
     s.dims = c->dims;
     steps_of(&c->dims, steps);
@@ -365,10 +365,14 @@ void fold_gather(struct reader *r)
     struct copy copy;
     size_t axis, out = 0;
 
-    if (places && (!places->integers || (c && c->dims.rank + places->dims.rank > ONNX_MAX_RANK)))
+    if (!c || !places)
+        return;
+    if (!places->integers || c->dims.rank + places->dims.rank > ONNX_MAX_RANK) {
         reader_refuse(r, "its places must be integers");
-    axis = c ? axis_of(r, wanted, c->dims.rank) : 0;
-    if (!c || !places || r->st != ST_OK)
+        return;
+    }
+    axis = axis_of(r, wanted, c->dims.rank);
+    if (r->st != ST_OK)
         return;
     gathered_dims(&c->dims, &places->dims, axis, &d);
     if (!copy_begin(r, c, &d, &copy))
@@ -397,34 +401,41 @@ static void concat_check(struct reader *r, const struct constant *first, const s
             reader_refuse(r, "its inputs differ on axis %zu", k);
 }
 
+/* Row number `row` of `size` numbers of one input. */
+static void copy_row(struct copy *to, size_t *out, const struct constant *c, size_t size, size_t row)
+{
+    for (size_t j = 0; j < size; j++)
+        copy_number(to, (*out)++, c, row * size + j);
+}
+
 void fold_concat(struct reader *r)
 {
-    const struct constant *first = input_constant(r, 0);
-    const int64_t wanted = attribute_integer(r, "axis", 1);
-    const size_t axis = first ? axis_of(r, wanted, first->dims.rank) : 0, n = r->node->n_input;
-    struct dims d = first ? first->dims : (struct dims){ 0 };
-    size_t out = 0;
+    const struct constant *first = input_constant(r, 0), *c;
+    const size_t n = r->node->n_input;
+    size_t axis, out = 0;
     struct copy copy;
+    struct dims d;
 
+    if (!first)
+        return;
+    axis = axis_of(r, attribute_integer(r, "axis", 1), first->dims.rank);
+    d = first->dims;
     for (size_t i = 1; i < n && r->st == ST_OK; i++) {
-        const struct constant *c = input_constant(r, i);
-
-        if (!c)
+        c = input_constant(r, i);
+        if (!c) {
             reader_refuse(r, "its input %zu is left out", i);
-        else
-            concat_check(r, first, c, axis);
+            return;
+        }
+        concat_check(r, first, c, axis);
         if (r->st == ST_OK && __builtin_add_overflow(d.at[axis], c->dims.at[axis], &d.at[axis]))
             reader_refuse(r, "its result is too large");
     }
-    if (!first || r->st != ST_OK || !copy_begin(r, first, &d, &copy))
+    if (r->st != ST_OK || !copy_begin(r, first, &d, &copy))
         return;
-    for (size_t b = 0; b < before(&d, axis) && copy.made.count > 0; b++)
-        for (size_t i = 0; i < n; i++) {
-            const struct constant *c = input_constant(r, i);
-            const size_t size = c->dims.at[axis] * behind(&c->dims, axis);
-
-            for (size_t j = 0; j < size; j++)
-                copy_number(&copy, out++, c, b * size + j);
-        }
+    for (size_t i = 0; i < before(&d, axis) * n && copy.made.count > 0; i++) {
+        c = input_constant(r, i % n);
+        if (c)
+            copy_row(&copy, &out, c, c->dims.at[axis] * behind(&c->dims, axis), i / n);
+    }
     give_constant(r, &copy.made);
 }
