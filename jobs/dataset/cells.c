@@ -227,7 +227,8 @@ void row_finish(struct reader *r)
         r->row.other_view = true;
     }
     if (isnan(r->row.age) && !isnan(r->birth) && r->row.follow_up >= FIRST_DATE) {
-        const double age = (double)(r->row.follow_up / 10000) - r->birth; /* of whole years */
+        const int32_t year = r->row.follow_up / 10000;
+        const double age = (double)year - r->birth; /* of whole years */
 
         r->row.age = age >= 0 ? (float)age : NAN;
     }

@@ -75,13 +75,13 @@ static const struct meaning PADCHEST_VIEWS[] = { { "AP_horizontal", "AP" } };
 /* A name of a finding has no "/". */
 static const struct meaning VINDR_WORDS[] = { { "Nodule/Mass", "Nodule or Mass" } };
 
-#define COLUMNS(array)                      \
-    {                                       \
-        array, sizeof array / sizeof *array \
+#define COLUMNS(array)                           \
+    {                                            \
+        (array), sizeof(array) / sizeof *(array) \
     }
-#define MATRIX(array)                             \
-    {                                             \
-        array, sizeof array / sizeof *array, true \
+#define MATRIX(array)                                  \
+    {                                                  \
+        (array), sizeof(array) / sizeof *(array), true \
     }
 
 static const struct format_spec SPECS[FORMAT_CSV] = {

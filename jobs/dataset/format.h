@@ -48,12 +48,7 @@ struct format_spec {
     struct file_spec file[TABLE_FILES];
     size_t n_files;
     size_t name_parts;   /* see struct table */
-    bool jpeg;           /* pictures are JPEG files in the release */
     size_t patient_part; /* that part of the picture's path, from its end, is the patient; 0: none is */
-    bool alone;          /* no patients are named: each picture is of another */
-    bool open;           /* words that are no finding of table.labels are other findings */
-    bool votes;          /* rows of one picture are of several readers */
-    bool no_uncertain, no_missing;  /* labels are 0 and 1 only */
     const struct meaning *meanings; /* before labels_of_word() is asked */
     size_t n_meanings;
     const struct meaning
@@ -61,7 +56,12 @@ struct format_spec {
     size_t n_values;
     const struct meaning *views; /* words for PA and AP besides those of input_read() */
     size_t n_views;
-    const char *devices; /* a finding that a chest with "No Finding" may have; NULL: none */
+    const char *devices;           /* a finding that a chest with "No Finding" may have; NULL: none */
+    bool jpeg;                     /* pictures are JPEG files in the release */
+    bool alone;                    /* no patients are named: each picture is of another */
+    bool open;                     /* words that are no finding of table.labels are other findings */
+    bool votes;                    /* rows of one picture are of several readers */
+    bool no_uncertain, no_missing; /* labels are 0 and 1 only */
 };
 
 /* Of all formats but FORMAT_CSV, whose spec is its mapping's. Static. */
