@@ -20,7 +20,7 @@ static const uint8_t HEAD[] = { 0x80, 2,   0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf
 /* Every byte of every array is there, and every name ends. */
 static void check_arrays(const struct torch_file *f)
 {
-    uint8_t sum = 0;
+    unsigned sum = 0;
 
     FUZZ_CHECK(f->n > 0 && f->n <= ARRAYS_MAX && f->n_thresholds <= MAX_LABELS);
     for (size_t i = 0; i < f->n; i++) {
