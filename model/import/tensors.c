@@ -294,10 +294,9 @@ static enum status numbers_copy(const struct importing *im, float *params)
 
 static enum status report_tensors(const struct importing *im)
 {
+    const size_t read = im->n + (im->weight && !im->outputs.fresh) + (im->bias && !im->outputs.fresh);
     json_t *tensors =
-        json_pack("{s:I,s:I}", "read",
-                  (json_int_t)(im->n + (im->weight && !im->outputs.fresh) + (im->bias && !im->outputs.fresh)),
-                  "passed_over", (json_int_t)im->passed_over);
+        json_pack("{s:I,s:I}", "read", (json_int_t)read, "passed_over", (json_int_t)im->passed_over);
 
     if (json_object_set_new(im->report, "tensors", tensors) != 0 ||
         json_object_set_new(im->report, "layout", json_string(im->layout->whose)) != 0 ||
