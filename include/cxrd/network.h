@@ -176,6 +176,31 @@ void network_unref(const struct network *net); /* NULL is fine */
 /* Whether it looks at a picture, or only at the numbers beside one. */
 static inline bool network_sees(const struct network *net) { return net->n_nodes > 0; }
 
+/* How the cells of a channel become one feature, or two. */
+enum pooling { POOLING_MEAN, POOLING_MAX, POOLING_MEAN_AND_MAX, N_POOLINGS };
+extern const char *const POOLING_NAMES[N_POOLINGS]; /* "mean", "max", "mean_and_max" */
+
+/* Where a network is cut, to go on with a head of its own.
+ *   layer    CUT_END: what the head reads, before it is pooled. Or a name, "layer3" of a ResNet: the last node of that name, or of one
+ *            that begins with it and a dot, and the activations, sums and concatenations behind it that have no name of their
+ *            own. A node's name is that of its tensors, without ".weight"
+ *   pooling  of no account where a channel is one number already */
+#define CUT_END "end"
+struct cut {
+    const char *layer;
+    enum pooling pooling;
+};
+
+/* The network up to there, pooled, with a head for `n_labels` and `n_inputs` (struct network_spec): what transfer learning begins
+ * with. The same architecture again where nothing but the head is another, otherwise a graph.
+ * Errors: ST_INVALID (no such layer, and the sentence names some that there are; `net` sees no picture), ST_NOMEM. */
+MUST_USE enum status network_cut(const struct network *net, const struct cut *cut, size_t n_labels,
+                                 size_t n_inputs, const struct network **ret_net, struct error *err);
+
+/* Into the values of `net` those of `from`, wherever both have a tensor of one name and shape; the head's stay as they are. */
+void network_take(const struct network *net, float *values, const struct network *from,
+                  const float *from_values);
+
 /* Whether they are the same graph: nodes of the same geometry, whatever the names. */
 bool network_alike(const struct network *a, const struct network *b);
 

@@ -31,4 +31,9 @@ MUST_USE enum status session_run_shared(struct session *s, const struct model *m
  * one for each channel. Borrowed until the next run. */
 const float *session_features(const struct session *s, const struct model *m);
 
+/* The logits of a picture of which session_features() gave these features [model_features()]: bit for bit those that session_run()
+ * gave. Errors: session_run()'s. */
+MUST_USE enum status session_head(struct session *s, const struct model *m, const float *features,
+                                  float *ret_logits);
+
 #endif

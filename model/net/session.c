@@ -136,3 +136,18 @@ const float *session_features(const struct session *s, const struct model *m)
 {
     return session_value(s, m, model_plan(m)->head_value);
 }
+
+enum status session_head(struct session *s, const struct model *m, const float *features, float *ret_logits)
+{
+    const struct plan *p = model_plan(m);
+    enum status st;
+
+    assert(model_sees(m));
+    st = fit(s, p, 1, 1);
+
+    if (st != ST_OK)
+        return st;
+    memcpy(s->activations.values[p->head_value], features, p->features * sizeof *features);
+    forward_head(p, model_prepared(m), &s->activations, 1, ret_logits);
+    return check_finite(p, 1, ret_logits);
+}

@@ -46,6 +46,9 @@ void graph_refuse(struct graph *g, const char *format, ...) __attribute__((forma
  * Errors: ST_INVALID (the sentence names the node), ST_NOMEM. The graph is gone either way. */
 MUST_USE enum status graph_finish(struct graph *g, size_t n_inputs, const struct network **ret_net);
 
+/* What a node's tensors are called, less their suffix; "" of one without any. */
+void graph_node_name(const struct network *net, const struct node *l, char ret_name[TENSOR_NAME_BYTES]);
+
 /* network_new() of GRAPH_ARCHITECTURE. */
 MUST_USE enum status graph_read(const struct network_spec *spec, const struct network **ret_net,
                                 struct error *err);

@@ -12,8 +12,7 @@ enum { VERSION = 1, IMAGE = 0 };
 
 /* ---- writing ---- */
 
-/* What a node's tensors are called, less their suffix; "" of one without any. */
-static void name_of(const struct network *net, const struct node *l, char ret_name[TENSOR_NAME_BYTES])
+void graph_node_name(const struct network *net, const struct node *l, char ret_name[TENSOR_NAME_BYTES])
 {
     const size_t at = l->n_params > 0 ? l->params : l->state;
 
@@ -50,7 +49,7 @@ static json_t *node_json(const struct network *net, const struct node *l)
         json_pack("{s:s,s:o}", "op", l->ops->kind, "from", whole_numbers(l->from, l->ops->n_from));
     char name[TENSOR_NAME_BYTES];
 
-    name_of(net, l, name);
+    graph_node_name(net, l, name);
     if (takes & TAKES_NAME)
         json_object_set_new(object, "name", json_string(name));
     if (takes & TAKES_CHANNELS)
