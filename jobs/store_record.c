@@ -25,10 +25,10 @@ enum status store_job_state(struct store *s, const char *id, enum job_state *ret
     return st;
 }
 
-/* What is not shown in a list. The schema's fourth version names the same. */
-static const char *const LONG_PARTS[] = { "config",      "dataset", "calibration", "evaluation",
-                                          "environment", "epochs",  "promotion",   "weights_sha256",
-                                          "replay",      "files",   "found" };
+/* What is not shown in a list. The schema's fourth version names the same, of those that there were. */
+static const char *const LONG_PARTS[] = { "config",         "dataset",     "calibration", "evaluation",
+                                          "transfer",       "environment", "epochs",      "promotion",
+                                          "weights_sha256", "replay",      "files",       "found" };
 
 static json_t *summary_of(const json_t *record)
 {

@@ -10,9 +10,9 @@
 
 json_t *job_record_begin(const struct runner *r)
 {
-    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:[],s:o}", "dataset", "epochs",
-                     "validation_loss", "top5_accuracy", "baseline", "calibration", "evaluation", "model",
-                     "error", "promotion", "weights_sha256", "replay", "warnings", "environment",
+    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:[],s:o}", "dataset", "epochs",
+                     "validation_loss", "top5_accuracy", "baseline", "transfer", "calibration", "evaluation",
+                     "model", "error", "promotion", "weights_sha256", "replay", "warnings", "environment",
                      environment_json(r->options.threads));
 }
 
@@ -74,7 +74,7 @@ static void check_webhook(const struct runner *r, const char *webhook, json_t *e
 
 static enum status check_init(struct runner *r, struct train_config *c, json_t *errors, struct error *err)
 {
-    const char *field = c->init[0] ? "init" : c->freeze == FREEZE_BACKBONE ? "freeze" : "norms";
+    const char *field = "init";
     struct model *m = NULL;
     enum status st = c->init[0] ? registry_load(r->registry, c->init, &m, err) : ST_OK;
 
@@ -84,10 +84,11 @@ static enum status check_init(struct runner *r, struct train_config *c, json_t *
         config_error(errors, "init", "%s", err->text);
         return ST_OK;
     }
-    if (train_config_adopt(c, m, err) != ST_OK)
+    st = train_config_adopt(c, m, &field, err);
+    if (st == ST_INVALID)
         config_error(errors, field, "%s", err->text);
     model_unref(m);
-    return ST_OK;
+    return st == ST_NOMEM ? st : ST_OK;
 }
 
 /* A request into the configuration that it means, with every field checked. */

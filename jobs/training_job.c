@@ -153,6 +153,7 @@ static void record_kept(struct training_job *t, const struct train_result *resul
     json_object_set_new(t->record, "validation_loss", number_or_null(result->validation_loss));
     json_object_set_new(t->record, "top5_accuracy", number_or_null(result->top5_accuracy));
     json_object_set_new(t->record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
+    json_object_set_new(t->record, "transfer", transfer_json(result));
     record_baseline(t, &result->baseline);
 }
 

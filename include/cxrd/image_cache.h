@@ -1,4 +1,5 @@
-/* include/cxrd/image_cache.h - decoded and resized pictures on disk, so that no picture is decoded twice.
+/* include/cxrd/image_cache.h - decoded and resized pictures on disk, so that no picture is decoded twice, and what else is made
+ * of every picture at some cost.
  *
  * One sparse file a data set, picture size and resize, with a slot for each row of the table, and an entry of what was
  * seen when the picture was decoded; reused by later jobs.
@@ -31,18 +32,21 @@ struct image_cache_options {
     const char *root;       /* the data set's folder */
     size_t n_rows;          /* of the table */
     struct preprocess pre;  /* size and resize count, the scaling does not */
+    const char
+        *made; /* what is made of a picture, and all that it depends on; NULL: it is the picture itself */
+    size_t slot_bytes; /* of what is made of it */
 };
 
 /* Open or make the cache for these options. NULL where there can be none; why is logged. */
 struct image_cache *image_cache_open(const struct image_cache_options *options);
 void image_cache_close(struct image_cache *c); /* NULL is fine */
 
-/* Copy the picture of a row into `grey` [size * size]. False: not there, damaged, or made from another file.
+/* Copy the picture of a row [size * size], or what was made of it [slot_bytes]. False: not there, damaged, or made from another file.
  *   stamp  of the file as it is now, see file_stamp()
  * Different rows may be got and put by different threads at the same time. NULL caches hold nothing. */
-bool image_cache_get(struct image_cache *c, size_t row, uint64_t stamp, uint8_t *grey);
+bool image_cache_get(struct image_cache *c, size_t row, uint64_t stamp, void *ret);
 void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const struct picture_facts *facts,
-                     const uint8_t *grey);
+                     const void *slot);
 
 /* The facts alone, which are kept where there is no room for the picture too. */
 bool image_cache_facts(const struct image_cache *c, size_t row, uint64_t stamp, struct picture_facts *ret);

@@ -13,7 +13,7 @@
 
 #include <jansson.h>
 
-enum recipe { RECIPE_NOTEBOOK, RECIPE_STANDARD };
+enum recipe { RECIPE_NOTEBOOK, RECIPE_STANDARD, RECIPE_TRANSFER };
 enum head_bias { HEAD_BIAS_ZERO, HEAD_BIAS_BASE_RATES };
 enum head_inputs { HEAD_INPUTS_ZERO, HEAD_INPUTS_LOGISTIC };
 enum lr_schedule { LR_CONSTANT, LR_COSINE, LR_WARMUP_COSINE };
@@ -25,6 +25,13 @@ enum missing_images { MISSING_SKIP, MISSING_FAIL };
 enum promote { PROMOTE_MANUAL, PROMOTE_IF_BETTER, PROMOTE_ALWAYS };
 
 enum { CONFIG_TEXT = 513 };
+
+/* Penalties of the squared length of a head's weights, the largest first. */
+enum { MAX_RIDGES = 16 };
+struct ridges {
+    size_t n;
+    double at[MAX_RIDGES];
+};
 
 struct train_config {
     char dataset[CONFIG_TEXT];                  /* "" until resolved: the only data set there is */
@@ -71,8 +78,13 @@ struct train_config {
     double test_fraction, val_fraction;
     int64_t max_age;
     bool drop_no_finding, shuffle;
-    bool tsne;                   /* a map of test rows in the report */
-    char init[CONFIG_TEXT];      /* model id to start from; "" for none */
+    bool tsne;              /* a map of test rows in the report */
+    char init[CONFIG_TEXT]; /* model id to start from; "" for none */
+    char transfer_layer
+        [CONFIG_TEXT];           /* where that model is cut, see train_config_transfers(); "": it is not */
+    int transfer_pooling;        /* enum pooling */
+    int64_t transfer_views;      /* of each training picture, beside the picture as it is */
+    struct ridges transfer_l2;   /* to choose from */
     char replay_of[CONFIG_TEXT]; /* job whose record is run again; "" for none */
     char webhook[CONFIG_TEXT];   /* address that is told when the job ends, see notices.h; "" for none */
     int missing_images;
@@ -97,17 +109,26 @@ MUST_USE enum status train_config_parse_recorded(const json_t *object, struct tr
  * the logistic regression of the inputs alone. */
 bool train_config_sees(const struct train_config *c);
 
+/* Whether a training begins with the features of a model, up to some layer, and a head that is a logistic regression on them: its
+ * first epoch. The others, if any, train on all of that network. */
+bool train_config_transfers(const struct train_config *c);
+
+/* Where the model is cut. */
+struct cut train_config_cut(const struct train_config *c);
+
 /* The network to be trained, as network_new() knows it: "logistic" of a training that looks at no picture. */
 const char *train_config_architecture(const struct train_config *c);
 
 struct model;
 
 /* A model to start from settles the geometry, the extra inputs, and the shards where the job does not say them: let `c` say what
- * `m` has, not what the recipe would.
- *   m  NULL: the job begins with no model, and `c` stays as it is
- * Errors: ST_INVALID (the job freezes a backbone or its normalisations and begins with no model; only one of the two sees
- * pictures; the model has other findings). */
-MUST_USE enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err);
+ * `m` has, not what the recipe would. Findings and inputs of a job that transfers are its own.
+ *   m          NULL: the job begins with no model, and `c` stays as it is
+ *   ret_field  of the job, that an error is about; static
+ * Errors: ST_INVALID (the job transfers, or freezes a backbone or its normalisations, and begins with no model; only one of the two
+ * sees pictures; the model has other findings, or not that layer), ST_NOMEM. */
+MUST_USE enum status train_config_adopt(struct train_config *c, const struct model *m, const char **ret_field,
+                                        struct error *err);
 
 /* Every field, resolved. A new reference, NULL without memory. */
 json_t *train_config_json(const struct train_config *c);

@@ -249,6 +249,7 @@ json_t *result_warnings(const struct train_result *result);
 json_t *epoch_json(const struct epoch_report *report, size_t n_labels);
 json_t *current_json(const struct train_progress *p); /* `current`: where the training is; NULL before it */
 json_t *calibration_json(const struct train_result *result);
+json_t *transfer_json(const struct train_result *result); /* null where the head was fitted to no features */
 json_t *evaluation_json(const struct train_result *result); /* of all scored sets */
 json_t *metrics_json(const struct train_result *result);    /* its short form, for the weights' metadata */
 json_t *environment_json(size_t threads);

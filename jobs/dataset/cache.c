@@ -69,11 +69,11 @@ uint64_t file_stamp(int fd)
 /* What the row numbers and the slots mean, as a file name. */
 static bool key_make(const struct image_cache_options *o, char key[DIGEST_TEXT_SIZE])
 {
-    char real[PATH_MAX], text[2 * PATH_MAX + 256];
+    char real[PATH_MAX], text[2 * PATH_MAX + 1024];
     const char *root = realpath(o->root, real) ? real : o->root;
 
-    snprintf(text, sizeof text, "%s|%s|%s|%zu|%s", o->csv_sha256, root, o->images, o->pre.size,
-             resize_name(o->pre.resize));
+    snprintf(text, sizeof text, "%s|%s|%s|%zu|%s%s%s", o->csv_sha256, root, o->images, o->pre.size,
+             resize_name(o->pre.resize), o->made ? "|" : "", o->made ? o->made : "");
     if (digest_bytes(text, strlen(text), key) != ST_OK)
         return false;
     key[KEY_DIGITS] = '\0';
@@ -180,7 +180,7 @@ struct image_cache *image_cache_open(const struct image_cache_options *o)
 {
     struct header header = { .magic = "cxrd-cache-2",
                              .n_rows = o->n_rows,
-                             .slot_bytes = o->pre.size * o->pre.size };
+                             .slot_bytes = o->made ? o->slot_bytes : o->pre.size * o->pre.size };
     char key[DIGEST_TEXT_SIZE], path[PATH_MAX], name[KEY_DIGITS + 8];
     struct image_cache *c;
 
@@ -227,12 +227,12 @@ static off_t slot_at(const struct image_cache *c, size_t row)
     return c->slots_at + (off_t)(row * c->slot_bytes);
 }
 
-bool image_cache_get(struct image_cache *c, size_t row, uint64_t stamp, uint8_t *grey)
+bool image_cache_get(struct image_cache *c, size_t row, uint64_t stamp, void *ret)
 {
     if (!c || stamp == 0 || c->entries[row].stamp != stamp || !c->entries[row].filled)
         return false;
-    return pread(c->fd, grey, c->slot_bytes, slot_at(c, row)) == (ssize_t)c->slot_bytes &&
-           libdeflate_crc32(0, grey, c->slot_bytes) == c->entries[row].crc;
+    return pread(c->fd, ret, c->slot_bytes, slot_at(c, row)) == (ssize_t)c->slot_bytes &&
+           libdeflate_crc32(0, ret, c->slot_bytes) == c->entries[row].crc;
 }
 
 /* Room for one more slot: taken, or refused. */
@@ -258,7 +258,7 @@ static bool entry_write(const struct image_cache *c, size_t row, const struct en
 }
 
 void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const struct picture_facts *facts,
-                     const uint8_t *grey)
+                     const void *slot)
 {
     struct entry e = { .stamp = stamp, .facts = *facts };
 
@@ -266,8 +266,8 @@ void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const st
         return;
     e.filled = c->entries[row].filled || room_take(c);
     if (e.filled)
-        e.crc = libdeflate_crc32(0, grey, c->slot_bytes);
-    if ((!e.filled || pwrite(c->fd, grey, c->slot_bytes, slot_at(c, row)) == (ssize_t)c->slot_bytes) &&
+        e.crc = libdeflate_crc32(0, slot, c->slot_bytes);
+    if ((!e.filled || pwrite(c->fd, slot, c->slot_bytes, slot_at(c, row)) == (ssize_t)c->slot_bytes) &&
         entry_write(c, row, &e))
         c->entries[row] = e;
     else if (atomic_exchange(&c->writable, false))

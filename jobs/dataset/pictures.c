@@ -130,3 +130,14 @@ enum status picture_look(const struct pictures *p, size_t row, uint8_t *grey, st
         mark_unusable(p, row, st);
     return st;
 }
+
+uint64_t picture_stamp(const struct pictures *p, size_t row)
+{
+    const int32_t i = picture_find(p->files, table_image(p->table, row));
+    const int fd = i == PICTURE_MISSING ? -1 : picture_open(p->files, i);
+    const uint64_t stamp = fd < 0 ? 0 : file_stamp(fd);
+
+    if (fd >= 0)
+        close(fd);
+    return stamp;
+}

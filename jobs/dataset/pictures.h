@@ -26,4 +26,7 @@ MUST_USE enum status picture_look(const struct pictures *p, size_t row, uint8_t 
  * the file. */
 MUST_USE enum status picture_load(const struct pictures *p, size_t row, uint8_t *ret_grey, struct error *err);
 
+/* The stamp of a row's file, see file_stamp(); 0: it cannot be opened. */
+uint64_t picture_stamp(const struct pictures *p, size_t row);
+
 #endif

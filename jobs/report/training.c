@@ -116,6 +116,32 @@ static void epochs_put(struct buf *out, const json_t *epochs)
     html_table_end(out);
 }
 
+/* Where the head comes from, of a job that transfers. */
+static void transfer_put(struct buf *out, const json_t *transfer)
+{
+    json_t *tried;
+    size_t i;
+
+    if (!json_is_object(transfer))
+        return;
+    buf_puts(out, "<h3>Transfer</h3>\n<p>Epoch 1 is a regression on ");
+    html_text(out, json_string_value(json_object_get(transfer, "layer")));
+    buf_printf(out,
+               ": %lld features of each of %lld pictures, with %lld more views of each; L2 penalty %g.</p>\n",
+               (long long)json_integer_value(json_object_get(transfer, "features")),
+               (long long)json_integer_value(json_object_get(transfer, "rows")),
+               (long long)json_integer_value(json_object_get(transfer, "views")),
+               json_number_value(json_object_get(transfer, "l2")));
+    html_table_begin(out, "Penalties, by cross-validation on the training rows", "L2|Loss");
+    json_array_foreach (json_object_get(transfer, "tried"), i, tried) {
+        buf_puts(out, "<tr>");
+        html_number(out, json_object_get(tried, "l2"), 3);
+        html_number(out, json_object_get(tried, "loss"), 4);
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
 void section_training(struct buf *out, const json_t *record)
 {
     const json_t *epochs = member_at(record, "epochs");
@@ -134,6 +160,7 @@ void section_training(struct buf *out, const json_t *record)
     html_chart(out, "rate", "Line: learning rate by epoch", "Learning rate of each epoch's last step.");
     buf_puts(out, "</div>\n");
     epochs_put(out, epochs);
+    transfer_put(out, member_at(record, "transfer"));
     buf_puts(out, "</section>\n");
 }
 

@@ -23,9 +23,10 @@ enum kind {
     PATTERN,
     FILE_OR_NONE,
     MODEL_ID,
-    ADDRESS,
+    WORD,
     INTEGER,
     NUMBER,
+    NUMBERS,
     FLAG,
     CHOICE,
     CHOICES,
@@ -36,7 +37,7 @@ struct field {
     const char *name;
     enum kind kind;
     size_t place;    /* in struct train_config */
-    double min, max; /* of INTEGER and NUMBER, both possible */
+    double min, max; /* of INTEGER, NUMBER and NUMBERS, both possible */
     const char *const
         *choices; /* NULL at the end. CHOICE: the value is the index; CHOICES: a bit for each that is named */
 };
@@ -46,7 +47,7 @@ static const char *const ARCHITECTURES[] = { "cnn4",     "mlp",          "densen
 static const char *const UNCERTAIN[] = { "zeros", "ones", "ignore", NULL };
 static const char *const MISSING_LABELS[] = { "negative", "unknown", NULL };
 static const char *const VIEWS[] = { "all", "frontal", NULL };
-static const char *const RECIPES[] = { "notebook", "standard", NULL };
+static const char *const RECIPES[] = { "notebook", "standard", "transfer", NULL };
 static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
 static const char *const INITIALIZERS[] = { "glorot_uniform", "he_uniform", NULL };
@@ -60,6 +61,7 @@ static const char *const BALANCES[] = { "none", "resample", "weight", NULL };
 static const char *const HEADS[] = { "auto", "flatten", "gap", "4x4", NULL }; /* HEAD_NAMES */
 static const char *const INPUTS[] = { "age", "sex", "view", "history", NULL };
 static const char *const MISSING[] = { "skip", "fail", NULL };
+static const char *const POOLINGS[] = { "mean", "max", "mean_and_max", NULL }; /* POOLING_NAMES */
 static const char *const PROMOTES[] = { "manual", "if_better", "always", NULL };
 
 #define AT(member) offsetof(struct train_config, member)
@@ -119,6 +121,10 @@ static const struct field FIELDS[] = {
     { "max_age", INTEGER, AT(max_age), 0, 1000 },
     { "drop_no_finding", FLAG, AT(drop_no_finding) },
     { "init", MODEL_ID, AT(init) },
+    { "transfer_layer", WORD, AT(transfer_layer) },
+    { "transfer_pooling", CHOICE, AT(transfer_pooling), .choices = POOLINGS },
+    { "transfer_views", INTEGER, AT(transfer_views), 0, 16 },
+    { "transfer_l2", NUMBERS, AT(transfer_l2), 1e-3, 1e9 },
     { "shuffle", FLAG, AT(shuffle) },
     { "missing_images", CHOICE, AT(missing_images), .choices = MISSING },
     { "promote", CHOICE, AT(promote), .choices = PROMOTES },
@@ -126,9 +132,15 @@ static const struct field FIELDS[] = {
     { "promote_max_drop", NUMBER, AT(promote_max_drop), 0, 1 },
     { "promote_narrower", FLAG, AT(promote_narrower) },
     { "replay_of", MODEL_ID, AT(replay_of) },
-    { "webhook", ADDRESS, AT(webhook) },
+    { "webhook", WORD, AT(webhook) },
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
+
+/* Of 1,824 to 5,000 rows and 500 to 2,048 features the best was never at either end. */
+#define L2                                     \
+    {                                          \
+        6, { 10000, 3000, 1000, 300, 100, 30 } \
+    }
 
 static const struct train_config NOTEBOOK = {
     .recipe = RECIPE_NOTEBOOK,
@@ -161,6 +173,7 @@ static const struct train_config NOTEBOOK = {
     .shuffle = true,
     .promote_margin = 0.005,
     .promote_max_drop = 0.02,
+    .transfer_l2 = L2,
 };
 
 static const struct train_config STANDARD = {
@@ -196,6 +209,7 @@ static const struct train_config STANDARD = {
     .shuffle = true,
     .promote_margin = 0.005,
     .promote_max_drop = 0.02,
+    .transfer_l2 = L2,
 };
 
 const char *promote_name(int promote) { return PROMOTES[promote]; }
@@ -225,7 +239,7 @@ static void parse_text(const struct field *f, const json_t *value, char *ret, js
     }
     if (!text)
         config_error(errors, f->name, "must be a string");
-    else if (f->kind == ADDRESS && (!*text || strlen(text) >= CONFIG_TEXT))
+    else if (f->kind == WORD && (!*text || strlen(text) >= CONFIG_TEXT))
         config_error(errors, f->name, "must have 1 to %d bytes", CONFIG_TEXT - 1);
     else if (f->kind < MODEL_ID && !relative_path_ok(text, f->kind == PATTERN))
         config_error(errors, f->name, "must be a relative path that stays below its folder");
@@ -249,6 +263,36 @@ static void parse_number(const struct field *f, const json_t *value, void *ret, 
         *(int64_t *)ret = (int64_t)v;
     else
         *(double *)ret = v;
+}
+
+static int descending(const void *a, const void *b)
+{
+    const double p = *(const double *)a, q = *(const double *)b;
+
+    return (p < q) - (p > q);
+}
+
+/* A list of numbers, none of them twice; the largest comes first. */
+static void parse_numbers(const struct field *f, const json_t *value, struct ridges *ret, json_t *errors)
+{
+    struct ridges numbers = { .n = json_array_size(value) };
+    bool ok = numbers.n >= 1 && numbers.n <= MAX_RIDGES;
+
+    for (size_t i = 0; i < numbers.n && ok; i++) {
+        const json_t *number = json_array_get(value, i);
+
+        numbers.at[i] = json_number_value(number);
+        ok = json_is_number(number) && numbers.at[i] >= f->min && numbers.at[i] <= f->max;
+    }
+    if (ok)
+        qsort(numbers.at, numbers.n, sizeof *numbers.at, descending);
+    for (size_t i = 1; i < numbers.n && ok; i++)
+        ok = numbers.at[i] != numbers.at[i - 1];
+    if (ok)
+        *ret = numbers;
+    else
+        config_error(errors, f->name, "must be a list without repetition of 1 to %d numbers in %.16g..%.16g",
+                     MAX_RIDGES, f->min, f->max);
 }
 
 /* Which of the choices a text is, or -1. */
@@ -336,7 +380,7 @@ static void parse_field(const struct field *f, const json_t *value, struct train
     case PATTERN:
     case FILE_OR_NONE:
     case MODEL_ID:
-    case ADDRESS: parse_text(f, value, place, errors); break;
+    case WORD: parse_text(f, value, place, errors); break;
     case INTEGER:
     case NUMBER: parse_number(f, value, place, errors); break;
     case FLAG:
@@ -345,6 +389,7 @@ static void parse_field(const struct field *f, const json_t *value, struct train
         else
             config_error(errors, f->name, "must be true or false");
         break;
+    case NUMBERS: parse_numbers(f, value, place, errors); break;
     case CHOICE: parse_choice(f, value, place, errors); break;
     case CHOICES: parse_choices(f, value, place, errors); break;
     case FINDINGS: parse_findings(f, value, place, errors); break;
@@ -360,6 +405,13 @@ static const struct field *field_find(const char *name)
 }
 
 bool train_config_sees(const struct train_config *c) { return strcmp(c->images, NO_IMAGES) != 0; }
+
+bool train_config_transfers(const struct train_config *c) { return c->transfer_layer[0] != '\0'; }
+
+struct cut train_config_cut(const struct train_config *c)
+{
+    return (struct cut){ c->transfer_layer, (enum pooling)c->transfer_pooling };
+}
 
 const char *train_config_architecture(const struct train_config *c)
 {
@@ -443,6 +495,8 @@ static void check_without_pictures(const struct train_config *c, json_t *errors)
         config_error(errors, "head", "a job without pictures has no features for one");
     if (c->init[0])
         config_error(errors, "init", "a job without pictures begins with no model");
+    if (train_config_transfers(c))
+        config_error(errors, "transfer_layer", "a job without pictures has no features to transfer");
     if (c->balance != BALANCE_NONE)
         config_error(errors, "balance", "a job without pictures is not balanced");
     if (c->backbone_rate != 1)
@@ -486,6 +540,19 @@ static void check_together(struct train_config *c, json_t *errors)
         config_error(errors, "backbone_rate", "a frozen backbone learns at no rate");
     if (!train_config_sees(c))
         check_without_pictures(c, errors);
+    else if (train_config_transfers(c) && c->balance != BALANCE_NONE)
+        config_error(errors, "balance", "the head of a transfer is a regression on the rows as they are");
+}
+
+/* The standard recipe becomes that of a transfer: the regression alone, and what is right for more epochs where a job has some. */
+static void transfer(struct train_config *c)
+{
+    c->recipe = RECIPE_TRANSFER;
+    snprintf(c->transfer_layer, sizeof c->transfer_layer, "%s", CUT_END);
+    c->epochs = 1;
+    c->norms = NORMS_FROZEN;
+    c->learning_rate = 1e-4;
+    c->backbone_rate = 0.1;
 }
 
 /* What a job means that says nothing but its table's format. */
@@ -509,8 +576,12 @@ static void format_settle(struct train_config *c, const json_t *object)
 static struct train_config recipe_of(const json_t *object)
 {
     const char *recipe = json_string_value(json_object_get(object, "recipe"));
-    struct train_config c = recipe && strcmp(recipe, RECIPES[RECIPE_NOTEBOOK]) == 0 ? NOTEBOOK : STANDARD;
+    struct train_config c = STANDARD;
 
+    if (recipe && strcmp(recipe, RECIPES[RECIPE_NOTEBOOK]) == 0)
+        c = NOTEBOOK;
+    else if (recipe && strcmp(recipe, RECIPES[RECIPE_TRANSFER]) == 0)
+        transfer(&c);
     c.uncertain_labels = UNCERTAIN_IGNORE;
     format_settle(&c, object);
     return c;
@@ -586,6 +657,15 @@ static json_t *findings_json(const struct labels *labels)
     return array;
 }
 
+static json_t *numbers_json(const struct ridges *numbers)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < numbers->n; i++)
+        json_array_append_new(array, json_real(numbers->at[i]));
+    return array;
+}
+
 static json_t *field_json(const struct field *f, const void *place)
 {
     switch (f->kind) {
@@ -594,9 +674,10 @@ static json_t *field_json(const struct field *f, const void *place)
     case PATTERN: return json_string(place);
     case FILE_OR_NONE:
     case MODEL_ID:
-    case ADDRESS: return *(const char *)place ? json_string(place) : json_null();
+    case WORD: return *(const char *)place ? json_string(place) : json_null();
     case INTEGER: return json_integer(*(const int64_t *)place);
     case NUMBER: return json_real(*(const double *)place);
+    case NUMBERS: return numbers_json(place);
     case FLAG: return json_boolean(*(const bool *)place);
     case CHOICE: return json_string(f->choices[*(const int *)place]);
     case CHOICES: return choices_json(f, *(const unsigned *)place);
@@ -605,46 +686,81 @@ static json_t *field_json(const struct field *f, const void *place)
     return NULL;
 }
 
-enum status train_config_adopt(struct train_config *c, const struct model *m, struct error *err)
+/* Of a job that begins with no model. */
+static enum status adopt_nothing(const struct train_config *c, const char **ret_field, struct error *err)
 {
-    const struct preprocess *pre;
-    const char *name;
-    size_t architecture = 0;
-
-    if (!m && c->freeze == FREEZE_BACKBONE)
+    if (train_config_transfers(c)) {
+        *ret_field = "init";
+        return error_set(err, ST_INVALID, "a job with 'transfer_layer' needs a model to start from");
+    }
+    if (c->freeze == FREEZE_BACKBONE) {
+        *ret_field = "freeze";
         return error_set(
             err, ST_INVALID,
             "'freeze' needs a model to start from: a backbone that begins at random has to learn");
-    if (!m && c->norms == NORMS_FROZEN && network_normalises(train_config_architecture(c)))
+    }
+    if (c->norms == NORMS_FROZEN && network_normalises(train_config_architecture(c))) {
+        *ret_field = "norms";
         return error_set(
             err, ST_INVALID,
             "frozen 'norms' need a model to start from: without one their statistics are of no data");
-    if (!m)
-        return ST_OK;
-    pre = model_preprocess(m);
-    name = model_network(m)->architecture;
+    }
+    return ST_OK;
+}
+
+/* The network that a job goes on with: the model's, or what is left of it. */
+static enum status network_after(const struct train_config *c, const struct model *m, const char **ret_field,
+                                 const struct network **ret, struct error *err)
+{
+    const struct cut cut = train_config_cut(c);
+
     if (!train_config_sees(c))
         return error_set(err, ST_INVALID, "a job without pictures begins with no model");
     if (!model_sees(m))
         return error_set(err, ST_INVALID, "the model to start from sees no picture, which a training does");
-    while (strcmp(ARCHITECTURES[architecture], name) != 0) {
-        architecture++;
-        assert(ARCHITECTURES[architecture]); /* all that see a picture */
+    if (train_config_transfers(c)) {
+        *ret_field = "transfer_layer";
+        return network_cut(model_network(m), &cut, c->labels.n, c->inputs ? NETWORK_MAX_INPUTS : 0, ret, err);
     }
     if (!labels_equal(model_labels(m), &c->labels))
         return error_set(
             err, ST_INVALID,
             "the model to start from answers for other findings than 'labels' names, or in another "
             "order: its head cannot be taken over");
+    *ret = network_ref(model_network(m));
+    return ST_OK;
+}
+
+enum status train_config_adopt(struct train_config *c, const struct model *m, const char **ret_field,
+                               struct error *err)
+{
+    const struct network *net = NULL;
+    const struct preprocess *pre;
+    size_t architecture = 0;
+    enum status st;
+
+    *ret_field = "init";
+    if (!m)
+        return adopt_nothing(c, ret_field, err);
+    st = network_after(c, m, ret_field, &net, err);
+    if (st != ST_OK)
+        return st;
+    while (strcmp(ARCHITECTURES[architecture], net->architecture) != 0) {
+        architecture++;
+        assert(ARCHITECTURES[architecture]); /* all that see a picture */
+    }
+    pre = model_preprocess(m);
     c->architecture = (int)architecture;
-    c->head = (int)model_network(m)->head;
-    c->channels = (int64_t)model_network(m)->channels;
+    c->head = (int)net->head;
+    c->channels = (int64_t)net->channels;
     settle_shards(c);
     c->image_size = (int64_t)pre->size;
     c->resize = (int)pre->resize;
     c->input_mean = (double)pre->mean;
     c->input_std = (double)pre->std;
-    c->inputs = inputs_kinds(model_inputs(m));
+    if (!train_config_transfers(c))
+        c->inputs = inputs_kinds(model_inputs(m));
+    network_unref(net);
     return ST_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include "checkpoint.h"
+#include "transfer.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
@@ -35,6 +36,15 @@ static enum status validate(struct run *r, const struct model *m, struct scores 
     return st;
 }
 
+/* How the head was fitted, which after an interruption the model that is kept so far says. */
+static void note_transfer(const struct run *r, json_t *notes)
+{
+    const struct model *fitted = transfer_model(r->transfer) ? transfer_model(r->transfer) : r->result->model;
+
+    if (fitted)
+        json_object_set(notes, TRANSFER_NOTE, json_object_get(model_notes(fitted), TRANSFER_NOTE));
+}
+
 /* The weights as they are now, their probabilities of the rates as they are. */
 static enum status snapshot(const struct run *r, struct model **ret_model)
 {
@@ -62,6 +72,8 @@ static enum status snapshot(const struct run *r, struct model **ret_model)
     }
     if (notes && inputs)
         json_object_set_new(notes, "inputs", json_string(inputs));
+    if (notes && r->transfer)
+        note_transfer(r, notes);
     free(data);
     free(inputs);
     if (notes && r->gate)
@@ -135,22 +147,49 @@ static enum status epoch_end(struct run *r, const struct running *sums, struct e
         scores_release(&validation);
         return error_nomem(r->err);
     }
-    e->learning_rate = r->training ? run_learning_rate(r, r->adam.steps - 1) : NAN;
+    e->learning_rate = run_regresses(r, e->epoch) ? NAN : run_learning_rate(r, r->adam.steps - 1);
     memcpy(e->val_auroc, r->progress.val_auroc, sizeof e->val_auroc);
     r->progress.validated = true;
     return keep(r, m, &validation, e);
 }
 
-/* Without pictures the regression of the inputs is the model already: what it scores on the rows that it was fitted to stands
- * for what an epoch adds up. */
+bool run_regresses(const struct run *r, size_t epoch)
+{
+    return epoch == 1 && (r->transfer || !network_sees(r->net));
+}
+
+const struct model *run_regression(const struct run *r)
+{
+    return r->transfer ? transfer_model(r->transfer) : r->alone;
+}
+
+/* Further epochs begin at it. */
+static void train_from_regression(struct run *r)
+{
+    const size_t n = r->net->n_params + r->net->n_state;
+
+    memcpy(training_params(r->training), model_params(run_regression(r)), n * sizeof(float));
+    if (r->average)
+        memcpy(r->average, training_params(r->training), n * sizeof(float));
+}
+
+/* The regression is the model already: what it scores on the rows that it was fitted to stands for what an epoch adds up. Without
+ * pictures it was made before. */
 static enum status take_regression(struct run *r, struct running *sums)
 {
     const struct rows *train = &r->split.part[TRAIN];
+    const size_t done_before = r->images_done;
     struct scores s = { 0 };
-    const enum status st = run_score(r, r->alone, train->index, train->n, &s);
+    enum status st = r->transfer ? transfer_fit(r, r->transfer) : ST_OK;
 
-    if (st != ST_OK)
+    if (st == ST_OK)
+        st = run_score(r, run_regression(r), train->index, train->n, &s);
+    if (st != ST_OK) {
+        r->images_done = done_before; /* as if it had not begun */
         return st;
+    }
+    if (r->training)
+        train_from_regression(r);
     sums->known = scores_known(&s);
     sums->loss_sum = scores_loss(&s) * ((double)sums->known / (double)s.labels->n);
     sums->images = s.n;
@@ -166,19 +205,20 @@ static enum status take_regression(struct run *r, struct running *sums)
 static enum status epoch(struct run *r, struct epoch_report *e)
 {
     struct running *sums = &r->sums;
+    const bool regresses = run_regresses(r, e->epoch);
     enum status st = ST_OK;
 
     if (!sums->begun) {
         *sums = (struct running){ .begun = 1, .started = clock_seconds() };
-        if (r->training)
+        if (!regresses)
             order_restart(&r->order);
         r->progress.step = 0;
     }
     r->progress.epoch = e->epoch;
-    r->progress.steps = r->steps_per_epoch;
-    if (!r->training)
+    r->progress.steps = regresses ? 1 : r->steps_per_epoch;
+    if (regresses)
         st = take_regression(r, sums);
-    while (r->progress.step < r->steps_per_epoch && st == ST_OK) {
+    while (r->progress.step < r->progress.steps && st == ST_OK) {
         st = run_step(r, sums);
         if (st == ST_OK) {
             r->progress.step++;

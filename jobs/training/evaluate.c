@@ -1,6 +1,7 @@
 /* jobs/training/evaluate.c - see evaluate.h. */
 #include "evaluate.h"
 
+#include "augment.h"
 #include "batches.h"
 #include "csv_text.h"
 #include "row_inputs.h"
@@ -11,8 +12,9 @@
 
 struct lane {
     struct session *session;
-    uint8_t *grey; /* [S][S] */
-    float *x;      /* [S][S] */
+    uint8_t *grey, *taken; /* [S][S]: the picture, and as a view has it */
+    float *x;              /* [channels][S][S] */
+    float *features;       /* [model_features()], while such are kept */
 };
 
 struct scorer {
@@ -64,8 +66,9 @@ enum status scorer_new(const struct pictures *pictures, struct pool *pool, struc
         struct lane *l = &s->lanes[i];
 
         l->grey = malloc(plane + 1);
+        l->taken = malloc(plane + 1);
         l->x = malloc((n + 1) * sizeof *l->x);
-        ok = l->grey && l->x && session_new(&l->session) == ST_OK;
+        ok = l->grey && l->taken && l->x && session_new(&l->session) == ST_OK;
     }
     if (!ok) {
         scorer_free(s);
@@ -82,6 +85,8 @@ void scorer_free(struct scorer *s)
     for (size_t i = 0; s->lanes && i < s->n_lanes; i++) {
         session_free(s->lanes[i].session);
         free(s->lanes[i].grey);
+        free(s->lanes[i].taken);
+        free(s->lanes[i].features);
         free(s->lanes[i].x);
     }
     free(s->lanes);
@@ -133,7 +138,7 @@ struct stretch {
     struct scorer *scorer;
     const struct model *model;
     const uint32_t *rows;
-    struct features *features;
+    const struct scoring_hooks *hooks;
     enum status status[STRETCH];
     struct error errors[STRETCH];
     float logits[STRETCH][MAX_LABELS];
@@ -145,24 +150,61 @@ static enum status no_result(enum status st, struct error *err)
                           : error_set(err, st, "the model's result is not a finite number");
 }
 
+/* The row's picture as the network is fed. */
+static enum status picture_take(const struct stretch *t, uint32_t row, struct lane *l, struct error *err)
+{
+    const struct pictures *pictures = t->scorer->pictures;
+    const size_t size = pictures->pre.size;
+    const struct view *view = t->hooks->view;
+    const enum status st = picture_load(pictures, row, l->grey, err);
+    struct augmentation a;
+
+    if (st != ST_OK)
+        return st;
+    if (view) {
+        augmentation_draw(view->seed, view->number << 32 | row, &a);
+        augment(l->grey, size, &a, l->taken);
+    }
+    preprocess_scale(view ? l->taken : l->grey, size * size, &pictures->pre, l->x);
+    return ST_OK;
+}
+
+/* By the network, or by what is kept of it. */
+static enum status picture_run(const struct stretch *t, uint32_t row, struct lane *l, float *logits,
+                               struct error *err)
+{
+    static const struct picture_facts NOTHING = { 0 };
+    struct image_cache *kept = t->hooks->kept;
+    const uint64_t stamp = kept ? picture_stamp(t->scorer->pictures, row) : 0;
+    enum status st;
+
+    if (kept && image_cache_get(kept, row, stamp, l->features))
+        return session_head(l->session, t->model, l->features, logits);
+    st = picture_take(t, row, l, err);
+    if (st != ST_OK)
+        return st;
+    st = session_run(l->session, t->model, 1, l->x, logits);
+    if (st == ST_OK && kept)
+        image_cache_put(kept, row, stamp, &NOTHING, session_features(l->session, t->model));
+    return st;
+}
+
 /* What the row's picture says, where the model sees one. */
 static enum status score_picture(const struct stretch *t, uint32_t row, struct lane *l, float *logits,
                                  struct error *err)
 {
-    const struct pictures *pictures = t->scorer->pictures;
-    enum status st = ST_OK;
+    enum status st;
 
     if (!model_sees(t->model)) {
         model_bias(t->model, logits);
         return ST_OK;
     }
-    if ((st = picture_load(pictures, row, l->grey, err)) != ST_OK)
-        return st;
-    preprocess_scale(l->grey, pictures->pre.size * pictures->pre.size, &pictures->pre, l->x);
-    st = session_run(l->session, t->model, 1, l->x, logits);
+    st = picture_run(t, row, l, logits, err);
     if (st == ST_OK)
-        features_take(t->features, row, l->session, t->model);
-    return st == ST_OK ? ST_OK : no_result(st, err);
+        features_take(t->hooks->features, row, l->session, t->model);
+    else if (st == ST_NUMERIC || st == ST_NOMEM)
+        no_result(st, err);
+    return st;
 }
 
 static void score_task(void *arg, size_t task, size_t lane)
@@ -199,22 +241,34 @@ static enum status collect(const struct stretch *t, size_t n, bool strict, struc
     return ST_OK;
 }
 
+/* Room for what is kept of a picture. */
+static enum status lanes_keep(struct scorer *s, const struct model *m)
+{
+    for (size_t i = 0; i < s->n_lanes; i++) {
+        free(s->lanes[i].features);
+        s->lanes[i].features = malloc((model_features(m) + 1) * sizeof(float));
+        if (!s->lanes[i].features)
+            return ST_NOMEM;
+    }
+    return ST_OK;
+}
+
 enum status scorer_run(struct scorer *scorer, const struct model *m, const uint32_t *rows, size_t n,
                        bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,
                        struct error *err)
 {
     struct stretch *t = calloc(1, sizeof *t);
     struct scores s;
-    enum status st = t ? scores_init(&s, &scorer->pictures->table->labels, n) : ST_NOMEM;
+    enum status st = t && hooks->kept ? lanes_keep(scorer, m) : ST_OK;
 
-    if (st != ST_OK) {
+    if (!t || st != ST_OK || scores_init(&s, &scorer->pictures->table->labels, n) != ST_OK) {
         free(t);
         return error_nomem(err);
     }
     assert(model_labels(m)->n == s.labels->n);
     t->scorer = scorer;
     t->model = m;
-    t->features = hooks->features;
+    t->hooks = hooks;
     for (size_t at = 0; at < n && st == ST_OK; at += STRETCH) {
         const size_t count = n - at < STRETCH ? n - at : STRETCH;
 

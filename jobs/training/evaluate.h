@@ -4,6 +4,7 @@
 
 #include "../dataset/pictures.h"
 #include "cxrd/buf.h"
+#include "cxrd/image_cache.h"
 #include "cxrd/pool.h"
 #include "cxrd/session.h"
 #include "cxrd/trainer.h"
@@ -52,12 +53,19 @@ void features_release(struct features *f);                                     /
  *   cancelled  asked now and then; may be NULL
  *   done       told how many more rows are done; may be NULL
  *   features   filled in for those of its rows that are scored; may be NULL
+ *   view       how the pictures are taken; NULL: as they are
+ *   kept       where what the model's head reads of the pictures, so taken, is kept from run to run; may be NULL
  * Errors: ST_CANCELLED, ST_NUMERIC, ST_NOMEM; with `strict`, picture_load()'s. */
+struct view {
+    uint64_t seed, number; /* each row's picture as augment.h draws it by them */
+};
 struct scoring_hooks {
     void *arg;
     bool (*cancelled)(void *arg);
     void (*done)(void *arg, size_t rows);
     struct features *features;
+    const struct view *view;
+    struct image_cache *kept;
 };
 MUST_USE enum status scorer_run(struct scorer *s, const struct model *m, const uint32_t *rows, size_t n,
                                 bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,

@@ -12,7 +12,8 @@ enum { BACKBONE, HEAD_WEIGHTS, HEAD_REST, N_GROUPS };
  * move its logits by tens: so the rate comes up slowly, over a tenth of the steps. */
 double run_learning_rate(const struct run *r, uint64_t step)
 {
-    const double total = (double)r->steps_per_epoch * (double)r->config->epochs, at = (double)step;
+    const size_t epochs = (size_t)r->config->epochs - run_regresses(r, 1);
+    const double total = (double)r->steps_per_epoch * (double)epochs, at = (double)step;
     const double cosine = 0.5 * (1 + cos(M_PI * at / total)), warm = (at + 1) / (total / 10 + 1);
 
     switch ((enum lr_schedule)r->config->lr_schedule) {
@@ -96,5 +97,7 @@ void run_optimise(struct run *r)
 
 const float *run_values(const struct run *r)
 {
-    return r->average ? r->average : r->training ? training_params(r->training) : model_params(r->alone);
+    return r->average    ? r->average
+           : r->training ? training_params(r->training)
+                         : model_params(run_regression(r));
 }

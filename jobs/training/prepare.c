@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include "checkpoint.h"
+#include "transfer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -29,8 +30,17 @@ size_t run_scored_rows(const struct run *r)
            (r->request->scores_path ? r->split.part[TRAIN].n : 0);
 }
 
+/* Pictures that the regression looks at; those that it is scored on are the first of them, and their features kept. */
+static size_t regression_cost(const struct run *r)
+{
+    const size_t copies = train_config_transfers(r->config) ? 2 + (size_t)r->config->transfer_views : 1;
+
+    return copies * r->split.part[TRAIN].n;
+}
+
 static void plan(struct run *r)
 {
+    const size_t regresses = !train_config_sees(r->config) || train_config_transfers(r->config);
     const size_t batch = (size_t)r->config->batch_size, n_train = r->split.part[TRAIN].n;
     const bool sees = train_config_sees(r->config);
     size_t trained;
@@ -39,12 +49,8 @@ static void plan(struct run *r)
     r->steps_per_epoch =
         r->config->steps_per_epoch ? (size_t)r->config->steps_per_epoch : (n_train + batch - 1) / batch;
     trained = r->config->steps_per_epoch ? r->steps_per_epoch * batch : n_train;
-    if (!sees) {
-        r->steps_per_epoch = 1;
-        trained = n_train;
-    }
-    r->images_total =
-        r->n_epochs * ((sees ? run_step_cost(r) : 1) * trained + run_validation_rows(r)) + run_scored_rows(r);
+    r->images_total = run_scored_rows(r) + r->n_epochs * run_validation_rows(r) +
+                      (r->n_epochs - regresses) * run_step_cost(r) * trained + regresses * regression_cost(r);
     r->images_total += run_rival_rows(r);
 }
 
@@ -55,13 +61,16 @@ size_t run_step_cost(const struct run *r) { return r->config->freeze == FREEZE_B
 static enum status geometry(struct run *r)
 {
     const struct train_config *c = r->config;
+    const struct cut cut = train_config_cut(c);
 
-    if (r->request->init) {
+    if (r->request->init && !train_config_transfers(c)) {
         r->net = network_ref(model_network(r->request->init));
         r->inputs = *model_inputs(r->request->init);
         return ST_OK;
     }
     row_inputs(&r->table, &r->split.part[TRAIN], c->inputs, &r->inputs);
+    if (train_config_transfers(c))
+        return network_cut(model_network(r->request->init), &cut, c->labels.n, r->inputs.n, &r->net, r->err);
     return network_new(&(struct network_spec){ train_config_architecture(c), (size_t)c->image_size,
                                                c->labels.n, r->inputs.n, (enum head_kind)c->head,
                                                (size_t)c->channels },
@@ -139,6 +148,8 @@ static void weights_begin(struct run *r)
     float *params = training_params(r->training);
     struct rng rng;
 
+    if (r->transfer) /* the regression is to come */
+        return;
     if (r->request->init) {
         weights_from(r, r->request->init, params);
         return;
@@ -209,8 +220,7 @@ static enum status prepare_steps(struct run *r)
         order_init(&r->order, &r->split.part[TRAIN], r->balance.row_weights, shuffler) != ST_OK)
         return error_nomem(r->err);
     weights_begin(r);
-    st = run_optimise_begin(r);
-    return st == ST_OK ? run_gate_fit(r) : st;
+    return run_optimise_begin(r);
 }
 
 enum status run_prepare(struct run *r)
@@ -228,7 +238,11 @@ enum status run_prepare(struct run *r)
     st = scorer_new(&r->pictures, r->pool, &r->scorer, r->err);
     if (st == ST_OK)
         st = run_fit_inputs(r);
-    if (st == ST_OK && network_sees(r->net))
+    if (st == ST_OK && train_config_transfers(r->config))
+        st = transfer_new(r, &r->transfer);
+    if (st == ST_OK && r->n_epochs > run_regresses(r, 1))
         st = prepare_steps(r);
+    if (st == ST_OK && network_sees(r->net))
+        st = run_gate_fit(r);
     return st == ST_OK ? go_on(r) : st;
 }

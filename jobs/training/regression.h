@@ -5,6 +5,7 @@
 
 #include "cxrd/labels.h"
 #include "cxrd/pool.h"
+#include "cxrd/train_config.h"
 #include "logistic.h"
 
 /* Rows, what they have, and what is fitted to them. The caller fills in the arrays, which are owned. */
@@ -38,13 +39,6 @@ MUST_USE enum status regression_fit(struct regression *r, double ridge, const st
 
 /* What a regression of `what` came to, with its sentence. Returns `st`. */
 enum status regression_tell(enum status st, const char *what, struct error *err);
-
-/* Ridges to choose from, the largest first. */
-enum { MAX_RIDGES = 16 };
-struct ridges {
-    size_t n;
-    double at[MAX_RIDGES];
-};
 
 /* What cross-validation says of those that it tried: cross-entropy, the mean over what is known of findings and pictures as they are. */
 struct ridge_choice {

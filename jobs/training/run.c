@@ -1,5 +1,5 @@
 /* jobs/training/run.c - what several phases of a run do: ask whether to go on, tell how far it is, score rows. */
-#include "run.h"
+#include "transfer.h"
 
 #include "cxrd/clock.h"
 
@@ -40,11 +40,18 @@ static void hook_done(void *arg, size_t rows)
     run_tell_progress(r);
 }
 
+struct scoring_hooks run_hooks(struct run *r)
+{
+    return (struct scoring_hooks){ .arg = r, .cancelled = hook_cancelled, .done = hook_done };
+}
+
 enum status run_score_by(struct run *r, struct scorer *scorer, const struct model *m, const uint32_t *rows,
                          size_t n, struct features *features, struct scores *ret)
 {
-    const struct scoring_hooks hooks = { r, hook_cancelled, hook_done, features };
+    struct scoring_hooks hooks = run_hooks(r);
 
+    hooks.features = features;
+    hooks.kept = r->transfer ? transfer_kept(r->transfer, m) : NULL;
     return scorer_run(scorer, m, rows, n, r->config->missing_images == MISSING_FAIL, &hooks, ret, r->err);
 }
 

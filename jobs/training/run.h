@@ -55,8 +55,9 @@ struct run {
     struct scorer *scorer;
 
     const struct network *net;
-    struct inputs inputs; /* that the network takes beside the picture */
-    struct model *alone;  /* the regression on them, see run_fit_inputs(); owned; NULL: there are none */
+    struct inputs inputs;      /* that the network takes beside the picture */
+    struct model *alone;       /* the regression on them, see run_fit_inputs(); owned; NULL: there are none */
+    struct transfer *transfer; /* the head is fitted to features, see transfer.h; owned; NULL: it is not */
     struct preprocess pre;
     struct training *training;
     struct adam adam;
@@ -69,7 +70,7 @@ struct run {
     float weights[MAX_BATCH * MAX_LABELS]; /* of the batch's terms in the loss; 0: not known */
 
     bool trained;                     /* training is over: nobody is asked any more whether it is enough */
-    size_t n_epochs, steps_per_epoch; /* without pictures one of one, which is the regression of the inputs */
+    size_t n_epochs, steps_per_epoch; /* of epochs that are no regression, see run_regresses() */
     size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
     uint64_t *reports;       /* [epochs][words]: room for the epochs' reports as a checkpoint has them */
     double started, elapsed; /* training and all after it; what a checkpoint says has passed */
@@ -98,6 +99,12 @@ MUST_USE enum status run_fit_inputs(struct run *r);
 
 /* Score the same rows with it, and hold the kept model's scores against its own. Errors: scorer_run()'s. */
 MUST_USE enum status run_inputs_alone(struct run *r, const struct scores *s, struct inputs_alone *ret);
+
+/* Whether an epoch, counted from 1, is the regression of a job without pictures, or of one that transfers: one step. */
+bool run_regresses(const struct run *r, size_t epoch);
+
+/* What it came to. */
+const struct model *run_regression(const struct run *r);
 
 /* The learning rate of a step of the run, counted from 0; the backbone has its share of it. */
 double run_learning_rate(const struct run *r, uint64_t step);
@@ -174,6 +181,9 @@ MUST_USE enum status run_rival(struct run *r, const struct scores *validation, c
 MUST_USE enum status run_pick_features(const struct run *r, const uint32_t *rows, size_t n,
                                        struct features *ret);
 MUST_USE enum status run_embed(struct run *r, struct features *f);
+
+/* The run's progress and cancellation. */
+struct scoring_hooks run_hooks(struct run *r);
 
 /* Score rows with a model, with the run's progress and cancellation.
  *   features  see scorer_run(); run_score() has none

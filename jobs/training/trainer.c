@@ -1,6 +1,6 @@
 /* jobs/training/trainer.c - the spine of a training, see cxrd/trainer.h: its phases in their order, and what it holds
  * from the first to the last. */
-#include "run.h"
+#include "transfer.h"
 
 #include "cxrd/log.h"
 
@@ -30,6 +30,7 @@ static void run_release(struct run *r)
 {
     free(r->gate);
     model_unref(r->alone);
+    transfer_free(r->transfer);
     scores_release(&r->kept_validation);
     batch_release(&r->batch);
     balance_release(&r->balance);

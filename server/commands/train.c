@@ -323,14 +323,14 @@ static enum status save_results(const char *folder, const char *report, struct d
 
     if (r->model) {
         st = save_weights(folder, r->model, err);
-        json_object_update_new(d->record,
-                               json_pack("{s:o,s:o,s:o,s:{s:o,s:o},s:o,s:o}", "validation_loss",
-                                         number_or_null(r->validation_loss), "top5_accuracy",
-                                         number_or_null(r->top5_accuracy), "kept_epoch",
-                                         json_integer((json_int_t)r->kept_epoch), "baseline",
-                                         "validation_loss", number_or_null(r->baseline.loss), "top5_accuracy",
-                                         number_or_null(r->baseline.top5_accuracy), "calibration",
-                                         calibration_json(r), "evaluation", evaluation_json(r)));
+        json_object_update_new(
+            d->record,
+            json_pack("{s:o,s:o,s:o,s:{s:o,s:o},s:o,s:o,s:o}", "validation_loss",
+                      number_or_null(r->validation_loss), "top5_accuracy", number_or_null(r->top5_accuracy),
+                      "kept_epoch", json_integer((json_int_t)r->kept_epoch), "baseline", "validation_loss",
+                      number_or_null(r->baseline.loss), "top5_accuracy",
+                      number_or_null(r->baseline.top5_accuracy), "transfer", transfer_json(r), "calibration",
+                      calibration_json(r), "evaluation", evaluation_json(r)));
     }
     json_object_set_new(d->record, "warnings", result_warnings(r));
     for (int i = 0; i < N_SCORED && st == ST_OK && r->model; i++) {
@@ -503,6 +503,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
 {
     const json_t *data = json_object_get(before, "dataset");
     char cache[PATH_MAX], scores[PATH_MAX], now[CLOCK_TEXT_SIZE];
+    const char *field;
     struct model *init = NULL;
     struct train_request request = { .config = &d->config,
                                      .datasets = o->datasets,
@@ -524,7 +525,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     if (st == ST_OK)
         st = init_load(o, before, d->record, &init, err);
     if (st == ST_OK)
-        st = train_config_adopt(&d->config, init, err);
+        st = train_config_adopt(&d->config, init, &field, err);
     request.init = init;
     if (st == ST_OK && before)
         st = same_job(before, &d->config, err);

@@ -9,7 +9,7 @@ function prose(text) {
   return text.split('`').map((part, i) => (i % 2 ? make('code', {}, part) : part));
 }
 
-const types = (field) => [field.type].flat().filter((type) => type !== 'null');
+const types = (field) => [field.type ?? 'string'].flat().filter((type) => type !== 'null');
 
 function range(field) {
   if (field.minimum === undefined) return '';
@@ -50,7 +50,7 @@ export function makeFields(properties, first, more) {
 function valueOf(text, field) {
   const type = types(field)[0];
   if (type === 'boolean') return text === 'true';
-  if (type === 'array') return text.split(',').map((part) => part.trim()).filter(Boolean);
+  if (type === 'array') return text.split(',').map((part) => part.trim()).filter(Boolean).map((part) => valueOf(part, field.items ?? {}));
   if (['integer', 'number'].includes(type) && Number.isFinite(Number(text))) return Number(text);
   return text;
 }

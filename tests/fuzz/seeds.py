@@ -239,6 +239,8 @@ def jobs():
     yield 'empty', b'{}'
     yield 'every-field', json.dumps(every).encode()
     yield 'notebook', b'{"recipe":"notebook","dataset":"x"}'
+    yield 'transfer', (b'{"recipe":"transfer","init":"0123abcd-0123","transfer_layer":"layer3","transfer_pooling":"mean_and_max",'
+                       b'"transfer_views":4,"transfer_l2":[1,1e3,30.5]}')
     yield 'no-pictures', b'{"images":"none","inputs":["age","history"],"head_inputs":"zero"}'
     yield 'infinite', b'{"learning_rate":1e300,"seed":9223372036854775808,"epochs":1e999}'
     yield 'twice', b'{"epochs":1,"epochs":2}'

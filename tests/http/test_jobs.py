@@ -11,7 +11,7 @@ from support.case import (LONG, NOTHING, QUICK, Case, ServerCase, import_model, 
                           wait_training)
 
 RECORD = ('id', 'type', 'state', 'phase', 'progress', 'eta_s', 'created_at', 'begun_at', 'started_at', 'finished_at', 'config',
-          'dataset', 'epochs', 'validation_loss', 'top5_accuracy', 'baseline', 'calibration', 'evaluation', 'model',
+          'dataset', 'epochs', 'validation_loss', 'top5_accuracy', 'baseline', 'transfer', 'calibration', 'evaluation', 'model',
           'error', 'environment', 'weights_sha256', 'replay', 'warnings')
 TIME = r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$'
 
@@ -57,6 +57,8 @@ class Config(ServerCase):
             'table_format': (5, None, '', 'NIH', 'chexpert2'), 'mapping': (5, True, [], '', '/etc/passwd', '../m.json', 'm.json'),
             'uncertain_labels': (0, None, 'one', 'Ignore'), 'missing_labels': (0, None, 'zeros'), 'views': (0, None, 'PA'),
             'init': (5, 'x', 'x' * 37, '00000000-0000'), 'shuffle': (0, 'false', None), 'missing_images': (0, 'ignore'),
+            'transfer_layer': (0, '', [], 'x' * 513), 'transfer_pooling': (0, None, 'both'), 'transfer_views': integers + (17,),
+            'transfer_l2': (0, None, '3', [], {}, [0], ['3'], [3, 3], [None], list(range(1, 18))),
         }
         for field, values in rows.items():
             for value in values:

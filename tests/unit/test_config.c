@@ -3,6 +3,7 @@
 #include "cxrd/file.h"
 #include "cxrd/runner.h"
 #include "cxrd/train_config.h"
+#include "cxrd/training.h"
 #include "files.h"
 #include "leaks.h"
 #include "support.h"
@@ -106,7 +107,10 @@ static const char *const SAME_IN_BOTH =
     "'drop_no_finding':true,"
     " 'table_format':'nih', 'mapping':null, 'uncertain_labels':'ignore', 'missing_labels':'negative', "
     "'views':'all',"
-    " 'shuffle':true, 'tsne':true, 'init':null, 'replay_of':null, 'webhook':null, 'missing_images':'skip', "
+    " 'shuffle':true, 'tsne':true, 'init':null, 'transfer_layer':null, 'transfer_pooling':'mean', "
+    "'transfer_views':0, "
+    "'transfer_l2':[10000.0,3000.0,1000.0,300.0,100.0,30.0], 'replay_of':null, 'webhook':null, "
+    "'missing_images':'skip', "
     "'balance':'none', 'inputs':[], 'freeze':'none', 'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
     "'weight_decay':0.0, 'weight_decay_scope':'all',"
     " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false}";
@@ -237,7 +241,7 @@ static const struct field_case FIELDS[] = {
     { "uncertain_labels", { "\"zeros\"", "\"ones\"", "\"ignore\"" }, { CHOICE_BAD, "\"zero\"" } },
     { "missing_labels", { "\"negative\"", "\"unknown\"" }, { CHOICE_BAD, "\"zeros\"" } },
     { "views", { "\"all\"", "\"frontal\"" }, { CHOICE_BAD, "\"PA\"" } },
-    { "recipe", { "\"notebook\"", "\"standard\"" }, { CHOICE_BAD, "\"NOTEBOOK\"" } },
+    { "recipe", { "\"notebook\"", "\"standard\"", "\"transfer\"" }, { CHOICE_BAD, "\"NOTEBOOK\"" } },
     { "epochs", { "0", "1000", "3.0" }, { WHOLE_BAD, "1001" } },
     { "steps_per_epoch", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
     { "validation_steps", { "0", "1000000" }, { WHOLE_BAD, "1000001" } },
@@ -290,6 +294,13 @@ static const struct field_case FIELDS[] = {
     { "init",
       { "null", "\"0123abcd-0123\"" },
       { "3", "true", "[]", "\"\"", "\"short\"", "\"../../../etc/passwd\"" } },
+    { "transfer_layer", { "null", "\"end\"", "\"layer3.0.conv1\"" }, { "3", "true", "[]", "\"\"" } },
+    { "transfer_pooling", { "\"mean\"", "\"max\"", "\"mean_and_max\"" }, { CHOICE_BAD, "\"both\"" } },
+    { "transfer_views", { "0", "16" }, { WHOLE_BAD, "17" } },
+    { "transfer_l2",
+      { "[1.0]", "[1e9,0.001]", "[300.0,30.5,3.0]" },
+      { "null", "3", "\"3\"", "{}", "[]", "[0]", "[1e10]", "[\"3\"]", "[3,3]", "[null]", "[[3]]",
+        "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]" } },
     { "replay_of",
       { "null", "\"0123abcd-0123\"" },
       { "3", "true", "[]", "\"\"", "\"short\"", "\"../../../etc/passwd\"" } },
@@ -485,14 +496,44 @@ Test(fields, of_a_job_without_pictures_go_together)
 Test(fields, of_a_frozen_backbone_go_together)
 {
     struct train_config frozen = parsed("{\"freeze\":\"backbone\"}"), learns = parsed("{}");
+    const char *field = NULL;
     struct error err = { 0 };
     json_t *errors = errors_of("{\"freeze\":\"backbone\",\"backbone_rate\":0.5}");
 
     cr_assert(about(errors, "backbone_rate") == 1 && json_array_size(errors) == 1);
     json_decref(errors);
-    cr_assert_eq(train_config_adopt(&frozen, NULL, &err), ST_INVALID);
+    cr_assert_eq(train_config_adopt(&frozen, NULL, &field, &err), ST_INVALID);
+    cr_assert_str_eq(field, "freeze");
     cr_assert_not_null(strstr(err.text, "freeze"), "%s", err.text);
-    cr_assert_eq(train_config_adopt(&learns, NULL, &err), ST_OK);
+    cr_assert_eq(train_config_adopt(&learns, NULL, &field, &err), ST_OK);
+}
+
+/* The recipe is the standard one but for what a transfer needs; it is a field that makes a transfer, not the recipe. */
+Test(fields, of_a_transfer)
+{
+    struct train_config c =
+        parsed("{\"recipe\":\"transfer\",\"init\":\"0123abcd-0123\",\"transfer_l2\":[1,100,10]}");
+    const char *field = NULL;
+    struct error err = { 0 };
+    json_t *errors;
+
+    cr_assert(train_config_transfers(&c) && c.epochs == 1 && c.norms == NORMS_FROZEN && c.keep_best &&
+              c.calibrate);
+    cr_assert_str_eq(train_config_cut(&c).layer, CUT_END);
+    cr_assert(c.transfer_l2.n == 3 && c.transfer_l2.at[0] == 100 && c.transfer_l2.at[2] == 1,
+              "the largest is not first");
+    cr_assert_eq(train_config_adopt(&c, NULL, &field, &err), ST_INVALID);
+    cr_assert_str_eq(field, "init");
+    c = parsed("{\"transfer_layer\":\"conv3\",\"init\":\"0123abcd-0123\"}");
+    cr_assert(train_config_transfers(&c) && c.epochs == 10);
+    c = parsed("{\"recipe\":\"transfer\",\"transfer_layer\":null}");
+    cr_assert_not(train_config_transfers(&c));
+    errors = errors_of("{\"recipe\":\"transfer\",\"balance\":\"weight\"}");
+    cr_assert(about(errors, "balance") == 1 && json_array_size(errors) == 1);
+    json_decref(errors);
+    errors = errors_of("{\"images\":\"none\",\"inputs\":[\"age\"],\"transfer_layer\":\"end\"}");
+    cr_assert(about(errors, "transfer_layer") == 1 && json_array_size(errors) == 1);
+    json_decref(errors);
 }
 
 /* What was kept before a field was there means what was done then; a new job means what is done now. */
