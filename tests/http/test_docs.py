@@ -75,7 +75,7 @@ class TheCommands(ServerCase):
     with_data = True
     with_model = True
 
-    SHOWN = ('README.md', 'api.md', 'operating.md', 'weights.md')  # the other pages' commands are experiments of hours
+    SHOWN = ('README.md', 'api.md', 'operating.md', 'transfer.md', 'weights.md')  # the other pages' commands are experiments of hours
     ELSEWHERE = ('./dev', 'docker', 'cxrd serve', 'install', 'systemctl', 'cxrd --man', 'CXRD_', 'sqlite3', 'cp ', 'cc ',
                  'python3', 'url=', 'npx')
     MAY_BE_REFUSED = ('/cancel', '/resume', '/rollback')  # 409: the job has ended, or nothing was active before
@@ -86,13 +86,14 @@ class TheCommands(ServerCase):
                             ('"dataset": "nih", "epochs": 10', self.QUICK), ('"dataset": "phantom", "epochs": 3', self.QUICK),
                             ('--dataset nih', '--dataset tiny'), ('--set epochs=10', '--set epochs=1 --set image_size=64')):
             line = line.replace(said, meant)
+        line = line.replace('"dataset": "nih"', '"dataset": "tiny"')
         return f'may_be_refused {line}' if any(part in line for part in self.MAY_BE_REFUSED) else line
 
     def folder(self):
         """What the commands expect to find where they run."""
         folder = program.new_folder('commands')
         for name, data in (('film.png', picture.noise(3, 90, 70)), ('xray.png', picture.noise(4, 80, 80)),
-                           ('weights.safetensors', dataset.weights()), ('model.safetensors', dataset.weights())):
+                           ('weights.safetensors', dataset.weights()), ('model.safetensors', dataset.weights()), ('checkpoint.pth', dataset.weights())):
             with open(os.path.join(folder, name), 'wb') as file:
                 file.write(data)
         os.symlink(dataset.tiny(), os.path.join(folder, 'data'))
