@@ -75,7 +75,7 @@ class TheCommands(ServerCase):
     with_data = True
     with_model = True
 
-    SHOWN = ('README.md', 'api.md', 'operating.md', 'transfer.md', 'weights.md')  # the other pages' commands are experiments of hours
+    SHOWN = ('README.md', 'api.md', 'operating.md', 'weights.md')  # the other pages' commands are experiments of hours
     ELSEWHERE = ('./dev', 'docker', 'cxrd serve', 'install', 'systemctl', 'cxrd --man', 'CXRD_', 'sqlite3', 'cp ', 'cc ',
                  'python3', 'url=', 'npx')
     MAY_BE_REFUSED = ('/cancel', '/resume', '/rollback')  # 409: the job has ended, or nothing was active before
