@@ -1,5 +1,5 @@
 /* jobs/training/config.c - the job table, see cxrd/train_config.h. */
-#include "cxrd/train_config.h"
+#include "config.h"
 
 #include "cxrd/buf.h"
 #include "cxrd/id.h"
@@ -413,6 +413,17 @@ struct cut train_config_cut(const struct train_config *c)
     return (struct cut){ c->transfer_layer, (enum pooling)c->transfer_pooling };
 }
 
+int config_architecture(const char *name)
+{
+    int i = 0;
+
+    while (strcmp(ARCHITECTURES[i], name) != 0) {
+        i++;
+        assert(ARCHITECTURES[i]); /* all that see a picture */
+    }
+    return i;
+}
+
 const char *train_config_architecture(const struct train_config *c)
 {
     return train_config_sees(c) ? ARCHITECTURES[c->architecture] : "logistic";
@@ -421,8 +432,7 @@ const char *train_config_architecture(const struct train_config *c)
 /* Pictures that share their statistics where nothing is said: with fewer these are too rough. */
 enum { GHOST_BATCH = 8, SHARDS = 16 };
 
-/* The shards of a job that does not say how many. */
-static void settle_shards(struct train_config *c)
+void config_settle_shards(struct train_config *c)
 {
     if (c->shards_said)
         return;
@@ -610,7 +620,7 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
     }
     if (!json_object_get(object, "split_seed"))
         c.split_seed = c.seed;
-    settle_shards(&c);
+    config_settle_shards(&c);
     check_together(&c, errors);
     if (json_ran_out())
         return ST_NOMEM;
@@ -684,84 +694,6 @@ static json_t *field_json(const struct field *f, const void *place)
     case FINDINGS: return findings_json(place);
     }
     return NULL;
-}
-
-/* Of a job that begins with no model. */
-static enum status adopt_nothing(const struct train_config *c, const char **ret_field, struct error *err)
-{
-    if (train_config_transfers(c)) {
-        *ret_field = "init";
-        return error_set(err, ST_INVALID, "a job with 'transfer_layer' needs a model to start from");
-    }
-    if (c->freeze == FREEZE_BACKBONE) {
-        *ret_field = "freeze";
-        return error_set(
-            err, ST_INVALID,
-            "'freeze' needs a model to start from: a backbone that begins at random has to learn");
-    }
-    if (c->norms == NORMS_FROZEN && network_normalises(train_config_architecture(c))) {
-        *ret_field = "norms";
-        return error_set(
-            err, ST_INVALID,
-            "frozen 'norms' need a model to start from: without one their statistics are of no data");
-    }
-    return ST_OK;
-}
-
-/* The network that a job goes on with: the model's, or what is left of it. */
-static enum status network_after(const struct train_config *c, const struct model *m, const char **ret_field,
-                                 const struct network **ret, struct error *err)
-{
-    const struct cut cut = train_config_cut(c);
-
-    if (!train_config_sees(c))
-        return error_set(err, ST_INVALID, "a job without pictures begins with no model");
-    if (!model_sees(m))
-        return error_set(err, ST_INVALID, "the model to start from sees no picture, which a training does");
-    if (train_config_transfers(c)) {
-        *ret_field = "transfer_layer";
-        return network_cut(model_network(m), &cut, c->labels.n, c->inputs ? NETWORK_MAX_INPUTS : 0, ret, err);
-    }
-    if (!labels_equal(model_labels(m), &c->labels))
-        return error_set(
-            err, ST_INVALID,
-            "the model to start from answers for other findings than 'labels' names, or in another "
-            "order: its head cannot be taken over");
-    *ret = network_ref(model_network(m));
-    return ST_OK;
-}
-
-enum status train_config_adopt(struct train_config *c, const struct model *m, const char **ret_field,
-                               struct error *err)
-{
-    const struct network *net = NULL;
-    const struct preprocess *pre;
-    size_t architecture = 0;
-    enum status st;
-
-    *ret_field = "init";
-    if (!m)
-        return adopt_nothing(c, ret_field, err);
-    st = network_after(c, m, ret_field, &net, err);
-    if (st != ST_OK)
-        return st;
-    while (strcmp(ARCHITECTURES[architecture], net->architecture) != 0) {
-        architecture++;
-        assert(ARCHITECTURES[architecture]); /* all that see a picture */
-    }
-    pre = model_preprocess(m);
-    c->architecture = (int)architecture;
-    c->head = (int)net->head;
-    c->channels = (int64_t)net->channels;
-    settle_shards(c);
-    c->image_size = (int64_t)pre->size;
-    c->resize = (int)pre->resize;
-    c->input_mean = (double)pre->mean;
-    c->input_std = (double)pre->std;
-    if (!train_config_transfers(c))
-        c->inputs = inputs_kinds(model_inputs(m));
-    network_unref(net);
-    return ST_OK;
 }
 
 json_t *train_config_json(const struct train_config *c)
