@@ -75,7 +75,7 @@ class TheCommands(ServerCase):
     with_data = True
     with_model = True
 
-    SHOWN = ('README.md', 'api.md', 'operating.md', 'weights.md')  # the other pages' commands are experiments of hours
+    SHOWN = ('README.md', 'api.md', 'operating.md', 'transfer.md', 'weights.md')  # the other pages' commands are experiments of hours
     ELSEWHERE = ('./dev', 'docker', 'cxrd serve', 'install', 'systemctl', 'cxrd --man', 'CXRD_', 'sqlite3', 'cp ', 'cc ',
                  'python3', 'url=', 'npx')
     MAY_BE_REFUSED = ('/cancel', '/resume', '/rollback')  # 409: the job has ended, or nothing was active before
@@ -84,7 +84,7 @@ class TheCommands(ServerCase):
     def settled(self, line):
         for said, meant in (('http://127.0.0.1:8080', self.server.url), ('http://other:8080', self.server.url),
                             ('"dataset": "nih", "epochs": 10', self.QUICK), ('"dataset": "phantom", "epochs": 3', self.QUICK),
-                            ('--dataset nih', '--dataset tiny'), ('--set epochs=10', '--set epochs=1 --set image_size=64')):
+                            ('--dataset nih', '--dataset tiny'), ('--labels chexnet --scaling imagenet ', ''), ('--set epochs=10', '--set epochs=1 --set image_size=64')):
             line = line.replace(said, meant)
         line = line.replace('"dataset": "nih"', '"dataset": "tiny"')
         return f'may_be_refused {line}' if any(part in line for part in self.MAY_BE_REFUSED) else line
