@@ -107,7 +107,7 @@ void row_truth(const struct table *t, size_t row, uint8_t *ret_truth)
     const struct table_row *r = &t->rows[row];
 
     for (size_t k = 0; k < t->labels.n; k++)
-        ret_truth[k] = r->unknown >> k & 1 ? TRUTH_UNKNOWN : r->labels >> k & 1;
+        ret_truth[k] = (uint8_t)(r->unknown >> k & 1 ? TRUTH_UNKNOWN : r->labels >> k & 1);
 }
 
 /* The next place of a batch. */
