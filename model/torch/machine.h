@@ -16,6 +16,13 @@ MUST_USE enum status push_id(struct pickle *p, value_id v);
 /* Pop one. Errors: ST_FORMAT (nothing is there, or only a mark). */
 MUST_USE enum status pop(struct pickle *p, value_id *ret);
 
+/* How far down the stack an operation may reach: to the last mark. */
+size_t floor_of(const struct pickle *p);
+
+/* The values above the last mark, which goes: where on the stack they begin. They are still there. Errors: ST_FORMAT (there is no
+ * mark). */
+MUST_USE enum status unmark(struct pickle *p, size_t *ret_first);
+
 /* Hang a value on the end of a tuple, list or dict. Errors: ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status hang_on(struct pickle *p, value_id to, value_id v);
 

@@ -1,5 +1,5 @@
-/* model/net/graph/cut.c - a network up to a layer, pooled, with a head of its own: network_cut() of cxrd/network.h. */
-#include "graph.h"
+/* model/net/arch/cut.c - a network up to a layer, pooled, with a head of its own: network_cut() of cxrd/network.h. */
+#include "arch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
