@@ -115,11 +115,6 @@ static enum status keep(struct run *r, struct model *m, struct scores *validatio
     return run_baseline(r);
 }
 
-double run_mean_loss(const struct run *r, const struct running *e)
-{
-    return e->known ? e->loss_sum / ((double)e->known / (double)r->net->n_labels) : NAN;
-}
-
 static enum status epoch_end(struct run *r, const struct running *sums, struct epoch_report *e)
 {
     struct model *m = NULL;
@@ -151,16 +146,6 @@ static enum status epoch_end(struct run *r, const struct running *sums, struct e
     memcpy(e->val_auroc, r->progress.val_auroc, sizeof e->val_auroc);
     r->progress.validated = true;
     return keep(r, m, &validation, e);
-}
-
-bool run_regresses(const struct run *r, size_t epoch)
-{
-    return epoch == 1 && (r->transfer || !network_sees(r->net));
-}
-
-const struct model *run_regression(const struct run *r)
-{
-    return r->transfer ? transfer_model(r->transfer) : r->alone;
 }
 
 /* Further epochs begin at it. */

@@ -1,9 +1,19 @@
-/* jobs/training/run.c - what several phases of a run do: ask whether to go on, tell how far it is, score rows. */
-#include "transfer.h"
+/* jobs/training/run.c - what several phases of a run do: ask whether to go on, and tell how far it is. */
+#include "run.h"
 
 #include "cxrd/clock.h"
 
 #include <math.h>
+
+bool run_regresses(const struct run *r, size_t epoch)
+{
+    return epoch == 1 && (r->transfer || !network_sees(r->net));
+}
+
+double run_mean_loss(const struct run *r, const struct running *e)
+{
+    return e->known ? e->loss_sum / ((double)e->known / (double)r->net->n_labels) : NAN;
+}
 
 bool run_cancelled(const struct run *r)
 {
@@ -43,20 +53,4 @@ static void hook_done(void *arg, size_t rows)
 struct scoring_hooks run_hooks(struct run *r)
 {
     return (struct scoring_hooks){ .arg = r, .cancelled = hook_cancelled, .done = hook_done };
-}
-
-enum status run_score_by(struct run *r, struct scorer *scorer, const struct model *m, const uint32_t *rows,
-                         size_t n, struct features *features, struct scores *ret)
-{
-    struct scoring_hooks hooks = run_hooks(r);
-
-    hooks.features = features;
-    hooks.kept = r->transfer ? transfer_kept(r->transfer, m) : NULL;
-    return scorer_run(scorer, m, rows, n, r->config->missing_images == MISSING_FAIL, &hooks, ret, r->err);
-}
-
-enum status run_score(struct run *r, const struct model *m, const uint32_t *rows, size_t n,
-                      struct scores *ret)
-{
-    return run_score_by(r, r->scorer, m, rows, n, NULL, ret);
 }
