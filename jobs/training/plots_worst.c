@@ -111,7 +111,7 @@ static bool is_shown(const size_t positives[MAX_LABELS], size_t n_labels, size_t
     size_t before = 0;
 
     for (size_t j = 0; j < n_labels; j++)
-        before += positives[j] > positives[k] || (positives[j] == positives[k] && j < k);
+        before += positives[j] > positives[k] || (j < k && positives[j] == positives[k]);
     return before < REPORT_WORST_FINDINGS;
 }
 

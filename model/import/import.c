@@ -77,7 +77,7 @@ static const char *labels_said(const struct array_file *f, char room[LABELS_TEXT
     json_array_foreach (list, i, name)
         if (json_is_string(name) && used + json_string_length(name) + 2 < LABELS_TEXT_SIZE &&
             !strchr(json_string_value(name), ','))
-            used += (size_t)snprintf(room + used, LABELS_TEXT_SIZE - used, "%s%s", i ? "," : "",
+            used += (size_t)snprintf(room + used, LABELS_TEXT_SIZE - used, "%s%s", used ? "," : "",
                                      json_string_value(name));
     json_decref(list);
     return used ? room : NULL;

@@ -56,7 +56,7 @@ static const char *put_expected(struct writer *w, const struct inputs *in)
 {
     int64_t *others = writer_alloc(w, in->n * sizeof *others);
     float *seen = writer_alloc(w, in->n * sizeof *seen), *unseen = writer_alloc(w, in->n * sizeof *unseen);
-    const char *other, *expected;
+    const char *other_half, *expected;
     bool halves = false;
 
     for (size_t i = 0; i < in->n && others && seen && unseen; i++) {
@@ -69,15 +69,16 @@ static const char *put_expected(struct writer *w, const struct inputs *in)
     }
     if (!halves)
         return "inputs_mean";
-    other = put_two(w, "Gather", "other_half", "inputs", writer_int64s(w, "inputs_other", others, 1, &in->n));
+    other_half =
+        put_two(w, "Gather", "other_half", "inputs", writer_int64s(w, "inputs_other", others, 1, &in->n));
     writer_int(w, "axis", 1);
-    expected =
-        writer_node(w, "Where", "beside_other_half", 3,
-                    (const char *[]){ put_two(w, "Greater", "other_half_seen", other, writer_number(w, 0)),
-                                      writer_floats(w, "inputs_if_seen", seen, 1, &in->n),
-                                      writer_floats(w, "inputs_if_not", unseen, 1, &in->n) });
+    expected = writer_node(
+        w, "Where", "beside_other_half", 3,
+        (const char *[]){ put_two(w, "Greater", "other_half_seen", other_half, writer_number(w, 0)),
+                          writer_floats(w, "inputs_if_seen", seen, 1, &in->n),
+                          writer_floats(w, "inputs_if_not", unseen, 1, &in->n) });
     return writer_node(w, "Where", "expected", 3,
-                       (const char *[]){ writer_node(w, "IsNaN", "other_half_unknown", 1, &other),
+                       (const char *[]){ writer_node(w, "IsNaN", "other_half_unknown", 1, &other_half),
                                          "inputs_mean", expected });
 }
 

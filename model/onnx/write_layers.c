@@ -60,7 +60,9 @@ static const char *any(struct layers *l, size_t node)
 
 static struct result in_form_of(const struct layers *l, size_t node, const char *name)
 {
-    return l->results[node].planes ? (struct result){ .planes = name } : (struct result){ .flat = name };
+    if (l->results[node].planes)
+        return (struct result){ .planes = name };
+    return (struct result){ .flat = name };
 }
 
 /* ---- what several kinds have ---- */
@@ -377,7 +379,9 @@ static struct result put_join(struct layers *l, size_t i, const char *op)
 
     if (node->ops == &LAYER_CONCAT)
         writer_int(l->w, "axis", 1);
-    return vectors ? (struct result){ .flat = name } : (struct result){ .planes = name };
+    if (vectors)
+        return (struct result){ .flat = name };
+    return (struct result){ .planes = name };
 }
 
 static const struct kind {
