@@ -111,7 +111,7 @@ struct table_source {
  *   uncertain    by `uncertain`: neither, labels or unknown
  *   not said     by `missing`: neither or unknown; of a row with "No Finding" neither
  * Rows of one picture become one. Where a format has readers the findings are those of most of them; as many for as against is
- * uncertain. Elsewhere two rows that say that a finding is there and that it is not are a contradiction, which is refused.
+ * uncertain, as is what readers call uncertain and none calls there or not there. Elsewhere two rows that say that a finding is there and that it is not are a contradiction, which is refused.
  * Errors: those of table_read(); ST_FORMAT also for values that are no label, findings that the table has no column of, a mapping
  * that is none. */
 MUST_USE enum status table_read_as(const struct table_source *source, const struct labels *labels,

@@ -17,6 +17,7 @@ static int by_reader(const void *a, const void *b, void *arg)
 struct votes {
     size_t readers, normal; /* normal: readers who name no finding */
     size_t there[MAX_LABELS], absent[MAX_LABELS];
+    uint64_t uncertain; /* findings that a reader calls so */
 };
 
 /* All rows of one reader together. A list has all that its reader saw. */
@@ -29,11 +30,13 @@ static void vote(const struct table *t, const uint32_t *order, size_t n, struct 
 
         all.labels |= row->labels;
         all.absent |= row->absent;
+        all.uncertain |= row->uncertain;
         all.no_finding |= row->no_finding;
         all.other_finding |= row->other_finding;
         all.silent |= row->silent;
     }
     v->readers++;
+    v->uncertain |= all.uncertain;
     v->normal += all.no_finding && !all.labels && !all.other_finding;
     for (size_t k = 0; k < t->labels.n; k++) {
         const bool there = all.labels >> k & 1;
@@ -63,7 +66,7 @@ void votes_count(struct table *t, uint32_t *order, size_t n)
             first->labels |= bit;
         else if (v.there[k] < v.absent[k])
             first->absent |= bit;
-        else if (v.there[k] > 0)
+        else if (v.there[k] > 0 || v.uncertain & bit)
             first->uncertain |= bit;
         t->misfits.ties += v.there[k] > 0 && v.there[k] == v.absent[k];
     }
