@@ -70,7 +70,7 @@ struct map {
     double *x;      /* [n][k] */
     double *p;      /* [n][n] */
     double *y;      /* [n][2] */
-    uint8_t *truth; /* [n][labels] */
+    uint8_t *truth; /* [n][labels]: 0, 1 or TRUTH_UNKNOWN */
     const struct labels *labels;
     struct patients patients;
     struct neighbourhood near[MAX_LABELS];
@@ -101,11 +101,8 @@ static enum status map_init(struct map *m, const struct run *r, const struct fea
     if (!m->x || !m->p || !m->y || !m->truth)
         st = ST_NOMEM;
     for (size_t i = 0; i < f->n && st == ST_OK; i++) {
-        const struct table_row *row = &r->table.rows[f->rows[i]];
-
-        ids[i] = row->patient;
-        for (size_t k = 0; k < m->labels->n; k++)
-            m->truth[i * m->labels->n + k] = row->labels >> k & 1;
+        ids[i] = r->table.rows[f->rows[i]].patient;
+        row_truth(&r->table, f->rows[i], m->truth + i * m->labels->n);
     }
     if (st == ST_OK)
         st = patients_group(f->n, ids, &m->patients);
@@ -168,7 +165,7 @@ static json_t *point_json(const struct map *m, size_t i)
     uint32_t word = 0;
 
     for (size_t k = 0; k < m->labels->n; k++) {
-        word |= (uint32_t)m->truth[i * m->labels->n + k] << k % 32;
+        word |= (uint32_t)(m->truth[i * m->labels->n + k] == 1) << k % 32;
         if (k % 32 == 31 || k + 1 == m->labels->n) {
             json_array_append_new(point, json_integer(word));
             word = 0;

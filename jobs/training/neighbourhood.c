@@ -1,6 +1,8 @@
 /* jobs/training/neighbourhood.c - see neighbourhood.h. */
 #include "neighbourhood.h"
 
+#include "cxrd/metrics.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -43,14 +45,29 @@ struct rows_in_space {
     size_t n_labels;
     const uint8_t *truth;
     double *near,
-        *by_chance; /* [n_labels][n]: of each row, parts of its neighbours and of all that could be */
+        *by_chance;  /* [n_labels][n]: of each row, parts of its neighbours and of all that could be */
+    uint8_t *counts; /* [n_labels][n]: 1 where the row has the finding and that is known of a neighbour */
 };
+
+/* Rows of which a finding is known, and those that have it. */
+struct tally {
+    size_t known, there;
+};
+
+static void tally_add(struct tally *t, uint8_t truth)
+{
+    t->known += truth < TRUTH_UNKNOWN;
+    t->there += truth == 1;
+}
+
+static double tally_part(const struct tally *t) { return (double)t->there / (double)t->known; }
 
 /* false: it has too few others. */
 static bool look_around(const struct rows_in_space *s, size_t row)
 {
     struct nearest near;
-    size_t others = 0, all[MAX_LABELS] = { 0 }, nearby[MAX_LABELS] = { 0 };
+    struct tally all[MAX_LABELS] = { { 0 } }, nearby[MAX_LABELS] = { { 0 } };
+    size_t others = 0;
 
     for (size_t i = 0; i < NEIGHBOURS; i++)
         near.squares[i] = INFINITY;
@@ -60,15 +77,16 @@ static bool look_around(const struct rows_in_space *s, size_t row)
         offer(&near, square(s->k, s->x + row * s->k, s->x + j * s->k), j);
         others++;
         for (size_t f = 0; f < s->n_labels; f++)
-            all[f] += s->truth[j * s->n_labels + f];
+            tally_add(&all[f], s->truth[j * s->n_labels + f]);
     }
     if (others < NEIGHBOURS)
         return false;
     for (size_t f = 0; f < s->n_labels; f++) {
         for (size_t i = 0; i < NEIGHBOURS; i++)
-            nearby[f] += s->truth[near.rows[i] * s->n_labels + f];
-        s->near[f * s->n + row] = (double)nearby[f] / NEIGHBOURS;
-        s->by_chance[f * s->n + row] = (double)all[f] / (double)others;
+            tally_add(&nearby[f], s->truth[near.rows[i] * s->n_labels + f]);
+        s->near[f * s->n + row] = tally_part(&nearby[f]);
+        s->by_chance[f * s->n + row] = tally_part(&all[f]);
+        s->counts[f * s->n + row] = s->truth[row * s->n_labels + f] == 1 && nearby[f].known > 0;
     }
     return true;
 }
@@ -79,12 +97,12 @@ static enum status of_finding(const struct rows_in_space *s, size_t f, struct ne
 
     *ret = (struct neighbourhood){ 0 };
     for (size_t i = 0; i < s->n; i++)
-        if (s->truth[i * s->n_labels + f]) {
+        if (s->counts[f * s->n + i]) {
             ret->rows++;
             sum += s->by_chance[f * s->n + i];
         }
     ret->by_chance = ret->rows > 0 ? sum / (double)ret->rows : NAN;
-    return rate_estimate(s->patients, s->near + f * s->n, s->truth + f, s->n_labels, 1, &ret->near);
+    return rate_estimate(s->patients, s->near + f * s->n, s->counts + f * s->n, 1, 1, &ret->near);
 }
 
 enum status neighbourhoods(size_t n, size_t k, const double *x, const struct patients *patients,
@@ -92,16 +110,20 @@ enum status neighbourhoods(size_t n, size_t k, const double *x, const struct pat
 {
     double *near = malloc((n_labels * n + 1) * sizeof *near),
            *chance = malloc((n_labels * n + 1) * sizeof *chance);
-    const struct rows_in_space s = { n, k, x, patients, n_labels, truth, near, chance };
-    enum status st = near && chance ? ST_OK : ST_NOMEM;
+    uint8_t *counts = malloc(n_labels * n + 1);
+    const struct rows_in_space s = { n, k, x, patients, n_labels, truth, near, chance, counts };
+    enum status st = near && chance && counts ? ST_OK : ST_NOMEM;
 
     for (size_t i = 0; i < n && st == ST_OK; i++)
         if (!look_around(&s, i))
-            for (size_t f = 0; f < n_labels; f++)
+            for (size_t f = 0; f < n_labels; f++) {
                 near[f * n + i] = chance[f * n + i] = NAN;
+                counts[f * n + i] = truth[i * n_labels + f] == 1;
+            }
     for (size_t f = 0; f < n_labels && st == ST_OK; f++)
         st = of_finding(&s, f, &ret[f]);
     free(near);
     free(chance);
+    free(counts);
     return st;
 }
