@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *const TABLE_FORMAT_NAMES[] = { "nih", "chexpert", "mimic", "padchest", "vindr", "csv", NULL };
 
@@ -126,9 +127,7 @@ int format_label(const struct format_spec *spec, const struct labels *labels, co
         if (word_is(word, n, spec->meanings[i].word)) {
             const char *means = spec->meanings[i].means;
 
-            const int label = means ? label_of_word(labels, means, strlen(means)) : LABEL_SILENT;
-
-            return label == LABEL_UNKNOWN ? LABEL_OTHER : label;
+            return means ? label_of_word(labels, means, strlen(means)) : LABEL_SILENT;
         }
     return label_of_word(labels, word, n);
 }
@@ -161,13 +160,22 @@ static bool is_blank(const char *text, size_t n)
     return true;
 }
 
+bool format_same_value(const char *text, size_t n, const char *value)
+{
+    while (n > 0 && is_blank(text, 1))
+        text++, n--;
+    while (n > 0 && is_blank(text + n - 1, 1))
+        n--;
+    return strlen(value) == n && strncasecmp(text, value, n) == 0;
+}
+
 /* Before what a format leaves out is refused. */
 static enum cell cell_read(const struct format_spec *spec, const char *text, size_t n)
 {
     double value;
 
     for (size_t i = 0; i < spec->n_values; i++)
-        if (word_is(text, n, spec->values[i].word)) {
+        if (format_same_value(text, n, spec->values[i].word)) {
             const char *means = spec->values[i].means;
 
             return *means ? cell_of(strtod(means, NULL)) : CELL_MISSING;

@@ -84,4 +84,8 @@ int format_label(const struct format_spec *spec, const struct labels *labels, co
 enum cell { CELL_ABSENT, CELL_THERE, CELL_UNCERTAIN, CELL_MISSING, CELL_NONE };
 enum cell format_cell(const struct format_spec *spec, const char *text, size_t n);
 
+/* Whether a cell is a word of `values`: without regard to the case of ASCII letters and to blanks around it. Not as word_is(), to
+ * which "-1" is "1". */
+bool format_same_value(const char *text, size_t n, const char *value);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "cxrd/json.h"
 #include "cxrd/plain_text.h"
+#include "cxrd/words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,6 +74,8 @@ static void finding_columns(struct making *k, const json_t *object)
         const int label = label_of_word(k->labels, finding, strlen(finding));
         struct column_spec *c;
 
+        if (label == LABEL_NO_FINDING)
+            refuse(k, "has '%.40s' among the findings, of which 'no_finding' names the column", finding);
         if (label < 0 || label == LABEL_NO_FINDING)
             continue;
         if (named[label])
@@ -95,6 +98,16 @@ static void findings(struct making *k, const json_t *value)
         column_add(k, ROLE_FINDINGS, "findings", value);
 }
 
+/* One word cannot mean two things: which of them counts would depend on the order in the file. */
+static void meaning_add(struct making *k, struct meaning *list, size_t *n, struct meaning added,
+                        bool (*same)(const char *text, size_t n, const char *word))
+{
+    for (size_t i = 0; i < *n; i++)
+        if (same(added.word, strlen(added.word), list[i].word))
+            refuse(k, "says twice what '%.40s' means", added.word);
+    list[(*n)++] = added;
+}
+
 /* {"derrame": "Effusion", "normal": "No Finding", "exclude": null} */
 static void words(struct making *k, const json_t *object)
 {
@@ -108,7 +121,7 @@ static void words(struct making *k, const json_t *object)
     json_object_foreach ((json_t *)object, word, means) {
         if (!json_is_string(means) && !json_is_null(means))
             refuse(k, "must say for the word '%.40s' a finding or null", word);
-        k->m->words[k->n_words++] = (struct meaning){ word, json_string_value(means) };
+        meaning_add(k, k->m->words, &k->n_words, (struct meaning){ word, json_string_value(means) }, word_is);
     }
 }
 
@@ -125,7 +138,7 @@ static void values_of(struct making *k, const json_t *list, const char *means)
             refuse(k, "must have lists of texts in 'values', %d in all at most", MOST_VALUES);
             return;
         }
-        k->m->values[k->n_values++] = (struct meaning){ text, means };
+        meaning_add(k, k->m->values, &k->n_values, (struct meaning){ text, means }, format_same_value);
     }
 }
 

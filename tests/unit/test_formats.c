@@ -384,6 +384,48 @@ Test(formats, readers_who_are_divided_evenly_are_uncertain)
     release(&r);
 }
 
+/* Values are compared sign by sign: -1 is not 1, and "-" is not nothing. */
+Test(formats, the_values_of_a_mapping_are_taken_as_they_are)
+{
+    static const char MAPPING[] = "{\"picture\":\"f\",\"findings\":{\"Mass\":\"m\",\"Edema\":\"e\"},"
+                                  "\"values\":{\"positive\":[\"1\",\"Ja\"],\"negative\":[\"0\",\"-\"],"
+                                  "\"uncertain\":[\"-1\"],\"missing\":[\"\"]}}";
+    struct reading r = text_of(FORMAT_CSV, "f,m,e\na,1,-1\nb,-1,-\nc,0,\nd, ja ,1\n");
+
+    r.source.mapping = MAPPING;
+    r.source.mapping_size = strlen(MAPPING);
+    r.source.missing = LABELS_UNKNOWN;
+    read_all(&r);
+    check_said(&r, "Mass", 2, 1, 1, 0);
+    check_said(&r, "Edema", 1, 1, 1, 1);
+    cr_assert_eq(state(&r, row_of(&r, "b"), "Mass"), '?');
+    cr_assert_eq(state(&r, row_of(&r, "c"), "Edema"), '?');
+    release(&r);
+}
+
+/* A reader may be uncertain, too; where the others say nothing the finding is, and no negative. */
+Test(formats, what_only_uncertain_readers_say_is_uncertain)
+{
+    static const char MAPPING[] = "{\"picture\":\"f\",\"reader\":\"r\","
+                                  "\"findings\":{\"Mass\":\"m\",\"Edema\":\"e\"}}";
+    struct reading r = text_of(FORMAT_CSV, "f,r,m,e\na,R1,-1,0\na,R2,,-1\nb,R1,-1,1\nc,R1,,\n");
+
+    r.source.mapping = MAPPING;
+    r.source.mapping_size = strlen(MAPPING);
+    r.source.missing = LABELS_NEGATIVE;
+    read_all(&r);
+    check_said(&r, "Mass", 0, 0, 2, 1);
+    check_said(&r, "Edema", 1, 1, 0, 1);
+    cr_assert_eq(state(&r, row_of(&r, "a"), "Mass"), '?');
+    cr_assert_eq(state(&r, row_of(&r, "a"), "Edema"), '-');
+    cr_assert_eq(state(&r, row_of(&r, "b"), "Mass"), '?');
+    forget(&r);
+    r.source.uncertain = UNCERTAIN_ONES;
+    read_all(&r);
+    cr_assert_eq(state(&r, row_of(&r, "b"), "Mass"), '+');
+    release(&r);
+}
+
 /* ---- any other ---- */
 
 static struct reading own_table(void)
@@ -447,6 +489,16 @@ Test(formats, a_mapping_that_is_none_is_refused_by_what_is_wrong)
     check_mapping_refused("{\"picture\":\"datei\"," THREE ",\"values\":[]}", "'values'");
     check_mapping_refused("{\"picture\":\"datei\"," THREE ",\"values\":{\"maybe\":[\"x\"]}}", "'maybe'");
     check_mapping_refused("{\"picture\":\"datei\"," THREE ",\"values\":{\"positive\":[3]}}", "texts");
+    check_mapping_refused("{\"picture\":\"datei\"," THREE
+                          ",\"values\":{\"positive\":[\"Si\"],\"negative\":[\"si\"]}}",
+                          "twice what 'si' means");
+    check_mapping_refused("{\"picture\":\"datei\",\"findings\":\"erguss\","
+                          "\"words\":{\"si\":\"Mass\",\"SI\":\"Effusion\"}}",
+                          "twice what 'SI' means");
+    check_mapping_refused(
+        "{\"picture\":\"datei\",\"findings\":{\"No Finding\":\"ohne\",\"Effusion\":\"erguss\","
+        "\"Mass\":\"rundherd\",\"Fracture\":\"fraktur\"}}",
+        "'no_finding'");
     check_mapping_refused("{\"picture\":\"datei\"," THREE ",\"words\":{}}", "'words'");
     check_mapping_refused("{\"picture\":\"datei\",\"findings\":\"erguss\",\"other_words\":\"skip\"}",
                           "other_words");
@@ -471,6 +523,29 @@ Test(formats, a_list_in_ones_own_words)
     check_said(&r, "Effusion", 1, 2, 0, 0);
     check_said(&r, "Mass", 2, 1, 0, 0);
     cr_assert(row_of(&r, "b")->no_finding);
+    release(&r);
+}
+
+/* A word's meaning that is no finding is most often written wrongly: every row that has it would be a negative. */
+Test(formats, a_word_that_means_no_finding_is_as_one_that_is_not_named)
+{
+    static const char REFUSING[] =
+        "{\"picture\":\"f\",\"findings\":\"l\",\"words\":{\"derrame\":\"Efusion\"}}",
+                      IGNORING[] =
+                          "{\"picture\":\"f\",\"findings\":\"l\",\"words\":{\"derrame\":\"Efusion\"},"
+                          "\"other_words\":\"ignore\"}";
+    struct reading r = text_of(FORMAT_CSV, "f,l\na,derrame\nb,Mass\n");
+    struct error err = { 0 };
+
+    r.source.mapping = REFUSING;
+    r.source.mapping_size = strlen(REFUSING);
+    check_refusal("a meaning", table_read_as(&r.source, &r.labels, &r.t, &err), ST_FORMAT, &err,
+                  "'derrame' (1 time, first in line 2)");
+    r.source.mapping = IGNORING;
+    r.source.mapping_size = strlen(IGNORING);
+    read_all(&r);
+    cr_assert_eq(r.t.misfits.other_words, 1);
+    check_said(&r, "Mass", 1, 1, 0, 0);
     release(&r);
 }
 

@@ -1,5 +1,6 @@
 /* tests/unit/test_tsne.c - principal components and t-SNE against their definitions: eigenvectors of a matrix that is multiplied
  * out by plain loops, the perplexity of every row, the slope of the divergence by differences; and what a map is for. */
+#include "cxrd/metrics.h"
 #include "cxrd/principal.h"
 #include "cxrd/rng.h"
 #include "jobs/training/neighbourhood.h"
@@ -497,6 +498,29 @@ Test(neighbours, are_those_of_other_patients)
               isnan(found[N_NIH_LABELS - 1].by_chance));
     patients_release(&patients);
     free(x);
+}
+
+/* Rows of which a finding is not known are no neighbours without it. */
+Test(neighbours, are_counted_where_it_is_known)
+{
+    enum { N = 36, K = 1 };
+    double x[N];
+    uint8_t truth[N];
+    struct patients patients;
+    struct neighbourhood found;
+
+    for (
+        size_t i = 0; i < N;
+        i++) { /* three clusters: each has the finding, or it is not known; all unknown but one; without it */
+        x[i] = (double)(i / 12) * 1000 + (double)(i % 12);
+        truth[i] = i < 12 ? (i % 2 ? TRUTH_UNKNOWN : 1) : i == 12 ? 1 : i < 24 ? TRUTH_UNKNOWN : 0;
+    }
+    cr_assert_eq(patients_group(N, NULL, &patients), ST_OK);
+    cr_assert_eq(neighbourhoods(N, K, x, &patients, 1, truth, &found), ST_OK);
+    cr_assert_eq(found.rows, 6, "%zu", found.rows);
+    cr_assert_float_eq(found.near.value, 1, 1e-12, "%g", found.near.value);
+    cr_assert_float_eq(found.by_chance, 6.0 / 18, 1e-12, "%g", found.by_chance);
+    patients_release(&patients);
 }
 
 /* What is in the rows is found: a finding that a group has, beside one that goes by chance. */
