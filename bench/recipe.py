@@ -2,9 +2,11 @@
 """What image, inputs and history add, and what each choice of the standard recipe buys: the experiments of docs/recipe.md.
 
     bench/recipe.py CXRD DATASETS DATASET OUT [--seeds 1,2,3,4,5] [--set KEY=VALUE]... [--only NAME]... [--threads 2]
+                    [--init WEIGHTS]
 
 CXRD is the program, DATASETS the folder of data sets. A seed is that of split and weights. Every training is kept in
-OUT/<experiment>/<seed>; one that is there and has ended is not run again, so a stopped run goes on. Prints Markdown tables:
+OUT/<experiment>/<seed>; one that is there and has ended is not run again, so a stopped run goes on. The experiments that
+transfer begin with WEIGHTS and are left out without. Prints Markdown tables:
 the loss and the macro AUROC (of findings with at least ten positives and ten negatives) on the test rows, and how much better they are than the
 base rates, the standard recipe, the history alone and with age, sex and view, paired by row. Each is the mean over the seeds ±
 its standard error by patient, its 95 % interval by patient and that by split, of the recipe trained again (see clustered.py);
@@ -23,6 +25,7 @@ import tempfile
 from clustered import Difference, Rows
 
 NO_PICTURES = 'images=none'
+TRANSFER = ['recipe=transfer']
 
 # Name: what differs from the standard recipe.
 EXPERIMENTS = {
@@ -53,6 +56,9 @@ EXPERIMENTS = {
     'balance: weight': ['balance=weight'],
     'no calibration': ['calibrate=false'],
     'notebook': ['recipe=notebook', 'split_by=patient'],
+    'transfer': [*TRANSFER, 'transfer_pooling=mean_and_max'],
+    'transfer, mean': [*TRANSFER, 'transfer_pooling=mean'],
+    'transfer, history': [*TRANSFER, 'transfer_pooling=mean_and_max', 'inputs=["history"]'],
 }
 BESIDE = ('base rates', 'standard', 'history alone', 'history, age, sex, view alone')  # what the others are compared with
 TABLE = 'Data_Entry_2017.csv'
@@ -75,6 +81,10 @@ def patients_of(folder):
         return {row['Image Index']: row['Patient ID'] for row in csv.DictReader(file)}
 
 
+def transfers(settings):
+    return TRANSFER[0] in settings
+
+
 def train(arguments, datasets, settings, seed, out):
     """Into `out`, unless it is there; `datasets` is where the table of rows_with_pictures() lies."""
     if os.path.exists(os.path.join(out, 'scores_test.csv')):
@@ -82,6 +92,8 @@ def train(arguments, datasets, settings, seed, out):
     folder = datasets if NO_PICTURES in settings else arguments.datasets
     command = [arguments.cxrd, 'train', '--datasets', folder, '--dataset', arguments.dataset, '--out', out, '--threads',
                str(arguments.threads), '--cache', os.path.join(arguments.out, 'cache')]
+    if transfers(settings):
+        command += ['--init', arguments.init]
     for setting in ['test_fraction=0.2', *arguments.set, *settings, f'seed={seed}', f'split_seed={seed}']:
         command += ['--set', setting]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -141,13 +153,15 @@ def main():
     parser.add_argument('--set', action='append', default=[])
     parser.add_argument('--only', action='append', choices=EXPERIMENTS)
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--init', help='weights of a model to transfer from')
     arguments = parser.parse_args()
+    names = [name for name in arguments.only or EXPERIMENTS if arguments.init or not transfers(EXPERIMENTS[name])]
     models, notes = {}, {'base rates': '|'}
     with tempfile.TemporaryDirectory() as datasets:
         source = os.path.join(arguments.datasets, arguments.dataset)
         rows_with_pictures(source, os.path.join(datasets, arguments.dataset))
         patients = patients_of(source)
-        for name in arguments.only or EXPERIMENTS:
+        for name in names:
             outs = [os.path.join(arguments.out, re.sub('[^A-Za-z0-9.]+', '_', name), seed) for seed in arguments.seeds.split(',')]
             for out in outs:
                 train(arguments, datasets, EXPERIMENTS[name], os.path.basename(out), out)

@@ -136,7 +136,8 @@ static const struct field FIELDS[] = {
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 
-/* Of 1,824 to 5,000 rows and 500 to 2,048 features the best was never at either end. */
+/* Half an order of magnitude apart. On 1,820 rows of NIH's table with 1,536 features 3,000 was chosen in both splits that were
+ * looked at. */
 #define L2                                     \
     {                                          \
         6, { 10000, 3000, 1000, 300, 100, 30 } \
