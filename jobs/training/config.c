@@ -579,7 +579,7 @@ static void format_settle(struct train_config *c, const json_t *object)
     c->labels = *defaults.labels;
     snprintf(c->csv, sizeof c->csv, "%s", defaults.csv);
     snprintf(c->images, sizeof c->images, "%s", defaults.images);
-    c->missing_labels = defaults.missing;
+    c->missing_labels = (int)defaults.missing;
     c->views = defaults.frontal ? VIEWS_FRONTAL : VIEWS_ALL;
 }
 

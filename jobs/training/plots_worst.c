@@ -121,7 +121,7 @@ enum status plots_worst(json_t *plots, const struct pictures *pictures, const st
     struct lens l;
     json_t *list = json_array();
     enum status st = lens_init(&l, pictures, m);
-    size_t positives[MAX_LABELS];
+    size_t positives[MAX_LABELS] = { 0 };
 
     for (size_t k = 0; k < s->labels->n; k++)
         positives[k] = positives_of(s, k);

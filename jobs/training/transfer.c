@@ -146,10 +146,11 @@ static bool same_backbone(const struct model *a, const struct model *b)
     const struct preprocess *p = model_preprocess(a), *q = model_preprocess(b);
     const float *x = model_params(a), *y = model_params(b);
 
+    for (size_t c = 0; c < PREPROCESS_CHANNELS; c++)
+        if (p->means[c] != q->means[c] || p->stds[c] != q->stds[c])
+            return false;
     return network_alike(net, model_network(b)) && p->size == q->size && p->resize == q->resize &&
            p->mean == q->mean && p->std == q->std && p->by_channel == q->by_channel &&
-           memcmp(p->means, q->means, sizeof p->means) == 0 &&
-           memcmp(p->stds, q->stds, sizeof p->stds) == 0 &&
            memcmp(x, y, net->head_weights * sizeof *x) == 0 &&
            memcmp(x + net->n_params, y + net->n_params, net->n_state * sizeof *x) == 0;
 }

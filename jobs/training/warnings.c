@@ -89,7 +89,7 @@ static void warn_of_values(const struct dataset_report *d, json_t *list)
 static void warn_of_findings(const struct train_result *r, json_t *list)
 {
     const size_t *counts = r->dataset.part[TRAIN].label_counts;
-    struct buf names = BUF_INIT(MAX_LABELS * (LABEL_SIZE + 2));
+    struct buf names = BUF_INIT((size_t)MAX_LABELS * (LABEL_SIZE + 2));
     size_t n = 0;
 
     for (size_t k = 0; k < r->labels.n && r->dataset.train > 0; k++)
