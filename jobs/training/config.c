@@ -598,6 +598,14 @@ static struct train_config recipe_of(const json_t *object)
     return c;
 }
 
+/* A transfer's further epochs go slower before the head; a job that freezes all of that has not asked for a rate there. */
+static void transfer_settle(struct train_config *c, const json_t *object)
+{
+    if (c->recipe == RECIPE_TRANSFER && c->freeze == FREEZE_BACKBONE &&
+        !json_object_get(object, "backbone_rate"))
+        c->backbone_rate = 1;
+}
+
 /* What the object says, and what `c` says of the rest. */
 static enum status parse(const json_t *object, struct train_config c, struct train_config *ret_config,
                          json_t *errors)
@@ -622,6 +630,7 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
     if (!json_object_get(object, "split_seed"))
         c.split_seed = c.seed;
     config_settle_shards(&c);
+    transfer_settle(&c, object);
     check_together(&c, errors);
     if (json_ran_out())
         return ST_NOMEM;

@@ -210,6 +210,22 @@ Test(transfer, goes_on_with_epochs_of_steps)
     train_result_release(&best.result);
 }
 
+/* With a frozen backbone further epochs move the head alone. */
+Test(transfer, goes_on_with_its_head_alone)
+{
+    struct run head = trained("{" TRANSFER ",\"transfer_l2\":[10]}", 2),
+               more = trained("{" TRANSFER ",\"transfer_l2\":[10],\"epochs\":2,\"keep_best\":false,"
+                              "\"freeze\":\"backbone\"}",
+                              2);
+    const size_t weights = net_of(&head)->head_weights;
+
+    cr_assert_eq(more.result.kept_epoch, 2);
+    cr_assert_eq(memcmp(values_of(&more), values_of(&head), weights * sizeof(float)), 0);
+    cr_assert_neq(values_of(&more)[weights], values_of(&head)[weights]);
+    train_result_release(&head.result);
+    train_result_release(&more.result);
+}
+
 /* Findings that `init` does not have; one that no row has says its base rate, and the record warns of it. */
 Test(transfer, answers_for_its_own_findings)
 {
