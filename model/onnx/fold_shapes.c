@@ -401,18 +401,22 @@ static void concat_check(struct reader *r, const struct constant *first, const s
             reader_refuse(r, "its inputs differ on axis %zu", k);
 }
 
-/* Row number `row` of `size` numbers of one input. */
-static void copy_row(struct copy *to, size_t *out, const struct constant *c, size_t size, size_t row)
+/* The numbers of one input go to the places from `first` on of the axis. */
+static void concat_copy(struct copy *to, const struct constant *c, size_t axis, size_t first)
 {
-    for (size_t j = 0; j < size; j++)
-        copy_number(to, (*out)++, c, row * size + j);
+    const size_t size = c->dims.at[axis] * behind(&c->dims, axis),
+                 step = to->made.dims.at[axis] * behind(&c->dims, axis),
+                 begin = first * behind(&c->dims, axis);
+
+    for (size_t i = 0; i < c->count; i++)
+        copy_number(to, i / size * step + begin + i % size, c, i);
 }
 
 void fold_concat(struct reader *r)
 {
     const struct constant *first = input_constant(r, 0), *c;
     const size_t n = r->node->n_input;
-    size_t axis, out = 0;
+    size_t axis, place = 0;
     struct copy copy;
     struct dims d;
 
@@ -432,10 +436,12 @@ void fold_concat(struct reader *r)
     }
     if (r->st != ST_OK || !copy_begin(r, first, &d, &copy))
         return;
-    for (size_t i = 0; i < before(&d, axis) * n && copy.made.count > 0; i++) {
-        c = input_constant(r, i % n);
-        if (c)
-            copy_row(&copy, &out, c, c->dims.at[axis] * behind(&c->dims, axis), i / n);
+    for (size_t i = 0; i < n; i++) {
+        c = input_constant(r, i);
+        if (!c)
+            return;
+        concat_copy(&copy, c, axis, place);
+        place += c->dims.at[axis];
     }
     give_constant(r, &copy.made);
 }

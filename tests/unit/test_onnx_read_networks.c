@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SIZE = 64, LABELS = 3 };
 #define DIMS(...) \
@@ -518,6 +519,37 @@ TEST_WITHOUT_LEAKS(onnx_read, what_is_not_read_is_named_by_node_and_operator)
         head(&c, "x");
         check_refused(&c, CASES[i].word);
     }
+}
+
+/* The processor's time to read a graph that joins a column of numbers with empty columns. */
+static double seconds_of_joining(size_t n_empty)
+{
+    enum { ROWS = 400 * 1000, MOST = CRAFT_MAX };
+    char inputs[sizeof "numbers" + MOST * sizeof "empty"] = "numbers";
+    struct timespec begin_at, end_at;
+    struct craft c;
+
+    for (size_t i = 0, at = strlen(inputs); i < n_empty; i++)
+        at += (size_t)snprintf(inputs + at, sizeof inputs - at, " empty");
+    begin(&c);
+    craft_int64s(&c, "column", DIMS(2), (const int64_t[]){ ROWS, 1 });
+    craft_int64s(&c, "no_column", DIMS(2), (const int64_t[]){ ROWS, 0 });
+    craft_node(&c, "ConstantOfShape", "column", "numbers");
+    craft_node(&c, "ConstantOfShape", "no_column", "empty");
+    craft_int(&c, craft_node(&c, "Concat", inputs, "joined"), "axis", 1);
+    craft_node(&c, "Reshape", "image joined", "out");
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin_at);
+    check_refused(&c, "its shape must be a constant list of integers");
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end_at);
+    return (double)(end_at.tv_sec - begin_at.tv_sec) + 1e-9 * (double)(end_at.tv_nsec - begin_at.tv_nsec);
+}
+
+/* A small file must not keep a server at work for minutes. */
+Test(onnx_read, empty_constants_are_joined_at_no_cost)
+{
+    const double none = seconds_of_joining(0), many = seconds_of_joining(CRAFT_MAX - 1);
+
+    cr_expect_lt(many, 8 * none, "%g s, and %g s without them", many, none);
 }
 
 static void dims_negative(struct craft *c) { c->tensors[0]->dims[0] = -4; }
