@@ -89,19 +89,20 @@ const Onnx__TensorProto *attribute_tensor(struct reader *r, const char *name)
 
 bool integers_of(struct reader *r, size_t input, const char *attribute, size_t *ret_n, const int64_t **ret)
 {
+    enum { MOST = 2 * ONNX_MAX_RANK }; /* pads have two for each axis; many nodes may read one long list */
     const struct value *v = node_input(r, input);
 
     if (!v) {
         *ret_n = attribute_integers(r, attribute, ret);
-        return r->st == ST_OK && attribute_there(r, attribute);
-    }
-    if (v->kind != VALUE_CONSTANT || !v->constant.integers || v->constant.dims.rank > 1) {
+    } else if (v->kind != VALUE_CONSTANT || !v->constant.integers || v->constant.dims.rank > 1) {
         reader_refuse(r, "its %s must be a constant list of integers", attribute);
-        return false;
+    } else {
+        *ret_n = v->constant.count;
+        *ret = v->constant.integers;
     }
-    *ret_n = v->constant.count;
-    *ret = v->constant.integers;
-    return true;
+    if (r->st == ST_OK && *ret_n > MOST)
+        reader_refuse(r, "its %s has %zu numbers, more than %d", attribute, *ret_n, MOST);
+    return r->st == ST_OK && (v || attribute_there(r, attribute));
 }
 
 size_t axis_of(struct reader *r, int64_t axis, size_t rank)

@@ -157,7 +157,8 @@ size_t attribute_integers(struct reader *r, const char *name, const int64_t **re
 bool attribute_is(struct reader *r, const char *name, const char *text);
 const Onnx__TensorProto *attribute_tensor(struct reader *r, const char *name);
 
-/* A list of integers that is an input of the node or, in older operator sets, an attribute. False: it is not there. */
+/* A list of integers, a few for each axis, that is an input of the node or, in older operator sets, an attribute. False: it is not
+ * there, or is refused. */
 bool integers_of(struct reader *r, size_t input, const char *attribute, size_t *ret_n, const int64_t **ret);
 
 /* An axis as ONNX counts, from the end where it is below 0. */

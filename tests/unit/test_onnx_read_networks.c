@@ -503,6 +503,8 @@ TEST_WITHOUT_LEAKS(onnx_read, what_is_not_read_is_named_by_node_and_operator)
         { "Reshape", "conv whole", "not as many places" },
         { "Gather", "conv whole", "of constants alone" },
         { "MaxPool", "conv", "no kernel_shape" },
+        { "ReduceMean", "conv many", "its axes has 17 numbers, more than 16" },
+        { "Squeeze", "conv many", "its axes has 17 numbers, more than 16" },
     };
 
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
@@ -514,6 +516,7 @@ TEST_WITHOUT_LEAKS(onnx_read, what_is_not_read_is_named_by_node_and_operator)
         craft_weights(&c, "matrix", DIMS(4, 4));
         craft_weights(&c, "three_by_three", DIMS(4, 3, 3, 3));
         craft_int64s(&c, "whole", DIMS(4), (const int64_t[]){ 1, 2, 3, 4 });
+        craft_int64s(&c, "many", DIMS(17), (const int64_t[17]){ 2 });
         craft_node(&c, CASES[i].op, CASES[i].inputs, "x");
         craft_node(&c, "Relu", "conv", "later");
         head(&c, "x");
