@@ -61,26 +61,38 @@ static bool is_ours(const struct array_file *f)
            array_find(f, "head.bias") || f->n == 0;
 }
 
+/* The texts of a JSON list, between commas. False: one of them cannot be there, and which outputs the others are is not known. */
+static bool labels_join(const json_t *list, char ret[LABELS_TEXT_SIZE])
+{
+    json_t *name;
+    size_t i, used = 0;
+
+    json_array_foreach ((json_t *)list, i, name) {
+        const char *text = json_string_value(name);
+
+        if (!text || strlen(text) != json_string_length(name) || strchr(text, ',') ||
+            used + strlen(text) + 2 > LABELS_TEXT_SIZE)
+            return false;
+        used += (size_t)snprintf(ret + used, LABELS_TEXT_SIZE - used, "%s%s", i ? "," : "", text);
+    }
+    return used > 0;
+}
+
 /* What its maker says of its outputs, between commas, or as a JSON list of texts.
  *   room  for such a list; NULL: none was needed */
 static const char *labels_said(const struct array_file *f, char room[LABELS_TEXT_SIZE])
 {
     const char *text = json_string_value(json_object_get(f->metadata, "labels"));
-    json_t *list = NULL, *name;
-    size_t i, used = 0;
+    json_t *list = NULL;
+    bool joined;
 
     if (!text || text[0] != '[')
         return text;
     if (json_read(text, strlen(text), 0, &list, NULL) != ST_OK)
         return NULL;
-    room[0] = '\0';
-    json_array_foreach (list, i, name)
-        if (json_is_string(name) && used + json_string_length(name) + 2 < LABELS_TEXT_SIZE &&
-            !strchr(json_string_value(name), ','))
-            used += (size_t)snprintf(room + used, LABELS_TEXT_SIZE - used, "%s%s", used ? "," : "",
-                                     json_string_value(name));
+    joined = labels_join(list, room);
     json_decref(list);
-    return used ? room : NULL;
+    return joined ? room : NULL;
 }
 
 static enum status safetensors_read(const void *bytes, size_t n_bytes, const struct import_options *o,

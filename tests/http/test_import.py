@@ -313,6 +313,15 @@ class Networks(ImportCase):
             if not said:
                 self.refuse(data, 'has 14 outputs and does not say which findings they are', **self.PICTURE)
 
+    def test_a_list_with_what_is_no_label_says_nothing_of_the_others(self):
+        size = 8 + int.from_bytes(self.weights[:8], 'little')
+        header = json.loads(self.weights[8:size])
+        for odd in (5, 'a,b', None, 5000 * 'a'):
+            header['__metadata__'] = {'labels': json.dumps([*dataset.LABELS[:6], odd, *dataset.LABELS[6:]])}
+            text = json.dumps(header).encode()
+            data = len(text).to_bytes(8, 'little') + text + self.weights[size:]
+            self.refuse(data, 'has 14 outputs and does not say which findings they are', **self.PICTURE)
+
     def test_numbers_that_lie_otherwise(self):
         """Transposed, in the middle of a storage, shared, in other types."""
         pairs, numbers = self.state_dict()
