@@ -19,7 +19,7 @@
  * The tensors keep their names. metadata_props has what the weights file's metadata has but for scaling and graph, and `thresholds`
  * (JSON: the finding's Youden point, null without one), `intended_use` and, with inputs, `inputs_unknown`. The same model gives the
  * same bytes. It is built beside the model's own memory and `out`, without a copy of the weights.
- * Errors: ST_LIMIT (of `out`), ST_NOMEM. */
+ * Errors: ST_CONFLICT (model_is_backbone()), ST_LIMIT (of `out`), ST_NOMEM. */
 MUST_USE enum status onnx_write(const struct model *m, struct buf *out, struct error *err);
 
 /* Read a model from a file's bytes, which are borrowed. It must be one graph from one picture, [n, 1 or 3, S, S] or [n, S, S, 1 or

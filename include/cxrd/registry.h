@@ -99,7 +99,8 @@ MUST_USE enum status registry_file(struct registry *r, const char *id, int *ret_
 
 /* The same of the model as an ONNX file, see onnx_write(). It is made when it is first asked for, beside the model's own, and
  * goes with it; state_sweep() removes it, so that another version of this program makes it anew.
- * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the model's file is missing, or not what was stored), ST_LIMIT, ST_NOMEM. */
+ * Errors: ST_NOTFOUND, ST_IO, ST_FORMAT (the model's file is missing, or not what was stored), ST_CONFLICT (model_is_backbone()),
+ * ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status registry_onnx(struct registry *r, const char *id, int *ret_fd, size_t *ret_size,
                                    struct error *err);
 

@@ -162,10 +162,13 @@ enum status onnx_write(const struct model *m, struct buf *out, struct error *err
 {
     Onnx__OperatorSetIdProto operators = ONNX__OPERATOR_SET_ID_PROTO__INIT, *imports = &operators;
     Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
-    json_t *metadata = metadata_make(m);
+    json_t *metadata;
     enum status st = ST_OK;
     struct writer w;
 
+    if (model_is_backbone(m)) /* nobody else would know that its probabilities mean nothing */
+        return error_set(err, ST_CONFLICT, BACKBONE_REFUSED);
+    metadata = metadata_make(m);
     writer_init(&w, model_network(m)->architecture);
     put_graph(&w, m);
     put_metadata(&w, metadata, &model);

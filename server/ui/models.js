@@ -33,7 +33,8 @@ function filesOf(card) {
     if (!key.get()) return make('a', { href: path, download: name, 'aria-label': label }, text);
     return make('button', { type: 'button', class: 'quiet', 'aria-label': label, onclick: () => attempt(() => save(path, name)) }, text);
   };
-  return make('td', {}, file('Weights', 'weights', 'safetensors'), ' ', file('ONNX', 'onnx', 'onnx'));
+  const onnx = card.backbone ? [] : [' ', file('ONNX', 'onnx', 'onnx')];
+  return make('td', {}, file('Weights', 'weights', 'safetensors'), ...onnx);
 }
 
 function rowOf(card, active) {

@@ -516,6 +516,7 @@ class Served(ServerCase):
         card = self.post(f'/models?{options}&labels=chexnet', data, Content_Type='application/octet-stream').json()
         self.assertTrue(card['backbone'])
         self.assert_problem(self.post(f'/models/{card["id"]}/activate'), 409, 'its head has learned nothing')
+        self.assert_problem(self.get(f'/models/{card["id"]}/onnx'), 409, 'its head has learned nothing')
 
     def test_row_70_a_hostile_checkpoint_is_422_and_runs_nothing(self):
         mark, before = os.path.join(program.new_folder('mark'), 'mark'), self.get('/models').json()
