@@ -16,6 +16,7 @@ static int by_reader(const void *a, const void *b, void *arg)
 
 struct votes {
     size_t readers, normal; /* normal: readers who name no finding */
+    size_t silent;          /* readers of whom no more is known than what they name */
     size_t there[MAX_LABELS], absent[MAX_LABELS];
     uint64_t uncertain; /* findings that a reader calls so */
 };
@@ -36,6 +37,7 @@ static void vote(const struct table *t, const uint32_t *order, size_t n, struct 
         all.silent |= row->silent;
     }
     v->readers++;
+    v->silent += all.silent;
     v->uncertain |= all.uncertain;
     v->normal += all.no_finding && !all.labels && !all.other_finding;
     for (size_t k = 0; k < t->labels.n; k++) {
@@ -70,7 +72,7 @@ void votes_count(struct table *t, uint32_t *order, size_t n)
             first->uncertain |= bit;
         t->misfits.ties += v.there[k] > 0 && v.there[k] == v.absent[k];
     }
-    first->silent = false;
+    first->silent = v.silent == v.readers;
     first->no_finding = 2 * v.normal > v.readers;
     first->other_finding = !first->no_finding;
 }

@@ -384,6 +384,25 @@ Test(formats, readers_who_are_divided_evenly_are_uncertain)
     release(&r);
 }
 
+/* A list of which a reader's word says that nothing is known is no vote against what it does not name. */
+Test(formats, readers_who_say_nothing_vote_for_nothing)
+{
+    static const char MAPPING[] =
+        "{\"picture\":\"f\",\"reader\":\"r\",\"findings\":\"l\",\"words\":{\"?\":null}}";
+    struct reading r = text_of(FORMAT_CSV, "f,r,l\na,R1,?\na,R2,?\nb,R1,?|Mass\nb,R2,?\nc,R1,?\nc,R2,Mass\n");
+
+    r.source.mapping = MAPPING;
+    r.source.mapping_size = strlen(MAPPING);
+    read_all(&r);
+    cr_assert_eq(r.report.dropped_unlabelled, 1);
+    cr_assert_eq(state(&r, row_of(&r, "a"), "Edema"), '?');
+    cr_assert_eq(state(&r, row_of(&r, "b"), "Mass"), '+');
+    cr_assert_eq(state(&r, row_of(&r, "b"), "Edema"), '?');
+    cr_assert_eq(state(&r, row_of(&r, "c"), "Mass"), '+');
+    cr_assert_eq(state(&r, row_of(&r, "c"), "Edema"), '-');
+    release(&r);
+}
+
 /* Values are compared sign by sign: -1 is not 1, and "-" is not nothing. */
 Test(formats, the_values_of_a_mapping_are_taken_as_they_are)
 {
