@@ -73,8 +73,8 @@ static enum status base_make(const struct run *r, struct transfer *t)
 
 /* ---- what is kept ---- */
 
-/* A digest of the network as it is cut, with its values and its scaling; of no account are findings and inputs, which
- * features do not depend on. */
+/* A digest of the network as it is cut, with its values and its scaling. Findings and inputs are left out: features do not depend
+ * on them. */
 static enum status features_digest(const struct run *r, char sha256[DIGEST_TEXT_SIZE])
 {
     const struct cut cut = train_config_cut(r->config);
