@@ -55,8 +55,9 @@ static struct column_spec *column_add(struct making *k, enum role role, const ch
         return NULL;
     }
     for (size_t i = 0; i < k->n_columns; i++)
-        if (strcmp(k->m->columns[i].name, json_string_value(name)) == 0)
-            refuse(k, "names the column '%.40s' twice", k->m->columns[i].name);
+        if (word_is(json_string_value(name), json_string_length(name), k->m->columns[i].name))
+            refuse(k, "names the column '%.40s' twice (case, blanks, '_' and '-' make no difference)",
+                   k->m->columns[i].name);
     *c = (struct column_spec){ .role = role, .needed = true };
     memcpy(c->name, json_string_value(name), json_string_length(name) + 1);
     k->n_columns++;

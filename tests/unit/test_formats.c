@@ -502,6 +502,8 @@ Test(formats, a_mapping_that_is_none_is_refused_by_what_is_wrong)
     check_mapping_refused("{\"picture\":7," THREE "}", "'picture'");
     check_mapping_refused("{\"picture\":\"datei\"," THREE ",\"colour\":\"x\"}", "'colour'");
     check_mapping_refused("{\"picture\":\"datei\"," THREE ",\"age\":\"datei\"}", "twice");
+    check_mapping_refused("{\"picture\":\"datei\"," THREE ",\"age\":\"Rund-herd\"}",
+                          "twice"); /* which would be taken for it */
     check_mapping_refused("{\"picture\":\"datei\"," THREE ",\"age\":\"alter\"}", "no column 'alter'");
     check_mapping_refused("{\"picture\":\"datei\",\"findings\":{\"Effusion\":\"erguss\"}}", "'Mass'");
     check_mapping_refused("{\"picture\":\"datei\",\"picture_parts\":0," THREE "}", "picture_parts");
