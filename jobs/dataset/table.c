@@ -20,13 +20,24 @@ enum {
 
 /* ---- the header ---- */
 
-/* A column of the spec that has this name and is not found yet. */
+static void two_columns(struct reader *r, size_t finding)
+{
+    if (r->st == ST_OK)
+        r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has two columns of '%s'", r->name,
+                          r->t.labels.names[finding]);
+}
+
+/* A column of the spec that has this name and is not found yet; of a finding there must be no other. */
 static bool column_place(struct reader *r, const char *text, size_t n, struct place *p)
 {
     for (size_t c = 0; c < r->file->n; c++) {
         const struct column_spec *column = &r->file->columns[c];
 
-        if (r->found[c] || !word_is(text, n, column->name))
+        if (!word_is(text, n, column->name))
+            continue;
+        if (r->found[c] && column->role == ROLE_FINDING)
+            two_columns(r, column->finding);
+        if (r->found[c])
             continue;
         r->found[c] = true;
         *p = (struct place){ column->role, column->needed, c, column->finding };
@@ -46,9 +57,8 @@ static void finding_place(struct reader *r, const char *text, size_t n, struct p
         *p = (struct place){ .role = ROLE_NO_FINDING, .needed = true };
     if (label < 0 || label == LABEL_NO_FINDING)
         return;
-    if (r->finding_found >> label & 1 && r->st == ST_OK)
-        r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has two columns of '%s'", r->name,
-                          r->t.labels.names[label]);
+    if (r->finding_found >> label & 1)
+        two_columns(r, (size_t)label);
     *p = (struct place){ .role = ROLE_FINDING, .needed = true, .finding = (size_t)label };
     r->finding_found |= (uint64_t)1 << label;
 }

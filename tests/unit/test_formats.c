@@ -547,6 +547,20 @@ Test(formats, a_list_in_ones_own_words)
     release(&r);
 }
 
+/* Which of the two is meant nobody can say. */
+Test(formats, a_finding_of_two_columns_is_refused)
+{
+    static const char MAPPING[] = "{\"picture\":\"f\",\"findings\":{\"Mass\":\"m\",\"Edema\":\"e\"}}";
+    struct reading r = text_of(FORMAT_CSV, "f,m,e,M\na,1,0,0\n");
+    struct error err = { 0 };
+
+    r.source.mapping = MAPPING;
+    r.source.mapping_size = strlen(MAPPING);
+    check_refusal("two columns", table_read_as(&r.source, &r.labels, &r.t, &err), ST_FORMAT, &err,
+                  "two columns of 'Mass'");
+    cr_assert_null(r.t.rows);
+}
+
 /* A word's meaning that is no finding is most often written wrongly: every row that has it would be a negative. */
 Test(formats, a_word_that_means_no_finding_is_as_one_that_is_not_named)
 {
