@@ -13,7 +13,7 @@
 #define IMPORT_NOTE "import"
 
 /* What the caller knows of a file that does not say it of itself. NULL and 0: the file says it, or what its maker's files
- * usually have is taken; the report says which. A weights file of ours says all of it: these are refused for it. */
+ * usually have is taken; the report says which. A file of ours says all of it: these are refused for it. */
 struct import_options {
     /* One name for each output, between commas; "" between two: that output is left out. Or the name of a list: "chexnet",
      * "chexpert", "xrv". */

@@ -41,6 +41,10 @@ MUST_USE enum status foreign_preprocess(const struct import_options *o, const ch
                                         const char *from, struct preprocess *ret, json_t *report,
                                         struct error *err);
 
+/* Refuse every option: a file of ours, in either format, says everything of itself, and an option could only contradict it.
+ * Errors: ST_INVALID (the sentence names the option). */
+MUST_USE enum status foreign_nothing_given(const struct import_options *o, struct error *err);
+
 /* The model, with its report, its thresholds and whether it is a backbone in its notes.
  *   params  as model_new() takes them
  * Errors: model_new()'s. */

@@ -56,6 +56,21 @@ enum status foreign_preprocess(const struct import_options *o, const char *scali
     return json_ran_out() ? error_nomem(err) : ST_OK;
 }
 
+enum status foreign_nothing_given(const struct import_options *o, struct error *err)
+{
+    const char *given = o->labels         ? "labels"
+                        : o->architecture ? "architecture"
+                        : o->scaling      ? "scaling"
+                        : o->thresholds   ? "thresholds"
+                        : o->resize       ? "resize"
+                        : o->image_size   ? "image_size"
+                                          : NULL;
+
+    return given ? error_set(err, ST_INVALID, "'%s' is said by a file of cxrd itself: it cannot be given",
+                             given)
+                 : ST_OK;
+}
+
 enum status foreign_warn(json_t *report, struct error *err, const char *fmt, ...)
 {
     json_t *list = json_object_get(report, "warnings");

@@ -6,6 +6,7 @@
 #include "cxrd/safetensors.h"
 #include "cxrd/weights.h"
 
+#include "../foreign/foreign.h"
 #include "../torch/torch.h"
 #include "tensors.h"
 
@@ -13,22 +14,6 @@
 #include <string.h>
 
 static const char OWN[] = "cxrd";
-
-/* A weights file of ours says everything of itself: an option could only contradict it. */
-static enum status options_refused(const struct import_options *o, struct error *err)
-{
-    const char *given = o->labels         ? "labels"
-                        : o->architecture ? "architecture"
-                        : o->scaling      ? "scaling"
-                        : o->thresholds   ? "thresholds"
-                        : o->resize       ? "resize"
-                        : o->image_size   ? "image_size"
-                                          : NULL;
-
-    return given ? error_set(err, ST_INVALID,
-                             "'%s' is said by a weights file of cxrd itself: it cannot be given", given)
-                 : ST_OK;
-}
 
 static enum status format_told(json_t *report, const char *format, struct error *err)
 {
@@ -42,7 +27,7 @@ static enum status own_read(const void *bytes, size_t n_bytes, const struct impo
 
     if (st != ST_OK)
         return st;
-    st = options_refused(o, err);
+    st = foreign_nothing_given(o, err);
     if (st == ST_OK)
         st = format_told(ret_report, OWN, err);
     if (st != ST_OK) {

@@ -132,6 +132,8 @@ static enum status begin(struct reading *in, const void *bytes, size_t n_bytes, 
     enum status st = onnx_unpack(bytes, n_bytes, &in->file, err);
     int64_t opset;
 
+    if (st == ST_OK && is_our_own(in->file))
+        st = foreign_nothing_given(in->o, err);
     if (st != ST_OK)
         return st;
     opset = opset_of(in->file);
@@ -289,7 +291,7 @@ enum status onnx_read(const void *bytes, size_t n_bytes, const struct import_opt
     if (st != ST_OK)
         goto out;
     reader_fill(&in.r, net, values);
-    if (is_our_own(in.file) && !o->labels)
+    if (is_our_own(in.file))
         st = model_new(net, &in.outputs.labels, &in.pre, values, json_incref(in.notes), ret_model, err);
     else
         st = foreign_model(net, &in.outputs, &in.pre, values, ret_report, ret_model, err);

@@ -45,6 +45,17 @@ class Served(ServerCase):
 
 class Command(Case):
 
+    def test_of_a_file_of_ours_nothing_can_be_given(self):
+        path = os.path.join(program.new_folder('onnx'), 'ours.onnx')
+        self.assertEqual(program.run('export', dataset.weights_path(), '-o', path).returncode, 0)
+        self.assertEqual(program.run('import', path).returncode, 0)
+        for option, value in (('labels', ','.join(dataset.LABELS)), ('scaling', '0..255'), ('thresholds', ','.join(14 * ['0.5'])),
+                              ('resize', 'area'), ('architecture', 'graph'), ('image-size', '64')):
+            with self.subTest(option):
+                done = program.run('import', path, '--' + option, value)
+                self.assertEqual((done.returncode, done.stdout), (1, ''))
+                self.assertIn(f"'{option.replace('-', '_')}' is said by a file of cxrd itself", done.stderr)
+
     def test_a_network_becomes_a_weights_file(self):
         folder = program.new_folder('onnx')
         path, out = os.path.join(folder, 'x.onnx'), os.path.join(folder, 'x.safetensors')
