@@ -40,12 +40,12 @@ static size_t regression_cost(const struct run *r)
 
 static void plan(struct run *r)
 {
-    const size_t regresses = !train_config_sees(r->config) || train_config_transfers(r->config);
     const size_t batch = (size_t)r->config->batch_size, n_train = r->split.part[TRAIN].n;
     const bool sees = train_config_sees(r->config);
-    size_t trained;
+    size_t trained, regresses;
 
     r->n_epochs = sees ? (size_t)r->config->epochs : 1;
+    regresses = r->n_epochs > 0 && (!sees || train_config_transfers(r->config));
     r->steps_per_epoch =
         r->config->steps_per_epoch ? (size_t)r->config->steps_per_epoch : (n_train + batch - 1) / batch;
     trained = r->config->steps_per_epoch ? r->steps_per_epoch * batch : n_train;

@@ -37,14 +37,20 @@ function filesOf(card) {
   return make('td', {}, file('Weights', 'weights', 'safetensors'), ...onnx);
 }
 
-function rowOf(card, active) {
-  const answers = card.id === active;
-  const what = answers ? make('strong', {}, 'answers now') : make('button', {
+// Which one answers, or what makes another one answer; a backbone cannot.
+function statusOf(card, answers) {
+  if (answers) return make('strong', {}, 'answers now');
+  if (card.backbone) return 'to transfer from';
+  return make('button', {
     type: 'button', class: 'quiet', 'aria-label': `Activate ${short(card.id)}`,
     onclick: () => attempt(() => change(`models/${card.id}/activate`, `${short(card.id)} answers now.`)),
   }, 'Activate');
+}
+
+function rowOf(card, active) {
+  const answers = card.id === active;
   return make('tr', { 'data-model': card.id, 'aria-current': answers ? 'true' : null }, make('td', {}, compareBox(card)),
-    make('th', { scope: 'row' }, short(card.id)), make('td', {}, what), make('td', {}, time(card.created_at)),
+    make('th', { scope: 'row' }, short(card.id)), make('td', {}, statusOf(card, answers)), make('td', {}, time(card.created_at)),
     make('td', {}, number(jobs.get(card.job)?.validation_loss)), make('td', {}, number(jobs.get(card.job)?.baseline?.validation_loss)),
     make('td', {}, card.imported ? 'imported' : card.population ?? '–'), filesOf(card));
 }
