@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    FIELD_BLOCK = 1 << 16
-}; /* by which a field's buffer grows; libcsv's own 128 bytes make a long one slow */
+/* FIELD_BLOCK is by how much a field's buffer grows; libcsv's own 128 bytes make a long one slow. It is copied each time, so that
+ * a file of one field of 128 MiB would still take minutes: a field has an end. */
+enum { FIELD_BLOCK = 1 << 16, PIECE = 1 << 18, MOST_FIELD_BYTES = 8 << 20 };
 
 /* ---- the header ---- */
 
@@ -138,6 +138,7 @@ static void on_field(void *text, size_t n, void *arg)
 {
     struct reader *r = arg;
 
+    r->unended = 0;
     if (r->st != ST_OK)
         return;
     if (memchr(text, '\0', n)) /* names are C strings from here on: the rest would be lost, and no one told */
@@ -173,6 +174,15 @@ static void parse_fail(struct reader *r, int why)
     reader_fail(r, ST_FORMAT, why == CSV_EPARSE ? "has broken quotes" : "cannot be parsed");
 }
 
+static void parse_piece(struct reader *r, struct csv_parser *csv, const char *bytes, size_t n)
+{
+    if (csv_parse(csv, bytes, n, on_field, on_row, r) != n)
+        parse_fail(r, csv_error(csv));
+    r->unended += n;
+    if (r->unended > MOST_FIELD_BYTES)
+        reader_fail(r, ST_LIMIT, "has a field of more than 8 MiB");
+}
+
 static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
 {
     struct csv_parser csv;
@@ -180,8 +190,9 @@ static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
     if (csv_init(&csv, CSV_STRICT | CSV_STRICT_FINI) != 0)
         return error_nomem(r->err);
     csv_set_blk_size(&csv, FIELD_BLOCK);
-    if (csv_parse(&csv, bytes, n_bytes, on_field, on_row, r) != n_bytes ||
-        csv_fini(&csv, on_field, on_row, r) != 0)
+    for (size_t at = 0; at < n_bytes && r->st == ST_OK; at += PIECE)
+        parse_piece(r, &csv, bytes + at, n_bytes - at < PIECE ? n_bytes - at : PIECE);
+    if (r->st == ST_OK && csv_fini(&csv, on_field, on_row, r) != 0)
         parse_fail(r, csv_error(&csv));
     csv_free(&csv);
     if (r->st == ST_OK && r->line == 0)
@@ -200,7 +211,7 @@ static enum status file_parse(struct reader *r, const struct file_spec *spec, co
 
     r->file = spec;
     r->name = file->name;
-    r->line = r->field = r->n_needed = 0;
+    r->line = r->field = r->n_needed = r->unended = 0;
     r->header[0] = '\0';
     r->finding_found = 0;
     memset(r->found, 0, sizeof r->found);

@@ -678,6 +678,23 @@ Test(table, broken_quotes_are_refused)
     check_refused("in the middle", HEADER "a.png,Ma\"ss,1,30,M,PA\n", "broken quotes");
 }
 
+/* A buffer that grows to a field's length is copied each time: such a file kept a core for minutes. */
+Test(table, a_field_has_an_end)
+{
+    enum { BYTES = 64 << 20 };
+    char *bytes = malloc(BYTES);
+    const size_t header = strlen(HEADER);
+
+    cr_assert_not_null(bytes);
+    memset(bytes, 'a', BYTES);
+    check_bytes_refused("header", bytes, BYTES, ST_LIMIT, "a field of more than 8 MiB in line 1");
+    memcpy(bytes, HEADER, header);
+    check_bytes_refused("row", bytes, BYTES, ST_LIMIT, "a field of more than 8 MiB in line 2");
+    bytes[header + (7 << 20)] = '\n';
+    check_bytes_refused("short row", bytes, header + (7 << 20) + 1, ST_FORMAT, "too long in line 2");
+    free(bytes);
+}
+
 Test(table, nul_bytes_are_refused_wherever_they_stand)
 {
     static const char NAME[] = HEADER "a.png\0.txt,Mass,1,30,M,PA\n",
