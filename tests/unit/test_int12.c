@@ -1,39 +1,19 @@
 /* tests/unit/test_int12.c - Winograd in integers: the products of every instruction set are those of plain loops to the bit, the
  * filters are the nearest integers, blocks and steps are convolutions, and networks say the same, nearly. */
+#define KERNEL_SETS "avx512vnni", "avx512", "avx2", "generic"
+
 #include "cxrd/narrowing.h"
 #include "cxrd/rng.h"
 #include "cxrd/session.h"
+#include "each_set.h"
 #include "leaks.h"
 #include "model/core/floats.h"
-#include "model/kernels/kernels.h"
 #include "model/net/model_parts.h"
-#include "support.h"
 #include "tiny_model.h"
 
-#include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const SETS[] = { "avx512vnni", "avx512", "avx2", "generic" };
-enum { N_SETS = 4 };
-
-#define EACH_SET(name)                                                              \
-    ParameterizedTestParameters(int12, name)                                        \
-    {                                                                               \
-        return cr_make_param_array(size_t, index_upto(N_SETS), N_SETS, index_free); \
-    }                                                                               \
-    static void name(const struct kernels *k);                                      \
-    ParameterizedTest(size_t *index, int12, name)                                   \
-    {                                                                               \
-        const struct kernels *k = kernels_named(SETS[*index]);                      \
-                                                                                    \
-        if (!k)                                                                     \
-            cr_skip_test("this processor has no %s", SETS[*index]);                 \
-        name(k);                                                                    \
-    }                                                                               \
-    static void name(const struct kernels *k)
 
 static int32_t largest(size_t C) { return (int32_t)sqrt((double)INT32_MAX / (double)C); }
 
@@ -108,7 +88,7 @@ static void check_products(const struct kernels *k, size_t T, size_t K, size_t N
     free(c);
 }
 
-EACH_SET(products_are_those_of_plain_loops_to_the_bit)
+EACH_SET(int12, products_are_those_of_plain_loops_to_the_bit)
 {
     for (size_t T = 1; T <= 17; T++)
         check_products(k, T, k->panel * (1 + T % 3), k->panel * (1 + T % 2), false);
@@ -179,7 +159,7 @@ static void check_filters(const struct kernels *k, size_t C, size_t O, bool scal
     free(words);
 }
 
-EACH_SET(filters_are_the_nearest_integers)
+EACH_SET(int12, filters_are_the_nearest_integers)
 {
     check_filters(k, k->panel, 2 * k->panel, false);
     check_filters(k, 3 * k->panel, k->panel, true);
@@ -268,7 +248,7 @@ static double convolved(const struct subject *s, size_t image, size_t o, size_t 
     return sum;
 }
 
-EACH_SET(step_is_a_convolution)
+EACH_SET(int12, step_is_a_convolution)
 {
     static const size_t SIDES[][2] = { { 1, 1 }, { 3, 5 }, { 4, 4 }, { 7, 10 }, { 13, 6 } };
 
@@ -292,7 +272,7 @@ EACH_SET(step_is_a_convolution)
     }
 }
 
-EACH_SET(result_does_not_depend_on_how_tiles_are_shared_out)
+EACH_SET(int12, result_does_not_depend_on_how_tiles_are_shared_out)
 {
     struct subject s = subject_new(k, 3, 37, 30);
     const size_t size = s.n * shape_size(s.g.out), tiles = tiles_of(&s);
@@ -310,7 +290,7 @@ EACH_SET(result_does_not_depend_on_how_tiles_are_shared_out)
     subject_release(&s);
 }
 
-EACH_SET(neither_nan_nor_infinity_is_lost_and_zeros_stay)
+EACH_SET(int12, neither_nan_nor_infinity_is_lost_and_zeros_stay)
 {
     static const float BAD[] = { NAN, INFINITY, -INFINITY };
     struct subject s = subject_new(k, 1, 8, 8);
