@@ -11,14 +11,12 @@
 #include "cxrd/file.h"
 #include "cxrd/onnx.h"
 #include "cxrd/session.h"
-#include "cxrd/training.h"
+#include "learner.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { SIZE = 224, BATCH = 16, PLANE = SIZE * SIZE, SHARDS = 16 /* as a job has them */ };
 
 /* Products and sums of a picture, by definition. */
 static const struct {
@@ -35,14 +33,6 @@ struct subject {
     struct pool *pool;
     float *x, *logits;
 };
-
-static void check(enum status st, const struct error *err)
-{
-    if (st == ST_OK)
-        return;
-    fprintf(stderr, "bench: %s\n", err->text);
-    exit(EXIT_FAILURE);
-}
 
 static const struct error NOT_FINITE = { .text = "a logit is not a finite number" };
 
@@ -116,56 +106,6 @@ static void all_shared(void *arg)
     pool_run(s->pool, BATCH, one_of_all, s);
 }
 
-/* ---- a step of training, Adam's too ---- */
-
-struct learner {
-    const struct subject *s;
-    const struct network *net;
-    struct training *training;
-    struct adam adam;
-    float *y, *logits;
-};
-
-static void learner_make(struct learner *l, const struct subject *s, const char *name)
-{
-    struct error err = { 0 };
-    struct rng rng;
-
-    *l = (struct learner){ .s = s,
-                           .y = calloc((size_t)BATCH * N_NIH_LABELS, sizeof(float)),
-                           .logits = calloc((size_t)BATCH * N_NIH_LABELS, sizeof(float)) };
-    assert(l->y && l->logits);
-    check(network_new(&(struct network_spec){ name, SIZE, N_NIH_LABELS, 0 }, &l->net, &err), &err);
-    check(training_new(l->net, SHARDS, BATCH, NORMS_BATCH, s->pool, &l->training, &err), &err);
-    check(adam_init(&l->adam, l->net->n_params, &err), &err);
-    rng_seed(&rng, 1, 2);
-    network_initialise(l->net, INIT_HE, &rng, training_params(l->training));
-    for (size_t i = 0; i < (size_t)BATCH * N_NIH_LABELS; i += 5)
-        l->y[i] = 1;
-}
-
-static void learner_release(struct learner *l)
-{
-    adam_release(&l->adam);
-    training_free(l->training);
-    network_unref(l->net);
-    free(l->y);
-    free(l->logits);
-}
-
-static void step(void *arg)
-{
-    static const struct error diverged = { .text = "the loss is not a finite number" };
-    struct learner *l = arg;
-    const struct adam_group all = { 0, l->net->n_params, 1e-4, 0 };
-    double loss;
-
-    check(training_gradient(l->training, BATCH, l->s->x, l->y, l->logits, &loss), &diverged);
-    adam_update(&l->adam, training_gradients(l->training), 1, &all, 1, l->s->pool,
-                training_params(l->training));
-    training_follow(l->training, 0.1);
-}
-
 static void leave_behind(const struct subject *s, const char *name, const char *folder,
                          const struct buf *onnx)
 {
@@ -213,8 +153,8 @@ int main(int argc, char **argv)
         report(json, name, "batch 1, all cores", measure(one_shared, &s, 3, 5), 1, ARCHITECTURES[i].gflop);
         report(json, name, "batch 16, all cores", measure(all_shared, &s, 3, 3), BATCH,
                ARCHITECTURES[i].gflop);
-        learner_make(&learner, &s, name);
-        report(json, name, "training step, batch 16, all cores", measure(step, &learner, 3, 3), BATCH,
+        learner_make(&learner, name, s.x, s.pool);
+        report(json, name, "training step, batch 16, all cores", measure(learner_step, &learner, 3, 3), BATCH,
                3 * ARCHITECTURES[i].gflop);
         learner_release(&learner);
         if (folder)

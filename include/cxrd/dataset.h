@@ -110,10 +110,11 @@ struct table_source {
  *   not there    neither
  *   uncertain    by `uncertain`: neither, labels or unknown
  *   not said     by `missing`: neither or unknown; of a row with "No Finding" neither
- * Rows of one picture become one. Where a format has readers the findings are those of most of them; as many for as against is
- * uncertain, as is what readers call uncertain and none calls there or not there. Elsewhere two rows that say that a finding is there and that it is not are a contradiction, which is refused.
+ * Rows of one picture become one. Where a format has readers, a finding is what most of them say. It is uncertain where as many say
+ * yes as no, and where some call it uncertain and nobody says yes or no. Elsewhere two rows that contradict each other about a
+ * finding are refused.
  * Errors: those of table_read(); ST_FORMAT also for values that are no label, findings that the table has no column of, a mapping
- * that is none. */
+ * that cannot be used. */
 MUST_USE enum status table_read_as(const struct table_source *source, const struct labels *labels,
                                    struct table *ret_table, struct error *err);
 
@@ -131,7 +132,7 @@ MUST_USE enum status table_digest(const struct table_source *source, char ret[DI
  * knows its history: the findings of those rows of the same patient, in the whole table, that have a smaller number.
  *   bytes   borrowed
  *   name    of the file, for the error's sentence
- *   labels  the findings to read it for; copied. NULL: none, whatever words there are: for who only looks for pictures
+ *   labels  the findings to read it for; copied. NULL: only the pictures are wanted, and any words may stand there
  * Errors: ST_FORMAT (no such column, a row without its columns, broken quotes, findings that are not known,
  * contradictions), ST_LIMIT (too many rows), ST_NOMEM. */
 MUST_USE enum status table_read(const void *bytes, size_t n_bytes, const char *name,

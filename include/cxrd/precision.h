@@ -11,7 +11,7 @@ enum precision {
 
 const char *precision_name(enum precision p); /* "float32", "int12" */
 
-/* By its name. False: it is none. */
+/* By its name. False: there is no precision of that name. */
 bool precision_parse(const char *text, enum precision *ret);
 
 #endif

@@ -51,8 +51,8 @@ struct format_spec {
     size_t patient_part; /* that part of the picture's path, from its end, is the patient; 0: none is */
     const struct meaning *meanings; /* before labels_of_word() is asked */
     size_t n_meanings;
-    const struct meaning
-        *values; /* of ROLE_FINDING, "1", "0", "-1" or "" for `means`; then numbers are none */
+    const struct meaning *
+        values; /* of ROLE_FINDING, "1", "0", "-1" or "" for `means`; where there are any, only these count */
     size_t n_values;
     const struct meaning *views; /* words for PA and AP besides those of input_read() */
     size_t n_views;
