@@ -1,4 +1,4 @@
-/* include/cxrd/dataset.h - from a table and a folder of PNGs to three disjoint sets of labelled rows.
+/* include/cxrd/dataset.h - from a table and a folder of pictures to three disjoint sets of labelled rows.
  *
  * The way of the data: table_read() -> table_filter() -> discover() -> split_make(). Each noun is one struct, each
  * arrow one function; none of them keeps a reference to what it was given. Everything in the table comes from a
@@ -269,8 +269,11 @@ bool dataset_path_ok(const char *path);
  * flags as for open(). Returns a descriptor or -1 and errno (EXDEV: not relative_path_ok()). */
 int open_beneath(int root, const char *path, int flags);
 
-/* Find all regular files below `root` that match a pattern such as "images_*" "/images/" "*.png", their ".PNG" in any case.
- * Links are passed over and counted. A name that occurs in two folders is taken from the first in the order of folder names.
+/* Find all regular files below `root` that match a pattern such as "images_*" "/images/" "*.png", which finds ".jpg", ".jpeg", ".dcm"
+ * and ".dicom", too: ".png" at its end stands for the pictures in whatever form they are there, see names.h. Endings may be in any
+ * case. Links are passed over and counted. A name that occurs in two folders is taken from the first in the order of folder names;
+ * of files of one name with several endings those with the first of the above count. A DICOM file is found by its SOP Instance UID,
+ * too.
  *   parts  of its path are a picture's name, the last ones: 1 is its file's name, 2 has the folder before it
  * Errors: ST_INVALID (not relative_path_ok()), ST_IO, ST_LIMIT (more than TABLE_MAX_ROWS), ST_NOMEM. */
 MUST_USE enum status discover(int root, const char *pattern, size_t parts, struct picture_files **ret_files,
@@ -279,7 +282,7 @@ void picture_files_free(struct picture_files *f); /* NULL is fine */
 
 enum { PICTURE_MISSING = -1 };
 
-/* The file of that name as a number, or PICTURE_MISSING; ".png" may be in any case, or missing from either. Any thread. */
+/* The file of that name as a number, or PICTURE_MISSING; the endings above are left out of account, in either. Any thread. */
 int32_t picture_find(const struct picture_files *f, const char *name);
 size_t picture_count(const struct picture_files *f);
 size_t picture_links(const struct picture_files *f); /* links that matched, and are none of the files */

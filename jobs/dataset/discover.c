@@ -5,6 +5,7 @@
  * openat2() would do the same, but containers with an older system call filter refuse it.) */
 #include "cxrd/dataset.h"
 
+#include "dicom_uid.h"
 #include "names.h"
 
 #include <dirent.h>
@@ -19,13 +20,16 @@
 
 enum { MAX_PATH = 512, MAX_PART = 255 };
 
+/* A name by which a file is found: its own, or the SOP Instance UID of a DICOM file. */
 struct picture {
-    char *name; /* owned */
+    char *name;       /* owned */
+    const char *file; /* the file's own name */
     uint32_t folder;
 };
 
 struct picture_files {
     size_t n, capacity, n_folders, folders_capacity;
+    size_t n_files;           /* some of them have two names */
     size_t parts;             /* of a path that are a picture's name */
     size_t links;             /* that matched, and were passed over */
     struct picture *pictures; /* sorted by name */
@@ -123,21 +127,33 @@ static char *picture_path(const struct picture_files *f, const char *name)
     return path;
 }
 
+/*   name  taken over, NULL without memory
+ *   file  borrowed, as long as there are pictures; NULL: it is the name */
+static enum status name_add(struct picture_files *f, char *name, const char *file, uint32_t folder,
+                            struct error *err)
+{
+    if (name && f->n == f->capacity) {
+        const size_t capacity = f->capacity ? 2 * f->capacity : 1024;
+        struct picture *grown = realloc(f->pictures, capacity * sizeof *grown);
+
+        if (!grown) {
+            free(name);
+            return error_nomem(err);
+        }
+        f->pictures = grown;
+        f->capacity = capacity;
+    }
+    if (!name)
+        return error_nomem(err);
+    f->pictures[f->n++] = (struct picture){ name, file ? file : name, folder };
+    return ST_OK;
+}
+
 static enum status picture_add(struct picture_files *f, const char *name, struct error *err)
 {
     if (f->n == TABLE_MAX_ROWS)
         return error_set(err, ST_LIMIT, "there are more than %d picture files", TABLE_MAX_ROWS);
-    if (f->n == f->capacity) {
-        const size_t capacity = f->capacity ? 2 * f->capacity : 1024;
-        struct picture *grown = realloc(f->pictures, capacity * sizeof *grown);
-
-        if (!grown)
-            return error_nomem(err);
-        f->pictures = grown;
-        f->capacity = capacity;
-    }
-    f->pictures[f->n] = (struct picture){ picture_path(f, name), (uint32_t)f->n_folders };
-    return f->pictures[f->n++].name ? ST_OK : error_nomem(err);
+    return name_add(f, picture_path(f, name), NULL, (uint32_t)f->n_folders, err);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -301,8 +317,57 @@ static int compare(const void *a, const void *b)
 {
     const struct picture *p = a, *q = b;
     const int order = name_order(name_of(p->name), name_of(q->name));
+    const size_t rank = name_rank(name_of(p->file)), other = name_rank(name_of(q->file));
 
-    return order ? order : (p->folder > q->folder) - (p->folder < q->folder);
+    if (order)
+        return order;
+    return rank != other ? (rank > other) - (rank < other)
+                         : (p->folder > q->folder) - (p->folder < q->folder);
+}
+
+static void sort(struct picture_files *f)
+{
+    if (f->n)
+        qsort(f->pictures, f->n, sizeof *f->pictures, compare);
+}
+
+/* Of files of one name that have different endings those of the first rank are kept. */
+static void keep_first_rank(struct picture_files *f)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        const struct picture *head = kept ? &f->pictures[kept - 1] : NULL;
+
+        if (head && name_order(name_of(head->name), name_of(f->pictures[i].name)) == 0 &&
+            name_rank(name_of(head->file)) != name_rank(name_of(f->pictures[i].file)))
+            free(f->pictures[i].name);
+        else
+            f->pictures[kept++] = f->pictures[i];
+    }
+    f->n = kept;
+}
+
+/* A table may name the pictures of a DICOM file's by their SOP Instance UID: it is a second name of each. */
+static enum status add_uids(struct picture_files *f, struct error *err)
+{
+    const size_t n = f->n;
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < n && st == ST_OK; i++) {
+        const struct picture p = f->pictures[i];
+        char uid[DICOM_UID_SIZE];
+        int fd;
+
+        if (!name_may_be_dicom(name_of(p.name)))
+            continue;
+        fd = picture_open(f, (int32_t)i);
+        if (fd >= 0 && dicom_uid_read(fd, uid) && name_order(name_of(uid), name_of(p.name)) != 0)
+            st = name_add(f, strdup(uid), p.file, p.folder, err);
+        if (fd >= 0)
+            close(fd);
+    }
+    return st;
 }
 
 enum status discover(int root, const char *pattern, size_t parts, struct picture_files **ret_files,
@@ -320,12 +385,17 @@ enum status discover(int root, const char *pattern, size_t parts, struct picture
     f->root = fcntl(root, F_DUPFD_CLOEXEC, 0);
     st = f->root < 0 ? error_errno(err, ST_IO, "cannot keep the data set's folder open")
                      : search(f, pattern, err);
+    if (st == ST_OK) {
+        sort(f);
+        keep_first_rank(f);
+        f->n_files = f->n;
+        st = add_uids(f, err);
+    }
     if (st != ST_OK) {
         picture_files_free(f);
         return st;
     }
-    if (f->n)
-        qsort(f->pictures, f->n, sizeof *f->pictures, compare);
+    sort(f);
     *ret_files = f;
     return ST_OK;
 }
@@ -345,10 +415,10 @@ void picture_files_free(struct picture_files *f)
     free(f);
 }
 
-size_t picture_count(const struct picture_files *f) { return f->n; }
+size_t picture_count(const struct picture_files *f) { return f->n_files; }
 
 size_t picture_links(const struct picture_files *f) { return f->links; }
-const char *picture_name(const struct picture_files *f, int32_t i) { return f->pictures[i].name; }
+const char *picture_name(const struct picture_files *f, int32_t i) { return f->pictures[i].file; }
 
 static bool same_name(const struct picture_files *f, size_t i, const char *name)
 {
@@ -382,7 +452,7 @@ size_t picture_copies(const struct picture_files *f, int32_t i)
 int picture_open(const struct picture_files *f, int32_t i)
 {
     const struct picture *p = &f->pictures[i];
-    const char *slash = strrchr(p->name, '/'), *name = slash ? slash + 1 : p->name;
+    const char *slash = strrchr(p->file, '/'), *name = slash ? slash + 1 : p->file;
     const int at = walk(f, f->folders[p->folder]);
     const int fd = at < 0 ? -1 : openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 

@@ -8,13 +8,25 @@
 #include <string.h>
 #include <strings.h>
 
-static const char EXTENSION[] = ".png";
-enum { EXTENSION_LENGTH = sizeof EXTENSION - 1 };
+/* In the order of their rank. */
+static const char *const ENDINGS[] = { ".png", ".jpg", ".jpeg", ".dcm", ".dicom" };
+enum { PNG, JPG, JPEG, DCM, DICOM, N_ENDINGS };
 
-static bool has_extension(struct name a)
+/* Which of them a name has; N_ENDINGS: none. */
+static size_t ending_of(struct name a)
 {
-    return a.n > EXTENSION_LENGTH &&
-           strncasecmp(a.text + a.n - EXTENSION_LENGTH, EXTENSION, EXTENSION_LENGTH) == 0;
+    for (size_t i = 0; i < N_ENDINGS; i++) {
+        const size_t n = strlen(ENDINGS[i]);
+
+        if (a.n > n && strncasecmp(a.text + a.n - n, ENDINGS[i], n) == 0)
+            return i;
+    }
+    return N_ENDINGS;
+}
+
+static struct name without(struct name a, size_t ending)
+{
+    return ending < N_ENDINGS ? (struct name){ a.text, a.n - strlen(ENDINGS[ending]) } : a;
 }
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
@@ -51,30 +63,13 @@ struct name name_part(const char *text, size_t n, size_t from_end)
     return (struct name){ with.text, length };
 }
 
-/* Without one of these extensions, in any case of its letters. */
-static struct name without(struct name a, const char *const *extensions, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const size_t length = strlen(extensions[i]);
-
-        if (a.n > length && strncasecmp(a.text + a.n - length, extensions[i], length) == 0)
-            return (struct name){ a.text, a.n - length };
-    }
-    return a;
-}
-
-struct name name_stem(struct name a)
-{
-    static const char *const PNG[] = { EXTENSION };
-
-    return without(a, PNG, 1);
-}
+struct name name_stem(struct name a) { return without(a, ending_of(a)); }
 
 struct name name_of_picture(struct name a)
 {
-    static const char *const JPEG[] = { ".jpg", ".jpeg" };
+    const size_t ending = ending_of(a);
 
-    return without(a, JPEG, 2);
+    return ending == JPG || ending == JPEG ? without(a, ending) : a;
 }
 
 int name_order(struct name a, struct name b)
@@ -87,15 +82,35 @@ int name_order(struct name a, struct name b)
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
+size_t name_rank(struct name a)
+{
+    const size_t ending = ending_of(a);
+
+    return ending < N_ENDINGS ? ending : 0;
+}
+
+bool name_may_be_dicom(struct name a) { return ending_of(a) >= DCM; }
+
+/* With another ending in place of its own. */
+static bool matches_with(const char *pattern, struct name name, size_t own, size_t other)
+{
+    const struct name stem = without(name, own);
+    char changed[NAME_MAX + sizeof ".dicom"];
+
+    snprintf(changed, sizeof changed, "%.*s%s", (int)stem.n, stem.text, ENDINGS[other]);
+    return fnmatch(pattern, changed, FNM_PERIOD) == 0;
+}
+
 bool name_matches(const char *pattern, const char *name)
 {
     const struct name whole = { name, strlen(name) };
-    char plain[NAME_MAX + 1];
+    const size_t ending = ending_of(whole);
 
     if (fnmatch(pattern, name, FNM_PERIOD) == 0)
         return true;
-    if (!has_extension(whole))
+    if (ending == N_ENDINGS)
         return false;
-    snprintf(plain, sizeof plain, "%.*s%s", (int)(whole.n - EXTENSION_LENGTH), name, EXTENSION);
-    return fnmatch(pattern, plain, FNM_PERIOD) == 0;
+    return matches_with(pattern, whole, ending, ending) ||
+           (ending_of((struct name){ pattern, strlen(pattern) }) == PNG &&
+            matches_with(pattern, whole, ending, PNG));
 }

@@ -290,6 +290,136 @@ Test(discover, refuses_patterns_that_leave_the_data_set)
     place_release(&p);
 }
 
+/* ---- formats ---- */
+
+/* A release's tables and folders are as they are: ".png" in a pattern stands for its pictures, whatever they were made into. */
+Test(discover, finds_pictures_in_whatever_form_they_are_there)
+{
+    struct place p = place_make();
+
+    put(&p, "images_001/images/a.png");
+    put(&p, "images_001/images/b.jpg");
+    put(&p, "images_001/images/c.JPEG");
+    put(&p, "images_001/images/d.dcm");
+    put(&p, "images_001/images/e.Dicom");
+    put(&p, "images_001/images/f.txt");
+    put(&p, "images_001/images/jpg");
+    CHECK_FOUND(&p, "images_*/images/*.png", "a.png", "b.png", "c", "d.jpg", "e.dicom");
+    CHECK_FOUND(&p, "images_*/images/*.jpg", "b.png");
+    CHECK_FOUND(&p, "images_*/images/*.jpeg", "c");
+    CHECK_FOUND(&p, "images_*/images/*.dcm", "d");
+    CHECK_FOUND(&p, "images_*/images/[de].d*", "d", "e");
+    CHECK_FOUND(&p, "images_*/images/b.png", "b");
+    place_release(&p);
+}
+
+/* A set that was trained on before there were other formats than PNG is trained on as it was. */
+Test(discover, prefers_the_png_where_a_name_has_several_endings)
+{
+    struct place p = place_make();
+    struct picture_files *f;
+
+    put(&p, "images_001/images/a.jpg");
+    put(&p, "images_002/images/a.png");
+    put(&p, "images_003/images/a.jpg");
+    put(&p, "images_003/images/b.dcm");
+    put(&p, "images_003/images/b.jpg");
+    f = found(&p, "images_*/images/*.png");
+    cr_assert_eq(picture_count(f), 2);
+    check_content(f, "a.jpg", "images_002/images/a.png");
+    check_content(f, "b", "images_003/images/b.jpg");
+    cr_assert_eq(picture_copies(f, picture_find(f, "a")), 1);
+    picture_files_free(f);
+    place_release(&p);
+}
+
+/* The head of a DICOM file, of which nothing else is needed; `fault` is what happens to it. */
+enum fault { NO_FAULT, NO_MAGIC, NO_UID, LONG_UID, TEXT_UID, CUT };
+
+static void put_dicom(const struct place *p, const char *path, const char *uid, enum fault fault)
+{
+    char head[512] = { 0 };
+    size_t n = 128;
+    FILE *file;
+
+    put(p, path);
+    memcpy(head + n, fault == NO_MAGIC ? "DICX" : "DICM", 4);
+    n += 4;
+    memcpy(head + n,
+           "\2\0\0\0UL\4\0\0\0\0\0"
+           "\2\0\1\0OB\0\0\2\0\0\0\0\1"
+           "\2\0\2\0UI\4\0"
+           "1.2",
+           38);
+    n += 38;
+    if (fault != NO_UID) {
+        memcpy(head + n, "\2\0\3\0UI", 6);
+        head[n + 6] = (char)(fault == LONG_UID ? 66 : (strlen(uid) + 1) / 2 * 2);
+        memset(head + n + 8, '1', fault == LONG_UID ? 66 : 0);
+        memcpy(head + n + 8, fault == TEXT_UID ? "x" : uid, fault == TEXT_UID ? 1 : strlen(uid));
+        n += 8 + (size_t)head[n + 6];
+    }
+    memcpy(head + n,
+           "\10\0\30\0UI\4\0"
+           "9.9",
+           12);
+    n = fault == CUT ? n - 4 : n + 12;
+    file = fopen(path_in(p->folder, "%s", path), "wb");
+    cr_assert(file && fwrite(head, 1, n, file) == n && fclose(file) == 0);
+}
+
+Test(discover, finds_a_dicom_file_by_its_uid_too)
+{
+    static const struct {
+        const char *path, *uid;
+        enum fault fault;
+    } FILES[] = { { "a.dcm", "1.2.840.1", NO_FAULT }, { "b.DCM", "1.2.840.22", NO_FAULT },
+                  { "c", "1.2.840.3", NO_FAULT },     { "1.2.840.4.dcm", "1.2.840.4", NO_FAULT },
+                  { "e.dcm", "1.2.840.5", NO_MAGIC }, { "f.dcm", "1.2.840.6", NO_UID },
+                  { "g.dcm", "1.2.840.7", LONG_UID }, { "h.dcm", "1.2.840.8", TEXT_UID },
+                  { "i.dcm", "1.2.840.9", CUT },      { "j.png", "1.2.840.10", NO_FAULT } };
+    static const bool IS_FOUND[] = { true, true, true, true, false, false, false, false, false, false };
+    struct place p = place_make();
+    struct picture_files *f;
+
+    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
+        put_dicom(&p, path_in("images", "%s", FILES[i].path), FILES[i].uid, FILES[i].fault);
+    f = found(&p, "images/*");
+    cr_assert_eq(picture_count(f), 10);
+    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
+        const int32_t by_name = picture_find(f, FILES[i].path), by_uid = picture_find(f, FILES[i].uid);
+        const int fd = picture_open(f, by_name);
+
+        cr_assert_neq(by_name, PICTURE_MISSING);
+        cr_assert_geq(fd, 0);
+        close(fd);
+        cr_assert_eq(by_uid != PICTURE_MISSING, IS_FOUND[i], "%s", FILES[i].path);
+        if (by_uid != PICTURE_MISSING)
+            cr_assert_str_eq(picture_name(f, by_uid), FILES[i].path);
+        if (by_uid != PICTURE_MISSING)
+            cr_assert_eq(picture_copies(f, by_uid), 1);
+    }
+    picture_files_free(f);
+    place_release(&p);
+}
+
+/* Two files that say they are one: a name cannot tell them apart. */
+Test(discover, counts_files_of_one_uid_as_copies)
+{
+    struct place p = place_make();
+    struct picture_files *f;
+    struct error err = { 0 };
+    size_t copies = 0;
+
+    put_dicom(&p, "images/a.dcm", "1.2.3", NO_FAULT);
+    put_dicom(&p, "images/b.dcm", "1.2.3", NO_FAULT);
+    f = found(&p, "images/*.dcm");
+    cr_assert_eq(picture_check_copies(f, "1.2.3", &copies, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(copies, 1);
+    picture_files_free(f);
+    place_release(&p);
+}
+
 /* CheXpert and MIMIC-CXR-JPG have a folder a study: more of them than files may be open. */
 Test(discover, keeps_as_many_folders_as_there_are)
 {
