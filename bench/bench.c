@@ -145,7 +145,7 @@ static void way_in_task(void *arg, size_t task, size_t lane)
     struct error err = { 0 };
 
     check(file_read(s->paths[task], 64 << 20, &file, &err), &err);
-    check(image_decode(file.data, file.size, &IMAGE_LIMITS, &img, &err), &err);
+    check(image_decode(file.data, file.size, &IMAGE_READER_PNG, &img, &err), &err);
     preprocess_resize(&img, &pre, s->lanes[lane].grey);
     image_release(&img);
     file_bytes_release(&file);

@@ -37,6 +37,7 @@ struct error {
     char text[320]; /* one sentence: lower case, no full stop, subject in quotes; a client may read it */
     char inner
         [256]; /* what only the operator may read, in the log and in the shell, such as a path; "" for nothing */
+    const char *reason; /* a word for a client's program, a constant such as "modality"; NULL: none */
 };
 
 const char *status_name(enum status st); /* "ST_FORMAT" */
@@ -55,6 +56,9 @@ enum status error_errno(struct error *err, enum status code, const char *fmt, ..
 
 /* Add what only the operator may read to an error that was just set. Returns `code`. */
 enum status error_inner(struct error *err, enum status code, const char *inner);
+
+/* Add a word for programs to an error that was just set: it is kept as it is, not copied. Returns `code`. */
+enum status error_reason(struct error *err, enum status code, const char *reason);
 
 /* ST_NOMEM with a sentence that needs no memory. */
 enum status error_nomem(struct error *err);

@@ -65,7 +65,7 @@ static enum status decode(const struct pictures *p, int fd, const char *name, ui
 
     if (st != ST_OK)
         return st;
-    st = image_decode(file.data, file.size, &IMAGE_LIMITS, &img, &why);
+    st = image_decode(file.data, file.size, &IMAGE_READER_PNG, &img, &why);
     if (st != ST_OK)
         error_set(err, st, "the picture '%s' cannot be used: %s", name, why.text);
     else if (take(p, &img, ret_grey, ret) != ST_OK)

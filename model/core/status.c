@@ -76,6 +76,7 @@ enum status error_set(struct error *err, enum status code, const char *fmt, ...)
 
         err->code = code;
         err->inner[0] = '\0';
+        err->reason = NULL;
         va_start(ap, fmt);
         vsnprintf(err->text, sizeof err->text, fmt, ap);
         va_end(ap);
@@ -96,6 +97,7 @@ enum status error_errno(struct error *err, enum status code, const char *fmt, ..
 
         err->code = code;
         err->inner[0] = '\0';
+        err->reason = NULL;
         va_start(ap, fmt);
         vsnprintf(err->text, sizeof err->text, fmt, ap);
         va_end(ap);
@@ -113,6 +115,13 @@ enum status error_inner(struct error *err, enum status code, const char *inner)
         snprintf(err->inner, sizeof err->inner, "%s", inner);
         make_printable(err->inner);
     }
+    return code;
+}
+
+enum status error_reason(struct error *err, enum status code, const char *reason)
+{
+    if (err)
+        err->reason = reason;
     return code;
 }
 

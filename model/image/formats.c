@@ -7,19 +7,19 @@
 #include <string.h>
 
 /* The signature was chosen to be hurt by what hurts files: seven bits, other line ends. */
-static enum status signature_damaged(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+static enum status signature_damaged(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
                                      struct image *ret_image, struct error *err)
 {
-    (void)bytes, (void)n_bytes, (void)limits, (void)ret_image;
+    (void)bytes, (void)n_bytes, (void)reader, (void)ret_image;
     return error_set(
         err, ST_UNSUPPORTED,
         "this looks like a PNG file whose signature, its first 8 bytes, is damaged; PNG is read here");
 }
 
-static enum status decode_png(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+static enum status decode_png(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
                               struct image *ret_image, struct error *err)
 {
-    return png_decode(bytes, n_bytes, limits, false, ret_image, err);
+    return png_decode(bytes, n_bytes, reader->limits, false, ret_image, err);
 }
 
 static const struct format {
@@ -27,7 +27,7 @@ static const struct format {
     size_t offset; /* where the magic number stands */
     size_t n_magic;
     const char *magic;
-    enum status (*decode)(const uint8_t *bytes, size_t n_bytes, const struct image_limits *limits,
+    enum status (*decode)(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
                           struct image *ret_image, struct error *err);
 } FORMATS[] = {
     { "PNG", 0, 8, "\x89PNG\r\n\x1a\n", decode_png },
@@ -58,7 +58,7 @@ static const struct format *format_of(const uint8_t *bytes, size_t n)
     return NULL;
 }
 
-enum status image_decode(const void *bytes, size_t n_bytes, const struct image_limits *limits,
+enum status image_decode(const void *bytes, size_t n_bytes, const struct image_reader *reader,
                          struct image *ret_image, struct error *err)
 {
     const struct format *f = format_of(bytes, n_bytes);
@@ -69,5 +69,5 @@ enum status image_decode(const void *bytes, size_t n_bytes, const struct image_l
         return error_set(err, ST_UNSUPPORTED, "this is not an image in a known format; PNG is read here");
     if (!f->decode)
         return error_set(err, ST_UNSUPPORTED, "this is a %s file; PNG is read here", f->name);
-    return f->decode(bytes, n_bytes, limits, ret_image, err);
+    return f->decode(bytes, n_bytes, reader, ret_image, err);
 }

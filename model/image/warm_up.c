@@ -19,7 +19,7 @@ enum status image_warm_up(struct error *err)
         pixels[i] = (uint8_t)(i * i >> 4);
     st = image_encode_png(pixels, SIDE, SIDE, CHANNELS, &png, err);
     if (st == ST_OK)
-        st = image_decode(png.data, png.len, &IMAGE_LIMITS, &image, err);
+        st = image_decode(png.data, png.len, &IMAGE_READER_PNG, &image, err);
     image_release(&image);
     buf_release(&png);
     return st;

@@ -77,12 +77,13 @@ static enum status score(const struct serving *serving, const void *bytes, size_
     struct session *s = sessions_take(serving->sessions);
     const double begun = clock_seconds();
     const struct model *m = a->model->model;
+    const struct image_reader reader = { .limits = &serving->limits };
     double decode;
     enum status st = ST_OK;
 
     team_enter(serving->team);
     if (model_sees(m))
-        st = image_decode(bytes, n, &serving->limits, &a->image, err);
+        st = image_decode(bytes, n, &reader, &a->image, err);
     decode = (clock_seconds() - begun) * 1e3;
     if (st == ST_OK)
         st = predict_image(m, s, serving->team, &a->image, question->explain, &question->values,

@@ -11,9 +11,9 @@ struct answer {
     struct image image;
     struct prediction prediction;
 };
-#define ANSWER_INIT             \
-    {                           \
-        .image = { 0, 0, NULL } \
+#define ANSWER_INIT         \
+    {                       \
+        .image = IMAGE_INIT \
     }
 
 /* What an operation's query may say beside the patient. */

@@ -101,7 +101,7 @@ static enum status predict_here(const struct predict_options *o, const struct qu
     enum status st = ST_OK;
 
     if (model_sees(m->model))
-        st = image_decode(file->data, file->size, &IMAGE_LIMITS, &img, err);
+        st = image_decode(file->data, file->size, &IMAGE_READER_PNG, &img, err);
     decoded = clock_seconds();
     if (st == ST_OK)
         st = predict_image(m->model, s, NULL, &img, q->explain, &q->values, &p, err);

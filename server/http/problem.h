@@ -10,7 +10,8 @@ int problem_status(enum status st);
 /* "Not Found" */
 const char *problem_title(int http_status);
 
-/* Make `res` a problem: res->status as given, or by `st` where it is 0; detail from err->text; res->errors if any. */
+/* Make `res` a problem: res->status as given, or by `st` where it is 0; detail from err->text; err->reason and
+ * res->errors if any. */
 void problem_write(const struct http_request *req, enum status st, const struct error *err,
                    struct http_response *res);
 

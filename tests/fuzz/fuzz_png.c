@@ -9,6 +9,7 @@
 
 /* The code is the same at every size; small pictures make many tries. */
 static const struct image_limits LIMITS = { .max_side = 8192, .max_pixels = 1 << 16, .max_bytes = 1 << 18 };
+static const struct image_reader READER = { .limits = &LIMITS };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -16,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *bytes = fuzz_copy(data, size);
     struct image img = IMAGE_INIT;
     struct error err = { 0 };
-    const enum status st = image_decode(bytes, size, &LIMITS, &img, &err);
+    const enum status st = image_decode(bytes, size, &READER, &img, &err);
 
     free(bytes);
     if (st != ST_OK) {

@@ -45,7 +45,7 @@ static const char *path(const char *name)
 static enum status decode(const void *bytes, size_t n, struct error *err)
 {
     struct image img = IMAGE_INIT;
-    const enum status st = image_decode(bytes, n, &IMAGE_LIMITS, &img, err);
+    const enum status st = image_decode(bytes, n, &IMAGE_READER_PNG, &img, err);
 
     assert(st != ST_OK || (img.width == SIDE && img.height == SIDE));
     image_release(&img);
@@ -224,7 +224,7 @@ static enum status predict(struct error *err)
     struct image img = IMAGE_INIT;
     uint8_t square[SIDE * SIDE];
     struct session *s = NULL;
-    enum status st = image_decode(grey_png.data, grey_png.size, &IMAGE_LIMITS, &img, err);
+    enum status st = image_decode(grey_png.data, grey_png.size, &IMAGE_READER_PNG, &img, err);
 
     if (st == ST_OK) {
         preprocess_resize(&img, &PREPROCESS, square);

@@ -91,7 +91,7 @@ static void read_picture(const char *path, const struct model *m, float *x)
     uint8_t *grey = malloc(PLANE);
 
     cr_assert_eq(file_read(path, 1 << 24, &file, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(image_decode(file.data, file.size, &IMAGE_LIMITS, &img, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(image_decode(file.data, file.size, &IMAGE_READER_PNG, &img, &err), ST_OK, "%s", err.text);
     preprocess_resize(&img, model_preprocess(m), grey);
     preprocess_scale(grey, PLANE, model_preprocess(m), x);
     free(grey);

@@ -25,7 +25,7 @@ static struct image drawn(const struct heatmap *h)
     struct error err = { 0 };
 
     cr_assert_eq(heatmap_png(h, &png, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(image_decode(png.data, png.len, &IMAGE_LIMITS, &img, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(image_decode(png.data, png.len, &IMAGE_READER_PNG, &img, &err), ST_OK, "%s", err.text);
     cr_assert_eq(img.channels, 3);
     buf_release(&png);
     return img;

@@ -93,9 +93,10 @@ static void check_decodes(const char *name, const struct file_bytes *f, const st
 {
     struct image img = IMAGE_INIT;
     struct png_truth truth;
+    const struct image_reader reader = { .limits = limits };
     struct error err = { 0 };
 
-    cr_assert_eq(image_decode(f->data, f->size, limits, &img, &err), ST_OK, "%s: %s", name, err.text);
+    cr_assert_eq(image_decode(f->data, f->size, &reader, &img, &err), ST_OK, "%s: %s", name, err.text);
     cr_assert(png_truth_init(&truth, f->data, f->size), "%s: the other decoder cannot read it", name);
     check_is_truth(name, &img, &truth);
     png_truth_release(&truth);
@@ -109,7 +110,7 @@ static void check_refused(const char *name, const void *bytes, size_t n, enum st
     uint8_t canary;
     struct image img = { 1, 2, &canary, 3, 4 };
     struct error err = { 0 };
-    const enum status st = image_decode(bytes, n, &IMAGE_LIMITS, &img, &err);
+    const enum status st = image_decode(bytes, n, &IMAGE_READER_PNG, &img, &err);
 
     check_refusal(name, st, expected, &err, word);
     cr_assert(img.width == 1 && img.height == 2 && img.grey == &canary && img.channels == 3 &&
@@ -175,7 +176,8 @@ static struct image decode_from(const char *folder, const char *name)
     struct image img = IMAGE_INIT;
     struct error err = { 0 };
 
-    cr_assert_eq(image_decode(f.data, f.size, &IMAGE_LIMITS, &img, &err), ST_OK, "%s: %s", name, err.text);
+    cr_assert_eq(image_decode(f.data, f.size, &IMAGE_READER_PNG, &img, &err), ST_OK, "%s: %s", name,
+                 err.text);
     file_bytes_release(&f);
     return img;
 }
@@ -257,6 +259,7 @@ TEST_WITHOUT_LEAKS(hostile, broken_files_are_refused_and_the_others_decode_to_th
 TEST_WITHOUT_LEAKS(hostile, wide_limits_do_not_let_a_broken_file_through)
 {
     const struct image_limits wide = { .max_side = 1 << 20, .max_pixels = 1 << 28, .max_bytes = 1 << 28 };
+    const struct image_reader reader = { .limits = &wide };
     struct listing l = list("png/hostile");
 
     for (int i = 0; i < l.n; i++) {
@@ -266,7 +269,7 @@ TEST_WITHOUT_LEAKS(hostile, wide_limits_do_not_let_a_broken_file_through)
         struct error err = { 0 };
 
         if (hostile_refusal(name))
-            check_refusal(name, image_decode(f.data, f.size, &wide, &img, &err), ST_FORMAT, &err,
+            check_refusal(name, image_decode(f.data, f.size, &reader, &img, &err), ST_FORMAT, &err,
                           "broken PNG: ");
         file_bytes_release(&f);
     }
@@ -338,7 +341,7 @@ static struct image decode_craft(const struct buf *png, const char *what)
     struct error err = { 0 };
 
     cr_assert_eq(buf_status(png), ST_OK);
-    cr_assert_eq(image_decode(png->data, png->len, &IMAGE_LIMITS, &img, &err), ST_OK, "%s: %s", what,
+    cr_assert_eq(image_decode(png->data, png->len, &IMAGE_READER_PNG, &img, &err), ST_OK, "%s: %s", what,
                  err.text);
     return img;
 }
@@ -528,7 +531,7 @@ static void check_flip_refused(const struct buf *png, size_t bit)
     struct image img = IMAGE_INIT;
     struct error err = { 0 };
     char what[40];
-    const enum status st = image_decode(png->data, png->len, &IMAGE_LIMITS, &img, &err);
+    const enum status st = image_decode(png->data, png->len, &IMAGE_READER_PNG, &img, &err);
     const enum status expected = bit < 64                             ? ST_UNSUPPORTED
                                  : is_size(bit / 8) && st == ST_LIMIT ? ST_LIMIT
                                                                       : ST_FORMAT;
@@ -557,7 +560,7 @@ static void check_same_or_refused(const struct buf *png, const struct image *was
 {
     struct image img = IMAGE_INIT;
     struct error err = { 0 };
-    const enum status st = image_decode(png->data, png->len, &IMAGE_LIMITS, &img, &err);
+    const enum status st = image_decode(png->data, png->len, &IMAGE_READER_PNG, &img, &err);
 
     if (st == ST_OK)
         cr_assert(same_picture(&img, was), "byte %zu changed and so did the picture", at);
@@ -862,7 +865,7 @@ static void check_any_end(const struct buf *png)
 {
     struct image img = IMAGE_INIT;
     struct error err = { 0 };
-    const enum status st = image_decode(png->data, png->len, &IMAGE_LIMITS, &img, &err);
+    const enum status st = image_decode(png->data, png->len, &IMAGE_READER_PNG, &img, &err);
 
     if (st != ST_OK)
         check_refusal("changed numbers", st, st == ST_LIMIT ? ST_LIMIT : ST_FORMAT, &err, "");
@@ -929,10 +932,11 @@ TEST_WITHOUT_LEAKS(limits, what_is_exactly_at_a_limit_is_read)
     craft_png(&png, h, rows, sizeof rows);
     check_decodes("at the limit", &(struct file_bytes){ png.data, png.len }, &exact);
     for (size_t i = 0; i < 3; i++) {
+        const struct image_reader reader = { .limits = &less[i] };
         struct image img = IMAGE_INIT;
         struct error err = { 0 };
 
-        check_refusal("over one limit", image_decode(png.data, png.len, &less[i], &img, &err), ST_LIMIT, &err,
+        check_refusal("over one limit", image_decode(png.data, png.len, &reader, &img, &err), ST_LIMIT, &err,
                       "limit");
     }
     buf_release(&png);
@@ -963,7 +967,7 @@ TEST_WITHOUT_LEAKS(limits, nothing_large_is_allocated_before_the_refusal)
     little = before;
     little.rlim_cur = address_space() + (8 << 20);
     cr_assert_eq(setrlimit(RLIMIT_AS, &little), 0);
-    st = image_decode(png.data, png.len, &IMAGE_LIMITS, &img, &err);
+    st = image_decode(png.data, png.len, &IMAGE_READER_PNG, &img, &err);
     setrlimit(RLIMIT_AS, &before);
     check_refusal("128 MiB", st, ST_LIMIT, &err, "134217728 bytes");
     buf_release(&png);
@@ -1034,7 +1038,7 @@ static void check_red(const char *name, const struct file_bytes *f)
     struct image img = IMAGE_INIT;
     struct png_truth truth;
 
-    cr_assert_eq(image_decode(f->data, f->size, &IMAGE_LIMITS, &img, NULL), ST_OK);
+    cr_assert_eq(image_decode(f->data, f->size, &IMAGE_READER_PNG, &img, NULL), ST_OK);
     cr_assert(png_truth_init(&truth, f->data, f->size));
     cr_assert(img.width == 1024 && img.height == 1024);
     cr_assert(img.channels == 4 && memcmp(img.grey, truth.red, img.width * img.height) == 0,
@@ -1077,7 +1081,7 @@ static void decode_in_crowd(void *arg, size_t task, size_t lane)
     struct image img = IMAGE_INIT;
 
     (void)task, (void)lane;
-    if (image_decode(c->png.data, c->png.len, &IMAGE_LIMITS, &img, NULL) == ST_OK &&
+    if (image_decode(c->png.data, c->png.len, &IMAGE_READER_PNG, &img, NULL) == ST_OK &&
         same_picture(&img, &c->expected))
         atomic_fetch_add(&c->n_same, 1);
     image_release(&img);

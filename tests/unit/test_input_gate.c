@@ -339,7 +339,7 @@ static struct films *films_read(const char *pattern)
         struct image img = IMAGE_INIT;
 
         cr_assert_eq(file_read(found.gl_pathv[i], 1 << 26, &file, NULL), ST_OK);
-        if (image_decode(file.data, file.size, &IMAGE_LIMITS, &img, NULL) == ST_OK) {
+        if (image_decode(file.data, file.size, &IMAGE_READER_PNG, &img, NULL) == ST_OK) {
             f->grey[f->n] = malloc(PLANE);
             preprocess_resize(&img, &PRE, f->grey[f->n]);
             f->colour[f->n] = img.colour;

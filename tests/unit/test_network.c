@@ -177,7 +177,7 @@ static float *radiograph(const char *file, const struct preprocess *pre)
 
     snprintf(relative, sizeof relative, "nih/images_001/images/%s", file);
     cr_assert_eq(file_read(test_data(relative), 1 << 20, &bytes, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(image_decode(bytes.data, bytes.size, &IMAGE_LIMITS, &img, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(image_decode(bytes.data, bytes.size, &IMAGE_READER_PNG, &img, &err), ST_OK, "%s", err.text);
     preprocess_resize(&img, pre, grey);
     preprocess_scale(grey, pre->size * pre->size, pre, x);
     image_release(&img);

@@ -135,7 +135,7 @@ static void check_picture(const char *folder, const char *name)
 
     snprintf(path, sizeof path, "images_001/images/%s", name);
     f = read_in(folder, path);
-    cr_assert_eq(image_decode(f.data, f.size, &IMAGE_LIMITS, &image, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(image_decode(f.data, f.size, &IMAGE_READER_PNG, &image, &err), ST_OK, "%s", err.text);
     cr_assert(image.width == 64 && image.height == 64 && image.channels == 1 && image.bit_depth == 8);
     image_release(&image);
     file_bytes_release(&f);
