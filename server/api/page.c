@@ -1,11 +1,10 @@
 /* server/api/page.c - the page, the API reference, the contract and what they are made of: files that the build embedded,
  * sent from where they are. */
+#include "../http/accept.h"
 #include "handlers.h"
 #include "ui_files.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* Nothing from elsewhere, nothing inline, in no frame: what a page shows cannot become a script. Pictures that were
  * chosen are shown from memory (blob:). */
@@ -15,31 +14,11 @@
 
 /* ---- which form ---- */
 
-/* The weight after a coding's name, such as ";q=0.5": 1 where there is none. */
-static double weight(const char *parameters, size_t n)
-{
-    const char *q = memchr(parameters, '=', n);
-
-    return q ? strtod(q + 1, NULL) : 1;
-}
-
-/* Whether an Accept-Encoding allows gzip (RFC 9110, section 12.5.3): by its name, or else by "*". */
 static bool takes_gzip(const char *accepted)
 {
-    bool by_star = false;
+    static const char *const NAMES[] = { "gzip", "*", NULL };
 
-    for (const char *at = accepted; *at;) {
-        const size_t n = strcspn(at, ","), blanks = strspn(at, " \t");
-        const size_t name = blanks < n ? strcspn(at + blanks, " \t,;") : 0;
-        const bool taken = weight(at, n) > 0;
-
-        if (name == 4 && strncasecmp(at + blanks, "gzip", 4) == 0)
-            return taken;
-        if (name == 1 && at[blanks] == '*')
-            by_star = taken;
-        at += n + (at[n] == ',');
-    }
-    return by_star;
+    return accept_weight(accepted, NAMES) > 0;
 }
 
 /* Whether an If-None-Match names this form: a list of quoted ones, each perhaps behind a W/, or "*". */

@@ -24,6 +24,7 @@ void head_fault(const char *value, struct fault *ret)
 void head_add(struct head *h, const char *name, const char *value, size_t value_size)
 {
     char *places[N_HEADERS] = {
+        [HEADER_ACCEPT] = h->req->accept,
         [HEADER_ACCEPT_ENCODING] = h->req->accept_encoding,
         [HEADER_AUTHORIZATION] = h->authorization,
         [HEADER_CONTENT_ENCODING] = h->req->content_encoding,

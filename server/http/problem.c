@@ -38,6 +38,7 @@ const char *problem_title(int http_status)
         { 403, "Forbidden" },
         { 404, "Not Found" },
         { 405, "Method Not Allowed" },
+        { 406, "Not Acceptable" },
         { 409, "Conflict" },
         { 413, "Content Too Large" },
         { 414, "URI Too Long" },

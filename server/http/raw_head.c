@@ -11,6 +11,7 @@
 enum { MAX_METHOD = 31, SHOWN_METHOD = 15 };
 
 const char *const HEADER_NAMES[N_HEADERS] = {
+    [HEADER_ACCEPT] = "Accept",
     [HEADER_ACCEPT_ENCODING] = "Accept-Encoding",
     [HEADER_AUTHORIZATION] = "Authorization",
     [HEADER_CONTENT_ENCODING] = "Content-Encoding",

@@ -19,6 +19,7 @@ enum {
 
 /* The headers that handlers or the door want, in the form in which they were sent. */
 enum header {
+    HEADER_ACCEPT,
     HEADER_ACCEPT_ENCODING,
     HEADER_AUTHORIZATION,
     HEADER_CONTENT_ENCODING,
