@@ -19,6 +19,16 @@ struct heatmap {
     const char *lines[HEATMAP_MAX_LINES]; /* ASCII, below the picture, wrapped to its width; NULL: none */
 };
 
+/* A picture of colours, 8 bit. */
+struct heatmap_drawing {
+    size_t width, height;
+    uint8_t *rgb; /* [height][width][3], owned: secret_free() */
+};
+
+/* Draw it. Takes at most 32 MiB of memory, the drawing included. Errors: ST_NOMEM. */
+MUST_USE enum status heatmap_draw(const struct heatmap *h, struct heatmap_drawing *ret_drawing,
+                                  struct error *err);
+
 /* Append the PNG, 8-bit RGB, to `out`. Takes at most 32 MiB of memory beside `out`.
  * Errors: ST_LIMIT (of `out`), ST_NOMEM. */
 MUST_USE enum status heatmap_png(const struct heatmap *h, struct buf *out, struct error *err);

@@ -184,24 +184,37 @@ static void draw_lines(const struct heatmap *h, const struct layout *l, const st
         }
 }
 
-enum status heatmap_png(const struct heatmap *h, struct buf *out, struct error *err)
+enum status heatmap_draw(const struct heatmap *h, struct heatmap_drawing *ret_drawing, struct error *err)
 {
     const struct layout l = layout_make(h);
     const double most = largest(h);
     struct canvas c = { l.total_width, l.total_height, malloc(l.total_width * l.total_height * 3) };
     uint8_t *grey = malloc(l.width * l.height);
-    enum status st = c.rgb && grey ? ST_OK : error_nomem(err);
 
     assert(h->rows > 0 && h->rows <= MAX_CELLS && h->columns > 0 && h->columns <= MAX_CELLS);
-    if (c.rgb && grey) {
-        image_resize_area(h->xray, l.width, l.height, grey);
-        canvas_fill(&c, 0, 0, c.width, c.height, PAPER);
-        draw_picture(h, &l, grey, most, &c);
-        draw_bar(&l, most, &c);
-        draw_lines(h, &l, &c);
-        st = image_encode_png(c.rgb, c.width, c.height, 3, out, err);
+    if (!c.rgb || !grey) {
+        secret_free(grey);
+        secret_free(c.rgb);
+        return error_nomem(err);
     }
+    image_resize_area(h->xray, l.width, l.height, grey);
+    canvas_fill(&c, 0, 0, c.width, c.height, PAPER);
+    draw_picture(h, &l, grey, most, &c);
+    draw_bar(&l, most, &c);
+    draw_lines(h, &l, &c);
     secret_free(grey);
-    secret_free(c.rgb);
+    *ret_drawing = (struct heatmap_drawing){ c.width, c.height, c.rgb };
+    return ST_OK;
+}
+
+enum status heatmap_png(const struct heatmap *h, struct buf *out, struct error *err)
+{
+    struct heatmap_drawing d;
+    enum status st = heatmap_draw(h, &d, err);
+
+    if (st != ST_OK)
+        return st;
+    st = image_encode_png(d.rgb, d.width, d.height, 3, out, err);
+    secret_free(d.rgb);
     return st;
 }

@@ -3,6 +3,7 @@
 #include "cxrd/heatmap.h"
 #include "answer.h"
 #include "handlers.h"
+#include "results.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,18 +68,33 @@ static void legend_write(const struct model *m, const struct prediction *p, stru
     }
 }
 
+static struct heatmap heatmap_of(const struct model *m, const struct image *img, const struct prediction *p,
+                                 struct legend *legend)
+{
+    legend_write(m, p, legend);
+    return (struct heatmap){ .xray = img,
+                             .rows = p->explanation.rows,
+                             .columns = p->explanation.columns,
+                             .map = p->explanation.grid,
+                             .lines = { legend->finding, legend->map, legend->warnings, INTENDED_USE } };
+}
+
 enum status prediction_heatmap(const struct model *m, const struct image *img, const struct prediction *p,
                                struct buf *out, struct error *err)
 {
     struct legend legend = { 0 };
-    const struct heatmap h = { .xray = img,
-                               .rows = p->explanation.rows,
-                               .columns = p->explanation.columns,
-                               .map = p->explanation.grid,
-                               .lines = { legend.finding, legend.map, legend.warnings, INTENDED_USE } };
+    const struct heatmap h = heatmap_of(m, img, p, &legend);
 
-    legend_write(m, p, &legend);
     return heatmap_png(&h, out, err);
+}
+
+enum status prediction_drawing(const struct model *m, const struct image *img, const struct prediction *p,
+                               struct heatmap_drawing *ret_drawing, struct error *err)
+{
+    struct legend legend = { 0 };
+    const struct heatmap h = heatmap_of(m, img, p, &legend);
+
+    return heatmap_draw(&h, ret_drawing, err);
 }
 
 static const struct answer_query QUERY = { .finding = "label", .required = true };
@@ -89,6 +105,26 @@ enum status heatmap_at_head(struct app *app, const struct http_request *req, str
     return answer_at_head(app_serving(app), req, &QUERY, res, err);
 }
 
+/* In the form that the request asks for. */
+static enum status send(const struct http_request *req, const struct answer *a, struct http_response *res,
+                        struct error *err)
+{
+    static const char *const PNG[] = { "image/png", "image/*", "*/*", NULL };
+    const unsigned number = (unsigned)a->prediction.explanation.label + 1;
+    struct result result;
+    bool dicom = false;
+    enum status st = results_choose(req, a, RESULT_PICTURE, number, PNG, res, &result, &dicom, err);
+
+    if (st == ST_OK && dicom)
+        return results_map(&result, a, res, err);
+    res->body.secret = true; /* the picture is in it */
+    if (st == ST_OK)
+        st = prediction_heatmap(a->model->model, &a->image, &a->prediction, &res->body, err);
+    if (st == ST_OK)
+        res->content_type = "image/png";
+    return st;
+}
+
 enum status heatmap_post(struct app *app, const struct http_request *req, struct http_response *res,
                          struct error *err)
 {
@@ -97,11 +133,9 @@ enum status heatmap_post(struct app *app, const struct http_request *req, struct
 
     http_header_add(res, "Cache-Control", "no-store");
     answer_note(&a, res);
-    res->body.secret = true; /* the picture is in it */
+    http_header_add(res, "Vary", "Accept");
     if (st == ST_OK)
-        st = prediction_heatmap(a.model->model, &a.image, &a.prediction, &res->body, err);
-    if (st == ST_OK)
-        res->content_type = "image/png";
+        st = send(req, &a, res, err);
     answer_release(&a);
     return st;
 }

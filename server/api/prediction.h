@@ -5,6 +5,7 @@
 #include "team.h"
 
 #include "cxrd/explain.h"
+#include "cxrd/heatmap.h"
 #include "cxrd/image.h"
 #include "cxrd/registry.h"
 
@@ -51,5 +52,10 @@ json_t *explanation_json(const struct explanation *e, const struct labels *label
  * Errors: heatmap_png()'s. */
 MUST_USE enum status prediction_heatmap(const struct model *m, const struct image *img,
                                         const struct prediction *p, struct buf *out, struct error *err);
+
+/* The same as a drawing. Errors: ST_NOMEM. */
+MUST_USE enum status prediction_drawing(const struct model *m, const struct image *img,
+                                        const struct prediction *p, struct heatmap_drawing *ret_drawing,
+                                        struct error *err);
 
 #endif
