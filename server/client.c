@@ -49,13 +49,14 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
     return buf_status(b) == ST_OK ? size * n : 0;
 }
 
-/* "503 Service Unavailable: no model is active yet" */
+/* "the server answered 503: no model is active yet" */
 static enum status fail(long status, const json_t *reply, struct error *err)
 {
     const char *detail = json_string_value(json_object_get(reply, "detail"));
+    const bool of_body = status == 400 || status == 413 || status == 415 || status == 422;
 
-    return error_set(err, ST_IO, "the server answered %ld%s%.200s", status, detail ? ": " : "",
-                     detail ? detail : "");
+    return error_set(err, of_body ? ST_UNUSABLE : ST_IO, "the server answered %ld%s%.200s", status,
+                     detail ? ": " : "", detail ? detail : "");
 }
 
 /* The fault that OpenSSL found with a certificate (X509_V_ERR_…), in words that say what to do. */

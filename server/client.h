@@ -22,8 +22,8 @@ struct client_server {
  * `reply`, whose cap is the largest that is taken.
  *   path  with its query, from the server's root
  *   body  NULL: none
- * Errors: ST_IO (no connection, a certificate that is not believed, or a reply other than 2xx: the sentence carries the
- * problem's detail), ST_INVALID (an address that is too long), ST_NOMEM. */
+ * Errors: ST_IO (no connection, a certificate that is not believed, or a reply other than 2xx), ST_UNUSABLE (400, 413, 415 or 422:
+ * what was sent is refused; the sentence of these two carries the problem's detail), ST_INVALID (an address that is too long), ST_NOMEM. */
 MUST_USE enum status client_bytes(const struct client_server *server, const char *method, const char *path,
                                   const char *content_type, const void *body, size_t body_len,
                                   struct buf *reply, struct error *err);

@@ -51,7 +51,7 @@ static char *warn(struct gate_warnings *w, enum gate_code code)
 
 enum { DETAIL = sizeof((struct gate_warnings *)0)->details[0] };
 
-/* Detectors give 10 to 14 bits. Written into 16 as they are, the picture is so many times darker than it was. */
+/* Detectors give 10 to 14 bits. Written into a PNG of 16 as they are, the picture is so many times darker than it was. */
 enum { MOST_BITS = 14 };
 
 static void check_bits(const struct image *img, struct gate_warnings *w)
@@ -60,7 +60,7 @@ static void check_bits(const struct image *img, struct gate_warnings *w)
 
     while (img->greatest >> bits)
         bits++;
-    if (img->bit_depth == 16 && bits <= MOST_BITS)
+    if (img->source.format == IMAGE_PNG && img->bit_depth == 16 && bits <= MOST_BITS)
         snprintf(warn(w, GATE_FEW_BITS), DETAIL,
                  "its 16-bit values end at %u: %u bits stored in 16, %u times darker than they are meant; "
                  "multiply them by %u",

@@ -7,20 +7,37 @@
 #include "patient.h"
 #include "sessions.h"
 
+#include <string.h>
+#include <strings.h>
+
+/* A picture as it was sent. */
+struct sent {
+    const void *bytes; /* NULL: none was */
+    size_t n;
+    bool said_dicom; /* its Content-Type is application/dicom (RFC 3240) */
+};
+
+static bool says_dicom(const char *content_type)
+{
+    static const char TYPE[] = "application/dicom";
+    const size_t n = sizeof TYPE - 1;
+
+    return strncasecmp(content_type, TYPE, n) == 0 &&
+           (content_type[n] == '\0' || strchr("; \t", content_type[n]));
+}
+
 /* The picture in a request: the body, or the one file in a multipart body. Which picture format it is, its bytes say;
  * a Content-Type may be wrong. Errors: ST_NOTFOUND (there is none), ST_FORMAT. */
-static enum status find_picture(const struct http_request *req, const void **ret_bytes, size_t *ret_n,
-                                struct error *err)
+static enum status find_picture(const struct http_request *req, struct sent *ret, struct error *err)
 {
     struct multipart parts;
     const struct part *file = NULL;
     enum status st;
 
     if (req->body_len == 0)
-        return error_set(err, ST_NOTFOUND, "the request has no body: send a PNG");
+        return error_set(err, ST_NOTFOUND, "the request has no body: send a picture");
     if (!multipart_is(req->content_type)) {
-        *ret_bytes = req->body;
-        *ret_n = req->body_len;
+        *ret = (struct sent){ req->body, req->body_len, says_dicom(req->content_type) };
         return ST_OK;
     }
     st = multipart_parse(req->content_type, req->body, req->body_len, &parts, err);
@@ -30,17 +47,11 @@ static enum status find_picture(const struct http_request *req, const void **ret
         st = multipart_file(&parts, &file, err);
     if (st != ST_OK)
         return st;
-    *ret_bytes = file->data;
-    *ret_n = file->size;
+    *ret = (struct sent){ file->data, file->size, says_dicom(file->type) };
     return ST_OK;
 }
 
-/* What a model is asked, but for the picture. */
-struct question {
-    int explain; /* EXPLAIN_NONE: nothing */
-    struct input_values values;
-};
-
+/* But for the policy. */
 static enum status question_parse(const struct http_request *req, const struct answer_query *query,
                                   const struct model *m, struct question *ret, struct error *err)
 {
@@ -71,42 +82,37 @@ enum status answer_at_head(const struct serving *serving, const struct http_requ
 }
 
 /* Decode and score, as one of those that predict at this moment. */
-static enum status score(const struct serving *serving, const void *bytes, size_t n,
+static enum status score(const struct serving *serving, const struct sent *sent,
                          const struct question *question, struct answer *a, struct error *err)
 {
     struct session *s = sessions_take(serving->sessions);
     const double begun = clock_seconds();
     const struct model *m = a->model->model;
-    const struct image_reader reader = { .limits = &serving->limits };
+    const struct image_reader reader = { .limits = &serving->limits, .said_dicom = sent->said_dicom };
     double decode;
     enum status st = ST_OK;
 
     team_enter(serving->team);
     if (model_sees(m))
-        st = image_decode(bytes, n, &reader, &a->image, err);
+        st = image_decode(sent->bytes, sent->n, &reader, &a->image, err);
     decode = (clock_seconds() - begun) * 1e3;
     if (st == ST_OK)
-        st = predict_image(m, s, serving->team, &a->image, question->explain, &question->values,
-                           &a->prediction, err);
+        st = predict_image(m, s, serving->team, &a->image, question, &a->prediction, err);
     a->prediction.timing.decode = decode;
-    a->prediction.not_looked_at = bytes && !model_sees(m);
+    a->prediction.not_looked_at = sent->bytes && !model_sees(m);
     team_leave(serving->team);
     sessions_give(serving->sessions, s);
     return st;
 }
 
-/* Refuse the picture for what the gate says of it, each reason an entry of the problem's errors. */
-static enum status refuse(const struct gate_warnings *w, struct http_response *res, struct error *err)
+/* What the gate says of a picture that it refused, each reason an entry of the problem's errors. */
+static void tell_why(const struct gate_warnings *w, struct http_response *res)
 {
-    char codes[128];
-
-    warning_codes(w, codes, sizeof codes);
     res->errors = json_array();
     for (size_t i = 0; i < w->n; i++)
         json_array_append_new(res->errors,
                               json_pack("{s:s,s:o}", "field", "image", "detail",
                                         json_sprintf("%s: %s", GATE_CODES[w->codes[i]], w->details[i])));
-    return error_set(err, ST_UNUSABLE, "this is not a picture that the model can be asked about: %s", codes);
 }
 
 /* Which model answers: one that sees no picture needs none, any other has to be given one.
@@ -128,10 +134,9 @@ enum status answer_make(const struct serving *serving, const struct http_request
 {
     const double begun = clock_seconds();
     struct error without = { 0 };
-    const void *bytes = NULL;
-    size_t n = 0;
+    struct sent sent = { NULL };
     struct question question;
-    enum status st = find_picture(req, &bytes, &n, &without);
+    enum status st = find_picture(req, &sent, &without);
 
     if (st != ST_OK && st != ST_NOTFOUND)
         return error_set(err, st, "%s", without.text);
@@ -141,9 +146,12 @@ enum status answer_make(const struct serving *serving, const struct http_request
         st = question_parse(req, query, ret->model->model, &question, err);
     if (st != ST_OK)
         return st;
-    st = score(serving, bytes, n, &question, ret, err);
-    if (st == ST_OK && serving->reject_inputs && ret->prediction.warnings.n > 0)
-        st = refuse(&ret->prediction.warnings, res, err);
+    question.policy = serving->policy;
+    st = score(serving, &sent, &question, ret, err);
+    if (st == ST_UNUSABLE && ret->prediction.gate_warnings.n > 0)
+        tell_why(&ret->prediction.gate_warnings, res);
+    if (st == ST_LIMIT && err->reason) /* of a PNG it is 422, as it always was */
+        res->status = 413;
     ret->prediction.timing.queue = (begun - req->received) * 1e3;
     ret->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
     return st;

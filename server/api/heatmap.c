@@ -10,7 +10,7 @@
 
 /* The legend's sentences. */
 struct legend {
-    char finding[LABEL_SIZE + 128], map[256], warnings[160];
+    char finding[LABEL_SIZE + 128], map[256], warnings[WARNING_CODES + 16];
 };
 
 static void contributions_write(const char *label, const struct prediction *p, struct legend *ret)
@@ -53,19 +53,16 @@ static void name_write(const char *name, char ret[LABEL_SIZE])
 
 static void legend_write(const struct model *m, const struct prediction *p, struct legend *ret)
 {
-    char label[LABEL_SIZE];
+    char label[LABEL_SIZE], codes[WARNING_CODES];
 
     name_write(model_labels(m)->names[p->explanation.label], label);
     if (p->explanation.method == EXPLAIN_OCCLUSION)
         occlusion_write(label, p, ret);
     else
         contributions_write(label, p, ret);
-    if (p->warnings.n > 0) {
-        char codes[128];
-
-        warning_codes(&p->warnings, codes, sizeof codes);
+    warning_codes(p, codes);
+    if (codes[0])
         snprintf(ret->warnings, sizeof ret->warnings, "Warnings: %s.", codes);
-    }
 }
 
 static struct heatmap heatmap_of(const struct model *m, const struct image *img, const struct prediction *p,

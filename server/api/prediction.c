@@ -33,7 +33,7 @@ static enum status look(const struct model *m, struct session *s, struct team *t
     if (st == ST_OK) {
         preprocess_resize(img, pre, grey);
         gate_stats(grey, pre->size, stats);
-        gate_check(img, stats, pre->size, model_gate(m), &p->warnings);
+        gate_check(img, stats, pre->size, model_gate(m), &p->gate_warnings);
         preprocess_scale(grey, plane, pre, ret_x);
         p->timing.preprocess = milliseconds_since(&mark);
         st = team_run(team, s, m, ret_x, logits);
@@ -44,6 +44,9 @@ static enum status look(const struct model *m, struct session *s, struct team *t
     p->height = img->height;
     p->channels = img->channels;
     p->bit_depth = img->bit_depth;
+    p->source = img->source;
+    p->source.study = (struct image_study){ .patient_name = "" };
+    source_check(&img->source, &p->source_warnings);
     secret_free(grey);
     return st;
 }
@@ -72,21 +75,60 @@ static enum status score(const struct model *m, struct session *s, struct team *
     return st;
 }
 
-enum status predict_image(const struct model *m, struct session *s, struct team *team,
-                          const struct image *img, int explain, const struct input_values *values,
-                          struct prediction *ret, struct error *err)
+static void code_add(const char *code, char ret[WARNING_CODES])
 {
-    enum status st;
+    const size_t n = strlen(ret);
 
-    *ret = (struct prediction){ .values = *values };
-    if (explain != EXPLAIN_NONE && !model_sees(m))
+    snprintf(ret + n, WARNING_CODES - n, "%s%s", n ? ", " : "", code);
+}
+
+static void gate_codes(const struct gate_warnings *w, char ret[WARNING_CODES])
+{
+    ret[0] = '\0';
+    for (size_t i = 0; i < w->n; i++)
+        code_add(GATE_CODES[w->codes[i]], ret);
+}
+
+/* Whether this is a picture to be asked about, by what its file says; and what else that says. */
+static enum status take_source(const struct image_source *s, enum input_policy policy, struct prediction *p,
+                               struct error *err)
+{
+    const enum status st = source_judge(s, policy, err);
+
+    if (st == ST_OK)
+        p->from_file = source_fill(s, &p->values);
+    return st;
+}
+
+static enum status refuse_gated(const struct prediction *p, struct error *err)
+{
+    char codes[WARNING_CODES];
+
+    gate_codes(&p->gate_warnings, codes);
+    return error_set(err, ST_UNUSABLE, "this is not a picture that the model can be asked about: %s", codes);
+}
+
+enum status predict_image(const struct model *m, struct session *s, struct team *team,
+                          const struct image *img, const struct question *q, struct prediction *ret,
+                          struct error *err)
+{
+    enum status st = ST_OK;
+
+    *ret = (struct prediction){ .values = q->values };
+    if (q->explain != EXPLAIN_NONE && !model_sees(m))
         return error_set(err, ST_UNUSABLE,
                          "this model sees no picture, so there is no map of one: its logits are the bias and "
                          "what the inputs add");
-    st = score(m, s, team, img, explain, ret);
+    if (model_sees(m))
+        st = take_source(&img->source, q->policy, ret, err);
+    if (st != ST_OK)
+        return st;
+    st = score(m, s, team, img, q->explain, ret);
     if (st == ST_NUMERIC)
         return error_set(err, st, "the model's result for this image is not a finite number");
-    return st == ST_OK ? ST_OK : error_nomem(err);
+    if (st != ST_OK)
+        return error_nomem(err);
+    return q->policy == POLICY_REJECT && ret->gate_warnings.n > 0 ? refuse_gated(ret, err) : ST_OK;
 }
 
 /* Highest probability first, equal ones in class order. */
@@ -150,31 +192,65 @@ static json_t *timing_json(const struct prediction_timing *t)
                      t->preprocess, "forward", t->forward, "total", t->total);
 }
 
-void warning_codes(const struct gate_warnings *w, char *ret, size_t size)
+void warning_codes(const struct prediction *p, char ret[WARNING_CODES])
 {
-    size_t n = 0;
-
-    ret[0] = '\0';
-    for (size_t i = 0; i < w->n && n < size; i++)
-        n += (size_t)snprintf(ret + n, size - n, "%s%s", i ? ", " : "", GATE_CODES[w->codes[i]]);
+    gate_codes(&p->gate_warnings, ret);
+    for (size_t i = 0; i < p->source_warnings.n; i++)
+        code_add(SOURCE_CODES[p->source_warnings.codes[i]], ret);
 }
 
-static json_t *warnings_json(const struct gate_warnings *w)
+static void warning_append(json_t *list, const char *code, const char *detail)
+{
+    json_array_append_new(list, json_pack("{s:s,s:s}", "code", code, "detail", detail));
+}
+
+static json_t *warnings_json(const struct prediction *p)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < w->n; i++)
-        json_array_append_new(
-            list, json_pack("{s:s,s:s}", "code", GATE_CODES[w->codes[i]], "detail", w->details[i]));
+    for (size_t i = 0; i < p->gate_warnings.n; i++)
+        warning_append(list, GATE_CODES[p->gate_warnings.codes[i]], p->gate_warnings.details[i]);
+    for (size_t i = 0; i < p->source_warnings.n; i++)
+        warning_append(list, SOURCE_CODES[p->source_warnings.codes[i]], p->source_warnings.details[i]);
     return list;
 }
 
 static json_t *image_json(const struct prediction *p)
 {
-    return p->looked ? json_pack("{s:I,s:I,s:i,s:i}", "width", (json_int_t)p->width, "height",
-                                 (json_int_t)p->height, "channels", (int)p->channels, "bit_depth",
-                                 (int)p->bit_depth)
-                     : json_null();
+    json_t *image;
+
+    if (!p->looked)
+        return json_null();
+    image = json_pack("{s:I,s:I,s:i,s:i}", "width", (json_int_t)p->width, "height", (json_int_t)p->height,
+                      "channels", (int)p->channels, "bit_depth", (int)p->bit_depth);
+    source_tell(&p->source, image);
+    return image;
+}
+
+/* As a request has it. */
+static json_t *input_value_json(enum input_kind kind, double value)
+{
+    if (kind == INPUT_AGE)
+        return json_real(value);
+    return json_string(kind == INPUT_SEX ? (value > 0 ? "M" : "F") : value > 0 ? "AP" : "PA");
+}
+
+/* The inputs that the model takes and that are known, where the file said one of them; NULL: it did not, and they are as asked. */
+static json_t *inputs_json(const struct model *m, const struct prediction *p)
+{
+    const unsigned kinds = inputs_kinds(model_inputs(m));
+    json_t *inputs;
+
+    if (!(kinds & p->from_file))
+        return NULL;
+    inputs = json_object();
+    for (size_t kind = 0; kind < INPUT_HISTORY; kind++)
+        if (kinds >> kind & 1 && input_given(kind, &p->values))
+            json_object_set_new(inputs, INPUT_NAMES[kind],
+                                json_pack("{s:o,s:s}", "value",
+                                          input_value_json((enum input_kind)kind, p->values.of[kind]), "from",
+                                          p->from_file >> kind & 1 ? "file" : "request"));
+    return inputs;
 }
 
 /* NULL: float32, which goes without saying. */
@@ -187,19 +263,20 @@ static const char *precision_unusual(const struct model *m)
 
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
-    json_t *warnings = warnings_json(&p->warnings);
+    json_t *warnings = warnings_json(p);
 
     if (p->not_looked_at)
         json_array_append_new(
             warnings, json_pack("{s:s,s:s}", "code", "image_not_used", "detail",
                                 "this model sees no picture: the one that was sent was not looked at"));
     patient_warnings(m->model, &p->values, warnings);
-    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:o*,s:o,s:o,s:o,s:s}", "id", id, "model",
-                     "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256,
-                     "job", text_or_null(m->job), "population", text_or_null(m->population), "warnings",
-                     model_warnings(m->model), "precision", precision_unusual(m->model), "probabilities",
-                     probabilities_json(m->model, p), "findings", findings_json(m->model, p), "explanation",
+    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id,
+                     "model", "id", m->id, "architecture", model_network(m->model)->architecture, "sha256",
+                     m->sha256, "job", text_or_null(m->job), "population", text_or_null(m->population),
+                     "warnings", model_warnings(m->model), "precision", precision_unusual(m->model),
+                     "probabilities", probabilities_json(m->model, p), "findings", findings_json(m->model, p),
+                     "explanation",
                      p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
-                     image_json(p), "warnings", warnings, "timing_ms", timing_json(&p->timing),
-                     "intended_use", INTENDED_USE);
+                     image_json(p), "inputs", inputs_json(m->model, p), "warnings", warnings, "timing_ms",
+                     timing_json(&p->timing), "intended_use", INTENDED_USE);
 }

@@ -2,6 +2,7 @@
 #ifndef SERVER_API_PREDICTION_H
 #define SERVER_API_PREDICTION_H
 
+#include "source.h"
 #include "team.h"
 
 #include "cxrd/explain.h"
@@ -19,31 +20,41 @@ struct prediction {
     bool looked;                   /* at a picture, which was: */
     size_t width, height;
     unsigned channels, bit_depth;
-    bool not_looked_at; /* a picture came to a model that sees none */
+    struct image_source source; /* without its study, which names a patient */
+    bool not_looked_at;         /* a picture came to a model that sees none */
     struct prediction_timing timing;
-    struct input_values values;
-    struct gate_warnings warnings;
+    struct input_values values; /* what was asked with, and what the file said besides */
+    unsigned from_file;         /* which of them did, as bits of enum input_kind */
+    struct gate_warnings gate_warnings;
+    struct source_warnings source_warnings;
     bool explained;
     struct explanation explanation;
 };
 
-/* Preprocess and score.
- *   team     may be NULL
- *   img      of no account to a model that sees no picture (model_sees()); may be NULL then
- *   values   what is known of the patient, for models that take it
- *   explain  the finding whose logit is to be explained; EXPLAIN_NONE: none
- * Errors: ST_UNUSABLE (an explanation, of a model that sees no picture), ST_NUMERIC, ST_NOMEM. */
+/* What a model is asked, but for the picture. */
+struct question {
+    int explain;                /* the finding whose logit is to be explained; EXPLAIN_NONE: none */
+    struct input_values values; /* what is known of the patient, for models that take it */
+    enum input_policy policy;   /* of the picture */
+};
 enum { EXPLAIN_NONE = -1 };
+
+/* Preprocess and score. What the picture's file says of age, sex and view is taken where the question does not say it.
+ *   team  may be NULL
+ *   img   of no account to a model that sees no picture (model_sees()); may be NULL then
+ * Errors: ST_UNUSABLE (an explanation, of a model that sees no picture; what source_judge() refuses; with POLICY_REJECT what the
+ * gate warns of, and then ret->gate_warnings says why), ST_NUMERIC, ST_NOMEM. */
 MUST_USE enum status predict_image(const struct model *m, struct session *s, struct team *team,
-                                   const struct image *img, int explain, const struct input_values *values,
-                                   struct prediction *ret, struct error *err);
+                                   const struct image *img, const struct question *q, struct prediction *ret,
+                                   struct error *err);
 
 /* The contract's reply, a new reference; NULL without memory.
  *   id  of the request */
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p);
 
-/* "inverted, too_small": the codes of the warnings, "" where there are none. */
-void warning_codes(const struct gate_warnings *w, char *ret, size_t size);
+/* "inverted, too_small, lossy": the codes of the warnings of the picture, "" where there are none. */
+enum { WARNING_CODES = 192 };
+void warning_codes(const struct prediction *p, char ret[WARNING_CODES]);
 
 /* Its `explanation`, likewise, of a logit of a model with these findings. */
 json_t *explanation_json(const struct explanation *e, const struct labels *labels);

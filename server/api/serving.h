@@ -5,6 +5,7 @@
 #include "../http/http.h"
 #include "cxrd/image.h"
 #include "cxrd/registry.h"
+#include "source.h"
 
 struct serving {
     struct registry *registry; /* which model answers; the same as in struct work */
@@ -12,7 +13,7 @@ struct serving {
     struct team *team;         /* all cores for one prediction, when there is only one */
     struct metrics *metrics;   /* the same as in struct accounting */
     struct image_limits limits;
-    bool reject_inputs;       /* what the input gate warns of is refused */
+    enum input_policy policy; /* which pictures are refused */
     enum precision precision; /* of the registry; for /version, as the next ones */
     size_t max_upload, predict_queue, job_queue;
 };

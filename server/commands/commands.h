@@ -24,6 +24,9 @@ void manual_print(const struct command *const *commands, size_t n);
 /* Of options that name a precision. */
 option_check check_precision;
 
+/* Of options that name an enum input_policy. */
+option_check check_input_policy;
+
 /* The precision of that name, which the check has seen; NULL: float32. */
 enum precision precision_named(const char *name);
 

@@ -8,6 +8,7 @@
 #include "cxrd/narrowing.h"
 #include "cxrd/utf8.h"
 #include "cxrd/weights.h"
+#include "pictures.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -17,15 +18,9 @@
 #include <string.h>
 
 struct predict_options {
-    const char *weights, *url, *ca, *explain, *heatmap, *precision;
+    const char *weights, *url, *ca, *explain, *heatmap, *precision, *input_policy;
     const char *given[N_INPUT_FIELDS]; /* as input_parse() takes it; NULL: not known */
     bool json;
-};
-
-/* What is asked of a model here, by its own findings. A server understands by itself what it is asked. */
-struct question {
-    int explain; /* EXPLAIN_NONE: nothing */
-    struct input_values values;
 };
 
 #define AT(member) offsetof(struct predict_options, member)
@@ -42,6 +37,9 @@ static const struct option OPTIONS[] = {
     { "precision", OPTION_TEXT, AT(precision), "float32|int12",
       "with --weights: int12 is sooner, and refused where that is seen in a probability (float32)",
       .check = check_precision },
+    { "input-policy", OPTION_TEXT, AT(input_policy), "frontal|warn|reject",
+      "with --weights: which pictures are refused, as for cxrd serve (frontal)",
+      .check = check_input_policy },
     { "age", OPTION_TEXT, AT(given[INPUT_AGE]), "YEARS", "for models that take it" },
     { "sex", OPTION_TEXT, AT(given[INPUT_SEX]), "M|F", "for models that take it" },
     { "view", OPTION_TEXT, AT(given[INPUT_VIEW]), "PA|AP", "for models that take it" },
@@ -88,25 +86,33 @@ static enum status heatmap_save(const char *path, const struct buf *png, struct 
     return file_replace(path, &whole, 1, err);
 }
 
+/* A picture from a file. */
+struct picture {
+    const char *path; /* NULL: none is given */
+    struct file_bytes file;
+};
+
 static enum status predict_here(const struct predict_options *o, const struct question *q,
-                                const struct served *m, struct session *s, const struct file_bytes *file,
+                                const struct served *m, struct session *s, const struct picture *picture,
                                 json_t **ret_reply, struct error *err)
 {
     struct image img = IMAGE_INIT;
     struct buf png = BUF_INIT(MAX_PICTURE);
     struct prediction p;
     char id[ID_SIZE];
+    const struct image_reader reader = { .limits = &IMAGE_LIMITS,
+                                         .said_dicom = picture->path && named_dicom(picture->path) };
     const double begun = clock_seconds();
     double decoded;
     enum status st = ST_OK;
 
     if (model_sees(m->model))
-        st = image_decode(file->data, file->size, &IMAGE_READER_PNG, &img, err);
+        st = image_decode(picture->file.data, picture->file.size, &reader, &img, err);
     decoded = clock_seconds();
     if (st == ST_OK)
-        st = predict_image(m->model, s, NULL, &img, q->explain, &q->values, &p, err);
+        st = predict_image(m->model, s, NULL, &img, q, &p, err);
     if (st == ST_OK) {
-        p.not_looked_at = file->data && !model_sees(m->model);
+        p.not_looked_at = picture->path && !model_sees(m->model);
         p.timing.decode = (decoded - begun) * 1e3;
         p.timing.total = (clock_seconds() - begun) * 1e3;
         id_new(id);
@@ -153,10 +159,12 @@ static void url_path(const struct predict_options *o, const char *path_and_name,
     buf_put(out, "", 1);
 }
 
-static enum status predict_there(const struct predict_options *o, const struct file_bytes *file,
+static enum status predict_there(const struct predict_options *o, const struct picture *picture,
                                  json_t **ret_reply, struct error *err)
 {
-    static const char TYPE[] = "application/octet-stream";
+    const char *type =
+        picture->path && named_dicom(picture->path) ? "application/dicom" : "application/octet-stream";
+    const struct file_bytes *file = &picture->file;
     struct buf png = BUF_INIT(MAX_PICTURE);
     const struct client_server server = { .url = o->url, .ca = o->ca };
     struct buf path = BUF_INIT(MAX_PATH), map_path = BUF_INIT(MAX_PATH);
@@ -169,9 +177,9 @@ static enum status predict_there(const struct predict_options *o, const struct f
     else if (buf_status(&path) != ST_OK || buf_status(&map_path) != ST_OK)
         st = error_set(err, ST_LIMIT, "what is asked does not fit into a request's address");
     if (st == ST_OK)
-        st = client_json(&server, "POST", path.data, TYPE, file->data, file->size, ret_reply, err);
+        st = client_json(&server, "POST", path.data, type, file->data, file->size, ret_reply, err);
     if (st == ST_OK && o->heatmap) {
-        st = client_bytes(&server, "POST", map_path.data, TYPE, file->data, file->size, &png, err);
+        st = client_bytes(&server, "POST", map_path.data, type, file->data, file->size, &png, err);
         if (st == ST_OK)
             st = heatmap_save(o->heatmap, &png, err);
     }
@@ -280,6 +288,29 @@ static void print_findings(const json_t *findings)
         print_finding(finding, width);
 }
 
+/* "  from the file: age 64, sex F" */
+static void print_inputs(const json_t *inputs)
+{
+    const char *before = "  from the file: ", *name;
+    json_t *input;
+
+    json_object_foreach ((json_t *)inputs, name, input) {
+        const json_t *value = json_object_get(input, "value");
+        const char *text = json_string_value(value),
+                   *from = json_string_value(json_object_get(input, "from"));
+
+        if (!from || strcmp(from, "file") != 0)
+            continue;
+        if (text)
+            printf("%s%s %s", before, name, text);
+        else
+            printf("%s%s %g", before, name, json_number_value(value));
+        before = ", ";
+    }
+    if (before[0] == ',')
+        printf("\n");
+}
+
 static void print_reply(const char *picture, const json_t *reply, bool as_json)
 {
     if (as_json) {
@@ -291,6 +322,7 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
         return;
     }
     printf("%s\n", picture);
+    print_inputs(json_object_get(reply, "inputs"));
     print_findings(json_object_get(reply, "findings"));
     print_warnings(json_object_get(reply, "warnings"));
     print_warnings(json_object_get(json_object_get(reply, "model"), "warnings"));
@@ -320,7 +352,9 @@ static bool question_read(const struct predict_options *o, const struct model *m
     char known[LABELS_TEXT_SIZE];
     struct error err;
 
-    *ret = (struct question){ EXPLAIN_NONE, INPUTS_UNKNOWN };
+    *ret = (struct question){ .explain = EXPLAIN_NONE, .values = INPUTS_UNKNOWN };
+    if (input_policy_parse(o->input_policy, &ret->policy, &err) != ST_OK)
+        return false; /* which its check has seen to */
     if (n_pictures == 0 && model_sees(m)) {
         fprintf(stderr, "cxrd predict: give at least one picture: this model looks at it\n");
         return false;
@@ -338,32 +372,57 @@ static bool question_read(const struct predict_options *o, const struct model *m
     return true;
 }
 
-/*   path  of a picture; NULL: none is given */
-static enum status predict_one(const struct predict_options *o, const struct question *q,
-                               const struct served *m, struct session *s, const char *path, struct error *err)
+/* Whether the fault is one picture's, so that others may be asked about. */
+static bool is_of_picture(enum status st)
 {
-    struct file_bytes file = FILE_BYTES_INIT;
-    json_t *reply = NULL;
-    enum status st = path ? file_read(path, MAX_PICTURE, &file, err) : ST_OK;
+    return st == ST_FORMAT || st == ST_UNSUPPORTED || st == ST_LIMIT || st == ST_UNUSABLE || st == ST_NUMERIC;
+}
 
-    if (st == ST_OK)
-        st = o->weights ? predict_here(o, q, m, s, &file, &reply, err) : predict_there(o, &file, &reply, err);
+/*   path      of a picture; NULL: none is given
+ *   is_named  in the JSON, as there may be several */
+static enum status predict_one(const struct predict_options *o, const struct question *q,
+                               const struct served *m, struct session *s, const char *path, bool is_named,
+                               struct error *err)
+{
+    struct picture picture = { path, FILE_BYTES_INIT };
+    json_t *reply = NULL;
+    enum status st = path ? file_read(path, MAX_PICTURE, &picture.file, err) : ST_OK;
+
+    if (st != ST_OK)
+        return st == ST_NOMEM ? st : ST_UNUSABLE;
+    st = o->weights ? predict_here(o, q, m, s, &picture, &reply, err)
+                    : predict_there(o, &picture, &reply, err);
+    if (st == ST_OK && is_named)
+        json_object_set_new(reply, "file", json_any_text(path));
     if (st == ST_OK)
         print_reply(path ? path : "no picture", reply, o->json);
     json_decref(reply);
-    file_bytes_release(&file);
+    file_bytes_release(&picture.file);
     return st;
 }
 
-/* All pictures, or the one prediction of a model that needs none. */
+/* All pictures, or the one prediction of a model that needs none. One of several that cannot be used keeps no other from being
+ * asked about; it is told at once, and counted at the end. */
 static enum status predict_all(const struct predict_options *o, const struct question *q,
-                               const struct served *m, struct session *s, char **paths, size_t n,
+                               const struct served *m, struct session *s, const struct path_list *pictures,
                                struct error *err)
 {
-    enum status st = n == 0 ? predict_one(o, q, m, s, NULL, err) : ST_OK;
+    const size_t n = pictures->n;
+    enum status st = n == 0 ? predict_one(o, q, m, s, NULL, false, err) : ST_OK;
+    size_t refused = 0;
 
-    for (size_t i = 0; i < n && st == ST_OK; i++)
-        st = predict_one(o, q, m, s, paths[i], err);
+    for (size_t i = 0; i < n && st == ST_OK; i++) {
+        st = predict_one(o, q, m, s, pictures->paths[i], n > 1, err);
+        if (n == 1 || !is_of_picture(st))
+            continue;
+        fflush(stdout); /* so that what both show stands in order */
+        fprintf(stderr, "cxrd predict: %s: %s%s%s\n", pictures->paths[i], err->text,
+                err->inner[0] ? ": " : "", err->inner);
+        refused++;
+        st = ST_OK;
+    }
+    if (st == ST_OK && refused)
+        st = error_set(err, ST_UNUSABLE, "%zu of %zu pictures cannot be used", refused, n);
     return st;
 }
 
@@ -371,35 +430,38 @@ static int predict(int argc, char **argv)
 {
     struct predict_options o = { 0 };
     struct question q = { .explain = EXPLAIN_NONE };
+    struct path_list pictures = PATH_LIST_INIT;
     struct served m = { 0 };
     struct session *s = NULL;
     struct error err = { 0 };
-    size_t n_pictures;
-    enum status st = ST_OK;
+    size_t n_arguments;
+    bool is_usable;
+    enum status st;
     int exit_status;
 
-    if (!command_begin(&COMMAND_PREDICT, argc, argv, &o, &n_pictures, &exit_status))
+    if (!command_begin(&COMMAND_PREDICT, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
-    if (!options_check(&o, n_pictures))
-        return EXIT_USAGE;
-    if (o.weights)
+    st = pictures_find(argv + 1, n_arguments, &pictures, &err);
+    is_usable = st != ST_OK || options_check(&o, pictures.n);
+    if (is_usable && st == ST_OK && o.weights)
         st = model_load(o.weights, precision_named(o.precision), &m, &err);
-    if (m.model && !question_read(&o, m.model, n_pictures, &q)) {
-        model_unref(m.model);
-        return EXIT_USAGE;
-    }
-    if (st == ST_OK)
+    if (is_usable && m.model)
+        is_usable = question_read(&o, m.model, pictures.n, &q);
+    if (is_usable && st == ST_OK)
         st = session_new(&s);
-    if (st == ST_OK)
-        st = predict_all(&o, &q, &m, s, argv + 1, n_pictures, &err);
-    if (st == ST_OK && !o.json)
+    if (is_usable && st == ST_OK)
+        st = predict_all(&o, &q, &m, s, &pictures, &err);
+    if (is_usable && st == ST_OK && !o.json)
         printf("%s\n", INTENDED_USE);
     session_free(s);
     model_unref(m.model);
+    path_list_release(&pictures);
+    if (!is_usable)
+        return EXIT_USAGE;
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_PREDICT, &err);
 }
 
 const struct command COMMAND_PREDICT = {
-    "predict", "(--weights FILE | --url URL) [IMAGE…]", "the findings of pictures", OPTIONS, predict,
+    "predict", "(--weights FILE | --url URL) [IMAGE|FOLDER…]", "the findings of pictures", OPTIONS, predict,
     SIZE_MAX,
 };

@@ -118,7 +118,8 @@ static enum status credentials_load(const char *path, char **ret, struct error *
 static void app_describe(struct app *app, const struct serve_options *o)
 {
     app->serving.limits = IMAGE_LIMITS;
-    app->serving.reject_inputs = strcmp(o->input_policy, "reject") == 0;
+    if (input_policy_parse(o->input_policy, &app->serving.policy, NULL) != ST_OK)
+        app->serving.policy = POLICY_FRONTAL; /* which its check has seen to */
     app->serving.precision = precision_named(o->precision);
     app->serving.max_upload = o->max_upload;
     app->serving.predict_queue = o->queue;

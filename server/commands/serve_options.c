@@ -1,6 +1,7 @@
 /* server/commands/serve_options.c - see serve_options.h. */
 #include "serve_options.h"
 
+#include "../api/source.h"
 #include "../http/listen.h"
 #include "commands.h"
 #include "cxrd/cores.h"
@@ -57,11 +58,11 @@ static enum status check_log_level(const char *text, struct error *err)
     return error_set(err, ST_INVALID, "must be debug, info, warn, error or off, not '%.32s'", text);
 }
 
-static enum status check_input_policy(const char *text, struct error *err)
+enum status check_input_policy(const char *text, struct error *err)
 {
-    if (strcmp(text, "warn") == 0 || strcmp(text, "reject") == 0)
-        return ST_OK;
-    return error_set(err, ST_INVALID, "must be warn or reject, not '%.32s'", text);
+    enum input_policy policy;
+
+    return input_policy_parse(text, &policy, err);
 }
 
 /* ---- the table ---- */
@@ -77,7 +78,7 @@ const struct option SERVE_OPTIONS[] = {
     { "threads", OPTION_COUNT, AT(threads), "N", "threads that predict, and that train (all cores)", 1, 256 },
     { "queue", OPTION_COUNT, AT(queue), "N", "predictions that may wait (64)", 1, 65536 },
     { "job-queue", OPTION_COUNT, AT(job_queue), "N", "jobs that may wait (8)", 1, 1024 },
-    { "max-upload", OPTION_BYTES, AT(max_upload), "BYTES", "largest picture that is accepted (16M)", 1024,
+    { "max-upload", OPTION_BYTES, AT(max_upload), "BYTES", "largest picture that is accepted (64M)", 1024,
       128 << 20 },
     { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for decoded pictures; 0: none (16G)",
       0, SIZE_MAX },
@@ -146,8 +147,10 @@ const struct option SERVE_OPTIONS[] = {
       .check = check_outgoing },
     { "outgoing-ca", OPTION_TEXT, AT(outgoing_ca), "FILE",
       "certificates that receivers and data hosts are believed by, PEM (the system's)" },
-    { "input-policy", OPTION_TEXT, AT(input_policy), "warn|reject",
-      "what becomes of pictures that are no radiograph like those of the training (warn)",
+    { "input-policy", OPTION_TEXT, AT(input_policy), "frontal|warn|reject",
+      "which pictures are refused: those whose file says that they show no frontal chest; none of them, "
+      "there is a warning; "
+      "these, and what is unlike the pictures of the training (frontal)",
       .check = check_input_policy },
     { "precision", OPTION_TEXT, AT(precision), "float32|int12",
       "what models are served in; int12: sooner, and refused of a model where that is seen in a probability "
@@ -165,7 +168,7 @@ struct serve_options serve_options_default(void)
     return (struct serve_options){ .listen = "127.0.0.1:8080",
                                    .state = "state",
                                    .log_level = "info",
-                                   .input_policy = "warn",
+                                   .input_policy = "frontal",
                                    .precision = "float32",
                                    .base_path = "",
                                    .audit_bytes = 64 << 20,
@@ -175,7 +178,7 @@ struct serve_options serve_options_default(void)
                                    .drain = 15,
                                    .keep_alive = 75,
                                    .job_queue = 8,
-                                   .max_upload = 16 << 20,
+                                   .max_upload = 64 << 20,
                                    .cache_bytes = (size_t)16 << 30,
                                    .event_readers = 32,
                                    .event_ping = 15,

@@ -95,16 +95,31 @@ enum status multipart_check(const char *content_type, struct error *err)
     return boundary_of(content_type, delimiter, err);
 }
 
-/* One header line of a part: only Content-Disposition matters. */
+/* Whether a header line of a part has this name, such as "content-type:". */
+static bool is_header(const char *line, size_t n, const char *name)
+{
+    return n >= strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
+}
+
+static void part_type(struct part *p, const char *line, size_t n)
+{
+    while (n > 0 && (*line == ' ' || *line == '\t'))
+        line++, n--;
+    if (n < sizeof p->type && !memchr(line, '\0', n))
+        snprintf(p->type, sizeof p->type, "%.*s", (int)n, line);
+}
+
+/* One header line of a part: only Content-Disposition and Content-Type matter. */
 static enum status part_header(struct part *p, const char *line, size_t n, bool *has_name, struct error *err)
 {
-    static const char WANTED[] = "content-disposition:";
-    const size_t skip = sizeof WANTED - 1;
+    static const char DISPOSITION[] = "content-disposition:", TYPE[] = "content-type:";
     const char *parameters;
     char filename[512];
     int found;
 
-    if (n < skip || strncasecmp(line, WANTED, skip) != 0)
+    if (is_header(line, n, TYPE))
+        part_type(p, line + sizeof TYPE - 1, n - (sizeof TYPE - 1));
+    if (!is_header(line, n, DISPOSITION))
         return ST_OK;
     parameters = memchr(line, ';', n);
     if (!parameters)

@@ -12,6 +12,7 @@
 
 struct part {
     char name[128];
+    char type[64];    /* its Content-Type, "" where it has none or a longer one */
     bool is_file;     /* it has a file name, which is not kept: it may name a patient */
     const char *data; /* borrowed from the body */
     size_t size;

@@ -1,0 +1,134 @@
+/* server/commands/pictures.c - see pictures.h. */
+#include "pictures.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_PICTURES = 1000000, MAX_DEPTH = 32 };
+
+static bool ends_in(const char *path, const char *ending)
+{
+    const size_t n = strlen(path), length = strlen(ending);
+
+    return n > length && strcasecmp(path + n - length, ending) == 0;
+}
+
+bool named_dicom(const char *path) { return ends_in(path, ".dcm") || ends_in(path, ".dicom"); }
+
+static bool begins_as_dicom(const char *path)
+{
+    char head[132] = "";
+    const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    const ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof head);
+
+    if (fd >= 0)
+        close(fd);
+    return n == (ssize_t)sizeof head && memcmp(head + 128, "DICM", 4) == 0;
+}
+
+static bool is_picture(const char *path)
+{
+    return ends_in(path, ".png") || ends_in(path, ".jpg") || ends_in(path, ".jpeg") || named_dicom(path) ||
+           (!ends_in(path, "/DICOMDIR") && begins_as_dicom(path));
+}
+
+/*   path  taken over; NULL without memory */
+static enum status add(struct path_list *l, char *path, struct error *err)
+{
+    if (path && l->n == l->capacity) {
+        const size_t capacity = l->capacity ? 2 * l->capacity : 64;
+        char **grown = realloc(l->paths, capacity * sizeof *grown);
+
+        if (grown) {
+            l->paths = grown;
+            l->capacity = capacity;
+        }
+    }
+    if (!path || l->n == l->capacity) {
+        free(path);
+        return error_nomem(err);
+    }
+    l->paths[l->n++] = path;
+    return l->n <= MAX_PICTURES ? ST_OK
+                                : error_set(err, ST_LIMIT, "there are more than %d pictures", MAX_PICTURES);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+static enum status folder_add(struct path_list *l, const char *folder, int depth, struct error *err);
+
+static enum status entry_add(struct path_list *l, const char *folder, const char *name, int depth,
+                             struct error *err)
+{
+    const size_t n = strlen(folder);
+    char path[PATH_MAX];
+    struct stat info;
+
+    if (snprintf(path, sizeof path, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name) >=
+        (int)sizeof path)
+        return error_set(err, ST_LIMIT, "a path in the folder '%.200s' is too long", folder);
+    if (lstat(path, &info) != 0) /* it has gone meanwhile */
+        return errno == ENOENT ? ST_OK : error_errno(err, ST_IO, "cannot look at '%.200s'", path);
+    if (S_ISDIR(info.st_mode))
+        return folder_add(l, path, depth + 1, err);
+    return S_ISREG(info.st_mode) && is_picture(path) ? add(l, strdup(path), err) : ST_OK;
+}
+
+static enum status folder_add(struct path_list *l, const char *folder, int depth, struct error *err)
+{
+    struct dirent **entries = NULL;
+    const int n = depth > MAX_DEPTH ? 0 : scandir(folder, &entries, is_visible, by_name);
+    enum status st = ST_OK;
+
+    if (depth > MAX_DEPTH)
+        return error_set(err, ST_LIMIT, "folders lie more than %d deep in one another", MAX_DEPTH);
+    if (n < 0)
+        return error_errno(err, ST_IO, "cannot list the folder '%.200s'", folder);
+    for (int i = 0; i < n; i++) {
+        if (st == ST_OK)
+            st = entry_add(l, folder, entries[i]->d_name, depth, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return st;
+}
+
+enum status pictures_find(char *const *arguments, size_t n, struct path_list *ret, struct error *err)
+{
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < n && st == ST_OK; i++) {
+        const size_t before = ret->n;
+        struct stat info;
+
+        if (stat(arguments[i], &info) != 0 || !S_ISDIR(info.st_mode)) {
+            st = add(ret, strdup(arguments[i]), err);
+            continue;
+        }
+        st = folder_add(ret, arguments[i], 0, err);
+        if (st == ST_OK && ret->n == before)
+            st = error_set(err, ST_NOTFOUND, "there is no picture in the folder '%.200s'", arguments[i]);
+    }
+    return st;
+}
+
+void path_list_release(struct path_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->paths[i]);
+    free(l->paths);
+    *l = (struct path_list)PATH_LIST_INIT;
+}

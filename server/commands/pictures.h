@@ -1,0 +1,30 @@
+/* server/commands/pictures.h - the pictures that a command's arguments name: files, and folders with what is in them. */
+#ifndef SERVER_COMMANDS_PICTURES_H
+#define SERVER_COMMANDS_PICTURES_H
+
+#include "cxrd/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct path_list {
+    size_t n, capacity;
+    char **paths; /* owned */
+};
+#define PATH_LIST_INIT \
+    {                  \
+        0, 0, NULL     \
+    }
+
+/* Files as they are named; of a folder, and of folders in it, every picture in the order of names: files that end in .png, .jpg,
+ * .jpeg, .dcm or .dicom in any case, and those of any other name whose first bytes are DICOM's, but DICOMDIR. Hidden files and
+ * links in a folder are passed over.
+ * Errors: ST_NOTFOUND (a folder without a picture), ST_IO, ST_LIMIT, ST_NOMEM. The list is to be released in any case. */
+MUST_USE enum status pictures_find(char *const *arguments, size_t n, struct path_list *ret,
+                                   struct error *err);
+void path_list_release(struct path_list *l); /* safe on PATH_LIST_INIT */
+
+/* Whether a file's name says that it is DICOM. */
+bool named_dicom(const char *path);
+
+#endif
