@@ -25,9 +25,10 @@ enum {
         36 << 10, /* above 32 KiB it is a mapping, which the kernel takes back with what was read into it */
     SPARE_CONNECTIONS = 256,
     GRACE_MS = 100,
-    LAST_S = 1,              /* for replies to leave, once no handler runs */
-    MAX_BODIES = 128 << 20,  /* bytes of requests in memory */
-    MAX_REPLIES = 128 << 20, /* and of replies */
+    LAST_S = 1,               /* for replies to leave, once no handler runs */
+    LEAST_BODIES = 128 << 20, /* bytes of requests in memory, but never less than: */
+    UPLOADS = 4,              /* the largest uploads at a time */
+    MAX_REPLIES = 128 << 20,  /* and of replies */
 };
 
 #define TLS_VERSIONS "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
@@ -139,7 +140,8 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     h->options = *options;
     h->app = app;
     h->listen_fd = -1;
-    h->bodies.limit = MAX_BODIES;
+    h->bodies.limit =
+        options->max_upload > LEAST_BODIES / UPLOADS ? UPLOADS * options->max_upload : LEAST_BODIES;
     h->replies.limit = MAX_REPLIES;
     h->files = files_new(options->files);
     if (!h->files) {

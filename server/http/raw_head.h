@@ -14,7 +14,7 @@
 
 enum {
     MAX_HEAD = 16 << 10,    /* bytes of a head */
-    MAX_DROPPED = 64 << 20, /* of a refused body: a client that is still sending it does not hear us */
+    MAX_DROPPED = 128 << 20, /* of a refused body: a client that is still sending it does not hear us */
 };
 
 /* The headers that handlers or the door want, in the form in which they were sent. */

@@ -26,7 +26,7 @@ class WithoutAModel(ServerCase):
         line = program.run('--version').stdout.split('\n')[0]
         self.assertEqual(line, f'cxrd {version["version"]} ({version["build"]})')
         self.assertEqual(version['limits'], {
-            'max_upload_bytes': 16 << 20, 'max_image_side': 8192, 'max_image_pixels': 32 << 20,
+            'max_upload_bytes': 64 << 20, 'max_image_side': 8192, 'max_image_pixels': 32 << 20,
             'max_image_bytes': 64 << 20, 'predict_queue': 64, 'job_queue': 8})
         self.assertIn('Not a medical device', version['intended_use'])
 

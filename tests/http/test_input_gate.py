@@ -160,7 +160,7 @@ class Reject(ServerCase):
         done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder('state'), '--input-policy',
                            'ask')
         self.assertEqual(done.returncode, 2)  # a usage error
-        self.assertIn('--input-policy must be warn or reject', done.stderr)
+        self.assertIn('--input-policy must be frontal, warn or reject', done.stderr)
 
 
 @needs_data

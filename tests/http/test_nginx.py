@@ -65,8 +65,8 @@ class InFront(ServerCase):
         self.assertEqual(prediction['probabilities'], direct['probabilities'])
 
     def test_a_picture_beyond_our_limit_is_refused_by_us(self):
-        problem = self.assert_problem(self.predict_through(bytes(17 * MIB)), 413)
-        self.assertIn('16777216', problem['detail'])
+        problem = self.assert_problem(self.predict_through(bytes(64 * MIB + 1)), 413)
+        self.assertIn('67108864', problem['detail'])
 
     def test_weights_pass(self):
         body = dataset.weights()
