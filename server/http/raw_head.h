@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum {
-    MAX_HEAD = 16 << 10,    /* bytes of a head */
+    MAX_HEAD = 16 << 10,     /* bytes of a head */
     MAX_DROPPED = 128 << 20, /* of a refused body: a client that is still sending it does not hear us */
 };
 
