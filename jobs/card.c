@@ -2,6 +2,7 @@
 #include "card.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/decimal.h"
 #include "cxrd/import.h"
 #include "cxrd/json.h"
 
@@ -62,10 +63,10 @@ static json_t *scaling_json(const struct preprocess *pre, float one,
     json_t *list;
 
     if (!pre->by_channel)
-        return json_real((double)one);
+        return decimal_json(one);
     list = json_array();
     for (size_t c = 0; c < PREPROCESS_CHANNELS; c++)
-        json_array_append_new(list, json_real((double)by_channel[c]));
+        json_array_append_new(list, decimal_json(by_channel[c]));
     return list;
 }
 

@@ -27,7 +27,8 @@ MUST_USE enum status onnx_write(const struct model *m, struct buf *out, struct e
  * numbers are: logits, or what a sigmoid makes of them. A graph that ends in features, without a dense layer, gets a head of
  * zeros for the labels that are given: a backbone, to transfer from.
  *   o           labels, scaling, thresholds, resize and image_size are obeyed: the first two must be given, the last where the file
- *               leaves the size open. A file of onnx_write()'s says all of it: they are refused
+ *               leaves the size open. A file of onnx_write()'s says all of it: they are refused, and so
+ *               is one whose graph does otherwise behind the picture than its metadata say
  *   ret_report  see model_import(): "format" is "onnx"
  * Errors: ST_FORMAT (the sentence names the node and its operator, where it is one's), ST_INVALID (an option), ST_LIMIT, ST_NUMERIC,
  * ST_NOMEM. */

@@ -1,6 +1,7 @@
 /* jobs/training/adopt.c - what the model to start from settles of a job: train_config_adopt() of cxrd/train_config.h. */
 #include "config.h"
 
+#include "cxrd/decimal.h"
 #include "cxrd/model.h"
 #include "cxrd/training.h"
 
@@ -69,8 +70,8 @@ enum status train_config_adopt(struct train_config *c, const struct model *m, co
     config_settle_shards(c);
     c->image_size = (int64_t)pre->size;
     c->resize = (int)pre->resize;
-    c->input_mean = (double)pre->mean;
-    c->input_std = (double)pre->std;
+    c->input_mean = decimal_of(pre->mean);
+    c->input_std = decimal_of(pre->std);
     if (!train_config_transfers(c))
         c->inputs = inputs_kinds(model_inputs(m));
     network_unref(net);

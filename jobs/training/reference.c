@@ -1,6 +1,7 @@
 /* jobs/training/reference.c - see reference.h. */
 #include "reference.h"
 
+#include "cxrd/decimal.h"
 #include "cxrd/json.h"
 
 #include <jansson.h>
@@ -24,7 +25,7 @@ static json_t *deciles_of(const struct scores *s, size_t finding, float *sorted)
         sorted[i] = s->prob[i * s->labels->n + finding];
     qsort(sorted, s->n, sizeof *sorted, compare);
     for (size_t d = 1; d <= DECILES; d++)
-        json_array_append_new(row, json_real((double)sorted[(s->n * d + DECILES) / (DECILES + 1) - 1]));
+        json_array_append_new(row, decimal_json(sorted[(s->n * d + DECILES) / (DECILES + 1) - 1]));
     return row;
 }
 

@@ -1,6 +1,7 @@
 /* model/net/calibration.c - see cxrd/calibration.h. */
 #include "cxrd/calibration.h"
 
+#include "cxrd/decimal.h"
 #include "cxrd/json.h"
 
 #include "loss.h"
@@ -38,7 +39,7 @@ static json_t *numbers(const float *values, size_t n)
     json_t *array = json_array();
 
     for (size_t k = 0; k < n; k++)
-        json_array_append_new(array, json_real((double)values[k]));
+        json_array_append_new(array, decimal_json(values[k]));
     return array;
 }
 

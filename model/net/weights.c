@@ -2,6 +2,7 @@
  * compared with what the architecture says it must be. */
 #include "cxrd/weights.h"
 
+#include "cxrd/decimal.h"
 #include "cxrd/file.h"
 #include "cxrd/safetensors.h"
 
@@ -323,25 +324,13 @@ enum status weights_load(const char *path, struct model **ret_model, struct erro
     return st;
 }
 
-enum { NUMBER_TEXT = 32 };
-
-/* The shortest decimal that reads back as the same float. */
-static void number_text(float v, char ret_text[NUMBER_TEXT])
-{
-    for (int digits = 1; digits <= 9; digits++) {
-        snprintf(ret_text, NUMBER_TEXT, "%.*g", digits, (double)v);
-        if (strtof(ret_text, NULL) == v)
-            break;
-    }
-}
-
 /* One number, or those of the channels. */
 static json_t *numbers_text(float one, const float by_channel[PREPROCESS_CHANNELS], size_t channels)
 {
-    char text[PREPROCESS_CHANNELS][NUMBER_TEXT];
+    char text[PREPROCESS_CHANNELS][DECIMAL_TEXT];
 
     for (size_t c = 0; c < channels; c++)
-        number_text(channels > 1 ? by_channel[c] : one, text[c]);
+        decimal_text(channels > 1 ? by_channel[c] : one, text[c]);
     return channels > 1 ? json_sprintf("%s,%s,%s", text[0], text[1], text[2]) : json_string(text[0]);
 }
 

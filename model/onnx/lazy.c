@@ -3,6 +3,8 @@
  * again, so that our network has the nodes it would have had from its author. */
 #include "reader.h"
 
+#include "cxrd/decimal.h"
+
 #include <math.h>
 
 static size_t affine_add(struct reader *r, size_t from, size_t n, const float *scale, const float *shift)
@@ -46,7 +48,7 @@ static double bound_of(float v)
 {
     const double most = LAYER_MAX_BOUND;
 
-    return (double)v < -most ? -most : (double)v > most ? most : (double)v;
+    return (double)v < -most ? -most : (double)v > most ? most : decimal_of(v);
 }
 
 static size_t clip_add(struct reader *r, const struct value *v)

@@ -1,6 +1,8 @@
 /* model/onnx/op_dense.c - dense layers and normalisations, see reader.h. */
 #include "reader.h"
 
+#include "cxrd/decimal.h"
+
 #include <string.h>
 
 /* The matrix as [results][numbers read], in the order in which our nodes keep what is read; of ONNX it may be the other way
@@ -83,7 +85,7 @@ void build_norm(struct reader *r)
     struct view v = view_by_channel(r, input_view(r, 0));
     const size_t channels = view_shape(r, &v).c;
     const struct constant *c[4];
-    struct node node = { .ops = &LAYER_NORM, .epsilon = (double)attribute_float(r, "epsilon", 1e-5f) };
+    struct node node = { .ops = &LAYER_NORM, .epsilon = decimal_of(attribute_float(r, "epsilon", 1e-5f)) };
 
     if (attribute_integer(r, "training_mode", 0) || !attribute_integer(r, "spatial", 1))
         reader_refuse(r, "it is in training, or not of channels");

@@ -1,6 +1,8 @@
 /* model/onnx/op_number.c - operators on one number after the other, of one activation or of two, see reader.h. */
 #include "reader.h"
 
+#include "cxrd/decimal.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -80,7 +82,7 @@ void build_leaky_relu(struct reader *r)
 {
     const float alpha = attribute_float(r, "alpha", 0.01f);
 
-    give_applied(r, &(struct node){ .ops = &LAYER_LEAKY_RELU, .slope = (double)alpha });
+    give_applied(r, &(struct node){ .ops = &LAYER_LEAKY_RELU, .slope = decimal_of(alpha) });
 }
 
 static void give_scaled(struct reader *r, struct value *v, float scale, float shift)

@@ -1,8 +1,10 @@
 /* model/onnx/read.c - see cxrd/onnx.h. */
 #include "cxrd/onnx.h"
 
+#include "cxrd/decimal.h"
 #include "cxrd/json.h"
 #include "ends.h"
+#include "own.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,8 +23,9 @@ struct reading {
     struct outputs outputs;
     struct preprocess pre;
     float one, zero;
-    bool sigmoid;
-    json_t *notes;
+    bool own, sigmoid;
+    size_t n_inputs; /* of a file of ours: numbers beside the picture */
+    json_t *notes;   /* of a file of ours */
 };
 
 bool onnx_is(const void *bytes, size_t n_bytes)
@@ -44,48 +47,6 @@ static int64_t opset_of(const Onnx__ModelProto *m)
             return m->opset_import[i]->version;
     }
     return 0;
-}
-
-static const char *property(const Onnx__ModelProto *m, const char *key)
-{
-    for (size_t i = 0; i < m->n_metadata_props; i++)
-        if (m->metadata_props[i]->key && strcmp(m->metadata_props[i]->key, key) == 0)
-            return m->metadata_props[i]->value;
-    return NULL;
-}
-
-static bool is_our_own(const Onnx__ModelProto *m)
-{
-    return m->producer_name && strcmp(m->producer_name, "cxrd") == 0 && property(m, "labels");
-}
-
-/* What of our own file's properties becomes a note: all that the model's own parts do not say. */
-static bool is_note(const char *key)
-{
-    static const char *const PARTS[] = { "format",  "architecture", "graph",        "image_size",
-                                         "resize",  "input_mean",   "input_std",    "labels",
-                                         "head",    "thresholds",   "intended_use", "inputs_unknown",
-                                         "channels" };
-
-    for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
-        if (strcmp(key, PARTS[i]) == 0)
-            return false;
-    return key[strspn(key, "abcdefghijklmnopqrstuvwxyz_")] == '\0';
-}
-
-static enum status notes_make(struct reading *in, struct error *err)
-{
-    const Onnx__ModelProto *m = in->file;
-
-    in->notes = json_object();
-    for (size_t i = 0; i < m->n_metadata_props && in->notes && is_our_own(m); i++) {
-        const Onnx__StringStringEntryProto *p = m->metadata_props[i];
-
-        if (p->key && p->value && is_note(p->key) &&
-            json_object_set_new(in->notes, p->key, json_any_text(p->value)) != 0)
-            return error_nomem(err);
-    }
-    return in->notes ? ST_OK : error_nomem(err);
 }
 
 /* ---- what the caller says of it ---- */
@@ -111,19 +72,45 @@ static enum status size_find_out(struct reading *in, struct error *err)
 static enum status scaling_find_out(struct reading *in, json_t *report, struct error *err)
 {
     struct import_options o = *in->o;
-    const bool own = is_our_own(in->file);
     enum status st;
 
-    if (!o.scaling && !own)
+    if (!o.scaling && !in->own)
         return error_set(
             err, ST_INVALID,
             "the file does not say what grey values become before it reads them: 'scaling' must");
-    if (!o.resize && own)
-        o.resize = property(in->file, "resize");
+    if (!o.resize && in->own)
+        o.resize = own_property(in->file, "resize");
     st = foreign_preprocess(&o, "0..255", in->picture.size, "file", &in->pre, report, err);
     if (st == ST_OK && in->pre.by_channel && in->picture.channels == 1)
         return error_set(err, ST_INVALID, "'scaling' is of three channels, the file's picture has one");
     return st;
+}
+
+/* The picture that goes in. */
+static enum status picture_find_out(struct reading *in, json_t *report, struct error *err)
+{
+    enum status st = onnx_picture(in->file->graph, &in->picture, err);
+
+    if (st == ST_OK)
+        st = size_find_out(in, err);
+    return st == ST_OK ? scaling_find_out(in, report, err) : st;
+}
+
+static enum status graph_check(const struct reading *in, int64_t opset, struct error *err)
+{
+    const Onnx__GraphProto *graph = in->file->graph;
+
+    if (in->o->architecture && strcmp(in->o->architecture, GRAPH_ARCHITECTURE) != 0)
+        return error_set(err, ST_INVALID, "'architecture' is '%.32s', an ONNX file becomes a '%s'",
+                         in->o->architecture, GRAPH_ARCHITECTURE);
+    if (!graph)
+        return error_set(err, ST_FORMAT, "the file has no graph");
+    if (graph->n_input > ONNX_MAX_NODES || graph->n_initializer > ONNX_MAX_NODES)
+        return error_set(err, ST_LIMIT, "the graph has more than %d inputs or constants", ONNX_MAX_NODES);
+    if (opset < LEAST_OPSET || opset > MOST_OPSET)
+        return error_set(err, ST_FORMAT, "the graph is of operator set %lld, read are %d to %d",
+                         (long long)opset, LEAST_OPSET, MOST_OPSET);
+    return ST_OK;
 }
 
 static enum status begin(struct reading *in, const void *bytes, size_t n_bytes, json_t *report,
@@ -132,30 +119,24 @@ static enum status begin(struct reading *in, const void *bytes, size_t n_bytes, 
     enum status st = onnx_unpack(bytes, n_bytes, &in->file, err);
     int64_t opset;
 
-    if (st == ST_OK && is_our_own(in->file))
-        st = foreign_nothing_given(in->o, err);
     if (st != ST_OK)
         return st;
+    in->own = own_is(in->file);
+    if (in->own)
+        st = foreign_nothing_given(in->o, err);
     opset = opset_of(in->file);
-    if (in->o->architecture && strcmp(in->o->architecture, GRAPH_ARCHITECTURE) != 0)
-        return error_set(err, ST_INVALID, "'architecture' is '%.32s', an ONNX file becomes a '%s'",
-                         in->o->architecture, GRAPH_ARCHITECTURE);
-    if (!in->file->graph)
-        return error_set(err, ST_FORMAT, "the file has no graph");
-    if (in->file->graph->n_input > ONNX_MAX_NODES || in->file->graph->n_initializer > ONNX_MAX_NODES)
-        return error_set(err, ST_LIMIT, "the graph has more than %d inputs or constants", ONNX_MAX_NODES);
-    if (opset < LEAST_OPSET || opset > MOST_OPSET)
-        return error_set(err, ST_FORMAT, "the graph is of operator set %lld, read are %d to %d",
-                         (long long)opset, LEAST_OPSET, MOST_OPSET);
+    if (st == ST_OK)
+        st = graph_check(in, opset, err);
+    if (st != ST_OK)
+        return st;
     in->r = (struct reader){
         .graph = in->file->graph, .opset = opset, .bytes_left = n_bytes + SPARE_BYTES, .err = err
     };
-    st = onnx_picture(in->file->graph, &in->picture, err);
-    if (st == ST_OK)
-        st = size_find_out(in, err);
-    if (st == ST_OK)
-        st = scaling_find_out(in, report, err);
-    return st == ST_OK ? notes_make(in, err) : st;
+    if (in->own)
+        st = own_notes(in->file, &in->notes, err);
+    if (st == ST_OK && in->own)
+        st = own_outputs(in->file, &in->outputs, &in->n_inputs, report, err);
+    return st == ST_OK && !(in->own && !own_sees(in->file)) ? picture_find_out(in, report, err) : st;
 }
 
 /* ---- the network ---- */
@@ -180,13 +161,30 @@ static struct onnx_input picture_put(struct reading *in)
     return (struct onnx_input){ p->name, view_of(r, node, d, p->channels_last) };
 }
 
+/* What was divided by: of the numbers whose inverse is this float32 the shortest decimal, since 63 is what its author wrote and not
+ * 62.999996. */
+static float divisor_of(float inverse)
+{
+    enum { MOST_DIGITS = 9 };
+    char text[DECIMAL_TEXT];
+    float v = 1 / inverse;
+
+    for (int digits = 1; digits <= MOST_DIGITS; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)(1 / inverse));
+        v = strtof(text, NULL);
+        if (1 / v == inverse)
+            break;
+    }
+    return v;
+}
+
 /* One channel's numbers: s (g - mean) / std + t = (g - (mean - t std / s)) / (std / s). False: they are none. */
 static bool scaling_compose(const struct reader *r, float *mean, float *std)
 {
     const float scale = r->image_scale[0], shift = r->image_shift[0];
 
     *mean -= shift * *std / scale;
-    *std /= scale;
+    *std *= divisor_of(scale);
     return *std > 0 && isfinite(*std) && isfinite((0 - *mean) / *std) && isfinite((255 - *mean) / *std);
 }
 
@@ -206,11 +204,13 @@ static void scaling_finish(struct reading *in)
 static void head_find_out(struct reading *in, struct value *v, json_t *report)
 {
     struct reader *r = &in->r;
-    struct output_sayings s = { .n = onnx_outputs(r, v), .from = "file" };
+    const struct output_sayings s = { .n = onnx_outputs(r, v) };
 
-    s.names = is_our_own(in->file) ? property(in->file, "labels") : NULL;
-    if (r->st == ST_OK)
+    if (r->st == ST_OK && !in->own)
         r->st = foreign_outputs(in->o, &s, &in->outputs, report, r->err);
+    else if (in->own && s.n != in->outputs.labels.n)
+        reader_refuse(r, "the metadata's 'labels' are %zu, the graph has %zu outputs", in->outputs.labels.n,
+                      s.n);
     if (r->st != ST_OK)
         return;
     in->g.net->n_labels = in->outputs.labels.n;
@@ -221,7 +221,7 @@ static enum status graph_make(struct reading *in, const struct network **ret_net
                               struct error *err)
 {
     struct reader *r = &in->r;
-    const char *output = onnx_output(r->graph, &in->sigmoid);
+    const char *output = in->own ? own_logits(in->file) : onnx_output(r->graph, &in->sigmoid);
     struct onnx_input input;
     struct value *v;
 
@@ -244,7 +244,7 @@ static enum status graph_make(struct reading *in, const struct network **ret_net
         scaling_finish(in);
     if (in->g.st == ST_OK && r->st != ST_OK)
         in->g.st = r->st; /* so that it is given up */
-    return graph_finish(r->g, 0, ret_net);
+    return graph_finish(r->g, in->n_inputs, ret_net);
 }
 
 /* ---- the report ---- */
@@ -274,6 +274,30 @@ static enum status report_make(const struct reading *in, const struct network *n
     return ST_OK;
 }
 
+/* The model of what was read. `values` has room for all of the network's. */
+static enum status model_of(struct reading *in, const struct network *net, float *values, json_t *report,
+                            struct model **ret, struct error *err)
+{
+    struct model *m = NULL;
+    enum status st;
+
+    reader_fill(&in->r, net, values);
+    if (!in->own)
+        return foreign_model(net, &in->outputs, &in->pre, values, report, ret, err);
+    own_fill(&in->r, net, values);
+    st = in->r.st;
+    if (st == ST_OK)
+        st = model_new(net, &in->outputs.labels, &in->pre, values, json_incref(in->notes), &m, err);
+    if (st == ST_OK)
+        st = own_check(in->file, m, err);
+    if (st == ST_OK) {
+        *ret = m;
+        return ST_OK;
+    }
+    model_unref(m);
+    return st;
+}
+
 enum status onnx_read(const void *bytes, size_t n_bytes, const struct import_options *o,
                       struct model **ret_model, json_t *ret_report, struct error *err)
 {
@@ -282,19 +306,16 @@ enum status onnx_read(const void *bytes, size_t n_bytes, const struct import_opt
     float *values = NULL;
     enum status st = begin(&in, bytes, n_bytes, ret_report, err);
 
-    if (st == ST_OK)
+    if (st == ST_OK && in.own && !own_sees(in.file))
+        st = own_blind(&in.outputs, in.n_inputs, &net, err);
+    else if (st == ST_OK)
         st = graph_make(&in, &net, ret_report, err);
     if (st != ST_OK)
         goto out;
     values = malloc((net->n_params + net->n_state) * sizeof *values);
     st = values ? report_make(&in, net, ret_report, err) : error_nomem(err);
-    if (st != ST_OK)
-        goto out;
-    reader_fill(&in.r, net, values);
-    if (is_our_own(in.file))
-        st = model_new(net, &in.outputs.labels, &in.pre, values, json_incref(in.notes), ret_model, err);
-    else
-        st = foreign_model(net, &in.outputs, &in.pre, values, ret_report, ret_model, err);
+    if (st == ST_OK)
+        st = model_of(&in, net, values, ret_report, ret_model, err);
 out:
     network_unref(net);
     free(values);

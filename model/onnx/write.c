@@ -1,6 +1,7 @@
 /* model/onnx/write.c - a model as an ONNX file, see cxrd/onnx.h. */
 #include "cxrd/onnx.h"
 
+#include "cxrd/decimal.h"
 #include "cxrd/json.h"
 #include "cxrd/version.h"
 #include "cxrd/weights.h"
@@ -31,53 +32,23 @@ static void put_image(struct writer *w, const struct model *m, const char *logit
     write_layers(w, model_network(m), model_params(m), write_scaling(w, m), logits);
 }
 
-static const char *put_tensor(struct writer *w, const struct model *m, const char *name)
-{
-    const struct tensor *t = network_tensor(model_network(m), name);
-
-    return writer_floats(w, t->name, model_params(m) + t->offset, t->rank, t->dims);
-}
-
-/* The part of what is known beside the picture; where there is none the bias stands in its place.
- *   picture  the logits by the picture; NULL: it sees none */
-static void put_inputs(struct writer *w, const struct model *m, const char *picture)
-{
-    const struct inputs *in = model_inputs(m);
-    const char *terms[3];
-
-    writer_input(
-        w, "inputs", 2, (size_t[]){ 0, in->n },
-        "in the order of the metadata's 'inputs', not standardised: age in years; sex 1 for M, 0 for F; view "
-        "1 for AP, 0 for PA; of a history 1 or 0; NaN where one is not known");
-    terms[0] = write_standard_inputs(w, in);
-    terms[1] = put_tensor(w, m, "head.inputs.weight");
-    if (!picture)
-        terms[2] = put_tensor(w, m, "head.bias");
-    writer_node(w, "Gemm", picture ? "logits_by_inputs" : "logits", picture ? 2 : 3, terms);
-    writer_int(w, "transB", 1);
-    if (picture)
-        writer_node(w, "Add", "logits", 2, (const char *[]){ picture, "logits_by_inputs" });
-}
-
 static void put_graph(struct writer *w, const struct model *m)
 {
-    static const int64_t ROW[] = { 1, -1 /* all */ };
     const size_t n_labels = model_labels(m)->n;
     const bool takes = model_inputs(m)->n > 0, sees = model_sees(m);
     /* Of a model that is asked nothing there is one answer. */
     const size_t outputs[] = { takes || sees ? 0 : 1, n_labels };
 
     if (sees)
-        put_image(w, m, takes ? "logits_by_picture" : "logits");
+        put_image(w, m, takes ? LOGITS_BY_PICTURE : LOGITS);
     if (takes)
-        put_inputs(w, m, sees ? "logits_by_picture" : NULL);
-    if (!sees && !takes)
-        writer_node(w, "Reshape", "logits", 2,
-                    (const char *[]){ put_tensor(w, m, "head.bias"),
-                                      writer_int64s(w, "one_row", ROW, 1, (size_t[]){ 2 }) });
-    write_calibration(w, model_calibration(m), n_labels, "logits");
+        writer_input(
+            w, "inputs", 2, (size_t[]){ 0, model_inputs(m)->n },
+            "in the order of the metadata's 'inputs', not standardised: age in years; sex 1 for M, 0 for F; "
+            "view 1 for AP, 0 for PA; of a history 1 or 0; NaN where one is not known");
+    write_answer(w, m);
     writer_output(w, "probabilities", 2, outputs, "of each finding on its own, calibrated");
-    writer_output(w, "logits", 2, outputs, "of each finding, before the calibration");
+    writer_output(w, LOGITS, 2, outputs, "of each finding, before the calibration");
 }
 
 /* ---- the metadata ---- */
@@ -93,7 +64,7 @@ static char *thresholds_text(const struct model *m)
     json_watch();
     object = json_object();
     for (size_t k = 0; k < labels->n; k++)
-        json_object_set_new(object, labels->names[k], isnan(t[k]) ? json_null() : json_real((double)t[k]));
+        json_object_set_new(object, labels->names[k], isnan(t[k]) ? json_null() : decimal_json(t[k]));
     text = json_built(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
     return text;

@@ -82,7 +82,8 @@ static const char *put_expected(struct writer *w, const struct inputs *in)
                                          "inputs_mean", expected });
 }
 
-const char *write_standard_inputs(struct writer *w, const struct inputs *in)
+/* "inputs" [n][k], raw, NaN where one is not known, as inputs_standardise() has them: [n][k]. Returns the result's name. */
+static const char *put_standard_inputs(struct writer *w, const struct inputs *in)
 {
     static const char *const INPUTS = "inputs";
     float *mean = put_row(w, "inputs_mean", in->n), *std = put_row(w, "inputs_std", in->n);
@@ -97,6 +98,30 @@ const char *write_standard_inputs(struct writer *w, const struct inputs *in)
                         (const char *[]){ writer_node(w, "IsNaN", "unknown", 1, &INPUTS), known, INPUTS });
     return put_two(w, "Div", "standard_inputs", put_two(w, "Sub", "centred_inputs", known, "inputs_mean"),
                    "inputs_std");
+}
+
+/* A tensor of the head, under its name. */
+static const char *put_tensor(struct writer *w, const struct model *m, const char *name)
+{
+    const struct tensor *t = network_tensor(model_network(m), name);
+
+    return writer_floats(w, t->name, model_params(m) + t->offset, t->rank, t->dims);
+}
+
+/* The part of what is known beside the picture; of a model that sees none the bias stands in the picture's place. */
+static void put_inputs(struct writer *w, const struct model *m)
+{
+    const bool sees = model_sees(m);
+    const char *terms[3];
+
+    terms[0] = put_standard_inputs(w, model_inputs(m));
+    terms[1] = put_tensor(w, m, "head.inputs.weight");
+    if (!sees)
+        terms[2] = put_tensor(w, m, "head.bias");
+    writer_node(w, "Gemm", sees ? "logits_by_inputs" : LOGITS, sees ? 2 : 3, terms);
+    writer_int(w, "transB", 1);
+    if (sees)
+        put_two(w, "Add", LOGITS, LOGITS_BY_PICTURE, "logits_by_inputs");
 }
 
 /* ---- calibration ---- */
@@ -118,7 +143,9 @@ static void put_thresholds(struct writer *w, const struct calibration *c, size_t
     writer_node(w, "Where", "probabilities", 3, terms);
 }
 
-void write_calibration(struct writer *w, const struct calibration *c, size_t n_labels, const char *logits)
+/* logits [n][labels] -> "probabilities". */
+static void put_calibration(struct writer *w, const struct calibration *c, size_t n_labels,
+                            const char *logits)
 {
     const bool thresholds = c->method == CALIBRATION_THRESHOLDS;
 
@@ -131,4 +158,18 @@ void write_calibration(struct writer *w, const struct calibration *c, size_t n_l
     logits = writer_node(w, "Sigmoid", thresholds ? "before_thresholds" : "probabilities", 1, &logits);
     if (thresholds)
         put_thresholds(w, c, n_labels, logits);
+}
+
+/* ---- all of it ---- */
+
+void write_answer(struct writer *w, const struct model *m)
+{
+    static const int64_t ROW[] = { 1, -1 /* all */ };
+
+    if (model_inputs(m)->n > 0)
+        put_inputs(w, m);
+    else if (!model_sees(m))
+        put_two(w, "Reshape", LOGITS, put_tensor(w, m, "head.bias"),
+                writer_int64s(w, "one_row", ROW, 1, (size_t[]){ 2 }));
+    put_calibration(w, model_calibration(m), model_labels(m)->n, LOGITS);
 }

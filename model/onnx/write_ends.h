@@ -9,10 +9,12 @@
 /* "image" [n][1][S][S] as node 0 of the network has it, which may be of more channels. Returns the result's name. */
 const char *write_scaling(struct writer *w, const struct model *m);
 
-/* "inputs" [n][k], raw, NaN where one is not known, as inputs_standardise() has them: [n][k]. Returns the result's name. */
-const char *write_standard_inputs(struct writer *w, const struct inputs *in);
+/* What the logits are called, and those of a picture's alone where what is known beside it is added. */
+#define LOGITS            "logits"
+#define LOGITS_BY_PICTURE "logits_by_picture"
 
-/* logits [n][labels] -> "probabilities". */
-void write_calibration(struct writer *w, const struct calibration *c, size_t n_labels, const char *logits);
+/* From the picture's logits, where the model sees one, and from "inputs" [n][k], raw, where it takes any, to LOGITS and
+ * "probabilities", both [n][labels]. */
+void write_answer(struct writer *w, const struct model *m);
 
 #endif

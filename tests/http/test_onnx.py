@@ -116,16 +116,63 @@ class Agreement(OnnxCase):
                     self.assertGreater(ours.std(), 0.02)  # not all the same
 
     def test_what_is_exported_reads_back_as_the_same_model(self):
-        films = self.films()
-        for name in ('cnn4', 'mlp', 'densenet121', 'resnet18-colours', 'resnet18-flatten', 'cnn4-one-channel'):
-            with self.subTest(name):
-                weights = os.path.join(self.folder, f'{name}.safetensors')
+        films, read_back = self.films(), []
+        for weights in sorted(set(glob.glob(os.path.join(self.folder, '*.safetensors'))) - {os.path.join(self.folder, 'resnet50.safetensors')}):
+            with self.subTest(os.path.basename(weights)):
                 onnx_file, back = (os.path.join(program.new_folder('back'), one) for one in ('model.onnx', 'back.safetensors'))
                 for done in (program.run('export', weights, '-o', onnx_file), program.run('import', onnx_file, '-o', back)):
                     self.assertEqual((done.returncode, done.stderr), (0, ''))
-                for ours, read in zip(self.predicted(weights, films, {}), self.predicted(back, films, {})):
-                    self.assertEqual(list(read), list(ours))
-                    self.assertLess(max(abs(read[label] - ours[label]) for label in ours), 1e-5)
+                said = metadata(onnx.load(onnx_file))
+                shown = films if 'image_size' in said else []
+                every = os.path.basename(weights) in ('cnn4-4x4.safetensors', 'logistic.safetensors')
+                for given in (UNKNOWN, BOTH, HALF, LAST, NEVER) if every else (BOTH,) if 'inputs' in said else (UNKNOWN,):
+                    for ours, read in zip(self.predicted(weights, shown, given), self.predicted(back, shown, given)):
+                        self.assertEqual(list(read), list(ours))
+                        self.assertLess(max(abs(read[label] - ours[label]) for label in ours), 3e-7)
+                read_back.append(os.path.basename(weights))
+        self.assertEqual(len(read_back), 13)
+
+    def test_one_whose_graph_is_not_what_its_metadata_say_is_refused(self):
+        path = os.path.join(program.new_folder('own'), 'model.onnx')
+        done = program.run('export', os.path.join(self.folder, 'cnn4-4x4.safetensors'), '-o', path)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+
+        def refused(change):
+            model = onnx.load(path)
+            change(model.graph, {one.name: one for one in model.graph.initializer}, {one.output[0]: one for one in model.graph.node}, model)
+            changed = os.path.join(program.new_folder('changed'), 'model.onnx')
+            onnx.save(model, changed)
+            done = program.run('import', changed, '-o', changed + '.safetensors')
+            self.assertEqual((done.returncode, done.stdout), (1, ''))
+            self.assertFalse(os.path.exists(changed + '.safetensors'))
+            return done.stderr
+
+        def number(graph, constants, nodes, model):
+            constants['inputs_mean'].raw_data = constants['inputs_std'].raw_data
+        self.assertIn("'inputs_mean'", refused(number))
+
+        def calibration(graph, constants, nodes, model):
+            constants['calibration_shift'].raw_data = constants['calibration_scale'].raw_data
+        self.assertIn("'calibration_shift'", refused(calibration))
+
+        def operator(graph, constants, nodes, model):
+            nodes['centred_inputs'].op_type = 'Add'
+        self.assertIn("'centred_inputs'", refused(operator))
+
+        def weights_away(graph, constants, nodes, model):
+            graph.initializer.remove(constants['head.inputs.weight'])
+        self.assertIn("'head.inputs.weight'", refused(weights_away))
+
+        def weights_too_few(graph, constants, nodes, model):
+            one = constants['head.inputs.weight']
+            one.dims[1] -= 1
+            one.raw_data = one.raw_data[:4 * one.dims[0] * one.dims[1]]
+        self.assertIn("'head.inputs.weight'", refused(weights_too_few))
+
+        def said_otherwise(graph, constants, nodes, model):
+            [said] = [one for one in model.metadata_props if one.key == 'inputs']
+            said.value = '[{"name":"age","mean":50,"std":10}]'
+        self.assertIn("'head.inputs.weight'", refused(said_otherwise))
 
     def test_networks_that_nobody_would_draw(self):
         questions, expected, operators = [], [], set()

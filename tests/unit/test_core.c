@@ -1,6 +1,7 @@
 /* tests/unit/test_core.c - buffers, the generator, digests, whole files, threads and their pool. */
 #include "cxrd/buf.h"
 #include "cxrd/clock.h"
+#include "cxrd/decimal.h"
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
 #include "cxrd/pool.h"
@@ -313,4 +314,53 @@ Test(condition, waits_for_ever_where_there_is_no_deadline)
         cr_assert(condition_wait(&bell.rung, &bell.lock, INFINITY));
     pthread_mutex_unlock(&bell.lock);
     pthread_join(thread, NULL);
+}
+
+/* ---- decimals ---- */
+
+Test(decimal, is_the_shortest_that_reads_back)
+{
+    static const struct {
+        float v;
+        const char *text;
+    } CASES[] = { { 123.675f, "123.675" },  { 1e-5f, "1e-05" }, { 0.1f, "0.1" },
+                  { -58.395f, "-58.395" },  { 0, "0" },         { 1.0f / 3, "0.33333334" },
+                  { 16777216, "16777216" }, { 1e-45f, "1e-45" } };
+    char text[DECIMAL_TEXT];
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        cr_expect_str_eq(decimal_text(CASES[i].v, text), CASES[i].text);
+        cr_expect_eq((float)decimal_of(CASES[i].v), CASES[i].v);
+    }
+    cr_expect_eq(decimal_of(123.675f), 123.675);
+    cr_expect(isnan(decimal_of(NAN)) && isinf(decimal_of(-INFINITY)));
+}
+
+Test(decimal, of_any_float_is_that_float)
+{
+    struct rng rng;
+
+    rng_seed(&rng, 3, 1);
+    for (int i = 0; i < 20000; i++) {
+        const uint32_t bits = (uint32_t)rng_below(&rng, 1U << 31) * 2 + (uint32_t)i % 2;
+        float v;
+
+        memcpy(&v, &bits, sizeof v);
+        if (isfinite(v))
+            cr_assert_eq((float)decimal_of(v), v, "%a", (double)v);
+    }
+}
+
+Test(decimal, is_what_json_writes)
+{
+    json_t *number = decimal_json(57.375f), *other = decimal_json(123.675f);
+    char *one = json_dumps(number, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    char *two = json_dumps(other, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+
+    cr_expect_str_eq(one, "57.375");
+    cr_expect_str_eq(two, "123.675");
+    free(one);
+    free(two);
+    json_decref(number);
+    json_decref(other);
 }
