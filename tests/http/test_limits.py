@@ -1,5 +1,6 @@
 """What is too much is refused early, and what is too many waits or is told so at once."""
 import concurrent.futures
+import os
 import socket
 import time
 import unittest
@@ -77,6 +78,33 @@ class Uploads(ServerCase):
 
     def test_the_limits_are_what_version_says(self):
         self.assertEqual(self.get('/version').json()['limits']['max_upload_bytes'], 100 << 10)
+
+
+class LargeUploads(Case):
+    """All bodies together may be 128 MiB. Of the largest ones that come at the same time each client has its answer."""
+
+    def test_one_that_finds_no_room_is_heard_when_it_has_sent_all(self):
+        server = program.Server()
+        self.addCleanup(lambda: server.stop())
+        size, rest = 110 << 20, 10 << 20
+        with client.Raw(server) as first:
+            first.send(client.head('POST', '/models', f'Content-Length: {size}') + bytes(size - rest))
+            program.poll(lambda: f'cxrd_http_body_bytes {size - rest}' in client.get(server, '/metrics').body.decode(), 'the first body')
+            for _ in range(2):
+                refused = client.request(server, 'POST', '/models', bytes(size))
+                self.assertIn('as many request bodies', self.assert_problem(refused, 503)['detail'])
+                self.assertIn('retry-after', refused.headers)
+            first.send(bytes(rest))
+            self.assert_problem(first.reply('POST', '/models'), 415)
+        self.assert_problem(client.request(server, 'POST', '/models', bytes(size)), 415)
+
+    def test_one_that_may_not_is_heard_when_it_has_sent_all(self):
+        keys = os.path.join(program.new_folder('keys'), 'keys')
+        with open(keys, 'w', encoding='ascii') as file:
+            file.write(program.run('key', 'admin', 'me').stdout)
+        server = program.Server('--keys', keys)
+        self.addCleanup(lambda: server.stop())
+        self.assert_problem(client.request(server, 'POST', '/models', bytes(110 << 20)), 401)
 
 
 class Heads(ServerCase):
