@@ -51,7 +51,7 @@ enum status body_json(const struct http_request *req, struct http_response *res,
 enum status number_parse(const struct http_request *req, const char *name, int64_t min, int64_t max,
                          int64_t *ret, struct error *err)
 {
-    char text[HTTP_TEXT], *end;
+    char text[QUERY_TEXT], *end;
     long long v;
 
     if (!http_query(req, name, text))
@@ -79,7 +79,7 @@ enum status page_parse(const struct http_request *req, struct page *ret, struct 
 enum status label_parse(const struct http_request *req, const char *name, const struct labels *labels,
                         int *ret_label, struct error *err)
 {
-    char text[HTTP_TEXT];
+    char text[QUERY_TEXT];
     int label;
 
     if (!http_query(req, name, text))

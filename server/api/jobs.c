@@ -100,7 +100,7 @@ enum status datasets_post(struct app *app, const struct http_request *req, struc
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,
                      struct error *err)
 {
-    char state[HTTP_TEXT];
+    char state[QUERY_TEXT];
     enum job_state parsed;
     struct page page = { 0 };
     json_t *jobs = NULL;
@@ -138,7 +138,7 @@ enum status job_get(struct app *app, const struct http_request *req, struct http
 enum status job_scores_get(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {
-    char split[HTTP_TEXT] = "validation";
+    char split[QUERY_TEXT] = "validation";
     int set = 0;
 
     http_query(req, "split", split);
@@ -155,7 +155,7 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
 enum status job_report_get(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {
-    char copy[HTTP_TEXT] = "whole";
+    char copy[QUERY_TEXT] = "whole";
     enum report_form form = REPORT_WHOLE;
 
     http_query(req, "copy", copy);

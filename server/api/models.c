@@ -81,7 +81,7 @@ enum { N_IMPORT_TEXTS = 5 };
 
 /* What the query says of the file.
  *   texts  what *ret borrows */
-static enum status import_options_parse(const struct http_request *req, char texts[N_IMPORT_TEXTS][HTTP_TEXT],
+static enum status import_options_parse(const struct http_request *req, char texts[N_IMPORT_TEXTS][QUERY_TEXT],
                                         struct import_options *ret, struct error *err)
 {
     const struct {
@@ -105,7 +105,7 @@ static enum status import_options_parse(const struct http_request *req, char tex
 enum status models_post(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
-    char texts[N_IMPORT_TEXTS][HTTP_TEXT];
+    char texts[N_IMPORT_TEXTS][QUERY_TEXT];
     struct import_options o;
     json_t *card = NULL;
     enum status st = models_at_head(app, req, res, err);

@@ -7,7 +7,7 @@
 
 /* A form's field may be longer than a query's value: a history of all findings that there may be. */
 enum { FIELD_SIZE = 2 * LABELS_TEXT_SIZE };
-_Static_assert((int)FIELD_SIZE >= (int)HTTP_TEXT, "a query's value must fit too");
+_Static_assert((int)FIELD_SIZE >= (int)QUERY_TEXT, "a query's value must fit too");
 
 /* The value of a query parameter or form field; "": it is in neither. */
 static enum status find(const struct http_request *req, const struct multipart *form, const char *name,

@@ -91,14 +91,16 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-/* req.path and req.query are the two halves of the target, the path without the server's prefix. */
-static void keep_target(struct exchange *x, const char *target)
+/* req.path and req.query are the two halves of the target, the path without the server's prefix. False: no memory. */
+static bool keep_target(struct exchange *x, const char *target)
 {
     const char *base = x->http->options.base_path;
     const size_t n_base = strlen(base);
     char *query;
 
-    snprintf(x->target, sizeof x->target, "%s", target);
+    x->target = strdup(target);
+    if (!x->target)
+        return false;
     query = strchr(x->target, '?');
     x->req.query = query ? query + 1 : "";
     if (query)
@@ -108,6 +110,7 @@ static void keep_target(struct exchange *x, const char *target)
         x->req.path = x->target + n_base;
     else if (n_base && x->target[0] == '/')
         x->req.path = "//"; /* matches no route */
+    return true;
 }
 
 /* head  to be filled; a secret may stand in it */
@@ -119,7 +122,8 @@ static enum MHD_Result decide(struct exchange *x, struct head *head)
 
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, on_header, head);
     head_settle(head);
-    keep_target(x, head->target);
+    if (!keep_target(x, head->target))
+        return MHD_NO;
     if (door_shares_with(x->http->options.door, head->origin))
         memcpy(x->origin, head->origin, sizeof x->origin);
     x->unread = !head->expects && (!head->has_length || head->content_length <= MAX_DROPPED);

@@ -55,7 +55,7 @@ void *exchange_begin(void *http, const char *target, struct MHD_Connection *conn
     x->req.method = x->method;
     x->req.http = h;
     source_of(connection, x->req.source);
-    x->req.path = x->req.query = x->target;
+    x->req.path = x->req.query = "";
     pthread_mutex_lock(&h->lock);
     h->active++;
     pthread_mutex_unlock(&h->lock);
@@ -148,6 +148,7 @@ static void exchange_free(struct exchange *x)
 {
     reply_release(&x->reply);
     body_release(&x->body);
+    free(x->target);
     free(x);
 }
 

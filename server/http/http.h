@@ -18,7 +18,8 @@
 struct app; /* the program's own: handed to handlers and hooks as it is, and never looked into here */
 
 enum {
-    MAX_TARGET = 1024, /* bytes of a path with its query */
+    MAX_TARGET = 4096, /* bytes of a path with its query */
+    QUERY_TEXT = 2048, /* of a value in it: 64 findings of usual names, each with a threshold beside it in another one */
     HTTP_TEXT = 256,
     KEY_NAME_SIZE = 65,
     ADDRESS_TEXT = 48,
@@ -48,7 +49,7 @@ struct http_request {
 };
 
 /* The value of a query parameter, percent-decoded, into `ret`. False: not there. Handlers see no query with a fault. */
-bool http_query(const struct http_request *req, const char *name, char ret[HTTP_TEXT]);
+bool http_query(const struct http_request *req, const char *name, char ret[QUERY_TEXT]);
 
 enum { MAX_HEADERS = 8 };
 

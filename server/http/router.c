@@ -122,9 +122,11 @@ static bool stands_before(const char *query, const char *at, size_t n)
     return false;
 }
 
+_Static_assert(QUERY_TEXT == 2048, "as query_fault() says");
+
 const char *query_fault(const char *query)
 {
-    char whole[MAX_TARGET], value[HTTP_TEXT];
+    char whole[MAX_TARGET], value[QUERY_TEXT];
 
     if (!decode(query, strlen(query), whole, sizeof whole) || !is_utf8(whole))
         return "the query has a broken percent-encoding, or bytes that are no UTF-8";
@@ -132,7 +134,7 @@ const char *query_fault(const char *query)
         const size_t n = strcspn(at, "&"), name = strcspn(at, "=&");
 
         if (name < n && !decode(at + name + 1, n - name - 1, value, sizeof value))
-            return "the query has a value of more than 255 bytes";
+            return "the query has a value of more than 2047 bytes";
         if (name > 0 && stands_before(query, at, name))
             return "the query has a parameter more than once";
         at += n + (at[n] == '&');
@@ -140,7 +142,7 @@ const char *query_fault(const char *query)
     return NULL;
 }
 
-bool http_query(const struct http_request *req, const char *name, char ret[HTTP_TEXT])
+bool http_query(const struct http_request *req, const char *name, char ret[QUERY_TEXT])
 {
     const size_t name_length = strlen(name);
 
@@ -148,7 +150,7 @@ bool http_query(const struct http_request *req, const char *name, char ret[HTTP_
         const size_t n = strcspn(at, "&");
 
         if (n > name_length && at[name_length] == '=' && memcmp(at, name, name_length) == 0)
-            return decode(at + name_length + 1, n - name_length - 1, ret, HTTP_TEXT);
+            return decode(at + name_length + 1, n - name_length - 1, ret, QUERY_TEXT);
         at += n + (at[n] == '&');
     }
     return false;

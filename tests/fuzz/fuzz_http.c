@@ -65,7 +65,7 @@ static enum status job(struct app *app, const struct http_request *req, struct h
 static enum status page(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
-    char state[HTTP_TEXT];
+    char state[QUERY_TEXT];
     struct page p = { 0 };
     const enum status st = page_parse(req, &p, err);
 

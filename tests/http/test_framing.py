@@ -304,14 +304,14 @@ class Targets(Framing):
     """The four forms of a request's target (RFC 9112, section 3.2)."""
 
     def test_row_55_long_targets_are_414(self):
-        for target in ('/' + 'a' * 1023, '/livez?' + '&' * 2000, 'http://h/' + 'a' * 1023, '/' + 'a' * 20000):
+        for target in ('/' + 'a' * 4095, '/livez?' + '&' * 5000, 'http://h/' + 'a' * 4095, '/' + 'a' * 20000):
             with self.subTest(len(target)):
-                self.assert_refused(client.head('GET', target) + SMUGGLED, 414, 'the limit is 1023 bytes', '/nothing')
+                self.assert_refused(client.head('GET', target) + SMUGGLED, 414, 'the limit is 4095 bytes', '/nothing')
 
     def test_row_55_a_whole_uri_names_the_host_that_counts(self):
         for uri, status in (('http://127.0.0.1/jobs', 200), ('HTTP://localhost:80/jobs?limit=1', 200), ('https://[::1]/jobs', 200),
                             ('http://evil.example/jobs', 403), ('http://127.0.0.1?x', 200), ('http://127.0.0.1', 200),
-                            ('http://127.0.0.1/livez?' + '&' * 900, 200)):
+                            ('http://127.0.0.1/livez?' + '&' * 4000, 200)):
             for host in ('127.0.0.1', 'evil.example'):
                 with self.subTest((uri, host)), client.Raw(self.server) as raw:
                     raw.send(f'GET {uri} HTTP/1.1\r\nHost: {host}\r\n\r\n'.encode())
@@ -470,7 +470,7 @@ class Paths(Framing):
 
     def test_a_query_does_not_change_the_path(self):
         for target in ('/livez?', '/livez?x=1', '/livez?/predict', '/livez??', '/livez?%25', '/livez?x=%0A&%C3%A9=%f0%9f%98%80&=&&',
-                       '/livez?x=' + '%41' * 255):
+                       '/livez?x=' + '%41' * 1250, '/livez?x=' + 'a' * 2047):
             with self.subTest(target):
                 self.assertEqual(self.get(target).status, 200)
 

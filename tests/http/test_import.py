@@ -411,6 +411,22 @@ class Networks(ImportCase):
                            (','.join(['1e-300'] + given[1:]), 'not between 0 and 1'), ('densenet121-res224-all', "'thresholds' are 18")):
             self.refuse(data, says, **self.SAYS, thresholds=text)
 
+    def test_64_findings_of_usual_names_and_their_thresholds_fit_in_a_query(self):
+        pairs, numbers = self.state_dict()
+        numbers['many'] = bytes(64 * 1280 * 4)
+        many = dict(pairs)
+        many['classifier.1.weight'] = torch_file.tensor('many', 64 * 1280, [64, 1280])
+        many['classifier.1.bias'] = torch_file.tensor('many', 64 * 1280, [64])
+        data = torch_file.zip_of(torch_file.pickle_of(torch_file.dict_of(many.items())), numbers)
+        names = [f'enlarged cardiomediastinum {i}' for i in range(64)]
+        thresholds = [f'{0.1 + i / 1000:.16f}' for i in range(64)]
+        for comma in (',', '%2C'):
+            query = '&'.join(f'{name}={comma.join(urllib.parse.quote(one) for one in values)}'
+                             for name, values in (('labels', names), ('thresholds', thresholds)))
+            reply = self.post(f'/models?{query}&image_size=64', data, Content_Type='application/octet-stream')
+            self.assertEqual(reply.status, 201, reply)
+            self.assertEqual(reply.json()['labels'], names)
+
     def test_a_head_of_other_pictures(self):
         pairs, numbers = self.state_dict()
         numbers['many'] = bytes(1000 * 1280 * 4)

@@ -734,7 +734,7 @@ class Lists(ServerCase):
                 self.assert_problem(self.get('/jobs?' + query.replace('é', '%C3%A9')), 422, says)
 
     def test_broken_queries_are_400_and_never_as_good_as_none(self):
-        for value in ('%zz', '%', '%4', '1%', '%ff', '%c3', '%c3x', '%c0%80', '%ed%a0%80', 'x' * 256, '%41' * 256):
+        for value in ('%zz', '%', '%4', '1%', '%ff', '%c3', '%c3x', '%c0%80', '%ed%a0%80', 'x' * 2048):
             for name in ('state', 'limit', 'cursor', 'other'):
                 with self.subTest(f'{name}={value[:9]}'):
                     self.assert_problem(self.get(f'/jobs?a=b&{name}={value}'), 400, 'query')

@@ -88,7 +88,7 @@ def lines():
                  b'GET http://h/livez HTTP/1.1', b'GET HTTP://h:80/livez?x HTTP/1.1', b'GET https://h HTTP/1.1', b'GET http://h?x HTTP/1.1',
                  b'OPTIONS http://h HTTP/1.1', b'GET http:///livez HTTP/1.1', b'GET http://u@h/livez HTTP/1.1', b'GET http://h:x/ HTTP/1.1',
                  b'GET http://[::1]:1/livez HTTP/1.1', b'GET ftp://h/ HTTP/1.1', b'GET http:/livez HTTP/1.1', b'CONNECT h:80 HTTP/1.1', b'CONNECT / HTTP/1.1',
-                 b'GET /%00 HTTP/1.1', b'GET /\xc3\xa9 HTTP/1.1', b'GET /' + b'a' * 1022 + b' HTTP/1.1', b'GET /' + b'a' * 1023 + b' HTTP/1.1',
+                 b'GET /%00 HTTP/1.1', b'GET /\xc3\xa9 HTTP/1.1', b'GET /' + b'a' * 4094 + b' HTTP/1.1', b'GET /' + b'a' * 4095 + b' HTTP/1.1',
                  b'G@T /livez HTTP/1.1', b'"GET" /livez HTTP/1.1', b'F\xc3\xb6 /livez HTTP/1.1', b'F_!~ /livez HTTP/1.1', b'', b'GET', b'/livez',
                  b'PRI * HTTP/2.0'):
         yield request(line)

@@ -177,7 +177,7 @@ Test(wire, a_head_has_a_largest_size)
                      REFUSED("GET", AT("/a"), "431 the request's head is larger than 16384 bytes"));
     memset(bytes + 5, 'x', sizeof bytes - 5);
     cr_assert_str_eq(seen_of(bytes, sizeof bytes, 100000, 4096),
-                     REFUSED("GET", "", "414 the request's target is too long, the limit is 1023 bytes"));
+                     REFUSED("GET", "", "414 the request's target is too long, the limit is 4095 bytes"));
 }
 
 Test(wire, fewer_bytes_than_asked_for_are_the_last_for_now)

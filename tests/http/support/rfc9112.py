@@ -15,7 +15,7 @@ ORIGIN_FORM = re.compile(rb'/[^#]*')
 QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 CHUNK = re.compile(rb'([0-9A-Fa-f]+)(?:[ \t]*;[ \t]*%s(?:[ \t]*=[ \t]*(?:%s|%s))?)*' % (TOKEN, TOKEN, QUOTED))
 ONCE = (b'authorization', b'content-encoding', b'content-type', b'idempotency-key', b'origin')
-MAX_HEAD, MAX_TARGET, MAX_BODY = 16384, 1023, 64 << 10
+MAX_HEAD, MAX_TARGET, MAX_BODY = 16384, 4095, 64 << 10
 
 Request = collections.namedtuple('Request', 'method target host head body')  # head: its size; body: its bytes
 
