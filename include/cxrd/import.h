@@ -9,6 +9,10 @@
 
 #include <jansson.h>
 
+/* The largest file that is read. Of a checkpoint that holds more than a network, an optimiser's states for one, only the network's
+ * tensors are read, which must be no more than those of a weights file (NETWORK_MAX_VALUES of cxrd/network.h). */
+enum { IMPORT_MAX_BYTES = 1 << 30 };
+
 /* A note of a model that came so: the report, as JSON text. */
 #define IMPORT_NOTE "import"
 

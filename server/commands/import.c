@@ -52,7 +52,7 @@ static enum status import_file(const char *path, const struct options *o, json_t
     enum status st = o->out ? command_out_check(o->out, o->overwrite, err) : ST_OK;
 
     if (st == ST_OK)
-        st = file_read(path, WEIGHTS_MAX_BYTES, &file, err);
+        st = file_read(path, IMPORT_MAX_BYTES, &file, err);
     if (st == ST_OK)
         st = model_import(file.data, file.size, &o->import, &m, report, err);
     if (st == ST_OK && o->out && import_as_it_is(report))

@@ -58,6 +58,34 @@ class Command(Case):
                 self.assertRegex(done.stderr, f'^cxrd import: .*{says}')
                 self.assertEqual(os.listdir(folder), ['x'])
 
+    def test_of_a_checkpoint_with_an_optimisers_states_the_network_is_read(self):
+        weights = architectures.mobilenet_v2()
+        pairs, numbers = torch_file.numbers_of(weights)
+        states = 129 << 20  # bytes, more than a weights file may have
+        moments = [(torch_file.number(i), torch_file.dict_of([('step', torch_file.number(9)), ('exp_avg', torch_file.tensor('m', states // 4, [states // 4]))]))
+                   for i in range(2)]
+        value = torch_file.dict_of([('epoch', torch_file.number(3)), ('optimizer', torch_file.dict_of([('state', torch_file.dict_of(moments))])),
+                                    ('model', torch_file.dict_of(pairs))])
+        for file_of in (torch_file.zip_of, torch_file.legacy_of):
+            path = keep(file_of(torch_file.pickle_of(value), {**numbers, 'm': bytes(states)}))
+            done = program.run('import', path, '-o', path + '.safetensors', '--labels', ','.join(dataset.LABELS), '--image-size', '64')
+            os.remove(path)
+            self.assertEqual((done.returncode, done.stderr), (0, ''))
+            self.assertEqual(take_apart(read(path + '.safetensors'))[1], take_apart(weights)[1])
+
+    def test_a_network_that_is_too_large_is_refused_and_so_is_a_file(self):
+        states = 129 << 20
+        value = torch_file.dict_of([('state_dict', torch_file.dict_of([('m', torch_file.tensor('m', states // 4, [states // 4]))]))])
+        path = keep(torch_file.zip_of(torch_file.pickle_of(value), {'m': bytes(states)}))
+        done = program.run('import', path)
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertRegex(done.stderr, 'more than [0-9]+ values')
+        os.truncate(path, (1 << 30) + 1)  # a hole: no disk
+        done = program.run('import', path)
+        os.remove(path)
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertIn(f'the limit is {1 << 30}', done.stderr)
+
 
 def keep(data, name='file'):
     path = os.path.join(program.new_folder('import'), name)
