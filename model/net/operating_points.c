@@ -1,7 +1,6 @@
 /* model/net/operating_points.c - see cxrd/operating_points.h. */
 #include "cxrd/operating_points.h"
 
-#include "cxrd/decimal.h"
 #include "cxrd/json.h"
 
 #include <jansson.h>
@@ -42,8 +41,7 @@ char *operating_points_text(const struct operating_points *p, const struct label
         json_t *finding = json_object();
 
         for (int kind = 0; kind < N_OPERATING; kind++)
-            json_object_set_new(finding, OPERATING_NAMES[kind],
-                                number_json(decimal_of(p->threshold[kind][k])));
+            json_object_set_new(finding, OPERATING_NAMES[kind], number_json((double)p->threshold[kind][k]));
         json_object_set_new(finding, "auroc", number_json(p->auroc[k]));
         json_object_set_new(finding, "auroc_low", number_json(p->auroc_low[k]));
         json_object_set_new(finding, "auroc_high", number_json(p->auroc_high[k]));

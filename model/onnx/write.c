@@ -1,7 +1,6 @@
 /* model/onnx/write.c - a model as an ONNX file, see cxrd/onnx.h. */
 #include "cxrd/onnx.h"
 
-#include "cxrd/decimal.h"
 #include "cxrd/json.h"
 #include "cxrd/version.h"
 #include "cxrd/weights.h"
@@ -64,7 +63,7 @@ static char *thresholds_text(const struct model *m)
     json_watch();
     object = json_object();
     for (size_t k = 0; k < labels->n; k++)
-        json_object_set_new(object, labels->names[k], isnan(t[k]) ? json_null() : decimal_json(t[k]));
+        json_object_set_new(object, labels->names[k], isnan(t[k]) ? json_null() : json_real((double)t[k]));
     text = json_built(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
     return text;
