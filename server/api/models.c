@@ -81,8 +81,9 @@ enum { N_IMPORT_TEXTS = 5 };
 
 /* What the query says of the file.
  *   texts  what *ret borrows */
-static enum status import_options_parse(const struct http_request *req, char texts[N_IMPORT_TEXTS][QUERY_TEXT],
-                                        struct import_options *ret, struct error *err)
+static enum status import_options_parse(const struct http_request *req,
+                                        char texts[N_IMPORT_TEXTS][QUERY_TEXT], struct import_options *ret,
+                                        struct error *err)
 {
     const struct {
         const char *name, **place;

@@ -77,10 +77,10 @@ struct exchange {
 
     /* its head, settled by admit.c */
     const struct route *route;
-    char *target; /* raw; req.path and req.query point into it; NULL of a head that is refused */
-    char origin[HTTP_TEXT];  /* of a page that may read the reply, "" otherwise */
-    char method[16];         /* longer ones are cut: they match no route */
-    struct pass pass;        /* what let it in; the stream's once there is one */
+    char *target;           /* raw; req.path and req.query point into it; NULL of a head that is refused */
+    char origin[HTTP_TEXT]; /* of a page that may read the reply, "" otherwise */
+    char method[16];        /* longer ones are cut: they match no route */
+    struct pass pass;       /* what let it in; the stream's once there is one */
     bool unread; /* a body may be on its way, which has to be taken off it before a refusal is heard */
     struct http_request req; /* what the handler sees */
 

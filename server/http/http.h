@@ -19,7 +19,8 @@ struct app; /* the program's own: handed to handlers and hooks as it is, and nev
 
 enum {
     MAX_TARGET = 4096, /* bytes of a path with its query */
-    QUERY_TEXT = 2048, /* of a value in it: 64 findings of usual names, each with a threshold beside it in another one */
+    QUERY_TEXT =
+        2048, /* of a value in it: 64 findings of usual names, each with a threshold beside it in another one */
     HTTP_TEXT = 256,
     KEY_NAME_SIZE = 65,
     ADDRESS_TEXT = 48,
