@@ -78,59 +78,60 @@ ALWAYS_INLINE float mean_area(const struct window *k, struct inside rows, struct
 /* 0 of finite numbers, NaN of all others: added to a result, it keeps them from being lost. */
 ALWAYS_INLINE vf not_finite(vf v) { return v - v; } /* NOLINT(misc-redundant-expression) */
 
-ALWAYS_INLINE vf smaller(vf a, vf b) { return (vf)(((vi)a & (a < b)) | ((vi)b & ~(a < b))); }
-
 /* NONE, RELU or RELU6. */
 ALWAYS_INLINE vf clipped(vf v, enum activation activation)
 {
     if (activation == ACT_RELU)
-        return where(v > 0, v) + not_finite(v);
+        return larger(v, (vf){ 0 }) + not_finite(v);
     if (activation == ACT_RELU6)
-        return smaller(where(v > 0, v), (vf){ 0 } + 6) + not_finite(v);
+        return smaller(larger(v, (vf){ 0 }), (vf){ 0 } + 6) + not_finite(v);
     return v;
 }
 
-/* e to -|x|, to about a unit in the last place: 2^n times a polynomial in what is left (Cephes' expf, S. Moshier). */
+/* e to -x, to 2e-7 of it: 2^n times a polynomial in what is left of -x / ln 2, the best of its degree. An x beyond 87 counts as that,
+ * of either sign; NaN too. */
 ALWAYS_INLINE vf exp_of_minus(vf x)
 {
-    const vf v = (vf)((vi)x | INT32_MIN);                   /* -|x| */
-    const vf low = larger(v, (vf){ 0 } - 87);               /* 2^n stays a normal number */
-    const vf n = (low * 1.44269504f + 12582912) - 12582912; /* 1.5 * 2^23: rounded to a whole number */
-    const vf r = (low - n * 0.693359375f) + n * 2.12194440e-4f;
-    vf p = (vf){ 0 } + 1.9875691500e-4f;
+    const vf low = larger(smaller(x, (vf){ 0 } + 87), (vf){ 0 } - 87);
+    const vf n = low * -1.44269504f + 12582912; /* 1.5 * 2^23: a whole number in the lowest bits */
+    const vf f = low * -1.44269504f - (n - 12582912);
+    vf p = (vf){ 0 } + 1.326472731e-3f;
 
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1;
-    return where(v > -87, p * (vf)((__builtin_convertvector(n, vi) + 127) << 23));
+    p = p * f + 9.671512991e-3f;
+    p = p * f + 5.550733581e-2f;
+    p = p * f + 2.402224243e-1f;
+    p = p * f + 6.931470037e-1f;
+    p = p * f + 1;
+    return (vf)((vi)p + ((vi)n << 23));
 }
 
-/* 1 / (1 + exp(-x)); of NaN some number. */
-ALWAYS_INLINE vf sigmoid_of(vf x)
+/* NaN: 0. */
+ALWAYS_INLINE vf hard_sigmoid_of(vf v)
 {
-    const vf e = exp_of_minus(x);
-
-    return (vf)(((vi)e & (x < 0)) | ((vi)((vf){ 0 } + 1) & ~(x < 0))) / (1 + e);
+    return smaller(larger(v * (1.0f / 6) + 0.5f, (vf){ 0 }), (vf){ 0 } + 1);
 }
 
-/* Any. */
-ALWAYS_INLINE vf activated(vf v, const struct geometry *g)
+/* Any: fastest where it is known when this is compiled. The limits are g's. */
+ALWAYS_INLINE vf activated(vf v, const enum activation activation, const struct geometry *g)
 {
-    switch (g->activation) {
-    case ACT_SIGMOID: return sigmoid_of(v) + not_finite(v);
-    case ACT_SILU: return v * sigmoid_of(v); /* -inf * 0 is NaN */
-    case ACT_HARD_SWISH: return v * (clipped(v + 3, ACT_RELU6) / 6);
-    case ACT_HARD_SIGMOID: return clipped(v + 3, ACT_RELU6) / 6;
+    switch (activation) {
+    case ACT_SIGMOID: return 1 / (1 + exp_of_minus(v)) + not_finite(v);
+    case ACT_SILU: return v / (1 + exp_of_minus(v));
+    case ACT_HARD_SWISH: return v * hard_sigmoid_of(v); /* infinity * 0 is NaN */
+    case ACT_HARD_SIGMOID: return hard_sigmoid_of(v) + not_finite(v);
     case ACT_CLIP: return smaller(larger(v, (vf){ 0 } + g->low), (vf){ 0 } + g->high) + not_finite(v);
     case ACT_LEAKY_RELU: return (vf)(((vi)v & (v > 0)) | ((vi)(v * g->slope) & ~(v > 0)));
     case ACT_NONE:
     case ACT_RELU:
     case ACT_RELU6: break;
     }
-    return clipped(v, g->activation);
+    return clipped(v, activation);
+}
+
+/* Those whose results the kernels finish in registers. */
+ALWAYS_INLINE bool is_frequent(enum activation a)
+{
+    return a <= ACT_RELU6 || a == ACT_SILU || a == ACT_HARD_SWISH;
 }
 
 #endif

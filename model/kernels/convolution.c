@@ -27,9 +27,9 @@ struct strip {
     size_t n; /* pixels */
     size_t runs, size, panel;
     size_t last;        /* floats of the last panel that count: what is behind them has zeros for weights */
-    const float **from; /* [runs][STRIP]: a run's first float, or ZEROS */
+    const float **from; /* [runs][LAST_STRIP]: a run's first float, or ZEROS */
     float *packed;
-    size_t y[STRIP], b[STRIP];
+    size_t y[LAST_STRIP], b[LAST_STRIP];
 };
 
 static bool is_thin(const struct geometry *g) { return g->in.c < P; }
@@ -59,7 +59,7 @@ static void gather_thin(const struct geometry *g, const float *x, struct cell at
         const struct inside columns = columns_inside(g, at.column);
 
         for (size_t u = 0; u < s->runs; u++) {
-            const float **from = &s->from[u * STRIP + t + i];
+            const float **from = &s->from[u * LAST_STRIP + t + i];
 
             if (u < rows.begin || u >= rows.end || columns.begin == columns.end) {
                 *from = ZEROS;
@@ -67,7 +67,7 @@ static void gather_thin(const struct geometry *g, const float *x, struct cell at
             }
             *from = x + view_at(&g->x, cell_of_tap(k, at, u, columns.begin));
             if (columns.end - columns.begin < k->w || k->dilation_w > 1)
-                *from = pack(g, *from, columns, s->size, s->packed + (u * STRIP + t + i) * room);
+                *from = pack(g, *from, columns, s->size, s->packed + (u * LAST_STRIP + t + i) * room);
         }
     }
 }
@@ -82,7 +82,7 @@ static void gather_wide(const struct geometry *g, const float *x, struct cell at
                         0 }; /* wraps above row 0, and is then >= in.h */
 
     for (size_t u = 0; u < k->h; u++, tap.row += k->dilation_h)
-        for (size_t v = 0; v < k->w; v++, from += STRIP) {
+        for (size_t v = 0; v < k->w; v++, from += LAST_STRIP) {
             const float *row = x + (tap.row < g->in.h ? view_at(&g->x, tap) : 0);
             size_t column = at.column * k->stride_w + v * k->dilation_w - k->left;
 
@@ -100,7 +100,7 @@ static void strip_normalise(const struct geometry *g, const struct operands *o, 
 
         for (size_t t = 0; t < s->n; t++) {
             const float *x = s->from[t] + c / P * s->panel;
-            float *to = s->packed + (c / P * STRIP + t) * P;
+            float *to = s->packed + (c / P * LAST_STRIP + t) * P;
 
             store(to, clipped(load(x) * scale0 + shift0, ACT_RELU));
             store(to + VL, clipped(load(x + VL) * scale1 + shift1, ACT_RELU));
@@ -108,7 +108,7 @@ static void strip_normalise(const struct geometry *g, const struct operands *o, 
     }
     for (size_t t = 0; t < s->n; t++)
         s->from[t] = s->packed + t * P;
-    s->panel = (size_t)STRIP * P;
+    s->panel = (size_t)LAST_STRIP * P;
 }
 
 static struct strip strip_of(const struct geometry *g, float *scratch)
@@ -123,7 +123,7 @@ static struct strip strip_of(const struct geometry *g, float *scratch)
     }
     s.last = s.size - (s.size - 1) / P * P - g->unused_in;
     s.from = (const float **)(void *)scratch;
-    s.packed = scratch + k->h * k->w * STRIP * (sizeof(void *) / sizeof(float));
+    s.packed = scratch + k->h * k->w * LAST_STRIP * (sizeof(void *) / sizeof(float));
     return s;
 }
 
@@ -189,15 +189,14 @@ ALWAYS_INLINE void tile_sum(const size_t mr, const bool half, const struct strip
     for (size_t r = 0; r < mr; r++)
         sum[r][0] = sum[r][1] = (vf){ 0 };
     for (size_t run = 0; run < s->runs; run++)
-        tile_run(mr, half, s, s->from + run * STRIP + t, w + run * s->size * P, sum);
+        tile_run(mr, half, s, s->from + run * LAST_STRIP + t, w + run * s->size * P, sum);
     for (size_t r = 0; r < mr; r++) {
         ret_sum[r][0] = sum[r][0];
         ret_sum[r][1] = sum[r][1];
     }
 }
 
-/* The sums of `mr` pixels from the strip's t on: functions of their own, since with anything else in them gcc 12 keeps a sum in
- * memory; a constant for each number of pixels, so that the sums stay in registers. */
+/* The sums of `mr` pixels from the strip's t on: a constant for each number of pixels, so that the sums stay in registers. */
 #if MR == 8
 #define MORE_TILES(half)                            \
     case 6: tile_sum(6, half, s, t, w, sum); break; \
@@ -227,41 +226,90 @@ ALWAYS_INLINE void tile_sum(const size_t mr, const bool half, const struct strip
 TILE_SUMS(tile_sums, false)
 TILE_SUMS(tile_halves, true) /* the panel's second vector is none of the network's: 0 */
 
-/* What is made of the sums, on the way to the panel of results from channel c on. */
-ALWAYS_INLINE void tile_finish(const bool is_relu, size_t mr, const struct geometry *g,
-                               const struct operands *o, const struct strip *s, size_t t, size_t c,
-                               vf sum[MR][NV])
-{
-    const vf bias[NV] = { load(o->bias + c), load(o->bias + c + VL) };
-    float *y = o->y + c / P * g->y.panel;
-    const float *b = o->b ? o->b + c / P * g->b.panel : NULL;
+/* A panel of results, from channel c on. */
+struct panel {
+    const struct geometry *g;
+    const struct strip *s;
+    const float *w, *bias, *b;
+    float *y;
+};
 
+static struct panel panel_of(const struct geometry *g, const struct operands *o, const struct strip *s,
+                             size_t c)
+{
+    return (struct panel){ .g = g,
+                           .s = s,
+                           .w = o->w + c * s->runs * s->size,
+                           .bias = o->bias + c,
+                           .b = o->b ? o->b + c / P * g->b.panel : NULL,
+                           .y = o->y + c / P * g->y.panel };
+}
+
+/* What is made of the sums of `mr` pixels, on the way to the results. */
+ALWAYS_INLINE void tile_finish(const size_t mr, const enum activation activation, const struct panel *p,
+                               size_t t, vf sum[MR][NV])
+{
+    const vf bias[NV] = { load(p->bias), load(p->bias + VL) };
+
+#pragma GCC unroll 8
     for (size_t r = 0; r < mr; r++) {
         vf v[NV] = { sum[r][0] + bias[0], sum[r][1] + bias[1] };
 
-        if (b) {
-            v[0] += load(b + s->b[t + r]);
-            v[1] += load(b + s->b[t + r] + VL);
+        if (p->b) {
+            v[0] += load(p->b + p->s->b[t + r]);
+            v[1] += load(p->b + p->s->b[t + r] + VL);
         }
         for (size_t i = 0; i < NV; i++)
-            store(y + s->y[t + r] + i * VL, is_relu ? clipped(v[i], ACT_RELU) : activated(v[i], g));
+            store(p->y + p->s->y[t + r] + i * VL, activated(v[i], activation, p->g));
     }
+}
+
+/* A whole tile, whose sums never leave the registers: what is made of them goes on beside the products of the next. */
+ALWAYS_INLINE void tile_whole(const bool half, const struct panel *p, size_t t)
+{
+    const enum activation activation = p->g->activation;
+    vf sum[MR][NV];
+
+    tile_sum(MR, half, p->s, t, p->w, sum);
+    if (activation == ACT_RELU)
+        tile_finish(MR, ACT_RELU, p, t, sum);
+    else if (activation == ACT_RELU6)
+        tile_finish(MR, ACT_RELU6, p, t, sum);
+    else if (activation == ACT_SILU)
+        tile_finish(MR, ACT_SILU, p, t, sum);
+    else if (activation == ACT_HARD_SWISH)
+        tile_finish(MR, ACT_HARD_SWISH, p, t, sum);
+    else
+        tile_finish(MR, ACT_NONE, p, t, sum);
+}
+
+static __attribute__((noinline)) void whole_tile(const struct panel *p, size_t t) { tile_whole(false, p, t); }
+static __attribute__((noinline)) void whole_half(const struct panel *p, size_t t) { tile_whole(true, p, t); }
+
+/* Of fewer pixels, or with an activation that is rare. */
+static void any_tile(const struct panel *p, bool half, size_t mr, size_t t)
+{
+    vf sum[MR][NV];
+
+    (half ? tile_halves : tile_sums)(mr, p->s, t, p->w, sum);
+    for (size_t r = 0; r < mr; r++)
+        tile_finish(1, p->g->activation, p, t + r, sum + r);
 }
 
 static void strip_multiply(const struct geometry *g, const struct operands *o, const struct strip *s)
 {
-    for (size_t c = 0; c < g->out.c; c += P)
-        for (size_t t = 0; t < s->n; t += MR) {
-            const size_t mr = s->n - t < MR ? s->n - t : MR;
-            vf sum[MR][NV];
+    const bool frequent = is_frequent(g->activation);
 
-            (c + P == g->out.c && g->unused_out >= VL ? tile_halves : tile_sums)(
-                mr, s, t, o->w + c * s->runs * s->size, sum);
-            if (g->activation == ACT_RELU)
-                tile_finish(true, mr, g, o, s, t, c, sum);
+    for (size_t c = 0; c < g->out.c; c += P) {
+        const struct panel p = panel_of(g, o, s, c);
+        const bool half = c + P == g->out.c && g->unused_out >= VL;
+
+        for (size_t t = 0; t < s->n; t += MR)
+            if (frequent && t + MR <= s->n)
+                (half ? whole_half : whole_tile)(&p, t);
             else
-                tile_finish(false, mr, g, o, s, t, c, sum);
-        }
+                any_tile(&p, half, s->n - t < MR ? s->n - t : MR, t);
+    }
 }
 
 void KERNEL(convolution)(const struct geometry *g, size_t begin, size_t end, const struct operands *o,
@@ -270,9 +318,9 @@ void KERNEL(convolution)(const struct geometry *g, size_t begin, size_t end, con
     struct strip s = strip_of(g, scratch);
 
     assert(!o->scale || (s.runs == 1 && !is_thin(g) && g->window.top == 0 && g->window.left == 0));
-    for (size_t i = begin; i < end; i += STRIP) {
+    for (size_t i = begin; i < end; i += s.n) {
         s.panel = is_thin(g) ? P : g->x.panel;
-        strip_gather(g, o, i, end - i < STRIP ? end - i : STRIP, &s);
+        strip_gather(g, o, i, end - i <= LAST_STRIP ? end - i : STRIP, &s);
         if (o->scale)
             strip_normalise(g, o, &s);
         strip_multiply(g, o, &s);

@@ -22,7 +22,7 @@ ALWAYS_INLINE void row_combined(const enum kind kind, const struct geometry *g, 
                 v *= load(o->b + j * g->b.pixel + i * VL);
             if (kind == NORM)
                 v = v * scale[i] + shift[i];
-            store(o->y + j * g->y.pixel + i * VL, activated(v, g));
+            store(o->y + j * g->y.pixel + i * VL, activated(v, g->activation, g));
         }
 }
 

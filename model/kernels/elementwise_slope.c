@@ -1,6 +1,8 @@
 /* model/kernels/elementwise_slope.c - the way back of steps that look at one pixel at a time. */
 #include "cell.h"
 
+ALWAYS_INLINE vf sigmoid_of(vf x) { return 1 / (1 + exp_of_minus(x)); }
+
 ALWAYS_INLINE vf slope_at(vf x, vf dy, const enum activation activation, const struct geometry *g)
 {
     switch (activation) {

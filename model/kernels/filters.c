@@ -131,9 +131,9 @@ static size_t rounded(size_t floats) { return (floats + MAX_PANEL - 1) / MAX_PAN
 
 size_t convolution_scratch(const struct geometry *g)
 {
-    const size_t pointers = taps_of(g) * STRIP * (sizeof(void *) / sizeof(float));
-    const size_t thin = g->in.c < MAX_PANEL ? g->window.h * STRIP * rounded(g->window.w * g->in.c) : 0;
-    const size_t normalised = STRIP * rounded(g->in.c);
+    const size_t pointers = taps_of(g) * LAST_STRIP * (sizeof(void *) / sizeof(float));
+    const size_t thin = g->in.c < MAX_PANEL ? g->window.h * LAST_STRIP * rounded(g->window.w * g->in.c) : 0;
+    const size_t normalised = LAST_STRIP * rounded(g->in.c);
 
     return pointers + (thin > normalised ? thin : normalised);
 }

@@ -31,9 +31,10 @@ enum {
     HEAD_GROUP = 7,        /* labels of a head that are added up at once */
     HEAD_VECTOR = 16,      /* divides the features of a head */
     NO_WINNER = 4,         /* in place of 0..3: ReLU stopped all four */
-    STRIP = 48,            /* pixels that a convolution gathers before it multiplies */
-    SLOPE_STRIP = 96,      /* the same for the slopes of its weights */
-    INT12_CHANNELS = 512,  /* that Winograd's integers of 12 bits can be summed over in 32 */
+    STRIP = 48,            /* pixels that a convolution gathers before it multiplies; */
+    LAST_STRIP = 56,  /* of the last ones so many, before a few are left to read all weights for themselves */
+    SLOPE_STRIP = 96, /* the same for the slopes of its weights */
+    INT12_CHANNELS = 512, /* that Winograd's integers of 12 bits can be summed over in 32 */
 };
 
 /* Geometry of a block. Sizes are in floats unless said otherwise. */

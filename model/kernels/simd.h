@@ -43,7 +43,29 @@ ALWAYS_INLINE void store(float *p, vf v) { *(vf *)p = v; }
 
 /* v where the mask is all ones, 0 where it is all zeros */
 ALWAYS_INLINE vf where(vi mask, vf v) { return (vf)((vi)v & mask); }
-ALWAYS_INLINE vf larger(vf a, vf b) { return (vf)(((vi)a & (a > b)) | ((vi)b & ~(a > b))); }
+
+/* a where it is larger, or smaller, else b: so b where either is NaN */
+ALWAYS_INLINE vf larger(vf a, vf b)
+{
+#if VL == 16
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif VL == 8
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return (vf)(((vi)a & (a > b)) | ((vi)b & ~(a > b)));
+#endif
+}
+
+ALWAYS_INLINE vf smaller(vf a, vf b)
+{
+#if VL == 16
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif VL == 8
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return (vf)(((vi)a & (a < b)) | ((vi)b & ~(a < b)));
+#endif
+}
 
 /* table[k] for every k; of a k above 3 any of the four */
 ALWAYS_INLINE vf look_up(const v4 *table, vi k)

@@ -65,7 +65,7 @@ ALWAYS_INLINE void tile_results(const struct geometry *g, vf r[T4][T4], size_t r
         for (size_t j = 0; j < columns; j++) {
             if (b)
                 r[i][j] += load(b + i * g->b.row + j * g->b.pixel);
-            store(y + i * g->y.row + j * g->y.pixel, activated(r[i][j], g));
+            store(y + i * g->y.row + j * g->y.pixel, activated(r[i][j], g->activation, g));
         }
 }
 

@@ -83,6 +83,11 @@ static void window_draw(struct trial *t, struct rng *r)
     *k = window_drawn(r, 5);
     if (below(r, 8) == 0)
         *k = window_drawn(r, 15);
+    if (t->kind == DEPTHWISE && coin(r)) { /* those that have a kernel of their own */
+        k->h = k->w = coin(r) ? 3 : 5;
+        k->stride_w = between(r, 1, 2);
+        k->dilation_h = k->dilation_w = 1;
+    }
     if (t->kind == WINOGRAD) {
         k->h = k->w = 3;
         k->stride_h = k->stride_w = k->dilation_h = k->dilation_w = 1;

@@ -53,12 +53,14 @@ struct op {
         begins[OP_MAX_INPUTS]; /* on the way back it is the first that adds to slopes in the memory of x[i] */
 
     /* Filled in by size(). */
-    struct block block; /* of those that are one */
-    struct geometry g;  /* of those whose kernels are graph.h's */
-    struct shape shape; /* of a relayout */
-    bool trained;       /* its weights are laid out for backward too, or it has some for the slope of x[0] */
-    size_t units, most; /* parts of one image that forward() can do apart; those of a batch in one call */
-    size_t grain;       /* a call begins at a multiple of it; 0: anywhere */
+    struct block block;  /* of those that are one */
+    struct geometry g;   /* of those whose kernels are graph.h's */
+    struct shape shape;  /* of a relayout */
+    bool trained;        /* its weights are laid out for backward too, or it has some for the slope of x[0] */
+    size_t units, most;  /* parts of one image that forward() can do apart; those of a batch in one call */
+    size_t grain;        /* a call begins at a multiple of it; 0: anywhere */
+    bool by_panel;       /* of a convolution: units are panels of results, */
+    size_t kernel_units; /* ... and an image has so many of its kernel's */
     size_t n_prepares, n_collects; /* tasks */
     size_t n_weights, n_sums;      /* floats */
     size_t n_filters;              /* floats: those of n_weights that are a convolution's filters */

@@ -137,6 +137,8 @@ void forward_shared(const struct plan *p, const struct prepared *w, struct activ
         s.io = forward_io(p, w, a, i);
         needed = (s.op->units - 1) / s.op->most + 1;
         s.n_tasks = (needed + threads - 1) / threads * threads; /* as many for every thread */
+        if (s.op->units <= s.op->grain || s.op->units == 1)
+            s.n_tasks = 1; /* which nobody is asked to help with */
         pool_run(pool, s.n_tasks, op_task, &s);
     }
     pool_run(pool, HEAD_CHUNKS, head_task, &s);
