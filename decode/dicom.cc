@@ -24,7 +24,8 @@ struct dicom {
 bool dicom_warm_up(void)
 {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
-    dcmEnableUnknownVRConversion.set(OFTrue); /* a known element of unknown representation has that of the dictionary */
+    dcmEnableUnknownVRConversion.set(
+        OFTrue); /* a known element of unknown representation has that of the dictionary */
     DcmRLEDecoderRegistration::registerCodecs();
     DJDecoderRegistration::registerCodecs(EDC_never, EUC_never, EPC_colorByPixel, OFFalse, OFFalse, OFTrue);
     DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel, OFTrue, OFTrue);
@@ -53,7 +54,8 @@ static E_TransferSyntax syntax_of(enum walk_coding coding)
     return EXS_LittleEndianExplicit;
 }
 
-enum status dicom_open(const uint8_t *bytes, size_t n, enum walk_coding coding, struct dicom **ret, struct error *err)
+enum status dicom_open(const uint8_t *bytes, size_t n, enum walk_coding coding, struct dicom **ret,
+                       struct error *err)
 {
     return guarded(err, [&] {
         struct dicom *d = new dicom();
@@ -120,7 +122,10 @@ static bool text_of(DcmItem *item, uint32_t tag, char *ret, size_t size)
     return true;
 }
 
-bool dicom_text(struct dicom *d, uint32_t tag, char *ret, size_t size) { return text_of(&d->data, tag, ret, size); }
+bool dicom_text(struct dicom *d, uint32_t tag, char *ret, size_t size)
+{
+    return text_of(&d->data, tag, ret, size);
+}
 
 bool dicom_text_in(struct dicom *d, uint32_t sequence, uint32_t tag, char *ret, size_t size)
 {
@@ -163,7 +168,8 @@ static const uint16_t *words_of(DcmItem *item, uint32_t tag, size_t *ret_n)
     return NULL;
 }
 
-bool dicom_table_get(struct dicom *d, uint32_t sequence, uint32_t descriptor, uint32_t data, struct dicom_table *ret)
+bool dicom_table_get(struct dicom *d, uint32_t sequence, uint32_t descriptor, uint32_t data,
+                     struct dicom_table *ret)
 {
     DcmItem *item = sequence ? first_item(d, sequence) : &d->data;
     size_t n = 0;
@@ -203,7 +209,8 @@ enum status dicom_frame(struct dicom *d, const char *transfer_syntax, const uint
         OFCondition condition;
 
         d->data.insert(pixels, OFTrue);
-        condition = pixels->getUncompressedFrame(&d->data, 0, fragment, to, static_cast<Uint32>(size), colours);
+        condition =
+            pixels->getUncompressedFrame(&d->data, 0, fragment, to, static_cast<Uint32>(size), colours);
         if (condition.bad())
             return error_set(err, ST_FORMAT, "the picture data of the DICOM file are broken");
         return ST_OK;

@@ -230,7 +230,7 @@ static uint8_t narrowed(const struct pixels *p, size_t at, uint32_t white)
     const uint32_t v =
         p->allocated == 8 ? ((const uint8_t *)p->values)[at] : ((const uint16_t *)p->values)[at];
 
-    return v >= white ? 255 : (uint8_t)((v * 255 + white / 2) / white);
+    return (uint8_t)(v >= white ? 255 : (v * 255 + white / 2) / white);
 }
 
 /* Where the sample of a channel of a pixel lies. */

@@ -1,0 +1,492 @@
+/* tests/unit/test_decode_files_headers.c - small DICOM files made here, one thing of each as it should not be or as it seldom is:
+ * what is refused and why, and what is taken from a header. */
+#include "decode/decode.h"
+#include "decode/tags.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <turbojpeg.h>
+
+static void ready(void) { cr_assert(decode_warm_up()); }
+
+TestSuite(decode_headers, .init = ready);
+
+/* ---- a file ---- */
+
+struct element {
+    uint32_t tag;
+    const char *vr;
+    const void *value;
+    size_t n;
+};
+
+#define TEXT(tag, vr, text)            \
+    {                                  \
+        tag, vr, text, sizeof text - 1 \
+    }
+#define WORD(tag, low, high)                                      \
+    {                                                             \
+        tag, "US", (const char[]){ (char)(low), (char)(high) }, 2 \
+    }
+#define NONE(tag)        \
+    {                    \
+        tag, "", NULL, 0 \
+    }
+
+/* 2 x 3 pixels of 12 bits, 0 to 5,000. */
+static const uint16_t PIXELS[] = { 0, 1000, 2000, 3000, 4000, 4095 };
+static const struct element USUAL[] = {
+    TEXT(TAG_SOP_CLASS, "UI", "1.2.840.10008.5.1.4.1.1.1.1\0"),
+    TEXT(TAG_SOP_INSTANCE, "UI", "1.2.3.4\0"),
+    TEXT(TAG_STUDY_DATE, "DA", "20240229"),
+    TEXT(TAG_MODALITY, "CS", "DX"),
+    TEXT(TAG_INTENT, "CS", "FOR PRESENTATION"),
+    TEXT(TAG_PATIENT_NAME, "PN", "Doe^Jane"),
+    TEXT(TAG_PATIENT_BIRTH, "DA", "19600301"),
+    TEXT(TAG_PATIENT_SEX, "CS", "F "),
+    TEXT(TAG_PATIENT_AGE, "AS", "064Y"),
+    TEXT(TAG_BODY_PART, "CS", "CHEST "),
+    TEXT(TAG_VIEW_POSITION, "CS", "PA"),
+    TEXT(TAG_STUDY, "UI", "1.2.3\0"),
+    TEXT(TAG_ORIENTATION, "CS", "L\\F "),
+    WORD(TAG_SAMPLES, 1, 0),
+    TEXT(TAG_PHOTOMETRIC, "CS", "MONOCHROME2 "),
+    TEXT(TAG_FRAMES, "IS", "1 "),
+    WORD(TAG_ROWS, 3, 0),
+    WORD(TAG_COLUMNS, 2, 0),
+    WORD(TAG_ALLOCATED, 16, 0),
+    WORD(TAG_STORED, 12, 0),
+    WORD(TAG_HIGH_BIT, 11, 0),
+    WORD(TAG_SIGNED, 0, 0),
+    TEXT(TAG_WINDOW_CENTRE, "DS", "2048"),
+    TEXT(TAG_WINDOW_WIDTH, "DS", "4096"),
+    TEXT(TAG_INTERCEPT, "DS", "0 "),
+    TEXT(TAG_SLOPE, "DS", "1 "),
+    { TAG_PIXELS, "OW", PIXELS, sizeof PIXELS },
+};
+enum { N_USUAL = sizeof USUAL / sizeof USUAL[0], MOST_CHANGES = 6 };
+
+static size_t put_element(uint8_t *to, const struct element *e)
+{
+    const bool is_long = strstr("OB OW SQ UN OF", e->vr) != NULL;
+    const uint8_t head[] = { (uint8_t)(e->tag >> 16), (uint8_t)(e->tag >> 24), (uint8_t)e->tag,
+                             (uint8_t)(e->tag >> 8),  (uint8_t)e->vr[0],       (uint8_t)e->vr[1] };
+    size_t n = sizeof head;
+
+    memcpy(to, head, n);
+    for (unsigned i = 0; i < (is_long ? 2u : 0u); i++)
+        to[n++] = 0;
+    for (unsigned i = 0; i < (is_long ? 4u : 2u); i++)
+        to[n++] = (uint8_t)(e->n >> 8 * i);
+    memcpy(to + n, e->value, e->n);
+    return n + e->n;
+}
+
+static const struct element *change_of(const struct element *changes, uint32_t tag)
+{
+    for (size_t i = 0; i < MOST_CHANGES && changes[i].tag; i++)
+        if (changes[i].tag == tag)
+            return &changes[i];
+    return NULL;
+}
+
+/* The usual file, with these elements instead, in addition or, where they have no value, left out. */
+static size_t file_with(const struct element *changes, uint8_t *to)
+{
+    static const struct element SYNTAX = TEXT(0x00020010, "UI", "1.2.840.10008.1.2.1\0");
+    size_t n = 132;
+
+    memset(to, 0, 128);
+    memcpy(to + 128, "DICM", 4);
+    n += put_element(to + n, &SYNTAX);
+    for (size_t i = 0; i < N_USUAL; i++) {
+        const struct element *change = change_of(changes, USUAL[i].tag), *e = change ? change : &USUAL[i];
+
+        for (size_t k = 0; k < MOST_CHANGES && changes[k].tag;
+             k++) /* what the usual file has not, at its place */
+            if (changes[k].value && changes[k].tag < USUAL[i].tag &&
+                (i == 0 || changes[k].tag > USUAL[i - 1].tag))
+                n += put_element(to + n, &changes[k]);
+        if (e->value)
+            n += put_element(to + n, e);
+    }
+    return n;
+}
+
+static const struct image_limits LIMITS = { .max_side = 100, .max_pixels = 1000, .max_bytes = 4000 };
+
+static void run(const uint8_t *bytes, size_t n, enum image_format format, struct decode_reply *reply,
+                uint8_t *grey)
+{
+    const struct decode_request request = { .format = format, .limits = LIMITS };
+
+    decode_run(bytes, n, &request, reply, grey, 1000);
+}
+
+static void run_with(const struct element *changes, struct decode_reply *reply, uint8_t *grey)
+{
+    static uint8_t bytes[1 << 16];
+
+    run(bytes, file_with(changes, bytes), IMAGE_DICOM, reply, grey);
+}
+
+Test(decode_headers, the_usual_file_says_all_of_itself)
+{
+    static const struct element NOTHING[MOST_CHANGES];
+    static const uint8_t EXPECTED[] = { 0, 62, 125, 187, 249, 255 };
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    run_with(NOTHING, &r, grey);
+    cr_assert_eq(r.status, ST_OK, "%s", r.text);
+    cr_assert(r.width == 2 && r.height == 3 && r.channels == 1 && r.bit_depth == 16);
+    cr_assert_arr_eq(grey, EXPECTED, 6);
+    cr_assert(r.source.format == IMAGE_DICOM && r.source.voi == IMAGE_VOI_WINDOW && !r.source.rescaled);
+    cr_assert(r.source.sex == 'F' && r.source.age_known && r.source.age == 64 && r.source.is_chest);
+    cr_assert(!r.source.lateral && !r.source.lossy && !r.source.burned_in && !r.source.turned);
+    cr_assert_str_eq(r.source.view, "PA");
+    cr_assert_str_eq(r.source.modality, "DX");
+    cr_assert_str_eq(r.source.body_part, "CHEST");
+    cr_assert_str_eq(r.source.sop_instance_uid, "1.2.3.4");
+    cr_assert_str_eq(r.source.study_uid, "1.2.3");
+    cr_assert_str_eq(r.source.series_uid, "");
+    cr_assert_str_eq(r.source.transfer_syntax, "1.2.840.10008.1.2.1");
+    cr_assert_str_eq(r.source.study.patient_name, "Doe^Jane");
+    cr_assert_str_eq(r.source.study.patient_birth, "19600301");
+}
+
+/* ---- refusals ---- */
+
+static const struct refusal {
+    const char *what;
+    struct element changes[MOST_CHANGES];
+    enum status status;
+    enum decode_reason reason;
+} REFUSALS[] = {
+    { "a CT", { TEXT(TAG_MODALITY, "CS", "CT") }, ST_UNUSABLE, DECODE_REASON_MODALITY },
+    { "a mammogram", { TEXT(TAG_MODALITY, "CS", "MG") }, ST_UNUSABLE, DECODE_REASON_MODALITY },
+    { "other, but no secondary capture",
+      { TEXT(TAG_MODALITY, "CS", "OT") },
+      ST_UNUSABLE,
+      DECODE_REASON_MODALITY },
+    { "no modality, of a CT's class",
+      { NONE(TAG_MODALITY), TEXT(TAG_SOP_CLASS, "UI", "1.2.840.10008.5.1.4.1.1.2\0") },
+      ST_UNUSABLE,
+      DECODE_REASON_MODALITY },
+    { "raw, by intent",
+      { TEXT(TAG_INTENT, "CS", "FOR PROCESSING") },
+      ST_UNUSABLE,
+      DECODE_REASON_FOR_PROCESSING },
+    { "raw, by class",
+      { TEXT(TAG_SOP_CLASS, "UI", "1.2.840.10008.5.1.4.1.1.1.1.1\0"), NONE(TAG_INTENT) },
+      ST_UNUSABLE,
+      DECODE_REASON_FOR_PROCESSING },
+    { "two frames", { TEXT(TAG_FRAMES, "IS", "2 ") }, ST_UNUSABLE, DECODE_REASON_MULTI_FRAME },
+    { "many frames", { TEXT(TAG_FRAMES, "IS", "2147483647") }, ST_UNUSABLE, DECODE_REASON_MULTI_FRAME },
+    { "a header", { NONE(TAG_PIXELS) }, ST_UNUSABLE, DECODE_REASON_NO_PICTURE },
+    { "a report",
+      { NONE(TAG_PIXELS), NONE(TAG_ROWS), TEXT(TAG_SOP_CLASS, "UI", "1.2.840.10008.5.1.4.1.1.88.33"),
+        TEXT(TAG_MODALITY, "CS", "SR") },
+      ST_UNUSABLE,
+      DECODE_REASON_NO_PICTURE },
+    { "half a header", { NONE(TAG_PIXELS), NONE(TAG_ROWS) }, ST_FORMAT, DECODE_NO_REASON },
+    { "floats",
+      { NONE(TAG_PIXELS), { TAG_PIXELS_FLOAT, "OF", "abcdefghijklmnopqrstuvwx", 24 } },
+      ST_UNUSABLE,
+      DECODE_REASON_PIXELS },
+    { "one bit",
+      { WORD(TAG_ALLOCATED, 1, 0), WORD(TAG_STORED, 1, 0), WORD(TAG_HIGH_BIT, 0, 0) },
+      ST_UNUSABLE,
+      DECODE_REASON_BITS },
+    { "32 bits", { WORD(TAG_ALLOCATED, 32, 0) }, ST_UNUSABLE, DECODE_REASON_BITS },
+    { "no bits", { NONE(TAG_ALLOCATED) }, ST_UNUSABLE, DECODE_REASON_BITS },
+    { "20 of 16 bits", { WORD(TAG_STORED, 20, 0), WORD(TAG_HIGH_BIT, 19, 0) }, ST_FORMAT, DECODE_NO_REASON },
+    { "none stored", { WORD(TAG_STORED, 0, 0) }, ST_FORMAT, DECODE_NO_REASON },
+    { "a high bit below", { WORD(TAG_HIGH_BIT, 3, 0) }, ST_FORMAT, DECODE_NO_REASON },
+    { "a high bit above", { WORD(TAG_HIGH_BIT, 16, 0) }, ST_FORMAT, DECODE_NO_REASON },
+    { "a high bit far above", { WORD(TAG_HIGH_BIT, 255, 255) }, ST_FORMAT, DECODE_NO_REASON },
+    { "no rows", { WORD(TAG_ROWS, 0, 0) }, ST_FORMAT, DECODE_NO_REASON },
+    { "too wide", { WORD(TAG_COLUMNS, 101, 0) }, ST_LIMIT, DECODE_REASON_LIMIT },
+    { "too many pixels",
+      { WORD(TAG_COLUMNS, 100, 0), WORD(TAG_ROWS, 11, 0) },
+      ST_LIMIT,
+      DECODE_REASON_LIMIT },
+    { "too few pixel data", { WORD(TAG_ROWS, 4, 0) }, ST_FORMAT, DECODE_NO_REASON },
+    { "three grey samples", { WORD(TAG_SAMPLES, 3, 0) }, ST_UNUSABLE, DECODE_REASON_PHOTOMETRIC },
+    { "no colours", { TEXT(TAG_PHOTOMETRIC, "CS", "RGB ") }, ST_UNUSABLE, DECODE_REASON_PHOTOMETRIC },
+    { "colours for print", { TEXT(TAG_PHOTOMETRIC, "CS", "CMYK") }, ST_UNUSABLE, DECODE_REASON_PHOTOMETRIC },
+    { "no photometric interpretation", { NONE(TAG_PHOTOMETRIC) }, ST_UNUSABLE, DECODE_REASON_PHOTOMETRIC },
+    { "no slope", { TEXT(TAG_SLOPE, "DS", "0 ") }, ST_UNUSABLE, DECODE_REASON_RESCALE },
+    { "a slope in words", { TEXT(TAG_SLOPE, "DS", "steep ") }, ST_FORMAT, DECODE_NO_REASON },
+    { "an endless intercept", { TEXT(TAG_INTERCEPT, "DS", "1e999 ") }, ST_FORMAT, DECODE_NO_REASON },
+    { "a palette without colours",
+      { TEXT(TAG_PHOTOMETRIC, "CS", "PALETTE COLOR ") },
+      ST_FORMAT,
+      DECODE_NO_REASON },
+};
+
+Test(decode_headers, what_is_no_radiograph_to_be_asked_about_is_refused)
+{
+    for (size_t i = 0; i < sizeof REFUSALS / sizeof REFUSALS[0]; i++) {
+        const struct refusal *c = &REFUSALS[i];
+        struct decode_reply r;
+        uint8_t grey[1000];
+
+        run_with(c->changes, &r, grey);
+        cr_assert_eq(r.status, c->status, "%s: %s (%s)", c->what, status_name((enum status)r.status), r.text);
+        cr_assert_eq(r.reason, c->reason, "%s: %u (%s)", c->what, r.reason, r.text);
+        cr_assert(r.text[0] && !strstr(r.text, "Doe"), "%s: '%s'", c->what, r.text);
+        cr_assert(r.source.study.patient_name[0] == 0 && r.width == 0, "%s: nothing else is told", c->what);
+    }
+}
+
+/* ---- what is taken ---- */
+
+static const struct taken {
+    const char *what;
+    struct element changes[MOST_CHANGES];
+    const char *view;
+    bool lateral, is_chest;
+} TAKEN[] = {
+    { "AP", { TEXT(TAG_VIEW_POSITION, "CS", "AP") }, "AP", false, true },
+    { "LL", { TEXT(TAG_VIEW_POSITION, "CS", "LL") }, "", true, true },
+    { "LARGE LATERAL", { TEXT(TAG_VIEW_POSITION, "CS", "LARGE LATERAL ") }, "", true, true },
+    { "a code", { NONE(TAG_VIEW_POSITION) }, "", false, true },
+    { "from the side", { TEXT(TAG_ORIENTATION, "CS", "A\\F ") }, "PA", true, true },
+    { "lower case", { TEXT(TAG_VIEW_POSITION, "CS", "pa") }, "PA", false, true },
+    { "a knee", { TEXT(TAG_BODY_PART, "CS", "KNEE") }, "PA", false, false },
+    { "a portable chest", { TEXT(TAG_BODY_PART, "CS", "PORTABLE CHEST") }, "PA", false, true },
+    { "a torax", { TEXT(TAG_BODY_PART, "CS", "TORAX ") }, "PA", false, true },
+    { "nothing", { NONE(TAG_BODY_PART), NONE(TAG_VIEW_POSITION) }, "", false, false },
+};
+
+Test(decode_headers, view_and_body_part_are_told)
+{
+    for (size_t i = 0; i < sizeof TAKEN / sizeof TAKEN[0]; i++) {
+        const struct taken *c = &TAKEN[i];
+        struct decode_reply r;
+        uint8_t grey[1000];
+
+        run_with(c->changes, &r, grey);
+        cr_assert_eq(r.status, ST_OK, "%s: %s", c->what, r.text);
+        cr_assert_str_eq(r.source.view, c->view, "%s: '%s'", c->what, r.source.view);
+        cr_assert(r.source.lateral == c->lateral && r.source.is_chest == c->is_chest, "%s", c->what);
+    }
+}
+
+Test(decode_headers, a_view_code_says_the_view_where_nothing_else_does)
+{
+    /* one item of 8 + 8 + 10 bytes: Code Value of 10 */
+    static const char PA[] = "\xfe\xff\x00\xe0\x12\0\0\0\x08\0\0\x01SH\x0a\0"
+                             "272479007 ";
+    static const char LATERAL[] = "\xfe\xff\x00\xe0\x12\0\0\0\x08\0\0\x01SH\x0a\0"
+                                  "399173006 ";
+    const struct element changes[][MOST_CHANGES] = {
+        { NONE(TAG_VIEW_POSITION), { TAG_VIEW_CODE, "SQ", PA, 26 } },
+        { NONE(TAG_VIEW_POSITION), { TAG_VIEW_CODE, "SQ", LATERAL, 26 } },
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct decode_reply r;
+        uint8_t grey[1000];
+
+        run_with(changes[i], &r, grey);
+        cr_assert_eq(r.status, ST_OK, "%s", r.text);
+        cr_assert_str_eq(r.source.view, i == 0 ? "PA" : "");
+        cr_assert_eq(r.source.lateral, i);
+    }
+}
+
+Test(decode_headers, ages_are_years_however_they_are_written)
+{
+    static const struct {
+        const char *age, *birth, *study;
+        double years;
+    } AGES[] = {
+        { "064Y", "", "", 64 },
+        { "006M", "", "", 0.5 },
+        { "000Y", "", "", 0 },
+        { "58", "", "", 58 },
+        { "58Y", "", "", 58 },
+        { "052W", "", "", 364 / 365.2425 },
+        { "001D", "", "", 1 / 365.2425 },
+        { "", "19600301", "20240229", 63 },
+        { "", "19600229", "20240229", 64 },
+        { "abc", "20240101", "20240301", 0 },
+        { "", "", "", NAN },
+        { "64X", "", "", NAN },
+        { "0640Y", "", "", NAN },
+        { "-64Y", "", "", NAN },
+        { "151Y", "", "", NAN },
+        { "", "20250101", "20240101", NAN },
+        { "", "1960.03.01", "20240101", NAN },
+        { "Y", "", "", NAN },
+    };
+
+    for (size_t i = 0; i < sizeof AGES / sizeof AGES[0]; i++) {
+        const double years = tags_age(AGES[i].age, AGES[i].birth, AGES[i].study);
+
+        cr_assert(isnan(AGES[i].years) ? isnan(years) : fabs(years - AGES[i].years) < 1e-9,
+                  "'%s' '%s' '%s': %g", AGES[i].age, AGES[i].birth, AGES[i].study, years);
+    }
+}
+
+Test(decode_headers, decimal_strings_are_numbers_or_nothing)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } NUMBERS[] = { { "1", 1 },       { "-1.5e2", -150 }, { " 7 ", 7 },   { "1\\2\\3", 1 },
+                    { "+.5", 0.5 },   { "", NAN },        { "\\2", NAN }, { "one", NAN },
+                    { "1x", NAN },    { "0x10", NAN },    { "nan", NAN }, { "inf", NAN },
+                    { "1e999", NAN }, { "1 2", NAN },     { "--1", NAN }, { "1,5", NAN } };
+
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
+        double x = 0;
+        const bool is = tags_number(NUMBERS[i].text, &x);
+
+        cr_assert_eq(is, !isnan(NUMBERS[i].value), "'%s'", NUMBERS[i].text);
+        cr_assert(!is || x == NUMBERS[i].value, "'%s': %g", NUMBERS[i].text, x);
+    }
+}
+
+/* The picture 1 2 / 3 4 / 5 6 of a patient whose left is on the right and whose feet are below, as it lies in the file. */
+Test(decode_headers, pictures_are_turned_to_how_they_are_looked_at)
+{
+    static const struct {
+        const char *orientation;
+        size_t width, height;
+        uint8_t file[6];
+    } CASES[] = {
+        { "L\\F", 2, 3, { 1, 2, 3, 4, 5, 6 } }, { "R\\F", 2, 3, { 2, 1, 4, 3, 6, 5 } },
+        { "L\\H", 2, 3, { 5, 6, 3, 4, 1, 2 } }, { "R\\H", 2, 3, { 6, 5, 4, 3, 2, 1 } },
+        { "F\\L", 3, 2, { 1, 3, 5, 2, 4, 6 } }, { "F\\R", 3, 2, { 2, 4, 6, 1, 3, 5 } },
+        { "H\\L", 3, 2, { 5, 3, 1, 6, 4, 2 } }, { "H\\R", 3, 2, { 6, 4, 2, 5, 3, 1 } },
+        { "", 2, 3, { 1, 2, 3, 4, 5, 6 } },     { "A\\F", 2, 3, { 1, 2, 3, 4, 5, 6 } },
+        { "L", 2, 3, { 1, 2, 3, 4, 5, 6 } },    { "LF\\FR", 2, 3, { 1, 2, 3, 4, 5, 6 } },
+    };
+    static const uint8_t UPRIGHT[] = { 1, 2, 3, 4, 5, 6 };
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const struct turn turn = tags_turn_of(CASES[i].orientation);
+        size_t width = CASES[i].width, height = CASES[i].height;
+        uint8_t pixels[6];
+        struct error err = { 0 };
+
+        memcpy(pixels, CASES[i].file, 6);
+        cr_assert_eq(turn_in_place(&turn, pixels, &width, &height, &err), ST_OK);
+        cr_assert(width == 2 && height == 3, "%s", CASES[i].orientation);
+        cr_assert_arr_eq(pixels, UPRIGHT, 6, "%s", CASES[i].orientation);
+    }
+}
+
+Test(decode_headers, what_cannot_be_a_uid_or_a_code_is_not_told_as_one)
+{
+    static const struct element CHANGES[MOST_CHANGES] = { TEXT(TAG_SOP_INSTANCE, "UI", "<script>"),
+                                                          TEXT(TAG_BODY_PART, "CS", "Ch<st\"") };
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    run_with(CHANGES, &r, grey);
+    cr_assert_eq(r.status, ST_OK, "%s", r.text);
+    cr_assert_str_eq(r.source.sop_instance_uid, "");
+    cr_assert_str_eq(r.source.body_part, "CH_ST_");
+}
+
+Test(decode_headers, unusable_windows_are_none)
+{
+    static const struct element CASES[][MOST_CHANGES] = {
+        { TEXT(TAG_WINDOW_WIDTH, "DS", "0 ") },
+        { TEXT(TAG_WINDOW_WIDTH, "DS", "wide") },
+        { TEXT(TAG_WINDOW_CENTRE, "DS", "\\2") },
+        { NONE(TAG_WINDOW_CENTRE) },
+    };
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct decode_reply r;
+        uint8_t grey[1000];
+
+        run_with(CASES[i], &r, grey);
+        cr_assert_eq(r.status, ST_OK, "%s", r.text);
+        cr_assert_eq(r.source.voi, IMAGE_VOI_NONE, "%zu", i);
+        cr_assert(grey[0] == 0 && grey[5] == 255);
+    }
+}
+
+/* A lookup table that is shorter than its descriptor says, at a place where DCMTK would hand out what follows it. */
+Test(decode_headers, a_lookup_table_has_what_it_says)
+{
+    static const char DESCRIPTOR[] = "\x28\0\x02\x30US\x06\0\x04\0\0\0\x10\0",
+                      DATA[] = "\x28\0\x06\x30OW\0\0";
+    char item[64] = "\xfe\xff\x00\xe0";
+    const struct element changes[MOST_CHANGES] = { { TAG_VOI_LUT, "SQ", item, 8 + 14 + 12 + 8 } };
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    memcpy(item + 4, (const char[]){ 14 + 12 + 8, 0, 0, 0 }, 4);
+    memcpy(item + 8, DESCRIPTOR, 14);
+    memcpy(item + 22, DATA, 8);
+    memcpy(item + 30, (const char[]){ 8, 0, 0, 0 }, 4);
+    memcpy(item + 34, (const uint16_t[]){ 0, 100, 200, 65535 }, 8);
+    run_with(changes, &r, grey);
+    cr_assert_eq(r.status, ST_OK, "%s", r.text);
+    cr_assert(r.source.voi == IMAGE_VOI_LUT && grey[5] == 255 && grey[0] == 0);
+    item[8 + 8] = 5; /* entries */
+    run_with(changes, &r, grey);
+    cr_assert_eq(r.status, ST_FORMAT);
+    cr_assert(strstr(r.text, "fewer entries"), "%s", r.text);
+}
+
+/* ---- JPEG files ---- */
+
+static size_t jpeg_of(enum TJPF format, size_t width, size_t height, uint8_t *to)
+{
+    static uint8_t pixels[1000 * 4];
+    tjhandle handle = tjInitCompress();
+    uint8_t *out = NULL;
+    unsigned long n = 0;
+
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(format == TJPF_GRAY ? i : i % 4 == 0 ? 200 : 30);
+    cr_assert_eq(tjCompress2(handle, pixels, (int)width, 0, (int)height, format, &out, &n,
+                             format == TJPF_GRAY ? TJSAMP_GRAY : TJSAMP_444, 90, 0),
+                 0);
+    memcpy(to, out, n);
+    tjFree(out);
+    tjDestroy(handle);
+    return n;
+}
+
+Test(decode_headers, jpeg_files_say_what_they_are)
+{
+    static uint8_t bytes[1 << 16];
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    run(bytes, jpeg_of(TJPF_GRAY, 40, 25, bytes), IMAGE_JPEG, &r, grey);
+    cr_assert_eq(r.status, ST_OK, "%s", r.text);
+    cr_assert(r.width == 40 && r.height == 25 && r.channels == 1 && r.bit_depth == 8 && r.colour == 0);
+    cr_assert(r.source.format == IMAGE_JPEG && r.source.lossy);
+    run(bytes, jpeg_of(TJPF_RGBX, 20, 20, bytes), IMAGE_JPEG, &r, grey);
+    cr_assert_eq(r.status, ST_OK, "%s", r.text);
+    cr_assert(r.channels == 3 && r.colour == 1);
+    run(bytes, jpeg_of(TJPF_CMYK, 20, 20, bytes), IMAGE_JPEG, &r, grey);
+    cr_assert(r.status == ST_UNUSABLE && r.reason == DECODE_REASON_PHOTOMETRIC, "%s", r.text);
+}
+
+Test(decode_headers, jpeg_files_over_a_limit_are_not_decoded)
+{
+    static uint8_t bytes[1 << 16];
+    const struct decode_request request = { .format = IMAGE_JPEG, .limits = LIMITS };
+    struct decode_reply r;
+    uint8_t grey[1000];
+    size_t n;
+
+    run(bytes, jpeg_of(TJPF_GRAY, 101, 2, bytes), IMAGE_JPEG, &r, grey);
+    cr_assert(r.status == ST_LIMIT && r.reason == DECODE_REASON_LIMIT, "%s", r.text);
+    n = jpeg_of(TJPF_GRAY, 40, 25, bytes);
+    decode_run(bytes, n, &request, &r, grey, 999);
+    cr_assert(r.status == ST_LIMIT && strstr(r.text, "999"), "%s", r.text);
+}
