@@ -4,11 +4,14 @@
     seeds.py            makes corpus/<target>/seed-* anew, beside the findings (found-*) that are kept there
 """
 import hashlib
+import io
 import json
 import os
 import struct
 import sys
 import zlib
+
+import PIL.Image
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'http'))
@@ -479,6 +482,117 @@ def onnx_files():
     yield 'nothing', b''
 
 
+# ---- DICOM and JPEG ----
+
+def tag(number, order='<'):
+    return struct.pack(order + 'HH', number >> 16, number & 0xffff)
+
+
+def dicom_element(number, vr, value, order='<', implicit=False, length=None):
+    value += b' ' * (len(value) % 2)
+    length = len(value) if length is None else length
+    if implicit:
+        return tag(number) + struct.pack('<I', length) + value
+    if vr in (b'OB', b'OW', b'SQ', b'UN'):
+        return tag(number, order) + vr + b'\0\0' + struct.pack(order + 'I', length) + value
+    return tag(number, order) + vr + struct.pack(order + 'H', length) + value
+
+
+def item(value, order='<', length=None):
+    return tag(0xfffee000, order) + struct.pack(order + 'I', len(value) if length is None else length) + value
+
+
+UNDEFINED = 0xffffffff
+ITEM_END, SEQUENCE_END = item(b'')[:2] + b'\x0d\xe0' + bytes(4), item(b'')[:2] + b'\xdd\xe0' + bytes(4)
+
+
+def dicom_file(syntax, *elements, preamble=bytes(128) + b'DICM'):
+    uid = b'1.2.840.10008.1.2' + syntax
+    uid += b'\0' * (len(uid) % 2)
+    return preamble + dicom_element(0x00020010, b'UI', uid) + b''.join(elements)
+
+
+def data_set(order='<', implicit=False):
+    """Two elements, a sequence with one in it, pixels."""
+    def e(number, vr, value, length=None):
+        return dicom_element(number, vr, value, order, implicit, length)
+
+    inner = e(0x00080100, b'SH', b'272479007')
+    return [e(0x00080060, b'CS', b'CR'), e(0x00280010, b'US', struct.pack(order + 'H', 2)),
+            e(0x00540220, b'SQ', item(inner, order)), e(0x7fe00010, b'OW', bytes(8))]
+
+
+def walks():
+    """DICOM files, as far as decode/walk.c reads them."""
+    yield 'implicit', dicom_file(b'', *data_set(implicit=True))
+    yield 'explicit', dicom_file(b'.1', *data_set())
+    yield 'big', dicom_file(b'.2', *data_set('>'))
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    yield 'deflated', dicom_file(b'.1.99', deflate.compress(b''.join(data_set())) + deflate.flush())
+    yield 'group-2-first', dicom_file(b'.1', *data_set(), preamble=b'')
+    yield 'bare', b''.join(data_set(implicit=True))
+    fragments = item(b'') + item(b'abcd') + item(b'ef')
+    yield 'fragments', dicom_file(b'.4.50', dicom_element(0x7fe00010, b'OB', fragments + SEQUENCE_END, length=UNDEFINED))
+    yield 'no-end', dicom_file(b'.4.50', dicom_element(0x7fe00010, b'OB', fragments, length=UNDEFINED))
+    nest = b''
+    for depth in range(34):
+        nest = dicom_element(0x00540220, b'SQ', item(nest + ITEM_END, length=UNDEFINED) + SEQUENCE_END, length=UNDEFINED)
+        if depth in (3, 31, 33):
+            yield f'nest-{depth}', dicom_file(b'.1', nest)
+    unknown = item(dicom_element(0x00080060, b'', b'CR', implicit=True) + ITEM_END, length=UNDEFINED) + SEQUENCE_END
+    yield 'unknown', dicom_file(b'.1', dicom_element(0x00091001, b'UN', unknown, length=UNDEFINED), *data_set())
+    yield 'cut', dicom_file(b'.1', *data_set())[:-3]
+    yield 'zeros', dicom_file(b'.1', *data_set()) + bytes(9)
+    yield 'other-syntax', dicom_file(b'.4.100', *data_set())
+
+
+def pipelines():
+    """The pipeline to grey, as fuzz_grey.c reads it: flags, tables, numbers, padding, the samples' coding, samples."""
+    samples = struct.pack('<HB', 0, 0) + bytes([0, 11, 0, 0]) + struct.pack('<16H', *range(0, 4096, 256))
+    lut = bytes([3]) + struct.pack('<hB4H', -2, 15, 0, 1000, 30000, 65535)
+    window = struct.pack('<ddB', 2048, 4096, 0)
+    yield 'plain', bytes([0]) + samples
+    yield 'bytes', bytes([0]) + struct.pack('<HB', 0, 0) + bytes([1, 7, 0, 0]) + bytes(range(0, 256, 16))
+    yield 'inverted', bytes([1]) + samples
+    yield 'padding', bytes([2]) + struct.pack('<HB', 0, 200) + samples[3:]
+    yield 'modality-lut', bytes([4]) + lut + samples
+    yield 'voi-lut', bytes([8]) + lut + samples
+    yield 'both-luts', bytes([12]) + lut + lut + samples
+    yield 'rescale', bytes([16]) + struct.pack('<dd', -1.5, 100) + samples
+    for function in range(3):
+        yield f'window-{function}', bytes([32]) + window[:-1] + bytes([function]) + samples
+    yield 'no-slope', bytes([16]) + struct.pack('<dd', 0, 100) + samples
+    yield 'no-number', bytes([48]) + struct.pack('<dd', float('nan'), float('inf')) + window + samples
+    yield 'signed', bytes([0]) + struct.pack('<HB', 0, 0) + bytes([0, 11, 4, 1]) + samples[7:]
+
+
+def jpegs():
+    """Small JPEG files of each kind that is read, and of some that are not."""
+    image = PIL.Image.new('RGB', (17, 11))
+    image.putdata([(x * 9, y * 20, (x * y) & 255) for y in range(11) for x in range(17)])
+
+    def saved(picture_, **options):
+        out = io.BytesIO()
+        picture_.save(out, 'JPEG', **options)
+        return out.getvalue()
+
+    grey = image.convert('L')
+    yield 'grey', saved(grey)
+    yield 'colour', saved(image)
+    yield 'colour-444', saved(image, subsampling=0)
+    yield 'progressive', saved(image, progressive=True)
+    yield 'grey-progressive', saved(grey, progressive=True)
+    yield 'restarts', saved(grey, restart_marker_blocks=1)
+    yield 'cmyk', saved(image.convert('CMYK'))
+    for orientation in (3, 6):
+        exif = PIL.Image.Exif()
+        exif[0x0112] = orientation
+        yield f'exif-{orientation}', saved(grey, exif=exif)
+    yield 'cut', saved(grey)[:-20]
+    yield 'no-end', saved(grey)[:-2]
+    yield 'behind', saved(grey) + b'rubbish'
+
+
 def write(target, seeds):
     folder = os.path.join(HERE, 'corpus', target)
     os.makedirs(folder, exist_ok=True)
@@ -502,6 +616,9 @@ def main():
     write('weights', weights())
     write('checkpoint', checkpoints())
     write('onnx', onnx_files())
+    write('walk', walks())
+    write('grey', pipelines())
+    write('jpeg', jpegs())
 
 
 if __name__ == '__main__':
