@@ -31,7 +31,7 @@ static void mark_seen(const struct grey_samples *s, uint8_t seen[MOST_VALUES])
     const uint8_t *bytes = s->values;
     const uint16_t *words = s->values;
 
-    memset(seen, 0, MOST_VALUES);
+    memset(seen, 0, (size_t)1 << s->stored);
     if (s->allocated == 8)
         for (size_t i = 0; i < s->n; i++)
             seen[(bytes[i] >> f.shift) & f.mask] = 1;

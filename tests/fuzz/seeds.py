@@ -548,7 +548,7 @@ def walks():
 
 def pipelines():
     """The pipeline to grey, as fuzz_grey.c reads it: flags, tables, numbers, padding, the samples' coding, samples."""
-    samples = struct.pack('<HB', 0, 0) + bytes([0, 11, 0, 0]) + struct.pack('<16H', *range(0, 4096, 256))
+    samples = struct.pack('<HB', 0, 0) + bytes([2, 11, 0, 0]) + struct.pack('<16H', *range(0, 4096, 256))
     lut = bytes([3]) + struct.pack('<hB4H', -2, 15, 0, 1000, 30000, 65535)
     window = struct.pack('<ddB', 2048, 4096, 0)
     yield 'plain', bytes([0]) + samples
@@ -563,7 +563,7 @@ def pipelines():
         yield f'window-{function}', bytes([32]) + window[:-1] + bytes([function]) + samples
     yield 'no-slope', bytes([16]) + struct.pack('<dd', 0, 100) + samples
     yield 'no-number', bytes([48]) + struct.pack('<dd', float('nan'), float('inf')) + window + samples
-    yield 'signed', bytes([0]) + struct.pack('<HB', 0, 0) + bytes([0, 11, 4, 1]) + samples[7:]
+    yield 'signed', bytes([0]) + struct.pack('<HB', 0, 0) + bytes([2, 11, 4, 1]) + samples[7:]
 
 
 def jpegs():
