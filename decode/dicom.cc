@@ -105,11 +105,16 @@ static bool text_of(DcmItem *item, uint32_t tag, char *ret, size_t size)
 {
     char *value = NULL;
     DcmElement *e = element_of(item, tag);
+    Uint32 length = 0;
     size_t n;
 
     ret[0] = 0;
-    if (!e || e->getString(value).bad() || !value)
+    if (!e || e->getString(value, length).bad() || !value)
         return false;
+    n = strlen(value);
+    for (size_t i = n; i < length; i++)
+        if (value[i] != 0 && value[i] != ' ') /* a NUL that is no padding: what stands before it is not the value */
+            return false;
     while (*value == ' ')
         value++;
     n = strlen(value);

@@ -74,9 +74,20 @@ static bool has_several_frames(struct dicom *d)
     return dicom_text(d, TAG_FRAMES, text, sizeof text) && tags_number(text, &n) && n > 1;
 }
 
+/* What cxrd itself wrote into an archive says so; an archive that sends on whatever comes in must not have it looked at. */
+static bool is_own_result(struct dicom *d)
+{
+    char manufacturer[65];
+
+    return dicom_text(d, TAG_MANUFACTURER, manufacturer, sizeof manufacturer) &&
+           strcmp(manufacturer, "cxrd") == 0;
+}
+
 static enum status kind_check(struct dicom *d, const struct image_source *source, bool has_pixels,
                               bool has_floats, struct error *err)
 {
+    if (is_own_result(d))
+        return unusable(err, "own_result", "the DICOM file is a result of cxrd's own");
     if (!has_pixels && !has_floats && is_picture_class(source) && word(d, TAG_ROWS, 0) == 0)
         return error_set(err, ST_FORMAT,
                          "the DICOM file is cut short: it has neither rows nor pixels of its picture");

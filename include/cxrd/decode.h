@@ -74,6 +74,7 @@ struct decode_done {
 /* Why a file that can be read has no picture to be asked about, as `reason` in a problem has it. */
 #define DECODE_REASONS(X)                                                                          \
     X(MODALITY, "modality")             /* no radiograph */                                        \
+    X(OWN_RESULT, "own_result")         /* what cxrd wrote, see server/dicom/result.h */           \
     X(FOR_PROCESSING, "for_processing") /* raw values of the detector */                           \
     X(MULTI_FRAME, "multi_frame")       /* more than one picture */                                \
     X(NO_PICTURE, "no_picture")         /* such as a report */                                     \
