@@ -14,7 +14,7 @@
 struct descriptor_needs {
     size_t threads;          /* of a training, each of which reads pictures */
     bool training, fetching; /* jobs that there may be, one at a time */
-    bool audit, notices;
+    bool audit, notices, archive;
 };
 
 struct descriptor_plan {

@@ -14,7 +14,7 @@
 
 struct outgoing;
 
-enum outgoing_use { OUTGOING_NOTICE, OUTGOING_DATA, N_OUTGOING_USES };
+enum outgoing_use { OUTGOING_NOTICE, OUTGOING_DATA, OUTGOING_RESULT, N_OUTGOING_USES };
 enum {
     OUTGOING_MAX_URL = 512,  /* bytes of an address */
     OUTGOING_SLOWEST = 1024, /* bytes a second; who brings less may as well be silent */
@@ -25,6 +25,7 @@ enum {
 struct outgoing_options {
     const char *hosts[N_OUTGOING_USES];
     const char *notice_url;    /* the operator's own receiver, whose host is allowed with it; NULL: none */
+    const char *results_url;   /* the operator's own archive, likewise; NULL: none */
     const char *private_hosts; /* HOST[:PORT] that may be in a private network, or on loopback */
     const char *ca;            /* certificates to trust in place of the system's, PEM; NULL: the system's */
 };

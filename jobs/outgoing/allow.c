@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The options that name who may be asked. */
+static const char *const LISTS[N_OUTGOING_USES] = { "webhook-hosts", "data-hosts", "dicomweb-results" };
+
 static bool has_part(CURLU *url, CURLUPart part)
 {
     char *text = NULL;
@@ -134,24 +137,28 @@ static enum status add_list(struct hosts *hosts, const char *flag, const char *t
     return st == ST_OK ? ST_OK : error_set(err, st, "--%s %.240s", flag, why.text);
 }
 
-static enum status add_receiver(struct outgoing *o, const char *text, struct error *err)
+/* An address of the operator's own, whose host is allowed with it.
+ *   flag  the option's name, for the sentence; text  NULL: there is none */
+static enum status add_receiver(struct hosts *hosts, const char *flag, const char *text, struct error *err)
 {
     CURLU *url = NULL;
     struct place p;
-    enum status st = strlen(text) < OUTGOING_MAX_URL ? url_read(text, &url, &p) : ST_FORMAT;
+    enum status st;
 
+    if (!text)
+        return ST_OK;
+    st = strlen(text) < OUTGOING_MAX_URL ? url_read(text, &url, &p) : ST_FORMAT;
     curl_url_cleanup(url);
     if (st == ST_NOMEM)
         return error_nomem(err);
     if (st != ST_OK || (p.http && !is_loopback(&p)))
-        return error_set(err, ST_INVALID, "--webhook must be an https address, or an http one on loopback");
-    return add(&o->allowed[OUTGOING_NOTICE], &p, err);
+        return error_set(err, ST_INVALID, "--%s must be an https address, or an http one on loopback", flag);
+    return add(hosts, &p, err);
 }
 
 enum status outgoing_open(const struct outgoing_options *options, struct outgoing **ret_outgoing,
                           struct error *err)
 {
-    static const char *const FLAGS[N_OUTGOING_USES] = { "webhook-hosts", "data-hosts" };
     struct outgoing *o = calloc(1, sizeof *o);
     enum status st = ST_OK;
 
@@ -160,11 +167,13 @@ enum status outgoing_open(const struct outgoing_options *options, struct outgoin
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         st = error_nomem(err);
     for (int use = 0; use < N_OUTGOING_USES && st == ST_OK; use++)
-        st = add_list(&o->allowed[use], FLAGS[use], options->hosts[use], err);
+        st = add_list(&o->allowed[use], LISTS[use], options->hosts[use], err);
     if (st == ST_OK)
         st = add_list(&o->private_hosts, "outgoing-private", options->private_hosts, err);
-    if (st == ST_OK && options->notice_url)
-        st = add_receiver(o, options->notice_url, err);
+    if (st == ST_OK)
+        st = add_receiver(&o->allowed[OUTGOING_NOTICE], "webhook", options->notice_url, err);
+    if (st == ST_OK)
+        st = add_receiver(&o->allowed[OUTGOING_RESULT], LISTS[OUTGOING_RESULT], options->results_url, err);
     if (st == ST_OK && options->ca && !(o->ca = strdup(options->ca)))
         st = error_nomem(err);
     if (st != ST_OK) {
@@ -205,8 +214,7 @@ enum status allow_find(const struct outgoing *o, enum outgoing_use use, const ch
     if (!find(&o->allowed[use], &p)) {
         curl_url_cleanup(url);
         return error_set(err, ST_INVALID, "'%s://%.80s:%u' is not among the hosts of --%s",
-                         p.http ? "http" : "https", p.host, p.port,
-                         use == OUTGOING_NOTICE ? "webhook-hosts" : "data-hosts");
+                         p.http ? "http" : "https", p.host, p.port, LISTS[use]);
     }
     if (p.http)
         *ret_trust = TRUST_LOOPBACK;

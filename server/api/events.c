@@ -21,7 +21,7 @@ static const double STEP_SECONDS = 0.25; /* at least, between two steps */
 
 struct watch {
     const struct work *work;
-    char job[ID_SIZE];
+    char job[PATH_ID_SIZE];
     int64_t seq;      /* of the last journal event that was told */
     uint64_t changes; /* of the journals, when it was last read to its end */
     bool read_once;

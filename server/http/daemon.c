@@ -20,6 +20,7 @@
 enum {
     NETWORK_THREADS = 2,
     FILE_WORKERS = 2,
+    RESULT_WORKERS = 2,
     FILE_QUEUE = 64,
     CONNECTION_MEMORY =
         36 << 10, /* above 32 KiB it is a mapping, which the kernel takes back with what was read into it */
@@ -153,6 +154,8 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     st = listen_open(options->listen, &h->listen_fd, h->address, err);
     if (st == ST_OK)
         st = lane_start(options->workers, options->queue, work_do, &h->lanes[LANE_PREDICT], err);
+    if (st == ST_OK)
+        st = lane_start(RESULT_WORKERS, options->queue, work_do, &h->lanes[LANE_RESULTS], err);
     if (st == ST_OK)
         st = lane_start(FILE_WORKERS, FILE_QUEUE, work_do, &h->lanes[LANE_FILES], err);
     if (st == ST_OK)

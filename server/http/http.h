@@ -24,12 +24,13 @@ enum {
     HTTP_TEXT = 256,
     KEY_NAME_SIZE = 65,
     ADDRESS_TEXT = 48,
+    PATH_ID_SIZE = 65, /* an ID_SIZE, or a UID of DICOM */
 };
 
 struct http_request {
     const char *method;       /* "GET" */
     const char *path, *query; /* raw: as they were sent, the query without '?', "" where there is none */
-    char id[ID_SIZE];         /* the path's {id}, "" where it has none */
+    char id[PATH_ID_SIZE];    /* the path's {id} or {uid}, "" where it has none */
     const void *body;         /* borrowed, complete, within the route's limit; NULL when empty */
     size_t body_len;
     size_t announced;             /* the Content-Length; 0: none */
@@ -102,12 +103,17 @@ typedef enum status handler_fn(struct app *app, const struct http_request *req, 
                                struct error *err);
 
 /* LANE_PROBE is answered in the network threads as LANE_INLINE is, and whatever goes on; such a reply is small.
- * LANE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else. */
-enum lane { LANE_INLINE, LANE_PROBE, LANE_PREDICT, LANE_FILES, LANE_METRICS, N_LANES };
+ * LANE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else; LANE_RESULTS is, since its
+ * handlers wait for an archive to take what they have predicted, and no other prediction is to wait with them. */
+enum lane { LANE_INLINE, LANE_PROBE, LANE_PREDICT, LANE_RESULTS, LANE_FILES, LANE_METRICS, N_LANES };
+
+/* Whether a route computes predictions. */
+bool lane_predicts(enum lane lane);
 enum role { ROLE_PUBLIC, ROLE_PREDICT, ROLE_ADMIN };
 
 struct route {
-    const char *method, *path; /* {id} stands for one segment that looks like an id, {file} for a file */
+    const char *method,
+        *path; /* {id} stands for one segment that looks like an id, {uid} for digits and dots, {file} for a file */
     enum role role;
     enum lane lane;
     size_t max_body; /* bytes; 0: a body is refused; MAX_BODY_UPLOAD: as configured */
@@ -127,7 +133,7 @@ struct route_table {
 /* Look a method and a raw path up in a route table: the route, or NULL and the status that the table implies,
  * 404 or 405, with the methods that exist for the path in `allow`. HEAD is GET. */
 const struct route *route_find(const struct route_table *table, const char *method, const char *path,
-                               char id[ID_SIZE], int *ret_status, char allow[HTTP_TEXT]);
+                               char id[PATH_ID_SIZE], int *ret_status, char allow[HTTP_TEXT]);
 
 /* The fault of a query as it was sent, one sentence; NULL: it has none. */
 const char *query_fault(const char *query);

@@ -6,16 +6,17 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_BOUNDARY = 70, MAX_PART_HEADERS = 4096 };
+enum { MAX_BOUNDARY = 70, MAX_PART_HEADERS = 4096, MAX_TYPE = 128 };
 
-bool multipart_is(const char *content_type)
+bool multipart_type_is(const char *content_type, const char *type)
 {
-    static const char TYPE[] = "multipart/form-data";
-    const size_t n = sizeof TYPE - 1;
+    const size_t n = strlen(type);
 
-    return strncasecmp(content_type, TYPE, n) == 0 &&
+    return strncasecmp(content_type, type, n) == 0 &&
            (content_type[n] == '\0' || strchr("; \t", content_type[n]));
 }
+
+bool multipart_is(const char *content_type) { return multipart_type_is(content_type, "multipart/form-data"); }
 
 #define NOT_CLOSED SIZE_MAX
 
@@ -95,6 +96,21 @@ enum status multipart_check(const char *content_type, struct error *err)
     return boundary_of(content_type, delimiter, err);
 }
 
+enum status multipart_related_check(const char *content_type, const char *type, struct error *err)
+{
+    const char *parameters = strchr(content_type, ';');
+    char said[MAX_TYPE];
+    int found = 0;
+
+    if (!multipart_type_is(content_type, "multipart/related"))
+        return error_set(err, ST_UNSUPPORTED, "the body must be multipart/related; type=\"%s\"", type);
+    if (parameters)
+        found = parameter(parameters, strlen(parameters), "type", said, sizeof said);
+    if (found < 0 || (found > 0 && !multipart_type_is(said, type)))
+        return error_set(err, ST_UNSUPPORTED, "the parts of the multipart body must be of the type %s", type);
+    return multipart_check(content_type, err);
+}
+
 /* Whether a header line of a part has this name, such as "content-type:". */
 static bool is_header(const char *line, size_t n, const char *name)
 {
@@ -110,7 +126,8 @@ static void part_type(struct part *p, const char *line, size_t n)
 }
 
 /* One header line of a part: only Content-Disposition and Content-Type matter. */
-static enum status part_header(struct part *p, const char *line, size_t n, bool *has_name, struct error *err)
+static enum status part_header(struct part *p, const char *line, size_t n, bool is_form, bool *has_name,
+                               struct error *err)
 {
     static const char DISPOSITION[] = "content-disposition:", TYPE[] = "content-type:";
     const char *parameters;
@@ -119,7 +136,7 @@ static enum status part_header(struct part *p, const char *line, size_t n, bool 
 
     if (is_header(line, n, TYPE))
         part_type(p, line + sizeof TYPE - 1, n - (sizeof TYPE - 1));
-    if (!is_header(line, n, DISPOSITION))
+    if (!is_form || !is_header(line, n, DISPOSITION))
         return ST_OK;
     parameters = memchr(line, ';', n);
     if (!parameters)
@@ -134,10 +151,11 @@ static enum status part_header(struct part *p, const char *line, size_t n, bool 
     return ST_OK;
 }
 
-/* The header lines of the part at *at, up to the empty line; *at moves behind it. */
-static enum status part_headers(struct part *p, const char **at, const char *end, struct error *err)
+/* The header lines of the part at *at, up to the empty line; *at moves behind it. A form's part has a name. */
+static enum status part_headers(struct part *p, const char **at, const char *end, bool is_form,
+                                struct error *err)
 {
-    bool has_name = false;
+    bool has_name = !is_form;
 
     for (const char *begin = *at;;) {
         const char *stop = memmem(*at, (size_t)(end - *at), "\r\n", 2);
@@ -149,7 +167,7 @@ static enum status part_headers(struct part *p, const char **at, const char *end
         *at = stop + 2;
         if (stop == line)
             break;
-        st = part_header(p, line, (size_t)(stop - line), &has_name, err);
+        st = part_header(p, line, (size_t)(stop - line), is_form, &has_name, err);
         if (st != ST_OK)
             return st;
     }
@@ -171,8 +189,8 @@ static enum after after_delimiter(const char **at, const char *end)
     return NEXT_PART;
 }
 
-enum status multipart_parse(const char *content_type, const void *body, size_t body_len,
-                            struct multipart *ret, struct error *err)
+static enum status parse(const char *content_type, const void *body, size_t body_len, bool is_form,
+                         struct multipart *ret, struct error *err)
 {
     const char *at = body ? body : "", *end = at + body_len;
     char delimiter[MAX_BOUNDARY + 5];
@@ -202,7 +220,7 @@ enum status multipart_parse(const char *content_type, const void *body, size_t b
         }
         if (ret->n == MULTIPART_MAX_PARTS)
             return error_set(err, ST_LIMIT, "the multipart body has more than %d parts", MULTIPART_MAX_PARTS);
-        st = part_headers(&p, &at, end, err);
+        st = part_headers(&p, &at, end, is_form, err);
         if (st != ST_OK)
             return st;
         /* an empty part's delimiter shares the line end with its headers' end */
@@ -214,6 +232,18 @@ enum status multipart_parse(const char *content_type, const void *body, size_t b
         ret->parts[ret->n++] = p;
         at = stop + n_delimiter;
     }
+}
+
+enum status multipart_parse(const char *content_type, const void *body, size_t body_len,
+                            struct multipart *ret, struct error *err)
+{
+    return parse(content_type, body, body_len, true, ret, err);
+}
+
+enum status multipart_related_parse(const char *content_type, const void *body, size_t body_len,
+                                    struct multipart *ret, struct error *err)
+{
+    return parse(content_type, body, body_len, false, ret, err);
 }
 
 enum status multipart_file(const struct multipart *m, const struct part **ret_part, struct error *err)

@@ -1,4 +1,5 @@
-/* server/http/multipart.h - multipart/form-data (RFC 7578, RFC 2046 section 5.1) of a complete body.
+/* server/http/multipart.h - multipart/form-data (RFC 7578, RFC 2046 section 5.1) and multipart/related (RFC 2387) of a complete
+ * body.
  *
  * Strict on purpose, and our own: libmicrohttpd's post processor drops what it does not understand without a word,
  * and a picture must never be half there. */
@@ -11,7 +12,7 @@
 #include <stddef.h>
 
 struct part {
-    char name[128];
+    char name[128];   /* of a form's part */
     char type[64];    /* its Content-Type, "" where it has none or a longer one */
     bool is_file;     /* it has a file name, which is not kept: it may name a patient */
     const char *data; /* borrowed from the body */
@@ -35,6 +36,16 @@ MUST_USE enum status multipart_check(const char *content_type, struct error *err
  * ST_LIMIT (more than MULTIPART_MAX_PARTS parts). */
 MUST_USE enum status multipart_parse(const char *content_type, const void *body, size_t body_len,
                                      struct multipart *ret, struct error *err);
+
+/* The same of multipart/related, whose parts have no names but a type, which its parameter `type` says of the first.
+ *   type  that `type` must say where it is there, in any case
+ * Errors: ST_UNSUPPORTED (it is no multipart/related, or says another type), ST_FORMAT, ST_LIMIT. */
+MUST_USE enum status multipart_related_check(const char *content_type, const char *type, struct error *err);
+MUST_USE enum status multipart_related_parse(const char *content_type, const void *body, size_t body_len,
+                                             struct multipart *ret, struct error *err);
+
+/* Whether the type of a part, or of a request, is this one, whatever its parameters. */
+bool multipart_type_is(const char *content_type, const char *type);
 
 /* The one part that is a file. Errors: ST_FORMAT (none, several, or an empty one). */
 MUST_USE enum status multipart_file(const struct multipart *m, const struct part **ret_part,

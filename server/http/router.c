@@ -16,17 +16,33 @@ static bool file_ok(const char *name, size_t n)
     return n > 0 && name[0] != '.' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") >= n;
 }
 
-/* Match a path against a pattern; a segment {id} takes what looks like an id, {file} what looks like a file's name. */
-static bool path_matches(const char *pattern, const char *path, char id[ID_SIZE])
+/* What names something outside of cxrd: a UID of DICOM, whose handler looks at it more closely. */
+static bool uid_like(const char *text, size_t n)
+{
+    return n > 0 && n < PATH_ID_SIZE && strspn(text, "0123456789.") >= n;
+}
+
+typedef bool segment_check(const char *text, size_t n);
+
+/* What a segment of a pattern takes. */
+static segment_check *check_of(const char *segment)
+{
+    if (strncmp(segment, "{id}", 4) == 0)
+        return id_ok;
+    return strncmp(segment, "{uid}", 5) == 0 ? uid_like : file_ok;
+}
+
+/* Match a path against a pattern. */
+static bool path_matches(const char *pattern, const char *path, char id[PATH_ID_SIZE])
 {
     while (*pattern) {
         if (*pattern == '{') {
             const size_t n = strcspn(path, "/");
-            const bool is_id = strncmp(pattern, "{id}", 4) == 0;
+            segment_check *const fits = check_of(pattern);
 
-            if (!(is_id ? id_ok(path, n) : file_ok(path, n)))
+            if (!fits(path, n))
                 return false;
-            if (is_id) {
+            if (fits != file_ok) {
                 memcpy(id, path, n);
                 id[n] = '\0';
             }
@@ -49,7 +65,7 @@ static void allow_add(char allow[HTTP_TEXT], const char *method)
 }
 
 const struct route *route_find(const struct route_table *table, const char *method, const char *path,
-                               char id[ID_SIZE], int *ret_status, char allow[HTTP_TEXT])
+                               char id[PATH_ID_SIZE], int *ret_status, char allow[HTTP_TEXT])
 {
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     const bool every = strcmp(path, "*") == 0; /* OPTIONS of the server itself */
@@ -155,3 +171,5 @@ bool http_query(const struct http_request *req, const char *name, char ret[QUERY
     }
     return false;
 }
+
+bool lane_predicts(enum lane lane) { return lane == LANE_PREDICT || lane == LANE_RESULTS; }

@@ -39,7 +39,7 @@ static void decline(struct exchange *x, int status, const char *sentence)
 /* Whether it may be refused now: what has changed something is told, and there are few of those at a time. */
 static bool may_be_withheld(const struct exchange *x)
 {
-    return x->route->lane != LANE_FILES || strcmp(x->method, "GET") == 0;
+    return (x->route->lane != LANE_FILES && x->route->lane != LANE_RESULTS) || strcmp(x->method, "GET") == 0;
 }
 
 static void handle(struct exchange *x)
@@ -72,7 +72,7 @@ void work_do(struct lane_item *item)
     struct exchange *x = (struct exchange *)item;
     struct MHD_Connection *connection = x->connection;
 
-    if (x->route->lane == LANE_PREDICT && reaper_lost(x->http->reaper, x->peer))
+    if (lane_predicts(x->route->lane) && reaper_lost(x->http->reaper, x->peer))
         decline(x, 499, "the client has gone"); /* for the log: nobody reads it */
     else if (atomic_load(&x->http->late))
         decline(x, 503, "the server is shutting down");

@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-static const struct descriptor_needs ALL = { 2, true, true, true, true };
+static const struct descriptor_needs ALL = { 2, true, true, true, true, false };
 enum { OPEN = 3 };
 
 Test(descriptors, suffice_from_64_up_for_two_threads_with_everything_on)
@@ -17,6 +17,17 @@ Test(descriptors, suffice_from_64_up_for_two_threads_with_everything_on)
         cr_assert_leq(plan.connections + plan.files + plan.needed - 10, limit); /* 10: the least of both */
         cr_assert_leq(plan.connections, 12000);
     }
+}
+
+Test(descriptors, of_an_archive_that_is_sent_results_come_on_top)
+{
+    struct descriptor_needs with = ALL;
+    struct descriptor_plan plan, plan_with;
+
+    with.archive = true;
+    cr_assert(descriptors_divide(&ALL, 4096, OPEN, &plan));
+    cr_assert(descriptors_divide(&with, 4096, OPEN, &plan_with));
+    cr_assert_eq(plan_with.needed, plan.needed + 14);
 }
 
 Test(descriptors, are_refused_by_one_less_than_is_needed)
