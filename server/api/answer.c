@@ -7,9 +7,6 @@
 #include "patient.h"
 #include "sessions.h"
 
-#include <string.h>
-#include <strings.h>
-
 /* A picture as it was sent. */
 struct sent {
     const void *bytes; /* NULL: none was */
@@ -19,11 +16,7 @@ struct sent {
 
 static bool says_dicom(const char *content_type)
 {
-    static const char TYPE[] = "application/dicom";
-    const size_t n = sizeof TYPE - 1;
-
-    return strncasecmp(content_type, TYPE, n) == 0 &&
-           (content_type[n] == '\0' || strchr("; \t", content_type[n]));
+    return multipart_type_is(content_type, "application/dicom");
 }
 
 /* The picture in a request: the body, or the one file in a multipart body. Which picture format it is, its bytes say;
@@ -155,6 +148,18 @@ enum status answer_make(const struct serving *serving, const struct http_request
     ret->prediction.timing.queue = (begun - req->received) * 1e3;
     ret->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
     return st;
+}
+
+enum status answer_dicom(const struct serving *serving, const void *bytes, size_t n, struct answer *ret,
+                         struct error *err)
+{
+    const struct question question = { EXPLAIN_NONE, INPUTS_UNKNOWN, serving->policy };
+    const struct sent sent = { bytes, n, true };
+    enum status st = registry_serving(serving->registry, &ret->model, err);
+
+    if (st == ST_OK && !model_sees(ret->model->model))
+        st = error_set(err, ST_UNUSABLE, "the model that is active sees no picture");
+    return st == ST_OK ? score(serving, &sent, &question, ret, err) : st;
 }
 
 void answer_note(const struct answer *a, struct http_response *res)

@@ -38,6 +38,11 @@ MUST_USE enum status answer_at_head(const struct serving *serving, const struct 
 MUST_USE enum status answer_make(const struct serving *serving, const struct http_request *req,
                                  const struct answer_query *query, struct http_response *res,
                                  struct answer *ret, struct error *err);
+
+/* Score one DICOM file, of which nothing is said beside it. Errors: as answer_make()'s; ST_UNUSABLE of a model that sees no picture. */
+MUST_USE enum status answer_dicom(const struct serving *serving, const void *bytes, size_t n,
+                                  struct answer *ret, struct error *err);
+
 /* Tell the log line and the audit which model answered, and how long it took. */
 void answer_note(const struct answer *a, struct http_response *res);
 void answer_release(struct answer *a); /* safe on ANSWER_INIT and twice */

@@ -113,7 +113,7 @@ static enum status send(const struct http_request *req, const struct answer *a, 
     enum status st = results_choose(req, a, RESULT_PICTURE, number, PNG, res, &result, &dicom, err);
 
     if (st == ST_OK && dicom)
-        return results_map(&result, a, res, err);
+        return results_map(&result, a, &res->body, err);
     res->body.secret = true; /* the picture is in it */
     if (st == ST_OK)
         st = prediction_heatmap(a->model->model, &a->image, &a->prediction, &res->body, err);

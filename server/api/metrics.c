@@ -31,7 +31,7 @@ struct histogram {
 
 /* Statuses that this server answers with; 0 stands for a connection that ended without a reply. */
 static const int CODES[] = { 0,   200, 201, 202, 204, 304, 400, 401, 403, 404,
-                             405, 409, 413, 415, 422, 429, 499, 500, 503 };
+                             405, 406, 409, 413, 415, 422, 429, 499, 500, 503 };
 enum { N_CODES = sizeof CODES / sizeof CODES[0] };
 
 static const char *const PHASES[] = { "queue", "decode", "preprocess", "forward", "explain" };
@@ -129,7 +129,7 @@ void metrics_request(struct metrics *m, const struct http_done *done)
     pthread_mutex_lock(&m->lock);
     m->requests[row][code < N_CODES ? code : 0]++;
     histogram_add(&m->durations[row], SECONDS, N_BOUNDS, done->seconds);
-    if (done->route && done->route->lane == LANE_PREDICT)
+    if (done->route && lane_predicts(done->route->lane))
         m->outcomes[outcome_of(done->status)]++;
     pthread_mutex_unlock(&m->lock);
 }

@@ -24,7 +24,7 @@ static enum status send(const struct http_request *req, const struct answer *a, 
     if (st == ST_OK && !dicom)
         return http_json(res, reply);
     if (st == ST_OK)
-        st = results_report(&result, reply, res, err);
+        st = results_report(&result, reply, &res->body, err);
     json_decref(reply);
     return st;
 }

@@ -19,7 +19,8 @@ static bool is_event(const struct http_done *done)
     return is_refused(done) || (done->route && strcmp(done->route->method, "GET") != 0);
 }
 
-/* A prediction changes nothing: without its record its reply is kept back, and that is all. */
+/* A prediction changes nothing: without its record its reply is kept back, and that is all. One whose result goes to an archive
+ * is a change, there. */
 static bool is_change(const struct http_done *done)
 {
     return done->route && strcmp(done->route->method, "GET") != 0 && done->route->lane != LANE_PREDICT;

@@ -31,19 +31,16 @@ enum status results_choose(const struct http_request *req, const struct answer *
         st = error_set(&why, ST_UNSUPPORTED,
                        "only a DICOM picture has an answer in DICOM: this one names no study to file it in");
     *ret_wanted = st == ST_OK;
+    if (st == ST_OK) {
+        res->body.secret = true; /* what is made is of a patient */
+        res->content_type = DICOM_TYPE;
+    }
     if (st == ST_OK || (own_weight > 0 && st != ST_NOMEM))
         return ST_OK;
     if (st == ST_UNSUPPORTED)
         res->status = 406;
     *err = why;
     return st;
-}
-
-/* What is made is of a patient. */
-static void begin(struct http_response *res)
-{
-    res->body.secret = true;
-    res->content_type = DICOM_TYPE;
 }
 
 /* ---- the report ---- */
@@ -86,7 +83,7 @@ static void add_warnings(struct sr_report *r, const char *comments[MAX_COMMENTS]
         add_comment(r, comments, json_string_value(json_object_get(w, "detail")));
 }
 
-enum status results_report(const struct result *r, const json_t *prediction, struct http_response *res,
+enum status results_report(const struct result *r, const json_t *prediction, struct buf *out,
                            struct error *err)
 {
     static const char MEANING[] =
@@ -110,22 +107,19 @@ enum status results_report(const struct result *r, const json_t *prediction, str
     add_comment(&report, comments, population ? trained : NULL);
     add_warnings(&report, comments, json_object_get(prediction, "warnings"));
     add_warnings(&report, comments, json_object_get(model, "warnings"));
-    begin(res);
-    return sr_write(r, &report, &res->body, err);
+    return sr_write(r, &report, out, err);
 }
 
 /* ---- the map ---- */
 
-enum status results_map(const struct result *r, const struct answer *a, struct http_response *res,
-                        struct error *err)
+enum status results_map(const struct result *r, const struct answer *a, struct buf *out, struct error *err)
 {
     struct heatmap_drawing d;
     enum status st = prediction_drawing(a->model->model, &a->image, &a->prediction, &d, err);
 
     if (st != ST_OK)
         return st;
-    begin(res);
-    st = capture_write(r, d.rgb, d.width, d.height, &res->body, err);
+    st = capture_write(r, d.rgb, d.width, d.height, out, err);
     secret_free(d.rgb);
     return st;
 }

@@ -22,10 +22,11 @@ MUST_USE enum status results_choose(const struct http_request *req, const struct
                                     struct http_response *res, struct result *ret, bool *ret_wanted,
                                     struct error *err);
 
-/* Write a prediction, as the contract's JSON has it, as a structured report, and a map as a picture. Errors: ST_LIMIT, ST_NOMEM. */
-MUST_USE enum status results_report(const struct result *r, const json_t *prediction,
-                                    struct http_response *res, struct error *err);
-MUST_USE enum status results_map(const struct result *r, const struct answer *a, struct http_response *res,
+/* Append a prediction, as the contract's JSON has it, as a structured report, or a map as a picture. What is made is of a patient:
+ * `out` should be secret. Errors: ST_LIMIT (of `out`), ST_NOMEM. */
+MUST_USE enum status results_report(const struct result *r, const json_t *prediction, struct buf *out,
+                                    struct error *err);
+MUST_USE enum status results_map(const struct result *r, const struct answer *a, struct buf *out,
                                  struct error *err);
 
 #endif

@@ -11,6 +11,7 @@ struct serving {
     struct registry *registry; /* which model answers; the same as in struct work */
     struct sessions *sessions; /* as many inference sessions as there are workers */
     struct team *team;         /* all cores for one prediction, when there is only one */
+    struct archive *archive;   /* where results go that nobody waits for */
     struct metrics *metrics;   /* the same as in struct accounting */
     struct image_limits limits;
     enum input_policy policy; /* which pictures are refused */

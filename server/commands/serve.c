@@ -1,5 +1,6 @@
 /* server/commands/serve.c - cxrd serve: build from the bottom up, wait for a signal, take down in reverse. */
 #include "../api/app.h"
+#include "../api/archive.h"
 #include "../api/metrics.h"
 #include "../api/record.h"
 #include "../api/routes.h"
@@ -76,12 +77,16 @@ static enum status outgoing_start(struct app *app, const struct serve_options *o
     const struct outgoing_options outgoing = {
         .hosts = { [OUTGOING_NOTICE] = o->webhook_hosts, [OUTGOING_DATA] = o->data_hosts },
         .notice_url = o->webhook,
+        .results_url = o->dicomweb_results,
         .private_hosts = o->outgoing_private,
         .ca = o->outgoing_ca
     };
     const struct notices_options notices = { o->webhook, o->webhook_secret, o->webhook_retry };
-    const enum status st = outgoing_open(&outgoing, &app->work.outgoing, err);
+    enum status st = outgoing_open(&outgoing, &app->work.outgoing, err);
 
+    if (st == ST_OK)
+        st = archive_open(app->work.outgoing, o->dicomweb_results, o->dicomweb_authorization,
+                          &app->serving.archive, err);
     if (st != ST_OK)
         return st;
     return outgoing_enabled(app->work.outgoing, OUTGOING_NOTICE)
@@ -236,7 +241,8 @@ static enum status capacity_plan(struct server *s, const struct serve_options *o
                                             .training = o->datasets != NULL,
                                             .fetching = o->data_hosts != NULL,
                                             .audit = o->audit != NULL,
-                                            .notices = o->webhook || o->webhook_hosts };
+                                            .notices = o->webhook || o->webhook_hosts,
+                                            .archive = o->dicomweb_results != NULL };
 
     return descriptors_plan(&needs, &s->plan, err);
 }
@@ -332,6 +338,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
         _exit(exit_status);
     }
     notices_stop(s->app.notices);
+    archive_close(s->app.serving.archive);
     outgoing_close(s->app.work.outgoing);
     free(s->app.s3_credentials);
     team_free(s->app.serving.team);

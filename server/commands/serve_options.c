@@ -142,6 +142,12 @@ const struct option SERVE_OPTIONS[] = {
       100000000 },
     { "data-tries", OPTION_COUNT, AT(data_tries), "N",
       "tries in a row that bring no byte further, after which fetching is interrupted (10)", 1, 1000 },
+    { "dicomweb-results", OPTION_TEXT, AT(dicomweb_results), "URL",
+      "DICOMweb service of an archive, such as https://pacs.example/dicom-web, that is sent the reports on "
+      "instances "
+      "that are stored here; http on loopback only (none: they wait to be fetched)" },
+    { "dicomweb-authorization", OPTION_TEXT, AT(dicomweb_authorization), "FILE",
+      "what Authorization says to that archive, such as Basic dXNlcjpwYXNz, or Bearer and a token" },
     { "outgoing-private", OPTION_TEXT, AT(outgoing_private), "HOSTS",
       "HOST or HOST:PORT, allowed elsewhere, that may be in a private network or on loopback (none)",
       .check = check_outgoing },
@@ -199,6 +205,8 @@ enum status serve_options_check(const struct serve_options *o, struct listen_add
     log_set_level(level);
     if ((o->webhook || o->webhook_hosts) && !o->webhook_secret)
         return error_set(err, ST_INVALID, "--webhook and --webhook-hosts need --webhook-secret");
+    if (o->dicomweb_authorization && !o->dicomweb_results)
+        return error_set(err, ST_INVALID, "--dicomweb-authorization needs --dicomweb-results");
     if (!o->tls_cert != !o->tls_key)
         return error_set(err, ST_INVALID, "--tls-cert and --tls-key go together");
     st = listen_resolve(o->listen, ret_listen, err);

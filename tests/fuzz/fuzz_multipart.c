@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include "http/multipart.h"
+#include "server/dicom/meta.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,25 @@ static void check_parts(const struct multipart *m, const char *body, size_t size
         FUZZ_CHECK(p->data >= behind && p->data <= body + size && p->size <= (size_t)(body + size - p->data));
         behind = p->data + p->size;
     }
+}
+
+/* Of a body that is no form: the same parts, without names. */
+static void check_related(const char *content_type, const char *body, size_t size)
+{
+    struct multipart m = { .n = 0 };
+    struct error err = { 0 };
+    char class[UID_SIZE], instance[UID_SIZE];
+
+    if (multipart_related_check(content_type, "application/dicom", &err) != ST_OK) {
+        FUZZ_CHECK(err.text[0]);
+        return;
+    }
+    if (multipart_related_parse(content_type, body, size, &m, &err) == ST_OK)
+        check_parts(&m, body, size);
+    else
+        FUZZ_CHECK(err.text[0]);
+    for (size_t i = 0; i < m.n; i++)
+        FUZZ_CHECK(meta_read(m.parts[i].data, m.parts[i].size, class, instance) == (class[0] && instance[0]));
 }
 
 static void check_uses(const struct multipart *m)
@@ -55,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             FUZZ_CHECK(err.text[0]);
         }
     }
+    check_related(content_type, body, rest.size);
     free(body);
     free(content_type);
     return 0;

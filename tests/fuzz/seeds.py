@@ -144,6 +144,13 @@ def forms():
     yield 'no-boundary', b'multipart/form-data\n' + FILE + end
     yield 'many', TYPE + b'\n' + FIELD * 17 + end
     yield 'no-form', b'image/png\nx'
+    related = b'multipart/related; type="application/dicom"; boundary=XX\n'
+    meta = b'\2\0\2\0UI\6\x001.2.3\0\2\0\3\0UI\4\x001.4\0\x08\0\x60\0CS\2\0CR\x08\0\x61\0CS\0\0'
+    instance = b'--XX\r\nContent-Type: application/dicom\r\n\r\n' + bytes(128) + b'DICM' + meta + b'\r\n'
+    yield 'related', related + instance + end
+    yield 'related-two', related + instance + instance + end
+    yield 'related-plain', b'multipart/related;boundary=XX;type=application/dicom\n' + instance + end
+    yield 'related-other', b'multipart/related;boundary=XX;type="application/dicom+json"\n' + instance + end
 
 
 # ---- HTTP ----

@@ -1,4 +1,5 @@
 """Results as DICOM files: other programs find no fault in them and read what was meant, whatever the picture's header says."""
+import io
 import os
 import random
 import re
@@ -13,8 +14,10 @@ try:
 except ImportError:
     pydicom = None
 
-from support import picture, program
-from support.case import Case, ServerCase
+from PIL import Image
+
+from support import dataset, dicomweb, picture, program
+from support.case import Case, ServerCase, import_model, needs_data
 
 CASES = os.path.join(os.path.dirname(program.BINARY), 'tests', 'dicom_cases')
 MODEL = '0123456789abcdef' * 4
@@ -92,7 +95,7 @@ class Written(Case):
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
         cls.headers = {name: {field: value[0] for field, value in header.items()} for name, header in HEADERS.items()}
-        cls.headers.update(hostile(1, 24))
+        cls.headers.update(hostile(1, 12))
         lines = [f'{name} {field} {value.hex()}' for name, header in cls.headers.items()
                  for field, value in (header or {'modality': b'DX'}).items()]
         subprocess.run([CASES, cls.folder.name], input='\n'.join(lines).encode(), check=True)
@@ -247,3 +250,150 @@ class OfAPng(ServerCase):
                 with self.subTest(target=target, accept=accept):
                     reply = self.post(target, picture.noise(), Content_Type='image/png', Accept=accept)
                     self.assertEqual((reply.status, reply.headers['content-type'], reply.headers['vary']), (200, usual, 'Accept'), reply)
+
+
+class OfAFilm(ServerCase):
+    """Through the whole program: what comes back of a DICOM film."""
+
+    with_model = True
+
+    def save(self, data, name):
+        path = os.path.join(program.new_folder('results'), name)
+        with open(path, 'wb') as file:
+            file.write(data)
+        return path
+
+    def ask(self, data, target='/predict', accept='application/dicom', status=200):
+        reply = self.post(target, data, Content_Type='application/dicom', Accept=accept)
+        self.assertEqual(reply.status, status, reply)
+        return reply
+
+    def clean(self, reply, kind):
+        self.assertEqual((reply.headers['content-type'], reply.headers['vary'], reply.headers['cache-control']),
+                         ('application/dicom', 'Accept', 'no-store'))
+        path = self.save(reply.body, 'result')
+        errors, text = judge(path)
+        self.assertEqual(errors, [])
+        self.assertIn(kind, text)
+        return pydicom.dcmread(path)
+
+    def both(self, data):
+        return (self.clean(self.ask(data), 'Comprehensive3DSR'), self.clean(self.ask(data, '/predict/heatmap?label=Mass'), 'SCImage'))
+
+    def test_a_report_and_a_map_are_of_the_films_study(self):
+        for result in self.both(dicomweb.film(1, PatientName='Doe^Jane', PatientID='4711', AccessionNumber='A1', StudyTime='1200')):
+            self.assertEqual((result.PatientName, result.PatientID, result.PatientSex, result.AccessionNumber, result.StudyDate, result.StudyTime),
+                             ('Doe^Jane', '4711', 'F', 'A1', '20200102', '1200'))
+            self.assertEqual(result.StudyInstanceUID, dicomweb.study_of(1))
+
+    def test_the_report_has_every_warning_of_the_json(self):
+        data = dicomweb.film(2, LossyImageCompression='01', BurnedInAnnotation='YES')
+        said = self.ask(data, accept='application/json').json()
+        self.assertGreater(len(said['warnings']), 1)
+        report = self.clean(self.ask(data), 'Comprehensive3DSR')
+        comments = [item.TextValue for item in report.ContentSequence if item.ValueType == 'TEXT' and item.RelationshipType == 'CONTAINS']
+        for sentence in (said['intended_use'], *(warning['detail'] for warning in said['warnings'])):
+            self.assertIn(sentence, comments)
+        self.assertEqual([group.ContentSequence[0].TextValue for item in report.ContentSequence if item.ValueType == 'CONTAINER'
+                          and item.ConceptNameCodeSequence[0].CodeValue == '126010' for group in item.ContentSequence],
+                         [finding['label'] for finding in said['findings']])
+
+    def test_the_map_is_that_of_the_png(self):
+        data = dicomweb.film(3)
+        capture = self.clean(self.ask(data, '/predict/heatmap?label=Mass'), 'SCImage')
+        drawn = self.post('/predict/heatmap?label=Mass', data, Content_Type='application/dicom').body
+        image = Image.open(io.BytesIO(drawn))
+        self.assertEqual((capture.Columns, capture.Rows), image.size)
+        self.assertEqual(capture.pixel_array.tobytes(), image.tobytes())
+
+    def test_accept_decides(self):
+        data = dicomweb.film(4)
+        for accept, kind in (('application/dicom', 'application/dicom'), ('application/dicom, application/json', 'application/dicom'),
+                             ('*/*', 'application/json'), ('', 'application/json'), ('application/*', 'application/json'),
+                             ('application/dicom;q=0.5, */*', 'application/json'), ('application/dicom;q=0.5, */*;q=0.4', 'application/dicom'),
+                             ('application/dicom;q=0', 'application/json')):
+            with self.subTest(accept=accept):
+                self.assertEqual(self.ask(data, accept=accept).headers['content-type'], kind)
+
+    def test_hostile_headers_give_clean_results(self):
+        many = {'long': {'PatientName': 'N' * 5000, 'PatientID': '1' * 70, 'PatientAge': 'A' * 65530, 'ReferringPhysicianName': 'R' * 60000},
+                'several': {'PatientName': 'A\\B', 'PatientID': '1\\2', 'StudyID': 'a\\b', 'AccessionNumber': '1\\2\\3'},
+                'charset': {'SpecificCharacterSet': 'NO SUCH SET', 'PatientName': 'J\xe9r\xf4me'},
+                'utf8': {'SpecificCharacterSet': 'ISO_IR 192', 'PatientName': 'J\xe9r\xf4me'},
+                'latin1': {'SpecificCharacterSet': 'ISO_IR 100', 'PatientName': 'J\xe9r\xf4me', 'AccessionNumber': '\xe9' * 16},
+                'times': {'StudyDate': '2020.01.02', 'StudyTime': '25:00', 'PatientBirthDate': 'unknown'},
+                'controls': {'PatientName': 'a\x00b\x1bc\nd', 'PatientID': '\x00\x00', 'StudyID': '\x1b(B'},
+                'nobody': {'PatientName': None, 'PatientID': None, 'PatientSex': None, 'StudyDate': None}}
+        for name, header in many.items():
+            with self.subTest(name=name):
+                for result in self.both(dicomweb.film(5, **header)):
+                    self.assertEqual(str(result.PatientName), 'J\xe9r\xf4me' if name == 'latin1' else
+                                     '' if 'PatientName' in header else 'Nobody^Drawn')
+
+    def test_a_film_that_does_not_say_where_it_belongs_has_no_result(self):
+        for header in ({'StudyInstanceUID': None}, {'StudyInstanceUID': ''}, {'StudyInstanceUID': '1.02'}, {'StudyInstanceUID': '1.2\\1.3'},
+                       {'SeriesInstanceUID': None}, {'SeriesInstanceUID': '1.' * 40}):
+            with self.subTest(header=header):
+                for target in ('/predict', '/predict/heatmap?label=Mass'):
+                    problem = self.assert_problem(self.ask(dicomweb.film(6, **header), target, status=422), 422, 'UID')
+                    self.assertEqual(problem['reason'], 'study')
+                self.assertEqual(self.ask(dicomweb.film(6, **header), accept='application/dicom, */*;q=0.1').headers['content-type'],
+                                 'application/json')
+
+    def test_row_75_a_result_that_comes_back_is_refused(self):
+        """An archive that sends on whatever comes in: nothing goes in circles."""
+        for target in ('/predict', '/predict/heatmap?label=Mass'):
+            result = self.ask(dicomweb.film(7), target).body
+            problem = self.assert_problem(self.ask(result, status=422), 422)
+            self.assertEqual(problem['reason'], 'own_result')
+
+    def test_row_74_the_patient_of_a_film_is_in_its_result_and_nowhere_else(self):
+        name = 'Unmistakable^Nomen'
+        data = dicomweb.film(8, PatientName=name, PatientID='IDNOMEN', AccessionNumber='ACCNOMEN', ReferringPhysicianName='Nomen^Referrer')
+        for result in self.both(data):
+            self.assertEqual((result.PatientName, result.PatientID), (name, 'IDNOMEN'))
+        self.assertNotIn(b'omen', self.ask(data, accept='*/*').body.lower().replace(b'omentum', b''))
+        self.assertNotIn(b'nomen', self.get('/metrics').body.lower())
+        self.assertNotIn('nomen', self.server.log_text().lower())
+
+    @needs_data
+    def test_of_real_films_too(self):
+        folder = os.path.join(program.TEST_DATA, 'dicom')
+        seen = 0
+        for name in sorted(os.listdir(folder)):
+            if not name.startswith('real_') or os.path.getsize(os.path.join(folder, name)) > 1 << 19:
+                continue
+            with open(os.path.join(folder, name), 'rb') as file:
+                reply = self.post('/predict', file.read(), Content_Type='application/dicom', Accept='application/dicom, */*;q=0.1')
+            self.assertIn(reply.status, (200, 400, 413, 415, 422), name)
+            if reply.status == 200 and reply.headers['content-type'] == 'application/dicom':
+                with self.subTest(name=name):
+                    self.clean(reply, 'Comprehensive3DSR')
+                    seen += 1
+        self.assertGreater(seen, 1)
+
+
+class OfOtherFindings(ServerCase):
+    """A model of names of its own."""
+
+    def test_they_have_private_codes_that_stay(self):
+        def rename(header):
+            header['__metadata__'] = {key: value for key, value in header['__metadata__'].items() if key in (
+                'format', 'architecture', 'image_size', 'resize', 'input_mean', 'input_std')}
+            header['__metadata__']['labels'] = ','.join(['Rib Fracture', 'Große Rundherde', *dataset.LABELS[2:]])
+
+        import_model(self.server, dataset.changed(dataset.weights(), rename))
+        seen = []
+        for _ in range(2):
+            reply = self.post('/predict', dicomweb.film(1, SpecificCharacterSet='ISO_IR 192'), Content_Type='application/dicom',
+                              Accept='application/dicom')
+            self.assertEqual(reply.status, 200, reply)
+            path = os.path.join(program.new_folder('results'), 'sr')
+            with open(path, 'wb') as file:
+                file.write(reply.body)
+            self.assertEqual(judge(path)[0], [])
+            text = reply.body
+            seen.append(re.findall(rb'F-[0-9a-f]{14}', text))
+            self.assertIn('Große Rundherde'.encode(), text)
+        self.assertEqual(seen[0], seen[1])
+        self.assertEqual(len(seen[0]), 3)  # and Pleural_Thickening

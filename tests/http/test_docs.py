@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from support import dataset, picture, program
+from support import dataset, dicomweb, picture, program
 from support.case import Case, ServerCase
 
 try:
@@ -75,7 +75,7 @@ class TheCommands(ServerCase):
     with_data = True
     with_model = True
 
-    SHOWN = ('README.md', 'api.md', 'operating.md', 'transfer.md', 'weights.md')  # the other pages' commands are experiments of hours
+    SHOWN = ('README.md', 'api.md', 'operating.md', 'results.md', 'transfer.md', 'weights.md')  # the other pages' commands are experiments of hours
     ELSEWHERE = ('./dev', 'docker', 'cxrd serve', 'install', 'systemctl', 'cxrd --man', 'CXRD_', 'sqlite3', 'cp ', 'cc ',
                  'python3', 'url=', 'npx')
     MAY_BE_REFUSED = ('/cancel', '/resume', '/rollback')  # 409: the job has ended, or nothing was active before
@@ -92,7 +92,7 @@ class TheCommands(ServerCase):
     def folder(self):
         """What the commands expect to find where they run."""
         folder = program.new_folder('commands')
-        for name, data in (('film.png', picture.noise(3, 90, 70)), ('xray.png', picture.noise(4, 80, 80)),
+        for name, data in (('film.png', picture.noise(3, 90, 70)), ('film.dcm', dicomweb.film()), ('xray.png', picture.noise(4, 80, 80)),
                            ('weights.safetensors', dataset.weights()), ('model.safetensors', dataset.weights()), ('checkpoint.pth', dataset.weights())):
             with open(os.path.join(folder, name), 'wb') as file:
                 file.write(data)

@@ -142,7 +142,7 @@ class TheServer(OpenApiCase):
         wait_state(cls.server, cls.ids['/jobs'], 'succeeded')
 
     def target(self, path):
-        return path.replace('{file}', 'style.css').replace('{id}', self.ids['/models' if path.startswith('/models') else '/jobs'])
+        return path.replace('{file}', 'style.css').replace('{uid}', '1.2.3').replace('{id}', self.ids['/models' if path.startswith('/models') else '/jobs'])
 
     def test_it_serves_this_very_file(self):
         self.assertEqual(client.get(self.server, '/openapi.yaml').body.decode(), read('openapi.yaml'))
@@ -183,7 +183,7 @@ class TheServer(OpenApiCase):
             return client.request(server, method, target, **key).status == 429
 
         for op, spec in self.contract.operations.items():
-            target = op.path.replace('{id}', '00000000-0000')
+            target = op.path.replace('{id}', '00000000-0000').replace('{uid}', '1.2.3')
             if spec['x-role'] == 'public':
                 continue
             with self.subTest(op):

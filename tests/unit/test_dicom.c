@@ -4,12 +4,14 @@
 #include "server/dicom/codes.h"
 #include "server/dicom/conform.h"
 #include "server/dicom/content.h"
+#include "server/dicom/meta.h"
 #include "server/dicom/sc.h"
 #include "server/dicom/sr.h"
 #include "server/dicom/tags.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CLASS    "1.2.3"
@@ -452,4 +454,57 @@ Test(result, is_written_whole_or_not_at_all)
         buf_release(&out);
     }
     buf_release(&whole);
+}
+
+/* ---- which instance a stranger's file says it is ---- */
+
+static void says(const char *bytes, size_t n, bool known)
+{
+    char *exact = malloc(n), class[UID_SIZE], instance[UID_SIZE]; /* so that a sanitizer sees the end */
+
+    memcpy(exact, bytes, n);
+    cr_assert_eq(meta_read(exact, n, class, instance), known, "of %zu bytes", n);
+    cr_assert_str_eq(class, known ? CLASS : "");
+    cr_assert_str_eq(instance, known ? INSTANCE : "");
+    free(exact);
+}
+
+Test(meta, names_the_instance_of_a_file_and_of_no_part_of_it)
+{
+    struct buf out = BUF_INIT(4096);
+    struct dicom_writer w = begun(&out);
+    size_t needed;
+
+    dicom_text(&w, TAG_MODALITY, "CR");
+    dicom_text(&w, TAG_MANUFACTURER, "somebody else");
+    says(out.data, out.len, true);
+    for (needed = out.len; needed > 0; needed--) {
+        char class[UID_SIZE], instance[UID_SIZE];
+
+        if (!meta_read(out.data, needed, class, instance))
+            break;
+    }
+    cr_assert_gt(needed, 132);
+    for (size_t n = 1; n <= needed; n++)
+        says(out.data, n, false);
+    buf_release(&out);
+}
+
+Test(meta, of_lengths_that_lie_nothing_is_read)
+{
+    static const char *const LIES[] = { "UI\xff\xff\0\0\0\0\0",
+                                        "UI\x00\x00\0\0\0\0\0",
+                                        "OB\x00\x00\xff\xff\xff\xff",
+                                        "UN\x00\x00\xff\xff\xff\x7f",
+                                        "\x00\x00\x00\x00",
+                                        "UI\x06\x00\x31\x2e\x30\x31\x2e\x32",
+                                        "UI\x06\x00\x31\x2e\x00\x31\x2e\x32" };
+
+    for (size_t i = 0; i < sizeof LIES / sizeof LIES[0]; i++) {
+        char bytes[200] = { 0 };
+
+        memcpy(bytes + 128, "DICM\x02\x00\x02\x00", 8);
+        memcpy(bytes + 136, LIES[i], 10);
+        says(bytes, sizeof bytes, false);
+    }
 }

@@ -1,0 +1,253 @@
+/* server/api/stow.c - POST /dicom-web/studies: an archive hands over instances (STOW-RS, PS3.18, section 10.5), each is scored, and
+ * the reports go back to it or wait to be fetched by GET /dicom-web/studies/{uid} (WADO-RS, section 10.4). Nothing is stored of the
+ * instances themselves. */
+#include "../dicom/meta.h"
+#include "../dicom/result.h"
+#include "../http/multipart.h"
+#include "answer.h"
+#include "archive.h"
+#include "handlers.h"
+#include "metrics.h"
+#include "results.h"
+#include "work.h"
+
+#include "cxrd/decode.h"
+#include "cxrd/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_REPORT = 4 << 20 };
+
+/* ---- what became of an instance, as PS3.18 has it ---- */
+
+/* PS3.18, table I.2-2, after PS3.4 and PS3.7. */
+enum failure {
+    FAILURE_PROCESSING = 0x0110,
+    FAILURE_CLASS = 0x0122, /* a SOP class that is not taken */
+    FAILURE_RESOURCES = 0xa700,
+    FAILURE_NOT_READ = 0xc000, /* cannot understand */
+    FAILURE_SYNTAX = 0xc122,   /* a transfer syntax that is not read */
+};
+
+/* A request, and what has become of its instances so far. */
+struct taking {
+    const struct http_request *req;
+    const struct serving *serving;
+    const char *base_path;
+    struct http_response *res;
+    json_t *stored, *failed, *nameless; /* items of sequences */
+    size_t n_failed, n_passing;         /* instances; those that may do another time */
+    struct error first;                 /* why, of the first that failed */
+};
+
+static json_t *attribute(const char *vr, json_t *value)
+{
+    return json_pack("{s:s,s:[o]}", "vr", vr, "Value", value);
+}
+
+static json_t *references(const char *class, const char *instance)
+{
+    return json_pack("{s:o,s:o}", "00081150", attribute("UI", json_string(class)), "00081155",
+                     attribute("UI", json_string(instance)));
+}
+
+/* Where the results about a study can be fetched: relative to this server, as UR allows. */
+static json_t *retrieve_url(const struct taking *x, const char *study)
+{
+    return attribute("UR", json_sprintf("%s/dicom-web/studies/%s", x->base_path, study));
+}
+
+static void note_stored(struct taking *x, const struct image_source *s)
+{
+    json_t *item = references(s->sop_class_uid, s->sop_instance_uid);
+
+    if (archive_keeps(x->serving->archive))
+        json_object_set_new(item, "00081190", retrieve_url(x, s->study_uid));
+    json_array_append_new(x->stored, item);
+}
+
+/* Whether an instance is refused for being what it is, not for how it is. */
+static bool is_other_class(const char *reason)
+{
+    static const char *const REASONS[] = { "modality", "no_picture", "multi_frame", "for_processing",
+                                           "own_result" };
+
+    for (size_t i = 0; reason && i < sizeof REASONS / sizeof REASONS[0]; i++)
+        if (strcmp(REASONS[i], reason) == 0)
+            return true;
+    return false;
+}
+
+static enum failure failure_of(enum status st, const char *reason)
+{
+    if (status_is_outside(st) || st == ST_LIMIT)
+        return FAILURE_RESOURCES;
+    if (st == ST_UNSUPPORTED && reason) /* the transfer syntax; else it is no file that is known */
+        return FAILURE_SYNTAX;
+    if (st == ST_UNSUPPORTED || st == ST_FORMAT)
+        return FAILURE_NOT_READ;
+    return is_other_class(reason) ? FAILURE_CLASS : FAILURE_PROCESSING;
+}
+
+static void note_failed(struct taking *x, const struct part *part, enum status st, const struct error *why)
+{
+    char class[UID_SIZE], instance[UID_SIZE];
+    const bool named = meta_read(part->data, part->size, class, instance);
+    json_t *item = named ? references(class, instance) : json_object();
+
+    if (x->n_failed++ == 0)
+        x->first = *why;
+    x->n_passing += status_is_outside(st);
+    json_object_set_new(item, "00081197",
+                        attribute("US", json_integer((json_int_t)failure_of(st, why->reason))));
+    json_array_append_new(named ? x->failed : x->nameless, item);
+}
+
+/* ---- an instance ---- */
+
+static enum status report_of(struct taking *x, struct answer *a, struct buf *ret_report, struct error *err)
+{
+    struct result result;
+    json_t *prediction;
+    enum status st = result_prepare(&result, RESULT_REPORT, &a->image.source, a->model->sha256, 1, err);
+
+    if (st != ST_OK)
+        return st;
+    prediction = prediction_json(a->model, x->req->request_id, &a->prediction);
+    metrics_prediction(x->serving->metrics, a->model, prediction);
+    st = results_report(&result, prediction, ret_report, err);
+    json_decref(prediction);
+    return st;
+}
+
+/* Whatever a part says it is, its bytes must be DICOM; and the study that a request names is the only one that it may bring
+ * something of. */
+static enum status check_source(const struct taking *x, const struct image_source *s, struct error *err)
+{
+    if (s->format != IMAGE_DICOM)
+        return error_set(err, ST_FORMAT, "a part of the multipart body is no DICOM file");
+    if (!x->req->id[0] || strcmp(x->req->id, s->study_uid) == 0)
+        return ST_OK;
+    return error_set(err, ST_INVALID, "an instance is of another study than that in the path");
+}
+
+static enum status take(struct taking *x, const struct part *part, struct answer *a, struct error *err)
+{
+    struct buf report = BUF_INIT(MAX_REPORT);
+    enum status st = ST_OK;
+
+    report.secret = true;
+    if (part->type[0] && !multipart_type_is(part->type, DICOM_TYPE))
+        st = error_set(err, ST_FORMAT, "a part of the multipart body is no " DICOM_TYPE);
+    if (st == ST_OK)
+        st = answer_dicom(x->serving, part->data, part->size, a, err);
+    if (st == ST_OK)
+        st = check_source(x, &a->image.source, err);
+    if (st == ST_OK)
+        st = report_of(x, a, &report, err);
+    if (st == ST_OK)
+        st = archive_deliver(x->serving->archive, x->req->who, &a->image.source, &report, err);
+    buf_release(&report);
+    return st;
+}
+
+static void take_one(struct taking *x, const struct part *part)
+{
+    struct answer a = ANSWER_INIT;
+    struct error why = { 0 };
+    const enum status st = take(x, part, &a, &why);
+
+    if (st == ST_OK)
+        note_stored(x, &a.image.source);
+    else
+        note_failed(x, part, st, &why);
+    if (!x->res->notes)
+        answer_note(&a, x->res);
+    answer_release(&a);
+}
+
+/* ---- the request ---- */
+
+static void add_sequence(json_t *reply, const char *tag, const json_t *items)
+{
+    if (json_array_size(items) > 0)
+        json_object_set_new(reply, tag, json_pack("{s:s,s:O}", "vr", "SQ", "Value", items));
+}
+
+/* All of it failed for what passes: then the request as a whole may be made again. Else it is answered instance by instance. */
+static enum status reply(struct taking *x, struct error *err)
+{
+    json_t *data = json_object();
+
+    if (x->n_failed > 0 && x->n_failed == x->n_passing && json_array_size(x->stored) == 0) {
+        json_decref(data);
+        *err = x->first;
+        return ST_BUSY;
+    }
+    json_object_set_new(data, "00081190",
+                        x->req->id[0] && archive_keeps(x->serving->archive) ? retrieve_url(x, x->req->id)
+                                                                            : json_pack("{s:s}", "vr", "UR"));
+    add_sequence(data, "00081198", x->failed);
+    add_sequence(data, "00081199", x->stored);
+    add_sequence(data, "0008119A", x->nameless);
+    if (x->n_failed > 0) {
+        x->res->status = json_array_size(x->stored) > 0 ? 202 : 409;
+        http_header_add(x->res, "Warning", "299 cxrd \"%.200s\"", x->first.text);
+    }
+    x->res->content_type = "application/dicom+json";
+    return http_json(x->res, data);
+}
+
+enum status studies_at_head(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct error *err)
+{
+    (void)app, (void)res;
+    return multipart_related_check(req->content_type, DICOM_TYPE, err);
+}
+
+static enum status take_all(struct taking *x, struct error *err)
+{
+    struct multipart parts;
+    enum status st =
+        multipart_related_parse(x->req->content_type, x->req->body, x->req->body_len, &parts, err);
+
+    if (st == ST_OK && parts.n == 0)
+        return error_set(err, ST_FORMAT, "the multipart body has no part");
+    if (st == ST_LIMIT)
+        x->res->status = 413;
+    for (size_t i = 0; i < parts.n && st == ST_OK; i++)
+        take_one(x, &parts.parts[i]);
+    return st;
+}
+
+enum status studies_post(struct app *app, const struct http_request *req, struct http_response *res,
+                         struct error *err)
+{
+    struct taking x = {
+        .req = req, .serving = app_serving(app), .base_path = app_work(app)->base_path, .res = res
+    };
+    enum status st = studies_at_head(app, req, res, err);
+
+    http_header_add(res, "Cache-Control", "no-store");
+    x.stored = json_array();
+    x.failed = json_array();
+    x.nameless = json_array();
+    if (st == ST_OK)
+        st = take_all(&x, err);
+    if (st == ST_OK)
+        st = reply(&x, err);
+    json_decref(x.stored);
+    json_decref(x.failed);
+    json_decref(x.nameless);
+    return st;
+}
+
+enum status study_get(struct app *app, const struct http_request *req, struct http_response *res,
+                      struct error *err)
+{
+    http_header_add(res, "Cache-Control", "no-store");
+    res->body.secret = true;
+    res->content_type = RELATED_TYPE;
+    return archive_fetch(app_serving(app)->archive, req->who, req->id, &res->body, err);
+}
