@@ -85,6 +85,39 @@ static enum status header_read(struct cursor *c, struct header *ret, struct erro
     return ST_OK;
 }
 
+/* ---- encapsulated pixel data ---- */
+
+/* Fragments are items of bytes, always in little endian. A file may end behind a fragment without the delimiter. */
+static enum status fragments_skip(struct cursor *c,
+                                  enum status (*visit)(void *ctx, const uint8_t *fragment, size_t n,
+                                                       struct error *err),
+                                  void *ctx, struct error *err)
+{
+    for (size_t i = 0;; i++) {
+        uint32_t tag, length;
+        enum status st = ST_OK;
+
+        if (left(c) == 0 && i > 1)
+            return ST_OK;
+        if (left(c) < ITEM_HEADER)
+            return cut_short(err);
+        tag = read_tag(c->at, WALK_EXPLICIT);
+        length = read32(c->at + TAG_SIZE, WALK_EXPLICIT);
+        c->at += ITEM_HEADER;
+        if (tag == SEQUENCE_END)
+            return ST_OK;
+        if (tag != ITEM || length == UNDEFINED)
+            return error_set(err, ST_FORMAT, "the DICOM file is broken: its picture data are no fragments");
+        if (length > left(c))
+            return cut_short(err);
+        if (visit && i > 0)
+            st = visit(ctx, c->at, length, err);
+        if (st != ST_OK)
+            return st;
+        c->at += length;
+    }
+}
+
 /* ---- what is in sequences ---- */
 
 static enum status items_skip(struct cursor *c, bool delimited, unsigned depth, struct error *err);
@@ -95,11 +128,17 @@ static enum walk_coding coding_inside(const char *vr, enum walk_coding around)
     return memcmp(vr, "UN", 2) == 0 ? WALK_IMPLICIT : around;
 }
 
-/* A value of undefined length is a sequence. */
+/* Whether a value of undefined length is encapsulated pixels; a sequence may have them, too, of an icon. */
+static bool is_encapsulated(const struct header *h)
+{
+    return h->tag == PIXEL_DATA || memcmp(h->vr, "OB", 2) == 0 || memcmp(h->vr, "OW", 2) == 0;
+}
+
 static enum status undefined_skip(struct cursor *c, const struct header *h, unsigned depth, struct error *err)
 {
     struct cursor inner = { c->at, c->end, coding_inside(h->vr, c->coding) };
-    const enum status st = items_skip(&inner, true, depth, err);
+    const enum status st =
+        is_encapsulated(h) ? fragments_skip(&inner, NULL, NULL, err) : items_skip(&inner, true, depth, err);
 
     c->at = inner.at;
     return st;
@@ -189,39 +228,6 @@ enum status walk_sequence(const struct walk_element *e, enum walk_coding coding,
     return items_skip(&c, e->undefined, 0, err);
 }
 
-/* ---- encapsulated pixel data ---- */
-
-/* Fragments are items of bytes, always in little endian. A file may end behind a fragment without the delimiter. */
-static enum status fragments_skip(struct cursor *c,
-                                  enum status (*visit)(void *ctx, const uint8_t *fragment, size_t n,
-                                                       struct error *err),
-                                  void *ctx, struct error *err)
-{
-    for (size_t i = 0;; i++) {
-        uint32_t tag, length;
-        enum status st = ST_OK;
-
-        if (left(c) == 0 && i > 1)
-            return ST_OK;
-        if (left(c) < ITEM_HEADER)
-            return cut_short(err);
-        tag = read_tag(c->at, WALK_EXPLICIT);
-        length = read32(c->at + TAG_SIZE, WALK_EXPLICIT);
-        c->at += ITEM_HEADER;
-        if (tag == SEQUENCE_END)
-            return ST_OK;
-        if (tag != ITEM || length == UNDEFINED)
-            return error_set(err, ST_FORMAT, "the DICOM file is broken: its picture data are no fragments");
-        if (length > left(c))
-            return cut_short(err);
-        if (visit && i > 0)
-            st = visit(ctx, c->at, length, err);
-        if (st != ST_OK)
-            return st;
-        c->at += length;
-    }
-}
-
 enum status walk_fragments(const struct walk_element *e,
                            enum status (*visit)(void *ctx, const uint8_t *fragment, size_t n,
                                                 struct error *err),
@@ -261,9 +267,7 @@ enum status walk_data_set(const uint8_t *data, size_t n, enum walk_coding coding
         memcpy(e.vr, h.vr, sizeof e.vr);
         e.undefined = h.length == UNDEFINED;
         e.value = c.at;
-        if (e.undefined && h.tag == PIXEL_DATA)
-            st = fragments_skip(&c, NULL, NULL, err);
-        else if (e.undefined)
+        if (e.undefined)
             st = undefined_skip(&c, &h, 0, err);
         else if (h.length > left(&c))
             st = cut_short(err);

@@ -70,7 +70,6 @@ static void item(struct file *f, uint32_t tag, uint32_t length)
     put32(f, length);
 }
 
-enum { ITEM_TAG = -1 };
 #define ITEM         0xFFFEE000u
 #define ITEM_END     0xFFFEE00Du
 #define SEQUENCE_END 0xFFFEE0DDu
@@ -372,6 +371,27 @@ Test(decode_walk, fragments_are_told_without_the_offset_table)
     item(&f, SEQUENCE_END, 0);
     cr_assert_eq(joined(&f, &j), ST_OK, "with one");
     cr_assert_str_eq(j.text, "abcdef");
+}
+
+Test(decode_walk, an_icon_in_a_sequence_may_have_fragments_too)
+{
+    static struct file f;
+    struct seen s = { .n = 0 };
+    struct error err = { 0 };
+
+    f = (struct file){ .coding = WALK_EXPLICIT };
+    header(&f, 0x00880200, "SQ", UNDEFINED);
+    item(&f, ITEM, UNDEFINED);
+    header(&f, PIXELS, "OB", UNDEFINED);
+    item(&f, ITEM, 0);
+    item(&f, ITEM, 4);
+    put(&f, "abcd", 4);
+    item(&f, SEQUENCE_END, 0);
+    item(&f, ITEM_END, 0);
+    item(&f, SEQUENCE_END, 0);
+    element(&f, PIXELS, "OB", "ef", 2);
+    cr_assert_eq(walk(&f, &s, &err), ST_OK, "%s", err.text);
+    cr_assert(s.n == 2 && s.lengths[1] == 2);
 }
 
 Test(decode_walk, fragments_that_are_none_are_refused)
