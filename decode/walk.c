@@ -297,7 +297,11 @@ enum status walk_coding_read(const uint8_t *data, size_t n, enum walk_coding sai
         return error_set(
             err, ST_FORMAT,
             "the DICOM file is broken: its data set does not begin as one of its transfer syntax");
-    *ret = said == WALK_BIG_ENDIAN ? said : has_vr(data) ? WALK_EXPLICIT : WALK_IMPLICIT;
+    if (said == WALK_BIG_ENDIAN ||
+        read16(data, said) < 8) /* below it, there is nothing that belongs into a data set */
+        *ret = said;
+    else
+        *ret = has_vr(data) ? WALK_EXPLICIT : WALK_IMPLICIT;
     return ST_OK;
 }
 

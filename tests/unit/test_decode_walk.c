@@ -509,6 +509,9 @@ Test(decode_walk, the_first_element_shows_the_coding_whatever_was_said)
     small_file(&f, WALK_IMPLICIT);
     cr_assert_eq(walk_coding_read(f.bytes, f.n, WALK_EXPLICIT, &coding, &err), ST_OK);
     cr_assert_eq(coding, WALK_IMPLICIT);
+    cr_assert_eq(walk_coding_read((const uint8_t *)"\0\0\0\0\0\0\0\0\x08", 9, WALK_EXPLICIT, &coding, &err),
+                 ST_OK);
+    cr_assert_eq(coding, WALK_EXPLICIT, "an empty element before the data set does not show it");
     small_file(&f, WALK_EXPLICIT);
     cr_assert_eq(walk_coding_read(f.bytes, f.n, WALK_IMPLICIT, &coding, &err), ST_OK);
     cr_assert_eq(coding, WALK_EXPLICIT);
