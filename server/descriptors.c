@@ -28,6 +28,12 @@ enum {
     NOTICES = 7,     /* curl: two addresses tried at once, its wake-up, the resolver's, certificates */
 };
 
+/* Of the processes that decode. */
+enum {
+    A_DECODER = 3,        /* a socket, the file, the pixels */
+    DECODER_STARTING = 2, /* the other end of the socket, each of them for a moment twice */
+};
+
 /* Of the job that runs. */
 enum {
     TRAINING =
@@ -40,9 +46,13 @@ enum {
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
+static size_t decoder_share(size_t lanes) { return lanes ? A_DECODER * lanes + DECODER_STARTING : 0; }
+
 static size_t job_share(const struct descriptor_needs *needs)
 {
-    const size_t training = needs->training ? TRAINING + larger(LOOKING, A_THREAD * needs->threads) : 0;
+    const size_t training = needs->training ? TRAINING + larger(LOOKING, A_THREAD * needs->threads) +
+                                                  decoder_share(needs->job_decoders)
+                                            : 0;
 
     return larger(training, needs->fetching ? FETCHING : 0);
 }
@@ -52,7 +62,7 @@ bool descriptors_divide(const struct descriptor_needs *needs, size_t limit, size
 {
     const size_t fixed = open + STATE_LOCK + NETWORK + DATABASE + REQUESTS + RELOADED +
                          (needs->audit ? AUDIT + PUT_ASIDE : 0) + (needs->notices ? NOTICES : 0) +
-                         (needs->archive ? ARCHIVE : 0) + job_share(needs);
+                         (needs->archive ? ARCHIVE : 0) + decoder_share(needs->decoders) + job_share(needs);
     size_t left;
 
     *ret = (struct descriptor_plan){ .limit = limit, .needed = fixed + LEAST_FILES + LEAST_CONNECTIONS };

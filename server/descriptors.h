@@ -13,6 +13,8 @@
 /* The work that the server is to do. */
 struct descriptor_needs {
     size_t threads;          /* of a training, each of which reads pictures */
+    size_t decoders;         /* processes that decode JPEG and DICOM for predictions */
+    size_t job_decoders;     /* and for a training */
     bool training, fetching; /* jobs that there may be, one at a time */
     bool audit, notices, archive;
 };

@@ -101,9 +101,12 @@ extern const struct image_reader IMAGE_READER_PNG; /* within IMAGE_LIMITS, PNG o
  *     grey = (19595 R + 38470 G + 7471 B + 32768) >> 16 of 8-bit channels;  16 bit -> (v 255 + 32767) / 65535;
  *     palettes and tRNS are expanded first, alpha is composed over black, gamma and colour profiles are ignored.
  * A file with any defect in what makes the picture (checksums, missing or surplus data, palette indices) is
- * refused: there is no picture from a broken file. `bytes` are borrowed. On failure *ret_image is untouched.
- * Errors: ST_UNSUPPORTED (not a PNG; the sentence names what it is), ST_FORMAT (broken), ST_LIMIT, ST_NOMEM.
- * Threads: any number at once. */
+ * refused: there is no picture from a broken file.
+ * JPEG (ITU-T T.81, 8 bits, baseline and progressive) and DICOM (PS3.10) are decoded outside of this process: see
+ * cxrd/decoder.h and decode/.
+ * `bytes` are borrowed. On failure *ret_image is untouched.
+ * Errors: ST_UNSUPPORTED (the sentence names what it is), ST_FORMAT (broken), ST_LIMIT, ST_NOMEM; of the reader's decoder also
+ * ST_UNUSABLE, ST_BUSY, see decoder_run(). Threads: any number at once. */
 MUST_USE enum status image_decode(const void *bytes, size_t n_bytes, const struct image_reader *reader,
                                   struct image *ret_image, struct error *err);
 void image_release(struct image *img); /* overwrites what it held; safe on IMAGE_INIT and twice */

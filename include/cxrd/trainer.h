@@ -219,6 +219,10 @@ struct train_request {
  * from the checkpoint. */
 MUST_USE enum status train_run(const struct train_request *request, const struct train_observer *observer,
                                struct train_result *ret_result, struct error *err);
+
+/* How many processes decode JPEG and DICOM for a run of so many threads. */
+size_t train_decoders(size_t threads);
+
 /* Whether the kept model's validation loss is below that of the base rates. Without that it is no model to put to work. */
 bool train_beats_base_rates(const struct train_result *r);
 void train_result_release(struct train_result *r); /* safe on zeroes */

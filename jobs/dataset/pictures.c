@@ -5,13 +5,12 @@
 #include "cxrd/file.h"
 #include "cxrd/input_gate.h"
 #include "cxrd/log.h"
+#include "names.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { MAX_FILE = 64 << 20 };
 
 static bool is_constant(const struct image *img)
 {
@@ -59,15 +58,19 @@ static enum status decode(const struct pictures *p, int fd, const char *name, ui
                           struct picture_facts *ret, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
+    const struct image_reader reader = { .limits = &IMAGE_LIMITS,
+                                         .said_dicom = name_may_be_dicom(name_base(name, strlen(name))),
+                                         .decoder = p->decoder };
     struct image img = IMAGE_INIT;
     struct error why = { 0 };
-    enum status st = file_read_fd(fd, name, MAX_FILE, &file, err);
+    enum status st = file_read_fd(fd, name, PICTURE_MAX_BYTES, &file, err);
 
     if (st != ST_OK)
         return st;
-    st = image_decode(file.data, file.size, &IMAGE_READER_PNG, &img, &why);
+    st = image_decode(file.data, file.size, &reader, &img, &why);
     if (st != ST_OK)
-        error_set(err, st, "the picture '%s' cannot be used: %s", name, why.text);
+        error_inner(err, error_set(err, st, "the picture '%s' cannot be used: %s", name, why.text),
+                    why.inner);
     else if (take(p, &img, ret_grey, ret) != ST_OK)
         st = error_nomem(err);
     image_release(&img);

@@ -3,6 +3,9 @@
  * the cache afterwards, so that the first epoch need not decode them again; a later job finds what was seen there and decodes nothing. */
 #include "run.h"
 
+#include "cxrd/decoder.h"
+
+#include <math.h>
 #include <stdlib.h>
 
 enum { STRETCH = 64 };
@@ -30,6 +33,25 @@ static void look_task(void *arg, size_t task, size_t lane)
     l->r->codes[row] = facts.codes;
 }
 
+enum { MOST_DECODERS = 8 };
+
+size_t train_decoders(size_t threads) { return threads < MOST_DECODERS ? threads : MOST_DECODERS; }
+
+/* Processes of the run's own: they begin with the first picture that needs them, and take nothing from those that decode for
+ * predictions. A picture waits for one as long as it takes, and is tried again where one is lost: a run goes on for hours, and
+ * must not end for that. */
+static enum status own_decoder(struct run *r)
+{
+    struct decoder_options options = decoder_options_default();
+
+    options.lanes = train_decoders(r->request->threads);
+    options.most_bytes = PICTURE_MAX_BYTES;
+    options.tries = 3;
+    options.wait_s = INFINITY;
+    options.class = r->request->class;
+    return decoder_open(&options, &r->decoder, r->err);
+}
+
 static void pictures_open(struct run *r)
 {
     const struct image_cache_options options = { .folder = r->request->cache_folder,
@@ -41,7 +63,7 @@ static void pictures_open(struct run *r)
                                                  .pre = r->pre };
 
     r->cache = image_cache_open(&options);
-    r->pictures = (struct pictures){ &r->table, r->files, r->pre, r->cache, r->unusable };
+    r->pictures = (struct pictures){ &r->table, r->files, r->pre, r->cache, r->unusable, r->decoder };
 }
 
 /* How a picture becomes the network's input; zeroes where there are none. */
@@ -60,6 +82,7 @@ static struct preprocess preprocess_of(const struct train_request *request)
 static enum status begin(struct run *r)
 {
     const struct train_config *c = r->config;
+    enum status st = ST_OK;
 
     r->pre = preprocess_of(r->request);
     r->unusable = calloc(r->table.n_rows + 1, sizeof *r->unusable);
@@ -67,11 +90,13 @@ static enum status begin(struct run *r)
     r->codes = calloc(r->table.n_rows + 1, sizeof *r->codes);
     if (!r->unusable || !r->pixels || !r->codes)
         return error_nomem(r->err);
-    if (train_config_sees(c))
+    if (train_config_sees(c)) {
+        st = own_decoder(r);
         pictures_open(r);
-    else
+    } else {
         r->pictures = (struct pictures){ .table = &r->table };
-    return pool_new(r->request->threads, r->request->class, &r->pool, r->err);
+    }
+    return st == ST_OK ? pool_new(r->request->threads, r->request->class, &r->pool, r->err) : st;
 }
 
 /* One that is no good is marked, and counted; one of which nothing can be known now ends it. */

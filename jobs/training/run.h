@@ -47,9 +47,10 @@ struct run {
     struct rows used, normal; /* rows to learn from; normal chests to test with */
     struct split split;
     struct image_cache *cache;
-    bool *unusable;   /* [table.n_rows]: pictures that were found but could not be decoded */
-    uint64_t *pixels; /* [table.n_rows]: see struct picture_facts, of rows looked at */
-    uint32_t *codes;  /* the same */
+    bool *unusable;          /* [table.n_rows]: pictures that were found but could not be decoded */
+    uint64_t *pixels;        /* [table.n_rows]: see struct picture_facts, of rows looked at */
+    uint32_t *codes;         /* the same */
+    struct decoder *decoder; /* of pictures that are no PNG */
     struct pictures pictures;
     struct pool *pool;
     struct scorer *scorer;

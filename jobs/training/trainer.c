@@ -2,6 +2,7 @@
  * from the first to the last. */
 #include "transfer.h"
 
+#include "cxrd/decoder.h"
 #include "cxrd/log.h"
 
 #include <stdlib.h>
@@ -41,6 +42,7 @@ static void run_release(struct run *r)
     network_unref(r->net);
     scorer_free(r->scorer);
     pool_free(r->pool);
+    decoder_close(r->decoder);
     image_cache_close(r->cache);
     free(r->unusable);
     free(r->pixels);

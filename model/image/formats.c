@@ -4,6 +4,8 @@
 
 #include "png.h"
 
+#include "cxrd/decoder.h"
+
 #include <string.h>
 
 /* The signature was chosen to be hurt by what hurts files: seven bits, other line ends. */
@@ -11,9 +13,9 @@ static enum status signature_damaged(const uint8_t *bytes, size_t n_bytes, const
                                      struct image *ret_image, struct error *err)
 {
     (void)bytes, (void)n_bytes, (void)reader, (void)ret_image;
-    return error_set(
-        err, ST_UNSUPPORTED,
-        "this looks like a PNG file whose signature, its first 8 bytes, is damaged; PNG is read here");
+    return error_set(err, ST_UNSUPPORTED,
+                     "this looks like a PNG file whose signature, its first 8 bytes, is damaged; a whole one "
+                     "is read here");
 }
 
 static enum status decode_png(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
@@ -22,29 +24,42 @@ static enum status decode_png(const uint8_t *bytes, size_t n_bytes, const struct
     return png_decode(bytes, n_bytes, reader->limits, false, ret_image, err);
 }
 
+static enum status decode_jpeg(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
+                               struct image *ret_image, struct error *err)
+{
+    return decoder_run(reader->decoder, bytes, n_bytes, IMAGE_JPEG, reader->limits, ret_image, err);
+}
+
+static enum status decode_dicom(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
+                                struct image *ret_image, struct error *err)
+{
+    return decoder_run(reader->decoder, bytes, n_bytes, IMAGE_DICOM, reader->limits, ret_image, err);
+}
+
 static const struct format {
     const char *name;
     size_t offset; /* where the magic number stands */
     size_t n_magic;
     const char *magic;
+    bool outside; /* by the reader's decoder */
     enum status (*decode)(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
                           struct image *ret_image, struct error *err);
 } FORMATS[] = {
-    { "PNG", 0, 8, "\x89PNG\r\n\x1a\n", decode_png },
-    { "damaged PNG", 1, 3, "PNG", signature_damaged },
-    { "damaged PNG", 12, 4, "IHDR", signature_damaged },
-    { "JPEG", 0, 3, "\xff\xd8\xff", NULL },
-    { "DICOM", 128, 4, "DICM", NULL },
-    { "GIF", 0, 4, "GIF8", NULL },
-    { "TIFF", 0, 4, "II*\0", NULL },
-    { "TIFF", 0, 4, "MM\0*", NULL },
-    { "WebP", 8, 4, "WEBP", NULL },
-    { "BMP", 0, 2, "BM", NULL },
-    { "JPEG 2000", 4, 4, "jP  ", NULL },
-    { "HEIF", 4, 4, "ftyp", NULL },
-    { "PDF", 0, 5, "%PDF-", NULL },
-    { "gzip", 0, 2, "\x1f\x8b", NULL },
-    { "ZIP", 0, 4, "PK\x03\x04", NULL },
+    { "PNG", 0, 8, "\x89PNG\r\n\x1a\n", false, decode_png },
+    { "damaged PNG", 1, 3, "PNG", false, signature_damaged },
+    { "damaged PNG", 12, 4, "IHDR", false, signature_damaged },
+    { "JPEG", 0, 3, "\xff\xd8\xff", true, decode_jpeg },
+    { "DICOM", 128, 4, "DICM", true, decode_dicom },
+    { "GIF", 0, 4, "GIF8", false, NULL },
+    { "TIFF", 0, 4, "II*\0", false, NULL },
+    { "TIFF", 0, 4, "MM\0*", false, NULL },
+    { "WebP", 8, 4, "WEBP", false, NULL },
+    { "BMP", 0, 2, "BM", false, NULL },
+    { "JPEG 2000", 4, 4, "jP  ", false, NULL },
+    { "HEIF", 4, 4, "ftyp", false, NULL },
+    { "PDF", 0, 5, "%PDF-", false, NULL },
+    { "gzip", 0, 2, "\x1f\x8b", false, NULL },
+    { "ZIP", 0, 4, "PK\x03\x04", false, NULL },
 };
 
 static const struct format *format_of(const uint8_t *bytes, size_t n)
@@ -58,6 +73,18 @@ static const struct format *format_of(const uint8_t *bytes, size_t n)
     return NULL;
 }
 
+static enum status decode_by(const struct format *f, const void *bytes, size_t n_bytes,
+                             const struct image_reader *reader, struct image *ret_image, struct error *err)
+{
+    const char *read = reader->decoder ? "PNG, JPEG and DICOM are" : "PNG is";
+
+    if (!f)
+        return error_set(err, ST_UNSUPPORTED, "this is not an image in a known format; %s read here", read);
+    if (!f->decode || (f->outside && !reader->decoder))
+        return error_set(err, ST_UNSUPPORTED, "this is a %s file; %s read here", f->name, read);
+    return f->decode(bytes, n_bytes, reader, ret_image, err);
+}
+
 enum status image_decode(const void *bytes, size_t n_bytes, const struct image_reader *reader,
                          struct image *ret_image, struct error *err)
 {
@@ -65,9 +92,7 @@ enum status image_decode(const void *bytes, size_t n_bytes, const struct image_r
 
     if (n_bytes == 0)
         return error_set(err, ST_FORMAT, "the image is empty");
-    if (!f)
-        return error_set(err, ST_UNSUPPORTED, "this is not an image in a known format; PNG is read here");
-    if (!f->decode)
-        return error_set(err, ST_UNSUPPORTED, "this is a %s file; PNG is read here", f->name);
-    return f->decode(bytes, n_bytes, reader, ret_image, err);
+    if (!f && reader->said_dicom && reader->decoder)
+        return decode_dicom(bytes, n_bytes, reader, ret_image, err);
+    return decode_by(f, bytes, n_bytes, reader, ret_image, err);
 }

@@ -81,7 +81,9 @@ static enum status score(const struct serving *serving, const struct sent *sent,
     struct session *s = sessions_take(serving->sessions);
     const double begun = clock_seconds();
     const struct model *m = a->model->model;
-    const struct image_reader reader = { .limits = &serving->limits, .said_dicom = sent->said_dicom };
+    const struct image_reader reader = { .limits = &serving->limits,
+                                         .said_dicom = sent->said_dicom,
+                                         .decoder = serving->decoder };
     double decode;
     enum status st = ST_OK;
 

@@ -2,7 +2,10 @@
 #include "handlers.h"
 #include "serving.h"
 
+#include "cxrd/decoder.h"
 #include "cxrd/version.h"
+
+static const char *state_of(const struct decoder_facts *f) { return f->failed ? "unavailable" : "ready"; }
 
 enum status livez_get(struct app *app, const struct http_request *req, struct http_response *res,
                       struct error *err)
@@ -14,6 +17,7 @@ enum status livez_get(struct app *app, const struct http_request *req, struct ht
 enum status readyz_get(struct app *app, const struct http_request *req, struct http_response *res,
                        struct error *err)
 {
+    struct decoder_facts decoder;
     struct served *m;
     json_t *reply;
     enum status st;
@@ -23,7 +27,8 @@ enum status readyz_get(struct app *app, const struct http_request *req, struct h
     st = registry_serving(app_serving(app)->registry, &m, err);
     if (st != ST_OK)
         return st;
-    reply = json_pack("{s:s,s:s}", "status", "ready", "model", m->id);
+    decoder_facts(app_serving(app)->decoder, &decoder);
+    reply = json_pack("{s:s,s:s,s:s}", "status", "ready", "model", m->id, "decoder", state_of(&decoder));
     served_release(m);
     return http_json(res, reply);
 }
@@ -33,13 +38,17 @@ enum status version_get(struct app *app, const struct http_request *req, struct 
 {
     const struct serving *s = app_serving(app);
     const struct image_limits *l = &s->limits;
+    struct decoder_facts decoder;
 
     (void)req, (void)err;
-    return http_json(res, json_pack("{s:s,s:s,s:s,s:s,s:{s:I,s:I,s:I,s:I,s:I,s:I},s:s}", "name", "cxrd",
-                                    "version", CXRD_VERSION, "build", CXRD_BUILD, "precision",
+    decoder_facts(s->decoder, &decoder);
+    return http_json(res, json_pack("{s:s,s:s,s:s,s:s,s:{s:I,s:I,s:I,s:I,s:I,s:I},s:{s:s,s:I,s:i},s:s}",
+                                    "name", "cxrd", "version", CXRD_VERSION, "build", CXRD_BUILD, "precision",
                                     precision_name(s->precision), "limits", "max_upload_bytes",
                                     (json_int_t)s->max_upload, "max_image_side", (json_int_t)l->max_side,
                                     "max_image_pixels", (json_int_t)l->max_pixels, "max_image_bytes",
                                     (json_int_t)l->max_bytes, "predict_queue", (json_int_t)s->predict_queue,
-                                    "job_queue", (json_int_t)s->job_queue, "intended_use", INTENDED_USE));
+                                    "job_queue", (json_int_t)s->job_queue, "decoder", "state",
+                                    state_of(&decoder), "processes", (json_int_t)decoder.lanes, "landlock",
+                                    decoder.landlock, "intended_use", INTENDED_USE));
 }

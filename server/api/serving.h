@@ -15,6 +15,7 @@ struct serving {
     struct metrics *metrics;   /* the same as in struct accounting */
     struct image_limits limits;
     enum input_policy policy; /* which pictures are refused */
+    struct decoder *decoder;  /* of JPEG and DICOM */
     enum precision precision; /* of the registry; for /version, as the next ones */
     size_t max_upload, predict_queue, job_queue;
 };

@@ -4,8 +4,10 @@
 #include "handlers.h"
 #include "metrics.h"
 #include "scrape.h"
+#include "serving.h"
 #include "work.h"
 
+#include "cxrd/decoder.h"
 #include "cxrd/labels.h"
 #include "cxrd/log.h"
 #include "cxrd/version.h"
@@ -40,6 +42,29 @@ static void write_model(const struct work *work, const struct served *m, struct 
     buf_printf(out,
                "cxrd_model_swaps_total{result=\"ok\"} %zu\ncxrd_model_swaps_total{result=\"failed\"} %zu\n",
                swaps.swapped, swaps.failed);
+}
+
+/* The processes that decode for predictions. */
+static void write_decoder(struct decoder *decoder, struct buf *out)
+{
+    struct decoder_facts f;
+
+    decoder_facts(decoder, &f);
+    metrics_family(out, "cxrd_decoder_up", "gauge", "0: JPEG and DICOM cannot be decoded; the log says why.");
+    buf_printf(out, "cxrd_decoder_up %d\n", !f.failed);
+    metrics_family(out, "cxrd_decoder_busy", "gauge", "JPEG and DICOM files that are being decoded.");
+    buf_printf(out, "cxrd_decoder_busy %zu\n", f.busy);
+    metrics_family(
+        out, "cxrd_decoder_restarts_total", "counter",
+        "Processes of cxrd-decode that were begun anew: they had ended, were late, or made no sense.");
+    for (size_t i = 0; i < N_DECODER_LOSSES; i++)
+        buf_printf(out, "cxrd_decoder_restarts_total{reason=\"%s\"} %llu\n", DECODER_LOSS_NAMES[i],
+                   (unsigned long long)f.lost[i]);
+    metrics_family(out, "cxrd_decoder_pictures_total", "counter",
+                   "JPEG and DICOM files by what became of the process that decoded them.");
+    for (size_t i = 0; i < N_DECODER_ENDS; i++)
+        buf_printf(out, "cxrd_decoder_pictures_total{end=\"%s\"} %llu\n", DECODER_END_NAMES[i],
+                   (unsigned long long)f.ended[i]);
 }
 
 static void write_network(struct http *http, struct buf *out)
@@ -219,6 +244,7 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
     write_model(work, active, out);
     metrics_write(app_accounting(q->app)->metrics, active, out);
     served_release(active);
+    write_decoder(app_serving(q->app)->decoder, out);
     write_network(q->req->http, out);
     st = write_jobs(work, out, err);
     write_training(work, out);

@@ -3,8 +3,10 @@
 #include "../client.h"
 #include "commands.h"
 #include "cxrd/clock.h"
+#include "cxrd/decoder.h"
 #include "cxrd/file.h"
 #include "cxrd/json.h"
+#include "cxrd/log.h"
 #include "cxrd/narrowing.h"
 #include "cxrd/utf8.h"
 #include "cxrd/weights.h"
@@ -92,16 +94,41 @@ struct picture {
     struct file_bytes file;
 };
 
-static enum status predict_here(const struct predict_options *o, const struct question *q,
-                                const struct served *m, struct session *s, const struct picture *picture,
-                                json_t **ret_reply, struct error *err)
+/* With what it is predicted here. */
+struct engine {
+    struct served m; /* no model: a server is asked */
+    struct session *session;
+    struct decoder *decoder; /* of JPEG and DICOM */
+};
+
+static enum status engine_open(struct engine *e, struct error *err)
 {
+    struct decoder_options options = decoder_options_default();
+    const enum status st = session_new(&e->session);
+
+    options.lanes = 1;
+    return st == ST_OK ? decoder_open(&options, &e->decoder, err) : error_nomem(err);
+}
+
+static void engine_release(struct engine *e)
+{
+    decoder_close(e->decoder);
+    session_free(e->session);
+    model_unref(e->m.model);
+}
+
+static enum status predict_here(const struct predict_options *o, const struct question *q,
+                                const struct engine *e, const struct picture *picture, json_t **ret_reply,
+                                struct error *err)
+{
+    const struct served *m = &e->m;
     struct image img = IMAGE_INIT;
     struct buf png = BUF_INIT(MAX_PICTURE);
     struct prediction p;
     char id[ID_SIZE];
     const struct image_reader reader = { .limits = &IMAGE_LIMITS,
-                                         .said_dicom = picture->path && named_dicom(picture->path) };
+                                         .said_dicom = picture->path && named_dicom(picture->path),
+                                         .decoder = e->decoder };
     const double begun = clock_seconds();
     double decoded;
     enum status st = ST_OK;
@@ -110,7 +137,7 @@ static enum status predict_here(const struct predict_options *o, const struct qu
         st = image_decode(picture->file.data, picture->file.size, &reader, &img, err);
     decoded = clock_seconds();
     if (st == ST_OK)
-        st = predict_image(m->model, s, NULL, &img, q, &p, err);
+        st = predict_image(m->model, e->session, NULL, &img, q, &p, err);
     if (st == ST_OK) {
         p.not_looked_at = picture->path && !model_sees(m->model);
         p.timing.decode = (decoded - begun) * 1e3;
@@ -381,8 +408,7 @@ static bool is_of_picture(enum status st)
 /*   path      of a picture; NULL: none is given
  *   is_named  in the JSON, as there may be several */
 static enum status predict_one(const struct predict_options *o, const struct question *q,
-                               const struct served *m, struct session *s, const char *path, bool is_named,
-                               struct error *err)
+                               const struct engine *e, const char *path, bool is_named, struct error *err)
 {
     struct picture picture = { path, FILE_BYTES_INIT };
     json_t *reply = NULL;
@@ -390,8 +416,7 @@ static enum status predict_one(const struct predict_options *o, const struct que
 
     if (st != ST_OK)
         return st == ST_NOMEM ? st : ST_UNUSABLE;
-    st = o->weights ? predict_here(o, q, m, s, &picture, &reply, err)
-                    : predict_there(o, &picture, &reply, err);
+    st = o->weights ? predict_here(o, q, e, &picture, &reply, err) : predict_there(o, &picture, &reply, err);
     if (st == ST_OK && is_named)
         json_object_set_new(reply, "file", json_any_text(path));
     if (st == ST_OK)
@@ -404,15 +429,14 @@ static enum status predict_one(const struct predict_options *o, const struct que
 /* All pictures, or the one prediction of a model that needs none. One of several that cannot be used keeps no other from being
  * asked about; it is told at once, and counted at the end. */
 static enum status predict_all(const struct predict_options *o, const struct question *q,
-                               const struct served *m, struct session *s, const struct path_list *pictures,
-                               struct error *err)
+                               const struct engine *e, const struct path_list *pictures, struct error *err)
 {
     const size_t n = pictures->n;
-    enum status st = n == 0 ? predict_one(o, q, m, s, NULL, false, err) : ST_OK;
+    enum status st = n == 0 ? predict_one(o, q, e, NULL, false, err) : ST_OK;
     size_t refused = 0;
 
     for (size_t i = 0; i < n && st == ST_OK; i++) {
-        st = predict_one(o, q, m, s, pictures->paths[i], n > 1, err);
+        st = predict_one(o, q, e, pictures->paths[i], n > 1, err);
         if (n == 1 || !is_of_picture(st))
             continue;
         fflush(stdout); /* so that what both show stands in order */
@@ -431,8 +455,7 @@ static int predict(int argc, char **argv)
     struct predict_options o = { 0 };
     struct question q = { .explain = EXPLAIN_NONE };
     struct path_list pictures = PATH_LIST_INIT;
-    struct served m = { 0 };
-    struct session *s = NULL;
+    struct engine e = { .session = NULL };
     struct error err = { 0 };
     size_t n_arguments;
     bool is_usable;
@@ -441,20 +464,20 @@ static int predict(int argc, char **argv)
 
     if (!command_begin(&COMMAND_PREDICT, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
+    log_set_level(LOG_OFF); /* what goes wrong is said in sentences */
     st = pictures_find(argv + 1, n_arguments, &pictures, &err);
     is_usable = st != ST_OK || options_check(&o, pictures.n);
     if (is_usable && st == ST_OK && o.weights)
-        st = model_load(o.weights, precision_named(o.precision), &m, &err);
-    if (is_usable && m.model)
-        is_usable = question_read(&o, m.model, pictures.n, &q);
+        st = model_load(o.weights, precision_named(o.precision), &e.m, &err);
+    if (is_usable && e.m.model)
+        is_usable = question_read(&o, e.m.model, pictures.n, &q);
     if (is_usable && st == ST_OK)
-        st = session_new(&s);
+        st = engine_open(&e, &err);
     if (is_usable && st == ST_OK)
-        st = predict_all(&o, &q, &m, s, &pictures, &err);
+        st = predict_all(&o, &q, &e, &pictures, &err);
     if (is_usable && st == ST_OK && !o.json)
         printf("%s\n", INTENDED_USE);
-    session_free(s);
-    model_unref(m.model);
+    engine_release(&e);
     path_list_release(&pictures);
     if (!is_usable)
         return EXIT_USAGE;

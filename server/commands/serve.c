@@ -14,10 +14,12 @@
 #include "commands.h"
 #include "cxrd/clock.h"
 #include "cxrd/cores.h"
+#include "cxrd/decoder.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/plain_text.h"
 #include "cxrd/sweep.h"
+#include "cxrd/trainer.h"
 #include "cxrd/version.h"
 #include "serve_options.h"
 
@@ -154,6 +156,23 @@ static enum status jobs_start(struct app *app, const struct serve_options *o, st
     return runner_start(&runner, app->work.store, app->work.registry, &app->work.runner, err);
 }
 
+/* Pictures of JPEG and DICOM are refused where nothing can decode them, with the sentence that the log has; PNG is none of its
+ * business. */
+static enum status decoder_start(struct app *app, const struct serve_options *o, struct error *err)
+{
+    struct decoder_options options = decoder_options_default();
+    struct error why;
+    enum status st;
+
+    options.lanes = o->decoders;
+    options.timeout_s = (unsigned)o->decode_timeout;
+    options.most_bytes = o->max_upload;
+    st = decoder_open(&options, &app->serving.decoder, err);
+    if (st == ST_OK && decoder_begin(app->serving.decoder, &why) == ST_OK)
+        log_event(LOG_DEBUG, "JPEG and DICOM can be decoded", NULL);
+    return st;
+}
+
 static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
 {
     struct app *app = &s->app;
@@ -179,6 +198,8 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = registry_open(app->work.store, o->state, app->serving.precision, &app->work.registry, err);
         app->serving.registry = app->work.registry;
     }
+    if (st == ST_OK)
+        st = decoder_start(app, o, err);
     if (st == ST_OK)
         st = sessions_new(o->threads, &app->serving.sessions, err);
     if (st == ST_OK)
@@ -238,6 +259,8 @@ static enum status http_open(struct server *s, const struct serve_options *o,
 static enum status capacity_plan(struct server *s, const struct serve_options *o, struct error *err)
 {
     const struct descriptor_needs needs = { .threads = o->threads,
+                                            .decoders = o->decoders,
+                                            .job_decoders = train_decoders(o->threads),
                                             .training = o->datasets != NULL,
                                             .fetching = o->data_hosts != NULL,
                                             .audit = o->audit != NULL,
@@ -342,6 +365,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     outgoing_close(s->app.work.outgoing);
     free(s->app.s3_credentials);
     team_free(s->app.serving.team);
+    decoder_close(s->app.serving.decoder);
     sessions_free(s->app.serving.sessions);
     registry_close(s->app.work.registry);
     store_close(s->app.work.store);

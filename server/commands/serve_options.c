@@ -5,6 +5,7 @@
 #include "../http/listen.h"
 #include "commands.h"
 #include "cxrd/cores.h"
+#include "cxrd/decoder.h"
 #include "cxrd/hosts.h"
 #include "cxrd/log.h"
 
@@ -80,6 +81,11 @@ const struct option SERVE_OPTIONS[] = {
     { "job-queue", OPTION_COUNT, AT(job_queue), "N", "jobs that may wait (8)", 1, 1024 },
     { "max-upload", OPTION_BYTES, AT(max_upload), "BYTES", "largest picture that is accepted (64M)", 1024,
       128 << 20 },
+    { "decoders", OPTION_COUNT, AT(decoders), "N",
+      "JPEG and DICOM files that are decoded at a time, each in a process of its own (2)", 1,
+      DECODER_MOST_LANES },
+    { "decode-timeout", OPTION_COUNT, AT(decode_timeout), "SECONDS",
+      "time that such a file may take, or what decodes it is ended (30)", 1, 600 },
     { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for decoded pictures; 0: none (16G)",
       0, SIZE_MAX },
     { "keys", OPTION_TEXT, AT(keys), "FILE",
@@ -185,6 +191,8 @@ struct serve_options serve_options_default(void)
                                    .keep_alive = 75,
                                    .job_queue = 8,
                                    .max_upload = 64 << 20,
+                                   .decoders = 2,
+                                   .decode_timeout = 30,
                                    .cache_bytes = (size_t)16 << 30,
                                    .event_readers = 32,
                                    .event_ping = 15,

@@ -65,7 +65,7 @@ class Descriptors(Case):
 
     def test_row_39_no_number_of_readers_takes_a_descriptor_from_a_job(self):
         owner = '127.0.0.2'
-        for limit in (64, 128, 1024):
+        for limit in (80, 128, 1024):
             with self.subTest(limit):
                 audit = os.path.join(program.new_folder('audit'), 'audit')
                 server = program.Server('--keys', keys_file(), '--audit', audit, '--webhook-hosts', 'example.org',
@@ -137,7 +137,7 @@ class Places(Case):
         program.poll(lambda: client.get(server, '/jobs').status == 200, 'there is room again')
 
     def test_readers_of_events_leave_half_of_what_can_be_at_work(self):
-        server = program.Server('--log-level', 'off', datasets=dataset.tiny(), descriptors=64)
+        server = program.Server('--log-level', 'off', datasets=dataset.tiny(), descriptors=80)
         self.addCleanup(server.stop)
         job = submit(server, LONG)
         wait_training(server, job)

@@ -97,7 +97,7 @@ class Predict(Case):
 
     def test_what_cannot_be_read_is_a_sentence_and_status_1(self):
         weights = dataset.weights_path()
-        rows = ((weights, film(b'\xff\xd8\xff\xe0'), 'JPEG'), (weights, '/nothing.png', '/nothing'),
+        rows = ((weights, film(b'\xff\xd8\xff\xe0'), 'JPEG'), (weights, film(b'GIF89a'), 'GIF'), (weights, '/nothing.png', '/nothing'),
                 (weights, film(b''), 'empty'), (film(b'x'), film(picture.noise(1)), 'safetensors'),
                 ('/nothing', film(picture.noise(1)), '/nothing'))
         for weights, path, says in rows:

@@ -52,11 +52,11 @@ class TheClients(ServerCase):
                          {label: round(value, 9) for label, value in self.expected.items()})
         self.assertIn('Research use only', done.stdout)
         with open(self.film, 'wb') as file:
-            file.write(b'\xff\xd8\xff\xe0 a JPEG')
+            file.write(b'GIF89a a GIF')
         refused = subprocess.run([*command, self.server.url, self.film], capture_output=True, text=True, check=False,
                                  env=program.environment(), timeout=program.END_SECONDS)
         self.assertEqual(refused.returncode, 1)
-        self.assertRegex(refused.stderr, r'^415: .*JPEG')
+        self.assertRegex(refused.stderr, r'^415: .*GIF')
 
     def test_in_python(self):
         self.check(sys.executable, os.path.join(DOCS, 'clients', 'predict.py'))

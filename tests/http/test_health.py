@@ -28,6 +28,7 @@ class WithoutAModel(ServerCase):
         self.assertEqual(version['limits'], {
             'max_upload_bytes': 64 << 20, 'max_image_side': 8192, 'max_image_pixels': 32 << 20,
             'max_image_bytes': 64 << 20, 'predict_queue': 64, 'job_queue': 8})
+        self.assertEqual({key: version['decoder'][key] for key in ('state', 'processes')}, {'state': 'ready', 'processes': 2})
         self.assertIn('Not a medical device', version['intended_use'])
 
     def test_openapi_yaml_is_there(self):
@@ -51,7 +52,7 @@ class WithAModel(ServerCase):
 
     def test_readyz_is_200_and_names_the_model(self):
         reply = self.get('/readyz')
-        self.assertEqual((reply.status, reply.json()), (200, {'status': 'ready', 'model': self.model['id']}))
+        self.assertEqual((reply.status, reply.json()), (200, {'status': 'ready', 'model': self.model['id'], 'decoder': 'ready'}))
 
     def test_an_import_that_is_not_activated_makes_nothing_ready(self):
         server = program.Server()

@@ -139,7 +139,7 @@ class NoHeatmap(ServerCase):
         target = '/predict/heatmap?label=Mass'
         self.assert_problem(self.post(target), 400, 'no body')
         self.assert_problem(self.post(target, picture.noise(1)[:99]), 400, 'PNG')
-        self.assert_problem(self.post(target, b'\xff\xd8\xff\xe0'), 415, 'JPEG')
+        self.assert_problem(self.post(target, b'GIF89a'), 415, 'GIF')
         self.assert_problem(self.post(target, picture.flat(8193, 1)), 422, '8193')
         self.assert_problem(self.post(target, bytes(100001)), 413, '100000')
         self.assert_problem(self.get(target), 405)

@@ -188,7 +188,7 @@ class NoPrediction(ServerCase):
     with_model = True
 
     def test_of_another_format_is_415_and_names_it(self):
-        formats = {'JPEG': b'\xff\xd8\xff\xe0\0\x10JFIF\0', 'GIF': b'GIF89a\1\0\1\0', 'DICOM': b'\0' * 128 + b'DICM',
+        formats = {'GIF': b'GIF89a\1\0\1\0', 'HEIF': b'\0\0\0\x18ftypheic', 'JPEG 2000': b'\0\0\0\x0cjP  \r\n\x87\n',
                    'TIFF': b'II*\0', 'WebP': b'RIFF\0\0\0\0WEBP', 'BMP': b'BM\0\0', 'PDF': b'%PDF-1.7', 'ZIP': b'PK\3\4',
                    'gzip': b'\x1f\x8b\x08'}
         for name, magic in formats.items():
@@ -197,7 +197,7 @@ class NoPrediction(ServerCase):
 
     def test_of_anything_else_is_415(self):
         for data in (b'x', b'hello, world', bytes(1000), b'{"image":"iVBORw0KGgo="}', picture.SIGNATURE[:4]):
-            self.assert_problem(self.predict(data), 415, 'PNG is read here')
+            self.assert_problem(self.predict(data), 415, 'read here')
 
     def test_of_a_png_with_a_damaged_signature_is_415(self):
         self.assert_problem(self.predict(b'\x89PNG\n\x1a\n' + picture.noise(1)[8:]), 415, 'signature')

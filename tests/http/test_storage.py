@@ -146,7 +146,7 @@ class Damage(Storage):
         self.assertEqual([line['model'] for line in lines if 'cannot be loaded' in line['message']], [model])
 
     def check_mended(self, server, model):
-        self.assertEqual(client.get(server, '/readyz').json(), {'status': 'ready', 'model': model})
+        self.assertEqual(client.get(server, '/readyz').json(), {'status': 'ready', 'model': model, 'decoder': 'ready'})
         self.assertEqual(client.post(server, '/predict', picture.noise(1)).json()['model']['id'], model)
         self.assertIn('cxrd_model_unusable 0', client.get(server, '/metrics').body.decode())
 

@@ -1,0 +1,384 @@
+/* model/image/outside/decoder.c - see cxrd/decoder.h: lanes, and the thread that keeps their processes.
+ *
+ * A process that dies with its parent (PR_SET_PDEATHSIG) dies with the thread that started it, so one thread starts them all, and
+ * lives as long as they. It also ends them: whoever met a helper that does not answer need not wait for that. */
+#include "cxrd/decoder.h"
+
+#include "helper.h"
+#include "reply.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/log.h"
+#include "cxrd/thread.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SLACK_S = 5,      /* the helper gives a picture up by itself; this much later it is given up */
+    RETRY_S = 1,      /* after a process that could not begin */
+    MOST_UNASKED = 8, /* helpers in a row that had ended before they could be asked */
+};
+
+const char *const DECODER_LOSS_NAMES[N_DECODER_LOSSES] = {
+#define X(name, text) [DECODER_##name] = text,
+    DECODER_LOSSES(X)
+#undef X
+};
+
+const char *const DECODER_END_NAMES[N_DECODER_ENDS] = {
+#define X(name, text) [DECODER_END_##name] = text,
+    DECODER_ENDS(X)
+#undef X
+};
+
+enum lane_state {
+    LANE_EMPTY,
+    LANE_WANTED, /* the keeper begins it */
+    LANE_IDLE,
+    LANE_BUSY, /* its helper belongs to the thread that took it */
+    LANE_LOST, /* the keeper ends it, and begins it anew */
+};
+
+struct lane {
+    enum lane_state state;
+    struct helper helper;
+};
+
+struct decoder {
+    struct decoder_options options;
+    char *program; /* owned; NULL: beside this program */
+    pthread_t keeper;
+
+    pthread_mutex_t
+        lock; /* guards all below; the helper of a lane that is busy, wanted or lost has one user without it */
+    pthread_cond_t work;    /* for the keeper: a lane is wanted or lost, or stop */
+    pthread_cond_t changed; /* for all who wait for a lane: one is idle, or did not begin */
+    struct lane lanes[DECODER_MOST_LANES];
+    bool stop;
+    struct error failure; /* of the last process that could not begin */
+    double failed_at;     /* clock_seconds(); -INFINITY: the last one could */
+    int landlock;
+    uint64_t lost[N_DECODER_LOSSES], ended[N_DECODER_ENDS];
+};
+
+struct decoder_options decoder_options_default(void)
+{
+    return (struct decoder_options){ .lanes = 2,
+                                     .most_bytes = 64 << 20,
+                                     .most_pixels = IMAGE_LIMITS.max_pixels,
+                                     .timeout_s = 30,
+                                     .tries = 2,
+                                     .wait_s = 30,
+                                     .class = POOL_NORMAL };
+}
+
+/* ---- the keeper ---- */
+
+static struct lane *lane_in(struct decoder *d, enum lane_state state)
+{
+    for (size_t i = 0; i < d->options.lanes; i++)
+        if (d->lanes[i].state == state)
+            return &d->lanes[i];
+    return NULL;
+}
+
+/* Begin a lane's process; the lock is not held. */
+static enum status lane_begin(const struct decoder *d, struct lane *lane, struct error *err)
+{
+    helper_end(&lane->helper);
+    return helper_begin(d->program, d->options.most_bytes, d->options.most_pixels, &lane->helper, err);
+}
+
+/* With the lock held, which is given up meanwhile. */
+static void lane_keep(struct decoder *d, struct lane *lane)
+{
+    struct error why = { 0 };
+    enum status st;
+
+    pthread_mutex_unlock(&d->lock);
+    st = lane_begin(d, lane, &why);
+    if (st != ST_OK)
+        log_error(LOG_ERROR, "JPEG and DICOM cannot be decoded", &why);
+    pthread_mutex_lock(&d->lock);
+    lane->state = st == ST_OK ? LANE_IDLE : LANE_EMPTY;
+    if (st == ST_OK)
+        d->landlock = lane->helper.landlock;
+    else
+        d->failure = why;
+    d->failed_at = st == ST_OK ? -INFINITY : clock_seconds();
+    pthread_cond_broadcast(&d->changed);
+}
+
+static void *keep(void *arg)
+{
+    struct decoder *d = arg;
+
+    thread_set_class(d->options.class);
+    pthread_mutex_lock(&d->lock);
+    while (!d->stop) {
+        struct lane *lane = lane_in(d, LANE_LOST);
+
+        if (!lane)
+            lane = lane_in(d, LANE_WANTED);
+        if (lane)
+            lane_keep(d, lane);
+        else
+            pthread_cond_wait(&d->work, &d->lock);
+    }
+    pthread_mutex_unlock(&d->lock);
+    for (size_t i = 0; i < d->options.lanes; i++)
+        helper_end(&d->lanes[i].helper);
+    return NULL;
+}
+
+enum status decoder_open(const struct decoder_options *options, struct decoder **ret, struct error *err)
+{
+    struct decoder *d = calloc(1, sizeof *d);
+    enum status st;
+
+    if (!d)
+        return error_nomem(err);
+    d->options = *options;
+    d->failed_at = -INFINITY;
+    for (size_t i = 0; i < options->lanes; i++)
+        d->lanes[i].helper = (struct helper)HELPER_INIT;
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_cond_init(&d->work, NULL);
+    condition_init(&d->changed);
+    d->program = options->program ? strdup(options->program) : NULL;
+    st = options->program && !d->program ? error_nomem(err) : ST_OK;
+    if (st == ST_OK)
+        st = thread_start(&d->keeper, keep, d, "the thread that keeps decoders", err);
+    if (st == ST_OK) {
+        *ret = d;
+        return ST_OK;
+    }
+    free(d->program);
+    free(d);
+    return st;
+}
+
+void decoder_close(struct decoder *d)
+{
+    if (!d)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->stop = true;
+    pthread_cond_signal(&d->work);
+    pthread_mutex_unlock(&d->lock);
+    pthread_join(d->keeper, NULL);
+    pthread_cond_destroy(&d->changed);
+    pthread_cond_destroy(&d->work);
+    pthread_mutex_destroy(&d->lock);
+    free(d->program);
+    free(d);
+}
+
+/* ---- taking a lane, and giving it back ---- */
+
+/* With the lock held. */
+static void lane_lose(struct decoder *d, struct lane *lane, enum decoder_loss why)
+{
+    lane->state = LANE_LOST;
+    d->lost[why]++;
+    pthread_cond_signal(&d->work);
+}
+
+/* With the lock held: an idle lane whose process is there; NULL: none is. */
+static struct lane *lane_idle(struct decoder *d)
+{
+    struct lane *lane;
+
+    while ((lane = lane_in(d, LANE_IDLE)) != NULL && !helper_is_there(&lane->helper))
+        lane_lose(d, lane, DECODER_ENDED);
+    return lane;
+}
+
+/* With the lock held, and nothing idle: see to it that a lane comes. False: none will. */
+static bool lane_comes(struct decoder *d)
+{
+    struct lane *empty = lane_in(d, LANE_EMPTY);
+
+    if (lane_in(d, LANE_LOST) || lane_in(d, LANE_WANTED))
+        return true;
+    if (empty && clock_seconds() - d->failed_at >= RETRY_S) {
+        empty->state = LANE_WANTED;
+        pthread_cond_signal(&d->work);
+        return true;
+    }
+    return lane_in(d, LANE_BUSY) != NULL;
+}
+
+static enum status lane_take(struct decoder *d, struct lane **ret, struct error *err)
+{
+    const double deadline = clock_seconds() + d->options.wait_s;
+    struct lane *lane;
+    enum status st = ST_OK;
+
+    pthread_mutex_lock(&d->lock);
+    while ((lane = lane_idle(d)) == NULL && st == ST_OK) {
+        if (!lane_comes(d)) {
+            st = error_set(err, ST_BUSY, "%s", d->failure.text);
+            error_inner(err, st, d->failure.inner);
+        } else if (!condition_wait(&d->changed, &d->lock, deadline)) {
+            st = error_set(err, ST_BUSY, "the decoders of JPEG and DICOM are all at other pictures");
+        }
+    }
+    if (lane)
+        lane->state = LANE_BUSY;
+    *ret = lane;
+    pthread_mutex_unlock(&d->lock);
+    return lane ? ST_OK : st;
+}
+
+/* Its helper is as good as before. */
+static void lane_give(struct decoder *d, struct lane *lane)
+{
+    const bool clear = helper_clear(&lane->helper);
+
+    pthread_mutex_lock(&d->lock);
+    lane->state = LANE_IDLE;
+    if (!clear)
+        lane_lose(d, lane, DECODER_BROKEN);
+    pthread_cond_broadcast(&d->changed);
+    pthread_mutex_unlock(&d->lock);
+}
+
+static void lane_drop(struct decoder *d, struct lane *lane, enum decoder_loss why)
+{
+    pthread_mutex_lock(&d->lock);
+    lane_lose(d, lane, why);
+    pthread_mutex_unlock(&d->lock);
+}
+
+enum status decoder_begin(struct decoder *d, struct error *err)
+{
+    struct lane *lane;
+    const enum status st = lane_take(d, &lane, err);
+
+    if (st == ST_OK)
+        lane_give(d, lane);
+    return st;
+}
+
+/* ---- a picture ---- */
+
+static void count_end(struct decoder *d, enum decoder_end end, const struct decode_done *done)
+{
+    pthread_mutex_lock(&d->lock);
+    d->ended[end]++;
+    pthread_mutex_unlock(&d->lock);
+    if (end != DECODER_END_ANSWERED)
+        log_event(LOG_WARN, "the process of a picture gave no answer",
+                  json_pack("{s:s,s:i,s:f,s:I}", "end", DECODER_END_NAMES[end], "detail", (int)done->detail,
+                            "cpu_ms", (double)done->cpu_us / 1e3, "peak_kib", (json_int_t)done->peak_kib));
+}
+
+/* The child has ended: what it left. */
+static enum status outcome_read(struct decoder *d, const struct helper *h,
+                                const struct decode_request *request, const struct decode_done *done,
+                                struct image *ret, struct error *err)
+{
+    char why[64];
+    bool sound;
+    enum status st;
+
+    switch (done->outcome) {
+    case DECODE_ANSWERED:
+        st = reply_read(&h->output, request, ret, &sound, err);
+        count_end(d, sound ? DECODER_END_ANSWERED : DECODER_END_UNSOUND, done);
+        return st;
+    case DECODE_KILLED:
+        count_end(d, DECODER_END_KILLED, done);
+        return reply_refused(request->format, "its decoder was killed by it", err);
+    case DECODE_LATE:
+        count_end(d, DECODER_END_LATE, done);
+        return reply_refused(request->format, "that takes longer than a picture may take", err);
+    case DECODE_NO_PROCESS:
+        count_end(d, DECODER_END_UNFIT, done);
+        return error_set(err, ST_BUSY, "no process can be started to decode the picture (%s)",
+                         strerror_r(done->detail, why, sizeof why));
+    default:
+        count_end(d, DECODER_END_FAILED, done);
+        return reply_refused(request->format, "its decoder ended over it", err);
+    }
+}
+
+/* One try: a lane, and what came of it. */
+struct attempt {
+    enum helper_news news;
+    enum status st; /* where it was HELPER_DONE or HELPER_NO_MEMORY, or where there is no lane */
+};
+
+static struct attempt attempt(struct decoder *d, const void *bytes, const struct decode_request *request,
+                              struct image *ret, struct error *err)
+{
+    static const enum decoder_loss LOSSES[] = { [HELPER_NOT_ASKED] = DECODER_ENDED,
+                                                [HELPER_ENDED] = DECODER_ENDED,
+                                                [HELPER_LATE] = DECODER_LATE,
+                                                [HELPER_BROKEN] = DECODER_BROKEN };
+    struct attempt a = { HELPER_DONE, ST_OK };
+    struct decode_done done;
+    struct lane *lane;
+
+    a.st = lane_take(d, &lane, err);
+    if (a.st != ST_OK)
+        return a;
+    a.news = helper_decode(&lane->helper, bytes, request, clock_seconds() + request->wall_s + SLACK_S, &done);
+    if (a.news != HELPER_DONE && a.news != HELPER_NO_MEMORY) {
+        lane_drop(d, lane, LOSSES[a.news]);
+        return a;
+    }
+    a.st =
+        a.news == HELPER_DONE ? outcome_read(d, &lane->helper, request, &done, ret, err) : error_nomem(err);
+    lane_give(d, lane);
+    return a;
+}
+
+enum status decoder_run(struct decoder *d, const void *bytes, size_t n, enum image_format format,
+                        const struct image_limits *limits, struct image *ret, struct error *err)
+{
+    struct decode_request request = { .n_bytes = n,
+                                      .format = format,
+                                      .limits = *limits,
+                                      .cpu_s = d->options.timeout_s,
+                                      .wall_s = d->options.timeout_s };
+
+    if (n > d->options.most_bytes)
+        return reply_too_long(n, d->options.most_bytes, err);
+    if (request.limits.max_pixels > d->options.most_pixels)
+        request.limits.max_pixels = d->options.most_pixels;
+    for (unsigned tries = 0, unasked = 0; tries < d->options.tries && unasked < MOST_UNASKED;) {
+        const struct attempt a = attempt(d, bytes, &request, ret, err);
+
+        if (a.news == HELPER_DONE || a.news == HELPER_NO_MEMORY)
+            return a.st;
+        if (a.news != HELPER_ENDED && a.news != HELPER_NOT_ASKED)
+            break; /* another would cost as much time again */
+        *(a.news == HELPER_NOT_ASKED ? &unasked : &tries) += 1;
+    }
+    return error_set(err, ST_BUSY, "the process that decoded the picture was lost: send it again");
+}
+
+void decoder_facts(struct decoder *d, struct decoder_facts *ret)
+{
+    *ret = (struct decoder_facts){ 0 };
+    if (!d)
+        return;
+    pthread_mutex_lock(&d->lock);
+    ret->lanes = d->options.lanes;
+    for (size_t i = 0; i < ret->lanes; i++) {
+        ret->busy += d->lanes[i].state == LANE_BUSY;
+        ret->running += d->lanes[i].state == LANE_BUSY || d->lanes[i].state == LANE_IDLE;
+    }
+    ret->landlock = d->landlock;
+    ret->failed = isfinite(d->failed_at) && ret->running == 0;
+    if (ret->failed)
+        snprintf(ret->why, sizeof ret->why, "%s", d->failure.text);
+    memcpy(ret->lost, d->lost, sizeof ret->lost);
+    memcpy(ret->ended, d->ended, sizeof ret->ended);
+    pthread_mutex_unlock(&d->lock);
+}
