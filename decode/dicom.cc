@@ -9,7 +9,6 @@ extern "C" {
 #include "dcmtk/dcmdata/dcpixel.h"
 #include "dcmtk/dcmdata/dcpixseq.h"
 #include "dcmtk/dcmdata/dcpxitem.h"
-#include "dcmtk/dcmdata/dcrledrg.h"
 #include "dcmtk/dcmdata/dctk.h"
 #include "dcmtk/dcmjpeg/djdecode.h"
 #include "dcmtk/dcmjpls/djdecode.h"
@@ -26,7 +25,6 @@ bool dicom_warm_up(void)
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
     dcmEnableUnknownVRConversion.set(
         OFTrue); /* a known element of unknown representation has that of the dictionary */
-    DcmRLEDecoderRegistration::registerCodecs();
     DJDecoderRegistration::registerCodecs(EDC_never, EUC_never, EPC_colorByPixel, OFFalse, OFFalse, OFTrue);
     DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel, OFTrue, OFTrue);
     return dcmDataDict.isDictionaryLoaded();
@@ -113,7 +111,8 @@ static bool text_of(DcmItem *item, uint32_t tag, char *ret, size_t size)
         return false;
     n = strlen(value);
     for (size_t i = n; i < length; i++)
-        if (value[i] != 0 && value[i] != ' ') /* a NUL that is no padding: what stands before it is not the value */
+        if (value[i] != 0 &&
+            value[i] != ' ') /* a NUL that is no padding: what stands before it is not the value */
             return false;
     while (*value == ' ')
         value++;

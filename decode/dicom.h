@@ -46,8 +46,7 @@ struct dicom_table {
 bool dicom_table_get(struct dicom *d, uint32_t sequence, uint32_t descriptor, uint32_t data,
                      struct dicom_table *ret);
 
-/* Decode one frame, of RLE, JPEG or JPEG-LS, to `to` [size]: samples of 8 or 16 bits in the machine's order, interleaved unless Planar Configuration of an
- * RLE frame says otherwise. Rows, Columns, Samples per Pixel and the bits must be in the data set.
+/* Decode one frame, of JPEG or JPEG-LS, to `to` [size]: interleaved samples of 8 or 16 bits in the machine's order. Rows, Columns, Samples per Pixel and the bits must be in the data set.
  * Errors: ST_FORMAT, ST_NOMEM. */
 MUST_USE enum status dicom_frame(struct dicom *d, const char *transfer_syntax, const uint8_t *stream,
                                  size_t n, void *to, size_t size, struct error *err);

@@ -4,6 +4,7 @@
 #include "grey.h"
 #include "j2k.h"
 #include "jpeg.h"
+#include "rle.h"
 
 #include "cxrd/secret.h"
 
@@ -157,14 +158,15 @@ static enum status jpeg_family_read(struct dicom *d, const struct stream *s, con
     return dicom_frame(d, syntax->uid, s->bytes, s->n, ret->owned, samples_size(ret, picture), err);
 }
 
-static enum status rle_read(struct dicom *d, const struct stream *s, const struct syntax *syntax,
-                            const struct picture *picture, struct pixels *ret, struct error *err)
+static enum status rle_read(const struct stream *s, const struct picture *picture, struct pixels *ret,
+                            struct error *err)
 {
+    const unsigned bytes = picture->allocated / 8;
     const enum status st = samples_new(ret, picture, picture->allocated, err);
 
-    ret->halved = false;
+    ret->by_plane = ret->halved = false;
     return st == ST_OK
-               ? dicom_frame(d, syntax->uid, s->bytes, s->n, ret->owned, samples_size(ret, picture), err)
+               ? rle_samples(s->bytes, s->n, count_of(picture), picture->channels, bytes, ret->owned, err)
                : st;
 }
 
@@ -182,7 +184,7 @@ static enum status stream_decode(struct dicom *d, const struct stream *s, const 
                                  const struct picture *picture, struct pixels *ret, struct error *err)
 {
     switch (syntax->pixels) {
-    case SYNTAX_RLE: return rle_read(d, s, syntax, picture, ret, err);
+    case SYNTAX_RLE: return rle_read(s, picture, ret, err);
     case SYNTAX_JPEG_2000: return j2k_read(s, picture, ret, err);
     case SYNTAX_JPEG:
     case SYNTAX_JPEG_LS:

@@ -573,6 +573,22 @@ def pipelines():
     yield 'signed', bytes([0]) + struct.pack('<HB', 0, 0) + bytes([2, 11, 4, 1]) + samples[7:]
 
 
+def run_lengths():
+    """What fuzz_rle.c reads: pixels, channels and bytes of a sample, then a frame."""
+    def frame(*segments):
+        offsets = [64 + sum(map(len, segments[:i])) for i in range(len(segments))]
+        return struct.pack('<16I', len(segments), *offsets, *[0] * (15 - len(segments))) + b''.join(segments)
+
+    run, literal = b'\xf9A', b'\x07abcdefgh'
+    yield 'byte', bytes([8, 0, 0]) + frame(run)
+    yield 'word', bytes([8, 0, 1]) + frame(run, literal)
+    yield 'colour', bytes([8, 1, 0]) + frame(run, literal, b'\x80' + run)
+    yield 'long-run', bytes([8, 0, 0]) + frame(b'\x81A')
+    yield 'cut', bytes([8, 0, 0]) + frame(literal[:-1])
+    yield 'short', bytes([9, 0, 0]) + frame(literal)
+    yield 'segments', bytes([8, 0, 1]) + frame(run)
+
+
 def jpegs():
     """Small JPEG files of each kind that is read, and of some that are not."""
     image = PIL.Image.new('RGB', (17, 11))
@@ -626,6 +642,7 @@ def main():
     write('walk', walks())
     write('grey', pipelines())
     write('jpeg', jpegs())
+    write('rle', run_lengths())
 
 
 if __name__ == '__main__':
