@@ -213,11 +213,11 @@ class NoDecoder(Case):
         self.assertTrue(told and says in told[0]['detail'], told)
         return told[0]
 
-    def test_row_74_no_helper_is_a_503_and_png_is_answered(self):
+    def test_row_78_no_helper_is_a_503_and_png_is_answered(self):
         binary = self.beside()
         self.assertIn(os.path.dirname(binary), self.check_png_alone(binary, 'cannot be started')['inner'])
 
-    def test_row_74_a_helper_that_is_something_else(self):
+    def test_row_78_a_helper_that_is_something_else(self):
         def another(path):
             with open(path, 'w', encoding='utf-8') as file:
                 file.write('#!/bin/sh\nexit 127\n')
@@ -225,7 +225,7 @@ class NoDecoder(Case):
 
         self.assertIn('127', self.check_png_alone(self.beside(another), 'ended before it was ready')['inner'])
 
-    def test_row_74_no_sandbox_no_decoding(self):
+    def test_row_78_no_sandbox_no_decoding(self):
         wrapper = (sys.executable, '-c', REFUSES_PRCTL)
         server = program.Server(wrapper=wrapper)
         self.addCleanup(server.stop)

@@ -1,0 +1,62 @@
+/* tests/support/fake_decoder.c - takes cxrd-decode's place, and does with a picture what its first byte says. */
+#include "cxrd/decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { SIDE = 4 };
+
+static void answer(struct decode_reply *r, const char *file, const struct decode_request *request)
+{
+    *r = (struct decode_reply){
+        .status = ST_OK, .width = SIDE, .height = SIDE, .channels = 1, .bit_depth = 8
+    };
+    r->source.format = request->format;
+    memset((char *)r + DECODE_PIXELS, file[1], SIDE * SIDE);
+}
+
+static void wait_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
+/* False: nothing more is said. */
+static bool picture(const char *file, const struct decode_request *request, struct decode_reply *reply)
+{
+    struct decode_done done = { .id = request->id, .outcome = DECODE_ANSWERED };
+
+    switch (file[0]) {
+    case 'a': answer(reply, file, request); break;         /* answers */
+    case 'i': done.id++; break;                            /* answers something else */
+    case 'l': return write(DECODE_SOCKET, "long", 4) == 4; /* speaks another language */
+    case 'e': return false;                                /* ends */
+    case 'h': wait_for_ever(); break;                      /* hangs */
+    case 'o': done.outcome = 99; break;                    /* an outcome that is none */
+    case 'k': done.outcome = DECODE_KILLED; break;         /* the outcomes that are no answer */
+    case 't': done.outcome = DECODE_LATE; break;
+    case 'n': done.outcome = DECODE_NO_PROCESS; break;
+    case 'z': break; /* leaves the reply as it found it: zeros */
+    default: exit(1);
+    }
+    return write(DECODE_SOCKET, &done, sizeof done) == sizeof done;
+}
+
+int main(void)
+{
+    const struct decode_ready ready = { .protocol = DECODE_PROTOCOL,
+                                        .reply_size = sizeof(struct decode_reply) };
+    struct decode_request request;
+    char *input = mmap(NULL, 4096, PROT_READ, MAP_SHARED, DECODE_INPUT, 0);
+    void *output = mmap(NULL, 2 * DECODE_PIXELS, PROT_READ | PROT_WRITE, MAP_SHARED, DECODE_OUTPUT, 0);
+
+    if (input == MAP_FAILED || output == MAP_FAILED ||
+        write(DECODE_SOCKET, &ready, sizeof ready) != sizeof ready)
+        return 1;
+    while (read(DECODE_SOCKET, &request, sizeof request) == sizeof request)
+        if (!picture(input, &request, output))
+            return 1;
+    return 0;
+}
