@@ -19,6 +19,14 @@ if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || { echo "install-deps.sh: run me as root, or install sudo. Missing: $missing" >&2; exit 1; }
     as_root=sudo
 fi
+# What is here for a build or a test is not started as a service, as Debian would start nginx and Orthanc. A policy that is there stays.
+policy=/usr/sbin/policy-rc.d
+if ! [ -e "$policy" ]; then
+    trap '$as_root rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+fi
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q
 # shellcheck disable=SC2086 # a list of words on purpose
