@@ -1,4 +1,4 @@
-/* A cxrd client in a page of C: predict URL IMAGE
+/* A cxrd client in a page of C: predict URL IMAGE.png
  *
  * With libcurl and jansson: cc -o predict predict.c $(pkg-config --cflags --libs libcurl jansson)
  * The key, where the server asks for one, comes from the environment: CXRD_KEY. */
@@ -30,7 +30,7 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *arg)
 static long post(const char *url, FILE *picture, long size, struct reply *reply)
 {
     CURL *curl = curl_easy_init();
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/octet-stream");
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: image/png");
     const char *key = getenv("CXRD_KEY");
     char address[1024], authorization[512];
     long status = 0;
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
     long size, status;
 
     if (!picture || fseek(picture, 0, SEEK_END) != 0 || (size = ftell(picture)) < 0) {
-        fprintf(stderr, "usage: predict URL IMAGE\n");
+        fprintf(stderr, "usage: predict URL IMAGE.png\n");
         return 2;
     }
     rewind(picture);
