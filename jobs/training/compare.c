@@ -5,6 +5,27 @@
 
 #include <math.h>
 
+/* Every row has the same probability of both: there is nothing that other rows could tell. */
+static bool same_scores(const struct scores *a, const struct scores *b, size_t k)
+{
+    const size_t n = a->labels->n;
+
+    for (size_t i = 0; i < a->n; i++)
+        if (a->prob[i * n + k] != b->prob[i * n + k])
+            return false;
+    return true;
+}
+
+/* The difference of a figure, of which it is known whether both have the same scores. */
+static enum status gain_estimate(const struct figure *gain, bool same, struct estimate *ret)
+{
+    const enum status st = difference_estimate(gain, ret);
+
+    if (st == ST_OK && same && !isnan(ret->value))
+        *ret = (struct estimate){ 0 };
+    return st;
+}
+
 static enum status compare_finding(const struct patients *p, const struct scores *candidate,
                                    const struct scores *active, size_t k, struct compared *ret)
 {
@@ -17,7 +38,7 @@ static enum status compare_finding(const struct patients *p, const struct scores
     if (st == ST_OK)
         st = figure_add_auroc(&gain, -1, active->truth + k, active->prob + k, n);
     if (st == ST_OK)
-        st = difference_estimate(&gain, &ret->gain);
+        st = gain_estimate(&gain, same_scores(candidate, active, k), &ret->gain);
     if (gain.unseen > 0)
         ret->gain.error = ret->gain.low = ret->gain.high = NAN; /* one patient proves nothing */
     figure_release(&gain);
@@ -33,6 +54,7 @@ static enum status compare_macro(const struct patients *p, const struct scores *
     const size_t n_labels = candidate->labels->n;
     struct figure gain;
     double n = 0;
+    bool same = true;
     enum status st = figure_init(&gain, p);
 
     for (size_t k = 0; k < n_labels; k++)
@@ -41,6 +63,7 @@ static enum status compare_macro(const struct patients *p, const struct scores *
     for (size_t k = 0; k < n_labels && st == ST_OK; k++) {
         if (isnan(c->findings[k].gain.error))
             continue;
+        same = same && same_scores(candidate, active, k);
         c->macro.candidate += c->findings[k].candidate / n;
         c->macro.active += c->findings[k].active / n;
         st = figure_add_auroc(&gain, 1 / n, candidate->truth + k, candidate->prob + k, n_labels);
@@ -48,7 +71,7 @@ static enum status compare_macro(const struct patients *p, const struct scores *
             st = figure_add_auroc(&gain, -1 / n, active->truth + k, active->prob + k, n_labels);
     }
     if (st == ST_OK)
-        st = difference_estimate(&gain, &c->macro.gain);
+        st = gain_estimate(&gain, same && n > 0, &c->macro.gain);
     figure_release(&gain);
     return st;
 }

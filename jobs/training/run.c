@@ -30,10 +30,11 @@ enum status run_check_cancelled(const struct run *r)
 void run_tell_progress(struct run *r)
 {
     const double elapsed = clock_seconds() - r->started;
+    const double done = (double)r->images_done, total = (double)r->images_total;
     struct train_progress *p = &r->progress;
 
-    p->progress = r->images_total ? fmin((double)r->images_done / (double)r->images_total, 1) : 0;
-    p->eta_s = p->progress > 0 ? elapsed * (1 - p->progress) / p->progress : -1;
+    p->progress = total > 0 ? fmin(done / (total + (double)r->images_given_up), 1) : 0;
+    p->eta_s = p->progress > 0 ? elapsed * fmax(total - done, 0) / done : -1;
     if (r->observer->step)
         r->observer->step(r->observer->arg, p);
 }

@@ -83,7 +83,7 @@ class Compare(Case):
         path = write(rows(40, 2, 0.3))
         told = self.compare(path, path)
         for pair in (told['loss'], told['macro_auroc'], *told['findings']):
-            self.assertEqual(pair['difference'], 0)
+            self.assertEqual((pair['difference'], pair['difference_low'], pair['difference_high']), (0, 0, 0))
         self.assertEqual(program.run('compare', path, path).stdout.count('cannot be told'), 2)
 
     def test_two_films_of_a_patient_prove_no_more_than_one(self):

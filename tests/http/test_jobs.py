@@ -571,6 +571,7 @@ class KeepBest(ServerCase):
         self.assertEqual((record['kept_epoch'], record['validation_loss']), (best['epoch'], best['val_loss']))
         self.assertIsNotNone(record['baseline']['validation_loss'])
         self.assertEqual(record['phase'], 'evaluating')
+        self.assertTrue(running['progress'] <= record['progress'] < 0.9, record['progress'])  # of the thousand epochs
         self.assertIn(record['current']['epoch'] - len(record['epochs']), (0, 1))
         self.check_evaluated(job, record)
         card = self.get(f'/models/{record["model"]}').json()
