@@ -2,6 +2,7 @@
 #include "html.h"
 #include "sections.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void compared_put(struct buf *out, const char *name, const json_t *ours, const json_t *base)
@@ -54,6 +55,45 @@ static void learning_put(struct buf *out, const json_t *learning)
     buf_puts(out, ".</p>\n");
 }
 
+/* The validation rows that epochs are measured on: those that `validation_steps` draws; 0: all of the split's. */
+static long long drawn_rows(const json_t *record, long long *ret_all)
+{
+    const long long drawn = (long long)json_integer_value(member_at(record, "config.validation_steps")) *
+                            (long long)json_integer_value(member_at(record, "config.validation_batch_size"));
+
+    *ret_all = (long long)json_integer_value(member_at(record, "dataset.validation"));
+    return drawn < *ret_all ? drawn : 0;
+}
+
+/* The figures by which an epoch was kept. */
+static void kept_put(struct buf *out, const json_t *record, const json_t *loss, const json_t *base)
+{
+    long long all;
+    const long long drawn = drawn_rows(record, &all);
+
+    buf_printf(out, "<p>The kept model (epoch %lld) has a validation loss of %.4f",
+               (long long)json_integer_value(member_at(record, "kept_epoch")), json_number_value(loss));
+    if (drawn)
+        buf_printf(out, ", on the %lld rows that were drawn of the split's %lld", drawn, all);
+    buf_printf(out, "; predicting the training rows' base rates for everyone has %.4f.</p>\n",
+               json_number_value(base));
+}
+
+/* A line of the table of what validation found while it trained. */
+static void validated_put(struct buf *out, const json_t *record, const char *name, const json_t *ours,
+                          const json_t *base)
+{
+    long long all;
+    const long long drawn = drawn_rows(record, &all);
+    char text[80];
+
+    if (drawn)
+        snprintf(text, sizeof text, "Validation, %lld drawn rows: %s", drawn, name);
+    else
+        snprintf(text, sizeof text, "Validation: %s", name);
+    compared_put(out, text, ours, base);
+}
+
 void section_summary(struct buf *out, const json_t *record)
 {
     const json_t *loss = member_at(record, "validation_loss"),
@@ -66,16 +106,12 @@ void section_summary(struct buf *out, const json_t *record)
         json_decref((json_t *)half);
         return;
     }
-    buf_printf(out,
-               "<p>The kept model (epoch %lld) has a validation loss of %.4f; predicting the training rows' "
-               "base rates for everyone has %.4f.</p>\n",
-               (long long)json_integer_value(member_at(record, "kept_epoch")), json_number_value(loss),
-               json_number_value(base));
+    kept_put(out, record, loss, base);
     learning_put(out, member_at(record, "evaluation.learning"));
     html_table_begin(out, "The kept model beside the base rates", "Measure|Model|Base rates");
-    compared_put(out, "Validation: loss (binary cross-entropy)", loss, base);
-    compared_put(out, "Validation: top-5 accuracy", member_at(record, "top5_accuracy"),
-                 member_at(record, "baseline.top5_accuracy"));
+    validated_put(out, record, "loss (binary cross-entropy)", loss, base);
+    validated_put(out, record, "top-5 accuracy", member_at(record, "top5_accuracy"),
+                  member_at(record, "baseline.top5_accuracy"));
     compared_put(out, "Test: loss (binary cross-entropy)", member_at(record, "evaluation.test.loss"),
                  member_at(record, "evaluation.test.baseline.loss"));
     compared_put(out, "Test: top-5 accuracy", member_at(record, "evaluation.test.top5_accuracy"),

@@ -425,6 +425,17 @@ class Record(ServerCase):
         self.assertNotEqual(record['model'], self.record['model'])
         self.assertEqual(self.get('/models').json()['active'], self.record['model'])  # promote is by hand
 
+    def test_figures_on_drawn_rows_say_of_how_many(self):
+        job = submit(self.server, {**QUICK, 'validation_steps': 2, 'validation_batch_size': 3})
+        record = wait_state(self.server, job, 'succeeded')
+        rows = record['dataset']['validation']
+        self.assertGreater(rows, 6)
+        page, whole = (self.get(f'/jobs/{one}/report').body.decode() for one in (job, self.job))
+        self.assertIn(f'{record["validation_loss"]:.4f}, on the 6 rows that were drawn of the split\'s {rows}; predicting', page)
+        self.assertEqual(page.count('Validation, 6 drawn rows: '), 2)
+        self.assertIn(f'{self.record["validation_loss"]:.4f}; predicting', whole)
+        self.assertEqual(whole.count('"row">Validation: '), 2)
+
     def test_its_backbone_may_be_frozen(self):
         record = wait_state(self.server, submit(self.server, {**QUICK, 'init': self.record['model'], 'freeze': 'backbone'}), 'succeeded')
         self.assertEqual(record['config']['freeze'], 'backbone')
