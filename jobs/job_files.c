@@ -4,6 +4,7 @@
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/report.h"
+#include "cxrd/run_comparison.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -98,6 +99,39 @@ enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd
 
     job_scores_name(set, name);
     return job_open(r, id, name, "scores", ret_fd, ret_size, err);
+}
+
+/* The path of a job's scores of all rows, which are there. */
+static enum status scores_path(struct runner *r, const char *id, char path[PATH_MAX], struct error *err)
+{
+    char name[JOB_FILE_SIZE];
+    size_t size;
+    int fd;
+    enum status st = runner_scores(r, id, SCORED_ALL, &fd, &size, err);
+
+    if (st != ST_OK)
+        return st;
+    close(fd);
+    job_scores_name(SCORED_ALL, name);
+    return job_path(r, id, name, path, err);
+}
+
+enum status runner_compare(struct runner *r, const char *first, const char *second, const char *split,
+                           struct run_comparison *ret, struct error *err)
+{
+    char paths[2][PATH_MAX];
+    enum status st = scores_path(r, first, paths[0], err);
+
+    if (st == ST_OK)
+        st = scores_path(r, second, paths[1], err);
+    if (st == ST_OK)
+        st = runs_compare(paths[0], paths[1], split, ret, err);
+    if (st == ST_FORMAT || st == ST_LIMIT) {
+        const struct error why = *err; /* a file of ours: it is nothing that a client did */
+
+        st = storage_error(ST_IO, &why, err);
+    }
+    return st;
 }
 
 enum status runner_report(struct runner *r, const char *id, enum report_form form, int *ret_fd,

@@ -102,6 +102,12 @@ void runner_refresh(struct runner *r, json_t *job);
 MUST_USE enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
                                    struct error *err);
 
+/* Compare two jobs' kept models on the rows that both were tested on, see runs_compare(), whose `split` this is.
+ * Errors: ST_NOTFOUND (a job, or its scores), ST_UNUSABLE, ST_IO, ST_NOMEM. */
+struct run_comparison;
+MUST_USE enum status runner_compare(struct runner *r, const char *first, const char *second,
+                                    const char *split, struct run_comparison *ret, struct error *err);
+
 /* The same of its report, an HTML page, in one of its forms. */
 MUST_USE enum status runner_report(struct runner *r, const char *id, enum report_form form, int *ret_fd,
                                    size_t *ret_size, struct error *err);

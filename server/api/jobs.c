@@ -1,5 +1,7 @@
 /* server/api/jobs.c - training jobs over HTTP. */
 #include "cxrd/fetch.h"
+#include "cxrd/id.h"
+#include "cxrd/run_comparison.h"
 #include "handlers.h"
 #include "input.h"
 #include "work.h"
@@ -150,6 +152,29 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
     res->content_type = "text/csv; charset=utf-8";
     return storage_status(runner_scores(app_work(app)->runner, req->id, set, &res->fd, &res->fd_size, err),
                           res);
+}
+
+enum status job_compare_get(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct error *err)
+{
+    char with[QUERY_TEXT], split[QUERY_TEXT] = "test";
+    struct run_comparison c;
+    json_t *answer;
+    enum status st;
+
+    http_query(req, "split", split);
+    if (!http_query(req, "with", with) || !id_ok(with, strlen(with)))
+        return error_set(err, ST_INVALID, "'with' must be the id of the other job");
+    if (strcmp(split, "train") != 0 && strcmp(split, "validation") != 0 && strcmp(split, "test") != 0 &&
+        strcmp(split, "no_finding") != 0)
+        return error_set(err, ST_INVALID, "there is no split '%.32s': train, validation, test or no_finding",
+                         split);
+    st = storage_status(runner_compare(app_work(app)->runner, with, req->id, split, &c, err), res);
+    if (st != ST_OK)
+        return st;
+    answer = run_comparison_json(&c, split);
+    json_object_set_new(answer, "jobs", json_pack("[s,s]", with, req->id));
+    return http_json(res, answer);
 }
 
 enum status job_report_get(struct app *app, const struct http_request *req, struct http_response *res,

@@ -24,6 +24,7 @@ static const struct route TABLE[] = {
     { "DELETE", "/jobs/{id}", ROLE_ADMIN, LANE_FILES, 0, job_delete },
     { "GET", "/jobs/{id}/events", ROLE_PREDICT, LANE_FILES, 0, job_events_get },
     { "GET", "/jobs/{id}/scores", ROLE_PREDICT, LANE_FILES, 0, job_scores_get },
+    { "GET", "/jobs/{id}/compare", ROLE_PREDICT, LANE_FILES, 0, job_compare_get },
     { "GET", "/jobs/{id}/report", ROLE_PREDICT, LANE_FILES, 0, job_report_get },
     { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_cancel_post, json_at_head },
     { "POST", "/jobs/{id}/resume", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_resume_post },

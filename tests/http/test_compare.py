@@ -5,8 +5,8 @@ import os
 import random
 import unittest
 
-from support import dataset, program
-from support.case import Case
+from support import client, dataset, program
+from support.case import Case, ServerCase, QUICK, submit, wait_state
 
 HEAD = ','.join(['image', 'patient', 'age', 'sex', 'view', 'split', *(f'true_{label}' for label in dataset.LABELS),
                  *(f'prob_{label}' for label in dataset.LABELS)])
@@ -142,6 +142,62 @@ class Compare(Case):
         told = self.compare(dataset.trained(), dataset.trained())
         self.assertGreater(told['common'], 0)
         self.assertEqual(told['loss']['difference'], 0)
+
+
+class Served(ServerCase):
+    with_data = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        small = {**QUICK, 'split_seed': 3}
+        cls.jobs = [submit(cls.server, {**small, **more}) for more in ({'seed': 1}, {'seed': 2, 'steps_per_epoch': 4},
+                                                                      {'labels': ['Mass', 'Effusion']}, {'epochs': 0})]
+        for job in cls.jobs:
+            wait_state(cls.server, job, 'succeeded')
+
+    def compare(self, job, **query):
+        return self.get(f'/jobs/{job}/compare?' + '&'.join(f'{name}={value}' for name, value in query.items()))
+
+    def test_two_jobs_are_compared_as_the_command_compares_their_scores(self):
+        first, second = self.jobs[:2]
+        paths = []
+        for job in (first, second):
+            paths.append(os.path.join(program.new_folder('scores'), 'scores.csv'))
+            with open(paths[-1], 'wb') as file:
+                file.write(self.get(f'/jobs/{job}/scores?split=all').body)
+        for split in ('test', 'validation', 'train'):
+            reply = self.compare(second, **{'with': first}, **({} if split == 'test' else {'split': split}))
+            self.assertEqual(reply.status, 200, reply)
+            told = reply.json()
+            self.assertEqual(told.pop('jobs'), [first, second])
+            self.assertEqual(told, json.loads(program.run('compare', '--json', '--split', split, *paths).stdout))
+            self.assertGreater(told['common'], 0)
+            self.assertNotEqual(told['loss']['difference'], 0)
+
+    def test_a_job_does_not_differ_from_itself(self):
+        told = self.compare(self.jobs[0], **{'with': self.jobs[0]}).json()
+        for pair in (told['loss'], told['macro_auroc']):
+            self.assertEqual((pair['difference'], pair['difference_low'], pair['difference_high']), (0, 0, 0))
+
+    def test_what_cannot_be_compared_is_refused(self):
+        first, second, others, nothing = self.jobs
+        unknown = '00000000-0000-0000-0000-000000000000'
+        for job, query, status, says in ((first, {}, 422, "'with'"), (first, {'with': ''}, 422, "'with'"), (first, {'with': '..'}, 422, "'with'"),
+                                         (first, {'with': second, 'split': 'all'}, 422, "no split 'all'"), (first, {'with': unknown}, 404, unknown),
+                                         (unknown, {'with': first}, 404, unknown), (first, {'with': others}, 422, 'other findings'),
+                                         (first, {'with': nothing}, 404, 'has no scores'), (nothing, {'with': first}, 404, 'has no scores')):
+            with self.subTest(query):
+                self.assert_problem(self.compare(job, **query), status, says)
+
+    def test_scores_that_are_damaged_are_a_matter_of_the_server(self):
+        server = program.Server(datasets=dataset.tiny())
+        self.addCleanup(lambda: server.stop())
+        job = submit(server, QUICK)
+        wait_state(server, job, 'succeeded')
+        with open(os.path.join(server.state, 'jobs', job, 'scores.csv'), 'w', encoding='ascii') as file:
+            file.write('nonsense')
+        self.assert_problem(client.get(server, f'/jobs/{job}/compare?with={job}'), 503, 'storage')
 
 
 if __name__ == '__main__':
