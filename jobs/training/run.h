@@ -73,7 +73,8 @@ struct run {
     bool trained;                     /* training is over: nobody is asked any more whether it is enough */
     size_t n_epochs, steps_per_epoch; /* of epochs that are no regression, see run_regresses() */
     size_t images_done, images_total; /* progress: pictures to be trained on, validated and scored */
-    size_t images_given_up;           /* of them those of epochs that a cancelled run does not see any more: not in the total */
+    size_t
+        images_given_up; /* of them those of epochs that a cancelled run does not see any more: not in the total */
     uint64_t *reports;       /* [epochs][words]: room for the epochs' reports as a checkpoint has them */
     double started, elapsed; /* training and all after it; what a checkpoint says has passed */
     struct train_progress progress;

@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +56,11 @@ static struct zip_wanted *find(const struct reading *r, const char *path)
 
 static enum status broken(const struct reading *r)
 {
-    return error_set(r->err, ST_FORMAT, "the zip cannot be read: %.100s",
-                     archive_error_string(r->a) ? archive_error_string(r->a) : "it is damaged");
+    const char *what = archive_error_string(r->a);
+
+    if (archive_errno(r->a) == ENOMEM)
+        return error_nomem(r->err);
+    return error_set(r->err, ST_FORMAT, "the zip cannot be read: %.100s", what ? what : "it is damaged");
 }
 
 /* The ways to pack a file that say nothing of how much memory they take. */

@@ -4,6 +4,7 @@
 #include "cxrd/file.h"
 #include "cxrd/image.h"
 #include "cxrd/image_cache.h"
+#include "cxrd/import.h"
 #include "cxrd/json.h"
 #include "cxrd/onnx.h"
 #include "cxrd/phantom.h"
@@ -13,6 +14,7 @@
 #include "cxrd/store.h"
 #include "cxrd/trainer.h"
 #include "cxrd/weights.h"
+#include "model/torch/torch.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -30,6 +32,7 @@ static const struct preprocess PREPROCESS = { SIDE, RESIZE_AREA, 128, 64 };
 static char folder[PATH_MAX - 64];
 static struct file_bytes table, grey_png, weights, onnx;
 static struct buf colour_png = BUF_INIT(MANY);
+static struct file_bytes torch_pickles;
 static struct model *model;
 
 static const char *path(const char *name)
@@ -210,6 +213,29 @@ static enum status write_onnx(struct error *err)
     return st;
 }
 
+static enum status import_onnx(struct error *err)
+{
+    json_t *report = json_object();
+    struct model *m = NULL;
+    const enum status st = report ? model_import(onnx.data, onnx.size,
+                                                 &(struct import_options){ .labels = NULL }, &m, report, err)
+                                  : error_nomem(err);
+
+    model_unref(m);
+    json_decref(report);
+    return st;
+}
+
+static enum status read_torch_pickles(struct error *err)
+{
+    struct torch_file f = { 0 };
+    const enum status st = torch_read(torch_pickles.data, torch_pickles.size, &f, err);
+
+    assert(st != ST_OK || (f.n == 2 && ((const float *)f.arrays[1].data)[1] == 4));
+    torch_file_release(&f);
+    return st;
+}
+
 static enum status save_weights(struct error *err)
 {
     const enum status st = weights_save(model, path("saved.safetensors"), err);
@@ -363,6 +389,8 @@ const struct torture_case TORTURE_CASES[] = {
     { "weights are written", write_weights },
     { "weights are saved", save_weights },
     { "an ONNX file is written", write_onnx },
+    { "an ONNX file is imported", import_onnx },
+    { "pickles of PyTorch are read", read_torch_pickles },
     { "a picture is predicted", predict },
     { "jobs are stored", use_a_new_store },
     { "a model is registered and activated", use_registry },
@@ -378,6 +406,35 @@ static struct file_bytes bytes_of(struct buf *b)
     const size_t n = b->len;
 
     return (struct file_bytes){ buf_take(b), n };
+}
+
+/* What torch.save() wrote until PyTorch 1.5 of two tensors of one storage, of which one does not lie in a row. A zip is no case:
+ * libarchive 3.6 itself ends the process where some of its allocations fail. */
+#define TORCH_PICKLE                                                                       \
+    "\x80\2}(U\1actorch._utils\n_rebuild_tensor_v2\n((U\7storagectorch\nFloatStorage\nU\1" \
+    "0U\3cpuK\6tQq\1K\0K\2K\3\x86K\3K\1\x86\x89"                                           \
+    "ccollections\nOrderedDict\n)RtRU\1b"                                                  \
+    "ctorch._utils\n_rebuild_tensor_v2\n(h\1K\0K\3K\2\x86K\1K\3\x86\x89"                   \
+    "ccollections\nOrderedDict\n)RtRu."
+#define TORCH_BEFORE \
+    "\x80\2\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\2M\xe9\3.\x80\2}U\x0dlittle_endian\x88s."
+#define TORCH_KEYS \
+    "\x80\2]U\1"   \
+    "0a.\6\0\0\0\0\0\0\0"
+
+static bool torch_make(void)
+{
+    static const float numbers[6] = { 1, 2, 3, 4, 5, 6 };
+    struct buf pickles = BUF_INIT(MANY);
+
+    buf_put(&pickles, TORCH_BEFORE, sizeof TORCH_BEFORE - 1);
+    buf_put(&pickles, TORCH_PICKLE, sizeof TORCH_PICKLE - 1);
+    buf_put(&pickles, TORCH_KEYS, sizeof TORCH_KEYS - 1);
+    buf_put(&pickles, numbers, sizeof numbers);
+    if (buf_status(&pickles) != ST_OK)
+        return false;
+    torch_pickles = bytes_of(&pickles);
+    return true;
 }
 
 static bool model_make(void)
@@ -418,5 +475,6 @@ bool torture_prepare(const char *into)
            file_read(path("data/phantom/Data_Entry_2017.csv"), MANY, &table, NULL) == ST_OK &&
            file_read(path("data/phantom/images_001/images/00000001_000.png"), MANY, &grey_png, NULL) ==
                ST_OK &&
-           image_encode_png(colour, SIDE, SIDE, 3, &colour_png, NULL) == ST_OK && model_make();
+           image_encode_png(colour, SIDE, SIDE, 3, &colour_png, NULL) == ST_OK && model_make() &&
+           torch_make();
 }
