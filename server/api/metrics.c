@@ -2,6 +2,7 @@
 #include "metrics.h"
 
 #include "drift.h"
+#include "source.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -12,7 +13,7 @@ enum {
     N_BOUNDS = 12,
     N_SCORE_BOUNDS = 10,
     MAX_ROUTES = 64,
-    MAX_REASONS = 16,
+    MAX_REASONS = 24,
     REASON_SIZE = 48,
     MAX_MODELS = 4,
     MAX_FINDINGS = MAX_MODELS * MAX_LABELS
@@ -67,6 +68,7 @@ struct metrics {
     uint64_t requests[MAX_ROUTES + 1][N_CODES]; /* the last row: what is no route */
     struct histogram durations[MAX_ROUTES + 1];
     struct histogram phases[N_PHASES];
+    struct histogram decodes[N_IMAGE_FORMATS];
     struct scores scores[MAX_FINDINGS];
     uint64_t outcomes[N_OUTCOMES], predictions;
     struct positives positives[MAX_MODELS];
@@ -175,6 +177,18 @@ static void count_scores(struct metrics *m, const struct labels *labels, const j
                       json_number_value(json_object_get(probabilities, labels->names[i])));
 }
 
+/* By the format that an answer's `image` names; a PNG's names none, and a model that sees no picture has none. */
+static void count_decode(struct metrics *m, const json_t *reply)
+{
+    const json_t *image = json_object_get(reply, "image");
+    const char *name = json_string_value(json_object_get(image, "format"));
+    const double ms = json_number_value(json_object_get(json_object_get(reply, "timing_ms"), "decode"));
+
+    for (size_t f = 0; json_is_object(image) && f < N_IMAGE_FORMATS; f++)
+        if (strcmp(image_format_name((enum image_format)f), name ? name : "png") == 0)
+            histogram_add(&m->decodes[f], SECONDS, N_BOUNDS, ms / 1e3);
+}
+
 static void count_phases(struct metrics *m, const json_t *timing)
 {
     for (size_t i = 0; i < N_PHASES; i++) {
@@ -229,6 +243,7 @@ void metrics_prediction(struct metrics *m, const struct served *by, const json_t
     m->predictions++;
     count_scores(m, model_labels(by->model), json_object_get(reply, "probabilities"));
     count_phases(m, json_object_get(reply, "timing_ms"));
+    count_decode(m, reply);
     count_positives(m, by, json_object_get(reply, "findings"));
     json_array_foreach (json_object_get(reply, "warnings"), i, entry)
         count_reason(m, json_string_value(json_object_get(entry, "code")));
@@ -299,6 +314,11 @@ static void write_inferences(const struct metrics *m, struct buf *out)
     for (size_t i = 0; i < N_PHASES; i++) {
         snprintf(labels, sizeof labels, "phase=\"%s\"", PHASES[i]);
         histogram_write(out, "cxrd_inference_duration_seconds", labels, &m->phases[i], SECONDS, N_BOUNDS);
+    }
+    metrics_family(out, "cxrd_decode_duration_seconds", "histogram", "Pictures decoded, by format.");
+    for (size_t f = 0; f < N_IMAGE_FORMATS; f++) {
+        snprintf(labels, sizeof labels, "format=\"%s\"", image_format_name((enum image_format)f));
+        histogram_write(out, "cxrd_decode_duration_seconds", labels, &m->decodes[f], SECONDS, N_BOUNDS);
     }
     metrics_family(out, "cxrd_inputs_flagged_total", "counter", "Pictures with a warning, by its code.");
     for (size_t i = 0; i < MAX_REASONS && m->reasons[i].count; i++)

@@ -25,7 +25,7 @@ ELEMENTS = {
     'SamplesPerPixel': (0x00280002, 'US'), 'PhotometricInterpretation': (0x00280004, 'CS'), 'NumberOfFrames': (0x00280008, 'IS'),
     'Rows': (0x00280010, 'US'), 'Columns': (0x00280011, 'US'), 'BitsAllocated': (0x00280100, 'US'), 'BitsStored': (0x00280101, 'US'),
     'HighBit': (0x00280102, 'US'), 'PixelRepresentation': (0x00280103, 'US'), 'BurnedInAnnotation': (0x00280301, 'CS'),
-    'WindowCenter': (0x00281050, 'DS'), 'WindowWidth': (0x00281051, 'DS'), 'RescaleIntercept': (0x00281052, 'DS'),
+    'WindowCenter': (0x00281050, 'DS'), 'WindowWidth': (0x00281051, 'DS'), 'VOILUTFunction': (0x00281056, 'CS'), 'RescaleIntercept': (0x00281052, 'DS'),
     'RescaleSlope': (0x00281053, 'DS'), 'LossyImageCompression': (0x00282110, 'CS'), 'RequestingPhysician': (0x00321032, 'PN'),
     'PixelDataProviderURL': (0x00287fe0, 'UR'), 'PixelData': (0x7fe00010, 'OW'),
 }
