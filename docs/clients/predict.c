@@ -30,7 +30,7 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *arg)
 static long post(const char *url, FILE *picture, long size, struct reply *reply)
 {
     CURL *curl = curl_easy_init();
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: image/png");
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/octet-stream");
     const char *key = getenv("CXRD_KEY");
     char address[1024], authorization[512];
     long status = 0;

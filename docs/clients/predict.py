@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A cxrd client in a page: predict.py URL IMAGE.png
+"""A cxrd client in a page: predict.py URL IMAGE
 
 Nothing but Python's own library. The key, where the server asks for one, comes from the environment: CXRD_KEY.
 Exit status: 0 answered, 1 refused or broken, 75 "try again later" (the server said so more than three times).
@@ -14,7 +14,7 @@ import urllib.request
 
 def predict(url, picture):
     """The reply of POST /predict as a dictionary; waits and asks again where the server is busy (429, 503)."""
-    headers = {'Content-Type': 'image/png'}
+    headers = {'Content-Type': 'application/octet-stream'}  # PNG, JPEG or DICOM: the server looks at the bytes
     if os.environ.get('CXRD_KEY'):
         headers['Authorization'] = f'Bearer {os.environ["CXRD_KEY"]}'
     for attempt in range(4):

@@ -5,13 +5,16 @@ import { drawMap, strongest } from './map.js';
 import { askFor, askForActive, given, onGiven } from './patient.js';
 
 let file;             // what was chosen, null: no picture
-let shown = null;     // its object URL
+let shown = null;     // the object URL of what is shown of it
+let visible = true;   // whether a browser can show it: no browser shows DICOM
 let request = null;   // what is under way, to be dropped when something newer is asked for
 
-async function post(asked, signal) {
+/** What the bytes are the server sees for itself; but a DICOM file may lack its first 132, and then its name has to say it. */
+const typeOf = ({ name, type }) => (/\.(dcm|dicom)$/i.test(name) ? 'application/dicom' : type || 'application/octet-stream');
+
+function post(path, asked, signal) {
   const query = String(new URLSearchParams([...given(), ...Object.entries(asked)]));
-  const reply = await ask('POST', `predict${query && `?${query}`}`, { body: file, headers: file ? { 'Content-Type': 'image/png' } : {}, signal });
-  return reply.json();
+  return ask('POST', `${path}${query && `?${query}`}`, { body: file, headers: file ? { 'Content-Type': typeOf(file) } : {}, signal });
 }
 
 function begin() {
@@ -22,17 +25,30 @@ function begin() {
 
 function takeMapOff() {
   $('film-map').hidden = true;
+  if (!visible) showNothing();
   $('map-tools').hidden = true;
   for (const button of $('findings').querySelectorAll('button')) button.setAttribute('aria-pressed', 'false');
 }
 
-function showFilm() {
+function show(picture, alt) {
   if (shown) URL.revokeObjectURL(shown);
-  $('film').hidden = !file;
-  if (!file) return;
-  shown = URL.createObjectURL(file);
+  shown = URL.createObjectURL(picture);
   $('film-image').src = shown;
-  $('film-image').alt = 'The X-ray that was chosen';
+  $('film-image').alt = alt;
+  $('film-image').hidden = false;
+  $('film-none').hidden = true;
+}
+
+function showNothing() {
+  $('film-image').hidden = true;
+  $('film-none').hidden = false;
+}
+
+function showFilm() {
+  $('film').hidden = !file;
+  visible = true;
+  if (!file) return;
+  show(file, 'The X-ray that was chosen');
   $('film-caption').textContent = `${file.name}, ${bytes(file.size)}`;
 }
 
@@ -70,6 +86,23 @@ function findingButton(finding) {
   extra ? make('span', { class: 'extra' }, extra) : null);
 }
 
+const FORMATS = { png: 'PNG', jpeg: 'JPEG', dicom: 'DICOM' };
+const GREYS = { none: 'least value black, greatest white', lut: 'by its VOI LUT', window: 'by its window', identity: 'as they are' };
+
+/** "DICOM: DX, CHEST, PA": what the file says that it is. */
+function fileOf(image) {
+  if (!image?.format) return null;
+  const said = [image.modality, image.body_part, image.view].filter(Boolean);
+  return `${FORMATS[image.format] ?? image.format}${said.length ? `: ${said.join(', ')}` : ''}` +
+    `${image.voi ? `; greys ${GREYS[image.voi] ?? image.voi}` : ''}`;
+}
+
+/** "age 64, sex F": what the model was told because the file says it. */
+function fromFile(inputs = {}) {
+  const told = Object.entries(inputs).filter(([, { from }]) => from === 'file').map(([name, { value }]) => `${name} ${value}`);
+  return told.length ? told.join(', ') : null;
+}
+
 function showPrediction(prediction) {
   const { image, model, timing_ms: timing } = prediction;
   $('findings').replaceChildren(...prediction.findings.map((finding) => make('li', {}, findingButton(finding))));
@@ -81,6 +114,8 @@ function showPrediction(prediction) {
       : words(model.population ?? 'unknown'),
     Picture: image ? `${image.width} × ${image.height}, ${image.channels} channel${image.channels > 1 ? 's' : ''}, ${image.bit_depth} bit`
       : 'none was looked at',
+    File: fileOf(image),
+    'Told by the file': fromFile(prediction.inputs),
     Time: `${number(timing.total, 1)} ms: ${['queue', 'decode', 'preprocess', 'forward']
       .map((part) => `${part} ${number(timing[part], 1)}`).join(', ')}`,
     Request: prediction.id,
@@ -98,7 +133,7 @@ async function predict(chosen) {
   $('predict-status').textContent = 'Asking the server…';
   showFilm();
   try {
-    const prediction = await post({}, signal);
+    const prediction = await (await post('predict', {}, signal)).json();
     showPrediction(prediction);
     await askFor(prediction.model.id);
   } catch (error) {
@@ -108,12 +143,19 @@ async function predict(chosen) {
 }
 
 async function explain(label) {
-  const { explanation } = await post({ explain: label }, begin());
+  const signal = begin();
+  const { explanation } = await (await post('predict', { explain: label }, signal)).json();
+  const drawn = visible ? null : await (await post('predict/heatmap', { label }, signal)).blob();
   for (const button of $('findings').querySelectorAll('button')) {
     button.setAttribute('aria-pressed', String(button.dataset.label === label));
   }
-  drawMap($('film-map'), explanation.grid);
-  setOpacity();
+  if (drawn) {
+    show(drawn, `The X-ray with the map of ${words(label)} over it`);
+  } else {
+    drawMap($('film-map'), explanation.grid);
+    setOpacity();
+  }
+  $('map-opacity').hidden = Boolean(drawn);
   $('map-title').textContent = `${words(label)}: score ${scoreOf(explanation)}; raised most ${strongest(explanation.grid)}.`;
   $('map-tools').hidden = false;
   showMapWhereItIs();
@@ -159,6 +201,10 @@ export function startPredict() {
     });
   }
   drop.addEventListener('drop', (event) => choose(event.dataTransfer.files));
+  $('film-image').addEventListener('error', () => {
+    visible = false;
+    showNothing();
+  });
   onGiven(() => {
     if (file !== undefined) attempt(() => predict(file));
   });

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from support import dataset, dicomweb, picture, program
+from support import dataset, dicom, dicomweb, picture, program
 from support.case import Case, ServerCase
 
 try:
@@ -92,7 +92,10 @@ class TheCommands(ServerCase):
     def folder(self):
         """What the commands expect to find where they run."""
         folder = program.new_folder('commands')
-        for name, data in (('film.png', picture.noise(3, 90, 70)), ('film.dcm', dicomweb.film()), ('xray.png', picture.noise(4, 80, 80)),
+        film = dicom.film([[(x * y) % 256 for x in range(80)] for y in range(80)])
+        os.mkdir(os.path.join(folder, 'study'))
+        for name, data in (('film.png', picture.noise(3, 90, 70)), ('xray.png', picture.noise(4, 80, 80)),
+                           ('film.dcm', film), ('xray.dcm', film), (os.path.join('study', '1.dcm'), film),
                            ('weights.safetensors', dataset.weights()), ('model.safetensors', dataset.weights()), ('checkpoint.pth', dataset.weights())):
             with open(os.path.join(folder, name), 'wb') as file:
                 file.write(data)
