@@ -1,4 +1,4 @@
-/* A cxrd client in a page of C: predict URL IMAGE.png
+/* A cxrd client in a page of C: predict URL IMAGE
  *
  * With libcurl and jansson: cc -o predict predict.c $(pkg-config --cflags --libs libcurl jansson)
  * The key, where the server asks for one, comes from the environment: CXRD_KEY. */
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
     long size, status;
 
     if (!picture || fseek(picture, 0, SEEK_END) != 0 || (size = ftell(picture)) < 0) {
-        fprintf(stderr, "usage: predict URL IMAGE.png\n");
+        fprintf(stderr, "usage: predict URL IMAGE\n");
         return 2;
     }
     rewind(picture);
