@@ -144,8 +144,10 @@ static enum status segment(unsigned marker, const uint8_t *body, size_t n, struc
     if (!f->process)
         return error_set(err, ST_FORMAT, "the JPEG file is broken: a scan stands before the frame header");
     if (++f->n_scans > MOST_SCANS)
-        return error_set(err, ST_LIMIT, "the JPEG file has more than %d scans; the limit is %d", MOST_SCANS,
-                         MOST_SCANS);
+        return error_reason(
+            err,
+            error_set(err, ST_LIMIT, "the JPEG file has more than %d scans, which is the limit", MOST_SCANS),
+            "limit");
     return ST_OK;
 }
 
