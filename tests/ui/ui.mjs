@@ -1,9 +1,11 @@
 // The pages in Chromium, as a person uses them: ui.mjs CXRD TAP_FILE CHROMIUM [SCREENSHOTS]
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { makeKey, startServer } from '../support/server.mjs';
 import { Tap } from '../support/tap.mjs';
@@ -199,6 +201,55 @@ await tap.test('a finding has its map over the picture', async () => {
   await page.fill('#opacity', '60');
   await shoot('predict');
   await assertAccessible('the prediction');
+});
+
+/** A film of tests/http/support/FORMAT.py, 128 pixels a side: the expression makes it of `rows`, 16 x 16 greys. */
+const drawnFilm = (expression) => execFileSync('python3', ['-c', `import sys; sys.path.insert(0, sys.argv[1])
+from support import dicom, jpeg
+rows = [[(9 * x + 5 * y) % 256 for x in range(16)] for y in range(16)]
+sys.stdout.buffer.write(${expression})`, fileURLToPath(new URL('../http', import.meta.url))]);
+
+await tap.test('a JPEG is shown as it is', async () => {
+  await page.setInputFiles('#file', { name: 'film.jpg', mimeType: 'image/jpeg', buffer: drawnFilm('jpeg.squares(rows)') });
+  await page.waitForSelector('#prediction:not([hidden])');
+  assert.match(await page.textContent('#facts'), /FileJPEG/);
+  assert.equal(await page.isVisible('#film-image'), true);
+  assert.equal(await page.isVisible('#film-none'), false);
+});
+
+await tap.test('of a DICOM file the server draws the picture', async () => {
+  const film = drawnFilm('dicom.film(jpeg.pixels(rows), preamble=False, LossyImageCompression="01")');
+  await page.setInputFiles('#file', { name: 'film.dcm', mimeType: '', buffer: film });
+  await page.waitForSelector('#prediction:not([hidden])');
+  await page.waitForSelector('#film-none:not([hidden])');
+  assert.match(await page.textContent('#facts'), /FileDICOM: DX, CHEST, PA; greys as they are/);
+  assert.match(await page.textContent('#warnings'), /lossy/i);
+  assert.equal(await page.isVisible('#film-image'), false);
+  await shoot('dicom');
+  await page.locator('#findings button').first().click();
+  await page.waitForSelector('#map-tools:not([hidden])');
+  await page.waitForFunction(() => document.querySelector('#film-image').naturalWidth > 128); // the picture with its legend
+  assert.equal(await page.isVisible('#film-image'), true);
+  assert.equal(await page.isVisible('#film-map'), false);
+  assert.equal(await page.isVisible('#opacity'), false);
+  await shoot('dicom-map');
+  await assertAccessible('a DICOM file');
+  await page.click('#map-off');
+  assert.equal(await page.isVisible('#film-none'), true);
+  assert.equal(await page.isVisible('#film-image'), false);
+  await page.setInputFiles('#file', server.picture);
+  await page.waitForFunction(() => !document.querySelector('#prediction').hidden && !document.querySelector('#film-image').hidden);
+  assert.equal(await page.isVisible('#film-none'), false);
+  await page.locator('#findings button').first().click();
+  await page.waitForSelector('#film-map:not([hidden])');
+  assert.equal(await page.isVisible('#opacity'), true);
+});
+
+await tap.test('why a DICOM file is refused is told', async () => {
+  await page.setInputFiles('#file', { name: 'film.dcm', mimeType: '', buffer: drawnFilm('dicom.film(jpeg.pixels(rows), ViewPosition="LL")') });
+  await page.waitForSelector('#alert:not([hidden])');
+  assert.match(await page.textContent('#alert'), /no frontal picture: its view is 'LL'/);
+  assert.match(complaints.pop(), /422/);
 });
 
 await tap.test('a broken file is told, and leaves no numbers', async () => {
