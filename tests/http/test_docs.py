@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from support import dataset, dicom, dicomweb, picture, program
+from support import dataset, dicom, picture, program
 from support.case import Case, ServerCase
 
 try:

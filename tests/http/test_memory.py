@@ -147,7 +147,8 @@ class Memory(Case):
             broken = bytearray(film(30 + i, 64, level=level))
             broken[-20] ^= 1
             self.send(f'broken {i}', bytes(broken), status=400)
-            self.send(f'no PNG {i}', b'\xff\xd8\xff' + body, status=415)
+            self.send(f'no PNG {i}', b'GIF8' + body, status=415)
+            self.send(f'no JPEG {i}', b'\xff\xd8\xff' + body, status=400)
             self.send(f'zipped {i}', body, status=415, Content_Encoding='gzip')
             self.send(f'not found {i}', body, '/nothing', status=404)
             self.send(f'no part {i}', body, status=400, Content_Type='multipart/form-data; boundary=b')
