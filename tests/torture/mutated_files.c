@@ -49,7 +49,7 @@ static void put_word(struct rng *r, uint8_t *at, size_t room)
 /* One change of [n] bytes in a buffer of LARGEST + PIECE; returns how many they are then. */
 static size_t change(struct rng *r, uint8_t *bytes, size_t n)
 {
-    const size_t at = below(r, below(r, 3) ? (n < 1024 ? n : 1024) : n), count = 1 + below(r, PIECE);
+    const size_t at = below(r, below(r, 3) || n < 1024 ? n : 1024), count = 1 + below(r, PIECE);
 
     if (n == 0)
         return 0;
@@ -93,7 +93,7 @@ static void try_one(struct rng *r, uint8_t *bytes)
     enum status st;
 
     memcpy(bytes, file->data, n);
-    for (size_t changes = 1 + below(r, MOST_CHANGES); changes > 0; changes--)
+    for (size_t changes = below(r, 2) ? 1 : 1 + below(r, MOST_CHANGES); changes > 0; changes--)
         n = change(r, bytes, n);
     st = image_decode(bytes, n, &reader, &img, &err);
     all.outcomes[st]++;

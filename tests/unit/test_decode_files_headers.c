@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <turbojpeg.h>
 
@@ -66,7 +66,7 @@ static const struct element USUAL[] = {
     TEXT(TAG_SLOPE, "DS", "1 "),
     { TAG_PIXELS, "OW", PIXELS, sizeof PIXELS },
 };
-enum { N_USUAL = sizeof USUAL / sizeof USUAL[0], MOST_CHANGES = 6 };
+enum { N_USUAL = sizeof USUAL / sizeof USUAL[0], MOST_CHANGES = 8 };
 
 static size_t put_element(uint8_t *to, const struct element *e)
 {
@@ -413,6 +413,57 @@ Test(decode_headers, unusable_windows_are_none)
         cr_assert_eq(r.source.voi, IMAGE_VOI_NONE, "%zu", i);
         cr_assert(grey[0] == 0 && grey[5] == 255);
     }
+}
+
+/* ---- colours: two rows of two pixels, red 255 0 0, green 0 255 0, blue 0 0 255, white ---- */
+
+#define COLOURS(photometric)                                                                 \
+    TEXT(TAG_PHOTOMETRIC, "CS", photometric), WORD(TAG_SAMPLES, 3, 0), WORD(TAG_ROWS, 2, 0), \
+        WORD(TAG_STORED, 8, 0), WORD(TAG_HIGH_BIT, 7, 0), WORD(TAG_ALLOCATED, 8, 0)
+
+static const uint8_t WEIGHED[] = { 76, 150, 29, 255 };
+
+static void check_colours(const char *what, const struct element *changes, const uint8_t *expected,
+                          int within)
+{
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    run_with(changes, &r, grey);
+    cr_assert_eq(r.status, ST_OK, "%s: %s", what, r.text);
+    cr_assert(r.channels == 3 && r.width == 2 && r.height == 2, "%s", what);
+    for (int i = 0; i < 4; i++)
+        cr_assert(abs(grey[i] - expected[i]) <= within, "%s: %d: %u", what, i, grey[i]);
+}
+
+Test(decode_headers, colours_by_pixel_and_by_plane)
+{
+    static const uint8_t BY_PIXEL[] = { 255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255 };
+    static const uint8_t BY_PLANE[] = { 255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255 };
+    const struct element pixel[MOST_CHANGES] = { COLOURS("RGB "), { TAG_PIXELS, "OB", BY_PIXEL, 12 } };
+    const struct element plane[MOST_CHANGES] = { COLOURS("RGB "),
+                                                 { TAG_PIXELS, "OB", BY_PLANE, 12 },
+                                                 WORD(TAG_PLANAR, 1, 0) };
+
+    check_colours("by pixel", pixel, WEIGHED, 0);
+    check_colours("by plane", plane, WEIGHED, 0);
+}
+
+Test(decode_headers, luminance_and_chrominance)
+{
+    static const uint8_t FULL[] = { 76, 85, 255, 150, 44, 21, 29, 255, 107, 255, 128, 128 };
+    static const uint8_t HALVED[] = { 100, 200, 128, 128, 50, 255, 128, 128 },
+                         GREYS[] = { 100, 200, 50, 255 };
+    const struct element full[MOST_CHANGES] = { COLOURS("YBR_FULL"), { TAG_PIXELS, "OB", FULL, 12 } };
+    const struct element halved[MOST_CHANGES] = { COLOURS("YBR_FULL_422"), { TAG_PIXELS, "OB", HALVED, 8 } };
+    const struct element cut[MOST_CHANGES] = { COLOURS("YBR_FULL"), { TAG_PIXELS, "OB", FULL, 8 } };
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    check_colours("full", full, WEIGHED, 1);
+    check_colours("4:2:2", halved, GREYS, 0);
+    run_with(cut, &r, grey);
+    cr_assert_eq(r.status, ST_FORMAT);
 }
 
 /* A lookup table that is shorter than its descriptor says, at a place where DCMTK would hand out what follows it. */

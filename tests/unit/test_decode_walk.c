@@ -288,6 +288,26 @@ Test(decode_walk, a_sequence_of_unknown_representation_is_implicit_inside)
     cr_assert_eq(s.n, 2);
 }
 
+/* A length that looks like a representation: 0x4141 is "AA". */
+Test(decode_walk, lengths_inside_of_it_are_not_mistaken_for_representations)
+{
+    static struct file f, inside;
+    struct seen s = { .n = 0 };
+    struct error err = { 0 };
+
+    f = (struct file){ .coding = WALK_EXPLICIT };
+    inside = (struct file){ .coding = WALK_IMPLICIT };
+    header(&f, 0x00091001, "UN", UNDEFINED);
+    item(&inside, ITEM, UNDEFINED);
+    header(&inside, 0x00091002, "", 0x4141);
+    inside.n += 0x4141;
+    item(&inside, ITEM_END, 0);
+    item(&inside, SEQUENCE_END, 0);
+    put(&f, inside.bytes, inside.n);
+    cr_assert_eq(walk(&f, &s, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(s.n, 1);
+}
+
 Test(decode_walk, an_element_without_a_representation_among_others_is_implicit)
 {
     static struct file f;
