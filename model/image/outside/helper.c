@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 enum {
-    BEGIN_S = 30, /* 40 ms where the machine has nothing else to do */
+    BEGIN_S = 30,     /* 40 ms where the machine has nothing else to do */
+    BEGIN_TRIES = 20, /* of one that is killed before it is ready, which says nothing against the next */
     END_TRIES = 200,
     END_STEP_US = 10000,
 };
@@ -168,7 +169,7 @@ static bool end_await(pid_t pid, siginfo_t *ret)
     return false;
 }
 
-/* How it ended, where it ended by itself. */
+/* How it ended, where it ended by itself. ST_CANCELLED: somebody killed it. */
 static enum status ended_early(const struct helper *h, struct error *err)
 {
     siginfo_t end;
@@ -177,6 +178,8 @@ static enum status ended_early(const struct helper *h, struct error *err)
     if (end_await(h->pid, &end)) {
         char inner[128];
 
+        if (end.si_code == CLD_KILLED && end.si_status == SIGKILL)
+            return ST_CANCELLED;
         snprintf(inner, sizeof inner,
                  "%s %d; 127: a library is missing, see `ldd cxrd-decode` and docker/packages.txt",
                  end.si_code == CLD_EXITED ? "exit status" : "signal", end.si_status);
@@ -265,27 +268,39 @@ static enum status begin(const char *program, size_t most_bytes, size_t most_pix
 enum status helper_begin(const char *program, size_t most_bytes, size_t most_pixels, struct helper *ret,
                          struct error *err)
 {
-    struct helper h = HELPER_INIT;
-    const enum status st = begin(program, most_bytes, most_pixels, &h, err);
+    enum status st = ST_CANCELLED;
 
-    if (st == ST_OK)
-        *ret = h;
-    else
-        helper_end(&h);
-    return st;
+    for (int i = 0; i < BEGIN_TRIES && st == ST_CANCELLED; i++) {
+        struct helper h = HELPER_INIT;
+
+        st = begin(program, most_bytes, most_pixels, &h, err);
+        if (st == ST_OK)
+            *ret = h;
+        else
+            helper_end(&h);
+    }
+    return st == ST_CANCELLED ? ST_BUSY : st;
 }
 
 /* ---- the end ---- */
 
-/* A child of its whose parent dies comes to this process where that is the first of a container: it is waited for, too. */
-static void group_end(pid_t group)
+static void await_all(pid_t whom)
 {
     pid_t rc;
 
-    kill(-group, SIGKILL);
     do
-        rc = waitpid(-group, NULL, 0);
+        rc = waitpid(whom, NULL, 0);
     while (rc > 0 || (rc < 0 && errno == EINTR));
+}
+
+/* It, and its group; that is not there where it was killed before it could make it. A child of its comes to this process where that
+ * is the first of a container: it is waited for, too. */
+static void group_end(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    kill(-pid, SIGKILL);
+    await_all(pid);
+    await_all(-pid);
 }
 
 void helper_end(struct helper *h)
