@@ -126,7 +126,7 @@ static bool text_of(DcmItem *item, uint32_t tag, char *ret, size_t size)
     return true;
 }
 
-bool dicom_text(struct dicom *d, uint32_t tag, char *ret, size_t size)
+bool dicom_text_of(struct dicom *d, uint32_t tag, char *ret, size_t size)
 {
     return text_of(&d->data, tag, ret, size);
 }

@@ -25,7 +25,7 @@ void dicom_close(struct dicom *d); /* NULL is fine */
 
 /* Copy a text with all its values to ret [size], without the padding around it. False and "" when there is no such element, or it
  * is longer: what is no valid value is none. */
-bool dicom_text(struct dicom *d, uint32_t tag, char *ret, size_t size);
+bool dicom_text_of(struct dicom *d, uint32_t tag, char *ret, size_t size);
 
 /* The same of an element in the first item of a sequence. */
 bool dicom_text_in(struct dicom *d, uint32_t sequence, uint32_t tag, char *ret, size_t size);

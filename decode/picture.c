@@ -61,7 +61,7 @@ static bool is_for_processing(struct dicom *d, const struct image_source *source
 {
     char intent[17];
 
-    dicom_text(d, TAG_INTENT, intent, sizeof intent);
+    dicom_text_of(d, TAG_INTENT, intent, sizeof intent);
     return strcmp(intent, "FOR PROCESSING") == 0 || strcmp(source->sop_class_uid, CLASS "1.1.1") == 0;
 }
 
@@ -71,7 +71,7 @@ static bool has_several_frames(struct dicom *d)
     char text[17];
     double n;
 
-    return dicom_text(d, TAG_FRAMES, text, sizeof text) && tags_number(text, &n) && n > 1;
+    return dicom_text_of(d, TAG_FRAMES, text, sizeof text) && tags_number(text, &n) && n > 1;
 }
 
 /* What cxrd itself wrote into an archive says so; an archive that sends on whatever comes in must not have it looked at. */
@@ -79,7 +79,7 @@ static bool is_own_result(struct dicom *d)
 {
     char manufacturer[65];
 
-    return dicom_text(d, TAG_MANUFACTURER, manufacturer, sizeof manufacturer) &&
+    return dicom_text_of(d, TAG_MANUFACTURER, manufacturer, sizeof manufacturer) &&
            strcmp(manufacturer, "cxrd") == 0;
 }
 
@@ -128,7 +128,7 @@ static const struct kind *kind_of(struct dicom *d)
 {
     char photometric[17];
 
-    dicom_text(d, TAG_PHOTOMETRIC, photometric, sizeof photometric);
+    dicom_text_of(d, TAG_PHOTOMETRIC, photometric, sizeof photometric);
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++)
         if (strcmp(KINDS[i].photometric, photometric) == 0)
             return &KINDS[i];
@@ -140,7 +140,7 @@ static bool is_inverted(struct dicom *d, const struct kind *kind)
 {
     char shape[17];
 
-    dicom_text(d, TAG_LUT_SHAPE, shape, sizeof shape);
+    dicom_text_of(d, TAG_LUT_SHAPE, shape, sizeof shape);
     return kind->inverted || (kind->colours == PICTURE_GREY && strcmp(shape, "INVERSE") == 0);
 }
 

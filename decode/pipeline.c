@@ -68,7 +68,7 @@ static bool number_read(struct dicom *d, uint32_t tag, double otherwise, double 
     char text[TEXT];
 
     *ret = otherwise;
-    return !dicom_text(d, tag, text, sizeof text) || tags_number(text, ret);
+    return !dicom_text_of(d, tag, text, sizeof text) || tags_number(text, ret);
 }
 
 static enum status rescale_read(struct dicom *d, struct grey_pipeline *p, struct error *err)
@@ -87,10 +87,11 @@ static void window_read(struct dicom *d, struct grey_pipeline *p)
 {
     char centre[1025], width[1025], function[17]; /* several values */
 
-    p->has_window =
-        dicom_text(d, TAG_WINDOW_CENTRE, centre, sizeof centre) && tags_number(centre, &p->window.centre) &&
-        dicom_text(d, TAG_WINDOW_WIDTH, width, sizeof width) && tags_number(width, &p->window.width);
-    dicom_text(d, TAG_VOI_FUNCTION, function, sizeof function);
+    p->has_window = dicom_text_of(d, TAG_WINDOW_CENTRE, centre, sizeof centre) &&
+                    tags_number(centre, &p->window.centre) &&
+                    dicom_text_of(d, TAG_WINDOW_WIDTH, width, sizeof width) &&
+                    tags_number(width, &p->window.width);
+    dicom_text_of(d, TAG_VOI_FUNCTION, function, sizeof function);
     p->window.function = strcmp(function, "SIGMOID") == 0        ? GREY_SIGMOID
                          : strcmp(function, "LINEAR_EXACT") == 0 ? GREY_LINEAR_EXACT
                                                                  : GREY_LINEAR;

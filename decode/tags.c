@@ -193,7 +193,7 @@ struct turn tags_turn(struct dicom *d)
 {
     char orientation[17];
 
-    dicom_text(d, TAG_ORIENTATION, orientation, sizeof orientation);
+    dicom_text_of(d, TAG_ORIENTATION, orientation, sizeof orientation);
     return tags_turn_of(orientation);
 }
 
@@ -202,7 +202,7 @@ struct turn tags_turn(struct dicom *d)
 /* A code string, of which everything that none may hold becomes an underscore. */
 static void code_read(struct dicom *d, uint32_t tag, char *ret, size_t size)
 {
-    dicom_text(d, tag, ret, size);
+    dicom_text_of(d, tag, ret, size);
     for (char *p = ret; *p; p++) {
         if (*p >= 'a' && *p <= 'z')
             *p = (char)(*p - 'a' + 'A');
@@ -214,23 +214,23 @@ static void code_read(struct dicom *d, uint32_t tag, char *ret, size_t size)
 /* A UID, or nothing where it is none. */
 static void uid_read(struct dicom *d, uint32_t tag, char *ret, size_t size)
 {
-    dicom_text(d, tag, ret, size);
+    dicom_text_of(d, tag, ret, size);
     if (ret[strspn(ret, "0123456789.")])
         ret[0] = 0;
 }
 
 static void study_read(struct dicom *d, struct image_study *s)
 {
-    dicom_text(d, TAG_CHARACTER_SET, s->character_set, sizeof s->character_set);
-    dicom_text(d, TAG_PATIENT_NAME, s->patient_name, sizeof s->patient_name);
-    dicom_text(d, TAG_PATIENT_ID, s->patient_id, sizeof s->patient_id);
-    dicom_text(d, TAG_PATIENT_BIRTH, s->patient_birth, sizeof s->patient_birth);
-    dicom_text(d, TAG_PATIENT_SEX, s->patient_sex, sizeof s->patient_sex);
-    dicom_text(d, TAG_STUDY_DATE, s->study_date, sizeof s->study_date);
-    dicom_text(d, TAG_STUDY_TIME, s->study_time, sizeof s->study_time);
-    dicom_text(d, TAG_STUDY_ID, s->study_id, sizeof s->study_id);
-    dicom_text(d, TAG_ACCESSION, s->accession, sizeof s->accession);
-    dicom_text(d, TAG_REFERRING_NAME, s->referring_name, sizeof s->referring_name);
+    dicom_text_of(d, TAG_CHARACTER_SET, s->character_set, sizeof s->character_set);
+    dicom_text_of(d, TAG_PATIENT_NAME, s->patient_name, sizeof s->patient_name);
+    dicom_text_of(d, TAG_PATIENT_ID, s->patient_id, sizeof s->patient_id);
+    dicom_text_of(d, TAG_PATIENT_BIRTH, s->patient_birth, sizeof s->patient_birth);
+    dicom_text_of(d, TAG_PATIENT_SEX, s->patient_sex, sizeof s->patient_sex);
+    dicom_text_of(d, TAG_STUDY_DATE, s->study_date, sizeof s->study_date);
+    dicom_text_of(d, TAG_STUDY_TIME, s->study_time, sizeof s->study_time);
+    dicom_text_of(d, TAG_STUDY_ID, s->study_id, sizeof s->study_id);
+    dicom_text_of(d, TAG_ACCESSION, s->accession, sizeof s->accession);
+    dicom_text_of(d, TAG_REFERRING_NAME, s->referring_name, sizeof s->referring_name);
 }
 
 static void patient_read(struct dicom *d, struct image_source *ret)
@@ -238,7 +238,7 @@ static void patient_read(struct dicom *d, struct image_source *ret)
     char text[65];
     double age;
 
-    dicom_text(d, TAG_PATIENT_AGE, text, sizeof text);
+    dicom_text_of(d, TAG_PATIENT_AGE, text, sizeof text);
     age = tags_age(text, ret->study.patient_birth, ret->study.study_date);
     ret->age_known = (uint8_t)(isnan(age) ? 0 : 1);
     ret->age = ret->age_known ? age : 0;
@@ -250,7 +250,7 @@ static bool is_lossy(struct dicom *d, const struct syntax *syntax)
 {
     char said[17];
 
-    dicom_text(d, TAG_LOSSY, said, sizeof said);
+    dicom_text_of(d, TAG_LOSSY, said, sizeof said);
     if (strcmp(said, "01") == 0 || syntax->loss == SYNTAX_LOSSY)
         return true;
     return syntax->loss == SYNTAX_EITHER && strcmp(said, "00") != 0;
@@ -271,7 +271,7 @@ void tags_source(struct dicom *d, const struct syntax *syntax, struct image_sour
     code_read(d, TAG_VIEW_POSITION, ret->view_text, sizeof ret->view_text);
     ret->is_chest = tags_part_is_chest(ret->body_part);
     view_read(d, ret);
-    dicom_text(d, TAG_ORIENTATION, text, sizeof text);
+    dicom_text_of(d, TAG_ORIENTATION, text, sizeof text);
     if (orientation_is_lateral(text))
         ret->lateral = 1;
     code_read(d, TAG_BURNED_IN, text, sizeof text);
