@@ -11,17 +11,13 @@
 #include "results.h"
 #include "work.h"
 
-#include "cxrd/decode.h"
-#include "cxrd/json.h"
-
-#include <stdio.h>
 #include <string.h>
 
 enum { MAX_REPORT = 4 << 20 };
 
 /* ---- what became of an instance, as PS3.18 has it ---- */
 
-/* PS3.18, table I.2-2, after PS3.4 and PS3.7. */
+/* PS3.18, annex I, after PS3.4 and PS3.7. */
 enum failure {
     FAILURE_PROCESSING = 0x0110,
     FAILURE_CLASS = 0x0122, /* a SOP class that is not taken */
@@ -38,7 +34,8 @@ struct taking {
     struct http_response *res;
     json_t *stored, *failed, *nameless; /* items of sequences */
     size_t n_failed, n_passing;         /* instances; those that may do another time */
-    struct error first;                 /* why, of the first that failed */
+    struct error first,
+        passing; /* why, of the first that failed, and of the first that may do another time */
 };
 
 static json_t *attribute(const char *vr, json_t *value)
@@ -98,7 +95,10 @@ static void note_failed(struct taking *x, const struct part *part, enum status s
 
     if (x->n_failed++ == 0)
         x->first = *why;
-    x->n_passing += status_is_outside(st);
+    if (status_is_outside(st) && x->n_passing++ == 0) {
+        x->passing = *why;
+        x->passing.code = st;
+    }
     json_object_set_new(item, "00081197",
                         attribute("US", json_integer((json_int_t)failure_of(st, why->reason))));
     json_array_append_new(named ? x->failed : x->nameless, item);
@@ -156,8 +156,13 @@ static void take_one(struct taking *x, const struct part *part)
 {
     struct answer a = ANSWER_INIT;
     struct error why = { 0 };
-    const enum status st = take(x, part, &a, &why);
+    enum status st;
 
+    if (x->n_passing > 0) { /* an archive that hangs is waited for once */
+        note_failed(x, part, x->passing.code, &x->passing);
+        return;
+    }
+    st = take(x, part, &a, &why);
     if (st == ST_OK)
         note_stored(x, &a.image.source);
     else

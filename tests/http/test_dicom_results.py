@@ -11,14 +11,14 @@ import unittest
 try:
     import pydicom
     from pydicom.sr._concepts_dict import concepts
+    from PIL import Image
 except ImportError:
     pydicom = None
-
-from PIL import Image
 
 from support import dataset, dicomweb, picture, program
 from support.case import Case, ServerCase, import_model, needs_data
 
+NEEDED = unittest.skipUnless(pydicom, 'python3-pydicom or python3-pil is not installed')
 CASES = os.path.join(os.path.dirname(program.BINARY), 'tests', 'dicom_cases')
 MODEL = '0123456789abcdef' * 4
 COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, DX = (f'1.2.840.10008.5.1.4.1.1.{part}' for part in ('88.34', '7', '1.1'))
@@ -86,7 +86,7 @@ def judge(path):
     return [line for line in text.splitlines() if line.startswith('Error')], text
 
 
-@unittest.skipUnless(pydicom, 'python3-pydicom is not installed')
+@NEEDED
 class Written(Case):
     """By the parts that write them, without a server."""
 
@@ -252,6 +252,7 @@ class OfAPng(ServerCase):
                     self.assertEqual((reply.status, reply.headers['content-type'], reply.headers['vary']), (200, usual, 'Accept'), reply)
 
 
+@NEEDED
 class OfAFilm(ServerCase):
     """Through the whole program: what comes back of a DICOM film."""
 
@@ -373,6 +374,7 @@ class OfAFilm(ServerCase):
         self.assertGreater(seen, 1)
 
 
+@NEEDED
 class OfOtherFindings(ServerCase):
     """A model of names of its own."""
 

@@ -492,13 +492,13 @@ Test(meta, names_the_instance_of_a_file_and_of_no_part_of_it)
 
 Test(meta, of_lengths_that_lie_nothing_is_read)
 {
-    static const char *const LIES[] = { "UI\xff\xff\0\0\0\0\0",
-                                        "UI\x00\x00\0\0\0\0\0",
-                                        "OB\x00\x00\xff\xff\xff\xff",
-                                        "UN\x00\x00\xff\xff\xff\x7f",
-                                        "\x00\x00\x00\x00",
-                                        "UI\x06\x00\x31\x2e\x30\x31\x2e\x32",
-                                        "UI\x06\x00\x31\x2e\x00\x31\x2e\x32" };
+    static const char LIES[][11] = { "UI\xff\xff\0\0\0\0\0",
+                                     "UI\x00\x00\0\0\0\0\0",
+                                     "OB\x00\x00\xff\xff\xff\xff",
+                                     "UN\x00\x00\xff\xff\xff\x7f",
+                                     "\x00\x00\x00\x00",
+                                     "UI\x06\x00\x31\x2e\x30\x31\x2e\x32",
+                                     "UI\x06\x00\x31\x2e\x00\x31\x2e\x32" };
 
     for (size_t i = 0; i < sizeof LIES / sizeof LIES[0]; i++) {
         char bytes[200] = { 0 };
