@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 /* What a sanitizer adds to the decoder: terabytes of address space that it never touches, and reports. A release has neither. */
-#if defined __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define SANITIZED 1
 #elif defined __has_feature
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED 1
 #endif
 #endif
@@ -125,7 +125,7 @@ static const struct allowed OF_HELPER[] = {
     { SCMP_SYS(prctl), 1, { 0, SCMP_CMP_EQ, PR_SET_SECCOMP, 0 } },
 };
 
-/* What AddressSanitizer does on its way to a report: without these it would die of the filter, and nobody would read it. */
+/* What a sanitizer does on its way to a report: without these it would die of the filter, and nobody would read it. */
 static const struct allowed OF_SANITIZER[] = {
     { SCMP_SYS(write), 1, { 0, SCMP_CMP_EQ, STDERR_FILENO, 0 } },
     { SCMP_SYS(getpid) },
