@@ -923,6 +923,51 @@ TEST_WITHOUT_LEAKS(plan, has_kernels_for_what_others_are_made_of)
     }
 }
 
+/* A dense block as PyTorch writes it: every layer joins the results before it anew. */
+static const struct network *joined_anew(size_t side)
+{
+    enum { LAYERS = 4 };
+    const struct network *net;
+    struct error err = { 0 };
+    struct graph g;
+    size_t results[LAYERS + 1], at = 0;
+
+    graph_begin(&g, "graph", side, 1, N_NIH_LABELS, &err);
+    results[0] = normed(&g, 0, 32, 3, 2, 1, &LAYER_RELU);
+    for (size_t layer = 0; layer <= LAYERS; layer++) {
+        at = results[0];
+        for (size_t i = 1; i <= layer; i++)
+            at = graph_join(&g, &LAYER_CONCAT, at, results[i]);
+        if (layer < LAYERS)
+            results[layer + 1] = normed(&g, at, 32, 3, 1, 1, &LAYER_RELU);
+    }
+    graph_dense(&g, graph_apply(&g, &LAYER_FLATTEN, graph_apply(&g, &LAYER_GLOBAL_POOL, at)), "head",
+                N_NIH_LABELS);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "%s", err.text);
+    return net;
+}
+
+TEST_WITHOUT_LEAKS(plan, copies_nothing_into_concatenations_that_repeat)
+{
+    static const enum purpose PURPOSES[] = { FOR_INFERENCE, FOR_TRAINING, FOR_FROZEN_TRAINING };
+    const struct network *net = joined_anew(33);
+    float *values = random_graph_values(net, 1), *x = random_floats((size_t)IMAGES * 33 * 33, 5);
+
+    for (size_t i = 0; i < 3; i++) {
+        struct plan *p;
+
+        cr_assert_eq(plan_new(net, kernels(), PURPOSES[i], PRECISION_FLOAT32, &p), ST_OK);
+        for (size_t k = 0; k < p->n_ops; k++)
+            cr_assert(p->ops[k].kind != &OP_PLAIN && p->ops[k].kind != &OP_RELAYOUT, "for %zu: op %zu is %s",
+                      i, k, p->ops[k].kind->name);
+        plan_free(p);
+    }
+    cr_assert_leq(gap_of_logits(net, kernels(), values, x), ALLOWED);
+    free(values);
+    free(x);
+    network_unref(net);
+}
+
 TEST_WITHOUT_LEAKS(plan, runs_and_trains_what_others_are_made_of)
 {
     const struct network *net = inverted_residual(21);

@@ -1,7 +1,7 @@
 /* model/net/plan/steps.h - a plan while the passes make it: a step a node, up to the head.
  *
  *   steps_init  every node by its layer's loops
- *   alias       nodes that change no number
+ *   alias       nodes that change no number, or do what another did
  *   fuse        blocks that a kernel does in one pass
  *   endings     sums and activations into the convolution or normalisation before them
  *   fold        equal input channels read as one, by the kernels that can
