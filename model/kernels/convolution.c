@@ -245,46 +245,21 @@ static struct panel panel_of(const struct geometry *g, const struct operands *o,
                            .y = o->y + c / P * g->y.panel };
 }
 
-/* What is made of the sums of `mr` pixels, on the way to the results. */
-ALWAYS_INLINE void tile_finish(const size_t mr, const enum activation activation, const struct panel *p,
-                               size_t t, vf sum[MR][NV])
+/* What is made of a pixel's sums, on the way to the results. */
+ALWAYS_INLINE void pixel_finish(const enum activation activation, const struct panel *p, size_t t, vf sum0,
+                                vf sum1)
 {
-    const vf bias[NV] = { load(p->bias), load(p->bias + VL) };
+    float *y = p->y + p->s->y[t];
 
-#pragma GCC unroll 8
-    for (size_t r = 0; r < mr; r++) {
-        vf v[NV] = { sum[r][0] + bias[0], sum[r][1] + bias[1] };
-
-        if (p->b) {
-            v[0] += load(p->b + p->s->b[t + r]);
-            v[1] += load(p->b + p->s->b[t + r] + VL);
-        }
-        for (size_t i = 0; i < NV; i++)
-            store(p->y + p->s->y[t + r] + i * VL, activated(v[i], activation, p->g));
+    sum0 += load(p->bias);
+    sum1 += load(p->bias + VL);
+    if (p->b) {
+        sum0 += load(p->b + p->s->b[t]);
+        sum1 += load(p->b + p->s->b[t] + VL);
     }
+    store(y, activated(sum0, activation, p->g));
+    store(y + VL, activated(sum1, activation, p->g));
 }
-
-/* A whole tile, whose sums never leave the registers: what is made of them goes on beside the products of the next. */
-ALWAYS_INLINE void tile_whole(const bool half, const struct panel *p, size_t t)
-{
-    const enum activation activation = p->g->activation;
-    vf sum[MR][NV];
-
-    tile_sum(MR, half, p->s, t, p->w, sum);
-    if (activation == ACT_RELU)
-        tile_finish(MR, ACT_RELU, p, t, sum);
-    else if (activation == ACT_RELU6)
-        tile_finish(MR, ACT_RELU6, p, t, sum);
-    else if (activation == ACT_SILU)
-        tile_finish(MR, ACT_SILU, p, t, sum);
-    else if (activation == ACT_HARD_SWISH)
-        tile_finish(MR, ACT_HARD_SWISH, p, t, sum);
-    else
-        tile_finish(MR, ACT_NONE, p, t, sum);
-}
-
-static __attribute__((noinline)) void whole_tile(const struct panel *p, size_t t) { tile_whole(false, p, t); }
-static __attribute__((noinline)) void whole_half(const struct panel *p, size_t t) { tile_whole(true, p, t); }
 
 /* Of fewer pixels, or with an activation that is rare. */
 static void any_tile(const struct panel *p, bool half, size_t mr, size_t t)
@@ -293,8 +268,73 @@ static void any_tile(const struct panel *p, bool half, size_t mr, size_t t)
 
     (half ? tile_halves : tile_sums)(mr, p->s, t, p->w, sum);
     for (size_t r = 0; r < mr; r++)
-        tile_finish(1, p->g->activation, p, t + r, sum + r);
+        pixel_finish(p->g->activation, p, t + r, sum[r][0], sum[r][1]);
 }
+
+/* A whole tile, whose sums never leave the registers: what is made of them goes on beside the products of the next. They are variables,
+ * since gcc 12 keeps an array of them in memory, which takes as long as 5 channels' products. */
+#define FIRST_PIXELS(step, with) step(0, with) step(1, with) step(2, with) step(3, with) step(4, with) step(5, with)
+#if MR == 8
+#define EACH_PIXEL(step, with) FIRST_PIXELS(step, with) step(6, with) step(7, with)
+#else
+#define EACH_PIXEL FIRST_PIXELS
+#endif
+#define PIXEL_BEGIN(r, unused) vf low##r = { 0 }, high##r = { 0 };
+#define PIXEL_FROM(r, from)    const float *x##r = (from)[r];
+#define PIXEL_ASK(r, panel)            \
+    for (size_t i = 0; i < P; i += 16) \
+        __builtin_prefetch(x##r + (panel) + i);
+#define PIXEL_ADD(r, i)     \
+    low##r += x##r[i] * w0; \
+    if (!half)              \
+        high##r += x##r[i] * w1;
+#define PIXEL_NEXT(r, from)   x##r += (from)[r] == ZEROS ? 0 : s->panel;
+#define PIXEL_FINISH(r, what) pixel_finish(what, p, t + (r), low##r, high##r);
+
+ALWAYS_INLINE void tile_whole(const bool half, const struct panel *p, size_t t)
+{
+    const struct strip *s = p->s;
+    const enum activation activation = p->g->activation;
+    const float *w = p->w;
+
+    EACH_PIXEL(PIXEL_BEGIN, )
+    for (size_t run = 0; run < s->runs; run++) {
+        const float *const *from = s->from + run * LAST_STRIP + t;
+
+        EACH_PIXEL(PIXEL_FROM, from)
+        for (size_t left = s->size;; left -= P) {
+            const size_t n = left > P ? P : s->last;
+
+            if (left > P) {
+                EACH_PIXEL(PIXEL_ASK, s->panel)
+            }
+            for (size_t i = 0; i < n; i++) {
+                const vf w0 = load(w + i * P), w1 = half ? (vf){ 0 } : load(w + i * P + VL);
+
+                EACH_PIXEL(PIXEL_ADD, i)
+            }
+            if (left <= P)
+                break;
+            w += (size_t)P * P;
+            EACH_PIXEL(PIXEL_NEXT, from)
+        }
+        w = p->w + (run + 1) * s->size * P;
+    }
+    if (activation == ACT_RELU) {
+        EACH_PIXEL(PIXEL_FINISH, ACT_RELU)
+    } else if (activation == ACT_RELU6) {
+        EACH_PIXEL(PIXEL_FINISH, ACT_RELU6)
+    } else if (activation == ACT_SILU) {
+        EACH_PIXEL(PIXEL_FINISH, ACT_SILU)
+    } else if (activation == ACT_HARD_SWISH) {
+        EACH_PIXEL(PIXEL_FINISH, ACT_HARD_SWISH)
+    } else {
+        EACH_PIXEL(PIXEL_FINISH, ACT_NONE)
+    }
+}
+
+static __attribute__((noinline)) void whole_tile(const struct panel *p, size_t t) { tile_whole(false, p, t); }
+static __attribute__((noinline)) void whole_half(const struct panel *p, size_t t) { tile_whole(true, p, t); }
 
 static void strip_multiply(const struct geometry *g, const struct operands *o, const struct strip *s)
 {

@@ -47,23 +47,35 @@ static void dense_prepare(const struct op *op, const struct kernels *k, const fl
         memcpy(bias, w + O * I, O * sizeof *w);
 }
 
+/* sum [n][O] of HEAD_GROUP rows from `first` on += what the weights make of the inputs, a stretch after the other: so the weights are
+ * read in the order in which they lie. */
+static void add_group(const struct op *op, const struct op_io *io, const float *x, size_t n, size_t first,
+                      double *sum)
+{
+    const size_t whole = inputs(op) / HEAD_VECTOR * HEAD_VECTOR, row = row_of(op), O = rows(op);
+    const float *w = io->weights + first * row;
+    float *part = io->scratch;
+
+    for (size_t at = 0; at < whole; at += STRETCH) {
+        const size_t size = whole - at < STRETCH ? whole - at : STRETCH;
+
+        io->kernels->head_sums(n, HEAD_GROUP, size, x + at, w + at, row, part);
+        for (size_t i = 0; i < n * HEAD_GROUP; i++)
+            sum[i / HEAD_GROUP * O + first + i % HEAD_GROUP] += (double)part[i];
+    }
+}
+
 static void dense_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
 {
     const size_t n = end - begin, row = row_of(op), O = rows(op);
     const size_t whole = inputs(op) / HEAD_VECTOR * HEAD_VECTOR;
     const float *x = io->x[0] + begin * io->x_layout[0]->image, *bias = io->weights + O * row;
-    float *part = io->scratch;
     double *sum = (double *)(void *)(io->scratch + IMAGES * sums_lines(O));
 
     for (size_t i = 0; i < n * O; i++)
         sum[i] = (double)bias[i % O];
-    for (size_t at = 0; at < whole; at += STRETCH) {
-        const size_t size = whole - at < STRETCH ? whole - at : STRETCH;
-
-        io->kernels->head_sums(n, O, size, x + at, io->weights + at, row, part);
-        for (size_t i = 0; i < n * O; i++)
-            sum[i] += (double)part[i];
-    }
+    for (size_t first = 0; first < O; first += HEAD_GROUP)
+        add_group(op, io, x, n, first, sum);
     for (size_t i = 0; i < n * O; i++) /* what lies behind the last input may be anything */
         for (size_t f = whole; f < inputs(op); f++)
             sum[i] += (double)io->weights[i % O * row + f] * (double)x[i / O * row + f];
