@@ -48,16 +48,6 @@ void KERNEL(batch_norm)(const struct geometry *g, size_t n, const float *x, cons
         }
 }
 
-/* The slope before the activation, seen from its result y. */
-ALWAYS_INLINE vf slope_before(const struct geometry *g, const float *y, const float *dy)
-{
-    if (g->activation == ACT_RELU)
-        return where(load(y) > 0, load(dy));
-    if (g->activation == ACT_RELU6)
-        return where((load(y) > 0) & (load(y) < 6), load(dy));
-    return load(dy);
-}
-
 /* A panel of a row: adds up dy and dy * (x - mean). */
 ALWAYS_INLINE void row_slope_sums(const struct geometry *g, const float *x, const float *y, const float *dy,
                                   const float *restrict mean, double *restrict sum, double *restrict product)

@@ -134,4 +134,14 @@ ALWAYS_INLINE bool is_frequent(enum activation a)
     return a <= ACT_RELU6 || a == ACT_SILU || a == ACT_HARD_SWISH;
 }
 
+/* The slope before the activation, NONE, RELU or RELU6, seen from its result y. */
+ALWAYS_INLINE vf slope_before(const struct geometry *g, const float *y, const float *dy)
+{
+    if (g->activation == ACT_RELU)
+        return where(load(y) > 0, load(dy));
+    if (g->activation == ACT_RELU6)
+        return where((load(y) > 0) & (load(y) < 6), load(dy));
+    return load(dy);
+}
+
 #endif

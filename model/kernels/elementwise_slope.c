@@ -19,7 +19,7 @@ ALWAYS_INLINE vf slope_at(vf x, vf dy, const enum activation activation, const s
     return dy;
 }
 
-enum kind { MULTIPLY, ACTIVATE };
+enum kind { ADD, MULTIPLY, ACTIVATE };
 
 /* A panel of a row: x, dy and so on point at its first pixel. */
 ALWAYS_INLINE void row_back(const enum kind kind, const enum activation activation, const struct geometry *g,
@@ -30,7 +30,9 @@ ALWAYS_INLINE void row_back(const enum kind kind, const enum activation activati
             float *dx = s->dx + j * g->x.pixel + i;
             const vf dy = load(s->dy + j * g->y.pixel + i);
 
-            if (kind == MULTIPLY)
+            if (kind == ADD)
+                store(dx, load(dx) + slope_before(g, s->y + j * g->y.pixel + i, s->dy + j * g->y.pixel + i));
+            else if (kind == MULTIPLY)
                 store(dx, load(dx) + dy * load(s->b + j * g->b.pixel + i));
             else
                 store(dx, load(dx) + slope_at(load(s->x + j * g->x.pixel + i), dy, activation, g));
@@ -46,12 +48,21 @@ ALWAYS_INLINE void rows_back(const enum kind kind, const enum activation activat
             const size_t x = view_at(&g->x, at) + c * g->x.panel;
             struct slopes row = { .dy = s->dy + view_at(&g->y, at) + c * g->y.panel, .dx = s->dx + x };
 
-            if (kind == MULTIPLY)
+            if (kind == ADD)
+                row.y = s->y + view_at(&g->y, at) + c * g->y.panel;
+            else if (kind == MULTIPLY)
                 row.b = s->b + view_at(&g->b, at) + c * g->b.panel;
             else
                 row.x = s->x + x;
             row_back(kind, activation, g, &row);
         }
+}
+
+void KERNEL(add_slope)(const struct geometry *g, size_t begin, size_t end, const struct slopes *s,
+                       float *scratch)
+{
+    (void)scratch;
+    rows_back(ADD, ACT_NONE, g, begin, end, s);
 }
 
 void KERNEL(multiply_slope)(const struct geometry *g, size_t begin, size_t end, const struct slopes *s,

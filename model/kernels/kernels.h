@@ -152,7 +152,7 @@ struct kernels {
                          const float *mean, const float *scale, const float *by_x, const float *shift,
                          float *dx);
 
-    /* ---- their way back; that of `add` is `add`, and the slope of a convolution's input is made of convolutions ---- */
+    /* ---- their way back; the slope of a convolution's input is made of convolutions ---- */
 
     /* x, dy -> dw, a matrix for each run of the window: [runs][out.c / P][rows][P]. A run is a tap with in.c rows; of a thin picture
      * there is one, the whole window, [window.h][window.w][in.c] in whole panels. dbias [out.c]. */
@@ -167,6 +167,9 @@ struct kernels {
     /* x, y, dy -> dx: to the cell of the window that won, the first of equal ones; and dy -> dx, an equal share for every cell. The
      * mean of a whole picture is that of a window as large. */
     slope_kernel *max_pool_slope, *mean_pool_slope;
+
+    /* y, dy -> dx: dy where y says that it came through the activation, NONE, RELU or RELU6; for the slope of b exchange x and b. */
+    slope_kernel *add_slope;
 
     /* dy, b -> dx: dy * b. For the slope of b exchange x and b; spread, it adds up the pixels' slopes. */
     slope_kernel *multiply_slope;

@@ -144,6 +144,7 @@ KERNEL_DECLARE(winograd_slope);
 KERNEL_DECLARE(depthwise_slope);
 KERNEL_DECLARE(max_pool_slope);
 KERNEL_DECLARE(mean_pool_slope);
+KERNEL_DECLARE(add_slope);
 KERNEL_DECLARE(multiply_slope);
 KERNEL_DECLARE(activate_slope);
 

@@ -37,6 +37,7 @@ const struct kernels PRODUCTS(kernels) = {
     .depthwise_slope = KERNEL(depthwise_slope),
     .max_pool_slope = KERNEL(max_pool_slope),
     .mean_pool_slope = KERNEL(mean_pool_slope),
+    .add_slope = KERNEL(add_slope),
     .multiply_slope = KERNEL(multiply_slope),
     .activate_slope = KERNEL(activate_slope),
 };

@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { CONVOLUTION, WINOGRAD, DEPTHWISE, MAX_POOL, MEAN_POOL, GLOBAL_MEAN, MULTIPLY, ACTIVATE };
-static const char *const KINDS[] = { "convolution", "winograd",    "depthwise", "max_pool",
-                                     "mean_pool",   "global_mean", "multiply",  "activate" };
+enum kind { CONVOLUTION, WINOGRAD, DEPTHWISE, MAX_POOL, MEAN_POOL, GLOBAL_MEAN, MULTIPLY, ACTIVATE, ADD };
+static const char *const KINDS[] = { "convolution", "winograd", "depthwise", "max_pool", "mean_pool",
+                                     "global_mean", "multiply", "activate",  "add" };
 
 static const struct layer_ops *const ACTIVATIONS[] = { NULL,
                                                        &LAYER_RELU,
@@ -62,9 +62,10 @@ static void window_draw(struct trial *t, struct rng *r)
 
 static void node_draw(struct trial *t, struct rng *r)
 {
-    static const struct layer_ops *const OPS[] = { &LAYER_CONV,     &LAYER_CONV,      &LAYER_CONV,
-                                                   &LAYER_MAX_POOL, &LAYER_MEAN_POOL, &LAYER_GLOBAL_POOL,
-                                                   &LAYER_MUL };
+    static const struct layer_ops *const OPS[] = {
+        &LAYER_CONV,        &LAYER_CONV, &LAYER_CONV, &LAYER_MAX_POOL, &LAYER_MEAN_POOL,
+        &LAYER_GLOBAL_POOL, &LAYER_MUL,  NULL,        &LAYER_ADD
+    };
     const size_t P = t->k->panel;
     struct described ignored[LAYER_MAX_TENSORS];
     size_t n_tensors;
@@ -115,7 +116,7 @@ static void pictures_draw(struct trial *t, struct rng *r)
     t->db = picture_alike(&t->b, UNTOUCHED);
     for (size_t i = 0; i < 2; i++) {
         t->plain_x[i] = drawn(r, t->n * shape_size(in[i]));
-        for (size_t j = 0; j < t->n * shape_size(in[i]) && t->kind == ACTIVATE; j++)
+        for (size_t j = 0; j < t->n * shape_size(in[i]) && t->kind >= ACTIVATE; j++)
             t->plain_x[i][j] *= 8; /* beyond the kinks of all activations */
         t->before_x[i] = drawn(r, t->n * shape_size(in[i]));
         t->truth_dx[i] = floats_new(t->n * shape_size(in[i]));
@@ -133,6 +134,21 @@ static void pictures_draw(struct trial *t, struct rng *r)
         t->g.window = (struct window)WINDOW(t->g.in.h, t->g.in.w, 1, 0, 0);
 }
 
+/* A sum that ends with an activation: its result, and what is left of the slope before. */
+static void end_with_activation(struct trial *t)
+{
+    for (size_t i = 0; i < t->n * shape_size(t->node.out); i++) {
+        const float v = t->plain_y[i];
+
+        if (t->g.activation != ACT_NONE && v < 0)
+            t->plain_y[i] = t->plain_dy[i] = 0;
+        if (t->g.activation == ACT_RELU6 && v > 6) {
+            t->plain_y[i] = 6;
+            t->plain_dy[i] = 0;
+        }
+    }
+}
+
 /* What the layer says. */
 static void truth_make(struct trial *t, struct rng *r)
 {
@@ -143,6 +159,8 @@ static void truth_make(struct trial *t, struct rng *r)
     t->truth_dparams = floats_new(params_of(t));
     t->tape = malloc(t->n * t->node.tape_bytes + 1);
     t->node.ops->forward(&t->node, t->n, t->params, NULL, x, t->plain_y, t->tape);
+    if (t->kind == ADD)
+        end_with_activation(t);
     t->node.ops->backward(&t->node, t->n, t->params, NULL, x, t->tape, t->plain_dy, dx, t->truth_dparams);
     picture_fill(&t->y, r, t->plain_y);
 }
@@ -153,6 +171,8 @@ static struct trial trial_new(const struct kernels *k, enum kind kind, struct rn
     struct slope_matrix m;
 
     t.g.activation = kind == ACTIVATE ? (enum activation)between(r, ACT_RELU, ACT_LEAKY_RELU) : ACT_NONE;
+    if (kind == ADD)
+        t.g.activation = (enum activation)between(r, ACT_NONE, ACT_RELU6);
     t.spread = kind == MULTIPLY && coin(r);
     t.thin = kind == CONVOLUTION && below(r, 4) == 0;
     node_draw(&t, r);
@@ -235,7 +255,7 @@ static slope_kernel *kernel_of(const struct trial *t)
     const struct kernels *k = t->k;
     slope_kernel *const all[] = { k->filters_slope,  k->winograd_slope,  k->depthwise_slope,
                                   k->max_pool_slope, k->mean_pool_slope, k->mean_pool_slope,
-                                  k->multiply_slope, k->activate_slope };
+                                  k->multiply_slope, k->activate_slope,  k->add_slope };
 
     return all[t->kind];
 }
@@ -266,7 +286,7 @@ static void trial_run(struct trial *t, struct rng *r)
     kernel_of(t)(&g, cut, units, &s, t->scratch);
     if ((t->kind == CONVOLUTION && !t->thin) || t->kind == DEPTHWISE)
         phases_run(t);
-    if (t->kind != MULTIPLY)
+    if (t->kind != MULTIPLY && t->kind != ADD)
         return;
     s.b = t->x.first;
     s.dx = t->db.first;
@@ -367,7 +387,7 @@ static void check_kind(const struct kernels *k, enum kind kind, size_t trials)
             check_weights(&t, NULL, what);
         if (!t.thin)
             check_picture(&t, 0, what);
-        if (kind == MULTIPLY)
+        if (kind == MULTIPLY || kind == ADD)
             check_picture(&t, 1, what);
         trial_release(&t);
     }
@@ -380,6 +400,7 @@ EACH_SET(graph_slopes, max_pool_is_the_layer) { check_kind(k, MAX_POOL, 150); }
 EACH_SET(graph_slopes, mean_pool_is_the_layer) { check_kind(k, MEAN_POOL, 150); }
 EACH_SET(graph_slopes, global_mean_is_the_layer) { check_kind(k, GLOBAL_MEAN, 60); }
 EACH_SET(graph_slopes, multiply_is_the_layer) { check_kind(k, MULTIPLY, 100); }
+EACH_SET(graph_slopes, add_is_the_layer) { check_kind(k, ADD, 100); }
 EACH_SET(graph_slopes, activate_is_the_layer) { check_kind(k, ACTIVATE, 100); }
 
 /* Of equal cells the first one wins, as in the layer. */

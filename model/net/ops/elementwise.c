@@ -35,14 +35,14 @@ static void combine_forward(const struct op *op, const struct op_io *io, size_t 
         io->kernels->multiply(&op->g, begin, end, &o, NULL);
 }
 
-/* dx += dy, by the kernel that adds. */
-static void add_backward(const struct op *op, const struct op_io *io, size_t n, const struct view *x,
-                         float *dx)
+static void add_backward(const struct op *op, const struct op_io *io, size_t n, size_t k)
 {
-    const struct geometry g = { .in = op->g.out, .out = op->g.out, .x = *x, .y = *x, .b = op->g.y };
-    const struct operands o = { .x = dx, .y = dx, .b = io->dy + io->y_layout->origin };
+    const struct slopes s = graph_slopes(op, io, k);
+    struct geometry g = op->g;
 
-    io->kernels->add(&g, 0, n * op->units, &o, NULL);
+    if (k == 1)
+        g.x = op->g.b;
+    io->kernels->add_slope(&g, 0, n * op->units, &s, NULL);
 }
 
 static void multiply_backward(const struct op *op, const struct op_io *io, size_t n, size_t k)
@@ -64,7 +64,7 @@ static void combine_backward(const struct op *op, const struct op_io *io, size_t
         if (!io->dx[k])
             continue;
         if (op->node->ops == &LAYER_ADD)
-            add_backward(op, io, n, k == 0 ? &op->g.x : &op->g.b, io->dx[k] + io->x_layout[k]->origin);
+            add_backward(op, io, n, k);
         else
             multiply_backward(op, io, n, k);
     }

@@ -1,5 +1,5 @@
 /* model/net/plan/endings.c - what a kernel does to its result before it is written: a sum with another value (the residual of a
- * ResNet), and an activation. In training only normalisations do: a convolution's way back is without either. */
+ * ResNet), and an activation. In training only normalisations and sums end with one: a convolution's way back is without either. */
 #include "steps.h"
 
 /* What a step may end with: at inference any activation, in training those whose slope is seen in the result. */
@@ -57,7 +57,8 @@ void endings(struct steps *s, enum purpose purpose)
             continue;
         if (steps_is(step, &LAYER_CONV) && purpose == FOR_INFERENCE)
             with_activation(s, step->node->groups > 1 ? i : with_sum(s, i), purpose);
-        else if (steps_is(step, &LAYER_NORM) || (steps_scales(step) && purpose == FOR_INFERENCE))
+        else if (steps_is(step, &LAYER_NORM) || steps_is(step, &LAYER_ADD) ||
+                 (steps_scales(step) && purpose == FOR_INFERENCE))
             with_activation(s, i, purpose);
     }
 }
