@@ -273,7 +273,8 @@ static void any_tile(const struct panel *p, bool half, size_t mr, size_t t)
 
 /* A whole tile, whose sums never leave the registers: what is made of them goes on beside the products of the next. They are variables,
  * since gcc 12 keeps an array of them in memory, which takes as long as 5 channels' products. */
-#define FIRST_PIXELS(step, with) step(0, with) step(1, with) step(2, with) step(3, with) step(4, with) step(5, with)
+#define FIRST_PIXELS(step, with) \
+    step(0, with) step(1, with) step(2, with) step(3, with) step(4, with) step(5, with)
 #if MR == 8
 #define EACH_PIXEL(step, with) FIRST_PIXELS(step, with) step(6, with) step(7, with)
 #else

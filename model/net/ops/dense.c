@@ -2,11 +2,12 @@
  *
  * weights  [O in whole HEAD_GROUPs][inputs in whole lines], the rest 0; then the bias
  * sums     the node's parameters
- * unit     an image; two in a call read the weights once, and each is the same bits as alone */
+ * unit     a HEAD_GROUP of an image's results; two images in a call read the weights once, and each is the same bits as alone */
 #include "op.h"
 
 #include "gemm.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* Inputs whose products are added in float32: so few that the sum keeps its digits. Such sums are added in double. */
@@ -19,18 +20,17 @@ static size_t rows(const struct op *op)
     return (op->node->out.c + HEAD_GROUP - 1) / HEAD_GROUP * HEAD_GROUP;
 }
 
+static size_t groups(const struct op *op) { return rows(op) / HEAD_GROUP; }
+
 static void dense_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
 {
-    (void)k, (void)training;
-    op->units = 1;
-    op->most = values[op->x[0]].layout.image == row_of(op)
-                   ? IMAGES
-                   : 1; /* the kernel's images lie as its weights do */
+    (void)k, (void)values, (void)training;
+    op->units = groups(op);
+    op->most = SIZE_MAX;
     op->n_prepares = PREPARES;
     op->n_collects = 1;
     op->n_weights = rows(op) * (row_of(op) + 1);
     op->n_sums = op->node->n_params;
-    op->n_scratch = IMAGES * (1 + sizeof(double) / sizeof(float)) * sums_lines(rows(op));
 }
 
 static void dense_prepare(const struct op *op, const struct kernels *k, const float *values, size_t task,
@@ -47,41 +47,59 @@ static void dense_prepare(const struct op *op, const struct kernels *k, const fl
         memcpy(bias, w + O * I, O * sizeof *w);
 }
 
-/* sum [n][O] of HEAD_GROUP rows from `first` on += what the weights make of the inputs, a stretch after the other: so the weights are
- * read in the order in which they lie. */
-static void add_group(const struct op *op, const struct op_io *io, const float *x, size_t n, size_t first,
-                      double *sum)
+/* sum [n][HEAD_GROUP]: what the weights make of the inputs, a stretch after the other, so that they are read in the order in which they
+ * lie. x, w: the images' inputs, the group's rows */
+static void group_sum(const struct op *op, const struct op_io *io, size_t n, const float *x, const float *w,
+                      double sum[IMAGES * HEAD_GROUP])
 {
-    const size_t whole = inputs(op) / HEAD_VECTOR * HEAD_VECTOR, row = row_of(op), O = rows(op);
-    const float *w = io->weights + first * row;
-    float *part = io->scratch;
+    const size_t whole = inputs(op) / HEAD_VECTOR * HEAD_VECTOR, row = row_of(op);
+    float part[IMAGES * HEAD_GROUP];
 
     for (size_t at = 0; at < whole; at += STRETCH) {
         const size_t size = whole - at < STRETCH ? whole - at : STRETCH;
 
         io->kernels->head_sums(n, HEAD_GROUP, size, x + at, w + at, row, part);
         for (size_t i = 0; i < n * HEAD_GROUP; i++)
-            sum[i / HEAD_GROUP * O + first + i % HEAD_GROUP] += (double)part[i];
+            sum[i] += (double)part[i];
+    }
+    for (size_t i = 0; i < n * HEAD_GROUP; i++) /* what lies behind the last input may be anything */
+        for (size_t f = whole; f < inputs(op); f++)
+            sum[i] += (double)w[i % HEAD_GROUP * row + f] * (double)x[i / HEAD_GROUP * row + f];
+}
+
+/* Groups begin..end-1 of n images from `image` on. */
+static void groups_forward(const struct op *op, const struct op_io *io, size_t image, size_t n, size_t begin,
+                           size_t end)
+{
+    const size_t row = row_of(op), O = op->node->out.c;
+    const float *x = io->x[0] + image * io->x_layout[0]->image, *bias = io->weights + rows(op) * row;
+
+    for (size_t first = begin * HEAD_GROUP; first < end * HEAD_GROUP; first += HEAD_GROUP) {
+        double sum[IMAGES * HEAD_GROUP];
+
+        for (size_t i = 0; i < n * HEAD_GROUP; i++)
+            sum[i] = (double)bias[first + i % HEAD_GROUP];
+        group_sum(op, io, n, x, io->weights + first * row, sum);
+        for (size_t i = 0; i < n * HEAD_GROUP; i++)
+            if (first + i % HEAD_GROUP < O)
+                io->y[(image + i / HEAD_GROUP) * io->y_layout->image + first + i % HEAD_GROUP] =
+                    (float)sum[i];
     }
 }
 
 static void dense_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
 {
-    const size_t n = end - begin, row = row_of(op), O = rows(op);
-    const size_t whole = inputs(op) / HEAD_VECTOR * HEAD_VECTOR;
-    const float *x = io->x[0] + begin * io->x_layout[0]->image, *bias = io->weights + O * row;
-    double *sum = (double *)(void *)(io->scratch + IMAGES * sums_lines(O));
+    const size_t most =
+        io->x_layout[0]->image == row_of(op) ? IMAGES : 1; /* the kernel's lie as the weights */
+    const size_t all = groups(op);
 
-    for (size_t i = 0; i < n * O; i++)
-        sum[i] = (double)bias[i % O];
-    for (size_t first = 0; first < O; first += HEAD_GROUP)
-        add_group(op, io, x, n, first, sum);
-    for (size_t i = 0; i < n * O; i++) /* what lies behind the last input may be anything */
-        for (size_t f = whole; f < inputs(op); f++)
-            sum[i] += (double)io->weights[i % O * row + f] * (double)x[i / O * row + f];
-    for (size_t i = 0; i < n; i++)
-        for (size_t o = 0; o < op->node->out.c; o++)
-            io->y[(begin + i) * io->y_layout->image + o] = (float)sum[i * O + o];
+    for (size_t i = begin, next; i < end; i = next) {
+        const size_t images = i % all == 0 ? (end - i) / all : 0, n = images < most ? images : most;
+
+        next = n > 0 ? i + n * all : (i / all + 1) * all;
+        next = next < end ? next : end;
+        groups_forward(op, io, i / all, n > 0 ? n : 1, i % all, n > 0 ? all : i % all + next - i);
+    }
 }
 
 static void dense_backward(const struct op *op, const struct op_io *io, size_t n)
