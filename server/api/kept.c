@@ -82,7 +82,7 @@ static void enter(struct kept *k, struct entry *e)
             at = &(*at)->next;
     *at = e;
     k->bytes += e->result.capacity;
-    while (k->bytes > k->max_bytes)
+    while (k->first && k->bytes > k->max_bytes)
         drop(k, &k->first);
 }
 
