@@ -158,6 +158,19 @@ static enum status check_table_files(int root, const struct train_config *c, jso
     return st == ST_OK && c->mapping[0] ? check_file(root, "mapping", c->mapping, errors, err) : st;
 }
 
+/* Whether the data set's own division is there, which is taken rather than lists. */
+static bool has_split_table(int root, const struct train_config *c)
+{
+    char name[TABLE_PATH];
+    const int fd = table_format_split((enum table_format)c->table_format, c->csv, name)
+                       ? open_beneath(root, name, O_RDONLY)
+                       : -1;
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static enum status check_files(const struct train_config *c, int folder, const char *datasets, json_t *errors,
                                struct error *err)
 {
@@ -173,10 +186,11 @@ static enum status check_files(const struct train_config *c, int folder, const c
     st = check_file(root, "csv", c->csv, errors, err);
     if (st == ST_OK)
         st = check_table_files(root, c, errors, err);
-    if (st == ST_OK && c->split_by == SPLIT_LIST)
+    if (st == ST_OK && c->split_by == SPLIT_LIST && !has_split_table(root, c)) {
         st = check_file(root, "split_by", "test_list.txt", errors, err);
-    if (st == ST_OK && c->split_by == SPLIT_LIST)
-        st = check_file(root, "split_by", "train_val_list.txt", errors, err);
+        if (st == ST_OK)
+            st = check_file(root, "split_by", "train_val_list.txt", errors, err);
+    }
     close(root);
     return st;
 }

@@ -322,9 +322,11 @@ struct split_options {
         *pixels; /* [t->n_rows]: equal where the pictures are, 0 where that is not known; NULL: of none */
     double test_fraction, val_fraction; /* of all rows; of the rows that the test part leaves; 0 <= f < 1 */
     uint64_t seed;
-    /* For SPLIT_LIST: the bytes of the two lists, one image name a line; borrowed. */
+    /* For SPLIT_LIST: the bytes of the lists, one image name a line; borrowed. */
     const char *test_list, *train_val_list;
     size_t test_list_size, train_val_list_size;
+    const char *validation_list; /* NULL: validation is drawn */
+    size_t validation_list_size;
 };
 
 /* Share out `rows` (of `t`) and count into *report (usable, train, validation, test, not_listed, patients_in_both,
@@ -333,10 +335,10 @@ struct split_options {
  *            by largest remainder, ties by lot
  *   patient  all rows of a patient stay together: patients in random order, each taken as long as the part does not
  *            exceed ceil(fraction * n) rows
- *   list     test rows are those on the test list; validation is drawn by patient from those on the other; rows on
- *            neither are left out
+ *   list     test rows are those on the test list, validation those on a list of its own or, without one, drawn by patient from
+ *            those on the other; rows on none are left out
  * Equal pictures are never on two sides. By patient, patients who share one are drawn as one; by image, a picture goes where
- * the first of its equals in the table goes; by list, a row whose picture is equal to a tested one is left out. Counted:
+ * the first of its equals in the table goes; by list, a row whose picture is equal to a tested one is left out, or to a listed one of validation. Counted:
  * equal_pictures, rows with an equal; equal_patients, patients of those who share one with another; equal_left_out. A split
  * of pictures that all differ does not depend on this.
  * Errors: ST_UNUSABLE (a part that must have rows has none), ST_LIMIT (a list of more than TABLE_MAX_ROWS lines),

@@ -36,10 +36,14 @@ struct table_defaults {
 };
 struct table_defaults table_format_defaults(enum table_format format);
 
+enum { TABLE_PATH = 640 };
+
+/* The name of the table that says which part each picture is in, "-split.csv" beside MIMIC's. False: the format has none. */
+bool table_format_split(enum table_format format, const char *csv, char ret[TABLE_PATH]);
+
 /* The files that a table is made of, the job's own first: paths below the data set's folder.
  *   csv  the first of them, at most TABLE_PATH - 1 bytes
  * Returns how many. Errors: ST_INVALID (the other names cannot be told from that of the first). */
-enum { TABLE_PATH = 640 };
 MUST_USE enum status table_format_files(enum table_format format, const char *csv,
                                         char ret_second[TABLE_PATH], size_t *ret_n, struct error *err);
 

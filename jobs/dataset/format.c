@@ -235,24 +235,38 @@ struct table_defaults table_format_defaults(enum table_format format)
                                     LABELS_NEGATIVE, false };
 }
 
-enum status table_format_files(enum table_format format, const char *csv, char ret_second[TABLE_PATH],
-                               size_t *ret_n, struct error *err)
+static const char *const LABELERS[] = { "-chexpert.csv", "-negbio.csv" };
+
+/* "mimic-cxr-2.0.0-chexpert.csv" -> "mimic-cxr-2.0.0" and an ending. False: it is not of MIMIC's names. */
+static bool beside(const char *csv, const char *ending, char ret[TABLE_PATH])
 {
-    static const char *const LABELERS[] = { "-chexpert.csv", "-negbio.csv" };
     const size_t n = strlen(csv);
 
-    *ret_n = 1;
-    if (format != FORMAT_MIMIC)
-        return ST_OK;
-    *ret_n = 2;
     for (size_t i = 0; i < sizeof LABELERS / sizeof LABELERS[0]; i++) {
         const size_t end = strlen(LABELERS[i]);
 
         if (n > end && strcmp(csv + n - end, LABELERS[i]) == 0) {
-            snprintf(ret_second, TABLE_PATH, "%.*s-metadata.csv", (int)(n - end), csv);
-            return ST_OK;
+            snprintf(ret, TABLE_PATH, "%.*s%s", (int)(n - end), csv, ending);
+            return true;
         }
     }
+    return false;
+}
+
+bool table_format_split(enum table_format format, const char *csv, char ret[TABLE_PATH])
+{
+    return format == FORMAT_MIMIC && beside(csv, "-split.csv", ret);
+}
+
+enum status table_format_files(enum table_format format, const char *csv, char ret_second[TABLE_PATH],
+                               size_t *ret_n, struct error *err)
+{
+    *ret_n = 1;
+    if (format != FORMAT_MIMIC)
+        return ST_OK;
+    *ret_n = 2;
+    if (beside(csv, "-metadata.csv", ret_second))
+        return ST_OK;
     return error_set(err, ST_INVALID,
                      "must end in \"-chexpert.csv\" or \"-negbio.csv\", so that the table of the pictures, "
                      "\"-metadata.csv\", can be found beside it");

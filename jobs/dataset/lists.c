@@ -42,7 +42,7 @@ static size_t count_lines(struct plain_text text)
     return lines;
 }
 
-enum status list_read(const char *bytes, size_t size, const char *file, struct name_list *ret,
+enum status list_read(const char *bytes, size_t size, const char *file, size_t parts, struct name_list *ret,
                       struct error *err)
 {
     struct plain_text text = plain_text_of(bytes, size);
@@ -61,7 +61,7 @@ enum status list_read(const char *bytes, size_t size, const char *file, struct n
     if (!list.names)
         return ST_NOMEM;
     while (plain_text_line(&text, &line, &n)) {
-        const struct name as_is = strip(line, n), name = name_base(as_is.text, as_is.n);
+        const struct name as_is = strip(line, n), name = name_tail(as_is.text, as_is.n, parts);
 
         if (name.n == 0)
             continue;

@@ -233,18 +233,35 @@ static size_t fraction_of(double fraction, size_t n) { return (size_t)ceil(fract
 
 /* ---- by list ---- */
 
+/* Of a path: CheXpert's pictures are "patient00001/study1/view1_frontal". */
+static size_t parts_of(const char *image)
+{
+    size_t n = 1;
+
+    for (; *image; image++)
+        n += *image == '/';
+    return n;
+}
+
 static enum status mark_listed(struct marking *m, const struct split_options *o)
 {
-    struct name_list test = { 0 }, train_val = { 0 };
-    enum status st = list_read(o->test_list, o->test_list_size, "test_list.txt", &test, m->err);
+    struct name_list test = { 0 }, train_val = { 0 }, validation = { 0 };
+    const size_t parts = m->rows->n ? parts_of(table_image(m->t, m->rows->index[0])) : 1;
+    enum status st = list_read(o->test_list, o->test_list_size, "test_list.txt", parts, &test, m->err);
 
     if (st == ST_OK)
-        st = list_read(o->train_val_list, o->train_val_list_size, "train_val_list.txt", &train_val, m->err);
+        st = list_read(o->train_val_list, o->train_val_list_size, "train_val_list.txt", parts, &train_val,
+                       m->err);
+    if (st == ST_OK && o->validation_list)
+        st = list_read(o->validation_list, o->validation_list_size, "validation_list.txt", parts, &validation,
+                       m->err);
     for (size_t i = 0; i < m->rows->n && st == ST_OK; i++) {
         const char *image = table_image(m->t, m->rows->index[i]);
 
         if (list_has(&test, image))
             m->part[i] = TEST;
+        else if (list_has(&validation, image))
+            m->part[i] = VALIDATION;
         else if (!list_has(&train_val, image))
             m->part[i] = LEFT_OUT;
     }
@@ -257,6 +274,7 @@ static enum status mark_listed(struct marking *m, const struct split_options *o)
             m->rows->n ? table_image(m->t, m->rows->index[0]) : "");
     free(test.names);
     free(train_val.names);
+    free(validation.names);
     return st;
 }
 
@@ -322,21 +340,23 @@ static void keep_equals_together(struct marking *m)
         m->part[i] = m->part[m->kin.twin[i]];
 }
 
-/* Rows of the one list whose pictures are equal to those of the other, which tests. */
+/* Rows of one list whose pictures are equal to those of another, which tests or validates: the last of TRAIN, VALIDATION and TEST
+ * keeps its own. */
 static enum status leave_out_tested(struct marking *m)
 {
-    bool *tested = calloc(m->rows->n + 1, sizeof *tested);
+    uint8_t *last = calloc(m->rows->n + 1, sizeof *last);
 
-    if (!tested)
+    if (!last)
         return ST_NOMEM;
     for (size_t i = 0; i < m->rows->n; i++)
-        tested[m->kin.twin[i]] |= m->part[i] == TEST;
+        if (m->part[i] != LEFT_OUT && m->part[i] > last[m->kin.twin[i]])
+            last[m->kin.twin[i]] = m->part[i];
     for (size_t i = 0; i < m->rows->n; i++)
-        if (m->part[i] == TRAIN && tested[m->kin.twin[i]]) {
+        if (m->part[i] < last[m->kin.twin[i]]) {
             m->part[i] = LEFT_OUT;
             m->equal_left_out++;
         }
-    free(tested);
+    free(last);
     return ST_OK;
 }
 
@@ -352,7 +372,7 @@ static enum status mark_all(struct marking *m, const struct split_options *o)
         st = mark(m, fraction_of(o->test_fraction, m->rows->n), TEST);
     if (st == ST_OK && o->by == SPLIT_LIST)
         st = leave_out_tested(m);
-    if (st == ST_OK)
+    if (st == ST_OK && !(o->by == SPLIT_LIST && o->validation_list))
         st = mark(m, fraction_of(o->val_fraction, count_part(m, TRAIN)), VALIDATION);
     if (st == ST_OK && o->by == SPLIT_IMAGE)
         keep_equals_together(m);

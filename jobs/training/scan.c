@@ -1,4 +1,5 @@
 /* jobs/training/scan.c - scanning and splitting: table, filter, files; which rows train, validate and test. */
+#include "../dataset/split_table.h"
 #include "plots.h"
 #include "run.h"
 
@@ -272,10 +273,80 @@ static enum status count_flow(struct run *r)
     return ST_OK;
 }
 
+/* The lists that a split is given by: files, or what a table of the data set's own says. */
+struct listed {
+    struct file_bytes test, train_val, validation;
+    struct buf part[N_SPLITS];
+};
+
+static void listed_release(struct listed *l)
+{
+    file_bytes_release(&l->test);
+    file_bytes_release(&l->train_val);
+    file_bytes_release(&l->validation);
+    for (size_t i = 0; i < N_SPLITS; i++)
+        buf_release(&l->part[i]);
+}
+
+/* A list that may be missing: *ret_there says whether it is there. */
+static enum status list_load_optional(struct run *r, const char *name, struct file_bytes *ret,
+                                      bool *ret_there)
+{
+    const int fd = open_beneath(r->root, name, O_RDONLY);
+
+    *ret_there = fd >= 0 || errno != ENOENT;
+    if (fd >= 0)
+        close(fd);
+    return *ret_there ? list_load(r, name, ret) : ST_OK;
+}
+
+static enum status lists_load(struct run *r, struct listed *l, struct split_options *o)
+{
+    bool there;
+    enum status st = list_load(r, "test_list.txt", &l->test);
+
+    if (st == ST_OK)
+        st = list_load(r, "train_val_list.txt", &l->train_val);
+    if (st == ST_OK)
+        st = list_load_optional(r, "validation_list.txt", &l->validation, &there);
+    o->test_list = l->test.data;
+    o->test_list_size = l->test.size;
+    o->train_val_list = l->train_val.data;
+    o->train_val_list_size = l->train_val.size;
+    if (st == ST_OK && there) {
+        o->validation_list = l->validation.data ? l->validation.data : "";
+        o->validation_list_size = l->validation.size;
+    }
+    return st;
+}
+
+/* MIMIC's own division, where its table is there; *ret_there says so. */
+static enum status split_table_load(struct run *r, struct listed *l, struct split_options *o, bool *ret_there)
+{
+    char name[TABLE_PATH];
+    enum status st;
+
+    *ret_there = false;
+    if (!table_format_split(r->table.format, r->config->csv, name))
+        return ST_OK;
+    st = list_load_optional(r, name, &l->test, ret_there);
+    if (st != ST_OK || !*ret_there)
+        return st;
+    st = split_table_read(l->test.data, l->test.size, name, l->part, r->err);
+    o->train_val_list = l->part[TRAIN].data;
+    o->train_val_list_size = l->part[TRAIN].len;
+    o->validation_list = l->part[VALIDATION].len ? l->part[VALIDATION].data : "";
+    o->validation_list_size = l->part[VALIDATION].len;
+    o->test_list = l->part[TEST].data;
+    o->test_list_size = l->part[TEST].len;
+    return st;
+}
+
 /* Which rows train, validate and test. */
 static enum status split_rows(struct run *r)
 {
-    struct file_bytes test = FILE_BYTES_INIT, train_val = FILE_BYTES_INIT;
+    struct listed listed = { FILE_BYTES_INIT, FILE_BYTES_INIT, FILE_BYTES_INIT, { BUF_INIT(0) } };
+    bool there = false;
     struct split_options options = { .by = (enum split_by)r->config->split_by,
                                      .test_fraction = r->config->test_fraction,
                                      .val_fraction = r->config->val_fraction,
@@ -283,19 +354,15 @@ static enum status split_rows(struct run *r)
                                      .pixels = r->pixels };
     enum status st = ST_OK;
 
-    if (options.by == SPLIT_LIST) {
-        st = list_load(r, "test_list.txt", &test);
-        if (st == ST_OK)
-            st = list_load(r, "train_val_list.txt", &train_val);
-        options.test_list = test.data;
-        options.test_list_size = test.size;
-        options.train_val_list = train_val.data;
-        options.train_val_list_size = train_val.size;
-    }
+    for (size_t i = 0; i < N_SPLITS; i++)
+        listed.part[i] = (struct buf)BUF_INIT(LIST_MAX_BYTES);
+    if (options.by == SPLIT_LIST)
+        st = split_table_load(r, &listed, &options, &there);
+    if (st == ST_OK && options.by == SPLIT_LIST && !there)
+        st = lists_load(r, &listed, &options);
     if (st == ST_OK)
         st = split_make(&r->table, &r->used, &options, &r->split, &r->result->dataset, r->err);
-    file_bytes_release(&test);
-    file_bytes_release(&train_val);
+    listed_release(&listed);
     return st;
 }
 

@@ -6,7 +6,7 @@ import shutil
 import struct
 import unittest
 
-from support import dataset, picture, program
+from support import client, dataset, picture, program
 from support.case import QUICK, Case, ServerCase, submit, wait_state
 
 TABLES = os.path.join(os.path.dirname(__file__), '..', 'fixtures', 'tables')
@@ -52,7 +52,8 @@ class Formats(ServerCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = program.Server(datasets=folder(), threads=2)
+        cls.datasets = folder()
+        cls.server = program.Server(datasets=cls.datasets, threads=2)
         cls.addClassCleanup(cls.server.stop)
 
     def train(self, name, state='succeeded', **fields):
@@ -124,6 +125,58 @@ class Formats(ServerCase):
         self.assertEqual({key: job['dataset']['misfits'][key] for key in ('without_study', 'without_pictures')},
                          {'without_study': 1, 'without_pictures': 1})
         self.assertLessEqual({'unmatched_studies', 'dropped_unlabelled'}, self.codes(job))
+
+    def test_mimics_own_division(self):
+        job = self.train('mimic', table_format='mimic', split_by='list')
+        told = {row['dicom_id']: row['split'] for row in rows('mimic', 'mimic-cxr-2.0.0-split.csv')}
+        names = {'train': 'train', 'validate': 'validation', 'test': 'test'}
+        lines = list(csv.DictReader(self.get(f'/jobs/{job["id"]}/scores?split=all').body.decode().splitlines()))
+        self.assertEqual({line['image']: line['split'] for line in lines}, {line['image']: names[told[os.path.basename(line['image'])]] for line in lines})
+        data = job['dataset']
+        self.assertEqual((data['usable'], data['not_listed'], data['split_by']), (len(lines), 0, 'list'))
+        for part in ('train', 'validation', 'test'):
+            self.assertEqual(data[part], len([line for line in lines if line['split'] == part]))
+            self.assertGreater(data[part], 0)
+        of = {}
+        for line in lines:
+            of.setdefault(line['patient'], set()).add(line['split'])
+        self.assertEqual(data['patients_in_both'], len([parts for parts in of.values() if len(parts) > 1]))
+
+    def test_a_division_that_is_none_is_named(self):
+        for change, says in ((lambda text: text.replace('validate', 'valid', 1), 'none of train, validate and test'),
+                             (lambda text: text.replace('dicom_id', 'dicom', 1), 'line 1'), (lambda text: '', 'is not there'),
+                             (lambda text: text.replace(',train', '', 1), 'no split')):
+            datasets = program.new_folder('datasets')
+            shutil.copytree(os.path.join(self.datasets, 'mimic'), os.path.join(datasets, 'mimic'))
+            path = os.path.join(datasets, 'mimic', 'mimic-cxr-2.0.0-split.csv')
+            with open(path, encoding='ascii') as file:
+                text = file.read()
+            with open(path, 'w', encoding='ascii') as file:
+                file.write(change(text))
+            done = program.run('train', '--datasets', datasets, '--dataset', 'mimic', '--out', program.new_folder('out') + '/x',
+                               '--set', 'table_format=mimic', '--set', 'split_by=list', '--set', 'epochs=0')
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn("mimic-cxr-2.0.0-split.csv", done.stderr)
+            self.assertIn(says, done.stderr)
+
+    def test_lists_of_chexperts_own_division(self):
+        """Both tables as one, and its second one's names as the list of validation."""
+        datasets = program.new_folder('datasets')
+        home = os.path.join(datasets, 'chexpert')
+        shutil.copytree(os.path.join(self.datasets, 'chexpert'), home)
+        names = [row['Path'].split('/', 2)[2].removesuffix('.jpg') for row in rows('chexpert', 'train.csv')]
+        patients = sorted({name.split('/')[0] for name in names})
+        for file, part in (('train_val_list.txt', patients[:-3]), ('validation_list.txt', patients[-3:-1]), ('test_list.txt', patients[-1:])):
+            with open(os.path.join(home, file), 'w', encoding='ascii') as out:
+                out.writelines(f'{name}\n' for name in names if name.split('/')[0] in part)
+        server = program.Server(datasets=datasets)
+        self.addCleanup(server.stop)
+        job = wait_state(server, submit(server, {**JOB, 'dataset': 'chexpert', 'table_format': 'chexpert', 'split_by': 'list', 'views': 'all'}), 'succeeded')
+        lines = list(csv.DictReader(client.get(server, f'/jobs/{job["id"]}/scores?split=all').body.decode().splitlines()))
+        parts = {line['image']: line['split'] for line in lines}
+        self.assertEqual(parts, {name: 'test' if name.split('/')[0] in patients[-1:] else 'validation' if name.split('/')[0] in patients[-3:-1] else 'train'
+                                 for name in names if name in parts})
+        self.assertEqual((len(parts), job['dataset']['patients_in_both']), (len(names), 0))
 
     def test_padchest(self):
         job = self.train('padchest', table_format='padchest')
