@@ -166,7 +166,7 @@ static bool filter_export(scmp_filter_ctx filter, struct sock_fprog *ret)
 /* Everything else kills the whole process. */
 static bool filter_make(bool of_helper, struct sock_fprog *ret)
 {
-    const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     bool ok = filter && allow(filter, OF_CHILD, sizeof OF_CHILD / sizeof OF_CHILD[0]);
 
     if (ok && SANITIZED)

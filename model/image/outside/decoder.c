@@ -23,13 +23,13 @@ enum {
 };
 
 const char *const DECODER_LOSS_NAMES[N_DECODER_LOSSES] = {
-#define X(name, text) [DECODER_##name] = text,
+#define X(name, text) [DECODER_##name] = (text),
     DECODER_LOSSES(X)
 #undef X
 };
 
 const char *const DECODER_END_NAMES[N_DECODER_ENDS] = {
-#define X(name, text) [DECODER_END_##name] = text,
+#define X(name, text) [DECODER_END_##name] = (text),
     DECODER_ENDS(X)
 #undef X
 };
@@ -321,7 +321,7 @@ static struct attempt attempt(struct decoder *d, const void *bytes, const struct
                                                 [HELPER_LATE] = DECODER_LATE,
                                                 [HELPER_BROKEN] = DECODER_BROKEN };
     struct attempt a = { HELPER_DONE, ST_OK };
-    struct decode_done done;
+    struct decode_done done = { 0 };
     struct lane *lane;
 
     a.st = lane_take(d, &lane, err);

@@ -216,7 +216,7 @@ static enum status check_ready(const struct decode_ready *ready, struct error *e
 
 static enum status await_ready(struct helper *h, struct error *err)
 {
-    struct decode_ready ready;
+    struct decode_ready ready = { 0 };
 
     switch (socket_read(h->socket, clock_seconds() + BEGIN_S, &ready, sizeof ready)) {
     case HEARD: h->landlock = ready.landlock; return check_ready(&ready, err);

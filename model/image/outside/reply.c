@@ -10,7 +10,7 @@
 enum { MOST_CHANNELS = 4, MOST_BITS = 16, OLDEST = 150 };
 
 static const char *const REASONS[N_DECODE_REASONS] = {
-#define X(name, text) [DECODE_REASON_##name] = text,
+#define X(name, text) [DECODE_REASON_##name] = (text),
     DECODE_REASONS(X)
 #undef X
 };
