@@ -83,7 +83,7 @@ static enum status jpeg_run(const uint8_t *in, size_t n, const struct image_limi
 static uint32_t reason_of(const struct error *err)
 {
     static const char *const REASONS[] = { [DECODE_NO_REASON] = "",
-#define X(name, text) [DECODE_REASON_##name] = text,
+#define X(name, text) [DECODE_REASON_##name] = (text),
                                            DECODE_REASONS(X)
 #undef X
     };

@@ -24,14 +24,13 @@ static int32_t value_of(const struct grey_samples *s, uint32_t bits)
     return s->is_signed && bits >> (s->stored - 1) ? (int32_t)bits - (1 << s->stored) : (int32_t)bits;
 }
 
-/* Which bits occur. */
+/* Which bits occur: `seen` is all zero before. */
 static void mark_seen(const struct grey_samples *s, uint8_t seen[MOST_VALUES])
 {
     const struct field f = field_of(s);
     const uint8_t *bytes = s->values;
     const uint16_t *words = s->values;
 
-    memset(seen, 0, (size_t)1 << s->stored);
     if (s->allocated == 8)
         for (size_t i = 0; i < s->n; i++)
             seen[(bytes[i] >> f.shift) & f.mask] = 1;
@@ -150,7 +149,7 @@ static void table_fill(const struct grey_pipeline *p, const struct grey_samples 
 
         if (p->inverted)
             y = 1 - y;
-        table[bits] = is_padding(p, stored) ? 0 : (uint8_t)(y * 255 + 0.5);
+        table[bits] = is_padding(p, stored) ? 0 : (uint8_t)floor(y * 255 + 0.5);
     }
 }
 
@@ -165,7 +164,7 @@ static bool all_is_padding(const struct grey_pipeline *p, const struct grey_samp
 enum status grey_run(const struct grey_pipeline *pipeline, const struct grey_samples *s, uint8_t *to,
                      struct error *err)
 {
-    uint8_t table[MOST_VALUES], seen[MOST_VALUES];
+    uint8_t table[MOST_VALUES], seen[MOST_VALUES] = { 0 };
     struct grey_pipeline p = *pipeline;
     struct range r = { 0, 0 };
 
@@ -209,7 +208,7 @@ double grey_of_rgb(const uint8_t *rgb, size_t n, uint8_t *to)
     return n ? (double)coloured / (double)n : 0;
 }
 
-static uint8_t to_byte(double x) { return x <= 0 ? 0 : x >= 255 ? 255 : (uint8_t)(x + 0.5); }
+static uint8_t to_byte(double x) { return x <= 0 ? 0 : x >= 255 ? 255 : (uint8_t)floor(x + 0.5); }
 
 void grey_rgb_of_ybr(uint8_t *samples, size_t n)
 {

@@ -54,7 +54,7 @@ static enum status inflate_to(z_stream *z, size_t most, uint8_t **out, size_t *r
 enum status inflate_all(const uint8_t *in, size_t n, size_t most, uint8_t **ret, size_t *ret_n,
                         struct error *err)
 {
-    z_stream z = { .next_in = (z_const Bytef *)(uintptr_t)in, .avail_in = (uInt)n };
+    z_stream z = { .next_in = (z_const Bytef *)in, .avail_in = (uInt)n };
     uint8_t *out = NULL;
     size_t n_out = 0;
     enum status st;

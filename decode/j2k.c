@@ -108,9 +108,20 @@ static void interleave(const opj_image_t *image, const struct j2k_frame *f, uint
     }
 }
 
-static enum status broken(struct error *err)
+/* The header, and then the picture, where it is what it is said to be. */
+static enum status frame_decode(opj_stream_t *stream, opj_codec_t *codec, const struct j2k_frame *frame,
+                                opj_image_t **ret, struct error *err)
 {
-    return error_set(err, ST_FORMAT, "the JPEG 2000 data are broken or cut short");
+    const bool has_header = opj_read_header(stream, codec, ret);
+
+    if (has_header && !is_as_said(*ret, frame))
+        return error_set(
+            err, ST_FORMAT,
+            "the JPEG 2000 data are not of the size, the channels or the bits that the file says");
+    if (!has_header || !opj_decode(codec, stream, *ret) || !opj_end_decompress(codec, stream) ||
+        !is_decoded(*ret, frame))
+        return error_set(err, ST_FORMAT, "the JPEG 2000 data are broken or cut short");
+    return ST_OK;
 }
 
 enum status j2k_samples(const uint8_t *in, size_t n, struct j2k_frame *frame, uint16_t *to, struct error *err)
@@ -123,14 +134,8 @@ enum status j2k_samples(const uint8_t *in, size_t n, struct j2k_frame *frame, ui
 
     if (!stream || !codec)
         st = error_nomem(err);
-    else if (!opj_read_header(stream, codec, &image))
-        st = broken(err);
-    else if (!is_as_said(image, frame))
-        st = error_set(err, ST_FORMAT,
-                       "the JPEG 2000 data are not of the size, the channels or the bits that the file says");
-    else if (!opj_decode(codec, stream, image) || !opj_end_decompress(codec, stream) ||
-             !is_decoded(image, frame))
-        st = broken(err);
+    else
+        st = frame_decode(stream, codec, frame, &image, err);
     if (st == ST_OK) {
         frame->precision = image->comps[0].prec;
         interleave(image, frame, to);

@@ -95,13 +95,16 @@ static double age_of_text(const char *age)
     }
 }
 
+/* How many have passed from a day to another, both YYYYMMDD. */
+static long birthdays(long born, long day) { return (day - born) / 10000; }
+
 double tags_age(const char *age, const char *birth, const char *study_date)
 {
     double years = age_of_text(age);
     long born, studied;
 
     if (isnan(years) && date_of(birth, &born) && date_of(study_date, &studied) && studied >= born)
-        years = (double)((studied - born) / 10000); /* the birthdays that have passed */
+        years = (double)birthdays(born, studied);
     return years >= 0 && years <= OLDEST ? years : NAN;
 }
 
