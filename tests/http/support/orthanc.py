@@ -11,6 +11,7 @@ from . import client, program, proxy
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..', 'docs', 'orthanc')
 BINARY = shutil.which('Orthanc', path=f'{os.environ.get("PATH", "")}:/usr/sbin')
 PLUGINS = '/usr/share/orthanc/plugins'
+LOOPBACK = os.path.join(os.path.dirname(os.path.realpath(program.BINARY)), 'tests', 'libloopback.so')
 IS_HERE = bool(BINARY and shutil.which('storescu') and os.path.exists(f'{PLUGINS}/libOrthancPython.so')
                and os.path.exists(f'{PLUGINS}/libOrthancDicomWeb.so'))
 
@@ -33,7 +34,8 @@ class Archive:
             before = len(self.log_text())
             with open(self.log_path, 'ab') as log:
                 self.process = subprocess.Popen([BINARY, self.configuration()], cwd=self.folder, stdout=log, stderr=log,
-                                                env=program.environment(**self.settings), preexec_fn=program.die_with_us)
+                                                env=program.environment(LD_PRELOAD=LOOPBACK, **self.settings),
+                                                preexec_fn=program.die_with_us)
             ready = 'Orthanc has started' if self.lua else 'from change'
             program.poll(lambda: ready in self.log_text()[before:] or self.process.poll() is not None, 'Orthanc starts or ends')
             if self.process.poll() is None:
