@@ -75,7 +75,7 @@ static void drop(const struct plan *p, const float *factors, float *features)
         features[f] *= factors[plan_feature(p, f)];
 }
 
-/* Images i..i+n-1 of the batch into the lane's features, or into their slopes. */
+/* Of images i..i+n-1 of the batch: their features [n][row], or the slopes by them. */
 static void drop_some(struct lane *lane, const struct plan *p, const struct training_batch *b, size_t i,
                       size_t n, float *features)
 {
@@ -147,14 +147,14 @@ double lane_images(struct lane *lane, const struct trained *net, const struct pa
     const size_t k = net->n_inputs, L = p->net->n_labels;
     const float *y = batch->y + i * L, *weights = batch->weights ? batch->weights + i * L : NULL;
     float *logits = passage->logits + i * L, *dlogits = passage->dlogits + i * L;
-    float *features = lane->activations.values[p->head_value];
+    float *features = passage->features + i * p->row;
 
     lane->activations.statistics = ret_statistics;
     activations_input(&lane->activations, p, n, batch->x + i * shape_size(p->values[0].shape));
     forward_features(p, net->weights, &lane->activations, n, lane->scratch);
-    drop_some(lane, p, batch, i, n, features);
-    memcpy(passage->features + i * p->row, features, n * p->row * sizeof(float));
-    forward_head(p, net->weights, &lane->activations, n, logits);
+    memcpy(features, lane->activations.values[p->head_value], n * p->row * sizeof(float));
+    drop_some(lane, p, batch, i, n, features); /* those that the ops left stay: the way back looks at them */
+    forward_head(p, net->weights, features, n, logits);
     if (k)
         inputs_forward(net, n, batch->inputs + i * k, logits);
     bce_gradient(n * L, logits, y, weights, 1 / (float)(batch->n * L), dlogits);

@@ -148,6 +148,6 @@ enum status session_head(struct session *s, const struct model *m, const float *
     if (st != ST_OK)
         return st;
     memcpy(s->activations.values[p->head_value], features, p->features * sizeof *features);
-    forward_head(p, model_prepared(m), &s->activations, 1, ret_logits);
+    forward_head(p, model_prepared(m), s->activations.values[p->head_value], 1, ret_logits);
     return check_finite(p, 1, ret_logits);
 }

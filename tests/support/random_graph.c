@@ -8,7 +8,14 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-enum { MOST_CHANNELS = 5, MOST_PANELS = 2, BLOCK_ONE_IN = 6, CHAIN_ONE_IN = 4 };
+enum {
+    MOST_CHANNELS = 5,
+    MOST_PANELS = 2,
+    BLOCK_ONE_IN = 6,
+    CHAIN_ONE_IN = 4,
+    EXCITATION_ONE_IN = 12,
+    MOST_INPUTS = 3
+};
 
 static bool refuses(const struct graph *g, const struct node *l)
 {
@@ -21,22 +28,47 @@ static bool refuses(const struct graph *g, const struct node *l)
     return l->ops->shape(&tried, ignored, &n) != NULL;
 }
 
+/* One that divides n. */
+static size_t divisor(struct rng *rng, size_t n)
+{
+    size_t d = 1 + below(rng, n);
+
+    while (n % d != 0)
+        d--;
+    return d;
+}
+
+/* What the kinds have that only one or a few of them take: bounds of a clip, the slope of a leaky ReLU, what a variance grows by. */
+static struct node with_numbers(struct rng *rng, const struct layer_ops *ops)
+{
+    struct node l = { .ops = ops, .bias = coin(rng), .epsilon = coin(rng) ? 1e-3 : 1e-5 };
+
+    l.low = (double)rng_uniform(rng, -1, 0.5f);
+    l.high = (double)((float)l.low + rng_uniform(rng, 0.1f, 3));
+    l.slope = (double)rng_uniform(rng, 0, 1);
+    return l;
+}
+
+/* Groups of a convolution, now and then; as many as channels is depthwise. Its results become as many as fit. */
+static void draw_groups(const struct graph *g, struct rng *rng, struct node *l)
+{
+    if (l->ops != &LAYER_CONV || below(rng, 3) > 0)
+        return;
+    l->groups = divisor(rng, g->net->nodes[l->from[0]].out.c);
+    l->channels = l->groups * ((l->channels + l->groups - 1) / l->groups);
+}
+
 /* One node more behind random earlier ones; what its kind refuses is left out. */
 static void random_node(struct graph *g, struct rng *rng)
 {
     const size_t a = below(rng, g->net->n_nodes), b = below(rng, g->net->n_nodes);
-    const struct layer_ops *ops = LAYER_KINDS[below(rng, N_LAYER_KINDS)];
-    const struct node l = { .ops = ops,
-                            .from = { a, b },
-                            .channels = 1 + below(rng, MOST_CHANNELS),
-                            .window = window_drawn(rng, 3),
-                            .groups = below(rng, 3),
-                            .bias = below(rng, 2),
-                            .epsilon = 1e-3,
-                            .low = -0.4,
-                            .high = 0.7,
-                            .slope = 0.3 };
+    struct node l = with_numbers(rng, LAYER_KINDS[below(rng, N_LAYER_KINDS)]);
 
+    l.from[0] = a;
+    l.from[1] = b;
+    l.channels = 1 + below(rng, MOST_CHANNELS);
+    l.window = window_drawn(rng, 3);
+    draw_groups(g, rng, &l);
     if (!refuses(g, &l))
         graph_add(g, &l, graph_name(g, "n%zu", g->net->n_nodes));
 }
@@ -62,11 +94,31 @@ static void random_block(struct graph *g, struct rng *rng)
     graph_pool(g, pool.ops, at, side, 2, 0);
 }
 
+/* Channels weighed by what is in them all: squeeze and excitation, as MobileNetV3 and EfficientNet have it. */
+static void random_excitation(struct graph *g, struct rng *rng)
+{
+    const size_t from = below(rng, g->net->n_nodes), channels = g->net->nodes[from].out.c;
+    struct node squeeze = with_numbers(rng, &LAYER_CONV), excite = with_numbers(rng, &LAYER_CONV);
+
+    squeeze.window = excite.window = (struct window)WINDOW(1, 1, 1, 0, 0);
+    squeeze.channels = 1 + below(rng, MOST_CHANNELS);
+    excite.channels = channels;
+    squeeze.from[0] = graph_apply(g, &LAYER_GLOBAL_POOL, from);
+    excite.from[0] = graph_add(g, &squeeze, graph_name(g, "n%zu", g->net->n_nodes));
+    excite.from[0] = graph_apply(g, coin(rng) ? &LAYER_RELU : &LAYER_SILU, excite.from[0]);
+    graph_join(g, &LAYER_MUL, from,
+               graph_apply(g, coin(rng) ? &LAYER_HARD_SIGMOID : &LAYER_SIGMOID,
+                           graph_add(g, &excite, graph_name(g, "n%zu", g->net->n_nodes))));
+}
+
 /* The kinds of a chain, in an order in which networks have them. */
 static const struct layer_ops *const CHAIN[] = {
-    &LAYER_REPLICATE, &LAYER_NORM, &LAYER_RELU, &LAYER_CONV,      &LAYER_NORM,      &LAYER_RELU, &LAYER_CONV,
-    &LAYER_ADD,       &LAYER_ADD,  &LAYER_RELU, &LAYER_MEAN_POOL, &LAYER_CONCAT,    &LAYER_CONV, &LAYER_SCALE,
-    &LAYER_CLIP,      &LAYER_CONV, &LAYER_SILU, &LAYER_CONV,      &LAYER_LEAKY_RELU
+    &LAYER_REPLICATE,  &LAYER_NORM,  &LAYER_RELU,         &LAYER_CONV,     &LAYER_NORM,      &LAYER_RELU,
+    &LAYER_CONV,       &LAYER_ADD,   &LAYER_ADD,          &LAYER_RELU,     &LAYER_MEAN_POOL, &LAYER_CONCAT,
+    &LAYER_CONV,       &LAYER_SCALE, &LAYER_CLIP,         &LAYER_CONV,     &LAYER_SILU,      &LAYER_CONV,
+    &LAYER_LEAKY_RELU, &LAYER_CONV,  &LAYER_HARD_SIGMOID, &LAYER_MAX_POOL, &LAYER_CONV,      &LAYER_NORM,
+    &LAYER_HARD_SWISH, &LAYER_CONV,  &LAYER_SIGMOID,      &LAYER_MUL,      &LAYER_CONV,      &LAYER_NORM,
+    &LAYER_RELU6
 };
 enum { N_CHAIN = sizeof CHAIN / sizeof CHAIN[0] };
 
@@ -74,22 +126,17 @@ static struct node random_link(const struct graph *g, struct rng *rng, const str
                                size_t from)
 {
     const size_t side = 1 + 2 * below(rng, 2);
-    struct node l = { .ops = ops,
-                      .from = { from, below(rng, g->net->n_nodes) },
-                      .channels = ops == &LAYER_REPLICATE ? 3
-                                  : below(rng, 3)         ? MAX_PANEL
-                                                          : MOST_CHANNELS,
-                      .window = WINDOW(side, side, 1, side / 2, side / 2),
-                      .bias = below(rng, 2),
-                      .epsilon = 1e-3,
-                      .low = -0.4,
-                      .high = 0.7,
-                      .slope = 0.3 };
+    struct node l = with_numbers(rng, ops);
 
-    if (ops == &LAYER_MEAN_POOL && below(rng, 4))
+    l.from[0] = from;
+    l.from[1] = below(rng, g->net->n_nodes);
+    l.channels = ops == &LAYER_REPLICATE ? MAX_CHANNELS : below(rng, 3) ? MAX_PANEL : MOST_CHANNELS;
+    l.window = (struct window)WINDOW(side, side, 1, side / 2, side / 2);
+    if ((ops == &LAYER_MEAN_POOL || ops == &LAYER_MAX_POOL) && below(rng, 4))
         l.window = (struct window)WINDOW(2, 2, 2, 0, 0);
-    else if (ops == &LAYER_MEAN_POOL)
+    else if (ops != &LAYER_CONV || below(rng, 4) == 0)
         l.window = window_drawn(rng, 3);
+    draw_groups(g, rng, &l);
     for (size_t i = 0; i < 10 && refuses(g, &l); i++) /* another second operand */
         l.from[1] = below(rng, g->net->n_nodes);
     return l;
@@ -124,6 +171,7 @@ const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, in
     struct error err = { 0 };
     struct graph g;
     struct rng rng;
+    size_t inputs;
 
     rng_seed(&rng, seed, 0);
     graph_begin(&g, "random", side, seed % 4 == 3 ? MAX_CHANNELS : 1, 1 + (size_t)(seed * 29 % MAX_LABELS),
@@ -133,10 +181,13 @@ const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, in
             random_block(&g, &rng);
         else if (what & RANDOM_BLOCKS && below(&rng, CHAIN_ONE_IN) == 0)
             random_chain(&g, &rng);
+        else if (what & RANDOM_BLOCKS && below(&rng, EXCITATION_ONE_IN) == 0)
+            random_excitation(&g, &rng);
         else
             random_node(&g, &rng);
     graph_dense(&g, g.net->n_nodes - 1, "head", g.net->n_labels);
-    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK, "seed %zu: %s", (size_t)seed, err.text);
+    inputs = what & RANDOM_INPUTS && seed % 2 ? 1 + (size_t)(seed / 2 % MOST_INPUTS) : 0;
+    cr_assert_eq(graph_finish(&g, inputs, &net), ST_OK, "seed %zu: %s", (size_t)seed, err.text);
     return net;
 }
 

@@ -9,6 +9,7 @@ enum { RANDOM_GRAPH_NODES = 30 };
 /* What else is drawn. */
 enum {
     RANDOM_BLOCKS = 1, /* pieces that kernels do in one pass */
+    RANDOM_INPUTS = 2, /* numbers beside the image, of every other graph */
 };
 
 /* A graph of `seed` over an image of side x side: `wanted` nodes, 2..RANDOM_GRAPH_NODES, a few more at the end of a block, and the

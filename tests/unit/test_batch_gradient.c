@@ -4,6 +4,8 @@
 #include "cxrd/rng.h"
 #include "cxrd/training.h"
 #include "leaks.h"
+#include "model/kernels/kernels.h"
+#include "model/net/graph/graph.h"
 #include "model/net/reference.h"
 
 #include <criterion/criterion.h>
@@ -144,6 +146,53 @@ Test(batch, gradient_has_the_same_bits_for_any_number_of_threads)
         free(found);
     }
     free(expected);
+    case_free(c);
+}
+
+/* ---- features left out ---- */
+
+/* A convolution, and what the head reads of it: a number a channel, which lies where the head wants it. */
+static const struct network *ending_in(const struct layer_ops *ops)
+{
+    const struct node end = {
+        .ops = ops, .window = WINDOW(2, 2, 2, 0, 0), .from = { 1 }, .low = -0.3, .high = 0.4, .slope = 0.2
+    };
+    const struct network *net;
+    struct graph g;
+
+    graph_begin(&g, "ending", 8, 1, N_NIH_LABELS, NULL);
+    graph_conv(&g, 0, "conv", MAX_PANEL, 3, ops == &LAYER_MAX_POOL ? 4 : 8, 1);
+    graph_dense(&g, graph_add(&g, &end, NULL), "head", N_NIH_LABELS);
+    cr_assert_eq(graph_finish(&g, 0, &net), ST_OK);
+    return net;
+}
+
+/* A slope is told by results, and those are what they were before some were left out for the head. */
+Test(batch, gradient_goes_back_from_the_features_as_they_were)
+{
+    static const struct layer_ops *const ENDS[] = { &LAYER_MAX_POOL, &LAYER_RELU,         &LAYER_RELU6,
+                                                    &LAYER_CLIP,     &LAYER_HARD_SIGMOID, &LAYER_HARD_SWISH,
+                                                    &LAYER_SIGMOID,  &LAYER_SILU,         &LAYER_LEAKY_RELU };
+    struct case_of *c = case_new(WEIGHTS | DROPOUT);
+
+    for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
+        float logits[N * N_NIH_LABELS], *expected, *found;
+        struct rng rng;
+        double loss;
+
+        network_unref(c->net);
+        free(c->params);
+        c->net = ending_in(ENDS[i]);
+        c->params = malloc(c->net->n_params * sizeof *c->params);
+        rng_seed(&rng, 11, i);
+        fill(&rng, c->params, c->net->n_params, -0.5f, 0.5f);
+        expected = malloc(c->net->n_params * sizeof *expected);
+        cr_assert_eq(reference_batch_gradient(c->net, c->params, &c->batch, NULL, logits, expected), ST_OK);
+        found = gradient_of(c, 2, logits, &loss);
+        check_tensors(c->net, found, expected, (int)i);
+        free(found);
+        free(expected);
+    }
     case_free(c);
 }
 

@@ -68,7 +68,7 @@ static void head_sum(const struct plan *p, const struct prepared *w, size_t n, c
 
 enum { HEAD_IMAGES = 8 }; /* images whose partial sums are on the stack: 32 kB with MAX_LABELS */
 
-void forward_head(const struct plan *p, const struct prepared *w, const struct activations *a, size_t n,
+void forward_head(const struct plan *p, const struct prepared *w, const float *features, size_t n,
                   float *ret_logits)
 {
     const size_t L = p->net->n_labels;
@@ -78,7 +78,7 @@ void forward_head(const struct plan *p, const struct prepared *w, const struct a
         const size_t group = n - i < HEAD_IMAGES ? n - i : HEAD_IMAGES;
 
         for (size_t c = 0; c < HEAD_CHUNKS; c++)
-            head_chunk(p, w, a->values[p->head_value] + i * p->row, group, c, partial[c]);
+            head_chunk(p, w, features + i * p->row, group, c, partial[c]);
         head_sum(p, w, group, partial[0], (size_t)HEAD_IMAGES * MAX_LABELS, ret_logits + i * L);
     }
 }
@@ -87,7 +87,7 @@ void forward(const struct plan *p, const struct prepared *w, struct activations 
              float *ret_logits)
 {
     forward_features(p, w, a, n, scratch);
-    forward_head(p, w, a, n, ret_logits);
+    forward_head(p, w, a->values[p->head_value], n, ret_logits);
 }
 
 /* ---- one image over the threads of a pool ---- */

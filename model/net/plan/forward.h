@@ -25,11 +25,11 @@ void activations_input(struct activations *a, const struct plan *p, size_t n, co
 struct op_io forward_io(const struct plan *p, const struct prepared *w, const struct activations *a,
                         size_t i);
 
-/* The features of n images, in the calling thread, and the head's logits [n][labels] of them. scratch: n_scratch floats of the
- * plan. */
+/* The features of n images, in the calling thread: the plan's head_value. And the head's logits [n][labels] of features [n][row].
+ * scratch: n_scratch floats of the plan. */
 void forward_features(const struct plan *p, const struct prepared *w, struct activations *a, size_t n,
                       float *scratch);
-void forward_head(const struct plan *p, const struct prepared *w, const struct activations *a, size_t n,
+void forward_head(const struct plan *p, const struct prepared *w, const float *features, size_t n,
                   float *ret_logits);
 
 /* Both. */
