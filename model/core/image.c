@@ -1,4 +1,4 @@
-/* model/image/image.c - a picture in memory, see cxrd/image.h. */
+/* model/core/image.c - a picture in memory, see cxrd/image.h. */
 #include "cxrd/image.h"
 
 #include "cxrd/secret.h"
