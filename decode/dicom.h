@@ -24,7 +24,7 @@ MUST_USE enum status dicom_open(const uint8_t *bytes, size_t n, enum walk_coding
 void dicom_close(struct dicom *d); /* NULL is fine */
 
 /* Copy a text with all its values to ret [size], without the padding around it. False and "" when there is no such element, or it
- * is longer: what is no valid value is none. */
+ * is longer: an invalid value counts as missing. */
 bool dicom_text_of(struct dicom *d, uint32_t tag, char *ret, size_t size);
 
 /* The same of an element in the first item of a sequence. */

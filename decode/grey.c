@@ -110,7 +110,7 @@ static bool is_padding(const struct grey_pipeline *p, int32_t stored)
     return p->has_padding && stored >= p->padding_first && stored <= p->padding_last;
 }
 
-/* What becomes black and white where the file does not say it: what a stored value may be, or what occurs. */
+/* The values of black and of white where the file does not say them: the least and greatest that can be stored, or that occur. */
 static struct range range_of(const struct grey_pipeline *p, const struct grey_samples *s, const uint8_t *seen)
 {
     const uint32_t n = (uint32_t)1 << s->stored, middle = n / 2;

@@ -18,7 +18,7 @@ enum { GREY_MOST_BITS = 16 };
 
 /* A lookup table. Index 0 is for the value `first` and all below, the last entry for all above. */
 struct grey_lut {
-    const uint16_t *entries; /* [n], borrowed; NULL: there is none */
+    const uint16_t *entries; /* [n], borrowed; NULL: no table */
     size_t n;                /* 1 to 65,536 */
     int32_t first;
     unsigned bits; /* of an entry, 1 to 16: 2^bits - 1 is white */
@@ -59,7 +59,7 @@ bool grey_window_is_usable(const struct grey_window *w);
 /* Which of its ways a pipeline takes to grey. */
 enum image_voi grey_voi(const struct grey_pipeline *p, const struct grey_samples *s);
 
-/* Make grey of the samples: to [n]. Padding that covers all of a picture is none.
+/* Make grey of the samples: to [n]. Padding that covers a whole picture is ignored.
  * Errors: ST_NUMERIC (slope or intercept are no numbers, or the slope is 0). */
 MUST_USE enum status grey_run(const struct grey_pipeline *p, const struct grey_samples *s, uint8_t *to,
                               struct error *err);

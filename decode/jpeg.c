@@ -60,7 +60,7 @@ static size_t tiff32(const struct tiff *t, size_t at)
     return t->big ? first << 16 | second : second << 16 | first;
 }
 
-/* 1 to 8 as in CIPA DC-008, tag 0x0112; 1 when there is none or it is broken. */
+/* 1 to 8 as in CIPA DC-008, tag 0x0112; 1 where it is missing or broken. */
 static unsigned exif_orientation(const uint8_t *bytes, size_t n)
 {
     const struct tiff t = { bytes + 6, n - 6, n > 6 && bytes[6] == 'M' };

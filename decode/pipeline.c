@@ -62,7 +62,7 @@ static enum status lut_read(struct dicom *d, uint32_t sequence, const struct pic
 
 /* ---- slope, window, padding ---- */
 
-/* A number that has a meaning where it is left out. False: there is something that is none. */
+/* A number that has a meaning where it is left out. False: the text is not a number. */
 static bool number_read(struct dicom *d, uint32_t tag, double otherwise, double *ret)
 {
     char text[TEXT];

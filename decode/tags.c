@@ -214,7 +214,7 @@ static void code_read(struct dicom *d, uint32_t tag, char *ret, size_t size)
     }
 }
 
-/* A UID, or nothing where it is none. */
+/* A UID, or nothing where the text is not one. */
 static void uid_read(struct dicom *d, uint32_t tag, char *ret, size_t size)
 {
     dicom_text_of(d, tag, ret, size);

@@ -82,7 +82,7 @@ void tags_source(struct dicom *d, const struct syntax *syntax, struct image_sour
  * L\F); none where the header does not say. */
 struct turn tags_turn(struct dicom *d);
 
-/* Parts of it: an age as `064Y`, `006M`, `58` is years; NAN: it is none. Dates are YYYYMMDD. */
+/* Parts of it: an age as `064Y`, `006M`, `58` is years; NAN: the text is not an age. Dates are YYYYMMDD. */
 double tags_age(const char *age, const char *birth, const char *study_date);
 bool tags_view_is_lateral(const char *view);
 bool tags_part_is_chest(const char *body_part);

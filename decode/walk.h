@@ -27,7 +27,7 @@ struct walk_file {
 
 /* Find the transfer syntax and the data set. A file begins with 128 bytes and "DICM", or with group 2 itself, or has neither and
  * is a bare data set, whose coding is guessed from its first element.
- * Errors: ST_FORMAT, ST_UNSUPPORTED (it is none of these). */
+ * Errors: ST_FORMAT, ST_UNSUPPORTED (the file is no DICOM). */
 MUST_USE enum status walk_file_read(const uint8_t *in, size_t n, struct walk_file *ret, struct error *err);
 
 /* The coding that the first element of a data set has: some writers say explicit and write implicit, or the other way round.

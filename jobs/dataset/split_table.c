@@ -53,7 +53,7 @@ static void row_field(struct reader *r, const char *text, size_t n)
         for (r->part = 0; r->part < N_SPLITS && !is(text, n, PARTS[r->part]); r->part++)
             ;
         if (r->part == N_SPLITS)
-            fail(r, "has a split that is none of train, validate and test");
+            fail(r, "has a split other than train, validate and test");
     }
 }
 

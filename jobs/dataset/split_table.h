@@ -8,7 +8,7 @@
 /* The pictures of each part, by their `dicom_id`, one a line: what lists.h reads.
  *   file  for the sentence of an error
  *   ret   [N_SPLITS] empty buffers, which the caller releases, whatever comes of this
- * Errors: ST_FORMAT (a column is missing, or a part is none of train, validate, test), ST_LIMIT, ST_NOMEM. */
+ * Errors: ST_FORMAT (a column is missing, or a part other than train, validate, test), ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status split_table_read(const char *bytes, size_t size, const char *file,
                                       struct buf ret[N_SPLITS], struct error *err);
 

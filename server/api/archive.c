@@ -20,7 +20,7 @@ enum {
 struct archive {
     const struct outgoing *outgoing;
     char url[OUTGOING_MAX_URL];            /* of its studies; "": there is no archive */
-    char authorization[MAX_AUTHORIZATION]; /* the header's whole line; "": there is none */
+    char authorization[MAX_AUTHORIZATION]; /* the header's whole line; "": no header is sent */
     struct kept *kept;                     /* where there is no archive */
 };
 

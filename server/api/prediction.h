@@ -52,7 +52,7 @@ MUST_USE enum status predict_image(const struct model *m, struct session *s, str
  *   id  of the request */
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p);
 
-/* "inverted, too_small, lossy": the codes of the warnings of the picture, "" where there are none. */
+/* "inverted, too_small, lossy": the codes of the warnings of the picture, "" without warnings. */
 enum { WARNING_CODES = 192 };
 void warning_codes(const struct prediction *p, char ret[WARNING_CODES]);
 

@@ -15,14 +15,14 @@
  *   own         the names of the other form, see accept_weight()
  *   number      of the instance among those of the picture, 1 and up
  *   ret_wanted  whether *ret is ready to be written; it lives no longer than `a`
- * Errors: ST_UNSUPPORTED with status 406 (only DICOM is wanted of a picture that is none), ST_UNUSABLE (its file does not say where it
+ * Errors: ST_UNSUPPORTED with status 406 (only DICOM is wanted, and the picture came as something else), ST_UNUSABLE (its file does not say where it
  * belongs), ST_NOMEM. */
 MUST_USE enum status results_choose(const struct http_request *req, const struct answer *a,
                                     enum result_kind kind, unsigned number, const char *const *own,
                                     struct http_response *res, struct result *ret, bool *ret_wanted,
                                     struct error *err);
 
-/* Append a prediction, as the contract's JSON has it, as a structured report, or a map as a picture. What is made is of a patient:
+/* Append a prediction, as the contract's JSON has it, as a structured report, or a map as a picture. The object names a patient:
  * `out` should be secret. Errors: ST_LIMIT (of `out`), ST_NOMEM. */
 MUST_USE enum status results_report(const struct result *r, const json_t *prediction, struct buf *out,
                                     struct error *err);

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-/* What is refused. What cannot be decoded, and what is no radiograph, always is. */
+/* Which pictures are refused. A file that cannot be decoded or is no radiograph always is. */
 enum input_policy {
     POLICY_FRONTAL, /* a file that says that it shows no frontal chest */
     POLICY_WARN,    /* nothing more: there is a warning instead */
@@ -22,7 +22,7 @@ MUST_USE enum status input_policy_parse(const char *name, enum input_policy *ret
 /* Errors: ST_UNUSABLE, with reason "body_part" or "view". */
 MUST_USE enum status source_judge(const struct image_source *s, enum input_policy policy, struct error *err);
 
-/* What is to be said of it. Under POLICY_WARN also what others refuse. */
+/* The warnings about a picture. Under POLICY_WARN they include the reasons for which other policies refuse it. */
 enum source_code {
     SOURCE_BODY_PART,
     SOURCE_VIEW,

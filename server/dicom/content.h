@@ -29,7 +29,7 @@ void content_code(struct dicom_writer *w, const char *relation, struct dicom_cod
 void content_number(struct dicom_writer *w, const char *relation, struct dicom_code name, double value,
                     struct dicom_code unit);
 
-/*   name  NULL: there is none */
+/*   name  NULL: without a name */
 void content_image(struct dicom_writer *w, const char *relation, const struct dicom_code *name,
                    const char *sop_class, const char *sop_instance);
 

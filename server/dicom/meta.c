@@ -28,7 +28,7 @@ static bool is_long(const uint8_t vr[2])
            memcmp(vr, "UT", 2) == 0;
 }
 
-/* The attribute at *at, which moves behind it; false: there is none, or the file ends in it. */
+/* The attribute at *at, which moves behind it; false: the attributes have ended, or the file ends in one. */
 static bool next(const uint8_t **at, const uint8_t *end, struct attribute *ret)
 {
     size_t head = 8;

@@ -143,7 +143,7 @@ class Formats(ServerCase):
         self.assertEqual(data['patients_in_both'], len([parts for parts in of.values() if len(parts) > 1]))
 
     def test_a_division_that_is_none_is_named(self):
-        for change, says in ((lambda text: text.replace('validate', 'valid', 1), 'none of train, validate and test'),
+        for change, says in ((lambda text: text.replace('validate', 'valid', 1), 'other than train, validate and test'),
                              (lambda text: text.replace('dicom_id', 'dicom', 1), 'line 1'), (lambda text: '', 'is not there'),
                              (lambda text: text.replace(',train', '', 1), 'no split')):
             datasets = program.new_folder('datasets')

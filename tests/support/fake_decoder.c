@@ -34,7 +34,7 @@ static bool picture(const char *file, const struct decode_request *request, stru
     case 'l': return write(DECODE_SOCKET, "long", 4) == 4; /* speaks another language */
     case 'e': return false;                                /* ends */
     case 'h': wait_for_ever(); break;                      /* hangs */
-    case 'o': done.outcome = 99; break;                    /* an outcome that is none */
+    case 'o': done.outcome = 99; break;                    /* an outcome that does not exist */
     case 'k': done.outcome = DECODE_KILLED; break;         /* the outcomes that are no answer */
     case 't': done.outcome = DECODE_LATE; break;
     case 'n': done.outcome = DECODE_NO_PROCESS; break;

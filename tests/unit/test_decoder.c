@@ -39,7 +39,7 @@ static struct decode_reply sound(void)
     return r;
 }
 
-/* What becomes of a reply; with no picture left. */
+/* How a reply is taken; no picture is left. */
 static enum status read_back(const struct decode_reply *r, bool *ret_sound, struct error *err)
 {
     struct arena output = ARENA_INIT;
@@ -164,7 +164,7 @@ Test(reply, a_refusal_is_one_sentence_with_a_reason)
     cr_assert_eq(read_back(&r, &is_sound, &err), ST_UNUSABLE);
     cr_assert_null(err.reason);
     r.reason = N_DECODE_REASONS;
-    check_unsound("a reason that is none", &r);
+    check_unsound("a reason that does not exist", &r);
     r.reason = 0;
     r.text[0] = '\0';
     check_unsound("no sentence", &r);

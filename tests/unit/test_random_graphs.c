@@ -178,7 +178,7 @@ static bool is_judged(const struct network *net, size_t i, int what)
     return what & (t->offset < net->nodes[net->n_nodes - 1].params ? BEFORE_HEAD : HEAD);
 }
 
-/* The part that is off by most, as a multiple of what it may be. What seems wrong is held against more roundings first: where a
+/* The part that is off by most, as a multiple of what it may be. A part that seems wrong is held against more roundings first: where a
  * value lies beside a kink, few of them cross it. */
 static double off_by(struct truth *t, const float *found, int what, const char **ret_part)
 {
@@ -219,7 +219,7 @@ static bool is_loose(const struct truth *t, int what)
 
 /* ---- all graphs ---- */
 
-/* What was found of one. */
+/* The findings about one graph. */
 struct found {
     double off; /* of what it may be */
     char where[80];

@@ -157,7 +157,7 @@ static int spawn(char *path, struct helper *h, int its_socket)
 
 #define NOT_DECODED "JPEG and DICOM are not decoded here: "
 
-/* What becomes of a process that has let go of its socket: it ends, a moment later. False: it does not. */
+/* Wait for a process that has let go of its socket: it ends a moment later. False: it does not. */
 static bool end_await(pid_t pid, siginfo_t *ret)
 {
     for (int i = 0; i < END_TRIES; i++) {

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 struct helper {
-    pid_t pid;  /* also of its process group, in which its children are; 0: there is none */
+    pid_t pid;  /* also of its process group, in which its children are; 0: no process */
     int socket; /* -1: none */
     struct arena input, output;
     int landlock; /* the ABI that it is under; 0: none */

@@ -17,7 +17,7 @@ IS_HERE = bool(BINARY and shutil.which('storescu') and os.path.exists(f'{PLUGINS
 
 
 class Archive:
-    """Orthanc with docs/orthanc/orthanc.json, in a folder of its own. What differs from what is shipped: the ports, and with `lua` the
+    """Orthanc with docs/orthanc/orthanc.json, in a folder of its own. It differs from the shipped one in the ports, and with `lua` the
     lines that docs/orthanc.md names. `settings`: its CXRD_ variables."""
 
     def __init__(self, lua=False, **settings):
