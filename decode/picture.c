@@ -34,6 +34,12 @@ static bool is_one_of(const char *text, const char *const *words, size_t n)
     return false;
 }
 
+/* Of one frame or of several; 77 and beyond are other classes: photographs, charts. */
+static bool is_secondary_capture(const struct image_source *source)
+{
+    return strcmp(source->sop_class_uid, CLASS "7") == 0 || begins_with(source->sop_class_uid, CLASS "7.");
+}
+
 /* CR and DX, and what older devices write for them. A secondary capture may be called by what was captured from; where nothing is
  * said, the class says it. */
 static bool is_radiograph(const struct image_source *source)
@@ -44,7 +50,7 @@ static bool is_radiograph(const struct image_source *source)
 
     if (is_one_of(source->modality, RADIOGRAPHS, sizeof RADIOGRAPHS / sizeof RADIOGRAPHS[0]))
         return true;
-    if (begins_with(source->sop_class_uid, CLASS "7"))
+    if (is_secondary_capture(source))
         return is_one_of(source->modality, CAPTURES, sizeof CAPTURES / sizeof CAPTURES[0]);
     return !source->modality[0] &&
            is_one_of(source->sop_class_uid, CLASSES, sizeof CLASSES / sizeof CLASSES[0]);
@@ -54,7 +60,7 @@ static bool is_radiograph(const struct image_source *source)
 static bool is_picture_class(const struct image_source *source)
 {
     return strcmp(source->sop_class_uid, CLASS "1") == 0 || begins_with(source->sop_class_uid, CLASS "1.") ||
-           begins_with(source->sop_class_uid, CLASS "7");
+           is_secondary_capture(source);
 }
 
 static bool is_for_processing(struct dicom *d, const struct image_source *source)
