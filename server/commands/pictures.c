@@ -40,6 +40,18 @@ static bool is_picture(const char *path)
            (!ends_in(path, "/DICOMDIR") && begins_as_dicom(path));
 }
 
+/*   n_links  that were passed over */
+static enum status no_picture(const char *folder, size_t n_links, struct error *err)
+{
+    if (n_links == 0)
+        return error_set(err, ST_NOTFOUND, "there is no picture in the folder '%.200s'", folder);
+    return error_set(
+        err, ST_NOTFOUND,
+        "there is no picture in the folder '%.200s', but %zu links, which are not followed: name "
+        "what they lead to",
+        folder, n_links);
+}
+
 /*   path  taken over; NULL without memory */
 static enum status add(struct path_list *l, char *path, struct error *err)
 {
@@ -82,6 +94,7 @@ static enum status entry_add(struct path_list *l, const char *folder, const char
         return error_set(err, ST_LIMIT, "a path in the folder '%.200s' is too long", folder);
     if (lstat(path, &info) != 0) /* it has gone meanwhile */
         return errno == ENOENT ? ST_OK : error_errno(err, ST_IO, "cannot look at '%.200s'", path);
+    l->n_links += S_ISLNK(info.st_mode);
     if (S_ISDIR(info.st_mode))
         return folder_add(l, path, depth + 1, err);
     return S_ISREG(info.st_mode) && is_picture(path) ? add(l, strdup(path), err) : ST_OK;
@@ -111,7 +124,7 @@ enum status pictures_find(char *const *arguments, size_t n, struct path_list *re
     enum status st = ST_OK;
 
     for (size_t i = 0; i < n && st == ST_OK; i++) {
-        const size_t before = ret->n;
+        const size_t before = ret->n, links = ret->n_links;
         struct stat info;
 
         if (stat(arguments[i], &info) != 0 || !S_ISDIR(info.st_mode)) {
@@ -120,7 +133,7 @@ enum status pictures_find(char *const *arguments, size_t n, struct path_list *re
         }
         st = folder_add(ret, arguments[i], 0, err);
         if (st == ST_OK && ret->n == before)
-            st = error_set(err, ST_NOTFOUND, "there is no picture in the folder '%.200s'", arguments[i]);
+            st = no_picture(arguments[i], ret->n_links - links, err);
     }
     return st;
 }

@@ -9,11 +9,12 @@
 
 struct path_list {
     size_t n, capacity;
-    char **paths; /* owned */
+    char **paths;   /* owned */
+    size_t n_links; /* in folders, passed over */
 };
 #define PATH_LIST_INIT \
     {                  \
-        0, 0, NULL     \
+        0, 0, NULL, 0  \
     }
 
 /* Files as they are named; of a folder, and of folders in it, every picture in the order of names: files that end in .png, .jpg,

@@ -466,6 +466,8 @@ static int predict(int argc, char **argv)
         return exit_status;
     log_set_level(LOG_OFF); /* what goes wrong is said in sentences */
     st = pictures_find(argv + 1, n_arguments, &pictures, &err);
+    if (st == ST_OK && pictures.n_links > 0)
+        fprintf(stderr, "cxrd predict: %zu links in folders are passed over\n", pictures.n_links);
     is_usable = st != ST_OK || options_check(&o, pictures.n);
     if (is_usable && st == ST_OK && o.weights)
         st = model_load(o.weights, precision_named(o.precision), &e.m, &err);

@@ -312,6 +312,19 @@ class FromTheShell(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn('no picture in the folder', done.stderr)
 
+    def test_links_are_passed_over_and_counted(self):
+        folder = self.folder(a_dot_dcm=dicom.film(PIXELS), d__e_dot_png=png(PIXELS))
+        links = self.folder(notes_dot_txt=b'x')
+        for place in (folder, links):
+            os.symlink(os.path.join(folder, 'a.dcm'), os.path.join(place, 'b.dcm'))
+            os.symlink(folder, os.path.join(place, 'c'))
+        done = self.predict('--json', folder)
+        self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, 2))
+        self.assertIn('2 links in folders are passed over', done.stderr)
+        done = self.predict('--json', links)
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertRegex(done.stderr, 'no picture in the folder .*, but 2 links')
+
     def test_a_server_is_asked_the_same(self):
         server = program.Server()
         self.addCleanup(server.stop)
