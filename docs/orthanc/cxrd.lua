@@ -11,8 +11,15 @@ local STATE, RESULT = '4096', '4097'   -- metadata; "UserMetadata" of Orthanc's 
 local TRIES = 3                        -- of a picture that a ready cxrd does not answer: it is taken for refused
 local PAUSE = 10                       -- seconds before a cxrd that was away is asked again
 
+-- Each name of a list that has commas between them, and spaces as it likes.
+local function names(list)
+   local found = {}
+   for name in string.gmatch(list, '[^,]+') do table.insert(found, (string.match(name, '^%s*(.-)%s*$'))) end
+   return found
+end
+
 local modalities = {}
-for name in string.gmatch(os.getenv('CXRD_MODALITIES') or 'CR,DX', '[^,]+') do modalities[name] = true end
+for _, name in ipairs(names(os.getenv('CXRD_MODALITIES') or 'CR,DX')) do modalities[name] = true end
 
 local waiting = {}      -- of { instance, tries }, oldest first
 local is_away = false   -- cxrd, when it was asked last
@@ -42,7 +49,7 @@ end
 local function paths_of_results(answer)
    local paths = {}
    if WANTS_REPORT then table.insert(paths, '/predict') end
-   for wanted in string.gmatch(HEATMAPS, '[^,]+') do
+   for _, wanted in ipairs(names(HEATMAPS)) do
       for _, finding in ipairs(ParseJson(answer)['findings']) do
          if finding['label'] == wanted or (wanted == 'positive' and finding['positive']) then
             table.insert(paths, '/predict/heatmap?label=' .. string.gsub(finding['label'], '[^%w_.~-]', function (c)

@@ -17,12 +17,18 @@ import urllib.parse
 
 import orthanc
 
+
+def listed(text):
+    """What has commas between, and spaces as it likes."""
+    return list(filter(None, map(str.strip, text.split(','))))
+
+
 URL = urllib.parse.urlsplit(os.environ.get('CXRD_URL', 'http://127.0.0.1:8080'))
 KEY = os.environ.get('CXRD_KEY', '').strip()
 CA = os.environ.get('CXRD_CA')  # a file of certificates that an https URL is held against, in place of the system's
-MODALITIES = os.environ.get('CXRD_MODALITIES', 'CR,DX').split(',')
+MODALITIES = listed(os.environ.get('CXRD_MODALITIES', 'CR,DX'))
 WANTS_REPORT = os.environ.get('CXRD_SR') == '1'
-HEATMAPS = list(filter(None, os.environ.get('CXRD_SC', '').split(',')))  # names of findings; `positive`: those that are
+HEATMAPS = listed(os.environ.get('CXRD_SC', ''))  # names of findings; `positive`: those that are
 
 # Metadata of an instance, by number; "UserMetadata" of Orthanc's configuration gives them the names CxrdState and so on.
 STATE, RESULT, REFUSAL = 4096, 4097, 4098

@@ -81,7 +81,7 @@ class EndToEndCase(Case):
         cls.door = orthanc.Door()
         cls.addClassCleanup(cls.door.close)
         cls.door.open(cls.cxrd)
-        cls.archive = orthanc.Archive(cls.lua, CXRD_URL=cls.door.url, CXRD_SR='1', CXRD_SC='Nodule,Mass')
+        cls.archive = orthanc.Archive(cls.lua, CXRD_URL=cls.door.url, CXRD_SR='1', CXRD_SC='Nodule, Mass', CXRD_MODALITIES='CR, DX')
         cls.addClassCleanup(cls.archive.stop)
 
     def kinds(self, number):
