@@ -153,7 +153,9 @@ class ThePages(Case):
 
 @unittest.skipUnless(yaml, 'python3-yaml is not installed')
 class TheManifests(Case):
-    """docker/ and Kubernetes, as far as one can see without either: what they name is there."""
+    """docker/, Kubernetes and systemd, as far as one can see without any: what they name is there."""
+
+    LONGEST_END = 15 + 30 + 35 + 6  # seconds: --drain, a wait for a decoder, --decode-timeout and its slack, and what follows
 
     @classmethod
     def setUpClass(cls):
@@ -199,8 +201,13 @@ class TheManifests(Case):
             self.assertIn(asked['port'], ports)
         self.assertIn(service['ports'][0]['targetPort'], ports)
         self.assertFalse(pod['enableServiceLinks'])
+        self.assertGreater(pod['terminationGracePeriodSeconds'], self.LONGEST_END)
         uid = re.search(r'useradd --uid (\d+)', read(os.path.join(ROOT, 'docker', 'Dockerfile')))[1]
         self.assertEqual(str(pod['securityContext']['runAsUser']), uid)
+
+    def test_the_unit_waits_for_the_end(self):
+        unit = read(os.path.join(ROOT, 'packaging', 'cxrd.service'))
+        self.assertGreater(int(re.search(r'^TimeoutStopSec=(\d+)$', unit, re.M)[1]), self.LONGEST_END)
 
     def test_compose(self):
         folder = os.path.join(ROOT, 'docker')
@@ -226,6 +233,7 @@ class TheManifests(Case):
             self.assertEqual(service['cap_drop'], ['ALL'])
         # fetching takes hosts, a folder to write to and a way out: all three or none
         plain, fetching = compose['services']['cxrd'], data['services']['cxrd']
+        self.assertGreater(int(plain['stop_grace_period'].rstrip('s')), self.LONGEST_END)
         self.assertEqual(self.mounts_of_datasets(plain), [':ro'])
         self.assertFalse(self.reaches_out(compose, plain))
         self.assertEqual(self.mounts_of_datasets(fetching), [''])
