@@ -1,8 +1,10 @@
 /* server/commands/commands.c - how every command begins, and how it fails. */
 #include "commands.h"
+#include "cxrd/utf8.h"
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
@@ -27,12 +29,28 @@ enum status command_out_check(const char *path, bool overwrite, struct error *er
     return ST_OK;
 }
 
+void print_text(FILE *to, const char *text, size_t n)
+{
+    const bool terminal = isatty(fileno(to));
+
+    for (size_t i = 0; i < n;) {
+        const size_t bad = terminal ? utf8_steering(text + i, n - i) : 0;
+
+        putc(bad ? '?' : text[i], to);
+        i += bad ? bad : 1;
+    }
+}
+
 int command_fail(const struct command *c, const struct error *err)
 {
+    const char *text = err->text[0] ? err->text : status_text(err->code);
     const bool more = err->inner[0];
 
-    fprintf(stderr, "cxrd %s: %s%s%s%s\n", c->name, err->text[0] ? err->text : status_text(err->code),
-            more ? " (" : "", err->inner, more ? ")" : "");
+    fprintf(stderr, "cxrd %s: ", c->name);
+    print_text(stderr, text, strlen(text));
+    fputs(more ? " (" : "", stderr);
+    print_text(stderr, err->inner, strlen(err->inner));
+    fputs(more ? ")\n" : "\n", stderr);
     return EXIT_FAILED;
 }
 

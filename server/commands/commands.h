@@ -5,6 +5,9 @@
 #include "../options.h"
 #include "cxrd/precision.h"
 
+#include <stddef.h>
+#include <stdio.h>
+
 extern const struct command COMMAND_SERVE, COMMAND_TRAIN, COMMAND_PREDICT, COMMAND_PHANTOM, COMMAND_HEALTH,
     COMMAND_KEY, COMMAND_AUDIT, COMMAND_INSPECT, COMMAND_IMPORT, COMMAND_EXPORT, COMMAND_COMPARE;
 
@@ -29,6 +32,9 @@ option_check check_input_policy;
 
 /* The precision of that name, which the check has seen; NULL: float32. */
 enum precision precision_named(const char *name);
+
+/* `n` bytes as their maker wrote them, such as the name of a file; on a terminal without what would steer it. */
+void print_text(FILE *to, const char *text, size_t n);
 
 /* "cxrd train: …" on standard error; returns EXIT_FAILED. */
 int command_fail(const struct command *c, const struct error *err);

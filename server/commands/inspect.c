@@ -3,7 +3,6 @@
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
 #include "cxrd/safetensors.h"
-#include "cxrd/utf8.h"
 #include "cxrd/weights.h"
 
 #include <stdio.h>
@@ -42,17 +41,6 @@ static void print_tensors(const struct array_file *f)
 
 enum { MOST_SHOWN = 400 }; /* of a value, on a terminal: some are statistics of thousands of characters */
 
-/* `n` bytes as their maker wrote them; on a terminal without what would steer it. */
-static void print_text(const char *text, size_t n, bool terminal)
-{
-    for (size_t i = 0; i < n;) {
-        const size_t bad = terminal ? utf8_steering(text + i, n - i) : 0;
-
-        putchar(bad ? '?' : text[i]);
-        i += bad ? bad : 1;
-    }
-}
-
 /* A value; on a terminal not beyond a few lines. */
 static void print_value(const char *text, bool terminal)
 {
@@ -61,7 +49,7 @@ static void print_value(const char *text, bool terminal)
 
     while (shown < length && ((unsigned char)text[shown] & 0xc0) == 0x80) /* inside a character */
         shown--;
-    print_text(text, shown, terminal);
+    print_text(stdout, text, shown);
     if (shown < length)
         printf("… (%zu bytes; all of them where the output is no terminal)", length);
     putchar('\n');
@@ -79,7 +67,7 @@ static void print_metadata(const json_t *metadata)
         printf("  none: it is read as cnn4, 256, nearest, mean 0, std 1\n");
     json_object_foreach ((json_t *)metadata, name, value) { /* only reads */
         printf("  ");
-        print_text(name, strlen(name), terminal);
+        print_text(stdout, name, strlen(name));
         printf("%*s", strlen(name) < 18 ? 19 - (int)strlen(name) : 1, "");
         print_value(json_string_value(value), terminal);
     }

@@ -348,7 +348,8 @@ static void print_reply(const char *picture, const json_t *reply, bool as_json)
         free(text);
         return;
     }
-    printf("%s\n", picture);
+    print_text(stdout, picture, strlen(picture));
+    putchar('\n');
     print_inputs(json_object_get(reply, "inputs"));
     print_findings(json_object_get(reply, "findings"));
     print_warnings(json_object_get(reply, "warnings"));
@@ -426,6 +427,18 @@ static enum status predict_one(const struct predict_options *o, const struct que
     return st;
 }
 
+/* "cxrd predict: film.dcm: …" on standard error. */
+static void print_refusal(const char *path, const struct error *err)
+{
+    fputs("cxrd predict: ", stderr);
+    print_text(stderr, path, strlen(path));
+    fputs(": ", stderr);
+    print_text(stderr, err->text, strlen(err->text));
+    fputs(err->inner[0] ? ": " : "", stderr);
+    print_text(stderr, err->inner, strlen(err->inner));
+    putc('\n', stderr);
+}
+
 /* All pictures, or the one prediction of a model that needs none. One of several that cannot be used keeps no other from being
  * asked about; it is told at once, and counted at the end. */
 static enum status predict_all(const struct predict_options *o, const struct question *q,
@@ -440,8 +453,7 @@ static enum status predict_all(const struct predict_options *o, const struct que
         if (n == 1 || !is_of_picture(st))
             continue;
         fflush(stdout); /* so that what both show stands in order */
-        fprintf(stderr, "cxrd predict: %s: %s%s%s\n", pictures->paths[i], err->text,
-                err->inner[0] ? ": " : "", err->inner);
+        print_refusal(pictures->paths[i], err);
         refused++;
         st = ST_OK;
     }

@@ -4,6 +4,9 @@ import functools
 import hashlib
 import json
 import os
+import shlex
+import shutil
+import subprocess
 import time
 import unittest
 
@@ -324,6 +327,18 @@ class FromTheShell(Case):
         done = self.predict('--json', links)
         self.assertEqual((done.returncode, done.stdout), (1, ''))
         self.assertRegex(done.stderr, 'no picture in the folder .*, but 2 links')
+
+    @unittest.skipUnless(shutil.which('script'), 'script is not installed')
+    def test_names_of_files_steer_no_terminal(self):
+        bad = '\x1b[2J', '\u009b2J', '\u202eABC'
+        folder = self.folder(**{f'{"".join(bad)}_dot_png': png(PIXELS), f'{"".join(bad)}2_dot_png': b'x'})
+        command = shlex.join([program.BINARY, 'predict', '--weights', dataset.weights_path()])
+        for name, rest in ((folder, 'png'), (os.path.join(folder, ''.join(bad)), 'missing')):
+            shown = subprocess.run(['script', '-qec', f'{command} {shlex.quote(name)}', '/dev/null'], capture_output=True, text=True,
+                                   check=False, stdin=subprocess.DEVNULL, env=program.environment(), timeout=program.END_SECONDS).stdout
+            self.assertIn('?[2J?2J?ABC', shown, rest)
+            for one in bad:
+                self.assertNotIn(one[0], shown)
 
     def test_a_server_is_asked_the_same(self):
         server = program.Server()
