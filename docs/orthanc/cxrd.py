@@ -302,7 +302,14 @@ def changed(kind, _level, _resource):
         news.set()
 
 
-if URL.scheme in ('http', 'https') and URL.hostname:
+def url_is_usable():
+    try:
+        return URL.scheme in ('http', 'https') and bool(URL.hostname) and URL.port != 0
+    except ValueError:  # a port above 65,535, or that is no number
+        return False
+
+
+if url_is_usable():
     orthanc.RegisterOnChangeCallback(changed)
 else:
     orthanc.LogError(f'cxrd: CXRD_URL is {URL.geturl()}, which is no http or https URL: no radiograph goes anywhere')

@@ -539,21 +539,31 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     return st;
 }
 
+/* "0.625 (95 %: 0.114 to 1.000)"; "not known" of rows of which no finding has both kinds. */
+static void figure_write(const struct estimate *e, char *text, size_t size)
+{
+    const int n = isfinite(e->value) ? snprintf(text, size, "%.3f", e->value) : -1;
+
+    if (n < 0)
+        snprintf(text, size, "not known");
+    else if (isfinite(e->low) && isfinite(e->high))
+        snprintf(text + n, size - (size_t)n, " (95 %%: %.3f to %.3f)", e->low, e->high);
+}
+
 static void tell_result(const struct train_result *r)
 {
+    char auroc[64];
     static const char *const ANSWERS[] = { "it cannot be told whether it has learned anything",
                                            "it has learned something", "it is worse than the base rates" };
     int set;
     const enum learning answer = learning_of(r, &set);
-    const struct estimate *auroc = &r->evaluation[SCORED_TEST].macro_auroc;
 
-    fprintf(
-        stderr,
-        "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %.3f (95 %%: %.3f to "
-        "%.3f); %s by the %s rows%s\n",
-        r->kept_epoch, r->validation_loss, r->baseline.loss, auroc->value, auroc->low, auroc->high,
-        ANSWERS[answer], SCORED_NAMES[set],
-        lineage_warning(r->dataset.init_split) ? "; see the warning above" : "");
+    figure_write(&r->evaluation[SCORED_TEST].macro_auroc, auroc, sizeof auroc);
+    fprintf(stderr,
+            "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %s; %s by the %s "
+            "rows%s\n",
+            r->kept_epoch, r->validation_loss, r->baseline.loss, auroc, ANSWERS[answer], SCORED_NAMES[set],
+            lineage_warning(r->dataset.init_split) ? "; see the warning above" : "");
 }
 
 /* Whether the options can go together; otherwise it is said. */

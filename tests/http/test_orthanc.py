@@ -3,9 +3,12 @@ import csv
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
+import sys
 import unittest
+import unittest.mock
 
 from support import client, dataset, dicom, orthanc, program
 from support.case import Case, import_model, needs_data
@@ -302,6 +305,19 @@ class InLuaNothingIsLost(ArchiveCase):
         archive.wait_state(first, 'waiting')
         door.open(self.server())
         program.poll(lambda: archive.send(ct(2)) and archive.note(first, 'CxrdState') == 'done', 'it is asked about again')
+
+
+class TheScript(unittest.TestCase):
+    """docs/orthanc/cxrd.py with a stand-in for Orthanc's module."""
+
+    def test_an_address_that_cannot_be_is_told_at_the_start(self):
+        for url, taken in (('http://127.0.0.1:8080', True), ('https://cxrd.example', True), ('http://127.0.0.1:80800', False),
+                           ('http://127.0.0.1:no', False), ('http://127.0.0.1:0', False), ('ftp://cxrd.example', False), ('http://', False)):
+            module = unittest.mock.MagicMock()
+            with unittest.mock.patch.dict(sys.modules, orthanc=module), unittest.mock.patch.dict(os.environ, CXRD_URL=url):
+                runpy.run_path(os.path.join(orthanc.DOCS, 'cxrd.py'))
+            self.assertEqual(module.RegisterOnChangeCallback.called, taken, url)
+            self.assertEqual(module.LogError.called, not taken, url)
 
 
 class Debian(orthanc.Archive):

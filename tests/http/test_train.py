@@ -163,6 +163,14 @@ class Foreground(Training):
             self.assertNotIn('memory', done.stderr)
             self.assertTrue('job.json' in done.stderr or "'epochs'" in done.stderr, done.stderr)
 
+    def test_a_figure_that_too_few_rows_cannot_give_is_not_known(self):
+        few = program.new_folder('few')
+        made = program.run('phantom', '--out', os.path.join(few, 'phantom'), '--images', '14', '--size', '64')
+        self.assertEqual(made.returncode, 0, made.stderr)
+        done = program.run('train', '--datasets', few, '--dataset', 'phantom', '--out', self.out, *self.QUICK)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('macro AUROC on test not known; ', done.stderr)
+
     QUICK = ('--set', 'image_size=64', '--set', 'epochs=1', '--set', 'steps_per_epoch=1')
 
     def kept(self):
