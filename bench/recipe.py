@@ -6,7 +6,8 @@
 
 CXRD is the program, DATASETS the folder of data sets. A seed is that of split and weights. Every training is kept in
 OUT/<experiment>/<seed>; one that is there and has ended is not run again, so a stopped run goes on. The experiments that
-transfer begin with WEIGHTS and are left out without. Prints Markdown tables:
+transfer begin with WEIGHTS and are left out without. An ensemble is the mean of the probabilities of three trainings on one
+split. Prints Markdown tables:
 the loss and the macro AUROC (of findings with at least ten positives and ten negatives) on the test rows, and how much better they are than the
 base rates, the standard recipe, the history alone and with age, sex and view, paired by row. Each is the mean over the seeds ±
 its standard error by patient, its 95 % interval by patient and that by split, of the recipe trained again (see clustered.py);
@@ -48,8 +49,11 @@ EXPERIMENTS = {
     'weight decay 0.1 of the head': ['weight_decay=0.1', 'weight_decay_scope=head'],
     'weight decay 1 of the head': ['weight_decay=1', 'weight_decay_scope=head'],
     'head gap': ['head=gap'],
+    'head gap, 30 epochs': ['head=gap', 'epochs=30', 'patience=10'],
+    'head 4x4': ['head=4x4'],
     'mlp': ['architecture=mlp'],
     'resnet18': ['architecture=resnet18'],
+    'densenet121': ['architecture=densenet121'],
     'EMA 0.9': ['ema=0.9'],
     'EMA 0.99': ['ema=0.99'],  # its warm-up lasts 890 steps: more than ten epochs of nih128 have
     'balance: resample': ['balance=resample'],
@@ -60,6 +64,9 @@ EXPERIMENTS = {
     'transfer, mean': [*TRANSFER, 'transfer_pooling=mean'],
     'transfer, history': [*TRANSFER, 'transfer_pooling=mean_and_max', 'inputs=["history"]'],
 }
+# Name: the experiment whose networks are averaged, each on the same split with weights and order of its own.
+ENSEMBLES = {'three of standard': 'standard', 'three of head 4x4': 'head 4x4'}
+MEMBERS = 3
 BESIDE = ('base rates', 'standard', 'history alone', 'history, age, sex, view alone')  # what the others are compared with
 TABLE = 'Data_Entry_2017.csv'
 
@@ -85,7 +92,7 @@ def transfers(settings):
     return TRANSFER[0] in settings
 
 
-def train(arguments, datasets, settings, seed, out):
+def train(arguments, datasets, settings, seed, split, out):
     """Into `out`, unless it is there; `datasets` is where the table of rows_with_pictures() lies."""
     if os.path.exists(os.path.join(out, 'scores_test.csv')):
         return
@@ -94,7 +101,7 @@ def train(arguments, datasets, settings, seed, out):
                str(arguments.threads), '--cache', os.path.join(arguments.out, 'cache')]
     if transfers(settings):
         command += ['--init', arguments.init]
-    for setting in ['test_fraction=0.2', *arguments.set, *settings, f'seed={seed}', f'split_seed={seed}']:
+    for setting in ['test_fraction=0.2', *arguments.set, *settings, f'seed={seed}', f'split_seed={split}']:
         command += ['--set', setting]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
@@ -116,6 +123,13 @@ def tested(out, patients):
                 record_of(out)['dataset']['train'])
 
 
+def averaged(members):
+    """Of Rows on the same pictures: the mean of their probabilities."""
+    first = members[0]
+    return Rows({image: (patient, truth, [sum(column) / len(members) for column in zip(*(member.prob[i] for member in members))])
+                 for i, (image, patient, truth) in enumerate(zip(first.images, first.patients, first.truth))}, first.trained)
+
+
 def base_rates(out, rows):
     """The same rows, each with the rates of the training rows; as the program has them where none or all have a
     finding."""
@@ -127,7 +141,7 @@ def base_rates(out, rows):
 
 
 def show_figures(models, notes):
-    print('| | test loss | macro AUROC | reports that say "learned" | kept epochs |\n|---|---|---|---|---|')
+    print('| | test loss | macro AUROC | reports that say "learned" | kept epochs | minutes |\n|---|---|---|---|---|---|')
     for name, ours in models.items():
         loss, auroc = Difference(Rows.losses, ours), Difference(Rows.macro_auroc, ours)
         print(f'| {name} | {loss.mean:.4f} ± {loss.error:.4f} | {auroc.mean:.4f} ± {auroc.error:.4f} | {notes[name]} |')
@@ -143,6 +157,30 @@ def show_differences(models, other):
                 print(f'| {name} | {" | ".join(Difference(figure, *pair).cells())} |')
 
 
+def settings_of(name):
+    return EXPERIMENTS[ENSEMBLES.get(name, name)]
+
+
+def members_of(arguments, datasets, name, seed):
+    """The trainings of an experiment on one split, made where they are not there: one, or those of an ensemble."""
+    one = ENSEMBLES.get(name, name)
+    folder = os.path.join(arguments.out, re.sub('[^A-Za-z0-9.]+', '_', one))
+    seeds = [seed + 100 * i for i in range(MEMBERS if name in ENSEMBLES else 1)]
+    outs = [os.path.join(folder, str(s)) for s in seeds]
+    for s, out in zip(seeds, outs):
+        train(arguments, datasets, EXPERIMENTS[one], s, seed, out)
+    return outs
+
+
+def notes_of(splits):
+    """What the reports of an experiment answer, which epochs were kept, and the mean minutes that a split's trainings took."""
+    records = [[record_of(out) for out in outs] for outs in splits]
+    flat = [record for split in records for record in split]
+    answers = [record['evaluation']['learning']['answer'] for record in flat]
+    minutes = sum(epoch['seconds'] for record in flat for epoch in record['epochs']) / 60 / len(splits)
+    return f'{answers.count("learned")} of {len(flat)} | {", ".join(str(record["kept_epoch"]) for record in flat)} | {minutes:.1f}'
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('cxrd')
@@ -151,25 +189,21 @@ def main():
     parser.add_argument('out')
     parser.add_argument('--seeds', default='1,2,3,4,5')
     parser.add_argument('--set', action='append', default=[])
-    parser.add_argument('--only', action='append', choices=EXPERIMENTS)
+    parser.add_argument('--only', action='append', choices=[*EXPERIMENTS, *ENSEMBLES])
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--init', help='weights of a model to transfer from')
     arguments = parser.parse_args()
-    names = [name for name in arguments.only or EXPERIMENTS if arguments.init or not transfers(EXPERIMENTS[name])]
-    models, notes = {}, {'base rates': '|'}
+    names = [name for name in arguments.only or [*EXPERIMENTS, *ENSEMBLES] if arguments.init or not transfers(settings_of(name))]
+    models, notes = {}, {'base rates': '| |'}
     with tempfile.TemporaryDirectory() as datasets:
         source = os.path.join(arguments.datasets, arguments.dataset)
         rows_with_pictures(source, os.path.join(datasets, arguments.dataset))
         patients = patients_of(source)
         for name in names:
-            outs = [os.path.join(arguments.out, re.sub('[^A-Za-z0-9.]+', '_', name), seed) for seed in arguments.seeds.split(',')]
-            for out in outs:
-                train(arguments, datasets, EXPERIMENTS[name], os.path.basename(out), out)
-            models[name] = [tested(out, patients) for out in outs]
-            models.setdefault('base rates', [base_rates(out, rows) for out, rows in zip(outs, models[name])])
-            records = [record_of(out) for out in outs]
-            answers = [record['evaluation']['learning']['answer'] for record in records]
-            notes[name] = f'{answers.count("learned")} of {len(outs)} | {", ".join(str(r["kept_epoch"]) for r in records)}'
+            splits = [members_of(arguments, datasets, name, int(seed)) for seed in arguments.seeds.split(',')]
+            models[name] = [averaged([tested(out, patients) for out in outs]) for outs in splits]
+            models.setdefault('base rates', [base_rates(outs[0], rows) for outs, rows in zip(splits, models[name])])
+            notes[name] = notes_of(splits)
     show_figures(models, notes)
     for other in BESIDE:
         if other in models:
