@@ -78,5 +78,5 @@ bool list_has(const struct name_list *list, const char *image)
 {
     const struct name key = { image, strlen(image) };
 
-    return bsearch(&key, list->names, list->n, sizeof key, by_name) != NULL;
+    return list->n > 0 && bsearch(&key, list->names, list->n, sizeof key, by_name) != NULL;
 }
