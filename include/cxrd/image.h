@@ -109,6 +109,9 @@ extern const struct image_reader IMAGE_READER_PNG; /* within IMAGE_LIMITS, PNG o
  * ST_UNUSABLE, ST_BUSY, see decoder_run(). Threads: any number at once. */
 MUST_USE enum status image_decode(const void *bytes, size_t n_bytes, const struct image_reader *reader,
                                   struct image *ret_image, struct error *err);
+
+/* Whether image_decode() would ask the reader's decoder for this picture, and wait for it. */
+bool image_is_outside(const void *bytes, size_t n_bytes, bool said_dicom);
 void image_release(struct image *img); /* overwrites what it held; safe on IMAGE_INIT and twice */
 
 /* Append a PNG of 8-bit samples to `out`: pixels [height][width][channels], 1 (grey) or 3 (RGB) channels.

@@ -73,6 +73,13 @@ static const struct format *format_of(const uint8_t *bytes, size_t n)
     return NULL;
 }
 
+bool image_is_outside(const void *bytes, size_t n_bytes, bool said_dicom)
+{
+    const struct format *f = format_of(bytes, n_bytes);
+
+    return f ? f->outside : said_dicom && n_bytes > 0;
+}
+
 static enum status decode_by(const struct format *f, const void *bytes, size_t n_bytes,
                              const struct image_reader *reader, struct image *ret_image, struct error *err)
 {

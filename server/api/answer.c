@@ -74,29 +74,50 @@ enum status answer_at_head(const struct serving *serving, const struct http_requ
     return st;
 }
 
-/* Decode and score, as one of those that predict at this moment. */
-static enum status score(const struct serving *serving, const struct sent *sent,
-                         const struct question *question, struct answer *a, struct error *err)
+bool answer_waits(const struct http_request *req)
 {
-    struct session *s = sessions_take(serving->sessions);
-    const double begun = clock_seconds();
-    const struct model *m = a->model->model;
+    struct sent sent = { 0 };
+    struct error none;
+
+    return find_picture(req, &sent, &none) == ST_OK && image_is_outside(sent.bytes, sent.n, sent.said_dicom);
+}
+
+static enum status decode(const struct serving *serving, const struct sent *sent, struct image *ret,
+                          double *ret_ms, struct error *err)
+{
     const struct image_reader reader = { .limits = &serving->limits,
                                          .said_dicom = sent->said_dicom,
                                          .decoder = serving->decoder };
-    double decode;
-    enum status st = ST_OK;
+    const double begun = clock_seconds();
+    const enum status st = image_decode(sent->bytes, sent->n, &reader, ret, err);
 
-    team_enter(serving->team);
-    if (model_sees(m))
-        st = image_decode(sent->bytes, sent->n, &reader, &a->image, err);
-    decode = (clock_seconds() - begun) * 1e3;
-    if (st == ST_OK)
-        st = predict_image(m, s, serving->team, &a->image, question, &a->prediction, err);
-    a->prediction.timing.decode = decode;
-    a->prediction.not_looked_at = sent->bytes && !model_sees(m);
-    team_leave(serving->team);
-    sessions_give(serving->sessions, s);
+    *ret_ms = (clock_seconds() - begun) * 1e3;
+    return st;
+}
+
+/* Decode and score. A picture that is decoded outside takes no session while it waits for that: those are for others then. Any other
+ * is decoded as one of those that predict at this moment. */
+static enum status score(const struct serving *serving, const struct sent *sent,
+                         const struct question *question, struct answer *a, struct error *err)
+{
+    const struct model *m = a->model->model;
+    const bool sees = model_sees(m), outside = image_is_outside(sent->bytes, sent->n, sent->said_dicom);
+    double decode_ms = 0;
+    enum status st = sees && outside ? decode(serving, sent, &a->image, &decode_ms, err) : ST_OK;
+
+    if (st == ST_OK) {
+        struct session *s = sessions_take(serving->sessions);
+
+        team_enter(serving->team);
+        if (sees && !outside)
+            st = decode(serving, sent, &a->image, &decode_ms, err);
+        if (st == ST_OK)
+            st = predict_image(m, s, serving->team, &a->image, question, &a->prediction, err);
+        team_leave(serving->team);
+        sessions_give(serving->sessions, s);
+    }
+    a->prediction.timing.decode = decode_ms;
+    a->prediction.not_looked_at = sent->bytes && !sees;
     return st;
 }
 

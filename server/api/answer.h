@@ -29,6 +29,9 @@ MUST_USE enum status answer_at_head(const struct serving *serving, const struct 
                                     const struct answer_query *query, struct http_response *res,
                                     struct error *err);
 
+/* Whether the picture of a request is decoded by another process, which the answer then waits for: a route's `waits`. */
+bool answer_waits(const struct http_request *req);
+
 /* Score the picture that a request carries. The findings that it names are those of the model that answers, which may be another
  * than that which was active when its head came.
  *   res  gets the problem's `errors` where a picture is refused

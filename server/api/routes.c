@@ -1,6 +1,7 @@
 /* server/api/routes.c - the whole HTTP surface on one page; openapi.yaml says the same, a test compares them. */
 #include "routes.h"
 
+#include "answer.h"
 #include "handlers.h"
 #include "input.h"
 
@@ -8,10 +9,10 @@
 
 static const struct route TABLE[] = {
     /* method  path                    role          lane          max body         handler, at its head */
-    { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post,
-      predict_at_head },
+    { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post, predict_at_head,
+      answer_waits },
     { "POST", "/predict/heatmap", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, heatmap_post,
-      heatmap_at_head },
+      heatmap_at_head, answer_waits },
     { "POST", "/dicom-web/studies", ROLE_PREDICT, LANE_RESULTS, (size_t)MAX_BODY_UPLOAD, studies_post,
       studies_at_head },
     { "POST", "/dicom-web/studies/{uid}", ROLE_PREDICT, LANE_RESULTS, (size_t)MAX_BODY_UPLOAD, studies_post,

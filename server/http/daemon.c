@@ -155,6 +155,8 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     if (st == ST_OK)
         st = lane_start(options->workers, options->queue, work_do, &h->lanes[LANE_PREDICT], err);
     if (st == ST_OK)
+        st = lane_start(options->decode_workers, options->queue, work_do, &h->lanes[LANE_DECODE], err);
+    if (st == ST_OK)
         st = lane_start(RESULT_WORKERS, options->queue, work_do, &h->lanes[LANE_RESULTS], err);
     if (st == ST_OK)
         st = lane_start(FILE_WORKERS, FILE_QUEUE, work_do, &h->lanes[LANE_FILES], err);
@@ -196,7 +198,8 @@ void http_counts(struct http *h, struct http_counts *ret)
                                  .body_bytes = atomic_load(&h->bodies.held),
                                  .reply_bytes = atomic_load(&h->replies.held),
                                  .certificate_ends = h->tls ? tls_expires(h->tls) : 0,
-                                 .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) };
+                                 .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) +
+                                                        lane_waiting(h->lanes[LANE_DECODE]) };
     pthread_mutex_lock(&h->lock);
     ret->requests = h->active;
     pthread_mutex_unlock(&h->lock);

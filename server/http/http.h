@@ -104,8 +104,18 @@ typedef enum status handler_fn(struct app *app, const struct http_request *req, 
 
 /* LANE_PROBE is answered in the network threads as LANE_INLINE is, and whatever goes on; such a reply is small.
  * LANE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else; LANE_RESULTS is, since its
- * handlers wait for an archive to take what they have predicted, and no other prediction is to wait with them. */
-enum lane { LANE_INLINE, LANE_PROBE, LANE_PREDICT, LANE_RESULTS, LANE_FILES, LANE_METRICS, N_LANES };
+ * handlers wait for an archive to take what they have predicted, and no other prediction is to wait with them. LANE_DECODE is for
+ * predictions that wait for another process first; it is no route's, see struct route. */
+enum lane {
+    LANE_INLINE,
+    LANE_PROBE,
+    LANE_PREDICT,
+    LANE_DECODE,
+    LANE_RESULTS,
+    LANE_FILES,
+    LANE_METRICS,
+    N_LANES
+};
 
 /* Whether a route computes predictions. */
 bool lane_predicts(enum lane lane);
@@ -121,6 +131,9 @@ struct route {
     /* What the handler would refuse for the head alone, with its words. Asked for a client that waits to hear whether to
      * send the body (Expect: 100-continue), in a network thread: it must not wait for anything. NULL: nothing. */
     handler_fn *at_head;
+    /* Whether the answer to a request that is complete waits for another process: then a worker of LANE_DECODE calls the handler.
+     * Called in a worker's thread of the route's lane. NULL: no answer does. */
+    bool (*waits)(const struct http_request *req);
 };
 enum { MAX_BODY_UPLOAD = -1 };
 
@@ -169,18 +182,19 @@ struct http_hooks {
 struct http_options {
     const struct listen_address *listen; /* borrowed while http_start() runs */
     struct route_table routes;
-    size_t workers;      /* of LANE_PREDICT */
-    size_t queue;        /* requests that may wait in a lane */
-    size_t max_upload;   /* bytes */
-    double request_s;    /* how long a request may take to come, and to wait */
-    double keep_alive_s; /* how long a connection may wait for the next one */
-    size_t connections;  /* at a time, 8 at least */
-    size_t of_a_source;  /* of them from one address; 0: seven eighths */
-    size_t files;        /* that are sent at a time */
-    size_t max_streams;  /* readers of events at a time; at most half of what can be at work */
-    double ping_s;       /* seconds of silence after which they get a comment */
-    double drain_s;      /* how long http_stop() works off what waits; then only what runs is waited for */
-    struct door *door;   /* who may; borrowed */
+    size_t workers;        /* of LANE_PREDICT */
+    size_t decode_workers; /* of LANE_DECODE, 1 at least */
+    size_t queue;          /* requests that may wait in a lane */
+    size_t max_upload;     /* bytes */
+    double request_s;      /* how long a request may take to come, and to wait */
+    double keep_alive_s;   /* how long a connection may wait for the next one */
+    size_t connections;    /* at a time, 8 at least */
+    size_t of_a_source;    /* of them from one address; 0: seven eighths */
+    size_t files;          /* that are sent at a time */
+    size_t max_streams;    /* readers of events at a time; at most half of what can be at work */
+    double ping_s;         /* seconds of silence after which they get a comment */
+    double drain_s;        /* how long http_stop() works off what waits; then only what runs is waited for */
+    struct door *door;     /* who may; borrowed */
     struct http_hooks hooks;
     const char *base_path;          /* "/cxrd": all paths begin with it; "" none */
     const char *tls_cert, *tls_key; /* paths of PEM files; NULL: no TLS */

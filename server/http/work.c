@@ -67,6 +67,23 @@ static void handle(struct exchange *x)
     body_release(&x->body);
 }
 
+/* A lane did not take it. */
+static void decline_busy(struct exchange *x)
+{
+    decline(x, 503,
+            atomic_load(&x->http->late) ? "the server is shutting down"
+                                        : "the server is busy: its queue is full");
+}
+
+/* Whether it belongs to LANE_DECODE, and comes from another. */
+static bool has_to_wait(struct exchange *x)
+{
+    if (x->waits || !x->route->waits || !x->route->waits(&x->req))
+        return false;
+    x->waits = true;
+    return true;
+}
+
 void work_do(struct lane_item *item)
 {
     struct exchange *x = (struct exchange *)item;
@@ -78,8 +95,12 @@ void work_do(struct lane_item *item)
         decline(x, 503, "the server is shutting down");
     else if (clock_seconds() - x->req.received > x->http->options.request_s)
         decline(x, 503, "the request waited too long");
-    else
+    else if (!has_to_wait(x))
         handle(x);
+    else if (lane_push(x->http->lanes[LANE_DECODE], &x->item))
+        return; /* its worker owns x now */
+    else
+        decline_busy(x);
     MHD_resume_connection(connection); /* from here on the network thread owns x again */
 }
 
@@ -98,9 +119,7 @@ enum MHD_Result work_begin(struct exchange *x)
     MHD_suspend_connection(x->connection); /* first: a worker may resume it at once */
     if (lane_push(x->http->lanes[x->route->lane], &x->item))
         return MHD_YES;
-    decline(x, 503,
-            atomic_load(&x->http->late) ? "the server is shutting down"
-                                        : "the server is busy: its queue is full");
+    decline_busy(x);
     MHD_resume_connection(x->connection);
     return MHD_YES;
 }

@@ -111,6 +111,7 @@ static void start_once(void)
     struct listen_address address;
     const struct door_options open_to_all = { 0 };
     struct http_options options = { .listen = &address,
+                                    .decode_workers = 1,
                                     .routes = { ROUTES, sizeof ROUTES / sizeof ROUTES[0] },
                                     .workers = 1,
                                     .queue = 1,

@@ -184,6 +184,34 @@ class Stopped(ServerCase):
         self.assertGreater(counted(self.server, 'cxrd_decoder_restarts_total')['late'], late)
 
 
+class Slow(ServerCase):
+    """One thread that predicts, and one helper, which does not come to an end."""
+
+    with_model = True
+    arguments = ('--threads', '1', '--decoders', '1', '--decode-timeout', '30')
+
+    def test_row_79_slow_pictures_hold_up_no_png(self):
+        self.predict(PHOTO)
+        helper, = children(self.server.pid)
+        send_signal(helper, signal.SIGSTOP)
+        self.addCleanup(send_signal, helper, signal.SIGCONT)
+        program.poll(lambda: is_stopped(helper), 'it is stopped')
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            slow = [pool.submit(self.predict, PHOTO), pool.submit(self.predict, FILM),
+                    pool.submit(self.send_form, FILM)]  # one is being decoded, the others wait
+            program.poll(lambda: b'\ncxrd_decoder_busy 1\n' in client.get(self.server, '/metrics').body, 'one is being decoded')
+            for i in range(3):
+                self.assert_prediction(self.predict(picture.noise(i)))
+            self.assertFalse(any(one.done() for one in slow))
+            send_signal(helper, signal.SIGCONT)
+            for one in slow:
+                self.assert_prediction(one.result())
+
+    def send_form(self, film):
+        body = b'--XX\r\nContent-Disposition: form-data; name="image"; filename="film.dcm"\r\n\r\n' + film + b'\r\n--XX--\r\n'
+        return self.predict(body, Content_Type='multipart/form-data; boundary=XX')
+
+
 class NoDecoder(Case):
     """Servers that have nothing to decode with, or no sandbox: PNG goes on."""
 

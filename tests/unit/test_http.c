@@ -75,6 +75,7 @@ static struct http *start(struct app *app, struct door **ret_door)
     const struct door_options open_to_all = { .loopback = true };
     struct listen_address address;
     struct http_options options = { .listen = &address,
+                                    .decode_workers = 1,
                                     .routes = { GREETINGS, sizeof GREETINGS / sizeof GREETINGS[0] },
                                     .workers = 1,
                                     .queue = 4,
