@@ -45,12 +45,17 @@ def children(pid):
     return found
 
 
-def is_stopped(pid):
+def state(pid):
+    """T: stopped, Z: it has ended and nobody has asked; '' of one that is gone."""
     try:
         with open(f'/proc/{pid}/stat', encoding='ascii') as file:
-            return file.read().rsplit(') ', 1)[1][0] == 'T'
+            return file.read().rsplit(') ', 1)[1][0]
     except OSError:
-        return False
+        return ''
+
+
+def is_stopped(pid):
+    return state(pid) == 'T'
 
 
 def descriptors(pid):
@@ -148,8 +153,11 @@ class Outside(ServerCase):
     def test_row_72_a_helper_that_is_killed_is_begun_anew(self):
         lost = sum(counted(self.server, 'cxrd_decoder_restarts_total').values())
         for _ in range(5):
-            for helper in self.helpers():
+            helpers = self.helpers()
+            for helper in helpers:
                 send_signal(helper, signal.SIGKILL)
+            # Until a helper has let go of its socket it may still be asked, and two that are lost over a picture are a 503.
+            program.poll(lambda: all(state(helper) in ('', 'Z') for helper in helpers), 'they have ended')
             self.assert_prediction(self.predict(FILM))  # nobody was at it
         self.assertGreaterEqual(sum(counted(self.server, 'cxrd_decoder_restarts_total').values()), lost + 5)
 
@@ -158,13 +166,15 @@ class Outside(ServerCase):
             for number in range(24):
                 asked = [pool.submit(self.predict, FILM if i % 2 else PHOTO) for i in range(4)]
                 time.sleep(0.002 * (number % 4))
-                for helper in self.helpers():
+                helpers = self.helpers()
+                for helper in helpers:
                     for process in [helper] + (children(helper) if number % 2 and os.path.exists(f'/proc/{helper}') else []):
                         send_signal(process, signal.SIGKILL)
                 for reply in asked:
                     self.assertIn(reply.result().status, (200, 400, 503), reply.result())
                     if reply.result().status != 200:
                         self.assert_problem(reply.result(), reply.result().status)
+                program.poll(lambda: all(state(helper) in ('', 'Z') for helper in helpers), 'they have ended')
                 self.assert_prediction(self.predict(FILM))
 
 
