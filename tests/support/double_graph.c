@@ -103,14 +103,21 @@ static double roundings_of(const struct node *l, size_t n)
     return ROUNDING * sqrt(4 + terms / 2);
 }
 
+/* What a kind adds to all that it reads before it goes on: x + 3 is rounded as what it is. */
+static double added_by(const struct node *l)
+{
+    return l->ops == &LAYER_HARD_SIGMOID || l->ops == &LAYER_HARD_SWISH ? 3 : 0;
+}
+
 /* What the layer reads of n numbers, a plane after the other, to be freed: each is moved by a part of the plane's largest, since a
- * kernel may add up what lies side by side. */
-static double *rounded(struct rng *rng, double part, size_t n, size_t plane, const double *values)
+ * kernel may add up what lies side by side, and of what is added to it. */
+static double *rounded(struct rng *rng, double part, double added, size_t n, size_t plane,
+                       const double *values)
 {
     double *others = room(n, sizeof *others);
 
     for (size_t first = 0; first < n; first += plane) {
-        const double most = part * largest(plane, values + first);
+        const double most = part * (added + largest(plane, values + first));
 
         for (size_t i = first; i < first + plane; i++)
             others[i] = values[i] + most * (2 * rng_unit(rng) - 1);
@@ -129,10 +136,10 @@ static struct read read_new(const struct pass *p, const struct node *l)
 
     if (!p->rng || !rounds(l))
         return r;
-    r.params = rounded(p->rng, roundings_of(l, p->n), l->n_params, 1, p->values + l->params);
+    r.params = rounded(p->rng, roundings_of(l, p->n), 0, l->n_params, 1, p->values + l->params);
     for (size_t i = 0; i < l->ops->n_from; i++)
-        r.x[i] = rounded(p->rng, roundings_of(l, p->n), p->n * shape_size(l->in[i]), l->in[i].h * l->in[i].w,
-                         p->y[l->from[i]]);
+        r.x[i] = rounded(p->rng, roundings_of(l, p->n), added_by(l), p->n * shape_size(l->in[i]),
+                         l->in[i].h * l->in[i].w, p->y[l->from[i]]);
     return r;
 }
 
@@ -241,7 +248,7 @@ static void node_backward(struct pass *p, size_t i, double *gradients)
     const size_t size = p->n * shape_size(l->out);
     struct read r = read_new(p, l);
     double *slope =
-        r.params ? rounded(p->rng, roundings_of(l, p->n), size, l->out.h * l->out.w, p->slopes[i]) : NULL;
+        r.params ? rounded(p->rng, roundings_of(l, p->n), 0, size, l->out.h * l->out.w, p->slopes[i]) : NULL;
     const double *x[NODE_MAX_INPUTS] = { NULL };
     double *dx[NODE_MAX_INPUTS];
 
