@@ -156,8 +156,7 @@ static enum status jobs_start(struct app *app, const struct serve_options *o, st
     return runner_start(&runner, app->work.store, app->work.registry, &app->work.runner, err);
 }
 
-/* Pictures of JPEG and DICOM are refused where nothing can decode them, with the sentence that the log has; PNG is none of its
- * business. */
+/* Where nothing can decode them, JPEG and DICOM are refused with the sentence that the log has; PNG needs no decoder. */
 static enum status decoder_start(struct app *app, const struct serve_options *o, struct error *err)
 {
     struct decoder_options options = decoder_options_default();
