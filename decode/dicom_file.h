@@ -7,7 +7,7 @@
 
 #include "cxrd/decode.h"
 
-struct dicom_file; /* opened: what it says is known, its pixels are decoded but not yet grey */
+struct dicom_file; /* opened: its tags are read, its pixels are decoded but not yet grey */
 
 /* Errors: ST_UNSUPPORTED (the transfer syntax), ST_UNUSABLE, ST_FORMAT, ST_LIMIT, ST_NOMEM; with a reason, see cxrd/decode.h. */
 MUST_USE enum status dicom_file_open(const uint8_t *in, size_t n, const struct image_limits *limits,

@@ -1,9 +1,8 @@
 /* server/api/archive.c - see archive.h; STOW-RS is PS3.18, section 10.5. */
 #include "archive.h"
 
-#include "cxrd/file.h"
+#include "../secret_line.h"
 #include "cxrd/log.h"
-#include "cxrd/plain_text.h"
 #include "cxrd/secret.h"
 
 #include <stdio.h>
@@ -24,33 +23,31 @@ struct archive {
     struct kept *kept;                     /* where there is no archive */
 };
 
-/* The first line of a file, such as "Basic dXNlcjpwYXNzd29yZA==". */
+/* The header's whole line. `value` is such as "Basic dXNlcjpwYXNzd29yZA==". */
+static enum status authorization_write(const char *value, char ret[MAX_AUTHORIZATION], struct error *err)
+{
+    const size_t n = strlen(value);
+
+    if (n == 0 || n > MAX_AUTHORIZATION - 32)
+        return error_set(err, ST_INVALID,
+                         "--dicomweb-authorization: the first line must be as the header has it, Basic or "
+                         "Bearer and what follows");
+    for (size_t i = 0; i < n; i++)
+        if (value[i] < ' ' || value[i] > '~')
+            return error_set(err, ST_INVALID,
+                             "--dicomweb-authorization: the first line has a byte that no header may have");
+    snprintf(ret, MAX_AUTHORIZATION, "Authorization: %s", value);
+    return ST_OK;
+}
+
 static enum status read_authorization(const char *path, char ret[MAX_AUTHORIZATION], struct error *err)
 {
-    struct file_bytes file = FILE_BYTES_INIT;
-    enum status st = file_read(path, 4096, &file, err);
-    struct plain_text text = plain_text_of(file.data, file.size);
-    const char *line = "";
-    size_t n = 0;
+    char *line = NULL;
+    enum status st = secret_line_read(path, &line, err);
 
-    if (st != ST_OK)
-        return st;
-    plain_text_line(&text, &line, &n);
-    while (n > 0 && line[n - 1] == ' ')
-        n--;
-    if (n == 0 || n > MAX_AUTHORIZATION - 32)
-        st = error_set(err, ST_INVALID,
-                       "--dicomweb-authorization: the first line must be as the header has it, Basic or "
-                       "Bearer and what follows");
-    for (size_t i = 0; i < n && st == ST_OK; i++)
-        if (line[i] < ' ' || line[i] > '~')
-            st = error_set(err, ST_INVALID,
-                           "--dicomweb-authorization: the first line has a byte that no header may have");
     if (st == ST_OK)
-        snprintf(ret, MAX_AUTHORIZATION, "Authorization: %.*s", (int)n, line);
-    if (file.data)
-        explicit_bzero(file.data, file.size);
-    file_bytes_release(&file);
+        st = authorization_write(line, ret, err);
+    secret_free(line);
     return st;
 }
 

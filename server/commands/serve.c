@@ -11,13 +11,14 @@
 #include "../descriptors.h"
 #include "../http/door.h"
 #include "../http/listen.h"
+#include "../secret_line.h"
 #include "commands.h"
 #include "cxrd/clock.h"
 #include "cxrd/cores.h"
 #include "cxrd/decoder.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
-#include "cxrd/plain_text.h"
+#include "cxrd/secret.h"
 #include "cxrd/sweep.h"
 #include "cxrd/trainer.h"
 #include "cxrd/version.h"
@@ -96,29 +97,22 @@ static enum status outgoing_start(struct app *app, const struct serve_options *o
                : store_notices_begin(app->work.store, false, NULL, NULL, err);
 }
 
-/* The first line of a file: "ID:SECRET". */
+/* "ID:SECRET". */
 static enum status credentials_load(const char *path, char **ret, struct error *err)
 {
-    struct file_bytes file = FILE_BYTES_INIT;
-    enum status st = file_read(path, 4096, &file, err);
-    struct plain_text text = plain_text_of(file.data, file.size);
-    const char *line = "", *colon;
-    size_t n = 0;
+    char *line = NULL;
+    const char *colon;
+    enum status st = secret_line_read(path, &line, err);
 
     if (st != ST_OK)
         return st;
-    plain_text_line(&text, &line, &n);
-    while (n > 0 && line[n - 1] == ' ')
-        n--;
-    colon = memchr(line, ':', n);
-    if (!colon || colon == line || colon + 1 == line + n)
-        st = error_set(err, ST_INVALID, "--data-credentials: the file must hold ID:SECRET");
-    else if (!(*ret = strndup(line, n)))
-        st = error_nomem(err);
-    if (file.data)
-        explicit_bzero(file.data, file.size);
-    file_bytes_release(&file);
-    return st;
+    colon = strchr(line, ':');
+    if (!colon || colon == line || !colon[1]) {
+        secret_free(line);
+        return error_set(err, ST_INVALID, "--data-credentials: the file must hold ID:SECRET");
+    }
+    *ret = line;
+    return ST_OK;
 }
 
 /* The options that handlers need. */
@@ -363,7 +357,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     notices_stop(s->app.notices);
     archive_close(s->app.serving.archive);
     outgoing_close(s->app.work.outgoing);
-    free(s->app.s3_credentials);
+    secret_free(s->app.s3_credentials);
     team_free(s->app.serving.team);
     decoder_close(s->app.serving.decoder);
     sessions_free(s->app.serving.sessions);

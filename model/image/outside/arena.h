@@ -1,5 +1,5 @@
-/* model/image/outside/arena.h - memory that is shared with another process, and never mapped by this one: what lies in it is copied
- * before it is looked at, and a process that cuts or fills it harms itself alone. */
+/* model/image/outside/arena.h - memory that is shared with another process, and never mapped by this one. Its bytes are copied
+ * before they are looked at, and a process that cuts or fills it harms itself alone. */
 #ifndef MODEL_IMAGE_OUTSIDE_ARENA_H
 #define MODEL_IMAGE_OUTSIDE_ARENA_H
 

@@ -86,7 +86,7 @@ static bool path_beside(char path[PATH_MAX])
     return true;
 }
 
-/* Its signals are as a program expects them, its group is its own: what a terminal sends to this program is not for it. */
+/* The child has the signals that a program expects, and a group of its own, so that Ctrl-C in a terminal ends this program alone. */
 static int attributes_set(posix_spawnattr_t *attributes)
 {
     sigset_t none, all;
