@@ -34,8 +34,8 @@ struct taking {
     struct http_response *res;
     json_t *stored, *failed, *nameless; /* items of sequences */
     size_t n_failed, n_passing;         /* instances; those that may do another time */
-    struct error first,
-        passing; /* why, of the first that failed, and of the first that may do another time */
+    struct error first;                 /* why, of the first that failed */
+    struct error passing;               /* why no other is tried now; code ST_OK: they are */
 };
 
 static json_t *attribute(const char *vr, json_t *value)
@@ -95,10 +95,7 @@ static void note_failed(struct taking *x, const struct part *part, enum status s
 
     if (x->n_failed++ == 0)
         x->first = *why;
-    if (status_is_outside(st) && x->n_passing++ == 0) {
-        x->passing = *why;
-        x->passing.code = st;
-    }
+    x->n_passing += status_is_outside(st);
     json_object_set_new(item, "00081197",
                         attribute("US", json_integer((json_int_t)failure_of(st, why->reason))));
     json_array_append_new(named ? x->failed : x->nameless, item);
@@ -132,6 +129,12 @@ static enum status check_source(const struct taking *x, const struct image_sourc
     return error_set(err, ST_INVALID, "an instance is of another study than that in the path");
 }
 
+/* A server that stops begins nothing more, once its time for that is over. */
+static enum status check_time(const struct taking *x, struct error *err)
+{
+    return http_is_late(x->req->http) ? error_set(err, ST_BUSY, "the server is shutting down") : ST_OK;
+}
+
 static enum status take(struct taking *x, const struct part *part, struct answer *a, struct error *err)
 {
     struct buf report = BUF_INIT(MAX_REPORT);
@@ -147,9 +150,20 @@ static enum status take(struct taking *x, const struct part *part, struct answer
     if (st == ST_OK)
         st = report_of(x, a, &report, err);
     if (st == ST_OK)
+        st = check_time(x, err);
+    if (st == ST_OK)
         st = archive_deliver(x->serving->archive, x->req->who, &a->image.source, &report, err);
     buf_release(&report);
     return st;
+}
+
+/* From the first that fails for what passes, the others do as well: an archive that hangs is waited for once. */
+static void pass_over(struct taking *x, enum status st, const struct error *why)
+{
+    if (!status_is_outside(st))
+        return;
+    x->passing = *why;
+    x->passing.code = st;
 }
 
 static void take_one(struct taking *x, const struct part *part)
@@ -158,11 +172,14 @@ static void take_one(struct taking *x, const struct part *part)
     struct error why = { 0 };
     enum status st;
 
-    if (x->n_passing > 0) { /* an archive that hangs is waited for once */
+    if (x->passing.code == ST_OK)
+        pass_over(x, check_time(x, &why), &why);
+    if (x->passing.code != ST_OK) {
         note_failed(x, part, x->passing.code, &x->passing);
         return;
     }
     st = take(x, part, &a, &why);
+    pass_over(x, st, &why);
     if (st == ST_OK)
         note_stored(x, &a.image.source);
     else

@@ -182,6 +182,8 @@ enum status http_start(const struct http_options *options, struct app *app, stru
 
 const char *http_address(const struct http *h) { return h->address; }
 
+bool http_is_late(const struct http *h) { return atomic_load(&h->late); }
+
 enum status http_reload(struct http *h, struct error *err)
 {
     return h->tls ? tls_reload(h->tls, err) : ST_OK;
@@ -232,6 +234,17 @@ static void drain(struct http *h)
     }
 }
 
+static void tell_late(struct http *h)
+{
+    pthread_mutex_lock(&h->lock);
+    const size_t active = h->active;
+    pthread_mutex_unlock(&h->lock);
+
+    if (active > 0)
+        log_event(LOG_WARN, "the time to work off requests is over",
+                  json_pack("{s:I}", "requests", (json_int_t)active));
+}
+
 void http_stop(struct http *h)
 {
     if (!h)
@@ -244,6 +257,7 @@ void http_stop(struct http *h)
     if (h->acceptor)
         drain(h);
     atomic_store(&h->late, true);
+    tell_late(h);
     /* declines what waits, so that nothing stays suspended, which MHD_stop_daemon() would abort on */
     for (int i = 0; i < N_LANES; i++)
         lane_stop(h->lanes[i]);

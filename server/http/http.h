@@ -44,7 +44,7 @@ struct http_request {
         [ID_SIZE];     /* made here, whatever a client sends: what lines about this request are paired by */
     char trace_id[33]; /* of traceparent (W3C Trace Context), "" where there is none */
     char source[ADDRESS_TEXT]; /* the address it came from: a proxy's, where there is one */
-    struct http *http;         /* for http_counts() */
+    struct http *http;         /* for http_counts() and http_is_late() */
     char who[KEY_NAME_SIZE];   /* the name of the key that let it in, "" where none is asked for */
     double received;           /* clock_seconds() when the body was complete */
     bool draining;             /* the server is about to stop */
@@ -213,6 +213,10 @@ struct http_counts {
     int64_t certificate_ends; /* seconds since 1970; 0: no TLS */
 };
 void http_counts(struct http *h, struct http_counts *ret);
+
+/* Whether the server stops, and its time to work off requests (drain_s) is over: a handler that has more than one thing to do does
+ * no other then. Any thread. */
+bool http_is_late(const struct http *h);
 
 const char *http_address(const struct http *h); /* "127.0.0.1:41234", as bound */
 

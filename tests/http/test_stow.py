@@ -305,6 +305,31 @@ class ToAnArchive(ArchiveCase):
             thread.join()
         self.assertEqual([reply.status for reply in replies], [200] * 3)
 
+    def test_a_server_that_stops_begins_no_other_instance(self):
+        go = threading.Event()
+
+        def answer(handler):
+            go.wait(60 * program.PATIENCE)
+            outside.say(handler, 200)
+
+        there = outside.Outside(answer, tls=False)
+        self.addCleanup(there.stop)
+        self.addCleanup(go.set)
+        server = self.serve(there.url, '--drain', '1')
+        replies = []
+        thread = threading.Thread(target=lambda: replies.append(self.store(*[film(n) for n in range(1, 17)], server=server)))
+        thread.start()
+        program.poll(lambda: len(there.requests) == 1, 'it waits for the archive')
+        server.terminate()
+        program.poll(lambda: [line for line in server.log() if line['message'] == 'the time to work off requests is over'], 'it is late')
+        go.set()
+        thread.join()
+        self.assertEqual((replies[0].status, items(replies[0], STORED)), (202, [(uid(1), None)]))
+        self.assertEqual(items(replies[0], FAILED), [(uid(n), RESOURCES) for n in range(2, 17)])
+        self.assertIn('shutting down', replies[0].headers['warning'])
+        self.assertEqual(len(there.requests), 1)
+        self.assertEqual(server.wait(), 0)
+
     def test_a_private_address_is_asked_only_where_it_was_said(self):
         there = self.archive(tls=True)
         server = self.serve(there.url, '--outgoing-ca', outside.certificate()[0])
