@@ -40,6 +40,7 @@ enum {
         5,       /* folder of data sets, of this one, its pictures' root, the cache, a result or checkpoint */
     LOOKING = 2, /* for pictures: a folder, however deep it is, and what is in it */
     A_THREAD = 2,     /* that reads a picture: its folder, the file */
+    COUNTING = 4,     /* in the catalogue: the data set, a folder in it, a table or what is in the folder */
     FETCHING = 7 + 7, /* folders, archive, what is written; curl as above */
 };
 
@@ -54,7 +55,7 @@ static size_t job_share(const struct descriptor_needs *needs)
                                                   decoder_share(needs->job_decoders)
                                             : 0;
 
-    return larger(training, needs->fetching ? FETCHING : 0);
+    return larger(training, needs->fetching ? FETCHING : 0) + (needs->training ? COUNTING : 0);
 }
 
 bool descriptors_divide(const struct descriptor_needs *needs, size_t limit, size_t open,

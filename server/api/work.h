@@ -3,6 +3,7 @@
 #define SERVER_API_WORK_H
 
 #include "../http/http.h"
+#include "cxrd/catalog.h"
 #include "cxrd/registry.h"
 #include "cxrd/runner.h"
 #include "cxrd/store.h"
@@ -11,6 +12,7 @@ struct work {
     struct store *store;
     struct registry *registry;
     struct runner *runner;
+    struct catalog *catalog;
     struct outgoing *outgoing;
     const char *datasets;  /* NULL: none */
     const char *base_path; /* before every path in a link, "" none */

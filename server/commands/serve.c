@@ -199,6 +199,8 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = team_new(o->threads, &app->serving.team, err);
     if (st == ST_OK && o->s3_credentials)
         st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
+    if (st == ST_OK)
+        st = catalog_open(o->datasets, &app->work.catalog, err);
     return st == ST_OK ? jobs_start(app, o, err) : st;
 }
 
@@ -354,6 +356,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
         log_stop();
         _exit(exit_status);
     }
+    catalog_close(s->app.work.catalog);
     notices_stop(s->app.notices);
     archive_close(s->app.serving.archive);
     outgoing_close(s->app.work.outgoing);
