@@ -23,7 +23,7 @@ file(GLOB UI_PAGES CONFIGURE_DEPENDS server/ui/*.html server/ui/*.css server/ui/
 set(UI_SOURCES ${GENERATED}/ui_files.c)
 set(ui_externs "")
 set(ui_rows "")
-foreach(file ${UI_PAGES} ${CMAKE_SOURCE_DIR}/openapi.yaml ${GENERATED}/openapi.json ${CHART_JS} ${MARKDOWN_JS})
+foreach(file ${UI_PAGES} ${CMAKE_SOURCE_DIR}/openapi.yaml ${GENERATED}/openapi.json ${HEAT_JS} ${CHART_JS} ${MARKDOWN_JS})
     get_filename_component(name ${file} NAME)
     get_filename_component(kind ${file} LAST_EXT)
     string(SUBSTRING "${kind}" 1 -1 kind)

@@ -108,18 +108,9 @@
         });
     }
 
-    /* A map over an X-ray: red above 0, blue below, by how far a cell is from 0 in units of the largest. */
+    /* A map over an X-ray, as wide and high as heat.js has them drawn. */
     function drawHeat(canvas) {
-        const map = canvas.dataset.map.split(';').map((row) => row.split(',').map(Number));
-        const most = Math.max(...map.flat().map(Math.abs)) || 1;
-        const pen = canvas.getContext('2d');
-
-        canvas.width = map[0].length;
-        canvas.height = map.length;
-        map.forEach((row, y) => row.forEach((v, x) => {
-            pen.fillStyle = `rgba(${v > 0 ? '220,30,30' : '40,80,230'},${(0.6 * Math.abs(v) / most).toFixed(3)})`;
-            pen.fillRect(x, y, 1, 1);
-        }));
+        Heat.draw(canvas, canvas.dataset.map.split(';').map((row) => row.split(',').map(Number)), JSON.parse(canvas.dataset.scale), 256, 256);
     }
 
     /* Local linear regression with tricube weights over the nearest three quarters of the points (Cleveland, 1979). */
@@ -320,6 +311,7 @@
         drawRate(data.epochs);
     }
     document.querySelectorAll('canvas.map').forEach(drawHeat);
+    document.querySelectorAll('canvas.scale').forEach((canvas) => Heat.drawBar(canvas, JSON.parse(canvas.dataset.scale)));
     if (data.evaluation) {
         drawProportions(data.evaluation.test);
         drawCurves(data.evaluation.test);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Embedded by the build: Chart.js of Debian's libjs-chart.js, and page.js and page.css of this folder. */
+/* Embedded by the build: Chart.js of Debian's libjs-chart.js, and heat.js with page.js behind it, and page.css, of this folder. */
 extern const unsigned char CHART_JS[], PAGE_JS[], PAGE_CSS[];
 extern const size_t CHART_JS_SIZE, PAGE_JS_SIZE, PAGE_CSS_SIZE;
 

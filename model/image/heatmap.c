@@ -16,9 +16,16 @@
 enum { MAX_CELLS = 64, N_TICKS = 5, TICK_LETTERS = 9, MIN_COLUMNS = 40 };
 
 static const uint8_t PAPER[3] = { 18, 18, 20 }, INK[3] = { 232, 232, 232 };
-static const double RAISES[3] = { 255, 64, 40 }, LOWERS[3] = { 40, 120, 255 };
-static const double OPACITY = 0.75; /* of the largest cell; others in proportion */
 static const uint8_t BAR_GREY = 96; /* what the bar's colours lie over: a middling X-ray */
+
+struct heatmap_scale heatmap_scale_of(size_t rows, size_t columns)
+{
+    assert(rows > 0 && columns > 0);
+    return (struct heatmap_scale){ .full = HEATMAP_FULL * 256.0 / (double)(rows * columns),
+                                   .opacity = 0.75,
+                                   .raises = { 255, 64, 40 },
+                                   .lowers = { 40, 120, 255 } };
+}
 
 struct layout {
     size_t width, height;     /* of the picture as shown */
@@ -87,22 +94,14 @@ static struct layout layout_make(const struct heatmap *h)
     return l;
 }
 
-static double largest(const struct heatmap *h)
+/* A grey pixel under the colour of `v` logits. */
+static void blend(uint8_t grey, double v, const struct heatmap_scale *scale, uint8_t ret[3])
 {
-    double most = 0;
-
-    for (size_t i = 0; i < h->rows * h->columns; i++)
-        most = fmax(most, fabs(h->map[i]));
-    return most;
-}
-
-/* A grey pixel under a colour: v in -1..1. */
-static void blend(uint8_t grey, double v, uint8_t ret[3])
-{
-    const double *colour = v < 0 ? LOWERS : RAISES, alpha = OPACITY * fabs(v);
+    const uint8_t *colour = v < 0 ? scale->lowers : scale->raises;
+    const double alpha = scale->opacity * fmin(1, fabs(v) / scale->full);
 
     for (size_t c = 0; c < 3; c++)
-        ret[c] = (uint8_t)lround((double)grey * (1 - alpha) + colour[c] * alpha);
+        ret[c] = (uint8_t)lround((double)grey * (1 - alpha) + (double)colour[c] * alpha);
 }
 
 /* Between which two cells a pixel lies, and how far towards the second. */
@@ -124,10 +123,9 @@ static struct between between_cells(size_t pixel, size_t pixels, size_t cells)
 }
 
 /* The picture with the map over it, into the canvas's upper left corner. */
-static void draw_picture(const struct heatmap *h, const struct layout *l, const uint8_t *grey, double most,
-                         const struct canvas *c)
+static void draw_picture(const struct heatmap *h, const struct layout *l, const uint8_t *grey,
+                         const struct heatmap_scale *scale, const struct canvas *c)
 {
-    const double unit = most > 0 ? 1 / most : 0;
     struct between across[HEATMAP_MAX_SIDE];
 
     for (size_t x = 0; x < l->width; x++)
@@ -137,30 +135,31 @@ static void draw_picture(const struct heatmap *h, const struct layout *l, const 
         double row[MAX_CELLS];
 
         for (size_t i = 0; i < h->columns; i++)
-            row[i] = unit * (h->map[down.a * h->columns + i] * (1 - down.part) +
-                             h->map[down.b * h->columns + i] * down.part);
+            row[i] = h->map[down.a * h->columns + i] * (1 - down.part) +
+                     h->map[down.b * h->columns + i] * down.part;
         for (size_t x = 0; x < l->width; x++) {
             const struct between *p = &across[x];
 
-            blend(*grey++, row[p->a] * (1 - p->part) + row[p->b] * p->part, c->rgb + (y * c->width + x) * 3);
+            blend(*grey++, row[p->a] * (1 - p->part) + row[p->b] * p->part, scale,
+                  c->rgb + (y * c->width + x) * 3);
         }
     }
 }
 
-/* From +most at the top to -most at the bottom, with a number at both ends, the middle and between. */
-static void draw_bar(const struct layout *l, double most, const struct canvas *c)
+/* From the full colour above 0 at the top to that below it at the bottom, with a number at both ends, the middle and between. */
+static void draw_bar(const struct layout *l, const struct heatmap_scale *scale, const struct canvas *c)
 {
     const size_t tick = l->scale * 4;
 
     for (size_t y = 0; y < l->bar_height; y++) {
         uint8_t colour[3];
 
-        blend(BAR_GREY, 1 - 2 * ((double)y + 0.5) / (double)l->bar_height, colour);
+        blend(BAR_GREY, scale->full * (1 - 2 * ((double)y + 0.5) / (double)l->bar_height), scale, colour);
         canvas_fill(c, l->bar_x, l->margin + y, l->bar_width, 1, colour);
     }
     for (size_t i = 0; i < N_TICKS; i++) {
         const size_t y = l->margin + (l->bar_height - 1) * i / (N_TICKS - 1);
-        const double value = most * (1 - 2 * (double)i / (N_TICKS - 1));
+        const double value = scale->full * (1 - 2 * (double)i / (N_TICKS - 1));
         char text[32];
         int n;
 
@@ -187,7 +186,7 @@ static void draw_lines(const struct heatmap *h, const struct layout *l, const st
 enum status heatmap_draw(const struct heatmap *h, struct heatmap_drawing *ret_drawing, struct error *err)
 {
     const struct layout l = layout_make(h);
-    const double most = largest(h);
+    const struct heatmap_scale scale = heatmap_scale_of(h->rows, h->columns);
     struct canvas c = { l.total_width, l.total_height, malloc(l.total_width * l.total_height * 3) };
     uint8_t *grey = malloc(l.width * l.height);
 
@@ -199,8 +198,8 @@ enum status heatmap_draw(const struct heatmap *h, struct heatmap_drawing *ret_dr
     }
     image_resize_area(h->xray, l.width, l.height, grey);
     canvas_fill(&c, 0, 0, c.width, c.height, PAPER);
-    draw_picture(h, &l, grey, most, &c);
-    draw_bar(&l, most, &c);
+    draw_picture(h, &l, grey, &scale, &c);
+    draw_bar(&l, &scale, &c);
     draw_lines(h, &l, &c);
     secret_free(grey);
     *ret_drawing = (struct heatmap_drawing){ c.width, c.height, c.rgb };

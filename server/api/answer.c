@@ -144,6 +144,16 @@ static enum status find_model(const struct serving *serving, const struct error 
     return error_set(err, ST_FORMAT, "%s", without->text);
 }
 
+/* What is told of every answer, be it one or a refusal. */
+static void finish(const struct http_request *req, double begun, enum status st, struct http_response *res,
+                   struct answer *a, const struct error *err)
+{
+    if (st == ST_LIMIT && err->reason) /* of a PNG it is 422, as it always was */
+        res->status = 413;
+    a->prediction.timing.queue = (begun - req->received) * 1e3;
+    a->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
+}
+
 enum status answer_make(const struct serving *serving, const struct http_request *req,
                         const struct answer_query *query, struct http_response *res, struct answer *ret,
                         struct error *err)
@@ -166,10 +176,29 @@ enum status answer_make(const struct serving *serving, const struct http_request
     st = score(serving, &sent, &question, ret, err);
     if (st == ST_UNUSABLE && ret->prediction.gate_warnings.n > 0)
         tell_why(&ret->prediction.gate_warnings, res);
-    if (st == ST_LIMIT && err->reason) /* of a PNG it is 422, as it always was */
-        res->status = 413;
-    ret->prediction.timing.queue = (begun - req->received) * 1e3;
-    ret->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
+    finish(req, begun, st, res, ret, err);
+    return st;
+}
+
+enum status answer_picture(const struct serving *serving, const struct http_request *req,
+                           struct http_response *res, struct answer *ret, struct error *err)
+{
+    const double begun = clock_seconds();
+    struct sent sent = { NULL };
+    enum status st = find_picture(req, &sent, err);
+    bool outside;
+
+    if (st != ST_OK)
+        return st == ST_NOTFOUND ? ST_FORMAT : st;
+    outside = image_is_outside(sent.bytes, sent.n, sent.said_dicom);
+    if (!outside)
+        team_enter(serving->team);
+    st = decode(serving, &sent, &ret->image, &ret->prediction.timing.decode, err);
+    if (!outside)
+        team_leave(serving->team);
+    if (st == ST_OK)
+        st = source_judge(&ret->image.source, serving->policy, err);
+    finish(req, begun, st, res, ret, err);
     return st;
 }
 

@@ -42,6 +42,12 @@ MUST_USE enum status answer_make(const struct serving *serving, const struct htt
                                  const struct answer_query *query, struct http_response *res,
                                  struct answer *ret, struct error *err);
 
+/* The picture that a request carries and nothing more: no model is needed, and what answer_make() refuses of a file, this refuses too.
+ *   ret  its image and its timing; release it in any case
+ * Errors: ST_FORMAT, ST_UNSUPPORTED, ST_LIMIT, ST_UNUSABLE, ST_BUSY (the decoder), ST_NOMEM. */
+MUST_USE enum status answer_picture(const struct serving *serving, const struct http_request *req,
+                                    struct http_response *res, struct answer *ret, struct error *err);
+
 /* Score one DICOM file, of which nothing is said beside it. Errors: as answer_make()'s; ST_UNUSABLE of a model that sees no picture. */
 MUST_USE enum status answer_dicom(const struct serving *serving, const void *bytes, size_t n,
                                   struct answer *ret, struct error *err);

@@ -6,7 +6,7 @@
 
 enum { MAX_JSON = 64 * 1024 }; /* bytes of a body that is JSON */
 
-handler_fn predict_post, heatmap_post, studies_post, study_get;
+handler_fn predict_post, heatmap_post, preview_post, studies_post, study_get;
 handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_compare_get, job_report_get,
     job_cancel_post, job_resume_post, job_delete;
 handler_fn job_events_get, datasets_get, datasets_post;
@@ -15,7 +15,8 @@ handler_fn models_rollback_post, model_delete;
 handler_fn metrics_get;
 
 /* What they refuse before the body has come. */
-handler_fn predict_at_head, heatmap_at_head, studies_at_head, datasets_at_head, models_at_head;
+handler_fn predict_at_head, heatmap_at_head, preview_at_head, studies_at_head, datasets_at_head,
+    models_at_head;
 handler_fn livez_get, readyz_get, version_get, openapi_get;
 handler_fn page_get, docs_get, ui_get;
 

@@ -75,6 +75,8 @@ static enum status score(const struct model *m, struct session *s, struct team *
     return st;
 }
 
+enum { WARNING_CODES = 192 }; /* bytes of the codes of a gate's warnings */
+
 static void code_add(const char *code, char ret[WARNING_CODES])
 {
     const size_t n = strlen(ret);
@@ -192,19 +194,12 @@ static json_t *timing_json(const struct prediction_timing *t)
                      t->preprocess, "forward", t->forward, "total", t->total);
 }
 
-void warning_codes(const struct prediction *p, char ret[WARNING_CODES])
-{
-    gate_codes(&p->gate_warnings, ret);
-    for (size_t i = 0; i < p->source_warnings.n; i++)
-        code_add(SOURCE_CODES[p->source_warnings.codes[i]], ret);
-}
-
 static void warning_append(json_t *list, const char *code, const char *detail)
 {
     json_array_append_new(list, json_pack("{s:s,s:s}", "code", code, "detail", detail));
 }
 
-static json_t *warnings_json(const struct prediction *p)
+json_t *prediction_warnings(const struct model *m, const struct prediction *p)
 {
     json_t *list = json_array();
 
@@ -212,6 +207,10 @@ static json_t *warnings_json(const struct prediction *p)
         warning_append(list, GATE_CODES[p->gate_warnings.codes[i]], p->gate_warnings.details[i]);
     for (size_t i = 0; i < p->source_warnings.n; i++)
         warning_append(list, SOURCE_CODES[p->source_warnings.codes[i]], p->source_warnings.details[i]);
+    if (p->not_looked_at)
+        warning_append(list, "image_not_used",
+                       "this model sees no picture: the one that was sent was not looked at");
+    patient_warnings(m, &p->values, list);
     return list;
 }
 
@@ -263,20 +262,13 @@ static const char *precision_unusual(const struct model *m)
 
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
-    json_t *warnings = warnings_json(p);
-
-    if (p->not_looked_at)
-        json_array_append_new(
-            warnings, json_pack("{s:s,s:s}", "code", "image_not_used", "detail",
-                                "this model sees no picture: the one that was sent was not looked at"));
-    patient_warnings(m->model, &p->values, warnings);
-    return json_pack("{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id,
-                     "model", "id", m->id, "architecture", model_network(m->model)->architecture, "sha256",
-                     m->sha256, "job", text_or_null(m->job), "population", text_or_null(m->population),
-                     "warnings", model_warnings(m->model), "precision", precision_unusual(m->model),
-                     "probabilities", probabilities_json(m->model, p), "findings", findings_json(m->model, p),
-                     "explanation",
-                     p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
-                     image_json(p), "inputs", inputs_json(m->model, p), "warnings", warnings, "timing_ms",
-                     timing_json(&p->timing), "intended_use", INTENDED_USE);
+    return json_pack(
+        "{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id, "model", "id",
+        m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256, "job",
+        text_or_null(m->job), "population", text_or_null(m->population), "warnings", model_warnings(m->model),
+        "precision", precision_unusual(m->model), "probabilities", probabilities_json(m->model, p),
+        "findings", findings_json(m->model, p), "explanation",
+        p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
+        image_json(p), "inputs", inputs_json(m->model, p), "warnings", prediction_warnings(m->model, p),
+        "timing_ms", timing_json(&p->timing), "intended_use", INTENDED_USE);
 }

@@ -52,9 +52,8 @@ MUST_USE enum status predict_image(const struct model *m, struct session *s, str
  *   id  of the request */
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p);
 
-/* "inverted, too_small, lossy": the codes of the warnings of the picture, "" without warnings. */
-enum { WARNING_CODES = 192 };
-void warning_codes(const struct prediction *p, char ret[WARNING_CODES]);
+/* Its `warnings`, likewise: [{code, detail}] of the picture, its file and what was not said of the patient. */
+json_t *prediction_warnings(const struct model *m, const struct prediction *p);
 
 /* Its `explanation`, likewise, of a logit of a model with these findings. */
 json_t *explanation_json(const struct explanation *e, const struct labels *labels);

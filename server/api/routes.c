@@ -13,6 +13,8 @@ static const struct route TABLE[] = {
       answer_waits },
     { "POST", "/predict/heatmap", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, heatmap_post,
       heatmap_at_head, answer_waits },
+    { "POST", "/predict/preview", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, preview_post,
+      preview_at_head, answer_waits },
     { "POST", "/dicom-web/studies", ROLE_PREDICT, LANE_RESULTS, (size_t)MAX_BODY_UPLOAD, studies_post,
       studies_at_head },
     { "POST", "/dicom-web/studies/{uid}", ROLE_PREDICT, LANE_RESULTS, (size_t)MAX_BODY_UPLOAD, studies_post,

@@ -54,7 +54,7 @@ class Explained(ServerCase):
                 self.assertEqual((card['architecture'], card['image_size']), ('mobilenet_v2', size))
                 for label in ('Mass', 'Hernia'):
                     explanation = self.explain(label, picture.noise(3, 80, 80))
-                    self.assertEqual(list(explanation), ['label', 'logit', 'bias', 'inputs', 'grid'])
+                    self.assertEqual(list(explanation), ['label', 'logit', 'bias', 'inputs', 'grid', 'scale'])
                     self.assertEqual([len(row) for row in explanation['grid']], [cells] * cells)
                     total = explanation['bias'] + explanation['inputs'] + sum(map(sum, explanation['grid']))
                     self.assertLessEqual(abs(total - explanation['logit']), 1e-4 * max(1, abs(explanation['logit'])))
@@ -65,7 +65,7 @@ class Explained(ServerCase):
         import_model(self.server, architectures.mlp())
         data = picture.noise(4, 64, 64)
         explanation = self.explain('Mass', data)
-        self.assertEqual(list(explanation), ['label', 'logit', 'bias', 'inputs', 'grid', 'method'])
+        self.assertEqual(list(explanation), ['label', 'logit', 'bias', 'inputs', 'grid', 'scale', 'method'])
         self.assertEqual((explanation['method'], explanation['bias'], explanation['inputs']), ('occlusion', None, 0))
         self.assertEqual([len(row) for row in explanation['grid']], [8] * 8)
         self.assertGreater(len({cell for row in explanation['grid'] for cell in row}), 32)
@@ -76,7 +76,7 @@ class Explained(ServerCase):
         _, _, rows = rgb(self.heatmap(data))
         for y, line in enumerate(explanation['grid']):  # 64 pixels are shown as 512
             for x, cell in enumerate(line):
-                if abs(cell) > 0.3 * max(abs(v) for row in explanation['grid'] for v in row):
+                if abs(cell) > 0.1 * explanation['scale']['full']:
                     red, _, blue = rows[64 * y + 32][(64 * x + 32) * 3:(64 * x + 32) * 3 + 3]
                     self.assertEqual(red > blue, cell > 0, (y, x, cell))
 

@@ -8,6 +8,7 @@ import zlib
 from support import client, dataset, picture, program
 from support.case import ServerCase, needs_data
 
+NAMES = ('Effusion', 'Hernia', 'Mass')
 BAR = 2 * 3 * 6 + 2 * 6 * 2 * 2  # at least: what stands beside the picture
 
 
@@ -61,23 +62,41 @@ class TheHeatmap(ServerCase):
         width, height, rows = self.heatmap(data, label)
         self.assertGreater(width, side + BAR)
         self.assertGreater(height, side)
-        grid = explanation['grid']
+        grid, scale = explanation['grid'], explanation['scale']
         cells = len(grid)
-        most = max(abs(v) for row in grid for v in row)
         for y in range(cells):
             for x in range(cells):
                 at = (int((x + 0.5) * side / cells) * 3, int((y + 0.5) * side / cells))
-                red, green, blue = rows[at[1]][at[0]:at[0] + 3]
-                part = grid[y][x] / most
-                if abs(part) > 0.1:
-                    self.assertEqual(red > blue, part > 0, (y, x, part))
-                self.assertAlmostEqual(abs(red - 96) / (255 - 96) if part > 0 else abs(blue - 96) / (255 - 96),
-                                       0.75 * abs(part), delta=0.06)
+                self.assert_coloured(rows[at[1]][at[0]:at[0] + 3], grid[y][x], scale)
+
+    def assert_coloured(self, rgb, cell, scale):
+        """A pixel beside a cell's centre, over a grey of 96."""
+        part = min(1, abs(cell) / scale['full'])
+        for got, colour in zip(rgb, scale['raises' if cell > 0 else 'lowers']):
+            self.assertAlmostEqual((got - 96) / 159, (colour - 96) / 159 * scale['opacity'] * part, delta=0.06)
+
+    def test_a_finding_that_nothing_speaks_for_looks_like_one(self):
+        """The colours of two findings are by one scale: the larger a map's cells, the more of it is coloured."""
+        side, loudness = 512, []
+        data = picture.png(side, side, (b'\0' + b'\x60' * side) * side)
+        for label in NAMES:
+            explanation = self.post(f'/predict?explain={label}', data).json()['explanation']
+            self.assertEqual(explanation['scale'], {'full': 0.1 * 256 / len(explanation['grid']) ** 2, 'opacity': 0.75,
+                                                    'raises': [255, 64, 40], 'lowers': [40, 120, 255]})
+            _, _, rows = self.heatmap(data, label)
+            drawn = max(abs(v - 96) for row in rows[:side] for v in row[:3 * side])
+            loudness.append((max(abs(v) for row in explanation['grid'] for v in row), drawn))
+        loudness.sort()
+        full = explanation['scale']['full']
+        self.assertLess(loudness[0][0], 0.8 * min(full, loudness[-1][0]), 'the maps of this model are all alike')
+        for cell, drawn in loudness:
+            self.assertLessEqual(drawn, 1 + 159 * 0.75 * min(1, cell / full), cell)
+        self.assertLess(loudness[0][1], loudness[-1][1])
 
     def test_where_the_map_is_nothing_the_picture_is_as_it_was(self):
         data = picture.noise(3, 512, 512)
-        grid = self.post('/predict?explain=Hernia', data).json()['explanation']['grid']
-        most = max(abs(v) for row in grid for v in row)
+        explanation = self.post('/predict?explain=Hernia', data).json()['explanation']
+        grid = explanation['grid']
         _, _, rows = self.heatmap(data, 'Hernia')
         raw = zlib.decompress(data[data.index(b'IDAT') + 4:-16])
         weak = 0
@@ -86,7 +105,7 @@ class TheHeatmap(ServerCase):
                 at_y, at_x = int((y + 0.5) * 512 / len(grid)), int((x + 0.5) * 512 / len(grid))
                 grey = raw[at_y * 513 + 1 + at_x]
                 shown = rows[at_y][at_x * 3:at_x * 3 + 3]
-                if abs(v) < 0.05 * most:
+                if abs(v) < 0.05 * explanation['scale']['full']:
                     weak += 1
                     self.assertTrue(all(abs(c - grey) <= 12 for c in shown), (y, x, grey, shown))
         self.assertGreater(weak, 0)

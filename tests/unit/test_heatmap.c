@@ -47,7 +47,7 @@ TEST_WITHOUT_LEAKS(heatmap, a_map_of_nothing_leaves_the_picture_as_it_is)
 
 TEST_WITHOUT_LEAKS(heatmap, cells_lie_where_they_belong_and_differ_by_sign)
 {
-    const double map[6] = { 1, 0, 0, 0, 0, -1 }; /* 2 rows of 3 */
+    const double full = heatmap_scale_of(2, 3).full, map[6] = { full, 0, 0, 0, 0, -full }; /* 2 rows of 3 */
     struct image xray = flat(600, 600, 0);
     struct image img = drawn(&(struct heatmap){ .xray = &xray, .rows = 2, .columns = 3, .map = map });
     const uint8_t red = img.grey[0], blue = img.grey[599 * img.width + 599];
@@ -58,6 +58,33 @@ TEST_WITHOUT_LEAKS(heatmap, cells_lie_where_they_belong_and_differ_by_sign)
     cr_assert_leq(abs(img.grey[150 * img.width + 100] - red), 1); /* the centre of the first cell */
     image_release(&img);
     image_release(&xray);
+}
+
+/* Red, green and blue over black at the centre of the first of 2 x 2 cells, as grey. */
+static uint8_t first_cell(double v)
+{
+    const double map[4] = { v, 0, 0, 100 * HEATMAP_FULL * 64 };
+    struct image xray = flat(600, 600, 0);
+    struct image img = drawn(&(struct heatmap){ .xray = &xray, .rows = 2, .columns = 2, .map = map });
+    const uint8_t grey = img.grey[150 * img.width + 150];
+
+    image_release(&img);
+    image_release(&xray);
+    return grey;
+}
+
+/* Whatever the largest cell of the map is. */
+TEST_WITHOUT_LEAKS(heatmap, colours_are_absolute_and_linear_up_to_the_full_one)
+{
+    const double full = heatmap_scale_of(2, 2).full;
+    const int most = first_cell(full);
+
+    cr_assert_float_eq(full, HEATMAP_FULL * 64, 1e-12);
+    cr_assert_gt(most, 60);
+    cr_assert_leq(abs(first_cell(full / 2) - most / 2), 1);
+    cr_assert_leq(abs(first_cell(full / 10) - most / 10), 1);
+    cr_assert_eq(first_cell(3 * full), most);
+    cr_assert_eq(first_cell(0), 0);
 }
 
 TEST_WITHOUT_LEAKS(heatmap, any_size_and_any_text_stay_inside)
