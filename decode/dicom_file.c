@@ -146,8 +146,8 @@ static struct grey_samples samples_of(const struct dicom_file *f)
     return (struct grey_samples){ .values = f->pixels.values,
                                   .n = f->picture.width * f->picture.height,
                                   .allocated = f->pixels.allocated,
-                                  .stored = f->picture.stored,
-                                  .high_bit = f->picture.high_bit,
+                                  .stored = f->pixels.stored,
+                                  .high_bit = f->pixels.high_bit,
                                   .is_signed = f->picture.is_signed };
 }
 
@@ -199,7 +199,8 @@ static enum status file_grey(struct dicom_file *f, uint8_t *grey, double *ret_co
     switch (f->picture.colours) {
     case PICTURE_PALETTE: return grey_of_indices(f, grey, ret_colour, err);
     case PICTURE_RGB:
-    case PICTURE_YBR: return grey_of_colours(f, grey, ret_colour, err);
+    case PICTURE_YBR:
+    case PICTURE_YBR_PARTIAL: return grey_of_colours(f, grey, ret_colour, err);
     case PICTURE_GREY: break;
     }
     return grey_of_monochrome(f, grey, err);

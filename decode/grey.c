@@ -210,10 +210,14 @@ double grey_of_rgb(const uint8_t *rgb, size_t n, uint8_t *to)
 
 static uint8_t to_byte(double x) { return x <= 0 ? 0 : x >= 255 ? 255 : (uint8_t)floor(x + 0.5); }
 
-void grey_rgb_of_ybr(uint8_t *samples, size_t n)
+void grey_rgb_of_ybr(uint8_t *samples, size_t n, bool partial)
 {
+    const double black = partial ? 16 : 0, y_scale = partial ? 255 / 219.0 : 1,
+                 c_scale = partial ? 255 / 224.0 : 1;
+
     for (size_t i = 0; i < n; i++, samples += 3) {
-        const double y = samples[0], cb = samples[1] - 128.0, cr = samples[2] - 128.0;
+        const double y = (samples[0] - black) * y_scale, cb = (samples[1] - 128.0) * c_scale,
+                     cr = (samples[2] - 128.0) * c_scale;
 
         samples[0] = to_byte(y + 1.402 * cr);
         samples[1] = to_byte(y - 0.344136 * cb - 0.714136 * cr);

@@ -70,8 +70,9 @@ MUST_USE enum status grey_run(const struct grey_pipeline *p, const struct grey_s
  * Returns the part of the pixels whose channels differ by more than 16. */
 double grey_of_rgb(const uint8_t *rgb, size_t n, uint8_t *to);
 
-/* YCbCr of the full range becomes RGB, in place (PS3.3, C.7.6.3.1.2, YBR_FULL). */
-void grey_rgb_of_ybr(uint8_t *samples, size_t n);
+/* YCbCr becomes RGB, in place (PS3.3, C.7.6.3.1.2).
+ *   partial  black is 16 and white 235 (YBR_PARTIAL_422); else they are 0 and 255 (YBR_FULL) */
+void grey_rgb_of_ybr(uint8_t *samples, size_t n, bool partial);
 
 /* Three tables of 8-bit entries, looked up with the stored value; otherwise as a grey_lut. Returns the same. */
 struct grey_palette {

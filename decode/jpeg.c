@@ -2,6 +2,9 @@
  * by what they say: 5,000 scans of 40 bytes over 32 Mpixel cost it 21 s. */
 #include "jpeg.h"
 
+#include "cxrd/secret.h"
+
+#include <stdlib.h>
 #include <string.h>
 #include <turbojpeg.h>
 
@@ -127,28 +130,38 @@ static enum status frame_header(const uint8_t *body, size_t n, unsigned marker, 
     f->height = big16(body + 1);
     f->width = big16(body + 3);
     f->components = body[5];
-    if (f->width == 0 || f->height == 0 || f->components == 0)
+    if (f->width == 0 || f->height == 0 || f->components == 0 || f->precision == 0)
         return error_set(err, ST_FORMAT, "the JPEG file has no pixels by its frame header");
     return ST_OK;
 }
 
-static enum status segment(unsigned marker, const uint8_t *body, size_t n, struct jpeg_frame *f,
-                           struct error *err)
+/* What has been read of a file so far. */
+struct reading {
+    struct jpeg_frame frame;
+    size_t n_scanned; /* components of all scans: of a sequential frame each is in one */
+};
+
+static enum status scan_header(const uint8_t *body, size_t n, struct reading *x, struct error *err)
 {
-    if (is_frame(marker))
-        return frame_header(body, n, marker, f, err);
-    if (marker == APP1 && n > 6 && memcmp(body, "Exif\0", 6) == 0)
-        f->upright = turn_of_exif(exif_orientation(body, n));
-    if (marker != SOS)
-        return ST_OK;
-    if (!f->process)
+    if (!x->frame.process)
         return error_set(err, ST_FORMAT, "the JPEG file is broken: a scan stands before the frame header");
-    if (++f->n_scans > MOST_SCANS)
+    if (++x->frame.n_scans > MOST_SCANS)
         return error_reason(
             err,
             error_set(err, ST_LIMIT, "the JPEG file has more than %d scans, which is the limit", MOST_SCANS),
             "limit");
+    x->n_scanned += n ? body[0] : 0;
     return ST_OK;
+}
+
+static enum status segment(unsigned marker, const uint8_t *body, size_t n, struct reading *x,
+                           struct error *err)
+{
+    if (is_frame(marker))
+        return frame_header(body, n, marker, &x->frame, err);
+    if (marker == APP1 && n > 6 && memcmp(body, "Exif\0", 6) == 0)
+        x->frame.upright = turn_of_exif(exif_orientation(body, n));
+    return marker == SOS ? scan_header(body, n, x, err) : ST_OK;
 }
 
 static enum status cut_short(struct error *err)
@@ -156,33 +169,55 @@ static enum status cut_short(struct error *err)
     return error_set(err, ST_FORMAT, "the JPEG file is broken or cut short: it has no end-of-image marker");
 }
 
-enum status jpeg_frame_read(const uint8_t *in, size_t n, struct jpeg_frame *ret_frame, struct error *err)
+/* Whether a file may end where its bytes do, in a scan. Of an arithmetic code a decoder cannot tell that some are missing, of a
+ * progressive file that a later scan is. */
+static bool may_end(const struct reading *x)
 {
-    struct reader r = { in, in + n };
-    struct jpeg_frame f = { 0 };
-    unsigned marker = next_marker(&r, false);
+    return (x->frame.process == SOF0 || x->frame.process == SOF1) && x->n_scanned == x->frame.components;
+}
 
-    if (marker != SOI)
-        return error_set(err, ST_FORMAT,
-                         "this is not a JPEG file: it does not begin with a start-of-image marker");
-    while ((marker = next_marker(&r, marker == SOS)) != EOI) {
+/* The segments, up to the end of the image. */
+static enum status segments(struct reader *r, struct reading *x, struct error *err)
+{
+    unsigned marker = SOI, last = SOI;
+
+    while ((marker = next_marker(r, last == SOS)) != EOI) {
         size_t length;
         enum status st;
 
+        if (marker == 0 && last == SOS && r->at == r->end && may_end(x)) {
+            x->frame.endless = true;
+            return ST_OK;
+        }
         if (marker == TEM)
             continue;
-        if (marker == 0 || marker == SOI || r.end - r.at < 2 || (length = big16(r.at)) < 2 ||
-            length > (size_t)(r.end - r.at))
+        if (marker == 0 || marker == SOI || r->end - r->at < 2 || (length = big16(r->at)) < 2 ||
+            length > (size_t)(r->end - r->at))
             return cut_short(err);
-        st = segment(marker, r.at + 2, length - 2, &f, err);
+        st = segment(marker, r->at + 2, length - 2, x, err);
         if (st != ST_OK)
             return st;
-        r.at += length;
+        r->at += length;
+        last = marker;
     }
-    if (f.n_scans == 0)
-        return error_set(err, ST_FORMAT, "the JPEG file has no picture in it");
-    *ret_frame = f;
     return ST_OK;
+}
+
+enum status jpeg_frame_read(const uint8_t *in, size_t n, struct jpeg_frame *ret_frame, struct error *err)
+{
+    struct reader r = { in, in + n };
+    struct reading x = { .n_scanned = 0 };
+    enum status st;
+
+    if (next_marker(&r, false) != SOI)
+        return error_set(err, ST_FORMAT,
+                         "this is not a JPEG file: it does not begin with a start-of-image marker");
+    st = segments(&r, &x, err);
+    if (st == ST_OK && x.frame.n_scans == 0)
+        st = error_set(err, ST_FORMAT, "the JPEG file has no picture in it");
+    if (st == ST_OK)
+        *ret_frame = x.frame;
+    return st;
 }
 
 bool jpeg_is_read(const struct jpeg_frame *f)
@@ -200,8 +235,8 @@ static enum status broken(tjhandle handle, struct error *err)
     return error_set(err, ST_FORMAT, "the JPEG data are broken: %s", tjGetErrorStr2(handle));
 }
 
-enum status jpeg_samples(const uint8_t *in, size_t n, const struct jpeg_frame *frame, uint8_t *to,
-                         struct error *err)
+static enum status decompress(const uint8_t *in, size_t n, const struct jpeg_frame *frame, uint8_t *to,
+                              struct error *err)
 {
     const bool grey = frame->components == 1;
     const int flags = TJFLAG_LIMITSCANS | TJFLAG_STOPONWARNING | TJFLAG_ACCURATEDCT;
@@ -215,4 +250,28 @@ enum status jpeg_samples(const uint8_t *in, size_t n, const struct jpeg_frame *f
         st = broken(handle, err);
     tjDestroy(handle);
     return st;
+}
+
+/* With the marker that is missing. The decoder reads ahead, and warns at the end of the bytes whether it needs more or not; at a
+ * marker only where it does. */
+static enum status decompress_ended(const uint8_t *in, size_t n, const struct jpeg_frame *frame, uint8_t *to,
+                                    struct error *err)
+{
+    uint8_t *ended = malloc(n + 2);
+    enum status st;
+
+    if (!ended)
+        return error_nomem(err);
+    memcpy(ended, in, n);
+    ended[n] = 0xFF;
+    ended[n + 1] = EOI;
+    st = decompress(ended, n + 2, frame, to, err);
+    secret_free(ended);
+    return st;
+}
+
+enum status jpeg_samples(const uint8_t *in, size_t n, const struct jpeg_frame *frame, uint8_t *to,
+                         struct error *err)
+{
+    return (frame->endless ? decompress_ended : decompress)(in, n, frame, to, err);
 }

@@ -6,6 +6,7 @@
 
 #include "cxrd/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,10 +15,12 @@ struct jpeg_frame {
     unsigned components, precision; /* precision: bits a sample */
     uint8_t process;                /* of coding: the marker of the frame header, 0xC0 for baseline */
     size_t n_scans;
+    bool endless; /* the end-of-image marker is missing; whether anything else is, jpeg_samples() tells */
     struct turn upright; /* what the Exif orientation asks for */
 };
 
-/* Read the markers up to the end of the image. Decodes nothing and allocates nothing.
+/* Read the markers up to the end of the image. Decodes nothing and allocates nothing. The end-of-image marker may be missing where
+ * the decoder can tell that nothing else is: in a sequential file of Huffman codes whose scans have every component.
  * Errors: ST_FORMAT (broken or cut short, also where a length leads out of the file; a height that only follows the first
  * scan), ST_LIMIT (more scans than any encoder writes: each costs a pass over the whole picture). */
 MUST_USE enum status jpeg_frame_read(const uint8_t *in, size_t n, struct jpeg_frame *ret_frame,

@@ -124,17 +124,19 @@ static const struct kind {
     enum picture_colours colours;
     bool inverted, halved;
 } KINDS[] = {
-    { "MONOCHROME2", 1, PICTURE_GREY, false, false },      { "MONOCHROME1", 1, PICTURE_GREY, true, false },
-    { "PALETTE COLOR", 1, PICTURE_PALETTE, false, false }, { "RGB", 3, PICTURE_RGB, false, false },
-    { "YBR_FULL", 3, PICTURE_YBR, false, false },          { "YBR_FULL_422", 3, PICTURE_YBR, false, true },
-    { "YBR_RCT", 3, PICTURE_RGB, false, false },           { "YBR_ICT", 3, PICTURE_RGB, false, false },
+    { "MONOCHROME2", 1, PICTURE_GREY, false, false },
+    { "MONOCHROME1", 1, PICTURE_GREY, true, false },
+    { "PALETTE COLOR", 1, PICTURE_PALETTE, false, false },
+    { "RGB", 3, PICTURE_RGB, false, false },
+    { "YBR_FULL", 3, PICTURE_YBR, false, false },
+    { "YBR_FULL_422", 3, PICTURE_YBR, false, true },
+    { "YBR_PARTIAL_422", 3, PICTURE_YBR_PARTIAL, false, true },
+    { "YBR_RCT", 3, PICTURE_RGB, false, false },
+    { "YBR_ICT", 3, PICTURE_RGB, false, false },
 };
 
-static const struct kind *kind_of(struct dicom *d)
+static const struct kind *kind_of(const char *photometric)
 {
-    char photometric[17];
-
-    dicom_text_of(d, TAG_PHOTOMETRIC, photometric, sizeof photometric);
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++)
         if (strcmp(KINDS[i].photometric, photometric) == 0)
             return &KINDS[i];
@@ -189,14 +191,24 @@ static enum status size_check(const struct picture *p, const struct image_limits
     return picture_limits(p->width, p->height, (size_t)p->channels * (p->allocated / 8), limits, err);
 }
 
+/* Whether a sentence may repeat it. */
+static bool is_plain(const char *photometric)
+{
+    return strspn(photometric, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ") == strlen(photometric);
+}
+
 static enum status photometric_check(struct dicom *d, const struct picture *p, const struct kind *kind,
-                                     struct error *err)
+                                     const char *photometric, struct error *err)
 {
     const unsigned channels = word(d, TAG_SAMPLES, 1);
 
     if (!kind)
-        return unusable(err, "photometric",
-                        "the DICOM file has a photometric interpretation that is not read here");
+        return error_reason(
+            err,
+            error_set(err, ST_UNUSABLE,
+                      "the photometric interpretation of the DICOM file, '%s', is not read here",
+                      is_plain(photometric) ? photometric : ""),
+            "photometric");
     if (channels != kind->channels)
         return error_reason(err,
                             error_set(err, ST_UNUSABLE,
@@ -212,7 +224,9 @@ static enum status photometric_check(struct dicom *d, const struct picture *p, c
 enum status picture_read(struct dicom *d, const struct image_source *source, bool has_pixels, bool has_floats,
                          const struct image_limits *limits, struct picture *ret, struct error *err)
 {
-    const struct kind *kind = kind_of(d);
+    char photometric[17];
+    const struct kind *kind =
+        dicom_text_of(d, TAG_PHOTOMETRIC, photometric, sizeof photometric) ? kind_of(photometric) : NULL;
     struct picture p = { .width = word(d, TAG_COLUMNS, 0),
                          .height = word(d, TAG_ROWS, 0),
                          .channels = kind ? kind->channels : 1,
@@ -233,7 +247,7 @@ enum status picture_read(struct dicom *d, const struct image_source *source, boo
     if (st == ST_OK)
         st = size_check(&p, limits, err);
     if (st == ST_OK)
-        st = photometric_check(d, &p, kind, err);
+        st = photometric_check(d, &p, kind, photometric, err);
     if (st == ST_OK)
         *ret = p;
     return st;

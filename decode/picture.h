@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum picture_colours { PICTURE_GREY, PICTURE_PALETTE, PICTURE_RGB, PICTURE_YBR };
+enum picture_colours { PICTURE_GREY, PICTURE_PALETTE, PICTURE_RGB, PICTURE_YBR, PICTURE_YBR_PARTIAL };
 
 /* As PS3.3, C.7.6.3 ("image pixel module"). */
 struct picture {

@@ -157,8 +157,15 @@ static bool channel_read(const struct dicom_table *t, size_t n, uint16_t *wide, 
     return true;
 }
 
-static enum status no_palette(struct error *err)
+static enum status no_palette(struct dicom *d, struct error *err)
 {
+    struct dicom_table t;
+
+    if (dicom_table_get(d, 0, TAG_RED_DESCRIPTOR, TAG_RED_SEGMENTS, &t))
+        return error_reason(
+            err,
+            error_set(err, ST_UNUSABLE, "the DICOM file has a segmented palette, which is not read here"),
+            "photometric");
     return error_set(err, ST_FORMAT,
                      "the DICOM file is broken: its palette is not there, or shorter than it says");
 }
@@ -178,7 +185,7 @@ enum status palette_read(struct dicom *d, const struct picture *picture, struct 
     for (int i = 0; i < 3; i++)
         if (!dicom_table_get(d, 0, TAGS[i][0], TAGS[i][1], &tables[i]) ||
             entries_of(&tables[i]) != entries_of(&tables[0]))
-            return no_palette(err);
+            return no_palette(d, err);
     n = entries_of(&tables[0]);
     wide = malloc(n * sizeof *wide);
     entries = malloc(3 * n);
@@ -187,7 +194,7 @@ enum status palette_read(struct dicom *d, const struct picture *picture, struct 
     free(wide);
     if (!wide || !entries || !whole) {
         free(entries);
-        return whole ? error_nomem(err) : no_palette(err);
+        return whole ? error_nomem(err) : no_palette(d, err);
     }
     ret->entries = entries;
     ret->colours = (struct grey_palette){ entries, entries + n, entries + 2 * n, n,

@@ -124,6 +124,17 @@ static size_t samples_size(const struct pixels *p, const struct picture *picture
     return (count_of(picture) * picture->channels * (p->allocated / 8) + 1) & ~(size_t)1;
 }
 
+/* A codec gives its samples from bit 0 on, and what its code stream says of their bits counts, not what the header says (PS3.5, 8.2.1):
+ * where those lie above them, it is wrong about where. Of signed values the header knows alone which bit is the sign. */
+static void keep_to_precision(struct pixels *p, const struct picture *picture, unsigned precision)
+{
+    if (p->high_bit < precision)
+        return;
+    if (!picture->is_signed && p->stored > precision)
+        p->stored = precision;
+    p->high_bit = p->stored - 1;
+}
+
 static enum status jpeg_check(const struct stream *s, const struct picture *picture, struct jpeg_frame *frame,
                               struct error *err)
 {
@@ -151,6 +162,7 @@ static enum status jpeg_family_read(struct dicom *d, const struct stream *s, con
         st = samples_new(ret, picture, frame.precision > 8 ? 16 : 8, err);
     if (st != ST_OK)
         return st;
+    keep_to_precision(ret, picture, frame.precision);
     if (jpeg_is_read(&frame) && (picture->channels == 1 || picture->colours == PICTURE_YBR)) {
         ret->colours = picture->channels == 1 ? picture->colours : PICTURE_RGB;
         return jpeg_samples(s->bytes, s->n, &frame, ret->owned, err);
@@ -174,10 +186,14 @@ static enum status j2k_read(const struct stream *s, const struct picture *pictur
                             struct error *err)
 {
     struct j2k_frame frame = { picture->width, picture->height, picture->channels, 0 };
-    const enum status st = samples_new(ret, picture, 16, err);
+    enum status st = samples_new(ret, picture, 16, err);
 
     ret->by_plane = ret->halved = false;
-    return st == ST_OK ? j2k_samples(s->bytes, s->n, &frame, ret->owned, err) : st;
+    if (st == ST_OK)
+        st = j2k_samples(s->bytes, s->n, &frame, ret->owned, err);
+    if (st == ST_OK)
+        keep_to_precision(ret, picture, frame.precision);
+    return st;
 }
 
 static enum status stream_decode(struct dicom *d, const struct stream *s, const struct syntax *syntax,
@@ -197,6 +213,8 @@ enum status pixels_read(struct dicom *d, const struct walk_element *element, con
                         const struct picture *picture, struct pixels *ret, struct error *err)
 {
     struct pixels p = { .allocated = picture->allocated,
+                        .stored = picture->stored,
+                        .high_bit = picture->high_bit,
                         .by_plane = picture->by_plane,
                         .halved = picture->halved,
                         .colours = picture->colours };
@@ -245,7 +263,7 @@ static size_t place_of(const struct pixels *p, size_t n, size_t pixel, unsigned 
 
 void pixels_rgb(const struct pixels *p, const struct picture *picture, uint8_t *to)
 {
-    const uint32_t white = ((uint32_t)1 << picture->stored) - 1;
+    const uint32_t white = ((uint32_t)1 << p->stored) - 1;
     const size_t n = count_of(picture);
 
     if (p->allocated == 8 && !p->halved && !p->by_plane)
@@ -254,6 +272,6 @@ void pixels_rgb(const struct pixels *p, const struct picture *picture, uint8_t *
         for (size_t i = 0; i < n; i++)
             for (unsigned channel = 0; channel < 3; channel++)
                 to[i * 3 + channel] = narrowed(p, place_of(p, n, i, channel), white);
-    if (p->colours == PICTURE_YBR)
-        grey_rgb_of_ybr(to, n);
+    if (p->colours == PICTURE_YBR || p->colours == PICTURE_YBR_PARTIAL)
+        grey_rgb_of_ybr(to, n, p->colours == PICTURE_YBR_PARTIAL);
 }

@@ -9,7 +9,7 @@
 struct pixels {
     const void *
         values; /* [height][width][channels] of 8 or 16 bits in the machine's order; as `by_plane` and `halved` say */
-    unsigned allocated;
+    unsigned allocated, stored, high_bit; /* as in struct picture; where a codec has fewer bits, by those */
     bool by_plane, halved;
     enum picture_colours colours; /* a codec may have made RGB of the file's */
     void *owned;                  /* memory that `values` lie in; NULL: they are the file's own */

@@ -58,6 +58,7 @@
 #define TAG_RED_DATA         0x00281201u
 #define TAG_GREEN_DATA       0x00281202u
 #define TAG_BLUE_DATA        0x00281203u
+#define TAG_RED_SEGMENTS     0x00281221u
 #define TAG_LOSSY            0x00282110u
 #define TAG_MODALITY_LUT     0x00283000u
 #define TAG_LUT_DESCRIPTOR   0x00283002u

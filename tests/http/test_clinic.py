@@ -59,6 +59,9 @@ class Drawn(ServerCase):
             'explicit': dicom.film(PIXELS), 'implicit': dicom.film(PIXELS, syntax=dicom.IMPLICIT),
             'deflated': dicom.film(PIXELS, syntax=dicom.DEFLATED), 'JPEG': square,
             'JPEG in DICOM': dicom.jpeg_film(square, 64, 64), 'in fragments': dicom.jpeg_film(square, 64, 64, pieces=3),
+            'bits said above those of the JPEG': dicom.jpeg_film(square, 64, 64, BitsAllocated=16, HighBit=15),
+            'more bits said than the JPEG has': dicom.jpeg_film(square, 64, 64, BitsAllocated=16, BitsStored=12, HighBit=11),
+            'JPEG without its end': square[:-2], 'the same in DICOM': dicom.jpeg_film(square[:-2], 64, 64),
             '12 bits': dicom.film([[16 * v + v // 16 for v in row] for row in PIXELS], bits=12, WindowCenter='2047.5', WindowWidth='4095', VOILUTFunction='LINEAR_EXACT'),
             'light and dark turned': dicom.film([[255 - v for v in row] for row in PIXELS], PhotometricInterpretation='MONOCHROME1'),
         }

@@ -57,9 +57,9 @@ static uint16_t stored_of(const struct picture *p, const struct pixels *pixels, 
 {
     const uint32_t raw =
         pixels->allocated == 8 ? ((const uint8_t *)pixels->values)[i] : ((const uint16_t *)pixels->values)[i];
-    const uint32_t v = raw >> (p->high_bit + 1 - p->stored) & (((uint32_t)1 << p->stored) - 1);
+    const uint32_t v = raw >> (pixels->high_bit + 1 - pixels->stored) & (((uint32_t)1 << pixels->stored) - 1);
 
-    return (uint16_t)(p->is_signed && v >> (p->stored - 1) ? v - ((uint32_t)1 << p->stored) : v);
+    return (uint16_t)(p->is_signed && v >> (pixels->stored - 1) ? v - ((uint32_t)1 << pixels->stored) : v);
 }
 
 static void stored_write(const char *folder, const char *name, const struct dicom_file *f)

@@ -401,8 +401,23 @@ Test(decode_grey, ybr_becomes_rgb)
     uint8_t samples[] = { 76, 85, 255, 150, 44, 21, 29, 255, 107, 77, 128, 128 };
     static const uint8_t EXPECTED[] = { 254, 0, 0, 0, 255, 1, 0, 0, 254, 77, 77, 77 };
 
-    grey_rgb_of_ybr(samples, 4);
+    grey_rgb_of_ybr(samples, 4, false);
     cr_assert_arr_eq(samples, EXPECTED, 12);
+}
+
+/* The standard says how RGB becomes YBR_PARTIAL_422 (C.7.6.3.1.2), which is written down here; the way back is the product's. */
+Test(decode_grey, ybr_of_a_partial_range_becomes_rgb)
+{
+    for (unsigned i = 0; i < 4096; i++) {
+        const double r = 17 * (i >> 8), g = 17 * (i >> 4 & 15), b = 17 * (i & 15);
+        uint8_t samples[] = { (uint8_t)lround(.2568 * r + .5041 * g + .0979 * b + 16),
+                              (uint8_t)lround(-.1482 * r - .2910 * g + .4392 * b + 128),
+                              (uint8_t)lround(.4392 * r - .3678 * g - .0714 * b + 128) };
+
+        grey_rgb_of_ybr(samples, 1, true);
+        cr_assert(fabs(samples[0] - r) <= 2 && fabs(samples[1] - g) <= 2 && fabs(samples[2] - b) <= 2,
+                  "%g %g %g: %u %u %u", r, g, b, samples[0], samples[1], samples[2]);
+    }
 }
 
 Test(decode_grey, a_palette_begins_at_its_first_value_and_holds_its_ends)

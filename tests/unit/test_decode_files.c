@@ -53,8 +53,10 @@ static void stored_digest(const uint8_t *bytes, size_t n, struct result *ret)
     for (size_t i = 0; stored && p->channels == 1 && i < p->width * p->height; i++) {
         const uint32_t raw = pixels->allocated == 8 ? ((const uint8_t *)pixels->values)[i]
                                                     : ((const uint16_t *)pixels->values)[i];
-        const uint32_t v = raw >> (p->high_bit + 1 - p->stored) & (((uint32_t)1 << p->stored) - 1);
-        const uint32_t extended = p->is_signed && v >> (p->stored - 1) ? v - ((uint32_t)1 << p->stored) : v;
+        const uint32_t v =
+            raw >> (pixels->high_bit + 1 - pixels->stored) & (((uint32_t)1 << pixels->stored) - 1);
+        const uint32_t extended =
+            p->is_signed && v >> (pixels->stored - 1) ? v - ((uint32_t)1 << pixels->stored) : v;
 
         stored[i * width] = (uint8_t)extended;
         if (width == 2)

@@ -229,6 +229,12 @@ static const struct refusal {
       { TEXT(TAG_PHOTOMETRIC, "CS", "PALETTE COLOR ") },
       ST_FORMAT,
       DECODE_NO_REASON },
+    { "a palette in segments",
+      { TEXT(TAG_PHOTOMETRIC, "CS", "PALETTE COLOR "),
+        { TAG_RED_DESCRIPTOR, "US", "\0\1\0\0\20\0", 6 },
+        { TAG_RED_SEGMENTS, "OW", "\0\0\1\0\0\0\1\0\377\0\377\377", 12 } },
+      ST_UNUSABLE,
+      DECODE_REASON_PHOTOMETRIC },
 };
 
 Test(decode_headers, what_is_no_radiograph_to_be_asked_about_is_refused)
@@ -460,12 +466,17 @@ Test(decode_headers, luminance_and_chrominance)
                          GREYS[] = { 100, 200, 50, 255 };
     const struct element full[MOST_CHANGES] = { COLOURS("YBR_FULL"), { TAG_PIXELS, "OB", FULL, 12 } };
     const struct element halved[MOST_CHANGES] = { COLOURS("YBR_FULL_422"), { TAG_PIXELS, "OB", HALVED, 8 } };
+    static const uint8_t PARTIAL[] = { 16, 235, 128, 128, 126, 81, 128, 128 },
+                         PARTIAL_GREYS[] = { 0, 255, 128, 76 };
+    const struct element partial[MOST_CHANGES] = { COLOURS("YBR_PARTIAL_422"),
+                                                   { TAG_PIXELS, "OB", PARTIAL, 8 } };
     const struct element cut[MOST_CHANGES] = { COLOURS("YBR_FULL"), { TAG_PIXELS, "OB", FULL, 8 } };
     struct decode_reply r;
     uint8_t grey[1000];
 
     check_colours("full", full, WEIGHED, 1);
     check_colours("4:2:2", halved, GREYS, 0);
+    check_colours("4:2:2 of a partial range", partial, PARTIAL_GREYS, 0);
     run_with(cut, &r, grey);
     cr_assert_eq(r.status, ST_FORMAT);
 }

@@ -122,7 +122,7 @@ Test(decode_jpeg, grey_and_colour_baseline_and_progressive_are_read)
     }
 }
 
-/* A decoder only warns of missing data, and fills up with grey. */
+/* A decoder only warns of missing data, and fills up with grey. Of a sequential file the end marker alone may be missing. */
 Test(decode_jpeg, a_file_cut_anywhere_is_refused)
 {
     for (int flags = 0; flags <= TJFLAG_PROGRESSIVE; flags += TJFLAG_PROGRESSIVE) {
@@ -130,10 +130,65 @@ Test(decode_jpeg, a_file_cut_anywhere_is_refused)
         size_t n;
 
         encode(&j, TJPF_RGB, TJSAMP_420, flags);
-        n = j.n;
+        n = j.n - (flags ? 0 : 2);
         for (j.n = 0; j.n < n; j.n++)
             check_broken("cut", &j, ST_FORMAT, "JPEG");
     }
+}
+
+Test(decode_jpeg, a_picture_that_lacks_only_its_end_is_read_exactly)
+{
+    static const struct {
+        enum TJPF format;
+        enum TJSAMP sampling;
+        unsigned channels;
+    } CASES[] = { { TJPF_GRAY, TJSAMP_GRAY, 1 }, { TJPF_RGB, TJSAMP_444, 3 }, { TJPF_RGB, TJSAMP_420, 3 } };
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        static struct jpeg j;
+        uint8_t whole[WIDTH * HEIGHT * 3], cut[WIDTH * HEIGHT * 3];
+        struct jpeg_frame f;
+        struct error err = { 0 };
+
+        encode(&j, CASES[i].format, CASES[i].sampling, 0);
+        cr_assert_eq(samples_of(&j, whole, &f, &err), ST_OK, "%s", err.text);
+        cr_assert_not(f.endless);
+        for (int k = 1; k <= 2; k++) { /* half of the marker, all of it */
+            j.n--;
+            cr_assert_eq(samples_of(&j, cut, &f, &err), ST_OK, "%zu %d: %s", i, k, err.text);
+            cr_assert(f.endless);
+            cr_assert_arr_eq(cut, whole, (size_t)WIDTH * HEIGHT * CASES[i].channels);
+        }
+        insert(&j, j.n, (const uint8_t[16]){ 0 }, 16);
+        check_broken("room that was not filled", &j, ST_FORMAT, "JPEG");
+    }
+}
+
+/* A scan a component: after the first there would be grey where the others are. */
+Test(decode_jpeg, a_file_that_ends_before_its_last_scan_is_refused)
+{
+    static struct jpeg j;
+    size_t frame, scan;
+
+    encode(&j, TJPF_GRAY, TJSAMP_GRAY, 0);
+    j.n -= 2;
+    frame = marker_at(&j, 0xC0);
+    insert(&j, frame + 4 + 6 + 3, "\2\x11\0\3\x11\0", 6); /* two more components */
+    j.bytes[frame + 3] = (uint8_t)(j.bytes[frame + 3] + 6);
+    j.bytes[frame + 9] = 3;
+    scan = marker_at(&j, 0xDA);
+    cr_assert_eq(j.bytes[scan + 4], 1);
+    check_broken("the other scans are missing", &j, ST_FORMAT, "end-of-image");
+}
+
+Test(decode_jpeg, an_arithmetic_file_needs_its_end)
+{
+    static struct jpeg j;
+
+    encode(&j, TJPF_GRAY, TJSAMP_GRAY, 0);
+    j.bytes[marker_at(&j, 0xC0) + 1] = 0xC9;
+    j.n -= 2;
+    check_broken("no end", &j, ST_FORMAT, "end-of-image");
 }
 
 Test(decode_jpeg, data_that_were_cut_out_are_refused)
