@@ -19,6 +19,10 @@ struct timing_pair {
 };
 struct timing_pair measure_pair(void (*fn)(void *arg), void *a, void *b, double seconds, size_t min_runs);
 
+/* As bench/turns.py asks: read a number from each line of the standard input, run fn(arg) so often, answer with a line of so many
+ * seconds; until the input ends. On one core by the process's time, which others disturb little, on several by the clock's. */
+void answer_in_turns(void (*fn)(void *arg), void *arg, size_t cores);
+
 /* A table of NIH's form, from its file to a stratified split. Ends the program where the file is no such table. */
 struct timing measure_table(const char *path, double seconds);
 

@@ -4,6 +4,7 @@
 #include "cxrd/clock.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -54,20 +55,20 @@ struct timing measure(void (*fn)(void *arg), void *arg, double seconds, size_t m
     return summed_up(times, runs);
 }
 
-static double thread_seconds(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double seconds_of(void (*fn)(void *arg), void *arg)
+static double seconds_to_run(void (*fn)(void *arg), void *arg, clockid_t clock)
 {
-    const double begin = thread_seconds();
+    const double begin = seconds_of(clock);
 
     fn(arg);
-    return thread_seconds() - begin;
+    return seconds_of(clock) - begin;
 }
 
 struct timing_pair measure_pair(void (*fn)(void *arg), void *a, void *b, double seconds, size_t min_runs)
@@ -79,8 +80,21 @@ struct timing_pair measure_pair(void (*fn)(void *arg), void *a, void *b, double 
     fn(a);
     fn(b);
     for (; runs < MAX_RUNS && (runs < min_runs || clock_seconds() < end); runs++) {
-        times_a[runs] = seconds_of(fn, a);
-        times_b[runs] = seconds_of(fn, b);
+        times_a[runs] = seconds_to_run(fn, a, CLOCK_THREAD_CPUTIME_ID);
+        times_b[runs] = seconds_to_run(fn, b, CLOCK_THREAD_CPUTIME_ID);
     }
     return (struct timing_pair){ summed_up(times_a, runs), summed_up(times_b, runs) };
+}
+
+void answer_in_turns(void (*fn)(void *arg), void *arg, size_t cores)
+{
+    const clockid_t clock = cores == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
+    char line[32];
+
+    while (fgets(line, sizeof line, stdin)) {
+        for (long runs = strtol(line, NULL, 10); runs > 0; runs--)
+            printf("%.7f ", seconds_to_run(fn, arg, clock));
+        printf("\n");
+        fflush(stdout);
+    }
 }

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
-"""Which of torchvision's networks, exported by torch.onnx with random weights, are read, and how far from PyTorch's their
-logits are: torchvision_onnx.py READ_ONNX [NAME...] (Debian's python3-torch, python3-torchvision; READ_ONNX: bench_read_onnx)."""
+"""Torchvision's networks with random weights, as torch.onnx writes them (Debian's python3-torch, python3-torchvision).
+
+    torchvision_onnx.py READ_ONNX [NAME...]        which are read, and how far from PyTorch's their logits are; READ_ONNX: bench_read_onnx
+    torchvision_onnx.py --leave FOLDER NAME...     FOLDER/NAME.onnx, for bench/turns.py
+"""
 import subprocess
 import sys
 import tempfile
@@ -26,17 +29,24 @@ def statistics_set(model):
             module.bias.data.uniform_(-0.1, 0.1)
 
 
-def compare(name, program, folder):
+def export(name, folder):
+    """Returns the network, its size and the file."""
     torch.manual_seed(1)
     model = getattr(torchvision.models, name)(num_classes=LABELS).eval()
     statistics_set(model)
     size = 299 if name == "inception_v3" else 224
-    picture = torch.rand(1, 1, size, size) * 2 - 1
     path = f"{folder}/{name}.onnx"
     with torch.no_grad():
-        want = model(picture.expand(1, 3, size, size))[0].double()
         torch.onnx.export(model, torch.zeros(1, 3, size, size), path, opset_version=13, input_names=["image"],
                           output_names=["out"], dynamic_axes={"image": {0: "n"}, "out": {0: "n"}})
+    return model, size, path
+
+
+def compare(name, program, folder):
+    model, size, path = export(name, folder)
+    picture = torch.rand(1, 1, size, size) * 2 - 1
+    with torch.no_grad():
+        want = model(picture.expand(1, 3, size, size))[0].double()
     labels = ",".join(f"finding {i}" for i in range(LABELS))
     done = subprocess.run([program, path, labels], input=picture.numpy().astype("<f4").tobytes(), capture_output=True)
     said = done.stderr.decode().strip()
@@ -50,6 +60,10 @@ def compare(name, program, folder):
 def main():
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
+    if sys.argv[1] == "--leave":
+        for name in sys.argv[3:]:
+            export(name, sys.argv[2])
+        return
     with tempfile.TemporaryDirectory() as folder:
         for name in sys.argv[2:] or NAMES:
             print(f"{name:20} {compare(name, sys.argv[1], folder)}", flush=True)

@@ -1,19 +1,15 @@
 #!/usr/bin/env python3
-"""A step of training DenseNet-121 here and in PyTorch (Debian's python3-torch), in turns, on one core by processor time.
+"""A step of training DenseNet-121 in PyTorch (Debian's python3-torch), as bench/turns.py asks for it.
 
-torch_step.py BENCH_STEP [ROUNDS]    16 pictures of 224 x 224, channels last, with Adam; prints one JSON object. A machine that is busy
-disturbs the least of many processor times little, and both alike. BENCH_STEP: the program of that name.
+torch_step.py CORES    16 pictures of 224 x 224, channels last, with Adam
 """
-import json
-import os
-import subprocess
 import sys
 import time
 
 import torch
 from torch import nn
 
-BATCH, SIZE, LABELS, STEPS = 16, 224, 14, 2
+BATCH, SIZE, LABELS = 16, 224, 14
 PARAMETERS = 6968206  # of 14 findings
 
 
@@ -44,31 +40,26 @@ def densenet121():
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, LABELS))
 
 
-def step(model, adam, loss, x, y):
-    begin = time.process_time()
-    adam.zero_grad(set_to_none=True)
-    loss(model(x), y).backward()
-    adam.step()
-    return time.process_time() - begin
-
-
 def main():
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    torch.set_num_threads(1)
+    cores = int(sys.argv[1])
+    seconds = time.process_time if cores == 1 else time.perf_counter  # as answer_in_turns() of bench/measure.c
+    torch.set_num_threads(cores)
     torch.manual_seed(1)
     model = densenet121().to(memory_format=torch.channels_last).train()
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS
     x = (4 * torch.rand(BATCH, 1, SIZE, SIZE) - 2).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
     y = (torch.arange(BATCH * LABELS) % 5 == 0).float().reshape(BATCH, LABELS)
     adam, loss = torch.optim.Adam(model.parameters(), lr=1e-4), nn.BCEWithLogitsLoss()
-    ours, theirs = [], []
-    for _ in range(rounds):
-        lines = subprocess.run([sys.argv[1], 'densenet121', str(STEPS)], check=True, capture_output=True, text=True,
-                               env=dict(os.environ, OPENBLAS_NUM_THREADS='1')).stdout
-        ours += map(float, lines.split())
-        theirs += [step(model, adam, loss, x, y) for _ in range(STEPS)]
-    print(json.dumps({'version': torch.__version__, 'ours_s': ours, 'theirs_s': theirs, 'least_ours_s': min(ours),
-                      'least_theirs_s': min(theirs), 'ratio_of_least': min(theirs) / min(ours)}))
+
+    def step():
+        begin = seconds()
+        adam.zero_grad(set_to_none=True)
+        loss(model(x), y).backward()
+        adam.step()
+        return seconds() - begin
+
+    for line in sys.stdin:
+        print(*[step() for _ in range(int(line))], flush=True)
 
 
 main()
