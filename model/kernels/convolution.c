@@ -47,27 +47,53 @@ static const float *pack(const struct geometry *g, const float *from, struct ins
     return ret;
 }
 
+/* Results of a row whose windows lie inside the picture from left to right, and have no gaps. */
+static struct inside whole_windows(const struct geometry *g)
+{
+    const struct window *k = &g->window;
+    const size_t begin = (k->left + k->stride_w - 1) / k->stride_w;
+    const size_t end = g->in.w + k->left < k->w ? 0 : (g->in.w + k->left - k->w) / k->stride_w + 1;
+
+    return (struct inside){ begin, k->dilation_w > 1 ? 0 : end };
+}
+
+/* One of the rows of a window over the strip's pixel t. */
+static const float *thin_run(const struct geometry *g, const float *x, struct cell at, size_t u,
+                             float *packed)
+{
+    const struct window *k = &g->window;
+    const struct inside columns = columns_inside(g, at.column);
+    const float *from;
+
+    if (columns.begin == columns.end)
+        return ZEROS;
+    from = x + view_at(&g->x, cell_of_tap(k, at, u, columns.begin));
+    if (columns.end - columns.begin == k->w && k->dilation_w == 1)
+        return from;
+    return pack(g, from, columns, k->w * g->in.c, packed);
+}
+
 /* `n` pixels of a row of results, from the strip's t on, in a thin picture: runs are the rows of the window. */
 static void gather_thin(const struct geometry *g, const float *x, struct cell at, size_t n, size_t t,
                         struct strip *s)
 {
-    const struct window *k = &g->window;
-    const struct inside rows = rows_inside(g, at.row);
-    const size_t room = (s->size + P - 1) / P * P;
+    const struct inside rows = rows_inside(g, at.row), whole = whole_windows(g);
+    const size_t room = (s->size + P - 1) / P * P, end = at.column + n;
 
-    for (size_t i = 0; i < n; i++, at.column++) {
-        const struct inside columns = columns_inside(g, at.column);
+    for (size_t u = 0; u < s->runs; u++) {
+        const size_t first = u * LAST_STRIP + t;
+        const float **from = s->from + first;
+        const bool inside = u >= rows.begin && u < rows.end;
 
-        for (size_t u = 0; u < s->runs; u++) {
-            const float **from = &s->from[u * LAST_STRIP + t + i];
+        for (struct cell a = at; a.column < end; a.column++, from++) {
+            const size_t i = a.column - at.column;
 
-            if (u < rows.begin || u >= rows.end || columns.begin == columns.end) {
+            if (!inside)
                 *from = ZEROS;
-                continue;
-            }
-            *from = x + view_at(&g->x, cell_of_tap(k, at, u, columns.begin));
-            if (columns.end - columns.begin < k->w || k->dilation_w > 1)
-                *from = pack(g, *from, columns, s->size, s->packed + (u * LAST_STRIP + t + i) * room);
+            else if (i > 0 && a.column > whole.begin && a.column < whole.end)
+                *from = from[-1] + g->window.stride_w * g->x.pixel;
+            else
+                *from = thin_run(g, x, a, u, s->packed + (first + i) * room);
         }
     }
 }
@@ -95,6 +121,7 @@ static void gather_wide(const struct geometry *g, const float *x, struct cell at
 static void strip_normalise(const struct geometry *g, const struct operands *o, struct strip *s)
 {
     for (size_t c = 0; c < g->in.c; c += P) {
+        const bool half = panel_used(g->in.c, g->unused_in, c) < P;
         const vf scale0 = load(o->scale + c), scale1 = load(o->scale + c + VL);
         const vf shift0 = load(o->shift + c), shift1 = load(o->shift + c + VL);
 
@@ -103,7 +130,8 @@ static void strip_normalise(const struct geometry *g, const struct operands *o, 
             float *to = s->packed + (c / P * LAST_STRIP + t) * P;
 
             store(to, clipped(load(x) * scale0 + shift0, ACT_RELU));
-            store(to + VL, clipped(load(x + VL) * scale1 + shift1, ACT_RELU));
+            if (!half)
+                store(to + VL, clipped(load(x + VL) * scale1 + shift1, ACT_RELU));
         }
     }
     for (size_t t = 0; t < s->n; t++)
@@ -224,7 +252,7 @@ ALWAYS_INLINE void tile_sum(const size_t mr, const bool half, const struct strip
     }
 
 TILE_SUMS(tile_sums, false)
-TILE_SUMS(tile_halves, true) /* the panel's second vector is none of the network's: 0 */
+TILE_SUMS(tile_halves, true) /* the panel's second vector is none of the network's */
 
 /* A panel of results, from channel c on. */
 struct panel {
@@ -245,20 +273,22 @@ static struct panel panel_of(const struct geometry *g, const struct operands *o,
                            .y = o->y + c / P * g->y.panel };
 }
 
-/* What is made of a pixel's sums, on the way to the results. */
-ALWAYS_INLINE void pixel_finish(const enum activation activation, const struct panel *p, size_t t, vf sum0,
-                                vf sum1)
+/* What is made of a pixel's sums, on the way to the results: VL of the panel's, from j on. */
+ALWAYS_INLINE void half_finish(const enum activation activation, const struct panel *p, size_t t, size_t j,
+                               vf sum)
 {
-    float *y = p->y + p->s->y[t];
+    sum += load(p->bias + j);
+    if (p->b)
+        sum += load(p->b + p->s->b[t] + j);
+    store(p->y + p->s->y[t] + j, activated(sum, activation, p->g));
+}
 
-    sum0 += load(p->bias);
-    sum1 += load(p->bias + VL);
-    if (p->b) {
-        sum0 += load(p->b + p->s->b[t]);
-        sum1 += load(p->b + p->s->b[t] + VL);
-    }
-    store(y, activated(sum0, activation, p->g));
-    store(y + VL, activated(sum1, activation, p->g));
+ALWAYS_INLINE void pixel_finish(const enum activation activation, const bool half, const struct panel *p,
+                                size_t t, vf sum0, vf sum1)
+{
+    half_finish(activation, p, t, 0, sum0);
+    if (!half)
+        half_finish(activation, p, t, VL, sum1);
 }
 
 /* Of fewer pixels, or with an activation that is rare. */
@@ -268,7 +298,7 @@ static void any_tile(const struct panel *p, bool half, size_t mr, size_t t)
 
     (half ? tile_halves : tile_sums)(mr, p->s, t, p->w, sum);
     for (size_t r = 0; r < mr; r++)
-        pixel_finish(p->g->activation, p, t + r, sum[r][0], sum[r][1]);
+        pixel_finish(p->g->activation, half, p, t + r, sum[r][0], sum[r][1]);
 }
 
 /* A whole tile, whose sums never leave the registers: what is made of them goes on beside the products of the next. They are variables,
@@ -290,7 +320,7 @@ static void any_tile(const struct panel *p, bool half, size_t mr, size_t t)
     if (!half)              \
         high##r += x##r[i] * w1;
 #define PIXEL_NEXT(r, from)   x##r += (from)[r] == ZEROS ? 0 : s->panel;
-#define PIXEL_FINISH(r, what) pixel_finish(what, p, t + (r), low##r, high##r);
+#define PIXEL_FINISH(r, what) pixel_finish(what, half, p, t + (r), low##r, high##r);
 
 ALWAYS_INLINE void tile_whole(const bool half, const struct panel *p, size_t t)
 {
@@ -343,7 +373,7 @@ static void strip_multiply(const struct geometry *g, const struct operands *o, c
 
     for (size_t c = 0; c < g->out.c; c += P) {
         const struct panel p = panel_of(g, o, s, c);
-        const bool half = c + P == g->out.c && g->unused_out >= VL;
+        const bool half = panel_used(g->out.c, g->unused_out, c) < P;
 
         for (size_t t = 0; t < s->n; t += MR)
             if (frequent && t + MR <= s->n)

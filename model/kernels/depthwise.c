@@ -5,9 +5,9 @@
 
 enum { PIXELS = 4 };
 
-/* `n` pixels of a panel; x: the first cell of the first one's window, which need not be inside. */
-ALWAYS_INLINE void tile_sum(const size_t n, const struct geometry *g, const float *x, struct inside rows,
-                            struct inside columns, const float *w, vf sum[PIXELS][NV])
+/* `n` pixels of a panel, or of its first half; x: the first cell of the first one's window, which need not be inside. */
+ALWAYS_INLINE void tile_sum(const size_t n, bool half, const struct geometry *g, const float *x,
+                            struct inside rows, struct inside columns, const float *w, vf sum[PIXELS][NV])
 {
     const struct window *k = &g->window;
     const size_t down = k->dilation_h * g->x.row, right = k->dilation_w * g->x.pixel;
@@ -22,7 +22,8 @@ ALWAYS_INLINE void tile_sum(const size_t n, const struct geometry *g, const floa
 #pragma GCC unroll 4
             for (size_t r = 0; r < n; r++, cell += k->stride_w * g->x.pixel) {
                 sum[r][0] += w0 * load(cell);
-                sum[r][1] += w1 * load(cell + VL);
+                if (!half)
+                    sum[r][1] += w1 * load(cell + VL);
             }
         }
 }
@@ -33,6 +34,7 @@ struct row {
     const float *w, *bias, *b;
     float *y;
     struct inside rows;
+    size_t used; /* floats of the panel */
 };
 
 ALWAYS_INLINE void tile(const size_t n, const struct geometry *g, const struct row *row, size_t column,
@@ -41,9 +43,9 @@ ALWAYS_INLINE void tile(const size_t n, const struct geometry *g, const struct r
     const ptrdiff_t left = (ptrdiff_t)(column * g->window.stride_w) - (ptrdiff_t)g->window.left;
     vf sum[PIXELS][NV];
 
-    tile_sum(n, g, row->x + left * (ptrdiff_t)g->x.pixel, row->rows, columns, row->w, sum);
+    tile_sum(n, row->used < P, g, row->x + left * (ptrdiff_t)g->x.pixel, row->rows, columns, row->w, sum);
     for (size_t r = 0; r < n; r++)
-        for (size_t j = 0; j < NV; j++) {
+        for (size_t j = 0; j < row->used / VL; j++) {
             vf v = sum[r][j] + load(row->bias + j * VL);
 
             if (row->b)
@@ -141,7 +143,7 @@ ALWAYS_INLINE void run(const size_t n, const size_t K, const size_t S, const str
 ALWAYS_INLINE void row_forward(const size_t K, const size_t S, const struct geometry *g,
                                const struct row *row)
 {
-    for (size_t j = 0; j < P; j += VL) {
+    for (size_t j = 0; j < row->used; j += VL) {
         size_t column = 0;
 
         for (; column + RUN <= g->out.w; column += RUN)
@@ -188,6 +190,7 @@ void KERNEL(depthwise)(const struct geometry *g, size_t begin, size_t end, const
                 .b = o->b ? o->b + view_at(&g->b, at) + c / P * g->b.panel : NULL,
                 .y = o->y + view_at(&g->y, at) + c / P * g->y.panel,
                 .rows = rows_inside(g, at.row),
+                .used = panel_used(g->out.c, g->unused_out, c),
             };
 
             row_of(g, &row);

@@ -3,17 +3,18 @@
 
 enum kind { ADD, MULTIPLY, NORM, ACTIVATE };
 
-/* A panel of a row: x, y and b point at its first pixel, scale and shift at its channels'. */
-ALWAYS_INLINE void row_combined(const enum kind kind, const struct geometry *g, const struct operands *o)
+/* n vectors of a panel of a row: x, y and b point at its first pixel, scale and shift at its channels'. */
+ALWAYS_INLINE void row_combined(const enum kind kind, const size_t n, const struct geometry *g,
+                                const struct operands *o)
 {
     vf scale[NV], shift[NV];
 
-    for (size_t i = 0; i < NV && kind == NORM; i++) {
+    for (size_t i = 0; i < n && kind == NORM; i++) {
         scale[i] = load(o->scale + i * VL);
         shift[i] = load(o->shift + i * VL);
     }
     for (size_t j = 0; j < g->out.w; j++)
-        for (size_t i = 0; i < NV; i++) {
+        for (size_t i = 0; i < n; i++) {
             vf v = load(o->x + j * g->x.pixel + i * VL);
 
             if (kind == ADD)
@@ -41,7 +42,10 @@ ALWAYS_INLINE void rows_combined(const enum kind kind, const struct geometry *g,
                 row.scale = o->scale + c;
                 row.shift = o->shift + c;
             }
-            row_combined(kind, g, &row);
+            if (panel_used(g->out.c, g->unused_out, c) == P)
+                row_combined(kind, NV, g, &row);
+            else
+                row_combined(kind, 1, g, &row);
         }
 }
 

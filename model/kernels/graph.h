@@ -40,18 +40,18 @@ enum activation {
 };
 
 /* Channels are whole panels: the caller rounds them up. What is beyond the network's own channels holds zeros in weights and
- * biases, any finite numbers in inputs; in results it is what zeros give, always finite. */
+ * biases, any finite numbers in inputs; in results it is what zeros give, always finite. A second vector of the last panel that is none of the
+ * network's at all is neither read nor written, but by Winograd: of 16 channels in panels of 32 it would be half of all that is moved. */
 struct geometry {
     struct shape in; /* a convolution also takes a thin picture: fewer channels than a panel, pixel = in.c */
     struct shape out;
-    struct window window;       /* of convolutions and pools */
-    struct view x, y;           /* input, result */
-    struct view b;              /* second operand */
-    enum activation activation; /* pools have none */
-    float low, high;            /* of ACT_CLIP */
-    float slope;                /* of ACT_LEAKY_RELU, below 0 */
-    size_t unused_in,
-        unused_out; /* of convolution: so many of the last channels are none of the network's; 0: who knows */
+    struct window window;         /* of convolutions and pools */
+    struct view x, y;             /* input, result */
+    struct view b;                /* second operand */
+    enum activation activation;   /* pools have none */
+    float low, high;              /* of ACT_CLIP */
+    float slope;                  /* of ACT_LEAKY_RELU, below 0 */
+    size_t unused_in, unused_out; /* so many of the last channels are none of the network's; 0: who knows */
 };
 
 /* A set's products of words, see struct kernels. */

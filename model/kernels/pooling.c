@@ -27,12 +27,13 @@ ALWAYS_INLINE void rows_pooled(const enum pool_kind kind, const struct geometry 
                                const struct operands *o)
 {
     for (size_t c = 0; c < g->out.c; c += P) {
+        const size_t used = panel_used(g->out.c, g->unused_out, c);
         const float *x = o->x + c / P * g->x.panel;
         float *y = o->y + c / P * g->y.panel;
 
         for (size_t i = begin; i < end; i++)
             for (struct cell at = cell_of_row(g->out, i); at.column < g->out.w; at.column++)
-                for (size_t j = 0; j < P; j += VL)
+                for (size_t j = 0; j < used; j += VL)
                     store(y + view_at(&g->y, at) + j, pooled(kind, g, x + j, at));
     }
 }
@@ -77,7 +78,7 @@ void KERNEL(global_mean)(const struct geometry *g, size_t begin, size_t end, con
         const float *x = o->x + i / panels * g->x.image + i % panels * g->x.panel;
         float *y = o->y + i / panels * g->y.image + i % panels * g->y.panel;
 
-        for (size_t j = 0; j < P; j += VL)
+        for (size_t j = 0; j < panel_used(g->in.c, g->unused_in, i % panels * P); j += VL)
             store(y + j, picture_sum(g, x + j) / area);
     }
 }

@@ -37,20 +37,25 @@ float *drawn(struct rng *r, size_t n)
     return v;
 }
 
-struct picture picture_new(struct rng *r, size_t P, size_t n, struct shape s, bool thin, float around)
+struct picture picture_new(struct rng *r, size_t P, size_t n, struct shape s, enum form form, float around)
 {
     struct picture p = { .n = n, .c = s.c, .P = P, .panels = rounded(s.c, P) / P, .s = s };
     const size_t top = below(r, 3), left = below(r, 3), h = s.h + top + below(r, 3),
                  w = s.w + left + below(r, 3);
-    const size_t before = thin ? 0 : below(r, 3), all = before + p.panels + (thin ? 0 : below(r, 3));
+    const bool thin = form == THIN, half = form == HALF_PANELS && s.c <= P / 2 && coin(r);
+    const size_t before = thin || half ? 0 : below(r, 3), pixel = half ? P / 2 : P,
+                 all = before + p.panels + (thin || half ? 0 : below(r, 3));
     size_t origin;
 
     if (!thin)
         p.s.c = p.panels * P;
+    p.lies = form == HALF_PANELS ? rounded(s.c, P / 2) : p.s.c;
     if (thin)
         p.v = (struct view){ .pixel = s.c, .row = w * s.c, .panel = 0, .image = h * w * s.c };
-    else if (coin(r))
-        p.v = (struct view){ .pixel = P, .row = w * P, .panel = h * w * P, .image = all * h * w * P };
+    else if (half || coin(r))
+        p.v = (struct view){
+            .pixel = pixel, .row = w * pixel, .panel = h * w * pixel, .image = all * h * w * pixel
+        };
     else
         p.v = (struct view){ .pixel = all * P, .row = w * all * P, .panel = P, .image = h * w * all * P };
     origin = before * p.v.panel + top * p.v.row + left * p.v.pixel;
@@ -76,7 +81,7 @@ struct picture picture_alike(const struct picture *p, float around)
 void picture_fill(struct picture *p, struct rng *r, const float *plain)
 {
     for (size_t s = 0; s < p->n; s++)
-        for (size_t c = 0; c < p->s.c; c++)
+        for (size_t c = 0; c < p->lies; c++)
             for (size_t i = 0; i < p->s.h; i++)
                 for (size_t j = 0; j < p->s.w; j++)
                     p->memory[at(p, s, c, i, j)] =
@@ -90,7 +95,7 @@ bool untouched_around(const struct picture *p)
 
     memcpy(copy, p->memory, p->size * sizeof *copy);
     for (size_t s = 0; s < p->n; s++)
-        for (size_t c = 0; c < p->s.c; c++)
+        for (size_t c = 0; c < p->lies; c++)
             for (size_t i = 0; i < p->s.h; i++)
                 for (size_t j = 0; j < p->s.w; j++)
                     copy[at(p, s, c, i, j)] = UNTOUCHED;

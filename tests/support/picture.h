@@ -23,6 +23,7 @@ float *drawn(struct rng *r, size_t n);
 struct picture {
     size_t n, c, panels, P; /* c: of panels * P channels those that the network knows */
     struct shape s;         /* s.c = panels * P, or c of a thin picture */
+    size_t lies;            /* of s.c those that lie in memory; the others are nobody's */
     struct view v;
     float *memory, *first; /* [size], pixel (0, 0) */
     size_t size;
@@ -36,9 +37,14 @@ static inline size_t at(const struct picture *p, size_t s, size_t c, size_t i, s
            c / p->P * p->v.panel + c % p->P;
 }
 
-/* Panels or channels last, with a border of 0 to 2 pixels on each side, perhaps in a buffer of more channels; every float is
- * `around`. Its memory is to be freed. */
-struct picture picture_new(struct rng *r, size_t P, size_t n, struct shape s, bool thin, float around);
+enum form {
+    WHOLE_PANELS, /* or channels last, perhaps in a buffer of more channels */
+    HALF_PANELS, /* the same, but a last half that is none of the network's is nobody's; of half a panel alone perhaps it is not there */
+    THIN,        /* the network's channels, side by side */
+};
+
+/* With a border of 0 to 2 pixels on each side; every float is `around`. Its memory is to be freed. */
+struct picture picture_new(struct rng *r, size_t P, size_t n, struct shape s, enum form form, float around);
 
 /* One of the same view. */
 struct picture picture_alike(const struct picture *p, float around);

@@ -202,9 +202,12 @@ static void operands_draw(struct trial *t, struct rng *r)
                        second = is_elementwise(t->kind) ? t->node.in[1] : out;
     const size_t P = t->k->panel;
 
-    t->x = picture_new(r, P, t->n, in, t->thin, NAN);
-    t->y = picture_new(r, P, t->n, out, false, UNTOUCHED);
-    t->b = picture_new(r, P, t->n, second, false, NAN);
+    const bool known = t->kind != WINOGRAD && coin(r);
+    const enum form form = known ? HALF_PANELS : WHOLE_PANELS;
+
+    t->x = picture_new(r, P, t->n, in, t->thin ? THIN : form, NAN);
+    t->y = picture_new(r, P, t->n, out, form, UNTOUCHED);
+    t->b = picture_new(r, P, t->n, second, form, NAN);
     t->plain_x = drawn(r, t->n * shape_size(in));
     t->plain_b = drawn(r, t->n * shape_size(second));
     for (size_t i = 0; i < t->n * shape_size(in) && is_elementwise(t->kind); i++)
@@ -215,7 +218,7 @@ static void operands_draw(struct trial *t, struct rng *r)
     t->shift = drawn(r, t->x.s.c);
     t->g = (struct geometry){ t->x.s,          t->y.s, t->node.window, t->x.v, t->y.v, t->b.v,
                               t->g.activation, LOW,    HIGH,           BELOW };
-    if (t->kind == CONVOLUTION && !t->thin && coin(r)) {
+    if (known) {
         t->g.unused_in = t->x.s.c - in.c;
         t->g.unused_out = t->y.s.c - out.c;
     }
@@ -346,7 +349,7 @@ static void check_cuts(struct trial *t, struct rng *r, const char *what)
 static void check_padding(const struct trial *t, const char *what)
 {
     for (size_t s = 0; s < t->n; s++)
-        for (size_t c = t->y.c; c < t->y.s.c; c++)
+        for (size_t c = t->y.c; c < t->y.lies; c++)
             for (size_t i = 0; i < t->y.s.h; i++)
                 for (size_t j = 0; j < t->y.s.w; j++)
                     cr_assert(isfinite(t->y.memory[at(&t->y, s, c, i, j)]), "%s: channel %zu", what, c);
@@ -501,7 +504,7 @@ EACH_SET(graph_kernels, residual_may_lie_where_the_result_goes)
         t.o.y = t.b.first;
         t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
         for (size_t s = 0; s < t.n; s++)
-            for (size_t c = 0; c < t.y.s.c; c++)
+            for (size_t c = 0; c < t.y.lies; c++)
                 for (size_t row = 0; row < t.y.s.h; row++)
                     for (size_t j = 0; j < t.y.s.w; j++)
                         differ += t.b.memory[at(&t.b, s, c, row, j)] != t.y.memory[at(&t.y, s, c, row, j)];
@@ -525,7 +528,7 @@ EACH_SET(graph_kernels, elementwise_steps_work_in_place)
         t.o.y = t.x.first;
         t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
         for (size_t s = 0; s < t.n; s++)
-            for (size_t c = 0; c < t.x.s.c; c++)
+            for (size_t c = 0; c < t.x.lies; c++)
                 for (size_t i = 0; i < t.x.s.h; i++)
                     for (size_t j = 0; j < t.x.s.w; j++)
                         differ += t.x.memory[at(&t.x, s, c, i, j)] != t.y.memory[at(&t.y, s, c, i, j)];

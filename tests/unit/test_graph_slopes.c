@@ -108,9 +108,9 @@ static void pictures_draw(struct trial *t, struct rng *r)
     const size_t P = t->k->panel;
     struct picture *const slopes[] = { &t->dx, &t->db };
 
-    t->x = picture_new(r, P, t->n, in[0], t->thin, NAN);
-    t->b = picture_new(r, P, t->n, in[1], false, NAN);
-    t->y = picture_new(r, P, t->n, out, false, NAN);
+    t->x = picture_new(r, P, t->n, in[0], t->thin ? THIN : WHOLE_PANELS, NAN);
+    t->b = picture_new(r, P, t->n, in[1], WHOLE_PANELS, NAN);
+    t->y = picture_new(r, P, t->n, out, WHOLE_PANELS, NAN);
     t->dy = picture_alike(&t->y, NAN);
     t->dx = picture_alike(&t->x, UNTOUCHED);
     t->db = picture_alike(&t->b, UNTOUCHED);

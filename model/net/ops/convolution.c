@@ -57,58 +57,6 @@ static struct operands operands_of(const struct op *op, const struct op_io *io)
     return o;
 }
 
-/* ---- of few pixels threads share the channels: an image's panels of results are its units ---- */
-
-enum { FEW_PIXELS = 256 };
-
-/* `units` of an image as the kernel counts them become panels. */
-static void share_channels(struct op *op, size_t P)
-{
-    op->kernel_units = op->units;
-    if (op->g.out.h * op->g.out.w > FEW_PIXELS)
-        return;
-    op->units = op->g.out.c / P;
-    op->grain = 1;
-    op->by_panel = true;
-}
-
-/* Panels begin..end-1 of an image as a step of their own; `filters`: of a panel of results. */
-static void panels_forward(const struct op *op, const struct op_io *io, graph_kernel *kernel, size_t filters,
-                           size_t image, size_t begin, size_t end)
-{
-    const size_t P = io->kernels->panel, n = op->kernel_units;
-    struct operands o = operands_of(op, io);
-    struct geometry g = op->g;
-
-    g.out.c = (end - begin) * P;
-    g.unused_out = end == op->units ? g.unused_out : 0;
-    if (is_depthwise(op->node)) {
-        g.in.c = g.out.c;
-        o.x += begin * g.x.panel;
-    }
-    o.w += begin * filters;
-    o.bias += begin * P;
-    o.y += begin * g.y.panel;
-    o.b = o.b ? o.b + begin * g.b.panel : NULL;
-    kernel(&g, image * n, (image + 1) * n, &o, io->scratch);
-}
-
-/* Units begin..end-1, of whole images or a part of one. */
-static void units_forward(const struct op *op, const struct op_io *io, graph_kernel *kernel, size_t filters,
-                          size_t begin, size_t end)
-{
-    const size_t image = begin / op->units;
-    const struct operands o = operands_of(op, io);
-
-    assert(!op->by_panel || begin % op->units == 0 || end <= (image + 1) * op->units);
-    if (!op->by_panel)
-        kernel(&op->g, begin, end, &o, io->scratch);
-    else if (begin % op->units == 0 && end % op->units == 0)
-        kernel(&op->g, image * op->kernel_units, end / op->units * op->kernel_units, &o, io->scratch);
-    else
-        panels_forward(op, io, kernel, filters, image, begin % op->units, end - image * op->units);
-}
-
 /* ---- any ---- */
 
 static struct filters filters_of(const struct op *op)
@@ -141,7 +89,7 @@ static void convolution_size(struct op *op, const struct kernels *k, const struc
     if (training)
         convolution_back_size(op, k);
     else if (op->group_block == 0)
-        share_channels(op, k->panel);
+        graph_share_channels(op, k->panel);
 }
 
 /* w [O][folded][taps] -> [O][1][taps] */
@@ -187,12 +135,13 @@ static void blocks_forward(const struct op *op, const struct op_io *io, size_t b
 
     g.in.c = block;
     g.out.c = P;
-    g.unused_in = 0;
     for (size_t first = 0; first < op->g.out.c; first += P) {
+        const size_t from = filters_block_from(P, &f, block, first);
         struct operands o = operands_of(op, io);
 
+        g.unused_in = from + block == op->g.in.c ? op->g.unused_in : 0;
         g.unused_out = first + P == op->g.out.c ? op->g.unused_out : 0;
-        o.x += filters_block_from(P, &f, block, first) / P * g.x.panel;
+        o.x += from / P * g.x.panel;
         o.w += first * f.taps * block;
         o.bias += first;
         o.y += first / P * g.y.panel;
@@ -203,12 +152,12 @@ static void blocks_forward(const struct op *op, const struct op_io *io, size_t b
 
 static void convolution_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
 {
-    const size_t filters = op->g.in.c * taps_of(op) * io->kernels->panel;
+    const struct operands o = operands_of(op, io);
 
     if (op->group_block > 0)
         blocks_forward(op, io, begin, end);
     else
-        units_forward(op, io, io->kernels->convolution, filters, begin, end);
+        graph_units(op, io, io->kernels->convolution, &o, op->g.in.c * taps_of(op), begin, end);
 }
 
 const struct op_kind OP_CONVOLUTION = { "convolution",        LIE_PANELS,          LIE_PANELS,
@@ -332,7 +281,7 @@ static void depthwise_size(struct op *op, const struct kernels *k, const struct 
     if (training)
         convolution_back_size(op, k);
     else
-        share_channels(op, k->panel);
+        graph_share_channels(op, k->panel);
 }
 
 static void depthwise_prepare(const struct op *op, const struct kernels *k, const float *values, size_t task,
@@ -348,7 +297,9 @@ static void depthwise_prepare(const struct op *op, const struct kernels *k, cons
 
 static void depthwise_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
 {
-    units_forward(op, io, io->kernels->depthwise, taps_of(op) * io->kernels->panel, begin, end);
+    const struct operands o = operands_of(op, io);
+
+    graph_units(op, io, io->kernels->depthwise, &o, taps_of(op), begin, end);
 }
 
 const struct op_kind OP_DEPTHWISE = { "depthwise",          LIE_PANELS,         LIE_PANELS,

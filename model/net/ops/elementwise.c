@@ -1,4 +1,5 @@
-/* model/net/ops/elementwise.c - steps that look at one pixel at a time; normalisations at inference.      unit  a row
+/* model/net/ops/elementwise.c - steps that look at one pixel at a time; normalisations at inference.      unit  a row; of
+ * few pixels, of a sum or a product, a panel of results
  *
  * weights  of a normalisation [C] scale, [C] shift */
 #include "graph_op.h"
@@ -23,16 +24,17 @@ static void combine_size(struct op *op, const struct kernels *k, const struct va
     element_size(op, k, values, training);
     if (b.h * b.w == 1)
         op->g.b.row = op->g.b.pixel = 0;
+    if (!training)
+        graph_share_channels(op, k->panel);
 }
 
 static void combine_forward(const struct op *op, const struct op_io *io, size_t begin, size_t end)
 {
     const struct operands o = graph_operands(op, io);
 
-    if (op->node->ops == &LAYER_ADD)
-        io->kernels->add(&op->g, begin, end, &o, NULL);
-    else
-        io->kernels->multiply(&op->g, begin, end, &o, NULL);
+    graph_kernel *const kernel = op->node->ops == &LAYER_ADD ? io->kernels->add : io->kernels->multiply;
+
+    graph_units(op, io, kernel, &o, 0, begin, end);
 }
 
 static void add_backward(const struct op *op, const struct op_io *io, size_t n, size_t k)

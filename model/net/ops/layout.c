@@ -23,6 +23,14 @@ struct layout layout_panels(struct shape s, size_t P)
     };
 }
 
+struct layout layout_half_panel(struct shape s, size_t P)
+{
+    struct layout l = layout_panels(s, P / 2);
+
+    l.group = P;
+    return l;
+}
+
 static size_t in_tiles(size_t side) { return (side + WINOGRAD_TILE - 1) / WINOGRAD_TILE * WINOGRAD_TILE; }
 
 struct layout layout_bordered(struct shape s)

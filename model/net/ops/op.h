@@ -23,10 +23,11 @@ static inline size_t layout_at(const struct layout *l, size_t c, size_t row, siz
     return l->origin + row * l->row + column * l->pixel + c / l->group * l->panel + c % l->group;
 }
 
-struct layout layout_planes(struct shape s);           /* [channel][row][column] */
-struct layout layout_pixels(struct shape s);           /* [row][column][channel] */
-struct layout layout_bordered(struct shape s);         /* pixels within a border, as a block reads them */
-struct layout layout_panels(struct shape s, size_t P); /* [channels / P][row][column][P], whole panels */
+struct layout layout_planes(struct shape s);               /* [channel][row][column] */
+struct layout layout_pixels(struct shape s);               /* [row][column][channel] */
+struct layout layout_bordered(struct shape s);             /* pixels within a border, as a block reads them */
+struct layout layout_panels(struct shape s, size_t P);     /* [channels / P][row][column][P], whole panels */
+struct layout layout_half_panel(struct shape s, size_t P); /* [row][column][P / 2]: of no more channels */
 
 struct value {
     struct shape shape;

@@ -11,6 +11,7 @@
 
 struct placing {
     const struct steps *s;
+    bool training;
     struct plan *p;
     size_t *of;     /* [steps]: the value of each result */
     size_t *host;   /* [steps]: the concatenation that a result is written into, or NOWHERE */
@@ -80,9 +81,18 @@ static struct layout image_layout(const struct steps *s)
     return s->last == 0 ? for_the_head(layout_planes(shape)) : layout_planes(shape);
 }
 
-/* The layout of a step's result in a memory of its own. */
-static struct layout own_layout(const struct steps *s, size_t i)
+/* Of half a panel at inference: the kernels of slopes read and write whole ones. */
+static struct layout panels_of(const struct placing *g, struct shape shape)
 {
+    const size_t P = g->s->panel;
+
+    return !g->training && shape.c <= P / 2 ? layout_half_panel(shape, P) : layout_panels(shape, P);
+}
+
+/* The layout of a step's result in a memory of its own. */
+static struct layout own_layout(const struct placing *g, size_t i)
+{
+    const struct steps *s = g->s;
     const struct shape shape = s->steps[i].out;
     struct layout own = layout_planes(shape);
     enum lie writes;
@@ -91,7 +101,7 @@ static struct layout own_layout(const struct steps *s, size_t i)
         return image_layout(s);
     writes = s->steps[i].kind->writes;
     if (writes == LIE_PANELS)
-        own = layout_panels(shape, s->panel);
+        own = panels_of(g, shape);
     else if (writes == LIE_PIXELS)
         own = layout_pixels(shape);
     for (size_t k = i + 1; k < s->n && writes != LIE_PLANES; k++)
@@ -167,7 +177,7 @@ static struct layout where(struct placing *g, size_t i, size_t *ret_memory)
 
     for (; g->host[root] != NOWHERE; root = g->host[root])
         channel += g->at[root];
-    l = own_layout(g->s, root);
+    l = own_layout(g, root);
     if (g->memory[root] == NOWHERE)
         g->memory[root] = memory_add(g->p, l.image);
     *ret_memory = g->memory[root];
@@ -303,11 +313,11 @@ static void slopes_begun(struct plan *p, bool *begun)
         }
 }
 
-static enum status placing_init(struct placing *g, const struct steps *s, struct plan *p)
+static enum status placing_init(struct placing *g, const struct steps *s, bool training, struct plan *p)
 {
     size_t *all = malloc(4 * s->n * sizeof *all);
 
-    *g = (struct placing){ s, p, all, all + s->n, all + 2 * s->n, all + 3 * s->n };
+    *g = (struct placing){ s, training, p, all, all + s->n, all + 2 * s->n, all + 3 * s->n };
     for (size_t i = 0; all && i < 4 * s->n; i++)
         all[i] = NOWHERE;
     return all ? ST_OK : ST_NOMEM;
@@ -318,7 +328,7 @@ enum status place(const struct steps *s, bool training, struct plan *p)
     const size_t most = (NODE_MAX_INPUTS + 1) * s->n + 1; /* a move for every input, and one for the head */
     struct placing g;
     bool *begun = calloc(most, sizeof *begun);
-    enum status st = placing_init(&g, s, p);
+    enum status st = placing_init(&g, s, training, p);
 
     p->values = calloc(most, sizeof *p->values);
     p->memories = calloc(most, sizeof *p->memories);
