@@ -40,6 +40,12 @@ bool labels_equal(const struct labels *a, const struct labels *b);
 /* The index of the finding whose name is the `n` bytes at `name`, or -1. */
 int labels_find(const struct labels *l, const char *name, size_t n);
 
+/* The finding that a person names: its name as word_is() compares it, or another word for it, see LABEL_SYNONYMS.
+ *   field  what names it, for the sentence: "'explain'" or "--explain"
+ * Errors: ST_INVALID (the sentence lists the findings, as far as they fit into it). */
+MUST_USE enum status labels_choose(const struct labels *l, const char *name, const char *field, int *ret,
+                                   struct error *err);
+
 /* ---- as tables write them ---- */
 
 enum { LABEL_UNKNOWN = -1, LABEL_OTHER = -2, LABEL_NO_FINDING = MAX_LABELS };

@@ -3,7 +3,7 @@
 
 #include "augment.h"
 #include "batches.h"
-#include "csv_text.h"
+#include "cxrd/csv_text.h"
 #include "row_inputs.h"
 
 #include <assert.h>

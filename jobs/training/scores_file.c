@@ -1,7 +1,7 @@
 /* jobs/training/scores_file.c - see scores_file.h. */
 #include "scores_file.h"
 
-#include "csv_text.h"
+#include "cxrd/csv_text.h"
 #include "cxrd/encoding.h"
 #include "cxrd/file.h"
 #include "cxrd/sign.h"

@@ -4,6 +4,7 @@
 #include "cxrd/utf8.h"
 #include "cxrd/words.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct labels NIH_LABELS = {
@@ -104,6 +105,40 @@ int labels_find(const struct labels *l, const char *name, size_t n)
         if (strlen(l->names[i]) == n && memcmp(l->names[i], name, n) == 0)
             return (int)i;
     return -1;
+}
+
+/* "Mass, Nodule or Pneumonia", or "Mass, Nodule and 62 others". */
+static void list_names(const struct labels *l, char *ret, size_t size)
+{
+    enum { OTHERS = sizeof " and 64 others" };
+    size_t used = 0, i = 0;
+
+    for (; i < l->n; i++) {
+        const char *before = i == 0 ? "" : i + 1 < l->n ? ", " : " or ";
+        const size_t n = strlen(before) + strlen(l->names[i]);
+
+        if (used + n + OTHERS > size)
+            break;
+        used += (size_t)snprintf(ret + used, size - used, "%s%s", before, l->names[i]);
+    }
+    if (i < l->n)
+        snprintf(ret + used, size - used, " and %zu others", l->n - i);
+}
+
+enum status labels_choose(const struct labels *l, const char *name, const char *field, int *ret,
+                          struct error *err)
+{
+    char names[240];
+    const int label = label_of_word(l, name, strlen(name));
+
+    if (label >= 0 && label != LABEL_NO_FINDING) {
+        *ret = label;
+        return ST_OK;
+    }
+    list_names(l, names, sizeof names);
+    if (l->n == 1)
+        return error_set(err, ST_INVALID, "%s must name the model's only finding, %s", field, names);
+    return error_set(err, ST_INVALID, "%s must name one of the model's %zu findings: %s", field, l->n, names);
 }
 
 /* The places in NIH_LABELS. */

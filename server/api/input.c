@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -79,20 +80,12 @@ enum status page_parse(const struct http_request *req, struct page *ret, struct 
 enum status label_parse(const struct http_request *req, const char *name, const struct labels *labels,
                         int *ret_label, struct error *err)
 {
-    char text[QUERY_TEXT];
-    int label;
+    char text[QUERY_TEXT], field[64];
 
     if (!http_query(req, name, text))
         return ST_OK;
-    label = labels_find(labels, text, strlen(text));
-    if (label < 0 && labels->n == 1)
-        return error_set(err, ST_INVALID, "'%s' must name the model's only finding, spelt as %s", name,
-                         labels->names[0]);
-    if (label < 0)
-        return error_set(err, ST_INVALID, "'%s' must name one of the %zu findings, spelt as in %s or %s",
-                         name, labels->n, labels->names[0], labels->names[labels->n - 1]);
-    *ret_label = label;
-    return ST_OK;
+    snprintf(field, sizeof field, "'%s'", name);
+    return labels_choose(labels, text, field, ret_label, err);
 }
 
 json_t *cursor_json(int64_t next) { return next ? json_sprintf("%" PRId64, next) : json_null(); }

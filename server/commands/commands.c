@@ -41,16 +41,27 @@ void print_text(FILE *to, const char *text, size_t n)
     }
 }
 
-int command_fail(const struct command *c, const struct error *err)
+void command_tell(const struct command *c, const char *about, const struct error *err)
 {
     const char *text = err->text[0] ? err->text : status_text(err->code);
-    const bool more = err->inner[0];
+    const bool is_said = strstr(text, err->inner) || (about && strcmp(about, err->inner) == 0);
+    char quoted[300];
 
+    snprintf(quoted, sizeof quoted, "'%s'", about ? about : "");
     fprintf(stderr, "cxrd %s: ", c->name);
+    if (about && !strstr(text, quoted)) {
+        print_text(stderr, about, strlen(about));
+        fputs(": ", stderr);
+    }
     print_text(stderr, text, strlen(text));
-    fputs(more ? " (" : "", stderr);
-    print_text(stderr, err->inner, strlen(err->inner));
-    fputs(more ? ")\n" : "\n", stderr);
+    fputs(is_said ? "" : " (", stderr);
+    print_text(stderr, is_said ? "" : err->inner, is_said ? 0 : strlen(err->inner));
+    fputs(is_said ? "\n" : ")\n", stderr);
+}
+
+int command_fail(const struct command *c, const struct error *err)
+{
+    command_tell(c, NULL, err);
     return EXIT_FAILED;
 }
 

@@ -36,7 +36,11 @@ enum precision precision_named(const char *name);
 /* `n` bytes as their maker wrote them, such as the name of a file; on a terminal without what would steer it. */
 void print_text(FILE *to, const char *text, size_t n);
 
-/* "cxrd train: …" on standard error; returns EXIT_FAILED. */
+/* "cxrd predict: film.png: …" on standard error: what it is about, the sentence, and what of the two it does not say yet of a path.
+ *   about  NULL: the command as a whole */
+void command_tell(const struct command *c, const char *about, const struct error *err);
+
+/* The same of the command; returns EXIT_FAILED. */
 int command_fail(const struct command *c, const struct error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,22 +120,82 @@ static enum status folder_add(struct path_list *l, const char *folder, int depth
     return st;
 }
 
+/* What a pattern matches, in the order of names; one that matches nothing is a file that is not there, and told as such. */
+static enum status pattern_add(struct path_list *l, const char *pattern, struct error *err);
+
+static enum status argument_add(struct path_list *l, const char *argument, bool is_pattern, struct error *err)
+{
+    const size_t before = l->n, links = l->n_links;
+    struct stat info;
+    const bool is_there = stat(argument, &info) == 0;
+    enum status st;
+
+    if (!is_there && is_pattern && strpbrk(argument, "*?["))
+        return pattern_add(l, argument, err);
+    if (!is_there || !S_ISDIR(info.st_mode))
+        return add(l, strdup(argument), err);
+    st = folder_add(l, argument, 0, err);
+    return st == ST_OK && l->n == before ? no_picture(argument, l->n_links - links, err) : st;
+}
+
+static enum status pattern_add(struct path_list *l, const char *pattern, struct error *err)
+{
+    glob_t found = { 0 };
+    const int rc = glob(pattern, GLOB_NOCHECK, NULL, &found);
+    enum status st = rc == GLOB_NOSPACE ? error_nomem(err) : ST_OK;
+
+    if (st == ST_OK && rc != 0)
+        st = error_set(err, ST_IO, "cannot list what '%.200s' matches", pattern);
+    for (size_t i = 0; i < found.gl_pathc && st == ST_OK; i++)
+        st = argument_add(l, found.gl_pathv[i], false, err);
+    globfree(&found);
+    return st;
+}
+
 enum status pictures_find(char *const *arguments, size_t n, struct path_list *ret, struct error *err)
 {
     enum status st = ST_OK;
 
-    for (size_t i = 0; i < n && st == ST_OK; i++) {
-        const size_t before = ret->n, links = ret->n_links;
-        struct stat info;
+    for (size_t i = 0; i < n && st == ST_OK; i++)
+        st = argument_add(ret, arguments[i], true, err);
+    return st;
+}
 
-        if (stat(arguments[i], &info) != 0 || !S_ISDIR(info.st_mode)) {
-            st = add(ret, strdup(arguments[i]), err);
-            continue;
-        }
-        st = folder_add(ret, arguments[i], 0, err);
-        if (st == ST_OK && ret->n == before)
-            st = no_picture(arguments[i], ret->n_links - links, err);
+/* The lines of an open list. */
+static enum status lines_add(FILE *list, const char *name, struct path_list *ret, struct error *err)
+{
+    char line[PATH_MAX + 2];
+    enum status st = ST_OK;
+
+    while (st == ST_OK && fgets(line, sizeof line, list)) {
+        const size_t n = strcspn(line, "\r\n");
+
+        if (line[n] == '\0' && !feof(list))
+            return error_set(err, ST_LIMIT, "a line of '%.200s' is longer than a path can be", name);
+        line[n] = '\0';
+        if (n > 0)
+            st = argument_add(ret, line, true, err);
     }
+    if (st == ST_OK && ferror(list))
+        st = error_errno(err, ST_IO, "cannot read '%.200s'", name);
+    return st;
+}
+
+enum status pictures_list(const char *path, struct path_list *ret, struct error *err)
+{
+    const bool is_input = strcmp(path, "-") == 0;
+    const char *name = is_input ? "standard input" : path;
+    const size_t before = ret->n;
+    FILE *list = is_input ? stdin : fopen(path, "re");
+    enum status st;
+
+    if (!list)
+        return error_errno(err, ST_IO, "cannot open the list '%.200s'", path);
+    st = lines_add(list, name, ret, err);
+    if (st == ST_OK && ret->n == before)
+        st = error_set(err, ST_NOTFOUND, "the list '%.200s' names no picture", name);
+    if (!is_input)
+        fclose(list);
     return st;
 }
 

@@ -3,6 +3,7 @@
  * The folder --out is what a job's record, checkpoint and model are on a server: after every epoch it holds the checkpoint,
  * job.json as far as it is known, and the best epoch's weights, so that a training that is stopped or killed goes on with
  * --resume and ends with the weights that it would have had. */
+#include "bar.h"
 #include "commands.h"
 #include "cxrd/clock.h"
 #include "cxrd/cores.h"
@@ -65,12 +66,9 @@ static void on_signal(int signal) { atomic_store(&ended_by, signal); }
 
 /* ---- what the run tells ---- */
 
-enum { BAR = 24 }; /* so that the line fits into 80 columns */
-
 struct display {
-    bool terminal; /* standard error is one: it gets the bar */
-    bool person;   /* standard output too: no JSON */
-    double drawn;  /* when the bar was last drawn */
+    struct bar bar; /* where standard error is a terminal */
+    bool person;    /* standard output is one, too: no JSON */
     struct train_config config;
     json_t *record; /* what job.json holds, once it is this run's */
     bool ours;      /* it is: of a new training, or of one whose checkpoint this run goes on with */
@@ -159,8 +157,9 @@ static void on_phase(void *arg, enum train_phase phase)
     struct display *d = arg;
 
     d->phase = phase;
-    if (d->terminal)
-        fprintf(stderr, "\r\033[K%s\n", PHASE_NAMES[phase]);
+    bar_clear(&d->bar);
+    if (d->bar.shown)
+        fprintf(stderr, "%s\n", PHASE_NAMES[phase]);
 }
 
 static void on_dataset(void *arg, const struct train_result *so_far)
@@ -181,19 +180,12 @@ static void on_dataset(void *arg, const struct train_result *so_far)
 static void on_step(void *arg, const struct train_progress *p)
 {
     struct display *d = arg;
-    const double now = clock_seconds();
-    const int filled = (int)(p->progress * BAR);
+    char epoch[32], behind[64];
 
     d->now = *p;
-    if (!d->terminal || now - d->drawn < 0.2)
-        return;
-    d->drawn = now;
-    fprintf(stderr, "\r\033[Kepoch %zu  [%.*s%.*s] %3.0f%%  loss %.4f  %.0f images/s", p->epoch, filled,
-            "########################", BAR - filled, "------------------------", p->progress * 100, p->loss,
-            p->images_per_s);
-    if (p->eta_s >= 0)
-        fprintf(stderr, "  ETA %d:%02d", (int)p->eta_s / 60, (int)p->eta_s % 60);
-    fflush(stderr);
+    snprintf(epoch, sizeof epoch, "epoch %zu", p->epoch);
+    snprintf(behind, sizeof behind, "loss %.4f  %.0f images/s", p->loss, p->images_per_s);
+    bar_draw(&d->bar, epoch, p->progress, behind, p->eta_s);
 }
 
 static void tell_epoch(const struct epoch_report *e, const struct baseline *baseline)
@@ -211,8 +203,7 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
     json_t *epoch = epoch_json(report, d->config.labels.n);
     char *line = json_text(epoch, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
-    if (d->terminal)
-        fprintf(stderr, "\r\033[K");
+    bar_clear(&d->bar);
     if (d->person)
         tell_epoch(report, baseline);
     else if (line)
@@ -582,7 +573,7 @@ static bool options_check(const struct train_options *o)
 static int train(int argc, char **argv)
 {
     struct train_options o = { .threads = cores_available(), .cache_bytes = (size_t)16 << 30 };
-    struct display d = { .terminal = isatty(STDERR_FILENO),
+    struct display d = { .bar.shown = isatty(STDERR_FILENO),
                          .person = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) };
     struct train_result result = { 0 };
     char checkpoint[PATH_MAX];
@@ -610,8 +601,7 @@ static int train(int argc, char **argv)
         st = error_set(&err, ST_INVALID, "'init' names a model of a server: give a file with --init instead");
     if (st == ST_OK)
         st = run(&o, before, checkpoint, &d, &result, &err);
-    if (d.terminal)
-        fprintf(stderr, "\r\033[K"); /* what is said now must not stand behind the bar */
+    bar_clear(&d.bar); /* what is said now must not stand behind it */
     if (st == ST_OK && result.model)
         tell_result(&result);
     train_result_release(&result);

@@ -140,7 +140,7 @@ class TheHeatmap(ServerCase):
                 self.assertEqual(file.read(), there)
             os.remove(out)
         for arguments in (['--heatmap', out, film], ['--explain', 'Edema', '--heatmap', out, film, film],
-                          ['--explain', 'edema', film]):
+                          ['--explain', 'edemas', film]):
             done = program.run('predict', '--weights', dataset.weights_path(), *arguments)
             self.assertEqual((done.returncode, os.path.exists(out)), (2, False))
 
@@ -150,7 +150,7 @@ class NoHeatmap(ServerCase):
     arguments = ('--max-upload', '100000')
 
     def test_without_a_finding_is_422(self):
-        for query in ('', '?', '?label=', '?label=mass', '?label=No%20Finding', '?labels=Mass', '?explain=Mass'):
+        for query in ('', '?', '?label=', '?label=Massive', '?label=No%20Finding', '?labels=Mass', '?explain=Mass'):
             with self.subTest(query):
                 self.assert_problem(self.post('/predict/heatmap' + query, picture.noise(1)), 422, "'label'")
 

@@ -96,7 +96,7 @@ class Predictions(OwnCase):
                     if asked in labels:
                         self.assertEqual(reply.status, 200, reply)
                     else:
-                        self.assert_problem(reply, 422, f"must name one of the {len(labels)} findings, spelt as in {labels[0]} or")
+                        self.assert_problem(reply, 422, f"must name one of the model's {len(labels)} findings: {labels[0]}, ")
 
 
 class Explanations(OwnCase):
@@ -109,17 +109,19 @@ class Explanations(OwnCase):
             self.assertEqual(explanation['label'], label)
             total = explanation['bias'] + explanation['inputs'] + sum(map(sum, explanation['grid']))
             self.assertAlmostEqual(total, explanation['logit'], delta=1e-4 * max(1, abs(explanation['logit'])))
+            shouted = label.replace('ure', 'URE').replace('_', ' ')
+            self.assertEqual(self.ask(OWN, '/predict?' + quoted(explain=shouted))['explanation'], explanation)
             reply = self.post('/predict/heatmap?' + quoted(label=label), FILM)
             self.assertEqual((reply.status, reply.headers['content-type']), (200, 'image/png'))
-        for label in ('', 'fracture', 'Mass', 'Epanchement pleural', 'No Finding', '<b>', 'x' * 250):
+        for label in ('', 'fractures', 'Mass', 'Epanchement pleural', 'No Finding', '<b>', 'x' * 250):
             for target in ('/predict?' + quoted(explain=label), '/predict/heatmap?' + quoted(label=label)):
-                self.assert_problem(self.post(target, FILM), 422, "must name one of the 3 findings, spelt as in Fracture or")
+                self.assert_problem(self.post(target, FILM), 422, f"must name one of the model's 3 findings: {OWN[0]}, {OWN[1]} or {OWN[2]}")
         self.assert_problem(self.post('/predict/heatmap', FILM), 422, "'label' is missing: name the finding whose map is wanted")
 
     def test_of_the_only_finding(self):
         self.take(architectures.mlp(labels=OWN[2:]))
         self.assertEqual(self.ask(OWN[2:], '/predict?' + quoted(explain=OWN[2]))['explanation']['label'], OWN[2])
-        self.assert_problem(self.post('/predict?explain=Mass', FILM), 422, f"must name the model's only finding, spelt as {OWN[2]}")
+        self.assert_problem(self.post('/predict?explain=Mass', FILM), 422, f"must name the model's only finding, {OWN[2]}")
 
     def test_of_the_last_of_many(self):
         self.take(architectures.cnn4(MANY))
@@ -163,7 +165,7 @@ class Swaps(OwnCase):
             return raw.reply('POST', '/predict')
 
     def test_a_question_is_understood_by_the_model_that_answers(self):
-        self.assert_problem(self.asked_across_a_swap('explain=Fracture'), 422, 'one of the 14 findings')
+        self.assert_problem(self.asked_across_a_swap('explain=Fracture'), 422, "one of the model's 14 findings")
         self.assert_problem(self.asked_across_a_swap('history=Fracture'), 422, "'Fracture'")
         told = self.assert_prediction(self.asked_across_a_swap('explain=Pleural_Thickening'))  # the second there, the twelfth here
         self.assertEqual((told['model']['id'], told['explanation']['label']), (self.nih, 'Pleural_Thickening'))
@@ -340,10 +342,10 @@ class CommandLine(Case):
         self.assertEqual(sorted(' '.join(line.split()[:-1]) for line in lines[1:4]), sorted(OWN))
         self.assertEqual(len({line.rindex(' ') for line in lines[1:4]}), 1)  # a column, whatever a name has
         self.assertIn(f'  {OWN[2]}: logit ', lines[4])
-        for label in ('Mass', 'fracture', 'No Finding'):
+        for label in ('Mass', 'fractures', 'No Finding'):
             done = program.run('predict', '--weights', self.weights, '--explain', label, self.film)
             self.assertEqual((done.returncode, done.stdout), (2, ''))
-            self.assertIn(','.join(OWN), done.stderr)
+            self.assertIn(f'{OWN[0]}, {OWN[1]} or {OWN[2]}', done.stderr)
         done = program.run('inspect', self.weights)
         self.assertIn(','.join(OWN), done.stdout)
 
@@ -371,7 +373,7 @@ class CommandLine(Case):
             self.assertEqual(here, there)
         done = program.run('predict', '--url', server.url, '--explain', 'Mass', self.film)
         self.assertEqual((done.returncode, done.stdout), (1, ''))
-        self.assertIn("one of the 3 findings, spelt as in Fracture", done.stderr)
+        self.assertIn("one of the model's 3 findings: Fracture", done.stderr)
         import_model(server, architectures.logistic(OWN))
         for given in (('--history', f'Fracture, {OWN[2]}', '--history-last', 'No Finding'), ('--history', 'Mass')):
             here, there = (json.loads(program.run('predict', *source, '--json', *given).stdout)['probabilities']

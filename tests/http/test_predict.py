@@ -167,10 +167,14 @@ class TheExplanation(ServerCase):
             self.assertEqual(list(pool.map(ask, range(70))), alone)
 
     def test_of_no_finding_is_422(self):
-        for label in ('mass', 'Masses', '', 'No%20Finding', 'Mass%20', 'x' * 200):
+        for label in ('Mas', 'Massive', '', 'No%20Finding', 'x' * 200):
             with self.subTest(label):
                 reply = self.post(f'/predict?explain={label}', picture.noise(1), Content_Type='image/png')
-                self.assert_problem(reply, 422, "'explain' must name one of the 14 findings")
+                self.assert_problem(reply, 422, "'explain' must name one of the model's 14 findings: Atelectasis, ")
+
+    def test_forgives_the_case_of_letters_and_what_stands_between_words(self):
+        for label, said in (('Mass', 'mass'), ('Pleural_Thickening', 'pleural%20thickening'), ('Edema', 'oedema')):
+            self.assertEqual(self.explain(said, picture.noise(1))['explanation']['label'], label)
 
     def test_is_what_cxrd_predict_says(self):
         data = picture.noise(23, 100, 100)

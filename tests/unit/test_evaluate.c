@@ -1,5 +1,5 @@
 /* tests/unit/test_evaluate.c - an evaluation's figures, errors by patient and answers, and the names in a scores file. */
-#include "jobs/training/csv_text.h"
+#include "cxrd/csv_text.h"
 #include "jobs/training/evaluate.h"
 #include "leaks.h"
 #include "train_run.h"

@@ -141,3 +141,48 @@ Test(labels, that_are_another_word_for_a_known_finding_are_it)
     cr_assert_eq(label_of_word(&l, "Effusion", 8), 1);
     cr_assert_eq(label_of_word(&l, "pleural effusions", 17), 1);
 }
+
+Test(labels, are_chosen_as_people_write_them)
+{
+    const struct labels l = parsed("Mass,Pleural_Thickening,Edema");
+    static const struct {
+        const char *said;
+        int meant;
+    } ROWS[] = { { "mass", 0 }, { "PLEURAL THICKENING", 1 }, { "oedema", 2 } };
+    struct error err = { 0 };
+    int label;
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        label = -1;
+        cr_assert_eq(labels_choose(&l, ROWS[i].said, "'explain'", &label, &err), ST_OK, "%s", ROWS[i].said);
+        cr_assert_eq(label, ROWS[i].meant);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        label = -1;
+        cr_assert_eq(labels_choose(&l, (const char *[]){ "", "No Finding", "Hernia", "Massive" }[i], "'x'",
+                                   &label, &err),
+                     ST_INVALID);
+        cr_assert_eq(label, -1);
+        cr_assert_str_eq(err.text,
+                         "'x' must name one of the model's 3 findings: Mass, Pleural_Thickening or Edema");
+    }
+}
+
+/* A sentence is short: of many findings it has those that fit, and how many more there are. */
+Test(labels, are_listed_as_far_as_they_fit)
+{
+    struct labels l = { 0 };
+    struct error err = { 0 };
+    char name[LABEL_SIZE];
+    int label;
+
+    for (int i = 0; i < MAX_LABELS; i++) {
+        snprintf(name, sizeof name, "finding number %d of a long list", i);
+        cr_assert_eq(labels_add(&l, name, strlen(name), &err), ST_OK);
+    }
+    cr_assert_eq(labels_choose(&l, "Mass", "'x'", &label, &err), ST_INVALID);
+    cr_assert_str_eq(err.text,
+                     "'x' must name one of the model's 64 findings: finding number 0 of a long list, finding "
+                     "number 1 of a long list, finding number 2 of a long list, finding number 3 of a long "
+                     "list, finding number 4 of a long list, finding number 5 of a long list and 58 others");
+}

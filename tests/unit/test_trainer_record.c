@@ -1,5 +1,5 @@
 /* tests/unit/test_trainer_record.c - the parts of a record have the contract's members, and what is no number is null. */
-#include "jobs/training/csv_text.h"
+#include "cxrd/csv_text.h"
 #include "jobs/training/evaluate.h"
 #include "leaks.h"
 #include "tiny_dataset.h"

@@ -1,6 +1,6 @@
-/* jobs/training/csv_text.h - a stranger's text as a field of a CSV file. */
-#ifndef JOBS_TRAINING_CSV_TEXT_H
-#define JOBS_TRAINING_CSV_TEXT_H
+/* include/cxrd/csv_text.h - a stranger's text as a field of a CSV file. */
+#ifndef CXRD_CSV_TEXT_H
+#define CXRD_CSV_TEXT_H
 
 #include "cxrd/buf.h"
 

@@ -1,5 +1,5 @@
-/* jobs/training/csv_text.c - see csv_text.h. */
-#include "csv_text.h"
+/* model/core/csv_text.c - see cxrd/csv_text.h. */
+#include "cxrd/csv_text.h"
 
 #include <string.h>
 

@@ -1,0 +1,44 @@
+/* server/commands/asking.h - one picture asked about: by a weights file here, or by a server. */
+#ifndef SERVER_COMMANDS_ASKING_H
+#define SERVER_COMMANDS_ASKING_H
+
+#include "../api/prediction.h"
+#include "cxrd/decoder.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What `cxrd predict` is told. */
+struct predict_options {
+    const char *weights, *url, *ca, *explain, *heatmap, *precision, *input_policy, *list, *csv;
+    const char *given[N_INPUT_FIELDS]; /* as input_parse() takes it; NULL: not known */
+    size_t threads;
+    bool json, overwrite;
+};
+
+/* What all threads that ask share. Read only, once it is open. */
+struct asking {
+    const struct predict_options *o;
+    struct labels labels;    /* of the model that answers */
+    struct served m;         /* no model: a server is asked */
+    struct question q;       /* of `m`; a server reads the options itself */
+    struct decoder *decoder; /* of JPEG and DICOM; NULL: a server is asked */
+};
+
+/* Load the model, or ask the server which one answers.
+ *   a         release it in any case; all zero before
+ *   n         pictures there are; a model that sees none needs none
+ * Errors: ST_INVALID (they do not fit), those of file_read(), weights_read(), client_json(). */
+MUST_USE enum status asking_open(struct asking *a, const struct predict_options *o, size_t n,
+                                 struct error *err);
+void asking_release(struct asking *a);
+
+/* Any number of threads at a time, each with a session of its own.
+ *   path  of a picture; "-": standard input; NULL: none is given
+ *   ret   what /predict answers, and `file`: a new reference
+ * Errors: ST_UNUSABLE (also: the file cannot be read), image_decode()'s, predict_image()'s, client_json()'s. */
+MUST_USE enum status ask(const struct asking *a, struct session *s, const char *path, json_t **ret,
+                         struct error *err);
+
+#endif

@@ -1,0 +1,131 @@
+/* server/commands/reply_table.c - see reply_table.h. */
+#include "reply_table.h"
+
+#include "commands.h"
+#include "cxrd/buf.h"
+#include "cxrd/csv_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROW = 1 << 20 };
+
+struct reply_table {
+    FILE *file;
+    const char *path;
+    struct labels labels;
+};
+
+static enum status cannot_write(const struct reply_table *t, struct error *err)
+{
+    return error_errno(err, ST_IO, "cannot write '%.200s'", t->path);
+}
+
+/* One line of the file, and free it. */
+static enum status write_row(struct reply_table *t, struct buf *row, struct error *err)
+{
+    enum status st = buf_status(row);
+
+    if (st != ST_OK)
+        st = error_nomem(err);
+    else if (fwrite(row->data, 1, row->len, t->file) != row->len || fflush(t->file) != 0)
+        st = cannot_write(t, err);
+    buf_release(row);
+    return st;
+}
+
+static enum status write_header(struct reply_table *t, struct error *err)
+{
+    struct buf row = BUF_INIT(MAX_ROW);
+
+    buf_puts(&row, "file");
+    for (size_t i = 0; i < t->labels.n; i++) {
+        buf_puts(&row, ",");
+        csv_text(t->labels.names[i], &row);
+    }
+    buf_puts(&row, ",warnings,model,error\n");
+    return write_row(t, &row, err);
+}
+
+enum status reply_table_open(const char *path, bool overwrite, const struct labels *labels,
+                             struct reply_table **ret, struct error *err)
+{
+    const bool is_output = strcmp(path, "-") == 0;
+    enum status st = is_output ? ST_OK : command_out_check(path, overwrite, err);
+    struct reply_table *t = st == ST_OK ? malloc(sizeof *t) : NULL;
+
+    if (st != ST_OK)
+        return st;
+    if (!t)
+        return error_nomem(err);
+    *t = (struct reply_table){ is_output ? stdout : fopen(path, "we"), path, *labels };
+    if (!t->file) {
+        st = cannot_write(t, err);
+        free(t);
+        return st;
+    }
+    *ret = t;
+    return write_header(t, err);
+}
+
+/* "inverted no_voi": the codes of the picture's warnings. */
+static void put_warnings(const json_t *reply, struct buf *row)
+{
+    const json_t *warning;
+    size_t i;
+
+    json_array_foreach (json_object_get(reply, "warnings"), i, warning)
+        buf_printf(row, "%s%s", i ? " " : "", json_string_value(json_object_get(warning, "code")));
+}
+
+/* False: it has other labels than the table. */
+static bool put_reply(const struct reply_table *t, const json_t *reply, struct buf *row)
+{
+    const json_t *probabilities = json_object_get(reply, "probabilities");
+    const char *model = json_string_value(json_object_get(json_object_get(reply, "model"), "id"));
+    bool is_known = json_object_size(probabilities) == t->labels.n;
+
+    for (size_t i = 0; i < t->labels.n; i++) {
+        const json_t *value = json_object_get(probabilities, t->labels.names[i]);
+
+        is_known = is_known && json_is_number(value);
+        buf_printf(row, ",%.9g", json_number_value(value));
+    }
+    buf_puts(row, ",");
+    put_warnings(reply, row);
+    buf_puts(row, ",");
+    csv_text(model ? model : "", row);
+    buf_puts(row, ",");
+    return is_known;
+}
+
+enum status reply_table_put(struct reply_table *t, const char *picture, const json_t *reply,
+                            const char *refused, struct error *err)
+{
+    struct buf row = BUF_INIT(MAX_ROW);
+
+    csv_text(picture, &row);
+    if (reply && !put_reply(t, reply, &row)) {
+        buf_release(&row);
+        return error_set(err, ST_CONFLICT,
+                         "another model answers now, whose labels are not the columns of '%.200s'", t->path);
+    }
+    if (!reply) {
+        for (size_t i = 0; i < t->labels.n + 3; i++)
+            buf_puts(&row, ",");
+        csv_text(refused, &row);
+    }
+    buf_puts(&row, "\n");
+    return write_row(t, &row, err);
+}
+
+enum status reply_table_close(struct reply_table *t, struct error *err)
+{
+    enum status st = ST_OK;
+
+    if (t && t->file != stdout && fclose(t->file) != 0)
+        st = cannot_write(t, err);
+    free(t);
+    return st;
+}

@@ -1,0 +1,188 @@
+"""`cxrd predict` on many pictures: what names them, in which order answers come, the table, the bar, a bad one among them."""
+import csv
+import io
+import json
+import os
+import pty
+import re
+import unittest
+
+from support import dataset, dicom, jpeg, picture, program
+from support.case import Case, ServerCase
+
+PIXELS = [[(7 * x * y) % 256 for x in range(70)] for y in range(60)]
+SQUARES = [[(17 * x + 31 * y) % 256 for x in range(8)] for y in range(8)]
+
+
+def predict(*arguments, source=None, **how):
+    return program.run('predict', *(source or ('--weights', dataset.weights_path())), *arguments, **how)
+
+
+def write(path, data):
+    with open(path, 'wb') as file:
+        file.write(data)
+    return path
+
+
+def films(n=6):
+    """A folder with so many PNGs, and their paths in order."""
+    folder = program.new_folder('films')
+    return folder, [write(os.path.join(folder, f'{i:02}.png'), picture.noise(i, 60 + i, 50)) for i in range(n)]
+
+
+def answers(done):
+    """(file, probabilities) of each line."""
+    return [(reply['file'], reply['probabilities']) for reply in map(json.loads, done.stdout.splitlines())]
+
+
+class WhatNamesThem(Case):
+
+    def test_a_list_a_pattern_a_folder_and_standard_input_mean_the_same(self):
+        folder, paths = films()
+        expected = answers(predict('--json', *paths))
+        self.assertEqual([path for path, _ in expected], paths)
+        listed = write(os.path.join(folder, 'list'), ('\r\n'.join(paths[:3]) + '\n\n' + os.path.join(folder, '0[3-5]*') + '\n').encode())
+        for arguments, given in ((('--list', listed), None), (('--list', '-'), '\n'.join(paths)), ((os.path.join(folder, '*.png'),), None),
+                                 ((folder,), None), ((paths[0], '--list', '-'), '\n'.join(paths[1:]))):
+            with self.subTest(arguments):
+                done = predict('--json', *arguments, **({'input': given} if given else {}))
+                self.assertEqual((done.returncode, done.stderr), (0, ''))
+                self.assertEqual(answers(done), expected)
+
+    def test_a_picture_comes_through_standard_input(self):
+        _, paths = films(1)
+        with open(paths[0], 'rb') as film:
+            done = predict('--json', '-', stdin=film)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        self.assertEqual(answers(done), [('-', answers(predict('--json', paths[0]))[0][1])])
+
+    def test_what_names_nothing_is_told(self):
+        folder = program.new_folder('films')
+        for arguments, says in ((('--list', os.path.join(folder, 'none')), "cannot open the list"), (('--list', write(os.path.join(folder, 'l'), b'\n')), 'names no picture'),
+                                ((os.path.join(folder, '*.png'),), "*.png': No such file"), (('--list', write(os.path.join(folder, 'long'), b'x' * 9000)), 'longer than a path')):
+            with self.subTest(says):
+                done = predict(*arguments)
+                self.assertEqual((done.returncode, done.stdout), (1, ''))
+                self.assertIn(says, done.stderr)
+                self.assertEqual(done.stderr.count('\n'), 1)
+
+
+class Answers(Case):
+
+    def test_come_in_order_and_are_the_same_from_any_number_of_threads(self):
+        folder, paths = films(24)
+        for i in range(0, 24, 5):
+            write(paths[i], dicom.film(PIXELS) if i % 2 else jpeg.squares(SQUARES))  # by its own helper, several at once
+        one, many = predict('--json', '--threads', '1', folder), predict('--json', '--threads', '5', folder)
+        self.assertEqual([one.returncode, many.returncode], [0, 0], many.stderr)
+        self.assertEqual(answers(one), answers(many))
+        self.assertEqual([path for path, _ in answers(many)], paths)
+
+    def test_an_error_is_said_once(self):
+        folder = program.new_folder('films')
+        missing = os.path.join(folder, 'missing.png')
+        self.assertEqual(predict(missing).stderr, f"cxrd predict: {missing}: cannot open 'missing.png': No such file or directory\n")
+        done = program.run('predict', '--weights', 'none.safetensors', missing)
+        self.assertEqual(done.stderr, "cxrd predict: cannot open 'none.safetensors': No such file or directory\n")
+
+    def test_without_a_terminal_there_is_no_bar(self):
+        done = predict('--json', films()[0])
+        self.assertEqual(done.stderr, '')
+
+    def test_on_a_terminal_there_is_one_with_an_eta(self):
+        folder, _ = films(60)
+        table = os.path.join(folder, 'table.csv')
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execve(program.BINARY, [program.BINARY, 'predict', '--weights', dataset.weights_path(), '--threads', '1', '--csv', table, folder,
+                                       *[os.path.join(folder, '*.png')] * 40], program.environment())
+        written = b''
+        while True:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:  # how a terminal says that nobody is there any more
+                break
+            if not part:
+                break
+            written += part
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0, written)
+        bars = [bar for bar in re.findall(r'\r\x1b\[K(predict [^\r\n]*)', written.decode()) if bar]
+        self.assertGreater(len(bars), 0)
+        for bar in bars:
+            self.assertRegex(bar, r'^predict  \[#*-*\] +\d+%  \d+ of 2460  \d+ images/s(  ETA \d+:\d\d)?$')
+            self.assertLess(len(bar), 80)
+        self.assertEqual(re.sub(r'\r\x1b\[K(predict [^\r\n]*)?', '', written.decode()), '')  # and nothing of it stays
+
+
+class TheTable(ServerCase):
+    with_model = True
+
+    def read(self, text):
+        rows = list(csv.DictReader(io.StringIO(text)))
+        self.assertEqual(list(rows[0]), ['file', *dataset.LABELS, 'warnings', 'model', 'error'])
+        return rows
+
+    def test_has_a_row_a_picture_and_says_why_one_has_no_figures(self):
+        folder, paths = films()
+        write(paths[2], b'GIF89a')
+        wanted = dict(answers(predict('--json', folder)))
+        for source in (None, ('--url', self.server.url)):
+            out = os.path.join(program.new_folder('out'), 'table.csv')
+            done = predict('--csv', out, folder, source=source)
+            self.assertEqual((done.returncode, done.stdout), (1, ''))
+            lines = done.stderr.splitlines()
+            self.assertEqual(len(lines), 2, lines)
+            self.assertIn(f'{paths[2]}: ', lines[0])
+            self.assertEqual(lines[1], 'cxrd predict: 1 of 6 pictures cannot be used')
+            with open(out, encoding='utf-8', newline='') as file:
+                rows = self.read(file.read())
+            self.assertEqual([row['file'] for row in rows], paths)
+            for row in rows:
+                if row['file'] == paths[2]:
+                    self.assertIn('GIF', row['error'])
+                    self.assertEqual({row[label] for label in dataset.LABELS}, {''})
+                else:
+                    self.assertEqual(row['error'], '')
+                    self.assertTrue(row['model'])
+                    self.assertEqual({label: float(row[label]) for label in dataset.LABELS}, wanted[row['file']])
+
+    def test_goes_to_standard_output_too_and_beside_json(self):
+        folder, paths = films(2)
+        self.assertEqual([row['file'] for row in self.read(predict('--csv', '-', folder).stdout)], paths)
+        out = os.path.join(folder, 'table')
+        self.assertEqual([path for path, _ in answers(predict('--json', '--csv', out, folder))], paths)
+        with open(out, encoding='utf-8', newline='') as file:
+            self.assertEqual([row['file'] for row in self.read(file.read())], paths)
+        done = predict('--json', '--csv', '-', folder)
+        self.assertEqual((done.returncode, done.stdout), (2, ''))
+
+    def test_is_not_written_over_by_accident(self):
+        folder, paths = films(1)
+        out = write(os.path.join(folder, 'table'), b'mine')
+        done = predict('--csv', out, paths[0])
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertIn('--overwrite', done.stderr)
+        with open(out, 'rb') as file:
+            self.assertEqual(file.read(), b'mine')
+        self.assertEqual(predict('--csv', out, '--overwrite', paths[0]).returncode, 0)
+
+    def test_a_disk_that_is_full_ends_it(self):
+        done = predict('--csv', '/dev/full', '--overwrite', films()[0])
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertRegex(done.stderr, "^cxrd predict: cannot write '/dev/full': No space left on device\n$")
+
+    def test_names_run_nothing_in_a_spreadsheet(self):
+        folder = program.new_folder('films')
+        write(os.path.join(folder, '=1,"2".png'), picture.noise(1))
+        self.assertEqual(self.read(predict('--csv', '-', '=1,"2".png', cwd=folder).stdout)[0]['file'], '\'=1,"2".png')
+
+    def test_a_server_that_is_not_there_ends_it_at_once(self):
+        folder, _ = films()
+        for more in ((), ('--csv', '-')):
+            done = predict(*more, folder, source=('--url', 'http://127.0.0.1:9'))
+            self.assertEqual((done.returncode, done.stdout, done.stderr.count('\n')), (1, '', 1))
+
+
+if __name__ == '__main__':
+    unittest.main()
