@@ -8,21 +8,17 @@
 #include "cxrd/onnx.h"
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
+#include "served.h"
+#include "shelf.h"
 
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const char WEIGHTS[] = ".safetensors", ONNX[] = ".onnx";
-
-struct holder {
-    struct served served; /* first: a struct served * is a struct holder * */
-    atomic_size_t references;
-};
 
 struct registry {
     struct store *store;
@@ -30,34 +26,26 @@ struct registry {
     enum precision precision;
     pthread_mutex_t
         lock; /* guards these three: held to copy them, or to swap a pointer, never while work is done */
-    struct holder *active; /* NULL: none */
+    struct served *active; /* NULL: none */
     struct registry_fault fault;
     struct registry_counts counts;
     pthread_mutex_t change; /* the choice in the store and the swap are one; taken before `lock` */
+    struct shelf *shelf;    /* models beside it that are asked by name */
+    pthread_mutex_t
+        loading; /* one of those is loaded at a time, and none is put there while it is deleted; may be taken
+                              * with `change`, before `lock` */
     pthread_mutex_t
         exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
 };
 
-void served_release(struct served *m)
-{
-    struct holder *h = (struct holder *)m;
-
-    if (!h || atomic_fetch_sub_explicit(&h->references, 1, memory_order_acq_rel) != 1)
-        return;
-    model_unref(h->served.model);
-    free(h);
-}
-
 struct served *registry_active(struct registry *r)
 {
-    struct holder *h;
+    struct served *m;
 
     pthread_mutex_lock(&r->lock);
-    h = r->active;
-    if (h)
-        atomic_fetch_add_explicit(&h->references, 1, memory_order_relaxed);
+    m = r->active ? served_hold(r->active) : NULL;
     pthread_mutex_unlock(&r->lock);
-    return h ? &h->served : NULL;
+    return m;
 }
 
 bool registry_fault(struct registry *r, struct registry_fault *ret)
@@ -209,57 +197,56 @@ static const char *text_in(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-static enum status holder_make(struct registry *r, const char *id, const json_t *card,
-                               struct holder **ret_holder, struct error *err)
+/* The model of a card, ready to answer. */
+static enum status served_make(struct registry *r, const char *id, const json_t *card,
+                               struct served **ret_served, struct error *err)
 {
-    struct holder *h = calloc(1, sizeof *h);
+    struct served *m = served_new();
     enum status st;
 
-    if (!h)
+    if (!m)
         return error_nomem(err);
-    atomic_init(&h->references, 1);
-    snprintf(h->served.id, ID_SIZE, "%s", id);
-    snprintf(h->served.job, ID_SIZE, "%s", text_in(card, "job"));
-    snprintf(h->served.sha256, DIGEST_TEXT_SIZE, "%s", text_in(card, "sha256"));
-    if (strlen(text_in(card, "population")) < sizeof h->served.population) /* cut, it might be no UTF-8 */
-        snprintf(h->served.population, sizeof h->served.population, "%s", text_in(card, "population"));
-    st = file_load(r, id, h->served.sha256, &h->served.model, err);
-    if (st == ST_OK && model_is_backbone(h->served.model))
+    snprintf(m->id, ID_SIZE, "%s", id);
+    snprintf(m->job, ID_SIZE, "%s", text_in(card, "job"));
+    snprintf(m->sha256, DIGEST_TEXT_SIZE, "%s", text_in(card, "sha256"));
+    if (strlen(text_in(card, "population")) < sizeof m->population) /* cut, it might be no UTF-8 */
+        snprintf(m->population, sizeof m->population, "%s", text_in(card, "population"));
+    st = file_load(r, id, m->sha256, &m->model, err);
+    if (st == ST_OK && model_is_backbone(m->model))
         st = error_set(err, ST_CONFLICT, BACKBONE_REFUSED);
     if (st == ST_OK)
-        st = model_narrow(&h->served.model, r->precision, err);
+        st = model_narrow(&m->model, r->precision, err);
     if (st == ST_OK)
-        st = warm_up(h->served.model, err);
+        st = warm_up(m->model, err);
     if (st != ST_OK) {
-        served_release(&h->served);
+        served_release(m);
         return st;
     }
-    *ret_holder = h;
+    *ret_served = m;
     return ST_OK;
 }
 
-static void swap(struct registry *r, struct holder *next)
+static void swap(struct registry *r, struct served *next)
 {
-    struct holder *before;
+    struct served *before;
 
     pthread_mutex_lock(&r->lock);
     before = r->active;
     r->active = next;
     r->fault = (struct registry_fault){ "" };
     pthread_mutex_unlock(&r->lock);
-    if (before)
-        served_release(&before->served);
+    served_release(before);
 }
 
 /* Load a model to be served. */
-static enum status holder_load(struct registry *r, const char *id, json_t **ret_card,
-                               struct holder **ret_holder, struct error *err)
+static enum status served_load(struct registry *r, const char *id, json_t **ret_card,
+                               struct served **ret_served, struct error *err)
 {
     json_t *card = NULL;
     enum status st = store_model_get(r->store, id, &card, err);
 
     if (st == ST_OK)
-        st = holder_make(r, id, card, ret_holder, err);
+        st = served_make(r, id, card, ret_served, err);
     if (st == ST_OK && ret_card)
         *ret_card = card;
     else
@@ -280,23 +267,23 @@ static void fault_keep(struct registry *r, const char *id, const struct error *w
 static enum status load_active(struct registry *r, struct error *err)
 {
     char id[ID_SIZE];
-    struct holder *h = NULL;
+    struct served *m = NULL;
     struct error why = { 0 };
     enum status st = store_active(r->store, id, err);
 
     if (st != ST_OK || !id[0])
         return st;
-    st = holder_load(r, id, NULL, &h, &why);
+    st = served_load(r, id, NULL, &m, &why);
     if (st == ST_NOMEM)
         return error_nomem(err);
     if (st == ST_OK)
-        swap(r, h);
+        swap(r, m);
     else
         fault_keep(r, id, &why);
     return ST_OK;
 }
 
-enum status registry_open(struct store *store, const char *state, enum precision precision,
+enum status registry_open(struct store *store, const char *state, const struct registry_options *options,
                           struct registry **ret_registry, struct error *err)
 {
     struct registry *r = calloc(1, sizeof *r);
@@ -305,14 +292,17 @@ enum status registry_open(struct store *store, const char *state, enum precision
     if (!r)
         return error_nomem(err);
     r->store = store;
-    r->precision = precision;
+    r->precision = options->precision;
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->change, NULL);
+    pthread_mutex_init(&r->loading, NULL);
     pthread_mutex_init(&r->exporting, NULL);
     if (snprintf(r->folder, sizeof r->folder, "%s/models", state) >= (int)sizeof r->folder)
         st = error_set(err, ST_IO, "the path of the state folder is too long");
     else
         st = folder_make(r->folder, err);
+    if (st == ST_OK)
+        st = shelf_new(options->beside, &r->shelf, err);
     if (st == ST_OK)
         st = load_active(r, err);
     if (st != ST_OK) {
@@ -328,7 +318,9 @@ void registry_close(struct registry *r)
     if (!r)
         return;
     swap(r, NULL);
+    shelf_free(r->shelf);
     pthread_mutex_destroy(&r->exporting);
+    pthread_mutex_destroy(&r->loading);
     pthread_mutex_destroy(&r->change);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -437,7 +429,7 @@ struct registry_counts registry_counts(struct registry *r)
 static void chosen(struct registry *r, char id[ID_SIZE])
 {
     pthread_mutex_lock(&r->lock);
-    snprintf(id, ID_SIZE, "%s", r->active ? r->active->served.id : r->fault.model);
+    snprintf(id, ID_SIZE, "%s", r->active ? r->active->id : r->fault.model);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -464,9 +456,9 @@ static enum status check_still(struct registry *r, const char *active, const cha
 static enum status activate(struct registry *r, const char *id, const char *active, const char *previous,
                             json_t **ret_card, struct error *err)
 {
-    struct holder *h = NULL;
+    struct served *m = NULL;
     json_t *card = NULL;
-    enum status st = holder_load(r, id, &card, &h, err);
+    enum status st = served_load(r, id, &card, &m, err);
 
     if (st == ST_OK) {
         pthread_mutex_lock(&r->change);
@@ -474,11 +466,13 @@ static enum status activate(struct registry *r, const char *id, const char *acti
         if (st == ST_OK)
             st = store_activate(r->store, id, err);
         if (st == ST_OK)
-            swap(r, h);
+            swap(r, m);
         pthread_mutex_unlock(&r->change);
     }
-    if (st != ST_OK && h)
-        served_release(&h->served);
+    if (st == ST_OK)
+        shelf_drop(r->shelf, id); /* it need not be there twice */
+    else
+        served_release(m);
     if (st != ST_CONFLICT) /* nobody wants it any more: no failure */
         count_activation(r, st == ST_OK);
     if (st == ST_OK && ret_card)
@@ -520,6 +514,9 @@ static enum status delete_model(struct registry *r, const char *id, struct error
     if (st == ST_OK)
         st = store_model_delete(r->store, id, err);
     if (st == ST_OK) {
+        pthread_mutex_lock(&r->loading); /* one that is loaded at this moment is put there before this */
+        shelf_drop(r->shelf, id);
+        pthread_mutex_unlock(&r->loading);
         unlink(weights);
         unlink(onnx);
     }
@@ -552,6 +549,39 @@ enum status registry_retain(struct registry *r, size_t keep, struct error *err)
     pthread_mutex_unlock(&r->change);
     return st;
 }
+
+/* The model of that id, if it is loaded already. */
+static struct served *loaded(struct registry *r, const char *id)
+{
+    struct served *m = registry_active(r);
+
+    if (m && strcmp(m->id, id) == 0)
+        return m;
+    served_release(m);
+    return shelf_find(r->shelf, id);
+}
+
+enum status registry_named(struct registry *r, const char *id, struct served **ret, struct error *err)
+{
+    enum status st = ST_OK;
+
+    if (!id_ok(id, strlen(id)))
+        return error_set(err, ST_NOTFOUND, "there is no model '%.36s'", id);
+    *ret = loaded(r, id);
+    if (*ret)
+        return ST_OK;
+    pthread_mutex_lock(&r->loading);
+    *ret = loaded(r, id); /* another may have asked for it meanwhile */
+    if (!*ret) {
+        st = served_load(r, id, NULL, ret, err);
+        if (st == ST_OK)
+            shelf_put(r->shelf, *ret);
+    }
+    pthread_mutex_unlock(&r->loading);
+    return st;
+}
+
+size_t registry_beside(struct registry *r) { return shelf_count(r->shelf); }
 
 enum status registry_load(struct registry *r, const char *id, struct model **ret_model, struct error *err)
 {

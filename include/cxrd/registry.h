@@ -24,11 +24,16 @@ struct served {
 /* Open the registry of a state folder ("<state>/models" holds the files) and load the active model. Where that cannot be
  * loaded none answers, see registry_fault(), until one is activated: better no answer than one of another model than was
  * chosen.
- *   store      borrowed; must outlive the registry
- *   precision  of the active model; see model_narrow()
+ *   store    borrowed; must outlive the registry
+ *   options  read only until this returns
  * Errors: ST_IO, ST_NOMEM. */
-MUST_USE enum status registry_open(struct store *store, const char *state, enum precision precision,
-                                   struct registry **ret_registry, struct error *err);
+struct registry_options {
+    enum precision precision; /* of models that answer; see model_narrow() */
+    size_t beside;            /* models that stay loaded beside the active one, for registry_named() */
+};
+MUST_USE enum status registry_open(struct store *store, const char *state,
+                                   const struct registry_options *options, struct registry **ret_registry,
+                                   struct error *err);
 void registry_close(struct registry *r); /* NULL is fine */
 
 /* The active model, held for the caller until served_release(); NULL when there is none. */
@@ -36,6 +41,17 @@ struct served *registry_active(struct registry *r);
 
 /* The same for those who cannot do without. Errors: ST_BUSY, whose sentence says why there is none. */
 MUST_USE enum status registry_serving(struct registry *r, struct served **ret, struct error *err);
+
+/* Any model by its id, held for the caller until served_release(), active or not. One that is not loaded is loaded as for
+ * registry_activate(), one at a time, and stays loaded until `beside` others were asked for after it, it is deleted, or becomes the
+ * active one. Whoever holds it then keeps it: so in memory there are at most the active one, `beside` others, one that is being
+ * loaded, and those of which answers are being made.
+ * Errors: registry_activate()'s, but that it changes nothing. */
+MUST_USE enum status registry_named(struct registry *r, const char *id, struct served **ret,
+                                    struct error *err);
+
+/* How many are loaded beside the active one. */
+size_t registry_beside(struct registry *r);
 
 /* The model that was chosen and cannot be loaded, and a sentence that says why. False: nothing is wrong. */
 struct registry_fault {

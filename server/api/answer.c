@@ -62,7 +62,8 @@ static enum status question_parse(const struct http_request *req, const struct a
 enum status answer_at_head(const struct serving *serving, const struct http_request *req,
                            const struct answer_query *query, struct http_response *res, struct error *err)
 {
-    struct served *active = registry_active(serving->registry);
+    char named[QUERY_TEXT]; /* is loaded by a worker, which then asks the same */
+    struct served *active = model_named(req, named) ? NULL : registry_active(serving->registry);
     struct question question;
     enum status st = active ? question_parse(req, query, active->model, &question, err) : ST_OK;
 
@@ -131,16 +132,31 @@ static void tell_why(const struct gate_warnings *w, struct http_response *res)
                                         json_sprintf("%s: %s", GATE_CODES[w->codes[i]], w->details[i])));
 }
 
-/* Which model answers: one that sees no picture needs none, any other has to be given one.
+/* Which model answers: the one that the query names, or the active one. */
+static enum status find_model(const struct serving *serving, const struct http_request *req,
+                              struct http_response *res, struct answer *ret, struct error *err)
+{
+    char id[QUERY_TEXT];
+
+    ret->named = model_named(req, id);
+    if (!ret->named)
+        return registry_serving(serving->registry, &ret->model, err);
+    return loading_status(registry_named(serving->registry, id, &ret->model, err), res);
+}
+
+/* One that sees no picture needs none, any other has to be given one. A request without a picture is told that first: no model
+ * would do.
  *   without  why there is no picture in the request; code ST_OK: there is one */
-static enum status find_model(const struct serving *serving, const struct error *without, struct answer *ret,
-                              struct error *err)
+static enum status find_answerer(const struct serving *serving, const struct http_request *req,
+                                 const struct error *without, struct http_response *res, struct answer *ret,
+                                 struct error *err)
 {
     struct error none;
-    enum status st = registry_serving(serving->registry, &ret->model, without->code == ST_OK ? err : &none);
+    const enum status st = find_model(serving, req, res, ret, without->code == ST_OK ? err : &none);
 
     if (without->code == ST_OK || (st == ST_OK && !model_sees(ret->model->model)))
         return st;
+    res->status = 0; /* as the sentence's own */
     return error_set(err, ST_FORMAT, "%s", without->text);
 }
 
@@ -167,7 +183,7 @@ enum status answer_make(const struct serving *serving, const struct http_request
     if (st != ST_OK && st != ST_NOTFOUND)
         return error_set(err, st, "%s", without.text);
     without.code = st;
-    st = find_model(serving, &without, ret, err);
+    st = find_answerer(serving, req, &without, res, ret, err);
     if (st == ST_OK)
         st = question_parse(req, query, ret->model->model, &question, err);
     if (st != ST_OK)

@@ -8,6 +8,7 @@
 
 struct answer {
     struct served *model;
+    bool named; /* it was asked for by its id, and may not be the active one */
     struct image image;
     struct prediction prediction;
 };
@@ -33,11 +34,12 @@ MUST_USE enum status answer_at_head(const struct serving *serving, const struct 
 bool answer_waits(const struct http_request *req);
 
 /* Score the picture that a request carries. The findings that it names are those of the model that answers, which may be another
- * than that which was active when its head came.
+ * than that which was active when its head came, or the one that its query names.
  *   res  gets the problem's `errors` where a picture is refused
  *   ret  release it in any case
  * Errors: ST_FORMAT, ST_UNSUPPORTED, ST_LIMIT (the picture), ST_INVALID (the query, or what is said of the patient), ST_UNUSABLE (the
- * input gate, where it refuses), ST_BUSY (no model is active), ST_NUMERIC, ST_NOMEM. */
+ * input gate, where it refuses), ST_BUSY (no model is active), ST_NUMERIC, ST_NOMEM; of a
+ * model that is named registry_named()'s, with a status. */
 MUST_USE enum status answer_make(const struct serving *serving, const struct http_request *req,
                                  const struct answer_query *query, struct http_response *res,
                                  struct answer *ret, struct error *err);

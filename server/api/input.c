@@ -88,6 +88,11 @@ enum status label_parse(const struct http_request *req, const char *name, const 
     return labels_choose(labels, text, field, ret_label, err);
 }
 
+bool model_named(const struct http_request *req, char ret_id[QUERY_TEXT])
+{
+    return http_query(req, "model", ret_id);
+}
+
 json_t *cursor_json(int64_t next) { return next ? json_sprintf("%" PRId64, next) : json_null(); }
 
 enum status storage_status(enum status st, struct http_response *res)
@@ -97,4 +102,11 @@ enum status storage_status(enum status st, struct http_response *res)
         http_header_add(res, "Retry-After", "30");
     }
     return st;
+}
+
+enum status loading_status(enum status st, struct http_response *res)
+{
+    if (st == ST_FORMAT || st == ST_UNUSABLE)
+        res->status = 409;
+    return storage_status(st, res);
 }

@@ -29,10 +29,17 @@ MUST_USE enum status page_parse(const struct http_request *req, struct page *ret
 MUST_USE enum status label_parse(const struct http_request *req, const char *name,
                                  const struct labels *labels, int *ret_label, struct error *err);
 
+/* The query's ?model=. False: it names none. */
+bool model_named(const struct http_request *req, char ret_id[QUERY_TEXT]);
+
 json_t *cursor_json(int64_t next); /* null for 0 */
 
 /* The storage fails (ST_IO): not the client's fault, and the same call may work when there is room again, so 503.
  * Returns `st`. */
 enum status storage_status(enum status st, struct http_response *res);
+
+/* A model cannot be made to answer. A file that is missing, or not what was stored, is a state of this server, and so is its
+ * precision: 409. Returns `st`. */
+enum status loading_status(enum status st, struct http_response *res);
 
 #endif

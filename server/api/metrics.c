@@ -234,20 +234,22 @@ static void count_positives(struct metrics *m, const struct served *by, const js
     }
 }
 
-void metrics_prediction(struct metrics *m, const struct served *by, const json_t *reply)
+void metrics_prediction(struct metrics *m, const struct served *by, bool active, const json_t *reply)
 {
     size_t i;
     json_t *entry;
 
     pthread_mutex_lock(&m->lock);
     m->predictions++;
-    count_scores(m, model_labels(by->model), json_object_get(reply, "probabilities"));
     count_phases(m, json_object_get(reply, "timing_ms"));
     count_decode(m, reply);
-    count_positives(m, by, json_object_get(reply, "findings"));
     json_array_foreach (json_object_get(reply, "warnings"), i, entry)
         count_reason(m, json_string_value(json_object_get(entry, "code")));
-    drift_add(&m->drift, by, json_object_get(reply, "probabilities"));
+    if (active) {
+        count_scores(m, model_labels(by->model), json_object_get(reply, "probabilities"));
+        count_positives(m, by, json_object_get(reply, "findings"));
+        drift_add(&m->drift, by, json_object_get(reply, "probabilities"));
+    }
     pthread_mutex_unlock(&m->lock);
 }
 

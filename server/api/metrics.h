@@ -20,8 +20,10 @@ void metrics_free(struct metrics *m); /* NULL is fine */
 /* A request is over. */
 void metrics_request(struct metrics *m, const struct http_done *done);
 
-/* A prediction is about to be sent: `reply` is the contract's, by model `by`. */
-void metrics_prediction(struct metrics *m, const struct served *by, const json_t *reply);
+/* A prediction is about to be sent: `reply` is the contract's, by model `by`.
+ *   active  it is of the model that is active. Scores, and drift with them, are that model's: who compares models asks about a
+ *           picture twice */
+void metrics_prediction(struct metrics *m, const struct served *by, bool active, const json_t *reply);
 
 /* Everything counted so far, as text.
  *   active  the model that answers, whose findings are there before it has answered; no other's scores have drifted. NULL: none */

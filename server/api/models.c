@@ -129,20 +129,12 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
     return http_json(res, card);
 }
 
-/* How an activation ended. A file that is missing, or not what was stored, is a state of this server, and so is its precision: 409. */
-static enum status activation_status(enum status st, struct http_response *res)
-{
-    if (st == ST_FORMAT || st == ST_UNUSABLE)
-        res->status = 409;
-    return storage_status(st, res);
-}
-
 enum status model_activate_post(struct app *app, const struct http_request *req, struct http_response *res,
                                 struct error *err)
 {
     json_t *card = NULL;
     const enum status st =
-        activation_status(registry_activate(app_work(app)->registry, req->id, &card, err), res);
+        loading_status(registry_activate(app_work(app)->registry, req->id, &card, err), res);
 
     res->notes = json_pack("{s:s}", "model", req->id);
     return st == ST_OK ? http_json(res, card) : st;
@@ -155,7 +147,7 @@ enum status models_rollback_post(struct app *app, const struct http_request *req
     enum status st;
 
     (void)req;
-    st = activation_status(registry_rollback(app_work(app)->registry, &card, err), res);
+    st = loading_status(registry_rollback(app_work(app)->registry, &card, err), res);
     if (st != ST_OK)
         return st;
     res->notes = json_pack("{s:O}", "model", json_object_get(card, "id"));

@@ -41,7 +41,7 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
     if (st == ST_OK) {
         json_t *reply = prediction_json(a.model, req->request_id, &a.prediction);
 
-        metrics_prediction(app_serving(app)->metrics, a.model, reply);
+        metrics_prediction(app_serving(app)->metrics, a.model, !a.named, reply);
         st = send(req, &a, reply, res, err);
     }
     answer_release(&a);

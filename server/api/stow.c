@@ -112,7 +112,7 @@ static enum status report_of(struct taking *x, struct answer *a, struct buf *ret
     if (st != ST_OK)
         return st;
     prediction = prediction_json(a->model, x->req->request_id, &a->prediction);
-    metrics_prediction(x->serving->metrics, a->model, prediction);
+    metrics_prediction(x->serving->metrics, a->model, true, prediction);
     st = results_report(&result, prediction, ret_report, err);
     json_decref(prediction);
     return st;

@@ -188,7 +188,9 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK) {
         state_sweep(o->state, app->work.store);
         datasets_sweep(o->datasets, app->work.store);
-        st = registry_open(app->work.store, o->state, app->serving.precision, &app->work.registry, err);
+        st = registry_open(app->work.store, o->state,
+                           &(struct registry_options){ app->serving.precision, o->loaded_models },
+                           &app->work.registry, err);
         app->serving.registry = app->work.registry;
     }
     if (st == ST_OK)

@@ -118,6 +118,10 @@ const struct option SERVE_OPTIONS[] = {
       "size at which the audit log is put aside and begun anew; 0: never (64M)", 0, SIZE_MAX },
     { "keep-models", OPTION_COUNT, AT(keep_models), "N",
       "models trained here that are kept; imported, active and previous ones always are (100)", 1, 1000000 },
+    { "loaded-models", OPTION_COUNT, AT(loaded_models), "N",
+      "models beside the active one that stay loaded for ?model= of /predict; each takes the memory of its "
+      "file (3)",
+      0, 64 },
     { "keep-jobs", OPTION_COUNT, AT(keep_jobs), "N",
       "jobs that have ended that are kept, with their files; those whose model is there always are; 0: all "
       "(0)",
@@ -197,6 +201,7 @@ struct serve_options serve_options_default(void)
                                    .event_readers = 32,
                                    .event_ping = 15,
                                    .keep_models = 100,
+                                   .loaded_models = 3,
                                    .webhook_retry = 5,
                                    .data_bytes = (size_t)200 << 30,
                                    .data_files = 500000,

@@ -14,8 +14,8 @@ struct serve_options {
         *outgoing_private, *outgoing_ca, *data_hosts, *s3_credentials, *dicomweb_results,
         *dicomweb_authorization;
     size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
-        event_readers, event_ping, drain, keep_alive, source_connections, keep_models, keep_jobs,
-        webhook_retry, data_bytes, data_files, data_tries, decoders, decode_timeout;
+        event_readers, event_ping, drain, keep_alive, source_connections, keep_models, loaded_models,
+        keep_jobs, webhook_retry, data_bytes, data_files, data_tries, decoders, decode_timeout;
     bool insecure;
 };
 

@@ -145,6 +145,80 @@ class Activation(ServerCase):
                 self.assertEqual(prediction['probabilities'], expected[prediction['model']['id']][film])
 
 
+class Named(ServerCase):
+    """?model=: any model of the registry answers, whichever is active."""
+
+    arguments = ('--loaded-models', '2')
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.film = picture.noise(1)
+        cls.cards = [import_model(cls.server, dataset.weights(seed), activate=seed == 1) for seed in (1, 2, 3, 4)]
+        cls.expected = [dataset.predict_here([cls.film], dataset.weights_path(seed))[0]['probabilities'] for seed in (1, 2, 3, 4)]
+
+    def ask(self, card, path='/predict?model=', film=None):
+        return self.post(f'{path}{card if isinstance(card, str) else card["id"]}', film or self.film, Content_Type='image/png')
+
+    def test_the_model_that_is_named_answers(self):
+        for turn in range(2):
+            for card, expected in zip(self.cards, self.expected):
+                prediction = self.assert_prediction(self.ask(card))
+                self.assertEqual((prediction['model']['id'], prediction['model']['sha256']), (card['id'], card['sha256']))
+                self.assertEqual(prediction['probabilities'], expected)
+            self.assertEqual(self.predict(self.film).json()['model']['id'], self.cards[0]['id'])
+        self.assertEqual(self.get('/models').json()['active'], self.cards[0]['id'])
+
+    def test_its_map_is_drawn(self):
+        maps = [self.ask(card, '/predict/heatmap?label=Mass&model=') for card in self.cards]
+        self.assertEqual([reply.status for reply in maps], [200] * 4)
+        self.assertEqual(len({reply.body for reply in maps}), 4)
+
+    def test_a_model_that_is_not_there_is_404(self):
+        for unknown in ('00000000-0000', 'x', '..', '%2e%2e%2fstate', 'a' * 2000):
+            for path in ('/predict?model=', '/predict/heatmap?label=Mass&model='):
+                self.assert_problem(self.ask(unknown, path), 404, 'there is no model')
+
+    def test_a_file_that_was_changed_is_409(self):
+        card = import_model(self.server, dataset.weights(2), activate=False)
+        with open(os.path.join(self.server.state, 'models', card['id'] + '.safetensors'), 'r+b') as file:
+            file.seek(-100, 2)
+            file.write(b'\1')
+        for path in ('/predict?model=', '/predict/heatmap?label=Mass&model='):
+            self.assert_problem(self.ask(card, path), 409, 'digest')
+
+    def test_a_model_that_is_deleted_is_gone_at_once(self):
+        card = import_model(self.server, dataset.weights(2), activate=False)
+        self.assert_prediction(self.ask(card))
+        self.assertEqual(client.request(self.server, 'DELETE', f'/models/{card["id"]}').status, 204)
+        self.assert_problem(self.ask(card), 404)
+
+    def test_a_finding_is_one_of_the_model_that_is_named(self):
+        self.assert_problem(self.ask(self.cards[1], '/predict?explain=Rib&model='), 422, "'explain'")
+
+    def test_it_answers_where_none_is_active(self):
+        server = program.Server()
+        self.addCleanup(server.stop)
+        card = import_model(server, dataset.weights(), activate=False)
+        self.assert_problem(client.post(server, '/predict', self.film), 503)
+        prediction = self.assert_prediction(client.post(server, f'/predict?model={card["id"]}', self.film))
+        self.assertEqual(prediction['probabilities'], self.expected[0])
+
+    def test_many_ask_for_more_than_stay_loaded(self):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            replies = [(i % 4, pool.submit(self.ask, self.cards[i % 4])) for i in range(60)]
+            for which, reply in replies:
+                self.assertEqual(self.assert_prediction(reply.result())['probabilities'], self.expected[which])
+
+    def test_its_scores_are_not_the_active_models(self):
+        def scores():
+            return [line for line in self.get('/metrics').body.decode().splitlines()
+                    if line.startswith('cxrd_prediction_score_count')]
+        before = program.poll(scores, 'there are some')
+        self.ask(self.cards[1])
+        self.assertEqual(scores(), before)
+
+
 class BadFiles(ServerCase):
 
     def refuse(self, data, says, status=422):

@@ -328,7 +328,8 @@ static enum status use_registry(struct error *err)
     if (st == ST_OK)
         st = store_open(path("state/x.db"), &store, err);
     if (st == ST_OK)
-        st = registry_open(store, path("state"), PRECISION_FLOAT32, &registry, err);
+        st = registry_open(store, path("state"), &(struct registry_options){ PRECISION_FLOAT32, 2 },
+                           &registry, err);
     if (st == ST_OK)
         st = registry_add(registry, weights.data, weights.size, NULL, &card, err);
     if (st == ST_OK) {

@@ -41,7 +41,9 @@ static enum status opened(struct error *err)
 {
     enum status st = store_open(path_in(state, "jobs.db"), &store, err);
 
-    return st == ST_OK ? registry_open(store, state, PRECISION_FLOAT32, &registry, err) : st;
+    return st == ST_OK ? registry_open(store, state, &(struct registry_options){ PRECISION_FLOAT32, 2 },
+                                       &registry, err)
+                       : st;
 }
 
 static void reopen(void)
@@ -324,6 +326,126 @@ Test(registry, onnx_file_is_asked_for_by_many_while_its_model_goes)
         cr_assert_neq(access(path_in(state, "models/%s.onnx", id.text), F_OK), 0);
         cr_assert_neq(access(path_in(state, "models/%s.onnx.part", id.text), F_OK), 0);
     }
+}
+
+/* ---- models that are named ---- */
+
+static struct served *named(struct id id)
+{
+    struct error err = { 0 };
+    struct served *m = NULL;
+
+    cr_assert_eq(registry_named(registry, id.text, &m, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(m->id, id.text);
+    return m;
+}
+
+Test(registry, named_model_is_loaded_once_and_the_one_that_nobody_asked_for_longest_gives_way)
+{
+    struct id id[] = { added(1), added(2), added(3) };
+    struct served *first = named(id[0]), *again = named(id[0]), *second;
+
+    cr_assert_eq(first, again, "it was loaded twice");
+    served_release(again);
+    served_release(named(id[1]));
+    cr_assert_eq(registry_beside(registry), 2);
+    served_release(named(id[0]));
+    served_release(named(id[2])); /* there is room for two: 1 gives way */
+    cr_assert_eq(registry_beside(registry), 2);
+    again = named(id[0]);
+    cr_assert_eq(first, again, "it was asked for after the other, and is gone");
+    served_release(again);
+    second = named(id[1]); /* and now 2, and then 0, which is still held here */
+    served_release(named(id[2]));
+    check_answers_like(first->model, 1);
+    check_answers_like(second->model, 2);
+    served_release(first);
+    served_release(second);
+    check_active("");
+}
+
+Test(registry, named_model_that_is_active_or_gone_is_not_kept_beside)
+{
+    struct id a = added(1), b = added(2);
+    struct error err = { 0 };
+    struct served *m;
+
+    served_release(named(a));
+    activated(a);
+    cr_assert_eq(registry_beside(registry), 0, "it is there twice");
+    served_release(named(a));
+    cr_assert_eq(registry_beside(registry), 0);
+    m = named(b);
+    cr_assert_eq(registry_delete(registry, b.text, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(registry_beside(registry), 0);
+    check_answers_like(m->model, 2);
+    served_release(m);
+    check_refusal("a model that is gone", registry_named(registry, b.text, &m, &err), ST_NOTFOUND, &err,
+                  "no model");
+    check_refusal("no id", registry_named(registry, "../x", &m, &err), ST_NOTFOUND, &err, "no model");
+}
+
+Test(registry, named_model_whose_file_was_changed_is_refused)
+{
+    struct id a = added(1);
+    struct error err = { 0 };
+    struct served *m;
+    const int fd = open(file_of(a), O_WRONLY | O_APPEND);
+
+    cr_assert_eq(write(fd, "x", 1), 1);
+    close(fd);
+    check_refusal("a changed file", registry_named(registry, a.text, &m, &err), ST_FORMAT, &err, "digest");
+    cr_assert_eq(registry_beside(registry), 0);
+}
+
+enum { NAMED = 4, NAMING = 4, NAMINGS = 12 };
+
+struct naming {
+    struct id id[NAMED];
+    atomic_bool gone; /* the last of them was deleted */
+};
+
+/* Each answer is of the model that was named, whichever are let go of meanwhile. */
+static void *names(void *arg)
+{
+    struct naming *n = arg;
+
+    for (size_t i = 0; i < NAMINGS; i++)
+        for (size_t k = 0; k < NAMED; k++) {
+            struct error err = { 0 };
+            struct served *m = NULL;
+            const bool gone = atomic_load(&n->gone);
+            const enum status st = registry_named(registry, n->id[k].text, &m, &err);
+
+            cr_assert(st == ST_OK || (st == ST_NOTFOUND && k == NAMED - 1) ||
+                          (st == ST_FORMAT && k == NAMED - 1), /* its card was read, and its file is gone */
+                      "%s", err.text);
+            cr_assert(!(gone && k == NAMED - 1 && st == ST_OK), "a model that is gone");
+            if (st == ST_OK)
+                check_answers_like(m->model, k);
+            served_release(m);
+        }
+    return NULL;
+}
+
+/* Four models, room for two: sessions hold what others push out, activate and delete. */
+Test(registry, models_are_named_by_many_while_they_come_and_go)
+{
+    struct naming n = { .gone = false };
+    pthread_t threads[NAMING];
+    struct error err = { 0 };
+
+    for (size_t k = 0; k < NAMED; k++)
+        n.id[k] = added(k);
+    for (size_t i = 0; i < NAMING; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, names, &n), 0);
+    for (size_t i = 0; i < NAMINGS; i++)
+        activated(n.id[i % 2]);
+    cr_assert_eq(registry_delete(registry, n.id[NAMED - 1].text, &err), ST_OK, "%s", err.text);
+    atomic_store(&n.gone, true);
+    for (size_t i = 0; i < NAMING; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_leq(registry_beside(registry), 2);
 }
 
 Test(registry, load_gives_a_model_that_is_not_active)
@@ -631,13 +753,16 @@ Test(registry, needs_a_folder_that_it_can_make)
 
     write_text(path_in(state, "file"), "");
     check_refusal("below a file",
-                  registry_open(store, path_in(state, "file"), PRECISION_FLOAT32, &other, &err), ST_IO, &err,
-                  "folder");
+                  registry_open(store, path_in(state, "file"),
+                                &(struct registry_options){ PRECISION_FLOAT32, 2 }, &other, &err),
+                  ST_IO, &err, "folder");
     memset(long_path, 'a', sizeof long_path - 1);
     long_path[0] = '/';
     long_path[sizeof long_path - 1] = '\0';
-    check_refusal("too long", registry_open(store, long_path, PRECISION_FLOAT32, &other, &err), ST_IO, &err,
-                  "");
+    check_refusal(
+        "too long",
+        registry_open(store, long_path, &(struct registry_options){ PRECISION_FLOAT32, 2 }, &other, &err),
+        ST_IO, &err, "");
     cr_assert_null(other);
 }
 

@@ -39,7 +39,9 @@ static void start(void)
     struct error err = { 0 };
 
     cr_assert_eq(store_open(path_in(state, "jobs.db"), &store, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(registry_open(store, state, PRECISION_FLOAT32, &registry, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(
+        registry_open(store, state, &(struct registry_options){ PRECISION_FLOAT32, 2 }, &registry, &err),
+        ST_OK, "%s", err.text);
     cr_assert_eq(runner_start(&options, store, registry, &runner, &err), ST_OK, "%s", err.text);
 }
 

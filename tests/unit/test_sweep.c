@@ -84,7 +84,9 @@ Test(sweep, files_of_unknown_jobs_and_models_go)
     struct error err = { 0 };
     const char *id;
 
-    cr_assert_eq(registry_open(store, state, PRECISION_FLOAT32, &registry, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(
+        registry_open(store, state, &(struct registry_options){ PRECISION_FLOAT32, 2 }, &registry, &err),
+        ST_OK, "%s", err.text);
     cr_assert_eq(registry_add(registry, weights.data, weights.len, NULL, &card, &err), ST_OK, "%s", err.text);
     registry_close(registry);
     id = json_string_value(json_object_get(card, "id"));

@@ -1,0 +1,13 @@
+/* jobs/served.h - a model that answers, and how many hold it: its memory goes with the last of them. */
+#ifndef JOBS_SERVED_H
+#define JOBS_SERVED_H
+
+#include "cxrd/registry.h"
+
+/* A zeroed one, with one holder; NULL without memory. */
+struct served *served_new(void);
+
+/* One holder more. Whoever calls holds it already, or holds the lock of what does. Returns `m`. */
+struct served *served_hold(struct served *m);
+
+#endif
