@@ -56,6 +56,16 @@ char *run_data_text(const struct run *r)
     return text;
 }
 
+/* The end of an interval may be beyond by a rounding; NaN stays. */
+static double share(double v) { return v < 0 ? 0 : v > 1 ? 1 : v; }
+
+static struct operating_quality quality_of(const struct operating_report *o)
+{
+    return (struct operating_quality){ o->sensitivity.value,       share(o->sensitivity.low),
+                                       share(o->sensitivity.high), o->specificity.value,
+                                       share(o->specificity.low),  share(o->specificity.high) };
+}
+
 static void tell_quality(const struct evaluation *test, size_t n_labels, struct operating_points *points)
 {
     for (size_t k = 0; k < n_labels; k++) {
@@ -64,6 +74,8 @@ static void tell_quality(const struct evaluation *test, size_t n_labels, struct 
         points->auroc_high[k] = test->findings[k].auroc.high;
         points->positives[k] = (int64_t)test->findings[k].positives;
         points->negatives[k] = (int64_t)(test->rows - test->findings[k].positives);
+        for (int kind = 0; kind < N_OPERATING; kind++)
+            points->rates[kind][k] = quality_of(&test->findings[k].operating[kind]);
     }
 }
 

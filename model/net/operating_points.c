@@ -5,21 +5,57 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 const char *const OPERATING_NAMES[N_OPERATING] = { "youden", "sensitivity_90", "specificity_90" };
 
 #define FOUR_TIMES(...) __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__
-#define SIXTY_FOUR(v)                         \
-    {                                         \
-        FOUR_TIMES(FOUR_TIMES(FOUR_TIMES(v))) \
+#define SIXTY_FOUR(...)                                 \
+    {                                                   \
+        FOUR_TIMES(FOUR_TIMES(FOUR_TIMES(__VA_ARGS__))) \
     }
-#define NONE   SIXTY_FOUR(NAN)
-#define UNSAID SIXTY_FOUR(KIND_UNSAID)
+#define NONE     SIXTY_FOUR(NAN)
+#define UNSAID   SIXTY_FOUR(KIND_UNSAID)
+#define NO_RATES SIXTY_FOUR({ NAN, NAN, NAN, NAN, NAN, NAN })
 _Static_assert(MAX_LABELS == 64, "as many as OPERATING_NONE names");
-const struct operating_points OPERATING_NONE = { { NONE, NONE, NONE }, NONE, NONE, NONE, UNSAID, UNSAID };
+const struct operating_points OPERATING_NONE = {
+    { NONE, NONE, NONE }, NONE, NONE, NONE, UNSAID, UNSAID, { NO_RATES, NO_RATES, NO_RATES }
+};
 
-enum { MAX_TEXT = 64 * 1024 };
+enum { MAX_TEXT = 128 * 1024 };
+
+/* The members of "rates", and where they are kept. */
+static const struct {
+    const char *name;
+    size_t at;
+} RATES[] = { { "sensitivity", offsetof(struct operating_quality, sensitivity) },
+              { "sensitivity_low", offsetof(struct operating_quality, sensitivity_low) },
+              { "sensitivity_high", offsetof(struct operating_quality, sensitivity_high) },
+              { "specificity", offsetof(struct operating_quality, specificity) },
+              { "specificity_low", offsetof(struct operating_quality, specificity_low) },
+              { "specificity_high", offsetof(struct operating_quality, specificity_high) } };
+enum { N_RATES = sizeof RATES / sizeof RATES[0] };
+
+static double *rate_of(struct operating_quality *r, size_t i) { return (double *)((char *)r + RATES[i].at); }
+
+bool operating_kind_parse(const char *name, enum operating_kind *ret)
+{
+    for (int kind = 0; kind < N_OPERATING; kind++)
+        if (strcmp(name, OPERATING_NAMES[kind]) == 0) {
+            *ret = (enum operating_kind)kind;
+            return true;
+        }
+    return false;
+}
+
+bool operating_has(const struct operating_points *p, const struct labels *labels, enum operating_kind kind)
+{
+    for (size_t k = 0; k < labels->n; k++)
+        if (!isnan(p->threshold[kind][k]))
+            return true;
+    return false;
+}
 
 static bool enough(int64_t rows) { return rows == KIND_UNSAID || rows >= KIND_LEAST; }
 
@@ -29,6 +65,21 @@ bool operating_known(const struct operating_points *p, size_t finding)
 }
 
 static json_t *number_json(double v) { return isnan(v) ? json_null() : json_real(v); }
+
+static json_t *rates_json(const struct operating_points *p, size_t k)
+{
+    json_t *all = json_object();
+
+    for (int kind = 0; kind < N_OPERATING; kind++) {
+        struct operating_quality r = p->rates[kind][k];
+        json_t *rates = json_object();
+
+        for (size_t i = 0; i < N_RATES; i++)
+            json_object_set_new(rates, RATES[i].name, number_json(*rate_of(&r, i)));
+        json_object_set_new(all, OPERATING_NAMES[kind], rates);
+    }
+    return all;
+}
 
 char *operating_points_text(const struct operating_points *p, const struct labels *labels)
 {
@@ -49,6 +100,7 @@ char *operating_points_text(const struct operating_points *p, const struct label
             json_object_set_new(finding, "positives", json_integer(p->positives[k]));
         if (p->negatives[k] != KIND_UNSAID)
             json_object_set_new(finding, "negatives", json_integer(p->negatives[k]));
+        json_object_set_new(finding, "rates", rates_json(p, k));
         json_object_set_new(all, labels->names[k], finding);
     }
     text = json_built(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -88,6 +140,28 @@ static enum status rows_read(const json_t *finding, const char *label, const cha
     return ST_OK;
 }
 
+/* "rates", where they are there: of each kind all six, and nothing else. */
+static enum status rates_read(const json_t *finding, const char *label, size_t k, struct operating_points *p,
+                              size_t *ret_members, struct error *err)
+{
+    const json_t *all = json_object_get(finding, "rates");
+    enum status st = ST_OK;
+
+    if (!all)
+        return ST_OK;
+    ++*ret_members;
+    for (int kind = 0; kind < N_OPERATING && st == ST_OK; kind++) {
+        const json_t *rates = json_object_get(all, OPERATING_NAMES[kind]);
+
+        if (json_object_size(all) != N_OPERATING || json_object_size(rates) != N_RATES)
+            return error_set(err, ST_FORMAT,
+                             "the metadata's 'operating_points' do not have the 'rates' of %s", label);
+        for (size_t i = 0; i < N_RATES && st == ST_OK; i++)
+            st = part_read(rates, label, RATES[i].name, rate_of(&p->rates[kind][k], i), err);
+    }
+    return st;
+}
+
 /* What older versions did not write. */
 static enum status rest_read(const json_t *finding, const char *label, size_t k, struct operating_points *p,
                              size_t *ret_members, struct error *err)
@@ -106,7 +180,7 @@ static enum status rest_read(const json_t *finding, const char *label, size_t k,
         ++*ret_members;
         st = part_read(finding, label, "auroc_high", &p->auroc_high[k], err);
     }
-    return st;
+    return st == ST_OK ? rates_read(finding, label, k, p, ret_members, err) : st;
 }
 
 static enum status finding_read(const json_t *all, const struct labels *labels, size_t k,

@@ -44,6 +44,26 @@ static enum status find_picture(const struct http_request *req, struct sent *ret
     return ST_OK;
 }
 
+/* The thresholds that ?operating_point= names, Youden's where it is missing. Errors: ST_INVALID, ST_UNUSABLE (the model has none). */
+static enum status operating_parse(const struct http_request *req, const struct model *m,
+                                   struct question *ret, struct error *err)
+{
+    char name[QUERY_TEXT];
+
+    ret->operating = OPERATE_YOUDEN;
+    ret->operating_said = http_query(req, "operating_point", name);
+    if (!ret->operating_said)
+        return ST_OK;
+    if (!operating_kind_parse(name, &ret->operating))
+        return error_set(err, ST_INVALID, "'operating_point' must be %s, %s or %s", OPERATING_NAMES[0],
+                         OPERATING_NAMES[1], OPERATING_NAMES[2]);
+    if (operating_has(model_operating(m), model_labels(m), ret->operating))
+        return ST_OK;
+    return error_set(err, ST_UNUSABLE,
+                     "'operating_point' cannot be used: the model carries no thresholds of the kind %s",
+                     OPERATING_NAMES[ret->operating]);
+}
+
 /* But for the policy. */
 static enum status question_parse(const struct http_request *req, const struct answer_query *query,
                                   const struct model *m, struct question *ret, struct error *err)
@@ -52,7 +72,9 @@ static enum status question_parse(const struct http_request *req, const struct a
     enum status st;
 
     ret->explain = EXPLAIN_NONE;
-    st = label_parse(req, query->finding, labels, &ret->explain, err);
+    st = operating_parse(req, m, ret, err);
+    if (st == ST_OK)
+        st = label_parse(req, query->finding, labels, &ret->explain, err);
     if (st == ST_OK && query->required && ret->explain == EXPLAIN_NONE)
         return error_set(err, ST_INVALID, "'%s' is missing: name the finding whose map is wanted, such as %s",
                          query->finding, labels->names[0]);
@@ -221,7 +243,9 @@ enum status answer_picture(const struct serving *serving, const struct http_requ
 enum status answer_dicom(const struct serving *serving, const void *bytes, size_t n, struct answer *ret,
                          struct error *err)
 {
-    const struct question question = { EXPLAIN_NONE, INPUTS_UNKNOWN, serving->policy };
+    const struct question question = { .explain = EXPLAIN_NONE,
+                                       .values = INPUTS_UNKNOWN,
+                                       .policy = serving->policy };
     const struct sent sent = { bytes, n, true };
     enum status st = registry_serving(serving->registry, &ret->model, err);
 

@@ -116,7 +116,9 @@ enum status predict_image(const struct model *m, struct session *s, struct team 
 {
     enum status st = ST_OK;
 
-    *ret = (struct prediction){ .values = q->values };
+    *ret = (struct prediction){ .operating = q->operating,
+                                .operating_said = q->operating_said,
+                                .values = q->values };
     if (q->explain != EXPLAIN_NONE && !model_sees(m))
         return error_set(err, ST_UNUSABLE,
                          "this model sees no picture, so there is no map of one: its logits are the bias and "
@@ -153,7 +155,7 @@ static json_t *rows_or_null(int64_t rows) { return rows == KIND_UNSAID ? json_nu
 static json_t *finding_json(const struct model *m, const struct prediction *p, size_t k)
 {
     const struct operating_points *points = model_operating(m);
-    const float threshold = points->threshold[OPERATE_YOUDEN][k];
+    const float threshold = points->threshold[p->operating][k];
     const bool known = operating_known(points, k);
 
     return json_pack(
@@ -263,11 +265,12 @@ static const char *precision_unusual(const struct model *m)
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
     return json_pack(
-        "{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id, "model", "id",
-        m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256, "job",
+        "{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:s*,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id, "model",
+        "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256, "job",
         text_or_null(m->job), "population", text_or_null(m->population), "warnings", model_warnings(m->model),
         "precision", precision_unusual(m->model), "probabilities", probabilities_json(m->model, p),
-        "findings", findings_json(m->model, p), "explanation",
+        "findings", findings_json(m->model, p), "operating_point",
+        p->operating_said ? OPERATING_NAMES[p->operating] : NULL, "explanation",
         p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
         image_json(p), "inputs", inputs_json(m->model, p), "warnings", prediction_warnings(m->model, p),
         "timing_ms", timing_json(&p->timing), "intended_use", INTENDED_USE);

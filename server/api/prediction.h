@@ -17,7 +17,9 @@ struct prediction_timing {
 
 struct prediction {
     float probability[MAX_LABELS]; /* [labels of the model] */
-    bool looked;                   /* at a picture, which was: */
+    enum operating_kind operating; /* as it was asked, and whether that was said */
+    bool operating_said;
+    bool looked; /* at a picture, which was: */
     size_t width, height;
     unsigned channels, bit_depth;
     struct image_source source; /* without its study, which names a patient */
@@ -35,7 +37,10 @@ struct prediction {
 struct question {
     int explain;                /* the finding whose logit is to be explained; EXPLAIN_NONE: none */
     struct input_values values; /* what is known of the patient, for models that take it */
-    enum input_policy policy;   /* of the picture */
+    enum operating_kind
+        operating; /* which thresholds a finding is held against; OPERATE_YOUDEN where nothing is said */
+    bool operating_said;
+    enum input_policy policy; /* of the picture */
 };
 enum { EXPLAIN_NONE = -1 };
 

@@ -9,6 +9,7 @@ import unittest
 from support import dataset, program
 from support.case import ServerCase, import_model
 
+RATES = [side + end for side in ('sensitivity', 'specificity') for end in ('', '_low', '_high')]
 KINDS = ('youden', 'sensitivity_90', 'specificity_90')
 
 
@@ -280,10 +281,39 @@ class OperatingPointsTest(ServerCase):
             point = card['operating_points'][finding['label']]
             self.assertEqual(point, {**{k: finding['operating_points'][k]['threshold'] for k in KINDS},
                                      **{k: finding[k] for k in ('auroc', 'auroc_low', 'auroc_high', 'positives')},
-                                     'negatives': test['rows'] - finding['positives']})
+                                     'negatives': test['rows'] - finding['positives'],
+                                     'rates': {k: {name: finding['operating_points'][k].get(name) for name in RATES} for k in KINDS}})
             for name in ('auroc', 'auroc_low', 'auroc_high', 'threshold', 'sensitivity', 'specificity'):
                 self.assertEqual(brief[name], finding[name])
             self.assertEqual(brief['false_positive_rate'], normal['false_positive_rate'])
+
+    def test_a_verdict_is_by_the_operating_point_that_is_asked_for(self):
+        def raise_points(head):
+            points = json.loads(head['__metadata__']['operating_points'])
+            for i, point in enumerate(points.values()):
+                point.update(specificity_90=i / 64, sensitivity_90=None if i == 3 else 0.25)
+            head['__metadata__']['operating_points'] = json.dumps(points)
+        card = import_model(self.server, dataset.changed(dataset.verdicts(dataset.weights()), raise_points))
+        for kind in ('', *KINDS):
+            reply = self.post(f'/predict{kind and "?operating_point=" + kind}', dataset.image(1), Content_Type='image/png')
+            prediction = self.assert_prediction(reply)
+            self.assertEqual(prediction.get('operating_point'), kind or None)
+            for finding in prediction['findings']:
+                threshold = card['operating_points'][finding['label']][kind or 'youden']
+                self.assertEqual(finding['threshold'], threshold)
+                self.assertEqual(finding['positive'], None if threshold is None else finding['probability'] >= threshold)
+
+    def test_an_operating_point_that_is_none_is_422(self):
+        for kind in ('Youden', '', 'sensitivity_95', 'own'):
+            reply = self.post(f'/predict?operating_point={kind}', dataset.image(1), Content_Type='image/png')
+            self.assert_problem(reply, 422, 'youden, sensitivity_90 or specificity_90')
+
+    def test_a_model_without_operating_points_says_so(self):
+        card = import_model(self.server, dataset.without_note(dataset.weights(), 'operating_points'), activate=False)
+        ask = f'/predict?model={card["id"]}'
+        self.assert_prediction(self.post(ask, dataset.image(1), Content_Type='image/png'))
+        reply = self.post(f'{ask}&operating_point=sensitivity_90', dataset.image(1), Content_Type='image/png')
+        self.assert_problem(reply, 422, 'no thresholds of the kind sensitivity_90')
 
     def test_the_shell_sees_them_too(self):
         film = program.new_folder('film') + '/film.png'

@@ -174,6 +174,8 @@ static struct operating_points some_points(void)
         for (int kind = 0; kind < N_OPERATING; kind++)
             p.threshold[kind][k] = 1.0f / (float)(3 + k * N_OPERATING + (size_t)kind);
     p.threshold[OPERATE_SPECIFICITY_90][3] = NAN;
+    p.rates[OPERATE_SENSITIVITY_90][5] = (struct operating_quality){ 0.9375, 0.75, 1, 0.5, 0.25, 0.625 };
+    p.rates[OPERATE_YOUDEN][6].specificity = 0.125;
     p.auroc[5] = 0.7;
     p.auroc_low[5] = 0.5;
     p.auroc_high[5] = 0.9;
@@ -189,6 +191,16 @@ static struct operating_points some_points(void)
 
 static void check_same(double a, double b) { cr_assert(a == b || (isnan(a) && isnan(b))); }
 
+static void check_same_quality(const struct operating_quality *a, const struct operating_quality *b)
+{
+    check_same(a->sensitivity, b->sensitivity);
+    check_same(a->sensitivity_low, b->sensitivity_low);
+    check_same(a->sensitivity_high, b->sensitivity_high);
+    check_same(a->specificity, b->specificity);
+    check_same(a->specificity_low, b->specificity_low);
+    check_same(a->specificity_high, b->specificity_high);
+}
+
 Test(operating, points_come_back_from_their_text_as_they_were)
 {
     const struct operating_points p = some_points();
@@ -198,8 +210,10 @@ Test(operating, points_come_back_from_their_text_as_they_were)
 
     cr_assert_eq(operating_points_parse(text, &NIH_LABELS, &q, &err), ST_OK, "%s", err.text);
     for (size_t k = 0; k < N_NIH_LABELS; k++) {
-        for (int kind = 0; kind < N_OPERATING; kind++)
+        for (int kind = 0; kind < N_OPERATING; kind++) {
             check_same((double)p.threshold[kind][k], (double)q.threshold[kind][k]);
+            check_same_quality(&p.rates[kind][k], &q.rates[kind][k]);
+        }
         cr_assert(isnan(p.auroc[k]) == isnan(q.auroc[k]) && !(fabs(p.auroc[k] - q.auroc[k]) > 1e-9));
         check_same(p.auroc_low[k], q.auroc_low[k]);
         check_same(p.auroc_high[k], q.auroc_high[k]);
@@ -219,12 +233,41 @@ Test(operating, points_of_older_versions_say_less)
     for (size_t k = 0; k < N_NIH_LABELS; k++) {
         json_object_del(json_object_get(all, NIH_LABELS.names[k]), "auroc_low");
         json_object_del(json_object_get(all, NIH_LABELS.names[k]), "auroc_high");
+        json_object_del(json_object_get(all, NIH_LABELS.names[k]), "rates");
     }
     free(text);
     text = json_dumps(all, 0);
     json_decref(all);
     cr_assert_eq(operating_points_parse(text, &NIH_LABELS, &q, &err), ST_OK, "%s", err.text);
     cr_assert(isnan(q.auroc_low[3]) && q.positives[3] == KIND_UNSAID);
+    cr_assert(isnan(q.rates[OPERATE_YOUDEN][3].sensitivity));
+    free(text);
+}
+
+/* The longest names, all numbers as long as they come. */
+Test(operating, points_of_as_many_findings_as_there_can_be_are_read_again)
+{
+    struct labels l = { .n = 0 };
+    struct operating_points p = OPERATING_NONE, q;
+    struct error err = { 0 };
+    char *text;
+
+    for (size_t k = 0; k < MAX_LABELS; k++) {
+        l.n++;
+        snprintf(l.names[k], LABEL_SIZE, "%02zu%061d", k, 0);
+        p.auroc[k] = p.auroc_low[k] = p.auroc_high[k] = 0.00123456789;
+        p.positives[k] = p.negatives[k] = 1000000;
+        for (int kind = 0; kind < N_OPERATING; kind++) {
+            const double v = 0.00123456789;
+
+            p.threshold[kind][k] = (float)v;
+            p.rates[kind][k] = (struct operating_quality){ v, v, v, v, v, v };
+        }
+    }
+    text = operating_points_text(&p, &l);
+    cr_assert_eq(operating_points_parse(text, &l, &q, &err), ST_OK, "%s", err.text);
+    cr_assert(operating_has(&q, &l, OPERATE_SPECIFICITY_90));
+    cr_assert_not(operating_has(&OPERATING_NONE, &l, OPERATE_YOUDEN));
     free(text);
 }
 
@@ -254,6 +297,27 @@ static char *spoiled(const char *name, json_t *value)
     json_decref(all);
     free(text);
     return out;
+}
+
+Test(operating, rates_that_are_not_whole_are_refused)
+{
+    static const struct {
+        const char *rates, *says;
+    } ROWS[] = {
+        { "{}", "do not have the 'rates' of Mass" },
+        { "5", "do not have the 'rates' of Mass" },
+        { "{\"youden\":{},\"sensitivity_90\":{},\"specificity_90\":{}}", "do not have the 'rates' of Mass" },
+    };
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct operating_points q;
+        struct error err = { 0 };
+        char *text = spoiled("rates", json_loads(ROWS[i].rates, JSON_DECODE_ANY, NULL));
+
+        cr_assert_eq(operating_points_parse(text, &NIH_LABELS, &q, &err), ST_FORMAT);
+        cr_assert_not_null(strstr(err.text, ROWS[i].says), "%s", err.text);
+        free(text);
+    }
 }
 
 Test(operating, points_that_are_not_whole_are_refused)
