@@ -2,7 +2,9 @@
  * the reports go back to it or wait to be fetched by GET /dicom-web/studies/{uid} (WADO-RS, section 10.4). Nothing is stored of the
  * instances themselves. */
 #include "../dicom/meta.h"
+#include "../dicom/native.h"
 #include "../dicom/result.h"
+#include "../http/accept.h"
 #include "../http/multipart.h"
 #include "answer.h"
 #include "archive.h"
@@ -10,6 +12,8 @@
 #include "metrics.h"
 #include "results.h"
 #include "work.h"
+
+#include "cxrd/json.h"
 
 #include <string.h>
 
@@ -189,7 +193,27 @@ static void take_one(struct taking *x, const struct part *part)
     answer_release(&a);
 }
 
-/* ---- the request ---- */
+/* ---- the reply (PS3.18, I.2) ---- */
+
+#define JSON_TYPE "application/dicom+json"
+#define XML_TYPE  "application/dicom+xml"
+
+static int json_weight(const struct http_request *req)
+{
+    return accept_weight(
+        req->accept, (const char *const[]){ JSON_TYPE, "application/json", "application/*", "*/*", NULL });
+}
+
+static int xml_weight(const struct http_request *req)
+{
+    return accept_weight(req->accept, (const char *const[]){ XML_TYPE, "application/*", "*/*", NULL });
+}
+
+/* JSON is what those get who do not care. */
+static bool wants_xml(const struct http_request *req)
+{
+    return xml_weight(req) > 0 && xml_weight(req) > json_weight(req);
+}
 
 static void add_sequence(json_t *reply, const char *tag, const json_t *items)
 {
@@ -217,16 +241,38 @@ static enum status reply(struct taking *x, struct error *err)
         x->res->status = json_array_size(x->stored) > 0 ? 202 : 409;
         http_header_add(x->res, "Warning", "299 cxrd \"%.200s\"", x->first.text);
     }
-    x->res->content_type = "application/dicom+json";
-    return http_json(x->res, data);
+    if (!wants_xml(x->req)) {
+        x->res->content_type = JSON_TYPE;
+        return http_json(x->res, data);
+    }
+    x->res->content_type = XML_TYPE;
+    native_xml(data, &x->res->body);
+    json_decref(data);
+    return json_ran_out() ? error_nomem(err) : buf_status(&x->res->body);
+}
+
+static void say_how_to_keep(struct http_response *res)
+{
+    http_header_add(res, "Cache-Control", "no-store");
+    http_header_add(res, "Vary", "Accept");
 }
 
 enum status studies_at_head(struct app *app, const struct http_request *req, struct http_response *res,
                             struct error *err)
 {
-    (void)app, (void)res;
-    return multipart_related_check(req->content_type, DICOM_TYPE, err);
+    enum status st = multipart_related_check(req->content_type, DICOM_TYPE, err);
+
+    (void)app;
+    if (st == ST_OK && req->accept[0] && json_weight(req) <= 0 && xml_weight(req) <= 0) {
+        res->status = 406;
+        st = error_set(err, ST_UNSUPPORTED, "a reply is " JSON_TYPE " or " XML_TYPE "; Accept names neither");
+    }
+    if (st != ST_OK)
+        say_how_to_keep(res);
+    return st;
 }
+
+/* ---- the request ---- */
 
 static enum status take_all(struct taking *x, struct error *err)
 {
@@ -251,7 +297,8 @@ enum status studies_post(struct app *app, const struct http_request *req, struct
     };
     enum status st = studies_at_head(app, req, res, err);
 
-    http_header_add(res, "Cache-Control", "no-store");
+    if (st == ST_OK)
+        say_how_to_keep(res);
     x.stored = json_array();
     x.failed = json_array();
     x.nameless = json_array();

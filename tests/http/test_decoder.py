@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import time
 import unittest
@@ -31,6 +32,39 @@ program = ctypes.create_string_buffer(struct.pack('=HxxxxxxQ', len(code), ctypes
 assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
 os.execv(sys.argv[1], sys.argv[1:])
 '''
+
+# The same where only the calls that are named in the first argument are possible, as by a unit's SystemCallFilter; systemd always
+# lets a few more pass (systemd.exec(5)).
+ALLOWS_CALLS = '''
+import ctypes, os, sys
+lib = ctypes.CDLL('libseccomp.so.2')
+lib.seccomp_init.restype = ctypes.c_void_p
+context = ctypes.c_void_p(lib.seccomp_init(0x00050001))
+for name in sys.argv[1].split() + ['execve', 'exit', 'exit_group', 'getrlimit', 'rt_sigreturn']:
+    number = lib.seccomp_syscall_resolve_name(name.encode())
+    assert number < 0 or lib.seccomp_rule_add(context, 0x7fff0000, number, 0) == 0, name
+assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0 and lib.seccomp_load(context) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+'''
+
+
+def calls_of(name):
+    """The system calls of a group of systemd's, or the one of that name."""
+    if not name.startswith('@'):
+        return {name}
+    run = subprocess.run(['systemd-analyze', 'syscall-filter', name], capture_output=True, text=True, check=True)
+    return set().union(*(calls_of(line.strip()) for line in run.stdout.splitlines()[1:] if line.strip() and '#' not in line))
+
+
+def calls_of_unit():
+    calls = set()
+    with open(os.path.join(os.path.dirname(__file__), '../../packaging/cxrd.service'), encoding='utf-8') as unit:
+        for line in unit:
+            key, _, value = line.strip().partition('=')
+            if key == 'SystemCallFilter':
+                named = set().union(*(calls_of(name) for name in value.lstrip('~').split()))
+                calls = calls - named if value.startswith('~') else calls | named
+    return calls
 
 
 def children(pid):
@@ -272,6 +306,26 @@ class NoDecoder(Case):
         self.assert_prediction(client.post(server, '/predict', picture.noise(1)))
         told = [line for line in server.log() if line['message'] == 'JPEG and DICOM cannot be decoded']
         self.assertIn('docs/operating.md', told[0]['inner'])
+
+
+@unittest.skipUnless(shutil.which('systemd-analyze'), 'systemd is not installed')
+class UnderItsUnit(Case):
+    """The system calls that packaging/cxrd.service lets it have."""
+
+    def serve(self, calls):
+        server = program.Server(wrapper=(sys.executable, '-c', ALLOWS_CALLS, ' '.join(sorted(calls))))
+        self.addCleanup(server.stop)
+        import_model(server, dataset.weights())
+        return server
+
+    def test_jpeg_and_dicom_are_decoded(self):
+        server = self.serve(calls_of_unit())
+        for data in (PHOTO, FILM, picture.noise(1)):
+            self.assert_prediction(client.post(server, '/predict', data))
+
+    def test_without_the_last_three_they_are_not(self):
+        server = self.serve(calls_of_unit() - {'seccomp', 'landlock_create_ruleset', 'landlock_restrict_self'})
+        self.assert_problem(client.post(server, '/predict', PHOTO), 503, 'its sandbox is refused')
 
 
 class FromTheShell(Case):

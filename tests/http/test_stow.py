@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import unittest
+import xml.etree.ElementTree
 
 try:
     import pydicom
@@ -17,6 +18,7 @@ from support.dicomweb import (CLASS, FAILED, NAMELESS, NOT_READ, PROCESSING, RES
                               study_of, uid)
 
 NAME = 'Secretname^Patricia'
+NATIVE = 'http://dicom.nema.org/PS3.19/models/NativeDICOM'
 REPORT = dicom.file({'SOPClassUID': dicom.COMPREHENSIVE_SR, 'SOPInstanceUID': '1.2.3.88', 'StudyInstanceUID': '1.2.3', 'SeriesInstanceUID': '1.2.4',
                      'Modality': 'SR'})
 
@@ -136,6 +138,38 @@ class WithoutAnArchive(StowCase, ServerCase):
     def test_a_part_of_another_type_fails(self):
         reply = client.post(self.server, '/dicom-web/studies', body(film(54), kind='image/jpeg'), Content_Type=TYPE)
         self.assertEqual((reply.status, items(reply, FAILED)), (409, [(uid(54), NOT_READ)]))
+
+    def test_the_reply_is_json_or_xml_as_accept_says(self):
+        for accept, kind in (('', 'json'), ('*/*', 'json'), ('application/dicom+json', 'json'), ('application/json', 'json'),
+                             ('application/dicom+xml', 'xml'), ('application/dicom+json;q=0.5, application/dicom+xml', 'xml'),
+                             ('application/dicom+xml;q=0.5, */*', 'json'), ('text/html, application/*;q=0.1', 'json')):
+            with self.subTest(accept=accept):
+                reply = self.store(film(71), **({'Accept': accept} if accept else {}))
+                self.assertEqual((reply.status, reply.headers['content-type']), (200, f'application/dicom+{kind}'))
+        for accept in ('text/html', 'application/dicom', 'application/dicom+json;q=0', 'multipart/related; type="application/dicom"'):
+            with self.subTest(accept=accept):
+                self.assert_problem(self.store(film(72), Accept=accept), 406, 'dicom')
+        self.assertEqual(self.fetch(study_of(72)).status, 404, 'nothing was taken')
+
+    def test_the_xml_says_what_the_json_says(self):
+        def read(element):
+            attributes = {}
+            for one in element.iterfind(f'{{{NATIVE}}}DicomAttribute'):
+                self.assertEqual(one.get('keyword'), pydicom.datadict.keyword_for_tag(one.get('tag')))
+                values = [value.text if one.get('vr') != 'US' else int(value.text) for value in one.iterfind(f'{{{NATIVE}}}Value')]
+                values += [read(item) for item in one.iterfind(f'{{{NATIVE}}}Item')]
+                self.assertEqual([child.get('number') for child in one], [str(i + 1) for i in range(len(values))])
+                attributes[one.get('tag')] = {'vr': one.get('vr'), **({'Value': values} if values else {})}
+            self.assertEqual(list(attributes), sorted(attributes))
+            return attributes
+
+        for study in ('', study_of(73)):
+            files = film(73), REPORT, b'no DICOM', film(74, study=study_of(73), BodyPartExamined='KNEE')
+            said = self.store(*files, study=study).json()
+            reply = self.store(*files, study=study, Accept='application/dicom+xml')
+            root = xml.etree.ElementTree.fromstring(reply.body)
+            self.assertEqual(root.tag, f'{{{NATIVE}}}NativeDicomModel')
+            self.assertEqual((reply.status, read(root)), (202, said))
 
     def test_other_bodies_are_415_and_broken_ones_400(self):
         for target in ('/dicom-web/studies', '/dicom-web/studies/1.2.3'):
