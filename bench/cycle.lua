@@ -15,6 +15,7 @@ function request()
 end
 
 function done(summary)
-    io.write(string.format('{"requests_per_s":%.3f,"errors":%d}\n', summary.requests / summary.duration * 1e6,
+    io.write(string.format('{"requests_per_s":%.3f,"requests":%d,"errors":%d}\n',
+        summary.requests / summary.duration * 1e6, summary.requests,
         summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout))
 end

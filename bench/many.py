@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """Whether `cxrd predict` is as fast on many pictures as a server that many clients ask: the two take turns.
 
-    bench/many.py CXRD FOLDER [PICTURES] [ROUNDS] [SECONDS]
+    bench/many.py CXRD FOLDER [PICTURES] [ROUNDS]
 
 Needs wrk. The first PICTURES PNGs below FOLDER (2,000) and one file that is no picture go through `cxrd predict --csv`, which must name
-that one, end with 1 and leave a row for each; the same PNGs are sent to the server over and over by 2, 4, 8 and 16 clients, of
-which the best counts. Both answer with the same weights, made by a short training on drawn chests. Prints images a second of
-each round, and their ratio: the median over the rounds and its quartiles.
+that one, end with 1 and leave a row for each; the same PNGs are sent to the server over and over by as many clients as it was fastest
+with, of 2, 4, 8 and 16, for as long as the command took. Both answer with the same weights, made by a short training on drawn chests.
+Prints images a second and CPU milliseconds an image, and the ratios command / server: the median over the rounds and its quartiles.
+The second says on a machine that others use, too, whether the first would be the same on one that they do not.
 """
 import csv
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -28,52 +30,62 @@ def pictures_below(folder, n):
     return found[:n]
 
 
+def cpu_of(pid):
+    """Seconds that a process has computed, all its threads and what it has waited for."""
+    with open(f'/proc/{pid}/stat', encoding='ascii') as stat:
+        return sum(int(ticks) for ticks in stat.read().rsplit(')', 1)[1].split()[11:15]) / os.sysconf('SC_CLK_TCK')
+
+
 def by_command(program, file, listed, n, folder):
-    """Images a second, the start of the program and the load of the model counted."""
+    """Seconds, CPU seconds: the start of the program and the load of the model counted."""
     table = os.path.join(folder, 'table.csv')
-    begun = time.monotonic()
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([program, 'predict', '--weights', file, '--csv', table, '--overwrite', '--list', listed], check=False,
                           capture_output=True, text=True)
-    seconds = time.monotonic() - begun
+    seconds, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 1 and 'bad.png' in done.stderr and f'1 of {n + 1} pictures' in done.stderr, done
     with open(table, encoding='utf-8', newline='') as rows:
         rows = list(csv.DictReader(rows))
     assert len(rows) == n + 1 and [os.path.basename(row['file']) for row in rows if row['error']] == ['bad.png']
-    return n / seconds
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def by_server(server, listed, seconds):
-    best = 0
-    for clients in CLIENTS:
-        done = subprocess.run(['wrk', '-t1', f'-c{clients}', f'-d{seconds}s', '-s', os.path.join(HERE, 'cycle.lua'), server.url + '/predict',
-                               '--', listed], check=True, capture_output=True, text=True)
-        figures = json.loads(done.stdout.strip().splitlines()[-1])
-        assert figures['errors'] == 0, figures
-        best = max(best, figures['requests_per_s'])
-    return best
+def by_server(server, sent, clients, seconds):
+    """Images a second, CPU seconds an image."""
+    before = cpu_of(server.process.pid)
+    done = subprocess.run(['wrk', '-t1', f'-c{clients}', f'-d{seconds:.0f}s', '--timeout', '30s', '-s', os.path.join(HERE, 'cycle.lua'), server.url + '/predict',
+                           '--', sent], check=True, capture_output=True, text=True)
+    figures = json.loads(done.stdout.strip().splitlines()[-1])
+    assert figures['errors'] == 0, figures
+    return figures['requests_per_s'], (cpu_of(server.process.pid) - before) / figures['requests']
 
 
-def main(program, folder, n=2000, rounds=5, seconds=8):
+def main(program, folder, n=2000, rounds=5):
+    n = int(n)
     with tempfile.TemporaryDirectory() as own:
         file = weights(program, own)
-        found = pictures_below(folder, int(n))
+        found = pictures_below(folder, n)
         sent, listed, bad = (os.path.join(own, name) for name in ('sent', 'listed', 'bad.png'))
         with open(bad, 'wb') as no_picture:
             no_picture.write(b'no picture')
-        for path, names in ((sent, found), (listed, [*found[:1000], bad, *found[1000:]])):
+        for path, names in ((sent, found), (listed, [*found[:n // 2], bad, *found[n // 2:]])):
             with open(path, 'w', encoding='utf-8') as lines:
                 lines.write('\n'.join(names) + '\n')
         server = Server(program, file)
-        ratios = []
-        for turn in range(int(rounds)):
-            figures = {}
-            for which in ('command', 'server') if turn % 2 == 0 else ('server', 'command'):
-                figures[which] = by_command(program, file, listed, int(n), own) if which == 'command' else by_server(server, sent, int(seconds))
-            ratios.append(figures['command'] / figures['server'])
-            print(f'{figures["command"]:.0f} images/s by the command, {figures["server"]:.0f} by the server: {ratios[-1]:.3f}', flush=True)
+        swept = [{clients: by_server(server, sent, clients, 3)[0] for clients in CLIENTS} for _ in range(3)]
+        best = max(CLIENTS, key=lambda clients: statistics.median(sweep[clients] for sweep in swept))
+        ratios = {'images/s': [], 'CPU ms an image': []}
+        for _ in range(int(rounds)):
+            seconds, cpu = by_command(program, file, listed, n, own)
+            rate, cpu_there = by_server(server, sent, best, max(seconds, 3))
+            ratios['images/s'].append(n / seconds / rate)
+            ratios['CPU ms an image'].append(cpu / n / cpu_there)
+            print(f'command: {n / seconds:.0f} images/s, {cpu / n * 1e3:.2f} CPU ms an image; server, {best} clients: {rate:.0f}, '
+                  f'{cpu_there * 1e3:.2f}', flush=True)
         server.stop()
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    print(f'command / server: {middle:.3f} [{low:.3f} to {high:.3f}] of {len(ratios)} rounds')
+    for what, list_of in ratios.items():
+        low, middle, high = statistics.quantiles(list_of, n=4)
+        print(f'{what}, command / server: {middle:.3f} [{low:.3f} to {high:.3f}] of {len(list_of)} rounds')
 
 
 if __name__ == '__main__':

@@ -195,12 +195,10 @@ enum status options_parse(const struct command *command, int argc, char **argv, 
     return st;
 }
 
-void options_help(const struct command *c)
+static void print_options(const struct command *c)
 {
-    printf("cxrd %s%s%s - %s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
-    if (c->options)
-        printf("\nOptions, each with its environment variable; the option wins, given twice the last one:\n");
-    for (const struct option *o = c->options; o && o->name; o++) {
+    printf("\nOptions, each with its environment variable; the option wins, given twice the last one:\n");
+    for (const struct option *o = c->options; o->name; o++) {
         const char letter[] = { '-', o->letter, ',', ' ', '\0' };
         char name[64], left[96];
 
@@ -209,4 +207,13 @@ void options_help(const struct command *c)
                  o->value ? o->value : "");
         printf("  %-26s %s\n  %-26s [%s]\n", left, o->help, "", name);
     }
+}
+
+void options_help(const struct command *c)
+{
+    printf("cxrd %s%s%s - %s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
+    if (c->options)
+        print_options(c);
+    printf("\nExample:\n  %s\n\nExit status: " EXITS "%s%s.\n", c->example, c->exits ? "; " : "",
+           c->exits ? c->exits : "");
 }

@@ -43,6 +43,8 @@ struct command {
     const struct option *options; /* the last one has no name; NULL: there are none */
     int (*run)(int argc, char **argv);
     size_t max_arguments; /* beside the flags */
+    const char *example;  /* a line for a shell */
+    const char *exits;    /* what its exit status says beyond EXITS; NULL: nothing */
 };
 
 /* Read the environment, then argv[1…]. Texts are borrowed from both. Arguments that are no flags are left in
@@ -52,6 +54,9 @@ MUST_USE enum status options_parse(const struct command *command, int argc, char
                                    size_t *ret_n_arguments, bool *ret_help, struct error *err);
 
 void options_help(const struct command *command);
+
+/* What the exit status of every command says. */
+#define EXITS "0 done; 1 failed, with a sentence on standard error; 2 not asked as it should be"
 
 /* "max-upload" -> "CXRD_MAX_UPLOAD". */
 void option_environment(const char *name, char ret[64]);

@@ -40,5 +40,12 @@ static int audit(int argc, char **argv)
 }
 
 const struct command COMMAND_AUDIT = {
-    "audit", "FILE…", "check that an audit log is whole; files oldest first", NULL, audit, SIZE_MAX,
+    "audit",
+    "FILE…",
+    "check that an audit log is whole; files oldest first",
+    NULL,
+    audit,
+    SIZE_MAX,
+    .example = "cxrd audit audit.log",
+    .exits = "1 also where a line is missing or was changed",
 };

@@ -9,7 +9,12 @@
 #include <stdio.h>
 
 extern const struct command COMMAND_SERVE, COMMAND_TRAIN, COMMAND_PREDICT, COMMAND_PHANTOM, COMMAND_HEALTH,
-    COMMAND_KEY, COMMAND_AUDIT, COMMAND_INSPECT, COMMAND_IMPORT, COMMAND_EXPORT, COMMAND_COMPARE;
+    COMMAND_KEY, COMMAND_AUDIT, COMMAND_INSPECT, COMMAND_IMPORT, COMMAND_EXPORT, COMMAND_COMPARE,
+    COMMAND_JOBS, COMMAND_MODELS, COMMAND_ACTIVATE, COMMAND_ROLLBACK, COMMAND_COMPLETION;
+
+/* All of them, in the order in which --help has them. */
+extern const struct command *const COMMANDS[];
+extern const size_t N_COMMANDS;
 
 /* Exit statuses of a command. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -22,7 +27,7 @@ bool command_begin(const struct command *c, int argc, char **argv, void *into, s
 MUST_USE enum status command_out_check(const char *path, bool overwrite, struct error *err);
 
 /* The manual page, roff, from the same tables as --help. */
-void manual_print(const struct command *const *commands, size_t n);
+void manual_print(void);
 
 /* Of options that name a precision. */
 option_check check_precision;

@@ -130,9 +130,12 @@ static int run(int argc, char **argv)
     return EXIT_DONE;
 }
 
-const struct command COMMAND_COMPARE = { "compare",
-                                         "[OPTIONS] RUN RUN",
-                                         "tell whether the second of two runs is better than the first",
-                                         OPTIONS,
-                                         run,
-                                         2 };
+const struct command COMMAND_COMPARE = {
+    "compare",
+    "[OPTIONS] RUN RUN",
+    "tell whether the second of two runs is better than the first",
+    OPTIONS,
+    run,
+    2,
+    .example = "cxrd compare run1 run2",
+};

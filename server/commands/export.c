@@ -59,5 +59,11 @@ static int export(int argc, char **argv)
 }
 
 const struct command COMMAND_EXPORT = {
-    "export", "WEIGHTS -o FILE", "a weights file as an ONNX file, for other runtimes", OPTIONS, export, 1,
+    "export",
+    "WEIGHTS -o FILE",
+    "a weights file as an ONNX file, for other runtimes",
+    OPTIONS,
+    export,
+    1,
+    .example = "cxrd export weights.safetensors -o model.onnx",
 };

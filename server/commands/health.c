@@ -84,5 +84,12 @@ static int health(int argc, char **argv)
 }
 
 const struct command COMMAND_HEALTH = {
-    "health", "[--ready] [URL]", "is a server alive?", OPTIONS, health, 1
+    "health",
+    "[--ready] [URL]",
+    "is a server alive?",
+    OPTIONS,
+    health,
+    1,
+    .example = "cxrd health --ready http://127.0.0.1:8080",
+    .exits = "1 also where it is not alive, or not ready",
 };

@@ -88,6 +88,11 @@ static int import(int argc, char **argv)
 }
 
 const struct command COMMAND_IMPORT = {
-    "import", "[OPTIONS] FILE", "make a weights file of what others trained, and say what became of it",
-    OPTIONS,  import,           1,
+    "import",
+    "[OPTIONS] FILE",
+    "make a weights file of what others trained, and say what became of it",
+    OPTIONS,
+    import,
+    1,
+    .example = "cxrd import -o mine.safetensors checkpoint.pth",
 };

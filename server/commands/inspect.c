@@ -2,9 +2,13 @@
 #include "commands.h"
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
+#include "cxrd/operating_points.h"
 #include "cxrd/safetensors.h"
+#include "cxrd/utf8.h"
 #include "cxrd/weights.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +28,46 @@ static void print_model(const struct model *m, size_t n_bytes, const char *sha25
     else
         printf("input       no picture\n");
     printf("bytes       %zu\nsha256      %s\n", n_bytes, sha256);
+}
+
+static void print_figure(double value, int width)
+{
+    if (isnan(value))
+        printf("%*s", width, "-");
+    else
+        printf("%*.4f", width, value);
+}
+
+static void print_rows(int64_t rows)
+{
+    if (rows == KIND_UNSAID)
+        printf("%9s", "-");
+    else
+        printf("%9" PRId64, rows);
+}
+
+/* A row a finding: how well it was told apart, on how many test rows, and from which probability on it is positive. */
+static void print_findings(const struct model *m)
+{
+    const struct labels *labels = model_labels(m);
+    const struct operating_points *p = model_operating(m);
+    int width = 20;
+
+    for (size_t k = 0; k < labels->n; k++)
+        width = utf8_length(labels->names[k]) > (size_t)width ? (int)utf8_length(labels->names[k]) : width;
+    printf("\n%-*s %8s %8s %8s %8s %8s %8s %8s %8s\n", width + 2, "findings", "AUROC", "from", "to", "with",
+           "without", "Youden", "sens. 90", "spec. 90");
+    for (size_t k = 0; k < labels->n; k++) {
+        printf("  %s%*s ", labels->names[k], width - (int)utf8_length(labels->names[k]), "");
+        print_figure(operating_known(p, k) ? p->auroc[k] : NAN, 8);
+        print_figure(operating_known(p, k) ? p->auroc_low[k] : NAN, 9);
+        print_figure(operating_known(p, k) ? p->auroc_high[k] : NAN, 9);
+        print_rows(p->positives[k]);
+        print_rows(p->negatives[k]);
+        for (int point = 0; point < N_OPERATING; point++)
+            print_figure((double)p->threshold[point][k], 9);
+        putchar('\n');
+    }
 }
 
 static void print_tensors(const struct array_file *f)
@@ -99,6 +143,7 @@ static int inspect(int argc, char **argv)
         st = digest_bytes(file.data, file.size, sha256);
     if (st == ST_OK) {
         print_model(m, file.size, sha256);
+        print_findings(m);
         print_tensors(&arrays);
         print_metadata(arrays.metadata);
     }
@@ -109,5 +154,11 @@ static int inspect(int argc, char **argv)
 }
 
 const struct command COMMAND_INSPECT = {
-    "inspect", "WEIGHTS", "what a weights file holds: shapes, metrics, where it comes from", NULL, inspect, 1,
+    "inspect",
+    "WEIGHTS",
+    "what a weights file holds: shapes, metrics, where it comes from",
+    NULL,
+    inspect,
+    1,
+    .example = "cxrd inspect weights.safetensors",
 };

@@ -62,4 +62,5 @@ const struct command COMMAND_KEY = {
     NULL,
     key,
     2,
+    .example = "cxrd key admin me >> keys",
 };

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const COMMANDS[] = { &COMMAND_SERVE,   &COMMAND_TRAIN,   &COMMAND_PREDICT,
-                                                  &COMMAND_PHANTOM, &COMMAND_HEALTH,  &COMMAND_KEY,
-                                                  &COMMAND_AUDIT,   &COMMAND_INSPECT, &COMMAND_IMPORT,
-                                                  &COMMAND_EXPORT,  &COMMAND_COMPARE };
-enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
+const struct command *const COMMANDS[] = { &COMMAND_SERVE,     &COMMAND_TRAIN,   &COMMAND_PREDICT,
+                                           &COMMAND_JOBS,      &COMMAND_MODELS,  &COMMAND_ACTIVATE,
+                                           &COMMAND_ROLLBACK,  &COMMAND_PHANTOM, &COMMAND_HEALTH,
+                                           &COMMAND_KEY,       &COMMAND_AUDIT,   &COMMAND_INSPECT,
+                                           &COMMAND_IMPORT,    &COMMAND_EXPORT,  &COMMAND_COMPARE,
+                                           &COMMAND_COMPLETION };
+const size_t N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0];
 
 static void print_version(void) { printf("cxrd %s (%s)\n%s\n", CXRD_VERSION, CXRD_BUILD, INTENDED_USE); }
 
@@ -20,10 +22,10 @@ static void print_help(FILE *to)
 {
     fprintf(to, "cxrd - chest X-rays to findings, and the training that gets there\n\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(to, "  cxrd %-8s  %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+        fprintf(to, "  cxrd %-10s  %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
     fprintf(to,
-            "  cxrd --version\n  cxrd --man        the manual page: cxrd --man | man -l -\n\nEach has "
-            "--help. %s\n",
+            "  cxrd --version\n  cxrd --man          the manual page: cxrd --man | man -l -\n\n"
+            "cxrd help COMMAND says more of one. %s\n",
             INTENDED_USE);
 }
 
@@ -38,9 +40,34 @@ static void memory_settle(void)
     mallopt(M_ARENA_MAX, 4);
 }
 
+/* NULL: there is none of that name, which has been said. */
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(name, COMMANDS[i]->name) == 0)
+            return COMMANDS[i];
+    if (*name)
+        fprintf(stderr, "cxrd: there is no command '%.64s'\n\n", name);
+    print_help(stderr);
+    return NULL;
+}
+
+/* `cxrd help`, and of one command. */
+static int help(const char *name)
+{
+    const struct command *c = name ? find(name) : NULL;
+
+    if (c)
+        options_help(c);
+    else if (!name)
+        print_help(stdout);
+    return c || !name ? EXIT_DONE : EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    const struct command *c;
 
     memory_settle();
     if (strcmp(name, "--version") == 0) {
@@ -48,18 +75,11 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     }
     if (strcmp(name, "--man") == 0) {
-        manual_print(COMMANDS, N_COMMANDS);
+        manual_print();
         return EXIT_DONE;
     }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        print_help(stdout);
-        return EXIT_DONE;
-    }
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(name, COMMANDS[i]->name) == 0)
-            return COMMANDS[i]->run(argc - 1, argv + 1);
-    if (*name)
-        fprintf(stderr, "cxrd: there is no command '%.64s'\n\n", name);
-    print_help(stderr);
-    return EXIT_USAGE;
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return help(argc > 2 ? argv[2] : NULL);
+    c = find(name);
+    return c ? c->run(argc - 1, argv + 1) : EXIT_USAGE;
 }

@@ -33,7 +33,26 @@ static void print_option(const struct option *o)
     printf(" [%s]\n", environment);
 }
 
-void manual_print(const struct command *const *commands, size_t n)
+static void print_command(const struct command *c)
+{
+    printf(".SS cxrd %s ", c->name);
+    put(c->arguments);
+    printf("\n");
+    put(c->summary);
+    printf("\n");
+    for (const struct option *o = c->options; o && o->name; o++)
+        print_option(o);
+    printf(".PP\nExample:\n.PP\n.RS 4\n");
+    put(c->example);
+    printf("\n.RE\n");
+    if (c->exits) {
+        printf(".PP\nIts exit status, beside those of every command: ");
+        put(c->exits);
+        printf(".\n");
+    }
+}
+
+void manual_print(void)
 {
     printf(".TH CXRD 1 \"\" \"cxrd %s\"\n.SH NAME\ncxrd \\- chest X\\-rays to findings, and the training "
            "that gets there\n",
@@ -41,17 +60,9 @@ void manual_print(const struct command *const *commands, size_t n)
     printf(".SH SYNOPSIS\n.B cxrd\n.I command\n[\\fIoptions\\fR]\n.SH DESCRIPTION\n");
     put(INTENDED_USE);
     printf("\n.PP\nEach option has an environment variable; the option wins.\n.SH COMMANDS\n");
-    for (size_t i = 0; i < n; i++) {
-        const struct command *c = commands[i];
-
-        printf(".SS cxrd %s ", c->name);
-        put(c->arguments);
-        printf("\n");
-        put(c->summary);
-        printf("\n");
-        for (const struct option *o = c->options; o && o->name; o++)
-            print_option(o);
-    }
-    printf(".SH EXIT STATUS\n0 done, 1 failed with a sentence on standard error, 2 not asked as it should "
-           "be.\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        print_command(COMMANDS[i]);
+    printf(".SH EXIT STATUS\n");
+    put(EXITS);
+    printf(".\n");
 }

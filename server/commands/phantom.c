@@ -61,5 +61,11 @@ static int phantom(int argc, char **argv)
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_PHANTOM, &err);
 }
 
-const struct command COMMAND_PHANTOM = { "phantom", "--out DIR [OPTIONS]",
-                                         "make a data set of synthetic chests", OPTIONS, phantom };
+const struct command COMMAND_PHANTOM = {
+    "phantom",
+    "--out DIR [OPTIONS]",
+    "make a data set of synthetic chests",
+    OPTIONS,
+    phantom,
+    .example = "cxrd phantom --out datasets/phantom --images 200 --size 256",
+};

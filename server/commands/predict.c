@@ -200,6 +200,12 @@ static int predict(int argc, char **argv)
 }
 
 const struct command COMMAND_PREDICT = {
-    "predict", "(--weights FILE | --url URL) [IMAGE|FOLDER|-…]", "the findings of pictures", OPTIONS, predict,
+    "predict",
+    "(--weights FILE | --url URL) [IMAGE|FOLDER|-…]",
+    "the findings of pictures",
+    OPTIONS,
+    predict,
     SIZE_MAX,
+    .example = "cxrd predict --weights weights.safetensors --csv answers.csv films/",
+    .exits = "1 also where a picture cannot be used, which keeps no other from being asked about",
 };

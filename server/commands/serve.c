@@ -418,4 +418,7 @@ static int serve(int argc, char **argv)
     return exit_status;
 }
 
-const struct command COMMAND_SERVE = { "serve", "[OPTIONS]", "answer over HTTP", SERVE_OPTIONS, serve };
+const struct command COMMAND_SERVE = {
+    "serve",       "[OPTIONS]", "answer over HTTP",
+    SERVE_OPTIONS, serve,       .example = "cxrd serve --state state --datasets datasets",
+};

@@ -557,6 +557,16 @@ static void tell_result(const struct train_result *r)
             lineage_warning(r->dataset.init_split) ? "; see the warning above" : "");
 }
 
+/* Where all of it is. */
+static void tell_where(const struct train_options *o)
+{
+    fprintf(stderr, "%s holds " WEIGHTS_NAME ", job.json and the scores of its rows; ", o->out);
+    if (o->report)
+        fprintf(stderr, "%s is the report, for a browser\n", o->report);
+    else
+        fprintf(stderr, "%s/%s is the report, for a browser\n", o->out, REPORT_FILES[REPORT_WHOLE]);
+}
+
 /* Whether the options can go together; otherwise it is said. */
 static bool options_check(const struct train_options *o)
 {
@@ -604,6 +614,8 @@ static int train(int argc, char **argv)
     bar_clear(&d.bar); /* what is said now must not stand behind it */
     if (st == ST_OK && result.model)
         tell_result(&result);
+    if (st == ST_OK)
+        tell_where(&o);
     train_result_release(&result);
     json_decref(d.record);
     json_decref(before);
@@ -614,5 +626,12 @@ static int train(int argc, char **argv)
     return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_TRAIN, &err);
 }
 
-const struct command COMMAND_TRAIN = { "train", "--datasets DIR --out DIR [OPTIONS]",
-                                       "train in the foreground", OPTIONS, train };
+const struct command COMMAND_TRAIN = {
+    "train",
+    "--datasets DIR --out DIR [OPTIONS]",
+    "train in the foreground",
+    OPTIONS,
+    train,
+    .example = "cxrd train --datasets datasets --dataset nih --out run1 --set epochs=10",
+    .exits = "130 stopped by Ctrl-C, 143 by SIGTERM: --resume goes on with it",
+};
