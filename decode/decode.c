@@ -5,6 +5,7 @@
 #include "dicom_file.h"
 #include "grey.h"
 #include "jpeg.h"
+#include "pages.h"
 #include "picture.h"
 
 #include "cxrd/secret.h"
@@ -63,6 +64,8 @@ static enum status jpeg_run(const uint8_t *in, size_t n, const struct image_limi
     struct jpeg_frame f;
     enum status st = jpeg_check(in, n, limits, &f, err);
 
+    if (st == ST_OK)
+        pages_ready(grey, f.width * f.height);
     if (st == ST_OK)
         st = jpeg_grey(in, n, &f, grey, &ret->colour, err);
     if (st == ST_OK)

@@ -2,6 +2,7 @@
 #include "dicom_file.h"
 
 #include "inflate.h"
+#include "pages.h"
 #include "pipeline.h"
 #include "syntax.h"
 #include "tags.h"
@@ -219,6 +220,7 @@ enum status dicom_file_run(const uint8_t *in, size_t n, const struct image_limit
     width = f->picture.width;
     height = f->picture.height;
     turn = tags_turn(f->dicom);
+    pages_ready(grey, width * height);
     st = file_grey(f, grey, &ret->colour, err);
     if (st == ST_OK)
         st = turn_in_place(&turn, grey, &width, &height, err);

@@ -24,13 +24,14 @@ enum { EXIT_USAGE = 2, EXIT_UNFIT = 100 /* of a child that could not begin */ };
 
 static _Noreturn void child(const struct decode_request *r, const struct sandbox *box, pid_t helper)
 {
-    const size_t capacity = r->limits.max_pixels;
+    const size_t capacity = r->limits.max_pixels, skip = r->at % (size_t)sysconf(_SC_PAGESIZE);
     const uint8_t *in;
     uint8_t *out;
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != helper)
         _exit(EXIT_UNFIT);
-    in = mmap(NULL, r->n_bytes, PROT_READ, MAP_SHARED, DECODE_INPUT, 0);
+    in = mmap(NULL, skip + r->n_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, DECODE_INPUT,
+              (off_t)(r->at - skip));
     out = mmap(NULL, DECODE_OUTPUT_SIZE(capacity), PROT_READ | PROT_WRITE, MAP_SHARED, DECODE_OUTPUT, 0);
     if (in == MAP_FAILED || out == MAP_FAILED)
         _exit(EXIT_UNFIT);
@@ -39,7 +40,7 @@ static _Noreturn void child(const struct decode_request *r, const struct sandbox
             close(fd);
     if (!sandbox_enter_child(box, r->cpu_s))
         _exit(EXIT_UNFIT);
-    decode_run(in, r->n_bytes, r, (struct decode_reply *)out, out + DECODE_PIXELS, capacity);
+    decode_run(in + skip, r->n_bytes, r, (struct decode_reply *)out, out + DECODE_PIXELS, capacity);
     _exit(0);
 }
 
@@ -120,25 +121,50 @@ static struct decode_done picture(const struct decode_request *r, const struct s
     return done;
 }
 
+/* The next request: 1; 0: cxrd has gone; -1: that was none. */
+static int request_read(struct decode_request *ret)
+{
+    static const int EXPECTED[DECODE_MEMORIES] = { DECODE_INPUT,
+                                                   DECODE_OUTPUT }; /* the lowest that are free */
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof EXPECTED)];
+    } control = { 0 };
+    struct iovec place = { ret, sizeof *ret };
+    struct msghdr message = {
+        .msg_iov = &place, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
+    ssize_t n;
+
+    while ((n = recvmsg(DECODE_SOCKET, &message, 0)) < 0)
+        if (errno != EINTR)
+            return -1;
+    if (n == 0)
+        return 0;
+    return n == sizeof *ret && control.head.cmsg_len == CMSG_LEN(sizeof EXPECTED) &&
+                   control.head.cmsg_type == SCM_RIGHTS &&
+                   memcmp(CMSG_DATA(&control.head), EXPECTED, sizeof EXPECTED) == 0
+               ? 1
+               : -1;
+}
+
 /* Until cxrd has gone. */
 static int serve(const struct sandbox *box)
 {
     const pid_t self = getpid();
     struct decode_request request;
+    int got;
 
-    for (;;) {
-        const ssize_t n = read(DECODE_SOCKET, &request, sizeof request);
-        struct decode_done done;
+    while ((got = request_read(&request)) == 1) {
+        const struct decode_done done = picture(&request, box, self);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n != sizeof request)
-            return n == 0 ? 0 : 1;
-        done = picture(&request, box, self);
+        close(DECODE_INPUT);
+        close(DECODE_OUTPUT);
         while (write(DECODE_SOCKET, &done, sizeof done) < 0)
             if (errno != EINTR)
                 return 1;
     }
+    return got == 0 ? 0 : 1;
 }
 
 /* ---- the beginning ---- */

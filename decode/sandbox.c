@@ -60,7 +60,8 @@ static bool limit(__rlimit_resource_t which, rlim_t soft, rlim_t hard)
 
 static bool limit_helper(void)
 {
-    return limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_NOFILE, 0, 0) &&
+    return limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_FSIZE, 0, 0) &&
+           limit(RLIMIT_NOFILE, DECODE_OUTPUT + 1, DECODE_OUTPUT + 1) &&
            limit(RLIMIT_STACK, MOST_STACK, MOST_STACK) &&
            (SANITIZED || limit(RLIMIT_AS, MOST_MEMORY, MOST_MEMORY));
 }
@@ -108,7 +109,7 @@ static const struct allowed OF_CHILD[] = {
 /* A fork as glibc makes it, its end, and what a child does before it goes on by itself. */
 enum { FORK = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD };
 static const struct allowed OF_HELPER[] = {
-    { SCMP_SYS(read), 1, { 0, SCMP_CMP_EQ, DECODE_SOCKET, 0 } },
+    { SCMP_SYS(recvmsg), 1, { 0, SCMP_CMP_EQ, DECODE_SOCKET, 0 } },
     { SCMP_SYS(write), 1, { 0, SCMP_CMP_EQ, DECODE_SOCKET, 0 } },
     { SCMP_SYS(clone), 1, { 0, SCMP_CMP_EQ, FORK, 0 } },
     { SCMP_SYS(wait4) },
@@ -206,5 +207,6 @@ enum decode_sandbox sandbox_enter_helper(struct sandbox *ret, int *ret_error)
 
 bool sandbox_enter_child(const struct sandbox *s, unsigned cpu_s)
 {
-    return limit(RLIMIT_CPU, cpu_s, cpu_s + 1) && limit(RLIMIT_NPROC, 0, 0) && filter_set(&s->child);
+    return limit(RLIMIT_CPU, cpu_s, cpu_s + 1) && limit(RLIMIT_NPROC, 0, 0) && limit(RLIMIT_NOFILE, 0, 0) &&
+           filter_set(&s->child);
 }

@@ -5,13 +5,15 @@
  *
  *   cxrd ------ posix_spawn() -----> the helper, one a lane ------ fork() -----> the child, one a picture
  *
- * The helper holds three descriptors and /dev/null:
- *   DECODE_SOCKET  of SOCK_SEQPACKET, a message a struct. The helper's first is a decode_ready. Then cxrd sends a decode_request
- *                  and waits for its decode_done; one at a time. The end of the socket is the end of the helper.
- *   DECODE_INPUT   a memfd: the file's bytes, from 0 on. cxrd writes it before it sends the request.
- *   DECODE_OUTPUT  a memfd: a decode_reply, and the pixels from DECODE_PIXELS on. Read when the child has ended, and not before.
- * Both have their full size from the start and are sealed against any other; pages that nobody has written are zero and take no
- * memory. When cxrd has read them, it gives all their pages back, so no picture meets the next one. cxrd maps neither.
+ * The helper holds one descriptor and /dev/null, and two more while it has a picture:
+ *   DECODE_SOCKET  of SOCK_SEQPACKET, a message a struct. The helper's first is a decode_ready. Then cxrd sends a decode_request with
+ *                  two descriptors (SCM_RIGHTS), and waits for its decode_done; one at a time. The end of the socket is the end of
+ *                  the helper.
+ *   DECODE_INPUT   the first of the two: memory in which the file's bytes are; sealed, so that it can be read only.
+ *   DECODE_OUTPUT  the second: memory for a decode_reply, and for the pixels from DECODE_PIXELS on. It has its full size from the
+ *                  start, sealed against any other, and is all zero.
+ * Both are made for this one picture (see cxrd/shared.h), so no picture meets the next one. cxrd looks at the output when the child
+ * has ended, and seals it first: then nobody can change what is looked at.
  *
  * A child that ended well leaves a reply: all that is known of the file, or why there is no picture. Whatever else becomes of a
  * child, decode_done says it, and the reply is not looked at.
@@ -25,9 +27,9 @@
 
 #include <stdint.h>
 
-enum { DECODE_PROTOCOL = 1 }; /* one more with every change of what is said here */
+enum { DECODE_PROTOCOL = 2 }; /* one more with every change of what is said here */
 
-enum { DECODE_SOCKET = 3, DECODE_INPUT = 4, DECODE_OUTPUT = 5 };
+enum { DECODE_SOCKET = 3, DECODE_INPUT = 4, DECODE_OUTPUT = 5, DECODE_MEMORIES = 2 /* the last two */ };
 enum { DECODE_PIXELS = 8192 }; /* where they begin in DECODE_OUTPUT: behind the reply, at a page */
 
 /* What keeps a child from doing anything but decoding, and whether the helper has it. */
@@ -46,10 +48,10 @@ struct decode_ready {
     int32_t landlock; /* its ABI; 0: this kernel has it not, or it is not allowed here */
 };
 
-/* Decode what lies in DECODE_INPUT. */
+/* Decode a file that lies in DECODE_INPUT. */
 struct decode_request {
     uint64_t id; /* told again in decode_done */
-    uint64_t n_bytes;
+    uint64_t at, n_bytes;
     enum image_format format; /* IMAGE_JPEG or IMAGE_DICOM; then perhaps without the preamble of PS3.10 */
     struct image_limits limits;
     uint32_t cpu_s, wall_s; /* what the child may take */

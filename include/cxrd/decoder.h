@@ -9,6 +9,7 @@
 
 #include "cxrd/image.h"
 #include "cxrd/pool.h"
+#include "cxrd/shared.h"
 #include "cxrd/status.h"
 
 #include <stdint.h>
@@ -40,11 +41,21 @@ void decoder_close(struct decoder *d); /* ends its processes; nobody decodes any
 /* Begin one process now, and wait until it is ready. Errors: those of a picture that finds none, see decoder_run(). */
 MUST_USE enum status decoder_begin(struct decoder *d, struct error *err);
 
-/* Decode a file of that format. Any number of threads at a time. `ret` is untouched on failure.
+/* What is to be decoded. */
+struct decoder_file {
+    enum image_format format; /* IMAGE_JPEG or IMAGE_DICOM */
+    const void *bytes;
+    size_t n;
+    const struct shared
+        *shared; /* sealed memory that has the bytes from shared_at on; NULL: they are copied into some */
+    size_t shared_at;
+};
+
+/* Decode a file. Any number of threads at a time. `ret` is untouched on failure; the picture is in memory that can only be read.
  * Errors: those that the file deserves, with their reason (ST_FORMAT, ST_UNSUPPORTED, ST_UNUSABLE, ST_LIMIT); ST_FORMAT with the reason
  * "decoder": it killed the process that read it, or took too long or too much memory; ST_BUSY: no process can be had, or it was
  * lost; ST_NOMEM. */
-MUST_USE enum status decoder_run(struct decoder *d, const void *bytes, size_t n, enum image_format format,
+MUST_USE enum status decoder_run(struct decoder *d, const struct decoder_file *file,
                                  const struct image_limits *limits, struct image *ret, struct error *err);
 
 /* Why a lane was begun anew. */

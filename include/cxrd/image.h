@@ -3,6 +3,7 @@
 #define CXRD_IMAGE_H
 
 #include "cxrd/buf.h"
+#include "cxrd/shared.h"
 #include "cxrd/status.h"
 
 #include <stdbool.h>
@@ -72,6 +73,8 @@ struct image {
     double
         colour; /* the part of the pixels that are not grey: whose channels differ by more than 16 of 255 */
     struct image_source source;
+    void *mapping;    /* NULL: grey is malloc()'s; else what it lies in, which can only be read */
+    size_t n_mapping; /* bytes of that */
 };
 #define IMAGE_INIT   \
     {                \
@@ -93,6 +96,9 @@ struct image_reader {
     const struct image_limits *limits;
     bool said_dicom; /* it is declared as DICOM: then it is read as that where its first bytes say nothing */
     struct decoder *decoder; /* borrowed; NULL: PNG only */
+    const struct shared *
+        shared; /* sealed memory that has the bytes from shared_at on: they are not copied for the decoder; NULL: none */
+    size_t shared_at;
 };
 extern const struct image_reader IMAGE_READER_PNG; /* within IMAGE_LIMITS, PNG only */
 

@@ -4,6 +4,7 @@
 #include "cxrd/secret.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 const struct image_limits IMAGE_LIMITS = { .max_side = 8192,
                                            .max_pixels = 32u << 20,
@@ -13,7 +14,10 @@ const struct image_reader IMAGE_READER_PNG = { .limits = &IMAGE_LIMITS };
 
 void image_release(struct image *img)
 {
-    secret_free(img->grey); /* it may be a patient's */
+    if (img->mapping)
+        munmap(img->mapping, img->n_mapping);
+    else
+        secret_free(img->grey); /* it may be a patient's */
     explicit_bzero(&img->source, sizeof img->source);
     *img = (struct image)IMAGE_INIT;
 }

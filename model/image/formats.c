@@ -24,16 +24,25 @@ static enum status decode_png(const uint8_t *bytes, size_t n_bytes, const struct
     return png_decode(bytes, n_bytes, reader->limits, false, ret_image, err);
 }
 
+static enum status decode_outside(enum image_format format, const uint8_t *bytes, size_t n_bytes,
+                                  const struct image_reader *reader, struct image *ret_image,
+                                  struct error *err)
+{
+    const struct decoder_file file = { format, bytes, n_bytes, reader->shared, reader->shared_at };
+
+    return decoder_run(reader->decoder, &file, reader->limits, ret_image, err);
+}
+
 static enum status decode_jpeg(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
                                struct image *ret_image, struct error *err)
 {
-    return decoder_run(reader->decoder, bytes, n_bytes, IMAGE_JPEG, reader->limits, ret_image, err);
+    return decode_outside(IMAGE_JPEG, bytes, n_bytes, reader, ret_image, err);
 }
 
 static enum status decode_dicom(const uint8_t *bytes, size_t n_bytes, const struct image_reader *reader,
                                 struct image *ret_image, struct error *err)
 {
-    return decoder_run(reader->decoder, bytes, n_bytes, IMAGE_DICOM, reader->limits, ret_image, err);
+    return decode_outside(IMAGE_DICOM, bytes, n_bytes, reader, ret_image, err);
 }
 
 static const struct format {

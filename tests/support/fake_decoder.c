@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { SIDE = 4 };
@@ -44,19 +45,36 @@ static bool picture(const char *file, const struct decode_request *request, stru
     return write(DECODE_SOCKET, &done, sizeof done) == sizeof done;
 }
 
+/* False: there is none. The two descriptors take the lowest numbers that are free. */
+static bool request_read(struct decode_request *ret)
+{
+    char control[CMSG_SPACE(DECODE_MEMORIES * sizeof(int))];
+    struct iovec place = { ret, sizeof *ret };
+    struct msghdr message = {
+        .msg_iov = &place, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+
+    return recvmsg(DECODE_SOCKET, &message, 0) == sizeof *ret;
+}
+
 int main(void)
 {
     const struct decode_ready ready = { .protocol = DECODE_PROTOCOL,
                                         .reply_size = sizeof(struct decode_reply) };
     struct decode_request request;
-    char *input = mmap(NULL, 4096, PROT_READ, MAP_SHARED, DECODE_INPUT, 0);
-    void *output = mmap(NULL, 2 * DECODE_PIXELS, PROT_READ | PROT_WRITE, MAP_SHARED, DECODE_OUTPUT, 0);
 
-    if (input == MAP_FAILED || output == MAP_FAILED ||
-        write(DECODE_SOCKET, &ready, sizeof ready) != sizeof ready)
+    if (write(DECODE_SOCKET, &ready, sizeof ready) != sizeof ready)
         return 1;
-    while (read(DECODE_SOCKET, &request, sizeof request) == sizeof request)
-        if (!picture(input, &request, output))
+    while (request_read(&request)) {
+        char *input = mmap(NULL, 4096, PROT_READ, MAP_SHARED, DECODE_INPUT, 0);
+        void *output = mmap(NULL, 2 * DECODE_PIXELS, PROT_READ | PROT_WRITE, MAP_SHARED, DECODE_OUTPUT, 0);
+
+        close(DECODE_INPUT);
+        close(DECODE_OUTPUT);
+        if (input == MAP_FAILED || output == MAP_FAILED || !picture(input + request.at, &request, output))
             return 1;
+        munmap(input, 4096);
+        munmap(output, 2 * DECODE_PIXELS);
+    }
     return 0;
 }

@@ -1,10 +1,11 @@
 /* tests/torture/mutated_files.c - what no fuzzer with one process can try: the decoder as a whole, sandbox and all, with DCMTK and
  * OpenJPEG in it. Files are damaged at random and decoded as the server does it, by two threads.
  *
- *     mutated_files CXRD_DECODE COUNT SEED FILE...
+ *     mutated_files CXRD_DECODE COUNT SEED KEPT FILE...
  *
  * Whatever becomes of the process of a picture, the answer is a picture within the limits, or a refusal with a sentence. Prints how
- * many there were of each, and fails when an answer was another one, or a helper was lost. */
+ * many there were of each, and fails when an answer was another one, or a helper was lost. A file whose process died is kept in the
+ * folder KEPT: tests/support/decode_file.c shows where it died. */
 #include "cxrd/decoder.h"
 #include "cxrd/file.h"
 #include "cxrd/image.h"
@@ -27,6 +28,7 @@ static struct {
     atomic_long left;
     atomic_ulong outcomes[ST_NOTFOUND + 1], decoders_killed, wrong;
     uint64_t seed;
+    const char *kept;
 } all;
 
 static const struct image_limits LIMITS = { .max_side = 2048, .max_pixels = 1 << 22, .max_bytes = 1 << 24 };
@@ -83,6 +85,19 @@ static bool is_sound(enum status st, const struct image *img, const struct error
            err->text[0] && err->code == st;
 }
 
+static void keep(const uint8_t *bytes, size_t n, unsigned long number)
+{
+    char path[4096];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%lu", all.kept, number);
+    f = fopen(path, "wb");
+    if (!f || fwrite(bytes, 1, n, f) != n)
+        fprintf(stderr, "%s cannot be written\n", path);
+    if (f)
+        fclose(f);
+}
+
 static void try_one(struct rng *r, uint8_t *bytes)
 {
     const struct file_bytes *file = &all.files[below(r, all.n_files)];
@@ -98,7 +113,7 @@ static void try_one(struct rng *r, uint8_t *bytes)
     st = image_decode(bytes, n, &reader, &img, &err);
     all.outcomes[st]++;
     if (st == ST_FORMAT && err.reason && strcmp(err.reason, "decoder") == 0)
-        all.decoders_killed++;
+        keep(bytes, n, all.decoders_killed++);
     if (!is_sound(st, &img, &err)) {
         all.wrong++;
         fprintf(stderr, "%s: %s\n", status_name(st), err.text);
@@ -162,8 +177,8 @@ int main(int argc, char **argv)
     struct error err = { 0 };
     int rc;
 
-    if (argc < 5 || !files_load(argv + 4, argc - 4)) {
-        fprintf(stderr, "mutated_files CXRD_DECODE COUNT SEED FILE...\n");
+    if (argc < 6 || !files_load(argv + 5, argc - 5)) {
+        fprintf(stderr, "mutated_files CXRD_DECODE COUNT SEED KEPT FILE...\n");
         return 2;
     }
     options.program = argv[1];
@@ -171,6 +186,7 @@ int main(int argc, char **argv)
     options.wait_s = INFINITY;
     all.left = strtol(argv[2], NULL, 10);
     all.seed = strtoull(argv[3], NULL, 10);
+    all.kept = argv[4];
     if (decoder_open(&options, &all.decoder, &err) != ST_OK || decoder_begin(all.decoder, &err) != ST_OK) {
         fprintf(stderr, "%s\n", err.text);
         return 2;

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SIDE = 4 };
 
@@ -42,17 +43,17 @@ static struct decode_reply sound(void)
 /* How a reply is taken; no picture is left. */
 static enum status read_back(const struct decode_reply *r, bool *ret_sound, struct error *err)
 {
-    struct arena output = ARENA_INIT;
+    struct shared output = SHARED_INIT;
     struct image img = IMAGE_INIT;
     enum status st;
 
-    cr_assert(arena_open(&output, "test", DECODE_OUTPUT_SIZE(REQUEST.limits.max_pixels)));
-    cr_assert(arena_write(&output, r, sizeof *r));
+    cr_assert(shared_open(&output, "test", DECODE_OUTPUT_SIZE(REQUEST.limits.max_pixels)));
+    cr_assert_eq(pwrite(output.fd, r, sizeof *r, 0), (ssize_t)sizeof *r);
     st = reply_read(&output, &REQUEST, &img, ret_sound, err);
     cr_assert_eq(st == ST_OK, img.grey != NULL);
     image_release(&img);
     cr_assert(img.source.study.patient_name[0] == '\0');
-    arena_close(&output);
+    shared_close(&output);
     return st;
 }
 
@@ -207,7 +208,8 @@ static enum status tried(struct decoder *d, char letter, struct error *err)
 {
     const char file[2] = { letter, '7' };
     struct image img = IMAGE_INIT;
-    const enum status st = decoder_run(d, file, sizeof file, IMAGE_JPEG, &IMAGE_LIMITS, &img, err);
+    const enum status st = decoder_run(d, &(struct decoder_file){ IMAGE_JPEG, file, sizeof file, NULL, 0 },
+                                       &IMAGE_LIMITS, &img, err);
 
     if (st == ST_OK)
         cr_assert(img.width == SIDE && img.height == SIDE && img.grey[0] == '7' && img.grey[15] == '7');
@@ -289,7 +291,9 @@ Test(helper, a_file_over_the_limit_is_not_sent)
     struct image img = IMAGE_INIT;
     struct error err = { 0 };
 
-    cr_assert_eq(decoder_run(d, file, n, IMAGE_JPEG, &IMAGE_LIMITS, &img, &err), ST_LIMIT);
+    cr_assert_eq(
+        decoder_run(d, &(struct decoder_file){ IMAGE_JPEG, file, n, NULL, 0 }, &IMAGE_LIMITS, &img, &err),
+        ST_LIMIT);
     cr_assert_str_eq(err.reason, "limit");
     free(file);
     decoder_close(d);

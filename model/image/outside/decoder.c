@@ -89,7 +89,7 @@ static struct lane *lane_in(struct decoder *d, enum lane_state state)
 static enum status lane_begin(const struct decoder *d, struct lane *lane, struct error *err)
 {
     helper_end(&lane->helper);
-    return helper_begin(d->program, d->options.most_bytes, d->options.most_pixels, &lane->helper, err);
+    return helper_begin(d->program, &lane->helper, err);
 }
 
 /* With the lock held, which is given up meanwhile. */
@@ -237,12 +237,8 @@ static enum status lane_take(struct decoder *d, struct lane **ret, struct error 
 /* Its helper is as good as before. */
 static void lane_give(struct decoder *d, struct lane *lane)
 {
-    const bool clear = helper_clear(&lane->helper);
-
     pthread_mutex_lock(&d->lock);
     lane->state = LANE_IDLE;
-    if (!clear)
-        lane_lose(d, lane, DECODER_BROKEN);
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
 }
@@ -278,7 +274,7 @@ static void count_end(struct decoder *d, enum decoder_end end, const struct deco
 }
 
 /* The child has ended: what it left. */
-static enum status outcome_read(struct decoder *d, const struct helper *h,
+static enum status outcome_read(struct decoder *d, const struct shared *output,
                                 const struct decode_request *request, const struct decode_done *done,
                                 struct image *ret, struct error *err)
 {
@@ -288,7 +284,7 @@ static enum status outcome_read(struct decoder *d, const struct helper *h,
 
     switch (done->outcome) {
     case DECODE_ANSWERED:
-        st = reply_read(&h->output, request, ret, &sound, err);
+        st = reply_read(output, request, ret, &sound, err);
         count_end(d, sound ? DECODER_END_ANSWERED : DECODER_END_UNSOUND, done);
         return st;
     case DECODE_KILLED:
@@ -307,13 +303,60 @@ static enum status outcome_read(struct decoder *d, const struct helper *h,
     }
 }
 
+/* A picture on its way. */
+struct passage {
+    struct decode_request request;
+    struct shared input, copied; /* copied: the input, where it is ours to close */
+};
+
+static enum status no_memory(struct error *err)
+{
+    return error_errno(err, ST_BUSY, "there is no memory to share with the picture's decoder");
+}
+
+/* The file, in memory that its decoder can see. */
+static enum status input_ready(struct passage *p, const struct decoder_file *file, struct error *err)
+{
+    if (p->input.fd >= 0)
+        return ST_OK;
+    if (file->shared) {
+        p->input = *file->shared;
+        p->request.at = file->shared_at;
+        return ST_OK;
+    }
+    if (!shared_open(&p->copied, "cxrd-input", 0) || !shared_append(&p->copied, file->bytes, file->n) ||
+        !shared_seal(&p->copied))
+        return no_memory(err);
+    p->input = p->copied;
+    return ST_OK;
+}
+
 /* One try: a lane, and what came of it. */
 struct attempt {
     enum helper_news news;
-    enum status st; /* where it was HELPER_DONE or HELPER_NO_MEMORY, or where there is no lane */
+    enum status st; /* where it was HELPER_DONE, or where nothing was asked for want of a lane or of memory */
 };
 
-static struct attempt attempt(struct decoder *d, const void *bytes, const struct decode_request *request,
+static struct attempt ask(struct decoder *d, struct lane *lane, const struct passage *p, struct image *ret,
+                          struct error *err)
+{
+    struct attempt a = { HELPER_DONE, ST_OK };
+    struct decode_done done = { 0 };
+    struct shared output = SHARED_INIT;
+
+    if (!shared_open(&output, "cxrd-output", DECODE_OUTPUT_SIZE(p->request.limits.max_pixels))) {
+        a.st = no_memory(err);
+        return a;
+    }
+    a.news = helper_decode(&lane->helper, &p->input, &output, &p->request,
+                           clock_seconds() + p->request.wall_s + SLACK_S, &done);
+    if (a.news == HELPER_DONE)
+        a.st = outcome_read(d, &output, &p->request, &done, ret, err);
+    shared_close(&output);
+    return a;
+}
+
+static struct attempt attempt(struct decoder *d, struct passage *p, const struct decoder_file *file,
                               struct image *ret, struct error *err)
 {
     static const enum decoder_loss LOSSES[] = { [HELPER_NOT_ASKED] = DECODER_ENDED,
@@ -321,46 +364,55 @@ static struct attempt attempt(struct decoder *d, const void *bytes, const struct
                                                 [HELPER_LATE] = DECODER_LATE,
                                                 [HELPER_BROKEN] = DECODER_BROKEN };
     struct attempt a = { HELPER_DONE, ST_OK };
-    struct decode_done done = { 0 };
     struct lane *lane;
 
     a.st = lane_take(d, &lane, err);
     if (a.st != ST_OK)
         return a;
-    a.news = helper_decode(&lane->helper, bytes, request, clock_seconds() + request->wall_s + SLACK_S, &done);
-    if (a.news != HELPER_DONE && a.news != HELPER_NO_MEMORY) {
+    a.st = input_ready(p, file, err);
+    if (a.st == ST_OK)
+        a = ask(d, lane, p, ret, err);
+    if (a.news == HELPER_DONE)
+        lane_give(d, lane);
+    else
         lane_drop(d, lane, LOSSES[a.news]);
-        return a;
-    }
-    a.st =
-        a.news == HELPER_DONE ? outcome_read(d, &lane->helper, request, &done, ret, err) : error_nomem(err);
-    lane_give(d, lane);
     return a;
 }
 
-enum status decoder_run(struct decoder *d, const void *bytes, size_t n, enum image_format format,
-                        const struct image_limits *limits, struct image *ret, struct error *err)
+static enum status tries(struct decoder *d, struct passage *p, const struct decoder_file *file,
+                         struct image *ret, struct error *err)
 {
-    struct decode_request request = { .n_bytes = n,
-                                      .format = format,
-                                      .limits = *limits,
-                                      .cpu_s = d->options.timeout_s,
-                                      .wall_s = d->options.timeout_s };
+    for (unsigned tried = 0, unasked = 0; tried < d->options.tries && unasked < MOST_UNASKED;) {
+        const struct attempt a = attempt(d, p, file, ret, err);
 
-    if (n > d->options.most_bytes)
-        return reply_too_long(n, d->options.most_bytes, err);
-    if (request.limits.max_pixels > d->options.most_pixels)
-        request.limits.max_pixels = d->options.most_pixels;
-    for (unsigned tries = 0, unasked = 0; tries < d->options.tries && unasked < MOST_UNASKED;) {
-        const struct attempt a = attempt(d, bytes, &request, ret, err);
-
-        if (a.news == HELPER_DONE || a.news == HELPER_NO_MEMORY)
+        if (a.news == HELPER_DONE)
             return a.st;
         if (a.news != HELPER_ENDED && a.news != HELPER_NOT_ASKED)
             break; /* another would cost as much time again */
-        *(a.news == HELPER_NOT_ASKED ? &unasked : &tries) += 1;
+        *(a.news == HELPER_NOT_ASKED ? &unasked : &tried) += 1;
     }
     return error_set(err, ST_BUSY, "the process that decoded the picture was lost: send it again");
+}
+
+enum status decoder_run(struct decoder *d, const struct decoder_file *file, const struct image_limits *limits,
+                        struct image *ret, struct error *err)
+{
+    struct passage p = { .request = { .n_bytes = file->n,
+                                      .format = file->format,
+                                      .limits = *limits,
+                                      .cpu_s = d->options.timeout_s,
+                                      .wall_s = d->options.timeout_s },
+                         .input = SHARED_INIT,
+                         .copied = SHARED_INIT };
+    enum status st;
+
+    if (file->n > d->options.most_bytes)
+        return reply_too_long(file->n, d->options.most_bytes, err);
+    if (p.request.limits.max_pixels > d->options.most_pixels)
+        p.request.limits.max_pixels = d->options.most_pixels;
+    st = tries(d, &p, file, ret, err);
+    shared_close(&p.copied);
+    return st;
 }
 
 void decoder_facts(struct decoder *d, struct decoder_facts *ret)

@@ -1,8 +1,6 @@
 /* model/image/outside/helper.c - see helper.h. */
 #include "helper.h"
 
-#include "descriptor.h"
-
 #include "cxrd/clock.h"
 
 #include <errno.h>
@@ -105,8 +103,8 @@ static int attributes_set(posix_spawnattr_t *attributes)
     return rc;
 }
 
-/* Three descriptors, and standard error for what the loader or a sanitizer has to say. */
-static int actions_set(posix_spawn_file_actions_t *actions, const struct helper *h, int its_socket)
+/* One descriptor, and standard error for what the loader or a sanitizer has to say. */
+static int actions_set(posix_spawn_file_actions_t *actions, int its_socket)
 {
     int rc = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 
@@ -114,11 +112,7 @@ static int actions_set(posix_spawn_file_actions_t *actions, const struct helper 
         rc = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     if (rc == 0)
         rc = posix_spawn_file_actions_adddup2(actions, its_socket, DECODE_SOCKET);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(actions, h->input.fd, DECODE_INPUT);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(actions, h->output.fd, DECODE_OUTPUT);
-    return rc == 0 ? posix_spawn_file_actions_addclosefrom_np(actions, DECODE_OUTPUT + 1) : rc;
+    return rc == 0 ? posix_spawn_file_actions_addclosefrom_np(actions, DECODE_SOCKET + 1) : rc;
 }
 
 /* 0, or an errno. */
@@ -144,7 +138,7 @@ static int spawn(char *path, struct helper *h, int its_socket)
     if ((rc = posix_spawnattr_init(&attributes)) == 0) {
         rc = attributes_set(&attributes);
         if (rc == 0)
-            rc = actions_set(&actions, h, its_socket);
+            rc = actions_set(&actions, its_socket);
         if (rc == 0)
             rc = posix_spawn(&h->pid, path, &actions, &attributes, arguments, environment);
         if (rc != 0)
@@ -228,22 +222,21 @@ static enum status await_ready(struct helper *h, struct error *err)
     return error_set(err, ST_BUSY, NOT_DECODED "cxrd-decode is of another version than cxrd");
 }
 
-/* The descriptors of both sides; what was opened is the helper's to close. */
-static bool descriptors_open(struct helper *h, size_t most_bytes, size_t most_pixels, int *ret_its_socket)
+/* The socket's ends; what was opened is the helper's to close. The other end is no DECODE_SOCKET already: then it would not be handed
+ * over, but closed at exec. */
+static bool socket_open(struct helper *h, int *ret_its_socket)
 {
     int pair[2];
 
-    if (!arena_open(&h->input, "cxrd-input", most_bytes) ||
-        !arena_open(&h->output, "cxrd-output", DECODE_OUTPUT_SIZE(most_pixels)) ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return false;
     h->socket = pair[0];
-    *ret_its_socket = descriptor_above(pair[1]);
+    *ret_its_socket = fcntl(pair[1], F_DUPFD_CLOEXEC, DECODE_SOCKET + 1);
+    close(pair[1]);
     return *ret_its_socket >= 0;
 }
 
-static enum status begin(const char *program, size_t most_bytes, size_t most_pixels, struct helper *h,
-                         struct error *err)
+static enum status begin(const char *program, struct helper *h, struct error *err)
 {
     char path[PATH_MAX];
     int its_socket = -1, rc = 0;
@@ -254,8 +247,8 @@ static enum status begin(const char *program, size_t most_bytes, size_t most_pix
         rc = errno;
     if (rc != 0)
         return error_set(err, ST_BUSY, NOT_DECODED "it is not known where cxrd-decode is");
-    if (!descriptors_open(h, most_bytes, most_pixels, &its_socket))
-        return error_set(err, ST_BUSY, NOT_DECODED "there is no memory to share with cxrd-decode (%s)",
+    if (!socket_open(h, &its_socket))
+        return error_set(err, ST_BUSY, NOT_DECODED "there is no socket to speak to cxrd-decode (%s)",
                          strerror_r(errno, path, sizeof path));
     rc = spawn(path, h, its_socket);
     close(its_socket);
@@ -265,15 +258,14 @@ static enum status begin(const char *program, size_t most_bytes, size_t most_pix
     return error_inner(err, ST_BUSY, path);
 }
 
-enum status helper_begin(const char *program, size_t most_bytes, size_t most_pixels, struct helper *ret,
-                         struct error *err)
+enum status helper_begin(const char *program, struct helper *ret, struct error *err)
 {
     enum status st = ST_CANCELLED;
 
     for (int i = 0; i < BEGIN_TRIES && st == ST_CANCELLED; i++) {
         struct helper h = HELPER_INIT;
 
-        st = begin(program, most_bytes, most_pixels, &h, err);
+        st = begin(program, &h, err);
         if (st == ST_OK)
             *ret = h;
         else
@@ -309,8 +301,6 @@ void helper_end(struct helper *h)
         group_end(h->pid);
     if (h->socket >= 0)
         close(h->socket);
-    arena_close(&h->input);
-    arena_close(&h->output);
     *h = (struct helper)HELPER_INIT;
 }
 
@@ -323,25 +313,36 @@ bool helper_is_there(const struct helper *h)
     return poll(&p, 1, 0) == 0;
 }
 
-static bool send_request(const struct helper *h, const struct decode_request *request)
+static bool send_request(const struct helper *h, struct decode_request *request, const struct shared *input,
+                         const struct shared *output)
 {
+    const int memories[DECODE_MEMORIES] = { input->fd, output->fd };
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof memories)];
+    } control = {
+        .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof memories) }
+    };
+    struct iovec place = { request, sizeof *request };
+    const struct msghdr message = {
+        .msg_iov = &place, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
     ssize_t k;
 
+    memcpy(CMSG_DATA(&control.head), memories, sizeof memories);
     do
-        k = send(h->socket, request, sizeof *request, MSG_NOSIGNAL);
+        k = sendmsg(h->socket, &message, MSG_NOSIGNAL);
     while (k < 0 && errno == EINTR);
     return k == sizeof *request;
 }
 
-enum helper_news helper_decode(struct helper *h, const void *bytes, const struct decode_request *request,
-                               double deadline, struct decode_done *ret)
+enum helper_news helper_decode(struct helper *h, const struct shared *input, const struct shared *output,
+                               const struct decode_request *request, double deadline, struct decode_done *ret)
 {
     struct decode_request asked = *request;
 
     asked.id = ++h->asked;
-    if (!arena_write(&h->input, bytes, request->n_bytes))
-        return HELPER_NO_MEMORY;
-    if (!send_request(h, &asked))
+    if (!send_request(h, &asked, input, output))
         return HELPER_NOT_ASKED;
     switch (socket_read(h->socket, deadline, ret, sizeof *ret)) {
     case HEARD: return ret->id == asked.id ? HELPER_DONE : HELPER_BROKEN;
@@ -351,5 +352,3 @@ enum helper_news helper_decode(struct helper *h, const void *bytes, const struct
     }
     return HELPER_BROKEN;
 }
-
-bool helper_clear(const struct helper *h) { return arena_clear(&h->input) && arena_clear(&h->output); }

@@ -2,31 +2,26 @@
 #ifndef MODEL_IMAGE_OUTSIDE_HELPER_H
 #define MODEL_IMAGE_OUTSIDE_HELPER_H
 
-#include "arena.h"
-
 #include "cxrd/decode.h"
+#include "cxrd/shared.h"
 
 #include <sys/types.h>
 
 struct helper {
-    pid_t pid;  /* also of its process group, in which its children are; 0: no process */
-    int socket; /* -1: none */
-    struct arena input, output;
+    pid_t pid;    /* also of its process group, in which its children are; 0: no process */
+    int socket;   /* -1: none */
     int landlock; /* the ABI that it is under; 0: none */
     uint64_t asked;
 };
-#define HELPER_INIT                         \
-    {                                       \
-        0, -1, ARENA_INIT, ARENA_INIT, 0, 0 \
+#define HELPER_INIT \
+    {               \
+        0, -1, 0, 0 \
     }
 
 /* Begin one, and wait until it is ready. It ends when the calling thread does, at the latest.
- *   program      its path; NULL: cxrd-decode, beside the program that runs
- *   most_bytes   of a file
- *   most_pixels  of a picture
+ *   program  its path; NULL: cxrd-decode, beside the program that runs
  * Errors: ST_BUSY, with what an operator must know in `inner`. */
-MUST_USE enum status helper_begin(const char *program, size_t most_bytes, size_t most_pixels,
-                                  struct helper *ret, struct error *err);
+MUST_USE enum status helper_begin(const char *program, struct helper *ret, struct error *err);
 void helper_end(
     struct helper *h); /* with all that it started, however they are; safe on HELPER_INIT and twice */
 
@@ -38,17 +33,14 @@ enum helper_news {
     HELPER_NOT_ASKED, /* it had ended before: the picture has not been sent */
     HELPER_ENDED,     /* while it had the picture */
     HELPER_LATE,
-    HELPER_BROKEN,    /* it said what it must not say */
-    HELPER_NO_MEMORY, /* for the file; it has not been sent */
+    HELPER_BROKEN, /* it said what it must not say */
 };
 
-/* Have a file decoded; `request` says all but its id. The reply is in h->output, which helper_clear() empties. After anything but
- * HELPER_DONE and HELPER_NO_MEMORY the helper is of no use any more.
- *   deadline  of clock_seconds() */
-enum helper_news helper_decode(struct helper *h, const void *bytes, const struct decode_request *request,
-                               double deadline, struct decode_done *ret);
-
-/* Let nothing of the last picture be left. False: the helper must be ended for that. */
-bool helper_clear(const struct helper *h);
+/* Have a file decoded; `request` says all but its id. After anything but HELPER_DONE the helper is of no use any more.
+ *   input, output  see cxrd/decode.h
+ *   deadline       of clock_seconds() */
+enum helper_news helper_decode(struct helper *h, const struct shared *input, const struct shared *output,
+                               const struct decode_request *request, double deadline,
+                               struct decode_done *ret);
 
 #endif

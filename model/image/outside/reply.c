@@ -1,10 +1,7 @@
 /* model/image/outside/reply.c - see reply.h. */
 #include "reply.h"
 
-#include "cxrd/secret.h"
-
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_CHANNELS = 4, MOST_BITS = 16, OLDEST = 150 };
@@ -110,21 +107,24 @@ enum status reply_too_long(size_t n, size_t most, struct error *err)
     return error_reason(err, ST_LIMIT, REASONS[DECODE_REASON_LIMIT]);
 }
 
-static enum status picture_read(const struct arena *output, const struct decode_reply *r, struct image *ret,
+static enum status not_taken(struct error *err)
+{
+    return error_errno(err, ST_BUSY, "the picture could not be taken from its decoder");
+}
+
+static enum status picture_take(const struct shared *output, const struct decode_reply *r, struct image *ret,
                                 struct error *err)
 {
-    const size_t n = (size_t)r->width * r->height;
-    uint8_t *grey = malloc(n);
+    const size_t n = DECODE_OUTPUT_SIZE((size_t)r->width * r->height);
+    void *mapping = shared_map(output, n);
 
-    if (!grey)
-        return error_nomem(err);
-    if (!arena_read(output, DECODE_PIXELS, grey, n)) {
-        secret_free(grey);
-        return error_errno(err, ST_BUSY, "the picture could not be taken from its decoder");
-    }
+    if (!mapping)
+        return not_taken(err);
     *ret = (struct image){ .width = r->width,
                            .height = r->height,
-                           .grey = grey,
+                           .grey = (uint8_t *)mapping + DECODE_PIXELS,
+                           .mapping = mapping,
+                           .n_mapping = n,
                            .channels = r->channels,
                            .bit_depth = r->bit_depth,
                            .greatest = r->greatest,
@@ -143,17 +143,17 @@ static enum status refusal_read(const struct decode_reply *r, enum image_format 
     return error_reason(err, st, REASONS[r->reason]);
 }
 
-enum status reply_read(const struct arena *output, const struct decode_request *request, struct image *ret,
+enum status reply_read(const struct shared *output, const struct decode_request *request, struct image *ret,
                        bool *ret_sound, struct error *err)
 {
     struct decode_reply r;
     enum status st;
 
     *ret_sound = true;
-    if (!arena_read(output, 0, &r, sizeof r))
-        return error_errno(err, ST_BUSY, "the picture could not be taken from its decoder");
+    if (!shared_seal(output) || !shared_read(output, 0, &r, sizeof r))
+        return not_taken(err);
     if (r.status == ST_OK && picture_sound(&r, request)) {
-        st = picture_read(output, &r, ret, err);
+        st = picture_take(output, &r, ret, err);
     } else if (refusal_sound(&r)) {
         st = refusal_read(&r, request->format, err);
     } else {

@@ -2,14 +2,14 @@
 #ifndef MODEL_IMAGE_OUTSIDE_REPLY_H
 #define MODEL_IMAGE_OUTSIDE_REPLY_H
 
-#include "arena.h"
-
 #include "cxrd/decode.h"
+#include "cxrd/shared.h"
 
-/* Copy the reply to `request`, check it, and make a picture or an error of it. The process that wrote it has ended.
+/* Seal the output, copy the reply to `request`, check it, and make a picture or an error of it. The process that wrote it has ended.
+ * The pixels of the picture stay where they are.
  *   ret_sound  false: it is no answer to that request, and the status is ST_FORMAT for it
  * Errors: those that the reply may have, with their reason; ST_FORMAT with "decoder"; ST_NOMEM, as of this process. */
-MUST_USE enum status reply_read(const struct arena *output, const struct decode_request *request,
+MUST_USE enum status reply_read(const struct shared *output, const struct decode_request *request,
                                 struct image *ret, bool *ret_sound, struct error *err);
 
 /* The error for a file that its decoder could not bear: ST_FORMAT, with the reason "decoder".
