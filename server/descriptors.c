@@ -1,6 +1,8 @@
 /* server/descriptors.c - see descriptors.h. */
 #include "descriptors.h"
 
+#include "http/http.h"
+
 #include <dirent.h>
 #include <sys/resource.h>
 
@@ -20,10 +22,11 @@ enum {
         2 + 2 * 2 + 1, /* listening, the acceptor's event; of libmicrohttpd two epolls and three events */
     DATABASE = 5,      /* file, journal, the folder when it is synced, a file for a large statement, a lock */
     REQUESTS =
-        2 * 3 + 1,   /* two workers: the data sets, one of them, a file in it; what /metrics reads in /proc */
-    RELOADED = 2,    /* keys, certificate */
-    AUDIT = 4,       /* file, its successor or a look at its end, the folder, the chain's record */
-    PUT_ASIDE = 3,   /* full ones, each with a line for whose sync one of four threads still waits */
+        2 * 3 + 1, /* two workers: the data sets, one of them, a file in it; what /metrics reads in /proc */
+    RELOADED = 2,  /* keys, certificate */
+    AUDIT = 4,     /* file, its successor or a look at its end, the folder, the chain's record */
+    PUT_ASIDE = 3, /* full ones, each with a line for whose sync one of four threads still waits */
+    BODIES = MAX_SHARED_BODIES,
     ARCHIVE = 2 * 7, /* two workers that send to it, with curl as of notices */
     NOTICES = 7,     /* curl: two addresses tried at once, its wake-up, the resolver's, certificates */
 };
@@ -61,7 +64,7 @@ static size_t job_share(const struct descriptor_needs *needs)
 bool descriptors_divide(const struct descriptor_needs *needs, size_t limit, size_t open,
                         struct descriptor_plan *ret)
 {
-    const size_t fixed = open + STATE_LOCK + NETWORK + DATABASE + REQUESTS + RELOADED +
+    const size_t fixed = open + STATE_LOCK + NETWORK + DATABASE + REQUESTS + BODIES + RELOADED +
                          (needs->audit ? AUDIT + PUT_ASIDE : 0) + (needs->notices ? NOTICES : 0) +
                          (needs->archive ? ARCHIVE : 0) + decoder_share(needs->decoders) + job_share(needs);
     size_t left;

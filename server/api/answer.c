@@ -11,8 +11,17 @@
 struct sent {
     const void *bytes; /* NULL: none was */
     size_t n;
-    bool said_dicom; /* its Content-Type is application/dicom (RFC 3240) */
+    bool said_dicom;             /* its Content-Type is application/dicom (RFC 3240) */
+    const struct shared *shared; /* as image_reader has it */
+    size_t shared_at;
 };
+
+/* Bytes of a request's body as a picture. */
+static struct sent sent_of(const struct http_request *req, const void *bytes, size_t n, bool said_dicom)
+{
+    return (struct sent){ bytes, n, said_dicom, req->shared,
+                          (size_t)((const char *)bytes - (const char *)req->body) };
+}
 
 static bool says_dicom(const char *content_type)
 {
@@ -30,7 +39,7 @@ static enum status find_picture(const struct http_request *req, struct sent *ret
     if (req->body_len == 0)
         return error_set(err, ST_NOTFOUND, "the request has no body: send a picture");
     if (!multipart_is(req->content_type)) {
-        *ret = (struct sent){ req->body, req->body_len, says_dicom(req->content_type) };
+        *ret = sent_of(req, req->body, req->body_len, says_dicom(req->content_type));
         return ST_OK;
     }
     st = multipart_parse(req->content_type, req->body, req->body_len, &parts, err);
@@ -40,7 +49,7 @@ static enum status find_picture(const struct http_request *req, struct sent *ret
         st = multipart_file(&parts, &file, err);
     if (st != ST_OK)
         return st;
-    *ret = (struct sent){ file->data, file->size, says_dicom(file->type) };
+    *ret = sent_of(req, file->data, file->size, says_dicom(file->type));
     return ST_OK;
 }
 
@@ -110,7 +119,9 @@ static enum status decode(const struct serving *serving, const struct sent *sent
 {
     const struct image_reader reader = { .limits = &serving->limits,
                                          .said_dicom = sent->said_dicom,
-                                         .decoder = serving->decoder };
+                                         .decoder = serving->decoder,
+                                         .shared = sent->shared,
+                                         .shared_at = sent->shared_at };
     const double begun = clock_seconds();
     const enum status st = image_decode(sent->bytes, sent->n, &reader, ret, err);
 
@@ -240,13 +251,13 @@ enum status answer_picture(const struct serving *serving, const struct http_requ
     return st;
 }
 
-enum status answer_dicom(const struct serving *serving, const void *bytes, size_t n, struct answer *ret,
-                         struct error *err)
+enum status answer_dicom(const struct serving *serving, const struct http_request *req, const void *bytes,
+                         size_t n, struct answer *ret, struct error *err)
 {
     const struct question question = { .explain = EXPLAIN_NONE,
                                        .values = INPUTS_UNKNOWN,
                                        .policy = serving->policy };
-    const struct sent sent = { bytes, n, true };
+    const struct sent sent = sent_of(req, bytes, n, true);
     enum status st = registry_serving(serving->registry, &ret->model, err);
 
     if (st == ST_OK && !model_sees(ret->model->model))

@@ -50,9 +50,10 @@ MUST_USE enum status answer_make(const struct serving *serving, const struct htt
 MUST_USE enum status answer_picture(const struct serving *serving, const struct http_request *req,
                                     struct http_response *res, struct answer *ret, struct error *err);
 
-/* Score one DICOM file, of which nothing is said beside it. Errors: as answer_make()'s; ST_UNUSABLE of a model that sees no picture. */
-MUST_USE enum status answer_dicom(const struct serving *serving, const void *bytes, size_t n,
-                                  struct answer *ret, struct error *err);
+/* Score one DICOM file, which lies in the body of a request, and of which nothing is said beside it. Errors: as answer_make()'s;
+ * ST_UNUSABLE of a model that sees no picture. */
+MUST_USE enum status answer_dicom(const struct serving *serving, const struct http_request *req,
+                                  const void *bytes, size_t n, struct answer *ret, struct error *err);
 
 /* Tell the log line and the audit which model answered, and how long it took. */
 void answer_note(const struct answer *a, struct http_response *res);

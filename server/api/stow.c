@@ -148,7 +148,7 @@ static enum status take(struct taking *x, const struct part *part, struct answer
     if (part->type[0] && !multipart_type_is(part->type, DICOM_TYPE))
         st = error_set(err, ST_FORMAT, "a part of the multipart body is no " DICOM_TYPE);
     if (st == ST_OK)
-        st = answer_dicom(x->serving, part->data, part->size, a, err);
+        st = answer_dicom(x->serving, x->req, part->data, part->size, a, err);
     if (st == ST_OK)
         st = check_source(x, &a->image.source, err);
     if (st == ST_OK)

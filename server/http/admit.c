@@ -77,7 +77,7 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
     if (head->expects && x->route->at_head &&
         (st = x->route->at_head(x->http->app, &x->req, &x->reply.res, &why)) != ST_OK)
         return send_problem(x, st, &why);
-    x->body.bytes.max = body_limit(x);
+    x->body.max = body_limit(x);
     x->body.coded = coded;
     x->stage = STAGE_BODY;
     return MHD_YES;

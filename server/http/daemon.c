@@ -141,7 +141,8 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     h->options = *options;
     h->app = app;
     h->listen_fd = -1;
-    h->bodies.limit =
+    h->bodies.shared.limit = MAX_SHARED_BODIES;
+    h->bodies.bytes.limit =
         options->max_upload > LEAST_BODIES / UPLOADS ? UPLOADS * options->max_upload : LEAST_BODIES;
     h->replies.limit = MAX_REPLIES;
     h->files = files_new(options->files);
@@ -197,7 +198,7 @@ void http_counts(struct http *h, struct http_counts *ret)
                                  .most_connections = h->options.connections,
                                  .cut = peers.cut,
                                  .displaced = peers.displaced,
-                                 .body_bytes = atomic_load(&h->bodies.held),
+                                 .body_bytes = atomic_load(&h->bodies.bytes.held),
                                  .reply_bytes = atomic_load(&h->replies.held),
                                  .certificate_ends = h->tls ? tls_expires(h->tls) : 0,
                                  .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) +

@@ -89,7 +89,7 @@ static enum MHD_Result on_body(struct exchange *x, const char *data, size_t n)
 /* The body has ended, and was not taken. */
 static enum MHD_Result refuse_body(struct exchange *x)
 {
-    const size_t limit = x->body.bytes.max;
+    const size_t limit = x->body.max;
 
     x->close = true;
     if (x->body.status == ST_UNSUPPORTED)
@@ -119,7 +119,7 @@ static enum MHD_Result on_complete(struct exchange *x)
         return send_reply(x); /* refused before its body came */
     if (fault)
         return refuse_broken(x, fault);
-    return x->body.status == ST_OK ? work_begin(x) : refuse_body(x);
+    return x->body.status == ST_OK && body_complete(&x->body) ? work_begin(x) : refuse_body(x);
 }
 
 enum MHD_Result exchange_step(void *http, struct MHD_Connection *connection, const char *url,

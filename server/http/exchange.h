@@ -52,8 +52,8 @@ struct http {
     int listen_fd;
     char address[ADDRESS_SIZE];
     atomic_bool draining;
-    atomic_bool late;     /* its time for that is over: what still waits is declined */
-    struct budget bodies; /* bytes of requests */
+    atomic_bool late;          /* its time for that is over: what still waits is declined */
+    struct body_budget bodies; /* of requests */
 
     pthread_mutex_t lock; /* guards `active` */
     pthread_cond_t quiet; /* active became 0 */

@@ -8,6 +8,7 @@
 
 #include "cxrd/buf.h"
 #include "cxrd/id.h"
+#include "cxrd/shared.h"
 #include "cxrd/status.h"
 
 #include <jansson.h>
@@ -24,7 +25,8 @@ enum {
     HTTP_TEXT = 256,
     KEY_NAME_SIZE = 65,
     ADDRESS_TEXT = 48,
-    PATH_ID_SIZE = 65, /* an ID_SIZE, or a UID of DICOM */
+    MAX_SHARED_BODIES = 8, /* large ones at a time that are in memory of a descriptor, see body.h */
+    PATH_ID_SIZE = 65,     /* an ID_SIZE, or a UID of DICOM */
 };
 
 struct http_request {
@@ -33,6 +35,7 @@ struct http_request {
     char id[PATH_ID_SIZE];    /* the path's {id} or {uid}, "" where it has none */
     const void *body;         /* borrowed, complete, within the route's limit; NULL when empty */
     size_t body_len;
+    const struct shared *shared;  /* sealed memory that the body is in, from its first byte on; NULL: none */
     size_t announced;             /* the Content-Length; 0: none */
     char content_type[HTTP_TEXT]; /* header values, "" where there is none */
     char content_encoding[HTTP_TEXT];

@@ -106,8 +106,9 @@ void work_do(struct lane_item *item)
 
 enum MHD_Result work_begin(struct exchange *x)
 {
-    x->req.body = x->body.bytes.data;
-    x->req.body_len = x->body.bytes.len;
+    x->req.body = body_bytes(&x->body);
+    x->req.body_len = x->body.received;
+    x->req.shared = x->body.shared.fd >= 0 ? &x->body.shared : NULL;
     x->req.received = clock_seconds();
     x->stage = STAGE_WORKING;
     reaper_set(x->http->reaper, x->peer, INFINITY);

@@ -140,6 +140,13 @@ def scan_bomb(side, scans):
     return b'\xff\xd8' + tables + frame + scan * scans + b'\xff\xd9'
 
 
+def form(before, film, total=None):
+    """A film as a file in a form, behind a field; `total`: bytes of the form, made up by what follows the closing boundary."""
+    body = (b'--XX\r\nContent-Disposition: form-data; name="note"\r\n\r\n' + before +
+            b'\r\n--XX\r\nContent-Disposition: form-data; name="image"; filename="film.dcm"\r\n\r\n' + film + b'\r\n--XX--\r\n')
+    return body + b'\n' * ((total or 0) - len(body))
+
+
 class Outside(ServerCase):
     """Pictures that are decoded by somebody else."""
 
@@ -162,6 +169,16 @@ class Outside(ServerCase):
         here = self.assert_prediction(self.predict(plain))['probabilities']
         self.assertEqual(self.assert_prediction(self.predict(PHOTO))['probabilities'], here)
         self.assertEqual(self.assert_prediction(self.predict(FILM))['probabilities'], here)
+
+    def test_a_large_file_is_decoded_where_it_lies(self):
+        """In a body of more than 1 MiB, wherever in it: at the beginning, at any byte of a form, with an end at a page's."""
+        film = dicom.film([[(7 * x + 5 * y) % 4096 for x in range(1000)] for y in range(700)], bits=12, WindowCenter='2000', WindowWidth='3000')
+        alone = self.assert_prediction(self.predict(film))['probabilities']
+        for before in (b'', b'x', b'xy', bytes(4097)):
+            for total in (None, -(-(len(film) + 8192) // 4096) * 4096):
+                with self.subTest(before=len(before), total=total):
+                    reply = self.predict(form(before, film, total), Content_Type='multipart/form-data; boundary=XX')
+                    self.assertEqual(self.assert_prediction(reply)['probabilities'], alone)
 
     def test_many_at_once_get_each_their_own(self):
         files = [jpeg.squares([[30 + 7 * i + 5 * ((x * y) % 5) for x in range(8)] for y in range(8)]) for i in range(24)]
@@ -252,8 +269,7 @@ class Slow(ServerCase):
                 self.assert_prediction(one.result())
 
     def send_form(self, film):
-        body = b'--XX\r\nContent-Disposition: form-data; name="image"; filename="film.dcm"\r\n\r\n' + film + b'\r\n--XX--\r\n'
-        return self.predict(body, Content_Type='multipart/form-data; boundary=XX')
+        return self.predict(form(b'', film), Content_Type='multipart/form-data; boundary=XX')
 
 
 class NoDecoder(Case):

@@ -6,11 +6,11 @@
 static const struct descriptor_needs ALL = { 2, 2, 2, true, true, true, true, false };
 enum { OPEN = 3 };
 
-Test(descriptors, suffice_from_80_up_for_two_threads_with_everything_on)
+Test(descriptors, suffice_from_88_up_for_two_threads_with_everything_on)
 {
     struct descriptor_plan plan;
 
-    for (size_t limit = 80; limit <= 1 << 20; limit += 1 + limit / 7) {
+    for (size_t limit = 88; limit <= 1 << 20; limit += 1 + limit / 7) {
         cr_assert(descriptors_divide(&ALL, limit, OPEN, &plan), "%zu", limit);
         cr_assert_geq(plan.connections, 8);
         cr_assert_geq(plan.files, 2);
