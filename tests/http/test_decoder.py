@@ -13,7 +13,7 @@ import unittest.mock
 import zlib
 
 from support import client, dataset, dicom, jpeg, picture, program
-from support.case import Case, ServerCase, import_model
+from support.case import LONG, Case, ServerCase, import_model, job_of, submit, wait_state, wait_training
 
 ROWS = [[40 + 20 * ((x + y) % 9) for x in range(8)] for y in range(8)]
 PHOTO = jpeg.squares(ROWS)
@@ -270,6 +270,45 @@ class Slow(ServerCase):
 
     def send_form(self, film):
         return self.predict(form(b'', film), Content_Type='multipart/form-data; boundary=XX')
+
+
+class BesideTraining(Case):
+    """A training on DICOM and JPEG files, which are decoded again for each of its steps."""
+
+    def datasets(self):
+        datasets = program.new_folder('datasets')
+        folder = os.path.join(datasets, 'films')
+        images = os.path.join(folder, 'images_001', 'images')
+        os.makedirs(images)
+        for i in range(dataset.ROWS):
+            rows = [[(17 * i + 31 * x + 57 * y) % 256 for x in range(8)] for y in range(8)]
+            data, ending = (jpeg.squares(rows), '.jpg') if i % 2 else (dicom.film(jpeg.pixels(rows), number=i + 1), '.dcm')
+            with open(os.path.join(images, dataset.name(i)[:-4] + ending), 'wb') as file:
+                file.write(data)
+        dataset.write_table(folder)
+        return datasets
+
+    def test_row_80_a_training_leaves_predictions_their_helpers(self):
+        """Its own are stopped while it uses them, so that it waits; if it had the predictions' helper, these would wait, too."""
+        server = program.Server('--decoders', '1', '--decode-timeout', '3', '--cache-bytes', '0', datasets=self.datasets())
+        self.addCleanup(server.stop)
+        import_model(server, dataset.weights())
+        self.assert_prediction(client.post(server, '/predict', FILM))
+        of_predictions = children(server.pid)
+        job = submit(server, {**LONG, 'dataset': 'films'})
+        wait_training(server, job)
+        of_training = [helper for helper in children(server.pid) if helper not in of_predictions] or of_predictions
+        for helper in of_training:
+            send_signal(helper, signal.SIGSTOP)
+            self.addCleanup(send_signal, helper, signal.SIGCONT)
+        program.poll(lambda: all(is_stopped(helper) for helper in of_training), 'they are stopped')
+        for data in (FILM, PHOTO, FILM):
+            self.assert_prediction(client.post(server, '/predict', data))
+        self.assertEqual(job_of(server, job)['state'], 'running')
+        for helper in of_training:
+            send_signal(helper, signal.SIGCONT)
+        self.assertEqual(client.post(server, f'/jobs/{job}/cancel').status, 202)
+        wait_state(server, job, 'cancelled')
 
 
 class NoDecoder(Case):
