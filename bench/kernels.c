@@ -88,6 +88,7 @@ static struct geometry geometry_of(const struct row *r, size_t P)
 
     g.x = panels(g.in, P);
     g.y = g.b = panels(g.out, P);
+    g.w_step = g.in.c * g.out.c;
     return g;
 }
 

@@ -254,19 +254,25 @@ ALWAYS_INLINE void tile_sum(const size_t mr, const bool half, const struct strip
 TILE_SUMS(tile_sums, false)
 TILE_SUMS(tile_halves, true) /* the panel's second vector is none of the network's */
 
+enum { MANY_WEIGHTS = 1 << 16 };
+
 /* A panel of results, from channel c on. */
 struct panel {
     const struct geometry *g;
     const struct strip *s;
     const float *w, *bias, *b;
     float *y;
+    size_t ask; /* lines of the next panel's weights, for each P floats of a tile's runs */
 };
 
 static struct panel panel_of(const struct geometry *g, const struct operands *o, const struct strip *s,
                              size_t c)
 {
+    const size_t tiles = (s->n + MR - 1) / MR, weights = g->out.c * s->runs * s->size;
+
     return (struct panel){ .g = g,
                            .s = s,
+                           .ask = weights < MANY_WEIGHTS ? 0 : ((size_t)P * P / 16 + tiles - 1) / tiles,
                            .w = o->w + c * s->runs * s->size,
                            .bias = o->bias + c,
                            .b = o->b ? o->b + c / P * g->b.panel : NULL,
@@ -326,7 +332,7 @@ ALWAYS_INLINE void tile_whole(const bool half, const struct panel *p, size_t t)
 {
     const struct strip *s = p->s;
     const enum activation activation = p->g->activation;
-    const float *w = p->w;
+    const float *w = p->w, *ask = w + s->runs * s->size * P + t / MR * s->runs * (s->size / P) * p->ask * 16;
 
     EACH_PIXEL(PIXEL_BEGIN, )
     for (size_t run = 0; run < s->runs; run++) {
@@ -338,6 +344,8 @@ ALWAYS_INLINE void tile_whole(const bool half, const struct panel *p, size_t t)
 
             if (left > P) {
                 EACH_PIXEL(PIXEL_ASK, s->panel)
+                for (size_t i = 0; i < p->ask; i++, ask += 16)
+                    __builtin_prefetch(ask, 0, 2);
             }
             for (size_t i = 0; i < n; i++) {
                 const vf w0 = load(w + i * P), w1 = half ? (vf){ 0 } : load(w + i * P + VL);

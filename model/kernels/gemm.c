@@ -13,13 +13,17 @@ enum { MR = 8 };
 enum { MR = 6 }; /* 12 sums, 2 operands: sixteen registers */
 #endif
 
-ALWAYS_INLINE void tile_nn(const size_t mr, size_t T, size_t K, const float *a, const float *b, float *c)
+/* ask: lines of the panel of b behind this one to ask the cache for, beside each P rows; `next`: the first of them. */
+ALWAYS_INLINE void tile_nn(const size_t mr, size_t T, size_t K, const float *a, const float *b,
+                           const float *next, size_t ask, float *c)
 {
     vf sum[8][NV];
 
     for (size_t r = 0; r < mr; r++)
         sum[r][0] = sum[r][1] = (vf){ 0 };
-    for (size_t kb = 0; kb < K / P; kb++, a += T * P)
+    for (size_t kb = 0; kb < K / P; kb++, a += T * P) {
+        for (size_t i = 0; i < ask; i++, next += 16)
+            __builtin_prefetch(next, 0, 2);
         for (size_t k = 0; k < P; k++, b += P) {
             const vf b0 = load(b), b1 = load(b + VL);
 
@@ -29,6 +33,7 @@ ALWAYS_INLINE void tile_nn(const size_t mr, size_t T, size_t K, const float *a, 
                 sum[r][1] += a[r * P + k] * b1;
             }
         }
+    }
     for (size_t r = 0; r < mr; r++) {
         store(c + r * P, sum[r][0]);
         store(c + r * P + VL, sum[r][1]);
@@ -37,19 +42,21 @@ ALWAYS_INLINE void tile_nn(const size_t mr, size_t T, size_t K, const float *a, 
 
 void KERNEL(gemm_nn)(size_t T, size_t K, size_t N, const float *a, const float *b, float *c)
 {
+    const size_t tiles = T / MR, ask = tiles > 0 ? ((size_t)P * P / 16 + tiles - 1) / tiles : 0;
+
     for (size_t nb = 0; nb < N / P; nb++, b += K * P, c += T * P) {
         size_t t = 0;
 
         for (; t + MR <= T; t += MR)
-            tile_nn(MR, T, K, a + t * P, b, c + t * P);
+            tile_nn(MR, T, K, a + t * P, b, b + K * P + t / MR * (K / P) * ask * 16, ask, c + t * P);
         switch (T - t) { /* a constant each, so that the sums stay in registers */
-        case 1: tile_nn(1, T, K, a + t * P, b, c + t * P); break;
-        case 2: tile_nn(2, T, K, a + t * P, b, c + t * P); break;
-        case 3: tile_nn(3, T, K, a + t * P, b, c + t * P); break;
-        case 4: tile_nn(4, T, K, a + t * P, b, c + t * P); break;
-        case 5: tile_nn(5, T, K, a + t * P, b, c + t * P); break;
-        case 6: tile_nn(6, T, K, a + t * P, b, c + t * P); break;
-        case 7: tile_nn(7, T, K, a + t * P, b, c + t * P); break;
+        case 1: tile_nn(1, T, K, a + t * P, b, b, 0, c + t * P); break;
+        case 2: tile_nn(2, T, K, a + t * P, b, b, 0, c + t * P); break;
+        case 3: tile_nn(3, T, K, a + t * P, b, b, 0, c + t * P); break;
+        case 4: tile_nn(4, T, K, a + t * P, b, b, 0, c + t * P); break;
+        case 5: tile_nn(5, T, K, a + t * P, b, b, 0, c + t * P); break;
+        case 6: tile_nn(6, T, K, a + t * P, b, b, 0, c + t * P); break;
+        case 7: tile_nn(7, T, K, a + t * P, b, b, 0, c + t * P); break;
         default: break;
         }
     }

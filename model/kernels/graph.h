@@ -51,6 +51,7 @@ struct geometry {
     enum activation activation;   /* pools have none */
     float low, high;              /* of ACT_CLIP */
     float slope;                  /* of ACT_LEAKY_RELU, below 0 */
+    size_t w_step;                /* of winograd: from one of the 36 matrices of weights to the next */
     size_t unused_in, unused_out; /* so many of the last channels are none of the network's; 0: who knows */
 };
 

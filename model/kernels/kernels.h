@@ -112,7 +112,8 @@ struct kernels {
     graph_kernel *convolution;
 
     /* ... a tile of 4x4 results, ceil(h / 4) * ceil(w / 4) an image (of TILE_BLOCK at once). 3x3, stride and dilation 1, any border, else
-     * as convolution; w by weights_transform(), 36 * in.c * out.c floats. No scale and shift. */
+     * as convolution; w by weights_transform(), its matrices g->w_step apart. No scale and shift. A range of results as
+     * of convolution. */
     graph_kernel *winograd;
 
     /* ... the same in integers of 12 bits, by o->int12. */

@@ -111,7 +111,7 @@ void KERNEL(winograd)(const struct geometry *g, size_t begin, size_t end, const 
         input_transform(g, i, T, o->x, v);
         for (size_t p = 0; p < WINOGRAD_POINTS; p++)
             KERNEL(gemm_nn)
-        (T, C, O, v + p * matrix_step(T, C), o->w + p * C * O, m + p * matrix_step(T, O));
+        (T, C, O, v + p * matrix_step(T, C), o->w + p * g->w_step, m + p * matrix_step(T, O));
         output_transform(g, i, T, m, o);
     }
 }

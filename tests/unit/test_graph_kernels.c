@@ -218,6 +218,7 @@ static void operands_draw(struct trial *t, struct rng *r)
     t->shift = drawn(r, t->x.s.c);
     t->g = (struct geometry){ t->x.s,          t->y.s, t->node.window, t->x.v, t->y.v, t->b.v,
                               t->g.activation, LOW,    HIGH,           BELOW };
+    t->g.w_step = t->x.s.c * t->y.s.c;
     if (known) {
         t->g.unused_in = t->x.s.c - in.c;
         t->g.unused_out = t->y.s.c - out.c;
@@ -456,33 +457,60 @@ EACH_SET(graph_kernels, lose_neither_nan_nor_infinity)
 
 /* ---- what graphs make of views ---- */
 
+/* Floats of the weights before those of a result. */
+static size_t weights_of(const struct trial *t)
+{
+    const size_t taps = t->g.window.h * t->g.window.w;
+
+    if (!is_convolution(t->kind))
+        return 0;
+    return t->kind == WINOGRAD ? t->g.in.c : t->kind == DEPTHWISE ? taps : taps * t->g.in.c;
+}
+
+/* One panel of results. */
+static void panel_alone(const struct trial *t, size_t panel)
+{
+    const bool by_channel = t->kind == DEPTHWISE || is_elementwise(t->kind);
+    struct geometry g = t->g;
+    struct operands o = t->o;
+
+    g.out.c = t->k->panel;
+    g.unused_out = panel + 1 == t->y.panels ? g.unused_out : 0;
+    if (by_channel) {
+        g.in.c = g.out.c;
+        g.unused_in = g.unused_out;
+        o.x += panel * g.x.panel;
+    }
+    if (is_convolution(t->kind)) {
+        o.w += panel * t->k->panel * weights_of(t);
+        o.bias += panel * t->k->panel;
+    }
+    o.y += panel * g.y.panel;
+    o.b = o.b ? o.b + panel * g.b.panel : NULL;
+    for (size_t u = 0; u < t->units; u++)
+        t->kernel(&g, u, u + 1, &o, t->scratch);
+}
+
 /* A range of results is a step of its own: threads that share few pixels cut there. */
 EACH_SET(graph_kernels, range_of_results_is_a_step_of_its_own)
 {
-    for (size_t i = 0; i < 20; i++) {
+    static const enum kind CUT[] = { CONVOLUTION, WINOGRAD, DEPTHWISE, ADD, MULTIPLY };
+
+    for (size_t i = 0; i < 100; i++) {
         struct rng r;
         struct trial t;
         float *whole;
 
         rng_seed(&r, 19, i);
-        t = trial_new(k, CONVOLUTION, ACT_RELU, &r);
+        t = trial_new(k, CUT[i % 5], ACT_RELU, &r);
         t.kernel(&t.g, 0, t.units, &t.o, t.scratch);
         whole = floats_new(t.y.size);
         memcpy(whole, t.y.memory, t.y.size * sizeof *whole);
-        for (size_t panel = 0; panel < t.y.panels; panel++) {
-            struct geometry g = t.g;
-            struct operands o = t.o;
-
-            g.out.c = k->panel;
-            g.unused_out = panel + 1 == t.y.panels ? g.unused_out : 0;
-            o.w += panel * k->panel * g.in.c * g.window.h * g.window.w;
-            o.bias += panel * k->panel;
-            o.y += panel * g.y.panel;
-            o.b = o.b ? o.b + panel * g.b.panel : NULL;
-            for (size_t u = 0; u < t.units; u++)
-                t.kernel(&g, u, u + 1, &o, t.scratch);
-        }
-        cr_assert_eq(memcmp(whole, t.y.memory, t.y.size * sizeof *whole), 0);
+        for (size_t at = 0; at < t.y.size; at++)
+            t.y.memory[at] = UNTOUCHED;
+        for (size_t panel = 0; panel < t.y.panels; panel++)
+            panel_alone(&t, panel);
+        cr_assert_eq(memcmp(whole, t.y.memory, t.y.size * sizeof *whole), 0, "%s", KINDS[t.kind]);
         free(whole);
         trial_release(&t);
     }

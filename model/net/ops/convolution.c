@@ -5,7 +5,8 @@
  * weights  [O] bias, [C] scale, [C] shift of the one before, the filters as their kernel reads them, and what only preparing
  *          needs: [O] scale, the filters of folded channels
  * sums     by Winograd [O] bias, du as its filters
- * unit     a pixel; by Winograd a tile; a channel for itself a row; of few pixels a panel of results */
+ * unit     a pixel; by Winograd a tile; a channel for itself a row; of few pixels, but for integers, a panel
+ *          of results */
 #include "convolution.h"
 #include "int12.h"
 #include "tiles.h"
@@ -166,20 +167,28 @@ const struct op_kind OP_CONVOLUTION = { "convolution",        LIE_PANELS,       
 
 /* ---- by Winograd: whole panels of channels ---- */
 
-static void tiles_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
+static void tiles_geometry(struct op *op, const struct kernels *k, const struct value *values)
 {
-    const size_t size =
-        WINOGRAD_POINTS * whole_panels(op->node->out.c, k->panel) * whole_panels(op->node->in[0].c, k->panel);
-
     graph_geometry(op, k, values);
     op->units = (op->g.out.h + WINOGRAD_TILE - 1) / WINOGRAD_TILE *
                 ((op->g.out.w + WINOGRAD_TILE - 1) / WINOGRAD_TILE);
     op->most = SIZE_MAX;
     op->n_scratch = winograd_scratch(&op->g);
+    op->g.w_step = op->g.in.c * op->g.out.c;
+}
+
+static void tiles_size(struct op *op, const struct kernels *k, const struct value *values, bool training)
+{
+    size_t size;
+
+    tiles_geometry(op, k, values);
+    size = WINOGRAD_POINTS * op->g.w_step;
     sizes(op, size, op->g.in.c + 1);
     op->trained = training;
-    if (!training)
+    if (!training) {
+        graph_share_channels(op, k->panel);
         return;
+    }
     op->back = sums_lines(op->n_weights);
     op->n_weights = op->back + size;
     op->n_sums = op->g.out.c + size;
@@ -213,7 +222,7 @@ static void tiles_forward(const struct op *op, const struct op_io *io, size_t be
 {
     const struct operands o = operands_of(op, io);
 
-    io->kernels->winograd(&op->g, begin, end, &o, io->scratch);
+    graph_units(op, io, io->kernels->winograd, &o, op->g.in.c, begin, end);
 }
 
 static void tiles_backward(const struct op *op, const struct op_io *io, size_t n)
@@ -246,7 +255,8 @@ const struct op_kind OP_TILES = { "tiles",       LIE_PANELS,    LIE_PANELS,     
 static void tiles_int12_size(struct op *op, const struct kernels *k, const struct value *values,
                              bool training)
 {
-    tiles_size(op, k, values, training);
+    (void)training;
+    tiles_geometry(op, k, values);
     sizes(op, int12_floats(op->g.in.c, op->g.out.c), 1);
 }
 
