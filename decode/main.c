@@ -3,6 +3,7 @@
  * The helper has one thread and reads nothing of a stranger's, so a fork of it is a sound process that is warm already: a child
  * costs half a millisecond, and what a picture does to its decoder ends with that child. */
 #include "decode.h"
+#include "idle.h"
 #include "sandbox.h"
 
 #include <errno.h>
@@ -214,6 +215,7 @@ int main(void)
     if (block_ends() && decode_warm_up())
         ready.sandbox = sandbox_enter_helper(&box, &ready.error);
     ready.landlock = box.landlock;
+    idle_prepare();
     while (write(DECODE_SOCKET, &ready, sizeof ready) < 0)
         if (errno != EINTR)
             _exit(1);

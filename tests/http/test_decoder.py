@@ -180,6 +180,13 @@ class Outside(ServerCase):
                     reply = self.predict(form(before, film, total), Content_Type='multipart/form-data; boundary=XX')
                     self.assertEqual(self.assert_prediction(reply)['probabilities'], alone)
 
+    @unittest.skipIf(program.SANITIZED, 'a sanitizer takes more')
+    def test_a_helper_that_waits_has_little_memory(self):
+        for data in (PHOTO, FILM):
+            self.assert_prediction(self.predict(data))
+        for helper in self.helpers():
+            self.assertLess(resident(helper), 8 << 10)  # KiB
+
     def test_many_at_once_get_each_their_own(self):
         files = [jpeg.squares([[30 + 7 * i + 5 * ((x * y) % 5) for x in range(8)] for y in range(8)]) for i in range(24)]
         alone = [self.assert_prediction(self.predict(data))['probabilities'] for data in files]
