@@ -50,6 +50,14 @@ struct table_row {
     int32_t follow_up;  /* "Follow-up #": orders the films of a patient; FOLLOW_UP_NONE: not known */
     bool history_known; /* see table_read() */
     bool earlier;       /* there is an earlier film of the patient */
+    uint16_t films;     /* how many there are, at most COURSE_MOST */
+    size_t course;      /* offset in table.course of what is said of the findings of `ever`, in their order */
+};
+
+/* Of a finding: how many of the earlier films showed it, and how many came after the last of these. */
+enum { COURSE_MOST = UINT8_MAX };
+struct course_of_finding {
+    uint8_t films, since;
 };
 
 #define FOLLOW_UP_NONE (-1)
@@ -74,13 +82,15 @@ struct table {
     size_t name_parts;       /* of a picture's path, the last ones, that are its name; see discover() */
     size_t n_rows, n_joined; /* n_joined: rows of the file that were joined to another, see table_read() */
     struct table_misfits misfits;
-    size_t n_two_sexes;     /* rows of the file whose "Patient Gender" and "Patient Sex" differ */
-    struct table_row *rows; /* in the file's order */
-    char *names;            /* NUL-terminated texts */
+    size_t n_two_sexes;               /* rows of the file whose "Patient Gender" and "Patient Sex" differ */
+    struct table_row *rows;           /* in the file's order */
+    struct course_of_finding *course; /* see table_row.course */
+    size_t n_course;
+    char *names; /* NUL-terminated texts */
     size_t names_size;
     char sha256[DIGEST_TEXT_SIZE]; /* of the file */
     bool has_follow_up;            /* there is a column that orders films */
-    char odd[N_INPUT_KINDS]
+    char odd[N_INPUT_COLUMNS]
             [TABLE_ODD + 1]; /* the first age, sex, view that is given and not understood; "": none */
 };
 #define TABLE_INIT   \
@@ -219,9 +229,9 @@ struct dataset_report {
     bool votes;
     struct table_misfits misfits;
     /* of the usable rows, see split_census() */
-    size_t unknown[N_INPUT_KINDS],
+    size_t unknown[N_INPUT_COLUMNS],
         other_views; /* age, sex, view, history (0 without "Follow-up #") not known; a view neither PA nor AP */
-    char odd[N_INPUT_KINDS][TABLE_ODD + 1]; /* the table's */
+    char odd[N_INPUT_COLUMNS][TABLE_ODD + 1]; /* the table's */
     struct part_report part[N_SPLITS];
     size_t gate[32],
         unreadable; /* training rows by what the gate says (bit of picture_facts.codes); used rows */

@@ -73,7 +73,7 @@ struct tensor {
     bool variance; /* none of its values may be below 0 */
 };
 
-enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 4 + 2 * MAX_LABELS };
+enum { NETWORK_MAX_NODES = 1024, NETWORK_MAX_TENSORS = 2048, NETWORK_MAX_INPUTS = 5 + 4 * MAX_LABELS };
 
 /* The most parameters and state of a network: its weights file must not be larger than WEIGHTS_MAX_BYTES. */
 enum { NETWORK_MAX_VALUES = (126 << 20) / 4 };

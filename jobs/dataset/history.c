@@ -35,38 +35,90 @@ static void see(struct seen *s, uint64_t there, uint64_t unknown)
     s->unknown = (s->unknown | unknown) & ~s->there;
 }
 
-/* Films in the order of time; those of one time see the same history and enter it together. */
-static void walk(struct table *t, const uint32_t *order, size_t n)
+/* A patient's films, up to a time. */
+struct past {
+    struct seen ever, last;
+    struct course_of_finding of[MAX_LABELS];
+    uint16_t films;
+};
+
+static void past_add(struct past *past, const struct seen *now)
 {
-    struct seen ever = { 0 }, last = { 0 };
+    for (size_t k = 0; k < MAX_LABELS; k++) {
+        struct course_of_finding *of = &past->of[k];
+
+        if (of->since < COURSE_MOST)
+            of->since++;
+        if (!(now->there >> k & 1))
+            continue;
+        of->since = 0;
+        if (of->films < COURSE_MOST)
+            of->films++;
+    }
+    if (past->films < COURSE_MOST)
+        past->films++;
+    see(&past->ever, now->there, now->unknown);
+    past->last = *now;
+}
+
+/* Put what is said of the findings that were ever seen at the end of the table's courses. */
+static enum status course_put(struct table *t, size_t *capacity, const struct past *past)
+{
+    if (t->n_course + MAX_LABELS > *capacity) {
+        const size_t more = 2 * *capacity + MAX_LABELS;
+        struct course_of_finding *course = realloc(t->course, more * sizeof *course);
+
+        if (!course)
+            return ST_NOMEM;
+        t->course = course;
+        *capacity = more;
+    }
+    for (size_t k = 0; k < MAX_LABELS; k++)
+        if (past->ever.there >> k & 1)
+            t->course[t->n_course++] = past->of[k];
+    return ST_OK;
+}
+
+static void row_tell(struct table_row *row, const struct past *past, size_t course)
+{
+    row->history_known = true;
+    row->earlier = past->films > 0;
+    row->films = past->films;
+    row->ever = past->ever.there;
+    row->last = past->last.there;
+    row->ever_unknown = past->ever.unknown;
+    row->last_unknown = past->last.unknown;
+    row->course = course;
+}
+
+/* Films in the order of time; those of one time see the same history and enter it together. */
+static enum status walk(struct table *t, const uint32_t *order, size_t n)
+{
+    struct past past = { .films = 0 };
+    size_t capacity = 0;
 
     for (size_t from = 0, to; from < n; from = to) {
         const struct table_row *first = &t->rows[order[from]];
-        const bool earlier = from > 0 && t->rows[order[from - 1]].patient == first->patient;
-
+        const size_t course = t->n_course;
         struct seen now = { 0 };
 
-        if (!earlier)
-            ever = last = now;
+        if (from > 0 && t->rows[order[from - 1]].patient != first->patient)
+            past = (struct past){ .films = 0 };
+        if (course_put(t, &capacity, &past) != ST_OK)
+            return ST_NOMEM;
         for (to = from; to < n && same_time(&t->rows[order[to]], first); to++) {
-            struct table_row *row = &t->rows[order[to]];
-
-            row->history_known = true;
-            row->earlier = earlier;
-            row->ever = ever.there;
-            row->last = last.there;
-            row->ever_unknown = ever.unknown;
-            row->last_unknown = last.unknown;
-            see(&now, row->labels, row->unknown);
+            row_tell(&t->rows[order[to]], &past, course);
+            see(&now, t->rows[order[to]].labels, t->rows[order[to]].unknown);
         }
-        see(&ever, now.there, now.unknown);
-        last = now;
+        past_add(&past, &now);
     }
+    return ST_OK;
 }
 
 enum status table_history(struct table *t)
 {
     uint32_t *order = malloc((t->n_rows + 1) * sizeof *order);
+    enum status st;
     size_t n = 0;
 
     if (!order)
@@ -75,7 +127,7 @@ enum status table_history(struct table *t)
         if (has_place(&t->rows[i]))
             order[n++] = (uint32_t)i;
     qsort_r(order, n, sizeof *order, by_time, t);
-    walk(t, order, n);
+    st = walk(t, order, n);
     free(order);
-    return ST_OK;
+    return st;
 }

@@ -327,6 +327,7 @@ enum status table_digest(const struct table_source *source, char ret[DIGEST_TEXT
 void table_release(struct table *t)
 {
     free(t->rows);
+    free(t->course);
     free(t->names);
     *t = (struct table)TABLE_INIT;
 }

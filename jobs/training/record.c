@@ -73,7 +73,7 @@ static json_t *unknown_json(const struct dataset_report *d)
 {
     json_t *unknown = json_object();
 
-    for (size_t kind = 0; kind < N_INPUT_KINDS; kind++)
+    for (size_t kind = 0; kind < N_INPUT_COLUMNS; kind++)
         json_object_set_new(unknown, INPUT_NAMES[kind], count_json(d->unknown[kind]));
     return unknown;
 }

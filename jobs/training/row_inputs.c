@@ -3,6 +3,26 @@
 
 #include <math.h>
 
+/* How often and how lately each finding was there before. */
+static void course_values(const struct table *t, const struct table_row *row, struct input_values *v)
+{
+    size_t next = row->course;
+
+    v->of[INPUT_FILMS] = input_often(row->films);
+    for (size_t k = 0; k < t->labels.n; k++) {
+        double often = 0, lately = 0;
+
+        if (row->ever >> k & 1) {
+            often = input_often(t->course[next].films);
+            lately = input_lately(t->course[next++].since);
+        } else if (row->ever_unknown >> k & 1) {
+            often = lately = NAN;
+        }
+        v->of[INPUT_OFTEN + k] = often;
+        v->of[INPUT_LATELY + k] = lately;
+    }
+}
+
 struct input_values row_values(const struct table *t, size_t at)
 {
     const struct table_row *row = &t->rows[at];
@@ -14,8 +34,10 @@ struct input_values row_values(const struct table *t, size_t at)
         v.of[INPUT_SEX] = row->sex == 'M';
     if (row->view)
         v.of[INPUT_VIEW] = row->view == 'A';
-    if (row->history_known)
+    if (row->history_known) {
         v.of[INPUT_EARLIER] = row->earlier;
+        course_values(t, row, &v);
+    }
     for (size_t k = 0; k < t->labels.n && row->history_known; k++) {
         v.of[INPUT_EVER + k] = row->ever_unknown >> k & 1 ? NAN : (double)(row->ever >> k & 1);
         v.of[INPUT_LAST + k] = row->last_unknown >> k & 1 ? NAN : (double)(row->last >> k & 1);

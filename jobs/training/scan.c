@@ -185,10 +185,13 @@ static enum status find_pictures(struct run *r)
 /* What the inputs are made of. */
 static enum status check_columns(const struct run *r)
 {
-    if (r->config->inputs >> INPUT_HISTORY & 1 && !r->table.has_follow_up)
+    const unsigned asked = r->config->inputs;
+
+    if (asked & (1u << INPUT_HISTORY | 1u << INPUT_COURSE) && !r->table.has_follow_up)
         return error_set(r->err, ST_UNUSABLE,
-                         "'inputs' has \"history\", and the table '%.128s' has no column %s, which "
+                         "'inputs' has \"%s\", and the table '%.128s' has no column %s, which "
                          "says in what order the films of a patient were taken",
+                         INPUT_NAMES[asked >> INPUT_HISTORY & 1 ? INPUT_HISTORY : INPUT_COURSE],
                          r->config->csv, r->table.format == FORMAT_NIH ? "'Follow-up #'" : "of follow-ups");
     return ST_OK;
 }

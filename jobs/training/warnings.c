@@ -49,10 +49,10 @@ static json_t *such_as(const char *odd)
 
 static void warn_of_values(const struct dataset_report *d, json_t *list)
 {
-    static const char *const COLUMNS[N_INPUT_KINDS] = { "Patient Age", "Patient Gender", "View Position",
-                                                        "Follow-up #" };
+    static const char *const COLUMNS[N_INPUT_COLUMNS] = { "Patient Age", "Patient Gender", "View Position",
+                                                          "Follow-up #" };
 
-    for (size_t kind = 0; kind < N_INPUT_KINDS; kind++) {
+    for (size_t kind = 0; kind < N_INPUT_COLUMNS; kind++) {
         json_t *example = such_as(d->odd[kind]);
 
         if ((double)d->unknown[kind] > MOSTLY_KNOWN * (double)d->usable) {
@@ -214,7 +214,7 @@ json_t *result_warnings(const struct train_result *r)
 {
     json_t *list = start_warnings(r);
 
-    if (r->model && inputs_kinds(model_inputs(r->model)) >> INPUT_HISTORY & 1)
+    if (r->model && inputs_look_back(model_inputs(r->model)))
         warn(list, HISTORY_CODE, json_string(HISTORY_WARNING));
     if (r->model && !train_beats_base_rates(r))
         warn(list, "not_learned",

@@ -11,25 +11,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const INPUT_NAMES[N_INPUT_FIELDS] = { "age", "sex", "view", "history", "history_last" };
+const char *const INPUT_NAMES[N_INPUT_FIELDS] = { "age", "sex", "view", "history", "course", "history_last" };
 
 #define NAN_16 NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN
 #define NAN_64 NAN_16, NAN_16, NAN_16, NAN_16
-const struct input_values INPUTS_UNKNOWN = { { NAN, NAN, NAN, NAN_64, NAN_64, NAN } };
-_Static_assert(N_INPUT_NUMBERS == 3 + 2 * 64 + 1, "as many as INPUTS_UNKNOWN names");
+const struct input_values INPUTS_UNKNOWN = { { NAN, NAN, NAN, NAN_64, NAN_64, NAN, NAN_64, NAN_64, NAN } };
+_Static_assert(N_INPUT_NUMBERS == 3 + 2 * (2 * 64 + 1), "as many as INPUTS_UNKNOWN names");
 
 enum { AGE_LIMIT = 10000, NUMBER_NAME = LABEL_SIZE + 8 };
 
+/* The numbers that there are of each finding. */
+static const struct per_finding {
+    size_t first;
+    const char *name;
+} PER_FINDING[] = {
+    { INPUT_EVER, "ever" }, { INPUT_LAST, "last" }, { INPUT_OFTEN, "often" }, { INPUT_LATELY, "lately" }
+};
+enum { N_PER_FINDING = sizeof PER_FINDING / sizeof PER_FINDING[0] };
+
+/* The one that the number belongs to; NULL: it is of no finding. */
+static const struct per_finding *per_finding_of(size_t number)
+{
+    for (size_t i = 0; i < N_PER_FINDING; i++)
+        if (number >= PER_FINDING[i].first && number < PER_FINDING[i].first + MAX_LABELS)
+            return &PER_FINDING[i];
+    return NULL;
+}
+
 enum input_kind input_kind_of(size_t number)
 {
-    return number < INPUT_HISTORY ? (enum input_kind)number : INPUT_HISTORY;
+    if (number < INPUT_HISTORY)
+        return (enum input_kind)number;
+    return number <= INPUT_EARLIER ? INPUT_HISTORY : INPUT_COURSE;
 }
 
 bool input_exists(size_t number, size_t n_labels)
 {
-    return number < INPUT_EVER || number == INPUT_EARLIER ||
-           (number < INPUT_EARLIER && (number - INPUT_EVER) % MAX_LABELS < n_labels);
+    const struct per_finding *of = per_finding_of(number);
+
+    return number < N_INPUT_NUMBERS && (!of || number - of->first < n_labels);
 }
+
+double input_often(size_t films) { return log1p((double)films); }
+
+double input_lately(size_t since) { return 1 / (1 + (double)since); }
 
 /* Digits, with or without a point and more of them. Returns the bytes that were read; 0: it is no such number. */
 static size_t number_read(const char *text, size_t n, double *ret)
@@ -91,6 +116,7 @@ bool input_read(enum input_kind kind, const char *text, size_t n, double *ret)
     case INPUT_SEX: return one_of(text, n, F, M, ret);
     case INPUT_VIEW: return one_of(text, n, PA, AP, ret);
     case INPUT_HISTORY: /* is no one number */
+    case INPUT_COURSE:
     case N_INPUT_KINDS: break;
     }
     return false;
@@ -98,11 +124,11 @@ bool input_read(enum input_kind kind, const char *text, size_t n, double *ret)
 
 /* ---- history ---- */
 
-/* The findings of a list as bits. Errors: ST_INVALID; those that are not known are named. */
-static enum status findings_parse(const char *name, const char *text, const struct labels *labels,
+/* The findings of a list of `n` bytes as bits. Errors: ST_INVALID; those that are not known are named. */
+static enum status findings_parse(const char *name, const char *text, size_t n, const struct labels *labels,
                                   uint64_t *ret, struct error *err)
 {
-    struct label_words w = label_words_of(labels, text, strlen(text));
+    struct label_words w = label_words_of(labels, text, n);
     char strange[128] = "";
     bool nothing = false, something = false;
     uint64_t bits = 0;
@@ -131,6 +157,12 @@ static enum status findings_parse(const char *name, const char *text, const stru
     return ST_OK;
 }
 
+static enum status history_said_twice(struct error *err)
+{
+    return error_set(err, ST_INVALID,
+                     "'course' says what 'history' and 'history_last' say: give it, or one of them or both");
+}
+
 static enum status history_parse(size_t field, const char *text, const struct labels *labels,
                                  struct input_values *values, struct error *err)
 {
@@ -138,10 +170,13 @@ static enum status history_parse(size_t field, const char *text, const struct la
     double *half = field == INPUT_HISTORY_LAST ? last : ever, *earlier = values->of + INPUT_EARLIER;
     const bool none = word_is(text, strlen(text), "none");
     uint64_t bits = 0;
-    const enum status st = none ? ST_OK : findings_parse(INPUT_NAMES[field], text, labels, &bits, err);
+    const enum status st =
+        none ? ST_OK : findings_parse(INPUT_NAMES[field], text, strlen(text), labels, &bits, err);
 
     if (st != ST_OK)
         return st;
+    if (!isnan(values->of[INPUT_FILMS]))
+        return history_said_twice(err);
     if (*earlier == none) /* false for NaN */
         return error_set(err, ST_INVALID, "'history' and 'history_last': only one of them says 'none'");
     *earlier = !none;
@@ -155,6 +190,73 @@ static enum status history_parse(size_t field, const char *text, const struct la
     return ST_OK;
 }
 
+/* ---- course ---- */
+
+/* Of earlier films, as far as they were read: bits of findings, of each how many films showed it and how many came after the last of these. */
+struct course {
+    uint64_t ever, last;
+    size_t films, often[MAX_LABELS], since[MAX_LABELS];
+};
+
+static void course_add(struct course *c, uint64_t found)
+{
+    for (size_t k = 0; k < MAX_LABELS; k++) {
+        const bool there = found >> k & 1;
+
+        c->often[k] += there;
+        c->since[k] = there ? 0 : c->since[k] + 1;
+    }
+    c->ever |= found;
+    c->last = found;
+    c->films++;
+}
+
+static void course_values(const struct course *c, size_t n_labels, struct input_values *values)
+{
+    values->of[INPUT_EARLIER] = c->films > 0;
+    values->of[INPUT_FILMS] = input_often(c->films);
+    for (size_t k = 0; k < n_labels; k++) {
+        const bool ever = c->ever >> k & 1;
+
+        values->of[INPUT_EVER + k] = ever;
+        values->of[INPUT_LAST + k] = (double)(c->last >> k & 1);
+        values->of[INPUT_OFTEN + k] = input_often(c->often[k]);
+        values->of[INPUT_LATELY + k] = ever ? input_lately(c->since[k]) : 0;
+    }
+}
+
+/* A film's findings, `n` bytes of a course. */
+static enum status film_parse(const char *text, size_t n, const struct labels *labels, uint64_t *ret,
+                              struct error *err)
+{
+    if (strspn(text, " ") >= n)
+        return error_set(err, ST_INVALID,
+                         "'course' must say of each film what was found, or 'No Finding': one is empty");
+    return findings_parse(INPUT_NAMES[INPUT_COURSE], text, n, labels, ret, err);
+}
+
+static enum status course_parse(const char *text, const struct labels *labels, struct input_values *values,
+                                struct error *err)
+{
+    struct course c = { 0 };
+    enum status st = ST_OK;
+
+    if (!isnan(values->of[INPUT_EARLIER]))
+        return history_said_twice(err);
+    for (bool more = !word_is(text, strlen(text), "none"); more && st == ST_OK;) {
+        const size_t n = strcspn(text, "/");
+        uint64_t found = 0;
+
+        st = film_parse(text, n, labels, &found, err);
+        course_add(&c, found);
+        more = text[n] == '/';
+        text += n + more;
+    }
+    if (st == ST_OK)
+        course_values(&c, labels->n, values);
+    return st;
+}
+
 /* ---- requests ---- */
 
 enum status input_parse(size_t field, const char *text, const struct labels *labels,
@@ -164,6 +266,8 @@ enum status input_parse(size_t field, const char *text, const struct labels *lab
 
     if (field == INPUT_HISTORY || field == INPUT_HISTORY_LAST)
         return history_parse(field, text, labels, values, err);
+    if (field == INPUT_COURSE)
+        return course_parse(text, labels, values, err);
     if (input_read((enum input_kind)field, text, strlen(text), &value) &&
         (field != INPUT_AGE || value <= INPUT_OLDEST)) {
         values->of[field] = value;
@@ -179,7 +283,11 @@ enum status input_parse(size_t field, const char *text, const struct labels *lab
 
 bool input_given(size_t field, const struct input_values *values)
 {
-    return !isnan(values->of[field == INPUT_HISTORY_LAST ? INPUT_LAST : field]);
+    switch (field) {
+    case INPUT_HISTORY_LAST: return !isnan(values->of[INPUT_LAST]);
+    case INPUT_COURSE: return !isnan(values->of[INPUT_FILMS]);
+    default: return !isnan(values->of[field]);
+    }
 }
 
 unsigned inputs_kinds(const struct inputs *in)
@@ -189,6 +297,11 @@ unsigned inputs_kinds(const struct inputs *in)
     for (size_t i = 0; i < in->n; i++)
         bits |= 1u << input_kind_of(in->of[i].number);
     return bits;
+}
+
+bool inputs_look_back(const struct inputs *in)
+{
+    return (inputs_kinds(in) & (1u << INPUT_HISTORY | 1u << INPUT_COURSE)) != 0;
 }
 
 /* ---- standardised ---- */
@@ -205,27 +318,38 @@ static size_t place_of(const struct inputs *in, size_t number)
 
 static double share(double v) { return fmin(fmax(v, 0), 1); } /* 0 for NaN */
 
-/* The shares of rows with a finding ever before, and at the last film, say it, since the latter are among the former. */
+/* The number that says something of this one; N_INPUT_NUMBERS: there is none. */
+static size_t other_half(size_t number)
+{
+    const struct per_finding *of = per_finding_of(number);
+
+    if (of)
+        return number - of->first + (of->first == INPUT_EVER ? INPUT_LAST : INPUT_EVER);
+    return number == INPUT_FILMS ? INPUT_EARLIER : N_INPUT_NUMBERS;
+}
+
+/* The shares of rows with a finding ever before, and at the last film, say it, since the latter are among the former; so is a mean over
+ * all rows, where most have 0, of those that have more. */
 bool inputs_half(const struct inputs *in, size_t i, struct input_half *ret)
 {
-    const size_t number = in->of[i].number;
-    const bool is_ever = number < INPUT_LAST;
-    size_t other;
-    double ever, last;
+    const size_t number = in->of[i].number, other = place_of(in, other_half(number));
+    const enum input_kind kind = input_kind_of(number);
+    double mean, beside;
 
-    if (number < INPUT_EVER || number >= INPUT_EARLIER)
-        return false;
-    other = place_of(in, is_ever ? number + MAX_LABELS : number - MAX_LABELS);
     if (other == in->n)
         return false;
-    ever = in->of[is_ever ? i : other].mean;
-    last = in->of[is_ever ? other : i].mean;
-    *ret = is_ever ? (struct input_half){ other, 1, share((ever - last) / (1 - last)) }
-                   : (struct input_half){ other, share(last / ever), 0 };
+    mean = in->of[i].mean;
+    beside = in->of[other].mean;
+    if (kind == INPUT_COURSE)
+        *ret = (struct input_half){ other, beside > 0 ? mean / beside : mean, 0 };
+    else if (number < INPUT_LAST)
+        *ret = (struct input_half){ other, 1, share((mean - beside) / (1 - beside)) };
+    else
+        *ret = (struct input_half){ other, share(mean / beside), 0 };
     return true;
 }
 
-/* NaN: it is no half of a history, or the other half is not known either. */
+/* NaN: nothing says anything of it, or that is not known either. */
 static double beside_other_half(const struct inputs *in, const struct input_values *values, size_t i)
 {
     struct input_half half;
@@ -253,14 +377,15 @@ void inputs_standardise(const struct inputs *in, const struct input_values *valu
 /* NULL: there is no such number. */
 static const char *number_name(size_t number, const struct labels *labels, char ret[NUMBER_NAME])
 {
+    const struct per_finding *of = per_finding_of(number);
+
     if (!input_exists(number, labels->n))
         return NULL;
     if (number < INPUT_HISTORY)
         return INPUT_NAMES[number];
-    if (number == INPUT_EARLIER)
-        return "earlier_film";
-    snprintf(ret, NUMBER_NAME, "%s_%s", number < INPUT_LAST ? "ever" : "last",
-             labels->names[(number - INPUT_EVER) % MAX_LABELS]);
+    if (!of)
+        return number == INPUT_EARLIER ? "earlier_film" : "films";
+    snprintf(ret, NUMBER_NAME, "%s_%s", of->name, labels->names[number - of->first]);
     return ret;
 }
 
@@ -307,8 +432,9 @@ static enum status one_read(const json_t *object, const struct labels *labels, s
     const size_t number = name ? number_find(name, labels) : N_INPUT_NUMBERS;
 
     if (number == N_INPUT_NUMBERS)
-        return error_set(err, ST_FORMAT,
-                         "the metadata's 'inputs' name another input than age, sex, view and history");
+        return error_set(
+            err, ST_FORMAT,
+            "the metadata's 'inputs' name another input than age, sex, view, history and course");
     for (size_t i = 0; i < in->n; i++)
         if (in->of[i].number == number)
             return error_set(err, ST_FORMAT, "the metadata's 'inputs' name '%s' twice", name);

@@ -242,7 +242,7 @@ json_t *model_warnings(const struct model *m)
 {
     json_t *list = lineage_warnings(m->trained_rows.before);
 
-    if (inputs_kinds(&m->inputs) >> INPUT_HISTORY & 1)
+    if (inputs_look_back(&m->inputs))
         json_array_append_new(list, json_pack("{s:s,s:s}", "code", HISTORY_CODE, "detail", HISTORY_WARNING));
     return list;
 }

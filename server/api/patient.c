@@ -51,15 +51,12 @@ static void warn(size_t field, const char *instead, json_t *warnings)
                                                  INPUT_NAMES[field], instead)));
 }
 
-void patient_warnings(const struct model *m, const struct input_values *values, json_t *warnings)
+static const char MEAN[] = "the mean of its training rows is taken";
+
+static void warn_of_history(unsigned kinds, const struct input_values *values, json_t *warnings)
 {
-    static const char MEAN[] = "the mean of its training rows is taken";
-    const unsigned kinds = inputs_kinds(model_inputs(m));
     const bool ever = input_given(INPUT_HISTORY, values), last = input_given(INPUT_HISTORY_LAST, values);
 
-    for (size_t kind = 0; kind < INPUT_HISTORY; kind++)
-        if (kinds >> kind & 1 && !input_given(kind, values))
-            warn(kind, MEAN, warnings);
     if (!(kinds >> INPUT_HISTORY & 1) || (ever && last))
         return;
     if (ever == last)
@@ -67,4 +64,20 @@ void patient_warnings(const struct model *m, const struct input_values *values, 
     else
         warn(ever ? INPUT_HISTORY_LAST : INPUT_HISTORY,
              "what it is on the average beside the other half of the history is taken", warnings);
+}
+
+void patient_warnings(const struct model *m, const struct input_values *values, json_t *warnings)
+{
+    const unsigned kinds = inputs_kinds(model_inputs(m));
+
+    for (size_t kind = 0; kind < INPUT_HISTORY; kind++)
+        if (kinds >> kind & 1 && !input_given(kind, values))
+            warn(kind, MEAN, warnings);
+    if (kinds >> INPUT_COURSE & 1 && !input_given(INPUT_COURSE, values))
+        warn(INPUT_COURSE,
+             kinds >> INPUT_HISTORY & 1 && input_given(INPUT_HISTORY, values)
+                 ? "what it is on the average beside the history is taken"
+                 : MEAN,
+             warnings);
+    warn_of_history(kinds, values, warnings);
 }

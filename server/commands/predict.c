@@ -47,6 +47,9 @@ static const struct option OPTIONS[] = {
       "what earlier films ever showed, such as Effusion,Mass or 'No Finding'; for models that take it" },
     { "history-last", OPTION_TEXT, AT(given[INPUT_HISTORY_LAST]), "FINDINGS",
       "what the last film before this one showed; for models that take it" },
+    { "course", OPTION_TEXT, AT(given[INPUT_COURSE]), "FILMS",
+      "what each earlier film showed, the first one first, such as Effusion/No Finding; says the history "
+      "too" },
     { NULL },
 };
 

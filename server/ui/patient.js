@@ -2,7 +2,7 @@
 import { Problem, getJson } from './api.js';
 import { $ } from './dom.js';
 
-const NAMES = ['age', 'sex', 'view', 'history', 'history_last'];
+const NAMES = ['age', 'sex', 'view', 'history', 'history_last', 'course'];
 let known = null; // the id of the model whose fields are shown
 
 const fields = () => [...$('patient').querySelectorAll('.patient-field')];
@@ -10,7 +10,8 @@ const fields = () => [...$('patient').querySelectorAll('.patient-field')];
 function show({ inputs = [], labels, architecture }) {
   const asked = inputs.includes('history') ? [...inputs, 'history_last'] : inputs;
   for (const field of fields()) field.hidden = !asked.includes(field.dataset.input);
-  $('patient-history-help').hidden = !inputs.includes('history');
+  $('patient-history-help').hidden = !inputs.includes('history') && !inputs.includes('course');
+  $('patient-course-help').hidden = !inputs.includes('course');
   $('patient-labels').textContent = labels ? ` This model knows ${labels.join(', ')}.` : '';
   $('patient').hidden = inputs.length === 0;
   $('no-picture').hidden = architecture !== 'logistic';

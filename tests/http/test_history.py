@@ -1,4 +1,5 @@
 """Medical history as an input, and jobs that see no picture: asked for as a client does, from a training to a prediction."""
+import csv
 import os
 import urllib.parse
 
@@ -126,6 +127,30 @@ class WithoutPictures(ServerCase):
             self.assertEqual(*(done.stdout.split('"findings"')[0].split('"probabilities"')[1] for done in (here, there)))
         self.assertIn('no picture', program.run('inspect', weights).stdout)
 
+    def test_a_course_in_a_request_is_that_of_the_table(self):
+        job = wait_state(self.server, submit(self.server, {**JOB, 'dataset': 'table', 'inputs': ['history', 'course']}), 'succeeded')
+        self.assertEqual(self.get(f'/models/{job["model"]}').json()['inputs'], ['history', 'course'])
+        self.assertEqual([w['code'] for w in self.get(f'/models/{job["model"]}').json()['warnings']], ['history'])
+        again = wait_state(self.server, submit(self.server, {'replay_of': job['id']}), 'succeeded')
+        self.assertTrue(again['replay']['matched'])
+        self.post(f'/models/{job["model"]}/activate')
+        self.addCleanup(self.post, f'/models/{self.job["model"]}/activate')
+        found = {text.split(',')[0]: text.split(',')[1] for text in map(line, range(FILMS * 120))}
+        scores = csv.DictReader(self.get(f'/jobs/{job["id"]}/scores?split=test').body.decode().splitlines())
+        for row in list(scores)[:2 * FILMS]:
+            name, film = row['image'][:8], int(row['image'][9:12])
+            earlier = '/'.join(found[f'{name}_{i:03d}.png'] for i in range(film)) or 'none'
+            answer = self.ask(course=earlier)
+            self.assertEqual(answer['warnings'], [])
+            for label, probability in answer['probabilities'].items():
+                self.assertAlmostEqual(probability, float(row[f'prob_{label}']), delta=1e-6)
+        self.assertEqual([w['detail'].split("'")[1] for w in self.ask()['warnings']], ['course', 'history'])
+        beside = self.ask(history='Mass', history_last='Mass')['warnings']
+        self.assertEqual([w['code'] for w in beside], ['missing_input'])
+        self.assertIn('beside the history', beside[0]['detail'])
+        self.assert_problem(self.post('/predict?course=Mass&history=Mass'), 422, "'course'")
+        self.assert_problem(self.post('/predict?course=Mass//Mass'), 422, 'empty')
+
     def test_no_training_begins_from_it(self):
         self.assert_wrong_fields(self.post_json('/jobs/train', {'dataset': 'table', 'init': self.job['model']}), 'init')
 
@@ -136,6 +161,8 @@ class WithoutPictures(ServerCase):
     def test_a_table_without_follow_ups_has_no_history(self):
         failed = wait_state(self.server, submit(self.server, {**JOB, 'dataset': 'old'}), 'failed')
         self.assertIn("'Follow-up #'", failed['error'])
+        failed = wait_state(self.server, submit(self.server, {**JOB, 'dataset': 'old', 'inputs': ['course']}), 'failed')
+        self.assertIn('"course"', failed['error'])
         wait_state(self.server, submit(self.server, {**JOB, 'dataset': 'old', 'inputs': ['age']}), 'succeeded')
 
 

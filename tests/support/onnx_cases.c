@@ -96,7 +96,7 @@ static const struct {
 };
 
 /* Sex and view where they are asked for, then age; both halves of a history of the first two findings, of the third the first half
- * alone. */
+ * alone, and something of a course. */
 static struct inputs inputs_for(int what, size_t n_labels)
 {
     struct inputs in = { 0 };
@@ -113,7 +113,10 @@ static struct inputs inputs_for(int what, size_t n_labels)
     }
     if (what & KNOWS_HISTORY) {
         numbers[n++] = INPUT_EVER + 2;
+        numbers[n++] = INPUT_FILMS;
         numbers[n++] = INPUT_EARLIER;
+        numbers[n++] = INPUT_OFTEN + 2;
+        numbers[n++] = INPUT_LATELY + 1;
     }
     for (; in.n < n; in.n++) {
         const bool age = numbers[in.n] == INPUT_AGE,

@@ -351,9 +351,9 @@ await tap.test('a model that takes age, sex and view is given them', async () =>
   await assertAccessible('the fields');
 });
 
-/** The file of a cnn4 that takes a history, with findings of its own. */
+/** The file of a cnn4 that takes a history and a course, with findings of its own. */
 function weightsOf(labels) {
-  const numbers = [...['ever', 'last'].flatMap((half) => labels.map((label) => `${half}_${label}`)), 'earlier_film'];
+  const numbers = [...['ever', 'last', 'often', 'lately'].flatMap((half) => labels.map((label) => `${half}_${label}`)), 'earlier_film', 'films'];
   const header = { __metadata__: { format: 'cxrd', architecture: 'cnn4', image_size: '64', resize: 'area', input_mean: '128', input_std: '64',
     labels: labels.join(','), inputs: JSON.stringify(numbers.map((name) => ({ name, mean: 0.5, std: 0.5 }))) } };
   const tensor = (name, ...shape) => {
@@ -392,10 +392,16 @@ await tap.test('a model has the findings that it says, and no others', async () 
   await page.setInputFiles('#file', server.picture);
   await page.fill('#patient-history', `fracture, ${labels[2]}`);
   await page.press('#patient-history', 'Tab');
-  const expected = await api(`/predict?history=${encodeURIComponent(`Fracture,${labels[2]}`)}`, { method: 'POST', body: readFileSync(server.picture) });
-  const probabilities = expected.findings.map(({ probability }) => String(probability));
-  await page.waitForFunction((wanted) => [...document.querySelectorAll('#findings button')].map((button) => button.dataset.probability).join() === wanted,
-    probabilities.join());
+  const shows = async (query) => {
+    const { findings } = await api(`/predict?${query}`, { method: 'POST', body: readFileSync(server.picture) });
+    await page.waitForFunction((wanted) => [...document.querySelectorAll('#findings button')].map((button) => button.dataset.probability).join() === wanted,
+      findings.map(({ probability }) => String(probability)).join());
+  };
+  await shows(`history=${encodeURIComponent(`Fracture,${labels[2]}`)}`);
+  await page.fill('#patient-history', '');
+  await page.fill('#patient-course', 'fracture/No Finding');
+  await page.press('#patient-course', 'Tab');
+  await shows(`course=${encodeURIComponent('Fracture/No Finding')}`);
   assert.deepEqual((await page.$$eval('#findings button', (all) => all.map((button) => button.dataset.label))).sort(), [...labels].sort());
   await page.click(`#findings button[data-label="${labels[2]}"]`);
   await page.waitForSelector('#map-tools:not([hidden])');

@@ -3,6 +3,7 @@
 #include "cxrd/buf.h"
 #include "cxrd/dataset.h"
 #include "cxrd/rng.h"
+#include "jobs/training/row_inputs.h"
 #include "leaks.h"
 #include "support.h"
 
@@ -120,6 +121,59 @@ Test(history, is_of_the_whole_table_and_not_of_the_rows_that_are_used)
     check(&t, "c.png", true, MASS, 0);
     rows_release(&used);
     table_release(&t);
+}
+
+/* What a row's numbers say of a finding: how many earlier films showed it, how many came after the last of these. */
+static void check_course(const struct table *t, const char *image, size_t films, size_t k, size_t often,
+                         size_t since)
+{
+    const struct input_values v = row_values(t, (size_t)(row_named(t, image) - t->rows));
+
+    cr_assert_float_eq(v.of[INPUT_FILMS], log(1 + (double)films), 1e-12, "%s", image);
+    cr_assert_float_eq(v.of[INPUT_OFTEN + k], log(1 + (double)often), 1e-12, "%s, %zu", image, k);
+    cr_assert_float_eq(v.of[INPUT_LATELY + k], often ? 1 / (1 + (double)since) : 0, 1e-12, "%s, %zu", image,
+                       k);
+}
+
+Test(history, counts_films_and_those_since)
+{
+    enum { EFFUSION_AT = 4, MASS_AT = 9 };
+    struct table t = table_of(HEADER "a3.png,Hernia,3,1,50\n"
+                                     "a0.png,Effusion|Mass,0,1,50\n"
+                                     "b0.png,Mass,0,2,50\n"
+                                     "a1.png,No Finding,1,1,50\n"
+                                     "a2.png,Mass,2,1,50\n"
+                                     "x2.png,Effusion,2,1,50\n"
+                                     "c.png,Mass,,3,50\n");
+
+    check_course(&t, "a0.png", 0, MASS_AT, 0, 0);
+    check_course(&t, "b0.png", 0, MASS_AT, 0, 0);
+    check_course(&t, "a1.png", 1, MASS_AT, 1, 0);
+    check_course(&t, "a2.png", 2, MASS_AT, 1, 1);
+    check_course(&t, "x2.png", 2, EFFUSION_AT, 1, 1);
+    check_course(&t, "a3.png", 3, MASS_AT, 2, 0);
+    check_course(&t, "a3.png", 3, EFFUSION_AT, 2, 0); /* two pictures of one time are one film */
+    cr_assert(isnan(row_values(&t, 6).of[INPUT_FILMS]) && isnan(row_values(&t, 6).of[INPUT_OFTEN + MASS_AT]));
+    table_release(&t);
+}
+
+/* Counts end at COURSE_MOST and do not begin anew. */
+Test(history, counts_no_further_than_it_can)
+{
+    enum { MASS_AT = 9, EDEMA_AT = 3, FILMS = COURSE_MOST + 50 };
+    struct buf text = BUF_INIT(1 << 20);
+    struct table t;
+
+    buf_puts(&text, HEADER);
+    for (int i = 0; i < FILMS; i++)
+        buf_printf(&text, "%d.png,%s,%d,1,50\n", i, i ? "Mass" : "Edema", i);
+    buf_put(&text, "", 1);
+    t = table_of((const char *)text.data);
+    check_course(&t, "100.png", 100, MASS_AT, 99, 0);
+    check_course(&t, "304.png", COURSE_MOST, MASS_AT, COURSE_MOST, 0);
+    check_course(&t, "304.png", COURSE_MOST, EDEMA_AT, 1, COURSE_MOST);
+    table_release(&t);
+    buf_release(&text);
 }
 
 Test(history, is_not_known_without_a_patient_or_a_number)

@@ -48,6 +48,7 @@ Test(inputs, that_cannot_be_are_refused_in_a_sentence)
         { "", "man", "0", "1", "MF", "MM", "X", "M F" },
         { "", "P", "lateral", "0", "PAP", "APA", "1", "LL" },
         { "", "foo", "Mass,foo", "1", "Mass Nodule", "No Finding,Mass", "none,Mass", "|" },
+        { "", "foo", "Mass/foo", "/", "Mass/", "none/Mass", "Mass/ /Mass", "Mass/No Finding,Mass" },
         { "", "foo", "Mass;foo", "0", "Mass/Nodule", "Mass|normal", "Mass,none", "," },
     };
 
@@ -114,6 +115,75 @@ Test(inputs, histories_that_contradict_each_other_are_refused)
     v = INPUTS_UNKNOWN;
     cr_assert_eq(input_parse(INPUT_HISTORY, "none", &NIH_LABELS, &v, &err), ST_OK);
     cr_assert_eq(input_parse(INPUT_HISTORY_LAST, "No Finding", &NIH_LABELS, &v, &err), ST_INVALID);
+}
+
+enum { COURSE_EFFUSION = 4, COURSE_MASS = 9 };
+
+/* Of so many films, of which so many showed the finding and so many came after the last of these. */
+static void check_course(const char *text, size_t films, size_t k, size_t often, size_t since, bool last)
+{
+    struct input_values v = INPUTS_UNKNOWN;
+    struct error err = { 0 };
+
+    cr_assert_eq(input_parse(INPUT_COURSE, text, &NIH_LABELS, &v, &err), ST_OK, "%s", err.text);
+    cr_assert_float_eq(v.of[INPUT_FILMS], log(1 + (double)films), 1e-12, "'%s'", text);
+    cr_assert_float_eq(v.of[INPUT_OFTEN + k], log(1 + (double)often), 1e-12, "'%s'", text);
+    cr_assert_float_eq(v.of[INPUT_LATELY + k], often ? 1 / (1 + (double)since) : 0, 1e-12, "'%s'", text);
+    cr_assert(v.of[INPUT_EVER + k] == (often > 0) && v.of[INPUT_LAST + k] == last, "'%s'", text);
+    cr_assert_eq(v.of[INPUT_EARLIER], films > 0, "'%s'", text);
+    for (size_t other = 0; other < N_NIH_LABELS; other++)
+        cr_assert_not(isnan(v.of[INPUT_OFTEN + other]) || isnan(v.of[INPUT_LATELY + other]));
+}
+
+Test(inputs, a_course_says_what_each_earlier_film_showed)
+{
+    check_course("Effusion,Mass/No Finding/Mass", 3, COURSE_MASS, 2, 0, true);
+    check_course("Effusion,Mass/No Finding/Mass", 3, COURSE_EFFUSION, 1, 2, false);
+    check_course("mass / pleural effusion", 2, COURSE_MASS, 1, 1, false);
+    check_course("Mass", 1, COURSE_EFFUSION, 0, 0, false);
+    check_course("normal/No Finding", 2, COURSE_MASS, 0, 0, false);
+    check_course("none", 0, COURSE_MASS, 0, 0, false);
+}
+
+Test(inputs, a_course_beside_a_history_is_refused)
+{
+    for (size_t i = 0; i < 4; i++) {
+        struct input_values v = INPUTS_UNKNOWN;
+        struct error err = { 0 };
+        const size_t history = i % 2 ? INPUT_HISTORY : INPUT_HISTORY_LAST,
+                     first = i < 2 ? INPUT_COURSE : history;
+
+        cr_assert_eq(input_parse(first, "Mass", &NIH_LABELS, &v, &err), ST_OK);
+        cr_assert_eq(input_parse(first == history ? INPUT_COURSE : history, "Mass", &NIH_LABELS, &v, &err),
+                     ST_INVALID);
+        cr_assert(strstr(err.text, "'course'"), "%s", err.text);
+    }
+}
+
+/* Of the training rows 0.4 had a mass ever before, and over all rows the mean of log(1 + films) with one is 0.5: 1.25 of those who had. */
+Test(inputs, a_history_says_what_a_course_is_on_the_average)
+{
+    static const struct inputs COURSE = { 4,
+                                          { { INPUT_EVER + COURSE_MASS, 0.4, 0.5 },
+                                            { INPUT_EARLIER, 0.8, 0.5 },
+                                            { INPUT_OFTEN + COURSE_MASS, 0.5, 2 },
+                                            { INPUT_FILMS, 1.2, 3 } } };
+    struct input_values v = INPUTS_UNKNOWN;
+    struct error err = { 0 };
+    float found[4];
+
+    cr_assert_eq(input_parse(INPUT_HISTORY, "Mass", &NIH_LABELS, &v, &err), ST_OK);
+    inputs_standardise(&COURSE, &v, found);
+    cr_assert_float_eq((double)found[2], (1.25 - 0.5) / 2, 1e-6);
+    cr_assert_float_eq((double)found[3], (1.5 - 1.2) / 3, 1e-6);
+    v = INPUTS_UNKNOWN;
+    cr_assert_eq(input_parse(INPUT_HISTORY, "none", &NIH_LABELS, &v, &err), ST_OK);
+    inputs_standardise(&COURSE, &v, found);
+    cr_assert_float_eq((double)found[2], -0.5 / 2, 1e-6);
+    cr_assert_float_eq((double)found[3], -1.2 / 3, 1e-6);
+    v = INPUTS_UNKNOWN;
+    inputs_standardise(&COURSE, &v, found);
+    cr_assert(found[2] == 0 && found[3] == 0);
 }
 
 /* Of the training rows 0.4 had a mass ever before and 0.1 at the last film: half of nothing is known of the other half. */
