@@ -81,9 +81,10 @@ json_t *card_make(const char *id, const struct model *m, size_t bytes, const cha
 
     json_watch(); /* a card that lost a note or a shape would be kept for good */
     card = json_pack(
-        "{s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s}",
-        "id", id, "architecture", net->architecture, "parameters", (json_int_t)net->n_params, "channels",
-        sees ? json_integer((json_int_t)net->channels) : json_null(), "image_size",
+        "{s:s,s:n,s:n,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:"
+        "o,s:s}",
+        "id", id, "name", "note", "architecture", net->architecture, "parameters", (json_int_t)net->n_params,
+        "channels", sees ? json_integer((json_int_t)net->channels) : json_null(), "image_size",
         sees ? json_integer((json_int_t)net->image_size) : json_null(), "resize",
         sees ? json_string(resize_name(pre->resize)) : json_null(), "input_mean",
         sees ? scaling_json(pre, pre->mean, pre->means) : json_null(), "input_std",

@@ -45,6 +45,16 @@ static const char *const MIGRATIONS[] = {
     ("ALTER TABLE notices ADD COLUMN since INTEGER NOT NULL DEFAULT 0; UPDATE notices SET due = 0;"),
     /* when a job first began, however often it was resumed; of those from before, the latest that is known */
     ("ALTER TABLE jobs ADD COLUMN begun_at TEXT; UPDATE jobs SET begun_at = started_at;"),
+    /* what people call them, which data set they are about, and how good the kept model was: in lists, which read none of the long
+     * columns that these would stand behind in the row of a job */
+    ("CREATE TABLE captions(job INTEGER PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
+     "  name TEXT, note TEXT, dataset TEXT);"
+     "INSERT INTO captions(job, dataset) SELECT seq, iif(json_valid(config),"
+     "  json_extract(config, iif(type = 'fetch', '$.name', '$.dataset')), NULL) FROM jobs;"
+     "ALTER TABLE models ADD COLUMN name TEXT; ALTER TABLE models ADD COLUMN note TEXT;"
+     "UPDATE summaries SET record = json_set(record, '$.macro_auroc',"
+     "  (SELECT json_extract(jobs.record, '$.evaluation.test.macro_auroc') FROM jobs WHERE jobs.seq = "
+     "summaries.job AND json_valid(jobs.record))) WHERE json_valid(record);"),
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

@@ -77,6 +77,9 @@ static enum status insert_job(struct store *s, const struct new_job *job, const 
     static const char SQL[] =
         "INSERT INTO jobs(id, type, state, created_at, config, idempotency_key, request_sha256)"
         " VALUES(?, ?, 'queued', ?, ?, ?, ?)";
+    static const char CALLED[] = "INSERT INTO captions(job, name, note, dataset)"
+                                 " SELECT seq, nullif(?, ''), nullif(?, ''), ? FROM jobs WHERE id = ?";
+    const struct caption none = { .has_name = false }, *c = job->caption ? job->caption : &none;
     char now[CLOCK_TEXT_SIZE];
     enum status st;
 
@@ -85,6 +88,9 @@ static enum status insert_job(struct store *s, const struct new_job *job, const 
                       store_prepare(s, err, SQL, "tttttt", ret_id, job->type, clock_utc(now), texts->config,
                                     job->idempotency_key, job->request_sha256),
                       err);
+    if (st == ST_OK)
+        st = store_finish(s, store_prepare(s, err, CALLED, "tttt", c->name, c->note, job->dataset, ret_id),
+                          err);
     if (st == ST_OK)
         st = store_write_record(s, ret_id, &texts->record, err);
     return st == ST_OK ? store_tell_state(s, ret_id, JOB_QUEUED, now, err) : st;
@@ -285,6 +291,22 @@ enum status store_job_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE]
     return store_id(s, SQL, "i", (int64_t)keep, ret_id, err);
 }
 
+enum status store_job_caption(struct store *s, const char *id, const struct caption *c, struct error *err)
+{
+    enum job_state state;
+    enum status st = store_begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = store_job_state(s, id, &state, err);
+    return store_end(
+        s,
+        st == ST_OK
+            ? store_write_caption(s, "captions", "job = (SELECT seq FROM jobs WHERE id = ?1)", id, c, err)
+            : st,
+        err);
+}
+
 /* ---- reading ---- */
 
 enum status store_job_look(struct store *s, const char *id, enum job_state *ret_state, json_t **ret_record,
@@ -329,13 +351,16 @@ static json_t *text_or_null(const char *text)
     return value ? value : json_null();
 }
 
-#define JOB_COLUMNS "seq, id, type, state, created_at, begun_at, started_at, finished_at"
+#define JOB_COLUMNS "seq, id, type, state, created_at, begun_at, started_at, finished_at, name, note, dataset"
 enum {
     STATE_COLUMN = 3,
     CREATED_COLUMN,
     BEGUN_COLUMN,
     STARTED_COLUMN,
     FINISHED_COLUMN,
+    NAME_COLUMN,
+    NOTE_COLUMN,
+    DATASET_COLUMN,
     RECORD_COLUMN,
     CONFIG_COLUMN
 };
@@ -394,14 +419,18 @@ static json_t *job_row(const struct cells *r, size_t row)
     json_t *config = is_whole(r) ? cells_json(r, row, CONFIG_COLUMN) : NULL;
     const char *state = cells_text(r, row, STATE_COLUMN);
     const char *broken = unreadable_cell(r, row, config, record);
-    json_t *job =
-        json_pack("{s:o,s:o,s:o,s:n,s:f,s:n,s:o,s:o,s:o,s:o}", "id", text_or_null(cells_text(r, row, 1)),
-                  "type", text_or_null(cells_text(r, row, 2)), "state", text_or_null(state), "phase",
-                  "progress", 0.0, "eta_s", "created_at", text_or_null(cells_text(r, row, CREATED_COLUMN)),
-                  "begun_at", text_or_null(cells_text(r, row, BEGUN_COLUMN)), "started_at",
-                  text_or_null(cells_text(r, row, STARTED_COLUMN)), "finished_at",
-                  text_or_null(cells_text(r, row, FINISHED_COLUMN)));
+    json_t *job = json_pack(
+        "{s:o,s:o,s:o,s:o,s:o,s:o,s:n,s:f,s:n,s:o,s:o,s:o,s:o}", "id", text_or_null(cells_text(r, row, 1)),
+        "type", text_or_null(cells_text(r, row, 2)), "name", text_or_null(cells_text(r, row, NAME_COLUMN)),
+        "note", text_or_null(cells_text(r, row, NOTE_COLUMN)), "dataset_name",
+        text_or_null(cells_text(r, row, DATASET_COLUMN)), "state", text_or_null(state), "phase", "progress",
+        0.0, "eta_s", "created_at", text_or_null(cells_text(r, row, CREATED_COLUMN)), "begun_at",
+        text_or_null(cells_text(r, row, BEGUN_COLUMN)), "started_at",
+        text_or_null(cells_text(r, row, STARTED_COLUMN)), "finished_at",
+        text_or_null(cells_text(r, row, FINISHED_COLUMN)));
 
+    if (job && is_whole(r))
+        json_object_set(job, "macro_auroc", record_macro_auroc(record));
     if (job && is_whole(r))
         json_object_set_new(job, "config", json_is_object(config) ? json_incref(config) : json_null());
     if (job && json_is_object(record))
@@ -423,19 +452,23 @@ static const struct kind JOB = { "job", "row", job_row };
 
 enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err)
 {
-    return store_find(s, "SELECT " JOB_COLUMNS ", record, config FROM jobs WHERE id = ?", id, &JOB, ret_job,
-                      err);
+    return store_find(s,
+                      "SELECT " JOB_COLUMNS
+                      ", record, config FROM jobs LEFT JOIN captions ON captions.job = seq WHERE id = ?",
+                      id, &JOB, ret_job, err);
 }
 
-#define LISTED(where)                                                                                    \
-    "SELECT " JOB_COLUMNS ", summaries.record FROM jobs LEFT JOIN summaries ON summaries.job = jobs.seq" \
-    " WHERE seq < ?1" where " ORDER BY seq DESC LIMIT ?2"
+#define LISTED(where)                                                                                   \
+    "SELECT " JOB_COLUMNS ", summaries.record FROM jobs LEFT JOIN captions ON captions.job = seq"       \
+    " LEFT JOIN summaries ON summaries.job = seq WHERE seq < ?1" where " AND (?4 IS NULL OR type = ?4)" \
+    " AND (?5 IS NULL OR instr(lower(name), lower(?5)) OR instr(lower(captions.dataset), lower(?5))"    \
+    "  OR instr(id, lower(?5)) = 1) ORDER BY seq DESC LIMIT ?2"
 
 enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jobs, int64_t *ret_next,
                        struct error *err)
 {
-    return store_list(s, page, page->state ? LISTED(" AND state = ?3") : LISTED(""), &JOB, ret_jobs, ret_next,
-                      err);
+    return store_list(s, page, page->state ? LISTED(" AND state = ?3") : LISTED(" AND ?3 IS NULL"), &JOB,
+                      ret_jobs, ret_next, err);
 }
 
 enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], struct error *err)

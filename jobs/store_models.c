@@ -34,22 +34,38 @@ enum status store_model_add(struct store *s, const char *id, const json_t *card,
     if (st == ST_OK)
         st = store_begin(s, err);
     if (st == ST_OK) {
-        st = store_finish(s,
-                          store_prepare(s, err, "INSERT INTO models(id, created_at, card) VALUES(?, ?, ?)",
-                                        "ttt", id, clock_utc(now), text),
-                          err);
+        st = store_finish(
+            s,
+            store_prepare(s, err,
+                          "INSERT INTO models(id, created_at, card, name) VALUES(?1, ?2, ?3,"
+                          " (SELECT captions.name FROM captions JOIN jobs ON seq = job WHERE jobs.id = ?4))",
+                          "tttt", id, clock_utc(now), text, json_string_value(json_object_get(card, "job"))),
+            err);
         st = store_end(s, st, err);
     }
     free(text);
     return st;
 }
 
-static json_t *card_row(const struct cells *r, size_t row) { return cells_json(r, row, 0); }
+/* What it is called is in columns, as it may change. */
+static json_t *card_called(json_t *card, const char *name, const char *note)
+{
+    if (card) {
+        json_object_set_new(card, "name", name ? json_string(name) : json_null());
+        json_object_set_new(card, "note", note ? json_string(note) : json_null());
+    }
+    return card;
+}
+
+static json_t *card_row(const struct cells *r, size_t row)
+{
+    return card_called(cells_json(r, row, 0), cells_text(r, row, 1), cells_text(r, row, 2));
+}
 
 /* In a list: one that cannot be read does not hide the others. */
 static json_t *card_listed(const struct cells *r, size_t row)
 {
-    json_t *card = cells_json(r, row, 1);
+    json_t *card = card_called(cells_json(r, row, 1), cells_text(r, row, 3), cells_text(r, row, 4));
 
     if (card || json_ran_out())
         return card;
@@ -62,7 +78,7 @@ enum status store_model_get(struct store *s, const char *id, json_t **ret_card, 
 {
     static const struct kind MODEL = { "model", "card", card_row };
 
-    return store_find(s, "SELECT card FROM models WHERE id = ?", id, &MODEL, ret_card, err);
+    return store_find(s, "SELECT card, name, note FROM models WHERE id = ?", id, &MODEL, ret_card, err);
 }
 
 enum status store_models(struct store *s, const struct page *page, json_t **ret_cards, int64_t *ret_next,
@@ -70,8 +86,27 @@ enum status store_models(struct store *s, const struct page *page, json_t **ret_
 {
     static const struct kind MODEL = { "model", "card", card_listed };
 
-    return store_list(s, page, "SELECT seq, card, id FROM models WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
-                      &MODEL, ret_cards, ret_next, err);
+    return store_list(
+        s, page,
+        "SELECT seq, card, id, name, note FROM models WHERE seq < ?1 AND ?3 IS NULL AND ?4 IS NULL"
+        " AND (?5 IS NULL OR instr(lower(name), lower(?5)) OR instr(id, lower(?5)) = 1)"
+        " ORDER BY seq DESC LIMIT ?2",
+        &MODEL, ret_cards, ret_next, err);
+}
+
+enum status store_model_caption(struct store *s, const char *id, const struct caption *c, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    enum status st = store_begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    stmt = store_prepare(s, err, "SELECT 1 FROM models WHERE id = ?", "t", id);
+    st = store_row(s, stmt, err);
+    sqlite3_finalize(stmt);
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no model '%s'", id);
+    return store_end(s, st == ST_OK ? store_write_caption(s, "models", "id = ?1", id, c, err) : st, err);
 }
 
 enum status store_activate(struct store *s, const char *id, struct error *err)

@@ -88,8 +88,8 @@ MUST_USE enum status store_id(struct store *s, const char *sql, const char *type
                               char ret_id[ID_SIZE], struct error *err);
 
 /* A page of a list. What `row` makes null of is left out. Takes the lock, for each of its rows a moment.
- *   sql  finds rows of ever smaller seq, their first column: below ?1, at most ?2 of them, in the state ?3 where the page
- *        has one */
+ *   sql  finds rows of ever smaller seq, their first column: below ?1, at most ?2 of them; of the page's state ?3, type ?4 and
+ *        text ?5, which are NULL where it has none, and all of which it must name */
 MUST_USE enum status store_list(struct store *s, const struct page *page, const char *sql,
                                 const struct kind *kind, json_t **ret_items, int64_t *ret_next,
                                 struct error *err);
@@ -112,6 +112,9 @@ struct record_texts {
     char *whole, *summary; /* owned; NULL: no record */
 };
 MUST_USE enum status record_texts_make(const json_t *record, struct record_texts *ret, struct error *err);
+/* The record's AUROC of the test split, borrowed; null where there is none. */
+json_t *record_macro_auroc(const json_t *record);
+
 void record_texts_release(struct record_texts *t); /* safe on zeroes */
 
 /* ---- inside a transaction: its record, and its journal ---- */
@@ -121,6 +124,10 @@ MUST_USE enum status store_tell(struct store *s, const char *id, const char *nam
                                 struct error *err); /* data: JSON */
 MUST_USE enum status store_tell_state(struct store *s, const char *id, enum job_state state, const char *at,
                                       struct error *err);
+
+/* ---- inside a transaction: what is called so: a row of captions or models, found by ?1 ---- */
+MUST_USE enum status store_write_caption(struct store *s, const char *table, const char *where,
+                                         const char *id, const struct caption *c, struct error *err);
 
 /* ---- inside a transaction: what happened becomes notices ---- */
 

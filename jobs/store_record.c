@@ -30,10 +30,20 @@ static const char *const LONG_PARTS[] = { "config",         "dataset",     "cali
                                           "transfer",       "environment", "epochs",      "promotion",
                                           "weights_sha256", "replay",      "files",       "found" };
 
+json_t *record_macro_auroc(const json_t *record)
+{
+    const json_t *test = json_object_get(json_object_get(record, "evaluation"), "test");
+    json_t *auroc = json_object_get(test, "macro_auroc");
+
+    return auroc ? auroc : json_null();
+}
+
 static json_t *summary_of(const json_t *record)
 {
     json_t *summary = json_copy((json_t *)record); /* its members are shared, not copied */
 
+    if (summary) /* how good the kept model was, alone */
+        json_object_set(summary, "macro_auroc", record_macro_auroc(record));
     for (size_t i = 0; summary && i < sizeof LONG_PARTS / sizeof LONG_PARTS[0]; i++)
         json_object_del(summary, LONG_PARTS[i]);
     return summary;
@@ -62,6 +72,21 @@ void record_texts_release(struct record_texts *t)
     free(t->whole);
     free(t->summary);
     *t = (struct record_texts){ 0 };
+}
+
+enum status store_write_caption(struct store *s, const char *table, const char *where, const char *id,
+                                const struct caption *c, struct error *err)
+{
+    char sql[200];
+
+    snprintf(
+        sql, sizeof sql,
+        "UPDATE %s SET name = iif(?2, nullif(?3, ''), name), note = iif(?4, nullif(?5, ''), note) WHERE %s",
+        table, where);
+    return store_finish(
+        s,
+        store_prepare(s, err, sql, "titit", id, (int64_t)c->has_name, c->name, (int64_t)c->has_note, c->note),
+        err);
 }
 
 enum status store_write_record(struct store *s, const char *id, const struct record_texts *record,

@@ -121,8 +121,9 @@ static enum status list_fill(struct store *s, const struct page *page, const cha
 {
     const size_t room = page->limit - json_array_size(items);
     struct cells cells = CELLS_INIT;
-    enum status st = store_query(s, &cells, err, sql, page->state ? "iit" : "ii", *before, (int64_t)room + 1,
-                                 page->state); /* one more than there is room for tells of a next page */
+    enum status st =
+        store_query(s, &cells, err, sql, "iittt", *before, (int64_t)room + 1, page->state, page->type,
+                    page->text); /* one more than there is room for tells of a next page */
 
     for (size_t i = 0; i < cells.n_rows && i < room && st == ST_OK; i++) {
         json_t *item;

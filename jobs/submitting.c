@@ -125,20 +125,26 @@ static enum status train_request(struct runner *r, const json_t *request, struct
 enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
                           const char *request_sha256, char ret_id[ID_SIZE], json_t *errors, struct error *err)
 {
-    json_t *config = NULL;
+    json_t *config = NULL, *asked = json_copy((json_t *)request); /* its members are shared */
+    struct caption caption;
     struct new_job job = { .type = JOB_TRAIN,
+                           .caption = &caption,
                            .idempotency_key = idempotency_key,
                            .request_sha256 = request_sha256 };
     struct train_config c;
-    enum status st = store_job_repeated(r->store, &job, ret_id, err);
+    enum status st = asked ? store_job_repeated(r->store, &job, ret_id, err) : error_nomem(err);
 
     if (st != ST_NOTFOUND) /* what has changed since must not make its own repetition a wrong one */
-        return st;
-    st = train_request(r, request, &c, errors, err);
+        goto out;
+    caption_take(asked, CAPTION_BOTH, &caption, errors);
+    st = train_request(r, asked, &c, errors, err);
     if (st != ST_OK)
-        return st;
+        goto out;
     job.config = config = train_config_json(&c);
+    job.dataset = c.dataset;
     st = config ? submit(r, &job, ret_id, err) : error_nomem(err);
+out:
+    json_decref(asked);
     json_decref(config);
     return st;
 }
@@ -178,18 +184,20 @@ enum status runner_submit_fetch(struct runner *r, const json_t *request, const c
                                 struct error *err)
 {
     struct fetch_config *c = calloc(1, sizeof *c);
+    struct caption caption;
     struct new_job job = { .type = JOB_FETCH,
+                           .caption = &caption,
+                           .dataset = c ? c->name : NULL,
                            .idempotency_key = idempotency_key,
                            .request_sha256 = request_sha256 };
-    json_t *config = NULL;
+    json_t *config = NULL, *asked = json_copy((json_t *)request); /* its members are shared */
     enum status st;
 
-    if (!c)
-        return error_nomem(err);
-    st = store_job_repeated(r->store, &job, ret_id, err);
+    st = c && asked ? store_job_repeated(r->store, &job, ret_id, err) : error_nomem(err);
     if (st != ST_NOTFOUND) /* what it has fetched by now must not make its own repetition a wrong one */
         goto out;
-    st = fetch_config_parse(request, c, errors);
+    caption_take(asked, CAPTION_NOTE_ALONE, &caption, errors);
+    st = fetch_config_parse(asked, c, errors);
     if (st == ST_OK) {
         check_fetch(r, c, errors);
         st = json_ran_out() ? ST_NOMEM : ST_OK;
@@ -204,6 +212,7 @@ enum status runner_submit_fetch(struct runner *r, const json_t *request, const c
     job.config = config = fetch_config_json(c);
     st = config ? submit(r, &job, ret_id, err) : error_nomem(err);
 out:
+    json_decref(asked);
     json_decref(config);
     free(c);
     return st;

@@ -6,6 +6,7 @@
 #ifndef CXRD_STORE_H
 #define CXRD_STORE_H
 
+#include "cxrd/caption.h"
 #include "cxrd/id.h"
 #include "cxrd/job.h"
 #include "cxrd/status.h"
@@ -30,6 +31,8 @@ struct new_job {
     const char *idempotency_key; /* NULL: none */
     const char *request_sha256;  /* of the request's body, to tell a repetition from another request */
     size_t max_queued;
+    const struct caption *caption; /* NULL: none */
+    const char *dataset;           /* which one it trains on, fetches or scores, for lists */
     const json_t *record; /* the other fields of the contract, before there is anything to say; NULL: none */
 };
 
@@ -138,7 +141,13 @@ struct page {
     size_t limit;      /* at most so many */
     int64_t before;    /* the cursor of the page before; 0: from the newest */
     const char *state; /* jobs only: of this state; NULL: any */
+    const char *type;  /* likewise */
+    const char *text;  /* in whose name or data set this is, or whose id begins so; NULL: any */
 };
+
+/* Give a job a name, a note, or both. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status store_job_caption(struct store *s, const char *id, const struct caption *c,
+                                       struct error *err);
 
 /* An array of jobs without their long parts, a new reference, and the cursor of the next page, 0 at the end. */
 MUST_USE enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jobs,
@@ -148,6 +157,10 @@ MUST_USE enum status store_jobs(struct store *s, const struct page *page, json_t
 MUST_USE enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], struct error *err);
 
 /* ---- models ---- */
+
+/* The same of a model; one that a job makes begins with the job's name. */
+MUST_USE enum status store_model_caption(struct store *s, const char *id, const struct caption *c,
+                                         struct error *err);
 
 /* Add a model; its file is in place already. Errors: ST_FORMAT (its card, as text, could not be read again), ST_IO. */
 MUST_USE enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err);

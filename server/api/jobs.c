@@ -23,11 +23,11 @@ static json_t *links_json(const struct work *work, const char *id)
  * short ones. */
 static void complete(json_t *job, bool whole)
 {
-    static const char *const LATER[] = { "validation_loss", "top5_accuracy", "kept_epoch",  "baseline",
-                                         "model",           "error",         "dataset",     "evaluation",
-                                         "environment",     "promotion",     "calibration", "weights_sha256",
-                                         "replay" };
-    const size_t n = whole ? sizeof LATER / sizeof LATER[0] : 6;
+    static const char *const LATER[] = { "macro_auroc",    "validation_loss", "top5_accuracy", "kept_epoch",
+                                         "baseline",       "model",           "error",         "dataset",
+                                         "evaluation",     "environment",     "promotion",     "calibration",
+                                         "weights_sha256", "replay" };
+    const size_t n = whole ? sizeof LATER / sizeof LATER[0] : 7;
 
     for (size_t i = 0; i < n; i++)
         if (!json_object_get(job, LATER[i]))
@@ -99,10 +99,15 @@ enum status datasets_post(struct app *app, const struct http_request *req, struc
     return st == ST_OK ? job_post(runner_submit_fetch, app_work(app), req, res, err) : st;
 }
 
+static bool job_type_ok(const char *type)
+{
+    return strcmp(type, JOB_TRAIN) == 0 || strcmp(type, JOB_FETCH) == 0;
+}
+
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,
                      struct error *err)
 {
-    char state[QUERY_TEXT];
+    char state[QUERY_TEXT], type[QUERY_TEXT], text[QUERY_TEXT];
     enum job_state parsed;
     struct page page = { 0 };
     json_t *jobs = NULL;
@@ -114,6 +119,13 @@ enum status jobs_get(struct app *app, const struct http_request *req, struct htt
             return error_set(err, ST_INVALID, "there is no job state '%.32s'", state);
         page.state = job_state_name(parsed);
     }
+    if (st == ST_OK && http_query(req, "type", type)) {
+        if (!job_type_ok(type))
+            return error_set(err, ST_INVALID, "there is no job type '%.32s'", type);
+        page.type = type;
+    }
+    if (st == ST_OK && http_query(req, "q", text))
+        page.text = text;
     if (st == ST_OK)
         st = store_jobs(app_work(app)->store, &page, &jobs, &next, err);
     if (st != ST_OK)

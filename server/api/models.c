@@ -8,12 +8,14 @@
 enum status models_get(struct app *app, const struct http_request *req, struct http_response *res,
                        struct error *err)
 {
-    char active[ID_SIZE];
+    char active[ID_SIZE], text[QUERY_TEXT];
     struct page page = { 0 };
     json_t *models = NULL;
     int64_t next;
     enum status st = page_parse(req, &page, err);
 
+    if (http_query(req, "q", text))
+        page.text = text;
     if (st == ST_OK)
         st = store_active(app_work(app)->store, active, err);
     if (st == ST_OK)

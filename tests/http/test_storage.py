@@ -42,9 +42,11 @@ class Storage(Case):
                            " (?, 'train', 'succeeded', '2026-01-01T00:00:00.000Z', ?, ?)",
                            (job_id(i), json.dumps({'dataset': 'tiny', 'epochs': 100}), json.dumps(record)))
             db.execute('DROP TABLE summaries')
+            db.execute('DROP TABLE captions')
             db.execute('DROP INDEX jobs_by_end')
             db.execute('ALTER TABLE jobs DROP COLUMN ended')
-            db.execute('ALTER TABLE jobs DROP COLUMN begun_at')
+            for table, column in (('jobs', 'begun_at'), ('models', 'name'), ('models', 'note')):
+                db.execute(f'ALTER TABLE {table} DROP COLUMN {column}')
             db.execute('ALTER TABLE notices DROP COLUMN since')
             db.execute(f'PRAGMA user_version = {version}')
         db.close()

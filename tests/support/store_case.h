@@ -65,9 +65,11 @@ const char *asked(const char *sql);
 /* The file is changed by SQL of our own. */
 void changed(const char *sql);
 
-/* From the version of today to version 3. */
+/* From the version of today to version 7, which knew no names; to version 3. */
+#define TO_VERSION_7 \
+    "DROP TABLE captions; ALTER TABLE models DROP COLUMN name; ALTER TABLE models DROP COLUMN note; "
 #define TO_VERSION_3                                                                                         \
     "DROP TABLE summaries; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended; ALTER TABLE notices " \
-    "DROP COLUMN since; ALTER TABLE jobs DROP COLUMN begun_at; "
+    "DROP COLUMN since; ALTER TABLE jobs DROP COLUMN begun_at; " TO_VERSION_7
 
 #endif

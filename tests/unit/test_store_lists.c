@@ -168,9 +168,10 @@ Test(database, lists_what_cannot_be_shown_whole)
     free(text);
 }
 
-#define RECORD                                                                                               \
-    "{\"config\":{},\"dataset\":{},\"calibration\":{},\"evaluation\":{},\"environment\":{},\"epochs\":[{}]," \
-    "\"promotion\":{},\"weights_sha256\":\"00\",\"replay\":{},\"files\":[],\"model\":\"m\",\"kept_epoch\":"  \
+#define RECORD                                                                                              \
+    "{\"config\":{},\"dataset\":{},\"calibration\":{},\"evaluation\":{\"test\":{\"macro_auroc\":0.75}},"    \
+    "\"environment\":{},\"epochs\":[{}],"                                                                   \
+    "\"promotion\":{},\"weights_sha256\":\"00\",\"replay\":{},\"files\":[],\"model\":\"m\",\"kept_epoch\":" \
     "3}"
 
 /* A list made from what was written, and one from what an older version left, say the same. */
@@ -181,7 +182,8 @@ Test(database, of_an_older_version_lists_its_jobs_alike)
 
     recorded(id, RECORD);
     before = list_text();
-    cr_assert(strstr(before, "\"model\":\"m\",\"kept_epoch\":3}"), "listed as %s", before);
+    cr_assert(strstr(before, "\"model\":\"m\",\"kept_epoch\":3,\"macro_auroc\":0.75}"), "listed as %s",
+              before);
     closed();
     changed(TO_VERSION_3 "PRAGMA user_version = 3");
     store_reopen();
@@ -195,4 +197,122 @@ Test(database, of_an_older_version_lists_its_jobs_alike)
     cr_assert(strstr(after, odd.text), "listed as %s", after);
     free(after);
     free(before);
+}
+
+/* ---- names and notes ---- */
+
+static json_t *called(const char *name, const char *note)
+{
+    return json_pack("{s:s?,s:s?}", "name", name, "note", note);
+}
+
+static struct caption caption_of(const char *name, const char *note)
+{
+    json_t *object = called(name, note), *errors = json_array();
+    struct caption c;
+
+    caption_take(object, CAPTION_BOTH, &c, errors);
+    cr_assert_eq(json_array_size(errors), 0);
+    cr_assert_eq(json_object_size(object), 0, "they are taken out");
+    json_decref(errors);
+    json_decref(object);
+    return c;
+}
+
+static void check_called(struct id id, const char *name, const char *note, const char *dataset)
+{
+    json_t *job = NULL;
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_get(store, id.text, &job, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(json_string_value(json_object_get(job, "name"))
+                         ? json_string_value(json_object_get(job, "name"))
+                         : "",
+                     name);
+    cr_assert_str_eq(json_string_value(json_object_get(job, "note"))
+                         ? json_string_value(json_object_get(job, "note"))
+                         : "",
+                     note);
+    cr_assert_str_eq(json_string_value(json_object_get(job, "dataset_name"))
+                         ? json_string_value(json_object_get(job, "dataset_name"))
+                         : "",
+                     dataset);
+    json_decref(job);
+}
+
+Test(jobs, are_called_what_they_were_called_last)
+{
+    const struct id id = added("{}");
+    struct caption c = caption_of("Monday", "first\nsecond");
+    struct error err = { 0 };
+
+    check_called(id, "", "", "");
+    cr_assert_eq(store_job_caption(store, id.text, &c, &err), ST_OK, "%s", err.text);
+    store_reopen();
+    check_called(id, "Monday", "first\nsecond", "");
+    c.has_note = false; /* not said: it stays */
+    snprintf(c.name, sizeof c.name, "Tuesday");
+    cr_assert_eq(store_job_caption(store, id.text, &c, &err), ST_OK, "%s", err.text);
+    check_called(id, "Tuesday", "first\nsecond", "");
+    c = caption_of(NULL, "");
+    cr_assert_eq(store_job_caption(store, id.text, &c, &err), ST_OK, "%s", err.text);
+    check_called(id, "", "", "");
+    cr_assert_eq(store_job_caption(store, "00000000-0000", &c, &err), ST_NOTFOUND);
+}
+
+Test(models, are_called_what_they_were_called_last)
+{
+    struct caption c = caption_of("the good one", NULL);
+    struct error err = { 0 };
+    json_t *card = NULL;
+
+    model_added("m1");
+    cr_assert_eq(store_model_caption(store, "m1", &c, &err), ST_OK, "%s", err.text);
+    store_reopen();
+    cr_assert_eq(store_model_get(store, "m1", &card, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(json_string_value(json_object_get(card, "name")), "the good one");
+    cr_assert(json_is_null(json_object_get(card, "note")));
+    json_decref(card);
+    cr_assert_eq(store_model_caption(store, "m2", &c, &err), ST_NOTFOUND);
+}
+
+/* What an older store has of them: which data set, and no name. */
+Test(database, of_an_older_version_has_jobs_and_models_without_names)
+{
+    const struct id id = added("{\"dataset\":\"ward\"}"), broken = added("{}");
+    struct caption c = caption_of("x", "y");
+    struct error err = { 0 };
+    json_t *card = NULL;
+
+    model_added("m1");
+    closed();
+    changed("UPDATE jobs SET config = '{broken' WHERE seq = 2; " TO_VERSION_7 "PRAGMA user_version = 7");
+    store_reopen();
+    check_called(id, "", "", "ward");
+    check_called(broken, "", "", "");
+    cr_assert_eq(store_model_get(store, "m1", &card, &err), ST_OK, "%s", err.text);
+    cr_assert(json_is_null(json_object_get(card, "name")));
+    json_decref(card);
+    cr_assert_eq(store_job_caption(store, id.text, &c, &err), ST_OK, "%s", err.text);
+    check_called(id, "x", "y", "ward");
+}
+
+Test(captions, that_cannot_be_are_refused)
+{
+    static const char *const NAMES[] = { "two\nlines", "a\x01", "\xe2\x80\xae right to left", "tab\t" };
+    char longer[CAPTION_NOTE + 2];
+
+    memset(longer, 'x', sizeof longer);
+    longer[sizeof longer - 1] = '\0';
+    for (size_t i = 0; i <= sizeof NAMES / sizeof NAMES[0]; i++) {
+        json_t *object =
+                   i == 0 ? called(longer + CAPTION_NOTE - CAPTION_NAME, longer) : called(NAMES[i - 1], NULL),
+               *errors = json_array();
+        struct caption c;
+
+        caption_take(object, CAPTION_BOTH, &c, errors);
+        cr_assert_eq(json_array_size(errors), i == 0 ? 2 : 1, "%zu", i);
+        json_decref(errors);
+        json_decref(object);
+    }
 }
