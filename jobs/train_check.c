@@ -1,5 +1,7 @@
 /* jobs/train_check.c - whether what a configuration names is there: the data set's folder and the files in it. The rest of
  * a configuration is checked without a disk, in training/config.c. */
+#include "dataset/division.h"
+
 #include "cxrd/buf.h"
 #include "cxrd/file.h"
 #include "cxrd/image_cache.h"
@@ -158,23 +160,11 @@ static enum status check_table_files(int root, const struct train_config *c, jso
     return st == ST_OK && c->mapping[0] ? check_file(root, "mapping", c->mapping, errors, err) : st;
 }
 
-/* Whether the data set's own division is there, which is taken rather than lists. */
-static bool has_split_table(int root, const struct train_config *c)
-{
-    char name[TABLE_PATH];
-    const int fd = table_format_split((enum table_format)c->table_format, c->csv, name)
-                       ? open_beneath(root, name, O_RDONLY)
-                       : -1;
-
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
 static enum status check_files(const struct train_config *c, int folder, const char *datasets, json_t *errors,
                                struct error *err)
 {
     const int root = open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
+    char table[TABLE_PATH];
     enum status st;
 
     if (root < 0 && !is_wrong_name(errno))
@@ -186,8 +176,9 @@ static enum status check_files(const struct train_config *c, int folder, const c
     st = check_file(root, "csv", c->csv, errors, err);
     if (st == ST_OK)
         st = check_table_files(root, c, errors, err);
-    if (st == ST_OK && c->split_by == SPLIT_LIST && !has_split_table(root, c)) {
-        st = check_file(root, "split_by", "test_list.txt", errors, err);
+    if (st == ST_OK && c->split_by == SPLIT_LIST &&
+        division_of(root, (enum table_format)c->table_format, c->csv, table) == DIVISION_LISTS) {
+        st = check_file(root, "split_by", TEST_LIST, errors, err);
         if (st == ST_OK)
             st = check_file(root, "split_by", "train_val_list.txt", errors, err);
     }

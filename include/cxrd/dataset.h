@@ -47,6 +47,7 @@ struct table_row {
     float age;          /* years; NaN: not known */
     char sex;           /* 'M', 'F' or 0 */
     char view;          /* 'P' for PA, 'A' for AP, or 0 */
+    uint8_t file;       /* of the source, that the row is in: 0 is the first */
     int32_t follow_up;  /* "Follow-up #": orders the films of a patient; FOLLOW_UP_NONE: not known */
     bool history_known; /* see table_read() */
     bool earlier;       /* there is an earlier film of the patient */
@@ -108,7 +109,9 @@ struct table_source {
         const char *name; /* for sentences */
         const void *bytes;
         size_t n;
-    } file[TABLE_FILES]; /* as table_format_files() names them */
+    } file
+        [TABLE_FILES]; /* as table_format_files() names them; one more than a format has is read as the last of these, and its
+                            rows come behind that one's */
     const char *mapping; /* JSON, of FORMAT_CSV; NULL elsewhere */
     size_t mapping_size;
     enum uncertain_labels uncertain;

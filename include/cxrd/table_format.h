@@ -41,6 +41,10 @@ enum { TABLE_PATH = 640 };
 /* The name of the table that says which part each picture is in, "-split.csv" beside MIMIC's. False: the format has none. */
 bool table_format_split(enum table_format format, const char *csv, char ret[TABLE_PATH]);
 
+/* The name of the table whose rows are tested on, where lists do not say it: "valid.csv" beside CheXpert's "train.csv", which
+ * radiologists have read. False: the format has none. */
+bool table_format_tested(enum table_format format, const char *csv, char ret[TABLE_PATH]);
+
 /* The files that a table is made of, the job's own first: paths below the data set's folder.
  *   csv  the first of them, at most TABLE_PATH - 1 bytes
  * Returns how many. Errors: ST_INVALID (the other names cannot be told from that of the first). */

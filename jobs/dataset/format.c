@@ -215,8 +215,7 @@ struct table_defaults table_format_defaults(enum table_format format)
 {
     switch (format) {
     case FORMAT_CHEXPERT:
-        return (struct table_defaults){ &CHEXPERT_LABELS, "train.csv", "train/*/*/*.png", LABELS_NEGATIVE,
-                                        true };
+        return (struct table_defaults){ &CHEXPERT_LABELS, "train.csv", "*/*/*/*.png", LABELS_NEGATIVE, true };
     case FORMAT_MIMIC:
         return (struct table_defaults){ &CHEXPERT_LABELS, "mimic-cxr-2.0.0-chexpert.csv", "files/*/*/*/*.png",
                                         LABELS_NEGATIVE, true };
@@ -256,6 +255,16 @@ static bool beside(const char *csv, const char *ending, char ret[TABLE_PATH])
 bool table_format_split(enum table_format format, const char *csv, char ret[TABLE_PATH])
 {
     return format == FORMAT_MIMIC && beside(csv, "-split.csv", ret);
+}
+
+bool table_format_tested(enum table_format format, const char *csv, char ret[TABLE_PATH])
+{
+    const char *base = strrchr(csv, '/') ? strrchr(csv, '/') + 1 : csv;
+
+    if (format != FORMAT_CHEXPERT || strcmp(base, "train.csv") != 0)
+        return false;
+    snprintf(ret, TABLE_PATH, "%.*svalid.csv", (int)(base - csv), csv);
+    return true;
 }
 
 enum status table_format_files(enum table_format format, const char *csv, char ret_second[TABLE_PATH],

@@ -117,30 +117,42 @@ static void close_gaps(struct table *t)
     t->n_rows = kept;
 }
 
-static enum status refuse(const struct joining *j, const char *name, struct error *err)
+/* The line of a row in its file: rows are in the order of the files. */
+static size_t line_of(const struct table *t, uint32_t row)
+{
+    size_t line = 2;
+
+    while (row > 0 && t->rows[row - 1].file == t->rows[row].file)
+        row--, line++;
+    return line;
+}
+
+static enum status refuse(const struct joining *j, const struct table_source *source, struct error *err)
 {
     const struct refused *r = j->patients.n         ? &j->patients
                               : j->contradictions.n ? &j->contradictions
                                                     : &j->denied;
-    const char *plural = r->n == 1 ? "" : "s";
+    const char *plural = r->n == 1 ? "" : "s", *name = source->file[j->t->rows[r->row].file].name;
+    const size_t line = line_of(j->t, r->row);
 
     if (j->patients.n)
         return error_set(
             err, ST_FORMAT,
-            "the table '%.128s' gives %zu picture%s to more than one patient, the first again in line %u",
-            name, r->n, plural, r->row + 2);
+            "the table '%.128s' gives %zu picture%s to more than one patient, the first again in line %zu",
+            name, r->n, plural, line);
     if (j->contradictions.n)
         return error_set(
             err, ST_FORMAT,
-            "the table '%.128s' says of %zu picture%s both No Finding and a finding, the first in line %u",
-            name, r->n, plural, r->row + 2);
+            "the table '%.128s' says of %zu picture%s both No Finding and a finding, the first in line %zu",
+            name, r->n, plural, line);
     return error_set(err, ST_FORMAT,
                      "the table '%.128s' says of %zu picture%s in one row that a finding is there and in "
-                     "another that it is not, the first again in line %u",
-                     name, r->n, plural, r->row + 2);
+                     "another that it is not, the first again in line %zu",
+                     name, r->n, plural, line);
 }
 
-enum status table_join(struct table *t, const struct format_spec *spec, const char *name, struct error *err)
+enum status table_join(struct table *t, const struct format_spec *spec, const struct table_source *source,
+                       struct error *err)
 {
     struct joining j = {
         t, spec, malloc((t->n_rows + 1) * sizeof *j.order), { 0, ROW_NONE }, { 0, ROW_NONE }, { 0, ROW_NONE }
@@ -159,7 +171,7 @@ enum status table_join(struct table *t, const struct format_spec *spec, const ch
     }
     free(j.order);
     if (j.patients.n || j.contradictions.n || j.denied.n)
-        return refuse(&j, name, err);
+        return refuse(&j, source, err);
     close_gaps(t);
     return ST_OK;
 }

@@ -202,14 +202,18 @@ static enum status parse(struct reader *r, const char *bytes, size_t n_bytes)
 
 /* ---- the whole ---- */
 
-/* One of its files, into r->t.rows. */
-static enum status file_parse(struct reader *r, const struct file_spec *spec, const struct table_file *file)
+/* One of its files, behind what is in r->t.rows.
+ *   number  of the file */
+static enum status file_parse(struct reader *r, const struct table_source *source, size_t number)
 {
+    const size_t spec = number < r->spec->n_files ? number : r->spec->n_files - 1;
+    const struct table_file *file = &source->file[number];
+    const size_t before = r->t.n_rows;
     const struct plain_text text = plain_text_of(file->bytes, file->n);
     char what[192];
     enum status st;
 
-    r->file = spec;
+    r->file = &r->spec->file[spec];
     r->name = file->name;
     r->line = r->field = r->n_needed = r->unended = 0;
     r->header[0] = '\0';
@@ -223,6 +227,8 @@ static enum status file_parse(struct reader *r, const struct file_spec *spec, co
     st = plain_text_check(file->bytes, file->n, what, r->err);
     if (st == ST_OK)
         st = parse(r, text.at, text.n);
+    for (size_t i = before; i < r->t.n_rows; i++)
+        r->t.rows[i].file = (uint8_t)number;
     return st == ST_OK ? findings_check(&r->findings, file->name, r->err) : st;
 }
 
@@ -231,14 +237,14 @@ static enum status studies_parse(struct reader *r, const struct table_source *so
 {
     struct table_row *studies;
     size_t n;
-    enum status st = file_parse(r, &r->spec->file[0], &source->file[0]);
+    enum status st = file_parse(r, source, 0);
 
     studies = r->t.rows;
     n = r->t.n_rows;
     r->t.rows = NULL;
     r->t.n_rows = r->rows_capacity = 0;
     if (st == ST_OK)
-        st = file_parse(r, &r->spec->file[1], &source->file[1]);
+        st = file_parse(r, source, 1);
     if (st == ST_OK)
         st = studies_join(studies, n, source->file[0].name, &r->t, r->err);
     free(studies);
@@ -247,12 +253,12 @@ static enum status studies_parse(struct reader *r, const struct table_source *so
 
 static enum status make(struct reader *r, const struct table_source *source)
 {
-    const char *pictures = source->file[source->n_files - 1].name;
-    enum status st =
-        r->spec->n_files == 2 ? studies_parse(r, source) : file_parse(r, &r->spec->file[0], &source->file[0]);
+    enum status st = r->spec->n_files == 2 ? studies_parse(r, source) : file_parse(r, source, 0);
 
+    for (size_t i = r->spec->n_files; i < source->n_files && st == ST_OK; i++)
+        st = file_parse(r, source, i);
     if (st == ST_OK)
-        st = table_join(&r->t, r->spec, pictures, r->err);
+        st = table_join(&r->t, r->spec, source, r->err);
     if (st != ST_OK)
         return st;
     findings_settle(source, r->spec, &r->t);

@@ -1,4 +1,5 @@
 /* jobs/training/scan.c - scanning and splitting: table, filter, files; which rows train, validate and test. */
+#include "../dataset/division.h"
 #include "../dataset/split_table.h"
 #include "plots.h"
 #include "run.h"
@@ -21,6 +22,16 @@ struct loaded {
     char second[TABLE_PATH];
     struct table_source source;
 };
+
+/* Which division of the data set's own the rows are to be split by. */
+static enum division asked_division(const struct run *r, char ret_table[TABLE_PATH])
+{
+    const struct train_config *c = r->config;
+
+    return c->split_by == SPLIT_LIST
+               ? division_of(r->root, (enum table_format)c->table_format, c->csv, ret_table)
+               : DIVISION_LISTS;
+}
 
 static void loaded_release(struct loaded *l)
 {
@@ -53,6 +64,8 @@ static enum status files_load(const struct run *r, struct loaded *l)
                                 .uncertain = (enum uncertain_labels)c->uncertain_labels,
                                 .missing = (enum missing_labels)c->missing_labels };
     st = table_format_files(s->format, c->csv, l->second, &s->n_files, r->err);
+    if (st == ST_OK && s->n_files == 1 && asked_division(r, l->second) == DIVISION_TABLES)
+        s->n_files = 2;
     for (size_t i = 0; i < s->n_files && st == ST_OK; i++) {
         const char *name = i == 0 ? c->csv : l->second;
 
@@ -306,7 +319,7 @@ static enum status list_load_optional(struct run *r, const char *name, struct fi
 static enum status lists_load(struct run *r, struct listed *l, struct split_options *o)
 {
     bool there;
-    enum status st = list_load(r, "test_list.txt", &l->test);
+    enum status st = list_load(r, TEST_LIST, &l->test);
 
     if (st == ST_OK)
         st = list_load(r, "train_val_list.txt", &l->train_val);
@@ -323,33 +336,57 @@ static enum status lists_load(struct run *r, struct listed *l, struct split_opti
     return st;
 }
 
-/* MIMIC's own division, where its table is there; *ret_there says so. */
-static enum status split_table_load(struct run *r, struct listed *l, struct split_options *o, bool *ret_there)
+static void use_parts(const struct listed *l, struct split_options *o)
 {
-    char name[TABLE_PATH];
-    enum status st;
-
-    *ret_there = false;
-    if (!table_format_split(r->table.format, r->config->csv, name))
-        return ST_OK;
-    st = list_load_optional(r, name, &l->test, ret_there);
-    if (st != ST_OK || !*ret_there)
-        return st;
-    st = split_table_read(l->test.data, l->test.size, name, l->part, r->err);
     o->train_val_list = l->part[TRAIN].data;
     o->train_val_list_size = l->part[TRAIN].len;
-    o->validation_list = l->part[VALIDATION].len ? l->part[VALIDATION].data : "";
-    o->validation_list_size = l->part[VALIDATION].len;
     o->test_list = l->part[TEST].data;
     o->test_list_size = l->part[TEST].len;
+}
+
+/* Of a table that says each picture's part. */
+static enum status column_load(struct run *r, const char *name, struct listed *l, struct split_options *o)
+{
+    enum status st = list_load(r, name, &l->test);
+
+    if (st == ST_OK)
+        st = split_table_read(l->test.data, l->test.size, name, l->part, r->err);
+    use_parts(l, o);
+    o->validation_list = l->part[VALIDATION].len ? l->part[VALIDATION].data : "";
+    o->validation_list_size = l->part[VALIDATION].len;
     return st;
+}
+
+/* The second table's rows are tested; of the first's some validate, which are drawn. */
+static enum status tables_divide(struct run *r, struct listed *l, struct split_options *o)
+{
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < r->table.n_rows; i++)
+        buf_printf(&l->part[r->table.rows[i].file ? TEST : TRAIN], "%s\n", table_image(&r->table, i));
+    use_parts(l, o);
+    for (size_t i = 0; i < N_SPLITS && st == ST_OK; i++)
+        if (buf_status(&l->part[i]) != ST_OK)
+            st = error_set(r->err, buf_status(&l->part[i]), "the tables have too many rows");
+    return st;
+}
+
+static enum status division_load(struct run *r, struct listed *l, struct split_options *o)
+{
+    char name[TABLE_PATH];
+
+    switch (asked_division(r, name)) {
+    case DIVISION_COLUMN: return column_load(r, name, l, o);
+    case DIVISION_TABLES: return tables_divide(r, l, o);
+    case DIVISION_LISTS: break;
+    }
+    return lists_load(r, l, o);
 }
 
 /* Which rows train, validate and test. */
 static enum status split_rows(struct run *r)
 {
     struct listed listed = { FILE_BYTES_INIT, FILE_BYTES_INIT, FILE_BYTES_INIT, { BUF_INIT(0) } };
-    bool there = false;
     struct split_options options = { .by = (enum split_by)r->config->split_by,
                                      .test_fraction = r->config->test_fraction,
                                      .val_fraction = r->config->val_fraction,
@@ -360,9 +397,7 @@ static enum status split_rows(struct run *r)
     for (size_t i = 0; i < N_SPLITS; i++)
         listed.part[i] = (struct buf)BUF_INIT(LIST_MAX_BYTES);
     if (options.by == SPLIT_LIST)
-        st = split_table_load(r, &listed, &options, &there);
-    if (st == ST_OK && options.by == SPLIT_LIST && !there)
-        st = lists_load(r, &listed, &options);
+        st = division_load(r, &listed, &options);
     if (st == ST_OK)
         st = split_make(&r->table, &r->used, &options, &r->split, &r->result->dataset, r->err);
     listed_release(&listed);

@@ -309,6 +309,9 @@ def tables():
     yield 'utf16', table[:200].decode().encode('utf-16')
     yield 'lists', (table + b'\0\xef\xbb\xbf' + b' 0 1 0\r'.join(names[::3]) + b'\0"'
                     + b'",1\n"images/'.join(names[1::3] + names[2::3]) + b'"')
+    yield 'parts', (table + b'\0dicom_id,study_id,split\n' + b''.join(b'%s,1,%s\n' % (name, part) for name, part in zip(
+        names, [b'train', b'train', b'validate', b'test'] * 6)) + b'\0\0x')
+    yield 'three-lists', table + lists + b'\0' + b'\n'.join(names[1:4])
     yield 'empty', b''
     yield 'commas', b',' * 1100
     yield from other_tables()
@@ -321,7 +324,9 @@ def fixture(*path):
 
 def other_tables():
     """A byte for the format, its table, and what belongs to it."""
-    yield 'chexpert', b'\1' + fixture('chexpert', 'train.csv')
+    head, *lines = fixture('chexpert', 'train.csv').splitlines(True)
+    yield 'chexpert', b'\1' + head + b''.join(lines)
+    yield 'chexpert-two', b'\1' + head + b''.join(lines[:3]) + b'\0' + head + b''.join(lines[-3:])
     yield 'mimic', (b'\2' + fixture('mimic', 'mimic-cxr-2.0.0-chexpert.csv') + b'\0' + fixture('mimic', 'mimic-cxr-2.0.0-metadata.csv'))
     yield 'padchest', b'\3' + fixture('padchest', 'PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv')
     yield 'vindr', b'\4' + fixture('vindr', 'image_labels_train.csv')

@@ -159,8 +159,57 @@ class Formats(ServerCase):
             self.assertIn("mimic-cxr-2.0.0-split.csv", done.stderr)
             self.assertIn(says, done.stderr)
 
+    def chexpert_as_it_is_laid_out(self):
+        """train.csv and valid.csv, in a folder of data sets: the last two patients are the second's, and their pictures lie in valid/."""
+        datasets = program.new_folder('datasets')
+        home = os.path.join(datasets, 'chexpert')
+        shutil.copytree(os.path.join(self.datasets, 'chexpert'), home)
+        table = rows('chexpert', 'train.csv')
+        patients = sorted({row['Path'].split('/')[2] for row in table})
+        for name, part in (('train', patients[:-2]), ('valid', patients[-2:])):
+            with open(os.path.join(home, f'{name}.csv'), 'w', encoding='ascii', newline='') as file:
+                out = csv.DictWriter(file, table[0].keys())
+                out.writeheader()
+                out.writerows({**row, 'Path': row['Path'].replace('/train/', f'/{name}/')} for row in table if row['Path'].split('/')[2] in part)
+        for patient in patients[-2:]:
+            os.makedirs(os.path.join(home, 'valid'), exist_ok=True)
+            shutil.move(os.path.join(home, 'train', patient), os.path.join(home, 'valid', patient))
+        return datasets, home, table, patients[-2:]
+
+    def test_chexperts_two_tables_are_a_division(self):
+        datasets, home, table, tested = self.chexpert_as_it_is_laid_out()
+        server = program.Server(datasets=datasets)
+        self.addCleanup(server.stop)
+        ask = {**JOB, 'dataset': 'chexpert', 'table_format': 'chexpert', 'split_by': 'list', 'views': 'all'}
+        job = wait_state(server, submit(server, ask), 'succeeded')
+        lines = list(csv.DictReader(client.get(server, f'/jobs/{job["id"]}/scores?split=all').body.decode().splitlines()))
+        parts = {line['image']: line['split'] for line in lines}
+        self.assertEqual(set(parts), {row['Path'].split('/', 2)[2].removesuffix('.jpg') for row in table})
+        self.assertEqual({name for name, part in parts.items() if part == 'test'}, {name for name in parts if name.split('/')[0] in tested})
+        self.assertGreater(list(parts.values()).count('validation'), 0)
+        self.assertEqual((job['dataset']['rows'], job['dataset']['missing_images'], job['dataset']['patients_in_both']), (len(table), 0, 0))
+        one = wait_state(server, submit(server, {**ask, 'split_by': 'patient'}), 'succeeded')
+        self.assertEqual(one['dataset']['rows'], len([row for row in table if row['Path'].split('/')[2] not in tested]), 'the first alone')
+
+    def test_a_fault_of_the_second_table_is_told_with_its_name_and_line(self):
+        datasets, home, table, tested = self.chexpert_as_it_is_laid_out()
+        path = os.path.join(home, 'valid.csv')
+        with open(path, encoding='ascii') as file:
+            head, first, *rest = file.read().splitlines()
+        denied = first.replace(',1.0', ',0.0') if ',1.0' in first else first + '.'
+        self.assertTrue(tested and denied != first)
+        for lines, says in (([head, first[:30]], "'valid.csv' lacks columns in line 2"), (['Path', first], "'valid.csv'"),
+                            ([head, *rest, first, denied], f"'valid.csv' says of 1 picture in one row that a finding is there and in another that it is not, "
+                                                           f"the first again in line {len(rest) + 3}")):
+            with open(path, 'w', encoding='ascii') as file:
+                file.writelines(f'{line}\n' for line in lines)
+            done = program.run('train', '--datasets', datasets, '--dataset', 'chexpert', '--out', program.new_folder('out') + '/x',
+                               '--set', 'table_format=chexpert', '--set', 'split_by=list', '--set', 'epochs=0')
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn(says, done.stderr)
+
     def test_lists_of_chexperts_own_division(self):
-        """Both tables as one, and its second one's names as the list of validation."""
+        """Lists say it where there are some, whatever other tables there are."""
         datasets = program.new_folder('datasets')
         home = os.path.join(datasets, 'chexpert')
         shutil.copytree(os.path.join(self.datasets, 'chexpert'), home)

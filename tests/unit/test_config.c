@@ -364,7 +364,7 @@ Test(fields, a_format_settles_what_is_not_said)
     struct train_config c = parsed("{\"table_format\": \"chexpert\"}");
 
     cr_assert_str_eq(c.csv, "train.csv");
-    cr_assert_str_eq(c.images, "train/*/*/*.png");
+    cr_assert_str_eq(c.images, "*/*/*/*.png");
     cr_assert_eq(c.labels.n, 13);
     cr_assert_str_eq(c.labels.names[0], "Enlarged Cardiomediastinum");
     cr_assert(c.views == VIEWS_FRONTAL && c.missing_labels == LABELS_NEGATIVE &&
