@@ -212,10 +212,11 @@ int main(void)
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     go_first();
-    if (block_ends() && decode_warm_up())
+    if (block_ends() && decode_warm_up()) {
+        idle_prepare();
         ready.sandbox = sandbox_enter_helper(&box, &ready.error);
+    }
     ready.landlock = box.landlock;
-    idle_prepare();
     while (write(DECODE_SOCKET, &ready, sizeof ready) < 0)
         if (errno != EINTR)
             _exit(1);
