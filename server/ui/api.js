@@ -9,9 +9,10 @@ export const key = {
 
 /** A reply that is not what was asked for: the problem's sentence, and its faults by field. */
 export class Problem extends Error {
-  constructor(status, problem) {
+  constructor(status, problem, retryAfter = null) {
     super(problem.detail ?? problem.title ?? `The server answered ${status}.`);
     this.status = status;
+    this.retryAfter = retryAfter; // seconds; null: not said
     this.requestId = problem.request_id;
     this.errors = problem.errors ?? [];
   }
@@ -26,7 +27,7 @@ async function problemOf(reply) {
   } catch {
     // a proxy's page, or nothing: the status has to do
   }
-  return new Problem(reply.status, problem);
+  return new Problem(reply.status, problem, Number(reply.headers.get('Retry-After')) || null);
 }
 
 /** A reply that is fine, or a Problem. */
@@ -61,14 +62,19 @@ export async function has(method, path) {
   return Boolean((await getContract()).paths[path]?.[method.toLowerCase()]);
 }
 
-/** Give a file to the person: with a key a plain link would not do. */
-export async function save(path, name) {
-  const url = URL.createObjectURL(await (await ask('GET', path)).blob());
+/** Give a file to the person. */
+export function saveBlob(blob, name) {
+  const url = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
   link.click();
   URL.revokeObjectURL(url);
+}
+
+/** The same of what the server has: with a key a plain link would not do. */
+export async function save(path, name) {
+  saveBlob(await (await ask('GET', path)).blob(), name);
 }
 
 function parseEvent(block) {

@@ -35,11 +35,16 @@ export async function askForActive() {
   }
 }
 
-/** What was given, as query parameters. */
+/** What was given, as query parameters by name. */
 export function given() {
   const values = fields().filter((field) => !field.hidden)
     .map((field) => [field.dataset.input, $(`patient-${field.dataset.input}`).value.trim()]);
-  return new URLSearchParams(values.filter(([, value]) => value));
+  return Object.fromEntries(values.filter(([, value]) => value));
+}
+
+/** Show what was given of another film. */
+export function showGiven(values) {
+  for (const name of NAMES) $(`patient-${name}`).value = values[name] ?? '';
 }
 
 export function onGiven(work) {

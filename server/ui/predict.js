@@ -1,214 +1,253 @@
-// A picture in, a bar for each of the model's findings out, and for one of them the map of where its score comes from.
-import { ask } from './api.js';
-import { $, attempt, bytes, fillFacts, make, number, percent, short, words } from './dom.js';
-import { drawMap, strongest } from './map.js';
-import { askFor, askForActive, given, onGiven } from './patient.js';
+// The view that predicts: films in, for the one that is shown its findings and the map of one of them, for two how they differ.
+import { $, attempt, bytes, percent, showAlert, words } from './dom.js';
+import { catchDrops, picturesOf } from './dropping.js';
+import { saveCsv, saveJson, savePicture } from './exports.js';
+import { addFilm, askAgain, films, greyOf, mapOf, onFilm, removeFilm } from './films.js';
+import { markFinding, showChanges, showFindings } from './findings.js';
+import { describeMap } from './map.js';
+import { askFor, askForActive, given, onGiven, showGiven } from './patient.js';
+import { startTools } from './tools.js';
+import { Viewer } from './viewer.js';
+import { inOrder, showRow, showWorklist, startWorklist } from './worklist.js';
 
-let file;             // what was chosen, null: no picture
-let shown = null;     // the object URL of what is shown of it
-let visible = true;   // whether a browser can show it: no browser shows DICOM
-let request = null;   // what is under way, to be dropped when something newer is asked for
+const MOST = 1000; // films in a tab
 
-/** What the bytes are the server sees for itself; but a DICOM file may lack its first 132, and then its name has to say it. */
-const typeOf = ({ name, type }) => (/\.(dcm|dicom)$/i.test(name) ? 'application/dicom' : type || 'application/octet-stream');
+const now = { shown: null, prior: null, label: null, mapOn: false };
+let drawn = {};     // what of the shown film is on the page already
+let viewers = null; // {current, prior}
 
-function post(path, asked, signal) {
-  const query = String(new URLSearchParams([...given(), ...Object.entries(asked)]));
-  return ask('POST', `${path}${query && `?${query}`}`, { body: file, headers: file ? { 'Content-Type': typeOf(file) } : {}, signal });
+const ACTIONS = {
+  open(film) {
+    open(film);
+    goToFilm();
+  },
+  compare(film) {
+    compare(film);
+    goToFilm();
+  },
+  remove,
+};
+const context = () => ({ shown: now.shown, prior: now.prior, actions: ACTIONS });
+
+/* ---- pictures ---- */
+
+/** Whether the server can make a picture of it: not of a file that it refused. */
+const hasPicture = (film) => Boolean(film.file) && (film.state === 'done' || film.error?.status === 503);
+
+async function showPicture(viewer, film, role) {
+  const grey = film && hasPicture(film) ? await greyOf(film) : null;
+  if (film !== (role === 'prior' ? now.prior : now.shown)) return;
+  const name = film?.name ?? '';
+  viewer.show(grey, now.prior ? `${role === 'prior' ? 'Prior' : 'Current'}: ${name}` : name, `The X-ray ${name} in the server’s greys`);
+  await showMap(viewer, film);
 }
 
-function begin() {
-  request?.abort();
-  request = new AbortController();
-  return request.signal;
+async function showMap(viewer, film) {
+  const { label } = now;
+  const knows = now.mapOn && film?.file && film.prediction && label in film.prediction.probabilities;
+  const explanation = knows ? await mapOf(film, label) : null;
+  if (label !== now.label || ![now.shown, now.prior].includes(film)) return;
+  viewer.showMap(now.mapOn ? explanation : null);
+  if (film !== now.shown) return;
+  markFinding(explanation && now.mapOn ? label : null);
+  $('map-tools').hidden = !explanation;
+  $('map-toggle').setAttribute('aria-pressed', String(Boolean(explanation)));
+  if (explanation) describeMap(explanation);
 }
 
-function takeMapOff() {
-  $('film-map').hidden = true;
-  if (!visible) showNothing();
-  $('map-tools').hidden = true;
-  for (const button of $('findings').querySelectorAll('button')) button.setAttribute('aria-pressed', 'false');
-}
+const showMaps = () => Promise.all([showMap(viewers.current, now.shown), now.prior ? showMap(viewers.prior, now.prior) : null]);
 
-function show(picture, alt) {
-  if (shown) URL.revokeObjectURL(shown);
-  shown = URL.createObjectURL(picture);
-  $('film-image').src = shown;
-  $('film-image').alt = alt;
-  $('film-image').hidden = false;
-  $('film-none').hidden = true;
-}
-
-function showNothing() {
-  $('film-image').hidden = true;
-  $('film-none').hidden = false;
-}
-
-function showFilm() {
-  $('film').hidden = !file;
-  visible = true;
-  if (!file) return;
-  show(file, 'The X-ray that was chosen');
-  $('film-caption').textContent = `${file.name}, ${bytes(file.size)}`;
-}
-
-/** "AUROC 0.812 (0.745 to 0.880; 63 positive films)", or that nobody knows it. */
-function qualityOf({ auroc, auroc_low: low, auroc_high: high, auroc_positives: positives, auroc_negatives: negatives }) {
-  if (auroc === null) return positives === null ? null : `AUROC not known: ${positives} positive, ${negatives ?? 'unknown'} negative test films`;
-  return `AUROC ${number(auroc, 3)}${low === null ? '' : ` (${number(low, 3)} to ${number(high, 3)}; ${positives} positive films)`}`;
-}
-
-/** "threshold 21.0 %, above it · AUROC 0.812": what the model carries, nothing where it carries nothing. */
-function extraOf(finding) {
-  const parts = [];
-  if (finding.positive !== null) {
-    parts.push(`threshold ${percent(finding.threshold)}, ${finding.positive ? 'above it' : 'below it'}`);
-  }
-  const quality = qualityOf(finding);
-  if (quality) parts.push(quality);
-  return parts.join(' · ');
-}
-
-function findingButton(finding) {
-  const fill = make('span', { class: 'fill' });
-  fill.style.width = `${finding.probability * 100}%`;
-  const track = make('span', { class: 'track', 'aria-hidden': 'true' }, fill);
-  if (finding.positive !== null) {
-    const mark = make('span', { class: 'threshold' });
-    mark.style.left = `${finding.threshold * 100}%`;
-    track.append(mark);
-  }
-  const extra = extraOf(finding);
-  return make('button', {
-    type: 'button', class: finding.positive ? 'finding positive' : 'finding', 'aria-pressed': 'false',
-    'data-label': finding.label, 'data-probability': finding.probability, onclick: () => attempt(() => explain(finding.label)),
-  }, make('span', {}, words(finding.label)), track, make('span', { class: 'number' }, percent(finding.probability)),
-  extra ? make('span', { class: 'extra' }, extra) : null);
-}
-
-const FORMATS = { png: 'PNG', jpeg: 'JPEG', dicom: 'DICOM' };
-const GREYS = { none: 'least value black, greatest white', lut: 'by its VOI LUT', window: 'by its window', identity: 'as they are' };
-
-/** "DICOM: DX, CHEST, PA": what the file says that it is. */
-function fileOf(image) {
-  if (!image?.format) return null;
-  const said = [image.modality, image.body_part, image.view].filter(Boolean);
-  return `${FORMATS[image.format] ?? image.format}${said.length ? `: ${said.join(', ')}` : ''}` +
-    `${image.voi ? `; greys ${GREYS[image.voi] ?? image.voi}` : ''}`;
-}
-
-/** "age 64, sex F": what the model was told because the file says it. */
-function fromFile(inputs = {}) {
-  const told = Object.entries(inputs).filter(([, { from }]) => from === 'file').map(([name, { value }]) => `${name} ${value}`);
-  return told.length ? told.join(', ') : null;
-}
-
-function showPrediction(prediction) {
-  const { image, model, timing_ms: timing } = prediction;
-  $('findings').replaceChildren(...prediction.findings.map((finding) => make('li', {}, findingButton(finding))));
-  $('warnings').replaceChildren(...[...prediction.warnings, ...model.warnings].map((warning) =>
-    make('li', {}, make('strong', {}, `${words(warning.code)}: `), warning.detail)));
-  fillFacts($('facts'), {
-    Model: `${short(model.id)} (${model.architecture})`,
-    'Trained on': model.population === 'findings-only' ? 'pictures with a finding only: on a normal chest these numbers mean little'
-      : words(model.population ?? 'unknown'),
-    Picture: image ? `${image.width} × ${image.height}, ${image.channels} channel${image.channels > 1 ? 's' : ''}, ${image.bit_depth} bit`
-      : 'none was looked at',
-    File: fileOf(image),
-    'Told by the file': fromFile(prediction.inputs),
-    Time: `${number(timing.total, 1)} ms: ${['queue', 'decode', 'preprocess', 'forward']
-      .map((part) => `${part} ${number(timing[part], 1)}`).join(', ')}`,
-    Request: prediction.id,
-  });
-  const top = prediction.findings[0];
-  $('predict-status').textContent = `Answered. Highest: ${words(top.label)}, ${percent(top.probability)}.`;
-  $('prediction').hidden = false;
-}
-
-async function predict(chosen) {
-  const signal = begin();
-  file = chosen;
-  takeMapOff();
-  $('prediction').hidden = true;
-  $('predict-status').textContent = 'Asking the server…';
-  showFilm();
-  try {
-    const prediction = await (await post('predict', {}, signal)).json();
-    showPrediction(prediction);
-    await askFor(prediction.model.id);
-  } catch (error) {
-    $('predict-status').textContent = 'No prediction.';
-    throw error;
-  }
+/** Whoever asks for a film, or for its map, from further down is taken to it. */
+function goToFilm() {
+  const box = $('viewing').getBoundingClientRect();
+  if (box.height && box.bottom < box.height / 2) $('viewing').scrollIntoView();
 }
 
 async function explain(label) {
-  const signal = begin();
-  const { explanation } = await (await post('predict', { explain: label }, signal)).json();
-  const drawn = visible ? null : await (await post('predict/heatmap', { label }, signal)).blob();
-  for (const button of $('findings').querySelectorAll('button')) {
-    button.setAttribute('aria-pressed', String(button.dataset.label === label));
+  Object.assign(now, { label, mapOn: true });
+  await showMaps();
+  goToFilm();
+}
+
+function toggleMap() {
+  if (now.mapOn) now.mapOn = false;
+  else Object.assign(now, { mapOn: true, label: now.label ?? now.shown?.prediction?.findings[0].label ?? null });
+  return showMaps();
+}
+
+/* ---- the film that is shown ---- */
+
+function showAnswer(film) {
+  const top = film.prediction.findings[0];
+  showFindings(film.prediction, (label) => attempt(() => explain(label)));
+  $('predict-status').textContent = `Answered. Highest: ${words(top.label)}, ${percent(top.probability)}.`;
+  attempt(() => askFor(film.prediction.model.id));
+}
+
+function showComparison() {
+  const both = now.shown?.prediction && now.prior?.prediction;
+  $('changes').hidden = !both;
+  if (both) showChanges($('changes-table'), now.shown.prediction, now.prior.prediction);
+}
+
+/** All that is said of the shown film, as far as it is not on the page yet. */
+function showShown() {
+  const film = now.shown;
+  if (!film || (drawn.film === film && drawn.state === film.state && drawn.note === film.note && drawn.prediction === film.prediction)) return;
+  drawn = { film, state: film.state, note: film.note, prediction: film.prediction };
+  $('viewing').hidden = !film.file;
+  $('film-caption').textContent = film.file ? `${film.name}, ${bytes(film.file.size)}` : '';
+  $('prediction').hidden = film.state !== 'done';
+  $('again').hidden = film.state !== 'failed';
+  if (film.state === 'done') showAnswer(film);
+  else $('predict-status').textContent = film.state === 'failed' ? 'No prediction.' : film.note ? `Asking the server: ${film.note}.` : 'Asking the server…';
+  showAlert(film.error);
+  showComparison();
+  if (film.state === 'done' || film.state === 'failed') showPicture(viewers.current, film).catch(showFault);
+}
+
+function showFault(error) {
+  if (error.name !== 'AbortError') showAlert(error);
+}
+
+function open(film) {
+  if (film === now.prior) endComparison();
+  now.shown = film;
+  showGiven(film.given);
+  viewers.current.show(null, film.name, '');
+  showShown();
+  showWorklist(context());
+}
+
+function step(by) {
+  const list = inOrder();
+  const at = list.indexOf(now.shown) + by;
+  if (list[at]) open(list[at]);
+}
+
+/* ---- two of them ---- */
+
+function endComparison() {
+  now.prior = null;
+  $('pane-prior').hidden = true;
+  $('compare-end').hidden = true;
+  viewers.prior.show(null, '', '');
+  viewers.current.tag.textContent = now.shown?.name ?? '';
+  showComparison();
+  showWorklist(context());
+}
+
+function compare(film) {
+  if (film === now.prior) return endComparison();
+  now.prior = film;
+  $('pane-prior').hidden = false;
+  $('compare-end').hidden = false;
+  viewers.current.tag.textContent = `Current: ${now.shown.name}`;
+  showComparison();
+  showWorklist(context());
+  return attempt(() => showPicture(viewers.prior, film, 'prior'));
+}
+
+function toggleComparison() {
+  if (now.prior) return endComparison();
+  const list = inOrder();
+  const at = list.indexOf(now.shown);
+  const other = list[at - 1] ?? list[at + 1];
+  return other && compare(other);
+}
+
+function remove(film) {
+  const at = inOrder().indexOf(film);
+  if (film === now.prior) endComparison();
+  removeFilm(film);
+  if (film !== now.shown) return showWorklist(context());
+  now.shown = null;
+  drawn = {};
+  const list = inOrder();
+  return list.length ? open(list[Math.min(at, list.length - 1)]) : showNothing();
+}
+
+function showNothing() {
+  for (const id of ['viewing', 'prediction', 'again']) $(id).hidden = true;
+  $('predict-status').textContent = 'No picture yet.';
+  $('worklist-left').textContent = '';
+  showAlert(null);
+  showWorklist(context());
+}
+
+function clear() {
+  if (now.prior) endComparison();
+  for (const film of [...films]) removeFilm(film);
+  now.shown = null;
+  drawn = {};
+  showNothing();
+}
+
+/* ---- files in ---- */
+
+async function take(choice) {
+  const { files, folder } = await choice;
+  const { pictures, left } = folder ? picturesOf(files) : { pictures: files, left: 0 };
+  const room = pictures.slice(0, Math.max(0, MOST - films.length));
+  const alone = room.length === 1 && !now.shown;
+  const added = room.map((file) => addFilm(file, alone ? given() : {}));
+  const over = pictures.length - room.length;
+  $('worklist-left').textContent = [left ? `${left} file${left === 1 ? '' : 's'} of the folder left out: no pictures by their names.` : '',
+    over ? `${over} left out: a tab holds ${MOST}.` : ''].join(' ').trim();
+  if (added.length) open(added[0]);
+  else if (folder) $('predict-status').textContent = 'No picture in that folder.';
+}
+
+function startFiles() {
+  for (const [id, folder] of [['file', false], ['folder', true]]) {
+    $(id).addEventListener('change', () => {
+      const files = [...$(id).files];
+      $(id).value = ''; // the same file again is a choice too
+      if (files.length) attempt(() => take({ files, folder }));
+    });
   }
-  if (drawn) {
-    show(drawn, `The X-ray with the map of ${words(label)} over it`);
-  } else {
-    drawMap($('film-map'), explanation.grid);
-    setOpacity();
-  }
-  $('map-opacity').hidden = Boolean(drawn);
-  $('map-title').textContent = `${words(label)}: score ${scoreOf(explanation)}; raised most ${strongest(explanation.grid)}.`;
-  $('map-tools').hidden = false;
-  showMapWhereItIs();
-}
-
-/** A score and what it is made of, or how it was asked for. */
-function scoreOf({ bias, grid, inputs, logit, method }) {
-  if (method === 'occlusion') {
-    return `${number(logit, 2)}; by occlusion: how much it falls when a part of the picture is covered, ` +
-      `${number(Math.max(...grid.flat()), 2)} at most`;
-  }
-  const pixels = grid.flat().reduce((sum, cell) => sum + cell, 0);
-  return `${number(logit, 2)} = ${number(bias, 2)} before any picture` +
-    `${inputs ? `, ${number(inputs, 2)} from the other inputs` : ''}, ${number(pixels, 2)} from the pixels`;
-}
-
-/** On a phone the picture is above the findings: whoever asks for its map is taken there. */
-function showMapWhereItIs() {
-  if ($('film').getBoundingClientRect().bottom < $('film-image').height / 2) $('film').scrollIntoView();
-}
-
-function setOpacity() {
-  $('film-map').style.opacity = String($('opacity').value / 100);
-}
-
-function choose(files) {
-  if (files.length > 0) attempt(() => predict(files[0]));
+  catchDrops($('drop'), () => !$('predict').hidden, (choice) => attempt(() => take(choice)));
 }
 
 /** Called whenever the view is shown. */
-export const showPredict = askForActive;
+export async function showPredict() {
+  drawn = {};
+  await askForActive();
+  showShown();
+}
+
+function makeViewers() {
+  const link = (to) => (from) => {
+    if (now.prior && viewers) viewers[to].setView(from.view, true);
+    viewers?.tools?.show(from);
+  };
+  viewers = { current: new Viewer($('pane-current'), link('prior')), prior: new Viewer($('pane-prior'), link('current')) };
+  viewers.tools = startTools(viewers, { map: () => attempt(toggleMap), next: () => step(1), previous: () => step(-1), compare: toggleComparison });
+}
 
 export function startPredict() {
-  const drop = $('drop');
-  $('file').addEventListener('change', () => {
-    choose($('file').files);
-    $('file').value = ''; // the same file again is a choice too
+  makeViewers();
+  startFiles();
+  startWorklist(() => showWorklist(context()));
+  onFilm((film) => {
+    showRow(film, context());
+    if (film === now.shown) showShown();
+    if (film === now.prior && film.state === 'done') compareAgain(film);
   });
-  for (const [name, over] of [['dragenter', true], ['dragover', true], ['dragleave', false], ['drop', false]]) {
-    drop.addEventListener(name, (event) => {
-      event.preventDefault();
-      drop.classList.toggle('over', over);
-    });
-  }
-  drop.addEventListener('drop', (event) => choose(event.dataTransfer.files));
-  $('film-image').addEventListener('error', () => {
-    visible = false;
-    showNothing();
-  });
-  onGiven(() => {
-    if (file !== undefined) attempt(() => predict(file));
-  });
-  $('no-picture').addEventListener('click', () => attempt(() => predict(null)));
-  $('opacity').addEventListener('input', setOpacity);
-  $('map-off').addEventListener('click', takeMapOff);
+  onGiven(() => { if (now.shown) askAgain(now.shown, given()); });
+  $('no-picture').addEventListener('click', () => open(addFilm(null, given())));
+  $('again').addEventListener('click', () => askAgain(now.shown, now.shown.given));
+  $('map-off').addEventListener('click', () => attempt(toggleMap));
+  $('compare-end').addEventListener('click', endComparison);
+  $('save-png').addEventListener('click', () => attempt(() => savePicture(now.shown, now.label)));
+  $('save-csv').addEventListener('click', () => saveCsv(inOrder()));
+  $('save-json').addEventListener('click', () => saveJson(inOrder()));
+  $('worklist-clear').addEventListener('click', clear);
+  for (const button of document.querySelectorAll('.print')) button.addEventListener('click', () => print());
+}
+
+/** The prior film has been answered meanwhile. */
+function compareAgain(film) {
+  showComparison();
+  if (!viewers.prior.grey) attempt(() => showPicture(viewers.prior, film, 'prior'));
 }

@@ -1,14 +1,13 @@
 // The pages in Chromium, as a person uses them: ui.mjs CXRD TAP_FILE CHROMIUM [SCREENSHOTS]
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { makeKey, startServer } from '../support/server.mjs';
 import { Tap } from '../support/tap.mjs';
+import { drawnFilm, testFilms } from './films.mjs';
 
 const [cxrd, tapFile, executablePath, screenshots] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -140,9 +139,10 @@ await tap.test('a job has its report, a page of its own', async () => {
   assert.equal(popup.url(), `${server.url}/jobs/${id}/report`);
   assert.match(await popup.textContent('body'), new RegExp(id.slice(0, 8)));
   const charts = await chartsOf(popup);
-  assert.equal(charts.length, await popup.locator('canvas:not(.map)').count(), 'a picture is not drawn');
+  assert.equal(charts.length, await popup.locator('canvas:not(.map, .scale)').count(), 'a picture is not drawn');
   const maps = await popup.$$eval('canvas.map', (all) => all.map((c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v)));
   assert.ok(maps.length > 0 && maps.every((drawn) => drawn), 'a map is not drawn');
+  assert.match(await popup.textContent('.scale-bar'), /^−?-?[\d.]+0\+[\d.]+ logits a cell/);
   assertLabelled(charts);
   const bare = await popup.$$eval('img', (all) => all.filter((img) => !img.alt || !img.closest('figure').querySelector('figcaption').textContent).length);
   assert.equal(bare, 0, 'pictures without a caption');
@@ -180,70 +180,20 @@ await tap.test('a finding has its map over the picture', async () => {
   const second = page.locator('#findings button').nth(1);
   await second.focus();
   await page.keyboard.press('Enter');
-  await page.waitForSelector('#film-map:not([hidden])');
+  await page.waitForSelector('#map-tools:not([hidden])');
   assert.equal(await second.getAttribute('aria-pressed'), 'true');
   const label = await second.getAttribute('data-label');
   const { explanation } = await api(`/predict?explain=${label}`, { method: 'POST', body: readFileSync(server.picture) });
-  const drawn = await page.$eval('#film-map', (canvas) => {
-    const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-    const cells = [...Array(canvas.width * canvas.height).keys()];
-    return { size: [canvas.width, canvas.height], alpha: cells.map((i) => pixels[4 * i + 3]), red: cells.map((i) => pixels[4 * i] > pixels[4 * i + 2]) };
-  });
-  const cells = explanation.grid.flat();
-  assert.deepEqual(drawn.size, [explanation.grid[0].length, explanation.grid.length]);
-  const strongest = cells.map(Math.abs).indexOf(Math.max(...cells.map(Math.abs)));
-  assert.equal(drawn.alpha[strongest], 255);
-  cells.forEach((cell, i) => { if (drawn.alpha[i] > 60) assert.equal(drawn.red[i], cell > 0); });
-  await page.fill('#opacity', '30');
-  assert.equal(await page.$eval('#film-map', (canvas) => canvas.style.opacity), '0.3');
-  const [film, map] = await Promise.all(['#film-image', '#film-map'].map((id) => page.locator(id).boundingBox()));
-  assert.deepEqual(map, film);
-  await page.fill('#opacity', '60');
+  const said = await page.textContent('#map-title');
+  assert.ok(said.includes(`score ${explanation.logit.toFixed(2).replace('-', '−')} = ${explanation.bias.toFixed(2).replace('-', '−')}`), said);
   await shoot('predict');
   await assertAccessible('the prediction');
-});
-
-/** A film of tests/http/support/FORMAT.py, 128 pixels a side: the expression makes it of `rows`, 16 x 16 greys. */
-const drawnFilm = (expression) => execFileSync('python3', ['-c', `import sys; sys.path.insert(0, sys.argv[1])
-from support import dicom, jpeg
-rows = [[(9 * x + 5 * y) % 256 for x in range(16)] for y in range(16)]
-sys.stdout.buffer.write(${expression})`, fileURLToPath(new URL('../http', import.meta.url))]);
-
-await tap.test('a JPEG is shown as it is', async () => {
-  await page.setInputFiles('#file', { name: 'film.jpg', mimeType: 'image/jpeg', buffer: drawnFilm('jpeg.squares(rows)') });
-  await page.waitForSelector('#prediction:not([hidden])');
-  assert.match(await page.textContent('#facts'), /FileJPEG/);
-  assert.equal(await page.isVisible('#film-image'), true);
-  assert.equal(await page.isVisible('#film-none'), false);
-});
-
-await tap.test('of a DICOM file the server draws the picture', async () => {
-  const film = drawnFilm('dicom.film(jpeg.pixels(rows), preamble=False, LossyImageCompression="01")');
-  await page.setInputFiles('#file', { name: 'film.dcm', mimeType: '', buffer: film });
-  await page.waitForSelector('#prediction:not([hidden])');
-  await page.waitForSelector('#film-none:not([hidden])');
-  assert.match(await page.textContent('#facts'), /FileDICOM: DX, CHEST, PA; greys as they are/);
-  assert.match(await page.textContent('#warnings'), /lossy/i);
-  assert.equal(await page.isVisible('#film-image'), false);
-  await shoot('dicom');
-  await page.locator('#findings button').first().click();
-  await page.waitForSelector('#map-tools:not([hidden])');
-  await page.waitForFunction(() => document.querySelector('#film-image').naturalWidth > 128); // the picture with its legend
-  assert.equal(await page.isVisible('#film-image'), true);
-  assert.equal(await page.isVisible('#film-map'), false);
-  assert.equal(await page.isVisible('#opacity'), false);
-  await shoot('dicom-map');
-  await assertAccessible('a DICOM file');
   await page.click('#map-off');
-  assert.equal(await page.isVisible('#film-none'), true);
-  assert.equal(await page.isVisible('#film-image'), false);
-  await page.setInputFiles('#file', server.picture);
-  await page.waitForFunction(() => !document.querySelector('#prediction').hidden && !document.querySelector('#film-image').hidden);
-  assert.equal(await page.isVisible('#film-none'), false);
-  await page.locator('#findings button').first().click();
-  await page.waitForSelector('#film-map:not([hidden])');
-  assert.equal(await page.isVisible('#opacity'), true);
+  assert.equal(await second.getAttribute('aria-pressed'), 'false');
 });
+
+await testFilms({ tap, page, browser, server, complaints, assertAccessible, assertFits, shoot,
+  shootAt: async (at, name) => { if (screenshots) await at.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true }); } });
 
 await tap.test('why a DICOM file is refused is told', async () => {
   await page.setInputFiles('#file', { name: 'film.dcm', mimeType: '', buffer: drawnFilm('dicom.film(jpeg.pixels(rows), ViewPosition="LL")') });
@@ -338,7 +288,8 @@ await tap.test('a model that takes age, sex and view is given them', async () =>
   await page.waitForSelector('#patient:not([hidden])');
   await page.setInputFiles('#file', server.picture);
   await page.waitForSelector('#prediction:not([hidden])');
-  assert.equal(await page.locator('#warnings li').filter({ hasText: 'missing input' }).count(), 3);
+  assert.deepEqual(await page.locator('#warnings li').filter({ hasText: 'missing input' }).allTextContents(),
+    ['missing input: age, sex and view are not given: what they are on the average in training is taken']);
   await page.selectOption('#patient-sex', 'F');
   await page.selectOption('#patient-view', 'AP');
   await page.fill('#patient-age', '58');

@@ -1,0 +1,84 @@
+// A film's greys in memory, with smaller copies of it, and the drawing of a part of them through a window: what a viewer shows
+// is made of this, pixel by pixel, so that it is the server's grey and no browser's.
+const SMALLEST = 256; // pixels: no copy is made of what is no larger
+const BAND = 512;     // rows that are taken out of a canvas at once
+
+/** Half as large, each pixel the mean of four. */
+function halved({ width, height, data }) {
+  const w = width >> 1;
+  const h = height >> 1;
+  const half = new Uint8Array(w * h);
+  for (let y = 0; y < h; y += 1) {
+    for (let x = 0, i = 2 * y * width, o = y * w; x < w; x += 1, i += 2, o += 1) {
+      half[o] = (data[i] + data[i + 1] + data[i + width] + data[i + width + 1] + 2) >> 2;
+    }
+  }
+  return { width: w, height: h, data: half };
+}
+
+/** The greys of a PNG of the server's preview: {width, height, levels}, the first level the whole, each next one half as large. */
+export async function readGrey(blob) {
+  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
+  const { width, height } = bitmap;
+  const data = new Uint8Array(width * height);
+  const canvas = new OffscreenCanvas(width, Math.min(BAND, height));
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  for (let top = 0; top < height; top += BAND) {
+    const rows = Math.min(BAND, height - top);
+    context.drawImage(bitmap, 0, top, width, rows, 0, 0, width, rows);
+    const rgba = context.getImageData(0, 0, width, rows).data;
+    for (let i = 0, o = top * width; i < rgba.length; i += 4, o += 1) data[o] = rgba[i];
+  }
+  bitmap.close();
+  const levels = [{ width, height, data }];
+  while (Math.min(levels.at(-1).width, levels.at(-1).height) > SMALLEST) levels.push(halved(levels.at(-1)));
+  return { width, height, levels };
+}
+
+/** What a window makes of each of 256 greys, as pixels of an ImageData (ABGR). */
+export function greyTable({ width, level, inverted }) {
+  const table = new Uint32Array(256);
+  for (let v = 0; v < 256; v += 1) {
+    const shown = Math.max(0, Math.min(255, Math.round(((v - level) / width + 0.5) * 255)));
+    const grey = inverted ? 255 - shown : shown;
+    table[v] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
+  }
+  return table;
+}
+
+/** Which two of n samples are mixed for each of `count` pixels from `from`, and how (of 256). */
+function mixes(count, from, step, n) {
+  const first = new Int32Array(count);
+  const part = new Int32Array(count);
+  for (let i = 0; i < count; i += 1) {
+    const at = Math.max(0, Math.min(n - 1, from + (i + 0.5) * step - 0.5));
+    first[i] = Math.min(Math.floor(at), Math.max(0, n - 2));
+    part[i] = Math.round((at - first[i]) * 256);
+  }
+  return { first, part };
+}
+
+/** Draw a rectangle of the film, x, y, width, height in its pixels, into all of an ImageData, bilinearly, by a greyTable(). */
+export function drawGrey(grey, rectangle, table, image) {
+  const pixels = new Uint32Array(image.data.buffer);
+  const reduction = rectangle.width / image.width;
+  const level = grey.levels[Math.max(0, Math.min(grey.levels.length - 1, Math.floor(Math.log2(reduction))))];
+  const by = level.width / grey.width;
+  const across = mixes(image.width, rectangle.x * by, reduction * by, level.width);
+  const down = mixes(image.height, rectangle.y * level.height / grey.height,
+    rectangle.height / image.height * level.height / grey.height, level.height);
+  const { data, width } = level;
+  const right = width > 1 ? 1 : 0;
+  const below = level.height > 1 ? width : 0;
+  for (let y = 0, o = 0; y < image.height; y += 1) {
+    const row = down.first[y] * width;
+    const low = down.part[y];
+    for (let x = 0; x < image.width; x += 1, o += 1) {
+      const at = row + across.first[x];
+      const part = across.part[x];
+      const top = data[at] * (256 - part) + data[at + right] * part;
+      const bottom = data[at + below] * (256 - part) + data[at + below + right] * part;
+      pixels[o] = table[(top * (256 - low) + bottom * low + 32768) >> 16];
+    }
+  }
+}
