@@ -2,6 +2,7 @@
 import { saveBlob } from './api.js';
 import { drawnMapOf } from './films.js';
 import { warningsOf } from './findings.js';
+import { judged } from './judging.js';
 
 /** A cell of a CSV. A text that a table program would take for a formula gets an apostrophe before it. */
 function cell(value) {
@@ -14,7 +15,7 @@ export function csvOf(films) {
   const labels = [...new Set(films.flatMap(({ prediction }) => Object.keys(prediction?.probabilities ?? {})))];
   const head = ['file', 'state', ...labels, 'positive', 'warnings', 'error', 'model', 'request'];
   const lines = films.map(({ name, state, prediction, error }) => [name, state, ...labels.map((label) => prediction?.probabilities[label]),
-    prediction?.findings.filter(({ positive }) => positive).map(({ label }) => label).join('|'),
+    prediction?.findings.map(judged).filter(({ positive }) => positive).map(({ label }) => label).join('|'),
     prediction && warningsOf(prediction).map(({ code }) => code).join('|'), error?.message, prediction?.model.id, prediction?.id]);
   return `${[head, ...lines].map((line) => line.map(cell).join(',')).join('\r\n')}\r\n`;
 }

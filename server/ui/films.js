@@ -13,6 +13,7 @@ export const films = [];
 let ids = 0;
 let asking = 0;
 let told = () => {};
+let operating = {};         // which of the model's thresholds are asked for
 const recent = [];          // the films whose greys are kept, the newest last
 
 /** Call `work` with a film whenever something of it has changed. */
@@ -72,7 +73,7 @@ async function thumbOf(film) {
 async function predict(film) {
   change(film, { state: 'asking', note: '', error: null });
   try {
-    const prediction = await patiently(film, async () => (await post(film, 'predict', {}, film.given)).json());
+    const prediction = await patiently(film, async () => (await post(film, 'predict', operating, film.given)).json());
     change(film, { state: 'done', prediction, maps: new Map() });
     if (film.file && !film.thumb) await thumbOf(film);
   } catch (error) {
@@ -109,6 +110,12 @@ export function askAgain(film, given) {
   pump();
 }
 
+/** Ask again about all, with another kind of thresholds; '': the model's first. */
+export function operateAt(name) {
+  operating = name ? { operating_point: name } : {};
+  for (const film of films) askAgain(film, film.given);
+}
+
 export function removeFilm(film) {
   film.control.abort();
   if (film.thumb) URL.revokeObjectURL(film.thumb);
@@ -133,7 +140,7 @@ export async function greyOf(film) {
 /** What an explanation of a finding says of a film. */
 export async function mapOf(film, label) {
   if (!film.maps.has(label)) {
-    const { explanation, ...prediction } = await (await post(film, 'predict', { explain: label }, film.given)).json();
+    const { explanation, ...prediction } = await (await post(film, 'predict', { ...operating, explain: label }, film.given)).json();
     if (prediction.model.id !== film.prediction?.model.id) change(film, { prediction, maps: new Map() }); // another was activated
     film.maps.set(label, explanation);
   }

@@ -1,5 +1,6 @@
 // What the server said of one film: its findings as bars, its warnings, the facts beside them.
 import { $, fillFacts, make, number, percent, short, words } from './dom.js';
+import { judged, showJudging } from './judging.js';
 
 /** "AUROC 0.812 (0.745 to 0.880; 63 positive films)", or that nobody knows it. */
 function qualityOf({ auroc, auroc_low: low, auroc_high: high, auroc_positives: positives, auroc_negatives: negatives }) {
@@ -84,7 +85,9 @@ export function warningsOf({ warnings, model }) {
 }
 
 export function showFindings(prediction, choose) {
-  const { image, model, timing_ms: timing, findings } = prediction;
+  const { image, model, timing_ms: timing } = prediction;
+  const findings = prediction.findings.map(judged);
+  showJudging(prediction);
   const common = commonDoubt(prediction);
   $('findings').replaceChildren(...findings.map((finding) => make('li', {}, findingButton(finding, common, choose))));
   $('legend-doubtful').hidden = !common && !findings.some(doubtOf);

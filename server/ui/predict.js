@@ -2,8 +2,9 @@
 import { $, attempt, bytes, percent, showAlert, words } from './dom.js';
 import { catchDrops, picturesOf } from './dropping.js';
 import { saveCsv, saveJson, savePicture } from './exports.js';
-import { addFilm, askAgain, films, greyOf, mapOf, onFilm, removeFilm } from './films.js';
+import { addFilm, askAgain, films, greyOf, mapOf, onFilm, operateAt, removeFilm } from './films.js';
 import { markFinding, showChanges, showFindings } from './findings.js';
+import { startJudging } from './judging.js';
 import { describeMap } from './map.js';
 import { askFor, askForActive, given, onGiven, showGiven } from './patient.js';
 import { startTools } from './tools.js';
@@ -235,6 +236,7 @@ export function startPredict() {
     if (film === now.prior && film.state === 'done') compareAgain(film);
   });
   onGiven(() => { if (now.shown) askAgain(now.shown, given()); });
+  startJudging(operateAt, judgeAgain);
   $('no-picture').addEventListener('click', () => open(addFilm(null, given())));
   $('again').addEventListener('click', () => askAgain(now.shown, now.shown.given));
   $('map-off').addEventListener('click', () => attempt(toggleMap));
@@ -244,6 +246,13 @@ export function startPredict() {
   $('save-json').addEventListener('click', () => saveJson(inOrder()));
   $('worklist-clear').addEventListener('click', clear);
   for (const button of document.querySelectorAll('.print')) button.addEventListener('click', () => print());
+}
+
+/** Other thresholds: the same numbers, looked at otherwise. */
+function judgeAgain() {
+  drawn = {};
+  showShown();
+  showWorklist(context());
 }
 
 /** The prior film has been answered meanwhile. */

@@ -2,6 +2,7 @@
 import { $, make, percent, words } from './dom.js';
 import { films } from './films.js';
 import { warningsOf } from './findings.js';
+import { judged } from './judging.js';
 
 const STATES = { queued: 'waits its turn', asking: 'asked', waiting: 'waits', done: 'answered', failed: 'refused' };
 const HIGHEST = 3; // findings in a row
@@ -32,7 +33,7 @@ function findingsText(film) {
   if (!film.prediction) return '';
   const { findings } = film.prediction;
   const shown = wanted ? findings.filter(({ label }) => label === wanted) : findings.slice(0, HIGHEST);
-  return shown.map(({ label, probability, positive }) => make('span', { class: positive ? 'chip positive' : 'chip' },
+  return shown.map(judged).map(({ label, probability, positive }) => make('span', { class: positive ? 'chip positive' : 'chip' },
     `${words(label)} ${percent(probability)}`));
 }
 

@@ -335,6 +335,33 @@ async function testWorklist({ tap, page, server, complaints, assertAccessible, s
   });
 }
 
+async function testJudging({ tap, page, server }) {
+  await tap.test('findings are held against the thresholds that are chosen', async () => {
+    await empty(page);
+    await page.setInputFiles('#file', server.picture);
+    await page.waitForSelector('#prediction:not([hidden])');
+    const shown = () => page.$$eval('#findings button', (all) => all.map(({ dataset: { label, probability }, classList }) => [label, Number(probability), classList.contains('positive')]));
+    const answerAt = async (point) => (await (await fetch(`${server.url}/predict${point}`, { method: 'POST', body: readFileSync(server.picture) })).json());
+    const first = await answerAt('');
+    assert.deepEqual((await shown()).map(([,, positive]) => positive), first.findings.map(({ positive }) => Boolean(positive)));
+    if (first.findings.some(({ threshold }) => threshold !== null)) {
+      const at90 = await answerAt('?operating_point=sensitivity_90');
+      const asked = page.waitForResponse((reply) => /operating_point=sensitivity_90/.test(reply.url()));
+      await page.selectOption('#operating', 'sensitivity_90');
+      await asked;
+      await page.waitForFunction((wanted) => [...document.querySelectorAll('#findings button')].map((button) => button.classList.contains('positive')).join() === wanted
+        && !document.querySelector('#prediction').hidden, at90.findings.map(({ positive }) => Boolean(positive)).join());
+    }
+    await page.selectOption('#operating', 'own');
+    const [, middle] = (await shown())[6];
+    await page.fill('#own-threshold', String(middle * 100));
+    (await shown()).forEach(([label, probability, positive]) => assert.equal(positive, probability >= middle, label));
+    await page.selectOption('#operating', '');
+    await page.waitForFunction((wanted) => [...document.querySelectorAll('#findings button')].map((button) => button.classList.contains('positive')).join() === wanted
+      && !document.querySelector('#prediction').hidden, first.findings.map(({ positive }) => Boolean(positive)).join());
+  });
+}
+
 async function testPhone({ tap, browser, server, assertAccessible, assertFits, shootAt }) {
   for (const colorScheme of ['light', 'dark']) {
     await tap.test(`on a phone, ${colorScheme}: nothing is cut off, and two fingers zoom`, async () => {
@@ -396,6 +423,7 @@ export async function testFilms(tools) {
   await testViewer(tools);
   await testFormats(tools);
   await testWorklist(tools);
+  await testJudging(tools);
   await testPhone(tools);
   await testWeight(tools);
   await empty(tools.page);

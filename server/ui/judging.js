@@ -1,0 +1,39 @@
+// At which probability a finding is called positive: by thresholds of the model's, which the server holds it against, or by one that
+// the person sets for all findings, which only this page does.
+import { $ } from './dom.js';
+
+let own = null; // 0 to 1; null: the model's
+
+/** A finding with the threshold that holds. */
+export const judged = (finding) => (own === null ? finding : { ...finding, threshold: own, positive: finding.probability >= own });
+
+/** Whether the model of a prediction carries thresholds to choose among. */
+const hasThresholds = ({ findings }) => findings.some(({ threshold }) => threshold !== null);
+
+/** What may be chosen for the film that is shown. */
+export function showJudging(prediction) {
+  const some = hasThresholds(prediction);
+  for (const option of $('operating').options) option.disabled = !some && option.value.endsWith('_90');
+}
+
+/** `ask(name)` with a kind of thresholds of the model's, '' for those that it has of itself; `again()` where only the page changes. */
+export function startJudging(ask, again) {
+  const read = () => {
+    const value = $('own-threshold').valueAsNumber / 100;
+    own = $('operating').value === 'own' && value >= 0 && value <= 1 ? value : null;
+  };
+  let asked = '';
+  $('operating').addEventListener('change', () => {
+    const { value } = $('operating');
+    $('own').hidden = value !== 'own';
+    read();
+    const name = value === 'own' ? asked : value;
+    if (name !== asked) ask(name);
+    asked = name;
+    again();
+  });
+  $('own-threshold').addEventListener('input', () => {
+    read();
+    again();
+  });
+}
