@@ -7,7 +7,9 @@ Needs wrk. The first PICTURES PNGs below FOLDER (2,000) and one file that is no 
 that one, end with 1 and leave a row for each; the same PNGs are sent to the server over and over by as many clients as it was fastest
 with, of 2, 4, 8 and 16, for as long as the command took. Both answer with the same weights, made by a short training on drawn chests.
 Prints images a second and CPU milliseconds an image, and the ratios command / server: the median over the rounds and its quartiles.
-The second says on a machine that others use, too, whether the first would be the same on one that they do not.
+The first is worth something on a machine that nobody else uses: threads that always compute get less of a busy one than a server's, which
+sleep between two requests. There `busy` helps: the part of the time in which the command's threads computed or waited for a core. Where it
+is near 1, images a second of an idle machine go as the inverse of CPU milliseconds.
 """
 import csv
 import json
@@ -36,18 +38,35 @@ def cpu_of(pid):
         return sum(int(ticks) for ticks in stat.read().rsplit(')', 1)[1].split()[11:15]) / os.sysconf('SC_CLK_TCK')
 
 
+def busy_of(process, threads, begun):
+    """Wait for a process; the part of its wall time that its busiest threads, so many, ran or waited for a core."""
+    seen = {}
+    while process.poll() is None:
+        try:
+            for thread in os.listdir(f'/proc/{process.pid}/task'):
+                with open(f'/proc/{process.pid}/task/{thread}/schedstat', encoding='ascii') as stat:
+                    seen[thread] = sum(int(ns) for ns in stat.read().split()[:2]) / 1e9
+        except OSError:
+            pass  # a thread or all of them have ended
+        ended = time.monotonic()
+        time.sleep(0.05)
+    return sum(sorted(seen.values())[-threads:]) / threads / (ended - begun)
+
+
 def by_command(program, file, listed, n, folder):
-    """Seconds, CPU seconds: the start of the program and the load of the model counted."""
-    table = os.path.join(folder, 'table.csv')
+    """Seconds, CPU seconds, busy: the start of the program and the load of the model counted."""
+    table, threads = os.path.join(folder, 'table.csv'), len(os.sched_getaffinity(0))
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([program, 'predict', '--weights', file, '--csv', table, '--overwrite', '--list', listed], check=False,
-                          capture_output=True, text=True)
-    seconds, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 1 and 'bad.png' in done.stderr and f'1 of {n + 1} pictures' in done.stderr, done
+    with subprocess.Popen([program, 'predict', '--weights', file, '--csv', table, '--overwrite', '--list', listed], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        busy = busy_of(process, threads, begun)
+        seconds, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+        said = process.stderr.read()
+    assert process.returncode == 1 and 'bad.png' in said and f'1 of {n + 1} pictures' in said, said
     with open(table, encoding='utf-8', newline='') as rows:
         rows = list(csv.DictReader(rows))
     assert len(rows) == n + 1 and [os.path.basename(row['file']) for row in rows if row['error']] == ['bad.png']
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, busy
 
 
 def by_server(server, sent, clients, seconds):
@@ -76,11 +95,11 @@ def main(program, folder, n=2000, rounds=5):
         best = max(CLIENTS, key=lambda clients: statistics.median(sweep[clients] for sweep in swept))
         ratios = {'images/s': [], 'CPU ms an image': []}
         for _ in range(int(rounds)):
-            seconds, cpu = by_command(program, file, listed, n, own)
+            seconds, cpu, busy = by_command(program, file, listed, n, own)
             rate, cpu_there = by_server(server, sent, best, max(seconds, 3))
             ratios['images/s'].append(n / seconds / rate)
             ratios['CPU ms an image'].append(cpu / n / cpu_there)
-            print(f'command: {n / seconds:.0f} images/s, {cpu / n * 1e3:.2f} CPU ms an image; server, {best} clients: {rate:.0f}, '
+            print(f'command: {n / seconds:.0f} images/s, {cpu / n * 1e3:.2f} CPU ms an image, busy {busy:.3f}; server, {best} clients: {rate:.0f}, '
                   f'{cpu_there * 1e3:.2f}', flush=True)
         server.stop()
     for what, list_of in ratios.items():

@@ -112,15 +112,16 @@ static void list_tables(int root, struct buf *all)
     free(entries);
 }
 
-static void no_such_file(int root, const char *field, json_t *errors)
+static void no_such_file(int root, const char *field, const char *path, json_t *errors)
 {
     struct buf all = BUF_INIT(200);
     const bool is_csv = strcmp(field, "csv") == 0;
 
     if (is_csv)
         list_tables(root, &all);
-    config_error(errors, field, "there is no such file in the data set's folder, or a link is on its way%s",
-                 all.data ? all.data : "");
+    config_error(errors, field,
+                 "needs the file '%.100s': it is not in the data set's folder, or a link is on its way%s",
+                 path, all.data ? all.data : "");
     buf_release(&all);
 }
 
@@ -139,7 +140,7 @@ static enum status check_file(int root, const char *field, const char *path, jso
     if (fd < 0 && !is_wrong_name(errno))
         return error_errno(err, ST_IO, "cannot look for '%.200s'", path);
     if (fd < 0)
-        no_such_file(root, field, errors);
+        no_such_file(root, field, path, errors);
     else if (file_stamp(fd) == 0)
         config_error(errors, field, "is not a regular file");
     if (fd >= 0)

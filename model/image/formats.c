@@ -71,6 +71,24 @@ static const struct format {
     { "ZIP", 0, 4, "PK\x03\x04", false, NULL },
 };
 
+/* What a client that puts pictures into texts sends: JSON, a data URL, or base64 of a PNG, a JPEG or a DICOM file's preamble. */
+static bool is_wrapped(const uint8_t *bytes, size_t n)
+{
+    static const char *const BEGINNINGS[] = { "{", "[{", "data:", "iVBORw0KGgo", "/9j/", "AAAAAAAAAAAAAAAA" };
+
+    while (n > 0 && strchr(" \t\r\n\"", *bytes) && *bytes) {
+        bytes++;
+        n--;
+    }
+    for (size_t i = 0; i < sizeof BEGINNINGS / sizeof BEGINNINGS[0]; i++) {
+        const size_t length = strlen(BEGINNINGS[i]);
+
+        if (n >= length && memcmp(bytes, BEGINNINGS[i], length) == 0)
+            return true;
+    }
+    return false;
+}
+
 static const struct format *format_of(const uint8_t *bytes, size_t n)
 {
     for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
@@ -94,6 +112,9 @@ static enum status decode_by(const struct format *f, const void *bytes, size_t n
 {
     const char *read = reader->decoder ? "PNG, JPEG and DICOM are" : "PNG is";
 
+    if (!f && is_wrapped(bytes, n_bytes))
+        return error_set(err, ST_UNSUPPORTED,
+                         "this is a text, JSON or base64: send the picture's own bytes; %s read here", read);
     if (!f)
         return error_set(err, ST_UNSUPPORTED, "this is not an image in a known format; %s read here", read);
     if (!f->decode || (f->outside && !reader->decoder))

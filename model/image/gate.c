@@ -108,9 +108,10 @@ void gate_check(const struct image *img, const double stats[GATE_STATS], size_t 
         const double distance = gate_distance(gate, stats);
 
         if (distance > gate->threshold)
-            snprintf(warn(ret, GATE_UNLIKE_TRAINING), DETAIL,
-                     "its grey values are at distance %.1f, and only 1 in 100 of the pictures that the model "
-                     "was trained on is beyond %.1f",
-                     distance, gate->threshold);
+            snprintf(
+                warn(ret, GATE_UNLIKE_TRAINING), DETAIL,
+                "it is unlike 99 %% of the pictures that the model was trained on: its grey values are at "
+                "distance %.1f, and theirs within %.1f",
+                distance, gate->threshold);
     }
 }

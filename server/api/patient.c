@@ -43,6 +43,31 @@ enum status patient_parse(const struct http_request *req, const struct labels *l
     return st;
 }
 
+static void warn_unused(size_t field, json_t *warnings)
+{
+    json_array_append_new(warnings, json_pack("{s:s,s:o}", "code", "unused_input", "detail",
+                                              json_sprintf("this model takes no '%s': what was said of it "
+                                                           "changes nothing",
+                                                           INPUT_NAMES[field])));
+}
+
+/* Of each kind that the request says and the model does not take. A file may say more than is wanted. */
+static void unused_warnings(unsigned kinds, const struct input_values *values, unsigned from_file,
+                            json_t *warnings)
+{
+    for (size_t kind = 0; kind < INPUT_HISTORY; kind++)
+        if (!((kinds | from_file) >> kind & 1) && input_given(kind, values))
+            warn_unused(kind, warnings);
+    if (!(kinds >> INPUT_COURSE & 1) && input_given(INPUT_COURSE, values))
+        warn_unused(INPUT_COURSE, warnings);
+    if (kinds >> INPUT_HISTORY & 1)
+        return;
+    if (input_given(INPUT_HISTORY, values))
+        warn_unused(INPUT_HISTORY, warnings);
+    else if (input_given(INPUT_HISTORY_LAST, values))
+        warn_unused(INPUT_HISTORY_LAST, warnings);
+}
+
 static void warn(size_t field, const char *instead, json_t *warnings)
 {
     json_array_append_new(warnings,
@@ -66,10 +91,12 @@ static void warn_of_history(unsigned kinds, const struct input_values *values, j
              "what it is on the average beside the other half of the history is taken", warnings);
 }
 
-void patient_warnings(const struct model *m, const struct input_values *values, json_t *warnings)
+void patient_warnings(const struct model *m, const struct input_values *values, unsigned from_file,
+                      json_t *warnings)
 {
     const unsigned kinds = inputs_kinds(model_inputs(m));
 
+    unused_warnings(kinds, values, from_file, warnings);
     for (size_t kind = 0; kind < INPUT_HISTORY; kind++)
         if (kinds >> kind & 1 && !input_given(kind, values))
             warn(kind, MEAN, warnings);

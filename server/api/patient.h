@@ -11,7 +11,10 @@
 MUST_USE enum status patient_parse(const struct http_request *req, const struct labels *labels,
                                    struct input_values *ret, struct error *err);
 
-/* Append a warning for each thing that the model asks for and nobody said. */
-void patient_warnings(const struct model *m, const struct input_values *values, json_t *warnings);
+/* Append a warning for each thing that the model asks for and nobody said, and for each that the request says and the model does not
+ * take.
+ *   from_file  what the picture's file says, as bits of enum input_kind */
+void patient_warnings(const struct model *m, const struct input_values *values, unsigned from_file,
+                      json_t *warnings);
 
 #endif

@@ -212,7 +212,7 @@ json_t *prediction_warnings(const struct model *m, const struct prediction *p)
     if (p->not_looked_at)
         warning_append(list, "image_not_used",
                        "this model sees no picture: the one that was sent was not looked at");
-    patient_warnings(m, &p->values, list);
+    patient_warnings(m, &p->values, p->from_file, list);
     return list;
 }
 

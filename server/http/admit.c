@@ -11,6 +11,10 @@
 
 static enum MHD_Result refuse_route(struct exchange *x, int status, const char *allow)
 {
+    const char *thing = status == 404 ? route_thing(&x->http->options.routes, x->req.path) : NULL;
+
+    if (thing)
+        return send_refusal(x, 404, "there is no such %s", thing);
     if (status == 404)
         return send_refusal(x, 404, "there is nothing at this path");
     http_header_add(&x->reply.res, "Allow", "%s", allow);
@@ -57,11 +61,14 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
 {
     const char *fault = query_fault(x->req.query);
     const bool coded = body_limit(x) > 0 && !is_plain(x->req.content_encoding);
+    char unknown[HTTP_TEXT];
     struct error why = { 0 };
     enum status st;
 
     if (fault)
         return send_refusal(x, 400, "%s", fault);
+    if (query_unknown(x->route->query, x->req.query, unknown))
+        return send_refusal(x, 400, "%s", unknown);
     x->req.announced = head->has_length ? head->content_length : 0;
     x->req.draining = atomic_load(&x->http->draining);
     if (x->req.draining && x->route->lane != LANE_INLINE && x->route->lane != LANE_PROBE)
@@ -105,7 +112,7 @@ static bool keep_target(struct exchange *x, const char *target)
     x->req.query = query ? query + 1 : "";
     if (query)
         *query = '\0';
-    x->req.path = x->target;
+    x->req.path = x->req.asked = x->target;
     if (n_base && strncmp(x->target, base, n_base) == 0 && x->target[n_base] == '/')
         x->req.path = x->target + n_base;
     else if (n_base && x->target[0] == '/')

@@ -55,7 +55,7 @@ void *exchange_begin(void *http, const char *target, struct MHD_Connection *conn
     x->req.method = x->method;
     x->req.http = h;
     source_of(connection, x->req.source);
-    x->req.path = x->req.query = "";
+    x->req.path = x->req.asked = x->req.query = "";
     pthread_mutex_lock(&h->lock);
     h->active++;
     pthread_mutex_unlock(&h->lock);

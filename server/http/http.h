@@ -32,8 +32,10 @@ enum {
 struct http_request {
     const char *method;       /* "GET" */
     const char *path, *query; /* raw: as they were sent, the query without '?', "" where there is none */
-    char id[PATH_ID_SIZE];    /* the path's {id} or {uid}, "" where it has none */
-    const void *body;         /* borrowed, complete, within the route's limit; NULL when empty */
+    const char
+        *asked; /* the path with the prefix that this server has for others (--base-path), as they know it */
+    char id[PATH_ID_SIZE]; /* the path's {id} or {uid}, "" where it has none */
+    const void *body;      /* borrowed, complete, within the route's limit; NULL when empty */
     size_t body_len;
     const struct shared *shared;  /* sealed memory that the body is in, from its first byte on; NULL: none */
     size_t announced;             /* the Content-Length; 0: none */
@@ -137,6 +139,8 @@ struct route {
     /* Whether the answer to a request that is complete waits for another process: then a worker of LANE_DECODE calls the handler.
      * Called in a worker's thread of the route's lane. NULL: no answer does. */
     bool (*waits)(const struct http_request *req);
+    const char *query; /* the names of the parameters that it takes, a blank between two; NULL: none */
+    const char *thing; /* of which {id} is one, for the sentence that there is none: "job"; NULL: no {id} */
 };
 enum { MAX_BODY_UPLOAD = -1 };
 
@@ -151,8 +155,15 @@ struct route_table {
 const struct route *route_find(const struct route_table *table, const char *method, const char *path,
                                char id[PATH_ID_SIZE], int *ret_status, char allow[HTTP_TEXT]);
 
+/* What a path is about that has something else where an {id} should stand, a route's `thing`; NULL: no route is like it. */
+const char *route_thing(const struct route_table *table, const char *path);
+
 /* The fault of a query as it was sent, one sentence; NULL: it has none. */
 const char *query_fault(const char *query);
+
+/* Whether a query has a parameter that a route does not take; a sentence then names it, and the one that is meant where one is near.
+ *   taken  struct route's query */
+bool query_unknown(const char *taken, const char *query, char ret[HTTP_TEXT]);
 
 /* ---- the server ---- */
 

@@ -104,7 +104,7 @@ void problem_write(const struct http_request *req, enum status st, const struct 
     json_watch();
     problem = json_pack("{s:s,s:s,s:i,s:o,s:o,s:s}", "type", "about:blank", "title",
                         problem_title(res->status), "status", res->status, "detail", json_any_text(detail),
-                        "instance", json_any_text(req->path), "request_id", req->request_id);
+                        "instance", json_any_text(req->asked), "request_id", req->request_id);
     if (problem && err && err->reason)
         json_object_set_new(problem, "reason", json_string(err->reason));
     if (problem && json_array_size(res->errors) > 0)

@@ -1,11 +1,8 @@
-/* server/http/router.c - raw paths against the route table, and query strings.
+/* server/http/router.c - raw paths against the route table.
  *
  * Paths are compared as they were sent, byte by byte: "/PREDICT", "//predict", "/predict/" and "/%70redict" are other
  * paths, and not ours. So nothing that was checked before decoding can mean something else after it. */
 #include "http.h"
-
-#include "cxrd/encoding.h"
-#include "cxrd/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,87 +86,26 @@ const struct route *route_find(const struct route_table *table, const char *meth
     return NULL;
 }
 
-/* `n` bytes of a query into text. False: a broken escape, a NUL, or longer than size - 1. */
-static bool decode(const char *from, size_t n, char *ret, size_t size)
+/* The same where anything stands for an {id}. */
+static bool path_resembles(const char *pattern, const char *path)
 {
-    size_t length = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        char c = from[i] == '+' ? ' ' : from[i];
-
-        if (from[i] == '%') {
-            const int high = i + 2 < n ? hex_value(from[i + 1]) : -1;
-            const int low = high >= 0 ? hex_value(from[i + 2]) : -1;
-
-            if (low < 0)
-                return false;
-            c = (char)(high * 16 + low);
-            i += 2;
+    while (*pattern && *path) {
+        if (strncmp(pattern, "{id}", 4) == 0) {
+            path += strcspn(path, "/");
+            pattern += 4;
+        } else if (*pattern++ != *path++) {
+            return false;
         }
-        if (c == '\0' || length == size - 1)
-            return false;
-        ret[length++] = c;
     }
-    ret[length] = '\0';
-    return true;
+    return *pattern == *path;
 }
 
-static bool is_utf8(const char *text)
+const char *route_thing(const struct route_table *table, const char *path)
 {
-    while (*text) {
-        const size_t n = utf8_character(text);
-
-        if (n == 0 && (unsigned char)*text >= 0x80)
-            return false;
-        text += n ? n : 1; /* a control character is text, too */
-    }
-    return true;
-}
-
-/* Whether an earlier parameter of the query has the name at `at`, of `n` bytes. Names are compared as they were sent, as
- * http_query() does. */
-static bool stands_before(const char *query, const char *at, size_t n)
-{
-    while (query < at) {
-        if (strcspn(query, "=&") == n && memcmp(query, at, n) == 0)
-            return true;
-        query += strcspn(query, "&") + 1;
-    }
-    return false;
-}
-
-_Static_assert(QUERY_TEXT == 2048, "as query_fault() says");
-
-const char *query_fault(const char *query)
-{
-    char whole[MAX_TARGET], value[QUERY_TEXT];
-
-    if (!decode(query, strlen(query), whole, sizeof whole) || !is_utf8(whole))
-        return "the query has a broken percent-encoding, or bytes that are no UTF-8";
-    for (const char *at = query; *at;) {
-        const size_t n = strcspn(at, "&"), name = strcspn(at, "=&");
-
-        if (name < n && !decode(at + name + 1, n - name - 1, value, sizeof value))
-            return "the query has a value of more than 2047 bytes";
-        if (name > 0 && stands_before(query, at, name))
-            return "the query has a parameter more than once";
-        at += n + (at[n] == '&');
-    }
+    for (size_t i = 0; i < table->n; i++)
+        if (table->routes[i].thing && path_resembles(table->routes[i].path, path))
+            return table->routes[i].thing;
     return NULL;
-}
-
-bool http_query(const struct http_request *req, const char *name, char ret[QUERY_TEXT])
-{
-    const size_t name_length = strlen(name);
-
-    for (const char *at = req->query; *at;) {
-        const size_t n = strcspn(at, "&");
-
-        if (n > name_length && at[name_length] == '=' && memcmp(at, name, name_length) == 0)
-            return decode(at + name_length + 1, n - name_length - 1, ret, QUERY_TEXT);
-        at += n + (at[n] == '&');
-    }
-    return false;
 }
 
 bool lane_predicts(enum lane lane) { return lane == LANE_PREDICT || lane == LANE_RESULTS; }

@@ -310,7 +310,7 @@ class Targets(Framing):
 
     def test_row_55_a_whole_uri_names_the_host_that_counts(self):
         for uri, status in (('http://127.0.0.1/jobs', 200), ('HTTP://localhost:80/jobs?limit=1', 200), ('https://[::1]/jobs', 200),
-                            ('http://evil.example/jobs', 403), ('http://127.0.0.1?x', 200), ('http://127.0.0.1', 200),
+                            ('http://evil.example/jobs', 403), ('http://127.0.0.1?', 200), ('http://127.0.0.1', 200),
                             ('http://127.0.0.1/livez?' + '&' * 4000, 200)):
             for host in ('127.0.0.1', 'evil.example'):
                 with self.subTest((uri, host)), client.Raw(self.server) as raw:
@@ -469,10 +469,13 @@ class Paths(Framing):
                 self.assert_problem(raw.reply(), 400)
 
     def test_a_query_does_not_change_the_path(self):
-        for target in ('/livez?', '/livez?x=1', '/livez?/predict', '/livez??', '/livez?%25', '/livez?x=%0A&%C3%A9=%f0%9f%98%80&=&&',
-                       '/livez?x=' + '%41' * 1250, '/livez?x=' + 'a' * 2047):
+        for target in ('/livez?', '/livez?&&', '/livez?=&=&&', '/livez?=/predict'):
             with self.subTest(target):
                 self.assertEqual(self.get(target).status, 200)
+        for target in ('/livez?x=1', '/livez?/predict', '/livez??', '/livez?%25', '/livez?%C3%A9=%f0%9f%98%80&=&&', '/livez?x=' + '%41' * 1250,
+                       '/livez?x=' + 'a' * 2047):
+            with self.subTest(target):
+                self.assert_problem(self.get(target), 400, 'no parameter')
 
 
 if __name__ == '__main__':

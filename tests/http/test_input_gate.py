@@ -118,7 +118,7 @@ class Training(ServerCase):
         self.assertEqual(self.warned(chest(FILMS + 1)), {})
         self.assertIn('unlike_training', self.warned(picture.noise(5)))
         detail = self.warned(chest(invert=True))['unlike_training']
-        self.assertRegex(detail, r'distance [\d.]+, .* [\d.]+$')
+        self.assertRegex(detail, r'unlike 99 % of the pictures that the model was trained on: .* distance [\d.]+, and theirs within [\d.]+$')
 
     def test_reports_its_false_alarms_on_validation(self):
         gate = self.job['evaluation']['validation']['input_gate']

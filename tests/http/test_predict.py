@@ -271,15 +271,15 @@ class Privacy(ServerCase):
         form = (f'--b\r\nContent-Disposition: form-data; name="{canary}"; filename="{canary}.png"\r\n\r\n').encode() \
             + film + b'\r\n--b--\r\n'
         replies = [
-            self.post(f'/predict?patient={canary}', film, Content_Type='image/png', User_Agent=canary, Cookie=canary,
-                      Referer=f'http://{canary}/'),
+            self.post('/predict', film, Content_Type='image/png', User_Agent=canary, Cookie=canary, Referer=f'http://{canary}/'),
+            self.post(f'/predict?patient={canary}', film), self.post(f'/predict?{canary}=1', film),
             self.predict(form, Content_Type='multipart/form-data; boundary=b', X_Patient=canary),
             self.predict(film[:-30], Content_Type=canary),
             self.post(f'/{canary}'), self.get(f'/jobs?state={canary}'), self.get(f'/jobs/{canary}'),
             self.post_json('/jobs/train', {canary: canary, 'dataset': canary}),
             self.predict(film, Content_Type='image/png', X_Request_Id=f'<{canary}>'),
         ]
-        self.assertEqual([r.status for r in replies], [200, 200, 400, 404, 422, 404, 422, 200])
+        self.assertEqual([r.status for r in replies], [200, 400, 400, 200, 400, 404, 422, 404, 422, 200])
         log_until_now(self.server)
         self.server.log()  # all of it is JSON
         with open(self.server.log_path, 'rb') as file:

@@ -27,8 +27,8 @@ class Canary(Case):
         replies = [
             client.post(server, '/predict', film, Content_Type='image/png', **key),
             client.post(server, '/predict', form, Content_Type='multipart/form-data; boundary=b', **key),
-            client.post(server, f'/predict?patient={CANARY}', film, Referer=f'http://x/{CANARY}', User_Agent=CANARY,
-                        Cookie=CANARY, X_Patient=CANARY, **key),
+            client.post(server, '/predict', film, Referer=f'http://x/{CANARY}', User_Agent=CANARY, Cookie=CANARY, X_Patient=CANARY, **key),
+            client.post(server, f'/predict?patient={CANARY}', film, **key), client.post(server, f'/predict?{CANARY}', film, **key),
             client.post(server, '/predict', CANARY.encode() * 100, Content_Type=f'image/{CANARY}', **key),
             client.post(server, '/predict', film[:-40], Content_Type='image/png', **key),
             client.get(server, f'/jobs/{CANARY}', **key),

@@ -306,7 +306,8 @@ class Rows(ServerCase):
     def test_row_34_nothing_of_a_patient_stays(self):
         canary = 'ROW34-CANARY'
         self.assert_prediction(self.predict(picture.noise(1, extra=picture.text(canary.encode()))))
-        self.post(f'/predict?name={canary}', picture.noise(1), User_Agent=canary)
+        self.post(f'/predict?name={canary}', picture.noise(1))
+        self.post(f'/predict?{canary}=1', picture.noise(1), User_Agent=canary)
         self.assertNotIn(canary, log_until_now(self.server))
         done = subprocess.run(['grep', '-r', canary, self.server.state], capture_output=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (1, b''))

@@ -830,7 +830,7 @@ Test(checked, table_must_be_a_regular_file_and_no_link)
     cr_assert_eq(symlink("Data_Entry_2017.csv", path_in(datasets, "nih/link.csv")), 0);
     cr_assert_eq(mkfifo(path_in(datasets, "nih/pipe.csv"), 0600), 0);
     check_right("{\"dataset\":\"nih\"}", "nih");
-    check_wrong("{\"dataset\":\"nih\",\"csv\":\"none.csv\"}", "csv", "no such file");
+    check_wrong("{\"dataset\":\"nih\",\"csv\":\"none.csv\"}", "csv", "needs the file 'none.csv'");
     check_wrong("{\"dataset\":\"nih\",\"csv\":\"link.csv\"}", "csv", "link");
     check_wrong("{\"dataset\":\"nih\",\"csv\":\"pipe.csv\"}", "csv", "regular");
     cr_assert_eq(mkdir(path_in(datasets, "nih/folder.csv"), 0700), 0);
@@ -847,7 +847,7 @@ Test(checked, lists_must_be_there_for_a_split_by_list)
     cr_assert_eq(about(errors, "split_by"), 2);
     json_decref(errors);
     write_text(path_in(datasets, "nih/test_list.txt"), "x");
-    check_wrong("{\"split_by\":\"list\"}", "split_by", "no such file");
+    check_wrong("{\"split_by\":\"list\"}", "split_by", "needs the file 'train_val_list.txt'");
     write_text(path_in(datasets, "nih/train_val_list.txt"), "x");
     check_right("{\"split_by\":\"list\"}", "nih");
 }
