@@ -1,6 +1,7 @@
 // The page: which view is shown, the key, and the start of everything.
 import { getJson, key } from './api.js';
 import { $, attempt } from './dom.js';
+import { greet } from './greet.js';
 import { showModels, startModels } from './models.js';
 import { showPredict, startPredict } from './predict.js';
 import { showTrain, startTrain } from './train.js';
@@ -8,34 +9,34 @@ import { showTrain, startTrain } from './train.js';
 const VIEWS = { predict: showPredict, train: showTrain, models: showModels };
 
 function showView() {
-  const wanted = location.hash.slice(1);
+  const [wanted, id] = location.hash.slice(1).split('/'); // #models/3937acdb-…
   const name = wanted in VIEWS ? wanted : 'predict';
   for (const view of Object.keys(VIEWS)) $(view).hidden = view !== name;
   for (const link of document.querySelectorAll('nav a')) {
     if (link.getAttribute('href') === `#${name}`) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  attempt(VIEWS[name]);
+  attempt(() => VIEWS[name](id));
 }
 
 function showKey() {
   $('key-state').textContent = key.get() ? 'Key: in use' : 'Key';
 }
 
-function takeKey(value) {
+async function takeKey(value) {
   key.set(value);
   $('key').value = '';
   $('key-state').closest('details').open = false;
   showKey();
-  showView();
+  if (await greet()) showView();
 }
 
 function startKey() {
   $('key-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    takeKey($('key').value.trim());
+    attempt(() => takeKey($('key').value.trim()));
   });
-  $('key-forget').addEventListener('click', () => takeKey(''));
+  $('key-forget').addEventListener('click', () => attempt(() => takeKey('')));
   showKey();
 }
 
@@ -49,8 +50,9 @@ startPredict();
 startTrain();
 startModels();
 addEventListener('hashchange', () => {
+  attempt(greet);
   showView();
   $('main').focus({ preventScroll: true });
 });
-showView();
+attempt(async () => { if (await greet()) showView(); });
 attempt(showVersion);

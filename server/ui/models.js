@@ -1,9 +1,17 @@
 // The models: which one answers, what they are, two of them side by side.
-import { ask, getJson, has, key, save } from './api.js';
+import { ask, getJson, has } from './api.js';
+import { called } from './caption.js';
+import { fileOf, showCard } from './card.js';
 import { $, attempt, make, number, short, time } from './dom.js';
+import { greet } from './greet.js';
 import { startImport } from './import.js';
+import { showPaired } from './paired.js';
 
+const PAGE = 50;
 let cards = [];
+let active = null; // its id
+let next = null;   // the cursor of the page that follows
+let open = null;   // the id of the one whose card is shown
 let jobs = new Map(); // by id: what is known of the trainings that made them
 const chosen = new Set(); // ids to compare
 
@@ -24,35 +32,59 @@ function compareBox(card) {
   return box;
 }
 
-/** Its files: links, but a key would not be sent along with one. */
 function filesOf(card) {
-  const file = (text, what, ending) => {
-    const path = `models/${card.id}/${what}`;
-    const name = `${card.id}.${ending}`;
-    const label = `${text} file of ${short(card.id)}`;
-    if (!key.get()) return make('a', { href: path, download: name, 'aria-label': label }, text);
-    return make('button', { type: 'button', class: 'quiet', 'aria-label': label, onclick: () => attempt(() => save(path, name)) }, text);
-  };
-  const onnx = card.backbone ? [] : [' ', file('ONNX', 'onnx', 'onnx')];
-  return make('td', {}, file('Weights', 'weights', 'safetensors'), ...onnx);
+  const onnx = card.backbone ? [] : [' ', fileOf(card, 'ONNX', 'onnx', 'onnx')];
+  return make('td', {}, fileOf(card, 'Weights', 'weights', 'safetensors'), ...onnx);
+}
+
+const of = (id) => called(cards.find((card) => card.id === id) ?? { id });
+
+/** What becomes of predictions is said before it does. */
+function activate(card) {
+  const before = active ? `${of(active)} answers now. ` : '';
+  if (!confirm(`Activate ${called(card)}? ${before}From then on it answers every prediction of everybody who uses this server.`)) return;
+  attempt(() => change(`models/${card.id}/activate`, `${called(card)} answers now.`));
+}
+
+function remove(card) {
+  if (!confirm(`Delete model ${called(card)}? Its weights are gone then, and cannot be brought back.`)) return;
+  attempt(async () => {
+    await ask('DELETE', `models/${card.id}`);
+    chosen.delete(card.id);
+    if (open === card.id) $('card').hidden = true;
+    open = open === card.id ? null : open;
+    await showModels();
+    $('models-status').textContent = `${called(card)} is deleted.`;
+  });
 }
 
 // Which one answers, or what makes another one answer; a backbone cannot.
-function statusOf(card, answers) {
-  if (answers) return make('strong', {}, 'answers now');
+function statusOf(card) {
+  if (card.id === active) return make('strong', {}, 'answers now');
   if (card.backbone) return 'to transfer from';
-  return make('button', {
-    type: 'button', class: 'quiet', 'aria-label': `Activate ${short(card.id)}`,
-    onclick: () => attempt(() => change(`models/${card.id}/activate`, `${short(card.id)} answers now.`)),
-  }, 'Activate');
+  return make('button', { type: 'button', class: 'quiet', 'aria-label': `Activate ${short(card.id)}`, onclick: () => activate(card) }, 'Activate');
 }
 
-function rowOf(card, active) {
+async function openCard(id) {
+  open = id;
+  const card = cards.find((one) => one.id === id) ?? { id };
+  const may = id !== active;
+  await showCard(id, { activate: may && !card.backbone ? () => activate(card) : null, remove: may ? () => remove(card) : null }, showModels);
+}
+
+function rowOf(card) {
   const answers = card.id === active;
-  return make('tr', { 'data-model': card.id, 'aria-current': answers ? 'true' : null }, make('td', {}, compareBox(card)),
-    make('th', { scope: 'row' }, short(card.id)), make('td', {}, statusOf(card, answers)), make('td', {}, time(card.created_at)),
-    make('td', {}, number(jobs.get(card.job)?.validation_loss)), make('td', {}, number(jobs.get(card.job)?.baseline?.validation_loss)),
-    make('td', {}, card.imported ? 'imported' : card.population ?? '–'), filesOf(card));
+  const job = jobs.get(card.job);
+  const show = make('button', { type: 'button', class: 'quiet', 'aria-label': `Show ${short(card.id)}`, onclick: () => attempt(async () => {
+    await openCard(card.id);
+    $('card-title').focus();
+  }) }, short(card.id));
+  const gone = make('button', { type: 'button', class: 'quiet', 'aria-label': `Delete ${short(card.id)}`, disabled: answers, onclick: () => remove(card) }, 'Delete');
+  return make('tr', { 'data-model': card.id, 'aria-current': answers ? 'true' : null, title: card.note }, make('td', {}, compareBox(card)),
+    make('th', { scope: 'row' }, show), make('td', { class: 'wide' }, card.name ?? '–'), make('td', {}, statusOf(card)),
+    make('td', {}, number(card.metrics?.test?.macro_auroc, 3)), make('td', {}, job?.dataset_name ?? (card.imported ? 'imported' : '–')),
+    make('td', {}, time(card.created_at)), make('td', {}, number(job?.validation_loss)), make('td', {}, number(job?.baseline?.validation_loss)),
+    make('td', {}, card.population ?? '–'), filesOf(card), make('td', {}, gone));
 }
 
 /** Whether two models answer for the same findings; what an old card does not say is not held against it. */
@@ -80,11 +112,13 @@ async function showComparison() {
   const both = cards.filter((card) => chosen.has(card.id));
   $('comparison').hidden = both.length < 2;
   if (both.length < 2) return;
+  $('paired').hidden = true;
+  if (both.length === 2) await showPaired(...both);
   $('comparison-warning').hidden = !both.some((card) => ofOtherFindings(both[0], card));
   const sides = await Promise.all(both.map(sideOf));
   const names = [...new Set(sides.flatMap(Object.keys))];
   $('comparison-table').tHead.replaceChildren(make('tr', {}, make('th', { scope: 'col' }, 'Field'),
-    ...both.map((card) => make('th', { scope: 'col' }, short(card.id)))));
+    ...both.map((card) => make('th', { scope: 'col' }, called(card)))));
   $('comparison-table').tBodies[0].replaceChildren(...names.map((name) => {
     const values = sides.map((side) => text(side[name]));
     return make('tr', { class: new Set(values).size > 1 ? 'differs' : null }, make('th', { scope: 'row' }, name),
@@ -94,22 +128,51 @@ async function showComparison() {
 
 async function change(path, said) {
   await ask('POST', path);
-  await showModels();
+  await Promise.all([showModels(), greet()]);
   $('models-status').textContent = said;
 }
 
-/** Called whenever the view is shown. */
-export async function showModels() {
-  const list = await getJson('models?limit=100');
-  cards = list.models;
-  jobs = new Map((await getJson('jobs?limit=100')).jobs.map((job) => [job.id, job]));
-  $('model-list').tBodies[0].replaceChildren(...cards.map((card) => rowOf(card, list.active)));
-  $('models-status').textContent = cards.length ? '' : 'No model yet: train one, or import one.';
+async function page(cursor) {
+  const asked = { limit: PAGE, q: $('models-text').value.trim(), cursor };
+  const list = await getJson(`models?${new URLSearchParams(Object.entries(asked).filter(([, value]) => value))}`);
+  active = list.active;
+  next = list.next_cursor;
+  $('models-more').hidden = !next;
+  return list.models;
+}
+
+function fill() {
+  const found = $('models-text').value.trim() ? 'No model is found so.' : 'No model yet: train one, or import one.';
+  $('model-list').tBodies[0].replaceChildren(...cards.map(rowOf));
+  $('models-status').textContent = cards.length ? '' : found;
+}
+
+/** Called whenever the view is shown, with the id of a model whose card is wanted. */
+export async function showModels(wanted) {
+  const [models, known] = await Promise.all([page(), getJson('jobs?limit=100')]);
+  cards = models;
+  jobs = new Map(known.jobs.map((job) => [job.id, job]));
+  fill();
   $('rollback').hidden = cards.length < 2 || !await has('POST', '/models/rollback');
+  if (typeof wanted === 'string') open = wanted;
+  if (open) await openCard(open);
   await showComparison();
+}
+
+function rollBack() {
+  if (!confirm(`Roll back? ${active ? `${of(active)} answers now; t` : 'T'}he model that was active before it answers every prediction then.`)) return;
+  attempt(() => change('models/rollback', 'The model before it answers again.'));
 }
 
 export function startModels() {
   attempt(() => startImport(showModels));
-  $('rollback').addEventListener('click', () => attempt(() => change('models/rollback', 'The model before it answers again.')));
+  $('rollback').addEventListener('click', rollBack);
+  $('models-filter').addEventListener('submit', (event) => {
+    event.preventDefault();
+    attempt(showModels);
+  });
+  $('models-more').addEventListener('click', () => attempt(async () => {
+    cards = [...cards, ...await page(next)];
+    fill();
+  }));
 }

@@ -1,34 +1,49 @@
-// Start a training, and the list of those that there are.
+// Start a training: on which data set, from which model, with what else.
 import { Problem, getContract, getJson, postJson } from './api.js';
-import { $, attempt, make, number, short, showAlert, time } from './dom.js';
+import { called } from './caption.js';
+import { listDatasets, startFetch } from './datasets.js';
+import { $, attempt, make, showAlert } from './dom.js';
 import { makeFields, readFields, showFaults } from './form.js';
+import { greet } from './greet.js';
 import { openJob } from './job.js';
+import { listJobs, startJobs } from './jobs.js';
 
 let properties = null;
 
-function rowOf(job) {
-  const open = make('button', { type: 'button', class: 'quiet', 'aria-label': `Show ${short(job.id)}`, onclick: () => attempt(() => open_(job.id)) }, short(job.id));
-  return make('tr', {}, make('td', {}, open), make('td', {}, time(job.created_at)), make('td', {}, job.state),
-    make('td', {}, number(job.validation_loss)));
-}
-
-export async function listJobs() {
-  const { jobs } = await getJson('jobs?limit=20');
-  $('jobs').tBodies[0].replaceChildren(...jobs.map(rowOf));
-  $('jobs-status').textContent = jobs.length ? '' : 'No job yet.';
-  return jobs;
-}
+const refresh = () => attempt(async () => { await Promise.all([listJobs(), showChoices(), greet()]); });
 
 async function open_(id) {
+  delete $('job').dataset.state; // of the one that was shown before
+  $('job').hidden = false;
   $('job-title').focus();
-  await openJob(id, () => attempt(listJobs));
+  await openJob(id, refresh);
 }
 
-async function submit(form) {
+/** What a field can name, as a list to pick from; what is not in it can still be typed. */
+function choices(name, options) {
+  const list = $(`field-${name}-choices`) ?? make('datalist', { id: `field-${name}-choices` });
+  list.replaceChildren(...options.map(({ value, text }) => make('option', { value }, text)));
+  $(`field-${name}`).after(list);
+  $(`field-${name}`).setAttribute('list', list.id);
+}
+
+async function showChoices() {
+  const use = (name) => {
+    $('field-dataset').value = name;
+    $('field-dataset').focus();
+  };
+  const [names, { models }, { jobs }] = await Promise.all([listDatasets(use), getJson('models?limit=100'), getJson('jobs?limit=100&type=train&state=succeeded')]);
+  choices('dataset', names.map((value) => ({ value })));
+  choices('init', models.map((card) => ({ value: card.id, text: `${called(card)}, ${card.architecture}${card.backbone ? ', a backbone' : ''}` })));
+  choices('replay_of', jobs.filter((job) => job.model).map((job) => ({ value: job.id, text: `${called(job)}, ${job.dataset_name}` })));
+  if (names.length === 1) $('field-dataset').placeholder = names[0];
+}
+
+async function submit(form, more = {}) {
   let started;
   showFaults(form, []);
   try {
-    started = await postJson('jobs/train', readFields(form, properties));
+    started = await postJson('jobs/train', { ...readFields(form, properties), ...more });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     showAlert(error);
@@ -36,19 +51,19 @@ async function submit(form) {
     return;
   }
   await listJobs();
-  $('job').hidden = false;
   await open_(started.id);
 }
 
-/** Called whenever the view is shown. */
-export async function showTrain() {
+/** Called whenever the view is shown, with the id of a job that is wanted. */
+export async function showTrain(wanted) {
   if (!properties) {
     properties = (await getContract()).components.schemas.TrainRequest.properties;
     makeFields(properties, $('train-fields'), $('train-more'));
   }
-  const jobs = await listJobs();
+  const [jobs] = await Promise.all([listJobs(), showChoices()]);
   const running = jobs.find((job) => job.state === 'running');
-  if (running && $('job').hidden) await openJob(running.id, () => attempt(listJobs));
+  if (wanted) await open_(wanted);
+  else if (running && $('job').hidden) await openJob(running.id, refresh);
 }
 
 export function startTrain() {
@@ -57,4 +72,10 @@ export function startTrain() {
     event.preventDefault();
     attempt(() => submit(form));
   });
+  $('dry-run').addEventListener('click', () => attempt(() => submit(form, { epochs: 0 })));
+  startJobs(open_);
+  attempt(() => startFetch(async (id) => {
+    await listJobs();
+    await open_(id);
+  }));
 }

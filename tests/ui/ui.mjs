@@ -37,6 +37,12 @@ const context = await browser.newContext({ viewport: { width: 1280, height: 900 
 const page = await context.newPage();
 page.setDefaultTimeout(PATIENCE);
 
+const asked = []; // what the page wanted to be sure of; each is answered yes
+page.on('dialog', (dialog) => {
+  asked.push(dialog.message());
+  dialog.accept();
+});
+
 const complaints = [];
 const elsewhere = [];
 context.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
@@ -61,7 +67,7 @@ async function assertAccessible(where, exclude = [], at = page) {
 async function train(fields) {
   await view('train');
   await page.waitForSelector('#field-dataset');
-  await page.$eval('#train-form details', (details) => { details.open = true; });
+  await page.$$eval('#train-form details', (all) => all.forEach((details) => { details.open = true; }));
   for (const [name, value] of Object.entries(fields)) await page.fill(`#field-${name}`, String(value));
   await page.click('#train-form button[type=submit]');
 }
@@ -93,11 +99,72 @@ await tap.test('the page comes with its policy and the intended use', async () =
 });
 
 await tap.test('without a model the answer is a sentence', async () => {
+  await page.waitForSelector('#notice:not([hidden])'); // at once, before there is a picture
+  assert.match(await page.textContent('#notice'), /No model answers yet/);
   await page.setInputFiles('#file', server.picture);
   await page.waitForSelector('#alert:not([hidden])');
   assert.match(await page.textContent('#alert'), /model/);
   assert.equal(complaints.length, 1); // the browser's own line on the 503
   complaints.length = 0;
+});
+
+await tap.test('data sets are listed, and one is chosen from the list', async () => {
+  await view('train');
+  await page.waitForFunction(() => /yes$/.test(document.querySelector('[data-dataset=phantom]')?.textContent ?? ''));
+  const { datasets: [phantom] } = await api('/datasets');
+  const cells = await page.$$eval('[data-dataset=phantom] td', (all) => all.map((cell) => cell.textContent));
+  assert.deepEqual(cells.slice(0, 3), ['phantom', String(phantom.rows), String(phantom.pictures)]);
+  await page.click('#datasets button');
+  assert.equal(await page.inputValue('#field-dataset'), 'phantom');
+  assert.equal(await page.getAttribute('#field-dataset', 'list'), 'field-dataset-choices');
+  const properties = (await api('/ui/openapi.json')).components.schemas.TrainRequest.properties;
+  assert.equal(await page.getAttribute('#field-max_age', 'placeholder'), String(properties.max_age.default));
+  assert.equal(await page.locator('#train-form .field').count(), Object.keys(properties).length);
+  assert.equal(await page.isVisible('#field-csv'), false); // in a group that is closed
+  assert.ok(await page.$eval('#train-form', (form) => form.getBoundingClientRect().height) < 1800);
+  await shoot('train-empty');
+});
+
+await tap.test('a dry run reports the data and trains nothing', async () => {
+  await page.fill('#field-dataset', 'phantom');
+  await page.click('#dry-run');
+  await ended('succeeded');
+  assert.equal(await page.isVisible('#job-curves'), false);
+  const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#job-actions a:text-is("Report")')]);
+  await popup.waitForLoadState();
+  assert.match(await popup.textContent('body'), /phantom/);
+  await popup.close();
+});
+
+await tap.test('a job is named, found by its name, and deleted', async () => {
+  await page.fill('#job-name', 'only looking');
+  await page.fill('#job-note', 'nothing was trained');
+  await page.click('#job-caption button');
+  await page.waitForFunction(() => document.querySelector('#jobs').textContent.includes('only looking'));
+  const { jobs: [job] } = await api('/jobs');
+  assert.deepEqual([job.name, job.note], ['only looking', 'nothing was trained']);
+  await page.fill('#jobs-text', 'no such');
+  await page.press('#jobs-text', 'Enter');
+  await page.waitForFunction(() => /No job is found/.test(document.querySelector('#jobs-status').textContent));
+  await page.fill('#jobs-text', 'LOOKING');
+  await page.press('#jobs-text', 'Enter');
+  await page.waitForSelector(`[data-job="${job.id}"]`);
+  await page.click('#job-actions button:text-is("Delete")');
+  await page.waitForFunction((id) => !document.querySelector(`[data-job="${id}"]`), job.id);
+  assert.match(asked.pop(), /Delete job only looking.*report/);
+  assert.deepEqual((await api('/jobs')).jobs, []);
+  await page.fill('#jobs-text', '');
+  await page.press('#jobs-text', 'Enter');
+});
+
+await tap.test('a data set that may not be fetched is told beside its field', async () => {
+  await page.click('#fetch summary');
+  for (const [field, text] of [['name', 'x'], ['table', 'https://elsewhere.example/t.csv'], ['archives', 'https://elsewhere.example/a.tar\n']]) await page.fill(`#fetch-${field}`, text);
+  await page.click('#fetch-form button');
+  await page.waitForSelector('#fetch-form .wrong .fault');
+  assert.deepEqual(await page.$$eval('#fetch-form .wrong', (all) => all.map((field) => field.dataset.field)), ['table', 'archives']);
+  assert.match(complaints.pop(), /422/);
+  await page.click('#fetch summary');
 });
 
 await tap.test('a wrong field is told beside it', async () => {
@@ -116,7 +183,13 @@ await tap.test('a training is watched to its end', async () => {
   const shown = await page.locator('#epochs tbody tr').last().locator('td').nth(1).textContent();
   assert.equal(shown, record.epochs.at(-1).val_loss.toFixed(4));
   const points = await page.evaluate(() => globalThis.Chart.getChart('chart-loss').data.datasets.map((set) => set.data.length));
-  assert.deepEqual(points, [2, 2, 2]);
+  assert.deepEqual(points.slice(0, 3), [2, 2, 2]); // and the steps, if there was time to see one
+  const ends = await page.evaluate(() => ['chart-top5', 'chart-auroc'].map((id) => { const { min, max } = globalThis.Chart.getChart(id).scales.y; return [min, max]; }));
+  assert.deepEqual(ends, [[0, 1], [0, 1]]);
+  assert.match(await page.textContent('#job-facts'), /Data setphantom/);
+  assert.match(await page.textContent('#job-facts'), /Took\d+ s|Took\d+ min/);
+  await page.click('#job-config summary');
+  assert.match(await page.textContent('#job-config-facts'), /image_size64/);
   const charts = await chartsOf(page);
   assert.equal(charts.length, 3);
   assertLabelled(charts);
@@ -218,6 +291,7 @@ await tap.test('a training is cancelled', async () => {
   await page.waitForSelector('#job[data-state=running]');
   await page.click('#job-actions button:has-text("Cancel")');
   await ended('cancelled');
+  assert.match(asked.pop(), /^Cancel job .*lost/);
 });
 
 await tap.test('data are fetched, interrupted, resumed and cancelled', async () => {
@@ -245,18 +319,51 @@ await tap.test('models are compared, and another one is activated', async () => 
   assert.equal(await page.isVisible('#comparison'), true);
   const before = await api('/models');
   const other = before.models.find((card) => card.id !== before.active).id;
-  await page.click(`[data-model="${other}"] button`);
+  await page.waitForSelector('#paired-table tbody tr');
+  const [, second] = (await api('/models')).models.map((card) => card.job);
+  const [newest] = before.models.map((card) => card.job);
+  const paired = await api(`/jobs/${newest}/compare?with=${second}`);
+  assert.match(await page.textContent('#paired-said'), new RegExp(`same ${paired.common} rows`));
+  assert.equal(await page.locator('#paired-table tbody tr').count(), 1 + paired.findings.length);
+  const mean = await page.$$eval('#paired-table tbody tr:first-child td', (all) => all.map((cell) => cell.textContent));
+  assert.equal(mean[0], paired.macro_auroc.first.toFixed(3));
+  const { difference_low: low, difference_high: high } = paired.macro_auroc;
+  assert.equal(mean[4], low > 0 ? 'better' : high < 0 ? 'worse' : 'no different, as far as can be told');
+  asked.length = 0;
+  await page.click(`[data-model="${other}"] button:text-is("Activate")`);
   await page.waitForSelector(`[data-model="${other}"][aria-current=true]`);
+  assert.match(asked.pop(), new RegExp(`Activate .*${other.slice(0, 8)}.*${before.active.slice(0, 8)}.*answers now`));
   assert.equal((await api('/models')).active, other);
   const [onnx] = await Promise.all([page.waitForEvent('download'), page.click(`[data-model="${other}"] a:text-is("ONNX")`)]);
   assert.equal(onnx.suggestedFilename(), `${other}.onnx`);
   assert.ok(statSync(await onnx.path()).size > 100_000);
   await shoot('models');
   await assertAccessible('the models');
-  if (await page.isVisible('#rollback')) {
-    await page.click('#rollback');
-    await page.waitForSelector(`[data-model="${before.active}"][aria-current=true]`);
-  }
+  await page.click('#rollback');
+  await page.waitForSelector(`[data-model="${before.active}"][aria-current=true]`);
+  assert.match(asked.pop(), new RegExp(`Roll back.*${other.slice(0, 8)}`));
+});
+
+await tap.test('a model has a card, with its job, its report and its operating points', async () => {
+  const { active } = await api('/models');
+  await page.click(`[data-model="${active}"] th button`);
+  await page.waitForSelector('#card:not([hidden])');
+  const card = await api(`/models/${active}`);
+  assert.match(await page.textContent('#card-facts'), new RegExp(card.sha256));
+  assert.equal(await page.locator('#card-points tbody tr').count(), card.labels.length);
+  assert.match(await page.textContent('#card-points'), /sensitivity \d+\.\d %/);
+  assert.equal(await page.locator('#card-actions button:text-is("Delete")').count(), 0); // it answers
+  await page.fill('#card-name', 'the first');
+  await page.click('#card-caption button');
+  await page.waitForFunction((id) => document.querySelector(`[data-model="${id}"]`).textContent.includes('the first'), active);
+  assert.equal((await api(`/models/${active}`)).name, 'the first');
+  await assertAccessible('a card');
+  await shoot('card');
+  await page.click('#card-actions a:text-is("Its job")');
+  await page.waitForSelector('#train:not([hidden]) #job:not([hidden])');
+  await page.waitForFunction((id) => document.querySelector('#job-facts').textContent.includes(id), card.job);
+  await page.click('#job-actions a:text-is("To its model")');
+  await page.waitForSelector(`#models:not([hidden]) #card[data-model="${active}"]`);
 });
 
 await tap.test('a file is imported, and what was mapped is shown', async () => {
@@ -273,7 +380,10 @@ await tap.test('a file is imported, and what was mapped is shown', async () => {
   const { models } = await api('/models');
   assert.equal(models[0].sha256, models.find((card) => card.id === active).sha256);
   await shoot('import');
-  assert.equal((await fetch(`${server.url}/models/${models[0].id}`, { method: 'DELETE' })).status, 204);
+  await page.click(`[data-model="${models[0].id}"] button:text-is("Delete")`);
+  await page.waitForFunction((id) => !document.querySelector(`[data-model="${id}"]`), models[0].id);
+  assert.match(asked.pop(), /cannot be brought back/);
+  assert.equal((await fetch(`${server.url}/models/${models[0].id}`)).status, 404);
 });
 
 await tap.test('a model that takes age, sex and view is given them', async () => {
@@ -423,15 +533,17 @@ await tap.test('with keys and below a prefix all of it works too', async () => {
   other.on('pageerror', (error) => wrong.push(String(error)));
   try {
     await other.goto(home);
+    await other.waitForFunction(() => document.activeElement?.id === 'key');
     await other.setInputFiles('#file', guarded.picture);
     await other.waitForSelector('#alert:not([hidden])');
     assert.match(await other.textContent('#alert'), /key/i);
-    await other.click('#key-state');
-    await other.fill('#key', key);
+    await other.waitForSelector('#notice:not([hidden])');
+    assert.match(await other.textContent('#notice'), /asks for a key/);
+    await other.fill('#key', key); // its panel was opened at once
     await other.click('#key-form button[type=submit]');
     await other.click('nav a[href="#train"]');
     await other.waitForSelector('#field-dataset');
-    await other.$eval('#train-form details', (details) => { details.open = true; });
+    await other.$$eval('#train-form details', (all) => all.forEach((details) => { details.open = true; }));
     for (const [name, value] of Object.entries({ ...QUICK, epochs: 1 })) await other.fill(`#field-${name}`, String(value));
     await other.click('#train-form button[type=submit]');
     await other.waitForSelector('#job[data-state=succeeded]', { timeout: PATIENCE });

@@ -1,0 +1,48 @@
+// Two models on the same test rows: gains with their intervals, and which of the two is better.
+import { Problem, getJson } from './api.js';
+import { called } from './caption.js';
+import { $, make, number } from './dom.js';
+
+/** By the interval of the pairs: it is all on one side of 0, or nobody can say. */
+function verdict({ difference_low: low, difference_high: high }) {
+  if (typeof low !== 'number') return ['', 'not known'];
+  if (low > 0) return ['better', 'better'];
+  return high < 0 ? ['worse', 'worse'] : ['', 'no different, as far as can be told'];
+}
+
+const signed = (value) => (value === null ? '–' : `${value > 0 ? '+' : ''}${number(value, 3)}`);
+
+function rowOf(name, figure) {
+  const [kind, said] = verdict(figure);
+  return make('tr', {}, make('th', { scope: 'row' }, name), make('td', {}, number(figure.first, 3)), make('td', {}, number(figure.second, 3)),
+    make('td', {}, signed(figure.difference)), make('td', {}, typeof figure.difference_low === 'number' ? `${signed(figure.difference_low)} to ${signed(figure.difference_high)}` : '–'),
+    make('td', { class: kind }, said));
+}
+
+/** "they were tested on other rows: 480 and 520, of which 300 are the same" */
+function rowsOf({ rows: [first, second], common, patients, relabelled }) {
+  const same = first === second && common === first;
+  return (same ? `Both were tested on the same ${common} rows of ${patients} patients.`
+    : `They were tested on different rows, ${first} and ${second}: only the ${common} that both had are compared, of ${patients} patients.`) +
+    (relabelled ? ` ${relabelled} rows have other findings in one than in the other, and are left out.` : '');
+}
+
+/** Compare the models of two cards by their jobs' scores; says why where that cannot be. */
+export async function showPaired(one, other) {
+  const [first, second] = [one, other].sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+  $('paired').hidden = false;
+  $('paired-table').closest('.scroll').hidden = true;
+  if (!first.job || !second.job) {
+    $('paired-said').textContent = 'One of them was imported: there are no scores of it to be held against the other\u2019s.';
+    return;
+  }
+  try {
+    const c = await getJson(`jobs/${second.job}/compare?with=${first.job}`);
+    $('paired-said').textContent = `First ${called(first)}, second ${called(second)}. ${rowsOf(c)}`;
+    $('paired-table').tBodies[0].replaceChildren(rowOf('Mean AUROC', c.macro_auroc), ...c.findings.map((f) => rowOf(`AUROC, ${f.label.replaceAll('_', ' ')}`, f)));
+    $('paired-table').closest('.scroll').hidden = false;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    $('paired-said').textContent = `They cannot be compared on the same rows: ${error.message}`;
+  }
+}
