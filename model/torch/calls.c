@@ -174,6 +174,16 @@ static enum status make_dict(struct pickle *p, value_id args)
     return st;
 }
 
+/* getattr(object, name): nothing is looked up, and what stands for it can be called by nothing. */
+static enum status pass_attribute(struct pickle *p, value_id args)
+{
+    if (!is_kind(p, item_of(p, args, 0), KIND_OBJECT) && !is_global(p, item_of(p, args, 0), GLOBAL_CLASS))
+        return refuse(p, "an attribute (getattr) of what is no object");
+    if (!is_kind(p, item_of(p, args, 1), KIND_TEXT))
+        return refuse(p, "an attribute (getattr) without a name");
+    return push(p, (struct value){ .kind = KIND_OTHER });
+}
+
 enum status do_reduce(struct pickle *p)
 {
     value_id args, callable;
@@ -193,6 +203,7 @@ enum status do_reduce(struct pickle *p)
         return push_id(p, item_of(p, args, 0));
     case GLOBAL_DICT: return make_dict(p, args);
     case GLOBAL_OTHER: return push(p, (struct value){ .kind = KIND_OTHER });
+    case GLOBAL_ATTRIBUTE: return pass_attribute(p, args);
     case GLOBAL_STORAGE:
     case GLOBAL_CLASS: break;
     }

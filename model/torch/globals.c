@@ -45,6 +45,8 @@ static const struct known KNOWN[] = {
     { "__builtin__", "set", IS(GLOBAL_OTHER) },
     { "builtins", "set", IS(GLOBAL_OTHER) },
     { "__builtin__", "dict", IS(GLOBAL_OTHER) },
+    { "__builtin__", "getattr", IS(GLOBAL_ATTRIBUTE) }, /* a schedule's function, OneCycleLR's */
+    { "builtins", "getattr", IS(GLOBAL_ATTRIBUTE) },
     { "argparse", "Namespace", IS(GLOBAL_CLASS) },
     { "_codecs", "encode", IS(GLOBAL_OTHER) },
     { "numpy", "dtype", IS(GLOBAL_OTHER) },
@@ -52,10 +54,10 @@ static const struct known KNOWN[] = {
     { "numpy._core.multiarray", "scalar", IS(GLOBAL_OTHER) },
 };
 
-/* Modules whose classes have their tensors in _parameters and _buffers. */
+/* Modules whose classes have their tensors in _parameters and _buffers; and torch's optimisers and schedules, which have none there. */
 static const char *const CLASSES_OF[] = { "torch.nn.modules.", "torch.nn.parallel.", "torchvision.models.",
                                           "torchvision.ops.",  "torchxrayvision.",   "timm.models.",
-                                          "timm.layers." };
+                                          "timm.layers.",      "torch.optim." };
 
 static bool is_text(const char *at, size_t n, const char *text)
 {

@@ -153,6 +153,15 @@ static enum status text(struct pickle *p, size_t length_bytes)
 static enum status do_text(struct pickle *p) { return text(p, 4); }
 static enum status do_short_text(struct pickle *p) { return text(p, 1); }
 static enum status do_none(struct pickle *p) { return push(p, (struct value){ .kind = KIND_NONE }); }
+
+/* What refers to itself is made first, and what was begun around it is dropped. */
+static enum status do_pop(struct pickle *p)
+{
+    value_id dropped;
+
+    return pop(p, &dropped);
+}
+
 static enum status do_true(struct pickle *p)
 {
     return push(p, (struct value){ .kind = KIND_BOOL, .number = 1 });
@@ -323,15 +332,15 @@ enum { STOP = '.' };
 
 /* Every other one is refused. */
 static enum status (*const OPERATIONS[256])(struct pickle *p) = {
-    [0x80] = do_protocol,  ['('] = do_mark,       ['N'] = do_none,        [0x88] = do_true,
-    [0x89] = do_false,     ['J'] = do_int4,       ['K'] = do_int1,        ['M'] = do_int2,
-    [0x8a] = do_long,      ['G'] = do_float,      ['X'] = do_text,        ['T'] = do_text,
-    ['U'] = do_short_text, ['}'] = do_empty_dict, [']'] = do_empty_list,  [')'] = do_empty_tuple,
-    ['t'] = do_tuple,      [0x85] = do_tuple1,    [0x86] = do_tuple2,     [0x87] = do_tuple3,
-    ['a'] = do_append,     ['e'] = do_appends,    ['s'] = do_set_item,    ['u'] = do_set_items,
-    ['q'] = do_keep,       ['r'] = do_long_keep,  ['h'] = do_recall,      ['j'] = do_long_recall,
-    ['c'] = do_global,     ['R'] = do_reduce,     [0x81] = do_new_object, ['b'] = do_build,
-    ['Q'] = do_persistent,
+    [0x80] = do_protocol,   ['0'] = do_pop,        ['('] = do_mark,       ['N'] = do_none,
+    [0x88] = do_true,       [0x89] = do_false,     ['J'] = do_int4,       ['K'] = do_int1,
+    ['M'] = do_int2,        [0x8a] = do_long,      ['G'] = do_float,      ['X'] = do_text,
+    ['T'] = do_text,        ['U'] = do_short_text, ['}'] = do_empty_dict, [']'] = do_empty_list,
+    [')'] = do_empty_tuple, ['t'] = do_tuple,      [0x85] = do_tuple1,    [0x86] = do_tuple2,
+    [0x87] = do_tuple3,     ['a'] = do_append,     ['e'] = do_appends,    ['s'] = do_set_item,
+    ['u'] = do_set_items,   ['q'] = do_keep,       ['r'] = do_long_keep,  ['h'] = do_recall,
+    ['j'] = do_long_recall, ['c'] = do_global,     ['R'] = do_reduce,     [0x81] = do_new_object,
+    ['b'] = do_build,       ['Q'] = do_persistent,
 };
 
 /* What is left of the stack at STOP is one value. */

@@ -36,8 +36,9 @@ enum global {
     GLOBAL_PARAMETER, /* torch._utils._rebuild_parameter */
     GLOBAL_DICT,      /* collections.OrderedDict */
     GLOBAL_STORAGE,   /* torch.FloatStorage and the like; the type says which */
-    GLOBAL_CLASS,     /* of torch's, torchvision's, torchxrayvision's or timm's modules */
+    GLOBAL_CLASS, /* of torch's, torchvision's, torchxrayvision's or timm's modules, or of torch's optimisers and schedules */
     GLOBAL_OTHER,     /* known to be harmless and of no account, such as torch.device */
+    GLOBAL_ATTRIBUTE, /* getattr: of no account, where it is asked about an object */
 };
 
 typedef uint32_t value_id; /* index of pickle.values */

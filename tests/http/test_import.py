@@ -73,6 +73,20 @@ class Command(Case):
             self.assertEqual((done.returncode, done.stderr), (0, ''))
             self.assertEqual(take_apart(read(path + '.safetensors'))[1], take_apart(weights)[1])
 
+    def test_a_schedules_function_is_passed_over(self):
+        """torch.save({'scheduler': OneCycleLR(...).state_dict()}) of PyTorch 1: a method of the schedule, which has its optimiser."""
+        weights = architectures.mobilenet_v2()
+        pairs, numbers = torch_file.numbers_of(weights)
+        optimiser = torch_file.name('torch.optim.sgd', 'SGD') + b')\x81' + torch_file.dict_of([('defaults', torch_file.dict_of(()))]) + b'b'
+        schedule = (torch_file.name('torch.optim.lr_scheduler', 'OneCycleLR') + b')\x81'
+                    + torch_file.dict_of([('total_steps', torch_file.number(9)), ('optimizer', optimiser)]) + b'b')
+        function = torch_file.call(torch_file.name('__builtin__', 'getattr'), schedule, torch_file.text('_annealing_cos'))
+        value = torch_file.dict_of([('lr', torch_file.dict_of([('anneal_func', function)])), ('model', torch_file.dict_of(pairs))])
+        path = keep(torch_file.zip_of(torch_file.pickle_of(value), numbers))
+        done = program.run('import', path, '-o', path + '.safetensors', '--labels', ','.join(dataset.LABELS), '--image-size', '64')
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        self.assertEqual(take_apart(read(path + '.safetensors'))[1], take_apart(weights)[1])
+
     def test_a_network_that_is_too_large_is_refused_and_so_is_a_file(self):
         states = 129 << 20
         value = torch_file.dict_of([('state_dict', torch_file.dict_of([('m', torch_file.tensor('m', states // 4, [states // 4]))]))])
@@ -149,7 +163,7 @@ class Hostile(ImportCase):
         shell = f'touch {self.mark}'
         for what, says in ((Evil(os.system, (shell,)), "'posix.system' at byte"), (Evil(eval, ('1',)), "'__builtin__.eval' at byte"),
                            (Evil(exec, ('1',)), "'__builtin__.exec' at byte"), (Evil(subprocess.Popen, (shell,)), ".Popen' at byte"),
-                           (Evil(getattr, (os, 'system')), "asks for '"), (Evil(open, (self.mark, 'w')), "'io.open'"),
+                           (Evil(getattr, (os, 'system')), 'an attribute (getattr) of what is no object'), (Evil(open, (self.mark, 'w')), "'io.open'"),
                            (Evil(functools.partial, (os.system, shell)), "'functools.partial'")):
             if what.call[0] is getattr:
                 what.call = (getattr, ('', 'x'))
@@ -161,12 +175,22 @@ class Hostile(ImportCase):
                              ('__main__', 'Net'), ('os', 'system'), ('collections', 'Counter'), ('torch._utils', '_rebuild_tensor_v3')):
             self.both(torch_file.pickle_of(torch_file.call(torch_file.name(module, name))), f"'{module}.{name}' at byte")
 
+    def test_an_attribute_of_an_object_stands_for_nothing(self):
+        linear = torch_file.name('torch.nn.modules.linear', 'Linear')
+        for what, rest, says in ((torch_file.name('os', 'system'), (torch_file.text('x'),), "'os.system' at byte"),
+                                 (torch_file.call(torch_file.name('torch', 'device'), torch_file.text('cpu')), (torch_file.text('x'),), 'of what is no object'),
+                                 (linear, (), 'without a name'), (linear, (b'N',), 'without a name')):
+            self.both(torch_file.pickle_of(torch_file.call(torch_file.name('__builtin__', 'getattr'), what, *rest)), says)
+        found = torch_file.call(torch_file.name('__builtin__', 'getattr'), linear + b')\x81', torch_file.text('__init__'))
+        self.both(torch_file.pickle_of(torch_file.call(found, torch_file.text(f'touch {self.mark}'))), 'a call of what is no function')
+        self.both(torch_file.pickle_of(torch_file.call(torch_file.name('__builtin__', 'getattr'), found, torch_file.text('x'))), 'of what is no object')
+
     def test_the_other_ways_to_call_are_refused_by_their_name(self):
         shell = torch_file.text(f'touch {self.mark}')
         rows = {'INST': b'(' + shell + b'ios\nsystem\n', 'OBJ': b'(' + b'cos\nsystem\n'[:0] + shell + b'o', 'EXT1': b'\x82\x01',
                 'EXT2': b'\x83\x01\x00', 'EXT4': b'\x84\x01\0\0\0', 'STACK_GLOBAL': torch_file.text('os') + torch_file.text('system') + b'\x93',
                 'NEWOBJ_EX': b'N))\x92', 'PERSID': b'Pos.system\n', 'FRAME': b'\x95' + bytes(8), 'MEMOIZE': b'N\x94',
-                'SHORT_BINUNICODE': b'\x8c\x01a', 'BINBYTES': b'B\0\0\0\0', 'INT': b'I1\n', 'LONG4': b'\x8b\0\0\0\0', 'POP': b'N0',
+                'SHORT_BINUNICODE': b'\x8c\x01a', 'BINBYTES': b'B\0\0\0\0', 'INT': b'I1\n', 'LONG4': b'\x8b\0\0\0\0',
                 'DUP': b'N2', '0xff': b'\xff', '0x00': b'\0'}
         for operation, code in rows.items():
             self.both(torch_file.pickle_of(code), f'the operation {operation} at byte')
@@ -185,6 +209,8 @@ class Hostile(ImportCase):
         self.both(torch_file.pickle_of(b'(' * 100000), 'more than 1024 lists within each other')
         self.both(torch_file.pickle_of(b'N' * 100000), 'more than 65536 values on its stack')
         self.both(torch_file.pickle_of(b'Nr\xff\xff\xff\x7f'), 'keeps more than')
+        self.both(torch_file.pickle_of(b'0N'), 'takes a value that is not there')
+        self.both(torch_file.pickle_of(b'N(0N'), 'takes a value that is not there')
         self.both(torch_file.pickle_of(b'h\x05'), 'recalls what it has not kept')
         self.refuse(torch_file.zip_of(b'\x80\x02N'), 'ends without STOP')
         self.both(b'\x80\x04N.', "the pickle's protocol is 4")
