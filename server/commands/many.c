@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { AHEAD = 4 }; /* pictures a thread, so that one which takes long keeps few others from going on */
+enum { AHEAD = 16 }; /* pictures a thread, so that one which takes long keeps few others from going on */
 #define WAIT_SECONDS 0.2
 
 /* What one picture has come to. */
