@@ -446,6 +446,8 @@ def checkpoints():
         b'classifier.bias 18\nop_threshs 18\nfeatures.norm0.num_batches_tracked\n'
     yield 'names-chexnet', b'N\nmodule.densenet121.features.denseblock4.denselayer16.conv.2.weight 2\n' \
         b'module.densenet121.classifier.0.weight 14 2\nmodule.densenet121.classifier.0.bias 14\n'
+    yield 'attribute', (b'P\x80\x02c__builtin__\ngetattr\nctorch.optim.lr_scheduler\nOneCycleLR\n)\x81'
+                        b'X\x0e\0\0\0_annealing_cos\x86R0}.')
     yield 'names-resnet', b'Nchexpert|\nlayer4.1.conv2.weight 2\nconv1.weight 4 3 7 7\nfc.weight 14 2\nfc.bias 14\n'
     yield 'names-timm', b'Nxrv|densenet121-res224-nih\nblocks.6.0.conv_pwl.weight 2\nconv_stem.weight 4 3 3 3\nblocks.1.0.bn1.weight 2\n' \
         b'classifier.weight 18 2\n'

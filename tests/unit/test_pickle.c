@@ -255,7 +255,8 @@ Test(pickle, of_a_whole_one_every_beginning_is_refused)
 /* Each operation with nothing before it and zeros behind it: it makes something, or is refused in a sentence. */
 Test(pickle, no_operation_alone_does_anything_but_what_is_read)
 {
-    static const char READ[] = "\x80(N\x88\x89JKM\x8aGXTU}])t\x85\x86\x87"
+    static const char READ[] = "\x80"
+                               "0(N\x88\x89JKM\x8aGXTU}])t\x85\x86\x87"
                                "aesuqrhjcR\x81"
                                "bQ.";
 
