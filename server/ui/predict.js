@@ -102,7 +102,7 @@ function showShown() {
   $('again').hidden = film.state !== 'failed';
   if (film.state === 'done') showAnswer(film);
   else $('predict-status').textContent = film.state === 'failed' ? 'No prediction.' : film.note ? `Asking the server: ${film.note}.` : 'Asking the server…';
-  showAlert(film.error);
+  if (!$('predict').hidden) showAlert(film.error); // another view has its own
   showComparison();
   if (film.state === 'done' || film.state === 'failed') showPicture(viewers.current, film).catch(showFault);
 }
@@ -195,6 +195,7 @@ async function take(choice) {
   const over = pictures.length - room.length;
   $('worklist-left').textContent = [left ? `${left} file${left === 1 ? '' : 's'} of the folder left out: no pictures by their names.` : '',
     over ? `${over} left out: a tab holds ${MOST}.` : ''].join(' ').trim();
+  if (added.length) $('file-details').open = false; // it has been said
   if (added.length) open(added[0]);
   else if (folder) $('predict-status').textContent = 'No picture in that folder.';
 }
@@ -213,6 +214,7 @@ function startFiles() {
 /** Called whenever the view is shown. */
 export async function showPredict() {
   drawn = {};
+  for (const film of films) if (film.error?.status === 401) askAgain(film, film.given); // there may be a key by now
   await askForActive();
   showShown();
 }
