@@ -119,7 +119,7 @@ class Memory(Case):
         before = bound()
         self.assertTrue(before)
         for i, options in enumerate(({}, {'depth': 16}, {'colour': picture.RGB}, {'interlaced': True}, {'colour': picture.PALETTE, 'size': 512})):
-            for target in ('/predict', '/predict/heatmap?label=Mass'):
+            for target in ('/predict', '/predict/heatmap?label=Mass', '/predict/preview', '/predict/preview?size=64'):
                 self.assertEqual(client.post(server, target, film(50 + i, **options), Content_Type='image/png').status, 200)
         self.assertEqual(client.post(server, '/predict', film(60, colour=picture.RGB)[:-40], Content_Type='image/png').status, 400)
         self.assertEqual(bound()[len(before):], [])
@@ -136,6 +136,8 @@ class Memory(Case):
             self.send(name + ', explained', body, '/predict?explain=Mass')
             map_of = self.send(name + ', its map', body, '/predict/heatmap?label=Mass')
             self.sent[name + ', the map'] = map_of.body
+            for query in ('', '?size=64'):
+                self.sent[name + ', the preview' + query] = self.send(name + ', its preview' + query, body, '/predict/preview' + query).body
             form = b'--b\r\nContent-Disposition: form-data; name="image"; filename="x.png"\r\n\r\n' + body + b'\r\n--b--\r\n'
             self.send(name + ', in a form', form, Content_Type='multipart/form-data; boundary=b')
         self.assert_clean()
