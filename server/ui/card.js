@@ -1,7 +1,7 @@
 // A model as a card: what it is, how good it is, from which probability on it calls a finding; and what can be done with it.
 import { ask, getJson, key, save } from './api.js';
 import { showCaption } from './caption.js';
-import { $, attempt, bytes, fillFacts, make, number, percent, short, time } from './dom.js';
+import { $, attempt, bytes, fillFacts, fillTable, make, number, percent, short, time } from './dom.js';
 
 const KINDS = { youden: 'Youden', sensitivity_90: '90 % sensitivity', specificity_90: '90 % specificity' };
 
@@ -26,7 +26,7 @@ function showPoints(points) {
   table.closest('.scroll').hidden = !points;
   if (!points) return;
   table.tHead.replaceChildren(make('tr', {}, ...['Finding', 'AUROC', ...Object.values(KINDS)].map((name) => make('th', { scope: 'col' }, name))));
-  table.tBodies[0].replaceChildren(...Object.entries(points).map(([label, point]) => make('tr', {}, make('th', { scope: 'row' }, label.replaceAll('_', ' ')),
+  fillTable(table, Object.entries(points).map(([label, point]) => make('tr', {}, make('th', { scope: 'row' }, label.replaceAll('_', ' ')),
     make('td', {}, withInterval(point.auroc, point.auroc_low, point.auroc_high, three)),
     ...Object.keys(KINDS).map((kind) => make('td', {}, pointOf(point[kind], point.rates?.[kind]))))));
 }
@@ -94,6 +94,7 @@ export async function showCard(id, work, changed) {
     'AUROC on test': testOf(card),
     'Data set': job?.dataset_name,
     Rows: card.data ? `${card.data.train} to train, ${card.data.validation} to validate, ${card.data.test} to test` : null,
+    'Validation loss': job?.validation_loss ? `${number(job.validation_loss)} (base rates alone: ${number(job.baseline?.validation_loss)})` : null,
     Population: card.population,
     'Imported from': importOf(card.import),
     Warnings: card.warnings?.map((warning) => warning.detail).join(' ') || null,

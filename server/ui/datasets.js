@@ -1,6 +1,6 @@
 // The data sets that a training can name, and a form that fetches another one.
 import { Problem, getContract, getJson, postJson } from './api.js';
-import { $, attempt, bytes, make, showAlert } from './dom.js';
+import { $, attempt, bytes, fillTable, make, showAlert } from './dom.js';
 import { showFaults } from './form.js';
 
 const ASK_AGAIN_MS = 1500;
@@ -31,7 +31,7 @@ let timer = null;
 export async function listDatasets(use) {
   clearTimeout(timer);
   const { datasets } = await getJson('datasets');
-  $('datasets').tBodies[0].replaceChildren(...datasets.map((one) => rowOf(one, use)));
+  fillTable($('datasets'), datasets.map((one) => rowOf(one, use)));
   $('datasets-status').textContent = datasets.length ? '' : 'No data set yet: put a folder below --datasets, or fetch one.';
   if (datasets.some(({ state }) => state === 'counting') && !$('train').hidden) timer = setTimeout(() => attempt(() => listDatasets(use)), ASK_AGAIN_MS);
   return datasets.map(({ name }) => name);

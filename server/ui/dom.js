@@ -19,6 +19,14 @@ export function fillFacts(list, facts) {
     .flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]));
 }
 
+/** Rows into a table; each cell knows its column's name, which a narrow screen shows in place of the head. */
+export function fillTable(table, rows, { more = false } = {}) {
+  const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+  for (const row of rows) [...row.cells].forEach((cell, i) => { cell.dataset.column = names[i]; });
+  if (more) table.tBodies[0].append(...rows);
+  else table.tBodies[0].replaceChildren(...rows);
+}
+
 /** What went wrong, where a screen reader says it at once; null takes it away. */
 export function showAlert(error) {
   const box = $('alert');

@@ -1,6 +1,6 @@
 // The list of jobs: found by name, data set or state, and more of them when there are more.
 import { getJson } from './api.js';
-import { $, attempt, make, number, short, time } from './dom.js';
+import { $, attempt, fillTable, make, number, short, time } from './dom.js';
 
 const PAGE = 20;
 let next = null;   // the cursor of the page that follows
@@ -9,8 +9,8 @@ let opened = () => {};
 function rowOf(job) {
   const open = make('button', { type: 'button', class: 'quiet', 'aria-label': `Show ${short(job.id)}`, onclick: () => attempt(() => opened(job.id)) }, short(job.id));
   return make('tr', { 'data-job': job.id, title: job.note }, make('td', {}, open), make('td', { class: 'wide' }, job.name ?? '–'),
-    make('td', {}, job.dataset_name || '–'), make('td', {}, job.type === 'train' ? job.state : `${job.state} (${job.type})`), make('td', {}, time(job.created_at)),
-    make('td', {}, number(job.validation_loss)), make('td', {}, number(job.macro_auroc, 3)));
+    make('td', {}, job.dataset_name || '–'), make('td', {}, job.type === 'train' ? job.state : `${job.state} (${job.type})`), make('td', {}, number(job.macro_auroc, 3)),
+    make('td', {}, number(job.validation_loss)), make('td', {}, time(job.created_at)));
 }
 
 async function page(cursor) {
@@ -26,7 +26,7 @@ const filtered = () => Boolean($('jobs-text').value.trim() || $('jobs-state').va
 
 export async function listJobs() {
   const jobs = await page();
-  $('jobs').tBodies[0].replaceChildren(...jobs.map(rowOf));
+  fillTable($('jobs'), jobs.map(rowOf));
   const none = filtered() ? 'No job is found so.' : 'No job yet.';
   $('jobs-status').textContent = jobs.length ? '' : none;
   return jobs;
@@ -40,5 +40,5 @@ export function startJobs(open) {
     attempt(listJobs);
   });
   $('jobs-state').addEventListener('change', () => attempt(listJobs));
-  $('jobs-more').addEventListener('click', () => attempt(async () => $('jobs').tBodies[0].append(...(await page(next)).map(rowOf))));
+  $('jobs-more').addEventListener('click', () => attempt(async () => fillTable($('jobs'), (await page(next)).map(rowOf), { more: true })));
 }

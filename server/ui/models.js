@@ -2,7 +2,7 @@
 import { ask, getJson, has } from './api.js';
 import { called } from './caption.js';
 import { fileOf, showCard } from './card.js';
-import { $, attempt, make, number, short, time } from './dom.js';
+import { $, attempt, fillTable, make, number, short, time } from './dom.js';
 import { greet } from './greet.js';
 import { startImport } from './import.js';
 import { showPaired } from './paired.js';
@@ -34,7 +34,7 @@ function compareBox(card) {
 
 function filesOf(card) {
   const onnx = card.backbone ? [] : [' ', fileOf(card, 'ONNX', 'onnx', 'onnx')];
-  return make('td', {}, fileOf(card, 'Weights', 'weights', 'safetensors'), ...onnx);
+  return make('td', {}, make('span', {}, fileOf(card, 'Weights', 'weights', 'safetensors'), ...onnx));
 }
 
 const of = (id) => called(cards.find((card) => card.id === id) ?? { id });
@@ -83,8 +83,7 @@ function rowOf(card) {
   return make('tr', { 'data-model': card.id, 'aria-current': answers ? 'true' : null, title: card.note }, make('td', {}, compareBox(card)),
     make('th', { scope: 'row' }, show), make('td', { class: 'wide' }, card.name ?? '–'), make('td', {}, statusOf(card)),
     make('td', {}, number(card.metrics?.test?.macro_auroc, 3)), make('td', {}, job?.dataset_name ?? (card.imported ? 'imported' : '–')),
-    make('td', {}, time(card.created_at)), make('td', {}, number(job?.validation_loss)), make('td', {}, number(job?.baseline?.validation_loss)),
-    make('td', {}, card.population ?? '–'), filesOf(card), make('td', {}, gone));
+    make('td', {}, time(card.created_at)), make('td', {}, number(job?.validation_loss)), filesOf(card), make('td', {}, gone));
 }
 
 /** Whether two models answer for the same findings; what an old card does not say is not held against it. */
@@ -143,7 +142,7 @@ async function page(cursor) {
 
 function fill() {
   const found = $('models-text').value.trim() ? 'No model is found so.' : 'No model yet: train one, or import one.';
-  $('model-list').tBodies[0].replaceChildren(...cards.map(rowOf));
+  fillTable($('model-list'), cards.map(rowOf));
   $('models-status').textContent = cards.length ? '' : found;
 }
 

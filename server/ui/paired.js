@@ -1,7 +1,7 @@
 // Two models on the same test rows: gains with their intervals, and which of the two is better.
 import { Problem, getJson } from './api.js';
 import { called } from './caption.js';
-import { $, make, number } from './dom.js';
+import { $, fillTable, make, number } from './dom.js';
 
 /** By the interval of the pairs: it is all on one side of 0, or nobody can say. */
 function verdict({ difference_low: low, difference_high: high }) {
@@ -39,7 +39,7 @@ export async function showPaired(one, other) {
   try {
     const c = await getJson(`jobs/${second.job}/compare?with=${first.job}`);
     $('paired-said').textContent = `First ${called(first)}, second ${called(second)}. ${rowsOf(c)}`;
-    $('paired-table').tBodies[0].replaceChildren(rowOf('Mean AUROC', c.macro_auroc), ...c.findings.map((f) => rowOf(`AUROC, ${f.label.replaceAll('_', ' ')}`, f)));
+    fillTable($('paired-table'), [rowOf('Mean AUROC', c.macro_auroc), ...c.findings.map((f) => rowOf(`AUROC, ${f.label.replaceAll('_', ' ')}`, f))]);
     $('paired-table').closest('.scroll').hidden = false;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

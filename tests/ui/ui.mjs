@@ -310,7 +310,7 @@ await tap.test('data are fetched, interrupted, resumed and cancelled', async () 
 });
 
 await tap.test('models are compared, and another one is activated', async () => {
-  await train({ ...QUICK, steps_per_epoch: 0, seed: 2 });
+  await train({ ...QUICK, steps_per_epoch: 0, seed: 2, split_seed: 1 }); // the same test rows
   await page.waitForSelector('#job[data-state=running]');
   await ended('succeeded');
   await view('models');
