@@ -68,7 +68,6 @@ static void *work(void *arg)
     while (take(m, &i)) {
         struct outcome *o = &m->outcomes[i % m->n_outcomes];
 
-        *o = (struct outcome){ .reply = NULL };
         o->st = ask(m->asking, hand->session, path_of(m, i), &o->reply, &o->why);
         pthread_mutex_lock(&m->lock);
         o->is_there = true;
@@ -91,8 +90,7 @@ static struct outcome outcome_take(struct many *m, const struct listener *l)
             pthread_mutex_lock(&m->lock);
         }
     taken = *o;
-    o->is_there = false;
-    o->reply = NULL;
+    *o = (struct outcome){ .reply = NULL }; /* under the lock: is_there is looked at before it is true */
     m->told++;
     pthread_cond_broadcast(&m->moved);
     pthread_mutex_unlock(&m->lock);
