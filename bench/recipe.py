@@ -2,11 +2,12 @@
 """What image, inputs and history add, and what each choice of the standard recipe buys: the experiments of docs/recipe.md.
 
     bench/recipe.py CXRD DATASETS DATASET OUT [--seeds 1,2,3,4,5] [--set KEY=VALUE]... [--only NAME]... [--threads 2]
-                    [--init WEIGHTS]
+                    [--init WEIGHTS] [--arm NAME KEY=VALUE...]... [--beside NAME]...
 
 CXRD is the program, DATASETS the folder of data sets. A seed is that of split and weights. Every training is kept in
 OUT/<experiment>/<seed>; one that is there and has ended is not run again, so a stopped run goes on. The experiments that
-transfer begin with WEIGHTS and are left out without. An ensemble is the mean of the probabilities of three trainings on one
+transfer begin with WEIGHTS and are left out without. --arm is one more experiment, what differs from the standard recipe, and --beside
+one more that the others are compared with. An ensemble is the mean of the probabilities of three trainings on one
 split. Prints Markdown tables:
 the loss and the macro AUROC (of findings with at least ten positives and ten negatives) on the test rows, and how much better they are than the
 base rates, the standard recipe, the history alone and with age, sex and view, paired by row. Each is the mean over the seeds ±
@@ -189,11 +190,15 @@ def main():
     parser.add_argument('out')
     parser.add_argument('--seeds', default='1,2,3,4,5')
     parser.add_argument('--set', action='append', default=[])
-    parser.add_argument('--only', action='append', choices=[*EXPERIMENTS, *ENSEMBLES])
+    parser.add_argument('--only', action='append', default=[], choices=[*EXPERIMENTS, *ENSEMBLES])
+    parser.add_argument('--arm', action='append', default=[], nargs='+', metavar=('NAME', 'KEY=VALUE'))
+    parser.add_argument('--beside', action='append', default=[])
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--init', help='weights of a model to transfer from')
     arguments = parser.parse_args()
-    names = [name for name in arguments.only or [*EXPERIMENTS, *ENSEMBLES] if arguments.init or not transfers(settings_of(name))]
+    EXPERIMENTS.update({name: settings for name, *settings in arguments.arm})
+    asked = arguments.only + [name for name, *_ in arguments.arm]
+    names = [name for name in asked or [*EXPERIMENTS, *ENSEMBLES] if arguments.init or not transfers(settings_of(name))]
     models, notes = {}, {'base rates': '| |'}
     with tempfile.TemporaryDirectory() as datasets:
         source = os.path.join(arguments.datasets, arguments.dataset)
@@ -205,7 +210,7 @@ def main():
             models.setdefault('base rates', [base_rates(outs[0], rows) for outs, rows in zip(splits, models[name])])
             notes[name] = notes_of(splits)
     show_figures(models, notes)
-    for other in BESIDE:
+    for other in (*BESIDE, *arguments.beside):
         if other in models:
             show_differences(models, other)
 
