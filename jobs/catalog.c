@@ -1,4 +1,4 @@
-/* jobs/catalog.c - see cxrd/catalog.h. Who asks looks, at most every LOOK_SECONDS; what has changed since it was counted is
+/* jobs/catalog.c - see cxrd/catalog.h. A request looks, at most every LOOK_SECONDS; data sets that have changed since they were counted are
  * counted by the thread, one data set at a time and without the lock. */
 #include "cxrd/catalog.h"
 

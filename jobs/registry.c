@@ -121,8 +121,11 @@ static struct input_values ends_of(bool upper)
 {
     struct input_values v;
 
-    for (size_t i = 0; i < N_INPUT_NUMBERS; i++)
-        v.of[i] = !upper ? 0 : i == INPUT_AGE ? INPUT_OLDEST : 1;
+    for (size_t i = 0; i < N_INPUT_NUMBERS; i++) {
+        const bool counts = i == INPUT_FILMS || (i >= INPUT_OFTEN && i < INPUT_LATELY);
+
+        v.of[i] = !upper ? 0 : i == INPUT_AGE ? INPUT_OLDEST : counts ? input_often(INPUT_MOST_FILMS) : 1;
+    }
     return v;
 }
 

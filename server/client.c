@@ -54,9 +54,13 @@ static enum status fail(long status, const json_t *reply, struct error *err)
 {
     const char *detail = json_string_value(json_object_get(reply, "detail"));
     const bool of_body = status == 400 || status == 413 || status == 415 || status == 422;
+    const bool not_now = status == 429 || status == 503;
 
-    return error_set(err, of_body ? ST_UNUSABLE : ST_IO, "the server answered %ld%s%.200s", status,
-                     detail ? ": " : "", detail ? detail : "");
+    return error_set(err,
+                     of_body   ? ST_UNUSABLE
+                     : not_now ? ST_BUSY
+                               : ST_IO,
+                     "the server answered %ld%s%.200s", status, detail ? ": " : "", detail ? detail : "");
 }
 
 /* The fault that OpenSSL found with a certificate (X509_V_ERR_…), in words that say what to do. */

@@ -51,12 +51,11 @@ struct table_row {
     int32_t follow_up;  /* "Follow-up #": orders the films of a patient; FOLLOW_UP_NONE: not known */
     bool history_known; /* see table_read() */
     bool earlier;       /* there is an earlier film of the patient */
-    uint16_t films;     /* how many there are, at most COURSE_MOST */
+    uint16_t films;     /* how many there are, at most INPUT_MOST_FILMS */
     size_t course;      /* offset in table.course of what is said of the findings of `ever`, in their order */
 };
 
-/* Of a finding: how many of the earlier films showed it, and how many came after the last of these. */
-enum { COURSE_MOST = UINT8_MAX };
+/* Of a finding: how many of the earlier films showed it, and how many came after the last of these, at most INPUT_MOST_FILMS. */
 struct course_of_finding {
     uint8_t films, since;
 };

@@ -37,7 +37,8 @@ enum {
     N_INPUT_NUMBERS
 };
 
-enum { INPUT_OLDEST = 150 }; /* years: no greater age is understood */
+enum { INPUT_OLDEST = 150 };     /* years: no greater age is understood */
+enum { INPUT_MOST_FILMS = 255 }; /* no more earlier films are counted */
 
 /* What is said of a patient: age in years; sex 1 for M, 0 for F; view 1 for AP, 0 for PA; of[INPUT_EVER + k] and
  * of[INPUT_LAST + k] 1 where finding k was seen before, else 0; of[INPUT_EARLIER] 1 where there is an earlier film, else 0. Of
@@ -48,7 +49,7 @@ struct input_values {
 };
 extern const struct input_values INPUTS_UNKNOWN;
 
-/* How of[INPUT_OFTEN + k] and of[INPUT_FILMS] count films, and what of[INPUT_LATELY + k] is so many films after the last that showed it. */
+/* How of[INPUT_OFTEN + k] and of[INPUT_FILMS] count films, and of[INPUT_LATELY + k] so many films after the last that showed it. */
 double input_often(size_t films);
 double input_lately(size_t since);
 

@@ -42,20 +42,22 @@ struct past {
     uint16_t films;
 };
 
+_Static_assert(INPUT_MOST_FILMS <= UINT8_MAX, "struct course_of_finding can count so far");
+
 static void past_add(struct past *past, const struct seen *now)
 {
     for (size_t k = 0; k < MAX_LABELS; k++) {
         struct course_of_finding *of = &past->of[k];
 
-        if (of->since < COURSE_MOST)
+        if (of->since < INPUT_MOST_FILMS)
             of->since++;
         if (!(now->there >> k & 1))
             continue;
         of->since = 0;
-        if (of->films < COURSE_MOST)
+        if (of->films < INPUT_MOST_FILMS)
             of->films++;
     }
-    if (past->films < COURSE_MOST)
+    if (past->films < INPUT_MOST_FILMS)
         past->films++;
     see(&past->ever, now->there, now->unknown);
     past->last = *now;

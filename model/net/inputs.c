@@ -52,9 +52,11 @@ bool input_exists(size_t number, size_t n_labels)
     return number < N_INPUT_NUMBERS && (!of || number - of->first < n_labels);
 }
 
-double input_often(size_t films) { return log1p((double)films); }
+static double counted(size_t films) { return films < INPUT_MOST_FILMS ? (double)films : INPUT_MOST_FILMS; }
 
-double input_lately(size_t since) { return 1 / (1 + (double)since); }
+double input_often(size_t films) { return log1p(counted(films)); }
+
+double input_lately(size_t since) { return 1 / (1 + counted(since)); }
 
 /* Digits, with or without a point and more of them. Returns the bytes that were read; 0: it is no such number. */
 static size_t number_read(const char *text, size_t n, double *ret)
@@ -341,7 +343,8 @@ bool inputs_half(const struct inputs *in, size_t i, struct input_half *ret)
     mean = in->of[i].mean;
     beside = in->of[other].mean;
     if (kind == INPUT_COURSE)
-        *ret = (struct input_half){ other, beside > 0 ? mean / beside : mean, 0 };
+        *ret =
+            (struct input_half){ other, fmin(beside > 0 ? mean / beside : mean, input_often(SIZE_MAX)), 0 };
     else if (number < INPUT_LAST)
         *ret = (struct input_half){ other, 1, share((mean - beside) / (1 - beside)) };
     else

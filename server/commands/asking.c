@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PICTURE = 64 << 20, MAX_PATH = 1024 };
+enum { MAX_PICTURE = 64 << 20, MAX_PATH = 1024, TRIES = 5 };
 
 /* ---- which model ---- */
 
@@ -279,6 +279,20 @@ static enum status picture_read(struct picture *p, struct error *err)
     return st == ST_OK || st == ST_NOMEM ? st : ST_UNUSABLE;
 }
 
+/* Of thousands of pictures one meets a full queue, or a decoder that was lost: it is asked about again a second later. */
+static enum status ask_patiently(const struct asking *a, struct session *s, const struct picture *picture,
+                                 json_t **ret_reply, struct error *err)
+{
+    enum status st = ST_BUSY;
+
+    for (int i = 0; i < TRIES && st == ST_BUSY; i++) {
+        if (i > 0)
+            sleep(1);
+        st = a->m.model ? ask_here(a, s, picture, ret_reply, err) : ask_there(a->o, picture, ret_reply, err);
+    }
+    return st;
+}
+
 enum status ask(const struct asking *a, struct session *s, const char *path, json_t **ret, struct error *err)
 {
     struct picture picture = { path, FILE_BYTES_INIT };
@@ -286,7 +300,7 @@ enum status ask(const struct asking *a, struct session *s, const char *path, jso
     enum status st = path ? picture_read(&picture, err) : ST_OK;
 
     if (st == ST_OK)
-        st = a->m.model ? ask_here(a, s, &picture, &reply, err) : ask_there(a->o, &picture, &reply, err);
+        st = ask_patiently(a, s, &picture, &reply, err);
     if (st == ST_OK && path && json_object_set_new(reply, "file", json_any_text(path)) != 0)
         st = error_nomem(err);
     file_bytes_release(&picture.file);

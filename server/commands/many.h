@@ -22,7 +22,7 @@ struct listener {
 
 /* Ask about every picture, or once without one. A thread reads, decodes and computes one picture at a time, so that the cores are
  * as busy as those of a server with as many workers; the calling thread only tells. Those that ask are never further ahead of
- * it than a few pictures a thread.
+ * it than 16 pictures a thread.
  * Errors: a picture's that is no fault of the picture's, tell()'s, ST_IO (no thread), ST_NOMEM. */
 MUST_USE enum status ask_many(const struct asking *a, const struct path_list *pictures, size_t threads,
                               const struct listener *listener, struct error *err);

@@ -120,7 +120,7 @@ static enum status folder_add(struct path_list *l, const char *folder, int depth
     return st;
 }
 
-/* What a pattern matches, in the order of names; one that matches nothing is a file that is not there, and told as such. */
+/* The files that a pattern matches, in the order of names; one that matches nothing is a file that is not there, and told as such. */
 static enum status pattern_add(struct path_list *l, const char *pattern, struct error *err);
 
 static enum status argument_add(struct path_list *l, const char *argument, bool is_pattern, struct error *err)

@@ -118,7 +118,7 @@ static enum status predict_all(const struct asking *a, const struct path_list *p
                                struct error *err)
 {
     const struct predict_options *o = a->o;
-    struct telling t = { .o = o, .n = pictures->n, .begun = clock_seconds() };
+    struct telling t = { .o = o, .n = pictures->n ? pictures->n : 1, .begun = clock_seconds() };
     const struct listener listener = { on_told, on_wait, &t };
     struct error at_end;
     enum status st = ST_OK, closed;

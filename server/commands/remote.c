@@ -62,6 +62,15 @@ static void print_state(const json_t *job)
     print_padded(text, 18);
 }
 
+/* When it came, to the minute. */
+static void print_minute(const json_t *record)
+{
+    char text[17];
+
+    snprintf(text, sizeof text, "%s", text_of(record, "created_at"));
+    print_padded(text, 18);
+}
+
 /* One line: what it is, how far it is, when it came, what it led to. */
 static void print_job(const json_t *job)
 {
@@ -70,7 +79,7 @@ static void print_job(const json_t *job)
     print_padded(text_of(job, "id"), 38);
     print_padded(text_of(job, "type"), 9);
     print_state(job);
-    printf("%.16s  ", text_of(job, "created_at"));
+    print_minute(job);
     if (json_is_number(loss))
         printf("%-10.4f", json_number_value(loss));
     else
@@ -101,7 +110,7 @@ static void print_model(const json_t *model, const char *active)
     printf("%c ", active && strcmp(active, id) == 0 ? '*' : ' ');
     print_padded(id, 38);
     print_padded(text_of(model, "architecture"), 14);
-    printf("%.16s  ", text_of(model, "created_at"));
+    print_minute(model);
     print_text(stdout, text_of(model, "job"), strlen(text_of(model, "job")));
     putchar('\n');
 }
@@ -144,7 +153,12 @@ static void print_record(const json_t *record)
     }
 }
 
-static void print_active(const json_t *reply) { printf("active: %s\n", text_of(reply, "id")); }
+static void print_active(const json_t *reply)
+{
+    printf("active: ");
+    print_text(stdout, text_of(reply, "id"), strlen(text_of(reply, "id")));
+    putchar('\n');
+}
 
 /* ---- asking ---- */
 

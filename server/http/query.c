@@ -141,7 +141,7 @@ static bool is_taken(const char *taken, const char *name, size_t n)
     return false;
 }
 
-/* The name that was meant, as far as one is near enough: a third of it may be wrong. 0: none is. */
+/* The name that was meant, as far as one is near enough: a third of it may be wrong. 0: each is too far away. */
 static size_t nearest(const char *taken, const char *name, size_t n, const char **ret_word)
 {
     size_t best = n / 3 + 1, best_length = 0, length;
@@ -156,7 +156,7 @@ static size_t nearest(const char *taken, const char *name, size_t n, const char 
     return best_length;
 }
 
-/* "age, sex or view" */
+/* "age, sex and view" */
 static void list_taken(const char *taken, char *ret, size_t size)
 {
     const char *word;
@@ -183,7 +183,7 @@ static void tell_unknown(const char *taken, const char *name, size_t n, char ret
         snprintf(ret, HTTP_TEXT, "this request has no parameter '%.*s' in its query; is '%.*s' meant?", shown,
                  name, (int)length, meant);
     else if (names[0])
-        snprintf(ret, HTTP_TEXT, "this request has no parameter '%.*s' in its query; there are %s", shown,
+        snprintf(ret, HTTP_TEXT, "this request has no parameter '%.*s' in its query; it takes %s", shown,
                  name, names);
     else
         snprintf(ret, HTTP_TEXT, "this request has no parameter '%.*s': it takes none in its query", shown,

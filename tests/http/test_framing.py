@@ -293,7 +293,7 @@ class Methods(Framing):
 
     def test_options_is_204_with_the_methods(self):
         for target, allow in (('/predict', 'POST, OPTIONS'), ('/models', 'GET, HEAD, POST, OPTIONS'),
-                              ('/jobs/00000000-0000', 'GET, HEAD, DELETE, OPTIONS'), ('/livez', 'GET, HEAD, OPTIONS')):
+                              ('/jobs/00000000-0000', 'GET, HEAD, PATCH, DELETE, OPTIONS'), ('/livez', 'GET, HEAD, OPTIONS')):
             with self.subTest(target):
                 reply = client.request(self.server, 'OPTIONS', target)
                 self.assertEqual((reply.status, reply.headers['allow'], reply.body), (204, allow, b''))
@@ -327,7 +327,7 @@ class Targets(Framing):
                 raw.send(client.head('OPTIONS', target))
                 reply = raw.reply('OPTIONS')
                 self.assertEqual(reply.status, 204)
-                self.assertEqual(set(reply.headers['allow'].split(', ')), {'GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'})
+                self.assertEqual(set(reply.headers['allow'].split(', ')), {'GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'})
         for method in ('GET', 'POST', 'options'):
             self.assert_refused(client.head(method, '*') + SMUGGLED, 400, 'target', '/nothing')
 

@@ -126,7 +126,8 @@ class GroupsTest(GroupedCase):
         self.assertEqual({hernia[name] for name in ('ppv', 'npv', 'calibration_slope', 'threshold', 'true_positives')}, {None})
 
     def test_the_report_shows_the_worst_errors(self):
-        shown = re.findall(r'data-map="([^"]+)"></canvas></div><figcaption><b>Mass: ([0-9.]+)</b>, but has (\w+)<br>([^<]+)<',
+        shown = re.findall(r'data-map="([^"]+)" data-scale=\'[^\']+\'></canvas></div>'
+                           r'<figcaption><b>Mass: ([0-9.]+)</b>, but has (\w+)<br>([^<]+)<',
                            self.report)
         without, having = max(p for _, t, p in self.rows if not t), min(p for _, t, p in self.rows if t)
         self.assertEqual([(p, what) for _, p, what, _ in shown], [(f'{without:.3f}', 'Effusion'), (f'{having:.3f}', 'it')])

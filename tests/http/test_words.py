@@ -60,7 +60,7 @@ class Queries(ServerCase):
                 detail = self.assert_problem(self.post(f'/predict?{said}', film), 400, 'no parameter')['detail']
                 self.assertTrue(detail.endswith(f"is '{meant}' meant?"), detail)
         detail = self.assert_problem(self.post('/predict?colour=blue', film), 400)['detail']
-        self.assertIn('there are ', detail)
+        self.assertIn('; it takes ', detail)
         for name in ('explain', 'age', 'history_last'):
             self.assertIn(name, detail)
         self.assert_problem(self.get('/version?x=1'), 400, 'it takes none')

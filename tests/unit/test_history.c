@@ -157,10 +157,10 @@ Test(history, counts_films_and_those_since)
     table_release(&t);
 }
 
-/* Counts end at COURSE_MOST and do not begin anew. */
+/* Counts end at INPUT_MOST_FILMS and do not begin anew. */
 Test(history, counts_no_further_than_it_can)
 {
-    enum { MASS_AT = 9, EDEMA_AT = 3, FILMS = COURSE_MOST + 50 };
+    enum { MASS_AT = 9, EDEMA_AT = 3, FILMS = INPUT_MOST_FILMS + 50 };
     struct buf text = BUF_INIT(1 << 20);
     struct table t;
 
@@ -170,8 +170,8 @@ Test(history, counts_no_further_than_it_can)
     buf_put(&text, "", 1);
     t = table_of((const char *)text.data);
     check_course(&t, "100.png", 100, MASS_AT, 99, 0);
-    check_course(&t, "304.png", COURSE_MOST, MASS_AT, COURSE_MOST, 0);
-    check_course(&t, "304.png", COURSE_MOST, EDEMA_AT, 1, COURSE_MOST);
+    check_course(&t, "304.png", INPUT_MOST_FILMS, MASS_AT, INPUT_MOST_FILMS, 0);
+    check_course(&t, "304.png", INPUT_MOST_FILMS, EDEMA_AT, 1, INPUT_MOST_FILMS);
     table_release(&t);
     buf_release(&text);
 }
