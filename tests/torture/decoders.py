@@ -2,7 +2,7 @@
 """What decodes is killed and stopped over pictures, under load: each signal costs one picture at most, which is 400 or 503, all others are
 200, and no descriptor, process, mapping or memory is left.
 
-    CXRD_BIN=build/release/cxrd tests/torture/decoders.py [--count 1000] [--decoders 12] [--decode-timeout 5] [--only WHOM] [--tap FILE]
+    CXRD_BIN=build/release/cxrd tests/torture/decoders.py [--count 1000] [--decoders 24] [--decode-timeout 5] [--only WHOM] [--tap FILE]
 
 WHOM: killed (SIGKILL to a helper that has a picture), stopped (SIGSTOP to one; cxrd gives it up 5 s after --decode-timeout), child (SIGKILL
 to the process of a picture). The long form is the default; ctest runs a short one. CXRD_SANITIZE set: memory is not judged.
@@ -73,7 +73,7 @@ class Crowd:
 
     def __init__(self, server, clients):
         self.server, self.over, self.lock = server, threading.Event(), threading.Lock()
-        self.outside, self.png, self.wrong = {}, 0, []  # guarded by `lock`
+        self.outside, self.said, self.png, self.wrong = {}, {}, 0, []  # guarded by `lock`
         given, self.noise = films(), picture.noise(1, 300, 300)
         self.threads = [threading.Thread(target=self.guarded, args=(self.ask, given[i % len(given):] + given[:i % len(given)]))
                         for i in range(clients)]
@@ -92,9 +92,12 @@ class Crowd:
         with client.Client(self.server) as one:
             while not self.over.is_set():
                 given = given[1:] + given[:1]
-                status = one.request('POST', '/predict', given[0]).status
+                reply = one.request('POST', '/predict', given[0])
                 with self.lock:
-                    self.outside[status] = self.outside.get(status, 0) + 1
+                    self.outside[reply.status] = self.outside.get(reply.status, 0) + 1
+                    if reply.status != 200:
+                        said = reply.json()['detail']
+                        self.said[said] = self.said.get(said, 0) + 1
                 client.SEEN.clear()  # not everything must be remembered for long
 
     def ask_png(self):
@@ -158,7 +161,8 @@ def torture(whom, options):
     import_model(server, dataset.weights())
     assert client.post(server, '/predict', picture.noise(1)).status == 200
     before, memory = kept(server.pid), []
-    crowd, marksman = Crowd(server, options.decoders + 2), Marksman(server, max(1, options.decoders - 2))
+    most_stopped = options.decoders // 2  # the others are enough for all clients, so that none waits for one
+    crowd, marksman = Crowd(server, options.decoders - most_stopped), Marksman(server, most_stopped)
     for _ in range(options.count):
         marksman.meet(whom)
         memory.append(resident(server.pid))
@@ -176,7 +180,7 @@ def torture(whom, options):
     if grown > FLAT and not os.environ.get('CXRD_SANITIZE'):
         wrong.append(f'resident memory grew by {grown} KiB')
     server.stop()  # which fails when a sanitizer had something to say
-    return wrong, (f'{whom}: {options.count} signals, answers {dict(sorted(crowd.outside.items()))}, PNG {crowd.png} times 200, late {late}, '
+    return wrong, (f'{whom}: {options.count} signals, answers {dict(sorted(crowd.outside.items()))}, {crowd.said}, PNG {crowd.png} times 200, late {late}, '
                    f'helpers begun anew {restarts}; descriptors {before[0]} before, {after[0]} after; resident memory {memory[0]} KiB at first, '
                    f'{max(memory)} at most, {grown:+d} since a quarter of the signals; {len(wrong)} failures')
 
@@ -184,7 +188,7 @@ def torture(whom, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--count', type=int, default=1000)
-    parser.add_argument('--decoders', type=int, default=12)
+    parser.add_argument('--decoders', type=int, default=24)
     parser.add_argument('--decode-timeout', type=int, default=5)
     parser.add_argument('--only', choices=('killed', 'stopped', 'child'))
     parser.add_argument('--tap', metavar='FILE', default=os.devnull)
