@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PICTURE = 64 << 20, MAX_PATH = 1024, TRIES = 5 };
+enum { MAX_PICTURE = 64 << 20, MAX_PATH = 1024, TRIES = 30 };
 
 /* ---- which model ---- */
 
@@ -115,6 +115,7 @@ static enum status open_there(struct asking *a, struct error *err)
 enum status asking_open(struct asking *a, const struct predict_options *o, size_t n, struct error *err)
 {
     a->o = o;
+    a->many = n > 1;
     a->q = (struct question){ .explain = EXPLAIN_NONE, .values = INPUTS_UNKNOWN };
     if (o->weights)
         return open_here(a, n, err);
@@ -251,10 +252,10 @@ static enum status stdin_read(struct file_bytes *ret, struct error *err)
 {
     struct buf bytes = BUF_INIT(MAX_PICTURE);
     char part[1 << 14];
-    ssize_t n;
+    ssize_t n = 0;
     enum status st;
 
-    while ((n = read(STDIN_FILENO, part, sizeof part)) > 0)
+    while (buf_status(&bytes) == ST_OK && (n = read(STDIN_FILENO, part, sizeof part)) > 0)
         buf_put(&bytes, part, (size_t)n);
     st = buf_status(&bytes);
     if (n < 0)
@@ -279,13 +280,14 @@ static enum status picture_read(struct picture *p, struct error *err)
     return st == ST_OK || st == ST_NOMEM ? st : ST_UNUSABLE;
 }
 
-/* Of thousands of pictures one meets a full queue, or a decoder that was lost: it is asked about again a second later. */
+/* Of thousands of pictures one meets a full queue, or a decoder that was lost: it is asked about again a second later. A
+ * person who asks about one can do that himself. */
 static enum status ask_patiently(const struct asking *a, struct session *s, const struct picture *picture,
                                  json_t **ret_reply, struct error *err)
 {
     enum status st = ST_BUSY;
 
-    for (int i = 0; i < TRIES && st == ST_BUSY; i++) {
+    for (int i = 0; i < (a->many ? TRIES : 1) && st == ST_BUSY; i++) {
         if (i > 0)
             sleep(1);
         st = a->m.model ? ask_here(a, s, picture, ret_reply, err) : ask_there(a->o, picture, ret_reply, err);

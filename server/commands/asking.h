@@ -20,6 +20,7 @@ struct predict_options {
 /* What all threads that ask share. Read only, once it is open. */
 struct asking {
     const struct predict_options *o;
+    bool many;               /* pictures, so that one is asked about again where the server has no time */
     struct labels labels;    /* of the model that answers */
     struct served m;         /* no model: a server is asked */
     struct question q;       /* of `m`; a server reads the options itself */

@@ -1,4 +1,4 @@
-/* server/commands/commands.c - how every command begins, and how it fails. */
+/* server/commands/commands.c - which commands there are, how each begins, and how it fails. */
 #include "commands.h"
 #include "cxrd/utf8.h"
 
@@ -6,6 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+static const struct command *const *known; /* set once, before there is a second thread */
+static size_t n_known;
+
+void commands_know(const struct command *const *commands, size_t n)
+{
+    known = commands;
+    n_known = n;
+}
+
+const struct command *command_at(size_t i) { return i < n_known ? known[i] : NULL; }
 
 bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
                    int *ret_exit)

@@ -12,9 +12,11 @@ extern const struct command COMMAND_SERVE, COMMAND_TRAIN, COMMAND_PREDICT, COMMA
     COMMAND_KEY, COMMAND_AUDIT, COMMAND_INSPECT, COMMAND_IMPORT, COMMAND_EXPORT, COMMAND_COMPARE,
     COMMAND_JOBS, COMMAND_MODELS, COMMAND_ACTIVATE, COMMAND_ROLLBACK, COMMAND_COMPLETION;
 
-/* All of them, in the order in which --help has them. */
-extern const struct command *const COMMANDS[];
-extern const size_t N_COMMANDS;
+/* All of them, in the order in which --help has them. main() tells them first of all, so that a command which tells of the others
+ * does not need the file that has them all.
+ *   commands  borrowed for good */
+void commands_know(const struct command *const *commands, size_t n);
+const struct command *command_at(size_t i); /* NULL: there are no more */
 
 /* Exit statuses of a command. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };

@@ -37,8 +37,8 @@ static void print_quoted(const char *text)
 
 static void print_names(void)
 {
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("%s%s", i ? " " : "", COMMANDS[i]->name);
+    for (size_t i = 0; command_at(i); i++)
+        printf("%s%s", i ? " " : "", command_at(i)->name);
 }
 
 /* ---- bash ---- */
@@ -97,8 +97,8 @@ static void print_bash(void)
     printf(" help --help --version --man' ;;\n        2:help) words='");
     print_names();
     printf("' ;;\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        bash_command(COMMANDS[i]);
+    for (size_t i = 0; command_at(i); i++)
+        bash_command(command_at(i));
     printf(
         "    esac\n    mapfile -t COMPREPLY < <(compgen ${kind:+\"$kind\"} -W \"$words\" -- \"$word\")\n}\n"
         "complete -o filenames -F _cxrd cxrd\n");
@@ -142,15 +142,15 @@ static void print_zsh(void)
 {
     printf("#compdef cxrd\n# cxrd for zsh, made by `cxrd completion zsh`\n_cxrd() {\n"
            "    if (( CURRENT == 2 )); then\n        local -a commands=(\n");
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        printf("            '%s:", COMMANDS[i]->name);
-        print_quoted(COMMANDS[i]->summary);
+    for (size_t i = 0; command_at(i); i++) {
+        printf("            '%s:", command_at(i)->name);
+        print_quoted(command_at(i)->summary);
         printf("'\n");
     }
     printf("        )\n        _describe command commands\n        return\n    fi\n"
            "    local command=$words[2]\n    shift words\n    (( CURRENT-- ))\n    case $command in\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        zsh_command(COMMANDS[i]);
+    for (size_t i = 0; command_at(i); i++)
+        zsh_command(command_at(i));
     printf("    esac\n}\n_cxrd \"$@\"\n");
 }
 
@@ -194,8 +194,8 @@ static void fish_command(const struct command *c)
 static void print_fish(void)
 {
     printf("# cxrd for fish, made by `cxrd completion fish`\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fish_command(COMMANDS[i]);
+    for (size_t i = 0; command_at(i); i++)
+        fish_command(command_at(i));
 }
 
 static int completion(int argc, char **argv)

@@ -8,21 +8,20 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const COMMANDS[] = { &COMMAND_SERVE,     &COMMAND_TRAIN,   &COMMAND_PREDICT,
-                                           &COMMAND_JOBS,      &COMMAND_MODELS,  &COMMAND_ACTIVATE,
-                                           &COMMAND_ROLLBACK,  &COMMAND_PHANTOM, &COMMAND_HEALTH,
-                                           &COMMAND_KEY,       &COMMAND_AUDIT,   &COMMAND_INSPECT,
-                                           &COMMAND_IMPORT,    &COMMAND_EXPORT,  &COMMAND_COMPARE,
-                                           &COMMAND_COMPLETION };
-const size_t N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0];
+static const struct command *const COMMANDS[] = { &COMMAND_SERVE,     &COMMAND_TRAIN,   &COMMAND_PREDICT,
+                                                  &COMMAND_JOBS,      &COMMAND_MODELS,  &COMMAND_ACTIVATE,
+                                                  &COMMAND_ROLLBACK,  &COMMAND_PHANTOM, &COMMAND_HEALTH,
+                                                  &COMMAND_KEY,       &COMMAND_AUDIT,   &COMMAND_INSPECT,
+                                                  &COMMAND_IMPORT,    &COMMAND_EXPORT,  &COMMAND_COMPARE,
+                                                  &COMMAND_COMPLETION };
 
 static void print_version(void) { printf("cxrd %s (%s)\n%s\n", CXRD_VERSION, CXRD_BUILD, INTENDED_USE); }
 
 static void print_help(FILE *to)
 {
     fprintf(to, "cxrd - chest X-rays to findings, and the training that gets there\n\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(to, "  cxrd %-10s  %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+    for (size_t i = 0; command_at(i); i++)
+        fprintf(to, "  cxrd %-10s  %s\n", command_at(i)->name, command_at(i)->summary);
     fprintf(to,
             "  cxrd --version\n  cxrd --man          the manual page: cxrd --man | man -l -\n\n"
             "cxrd help COMMAND says more of one. %s\n",
@@ -43,9 +42,9 @@ static void memory_settle(void)
 /* NULL: there is none of that name, which has been said. */
 static const struct command *find(const char *name)
 {
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(name, COMMANDS[i]->name) == 0)
-            return COMMANDS[i];
+    for (size_t i = 0; command_at(i); i++)
+        if (strcmp(name, command_at(i)->name) == 0)
+            return command_at(i);
     if (*name)
         fprintf(stderr, "cxrd: there is no command '%.64s'\n\n", name);
     print_help(stderr);
@@ -70,6 +69,7 @@ int main(int argc, char **argv)
     const struct command *c;
 
     memory_settle();
+    commands_know(COMMANDS, sizeof COMMANDS / sizeof COMMANDS[0]);
     if (strcmp(name, "--version") == 0) {
         print_version();
         return EXIT_DONE;

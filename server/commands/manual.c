@@ -60,8 +60,8 @@ void manual_print(void)
     printf(".SH SYNOPSIS\n.B cxrd\n.I command\n[\\fIoptions\\fR]\n.SH DESCRIPTION\n");
     put(INTENDED_USE);
     printf("\n.PP\nEach option has an environment variable; the option wins.\n.SH COMMANDS\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        print_command(COMMANDS[i]);
+    for (size_t i = 0; command_at(i); i++)
+        print_command(command_at(i));
     printf(".SH EXIT STATUS\n");
     put(EXITS);
     printf(".\n");

@@ -161,23 +161,37 @@ enum status pictures_find(char *const *arguments, size_t n, struct path_list *re
     return st;
 }
 
-/* The lines of an open list. */
+/* The next line without its end. *ret_n is 0 for one that is empty; false: there is no other, or *st says why it cannot be had. */
+static bool line_read(FILE *list, const char *name, char line[PATH_MAX + 1], size_t *ret_n, enum status *st,
+                      struct error *err)
+{
+    size_t n = 0;
+    int c;
+
+    while ((c = getc(list)) != EOF && c != '\n' && c != '\0' && n < PATH_MAX)
+        line[n++] = (char)c;
+    if (c == '\0')
+        *st = error_set(err, ST_FORMAT, "a line of '%.200s' has a NUL byte: lines end with a newline", name);
+    else if (c != EOF && c != '\n')
+        *st = error_set(err, ST_LIMIT, "a line of '%.200s' is longer than a path can be", name);
+    else if (ferror(list))
+        *st = error_errno(err, ST_IO, "cannot read '%.200s'", name);
+    n -= n > 0 && line[n - 1] == '\r';
+    line[n] = '\0';
+    *ret_n = n;
+    return *st == ST_OK && (c != EOF || n > 0);
+}
+
+/* The lines of an open list. Each is a name as it stands, and no pattern. */
 static enum status lines_add(FILE *list, const char *name, struct path_list *ret, struct error *err)
 {
-    char line[PATH_MAX + 2];
+    char line[PATH_MAX + 1];
     enum status st = ST_OK;
+    size_t n;
 
-    while (st == ST_OK && fgets(line, sizeof line, list)) {
-        const size_t n = strcspn(line, "\r\n");
-
-        if (line[n] == '\0' && !feof(list))
-            return error_set(err, ST_LIMIT, "a line of '%.200s' is longer than a path can be", name);
-        line[n] = '\0';
+    while (st == ST_OK && line_read(list, name, line, &n, &st, err))
         if (n > 0)
-            st = argument_add(ret, line, true, err);
-    }
-    if (st == ST_OK && ferror(list))
-        st = error_errno(err, ST_IO, "cannot read '%.200s'", name);
+            st = argument_add(ret, line, false, err);
     return st;
 }
 

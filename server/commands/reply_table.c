@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_ROW = 1 << 20 };
+static const char TABLE_BEGIN[] = "file,";
 
 struct reply_table {
     FILE *file;
@@ -39,13 +41,28 @@ static enum status write_header(struct reply_table *t, struct error *err)
 {
     struct buf row = BUF_INIT(MAX_ROW);
 
-    buf_puts(&row, "file");
+    buf_puts(&row, TABLE_BEGIN);
     for (size_t i = 0; i < t->labels.n; i++) {
-        buf_puts(&row, ",");
         csv_text(t->labels.names[i], &row);
+        buf_puts(&row, ",");
     }
-    buf_puts(&row, ",warnings,model,error\n");
+    buf_puts(&row, "warnings,model,error\n");
     return write_row(t, &row, err);
+}
+
+/* --overwrite is for a table of before: with its name forgotten, a picture that is asked about would stand in its place. */
+static enum status check_replaced(const char *path, struct error *err)
+{
+    char begin[sizeof TABLE_BEGIN - 1];
+    struct stat info;
+    FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "re") : NULL;
+    const size_t n = file ? fread(begin, 1, sizeof begin, file) : 0;
+
+    if (file)
+        fclose(file);
+    if (n == 0 || (n == sizeof begin && memcmp(begin, TABLE_BEGIN, n) == 0))
+        return ST_OK;
+    return error_set(err, ST_INVALID, "'%.200s' is no table of answers, and is not written over", path);
 }
 
 enum status reply_table_open(const char *path, bool overwrite, const struct labels *labels,
@@ -53,10 +70,13 @@ enum status reply_table_open(const char *path, bool overwrite, const struct labe
 {
     const bool is_output = strcmp(path, "-") == 0;
     enum status st = is_output ? ST_OK : command_out_check(path, overwrite, err);
-    struct reply_table *t = st == ST_OK ? malloc(sizeof *t) : NULL;
+    struct reply_table *t;
 
+    if (st == ST_OK && !is_output && overwrite)
+        st = check_replaced(path, err);
     if (st != ST_OK)
         return st;
+    t = malloc(sizeof *t);
     if (!t)
         return error_nomem(err);
     *t = (struct reply_table){ is_output ? stdout : fopen(path, "we"), path, *labels };

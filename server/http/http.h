@@ -161,7 +161,8 @@ const char *route_thing(const struct route_table *table, const char *path);
 /* The fault of a query as it was sent, one sentence; NULL: it has none. */
 const char *query_fault(const char *query);
 
-/* Whether a query has a parameter that a route does not take; a sentence then names it, and the one that is meant where one is near.
+/* Whether a query has a parameter that a route does not take, or one without a value; a sentence then names it, and the one that is meant
+ * where one is near.
  *   taken  struct route's query */
 bool query_unknown(const char *taken, const char *query, char ret[HTTP_TEXT]);
 

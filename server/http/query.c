@@ -199,6 +199,10 @@ bool query_unknown(const char *taken, const char *query, char ret[HTTP_TEXT])
             tell_unknown(taken ? taken : "", at, name, ret);
             return true;
         }
+        if (name > 0 && at[name] != '=') {
+            snprintf(ret, HTTP_TEXT, "the parameter '%.*s' has no value", (int)name, at);
+            return true;
+        }
         at += n + (at[n] == '&');
     }
     return false;

@@ -41,13 +41,36 @@ class WhatNamesThem(Case):
         folder, paths = films()
         expected = answers(predict('--json', *paths))
         self.assertEqual([path for path, _ in expected], paths)
-        listed = write(os.path.join(folder, 'list'), ('\r\n'.join(paths[:3]) + '\n\n' + os.path.join(folder, '0[3-5]*') + '\n').encode())
+        listed = write(os.path.join(folder, 'list'), ('\r\n'.join(paths[:3]) + '\n\n' + '\n'.join(paths[3:])).encode())
         for arguments, given in ((('--list', listed), None), (('--list', '-'), '\n'.join(paths)), ((os.path.join(folder, '*.png'),), None),
                                  ((folder,), None), ((paths[0], '--list', '-'), '\n'.join(paths[1:]))):
             with self.subTest(arguments):
                 done = predict('--json', *arguments, **({'input': given} if given else {}))
                 self.assertEqual((done.returncode, done.stderr), (0, ''))
                 self.assertEqual(answers(done), expected)
+
+    def test_a_line_of_a_list_is_a_name_as_it_stands(self):
+        folder, paths = films(2)
+        os.rename(paths[0], os.path.join(folder, 'x2.png'))
+        done = predict('--csv', '-', '--list', '-', input=os.path.join(folder, 'x[2].png') + '\n' + paths[1])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('x[2].png', done.stderr)
+        self.assertNotIn('x2.png', done.stdout)
+        done = predict('--json', '--list', '-', input='\0'.join(paths) + '\n')
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertIn('NUL', done.stderr)
+
+    def test_only_a_table_is_written_over(self):
+        _, paths = films(2)
+        with open(paths[0], 'rb') as film:
+            before = film.read()
+        for target in (paths[0], dataset.weights_path()):
+            with self.subTest(target):
+                done = predict('--overwrite', '--csv', target, *paths)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn('is no table of answers', done.stderr)
+        with open(paths[0], 'rb') as film:
+            self.assertEqual(film.read(), before)
 
     def test_a_picture_comes_through_standard_input(self):
         _, paths = films(1)
@@ -159,12 +182,12 @@ class TheTable(ServerCase):
 
     def test_is_not_written_over_by_accident(self):
         folder, paths = films(1)
-        out = write(os.path.join(folder, 'table'), b'mine')
+        out = write(os.path.join(folder, 'table'), b'file,mine')
         done = predict('--csv', out, paths[0])
         self.assertEqual((done.returncode, done.stdout), (1, ''))
         self.assertIn('--overwrite', done.stderr)
         with open(out, 'rb') as file:
-            self.assertEqual(file.read(), b'mine')
+            self.assertEqual(file.read(), b'file,mine')
         self.assertEqual(predict('--csv', out, '--overwrite', paths[0]).returncode, 0)
 
     def test_a_disk_that_is_full_ends_it(self):

@@ -142,7 +142,7 @@ class TheExplanation(ServerCase):
             with self.subTest(label):
                 prediction = self.explain(label, data)
                 explanation = prediction['explanation']
-                self.assertEqual(list(explanation), ['label', 'logit', 'bias', 'inputs', 'grid'])
+                self.assertEqual(list(explanation), ['label', 'logit', 'bias', 'inputs', 'grid', 'scale'])
                 self.assertEqual(explanation['label'], label)
                 self.assertEqual([len(row) for row in explanation['grid']], [dataset.SIZE // 16] * (dataset.SIZE // 16))
                 self.assert_adds_up(explanation)

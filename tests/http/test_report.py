@@ -22,7 +22,7 @@ class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.ids, self.fetched, self.captions, self.scripts, self.canvases = [], [], [], [], {}
-        self.links, self.files, self.titles, self.maps = [], {}, [], []
+        self.links, self.files, self.titles, self.maps, self.scales = [], {}, [], [], []
         self.inside = None
         self.feed(text)
         self.close()
@@ -41,6 +41,8 @@ class Page(html.parser.HTMLParser):
             self.fetched += [attrs[name] for name in ('src', 'href') if name in attrs]
         if tag == 'canvas' and 'data-map' in attrs:
             self.maps.append([[float(cell) for cell in row.split(',')] for row in attrs['data-map'].split(';')])
+        elif tag == 'canvas' and 'data-scale' in attrs:
+            self.scales.append(json.loads(attrs['data-scale']))
         elif tag == 'canvas':
             self.canvases[attrs['id']] = attrs.get('aria-label')
 
@@ -64,6 +66,8 @@ class ReportTest(Case):
         self.assertEqual(len([w for w in page.fetched if w.startswith('data:image/png')]), 9 + len(page.maps))
         self.assertTrue(page.maps and len(page.maps) % 2 == 0, 'the two worst errors of each finding')
         self.assertTrue(all(len(row) == len(page.maps[0]) for row in page.maps[0]))
+        self.assertEqual(len(page.scales), 1, 'one legend for all maps')
+        self.assertGreater(page.scales[0]['full'], 0)
         for caption in ('Rows of the data set', 'The ten commonest label combinations among the rows that have a picture', 'Epochs', 'Configuration',
                         'Names and digests', 'Environment', 'False positive rates on No Finding rows',
                         'Reliability on the test split, all findings together'):

@@ -551,7 +551,7 @@ class Limits(Case):
             self.skipTest('this build has no library that makes allocations fail')
         for every in ('97', '499'):
             with self.subTest(every):
-                self.without_memory({'LD_PRELOAD': library, 'CXRD_FAIL_AT': '20000', 'CXRD_FAIL_EVERY': every})
+                self.without_memory({'LD_PRELOAD': library, 'CXRD_FAIL_AT': '40000', 'CXRD_FAIL_EVERY': every})
 
     def without_memory(self, env):
         server = self.serve(datasets=dataset.tiny(), env=env)

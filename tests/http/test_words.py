@@ -64,6 +64,8 @@ class Queries(ServerCase):
         for name in ('explain', 'age', 'history_last'):
             self.assertIn(name, detail)
         self.assert_problem(self.get('/version?x=1'), 400, 'it takes none')
+        for said in ('model', 'explain&age=5', 'age=5&view'):
+            self.assert_problem(self.post(f'/predict?{said}', film), 400, 'has no value')
         self.assert_problem(self.get('/jobs?' + 'x' * 3000), 400, 'no parameter')
 
 
