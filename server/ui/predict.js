@@ -111,11 +111,13 @@ function showFault(error) {
   if (error.name !== 'AbortError') showAlert(error);
 }
 
+/** Show a film. The one that is shown already keeps its view, and a picture of it that failed is asked for again. */
 function open(film) {
   if (film === now.prior) endComparison();
+  if (film !== now.shown) viewers.current.show(null, film.name, '');
   now.shown = film;
+  drawn = {};
   showGiven(film.given);
-  viewers.current.show(null, film.name, '');
   showShown();
   showWorklist(context());
 }

@@ -96,6 +96,15 @@ async function testViewer({ tap, page, server, assertAccessible, shoot }) {
     assert.equal(await zoomOf(page), 100);
   });
 
+  await tap.test('a click on the row of the film that is shown leaves it as it is', async () => {
+    await page.click('#zoom-in');
+    await settled(page);
+    const before = await page.textContent('#pane-current .readout');
+    await page.click('#worklist-table tr.shown .open');
+    await settled(page);
+    assert.equal(await page.textContent('#pane-current .readout'), before);
+  });
+
   await tap.test('dragging moves the film, and windows it', async () => {
     await page.click('#zoom-fit');
     await page.click('#zoom-in');
