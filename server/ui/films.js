@@ -38,7 +38,7 @@ const pause = (seconds, signal) => new Promise((done, stop) => {
   const timer = setTimeout(done, seconds * 1000);
   signal.addEventListener('abort', () => {
     clearTimeout(timer);
-    stop(new DOMException('no longer asked', 'AbortError'));
+    stop(signal.reason);
   }, { once: true });
 });
 
@@ -48,17 +48,20 @@ async function mayWait({ status }) {
   return status === 429 || Boolean((await getJson('models?limit=1')).active);
 }
 
-/** Ask until the server has time. */
-async function patiently(film, work) {
+/** Ask until the server has time, or until the film is removed or asked anew; `tell` hears that it waits, and that it is asked again. */
+async function patiently(film, work, tell = () => {}) {
+  const { signal } = film.control; // a film that is asked anew has another
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof Problem) || tries === TRIES || !await mayWait(error)) throw error;
+      const again = error instanceof Problem && tries < TRIES && await mayWait(error);
+      signal.throwIfAborted();
+      if (!again) throw error;
       const seconds = Math.min(LONGEST_WAIT_S, error.retryAfter ?? 5);
-      change(film, { state: 'waiting', note: `the server is busy: asked again in ${seconds} s` });
-      await pause(seconds, film.control.signal);
-      change(film, { state: 'asking', note: '' });
+      tell({ state: 'waiting', note: `the server is busy: asked again in ${seconds} s` });
+      await pause(seconds, signal);
+      tell({ state: 'asking', note: '' });
     }
   }
 }
@@ -69,16 +72,16 @@ async function thumbOf(film) {
   change(film, { thumb: URL.createObjectURL(blob) });
 }
 
-/** What the server says of a film, into it. */
+/** Ask about a film and keep the answer in it. Once it is answered it stays so, whatever becomes of its thumbnail. */
 async function predict(film) {
+  const { signal } = film.control;
   change(film, { state: 'asking', note: '', error: null });
   try {
-    const prediction = await patiently(film, async () => (await post(film, 'predict', operating, film.given)).json());
+    const prediction = await patiently(film, async () => (await post(film, 'predict', operating, film.given)).json(), (state) => change(film, state));
     change(film, { state: 'done', prediction, maps: new Map() });
     if (film.file && !film.thumb) await thumbOf(film);
   } catch (error) {
-    if (error.name === 'AbortError') return;
-    if (film.state !== 'done') change(film, { state: 'failed', prediction: null, error, maps: new Map() });
+    if (!signal.aborted && film.state !== 'done') change(film, { state: 'failed', prediction: null, error, maps: new Map() });
   }
 }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const WIDE = { width: 1440, height: 900 };
 const PHONE = { width: 390, height: 844 };
+const BUSY = { status: 503, headers: { 'Retry-After': '1' }, contentType: 'application/problem+json', body: '{"detail":"busy"}' };
 
 /** A file that an expression of Python makes with tests/http/support; `rows` are 16 x 16 greys. */
 export const drawnFilm = (expression) => execFileSync('python3', ['-c', `import sys; sys.path.insert(0, sys.argv[1])
@@ -220,7 +221,7 @@ async function testWorklist({ tap, page, server, complaints, assertAccessible, s
     let refusals = 0; // of a server that is busy
     await page.route(/\/predict$/, (route) => {
       refusals += 1;
-      return refusals === 3 ? route.fulfill({ status: 503, headers: { 'Retry-After': '1' }, contentType: 'application/problem+json', body: '{"detail":"busy"}' })
+      return refusals === 3 ? route.fulfill(BUSY)
         : route.continue();
     });
     await page.setInputFiles('#file', files);
@@ -347,6 +348,93 @@ async function testWorklist({ tap, page, server, complaints, assertAccessible, s
   });
 }
 
+async function testBusy({ tap, page, server, complaints }) {
+  const film = (name) => png(name, readFileSync(server.picture));
+  const state = () => page.getAttribute('#worklist-table tbody tr', 'data-state');
+  const [answers, previews, models] = [/\/predict$/, /\/predict\/preview/, /\/models\?limit=1$/];
+  const test = (name, work) => tap.test(name, async () => {
+    await empty(page);
+    try {
+      await work();
+    } finally {
+      for (const path of [answers, previews, models]) await page.unroute(path);
+      complaints.splice(0, complaints.length, ...complaints.filter((text) => !/\b(400|503)\b/.test(text)));
+    }
+  });
+  const until = async (holds) => { while (!holds()) await page.waitForTimeout(50); };
+
+  for (const [end, failure] of [['has time again', null], ['then fails', { ...BUSY, status: 400 }]]) {
+    await test(`an answered film stays answered while its picture waits for a server that ${end}`, async () => {
+      let [busy, asked, failed] = [true, 0, 0];
+      await page.route(previews, (route) => {
+        asked += 1;
+        if (busy) return route.fulfill(BUSY);
+        failed += 1;
+        return failure ? route.fulfill(failure) : route.continue();
+      });
+      const assertAnswered = async () => {
+        await settled(page);
+        assert.equal(await state(), 'done');
+        assert.equal(await page.isVisible('#prediction'), true);
+        const [file] = await Promise.all([page.waitForEvent('download'), page.click('#save-json')]);
+        assert.ok(JSON.parse(readFileSync(await file.path()))[0].prediction);
+      };
+      await page.setInputFiles('#file', film('busy.png'));
+      await until(() => asked >= 4); // the thumbnail and the greys, each twice
+      await assertAnswered();
+      busy = false;
+      await until(() => failed >= 2);
+      if (failure) await page.waitForSelector('#alert:not([hidden])');
+      else await page.waitForSelector('#worklist-table .open img');
+      await assertAnswered();
+      await page.unroute(previews);
+      await page.click('#worklist-table .open'); // a picture that failed is asked for again
+      await seen(page);
+    });
+  }
+
+  /** Films that a busy server sends away, while the page still asks whether waiting helps; called: that is answered. */
+  async function sentAway(...names) {
+    let [left, waiting, release] = [names.length, 0];
+    const held = new Promise((done) => { release = done; });
+    await page.route(answers, (route) => {
+      left -= 1;
+      return left >= 0 ? route.fulfill({ ...BUSY, headers: { 'Retry-After': '60' } }) : route.continue();
+    });
+    await page.route(models, async (route) => {
+      waiting += 1;
+      await held;
+      await route.continue();
+    });
+    await page.setInputFiles('#file', names.map(film));
+    await until(() => waiting === names.length);
+    return async () => {
+      const reply = page.waitForResponse(models);
+      release();
+      await (await reply).finished();
+      await settled(page);
+    };
+  }
+
+  await test('a film that is asked anew while it is sent away is asked once more, and no more', async () => {
+    const release = await sentAway('anew.png');
+    await page.dispatchEvent('#patient-age', 'change');
+    await page.waitForSelector('#worklist-table tr[data-state=done]');
+    await release();
+    assert.equal(await state(), 'done');
+  });
+
+  await test('films that are removed while they are sent away hold up no other', async () => {
+    const release = await sentAway('one.png', 'two.png');
+    await empty(page);
+    await release();
+    const asked = page.waitForRequest((request) => answers.test(request.url()), { timeout: 30_000 }); // half of Retry-After
+    await page.setInputFiles('#file', film('three.png'));
+    await asked;
+    await page.waitForSelector('#worklist-table tr[data-state=done]');
+  });
+}
+
 async function testJudging({ tap, page, server }) {
   await tap.test('findings are held against the thresholds that are chosen', async () => {
     await empty(page);
@@ -435,6 +523,7 @@ export async function testFilms(tools) {
   await testViewer(tools);
   await testFormats(tools);
   await testWorklist(tools);
+  await testBusy(tools);
   await testJudging(tools);
   await testPhone(tools);
   await testWeight(tools);
