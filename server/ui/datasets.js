@@ -33,7 +33,9 @@ export async function listDatasets(use) {
   const { datasets } = await getJson('datasets');
   fillTable($('datasets'), datasets.map((one) => rowOf(one, use)));
   $('datasets-status').textContent = datasets.length ? '' : 'No data set yet: put a folder below --datasets, or fetch one.';
-  if (datasets.some(({ state }) => state === 'counting') && !$('train').hidden) timer = setTimeout(() => attempt(() => listDatasets(use)), ASK_AGAIN_MS);
+  if (datasets.some(({ state }) => state === 'counting') && !$('train').hidden) {
+    timer = setTimeout(() => listDatasets(use).catch(showAlert), ASK_AGAIN_MS); // attempt() would take another's alert away
+  }
   return datasets.map(({ name }) => name);
 }
 

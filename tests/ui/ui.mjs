@@ -167,11 +167,18 @@ await tap.test('a data set that may not be fetched is told beside its field', as
   await page.click('#fetch summary');
 });
 
-await tap.test('a wrong field is told beside it', async () => {
+await tap.test('a wrong field is told beside it, and stays told while data sets are counted', async () => {
+  const { datasets } = await api('/datasets');
+  const counting = { datasets: datasets.map((one) => ({ ...one, state: 'counting' })) };
+  await page.route(/\/datasets$/, (route) => route.fulfill({ json: counting }));
+  await view('predict');
   await train({ ...QUICK, epochs: 5000 });
   await page.waitForSelector('#fault-epochs');
   assert.equal(await page.evaluate(() => document.activeElement.name), 'epochs');
   assert.match(complaints.pop(), /422/);
+  await page.waitForRequest(/\/datasets$/);
+  assert.equal(await page.isVisible('#alert'), true);
+  await page.unroute(/\/datasets$/);
 });
 
 await tap.test('a training is watched to its end', async () => {
