@@ -51,8 +51,7 @@ function remove(card) {
   attempt(async () => {
     await ask('DELETE', `models/${card.id}`);
     chosen.delete(card.id);
-    if (open === card.id) $('card').hidden = true;
-    open = open === card.id ? null : open;
+    if (open === card.id) closeCard();
     await showModels();
     $('models-status').textContent = `${called(card)} is deleted.`;
   });
@@ -65,11 +64,26 @@ function statusOf(card) {
   return make('button', { type: 'button', class: 'quiet', 'aria-label': `Activate ${short(card.id)}`, onclick: () => activate(card) }, 'Activate');
 }
 
+function closeCard() {
+  open = null;
+  $('card').hidden = true;
+}
+
 async function openCard(id) {
-  open = id;
   const card = cards.find((one) => one.id === id) ?? { id };
   const may = id !== active;
   await showCard(id, { activate: may && !card.backbone ? () => activate(card) : null, remove: may ? () => remove(card) : null }, showModels);
+  open = id;
+}
+
+/** Show the card that is open as it is now; its model may have been deleted elsewhere, and then it is closed. */
+async function showCardAgain() {
+  try {
+    await openCard(open);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    closeCard();
+  }
 }
 
 function rowOf(card) {
@@ -131,8 +145,10 @@ async function change(path, said) {
   $('models-status').textContent = said;
 }
 
+const filter = () => $('models-text').value.trim();
+
 async function page(cursor) {
-  const asked = { limit: PAGE, q: $('models-text').value.trim(), cursor };
+  const asked = { limit: PAGE, q: filter(), cursor };
   const list = await getJson(`models?${new URLSearchParams(Object.entries(asked).filter(([, value]) => value))}`);
   active = list.active;
   next = list.next_cursor;
@@ -141,7 +157,7 @@ async function page(cursor) {
 }
 
 function fill() {
-  const found = $('models-text').value.trim() ? 'No model is found so.' : 'No model yet: train one, or import one.';
+  const found = filter() ? 'No model is found so.' : 'No model yet: train one, or import one.';
   fillTable($('model-list'), cards.map(rowOf));
   $('models-status').textContent = cards.length ? '' : found;
 }
@@ -152,9 +168,10 @@ export async function showModels(wanted) {
   cards = models;
   jobs = new Map(known.jobs.map((job) => [job.id, job]));
   fill();
-  $('rollback').hidden = cards.length < 2 || !await has('POST', '/models/rollback');
-  if (typeof wanted === 'string') open = wanted;
-  if (open) await openCard(open);
+  const alone = cards.length < 2 && !filter(); // a filter's page does not say how many there are
+  $('rollback').hidden = alone || !await has('POST', '/models/rollback');
+  if (typeof wanted === 'string') await openCard(wanted);
+  else if (open) await showCardAgain();
   await showComparison();
 }
 

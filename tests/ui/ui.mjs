@@ -393,6 +393,40 @@ await tap.test('a file is imported, and what was mapped is shown', async () => {
   assert.equal((await fetch(`${server.url}/models/${models[0].id}`)).status, 404);
 });
 
+const findModels = async (text) => {
+  await page.fill('#models-text', text);
+  await page.press('#models-text', 'Enter');
+};
+
+await tap.test('a filter that finds one model does not hide the roll back', async () => {
+  const { active } = await api('/models');
+  await findModels(active);
+  await page.waitForFunction(() => document.querySelectorAll('#model-list tbody tr').length === 1);
+  assert.equal(await page.isVisible('#rollback'), true);
+  await findModels('');
+  await page.waitForSelector('#model-list tbody tr:nth-child(2)');
+});
+
+await tap.test('a card closes when its model is deleted elsewhere', async () => {
+  const { active } = await api('/models');
+  const body = await (await fetch(`${server.url}/models/${active}/weights`)).arrayBuffer();
+  const { id } = await api('/models', { method: 'POST', body, headers: { 'Content-Type': 'application/octet-stream' } });
+  await view('predict');
+  await view('models');
+  await page.click(`[data-model="${id}"] th button`);
+  await page.waitForSelector(`#card:not([hidden])[data-model="${id}"]`);
+  await fetch(`${server.url}/models/${id}`, { method: 'DELETE' });
+  await findModels('no such');
+  await page.waitForFunction(() => document.querySelector('#card').hidden || !document.querySelector('#alert').hidden);
+  assert.equal(await page.isVisible('#alert'), false);
+  assert.match(complaints.pop(), /404/);
+  await findModels('');
+  await page.waitForSelector(`[data-model="${active}"]`);
+  await page.evaluate((gone) => { location.hash = `models/${gone}`; }, id);
+  await page.waitForSelector('#alert:not([hidden])'); // a card that is asked for by its address
+  assert.match(complaints.pop(), /404/);
+});
+
 await tap.test('a model that takes age, sex and view is given them', async () => {
   const fields = { ...QUICK, epochs: 1, inputs: ['age', 'sex', 'view'], promote: 'always', seed: 4 };
   const reply = await api('/jobs/train', { method: 'POST', body: JSON.stringify(fields), headers: { 'Content-Type': 'application/json' } });
