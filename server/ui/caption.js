@@ -5,7 +5,7 @@ import { $, attempt } from './dom.js';
 /** Fill the form `id` with what `one` is called; `changed` is called with what it is called then. */
 export function showCaption(id, path, one, changed) {
   const form = $(id);
-  if (form.dataset.of !== path || document.activeElement?.form !== form) { // what is being typed stays
+  if (form.dataset.of !== path || document.activeElement?.form !== form) { // a text that is being typed stays
     form.elements.name.value = one.name ?? '';
     form.elements.note.value = one.note ?? '';
   }

@@ -13,7 +13,7 @@ function withInterval(value, low, high, shown) {
 
 const three = (value) => number(value, 3);
 
-/** What a threshold does on test rows; an older model does not say. */
+/** A threshold's rates on test rows; the card of an older model lacks them. */
 function pointOf(threshold, rates) {
   if (threshold === null || threshold === undefined) return '–';
   if (!rates) return percent(threshold);

@@ -13,7 +13,7 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Terms and what is said of them into a <dl>; what is null is left out. */
+/** Terms and what is said of them into a <dl>; a term whose value is null is left out. */
 export function fillFacts(list, facts) {
   list.replaceChildren(...Object.entries(facts).filter(([, value]) => value !== null && value !== undefined)
     .flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]));
@@ -27,7 +27,7 @@ export function fillTable(table, rows, { more = false } = {}) {
   else table.tBodies[0].replaceChildren(...rows);
 }
 
-/** What went wrong, where a screen reader says it at once; null takes it away. */
+/** Show an error where a screen reader says it at once; null takes it away. */
 export function showAlert(error) {
   const box = $('alert');
   box.hidden = !error;
@@ -51,7 +51,7 @@ export async function attempt(work) {
 export const words = (label) => label.replaceAll('_', ' ');
 export const number = (value, digits = 4) => (value === null || value === undefined ? '–' : value.toFixed(digits).replace('-', '−'));
 
-/** 12.3 %; what rounds to none or all, but is not, is told so. */
+/** 12.3 %; a value that only rounds to none or all is told so. */
 export function percent(value) {
   if (value > 0 && value < 0.0005) return '< 0.1 %';
   return value >= 0.9995 && value < 1 ? '> 99.9 %' : `${(value * 100).toFixed(1)} %`;

@@ -27,7 +27,7 @@ async function dropped(transfer) {
   return { files, folder: true };
 }
 
-/** What of a folder may be a picture, by its name, in the order of names; and how many may not. */
+/** The files of a folder that may be pictures by their names, in the order of names; and how many may not. */
 export function picturesOf(files) {
   const named = files.map((file) => [file.webkitRelativePath || file.name, file]);
   const pictures = named.filter(([name]) => !NO_PICTURE.test(name)).sort(([a], [b]) => a.localeCompare(b, undefined, { numeric: true }));

@@ -1,4 +1,4 @@
-// What leaves the tab because the person asks for it: all answers as CSV or JSON, a film with its map as PNG.
+// The files that leave the tab because the person asks for them: all answers as CSV or JSON, a film with its map as PNG.
 import { saveBlob } from './api.js';
 import { drawnMapOf } from './films.js';
 import { warningsOf } from './findings.js';

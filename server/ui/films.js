@@ -1,5 +1,5 @@
-// The films of this tab: what each is, what the server said of it, and how it is asked. Nothing of them is kept elsewhere: a
-// reload forgets them all.
+// The films of this tab: what each is, what the server said of it, and how it is asked. They are kept nowhere else: a reload
+// forgets them all.
 import { Problem, ask, getJson } from './api.js';
 import { readGrey } from './grey.js';
 
@@ -24,7 +24,7 @@ function change(film, what) {
   told(film);
 }
 
-/** What the bytes are the server sees for itself; but a DICOM file may lack its first 132, and then its name has to say it. */
+/** The server sees for itself what the bytes are; but a DICOM file may lack its first 132, and then its name has to say it. */
 const typeOf = ({ name, type }) => (/\.(dcm|dicom)$/i.test(name) ? 'application/dicom' : type || 'application/octet-stream');
 
 /** Ask about a film; `asked` is the query beside what was said of the patient. */
@@ -140,7 +140,7 @@ export async function greyOf(film) {
   }
 }
 
-/** What an explanation of a finding says of a film. */
+/** The explanation of a finding of a film, asked for where it is not at hand. */
 export async function mapOf(film, label) {
   if (!film.maps.has(label)) {
     const { explanation, ...prediction } = await (await post(film, 'predict', { ...operating, explain: label }, film.given)).json();

@@ -1,14 +1,14 @@
-// What the server said of one film: its findings as bars, its warnings, the facts beside them.
+// The server's answer about one film: its findings as bars, its warnings, the facts beside them.
 import { $, fillFacts, make, number, percent, short, words } from './dom.js';
 import { judged, showJudging } from './judging.js';
 
-/** "AUROC 0.812 (0.745 to 0.880; 63 positive films)", or that nobody knows it. */
+/** "AUROC 0.812 (0.745 to 0.880; 63 positive films)", or that it is not known. */
 function qualityOf({ auroc, auroc_low: low, auroc_high: high, auroc_positives: positives, auroc_negatives: negatives }) {
   if (auroc === null) return positives === null ? null : `AUROC not known: ${positives} positive, ${negatives ?? 'unknown'} negative test films`;
   return `AUROC ${number(auroc, 3)}${low === null ? '' : ` (${number(low, 3)} to ${number(high, 3)}; ${positives} positive films)`}`;
 }
 
-/** "threshold 21.0 %, above it · AUROC 0.812": what the model carries, nothing where it carries nothing. */
+/** "threshold 21.0 %, above it · AUROC 0.812": as far as the model carries them; an empty text where it carries neither. */
 function extraOf(finding) {
   const parts = [];
   if (finding.positive !== null) parts.push(`threshold ${percent(finding.threshold)}, ${finding.positive ? 'above it' : 'below it'}`);

@@ -28,7 +28,7 @@ function range(field) {
   return ` From ${field.minimum} to ${field.maximum}${field.multipleOf ? `, a multiple of ${field.multipleOf}` : ''}.`;
 }
 
-/** What holds where nothing is said: the field's own, or that of the recipe that is chosen by default. */
+/** The value that holds where none is given: the field's own, or that of the recipe that is chosen by default. */
 function fallbackOf(field) {
   const text = [field.default ?? []].flat().join(', '); // a list may be broken between two of it
   return text || (/Default \S+ \(notebook\), (\S+) \(standard\)/.exec(field.description ?? '')?.[1] ?? '');
@@ -66,7 +66,7 @@ export function makeFields(properties, first, more) {
     make('div', { class: 'group-fields' }, ...names.map((name) => fieldOf(name, properties[name]))))));
 }
 
-/** A text as the field's type wants it; what does not fit stays text, and the server says what is wrong with it. */
+/** A text as the field's type wants it; a text that does not fit stays text, and the server says what is wrong with it. */
 function valueOf(text, field) {
   const type = types(field)[0];
   if (type === 'boolean') return text === 'true';
@@ -75,7 +75,7 @@ function valueOf(text, field) {
   return text;
 }
 
-/** What was filled in, as the body of a request. */
+/** The values that were filled in, as the body of a request. */
 export function readFields(form, properties) {
   const filled = [...new FormData(form)].map(([name, text]) => [name, text.trim()]).filter(([, text]) => text !== '');
   return Object.fromEntries(filled.map(([name, text]) => [name, valueOf(text, properties[name])]));

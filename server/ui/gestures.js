@@ -1,4 +1,4 @@
-// What hands and keys do to a viewer.
+// The hands and keys of a viewer.
 const STEP = 1.25;  // a key's zoom
 const STRIDE = 48;  // pixels that an arrow moves the film by
 const GREYS = 8;    // that an arrow moves the window by

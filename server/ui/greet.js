@@ -1,4 +1,4 @@
-// What stands in the way of a prediction, said before anybody tries: no key, or no model that answers.
+// The obstacles to a prediction, said before a person tries: no key, or no model that answers.
 import { Problem, getJson, key } from './api.js';
 import { $ } from './dom.js';
 
@@ -7,7 +7,7 @@ function notice(text) {
   $('notice').hidden = !text;
 }
 
-/** Whether anybody may ask, and whether anything answers: said at once, not when a picture has been chosen. */
+/** Whether this person may ask, and whether a model answers: said at once, not when a picture has been chosen. */
 export async function greet() {
   try {
     const { active } = await getJson('models?limit=1');

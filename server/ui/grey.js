@@ -1,6 +1,6 @@
-// A film's greys in memory, with smaller copies of it, and the drawing of a part of them through a window: what a viewer shows
-// is made of this, pixel by pixel, so that it is the server's grey and no browser's.
-const SMALLEST = 256; // pixels: no copy is made of what is no larger
+// A film's greys in memory, with smaller copies of it, and the drawing of a part of them through a window. A viewer
+// draws from these alone, pixel by pixel, so that it shows the server's grey and no browser's.
+const SMALLEST = 256; // pixels: a picture no larger than this has no copy
 const BAND = 512;     // rows that are taken out of a canvas at once
 
 /** Half as large, each pixel the mean of four. */
@@ -35,7 +35,7 @@ export async function readGrey(blob) {
   return { width, height, levels };
 }
 
-/** What a window makes of each of 256 greys, as pixels of an ImageData (ABGR). */
+/** The grey that a window makes of each of 256, as pixels of an ImageData (ABGR). */
 export function greyTable({ width, level, inverted }) {
   const table = new Uint32Array(256);
   for (let v = 0; v < 256; v += 1) {

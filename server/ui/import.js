@@ -1,4 +1,4 @@
-// What others trained becomes a model here, and the page says what of it was mapped.
+// A file that others trained becomes a model here, and the page says which of its parts were mapped.
 import { ask, getContract, has } from './api.js';
 import { $, attempt, fillFacts, make, short } from './dom.js';
 import { fieldOf } from './form.js';

@@ -10,7 +10,7 @@ export const judged = (finding) => (own === null ? finding : { ...finding, thres
 /** Whether the model of a prediction carries thresholds to choose among. */
 const hasThresholds = ({ findings }) => findings.some(({ threshold }) => threshold !== null);
 
-/** What may be chosen for the film that is shown. */
+/** Offer the thresholds that the model of a prediction carries. */
 export function showJudging(prediction) {
   const some = hasThresholds(prediction);
   for (const option of $('operating').options) option.disabled = !some && option.value.endsWith('_90');

@@ -1,4 +1,4 @@
-// What is said of a map beside its colours, which jobs/report/heat.js draws: its numbers, and where it is strongest.
+// The words beside a map, whose colours jobs/report/heat.js draws: its numbers, and where it is strongest.
 import { $, number, words } from './dom.js';
 
 /** Where the cell is that raises the score most, in words: for those who do not see the colours. */

@@ -12,7 +12,7 @@ let cards = [];
 let active = null; // its id
 let next = null;   // the cursor of the page that follows
 let open = null;   // the id of the one whose card is shown
-let jobs = new Map(); // by id: what is known of the trainings that made them
+let jobs = new Map(); // by id: the trainings that made them, as far as they are known
 const chosen = new Set(); // ids to compare
 
 /** {a: {b: 1}} -> {'a.b': 1} */
@@ -39,7 +39,7 @@ function filesOf(card) {
 
 const of = (id) => called(cards.find((card) => card.id === id) ?? { id });
 
-/** What becomes of predictions is said before it does. */
+/** The question says what becomes of predictions before anything changes. */
 function activate(card) {
   const before = active ? `${of(active)} answers now. ` : '';
   if (!confirm(`Activate ${called(card)}? ${before}From then on it answers every prediction of everybody who uses this server.`)) return;
@@ -100,7 +100,7 @@ function rowOf(card) {
     make('td', {}, time(card.created_at)), make('td', {}, number(job?.validation_loss)), filesOf(card), make('td', {}, gone));
 }
 
-/** Whether two models answer for the same findings; what an old card does not say is not held against it. */
+/** Whether two models answer for the same findings; findings that an old card does not name are not held against it. */
 const ofOtherFindings = (one, other) => Boolean(one.labels && other.labels) && JSON.stringify(one.labels) !== JSON.stringify(other.labels);
 
 function text(value) {

@@ -3,7 +3,7 @@ import { Problem, getJson } from './api.js';
 import { called } from './caption.js';
 import { $, fillTable, make, number } from './dom.js';
 
-/** By the interval of the pairs: it is all on one side of 0, or nobody can say. */
+/** By the interval of the pairs: it is all on one side of 0, or the pairs do not tell. */
 function verdict({ difference_low: low, difference_high: high }) {
   if (typeof low !== 'number') return ['', 'not known'];
   if (low > 0) return ['better', 'better'];

@@ -25,7 +25,7 @@ export async function askFor(id) {
   show(card);
 }
 
-/** Show what the active model takes. Whoever may not know yet is told so when they ask for a prediction. */
+/** Show what the active model takes. A person without a key is told so when they ask for a prediction. */
 export async function askForActive() {
   try {
     const { active } = await getJson('models?limit=1');
@@ -35,7 +35,7 @@ export async function askForActive() {
   }
 }
 
-/** What was given, as query parameters by name. */
+/** The values that were given, as query parameters by name. */
 export function given() {
   const values = fields().filter((field) => !field.hidden)
     .map((field) => [field.dataset.input, $(`patient-${field.dataset.input}`).value.trim()]);

@@ -14,7 +14,7 @@ import { inOrder, showRow, showWorklist, startWorklist } from './worklist.js';
 const MOST = 1000; // films in a tab
 
 const now = { shown: null, prior: null, label: null, mapOn: false };
-let drawn = {};     // what of the shown film is on the page already
+let drawn = {};     // the state of the shown film that is on the page already
 let viewers = null; // {current, prior}
 
 const ACTIONS = {
@@ -58,7 +58,7 @@ async function showMap(viewer, film) {
 
 const showMaps = () => Promise.all([showMap(viewers.current, now.shown), now.prior ? showMap(viewers.prior, now.prior) : null]);
 
-/** Whoever asks for a film, or for its map, from further down is taken to it. */
+/** Scroll to the film where it is out of sight: a film, or its map, is also asked for from further down the page. */
 function goToFilm() {
   const box = $('viewing').getBoundingClientRect();
   if (box.height && box.bottom < box.height / 2) $('viewing').scrollIntoView();

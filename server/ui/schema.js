@@ -23,7 +23,7 @@ function kindOf(contract, schema) {
   return `${[schema.type ?? 'any'].flat().join(' or ')}${range}`;
 }
 
-/** What is inside: the thing itself, the items of an array, or the one of oneOf that has fields. */
+/** The inside: the thing itself, the items of an array, or the one of oneOf that has fields. */
 function innerOf(contract, schema) {
   if (schema.items) return resolve(contract, schema.items);
   const one = (schema.oneOf ?? []).map((part) => resolve(contract, part)).find((part) => part.properties || part.allOf || part.items);

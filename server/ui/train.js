@@ -19,7 +19,7 @@ async function open_(id) {
   await openJob(id, refresh);
 }
 
-/** What a field can name, as a list to pick from; what is not in it can still be typed. */
+/** The names that a field can take, as a list to pick from; any other can still be typed. */
 function choices(name, options) {
   const list = $(`field-${name}-choices`) ?? make('datalist', { id: `field-${name}-choices` });
   list.replaceChildren(...options.map(({ value, text }) => make('option', { value }, text)));

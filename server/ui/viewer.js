@@ -94,24 +94,24 @@ export class Viewer {
     this.setWindow(OPEN);
   }
 
-  /** A view, kept inside of the film; `quiet`: nobody is told, since it came from another viewer. */
+  /** A view, kept inside of the film; `quiet`: `told` is not called, since the view came from another viewer. */
   setView(view, quiet = false) {
     const zoom = within({ ...this.view, ...view }.zoom, Math.min(0.5, 1 / this.fit), Math.max(1, DEEPEST / this.fit));
     const free = zoom < 1 ? 0.5 : 1;
     this.view = { zoom, x: within(view.x ?? this.view.x, 1 - free, free), y: within(view.y ?? this.view.y, 1 - free, free) };
-    this.pane.style.touchAction = zoom > 1 ? 'none' : 'pan-y'; // of what is seen whole a finger scrolls the page
+    this.pane.style.touchAction = zoom > 1 ? 'none' : 'pan-y'; // over a film that is seen whole a finger scrolls the page
     if (!quiet) this.told(this);
     this.request();
   }
 
-  /** What part of the film lies under a point of the pane. */
+  /** The place of the film that lies under a point of the pane. */
   filmAt(x, y) {
     if (!this.grey) return { x: 0.5, y: 0.5 };
     return { x: this.view.x + (x - this.pane.clientWidth / 2) / (this.scale * this.grey.width),
       y: this.view.y + (y - this.pane.clientHeight / 2) / (this.scale * this.grey.height) };
   }
 
-  /** Zoom by a factor, so that what is under a point of the pane stays there. */
+  /** Zoom by a factor, so that the place under a point of the pane stays there. */
   zoomAt(factor, x = this.pane.clientWidth / 2, y = this.pane.clientHeight / 2) {
     const at = this.filmAt(x, y);
     const before = this.view.zoom;
