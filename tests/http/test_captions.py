@@ -54,7 +54,8 @@ class Captions(ServerCase):
             self.assert_wrong_fields(self.patch(f'/models/{card["id"]}', {'name': name}), 'name')
             self.assert_wrong_fields(self.post_json('/jobs/train', {**NOTHING, 'name': name}), 'name')
         self.assert_wrong_fields(self.patch(f'/models/{card["id"]}', {'note': 'ä' * 2001, 'state': 'x'}), 'note', 'state')
-        self.assert_problem(self.patch(f'/models/{card["id"]}', ['x']), 422, 'object')
+        for target in (f'/models/{card["id"]}', f'/jobs/{submit(self.server, NOTHING)}'):
+            self.assert_problem(self.patch(target, ['x']), 422, 'object')
         self.assertEqual(self.get(f'/models/{card["id"]}').json(), card)
 
     def test_what_is_not_there_is_404(self):

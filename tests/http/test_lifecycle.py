@@ -242,7 +242,8 @@ class Stop(Lifecycle):
                       ('GET', '/metrics'),
                       ('POST', '/models/00000000-0000/activate'), ('POST', '/models/rollback'),
                       ('PATCH', '/jobs/00000000-0000'), ('PATCH', '/models/00000000-0000'), ('GET', '/datasets'),
-                      ('DELETE', '/models/00000000-0000'), ('POST', '/predict'), ('GET', '/dicom-web/studies/1.2.3'))
+                      ('DELETE', '/models/00000000-0000'), ('POST', '/predict'), ('POST', '/predict/preview'),
+                      ('GET', '/dicom-web/studies/1.2.3'))
         ones = [client.Raw(server) for _ in operations]
         for one in ones:
             self.addCleanup(one.close)

@@ -148,7 +148,8 @@ class WithoutAnArchive(StowCase, ServerCase):
                 self.assertEqual((reply.status, reply.headers['content-type']), (200, f'application/dicom+{kind}'))
         for accept in ('text/html', 'application/dicom', 'application/dicom+json;q=0', 'multipart/related; type="application/dicom"'):
             with self.subTest(accept=accept):
-                self.assert_problem(self.store(film(72), Accept=accept), 406, 'dicom')
+                for study in ('', study_of(72)):
+                    self.assert_problem(self.store(film(72), study=study, Accept=accept), 406, 'dicom')
         self.assertEqual(self.fetch(study_of(72)).status, 404, 'nothing was taken')
 
     def test_the_xml_says_what_the_json_says(self):

@@ -60,6 +60,8 @@ class Schemas:
                 check(value == rule, f'is not {rule}')
             elif key == 'minimum':
                 check(not number or value >= rule, f'is below {rule}')
+            elif key == 'exclusiveMinimum':
+                check(not number or value > rule, f'is not above {rule}')
             elif key == 'maximum':
                 check(not number or value <= rule, f'is above {rule}')
             elif key == 'multipleOf':
