@@ -153,7 +153,7 @@ static int request_read(struct decode_request *ret)
 static int serve(const struct sandbox *box)
 {
     const pid_t self = getpid();
-    struct decode_request request;
+    struct decode_request request = { 0 };
     int got;
 
     while ((got = request_read(&request)) == 1) {
