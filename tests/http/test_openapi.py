@@ -126,8 +126,9 @@ class TheFile(OpenApiCase):
                       {'dataset': {}}, {'model': 5}, {'config': {**job['config'], 'epochs': 1001}}):
             self.assertNotEqual(errors({**job, **fault}, spec['schema']), [], fault)
         self.assertNotEqual(errors({k: v for k, v in job.items() if k != 'baseline'}, spec['schema']), [])
+        self.assertEqual((len(errors(0, {'exclusiveMinimum': 0})), errors(1, {'exclusiveMinimum': 0})), (1, []))
         with self.assertRaises(ValueError):
-            errors(1, {'exclusiveMinimum': 0})
+            errors(1, {'exclusiveMaximum': 0})
 
 
 class TheServer(OpenApiCase):
