@@ -4,6 +4,7 @@ import { $ } from './dom.js';
 
 const NAMES = ['age', 'sex', 'view', 'history', 'history_last', 'course'];
 let known = null; // the id of the model whose fields are shown
+let wanted = null; // that of the model whose fields were asked for last
 
 const fields = () => [...$('patient').querySelectorAll('.patient-field')];
 
@@ -19,8 +20,10 @@ function show({ inputs = [], labels, architecture }) {
 
 /** Show what the model `id` takes. */
 export async function askFor(id) {
+  wanted = id;
   if (id === known) return;
   const card = id ? await getJson(`models/${id}`) : {};
+  if (id !== wanted) return;
   known = id;
   show(card);
 }

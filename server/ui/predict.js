@@ -82,7 +82,6 @@ function showAnswer(film) {
   const top = film.prediction.findings[0];
   showFindings(film.prediction, (label) => attempt(() => explain(label)));
   $('predict-status').textContent = `Answered. Highest: ${words(top.label)}, ${percent(top.probability)}.`;
-  attempt(() => askFor(film.prediction.model.id));
 }
 
 function showComparison() {
@@ -237,6 +236,7 @@ export function startPredict() {
   onFilm((film) => {
     showRow(film, context());
     if (film === now.shown) showShown();
+    if (film === now.shown && film.state === 'done') attempt(() => askFor(film.prediction.model.id)); // another may be active by now
     if (film === now.prior && film.state === 'done') compareAgain(film);
   });
   onGiven(() => { if (now.shown) askAgain(now.shown, given()); });
