@@ -370,7 +370,8 @@ class ToAnArchive(ArchiveCase):
         server = self.serve(there.url, '--outgoing-ca', outside.certificate()[0])
         self.assert_problem(self.store(film(1), server=server), 503, 'archive')
         self.assertEqual(there.requests, [])
-        self.assertIn('refused', [line for line in server.log() if line['message'] == 'a result was not delivered'][0]['detail'])
+        told = program.poll(lambda: [line for line in server.log() if line['message'] == 'a result was not delivered'], 'it is logged')
+        self.assertIn('refused', told[0]['detail'])
 
 
 class Start(Case):
