@@ -122,7 +122,7 @@ static struct decode_done picture(const struct decode_request *r, const struct s
     return done;
 }
 
-/* The next request: 1; 0: cxrd has gone; -1: that was none. */
+/* Read the next request. 1: it is there; 0: cxrd has gone; -1: the message is no request. */
 static int request_read(struct decode_request *ret)
 {
     static const int EXPECTED[DECODE_MEMORIES] = { DECODE_INPUT,

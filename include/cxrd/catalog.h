@@ -28,9 +28,9 @@ struct dataset_contents {
     char problem[sizeof((struct error *)0)->text]; /* why not more is known; "": all is */
 };
 
-/* Count it. What cannot be read is an answer.
+/* Count it. A data set that cannot be read is no error: `problem` says why.
  *   folder  its path
- *   stop    looked at now and then; true: what is counted is of no account
+ *   stop    looked at now and then; true: the counting ends, and its figures are not used
  * Errors: ST_NOMEM. */
 MUST_USE enum status dataset_count(const char *folder, const atomic_bool *stop, struct dataset_contents *ret,
                                    struct error *err);
