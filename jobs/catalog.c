@@ -16,7 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const double LOOK_SECONDS = 0.5;
+static const double LOOK_SECONDS = 0.5,
+                    MEMORY_SECONDS = 1; /* until memory that was lacking is asked for again */
 
 enum { LOOK_ENTRIES = 256 }; /* of a data set's folder, that a look asks about */
 
@@ -222,6 +223,7 @@ static void *catalog_main(void *arg)
         char name[NAME_MAX + 1], path[PATH_MAX];
         struct error err;
         uint64_t state;
+        enum status st;
 
         if (!e) {
             pthread_cond_wait(&c->wake, &c->lock);
@@ -231,10 +233,12 @@ static void *catalog_main(void *arg)
         snprintf(name, sizeof name, "%s", e->name);
         pthread_mutex_unlock(&c->lock);
         snprintf(path, sizeof path, "%s/%s", c->datasets, name);
-        if (dataset_count(path, &c->stop, &contents, &err) != ST_OK)
-            snprintf(contents.problem, sizeof contents.problem, "%s", err.text);
+        st = dataset_count(path, &c->stop, &contents, &err);
         pthread_mutex_lock(&c->lock);
-        keep(c, name, state, &contents);
+        if (st == ST_OK) /* else nothing is known of it */
+            keep(c, name, state, &contents);
+        else if (!atomic_load(&c->stop))
+            condition_wait(&c->wake, &c->lock, clock_seconds() + MEMORY_SECONDS);
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;

@@ -69,7 +69,7 @@ bool input_read(enum input_kind kind, const char *text, size_t n, double *ret);
 
 /* A field of a request into `values`, for a model of these findings. An age may not be above INPUT_OLDEST. A history is a list of findings as a table's cell
  * has them, see label_words_next(): "Effusion,Mass", or "No Finding" of films on which nothing was found, or "none" where
- * there is no earlier film. A finding at the last film is one ever before, too. A course is such a list for each earlier film, the first
+ * there is no earlier film. A finding at the last film is one ever before, too; but beside "No Finding" of all of them it is refused. A course is such a list for each earlier film, the first
  * of them first, with a / between two: "Effusion,Mass/No Finding/Mass". It says the history too, which is refused beside it.
  * Errors: ST_INVALID (what cannot be, such as a word that is no finding; `values` is as it was). */
 MUST_USE enum status input_parse(size_t field, const char *text, const struct labels *labels,

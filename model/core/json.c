@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static _Thread_local bool ran_out;
@@ -82,6 +83,15 @@ bool json_ran_out(void) { return ran_out; }
 
 void json_lack(void) { ran_out = true; }
 
+/* jansson speaks of its own flags where a text has a NUL. */
+static void say_nul(json_error_t *why)
+{
+    const enum json_error_code code = json_error_code(why);
+
+    if (code == json_error_null_character || code == json_error_null_byte_in_key)
+        snprintf(why->text, sizeof why->text - 1, "a string has a NUL, \\u0000, which no text here may have");
+}
+
 enum status json_read(const void *text, size_t n, size_t flags, json_t **ret, json_error_t *ret_why)
 {
     const bool before = ran_out;
@@ -100,6 +110,8 @@ enum status json_read(const void *text, size_t n, size_t flags, json_t **ret, js
         reserve_leave();
         return ST_NOMEM;
     }
+    if (!value)
+        say_nul(&why);
     if (ret_why)
         *ret_why = why;
     if (!value)

@@ -165,11 +165,26 @@ static enum status history_said_twice(struct error *err)
                      "'course' says what 'history' and 'history_last' say: give it, or one of them or both");
 }
 
+/* Whether nothing was found on any earlier film, and something on the last of them. */
+static bool contradicts(const double *ever, const double *last, size_t n_labels)
+{
+    bool seen = false, found = false;
+
+    for (size_t k = 0; k < n_labels; k++) {
+        if (isnan(ever[k]) || isnan(last[k]))
+            return false;
+        seen |= ever[k] > 0;
+        found |= last[k] > 0;
+    }
+    return found && !seen;
+}
+
 static enum status history_parse(size_t field, const char *text, const struct labels *labels,
                                  struct input_values *values, struct error *err)
 {
     double *ever = values->of + INPUT_EVER, *last = values->of + INPUT_LAST;
-    double *half = field == INPUT_HISTORY_LAST ? last : ever, *earlier = values->of + INPUT_EARLIER;
+    double said[MAX_LABELS], *half = field == INPUT_HISTORY_LAST ? last : ever;
+    double *earlier = values->of + INPUT_EARLIER;
     const bool none = word_is(text, strlen(text), "none");
     uint64_t bits = 0;
     const enum status st =
@@ -181,9 +196,15 @@ static enum status history_parse(size_t field, const char *text, const struct la
         return history_said_twice(err);
     if (*earlier == none) /* false for NaN */
         return error_set(err, ST_INVALID, "'history' and 'history_last': only one of them says 'none'");
+    for (size_t k = 0; k < labels->n; k++)
+        said[k] = (double)(bits >> k & 1);
+    if (half == last ? contradicts(ever, said, labels->n) : contradicts(said, last, labels->n))
+        return error_set(err, ST_INVALID,
+                         "'history' says that no earlier film showed a finding, 'history_last' that the last "
+                         "one did");
     *earlier = !none;
     for (size_t k = 0; k < labels->n; k++) {
-        half[k] = (double)(bits >> k & 1);
+        half[k] = said[k];
         if (none)
             ever[k] = last[k] = 0;
         if (last[k] > 0 && !isnan(ever[k]))

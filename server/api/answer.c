@@ -32,35 +32,30 @@ static bool says_dicom(const char *content_type)
  * a Content-Type may be wrong. Errors: ST_NOTFOUND (there is none), ST_FORMAT. */
 static enum status find_picture(const struct http_request *req, struct sent *ret, struct error *err)
 {
-    struct multipart parts;
     const struct part *file = NULL;
     enum status st;
 
     if (req->body_len == 0)
         return error_set(err, ST_NOTFOUND, "the request has no body: send a picture");
-    if (!multipart_is(req->content_type)) {
+    if (!req->form) {
         *ret = sent_of(req, req->body, req->body_len, says_dicom(req->content_type));
         return ST_OK;
     }
-    st = multipart_parse(req->content_type, req->body, req->body_len, &parts, err);
-    if (st == ST_LIMIT)
-        st = ST_FORMAT;
-    if (st == ST_OK)
-        st = multipart_file(&parts, &file, err);
+    st = multipart_file(req->form, &file, err);
     if (st != ST_OK)
         return st;
     *ret = sent_of(req, file->data, file->size, says_dicom(file->type));
     return ST_OK;
 }
 
-/* The thresholds that ?operating_point= names, Youden's where it is missing. Errors: ST_INVALID, ST_UNUSABLE (the model has none). */
+/* The thresholds that `operating_point` names, Youden's where it is missing. Errors: ST_INVALID, ST_UNUSABLE (the model has none). */
 static enum status operating_parse(const struct http_request *req, const struct model *m,
                                    struct question *ret, struct error *err)
 {
-    char name[QUERY_TEXT];
+    char name[PARAMETER_TEXT];
 
     ret->operating = OPERATE_YOUDEN;
-    ret->operating_said = http_query(req, "operating_point", name);
+    ret->operating_said = http_parameter(req, "operating_point", name);
     if (!ret->operating_said)
         return ST_OK;
     if (!operating_kind_parse(name, &ret->operating))
@@ -93,7 +88,7 @@ static enum status question_parse(const struct http_request *req, const struct a
 enum status answer_at_head(const struct serving *serving, const struct http_request *req,
                            const struct answer_query *query, struct http_response *res, struct error *err)
 {
-    char named[QUERY_TEXT]; /* is loaded by a worker, which then asks the same */
+    char named[PARAMETER_TEXT]; /* is loaded by a worker, which then asks the same */
     struct served *active = model_named(req, named) ? NULL : registry_active(serving->registry);
     struct question question;
     enum status st = active ? question_parse(req, query, active->model, &question, err) : ST_OK;
@@ -169,7 +164,7 @@ static void tell_why(const struct gate_warnings *w, struct http_response *res)
 static enum status find_model(const struct serving *serving, const struct http_request *req,
                               struct http_response *res, struct answer *ret, struct error *err)
 {
-    char id[QUERY_TEXT];
+    char id[PARAMETER_TEXT];
 
     ret->named = model_named(req, id);
     if (!ret->named)

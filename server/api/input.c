@@ -52,10 +52,10 @@ enum status body_json(const struct http_request *req, struct http_response *res,
 enum status number_parse(const struct http_request *req, const char *name, int64_t min, int64_t max,
                          int64_t *ret, struct error *err)
 {
-    char text[QUERY_TEXT], *end;
+    char text[PARAMETER_TEXT], *end;
     long long v;
 
-    if (!http_query(req, name, text))
+    if (!http_parameter(req, name, text))
         return ST_OK;
     errno = 0;
     v = strtoll(text, &end, 10);
@@ -80,17 +80,17 @@ enum status page_parse(const struct http_request *req, struct page *ret, struct 
 enum status label_parse(const struct http_request *req, const char *name, const struct labels *labels,
                         int *ret_label, struct error *err)
 {
-    char text[QUERY_TEXT], field[64];
+    char text[PARAMETER_TEXT], field[64];
 
-    if (!http_query(req, name, text))
+    if (!http_parameter(req, name, text))
         return ST_OK;
     snprintf(field, sizeof field, "'%s'", name);
     return labels_choose(labels, text, field, ret_label, err);
 }
 
-bool model_named(const struct http_request *req, char ret_id[QUERY_TEXT])
+bool model_named(const struct http_request *req, char ret_id[PARAMETER_TEXT])
 {
-    return http_query(req, "model", ret_id);
+    return http_parameter(req, "model", ret_id);
 }
 
 json_t *cursor_json(int64_t next) { return next ? json_sprintf("%" PRId64, next) : json_null(); }

@@ -17,20 +17,20 @@ handler_fn json_at_head;
  * browser's form, which may come from anywhere, always has a type. */
 bool content_type_is(const struct http_request *req, const char *type);
 
-/* A whole number of the query; *ret is left alone where the parameter is missing. Errors: ST_INVALID. */
+/* A whole number among the parameters; *ret is left alone where the parameter is missing. Errors: ST_INVALID. */
 MUST_USE enum status number_parse(const struct http_request *req, const char *name, int64_t min, int64_t max,
                                   int64_t *ret, struct error *err);
 
 /* ?limit= (1..100, 20 where it is missing) and ?cursor= of a list. Errors: ST_INVALID. */
 MUST_USE enum status page_parse(const struct http_request *req, struct page *ret, struct error *err);
 
-/* One of a model's findings by name in the query, such as ?explain=Mass; *ret_label is left alone where the parameter is missing.
+/* One of a model's findings by name among the parameters, such as ?explain=Mass; *ret_label is left alone where the parameter is missing.
  * Errors: ST_INVALID (no finding has that name). */
 MUST_USE enum status label_parse(const struct http_request *req, const char *name,
                                  const struct labels *labels, int *ret_label, struct error *err);
 
-/* The query's ?model=. False: it names none. */
-bool model_named(const struct http_request *req, char ret_id[QUERY_TEXT]);
+/* The parameter `model`. False: it names none. */
+bool model_named(const struct http_request *req, char ret_id[PARAMETER_TEXT]);
 
 json_t *cursor_json(int64_t next); /* null for 0 */
 

@@ -107,24 +107,24 @@ static bool job_type_ok(const char *type)
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,
                      struct error *err)
 {
-    char state[QUERY_TEXT], type[QUERY_TEXT], text[QUERY_TEXT];
+    char state[PARAMETER_TEXT], type[PARAMETER_TEXT], text[PARAMETER_TEXT];
     enum job_state parsed;
     struct page page = { 0 };
     json_t *jobs = NULL;
     int64_t next;
     enum status st = page_parse(req, &page, err);
 
-    if (st == ST_OK && http_query(req, "state", state)) {
+    if (st == ST_OK && http_parameter(req, "state", state)) {
         if (!job_state_parse(state, &parsed))
             return error_set(err, ST_INVALID, "there is no job state '%.32s'", state);
         page.state = job_state_name(parsed);
     }
-    if (st == ST_OK && http_query(req, "type", type)) {
+    if (st == ST_OK && http_parameter(req, "type", type)) {
         if (!job_type_ok(type))
             return error_set(err, ST_INVALID, "there is no job type '%.32s'", type);
         page.type = type;
     }
-    if (st == ST_OK && http_query(req, "q", text))
+    if (st == ST_OK && http_parameter(req, "q", text))
         page.text = text;
     if (st == ST_OK)
         st = store_jobs(app_work(app)->store, &page, &jobs, &next, err);
@@ -152,10 +152,10 @@ enum status job_get(struct app *app, const struct http_request *req, struct http
 enum status job_scores_get(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {
-    char split[QUERY_TEXT] = "validation";
+    char split[PARAMETER_TEXT] = "validation";
     int set = 0;
 
-    http_query(req, "split", split);
+    http_parameter(req, "split", split);
     while (set < N_SCORED && strcmp(SCORED_NAMES[set], split) != 0)
         set++;
     if (set == N_SCORED && strcmp(split, "all") != 0)
@@ -169,13 +169,13 @@ enum status job_scores_get(struct app *app, const struct http_request *req, stru
 enum status job_compare_get(struct app *app, const struct http_request *req, struct http_response *res,
                             struct error *err)
 {
-    char with[QUERY_TEXT], split[QUERY_TEXT] = "test";
+    char with[PARAMETER_TEXT], split[PARAMETER_TEXT] = "test";
     struct run_comparison c;
     json_t *answer;
     enum status st;
 
-    http_query(req, "split", split);
-    if (!http_query(req, "with", with) || !id_ok(with, strlen(with)))
+    http_parameter(req, "split", split);
+    if (!http_parameter(req, "with", with) || !id_ok(with, strlen(with)))
         return error_set(err, ST_INVALID, "'with' must be the id of the other job");
     if (strcmp(split, "train") != 0 && strcmp(split, "validation") != 0 && strcmp(split, "test") != 0 &&
         strcmp(split, "no_finding") != 0)
@@ -192,10 +192,10 @@ enum status job_compare_get(struct app *app, const struct http_request *req, str
 enum status job_report_get(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {
-    char copy[QUERY_TEXT] = "whole";
+    char copy[PARAMETER_TEXT] = "whole";
     enum report_form form = REPORT_WHOLE;
 
-    http_query(req, "copy", copy);
+    http_parameter(req, "copy", copy);
     while (form < N_REPORT_FORMS && strcmp(REPORT_FORM_NAMES[form], copy) != 0)
         form++;
     if (form == N_REPORT_FORMS)

@@ -8,13 +8,13 @@
 enum status models_get(struct app *app, const struct http_request *req, struct http_response *res,
                        struct error *err)
 {
-    char active[ID_SIZE], text[QUERY_TEXT];
+    char active[ID_SIZE], text[PARAMETER_TEXT];
     struct page page = { 0 };
     json_t *models = NULL;
     int64_t next;
     enum status st = page_parse(req, &page, err);
 
-    if (http_query(req, "q", text))
+    if (http_parameter(req, "q", text))
         page.text = text;
     if (st == ST_OK)
         st = store_active(app_work(app)->store, active, err);
@@ -84,8 +84,8 @@ enum { N_IMPORT_TEXTS = 5 };
 /* What the query says of the file.
  *   texts  what *ret borrows */
 static enum status import_options_parse(const struct http_request *req,
-                                        char texts[N_IMPORT_TEXTS][QUERY_TEXT], struct import_options *ret,
-                                        struct error *err)
+                                        char texts[N_IMPORT_TEXTS][PARAMETER_TEXT],
+                                        struct import_options *ret, struct error *err)
 {
     const struct {
         const char *name, **place;
@@ -100,7 +100,7 @@ static enum status import_options_parse(const struct http_request *req,
 
     *ret = (struct import_options){ .image_size = (size_t)size };
     for (size_t i = 0; i < N_IMPORT_TEXTS; i++)
-        if (http_query(req, TEXTS[i].name, texts[i]))
+        if (http_parameter(req, TEXTS[i].name, texts[i]))
             *TEXTS[i].place = texts[i];
     return st;
 }
@@ -108,7 +108,7 @@ static enum status import_options_parse(const struct http_request *req,
 enum status models_post(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
-    char texts[N_IMPORT_TEXTS][QUERY_TEXT];
+    char texts[N_IMPORT_TEXTS][PARAMETER_TEXT];
     struct import_options o;
     json_t *card = NULL;
     enum status st = models_at_head(app, req, res, err);

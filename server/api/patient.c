@@ -1,43 +1,20 @@
 /* server/api/patient.c - see patient.h. */
 #include "patient.h"
 
-#include "../http/multipart.h"
-
 #include <math.h>
 
-/* A form's field may be longer than a query's value: a history of all findings that there may be. */
-enum { FIELD_SIZE = 2 * LABELS_TEXT_SIZE };
-_Static_assert((int)FIELD_SIZE >= (int)QUERY_TEXT, "a query's value must fit too");
-
-/* The value of a query parameter or form field; "": it is in neither. */
-static enum status find(const struct http_request *req, const struct multipart *form, const char *name,
-                        char ret[FIELD_SIZE], struct error *err)
-{
-    enum status st;
-
-    ret[0] = '\0';
-    if (http_query(req, name, ret) || !form)
-        return ST_OK;
-    st = multipart_field(form, name, ret, FIELD_SIZE, err);
-    return st == ST_NOTFOUND ? ST_OK : st;
-}
+_Static_assert(PARAMETER_TEXT >= 2 * (int)LABELS_TEXT_SIZE, "a history of all findings that there may be");
 
 enum status patient_parse(const struct http_request *req, const struct labels *labels,
                           struct input_values *ret, struct error *err)
 {
-    const bool is_form = req->body_len > 0 && multipart_is(req->content_type);
-    struct multipart form = { .n = 0 };
-    enum status st =
-        is_form ? multipart_parse(req->content_type, req->body, req->body_len, &form, err) : ST_OK;
+    enum status st = ST_OK;
 
     *ret = INPUTS_UNKNOWN;
-    if (st == ST_LIMIT)
-        st = ST_FORMAT;
     for (size_t field = 0; field < N_INPUT_FIELDS && st == ST_OK; field++) {
-        char text[FIELD_SIZE];
+        char text[PARAMETER_TEXT];
 
-        st = find(req, is_form ? &form : NULL, INPUT_NAMES[field], text, err);
-        if (st == ST_OK && text[0])
+        if (http_parameter(req, INPUT_NAMES[field], text) && text[0])
             st = input_parse(field, text, labels, ret, err);
     }
     return st;

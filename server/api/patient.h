@@ -7,7 +7,7 @@
 #include "cxrd/model.h"
 
 /* The fields of INPUT_NAMES, of the query or of a form, for a model of these findings; NaN where one is in neither. Errors:
- * ST_INVALID, ST_FORMAT (the form). */
+ * ST_INVALID. */
 MUST_USE enum status patient_parse(const struct http_request *req, const struct labels *labels,
                                    struct input_values *ret, struct error *err);
 

@@ -16,12 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct multipart;
 struct app; /* the program's own: handed to handlers and hooks as it is, and never looked into here */
 
 enum {
     MAX_TARGET = 4096, /* bytes of a path with its query */
     QUERY_TEXT =
         2048, /* of a value in it: 64 findings of usual names, each with a threshold beside it in another one */
+    PARAMETER_TEXT = 8192, /* of a value in it or in a form: a history of all findings that there may be */
     HTTP_TEXT = 256,
     KEY_NAME_SIZE = 65,
     ADDRESS_TEXT = 48,
@@ -37,6 +39,8 @@ struct http_request {
     char id[PATH_ID_SIZE]; /* the path's {id} or {uid}, "" where it has none */
     const void *body;      /* borrowed, complete, within the route's limit; NULL when empty */
     size_t body_len;
+    const struct multipart
+        *form; /* the body taken apart, where it is a form and the route takes one; NULL: it is none */
     const struct shared *shared;  /* sealed memory that the body is in, from its first byte on; NULL: none */
     size_t announced;             /* the Content-Length; 0: none */
     char content_type[HTTP_TEXT]; /* header values, "" where there is none */
@@ -55,8 +59,9 @@ struct http_request {
     bool draining;             /* the server is about to stop */
 };
 
-/* The value of a query parameter, percent-decoded, into `ret`. False: not there. Handlers see no query with a fault. */
-bool http_query(const struct http_request *req, const char *name, char ret[QUERY_TEXT]);
+/* The value of a parameter into `ret`: of the query, percent-decoded, else of the form. False: it is in neither. Handlers see no query
+ * and no form with a fault. */
+bool http_parameter(const struct http_request *req, const char *name, char ret[PARAMETER_TEXT]);
 
 enum { MAX_HEADERS = 8 };
 
@@ -140,6 +145,7 @@ struct route {
      * Called in a worker's thread of the route's lane. NULL: no answer does. */
     bool (*waits)(const struct http_request *req);
     const char *query; /* the names of the parameters that it takes, a blank between two; NULL: none */
+    bool forms;        /* a body that is multipart/form-data has fields of these names, too */
     const char *thing; /* of which {id} is one, for the sentence that there is none: "job"; NULL: no {id} */
 };
 enum { MAX_BODY_UPLOAD = -1 };
@@ -165,6 +171,12 @@ const char *query_fault(const char *query);
  * where one is near.
  *   taken  struct route's query */
 bool query_unknown(const char *taken, const char *query, char ret[HTTP_TEXT]);
+
+/* Take the body of a request apart, which is a form. Fields of other names than a route takes are let be.
+ *   taken  as above
+ * Errors: ST_FORMAT (multipart_parse()'s and ST_LIMIT's; a field twice, too long, or no text). */
+MUST_USE enum status form_take(const char *taken, const struct http_request *req, struct multipart *ret,
+                               struct error *err);
 
 /* ---- the server ---- */
 

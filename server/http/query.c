@@ -1,6 +1,8 @@
 /* server/http/query.c - query strings: their values, what is wrong with them, and names that a route does not take. */
 #include "http.h"
 
+#include "multipart.h"
+
 #include "cxrd/encoding.h"
 #include "cxrd/utf8.h"
 
@@ -44,16 +46,43 @@ static bool is_utf8(const char *text)
     return true;
 }
 
-/* Whether an earlier parameter of the query has the name at `at`, of `n` bytes. Names are compared as they were sent, as
- * http_query() does. */
-static bool stands_before(const char *query, const char *at, size_t n)
+/* No name that a route takes has as many bytes. */
+enum { NAME_SIZE = 65 };
+
+struct parameter {
+    char name[NAME_SIZE]; /* decoded; cut where it is longer than any that is taken */
+    const char *value;    /* as it was sent; NULL: there is no '=' */
+    size_t n;             /* its bytes */
+};
+
+/* The next parameter that has a name, of a query without a broken escape; *at moves behind it. False: there is no other. */
+static bool next_parameter(const char **at, struct parameter *ret)
 {
-    while (query < at) {
-        if (strcspn(query, "=&") == n && memcmp(query, at, n) == 0)
-            return true;
-        query += strcspn(query, "&") + 1;
+    while (**at) {
+        const size_t n = strcspn(*at, "&"), name = strcspn(*at, "=&");
+        const char *begin = *at;
+
+        *at += n + (begin[n] == '&');
+        if (name == 0)
+            continue;
+        if (!decode(begin, name, ret->name, sizeof ret->name))
+            ret->name[sizeof ret->name - 1] = '\0';
+        ret->value = name < n ? begin + name + 1 : NULL;
+        ret->n = name < n ? n - name - 1 : 0;
+        return true;
     }
     return false;
+}
+
+/* Whether another parameter with the name of this one stands before the `end` of what was read. */
+static bool stands_before(const char *query, const char *end, const char *name)
+{
+    struct parameter p;
+    size_t n = 0;
+
+    while (query < end && next_parameter(&query, &p))
+        n += strcmp(p.name, name) == 0;
+    return n > 1;
 }
 
 _Static_assert(QUERY_TEXT == 2048, "as query_fault() says");
@@ -61,33 +90,30 @@ _Static_assert(QUERY_TEXT == 2048, "as query_fault() says");
 const char *query_fault(const char *query)
 {
     char whole[MAX_TARGET], value[QUERY_TEXT];
+    const char *at = query;
+    struct parameter p;
 
     if (!decode(query, strlen(query), whole, sizeof whole) || !is_utf8(whole))
         return "the query has a broken percent-encoding, or bytes that are no UTF-8";
-    for (const char *at = query; *at;) {
-        const size_t n = strcspn(at, "&"), name = strcspn(at, "=&");
-
-        if (name < n && !decode(at + name + 1, n - name - 1, value, sizeof value))
+    while (next_parameter(&at, &p)) {
+        if (p.value && !decode(p.value, p.n, value, sizeof value))
             return "the query has a value of more than 2047 bytes";
-        if (name > 0 && stands_before(query, at, name))
+        if (stands_before(query, at, p.name))
             return "the query has a parameter more than once";
-        at += n + (at[n] == '&');
     }
     return NULL;
 }
 
-bool http_query(const struct http_request *req, const char *name, char ret[QUERY_TEXT])
+bool http_parameter(const struct http_request *req, const char *name, char ret[PARAMETER_TEXT])
 {
-    const size_t name_length = strlen(name);
+    const char *at = req->query;
+    struct parameter p;
+    struct error none;
 
-    for (const char *at = req->query; *at;) {
-        const size_t n = strcspn(at, "&");
-
-        if (n > name_length && at[name_length] == '=' && memcmp(at, name, name_length) == 0)
-            return decode(at + name_length + 1, n - name_length - 1, ret, QUERY_TEXT);
-        at += n + (at[n] == '&');
-    }
-    return false;
+    while (next_parameter(&at, &p))
+        if (p.value && strcmp(p.name, name) == 0)
+            return decode(p.value, p.n, ret, QUERY_TEXT);
+    return req->form && multipart_field(req->form, name, ret, PARAMETER_TEXT, &none) == ST_OK;
 }
 
 /* ---- names that a route does not take ---- */
@@ -130,8 +156,9 @@ static size_t next_word(const char **at, const char **ret_word)
     return (size_t)(*at - *ret_word);
 }
 
-static bool is_taken(const char *taken, const char *name, size_t n)
+static bool is_taken(const char *taken, const char *name)
 {
+    const size_t n = strlen(name);
     const char *word;
     size_t length;
 
@@ -171,39 +198,66 @@ static void list_taken(const char *taken, char *ret, size_t size)
     }
 }
 
-static void tell_unknown(const char *taken, const char *name, size_t n, char ret[HTTP_TEXT])
+static void tell_unknown(const char *taken, const char *name, char ret[HTTP_TEXT])
 {
-    const int shown = n < 64 ? (int)n : 64;
     const char *meant = NULL;
-    const size_t length = nearest(taken, name, n, &meant);
+    const size_t length = nearest(taken, name, strlen(name), &meant);
     char names[128];
 
     list_taken(taken, names, sizeof names);
     if (length > 0)
-        snprintf(ret, HTTP_TEXT, "this request has no parameter '%.*s' in its query; is '%.*s' meant?", shown,
-                 name, (int)length, meant);
+        snprintf(ret, HTTP_TEXT, "this request has no parameter '%s' in its query; is '%.*s' meant?", name,
+                 (int)length, meant);
     else if (names[0])
-        snprintf(ret, HTTP_TEXT, "this request has no parameter '%.*s' in its query; it takes %s", shown,
-                 name, names);
+        snprintf(ret, HTTP_TEXT, "this request has no parameter '%s' in its query; it takes %s", name, names);
     else
-        snprintf(ret, HTTP_TEXT, "this request has no parameter '%.*s': it takes none in its query", shown,
-                 name);
+        snprintf(ret, HTTP_TEXT, "this request has no parameter '%s': it takes none in its query", name);
 }
 
 bool query_unknown(const char *taken, const char *query, char ret[HTTP_TEXT])
 {
-    for (const char *at = query; *at;) {
-        const size_t n = strcspn(at, "&"), name = strcspn(at, "=&");
+    struct parameter p;
 
-        if (name > 0 && !is_taken(taken ? taken : "", at, name)) {
-            tell_unknown(taken ? taken : "", at, name, ret);
+    while (next_parameter(&query, &p)) {
+        if (!is_taken(taken ? taken : "", p.name)) {
+            tell_unknown(taken ? taken : "", p.name, ret);
             return true;
         }
-        if (name > 0 && at[name] != '=') {
-            snprintf(ret, HTTP_TEXT, "the parameter '%.*s' has no value", (int)name, at);
+        if (!p.value) {
+            snprintf(ret, HTTP_TEXT, "the parameter '%s' has no value", p.name);
             return true;
         }
-        at += n + (at[n] == '&');
     }
     return false;
+}
+
+/* ---- forms ---- */
+
+/* A field of a form that is a parameter: said once, and text. */
+static enum status field_check(const struct multipart *form, size_t at, struct error *err)
+{
+    const char *name = form->parts[at].name;
+    char text[PARAMETER_TEXT];
+    enum status st;
+
+    for (size_t i = 0; i < at; i++)
+        if (!form->parts[i].is_file && strcmp(form->parts[i].name, name) == 0)
+            return error_set(err, ST_FORMAT, "the form has the field '%s' more than once", name);
+    st = multipart_field(form, name, text, sizeof text, err);
+    if (st == ST_OK && !is_utf8(text))
+        st = error_set(err, ST_INVALID, "the form's '%s' has bytes that are no UTF-8", name);
+    return st == ST_INVALID ? ST_FORMAT : st;
+}
+
+enum status form_take(const char *taken, const struct http_request *req, struct multipart *ret,
+                      struct error *err)
+{
+    enum status st = multipart_parse(req->content_type, req->body, req->body_len, ret, err);
+
+    if (st == ST_LIMIT)
+        st = ST_FORMAT;
+    for (size_t i = 0; i < ret->n && st == ST_OK; i++)
+        if (!ret->parts[i].is_file && is_taken(taken ? taken : "", ret->parts[i].name))
+            st = field_check(ret, i, err);
+    return st;
 }

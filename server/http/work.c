@@ -1,6 +1,7 @@
 /* server/http/work.c - a request that is complete meets its handler, in the network thread or in a lane's. */
 #include "exchange.h"
 #include "intake.h"
+#include "multipart.h"
 #include "problem.h"
 
 #include "cxrd/clock.h"
@@ -42,6 +43,32 @@ static bool may_be_withheld(const struct exchange *x)
     return (x->route->lane != LANE_FILES && x->route->lane != LANE_RESULTS) || strcmp(x->method, "GET") == 0;
 }
 
+/* Take the form apart that the body is, where it is one and the route takes one.
+ *   form  as long as the request is looked at */
+static enum status find_form(struct exchange *x, struct multipart *form, struct error *err)
+{
+    enum status st;
+
+    if (!x->route->forms || x->req.body_len == 0 || !multipart_is(x->req.content_type))
+        return ST_OK;
+    st = form_take(x->route->query, &x->req, form, err);
+    x->req.form = st == ST_OK ? form : NULL;
+    return st;
+}
+
+static enum status call_handler(struct exchange *x, struct error *err)
+{
+    struct multipart form;
+    enum status st = find_form(x, &form, err);
+
+    if (st == ST_OK)
+        st = x->route->handler(x->http->app, &x->req, &x->reply.res, err);
+    else
+        http_header_add(&x->reply.res, "Cache-Control", "no-store");
+    x->req.form = NULL;
+    return st;
+}
+
 static void handle(struct exchange *x)
 {
     struct error err = { 0 };
@@ -53,7 +80,7 @@ static void handle(struct exchange *x)
     }
     json_watch(); /* see http_json() */
     x->handled = true;
-    st = x->route->handler(x->http->app, &x->req, &x->reply.res, &err);
+    st = call_handler(x, &err);
     if (st == ST_OK && x->reply.res.stream.more)
         st = sse_open(x->http->streams, &x->reply.res.stream, &STREAM_CALLS, x, &x->reply.reader, &err);
     if (st == ST_OK)
@@ -78,10 +105,14 @@ static void decline_busy(struct exchange *x)
 /* Whether it belongs to LANE_DECODE, and comes from another. */
 static bool has_to_wait(struct exchange *x)
 {
-    if (x->waits || !x->route->waits || !x->route->waits(&x->req))
+    struct multipart form;
+    struct error none;
+
+    if (x->waits || !x->route->waits)
         return false;
-    x->waits = true;
-    return true;
+    x->waits = find_form(x, &form, &none) == ST_OK && x->route->waits(&x->req);
+    x->req.form = NULL;
+    return x->waits;
 }
 
 void work_do(struct lane_item *item)

@@ -78,6 +78,7 @@ async function predict(film) {
   change(film, { state: 'asking', note: '', error: null });
   try {
     const prediction = await patiently(film, async () => (await post(film, 'predict', operating, film.given)).json(), (state) => change(film, state));
+    signal.throwIfAborted(); // it may have been asked anew while the answer was read
     change(film, { state: 'done', prediction, maps: new Map() });
     if (film.file && !film.thumb) await thumbOf(film);
   } catch (error) {

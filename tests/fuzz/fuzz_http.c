@@ -28,17 +28,13 @@ static enum status predict(struct app *app, const struct http_request *req, stru
                            struct error *err)
 {
     const struct part *file = NULL;
-    struct multipart parts;
     enum status st = ST_OK;
 
     (void)app;
     FUZZ_CHECK(req->body_len <= SMALL_UPLOAD);
     http_header_add(res, "Cache-Control", "no-store");
-    if (multipart_is(req->content_type)) {
-        st = multipart_parse(req->content_type, req->body, req->body_len, &parts, err);
-        if (st == ST_OK)
-            st = multipart_file(&parts, &file, err);
-    }
+    if (req->form)
+        st = multipart_file(req->form, &file, err);
     return st == ST_OK ? http_json(res, json_pack("{s:I}", "bytes", (json_int_t)req->body_len)) : st;
 }
 
@@ -65,15 +61,15 @@ static enum status job(struct app *app, const struct http_request *req, struct h
 static enum status page(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
-    char state[QUERY_TEXT];
+    char state[PARAMETER_TEXT];
     struct page p = { 0 };
     const enum status st = page_parse(req, &p, err);
 
     (void)app;
     if (st != ST_OK)
         return st;
-    return http_json(
-        res, json_pack("{s:o,s:b}", "next", cursor_json(p.before), "state", http_query(req, "state", state)));
+    return http_json(res, json_pack("{s:o,s:b}", "next", cursor_json(p.before), "state",
+                                    http_parameter(req, "state", state)));
 }
 
 static enum status echo(struct app *app, const struct http_request *req, struct http_response *res,
@@ -86,7 +82,8 @@ static enum status echo(struct app *app, const struct http_request *req, struct 
 }
 
 static const struct route ROUTES[] = {
-    { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict },
+    { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict,
+      .query = "explain model", .forms = true },
     { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, 1024, job },
     { "GET", "/jobs", ROLE_PREDICT, LANE_FILES, 0, page },
     { "GET", "/jobs/{id}", ROLE_PREDICT, LANE_FILES, 0, echo },

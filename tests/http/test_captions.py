@@ -66,6 +66,9 @@ class Captions(ServerCase):
         card = import_model(self.server, dataset.weights(), activate=False)
         for target in (f'/models/{card["id"]}', f'/jobs/{submit(self.server, NOTHING)}'):
             self.assert_problem(client.request(self.server, 'PATCH', target, b'{', Content_Type='application/json'), 400)
+            for body in (b'{"name": "a\\u0000b"}', b'{"na\\u0000me": "a"}'):
+                reply = client.request(self.server, 'PATCH', target, body, Content_Type='application/json')
+                self.assertNotIn('JSON_', self.assert_problem(reply, 400, 'a string has a NUL')['detail'])
             self.assert_problem(client.request(self.server, 'PATCH', target, b'{}', Content_Type='text/plain'), 415)
             self.assert_problem(client.request(self.server, 'PATCH', target, b' ' * 70000, Content_Type='application/json'), 413)
 

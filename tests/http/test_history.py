@@ -111,7 +111,9 @@ class WithoutPictures(ServerCase):
 
     def test_words_that_are_not_known_are_named(self):
         for query, says in (('history=Mass,foo', "'foo'"), ('history_last=bar', "'bar'"), ('history=No+Finding,Mass', 'both'),
-                            ('history=none&history_last=Mass', 'none'), ('history=%s' % ('Mass,' * 410), 'query')):
+                            ('history=none&history_last=Mass', 'none'),
+                            ('history=No+Finding&history_last=Mass', 'no earlier film showed'),
+                            ('history_last=Mass&history=No+Finding', 'no earlier film showed'), ('history=%s' % ('Mass,' * 410), 'query')):
             reply = self.post('/predict?' + query)
             self.assertIn(reply.status, (400, 422))
             self.assert_problem(reply, reply.status, says)

@@ -108,6 +108,46 @@ class GoodForms(Forms):
         self.assert_read(form(*[field(f'f{i}', str(i)) for i in range(15)], part()))
 
 
+class Fields(Forms):
+    """What a query may say, a form may say."""
+
+    def ask(self, *fields, target='/predict'):
+        return self.post(target, form(*fields, part()), Content_Type='multipart/form-data; boundary=b')
+
+    def test_a_finding_is_explained(self):
+        answer = self.assert_prediction(self.ask(field('explain', 'mass')))
+        self.assertEqual(answer['explanation']['label'], 'Mass')
+        self.assert_problem(self.ask(field('explain', 'Elbow')), 422, 'explain')
+        self.assertEqual(self.ask(field('label', 'Mass'), target='/predict/heatmap').headers['content-type'], 'image/png')
+
+    def test_a_model_is_named(self):
+        model = self.get('/models').json()['active']
+        self.assertEqual(self.assert_prediction(self.ask(field('model', model)))['model']['id'], model)
+        self.assert_problem(self.ask(field('model', '00000000-0000-0000-0000-000000000000')), 404, 'no model')
+
+    def test_thresholds_are_chosen(self):
+        self.assert_problem(self.ask(field('operating_point', 'sensible')), 422, 'operating_point')
+
+    def test_a_preview_has_a_size(self):
+        small, whole = self.ask(field('size', '16'), target='/predict/preview'), self.ask(target='/predict/preview')
+        self.assertLess(len(small.body), len(whole.body))
+        self.assert_problem(self.ask(field('size', '1'), target='/predict/preview'), 422, 'size')
+
+    def test_the_query_has_precedence(self):
+        answer = self.assert_prediction(self.ask(field('explain', 'Mass'), target='/predict?explain=Edema'))
+        self.assertEqual(answer['explanation']['label'], 'Edema')
+
+    def test_one_that_is_said_twice_or_is_no_text_is_refused(self):
+        for fields, says in (((field('explain', 'Mass'), field('explain', 'Edema')), 'more than once'),
+                             ((part(b'Ma\0ss', 'Content-Disposition: form-data; name="explain"'),), 'text'),
+                             ((part(b'Ma\xffss', 'Content-Disposition: form-data; name="explain"'),), 'UTF-8'),
+                             ((field('history', 'Mass,' * 2000),), 'at most')):
+            reply = self.ask(*fields)
+            self.assert_problem(reply, 400, says)
+            self.assertEqual(reply.headers['cache-control'], 'no-store')
+        self.assert_read(form(field('comment', 'a'), field('comment', 'b'), part()))
+
+
 class BadForms(Forms):
 
     def test_no_boundary_parameter(self):

@@ -68,6 +68,14 @@ class Queries(ServerCase):
             self.assert_problem(self.post(f'/predict?{said}', film), 400, 'has no value')
         self.assert_problem(self.get('/jobs?' + 'x' * 3000), 400, 'no parameter')
 
+    def test_a_name_is_read_as_a_value_is(self):
+        film = picture.noise(1)
+        self.assertEqual(self.post('/predict?%65xpl%61in=M%61ss', film).json()['explanation']['label'], 'Mass')
+        self.assert_problem(self.post('/predict?%65xplian=Mass', film), 400, "no parameter 'explian' in its query; is 'explain' meant?")
+        self.assert_problem(self.post('/predict?explain=Mass&%65xplain=Edema', film), 400, 'more than once')
+        self.assert_problem(self.post('/predict?expl%00ain=Mass', film), 400, 'NUL')
+        self.assert_problem(self.post('/predict?%65xplain', film), 400, 'has no value')
+
 
 class Places(ServerCase):
     arguments = ('--base-path', '/x-ray')
