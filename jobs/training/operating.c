@@ -1,4 +1,4 @@
-/* jobs/training/operating.c - see operating.h. Rules compare whole numbers, so that 9 of 10 is 0.9. */
+/* jobs/training/operating.c - see operating.h. Rules compare counts, so that 9 of 10 is 0.9. */
 #include "operating.h"
 
 #include "column.h"
@@ -18,25 +18,37 @@ struct totals {
     uint64_t positives, negatives;
 };
 
-static bool allowed(enum operating_kind kind, const struct cut *c, const struct totals *all)
+/* A rule, see operating_choose_by(). */
+struct rule {
+    enum operating_kind kind;
+    double at;
+};
+
+/* A part of a whole number, less what its rounding could add. */
+static bool reaches(uint64_t part, uint64_t all, double at)
 {
-    switch (kind) {
-    case OPERATE_SENSITIVITY_90: return 10 * c->hits >= 9 * all->positives;
-    case OPERATE_SPECIFICITY_90: return 10 * (all->negatives - c->alarms) >= 9 * all->negatives;
+    return (double)part >= (at - 1e-9) * (double)all;
+}
+
+static bool allowed(const struct rule *rule, const struct cut *c, const struct totals *all)
+{
+    switch (rule->kind) {
+    case OPERATE_SENSITIVITY_90: return reaches(c->hits, all->positives, rule->at);
+    case OPERATE_SPECIFICITY_90: return reaches(all->negatives - c->alarms, all->negatives, rule->at);
     case OPERATE_YOUDEN:
     case N_OPERATING: break;
     }
     return true;
 }
 
-/* Whether `c` is better than `best` by the kind's rule. Cuts come from the highest threshold down, so hits and alarms
+/* Whether `c` is better than `best` by the rule. Cuts come from the highest threshold down, so hits and alarms
  * only grow. */
-static bool better(enum operating_kind kind, const struct cut *c, const struct cut *best,
+static bool better(const struct rule *rule, const struct cut *c, const struct cut *best,
                    const struct totals *all)
 {
     const uint64_t more_hits = c->hits - best->hits, more_alarms = c->alarms - best->alarms;
 
-    switch (kind) {
+    switch (rule->kind) {
     case OPERATE_SENSITIVITY_90: return more_alarms == 0 && more_hits > 0;
     case OPERATE_SPECIFICITY_90: return more_hits > 0;
     case OPERATE_YOUDEN: return more_hits * all->negatives > more_alarms * all->positives;
@@ -45,8 +57,9 @@ static bool better(enum operating_kind kind, const struct cut *c, const struct c
     return false;
 }
 
-enum status operating_choose(size_t n, const uint8_t *truth, const float *score, size_t stride,
-                             float ret_threshold[N_OPERATING])
+/* The threshold of each of `n_rules` rules. */
+static enum status choose(size_t n, const uint8_t *truth, const float *score, size_t stride,
+                          const struct rule *rules, size_t n_rules, float *ret_threshold)
 {
     size_t known;
     struct scored *rows = column_sorted(n, truth, score, stride, &known);
@@ -58,23 +71,39 @@ enum status operating_choose(size_t n, const uint8_t *truth, const float *score,
     for (size_t i = 0; i < known; i++)
         all.positives += rows[i].positive;
     all.negatives = known - all.positives;
-    for (int kind = 0; kind < N_OPERATING; kind++)
-        best[kind] = (struct cut){ .threshold = NAN };
+    for (size_t r = 0; r < n_rules; r++)
+        best[r] = (struct cut){ .threshold = NAN };
     for (size_t i = 0, end; i < known && all.positives && all.negatives && column_ranks(rows, known);
          i = end) {
         size_t in_run = 0;
 
         end = run_end(rows, known, i, &in_run);
         c = (struct cut){ rows[i].score, c.hits + in_run, c.alarms + (end - i - in_run) };
-        for (enum operating_kind kind = 0; kind < N_OPERATING; kind++)
-            if (allowed(kind, &c, &all) &&
-                (isnan(best[kind].threshold) || better(kind, &c, &best[kind], &all)))
-                best[kind] = c;
+        for (size_t r = 0; r < n_rules; r++)
+            if (allowed(&rules[r], &c, &all) &&
+                (isnan(best[r].threshold) || better(&rules[r], &c, &best[r], &all)))
+                best[r] = c;
     }
     free(rows);
-    for (int kind = 0; kind < N_OPERATING; kind++)
-        ret_threshold[kind] = best[kind].threshold;
+    for (size_t r = 0; r < n_rules; r++)
+        ret_threshold[r] = best[r].threshold;
     return ST_OK;
+}
+
+enum status operating_choose(size_t n, const uint8_t *truth, const float *score, size_t stride,
+                             float ret_threshold[N_OPERATING])
+{
+    static const struct rule RULES[N_OPERATING] = { { OPERATE_YOUDEN, 0 },
+                                                    { OPERATE_SENSITIVITY_90, 0.9 },
+                                                    { OPERATE_SPECIFICITY_90, 0.9 } };
+
+    return choose(n, truth, score, stride, RULES, N_OPERATING, ret_threshold);
+}
+
+enum status operating_choose_by(size_t n, const uint8_t *truth, const float *score, size_t stride,
+                                enum operating_kind kind, double at, float *ret_threshold)
+{
+    return choose(n, truth, score, stride, &(struct rule){ kind, at }, 1, ret_threshold);
 }
 
 struct operating_rates operating_rates(size_t n, const uint8_t *truth, const float *score, size_t stride,
