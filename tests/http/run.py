@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Run the black-box tests of the program named by CXRD_BIN.
 
-    run.py [--tap=FILE] [--seen=FILE] [PATTERN...]
+    run.py [--tap=FILE] [--seen=FILE] [--jobs=N] [PATTERN...]
 
-A PATTERN selects tests whose name contains it. Results go to standard output and, as TAP, to FILE. The contract's
-tests come last: they judge what all others have seen. --seen keeps it for tests/contract: a line of JSON for every
-reply that is JSON.
+A PATTERN selects tests whose name contains it. N processes share the classes of tests (1): a test waits for its server for
+half of its time, so two of them end sooner on the same cores. Results go to standard output and, as TAP, to FILE. The
+contract's tests come last: they judge what all others have seen. --seen keeps it for tests/contract: a line of JSON for
+every reply that is JSON.
 """
 import argparse
 import json
@@ -18,84 +19,29 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
-from support import client, program  # noqa: E402
+from support import client, program, workers  # noqa: E402
 
 
-def words(test):
-    """test_jobs.Cancel.test_a_queued_job -> "test_jobs::Cancel: a queued job"."""
-    parts = test.id().split('.')
-    if len(parts) < 3 or ' ' in test.id():
-        return test.id()  # setUpClass (…) and its like
-    return f'{parts[-3]}::{parts[-2]}: {parts[-1].removeprefix("test_").replace("_", " ")}'
-
-
-class Tap(unittest.TestResult):
-    """A line a test, as it ends, and what went wrong below it."""
+class Printed:
+    """Results as lines of standard output and of a TAP file, and their counts."""
 
     def __init__(self, file):
-        super().__init__()
         self.file = file
-        self.passed = self.failed = self.skipped_count = 0
-        self.outcome = None
-        self.begun = 0
+        self.passed = self.failed = self.skipped = 0
 
-    def line(self, ok, name, skip='', took=''):
-        text = f'{"ok" if ok else "not ok"} - {name.replace("#", "")}{skip and f" # SKIP {skip}"}'
-        print(text + took, flush=True)
-        print(text, file=self.file, flush=True)
-
-    def why(self, text):
-        """What went wrong, below the line that says so: in TAP such lines are comments."""
-        print(text, flush=True)
-        print(*(f'# {line}' for line in text.splitlines()), sep='\n', file=self.file, flush=True)
-
-    def startTest(self, test):
-        super().startTest(test)
-        self.outcome = None
-        self.begun = time.monotonic()
-
-    def stopTest(self, test):
-        super().stopTest(test)
-        took = f'  ({time.monotonic() - self.begun:.2f}s)'
-        if self.outcome is None:
+    def add(self, outcome):
+        if outcome.skip:
+            self.skipped += 1
+        elif outcome.why:
+            self.failed += 1
+        else:
             self.passed += 1
-            self.line(True, words(test), took=took)
-        elif self.outcome[0] == 'skip':
-            self.skipped_count += 1
-            self.line(True, words(test), self.outcome[1])
-        else:
-            self.failed += 1
-            self.line(False, words(test), took=took)
-            self.why(self.outcome[1])
-
-    def fail(self, test, err):
-        text = self._exc_info_to_string(err, test)
-        if not isinstance(test, unittest.TestCase):  # a class or a module: no stopTest() will come
-            self.failed += 1
-            self.line(False, words(test))
-            self.why(text)
-        elif self.outcome and self.outcome[0] == 'fail':
-            self.outcome = ('fail', self.outcome[1] + text)
-        else:
-            self.outcome = ('fail', text)
-
-    def addError(self, test, err):
-        self.fail(test, err)
-
-    def addFailure(self, test, err):
-        self.fail(test, err)
-
-    def addSubTest(self, test, subtest, err):
-        if err:
-            self.fail(test, err)
-            self.outcome = ('fail', f'in {subtest.id()}\n{self.outcome[1]}')
-
-    def addSkip(self, test, reason):
-        if isinstance(test, unittest.TestCase):
-            self.outcome = self.outcome or ('skip', reason)
-        else:
-            self.skipped_count += 1
-            self.line(True, words(test), reason)
+        text = f'{"not ok" if outcome.why else "ok"} - {outcome.name.replace("#", "")}{outcome.skip and f" # SKIP {outcome.skip}"}'
+        print(text + (f'  ({outcome.seconds:.2f}s)' if outcome.seconds else ''), flush=True)
+        print(text, file=self.file, flush=True)
+        if outcome.why:  # below the line: in TAP such lines are comments
+            print(outcome.why, flush=True)
+            print(*(f'# {line}' for line in outcome.why.splitlines()), sep='\n', file=self.file, flush=True)
 
 
 def flatten(suite):
@@ -119,6 +65,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--tap', metavar='FILE')
     parser.add_argument('--seen', metavar='FILE')
+    parser.add_argument('--jobs', metavar='N', type=int, default=1)
     parser.add_argument('pattern', nargs='*')
     arguments = parser.parse_args()
     if not os.access(program.BINARY, os.X_OK):
@@ -126,18 +73,19 @@ def main():
         return 2
     tests = list(flatten(unittest.defaultTestLoader.discover(HERE, 'test_*.py', top_level_dir=HERE)))
     tests = [t for t in tests if not arguments.pattern or any(p in t.id() for p in arguments.pattern)]
-    tests.sort(key=lambda t: t.id().startswith('test_openapi'))  # stable: the others keep their order
     client.WHOLE_RUN = not arguments.pattern
     begun = time.monotonic()
     with open(arguments.tap or os.devnull, 'w', encoding='utf-8') as file:
-        result = Tap(file)
-        unittest.TestSuite(tests).run(result)
+        printed = Printed(file)
+        of_contract = [t for t in tests if t.id().startswith('test_openapi')]
+        workers.run([t for t in tests if t not in of_contract], arguments.jobs, printed.add)
+        workers.run(of_contract, 1, printed.add)
         if arguments.seen:
             write_seen(arguments.seen)
-        print(f'1..{result.passed + result.failed + result.skipped_count}', file=file)
-    print(f'{result.passed} passed, {result.failed} failed, {result.skipped_count} skipped '
+        print(f'1..{printed.passed + printed.failed + printed.skipped}', file=file)
+    print(f'{printed.passed} passed, {printed.failed} failed, {printed.skipped} skipped '
           f'in {time.monotonic() - begun:.0f} s')
-    return 1 if result.failed or not tests else 0
+    return 1 if printed.failed or not tests else 0
 
 
 if __name__ == '__main__':
