@@ -55,6 +55,20 @@ static const char *const MIGRATIONS[] = {
      "UPDATE summaries SET record = json_set(record, '$.macro_auroc',"
      "  (SELECT json_extract(jobs.record, '$.evaluation.test.macro_auroc') FROM jobs WHERE jobs.seq = "
      "summaries.job AND json_valid(jobs.record))) WHERE json_valid(record);"),
+    /* the scores of answered predictions until their time is over, those that a model in the shadow gave the same pictures, and
+     * what readers say of them; `patient` is a number that is equal for one patient's, and 0 where nothing is known */
+    ("CREATE TABLE scored(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, model TEXT NOT "
+     "NULL,"
+     "  operating TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, patient INTEGER NOT NULL,"
+     "  known INTEGER NOT NULL, positive INTEGER NOT NULL, scores BLOB NOT NULL);"
+     "CREATE INDEX scored_by_until ON scored(until);"
+     "CREATE TABLE scored_models(model TEXT PRIMARY KEY, labels TEXT NOT NULL) WITHOUT ROWID;"
+     "CREATE TABLE shadow_scores(prediction INTEGER NOT NULL REFERENCES scored(seq) ON DELETE CASCADE,"
+     "  model TEXT NOT NULL, known INTEGER NOT NULL, positive INTEGER NOT NULL, scores BLOB NOT NULL,"
+     "  PRIMARY KEY(prediction, model)) WITHOUT ROWID;"
+     "CREATE TABLE feedback(prediction INTEGER NOT NULL REFERENCES scored(seq) ON DELETE CASCADE,"
+     "  reader TEXT NOT NULL, finding TEXT NOT NULL, says INTEGER NOT NULL, at INTEGER NOT NULL,"
+     "  PRIMARY KEY(prediction, reader, finding)) WITHOUT ROWID;"),
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

@@ -1,6 +1,7 @@
 /* jobs/store_parts.h - what the files behind cxrd/store.h share: store.c opens it, store_sql.c speaks to SQLite,
  * store_rows.c reads from it, store_jobs.c keeps the jobs, store_record.c what each of them is, store_journal.c what is told
- * of them, store_models.c the models, store_notices.c what is to be told to others. Nobody else speaks SQL. */
+ * of them, store_models.c the models, store_notices.c what is to be told to others,
+ * store_scores.c the scores of predictions, store_feedback.c what readers say of them. Nobody else speaks SQL. */
 #ifndef JOBS_STORE_PARTS_H
 #define JOBS_STORE_PARTS_H
 
@@ -15,12 +16,13 @@
 struct store {
     pthread_mutex_t lock; /* guards db, `told` and everything done with them */
     sqlite3 *db;
-    bool told;                    /* the transaction that is open adds to a journal */
-    bool noted;                   /* or to the notices */
-    bool all_noted;               /* the operator has a receiver for all of them */
-    atomic_uint_fast64_t changes; /* of all journals, counted when they are durable */
-    pthread_mutex_t calling;      /* guards `added`; held while it is called, never with `lock` */
-    void (*added)(void *arg);     /* NULL: nobody sends notices */
+    bool told;                             /* the transaction that is open adds to a journal */
+    bool noted;                            /* or to the notices */
+    bool all_noted;                        /* the operator has a receiver for all of them */
+    atomic_uint_fast64_t changes;          /* of all journals, counted when they are durable */
+    atomic_uint_fast64_t feedback_changes; /* likewise, of feedback */
+    pthread_mutex_t calling;               /* guards `added`; held while it is called, never with `lock` */
+    void (*added)(void *arg);              /* NULL: nobody sends notices */
     void *added_arg;
 };
 

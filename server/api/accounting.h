@@ -7,8 +7,9 @@
 struct accounting {
     struct audit *audit; /* NULL: none is kept */
     struct metrics *metrics;
-    struct scrape *scrape; /* of GET /metrics */
-    long long started;     /* seconds since 1970 */
+    struct scrape *scrape;           /* of GET /metrics */
+    struct feedback_watch *feedback; /* likewise */
+    long long started;               /* seconds since 1970 */
 };
 
 const struct accounting *app_accounting(const struct app *app);

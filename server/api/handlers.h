@@ -12,6 +12,7 @@ handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_compare_get, 
 handler_fn job_events_get, datasets_get, datasets_post;
 handler_fn models_get, model_get, model_weights_get, model_onnx_get, models_post, model_activate_post;
 handler_fn models_rollback_post, model_delete, model_patch;
+handler_fn feedback_post, feedback_get, feedback_summary_get;
 handler_fn metrics_get;
 
 /* What they refuse before the body has come. */

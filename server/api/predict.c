@@ -4,6 +4,11 @@
 #include "metrics.h"
 #include "results.h"
 
+#include "cxrd/score_keeper.h"
+
+#include <string.h>
+#include <time.h>
+
 static const struct answer_query QUERY = { .finding = "explain" };
 
 enum status predict_at_head(struct app *app, const struct http_request *req, struct http_response *res,
@@ -29,19 +34,59 @@ static enum status send(const struct http_request *req, const struct answer *a, 
     return st;
 }
 
+/* What is kept of an answer, but for its time and its id. */
+static void row_of(const struct answer *a, struct kept_scores *ret)
+{
+    const struct model *m = a->model->model;
+
+    *ret = (struct kept_scores){ .n = model_labels(m)->n };
+    snprintf(ret->model, sizeof ret->model, "%s", a->model->id);
+    snprintf(ret->operating, sizeof ret->operating, "%s", OPERATING_NAMES[a->prediction.operating]);
+    memcpy(ret->probability, a->prediction.probability, ret->n * sizeof ret->probability[0]);
+    for (size_t k = 0; k < ret->n; k++) {
+        const int verdict = prediction_verdict(m, &a->prediction, k);
+
+        ret->known |= (uint64_t)(verdict != VERDICT_NONE) << k;
+        ret->positive |= (uint64_t)(verdict == 1) << k;
+    }
+}
+
+/* Let the scores be kept, where that is asked for; the answer then has an id by which readers may say how it was. */
+static void keep(const struct serving *serving, const struct http_request *req, uint64_t patient,
+                 struct answer *a)
+{
+    struct kept_scores row;
+
+    if (keeper_days(serving->keeper) == 0)
+        return;
+    row_of(a, &row);
+    memcpy(row.id, req->event_id, sizeof row.id);
+    row.at = time(NULL);
+    row.patient = patient;
+    if (keeper_add(serving->keeper, a->model, &row))
+        memcpy(a->prediction.id, row.id, sizeof row.id);
+}
+
 enum status predict_post(struct app *app, const struct http_request *req, struct http_response *res,
                          struct error *err)
 {
     struct answer a = ANSWER_INIT;
-    enum status st = answer_make(app_serving(app), req, &QUERY, res, &a, err);
+    const struct serving *serving = app_serving(app);
+    uint64_t patient;
+    enum status st = case_parse(&serving->case_key, req, &patient, err);
+
+    if (st == ST_OK)
+        st = answer_make(serving, req, &QUERY, res, &a, err);
 
     http_header_add(res, "Cache-Control", "no-store"); /* of refusals too */
     http_header_add(res, "Vary", "Accept");
     answer_note(&a, res);
     if (st == ST_OK) {
-        json_t *reply = prediction_json(a.model, req->request_id, &a.prediction);
+        json_t *reply;
 
-        metrics_prediction(app_serving(app)->metrics, a.model, !a.named, reply);
+        keep(serving, req, patient, &a);
+        reply = prediction_json(a.model, req->request_id, &a.prediction);
+        metrics_prediction(serving->metrics, a.model, !a.named, reply);
         st = send(req, &a, reply, res, err);
     }
     answer_release(&a);

@@ -151,21 +151,31 @@ static json_t *text_or_null(const char *text) { return *text ? json_string(text)
 
 static json_t *rows_or_null(int64_t rows) { return rows == KIND_UNSAID ? json_null() : json_integer(rows); }
 
+/* Only where enough test rows had the finding, and enough did not. */
+int prediction_verdict(const struct model *m, const struct prediction *p, size_t k)
+{
+    const struct operating_points *points = model_operating(m);
+    const float threshold = points->threshold[p->operating][k];
+
+    return operating_known(points, k) && !isnan(threshold) ? p->probability[k] >= threshold : VERDICT_NONE;
+}
+
 /* A verdict and an AUROC only where enough test rows had the finding, and enough did not. */
 static json_t *finding_json(const struct model *m, const struct prediction *p, size_t k)
 {
     const struct operating_points *points = model_operating(m);
     const float threshold = points->threshold[p->operating][k];
     const bool known = operating_known(points, k);
+    const int verdict = prediction_verdict(m, p, k);
 
-    return json_pack(
-        "{s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", model_labels(m)->names[k], "probability",
-        (double)p->probability[k], "threshold", number_or_null((double)threshold), "positive",
-        known && !isnan(threshold) ? json_boolean(p->probability[k] >= threshold) : json_null(), "auroc",
-        number_or_null(known ? points->auroc[k] : NAN), "auroc_low",
-        number_or_null(known ? points->auroc_low[k] : NAN), "auroc_high",
-        number_or_null(known ? points->auroc_high[k] : NAN), "auroc_positives",
-        rows_or_null(points->positives[k]), "auroc_negatives", rows_or_null(points->negatives[k]));
+    return json_pack("{s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "label", model_labels(m)->names[k],
+                     "probability", (double)p->probability[k], "threshold", number_or_null((double)threshold),
+                     "positive", verdict != VERDICT_NONE ? json_boolean(verdict) : json_null(), "auroc",
+                     number_or_null(known ? points->auroc[k] : NAN), "auroc_low",
+                     number_or_null(known ? points->auroc_low[k] : NAN), "auroc_high",
+                     number_or_null(known ? points->auroc_high[k] : NAN), "auroc_positives",
+                     rows_or_null(points->positives[k]), "auroc_negatives",
+                     rows_or_null(points->negatives[k]));
 }
 
 static json_t *findings_json(const struct model *m, const struct prediction *p)
@@ -265,11 +275,12 @@ static const char *precision_unusual(const struct model *m)
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
     return json_pack(
-        "{s:s,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:s*,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id, "model",
-        "id", m->id, "architecture", model_network(m->model)->architecture, "sha256", m->sha256, "job",
-        text_or_null(m->job), "population", text_or_null(m->population), "warnings", model_warnings(m->model),
-        "precision", precision_unusual(m->model), "probabilities", probabilities_json(m->model, p),
-        "findings", findings_json(m->model, p), "operating_point",
+        "{s:s,s:s*,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:s*,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id,
+        "prediction_id", p->id[0] ? p->id : NULL, "model", "id", m->id, "architecture",
+        model_network(m->model)->architecture, "sha256", m->sha256, "job", text_or_null(m->job), "population",
+        text_or_null(m->population), "warnings", model_warnings(m->model), "precision",
+        precision_unusual(m->model), "probabilities", probabilities_json(m->model, p), "findings",
+        findings_json(m->model, p), "operating_point",
         p->operating_said ? OPERATING_NAMES[p->operating] : NULL, "explanation",
         p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
         image_json(p), "inputs", inputs_json(m->model, p), "warnings", prediction_warnings(m->model, p),

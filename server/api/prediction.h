@@ -17,6 +17,7 @@ struct prediction_timing {
 
 struct prediction {
     float probability[MAX_LABELS]; /* [labels of the model] */
+    char id[ID_SIZE];              /* by which readers may say how it was; "": its scores are not kept */
     enum operating_kind operating; /* as it was asked, and whether that was said */
     bool operating_said;
     bool looked; /* at a picture, which was: */
@@ -43,6 +44,10 @@ struct question {
     enum input_policy policy; /* of the picture */
 };
 enum { EXPLAIN_NONE = -1 };
+
+/* Whether a finding is called: 1, 0, or VERDICT_NONE. */
+enum { VERDICT_NONE = -1 };
+int prediction_verdict(const struct model *m, const struct prediction *p, size_t k);
 
 /* Preprocess and score. What the picture's file says of age, sex and view is taken where the question does not say it.
  *   team  may be NULL

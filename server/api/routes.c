@@ -13,7 +13,7 @@
 static const struct route TABLE[] = {
     /* method  path                    role          lane          max body         handler, at its head */
     { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post, predict_at_head,
-      answer_waits, .query = "explain model operating_point " PATIENT, .forms = true },
+      answer_waits, .query = "explain model operating_point case " PATIENT, .forms = true },
     { "POST", "/predict/heatmap", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, heatmap_post,
       heatmap_at_head, answer_waits, .query = "label model " PATIENT, .forms = true },
     { "POST", "/predict/preview", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, preview_post,
@@ -52,6 +52,10 @@ static const struct route TABLE[] = {
     { "GET", "/models/{id}/onnx", ROLE_PREDICT, LANE_FILES, 0, model_onnx_get, .thing = "model" },
     { "POST", "/models/{id}/activate", ROLE_ADMIN, LANE_FILES, MAX_JSON, model_activate_post,
       .thing = "model" },
+    { "POST", "/predictions/{id}/feedback", ROLE_PREDICT, LANE_FILES, MAX_JSON, feedback_post, json_at_head,
+      .thing = "prediction" },
+    { "GET", "/feedback", ROLE_ADMIN, LANE_FILES, 0, feedback_get, .query = "model cursor" },
+    { "GET", "/feedback/summary", ROLE_PREDICT, LANE_FILES, 0, feedback_summary_get, .query = "model" },
     { "GET", "/livez", ROLE_PUBLIC, LANE_PROBE, 0, livez_get },
     { "GET", "/healthz", ROLE_PUBLIC, LANE_PROBE, 0, livez_get },
     { "GET", "/readyz", ROLE_PUBLIC, LANE_PROBE, 0, readyz_get },

@@ -3,16 +3,19 @@
 #define SERVER_API_SERVING_H
 
 #include "../http/http.h"
+#include "case_key.h"
 #include "cxrd/image.h"
 #include "cxrd/registry.h"
 #include "source.h"
 
 struct serving {
-    struct registry *registry; /* which model answers; the same as in struct work */
-    struct sessions *sessions; /* as many inference sessions as there are workers */
-    struct team *team;         /* all cores for one prediction, when there is only one */
-    struct archive *archive;   /* where results go that nobody waits for */
-    struct metrics *metrics;   /* the same as in struct accounting */
+    struct registry *registry;   /* which model answers; the same as in struct work */
+    struct sessions *sessions;   /* as many inference sessions as there are workers */
+    struct team *team;           /* all cores for one prediction, when there is only one */
+    struct archive *archive;     /* where results go that nobody waits for */
+    struct metrics *metrics;     /* the same as in struct accounting */
+    struct score_keeper *keeper; /* of the scores that are answered */
+    struct case_key case_key;
     struct image_limits limits;
     enum input_policy policy; /* which pictures are refused */
     struct decoder *decoder;  /* of JPEG and DICOM */

@@ -1,6 +1,7 @@
 /* server/api/watch.c - GET /metrics: what is counted as it happens, and what is asked for here. */
 #include "accounting.h"
 #include "descriptors.h"
+#include "feedback_watch.h"
 #include "handlers.h"
 #include "metrics.h"
 #include "scrape.h"
@@ -243,6 +244,8 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
     write_build(out);
     write_model(work, active, out);
     metrics_write(app_accounting(q->app)->metrics, active, out);
+    feedback_watch_write(app_accounting(q->app)->feedback, work->store, app_serving(q->app)->keeper,
+                         active ? active->id : "", out);
     served_release(active);
     write_decoder(app_serving(q->app)->decoder, out);
     write_network(q->req->http, out);

@@ -1,6 +1,7 @@
 /* server/commands/serve.c - cxrd serve: build from the bottom up, wait for a signal, take down in reverse. */
 #include "../api/app.h"
 #include "../api/archive.h"
+#include "../api/feedback_watch.h"
 #include "../api/metrics.h"
 #include "../api/record.h"
 #include "../api/routes.h"
@@ -18,6 +19,7 @@
 #include "cxrd/decoder.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/score_keeper.h"
 #include "cxrd/secret.h"
 #include "cxrd/sweep.h"
 #include "cxrd/trainer.h"
@@ -179,6 +181,8 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     app->serving.metrics = app->accounting.metrics;
     if (st == ST_OK)
         st = scrape_new(&app->accounting.scrape, err);
+    if (st == ST_OK)
+        st = feedback_watch_new(&app->accounting.feedback, err);
     if (st == ST_OK && o->audit)
         st = audit_open(o->audit, o->audit_bytes, &app->accounting.audit, err);
     if (st == ST_OK)
@@ -193,6 +197,10 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
                            &app->work.registry, err);
         app->serving.registry = app->work.registry;
     }
+    if (st == ST_OK)
+        st = keeper_start(app->work.store, o->keep_scores, &app->serving.keeper, err);
+    if (st == ST_OK)
+        st = case_key_make(&app->serving.case_key, err);
     if (st == ST_OK)
         st = decoder_start(app, o, err);
     if (st == ST_OK)
@@ -358,6 +366,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
         log_stop();
         _exit(exit_status);
     }
+    keeper_stop(s->app.serving.keeper);
     catalog_close(s->app.work.catalog);
     notices_stop(s->app.notices);
     archive_close(s->app.serving.archive);
@@ -369,6 +378,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     registry_close(s->app.work.registry);
     store_close(s->app.work.store);
     audit_close(s->app.accounting.audit);
+    feedback_watch_free(s->app.accounting.feedback);
     scrape_free(s->app.accounting.scrape);
     metrics_free(s->app.accounting.metrics);
 }

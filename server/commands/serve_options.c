@@ -126,6 +126,10 @@ const struct option SERVE_OPTIONS[] = {
       "jobs that have ended that are kept, with their files; those whose model is there always are; 0: all "
       "(0)",
       0, 1000000 },
+    { "keep-scores", OPTION_COUNT, AT(keep_scores), "DAYS",
+      "how long the scores of predictions are kept by their ids, without picture or patient, so that readers "
+      "can say how they were; 0: not at all (0)",
+      0, 36500 },
     { "event-readers", OPTION_COUNT, AT(event_readers), "N",
       "connections that may read a job's events at a time (32)", 1, 1024 },
     { "event-ping", OPTION_COUNT, AT(event_ping), "SECONDS",

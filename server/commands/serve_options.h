@@ -15,7 +15,7 @@ struct serve_options {
         *dicomweb_authorization;
     size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
         event_readers, event_ping, drain, keep_alive, source_connections, keep_models, loaded_models,
-        keep_jobs, webhook_retry, data_bytes, data_files, data_tries, decoders, decode_timeout;
+        keep_jobs, keep_scores, webhook_retry, data_bytes, data_files, data_tries, decoders, decode_timeout;
     bool insecure;
 };
 

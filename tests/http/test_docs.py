@@ -72,6 +72,7 @@ class TheClients(ServerCase):
 
 class TheCommands(ServerCase):
     """Every command that the pages show, run page by page, in the order in which they stand."""
+    arguments = ('--keep-scores', '30')
     with_data = True
     with_model = True
 

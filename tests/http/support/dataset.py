@@ -108,6 +108,23 @@ def negated(data, tensor='head.weight'):
     return bytes(changed)
 
 
+def judging(data, thresholds):
+    """A weights file whose model has a verdict on every finding.
+
+    thresholds -- {kind of operating point: {finding: threshold}}; of other kinds there are none
+    """
+    head, end = header(data)
+    metadata = head['__metadata__']
+    points = {}
+    for label in LABELS:
+        points[label] = {kind: thresholds.get(kind, {}).get(label) for kind in ('youden', 'sensitivity_90', 'specificity_90')}
+        points[label] |= {'auroc': 0.75, 'auroc_low': 0.7, 'auroc_high': 0.8, 'positives': 100, 'negatives': 100}
+    metadata['operating_points'] = json.dumps(points)
+    text = json.dumps(head).encode()
+    text += b' ' * (-len(text) % 8)
+    return len(text).to_bytes(8, 'little') + text + data[end:]
+
+
 def predict_here(pictures, weights_file):
     """What `cxrd predict --weights` says of pictures: a list of replies."""
     folder = program.new_folder('pictures')
