@@ -69,6 +69,9 @@ static const char *const MIGRATIONS[] = {
      "CREATE TABLE feedback(prediction INTEGER NOT NULL REFERENCES scored(seq) ON DELETE CASCADE,"
      "  reader TEXT NOT NULL, finding TEXT NOT NULL, says INTEGER NOT NULL, at INTEGER NOT NULL,"
      "  PRIMARY KEY(prediction, reader, finding)) WITHOUT ROWID;"),
+    /* patients who are to be left out of jobs, as codes */
+    "CREATE TABLE forgotten(seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL, code TEXT NOT NULL,"
+    "  at TEXT NOT NULL, UNIQUE(dataset, code));",
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

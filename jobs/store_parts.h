@@ -1,7 +1,8 @@
 /* jobs/store_parts.h - what the files behind cxrd/store.h share: store.c opens it, store_sql.c speaks to SQLite,
  * store_rows.c reads from it, store_jobs.c keeps the jobs, store_record.c what each of them is, store_journal.c what is told
  * of them, store_models.c the models, store_notices.c what is to be told to others,
- * store_scores.c the scores of predictions, store_feedback.c what readers say of them. Nobody else speaks SQL. */
+ * store_scores.c the scores of predictions, store_feedback.c what readers say of them,
+ * store_forgotten.c who is to be left out. Nobody else speaks SQL. */
 #ifndef JOBS_STORE_PARTS_H
 #define JOBS_STORE_PARTS_H
 

@@ -3,6 +3,7 @@
 
 #include "cxrd/file.h"
 #include "cxrd/log.h"
+#include "cxrd/run_comparison.h"
 #include "cxrd/weights.h"
 #include "promote.h"
 #include "replay.h"
@@ -145,6 +146,13 @@ static const struct model *on_rival(void *arg)
     return t->rival ? t->rival->model : NULL;
 }
 
+static enum status on_patients(void *arg, struct patients **ret_patients, struct error *err)
+{
+    struct training_job *t = arg;
+
+    return forgotten_load(t->r, t->config.dataset, ret_patients, err);
+}
+
 /* ---- what is left of it ---- */
 
 /* What is known of the kept model when its epoch ends. */
@@ -157,10 +165,36 @@ static void record_kept(struct training_job *t, const struct train_result *resul
     record_baseline(t, &result->baseline);
 }
 
+/* A replay: how far it is from the job that it repeats, whose scores may be gone. */
+static void record_moved(struct training_job *t, const struct train_result *result)
+{
+    json_t *replay = json_object_get(t->record, "replay");
+    struct run_movement moved;
+    char paths[2][PATH_MAX], name[JOB_FILE_SIZE];
+    struct error why = { 0 };
+    enum status st;
+
+    if (!json_is_object(replay))
+        return;
+    job_scores_name(SCORED_ALL, name);
+    st = job_path(t->r, t->config.replay_of, name, paths[0], &why);
+    if (st == ST_OK)
+        st = job_path(t->r, t->id, name, paths[1], &why);
+    if (st == ST_OK)
+        st = runs_moved(paths[0], paths[1], SPLIT_NAMES[VALIDATION], &moved, &why);
+    if (st != ST_OK)
+        log_error(LOG_WARN, "how far predictions moved in a replay is not known", &why);
+    json_object_set_new(replay, "moved",
+                        st == ST_OK ? run_movement_json(&moved, SPLIT_NAMES[VALIDATION]) : json_null());
+    json_object_set_new(replay, "forgotten_patients",
+                        json_integer((json_int_t)result->dataset.forgotten_patients));
+}
+
 static void record_result(struct training_job *t, const struct train_result *result)
 {
     record_kept(t, result);
     replay_tell(t->r->store, &t->config, result->model, t->record);
+    record_moved(t, result);
     json_object_set_new(t->record, "calibration", calibration_json(result));
     json_object_set_new(t->record, "evaluation", evaluation_json(result));
     json_object_set_new(json_object_get(t->record, "dataset"), "unreadable_images",
@@ -340,7 +374,7 @@ static enum status init_load(struct training_job *t, struct model **ret_init, st
 
 /* Where a job's files are that the trainer writes or reads itself. */
 struct places {
-    char cache[PATH_MAX], checkpoint[PATH_MAX], scores[PATH_MAX];
+    char cache[PATH_MAX], checkpoint[PATH_MAX], scores[PATH_MAX], patients[PATH_MAX];
 };
 
 /* Make the job's folder; where these are. */
@@ -356,6 +390,8 @@ static enum status places_make(const struct training_job *t, struct places *p, s
         st = job_path(t->r, t->id, CHECKPOINT_NAME, p->checkpoint, err);
     if (st == ST_OK)
         st = job_path(t->r, t->id, name, p->scores, err);
+    if (st == ST_OK)
+        st = job_path(t->r, t->id, PATIENTS_NAME, p->patients, err);
     if (st == ST_OK && folder_make(folder, &why) != ST_OK)
         st = storage_error(why.code, &why, err);
     return st;
@@ -372,6 +408,7 @@ static enum status train(struct training_job *t, struct error *err)
                                              .dataset = on_dataset,
                                              .step = on_step,
                                              .epoch = on_epoch,
+                                             .patients = on_patients,
                                              .rival = on_rival };
     struct places places = { .scores = "" };
     struct model *init = NULL;
@@ -382,7 +419,8 @@ static enum status train(struct training_job *t, struct error *err)
                                      .threads = t->r->options.threads,
                                      .class = POOL_BACKGROUND,
                                      .checkpoint = places.checkpoint,
-                                     .scores_path = places.scores };
+                                     .scores_path = places.scores,
+                                     .patients_path = places.patients };
     struct train_result result = { 0 };
     json_t *before = json_deep_copy(t->record); /* whose digests the run is held against while it grows */
     json_t *original = replay_original(t->r->store, &t->config);

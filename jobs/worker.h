@@ -59,6 +59,10 @@ MUST_USE enum status fetching_run(struct runner *r, const char *id, const json_t
 
 /* ---- by any thread ---- */
 
+/* Who is to be left out of a job on that data set, by now; patients_free() it. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status forgotten_load(const struct runner *r, const char *dataset, struct patients **ret,
+                                    struct error *err);
+
 json_t *job_record_begin(const struct runner *r); /* a record that says nothing yet; NULL: no memory */
 
 /* Write a model into the registry as the job's, and its id into the record. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */

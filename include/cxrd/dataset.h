@@ -64,6 +64,9 @@ struct course_of_finding {
 
 #define PATIENT_NONE 0xcbf29ce484222325u /* the key of an empty id */
 
+/* The key of an id, as a table's reader makes it: "1", "00000001" and "1.0" are one patient. */
+uint64_t patient_key(const char *text, size_t n);
+
 /* What did not fit, and was not refused: counted over the rows of the file. */
 struct table_misfits {
     size_t contradictions;   /* rows with "No Finding" and a finding, of which the finding counts */
@@ -219,6 +222,7 @@ struct dataset_report {
     } flow[N_FLOW];
     size_t missing_images, not_listed, usable; /* rows without a file; in neither list; what is left */
     size_t train, validation, test;
+    size_t forgotten_rows, forgotten_patients; /* left out of these, and whose they are */
     size_t patients_in_both; /* patients with rows in more than one of the three */
     size_t nobodys;          /* usable rows without a Patient ID: all count as one patient's */
     size_t label_counts[MAX_LABELS],
@@ -332,6 +336,7 @@ struct split_options {
     enum split_by by;
     const uint64_t
         *pixels; /* [t->n_rows]: equal where the pictures are, 0 where that is not known; NULL: of none */
+    const bool *left_out; /* [t->n_rows]: rows of patients who are to be forgotten; NULL: none */
     double test_fraction, val_fraction; /* of all rows; of the rows that the test part leaves; 0 <= f < 1 */
     uint64_t seed;
     /* For SPLIT_LIST: the bytes of the lists, one image name a line; borrowed. */
@@ -353,6 +358,8 @@ struct split_options {
  * the first of its equals in the table goes; by list, a row whose picture is equal to a tested one is left out, or to a listed one of validation. Counted:
  * equal_pictures, rows with an equal; equal_patients, patients of those who share one with another; equal_left_out. A split
  * of pictures that all differ does not depend on this.
+ * Rows that are to be left out are, from the parts that they would have been in (forgotten_rows, forgotten_patients). So all others
+ * are where they would have been without: the digest is that of the split before.
  * Errors: ST_UNUSABLE (a part that must have rows has none), ST_LIMIT (a list of more than TABLE_MAX_ROWS lines),
  * ST_NOMEM. */
 MUST_USE enum status split_make(const struct table *t, const struct rows *rows,

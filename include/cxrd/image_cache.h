@@ -41,6 +41,9 @@ struct image_cache_options {
 struct image_cache *image_cache_open(const struct image_cache_options *options);
 void image_cache_close(struct image_cache *c); /* NULL is fine */
 
+/* Remove all of them from a folder. Who has one open keeps it until then, and nobody else finds it. */
+void image_cache_clear(const char *folder);
+
 /* Copy the picture of a row [size * size], or what was made of it [slot_bytes]. False: not there, damaged, or made from another file.
  *   stamp  of the file as it is now, see file_stamp()
  * Different rows may be got and put by different threads at the same time. NULL caches hold nothing. */

@@ -26,6 +26,22 @@ struct run_comparison {
 MUST_USE enum status runs_compare(const char *first, const char *second, const char *split,
                                   struct run_comparison *ret, struct error *err);
 
+/* How far the second run's probabilities are from the first's, on rows of a split that both have, whatever their findings are. */
+struct run_movement {
+    struct labels labels;
+    size_t rows; /* that both have */
+    struct moved {
+        double mean, largest; /* of the absolute differences */
+    } findings[MAX_LABELS]; /* [labels] */
+};
+
+/* Errors: as runs_compare(). */
+MUST_USE enum status runs_moved(const char *first, const char *second, const char *split,
+                                struct run_movement *ret, struct error *err);
+
+/* {"split","rows","findings":[{"label","mean","largest"}]}, a new reference. */
+json_t *run_movement_json(const struct run_movement *m, const char *split);
+
 /* As JSON, a new reference: {"split","rows":[a,b],"common","patients","relabelled","loss","macro_auroc","findings"}. A figure is
  * {"first","second","difference","difference_low","difference_high"}, numbers or null. */
 json_t *run_comparison_json(const struct run_comparison *c, const char *split);

@@ -24,6 +24,7 @@ struct runner_options {
     size_t job_queue;   /* jobs that may wait */
     size_t threads;     /* of a training */
     size_t keep_models; /* trained here; 0: all, see registry_retain() */
+    const struct patients_key *patients_key; /* see patients.h */
     size_t keep_jobs;   /* that ended for good, but for those whose model is there; 0: all */
     const struct outgoing
         *outgoing;              /* whom a job may have told, and whom it may ask for data; NULL: nobody */
@@ -111,6 +112,16 @@ MUST_USE enum status runner_compare(struct runner *r, const char *first, const c
 /* The same of its report, an HTML page, in one of its forms. */
 MUST_USE enum status runner_report(struct runner *r, const char *id, enum report_form form, int *ret_fd,
                                    size_t *ret_size, struct error *err);
+
+/* Forget a patient: from now on no job on that data set uses their rows. Jobs that have used them and are not over are cancelled, and
+ * all decoded pictures on the disk go. The same again changes nothing, and has the same answer.
+ *   request  {"dataset","patient_id","replay"}, as it was sent
+ *   errors   as runner_submit()'s
+ *   ret_answer  in the contract's shape, a new reference
+ * Errors: ST_INVALID (see errors), ST_NOTFOUND (there is no such data set), ST_BUSY (they are forgotten, and the replay finds the queue
+ * full), ST_CONFLICT, ST_IO, ST_NOMEM. */
+MUST_USE enum status runner_forget(struct runner *r, const json_t *request, json_t *errors,
+                                   json_t **ret_answer, struct error *err);
 
 /* Fill in `dataset` where it is not set and check what needs the disk: that the folder and the table are there.
  * Wrong fields are named in `errors`. Shared with `cxrd train`. Errors: ST_IO, ST_NOMEM (whether they are cannot be told). */

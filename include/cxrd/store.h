@@ -7,6 +7,7 @@
 #define CXRD_STORE_H
 
 #include "cxrd/caption.h"
+#include "cxrd/clock.h"
 #include "cxrd/id.h"
 #include "cxrd/job.h"
 #include "cxrd/status.h"
@@ -133,6 +134,32 @@ MUST_USE enum status store_notice_first(struct store *s, int64_t now, struct not
 MUST_USE enum status store_notice_done(struct store *s, int64_t seq, struct error *err);
 MUST_USE enum status store_notice_again(struct store *s, int64_t seq, int64_t now, int64_t pause,
                                         struct error *err);
+
+/* ---- patients who are to be left out of jobs, as codes: see patients.h ---- */
+
+/* Which key the codes are made with. The first to say so settles it. Errors: ST_CONFLICT (it was another), ST_IO. */
+MUST_USE enum status store_patients_key(struct store *s, const char *check, struct error *err);
+
+/* One of a data set's, once and for all.
+ *   ret_at  when it was first said
+ *   ret_new  it was now
+ * Errors: ST_IO. */
+MUST_USE enum status store_forget(struct store *s, const char *dataset, const char *code,
+                                  char ret_at[CLOCK_TEXT_SIZE], bool *ret_new, struct error *err);
+
+/* All codes of a data set, an array, a new reference. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status store_forgotten(struct store *s, const char *dataset, json_t **ret_codes,
+                                     struct error *err);
+
+/* How many each data set has: [{"dataset","patients","latest_at"}], a new reference. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status store_forgotten_counts(struct store *s, json_t **ret_list, struct error *err);
+
+/* All jobs that train, the oldest first, as far as it matters here: [{"id","state","dataset","init","model"}], a new reference;
+ * the last three may be null. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status store_trainings(struct store *s, json_t **ret_jobs, struct error *err);
+
+/* Models of jobs that are gone, whose rows nobody knows any more: an array of ids, a new reference. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status store_orphans(struct store *s, json_t **ret_models, struct error *err);
 
 /* ---- lists ---- */
 

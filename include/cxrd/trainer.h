@@ -13,6 +13,7 @@
 #include "cxrd/metrics.h"
 #include "cxrd/model.h"
 #include "cxrd/operating_points.h"
+#include "cxrd/patients.h"
 #include "cxrd/pool.h"
 #include "cxrd/train_config.h"
 
@@ -186,6 +187,10 @@ struct train_observer {
     void (*step)(void *arg, const struct train_progress *progress);
     /* An epoch is over; with what the base rates score on the rows that the model kept so far was validated on. */
     void (*epoch)(void *arg, const struct epoch_report *report, const struct baseline *baseline);
+    /* Who is to be left out, by now: asked before pictures are looked at, when rows are shared out, and once more when it is written
+     * whose they are. NULL: nobody is.
+     *   ret_patients  the run's own */
+    enum status (*patients)(void *arg, struct patients **ret_patients, struct error *err);
     /* The model to compare with, when the new one is evaluated: borrowed to the end of the run; NULL: none. */
     const struct model *(*rival)(void *arg);
 };
@@ -209,6 +214,11 @@ struct train_request {
     /* Where the rows of all splits go with what the kept model says of them (jobs/training/scores_file.h), for which those that
      * trained it are scored too; NULL: nowhere. Whoever asked for the run removes it where the run comes to nothing. */
     const char *scores_path;
+
+    /* Where it is written whose rows are used (cxrd/patients.h), where the observer has `patients`; NULL: nowhere. Whoever asked for
+     * the run removes it with the job. One that is there already was written by this run before it was interrupted: it does not go on
+     * where somebody of them is to be left out since. */
+    const char *patients_path;
 };
 
 /* Run it. *ret_result is filled as far as the run came, even when it fails; release it in any case.

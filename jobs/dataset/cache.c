@@ -273,3 +273,14 @@ void image_cache_put(struct image_cache *c, size_t row, uint64_t stamp, const st
     else if (atomic_exchange(&c->writable, false))
         give_up("it cannot be written", "");
 }
+
+void image_cache_clear(const char *folder)
+{
+    DIR *d = opendir(folder);
+
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (is_cache_name(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) != 0)
+            give_up("it could not be removed", e->d_name);
+    if (d)
+        closedir(d);
+}

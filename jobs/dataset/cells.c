@@ -74,8 +74,8 @@ static size_t without_decimals(const char *text, size_t n)
     return digits > 0 && digits + 1 < n && text[digits] == '.' && end == n ? digits : n;
 }
 
-/* FNV-1a, 64 bit (Fowler, Noll, Vo), without leading zeros: "1", "00000001" and "1.0" are one patient. */
-static uint64_t key_of(const char *text, size_t n)
+/* FNV-1a, 64 bit (Fowler, Noll, Vo). */
+uint64_t patient_key(const char *text, size_t n)
 {
     uint64_t h = PATIENT_NONE;
 
@@ -105,14 +105,14 @@ static void picture_cell(struct reader *r, const char *text, size_t n)
     if (r->spec->alone) {
         const struct name stem = name_stem(name);
 
-        r->row.patient = key_of(stem.text, stem.n);
+        r->row.patient = patient_key(stem.text, stem.n);
     }
     if (r->spec->patient_part) {
         const struct name patient = name_part(text, n, r->spec->patient_part);
 
         if (patient.n == 0)
             reader_fail(r, ST_FORMAT, "has a path without its patient's folder");
-        r->row.patient = key_of(patient.text, patient.n);
+        r->row.patient = patient_key(patient.text, patient.n);
     }
 }
 
@@ -206,9 +206,9 @@ void row_cell(struct reader *r, const struct place *p, const char *text, size_t 
         break;
     case ROLE_FINDING: finding_read(&r->findings, p->finding, text, n, r->line + 1, &r->row); break;
     case ROLE_NO_FINDING: finding_read(&r->findings, LABEL_NO_FINDING, text, n, r->line + 1, &r->row); break;
-    case ROLE_PATIENT: r->row.patient = key_of(text, n); break;
-    case ROLE_STUDY: r->row.study = key_of(text, n); break;
-    case ROLE_READER: r->row.reader = key_of(text, n); break;
+    case ROLE_PATIENT: r->row.patient = patient_key(text, n); break;
+    case ROLE_STUDY: r->row.study = patient_key(text, n); break;
+    case ROLE_READER: r->row.reader = patient_key(text, n); break;
     case ROLE_AGE: r->row.age = (float)value_of(r, INPUT_AGE, text, n); break;
     case ROLE_BIRTH: birth_cell(r, text, n); break;
     case ROLE_SEX: sex_cell(r, text, n); break;

@@ -16,7 +16,7 @@
 
 const char *const SPLIT_NAMES[N_SPLITS] = { "train", "validation", "test" };
 
-enum { LEFT_OUT = N_SPLITS, RNG_STREAM = 0x73706c74 /* "splt" */ };
+enum { LEFT_OUT = N_SPLITS, FORGOTTEN, RNG_STREAM = 0x73706c74 /* "splt" */ };
 
 struct marking {
     const struct table *t;
@@ -85,7 +85,7 @@ static uint64_t stratum_of(const struct marking *m, size_t position)
 static uint64_t patient_of(const struct marking *m, size_t position) { return row_at(m, position)->patient; }
 static uint64_t kin_of(const struct marking *m, size_t position) { return m->kin.group[position]; }
 
-/* Group the positions whose part is `from`; LEFT_OUT + 1 stands for all of them. */
+/* Group the positions whose part is `from`; FORGOTTEN + 1 stands for all of them. */
 static enum status groups_make(const struct marking *m, int from,
                                uint64_t (*key)(const struct marking *m, size_t position), struct groups *ret)
 {
@@ -97,7 +97,7 @@ static enum status groups_make(const struct marking *m, int from,
         return ST_NOMEM;
     }
     for (size_t i = 0; i < m->rows->n; i++)
-        if (m->part[i] == from || from > LEFT_OUT)
+        if (m->part[i] == from || from > FORGOTTEN)
             g.members[g.n_members++] = (struct member){ key(m, i), (uint32_t)i };
     qsort(g.members, g.n_members, sizeof *g.members, by_group);
     for (size_t i = 0; i < g.n_members; i++) {
@@ -316,7 +316,7 @@ static enum status split_digest(const struct marking *m, char text[DIGEST_TEXT_S
 static enum status count_torn_patients(const struct marking *m, size_t *ret_patients)
 {
     struct groups g;
-    const enum status st = groups_make(m, LEFT_OUT + 1, patient_of, &g);
+    const enum status st = groups_make(m, FORGOTTEN + 1, patient_of, &g);
 
     if (st != ST_OK)
         return st;
@@ -360,6 +360,24 @@ static enum status leave_out_tested(struct marking *m)
     return ST_OK;
 }
 
+/* Rows that are left out after all have been shared out, so that nobody else goes where they would not have gone. */
+static enum status forget(struct marking *m, const bool *left_out, struct dataset_report *report)
+{
+    struct groups g;
+    enum status st;
+
+    for (size_t i = 0; i < m->rows->n; i++)
+        if (left_out[m->rows->index[i]] && m->part[i] != LEFT_OUT)
+            m->part[i] = FORGOTTEN;
+    report->forgotten_rows = count_part(m, FORGOTTEN);
+    st = groups_make(m, FORGOTTEN, patient_of, &g);
+    if (st != ST_OK)
+        return st;
+    report->forgotten_patients = g.n;
+    groups_release(&g);
+    return ST_OK;
+}
+
 static enum status mark_all(struct marking *m, const struct split_options *o)
 {
     enum status (*mark)(struct marking *, size_t, uint8_t) =
@@ -394,7 +412,7 @@ static enum status report_split(const struct marking *m, const struct split *s, 
     report->validation = s->part[VALIDATION].n;
     report->test = s->part[TEST].n;
     split_census(m->t, s, report);
-    return split_digest(m, report->split_sha256);
+    return ST_OK;
 }
 
 /* Why a part has no row: where everything hangs together it cannot be parted. */
@@ -425,6 +443,10 @@ enum status split_make(const struct table *t, const struct rows *rows, const str
         st = kin_find(t, rows, options->pixels, &m.kin);
     if (st == ST_OK)
         st = mark_all(&m, options);
+    if (st == ST_OK)
+        st = split_digest(&m, report->split_sha256);
+    if (st == ST_OK && options->left_out)
+        st = forget(&m, options->left_out, report);
     for (int part = 0; part < N_SPLITS && st == ST_OK; part++)
         st = part_collect(&m, part, &s.part[part]);
     if (st == ST_OK)

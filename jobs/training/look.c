@@ -26,6 +26,8 @@ static void look_task(void *arg, size_t task, size_t lane)
     struct picture_facts facts = { 0 };
     struct error *err = &l->errors[task];
 
+    if (l->r->left_out[row]) /* nobody looks at it */
+        return;
     err->code = picture_look(p, row, l->grey + lane * p->pre.size * p->pre.size, &facts, err);
     if (err->code != ST_OK)
         return;
@@ -88,8 +90,12 @@ static enum status begin(struct run *r)
     r->unusable = calloc(r->table.n_rows + 1, sizeof *r->unusable);
     r->pixels = calloc(r->table.n_rows + 1, sizeof *r->pixels);
     r->codes = calloc(r->table.n_rows + 1, sizeof *r->codes);
-    if (!r->unusable || !r->pixels || !r->codes)
+    r->left_out = calloc(r->table.n_rows + 1, sizeof *r->left_out);
+    if (!r->unusable || !r->pixels || !r->codes || !r->left_out)
         return error_nomem(r->err);
+    st = run_ask_patients(r);
+    if (st != ST_OK)
+        return st;
     if (train_config_sees(c)) {
         st = own_decoder(r);
         pictures_open(r);

@@ -120,6 +120,9 @@ json_t *dataset_json(const struct dataset_report *d, const struct train_config *
     json_object_set_new(report, "equal_patients", count_json(d->equal_patients));
     json_object_set_new(report, "equal_left_out", count_json(d->equal_left_out));
     json_object_set_new(report, "equal_no_finding", count_json(d->equal_normal));
+    json_object_set_new(report, "forgotten",
+                        json_pack("{s:o,s:o}", "rows", count_json(d->forgotten_rows), "patients",
+                                  count_json(d->forgotten_patients)));
     json_object_set_new(report, "input_gate", looks_json(d));
     json_object_set_new(report, "splits", parts_json(d, labels));
     json_object_set_new(report, "table_format", json_string(TABLE_FORMAT_NAMES[d->format]));

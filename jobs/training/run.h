@@ -47,6 +47,9 @@ struct run {
     struct rows used, normal; /* rows to learn from; normal chests to test with */
     struct split split;
     struct image_cache *cache;
+    struct patients *patients; /* who is to be left out, owned; NULL: nobody is asked */
+    bool *left_out;            /* [table.n_rows]: their rows */
+    bool patients_written;     /* request->patients_path is this run's, and not that of one before */
     bool *unusable;          /* [table.n_rows]: pictures that were found but could not be decoded */
     uint64_t *pixels;        /* [table.n_rows]: see struct picture_facts, of rows looked at */
     uint32_t *codes;         /* the same */
@@ -90,6 +93,17 @@ MUST_USE enum status run_split(struct run *r);    /* which rows train, validate,
 MUST_USE enum status run_prepare(struct run *r);  /* everything that training needs is made ready */
 MUST_USE enum status run_train(struct run *r);    /* epochs of steps, each with its validation */
 MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows of each set */
+
+/* Whose rows are not used (leave_out.c): asked anew, into r->patients and r->left_out. Errors: those of the observer, ST_NOMEM. */
+MUST_USE enum status run_ask_patients(struct run *r);
+
+/* After the split: write whose rows are used. False in *ret_final: somebody was added since they were asked about, so that the rows have to
+ * be shared out again. Errors: ST_CONFLICT (rows of someone who is to be left out were used before this run was interrupted),
+ * ST_IO, ST_NOMEM. */
+MUST_USE enum status run_write_patients(struct run *r, bool *ret_final);
+
+/* Take those rows out of the normal chests, and out of the first rows of the table that a record shows. */
+void run_leave_out(struct run *r);
 
 /* Look at the pictures of `rows`; none where none is looked at. A picture that is no good is marked and counted. Errors: what
  * lies outside of the data, ST_CANCELLED, ST_NOMEM. */

@@ -391,7 +391,8 @@ static enum status split_rows(struct run *r)
                                      .test_fraction = r->config->test_fraction,
                                      .val_fraction = r->config->val_fraction,
                                      .seed = (uint64_t)r->config->split_seed,
-                                     .pixels = r->pixels };
+                                     .pixels = r->pixels,
+                                     .left_out = r->left_out };
     enum status st = ST_OK;
 
     for (size_t i = 0; i < N_SPLITS; i++)
@@ -422,12 +423,32 @@ static enum status choose_normal(struct run *r)
     return st;
 }
 
+/* Whoever is to be left out while this goes on finds either the file that names them, or is found here. */
+static enum status split_without(struct run *r)
+{
+    enum status st = ST_OK;
+    bool final = false;
+
+    while (st == ST_OK && !final) {
+        split_release(&r->split);
+        r->split = (struct split)SPLIT_INIT;
+        st = run_ask_patients(r);
+        if (st == ST_OK)
+            st = split_rows(r);
+        if (st == ST_OK)
+            st = run_write_patients(r, &final);
+    }
+    return st;
+}
+
 static enum status share_out(struct run *r)
 {
-    enum status st = split_rows(r);
+    enum status st = split_without(r);
 
-    if (st == ST_OK)
-        count_looks(r);
+    if (st != ST_OK)
+        return st;
+    run_leave_out(r);
+    count_looks(r);
     if (st == ST_OK)
         st = check_same_split(r);
     if (st == ST_OK)

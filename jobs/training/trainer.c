@@ -46,6 +46,8 @@ static void run_release(struct run *r)
     image_cache_close(r->cache);
     free(r->unusable);
     free(r->pixels);
+    free(r->left_out);
+    patients_free(r->patients);
     free(r->codes);
     split_release(&r->split);
     rows_release(&r->normal);

@@ -40,6 +40,8 @@ static const struct route TABLE[] = {
     { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_cancel_post, json_at_head,
       .thing = "job" },
     { "POST", "/jobs/{id}/resume", ROLE_ADMIN, LANE_FILES, MAX_JSON, job_resume_post, .thing = "job" },
+    { "POST", "/patients/forget", ROLE_ADMIN, LANE_FILES, MAX_JSON, patients_forget_post, json_at_head },
+    { "GET", "/patients/forgotten", ROLE_PREDICT, LANE_FILES, 0, patients_forgotten_get },
     { "GET", "/models", ROLE_PREDICT, LANE_FILES, 0, models_get, .query = "q limit cursor" },
     { "POST", "/models", ROLE_ADMIN, LANE_FILES, WEIGHTS_MAX_BYTES, models_post, models_at_head,
       .query = "labels architecture thresholds scaling resize image_size" },

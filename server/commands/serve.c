@@ -51,6 +51,7 @@ struct server {
     int lock; /* the state folder's */
     struct door *door;
     struct app app;
+    struct patients_key patients_key;
     struct http *http;
 };
 
@@ -132,10 +133,23 @@ static void app_describe(struct app *app, const struct serve_options *o)
     app->accounting.started = time(NULL);
 }
 
-static enum status jobs_start(struct app *app, const struct serve_options *o, struct error *err)
+/* Without the key that their codes were made with nobody could be told to be one who is to be left out. */
+static enum status patients_start(struct server *s, const struct serve_options *o, struct error *err)
 {
+    char check[PATIENT_CODE_SIZE];
+    enum status st = patients_key_open(o->state, &s->patients_key, err);
+
+    if (st == ST_OK && patients_key_check(&s->patients_key, check) != ST_OK)
+        st = error_nomem(err);
+    return st == ST_OK ? store_patients_key(s->app.work.store, check, err) : st;
+}
+
+static enum status jobs_start(struct server *s, const struct serve_options *o, struct error *err)
+{
+    struct app *app = &s->app;
     const struct runner_options runner = { .state = o->state,
                                            .datasets = o->datasets,
+                                           .patients_key = &s->patients_key,
                                            .cache_bytes = o->cache_bytes,
                                            .job_queue = o->job_queue,
                                            .threads = o->threads,
@@ -188,6 +202,8 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK)
         st = store_open(database, &app->work.store, err);
     if (st == ST_OK)
+        st = patients_start(s, o, err);
+    if (st == ST_OK)
         st = outgoing_start(app, o, err);
     if (st == ST_OK) {
         state_sweep(o->state, app->work.store);
@@ -211,7 +227,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
     if (st == ST_OK)
         st = catalog_open(o->datasets, &app->work.catalog, err);
-    return st == ST_OK ? jobs_start(app, o, err) : st;
+    return st == ST_OK ? jobs_start(s, o, err) : st;
 }
 
 /* Why it has as many threads as it has. */
@@ -377,6 +393,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     sessions_free(s->app.serving.sessions);
     registry_close(s->app.work.registry);
     store_close(s->app.work.store);
+    explicit_bzero(&s->patients_key, sizeof s->patients_key);
     audit_close(s->app.accounting.audit);
     feedback_watch_free(s->app.accounting.feedback);
     scrape_free(s->app.accounting.scrape);

@@ -12,7 +12,11 @@ class Replay(ServerCase):
         self.assertRegex(first['weights_sha256'], r'^[0-9a-f]{64}$')
         self.assertIsNone(first['replay'])
         again = wait_state(self.server, submit(self.server, {'replay_of': first['id']}), 'succeeded')
-        self.assertEqual(again['replay'], {'of': first['id'], 'weights_sha256': first['weights_sha256'], 'matched': True})
+        moved = again['replay'].pop('moved')
+        self.assertEqual(again['replay'], {'of': first['id'], 'weights_sha256': first['weights_sha256'], 'matched': True,
+                                           'forgotten_patients': 0})
+        self.assertEqual((moved['split'], moved['rows']), ('validation', first['dataset']['validation']))
+        self.assertEqual({(f['mean'], f['largest']) for f in moved['findings']}, {(0, 0)})
         self.assertEqual(again['weights_sha256'], first['weights_sha256'])
         self.assertEqual({**again['config'], 'replay_of': None}, first['config'])
         other = wait_state(self.server, submit(self.server, {**QUICK, 'seed': 4}), 'succeeded')

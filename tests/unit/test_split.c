@@ -980,3 +980,44 @@ Test(split, no_rows_at_all_are_unusable)
     }
     data_release(&d);
 }
+
+/* Who is left out is so without moving anybody else, in each way to split. */
+Test(split, rows_that_are_left_out_move_no_others)
+{
+    static const enum split_by WAYS[] = { SPLIT_IMAGE, SPLIT_PATIENT };
+    struct data d = made_up(60, always_mass, three_each);
+
+    for (size_t way = 0; way < 2; way++) {
+        struct split_options options = options_of(WAYS[way], 1);
+        struct result whole = split_with(&d, &options), less;
+        bool left_out[60] = { false };
+        size_t gone = 0;
+
+        for (size_t i = 6; i < 9; i++)
+            left_out[i] = true;
+        options.left_out = left_out;
+        less = split_with(&d, &options);
+        for (int part = 0; part < N_SPLITS; part++) {
+            const struct rows *all = &whole.split.part[part], *rest = &less.split.part[part];
+            size_t kept = 0;
+
+            for (size_t i = 0; i < all->n; i++) {
+                if (left_out[all->index[i]])
+                    gone++;
+                else
+                    cr_assert_eq(rest->index[kept++], all->index[i]);
+            }
+            cr_assert_eq(rest->n, kept);
+        }
+        cr_assert_eq(gone, 3);
+        cr_assert_str_eq(whole.report.split_sha256, less.report.split_sha256);
+        cr_assert_eq(less.report.forgotten_rows, 3);
+        cr_assert_eq(less.report.forgotten_patients, 1);
+        cr_assert_eq(less.report.usable + 3, whole.report.usable);
+        cr_assert_eq(less.report.not_listed, 0);
+        cr_assert_eq(whole.report.forgotten_rows, 0);
+        split_release(&whole.split);
+        split_release(&less.split);
+    }
+    data_release(&d);
+}
