@@ -34,8 +34,12 @@ enum status forgotten_load(const struct runner *r, const char *dataset, struct p
 {
     struct patients *p = NULL;
     json_t *codes = NULL;
-    enum status st = store_forgotten(r->store, dataset, &codes, err);
+    enum status st;
 
+    *ret = NULL;
+    if (!r->options.patients_key)
+        return ST_OK;
+    st = store_forgotten(r->store, dataset, &codes, err);
     if (st == ST_OK)
         st = patients_new(r->options.patients_key, dataset, &p, err);
     for (size_t i = 0; st == ST_OK && i < json_array_size(codes); i++)
@@ -75,7 +79,8 @@ static void take_patient(const json_t *value, uint64_t *ret, json_t *errors)
         text = number;
     }
     if (!text || !key_read(text, strlen(text), ret))
-        config_error(errors, "patient_id", "must be a patient's id as the table has it, 1 to %d bytes", MOST_ID);
+        config_error(errors, "patient_id", "must be a patient's id as the table has it, 1 to %d bytes",
+                     MOST_ID);
 }
 
 /* true: of the model that answers, or else the newest; or a job by its id. */
@@ -112,7 +117,8 @@ static enum status take(const json_t *request, struct forgetting *f, uint64_t *r
 
 static bool is_there(const struct runner *r, const char *dataset)
 {
-    const int datasets = r->options.datasets ? open(r->options.datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    const int datasets =
+        r->options.datasets ? open(r->options.datasets, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     const int root = datasets < 0 ? -1 : open_beneath(datasets, dataset, O_RDONLY | O_DIRECTORY);
 
     if (datasets >= 0)
@@ -200,9 +206,8 @@ static enum status look_at(struct forgetting *f, const json_t *job, struct error
         json_array_append_new(f->unknown, json_string(id));
     if (parts == 0)
         return ST_OK;
-    json_array_append_new(f->jobs,
-                          json_pack("{s:s,s:s,s:s,s:O}", "id", id, "part", part_name(parts), "state", state,
-                                    "model", json_object_get(job, "model")));
+    json_array_append_new(f->jobs, json_pack("{s:s,s:s,s:s,s:O}", "id", id, "part", part_name(parts), "state",
+                                             state, "model", json_object_get(job, "model")));
     if (!state_ends(state))
         end_job(f, id);
     return ST_OK;
@@ -236,8 +241,8 @@ static void add_model(json_t *models, const json_t *job, const char *by)
     const char *id = json_string_value(json_object_get(job, "model"));
 
     if (id && !is_listed(models, id))
-        json_array_append_new(models, json_pack("{s:s,s:O,s:s}", "id", id, "job", json_object_get(job, "id"),
-                                                "by", by));
+        json_array_append_new(
+            models, json_pack("{s:s,s:O,s:s}", "id", id, "job", json_object_get(job, "id"), "by", by));
 }
 
 /* Models that learned from those rows, and models that began from one of these. A job is younger than the model it began from, so one
@@ -317,10 +322,11 @@ static enum status replay_start(struct forgetting *f, json_t *errors, struct err
 static json_t *answer_of(const struct forgetting *f, const char *at, bool is_new, size_t patients,
                          json_t *orphans)
 {
-    return json_pack("{s:s,s:s,s:b,s:I,s:O,s:O,s:O,s:o,s:{s:O,s:O}}", "dataset", f->dataset, "forgotten_at", at,
-                     "new", (int)is_new, "patients", (json_int_t)patients, "jobs", f->jobs, "cancelled",
+    return json_pack("{s:s,s:s,s:b,s:I,s:O,s:O,s:O,s:o,s:{s:O,s:O}}", "dataset", f->dataset, "forgotten_at",
+                     at, "new", (int)is_new, "patients", (json_int_t)patients, "jobs", f->jobs, "cancelled",
                      f->cancelled, "models", f->models, "replay",
-                     f->replay_id[0] ? json_string(f->replay_id) : json_null(), "unknown", "jobs", f->unknown, "models", orphans);
+                     f->replay_id[0] ? json_string(f->replay_id) : json_null(), "unknown", "jobs", f->unknown,
+                     "models", orphans);
 }
 
 static enum status forget(struct forgetting *f, json_t *errors, json_t **ret_answer, struct error *err)

@@ -12,15 +12,15 @@
 
 static enum status key_check(struct store *s, const char *check, struct error *err)
 {
-    sqlite3_stmt *stmt =
-        store_prepare(s, err, "SELECT value FROM settings WHERE name = " KEY_SETTING, "");
+    sqlite3_stmt *stmt = store_prepare(s, err, "SELECT value FROM settings WHERE name = " KEY_SETTING, "");
     enum status st = store_row(s, stmt, err);
     const char *before = st == ST_OK ? store_column(stmt, 0) : NULL;
 
     if (st == ST_OK && (!before || strcmp(before, check) != 0))
-        st = error_set(err, ST_CONFLICT,
-                       "'patients.key' in the state folder is missing or is another one than before: without it "
-                       "nobody can tell which patients are to be left out; put the file back");
+        st = error_set(
+            err, ST_CONFLICT,
+            "'patients.key' in the state folder is missing or is another one than before: without it "
+            "nobody can tell which patients are to be left out; put the file back");
     sqlite3_finalize(stmt);
     return st;
 }
@@ -34,7 +34,8 @@ enum status store_patients_key(struct store *s, const char *check, struct error 
     st = key_check(s, check, err);
     if (st == ST_NOTFOUND)
         st = store_finish(
-            s, store_prepare(s, err, "INSERT INTO settings(name, value) VALUES(" KEY_SETTING ", ?)", "t", check),
+            s,
+            store_prepare(s, err, "INSERT INTO settings(name, value) VALUES(" KEY_SETTING ", ?)", "t", check),
             err);
     return store_end(s, st, err);
 }
@@ -42,8 +43,8 @@ enum status store_patients_key(struct store *s, const char *check, struct error 
 static enum status first_said(struct store *s, const char *dataset, const char *code,
                               char ret_at[CLOCK_TEXT_SIZE], struct error *err)
 {
-    sqlite3_stmt *stmt = store_prepare(s, err, "SELECT at FROM forgotten WHERE dataset = ? AND code = ?", "tt",
-                                       dataset, code);
+    sqlite3_stmt *stmt =
+        store_prepare(s, err, "SELECT at FROM forgotten WHERE dataset = ? AND code = ?", "tt", dataset, code);
     enum status st = store_row(s, stmt, err);
     const char *at = st == ST_OK ? store_column(stmt, 0) : "";
 
@@ -97,8 +98,8 @@ static json_t *text_row(const struct cells *r, size_t row) { return json_string(
 enum status store_forgotten(struct store *s, const char *dataset, json_t **ret_codes, struct error *err)
 {
     struct cells cells = CELLS_INIT;
-    enum status st =
-        store_query(s, &cells, err, "SELECT code FROM forgotten WHERE dataset = ? ORDER BY seq", "t", dataset);
+    enum status st = store_query(s, &cells, err, "SELECT code FROM forgotten WHERE dataset = ? ORDER BY seq",
+                                 "t", dataset);
 
     if (st == ST_OK)
         st = list_of(&cells, text_row, ret_codes, err);
@@ -109,15 +110,16 @@ enum status store_forgotten(struct store *s, const char *dataset, json_t **ret_c
 static json_t *count_row(const struct cells *r, size_t row)
 {
     return json_pack("{s:s,s:I,s:s}", "dataset", cells_text(r, row, 0), "patients",
-                     (json_int_t)strtoll(cells_text(r, row, 1), NULL, 10), "latest_at", cells_text(r, row, 2));
+                     (json_int_t)strtoll(cells_text(r, row, 1), NULL, 10), "latest_at",
+                     cells_text(r, row, 2));
 }
 
 enum status store_forgotten_counts(struct store *s, json_t **ret_list, struct error *err)
 {
     struct cells cells = CELLS_INIT;
-    enum status st = store_query(
-        s, &cells, err,
-        "SELECT dataset, count(*), max(at) FROM forgotten GROUP BY dataset ORDER BY dataset", "");
+    enum status st =
+        store_query(s, &cells, err,
+                    "SELECT dataset, count(*), max(at) FROM forgotten GROUP BY dataset ORDER BY dataset", "");
 
     if (st == ST_OK)
         st = list_of(&cells, count_row, ret_list, err);
@@ -127,22 +129,24 @@ enum status store_forgotten_counts(struct store *s, json_t **ret_list, struct er
 
 static json_t *training_row(const struct cells *r, size_t row)
 {
-    return json_pack("{s:s?,s:s?,s:s?,s:s?,s:s?}", "id", cells_text(r, row, 0), "state", cells_text(r, row, 1),
-                     "dataset", cells_text(r, row, 2), "init", cells_text(r, row, 3), "model",
-                     cells_text(r, row, 4));
+    return json_pack("{s:s?,s:s?,s:s?,s:s?,s:s?}", "id", cells_text(r, row, 0), "state",
+                     cells_text(r, row, 1), "dataset", cells_text(r, row, 2), "init", cells_text(r, row, 3),
+                     "model", cells_text(r, row, 4));
 }
 
 enum status store_trainings(struct store *s, json_t **ret_jobs, struct error *err)
 {
     struct cells cells = CELLS_INIT;
-    enum status st = store_query(
-        s, &cells, err,
-        "SELECT jobs.id, state, captions.dataset, " CONFIG_SAYS("init") ", models.id FROM jobs"
-        " LEFT JOIN captions ON captions.job = jobs.seq"
-        " LEFT JOIN summaries ON summaries.job = jobs.seq"
-        " LEFT JOIN models ON models.id = iif(json_valid(summaries.record), json_extract(summaries.record, '$.model'), NULL)"
-        " WHERE type = '" JOB_TRAIN "' ORDER BY jobs.seq",
-        "");
+    enum status st =
+        store_query(s, &cells, err,
+                    "SELECT jobs.id, state, captions.dataset, " CONFIG_SAYS(
+                        "init") ", models.id FROM jobs"
+                                " LEFT JOIN captions ON captions.job = jobs.seq"
+                                " LEFT JOIN summaries ON summaries.job = jobs.seq"
+                                " LEFT JOIN models ON models.id = iif(json_valid(summaries.record), "
+                                "json_extract(summaries.record, '$.model'), NULL)"
+                                " WHERE type = '" JOB_TRAIN "' ORDER BY jobs.seq",
+                    "");
 
     if (st == ST_OK)
         st = list_of(&cells, training_row, ret_jobs, err);

@@ -37,7 +37,7 @@ MUST_USE enum status patients_new(const struct patients_key *key, const char *da
 void patients_free(struct patients *p); /* NULL is fine */
 
 MUST_USE enum status patients_add(struct patients *p, const char *code); /* ST_NOMEM */
-size_t patients_count(const struct patients *p);                        /* NULL has none */
+size_t patients_count(const struct patients *p);                         /* NULL has none */
 
 /* Whether the patient with this key is one of them. Rows of nobody known (PATIENT_NONE) never are.
  * Errors: ST_NOMEM. */

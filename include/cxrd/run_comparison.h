@@ -32,7 +32,7 @@ struct run_movement {
     size_t rows; /* that both have */
     struct moved {
         double mean, largest; /* of the absolute differences */
-    } findings[MAX_LABELS]; /* [labels] */
+    } findings[MAX_LABELS];   /* [labels] */
 };
 
 /* Errors: as runs_compare(). */

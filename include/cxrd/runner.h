@@ -21,11 +21,11 @@ struct runner_options {
         state; /* folder; scores, report and checkpoint go to "<state>/jobs/<id>/", the picture cache to "<state>/cache" */
     const char *datasets; /* folder that holds data sets; NULL: none, every job is refused */
     uint64_t cache_bytes;
-    size_t job_queue;   /* jobs that may wait */
-    size_t threads;     /* of a training */
-    size_t keep_models; /* trained here; 0: all, see registry_retain() */
-    const struct patients_key *patients_key; /* see patients.h */
-    size_t keep_jobs;   /* that ended for good, but for those whose model is there; 0: all */
+    size_t job_queue;                        /* jobs that may wait */
+    size_t threads;                          /* of a training */
+    size_t keep_models;                      /* trained here; 0: all, see registry_retain() */
+    const struct patients_key *patients_key; /* see patients.h; NULL: nobody is ever left out */
+    size_t keep_jobs; /* that ended for good, but for those whose model is there; 0: all */
     const struct outgoing
         *outgoing;              /* whom a job may have told, and whom it may ask for data; NULL: nobody */
     const char *s3_credentials; /* "ID:SECRET"; NULL: none */

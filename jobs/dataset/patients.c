@@ -20,12 +20,12 @@ enum { CODE = PATIENT_CODE_SIZE - 1, LINE = CODE + 3 };
 
 struct patients {
     const struct patients_key *key;
-    char *dataset;            /* owned */
-    size_t n, room;           /* codes, and places for them */
-    char *codes;              /* [n][CODE], owned; in order where `sorted` */
+    char *dataset;  /* owned */
+    size_t n, room; /* codes, and places for them */
+    char *codes;    /* [n][CODE], owned; in order where `sorted` */
     bool sorted;
-    uint64_t last;            /* the patient who was asked about last: rows of one stand together */
-    bool known, last_has;     /* there was one; the answer */
+    uint64_t last;        /* the patient who was asked about last: rows of one stand together */
+    bool known, last_has; /* there was one; the answer */
 };
 
 /* ---- the key and the codes ---- */
@@ -60,7 +60,8 @@ enum status patients_key_open(const char *state, struct patients_key *ret, struc
     return st;
 }
 
-static enum status code_of(const struct patients_key *key, const struct buf *text, char ret[PATIENT_CODE_SIZE])
+static enum status code_of(const struct patients_key *key, const struct buf *text,
+                           char ret[PATIENT_CODE_SIZE])
 {
     char code[SIGN_TEXT_SIZE];
 
@@ -267,7 +268,8 @@ static enum status file_load(const char *path, struct file_bytes *ret, struct er
     const size_t head = strlen(HEAD);
     enum status st = file_read(path, head + (size_t)TABLE_MAX_ROWS * LINE, ret, err);
 
-    if (st == ST_OK && (ret->size < head || (ret->size - head) % LINE != 0 || memcmp(ret->data, HEAD, head) != 0)) {
+    if (st == ST_OK &&
+        (ret->size < head || (ret->size - head) % LINE != 0 || memcmp(ret->data, HEAD, head) != 0)) {
         file_bytes_release(ret);
         st = error_set(err, ST_FORMAT, "the job's file of patients is damaged");
     }

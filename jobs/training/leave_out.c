@@ -34,9 +34,10 @@ static enum status check_before(struct run *r)
     if (st == ST_NOTFOUND)
         return ST_OK;
     if (st == ST_OK && meet)
-        st = error_set(r->err, ST_CONFLICT,
-                       "a patient whose rows the job has used is to be forgotten: it cannot go on, and a new job "
-                       "leaves them out");
+        st = error_set(
+            r->err, ST_CONFLICT,
+            "a patient whose rows the job has used is to be forgotten: it cannot go on, and a new job "
+            "leaves them out");
     return st;
 }
 

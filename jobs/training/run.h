@@ -50,10 +50,10 @@ struct run {
     struct patients *patients; /* who is to be left out, owned; NULL: nobody is asked */
     bool *left_out;            /* [table.n_rows]: their rows */
     bool patients_written;     /* request->patients_path is this run's, and not that of one before */
-    bool *unusable;          /* [table.n_rows]: pictures that were found but could not be decoded */
-    uint64_t *pixels;        /* [table.n_rows]: see struct picture_facts, of rows looked at */
-    uint32_t *codes;         /* the same */
-    struct decoder *decoder; /* of pictures that are no PNG */
+    bool *unusable;            /* [table.n_rows]: pictures that were found but could not be decoded */
+    uint64_t *pixels;          /* [table.n_rows]: see struct picture_facts, of rows looked at */
+    uint32_t *codes;           /* the same */
+    struct decoder *decoder;   /* of pictures that are no PNG */
     struct pictures pictures;
     struct pool *pool;
     struct scorer *scorer;

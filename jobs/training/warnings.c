@@ -106,7 +106,8 @@ static void warn_of_findings(const struct train_result *r, json_t *list)
 
 static void warn_of_missing(const struct dataset_report *d, json_t *list)
 {
-    const size_t wanted = d->missing_images + d->not_listed + d->equal_left_out + d->forgotten_rows + d->usable;
+    const size_t wanted =
+        d->missing_images + d->not_listed + d->equal_left_out + d->forgotten_rows + d->usable;
     json_t *row = json_any_text(d->missing_name), *file = json_any_text(d->file_name);
 
     if ((double)d->missing_images > MOSTLY_KNOWN * (double)wanted) {

@@ -142,8 +142,8 @@ Test(patients, a_job_s_file_says_whose_rows_it_used)
     cr_assert_eq(file_read(path, 4096, &file, &err), ST_OK);
     for (size_t size = 0; size < file.size; size++) { /* cut anywhere but between two lines */
         cr_assert_eq(truncate(path, (off_t)size), 0);
-        cr_assert_eq(patients_look(path, code, &parts, &err), size >= 16 && (size - 16) % 25 == 0 ? ST_OK : ST_FORMAT,
-                     "%zu bytes", size);
+        cr_assert_eq(patients_look(path, code, &parts, &err),
+                     size >= 16 && (size - 16) % 25 == 0 ? ST_OK : ST_FORMAT, "%zu bytes", size);
         cr_assert_eq(file_replace(path, &(struct iovec){ file.data, file.size }, 1, &err), ST_OK);
     }
     file_bytes_release(&file);
