@@ -66,8 +66,9 @@ const char *asked(const char *sql);
 void changed(const char *sql);
 
 /* From the version of today to version 7, which knew no names; to version 3. */
-#define TO_VERSION_7                                                                               \
-    "DROP TABLE feedback; DROP TABLE shadow_scores; DROP TABLE scored_models; DROP TABLE scored; " \
+#define TO_VERSION_7                                                                                       \
+    "DROP TABLE forgotten; DROP TABLE feedback; DROP TABLE shadow_scores; DROP TABLE scored_models; DROP " \
+    "TABLE scored; "                                                                                       \
     "DROP TABLE captions; ALTER TABLE models DROP COLUMN name; ALTER TABLE models DROP COLUMN note; "
 #define TO_VERSION_3                                                                                         \
     "DROP TABLE summaries; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended; ALTER TABLE notices " \
