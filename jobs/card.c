@@ -1,5 +1,5 @@
-/* jobs/card.c - see card.h. */
-#include "card.h"
+/* jobs/card.c - see cxrd/card.h. */
+#include "cxrd/card.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/decimal.h"
@@ -81,11 +81,12 @@ json_t *card_make(const char *id, const struct model *m, size_t bytes, const cha
 
     json_watch(); /* a card that lost a note or a shape would be kept for good */
     card = json_pack(
-        "{s:s,s:n,s:n,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:"
+        "{s:s,s:n,s:n,s:n,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:o,s:b,s:s,s:o,s:o,s:o,s:o,s:"
+        "o,s:"
         "o,s:s}",
-        "id", id, "name", "note", "architecture", net->architecture, "parameters", (json_int_t)net->n_params,
-        "channels", sees ? json_integer((json_int_t)net->channels) : json_null(), "image_size",
-        sees ? json_integer((json_int_t)net->image_size) : json_null(), "resize",
+        "id", id, "name", "note", "own_thresholds", "architecture", net->architecture, "parameters",
+        (json_int_t)net->n_params, "channels", sees ? json_integer((json_int_t)net->channels) : json_null(),
+        "image_size", sees ? json_integer((json_int_t)net->image_size) : json_null(), "resize",
         sees ? json_string(resize_name(pre->resize)) : json_null(), "input_mean",
         sees ? scaling_json(pre, pre->mean, pre->means) : json_null(), "input_std",
         sees ? scaling_json(pre, pre->std, pre->stds) : json_null(), "labels", labels_json(model_labels(m)),
@@ -101,4 +102,19 @@ json_t *card_make(const char *id, const struct model *m, size_t bytes, const cha
         return NULL;
     }
     return card;
+}
+
+enum status card_labels(const json_t *card, struct labels *ret, struct error *err)
+{
+    const json_t *labels = json_object_get(card, "labels"), *name;
+    enum status st = ST_OK;
+    size_t i;
+
+    *ret = labels ? (struct labels){ .n = 0 } : NIH_LABELS;
+    json_array_foreach (labels, i, name)
+        if (st == ST_OK)
+            st = json_is_string(name)
+                     ? labels_add(ret, json_string_value(name), json_string_length(name), err)
+                     : error_set(err, ST_FORMAT, "a label is no text");
+    return st;
 }

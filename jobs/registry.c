@@ -1,7 +1,7 @@
 /* jobs/registry.c - see cxrd/registry.h. */
 #include "cxrd/registry.h"
 
-#include "card.h"
+#include "cxrd/card.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/narrowing.h"
@@ -34,6 +34,9 @@ struct registry {
     pthread_mutex_t
         loading; /* one of those is loaded at a time, and none is put there while it is deleted; may be taken
                               * with `change`, before `lock` */
+    pthread_mutex_t
+        own; /* own thresholds in the store and in the models that are loaded are the same: held to change both, and to read
+              * them of the one and put the other where it is found; taken after all but `lock` */
     pthread_mutex_t
         exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
 };
@@ -205,6 +208,7 @@ static enum status served_make(struct registry *r, const char *id, const json_t 
                                struct served **ret_served, struct error *err)
 {
     struct served *m = served_new();
+    struct own_thresholds own;
     enum status st;
 
     if (!m)
@@ -225,6 +229,8 @@ static enum status served_make(struct registry *r, const char *id, const json_t 
         served_release(m);
         return st;
     }
+    own = own_thresholds_of(card, model_labels(m->model));
+    served_set_own(m, &own);
     *ret_served = m;
     return ST_OK;
 }
@@ -239,6 +245,38 @@ static void swap(struct registry *r, struct served *next)
     r->fault = (struct registry_fault){ "" };
     pthread_mutex_unlock(&r->lock);
     served_release(before);
+}
+
+/* With `own` held: what the store says of a model goes to it. It is not lost where the store cannot be read: that of its card, which was
+ * read when it was loaded, holds then. */
+static void own_read(struct registry *r, struct served *m)
+{
+    struct own_thresholds own;
+    struct error none;
+    json_t *card = NULL;
+
+    if (store_model_get(r->store, m->id, &card, &none) != ST_OK)
+        return;
+    own = own_thresholds_of(card, model_labels(m->model));
+    served_set_own(m, &own);
+    json_decref(card);
+}
+
+/* From now on it answers those who ask for no model, or for this one. */
+static void publish_active(struct registry *r, struct served *m)
+{
+    pthread_mutex_lock(&r->own);
+    own_read(r, m);
+    swap(r, m);
+    pthread_mutex_unlock(&r->own);
+}
+
+static void publish_beside(struct registry *r, struct served *m)
+{
+    pthread_mutex_lock(&r->own);
+    own_read(r, m);
+    shelf_put(r->shelf, m);
+    pthread_mutex_unlock(&r->own);
 }
 
 /* Load a model to be served. */
@@ -280,7 +318,7 @@ static enum status load_active(struct registry *r, struct error *err)
     if (st == ST_NOMEM)
         return error_nomem(err);
     if (st == ST_OK)
-        swap(r, m);
+        publish_active(r, m);
     else
         fault_keep(r, id, &why);
     return ST_OK;
@@ -299,6 +337,7 @@ enum status registry_open(struct store *store, const char *state, const struct r
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->change, NULL);
     pthread_mutex_init(&r->loading, NULL);
+    pthread_mutex_init(&r->own, NULL);
     pthread_mutex_init(&r->exporting, NULL);
     if (snprintf(r->folder, sizeof r->folder, "%s/models", state) >= (int)sizeof r->folder)
         st = error_set(err, ST_IO, "the path of the state folder is too long");
@@ -323,6 +362,7 @@ void registry_close(struct registry *r)
     swap(r, NULL);
     shelf_free(r->shelf);
     pthread_mutex_destroy(&r->exporting);
+    pthread_mutex_destroy(&r->own);
     pthread_mutex_destroy(&r->loading);
     pthread_mutex_destroy(&r->change);
     pthread_mutex_destroy(&r->lock);
@@ -469,7 +509,7 @@ static enum status activate(struct registry *r, const char *id, const char *acti
         if (st == ST_OK)
             st = store_activate(r->store, id, err);
         if (st == ST_OK)
-            swap(r, m);
+            publish_active(r, m);
         pthread_mutex_unlock(&r->change);
     }
     if (st == ST_OK)
@@ -578,9 +618,30 @@ enum status registry_named(struct registry *r, const char *id, struct served **r
     if (!*ret) {
         st = served_load(r, id, NULL, ret, err);
         if (st == ST_OK)
-            shelf_put(r->shelf, *ret);
+            publish_beside(r, *ret);
     }
     pthread_mutex_unlock(&r->loading);
+    return st;
+}
+
+enum status registry_change(struct registry *r, const char *id, const struct caption *c,
+                            const struct own_thresholds *own, const struct labels *labels, struct error *err)
+{
+    char *text = own ? own_thresholds_text(own, labels) : NULL;
+    struct served *m = NULL;
+    enum status st;
+
+    if (own && !text)
+        return error_nomem(err);
+    pthread_mutex_lock(&r->own);
+    st = store_model_change(r->store, id, c, text, err);
+    if (st == ST_OK && own)
+        m = loaded(r, id);
+    if (m)
+        served_set_own(m, own);
+    pthread_mutex_unlock(&r->own);
+    served_release(m);
+    free(text);
     return st;
 }
 

@@ -72,6 +72,8 @@ static const char *const MIGRATIONS[] = {
     /* patients who are to be left out of jobs, as codes */
     "CREATE TABLE forgotten(seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL, code TEXT NOT NULL,"
     "  at TEXT NOT NULL, UNIQUE(dataset, code));",
+    /* thresholds that an operator has set */
+    "ALTER TABLE models ADD COLUMN own_thresholds TEXT;",
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

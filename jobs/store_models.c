@@ -47,25 +47,31 @@ enum status store_model_add(struct store *s, const char *id, const json_t *card,
     return st;
 }
 
-/* What it is called is in columns, as it may change. */
-static json_t *card_called(json_t *card, const char *name, const char *note)
+/* What people say of it is in columns, as it may change: name, note and own_thresholds, in this order.
+ *   column  of the first */
+static json_t *card_said(json_t *card, const struct cells *r, size_t row, size_t column)
 {
+    const char *name = cells_text(r, row, column), *note = cells_text(r, row, column + 1);
+
     if (card) {
+        json_t *own = cells_json(r, row, column + 2);
+
         json_object_set_new(card, "name", name ? json_string(name) : json_null());
         json_object_set_new(card, "note", note ? json_string(note) : json_null());
+        json_object_set_new(card, "own_thresholds", own ? own : json_null());
     }
     return card;
 }
 
 static json_t *card_row(const struct cells *r, size_t row)
 {
-    return card_called(cells_json(r, row, 0), cells_text(r, row, 1), cells_text(r, row, 2));
+    return card_said(cells_json(r, row, 0), r, row, 1);
 }
 
 /* In a list: one that cannot be read does not hide the others. */
 static json_t *card_listed(const struct cells *r, size_t row)
 {
-    json_t *card = card_called(cells_json(r, row, 1), cells_text(r, row, 3), cells_text(r, row, 4));
+    json_t *card = card_said(cells_json(r, row, 1), r, row, 3);
 
     if (card || json_ran_out())
         return card;
@@ -78,7 +84,8 @@ enum status store_model_get(struct store *s, const char *id, json_t **ret_card, 
 {
     static const struct kind MODEL = { "model", "card", card_row };
 
-    return store_find(s, "SELECT card, name, note FROM models WHERE id = ?", id, &MODEL, ret_card, err);
+    return store_find(s, "SELECT card, name, note, own_thresholds FROM models WHERE id = ?", id, &MODEL,
+                      ret_card, err);
 }
 
 enum status store_models(struct store *s, const struct page *page, json_t **ret_cards, int64_t *ret_next,
@@ -86,15 +93,16 @@ enum status store_models(struct store *s, const struct page *page, json_t **ret_
 {
     static const struct kind MODEL = { "model", "card", card_listed };
 
-    return store_list(
-        s, page,
-        "SELECT seq, card, id, name, note FROM models WHERE seq < ?1 AND ?3 IS NULL AND ?4 IS NULL"
-        " AND (?5 IS NULL OR instr(lower(name), lower(?5)) OR instr(id, lower(?5)) = 1)"
-        " ORDER BY seq DESC LIMIT ?2",
-        &MODEL, ret_cards, ret_next, err);
+    return store_list(s, page,
+                      "SELECT seq, card, id, name, note, own_thresholds FROM models WHERE seq < ?1 AND ?3 IS "
+                      "NULL AND ?4 IS NULL"
+                      " AND (?5 IS NULL OR instr(lower(name), lower(?5)) OR instr(id, lower(?5)) = 1)"
+                      " ORDER BY seq DESC LIMIT ?2",
+                      &MODEL, ret_cards, ret_next, err);
 }
 
-enum status store_model_caption(struct store *s, const char *id, const struct caption *c, struct error *err)
+enum status store_model_change(struct store *s, const char *id, const struct caption *c,
+                               const char *own_thresholds, struct error *err)
 {
     sqlite3_stmt *stmt;
     enum status st = store_begin(s, err);
@@ -106,7 +114,15 @@ enum status store_model_caption(struct store *s, const char *id, const struct ca
     sqlite3_finalize(stmt);
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no model '%s'", id);
-    return store_end(s, st == ST_OK ? store_write_caption(s, "models", "id = ?1", id, c, err) : st, err);
+    if (st == ST_OK)
+        st = store_write_caption(s, "models", "id = ?1", id, c, err);
+    if (st == ST_OK && own_thresholds)
+        st = store_finish(s,
+                          store_prepare(s, err,
+                                        "UPDATE models SET own_thresholds = nullif(?2, '') WHERE id = ?1",
+                                        "tt", id, own_thresholds),
+                          err);
+    return store_end(s, st, err);
 }
 
 enum status store_activate(struct store *s, const char *id, struct error *err)

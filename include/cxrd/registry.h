@@ -9,11 +9,12 @@
 #include "cxrd/digest.h"
 #include "cxrd/import.h"
 #include "cxrd/model.h"
+#include "cxrd/own_thresholds.h"
 #include "cxrd/store.h"
 
 struct registry;
 
-/* A model as it is served: what every answer names. Immutable. */
+/* A model as it is served: what every answer names. Immutable, but for what served_own() gives. */
 struct served {
     struct model *model;
     char id[ID_SIZE], job[ID_SIZE]; /* job is "" for an imported model */
@@ -60,6 +61,16 @@ struct registry_fault {
 bool registry_fault(struct registry *r, struct registry_fault *ret);
 
 void served_release(struct served *m); /* NULL is fine */
+
+/* The thresholds that an operator has set for it, as they are now. */
+struct own_thresholds served_own(struct served *m);
+
+/* Change what people say of a model.
+ *   own  its thresholds, for its findings; NULL: they stay what they are
+ * Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status registry_change(struct registry *r, const char *id, const struct caption *c,
+                                     const struct own_thresholds *own, const struct labels *labels,
+                                     struct error *err);
 
 /* Add a model from its file's bytes, as they are. Everything is checked before anything is believed.
  *   job       the job that made it; NULL: imported

@@ -185,9 +185,10 @@ MUST_USE enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_S
 
 /* ---- models ---- */
 
-/* The same of a model; one that a job makes begins with the job's name. */
-MUST_USE enum status store_model_caption(struct store *s, const char *id, const struct caption *c,
-                                         struct error *err);
+/* The same of a model; one that a job makes begins with the job's name.
+ *   own_thresholds  as own_thresholds_text() makes them; NULL: they stay what they are */
+MUST_USE enum status store_model_change(struct store *s, const char *id, const struct caption *c,
+                                        const char *own_thresholds, struct error *err);
 
 /* Add a model; its file is in place already. Errors: ST_FORMAT (its card, as text, could not be read again), ST_IO. */
 MUST_USE enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err);

@@ -48,35 +48,26 @@ static enum status find_picture(const struct http_request *req, struct sent *ret
     return ST_OK;
 }
 
-/* The thresholds that `operating_point` names, Youden's where it is missing. Errors: ST_INVALID, ST_UNUSABLE (the model has none). */
-static enum status operating_parse(const struct http_request *req, const struct model *m,
-                                   struct question *ret, struct error *err)
+/* The thresholds that `operating_point` names. */
+static enum status operating_parse(const struct http_request *req, struct served *served,
+                                   struct operating *ret, struct error *err)
 {
+    const struct own_thresholds own = served_own(served);
     char name[PARAMETER_TEXT];
+    const bool said = http_parameter(req, "operating_point", name);
 
-    ret->operating = OPERATE_YOUDEN;
-    ret->operating_said = http_parameter(req, "operating_point", name);
-    if (!ret->operating_said)
-        return ST_OK;
-    if (!operating_kind_parse(name, &ret->operating))
-        return error_set(err, ST_INVALID, "'operating_point' must be %s, %s or %s", OPERATING_NAMES[0],
-                         OPERATING_NAMES[1], OPERATING_NAMES[2]);
-    if (operating_has(model_operating(m), model_labels(m), ret->operating))
-        return ST_OK;
-    return error_set(err, ST_UNUSABLE,
-                     "'operating_point' cannot be used: the model carries no thresholds of the kind %s",
-                     OPERATING_NAMES[ret->operating]);
+    return operate_at(said ? name : NULL, served->model, &own, ret, err);
 }
 
 /* But for the policy. */
 static enum status question_parse(const struct http_request *req, const struct answer_query *query,
-                                  const struct model *m, struct question *ret, struct error *err)
+                                  struct served *served, struct question *ret, struct error *err)
 {
-    const struct labels *labels = model_labels(m);
+    const struct labels *labels = model_labels(served->model);
     enum status st;
 
     ret->explain = EXPLAIN_NONE;
-    st = operating_parse(req, m, ret, err);
+    st = operating_parse(req, served, &ret->operating, err);
     if (st == ST_OK)
         st = label_parse(req, query->finding, labels, &ret->explain, err);
     if (st == ST_OK && query->required && ret->explain == EXPLAIN_NONE)
@@ -91,7 +82,7 @@ enum status answer_at_head(const struct serving *serving, const struct http_requ
     char named[PARAMETER_TEXT]; /* is loaded by a worker, which then asks the same */
     struct served *active = model_named(req, named) ? NULL : registry_active(serving->registry);
     struct question question;
-    enum status st = active ? question_parse(req, query, active->model, &question, err) : ST_OK;
+    enum status st = active ? question_parse(req, query, active, &question, err) : ST_OK;
 
     served_release(active);
     if (st == ST_OK && multipart_is(req->content_type))
@@ -213,7 +204,7 @@ enum status answer_make(const struct serving *serving, const struct http_request
     without.code = st;
     st = find_answerer(serving, req, &without, res, ret, err);
     if (st == ST_OK)
-        st = question_parse(req, query, ret->model->model, &question, err);
+        st = question_parse(req, query, ret->model, &question, err);
     if (st != ST_OK)
         return st;
     question.policy = serving->policy;
@@ -249,14 +240,16 @@ enum status answer_picture(const struct serving *serving, const struct http_requ
 enum status answer_dicom(const struct serving *serving, const struct http_request *req, const void *bytes,
                          size_t n, struct answer *ret, struct error *err)
 {
-    const struct question question = { .explain = EXPLAIN_NONE,
-                                       .values = INPUTS_UNKNOWN,
-                                       .policy = serving->policy };
+    struct question question = { .explain = EXPLAIN_NONE,
+                                 .values = INPUTS_UNKNOWN,
+                                 .policy = serving->policy };
     const struct sent sent = sent_of(req, bytes, n, true);
     enum status st = registry_serving(serving->registry, &ret->model, err);
 
     if (st == ST_OK && !model_sees(ret->model->model))
         st = error_set(err, ST_UNUSABLE, "the model that is active sees no picture");
+    if (st == ST_OK)
+        st = operate_at(NULL, ret->model->model, NULL, &question.operating, err);
     return st == ST_OK ? score(serving, &sent, &question, ret, err) : st;
 }
 

@@ -41,7 +41,8 @@ static void row_of(const struct answer *a, struct kept_scores *ret)
 
     *ret = (struct kept_scores){ .n = model_labels(m)->n };
     snprintf(ret->model, sizeof ret->model, "%s", a->model->id);
-    snprintf(ret->operating, sizeof ret->operating, "%s", OPERATING_NAMES[a->prediction.operating]);
+    snprintf(ret->operating, sizeof ret->operating, "%s",
+             a->prediction.operating.name ? a->prediction.operating.name : OPERATING_NAMES[OPERATE_YOUDEN]);
     memcpy(ret->probability, a->prediction.probability, ret->n * sizeof ret->probability[0]);
     for (size_t k = 0; k < ret->n; k++) {
         const int verdict = prediction_verdict(m, &a->prediction, k);

@@ -116,9 +116,7 @@ enum status predict_image(const struct model *m, struct session *s, struct team 
 {
     enum status st = ST_OK;
 
-    *ret = (struct prediction){ .operating = q->operating,
-                                .operating_said = q->operating_said,
-                                .values = q->values };
+    *ret = (struct prediction){ .operating = q->operating, .values = q->values };
     if (q->explain != EXPLAIN_NONE && !model_sees(m))
         return error_set(err, ST_UNUSABLE,
                          "this model sees no picture, so there is no map of one: its logits are the bias and "
@@ -151,20 +149,21 @@ static json_t *text_or_null(const char *text) { return *text ? json_string(text)
 
 static json_t *rows_or_null(int64_t rows) { return rows == KIND_UNSAID ? json_null() : json_integer(rows); }
 
-/* Only where enough test rows had the finding, and enough did not. */
+/* Where enough test rows had the finding, and enough did not, or an operator has decided. */
 int prediction_verdict(const struct model *m, const struct prediction *p, size_t k)
 {
     const struct operating_points *points = model_operating(m);
-    const float threshold = points->threshold[p->operating][k];
+    const float threshold = p->operating.threshold[k];
+    const bool judged = operating_known(points, k) || p->operating.decided;
 
-    return operating_known(points, k) && !isnan(threshold) ? p->probability[k] >= threshold : VERDICT_NONE;
+    return judged && !isnan(threshold) ? p->probability[k] >= threshold : VERDICT_NONE;
 }
 
-/* A verdict and an AUROC only where enough test rows had the finding, and enough did not. */
+/* An AUROC only where enough test rows had the finding, and enough did not. */
 static json_t *finding_json(const struct model *m, const struct prediction *p, size_t k)
 {
     const struct operating_points *points = model_operating(m);
-    const float threshold = points->threshold[p->operating][k];
+    const float threshold = p->operating.threshold[k];
     const bool known = operating_known(points, k);
     const int verdict = prediction_verdict(m, p, k);
 
@@ -280,8 +279,7 @@ json_t *prediction_json(const struct served *m, const char *id, const struct pre
         model_network(m->model)->architecture, "sha256", m->sha256, "job", text_or_null(m->job), "population",
         text_or_null(m->population), "warnings", model_warnings(m->model), "precision",
         precision_unusual(m->model), "probabilities", probabilities_json(m->model, p), "findings",
-        findings_json(m->model, p), "operating_point",
-        p->operating_said ? OPERATING_NAMES[p->operating] : NULL, "explanation",
+        findings_json(m->model, p), "operating_point", p->operating.name, "explanation",
         p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
         image_json(p), "inputs", inputs_json(m->model, p), "warnings", prediction_warnings(m->model, p),
         "timing_ms", timing_json(&p->timing), "intended_use", INTENDED_USE);

@@ -2,6 +2,7 @@
 #ifndef SERVER_API_PREDICTION_H
 #define SERVER_API_PREDICTION_H
 
+#include "operating.h"
 #include "source.h"
 #include "team.h"
 
@@ -18,9 +19,8 @@ struct prediction_timing {
 struct prediction {
     float probability[MAX_LABELS]; /* [labels of the model] */
     char id[ID_SIZE];              /* by which readers may say how it was; "": its scores are not kept */
-    enum operating_kind operating; /* as it was asked, and whether that was said */
-    bool operating_said;
-    bool looked; /* at a picture, which was: */
+    struct operating operating;    /* as it was asked */
+    bool looked;                   /* at a picture, which was: */
     size_t width, height;
     unsigned channels, bit_depth;
     struct image_source source; /* without its study, which names a patient */
@@ -38,9 +38,7 @@ struct prediction {
 struct question {
     int explain;                /* the finding whose logit is to be explained; EXPLAIN_NONE: none */
     struct input_values values; /* what is known of the patient, for models that take it */
-    enum operating_kind
-        operating; /* which thresholds a finding is held against; OPERATE_YOUDEN where nothing is said */
-    bool operating_said;
+    struct operating operating;
     enum input_policy policy; /* of the picture */
 };
 enum { EXPLAIN_NONE = -1 };

@@ -3,6 +3,7 @@
 
 #include "../client.h"
 #include "commands.h"
+#include "cxrd/card.h"
 #include "cxrd/clock.h"
 #include "cxrd/digest.h"
 #include "cxrd/file.h"
@@ -55,6 +56,8 @@ static enum status question_read(const struct predict_options *o, const struct m
 
     if (st == ST_OK && n_pictures == 0 && model_sees(m))
         st = error_set(err, ST_INVALID, "give at least one picture: this model looks at it");
+    if (st == ST_OK)
+        st = operate_at(o->operating_point, m, NULL, &ret->operating, err);
     if (st == ST_OK && o->explain)
         st = labels_choose(labels, o->explain, "--explain", &ret->explain, err);
     for (size_t i = 0; i < N_INPUT_FIELDS && st == ST_OK; i++)
@@ -76,37 +79,26 @@ static enum status open_here(struct asking *a, size_t n_pictures, struct error *
     return st == ST_OK ? decoder_open(&options, &a->decoder, err) : st;
 }
 
-static enum status labels_take(const json_t *card, struct labels *ret, struct error *err)
-{
-    enum status st = ST_OK;
-    const json_t *name;
-    size_t i;
-
-    json_array_foreach (json_object_get(card, "labels"), i, name)
-        if (st == ST_OK)
-            st = json_is_string(name)
-                     ? labels_add(ret, json_string_value(name), json_string_length(name), err)
-                     : error_set(err, ST_FORMAT, "a label is no text");
-    return st;
-}
-
-/* Which labels the server's model has: the table's columns. */
+/* Which labels the model has that the server answers by: the table's columns. */
 static enum status open_there(struct asking *a, struct error *err)
 {
     const struct client_server server = { .url = a->o->url, .ca = a->o->ca };
     json_t *models = NULL, *card = NULL;
-    const char *active;
+    const char *id = a->o->model;
     char path[MAX_PATH];
-    enum status st = client_json(&server, "GET", "/models?limit=1", NULL, NULL, 0, &models, err);
+    enum status st = ST_OK;
 
-    active = json_string_value(json_object_get(models, "active"));
-    if (st == ST_OK && !active)
+    if (!id) {
+        st = client_json(&server, "GET", "/models?limit=1", NULL, NULL, 0, &models, err);
+        id = json_string_value(json_object_get(models, "active"));
+    }
+    if (st == ST_OK && !id)
         st = error_set(err, ST_BUSY, "no model is active on the server");
-    snprintf(path, sizeof path, "/models/%.64s", active ? active : "");
+    snprintf(path, sizeof path, "/models/%.64s", id ? id : "");
     if (st == ST_OK)
         st = client_json(&server, "GET", path, NULL, NULL, 0, &card, err);
     if (st == ST_OK)
-        st = labels_take(card, &a->labels, err);
+        st = card_labels(card, &a->labels, err);
     json_decref(models);
     json_decref(card);
     return st;
@@ -195,24 +187,32 @@ static void put_escaped(const char *text, struct buf *out)
             buf_printf(out, "%%%02X", (unsigned)(unsigned char)*at);
 }
 
-/* Where to ask: "/predict?explain=Mass&age=58". */
-static void url_path(const struct predict_options *o, const char *path_and_name, struct buf *out)
+/* "&age=58" where there is a value.
+ *   mark  what stands before it, and before the next */
+static void put_parameter(const char *name, const char *value, const char **mark, struct buf *out)
 {
+    if (!value)
+        return;
+    buf_printf(out, "%s%s=", *mark, name);
+    put_escaped(value, out);
+    *mark = "&";
+}
+
+/* Where to ask: "/predict?explain=Mass&age=58".
+ *   finding  the parameter that names the finding to be explained */
+static void url_path(const char *path, const struct predict_options *o, const char *finding,
+                     const char *operating_point, struct buf *out)
+{
+    const struct {
+        const char *name, *value;
+    } asked[] = { { finding, o->explain }, { "model", o->model }, { "operating_point", operating_point } };
     const char *mark = "?";
 
-    if (o->explain) {
-        buf_puts(out, path_and_name);
-        put_escaped(o->explain, out);
-        mark = "&";
-    } else {
-        buf_puts(out, "/predict");
-    }
+    buf_puts(out, path);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
+        put_parameter(asked[i].name, asked[i].value, &mark, out);
     for (size_t field = 0; field < N_INPUT_FIELDS; field++)
-        if (o->given[field]) {
-            buf_printf(out, "%s%s=", mark, INPUT_NAMES[field]);
-            put_escaped(o->given[field], out);
-            mark = "&";
-        }
+        put_parameter(INPUT_NAMES[field], o->given[field], &mark, out);
     buf_put(out, "", 1);
 }
 
@@ -226,8 +226,8 @@ static enum status ask_there(const struct predict_options *o, const struct pictu
     struct buf path = BUF_INIT(MAX_PATH), map_path = BUF_INIT(MAX_PATH);
     enum status st = ST_OK;
 
-    url_path(o, "/predict?explain=", &path);
-    url_path(o, "/predict/heatmap?label=", &map_path);
+    url_path("/predict", o, "explain", o->operating_point, &path);
+    url_path("/predict/heatmap", o, "label", NULL, &map_path);
     if (buf_status(&path) == ST_NOMEM || buf_status(&map_path) == ST_NOMEM)
         st = error_nomem(err);
     else if (buf_status(&path) != ST_OK || buf_status(&map_path) != ST_OK)

@@ -11,7 +11,8 @@
 
 /* What `cxrd predict` is told. */
 struct predict_options {
-    const char *weights, *url, *ca, *explain, *heatmap, *precision, *input_policy, *list, *csv;
+    const char *weights, *url, *ca, *explain, *heatmap, *precision, *input_policy, *list, *csv,
+        *operating_point, *model;
     const char *given[N_INPUT_FIELDS]; /* as input_parse() takes it; NULL: not known */
     size_t threads;
     bool json, overwrite;

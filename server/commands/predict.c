@@ -31,6 +31,10 @@ static const struct option OPTIONS[] = {
     { "overwrite", OPTION_FLAG, AT(overwrite), NULL, "where --csv is there already" },
     { "json", OPTION_FLAG, AT(json), NULL, "print each reply as a line of JSON, with the picture's `file`" },
     { "threads", OPTION_COUNT, AT(threads), "N", "pictures at a time (all cores)", 1, 256 },
+    { "model", OPTION_TEXT, AT(model), "ID", "with --url: the model that is to answer (the active one)" },
+    { "operating-point", OPTION_TEXT, AT(operating_point), "youden|sensitivity_90|specificity_90|own",
+      "which thresholds findings are held against; own, with --url: those that an operator has set (youden)",
+      .check = operating_name_check },
     { "explain", OPTION_TEXT, AT(explain), "LABEL",
       "say where in the picture this finding's logit comes from" },
     { "heatmap", OPTION_TEXT, AT(heatmap), "FILE", "write the picture with that map over it, as a PNG" },
@@ -145,6 +149,8 @@ static bool options_check(const struct predict_options *o, size_t n_arguments)
 
     if (!o->weights == !o->url)
         fault = "give either --weights or --url";
+    else if (o->model && !o->url)
+        fault = "--model goes with --url: it names one of a server's models";
     else if (o->heatmap && (!o->explain || o->list || n_arguments != 1))
         fault = "--heatmap goes with --explain and one picture";
     else if (o->json && o->csv && strcmp(o->csv, "-") == 0)

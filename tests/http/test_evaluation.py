@@ -304,9 +304,9 @@ class OperatingPointsTest(ServerCase):
                 self.assertEqual(finding['positive'], None if threshold is None else finding['probability'] >= threshold)
 
     def test_an_operating_point_that_is_none_is_422(self):
-        for kind in ('Youden', '', 'sensitivity_95', 'own'):
+        for kind in ('Youden', '', 'sensitivity_95', 'Own'):
             reply = self.post(f'/predict?operating_point={kind}', dataset.image(1), Content_Type='image/png')
-            self.assert_problem(reply, 422, 'youden, sensitivity_90 or specificity_90')
+            self.assert_problem(reply, 422, 'youden, sensitivity_90, specificity_90 or own')
 
     def test_a_model_without_operating_points_says_so(self):
         card = import_model(self.server, dataset.without_note(dataset.weights(), 'operating_points'), activate=False)

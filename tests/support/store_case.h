@@ -69,7 +69,8 @@ void changed(const char *sql);
 #define TO_VERSION_7                                                                                       \
     "DROP TABLE forgotten; DROP TABLE feedback; DROP TABLE shadow_scores; DROP TABLE scored_models; DROP " \
     "TABLE scored; "                                                                                       \
-    "DROP TABLE captions; ALTER TABLE models DROP COLUMN name; ALTER TABLE models DROP COLUMN note; "
+    "DROP TABLE captions; ALTER TABLE models DROP COLUMN name; ALTER TABLE models DROP COLUMN note; "      \
+    "ALTER TABLE models DROP COLUMN own_thresholds; "
 #define TO_VERSION_3                                                                                         \
     "DROP TABLE summaries; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ended; ALTER TABLE notices " \
     "DROP COLUMN since; ALTER TABLE jobs DROP COLUMN begun_at; " TO_VERSION_7

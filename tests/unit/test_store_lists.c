@@ -267,13 +267,13 @@ Test(models, are_called_what_they_were_called_last)
     json_t *card = NULL;
 
     model_added("m1");
-    cr_assert_eq(store_model_caption(store, "m1", &c, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_model_change(store, "m1", &c, NULL, &err), ST_OK, "%s", err.text);
     store_reopen();
     cr_assert_eq(store_model_get(store, "m1", &card, &err), ST_OK, "%s", err.text);
     cr_assert_str_eq(json_string_value(json_object_get(card, "name")), "the good one");
     cr_assert(json_is_null(json_object_get(card, "note")));
     json_decref(card);
-    cr_assert_eq(store_model_caption(store, "m2", &c, &err), ST_NOTFOUND);
+    cr_assert_eq(store_model_change(store, "m2", &c, NULL, &err), ST_NOTFOUND);
 }
 
 /* What an older store has of them: which data set, and no name. */
