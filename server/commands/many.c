@@ -41,7 +41,7 @@ struct hand {
 
 static const char *path_of(const struct many *m, size_t i)
 {
-    return m->pictures->n ? m->pictures->paths[i] : NULL;
+    return m->pictures->n ? m->pictures->of[i].path : NULL;
 }
 
 /* Give the next picture to this thread. False: there is no other. */
@@ -59,6 +59,16 @@ static bool take(struct many *m, size_t *ret)
     return is_one;
 }
 
+/* Ask about picture i, unless it is known that none is there. */
+static void find_outcome(const struct hand *hand, size_t i, struct outcome *o)
+{
+    const struct many *m = hand->all;
+    const char *fault = m->pictures->n ? m->pictures->of[i].fault : NULL;
+
+    o->st = fault ? error_set(&o->why, ST_UNUSABLE, "%s", fault)
+                  : ask(m->asking, hand->session, path_of(m, i), &o->reply, &o->why);
+}
+
 static void *work(void *arg)
 {
     struct hand *hand = arg;
@@ -68,7 +78,7 @@ static void *work(void *arg)
     while (take(m, &i)) {
         struct outcome *o = &m->outcomes[i % m->n_outcomes];
 
-        o->st = ask(m->asking, hand->session, path_of(m, i), &o->reply, &o->why);
+        find_outcome(hand, i, o);
         pthread_mutex_lock(&m->lock);
         o->is_there = true;
         pthread_cond_broadcast(&m->moved);

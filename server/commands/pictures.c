@@ -41,37 +41,50 @@ static bool is_picture(const char *path)
            (!ends_in(path, "/DICOMDIR") && begins_as_dicom(path));
 }
 
-/*   n_links  that were passed over */
-static enum status no_picture(const char *folder, size_t n_links, struct error *err)
+/*   path   taken over; NULL without memory
+ *   fault  NULL: none */
+static enum status add(struct path_list *l, char *path, const char *fault, struct error *err)
 {
-    if (n_links == 0)
-        return error_set(err, ST_NOTFOUND, "there is no picture in the folder '%.200s'", folder);
-    return error_set(
-        err, ST_NOTFOUND,
-        "there is no picture in the folder '%.200s', but %zu links, which are not followed: name "
-        "what they lead to",
-        folder, n_links);
-}
+    char *why = fault ? strdup(fault) : NULL;
 
-/*   path  taken over; NULL without memory */
-static enum status add(struct path_list *l, char *path, struct error *err)
-{
     if (path && l->n == l->capacity) {
         const size_t capacity = l->capacity ? 2 * l->capacity : 64;
-        char **grown = realloc(l->paths, capacity * sizeof *grown);
+        struct named_path *grown = realloc(l->of, capacity * sizeof *grown);
 
         if (grown) {
-            l->paths = grown;
+            l->of = grown;
             l->capacity = capacity;
         }
     }
-    if (!path || l->n == l->capacity) {
+    if (!path || (fault && !why) || l->n == l->capacity) {
         free(path);
+        free(why);
         return error_nomem(err);
     }
-    l->paths[l->n++] = path;
+    l->of[l->n++] = (struct named_path){ path, why };
     return l->n <= MAX_PICTURES ? ST_OK
                                 : error_set(err, ST_LIMIT, "there are more than %d pictures", MAX_PICTURES);
+}
+
+/* What is at `path` cannot be used, and others can. */
+static enum status add_fault(struct path_list *l, const char *path, struct error *err)
+{
+    const struct error why = *err;
+
+    return add(l, strdup(path), why.text, err);
+}
+
+/*   n_links  that were passed over */
+static enum status add_empty(struct path_list *l, const char *folder, size_t n_links, struct error *err)
+{
+    if (n_links == 0)
+        error_set(err, ST_NOTFOUND, "there is no picture in the folder");
+    else
+        error_set(err, ST_NOTFOUND,
+                  "there is no picture in the folder, but %zu links, which are not followed: name what they "
+                  "lead to",
+                  n_links);
+    return add_fault(l, folder, err);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -91,14 +104,20 @@ static enum status entry_add(struct path_list *l, const char *folder, const char
     struct stat info;
 
     if (snprintf(path, sizeof path, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name) >=
-        (int)sizeof path)
-        return error_set(err, ST_LIMIT, "a path in the folder '%.200s' is too long", folder);
-    if (lstat(path, &info) != 0) /* it has gone meanwhile */
-        return errno == ENOENT ? ST_OK : error_errno(err, ST_IO, "cannot look at '%.200s'", path);
+        (int)sizeof path) {
+        error_set(err, ST_LIMIT, "a path in the folder is too long");
+        return add_fault(l, folder, err);
+    }
+    if (lstat(path, &info) != 0) {
+        if (errno == ENOENT) /* it has gone meanwhile */
+            return ST_OK;
+        error_errno(err, ST_IO, "cannot look at it");
+        return add_fault(l, path, err);
+    }
     l->n_links += S_ISLNK(info.st_mode);
     if (S_ISDIR(info.st_mode))
         return folder_add(l, path, depth + 1, err);
-    return S_ISREG(info.st_mode) && is_picture(path) ? add(l, strdup(path), err) : ST_OK;
+    return S_ISREG(info.st_mode) && is_picture(path) ? add(l, strdup(path), NULL, err) : ST_OK;
 }
 
 static enum status folder_add(struct path_list *l, const char *folder, int depth, struct error *err)
@@ -108,9 +127,11 @@ static enum status folder_add(struct path_list *l, const char *folder, int depth
     enum status st = ST_OK;
 
     if (depth > MAX_DEPTH)
-        return error_set(err, ST_LIMIT, "folders lie more than %d deep in one another", MAX_DEPTH);
-    if (n < 0)
-        return error_errno(err, ST_IO, "cannot list the folder '%.200s'", folder);
+        error_set(err, ST_LIMIT, "folders lie more than %d deep in one another", MAX_DEPTH);
+    else if (n < 0)
+        error_errno(err, ST_IO, "cannot list the folder");
+    if (depth > MAX_DEPTH || n < 0)
+        return add_fault(l, folder, err);
     for (int i = 0; i < n; i++) {
         if (st == ST_OK)
             st = entry_add(l, folder, entries[i]->d_name, depth, err);
@@ -133,9 +154,9 @@ static enum status argument_add(struct path_list *l, const char *argument, bool 
     if (!is_there && is_pattern && strpbrk(argument, "*?["))
         return pattern_add(l, argument, err);
     if (!is_there || !S_ISDIR(info.st_mode))
-        return add(l, strdup(argument), err);
+        return add(l, strdup(argument), NULL, err);
     st = folder_add(l, argument, 0, err);
-    return st == ST_OK && l->n == before ? no_picture(argument, l->n_links - links, err) : st;
+    return st == ST_OK && l->n == before ? add_empty(l, argument, l->n_links - links, err) : st;
 }
 
 static enum status pattern_add(struct path_list *l, const char *pattern, struct error *err)
@@ -215,8 +236,10 @@ enum status pictures_list(const char *path, struct path_list *ret, struct error 
 
 void path_list_release(struct path_list *l)
 {
-    for (size_t i = 0; i < l->n; i++)
-        free(l->paths[i]);
-    free(l->paths);
+    for (size_t i = 0; i < l->n; i++) {
+        free(l->of[i].path);
+        free(l->of[i].fault);
+    }
+    free(l->of);
     *l = (struct path_list)PATH_LIST_INIT;
 }

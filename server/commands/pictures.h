@@ -7,9 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct named_path {
+    char *path; /* owned, as the next */
+    char *
+        fault; /* why no picture is there: a folder without one, or that cannot be listed; NULL: it is to be read */
+};
+
 struct path_list {
     size_t n, capacity;
-    char **paths;   /* owned */
+    struct named_path *of;
     size_t n_links; /* in folders, passed over */
 };
 #define PATH_LIST_INIT \
@@ -19,8 +25,8 @@ struct path_list {
 
 /* Files as they are named, or, where no file has that name, what it matches as a pattern (glob(7)); of a folder, and of folders in it, every picture in the order of names: files that end in .png, .jpg,
  * .jpeg, .dcm or .dicom in any case, and those of any other name whose first bytes are DICOM's, but DICOMDIR. Hidden files and
- * links in a folder are passed over.
- * Errors: ST_NOTFOUND (a folder without a picture), ST_IO, ST_LIMIT, ST_NOMEM. The list is to be released in any case. */
+ * links in a folder are passed over. A folder that cannot be used is in the list, with its fault.
+ * Errors: ST_IO, ST_LIMIT (too many), ST_NOMEM. The list is to be released in any case. */
 MUST_USE enum status pictures_find(char *const *arguments, size_t n, struct path_list *ret,
                                    struct error *err);
 

@@ -133,7 +133,9 @@ static enum status predict_all(const struct asking *a, const struct path_list *p
     if (st == ST_OK)
         st = ask_many(a, pictures, o->threads, &listener, err);
     bar_clear(&t.bar);
-    closed = reply_table_close(t.table, &at_end);
+    if (st != ST_OK && reply_table_part(t.table))
+        fprintf(stderr, "cxrd predict: the rows so far are in '%s'\n", reply_table_part(t.table));
+    closed = reply_table_close(t.table, st == ST_OK, &at_end);
     if (st == ST_OK && closed != ST_OK) {
         st = closed;
         *err = at_end;
@@ -216,5 +218,7 @@ const struct command COMMAND_PREDICT = {
     predict,
     SIZE_MAX,
     .example = "cxrd predict --weights weights.safetensors --csv answers.csv films/",
-    .exits = "1 also where a picture cannot be used, which keeps no other from being asked about",
+    .exits = "1 also where a picture, or a folder, cannot be used, which keeps no other from being asked "
+             "about. Until it is "
+             "whole the table of --csv is FILE.part",
 };

@@ -16,6 +16,8 @@ static const char TABLE_BEGIN[] = "file,";
 struct reply_table {
     FILE *file;
     const char *path;
+    char *part; /* where the rows are until it is whole, owned; NULL: in place */
+    bool overwrite;
     struct labels labels;
 };
 
@@ -65,24 +67,59 @@ static enum status check_replaced(const char *path, struct error *err)
     return error_set(err, ST_INVALID, "'%.200s' is no table of answers, and is not written over", path);
 }
 
+static bool is_regular_or_none(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) != 0 || S_ISREG(info.st_mode);
+}
+
+static enum status check_path(const char *path, bool overwrite, struct error *err)
+{
+    const enum status st = command_out_check(path, overwrite, err);
+
+    return st == ST_OK && overwrite ? check_replaced(path, err) : st;
+}
+
+/* Where its rows go. */
+static enum status open_file(struct reply_table *t, struct error *err)
+{
+    if (strcmp(t->path, "-") == 0) {
+        t->file = stdout;
+        return ST_OK;
+    }
+    if (is_regular_or_none(t->path) && asprintf(&t->part, "%s.part", t->path) < 0) {
+        t->part = NULL;
+        return error_nomem(err);
+    }
+    if (t->part &&
+        check_replaced(t->part, err) != ST_OK) /* one that was left there before is no longer wanted */
+        return ST_INVALID;
+    t->file = fopen(t->part ? t->part : t->path, "we");
+    return t->file ? ST_OK : cannot_write(t, err);
+}
+
+static void table_free(struct reply_table *t)
+{
+    free(t->part);
+    free(t);
+}
+
 enum status reply_table_open(const char *path, bool overwrite, const struct labels *labels,
                              struct reply_table **ret, struct error *err)
 {
-    const bool is_output = strcmp(path, "-") == 0;
-    enum status st = is_output ? ST_OK : command_out_check(path, overwrite, err);
+    enum status st = strcmp(path, "-") == 0 ? ST_OK : check_path(path, overwrite, err);
     struct reply_table *t;
 
-    if (st == ST_OK && !is_output && overwrite)
-        st = check_replaced(path, err);
     if (st != ST_OK)
         return st;
     t = malloc(sizeof *t);
     if (!t)
         return error_nomem(err);
-    *t = (struct reply_table){ is_output ? stdout : fopen(path, "we"), path, *labels };
-    if (!t->file) {
-        st = cannot_write(t, err);
-        free(t);
+    *t = (struct reply_table){ .path = path, .overwrite = overwrite, .labels = *labels };
+    st = open_file(t, err);
+    if (st != ST_OK) {
+        table_free(t);
         return st;
     }
     *ret = t;
@@ -140,12 +177,27 @@ enum status reply_table_put(struct reply_table *t, const char *picture, const js
     return write_row(t, &row, err);
 }
 
-enum status reply_table_close(struct reply_table *t, struct error *err)
+static enum status take_name(const struct reply_table *t, struct error *err)
+{
+    const enum status st = check_path(t->path, t->overwrite, err);
+
+    if (st == ST_OK && rename(t->part, t->path) != 0)
+        return cannot_write(t, err);
+    return st;
+}
+
+enum status reply_table_close(struct reply_table *t, bool whole, struct error *err)
 {
     enum status st = ST_OK;
 
-    if (t && t->file != stdout && fclose(t->file) != 0)
+    if (!t)
+        return ST_OK;
+    if (t->file != stdout && fclose(t->file) != 0)
         st = cannot_write(t, err);
-    free(t);
+    if (st == ST_OK && whole && t->part)
+        st = take_name(t, err);
+    table_free(t);
     return st;
 }
+
+const char *reply_table_part(const struct reply_table *t) { return t ? t->part : NULL; }

@@ -2,7 +2,6 @@
 import csv
 import json
 import os
-import pty
 import re
 import unittest
 
@@ -234,25 +233,8 @@ class Train(Case):
 class Terminal(Case):
     """`cxrd train` where a person watches: a line that is drawn over and over, and stays within 80 columns."""
 
-    def run_in_terminal(self, *arguments):
-        """All that it writes to a terminal, and its exit status."""
-        child, terminal = pty.fork()
-        if child == 0:
-            os.execve(program.BINARY, [program.BINARY, 'train', *arguments], program.environment())
-        written = b''
-        while True:
-            try:
-                part = os.read(terminal, 4096)
-            except OSError:  # how a terminal says that nobody is there any more
-                break
-            if not part:
-                break
-            written += part
-        os.close(terminal)
-        return written.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
     def test_it_sees_a_bar_with_an_eta_and_no_json(self):
-        text, status = self.run_in_terminal('--datasets', dataset.tiny(), '--out', program.new_folder('out'), '--set',
+        text, status = program.in_terminal('train', '--datasets', dataset.tiny(), '--out', program.new_folder('out'), '--set',
                                             f'image_size={dataset.SIZE}', '--set', 'epochs=2', '--set', 'steps_per_epoch=60',
                                             '--set', 'batch_size=8')
         self.assertEqual(status, 0, text)

@@ -3,8 +3,9 @@ import csv
 import io
 import json
 import os
-import pty
 import re
+import signal
+import subprocess
 import unittest
 
 from support import dataset, dicom, jpeg, picture, program
@@ -79,6 +80,25 @@ class WhatNamesThem(Case):
         self.assertEqual((done.returncode, done.stderr), (0, ''))
         self.assertEqual(answers(done), [('-', answers(predict('--json', paths[0]))[0][1])])
 
+    def test_a_folder_without_a_picture_keeps_no_other_from_being_asked_about(self):
+        folder, paths = films(2)
+        empty, deep = program.new_folder('empty'), program.new_folder('deep')
+        below = os.path.join(deep, *'d' * 34)
+        os.makedirs(below)
+        out = os.path.join(program.new_folder('out'), 'table.csv')
+        done = predict('--csv', out, empty, folder, deep)
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        lines = done.stderr.splitlines()
+        self.assertEqual(lines[0], f'cxrd predict: {empty}: there is no picture in the folder')
+        self.assertIn('deep in one another', lines[1])
+        self.assertEqual(lines[2], 'cxrd predict: 2 of 4 pictures cannot be used')
+        with open(out, encoding='utf-8', newline='') as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual([row['file'] for row in rows][:3], [empty, *paths])
+        self.assertEqual([bool(row['error']) for row in rows], [True, False, False, True])
+        alone = predict(empty)
+        self.assertEqual((alone.returncode, alone.stdout, alone.stderr), (1, '', lines[0] + '\n'))
+
     def test_what_names_nothing_is_told(self):
         folder = program.new_folder('films')
         for arguments, says in ((('--list', os.path.join(folder, 'none')), "cannot open the list"), (('--list', write(os.path.join(folder, 'l'), b'\n')), 'names no picture'),
@@ -115,27 +135,15 @@ class Answers(Case):
     def test_on_a_terminal_there_is_one_with_an_eta(self):
         folder, _ = films(60)
         table = os.path.join(folder, 'table.csv')
-        child, terminal = pty.fork()
-        if child == 0:
-            os.execve(program.BINARY, [program.BINARY, 'predict', '--weights', dataset.weights_path(), '--threads', '1', '--csv', table, folder,
-                                       *[os.path.join(folder, '*.png')] * 40], program.environment())
-        written = b''
-        while True:
-            try:
-                part = os.read(terminal, 4096)
-            except OSError:  # how a terminal says that nobody is there any more
-                break
-            if not part:
-                break
-            written += part
-        os.close(terminal)
-        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0, written)
-        bars = [bar for bar in re.findall(r'\r\x1b\[K(predict [^\r\n]*)', written.decode()) if bar]
+        written, status = program.in_terminal('predict', '--weights', dataset.weights_path(), '--threads', '1', '--csv', table, folder,
+                                              *[os.path.join(folder, '*.png')] * 40)
+        self.assertEqual(status, 0, written)
+        bars = [bar for bar in re.findall(r'\r\x1b\[K(predict [^\r\n]*)', written) if bar]
         self.assertGreater(len(bars), 0)
         for bar in bars:
             self.assertRegex(bar, r'^predict  \[#*-*\] +\d+%  \d+ of 2460  \d+ images/s(  ETA \d+:\d\d)?$')
             self.assertLess(len(bar), 80)
-        self.assertEqual(re.sub(r'\r\x1b\[K(predict [^\r\n]*)?', '', written.decode()), '')  # and nothing of it stays
+        self.assertEqual(re.sub(r'\r\x1b\[K(predict [^\r\n]*)?', '', written), '')  # and nothing of it stays
 
 
 class TheTable(ServerCase):
@@ -189,6 +197,38 @@ class TheTable(ServerCase):
         with open(out, 'rb') as file:
             self.assertEqual(file.read(), b'file,mine')
         self.assertEqual(predict('--csv', out, '--overwrite', paths[0]).returncode, 0)
+
+    def test_has_its_name_only_when_it_is_whole(self):
+        folder, _ = films(2)
+        out = os.path.join(program.new_folder('out'), 'table.csv')
+
+        def rows():
+            if not os.path.exists(out + '.part'):
+                return 0
+            with open(out + '.part', encoding='utf-8') as part:
+                return len(part.readlines())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with program.start('predict', '--weights', dataset.weights_path(), '--threads', '1', '--csv', out, folder, '-',
+                               stdin=subprocess.PIPE) as running:  # which waits for a picture that does not come
+                program.poll(lambda: rows() == 3, 'the rows of two pictures')
+                self.assertFalse(os.path.exists(out))
+                running.send_signal(number)
+                self.assertEqual(running.wait(program.END_SECONDS), -number)
+            self.assertEqual(os.listdir(os.path.dirname(out)), ['table.csv.part'])
+        self.assertEqual(predict('--csv', out, folder).returncode, 0)
+        self.assertEqual(os.listdir(os.path.dirname(out)), ['table.csv'])
+
+    def test_that_is_not_whole_says_where_its_rows_are(self):
+        folder, paths = films(2)
+        out = os.path.join(program.new_folder('out'), 'table.csv')
+        server = program.Server()
+        self.addCleanup(server.stop)
+        done = predict('--csv', out, folder, source=('--url', server.url))  # no model is active
+        self.assertEqual((done.returncode, os.listdir(os.path.dirname(out))), (1, []))
+        write(out + '.part', b'mine')
+        done = predict('--csv', out, *paths)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('is no table of answers', done.stderr)
 
     def test_a_disk_that_is_full_ends_it(self):
         done = predict('--csv', '/dev/full', '--overwrite', films()[0])

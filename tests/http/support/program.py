@@ -7,6 +7,7 @@ import atexit
 import ctypes
 import json
 import os
+import pty
 import queue
 import resource
 import shutil
@@ -74,6 +75,30 @@ def run(*args, env=None, **kwargs):
     """Run a command of the program to its end: .returncode, .stdout and .stderr as text."""
     return subprocess.run([BINARY, *args], env=environment(**(env or {})), capture_output=True, text=True,
                           timeout=END_SECONDS, check=False, **kwargs)
+
+
+def start(*args, **kwargs):
+    """Begin a command of the program."""
+    return subprocess.Popen([BINARY, *args], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            preexec_fn=die_with_us, **kwargs)  # pylint: disable=subprocess-popen-preexec-fn
+
+
+def in_terminal(*args):
+    """Run a command of the program in a terminal: all that it writes there, and its exit status."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(BINARY, [BINARY, *args], environment())
+    written = b''
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # how a terminal says that nobody is there any more
+            break
+        if not part:
+            break
+        written += part
+    os.close(terminal)
+    return written.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def poll(condition, what, seconds=300):
