@@ -101,8 +101,7 @@ enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd
     return job_open(r, id, name, "scores", ret_fd, ret_size, err);
 }
 
-/* The path of a job's scores of all rows, which are there. */
-static enum status scores_path(struct runner *r, const char *id, char path[PATH_MAX], struct error *err)
+enum status runner_scores_path(struct runner *r, const char *id, char path[PATH_MAX], struct error *err)
 {
     char name[JOB_FILE_SIZE];
     size_t size;
@@ -120,10 +119,10 @@ enum status runner_compare(struct runner *r, const char *first, const char *seco
                            struct run_comparison *ret, struct error *err)
 {
     char paths[2][PATH_MAX];
-    enum status st = scores_path(r, first, paths[0], err);
+    enum status st = runner_scores_path(r, first, paths[0], err);
 
     if (st == ST_OK)
-        st = scores_path(r, second, paths[1], err);
+        st = runner_scores_path(r, second, paths[1], err);
     if (st == ST_OK)
         st = runs_compare(paths[0], paths[1], split, ret, err);
     if (st == ST_FORMAT || st == ST_LIMIT) {

@@ -74,6 +74,14 @@ static const char *const MIGRATIONS[] = {
     "  at TEXT NOT NULL, UNIQUE(dataset, code));",
     /* thresholds that an operator has set */
     "ALTER TABLE models ADD COLUMN own_thresholds TEXT;",
+    /* profiles of sites, and which of each model is active */
+    ("CREATE TABLE profiles(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+     "  model TEXT NOT NULL REFERENCES models(id) ON DELETE CASCADE, created_at TEXT NOT NULL, name TEXT,"
+     "  document TEXT NOT NULL, signature TEXT);"
+     "CREATE INDEX profiles_by_model ON profiles(model, seq);"
+     "CREATE TABLE profile_choices(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
+     "  active TEXT REFERENCES profiles(id) ON DELETE SET NULL,"
+     "  previous TEXT REFERENCES profiles(id) ON DELETE SET NULL);"),
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

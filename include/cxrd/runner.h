@@ -12,6 +12,8 @@
 #include "cxrd/store.h"
 #include "cxrd/trainer.h"
 
+#include <limits.h>
+
 struct runner;
 
 #define CHECKPOINT_NAME "checkpoint.safetensors" /* in "<state>/jobs/<id>/" */
@@ -102,6 +104,10 @@ void runner_refresh(struct runner *r, json_t *job);
  * Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
                                    struct error *err);
+
+/* The path of the scores of all rows of a job that has some, for who reads them by a path; it is read only. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status runner_scores_path(struct runner *r, const char *id, char path[PATH_MAX],
+                                        struct error *err);
 
 /* Compare two jobs' kept models on the rows that both were tested on, see runs_compare(), whose `split` this is.
  * Errors: ST_NOTFOUND (a job, or its scores), ST_UNUSABLE, ST_IO, ST_NOMEM. */

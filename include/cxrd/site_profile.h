@@ -29,7 +29,7 @@ enum {
     SITE_LEAST = 20
 }; /* patients of either kind: of 20, an 18 says 0.9 with an interval from 0.70 to 0.97 */
 
-enum site_verdict { VERDICT_NONE, VERDICT_PRESENT, VERDICT_ABSENT, VERDICT_UNSURE };
+enum site_verdict { SITE_NOTHING, SITE_PRESENT, SITE_ABSENT, SITE_UNSURE };
 extern const char *const SITE_VERDICTS[]; /* NULL, "present", "absent", "cannot say" */
 
 struct site_finding {
@@ -47,6 +47,8 @@ struct site_finding {
      * verdicts; 0 and 1 where there are too few patients to exclude anything. */
     float present_from, absent_to;
 };
+
+extern const char *const SITE_POINTS[N_OPERATING]; /* "youden", "sensitivity", "specificity" */
 
 /* Which point of the curve a site wants. */
 struct site_point {

@@ -216,4 +216,44 @@ MUST_USE enum status store_model_delete(struct store *s, const char *id, struct 
 MUST_USE enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE],
                                          struct error *err);
 
+/* ---- profiles of sites (cxrd/site_profile.h) ----
+ *
+ * They go with their model. Of each model at most one is active, and the one before it is remembered. */
+
+struct new_profile {
+    const char *id, *model;
+    const char *name;      /* what people call it; NULL: none */
+    const char *document;  /* canonical */
+    const char *signature; /* NULL: none */
+};
+
+/* Errors: ST_NOTFOUND (the model), ST_IO. */
+MUST_USE enum status store_profile_add(struct store *s, const struct new_profile *p, struct error *err);
+
+/* {"id","model","created_at","name","active","profile","signature"}, a new reference; "created_at" is when it came to this
+ * store. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status store_profile_get(struct store *s, const char *id, json_t **ret, struct error *err);
+
+/* A page of those of a model, whose id is the page's text. */
+MUST_USE enum status store_profiles(struct store *s, const struct page *page, json_t **ret, int64_t *ret_next,
+                                    struct error *err);
+
+/* Make it the active one of its model. Errors: ST_NOTFOUND, ST_IO. */
+MUST_USE enum status store_profile_activate(struct store *s, const char *id, struct error *err);
+
+/* From now on its model has none. Errors: ST_NOTFOUND, ST_CONFLICT (it is not active), ST_IO. */
+MUST_USE enum status store_profile_deactivate(struct store *s, const char *id, struct error *err);
+
+/* Return to what was before the latest change, which may be no profile; called again, to what was left.
+ *   ret_id  what is active then, "" none
+ * Errors: ST_CONFLICT (nothing was ever active), ST_IO. */
+MUST_USE enum status store_profile_rollback(struct store *s, const char *model, char ret_id[ID_SIZE],
+                                            struct error *err);
+
+/* Errors: ST_NOTFOUND, ST_CONFLICT (it is active), ST_IO. */
+MUST_USE enum status store_profile_delete(struct store *s, const char *id, struct error *err);
+
+/* The active ones of all models: [{"model","profile"}], a new reference. */
+MUST_USE enum status store_profile_choices(struct store *s, json_t **ret, struct error *err);
+
 #endif

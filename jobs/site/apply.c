@@ -6,6 +6,8 @@
 
 const char *const SITE_VERDICTS[] = { NULL, "present", "absent", "cannot say" };
 
+const char *const SITE_POINTS[N_OPERATING] = { "youden", "sensitivity", "specificity" };
+
 /* A probability of exactly 0 or 1 has no logit. */
 static const double EDGE = 1e-7;
 
@@ -23,10 +25,10 @@ enum site_verdict site_verdict_of(const struct site_finding *f, float probabilit
     const bool present = probability_here >= f->present_from, absent = probability_here <= f->absent_to;
 
     if (isnan(f->present_from) || isnan(f->absent_to))
-        return VERDICT_NONE;
+        return SITE_NOTHING;
     if (present == absent)
-        return VERDICT_UNSURE;
-    return present ? VERDICT_PRESENT : VERDICT_ABSENT;
+        return SITE_UNSURE;
+    return present ? SITE_PRESENT : SITE_ABSENT;
 }
 
 bool site_profile_expired(const struct site_profile *p)

@@ -24,8 +24,6 @@
 #define FORMAT "cxrd-profile/1"
 enum { TEXT_MAX = 2000, COUNT_MAX = 1000000000 };
 
-static const char *const KINDS[N_OPERATING] = { "youden", "sensitivity", "specificity" };
-
 /* The members that are parts of one, null where not known. */
 static const struct {
     const char *name;
@@ -94,7 +92,7 @@ json_t *site_profile_json(const struct site_profile *p, const struct site_notes 
         json_array_append_new(findings, finding_json(p->labels.names[k], &p->findings[k]));
     return json_pack("{s:s,s:s,s:s,s:s,s:{s:s,s:o},s:o,s:s?,s:{s:s?,s:s?,s:s,s:I,s:I},s:o}", "format", FORMAT,
                      "model_sha256", p->model_sha256, "created_at", p->created_at, "expires_at",
-                     p->expires_at, "operating_point", "kind", KINDS[p->point.kind], "at",
+                     p->expires_at, "operating_point", "kind", SITE_POINTS[p->point.kind], "at",
                      p->point.kind == OPERATE_YOUDEN ? json_null() : json_real(p->point.at), "error_rate",
                      number_or_null(p->error_rate), "population", notes->population, "validation", "job",
                      notes->validation, "dataset", notes->dataset, "scores_sha256", notes->scores_sha256,
@@ -248,7 +246,7 @@ static enum status point_read(const json_t *document, struct site_point *ret, st
     if (st != ST_OK)
         return st;
     for (int i = 0; i < N_OPERATING; i++)
-        if (kind && strcmp(kind, KINDS[i]) == 0) {
+        if (kind && strcmp(kind, SITE_POINTS[i]) == 0) {
             ret->kind = (enum operating_kind)i;
             return number_read(point, "at", 0.5, 0.999, i == OPERATE_YOUDEN, &ret->at, err);
         }

@@ -43,11 +43,11 @@ static enum status keep(struct site_rows *r, const struct site_finding *f, size_
 
     for (size_t i = 0; i < s->n; i++)
         r->here[i * n + k] = site_probability(f, s->prob[i * n + k]);
-    st = verdicts(r, f, k, VERDICT_ABSENT, 1, &ret->missed, &ret->positive_patients);
+    st = verdicts(r, f, k, SITE_ABSENT, 1, &ret->missed, &ret->positive_patients);
     if (st == ST_OK)
-        st = verdicts(r, f, k, VERDICT_PRESENT, 0, &ret->alarmed, &ret->negative_patients);
+        st = verdicts(r, f, k, SITE_PRESENT, 0, &ret->alarmed, &ret->negative_patients);
     if (st == ST_OK)
-        st = verdicts(r, f, k, VERDICT_UNSURE, TRUTH_KNOWN, &ret->unsure, &all);
+        st = verdicts(r, f, k, SITE_UNSURE, TRUTH_KNOWN, &ret->unsure, &all);
     if (st == ST_OK)
         st = site_rates(r, s->truth + k, r->here + k, f->threshold, NULL, &ret->rates);
     if (st == ST_OK)

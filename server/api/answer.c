@@ -157,10 +157,14 @@ static enum status find_model(const struct serving *serving, const struct http_r
 {
     char id[PARAMETER_TEXT];
 
+    enum status st;
+
     ret->named = model_named(req, id);
-    if (!ret->named)
-        return registry_serving(serving->registry, &ret->model, err);
-    return loading_status(registry_named(serving->registry, id, &ret->model, err), res);
+    if (ret->named)
+        st = loading_status(registry_named(serving->registry, id, &ret->model, err), res);
+    else
+        st = registry_serving(serving->registry, &ret->model, err);
+    return st == ST_OK ? profiles_of(serving->profiles, ret->model->id, &ret->profile, err) : st;
 }
 
 /* One that sees no picture needs none, any other has to be given one. A request without a picture is told that first: no model
@@ -208,6 +212,7 @@ enum status answer_make(const struct serving *serving, const struct http_request
     if (st != ST_OK)
         return st;
     question.policy = serving->policy;
+    question.profile = ret->profile;
     st = score(serving, &sent, &question, ret, err);
     if (st == ST_UNUSABLE && ret->prediction.gate_warnings.n > 0)
         tell_why(&ret->prediction.gate_warnings, res);
@@ -250,6 +255,9 @@ enum status answer_dicom(const struct serving *serving, const struct http_reques
         st = error_set(err, ST_UNUSABLE, "the model that is active sees no picture");
     if (st == ST_OK)
         st = operate_at(NULL, ret->model->model, NULL, &question.operating, err);
+    if (st == ST_OK)
+        st = profiles_of(serving->profiles, ret->model->id, &ret->profile, err);
+    question.profile = ret->profile;
     return st == ST_OK ? score(serving, &sent, &question, ret, err) : st;
 }
 
@@ -258,7 +266,8 @@ void answer_note(const struct answer *a, struct http_response *res)
     const struct prediction_timing *t = &a->prediction.timing;
 
     if (a->model)
-        res->notes = json_pack("{s:s,s:f,s:f,s:f}", "model", a->model->id, "queue_ms", t->queue, "decode_ms",
+        res->notes = json_pack("{s:s,s:s*,s:f,s:f,s:f}", "model", a->model->id, "profile",
+                               a->profile ? a->profile->id : NULL, "queue_ms", t->queue, "decode_ms",
                                t->decode, "forward_ms", t->forward);
 }
 
@@ -267,4 +276,6 @@ void answer_release(struct answer *a)
     image_release(&a->image);
     served_release(a->model);
     a->model = NULL;
+    profile_release(a->profile);
+    a->profile = NULL;
 }

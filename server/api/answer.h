@@ -8,7 +8,8 @@
 
 struct answer {
     struct served *model;
-    bool named; /* it was asked for by its id, and may not be the active one */
+    struct profile *profile; /* in force for it; NULL: none */
+    bool named;              /* it was asked for by its id, and may not be the active one */
     struct image image;
     struct prediction prediction;
 };

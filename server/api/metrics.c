@@ -234,7 +234,8 @@ static void count_positives(struct metrics *m, const struct served *by, const js
     }
 }
 
-void metrics_prediction(struct metrics *m, const struct served *by, bool active, const json_t *reply)
+void metrics_prediction(struct metrics *m, const struct served *by, bool active, const json_t *reply,
+                        const json_t *own)
 {
     size_t i;
     json_t *entry;
@@ -248,7 +249,7 @@ void metrics_prediction(struct metrics *m, const struct served *by, bool active,
     if (active) {
         count_scores(m, model_labels(by->model), json_object_get(reply, "probabilities"));
         count_positives(m, by, json_object_get(reply, "findings"));
-        drift_add(&m->drift, by, json_object_get(reply, "probabilities"));
+        drift_add(&m->drift, by, own);
     }
     pthread_mutex_unlock(&m->lock);
 }

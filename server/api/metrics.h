@@ -22,8 +22,10 @@ void metrics_request(struct metrics *m, const struct http_done *done);
 
 /* A prediction is about to be sent: `reply` is the contract's, by model `by`.
  *   active  it is of the model that is active. Scores, and drift with them, are that model's: who compares models asks about a
- *           picture twice */
-void metrics_prediction(struct metrics *m, const struct served *by, bool active, const json_t *reply);
+ *           picture twice
+ *   own     the probabilities that the model gave, before a site's profile: drift is of these */
+void metrics_prediction(struct metrics *m, const struct served *by, bool active, const json_t *reply,
+                        const json_t *own);
 
 /* Everything counted so far, as text.
  *   active  the model that answers, whose findings are there before it has answered; no other's scores have drifted. NULL: none */

@@ -41,8 +41,13 @@ static void row_of(const struct answer *a, struct kept_scores *ret)
 
     *ret = (struct kept_scores){ .n = model_labels(m)->n };
     snprintf(ret->model, sizeof ret->model, "%s", a->model->id);
-    snprintf(ret->operating, sizeof ret->operating, "%s",
-             a->prediction.operating.name ? a->prediction.operating.name : OPERATING_NAMES[OPERATE_YOUDEN]);
+    if (a->profile && !a->prediction.operating.name)
+        snprintf(ret->operating, sizeof ret->operating, "%s@%s", SITE_POINTS[a->profile->site.point.kind],
+                 a->profile->id);
+    else
+        snprintf(ret->operating, sizeof ret->operating, "%s",
+                 a->prediction.operating.name ? a->prediction.operating.name
+                                              : OPERATING_NAMES[OPERATE_YOUDEN]);
     memcpy(ret->probability, a->prediction.probability, ret->n * sizeof ret->probability[0]);
     for (size_t k = 0; k < ret->n; k++) {
         const int verdict = prediction_verdict(m, &a->prediction, k);
@@ -83,11 +88,13 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
     http_header_add(res, "Vary", "Accept");
     answer_note(&a, res);
     if (st == ST_OK) {
-        json_t *reply;
+        json_t *reply, *own;
 
         keep(serving, req, patient, &a);
         reply = prediction_json(a.model, req->request_id, &a.prediction);
-        metrics_prediction(serving->metrics, a.model, !a.named, reply);
+        own = prediction_model_probabilities(a.model->model, &a.prediction);
+        metrics_prediction(serving->metrics, a.model, !a.named, reply, own);
+        json_decref(own);
         st = send(req, &a, reply, res, err);
     }
     answer_release(&a);

@@ -130,6 +130,8 @@ enum status predict_image(const struct model *m, struct session *s, struct team 
         return error_set(err, st, "the model's result for this image is not a finite number");
     if (st != ST_OK)
         return error_nomem(err);
+    memcpy(ret->model_probability, ret->probability, sizeof ret->probability);
+    site_apply(q->profile, q->operating.name != NULL, ret->probability, &ret->site);
     return q->policy == POLICY_REJECT && ret->gate_warnings.n > 0 ? refuse_gated(ret, err) : ST_OK;
 }
 
@@ -149,12 +151,21 @@ static json_t *text_or_null(const char *text) { return *text ? json_string(text)
 
 static json_t *rows_or_null(int64_t rows) { return rows == KIND_UNSAID ? json_null() : json_integer(rows); }
 
-/* Where enough test rows had the finding, and enough did not, or an operator has decided. */
+/* What a finding's probability is held against; NaN: nothing. */
+static float threshold_of(const struct prediction *p, size_t k)
+{
+    const float own = p->operating.threshold[k];
+
+    return p->site.profile ? site_threshold(&p->site, k, own) : own;
+}
+
+/* Where enough test rows had the finding, and enough did not, or an operator has decided, or it was measured here. */
 int prediction_verdict(const struct model *m, const struct prediction *p, size_t k)
 {
     const struct operating_points *points = model_operating(m);
-    const float threshold = p->operating.threshold[k];
-    const bool judged = operating_known(points, k) || p->operating.decided;
+    const float threshold = threshold_of(p, k);
+    const bool judged =
+        operating_known(points, k) || p->operating.decided || (p->site.profile && site_measured(&p->site, k));
 
     return judged && !isnan(threshold) ? p->probability[k] >= threshold : VERDICT_NONE;
 }
@@ -163,7 +174,7 @@ int prediction_verdict(const struct model *m, const struct prediction *p, size_t
 static json_t *finding_json(const struct model *m, const struct prediction *p, size_t k)
 {
     const struct operating_points *points = model_operating(m);
-    const float threshold = p->operating.threshold[k];
+    const float threshold = threshold_of(p, k);
     const bool known = operating_known(points, k);
     const int verdict = prediction_verdict(m, p, k);
 
@@ -184,19 +195,30 @@ static json_t *findings_json(const struct model *m, const struct prediction *p)
     size_t order[MAX_LABELS];
 
     rank(p->probability, n, order);
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(findings, finding_json(m, p, order[i]));
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = order[i];
+        json_t *finding = finding_json(m, p, k);
+
+        if (p->site.profile)
+            site_finding_tell(&p->site, k, p->probability[k], finding);
+        json_array_append_new(findings, finding);
+    }
     return findings;
 }
 
-static json_t *probabilities_json(const struct model *m, const struct prediction *p)
+static json_t *probabilities_json(const struct model *m, const float *probability)
 {
     const struct labels *labels = model_labels(m);
     json_t *probabilities = json_object();
 
     for (size_t i = 0; i < labels->n; i++)
-        json_object_set_new(probabilities, labels->names[i], json_real((double)p->probability[i]));
+        json_object_set_new(probabilities, labels->names[i], json_real((double)probability[i]));
     return probabilities;
+}
+
+json_t *prediction_model_probabilities(const struct model *m, const struct prediction *p)
+{
+    return probabilities_json(m, p->model_probability);
 }
 
 static json_t *timing_json(const struct prediction_timing *t)
@@ -222,6 +244,7 @@ json_t *prediction_warnings(const struct model *m, const struct prediction *p)
         warning_append(list, "image_not_used",
                        "this model sees no picture: the one that was sent was not looked at");
     patient_warnings(m, &p->values, p->from_file, list);
+    site_warning(&p->site, list);
     return list;
 }
 
@@ -274,12 +297,13 @@ static const char *precision_unusual(const struct model *m)
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
 {
     return json_pack(
-        "{s:s,s:s*,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o,s:o,s:s*,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id,
+        "{s:s,s:s*,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o*,s:o,s:o,s:s*,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id,
         "prediction_id", p->id[0] ? p->id : NULL, "model", "id", m->id, "architecture",
         model_network(m->model)->architecture, "sha256", m->sha256, "job", text_or_null(m->job), "population",
         text_or_null(m->population), "warnings", model_warnings(m->model), "precision",
-        precision_unusual(m->model), "probabilities", probabilities_json(m->model, p), "findings",
-        findings_json(m->model, p), "operating_point", p->operating.name, "explanation",
+        precision_unusual(m->model), "profile", p->site.profile ? site_json(&p->site) : NULL, "probabilities",
+        probabilities_json(m->model, p->probability), "findings", findings_json(m->model, p),
+        "operating_point", p->operating.name, "explanation",
         p->explained ? explanation_json(&p->explanation, model_labels(m->model)) : NULL, "image",
         image_json(p), "inputs", inputs_json(m->model, p), "warnings", prediction_warnings(m->model, p),
         "timing_ms", timing_json(&p->timing), "intended_use", INTENDED_USE);

@@ -3,6 +3,7 @@
 #define SERVER_API_PREDICTION_H
 
 #include "operating.h"
+#include "site.h"
 #include "source.h"
 #include "team.h"
 
@@ -17,10 +18,12 @@ struct prediction_timing {
 };
 
 struct prediction {
-    float probability[MAX_LABELS]; /* [labels of the model] */
-    char id[ID_SIZE];              /* by which readers may say how it was; "": its scores are not kept */
-    struct operating operating;    /* as it was asked */
-    bool looked;                   /* at a picture, which was: */
+    float probability[MAX_LABELS];       /* [labels of the model]: here, where a profile is in force */
+    float model_probability[MAX_LABELS]; /* the model's own */
+    struct site_view site;
+    char id[ID_SIZE];           /* by which readers may say how it was; "": its scores are not kept */
+    struct operating operating; /* as it was asked */
+    bool looked;                /* at a picture, which was: */
     size_t width, height;
     unsigned channels, bit_depth;
     struct image_source source; /* without its study, which names a patient */
@@ -39,7 +42,8 @@ struct question {
     int explain;                /* the finding whose logit is to be explained; EXPLAIN_NONE: none */
     struct input_values values; /* what is known of the patient, for models that take it */
     struct operating operating;
-    enum input_policy policy; /* of the picture */
+    const struct profile *profile; /* of the site, borrowed; NULL: none */
+    enum input_policy policy;      /* of the picture */
 };
 enum { EXPLAIN_NONE = -1 };
 
@@ -59,6 +63,9 @@ MUST_USE enum status predict_image(const struct model *m, struct session *s, str
 /* The contract's reply, a new reference; NULL without memory.
  *   id  of the request */
 json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p);
+
+/* The probabilities that the model gave, before a site's profile: {"Atelectasis": 0.2, …}, likewise. */
+json_t *prediction_model_probabilities(const struct model *m, const struct prediction *p);
 
 /* Its `warnings`, likewise: [{code, detail}] of the picture, its file and what was not said of the patient. */
 json_t *prediction_warnings(const struct model *m, const struct prediction *p);

@@ -50,16 +50,27 @@ static json_t *subject_of(const struct http_done *done, const char *note, const 
                : json_null();
 }
 
+/* The profile that an event is about; NULL: it is about none. */
+static json_t *profile_of(const struct http_done *done)
+{
+    json_t *profile = subject_of(done, "profile", "/profiles/");
+
+    if (!json_is_null(profile))
+        return profile;
+    json_decref(profile);
+    return NULL;
+}
+
 /* The request and its subject. Text that a stranger may have chosen is taken as it is: no event is lost for a byte in it. */
 static json_t *members_of(const struct http_done *done)
 {
     const struct http_request *req = done->req;
 
-    return json_pack("{s:s,s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "id", req->event_id, "key", json_any_text(req->who),
-                     "source", json_any_text(req->source), "method", json_any_text(req->method), "route",
-                     done->route ? done->route->path : "", "request_id", json_any_text(req->request_id),
-                     "model", subject_of(done, "model", "/models/"), "job",
-                     subject_of(done, "job", "/jobs/"));
+    return json_pack("{s:s,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:o*}", "id", req->event_id, "key",
+                     json_any_text(req->who), "source", json_any_text(req->source), "method",
+                     json_any_text(req->method), "route", done->route ? done->route->path : "", "request_id",
+                     json_any_text(req->request_id), "model", subject_of(done, "model", "/models/"), "job",
+                     subject_of(done, "job", "/jobs/"), "profile", profile_of(done));
 }
 
 enum status record_intent(struct app *app, const struct http_done *done, struct error *err)

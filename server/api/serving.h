@@ -5,11 +5,13 @@
 #include "../http/http.h"
 #include "case_key.h"
 #include "cxrd/image.h"
+#include "cxrd/profiles.h"
 #include "cxrd/registry.h"
 #include "source.h"
 
 struct serving {
     struct registry *registry;   /* which model answers; the same as in struct work */
+    struct profiles *profiles;   /* and at which thresholds; the same as in struct work */
     struct sessions *sessions;   /* as many inference sessions as there are workers */
     struct team *team;           /* all cores for one prediction, when there is only one */
     struct archive *archive;     /* where results go that nobody waits for */

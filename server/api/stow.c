@@ -110,13 +110,15 @@ static void note_failed(struct taking *x, const struct part *part, enum status s
 static enum status report_of(struct taking *x, struct answer *a, struct buf *ret_report, struct error *err)
 {
     struct result result;
-    json_t *prediction;
+    json_t *prediction, *own;
     enum status st = result_prepare(&result, RESULT_REPORT, &a->image.source, a->model->sha256, 1, err);
 
     if (st != ST_OK)
         return st;
     prediction = prediction_json(a->model, x->req->request_id, &a->prediction);
-    metrics_prediction(x->serving->metrics, a->model, true, prediction);
+    own = prediction_model_probabilities(a->model->model, &a->prediction);
+    metrics_prediction(x->serving->metrics, a->model, true, prediction, own);
+    json_decref(own);
     st = results_report(&result, prediction, ret_report, err);
     json_decref(prediction);
     return st;

@@ -4,6 +4,7 @@
 
 #include "../http/http.h"
 #include "cxrd/catalog.h"
+#include "cxrd/profiles.h"
 #include "cxrd/registry.h"
 #include "cxrd/runner.h"
 #include "cxrd/store.h"
@@ -13,6 +14,7 @@ struct work {
     struct registry *registry;
     struct runner *runner;
     struct catalog *catalog;
+    struct profiles *profiles;
     struct outgoing *outgoing;
     const char *datasets;  /* NULL: none */
     const char *base_path; /* before every path in a link, "" none */

@@ -182,6 +182,17 @@ static enum status decoder_start(struct app *app, const struct serve_options *o,
     return st;
 }
 
+static enum status profiles_start(struct app *app, const struct serve_options *o, struct error *err)
+{
+    struct signers *signers = NULL;
+    enum status st = o->profile_keys ? signers_load(o->profile_keys, &signers, err) : ST_OK;
+
+    if (st == ST_OK)
+        st = profiles_open(app->work.store, signers, &app->work.profiles, err);
+    app->serving.profiles = app->work.profiles;
+    return st;
+}
+
 static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
 {
     struct app *app = &s->app;
@@ -217,6 +228,8 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = keeper_start(app->work.store, o->keep_scores, &app->serving.keeper, err);
     if (st == ST_OK)
         st = case_key_make(&app->serving.case_key, err);
+    if (st == ST_OK)
+        st = profiles_start(app, o, err);
     if (st == ST_OK)
         st = decoder_start(app, o, err);
     if (st == ST_OK)
@@ -391,6 +404,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     team_free(s->app.serving.team);
     decoder_close(s->app.serving.decoder);
     sessions_free(s->app.serving.sessions);
+    profiles_close(s->app.work.profiles);
     registry_close(s->app.work.registry);
     store_close(s->app.work.store);
     explicit_bzero(&s->patients_key, sizeof s->patients_key);

@@ -167,6 +167,9 @@ const struct option SERVE_OPTIONS[] = {
       .check = check_outgoing },
     { "outgoing-ca", OPTION_TEXT, AT(outgoing_ca), "FILE",
       "certificates that receivers and data hosts are believed by, PEM (the system's)" },
+    { "profile-keys", OPTION_TEXT, AT(profile_keys), "DIR|FILE",
+      "public Ed25519 keys, PEM: a site's profile that none of them has signed is not used, see cxrd sign "
+      "--help (none: any is)" },
     { "input-policy", OPTION_TEXT, AT(input_policy), "frontal|warn|reject",
       "which pictures are refused: those whose file says that they show no frontal chest; none of them, "
       "there is a warning; "

@@ -114,11 +114,11 @@ Test(site, a_verdict_is_what_the_limits_leave)
         float from, to, p;
         enum site_verdict expected;
     } CASES[] = {
-        { 0.2f, 0.6f, 0.1f, VERDICT_ABSENT }, { 0.2f, 0.6f, 0.2f, VERDICT_UNSURE },
-        { 0.2f, 0.6f, 0.6f, VERDICT_UNSURE }, { 0.2f, 0.6f, 0.7f, VERDICT_PRESENT },
-        { 0.6f, 0.2f, 0.4f, VERDICT_UNSURE }, /* unlike either */
-        { 0.6f, 0.2f, 0.2f, VERDICT_ABSENT }, { 0.6f, 0.2f, 0.6f, VERDICT_PRESENT },
-        { 0, 1, 0.99f, VERDICT_UNSURE },      { NAN, NAN, 0.5f, VERDICT_NONE },
+        { 0.2f, 0.6f, 0.1f, SITE_ABSENT }, { 0.2f, 0.6f, 0.2f, SITE_UNSURE },
+        { 0.2f, 0.6f, 0.6f, SITE_UNSURE }, { 0.2f, 0.6f, 0.7f, SITE_PRESENT },
+        { 0.6f, 0.2f, 0.4f, SITE_UNSURE }, /* unlike either */
+        { 0.6f, 0.2f, 0.2f, SITE_ABSENT }, { 0.6f, 0.2f, 0.6f, SITE_PRESENT },
+        { 0, 1, 0.99f, SITE_UNSURE },      { NAN, NAN, 0.5f, SITE_NOTHING },
     };
 
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
