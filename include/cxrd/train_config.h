@@ -16,6 +16,7 @@
 enum recipe { RECIPE_NOTEBOOK, RECIPE_STANDARD, RECIPE_TRANSFER };
 enum head_bias { HEAD_BIAS_ZERO, HEAD_BIAS_BASE_RATES };
 enum head_inputs { HEAD_INPUTS_ZERO, HEAD_INPUTS_LOGISTIC };
+enum solver { SOLVER_CONJUGATE_GRADIENTS, SOLVER_CHOLESKY };
 enum lr_schedule { LR_CONSTANT, LR_COSINE, LR_WARMUP_COSINE };
 enum freeze { FREEZE_NONE, FREEZE_BACKBONE };
 enum decay_scope { DECAY_ALL, DECAY_HEAD };
@@ -64,6 +65,7 @@ struct train_config {
     int head;           /* enum head_kind; HEAD_OWN, once it is parsed, of a graph alone */
     int64_t channels;   /* that the first convolution sees: 1, or MAX_CHANNELS */
     int resize, head_bias, head_inputs, lr_schedule;
+    int inputs_solver;            /* of the regression of the inputs: enum solver */
     int initializer;              /* of the weights: enum init */
     int freeze;                   /* enum freeze */
     double input_mean, input_std; /* of a model to start from that scales by channel: the first one's */
@@ -100,8 +102,8 @@ MUST_USE enum status train_config_parse(const json_t *object, struct train_confi
                                         json_t *errors);
 
 /* The same for the configuration in a record or a checkpoint. One of a version that did not have a field yet means what that
- * version did: there patience ended no training that kept its last epoch, the weights of inputs began at 0, and each thread's
- * share of a batch was its shard. */
+ * version did: there patience ended no training that kept its last epoch, the weights of inputs began at 0, their
+ * regression was solved by Cholesky's factors until the recipe `transfer` came, and each thread's share of a batch was its shard. */
 MUST_USE enum status train_config_parse_recorded(const json_t *object, struct train_config *ret_config,
                                                  json_t *errors);
 

@@ -52,6 +52,7 @@ static const char *const RESIZES[] = { "nearest", "area", NULL };
 static const char *const HEAD_BIASES[] = { "zero", "base_rates", NULL };
 static const char *const INITIALIZERS[] = { "glorot_uniform", "he_uniform", NULL };
 static const char *const HEAD_INPUTS[] = { "zero", "logistic", NULL };
+static const char *const SOLVERS[] = { "conjugate_gradients", "cholesky", NULL };
 static const char *const NORMS[] = { "batch", "frozen", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", "warmup_cosine", NULL };
 static const char *const FREEZES[] = { "none", "backbone", NULL };
@@ -99,6 +100,7 @@ static const struct field FIELDS[] = {
     { "initializer", CHOICE, AT(initializer), .choices = INITIALIZERS },
     { "head_bias", CHOICE, AT(head_bias), .choices = HEAD_BIASES },
     { "head_inputs", CHOICE, AT(head_inputs), .choices = HEAD_INPUTS },
+    { "inputs_solver", CHOICE, AT(inputs_solver), .choices = SOLVERS },
     { "head_scale", NUMBER, AT(head_scale), 0, 1 },
     { "lr_schedule", CHOICE, AT(lr_schedule), .choices = SCHEDULES },
     { "weight_decay", NUMBER, AT(weight_decay), 0, 10 },
@@ -652,6 +654,8 @@ enum status train_config_parse_recorded(const json_t *object, struct train_confi
 
     c.head_inputs = HEAD_INPUTS_ZERO;
     c.shards_said = true; /* one a thread */
+    if (!json_object_get(object, "transfer_layer"))
+        c.inputs_solver = SOLVER_CHOLESKY;
     st = parse(object, c, ret_config, errors);
     if (st == ST_OK && !json_object_get(object, "keep_best") && !ret_config->keep_best)
         ret_config->patience = 0;

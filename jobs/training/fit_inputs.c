@@ -59,6 +59,7 @@ enum status run_fit_inputs(struct run *r)
         return ST_OK;
     if (regression_init(&g, r->table.labels.n, r->split.part[TRAIN].n, r->inputs.n) != ST_OK)
         return error_nomem(r->err);
+    g.solver = r->config->inputs_solver;
     rows_fill(r, &g);
     st = regression_tell(regression_fit(&g, LOGISTIC_RIDGE, &stop, r->pool), "the inputs", r->err);
     if (st == ST_OK)

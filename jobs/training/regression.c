@@ -2,9 +2,11 @@
 #include "regression.h"
 
 #include "balance.h"
+#include "cholesky.h"
 #include "cxrd/metrics.h"
 #include "folds.h"
 
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -132,6 +134,16 @@ out:
     return st;
 }
 
+/* The same of all rows with the one ridge, as old jobs were fitted. */
+static enum status fit_by_factors(struct fits *f, size_t label, double *fitted)
+{
+    const struct regression *r = f->r;
+
+    assert(f->all && r->copies == 1 && r->n_chosen == 0);
+    return cholesky_fit(&(struct logistic_rows){ .n = r->n, .d = r->d, .x = r->x, .stop = { ask, f } },
+                        r->positive + label * r->n, fitted);
+}
+
 /* What a fit says of the pictures of the fold that it has not seen, as they are. */
 static double loss_unseen(const struct regression *r, size_t label, size_t fold, const double *fitted)
 {
@@ -151,7 +163,8 @@ static void fit_task(void *arg, size_t task, size_t lane)
     double *fitted = f->fitted + task * (f->r->d + 1);
 
     (void)lane;
-    f->status[task] = fit_one(f, label, fold, fitted);
+    f->status[task] =
+        f->r->solver == SOLVER_CHOLESKY ? fit_by_factors(f, label, fitted) : fit_one(f, label, fold, fitted);
     if (fold < N_FOLDS && f->status[task] == ST_OK)
         f->loss[fold][label] = loss_unseen(f->r, label, fold, fitted);
 }

@@ -13,6 +13,7 @@ struct regression {
     size_t n_labels, n, d;
     size_t
         n_chosen;  /* numbers, the first ones, whose ridge is chosen; that of the others is LOGISTIC_RIDGE */
+    int solver;    /* enum solver: of regression_fit() where no row is a copy and no ridge chosen */
     size_t copies; /* rows side by side that are views of one picture: each counts as that part of one */
     float *x;      /* [n][d] */
     uint8_t *positive; /* [labels][n]: 0, 1 or TRUTH_UNKNOWN, which is of no account */

@@ -8,7 +8,7 @@ const FIRST = ['dataset', 'name', 'recipe', 'epochs', 'seed', 'note'];
 const GROUPS = {
   'Data: table, pictures, split': ['csv', 'images', 'labels', 'table_format', 'mapping', 'uncertain_labels', 'missing_labels', 'views', 'max_age', 'drop_no_finding',
     'missing_images', 'split_by', 'split_seed', 'test_fraction', 'val_fraction', 'shuffle', 'balance', 'inputs', 'augment'],
-  'Network and input': ['architecture', 'head', 'channels', 'image_size', 'resize', 'input_mean', 'input_std', 'initializer', 'head_bias', 'head_inputs', 'head_scale',
+  'Network and input': ['architecture', 'head', 'channels', 'image_size', 'resize', 'input_mean', 'input_std', 'initializer', 'head_bias', 'head_inputs', 'inputs_solver', 'head_scale',
     'norms', 'norm_momentum', 'dropout'],
   'Starting from a model': ['init', 'freeze', 'backbone_rate', 'transfer_layer', 'transfer_pooling', 'transfer_views', 'transfer_l2', 'replay_of'],
   'Optimisation': ['learning_rate', 'lr_schedule', 'batch_size', 'shards', 'steps_per_epoch', 'weight_decay', 'weight_decay_scope', 'clip_norm', 'ema', 'keep_best', 'patience'],

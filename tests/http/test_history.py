@@ -60,6 +60,14 @@ class WithoutPictures(ServerCase):
         again = wait_state(self.server, submit(self.server, {'replay_of': self.job['id']}), 'succeeded')
         self.assertTrue(again['replay']['matched'])
 
+    def test_the_regression_is_solved_as_a_job_says(self):
+        first = wait_state(self.server, submit(self.server, {**JOB, 'dataset': 'table', 'inputs_solver': 'cholesky'}), 'succeeded')
+        self.assertNotEqual(first['weights_sha256'], self.job['weights_sha256'])
+        self.assertAlmostEqual(first['validation_loss'], self.job['validation_loss'], delta=1e-6)
+        again = wait_state(self.server, submit(self.server, {'replay_of': first['id']}), 'succeeded')
+        self.assertTrue(again['replay']['matched'])
+        self.assertEqual(again['config']['inputs_solver'], 'cholesky')
+
     def test_its_card_says_what_it_is(self):
         self.assertEqual(self.card['architecture'], 'logistic')
         self.assertIsNone(self.card['image_size'])

@@ -111,7 +111,8 @@ static const char *const SAME_IN_BOTH =
     "'transfer_views':0, "
     "'transfer_l2':[10000.0,3000.0,1000.0,300.0,100.0,30.0], 'replay_of':null, 'webhook':null, "
     "'missing_images':'skip', "
-    "'balance':'none', 'inputs':[], 'freeze':'none', 'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
+    "'balance':'none', 'inputs':[], 'inputs_solver':'conjugate_gradients', 'freeze':'none', "
+    "'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
     "'weight_decay':0.0, 'weight_decay_scope':'all',"
     " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false}";
 
@@ -268,6 +269,7 @@ static const struct field_case FIELDS[] = {
     { "keep_best", { "true", "false" }, { FLAG_BAD } },
     { "head_bias", { "\"zero\"", "\"base_rates\"" }, { CHOICE_BAD } },
     { "head_inputs", { "\"zero\"", "\"logistic\"" }, { CHOICE_BAD } },
+    { "inputs_solver", { "\"conjugate_gradients\"", "\"cholesky\"" }, { CHOICE_BAD, "\"newton\"" } },
     { "lr_schedule", { "\"constant\"", "\"cosine\"", "\"warmup_cosine\"" }, { CHOICE_BAD } },
     { "head", { "\"flatten\"", "\"gap\"", "\"4x4\"" }, { CHOICE_BAD, "\"GAP\"", "\"4\"" } },
     { "head_scale", { "0", "1", "0.1" }, { NUMBER_BAD, "-0.1", "1.1" } },
@@ -544,9 +546,14 @@ Test(fields, that_a_kept_configuration_lacks_are_as_they_were_then)
 
     cr_assert_eq(train_config_parse_recorded(kept, &c, errors), ST_OK);
     cr_assert_eq(c.head_inputs, HEAD_INPUTS_ZERO);
+    cr_assert_eq(c.inputs_solver, SOLVER_CHOLESKY);
     json_object_set_new(kept, "head_inputs", json_string("logistic"));
     cr_assert_eq(train_config_parse_recorded(kept, &c, errors), ST_OK);
     cr_assert_eq(c.head_inputs, HEAD_INPUTS_LOGISTIC);
+    cr_assert_eq(c.inputs_solver, SOLVER_CHOLESKY);
+    json_object_set_new(kept, "transfer_layer", json_null()); /* came with the other solver */
+    cr_assert_eq(train_config_parse_recorded(kept, &c, errors), ST_OK);
+    cr_assert_eq(c.inputs_solver, SOLVER_CONJUGATE_GRADIENTS);
     json_decref(kept);
     json_decref(errors);
     c = parsed("{\"inputs\":[\"age\"]}");

@@ -1,6 +1,8 @@
 /* tests/unit/test_logistic.c - the logistic regression: at the least of its loss, which can be computed by hand in places. */
+#include "cxrd/metrics.h"
 #include "cxrd/rng.h"
 #include "jobs/training/balance.h"
+#include "jobs/training/cholesky.h"
 #include "jobs/training/logistic.h"
 #include "leaks.h"
 #include "support.h"
@@ -9,6 +11,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 TestSuite(logistic, .fini = check_no_leaks);
 
@@ -252,4 +255,45 @@ Test(logistic, is_stopped_when_asked)
             positive, fitted),
         ST_CANCELLED);
     cr_assert_lt(asked, 8);
+}
+
+/* ---- as jobs of before were fitted ---- */
+
+/* The least is one, whatever comes to it; only the last digits are the way's own. */
+Test(logistic, by_cholesky_comes_to_the_same_least)
+{
+    float x[DRAWN_ROWS * DRAWN_NUMBERS];
+    uint8_t positive[DRAWN_ROWS];
+    double fitted[DRAWN_NUMBERS + 1], factors[DRAWN_NUMBERS + 1], slopes[DRAWN_NUMBERS + 1];
+    const struct logistic_rows rows = { .n = DRAWN_ROWS, .d = DRAWN_NUMBERS, .x = x };
+
+    draw_rows(x, positive);
+    cr_assert_eq(logistic_fit(&rows, positive, fitted), ST_OK);
+    cr_assert_eq(cholesky_fit(&rows, positive, factors), ST_OK);
+    slopes_of(&rows, positive, factors, factors[DRAWN_NUMBERS], slopes);
+    for (size_t j = 0; j <= DRAWN_NUMBERS; j++) {
+        cr_assert_float_eq(factors[j], fitted[j], 1e-6);
+        cr_assert_float_eq(slopes[j], 0, 1e-4);
+    }
+}
+
+Test(logistic, by_cholesky_leaves_out_stops_and_refuses_as_the_other)
+{
+    float x[DRAWN_ROWS * DRAWN_NUMBERS];
+    uint8_t positive[DRAWN_ROWS];
+    double whole[DRAWN_NUMBERS + 1], part[DRAWN_NUMBERS + 1];
+    struct logistic_rows rows = { .n = DRAWN_ROWS / 2, .d = DRAWN_NUMBERS, .x = x };
+    size_t asked = 0;
+
+    draw_rows(x, positive);
+    cr_assert_eq(cholesky_fit(&rows, positive, part), ST_OK);
+    rows.n = DRAWN_ROWS;
+    memset(positive + DRAWN_ROWS / 2, TRUTH_UNKNOWN, DRAWN_ROWS - DRAWN_ROWS / 2);
+    cr_assert_eq(cholesky_fit(&rows, positive, whole), ST_OK);
+    cr_assert_arr_eq(whole, part, sizeof whole);
+    rows.stop = (struct interruption){ yes, &asked };
+    cr_assert_eq(cholesky_fit(&rows, positive, whole), ST_CANCELLED);
+    rows.stop = (struct interruption){ 0 };
+    x[0] = NAN;
+    cr_assert_eq(cholesky_fit(&rows, positive, whole), ST_NUMERIC);
 }
