@@ -46,9 +46,11 @@ struct node {
     const struct layer_ops *ops;
     size_t from[NODE_MAX_INPUTS]; /* earlier nodes whose results it reads, as many as its kind takes */
     size_t channels;              /* of the result, where the kind lets one choose */
+    size_t first;                 /* of slice: the first channel that it takes */
     struct window window;         /* of convolutions and pools */
-    size_t groups;    /* of a convolution: input channels by which a result's channels are apart; 0: 1 */
-    bool bias;        /* of a convolution or a dense layer */
+    size_t
+        groups; /* of a convolution: input channels by which a result's channels are apart; of shuffle; 0: 1 */
+    bool bias;  /* of a convolution or a dense layer */
     double epsilon;   /* of a normalisation: added to the variance */
     double low, high; /* of clip: its bounds */
     double slope;     /* of leaky_relu: below 0 */

@@ -27,7 +27,8 @@ enum takes {
     TAKES_BIAS = 32,
     TAKES_EPSILON = 64,
     TAKES_BOUNDS = 128,
-    TAKES_SLOPE = 256
+    TAKES_SLOPE = 256,
+    TAKES_FIRST = 512
 };
 
 struct layer_ops {
@@ -71,6 +72,7 @@ extern const struct layer_ops LAYER_RELU, LAYER_RELU6, LAYER_SIGMOID, LAYER_SILU
 extern const struct layer_ops LAYER_HARD_SIGMOID, LAYER_CLIP, LAYER_LEAKY_RELU, LAYER_SCALE;
 extern const struct layer_ops LAYER_MAX_POOL, LAYER_MEAN_POOL, LAYER_GLOBAL_POOL;
 extern const struct layer_ops LAYER_ADD, LAYER_MUL, LAYER_CONCAT, LAYER_FLATTEN;
+extern const struct layer_ops LAYER_SLICE, LAYER_SHUFFLE;
 
 extern const struct layer_ops *const LAYER_KINDS[]; /* all of them but the image, for tests */
 extern const size_t N_LAYER_KINDS;

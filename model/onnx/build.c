@@ -35,10 +35,10 @@ static const struct operator* operator_of(struct reader *r)
     for (size_t i = 0; i < node->n_output; i++) {
         const struct value *v = node->output[i][0] ? value_find(r, node->output[i]) : NULL;
 
-        if (i > 0 && v && v->uses > 0)
+        if (i > 0 && v && v->uses > 0 && !(o && o->many))
             reader_refuse(r, "its result %zu is used", i);
     }
-    if (node->n_output == 0 || node->output[0][0] == '\0')
+    if (node->n_output == 0 || (node->output[0][0] == '\0' && !(o && o->many)))
         reader_refuse(r, "it gives no result");
     return o;
 }

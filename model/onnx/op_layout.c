@@ -124,6 +124,20 @@ static bool perm_is(const size_t perm[ONNX_MAX_RANK], size_t b, size_t c, size_t
     return perm[0] == 0 && perm[1] == b && perm[2] == c && perm[3] == d;
 }
 
+/* Whether channels that were parted into [groups][channels of each] become the other way round. */
+static bool swaps_parts(const struct reader *r, const struct view *v, const size_t perm[ONNX_MAX_RANK])
+{
+    const size_t rank = v->dims.rank;
+
+    if (v->channels_last || rank < 3 || !perm_is(perm, 2, 1, perm[3]) ||
+        v->dims.at[1] * v->dims.at[2] != view_shape(r, v).c)
+        return false;
+    for (size_t i = 3; i < rank; i++)
+        if (perm[i] != i)
+            return false;
+    return true;
+}
+
 void build_transpose(struct reader *r)
 {
     struct view v = input_view(r, 0);
@@ -138,6 +152,10 @@ void build_transpose(struct reader *r)
         v.channels_last = true;
     else if (d.rank == 4 && v.channels_last && perm_is(perm, 3, 1, 2))
         v.channels_last = false;
+    else if (swaps_parts(r, &v, perm))
+        v.node =
+            reader_add(r, &(struct node){ .ops = &LAYER_SHUFFLE, .from = { v.node }, .groups = v.dims.at[1] },
+                       NULL, NULL);
     else if (!(keeps_order(&v.dims, perm) && (!v.channels_last || dims_equal(&d, &v.dims))))
         reader_refuse(r, "it moves numbers otherwise than between [channels, rows, columns] and [rows, "
                          "columns, channels]");

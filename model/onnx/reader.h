@@ -132,6 +132,7 @@ const struct constant *input_weights(struct reader *r, size_t i,
 /* What the node gives. */
 void give_constant(struct reader *r, const struct constant *c);
 void give_view(struct reader *r, const struct view *v);
+void give_view_of(struct reader *r, size_t result, const struct view *v); /* of several */
 void give_lazy(struct reader *r, const struct view *v, const struct lazy *l);
 
 /* ---- constants.c ---- */
@@ -208,6 +209,7 @@ struct operator
     const char *attributes;           /* that it may have, between blanks */
     void (*fold)(struct reader * r);  /* of constants alone; NULL: there is no such thing */
     void (*build)(struct reader * r); /* of an activation; NULL: there is no such thing */
+    bool many;                        /* results: more than the first may be used */
 };
 
 /* The one of that name, or NULL. */
@@ -276,6 +278,8 @@ void build_flatten(struct reader *r);
 void build_squeeze(struct reader *r);
 void build_unsqueeze(struct reader *r);
 void build_transpose(struct reader *r);
+void build_slice(struct reader *r);
+void build_split(struct reader *r);
 
 /* shapes.c: what several of them need to know. */
 bool reshaped_dims(struct reader *r, const struct dims *from,

@@ -166,11 +166,15 @@ void give_constant(struct reader *r, const struct constant *c)
         v->constant = *c;
 }
 
-void give_view(struct reader *r, const struct view *view)
+void give_view(struct reader *r, const struct view *view) { give_view_of(r, 0, view); }
+
+void give_view_of(struct reader *r, size_t result, const struct view *view)
 {
-    struct value *v = given(r, VALUE_ACTIVATION);
+    const char *name = r->node->output[result];
+    struct value *v = r->st == ST_OK && name[0] != '\0' ? value_find(r, name) : NULL;
 
     if (v) {
+        v->kind = VALUE_ACTIVATION;
         v->view = *view;
         v->lazy = (struct lazy){ 0 };
         r->image_alone &= view->node != r->image || v->uses == 1;

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { MAX_INPUTS = 8 };
 
@@ -384,6 +385,44 @@ static struct result put_join(struct layers *l, size_t i, const char *op)
     return (struct result){ .planes = name };
 }
 
+/* A constant list of node i's own. */
+static const char *put_numbers(struct layers *l, const char *format, size_t i, size_t n,
+                               const int64_t *values)
+{
+    int64_t *kept = writer_alloc(l->w, n * sizeof *kept);
+
+    if (kept)
+        memcpy(kept, values, n * sizeof *kept);
+    return writer_int64s(l->w, writer_name(l->w, format, i), kept, 1, &n);
+}
+
+/* Channels first to first + channels; they have one axis in either form. */
+static struct result put_slice(struct layers *l, size_t i, const char *op)
+{
+    const struct node *node = &l->net->nodes[i];
+    const int64_t first = (int64_t)node->first, end = (int64_t)(node->first + node->channels), axis = 1;
+    const char *inputs[] = { any(l, node->from[0]), put_numbers(l, "first_%zu", i, 1, &first),
+                             put_numbers(l, "end_%zu", i, 1, &end), put_numbers(l, "axis_%zu", i, 1, &axis) };
+
+    return in_form_of(l, node->from[0], writer_node(l->w, op, name_of(l, i), 4, inputs));
+}
+
+/* [groups][channels of each] the other way round. */
+static struct result put_shuffle(struct layers *l, size_t i, const char *op)
+{
+    const struct node *node = &l->net->nodes[i];
+    const int64_t c = (int64_t)node->out.c, h = (int64_t)node->out.h, w = (int64_t)node->out.w;
+    const int64_t groups = (int64_t)node->groups, all = 0 /* as many as there are */;
+    const char *parts[] = { planes(l, node->from[0]),
+                            put_numbers(l, "parts_%zu", i, 5, (int64_t[]){ all, groups, c / groups, h, w }) };
+    const char *parted = writer_node(l->w, "Reshape", writer_name(l->w, "parted_%zu", i), 2, parts);
+    const char *dealt[] = { writer_node(l->w, op, writer_name(l->w, "dealt_%zu", i), 1, &parted), NULL };
+
+    writer_ints(l->w, "perm", 5, (int64_t[]){ 0, 2, 1, 3, 4 });
+    dealt[1] = put_numbers(l, "whole_%zu", i, 4, (int64_t[]){ all, c, h, w });
+    return (struct result){ .planes = writer_node(l->w, "Reshape", name_of(l, i), 2, dealt) };
+}
+
 static const struct kind {
     const struct layer_ops *layer;
     struct result (*put)(struct layers *l, size_t i, const char *op);
@@ -408,6 +447,8 @@ static const struct kind {
     { &LAYER_MUL, put_join, "Mul" },
     { &LAYER_CONCAT, put_join, "Concat" },
     { &LAYER_REPLICATE, put_replicate, "Concat" },
+    { &LAYER_SLICE, put_slice, "Slice" },
+    { &LAYER_SHUFFLE, put_shuffle, "Transpose" },
     { &LAYER_FLATTEN, put_flatten, NULL },
 };
 

@@ -62,7 +62,7 @@ static bool rounds(const struct node *l)
 {
     static const struct layer_ops *const EXACT[] = { &LAYER_REPLICATE, &LAYER_RELU,     &LAYER_RELU6,
                                                      &LAYER_CLIP,      &LAYER_MAX_POOL, &LAYER_CONCAT,
-                                                     &LAYER_FLATTEN };
+                                                     &LAYER_FLATTEN,   &LAYER_SLICE,    &LAYER_SHUFFLE };
 
     for (size_t i = 0; i < sizeof EXACT / sizeof EXACT[0]; i++)
         if (l->ops == EXACT[i])

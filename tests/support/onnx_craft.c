@@ -156,22 +156,25 @@ Onnx__TensorProto *craft_weights(struct craft *c, const char *name, size_t rank,
     return t;
 }
 
-Onnx__NodeProto *craft_node(struct craft *c, const char *op, const char *inputs, const char *output)
+/* Append the names between blanks. */
+static void names_add(struct craft *c, const char *names, size_t *n_names, char **ret)
+{
+    for (const char *at = names; *at; at += strcspn(at, " "), at += strspn(at, " "))
+        ret[(*n_names)++] = text_copy(c, at, *at == '-' ? 0 : strcspn(at, " "));
+}
+
+Onnx__NodeProto *craft_node(struct craft *c, const char *op, const char *inputs, const char *outputs)
 {
     Onnx__NodeProto *node = craft_alloc(c, sizeof *node);
 
     onnx__node_proto__init(node);
     node->op_type = text_copy(c, op, strlen(op));
-    node->name = text_copy(c, output, strlen(output));
+    node->name = text_copy(c, outputs, strcspn(outputs, " "));
     node->input = craft_alloc(c, CRAFT_MAX * sizeof(char *));
-    node->output = craft_alloc(c, sizeof(char *));
+    node->output = craft_alloc(c, CRAFT_MAX * sizeof(char *));
     node->attribute = craft_alloc(c, CRAFT_MAX * sizeof(void *));
-    for (const char *at = inputs; *at; at += strcspn(at, " "), at += strspn(at, " ")) {
-        const size_t n = *at == '-' ? 0 : strcspn(at, " ");
-
-        node->input[node->n_input++] = text_copy(c, at, n);
-    }
-    node->output[node->n_output++] = text_copy(c, output, strlen(output));
+    names_add(c, inputs, &node->n_input, node->input);
+    names_add(c, outputs, &node->n_output, node->output);
     cr_assert_lt(c->graph.n_node, CRAFT_MAX);
     c->nodes[c->graph.n_node++] = node;
     return node;

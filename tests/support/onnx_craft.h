@@ -32,8 +32,8 @@ Onnx__TensorProto *craft_floats(struct craft *c, const char *name, size_t rank, 
 Onnx__TensorProto *craft_int64s(struct craft *c, const char *name, size_t rank, const int64_t dims[],
                                 const int64_t values[]);
 
-/* A node: op("a b c") -> output. Names between blanks; "-" for one that is left out. */
-Onnx__NodeProto *craft_node(struct craft *c, const char *op, const char *inputs, const char *output);
+/* A node: op("a b c") -> "d e", called as its first result. Names between blanks; "-" for one that is left out. */
+Onnx__NodeProto *craft_node(struct craft *c, const char *op, const char *inputs, const char *outputs);
 Onnx__AttributeProto *craft_int(struct craft *c, Onnx__NodeProto *node, const char *name, int64_t value);
 Onnx__AttributeProto *craft_float(struct craft *c, Onnx__NodeProto *node, const char *name, float value);
 Onnx__AttributeProto *craft_ints(struct craft *c, Onnx__NodeProto *node, const char *name, size_t n,

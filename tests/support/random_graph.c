@@ -49,9 +49,17 @@ static struct node with_numbers(struct rng *rng, const struct layer_ops *ops)
     return l;
 }
 
-/* Groups of a convolution, now and then; as many as channels is depthwise. Its results become as many as fit. */
+/* Which channels a slice takes, by how many a shuffle goes. Groups of a convolution, now and then; as many as channels is depthwise. Its results become as many as fit. */
 static void draw_groups(const struct graph *g, struct rng *rng, struct node *l)
 {
+    const size_t channels = g->net->nodes[l->from[0]].out.c;
+
+    if (l->ops == &LAYER_SHUFFLE)
+        l->groups = divisor(rng, channels);
+    if (l->ops == &LAYER_SLICE) {
+        l->first = below(rng, channels);
+        l->channels = 1 + below(rng, channels - l->first);
+    }
     if (l->ops != &LAYER_CONV || below(rng, 3) > 0)
         return;
     l->groups = divisor(rng, g->net->nodes[l->from[0]].out.c);
@@ -118,7 +126,8 @@ static const struct layer_ops *const CHAIN[] = {
     &LAYER_CONV,       &LAYER_SCALE, &LAYER_CLIP,         &LAYER_CONV,     &LAYER_SILU,      &LAYER_CONV,
     &LAYER_LEAKY_RELU, &LAYER_CONV,  &LAYER_HARD_SIGMOID, &LAYER_MAX_POOL, &LAYER_CONV,      &LAYER_NORM,
     &LAYER_HARD_SWISH, &LAYER_CONV,  &LAYER_SIGMOID,      &LAYER_MUL,      &LAYER_CONV,      &LAYER_NORM,
-    &LAYER_RELU6
+    &LAYER_RELU6,      &LAYER_SLICE, &LAYER_CONV,         &LAYER_RELU,     &LAYER_CONCAT,    &LAYER_SHUFFLE,
+    &LAYER_SLICE,      &LAYER_CONV
 };
 enum { N_CHAIN = sizeof CHAIN / sizeof CHAIN[0] };
 

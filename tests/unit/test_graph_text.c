@@ -153,6 +153,8 @@ static const struct {
     { NODES("{\"op\":\"clip\",\"from\":[0],\"min\":-1e31,\"max\":1}"), "'min'" },
     { NODES("{\"op\":\"leaky_relu\",\"from\":[0]}"), "'slope'" },
     { NODES("{\"op\":\"leaky_relu\",\"from\":[0],\"slope\":2}"), "slope must lie" },
+    { NODES("{\"op\":\"slice\",\"from\":[0],\"channels\":1}"), "'first' must be" },
+    { NODES("{\"op\":\"slice\",\"from\":[0],\"first\":1,\"channels\":9}"), "not all there" },
     { NODES("{\"op\":\"scale\",\"from\":[0]}"), "'name'" },
     { NODES(HEAD("0") "," HEAD("0")), "two tensors" },
     { NODES(HEAD("0") ",{\"op\":\"relu\",\"from\":[1]}"), "last node" },

@@ -57,6 +57,12 @@ static const struct node AUTHORS[] = {
     { .ops = &LAYER_MEAN_POOL, .window = WINDOW(3, 3, 2, 1, 1) },
     { .ops = &LAYER_MEAN_POOL, .window = { 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, true } },
     { .ops = &LAYER_MEAN_POOL, .window = { 2, 3, 1, 2, 1, 0, 0, 2, 1, 2 } },
+    { .ops = &LAYER_SLICE, .channels = 1 },
+    { .ops = &LAYER_SLICE, .first = 1, .channels = 2 },
+    { .ops = &LAYER_SLICE, .first = 2, .channels = 2 },
+    { .ops = &LAYER_SHUFFLE, .groups = 1 },
+    { .ops = &LAYER_SHUFFLE, .groups = 2 },
+    { .ops = &LAYER_SHUFFLE, .groups = 4 },
 };
 static const struct node ANYTHING = {
     .channels = CHANNELS, .epsilon = 1e-3, .low = -0.5, .high = 0.25, .slope = 0.2
@@ -451,6 +457,22 @@ Test(replicate, copies_the_plane)
                     (float[]){ 1, 2 }, (float[]){ 1, 2, 1, 2, 1, 2 });
 }
 
+Test(slice, takes_the_channels_from_the_first_on)
+{
+    check_one_input((struct node){ .ops = &LAYER_SLICE, .first = 1, .channels = 2 },
+                    (struct shape){ 4, 1, 2 }, NULL, (float[]){ 1, 2, 3, 4, 5, 6, 7, 8 },
+                    (float[]){ 3, 4, 5, 6 });
+}
+
+/* torch.nn.functional's channel_shuffle of six channels by two and by three groups. */
+Test(shuffle, deals_the_groups_out)
+{
+    check_one_input((struct node){ .ops = &LAYER_SHUFFLE, .groups = 2 }, (struct shape){ 6, 1, 1 }, NULL,
+                    (float[]){ 0, 1, 2, 3, 4, 5 }, (float[]){ 0, 3, 1, 4, 2, 5 });
+    check_one_input((struct node){ .ops = &LAYER_SHUFFLE, .groups = 3 }, (struct shape){ 6, 1, 1 }, NULL,
+                    (float[]){ 0, 1, 2, 3, 4, 5 }, (float[]){ 0, 2, 4, 1, 3, 5 });
+}
+
 Test(flatten, keeps_the_numbers)
 {
     struct probe p;
@@ -764,7 +786,8 @@ ParameterizedTest(size_t *index, layer, not_a_number_survives_in_every_place)
     const struct window three = WINDOW(3, 3, 1, 1, 1), two = WINDOW(2, 2, 2, 0, 0);
 
     nan_survives((struct node){ .ops = ops,
-                                .channels = 2,
+                                .channels = ops == &LAYER_SLICE ? 1 : 2,
+                                .groups = 1,
                                 .window = conv ? three : two,
                                 .epsilon = 1e-3,
                                 .low = -1,
@@ -877,6 +900,11 @@ static const struct {
     { { .ops = &LAYER_CONCAT }, { { 1, 4, 4 }, { 1, 5, 4 } }, "rows or columns" },
     { { .ops = &LAYER_CONCAT }, { { 1, 4, 4 }, { 0, 4, 4 } }, "size is 0" },
     { { .ops = &LAYER_CONCAT }, { { BIG, 4, 4 }, { 1, 4, 4 } }, "too many channels" },
+    { { .ops = &LAYER_SLICE, .first = 2, .channels = 3 }, { { 4, 4, 4 } }, "not all there" },
+    { { .ops = &LAYER_SLICE, .first = 5, .channels = 1 }, { { 4, 4, 4 } }, "not all there" },
+    { { .ops = &LAYER_SLICE, .first = 4 }, { { 4, 4, 4 } }, "size is 0" },
+    { { .ops = &LAYER_SHUFFLE, .groups = 3 }, { { 4, 4, 4 } }, "groups" },
+    { { .ops = &LAYER_SHUFFLE }, { { 4, 4, 4 } }, "groups" },
     { { .ops = &LAYER_FLATTEN }, { { 1, 4096, 17 } }, "too many channels" },
     { { .ops = &LAYER_FLATTEN }, { { 1, 0, 4 } }, "size is 0" },
 };

@@ -214,6 +214,141 @@ TEST_WITHOUT_LEAKS(onnx_read, scaling_in_the_graph_is_preprocessing)
     check_same(&a, &b);
 }
 
+/* ---- some of the channels ---- */
+
+static void slice(struct craft *c, const char *name, int64_t first, int64_t end)
+{
+    char begins[40], ends[40], inputs[200];
+
+    snprintf(begins, sizeof begins, "%s_begins", name);
+    snprintf(ends, sizeof ends, "%s_ends", name);
+    snprintf(inputs, sizeof inputs, "relu %s %s axis", begins, ends);
+    craft_int64s(c, begins, DIMS(1), &first);
+    craft_int64s(c, ends, DIMS(1), &end);
+    craft_node(c, "Slice", inputs, name);
+}
+
+/* Four channels, ReLU behind them, and an axis to cut. */
+static void four_channels(struct craft *c)
+{
+    begin(c);
+    body(c);
+    craft_node(c, "Relu", "conv", "relu");
+    craft_int64s(c, "axis", DIMS(1), (const int64_t[]){ 1 });
+}
+
+static void join(struct craft *c, const char *inputs)
+{
+    craft_int(c, craft_node(c, "Concat", inputs, "joined"), "axis", 1);
+    head(c, "joined");
+}
+
+/* Cut and joined again they are what they were, however the cuts are written. */
+TEST_WITHOUT_LEAKS(onnx_read, channels_are_cut)
+{
+    struct craft a, b;
+
+    plain(&a);
+    four_channels(&b);
+    slice(&b, "front", 0, -3);
+    slice(&b, "back", 1, INT64_MAX);
+    join(&b, "front back");
+    check_same(&a, &b);
+    plain(&a);
+    four_channels(&b);
+    craft_int64s(&b, "sizes", DIMS(3), (const int64_t[]){ 1, 2, 1 });
+    craft_int(&b, craft_node(&b, "Split", "relu sizes", "first middle last"), "axis", -3);
+    join(&b, "first middle last");
+    check_same(&a, &b);
+    plain(&a);
+    four_channels(&b);
+    craft_int(&b, craft_node(&b, "Split", "relu", "front back"), "axis", 1);
+    join(&b, "front back");
+    check_same(&a, &b);
+}
+
+/* A result that nobody reads has no name; the other is the same channels in another place. */
+TEST_WITHOUT_LEAKS(onnx_read, channels_are_parted_in_another_order)
+{
+    struct craft a, b;
+
+    four_channels(&a);
+    slice(&a, "back", 2, 4);
+    slice(&a, "third", 2, 3);
+    slice(&a, "fourth", 3, 4);
+    join(&a, "back third fourth");
+    four_channels(&b);
+    craft_int(&b, craft_node(&b, "Split", "relu", "- back"), "axis", 1);
+    join(&b, "back back");
+    check_same(&a, &b);
+}
+
+/* Channels 0 1 2 and 3 2 3 in two groups: dealt out they begin with 0 3 1 2. */
+static void parted(struct craft *c, const int64_t perm[5])
+{
+    four_channels(c);
+    slice(c, "back", 2, 4);
+    craft_int(c, craft_node(c, "Concat", "relu back", "six"), "axis", 1);
+    craft_int64s(c, "parts", DIMS(5), (const int64_t[]){ 0, 2, 3, 31, 31 });
+    craft_int64s(c, "sizes", DIMS(2), (const int64_t[]){ 4, 2 });
+    craft_int64s(c, "whole", DIMS(4), (const int64_t[]){ 0, -1, 31, 31 });
+    craft_node(c, "Reshape", "six parts", "parted");
+    craft_ints(c, craft_node(c, "Transpose", "parted", "dealt"), "perm", 5, perm);
+    craft_node(c, "Reshape", "dealt whole", "shuffled");
+    craft_int(c, craft_node(c, "Split", "shuffled sizes", "four -"), "axis", 1);
+    head(c, "four");
+}
+
+TEST_WITHOUT_LEAKS(onnx_read, channels_are_shuffled)
+{
+    struct craft a, b;
+
+    four_channels(&a);
+    slice(&a, "0", 0, 1);
+    slice(&a, "1", 1, 2);
+    slice(&a, "2", 2, 3);
+    slice(&a, "3", 3, 4);
+    join(&a, "0 3 1 2");
+    parted(&b, (const int64_t[]){ 0, 2, 1, 3, 4 });
+    check_same(&a, &b);
+    parted(&b, (const int64_t[]){ 0, 2, 1, 4, 3 });
+    check_refused(&b, "moves numbers otherwise");
+}
+
+TEST_WITHOUT_LEAKS(onnx_read, cuts_of_something_else_are_refused)
+{
+    struct craft c;
+
+    four_channels(&c);
+    slice(&c, "none", 3, 3);
+    head(&c, "none");
+    check_refused(&c, "takes no channel");
+    four_channels(&c);
+    craft_int64s(&c, "begins", DIMS(1), (const int64_t[]){ 0 });
+    craft_int64s(&c, "two", DIMS(1), (const int64_t[]){ 2 });
+    craft_node(&c, "Slice", "relu begins two two", "rows");
+    head(&c, "rows");
+    check_refused(&c, "something else than channels");
+    four_channels(&c);
+    craft_int64s(&c, "begins", DIMS(1), (const int64_t[]){ 0 });
+    craft_int64s(&c, "ends", DIMS(1), (const int64_t[]){ 4 });
+    craft_int64s(&c, "two", DIMS(1), (const int64_t[]){ 2 });
+    craft_node(&c, "Slice", "relu begins ends axis two", "odd");
+    head(&c, "odd");
+    check_refused(&c, "in a row");
+    for (int64_t last = 0; last <= 2; last += 2) { /* one too few, one too many */
+        four_channels(&c);
+        craft_int64s(&c, "sizes", DIMS(2), (const int64_t[]){ 3, last });
+        craft_int(&c, craft_node(&c, "Split", "relu sizes", "front back"), "axis", 1);
+        join(&c, "front back");
+        check_refused(&c, "not those of 4 channels");
+    }
+    four_channels(&c);
+    craft_int(&c, craft_node(&c, "Split", "relu", "front back"), "axis", 2);
+    join(&c, "front back");
+    check_refused(&c, "parts something else");
+}
+
 TEST_WITHOUT_LEAKS(onnx_read, what_reads_the_picture_twice_keeps_its_scaling)
 {
     struct craft a, b;

@@ -442,6 +442,30 @@ static void groups_across_panels(struct graph *g) { in_groups(g, 120, 200, 5, 1)
 static void groups_into_one_each(struct graph *g) { in_groups(g, 150, 50, 50, 3); }
 static void groups_of_one(struct graph *g) { in_groups(g, 70, 210, 70, 3); }
 
+/* Slices and shuffles that differ in what they take alone are not the same step. */
+static size_t slice(struct graph *g, size_t from, size_t first, size_t channels)
+{
+    return graph_add(
+        g, &(struct node){ .ops = &LAYER_SLICE, .from = { from }, .first = first, .channels = channels },
+        NULL);
+}
+static size_t shuffle(struct graph *g, size_t from, size_t groups)
+{
+    return graph_add(g, &(struct node){ .ops = &LAYER_SHUFFLE, .from = { from }, .groups = groups }, NULL);
+}
+static void two_slices(struct graph *g)
+{
+    const size_t at = conv(g, 0, MAX_PANEL, 3), back = slice(g, at, 5, 3);
+
+    conv(g, graph_join(g, &LAYER_CONCAT, slice(g, at, 0, 3), back), 8, 3);
+}
+static void two_shuffles(struct graph *g)
+{
+    const size_t at = conv(g, 0, MAX_PANEL, 3), by_2 = shuffle(g, at, 2);
+
+    conv(g, graph_join(g, &LAYER_CONCAT, shuffle(g, at, 4), by_2), 8, 3);
+}
+
 typedef void author(struct graph *g);
 static author *const BY_HAND[] = { image_added_to_a_convolution,
                                    mean_behind_one_channel,
@@ -452,7 +476,9 @@ static author *const BY_HAND[] = { image_added_to_a_convolution,
                                    wide_groups,
                                    groups_across_panels,
                                    groups_into_one_each,
-                                   groups_of_one };
+                                   groups_of_one,
+                                   two_slices,
+                                   two_shuffles };
 enum { N_BY_HAND = sizeof BY_HAND / sizeof BY_HAND[0] };
 
 ParameterizedTestParameters(plan, answers_as_the_layers_of_graphs_by_hand_do)

@@ -193,6 +193,8 @@ static struct node taken(const struct node *node)
     }
     if (takes & TAKES_SLOPE)
         l.slope = node->slope;
+    if (takes & TAKES_FIRST)
+        l.first = node->first;
     return l;
 }
 

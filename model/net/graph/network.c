@@ -57,7 +57,7 @@ static bool node_alike(const struct node *a, const struct node *b)
 {
     if (a->ops != b->ops || !shape_alike(a->out, b->out) || !window_alike(&a->window, &b->window) ||
         a->groups != b->groups || a->bias != b->bias || a->epsilon != b->epsilon || a->low != b->low ||
-        a->high != b->high || a->slope != b->slope)
+        a->high != b->high || a->slope != b->slope || a->first != b->first)
         return false;
     for (size_t i = 0; i < NODE_MAX_INPUTS; i++)
         if (a->from[i] != b->from[i])

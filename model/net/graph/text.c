@@ -70,6 +70,8 @@ static json_t *node_json(const struct network *net, const struct node *l)
     }
     if (takes & TAKES_SLOPE)
         json_object_set_new(object, "slope", json_real(l->slope));
+    if (takes & TAKES_FIRST)
+        json_object_set_new(object, "first", json_integer((json_int_t)l->first));
     return object;
 }
 
@@ -223,6 +225,8 @@ static void choices_read(struct reading *r, struct node *l)
     }
     if (takes & TAKES_SLOPE)
         number_of(r, "slope", &l->slope);
+    if (takes & TAKES_FIRST)
+        size_of(r, "first", &l->first);
 }
 
 static const struct layer_ops *kind_of(struct reading *r)

@@ -31,7 +31,7 @@ static bool changes_nothing(const struct step *s)
     return steps_is(s, &LAYER_FLATTEN) && s->node->in[0].h * s->node->in[0].w == 1;
 }
 
-/* Whether its kind and what it reads say all about it. */
+/* Whether its kind, what it reads and what it takes of that say all about it. */
 static bool is_plain(const struct node *node)
 {
     return node->n_params + node->n_state == 0 && node->ops->n_from > 0 && node->window.h == 0 &&
@@ -40,6 +40,8 @@ static bool is_plain(const struct node *node)
 
 static bool reads_the_same(const struct step *a, const struct step *b)
 {
+    if (a->node->first != b->node->first || a->node->groups != b->node->groups)
+        return false;
     for (size_t k = 0; k < a->n_from; k++)
         if (a->from[k] != b->from[k])
             return false;
