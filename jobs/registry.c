@@ -604,6 +604,15 @@ static struct served *loaded(struct registry *r, const char *id)
     return shelf_find(r->shelf, id);
 }
 
+bool registry_has_to_load(struct registry *r, const char *id)
+{
+    struct served *m = id_ok(id, strlen(id)) ? loaded(r, id) : NULL;
+    const bool has_to = id_ok(id, strlen(id)) && !m;
+
+    served_release(m);
+    return has_to;
+}
+
 enum status registry_named(struct registry *r, const char *id, struct served **ret, struct error *err)
 {
     enum status st = ST_OK;

@@ -51,6 +51,9 @@ MUST_USE enum status registry_serving(struct registry *r, struct served **ret, s
 MUST_USE enum status registry_named(struct registry *r, const char *id, struct served **ret,
                                     struct error *err);
 
+/* Whether registry_named() would load that one now. */
+bool registry_has_to_load(struct registry *r, const char *id);
+
 /* How many are loaded beside the active one. */
 size_t registry_beside(struct registry *r);
 

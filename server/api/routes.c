@@ -13,11 +13,11 @@
 static const struct route TABLE[] = {
     /* method  path                    role          lane          max body         handler, at its head */
     { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict_post, predict_at_head,
-      answer_waits, .query = "explain model operating_point case " PATIENT, .forms = true },
+      answer_waits_in, .query = "explain model operating_point case " PATIENT, .forms = true },
     { "POST", "/predict/heatmap", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, heatmap_post,
-      heatmap_at_head, answer_waits, .query = "label model " PATIENT, .forms = true },
+      heatmap_at_head, answer_waits_in, .query = "label model " PATIENT, .forms = true },
     { "POST", "/predict/preview", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, preview_post,
-      preview_at_head, answer_waits, .query = "size", .forms = true },
+      preview_at_head, preview_waits_in, .query = "size", .forms = true },
     { "POST", "/dicom-web/studies", ROLE_PREDICT, LANE_RESULTS, (size_t)MAX_BODY_UPLOAD, studies_post,
       studies_at_head },
     { "POST", "/dicom-web/studies/{uid}", ROLE_PREDICT, LANE_RESULTS, (size_t)MAX_BODY_UPLOAD, studies_post,

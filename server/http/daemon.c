@@ -157,6 +157,8 @@ enum status http_start(const struct http_options *options, struct app *app, stru
         st = lane_start(options->workers, options->queue, work_do, &h->lanes[LANE_PREDICT], err);
     if (st == ST_OK)
         st = lane_start(options->decode_workers, options->queue, work_do, &h->lanes[LANE_DECODE], err);
+    if (st == ST_OK) /* one load at a time: each takes a model's memory and a core */
+        st = lane_start(1, options->queue, work_do, &h->lanes[LANE_LOAD], err);
     if (st == ST_OK)
         st = lane_start(RESULT_WORKERS, options->queue, work_do, &h->lanes[LANE_RESULTS], err);
     if (st == ST_OK)
@@ -202,7 +204,8 @@ void http_counts(struct http *h, struct http_counts *ret)
                                  .reply_bytes = atomic_load(&h->replies.held),
                                  .certificate_ends = h->tls ? tls_expires(h->tls) : 0,
                                  .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) +
-                                                        lane_waiting(h->lanes[LANE_DECODE]) };
+                                                        lane_waiting(h->lanes[LANE_DECODE]) +
+                                                        lane_waiting(h->lanes[LANE_LOAD]) };
     pthread_mutex_lock(&h->lock);
     ret->requests = h->active;
     pthread_mutex_unlock(&h->lock);

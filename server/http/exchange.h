@@ -74,7 +74,7 @@ struct exchange {
     double begun;
     bool close;   /* the connection, after the reply */
     bool handled; /* its handler was called */
-    bool waits;   /* it was handed to LANE_DECODE */
+    bool moved;   /* it was handed to the lane that it waits in */
 
     /* its head, settled by admit.c */
     const struct route *route;

@@ -115,12 +115,14 @@ typedef enum status handler_fn(struct app *app, const struct http_request *req, 
 /* LANE_PROBE is answered in the network threads as LANE_INLINE is, and whatever goes on; such a reply is small.
  * LANE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else; LANE_RESULTS is, since its
  * handlers wait for an archive to take what they have predicted, and no other prediction is to wait with them. LANE_DECODE is for
- * predictions that wait for another process first; it is no route's, see struct route. */
+ * predictions that wait for another process first, LANE_LOAD for those whose model is loaded first; they are no route's, see struct
+ * route. */
 enum lane {
     LANE_INLINE,
     LANE_PROBE,
     LANE_PREDICT,
     LANE_DECODE,
+    LANE_LOAD,
     LANE_RESULTS,
     LANE_FILES,
     LANE_METRICS,
@@ -141,9 +143,9 @@ struct route {
     /* What the handler would refuse for the head alone, with its words. Asked for a client that waits to hear whether to
      * send the body (Expect: 100-continue), in a network thread: it must not wait for anything. NULL: nothing. */
     handler_fn *at_head;
-    /* Whether the answer to a request that is complete waits for another process: then a worker of LANE_DECODE calls the handler.
-     * Called in a worker's thread of the route's lane. NULL: no answer does. */
-    bool (*waits)(const struct http_request *req);
+    /* In which lane the handler of a request that is complete is called, since it waits there: LANE_DECODE, LANE_LOAD or the route's own.
+     * Called in a worker's thread of the route's lane. NULL: the route's own, always. */
+    enum lane (*waits_in)(struct app *app, const struct http_request *req);
     const char *query; /* the names of the parameters that it takes, a blank between two; NULL: none */
     bool forms;        /* a body that is multipart/form-data has fields of these names, too */
     const char *thing; /* of which {id} is one, for the sentence that there is none: "job"; NULL: no {id} */

@@ -102,23 +102,34 @@ static void decline_busy(struct exchange *x)
                                         : "the server is busy: its queue is full");
 }
 
-/* Whether it belongs to LANE_DECODE, and comes from another. */
-static bool has_to_wait(struct exchange *x)
+/* The lane that it is handled in. */
+static enum lane lane_of(struct exchange *x)
 {
+    enum lane lane = x->route->lane;
     struct multipart form;
     struct error none;
 
-    if (x->waits || !x->route->waits)
-        return false;
-    x->waits = find_form(x, &form, &none) == ST_OK && x->route->waits(&x->req);
+    if (x->route->waits_in && find_form(x, &form, &none) == ST_OK)
+        lane = x->route->waits_in(x->http->app, &x->req);
     x->req.form = NULL;
-    return x->waits;
+    return lane;
+}
+
+/* Whether it belongs to another lane, and has not come there yet. */
+static bool has_to_move(struct exchange *x, enum lane *ret_lane)
+{
+    if (x->moved)
+        return false;
+    *ret_lane = lane_of(x);
+    x->moved = *ret_lane != x->route->lane;
+    return x->moved;
 }
 
 void work_do(struct lane_item *item)
 {
     struct exchange *x = (struct exchange *)item;
     struct MHD_Connection *connection = x->connection;
+    enum lane lane;
 
     if (lane_predicts(x->route->lane) && reaper_lost(x->http->reaper, x->peer))
         decline(x, 499, "the client has gone"); /* for the log: nobody reads it */
@@ -126,9 +137,9 @@ void work_do(struct lane_item *item)
         decline(x, 503, "the server is shutting down");
     else if (clock_seconds() - x->req.received > x->http->options.request_s)
         decline(x, 503, "the request waited too long");
-    else if (!has_to_wait(x))
+    else if (!has_to_move(x, &lane))
         handle(x);
-    else if (lane_push(x->http->lanes[LANE_DECODE], &x->item))
+    else if (lane_push(x->http->lanes[lane], &x->item))
         return; /* its worker owns x now */
     else
         decline_busy(x);

@@ -3,6 +3,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import select
 import struct
 import unittest
 
@@ -209,6 +210,21 @@ class Named(ServerCase):
             replies = [(i % 4, pool.submit(self.ask, self.cards[i % 4])) for i in range(60)]
             for which, reply in replies:
                 self.assertEqual(self.assert_prediction(reply.result())['probabilities'], self.expected[which])
+
+    def test_they_keep_nobody_from_the_active_one(self):
+        server = program.Server('--loaded-models', '0', threads=1)
+        self.addCleanup(server.stop)
+        cards = [import_model(server, dataset.weights(seed), activate=seed == 1) for seed in (1, 2, 3)]
+        raws = [client.Raw(server) for _ in range(60)]
+        for i, raw in enumerate(raws):
+            self.addCleanup(raw.close)
+            raw.send(client.head('POST', f'/predict?model={cards[1 + i % 2]["id"]}', f'Content-Length: {len(self.film)}') + self.film)
+        answer = self.assert_prediction(client.post(server, '/predict', self.film))
+        self.assertEqual(answer['model']['id'], cards[0]['id'])
+        answered, _, _ = select.select([raw.socket for raw in raws], [], [], 0)
+        self.assertLess(len(answered), len(raws) // 2)  # which came before it, and wait for loads
+        for i, raw in enumerate(raws):
+            self.assertEqual(self.assert_prediction(raw.reply())['model']['id'], cards[1 + i % 2]['id'])
 
     def test_its_scores_are_not_the_active_models(self):
         def scores():
