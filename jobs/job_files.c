@@ -1,11 +1,13 @@
 /* jobs/job_files.c - a job's folder, "<state>/jobs/<id>", and the files in it. */
 #include "worker.h"
 
+#include "cxrd/digest.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
 #include "cxrd/report.h"
 #include "cxrd/run_comparison.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -57,12 +59,59 @@ enum status job_report_save(struct runner *r, const char *id, enum job_state sta
     return st;
 }
 
+enum status job_scores_save(const struct runner *r, const char *id, const struct train_result *result,
+                            struct error *err)
+{
+    enum status st = ST_OK;
+
+    for (int i = 0; i < N_SCORED && st == ST_OK; i++) {
+        const struct iovec part = { result->scores_csv[i].data, result->scores_csv[i].len };
+        char name[JOB_FILE_SIZE], path[PATH_MAX];
+
+        if (part.iov_len == 0) /* no such rows were scored: not even a header */
+            continue;
+        job_scores_name(i, name);
+        st = job_path(r, id, name, path, err);
+        if (st == ST_OK)
+            st = file_replace(path, &part, 1, err);
+    }
+    return st;
+}
+
+enum status job_file_digest(const char *path, char ret[DIGEST_TEXT_SIZE], struct error *err)
+{
+    char block[1 << 14];
+    struct digest *d = NULL;
+    size_t size;
+    ssize_t n = 0;
+    int fd;
+    enum status st = file_descriptor(path, &fd, &size, err);
+
+    if (st != ST_OK)
+        return st;
+    st = digest_new(&d) == ST_OK ? ST_OK : error_nomem(err);
+    while (st == ST_OK && (n = read(fd, block, sizeof block)) != 0) {
+        if (n > 0)
+            digest_add(d, block, (size_t)n);
+        else if (errno != EINTR)
+            st = error_errno(err, ST_IO, "cannot read a file that was written");
+    }
+    if (st == ST_OK)
+        digest_finish(d, ret);
+    else
+        digest_free(d);
+    close(fd);
+    return st;
+}
+
 void job_checkpoint_drop(const struct runner *r, const char *id)
 {
+    static const char *const NAMES[] = { CHECKPOINT_NAME, PARTIAL_NAME };
     char path[PATH_MAX];
 
-    if (job_path(r, id, CHECKPOINT_NAME, path, NULL) == ST_OK)
-        unlink(path);
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        if (job_path(r, id, NAMES[i], path, NULL) == ST_OK)
+            unlink(path);
 }
 
 enum status storage_error(enum status st, const struct error *why, struct error *err)

@@ -105,6 +105,8 @@ static void job_run(struct runner *r, const char *id, const char *type, const js
         st = error_nomem(&err);
     else if (strcmp(type, JOB_FETCH) == 0)
         st = fetching_run(r, id, config, record, &err);
+    else if (strcmp(type, JOB_PREDICT) == 0 || strcmp(type, JOB_VALIDATE) == 0)
+        st = scoring_job_run(r, id, type, config, record, &err);
     else
         st = training_job_run(r, id, config, record, &err);
     job_end(r, id, type, record, st, &err);

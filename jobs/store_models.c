@@ -174,10 +174,10 @@ enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *
     return store_id(s, "SELECT value FROM settings WHERE name = 'previous_model'", "", 0, ret_id, err);
 }
 
-/* A job that is to run, or to go on, and starts from the model. */
+/* A job that is to run, or to go on, and starts from the model or scores with it. */
 #define NEEDED_BY_A_JOB                                                              \
     "EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'interrupted')" \
-    " AND " CONFIG_SAYS("init") " = models.id)"
+    " AND models.id IN (" CONFIG_SAYS("init") ", " CONFIG_SAYS("model") "))"
 
 enum status store_model_delete(struct store *s, const char *id, struct error *err)
 {
@@ -197,7 +197,8 @@ enum status store_model_delete(struct store *s, const char *id, struct error *er
     if (st == ST_OK && sqlite3_column_int(stmt, 0))
         st = error_set(err, ST_CONFLICT, "the model is active: activate another one first");
     else if (st == ST_OK && sqlite3_column_int(stmt, 1))
-        st = error_set(err, ST_CONFLICT, "a job that is to run, or may be resumed, starts from the model");
+        st = error_set(err, ST_CONFLICT,
+                       "a job that is to run, or may be resumed, starts from the model, or scores with it");
     sqlite3_finalize(stmt);
     if (st == ST_OK)
         st = store_finish(s, store_prepare(s, err, "DELETE FROM models WHERE id = ?", "t", id), err);

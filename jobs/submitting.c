@@ -23,8 +23,7 @@ static enum status refuse_full(const struct runner *r, struct error *err)
                      r->running);
 }
 
-/* Queue a job whose configuration is good. */
-static enum status submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)
+enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)
 {
     json_t *record = job_record_begin(r);
     enum status st;
@@ -58,7 +57,7 @@ enum status runner_resume(struct runner *r, const char *id, struct error *err)
     return st;
 }
 
-static void check_webhook(const struct runner *r, const char *webhook, json_t *errors)
+void job_check_webhook(const struct runner *r, const char *webhook, json_t *errors)
 {
     struct error err;
 
@@ -111,7 +110,7 @@ static enum status train_request(struct runner *r, const json_t *request, struct
             st = check_init(r, ret, errors, err);
         if (st != ST_OK)
             return st;
-        check_webhook(r, ret->webhook, errors);
+        job_check_webhook(r, ret->webhook, errors);
         lost = json_ran_out() || lost;
     }
     if (lost)
@@ -142,7 +141,7 @@ enum status runner_submit(struct runner *r, const json_t *request, const char *i
         goto out;
     job.config = config = train_config_json(&c);
     job.dataset = c.dataset;
-    st = config ? submit(r, &job, ret_id, err) : error_nomem(err);
+    st = config ? job_submit(r, &job, ret_id, err) : error_nomem(err);
 out:
     json_decref(asked);
     json_decref(config);
@@ -174,7 +173,7 @@ static void check_fetch(const struct runner *r, const struct fetch_config *c, js
             snprintf(where, sizeof where, "archives[%zu]", i - 1);
         check_source(r, &c->sources[i], where, errors);
     }
-    check_webhook(r, c->webhook, errors);
+    job_check_webhook(r, c->webhook, errors);
     if (fetch_name_taken(r->options.datasets, c->name))
         config_error(errors, "name", "there is a data set of that name already");
 }
@@ -210,7 +209,7 @@ enum status runner_submit_fetch(struct runner *r, const json_t *request, const c
     if (st != ST_OK)
         goto out;
     job.config = config = fetch_config_json(c);
-    st = config ? submit(r, &job, ret_id, err) : error_nomem(err);
+    st = config ? job_submit(r, &job, ret_id, err) : error_nomem(err);
 out:
     json_decref(asked);
     json_decref(config);

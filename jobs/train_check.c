@@ -6,6 +6,7 @@
 #include "cxrd/file.h"
 #include "cxrd/image_cache.h"
 #include "cxrd/runner.h"
+#include "cxrd/scoring.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -161,8 +162,8 @@ static enum status check_table_files(int root, const struct train_config *c, jso
     return st == ST_OK && c->mapping[0] ? check_file(root, "mapping", c->mapping, errors, err) : st;
 }
 
-static enum status check_files(const struct train_config *c, int folder, const char *datasets, json_t *errors,
-                               struct error *err)
+static enum status check_files(const struct train_config *c, const char *rows, int folder,
+                               const char *datasets, json_t *errors, struct error *err)
 {
     const int root = open_beneath(folder, c->dataset, O_RDONLY | O_DIRECTORY);
     char table[TABLE_PATH];
@@ -183,12 +184,15 @@ static enum status check_files(const struct train_config *c, int folder, const c
         if (st == ST_OK)
             st = check_file(root, "split_by", "train_val_list.txt", errors, err);
     }
+    if (st == ST_OK && rows && *rows)
+        st = check_file(root, "rows", rows, errors, err);
     close(root);
     return st;
 }
 
-enum status train_config_check(struct train_config *c, const char *datasets, json_t *errors,
-                               struct error *err)
+/*   rows  a list of them that must be there, too; NULL or "": none */
+static enum status config_check(struct train_config *c, const char *rows, const char *datasets,
+                                json_t *errors, struct error *err)
 {
     enum status st = ST_OK;
     int folder;
@@ -210,7 +214,19 @@ enum status train_config_check(struct train_config *c, const char *datasets, jso
     if (c->dataset[0] && !dataset_path_ok(c->dataset))
         config_error(errors, "dataset", "is no data set's name where a part of it begins with a dot");
     else if (c->dataset[0])
-        st = check_files(c, folder, datasets, errors, err);
+        st = check_files(c, rows, folder, datasets, errors, err);
     close(folder);
     return st;
+}
+
+enum status train_config_check(struct train_config *c, const char *datasets, json_t *errors,
+                               struct error *err)
+{
+    return config_check(c, NULL, datasets, errors, err);
+}
+
+enum status score_config_check(struct score_config *c, const char *datasets, json_t *errors,
+                               struct error *err)
+{
+    return config_check(&c->data, c->rows, datasets, errors, err);
 }

@@ -7,58 +7,31 @@
 #include "cxrd/weights.h"
 #include "promote.h"
 #include "replay.h"
+#include "telling.h"
 
 #include <string.h>
 #include <unistd.h>
 
 struct training_job {
-    struct runner *r;
-    const char *id;
+    struct telling told;
     struct train_config config;
-    struct snapshot now;
-    json_t *record;       /* grows as the job goes on; what the store keeps */
-    struct error storage; /* why the record could not be written: the job ends of it */
     struct served *rival; /* what it was compared with; NULL: nothing */
 };
 
 /* ---- what is told while it runs ---- */
 
-/* Tell those who watch, and keep the record if there is something new in it. Takes over `data`. */
-static void tell(struct training_job *t, const char *event, json_t *data, const json_t *record)
-{
-    struct error err;
-
-    if (store_job_tell(t->r->store, t->id, event, data, record, &err) != ST_OK)
-        storage_error(err.code, &err, &t->storage);
-    json_decref(data);
-}
-
-static void record_commit(struct training_job *t)
-{
-    struct error err;
-
-    if (store_job_record(t->r->store, t->id, t->record, &err) != ST_OK)
-        storage_error(err.code, &err, &t->storage);
-}
-
 static void on_phase(void *arg, enum train_phase phase)
 {
     struct training_job *t = arg;
-    char now[CLOCK_TEXT_SIZE];
 
-    t->now.phase = phase;
-    progress_publish(&t->r->progress, &t->now);
-    tell(t, "phase", json_pack("{s:s,s:s}", "phase", PHASE_NAMES[phase], "at", clock_utc(now)), NULL);
-    log_event(LOG_INFO, "job phase", json_pack("{s:s,s:s}", "job", t->id, "phase", PHASE_NAMES[phase]));
+    telling_phase(&t->told, phase);
 }
 
 static void on_step(void *arg, const struct train_progress *p)
 {
     struct training_job *t = arg;
 
-    atomic_fetch_add(&t->r->images, p->images - t->now.train.images);
-    t->now.train = *p;
-    progress_publish(&t->r->progress, &t->now);
+    telling_step(&t->told, p);
 }
 
 static void on_dataset(void *arg, const struct train_result *so_far)
@@ -66,16 +39,17 @@ static void on_dataset(void *arg, const struct train_result *so_far)
     struct training_job *t = arg;
     const char *why = lineage_warning(so_far->dataset.init_split);
 
-    json_object_set_new(t->record, "dataset", dataset_json(&so_far->dataset, &t->config));
-    json_object_set_new(t->record, "warnings", start_warnings(so_far));
-    record_commit(t);
+    json_object_set_new(t->told.record, "dataset", dataset_json(&so_far->dataset, &t->config));
+    json_object_set_new(t->told.record, "warnings", start_warnings(so_far));
+    telling_commit(&t->told);
     if (why)
-        log_event(LOG_WARN, "job's figures may flatter", json_pack("{s:s,s:s}", "job", t->id, "detail", why));
+        log_event(LOG_WARN, "job's figures may flatter",
+                  json_pack("{s:s,s:s}", "job", t->told.id, "detail", why));
 }
 
 static void record_baseline(struct training_job *t, const struct baseline *baseline)
 {
-    json_object_set_new(t->record, "baseline",
+    json_object_set_new(t->told.record, "baseline",
                         json_pack("{s:o,s:o}", "validation_loss", number_or_null(baseline->loss),
                                   "top5_accuracy", number_or_null(baseline->top5_accuracy)));
 }
@@ -84,20 +58,21 @@ static void record_baseline(struct training_job *t, const struct baseline *basel
 static void on_resumed(void *arg, const struct train_result *so_far)
 {
     struct training_job *t = arg;
-    const size_t told = json_array_size(json_object_get(t->record, "epochs")), n = so_far->n_epochs;
+    const size_t told = json_array_size(json_object_get(t->told.record, "epochs")), n = so_far->n_epochs;
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, epoch_json(&so_far->epochs[i], so_far->labels.n));
-    json_object_set_new(t->record, "epochs", list);
-    json_object_set_new(t->record, "warnings", start_warnings(so_far));
+    json_object_set_new(t->told.record, "epochs", list);
+    json_object_set_new(t->told.record, "warnings", start_warnings(so_far));
     if (n > 0)
         record_baseline(t, &so_far->baseline);
     for (size_t i = told; i < n; i++)
-        tell(t, "epoch", epoch_json(&so_far->epochs[i], so_far->labels.n), t->record);
-    record_commit(t);
+        telling_event(&t->told, "epoch", epoch_json(&so_far->epochs[i], so_far->labels.n), t->told.record);
+    telling_commit(&t->told);
     if (n > 0)
-        log_event(LOG_INFO, "job resumed", json_pack("{s:s,s:I}", "job", t->id, "epochs", (json_int_t)n));
+        log_event(LOG_INFO, "job resumed",
+                  json_pack("{s:s,s:I}", "job", t->told.id, "epochs", (json_int_t)n));
 }
 
 static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
@@ -105,9 +80,9 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
     struct training_job *t = arg;
 
     record_baseline(t, baseline);
-    snapshot_record(&t->now, t->record); /* after a crash it is known to have come so far */
-    json_array_append_new(json_object_get(t->record, "epochs"), epoch_json(report, t->config.labels.n));
-    tell(t, "epoch", epoch_json(report, t->config.labels.n), t->record);
+    snapshot_record(&t->told.now, t->told.record); /* after a crash it is known to have come so far */
+    json_array_append_new(json_object_get(t->told.record, "epochs"), epoch_json(report, t->config.labels.n));
+    telling_event(&t->told, "epoch", epoch_json(report, t->config.labels.n), t->told.record);
 }
 
 /* ---- what it is asked ---- */
@@ -116,23 +91,23 @@ static bool on_cancelled(void *arg)
 {
     const struct training_job *t = arg;
 
-    const int stop = atomic_load(&t->r->stop);
+    const int stop = atomic_load(&t->told.r->stop);
 
-    return stop == STOP_CANCELLED || stop == STOP_SHUTDOWN || t->storage.code != ST_OK;
+    return stop == STOP_CANCELLED || stop == STOP_SHUTDOWN || t->told.storage.code != ST_OK;
 }
 
 static bool on_enough(void *arg)
 {
     const struct training_job *t = arg;
 
-    return atomic_load(&t->r->stop) == STOP_ENOUGH;
+    return atomic_load(&t->told.r->stop) == STOP_ENOUGH;
 }
 
 static bool on_will_resume(void *arg)
 {
     const struct training_job *t = arg;
 
-    return !stop_cancels(atomic_load(&t->r->stop));
+    return !stop_cancels(atomic_load(&t->told.r->stop));
 }
 
 static const struct model *on_rival(void *arg)
@@ -142,7 +117,7 @@ static const struct model *on_rival(void *arg)
     if (on_enough(t)) /* it takes nobody's place */
         return NULL;
     served_release(t->rival); /* a run asks once, but nobody promised */
-    t->rival = registry_active(t->r->registry);
+    t->rival = registry_active(t->told.r->registry);
     return t->rival ? t->rival->model : NULL;
 }
 
@@ -150,7 +125,7 @@ static enum status on_patients(void *arg, struct patients **ret_patients, struct
 {
     struct training_job *t = arg;
 
-    return forgotten_load(t->r, t->config.dataset, ret_patients, err);
+    return forgotten_load(t->told.r, t->config.dataset, ret_patients, err);
 }
 
 /* ---- what is left of it ---- */
@@ -158,17 +133,17 @@ static enum status on_patients(void *arg, struct patients **ret_patients, struct
 /* What is known of the kept model when its epoch ends. */
 static void record_kept(struct training_job *t, const struct train_result *result)
 {
-    json_object_set_new(t->record, "validation_loss", number_or_null(result->validation_loss));
-    json_object_set_new(t->record, "top5_accuracy", number_or_null(result->top5_accuracy));
-    json_object_set_new(t->record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
-    json_object_set_new(t->record, "transfer", transfer_json(result));
+    json_object_set_new(t->told.record, "validation_loss", number_or_null(result->validation_loss));
+    json_object_set_new(t->told.record, "top5_accuracy", number_or_null(result->top5_accuracy));
+    json_object_set_new(t->told.record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
+    json_object_set_new(t->told.record, "transfer", transfer_json(result));
     record_baseline(t, &result->baseline);
 }
 
 /* A replay: how far it is from the job that it repeats, whose scores may be gone. */
 static void record_moved(struct training_job *t, const struct train_result *result)
 {
-    json_t *replay = json_object_get(t->record, "replay");
+    json_t *replay = json_object_get(t->told.record, "replay");
     struct run_movement moved;
     char paths[2][PATH_MAX], name[JOB_FILE_SIZE];
     struct error why = { 0 };
@@ -177,9 +152,9 @@ static void record_moved(struct training_job *t, const struct train_result *resu
     if (!json_is_object(replay))
         return;
     job_scores_name(SCORED_ALL, name);
-    st = job_path(t->r, t->config.replay_of, name, paths[0], &why);
+    st = job_path(t->told.r, t->config.replay_of, name, paths[0], &why);
     if (st == ST_OK)
-        st = job_path(t->r, t->id, name, paths[1], &why);
+        st = job_path(t->told.r, t->told.id, name, paths[1], &why);
     if (st == ST_OK)
         st = runs_moved(paths[0], paths[1], SPLIT_NAMES[VALIDATION], &moved, &why);
     if (st != ST_OK)
@@ -193,36 +168,19 @@ static void record_moved(struct training_job *t, const struct train_result *resu
 static void record_result(struct training_job *t, const struct train_result *result)
 {
     record_kept(t, result);
-    replay_tell(t->r->store, &t->config, result->model, t->record);
+    replay_tell(t->told.r->store, &t->config, result->model, t->told.record);
     record_moved(t, result);
-    json_object_set_new(t->record, "calibration", calibration_json(result));
-    json_object_set_new(t->record, "evaluation", evaluation_json(result));
-    json_object_set_new(json_object_get(t->record, "dataset"), "unreadable_images",
+    json_object_set_new(t->told.record, "calibration", calibration_json(result));
+    json_object_set_new(t->told.record, "evaluation", evaluation_json(result));
+    json_object_set_new(json_object_get(t->told.record, "dataset"), "unreadable_images",
                         json_integer((json_int_t)result->unreadable));
-    json_object_set_new(t->record, "warnings", result_warnings(result));
-}
-
-static enum status scores_save(const struct training_job *t, const struct train_result *result,
-                               struct error *err)
-{
-    enum status st = ST_OK;
-
-    for (int i = 0; i < N_SCORED && st == ST_OK; i++) {
-        const struct iovec part = { result->scores_csv[i].data, result->scores_csv[i].len };
-        char name[JOB_FILE_SIZE], path[PATH_MAX];
-
-        job_scores_name(i, name);
-        st = job_path(t->r, t->id, name, path, err);
-        if (st == ST_OK)
-            st = file_replace(path, &part, 1, err);
-    }
-    return st;
+    json_object_set_new(t->told.record, "warnings", result_warnings(result));
 }
 
 static enum status page_save(const struct training_job *t, enum job_state state,
                              const struct train_result *result, struct error *err)
 {
-    return job_report_save(t->r, t->id, state, t->record, result->model, result->plots, err);
+    return job_report_save(t->told.r, t->told.id, state, t->told.record, result->model, result->plots, err);
 }
 
 /* The job will make it once more when it is resumed. */
@@ -230,30 +188,30 @@ static void model_take_back(struct training_job *t)
 {
     struct error why;
 
-    if (registry_delete(t->r->registry, json_string_value(json_object_get(t->record, "model")), &why) !=
-        ST_OK)
+    if (registry_delete(t->told.r->registry, json_string_value(json_object_get(t->told.record, "model")),
+                        &why) != ST_OK)
         log_error(LOG_WARN, "a model of a job that was interrupted stays", &why);
-    json_object_set_new(t->record, "model", json_null());
+    json_object_set_new(t->told.record, "model", json_null());
 }
 
 /* The kept model into the registry, where it may become the active one, and others too many. */
 static enum status model_save(struct training_job *t, const struct train_result *result, struct error *err)
 {
-    const size_t keep = t->r->options.keep_models;
+    const size_t keep = t->told.r->options.keep_models;
     struct error why;
     bool promoted = false;
-    enum status st = job_model_add(t->r, t->id, result->model, t->record, err);
+    enum status st = job_model_add(t->told.r, t->told.id, result->model, t->told.record, err);
 
     if (st == ST_OK) {
-        st = job_promote(t->r->registry, &t->config, result, t->rival ? t->rival->id : "", t->record,
-                         &promoted, err);
+        st = job_promote(t->told.r->registry, &t->config, result, t->rival ? t->rival->id : "",
+                         t->told.record, &promoted, err);
         if (st != ST_OK)
             model_take_back(t);
     }
-    if (promoted && t->r->options.activated)
-        t->r->options.activated(t->r->options.arg, t->id,
-                                json_string_value(json_object_get(t->record, "model")));
-    if (st == ST_OK && keep > 0 && registry_retain(t->r->registry, keep, &why) != ST_OK)
+    if (promoted && t->told.r->options.activated)
+        t->told.r->options.activated(t->told.r->options.arg, t->told.id,
+                                     json_string_value(json_object_get(t->told.record, "model")));
+    if (st == ST_OK && keep > 0 && registry_retain(t->told.r->registry, keep, &why) != ST_OK)
         log_error(LOG_WARN, "older models are not deleted", &why);
     return st;
 }
@@ -265,22 +223,10 @@ static enum status all_save(struct training_job *t, const struct train_result *r
 
     on_phase(t, PHASE_SAVING);
     record_result(t, result);
-    st = scores_save(t, result, err);
+    st = job_scores_save(t->told.r, t->told.id, result, err);
     if (st == ST_OK)
         st = page_save(t, JOB_SUCCEEDED, result, err);
     return st == ST_OK ? model_save(t, result, err) : st;
-}
-
-/* Whether somebody wants a run's results. From now on it is too late to say no: what is kept may be made the active model. */
-static bool still_wanted(struct runner *r)
-{
-    bool wanted;
-
-    pthread_mutex_lock(&r->lock);
-    wanted = !stop_cancels(atomic_load(&r->stop));
-    r->too_late = wanted;
-    pthread_mutex_unlock(&r->lock);
-    return wanted;
 }
 
 /* What a cancelled job is asked to leave: the kept epoch, with its figures and its report as far as there are any. */
@@ -289,16 +235,16 @@ static enum status kept_save(struct training_job *t, const struct train_result *
     enum status st = ST_OK;
 
     if (!result->model) /* stopped before it had read its checkpoint, or without one */
-        return job_keep_checkpoint(t->r, t->id, t->record, err);
+        return job_keep_checkpoint(t->told.r, t->told.id, t->told.record, err);
     if (result->evaluated) {
         record_result(t, result);
-        st = scores_save(t, result, err);
+        st = job_scores_save(t->told.r, t->told.id, result, err);
     } else {
         record_kept(t, result);
     }
     if (st == ST_OK)
         st = page_save(t, JOB_CANCELLED, result, err);
-    return st == ST_OK ? job_model_add(t->r, t->id, result->model, t->record, err) : st;
+    return st == ST_OK ? job_model_add(t->told.r, t->told.id, result->model, t->told.record, err) : st;
 }
 
 /* What is left of a run: all of it when it succeeded, the kept epoch when it was cancelled with that wish. */
@@ -308,16 +254,16 @@ static enum status results_save(struct training_job *t, const struct train_resul
     struct error why = { 0 };
     enum status saved = ST_OK;
 
-    if (t->storage.code != ST_OK) {
-        *err = t->storage;
+    if (t->told.storage.code != ST_OK) {
+        *err = t->told.storage;
         return err->code;
     }
-    if (st == ST_OK && !still_wanted(t->r))
+    if (st == ST_OK && !telling_still_wanted(&t->told))
         st = error_set(err, ST_CANCELLED, "the training was cancelled");
     if (st == ST_OK) {
         saved = result->model ? all_save(t, result, &why) : page_save(t, JOB_SUCCEEDED, result, &why);
-    } else if (st == ST_CANCELLED && stop_cancels(atomic_load(&t->r->stop)) &&
-               atomic_load(&t->r->keep_best)) {
+    } else if (st == ST_CANCELLED && stop_cancels(atomic_load(&t->told.r->stop)) &&
+               atomic_load(&t->told.r->keep_best)) {
         saved = kept_save(t, result, &why);
     }
     return saved == ST_OK ? st : storage_error(saved, &why, err);
@@ -325,27 +271,9 @@ static enum status results_save(struct training_job *t, const struct train_resul
 
 /* ---- the run ---- */
 
-/* What is known of a job that has begun before; a new one's record is as it was queued, with today's environment. */
-static enum status record_recall(struct training_job *t, struct error *err)
-{
-    json_t *before = NULL;
-    enum job_state state;
-    const enum status st = store_job_look(t->r->store, t->id, &state, &before, err);
-
-    if (st == ST_OK && json_is_object(json_object_get(before, "dataset")))
-        json_object_update(t->record, before);
-    if (st == ST_OK &&
-        json_is_string(json_object_get(before, "error"))) { /* why it was interrupted: no more */
-        json_object_set_new(t->record, "error", json_null());
-        record_commit(t);
-    }
-    json_decref(before);
-    return st;
-}
-
 static bool has_begun(const struct training_job *t)
 {
-    return json_is_object(json_object_get(t->record, "dataset"));
+    return json_is_object(json_object_get(t->told.record, "dataset"));
 }
 
 /* What the record of a job that has begun before says that its data must still be, and the threads that it needs. */
@@ -364,7 +292,7 @@ static void go_on_as_before(const json_t *record, struct train_request *request)
 static enum status init_load(struct training_job *t, struct model **ret_init, struct error *err)
 {
     struct error why;
-    const enum status st = registry_load(t->r->registry, t->config.init, ret_init, &why);
+    const enum status st = registry_load(t->told.r->registry, t->config.init, ret_init, &why);
 
     if (st == ST_OK)
         return ST_OK;
@@ -382,16 +310,16 @@ static enum status places_make(const struct training_job *t, struct places *p, s
 {
     char folder[PATH_MAX], name[JOB_FILE_SIZE];
     struct error why;
-    enum status st = job_folder(t->r, t->id, folder, err);
+    enum status st = job_folder(t->told.r, t->told.id, folder, err);
 
-    snprintf(p->cache, sizeof p->cache, "%s/cache", t->r->options.state);
+    snprintf(p->cache, sizeof p->cache, "%s/cache", t->told.r->options.state);
     job_scores_name(SCORED_ALL, name);
     if (st == ST_OK)
-        st = job_path(t->r, t->id, CHECKPOINT_NAME, p->checkpoint, err);
+        st = job_path(t->told.r, t->told.id, CHECKPOINT_NAME, p->checkpoint, err);
     if (st == ST_OK)
-        st = job_path(t->r, t->id, name, p->scores, err);
+        st = job_path(t->told.r, t->told.id, name, p->scores, err);
     if (st == ST_OK)
-        st = job_path(t->r, t->id, PATIENTS_NAME, p->patients, err);
+        st = job_path(t->told.r, t->told.id, PATIENTS_NAME, p->patients, err);
     if (st == ST_OK && folder_make(folder, &why) != ST_OK)
         st = storage_error(why.code, &why, err);
     return st;
@@ -413,17 +341,18 @@ static enum status train(struct training_job *t, struct error *err)
     struct places places = { .scores = "" };
     struct model *init = NULL;
     struct train_request request = { .config = &t->config,
-                                     .datasets = t->r->options.datasets,
+                                     .datasets = t->told.r->options.datasets,
                                      .cache_folder = places.cache,
-                                     .cache_bytes = t->r->options.cache_bytes,
-                                     .threads = t->r->options.threads,
+                                     .cache_bytes = t->told.r->options.cache_bytes,
+                                     .threads = t->told.r->options.threads,
                                      .class = POOL_BACKGROUND,
                                      .checkpoint = places.checkpoint,
                                      .scores_path = places.scores,
                                      .patients_path = places.patients };
     struct train_result result = { 0 };
-    json_t *before = json_deep_copy(t->record); /* whose digests the run is held against while it grows */
-    json_t *original = replay_original(t->r->store, &t->config);
+    json_t *before =
+        json_deep_copy(t->told.record); /* whose digests the run is held against while it grows */
+    json_t *original = replay_original(t->told.r->store, &t->config);
     enum status st = places_make(t, &places, err);
 
     if (st == ST_OK && !request.datasets)
@@ -435,11 +364,12 @@ static enum status train(struct training_job *t, struct error *err)
         go_on_as_before(original, &request);
         go_on_as_before(before, &request);
         request.init = init;
-        request.notes = json_pack("{s:s}", "job", t->id); /* where the weights come from, in their metadata */
+        request.notes =
+            json_pack("{s:s}", "job", t->told.id); /* where the weights come from, in their metadata */
         st = train_run(&request, &observer, &result, err);
         st = results_save(t, &result, st, err);
     }
-    if (st != ST_OK && !json_is_object(json_object_get(t->record, "evaluation")))
+    if (st != ST_OK && !json_is_object(json_object_get(t->told.record, "evaluation")))
         unlink(places.scores); /* of a model that nobody will have */
     train_result_release(&result);
     json_decref(request.notes);
@@ -465,9 +395,9 @@ static enum status config_read(struct training_job *t, const json_t *config, jso
 enum status training_job_run(struct runner *r, const char *id, const json_t *config, json_t *record,
                              struct error *err)
 {
-    struct training_job t = { .r = r, .id = id, .record = record, .now.train.eta_s = -1 };
+    struct training_job t = { .told = { .r = r, .id = id, .record = record, .now.train.eta_s = -1 } };
     json_t *errors = json_array();
-    enum status st = errors ? record_recall(&t, err) : error_nomem(err);
+    enum status st = errors ? telling_recall(&t.told, err) : error_nomem(err);
 
     if (st == ST_OK)
         st = config_read(&t, config, errors, err);

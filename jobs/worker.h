@@ -1,5 +1,5 @@
-/* jobs/worker.h - what the files behind cxrd/runner.h share: submitting.c is how a job enters the queue, runner.c the
- * thread that works it off, training_job.c and fetching.c the work of the two kinds of jobs, watching.c a job as it is
+/* jobs/worker.h - what the files behind cxrd/runner.h share: submitting.c and submit_scoring.c are how a job enters the queue,
+ * runner.c the thread that works it off, training_job.c, scoring_job.c and fetching.c the work of the kinds of jobs, watching.c a job as it is
  * now, keeping.c what becomes of one that does not simply succeed, unwritten.c one whose end is not written yet, job_files.c
  * what a job has on the disk. */
 #ifndef JOBS_WORKER_H
@@ -13,7 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { JOB_FILE_SIZE = 64 }; /* of the name of a file there */
+#define PARTIAL_NAME "partial.scores" /* in a job's folder: what one that scores has come to so far */
+enum { JOB_FILE_SIZE = 64 };          /* of the name of a file there */
 
 /* Enough: it is cancelled, but what it would have kept so far is evaluated before it ends. */
 enum stop_reason { GO_ON, STOP_ENOUGH, STOP_CANCELLED, STOP_SHUTDOWN };
@@ -57,6 +58,11 @@ MUST_USE enum status training_job_run(struct runner *r, const char *id, const js
 MUST_USE enum status fetching_run(struct runner *r, const char *id, const json_t *config, json_t *record,
                                   struct error *err);
 
+/* Of JOB_PREDICT and JOB_VALIDATE. Errors: ST_INVALID (the configuration), ST_UNUSABLE (the model), score_run()'s, and what saving
+ * can meet. */
+MUST_USE enum status scoring_job_run(struct runner *r, const char *id, const char *type, const json_t *config,
+                                     json_t *record, struct error *err);
+
 /* ---- by any thread ---- */
 
 /* Who is to be left out of a job on that data set, by now; patients_free() it. Errors: ST_IO, ST_NOMEM. */
@@ -97,8 +103,23 @@ MUST_USE enum status job_report_save(struct runner *r, const char *id, enum job_
 void job_checkpoint_drop(const struct runner *r, const char *id); /* none there is fine */
 void job_scores_name(int set, char name[JOB_FILE_SIZE]); /* "validation.csv"; of SCORED_ALL "scores.csv" */
 
+/* Write the scores of the sets that there are some of. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_scores_save(const struct runner *r, const char *id,
+                                     const struct train_result *result, struct error *err);
+
+/* The digest of a file of a job. Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+MUST_USE enum status job_file_digest(const char *path, char ret[DIGEST_TEXT_SIZE], struct error *err);
+
 /* Put what went wrong with the disk into words that say so. Returns `st`. */
 enum status storage_error(enum status st, const struct error *why, struct error *err);
+
+/* ---- entering the queue ---- */
+
+/* Queue a job whose configuration is good. Errors: store_job_add()'s. */
+struct new_job;
+MUST_USE enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE],
+                                struct error *err);
+void job_check_webhook(const struct runner *r, const char *webhook, json_t *errors);
 
 /* ---- with the lock held ---- */
 bool job_is_running(const struct runner *r, const char *id);

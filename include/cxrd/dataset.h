@@ -81,6 +81,8 @@ struct table {
     struct labels labels; /* the findings that it was read for */
     enum table_format format;
     bool votes;              /* rows of one picture are of several readers */
+    uint64_t has;            /* findings that it has: all, but with table_source.site */
+    bool unlabelled;         /* what it says of findings is of no account, see struct site_words */
     bool matrix;             /* findings are columns; false: words of a list, which has all that is there */
     size_t name_parts;       /* of a picture's path, the last ones, that are its name; see discover() */
     size_t n_rows, n_joined; /* n_joined: rows of the file that were joined to another, see table_read() */
@@ -118,6 +120,7 @@ struct table_source {
     size_t mapping_size;
     enum uncertain_labels uncertain;
     enum missing_labels missing;
+    const struct site_words *site; /* NULL: the table is in the format's own words, and has all findings */
 };
 
 /* Read a table in a format of table_format.h. What is said there of its rows becomes table_row.labels and table_row.unknown:
@@ -127,7 +130,8 @@ struct table_source {
  *   not said     by `missing`: neither or unknown; of a row with "No Finding" neither
  * Rows of one picture become one. Where a format has readers, a finding is what most of them say. It is uncertain where as many say
  * yes as no, and where some call it uncertain and nobody says yes or no. Elsewhere two rows that contradict each other about a
- * finding are refused.
+ * finding are refused. With `site` a finding that the table does not have, no column of it, or no row of a list that names it, is not
+ * known in any row.
  * Errors: those of table_read(); ST_FORMAT also for values that are no label, findings that the table has no column of, a mapping
  * that cannot be used. */
 MUST_USE enum status table_read_as(const struct table_source *source, const struct labels *labels,

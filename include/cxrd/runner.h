@@ -71,6 +71,14 @@ MUST_USE enum status runner_submit_fetch(struct runner *r, const json_t *request
                                          const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
                                          struct error *err);
 
+/* Queue the scoring of a data set with a model, or its validation there, see scoring.h. As runner_submit(). */
+MUST_USE enum status runner_submit_predict(struct runner *r, const json_t *request,
+                                           const char *idempotency_key, const char *request_sha256,
+                                           char ret_id[ID_SIZE], json_t *errors, struct error *err);
+MUST_USE enum status runner_submit_validate(struct runner *r, const json_t *request,
+                                            const char *idempotency_key, const char *request_sha256,
+                                            char ret_id[ID_SIZE], json_t *errors, struct error *err);
+
 /* Ask a job to end: one that waits or was interrupted is cancelled at once, a running one at its next batch.
  *   keep_best  the epoch that it would have kept so far becomes a model, if one was finished
  * Errors: ST_NOTFOUND, ST_CONFLICT (it has ended, or saves its results; or nothing can be kept, as its checkpoint is
@@ -132,6 +140,11 @@ MUST_USE enum status runner_forget(struct runner *r, const json_t *request, json
 /* Fill in `dataset` where it is not set and check what needs the disk: that the folder and the table are there.
  * Wrong fields are named in `errors`. Shared with `cxrd train`. Errors: ST_IO, ST_NOMEM (whether they are cannot be told). */
 MUST_USE enum status train_config_check(struct train_config *c, const char *datasets, json_t *errors,
+                                        struct error *err);
+
+/* The same of a job that scores, with its list of rows. */
+struct score_config;
+MUST_USE enum status score_config_check(struct score_config *c, const char *datasets, json_t *errors,
                                         struct error *err);
 
 #endif

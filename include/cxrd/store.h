@@ -27,7 +27,7 @@ void store_close(struct store *s); /* NULL is fine */
 /* ---- jobs ---- */
 
 struct new_job {
-    const char *type;            /* JOB_TRAIN or JOB_FETCH */
+    const char *type;            /* JOB_TRAIN … */
     const json_t *config;        /* every field, resolved */
     const char *idempotency_key; /* NULL: none */
     const char *request_sha256;  /* of the request's body, to tell a repetition from another request */
@@ -37,8 +37,10 @@ struct new_job {
     const json_t *record; /* the other fields of the contract, before there is anything to say; NULL: none */
 };
 
-#define JOB_TRAIN "train"
-#define JOB_FETCH "fetch"
+#define JOB_TRAIN    "train"
+#define JOB_FETCH    "fetch"
+#define JOB_PREDICT  "predict"
+#define JOB_VALIDATE "validate"
 enum { JOB_TYPE_SIZE = 16 };
 
 /* Queue a job; the record is durable when this returns ST_OK.

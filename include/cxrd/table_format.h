@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum table_format {
     FORMAT_NIH,      /* ChestX-ray14: a list of findings in a cell */
@@ -35,6 +36,21 @@ struct table_defaults {
     bool frontal; /* rows with another view than PA and AP are left out */
 };
 struct table_defaults table_format_defaults(enum table_format format);
+
+/* How a table of another site names findings, and that it need not have all. */
+enum { MOST_SITE_WORDS = 256, SITE_WORD = 128 };
+struct site_words {
+    bool unlabelled; /* findings are of no account: the table need not have any, and may say what it likes */
+    bool
+        other_words; /* a word of a list that means nothing else is another finding; else the table is refused */
+    bool chosen;     /* only the findings of `asked` count, as if the table had no others */
+    uint64_t asked; /* bit i: finding i of the labels that the table is read for */
+    size_t n;
+    struct site_word {
+        char word[SITE_WORD],
+            means[LABEL_SIZE]; /* of a list, or a column's name; a finding, or "No Finding" */
+    } of[MOST_SITE_WORDS];
+};
 
 enum { TABLE_PATH = 640 };
 

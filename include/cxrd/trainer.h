@@ -17,14 +17,15 @@
 #include "cxrd/pool.h"
 #include "cxrd/train_config.h"
 
-/* In the order of a run. */
+/* In the order of a training. */
 enum train_phase {
     PHASE_SCANNING,
     PHASE_SPLITTING,
     PHASE_CACHING,
     PHASE_TRAINING,
     PHASE_EVALUATING,
-    PHASE_SAVING
+    PHASE_SAVING,
+    PHASE_SCORING /* of a job that does not train, after PHASE_SCANNING */
 };
 extern const char *const PHASE_NAMES[]; /* "scanning" … */
 
@@ -62,6 +63,7 @@ struct finding_report {
         double threshold;
         struct estimate sensitivity, specificity; /* of ranking */
         struct estimate positive_rate;            /* rows at or above it; false positives on normal chests */
+        struct estimate ppv, npv; /* of the rows at or above it, those with the finding; below, without */
     } operating[N_OPERATING];
 };
 
@@ -210,6 +212,9 @@ struct train_request {
      * ends with the weights that it would have had uninterrupted, bit for bit; see train_threads(). */
     const char *checkpoint;                /* NULL: none */
     const char *csv_sha256, *split_sha256; /* what the data must still be; NULL: anything */
+
+    const struct site_words
+        *site; /* of a table that need not have all findings, see table_source; NULL: it must */
 
     /* Where the rows of all splits go with what the kept model says of them (jobs/training/scores_file.h), for which those that
      * trained it are scored too; NULL: nowhere. Whoever asked for the run removes it where the run comes to nothing. */

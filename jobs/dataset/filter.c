@@ -50,7 +50,7 @@ static bool is_labelled(const struct table *t, const struct table_row *row)
 
     for (size_t k = 0; k < t->labels.n; k++)
         unknown += row->unknown >> k & 1;
-    return unknown < t->labels.n || t->labels.n == 0;
+    return unknown < t->labels.n || t->labels.n == 0 || t->unlabelled;
 }
 
 static enum status refuse(const struct dataset_report *report, int max_age, struct error *err)

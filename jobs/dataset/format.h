@@ -68,10 +68,10 @@ struct format_spec {
 const struct format_spec *format_spec_of(enum table_format format);
 
 /* Its spec, of FORMAT_CSV.
- *   name  of the table, for sentences
+ *   partial  it need not name a column of each finding
  * Errors: ST_FORMAT, ST_NOMEM. */
 struct mapping; /* owns what the spec points to */
-MUST_USE enum status mapping_read(const char *text, size_t n, const struct labels *labels,
+MUST_USE enum status mapping_read(const char *text, size_t n, const struct labels *labels, bool partial,
                                   struct mapping **ret_mapping, struct error *err);
 const struct format_spec *mapping_spec(const struct mapping *m);
 void mapping_free(struct mapping *m); /* NULL is fine */

@@ -23,6 +23,7 @@ struct mapping {
 struct making {
     struct mapping *m;
     const struct labels *labels;
+    bool partial;
     size_t n_columns, n_words, n_values;
     struct error *err;
     enum status st;
@@ -87,7 +88,7 @@ static void finding_columns(struct making *k, const json_t *object)
             c->finding = (size_t)label;
     }
     for (size_t i = 0; i < k->labels->n; i++)
-        if (!named[i])
+        if (!named[i] && !k->partial)
             refuse(k, "names no column of '%s'", k->labels->names[i]);
 }
 
@@ -262,12 +263,12 @@ static void make(struct making *k)
     m->spec.n_values = k->n_values;
 }
 
-enum status mapping_read(const char *text, size_t n, const struct labels *labels,
+enum status mapping_read(const char *text, size_t n, const struct labels *labels, bool partial,
                          struct mapping **ret_mapping, struct error *err)
 {
     const struct plain_text plain = plain_text_of(text, n);
     struct mapping *m = calloc(1, sizeof *m);
-    struct making k = { .m = m, .labels = labels, .err = err };
+    struct making k = { .m = m, .labels = labels, .partial = partial, .err = err };
     json_error_t why;
     enum status st;
 

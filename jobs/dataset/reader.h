@@ -22,9 +22,11 @@ struct reader {
     size_t rows_capacity, names_capacity;
     const struct format_spec *spec;
     const struct file_spec *file;
+    const struct site_words *site; /* the table need not have all findings; NULL: it must */
     struct place place[MAX_FIELDS];
     bool found[MOST_COLUMNS]; /* columns of the spec that the header has */
     uint64_t finding_found;   /* findings that it has a column of */
+    uint64_t columns_found;   /* the same of all files */
     size_t n_needed, n_seen;  /* fields that each row must have; that this one has so far */
     size_t field, line;       /* of the field that comes next; rows so far, the header too */
     size_t unended;           /* bytes in which no field has ended yet, by pieces */

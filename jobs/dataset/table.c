@@ -7,6 +7,7 @@
 #include "cxrd/words.h"
 #include "history.h"
 #include "join.h"
+#include "site_words.h"
 #include "studies.h"
 
 #include <csv.h>
@@ -103,18 +104,27 @@ static void no_column(struct reader *r, const char *name)
                           r->name, name, guess_header(r), r->header);
 }
 
+/* Of a table that need not have all findings, no column of these is needed; nor of any where findings are of no account. */
+static bool is_needed(const struct reader *r, const struct column_spec *column)
+{
+    if (column->role == ROLE_FINDINGS && r->site && r->site->unlabelled)
+        return false;
+    return column->needed && !(column->role == ROLE_FINDING && r->site);
+}
+
 static void header_end(struct reader *r)
 {
     for (size_t c = 0; c < r->file->n; c++)
-        if (r->file->columns[c].needed && !r->found[c])
+        if (is_needed(r, &r->file->columns[c]) && !r->found[c])
             no_column(r, r->file->columns[c].name);
     if (r->file->matrix && !has_role(r, ROLE_FINDINGS)) {
         r->t.matrix = true;
         for (size_t k = 0; k < r->t.labels.n; k++)
-            if (!(r->finding_found >> k & 1))
+            if (!r->site && !(r->finding_found >> k & 1))
                 no_column(r, r->t.labels.names[k]);
     }
     r->t.matrix = r->t.matrix || has_role(r, ROLE_FINDING);
+    r->columns_found |= r->finding_found;
     r->t.has_follow_up = r->t.has_follow_up || has_role(r, ROLE_FOLLOW_UP);
 }
 
@@ -262,6 +272,7 @@ static enum status make(struct reader *r, const struct table_source *source)
     if (st != ST_OK)
         return st;
     findings_settle(source, r->spec, &r->t);
+    site_settle(source->site, r->columns_found, &r->t);
     r->t.misfits.other_words = r->findings.other_words;
     if ((r->t.has_follow_up && table_history(&r->t) != ST_OK) || table_digest(source, r->t.sha256) != ST_OK)
         return error_nomem(r->err);
@@ -272,23 +283,30 @@ static enum status read_by(const struct table_source *source, const struct forma
                            const struct labels *labels, struct table *ret_table, struct error *err)
 {
     struct reader *r = calloc(1, sizeof *r);
-    enum status st;
+    struct meaning *words = NULL;
+    struct format_spec own;
+    enum status st = site_spec(spec, source->site, &own, &words);
 
-    if (!r)
+    if (!r || st != ST_OK) {
+        free(words);
+        free(r);
         return error_nomem(err);
-    r->spec = spec;
+    }
+    r->spec = &own;
+    r->site = source->site;
     r->err = err;
     if (labels)
         r->t.labels = *labels;
     r->t.format = source->format;
     r->t.name_parts = spec->name_parts;
     r->t.votes = spec->votes;
-    r->findings = (struct findings_reader){ .spec = spec, .labels = &r->t.labels };
+    r->findings = (struct findings_reader){ .spec = &own, .labels = &r->t.labels };
     st = make(r, source);
     if (st == ST_OK)
         *ret_table = r->t;
     else
         table_release(&r->t);
+    free(words);
     free(r);
     return st;
 }
@@ -300,7 +318,7 @@ enum status table_read_as(const struct table_source *source, const struct labels
     enum status st = ST_OK;
 
     if (source->format == FORMAT_CSV)
-        st = mapping_read(source->mapping, source->mapping_size, labels, &mapping, err);
+        st = mapping_read(source->mapping, source->mapping_size, labels, source->site != NULL, &mapping, err);
     if (st == ST_OK)
         st = read_by(source, mapping ? mapping_spec(mapping) : format_spec_of(source->format), labels,
                      ret_table, err);

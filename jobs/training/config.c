@@ -522,7 +522,7 @@ static void check_without_pictures(const struct train_config *c, json_t *errors)
         config_error(errors, "ema", "a job without pictures takes no steps");
 }
 
-static void check_format(const struct train_config *c, json_t *errors)
+void config_check_format(const struct train_config *c, json_t *errors)
 {
     char second[TABLE_PATH];
     struct error why;
@@ -546,7 +546,7 @@ static void check_together(struct train_config *c, json_t *errors)
         head_settle(c, errors);
         check_network(c, errors);
     }
-    check_format(c, errors);
+    config_check_format(c, errors);
     if (c->shards & (c->shards - 1))
         config_error(errors, "shards", "must be 0 or a power of two");
     if (c->freeze == FREEZE_BACKBONE && c->backbone_rate != 1)
@@ -723,6 +723,24 @@ json_t *train_config_json(const struct train_config *c)
         }
     }
     return object;
+}
+
+struct train_config config_begin(const json_t *object) { return recipe_of(object); }
+
+bool config_field_parse(const char *name, const json_t *value, struct train_config *c, json_t *errors)
+{
+    const struct field *f = field_find(name);
+
+    if (f)
+        parse_field(f, value, c, errors);
+    return f != NULL;
+}
+
+json_t *config_field_json(const char *name, const struct train_config *c)
+{
+    const struct field *f = field_find(name);
+
+    return field_json(f, (const char *)c + f->place);
 }
 
 enum { SHOWN = 60, SHOWN_BEFORE = 20 }; /* bytes of a value, and of these before the first that is another */

@@ -7,6 +7,13 @@
 /* Which of the field's choices it is; of networks that see a picture. */
 int config_architecture(const char *name);
 
+/* Of jobs that have some of the fields: what nothing means, by the table's format; one field of a request, false where there is no
+ * such one; the same as a record has it, a new reference; whether what is said of the table's format goes together. */
+struct train_config config_begin(const json_t *object);
+bool config_field_parse(const char *name, const json_t *value, struct train_config *c, json_t *errors);
+json_t *config_field_json(const char *name, const struct train_config *c);
+void config_check_format(const struct train_config *c, json_t *errors);
+
 /* The shards of a job that does not say how many. */
 void config_settle_shards(struct train_config *c);
 

@@ -132,16 +132,11 @@ static void features_take(struct features *f, uint32_t row, const struct session
 }
 
 /* A stretch of rows that the pool scores at once; results at their places, what failed marked. */
-enum { STRETCH = 64 };
-
 struct stretch {
     struct scorer *scorer;
     const struct model *model;
-    const uint32_t *rows;
     const struct scoring_hooks *hooks;
-    enum status status[STRETCH];
-    struct error errors[STRETCH];
-    float logits[STRETCH][MAX_LABELS];
+    struct stretch_scores scores;
 };
 
 static enum status no_result(enum status st, struct error *err)
@@ -210,35 +205,57 @@ static enum status score_picture(const struct stretch *t, uint32_t row, struct l
 static void score_task(void *arg, size_t task, size_t lane)
 {
     struct stretch *t = arg;
-    const uint32_t row = t->rows[task];
+    struct stretch_scores *s = &t->scores;
+    const uint32_t row = s->rows[task];
     const struct input_values values = row_values(t->scorer->pictures->table, row);
-    enum status st = score_picture(t, row, &t->scorer->lanes[lane], t->logits[task], &t->errors[task]);
+    enum status st = score_picture(t, row, &t->scorer->lanes[lane], s->logits[task], &s->errors[task]);
 
-    if (st == ST_OK && (st = model_add_inputs(t->model, &values, t->logits[task], NULL)) != ST_OK)
-        no_result(st, &t->errors[task]);
-    t->status[task] = st;
+    if (st == ST_OK && (st = model_add_inputs(t->model, &values, s->logits[task], NULL)) != ST_OK)
+        no_result(st, &s->errors[task]);
+    s->status[task] = st;
 }
 
 /* Append the stretch's results; a picture that is no good is left out or ends it all. */
-static enum status collect(const struct stretch *t, size_t n, bool strict, struct scores *s,
-                           struct error *err)
+static enum status collect(const struct stretch *t, bool strict, struct scores *s, struct error *err)
 {
+    const struct table *table = t->scorer->pictures->table;
+    const struct stretch_memory *memory = t->hooks->memory;
+    const struct stretch_scores *from = &t->scores;
     const size_t width = s->labels->n;
 
-    for (size_t i = 0; i < n; i++) {
-        if (t->status[i] != ST_OK &&
-            (strict || t->status[i] == ST_NUMERIC || status_is_outside(t->status[i])))
-            return error_set(err, t->status[i], "%s", t->errors[i].text);
-        if (t->status[i] != ST_OK)
+    for (size_t i = 0; i < from->n; i++) {
+        if (from->status[i] != ST_OK &&
+            (strict || from->status[i] == ST_NUMERIC || status_is_outside(from->status[i])))
+            return error_set(err, from->status[i], "%s", from->errors[i].text);
+        if (from->status[i] != ST_OK && memory)
+            memory->left_out(memory->arg, from->rows[i], &from->errors[i]);
+        if (from->status[i] != ST_OK)
             continue;
-        s->rows[s->n] = t->rows[i];
-        s->patients[s->n] = t->scorer->pictures->table->rows[t->rows[i]].patient;
-        row_truth(t->scorer->pictures->table, t->rows[i], s->truth + s->n * width);
-        memcpy(s->logits + s->n * width, t->logits[i], width * sizeof *s->logits);
-        model_probabilities(t->model, 1, t->logits[i], s->prob + s->n * width);
+        s->rows[s->n] = from->rows[i];
+        s->patients[s->n] = table->rows[from->rows[i]].patient;
+        row_truth(table, from->rows[i], s->truth + s->n * width);
+        memcpy(s->logits + s->n * width, from->logits[i], width * sizeof *s->logits);
+        model_probabilities(t->model, 1, from->logits[i], s->prob + s->n * width);
         s->n++;
     }
     return ST_OK;
+}
+
+/* The next rows, scored or recalled, among the others'. */
+static enum status stretch_score(struct stretch *t, bool strict, struct scores *s, struct error *err)
+{
+    const struct stretch_memory *memory = t->hooks->memory;
+    const bool known = memory && memory->recall(memory->arg, &t->scores);
+    enum status st;
+
+    if (!known)
+        pool_run(t->scorer->pool, t->scores.n, score_task, t);
+    st = collect(t, strict, s, err);
+    if (st == ST_OK && memory && !known)
+        st = memory->keep(memory->arg, &t->scores, err);
+    if (t->hooks->done)
+        t->hooks->done(t->hooks->arg, t->scores.n);
+    return st;
 }
 
 /* Room for what is kept of a picture. */
@@ -269,18 +286,14 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
     t->scorer = scorer;
     t->model = m;
     t->hooks = hooks;
-    for (size_t at = 0; at < n && st == ST_OK; at += STRETCH) {
-        const size_t count = n - at < STRETCH ? n - at : STRETCH;
-
+    for (size_t at = 0; at < n && st == ST_OK; at += STRETCH_ROWS) {
         if (hooks->cancelled && hooks->cancelled(hooks->arg)) {
             st = error_set(err, ST_CANCELLED, "the scoring was cancelled");
             break;
         }
-        t->rows = rows + at;
-        pool_run(scorer->pool, count, score_task, t);
-        st = collect(t, count, strict, &s, err);
-        if (hooks->done)
-            hooks->done(hooks->arg, count);
+        t->scores.n = n - at < STRETCH_ROWS ? n - at : STRETCH_ROWS;
+        t->scores.rows = rows + at;
+        st = stretch_score(t, strict, &s, err);
     }
     free(t);
     if (st != ST_OK) {

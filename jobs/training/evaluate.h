@@ -54,10 +54,31 @@ void features_release(struct features *f);                                     /
  *   done       told how many more rows are done; may be NULL
  *   features   filled in for those of its rows that are scored; may be NULL
  *   view       how the pictures are taken; NULL: as they are
+ *   memory     of stretches; may be NULL
  *   kept       where what the model's head reads of the pictures, so taken, is kept from run to run; may be NULL
  * Errors: ST_CANCELLED, ST_NUMERIC, ST_NOMEM; with `strict`, picture_load()'s. */
 struct view {
     uint64_t seed, number; /* each row's picture as augment.h draws it by them */
+};
+
+/* Rows that are scored at once, and what came of each. */
+enum { STRETCH_ROWS = 64 };
+struct stretch_scores {
+    size_t n;
+    const uint32_t *rows;
+    enum status status[STRETCH_ROWS];
+    struct error errors[STRETCH_ROWS];
+    float logits[STRETCH_ROWS][MAX_LABELS];
+};
+
+/* What is known of stretches from an earlier run, and is to be known by a later one. */
+struct stretch_memory {
+    void *arg;
+    /* Fill in what is known of the stretch's rows. False: nothing is. */
+    bool (*recall)(void *arg, struct stretch_scores *t);
+    /* One was scored: of each row there are logits, or its picture is no good. Errors: any, which end it. */
+    enum status (*keep)(void *arg, const struct stretch_scores *t, struct error *err);
+    void (*left_out)(void *arg, uint32_t row, const struct error *why); /* a picture that is no good */
 };
 struct scoring_hooks {
     void *arg;
@@ -66,6 +87,7 @@ struct scoring_hooks {
     struct features *features;
     const struct view *view;
     struct image_cache *kept;
+    const struct stretch_memory *memory; /* NULL: none */
 };
 MUST_USE enum status scorer_run(struct scorer *s, const struct model *m, const uint32_t *rows, size_t n,
                                 bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,

@@ -160,14 +160,40 @@ static void judged_release(struct judged *j)
     free(j->values);
 }
 
+/* How often the call is right, of rows at or above a threshold, and of those below it. The call stands in place of the truth, and
+ * the truth in place of the call. */
+static enum status predictive_values(const struct judged *j, size_t k, float threshold,
+                                     struct operating_report *ret)
+{
+    const size_t n = j->s->labels->n;
+    uint8_t *called = malloc(j->s->n + 1);
+    enum status st = called ? ST_OK : ST_NOMEM;
+
+    for (size_t i = 0; called && i < j->s->n; i++) {
+        const uint8_t truth = j->s->truth[i * n + k];
+
+        called[i] = truth < TRUTH_UNKNOWN ? j->s->prob[i * n + k] >= threshold : TRUTH_UNKNOWN;
+        j->values[i] = truth == 1;
+    }
+    if (st == ST_OK)
+        st = rate_estimate(&j->patients, j->values, called, 1, 1, &ret->ppv);
+    for (size_t i = 0; i < j->s->n; i++)
+        j->values[i] = 1 - j->values[i];
+    if (st == ST_OK)
+        st = rate_estimate(&j->patients, j->values, called, 1, 0, &ret->npv);
+    free(called);
+    return st;
+}
+
 static enum status operate_at(const struct judged *j, size_t k, float threshold, struct operating_report *ret)
 {
     const uint8_t *truth = j->s->truth + k;
-    enum status st;
+    enum status st = predictive_values(j, k, threshold, ret);
 
     for (size_t i = 0; i < j->s->n; i++)
         j->values[i] = j->s->prob[i * j->s->labels->n + k] >= threshold;
-    st = rate_estimate(&j->patients, j->values, NULL, 1, 0, &ret->positive_rate);
+    if (st == ST_OK)
+        st = rate_estimate(&j->patients, j->values, NULL, 1, 0, &ret->positive_rate);
     if (st == ST_OK)
         st = rate_estimate(&j->patients, j->values, truth, j->s->labels->n, 1, &ret->sensitivity);
     for (size_t i = 0; i < j->s->n; i++)
@@ -186,12 +212,13 @@ static enum status operate(const struct judged *j, size_t k, const struct operat
         const float threshold = points->threshold[kind][k];
         struct operating_report *o = &r->operating[kind];
 
-        *o = (struct operating_report){ (double)threshold, NOT_DEFINED, NOT_DEFINED, NOT_DEFINED };
+        *o = (struct operating_report){ (double)threshold, NOT_DEFINED, NOT_DEFINED,
+                                        NOT_DEFINED,       NOT_DEFINED, NOT_DEFINED };
         if (isnan(threshold))
             continue;
         st = operate_at(j, k, threshold, o);
         if (!both)
-            o->sensitivity = o->specificity = NOT_DEFINED;
+            o->sensitivity = o->specificity = o->ppv = o->npv = NOT_DEFINED;
     }
     return st;
 }

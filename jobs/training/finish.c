@@ -34,8 +34,7 @@ static enum status plot_findings(json_t *plots, const struct scores *s)
     return st == ST_OK ? plots_net_benefit(plots, s) : st;
 }
 
-/* Figures, the file of scores and curves, of the same rows. */
-static enum status evaluate_set(struct run *r, int set, const struct scores *s)
+enum status run_evaluate_set(struct run *r, int set, const struct scores *s)
 {
     struct train_result *result = r->result;
     double rates[MAX_LABELS];
@@ -125,7 +124,7 @@ static enum status evaluate_sets(struct run *r)
     if (st == ST_OK)
         st = run_score(r, r->result->model, r->normal.index, r->normal.n, &scores[SCORED_NO_FINDING]);
     for (int set = 0; set < N_SCORED && st == ST_OK; set++)
-        st = evaluate_set(r, set, &scores[set]);
+        st = run_evaluate_set(r, set, &scores[set]);
     if (st == ST_OK)
         st = run_rival(r, &scores[SCORED_VALIDATION], &scores[SCORED_NO_FINDING]);
     if (st == ST_OK && train_config_sees(r->config))
@@ -159,7 +158,7 @@ enum status run_evaluate(struct run *r)
     if (st == ST_OK)
         st = evaluate_sets(r);
     if (st == ST_OK)
-        st = run_gate_try(r);
+        st = run_gate_try(r, VALIDATION);
     if (st == ST_OK)
         st = run_annotate(r);
     r->result->evaluated = st == ST_OK;

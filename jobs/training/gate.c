@@ -97,7 +97,7 @@ enum status run_gate_fit(struct run *r)
     return st;
 }
 
-enum status run_gate_try(struct run *r)
+enum status run_gate_try(struct run *r, int part)
 {
     struct gate_report *report = &r->result->gate;
     double *stats;
@@ -105,7 +105,7 @@ enum status run_gate_try(struct run *r)
 
     if (!r->gate)
         return ST_OK;
-    st = survey(r, &r->split.part[VALIDATION], &stats, &report->rows);
+    st = survey(r, &r->split.part[part], &stats, &report->rows);
     if (st != ST_OK)
         return st;
     report->threshold = r->gate->threshold;

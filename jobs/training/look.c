@@ -81,7 +81,7 @@ static struct preprocess preprocess_of(const struct train_request *request)
                                 (float)c->input_std };
 }
 
-static enum status begin(struct run *r)
+enum status run_open(struct run *r)
 {
     const struct train_config *c = r->config;
     enum status st = ST_OK;
@@ -139,7 +139,7 @@ enum status run_look_at(struct run *r, const struct rows *rows)
 
 enum status run_look(struct run *r)
 {
-    const enum status st = begin(r);
+    const enum status st = run_open(r);
 
     return st == ST_OK ? run_look_at(r, &r->used) : st;
 }

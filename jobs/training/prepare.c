@@ -77,15 +77,15 @@ static enum status geometry(struct run *r)
                        &r->net, r->err);
 }
 
-/* The part of the training rows that has a finding, of those of which that is known: `ret_n` of them. */
-static double training_part(const struct run *r, size_t k, double *ret_n)
+/* The part of the rows with the base rates that has a finding, of those of which that is known: `ret_n` of them. */
+static double base_part(const struct run *r, size_t k, double *ret_n)
 {
-    const struct rows *train = &r->split.part[TRAIN];
+    const struct rows *rows = &r->split.part[r->base_split];
     size_t n = 0, known = 0;
 
-    for (size_t i = 0; i < train->n; i++) {
-        n += r->table.rows[train->index[i]].labels >> k & 1;
-        known += !(r->table.rows[train->index[i]].unknown >> k & 1);
+    for (size_t i = 0; i < rows->n; i++) {
+        n += r->table.rows[rows->index[i]].labels >> k & 1;
+        known += !(r->table.rows[rows->index[i]].unknown >> k & 1);
     }
     *ret_n = (double)known;
     return known ? (double)n / (double)known : 0;
@@ -96,7 +96,7 @@ void run_base_rates(const struct run *r, double *rates)
     for (size_t k = 0; k < r->config->labels.n; k++) {
         double n;
 
-        rates[k] = training_part(r, k, &n);
+        rates[k] = base_part(r, k, &n);
         if (rates[k] == 0 || rates[k] == 1)
             rates[k] = (rates[k] * n + 0.5) / (n + 1);
     }
@@ -117,7 +117,7 @@ void run_base_log_odds(const struct run *r, double *ret)
     for (size_t k = 0; k < r->config->labels.n; k++) {
         double n;
 
-        ret[k] = training_part(r, k, &n);
+        ret[k] = base_part(r, k, &n);
         ret[k] = log_odds(ret[k] * n, n);
     }
 }

@@ -168,6 +168,9 @@ static json_t *operating_point_json(const struct operating_report *o)
 
     interval_set(point, "sensitivity", &o->sensitivity);
     interval_set(point, "specificity", &o->specificity);
+    ranged_set(point, "ppv", &o->ppv);
+    ranged_set(point, "npv", &o->npv);
+    ranged_set(point, "positive_rate", &o->positive_rate);
     return point;
 }
 
@@ -348,11 +351,13 @@ static json_t *learning_json(const struct train_result *r)
 json_t *evaluation_json(const struct train_result *r)
 {
     const struct labels *labels = &r->labels;
-    json_t *validation = split_evaluation_json(&r->evaluation[SCORED_VALIDATION], labels);
+    const bool validated = r->evaluation[SCORED_VALIDATION].rows > 0; /* else no rows have chosen anything */
+    json_t *validation =
+        validated ? split_evaluation_json(&r->evaluation[SCORED_VALIDATION], labels) : json_null();
+    json_t *test = split_evaluation_json(&r->evaluation[SCORED_TEST], labels);
 
-    json_object_set_new(validation, "input_gate", gate_json(&r->gate));
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "validation", validation, "test",
-                     split_evaluation_json(&r->evaluation[SCORED_TEST], labels), "no_finding",
+    json_object_set_new(validated ? validation : test, "input_gate", gate_json(&r->gate));
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "validation", validation, "test", test, "no_finding",
                      normal_evaluation_json(&r->evaluation[SCORED_NO_FINDING], labels), "learning",
                      learning_json(r), "groups", groups_json(&r->groups, labels), "decision",
                      decisions_json(&r->decisions, labels));

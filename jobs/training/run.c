@@ -22,6 +22,15 @@ bool run_cancelled(const struct run *r)
     return (o->cancelled && o->cancelled(o->arg)) || (!r->trained && o->enough && o->enough(o->arg));
 }
 
+size_t run_unusable(const struct run *r)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; r->unusable && i < r->table.n_rows; i++)
+        n += r->unusable[i];
+    return n;
+}
+
 enum status run_check_cancelled(const struct run *r)
 {
     return run_cancelled(r) ? error_set(r->err, ST_CANCELLED, "the training was cancelled") : ST_OK;

@@ -46,6 +46,7 @@ struct run {
     struct picture_files *files;
     struct rows used, normal; /* rows to learn from; normal chests to test with */
     struct split split;
+    int base_split; /* the part whose base rates a model is held against: TRAIN, but see scoring.c */
     struct image_cache *cache;
     struct patients *patients; /* who is to be left out, owned; NULL: nobody is asked */
     bool *left_out;            /* [table.n_rows]: their rows */
@@ -105,6 +106,22 @@ MUST_USE enum status run_write_patients(struct run *r, bool *ret_final);
 /* Take those rows out of the normal chests, and out of the first rows of the table that a record shows. */
 void run_leave_out(struct run *r);
 
+/* Make the way from a row to its picture, and the threads: `pictures`, `pool` and what they need. The first of run_look(). */
+MUST_USE enum status run_open(struct run *r);
+
+/* Let go of all of it. */
+void run_close(struct run *r);
+
+/* Figures, the file of scores and curves of a set of rows, into the result. */
+MUST_USE enum status run_evaluate_set(struct run *r, int set, const struct scores *s);
+
+/* How many rows there are, and whose, once the split is made. ST_NOMEM. */
+MUST_USE enum status run_count_flow(struct run *r);
+
+/* A list of pictures of the data set's folder. Errors: ST_NOTFOUND, ST_LIMIT, ST_IO. */
+struct file_bytes;
+MUST_USE enum status run_list_load(struct run *r, const char *name, struct file_bytes *ret);
+
 /* Look at the pictures of `rows`; none where none is looked at. A picture that is no good is marked and counted. Errors: what
  * lies outside of the data, ST_CANCELLED, ST_NOMEM. */
 MUST_USE enum status run_look_at(struct run *r, const struct rows *rows);
@@ -141,9 +158,10 @@ double run_mean_loss(const struct run *r, const struct running *e);
 MUST_USE enum status run_step(struct run *r, struct running *e);
 
 /* ---- what several of them use; run.c, and gate.c, prepare.c, annotate.c, calibrate_kept.c, rival.c ---- */
-MUST_USE enum status run_gate_fit(struct run *r); /* r->gate */
-MUST_USE enum status run_gate_try(struct run *r); /* on validation pictures: result->gate */
+MUST_USE enum status run_gate_fit(struct run *r);           /* r->gate */
+MUST_USE enum status run_gate_try(struct run *r, int part); /* on pictures of that part: result->gate */
 bool run_cancelled(const struct run *r);
+size_t run_unusable(const struct run *r); /* pictures that were found and are no good, so far */
 MUST_USE enum status run_check_cancelled(const struct run *r); /* ST_CANCELLED */
 struct interruption run_interruption(struct run *r); /* the same question, for whoever knows no run */
 void run_tell_progress(struct run *r);
@@ -157,7 +175,7 @@ size_t run_step_cost(const struct run *r);
 
 size_t run_scored_rows(const struct run *r); /* rows that the kept model is evaluated on, of all sets */
 
-/* How often each finding occurs among the training rows of which that is known, [labels]; never 0 or 1, since no data make anything certain: a finding that
+/* How often each finding occurs among the rows of `base_split` of which that is known, [labels]; never 0 or 1, since no data make anything certain: a finding that
  * none has, or all have, occurs as if half a row of one more were the other way. A rate of 0 would cost a test row 16 nats, and
  * a few such rows would prove that any model has learned. */
 void run_base_rates(const struct run *r, double *rates);

@@ -62,7 +62,8 @@ static enum status files_load(const struct run *r, struct loaded *l)
 
     *s = (struct table_source){ .format = (enum table_format)c->table_format,
                                 .uncertain = (enum uncertain_labels)c->uncertain_labels,
-                                .missing = (enum missing_labels)c->missing_labels };
+                                .missing = (enum missing_labels)c->missing_labels,
+                                .site = r->request->site };
     st = table_format_files(s->format, c->csv, l->second, &s->n_files, r->err);
     if (st == ST_OK && s->n_files == 1 && asked_division(r, l->second) == DIVISION_TABLES)
         s->n_files = 2;
@@ -209,12 +210,27 @@ static enum status check_columns(const struct run *r)
     return ST_OK;
 }
 
+/* A table that need not have all findings has one, where they count. */
+static enum status check_findings(const struct run *r)
+{
+    char names[LABELS_TEXT_SIZE];
+
+    if (r->table.has || !r->request->site || r->request->site->unlabelled)
+        return ST_OK;
+    return error_set(
+        r->err, ST_UNUSABLE,
+        "the table has none of the model's findings (%.160s): name its words for them in 'labels'",
+        labels_text(&r->table.labels, names));
+}
+
 static enum status scan(struct run *r)
 {
     enum status st = root_open(r);
 
     if (st == ST_OK)
         st = table_load(r);
+    if (st == ST_OK)
+        st = check_findings(r);
     if (st == ST_OK)
         st = check_columns(r);
     if (st == ST_OK)
@@ -229,7 +245,7 @@ static enum status scan(struct run *r)
 
 /* ---- splitting ---- */
 
-static enum status list_load(struct run *r, const char *name, struct file_bytes *ret)
+enum status run_list_load(struct run *r, const char *name, struct file_bytes *ret)
 {
     const int fd = open_beneath(r->root, name, O_RDONLY);
     enum status st;
@@ -278,7 +294,7 @@ static enum status blame_change(struct run *r, enum status st)
 }
 
 /* The rest of the flow. The rows are those that have a picture, or all where none is looked at. */
-static enum status count_flow(struct run *r)
+enum status run_count_flow(struct run *r)
 {
     struct flow *flow = r->result->dataset.flow;
 
@@ -313,16 +329,16 @@ static enum status list_load_optional(struct run *r, const char *name, struct fi
     *ret_there = fd >= 0 || errno != ENOENT;
     if (fd >= 0)
         close(fd);
-    return *ret_there ? list_load(r, name, ret) : ST_OK;
+    return *ret_there ? run_list_load(r, name, ret) : ST_OK;
 }
 
 static enum status lists_load(struct run *r, struct listed *l, struct split_options *o)
 {
     bool there;
-    enum status st = list_load(r, TEST_LIST, &l->test);
+    enum status st = run_list_load(r, TEST_LIST, &l->test);
 
     if (st == ST_OK)
-        st = list_load(r, "train_val_list.txt", &l->train_val);
+        st = run_list_load(r, "train_val_list.txt", &l->train_val);
     if (st == ST_OK)
         st = list_load_optional(r, "validation_list.txt", &l->validation, &there);
     o->test_list = l->test.data;
@@ -347,7 +363,7 @@ static void use_parts(const struct listed *l, struct split_options *o)
 /* Of a table that says each picture's part. */
 static enum status column_load(struct run *r, const char *name, struct listed *l, struct split_options *o)
 {
-    enum status st = list_load(r, name, &l->test);
+    enum status st = run_list_load(r, name, &l->test);
 
     if (st == ST_OK)
         st = split_table_read(l->test.data, l->test.size, name, l->part, r->err);
@@ -454,7 +470,7 @@ static enum status share_out(struct run *r)
     if (st == ST_OK)
         st = choose_normal(r);
     if (st == ST_OK)
-        st = count_flow(r);
+        st = run_count_flow(r);
     if (st != ST_OK)
         return st;
     if (r->request->init)

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-const char *const PHASE_NAMES[] = { "scanning", "splitting", "caching", "training", "evaluating", "saving" };
+const char *const PHASE_NAMES[] = { "scanning",   "splitting", "caching", "training",
+                                    "evaluating", "saving",    "scoring" };
 
 enum { MAX_SCORES_CSV = 1 << 30 };
 
@@ -18,16 +19,7 @@ static void tell_phase(const struct run *r, enum train_phase phase)
         r->observer->phase(r->observer->arg, phase);
 }
 
-static size_t count_unusable(const struct run *r)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; r->unusable && i < r->table.n_rows; i++)
-        n += r->unusable[i];
-    return n;
-}
-
-static void run_release(struct run *r)
+void run_close(struct run *r)
 {
     free(r->gate);
     model_unref(r->alone);
@@ -119,8 +111,8 @@ enum status train_run(const struct train_request *request, const struct train_ob
     }
     if (st == ST_CANCELLED && ret_result->model && is_enough(r))
         evaluate_kept(r);
-    ret_result->unreadable = count_unusable(r);
-    run_release(r);
+    ret_result->unreadable = run_unusable(r);
+    run_close(r);
     return st;
 }
 

@@ -7,8 +7,8 @@
 enum { MAX_JSON = 64 * 1024 }; /* bytes of a body that is JSON */
 
 handler_fn predict_post, heatmap_post, preview_post, studies_post, study_get;
-handler_fn jobs_train_post, jobs_get, job_get, job_scores_get, job_compare_get, job_report_get,
-    job_cancel_post, job_resume_post, job_delete, job_patch;
+handler_fn jobs_train_post, jobs_predict_post, jobs_validate_post, jobs_get, job_get, job_scores_get,
+    job_compare_get, job_report_get, job_cancel_post, job_resume_post, job_delete, job_patch;
 handler_fn patients_forget_post, patients_forgotten_get;
 handler_fn job_events_get, datasets_get, datasets_post;
 handler_fn models_get, model_get, model_weights_get, model_onnx_get, models_post, model_activate_post;

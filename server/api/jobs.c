@@ -78,6 +78,18 @@ enum status jobs_train_post(struct app *app, const struct http_request *req, str
     return job_post(runner_submit, app_work(app), req, res, err);
 }
 
+enum status jobs_predict_post(struct app *app, const struct http_request *req, struct http_response *res,
+                              struct error *err)
+{
+    return job_post(runner_submit_predict, app_work(app), req, res, err);
+}
+
+enum status jobs_validate_post(struct app *app, const struct http_request *req, struct http_response *res,
+                               struct error *err)
+{
+    return job_post(runner_submit_validate, app_work(app), req, res, err);
+}
+
 enum status datasets_at_head(struct app *app, const struct http_request *req, struct http_response *res,
                              struct error *err)
 {
@@ -101,7 +113,8 @@ enum status datasets_post(struct app *app, const struct http_request *req, struc
 
 static bool job_type_ok(const char *type)
 {
-    return strcmp(type, JOB_TRAIN) == 0 || strcmp(type, JOB_FETCH) == 0;
+    return strcmp(type, JOB_TRAIN) == 0 || strcmp(type, JOB_FETCH) == 0 || strcmp(type, JOB_PREDICT) == 0 ||
+           strcmp(type, JOB_VALIDATE) == 0;
 }
 
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,
@@ -152,18 +165,22 @@ enum status job_get(struct app *app, const struct http_request *req, struct http
 enum status job_scores_get(struct app *app, const struct http_request *req, struct http_response *res,
                            struct error *err)
 {
+    struct runner *r = app_work(app)->runner;
     char split[PARAMETER_TEXT] = "validation";
+    const bool asked = http_parameter(req, "split", split);
+    enum status st;
     int set = 0;
 
-    http_parameter(req, "split", split);
     while (set < N_SCORED && strcmp(SCORED_NAMES[set], split) != 0)
         set++;
     if (set == N_SCORED && strcmp(split, "all") != 0)
         return error_set(err, ST_INVALID, "there is no split '%.32s': validation, test, no_finding or all",
                          split);
     res->content_type = "text/csv; charset=utf-8";
-    return storage_status(runner_scores(app_work(app)->runner, req->id, set, &res->fd, &res->fd_size, err),
-                          res);
+    st = runner_scores(r, req->id, set, &res->fd, &res->fd_size, err);
+    if (st == ST_NOTFOUND && !asked) /* of a job that did not train */
+        st = runner_scores(r, req->id, SCORED_ALL, &res->fd, &res->fd_size, err);
+    return storage_status(st, res);
 }
 
 enum status job_compare_get(struct app *app, const struct http_request *req, struct http_response *res,

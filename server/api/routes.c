@@ -24,6 +24,8 @@ static const struct route TABLE[] = {
       studies_at_head },
     { "GET", "/dicom-web/studies/{uid}", ROLE_PREDICT, LANE_FILES, 0, study_get },
     { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, MAX_JSON, jobs_train_post, json_at_head },
+    { "POST", "/jobs/predict", ROLE_ADMIN, LANE_FILES, MAX_JSON, jobs_predict_post, json_at_head },
+    { "POST", "/jobs/validate", ROLE_ADMIN, LANE_FILES, MAX_JSON, jobs_validate_post, json_at_head },
     { "GET", "/datasets", ROLE_PREDICT, LANE_FILES, 0, datasets_get },
     { "POST", "/datasets", ROLE_ADMIN, LANE_FILES, MAX_JSON, datasets_post, datasets_at_head },
     { "GET", "/jobs", ROLE_PREDICT, LANE_FILES, 0, jobs_get, .query = "state type q limit cursor" },
