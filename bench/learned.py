@@ -2,7 +2,7 @@
 """Does the report say "learned" only of what was learned? The same data with their labels shuffled among the rows, again and
 again, and as they are, by several split seeds.
 
-    bench/learned.py CXRD DATASETS DATASET [--shuffled 24] [--real 5] [--set KEY=VALUE]... [--threads 2]
+    bench/learned.py CXRD DATASETS DATASET [--shuffled 24] [--real 5] [--set KEY=VALUE]... [--init WEIGHTS] [--threads 2]
 
 Each training splits by patient and is judged on its test split (the record's `evaluation.learning`). Prints a line a training
 and the counts; exits with 1 where more than 2 of 24 shuffled trainings, or fewer than all real ones, say "learned". The
@@ -28,14 +28,15 @@ def link(source, target):
         shutil.copyfile(source, target)
 
 
-def shuffle(folder, seed):
-    """Write a table whose findings are those of other rows; its name. Only rows that name a finding change places."""
+def shuffle(folder, seed, all_rows):
+    """Write a table whose findings are those of other rows; its name. Rows without a finding change places only where they are
+    trained on (drop_no_finding=false)."""
     with open(os.path.join(folder, TABLE), encoding='utf-8-sig', newline='') as file:
         head, *rows = list(csv.reader(file))
     column = head.index('Finding Labels')
     there = {name for _, _, names in os.walk(folder) for name in names}
     image = head.index('Image Index')
-    rows = [row for row in rows if row[image] in there and row[column] != 'No Finding']
+    rows = [row for row in rows if row[image] in there and (all_rows or row[column] != 'No Finding')]
     labels = [row[column] for row in rows]
     random.Random(seed).shuffle(labels)
     for row, label in zip(rows, labels):
@@ -49,7 +50,9 @@ def shuffle(folder, seed):
 def train(arguments, datasets, table, seed):
     with tempfile.TemporaryDirectory() as out:
         command = [arguments.cxrd, 'train', '--datasets', datasets, '--dataset', arguments.dataset, '--out', out,
-                   '--threads', str(arguments.threads)]
+                   '--threads', str(arguments.threads), '--cache', os.path.join(datasets, '.cache')]
+        if arguments.init:
+            command += ['--init', arguments.init]
         for setting in ('split_by=patient', 'test_fraction=0.2', f'csv={table}', f'seed={seed}', *arguments.set):
             command += ['--set', setting]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -74,13 +77,15 @@ def main():
     parser.add_argument('--shuffled', type=int, default=24)
     parser.add_argument('--real', type=int, default=5)
     parser.add_argument('--set', action='append', default=[])
+    parser.add_argument('--init', help='weights of a model to transfer from')
     parser.add_argument('--threads', type=int, default=2)
     arguments = parser.parse_args()
+    all_rows = 'drop_no_finding=false' in arguments.set
     with tempfile.TemporaryDirectory() as datasets:
         folder = os.path.join(datasets, arguments.dataset)
         shutil.copytree(os.path.join(arguments.datasets, arguments.dataset), folder, copy_function=link)
         real = sum(run(arguments, datasets, 'real', TABLE, seed) for seed in range(1, arguments.real + 1))
-        noise = sum(run(arguments, datasets, 'shuffled', shuffle(folder, seed), seed)
+        noise = sum(run(arguments, datasets, 'shuffled', shuffle(folder, seed, all_rows), seed)
                     for seed in range(1, arguments.shuffled + 1))
     print(f'"learned": {real} of {arguments.real} real, {noise} of {arguments.shuffled} shuffled')
     sys.exit(real < arguments.real or noise * 24 > 2 * arguments.shuffled)
