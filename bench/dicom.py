@@ -209,9 +209,9 @@ def main():
                     ours = statistics.median(times['cxrd, /predict'][0] for times in rounds)
                     print(f'{name} | {min(cpu):.1f} | {statistics.median(cpu):.1f} | {statistics.median(cpu) / ours:.1f} | {min(wall):.1f}')
         finally:
-            for who in (cxrd, orthanc):
-                who.process.terminate()
-                who.process.wait()
+            for server in (cxrd, orthanc):
+                server.process.terminate()
+                server.process.wait()
 
 
 main()

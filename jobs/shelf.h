@@ -1,4 +1,4 @@
-/* jobs/shelf.h - models that are not the active one and stay loaded for who names them: so many, those that were asked for
+/* jobs/shelf.h - models that are not the active one and stay loaded for requests that name them: so many, those that were asked for
  * last. One that gives way is let go of here, and lives as long as an answer is made of it. Any thread may call. */
 #ifndef JOBS_SHELF_H
 #define JOBS_SHELF_H

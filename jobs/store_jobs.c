@@ -343,7 +343,7 @@ enum status store_job_record(struct store *s, const char *id, const json_t *reco
     return st;
 }
 
-/* A cell as text; null where there is none, or where it is none. */
+/* A cell as text; null where there is no cell, or where it holds no text. */
 static json_t *text_or_null(const char *text)
 {
     json_t *value = text ? json_string(text) : NULL;

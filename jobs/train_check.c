@@ -75,7 +75,7 @@ static void no_such_dataset(const char *datasets, json_t *errors)
     char last[NAME_MAX + 1];
 
     list_datasets(datasets, &all, last, sizeof last);
-    config_error(errors, "dataset", "is not one of the data sets (a link is none)%s",
+    config_error(errors, "dataset", "is not one of the data sets (a link does not count)%s",
                  all.data ? all.data : "");
     buf_release(&all);
 }

@@ -24,7 +24,7 @@ enum calibration_method {
 
 struct calibration {
     enum calibration_method method;
-    float scale[MAX_LABELS], shift[MAX_LABELS]; /* [labels], the rest is of no account */
+    float scale[MAX_LABELS], shift[MAX_LABELS]; /* [labels], the rest is not read */
     float threshold[MAX_LABELS];                /* between 0 and 1; of CALIBRATION_THRESHOLDS alone */
 };
 

@@ -353,7 +353,7 @@ struct split_options {
 /* Share out `rows` (of `t`) and count into *report (usable, train, validation, test, not_listed, patients_in_both,
  * split_sha256: over "<image>,<part>\n" in table order).
  *   image    stratified by row.stratum with scikit-learn's rounding: ceil(fraction * n) rows, shared among strata
- *            by largest remainder, ties by lot
+ *            by largest remainder, ties at random
  *   patient  all rows of a patient stay together: patients in random order, each taken as long as the part does not
  *            exceed ceil(fraction * n) rows
  *   list     test rows are those on the test list, validation those on a list of its own or, without one, drawn by patient from

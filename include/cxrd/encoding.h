@@ -8,12 +8,12 @@
 void base64_put(struct buf *out, const void *bytes, size_t n);
 
 /* What a base64 text stands for, at most `max` bytes, its length a multiple of four.
- * Errors: ST_FORMAT (it is none), ST_LIMIT (it is longer). */
+ * Errors: ST_FORMAT (it is not base64), ST_LIMIT (it is longer). */
 MUST_USE enum status base64_decode(const char *text, void *ret, size_t max, size_t *ret_n);
 
 /* Two lower-case digits for each of `n` bytes, and a NUL: 2 n + 1 characters. Needs no memory. */
 void hex_encode(const void *bytes, size_t n, char *text);
 
-int hex_value(char digit); /* 0..15, of either case; -1: it is none */
+int hex_value(char digit); /* 0..15, of either case; -1: not a digit */
 
 #endif

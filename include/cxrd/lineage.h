@@ -17,7 +17,7 @@
 /* What is known of the models before a training, however far back. Only of the last two it has to be feared that
  * figures flatter. */
 enum lineage {
-    LINEAGE_NONE,   /* there is none: it began from weights by lot */
+    LINEAGE_NONE,   /* no parent: it began from random weights */
     LINEAGE_SAME,   /* all of them learned, were validated and were tested on the same rows as the training */
     LINEAGE_OTHER,  /* one of them had another split, or other data */
     LINEAGE_UNKNOWN /* one of them does not say */

@@ -105,9 +105,9 @@ struct network {
     size_t n_labels;          /* findings: logits of a picture */
     size_t n_inputs;          /* numbers beside the image that the head adds up; 0: none */
     size_t head_bias;         /* where the head's bias [n_labels] begins in the block */
-    size_t head_weights;      /* its weights [n_labels][features]; of no account where it sees no picture */
+    size_t head_weights;      /* its weights [n_labels][features]; unused where it sees no picture */
     size_t
-        head_inputs; /* what it multiplies those numbers with [n_labels][n_inputs]; of no account without any */
+        head_inputs; /* what it multiplies those numbers with [n_labels][n_inputs]; unused without inputs */
     struct node *nodes;
     struct tensor *tensors;
 };
@@ -120,12 +120,12 @@ struct network {
  *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..1024, of "mlp" one of 64 in 64..1024, of the others 32..1024; of
  *                 no account where there is no picture
  *   head          "mlp" has its own alone; 4 x 4 parts must divide the last features: an image size that 64 divides in "cnn4", 128
- *                 in the others. Of no account where there is no picture
+ *                 in the others. Not read where there is no picture
  *   n_labels      1..MAX_LABELS logits
  *   n_inputs      0..NETWORK_MAX_INPUTS numbers that the head sees beside the image, by "head.inputs.weight" [n_labels,n], the last of
  *                 all parameters: logits += weight * inputs. Initially 0
- *   channels      that the first convolution sees: 1, or MAX_CHANNELS, 0 being the same. Of no account in "mlp" and GRAPH_ARCHITECTURE
- *   by_channel    the image has MAX_CHANNELS channels, not one that is used as often. Of no account in GRAPH_ARCHITECTURE
+ *   channels      that the first convolution sees: 1, or MAX_CHANNELS, 0 being the same. Not read in "mlp" and GRAPH_ARCHITECTURE
+ *   by_channel    the image has MAX_CHANNELS channels, not one that is used as often. Not read in GRAPH_ARCHITECTURE
  *   graph         of GRAPH_ARCHITECTURE: its text */
 struct network_spec {
     const char *architecture;
@@ -186,7 +186,7 @@ extern const char *const POOLING_NAMES[N_POOLINGS]; /* "mean", "max", "mean_and_
  *   layer    CUT_END: what the head reads, before it is pooled. Or a name, "layer3" of a ResNet: the last node of that name, or of one
  *            that begins with it and a dot, and the activations, sums and concatenations behind it that have no name of their
  *            own. A node's name is that of its tensors, without ".weight"
- *   pooling  of no account where a channel is one number already */
+ *   pooling  not read where a channel is one number already */
 #define CUT_END "end"
 struct cut {
     const char *layer;

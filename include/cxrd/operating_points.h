@@ -26,7 +26,7 @@ struct operating_quality {
     double specificity, specificity_low, specificity_high;
 };
 
-struct operating_points {                     /* each [labels], the rest is of no account */
+struct operating_points {                     /* each [labels], the rest is not read */
     float threshold[N_OPERATING][MAX_LABELS]; /* in 0..1 or NaN; positive: probability >= threshold */
     /* On test rows: NaN where not defined. The ends of its 95 % interval, and how many of the rows have the finding and lack it: NaN
      * and KIND_UNSAID where a file of an older version does not say. */

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 struct own_thresholds {
-    float of[MAX_LABELS]; /* in 0..1; NaN: none; of a model's findings, the rest is of no account */
+    float of[MAX_LABELS]; /* in 0..1; NaN: none; of a model's findings, the rest is not read */
 };
 
 /* Take `own_thresholds` out of a request's object: null, or for some of a model's findings a number in 0..1 or null. False: it is not

@@ -53,7 +53,7 @@ extern const char *const SITE_POINTS[N_OPERATING]; /* "youden", "sensitivity", "
 /* Which point of the curve a site wants. */
 struct site_point {
     enum operating_kind kind; /* Youden's, or a part of the sensitivity or specificity that is at least */
-    double at;                /* in 0.5..0.999; of no account to Youden's */
+    double at;                /* in 0.5..0.999; not read for Youden's */
 };
 
 struct site_profile {

@@ -51,7 +51,7 @@ struct train_config {
     bool keep_best;       /* the epoch with the lowest validation loss; else the last */
     bool augment;         /* training pictures: shift, zoom, contrast and brightness, never mirrored */
     bool calibrate;       /* fit the step from logits to probabilities on validation, where it helps */
-    int norms;            /* enum norms; of no account without normalisations, nor is */
+    int norms;            /* enum norms; not read without normalisations, nor is */
     double norm_momentum; /* see training_follow() */
     double learning_rate;
     double backbone_rate; /* of everything but the head: that share of the learning rate */

@@ -31,7 +31,7 @@ enum norms {
  *             thread, added in the threads' order, as before there were shards: the sums are rounded otherwise with another
  *             number of threads
  *   most      images of a batch
- *   norms     of no account where the network has no normalisation
+ *   norms     not read where the network has no normalisation
  *   pool      borrowed; must outlive the training; NULL: one thread
  * Errors: ST_LIMIT (where a shard's pictures share their statistics they are all in memory at once, and that is more than
  * memory_usable() of cxrd/memory.h), ST_NOMEM. */

@@ -163,8 +163,8 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
-/* Whether an entry only looked like one of ours: it is something else, or has gone since its folder was listed. All other
- * reasons not to open it are none to do without it. */
+/* Whether an entry only looked like one of ours: it is something else, or has gone since its folder was listed. Any other
+ * reason not to open it is an error. */
 static bool is_another(int why) { return why == ENOTDIR || why == ELOOP || why == ENOENT; }
 
 /* S_IFREG, S_IFLNK ...; 0: it has gone. */

@@ -125,7 +125,7 @@ static int by_remainder(const void *a, const void *b)
 }
 
 /* Share `n_taken` among the groups in proportion to their sizes: everyone's whole part first, then one more to the
- * largest remainders, ties by lot. (scikit-learn's rounding: it shares out the rows that stay.) */
+ * largest remainders, ties at random. (scikit-learn's rounding: it shares out the rows that stay.) */
 static enum status share_out(struct marking *m, struct groups *g, size_t n_taken)
 {
     const size_t total = g->n_members;

@@ -10,7 +10,7 @@
 
 static const char NAME_CHARACTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
-/* Copy a text of 1 to size - 1 of `characters`; false where it is none. */
+/* Copy a text of 1 to size - 1 of `characters`; false where it is not such a text. */
 static bool take(const json_t *value, const char *characters, char *ret, size_t size)
 {
     const char *text = json_string_value(value);

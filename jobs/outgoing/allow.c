@@ -40,7 +40,7 @@ static bool is_literal(const char *host)
     return host[0] == '[' || (strspn(host, "0123456789.") == strlen(host));
 }
 
-/* Scheme, host and port of an address; false where it is none that could be allowed. */
+/* Scheme, host and port of an address; false where such an address could not be allowed. */
 static bool place_read(CURLU *url, struct place *ret)
 {
     char scheme[16], port[8];

@@ -1,6 +1,6 @@
 /* jobs/phantom/table.c - who is in the data set and what they have: patients, views and findings.
  *
- * Findings are shared out by quota, not by lot, so that a small set keeps the rates: each finding has its number of
+ * Findings are shared out by quota, not at random, so that a small set keeps the rates: each finding has its number of
  * pictures, and which pictures get it is a weighted choice without replacement (the highest of log weight + Gumbel
  * noise; Yellott 1977). The weights make findings depend on age, sex, view, patient and each other as in life. */
 #include "case.h"

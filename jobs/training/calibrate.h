@@ -15,7 +15,7 @@
 struct calibration_rows {
     size_t n, n_labels;
     const float *logits;      /* [n][n_labels], before any calibration */
-    const uint8_t *truth;     /* [n][n_labels]: 0, 1 or TRUTH_UNKNOWN, which is of no account */
+    const uint8_t *truth;     /* [n][n_labels]: 0, 1 or TRUTH_UNKNOWN, which is passed over */
     const uint64_t *patients; /* [n]: rows of the same patient stay in one part */
     const double *log_odds;   /* [n_labels]: of the training rows' base rates, finite */
 };

@@ -547,7 +547,7 @@ enum status checkpoint_load(struct run *r)
     return st;
 }
 
-/* ---- the kept model alone, for who does not want to go on ---- */
+/* ---- the kept model alone, for a run that will not go on ---- */
 
 static void figure(const struct array_file *f, const char *name, enum dtype dtype, void *ret)
 {

@@ -615,7 +615,7 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
     const char *name;
     json_t *value;
 
-    json_watch(); /* a complaint that is lost would make a job of what is none */
+    json_watch(); /* a complaint that is lost would make a job of a broken configuration */
     if (!json_is_object(object)) {
         config_error(errors, "", "a job is a JSON object");
         return ST_INVALID;

@@ -37,7 +37,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Numbers that are equal may differ from their mean by as much: an error below it is none. */
+/* Numbers that are equal may differ from their mean by as much: an error below that counts as 0. */
 #define ROUNDING 1e-12
 
 /* Whose the rows are. */

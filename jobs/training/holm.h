@@ -1,6 +1,6 @@
 /* jobs/training/holm.h - many questions asked of the same rows: how sure must each answer be?
  *
- * Of twenty differences that are none, one is beyond its 95 % interval. Holm (Scandinavian Journal of Statistics, 1979)
+ * Of twenty comparisons of equal things, one lies beyond its 95 % interval. Holm (Scandinavian Journal of Statistics, 1979)
  * takes the least p first and asks that it be below 0.05 / n, the next below 0.05 / (n - 1), and so on to the first that is
  * not; then the chance that any is wrongly taken is 5 %, however they depend on each other. Pure functions; any thread. */
 #ifndef JOBS_TRAINING_HOLM_H

@@ -16,7 +16,7 @@ MUST_USE enum status operating_choose(size_t n, const uint8_t *truth, const floa
 
 /* The same by one rule whose part is chosen: the best specificity of those thresholds with a sensitivity of at least `at`
  * (OPERATE_SENSITIVITY_90 without the 90), the best sensitivity of those with a specificity of at least `at`
- * (OPERATE_SPECIFICITY_90), or Youden's, where `at` is of no account. */
+ * (OPERATE_SPECIFICITY_90), or Youden's, where `at` is not read. */
 MUST_USE enum status operating_choose_by(size_t n, const uint8_t *truth, const float *score, size_t stride,
                                          enum operating_kind kind, double at, float *ret_threshold);
 

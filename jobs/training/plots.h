@@ -20,7 +20,7 @@
 /* The label combinations of some rows. Errors: ST_NOMEM. */
 MUST_USE enum status plots_combinations(json_t *plots, const struct table *t, const struct rows *rows);
 
-/* Up to nine of the rows, drawn by lot; one that is no good is passed over. Errors: ST_IO, ST_NOMEM. */
+/* Up to nine of the rows, drawn at random; one that cannot be read is passed over. Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status plots_samples(json_t *plots, const struct pictures *pictures, const struct rows *rows,
                                    uint64_t seed, struct error *err);
 

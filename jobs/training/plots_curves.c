@@ -42,7 +42,7 @@ static size_t positives_of(const struct scored *rows, size_t n)
 
 /* A curve of at most a few hundred points. */
 struct curve {
-    json_t *points; /* owned by who takes it */
+    json_t *points; /* the caller that takes it owns it */
     double x, y;    /* the last of them */
 };
 

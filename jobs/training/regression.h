@@ -16,7 +16,7 @@ struct regression {
     int solver;    /* enum solver: of regression_fit() where no row is a copy and no ridge chosen */
     size_t copies; /* rows side by side that are views of one picture: each counts as that part of one */
     float *x;      /* [n][d] */
-    uint8_t *positive; /* [labels][n]: 0, 1 or TRUTH_UNKNOWN, which is of no account */
+    uint8_t *positive; /* [labels][n]: 0, 1 or TRUTH_UNKNOWN, which is passed over */
     uint8_t *folds;    /* [n]: see fold_of() */
     double *fitted;    /* [labels][d + 1]: weights, then the bias */
 };

@@ -16,7 +16,7 @@ enum { MAPPING_MAX_BYTES = 1 << 20 };
 
 /* ---- scanning ---- */
 
-/* The table's files, and its mapping: owned by who loads them. */
+/* The table's files, and its mapping: the caller that loads them owns them. */
 struct loaded {
     struct file_bytes file[TABLE_FILES], mapping;
     char second[TABLE_PATH];

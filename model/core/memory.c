@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-/* Version 1 says a number near 2^63 for no limit, which is none of any machine either. */
+/* Version 1 says a number near 2^63 for no limit, which no machine has either. */
 static void take_limit(void *arg, const char *folder, bool v2)
 {
     double *least = arg;

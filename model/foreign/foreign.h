@@ -17,8 +17,7 @@ struct output_sayings {
 struct outputs {
     struct labels labels;
     bool fresh; /* no output of the file can be one of them: the head is made anew, see BACKBONE_NOTE */
-    size_t
-        from[MAX_LABELS]; /* [labels.n]: the output that each is; of no account where the head is made anew */
+    size_t from[MAX_LABELS]; /* [labels.n]: the output that each is; unused where the head is made anew */
     bool has_thresholds;
     double thresholds[MAX_LABELS]; /* [labels.n] */
 };

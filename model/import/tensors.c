@@ -151,7 +151,7 @@ static enum status thresholds_read(struct importing *im, size_t n, struct output
     return ST_OK;
 }
 
-/* Channels that the first convolution sees; 0: it is none, which its shape is refused for later. */
+/* Channels that the first convolution sees; 0: it is no convolution; its shape is refused later. */
 static size_t channels_of(const struct importing *im)
 {
     const struct mapped *first = mapped_find(im, im->layout->first);

@@ -197,7 +197,7 @@ void give_affine(struct reader *r, struct value *v, size_t n, const float *scale
 void give_clip(struct reader *r, struct value *v, float scale, float shift, float low, float high);
 void give_sigmoid(struct reader *r, struct value *v);
 
-/* x times a gate of x itself, which is one kind with us. False: it is none. */
+/* x times a gate of x itself, which is one kind with us. False: it is not such a product. */
 bool give_gated(struct reader *r, struct value *x, struct value *gate);
 
 /* ---- operators ---- */

@@ -117,14 +117,14 @@ static enum status view_read(struct pickle *p, value_id args, struct tensor_view
     if (!is_kind(p, sizes, KIND_TUPLE) || !is_kind(p, strides, KIND_TUPLE) ||
         p->values[sizes].items.n != p->values[strides].items.n ||
         !count_of(p, item_of(p, args, 1), &t->offset))
-        return refuse(p, "a tensor whose offset, shape or strides are none");
+        return refuse(p, "a tensor whose offset, shape and strides do not fit together");
     t->rank = p->values[sizes].items.n;
     if (t->rank > ARRAY_MAX_RANK)
         return refuse(p, "a tensor of more than 4 dimensions");
     for (size_t d = 0; d < t->rank; d++)
         if (!count_of(p, item_of(p, sizes, d), &t->dims[d]) ||
             !count_of(p, item_of(p, strides, d), &t->strides[d]))
-            return refuse(p, "a tensor with a size or a stride that is none");
+            return refuse(p, "a tensor with a size or a stride that is no count");
     if (!lies_within(t, p->storages[t->storage].count))
         return refuse(p, "a tensor that does not lie in its storage");
     return ST_OK;

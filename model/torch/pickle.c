@@ -221,7 +221,7 @@ static enum status do_tuple1(struct pickle *p) { return tuple_of(p, 1); }
 static enum status do_tuple2(struct pickle *p) { return tuple_of(p, 2); }
 static enum status do_tuple3(struct pickle *p) { return tuple_of(p, 3); }
 
-/* What lies on the stack from `first` on goes into the list or dictionary below it; into what is of no account it goes without
+/* What lies on the stack from `first` on goes into the list or dictionary below it; into an object that is not read it goes without
  * a trace. */
 static enum status fill(struct pickle *p, size_t first, enum kind kind)
 {

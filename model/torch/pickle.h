@@ -27,7 +27,7 @@ enum kind {
     KIND_OBJECT, /* of a class of modules */
     KIND_STORAGE,
     KIND_TENSOR,
-    KIND_OTHER, /* something that is of no account here, and that Python would have made by a call */
+    KIND_OTHER, /* an object that is not read here, and that Python would have made by a call */
 };
 
 /* What a name stands for. */
@@ -37,8 +37,8 @@ enum global {
     GLOBAL_DICT,      /* collections.OrderedDict */
     GLOBAL_STORAGE,   /* torch.FloatStorage and the like; the type says which */
     GLOBAL_CLASS, /* of torch's, torchvision's, torchxrayvision's or timm's modules, or of torch's optimisers and schedules */
-    GLOBAL_OTHER,     /* known to be harmless and of no account, such as torch.device */
-    GLOBAL_ATTRIBUTE, /* getattr: of no account, where it is asked about an object */
+    GLOBAL_OTHER,     /* known to be harmless, and not read, such as torch.device */
+    GLOBAL_ATTRIBUTE, /* getattr: not read, where it is asked about an object */
 };
 
 typedef uint32_t value_id; /* index of pickle.values */

@@ -20,7 +20,7 @@ static double milliseconds_since(double *mark)
 }
 
 /* The logits of the picture, and what the gate says of it.
- *   ret_x  [channels][size][size]: the network's input, also for who explains it */
+ *   ret_x  [channels][size][size]: the network's input, also for the caller that explains it */
 static enum status look(const struct model *m, struct session *s, struct team *team, const struct image *img,
                         float *ret_x, float logits[MAX_LABELS], struct prediction *p)
 {

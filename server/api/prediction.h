@@ -53,7 +53,7 @@ int prediction_verdict(const struct model *m, const struct prediction *p, size_t
 
 /* Preprocess and score. What the picture's file says of age, sex and view is taken where the question does not say it.
  *   team  may be NULL
- *   img   of no account to a model that sees no picture (model_sees()); may be NULL then
+ *   img   not read by a model that sees no picture (model_sees()); may be NULL then
  * Errors: ST_UNUSABLE (an explanation, of a model that sees no picture; what source_judge() refuses; with POLICY_REJECT what the
  * gate warns of, and then ret->gate_warnings says why), ST_NUMERIC, ST_NOMEM. */
 MUST_USE enum status predict_image(const struct model *m, struct session *s, struct team *team,

@@ -89,7 +89,7 @@ static void days_take(const json_t *request, json_int_t *ret, json_t *errors)
         config_error(errors, "expires_in_days", "must be a whole number of days from 1 to 3650");
 }
 
-/* Every member that is none of these. An exported profile has more, which say nothing here. */
+/* Complain of every other member. An exported profile has more of them, which are passed over. */
 static void rest_check(const json_t *request, bool exported, json_t *errors)
 {
     static const char MADE[] = " validation operating_point error_rate population expires_in_days name ",

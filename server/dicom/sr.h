@@ -12,7 +12,7 @@ struct sr_finding {
     const char *label;
     double probability; /* 0..1 */
     enum sr_verdict verdict;
-    double threshold; /* of the verdict; of no account without one */
+    double threshold; /* of the verdict; not read without one */
 };
 
 /* Texts are UTF-8; what the picture's character set has not is a question mark. */

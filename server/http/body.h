@@ -28,7 +28,7 @@ struct body {
     struct body_budget *budget;
 
     struct buf bytes;     /* of a small one; secret */
-    struct shared shared; /* of a large one; closed: it is none */
+    struct shared shared; /* of a large one; closed where it is small */
     void *mapped;         /* that, once it is complete */
 };
 

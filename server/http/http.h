@@ -40,7 +40,7 @@ struct http_request {
     const void *body;      /* borrowed, complete, within the route's limit; NULL when empty */
     size_t body_len;
     const struct multipart
-        *form; /* the body taken apart, where it is a form and the route takes one; NULL: it is none */
+        *form; /* the body taken apart, where it is a form and the route takes one; NULL otherwise */
     const struct shared *shared;  /* sealed memory that the body is in, from its first byte on; NULL: none */
     size_t announced;             /* the Content-Length; 0: none */
     char content_type[HTTP_TEXT]; /* header values, "" where there is none */

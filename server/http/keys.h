@@ -28,7 +28,7 @@ struct keys {
 };
 
 /* Read the lines of a keys file; strict: whatever is not as above is an error that names its line.
- * Errors: ST_FORMAT (a line that is none, a name or a digest twice, no key at all), ST_LIMIT, ST_NOMEM. */
+ * Errors: ST_FORMAT (a line that is no key, a name or a digest twice, no key at all), ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status keys_parse(const char *text, size_t n, struct keys **ret_keys, struct error *err);
 
 /* The same from a file. Also ST_NOTFOUND, ST_IO. */

@@ -350,7 +350,7 @@ static void put_header(const struct raw_head *h, enum header i, struct buf *out)
     put_line(out, ":", h->values[i]);
 }
 
-/* Of a method that is none, what a log can show. */
+/* As much of a broken method as a log can show. */
 static void put_odd_method(struct buf *out, struct span method)
 {
     for (size_t i = 0; i < method.n && i < SHOWN_METHOD; i++) {

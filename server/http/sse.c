@@ -99,7 +99,7 @@ static void serve(struct sse *s, struct sse_reader *r)
     wake_up(r);
 }
 
-/* Nothing more is told to who may not hear it, what waits included. With the lock held. */
+/* A reader that may not hear more is told nothing, not even what already waits. With the lock held. */
 static void turn_away(struct sse_reader *r)
 {
     r->taken = r->waiting.len;

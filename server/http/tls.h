@@ -10,7 +10,7 @@ struct tls;
 
 /* Read a certificate chain and its key, PEM; what was read is in the log.
  *   cert, key  paths; borrowed
- * Errors: ST_NOTFOUND, ST_IO, ST_LIMIT (the files), ST_INVALID (they do not fit, or are none), ST_NOMEM. */
+ * Errors: ST_NOTFOUND, ST_IO, ST_LIMIT (the files), ST_INVALID (they do not fit each other, or are no PEM), ST_NOMEM. */
 MUST_USE enum status tls_open(const char *cert, const char *key, struct tls **ret_tls, struct error *err);
 void tls_close(struct tls *t); /* once no connection is left; NULL is fine */
 

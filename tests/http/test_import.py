@@ -240,10 +240,10 @@ class Tensors(ImportCase):
                       tensor('0', 6, [1], offset=1 << 62), tensor('0', 6, [], [], offset=6), tensor('0', 0, [1])):
             self.broken(value, 'does not lie in its storage')
         for value, says in ((tensor('0', 6, [2, 1, 1, 1, 1]), 'more than 4 dimensions'),
-                            (tensor('0', 6, [2]).replace(b'(K\x02t', b'(J\xfe\xff\xff\xfft'), 'a size or a stride that is none'),
-                            (tensor('0', 6, [2]).replace(b'(K\x01t', b'(J\xff\xff\xff\xfft'), 'a size or a stride that is none'),
-                            (tensor('0', 6, [2]).replace(b'QK\x00', b'QJ\xff\xff\xff\xff'), 'offset, shape or strides are none'),
-                            (tensor('0', 6, [2], [1, 1]), 'offset, shape or strides are none'),
+                            (tensor('0', 6, [2]).replace(b'(K\x02t', b'(J\xfe\xff\xff\xfft'), 'a size or a stride that is no count'),
+                            (tensor('0', 6, [2]).replace(b'(K\x01t', b'(J\xff\xff\xff\xfft'), 'a size or a stride that is no count'),
+                            (tensor('0', 6, [2]).replace(b'QK\x00', b'QJ\xff\xff\xff\xff'), 'offset, shape and strides do not fit together'),
+                            (tensor('0', 6, [2], [1, 1]), 'offset, shape and strides do not fit together'),
                             (torch_file.call(torch_file.name('torch._utils', '_rebuild_tensor_v2'), b'N'), 'a tensor without a storage'),
                             (torch_file.call(torch_file.name('torch._utils', '_rebuild_parameter'), b'N'), 'a parameter that is no tensor'),
                             (b'NQ', 'persistent id that is no tuple'), (b')Q', 'persistent id that is no storage'),

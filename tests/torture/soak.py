@@ -153,7 +153,7 @@ class Soak:
         if kind == 0:  # any of the fuzzer's requests
             with open(random.choice(self.requests), 'rb') as file:
                 self.raw(file.read()[1:])
-        elif kind == 1:  # a picture that is none
+        elif kind == 1:  # a file that is no picture
             with open(random.choice(self.broken), 'rb') as file:
                 data = bytearray(file.read())
             if data:
@@ -171,7 +171,7 @@ class Soak:
             reply = client.post_json(self.server, '/jobs/train', {'dataset': '../x', 'epochs': -1, 'nope': [1e300]})
             if reply.status != 422:
                 raise AssertionError(f'/jobs/train: {reply}')
-        else:  # weights that are none
+        else:  # a file that is no weights
             data = dataset.weights()[:random.randrange(200000)]
             reply = client.post(self.server, '/models', data, Content_Type='application/octet-stream')
             if reply.status not in (400, 413, 422):

@@ -394,7 +394,7 @@ EACH_SET(graph_kernels, multiply_is_the_layer) { check_kind(k, MULTIPLY, 100); }
 EACH_SET(graph_kernels, norm_is_the_definition) { check_kind(k, NORM, 100); }
 EACH_SET(graph_kernels, activate_is_the_layer) { check_kind(k, ACTIVATE, 100); }
 
-/* ---- numbers that are none ---- */
+/* ---- NaN and infinity ---- */
 
 static bool finite_all(const struct trial *t)
 {

@@ -348,7 +348,7 @@ EACH_SET(first, block_and_gradients_are_those_of_the_layer)
     }
 }
 
-/* ---- numbers that are none ---- */
+/* ---- NaN and infinity ---- */
 
 static bool finite_all(const struct bench *t)
 {

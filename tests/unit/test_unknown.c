@@ -1,4 +1,4 @@
-/* tests/unit/test_unknown.c - a truth that is not known is of no account: every figure is what it would be without the row in its
+/* tests/unit/test_unknown.c - a truth that is not known is passed over: every figure is what it would be without the row in its
  * column, whatever is said of it. */
 #include "cxrd/metrics.h"
 #include "cxrd/rng.h"

@@ -106,7 +106,7 @@ static void tensor_add(struct graph *g, const char *name, const struct described
         graph_refuse(g, "the name '%.40s...' is too long", name);
     for (const char *c = t.name; *c; c++)
         if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
-            graph_refuse(g, "node %zu: its name has a character that is none of a name", net->n_nodes);
+            graph_refuse(g, "node %zu: its name has a character that no name may have", net->n_nodes);
     if (network_tensor(net, t.name))
         graph_refuse(g, "there are two tensors of the name '%s'", t.name);
     if (net->n_tensors == NETWORK_MAX_TENSORS)
