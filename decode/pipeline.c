@@ -1,6 +1,7 @@
 /* decode/pipeline.c - see pipeline.h. */
 #include "pipeline.h"
 
+#include "segments.h"
 #include "tags.h"
 
 #include <stdlib.h>
@@ -143,12 +144,30 @@ void pipeline_release(struct pipeline *p)
 
 /* ---- palettes ---- */
 
+/* One of its channels. */
+struct channel {
+    struct dicom_table table;
+    bool segmented;
+};
+
+static bool channel_find(struct dicom *d, int i, struct channel *ret)
+{
+    static const struct {
+        uint32_t descriptor, entries, segments;
+    } TAGS[3] = { { TAG_RED_DESCRIPTOR, TAG_RED_DATA, TAG_RED_SEGMENTS },
+                  { TAG_GREEN_DESCRIPTOR, TAG_GREEN_DATA, TAG_GREEN_SEGMENTS },
+                  { TAG_BLUE_DESCRIPTOR, TAG_BLUE_DATA, TAG_BLUE_SEGMENTS } };
+
+    ret->segmented = !dicom_table_get(d, 0, TAGS[i].descriptor, TAGS[i].entries, &ret->table);
+    return !ret->segmented || dicom_table_get(d, 0, TAGS[i].descriptor, TAGS[i].segments, &ret->table);
+}
+
 /* Entries of 16 bits become 8: their upper ones, unless a writer left those empty. */
-static bool channel_read(const struct dicom_table *t, size_t n, uint16_t *wide, uint8_t *to)
+static bool channel_read(const struct channel *c, size_t n, uint16_t *wide, uint8_t *to)
 {
     uint16_t most = 0;
 
-    if (!entries_copy(t, n, wide))
+    if (!(c->segmented ? segments_expand(&c->table, n, wide) : entries_copy(&c->table, n, wide)))
         return false;
     for (size_t i = 0; i < n; i++)
         most = wide[i] > most ? wide[i] : most;
@@ -157,48 +176,40 @@ static bool channel_read(const struct dicom_table *t, size_t n, uint16_t *wide, 
     return true;
 }
 
-static enum status no_palette(struct dicom *d, struct error *err)
+static enum status no_palette(struct error *err)
 {
-    struct dicom_table t;
-
-    if (dicom_table_get(d, 0, TAG_RED_DESCRIPTOR, TAG_RED_SEGMENTS, &t))
-        return error_reason(
-            err,
-            error_set(err, ST_UNUSABLE, "the DICOM file has a segmented palette, which is not read here"),
-            "photometric");
-    return error_set(err, ST_FORMAT,
-                     "the DICOM file is broken: its palette is not there, or shorter than it says");
+    return error_set(
+        err, ST_FORMAT,
+        "the DICOM file is broken: its palette is not there, is shorter than it says, or has segments that "
+        "do not make as many entries");
 }
 
 enum status palette_read(struct dicom *d, const struct picture *picture, struct palette *ret,
                          struct error *err)
 {
-    static const uint32_t TAGS[3][2] = { { TAG_RED_DESCRIPTOR, TAG_RED_DATA },
-                                         { TAG_GREEN_DESCRIPTOR, TAG_GREEN_DATA },
-                                         { TAG_BLUE_DESCRIPTOR, TAG_BLUE_DATA } };
-    struct dicom_table tables[3];
+    struct channel channels[3];
     uint16_t *wide;
     uint8_t *entries;
     bool whole = true;
     size_t n;
 
     for (int i = 0; i < 3; i++)
-        if (!dicom_table_get(d, 0, TAGS[i][0], TAGS[i][1], &tables[i]) ||
-            entries_of(&tables[i]) != entries_of(&tables[0]))
-            return no_palette(d, err);
-    n = entries_of(&tables[0]);
+        if (!channel_find(d, i, &channels[i]) ||
+            entries_of(&channels[i].table) != entries_of(&channels[0].table))
+            return no_palette(err);
+    n = entries_of(&channels[0].table);
     wide = malloc(n * sizeof *wide);
     entries = malloc(3 * n);
     for (int i = 0; i < 3 && wide && entries; i++)
-        whole = whole && channel_read(&tables[i], n, wide, entries + (size_t)i * n);
+        whole = whole && channel_read(&channels[i], n, wide, entries + (size_t)i * n);
     free(wide);
     if (!wide || !entries || !whole) {
         free(entries);
-        return whole ? error_nomem(err) : no_palette(d, err);
+        return whole ? error_nomem(err) : no_palette(err);
     }
     ret->entries = entries;
     ret->colours = (struct grey_palette){ entries, entries + n, entries + 2 * n, n,
-                                          first_of(tables[0].descriptor[1], picture) };
+                                          first_of(channels[0].table.descriptor[1], picture) };
     return ST_OK;
 }
 

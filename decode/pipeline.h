@@ -23,7 +23,7 @@ struct palette {
     uint8_t *entries; /* owned */
 };
 
-/* Errors: ST_FORMAT (it is not there, or shorter than it says), ST_UNUSABLE (it is segmented: PS3.3, C.7.9.2), ST_NOMEM. */
+/* Errors: ST_FORMAT (it is not there, shorter than it says, or its segments are not what they must be), ST_NOMEM. */
 MUST_USE enum status palette_read(struct dicom *d, const struct picture *picture, struct palette *ret,
                                   struct error *err);
 void palette_release(struct palette *p);

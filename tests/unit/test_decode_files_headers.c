@@ -229,12 +229,12 @@ static const struct refusal {
       { TEXT(TAG_PHOTOMETRIC, "CS", "PALETTE COLOR ") },
       ST_FORMAT,
       DECODE_NO_REASON },
-    { "a palette in segments",
+    { "a palette in segments for red alone",
       { TEXT(TAG_PHOTOMETRIC, "CS", "PALETTE COLOR "),
         { TAG_RED_DESCRIPTOR, "US", "\0\1\0\0\20\0", 6 },
         { TAG_RED_SEGMENTS, "OW", "\0\0\1\0\0\0\1\0\377\0\377\377", 12 } },
-      ST_UNUSABLE,
-      DECODE_REASON_PHOTOMETRIC },
+      ST_FORMAT,
+      DECODE_NO_REASON },
 };
 
 Test(decode_headers, what_is_no_radiograph_to_be_asked_about_is_refused)
@@ -284,6 +284,25 @@ Test(decode_headers, view_and_body_part_are_told)
         cr_assert_str_eq(r.source.view, c->view, "%s: '%s'", c->what, r.source.view);
         cr_assert(r.source.lateral == c->lateral && r.source.is_chest == c->is_chest, "%s", c->what);
     }
+}
+
+/* From 0 on a line through all 4,096 entries of 16 bits to 65,535, whose upper 8 are what is shown. */
+Test(decode_headers, a_palette_in_segments_is_expanded)
+{
+    static const char LINE[] = "\0\0\1\0\0\0\1\0\377\17\377\377", DESCRIPTOR[] = "\0\20\0\0\20\0";
+    static const struct element CHANGES[MOST_CHANGES] = {
+        TEXT(TAG_PHOTOMETRIC, "CS", "PALETTE COLOR "), { TAG_RED_DESCRIPTOR, "US", DESCRIPTOR, 6 },
+        { TAG_GREEN_DESCRIPTOR, "US", DESCRIPTOR, 6 }, { TAG_BLUE_DESCRIPTOR, "US", DESCRIPTOR, 6 },
+        { TAG_RED_SEGMENTS, "OW", LINE, 12 },          { TAG_GREEN_SEGMENTS, "OW", LINE, 12 },
+        { TAG_BLUE_SEGMENTS, "OW", LINE, 12 }
+    };
+    static const uint8_t EXPECTED[] = { 0, 62, 125, 187, 250, 255 };
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    run_with(CHANGES, &r, grey);
+    cr_assert_eq(r.status, ST_OK, "%s", r.text);
+    cr_assert_arr_eq(grey, EXPECTED, sizeof EXPECTED);
 }
 
 Test(decode_headers, a_view_code_says_the_view_where_nothing_else_does)
