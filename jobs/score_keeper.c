@@ -4,7 +4,6 @@
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
 #include "cxrd/thread.h"
-#include "served.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -7,9 +7,6 @@
 /* A zeroed one, with one holder; NULL without memory. */
 struct served *served_new(void);
 
-/* One holder more. Whoever calls holds it already, or holds the lock of what does. Returns `m`. */
-struct served *served_hold(struct served *m);
-
 /* What an operator has set for it; any thread. */
 void served_set_own(struct served *m, const struct own_thresholds *own);
 

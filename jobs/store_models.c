@@ -179,6 +179,11 @@ enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *
     "EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'interrupted')" \
     " AND models.id IN (" CONFIG_SAYS("init") ", " CONFIG_SAYS("model") "))"
 
+/* It is in the shadow, or a canary. */
+#define IN_A_TRIAL                                                      \
+    "EXISTS (SELECT 1 FROM settings WHERE name IN ('shadow', 'canary')" \
+    " AND iif(json_valid(value), json_extract(value, '$.model'), NULL) = models.id)"
+
 enum status store_model_delete(struct store *s, const char *id, struct error *err)
 {
     sqlite3_stmt *stmt;
@@ -189,7 +194,7 @@ enum status store_model_delete(struct store *s, const char *id, struct error *er
     stmt = store_prepare(
         s, err,
         "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id),"
-        " " NEEDED_BY_A_JOB " FROM models WHERE id = ?",
+        " " NEEDED_BY_A_JOB ", " IN_A_TRIAL " FROM models WHERE id = ?",
         "t", id);
     st = store_row(s, stmt, err);
     if (st == ST_NOTFOUND)
@@ -199,6 +204,8 @@ enum status store_model_delete(struct store *s, const char *id, struct error *er
     else if (st == ST_OK && sqlite3_column_int(stmt, 1))
         st = error_set(err, ST_CONFLICT,
                        "a job that is to run, or may be resumed, starts from the model, or scores with it");
+    else if (st == ST_OK && sqlite3_column_int(stmt, 2))
+        st = error_set(err, ST_CONFLICT, "the model is in the shadow, or a canary: end that first");
     sqlite3_finalize(stmt);
     if (st == ST_OK)
         st = store_finish(s, store_prepare(s, err, "DELETE FROM models WHERE id = ?", "t", id), err);
@@ -218,7 +225,7 @@ enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZ
         " WHERE iif(json_valid(card), json_extract(card, '$.imported') = 0, FALSE)"
         " ORDER BY seq DESC LIMIT -1 OFFSET ?) AS models"
         " WHERE id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
-        " AND NOT " NEEDED_BY_A_JOB " ORDER BY seq LIMIT 1";
+        " AND NOT " NEEDED_BY_A_JOB " AND NOT " IN_A_TRIAL " ORDER BY seq LIMIT 1";
 
     return store_id(s, SQL, "i", (int64_t)keep, ret_id, err);
 }

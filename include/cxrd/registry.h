@@ -63,6 +63,8 @@ struct registry_fault {
 };
 bool registry_fault(struct registry *r, struct registry_fault *ret);
 
+/* One holder more. Whoever calls holds it already, or holds the lock of what does. Returns `m`. */
+struct served *served_hold(struct served *m);
 void served_release(struct served *m); /* NULL is fine */
 
 /* The thresholds that an operator has set for it, as they are now. */

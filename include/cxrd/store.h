@@ -210,8 +210,23 @@ MUST_USE enum status store_active(struct store *s, char ret_id[ID_SIZE], struct 
 MUST_USE enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *err);
 
 /* Forget a model, whose file goes after it.
- * Errors: ST_NOTFOUND, ST_CONFLICT (it is active, or a job that is to run starts from it), ST_IO. */
+ * Errors: ST_NOTFOUND, ST_CONFLICT (it is active, in a trial, or a job that is to run starts from it), ST_IO. */
 MUST_USE enum status store_model_delete(struct store *s, const char *id, struct error *err);
+
+/* ---- trials ----
+ *
+ * What a server is told of models beside the active one and is to know after a restart: "shadow" and "canary", objects whose `model`
+ * cannot be deleted meanwhile. */
+
+/*   ret  a new reference; NULL: there is none
+ * Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status store_setting_get(struct store *s, const char *name, json_t **ret, struct error *err);
+
+/* On the disk when it returns.
+ *   value  NULL: there is none any more
+ * Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status store_setting_put(struct store *s, const char *name, const json_t *value,
+                                       struct error *err);
 
 /* The oldest of the models trained here that are more than `keep`, and neither active nor the one before nor needed by
  * a job that is to run; "" when there is none. Errors: ST_IO. */

@@ -1,6 +1,8 @@
 /* server/api/models.c - the registry over HTTP. */
 #include "handlers.h"
 #include "input.h"
+#include "serving.h"
+#include "shadow.h"
 #include "work.h"
 
 #include <string.h>
@@ -135,9 +137,13 @@ enum status model_activate_post(struct app *app, const struct http_request *req,
                                 struct error *err)
 {
     json_t *card = NULL;
-    const enum status st =
-        loading_status(registry_activate(app_work(app)->registry, req->id, &card, err), res);
+    int64_t pictures = 0;
+    enum status st = number_parse(req, "require_shadow", 1, INT64_MAX, &pictures, err);
 
+    if (st == ST_OK && pictures > 0)
+        st = storage_status(shadow_passed(app_serving(app)->shadow, req->id, (size_t)pictures, err), res);
+    if (st == ST_OK)
+        st = loading_status(registry_activate(app_work(app)->registry, req->id, &card, err), res);
     res->notes = json_pack("{s:s}", "model", req->id);
     return st == ST_OK ? http_json(res, card) : st;
 }
@@ -160,6 +166,34 @@ enum status model_delete(struct app *app, const struct http_request *req, struct
                          struct error *err)
 {
     const enum status st = storage_status(registry_delete(app_work(app)->registry, req->id, err), res);
+
+    res->status = st == ST_OK ? 204 : res->status;
+    return st;
+}
+
+/* ---- in the shadow ---- */
+
+enum status model_shadow_get(struct app *app, const struct http_request *req, struct http_response *res,
+                             struct error *err)
+{
+    json_t *shadow = NULL;
+    const enum status st = storage_status(shadow_json(app_serving(app)->shadow, req->id, &shadow, err), res);
+
+    return st == ST_OK ? http_json(res, shadow) : st;
+}
+
+enum status model_shadow_put(struct app *app, const struct http_request *req, struct http_response *res,
+                             struct error *err)
+{
+    const enum status st = loading_status(shadow_begin(app_serving(app)->shadow, req->id, err), res);
+
+    return st == ST_OK ? model_shadow_get(app, req, res, err) : st;
+}
+
+enum status model_shadow_delete(struct app *app, const struct http_request *req, struct http_response *res,
+                                struct error *err)
+{
+    const enum status st = storage_status(shadow_end(app_serving(app)->shadow, req->id, err), res);
 
     res->status = st == ST_OK ? 204 : res->status;
     return st;

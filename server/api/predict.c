@@ -1,8 +1,10 @@
 /* server/api/predict.c - POST /predict: a picture in, one probability a finding out. */
 #include "answer.h"
 #include "handlers.h"
+#include "kept_row.h"
 #include "metrics.h"
 #include "results.h"
+#include "shadow.h"
 
 #include "cxrd/score_keeper.h"
 
@@ -34,43 +36,19 @@ static enum status send(const struct http_request *req, const struct answer *a, 
     return st;
 }
 
-/* What is kept of an answer, but for its time and its id. */
-static void row_of(const struct answer *a, struct kept_scores *ret)
-{
-    const struct model *m = a->model->model;
-
-    *ret = (struct kept_scores){ .n = model_labels(m)->n };
-    snprintf(ret->model, sizeof ret->model, "%s", a->model->id);
-    if (a->profile && !a->prediction.operating.name)
-        snprintf(ret->operating, sizeof ret->operating, "%s@%s", SITE_POINTS[a->profile->site.point.kind],
-                 a->profile->id);
-    else
-        snprintf(ret->operating, sizeof ret->operating, "%s",
-                 a->prediction.operating.name ? a->prediction.operating.name
-                                              : OPERATING_NAMES[OPERATE_YOUDEN]);
-    memcpy(ret->probability, a->prediction.probability, ret->n * sizeof ret->probability[0]);
-    for (size_t k = 0; k < ret->n; k++) {
-        const int verdict = prediction_verdict(m, &a->prediction, k);
-
-        ret->known |= (uint64_t)(verdict != VERDICT_NONE) << k;
-        ret->positive |= (uint64_t)(verdict == 1) << k;
-    }
-}
-
-/* Let the scores be kept, where that is asked for; the answer then has an id by which readers may say how it was. */
+/* Let the scores be kept, where that is asked for; the answer then has an id by which readers may say how it was.
+ *   ret  what the answer says */
 static void keep(const struct serving *serving, const struct http_request *req, uint64_t patient,
-                 struct answer *a)
+                 struct answer *a, struct kept_scores *ret)
 {
-    struct kept_scores row;
-
-    if (keeper_days(serving->keeper) == 0)
-        return;
-    row_of(a, &row);
-    memcpy(row.id, req->event_id, sizeof row.id);
-    row.at = time(NULL);
-    row.patient = patient;
-    if (keeper_add(serving->keeper, a->model, &row))
-        memcpy(a->prediction.id, row.id, sizeof row.id);
+    kept_row(a->model, a->profile, &a->prediction, ret);
+    memcpy(ret->id, req->event_id, sizeof ret->id);
+    ret->at = time(NULL);
+    ret->patient = patient;
+    if (keeper_add(serving->keeper, a->model, ret))
+        memcpy(a->prediction.id, ret->id, sizeof ret->id);
+    else
+        ret->id[0] = '\0';
 }
 
 enum status predict_post(struct app *app, const struct http_request *req, struct http_response *res,
@@ -79,7 +57,7 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
     struct answer a = ANSWER_INIT;
     const struct serving *serving = app_serving(app);
     uint64_t patient;
-    enum status st = case_parse(&serving->case_key, req, &patient, err);
+    enum status st = case_parse(serving->patients_key, req, &patient, err);
 
     if (st == ST_OK)
         st = answer_make(serving, req, &QUERY, res, &a, err);
@@ -88,14 +66,17 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
     http_header_add(res, "Vary", "Accept");
     answer_note(&a, res);
     if (st == ST_OK) {
+        struct kept_scores row;
         json_t *reply, *own;
 
-        keep(serving, req, patient, &a);
+        keep(serving, req, patient, &a, &row);
         reply = prediction_json(a.model, req->request_id, &a.prediction);
         own = prediction_model_probabilities(a.model->model, &a.prediction);
         metrics_prediction(serving->metrics, a.model, !a.named, reply, own);
         json_decref(own);
         st = send(req, &a, reply, res, err);
+        if (st == ST_OK)
+            shadow_offer(serving->shadow, req->event_id, &a, &row);
     }
     answer_release(&a);
     return st;

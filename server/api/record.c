@@ -4,6 +4,8 @@
 
 #include "accounting.h"
 #include "metrics.h"
+#include "serving.h"
+#include "shadow.h"
 
 #include "../audit.h"
 #include "cxrd/json.h"
@@ -122,5 +124,6 @@ void record_activated(void *arg, const char *job, const char *model)
 
 void record_after(struct app *app, const struct http_done *done)
 {
+    shadow_answered(app_serving(app)->shadow, done->req->event_id);
     metrics_request(app_accounting(app)->metrics, done);
 }

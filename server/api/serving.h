@@ -10,14 +10,15 @@
 #include "source.h"
 
 struct serving {
-    struct registry *registry;   /* which model answers; the same as in struct work */
-    struct profiles *profiles;   /* and at which thresholds; the same as in struct work */
-    struct sessions *sessions;   /* as many inference sessions as there are workers */
-    struct team *team;           /* all cores for one prediction, when there is only one */
-    struct archive *archive;     /* where results go that nobody waits for */
-    struct metrics *metrics;     /* the same as in struct accounting */
-    struct score_keeper *keeper; /* of the scores that are answered */
-    struct case_key case_key;
+    struct registry *registry;               /* which model answers; the same as in struct work */
+    struct profiles *profiles;               /* and at which thresholds; the same as in struct work */
+    struct sessions *sessions;               /* as many inference sessions as there are workers */
+    struct team *team;                       /* all cores for one prediction, when there is only one */
+    struct archive *archive;                 /* where results go that nobody waits for */
+    struct metrics *metrics;                 /* the same as in struct accounting */
+    struct score_keeper *keeper;             /* of the scores that are answered */
+    struct shadow *shadow;                   /* a candidate that looks at the same pictures */
+    const struct patients_key *patients_key; /* for what callers say of whose a picture is */
     struct image_limits limits;
     enum input_policy policy; /* which pictures are refused */
     struct decoder *decoder;  /* of JPEG and DICOM */

@@ -39,6 +39,8 @@ void team_free(struct team *t)
 void team_enter(struct team *t) { atomic_fetch_add(&t->predicting, 1); }
 void team_leave(struct team *t) { atomic_fetch_sub(&t->predicting, 1); }
 
+size_t team_predicting(const struct team *t) { return atomic_load(&t->predicting); }
+
 enum status team_run(struct team *t, struct session *s, const struct model *m, const float *x,
                      float *ret_logits)
 {

@@ -14,6 +14,9 @@ void team_free(struct team *t); /* NULL is fine */
 void team_enter(struct team *t);
 void team_leave(struct team *t);
 
+/* How many are between the two at this moment. */
+size_t team_predicting(const struct team *t);
+
 /* As session_run() for one image; t may be NULL. Only between team_enter() and team_leave(). */
 MUST_USE enum status team_run(struct team *t, struct session *s, const struct model *m, const float *x,
                               float *ret_logits);

@@ -6,6 +6,7 @@
 #include "metrics.h"
 #include "scrape.h"
 #include "serving.h"
+#include "shadow.h"
 #include "work.h"
 
 #include "cxrd/decoder.h"
@@ -246,6 +247,7 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
     metrics_write(app_accounting(q->app)->metrics, active, out);
     feedback_watch_write(app_accounting(q->app)->feedback, work->store, app_serving(q->app)->keeper,
                          active ? active->id : "", out);
+    shadow_metrics(app_serving(q->app)->shadow, out);
     served_release(active);
     write_decoder(app_serving(q->app)->decoder, out);
     write_network(q->req->http, out);

@@ -7,6 +7,7 @@
 #include "../api/routes.h"
 #include "../api/scrape.h"
 #include "../api/sessions.h"
+#include "../api/shadow.h"
 #include "../api/team.h"
 #include "../audit.h"
 #include "../descriptors.h"
@@ -214,6 +215,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = store_open(database, &app->work.store, err);
     if (st == ST_OK)
         st = patients_start(s, o, err);
+    app->serving.patients_key = &s->patients_key;
     if (st == ST_OK)
         st = outgoing_start(app, o, err);
     if (st == ST_OK) {
@@ -227,8 +229,6 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK)
         st = keeper_start(app->work.store, o->keep_scores, &app->serving.keeper, err);
     if (st == ST_OK)
-        st = case_key_make(&app->serving.case_key, err);
-    if (st == ST_OK)
         st = profiles_start(app, o, err);
     if (st == ST_OK)
         st = decoder_start(app, o, err);
@@ -236,6 +236,10 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = sessions_new(o->threads, &app->serving.sessions, err);
     if (st == ST_OK)
         st = team_new(o->threads, &app->serving.team, err);
+    if (st == ST_OK)
+        st = shadow_start(&(struct shadow_options){ app->work.registry, app->serving.profiles,
+                                                    app->work.store, app->serving.keeper, app->serving.team },
+                          &app->serving.shadow, err);
     if (st == ST_OK && o->s3_credentials)
         st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
     if (st == ST_OK)
@@ -395,6 +399,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
         log_stop();
         _exit(exit_status);
     }
+    shadow_stop(s->app.serving.shadow);
     keeper_stop(s->app.serving.keeper);
     catalog_close(s->app.work.catalog);
     notices_stop(s->app.notices);

@@ -3,10 +3,12 @@
 #include "cxrd/metrics.h"
 #include "sentence.h"
 #include "store_case.h"
+#include "streams.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 TestSuite(feedback, .init = store_case_begin, .fini = store_case_end);
@@ -194,4 +196,71 @@ Test(feedback, survives_a_restart)
     cr_assert(g.n == 1 && g.groups[0].n == 1 && g.groups[0].truth[0] == 1 &&
               g.groups[0].truth[1] == TRUTH_UNKNOWN);
     feedback_groups_release(&g);
+}
+
+/* ---- a candidate in the shadow ---- */
+
+Test(feedback, tells_equal_models_apart_in_few_streams_and_a_better_one_from_the_other)
+{
+    enum { STREAMS = 12 };
+    int equal = 0, better = 0, wrong = 0;
+
+    for (int i = 0; i < STREAMS; i++) {
+        struct stream s;
+        int verdict;
+
+        stream_begin(&s, 1000 + (uint64_t)i, 0, STREAM_FINDINGS);
+        equal += stream_watch(&s, 1000, 250, NULL) != 0;
+        stream_end(&s);
+        stream_begin(&s, 2000 + (uint64_t)i, 0.03, STREAM_FINDINGS);
+        verdict = stream_watch(&s, 2000, 500, NULL);
+        better += verdict > 0;
+        wrong += verdict < 0;
+        stream_end(&s);
+    }
+    /* of streams of which one in twenty is told apart wrongly, three of twelve are in one draw of fifty */
+    cr_assert_leq(equal, 2);
+    cr_assert_geq(better, STREAMS * 8 / 10);
+    cr_assert_eq(wrong, 0);
+}
+
+Test(feedback, does_not_tell_apart_before_there_are_patients_enough)
+{
+    struct feedback_paired p = { .patients = STREAM_LEAST - 1 };
+
+    p.auroc.macro.gain = (struct estimate){ 0.5, 0.001, 0.49, 0.51 };
+    cr_assert_eq(feedback_told_apart(&p, NULL), 0);
+    p.patients = STREAM_LEAST;
+    cr_assert_eq(feedback_told_apart(&p, NULL), 1);
+    p.auroc.macro.gain.value = -0.5;
+    cr_assert_eq(feedback_told_apart(&p, NULL), -1);
+    p.auroc.macro.gain.value = p.auroc.macro.gain.error = NAN;
+    cr_assert_eq(feedback_told_apart(&p, NULL), 0);
+}
+
+/* Two pictures of each of ten patients: the candidate is right on both of three patients more. */
+Test(feedback, tests_rates_by_patient_where_pictures_share_one)
+{
+    struct feedback_paired *alone = malloc(sizeof *alone), *together = malloc(sizeof *together);
+    struct feedback_rows rows = { .labels = TWO };
+
+    for (size_t i = 0; i < 20; i++) {
+        cr_assert_eq(feedback_rows_add(&rows), ST_OK);
+        rows.patients[i] = i;
+        rows.truth[2 * i] = 1;
+        rows.call[2 * i] = i < 4;
+        rows.other_call[2 * i] = i < 10;
+    }
+    cr_assert_eq(feedback_pair(&rows, alone), ST_OK);
+    for (size_t i = 0; i < 20; i++)
+        rows.patients[i] = i / 2;
+    cr_assert_eq(feedback_pair(&rows, together), ST_OK);
+    cr_assert(alone->sensitivity[0].only_candidate == 6 && alone->sensitivity[0].only_active == 0);
+    cr_assert_float_eq(alone->sensitivity[0].p, 2 / 64.0, 1e-9); /* two-sided, of six tosses */
+    cr_assert_float_eq(together->sensitivity[0].gain.value, 0.3, 1e-12);
+    cr_assert_gt(together->sensitivity[0].p, 2 * alone->sensitivity[0].p);
+    cr_assert(alone->specificity[0].pictures == 0 && isnan(alone->specificity[0].p));
+    feedback_rows_release(&rows);
+    free(alone);
+    free(together);
 }

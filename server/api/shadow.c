@@ -1,0 +1,607 @@
+/* server/api/shadow.c - see shadow.h. */
+#include "shadow.h"
+
+#include "answer.h"
+#include "kept_row.h"
+#include "metrics.h"
+#include "team.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/feedback_paired.h"
+#include "cxrd/json.h"
+#include "cxrd/log.h"
+#include "cxrd/pool.h"
+#include "cxrd/score_keeper.h"
+#include "cxrd/session.h"
+#include "cxrd/shadow_counts.h"
+#include "cxrd/thread.h"
+
+#include <errno.h>
+#include <math.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    SLOTS = 8,
+    MOST_BYTES = 64 << 20, /* of the pictures in them */
+    LOOK_MS = 2,           /* how often it looks whether somebody still predicts */
+};
+static const double SAVE_S = 30, LOST_S = 120;
+
+/* Who may touch a slot follows from its state. */
+enum { FREE, FILLING, WAITING, READY };
+
+struct slot {
+    atomic_int state;
+    atomic_uint_fast64_t event; /* the first 64 bits of the request's event_id */
+    double since;               /* clock_seconds() */
+    size_t bytes;
+    struct image image;
+    struct input_values values; /* with which the active model was asked, */
+    const char *operating;      /* struct operating's name */
+    struct kept_scores row;
+    double ms;
+};
+
+struct shadow {
+    struct shadow_options options;
+    struct session *session;
+    pthread_t thread;
+    bool started;
+    sem_t ready;
+    atomic_bool on, stop;
+    atomic_size_t bytes;
+    atomic_uint_fast64_t shed_queue, shed_memory;
+    struct slot slots[SLOTS];
+
+    pthread_mutex_t lock;     /* never taken by who answers a prediction; guards everything below */
+    struct served *candidate; /* NULL: there is none */
+    char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
+    struct shadow_counts counts;
+    bool unsaved;
+};
+
+/* ---- what outlives the server; with the lock held ---- */
+
+static enum status save(struct shadow *s, struct error *err)
+{
+    json_t *value = json_pack("{s:s,s:s,s:s,s:o}", "model", s->candidate->id, "active", s->active, "since",
+                              s->since, "counts", shadow_counts_state(&s->counts));
+    const enum status st = store_setting_put(s->options.store, "shadow", value, err);
+
+    json_decref(value);
+    s->unsaved = s->unsaved && st != ST_OK;
+    return st;
+}
+
+static void begin_counts(struct shadow *s, const char *active)
+{
+    s->counts = (struct shadow_counts){ .labels = *model_labels(s->candidate->model) };
+    snprintf(s->active, sizeof s->active, "%s", active);
+    clock_utc(s->since);
+    s->unsaved = true;
+}
+
+static void drop(struct shadow *s)
+{
+    atomic_store(&s->on, false);
+    served_release(s->candidate);
+    s->candidate = NULL;
+}
+
+static void take_up(struct shadow *s, const json_t *kept)
+{
+    const char *id = json_string_value(json_object_get(kept, "model"));
+    const char *active = json_string_value(json_object_get(kept, "active"));
+    const char *since = json_string_value(json_object_get(kept, "since"));
+    struct error err = { 0 };
+
+    if (!id || !active || !since)
+        return;
+    if (registry_named(s->options.registry, id, &s->candidate, &err) != ST_OK) {
+        log_error(LOG_ERROR, "the model in the shadow cannot be loaded, and is no longer there", &err);
+        return;
+    }
+    begin_counts(s, active);
+    snprintf(s->since, sizeof s->since, "%s", since);
+    if (!shadow_counts_read(json_object_get(kept, "counts"), &s->counts))
+        begin_counts(s, active);
+    atomic_store(&s->on, true);
+}
+
+/* ---- handing over ---- */
+
+static uint64_t key_of(const char *event)
+{
+    uint64_t key = 0;
+
+    for (; *event; event++)
+        key = key * 31 + (unsigned char)*event;
+    return key;
+}
+
+static struct slot *claim(struct shadow *s)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        int expected = FREE;
+
+        if (atomic_compare_exchange_strong(&s->slots[i].state, &expected, FILLING))
+            return &s->slots[i];
+    }
+    return NULL;
+}
+
+void shadow_offer(struct shadow *s, const char *event, struct answer *a, const struct kept_scores *row)
+{
+    const size_t bytes = a->image.width * a->image.height;
+    struct slot *slot;
+
+    if (!atomic_load(&s->on) || a->named || !a->image.grey)
+        return;
+    if (atomic_fetch_add(&s->bytes, bytes) + bytes > MOST_BYTES) {
+        atomic_fetch_sub(&s->bytes, bytes);
+        atomic_fetch_add(&s->shed_memory, 1);
+        return;
+    }
+    slot = claim(s);
+    if (!slot) {
+        atomic_fetch_sub(&s->bytes, bytes);
+        atomic_fetch_add(&s->shed_queue, 1);
+        return;
+    }
+    slot->bytes = bytes;
+    slot->since = clock_seconds();
+    slot->image = a->image;
+    a->image = (struct image)IMAGE_INIT;
+    slot->values = a->prediction.values;
+    slot->operating = a->prediction.operating.name;
+    slot->row = *row;
+    slot->ms = a->prediction.timing.preprocess + a->prediction.timing.forward;
+    atomic_store(&slot->event, key_of(event));
+    atomic_store(&slot->state, WAITING);
+}
+
+void shadow_answered(struct shadow *s, const char *event)
+{
+    if (!s || !atomic_load(&s->on))
+        return;
+    for (size_t i = 0; i < SLOTS; i++)
+        if (atomic_load(&s->slots[i].state) == WAITING && atomic_load(&s->slots[i].event) == key_of(event)) {
+            atomic_store(&s->slots[i].state, READY);
+            sem_post(&s->ready);
+        }
+}
+
+/* ---- the thread ---- */
+
+static void let_go(struct shadow *s, struct slot *slot)
+{
+    image_release(&slot->image);
+    atomic_fetch_sub(&s->bytes, slot->bytes);
+    atomic_store(&slot->state, FREE);
+}
+
+/* The picture that has waited longest, of those whose answers have left; NULL: there is none. */
+static struct slot *oldest(struct shadow *s)
+{
+    struct slot *found = NULL;
+
+    for (size_t i = 0; i < SLOTS; i++)
+        if (atomic_load(&s->slots[i].state) == READY && (!found || s->slots[i].since < found->since))
+            found = &s->slots[i];
+    return found;
+}
+
+/* The candidate, held, if it is to look at what this model answered; NULL: it is not. */
+static struct served *candidate_for(struct shadow *s, const char *active)
+{
+    struct served *m = NULL;
+
+    pthread_mutex_lock(&s->lock);
+    if (s->candidate && strcmp(s->candidate->id, active) == 0) {
+        struct error err;
+
+        log_event(LOG_INFO, "the model in the shadow became active: its shadow ends",
+                  json_pack("{s:s}", "model", active));
+        drop(s);
+        if (store_setting_put(s->options.store, "shadow", NULL, &err) != ST_OK)
+            log_error(LOG_ERROR, "the end of a shadow is not written", &err);
+    }
+    if (s->candidate && strcmp(s->active, active) != 0)
+        begin_counts(s, active); /* another model answers: what was counted is of another pair */
+    if (s->candidate)
+        m = served_hold(s->candidate);
+    pthread_mutex_unlock(&s->lock);
+    return m;
+}
+
+static void count(struct shadow *s, const struct slot *slot, const struct served *m, enum status st,
+                  const struct prediction *p, const struct kept_scores *other)
+{
+    const struct shadow_pair pair = { .probability = { slot->row.probability, other->probability },
+                                      .known = { slot->row.known, other->known },
+                                      .positive = { slot->row.positive, other->positive },
+                                      .ms = { slot->ms, p->timing.preprocess + p->timing.forward } };
+
+    pthread_mutex_lock(&s->lock);
+    if (s->candidate == m && strcmp(s->active, slot->row.model) == 0) {
+        if (st == ST_OK && slot->row.n == s->counts.labels.n)
+            shadow_count(&s->counts, &pair);
+        else
+            s->counts.failed++;
+        s->unsaved = true;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* The candidate's thresholds of the kind that the answer was held against; where it has none it has no verdict. */
+static enum status hold_against(const char *name, struct served *m, struct operating *ret)
+{
+    const struct own_thresholds own = served_own(m);
+    struct error err;
+    const enum status st = operate_at(name, m->model, &own, ret, &err);
+
+    if (st != ST_UNUSABLE)
+        return st;
+    *ret = (struct operating){ .name = name };
+    for (size_t k = 0; k < MAX_LABELS; k++)
+        ret->threshold[k] = NAN;
+    return ST_OK;
+}
+
+static void look_at(struct shadow *s, struct slot *slot, struct served *m)
+{
+    struct question question = { .explain = EXPLAIN_NONE, .values = slot->values, .policy = POLICY_WARN };
+    struct prediction p = { .looked = false };
+    struct kept_scores other = { .n = 0 };
+    struct profile *profile = NULL;
+    struct error err;
+    enum status st = hold_against(slot->operating, m, &question.operating);
+
+    if (st == ST_OK)
+        st = profiles_of(s->options.profiles, m->id, &profile, &err);
+    question.profile = profile;
+    if (st == ST_OK)
+        st = predict_image(m->model, s->session, NULL, &slot->image, &question, &p, &err);
+    if (st == ST_OK) {
+        kept_row(m, profile, &p, &other);
+        other.shadow = true;
+        memcpy(other.id, slot->row.id, sizeof other.id);
+        other.at = slot->row.at;
+    }
+    count(s, slot, m, st, &p, &other);
+    if (st == ST_OK && other.id[0])
+        keeper_add(s->options.keeper, m, &other);
+    profile_release(profile);
+}
+
+static void work_off(struct shadow *s, struct slot *slot)
+{
+    struct served *m = candidate_for(s, slot->row.model);
+
+    if (m)
+        look_at(s, slot, m);
+    served_release(m);
+    let_go(s, slot);
+}
+
+/* Those of whose answers nobody said that they had left; it does not happen. */
+static void drop_lost(struct shadow *s)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        int expected = WAITING;
+
+        if (atomic_load(&s->slots[i].state) == WAITING && clock_seconds() - s->slots[i].since > LOST_S &&
+            atomic_compare_exchange_strong(&s->slots[i].state, &expected, FILLING))
+            let_go(s, &s->slots[i]);
+    }
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec t = { 0, ms * 1000000 };
+
+    nanosleep(&t, NULL);
+}
+
+static void wait_a_second(struct shadow *s)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec++;
+    sem_timedwait(&s->ready, &t);
+}
+
+static void save_now(struct shadow *s)
+{
+    struct error err;
+
+    pthread_mutex_lock(&s->lock);
+    if (s->candidate && s->unsaved && save(s, &err) != ST_OK)
+        log_error(LOG_WARN, "what is counted of a shadow is not written", &err);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void *shadow_main(void *arg)
+{
+    struct shadow *s = arg;
+    double save_at = clock_seconds() + SAVE_S;
+
+    thread_set_class(POOL_BACKGROUND);
+    while (!atomic_load(&s->stop)) {
+        struct slot *slot = oldest(s);
+
+        if (!slot)
+            wait_a_second(s);
+        else if (team_predicting(s->options.team) > 0)
+            pause_ms(LOOK_MS);
+        else
+            work_off(s, slot);
+        if (clock_seconds() >= save_at) {
+            drop_lost(s);
+            save_now(s);
+            save_at = clock_seconds() + SAVE_S;
+        }
+    }
+    save_now(s);
+    return NULL;
+}
+
+/* ---- begin and end ---- */
+
+enum status shadow_start(const struct shadow_options *options, struct shadow **ret_shadow, struct error *err)
+{
+    struct shadow *s = calloc(1, sizeof *s);
+    json_t *kept = NULL;
+    enum status st;
+
+    if (!s)
+        return error_nomem(err);
+    s->options = *options;
+    pthread_mutex_init(&s->lock, NULL);
+    sem_init(&s->ready, 0, 0);
+    st = session_new(&s->session) == ST_OK ? ST_OK : error_nomem(err);
+    if (st == ST_OK)
+        st = store_setting_get(options->store, "shadow", &kept, err);
+    if (st == ST_OK && kept)
+        take_up(s, kept);
+    json_decref(kept);
+    if (st == ST_OK)
+        st = thread_start(&s->thread, shadow_main, s, "the thread of the shadow", err);
+    s->started = st == ST_OK;
+    if (st != ST_OK) {
+        shadow_stop(s);
+        return st;
+    }
+    *ret_shadow = s;
+    return ST_OK;
+}
+
+void shadow_stop(struct shadow *s)
+{
+    if (!s)
+        return;
+    atomic_store(&s->stop, true);
+    sem_post(&s->ready);
+    if (s->started)
+        pthread_join(s->thread, NULL);
+    for (size_t i = 0; i < SLOTS; i++)
+        image_release(&s->slots[i].image);
+    served_release(s->candidate);
+    session_free(s->session);
+    sem_destroy(&s->ready);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* With the lock held; the model is loaded. */
+static enum status begin(struct shadow *s, struct served *m, struct error *err)
+{
+    struct served *active = registry_active(s->options.registry);
+    enum status st = ST_OK;
+
+    if (s->candidate && strcmp(s->candidate->id, m->id) != 0)
+        st = error_set(err, ST_CONFLICT, "the model '%s' is in the shadow: end that first", s->candidate->id);
+    else if (!active)
+        st = error_set(err, ST_CONFLICT, "no model is active, so there is none to be the shadow of");
+    else if (strcmp(active->id, m->id) == 0)
+        st = error_set(err, ST_CONFLICT, "the model is active: it cannot be its own shadow");
+    else if (!labels_equal(model_labels(active->model), model_labels(m->model)))
+        st = error_set(err, ST_CONFLICT,
+                       "the active model answers for other findings: the two cannot be "
+                       "compared");
+    if (st == ST_OK && !s->candidate) {
+        s->candidate = served_hold(m);
+        begin_counts(s, active->id);
+        st = save(s, err);
+        if (st != ST_OK)
+            drop(s);
+        atomic_store(&s->on, st == ST_OK);
+    }
+    served_release(active);
+    return st;
+}
+
+enum status shadow_begin(struct shadow *s, const char *id, struct error *err)
+{
+    struct served *m = NULL;
+    enum status st = registry_named(s->options.registry, id, &m, err);
+
+    if (st != ST_OK)
+        return st;
+    pthread_mutex_lock(&s->lock);
+    st = begin(s, m, err);
+    pthread_mutex_unlock(&s->lock);
+    served_release(m);
+    return st;
+}
+
+static enum status not_there(const char *id, struct error *err)
+{
+    return error_set(err, ST_NOTFOUND, "the model '%s' is not in the shadow", id);
+}
+
+enum status shadow_end(struct shadow *s, const char *id, struct error *err)
+{
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->candidate || strcmp(s->candidate->id, id) != 0)
+        st = not_there(id, err);
+    else if ((st = store_setting_put(s->options.store, "shadow", NULL, err)) == ST_OK)
+        drop(s);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+/* ---- what is known ---- */
+
+struct state {
+    char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
+    struct shadow_counts counts;
+};
+
+static enum status look(struct shadow *s, const char *id, struct state *ret, struct error *err)
+{
+    enum status st = ST_OK;
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->candidate || strcmp(s->candidate->id, id) != 0) {
+        st = not_there(id, err);
+    } else {
+        memcpy(ret->active, s->active, sizeof ret->active);
+        memcpy(ret->since, s->since, sizeof ret->since);
+        ret->counts = s->counts;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+/* The rows of the operating point that most are of; NULL: readers spoke of no prediction that both made. */
+static const struct feedback_rows *most_rows(const struct feedback_groups *g)
+{
+    const struct feedback_rows *most = NULL;
+
+    for (size_t i = 0; i < g->n; i++)
+        if (g->groups[i].n > 0 && (!most || g->groups[i].n > most->n))
+            most = &g->groups[i];
+    return most;
+}
+
+/*   ret_told  as feedback_told_apart() says */
+static enum status paired_json(struct shadow *s, const char *active, const char *id, json_t **ret,
+                               int *ret_told, struct error *err)
+{
+    struct feedback_paired *paired = malloc(sizeof *paired);
+    struct feedback_groups groups = { NULL, 0 };
+    const struct feedback_rows *rows = NULL;
+    enum status st = paired ? feedback_collect(s->options.store, active, id, &groups, err) : error_nomem(err);
+
+    *ret_told = 0;
+    if (st == ST_OK)
+        rows = most_rows(&groups);
+    if (rows && feedback_pair(rows, paired) != ST_OK)
+        st = error_nomem(err);
+    if (st == ST_OK) {
+        *ret = rows ? feedback_paired_json(paired, &rows->labels) : json_null();
+        *ret_told = rows ? feedback_told_apart(paired, NULL) : 0;
+        if (rows)
+            json_object_set_new(*ret, "operating_point", json_string(rows->operating));
+    }
+    feedback_groups_release(&groups);
+    free(paired);
+    return st;
+}
+
+enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct error *err)
+{
+    struct state *state = calloc(1, sizeof *state);
+    json_t *paired = NULL, *counts;
+    int told;
+    enum status st = state ? look(s, id, state, err) : error_nomem(err);
+
+    if (st == ST_OK)
+        st = paired_json(s, state->active, id, &paired, &told, err);
+    if (st == ST_OK) {
+        counts = shadow_counts_json(&state->counts);
+        *ret = json_pack("{s:s,s:s,s:s,s:{s:I,s:I}}", "model", id, "active", state->active, "since",
+                         state->since, "shed", "queue", (json_int_t)atomic_load(&s->shed_queue), "memory",
+                         (json_int_t)atomic_load(&s->shed_memory));
+        json_object_update(*ret, counts);
+        json_object_set_new(*ret, "feedback", paired);
+        json_decref(counts);
+    }
+    free(state);
+    return st;
+}
+
+enum status shadow_passed(struct shadow *s, const char *id, size_t pictures, struct error *err)
+{
+    struct state *state = calloc(1, sizeof *state);
+    struct served *active = registry_active(s->options.registry);
+    json_t *paired = NULL;
+    int told = 0;
+    enum status st = state ? look(s, id, state, err) : error_nomem(err);
+
+    if (st == ST_NOTFOUND)
+        st = ST_CONFLICT;
+    if (st == ST_OK && (!active || strcmp(active->id, state->active) != 0))
+        st = error_set(err, ST_CONFLICT, "another model became active since the model is in the shadow");
+    if (st == ST_OK && state->counts.pictures < pictures)
+        st = error_set(err, ST_CONFLICT, "the model was in the shadow of %llu pictures, not yet of %zu",
+                       (unsigned long long)state->counts.pictures, pictures);
+    if (st == ST_OK)
+        st = paired_json(s, state->active, id, &paired, &told, err);
+    if (st == ST_OK && told < 0)
+        st = error_set(err, ST_CONFLICT,
+                       "by what readers say the model is worse than the active one: the gain in macro AUROC "
+                       "is below 0");
+    json_decref(paired);
+    served_release(active);
+    free(state);
+    return st;
+}
+
+void shadow_metrics(struct shadow *s, struct buf *out)
+{
+    struct shadow_counts *counts = calloc(1, sizeof *counts);
+    char model[ID_SIZE] = "";
+
+    if (!counts)
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (s->candidate) {
+        *counts = s->counts;
+        snprintf(model, sizeof model, "%s", s->candidate->id);
+    }
+    pthread_mutex_unlock(&s->lock);
+    metrics_family(out, "cxrd_shadow_shed_total", "counter",
+                   "Pictures that the model in the shadow was not asked about, by the reason.");
+    buf_printf(out, "cxrd_shadow_shed_total{reason=\"queue\"} %llu\n",
+               (unsigned long long)atomic_load(&s->shed_queue));
+    buf_printf(out, "cxrd_shadow_shed_total{reason=\"memory\"} %llu\n",
+               (unsigned long long)atomic_load(&s->shed_memory));
+    if (model[0]) {
+        metrics_family(out, "cxrd_shadow_pictures", "gauge",
+                       "Pictures that the model in the shadow was asked about.");
+        buf_printf(out, "cxrd_shadow_pictures{model_version=\"%s\"} %llu\n", model,
+                   (unsigned long long)counts->pictures);
+        metrics_family(out, "cxrd_shadow_failed", "gauge", "Those that it could not answer.");
+        buf_printf(out, "cxrd_shadow_failed{model_version=\"%s\"} %llu\n", model,
+                   (unsigned long long)counts->failed);
+        metrics_family(out, "cxrd_shadow_discordance", "gauge",
+                       "The part of the pictures that it or the active model calls alone.");
+        for (size_t k = 0; k < counts->labels.n; k++) {
+            const double value = shadow_figures(counts, k).discordance.value;
+
+            if (!isnan(value))
+                buf_printf(out, "cxrd_shadow_discordance{label=\"%s\",model_version=\"%s\"} %.9g\n",
+                           counts->labels.names[k], model, value);
+        }
+    }
+    free(counts);
+}

@@ -1,0 +1,58 @@
+/* server/api/shadow.h - a candidate that is asked about the same pictures as the model that answers, beside it.
+ *
+ * A picture is handed over when its answer is made, and looked at when that has left: by a thread of the lowest priority, and only while
+ * nobody predicts. Few pictures wait; one that finds no place is not looked at, and counted: whatever is asked of this server comes first.
+ * Handing over takes no lock, since that thread, once it has a lock, may get no core to give it back. Pictures are in memory alone; what stays
+ * are sums (cxrd/shadow_counts.h), and with --keep-scores the candidate's scores beside those of the model that answered. Any thread may
+ * call. */
+#ifndef SERVER_API_SHADOW_H
+#define SERVER_API_SHADOW_H
+
+#include "cxrd/buf.h"
+#include "cxrd/kept_scores.h"
+#include "cxrd/profiles.h"
+#include "cxrd/registry.h"
+
+struct shadow;
+struct answer;
+
+/* All borrowed; they must outlive it. */
+struct shadow_options {
+    struct registry *registry;
+    struct profiles *profiles;
+    struct store *store;
+    struct score_keeper *keeper;
+    struct team *team;
+};
+
+/* Goes on with the candidate that there was when the server ended. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status shadow_start(const struct shadow_options *options, struct shadow **ret_shadow,
+                                  struct error *err);
+void shadow_stop(struct shadow *s); /* NULL is fine */
+
+/* Hand over the picture of an answer, which loses it, if it may be looked at.
+ *   event  the request's event_id
+ *   row    what the answer says; its id is "" where it is not kept */
+void shadow_offer(struct shadow *s, const char *event, struct answer *a, const struct kept_scores *row);
+
+/* The answer to this request has left, or never will. */
+void shadow_answered(struct shadow *s, const char *event);
+
+/* Let a model be the candidate. Nothing changes where it is already.
+ * Errors: registry_named()'s; ST_CONFLICT (another one is; no model is active, or this one is, or one of other findings), ST_IO. */
+MUST_USE enum status shadow_begin(struct shadow *s, const char *id, struct error *err);
+
+/* Errors: ST_NOTFOUND (it is no candidate), ST_IO. */
+MUST_USE enum status shadow_end(struct shadow *s, const char *id, struct error *err);
+
+/* What is known of it so far, a new reference. Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+MUST_USE enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct error *err);
+
+/* Whether a model has been the candidate of the active one for so many pictures, and readers do not say that it is worse.
+ * Errors: ST_CONFLICT (the sentence says what lacks), ST_IO, ST_NOMEM. */
+MUST_USE enum status shadow_passed(struct shadow *s, const char *id, size_t pictures, struct error *err);
+
+/* For GET /metrics. */
+void shadow_metrics(struct shadow *s, struct buf *out);
+
+#endif
