@@ -2,6 +2,7 @@
 #include "store_parts.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,29 @@ enum status store_note_activated(struct store *s, const char *model, struct erro
         s->noted = true;
     }
     return st;
+}
+
+enum status store_note_drift(struct store *s, const json_t *data, struct error *err)
+{
+    char now[CLOCK_TEXT_SIZE], *text = json_text(data, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    enum status st = text ? store_begin(s, err) : error_nomem(err);
+
+    if (st != ST_OK) {
+        free(text);
+        return st;
+    }
+    if (s->all_noted) {
+        st = store_finish(
+            s,
+            store_prepare(s, err,
+                          NOTICE_INSERT
+                          "NULL, json_object('type', 'drift.raised', 'timestamp', ?1, 'data', json(?2))",
+                          "tt", clock_utc(now), text),
+            err);
+        s->noted = true;
+    }
+    free(text);
+    return store_end(s, st, err);
 }
 
 enum status store_notices_begin(struct store *s, bool all, void (*added)(void *arg), void *arg,

@@ -128,6 +128,9 @@ MUST_USE enum status store_notices_begin(struct store *s, bool all, void (*added
                                          struct error *err);
 void store_notices_end(struct store *s); /* no call of `added` is under way when it returns */
 
+/* Scores have drifted: one for the operator's receiver, where there is one. `data` is its. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status store_note_drift(struct store *s, const json_t *data, struct error *err);
+
 /* The one that is due first, due or not. One that was put off at a time that is still to come, since the clock was set back,
  * is due at once.
  *   now  seconds since 1970

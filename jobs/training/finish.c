@@ -19,6 +19,11 @@ static enum status note_reference(struct run *r, const struct scores *s)
     text = reference_text(s);
     st = run_add_note(r, REFERENCE_NOTE, text);
     free(text);
+    if (st != ST_OK)
+        return st;
+    text = strata_text(s, &r->table, &r->tried);
+    st = run_add_note(r, STRATA_NOTE, text);
+    free(text);
     return st;
 }
 
@@ -156,9 +161,9 @@ enum status run_evaluate(struct run *r)
     release_training(r);
     st = run_calibrate(r);
     if (st == ST_OK)
-        st = evaluate_sets(r);
-    if (st == ST_OK)
         st = run_gate_try(r, VALIDATION);
+    if (st == ST_OK)
+        st = evaluate_sets(r);
     if (st == ST_OK)
         st = run_annotate(r);
     r->result->evaluated = st == ST_OK;

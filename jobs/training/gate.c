@@ -48,8 +48,10 @@ static enum status survey_stretch(const struct run *r, struct survey *s)
 }
 
 /* The statistics of up to MAX_PICTURES of the rows, those that are good, in the order of the rows.
+ *   ret_rows   [MAX_PICTURES]: which they are; NULL: of no interest
  *   ret_stats  [*ret_n][GATE_STATS], owned by the caller */
-static enum status survey(const struct run *r, const struct rows *rows, double **ret_stats, size_t *ret_n)
+static enum status survey(const struct run *r, const struct rows *rows, uint32_t *ret_rows,
+                          double **ret_stats, size_t *ret_n)
 {
     struct survey s = { .pictures = &r->pictures, .rows = rows };
     enum status st = ST_OK;
@@ -63,10 +65,13 @@ static enum status survey(const struct run *r, const struct rows *rows, double *
     for (; s.done < s.n && st == ST_OK; s.done += STRETCH)
         st = survey_stretch(r, &s);
     *ret_n = 0;
-    for (size_t i = 0; i < s.n && st == ST_OK; i++)
-        if (s.seen[i])
-            memmove(s.stats + (*ret_n)++ * GATE_STATS, s.stats + i * GATE_STATS,
-                    GATE_STATS * sizeof *s.stats);
+    for (size_t i = 0; i < s.n && st == ST_OK; i++) {
+        if (!s.seen[i])
+            continue;
+        if (ret_rows)
+            ret_rows[*ret_n] = rows->index[i * rows->n / s.n];
+        memmove(s.stats + (*ret_n)++ * GATE_STATS, s.stats + i * GATE_STATS, GATE_STATS * sizeof *s.stats);
+    }
     free(s.grey);
     free(s.seen);
     if (st != ST_OK) {
@@ -86,7 +91,7 @@ enum status run_gate_fit(struct run *r)
 
     if (rows->n < GATE_MIN_ROWS)
         return ST_OK;
-    st = survey(r, rows, &stats, &n);
+    st = survey(r, rows, NULL, &stats, &n);
     if (st != ST_OK)
         return st;
     if (n >= GATE_MIN_ROWS) {
@@ -105,14 +110,20 @@ enum status run_gate_try(struct run *r, int part)
 
     if (!r->gate)
         return ST_OK;
-    st = survey(r, &r->split.part[part], &stats, &report->rows);
+    r->tried.row = malloc(MAX_PICTURES * sizeof *r->tried.row);
+    r->tried.distance = malloc(MAX_PICTURES * sizeof *r->tried.distance);
+    if (!r->tried.row || !r->tried.distance)
+        return error_nomem(r->err);
+    st = survey(r, &r->split.part[part], r->tried.row, &stats, &report->rows);
     if (st != ST_OK)
         return st;
+    r->tried.n = report->rows;
     report->threshold = r->gate->threshold;
     for (size_t i = 0; i < report->rows; i++) {
         struct gate_warnings w;
 
         gate_check(NULL, stats + i * GATE_STATS, r->pre.size, r->gate, &w);
+        r->tried.distance[i] = gate_distance(r->gate, stats + i * GATE_STATS);
         report->warned += w.n > 0;
         for (size_t k = 0; k < w.n; k++)
             report->by_code[w.codes[k]]++;

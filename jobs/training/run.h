@@ -11,6 +11,7 @@
 #include "cxrd/trainer.h"
 #include "cxrd/training.h"
 #include "evaluate.h"
+#include "reference.h"
 
 /* A generator for each use: drawing more for one does not change another. */
 enum {
@@ -84,6 +85,7 @@ struct run {
     struct train_progress progress;
     struct running sums;           /* of the present epoch */
     struct scores kept_validation; /* of the kept model */
+    struct tried tried;            /* validation pictures, by the gate; owned */
     struct input_gate *gate;       /* of the training pictures, owned; NULL: too few of them */
 };
 

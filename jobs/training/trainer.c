@@ -38,6 +38,8 @@ void run_close(struct run *r)
     image_cache_close(r->cache);
     free(r->unusable);
     free(r->pixels);
+    free(r->tried.row);
+    free(r->tried.distance);
     free(r->left_out);
     patients_free(r->patients);
     free(r->codes);

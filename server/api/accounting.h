@@ -7,6 +7,7 @@
 struct accounting {
     struct audit *audit; /* NULL: none is kept */
     struct metrics *metrics;
+    struct drift_watch *drift;
     struct scrape *scrape;           /* of GET /metrics */
     struct feedback_watch *feedback; /* likewise */
     long long started;               /* seconds since 1970 */

@@ -1,5 +1,6 @@
 /* server/api/predict.c - POST /predict: a picture in, one probability a finding out. */
 #include "answer.h"
+#include "drift_tell.h"
 #include "handlers.h"
 #include "kept_row.h"
 #include "metrics.h"
@@ -74,6 +75,7 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
         own = prediction_model_probabilities(a.model->model, &a.prediction);
         metrics_prediction(serving->metrics, a.model, !a.named, reply, own);
         json_decref(own);
+        drift_tell(serving, req, &a);
         st = send(req, &a, reply, res, err);
         if (st == ST_OK)
             shadow_offer(serving->shadow, req->event_id, &a, &row);

@@ -34,6 +34,8 @@ static enum status look(const struct model *m, struct session *s, struct team *t
         preprocess_resize(img, pre, grey);
         gate_stats(grey, pre->size, stats);
         gate_check(img, stats, pre->size, model_gate(m), &p->gate_warnings);
+        if (model_gate(m))
+            p->distance = gate_distance(model_gate(m), stats);
         preprocess_scale(grey, plane, pre, ret_x);
         p->timing.preprocess = milliseconds_since(&mark);
         st = team_run(team, s, m, ret_x, logits);
@@ -116,7 +118,7 @@ enum status predict_image(const struct model *m, struct session *s, struct team 
 {
     enum status st = ST_OK;
 
-    *ret = (struct prediction){ .operating = q->operating, .values = q->values };
+    *ret = (struct prediction){ .operating = q->operating, .distance = NAN, .values = q->values };
     if (q->explain != EXPLAIN_NONE && !model_sees(m))
         return error_set(err, ST_UNUSABLE,
                          "this model sees no picture, so there is no map of one: its logits are the bias and "

@@ -23,6 +23,7 @@ struct prediction {
     struct site_view site;
     char id[ID_SIZE];           /* by which readers may say how it was; "": its scores are not kept */
     struct operating operating; /* as it was asked */
+    double distance;            /* from the training pictures, see cxrd/input_gate.h; NaN: not known */
     bool looked;                /* at a picture, which was: */
     size_t width, height;
     unsigned channels, bit_depth;

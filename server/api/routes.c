@@ -81,6 +81,7 @@ static const struct route TABLE[] = {
     { "GET", "/healthz", ROLE_PUBLIC, LANE_PROBE, 0, livez_get },
     { "GET", "/readyz", ROLE_PUBLIC, LANE_PROBE, 0, readyz_get },
     { "GET", "/metrics", ROLE_PUBLIC, LANE_METRICS, 0, metrics_get },
+    { "GET", "/drift", ROLE_PREDICT, LANE_FILES, 0, drift_get },
     { "GET", "/version", ROLE_PUBLIC, LANE_INLINE, 0, version_get },
     { "GET", "/", ROLE_PUBLIC, LANE_INLINE, 0, page_get },
     { "GET", "/docs", ROLE_PUBLIC, LANE_INLINE, 0, docs_get },

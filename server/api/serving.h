@@ -16,6 +16,8 @@ struct serving {
     struct team *team;                       /* all cores for one prediction, when there is only one */
     struct archive *archive;                 /* where results go that nobody waits for */
     struct metrics *metrics;                 /* the same as in struct accounting */
+    struct drift_watch *drift;               /* likewise */
+    struct store *store;                     /* where what it raises is told */
     struct score_keeper *keeper;             /* of the scores that are answered */
     struct shadow *shadow;                   /* a candidate that looks at the same pictures */
     const struct patients_key *patients_key; /* for what callers say of whose a picture is */

@@ -8,6 +8,7 @@
 #include "../http/multipart.h"
 #include "answer.h"
 #include "archive.h"
+#include "drift_tell.h"
 #include "handlers.h"
 #include "metrics.h"
 #include "results.h"
@@ -119,6 +120,7 @@ static enum status report_of(struct taking *x, struct answer *a, struct buf *ret
     own = prediction_model_probabilities(a->model->model, &a->prediction);
     metrics_prediction(x->serving->metrics, a->model, true, prediction, own);
     json_decref(own);
+    drift_tell(x->serving, x->req, a);
     st = results_report(&result, prediction, ret_report, err);
     json_decref(prediction);
     return st;

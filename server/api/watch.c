@@ -1,6 +1,7 @@
 /* server/api/watch.c - GET /metrics: what is counted as it happens, and what is asked for here. */
 #include "accounting.h"
 #include "descriptors.h"
+#include "drift_watch.h"
 #include "feedback_watch.h"
 #include "handlers.h"
 #include "metrics.h"
@@ -245,6 +246,7 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
     write_build(out);
     write_model(work, active, out);
     metrics_write(app_accounting(q->app)->metrics, active, out);
+    drift_watch_metrics(app_accounting(q->app)->drift, out);
     feedback_watch_write(app_accounting(q->app)->feedback, work->store, app_serving(q->app)->keeper,
                          active ? active->id : "", out);
     shadow_metrics(app_serving(q->app)->shadow, out);

@@ -1,6 +1,7 @@
 /* server/commands/serve.c - cxrd serve: build from the bottom up, wait for a signal, take down in reverse. */
 #include "../api/app.h"
 #include "../api/archive.h"
+#include "../api/drift_watch.h"
 #include "../api/feedback_watch.h"
 #include "../api/metrics.h"
 #include "../api/record.h"
@@ -206,6 +207,9 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = metrics_new(&ROUTES, &app->accounting.metrics, err);
     app->serving.metrics = app->accounting.metrics;
     if (st == ST_OK)
+        st = drift_watch_new(&app->accounting.drift, err);
+    app->serving.drift = app->accounting.drift;
+    if (st == ST_OK)
         st = scrape_new(&app->accounting.scrape, err);
     if (st == ST_OK)
         st = feedback_watch_new(&app->accounting.feedback, err);
@@ -216,6 +220,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK)
         st = patients_start(s, o, err);
     app->serving.patients_key = &s->patients_key;
+    app->serving.store = app->work.store;
     if (st == ST_OK)
         st = outgoing_start(app, o, err);
     if (st == ST_OK) {
@@ -416,6 +421,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     audit_close(s->app.accounting.audit);
     feedback_watch_free(s->app.accounting.feedback);
     scrape_free(s->app.accounting.scrape);
+    drift_watch_free(s->app.accounting.drift);
     metrics_free(s->app.accounting.metrics);
 }
 
