@@ -94,20 +94,6 @@ class Completion(Case):
             self.assertIn('bash, zsh or fish', done.stderr)
 
 
-class Installed(Case):
-
-    @unittest.skipUnless(shutil.which('cmake'), 'cmake is not installed')
-    def test_the_manual_and_the_completions_lie_where_they_are_looked_for(self):
-        folder = program.new_folder('installed')
-        done = subprocess.run(['cmake', '--install', os.path.dirname(os.path.abspath(program.BINARY)), '--prefix', folder], capture_output=True,
-                              text=True, check=False, timeout=program.END_SECONDS)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        for place, arguments in (('man/man1/cxrd.1', ('--man',)), ('bash-completion/completions/cxrd', ('completion', 'bash')),
-                                 ('zsh/vendor-completions/_cxrd', ('completion', 'zsh')), ('fish/vendor_completions.d/cxrd.fish', ('completion', 'fish'))):
-            with open(os.path.join(folder, 'share', place), encoding='utf-8') as file:
-                self.assertEqual(file.read(), program.run(*arguments).stdout)
-
-
 class AskingAServer(ServerCase):
     with_data = True
 
