@@ -13,33 +13,17 @@ extern const struct kernels kernels_generic;
 extern const struct kernels kernels_avx512vnni, kernels_avx512, kernels_avx2;
 #endif
 
+#if defined __x86_64__
 static bool has_avx512(void)
 {
-#if defined __x86_64__
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-#else
-    return false;
-#endif
 }
 
-static bool has_avx512vnni(void)
-{
-#if defined __x86_64__
-    return has_avx512() && __builtin_cpu_supports("avx512vnni");
-#else
-    return false;
-#endif
-}
+static bool has_avx512vnni(void) { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
 
-static bool has_avx2(void)
-{
-#if defined __x86_64__
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-    return false;
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
-}
 
 static bool has_generic(void) { return true; }
 

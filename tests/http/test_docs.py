@@ -83,7 +83,8 @@ class TheCommands(ServerCase):
         ('docker ', 'it needs a docker engine'),
         ('CXRD_DATASETS_DIR=', 'it needs a docker engine'), ('CXRD_TLS_DIR=', 'it needs a docker engine'), ('CXRD_DATA_HOSTS=', 'it needs a docker engine'),
         ('kubectl ', 'it needs a cluster'),
-        ('systemctl ', 'it begins a service of the system'),
+        ('systemctl ', 'it begins a service of the system'), ('apt ', 'it installs into the system'), ('systemd-', 'they make a user of the system'),
+        ('cmake --install ', 'test_package does'), ('git config ', "it changes the clone's settings"),
         ('npx ', "it asks npm's registry: tests/contract makes this client"),
         ('bench/', 'an experiment of hours, whose figures the page has'), ('python3 bench/', 'an experiment of hours, whose figures the page has'),
         ('cxrd train --datasets data --dataset chexpert', 'it needs that table: test_formats trains on one'),
@@ -265,13 +266,25 @@ class TheManifests(Case):
         self.assertEqual({image['name'] for image in kustomization['images']}, images)
 
     def test_the_image_is_published_as_it_is_built(self):
-        workflow = yaml.safe_load(read(os.path.join(ROOT, '.github', 'workflows', 'image.yml')))
-        steps = workflow['jobs']['publish']['steps']
+        workflow = yaml.safe_load(read(os.path.join(ROOT, '.github', 'workflows', 'release.yml')))
+        steps = workflow['jobs']['image']['steps']
         built = next(step['with'] for step in steps if step.get('uses', '').startswith('docker/build-push-action'))
         self.assertTrue(os.path.exists(os.path.join(ROOT, built['context'], built['file'])))
         self.assertTrue(built['push'])
-        self.assertEqual(workflow['permissions'], {'contents': 'read', 'packages': 'write'})
-        self.assertTrue(all('@' in step['uses'] for step in steps))
+        self.assertIn(f'ARG {built["build-args"].split("=")[0]}=', read(os.path.join(ROOT, 'docker', 'Dockerfile')))
+        self.assertTrue(all('@' in step['uses'] for step in steps if 'uses' in step))
+        self.assertEqual([(name, job['needs'], job['permissions']) for name, job in workflow['jobs'].items() if 'permissions' in job],
+                         [('image', 'test', {'contents': 'read', 'packages': 'write'}), ('package', 'test', {'contents': 'write'})])
+
+    def test_workflows_run_what_there_is(self):
+        verbs = set(re.findall(r'^\./dev (\w+)', read(os.path.join(ROOT, 'dev')), re.M))
+        for name in sorted(os.listdir(os.path.join(ROOT, '.github', 'workflows'))):
+            text = read(os.path.join(ROOT, '.github', 'workflows', name))
+            workflow = yaml.safe_load(text)
+            with self.subTest(name):
+                self.assertEqual(workflow['permissions'], {'contents': 'read'})
+                self.assertLessEqual(set(re.findall(r'\./dev (\w+)', text)), verbs)
+                self.assertLessEqual({path for path in re.findall(r'uses: \./(\S+)', text) if not os.path.exists(os.path.join(ROOT, path))}, set())
 
     def test_the_unit_waits_for_the_end(self):
         unit = read(os.path.join(ROOT, 'packaging', 'cxrd.service'))
