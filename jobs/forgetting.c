@@ -22,7 +22,7 @@ struct forgetting {
     struct runner *r;
     const char *dataset;
     char code[PATIENT_CODE_SIZE];
-    json_t *trainings; /* of the store, the oldest first; owned, as all of these */
+    json_t *table_jobs; /* of the store, the oldest first; owned, as all of these */
     json_t *jobs, *models, *unknown, *cancelled;
     bool replay;             /* asked for: */
     const char *replay_of;   /* NULL: whichever */
@@ -141,7 +141,7 @@ static bool is_known(const struct forgetting *f)
     size_t i;
     json_t *job;
 
-    json_array_foreach (f->trainings, i, job)
+    json_array_foreach (f->table_jobs, i, job)
         if (text_is(job, "dataset", f->dataset))
             return true;
     return is_there(f->r, f->dataset);
@@ -199,7 +199,7 @@ static enum status look_at(struct forgetting *f, const json_t *job, struct error
 
     if (st != ST_OK)
         return st;
-    st = patients_look(path, f->code, &parts, &why);
+    st = patients_look(f->r->options.patients_key, path, f->code, &parts, &why);
     if (st == ST_NOMEM)
         return error_nomem(err);
     if (st != ST_OK && (st != ST_NOTFOUND || has_rows(f, id)))
@@ -219,7 +219,7 @@ static enum status look_at_all(struct forgetting *f, struct error *err)
     size_t i;
     json_t *job;
 
-    json_array_foreach (f->trainings, i, job)
+    json_array_foreach (f->table_jobs, i, job)
         if (st == ST_OK && text_is(job, "dataset", f->dataset))
             st = look_at(f, job, err);
     return st;
@@ -255,7 +255,7 @@ static void list_models(struct forgetting *f)
     json_array_foreach (f->jobs, i, job)
         if (text_is(job, "part", SPLIT_NAMES[TRAIN]))
             add_model(f->models, job, "rows");
-    json_array_foreach (f->trainings, i, job) {
+    json_array_foreach (f->table_jobs, i, job) {
         const char *init = json_string_value(json_object_get(job, "init"));
 
         if (init && is_listed(f->models, init))
@@ -340,9 +340,9 @@ static enum status forget(struct forgetting *f, json_t *errors, json_t **ret_ans
         return st;
     if (snprintf(cache, sizeof cache, "%s/cache", f->r->options.state) < (int)sizeof cache)
         image_cache_clear(cache);
-    json_decref(f->trainings); /* of the time after */
-    f->trainings = NULL;
-    st = store_trainings(f->r->store, &f->trainings, err);
+    json_decref(f->table_jobs); /* of the time after */
+    f->table_jobs = NULL;
+    st = store_table_jobs(f->r->store, &f->table_jobs, err);
     if (st == ST_OK)
         st = look_at_all(f, err);
     if (st == ST_OK)
@@ -372,14 +372,14 @@ enum status runner_forget(struct runner *r, const json_t *request, json_t *error
     enum status st = take(request, &f, &patient, errors, err);
 
     if (st == ST_OK)
-        st = store_trainings(r->store, &f.trainings, err);
+        st = store_table_jobs(r->store, &f.table_jobs, err);
     if (st == ST_OK && !is_known(&f))
         st = error_set(err, ST_NOTFOUND, "there is no data set '%.80s', and no job was about one", f.dataset);
     if (st == ST_OK && patient_code(r->options.patients_key, f.dataset, patient, f.code) != ST_OK)
         st = error_nomem(err);
     if (st == ST_OK)
         st = forget(&f, errors, ret_answer, err);
-    json_decref(f.trainings);
+    json_decref(f.table_jobs);
     json_decref(f.jobs);
     json_decref(f.models);
     json_decref(f.unknown);

@@ -209,7 +209,7 @@ static enum status model_open(struct scoring_job *j, json_t *errors, struct erro
 
 /* Where a job's files are that the scoring writes or reads itself. */
 struct places {
-    char cache[PATH_MAX], partial[PATH_MAX], scores[PATH_MAX];
+    char cache[PATH_MAX], partial[PATH_MAX], scores[PATH_MAX], patients[PATH_MAX];
 };
 
 static enum status places_make(const struct scoring_job *j, struct places *p, struct error *err)
@@ -225,6 +225,8 @@ static enum status places_make(const struct scoring_job *j, struct places *p, st
         st = job_path(t->r, t->id, PARTIAL_NAME, p->partial, err);
     if (st == ST_OK)
         st = job_path(t->r, t->id, name, p->scores, err);
+    if (st == ST_OK)
+        st = job_path(t->r, t->id, PATIENTS_NAME, p->patients, err);
     if (st == ST_OK && folder_make(folder, &why) != ST_OK)
         st = storage_error(why.code, &why, err);
     return st;
@@ -260,12 +262,15 @@ static enum status run(struct scoring_job *j, const char *csv_sha256, struct err
                                             .csv_sha256 = csv_sha256,
                                             .partial = places.partial,
                                             .scores = places.scores,
+                                            .patients = places.patients,
                                             .learned = j->learned.unknown ? NULL : j->learned.pictures.data,
                                             .learned_size = j->learned.pictures.len },
                    &observer, &result, err);
     st = results_save(j, &result, places.scores, st, err);
     if (st != ST_OK)
         unlink(places.scores);
+    if (st == ST_CANCELLED && stop_cancels(atomic_load(&j->told.r->stop))) /* nothing of theirs was kept */
+        unlink(places.patients);
     score_result_release(&result);
     return st;
 }

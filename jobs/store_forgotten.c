@@ -10,13 +10,16 @@
 
 #define KEY_SETTING "'patients_key'"
 
-static enum status key_check(struct store *s, const char *check, struct error *err)
+/* ST_NOTFOUND: it is to be written. Another key than before is fine where nobody depends on it. */
+static enum status key_check(struct store *s, const char *check, bool needed, struct error *err)
 {
     sqlite3_stmt *stmt = store_prepare(s, err, "SELECT value FROM settings WHERE name = " KEY_SETTING, "");
     enum status st = store_row(s, stmt, err);
     const char *before = st == ST_OK ? store_column(stmt, 0) : NULL;
 
-    if (st == ST_OK && (!before || strcmp(before, check) != 0))
+    if (st == ST_OK && !needed && (!before || strcmp(before, check) != 0))
+        st = ST_NOTFOUND;
+    else if (st == ST_OK && (!before || strcmp(before, check) != 0))
         st = error_set(
             err, ST_CONFLICT,
             "'patients.key' in the state folder is missing or is another one than before: without it "
@@ -27,15 +30,19 @@ static enum status key_check(struct store *s, const char *check, struct error *e
 
 enum status store_patients_key(struct store *s, const char *check, struct error *err)
 {
+    int64_t forgotten = 0;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    st = key_check(s, check, err);
+    st = store_integer(s, "SELECT EXISTS (SELECT 1 FROM forgotten)", &forgotten, err);
+    if (st == ST_OK)
+        st = key_check(s, check, forgotten, err);
     if (st == ST_NOTFOUND)
         st = store_finish(
             s,
-            store_prepare(s, err, "INSERT INTO settings(name, value) VALUES(" KEY_SETTING ", ?)", "t", check),
+            store_prepare(s, err, "INSERT OR REPLACE INTO settings(name, value) VALUES(" KEY_SETTING ", ?)",
+                          "t", check),
             err);
     return store_end(s, st, err);
 }
@@ -127,14 +134,14 @@ enum status store_forgotten_counts(struct store *s, json_t **ret_list, struct er
     return st;
 }
 
-static json_t *training_row(const struct cells *r, size_t row)
+static json_t *table_job_row(const struct cells *r, size_t row)
 {
     return json_pack("{s:s?,s:s?,s:s?,s:s?,s:s?}", "id", cells_text(r, row, 0), "state",
                      cells_text(r, row, 1), "dataset", cells_text(r, row, 2), "init", cells_text(r, row, 3),
                      "model", cells_text(r, row, 4));
 }
 
-enum status store_trainings(struct store *s, json_t **ret_jobs, struct error *err)
+enum status store_table_jobs(struct store *s, json_t **ret_jobs, struct error *err)
 {
     struct cells cells = CELLS_INIT;
     enum status st =
@@ -145,11 +152,12 @@ enum status store_trainings(struct store *s, json_t **ret_jobs, struct error *er
                                 " LEFT JOIN summaries ON summaries.job = jobs.seq"
                                 " LEFT JOIN models ON models.id = iif(json_valid(summaries.record), "
                                 "json_extract(summaries.record, '$.model'), NULL)"
-                                " WHERE type = '" JOB_TRAIN "' ORDER BY jobs.seq",
+                                " WHERE type IN ('" JOB_TRAIN "', '" JOB_VALIDATE "', '" JOB_PREDICT
+                                "') ORDER BY jobs.seq",
                     "");
 
     if (st == ST_OK)
-        st = list_of(&cells, training_row, ret_jobs, err);
+        st = list_of(&cells, table_job_row, ret_jobs, err);
     cells_release(&cells);
     return st;
 }

@@ -55,9 +55,9 @@ MUST_USE enum status patients_write(struct patients *p, const char *path, const 
                                     const struct split *split, struct error *err);
 
 /* The parts of a patient there, bit 1 << TRAIN and so on; 0: none has a row.
- * Errors: ST_NOTFOUND (no such file), ST_FORMAT, ST_IO, ST_LIMIT, ST_NOMEM. */
-MUST_USE enum status patients_look(const char *path, const char *code, unsigned *ret_parts,
-                                   struct error *err);
+ * Errors: ST_NOTFOUND (no such file), ST_FORMAT (also: it was made with another key), ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status patients_look(const struct patients_key *key, const char *path, const char *code,
+                                   unsigned *ret_parts, struct error *err);
 
 /* Whether one who is to be left out has rows there. Errors: as patients_look(). */
 MUST_USE enum status patients_meet(const struct patients *p, const char *path, bool *ret_meet,

@@ -37,6 +37,7 @@ struct score_request {
     const char *csv_sha256; /* what the table must still be; NULL: anything */
     const char *partial;    /* where it is kept what has been scored, to go on from; NULL: nowhere */
     const char *scores;     /* where the scores of all rows go */
+    const char *patients;   /* where it is written whose rows are scored, see train_request */
 
     /* Names of pictures that the model may have learned from or been chosen by, one a line; NULL: not known. */
     const char *learned;

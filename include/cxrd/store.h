@@ -142,7 +142,7 @@ MUST_USE enum status store_notice_again(struct store *s, int64_t seq, int64_t no
 
 /* ---- patients who are to be left out of jobs, as codes: see patients.h ---- */
 
-/* Which key the codes are made with. The first to say so settles it. Errors: ST_CONFLICT (it was another), ST_IO. */
+/* Which key the codes are made with. Errors: ST_CONFLICT (there are codes of another), ST_IO. */
 MUST_USE enum status store_patients_key(struct store *s, const char *check, struct error *err);
 
 /* One of a data set's, once and for all.
@@ -159,9 +159,9 @@ MUST_USE enum status store_forgotten(struct store *s, const char *dataset, json_
 /* How many each data set has: [{"dataset","patients","latest_at"}], a new reference. Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status store_forgotten_counts(struct store *s, json_t **ret_list, struct error *err);
 
-/* All jobs that train, the oldest first, as far as it matters here: [{"id","state","dataset","init","model"}], a new reference;
+/* All jobs that read a table, the oldest first, as far as it matters here: [{"id","state","dataset","init","model"}], a new reference;
  * the last three may be null. Errors: ST_IO, ST_NOMEM. */
-MUST_USE enum status store_trainings(struct store *s, json_t **ret_jobs, struct error *err);
+MUST_USE enum status store_table_jobs(struct store *s, json_t **ret_jobs, struct error *err);
 
 /* Models of jobs that are gone, whose rows nobody knows any more: an array of ids, a new reference. Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status store_orphans(struct store *s, json_t **ret_models, struct error *err);

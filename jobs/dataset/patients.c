@@ -1,6 +1,6 @@
 /* jobs/dataset/patients.c - see cxrd/patients.h.
  *
- * The file of a job: a line "cxrd-patients-1", then for each patient a line of LINE bytes, the code, a blank and the parts as a
+ * The file of a job: a line "cxrd-patients-1" and which key made the codes, then for each patient a line of LINE bytes, the code, a blank and the parts as a
  * digit, in the order of the codes. */
 #include "cxrd/patients.h"
 
@@ -15,8 +15,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { CODE = PATIENT_CODE_SIZE - 1, LINE = CODE + 3 };
-#define HEAD "cxrd-patients-1\n"
+#define MAGIC "cxrd-patients-1 "
+enum { CODE = PATIENT_CODE_SIZE - 1, LINE = CODE + 3, HEAD = sizeof MAGIC - 1 + CODE + 1 };
 
 struct patients {
     const struct patients_key *key;
@@ -198,6 +198,17 @@ static int by_patient(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
+/* [HEAD + 1] */
+static enum status head_make(const struct patients_key *key, char *ret)
+{
+    char check[PATIENT_CODE_SIZE];
+
+    if (patients_key_check(key, check) != ST_OK)
+        return ST_NOMEM;
+    snprintf(ret, HEAD + 1, MAGIC "%s\n", check);
+    return ST_OK;
+}
+
 /* Every patient of the split once. Returns how many. */
 static size_t gather(const struct table *t, const struct split *split, struct used *used)
 {
@@ -239,20 +250,20 @@ enum status patients_write(struct patients *p, const char *path, const struct ta
 {
     size_t n = 0;
     struct used *used;
-    char *lines;
+    char *lines, head[HEAD + 1];
     enum status st;
 
     for (int part = 0; part < N_SPLITS; part++)
         n += split->part[part].n;
     used = malloc((n + 1) * sizeof *used);
     lines = malloc((n + 1) * LINE);
-    st = used && lines ? ST_OK : ST_NOMEM;
+    st = used && lines ? head_make(p->key, head) : ST_NOMEM;
     if (st == ST_OK) {
         n = gather(t, split, used);
         st = lines_put(p, used, n, lines);
     }
     if (st == ST_OK) {
-        const struct iovec parts[] = { { (char *)HEAD, strlen(HEAD) }, { lines, n * LINE } };
+        const struct iovec parts[] = { { head, HEAD }, { lines, n * LINE } };
 
         st = file_replace(path, parts, 2, err);
     } else {
@@ -263,30 +274,33 @@ enum status patients_write(struct patients *p, const char *path, const struct ta
     return st;
 }
 
-static enum status file_load(const char *path, struct file_bytes *ret, struct error *err)
+/* Codes of another key are nobody's. */
+static enum status file_load(const struct patients_key *key, const char *path, struct file_bytes *ret,
+                             struct error *err)
 {
-    const size_t head = strlen(HEAD);
-    enum status st = file_read(path, head + (size_t)TABLE_MAX_ROWS * LINE, ret, err);
+    char head[HEAD + 1];
+    enum status st = file_read(path, HEAD + (size_t)TABLE_MAX_ROWS * LINE, ret, err);
 
-    if (st == ST_OK &&
-        (ret->size < head || (ret->size - head) % LINE != 0 || memcmp(ret->data, HEAD, head) != 0)) {
+    if (st == ST_OK && head_make(key, head) != ST_OK)
+        st = error_nomem(err);
+    else if (st == ST_OK &&
+             (ret->size < HEAD || (ret->size - HEAD) % LINE != 0 || memcmp(ret->data, head, HEAD) != 0))
+        st = error_set(err, ST_FORMAT, "the job's file of patients is damaged, or was made with another key");
+    if (st != ST_OK)
         file_bytes_release(ret);
-        st = error_set(err, ST_FORMAT, "the job's file of patients is damaged");
-    }
     return st;
 }
 
 static const char *line_find(const struct file_bytes *f, const char *code)
 {
-    const size_t head = strlen(HEAD);
-
-    return bsearch(code, (const char *)f->data + head, (f->size - head) / LINE, LINE, by_code);
+    return bsearch(code, (const char *)f->data + HEAD, (f->size - HEAD) / LINE, LINE, by_code);
 }
 
-enum status patients_look(const char *path, const char *code, unsigned *ret_parts, struct error *err)
+enum status patients_look(const struct patients_key *key, const char *path, const char *code,
+                          unsigned *ret_parts, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
-    const enum status st = file_load(path, &file, err);
+    const enum status st = file_load(key, path, &file, err);
     const char *line = st == ST_OK ? line_find(&file, code) : NULL;
 
     *ret_parts = line ? (unsigned)(line[CODE + 1] - '0') & 7u : 0;
@@ -297,7 +311,7 @@ enum status patients_look(const char *path, const char *code, unsigned *ret_part
 enum status patients_meet(const struct patients *p, const char *path, bool *ret_meet, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
-    const enum status st = file_load(path, &file, err);
+    const enum status st = file_load(p->key, path, &file, err);
 
     *ret_meet = false;
     for (size_t i = 0; st == ST_OK && i < p->n && !*ret_meet; i++)

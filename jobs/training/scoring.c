@@ -178,9 +178,30 @@ static enum status leave_out(struct run *r)
     run_leave_out(r);
     if (flow_count(&r->table, &r->used, &after) != ST_OK)
         return error_nomem(r->err);
-    report->forgotten_rows = before.rows - after.rows;
-    report->forgotten_patients = before.patients - after.patients;
+    report->forgotten_rows += before.rows - after.rows;
+    report->forgotten_patients += before.patients - after.patients;
     return n > 0 ? ST_OK : error_set(r->err, ST_UNUSABLE, "all rows are of patients who are to be forgotten");
+}
+
+/* The rows that are left are tested, and it is written whose they are. As run_split(): whoever is to be left out meanwhile finds that,
+ * or is found. */
+static enum status test_without(struct run *r)
+{
+    enum status st = ST_OK;
+    bool final = false;
+
+    while (st == ST_OK && !final) {
+        st = leave_out(r);
+        if (st != ST_OK)
+            return st;
+        r->split.part[TEST] = r->used;
+        st = run_write_patients(r, &final);
+        if (st != ST_OK || final)
+            r->used = (struct rows)ROWS_INIT;
+        else
+            r->split.part[TEST] = (struct rows)ROWS_INIT;
+    }
+    return st;
 }
 
 /* All rows are tested, and whoever looks on is told of them. */
@@ -194,11 +215,9 @@ static enum status choose_rows(struct scoring *s)
     if (s->request->config->rows[0])
         st = choose_listed(s);
     if (st == ST_OK)
-        st = leave_out(r);
+        st = test_without(r);
     if (st != ST_OK)
         return st;
-    r->split.part[TEST] = r->used;
-    r->used = (struct rows)ROWS_INIT;
     r->base_split = TEST; /* no constant could do better on them */
     report->usable = report->test = r->split.part[TEST].n;
     split_census(&r->table, &r->split, report);
@@ -450,6 +469,7 @@ enum status score_run(const struct score_request *request, const struct train_ob
                                           .threads = request->threads,
                                           .class = request->class,
                                           .csv_sha256 = request->csv_sha256,
+                                          .patients_path = request->patients,
                                           .site = &request->config->site },
                          .result = ret_result,
                          .run = calloc(1, sizeof *s.run) };

@@ -126,6 +126,24 @@ class Forgotten(ForgetCase):
         self.assert_wrong_fields(forget(server, who, replay=replay['id']), 'replay')
         self.assert_wrong_fields(forget(server, who, replay='zz'), 'replay')
 
+    def test_jobs_that_score_are_told_of_and_leave_them_out(self):
+        server = self.serve()
+        model = wait_state(server, submit(server, JOB), 'succeeded')['model']
+
+        def validate():
+            reply = client.post_json(server, '/jobs/validate', {'dataset': 'tiny', 'model': model})
+            self.assertEqual(reply.status, 202, reply)
+            return wait_state(server, reply.json()['id'], 'succeeded')
+
+        before = validate()
+        answer = self.accepted(forget(server, patient(2)))
+        self.assertIn({'id': before['id'], 'part': 'test', 'state': 'succeeded', 'model': None}, answer['jobs'])
+        self.assertEqual(answer['unknown'], {'jobs': [], 'models': []})
+        later = validate()
+        self.assertEqual(later['dataset']['forgotten'], {'rows': 2, 'patients': 1})
+        self.assertEqual(later['dataset']['test'] + 2, before['dataset']['test'])
+        self.assertNotIn(later['id'], [job['id'] for job in self.accepted(forget(server, patient(2)))['jobs']])
+
     def columns(self, server, job, part):
         text = client.get(server, f'/jobs/{job}/scores?split=all').body.decode()
         return {row['image']: {label: float(row[f'prob_{label}']) for label in dataset.LABELS}
@@ -175,6 +193,16 @@ class Forgotten(ForgetCase):
         os.remove(os.path.join(state, 'patients.key'))
         with self.assertRaisesRegex(AssertionError, 'patients.key'):
             self.serve(state=state, stop=False)
+
+    def test_a_lost_key_is_no_harm_where_nobody_is_forgotten_yet(self):
+        state = program.new_folder('state')
+        server = self.serve(state=state, stop=False)
+        job = wait_state(server, submit(server, JOB), 'succeeded')
+        server.stop()
+        os.remove(os.path.join(state, 'patients.key'))
+        server = self.serve(state=state)
+        answer = self.accepted(forget(server, patient(3)))
+        self.assertEqual((answer['jobs'], answer['unknown']['jobs']), ([], [job['id']]))  # its codes are of a key that is gone
 
 
 class Refused(ServerCase):

@@ -125,25 +125,26 @@ Test(patients, a_job_s_file_says_whose_rows_it_used)
     bool meet;
 
     snprintf(path, sizeof path, "%s/patients", state);
-    cr_assert_eq(patients_look(path, "0123456789012345678901", &parts, &err), ST_NOTFOUND);
+    cr_assert_eq(patients_look(&KEY, path, "0123456789012345678901", &parts, &err), ST_NOTFOUND);
     cr_assert_eq(patients_write(p, path, &table, &split, &err), ST_OK, "%s", err.text);
     for (size_t i = 0; i < 4; i++) {
         const size_t one[] = { i };
         struct patients *these = without(one, 1);
 
         cr_assert_eq(patient_code(&KEY, "ward", key(i), code), ST_OK);
-        cr_assert_eq(patients_look(path, code, &parts, &err), ST_OK);
+        cr_assert_eq(patients_look(&KEY, path, code, &parts, &err), ST_OK);
         cr_assert_eq(parts, expected[i], "patient %zu: %u", i, parts);
         cr_assert_eq(patients_meet(these, path, &meet, &err), ST_OK);
         cr_assert_eq(meet, expected[i] != 0);
         patients_free(these);
     }
     patients_free(p);
+    cr_assert_eq(patients_look(&(struct patients_key){ { 7 } }, path, code, &parts, &err), ST_FORMAT);
     cr_assert_eq(file_read(path, 4096, &file, &err), ST_OK);
     for (size_t size = 0; size < file.size; size++) { /* cut anywhere but between two lines */
         cr_assert_eq(truncate(path, (off_t)size), 0);
-        cr_assert_eq(patients_look(path, code, &parts, &err),
-                     size >= 16 && (size - 16) % 25 == 0 ? ST_OK : ST_FORMAT, "%zu bytes", size);
+        cr_assert_eq(patients_look(&KEY, path, code, &parts, &err),
+                     size >= 39 && (size - 39) % 25 == 0 ? ST_OK : ST_FORMAT, "%zu bytes", size);
         cr_assert_eq(file_replace(path, &(struct iovec){ file.data, file.size }, 1, &err), ST_OK);
     }
     file_bytes_release(&file);
