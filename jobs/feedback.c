@@ -90,7 +90,7 @@ static void settle(struct collecting *c)
         uint8_t *truth = &rows->truth[(rows->n - 1) * rows->labels.n + k];
 
         if (v[SAYS_PRESENT] != v[SAYS_ABSENT])
-            *truth = v[SAYS_PRESENT] > v[SAYS_ABSENT];
+            *truth = v[SAYS_PRESENT] > v[SAYS_ABSENT] ? 1 : 0;
         if (v[SAYS_PRESENT] + v[SAYS_ABSENT] + v[SAYS_UNSURE] > 0)
             rows->spoken[rows->n - 1] |= (uint64_t)1 << k;
     }
