@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static enum status too_long(struct error *err)
@@ -153,10 +154,16 @@ enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd
 enum status runner_scores_path(struct runner *r, const char *id, char path[PATH_MAX], struct error *err)
 {
     char name[JOB_FILE_SIZE];
+    json_t *job = NULL;
     size_t size;
     int fd;
-    enum status st = runner_scores(r, id, SCORED_ALL, &fd, &size, err);
+    enum status st = store_job_get(r->store, id, &job, err);
 
+    if (st == ST_OK && strcmp(json_string_value(json_object_get(job, "type")), JOB_PREDICT) == 0)
+        st = error_set(err, ST_NOTFOUND, "job '%s' only predicts: it has no truths beside its scores", id);
+    json_decref(job);
+    if (st == ST_OK)
+        st = runner_scores(r, id, SCORED_ALL, &fd, &size, err);
     if (st != ST_OK)
         return st;
     close(fd);

@@ -113,7 +113,8 @@ void runner_refresh(struct runner *r, json_t *job);
 MUST_USE enum status runner_scores(struct runner *r, const char *id, int set, int *ret_fd, size_t *ret_size,
                                    struct error *err);
 
-/* The path of the scores of all rows of a job that has some, for a reader that opens files; it must not be written. Errors: ST_NOTFOUND, ST_IO. */
+/* The path of the scores and truths of all rows of a job that has some, for a reader that opens files; it must not be written.
+ * Errors: ST_NOTFOUND (so it is of a job that only predicts), ST_IO. */
 MUST_USE enum status runner_scores_path(struct runner *r, const char *id, char path[PATH_MAX],
                                         struct error *err);
 

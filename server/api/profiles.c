@@ -142,19 +142,21 @@ static enum status validation_find(const struct work *work, const char *id, cons
                                    json_t **ret_job, char path[PATH_MAX], struct error *err)
 {
     json_t *job = NULL;
-    const char *state, *scored, *made;
+    const char *state, *scored, *made, *type;
     enum status st = id_ok(id, strlen(id)) ? runner_job(work->runner, id, &job, err)
                                            : error_set(err, ST_NOTFOUND, "there is no job '%.36s'", id);
 
     if (st != ST_OK)
         return st;
     state = json_string_value(json_object_get(job, "state"));
+    type = json_string_value(json_object_get(job, "type"));
     scored = json_string_value(json_object_get(json_object_get(job, "scored"), "sha256"));
     made = json_string_value(json_object_get(job, "model"));
     if (!state || strcmp(state, "succeeded") != 0)
         st = error_set(err, ST_CONFLICT, "the job '%s' has not succeeded", id);
-    else if (!(scored && strcmp(scored, json_string_value(json_object_get(card, "sha256"))) == 0) &&
-             !(made && strcmp(made, json_string_value(json_object_get(card, "id"))) == 0))
+    else if (strcmp(type, JOB_PREDICT) == 0 ||
+             (!(scored && strcmp(scored, json_string_value(json_object_get(card, "sha256"))) == 0) &&
+              !(made && strcmp(made, json_string_value(json_object_get(card, "id"))) == 0)))
         st = error_set(err, ST_CONFLICT, "the job '%s' is no validation of this model", id);
     if (st == ST_OK)
         st = runner_scores_path(work->runner, id, path, err);

@@ -109,6 +109,13 @@ class Scoring(Case):
             with self.subTest(job=job):
                 self.assert_wrong_fields(client.post_json(self.server, '/jobs/validate', job), field)
 
+    def test_scores_without_truths_stand_for_no_validation(self):
+        predicted, validated = (ended(self.server, kind, {'dataset': 'tiny'})['id'] for kind in ('predict', 'validate'))
+        profiles = f'/models/{self.model["id"]}/profiles'
+        self.assert_problem(client.post_json(self.server, profiles, {'validation': predicted}), 409, 'no validation')
+        for first, second in ((predicted, validated), (validated, predicted)):
+            self.assert_problem(client.get(self.server, f'/jobs/{first}/compare?with={second}'), 404, 'only predicts')
+
     def test_a_repetition_is_the_same_job(self):
         job = {'dataset': 'mixed'}
         first = start(self.server, 'predict', job, Idempotency_Key='scoring-1')
