@@ -110,7 +110,7 @@ static struct feedback_rows *group_of(struct feedback_groups *g, const struct re
 static void take_verdicts(size_t n, uint64_t known, uint64_t positive, uint8_t *ret)
 {
     for (size_t k = 0; k < n; k++)
-        ret[k] = known >> k & 1 ? (uint8_t)(positive >> k & 1) : TRUTH_UNKNOWN;
+        ret[k] = (uint8_t)(known >> k & 1 ? positive >> k & 1 : TRUTH_UNKNOWN);
 }
 
 static enum status begin_row(struct collecting *c, struct feedback_rows *rows, const struct reading *r)

@@ -2,6 +2,8 @@
 #include "answer.h"
 
 #include "../http/multipart.h"
+#include "canary.h"
+#include "case_key.h"
 #include "cxrd/clock.h"
 #include "input.h"
 #include "patient.h"
@@ -163,19 +165,38 @@ static void tell_why(const struct gate_warnings *w, struct http_response *res)
                                         json_sprintf("%s: %s", GATE_CODES[w->codes[i]], w->details[i])));
 }
 
-/* Which model answers: the one that the query names, or the active one. */
+/* A canary takes the place of the active model in a share of the requests: those of the same cases. */
+static void let_canary(const struct serving *serving, const struct http_request *req, struct answer *a)
+{
+    uint64_t key = a->patient;
+    struct served *canary;
+
+    for (const char *at = req->event_id; a->patient == 0 && *at; at++)
+        key = key * 31 + (unsigned char)*at;
+    canary = canary_choose(serving->canary, a->model, key);
+    if (!canary)
+        return;
+    served_release(a->model);
+    a->model = canary;
+    a->canary = true;
+}
+
+/* Which model answers: the one that the query names, a canary, or the active one. */
 static enum status find_model(const struct serving *serving, const struct http_request *req,
                               struct http_response *res, struct answer *ret, struct error *err)
 {
     char id[PARAMETER_TEXT];
+    enum status st = case_parse(serving->patients_key, req, &ret->patient, err);
 
-    enum status st;
-
+    if (st != ST_OK)
+        return st;
     ret->named = model_named(req, id);
     if (ret->named)
         st = loading_status(registry_named(serving->registry, id, &ret->model, err), res);
     else
         st = registry_serving(serving->registry, &ret->model, err);
+    if (st == ST_OK && !ret->named)
+        let_canary(serving, req, ret);
     return st == ST_OK ? profiles_of(serving->profiles, ret->model->id, &ret->profile, err) : st;
 }
 
@@ -205,6 +226,29 @@ static void finish(const struct http_request *req, double begun, enum status st,
     a->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
 }
 
+/* A canary could not answer: it is taken back, and the active model does. */
+static enum status answer_after_canary(const struct serving *serving, const struct http_request *req,
+                                       const struct answer_query *query, const struct sent *sent,
+                                       struct answer *a, struct error *err)
+{
+    struct question question;
+    enum status st;
+
+    canary_failed(serving->canary, a->model);
+    answer_release(a);
+    a->canary = false;
+    st = registry_serving(serving->registry, &a->model, err);
+    if (st == ST_OK)
+        st = profiles_of(serving->profiles, a->model->id, &a->profile, err);
+    if (st == ST_OK)
+        st = question_parse(req, query, a->model, &question, err);
+    if (st != ST_OK)
+        return st;
+    question.policy = serving->policy;
+    question.profile = a->profile;
+    return score(serving, sent, &question, a, err);
+}
+
 enum status answer_make(const struct serving *serving, const struct http_request *req,
                         const struct answer_query *query, struct http_response *res, struct answer *ret,
                         struct error *err)
@@ -226,6 +270,8 @@ enum status answer_make(const struct serving *serving, const struct http_request
     question.policy = serving->policy;
     question.profile = ret->profile;
     st = score(serving, &sent, &question, ret, err);
+    if (st == ST_NUMERIC && ret->canary)
+        st = answer_after_canary(serving, req, query, &sent, ret, err);
     if (st == ST_UNUSABLE && ret->prediction.gate_warnings.n > 0)
         tell_why(&ret->prediction.gate_warnings, res);
     finish(req, begun, st, res, ret, err);

@@ -31,7 +31,7 @@ void drift_tell(const struct serving *serving, const struct http_request *req, c
     json_t *alerts, *alert;
     size_t i;
 
-    if (a->named)
+    if (a->named || a->canary)
         return;
     drift_watch_add(serving->drift, a->model, &picture, &alerts);
     json_array_foreach (alerts, i, alert)

@@ -12,6 +12,7 @@ handler_fn jobs_train_post, jobs_predict_post, jobs_validate_post, jobs_get, job
 handler_fn patients_forget_post, patients_forgotten_get;
 handler_fn job_events_get, datasets_get, datasets_post;
 handler_fn models_get, model_get, model_weights_get, model_onnx_get, models_post, model_activate_post;
+handler_fn model_canary_put, model_canary_get, model_canary_delete;
 handler_fn model_shadow_put, model_shadow_get, model_shadow_delete;
 handler_fn models_rollback_post, model_delete, model_patch;
 handler_fn feedback_post, feedback_get, feedback_summary_get;

@@ -170,31 +170,3 @@ enum status model_delete(struct app *app, const struct http_request *req, struct
     res->status = st == ST_OK ? 204 : res->status;
     return st;
 }
-
-/* ---- in the shadow ---- */
-
-enum status model_shadow_get(struct app *app, const struct http_request *req, struct http_response *res,
-                             struct error *err)
-{
-    json_t *shadow = NULL;
-    const enum status st = storage_status(shadow_json(app_serving(app)->shadow, req->id, &shadow, err), res);
-
-    return st == ST_OK ? http_json(res, shadow) : st;
-}
-
-enum status model_shadow_put(struct app *app, const struct http_request *req, struct http_response *res,
-                             struct error *err)
-{
-    const enum status st = loading_status(shadow_begin(app_serving(app)->shadow, req->id, err), res);
-
-    return st == ST_OK ? model_shadow_get(app, req, res, err) : st;
-}
-
-enum status model_shadow_delete(struct app *app, const struct http_request *req, struct http_response *res,
-                                struct error *err)
-{
-    const enum status st = storage_status(shadow_end(app_serving(app)->shadow, req->id, err), res);
-
-    res->status = st == ST_OK ? 204 : res->status;
-    return st;
-}

@@ -1,5 +1,6 @@
 /* server/api/predict.c - POST /predict: a picture in, one probability a finding out. */
 #include "answer.h"
+#include "canary.h"
 #include "drift_tell.h"
 #include "handlers.h"
 #include "kept_row.h"
@@ -39,13 +40,13 @@ static enum status send(const struct http_request *req, const struct answer *a, 
 
 /* Let the scores be kept, where that is asked for; the answer then has an id by which readers may say how it was.
  *   ret  what the answer says */
-static void keep(const struct serving *serving, const struct http_request *req, uint64_t patient,
-                 struct answer *a, struct kept_scores *ret)
+static void keep(const struct serving *serving, const struct http_request *req, struct answer *a,
+                 struct kept_scores *ret)
 {
     kept_row(a->model, a->profile, &a->prediction, ret);
     memcpy(ret->id, req->event_id, sizeof ret->id);
     ret->at = time(NULL);
-    ret->patient = patient;
+    ret->patient = a->patient;
     if (keeper_add(serving->keeper, a->model, ret))
         memcpy(a->prediction.id, ret->id, sizeof ret->id);
     else
@@ -57,11 +58,7 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
 {
     struct answer a = ANSWER_INIT;
     const struct serving *serving = app_serving(app);
-    uint64_t patient;
-    enum status st = case_parse(serving->patients_key, req, &patient, err);
-
-    if (st == ST_OK)
-        st = answer_make(serving, req, &QUERY, res, &a, err);
+    enum status st = answer_make(serving, req, &QUERY, res, &a, err);
 
     http_header_add(res, "Cache-Control", "no-store"); /* of refusals too */
     http_header_add(res, "Vary", "Accept");
@@ -70,10 +67,12 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
         struct kept_scores row;
         json_t *reply, *own;
 
-        keep(serving, req, patient, &a, &row);
+        keep(serving, req, &a, &row);
         reply = prediction_json(a.model, req->request_id, &a.prediction);
         own = prediction_model_probabilities(a.model->model, &a.prediction);
-        metrics_prediction(serving->metrics, a.model, !a.named, reply, own);
+        metrics_prediction(serving->metrics, a.model, !a.named && !a.canary, reply, own);
+        if (!a.named)
+            canary_answered(serving->canary, a.model, a.prediction.gate_warnings.n > 0, own);
         json_decref(own);
         drift_tell(serving, req, &a);
         st = send(req, &a, reply, res, err);

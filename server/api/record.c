@@ -122,6 +122,15 @@ void record_activated(void *arg, const char *job, const char *model)
         log_error(LOG_ERROR, "an event could not be recorded", &err);
 }
 
+void record_taken_back(void *arg, const char *model, const char *reason)
+{
+    struct error err = { 0 };
+
+    if (audit_write(app_accounting(arg)->audit, "take_back",
+                    json_pack("{s:s,s:s}", "model", model, "reason", reason), true, &err) != ST_OK)
+        log_error(LOG_ERROR, "an event could not be recorded", &err);
+}
+
 void record_after(struct app *app, const struct http_done *done)
 {
     shadow_answered(app_serving(app)->shadow, done->req->event_id);

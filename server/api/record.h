@@ -11,4 +11,7 @@ void record_after(struct app *app, const struct http_done *done);
 /* The same of a model that a job made the active one; see struct runner_options. */
 void record_activated(void *app, const char *job, const char *model);
 
+/* A canary was taken back by itself; see struct canary_options. */
+void record_taken_back(void *app, const char *model, const char *reason);
+
 #endif

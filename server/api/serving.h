@@ -19,6 +19,7 @@ struct serving {
     struct drift_watch *drift;               /* likewise */
     struct store *store;                     /* where what it raises is told */
     struct score_keeper *keeper;             /* of the scores that are answered */
+    struct canary *canary;                   /* a model that answers a share of the requests */
     struct shadow *shadow;                   /* a candidate that looks at the same pictures */
     const struct patients_key *patients_key; /* for what callers say of whose a picture is */
     struct image_limits limits;

@@ -139,7 +139,7 @@ void shadow_offer(struct shadow *s, const char *event, struct answer *a, const s
     const size_t bytes = a->image.width * a->image.height;
     struct slot *slot;
 
-    if (!atomic_load(&s->on) || a->named || !a->image.grey)
+    if (!atomic_load(&s->on) || a->named || a->canary || !a->image.grey)
         return;
     if (atomic_fetch_add(&s->bytes, bytes) + bytes > MOST_BYTES) {
         atomic_fetch_sub(&s->bytes, bytes);

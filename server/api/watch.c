@@ -1,5 +1,6 @@
 /* server/api/watch.c - GET /metrics: what is counted as it happens, and what is asked for here. */
 #include "accounting.h"
+#include "canary.h"
 #include "descriptors.h"
 #include "drift_watch.h"
 #include "feedback_watch.h"
@@ -249,6 +250,7 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
     drift_watch_metrics(app_accounting(q->app)->drift, out);
     feedback_watch_write(app_accounting(q->app)->feedback, work->store, app_serving(q->app)->keeper,
                          active ? active->id : "", out);
+    canary_metrics(app_serving(q->app)->canary, out);
     shadow_metrics(app_serving(q->app)->shadow, out);
     served_release(active);
     write_decoder(app_serving(q->app)->decoder, out);

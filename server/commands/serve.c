@@ -1,6 +1,7 @@
 /* server/commands/serve.c - cxrd serve: build from the bottom up, wait for a signal, take down in reverse. */
 #include "../api/app.h"
 #include "../api/archive.h"
+#include "../api/canary.h"
 #include "../api/drift_watch.h"
 #include "../api/feedback_watch.h"
 #include "../api/metrics.h"
@@ -242,6 +243,10 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK)
         st = team_new(o->threads, &app->serving.team, err);
     if (st == ST_OK)
+        st = canary_start(
+            &(struct canary_options){ app->work.registry, app->work.store, record_taken_back, app },
+            &app->serving.canary, err);
+    if (st == ST_OK)
         st = shadow_start(&(struct shadow_options){ app->work.registry, app->serving.profiles,
                                                     app->work.store, app->serving.keeper, app->serving.team },
                           &app->serving.shadow, err);
@@ -405,6 +410,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
         _exit(exit_status);
     }
     shadow_stop(s->app.serving.shadow);
+    canary_stop(s->app.serving.canary);
     keeper_stop(s->app.serving.keeper);
     catalog_close(s->app.work.catalog);
     notices_stop(s->app.notices);

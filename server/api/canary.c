@@ -1,0 +1,340 @@
+/* server/api/canary.c - see canary.h. */
+#include "canary.h"
+
+#include "drift.h"
+#include "metrics.h"
+
+#include "cxrd/clock.h"
+#include "cxrd/json.h"
+#include "cxrd/log.h"
+#include "cxrd/trainer.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REASON_SIZE = 160, LOOK_EVERY = 100 /* answers, at its scores' drift */ };
+
+enum { OF_ACTIVE, OF_CANARY, N_OF };
+
+struct canary {
+    struct canary_options options;
+    atomic_bool on; /* so that requests take no lock where there is none */
+
+    pthread_mutex_t lock; /* guards everything below; held for no more than counting */
+    struct served *model; /* that answers; NULL: none does */
+    char id[ID_SIZE];     /* of it, or of the one that was taken back; "": there is none */
+    char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
+    char reason[REASON_SIZE]; /* why it was taken back */
+    double share;
+    uint64_t answers[N_OF], warned[N_OF], failed;
+    struct drift drift;
+};
+
+/* ---- what outlives the server; with the lock held ---- */
+
+static enum status save(struct canary *c, struct error *err)
+{
+    json_t *value = c->id[0] ? json_pack("{s:s,s:s,s:s,s:f,s:s}", "model", c->id, "active", c->active,
+                                         "since", c->since, "share", c->share, "reason", c->reason)
+                             : NULL;
+    const enum status st = store_setting_put(c->options.store, "canary", value, err);
+
+    json_decref(value);
+    return st;
+}
+
+static void forget(struct canary *c)
+{
+    atomic_store(&c->on, false);
+    served_release(c->model);
+    c->model = NULL;
+}
+
+static void begin_counts(struct canary *c)
+{
+    memset(c->answers, 0, sizeof c->answers);
+    memset(c->warned, 0, sizeof c->warned);
+    c->failed = 0;
+    c->drift = (struct drift){ .known = false };
+    c->reason[0] = '\0';
+}
+
+static void take_up(struct canary *c, const json_t *kept)
+{
+    const char *id, *active, *since, *reason;
+    struct error err = { 0 };
+
+    if (json_unpack((json_t *)kept, "{s:s,s:s,s:s,s:F,s:s}", "model", &id, "active", &active, "since", &since,
+                    "share", &c->share, "reason", &reason) != 0)
+        return;
+    snprintf(c->id, sizeof c->id, "%s", id);
+    snprintf(c->active, sizeof c->active, "%s", active);
+    snprintf(c->since, sizeof c->since, "%s", since);
+    snprintf(c->reason, sizeof c->reason, "%s", reason);
+    if (reason[0])
+        return;
+    if (registry_named(c->options.registry, id, &c->model, &err) != ST_OK) {
+        snprintf(c->reason, sizeof c->reason, "it cannot be loaded");
+        log_error(LOG_ERROR, "the canary cannot be loaded, and answers nobody", &err);
+    }
+    atomic_store(&c->on, c->model != NULL);
+}
+
+/* ---- taken back ---- */
+
+/* With the lock held, which is given back. */
+static void take_back(struct canary *c, const char *reason)
+{
+    char id[ID_SIZE];
+    struct error err;
+    enum status st;
+
+    snprintf(c->reason, sizeof c->reason, "%s", reason);
+    memcpy(id, c->id, sizeof id);
+    forget(c);
+    st = save(c, &err);
+    pthread_mutex_unlock(&c->lock);
+    log_event(LOG_WARN, "canary taken back", json_pack("{s:s,s:s}", "model", id, "reason", reason));
+    if (st != ST_OK)
+        log_error(LOG_ERROR, "that a canary was taken back is not written", &err);
+    if (c->options.taken_back)
+        c->options.taken_back(c->options.arg, id, reason);
+}
+
+/* By how many standard errors more of the canary's pictures were warned of. */
+static double excess(const struct canary *c)
+{
+    const double n = (double)c->answers[OF_CANARY], m = (double)c->answers[OF_ACTIVE];
+    const double p = (double)c->warned[OF_CANARY] / n, q = (double)c->warned[OF_ACTIVE] / m;
+    const double both = (double)(c->warned[OF_CANARY] + c->warned[OF_ACTIVE]) / (n + m);
+    const double error = sqrt(both * (1 - both) * (1 / n + 1 / m));
+
+    return error > 0 ? (p - q) / error : 0;
+}
+
+static bool too_many_warnings(const struct canary *c, char ret[REASON_SIZE])
+{
+    static const double BEYOND_CHANCE = 3.0902; /* p = 0.001, one-sided */
+
+    if (c->answers[OF_CANARY] < CANARY_LEAST || c->answers[OF_ACTIVE] < CANARY_LEAST ||
+        excess(c) <= BEYOND_CHANCE)
+        return false;
+    snprintf(ret, REASON_SIZE,
+             "warnings: its input gate warned of %llu of %llu pictures, the active model's of %llu of %llu",
+             (unsigned long long)c->warned[OF_CANARY], (unsigned long long)c->answers[OF_CANARY],
+             (unsigned long long)c->warned[OF_ACTIVE], (unsigned long long)c->answers[OF_ACTIVE]);
+    return true;
+}
+
+static bool drifted(const struct canary *c, char ret[REASON_SIZE])
+{
+    double psi[MAX_LABELS], latest;
+
+    if (c->answers[OF_CANARY] % LOOK_EVERY != 0 || !drift_psi(&c->drift, psi, &latest))
+        return false;
+    for (size_t k = 0; k < c->drift.labels.n; k++)
+        if (psi[k] > CANARY_DRIFT) {
+            snprintf(ret, REASON_SIZE, "drift: the stability index of its scores of %s is %.3f, above %.2f",
+                     c->drift.labels.names[k], psi[k], CANARY_DRIFT);
+            return true;
+        }
+    return false;
+}
+
+/* ---- requests ---- */
+
+/* Uniform in 0..1 (SplitMix64). */
+static double uniform(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15U;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+    x ^= x >> 31;
+    return (double)(x >> 11) * 0x1p-53;
+}
+
+struct served *canary_choose(struct canary *c, const struct served *active, uint64_t key)
+{
+    struct served *m = NULL;
+
+    if (!atomic_load(&c->on))
+        return NULL;
+    pthread_mutex_lock(&c->lock);
+    if (c->model && strcmp(active->id, c->active) != 0) {
+        take_back(c, "another model became active");
+        return NULL;
+    }
+    if (c->model && uniform(key) < c->share)
+        m = served_hold(c->model);
+    pthread_mutex_unlock(&c->lock);
+    return m;
+}
+
+void canary_answered(struct canary *c, const struct served *by, bool warned, const json_t *probabilities)
+{
+    char reason[REASON_SIZE];
+    int of;
+
+    if (!atomic_load(&c->on))
+        return;
+    pthread_mutex_lock(&c->lock);
+    of = c->model && strcmp(by->id, c->id) == 0 ? OF_CANARY : OF_ACTIVE;
+    if (c->model && (of == OF_CANARY || strcmp(by->id, c->active) == 0)) {
+        c->answers[of]++;
+        c->warned[of] += warned;
+        if (of == OF_CANARY)
+            drift_add(&c->drift, by, probabilities);
+        if (too_many_warnings(c, reason) || (of == OF_CANARY && drifted(c, reason))) {
+            take_back(c, reason);
+            return;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void canary_failed(struct canary *c, const struct served *by)
+{
+    pthread_mutex_lock(&c->lock);
+    if (c->model && strcmp(by->id, c->id) == 0) {
+        c->failed++;
+        take_back(c, "errors: its result for a picture was not a finite number");
+        return;
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* ---- begin and end ---- */
+
+enum status canary_start(const struct canary_options *options, struct canary **ret_canary, struct error *err)
+{
+    struct canary *c = calloc(1, sizeof *c);
+    json_t *kept = NULL;
+    enum status st;
+
+    if (!c)
+        return error_nomem(err);
+    c->options = *options;
+    pthread_mutex_init(&c->lock, NULL);
+    st = store_setting_get(options->store, "canary", &kept, err);
+    if (st != ST_OK) {
+        canary_stop(c);
+        return st;
+    }
+    if (kept)
+        take_up(c, kept);
+    json_decref(kept);
+    *ret_canary = c;
+    return ST_OK;
+}
+
+void canary_stop(struct canary *c)
+{
+    if (!c)
+        return;
+    served_release(c->model);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+/* With the lock held; the model is loaded. */
+static enum status begin(struct canary *c, struct served *m, double share, struct error *err)
+{
+    struct served *active = registry_active(c->options.registry);
+    enum status st = ST_OK;
+
+    if (c->model && strcmp(c->id, m->id) != 0)
+        st = error_set(err, ST_CONFLICT, "the model '%s' is the canary: end that first", c->id);
+    else if (!active)
+        st = error_set(err, ST_CONFLICT, "no model is active that this one could take requests of");
+    else if (strcmp(active->id, m->id) == 0)
+        st = error_set(err, ST_CONFLICT, "the model is active: it answers all requests");
+    else if (!labels_equal(model_labels(active->model), model_labels(m->model)))
+        st = error_set(err, ST_CONFLICT,
+                       "the active model answers for other findings: callers would get now these, now those");
+    if (st == ST_OK) {
+        if (!c->model || strcmp(c->active, active->id) != 0) {
+            begin_counts(c);
+            clock_utc(c->since);
+        }
+        forget(c);
+        c->model = served_hold(m);
+        c->share = share;
+        snprintf(c->id, sizeof c->id, "%s", m->id);
+        snprintf(c->active, sizeof c->active, "%s", active->id);
+        st = save(c, err);
+        if (st != ST_OK)
+            forget(c);
+        atomic_store(&c->on, st == ST_OK);
+    }
+    served_release(active);
+    return st;
+}
+
+enum status canary_begin(struct canary *c, const char *id, double share, struct error *err)
+{
+    struct served *m = NULL;
+    enum status st = registry_named(c->options.registry, id, &m, err);
+
+    if (st != ST_OK)
+        return st;
+    pthread_mutex_lock(&c->lock);
+    st = begin(c, m, share, err);
+    pthread_mutex_unlock(&c->lock);
+    served_release(m);
+    return st;
+}
+
+static enum status not_there(const char *id, struct error *err)
+{
+    return error_set(err, ST_NOTFOUND, "the model '%s' is no canary", id);
+}
+
+enum status canary_end(struct canary *c, const char *id, struct error *err)
+{
+    enum status st;
+
+    pthread_mutex_lock(&c->lock);
+    if (strcmp(c->id, id) != 0) {
+        st = not_there(id, err);
+    } else if ((st = store_setting_put(c->options.store, "canary", NULL, err)) == ST_OK) {
+        forget(c);
+        c->id[0] = '\0';
+    }
+    pthread_mutex_unlock(&c->lock);
+    return st;
+}
+
+enum status canary_json(struct canary *c, const char *id, json_t **ret, struct error *err)
+{
+    enum status st = ST_OK;
+
+    pthread_mutex_lock(&c->lock);
+    if (strcmp(c->id, id) != 0)
+        st = not_there(id, err);
+    else
+        *ret = json_pack("{s:s,s:s,s:s,s:f,s:s,s:o,s:I,s:I,s:I,s:I,s:I}", "model", c->id, "active", c->active,
+                         "since", c->since, "share", c->share, "state", c->model ? "answers" : "taken back",
+                         "reason", c->reason[0] ? json_string(c->reason) : json_null(), "answers",
+                         (json_int_t)c->answers[OF_CANARY], "warned", (json_int_t)c->warned[OF_CANARY],
+                         "failed", (json_int_t)c->failed, "active_answers", (json_int_t)c->answers[OF_ACTIVE],
+                         "active_warned", (json_int_t)c->warned[OF_ACTIVE]);
+    pthread_mutex_unlock(&c->lock);
+    return st;
+}
+
+void canary_metrics(struct canary *c, struct buf *out)
+{
+    pthread_mutex_lock(&c->lock);
+    if (c->id[0]) {
+        metrics_family(out, "cxrd_canary_share", "gauge",
+                       "The part of the requests that the canary answers; 0: it was taken back.");
+        buf_printf(out, "cxrd_canary_share{model_version=\"%s\"} %g\n", c->id, c->model ? c->share : 0);
+        metrics_family(out, "cxrd_canary_answers", "gauge", "Answers of the canary since it began.");
+        buf_printf(out, "cxrd_canary_answers{model_version=\"%s\"} %llu\n", c->id,
+                   (unsigned long long)c->answers[OF_CANARY]);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
