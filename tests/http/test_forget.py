@@ -1,8 +1,10 @@
 """POST /patients/forget: left out of everything that comes, told of everything that was, and nobody named on the disk."""
 import csv
 import functools
+import http.client
 import io
 import os
+import threading
 
 from support import client, dataset, program
 from support.case import LONG, QUICK, Case, ServerCase, job_of, log_until_now, submit, wait_state, wait_training
@@ -193,6 +195,26 @@ class Forgotten(ForgetCase):
         os.remove(os.path.join(state, 'patients.key'))
         with self.assertRaisesRegex(AssertionError, 'patients.key'):
             self.serve(state=state, stop=False)
+
+    def test_every_one_that_was_acknowledged_is_there_after_kill_9_at_any_moment(self):
+        state = program.new_folder('state')
+        acknowledged = 0
+        for pause in (0.01, 0.03, 0.07, 0.15, 0.3):
+            server = self.serve(state=state, stop=False)
+            timer = threading.Timer(pause, server.process.kill)
+            timer.start()
+            try:
+                while True:
+                    reply = forget(server, acknowledged)
+                    self.assertEqual(reply.status, 200, reply)
+                    acknowledged += 1
+            except (OSError, http.client.HTTPException):
+                timer.join()
+            server.kill()
+        server = self.serve(state=state)
+        for who in range(acknowledged):
+            self.assertFalse(self.accepted(forget(server, who))['new'], who)
+        self.assertGreater(acknowledged, 5)
 
     def test_a_lost_key_is_no_harm_where_nobody_is_forgotten_yet(self):
         state = program.new_folder('state')
