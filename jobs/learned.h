@@ -18,8 +18,4 @@ MUST_USE enum status learned_find(struct runner *r, const char *model, struct le
                                   struct error *err);
 void learned_release(struct learned *l); /* safe on zeroes */
 
-/* Whether a validation is an external one, as the record says it: {"external","reason","in_common"}. It is none where the model may
- * have learned from the same rows, patients or data set; where that is not known `external` is null. A new reference. */
-json_t *external_json(const struct learned *l, const struct score_result *result, const char *dataset);
-
 #endif

@@ -42,20 +42,11 @@ static void on_step(void *arg, const struct train_progress *p)
     telling_step(&j->told, p);
 }
 
-static void record_dataset(struct scoring_job *j, const struct train_result *so_far)
-{
-    json_t *dataset = dataset_json(&so_far->dataset, &j->config.data);
-
-    json_object_set_new(dataset, "split_by", json_null()); /* nobody has split it */
-    json_object_set_new(j->told.record, "dataset", dataset);
-    json_object_set_new(j->told.record, "warnings", start_warnings(so_far));
-}
-
 static void on_dataset(void *arg, const struct train_result *so_far)
 {
     struct scoring_job *j = arg;
 
-    record_dataset(j, so_far);
+    score_record_dataset(j->told.record, so_far, &j->config);
     telling_commit(&j->told);
 }
 
@@ -68,88 +59,13 @@ static enum status on_patients(void *arg, struct patients **ret_patients, struct
 
 /* ---- what is left of it ---- */
 
-/* The findings that the table has, or those that it lacks. */
-static json_t *findings_json(const struct score_result *r, bool has)
-{
-    const struct labels *labels = &r->as_training.labels;
-    json_t *names = json_array();
-
-    for (size_t k = 0; k < labels->n; k++)
-        if ((r->has >> k & 1) == has)
-            json_array_append_new(names, json_string(labels->names[k]));
-    return names;
-}
-
-/* The scored model's own figures, of its own test rows, to stand beside those of here. */
-static json_t *own_json(const struct model *m)
-{
-    char *text = operating_points_text(model_operating(m), model_labels(m));
-    json_t *own = NULL;
-    const enum status st = text ? json_read(text, strlen(text), 0, &own, NULL) : ST_NOMEM;
-
-    free(text);
-    if (st == ST_NOMEM)
-        json_lack();
-    return st == ST_OK ? own : json_null();
-}
-
-static void warn(json_t *record, const char *code, json_t *detail)
-{
-    json_array_append_new(json_object_get(record, "warnings"),
-                          json_pack("{s:s,s:o}", "code", code, "detail", detail));
-}
-
-static void warn_of_findings(json_t *record, const struct score_result *r)
-{
-    const struct labels *labels = &r->as_training.labels;
-    struct buf names = BUF_INIT(LABELS_TEXT_SIZE + 2 * MAX_LABELS);
-    size_t n = 0;
-
-    for (size_t k = 0; k < labels->n; k++)
-        if (!(r->has >> k & 1))
-            buf_printf(&names, "%s%s", n++ ? ", " : "", labels->names[k]);
-    if (n > 0 && buf_status(&names) == ST_OK)
-        warn(record, "findings_not_scored",
-             json_sprintf("the table does not have %zu of the model's %zu findings, and nothing is said of "
-                          "them: %.*s",
-                          n, labels->n, (int)names.len, (const char *)names.data));
-    buf_release(&names);
-}
-
-static void record_validation(struct scoring_job *j, const struct score_result *result, json_t *scored)
-{
-    json_t *record = j->told.record;
-    json_t *external = external_json(&j->learned, result, j->config.data.dataset);
-
-    json_object_update(scored, external);
-    if (!json_is_true(json_object_get(external, "external")))
-        warn(record, "not_external",
-             json_sprintf("this is not shown to be an external validation: %s",
-                          json_string_value(json_object_get(external, "reason"))));
-    json_decref(external);
-    json_object_set_new(scored, "findings", findings_json(result, true));
-    json_object_set_new(scored, "not_scored", findings_json(result, false));
-    json_object_set_new(scored, "own", own_json(j->model->model));
-    json_object_set_new(record, "evaluation", evaluation_json(&result->as_training));
-    warn_of_findings(record, result);
-}
-
 static void record_result(struct scoring_job *j, const struct score_result *result, const char *sha256)
 {
-    json_t *record = j->told.record;
-    json_t *scored = json_pack("{s:s,s:s,s:s,s:O}", "model", j->model->id, "sha256", j->model->sha256,
-                               "scores_sha256", sha256, "unusable", result->unusable);
+    const struct learned *l = &j->learned;
+    const struct scored_with with = { j->model->id, j->model->sha256, j->model->model, sha256,
+                                      l->tables,    l->datasets,      l->unknown };
 
-    record_dataset(j, &result->as_training);
-    json_object_set_new(json_object_get(record, "dataset"), "unreadable_images",
-                        json_integer((json_int_t)result->as_training.unreadable));
-    if (result->as_training.unreadable > 0)
-        warn(record, "unusable_images",
-             json_sprintf("%zu of the %zu pictures could not be scored: `scored.unusable` names the first",
-                          result->as_training.unreadable, result->as_training.dataset.test));
-    if (j->config.validates)
-        record_validation(j, result, scored);
-    json_object_set_new(record, "scored", scored);
+    score_record(j->told.record, result, &j->config, &with);
 }
 
 /* All that a run which succeeded has made. */
@@ -168,9 +84,9 @@ static enum status all_save(struct scoring_job *j, const struct score_result *re
     if (!j->config.validates)
         return ST_OK;
     st = job_scores_save(t->r, t->id, &result->as_training, err);
-    return st == ST_OK ? job_report_save(t->r, t->id, JOB_SUCCEEDED, t->record, j->model->model,
-                                         result->as_training.plots, err)
-                       : st;
+    return st == ST_OK
+               ? job_report_save(t->r, t->id, JOB_SUCCEEDED, t->record, NULL, result->as_training.plots, err)
+               : st;
 }
 
 static enum status results_save(struct scoring_job *j, const struct score_result *result, const char *scores,

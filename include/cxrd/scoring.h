@@ -61,6 +61,20 @@ enum { MOST_UNUSABLE_SHOWN = 100 };
  * Errors: train_run()'s of the data; ST_UNUSABLE (a validation's table has none of the model's findings). */
 MUST_USE enum status score_run(const struct score_request *request, const struct train_observer *observer,
                                struct score_result *ret_result, struct error *err);
+/* What a record says: of the data as soon as they are known, and of all of it in the end. */
+void score_record_dataset(json_t *record, const struct train_result *so_far, const struct score_config *c);
+
+struct scored_with {
+    const char *id, *sha256; /* of the model; the id may be NULL. Of its file */
+    const struct model *m;
+    const char *scores_sha256; /* of the file of scores */
+    const json_t *tables,
+        *datasets; /* digests and names of what it, and the models that it began from, were trained with */
+    bool unknown;  /* that is not all of it, or not known to the picture */
+};
+void score_record(json_t *record, const struct score_result *result, const struct score_config *c,
+                  const struct scored_with *with);
+
 void score_result_release(struct score_result *r); /* safe on zeroes */
 
 #endif

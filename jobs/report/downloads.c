@@ -108,8 +108,8 @@ static void findings_put(struct buf *out, const json_t *record)
                  *test = member_at(record, "evaluation.test.findings");
     struct buf csv = BUF_INIT(MAX_FILE);
 
-    if (json_array_size(validation) > 0) {
-        head_put(&csv, validation, true);
+    if (json_array_size(test) > 0) {
+        head_put(&csv, test, true);
         rows_put(&csv, validation, "validation");
         rows_put(&csv, test, "test");
     }
@@ -127,7 +127,8 @@ static void served_put(struct buf *out, const json_t *record)
     buf_puts(out, "<p class=\"served\">On the server that wrote this page: <a href=\"../");
     html_text(out, id);
     buf_puts(out, "\">the job as it is now</a>");
-    for (int set = 0; set < N_SCORED && json_is_object(member_at(record, "evaluation")); set++)
+    for (int set = is_validation(record) ? SCORED_TEST : 0;
+         set < N_SCORED && json_is_object(member_at(record, "evaluation")); set++)
         buf_printf(out, ", <a href=\"scores?split=%s\">scores.%s.csv</a>", SCORED_NAMES[set],
                    SCORED_NAMES[set]);
     if (json_is_object(member_at(record, "evaluation")))

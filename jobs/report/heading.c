@@ -25,7 +25,8 @@ static const char *end_of(const json_t *record)
 /* What is trained from nothing is of our one architecture; the weights' digest says which weights they are. */
 static void model_put(struct buf *out, const json_t *record)
 {
-    const char *sha256 = text_at(record, "weights_sha256");
+    const char *path = is_validation(record) ? "scored.sha256" : "weights_sha256";
+    const char *sha256 = text_at(record, path);
     const json_t *epoch = member_at(record, "kept_epoch"), *size = member_at(record, "config.image_size");
 
     if (!sha256) {
@@ -143,7 +144,7 @@ static void form_put(struct buf *out, const json_t *record, enum report_form for
 
 void heading_put(struct buf *out, const json_t *record, enum report_form form)
 {
-    buf_puts(out, "<header><h1>Training on ");
+    buf_printf(out, "<header><h1>%s on ", is_validation(record) ? "Validation" : "Training");
     html_text(out, text_at(record, "config.dataset"));
     buf_puts(out, "</h1>\n<table class=\"fields\"><tbody>\n<tr><th scope=\"row\">Model</th><td>");
     model_put(out, record);

@@ -50,6 +50,7 @@ json_t *record_for_mail(const json_t *record)
     table = json_object_get(json_object_get(copy, "dataset"), "table");
     json_object_del(table, "first");
     json_object_del(json_object_get(table, "old"), "oldest");
+    json_object_del(json_object_get(copy, "scored"), "unusable");
     json_object_del(copy, "error"); /* may name the file that a training stopped at */
     json_array_foreach (json_object_get(copy, "warnings"), i, warning)
         done = warning_mask(warning) && done;

@@ -86,7 +86,10 @@ static void script_put(struct buf *out, const void *bytes, size_t n)
 
 static void sections_put(struct buf *out, const json_t *record, const json_t *plots)
 {
-    section_summary(out, record);
+    if (is_validation(record))
+        section_validation(out, record);
+    else
+        section_summary(out, record);
     section_table(out, record);
     section_data(out, record, plots);
     section_training(out, record);

@@ -16,6 +16,15 @@ void heading_put(struct buf *out, const json_t *record, enum report_form form);
  * "<section><h2>", gets one. */
 void contents_put(struct buf *out, const struct buf *body);
 
+/* A record of a job that scored a data set with a model that was there before. */
+bool is_validation(const json_t *record);
+void section_validation(struct buf *out, const json_t *record); /* in place of section_summary() */
+
+/* Of both: warnings, whether it has learned, a row of a measure beside that of the base rates. */
+void warnings_put(struct buf *out, const json_t *warnings);
+void learning_put(struct buf *out, const json_t *learning);
+void compared_put(struct buf *out, const char *name, const json_t *ours, const json_t *base);
+
 void section_summary(struct buf *out, const json_t *record);
 void section_table(struct buf *out, const json_t *record);
 void section_data(struct buf *out, const json_t *record, const json_t *plots);

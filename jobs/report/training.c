@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void compared_put(struct buf *out, const char *name, const json_t *ours, const json_t *base)
+void compared_put(struct buf *out, const char *name, const json_t *ours, const json_t *base)
 {
     buf_printf(out, "<tr><th scope=\"row\">%s</th>", name);
     html_number(out, ours, 4);
@@ -13,7 +13,7 @@ static void compared_put(struct buf *out, const char *name, const json_t *ours, 
     buf_puts(out, "</tr>\n");
 }
 
-static void warnings_put(struct buf *out, const json_t *warnings)
+void warnings_put(struct buf *out, const json_t *warnings)
 {
     json_t *warning;
     size_t i;
@@ -26,7 +26,7 @@ static void warnings_put(struct buf *out, const json_t *warnings)
 }
 
 /* Three answers, and what they rest on. */
-static void learning_put(struct buf *out, const json_t *learning)
+void learning_put(struct buf *out, const json_t *learning)
 {
     static const struct {
         const char *answer, *sentence;
@@ -222,7 +222,10 @@ void section_origin(struct buf *out, const json_t *record)
                   { "Report written at", "written_at" },
                   { "Table (SHA-256)", "dataset.csv_sha256" },
                   { "Split (SHA-256)", "dataset.split_sha256" },
-                  { "Weights (SHA-256)", "weights_sha256" } };
+                  { "Weights (SHA-256)", "weights_sha256" },
+                  { "Scored model", "scored.model" },
+                  { "Scored model's file (SHA-256)", "scored.sha256" },
+                  { "Scores (SHA-256)", "scored.scores_sha256" } };
 
     buf_puts(out, "<section><h2>Where it comes from</h2>\n");
     html_fields_begin(out, "Names and digests", "What|Value");

@@ -16,6 +16,7 @@
 #include "cxrd/runner.h"
 #include "cxrd/trainer.h"
 #include "cxrd/weights.h"
+#include "job_folder.h"
 
 #include <limits.h>
 #include <math.h>
@@ -88,24 +89,6 @@ static bool on_cancelled(void *arg)
 
 /* ---- what is kept in --out ---- */
 
-static enum status save(const char *folder, const char *name, const void *bytes, size_t n, struct error *err)
-{
-    const struct iovec part = { (void *)bytes, n };
-    char path[PATH_MAX];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return file_replace(path, &part, 1, err);
-}
-
-static enum status save_record(const char *folder, const json_t *record, struct error *err)
-{
-    char *text = json_text(record, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    enum status st = text ? save(folder, "job.json", text, strlen(text), err) : error_nomem(err);
-
-    free(text);
-    return st;
-}
-
 static enum status save_weights(const char *folder, const struct model *m, struct error *err)
 {
     char path[PATH_MAX];
@@ -133,7 +116,7 @@ static void keep_so_far(struct display *d, bool weights)
     if (weights && d->result->model)
         st = save_weights(d->out, d->result->model, &d->storage);
     if (st == ST_OK)
-        st = save_record(d->out, d->record, &d->storage);
+        st = job_record_save(d->out, d->record, &d->storage);
     d->storage.code = st;
 }
 
@@ -217,42 +200,6 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
 
 /* ---- the job's configuration ---- */
 
-static enum status config_file(const char *path, json_t **ret, struct error *err)
-{
-    struct file_bytes file = FILE_BYTES_INIT;
-    struct plain_text text;
-    json_error_t why;
-    enum status st = file_read(path, 1 << 20, &file, err);
-
-    if (st != ST_OK)
-        return st;
-    text = plain_text_of(file.data, file.size);
-    st = json_read(text.at, text.n, JSON_REJECT_DUPLICATES, ret, &why);
-    if (st == ST_NOMEM)
-        error_nomem(err);
-    else if (!json_is_object(*ret))
-        st = error_set(err, ST_FORMAT, "'%s' is not a JSON object: line %d: %s", path, why.line, why.text);
-    file_bytes_release(&file);
-    return st;
-}
-
-/* key=value: a value that is JSON is taken as such, everything else is a string. */
-static enum status config_set(json_t *config, const char *item, struct error *err)
-{
-    const char *equals = strchr(item, '=');
-    char key[64];
-    json_t *value = NULL;
-
-    if (!equals || equals == item || (size_t)(equals - item) >= sizeof key)
-        return error_set(err, ST_INVALID, "--set takes key=value, not '%.64s'", item);
-    snprintf(key, sizeof key, "%.*s", (int)(equals - item), item);
-    if (json_read(equals + 1, strlen(equals + 1), JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &value, NULL) ==
-            ST_NOMEM ||
-        json_object_set_new(config, key, value ? value : json_string(equals + 1)) != 0)
-        return error_nomem(err);
-    return ST_OK;
-}
-
 /*   before  what job.json said, of a training that is resumed; NULL: nothing */
 static enum status config_resolve(const struct train_options *o, const json_t *before,
                                   struct train_config *ret, struct error *err)
@@ -261,7 +208,7 @@ static enum status config_resolve(const struct train_options *o, const json_t *b
     enum status st = ST_OK;
 
     if (o->config)
-        st = config_file(o->config, &config, err);
+        st = job_config_file(o->config, &config, err);
     else if (before)
         config = json_deep_copy(json_object_get(before, "config"));
     else
@@ -270,7 +217,7 @@ static enum status config_resolve(const struct train_options *o, const json_t *b
                         (o->dataset && json_object_set_new(config, "dataset", json_string(o->dataset)) != 0)))
         st = error_nomem(err);
     for (size_t i = 0; i < o->set.n && st == ST_OK; i++)
-        st = config_set(config, o->set.items[i], err);
+        st = job_config_set(config, o->set.items[i], err);
     if (st == ST_OK) {
         st = before && !o->config ? train_config_parse_recorded(config, ret, errors)
                                   : train_config_parse(config, ret, errors);
@@ -328,10 +275,10 @@ static enum status save_results(const char *folder, const char *report, struct d
         char name[64];
 
         snprintf(name, sizeof name, "scores_%s.csv", SCORED_NAMES[i]);
-        st = save(folder, name, r->scores_csv[i].data, r->scores_csv[i].len, err);
+        st = job_file_save(folder, name, r->scores_csv[i].data, r->scores_csv[i].len, err);
     }
     if (st == ST_OK)
-        st = save_record(folder, d->record, err);
+        st = job_record_save(folder, d->record, err);
     return st == ST_OK ? save_report(folder, report, d, r, err) : st;
 }
 
@@ -389,7 +336,7 @@ static enum status out_check(const struct train_options *o, const char *checkpoi
     if (!o->resume)
         return begin_check(o, begun, err);
     snprintf(path, sizeof path, "%s/job.json", o->out);
-    st = config_file(path, ret_before, err);
+    st = job_config_file(path, ret_before, err);
     if (st == ST_OK && !json_is_object(json_object_get(*ret_before, "config")))
         return error_set(err, ST_FORMAT, "'%.160s' is no record of a training", path);
     if (st == ST_NOTFOUND && !begun)
@@ -482,7 +429,7 @@ static enum status train_and_save(const struct train_options *o, struct train_re
     record_end(d, st, err);
     if (st == ST_OK)
         st = save_results(o->out, o->report, d, result, err);
-    else if (result->has_dataset && d->ours && save_record(o->out, d->record, &why) != ST_OK)
+    else if (result->has_dataset && d->ours && job_record_save(o->out, d->record, &why) != ST_OK)
         fprintf(stderr, "cxrd train: %s\n", why.text);
     if (st == ST_OK)
         unlink(request->checkpoint);

@@ -2,6 +2,7 @@
 import { ask, getJson, key, save } from './api.js';
 import { showCaption } from './caption.js';
 import { $, attempt, bytes, fillFacts, fillTable, make, number, percent, short, time } from './dom.js';
+import { validationsOf } from './scoring.js';
 
 const KINDS = { youden: 'Youden', sensitivity_90: '90 % sensitivity', specificity_90: '90 % specificity' };
 
@@ -79,7 +80,7 @@ async function jobOf({ job }) {
 /** `work`: {activate, remove}, each null where it cannot be; `changed`: the card is another now. */
 export async function showCard(id, work, changed) {
   const card = await getJson(`models/${id}`);
-  const job = await jobOf(card);
+  const [job, validations] = await Promise.all([jobOf(card), validationsOf(card.id)]);
   $('card').hidden = false;
   $('card').dataset.model = id;
   $('card-title').textContent = card.name ? `Model ${card.name}` : `Model ${short(card.id)}`;
@@ -96,6 +97,7 @@ export async function showCard(id, work, changed) {
     Rows: card.data ? `${card.data.train} to train, ${card.data.validation} to validate, ${card.data.test} to test` : null,
     'Validation loss': job?.validation_loss ? `${number(job.validation_loss)} (base rates alone: ${number(job.baseline?.validation_loss)})` : null,
     Population: card.population,
+    'Validated on': validations,
     'Imported from': importOf(card.import),
     Warnings: card.warnings?.map((warning) => warning.detail).join(' ') || null,
     'SHA-256': card.sha256,

@@ -3,6 +3,7 @@ import { ask, has, key, postJson, save } from './api.js';
 import { called, showCaption } from './caption.js';
 import { drawLines } from './charts.js';
 import { $, attempt, bytes, duration, fillFacts, make, number, percent, short } from './dom.js';
+import { scoredFacts, showFindings } from './scoring.js';
 import { ENDED, watch } from './watch.js';
 
 const SHARE = { min: 0, max: 1 };
@@ -93,12 +94,14 @@ async function actionsOf(record) {
   }
   const actions = [];
   if (record.state === 'interrupted') actions.push(button('Resume', () => resume(record.id), false), cancel('Cancel', {}));
-  if (record.type === 'train' && (record.model || record.state === 'succeeded') && await has('GET', '/jobs/{id}/report')) {
+  const reported = ['train', 'validate'].includes(record.type) && (record.model || record.state === 'succeeded');
+  if (reported && await has('GET', '/jobs/{id}/report')) {
     actions.push(opener('Report', `${path}/report`, `report-${short(record.id)}.html`));
     actions.push(opener('Report for mailing', `${path}/report?copy=mail`, `report-mail-${short(record.id)}.html`));
   }
   if (record.evaluation) actions.push(button('Scores of the test split (CSV)', () => save(`${path}/scores?split=test`, `scores-${short(record.id)}.csv`)));
   if (record.evaluation) actions.push(button('Scores of all rows (CSV)', () => save(`${path}/scores?split=all`, `scores-all-${short(record.id)}.csv`)));
+  if (record.scored && !record.evaluation) actions.push(button('Scores (CSV)', () => save(`${path}/scores`, `scores-${short(record.id)}.csv`)));
   if (record.model) actions.push(make('a', { class: 'button', href: `#models/${record.model}` }, 'To its model'));
   actions.push(button('Delete', async () => {
     if (!confirm(`Delete job ${which}? Its record, report and scores are gone then${record.model ? '; its model stays' : ''}.`)) return;
@@ -177,14 +180,16 @@ function show(record) {
     Done: percent(record.progress),
     [record.finished_at ? 'Took' : 'Running for']: record.started_at ? make('span', { class: 'elapsed' }, elapsed(record)) : null,
     [ENDED.includes(record.state) ? 'Reached' : 'Now']: now(record),
-    Rows: dataset ? `${dataset.train} to train, ${dataset.validation} to validate, ${dataset.test} to test` : null,
+    Rows: dataset && record.type === 'train' ? `${dataset.train} to train, ${dataset.validation} to validate, ${dataset.test} to test` : null,
     'Validation loss': losses(record),
     'Learned something': learned(evaluation?.learning),
     'AUROC on test': withInterval(evaluation?.test?.macro_auroc, evaluation?.test?.macro_auroc_low, evaluation?.test?.macro_auroc_high),
     Warning: record.warnings?.map((warning) => warning.detail).join(' ') || null,
     'Warning of the comparison': record.promotion?.warning,
     Model: record.model,
+    ...scoredFacts(record),
   });
+  showFindings(record);
   tick(record);
   showConfig(record);
   showCaption('job-caption', `jobs/${record.id}`, record, (changed) => { show({ ...record, name: changed.name, note: changed.note }); whenEnded(); });

@@ -7,6 +7,7 @@ import { makeFields, readFields, showFaults } from './form.js';
 import { greet } from './greet.js';
 import { openJob } from './job.js';
 import { listJobs, startJobs } from './jobs.js';
+import { startScoring } from './scoring.js';
 
 let properties = null;
 
@@ -20,11 +21,12 @@ async function open_(id) {
 }
 
 /** The names that a field can take, as a list to pick from; any other can still be typed. */
-function choices(name, options) {
-  const list = $(`field-${name}-choices`) ?? make('datalist', { id: `field-${name}-choices` });
+function choices(field, options) {
+  if (!$(field)) return;
+  const list = $(`${field}-choices`) ?? make('datalist', { id: `${field}-choices` });
   list.replaceChildren(...options.map(({ value, text }) => make('option', { value }, text)));
-  $(`field-${name}`).after(list);
-  $(`field-${name}`).setAttribute('list', list.id);
+  $(field).after(list);
+  $(field).setAttribute('list', list.id);
 }
 
 async function showChoices() {
@@ -33,9 +35,10 @@ async function showChoices() {
     $('field-dataset').focus();
   };
   const [names, { models }, { jobs }] = await Promise.all([listDatasets(use), getJson('models?limit=100'), getJson('jobs?limit=100&type=train&state=succeeded')]);
-  choices('dataset', names.map((value) => ({ value })));
-  choices('init', models.map((card) => ({ value: card.id, text: `${called(card)}, ${card.architecture}${card.backbone ? ', a backbone' : ''}` })));
-  choices('replay_of', jobs.filter((job) => job.model).map((job) => ({ value: job.id, text: `${called(job)}, ${job.dataset_name}` })));
+  const cards = models.map((card) => ({ value: card.id, text: `${called(card)}, ${card.architecture}${card.backbone ? ', a backbone' : ''}` }));
+  for (const field of ['field-dataset', 'scoring-dataset']) choices(field, names.map((value) => ({ value })));
+  for (const field of ['field-init', 'scoring-model']) choices(field, cards);
+  choices('field-replay_of', jobs.filter((job) => job.model).map((job) => ({ value: job.id, text: `${called(job)}, ${job.dataset_name}` })));
   if (names.length === 1) $('field-dataset').placeholder = names[0];
 }
 
@@ -74,8 +77,10 @@ export function startTrain() {
   });
   $('dry-run').addEventListener('click', () => attempt(() => submit(form, { epochs: 0 })));
   startJobs(open_);
-  attempt(() => startFetch(async (id) => {
+  const begun = async (id) => {
     await listJobs();
     await open_(id);
-  }));
+  };
+  attempt(() => startFetch(begun));
+  attempt(() => startScoring(begun));
 }

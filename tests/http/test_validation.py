@@ -1,10 +1,11 @@
 """What a validation says: its figures worked out again, findings that a table lacks, and whether the rows are strangers."""
 import csv
+import json
 import os
 import shutil
 
 from support import client, dataset, picture, program
-from support.case import QUICK, Case, submit, wait_state
+from support.case import QUICK, Case, import_model, submit, wait_state
 from test_scoring import ended, folder, start, table_of
 
 COLUMNS = 'Image Index,Finding Labels,Patient ID,Patient Age,Patient Sex,View Position'
@@ -193,3 +194,42 @@ class Strangers(Case):
         scored = {row['image'] for row in table_of(self.server, record['id'], '?split=test')}
         self.assertEqual(len(scored), 30)
         self.assertFalse(scored & {site_name(6), site_name(7)})
+
+
+class AtTheCommandLine(Case):
+    def test_it_says_what_a_job_says(self):
+        out = os.path.join(program.new_folder('out'), 'v')
+        command = ('validate', '--datasets', dataset.tiny(), '--weights', dataset.weights_path(), '--out', out, '--threads', '2')
+        done = program.run(*command, '--set', 'labels=["Effusion","Mass"]')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('macro AUROC', done.stderr)
+        self.assertEqual(sorted(os.listdir(out)), ['job.json', 'report.html', 'report_mail.html', 'scores.csv', 'scores_no_finding.csv', 'scores_test.csv'])
+        with open(os.path.join(out, 'job.json'), encoding='utf-8') as file:
+            record = json.load(file)
+        self.assertEqual((record['state'], record['scored']['findings'], record['scored']['external']), ('succeeded', ['Effusion', 'Mass'], False))
+        server = program.Server(datasets=dataset.tiny())
+        self.addCleanup(server.stop)
+        import_model(server, dataset.weights())
+        job = ended(server, 'validate', {'dataset': 'tiny', 'labels': ['Effusion', 'Mass']})
+        self.assertEqual(job['evaluation'], record['evaluation'])
+        with open(os.path.join(out, 'scores_test.csv'), encoding='utf-8') as file:
+            self.assertEqual(file.read(), client.get(server, f'/jobs/{job["id"]}/scores?split=test').body.decode())
+        for report in ('report.html', 'report_mail.html'):
+            with open(os.path.join(out, report), encoding='utf-8') as file:
+                page = file.read()
+            self.assertIn('Validation on tiny', page)
+            self.assertIn('Not an external validation', page)
+            self.assertEqual(dataset.name(1) in page, report == 'report.html')
+        again = program.run(*command)
+        self.assertNotEqual(again.returncode, 0)
+        only = program.run(*command, '--overwrite', '--scores-only')
+        self.assertEqual(only.returncode, 0, only.stderr)
+        with open(os.path.join(out, 'scores.csv'), encoding='utf-8') as file:
+            self.assertEqual(next(file).split(',')[-1], 'error\n')
+
+    def test_what_is_wrong_is_said(self):
+        for more, says in ((('--set', 'labels=["Gout"]'), 'Gout'), (('--set', 'epochs=3'), 'epochs'), (('--dataset', 'none'), 'data set')):
+            done = program.run('validate', '--datasets', dataset.tiny(), '--weights', dataset.weights_path(), '--out',
+                               os.path.join(program.new_folder('out'), 'v'), *more)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(says, done.stderr)

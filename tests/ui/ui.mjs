@@ -245,6 +245,39 @@ function shownAs(probability) {
   return rounded === '100.0' && probability < 1 ? '> 99.9 %' : `${rounded} %`;
 }
 
+await tap.test('a model is validated on a data set, and the card leads to it', async () => {
+  await view('train');
+  await page.click('#scoring summary');
+  await page.fill('#scoring-dataset', 'phantom');
+  await page.fill('#scoring-labels', '{"Gout": []}');
+  await page.click('#scoring-form button[type=submit]');
+  await page.waitForSelector('#scoring-form .wrong .fault');
+  assert.match(complaints.pop(), /422/);
+  await page.fill('#scoring-labels', 'Effusion, Mass');
+  await page.fill('#scoring-name', 'here');
+  await page.click('#scoring-form button[type=submit]');
+  await page.waitForFunction(() => /here/.test(document.querySelector('#job-title').textContent));
+  await ended('succeeded');
+  await page.waitForSelector('#job-findings:not([hidden])');
+  assert.deepEqual(await page.$$eval('#findings-here tbody th', (all) => all.map((cell) => cell.textContent)), ['Effusion', 'Mass']);
+  assert.match(await page.textContent('#job-facts'), /External validation.*no:.*this very table/);
+  assert.match(await page.textContent('#job-actions'), /Report/);
+  await assertAccessible('a validation');
+  await shoot('validation');
+  const [{ scored_model: model }] = (await api('/jobs?type=validate')).jobs;
+  await page.click(`#job-facts a[href="#models/${model}"]`);
+  await page.waitForFunction(() => /Validated on/.test(document.querySelector('#card-facts').textContent));
+  await page.click('#card-facts a:text-is("here")');
+  await page.waitForSelector('#findings-here');
+  await view('train');
+  await page.click('#scoring-form #score-only');
+  await page.waitForFunction(() => /predict/.test(document.querySelector('#jobs').textContent));
+  await ended('succeeded');
+  await page.waitForSelector('#job-actions button:text-is("Scores (CSV)")');
+  assert.equal(await page.isVisible('#job-findings'), false);
+  for (const { id } of (await api('/jobs?type=predict')).jobs.concat((await api('/jobs?type=validate')).jobs)) await fetch(`${server.url}/jobs/${id}`, { method: 'DELETE' });
+});
+
 await tap.test('a picture has the probabilities of the API', async () => {
   await view('predict');
   await page.setInputFiles('#file', server.picture);
