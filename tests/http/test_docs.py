@@ -84,7 +84,7 @@ class TheCommands(ServerCase):
         ('CXRD_DATASETS_DIR=', 'it needs a docker engine'), ('CXRD_TLS_DIR=', 'it needs a docker engine'), ('CXRD_DATA_HOSTS=', 'it needs a docker engine'),
         ('kubectl ', 'it needs a cluster'),
         ('systemctl ', 'it begins a service of the system'), ('apt ', 'it installs into the system'), ('systemd-', 'they make a user of the system'),
-        ('cmake --install ', 'test_package does'), ('git config ', "it changes the clone's settings"),
+        ('cmake --install ', 'test_package does'), ('build/fuzz/', 'it needs a build of the fuzz targets'),
         ('npx ', "it asks npm's registry: tests/contract makes this client"),
         ('bench/', 'an experiment of hours, whose figures the page has'), ('python3 bench/', 'an experiment of hours, whose figures the page has'),
         ('cxrd train --datasets data --dataset chexpert', 'it needs that table: test_formats trains on one'),
@@ -180,6 +180,18 @@ class ThePages(Case):
                 if not re.match(r'https?:', link):
                     with self.subTest(page=os.path.basename(page), link=link):
                         self.assertTrue(os.path.exists(os.path.join(os.path.dirname(page), link)))
+
+    def test_what_contributors_are_sent_to_is_there(self):
+        for page in (os.path.join(ROOT, 'CONTRIBUTING.md'), os.path.join(DOCS, 'internals', 'adding.md'), os.path.join(ROOT, '.github', 'SECURITY.md')):
+            text = read(page)
+            for link in re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)', text):
+                self.assertTrue(os.path.exists(os.path.join(os.path.dirname(page), link)), f'{page}: {link}')
+            for path in re.findall(r'`((?:docs|docker|include|jobs|model|packaging|server|tests|decode)/[\w./-]+)`', text):
+                self.assertTrue(os.path.exists(os.path.join(ROOT, path)), f'{page}: {path}')
+            for name in re.findall(r'`(?:unit|test)_(\w+)`', text):
+                found = os.path.exists(os.path.join(ROOT, 'tests', 'unit', f'test_{name}.c')) or \
+                    os.path.exists(os.path.join(ROOT, 'tests', 'http', f'test_{name}.py')) or name.startswith(('row_', 'a_program'))
+                self.assertTrue(found, f'{page}: {name}')
 
     def test_options_and_commands_exist(self):
         helps = {}
