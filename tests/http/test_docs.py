@@ -95,7 +95,7 @@ class TheCommands(ServerCase):
     QUICK = '"dataset": "tiny", "epochs": 1, "image_size": 64'
     SETTLED = (
         ('"dataset": "nih", "epochs": 10', QUICK), ('"dataset": "phantom", "epochs": 3', QUICK), ('"dataset": "nih"', '"dataset": "tiny"'),
-        ('--dataset nih', '--dataset tiny'), ('--labels chexnet --scaling imagenet ', ''), ('0.0.0.0:8080', '127.0.0.1:0'),
+        ('--dataset nih', '--dataset tiny'), ('forget nih', 'forget tiny'), ('--labels chexnet --scaling imagenet ', ''), ('0.0.0.0:8080', '127.0.0.1:0'),
         ('--set epochs=10', '--set epochs=1 --set image_size=64'), ('--set epochs=24', '--set epochs=1 --set image_size=64'),
         ('--set epochs=8', '--set epochs=1 --set image_size=64'), ('--set epochs=3', '--set epochs=1'), ('--set images=none', '--set images=none --set epochs=1'),
         ('["Fracture","Bone cyst","Mass"]\'', '["Mass","Effusion"]\' --set epochs=1 --set image_size=64'), ('["Fracture", "Bone cyst", "Mass"]', '["Mass", "Effusion"]'),

@@ -3,6 +3,7 @@ import csv
 import functools
 import http.client
 import io
+import json
 import os
 import threading
 
@@ -127,6 +128,25 @@ class Forgotten(ForgetCase):
         self.assertGreater(max(entry['largest'] for entry in moved['findings']), 0)
         self.assert_wrong_fields(forget(server, who, replay=replay['id']), 'replay')
         self.assert_wrong_fields(forget(server, who, replay='zz'), 'replay')
+
+    def test_the_command_takes_ids_from_standard_input(self):
+        server = self.serve()
+        first = wait_state(server, submit(server, JOB), 'succeeded')
+        who = one_of(scores(server, first['id']), 'train')
+        done = program.run('forget', 'tiny', '--url', server.url, input=f'{patient(who)}\n\n nobody \r\n')
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[0], 'line 1: forgotten; 1 jobs have used the rows, 0 of them are ended now, 0 cannot say')
+        self.assertEqual(lines[1:], [f'  model {first["model"]} has learned from them',
+                                     'line 3: forgotten; 0 jobs have used the rows, 0 of them are ended now, 0 cannot say'])
+        done = program.run('forget', 'tiny', '--url', server.url, '--json', '--replay', input=f'{patient(who)}\n')
+        self.assertTrue(json.loads(done.stdout)['replay'])
+        for dataset_name, lines, status in (('nowhere', '1\n', 1), ('tiny', '', 2), ('tiny', 'x' * 2000 + '\n', 1), ('tiny', 'y' * 300 + '\n', 1)):
+            done = program.run('forget', dataset_name, '--url', server.url, input=lines)
+            self.assertEqual(done.returncode, status, done)
+            self.assertTrue(done.stderr)
+            self.assertNotIn('yyy', done.stderr)
+        self.assertEqual(program.run('forget', input='1\n').returncode, 2)
 
     def test_jobs_that_score_are_told_of_and_leave_them_out(self):
         server = self.serve()
