@@ -34,10 +34,13 @@ static void take_reader(const json_t *value, struct feedback *ret, json_t *error
     const char *text = json_string_value(value);
     const size_t n = text ? strlen(text) : 0;
 
-    if (n > 0 && n < READER_SIZE && strspn(text, LETTERS) == n && json_string_length(value) == n)
+    if (n > 0 && n < READER_SIZE && !strchr("._-", text[0]) && strspn(text, LETTERS) == n &&
+        json_string_length(value) == n)
         ret->reader = text;
     else
-        config_error(errors, "reader", "must be 1 to %d of A-Z a-z 0-9 . _ -", READER_SIZE - 1);
+        config_error(errors, "reader",
+                     "must be 1 to %d of A-Z a-z 0-9 . _ - and begin with a letter or a digit",
+                     READER_SIZE - 1);
 }
 
 static void take_findings(const json_t *value, const struct labels *labels, struct feedback *ret,

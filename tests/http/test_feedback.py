@@ -78,6 +78,7 @@ class Feedback(ServerCase):
         path = f"/predictions/{predict(self.server)['prediction_id']}/feedback"
         for body, *fields in (({}, 'findings', 'reader'), ({'reader': 'a b', 'findings': {'Mass': 'present'}}, 'reader'),
                               ({'reader': '', 'findings': {}}, 'findings', 'reader'),
+                              ({'reader': '-1', 'findings': {'Mass': 'present'}}, 'reader'),  # a spreadsheet would compute it
                               ({'reader': 'x' * 65, 'findings': {'Mass': 'absent'}}, 'reader'),
                               ({'reader': 'r', 'findings': {'Mass': 'perhaps', 'Measles': 'present'}}, 'findings.Mass',
                                'findings.Measles'),

@@ -1,0 +1,111 @@
+/* tests/unit/test_score_keeper.c - scores are kept without anybody's waiting for a disk, and none that was taken is lost. */
+#include "cxrd/score_keeper.h"
+#include "jobs/served.h"
+#include "store_case.h"
+#include "support.h"
+#include "tiny_model.h"
+
+#include <criterion/criterion.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+TestSuite(keeper, .init = store_case_begin, .fini = store_case_end);
+
+static struct score_keeper *keeper;
+static struct served *by;
+
+static void started(size_t days)
+{
+    struct error err = { 0 };
+
+    by = served_new();
+    by->model = tiny_model(1, 1, NULL);
+    snprintf(by->id, sizeof by->id, "aaaaaaaa");
+    cr_assert_eq(keeper_start(store, days, &keeper, &err), ST_OK, "%s", err.text);
+}
+
+static void stopped(void)
+{
+    keeper_stop(keeper);
+    served_release(by);
+}
+
+static bool put(int i)
+{
+    struct kept_scores row = { .model = "aaaaaaaa", .operating = "youden", .at = time(NULL) };
+
+    row.n = model_labels(by->model)->n;
+    snprintf(row.id, sizeof row.id, "00000000-%08d", i);
+    return keeper_add(keeper, by, &row);
+}
+
+/* In text, as asked() has it. */
+static const char *in_file(void) { return asked("SELECT count(*) FROM scored"); }
+
+Test(keeper, writes_what_it_took)
+{
+    started(1);
+    cr_assert(put(1) && put(2));
+    keeper_flush(keeper);
+    cr_assert_str_eq(in_file(), "2");
+    cr_assert_eq(keeper_counts(keeper).kept, 2);
+    cr_assert(put(3));
+    stopped(); /* writes what waits */
+    cr_assert_str_eq(in_file(), "3");
+}
+
+Test(keeper, takes_nothing_where_none_are_kept)
+{
+    started(0);
+    cr_assert_not(put(1));
+    keeper_flush(keeper);
+    cr_assert_str_eq(in_file(), "0");
+    stopped();
+}
+
+Test(keeper, removes_what_was_kept_long_enough_at_its_start)
+{
+    started(1);
+    cr_assert(put(1) && put(2));
+    stopped();
+    changed("UPDATE scored SET until = 5 WHERE id = '00000000-00000001'");
+    started(0);
+    while (keeper_counts(keeper).swept == 0) {
+        const struct timespec moment = { 0, 1000000 };
+
+        nanosleep(&moment, NULL);
+        keeper_flush(keeper);
+    }
+    cr_assert_str_eq(in_file(), "1");
+    stopped();
+}
+
+/* Another connection has the file, so nothing can be written: what has room waits, what has none is counted, and all that waited is
+ * written when the file is free again. */
+Test(keeper, sheds_what_finds_no_room_and_loses_nothing_that_did)
+{
+    enum { ALL = 6000 };
+    sqlite3 *other = NULL;
+    size_t taken = 0;
+    char told[32];
+
+    started(1);
+    cr_assert_eq(sqlite3_open(store_path, &other), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < ALL; i++)
+        taken += put(i);
+    cr_assert(taken >= 4096 && taken < ALL); /* and so nobody waited for the disk, which has taken nothing */
+    cr_assert_eq(keeper_counts(keeper).kept, 0);
+    cr_assert_eq(keeper_counts(keeper).shed, ALL - taken);
+    sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_close(other);
+    while (keeper_counts(keeper).waiting > 0)
+        keeper_flush(keeper);
+    snprintf(told, sizeof told, "%zu", taken);
+    cr_assert_str_eq(in_file(), told);
+    cr_assert(put(ALL));
+    stopped();
+}
