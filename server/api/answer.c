@@ -226,6 +226,35 @@ static void finish(const struct http_request *req, double begun, enum status st,
     a->prediction.timing.total = (clock_seconds() - req->received) * 1e3;
 }
 
+/* The active model answers in place of a canary. */
+static enum status use_active(const struct serving *serving, struct answer *a, struct error *err)
+{
+    enum status st;
+
+    answer_release(a);
+    a->canary = false;
+    st = registry_serving(serving->registry, &a->model, err);
+    return st == ST_OK ? profiles_of(serving->profiles, a->model->id, &a->profile, err) : st;
+}
+
+/* What the model that answers is asked. A canary that lacks what is asked for, such as thresholds of a kind, is not asked.
+ *   ret_question  its profile is the answer's */
+static enum status ask(const struct serving *serving, const struct http_request *req,
+                       const struct answer_query *query, struct answer *a, struct question *ret_question,
+                       struct error *err)
+{
+    enum status st = question_parse(req, query, a->model, ret_question, err);
+
+    if (st == ST_UNUSABLE && a->canary) {
+        st = use_active(serving, a, err);
+        if (st == ST_OK)
+            st = question_parse(req, query, a->model, ret_question, err);
+    }
+    ret_question->policy = serving->policy;
+    ret_question->profile = a->profile;
+    return st;
+}
+
 /* A canary could not answer: it is taken back, and the active model does. */
 static enum status answer_after_canary(const struct serving *serving, const struct http_request *req,
                                        const struct answer_query *query, const struct sent *sent,
@@ -235,18 +264,10 @@ static enum status answer_after_canary(const struct serving *serving, const stru
     enum status st;
 
     canary_failed(serving->canary, a->model);
-    answer_release(a);
-    a->canary = false;
-    st = registry_serving(serving->registry, &a->model, err);
+    st = use_active(serving, a, err);
     if (st == ST_OK)
-        st = profiles_of(serving->profiles, a->model->id, &a->profile, err);
-    if (st == ST_OK)
-        st = question_parse(req, query, a->model, &question, err);
-    if (st != ST_OK)
-        return st;
-    question.policy = serving->policy;
-    question.profile = a->profile;
-    return score(serving, sent, &question, a, err);
+        st = ask(serving, req, query, a, &question, err);
+    return st == ST_OK ? score(serving, sent, &question, a, err) : st;
 }
 
 enum status answer_make(const struct serving *serving, const struct http_request *req,
@@ -264,11 +285,9 @@ enum status answer_make(const struct serving *serving, const struct http_request
     without.code = st;
     st = find_answerer(serving, req, &without, res, ret, err);
     if (st == ST_OK)
-        st = question_parse(req, query, ret->model, &question, err);
+        st = ask(serving, req, query, ret, &question, err);
     if (st != ST_OK)
         return st;
-    question.policy = serving->policy;
-    question.profile = ret->profile;
     st = score(serving, &sent, &question, ret, err);
     if (st == ST_NUMERIC && ret->canary)
         st = answer_after_canary(serving, req, query, &sent, ret, err);

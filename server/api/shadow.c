@@ -168,11 +168,13 @@ void shadow_answered(struct shadow *s, const char *event)
 {
     if (!s || !atomic_load(&s->on))
         return;
-    for (size_t i = 0; i < SLOTS; i++)
-        if (atomic_load(&s->slots[i].state) == WAITING && atomic_load(&s->slots[i].event) == key_of(event)) {
-            atomic_store(&s->slots[i].state, READY);
+    for (size_t i = 0; i < SLOTS; i++) {
+        int expected = WAITING;
+
+        if (atomic_load(&s->slots[i].state) == WAITING && atomic_load(&s->slots[i].event) == key_of(event) &&
+            atomic_compare_exchange_strong(&s->slots[i].state, &expected, READY))
             sem_post(&s->ready);
-        }
+    }
 }
 
 /* ---- the thread ---- */

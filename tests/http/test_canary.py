@@ -91,6 +91,18 @@ class Canary(Case):
         reply = client.post(server, f'/predict?case={case}&model={active}', dataset.image(1), **PNG)
         self.assertEqual(reply.json()['model']['id'], active)
 
+    def test_one_that_lacks_what_is_asked_for_leaves_it_to_the_active_model(self):
+        server = self.serve()
+        thresholds = {kind: {label: 0.5 for label in dataset.LABELS} for kind in ('youden', 'specificity_90')}
+        active = import_model(server, dataset.judging(dataset.weights(1), thresholds))['id']
+        del thresholds['specificity_90']
+        candidate = import_model(server, dataset.judging(dataset.weights(2), thresholds), activate=False)['id']
+        put(server, candidate)
+        case = self.case_of(server, candidate)
+        reply = client.post(server, f'/predict?case={case}&operating_point=specificity_90', dataset.image(1), **PNG)
+        self.assertEqual((reply.status, reply.json()['model']['id']), (200, active), reply)
+        self.assertEqual((self.who(server, case), canary(server, candidate)['state']), (candidate, 'answers'))
+
     def test_what_cannot_be_one_is_refused(self):
         server = self.serve()
         active, candidate = self.pair(server)
