@@ -2,6 +2,7 @@
 import { ask, getJson, key, save } from './api.js';
 import { showCaption } from './caption.js';
 import { $, attempt, bytes, fillFacts, fillTable, make, number, percent, short, time } from './dom.js';
+import { showOwn } from './own.js';
 import { validationsOf } from './scoring.js';
 
 const KINDS = { youden: 'Youden', sensitivity_90: '90 % sensitivity', specificity_90: '90 % specificity' };
@@ -22,13 +23,22 @@ function pointOf(threshold, rates) {
   return make('span', {}, percent(threshold), make('br'), `sensitivity ${side('sensitivity')}`, make('br'), `specificity ${side('specificity')}`);
 }
 
+const LEAST = 10; // test films with a finding, and without it: the server gives no verdict of fewer
+
+/** An AUROC, and whether it is of so few films that it says nothing. */
+function aurocOf({ auroc, auroc_low: low, auroc_high: high, positives, negatives }) {
+  const said = withInterval(auroc, low, high, three);
+  if (positives === undefined || negatives === undefined || Math.min(positives, negatives) >= LEAST) return said;
+  return make('span', {}, said, make('br'), make('span', { class: 'help' }, `too few films: ${positives} with, ${negatives} without`));
+}
+
 function showPoints(points) {
   const table = $('card-points');
   table.closest('.scroll').hidden = !points;
   if (!points) return;
   table.tHead.replaceChildren(make('tr', {}, ...['Finding', 'AUROC', ...Object.values(KINDS)].map((name) => make('th', { scope: 'col' }, name))));
   fillTable(table, Object.entries(points).map(([label, point]) => make('tr', {}, make('th', { scope: 'row' }, label.replaceAll('_', ' ')),
-    make('td', {}, withInterval(point.auroc, point.auroc_low, point.auroc_high, three)),
+    make('td', {}, aurocOf(point)),
     ...Object.keys(KINDS).map((kind) => make('td', {}, pointOf(point[kind], point.rates?.[kind]))))));
 }
 
@@ -103,5 +113,6 @@ export async function showCard(id, work, changed) {
     'SHA-256': card.sha256,
   });
   showPoints(card.operating_points);
+  showOwn(card, changed);
   showCaption('card-caption', `models/${card.id}`, card, async () => { await changed(); });
 }

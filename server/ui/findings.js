@@ -120,7 +120,10 @@ export function showChanges(table, current, prior) {
   const rows = current.findings.filter(({ label }) => label in before)
     .map(({ label, probability }) => ({ label, now: probability, then: before[label], change: probability - before[label] }))
     .sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
-  const points = (change) => `${change < 0 ? '−' : '+'}${(Math.abs(change) * 100).toFixed(1)}`;
+  const points = (change) => {
+    const size = (Math.abs(change) * 100).toFixed(1);
+    return Number(size) === 0 ? size : `${change < 0 ? '−' : '+'}${size}`;
+  };
   table.tBodies[0].replaceChildren(...rows.map(({ label, now, then, change }) => make('tr', {}, make('th', { scope: 'row' }, words(label)),
     make('td', {}, percent(then)), make('td', {}, percent(now)), make('td', {}, points(change)))));
 }

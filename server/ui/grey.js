@@ -70,9 +70,14 @@ export function drawGrey(grey, rectangle, table, image) {
   const { data, width } = level;
   const right = width > 1 ? 1 : 0;
   const below = level.height > 1 ? width : 0;
+  const aligned = [across, down].every(({ part }) => part.every((of) => of === 0)); // as one to one
   for (let y = 0, o = 0; y < image.height; y += 1) {
     const row = down.first[y] * width;
     const low = down.part[y];
+    if (aligned) {
+      for (let x = 0; x < image.width; x += 1, o += 1) pixels[o] = table[data[row + across.first[x]]];
+      continue;
+    }
     for (let x = 0; x < image.width; x += 1, o += 1) {
       const at = row + across.first[x];
       const part = across.part[x];
@@ -81,4 +86,19 @@ export function drawGrey(grey, rectangle, table, image) {
       pixels[o] = table[(top * (256 - low) + bottom * low + 32768) >> 16];
     }
   }
+}
+
+const AS_IT_IS = Uint32Array.from({ length: 256 }, (_, v) => v);
+
+/** The greys that drawGrey() would draw, for paintGrey(). */
+export function sampleGrey(grey, rectangle, { width, height }) {
+  const samples = new ImageData(width, height);
+  drawGrey(grey, rectangle, AS_IT_IS, samples);
+  return new Uint32Array(samples.data.buffer);
+}
+
+/** Such greys into an ImageData of the same size, by a greyTable(). */
+export function paintGrey(samples, table, image) {
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < samples.length; i += 1) pixels[i] = table[samples[i]];
 }

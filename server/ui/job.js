@@ -2,7 +2,7 @@
 import { ask, has, key, postJson, save } from './api.js';
 import { called, showCaption } from './caption.js';
 import { drawLines } from './charts.js';
-import { $, attempt, bytes, duration, fillFacts, make, number, percent, short } from './dom.js';
+import { $, attempt, bytes, duration, fillFacts, fillTable, make, number, percent, short } from './dom.js';
 import { scoredFacts, showFindings } from './scoring.js';
 import { ENDED, watch } from './watch.js';
 
@@ -38,7 +38,7 @@ function showEpochs(record) {
   counted = count;
   drawnJob = record.id;
   for (const [name, lines] of Object.entries(curves(record))) drawLines($(`chart-${name}`), lines, UNITS[name], name === 'loss' ? { beginAtZero: true } : SHARE);
-  $('epochs').tBodies[0].replaceChildren(...epochs.map((epoch) => make('tr', {}, make('th', { scope: 'row' }, String(epoch.epoch)),
+  fillTable($('epochs'), epochs.map((epoch) => make('tr', {}, make('th', { scope: 'row' }, String(epoch.epoch)),
     ...['loss', 'val_loss', 'top5_accuracy', 'val_top5_accuracy', 'val_macro_auroc'].map((name) => make('td', {}, number(epoch[name]))),
     make('td', {}, number(epoch.images_per_s, 0)))));
 }

@@ -1,5 +1,5 @@
-// At which probability a finding is called positive: by thresholds of the model's, which the server holds it against, or by one that
-// the person sets for all findings, which only this page does.
+// At which probability a finding is called positive: by thresholds of the model's, or those that an operator has set for it, which
+// the server holds it against, or by one that the person sets for all findings, which only this page does.
 import { $ } from './dom.js';
 
 let own = null; // 0 to 1; null: the model's
@@ -16,6 +16,12 @@ export function showJudging(prediction) {
   for (const option of $('operating').options) option.disabled = !some && option.value.endsWith('_90');
 }
 
+/** Offer the thresholds that an operator has set for the model of a card. */
+export function offerSet({ own_thresholds: set }) {
+  const option = $('operating').querySelector('[value=set]');
+  option.disabled = !set;
+}
+
 /** `ask(name)` with a kind of thresholds of the model's, '' for those that it has of itself; `again()` where only the page changes. */
 export function startJudging(ask, again) {
   const read = () => {
@@ -27,7 +33,7 @@ export function startJudging(ask, again) {
     const { value } = $('operating');
     $('own').hidden = value !== 'own';
     read();
-    const name = value === 'own' ? asked : value;
+    const name = value === 'own' ? asked : value === 'set' ? 'own' : value; // the server's word
     if (name !== asked) ask(name);
     asked = name;
     again();

@@ -109,6 +109,8 @@ function text(value) {
   return Array.isArray(value) ? value.join(', ') || '–' : String(value);
 }
 
+const AUROC = 'AUROC on test';
+
 /** A model as rows: how good it is first, then how it was trained, then what it is. */
 async function sideOf(card) {
   const { tensors, intended_use, metrics, operating_points: points, ...facts } = card;
@@ -118,7 +120,31 @@ async function sideOf(card) {
   const { validation_loss, top5_accuracy, baseline, evaluation, config } = await getJson(`jobs/${card.job}`);
   const { findings, ...test } = evaluation?.test ?? {};
   const aurocs = Object.fromEntries((findings ?? []).map((finding) => [finding.label, finding.auroc]));
-  return flatten({ validation_loss, top5_accuracy, baseline, test, 'AUROC on test': aurocs, config, ...facts });
+  return flatten({ validation_loss, top5_accuracy, baseline, test, [AUROC]: aurocs, config, ...facts });
+}
+
+const GENERAL = 'How good, and what it is';
+
+/** Their fields by what they are about: a table each, of which the first two, how good they are, are open. */
+function groupsOf(both, sides) {
+  const groups = new Map();
+  for (const name of new Set(sides.flatMap(Object.keys))) {
+    const [of, ...rest] = name.split('.');
+    const group = rest.length ? of : GENERAL;
+    const values = sides.map((side) => text(side[name]));
+    const differs = new Set(values).size > 1;
+    const row = make('tr', { class: differs ? 'differs' : null }, make('th', { scope: 'row' }, rest.join('.') || of),
+      ...values.map((value) => make('td', {}, value)));
+    const { rows, count } = groups.get(group) ?? { rows: [], count: 0 };
+    groups.set(group, { rows: [...rows, row], count: count + differs });
+  }
+  return [...groups].map(([name, { rows, count }]) => {
+    const table = make('table', {}, make('thead', {}, make('tr', {}, make('th', { scope: 'col' }, 'Field'), ...both.map((card) => make('th', { scope: 'col' }, called(card))))),
+      make('tbody', {}, ...rows));
+    return make('details', { class: 'group', open: [GENERAL, AUROC].includes(name) ? '' : null },
+      make('summary', {}, `${name.replaceAll('_', ' ')} `, make('span', { class: 'help' }, `${count ? `${count} of ${rows.length} differ` : `${rows.length} alike`}`)),
+      make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': name }, table));
+  });
 }
 
 async function showComparison() {
@@ -128,15 +154,7 @@ async function showComparison() {
   $('paired').hidden = true;
   if (both.length === 2) await showPaired(...both);
   $('comparison-warning').hidden = !both.some((card) => ofOtherFindings(both[0], card));
-  const sides = await Promise.all(both.map(sideOf));
-  const names = [...new Set(sides.flatMap(Object.keys))];
-  $('comparison-table').tHead.replaceChildren(make('tr', {}, make('th', { scope: 'col' }, 'Field'),
-    ...both.map((card) => make('th', { scope: 'col' }, called(card)))));
-  $('comparison-table').tBodies[0].replaceChildren(...names.map((name) => {
-    const values = sides.map((side) => text(side[name]));
-    return make('tr', { class: new Set(values).size > 1 ? 'differs' : null }, make('th', { scope: 'row' }, name),
-      ...values.map((value) => make('td', {}, value)));
-  }));
+  $('comparison-groups').replaceChildren(...groupsOf(both, await Promise.all(both.map(sideOf))));
 }
 
 async function change(path, said) {

@@ -1,6 +1,7 @@
 // Fields for the values that the active model takes beside the picture, and for nothing else.
 import { Problem, getJson } from './api.js';
 import { $ } from './dom.js';
+import { offerSet } from './judging.js';
 
 const NAMES = ['age', 'sex', 'view', 'history', 'history_last', 'course'];
 let known = null; // the id of the model whose fields are shown
@@ -26,6 +27,12 @@ export async function askFor(id) {
   if (id !== wanted) return;
   known = id;
   show(card);
+  offerSet(card);
+}
+
+/** Ask for the card anew when it is needed: it is another now. */
+export function forgetModel() {
+  known = null;
 }
 
 /** Show what the active model takes. A person without a key is told so when they ask for a prediction. */

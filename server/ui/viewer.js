@@ -1,6 +1,6 @@
 // A film on a canvas: which part of it is shown, through which window, with which map over it. Hands and keys are gestures.js's.
 import { make } from './dom.js';
-import { drawGrey, greyTable } from './grey.js';
+import { drawGrey, greyTable, paintGrey, sampleGrey } from './grey.js';
 
 const DEEPEST = 16;        // screen pixels for one of the film
 const MAP_SIDE = 512;      // pixels of the map's longer side before it is stretched; a cell has 8 at least
@@ -49,6 +49,7 @@ export class Viewer {
   show(grey, name, label) {
     if (grey !== this.grey) Object.assign(this, { map: null, window: { ...OPEN }, view: { zoom: 1, x: 0.5, y: 0.5 } });
     this.grey = grey;
+    this.sampled = null;
     this.tag.textContent = name;
     this.canvas.setAttribute('aria-label', label);
     this.told(this);
@@ -177,13 +178,25 @@ export class Viewer {
     const bottom = Math.min(canvas.height, Math.round(film.y + grey.height * scale));
     if (right <= left || bottom <= top) return;
     const image = this.imageOf(right - left, bottom - top);
-    drawGrey(grey, { x: (left - film.x) / scale, y: (top - film.y) / scale, width: (right - left) / scale, height: (bottom - top) / scale },
-      greyTable(this.window), image);
+    this.paint({ x: (left - film.x) / scale, y: (top - film.y) / scale, width: (right - left) / scale, height: (bottom - top) / scale }, image);
     context.putImageData(image, left, top);
     if (!this.map) return;
     context.globalAlpha = this.mapStrength;
     context.drawImage(this.map, film.x, film.y, grey.width * scale, grey.height * scale);
     context.globalAlpha = 1;
+  }
+
+  /** A part of the film into an image. Where only the window changes, from the second time on by the greys of that part alone. */
+  paint(part, image) {
+    const table = greyTable(this.window);
+    const key = [part.x, part.y, part.width, part.height, image.width, image.height].join();
+    if (this.sampled?.key !== key) {
+      this.sampled = { key, samples: null };
+      drawGrey(this.grey, part, table, image);
+      return;
+    }
+    this.sampled.samples ??= sampleGrey(this.grey, part, image);
+    paintGrey(this.sampled.samples, table, image);
   }
 
   /** The pixels of the last frame, where they are as many. */

@@ -397,6 +397,14 @@ await tap.test('a model has a card, with its job, its report and its operating p
   await page.click('#card-caption button');
   await page.waitForFunction((id) => document.querySelector(`[data-model="${id}"]`).textContent.includes('the first'), active);
   assert.equal((await api(`/models/${active}`)).name, 'the first');
+  await page.click('#card-own summary');
+  await page.fill('#own-Mass', '12.5');
+  await page.click('#card-own button');
+  await page.waitForFunction(() => document.querySelector('#card-own-count').textContent === '1 set');
+  assert.deepEqual((await api(`/models/${active}`)).own_thresholds, { Mass: 0.125 });
+  await page.fill('#own-Mass', '');
+  await page.click('#card-own button');
+  await page.waitForFunction(() => document.querySelector('#card-own-count').textContent === 'none set');
   await assertAccessible('a card');
   await shoot('card');
   await page.click('#card-actions a:text-is("Its job")');
