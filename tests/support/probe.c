@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static float *floats(size_t n)
@@ -144,4 +145,19 @@ double probe_slope(struct probe *p, float *where)
     const float h = p->step;
 
     return (loss_at(p, where, *where + h) - loss_at(p, where, *where - h)) / (2 * (double)h);
+}
+
+const char *probe_describe(const struct probe *p)
+{
+    const struct node *l = &p->node;
+    static char text[200];
+
+    snprintf(
+        text, sizeof text,
+        "%s%s of %zu x %zu x %zu, window %zu x %zu by %zu x %zu, border from %zu x %zu on, %zu x %zu apart, "
+        "%zu groups",
+        l->ops->kind, p->training ? " in training" : "", l->in[0].c, l->in[0].h, l->in[0].w, l->window.h,
+        l->window.w, l->window.stride_h, l->window.stride_w, l->window.top, l->window.left,
+        l->window.dilation_h, l->window.dilation_w, l->groups);
+    return text;
 }
