@@ -475,6 +475,7 @@ async function testPhone({ tap, browser, server, assertAccessible, assertFits, s
   for (const colorScheme of ['light', 'dark']) {
     await tap.test(`on a phone, ${colorScheme}: nothing is cut off, and two fingers zoom`, async () => {
       const context = await browser.newContext({ viewport: PHONE, colorScheme, hasTouch: true, isMobile: true });
+      context.setDefaultTimeout(900_000); // as of the page of the other tests
       try {
         const page = await context.newPage();
         await page.goto(server.url);
