@@ -457,7 +457,9 @@ async function testJudging({ tap, page, server }) {
     await page.fill('#own-threshold', String(middle * 100));
     (await shown()).forEach(([label, probability, positive]) => assert.equal(positive, probability >= middle, label));
     const own = Object.fromEntries(first.findings.map(({ label }, i) => [label, i % 2])); // every other one is called
-    await fetch(`${server.url}/models/${first.model.id}`, { method: 'PATCH', body: JSON.stringify({ own_thresholds: own }), headers: { 'Content-Type': 'application/json' } });
+    const set = (thresholds) => fetch(`${server.url}/models/${first.model.id}`, { method: 'PATCH', body: JSON.stringify({ own_thresholds: thresholds }),
+      headers: { 'Content-Type': 'application/json' } });
+    await set(own);
     await page.reload();
     await page.setInputFiles('#file', server.picture);
     await page.waitForSelector('#operating option[value=set]:not([disabled])', { state: 'attached' });
@@ -465,6 +467,7 @@ async function testJudging({ tap, page, server }) {
     await page.selectOption('#operating', 'set');
     await page.waitForFunction((wanted) => [...document.querySelectorAll('#findings button')].map(({ dataset: { label }, classList }) => [label, classList.contains('positive')])
       .every(([label, positive]) => positive === (wanted[label] === 0)) && !document.querySelector('#prediction').hidden, own);
+    await set(null);
     await page.selectOption('#operating', '');
     await page.waitForFunction((wanted) => [...document.querySelectorAll('#findings button')].map((button) => button.classList.contains('positive')).join() === wanted
       && !document.querySelector('#prediction').hidden, first.findings.map(({ positive }) => Boolean(positive)).join());
