@@ -21,6 +21,11 @@ struct shared {
 /* One of `size` zero bytes, which whoever else has it cannot make any other; 0: it grows with what is appended. False: errno says why,
  * as for all that follow. */
 bool shared_open(struct shared *ret, const char *name, size_t size);
+/* Take the memory of the first `n` bytes, of which it has so many, while another process begins to write them: the last ones first, so
+ * that both meet somewhere and that one finds half of it there already. They stay zero until they are written.
+ *   go_on  asked again and again: whether that makes sense any more */
+void shared_prepare(const struct shared *s, size_t n, bool (*go_on)(void *arg), void *arg);
+
 bool shared_append(struct shared *s, const void *bytes, size_t n);
 bool shared_read(const struct shared *s, size_t at, void *ret, size_t n);
 

@@ -25,6 +25,17 @@ bool shared_open(struct shared *ret, const char *name, size_t size)
     return true;
 }
 
+void shared_prepare(const struct shared *s, size_t n, bool (*go_on)(void *arg), void *arg)
+{
+    enum { STEP = 256 << 10 };
+
+    for (size_t end = n, step; end > 0 && go_on(arg); end -= step) {
+        step = (end - 1) % STEP + 1; /* whole ones but for the first */
+        if (fallocate(s->fd, 0, (off_t)(end - step), (off_t)step) != 0)
+            break; /* then they come when they are written */
+    }
+}
+
 bool shared_append(struct shared *s, const void *bytes, size_t n)
 {
     const uint8_t *from = bytes;

@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SIDE = 4 };
@@ -297,4 +299,41 @@ Test(helper, a_file_over_the_limit_is_not_sent)
     cr_assert_str_eq(err.reason, "limit");
     free(file);
     decoder_close(d);
+}
+
+/* ---- memory that is taken beforehand ---- */
+
+enum { MIB = 1 << 20 };
+
+static size_t taken(const struct shared *s)
+{
+    struct stat st;
+
+    cr_assert_eq(fstat(s->fd, &st), 0);
+    cr_assert_eq((size_t)st.st_size, s->size, "its size stays");
+    return (size_t)st.st_blocks * 512;
+}
+
+static bool so_often(void *arg) { return (*(size_t *)arg)-- > 0; }
+
+Test(shared, memory_is_taken_from_the_end_of_a_part_and_stays_zero)
+{
+    struct shared s = SHARED_INIT;
+    size_t times = 1;
+    const uint8_t *at;
+
+    cr_assert(shared_open(&s, "test", 4 * MIB));
+    cr_assert_eq(taken(&s), 0);
+    shared_prepare(&s, 2 * MIB, so_often, &times);
+    cr_assert(taken(&s) > 0 && taken(&s) < MIB, "%zu: one step of many", taken(&s));
+    times = SIZE_MAX;
+    shared_prepare(&s, 2 * MIB - 100, so_often, &times);
+    cr_assert_eq(taken(&s), 2 * MIB);
+    cr_assert(shared_seal(&s));
+    at = shared_map(&s, s.size);
+    cr_assert_not_null(at);
+    for (size_t i = 0; i < s.size; i++)
+        cr_assert_eq(at[i], 0, "byte %zu", i);
+    munmap((void *)at, s.size);
+    shared_close(&s);
 }

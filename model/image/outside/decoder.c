@@ -45,6 +45,7 @@ enum lane_state {
 struct lane {
     enum lane_state state;
     struct helper helper;
+    size_t last_pixels; /* of the last picture that it gave */
 };
 
 struct decoder {
@@ -337,6 +338,16 @@ struct attempt {
     enum status st; /* where it was HELPER_DONE, or where nothing was asked for want of a lane or of memory */
 };
 
+/* Pictures that come one behind the other are often of one size; a small file does not pay for the large picture before it. */
+static size_t expected_output(const struct lane *lane, const struct decode_request *r)
+{
+    size_t pixels = lane->last_pixels < r->n_bytes ? lane->last_pixels : r->n_bytes;
+
+    if (pixels > r->limits.max_pixels)
+        pixels = r->limits.max_pixels;
+    return DECODE_OUTPUT_SIZE(pixels);
+}
+
 static struct attempt ask(struct decoder *d, struct lane *lane, const struct passage *p, struct image *ret,
                           struct error *err)
 {
@@ -348,10 +359,12 @@ static struct attempt ask(struct decoder *d, struct lane *lane, const struct pas
         a.st = no_memory(err);
         return a;
     }
-    a.news = helper_decode(&lane->helper, &p->input, &output, &p->request,
+    a.news = helper_decode(&lane->helper, &p->input, &output, &p->request, expected_output(lane, &p->request),
                            clock_seconds() + p->request.wall_s + SLACK_S, &done);
     if (a.news == HELPER_DONE)
         a.st = outcome_read(d, &output, &p->request, &done, ret, err);
+    if (a.news == HELPER_DONE && a.st == ST_OK)
+        lane->last_pixels = ret->width * ret->height;
     shared_close(&output);
     return a;
 }

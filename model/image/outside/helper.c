@@ -313,6 +313,8 @@ bool helper_is_there(const struct helper *h)
     return poll(&p, 1, 0) == 0;
 }
 
+static bool says_nothing(void *arg) { return helper_is_there(arg); }
+
 static bool send_request(const struct helper *h, struct decode_request *request, const struct shared *input,
                          const struct shared *output)
 {
@@ -337,13 +339,15 @@ static bool send_request(const struct helper *h, struct decode_request *request,
 }
 
 enum helper_news helper_decode(struct helper *h, const struct shared *input, const struct shared *output,
-                               const struct decode_request *request, double deadline, struct decode_done *ret)
+                               const struct decode_request *request, size_t expected, double deadline,
+                               struct decode_done *ret)
 {
     struct decode_request asked = *request;
 
     asked.id = ++h->asked;
     if (!send_request(h, &asked, input, output))
         return HELPER_NOT_ASKED;
+    shared_prepare(output, expected, says_nothing, h);
     switch (socket_read(h->socket, deadline, ret, sizeof *ret)) {
     case HEARD: return ret->id == asked.id ? HELPER_DONE : HELPER_BROKEN;
     case HEARD_END: return HELPER_ENDED;

@@ -38,9 +38,10 @@ enum helper_news {
 
 /* Have a file decoded; `request` says all but its id. After anything but HELPER_DONE the helper is of no use any more.
  *   input, output  see cxrd/decode.h
+ *   expected       bytes of the output that it will likely write: they are made ready while it begins
  *   deadline       of clock_seconds() */
 enum helper_news helper_decode(struct helper *h, const struct shared *input, const struct shared *output,
-                               const struct decode_request *request, double deadline,
+                               const struct decode_request *request, size_t expected, double deadline,
                                struct decode_done *ret);
 
 #endif
