@@ -8,6 +8,7 @@
 #include "cxrd/onnx.h"
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
+#include "endorsing.h"
 #include "served.h"
 #include "shelf.h"
 
@@ -24,6 +25,7 @@ struct registry {
     struct store *store;
     char folder[PATH_MAX];
     enum precision precision;
+    const struct signers *signers; /* NULL: nobody need have signed a model */
     pthread_mutex_t
         lock; /* guards these three: held to copy them, or to swap a pointer, never while work is done */
     struct served *active; /* NULL: none */
@@ -218,7 +220,9 @@ static enum status served_make(struct registry *r, const char *id, const json_t 
     snprintf(m->sha256, DIGEST_TEXT_SIZE, "%s", text_in(card, "sha256"));
     if (strlen(text_in(card, "population")) < sizeof m->population) /* cut, it might be no UTF-8 */
         snprintf(m->population, sizeof m->population, "%s", text_in(card, "population"));
-    st = file_load(r, id, m->sha256, &m->model, err);
+    st = r->signers ? endorsed_model(r->store, r->signers, id, err) : ST_OK;
+    if (st == ST_OK)
+        st = file_load(r, id, m->sha256, &m->model, err);
     if (st == ST_OK && model_is_backbone(m->model))
         st = error_set(err, ST_CONFLICT, BACKBONE_REFUSED);
     if (st == ST_OK)
@@ -334,6 +338,7 @@ enum status registry_open(struct store *store, const char *state, const struct r
         return error_nomem(err);
     r->store = store;
     r->precision = options->precision;
+    r->signers = options->signers;
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->change, NULL);
     pthread_mutex_init(&r->loading, NULL);
@@ -429,8 +434,9 @@ enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, 
     return st;
 }
 
-enum status registry_import(struct registry *r, const void *bytes, size_t n_bytes,
-                            const struct import_options *o, json_t **ret_card, struct error *err)
+/* As registry_import(), of bytes that may be taken. */
+static enum status import(struct registry *r, const void *bytes, size_t n_bytes,
+                          const struct import_options *o, json_t **ret_card, struct error *err)
 {
     struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
     struct model *m = NULL;
@@ -447,6 +453,39 @@ enum status registry_import(struct registry *r, const void *bytes, size_t n_byte
     buf_release(&file);
     json_decref(report);
     model_unref(m);
+    return st;
+}
+
+enum status registry_import(struct registry *r, const void *bytes, size_t n_bytes,
+                            const struct import_options *o, const char *signature, json_t **ret_card,
+                            struct error *err)
+{
+    char sha256[DIGEST_TEXT_SIZE];
+    json_t *card = NULL;
+    enum status st = r->signers ? endorsed_bytes(r->signers, bytes, n_bytes, signature, sha256, err) : ST_OK;
+
+    if (st == ST_OK)
+        st = import(r, bytes, n_bytes, o, &card, err);
+    if (st == ST_OK && r->signers)
+        st = store_model_sign(r->store, text_in(card, "id"), sha256, signature, err);
+    if (st == ST_OK)
+        *ret_card = card;
+    else
+        json_decref(card);
+    return st;
+}
+
+enum status registry_sign(struct registry *r, const char *id, const char *signature, struct error *err)
+{
+    json_t *card = NULL;
+    enum status st = store_model_get(r->store, id, &card, err);
+
+    if (st == ST_OK && !r->signers)
+        st = error_set(err, ST_CONFLICT,
+                       "this server asks for no signature of a model: it was started without --model-keys");
+    if (st == ST_OK)
+        st = endorse_model(r->store, r->signers, id, text_in(card, "sha256"), signature, err);
+    json_decref(card);
     return st;
 }
 

@@ -82,6 +82,9 @@ static const char *const MIGRATIONS[] = {
      "CREATE TABLE profile_choices(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
      "  active TEXT REFERENCES profiles(id) ON DELETE SET NULL,"
      "  previous TEXT REFERENCES profiles(id) ON DELETE SET NULL);"),
+    /* who stands for a model: the digest that was signed, of its file or of the foreign one that it was made of */
+    "CREATE TABLE model_signatures(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
+    "  sha256 TEXT NOT NULL, signature TEXT NOT NULL);",
 };
 enum { N_MIGRATIONS = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

@@ -10,6 +10,7 @@
 #include "cxrd/import.h"
 #include "cxrd/model.h"
 #include "cxrd/own_thresholds.h"
+#include "cxrd/signature.h"
 #include "cxrd/store.h"
 
 struct registry;
@@ -31,6 +32,9 @@ struct served {
 struct registry_options {
     enum precision precision; /* of models that answer; see model_narrow() */
     size_t beside;            /* models that stay loaded beside the active one, for registry_named() */
+    const struct signers *
+        signers; /* one of whom must have signed a model that is imported, or that is to answer; borrowed, must
+                                    * outlive it; NULL: nobody need have */
 };
 MUST_USE enum status registry_open(struct store *store, const char *state,
                                    const struct registry_options *options, struct registry **ret_registry,
@@ -86,11 +90,18 @@ MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t 
 
 /* Add a model from a file that others wrote, see model_import(): its file becomes a weights file of ours. One that is ours stays
  * as it is.
- *   o         borrowed
- *   ret_card  its card, a new reference
- * Errors: model_import()'s, ST_IO. */
+ *   o          borrowed
+ *   signature  of the bytes, see cxrd/signature.h; NULL: none
+ *   ret_card   its card, a new reference
+ * Errors: model_import()'s, ST_IO; with signers ST_UNUSABLE: none of them signed it. */
 MUST_USE enum status registry_import(struct registry *r, const void *bytes, size_t n_bytes,
-                                     const struct import_options *o, json_t **ret_card, struct error *err);
+                                     const struct import_options *o, const char *signature, json_t **ret_card,
+                                     struct error *err);
+
+/* Keep a signature of a model's own file, of one that was made here, or after keys have changed.
+ * Errors: ST_NOTFOUND, ST_UNUSABLE (it is of none of the signers), ST_FORMAT, ST_CONFLICT (this registry asks for none), ST_IO. */
+MUST_USE enum status registry_sign(struct registry *r, const char *id, const char *signature,
+                                   struct error *err);
 
 /* Make a model the one that answers: load it, compare its digest, warm it up, record the choice, swap.
  *   ret_card  a new reference; may be NULL

@@ -236,6 +236,13 @@ MUST_USE enum status store_setting_put(struct store *s, const char *name, const 
 MUST_USE enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE],
                                          struct error *err);
 
+/* Who stands for a model: a signature of a digest, instead of the one before. Errors: ST_NOTFOUND (the model), ST_IO. */
+MUST_USE enum status store_model_sign(struct store *s, const char *id, const char *sha256,
+                                      const char *signature, struct error *err);
+
+/* {"sha256","signature"}, a new reference. Errors: ST_NOTFOUND (there is none), ST_IO. */
+MUST_USE enum status store_model_signature(struct store *s, const char *id, json_t **ret, struct error *err);
+
 /* ---- profiles of sites (cxrd/site_profile.h) ----
  *
  * They go with their model. Of each model at most one is active, and the one before it is remembered. */

@@ -13,8 +13,9 @@ struct app {
     struct accounting accounting;
     struct work work;
     struct serving serving;
-    struct notices *notices; /* NULL: nobody is told anything */
-    char *s3_credentials;    /* owned; NULL: none */
+    struct notices *notices;       /* NULL: nobody is told anything */
+    struct signers *model_signers; /* owned; NULL: nobody need sign a model */
+    char *s3_credentials;          /* owned; NULL: none */
 };
 
 #endif

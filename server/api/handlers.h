@@ -14,7 +14,7 @@ handler_fn job_events_get, datasets_get, datasets_post;
 handler_fn models_get, model_get, model_weights_get, model_onnx_get, models_post, model_activate_post;
 handler_fn model_canary_put, model_canary_get, model_canary_delete;
 handler_fn model_shadow_put, model_shadow_get, model_shadow_delete;
-handler_fn models_rollback_post, model_delete, model_patch;
+handler_fn model_signature_post, models_rollback_post, model_delete, model_patch;
 handler_fn feedback_post, feedback_get, feedback_summary_get;
 handler_fn model_profiles_get, model_profiles_post, model_profiles_rollback_post;
 handler_fn profile_get, profile_delete, profile_activate_post, profile_deactivate_post, profile_kept_get;

@@ -110,7 +110,8 @@ static enum status import_options_parse(const struct http_request *req,
 enum status models_post(struct app *app, const struct http_request *req, struct http_response *res,
                         struct error *err)
 {
-    char texts[N_IMPORT_TEXTS][PARAMETER_TEXT];
+    char texts[N_IMPORT_TEXTS][PARAMETER_TEXT], signature[PARAMETER_TEXT];
+    const bool is_signed = http_parameter(req, "signature", signature);
     struct import_options o;
     json_t *card = NULL;
     enum status st = models_at_head(app, req, res, err);
@@ -121,7 +122,8 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
         return error_set(err, ST_FORMAT, "the request has no body: send a file of weights");
     st = import_options_parse(req, texts, &o, err);
     if (st == ST_OK)
-        st = registry_import(app_work(app)->registry, req->body, req->body_len, &o, &card, err);
+        st = registry_import(app_work(app)->registry, req->body, req->body_len, &o,
+                             is_signed ? signature : NULL, &card, err);
     if (st == ST_FORMAT)
         res->status = 422; /* a bad file is unusable, the request itself is well formed */
     if (st != ST_OK)
@@ -146,6 +148,26 @@ enum status model_activate_post(struct app *app, const struct http_request *req,
         st = loading_status(registry_activate(app_work(app)->registry, req->id, &card, err), res);
     res->notes = json_pack("{s:s}", "model", req->id);
     return st == ST_OK ? http_json(res, card) : st;
+}
+
+enum status model_signature_post(struct app *app, const struct http_request *req, struct http_response *res,
+                                 struct error *err)
+{
+    json_t *request = NULL, *card = NULL;
+    const char *signature;
+    enum status st = body_json(req, res, &request, err);
+
+    signature = json_string_value(json_object_get(request, "signature"));
+    if (st == ST_OK && (json_object_size(request) != 1 || !signature))
+        st = error_set(err, ST_INVALID, "the body must be {\"signature\": 128 hexadecimal digits}");
+    if (st == ST_OK)
+        st = registry_sign(app_work(app)->registry, req->id, signature, err);
+    if (st == ST_OK)
+        st = store_model_get(app_work(app)->store, req->id, &card, err);
+    json_decref(request);
+    if (st == ST_FORMAT && !res->status)
+        res->status = 422;
+    return st == ST_OK ? http_json(res, card) : storage_status(st, res);
 }
 
 enum status models_rollback_post(struct app *app, const struct http_request *req, struct http_response *res,

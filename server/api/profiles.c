@@ -279,9 +279,12 @@ enum status model_profiles_post(struct app *app, const struct http_request *req,
         document = json_incref((json_t *)ask.profile);
     else if (st == ST_OK)
         st = make(work, &ask, card, &document, err);
-    if (st == ST_OK)
+    if (st == ST_OK) {
         st = profiles_add(work->profiles, card, document, ask.name, ask.signature, ask.profile != NULL,
                           &stored, err);
+        if (st == ST_FORMAT) /* of a signature; the request itself is well formed */
+            res->status = 422;
+    }
     if (st == ST_OK) {
         const char *id = json_string_value(json_object_get(stored, "id"));
 

@@ -224,12 +224,15 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     app->serving.store = app->work.store;
     if (st == ST_OK)
         st = outgoing_start(app, o, err);
+    if (st == ST_OK && o->model_keys)
+        st = signers_load(o->model_keys, &app->model_signers, err);
     if (st == ST_OK) {
         state_sweep(o->state, app->work.store);
         datasets_sweep(o->datasets, app->work.store);
-        st = registry_open(app->work.store, o->state,
-                           &(struct registry_options){ app->serving.precision, o->loaded_models },
-                           &app->work.registry, err);
+        st = registry_open(
+            app->work.store, o->state,
+            &(struct registry_options){ app->serving.precision, o->loaded_models, app->model_signers },
+            &app->work.registry, err);
         app->serving.registry = app->work.registry;
     }
     if (st == ST_OK)
@@ -422,6 +425,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     sessions_free(s->app.serving.sessions);
     profiles_close(s->app.work.profiles);
     registry_close(s->app.work.registry);
+    signers_free(s->app.model_signers);
     store_close(s->app.work.store);
     explicit_bzero(&s->patients_key, sizeof s->patients_key);
     audit_close(s->app.accounting.audit);

@@ -170,6 +170,8 @@ const struct option SERVE_OPTIONS[] = {
     { "profile-keys", OPTION_TEXT, AT(profile_keys), "DIR|FILE",
       "public Ed25519 keys, PEM: a site's profile that none of them has signed is not used, see cxrd sign "
       "--help (none: any is)" },
+    { "model-keys", OPTION_TEXT, AT(model_keys), "DIR|FILE",
+      "the same for models: none is imported or answers that none of them has signed (none: any does)" },
     { "input-policy", OPTION_TEXT, AT(input_policy), "frontal|warn|reject",
       "which pictures are refused: those whose file says that they show no frontal chest; none of them, "
       "there is a warning; "

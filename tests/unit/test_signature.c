@@ -20,16 +20,41 @@ static const char PRIVATE[] = "-----BEGIN PRIVATE KEY-----\n"
 static const char SIGNED[] = "3600f99d51a5c3a4f46180cdf9b3defd296488b429dfc78b93d3194472e43227"
                              "15d3a0f809cfcd5b0fcb3a29f565ba2896c3699ebe1b3115580a7737c8e81c0d";
 
-static void key_write(const char *folder, const char *name)
-{
-    char command[1000];
+/* Keys that `openssl genpkey` made for this test alone, and of another kind. */
+static const struct {
+    const char *name, *private, *public;
+} KEYS[] = {
+    { "one",
+      "-----BEGIN PRIVATE KEY-----\n"
+      "MC4CAQAwBQYDK2VwBCIEIONB67MtdAWGO/7aZt/BZZpsC+OWy9z3pdKcH0i8KrUS\n"
+      "-----END PRIVATE KEY-----\n",
+      "-----BEGIN PUBLIC KEY-----\n"
+      "MCowBQYDK2VwAyEAaEZco28zQsphdwqNVylyqes4PFAcelTJlcwcul6gUWY=\n"
+      "-----END PUBLIC KEY-----\n" },
+    { "two",
+      "-----BEGIN PRIVATE KEY-----\n"
+      "MC4CAQAwBQYDK2VwBCIEIHfHHnlEO6btsEtc7ggGxAfgamfyC0DCypF83TFq58kC\n"
+      "-----END PRIVATE KEY-----\n",
+      "-----BEGIN PUBLIC KEY-----\n"
+      "MCowBQYDK2VwAyEA2W6/zrZ+ACtefLLyIO//UfvA/O8TvSGP5eg3tlL0gIc=\n"
+      "-----END PUBLIC KEY-----\n" },
+    { "ec",
+      "-----BEGIN PRIVATE KEY-----\n"
+      "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg4Dg+gi5ViTwPAND3\n"
+      "mynyAgR4ptl67qI9uZGx/7yN1ZehRANCAARA7W9vZJ4zh3cCh/Q7btnSHHemK1Sh\n"
+      "S/j2m7Mzpkb+B8ig0ES46rbAqaqlTgCluXZR2NmOYlTVk8rWkueHrsr9\n"
+      "-----END PRIVATE KEY-----\n",
+      "-----BEGIN PUBLIC KEY-----\n"
+      "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEQO1vb2SeM4d3Aof0O27Z0hx3pitU\n"
+      "oUv49puzM6ZG/gfIoNBEuOq2wKmqpU4Apbl2UdjZjmJU1ZPK1pLnh67K/Q==\n"
+      "-----END PUBLIC KEY-----\n" },
+};
+enum { ONE, TWO, CURVE };
 
-    snprintf(
-        command, sizeof command,
-        "openssl genpkey -algorithm ed25519 -out %s/%s.key && mkdir -p %s/keys && openssl pkey -in %s/%s.key "
-        "-pubout -out %s/keys/%s.pem",
-        folder, name, folder, folder, name, folder, name);
-    cr_assert_eq(system(command), 0);
+static void key_write(const char *folder, int which)
+{
+    write_text(path_in(folder, "%s.key", KEYS[which].name), KEYS[which].private);
+    write_text(path_in(folder, "keys/%s.pem", KEYS[which].name), KEYS[which].public);
 }
 
 static enum status check(const char *keys, const char *context, const char *text, const char *signature,
@@ -64,7 +89,7 @@ Test(signature, it_holds_for_these_bytes_this_context_and_this_key)
     const char *keys = path_in(folder, "keys");
     struct error err;
 
-    key_write(folder, "one");
+    key_write(folder, ONE);
     cr_assert_eq(signature_make(path_in(folder, "one.key"), SIGNED_PROFILE, "text", 4, good, mine, &err),
                  ST_OK);
     cr_assert_eq(check(keys, SIGNED_PROFILE, "text", good, said), ST_OK);
@@ -93,9 +118,9 @@ Test(signature, keys_change_by_standing_beside_each_other)
     const char *keys = path_in(folder, "keys");
     struct error err;
 
-    key_write(folder, "one");
+    key_write(folder, ONE);
     cr_assert_eq(signature_make(path_in(folder, "one.key"), "c", "x", 1, one, name, &err), ST_OK);
-    key_write(folder, "two");
+    key_write(folder, TWO);
     cr_assert_eq(signature_make(path_in(folder, "two.key"), "c", "x", 1, two, name, &err), ST_OK);
     cr_assert_eq(check(keys, "c", "x", one, NULL), ST_OK);
     cr_assert_eq(check(keys, "c", "x", two, NULL), ST_OK);
@@ -107,7 +132,7 @@ Test(signature, keys_change_by_standing_beside_each_other)
 
 Test(signature, what_is_no_key_is_refused_by_name)
 {
-    char *folder = scratch_folder(), text[SIGNATURE_TEXT_SIZE], name[SIGNER_TEXT_SIZE], command[600];
+    char *folder = scratch_folder(), text[SIGNATURE_TEXT_SIZE], name[SIGNER_TEXT_SIZE];
     struct signers *s = NULL;
     struct error err;
 
@@ -116,11 +141,8 @@ Test(signature, what_is_no_key_is_refused_by_name)
     write_text(path_in(folder, "bad.pem"), "hello\n");
     cr_assert_eq(signers_load(folder, &s, &err), ST_FORMAT);
     cr_assert_not_null(strstr(err.text, "bad.pem"));
-    snprintf(command, sizeof command,
-             "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out %s/ec.key 2>/dev/null && "
-             "openssl pkey -in %s/ec.key -pubout -out %s/bad.pem",
-             folder, folder, folder);
-    cr_assert_eq(system(command), 0);
+    write_text(path_in(folder, "bad.pem"), KEYS[CURVE].public);
+    write_text(path_in(folder, "ec.key"), KEYS[CURVE].private);
     cr_assert_eq(signers_load(folder, &s, &err), ST_FORMAT, "of another kind");
     cr_assert_eq(signature_make(path_in(folder, "ec.key"), "c", "x", 1, text, name, &err), ST_FORMAT);
     cr_assert_eq(signature_make(path_in(folder, "bad.pem"), "c", "x", 1, text, name, &err), ST_FORMAT,
