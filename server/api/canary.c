@@ -23,23 +23,30 @@ struct canary {
     struct canary_options options;
     atomic_bool on; /* so that requests take no lock where there is none */
 
-    pthread_mutex_t lock; /* guards everything below; held for no more than counting */
+    pthread_mutex_t
+        lock; /* guards everything below; held for counting, and where a canary begins or ends for the disk */
     struct served *model; /* that answers; NULL: none does */
     char id[ID_SIZE];     /* of it, or of the one that was taken back; "": there is none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     char reason[REASON_SIZE]; /* why it was taken back */
     double share;
     uint64_t answers[N_OF], warned[N_OF], failed;
+    uint64_t look_at; /* answers of each model at which their warnings are compared next */
     struct drift drift;
 };
 
 /* ---- what outlives the server; with the lock held ---- */
 
-static enum status save(struct canary *c, struct error *err)
+/* What a canary is, beside its counts. */
+struct saved {
+    const char *id, *active, *since, *reason;
+    double share;
+};
+
+static enum status save(struct canary *c, const struct saved *s, struct error *err)
 {
-    json_t *value = c->id[0] ? json_pack("{s:s,s:s,s:s,s:f,s:s}", "model", c->id, "active", c->active,
-                                         "since", c->since, "share", c->share, "reason", c->reason)
-                             : NULL;
+    json_t *value = json_pack("{s:s,s:s,s:s,s:f,s:s}", "model", s->id, "active", s->active, "since", s->since,
+                              "share", s->share, "reason", s->reason);
     const enum status st = store_setting_put(c->options.store, "canary", value, err);
 
     json_decref(value);
@@ -58,6 +65,7 @@ static void begin_counts(struct canary *c)
     memset(c->answers, 0, sizeof c->answers);
     memset(c->warned, 0, sizeof c->warned);
     c->failed = 0;
+    c->look_at = CANARY_LEAST;
     c->drift = (struct drift){ .known = false };
     c->reason[0] = '\0';
 }
@@ -74,6 +82,7 @@ static void take_up(struct canary *c, const json_t *kept)
     snprintf(c->active, sizeof c->active, "%s", active);
     snprintf(c->since, sizeof c->since, "%s", since);
     snprintf(c->reason, sizeof c->reason, "%s", reason);
+    c->look_at = CANARY_LEAST;
     if (reason[0])
         return;
     if (registry_named(c->options.registry, id, &c->model, &err) != ST_OK) {
@@ -95,7 +104,7 @@ static void take_back(struct canary *c, const char *reason)
     snprintf(c->reason, sizeof c->reason, "%s", reason);
     memcpy(id, c->id, sizeof id);
     forget(c);
-    st = save(c, &err);
+    st = save(c, &(struct saved){ c->id, c->active, c->since, c->reason, c->share }, &err);
     pthread_mutex_unlock(&c->lock);
     log_event(LOG_WARN, "canary taken back", json_pack("{s:s,s:s}", "model", id, "reason", reason));
     if (st != ST_OK)
@@ -115,12 +124,17 @@ static double excess(const struct canary *c)
     return error > 0 ? (p - q) / error : 0;
 }
 
-static bool too_many_warnings(const struct canary *c, char ret[REASON_SIZE])
+/* Whenever there are twice as many as at the look before: who looks at every answer sees something beyond chance sooner or later. */
+static bool too_many_warnings(struct canary *c, char ret[REASON_SIZE])
 {
     static const double BEYOND_CHANCE = 3.0902; /* p = 0.001, one-sided */
+    const uint64_t n =
+        c->answers[OF_CANARY] < c->answers[OF_ACTIVE] ? c->answers[OF_CANARY] : c->answers[OF_ACTIVE];
 
-    if (c->answers[OF_CANARY] < CANARY_LEAST || c->answers[OF_ACTIVE] < CANARY_LEAST ||
-        excess(c) <= BEYOND_CHANCE)
+    if (n < c->look_at)
+        return false;
+    c->look_at *= 2;
+    if (excess(c) <= BEYOND_CHANCE)
         return false;
     snprintf(ret, REASON_SIZE,
              "warnings: its input gate warned of %llu of %llu pictures, the active model's of %llu of %llu",
@@ -243,6 +257,8 @@ void canary_stop(struct canary *c)
 static enum status begin(struct canary *c, struct served *m, double share, struct error *err)
 {
     struct served *active = registry_active(c->options.registry);
+    const bool anew = !c->model || !active || strcmp(c->active, active->id) != 0;
+    char now[CLOCK_TEXT_SIZE];
     enum status st = ST_OK;
 
     if (c->model && strcmp(c->id, m->id) != 0)
@@ -254,20 +270,19 @@ static enum status begin(struct canary *c, struct served *m, double share, struc
     else if (!labels_equal(model_labels(active->model), model_labels(m->model)))
         st = error_set(err, ST_CONFLICT,
                        "the active model answers for other findings: callers would get now these, now those");
-    if (st == ST_OK) {
-        if (!c->model || strcmp(c->active, active->id) != 0) {
+    if (st == ST_OK)
+        st = save(c, &(struct saved){ m->id, active->id, anew ? clock_utc(now) : c->since, "", share }, err);
+    if (st == ST_OK) { /* and not before: what the disk does not take is not so */
+        if (anew) {
             begin_counts(c);
-            clock_utc(c->since);
+            memcpy(c->since, now, sizeof c->since);
         }
-        forget(c);
+        served_release(c->model);
         c->model = served_hold(m);
         c->share = share;
         snprintf(c->id, sizeof c->id, "%s", m->id);
         snprintf(c->active, sizeof c->active, "%s", active->id);
-        st = save(c, err);
-        if (st != ST_OK)
-            forget(c);
-        atomic_store(&c->on, st == ST_OK);
+        atomic_store(&c->on, true);
     }
     served_release(active);
     return st;

@@ -3,8 +3,8 @@
  * Which requests follows from the caller's `case`, so that a patient's pictures are all answered by one model; without one it is drawn
  * for each request. It is taken back, and answers nobody from then on, when
  *   errors    it fails on a picture (its result is no finite number); the active model answers that request then
- *   warnings  its input gate warns of more of its pictures than the active model's of its own, beyond chance (p < 0.001, one-sided), of
- *             CANARY_LEAST answers of either and after
+ *   warnings  its input gate warns of more of its pictures than the active model's of its own, beyond chance (p < 0.001, one-sided, at each
+ *             look), looked at when there are CANARY_LEAST answers of either, twice as many, four times and so on
  *   drift     the stability index of its latest scores against its own validation scores is above CANARY_DRIFT, see drift.h
  * Counts are of this run of the server; that there is a canary, or that it was taken back and why, outlives it. Any thread. */
 #ifndef SERVER_API_CANARY_H

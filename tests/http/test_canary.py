@@ -1,6 +1,7 @@
 """A canary answers a share of the requests, the same cases always, and is taken back by itself."""
 import json
 import os
+import resource
 import unittest
 
 from support import client, dataset, picture, program
@@ -118,6 +119,16 @@ class Canary(Case):
     def events(self, path):
         with open(path, encoding='utf-8') as file:
             return [json.loads(line) for line in file]
+
+    def test_a_share_that_the_disk_does_not_take_changes_nothing(self):
+        server = self.serve('--log-level', 'off')
+        _, candidate = self.pair(server)
+        before = put(server, candidate, 0.2).json()
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        self.assert_problem(put(server, candidate, 0.3), 503)
+        self.assertEqual(canary(server, candidate), before)
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.assertEqual(put(server, candidate, 0.3).json(), {**before, 'share': 0.3})
 
     def test_warnings_beyond_chance_take_it_back_and_that_is_audited(self):
         log = os.path.join(program.new_folder('audit'), 'log')
