@@ -127,6 +127,8 @@ static struct model *model_of(struct rng *rng)
     cr_assert_eq(network_new(&(struct network_spec){ "mlp", 64, LABELS }, &net, &err), ST_OK, "%s", err.text);
     params = calloc(net->n_params + net->n_state, sizeof *params);
     cr_assert_eq(model_new(net, &labels, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
+    network_unref(net);
+    free(params);
     return m;
 }
 
