@@ -277,6 +277,20 @@ class TheManifests(Case):
                 images |= {container['image'] for container in document['spec'].get('template', {}).get('spec', {}).get('containers', [])}
         self.assertEqual({image['name'] for image in kustomization['images']}, images)
 
+    @unittest.skipUnless(shutil.which('kubectl'), 'kubernetes-client is not installed')
+    def test_kustomize_makes_what_kubernetes_yaml_says(self):
+        done = subprocess.run(['kubectl', 'kustomize', DOCS], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                              env=program.environment(), timeout=program.END_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        made = {(one['kind'], one['metadata']['name']): one for one in yaml.safe_load_all(done.stdout)}
+        plain = {(one['kind'], one['metadata']['name']): one for one in yaml.safe_load_all(read(os.path.join(DOCS, 'kubernetes.yaml')))}
+        self.assertEqual(set(made), set(plain))
+        for which, one in made.items():
+            if which[0] != 'Deployment':
+                self.assertEqual(one, plain[which])
+        image, = (container['image'] for which, one in made.items() if which[0] == 'Deployment' for container in one['spec']['template']['spec']['containers'])
+        self.assertEqual(image, 'cxrd:latest')
+
     def test_the_image_is_published_as_it_is_built(self):
         workflow = yaml.safe_load(read(os.path.join(ROOT, '.github', 'workflows', 'release.yml')))
         steps = workflow['jobs']['image']['steps']
