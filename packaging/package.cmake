@@ -5,6 +5,8 @@ install(FILES packaging/cxrd.service DESTINATION lib/systemd/system)
 install(FILES packaging/cxrd.sysusers DESTINATION lib/sysusers.d RENAME cxrd.conf)
 install(FILES packaging/cxrd.tmpfiles DESTINATION lib/tmpfiles.d RENAME cxrd.conf)
 
+set(CXRD_MAINTAINER "The cxrd developers <cxrd@localhost>" CACHE STRING "who stands for the Debian package: a name <and an address>")
+
 # The date in the package is that of the commit, so that the same commit makes the same package.
 set(written $ENV{SOURCE_DATE_EPOCH})
 if(NOT written AND GIT_FOUND)
@@ -39,7 +41,7 @@ set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
-set(CPACK_PACKAGE_CONTACT "The cxrd developers <cxrd@localhost>")
+set(CPACK_PACKAGE_CONTACT ${CXRD_MAINTAINER})
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)

@@ -85,6 +85,8 @@ class TheCommands(ServerCase):
         ('kubectl ', 'it needs a cluster'),
         ('systemctl ', 'it begins a service of the system'), ('apt ', 'it installs into the system'), ('systemd-', 'they make a user of the system'),
         ('cmake --install ', 'test_package does'), ('build/fuzz/', 'it needs a build of the fuzz targets'),
+        ('dpkg --add', 'it changes the system'), ('apt-get ', 'it installs into the system'), ('cmake --preset arm64', 'it needs a cross compiler'),
+        ('cmake --build --preset arm64', 'it needs a cross compiler'), ('ctest --preset arm64', 'it needs a cross compiler'),
         ('npx ', "it asks npm's registry: tests/contract makes this client"),
         ('bench/', 'an experiment of hours, whose figures the page has'), ('python3 bench/', 'an experiment of hours, whose figures the page has'),
         ('cxrd train --datasets data --dataset chexpert', 'it needs that table: test_formats trains on one'),

@@ -31,7 +31,7 @@ static struct file_bytes read_in(const char *folder, const char *name)
 {
     struct file_bytes f = FILE_BYTES_INIT;
     struct error err = { 0 };
-    char path[512];
+    char path[2048];
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
     cr_assert_eq(file_read(path, 1 << 24, &f, &err), ST_OK, "%s", err.text);

@@ -587,7 +587,8 @@ TEST_WITHOUT_LEAKS(rule_book, the_metadata_are_the_strings_of_the_contract)
     for (size_t i = 0; i < sizeof EXPECTED / sizeof EXPECTED[0]; i++) {
         const char *value = json_string_value(json_object_get(metadata, EXPECTED[i][0]));
 
-        cr_assert(value && strcmp(value, EXPECTED[i][1]) == 0, "'%s' is '%s'", EXPECTED[i][0], value);
+        cr_assert(value && strcmp(value, EXPECTED[i][1]) == 0, "'%s' is '%s'", EXPECTED[i][0],
+                  value ? value : "missing");
     }
     parts_release(&p);
 }

@@ -25,6 +25,7 @@ struct criterion_test_params {
 struct plain_suite {
     const char *name;
     void (*init)(void), (*fini)(void);
+    double timeout; /* Criterion's; here ctest has one */
     struct plain_suite *next;
 };
 
