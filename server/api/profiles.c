@@ -167,6 +167,22 @@ static enum status validation_find(const struct work *work, const char *id, cons
     return st;
 }
 
+/* Whether rates on those rows are rates of here: on pictures that the model has learned from they are those of its training.
+ * Errors: ST_CONFLICT. */
+static enum status strangers_check(const json_t *job, struct error *err)
+{
+    const json_t *common = json_object_get(json_object_get(job, "scored"), "in_common");
+    const json_int_t pictures = json_integer_value(json_object_get(common, "pictures"));
+
+    return pictures == 0
+               ? ST_OK
+               : error_set(
+                     err, ST_CONFLICT,
+                     "%lld of the validation's pictures have the name of one that the model has learned "
+                     "from: validate on the others, which a list says ('rows')",
+                     (long long)pictures);
+}
+
 static enum status digest_of(const char *path, char ret[DIGEST_TEXT_SIZE], struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
@@ -238,6 +254,8 @@ static enum status make(const struct work *work, const struct ask *ask, const js
     json_t *job = NULL;
     enum status st = validation_find(work, ask->validation, card, &job, path, err);
 
+    if (st == ST_OK)
+        st = strangers_check(job, err);
     if (st == ST_OK)
         st = fit(ask, card, path, job, ret_document, err);
     json_decref(job);

@@ -153,6 +153,16 @@ class Strangers(Case):
                 known = {row['image'] for row in table_of(self.server, record['id'], '?split=test')}
                 self.assertEqual(record['scored']['in_common']['pictures'], len(known & self.learned))
 
+    def test_a_profile_is_made_of_pictures_that_were_not_learned_from(self):
+        profiles = f'/models/{self.trained["model"]}/profiles'
+        learned = self.scored('tiny')
+        refused = client.post_json(self.server, profiles, {'validation': learned['id']})
+        self.assert_problem(refused, 409, f'{learned["scored"]["in_common"]["pictures"]} of the validation')
+        with open(os.path.join(self.datasets, 'tiny', 'tested.txt'), 'w', encoding='ascii') as out:
+            out.write('\n'.join(dataset.name(i) for i in range(dataset.ROWS) if dataset.name(i) not in self.learned))
+        tested = self.scored('tiny', rows='tested.txt')
+        self.assertEqual(client.post_json(self.server, profiles, {'validation': tested['id']}).status, 201)
+
     def test_a_patient_whose_other_picture_was_learned_is_told(self):
         """The list leaves the learned pictures out; their patients are in the table."""
         strangers = [row for row in csv.DictReader([dataset.COLUMNS.rstrip(','), *(line.rstrip(',') for line in self.lines)])
