@@ -13,11 +13,12 @@
 /* The chance of a split of b + c coin tosses that is at least as uneven. */
 static double exact_p(size_t b, size_t c)
 {
-    const double n = (double)(b + c), least = (double)(b < c ? b : c);
+    const double n = (double)(b + c);
+    const size_t least = b < c ? b : c;
     double p = 0;
 
-    for (double i = 0; i <= least; i++)
-        p += exp(lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) - n * log(2));
+    for (size_t i = 0; i <= least; i++)
+        p += exp(lgamma(n + 1) - lgamma((double)i + 1) - lgamma(n - (double)i + 1) - n * log(2));
     return fmin(2 * p, 1);
 }
 
