@@ -43,29 +43,42 @@ static void take_reader(const json_t *value, struct feedback *ret, json_t *error
                      READER_SIZE - 1);
 }
 
+/* One finding by its name, or another word for it. `seen`: bits of those that were said. */
+static void take_finding(const char *key, const json_t *said, const struct labels *labels, uint64_t *seen,
+                         struct feedback *ret, json_t *errors)
+{
+    char field[LABEL_SIZE + 16];
+    struct error why;
+    int k = 0;
+
+    snprintf(field, sizeof field, "findings.%.*s", LABEL_SIZE, key);
+    if (labels_choose(labels, key, "a finding", &k, &why) != ST_OK)
+        config_error(errors, field, "%s", why.text);
+    else if (*seen >> k & 1)
+        config_error(errors, field, "%s is there twice", labels->names[k]);
+    else if (!says_parse(json_string_value(said), &ret->says[ret->n]))
+        config_error(errors, field, "must be present, absent or unsure");
+    else {
+        *seen |= (uint64_t)1 << k;
+        ret->findings[ret->n++] = labels->names[k];
+    }
+}
+
 static void take_findings(const json_t *value, const struct labels *labels, struct feedback *ret,
                           json_t *errors)
 {
+    uint64_t seen = 0;
     const char *key;
     json_t *said;
 
     if (!json_is_object(value) || json_object_size(value) == 0)
         config_error(errors, "findings",
                      "must be an object that says present, absent or unsure of one finding at least");
-    json_object_foreach ((json_t *)value, key, said) {
-        char field[LABEL_SIZE + 16];
-
-        snprintf(field, sizeof field, "findings.%.*s", LABEL_SIZE, key);
-        if (labels_find(labels, key, strlen(key)) < 0)
-            config_error(errors, field, "the model that answered has no such finding");
-        else if (!says_parse(json_string_value(said), &ret->says[ret->n]))
-            config_error(errors, field, "must be present, absent or unsure");
-        else
-            ret->findings[ret->n++] = key;
-    }
+    json_object_foreach ((json_t *)value, key, said)
+        take_finding(key, said, labels, &seen, ret, errors);
 }
 
-/*   ret  borrows from `body` */
+/*   ret  borrows from `body` and `labels` */
 static enum status take_feedback(const json_t *body, const struct labels *labels, struct feedback *ret,
                                  json_t *errors, struct error *err)
 {

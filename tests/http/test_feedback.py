@@ -70,6 +70,14 @@ class Feedback(ServerCase):
         self.assertEqual((reply.status, reply.headers['content-type']), (200, 'text/csv; charset=utf-8'), reply)
         return list(csv.DictReader(io.StringIO(reply.body.decode())))
 
+    def test_names_are_read_as_a_person_writes_them(self):
+        answer = predict(self.server)['prediction_id']
+        say(self.server, answer, Effusion='present')
+        self.assertEqual(say(self.server, answer, effusion='absent').json()['replaced'], ['Effusion'])
+        self.assert_wrong_fields(say(self.server, answer, Effusion='absent', effusion='absent'), 'findings.effusion')
+        problem = self.assert_wrong_fields(say(self.server, answer, Measles='absent'), 'findings.Measles')
+        self.assertIn('Pneumothorax', problem['errors'][0]['detail'])
+
     def test_what_was_never_answered_is_not_found(self):
         self.assert_problem(say(self.server, uuid.uuid4(), Mass='present'), 404, 'never answered')
         self.assert_problem(say(self.server, 'AN-ACCESSION-NUMBER', Mass='present'), 404)
