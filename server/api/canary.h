@@ -49,7 +49,7 @@ void canary_failed(struct canary *c, const struct served *by);
  * Errors: registry_named()'s; ST_CONFLICT (another one is; no model is active, or this one is, or one of other findings), ST_IO. */
 MUST_USE enum status canary_begin(struct canary *c, const char *id, double share, struct error *err);
 
-/* Errors: ST_NOTFOUND (it is none), ST_IO. */
+/* Errors: ST_NOTFOUND (it is not the canary), ST_IO. */
 MUST_USE enum status canary_end(struct canary *c, const char *id, struct error *err);
 
 /* What is known of it, a new reference. Errors: ST_NOTFOUND. */

@@ -57,7 +57,7 @@ struct shadow {
     atomic_uint_fast64_t shed_queue, shed_memory;
     struct slot slots[SLOTS];
 
-    pthread_mutex_t lock;     /* never taken by who answers a prediction; guards everything below */
+    pthread_mutex_t lock;     /* no handler that predicts takes it; guards everything below */
     struct served *candidate; /* NULL: there is none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     struct shadow_counts counts;
