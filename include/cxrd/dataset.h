@@ -82,7 +82,7 @@ struct table {
     enum table_format format;
     bool votes;              /* rows of one picture are of several readers */
     uint64_t has;            /* findings that it has: all, but with table_source.site */
-    bool unlabelled;         /* what it says of findings is of no account, see struct site_words */
+    bool unlabelled;         /* what it says of findings is ignored, see struct site_words */
     bool matrix;             /* findings are columns; false: words of a list, which has all that is there */
     size_t name_parts;       /* of a picture's path, the last ones, that are its name; see discover() */
     size_t n_rows, n_joined; /* n_joined: rows of the file that were joined to another, see table_read() */

@@ -40,7 +40,7 @@ struct table_defaults table_format_defaults(enum table_format format);
 /* How a table of another site names findings, and that it need not have all. */
 enum { MOST_SITE_WORDS = 256, SITE_WORD = 128 };
 struct site_words {
-    bool unlabelled; /* findings are of no account: the table need not have any, and may say what it likes */
+    bool unlabelled; /* what the table says of findings is ignored, and it need not have any */
     bool
         other_words; /* a word of a list that means nothing else is another finding; else the table is refused */
     bool chosen;     /* only the findings of `asked` count, as if the table had no others */

@@ -104,7 +104,7 @@ static void no_column(struct reader *r, const char *name)
                           r->name, name, guess_header(r), r->header);
 }
 
-/* Of a table that need not have all findings, no column of these is needed; nor of any where findings are of no account. */
+/* Of a table that need not have all findings, no column of these is needed; nor of any where findings are ignored. */
 static bool is_needed(const struct reader *r, const struct column_spec *column)
 {
     if (column->role == ROLE_FINDINGS && r->site && r->site->unlabelled)

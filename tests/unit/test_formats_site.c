@@ -81,7 +81,7 @@ Test(site, a_column_that_is_missing_is_not_known_and_one_of_another_name_is_foun
     table_release(&t);
 }
 
-Test(site, where_findings_are_of_no_account_none_is_needed)
+Test(site, where_findings_are_ignored_none_is_needed)
 {
     static const char TEXT[] = "Image Index,Patient ID,Patient Age\na.png,1,50\nb.png,2,50\n";
     const struct site_words site = { .unlabelled = true };
