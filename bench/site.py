@@ -106,7 +106,7 @@ def draw(server, model, job, path, lines, number, tallies, thresholds):
     """One draw: a profile of one part, held against the other."""
     head, rows = lines
     column = {name: i for i, name in enumerate(head)}
-    patients = sorted({row[column['patient']] for row in rows})
+    patients = list(dict.fromkeys(row[column['patient']] for row in sorted(rows)))  # by their pictures: codes are new each time
     random.Random(number).shuffle(patients)
     first = set(patients[:len(patients) // 2])
     parts = [[row for row in rows if (row[column['patient']] in first) == mine] for mine in (True, False)]
@@ -134,6 +134,7 @@ def draw(server, model, job, path, lines, number, tallies, thresholds):
         tally['sensitivity'].append(finding['sensitivity']['value'])
         tally['own_sensitivity'].append(sum(own) / len(own))
         tally['brier'] += finding['brier_here']['value'] < finding['brier_model']['value']
+        tally['left'] = tally.get('left', 0) + (fitted['scale'] == 1 and fitted['shift'] == 0)
         tally['unsure'].append(finding['unsure']['value'])
         within = True
         for name, kind in (('missed', 'positive_patients'), ('alarmed', 'negative_patients')):
@@ -184,11 +185,11 @@ def main():
 
     print(f'of the healthy {given.healthy}: {len(scores)} films of {len({row[head.index("patient")] for row in scores})} patients, {given.view}; {draws} draws; asked '
           f'{ASKED}, verdicts at {RATE}')
-    print('| finding | patients who have it | sensitivity, own | reached | profile | reached | Brier better | missed | alarmed | within | unsure |')
-    print('|---|---|---|---|---|---|---|---|---|---|---|')
+    print('| finding | patients who have it | sensitivity, own | reached | profile | reached | Brier better | not calibrated | missed | alarmed | within | unsure |')
+    print('|---' * 12 + '|')
     for label, t in sorted(tallies.items(), key=lambda item: -mean(item[1]['patients'])):
         print(f'| {label} | {mean(t["patients"]):.0f} | {mean(t["own_sensitivity"]):.3f} | {t["own"]} of {t["draws"]} | '
-              f'{mean(t["sensitivity"]):.3f} | {t["profile"]} of {t["draws"]} | {t["brier"]} of {t["draws"]} | {mean(t["missed"]):.3f} | '
+              f'{mean(t["sensitivity"]):.3f} | {t["profile"]} of {t["draws"]} | {t["brier"]} of {t["draws"]} | {t["left"]} | {mean(t["missed"]):.3f} | '
               f'{mean(t["alarmed"]):.3f} | {t["within"]} of {t["draws"]} | {mean(t["unsure"]):.2f} |')
 
 

@@ -34,41 +34,39 @@ static enum status count(const struct site_rows *r, size_t k, const struct site_
     return st;
 }
 
-/* The logits of what the model says, the truths without those of findings that stay as they are, and the site's log-odds. */
-static void calibration_input(const struct scores *s, const struct site_finding *findings, float *logits,
-                              uint8_t *truth, double log_odds[MAX_LABELS])
+/* Each finding is calibrated, or not, by what that is worth to it.
+ *   logits, truth  [rows], room */
+static enum status calibrate_finding(const struct scores *s, size_t k, float *logits, uint8_t *truth,
+                                     struct site_finding *f)
 {
-    const size_t n = s->labels->n;
+    const double log_odds = log(((double)f->positives + 0.5) / ((double)f->negatives + 0.5));
+    struct calibration_fit fit;
 
-    for (size_t k = 0; k < n; k++)
-        log_odds[k] = log(((double)findings[k].positives + 0.5) / ((double)findings[k].negatives + 0.5));
-    for (size_t at = 0; at < s->n * n; at++) {
-        const double p = fmin(fmax((double)s->prob[at], 1e-7), 1 - 1e-7);
+    for (size_t i = 0; i < s->n; i++) {
+        const double p = fmin(fmax((double)s->prob[i * s->labels->n + k], 1e-7), 1 - 1e-7);
 
-        logits[at] = (float)log(p / (1 - p));
-        truth[at] = findings[at % n].here ? s->truth[at] : TRUTH_UNKNOWN;
+        logits[i] = (float)log(p / (1 - p));
+        truth[i] = s->truth[i * s->labels->n + k];
     }
+    if (calibrate(&(struct calibration_rows){ s->n, 1, logits, truth, s->patients, &log_odds }, &fit) !=
+        ST_OK)
+        return ST_NOMEM;
+    if (fit.calibration.method != CALIBRATION_NONE) {
+        f->scale = fit.calibration.scale[0];
+        f->shift = fit.calibration.shift[0];
+    }
+    return ST_OK;
 }
 
 static enum status fit_calibration(const struct scores *s, struct site_finding *findings)
 {
-    const size_t cells = s->n * s->labels->n;
-    float *logits = malloc(cells * sizeof *logits);
-    uint8_t *truth = malloc(cells);
-    double log_odds[MAX_LABELS];
-    struct calibration_fit fit = { .calibration = CALIBRATION_IDENTITY };
+    float *logits = malloc(s->n * sizeof *logits);
+    uint8_t *truth = malloc(s->n);
     enum status st = logits && truth ? ST_OK : ST_NOMEM;
 
-    if (st == ST_OK) {
-        calibration_input(s, findings, logits, truth, log_odds);
-        st = calibrate(&(struct calibration_rows){ s->n, s->labels->n, logits, truth, s->patients, log_odds },
-                       &fit);
-    }
     for (size_t k = 0; k < s->labels->n && st == ST_OK; k++)
-        if (findings[k].here && fit.calibration.method != CALIBRATION_NONE) {
-            findings[k].scale = fit.calibration.scale[k];
-            findings[k].shift = fit.calibration.shift[k];
-        }
+        if (findings[k].here)
+            st = calibrate_finding(s, k, logits, truth, &findings[k]);
     free(truth);
     free(logits);
     return st;
