@@ -67,7 +67,8 @@ void changed(const char *sql);
 
 /* From the version of today to version 7, which knew no names; to version 3. */
 #define TO_VERSION_7                                                                                       \
-    "DROP TABLE forgotten; DROP TABLE feedback; DROP TABLE shadow_scores; DROP TABLE scored_models; DROP " \
+    "DROP TABLE model_signatures; DROP TABLE profile_choices; DROP TABLE profiles; DROP TABLE forgotten; " \
+    "DROP TABLE feedback; DROP TABLE shadow_scores; DROP TABLE scored_models; DROP "                       \
     "TABLE scored; "                                                                                       \
     "DROP TABLE captions; ALTER TABLE models DROP COLUMN name; ALTER TABLE models DROP COLUMN note; "      \
     "ALTER TABLE models DROP COLUMN own_thresholds; "
