@@ -17,8 +17,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), 'http')]
 
-from run import Tap, flatten  # noqa: E402
-from support import program  # noqa: E402
+from run import Printed, flatten  # noqa: E402
+from support import program, workers  # noqa: E402
 
 
 def part(text):
@@ -50,10 +50,10 @@ def main():
     tests = [t for t in tests if not arguments.pattern or any(p in t.id() for p in arguments.pattern)]
     begun = time.monotonic()
     with open(arguments.tap or os.devnull, 'w', encoding='utf-8') as file:
-        result = Tap(file)
-        unittest.TestSuite(tests).run(result)
-        print(f'1..{result.passed + result.failed + result.skipped_count}', file=file)
-    print(f'{result.passed} passed, {result.failed} failed, {result.skipped_count} skipped '
+        result = Printed(file)
+        workers.run(tests, 1, result.add)
+        print(f'1..{result.passed + result.failed + result.skipped}', file=file)
+    print(f'{result.passed} passed, {result.failed} failed, {result.skipped} skipped '
           f'in {time.monotonic() - begun:.0f} s, {os.path.basename(program.BINARY)}')
     return 1 if result.failed or not tests else 0
 
