@@ -181,7 +181,11 @@ function fill() {
 }
 
 /** Called whenever the view is shown, with the id of a model whose card is wanted. */
+let importing = false; // its form is there: it is made of the contract, which is large
+
 export async function showModels(wanted) {
+  if (!importing) attempt(() => startImport(showModels));
+  importing = true;
   const [models, known] = await Promise.all([page(), getJson('jobs?limit=100')]);
   cards = models;
   jobs = new Map(known.jobs.map((job) => [job.id, job]));
@@ -199,7 +203,6 @@ function rollBack() {
 }
 
 export function startModels() {
-  attempt(() => startImport(showModels));
   $('rollback').addEventListener('click', rollBack);
   $('models-filter').addEventListener('submit', (event) => {
     event.preventDefault();

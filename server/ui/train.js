@@ -58,10 +58,17 @@ async function submit(form, more = {}) {
 }
 
 /** Called whenever the view is shown, with the id of a job that is wanted. */
+async function begun(id) {
+  await listJobs();
+  await open_(id);
+}
+
 export async function showTrain(wanted) {
   if (!properties) {
     properties = (await getContract()).components.schemas.TrainRequest.properties;
     makeFields(properties, $('train-fields'), $('train-more'));
+    attempt(() => startFetch(begun)); // here, not with the page: they read the contract, which is large
+    attempt(() => startScoring(begun));
   }
   const [jobs] = await Promise.all([listJobs(), showChoices()]);
   const running = jobs.find((job) => job.state === 'running');
@@ -77,10 +84,4 @@ export function startTrain() {
   });
   $('dry-run').addEventListener('click', () => attempt(() => submit(form, { epochs: 0 })));
   startJobs(open_);
-  const begun = async (id) => {
-    await listJobs();
-    await open_(id);
-  };
-  attempt(() => startFetch(begun));
-  attempt(() => startScoring(begun));
 }
