@@ -4,7 +4,6 @@
 #include "serving.h"
 #include "work.h"
 
-#include "cxrd/csv_text.h"
 #include "cxrd/feedback.h"
 #include "cxrd/json.h"
 #include "cxrd/score_keeper.h"
@@ -255,7 +254,8 @@ static const struct labels *labels_of(const struct csv *c, const char *model)
     return NULL;
 }
 
-/* No cell has anything in it that a CSV must quote: see labels.h and take_reader(); but a reader may begin as a formula does. */
+/* No cell has anything in it that a CSV must quote: see labels.h and take_reader(), which refuses
+ * what a spreadsheet would compute. */
 static enum status put_reading(void *arg, const struct reading *r)
 {
     struct csv *c = arg;
@@ -269,9 +269,7 @@ static enum status put_reading(void *arg, const struct reading *r)
     buf_printf(&c->text, "%s,%s,", r->model, r->operating);
     if (r->patient)
         buf_printf(&c->text, "%016" PRIx64, r->patient);
-    buf_printf(&c->text, ",%s,", r->finding);
-    csv_text(r->reader, &c->text);
-    buf_printf(&c->text, ",%s,", SAYS_NAMES[r->says]);
+    buf_printf(&c->text, ",%s,%s,%s,", r->finding, r->reader, SAYS_NAMES[r->says]);
     put_time(&c->text, r->given);
     buf_printf(&c->text, "%.9g,%s\n", (double)r->probability[k],
                !(r->known >> k & 1)   ? ""

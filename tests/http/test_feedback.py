@@ -152,11 +152,6 @@ class Feedback(ServerCase):
         self.assertEqual(self.export('?cursor=1'), [])
         self.assert_problem(self.get('/feedback?model=x'), 422)
 
-    def test_a_reader_in_the_export_is_no_formula(self):
-        model = import_model(self.server, dataset.weights(4))['id']
-        self.assertEqual(say(self.server, predict(self.server)['prediction_id'], '-A1', Mass='present').status, 201)
-        self.assertEqual([r['reader'] for r in self.export(f'?model={model}')], ["'-A1"])
-
     def test_metrics_count_it(self):
         answer = predict(self.server)['prediction_id']
         say(self.server, answer, Mass='present')

@@ -14,7 +14,7 @@ PATIENTS = 24  # of two films each, whose names say nothing of them
 
 
 def patient(i):
-    return 990017 + 1009 * i
+    return 990017000517 + 100900021 * i  # so long that no time, size or id has these digits by chance
 
 
 def film(i):

@@ -327,7 +327,7 @@ class Targets(Framing):
                 raw.send(client.head('OPTIONS', target))
                 reply = raw.reply('OPTIONS')
                 self.assertEqual(reply.status, 204)
-                self.assertEqual(set(reply.headers['allow'].split(', ')), {'GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'})
+                self.assertEqual(set(reply.headers['allow'].split(', ')), {'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'})
         for method in ('GET', 'POST', 'options'):
             self.assert_refused(client.head(method, '*') + SMUGGLED, 400, 'target', '/nothing')
 

@@ -225,7 +225,7 @@ class Histories(OwnCase):
         reply = form(', '.join(MANY))
         self.assertEqual(reply.status, 200, reply)
         self.assertNotEqual(reply.json()['probabilities'], form(', '.join(MANY[:63])).json()['probabilities'])
-        self.assert_problem(form('Mass,' * 2000), 422, 'history')
+        self.assert_problem(form('Mass,' * 2000), 400, 'history')
 
 
 class Metrics(OwnCase):
