@@ -38,7 +38,8 @@ static void check_dataset_record(const struct run *r)
                   "cooccurrence", "csv_sha256", "split_sha256", "init_split", "flow", "contradicting_sex",
                   "joined_rows", "same_names", "equal_pictures", "equal_patients", "equal_left_out",
                   "equal_no_finding", "input_gate", "splits", "unknown", "other_views", "table",
-                  "table_format", "said", "unknown_labels", "misfits", "dropped_views", "dropped_unlabelled");
+                  "table_format", "said", "unknown_labels", "misfits", "dropped_views", "dropped_unlabelled",
+                  "forgotten");
     cr_assert(json_is_null(member(d, "init_split")), "it began from no model");
     cr_assert_eq(json_integer_value(member(d, "rows")), 44);
     cr_assert_eq(json_integer_value(member(d, "dropped_no_finding")), 4);
@@ -66,7 +67,8 @@ static void check_operating_record(json_t *finding, json_t *normal)
                *alarm = member(false_alarms, OPERATING_NAMES[kind]);
 
         CHECK_MEMBERS(point, "threshold", "sensitivity", "sensitivity_low", "sensitivity_high", "specificity",
-                      "specificity_low", "specificity_high");
+                      "specificity_low", "specificity_high", "ppv", "ppv_low", "ppv_high", "npv", "npv_low",
+                      "npv_high", "positive_rate", "positive_rate_low", "positive_rate_high");
         CHECK_MEMBERS(alarm, "threshold", "false_positive_rate", "false_positive_rate_low",
                       "false_positive_rate_high");
         cr_assert(json_equal(member(point, "threshold"), member(alarm, "threshold")));
