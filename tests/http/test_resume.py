@@ -60,7 +60,7 @@ class Resume(Case):
         for key in ('dataset', 'validation_loss', 'top5_accuracy', 'kept_epoch', 'baseline', 'evaluation'):
             self.assertEqual(record[key], whole[key], key)
         folder = os.path.join(server.state, 'jobs', record['id'])
-        program.poll(lambda: sorted(os.listdir(folder)) == ['no_finding.csv', 'report.html', 'report_mail.html', 'scores.csv', 'test.csv', 'validation.csv'],
+        program.poll(lambda: sorted(os.listdir(folder)) == ['no_finding.csv', 'patients', 'report.html', 'report_mail.html', 'scores.csv', 'test.csv', 'validation.csv'],
                      'the checkpoint is removed')
 
     def test_it_ends_as_if_it_had_not_been_interrupted(self):
@@ -192,7 +192,7 @@ class Resume(Case):
         self.assertEqual((record['kept_epoch'], record['validation_loss']), (best['epoch'], best['val_loss']))
         self.assertEqual(told(record), told(before))
         self.assertEqual(client.get(server, f'/models/{record["model"]}').json()['job'], job)
-        self.assertEqual(sorted(os.listdir(os.path.join(server.state, 'jobs', job))), ['report.html', 'report_mail.html'])
+        self.assertEqual(sorted(os.listdir(os.path.join(server.state, 'jobs', job))), ['patients', 'report.html', 'report_mail.html'])
         self.assertIsNone(record['evaluation'])
         self.assertIn(str(round(record['validation_loss'], 4)), client.get(server, f'/jobs/{job}/report').body.decode())
 
