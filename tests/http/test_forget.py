@@ -232,8 +232,8 @@ class Forgotten(ForgetCase):
                 timer.join()
             server.kill()
         server = self.serve(state=state)
-        for who in range(acknowledged):
-            self.assertFalse(self.accepted(forget(server, who))['new'], who)
+        for one in range(acknowledged):
+            self.assertFalse(self.accepted(forget(server, one))['new'], one)
         self.assertGreater(acknowledged, 5)
 
     def test_a_lost_key_is_no_harm_where_nobody_is_forgotten_yet(self):
