@@ -45,14 +45,18 @@ static enum status check_before(struct run *r)
 enum status run_write_patients(struct run *r, bool *ret_final)
 {
     struct patients *now = NULL;
+    struct error why;
     enum status st;
 
     *ret_final = true;
     if (!r->patients || !r->request->patients_path)
         return ST_OK;
     st = r->patients_written ? ST_OK : check_before(r);
-    if (st == ST_OK)
-        st = patients_write(r->patients, r->request->patients_path, &r->table, &r->split, r->err);
+    if (st == ST_OK) {
+        st = patients_write(r->patients, r->request->patients_path, &r->table, &r->split, &why);
+        if (st != ST_OK)
+            error_set(r->err, st, "storage: %s", why.text);
+    }
     r->patients_written = st == ST_OK;
     if (st == ST_OK)
         st = ask(r, &now);

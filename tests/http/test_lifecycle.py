@@ -243,7 +243,14 @@ class Stop(Lifecycle):
                       ('POST', '/models/00000000-0000/activate'), ('POST', '/models/rollback'),
                       ('PATCH', '/jobs/00000000-0000'), ('PATCH', '/models/00000000-0000'), ('GET', '/datasets'),
                       ('DELETE', '/models/00000000-0000'), ('POST', '/predict'), ('POST', '/predict/preview'),
-                      ('GET', '/dicom-web/studies/1.2.3'))
+                      ('GET', '/dicom-web/studies/1.2.3'), ('POST', '/jobs/predict'), ('POST', '/jobs/validate'), ('GET', '/drift'),
+                      ('POST', '/patients/forget'), ('GET', '/patients/forgotten'), ('POST', '/predictions/00000000-0000/feedback'),
+                      ('GET', '/feedback'), ('GET', '/feedback/summary'),
+                      *((method, f'/models/00000000-0000/{what}') for method in ('GET', 'PUT', 'DELETE') for what in ('shadow', 'canary')),
+                      ('POST', '/models/00000000-0000/signature'), ('POST', '/models/00000000-0000/profiles/rollback'),
+                      ('GET', '/models/00000000-0000/profiles'), ('POST', '/models/00000000-0000/profiles'),
+                      ('GET', '/profiles/00000000-0000'), ('GET', '/profiles/00000000-0000/kept'), ('DELETE', '/profiles/00000000-0000'),
+                      ('POST', '/profiles/00000000-0000/activate'), ('POST', '/profiles/00000000-0000/deactivate'))
         ones = [client.Raw(server) for _ in operations]
         for one in ones:
             self.addCleanup(one.close)

@@ -170,6 +170,16 @@ class TheServer(OpenApiCase):
                                       self.target(op.path))
                 self.assertEqual([r.status for r in replies], [400])
 
+    def test_every_operation_refuses_bodies_that_are_too_large_or_compressed(self):
+        refusals = ((413, 'Content-Length: 1099511627776'), (415, 'Content-Encoding: gzip'))
+        for op in self.contract.operations:
+            for status, field in refusals:
+                if status in self.contract.responses(op):
+                    with self.subTest(op, status=status), client.Raw(self.server) as raw:
+                        length = () if status == 413 else ('Content-Length: 2',)
+                        raw.send(client.head(op.method, self.target(op.path), field, *length, 'Content-Type: application/json') + b'{}')
+                        self.assertEqual(raw.reply(op.method, self.target(op.path)).status, status)
+
     def test_every_operation_that_is_not_public_asks_who_it_is(self):
         path = os.path.join(program.new_folder('keys'), 'keys')
         with open(path, 'w', encoding='ascii') as file:

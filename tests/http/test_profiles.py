@@ -204,6 +204,9 @@ class Profiles(Case):
         self.assert_problem(asked([]), 422)
         self.assert_problem(asked({'profile': {}}), 422, 'format')
         self.assert_problem(client.post_json(self.server, '/models/01234567/profiles', {'validation': self.jobs[0]}), 404)
+        self.assert_problem(client.post(self.server, '/models/01234567/profiles/rollback'), 404)
+        self.assert_problem(client.post_json(self.server, '/models/01234567/signature', {'signature': '0' * 128}), 404)
+        self.assert_problem(client.get(self.server, f'/models/{self.model}/profiles?limit=0'), 422)
 
     def test_an_export_is_taken_by_a_server_with_the_same_file_and_no_other(self):
         profile = self.make(error_rate=0.1)

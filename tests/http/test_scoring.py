@@ -101,6 +101,7 @@ class Scoring(Case):
         refused = client.post_json(self.server, '/jobs/validate', {
             'dataset': 'tiny', 'epochs': 3, 'model': 'x/y', 'labels': {'Effusion': 5}, 'rows': '../x', 'other_words': 1})
         self.assert_wrong_fields(refused, 'epochs', 'model', 'labels', 'rows', 'other_words')
+        self.assert_wrong_fields(client.post_json(self.server, '/jobs/predict', {'dataset': 'nowhere'}), 'dataset')
         for job, field in (({'dataset': 'nowhere'}, 'dataset'), ({'dataset': 'tiny', 'rows': 'none.txt'}, 'rows'),
                            ({'dataset': 'tiny', 'labels': ['Gout']}, 'labels'),
                            ({'dataset': 'tiny', 'labels': {'Mass': ['x'], 'Nodule': ['X']}}, 'labels'),

@@ -77,10 +77,16 @@ def run(*args, env=None, **kwargs):
                           timeout=END_SECONDS, check=False, **kwargs)
 
 
+def as_in_a_terminal():
+    """Whoever began the tests in the background has Ctrl-C ignored, which a child inherits."""
+    die_with_us()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*args, **kwargs):
-    """Begin a command of the program."""
+    """Begin a command of the program, which Ctrl-C ends."""
     return subprocess.Popen([BINARY, *args], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                            preexec_fn=die_with_us, **kwargs)  # pylint: disable=subprocess-popen-preexec-fn
+                            preexec_fn=as_in_a_terminal, **kwargs)  # pylint: disable=subprocess-popen-preexec-fn
 
 
 def in_terminal(*args):
