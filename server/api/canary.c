@@ -23,10 +23,10 @@ struct canary {
     struct canary_options options;
     atomic_bool on; /* so that requests take no lock where there is none */
 
-    pthread_mutex_t
-        lock; /* guards everything below; held for counting, and where a canary begins or ends for the disk */
-    struct served *model; /* that answers; NULL: none does */
-    char id[ID_SIZE];     /* of it, or of the one that was taken back; "": there is none */
+    pthread_mutex_t changing; /* held while what is in the store changes, for the disk; taken before `lock` */
+    pthread_mutex_t lock;     /* guards everything below; never held for a disk */
+    struct served *model;     /* that answers; NULL: none does */
+    char id[ID_SIZE];         /* of it, or of the one that was taken back; "": there is none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     char reason[REASON_SIZE]; /* why it was taken back */
     double share;
@@ -35,7 +35,7 @@ struct canary {
     struct drift drift;
 };
 
-/* ---- what outlives the server; with the lock held ---- */
+/* ---- what outlives the server; with `changing` held ---- */
 
 /* What a canary is, beside its counts. */
 struct saved {
@@ -94,7 +94,29 @@ static void take_up(struct canary *c, const json_t *kept)
 
 /* ---- taken back ---- */
 
-/* With the lock held, which is given back. */
+/* Write what the canary is now, unless another has begun or it has ended meanwhile. */
+static enum status save_as_it_is(struct canary *c, const char *id, struct error *err)
+{
+    char active[ID_SIZE], since[CLOCK_TEXT_SIZE], reason[REASON_SIZE];
+    double share;
+    enum status st = ST_OK;
+    bool same;
+
+    pthread_mutex_lock(&c->changing);
+    pthread_mutex_lock(&c->lock);
+    same = strcmp(c->id, id) == 0;
+    share = c->share;
+    memcpy(active, c->active, sizeof active);
+    memcpy(since, c->since, sizeof since);
+    memcpy(reason, c->reason, sizeof reason);
+    pthread_mutex_unlock(&c->lock);
+    if (same)
+        st = save(c, &(struct saved){ id, active, since, reason, share }, err);
+    pthread_mutex_unlock(&c->changing);
+    return st;
+}
+
+/* With the lock held, which is given back. It answers nobody from now on; the disk comes after. */
 static void take_back(struct canary *c, const char *reason)
 {
     char id[ID_SIZE];
@@ -104,8 +126,8 @@ static void take_back(struct canary *c, const char *reason)
     snprintf(c->reason, sizeof c->reason, "%s", reason);
     memcpy(id, c->id, sizeof id);
     forget(c);
-    st = save(c, &(struct saved){ c->id, c->active, c->since, c->reason, c->share }, &err);
     pthread_mutex_unlock(&c->lock);
+    st = save_as_it_is(c, id, &err);
     log_event(LOG_WARN, "canary taken back", json_pack("{s:s,s:s}", "model", id, "reason", reason));
     if (st != ST_OK)
         log_error(LOG_ERROR, "that a canary was taken back is not written", &err);
@@ -231,6 +253,7 @@ enum status canary_start(const struct canary_options *options, struct canary **r
     if (!c)
         return error_nomem(err);
     c->options = *options;
+    pthread_mutex_init(&c->changing, NULL);
     pthread_mutex_init(&c->lock, NULL);
     st = store_setting_get(options->store, "canary", &kept, err);
     if (st != ST_OK) {
@@ -250,39 +273,64 @@ void canary_stop(struct canary *c)
         return;
     served_release(c->model);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->changing);
     free(c);
 }
 
-/* With the lock held; the model is loaded. */
+/* Whether `m` may take requests of `active`; `id`: the canary that answers now, "" for none. */
+static enum status check(const char *id, const struct served *active, const struct served *m,
+                         struct error *err)
+{
+    if (id[0] && strcmp(id, m->id) != 0)
+        return error_set(err, ST_CONFLICT, "the model '%s' is the canary: end that first", id);
+    if (!active)
+        return error_set(err, ST_CONFLICT, "no model is active that this one could take requests of");
+    if (strcmp(active->id, m->id) == 0)
+        return error_set(err, ST_CONFLICT, "the model is active: it answers all requests");
+    if (!labels_equal(model_labels(active->model), model_labels(m->model)))
+        return error_set(
+            err, ST_CONFLICT,
+            "the active model answers for other findings: callers would get now these, now those");
+    return ST_OK;
+}
+
+/* In memory, once the disk has it. One whose share alone changes may have been taken back meanwhile, and stays so. */
+static void commit(struct canary *c, const struct saved *s, bool anew, struct served *m)
+{
+    pthread_mutex_lock(&c->lock);
+    if (anew) {
+        begin_counts(c);
+        snprintf(c->since, sizeof c->since, "%s", s->since);
+        snprintf(c->id, sizeof c->id, "%s", s->id);
+        snprintf(c->active, sizeof c->active, "%s", s->active);
+        served_release(c->model);
+        c->model = served_hold(m);
+        atomic_store(&c->on, true);
+    }
+    c->share = s->share;
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* With `changing` held; the model is loaded. */
 static enum status begin(struct canary *c, struct served *m, double share, struct error *err)
 {
     struct served *active = registry_active(c->options.registry);
-    const bool anew = !c->model || !active || strcmp(c->active, active->id) != 0;
-    char now[CLOCK_TEXT_SIZE];
-    enum status st = ST_OK;
+    char id[ID_SIZE], since[CLOCK_TEXT_SIZE];
+    bool anew;
+    enum status st;
 
-    if (c->model && strcmp(c->id, m->id) != 0)
-        st = error_set(err, ST_CONFLICT, "the model '%s' is the canary: end that first", c->id);
-    else if (!active)
-        st = error_set(err, ST_CONFLICT, "no model is active that this one could take requests of");
-    else if (strcmp(active->id, m->id) == 0)
-        st = error_set(err, ST_CONFLICT, "the model is active: it answers all requests");
-    else if (!labels_equal(model_labels(active->model), model_labels(m->model)))
-        st = error_set(err, ST_CONFLICT,
-                       "the active model answers for other findings: callers would get now these, now those");
-    if (st == ST_OK)
-        st = save(c, &(struct saved){ m->id, active->id, anew ? clock_utc(now) : c->since, "", share }, err);
-    if (st == ST_OK) { /* and not before: what the disk does not take is not so */
-        if (anew) {
-            begin_counts(c);
-            memcpy(c->since, now, sizeof c->since);
-        }
-        served_release(c->model);
-        c->model = served_hold(m);
-        c->share = share;
-        snprintf(c->id, sizeof c->id, "%s", m->id);
-        snprintf(c->active, sizeof c->active, "%s", active->id);
-        atomic_store(&c->on, true);
+    pthread_mutex_lock(&c->lock);
+    snprintf(id, sizeof id, "%s", c->model ? c->id : "");
+    memcpy(since, c->since, sizeof since);
+    anew = !c->model || !active || strcmp(c->active, active->id) != 0;
+    pthread_mutex_unlock(&c->lock);
+    st = check(id, active, m, err);
+    if (st == ST_OK) {
+        const struct saved now = { m->id, active->id, anew ? clock_utc(since) : since, "", share };
+
+        st = save(c, &now, err);
+        if (st == ST_OK) /* and not before: what the disk does not take is not so */
+            commit(c, &now, anew, m);
     }
     served_release(active);
     return st;
@@ -295,9 +343,9 @@ enum status canary_begin(struct canary *c, const char *id, double share, struct 
 
     if (st != ST_OK)
         return st;
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->changing);
     st = begin(c, m, share, err);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->changing);
     served_release(m);
     return st;
 }
@@ -311,14 +359,16 @@ enum status canary_end(struct canary *c, const char *id, struct error *err)
 {
     enum status st;
 
-    pthread_mutex_lock(&c->lock);
-    if (strcmp(c->id, id) != 0) {
-        st = not_there(id, err);
-    } else if ((st = store_setting_put(c->options.store, "canary", NULL, err)) == ST_OK) {
+    pthread_mutex_lock(&c->changing); /* under which alone c->id changes */
+    st = strcmp(c->id, id) == 0 ? store_setting_put(c->options.store, "canary", NULL, err)
+                                : not_there(id, err);
+    if (st == ST_OK) {
+        pthread_mutex_lock(&c->lock);
         forget(c);
         c->id[0] = '\0';
+        pthread_mutex_unlock(&c->lock);
     }
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->changing);
     return st;
 }
 
