@@ -29,7 +29,20 @@ enum status job_record_save(const char *folder, const json_t *record, struct err
     return st;
 }
 
-enum status job_config_file(const char *path, json_t **ret, struct error *err)
+enum status job_folder_report(const char *folder, const char *whole, const json_t *record,
+                              const struct model *m, const json_t *plots, struct error *err)
+{
+    char path[N_REPORT_FORMS][PATH_MAX];
+
+    for (int form = 0; form < N_REPORT_FORMS; form++)
+        snprintf(path[form], PATH_MAX, "%s/%s", folder, REPORT_FILES[form]);
+    return report_save((const char *[]){ whole ? whole : path[REPORT_WHOLE], path[REPORT_MAIL] }, record, m,
+                       plots, err);
+}
+
+/* ---- its configuration ---- */
+
+enum status job_object_read(const char *path, json_t **ret, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     struct plain_text text;
@@ -48,7 +61,8 @@ enum status job_config_file(const char *path, json_t **ret, struct error *err)
     return st;
 }
 
-enum status job_config_set(json_t *config, const char *item, struct error *err)
+/* key=value into it. */
+static enum status config_set(json_t *config, const char *item, struct error *err)
 {
     const char *equals = strchr(item, '=');
     char key[64];
@@ -62,4 +76,37 @@ enum status job_config_set(json_t *config, const char *item, struct error *err)
         json_object_set_new(config, key, value ? value : json_string(equals + 1)) != 0)
         return error_nomem(err);
     return ST_OK;
+}
+
+enum status job_config_make(const char *file, const json_t *base, const char *dataset,
+                            const struct option_list *set, json_t **ret, struct error *err)
+{
+    json_t *config = NULL;
+    enum status st = ST_OK;
+
+    if (file)
+        st = job_object_read(file, &config, err);
+    else
+        config = base ? json_deep_copy(base) : json_object();
+    if (st == ST_OK &&
+        (!config || (dataset && json_object_set_new(config, "dataset", json_string(dataset)) != 0)))
+        st = error_nomem(err);
+    for (size_t i = 0; i < set->n && st == ST_OK; i++)
+        st = config_set(config, set->items[i], err);
+    if (st != ST_OK) {
+        json_decref(config);
+        return st;
+    }
+    *ret = config;
+    return ST_OK;
+}
+
+enum status job_config_fault(const json_t *errors, struct error *err)
+{
+    const json_t *first = json_array_get(errors, 0);
+
+    if (!first)
+        return ST_OK;
+    return error_set(err, ST_INVALID, "'%s' %s", json_string_value(json_object_get(first, "field")),
+                     json_string_value(json_object_get(first, "detail")));
 }

@@ -16,12 +16,11 @@
 #include "cxrd/runner.h"
 #include "cxrd/trainer.h"
 #include "cxrd/weights.h"
+#include "foreground.h"
 #include "job_folder.h"
 
 #include <limits.h>
 #include <math.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,10 +60,6 @@ static const struct option OPTIONS[] = {
     { NULL },
 };
 
-static atomic_int ended_by; /* the signal; 0: none */
-
-static void on_signal(int signal) { atomic_store(&ended_by, signal); }
-
 /* ---- what the run tells ---- */
 
 struct display {
@@ -84,7 +79,7 @@ static bool on_cancelled(void *arg)
 {
     const struct display *d = arg;
 
-    return atomic_load(&ended_by) != 0 || d->storage.code != ST_OK;
+    return foreground_ended() || d->storage.code != ST_OK;
 }
 
 /* ---- what is kept in --out ---- */
@@ -204,20 +199,11 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
 static enum status config_resolve(const struct train_options *o, const json_t *before,
                                   struct train_config *ret, struct error *err)
 {
+    const json_t *base = before ? json_object_get(before, "config") : NULL;
     json_t *config = NULL, *errors = json_array();
-    enum status st = ST_OK;
+    enum status st =
+        errors ? job_config_make(o->config, base, o->dataset, &o->set, &config, err) : error_nomem(err);
 
-    if (o->config)
-        st = job_config_file(o->config, &config, err);
-    else if (before)
-        config = json_deep_copy(json_object_get(before, "config"));
-    else
-        config = json_object();
-    if (st == ST_OK && (!errors || !config ||
-                        (o->dataset && json_object_set_new(config, "dataset", json_string(o->dataset)) != 0)))
-        st = error_nomem(err);
-    for (size_t i = 0; i < o->set.n && st == ST_OK; i++)
-        st = job_config_set(config, o->set.items[i], err);
     if (st == ST_OK) {
         st = before && !o->config ? train_config_parse_recorded(config, ret, errors)
                                   : train_config_parse(config, ret, errors);
@@ -230,29 +216,14 @@ static enum status config_resolve(const struct train_options *o, const json_t *b
     }
     if (st == ST_OK && json_array_size(errors) == 0 && ret->webhook[0])
         config_error(errors, "webhook", "only a server sends notices");
-    if (st == ST_OK && json_array_size(errors) > 0) {
-        const json_t *first = json_array_get(errors, 0);
-
-        st = error_set(err, ST_INVALID, "'%s' %s", json_string_value(json_object_get(first, "field")),
-                       json_string_value(json_object_get(first, "detail")));
-    }
+    if (st == ST_OK)
+        st = job_config_fault(errors, err);
     json_decref(errors);
     json_decref(config);
     return st;
 }
 
 /* ---- the results ---- */
-
-static enum status save_report(const char *folder, const char *report, const struct display *d,
-                               const struct train_result *r, struct error *err)
-{
-    char path[N_REPORT_FORMS][PATH_MAX];
-
-    for (int form = 0; form < N_REPORT_FORMS; form++)
-        snprintf(path[form], PATH_MAX, "%s/%s", folder, REPORT_FILES[form]);
-    return report_save((const char *[]){ report ? report : path[REPORT_WHOLE], path[REPORT_MAIL] }, d->record,
-                       r->model, r->plots, err);
-}
 
 static enum status save_results(const char *folder, const char *report, struct display *d,
                                 const struct train_result *r, struct error *err)
@@ -279,7 +250,7 @@ static enum status save_results(const char *folder, const char *report, struct d
     }
     if (st == ST_OK)
         st = job_record_save(folder, d->record, err);
-    return st == ST_OK ? save_report(folder, report, d, r, err) : st;
+    return st == ST_OK ? job_folder_report(folder, report, d->record, r->model, r->plots, err) : st;
 }
 
 static const char *text_in(const json_t *object, const char *key)
@@ -336,7 +307,7 @@ static enum status out_check(const struct train_options *o, const char *checkpoi
     if (!o->resume)
         return begin_check(o, begun, err);
     snprintf(path, sizeof path, "%s/job.json", o->out);
-    st = job_config_file(path, ret_before, err);
+    st = job_object_read(path, ret_before, err);
     if (st == ST_OK && !json_is_object(json_object_get(*ret_before, "config")))
         return error_set(err, ST_FORMAT, "'%.160s' is no record of a training", path);
     if (st == ST_NOTFOUND && !begun)
@@ -544,8 +515,7 @@ static int train(int argc, char **argv)
         return exit_status;
     if (!options_check(&o))
         return EXIT_USAGE;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    foreground_begin();
     d.out = o.out;
     d.result = &result;
     snprintf(checkpoint, sizeof checkpoint, "%s/" CHECKPOINT_NAME, o.out);
@@ -566,11 +536,7 @@ static int train(int argc, char **argv)
     train_result_release(&result);
     json_decref(d.record);
     json_decref(before);
-    if (st == ST_CANCELLED) {
-        fprintf(stderr, "cxrd train: stopped; --resume goes on with it\n");
-        return 128 + atomic_load(&ended_by); /* as a shell tells of a signal */
-    }
-    return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_TRAIN, &err);
+    return foreground_exit(&COMMAND_TRAIN, st, &err, "--resume goes on with it");
 }
 
 const struct command COMMAND_TRAIN = {

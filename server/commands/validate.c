@@ -13,12 +13,11 @@
 #include "cxrd/runner.h"
 #include "cxrd/scoring.h"
 #include "cxrd/weights.h"
+#include "foreground.h"
 #include "job_folder.h"
 
 #include <limits.h>
 #include <math.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,10 +50,6 @@ static const struct option OPTIONS[] = {
     { NULL },
 };
 
-static atomic_int ended_by; /* the signal; 0: none */
-
-static void on_signal(int signal) { atomic_store(&ended_by, signal); }
-
 struct display {
     struct bar bar; /* where standard error is a terminal */
     json_t *record; /* what job.json will hold */
@@ -64,7 +59,7 @@ struct display {
 static bool on_cancelled(void *arg)
 {
     (void)arg;
-    return atomic_load(&ended_by) != 0;
+    return foreground_ended();
 }
 
 static void on_phase(void *arg, enum train_phase phase)
@@ -94,38 +89,12 @@ static void on_step(void *arg, const struct train_progress *p)
 
 /* ---- what is asked ---- */
 
-static enum status first_error(const json_t *errors, struct error *err)
-{
-    const json_t *first = json_array_get(errors, 0);
-
-    if (!first)
-        return ST_OK;
-    return error_set(err, ST_INVALID, "'%s' %s", json_string_value(json_object_get(first, "field")),
-                     json_string_value(json_object_get(first, "detail")));
-}
-
-static enum status config_make(const struct validate_options *o, json_t **ret, struct error *err)
-{
-    json_t *config = NULL;
-    enum status st = ST_OK;
-
-    if (o->config)
-        st = job_config_file(o->config, &config, err);
-    else if (!(config = json_object()))
-        st = error_nomem(err);
-    if (st == ST_OK && o->dataset && json_object_set_new(config, "dataset", json_string(o->dataset)) != 0)
-        st = error_nomem(err);
-    for (size_t i = 0; i < o->set.n && st == ST_OK; i++)
-        st = job_config_set(config, o->set.items[i], err);
-    *ret = config;
-    return st;
-}
-
 static enum status config_resolve(const struct validate_options *o, const struct model *m,
                                   struct score_config *ret, struct error *err)
 {
     json_t *config = NULL, *errors = json_array();
-    enum status st = errors ? config_make(o, &config, err) : error_nomem(err);
+    enum status st =
+        errors ? job_config_make(o->config, NULL, o->dataset, &o->set, &config, err) : error_nomem(err);
 
     if (st == ST_OK) {
         st = score_config_parse(config, !o->scores_only, ret, errors);
@@ -143,7 +112,7 @@ static enum status config_resolve(const struct validate_options *o, const struct
     if (st == ST_OK && json_array_size(errors) == 0)
         score_config_settle(ret, m, errors);
     if (st == ST_OK)
-        st = first_error(errors, err);
+        st = job_config_fault(errors, err);
     json_decref(errors);
     json_decref(config);
     return st;
@@ -160,17 +129,6 @@ static enum status digest_of(const char *path, char ret[DIGEST_TEXT_SIZE], struc
         st = error_nomem(err);
     file_bytes_release(&file);
     return st;
-}
-
-static enum status report_keep(const char *out, const struct display *d, const struct score_result *r,
-                               struct error *err)
-{
-    char path[N_REPORT_FORMS][PATH_MAX];
-
-    for (int form = 0; form < N_REPORT_FORMS; form++)
-        snprintf(path[form], PATH_MAX, "%s/%s", out, REPORT_FILES[form]);
-    return report_save((const char *[]){ path[REPORT_WHOLE], path[REPORT_MAIL] }, d->record, NULL,
-                       r->as_training.plots, err);
 }
 
 /* The model's file says which table it was trained with, and no more. */
@@ -213,7 +171,9 @@ static enum status results_save(const struct validate_options *o, const struct d
     }
     if (st == ST_OK)
         st = job_record_save(o->out, d->record, err);
-    return st == ST_OK && !o->scores_only ? report_keep(o->out, d, r, err) : st;
+    return st == ST_OK && !o->scores_only
+               ? job_folder_report(o->out, NULL, d->record, NULL, r->as_training.plots, err)
+               : st;
 }
 
 static void tell_result(const struct validate_options *o, const struct score_result *r)
@@ -291,8 +251,7 @@ static int validate(int argc, char **argv)
         fprintf(stderr, "cxrd validate: --datasets, --weights and --out are needed\n");
         return EXIT_USAGE;
     }
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    foreground_begin();
     config = calloc(1, sizeof *config);
     st = config ? weights_load(o.weights, &m, &err) : error_nomem(&err);
     if (st == ST_OK && model_is_backbone(m))
@@ -303,11 +262,7 @@ static int validate(int argc, char **argv)
         st = run(&o, m, config, &err);
     model_unref(m);
     free(config);
-    if (st == ST_CANCELLED) {
-        fprintf(stderr, "cxrd validate: stopped; the same command goes on with it\n");
-        return 128 + atomic_load(&ended_by); /* as a shell tells of a signal */
-    }
-    return st == ST_OK ? EXIT_DONE : command_fail(&COMMAND_VALIDATE, &err);
+    return foreground_exit(&COMMAND_VALIDATE, st, &err, "the same command goes on with it");
 }
 
 const struct command COMMAND_VALIDATE = {

@@ -1,0 +1,27 @@
+/* server/commands/foreground.c - see foreground.h. */
+#include "foreground.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+static atomic_int ended_by; /* the signal; 0: none has come */
+
+static void on_signal(int signal) { atomic_store(&ended_by, signal); }
+
+void foreground_begin(void)
+{
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+}
+
+bool foreground_ended(void) { return atomic_load(&ended_by) != 0; }
+
+int foreground_exit(const struct command *c, enum status st, const struct error *err, const char *goes_on)
+{
+    if (st == ST_CANCELLED) {
+        fprintf(stderr, "cxrd %s: stopped; %s\n", c->name, goes_on);
+        return 128 + atomic_load(&ended_by); /* as a shell tells of a signal */
+    }
+    return st == ST_OK ? EXIT_DONE : command_fail(c, err);
+}

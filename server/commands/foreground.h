@@ -1,0 +1,18 @@
+/* server/commands/foreground.h - a job in the foreground is ended by Ctrl-C or SIGTERM, and the same folder goes on with it. */
+#ifndef SERVER_COMMANDS_FOREGROUND_H
+#define SERVER_COMMANDS_FOREGROUND_H
+
+#include "commands.h"
+#include "cxrd/status.h"
+
+#include <stdbool.h>
+
+/* From now on these signals only ask the job to end. Once in a process. */
+void foreground_begin(void);
+bool foreground_ended(void); /* one has come; any thread */
+
+/* The exit status of a job that ended so, said on standard error.
+ *   goes_on  what goes on with one that was stopped, such as "--resume goes on with it" */
+int foreground_exit(const struct command *c, enum status st, const struct error *err, const char *goes_on);
+
+#endif
