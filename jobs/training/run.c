@@ -36,6 +36,19 @@ enum status run_check_cancelled(const struct run *r)
     return run_cancelled(r) ? error_set(r->err, ST_CANCELLED, "the training was cancelled") : ST_OK;
 }
 
+void run_tell_phase(const struct run *r, enum train_phase phase)
+{
+    if (r->observer->phase)
+        r->observer->phase(r->observer->arg, phase);
+}
+
+void run_tell_dataset(struct run *r)
+{
+    r->result->has_dataset = true;
+    if (r->observer->dataset)
+        r->observer->dataset(r->observer->arg, r->result);
+}
+
 void run_tell_progress(struct run *r)
 {
     const double elapsed = clock_seconds() - r->started;

@@ -166,6 +166,8 @@ bool run_cancelled(const struct run *r);
 size_t run_unusable(const struct run *r); /* pictures that were found and are no good, so far */
 MUST_USE enum status run_check_cancelled(const struct run *r); /* ST_CANCELLED */
 struct interruption run_interruption(struct run *r); /* the same question, for whoever knows no run */
+void run_tell_phase(const struct run *r, enum train_phase phase);
+void run_tell_dataset(struct run *r); /* the result's `dataset` is known */
 void run_tell_progress(struct run *r);
 
 /* Validation rows that an epoch scores; test rows that the evaluation does. */

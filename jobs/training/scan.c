@@ -483,9 +483,7 @@ static enum status share_out(struct run *r)
                            r->err);
     if (st != ST_OK)
         return st;
-    r->result->has_dataset = true;
-    if (r->observer->dataset)
-        r->observer->dataset(r->observer->arg, r->result);
+    run_tell_dataset(r);
     return ST_OK;
 }
 

@@ -31,12 +31,6 @@ struct scoring {
     bool lost; /* without memory for one of these */
 };
 
-static void tell_phase(const struct run *r, enum train_phase phase)
-{
-    if (r->observer->phase)
-        r->observer->phase(r->observer->arg, phase);
-}
-
 /* ---- which rows ---- */
 
 static void rows_keep_listed(const struct table *t, const struct name_list *list, struct rows *rows)
@@ -229,9 +223,7 @@ static enum status choose_rows(struct scoring *s)
         st = count_common(s);
     if (st != ST_OK)
         return st;
-    r->result->has_dataset = true;
-    if (r->observer->dataset)
-        r->observer->dataset(r->observer->arg, r->result);
+    run_tell_dataset(r);
     return ST_OK;
 }
 
@@ -426,18 +418,18 @@ static enum status work(struct scoring *s)
     struct scores all = { 0 };
     enum status st;
 
-    tell_phase(r, PHASE_SCANNING);
+    run_tell_phase(r, PHASE_SCANNING);
     st = run_scan(r);
     if (st == ST_OK)
         st = run_open(r);
     if (st == ST_OK)
         st = choose_rows(s);
     if (st == ST_OK)
-        tell_phase(r, PHASE_SCORING);
+        run_tell_phase(r, PHASE_SCORING);
     if (st == ST_OK)
         st = score(s, &all);
     if (st == ST_OK && s->request->config->validates) {
-        tell_phase(r, PHASE_EVALUATING);
+        run_tell_phase(r, PHASE_EVALUATING);
         st = evaluate_all(s, &all);
     }
     if (st == ST_OK)

@@ -13,12 +13,6 @@ const char *const PHASE_NAMES[] = { "scanning",   "splitting", "caching", "train
 
 enum { MAX_SCORES_CSV = 1 << 30 };
 
-static void tell_phase(const struct run *r, enum train_phase phase)
-{
-    if (r->observer->phase)
-        r->observer->phase(r->observer->arg, phase);
-}
-
 void run_close(struct run *r)
 {
     free(r->gate);
@@ -68,7 +62,7 @@ static void evaluate_kept(struct run *r)
 
     r->images_total = r->images_done + run_scored_rows(r) + run_rival_rows(r);
     r->images_given_up = planned > r->images_total ? planned - r->images_total : 0;
-    tell_phase(r, PHASE_EVALUATING);
+    run_tell_phase(r, PHASE_EVALUATING);
     if (run_evaluate(r) != ST_OK && !run_cancelled(r))
         log_error(LOG_WARN, "a training that was ended early is not evaluated", r->err);
     *r->err = ended;
@@ -106,7 +100,7 @@ enum status train_run(const struct train_request *request, const struct train_ob
         if (PHASES[i].phase > PHASE_SPLITTING && request->config->epochs == 0)
             break; /* the data's report was all that was asked for */
         if (i == 0 || PHASES[i].phase != PHASES[i - 1].phase)
-            tell_phase(r, PHASES[i].phase);
+            run_tell_phase(r, PHASES[i].phase);
         st = run_check_cancelled(r);
         if (st == ST_OK)
             st = PHASES[i].work(r);
