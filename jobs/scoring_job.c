@@ -185,8 +185,6 @@ static enum status run(struct scoring_job *j, const char *csv_sha256, struct err
     st = results_save(j, &result, places.scores, st, err);
     if (st != ST_OK)
         unlink(places.scores);
-    if (st == ST_CANCELLED && stop_cancels(atomic_load(&j->told.r->stop))) /* nothing of theirs was kept */
-        unlink(places.patients);
     score_result_release(&result);
     return st;
 }

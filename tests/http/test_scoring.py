@@ -207,4 +207,7 @@ class Interrupted(Case):
             record = wait_state(server, job, 'cancelled', 'succeeded')
             if record['state'] == 'cancelled':
                 self.assertEqual(client.get(server, f'/jobs/{job}/scores').status, 404)
-                program.poll(lambda: os.listdir(os.path.join(server.state, 'jobs', job)) == [], 'nothing is left')
+                program.poll(lambda: os.listdir(os.path.join(server.state, 'jobs', job)) == ['patients'], 'no score is left')
+                told = client.post_json(server, '/patients/forget', {'dataset': 'many', 'patient_id': '7'}).json()
+                self.assertEqual([(j['id'], j['state']) for j in told['jobs']], [(job, 'cancelled')])
+                self.assertEqual(told['unknown']['jobs'], [])
