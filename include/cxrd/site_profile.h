@@ -26,8 +26,9 @@
 #include <jansson.h>
 
 enum {
-    SITE_LEAST = 20
-}; /* patients of either kind: of 20, an 18 says 0.9 with an interval from 0.70 to 0.97 */
+    SITE_LEAST = 20, /* patients of either kind: of 20, an 18 says 0.9 with an interval from 0.70 to 0.97 */
+    SITE_DAYS_MOST = 3650, /* from its making to its expiry */
+};
 
 enum site_verdict { SITE_NOTHING, SITE_PRESENT, SITE_ABSENT, SITE_UNSURE };
 extern const char *const SITE_VERDICTS[]; /* NULL, "present", "absent", "cannot say" */

@@ -1,11 +1,11 @@
 /* jobs/report/heading.c - what a page is of, for whoever finds it in a mail: data set, model, date, how long it took, and how
  * it ended. */
+#include "cxrd/clock.h"
 #include "cxrd/labels.h"
 #include "html.h"
 #include "sections.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { SHORT_DIGEST = 12 };
 
@@ -52,18 +52,6 @@ void title_put(struct buf *out, const json_t *record)
         buf_printf(out, ", %.10s", end);
 }
 
-/* Seconds since 1970 of "2026-01-31T23:59:59.123Z"; false for anything else. */
-static bool moment_of(const char *text, double *ret)
-{
-    struct tm tm = { 0 };
-    const char *rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-
-    if (!rest)
-        return false;
-    *ret = (double)timegm(&tm);
-    return true;
-}
-
 /* "1 h 12 min", "3 min 20 s", "41 s" */
 static void duration_put(struct buf *out, double seconds)
 {
@@ -95,7 +83,7 @@ static void time_put(struct buf *out, const json_t *record)
     const double trained = training_seconds(member_at(record, "epochs"));
     double from, to;
 
-    if (!moment_of(begun, &from) || !moment_of(end, &to))
+    if (!clock_parse(begun, &from) || !clock_parse(end, &to))
         return;
     buf_printf(out, "<tr><th scope=\"row\">Time</th><td>%.10s %.5s UTC to %.10s %.5s UTC: ", begun,
                begun + 11, end, end + 11);

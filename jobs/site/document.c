@@ -16,7 +16,6 @@
 #include "cxrd/trainer.h"
 #include "cxrd/utf8.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -154,26 +153,28 @@ static enum status count_read(const json_t *object, const char *name, size_t *re
     return ST_OK;
 }
 
-/* "0" stands for a digit. */
-static bool has_form(const char *text, const char *form)
-{
-    size_t i = 0;
-
-    for (; form[i] && text[i]; i++)
-        if (form[i] == '0' ? !isdigit((unsigned char)text[i]) : form[i] != text[i])
-            return false;
-    return form[i] == text[i];
-}
-
 static enum status time_read(const json_t *document, const char *name, char ret[CLOCK_TEXT_SIZE],
-                             struct error *err)
+                             double *ret_at, struct error *err)
 {
     const char *text = json_string_value(json_object_get(document, name));
 
-    if (!text || !has_form(text, "0000-00-00T00:00:00.000Z"))
+    if (!clock_parse(text, ret_at))
         return error_set(err, ST_INVALID, "the profile's '%s' is not as 2026-01-31T23:59:59.123Z", name);
     memcpy(ret, text, CLOCK_TEXT_SIZE);
     return ST_OK;
+}
+
+static enum status times_read(const json_t *document, struct site_profile *p, struct error *err)
+{
+    double created, expires;
+    enum status st = time_read(document, "created_at", p->created_at, &created, err);
+
+    if (st == ST_OK)
+        st = time_read(document, "expires_at", p->expires_at, &expires, err);
+    if (st == ST_OK && expires - created > SITE_DAYS_MOST * 24.0 * 3600)
+        st = error_set(err, ST_INVALID, "the profile's 'expires_at' is more than %d days after 'created_at'",
+                       SITE_DAYS_MOST);
+    return st;
 }
 
 static enum status text_check(const json_t *object, const char *name, struct error *err)
@@ -287,10 +288,8 @@ static enum status head_read(const json_t *document, const char *model_sha256, s
         st = error_set(err, ST_CONFLICT, "the profile is of another model's file: its model_sha256 differs");
     if (st == ST_OK) {
         memcpy(p->model_sha256, sha256, DIGEST_TEXT_SIZE);
-        st = time_read(document, "created_at", p->created_at, err);
+        st = times_read(document, p, err);
     }
-    if (st == ST_OK)
-        st = time_read(document, "expires_at", p->expires_at, err);
     if (st == ST_OK)
         st = text_check(document, "population", err);
     return st == ST_OK ? number_read(document, "error_rate", 0.01, 0.5, true, &p->error_rate, err) : st;

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { DAYS_MOST = 3650, DAYS_DEFAULT = 365 };
+enum { DAYS_DEFAULT = 365 };
 
 /* ---- what is asked for ---- */
 
@@ -85,7 +85,7 @@ static void days_take(const json_t *request, json_int_t *ret, json_t *errors)
     const json_t *value = json_object_get(request, "expires_in_days");
 
     *ret = value ? json_integer_value(value) : DAYS_DEFAULT;
-    if (value && (!json_is_integer(value) || *ret < 1 || *ret > DAYS_MOST))
+    if (value && (!json_is_integer(value) || *ret < 1 || *ret > SITE_DAYS_MOST))
         config_error(errors, "expires_in_days", "must be a whole number of days from 1 to 3650");
 }
 

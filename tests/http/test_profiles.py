@@ -219,6 +219,9 @@ class Profiles(Case):
         self.assertEqual((taken.status, taken.json()['profile']), (201, exported['profile']), taken)
         self.assertNotEqual(taken.json()['id'], exported['id'])
         self.assert_problem(client.post_json(elsewhere, f'/models/{other}/profiles', exported), 409, "another model's file")
+        for expiry, said in (('9999-99-99T99:99:99.999Z', 'expires_at'), ('2126-01-01T00:00:00.000Z', 'more than 3650 days')):
+            longer = {**exported, 'profile': {**exported['profile'], 'expires_at': expiry}}
+            self.assert_problem(client.post_json(elsewhere, f'/models/{same}/profiles', longer), 422, said)
         exported['profile']['findings'][0]['threshold'] = 2
         self.assert_problem(client.post_json(elsewhere, f'/models/{same}/profiles', exported), 422, 'threshold')
 

@@ -270,6 +270,33 @@ Test(thread, blocks_all_signals_but_faults_and_its_starter_none)
     }
 }
 
+Test(clock, reads_what_it_writes_and_no_other_moment)
+{
+    static const char *const NONE[] = { "2026-02-29T00:00:00.000Z",
+                                        "2026-13-01T00:00:00.000Z",
+                                        "2026-01-32T00:00:00.000Z",
+                                        "9999-99-99T99:99:99.999Z",
+                                        "2026-01-01T24:00:00.000Z",
+                                        "2026-01-01T00:00:60.000Z",
+                                        "2026-01-01T00:00:00Z",
+                                        "2026-01-01T00:00:00.000Z ",
+                                        "2026-00-01T00:00:00.000Z",
+                                        "2026-01-01 00:00:00.000Z",
+                                        "" };
+    char now[CLOCK_TEXT_SIZE];
+    double at;
+
+    cr_assert(clock_parse(clock_utc(now), &at));
+    cr_assert_leq(fabs(at - (double)time(NULL)), 2);
+    cr_assert(clock_parse("2024-02-29T12:34:56.789Z", &at));
+    cr_assert_float_eq(at, 1709210096.789, 1e-3);
+    cr_assert(clock_parse("1970-01-01T00:00:00.000Z", &at));
+    cr_assert_eq(at, 0);
+    cr_assert_not(clock_parse(NULL, &at));
+    for (size_t i = 0; i < sizeof NONE / sizeof NONE[0]; i++)
+        cr_assert_not(clock_parse(NONE[i], &at), "'%s'", NONE[i]);
+}
+
 Test(condition, keeps_to_a_deadline_of_the_clock_that_never_steps)
 {
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
