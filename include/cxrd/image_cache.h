@@ -41,7 +41,7 @@ struct image_cache_options {
 struct image_cache *image_cache_open(const struct image_cache_options *options);
 void image_cache_close(struct image_cache *c); /* NULL is fine */
 
-/* Remove all of them from a folder. Who has one open keeps it until then, and nobody else finds it. */
+/* Remove all of them from a folder. A process that has one open keeps it until it closes it, and no other finds it. */
 void image_cache_clear(const char *folder);
 
 /* Copy the picture of a row [size * size], or what was made of it [slot_bytes]. False: not there, damaged, or made from another file.

@@ -72,7 +72,7 @@ struct feedback {
     enum reading_says says[MAX_LABELS];
 };
 
-/* Write it: on the disk when this returns. What the same reader said of the same finding before is replaced.
+/* Write it: on the disk when this returns. It replaces the same reader's earlier word on the same finding.
  *   ret_replaced  bit i: there was something of findings[i]
  *   ret_readers   how many have said something of the prediction
  * Errors: ST_NOTFOUND (no such prediction, or its time is over), ST_IO. */
@@ -110,7 +110,7 @@ typedef enum status reading_fn(void *arg, const struct reading *r);
  * each other. The store waits meanwhile.
  *   model      of which predictions; NULL: any
  *   candidate  whose scores in the shadow are `other`; NULL: nobody's
- *   ret_last   seq of the last prediction; 0: there was none
+ *   ret_last   seq of the last prediction; 0: no prediction was found
  * Errors: fn's, ST_IO. */
 struct readings_asked {
     const char *model, *candidate;

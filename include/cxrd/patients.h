@@ -4,7 +4,7 @@
  * A patient is a code: HMAC-SHA256 of the data set's name and of what the table's reader makes of the id (patient_key()), under
  * a key of this server's, cut to 128 bits. Ids are small numbers, so a plain digest of one is found by trying all of them. With a
  * key this takes the key too, which is in a file of its own, "<state>/patients.key": a copy of the database or of a job's folder
- * without that file names nobody. Who has the whole state folder can try ids, as who has the table can read them. */
+ * without that file names nobody. A person with the whole state folder can try ids; one with the table can read them. */
 #ifndef CXRD_PATIENTS_H
 #define CXRD_PATIENTS_H
 
