@@ -6,10 +6,16 @@ list=$(dirname "$0")/packages.txt
 packages=$(for set in "$@"; do awk -v set="$set" '$1 == set { print $2 }' "$list"; done | sort -u)
 [ -n "$packages" ] || { echo "install-deps.sh: no packages in: $*" >&2; exit 2; }
 
-# Node comes from many places, and theirs brings npm along: Debian's npm would not install beside it.
+# Node and kubectl come from many places. Debian's package would not install beside another that has the same file: the command
+# that is here serves.
 there() {
     dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -q '^installed$' && return
-    case $1 in nodejs) command -v node ;; npm) command -v npm ;; *) false ;; esac >/dev/null
+    case $1 in
+    nodejs) command -v node ;;
+    npm) command -v npm ;;
+    kubernetes-client) command -v kubectl ;;
+    *) false ;;
+    esac >/dev/null
 }
 missing=$(for p in $packages; do there "$p" || echo "$p"; done)
 [ -n "$missing" ] || exit 0

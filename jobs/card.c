@@ -110,7 +110,11 @@ enum status card_labels(const json_t *card, struct labels *ret, struct error *er
     enum status st = ST_OK;
     size_t i;
 
-    *ret = labels ? (struct labels){ .n = 0 } : NIH_LABELS;
+    if (!labels) {
+        *ret = NIH_LABELS;
+        return ST_OK;
+    }
+    ret->n = 0;
     json_array_foreach (labels, i, name)
         if (st == ST_OK)
             st = json_is_string(name)

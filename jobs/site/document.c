@@ -242,7 +242,7 @@ static enum status point_read(const json_t *document, struct site_point *ret, st
 {
     const json_t *point = json_object_get(document, "operating_point");
     const char *kind = json_string_value(json_object_get(point, "kind"));
-    enum status st = members_check(point, "operating_point", err, "kind", "at", NULL);
+    enum status st = members_check(point, "operating_point", err, "kind", "at", (const char *)NULL);
 
     if (st != ST_OK)
         return st;
@@ -259,8 +259,8 @@ static enum status validation_check(const json_t *document, struct error *err)
 {
     const json_t *v = json_object_get(document, "validation");
     size_t ignored;
-    enum status st =
-        members_check(v, "validation", err, "job", "dataset", "scores_sha256", "rows", "patients", NULL);
+    enum status st = members_check(v, "validation", err, "job", "dataset", "scores_sha256", "rows",
+                                   "patients", (const char *)NULL);
 
     if (st == ST_OK)
         st = text_check(v, "job", err);
@@ -283,7 +283,8 @@ static enum status head_read(const json_t *document, const char *model_sha256, s
     if (!format || strcmp(format, FORMAT) != 0)
         return error_set(err, ST_INVALID, "the profile's 'format' is not " FORMAT);
     st = members_check(document, "document", err, "format", "model_sha256", "created_at", "expires_at",
-                       "operating_point", "error_rate", "population", "validation", "findings", NULL);
+                       "operating_point", "error_rate", "population", "validation", "findings",
+                       (const char *)NULL);
     if (st == ST_OK && (!sha256 || strcmp(sha256, model_sha256) != 0))
         st = error_set(err, ST_CONFLICT, "the profile is of another model's file: its model_sha256 differs");
     if (st == ST_OK) {

@@ -148,8 +148,11 @@ enum status partial_keep(struct partial *p, const struct stretch_scores *t, stru
         h.sentences += t->status[i] != ST_OK ? (uint32_t)strlen(t->errors[i].text) + 1 : 0;
     buf_put(&b, &h, sizeof h);
     buf_put(&b, t->rows, t->n * sizeof *t->rows);
-    for (size_t i = 0; i < t->n; i++)
-        buf_put(&b, &(uint32_t){ (uint32_t)t->status[i] }, sizeof(uint32_t));
+    for (size_t i = 0; i < t->n; i++) {
+        const uint32_t status = (uint32_t)t->status[i];
+
+        buf_put(&b, &status, sizeof status);
+    }
     for (size_t i = 0; i < t->n; i++)
         buf_put(&b, t->logits[i], p->n_labels * sizeof(float));
     for (size_t i = 0; i < t->n; i++)

@@ -20,7 +20,9 @@ static enum status take(json_t *request, const struct labels *labels, struct cap
 
     json_watch();
     caption_take(request, CAPTION_BOTH, ret, errors);
-    *ret_sets = labels && own_thresholds_take(request, labels, ret_own, errors);
+    *ret_sets = false;
+    if (labels)
+        *ret_sets = own_thresholds_take(request, labels, ret_own, errors);
     json_object_foreach (request, key, value)
         config_error(errors, key, "there is no such field: only name%s and note can be changed",
                      labels ? ", own_thresholds" : "");

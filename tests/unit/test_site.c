@@ -190,7 +190,7 @@ static struct site_profile fitted(const char *path, struct site_point point, dou
     cr_assert(rows > patients && patients > 0);
     snprintf(p.model_sha256, sizeof p.model_sha256, "%064d", 1);
     snprintf(p.created_at, sizeof p.created_at, "2026-01-01T00:00:00.000Z");
-    snprintf(p.expires_at, sizeof p.expires_at, "9999-01-01T00:00:00.000Z");
+    snprintf(p.expires_at, sizeof p.expires_at, "2035-01-01T00:00:00.000Z");
     return p;
 }
 
@@ -411,7 +411,7 @@ Test(site, what_a_document_says_is_not_believed)
     struct site_profile p = { .labels = TWO,
                               .error_rate = NAN,
                               .created_at = "2026-01-01T00:00:00.000Z",
-                              .expires_at = "9999-01-01T00:00:00.000Z" },
+                              .expires_at = "2035-01-01T00:00:00.000Z" },
                         q;
     struct error err;
 
