@@ -199,7 +199,7 @@ static void training_make(struct subject *s, struct pool *pool)
     const struct network *net = model_network(s->model);
     struct error err = { 0 };
 
-    check(training_new(net, SHARDS, BATCH, NORMS_BATCH, pool, &s->training, &err), &err);
+    check(training_new(net, SHARDS, BATCH, NORMS_BATCH, pool, NULL, &s->training, &err), &err);
     s->training_pool = pool;
     check(adam_init(&s->adam, net->n_params, &err), &err);
     memcpy(training_params(s->training), model_params(s->model), net->n_params * sizeof(float));

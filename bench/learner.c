@@ -24,7 +24,7 @@ void learner_make(struct learner *l, const char *architecture, const float *x, s
                            .logits = calloc((size_t)BATCH * N_NIH_LABELS, sizeof(float)) };
     assert(l->y && l->logits);
     check(network_new(&(struct network_spec){ architecture, SIZE, N_NIH_LABELS, 0 }, &l->net, &err), &err);
-    check(training_new(l->net, SHARDS, BATCH, NORMS_BATCH, pool, &l->training, &err), &err);
+    check(training_new(l->net, SHARDS, BATCH, NORMS_BATCH, pool, NULL, &l->training, &err), &err);
     check(adam_init(&l->adam, l->net->n_params, &err), &err);
     rng_seed(&rng, 1, 2);
     network_initialise(l->net, INIT_HE, &rng, training_params(l->training));

@@ -15,6 +15,7 @@
 #include "cxrd/operating_points.h"
 #include "cxrd/patients.h"
 #include "cxrd/pool.h"
+#include "cxrd/ranks.h"
 #include "cxrd/train_config.h"
 
 /* In the order of a training. */
@@ -205,6 +206,9 @@ struct train_request {
     const struct model *init; /* to start from; NULL: initial weights by the recipe */
     size_t threads;
     enum pool_class class;
+    struct ranks *
+        ranks; /* that train together, each by such a call with the same job and data; NULL: this process is alone. Files are
+                            written by rank 0, and its checkpoint is that of all */
     json_t *notes; /* strings for the weights' metadata, borrowed; NULL is fine */
 
     /* A run that survives: with `checkpoint` it goes on from that file where there is one, and replaces it at the end
@@ -230,7 +234,7 @@ struct train_request {
  * Errors: ST_NOTFOUND (no such data set or table), ST_FORMAT (also: of the checkpoint), ST_LIMIT (a table, a list or a
  * folder that is too large), ST_UNUSABLE (no usable row or no picture; the sentence says which), ST_CONFLICT (the data, or
  * the checkpoint's configuration, are no longer those that were asked for), ST_CANCELLED (with what was kept, where `enough` said so), ST_NUMERIC (the loss is not
- * finite), ST_IO (also: a picture that cannot be opened), ST_NOMEM. After those of status_is_outside() another call may go on
+ * finite), ST_IO (also: a picture that cannot be opened, a rank that is not heard of), ST_NOMEM; with ranks what another of them failed of. After those of status_is_outside() another call may go on
  * from the checkpoint. */
 MUST_USE enum status train_run(const struct train_request *request, const struct train_observer *observer,
                                struct train_result *ret_result, struct error *err);

@@ -2,12 +2,13 @@
  *
  * A training owns its parameters, their gradients and everything in between. It cuts a batch into shards by place, whose
  * gradients the threads of a pool compute and add along one fixed binary tree: the same parameters and batch give the same
- * gradients bit for bit with any number of threads. One thread at a time may call it. */
+ * gradients bit for bit with any number of threads, and of ranks that share the shards out. One thread at a time may call it. */
 #ifndef CXRD_TRAINING_H
 #define CXRD_TRAINING_H
 
 #include "cxrd/network.h"
 #include "cxrd/pool.h"
+#include "cxrd/ranks.h"
 #include "cxrd/status.h"
 
 #include <stdbool.h>
@@ -33,10 +34,12 @@ enum norms {
  *   most      images of a batch
  *   norms     not read where the network has no normalisation
  *   pool      borrowed; must outlive the training; NULL: one thread
+ *   ranks     borrowed, too: all of them have the same training, with shards, and make the same calls; NULL: alone
  * Errors: ST_LIMIT (where a shard's pictures share their statistics they are all in memory at once, and that is more than
  * memory_usable() of cxrd/memory.h), ST_NOMEM. */
 MUST_USE enum status training_new(const struct network *net, size_t n_shards, size_t most, enum norms norms,
-                                  struct pool *pool, struct training **ret_training, struct error *err);
+                                  struct pool *pool, struct ranks *ranks, struct training **ret_training,
+                                  struct error *err);
 void training_free(struct training *t); /* NULL is fine */
 
 float *training_params(struct training *t); /* [n_params + n_state]: read and write between steps */
@@ -64,10 +67,14 @@ struct training_batch {
     void *cancelled_arg;
 };
 
-/* As training_gradient(); the mean is over pictures and findings, whatever the weights.
- * Errors: ST_NUMERIC (the loss is not a finite number), ST_CANCELLED (the gradients mean nothing then). */
+/* As training_gradient(); the mean is over pictures and findings, whatever the weights. Of several ranks each reads the pictures of its
+ * own shards, training_images(), and all else of all of them; the logits are of all pictures.
+ * Errors: ST_NUMERIC (the loss is not a finite number), ST_CANCELLED (the gradients mean nothing then), those of ranks. */
 MUST_USE enum status training_batch_gradient(struct training *t, const struct training_batch *b,
                                              float *ret_logits, double *ret_loss);
+
+/* Of a batch of n pictures this rank's are *ret_begin up to the result. */
+size_t training_images(const struct training *t, size_t n, size_t *ret_begin);
 
 /* What picture number `i` of a batch has its features [n] multiplied with: 0 or 1 / (1 - dropout). In the order of
  * "head.weight": channel, row, column. */

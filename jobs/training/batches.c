@@ -3,6 +3,7 @@
 
 #include "augment.h"
 #include "cxrd/metrics.h"
+#include "cxrd/ranks.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -82,8 +83,11 @@ enum status batch_init(struct batch *b, size_t capacity, const struct preprocess
                          .first = malloc(capacity * sizeof *b->first),
                          .grey = malloc(capacity * plane),
                          .taken = malloc(capacity * plane),
-                         .readable = malloc(capacity * sizeof *b->readable) };
-    if (b->rows && b->x && b->truth && b->y && b->first && b->grey && b->taken && b->readable)
+                         .unreadable = malloc(capacity * sizeof *b->unreadable),
+                         .loaded = malloc(capacity * sizeof *b->loaded),
+                         .wanted = malloc(capacity * sizeof *b->wanted) };
+    if (b->rows && b->x && b->truth && b->y && b->first && b->grey && b->taken && b->unreadable &&
+        b->loaded && b->wanted)
         return ST_OK;
     batch_release(b);
     return error_nomem(err);
@@ -98,7 +102,9 @@ void batch_release(struct batch *b)
     free(b->first);
     free(b->grey);
     free(b->taken);
-    free(b->readable);
+    free(b->unreadable);
+    free(b->loaded);
+    free(b->wanted);
     *b = (struct batch){ 0 };
 }
 
@@ -126,7 +132,7 @@ struct loading {
     const struct pictures *pictures;
     const uint32_t *rows;
     size_t n;
-    struct error *errors; /* [n] */
+    struct error *errors; /* [n], at the places at which a row comes first */
 };
 
 /* Where each row comes first: with "resample" there may be more of it in a batch, and no two threads may load it. */
@@ -155,6 +161,18 @@ static void place_fill(const struct loading *l, size_t place, const uint8_t *gre
         augment(grey, pre->size, &a, taken);
     }
     preprocess_scale(l->b->augment ? taken : grey, plane, pre, l->b->x + place * preprocess_floats(pre));
+    l->b->loaded[place] = true;
+}
+
+/* Pictures `begin` up to `end` of those that can be read. */
+static void want(struct batch *b, size_t n, size_t begin, size_t end)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        b->wanted[i] = !b->unreadable[i] && begin <= at && at < end && !b->loaded[i];
+        at += !b->unreadable[i];
+    }
 }
 
 static void load_task(void *arg, size_t task, size_t lane)
@@ -162,42 +180,95 @@ static void load_task(void *arg, size_t task, size_t lane)
     const struct loading *l = arg;
     const struct preprocess *pre = &l->pictures->pre;
     uint8_t *grey = l->b->grey + task * pre->size * pre->size;
+    bool any = false;
 
     (void)lane;
     if (l->b->first[task] != task)
         return;
-    l->b->readable[task] = picture_load(l->pictures, l->rows[task], grey, &l->errors[task]) == ST_OK;
-    if (!l->b->readable[task])
+    for (size_t place = task; place < l->n; place++)
+        any = any || (l->b->first[place] == task && l->b->wanted[place]);
+    if (!any || picture_load(l->pictures, l->rows[task], grey, &l->errors[task]) != ST_OK)
         return;
     for (size_t place = task; place < l->n; place++)
-        if (l->b->first[place] == task)
+        if (l->b->first[place] == task && l->b->wanted[place])
             place_fill(l, place, grey);
 }
 
+static size_t n_readable(const struct loading *l)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++)
+        n += !l->b->unreadable[i];
+    return n;
+}
+
+/* What was found out of the pictures, in all ranks. False in *ret_any: nothing new.
+ * Errors: of a picture that must be readable, or cannot be opened; those of ranks. */
+static enum status agree(const struct loading *l, struct ranks *ranks, bool strict, bool *ret_any,
+                         struct error *err)
+{
+    const size_t before = n_readable(l);
+    enum status st;
+
+    for (size_t i = 0; i < l->n; i++) {
+        const struct error *why = &l->errors[l->b->first[i]];
+
+        if (why->code != ST_OK && (strict || status_is_outside(why->code)))
+            return error_set(err, why->code, "%s", why->text);
+        l->b->unreadable[i] = l->b->unreadable[i] || why->code != ST_OK;
+    }
+    st = ranks_or(ranks, l->b->unreadable, l->n, err);
+    for (size_t i = 0; i < l->n && l->pictures->unusable; i++)
+        if (l->b->unreadable[i])
+            l->pictures->unusable[l->rows[i]] = true;
+    *ret_any = n_readable(l) < before;
+    return st;
+}
+
+/* The pictures that are wanted: where one cannot be read, those behind it move up, and others are. */
+static enum status load_wanted(struct loading *l, struct pool *pool, const struct batch_share *share,
+                               bool strict, struct error *err)
+{
+    enum status st = ST_OK;
+    bool again = true;
+
+    while (again && st == ST_OK) {
+        size_t begin = 0, end = n_readable(l);
+
+        if (share)
+            end = share->images(share->arg, end, &begin);
+        want(l->b, l->n, begin, end);
+        pool_run(pool, l->n, load_task, l);
+        st = agree(l, share ? share->ranks : NULL, strict, &again, err);
+        again = again && share;
+    }
+    return st;
+}
+
 enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
-                       const uint32_t *rows, size_t n, bool strict, struct error *err)
+                       const struct batch_share *share, const uint32_t *rows, size_t n, bool strict,
+                       struct error *err)
 {
     const size_t n_floats = preprocess_floats(&pictures->pre);
-    struct loading l = { b, pictures, rows, n, calloc(n + 1, sizeof *l.errors) };
-    enum status st = ST_OK;
+    struct loading l = { b, pictures, rows, n, .errors = calloc(n + 1, sizeof *l.errors) };
+    enum status st;
 
     assert(n <= b->capacity);
     if (!l.errors)
         return error_nomem(err);
     find_first(rows, n, b->first);
-    pool_run(pool, n, load_task, &l);
+    memset(b->unreadable, 0, n * sizeof *b->unreadable);
+    memset(b->loaded, 0, n * sizeof *b->loaded);
+    st = load_wanted(&l, pool, share, strict, err);
     b->n = 0;
     for (size_t i = 0; i < n && st == ST_OK; i++) {
-        const struct error *why = &l.errors[b->first[i]];
-
-        if (b->readable[b->first[i]]) {
-            place_label(b, pictures->table, rows[i]);
-            if (b->n < i) /* those before it that could not be read leave a gap */
-                memmove(b->x + b->n * n_floats, b->x + i * n_floats, n_floats * sizeof *b->x);
-            b->n++;
-        } else if (strict || status_is_outside(why->code)) {
-            st = error_set(err, why->code, "%s", why->text);
-        }
+        if (b->unreadable[i])
+            continue;
+        place_label(b, pictures->table, rows[i]);
+        if (b->n < i && b->loaded[i]) /* those before it that could not be read leave a gap */
+            memmove(b->x + b->n * n_floats, b->x + i * n_floats, n_floats * sizeof *b->x);
+        b->n++;
     }
     free(l.errors);
     return st;

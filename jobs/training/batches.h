@@ -27,14 +27,15 @@ void order_back(struct order *o); /* what order_next() gave last is still to com
 /* Room for a batch, and what loads it. */
 struct batch {
     size_t capacity, n, n_labels;
-    uint32_t *rows; /* [n]: those whose pictures could be read */
-    float *x;       /* [n][S][S], scaled */
-    uint8_t *truth; /* [n][n_labels]: 0, 1 or TRUTH_UNKNOWN, as metrics.h has them */
-    float *y;       /* [n][n_labels]: the same as the loss takes them; 0 where nothing is known */
-    size_t *first;  /* [capacity]: the place at which the same row comes first */
-    uint8_t *grey;  /* [capacity][S][S]: of these places */
-    uint8_t *taken; /* [capacity][S][S]: as augmented */
-    bool *readable; /* [capacity]: of the places at which a row comes first */
+    uint32_t *rows;        /* [n]: those whose pictures could be read */
+    float *x;              /* [n][S][S], scaled */
+    uint8_t *truth;        /* [n][n_labels]: 0, 1 or TRUTH_UNKNOWN, as metrics.h has them */
+    float *y;              /* [n][n_labels]: the same as the loss takes them; 0 where nothing is known */
+    size_t *first;         /* [capacity]: the place at which the same row comes first */
+    uint8_t *grey;         /* [capacity][S][S]: of these places */
+    uint8_t *taken;        /* [capacity][S][S]: as augmented */
+    bool *unreadable;      /* [capacity]: of each place */
+    bool *loaded, *wanted; /* [capacity]: its input is there; is to be there, and is not yet */
 
     bool augment;          /* each picture, by `seed` and `number` + its place in the batch */
     uint64_t seed, number; /* the caller's to set before batch_load() */
@@ -44,10 +45,21 @@ MUST_USE enum status batch_init(struct batch *b, size_t capacity, const struct p
                                 size_t n_labels, struct error *err);
 void batch_release(struct batch *b); /* safe on zeroes */
 
+/* Whose pictures are wanted, where ranks share a batch out. */
+struct batch_share {
+    struct ranks *ranks; /* borrowed; they agree on what is readable */
+    /* Of a batch of n pictures those *ret_begin up to the result. */
+    size_t (*images)(const void *arg, size_t n, size_t *ret_begin);
+    const void *arg;
+};
+
 /* Load rows into the batch, over the pool's threads; a row that is there more than once is loaded once. Rows whose
- * picture cannot be read are left out, unless `strict`. Errors: with `strict`, picture_load()'s; ST_NOMEM. */
+ * picture cannot be read are left out, unless `strict`.
+ *   share  `x` is filled in at the places of this rank alone, all else at all of them; NULL: it is all wanted
+ * Errors: with `strict`, picture_load()'s; ST_NOMEM; those of ranks. */
 MUST_USE enum status batch_load(struct batch *b, const struct pictures *pictures, struct pool *pool,
-                                const uint32_t *rows, size_t n, bool strict, struct error *err);
+                                const struct batch_share *share, const uint32_t *rows, size_t n, bool strict,
+                                struct error *err);
 
 /* What the table says of a row: ret_truth [labels], 0, 1 or TRUTH_UNKNOWN. */
 void row_truth(const struct table *t, size_t row, uint8_t *ret_truth);

@@ -306,21 +306,21 @@ static enum status whole_check(const struct array_file *f, struct error *err)
     return ST_OK;
 }
 
-/* Read a checkpoint of at most `limit` bytes, whoever's it is.
- * Errors: ST_NOTFOUND, ST_FORMAT (it is damaged), ST_CONFLICT (it is no checkpoint, or of another version), ST_LIMIT, ST_IO, ST_NOMEM. */
-static enum status file_load(const char *path, size_t limit, struct file_bytes *file, struct array_file *f,
-                             struct error *err)
+static enum status unread(enum status st, const struct error *why, struct error *err)
+{
+    return st == ST_OK ? ST_OK : error_set(err, st, "the checkpoint cannot be read: %s", why->text);
+}
+
+/* The bytes of a checkpoint, whoever's it is. Errors: ST_FORMAT (it is damaged), ST_CONFLICT (it is no checkpoint, or of another
+ * version), ST_NOMEM. */
+static enum status bytes_load(const void *bytes, size_t n, struct array_file *f, struct error *err)
 {
     struct error why;
-    enum status st = file_read(path, limit, file, &why);
+    enum status st = array_file_read(bytes, n, f, &why);
 
     if (st == ST_OK)
-        st = array_file_read(file->data, file->size, f, &why);
-    if (st == ST_OK)
         st = array_file_whole(f, &why);
-    if (st != ST_OK)
-        return error_set(err, st, "the checkpoint cannot be read: %s", why.text);
-    return whole_check(f, err);
+    return st == ST_OK ? whole_check(f, err) : unread(st, &why, err);
 }
 
 /* That it is of this job and this data. */
@@ -522,25 +522,48 @@ static enum status begin_again(struct run *r)
     return ST_OK;
 }
 
+/* The file of rank 0, which others need not have. */
+static enum status file_of_ranks(struct run *r, struct file_bytes *file, bool *ret_there)
+{
+    struct error why;
+    enum status st = ST_OK;
+
+    if (ranks_me(r->ranks) == 0)
+        st = file_read(r->request->checkpoint, file_limit(r), file, &why);
+    *ret_there = ranks_me(r->ranks) == 0 && st == ST_OK;
+    st = unread(st == ST_NOTFOUND ? ST_OK : st, &why, r->err);
+    if (st == ST_OK)
+        st = ranks_or(r->ranks, ret_there, 1, r->err);
+    return st == ST_OK ? ranks_tell(r->ranks, &file->data, &file->size, r->err) : st;
+}
+
+static enum status go_on_from(struct run *r, const struct array_file *f)
+{
+    enum status st = metadata_check(r, f->metadata);
+
+    if (st == ST_OK)
+        st = pieces_load(r, f);
+    if (st == ST_OK)
+        st = pieces_check(r);
+    if (st == ST_OK)
+        st = kept_load(r, f);
+    r->sums.started = clock_seconds() - r->sums.seconds;
+    return st;
+}
+
 enum status checkpoint_load(struct run *r)
 {
     struct file_bytes file = FILE_BYTES_INIT;
     struct array_file f = { 0 };
-    enum status st = file_load(r->request->checkpoint, file_limit(r), &file, &f, r->err);
+    bool there;
+    enum status st = file_of_ranks(r, &file, &there);
 
-    if (st == ST_NOTFOUND) {
-        st = ST_OK;
-    } else if (st == ST_FORMAT) {
-        st = begin_again(r);
-    } else if (st == ST_OK) {
-        st = metadata_check(r, f.metadata);
-        if (st == ST_OK)
-            st = pieces_load(r, &f);
-        if (st == ST_OK)
-            st = pieces_check(r);
-        if (st == ST_OK)
-            st = kept_load(r, &f);
-        r->sums.started = clock_seconds() - r->sums.seconds;
+    if (st == ST_OK && there) {
+        st = bytes_load(file.data, file.size, &f, r->err);
+        if (st == ST_FORMAT)
+            st = begin_again(r);
+        else if (st == ST_OK)
+            st = go_on_from(r, &f);
     }
     array_file_release(&f);
     file_bytes_release(&file);
@@ -576,8 +599,11 @@ enum status checkpoint_best(const char *path, struct model **ret_model,
 {
     struct file_bytes file = FILE_BYTES_INIT;
     struct array_file f = { 0 };
-    enum status st = file_load(path, MAX_FILE, &file, &f, err);
+    struct error why;
+    enum status st = unread(file_read(path, MAX_FILE, &file, &why), &why, err);
 
+    if (st == ST_OK)
+        st = bytes_load(file.data, file.size, &f, err);
     if (st == ST_OK)
         st = best_read(&f, ret_model, ret_figures, err);
     array_file_release(&f);

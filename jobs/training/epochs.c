@@ -223,7 +223,8 @@ static enum status epoch(struct run *r, struct epoch_report *e)
 /* The state to go on from, where it is wanted, and then the word that the epoch is over. */
 static enum status epoch_commit(struct run *r, const struct epoch_report *e)
 {
-    const enum status st = r->request->checkpoint && r->training ? checkpoint_save(r) : ST_OK;
+    const bool ours = r->request->checkpoint && r->training && ranks_me(r->ranks) == 0;
+    const enum status st = ours ? checkpoint_save(r) : ST_OK;
 
     if (st == ST_OK && r->observer->epoch)
         r->observer->epoch(r->observer->arg, e, &r->result->baseline);
@@ -243,7 +244,8 @@ static void save_for_later(struct run *r, enum status why)
 {
     const struct error ended = *r->err;
 
-    if (!r->request->checkpoint || !r->training || (why != ST_CANCELLED && why != ST_IO) ||
+    if (!r->request->checkpoint || !r->training || ranks_me(r->ranks) != 0 ||
+        (why != ST_CANCELLED && why != ST_IO) ||
         (r->observer->will_resume && !r->observer->will_resume(r->observer->arg)))
         return;
     if (checkpoint_save(r) != ST_OK)

@@ -270,10 +270,76 @@ static enum status lanes_keep(struct scorer *s, const struct model *m)
     return ST_OK;
 }
 
+/* All rows, a stretch after the other. */
+static enum status score_all(struct stretch *t, const uint32_t *rows, size_t n, bool strict, struct scores *s,
+                             struct error *err)
+{
+    const struct scoring_hooks *hooks = t->hooks;
+    enum status st = ST_OK;
+
+    for (size_t at = 0; at < n && st == ST_OK; at += STRETCH_ROWS) {
+        if (hooks->cancelled && hooks->cancelled(hooks->arg))
+            return error_set(err, ST_CANCELLED, "the scoring was cancelled");
+        t->scores.n = n - at < STRETCH_ROWS ? n - at : STRETCH_ROWS;
+        t->scores.rows = rows + at;
+        st = stretch_score(t, strict, s, err);
+    }
+    return st;
+}
+
+/* A stretch for each rank: each scores its own and has the others' of them. */
+static enum status score_round(struct stretch *t, struct stretch_scores *all, const uint32_t *rows, size_t n,
+                               bool strict, struct scores *s, struct error *err)
+{
+    const struct scoring_hooks *hooks = t->hooks;
+    const size_t ranks = ranks_n(hooks->ranks), me = ranks_me(hooks->ranks);
+    bool *unusable = t->scorer->pictures->unusable;
+    enum status st;
+
+    t->scores.rows = rows + ranks_share(hooks->ranks, me, n);
+    t->scores.n = ranks_share(hooks->ranks, me + 1, n) - ranks_share(hooks->ranks, me, n);
+    pool_run(t->scorer->pool, t->scores.n, score_task, t);
+    all[me] = t->scores;
+    st = ranks_gather(hooks->ranks, all, sizeof *all, NULL, ranks, err);
+    for (size_t q = 0; q < ranks && st == ST_OK; q++) {
+        t->scores = all[q];
+        t->scores.rows = rows + ranks_share(hooks->ranks, q, n);
+        for (size_t i = 0; i < t->scores.n; i++) {
+            const enum status found = t->scores.status[i];
+
+            if (unusable && found != ST_OK && found != ST_NUMERIC && !status_is_outside(found))
+                unusable[t->scores.rows[i]] = true;
+        }
+        st = collect(t, strict, s, err);
+    }
+    if (st == ST_OK && hooks->done)
+        hooks->done(hooks->arg, n);
+    return st;
+}
+
+static enum status score_shared(struct stretch *t, const uint32_t *rows, size_t n, bool strict,
+                                struct scores *s, struct error *err)
+{
+    const struct scoring_hooks *hooks = t->hooks;
+    const size_t most = STRETCH_ROWS * ranks_n(hooks->ranks);
+    struct stretch_scores *all = calloc(ranks_n(hooks->ranks), sizeof *all);
+    enum status st = all ? ST_OK : error_nomem(err);
+
+    for (size_t at = 0; at < n && st == ST_OK; at += most) {
+        if (hooks->cancelled && hooks->cancelled(hooks->arg))
+            st = error_set(err, ST_CANCELLED, "the scoring was cancelled");
+        else
+            st = score_round(t, all, rows + at, n - at < most ? n - at : most, strict, s, err);
+    }
+    free(all);
+    return st;
+}
+
 enum status scorer_run(struct scorer *scorer, const struct model *m, const uint32_t *rows, size_t n,
                        bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,
                        struct error *err)
 {
+    const bool shared = hooks->ranks && !hooks->features && !hooks->memory && !hooks->kept && model_sees(m);
     struct stretch *t = calloc(1, sizeof *t);
     struct scores s;
     enum status st = t && hooks->kept ? lanes_keep(scorer, m) : ST_OK;
@@ -286,15 +352,7 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
     t->scorer = scorer;
     t->model = m;
     t->hooks = hooks;
-    for (size_t at = 0; at < n && st == ST_OK; at += STRETCH_ROWS) {
-        if (hooks->cancelled && hooks->cancelled(hooks->arg)) {
-            st = error_set(err, ST_CANCELLED, "the scoring was cancelled");
-            break;
-        }
-        t->scores.n = n - at < STRETCH_ROWS ? n - at : STRETCH_ROWS;
-        t->scores.rows = rows + at;
-        st = stretch_score(t, strict, &s, err);
-    }
+    st = shared ? score_shared(t, rows, n, strict, &s, err) : score_all(t, rows, n, strict, &s, err);
     free(t);
     if (st != ST_OK) {
         scores_release(&s);

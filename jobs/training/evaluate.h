@@ -56,7 +56,8 @@ void features_release(struct features *f);                                     /
  *   view       how the pictures are taken; NULL: as they are
  *   memory     of stretches; may be NULL
  *   kept       where what the model's head reads of the pictures, so taken, is kept from run to run; may be NULL
- * Errors: ST_CANCELLED, ST_NUMERIC, ST_NOMEM; with `strict`, picture_load()'s. */
+ *   ranks      that score the same rows, and share them out, unless there are `features`, `memory` or `kept`; NULL: alone
+ * Errors: ST_CANCELLED, ST_NUMERIC, ST_NOMEM; with `strict`, picture_load()'s; those of ranks. */
 struct view {
     uint64_t seed, number; /* each row's picture as augment.h draws it by them */
 };
@@ -88,6 +89,7 @@ struct scoring_hooks {
     const struct view *view;
     struct image_cache *kept;
     const struct stretch_memory *memory; /* NULL: none */
+    struct ranks *ranks;
 };
 MUST_USE enum status scorer_run(struct scorer *s, const struct model *m, const uint32_t *rows, size_t n,
                                 bool strict, const struct scoring_hooks *hooks, struct scores *ret_scores,

@@ -106,7 +106,7 @@ static enum status write_all_scores(struct run *r, const struct scores scores[N_
     if (!r->request->scores_path)
         return ST_OK;
     st = run_score(r, r->result->model, train->index, train->n, &seen);
-    if (st == ST_OK) {
+    if (st == ST_OK && ranks_me(r->ranks) == 0) {
         st = scores_file_write(r->request->scores_path, &r->table, sets, sizeof sets / sizeof sets[0], &why);
         if (st != ST_OK)
             error_set(r->err, st, "storage: the scores cannot be kept: %s", why.text);

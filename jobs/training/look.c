@@ -10,19 +10,27 @@
 
 enum { STRETCH = 64 };
 
+/* What is seen of a row's picture, as ranks tell one another. */
+struct seen {
+    uint64_t pixels;
+    uint32_t codes, unusable; /* unusable: 1 or 0 */
+};
+
 struct look {
     struct run *r;
     const struct rows *rows;
-    size_t done;
+    size_t done;                  /* before this stretch, which is shared out among the ranks */
+    size_t first;                 /* of this rank's share of it */
     uint8_t *grey;                /* [lane][size * size] */
-    struct error errors[STRETCH]; /* of this stretch */
+    struct error errors[STRETCH]; /* of the share */
+    struct seen *seen;            /* [ranks][STRETCH] */
 };
 
 static void look_task(void *arg, size_t task, size_t lane)
 {
     struct look *l = arg;
     const struct pictures *p = &l->r->pictures;
-    const uint32_t row = l->rows->index[l->done + task];
+    const uint32_t row = l->rows->index[l->done + l->first + task];
     struct picture_facts facts = { 0 };
     struct error *err = &l->errors[task];
 
@@ -105,20 +113,45 @@ enum status run_open(struct run *r)
     return st == ST_OK ? pool_new(r->request->threads, r->request->class, &r->pool, r->err) : st;
 }
 
+/* What each rank has seen of its share of the last `n` rows is known in all. */
+static enum status tell(const struct look *l, size_t n)
+{
+    struct run *r = l->r;
+    const uint32_t *rows = l->rows->index + l->done - n;
+    enum status st;
+
+    if (!r->ranks)
+        return ST_OK;
+    for (size_t i = l->first; i < ranks_share(r->ranks, ranks_me(r->ranks) + 1, n); i++)
+        l->seen[i] = (struct seen){ r->pixels[rows[i]], r->codes[rows[i]], r->unusable[rows[i]] };
+    st = ranks_gather(r->ranks, l->seen, sizeof *l->seen, NULL, n, r->err);
+    for (size_t i = 0; i < n && st == ST_OK; i++) {
+        r->pixels[rows[i]] = l->seen[i].pixels;
+        r->codes[rows[i]] = l->seen[i].codes;
+        r->unusable[rows[i]] = l->seen[i].unusable != 0;
+    }
+    return st;
+}
+
 /* One that is no good is marked, and counted; one of which nothing can be known now ends it. */
 static enum status look_stretch(struct look *l)
 {
     struct run *r = l->r;
-    const size_t left = l->rows->n - l->done, n = left < STRETCH ? left : STRETCH;
+    const size_t left = l->rows->n - l->done, most = STRETCH * ranks_n(r->ranks),
+                 n = left < most ? left : most;
     const enum status st = run_check_cancelled(r);
+    size_t mine;
 
     if (st != ST_OK)
         return st;
-    pool_run(r->pool, n, look_task, l);
-    for (size_t i = 0; i < n; i++)
+    l->first = ranks_share(r->ranks, ranks_me(r->ranks), n);
+    mine = ranks_share(r->ranks, ranks_me(r->ranks) + 1, n) - l->first;
+    pool_run(r->pool, mine, look_task, l);
+    for (size_t i = 0; i < mine; i++)
         if (status_is_outside(l->errors[i].code))
             return error_set(r->err, l->errors[i].code, "%s", l->errors[i].text);
-    return ST_OK;
+    l->done += n;
+    return tell(l, n);
 }
 
 enum status run_look_at(struct run *r, const struct rows *rows)
@@ -129,11 +162,13 @@ enum status run_look_at(struct run *r, const struct rows *rows)
     if (!train_config_sees(r->config))
         return ST_OK;
     l.grey = malloc(pool_threads(r->pool) * r->pre.size * r->pre.size);
-    if (!l.grey)
-        return error_nomem(r->err);
-    for (; l.done < rows->n && st == ST_OK; l.done += STRETCH)
+    l.seen = malloc(ranks_n(r->ranks) * STRETCH * sizeof *l.seen);
+    if (!l.grey || !l.seen)
+        st = error_nomem(r->err);
+    while (l.done < rows->n && st == ST_OK)
         st = look_stretch(&l);
     free(l.grey);
+    free(l.seen);
     return st;
 }
 

@@ -12,6 +12,7 @@ enum status run_score_by(struct run *r, struct scorer *scorer, const struct mode
     struct scoring_hooks hooks = run_hooks(r);
 
     hooks.features = features;
+    hooks.ranks = r->ranks;
     hooks.kept = r->transfer ? transfer_kept(r->transfer, m) : NULL;
     return scorer_run(scorer, m, rows, n, r->config->missing_images == MISSING_FAIL, &hooks, ret, r->err);
 }

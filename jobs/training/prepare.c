@@ -206,7 +206,7 @@ static enum status prepare_steps(struct run *r)
 {
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;
     enum status st = training_new(r->net, (size_t)r->config->shards, (size_t)r->config->batch_size,
-                                  norms_of(r->config), r->pool, &r->training, r->err);
+                                  norms_of(r->config), r->pool, r->ranks, &r->training, r->err);
 
     if (st == ST_OK)
         st = batch_init(&r->batch, (size_t)r->config->batch_size, &r->pre, r->net->n_labels, r->err);

@@ -40,6 +40,7 @@ struct run {
     const struct train_observer *observer;
     struct train_result *result;
     struct error *err;
+    struct ranks *ranks; /* borrowed; NULL: this process is alone */
 
     char root_path[2 * CONFIG_TEXT + 512]; /* of the data set */
     int root;                              /* its descriptor */

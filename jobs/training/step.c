@@ -19,10 +19,16 @@ static enum status refuse_unreadable(struct run *r)
                      why.text);
 }
 
+static size_t images_of_rank(const void *arg, size_t n, size_t *ret_begin)
+{
+    return training_images(arg, n, ret_begin);
+}
+
 /* The next batch; at the end of the rows it goes on with a fresh permutation. */
 static enum status next_batch(struct run *r)
 {
     const bool strict = r->config->missing_images == MISSING_FAIL;
+    const struct batch_share share = { r->ranks, images_of_rank, r->training };
 
     for (size_t read = 0; read <= 2 * r->order.n; read += r->batch.capacity) {
         const uint32_t *rows;
@@ -34,7 +40,7 @@ static enum status next_batch(struct run *r)
             n = order_next(&r->order, r->batch.capacity, &rows);
         }
         r->batch.number = r->adam.steps * MAX_BATCH;
-        st = batch_load(&r->batch, &r->pictures, r->pool, rows, n, strict, r->err);
+        st = batch_load(&r->batch, &r->pictures, r->pool, r->ranks ? &share : NULL, rows, n, strict, r->err);
         if (st != ST_OK)
             order_back(&r->order); /* as if it had not begun */
         if (st != ST_OK || r->batch.n > 0)
@@ -100,6 +106,20 @@ static const struct training_batch *batch_as_trained(struct run *r, struct train
     return ret;
 }
 
+static enum status step_failed(struct run *r, enum status st)
+{
+    if (st == ST_NUMERIC)
+        return error_set(
+            r->err, st,
+            "the training loss is no longer a finite number (step %ju); a lower learning rate may help",
+            (uintmax_t)r->adam.steps + 1);
+    order_back(&r->order); /* as if it had not begun */
+    if (ranks_why(r->ranks)->code == ST_OK)
+        return error_set(r->err, st, "the training was cancelled");
+    *r->err = *ranks_why(r->ranks);
+    return st;
+}
+
 enum status run_step(struct run *r, struct running *e)
 {
     float logits[MAX_BATCH * MAX_LABELS];
@@ -113,15 +133,8 @@ enum status run_step(struct run *r, struct running *e)
     if (st != ST_OK)
         return st;
     st = training_batch_gradient(r->training, batch_as_trained(r, &batch), logits, &loss);
-    if (st == ST_CANCELLED) {
-        order_back(&r->order); /* as if it had not begun */
-        return error_set(r->err, st, "the training was cancelled");
-    }
     if (st != ST_OK)
-        return error_set(
-            r->err, st,
-            "the training loss is no longer a finite number (step %ju); a lower learning rate may help",
-            (uintmax_t)r->adam.steps + 1);
+        return step_failed(r, st);
     run_optimise(r);
     count_batch(r, logits, e);
     e->seconds = clock_seconds() - e->started;

@@ -95,6 +95,7 @@ enum status train_run(const struct train_request *request, const struct train_ob
     r->observer = observer;
     r->result = ret_result;
     r->err = err;
+    r->ranks = request->ranks;
     r->root = -1;
     for (size_t i = 0; i < sizeof PHASES / sizeof PHASES[0] && st == ST_OK; i++) {
         if (PHASES[i].phase > PHASE_SPLITTING && request->config->epochs == 0)
@@ -109,7 +110,7 @@ enum status train_run(const struct train_request *request, const struct train_ob
         evaluate_kept(r);
     ret_result->unreadable = run_unusable(r);
     run_close(r);
-    return st;
+    return ranks_end(request->ranks, st, err);
 }
 
 void train_result_release(struct train_result *r)

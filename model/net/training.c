@@ -6,7 +6,10 @@
  * the gradient comes back into the file's order. The more parts, the more threads can work; the fewer, the less memory.
  *
  * The head's weights, most of the network's, have a gradient that is a product of what each image leaves behind, so it needs
- * no sums of its own: it is computed at the end, some features at a time, over the same tree. */
+ * no sums of its own: it is computed at the end, some features at a time, over the same tree.
+ *
+ * Ranks share the parts out, and add them up along the rest of the tree (cxrd/ranks.h). There the head has sums, too, behind those of
+ * a part: they are smaller than what the images of a batch leave behind. */
 #include "cxrd/training.h"
 
 #include "cxrd/memory.h"
@@ -36,13 +39,18 @@ struct training {
     size_t n_shards;               /* 0: each thread's share is one, added in their order */
     struct lane *lanes;            /* [threads] */
     struct sums (*spares)[SPARES]; /* [threads]: upper halves, by their height; 0 when no task runs */
-    struct sum_tree tree;          /* of the parts, which are owned */
-    struct passage passage;        /* of up to `most` images; owned but for its batch and logits */
-    size_t most, together;         /* images of a batch, and of those that a lane takes at a time */
-    float *stretches;              /* [threads][SPARES + 1] sums of the head, see head_shard() */
-    double *losses;                /* [shards], summed over their images */
-    size_t *images;                /* [shards]: how many the last batch had */
-    float *statistics;             /* [shards][n_state] of it; NULL: the running ones count */
+    struct ranks *ranks;           /* borrowed; NULL: alone */
+    size_t first, width, n_own;    /* this rank's: its first shard; shards of a part; parts */
+    struct sums *parts;            /* [n_own], one at least */
+    float *room;                   /* of ranks_sum(); NULL: alone */
+    struct sum_tree
+        tree; /* what gradients are collected from: the parts, or one that is the sum of all ranks' */
+    struct passage passage; /* of up to `most` images; owned but for its batch and logits */
+    size_t most, together;  /* images of a batch, and of those that a lane takes at a time */
+    float *stretches;       /* [threads][SPARES + 1] sums of the head, see head_shard() */
+    double *losses;         /* [shards], summed over their images */
+    size_t *images;         /* [shards]: how many the last batch had */
+    float *statistics;      /* [shards][n_state] of it; NULL: the running ones count */
     float *params, *gradients;
 };
 
@@ -51,16 +59,22 @@ static size_t head_sum_size(const struct network *net) { return net->n_labels * 
 
 static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
 
-/* Parts enough to share them evenly among the threads. */
+/* Parts of `n_shards` enough to share them evenly among the threads. */
 static size_t parts_for(size_t n_shards, size_t n_threads)
 {
     size_t parts = 1;
 
-    if (n_shards == 0)
-        return n_threads;
     while (parts < n_shards && n_threads > 1 && parts < 2 * n_threads)
         parts *= 2;
     return parts;
+}
+
+static size_t head_stretches(const struct plan *p) { return (p->features + HEAD_STRETCH - 1) / HEAD_STRETCH; }
+
+/* Floats of the sums of a part. */
+static size_t part_size(const struct training *t)
+{
+    return t->plan->n_sums + (t->ranks ? head_stretches(t->plan) * head_sum_size(t->net) : 0);
 }
 
 static enum status sums_make(struct training *t)
@@ -68,14 +82,37 @@ static enum status sums_make(struct training *t)
     const size_t threads = pool_threads(t->pool);
     enum status st = ST_OK;
 
-    for (size_t i = 0; i < t->tree.n_parts && st == ST_OK; i++)
-        st = sums_init(&t->tree.parts[i], t->plan->n_sums);
+    for (size_t i = 0; (i < t->n_own || i == 0) && st == ST_OK; i++)
+        st = sums_init(&t->parts[i], part_size(t));
     for (size_t i = 0; i < threads && st == ST_OK; i++)
         st = lane_init(&t->lanes[i], t->plan, t->together);
     for (size_t i = 0; i < threads; i++)
-        for (size_t j = 0, n = t->tree.n_parts; n < t->n_shards && st == ST_OK; n *= 2)
+        for (size_t j = 0, n = 1; n < t->width && st == ST_OK; n *= 2)
             st = sums_init(&t->spares[i][j++], t->plan->n_sums);
+    if (t->ranks && st == ST_OK) {
+        t->room = floats_new(ranks_sum_room(t->ranks, t->n_shards, part_size(t)));
+        st = t->room ? ST_OK : ST_NOMEM;
+    }
     return st;
+}
+
+/* Which shards are this rank's, and room for their parts. A share that is no subtree is cut into shards. */
+static enum status parts_share(struct training *t)
+{
+    const size_t me = ranks_me(t->ranks), threads = pool_threads(t->pool);
+    const size_t end = ranks_share(t->ranks, me + 1, t->n_shards);
+    size_t share;
+
+    t->first = ranks_share(t->ranks, me, t->n_shards);
+    share = end - t->first;
+    t->n_own = t->n_shards == 0                                       ? threads
+               : (share & (share - 1)) || (share && t->first % share) ? share
+               : share                                                ? parts_for(share, threads)
+                                                                      : 0;
+    t->width = t->n_own ? share / t->n_own : 1;
+    t->parts = calloc(t->n_own + 1, sizeof *t->parts);
+    t->tree = (struct sum_tree){ t->parts, t->ranks ? 1 : t->n_own, t->n_shards > 0 };
+    return t->parts ? ST_OK : ST_NOMEM;
 }
 
 static enum purpose purpose_of(enum norms norms)
@@ -93,7 +130,7 @@ static enum status memory_check(const struct training *t, size_t threads, struct
 {
     enum { MB = 1 << 20 };
     const double needed = (double)threads * lane_bytes(t->plan, t->together) +
-                          (double)t->tree.n_parts * (double)t->plan->n_sums * (double)sizeof(float);
+                          (double)t->n_own * (double)part_size(t) * (double)sizeof(float);
     const double there = memory_usable();
 
     if (needed <= there)
@@ -106,14 +143,15 @@ static enum status memory_check(const struct training *t, size_t threads, struct
 }
 
 enum status training_new(const struct network *net, size_t n_shards, size_t most, enum norms norms,
-                         struct pool *pool, struct training **ret_training, struct error *err)
+                         struct pool *pool, struct ranks *ranks, struct training **ret_training,
+                         struct error *err)
 {
     const size_t threads = pool_threads(pool), shards = n_shards ? n_shards : threads;
     const enum purpose purpose = purpose_of(norms);
     const bool by_shard = purpose == FOR_TRAINING && net->n_state > 0;
     struct training *t = calloc(1, sizeof *t);
 
-    assert(n_shards <= TRAINING_MAX_SHARDS && (n_shards & (n_shards - 1)) == 0);
+    assert(n_shards <= TRAINING_MAX_SHARDS && (n_shards & (n_shards - 1)) == 0 && (n_shards > 0 || !ranks));
     if (!t)
         return error_nomem(err);
     t->net = network_ref(net);
@@ -122,11 +160,14 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
         return error_nomem(err);
     }
     t->pool = pool;
+    t->ranks = ranks;
     t->n_shards = n_shards;
-    t->tree = (struct sum_tree){ .n_parts = parts_for(n_shards, threads), .halves = n_shards > 0 };
     t->lanes = calloc(threads, sizeof *t->lanes);
     t->spares = calloc(threads, sizeof *t->spares);
-    t->tree.parts = calloc(t->tree.n_parts, sizeof *t->tree.parts);
+    if (parts_share(t) != ST_OK) {
+        training_free(t);
+        return error_nomem(err);
+    }
     t->most = most;
     t->together = (most + shards - 1) / shards;
     if (!by_shard)
@@ -144,8 +185,8 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->params = floats_new(net->n_params + net->n_state);
     t->gradients = floats_new(net->n_params);
     if (!t->passage.dlogits || !t->passage.features || !t->stretches || !t->lanes || !t->spares ||
-        !t->tree.parts || !t->losses || !t->images || (by_shard && !t->statistics) || !t->params ||
-        !t->gradients || prepared_init(&t->weights, t->plan) != ST_OK || sums_make(t) != ST_OK) {
+        !t->losses || !t->images || (by_shard && !t->statistics) || !t->params || !t->gradients ||
+        prepared_init(&t->weights, t->plan) != ST_OK || sums_make(t) != ST_OK) {
         training_free(t);
         return error_nomem(err);
     }
@@ -161,14 +202,15 @@ void training_free(struct training *t)
         lane_release(&t->lanes[i]);
     for (size_t i = 0; t->spares && i < pool_threads(t->pool) * SPARES; i++)
         sums_release(&t->spares[i / SPARES][i % SPARES]);
-    for (size_t i = 0; t->tree.parts && i < t->tree.n_parts; i++)
-        sums_release(&t->tree.parts[i]);
+    for (size_t i = 0; t->parts && (i < t->n_own || i == 0); i++)
+        sums_release(&t->parts[i]);
     network_unref(t->net);
     plan_free(t->plan);
     prepared_release(&t->weights);
     free(t->lanes);
     free(t->spares);
-    free(t->tree.parts);
+    free(t->parts);
+    free(t->room);
     free(t->passage.dlogits);
     free(t->passage.features);
     free(t->stretches);
@@ -262,10 +304,10 @@ static void part_task(void *arg, size_t task, size_t thread)
 {
     struct batch *b = arg;
     const struct training *t = b->t;
-    const size_t n = b->n_shards / t->tree.n_parts;
+    const size_t n = t->n_shards ? t->width : 1;
 
-    sums_clear(&t->tree.parts[task]);
-    sum_subtree(b, thread, task * n, n, &t->tree.parts[task], t->spares[thread]);
+    sums_clear(&t->parts[task]);
+    sum_subtree(b, thread, t->first + task * n, n, &t->parts[task], t->spares[thread]);
 }
 
 /* ---- the head's weights: sums [labels][HEAD_STRETCH] of the features from `at` on ---- */
@@ -302,17 +344,37 @@ static void head_subtree(const struct batch *b, size_t at, size_t size, size_t f
     head_add(one, sums, sums + one);
 }
 
+/* Where the sums of a stretch lie in a part, where it has any. */
+static float *head_of_part(const struct training *t, size_t part, size_t at)
+{
+    return t->parts[part].memory + t->plan->n_sums + at / HEAD_STRETCH * head_sum_size(t->net);
+}
+
+/* A task is a stretch of a part. */
+static void head_task(void *arg, size_t task, size_t thread)
+{
+    const struct batch *b = arg;
+    const struct training *t = b->t;
+    const size_t stretches = head_stretches(t->plan), at = task % stretches * HEAD_STRETCH,
+                 part = task / stretches, one = head_sum_size(t->net);
+    float *sums = t->stretches + thread * (SPARES + 1) * one;
+
+    head_subtree(b, at, at_most(t->plan->features - at, HEAD_STRETCH), t->first + part * t->width, t->width,
+                 sums);
+    memcpy(head_of_part(t, part, at), sums, one * sizeof *sums);
+}
+
 static void collect_head(const struct batch *b, size_t thread, size_t at)
 {
     const struct training *t = b->t;
     const struct plan *p = t->plan;
     const size_t size = at_most(p->features - at, HEAD_STRETCH);
     const size_t one = head_sum_size(t->net);
-    float *sums = t->stretches + thread * (SPARES + 1) * one;
+    float *sums = t->ranks ? head_of_part(t, 0, at) : t->stretches + thread * (SPARES + 1) * one;
 
-    if (t->n_shards > 0)
+    if (t->n_shards > 0 && !t->ranks)
         head_subtree(b, at, size, 0, t->n_shards, sums);
-    else
+    else if (!t->ranks)
         head_shard(b, at, size, 0, sums);
     for (size_t k = 1; k < b->n_shards && t->n_shards == 0; k++) {
         head_shard(b, at, size, k, sums + one);
@@ -337,8 +399,6 @@ static void collect_rest(struct training *t)
     memcpy(t->gradients + t->net->head_inputs, sum_tree_add(&t->tree, p->inputs_sums, n_inputs),
            n_inputs * sizeof(float));
 }
-
-static size_t head_stretches(const struct plan *p) { return (p->features + HEAD_STRETCH - 1) / HEAD_STRETCH; }
 
 /* A task is a stretch of the head, or one of an op's; the last is the rest. */
 static void collect_task(void *arg, size_t task, size_t thread)
@@ -374,24 +434,68 @@ static void collect(struct batch *b)
     pool_run(b->t->pool, n_tasks, collect_task, b);
 }
 
+/* ---- what the ranks tell one another ---- */
+
+/* The first image of a rank's shards, of a batch of n. */
+static size_t rank_begins(const struct training *t, size_t rank, size_t n)
+{
+    return t->ranks ? n * ranks_share(t->ranks, rank, t->n_shards) / t->n_shards : n * rank;
+}
+
+size_t training_images(const struct training *t, size_t n, size_t *ret_begin)
+{
+    *ret_begin = rank_begins(t, ranks_me(t->ranks), n);
+    return rank_begins(t, ranks_me(t->ranks) + 1, n);
+}
+
+/* What each shard came to, and the sum of all parts. */
+static enum status exchange(struct batch *b)
+{
+    struct training *t = b->t;
+    size_t images[RANKS_MAX + 1], begin;
+    float *parts[TRAINING_MAX_SHARDS];
+    enum status st;
+
+    for (size_t q = 0; q <= ranks_n(t->ranks); q++)
+        images[q] = rank_begins(t, q, b->given->n);
+    for (size_t k = 0; k < t->n_shards; k++) {
+        t->images[k] = shard_range(b, k, &begin);
+        t->images[k] -= begin;
+    }
+    for (size_t i = 0; i < t->n_own || i == 0; i++)
+        parts[i] = t->parts[i].memory;
+    pool_run(t->pool, t->n_own * head_stretches(t->plan), head_task, b);
+    st = ranks_gather(t->ranks, t->losses, sizeof *t->losses, NULL, t->n_shards, NULL);
+    if (st == ST_OK)
+        st = ranks_gather(t->ranks, t->passage.logits, t->net->n_labels * sizeof(float), images, b->given->n,
+                          NULL);
+    if (st == ST_OK && t->statistics)
+        st = ranks_gather(t->ranks, t->statistics, t->net->n_state * sizeof(float), NULL, t->n_shards, NULL);
+    return st == ST_OK ? ranks_sum(t->ranks, t->n_shards, t->width, parts, part_size(t), t->room, NULL) : st;
+}
+
 enum status training_batch_gradient(struct training *t, const struct training_batch *given, float *ret_logits,
                                     double *ret_loss)
 {
     struct batch b = { .t = t, .given = given, .lock = PTHREAD_MUTEX_INITIALIZER };
     double loss = 0;
+    enum status st;
 
     assert(!given->inputs == !t->net->n_inputs && given->dropout >= 0 && given->dropout < 1 &&
            given->n <= t->most);
     t->passage.batch = given;
     t->passage.logits = ret_logits;
-    b.n_shards = t->n_shards ? t->n_shards : t->tree.n_parts;
+    b.n_shards = t->n_shards ? t->n_shards : t->n_own;
     prepared_update(&t->weights, t->plan, t->params, t->pool);
     memset(t->losses, 0, b.n_shards * sizeof *t->losses);
     memset(t->images, 0, b.n_shards * sizeof *t->images);
-    pool_run(t->pool, t->tree.n_parts, part_task, &b);
+    pool_run(t->pool, t->n_own, part_task, &b);
     pthread_mutex_destroy(&b.lock);
     if (b.over)
         return ST_CANCELLED;
+    st = t->ranks ? exchange(&b) : ST_OK;
+    if (st != ST_OK)
+        return st;
     collect(&b);
     for (size_t k = 0; k < b.n_shards; k++)
         loss += t->losses[k];
@@ -401,7 +505,7 @@ enum status training_batch_gradient(struct training *t, const struct training_ba
 
 void training_follow(struct training *t, double momentum)
 {
-    const size_t shards = t->n_shards ? t->n_shards : t->tree.n_parts;
+    const size_t shards = t->n_shards ? t->n_shards : t->n_own;
     const struct shard_statistics s = { shards, t->images, t->statistics };
 
     if (t->statistics)

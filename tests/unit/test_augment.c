@@ -164,7 +164,7 @@ static struct batch loaded(const char *datasets, size_t threads, bool augmented,
     b.number = number;
     for (uint32_t i = 0; i < ROWS; i++)
         rows[i] = i;
-    cr_assert_eq(batch_load(&b, &pictures, pool, rows, ROWS, false, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(batch_load(&b, &pictures, pool, NULL, rows, ROWS, false, &err), ST_OK, "%s", err.text);
     pool_free(pool);
     picture_files_free(files);
     table_release(&table);

@@ -75,7 +75,7 @@ static float *gradient_by(const struct case_of *c, enum norms norms, size_t thre
     struct training *t;
 
     cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, NULL), ST_OK);
-    cr_assert_eq(training_new(c->net, SHARDS, N, norms, pool, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(c->net, SHARDS, N, norms, pool, NULL, &t, NULL), ST_OK);
     memcpy(training_params(t), c->params, (c->net->n_params + c->net->n_state) * sizeof *c->params);
     cr_assert_eq(training_batch_gradient(t, &c->batch, logits, loss), ST_OK);
     memcpy(gradient, training_gradients(t), c->net->n_params * sizeof *gradient);
@@ -277,7 +277,7 @@ Test(batch, cancelled_batch_stops_in_its_middle)
 
     c->batch.cancelled = second_question;
     c->batch.cancelled_arg = &asked;
-    cr_assert_eq(training_new(c->net, SHARDS, N, NORMS_BATCH, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(c->net, SHARDS, N, NORMS_BATCH, NULL, NULL, &t, NULL), ST_OK);
     memcpy(training_params(t), c->params, c->net->n_params * sizeof *c->params);
     cr_assert_eq(training_batch_gradient(t, &c->batch, logits, &loss), ST_CANCELLED);
     cr_assert_eq(asked, 2, "asked %d times", asked);
@@ -350,7 +350,7 @@ Test(batch, that_no_memory_holds_is_refused)
     struct error err = { 0 };
 
     cr_assert_eq(network_new(&(struct network_spec){ "densenet121", 512, 1, 0 }, &net, NULL), ST_OK);
-    cr_assert_eq(training_new(net, 1, 1 << 16, NORMS_BATCH, NULL, &t, &err), ST_LIMIT);
+    cr_assert_eq(training_new(net, 1, 1 << 16, NORMS_BATCH, NULL, NULL, &t, &err), ST_LIMIT);
     cr_assert(strstr(err.text, "more shards"), "%s", err.text);
     network_unref(net);
 }

@@ -603,7 +603,7 @@ static size_t load_all(struct desk *d)
 
     for (uint32_t i = 0; i < N_PICTURES; i++)
         rows[i] = i;
-    cr_assert_eq(batch_load(&d->batch, &d->pictures, NULL, rows, N_PICTURES, false, &err), ST_OK, "%s",
+    cr_assert_eq(batch_load(&d->batch, &d->pictures, NULL, NULL, rows, N_PICTURES, false, &err), ST_OK, "%s",
                  err.text);
     return d->batch.n;
 }
@@ -662,17 +662,17 @@ static void check_repeats(struct desk *d, struct pool *pool, bool augment)
     d->batch.augment = augment;
     d->batch.number = 0;
     memset(d->batch.grey, 0, N_PICTURES * SLOT);
-    cr_assert_eq(batch_load(&d->batch, &d->pictures, pool, rows, REPEATS, false, &err), ST_OK);
+    cr_assert_eq(batch_load(&d->batch, &d->pictures, pool, NULL, rows, REPEATS, false, &err), ST_OK);
     cr_assert_eq(d->batch.n, REPEATS - 3);
     memcpy(x, d->batch.x, d->batch.n * SLOT * sizeof *x);
     for (size_t i = 0; i < REPEATS; i++)
         loaded += is_written(d->batch.grey + i * SLOT, SLOT);
     cr_assert_eq(loaded, REPEATS / 3 - 1, "a row was loaded more than once");
-    cr_assert_eq(batch_load(&d->batch, &d->pictures, pool, rows, REPEATS, true, &err), ST_UNSUPPORTED);
+    cr_assert_eq(batch_load(&d->batch, &d->pictures, pool, NULL, rows, REPEATS, true, &err), ST_UNSUPPORTED);
     cr_assert_not_null(strstr(err.text, tiny_image(2)), "%s", err.text);
     for (size_t i = 0; i < REPEATS; i++) {
         d->batch.number = i;
-        cr_assert_eq(batch_load(&d->batch, &d->pictures, NULL, &rows[i], 1, false, &err), ST_OK);
+        cr_assert_eq(batch_load(&d->batch, &d->pictures, NULL, NULL, &rows[i], 1, false, &err), ST_OK);
         if (d->batch.n == 1)
             cr_assert_arr_eq(d->batch.x, x + n++ * SLOT, SLOT * sizeof *x, "place %zu", i);
     }

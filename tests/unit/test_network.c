@@ -293,7 +293,7 @@ static struct training *training_of(const struct network *net, size_t n_shards, 
     struct training *t = NULL;
     struct error err = { 0 };
 
-    cr_assert_eq(training_new(net, n_shards, MOST, NORMS_BATCH, pool, &t, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(training_new(net, n_shards, MOST, NORMS_BATCH, pool, NULL, &t, &err), ST_OK, "%s", err.text);
     memcpy(training_params(t), params, net->n_params * sizeof *params);
     return t;
 }
@@ -581,7 +581,7 @@ TEST_WITHOUT_LEAKS(training, begins_with_zeros_and_leaves_the_parameters_alone)
     float logits[N_NIH_LABELS];
     double loss;
 
-    cr_assert_eq(training_new(net, SHARDS, MOST, NORMS_BATCH, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(net, SHARDS, MOST, NORMS_BATCH, NULL, NULL, &t, NULL), ST_OK);
     for (size_t i = 0; i < net->n_params; i++)
         cr_assert(training_params(t)[i] == 0 && training_gradients(t)[i] == 0);
     cr_assert_eq(training_gradient(t, 1, b.x, b.y, logits, &loss), ST_OK);
@@ -604,7 +604,7 @@ TEST_WITHOUT_LEAKS(training, a_wrong_certainty_has_a_finite_loss_and_gradient)
     float logits[N_NIH_LABELS];
     double loss;
 
-    cr_assert_eq(training_new(net, SHARDS, MOST, NORMS_BATCH, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(net, SHARDS, MOST, NORMS_BATCH, NULL, NULL, &t, NULL), ST_OK);
     for (size_t i = 0; i < N_NIH_LABELS; i++) {
         b.y[i] = i % 2 == 0;
         training_params(t)[bias->offset + i] = i % 2 == 0 ? -1e4f : 1e4f;

@@ -155,7 +155,7 @@ static void check_step(const char *architecture)
 
     for (size_t i = 0; i < network_tensor(net, "head.weight")->count; i++)
         values[net->head_weights + i] *= 0.01f; /* probabilities that can move */
-    cr_assert_eq(training_new(net, 2, 1, NORMS_BATCH, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(net, 2, 1, NORMS_BATCH, NULL, NULL, &t, NULL), ST_OK);
     memcpy(training_params(t), values, (net->n_params + net->n_state) * sizeof *values);
     cr_assert_eq(training_gradient(t, 1, x, y, logits, &loss), ST_OK);
     for (size_t k = 0; k < net->n_labels; k++) {

@@ -176,7 +176,7 @@ static struct outcome outcome_by_plan(const struct network *net, const struct ke
         plan_gradient(net, k, way->norms, MOMENTUM, values, &batch, o.gradients, o.state);
         return o;
     }
-    cr_assert_eq(training_new(net, way->shards, way->images, way->norms, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(net, way->shards, way->images, way->norms, NULL, NULL, &t, NULL), ST_OK);
     memcpy(training_params(t), values, (net->n_params + net->n_state) * sizeof *values);
     cr_assert_eq(training_batch_gradient(t, &batch, logits, &loss), ST_OK);
     training_follow(t, MOMENTUM);
@@ -217,7 +217,7 @@ static float *trained_by(const struct network *net, enum norms norms, uint64_t s
     for (size_t i = 0; i < MOST_IMAGES * MAX_LABELS; i++)
         y[i] = (float)(i % 4 == 0);
     cr_assert_eq(pool_new(threads, POOL_NORMAL, &pool, NULL), ST_OK);
-    cr_assert_eq(training_new(net, 4, MOST_IMAGES, norms, pool, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(net, 4, MOST_IMAGES, norms, pool, NULL, &t, NULL), ST_OK);
     cr_assert_eq(adam_init(&a, net->n_params, NULL), ST_OK);
     memcpy(training_params(t), values, n * sizeof *values);
     for (size_t images = 1; images <= MOST_IMAGES; images += 2) {
@@ -317,7 +317,7 @@ static void statistics_by_hand(const float *grey, size_t n, size_t shards, doubl
     for (size_t i = 0; i < n * SIDE * SIDE; i++)
         x[i] = grey[i / (SIDE * SIDE)];
     cr_assert_eq(net->n_state, 4);
-    cr_assert_eq(training_new(net, shards, n, NORMS_BATCH, NULL, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(net, shards, n, NORMS_BATCH, NULL, NULL, &t, NULL), ST_OK);
     for (size_t i = 0; i < net->n_params; i++)
         training_params(t)[i] = 1;
     for (size_t i = 0; i < 4; i++)

@@ -493,7 +493,8 @@ static struct found trainings(uint64_t seed, size_t nodes)
         group.begin = net->nodes[net->n_nodes - 1].params;
     twin = twin_new(net->n_params);
     cr_assert_eq(pool_new(between(&d->rng, 1, 3), POOL_NORMAL, &pool, NULL), ST_OK);
-    cr_assert_eq(training_new(net, d->norms.n_shards, MOST_IMAGES, d->norms.norms, pool, &t, NULL), ST_OK);
+    cr_assert_eq(training_new(net, d->norms.n_shards, MOST_IMAGES, d->norms.norms, pool, NULL, &t, NULL),
+                 ST_OK);
     memcpy(training_params(t), d->values, (net->n_params + net->n_state) * sizeof *d->values);
     for (size_t i = 0; i < STEPS; i++) {
         recipe_draw(d);
