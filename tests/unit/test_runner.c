@@ -4,7 +4,7 @@
 #include "cxrd/log.h"
 #include "cxrd/runner.h"
 #include "files.h"
-#include "jobs/progress.h"
+#include "jobs/queue/progress.h"
 #include "leaks.h"
 #include "scores_file.h"
 #include "sentence.h"

@@ -1,6 +1,6 @@
 /* tests/unit/test_score_keeper.c - scores are kept without anybody's waiting for a disk, and none that was taken is lost. */
 #include "cxrd/score_keeper.h"
-#include "jobs/served.h"
+#include "jobs/registry/served.h"
 #include "store_case.h"
 #include "support.h"
 #include "tiny_model.h"

@@ -1,0 +1,95 @@
+/* jobs/queue/keeping.c - what becomes of a job that does not simply succeed: it is cancelled, maybe with its best epoch
+ * kept, or deleted. */
+#include "worker.h"
+
+#include "cxrd/file.h"
+#include "cxrd/log.h"
+
+/* The lock is held so that it does not begin meanwhile. */
+enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err)
+{
+    json_t *record = NULL;
+    enum job_state state;
+    enum status st = store_job_look(r->store, id, &state, &record, err);
+
+    if (st == ST_OK && !job_may_become(state, JOB_CANCELLED))
+        st = error_set(err, ST_CONFLICT, "the job is %s and cannot become cancelled", job_state_name(state));
+    if (st == ST_OK && keep_best)
+        st = job_keep_checkpoint(r, id, record, err);
+    if (st == ST_OK)
+        st = store_job_move(r->store, id, JOB_CANCELLED, record, err);
+    if (st == ST_OK)
+        job_checkpoint_drop(r, id);
+    json_decref(record);
+    return st;
+}
+
+/* Whoever asks twice, or at the end of the server, does not wait for figures; what is to be kept is kept. The lock is held. */
+static void cancel_running(struct runner *r, bool keep_best)
+{
+    int stop = atomic_load(&r->stop);
+
+    if (keep_best)
+        atomic_store(&r->keep_best, true);
+    if (!keep_best || stop == STOP_SHUTDOWN)
+        stop = STOP_CANCELLED;
+    else if (stop == GO_ON)
+        stop = STOP_ENOUGH;
+    atomic_store(&r->stop, stop);
+}
+
+enum status runner_cancel(struct runner *r, const char *id, bool keep_best, struct error *err)
+{
+    enum status st = ST_OK;
+    bool running;
+
+    pthread_mutex_lock(&r->lock); /* held to the end: the job must neither begin nor end in between */
+    running = job_is_running(r, id);
+    if (running && r->too_late) {
+        st = error_set(err, ST_CONFLICT, "the job is saving its results and can no longer be cancelled");
+    } else if (running) {
+        cancel_running(r, keep_best);
+    } else if ((st = unwritten_settle(r, id, err)) == ST_OK) {
+        st = cancel_waiting(r, id, keep_best, err);
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (st == ST_OK && !running)
+        fetch_discard(r->options.datasets, id);
+    return st;
+}
+
+enum status runner_delete(struct runner *r, const char *id, struct error *err)
+{
+    char folder[PATH_MAX];
+    struct error why;
+    enum status st;
+
+    pthread_mutex_lock(&r->lock);
+    if ((st = unwritten_settle(r, id, err)) == ST_OK)
+        st = store_job_delete(r->store, id,
+                              err); /* first the record: files without one are swept, not missed */
+    if (st == ST_OK && job_folder(r, id, folder, &why) == ST_OK && folder_delete(folder, &why) != ST_OK)
+        log_error(LOG_WARN, "files of a deleted job stay until the next start", &why);
+    pthread_mutex_unlock(&r->lock);
+    if (st == ST_OK)
+        fetch_discard(r->options.datasets, id);
+    return st;
+}
+
+void jobs_retain(struct runner *r)
+{
+    const size_t keep = r->options.keep_jobs;
+    char id[ID_SIZE] = "";
+    struct error why;
+    enum status st = ST_OK;
+
+    while (keep > 0 && st == ST_OK && (st = store_job_surplus(r->store, keep, id, &why)) == ST_OK && id[0]) {
+        st = runner_delete(r, id, &why);
+        if (st == ST_OK)
+            log_event(LOG_INFO, "job deleted", json_pack("{s:s,s:s}", "job", id, "why", "--keep-jobs"));
+        else if (st == ST_NOTFOUND) /* somebody was faster */
+            st = ST_OK;
+    }
+    if (st != ST_OK)
+        log_error(LOG_WARN, "older jobs are not deleted", &why);
+}

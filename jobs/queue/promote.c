@@ -1,0 +1,96 @@
+/* jobs/queue/promote.c - see promote.h. */
+#include "promote.h"
+
+#include "cxrd/log.h"
+
+/* Activate it if `active` is still the one that answers, "" for none. */
+static enum status activate(struct registry *registry, const char *id, const char *active, bool *ret_promoted,
+                            char reason[REASON_TEXT], struct error *err)
+{
+    const enum status st = registry_activate_after(registry, id, active, err);
+
+    *ret_promoted = st == ST_OK;
+    if (st == ST_CONFLICT)
+        snprintf(reason, REASON_TEXT, "another model became active meanwhile");
+    else if (st == ST_UNUSABLE) /* in this server's precision */
+        snprintf(reason, REASON_TEXT, "%s", err->text);
+    else
+        return st;
+    return ST_OK;
+}
+
+/* It answers, good or not: a server without a model would answer nobody. */
+static void first_reason(const struct train_result *result, char reason[REASON_TEXT])
+{
+    if (train_beats_base_rates(result))
+        snprintf(reason, REASON_TEXT, "no model was active");
+    else
+        snprintf(reason, REASON_TEXT,
+                 "no model was active, and a server without one takes the first, though its validation loss, "
+                 "%.4f, is not "
+                 "below the %.4f of predicting the base rates for everyone",
+                 result->validation_loss, result->baseline.loss);
+}
+
+/* Why there is no comparison to decide by. */
+static const char *not_compared(enum rival rival)
+{
+    if (rival == RIVAL_NONE)
+        return "the active model was not there when they were to be compared";
+    if (rival == RIVAL_OTHER_FINDINGS)
+        return "the active model answers for other findings, so that the two cannot be compared: activate it "
+               "by "
+               "hand, or ask for 'promote' \"always\"";
+    return "the active model could not be scored on the same rows";
+}
+
+static enum status decide(struct registry *registry, const struct train_config *c,
+                          const struct train_result *result, const char *id, const char *active,
+                          bool *ret_promoted, char reason[REASON_TEXT], struct error *err)
+{
+    *ret_promoted = false;
+    if (!active[0]) {
+        first_reason(result, reason);
+        return activate(registry, id, active, ret_promoted, reason, err);
+    }
+    switch ((enum promote)c->promote) {
+    case PROMOTE_MANUAL: snprintf(reason, REASON_TEXT, "nobody asked for it"); return ST_OK;
+    case PROMOTE_ALWAYS:
+        snprintf(reason, REASON_TEXT, "it was asked for, whatever the figures say");
+        return activate(registry, id, active, ret_promoted, reason, err);
+    case PROMOTE_IF_BETTER: break;
+    }
+    if (result->rival != RIVAL_SCORED)
+        snprintf(reason, REASON_TEXT, "%s", not_compared(result->rival));
+    else if (!train_beats_base_rates(result))
+        snprintf(reason, REASON_TEXT,
+                 "its validation loss, %.4f, is not below the %.4f of predicting the base rates for everyone",
+                 result->validation_loss, result->baseline.loss);
+    else if (promotion_decide(c, &result->comparison, reason))
+        return activate(registry, id, active, ret_promoted, reason, err);
+    return ST_OK;
+}
+
+enum status job_promote(struct registry *registry, const struct train_config *c,
+                        const struct train_result *result, const char *rival, json_t *record,
+                        bool *ret_promoted, struct error *err)
+{
+    const char *id = json_string_value(json_object_get(record, "model"));
+    struct served *active = registry_active(registry);
+    struct registry_fault fault;
+    const bool compared = result->rival == RIVAL_SCORED, broken = !active && registry_fault(registry, &fault);
+    char reason[REASON_TEXT] = "";
+    const char *before = compared ? rival : active ? active->id : broken ? fault.model : "";
+    const enum status st = decide(registry, c, result, id, before, ret_promoted, reason, err);
+
+    served_release(active);
+    if (st != ST_OK)
+        return st;
+    json_object_set_new(record, "promotion",
+                        promotion_json(c, *ret_promoted, reason, compared ? rival : NULL, result));
+    log_event(LOG_INFO, "promotion decided",
+              json_pack("{s:s,s:b,s:s,s:s*}", "model", id, "promoted", *ret_promoted, "reason", reason,
+                        "warning",
+                        json_string_value(json_object_get(json_object_get(record, "promotion"), "warning"))));
+    return ST_OK;
+}

@@ -1,0 +1,68 @@
+/* jobs/queue/telling.c - see telling.h. */
+#include "telling.h"
+
+#include "cxrd/log.h"
+
+void telling_event(struct telling *t, const char *event, json_t *data, const json_t *record)
+{
+    struct error err;
+
+    if (store_job_tell(t->r->store, t->id, event, data, record, &err) != ST_OK)
+        storage_error(err.code, &err, &t->storage);
+    json_decref(data);
+}
+
+void telling_commit(struct telling *t)
+{
+    struct error err;
+
+    if (store_job_record(t->r->store, t->id, t->record, &err) != ST_OK)
+        storage_error(err.code, &err, &t->storage);
+}
+
+void telling_phase(struct telling *t, enum train_phase phase)
+{
+    char now[CLOCK_TEXT_SIZE];
+
+    t->now.phase = phase;
+    progress_publish(&t->r->progress, &t->now);
+    telling_event(t, "phase", json_pack("{s:s,s:s}", "phase", PHASE_NAMES[phase], "at", clock_utc(now)),
+                  NULL);
+    log_event(LOG_INFO, "job phase", json_pack("{s:s,s:s}", "job", t->id, "phase", PHASE_NAMES[phase]));
+}
+
+void telling_step(struct telling *t, const struct train_progress *p)
+{
+    atomic_fetch_add(&t->r->images, p->images - t->now.train.images);
+    t->now.train = *p;
+    progress_publish(&t->r->progress, &t->now);
+}
+
+enum status telling_recall(struct telling *t, struct error *err)
+{
+    json_t *before = NULL;
+    enum job_state state;
+    const enum status st = store_job_look(t->r->store, t->id, &state, &before, err);
+
+    if (st == ST_OK && json_is_object(json_object_get(before, "dataset")))
+        json_object_update(t->record, before);
+    if (st == ST_OK &&
+        json_is_string(json_object_get(before, "error"))) { /* why it was interrupted: no more */
+        json_object_set_new(t->record, "error", json_null());
+        telling_commit(t);
+    }
+    json_decref(before);
+    return st;
+}
+
+bool telling_still_wanted(struct telling *t)
+{
+    struct runner *r = t->r;
+    bool wanted;
+
+    pthread_mutex_lock(&r->lock);
+    wanted = !stop_cancels(atomic_load(&r->stop));
+    r->too_late = wanted;
+    pthread_mutex_unlock(&r->lock);
+    return wanted;
+}

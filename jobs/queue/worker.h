@@ -1,0 +1,133 @@
+/* jobs/queue/worker.h - what the files behind cxrd/runner.h share: submitting.c and submit_scoring.c are how a job enters the queue,
+ * runner.c the thread that works it off, training_job.c, scoring_job.c and fetching.c the work of the kinds of jobs, watching.c a job as it is
+ * now, keeping.c what becomes of one that does not simply succeed, unwritten.c one whose end is not written yet, job_files.c
+ * what a job has on the disk. */
+#ifndef JOBS_WORKER_H
+#define JOBS_WORKER_H
+
+#include "cxrd/clock.h"
+#include "cxrd/runner.h"
+#include "progress.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define PARTIAL_NAME "partial.scores" /* in a job's folder: what one that scores has come to so far */
+enum { JOB_FILE_SIZE = 64 };          /* of the name of a file there */
+
+/* Enough: it is cancelled, but what it would have kept so far is evaluated before it ends. */
+enum stop_reason { GO_ON, STOP_ENOUGH, STOP_CANCELLED, STOP_SHUTDOWN };
+
+static inline bool stop_cancels(int reason) { return reason == STOP_ENOUGH || reason == STOP_CANCELLED; }
+
+/* A job whose end could not be written, since the storage fails: told from here, and written as soon as it can be. */
+struct unwritten {
+    char id[ID_SIZE]; /* "": there is none */
+    enum job_state state;
+    char finished_at[CLOCK_TEXT_SIZE];
+    json_t *record; /* owned */
+};
+
+struct runner {
+    struct runner_options options;
+    struct store *store;
+    struct registry *registry;
+    pthread_t thread;
+
+    pthread_mutex_t lock;  /* guards `running`, `too_late`, `unwritten`, `shutdown` and `over` */
+    pthread_cond_t wake;   /* a job was queued, shutdown, or over */
+    char running[ID_SIZE]; /* the job that runs, "" for none */
+    bool too_late;         /* to cancel it: its results are being kept */
+    struct unwritten unwritten;
+    bool shutdown, over;         /* over: the thread is about to end */
+    atomic_int stop;             /* enum stop_reason; asked at every batch */
+    atomic_bool keep_best;       /* of a job that is cancelled */
+    struct progress progress;    /* of the running job */
+    atomic_uint_fast64_t images; /* trained on, by all jobs */
+};
+
+/* ---- the work of a job, to its end: in the runner's thread, without the lock ----
+ *   record  borrowed; what is known of the job, which grows, and which the store keeps; of job_record_begin() */
+
+/* Errors: ST_INVALID (the configuration), train_run()'s, registry_load()'s of `init`, and what saving can meet. */
+MUST_USE enum status training_job_run(struct runner *r, const char *id, const json_t *config, json_t *record,
+                                      struct error *err);
+
+/* Errors: ST_INVALID (the configuration, or this server fetches nothing), fetch_run()'s. */
+MUST_USE enum status fetching_run(struct runner *r, const char *id, const json_t *config, json_t *record,
+                                  struct error *err);
+
+/* Of JOB_PREDICT and JOB_VALIDATE. Errors: ST_INVALID (the configuration), ST_UNUSABLE (the model), score_run()'s, and what saving
+ * can meet. */
+MUST_USE enum status scoring_job_run(struct runner *r, const char *id, const char *type, const json_t *config,
+                                     json_t *record, struct error *err);
+
+/* ---- by any thread ---- */
+
+/* Who is to be left out of a job on that data set, by now; patients_free() it. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status forgotten_load(const struct runner *r, const char *dataset, struct patients **ret,
+                                    struct error *err);
+
+json_t *job_record_begin(const struct runner *r); /* a record that says nothing yet; NULL: no memory */
+
+/* Write a model into the registry as the job's, and its id into the record. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
+                                   struct error *err);
+
+/* The epoch that the job would have kept so far, from its checkpoint, into the registry and the record. No checkpoint, or none
+ * with a finished epoch: nothing to keep. Errors: ST_CONFLICT (the checkpoint is damaged), ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_keep_checkpoint(struct runner *r, const char *id, json_t *record, struct error *err);
+
+/* Where a job is, into its record: what is left of it when it ends before it is done. */
+void snapshot_record(const struct snapshot *now, json_t *record);
+
+void jobs_retain(
+    struct runner *r); /* delete the oldest of those that ended, where there are more than `keep_jobs` */
+
+/* "<state>/jobs/<id>" and a file in it. Errors: ST_IO (too long). */
+MUST_USE enum status job_folder(const struct runner *r, const char *id, char path[PATH_MAX],
+                                struct error *err);
+MUST_USE enum status job_path(const struct runner *r, const char *id, const char *name, char path[PATH_MAX],
+                              struct error *err);
+
+/* Write the page of a job that is about to end.
+ *   state   in which it will be
+ *   record  as it will be kept
+ *   m       the kept model; plots: cxrd/report.h; both may be NULL
+ * Errors: ST_NOTFOUND, ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_report_save(struct runner *r, const char *id, enum job_state state,
+                                     const json_t *record, const struct model *m, const json_t *plots,
+                                     struct error *err);
+
+void job_checkpoint_drop(const struct runner *r, const char *id); /* none there is fine */
+void job_scores_name(int set, char name[JOB_FILE_SIZE]); /* "validation.csv"; of SCORED_ALL "scores.csv" */
+
+/* Write the scores of the sets that there are some of. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_scores_save(const struct runner *r, const char *id,
+                                     const struct train_result *result, struct error *err);
+
+/* The digest of a file of a job. Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+MUST_USE enum status job_file_digest(const char *path, char ret[DIGEST_TEXT_SIZE], struct error *err);
+
+/* Put what went wrong with the disk into words that say so. Returns `st`. */
+enum status storage_error(enum status st, const struct error *why, struct error *err);
+
+/* ---- entering the queue ---- */
+
+/* Queue a job whose configuration is good. Errors: store_job_add()'s. */
+struct new_job;
+MUST_USE enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE],
+                                struct error *err);
+void job_check_webhook(const struct runner *r, const char *webhook, json_t *errors);
+
+/* ---- with the lock held ---- */
+bool job_is_running(const struct runner *r, const char *id);
+MUST_USE enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err);
+void unwritten_keep(struct runner *r, const char *id, enum job_state state, json_t *record);
+bool unwritten_retry(struct runner *r); /* true: nothing is left to be written */
+/* Before something else becomes of a job: ST_IO while its end is known to this process only. */
+MUST_USE enum status unwritten_settle(struct runner *r, const char *id, struct error *err);
+bool unwritten_tell(const struct runner *r, json_t *job); /* false: it is not this job */
+
+#endif

@@ -1,0 +1,765 @@
+/* jobs/registry/registry.c - see cxrd/registry.h. */
+#include "cxrd/registry.h"
+
+#include "cxrd/card.h"
+#include "cxrd/file.h"
+#include "cxrd/log.h"
+#include "cxrd/narrowing.h"
+#include "cxrd/onnx.h"
+#include "cxrd/session.h"
+#include "cxrd/weights.h"
+#include "endorsing.h"
+#include "served.h"
+#include "shelf.h"
+
+#include <limits.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char WEIGHTS[] = ".safetensors", ONNX[] = ".onnx";
+
+struct registry {
+    struct store *store;
+    char folder[PATH_MAX];
+    enum precision precision;
+    const struct signers *signers; /* NULL: nobody need have signed a model */
+    pthread_mutex_t
+        lock; /* guards these three: held to copy them, or to swap a pointer, never while work is done */
+    struct served *active; /* NULL: none */
+    struct registry_fault fault;
+    struct registry_counts counts;
+    pthread_mutex_t change; /* the choice in the store and the swap are one; taken before `lock` */
+    struct shelf *shelf;    /* models beside it that are asked by name */
+    pthread_mutex_t
+        loading; /* one of those is loaded at a time, and none is put there while it is deleted; may be taken
+                              * with `change`, before `lock` */
+    pthread_mutex_t
+        own; /* own thresholds in the store and in the models that are loaded are the same: held to change both, and to read
+              * them of the one and put the other where it is found; taken after all but `lock` */
+    pthread_mutex_t
+        exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
+};
+
+struct served *registry_active(struct registry *r)
+{
+    struct served *m;
+
+    pthread_mutex_lock(&r->lock);
+    m = r->active ? served_hold(r->active) : NULL;
+    pthread_mutex_unlock(&r->lock);
+    return m;
+}
+
+bool registry_fault(struct registry *r, struct registry_fault *ret)
+{
+    pthread_mutex_lock(&r->lock);
+    *ret = r->fault;
+    pthread_mutex_unlock(&r->lock);
+    return ret->model[0];
+}
+
+enum status registry_serving(struct registry *r, struct served **ret, struct error *err)
+{
+    struct registry_fault fault;
+
+    *ret = registry_active(r);
+    if (*ret)
+        return ST_OK;
+    return registry_fault(r, &fault)
+               ? error_set(err, ST_BUSY, "the active model cannot be loaded: %s", fault.why)
+               : error_set(err, ST_BUSY, "no model is active yet: train one, or import one and activate it");
+}
+
+/*   format  ".safetensors", or ".onnx" of what is made of it when somebody asks for that */
+static enum status path_of(const struct registry *r, const char *id, const char *format, char path[PATH_MAX],
+                           struct error *err)
+{
+    if (!id_ok(id, strlen(id)))
+        return error_set(err, ST_NOTFOUND, "there is no model '%.36s'", id);
+    if (snprintf(path, PATH_MAX, "%s/%s%s", r->folder, id, format) >= PATH_MAX)
+        return error_set(err, ST_IO, "the path of the models' folder is too long");
+    return ST_OK;
+}
+
+/* Read a model's file. That it is away, or longer than any, is damage like another. */
+static enum status file_bytes_load(const char *path, const char *id, struct file_bytes *ret,
+                                   struct error *err)
+{
+    struct error why = { 0 };
+    const enum status st = file_read(path, WEIGHTS_MAX_BYTES, ret, &why);
+
+    if (st == ST_OK)
+        return st;
+    if (st == ST_NOTFOUND)
+        error_set(err, ST_FORMAT, "the file of model '%s' is missing", id);
+    else
+        error_set(err, st == ST_LIMIT ? ST_FORMAT : st, "the file of model '%s': %s", id, why.text);
+    return error_inner(err, st == ST_NOTFOUND || st == ST_LIMIT ? ST_FORMAT : st, why.inner);
+}
+
+/* Read a model's file and see that it is what its card says. */
+static enum status file_load(struct registry *r, const char *id, const char *sha256, struct model **ret_model,
+                             struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    char path[PATH_MAX], found[DIGEST_TEXT_SIZE];
+    enum status st = path_of(r, id, WEIGHTS, path, err);
+
+    if (st == ST_OK)
+        st = file_bytes_load(path, id, &file, err);
+    if (st == ST_OK && digest_bytes(file.data, file.size, found) != ST_OK)
+        st = error_nomem(err);
+    if (st == ST_OK && strcmp(found, sha256) != 0)
+        st = error_set(err, ST_FORMAT, "the file of model '%s' is not what was stored: its digest differs",
+                       id);
+    if (st == ST_OK)
+        st = weights_read(file.data, file.size, ret_model, err);
+    file_bytes_release(&file);
+    return st;
+}
+
+/* The ends of what a number may be. */
+static struct input_values ends_of(bool upper)
+{
+    struct input_values v;
+
+    for (size_t i = 0; i < N_INPUT_NUMBERS; i++) {
+        const bool counts = i == INPUT_FILMS || (i >= INPUT_OFTEN && i < INPUT_LATELY);
+
+        v.of[i] = !upper ? 0 : i == INPUT_AGE ? INPUT_OLDEST : counts ? input_often(INPUT_MOST_FILMS) : 1;
+    }
+    return v;
+}
+
+/* Whatever is said of a patient, the sums stay finite. Each part grows or falls with its value, so of each number one of the
+ * ends of what is understood, or "not known", adds most to a finding's logit, and one takes most; all that add most, and all
+ * that take most, bound the others and every sum on the way to them. */
+static enum status try_inputs(const struct model *m, const float logits[MAX_LABELS])
+{
+    const size_t n = model_inputs(m)->n;
+    const struct input_values lower = ends_of(false), upper = ends_of(true);
+    float ends[2][N_INPUT_NUMBERS];
+
+    inputs_standardise(model_inputs(m), &lower, ends[0]);
+    inputs_standardise(model_inputs(m), &upper, ends[1]);
+    for (size_t k = 0; k < model_labels(m)->n && n; k++) {
+        const float *w = model_params(m) + model_network(m)->head_inputs + k * n;
+        float most = 0, least = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            most += fmaxf(fmaxf(w[i] * ends[0][i], w[i] * ends[1][i]), 0);
+            least += fminf(fminf(w[i] * ends[0][i], w[i] * ends[1][i]), 0);
+        }
+        if (!isfinite(logits[k] + most) || !isfinite(logits[k] + least))
+            return ST_NUMERIC;
+    }
+    return ST_OK;
+}
+
+/* One forward pass, of a picture with every grey. */
+static enum status try_picture(const struct model *m, float logits[MAX_LABELS])
+{
+    const struct preprocess *pre = model_preprocess(m);
+    const size_t plane = pre->size * pre->size;
+    float *x = malloc(preprocess_floats(pre) * sizeof *x);
+    uint8_t *grey = malloc(plane);
+    struct session *session = NULL;
+    enum status st = x && grey ? session_new(&session) : ST_NOMEM;
+
+    if (st == ST_OK) {
+        for (size_t i = 0; i < plane; i++)
+            grey[i] = (uint8_t)(i * 255 / plane);
+        preprocess_scale(grey, plane, pre, x);
+        st = session_run(session, m, 1, x, logits);
+    }
+    session_free(session);
+    free(grey);
+    free(x);
+    return st;
+}
+
+/* Pages are touched, and weights that overflow show before a patient's picture does. */
+static enum status warm_up(const struct model *m, struct error *err)
+{
+    float logits[MAX_LABELS];
+    enum status st = ST_OK;
+
+    if (model_sees(m))
+        st = try_picture(m, logits);
+    else
+        model_bias(m, logits);
+    if (st == ST_OK)
+        st = try_inputs(m, logits);
+    if (st == ST_NUMERIC)
+        return error_set(err, st, "the model's results are not finite numbers");
+    return st == ST_OK ? ST_OK : error_nomem(err);
+}
+
+static const char *text_in(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+/* The model of a card, ready to answer. */
+static enum status served_make(struct registry *r, const char *id, const json_t *card,
+                               struct served **ret_served, struct error *err)
+{
+    struct served *m = served_new();
+    struct own_thresholds own;
+    enum status st;
+
+    if (!m)
+        return error_nomem(err);
+    snprintf(m->id, ID_SIZE, "%s", id);
+    snprintf(m->job, ID_SIZE, "%s", text_in(card, "job"));
+    snprintf(m->sha256, DIGEST_TEXT_SIZE, "%s", text_in(card, "sha256"));
+    if (strlen(text_in(card, "population")) < sizeof m->population) /* cut, it might be no UTF-8 */
+        snprintf(m->population, sizeof m->population, "%s", text_in(card, "population"));
+    st = r->signers ? endorsed_model(r->store, r->signers, id, err) : ST_OK;
+    if (st == ST_OK)
+        st = file_load(r, id, m->sha256, &m->model, err);
+    if (st == ST_OK && model_is_backbone(m->model))
+        st = error_set(err, ST_CONFLICT, BACKBONE_REFUSED);
+    if (st == ST_OK)
+        st = model_narrow(&m->model, r->precision, err);
+    if (st == ST_OK)
+        st = warm_up(m->model, err);
+    if (st != ST_OK) {
+        served_release(m);
+        return st;
+    }
+    own = own_thresholds_of(card, model_labels(m->model));
+    served_set_own(m, &own);
+    *ret_served = m;
+    return ST_OK;
+}
+
+static void swap(struct registry *r, struct served *next)
+{
+    struct served *before;
+
+    pthread_mutex_lock(&r->lock);
+    before = r->active;
+    r->active = next;
+    r->fault = (struct registry_fault){ "" };
+    pthread_mutex_unlock(&r->lock);
+    served_release(before);
+}
+
+/* With `own` held: what the store says of a model goes to it. It is not lost where the store cannot be read: that of its card, which was
+ * read when it was loaded, holds then. */
+static void own_read(struct registry *r, struct served *m)
+{
+    struct own_thresholds own;
+    struct error none;
+    json_t *card = NULL;
+
+    if (store_model_get(r->store, m->id, &card, &none) != ST_OK)
+        return;
+    own = own_thresholds_of(card, model_labels(m->model));
+    served_set_own(m, &own);
+    json_decref(card);
+}
+
+/* From now on it answers those who ask for no model, or for this one. */
+static void publish_active(struct registry *r, struct served *m)
+{
+    pthread_mutex_lock(&r->own);
+    own_read(r, m);
+    swap(r, m);
+    pthread_mutex_unlock(&r->own);
+}
+
+static void publish_beside(struct registry *r, struct served *m)
+{
+    pthread_mutex_lock(&r->own);
+    own_read(r, m);
+    shelf_put(r->shelf, m);
+    pthread_mutex_unlock(&r->own);
+}
+
+/* Load a model to be served. */
+static enum status served_load(struct registry *r, const char *id, json_t **ret_card,
+                               struct served **ret_served, struct error *err)
+{
+    json_t *card = NULL;
+    enum status st = store_model_get(r->store, id, &card, err);
+
+    if (st == ST_OK)
+        st = served_make(r, id, card, ret_served, err);
+    if (st == ST_OK && ret_card)
+        *ret_card = card;
+    else
+        json_decref(card);
+    return st;
+}
+
+/* Go on without it: what mends it goes through a server that runs. No other model answers in its stead. */
+static void fault_keep(struct registry *r, const char *id, const struct error *why)
+{
+    snprintf(r->fault.model, sizeof r->fault.model, "%s", id);
+    snprintf(r->fault.why, sizeof r->fault.why, "%s", why->text);
+    log_event(LOG_ERROR, "the active model cannot be loaded: nothing is predicted until another is active",
+              json_pack("{s:s,s:s,s:s*}", "model", id, "detail", why->text, "inner",
+                        why->inner[0] ? why->inner : NULL));
+}
+
+static enum status load_active(struct registry *r, struct error *err)
+{
+    char id[ID_SIZE];
+    struct served *m = NULL;
+    struct error why = { 0 };
+    enum status st = store_active(r->store, id, err);
+
+    if (st != ST_OK || !id[0])
+        return st;
+    st = served_load(r, id, NULL, &m, &why);
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    if (st == ST_OK)
+        publish_active(r, m);
+    else
+        fault_keep(r, id, &why);
+    return ST_OK;
+}
+
+enum status registry_open(struct store *store, const char *state, const struct registry_options *options,
+                          struct registry **ret_registry, struct error *err)
+{
+    struct registry *r = calloc(1, sizeof *r);
+    enum status st;
+
+    if (!r)
+        return error_nomem(err);
+    r->store = store;
+    r->precision = options->precision;
+    r->signers = options->signers;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_mutex_init(&r->change, NULL);
+    pthread_mutex_init(&r->loading, NULL);
+    pthread_mutex_init(&r->own, NULL);
+    pthread_mutex_init(&r->exporting, NULL);
+    if (snprintf(r->folder, sizeof r->folder, "%s/models", state) >= (int)sizeof r->folder)
+        st = error_set(err, ST_IO, "the path of the state folder is too long");
+    else
+        st = folder_make(r->folder, err);
+    if (st == ST_OK)
+        st = shelf_new(options->beside, &r->shelf, err);
+    if (st == ST_OK)
+        st = load_active(r, err);
+    if (st != ST_OK) {
+        registry_close(r);
+        return st;
+    }
+    *ret_registry = r;
+    return ST_OK;
+}
+
+void registry_close(struct registry *r)
+{
+    if (!r)
+        return;
+    swap(r, NULL);
+    shelf_free(r->shelf);
+    pthread_mutex_destroy(&r->exporting);
+    pthread_mutex_destroy(&r->own);
+    pthread_mutex_destroy(&r->loading);
+    pthread_mutex_destroy(&r->change);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+/* What a file says of its data, and of where it is from, is shown on its card; one that was stored before this was asked goes on
+ * being served. */
+static enum status shown_notes_check(const struct model *m, struct error *err)
+{
+    static const char *const SHOWN[] = { DATA_NOTE, IMPORT_NOTE };
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0] && st == ST_OK; i++) {
+        const char *text = json_string_value(json_object_get(model_notes(m), SHOWN[i]));
+
+        if (text)
+            st = card_note_check(SHOWN[i], text, err);
+    }
+    return st;
+}
+
+/* Add a model whose file's bytes these are. */
+static enum status model_add(struct registry *r, const struct model *m, const void *bytes, size_t n_bytes,
+                             const char *job, json_t **ret_card, struct error *err)
+{
+    const struct iovec part = { (void *)bytes, n_bytes };
+    char id[ID_SIZE], path[PATH_MAX], sha256[DIGEST_TEXT_SIZE];
+    json_t *card = NULL;
+    enum status st = shown_notes_check(m, err);
+
+    if (st == ST_OK)
+        st = warm_up(m, err);
+    id_new(id);
+    if (st == ST_OK)
+        st = path_of(r, id, WEIGHTS, path, err);
+    if (st == ST_OK && digest_bytes(bytes, n_bytes, sha256) != ST_OK)
+        st = error_nomem(err);
+    if (st == ST_OK && !(card = card_make(id, m, n_bytes, sha256, job)))
+        st = error_nomem(err);
+    if (st == ST_OK) {
+        st = file_replace(path, &part, 1, err);
+        if (st == ST_OK)
+            st = store_model_add(r->store, id, card, err);
+        if (st != ST_OK) /* also when file_replace() has failed: it may have renamed, and not synced */
+            unlink(path);
+    }
+    if (st == ST_OK)
+        *ret_card = card;
+    else
+        json_decref(card);
+    return st;
+}
+
+enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
+                         json_t **ret_card, struct error *err)
+{
+    struct model *m = NULL;
+    enum status st = weights_read(bytes, n_bytes, &m, err);
+
+    if (st == ST_OK)
+        st = model_add(r, m, bytes, n_bytes, job, ret_card, err);
+    model_unref(m);
+    return st;
+}
+
+/* As registry_import(), of bytes that may be taken. */
+static enum status import(struct registry *r, const void *bytes, size_t n_bytes,
+                          const struct import_options *o, json_t **ret_card, struct error *err)
+{
+    struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct model *m = NULL;
+    json_t *report = json_object();
+    enum status st = report ? model_import(bytes, n_bytes, o, &m, report, err) : error_nomem(err);
+
+    if (st == ST_OK && import_as_it_is(report))
+        st = model_add(r, m, bytes, n_bytes, NULL, ret_card, err);
+    else if (st == ST_OK) {
+        st = weights_write(m, &file, err);
+        if (st == ST_OK)
+            st = model_add(r, m, file.data, file.len, NULL, ret_card, err);
+    }
+    buf_release(&file);
+    json_decref(report);
+    model_unref(m);
+    return st;
+}
+
+enum status registry_import(struct registry *r, const void *bytes, size_t n_bytes,
+                            const struct import_options *o, const char *signature, json_t **ret_card,
+                            struct error *err)
+{
+    char sha256[DIGEST_TEXT_SIZE];
+    json_t *card = NULL;
+    enum status st = r->signers ? endorsed_bytes(r->signers, bytes, n_bytes, signature, sha256, err) : ST_OK;
+
+    if (st == ST_OK)
+        st = import(r, bytes, n_bytes, o, &card, err);
+    if (st == ST_OK && r->signers)
+        st = store_model_sign(r->store, text_in(card, "id"), sha256, signature, err);
+    if (st == ST_OK)
+        *ret_card = card;
+    else
+        json_decref(card);
+    return st;
+}
+
+enum status registry_sign(struct registry *r, const char *id, const char *signature, struct error *err)
+{
+    json_t *card = NULL;
+    enum status st = store_model_get(r->store, id, &card, err);
+
+    if (st == ST_OK && !r->signers)
+        st = error_set(err, ST_CONFLICT,
+                       "this server asks for no signature of a model: it was started without --model-keys");
+    if (st == ST_OK)
+        st = endorse_model(r->store, r->signers, id, text_in(card, "sha256"), signature, err);
+    json_decref(card);
+    return st;
+}
+
+static void count_activation(struct registry *r, bool swapped)
+{
+    pthread_mutex_lock(&r->lock);
+    r->counts.swapped += swapped;
+    r->counts.failed += !swapped;
+    pthread_mutex_unlock(&r->lock);
+}
+
+struct registry_counts registry_counts(struct registry *r)
+{
+    struct registry_counts counts;
+
+    pthread_mutex_lock(&r->lock);
+    counts = r->counts;
+    pthread_mutex_unlock(&r->lock);
+    return counts;
+}
+
+/* The model that was chosen, whether it answers or not. */
+static void chosen(struct registry *r, char id[ID_SIZE])
+{
+    pthread_mutex_lock(&r->lock);
+    snprintf(id, ID_SIZE, "%s", r->active ? r->active->id : r->fault.model);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* With `change` held: whether the model that is active, and the one before it, are still those that the caller saw. NULL:
+ * they do not matter. */
+static enum status check_still(struct registry *r, const char *active, const char *previous,
+                               struct error *err)
+{
+    char found[ID_SIZE];
+    enum status st = ST_OK;
+
+    chosen(r, found);
+    if (active && strcmp(found, active) != 0)
+        st = error_set(err, ST_CONFLICT, "another model is active");
+    if (st == ST_OK && previous)
+        st = store_previous(r->store, found, err);
+    if (st == ST_OK && previous && strcmp(found, previous) != 0)
+        st = error_set(err, ST_CONFLICT, "another model was made the active one meanwhile");
+    return st;
+}
+
+/* Load first, then take the lock: a training's thread activates too, and it may be a long while before it has loaded. A
+ * model that is deleted meanwhile is not found when the choice is recorded. */
+static enum status activate(struct registry *r, const char *id, const char *active, const char *previous,
+                            json_t **ret_card, struct error *err)
+{
+    struct served *m = NULL;
+    json_t *card = NULL;
+    enum status st = served_load(r, id, &card, &m, err);
+
+    if (st == ST_OK) {
+        pthread_mutex_lock(&r->change);
+        st = check_still(r, active, previous, err);
+        if (st == ST_OK)
+            st = store_activate(r->store, id, err);
+        if (st == ST_OK)
+            publish_active(r, m);
+        pthread_mutex_unlock(&r->change);
+    }
+    if (st == ST_OK)
+        shelf_drop(r->shelf, id); /* it need not be there twice */
+    else
+        served_release(m);
+    if (st != ST_CONFLICT) /* nobody wants it any more: no failure */
+        count_activation(r, st == ST_OK);
+    if (st == ST_OK && ret_card)
+        *ret_card = card;
+    else
+        json_decref(card);
+    return st;
+}
+
+enum status registry_activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
+{
+    return activate(r, id, NULL, NULL, ret_card, err);
+}
+
+enum status registry_activate_after(struct registry *r, const char *id, const char *active, struct error *err)
+{
+    return activate(r, id, active, NULL, NULL, err);
+}
+
+enum status registry_rollback(struct registry *r, json_t **ret_card, struct error *err)
+{
+    char previous[ID_SIZE];
+    const enum status st = store_previous(r->store, previous, err);
+
+    if (st == ST_OK && !previous[0])
+        return error_set(err, ST_CONFLICT, "there is no model before the active one");
+    return st == ST_OK ? activate(r, previous, NULL, previous, ret_card, err) : st;
+}
+
+/* With `change` held. The files go last: a crash in between leaves some that nobody asks for, not a card without its
+ * file. */
+static enum status delete_model(struct registry *r, const char *id, struct error *err)
+{
+    char weights[PATH_MAX], onnx[PATH_MAX];
+    enum status st = path_of(r, id, WEIGHTS, weights, err);
+
+    if (st == ST_OK)
+        st = path_of(r, id, ONNX, onnx, err);
+    if (st == ST_OK)
+        st = store_model_delete(r->store, id, err);
+    if (st == ST_OK) {
+        pthread_mutex_lock(&r->loading); /* one that is loaded at this moment is put there before this */
+        shelf_drop(r->shelf, id);
+        pthread_mutex_unlock(&r->loading);
+        unlink(weights);
+        unlink(onnx);
+    }
+    return st;
+}
+
+enum status registry_delete(struct registry *r, const char *id, struct error *err)
+{
+    enum status st;
+
+    pthread_mutex_lock(&r->change); /* it must not be activated meanwhile */
+    st = delete_model(r, id, err);
+    pthread_mutex_unlock(&r->change);
+    return st;
+}
+
+enum status registry_retain(struct registry *r, size_t keep, struct error *err)
+{
+    char id[ID_SIZE] = "";
+    enum status st;
+
+    pthread_mutex_lock(&r->change);
+    do {
+        st = store_model_surplus(r->store, keep, id, err);
+        if (st == ST_OK && id[0])
+            st = delete_model(r, id, err);
+        if (st == ST_OK && id[0])
+            log_event(LOG_INFO, "model deleted", json_pack("{s:s,s:s}", "model", id, "why", "--keep-models"));
+    } while (st == ST_OK && id[0]);
+    pthread_mutex_unlock(&r->change);
+    return st;
+}
+
+/* The model of that id, if it is loaded already. */
+static struct served *loaded(struct registry *r, const char *id)
+{
+    struct served *m = registry_active(r);
+
+    if (m && strcmp(m->id, id) == 0)
+        return m;
+    served_release(m);
+    return shelf_find(r->shelf, id);
+}
+
+bool registry_has_to_load(struct registry *r, const char *id)
+{
+    struct served *m = id_ok(id, strlen(id)) ? loaded(r, id) : NULL;
+    const bool has_to = id_ok(id, strlen(id)) && !m;
+
+    served_release(m);
+    return has_to;
+}
+
+enum status registry_named(struct registry *r, const char *id, struct served **ret, struct error *err)
+{
+    enum status st = ST_OK;
+
+    if (!id_ok(id, strlen(id)))
+        return error_set(err, ST_NOTFOUND, "there is no model '%.36s'", id);
+    *ret = loaded(r, id);
+    if (*ret)
+        return ST_OK;
+    pthread_mutex_lock(&r->loading);
+    *ret = loaded(r, id); /* another may have asked for it meanwhile */
+    if (!*ret) {
+        st = served_load(r, id, NULL, ret, err);
+        if (st == ST_OK)
+            publish_beside(r, *ret);
+    }
+    pthread_mutex_unlock(&r->loading);
+    return st;
+}
+
+enum status registry_change(struct registry *r, const char *id, const struct caption *c,
+                            const struct own_thresholds *own, const struct labels *labels, struct error *err)
+{
+    char *text = own ? own_thresholds_text(own, labels) : NULL;
+    struct served *m = NULL;
+    enum status st;
+
+    if (own && !text)
+        return error_nomem(err);
+    pthread_mutex_lock(&r->own);
+    st = store_model_change(r->store, id, c, text, err);
+    if (st == ST_OK && own)
+        m = loaded(r, id);
+    if (m)
+        served_set_own(m, own);
+    pthread_mutex_unlock(&r->own);
+    served_release(m);
+    free(text);
+    return st;
+}
+
+size_t registry_beside(struct registry *r) { return shelf_count(r->shelf); }
+
+enum status registry_load(struct registry *r, const char *id, struct model **ret_model, struct error *err)
+{
+    json_t *card = NULL;
+    enum status st = store_model_get(r->store, id, &card, err);
+
+    if (st == ST_OK)
+        st = file_load(r, id, text_in(card, "sha256"), ret_model, err);
+    json_decref(card);
+    return st;
+}
+
+enum status registry_file(struct registry *r, const char *id, int *ret_fd, size_t *ret_size,
+                          struct error *err)
+{
+    char path[PATH_MAX];
+    enum status st = path_of(r, id, WEIGHTS, path, err);
+
+    if (st == ST_OK)
+        st = file_descriptor(path, ret_fd, ret_size, err);
+    if (st == ST_NOTFOUND)
+        error_inner(err, error_set(err, st, "there is no file of model '%s'", id), path);
+    return st;
+}
+
+/* With `exporting` held. Who deletes the model looks for this file after the card is gone, so it is either seen there or not
+ * left here. */
+static enum status onnx_make(struct registry *r, const char *id, const char *path, struct error *err)
+{
+    struct buf onnx = BUF_INIT(WEIGHTS_MAX_BYTES);
+    struct model *m = NULL;
+    json_t *card = NULL;
+    enum status st = registry_load(r, id, &m, err);
+
+    if (st == ST_OK)
+        st = onnx_write(m, &onnx, err);
+    model_unref(m);
+    if (st == ST_OK)
+        st = file_replace(path, &(struct iovec){ onnx.data, onnx.len }, 1, err);
+    buf_release(&onnx);
+    if (st != ST_OK)
+        return st;
+    st = store_model_get(r->store, id, &card, err);
+    json_decref(card);
+    if (st != ST_OK)
+        unlink(path);
+    return st;
+}
+
+enum status registry_onnx(struct registry *r, const char *id, int *ret_fd, size_t *ret_size,
+                          struct error *err)
+{
+    char path[PATH_MAX];
+    enum status st = path_of(r, id, ONNX, path, err);
+
+    if (st == ST_OK)
+        st = file_descriptor(path, ret_fd, ret_size, err);
+    if (st != ST_NOTFOUND)
+        return st;
+    pthread_mutex_lock(&r->exporting);
+    st = file_descriptor(path, ret_fd, ret_size, err); /* another may have made it meanwhile */
+    if (st == ST_NOTFOUND) {
+        st = onnx_make(r, id, path, err);
+        if (st == ST_OK)
+            st = file_descriptor(path, ret_fd, ret_size, err);
+    }
+    pthread_mutex_unlock(&r->exporting);
+    return st;
+}

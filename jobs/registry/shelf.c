@@ -1,0 +1,114 @@
+/* jobs/registry/shelf.c - see shelf.h. */
+#include "shelf.h"
+
+#include "served.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct shelf {
+    pthread_mutex_t
+        lock; /* guards everything below: held to look and to swap pointers, never while a model goes */
+    size_t room, n;
+    struct served **models; /* [room]: the first n, the one that was asked for last first */
+};
+
+enum status shelf_new(size_t room, struct shelf **ret_shelf, struct error *err)
+{
+    struct shelf *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return error_nomem(err);
+    s->room = room;
+    pthread_mutex_init(&s->lock, NULL);
+    s->models = calloc(room + 1, sizeof *s->models);
+    if (!s->models) {
+        shelf_free(s);
+        return error_nomem(err);
+    }
+    *ret_shelf = s;
+    return ST_OK;
+}
+
+void shelf_free(struct shelf *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; s->models && i < s->n; i++)
+        served_release(s->models[i]);
+    free(s->models);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* With the lock held: where it is, n where it is not. */
+static size_t place_of(const struct shelf *s, const char *id)
+{
+    size_t i = 0;
+
+    while (i < s->n && strcmp(s->models[i]->id, id) != 0)
+        i++;
+    return i;
+}
+
+/* With the lock held: to the front, and those before `from` go back by one. */
+static void move_front(struct shelf *s, size_t from, struct served *m)
+{
+    memmove(&s->models[1], &s->models[0], from * sizeof *s->models);
+    s->models[0] = m;
+}
+
+struct served *shelf_find(struct shelf *s, const char *id)
+{
+    struct served *m = NULL;
+    size_t i;
+
+    pthread_mutex_lock(&s->lock);
+    i = place_of(s, id);
+    if (i < s->n) {
+        m = served_hold(s->models[i]);
+        move_front(s, i, m);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return m;
+}
+
+void shelf_put(struct shelf *s, struct served *m)
+{
+    struct served *last = NULL;
+
+    if (s->room == 0)
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (s->n == s->room)
+        last = s->models[--s->n];
+    move_front(s, s->n++, served_hold(m));
+    pthread_mutex_unlock(&s->lock);
+    served_release(last);
+}
+
+void shelf_drop(struct shelf *s, const char *id)
+{
+    struct served *gone = NULL;
+    size_t i;
+
+    pthread_mutex_lock(&s->lock);
+    i = place_of(s, id);
+    if (i < s->n) {
+        gone = s->models[i];
+        memmove(&s->models[i], &s->models[i + 1], (--s->n - i) * sizeof *s->models);
+    }
+    pthread_mutex_unlock(&s->lock);
+    served_release(gone);
+}
+
+size_t shelf_count(struct shelf *s)
+{
+    size_t n;
+
+    pthread_mutex_lock(&s->lock);
+    n = s->n;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}

@@ -1,0 +1,141 @@
+/* jobs/store/parts.h - what the files behind cxrd/store.h share: store.c opens it, sql.c speaks to SQLite, rows.c reads from it,
+ * jobs.c keeps the jobs, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c what is
+ * to be told to others, scores.c the scores of predictions, feedback.c what readers say of them, forgotten.c who is to be left
+ * out. Nobody else speaks SQL. */
+#ifndef JOBS_STORE_PARTS_H
+#define JOBS_STORE_PARTS_H
+
+#include "cxrd/buf.h"
+#include "cxrd/store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+struct store {
+    pthread_mutex_t lock; /* guards db, `told` and everything done with them */
+    sqlite3 *db;
+    bool told;                             /* the transaction that is open adds to a journal */
+    bool noted;                            /* or to the notices */
+    bool all_noted;                        /* the operator has a receiver for all of them */
+    atomic_uint_fast64_t changes;          /* of all journals, counted when they are durable */
+    atomic_uint_fast64_t feedback_changes; /* likewise, of feedback */
+    pthread_mutex_t calling;               /* guards `added`; held while it is called, never with `lock` */
+    void (*added)(void *arg);              /* NULL: nobody sends notices */
+    void *added_arg;
+};
+
+/* What SQLite says of its last call, in a sentence: "cannot <what>". */
+enum status store_fail(struct store *s, struct error *err, const char *what);
+
+/* ---- statements: prepared, bound by type letters, stepped ---- */
+
+/* "t": text or NULL, "i": int64_t. Returns NULL and sets *err on failure, which the two below pass on. */
+sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...);
+sqlite3_stmt *store_vprepare(struct store *s, struct error *err, const char *sql, const char *types,
+                             va_list ap);
+
+/* Step a statement that returns no row, and finish it. */
+MUST_USE enum status store_finish(struct store *s, sqlite3_stmt *stmt, struct error *err);
+
+/* Step to the one row of a query: ST_OK with a row to read, ST_NOTFOUND without one. */
+MUST_USE enum status store_row(struct store *s, sqlite3_stmt *stmt, struct error *err);
+const char *store_column(sqlite3_stmt *stmt, int i);
+json_t *store_json(sqlite3_stmt *stmt, int i); /* NULL: not JSON, or no memory */
+
+/* The number that a query without parameters finds. */
+MUST_USE enum status store_integer(struct store *s, const char *sql, int64_t *ret, struct error *err);
+
+/* A cell that cannot be read any more, or not now. */
+enum status store_broken(struct store *s, struct error *err, const char *what);
+
+MUST_USE enum status store_run(struct store *s, const char *sql, struct error *err);
+
+/* ---- rows: copied with the lock held and read without it, so that nobody waits while JSON is parsed ---- */
+
+struct cells {
+    struct buf text, at; /* every cell and a NUL; where each begins, a size_t each */
+    size_t n_rows, n_columns;
+};
+#define CELLS_INIT                                           \
+    {                                                        \
+        BUF_INIT(SIZE_MAX / 2), BUF_INIT(SIZE_MAX / 2), 0, 0 \
+    }
+void cells_release(struct cells *r); /* safe on CELLS_INIT */
+
+/* All rows that a query finds; parameters as store_prepare()'s. Takes the lock. */
+MUST_USE enum status store_query(struct store *s, struct cells *ret, struct error *err, const char *sql,
+                                 const char *types, ...);
+
+const char *cells_text(const struct cells *r, size_t row, size_t column); /* NULL: NULL */
+json_t *cells_json(const struct cells *r, size_t row, size_t column);     /* NULL: not JSON, or no memory */
+
+/* A row as JSON; NULL: a cell cannot be read, or no memory. */
+typedef json_t *row_fn(const struct cells *r, size_t row);
+
+/* What a row is, and which of its cells may be broken. */
+struct kind {
+    const char *name, *part;
+    row_fn *row;
+};
+
+/* The row that a query with one parameter finds. Takes the lock.
+ * Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+MUST_USE enum status store_find(struct store *s, const char *sql, const char *id, const struct kind *kind,
+                                json_t **ret, struct error *err);
+
+/* The one id that a query finds, "" where there is none. With `arg` for its parameter, if it has one. Takes the lock. */
+MUST_USE enum status store_id(struct store *s, const char *sql, const char *types, int64_t arg,
+                              char ret_id[ID_SIZE], struct error *err);
+
+/* A page of a list. What `row` makes null of is left out. Takes the lock, for each of its rows a moment.
+ *   sql  finds rows of ever smaller seq, their first column: below ?1, at most ?2 of them; of the page's state ?3, type ?4 and
+ *        text ?5, which are NULL where it has none, and all of which it must name */
+MUST_USE enum status store_list(struct store *s, const struct page *page, const char *sql,
+                                const struct kind *kind, json_t **ret_items, int64_t *ret_next,
+                                struct error *err);
+
+/* What a job's configuration says, in SQL; NULL where it cannot be read, so that one such job fails no query for all. */
+#define CONFIG_SAYS(name) "iif(json_valid(config), json_extract(config, '$." name "'), NULL)"
+
+/* ---- transactions: begin takes the lock, end gives it back ---- */
+MUST_USE enum status store_begin(struct store *s, struct error *err);
+MUST_USE enum status store_end(struct store *s, enum status st, struct error *err);
+
+/* ---- with the lock held: a job ---- */
+
+/* Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state,
+                                     struct error *err);
+
+/* A record as it is written: whole, and what a list shows of it. Made before the lock is taken. */
+struct record_texts {
+    char *whole, *summary; /* owned; NULL: no record */
+};
+MUST_USE enum status record_texts_make(const json_t *record, struct record_texts *ret, struct error *err);
+/* The record's AUROC of the test split, borrowed; null where there is none. */
+json_t *record_macro_auroc(const json_t *record);
+
+void record_texts_release(struct record_texts *t); /* safe on zeroes */
+
+/* ---- inside a transaction: its record, and its journal ---- */
+MUST_USE enum status store_write_record(struct store *s, const char *id, const struct record_texts *record,
+                                        struct error *err); /* one without texts changes nothing */
+MUST_USE enum status store_tell(struct store *s, const char *id, const char *name, const char *data,
+                                struct error *err); /* data: JSON */
+MUST_USE enum status store_tell_state(struct store *s, const char *id, enum job_state state, const char *at,
+                                      struct error *err);
+
+/* ---- inside a transaction: what is called so: a row of captions or models, found by ?1 ---- */
+MUST_USE enum status store_write_caption(struct store *s, const char *table, const char *where,
+                                         const char *id, const struct caption *c, struct error *err);
+
+/* ---- inside a transaction: what happened becomes notices ---- */
+
+/* The jobs of a WHERE clause with one parameter have ended. With `all` the operator's receiver hears of it too. */
+MUST_USE enum status store_note_ended(struct store *s, const char *where, const char *parameter, bool all,
+                                      struct error *err);
+MUST_USE enum status store_note_activated(struct store *s, const char *model, struct error *err);
+
+#endif
