@@ -3,6 +3,7 @@
 
 #include "cxrd/buf.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,4 +189,23 @@ enum status client_json(const struct client_server *server, const char *method, 
         *ret_reply = json;
     buf_release(&reply);
     return st;
+}
+
+/* `text` as a query has it: all but letters, digits and what else needs no escape (RFC 3986, 2.3) escaped. */
+static void put_escaped(const char *text, struct buf *out)
+{
+    for (const char *at = text; *at; at++)
+        if (isalnum((unsigned char)*at) || strchr("-._~", *at))
+            buf_put(out, at, 1);
+        else
+            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*at);
+}
+
+void client_parameter(const char *name, const char *value, const char **mark, struct buf *out)
+{
+    if (!value)
+        return;
+    buf_printf(out, "%s%s=", *mark, name);
+    put_escaped(value, out);
+    *mark = "&";
 }

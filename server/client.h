@@ -33,4 +33,8 @@ MUST_USE enum status client_json(const struct client_server *server, const char 
                                  const char *content_type, const void *body, size_t body_len,
                                  json_t **ret_reply, struct error *err);
 
+/* Append "?age=58" to a path where there is a value; NULL is none.
+ *   mark  what stands before it; "&" stands before the next */
+void client_parameter(const char *name, const char *value, const char **mark, struct buf *out);
+
 #endif

@@ -12,7 +12,6 @@
 #include "cxrd/weights.h"
 #include "pictures.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,27 +176,6 @@ static enum status ask_here(const struct asking *a, struct session *s, const str
 
 /* ---- there ---- */
 
-/* `text` as a query has it: all but letters, digits and what else needs no escape (RFC 3986, 2.3) escaped. */
-static void put_escaped(const char *text, struct buf *out)
-{
-    for (const char *at = text; *at; at++)
-        if (isalnum((unsigned char)*at) || strchr("-._~", *at))
-            buf_put(out, at, 1);
-        else
-            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*at);
-}
-
-/* "&age=58" where there is a value.
- *   mark  what stands before it, and before the next */
-static void put_parameter(const char *name, const char *value, const char **mark, struct buf *out)
-{
-    if (!value)
-        return;
-    buf_printf(out, "%s%s=", *mark, name);
-    put_escaped(value, out);
-    *mark = "&";
-}
-
 /* Where to ask: "/predict?explain=Mass&age=58".
  *   finding  the parameter that names the finding to be explained */
 static void url_path(const char *path, const struct predict_options *o, const char *finding,
@@ -210,9 +188,9 @@ static void url_path(const char *path, const struct predict_options *o, const ch
 
     buf_puts(out, path);
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
-        put_parameter(asked[i].name, asked[i].value, &mark, out);
+        client_parameter(asked[i].name, asked[i].value, &mark, out);
     for (size_t field = 0; field < N_INPUT_FIELDS; field++)
-        put_parameter(INPUT_NAMES[field], o->given[field], &mark, out);
+        client_parameter(INPUT_NAMES[field], o->given[field], &mark, out);
     buf_put(out, "", 1);
 }
 

@@ -1,10 +1,12 @@
 """What every command has in common: help, the manual, what shells propose; and the commands that ask a running server."""
+import http.server
 import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import threading
 import unittest
 
 from support import client, dataset, program
@@ -94,7 +96,7 @@ class Completion(Case):
             self.assertIn('bash, zsh or fish', done.stderr)
 
 
-class AskingAServer(ServerCase):
+class Asking(ServerCase):
     with_data = True
 
     def ask(self, *arguments, **how):
@@ -102,15 +104,24 @@ class AskingAServer(ServerCase):
         self.assertEqual((done.returncode, done.stderr), (0, ''), done)
         return done.stdout
 
+    def caption(self, path, **said):
+        self.assertEqual(client.request(self.server, 'PATCH', path, json.dumps(said), Content_Type='application/json').status, 200)
+
+
+class AskingAServer(Asking):
+
     def test_jobs_and_models_are_listed_told_of_and_changed(self):
         self.assertEqual(self.ask('jobs'), 'no jobs yet\n')
         self.assertEqual(self.ask('models'), 'no models yet\n')
         job = submit(self.server, {'dataset': 'tiny', 'epochs': 1, 'image_size': 64, 'steps_per_epoch': 1})
         record = wait_state(self.server, job, 'succeeded')
         first, second = record['model'], import_model(self.server, dataset.weights())['id']
-        rows = [line.split() for line in self.ask('jobs').splitlines()]
-        self.assertEqual(rows[0], ['JOB', 'TYPE', 'STATE', 'CREATED', 'LOSS', 'MODEL'])
-        self.assertEqual(rows[1], [job, 'train', 'succeeded', record['created_at'][:16], f'{record["validation_loss"]:.4f}', first])
+        self.caption(f'/jobs/{job}', name='of a Monday', note='first try,\nnot the last')
+        auroc = record['evaluation']['test']['macro_auroc']
+        rows = [re.split('  +', line) for line in self.ask('jobs').splitlines()]
+        self.assertEqual(rows, [['JOB', 'NAME', 'TYPE', 'STATE', 'DATA SET', 'CREATED', 'LOSS', 'AUROC', 'MODEL', 'NOTE'],
+                                [job, 'of a Monday', 'train', 'succeeded', 'tiny', record['created_at'][:16], f'{record["validation_loss"]:.4f}',
+                                 '-' if auroc is None else f'{auroc:.3f}', first, 'first try, not the last']])
         self.assertRegex(self.ask('jobs', job), r'(?m)^state +succeeded$')
         self.assertEqual(json.loads(self.ask('jobs', job, '--json'))['id'], job)
         self.assertEqual(self.active(), second)
@@ -119,7 +130,11 @@ class AskingAServer(ServerCase):
         self.assertEqual(self.ask('rollback'), f'active: {second}\n')
         self.assertEqual(self.active(), second)
         self.assertRegex(self.ask('models', first), rf'(?m)^job +{job}$')
-        self.assertEqual(len(self.ask('models', '--limit', '1').splitlines()), 2)
+        self.caption(f'/models/{first}', name='größtes')
+        rows = [re.split('  +', line) for line in self.ask('models').splitlines()]
+        self.assertEqual(rows[0], ['', 'MODEL', 'NAME', 'ARCHITECTURE', 'CREATED', 'AUROC', 'JOB', 'NOTE'])
+        self.assertEqual([row[1:4] for row in rows[1:]], [[second, '-', 'cnn4'], [first, 'größtes', 'cnn4']])
+        self.assertEqual(rows[2][6], job)
 
     def active(self):
         marked = [line.split()[1] for line in self.ask('models').splitlines() if line.startswith('*')]
@@ -153,6 +168,77 @@ class AskingAServer(ServerCase):
         self.assertIn('401', done.stderr)
         self.assertEqual(program.run('models', '--url', server.url, env={'CXRD_KEY': key}).stdout, 'no models yet\n')
         self.assertEqual(client.get(server, '/models').status, 401)
+
+
+class Listing(Asking):
+
+    def ids(self, *arguments):
+        return [re.split('  +', line)[0] for line in self.ask(*arguments).splitlines()[1:]]
+
+    def test_a_list_is_narrowed_and_longer_than_a_page(self):
+        jobs = [submit(self.server, {'dataset': 'tiny', 'epochs': 0, 'name': f'look {i}'}) for i in range(3)]
+        for job in jobs:
+            wait_state(self.server, job, 'succeeded')
+        self.assertEqual(self.ids('jobs', '--find', 'LOOK 1'), [jobs[1]])
+        self.assertEqual(self.ids('jobs', '--find', 'look'), jobs[::-1])
+        self.assertEqual(self.ids('jobs', '--find', 'look', '--status', 'succeeded', '--type', 'train'), jobs[::-1])
+        self.assertEqual(self.ask('jobs', '--find', 'look', '--status', 'running'), 'no jobs are found so\n')
+        self.assertEqual(self.ask('models', '--find', 'a&b=%00'), 'no models are found so\n')
+        done = program.run('jobs', '--limit', '2', '--url', self.server.url)
+        self.assertEqual((len(done.stdout.splitlines()), done.stderr), (3, 'cxrd jobs: there are more than these 2: --limit\n'))
+        for bad, says in ((('--status', 'ended'), "no job state 'ended'"), (('--type', 'x'), "no job type 'x'")):
+            done = program.run('jobs', *bad, '--url', self.server.url)
+            self.assertEqual((done.returncode, done.stdout), (1, ''))
+            self.assertIn(says, done.stderr)
+        self.assertEqual(program.run('jobs', jobs[0], '--status', 'running', '--url', self.server.url).returncode, 2)
+
+    def test_of_many_pages_one_list_is_made(self):
+        seen = []
+
+        class Pages(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked = {name: int(value) for name, value in (one.split('=') for one in self.path.split('?')[1].split('&'))}
+                seen.append(asked)
+                first = asked.get('cursor', 1000)
+                body = json.dumps({'jobs': [{'id': f'{first - i:08d}', 'type': 'train', 'state': 'succeeded'} for i in range(asked['limit'])],
+                                   'next_cursor': str(first - asked['limit'])}).encode()
+                self.send_response(200)
+                self.send_header('Content-Type', 'application/json')
+                self.send_header('Content-Length', str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.HTTPServer(('127.0.0.1', 0), Pages) as pages:
+            threading.Thread(target=pages.serve_forever, daemon=True).start()
+            url = f'http://127.0.0.1:{pages.server_port}'
+            done = program.run('jobs', '--limit', '250', '--url', url)
+            self.assertEqual([line.split()[0] for line in done.stdout.splitlines()[1:]], [f'{1000 - i:08d}' for i in range(250)])
+            self.assertEqual([one['limit'] for one in seen], [100, 100, 50])
+            told = json.loads(program.run('jobs', '--limit', '120', '--json', '--url', url).stdout)
+            self.assertEqual((len(told['jobs']), told['next_cursor']), (120, '880'))
+            pages.shutdown()
+
+    def test_an_id_may_be_given_by_its_beginning(self):
+        models = [import_model(self.server, dataset.weights())['id'] for _ in range(2)]
+        self.assertEqual(self.ask('activate', models[0][:8]), f'active: {models[0]}\n')
+        self.assertRegex(self.ask('models', models[1][:8]), rf'(?m)^id +{models[1]}$')
+        done = program.run('models', 'ffffffff', '--url', self.server.url)
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertIn("there is no model 'ffffffff'", done.stderr)
+
+    def test_on_a_terminal_a_line_is_as_long_as_there_is_room(self):
+        model = import_model(self.server, dataset.weights())['id']
+        self.caption(f'/models/{model}', name='a name that is long, as names are that somebody gave', note='x' * 300)
+        command = f'{shlex.quote(program.BINARY)} models --url {self.server.url}'
+        for columns in (60, 80, 200):
+            shown = subprocess.run(['script', '-qec', f'stty cols {columns}; {command}', '/dev/null'], capture_output=True, text=True, check=True,
+                                   stdin=subprocess.DEVNULL, env=program.environment(), timeout=program.END_SECONDS).stdout.splitlines()
+            self.assertLessEqual(max(map(len, shown)), columns)
+            self.assertTrue(all('MODEL' in line or re.match(r'[ *]  [0-9a-f]{8}', line) for line in shown), shown)
+            self.assertRegex('\n'.join(shown), 'a name')
 
 
 class Words(Case):
