@@ -6,53 +6,17 @@ import shutil
 import struct
 import unittest
 
-from support import client, dataset, picture, program
+from support import client, dataset, program, tables
 from support.case import QUICK, Case, ServerCase, submit, wait_state
 
-TABLES = os.path.join(os.path.dirname(__file__), '..', 'fixtures', 'tables')
 JOB = {**QUICK, 'val_fraction': 0.3, 'test_fraction': 0.2, 'drop_no_finding': False, 'tsne': False}
-
-
-def rows(*path):
-    with open(os.path.join(TABLES, *path), encoding='utf-8', newline='') as file:
-        return list(csv.DictReader(file))
-
-
-def mimic_pictures():
-    for row in rows('mimic', 'mimic-cxr-2.0.0-metadata.csv'):
-        subject, study = row['subject_id'], row['study_id']
-        yield f'files/p{subject[:2]}/p{subject}/s{study}/{row["dicom_id"]}.png'
-
-
-PICTURES = {  # of each data set, below its folder
-    'chexpert': lambda: [row['Path'].split('/', 1)[1].replace('.jpg', '.png') for row in rows('chexpert', 'train.csv')],
-    'mimic': mimic_pictures,
-    'padchest': lambda: [f'{row["ImageDir"]}/{row["ImageID"]}' for row in
-                         rows('padchest', 'PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv')],
-    'vindr': lambda: {f'train/{row["image_id"]}.png' for row in rows('vindr', 'image_labels_train.csv')},
-    'vindr_boxes': lambda: {f'train/{row["image_id"]}.png' for row in rows('vindr_boxes', 'train.csv')},
-    'csv': lambda: [row['datei'].replace('archiv', 'images') for row in rows('csv', 'table.csv')],
-}
-
-
-def folder():
-    """A folder of data sets: one of each format, with a picture for every row."""
-    datasets = program.new_folder('datasets')
-    for name, pictures in PICTURES.items():
-        shutil.copytree(os.path.join(TABLES, name), os.path.join(datasets, name))
-        for i, path in enumerate(sorted(pictures())):
-            path = os.path.join(datasets, name, path)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, 'wb') as file:
-                file.write(picture.noise(i, dataset.SIZE, dataset.SIZE))
-    return datasets
 
 
 class Formats(ServerCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.datasets = folder()
+        cls.datasets = tables.folder()
         cls.server = program.Server(datasets=cls.datasets, threads=2)
         cls.addClassCleanup(cls.server.stop)
 
@@ -99,7 +63,7 @@ class Formats(ServerCase):
     def test_a_scores_file_has_nothing_where_nothing_is_known(self):
         job = self.train('chexpert', table_format='chexpert', test_fraction=0.5)
         lines = list(csv.DictReader(self.get(f'/jobs/{job["id"]}/scores?split=test').body.decode().splitlines()))
-        truth = {row['Path'].split('/', 2)[2].removesuffix('.jpg'): row for row in rows('chexpert', 'train.csv')}
+        truth = {row['Path'].split('/', 2)[2].removesuffix('.jpg'): row for row in tables.rows('chexpert', 'train.csv')}
         means = {'1.0': '1', '0.0': '0', '-1.0': '', '': '0'}
         self.assertEqual(len(lines), job['dataset']['test'])
         self.assertIn('', {line[f'true_{label}'] for line in lines for label in job['config']['labels']})
@@ -128,7 +92,7 @@ class Formats(ServerCase):
 
     def test_mimics_own_division(self):
         job = self.train('mimic', table_format='mimic', split_by='list')
-        told = {row['dicom_id']: row['split'] for row in rows('mimic', 'mimic-cxr-2.0.0-split.csv')}
+        told = {row['dicom_id']: row['split'] for row in tables.rows('mimic', 'mimic-cxr-2.0.0-split.csv')}
         names = {'train': 'train', 'validate': 'validation', 'test': 'test'}
         lines = list(csv.DictReader(self.get(f'/jobs/{job["id"]}/scores?split=all').body.decode().splitlines()))
         self.assertEqual({line['image']: line['split'] for line in lines}, {line['image']: names[told[os.path.basename(line['image'])]] for line in lines})
@@ -164,7 +128,7 @@ class Formats(ServerCase):
         datasets = program.new_folder('datasets')
         home = os.path.join(datasets, 'chexpert')
         shutil.copytree(os.path.join(self.datasets, 'chexpert'), home)
-        table = rows('chexpert', 'train.csv')
+        table = tables.rows('chexpert', 'train.csv')
         patients = sorted({row['Path'].split('/')[2] for row in table})
         for name, part in (('train', patients[:-2]), ('valid', patients[-2:])):
             with open(os.path.join(home, f'{name}.csv'), 'w', encoding='ascii', newline='') as file:
@@ -213,7 +177,7 @@ class Formats(ServerCase):
         datasets = program.new_folder('datasets')
         home = os.path.join(datasets, 'chexpert')
         shutil.copytree(os.path.join(self.datasets, 'chexpert'), home)
-        names = [row['Path'].split('/', 2)[2].removesuffix('.jpg') for row in rows('chexpert', 'train.csv')]
+        names = [row['Path'].split('/', 2)[2].removesuffix('.jpg') for row in tables.rows('chexpert', 'train.csv')]
         patients = sorted({name.split('/')[0] for name in names})
         for file, part in (('train_val_list.txt', patients[:-3]), ('validation_list.txt', patients[-3:-1]), ('test_list.txt', patients[-1:])):
             with open(os.path.join(home, file), 'w', encoding='ascii') as out:
@@ -284,7 +248,7 @@ class Masked(Case):
         return {name: data[end + t['data_offsets'][0]:end + t['data_offsets'][1]] for name, t in head.items() if name != '__metadata__'}
 
     def test_uncertain_and_unsaid_are_one_where_neither_is_known(self):
-        datasets = folder()
+        datasets = tables.folder()
         table = os.path.join(datasets, 'chexpert', 'train.csv')
         uncertain = self.tensors(datasets, labels=['Edema', 'Cardiomegaly', 'Support Devices'])
         with open(table, encoding='ascii') as file:
@@ -298,7 +262,7 @@ class Masked(Case):
         self.assertNotEqual(self.tensors(datasets, labels=['Edema', 'Cardiomegaly', 'Support Devices']), uncertain)
 
     def test_the_head_of_a_finding_of_which_nothing_is_known_stays_as_it_began(self):
-        datasets = folder()
+        datasets = tables.folder()
         table = os.path.join(datasets, 'chexpert', 'train.csv')
         with open(table, encoding='ascii', newline='') as file:
             lines = list(csv.DictReader(file))
