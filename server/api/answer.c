@@ -129,6 +129,20 @@ static enum status decode(const struct serving *serving, const struct sent *sent
     return st;
 }
 
+/* Score a picture that is decoded. */
+static enum status look(const struct serving *serving, const struct question *question, struct answer *a,
+                        struct error *err)
+{
+    struct session *s = sessions_take(serving->sessions);
+    enum status st;
+
+    team_enter(serving->team);
+    st = predict_image(a->model->model, s, serving->team, &a->image, question, &a->prediction, err);
+    team_leave(serving->team);
+    sessions_give(serving->sessions, s);
+    return st;
+}
+
 /* Decode and score. A picture that is decoded outside takes no session while it waits for that: those are for others then. Any other
  * is decoded as one of those that predict at this moment. */
 static enum status score(const struct serving *serving, const struct sent *sent,
@@ -319,23 +333,42 @@ enum status answer_picture(const struct serving *serving, const struct http_requ
     return st;
 }
 
+/* Nothing is said beside the file. */
+static enum status dicom_question(const struct serving *serving, const struct answer *a, int explain,
+                                  struct question *ret, struct error *err)
+{
+    *ret = (struct question){
+        .explain = explain, .values = INPUTS_UNKNOWN, .profile = a->profile, .policy = serving->policy
+    };
+    return operate_at(NULL, a->model->model, NULL, &ret->operating, err);
+}
+
 enum status answer_dicom(const struct serving *serving, const struct http_request *req, const void *bytes,
                          size_t n, struct answer *ret, struct error *err)
 {
-    struct question question = { .explain = EXPLAIN_NONE,
-                                 .values = INPUTS_UNKNOWN,
-                                 .policy = serving->policy };
     const struct sent sent = sent_of(req, bytes, n, true);
+    struct question question;
     enum status st = registry_serving(serving->registry, &ret->model, err);
 
     if (st == ST_OK && !model_sees(ret->model->model))
         st = error_set(err, ST_UNUSABLE, "the model that is active sees no picture");
     if (st == ST_OK)
-        st = operate_at(NULL, ret->model->model, NULL, &question.operating, err);
-    if (st == ST_OK)
         st = profiles_of(serving->profiles, ret->model->id, &ret->profile, err);
-    question.profile = ret->profile;
+    if (st == ST_OK)
+        st = dicom_question(serving, ret, EXPLAIN_NONE, &question, err);
     return st == ST_OK ? score(serving, &sent, &question, ret, err) : st;
+}
+
+enum status answer_explain(const struct serving *serving, size_t label, struct answer *a, struct error *err)
+{
+    const struct prediction_timing timing = a->prediction.timing; /* is that of the answer */
+    struct question question;
+    enum status st = dicom_question(serving, a, (int)label, &question, err);
+
+    if (st == ST_OK)
+        st = look(serving, &question, a, err);
+    a->prediction.timing = timing;
+    return st;
 }
 
 void answer_note(const struct answer *a, struct http_response *res)

@@ -60,6 +60,11 @@ MUST_USE enum status answer_picture(const struct serving *serving, const struct 
 MUST_USE enum status answer_dicom(const struct serving *serving, const struct http_request *req,
                                   const void *bytes, size_t n, struct answer *ret, struct error *err);
 
+/* Make the map of a finding of what answer_dicom() has scored: its prediction is explained then, and else the same. Errors: ST_NUMERIC,
+ * ST_NOMEM. */
+MUST_USE enum status answer_explain(const struct serving *serving, size_t label, struct answer *a,
+                                    struct error *err);
+
 /* Tell the log line and the audit which model answered, and how long it took. */
 void answer_note(const struct answer *a, struct http_response *res);
 void answer_release(struct answer *a); /* safe on ANSWER_INIT and twice */

@@ -15,6 +15,7 @@ struct serving {
     struct sessions *sessions;               /* as many inference sessions as there are workers */
     struct team *team;                       /* all cores for one prediction, when there is only one */
     struct archive *archive;                 /* where results go that nobody waits for */
+    const char *archive_maps;                /* which maps it gets, see maps.h; borrowed, NULL: none */
     struct metrics *metrics;                 /* the same as in struct accounting */
     struct drift_watch *drift;               /* likewise */
     struct store *store;                     /* where what it raises is told */

@@ -1,5 +1,6 @@
 /* server/api/stow.c - POST /dicom-web/studies: an archive hands over instances (STOW-RS, PS3.18, section 10.5), each is scored, and
- * the reports go back to it or wait to be fetched by GET /dicom-web/studies/{uid} (WADO-RS, section 10.4). Nothing is stored of the
+ * the reports, with maps where they are wanted, go back to it, or the reports wait to be fetched by GET /dicom-web/studies/{uid}
+ * (WADO-RS, section 10.4). Nothing is stored of the
  * instances themselves. */
 #include "../dicom/meta.h"
 #include "../dicom/native.h"
@@ -10,6 +11,7 @@
 #include "archive.h"
 #include "drift_tell.h"
 #include "handlers.h"
+#include "maps.h"
 #include "metrics.h"
 #include "results.h"
 #include "work.h"
@@ -18,7 +20,7 @@
 
 #include <string.h>
 
-enum { MAX_REPORT = 4 << 20 };
+enum { MAX_REPORT = 4 << 20, MAX_MAP = 32 << 20 };
 
 /* ---- what became of an instance, as PS3.18 has it ---- */
 
@@ -126,6 +128,17 @@ static enum status report_of(struct taking *x, struct answer *a, struct buf *ret
     return st;
 }
 
+static enum status map_of(struct taking *x, struct answer *a, struct buf *ret_map, struct error *err)
+{
+    const unsigned number = (unsigned)a->prediction.explanation.label + 1;
+    struct result result;
+    const enum status st =
+        result_prepare(&result, RESULT_PICTURE, &a->image.source, a->model->sha256, number, err);
+
+    (void)x;
+    return st == ST_OK ? results_map(&result, a, ret_map, err) : st;
+}
+
 /* Whatever a part says it is, its bytes must be DICOM; and the study that a request names is the only one that it may bring
  * something of. */
 static enum status check_source(const struct taking *x, const struct image_source *s, struct error *err)
@@ -143,12 +156,47 @@ static enum status check_time(const struct taking *x, struct error *err)
     return http_is_late(x->req->http) ? error_set(err, ST_BUSY, "the server is shutting down") : ST_OK;
 }
 
-static enum status take(struct taking *x, const struct part *part, struct answer *a, struct error *err)
+/* Hand over a result.
+ *   of  writes it */
+static enum status deliver(struct taking *x, struct answer *a, size_t most,
+                           enum status (*of)(struct taking *x, struct answer *a, struct buf *ret,
+                                             struct error *err),
+                           struct error *err)
 {
-    struct buf report = BUF_INIT(MAX_REPORT);
+    struct buf result = BUF_INIT(most);
+    enum status st;
+
+    result.secret = true;
+    st = of(x, a, &result, err);
+    if (st == ST_OK)
+        st = check_time(x, err);
+    if (st == ST_OK)
+        st = archive_deliver(x->serving->archive, x->req->who, &a->image.source, &result, err);
+    buf_release(&result);
+    return st;
+}
+
+/* The maps that the archive is to have. Each is sent by itself, so that one is in memory at a time. */
+static enum status deliver_maps(struct taking *x, struct answer *a, struct error *err)
+{
+    bool chosen[MAX_LABELS];
     enum status st = ST_OK;
 
-    report.secret = true;
+    maps_choose(x->serving->archive_maps, a->model->model, &a->prediction, chosen);
+    for (size_t k = 0; k < MAX_LABELS && st == ST_OK; k++) {
+        if (!chosen[k])
+            continue;
+        st = answer_explain(x->serving, k, a, err);
+        if (st == ST_OK)
+            st = deliver(x, a, MAX_MAP, map_of, err);
+    }
+    return st;
+}
+
+static enum status take(struct taking *x, const struct part *part, struct answer *a, struct error *err)
+{
+    enum status st = ST_OK;
+
     if (part->type[0] && !multipart_type_is(part->type, DICOM_TYPE))
         st = error_set(err, ST_FORMAT, "a part of the multipart body is no " DICOM_TYPE);
     if (st == ST_OK)
@@ -156,13 +204,8 @@ static enum status take(struct taking *x, const struct part *part, struct answer
     if (st == ST_OK)
         st = check_source(x, &a->image.source, err);
     if (st == ST_OK)
-        st = report_of(x, a, &report, err);
-    if (st == ST_OK)
-        st = check_time(x, err);
-    if (st == ST_OK)
-        st = archive_deliver(x->serving->archive, x->req->who, &a->image.source, &report, err);
-    buf_release(&report);
-    return st;
+        st = deliver(x, a, MAX_REPORT, report_of, err);
+    return st == ST_OK ? deliver_maps(x, a, err) : st;
 }
 
 /* From the first that fails for what passes, the others do as well: an archive that hangs is waited for once. */

@@ -128,6 +128,7 @@ static void app_describe(struct app *app, const struct serve_options *o)
     if (input_policy_parse(o->input_policy, &app->serving.policy, NULL) != ST_OK)
         app->serving.policy = POLICY_FRONTAL; /* which its check has seen to */
     app->serving.precision = precision_named(o->precision);
+    app->serving.archive_maps = o->dicomweb_maps;
     app->serving.max_upload = o->max_upload;
     app->serving.predict_queue = o->queue;
     app->serving.job_queue = o->job_queue;

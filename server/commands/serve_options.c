@@ -1,6 +1,7 @@
 /* server/commands/serve_options.c - see serve_options.h. */
 #include "serve_options.h"
 
+#include "../api/maps.h"
 #include "../api/source.h"
 #include "../http/listen.h"
 #include "commands.h"
@@ -162,6 +163,11 @@ const struct option SERVE_OPTIONS[] = {
       "that are stored here; http on loopback only (none: they wait to be fetched)" },
     { "dicomweb-authorization", OPTION_TEXT, AT(dicomweb_authorization), "FILE",
       "what Authorization says to that archive, such as Basic dXNlcjpwYXNz, or Bearer and a token" },
+    { "dicomweb-maps", OPTION_TEXT, AT(dicomweb_maps), "FINDINGS",
+      "findings whose maps go to that archive beside each report: names, with commas between them, and "
+      "positive, "
+      "for those at or above their threshold (none)",
+      .check = maps_check },
     { "outgoing-private", OPTION_TEXT, AT(outgoing_private), "HOSTS",
       "HOST or HOST:PORT, allowed elsewhere, that may be in a private network or on loopback (none)",
       .check = check_outgoing },
@@ -229,6 +235,8 @@ enum status serve_options_check(const struct serve_options *o, struct listen_add
         return error_set(err, ST_INVALID, "--webhook and --webhook-hosts need --webhook-secret");
     if (o->dicomweb_authorization && !o->dicomweb_results)
         return error_set(err, ST_INVALID, "--dicomweb-authorization needs --dicomweb-results");
+    if (o->dicomweb_maps && !o->dicomweb_results)
+        return error_set(err, ST_INVALID, "--dicomweb-maps needs --dicomweb-results");
     if (!o->tls_cert != !o->tls_key)
         return error_set(err, ST_INVALID, "--tls-cert and --tls-key go together");
     st = listen_resolve(o->listen, ret_listen, err);

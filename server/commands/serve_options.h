@@ -12,7 +12,7 @@ struct serve_options {
     const char *listen, *state, *datasets, *log_level, *input_policy, *precision, *keys, *hosts,
         *cors_origins, *audit, *base_path, *tls_cert, *tls_key, *webhook, *webhook_hosts, *webhook_secret,
         *outgoing_private, *outgoing_ca, *data_hosts, *s3_credentials, *dicomweb_results,
-        *dicomweb_authorization, *profile_keys, *model_keys;
+        *dicomweb_authorization, *dicomweb_maps, *profile_keys, *model_keys;
     size_t audit_bytes, rate, request_timeout, threads, queue, job_queue, max_upload, cache_bytes,
         event_readers, event_ping, drain, keep_alive, source_connections, keep_models, loaded_models,
         keep_jobs, keep_scores, webhook_retry, data_bytes, data_files, data_tries, decoders, decode_timeout;

@@ -245,10 +245,10 @@ class ArchiveCase(StowCase):
         self.addCleanup(there.stop)
         return there
 
-    def serve(self, url, *arguments, threads=2):
+    def serve(self, url, *arguments, threads=2, weights=None):
         server = program.Server('--dicomweb-results', url, *arguments, threads=threads)
         self.addCleanup(server.stop)
-        import_model(server, dataset.weights())
+        import_model(server, weights or dataset.weights())
         return server
 
 
@@ -298,6 +298,45 @@ class ToAnArchive(ArchiveCase):
         messages = [line for line in server.log() if line['message'] == 'a result was not delivered']
         self.assertEqual(len(messages), 2)
         self.assertNotIn('Secretname', str(server.log()))
+
+    def maps(self, there, study):
+        """The Secondary Captures about a study that came after its report, by the finding that their Instance Number names."""
+        results = [read(part) for _, _, headers, data in there.requests for part in parts(headers['content-type'], data)]
+        report, *maps = [result for result in results if result.StudyInstanceUID == study]
+        self.assertEqual(report.Modality, 'SR')
+        for one in maps:
+            self.assertEqual((one.SOPClassUID, one.BurnedInAnnotation), (pydicom.uid.SecondaryCaptureImageStorage, 'YES'))
+            self.assertEqual(one.SeriesInstanceUID, maps[0].SeriesInstanceUID)
+        return {int(one.InstanceNumber) - 1: one for one in maps}
+
+    def test_maps_of_the_findings_that_the_operator_names_follow_the_report(self):
+        there = self.archive()
+        server = self.serve(there.url, '--dicomweb-maps', ' Nodule, hernia,Unheard Of,nodule')
+        self.assert_stored(self.store(film(1), film(2), server=server), uid(1), uid(2))
+        self.assertEqual(len(there.requests), 6)
+        names = list(client.post(server, '/predict', film(1), Content_Type='application/dicom').json()['probabilities'])
+        for number in (1, 2):
+            maps = self.maps(there, study_of(number))
+            self.assertEqual(sorted(names[k] for k in maps), ['Hernia', 'Nodule'])
+            for k, one in maps.items():
+                shown = client.post(server, f'/predict/heatmap?label={names[k]}', film(number), Content_Type='application/dicom',
+                                    Accept='application/dicom').body
+                self.assertEqual(one.PixelData, read(shown).PixelData)
+
+    def test_maps_of_positive_findings_are_those_that_predict_calls(self):
+        there = self.archive()
+        thresholds = {label: 0.0 if label in ('Mass', 'Hernia') else 1.0 for label in dataset.LABELS if label != 'Nodule'}
+        server = self.serve(there.url, '--dicomweb-maps', 'positive', weights=dataset.judging(dataset.weights(), {'youden': thresholds}))
+        self.assert_stored(self.store(film(1), server=server), uid(1))
+        said = client.post(server, '/predict', film(1), Content_Type='application/dicom').json()
+        self.assertEqual({finding['label'] for finding in said['findings'] if finding['positive']}, {'Mass', 'Hernia'})
+        self.assertEqual({list(said['probabilities'])[k] for k in self.maps(there, study_of(1))}, {'Mass', 'Hernia'})
+
+    def test_a_map_that_the_archive_does_not_take_is_a_failure_of_its_film(self):
+        there = self.archive(200, 409, 200, 200)
+        server = self.serve(there.url, '--dicomweb-maps', 'Mass')
+        reply = self.store(film(1), film(2), server=server)
+        self.assertEqual((reply.status, items(reply, FAILED), items(reply, STORED)), (202, [(uid(1), PROCESSING)], [(uid(2), None)]))
 
     def test_what_goes_to_the_archive_is_on_record_before(self):
         there = self.archive()
@@ -393,3 +432,8 @@ class Start(Case):
                 file.write(text)
             self.refuses('--dicomweb-authorization', '--dicomweb-results', 'https://pacs.example', '--dicomweb-authorization', path)
         self.refuses('needs --dicomweb-results', '--dicomweb-authorization', path)
+
+    def test_which_maps_it_gets_is_a_list_of_names(self):
+        for text in (',', 'Nodule,', ' ', 'Nodule,,Mass', 'x' * 64):
+            self.refuses('--dicomweb-maps must be', '--dicomweb-results', 'https://pacs.example', '--dicomweb-maps', text)
+        self.refuses('--dicomweb-maps needs --dicomweb-results', '--dicomweb-maps', 'positive')
