@@ -17,6 +17,31 @@ void foreground_begin(void)
 
 bool foreground_ended(void) { return atomic_load(&ended_by) != 0; }
 
+static bool among(const json_t *list, const json_t *one)
+{
+    const json_t *other;
+    size_t i;
+
+    json_array_foreach (list, i, other)
+        if (json_equal(one, other))
+            return true;
+    return false;
+}
+
+void foreground_warn(const json_t *record, json_t **told)
+{
+    json_t *list = json_object_get(record, "warnings");
+    const json_t *warning;
+    size_t i;
+
+    json_array_foreach (list, i, warning)
+        if (!among(*told, warning))
+            fprintf(stderr, "warning, %s: %s\n", json_string_value(json_object_get(warning, "code")),
+                    json_string_value(json_object_get(warning, "detail")));
+    json_decref(*told);
+    *told = json_incref(list);
+}
+
 int foreground_exit(const struct command *c, enum status st, const struct error *err, const char *goes_on)
 {
     if (st == ST_CANCELLED) {

@@ -67,6 +67,7 @@ struct display {
     bool person;    /* standard output is one, too: no JSON */
     struct train_config config;
     json_t *record; /* what job.json holds, once it is this run's */
+    json_t *warned; /* its warnings that have been said */
     bool ours;      /* it is: of a new training, or of one whose checkpoint this run goes on with */
     const char *out;
     const struct train_result *result; /* as far as it has come */
@@ -144,14 +145,12 @@ static void on_dataset(void *arg, const struct train_result *so_far)
 {
     struct display *d = arg;
     const struct dataset_report *report = &so_far->dataset;
-    const char *why = lineage_warning(report->init_split);
 
     json_object_set_new(d->record, "dataset", dataset_json(report, &d->config));
     json_object_set_new(d->record, "warnings", start_warnings(so_far));
     fprintf(stderr, "%zu rows, %zu usable: %zu to train, %zu to validate, %zu to test\n", report->rows,
             report->usable, report->train, report->validation, report->test);
-    if (why)
-        fprintf(stderr, "warning: %s\n", why);
+    foreground_warn(d->record, &d->warned);
 }
 
 /* epoch 2  [##########----------] 51%  loss 0.2431  61 images/s  ETA 3:05 */
@@ -470,9 +469,8 @@ static void tell_result(const struct train_result *r)
     figure_write(&r->evaluation[SCORED_TEST].macro_auroc, auroc, sizeof auroc);
     fprintf(stderr,
             "epoch %zu kept: validation loss %.4f (base rates %.4f), macro AUROC on test %s; %s by the %s "
-            "rows%s\n",
-            r->kept_epoch, r->validation_loss, r->baseline.loss, auroc, ANSWERS[answer], SCORED_NAMES[set],
-            lineage_warning(r->dataset.init_split) ? "; see the warning above" : "");
+            "rows\n",
+            r->kept_epoch, r->validation_loss, r->baseline.loss, auroc, ANSWERS[answer], SCORED_NAMES[set]);
 }
 
 /* Where all of it is. */
@@ -529,11 +527,13 @@ static int train(int argc, char **argv)
     if (st == ST_OK)
         st = run(&o, before, checkpoint, &d, &result, &err);
     bar_clear(&d.bar); /* what is said now must not stand behind it */
+    foreground_warn(d.record, &d.warned);
     if (st == ST_OK && result.model)
         tell_result(&result);
     if (st == ST_OK)
         tell_where(&o);
     train_result_release(&result);
+    json_decref(d.warned);
     json_decref(d.record);
     json_decref(before);
     return foreground_exit(&COMMAND_TRAIN, st, &err, "--resume goes on with it");

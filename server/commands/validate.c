@@ -53,6 +53,7 @@ static const struct option OPTIONS[] = {
 struct display {
     struct bar bar; /* where standard error is a terminal */
     json_t *record; /* what job.json will hold */
+    json_t *warned; /* its warnings that have been said */
     const struct score_config *config;
 };
 
@@ -78,6 +79,7 @@ static void on_dataset(void *arg, const struct train_result *so_far)
 
     score_record_dataset(d->record, so_far, d->config);
     fprintf(stderr, "%zu rows, %zu with a picture to score\n", report->rows, report->usable);
+    foreground_warn(d->record, &d->warned);
 }
 
 static void on_step(void *arg, const struct train_progress *p)
@@ -226,11 +228,13 @@ static enum status run(const struct validate_options *o, const struct model *m, 
     bar_clear(&d.bar); /* what is said now must not stand behind it */
     if (st == ST_OK)
         st = results_save(o, &d, &result, m, sha256, err);
+    foreground_warn(d.record, &d.warned);
     if (st == ST_OK) {
         unlink(partial);
         tell_result(o, &result);
     }
     score_result_release(&result);
+    json_decref(d.warned);
     json_decref(d.record);
     return st;
 }

@@ -101,6 +101,19 @@ class DenselyConnected(Training):
 
 class Foreground(Training):
 
+    def test_each_warning_of_the_record_is_said_once(self):
+        runs = (self.command('--dataset', 'tiny', '--set', 'epochs=0'),
+                ['validate', '--datasets', self.datasets, '--dataset', 'tiny', '--weights', dataset.weights_path(), '--out', self.out,
+                 '--overwrite'])
+        for command in runs:
+            with self.subTest(command[0]):
+                done = program.run(*command)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                said = [line for line in done.stderr.splitlines() if line.startswith('warning')]
+                kept = [f'warning, {one["code"]}: {one["detail"]}' for one in self.record()['warnings']]
+                self.assertEqual(sorted(said), sorted(kept))
+                self.assertTrue(kept)
+
     def test_row_40_ctrl_c_and_sigterm_keep_a_checkpoint(self):
         for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             process = self.ended(lambda process, number=number: process.send_signal(number), status)
