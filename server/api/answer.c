@@ -94,7 +94,7 @@ enum status answer_at_head(const struct serving *serving, const struct http_requ
     return st;
 }
 
-enum lane preview_waits_in(struct app *app, const struct http_request *req)
+enum queue preview_waits_in(struct app *app, const struct http_request *req)
 {
     struct sent sent = { 0 };
     struct error none;
@@ -102,15 +102,15 @@ enum lane preview_waits_in(struct app *app, const struct http_request *req)
         find_picture(req, &sent, &none) == ST_OK && image_is_outside(sent.bytes, sent.n, sent.said_dicom);
 
     (void)app;
-    return outside ? LANE_DECODE : LANE_PREDICT;
+    return outside ? QUEUE_DECODE : QUEUE_PREDICT;
 }
 
-enum lane answer_waits_in(struct app *app, const struct http_request *req)
+enum queue answer_waits_in(struct app *app, const struct http_request *req)
 {
     char id[PARAMETER_TEXT];
 
     if (model_named(req, id) && registry_has_to_load(app_serving(app)->registry, id))
-        return LANE_LOAD;
+        return QUEUE_LOAD;
     return preview_waits_in(app, req);
 }
 

@@ -33,10 +33,10 @@ MUST_USE enum status answer_at_head(const struct serving *serving, const struct 
                                     const struct answer_query *query, struct http_response *res,
                                     struct error *err);
 
-/* Where a prediction is made: a route's `waits_in`. A model that is named and not loaded is loaded in a lane of its own, so that it keeps
+/* Where a prediction is made: a route's `waits_in`. A model that is named and not loaded is loaded in a queue of its own, so that it keeps
  * no worker from the active one; a picture that another process decodes is waited for in another. */
-enum lane answer_waits_in(struct app *app, const struct http_request *req);
-enum lane preview_waits_in(struct app *app, const struct http_request *req); /* the same without a model */
+enum queue answer_waits_in(struct app *app, const struct http_request *req);
+enum queue preview_waits_in(struct app *app, const struct http_request *req); /* the same without a model */
 
 /* Score the picture that a request carries. The findings that it names are those of the model that answers, which may be another
  * than that which was active when its head came, or the one that its query names.

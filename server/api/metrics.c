@@ -131,7 +131,7 @@ void metrics_request(struct metrics *m, const struct http_done *done)
     pthread_mutex_lock(&m->lock);
     m->requests[row][code < N_CODES ? code : 0]++;
     histogram_add(&m->durations[row], SECONDS, N_BOUNDS, done->seconds);
-    if (done->route && lane_predicts(done->route->lane))
+    if (done->route && queue_predicts(done->route->queue))
         m->outcomes[outcome_of(done->status)]++;
     pthread_mutex_unlock(&m->lock);
 }

@@ -25,7 +25,7 @@ static bool is_event(const struct http_done *done)
  * is a change, there. */
 static bool is_change(const struct http_done *done)
 {
-    return done->route && strcmp(done->route->method, "GET") != 0 && done->route->lane != LANE_PREDICT;
+    return done->route && strcmp(done->route->method, "GET") != 0 && done->route->queue != QUEUE_PREDICT;
 }
 
 static const char *event_name(const struct http_done *done)

@@ -71,13 +71,13 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
         return send_refusal(x, 400, "%s", unknown);
     x->req.announced = head->has_length ? head->content_length : 0;
     x->req.draining = atomic_load(&x->http->draining);
-    if (x->req.draining && x->route->lane != LANE_INLINE && x->route->lane != LANE_PROBE)
+    if (x->req.draining && x->route->queue != QUEUE_INLINE && x->route->queue != QUEUE_PROBE)
         return send_refusal(x, 503, "the server is shutting down");
     if (head->has_length && head->content_length > body_limit(x))
         return refuse_length(x, head->content_length);
     if (coded && x->req.announced > 0)
         return send_refusal(x, 415, CODED_BODY);
-    if (x->route->lane != LANE_PROBE && !reaper_work(x->http->reaper, x->peer, &fault)) {
+    if (x->route->queue != QUEUE_PROBE && !reaper_work(x->http->reaper, x->peer, &fault)) {
         x->close = true;
         return send_refusal(x, 503, "%s", fault);
     }

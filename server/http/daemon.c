@@ -154,17 +154,18 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     condition_init(&h->quiet);
     st = listen_open(options->listen, &h->listen_fd, h->address, err);
     if (st == ST_OK)
-        st = lane_start(options->workers, options->queue, work_do, &h->lanes[LANE_PREDICT], err);
+        st = work_queue_start(options->workers, options->queue, work_do, &h->queues[QUEUE_PREDICT], err);
     if (st == ST_OK)
-        st = lane_start(options->decode_workers, options->queue, work_do, &h->lanes[LANE_DECODE], err);
+        st =
+            work_queue_start(options->decode_workers, options->queue, work_do, &h->queues[QUEUE_DECODE], err);
     if (st == ST_OK) /* one load at a time: each takes a model's memory and a core */
-        st = lane_start(1, options->queue, work_do, &h->lanes[LANE_LOAD], err);
+        st = work_queue_start(1, options->queue, work_do, &h->queues[QUEUE_LOAD], err);
     if (st == ST_OK)
-        st = lane_start(RESULT_WORKERS, options->queue, work_do, &h->lanes[LANE_RESULTS], err);
+        st = work_queue_start(RESULT_WORKERS, options->queue, work_do, &h->queues[QUEUE_RESULTS], err);
     if (st == ST_OK)
-        st = lane_start(FILE_WORKERS, FILE_QUEUE, work_do, &h->lanes[LANE_FILES], err);
+        st = work_queue_start(FILE_WORKERS, FILE_QUEUE, work_do, &h->queues[QUEUE_FILES], err);
     if (st == ST_OK)
-        st = lane_start(1, SIZE_MAX, work_do, &h->lanes[LANE_METRICS], err);
+        st = work_queue_start(1, SIZE_MAX, work_do, &h->queues[QUEUE_METRICS], err);
     if (st == ST_OK)
         st = sse_start(most_streams(options), options->ping_s, &h->replies, &h->streams, err);
     if (st == ST_OK)
@@ -203,9 +204,9 @@ void http_counts(struct http *h, struct http_counts *ret)
                                  .body_bytes = atomic_load(&h->bodies.bytes.held),
                                  .reply_bytes = atomic_load(&h->replies.held),
                                  .certificate_ends = h->tls ? tls_expires(h->tls) : 0,
-                                 .predictions_waiting = lane_waiting(h->lanes[LANE_PREDICT]) +
-                                                        lane_waiting(h->lanes[LANE_DECODE]) +
-                                                        lane_waiting(h->lanes[LANE_LOAD]) };
+                                 .predictions_waiting = work_queue_waiting(h->queues[QUEUE_PREDICT]) +
+                                                        work_queue_waiting(h->queues[QUEUE_DECODE]) +
+                                                        work_queue_waiting(h->queues[QUEUE_LOAD]) };
     pthread_mutex_lock(&h->lock);
     ret->requests = h->active;
     pthread_mutex_unlock(&h->lock);
@@ -263,14 +264,14 @@ void http_stop(struct http *h)
     atomic_store(&h->late, true);
     tell_late(h);
     /* declines what waits, so that nothing stays suspended, which MHD_stop_daemon() would abort on */
-    for (int i = 0; i < N_LANES; i++)
-        lane_stop(h->lanes[i]);
+    for (int i = 0; i < N_QUEUES; i++)
+        work_queue_stop(h->queues[i]);
     if (h->acceptor)
         wait_quiet(h, clock_seconds() + LAST_S);
     if (h->daemon)
         MHD_stop_daemon(h->daemon); /* until here its threads may still push, and are refused */
-    for (int i = 0; i < N_LANES; i++)
-        lane_free(h->lanes[i]);
+    for (int i = 0; i < N_QUEUES; i++)
+        work_queue_free(h->queues[i]);
     sse_free(h->streams);
     files_free(h->files);
     reaper_stop(h->reaper);

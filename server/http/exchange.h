@@ -11,7 +11,7 @@
  * it on), head.h, body.h, reply.h.
  *
  * Two of the library's threads wait in epoll and do nothing but move bytes. A request that needs work is suspended,
- * handed to a lane, and resumed when its handler has filled the response; then libmicrohttpd calls exchange_step()
+ * handed to a queue, and resumed when its handler has filled the response; then libmicrohttpd calls exchange_step()
  * again and the response is queued there, the only place where it may be. */
 #ifndef SERVER_HTTP_EXCHANGE_H
 #define SERVER_HTTP_EXCHANGE_H
@@ -21,13 +21,13 @@
 #include "door.h"
 #include "files.h"
 #include "http.h"
-#include "lanes.h"
 #include "listen.h"
 #include "mhd.h"
 #include "reaper.h"
 #include "reply.h"
 #include "sse.h"
 #include "tls.h"
+#include "work_queue.h"
 
 #include "cxrd/file.h"
 
@@ -42,7 +42,7 @@ struct http {
     struct http_options options;
     struct app *app;
     struct MHD_Daemon *daemon;
-    struct lane_queue *lanes[N_LANES]; /* LANE_INLINE has none */
+    struct work_queue *queues[N_QUEUES]; /* QUEUE_INLINE has none */
     struct acceptor *acceptor;
     struct reaper *reaper;
     struct sse *streams;
@@ -63,9 +63,9 @@ struct http {
 enum stage { STAGE_HEAD, STAGE_BODY, STAGE_WORKING, STAGE_ANSWERED };
 
 /* One request, from its first byte to its last. The network thread owns it, but while it is STAGE_WORKING a worker
- * does: the lane's lock and libmicrohttpd's hand it over. */
+ * does: the queue's lock and libmicrohttpd's hand it over. */
 struct exchange {
-    struct lane_item item; /* first: a lane carries exchanges */
+    struct work_item item; /* first: a queue carries exchanges */
     struct http *http;
     struct MHD_Connection *connection;
     int fd;            /* its descriptor */
@@ -74,7 +74,7 @@ struct exchange {
     double begun;
     bool close;   /* the connection, after the reply */
     bool handled; /* its handler was called */
-    bool moved;   /* it was handed to the lane that it waits in */
+    bool moved;   /* it was handed to the queue that it waits in */
 
     /* its head, settled by admit.c */
     const struct route *route;
@@ -113,11 +113,11 @@ enum MHD_Result admit(struct exchange *x, const char *method);
 
 /* ---- work.c ---- */
 
-/* The body is complete: call the handler of an inline route, hand any other to its lane. */
+/* The body is complete: call the handler of an inline route, hand any other to its queue. */
 enum MHD_Result work_begin(struct exchange *x);
 
-/* A lane's item, in a worker's thread, which may wait: calls the handler and gives the exchange back. */
-void work_do(struct lane_item *item);
+/* A queue's item, in a worker's thread, which may wait: calls the handler and gives the exchange back. */
+void work_do(struct work_item *item);
 
 /* ---- send.c ---- */
 

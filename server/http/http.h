@@ -1,7 +1,7 @@
 /* server/http/http.h - what a handler sees of HTTP: a request that is complete, a response to fill. No sockets.
  *
- * The life of a request: head -> checks and route -> body, up to the route's limit -> a worker of the route's lane
- * calls the handler -> reply. Handlers run in worker threads and may block; LANE_INLINE handlers run in the network
+ * The life of a request: head -> checks and route -> body, up to the route's limit -> a worker of the route's queue
+ * calls the handler -> reply. Handlers run in worker threads and may block; QUEUE_INLINE handlers run in the network
  * threads and must not. */
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H
@@ -112,40 +112,40 @@ MUST_USE enum status http_json(struct http_response *res, json_t *value);
 typedef enum status handler_fn(struct app *app, const struct http_request *req, struct http_response *res,
                                struct error *err);
 
-/* LANE_PROBE is answered in the network threads as LANE_INLINE is, and whatever goes on; such a reply is small.
- * LANE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else; LANE_RESULTS is, since its
- * handlers wait for an archive to take what they have predicted, and no other prediction is to wait with them. LANE_DECODE is for
- * predictions that wait for another process first, LANE_LOAD for those whose model is loaded first; they are no route's, see struct
+/* QUEUE_PROBE is answered in the network threads as QUEUE_INLINE is, and whatever goes on; such a reply is small.
+ * QUEUE_METRICS is apart, so that whoever may see no more than that keeps nobody from anything else; QUEUE_RESULTS is, since its
+ * handlers wait for an archive to take what they have predicted, and no other prediction is to wait with them. QUEUE_DECODE is for
+ * predictions that wait for another process first, QUEUE_LOAD for those whose model is loaded first; they are no route's, see struct
  * route. */
-enum lane {
-    LANE_INLINE,
-    LANE_PROBE,
-    LANE_PREDICT,
-    LANE_DECODE,
-    LANE_LOAD,
-    LANE_RESULTS,
-    LANE_FILES,
-    LANE_METRICS,
-    N_LANES
+enum queue {
+    QUEUE_INLINE,
+    QUEUE_PROBE,
+    QUEUE_PREDICT,
+    QUEUE_DECODE,
+    QUEUE_LOAD,
+    QUEUE_RESULTS,
+    QUEUE_FILES,
+    QUEUE_METRICS,
+    N_QUEUES
 };
 
 /* Whether a route computes predictions. */
-bool lane_predicts(enum lane lane);
+bool queue_predicts(enum queue queue);
 enum role { ROLE_PUBLIC, ROLE_PREDICT, ROLE_ADMIN };
 
 struct route {
     const char *method,
         *path; /* {id} stands for one segment that looks like an id, {uid} for digits and dots, {file} for a file */
     enum role role;
-    enum lane lane;
+    enum queue queue;
     size_t max_body; /* bytes; 0: a body is refused; MAX_BODY_UPLOAD: as configured */
     handler_fn *handler;
     /* What the handler would refuse for the head alone, with its words. Asked for a client that waits to hear whether to
      * send the body (Expect: 100-continue), in a network thread: it must not wait for anything. NULL: nothing. */
     handler_fn *at_head;
-    /* In which lane the handler of a request that is complete is called, since it waits there: LANE_DECODE, LANE_LOAD or the route's own.
-     * Called in a worker's thread of the route's lane. NULL: the route's own, always. */
-    enum lane (*waits_in)(struct app *app, const struct http_request *req);
+    /* In which queue the handler of a request that is complete is called, since it waits there: QUEUE_DECODE, QUEUE_LOAD or the route's own.
+     * Called in a worker's thread of the route's queue. NULL: the route's own, always. */
+    enum queue (*waits_in)(struct app *app, const struct http_request *req);
     const char *query; /* the names of the parameters that it takes, a blank between two; NULL: none */
     bool forms;        /* a body that is multipart/form-data has fields of these names, too */
     const char *thing; /* of which {id} is one, for the sentence that there is none: "job"; NULL: no {id} */
@@ -211,9 +211,9 @@ struct http_hooks {
 struct http_options {
     const struct listen_address *listen; /* borrowed while http_start() runs */
     struct route_table routes;
-    size_t workers;        /* of LANE_PREDICT */
-    size_t decode_workers; /* of LANE_DECODE, 1 at least */
-    size_t queue;          /* requests that may wait in a lane */
+    size_t workers;        /* of QUEUE_PREDICT */
+    size_t decode_workers; /* of QUEUE_DECODE, 1 at least */
+    size_t queue;          /* requests that may wait in one */
     size_t max_upload;     /* bytes */
     double request_s;      /* how long a request may take to come, and to wait */
     double keep_alive_s;   /* how long a connection may wait for the next one */

@@ -108,4 +108,4 @@ const char *route_thing(const struct route_table *table, const char *path)
     return NULL;
 }
 
-bool lane_predicts(enum lane lane) { return lane == LANE_PREDICT || lane == LANE_RESULTS; }
+bool queue_predicts(enum queue queue) { return queue == QUEUE_PREDICT || queue == QUEUE_RESULTS; }

@@ -1,4 +1,4 @@
-/* server/http/work.c - a request that is complete meets its handler, in the network thread or in a lane's. */
+/* server/http/work.c - a request that is complete meets its handler, in the network thread or in a queue's. */
 #include "exchange.h"
 #include "intake.h"
 #include "multipart.h"
@@ -40,7 +40,8 @@ static void decline(struct exchange *x, int status, const char *sentence)
 /* Whether it may be refused now: what has changed something is told, and there are few of those at a time. */
 static bool may_be_withheld(const struct exchange *x)
 {
-    return (x->route->lane != LANE_FILES && x->route->lane != LANE_RESULTS) || strcmp(x->method, "GET") == 0;
+    return (x->route->queue != QUEUE_FILES && x->route->queue != QUEUE_RESULTS) ||
+           strcmp(x->method, "GET") == 0;
 }
 
 /* Take the form apart that the body is, where it is one and the route takes one.
@@ -94,7 +95,7 @@ static void handle(struct exchange *x)
     body_release(&x->body);
 }
 
-/* A lane did not take it. */
+/* A queue did not take it. */
 static void decline_busy(struct exchange *x)
 {
     decline(x, 503,
@@ -102,44 +103,44 @@ static void decline_busy(struct exchange *x)
                                         : "the server is busy: its queue is full");
 }
 
-/* The lane that it is handled in. */
-static enum lane lane_of(struct exchange *x)
+/* The queue that it is handled in. */
+static enum queue queue_of(struct exchange *x)
 {
-    enum lane lane = x->route->lane;
+    enum queue queue = x->route->queue;
     struct multipart form;
     struct error none;
 
     if (x->route->waits_in && find_form(x, &form, &none) == ST_OK)
-        lane = x->route->waits_in(x->http->app, &x->req);
+        queue = x->route->waits_in(x->http->app, &x->req);
     x->req.form = NULL;
-    return lane;
+    return queue;
 }
 
-/* Whether it belongs to another lane, and has not come there yet. */
-static bool has_to_move(struct exchange *x, enum lane *ret_lane)
+/* Whether it belongs to another queue, and has not come there yet. */
+static bool has_to_move(struct exchange *x, enum queue *ret_queue)
 {
     if (x->moved)
         return false;
-    *ret_lane = lane_of(x);
-    x->moved = *ret_lane != x->route->lane;
+    *ret_queue = queue_of(x);
+    x->moved = *ret_queue != x->route->queue;
     return x->moved;
 }
 
-void work_do(struct lane_item *item)
+void work_do(struct work_item *item)
 {
     struct exchange *x = (struct exchange *)item;
     struct MHD_Connection *connection = x->connection;
-    enum lane lane;
+    enum queue queue;
 
-    if (lane_predicts(x->route->lane) && reaper_lost(x->http->reaper, x->peer))
+    if (queue_predicts(x->route->queue) && reaper_lost(x->http->reaper, x->peer))
         decline(x, 499, "the client has gone"); /* for the log: nobody reads it */
     else if (atomic_load(&x->http->late))
         decline(x, 503, "the server is shutting down");
     else if (clock_seconds() - x->req.received > x->http->options.request_s)
         decline(x, 503, "the request waited too long");
-    else if (!has_to_move(x, &lane))
+    else if (!has_to_move(x, &queue))
         handle(x);
-    else if (lane_push(x->http->lanes[lane], &x->item))
+    else if (work_queue_push(x->http->queues[queue], &x->item))
         return; /* its worker owns x now */
     else
         decline_busy(x);
@@ -154,13 +155,13 @@ enum MHD_Result work_begin(struct exchange *x)
     x->req.received = clock_seconds();
     x->stage = STAGE_WORKING;
     reaper_set(x->http->reaper, x->peer, INFINITY);
-    if (x->route->lane == LANE_INLINE || x->route->lane == LANE_PROBE) {
+    if (x->route->queue == QUEUE_INLINE || x->route->queue == QUEUE_PROBE) {
         handle(x);
         return send_reply(x);
     }
     intake_work(x->fd, true);
     MHD_suspend_connection(x->connection); /* first: a worker may resume it at once */
-    if (lane_push(x->http->lanes[x->route->lane], &x->item))
+    if (work_queue_push(x->http->queues[x->route->queue], &x->item))
         return MHD_YES;
     decline_busy(x);
     MHD_resume_connection(x->connection);

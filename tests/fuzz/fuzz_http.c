@@ -82,13 +82,13 @@ static enum status echo(struct app *app, const struct http_request *req, struct 
 }
 
 static const struct route ROUTES[] = {
-    { "POST", "/predict", ROLE_PREDICT, LANE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict,
+    { "POST", "/predict", ROLE_PREDICT, QUEUE_PREDICT, (size_t)MAX_BODY_UPLOAD, predict,
       .query = "explain model", .forms = true },
-    { "POST", "/jobs/train", ROLE_ADMIN, LANE_FILES, 1024, job },
-    { "GET", "/jobs", ROLE_PREDICT, LANE_FILES, 0, page },
-    { "GET", "/jobs/{id}", ROLE_PREDICT, LANE_FILES, 0, echo },
-    { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, LANE_FILES, 1024, echo },
-    { "GET", "/livez", ROLE_PUBLIC, LANE_INLINE, 0, echo },
+    { "POST", "/jobs/train", ROLE_ADMIN, QUEUE_FILES, 1024, job },
+    { "GET", "/jobs", ROLE_PREDICT, QUEUE_FILES, 0, page },
+    { "GET", "/jobs/{id}", ROLE_PREDICT, QUEUE_FILES, 0, echo },
+    { "POST", "/jobs/{id}/cancel", ROLE_ADMIN, QUEUE_FILES, 1024, echo },
+    { "GET", "/livez", ROLE_PUBLIC, QUEUE_INLINE, 0, echo },
 };
 
 /* ---- one connection ---- */

@@ -2,8 +2,8 @@
 #include "http_daemon.h"
 
 #include "fuzz.h"
-#include "http/lanes.h"
 #include "http/listen.h"
+#include "http/work_queue.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -90,7 +90,7 @@ unsigned daemon_connections(void)
     return info ? info->num_connections : 0;
 }
 
-/* ---- the listening socket, and the lanes ---- */
+/* ---- the listening socket, and the queues ---- */
 
 enum status __wrap_listen_open(const char *text, int *ret_fd, char ret_address[ADDRESS_SIZE],
                                struct error *err);
@@ -103,39 +103,39 @@ enum status __wrap_listen_open(const char *text, int *ret_fd, char ret_address[A
     return ST_OK;
 }
 
-struct lane_queue {
-    void (*fn)(struct lane_item *item);
+struct work_queue {
+    void (*fn)(struct work_item *item);
 };
 
-enum status __wrap_lane_start(size_t workers, size_t room, void (*fn)(struct lane_item *item),
-                              struct lane_queue **ret_lane, struct error *err);
-enum status __wrap_lane_start(size_t workers, size_t room, void (*fn)(struct lane_item *item),
-                              struct lane_queue **ret_lane, struct error *err)
+enum status __wrap_work_queue_start(size_t workers, size_t room, void (*fn)(struct work_item *item),
+                                    struct work_queue **ret_queue, struct error *err);
+enum status __wrap_work_queue_start(size_t workers, size_t room, void (*fn)(struct work_item *item),
+                                    struct work_queue **ret_queue, struct error *err)
 {
     (void)workers, (void)room;
-    *ret_lane = malloc(sizeof **ret_lane);
-    if (!*ret_lane)
+    *ret_queue = malloc(sizeof **ret_queue);
+    if (!*ret_queue)
         return error_nomem(err);
-    (*ret_lane)->fn = fn;
+    (*ret_queue)->fn = fn;
     return ST_OK;
 }
 
-bool __wrap_lane_push(struct lane_queue *l, struct lane_item *item);
-bool __wrap_lane_push(struct lane_queue *l, struct lane_item *item)
+bool __wrap_work_queue_push(struct work_queue *l, struct work_item *item);
+bool __wrap_work_queue_push(struct work_queue *l, struct work_item *item)
 {
     l->fn(item);
     return true;
 }
 
-size_t __wrap_lane_waiting(struct lane_queue *l);
-size_t __wrap_lane_waiting(struct lane_queue *l)
+size_t __wrap_work_queue_waiting(struct work_queue *l);
+size_t __wrap_work_queue_waiting(struct work_queue *l)
 {
     (void)l;
     return 0;
 }
 
-void __wrap_lane_stop(struct lane_queue *l);
-void __wrap_lane_stop(struct lane_queue *l) { (void)l; }
+void __wrap_work_queue_stop(struct work_queue *l);
+void __wrap_work_queue_stop(struct work_queue *l) { (void)l; }
 
-void __wrap_lane_free(struct lane_queue *l);
-void __wrap_lane_free(struct lane_queue *l) { free(l); }
+void __wrap_work_queue_free(struct work_queue *l);
+void __wrap_work_queue_free(struct work_queue *l) { free(l); }

@@ -45,10 +45,10 @@ static enum status hold(struct app *app, const struct http_request *req, struct 
 }
 
 static const struct route GREETINGS[] = {
-    { "GET", "/hello/{id}", ROLE_PUBLIC, LANE_FILES, 0, greet },
-    { "GET", "/now/{id}", ROLE_PUBLIC, LANE_INLINE, 0, greet },
-    { "GET", "/probe/{id}", ROLE_PUBLIC, LANE_PROBE, 0, greet },
-    { "GET", "/hold/{id}", ROLE_PUBLIC, LANE_INLINE, 0, hold },
+    { "GET", "/hello/{id}", ROLE_PUBLIC, QUEUE_FILES, 0, greet },
+    { "GET", "/now/{id}", ROLE_PUBLIC, QUEUE_INLINE, 0, greet },
+    { "GET", "/probe/{id}", ROLE_PUBLIC, QUEUE_PROBE, 0, greet },
+    { "GET", "/hold/{id}", ROLE_PUBLIC, QUEUE_INLINE, 0, hold },
 };
 
 static enum status on_intent(struct app *app, const struct http_done *done, struct error *err)
