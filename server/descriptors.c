@@ -50,7 +50,7 @@ enum {
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-static size_t decoder_share(size_t lanes) { return lanes ? A_DECODER * lanes + DECODER_STARTING : 0; }
+static size_t decoder_share(size_t helpers) { return helpers ? A_DECODER * helpers + DECODER_STARTING : 0; }
 
 static size_t job_share(const struct descriptor_needs *needs)
 {

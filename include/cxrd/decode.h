@@ -3,7 +3,7 @@
  * The libraries that read those files are large and meet bytes of strangers, so they run where nothing is to be had: in a process
  * of their own for each picture, without a file, a network or a right. cxrd believes nothing that comes out of it.
  *
- *   cxrd ------ posix_spawn() -----> the helper, one a lane ------ fork() -----> the child, one a picture
+ *   cxrd ------ posix_spawn() -----> the helper, one a slot ------ fork() -----> the child, one a picture
  *
  * The helper holds one descriptor and /dev/null, and two more while it has a picture:
  *   DECODE_SOCKET  of SOCK_SEQPACKET, a message a struct. The helper's first is a decode_ready. Then cxrd sends a decode_request with

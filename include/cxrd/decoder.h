@@ -1,6 +1,6 @@
 /* include/cxrd/decoder.h - JPEG and DICOM are decoded outside, by processes without a right: who keeps them.
  *
- * A decoder has lanes: each a cxrd-decode (see cxrd/decode.h) that decodes one picture at a time, for whichever thread asks. A
+ * A decoder has helpers: each a cxrd-decode (see cxrd/decode.h) that decodes one picture at a time, for whichever thread asks. A
  * process begins when a picture needs it, or with decoder_begin(). One that ends, or does not answer in time, is ended with all that
  * it started, and begun anew; the picture that it was at gets an error, and nothing else notices. Where there is no sandbox nothing is
  * decoded: every picture gets the sentence that says why. */
@@ -16,21 +16,21 @@
 
 struct decoder;
 
-enum { DECODER_MOST_LANES = 64 };
+enum { DECODER_MOST_HELPERS = 64 };
 
 struct decoder_options {
     const char *program; /* NULL: cxrd-decode, in the folder of the program that runs */
-    size_t lanes;        /* 1..DECODER_MOST_LANES */
+    size_t helpers;      /* 1..DECODER_MOST_HELPERS */
     size_t most_bytes;   /* of a file */
     size_t most_pixels;  /* of a picture */
     unsigned timeout_s;  /* after which a picture is given up */
     unsigned
         tries; /* of a picture whose helper ends under it, which is no fault of the picture's; at least 1 */
-    double wait_s;         /* for a lane, then ST_BUSY; INFINITY is fine */
+    double wait_s;         /* for a helper, then ST_BUSY; INFINITY is fine */
     enum pool_class class; /* of the processes */
 };
 
-/* 2 lanes, files of 64 MiB, IMAGE_LIMITS, 30 s for a picture, 2 tries, 30 s for a lane, POOL_NORMAL. */
+/* 2 helpers, files of 64 MiB, IMAGE_LIMITS, 30 s for a picture, 2 tries, 30 s for a helper, POOL_NORMAL. */
 struct decoder_options decoder_options_default(void);
 
 /* No process begins yet. Errors: ST_IO (no thread), ST_NOMEM. */
@@ -58,7 +58,7 @@ struct decoder_file {
 MUST_USE enum status decoder_run(struct decoder *d, const struct decoder_file *file,
                                  const struct image_limits *limits, struct image *ret, struct error *err);
 
-/* Why a lane was begun anew. */
+/* Why a helper was begun anew. */
 #define DECODER_LOSSES(X)                                                     \
     X(ENDED, "ended")   /* it had ended, or was ended by somebody else */     \
     X(LATE, "late")     /* it did not answer in time: stopped, or starving */ \
@@ -90,7 +90,7 @@ enum decoder_end {
 extern const char *const DECODER_END_NAMES[N_DECODER_ENDS];
 
 struct decoder_facts {
-    size_t lanes, running, busy;     /* running: lanes whose process is there */
+    size_t helpers, running, busy;   /* running: those whose process is there */
     int landlock;                    /* the ABI that they are under; 0: none, or not known yet */
     bool failed;                     /* the last process could not begin, and none runs: see `why` */
     char why[320];                   /* for everybody to read */

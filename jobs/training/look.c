@@ -54,7 +54,7 @@ static enum status own_decoder(struct run *r)
 {
     struct decoder_options options = decoder_options_default();
 
-    options.lanes = train_decoders(r->request->threads);
+    options.helpers = train_decoders(r->request->threads);
     options.most_bytes = PICTURE_MAX_BYTES;
     options.tries = 3;
     options.wait_s = INFINITY;

@@ -49,6 +49,6 @@ enum status version_get(struct app *app, const struct http_request *req, struct 
                                     "max_image_pixels", (json_int_t)l->max_pixels, "max_image_bytes",
                                     (json_int_t)l->max_bytes, "predict_queue", (json_int_t)s->predict_queue,
                                     "job_queue", (json_int_t)s->job_queue, "decoder", "state",
-                                    state_of(&decoder), "processes", (json_int_t)decoder.lanes, "landlock",
+                                    state_of(&decoder), "processes", (json_int_t)decoder.helpers, "landlock",
                                     decoder.landlock, "intended_use", INTENDED_USE));
 }

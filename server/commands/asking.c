@@ -74,7 +74,7 @@ static enum status open_here(struct asking *a, size_t n_pictures, struct error *
         return st;
     a->labels = *model_labels(a->m.model);
     st = question_read(a->o, a->m.model, n_pictures, &a->q, err);
-    options.lanes = a->o->threads < DECODER_MOST_LANES ? a->o->threads : DECODER_MOST_LANES;
+    options.helpers = a->o->threads < DECODER_MOST_HELPERS ? a->o->threads : DECODER_MOST_HELPERS;
     return st == ST_OK ? decoder_open(&options, &a->decoder, err) : st;
 }
 

@@ -177,7 +177,7 @@ static enum status decoder_start(struct app *app, const struct serve_options *o,
     struct error why;
     enum status st;
 
-    options.lanes = o->decoders;
+    options.helpers = o->decoders;
     options.timeout_s = (unsigned)o->decode_timeout;
     options.most_bytes = o->max_upload;
     st = decoder_open(&options, &app->serving.decoder, err);

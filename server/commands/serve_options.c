@@ -84,7 +84,7 @@ const struct option SERVE_OPTIONS[] = {
       128 << 20 },
     { "decoders", OPTION_COUNT, AT(decoders), "N",
       "JPEG and DICOM files that are decoded at a time, each in a process of its own (2)", 1,
-      DECODER_MOST_LANES },
+      DECODER_MOST_HELPERS },
     { "decode-timeout", OPTION_COUNT, AT(decode_timeout), "SECONDS",
       "time that such a file may take, or what decodes it is ended (30)", 1, 600 },
     { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for decoded pictures; 0: none (16G)",

@@ -159,7 +159,7 @@ class Outside(ServerCase):
 
     def check_all_is_well(self):
         self.assert_prediction(self.predict(PHOTO))
-        program.poll(lambda: descriptors(self.server.pid) <= self.before + 3, 'descriptors are closed')  # a lane more than before
+        program.poll(lambda: descriptors(self.server.pid) <= self.before + 3, 'descriptors are closed')  # a helper more than before
 
     def helpers(self):
         return children(self.server.pid)

@@ -182,7 +182,7 @@ int main(int argc, char **argv)
         return 2;
     }
     options.program = argv[1];
-    options.lanes = THREADS;
+    options.helpers = THREADS;
     options.wait_s = INFINITY;
     all.left = strtol(argv[2], NULL, 10);
     all.seed = strtoull(argv[3], NULL, 10);

@@ -199,7 +199,7 @@ static struct decoder *decoder_of(const char *program)
     struct error err = { 0 };
 
     options.program = program;
-    options.lanes = 1;
+    options.helpers = 1;
     options.timeout_s = 1;
     cr_assert_eq(decoder_open(&options, &d, &err), ST_OK, "%s", err.text);
     return d;

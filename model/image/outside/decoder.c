@@ -1,4 +1,4 @@
-/* model/image/outside/decoder.c - see cxrd/decoder.h: lanes, and the thread that keeps their processes.
+/* model/image/outside/decoder.c - see cxrd/decoder.h: slots, and the thread that keeps their processes.
  *
  * A process that dies with its parent (PR_SET_PDEATHSIG) dies with the thread that started it, so one thread starts them all, and
  * lives as long as they. It also ends them: whoever met a helper that does not answer need not wait for that. */
@@ -34,16 +34,16 @@ const char *const DECODER_END_NAMES[N_DECODER_ENDS] = {
 #undef X
 };
 
-enum lane_state {
-    LANE_EMPTY,
-    LANE_WANTED, /* the keeper begins it */
-    LANE_IDLE,
-    LANE_BUSY, /* its helper belongs to the thread that took it */
-    LANE_LOST, /* the keeper ends it, and begins it anew */
+enum slot_state {
+    SLOT_EMPTY,
+    SLOT_WANTED, /* the keeper begins it */
+    SLOT_IDLE,
+    SLOT_BUSY, /* its helper belongs to the thread that took it */
+    SLOT_LOST, /* the keeper ends it, and begins it anew */
 };
 
-struct lane {
-    enum lane_state state;
+struct slot {
+    enum slot_state state;
     struct helper helper;
     size_t last_pixels; /* of the last picture that it gave */
 };
@@ -54,10 +54,10 @@ struct decoder {
     pthread_t keeper;
 
     pthread_mutex_t
-        lock; /* guards all below; the helper of a lane that is busy, wanted or lost has one user without it */
-    pthread_cond_t work;    /* for the keeper: a lane is wanted or lost, or stop */
-    pthread_cond_t changed; /* for all who wait for a lane: one is idle, or did not begin */
-    struct lane lanes[DECODER_MOST_LANES];
+        lock; /* guards all below; the helper of a slot that is busy, wanted or lost has one user without it */
+    pthread_cond_t work;    /* for the keeper: a slot is wanted or lost, or stop */
+    pthread_cond_t changed; /* for all who wait for a slot: one is idle, or did not begin */
+    struct slot slots[DECODER_MOST_HELPERS];
     bool stop;
     struct error failure; /* of the last process that could not begin */
     double failed_at;     /* clock_seconds(); -INFINITY: the last one could */
@@ -67,7 +67,7 @@ struct decoder {
 
 struct decoder_options decoder_options_default(void)
 {
-    return (struct decoder_options){ .lanes = 2,
+    return (struct decoder_options){ .helpers = 2,
                                      .most_bytes = 64 << 20,
                                      .most_pixels = IMAGE_LIMITS.max_pixels,
                                      .timeout_s = 30,
@@ -78,35 +78,35 @@ struct decoder_options decoder_options_default(void)
 
 /* ---- the keeper ---- */
 
-static struct lane *lane_in(struct decoder *d, enum lane_state state)
+static struct slot *slot_in(struct decoder *d, enum slot_state state)
 {
-    for (size_t i = 0; i < d->options.lanes; i++)
-        if (d->lanes[i].state == state)
-            return &d->lanes[i];
+    for (size_t i = 0; i < d->options.helpers; i++)
+        if (d->slots[i].state == state)
+            return &d->slots[i];
     return NULL;
 }
 
-/* Begin a lane's process; the lock is not held. */
-static enum status lane_begin(const struct decoder *d, struct lane *lane, struct error *err)
+/* Begin a slot's process; the lock is not held. */
+static enum status slot_begin(const struct decoder *d, struct slot *slot, struct error *err)
 {
-    helper_end(&lane->helper);
-    return helper_begin(d->program, &lane->helper, err);
+    helper_end(&slot->helper);
+    return helper_begin(d->program, &slot->helper, err);
 }
 
 /* With the lock held, which is given up meanwhile. */
-static void lane_keep(struct decoder *d, struct lane *lane)
+static void slot_keep(struct decoder *d, struct slot *slot)
 {
     struct error why = { 0 };
     enum status st;
 
     pthread_mutex_unlock(&d->lock);
-    st = lane_begin(d, lane, &why);
+    st = slot_begin(d, slot, &why);
     if (st != ST_OK)
         log_error(LOG_ERROR, "JPEG and DICOM cannot be decoded", &why);
     pthread_mutex_lock(&d->lock);
-    lane->state = st == ST_OK ? LANE_IDLE : LANE_EMPTY;
+    slot->state = st == ST_OK ? SLOT_IDLE : SLOT_EMPTY;
     if (st == ST_OK)
-        d->landlock = lane->helper.landlock;
+        d->landlock = slot->helper.landlock;
     else
         d->failure = why;
     d->failed_at = st == ST_OK ? -INFINITY : clock_seconds();
@@ -120,18 +120,18 @@ static void *keep(void *arg)
     thread_set_class(d->options.class);
     pthread_mutex_lock(&d->lock);
     while (!d->stop) {
-        struct lane *lane = lane_in(d, LANE_LOST);
+        struct slot *slot = slot_in(d, SLOT_LOST);
 
-        if (!lane)
-            lane = lane_in(d, LANE_WANTED);
-        if (lane)
-            lane_keep(d, lane);
+        if (!slot)
+            slot = slot_in(d, SLOT_WANTED);
+        if (slot)
+            slot_keep(d, slot);
         else
             pthread_cond_wait(&d->work, &d->lock);
     }
     pthread_mutex_unlock(&d->lock);
-    for (size_t i = 0; i < d->options.lanes; i++)
-        helper_end(&d->lanes[i].helper);
+    for (size_t i = 0; i < d->options.helpers; i++)
+        helper_end(&d->slots[i].helper);
     return NULL;
 }
 
@@ -144,8 +144,8 @@ enum status decoder_open(const struct decoder_options *options, struct decoder *
         return error_nomem(err);
     d->options = *options;
     d->failed_at = -INFINITY;
-    for (size_t i = 0; i < options->lanes; i++)
-        d->lanes[i].helper = (struct helper)HELPER_INIT;
+    for (size_t i = 0; i < options->helpers; i++)
+        d->slots[i].helper = (struct helper)HELPER_INIT;
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->work, NULL);
     condition_init(&d->changed);
@@ -178,86 +178,86 @@ void decoder_close(struct decoder *d)
     free(d);
 }
 
-/* ---- taking a lane, and giving it back ---- */
+/* ---- taking a slot, and giving it back ---- */
 
 /* With the lock held. */
-static void lane_lose(struct decoder *d, struct lane *lane, enum decoder_loss why)
+static void slot_lose(struct decoder *d, struct slot *slot, enum decoder_loss why)
 {
-    lane->state = LANE_LOST;
+    slot->state = SLOT_LOST;
     d->lost[why]++;
     pthread_cond_signal(&d->work);
 }
 
-/* With the lock held: an idle lane whose process is there; NULL: none is. */
-static struct lane *lane_idle(struct decoder *d)
+/* With the lock held: an idle slot whose process is there; NULL: none is. */
+static struct slot *slot_idle(struct decoder *d)
 {
-    struct lane *lane;
+    struct slot *slot;
 
-    while ((lane = lane_in(d, LANE_IDLE)) != NULL && !helper_is_there(&lane->helper))
-        lane_lose(d, lane, DECODER_ENDED);
-    return lane;
+    while ((slot = slot_in(d, SLOT_IDLE)) != NULL && !helper_is_there(&slot->helper))
+        slot_lose(d, slot, DECODER_ENDED);
+    return slot;
 }
 
-/* With the lock held, and nothing idle: see to it that a lane comes. False: none will. */
-static bool lane_comes(struct decoder *d)
+/* With the lock held, and nothing idle: see to it that a slot comes. False: none will. */
+static bool slot_comes(struct decoder *d)
 {
-    struct lane *empty = lane_in(d, LANE_EMPTY);
+    struct slot *empty = slot_in(d, SLOT_EMPTY);
 
-    if (lane_in(d, LANE_LOST) || lane_in(d, LANE_WANTED))
+    if (slot_in(d, SLOT_LOST) || slot_in(d, SLOT_WANTED))
         return true;
     if (empty && clock_seconds() - d->failed_at >= RETRY_S) {
-        empty->state = LANE_WANTED;
+        empty->state = SLOT_WANTED;
         pthread_cond_signal(&d->work);
         return true;
     }
-    return lane_in(d, LANE_BUSY) != NULL;
+    return slot_in(d, SLOT_BUSY) != NULL;
 }
 
-static enum status lane_take(struct decoder *d, struct lane **ret, struct error *err)
+static enum status slot_take(struct decoder *d, struct slot **ret, struct error *err)
 {
     const double deadline = clock_seconds() + d->options.wait_s;
-    struct lane *lane;
+    struct slot *slot;
     enum status st = ST_OK;
 
     pthread_mutex_lock(&d->lock);
-    while ((lane = lane_idle(d)) == NULL && st == ST_OK) {
-        if (!lane_comes(d)) {
+    while ((slot = slot_idle(d)) == NULL && st == ST_OK) {
+        if (!slot_comes(d)) {
             st = error_set(err, ST_BUSY, "%s", d->failure.text);
             error_inner(err, st, d->failure.inner);
         } else if (!condition_wait(&d->changed, &d->lock, deadline)) {
             st = error_set(err, ST_BUSY, "the decoders of JPEG and DICOM are all at other pictures");
         }
     }
-    if (lane)
-        lane->state = LANE_BUSY;
-    *ret = lane;
+    if (slot)
+        slot->state = SLOT_BUSY;
+    *ret = slot;
     pthread_mutex_unlock(&d->lock);
-    return lane ? ST_OK : st;
+    return slot ? ST_OK : st;
 }
 
 /* Its helper is as good as before. */
-static void lane_give(struct decoder *d, struct lane *lane)
+static void slot_give(struct decoder *d, struct slot *slot)
 {
     pthread_mutex_lock(&d->lock);
-    lane->state = LANE_IDLE;
+    slot->state = SLOT_IDLE;
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
 }
 
-static void lane_drop(struct decoder *d, struct lane *lane, enum decoder_loss why)
+static void slot_drop(struct decoder *d, struct slot *slot, enum decoder_loss why)
 {
     pthread_mutex_lock(&d->lock);
-    lane_lose(d, lane, why);
+    slot_lose(d, slot, why);
     pthread_mutex_unlock(&d->lock);
 }
 
 enum status decoder_begin(struct decoder *d, struct error *err)
 {
-    struct lane *lane;
-    const enum status st = lane_take(d, &lane, err);
+    struct slot *slot;
+    const enum status st = slot_take(d, &slot, err);
 
     if (st == ST_OK)
-        lane_give(d, lane);
+        slot_give(d, slot);
     return st;
 }
 
@@ -332,23 +332,23 @@ static enum status input_ready(struct passage *p, const struct decoder_file *fil
     return ST_OK;
 }
 
-/* One try: a lane, and what came of it. */
+/* One try: a slot, and what came of it. */
 struct attempt {
     enum helper_news news;
-    enum status st; /* where it was HELPER_DONE, or where nothing was asked for want of a lane or of memory */
+    enum status st; /* where it was HELPER_DONE, or where nothing was asked for want of a slot or of memory */
 };
 
 /* Pictures that come one behind the other are often of one size; a small file does not pay for the large picture before it. */
-static size_t expected_output(const struct lane *lane, const struct decode_request *r)
+static size_t expected_output(const struct slot *slot, const struct decode_request *r)
 {
-    size_t pixels = lane->last_pixels < r->n_bytes ? lane->last_pixels : r->n_bytes;
+    size_t pixels = slot->last_pixels < r->n_bytes ? slot->last_pixels : r->n_bytes;
 
     if (pixels > r->limits.max_pixels)
         pixels = r->limits.max_pixels;
     return DECODE_OUTPUT_SIZE(pixels);
 }
 
-static struct attempt ask(struct decoder *d, struct lane *lane, const struct passage *p, struct image *ret,
+static struct attempt ask(struct decoder *d, struct slot *slot, const struct passage *p, struct image *ret,
                           struct error *err)
 {
     struct attempt a = { HELPER_DONE, ST_OK };
@@ -359,12 +359,12 @@ static struct attempt ask(struct decoder *d, struct lane *lane, const struct pas
         a.st = no_memory(err);
         return a;
     }
-    a.news = helper_decode(&lane->helper, &p->input, &output, &p->request, expected_output(lane, &p->request),
+    a.news = helper_decode(&slot->helper, &p->input, &output, &p->request, expected_output(slot, &p->request),
                            clock_seconds() + p->request.wall_s + SLACK_S, &done);
     if (a.news == HELPER_DONE)
         a.st = outcome_read(d, &output, &p->request, &done, ret, err);
     if (a.news == HELPER_DONE && a.st == ST_OK)
-        lane->last_pixels = ret->width * ret->height;
+        slot->last_pixels = ret->width * ret->height;
     shared_close(&output);
     return a;
 }
@@ -377,18 +377,18 @@ static struct attempt attempt(struct decoder *d, struct passage *p, const struct
                                                 [HELPER_LATE] = DECODER_LATE,
                                                 [HELPER_BROKEN] = DECODER_BROKEN };
     struct attempt a = { HELPER_DONE, ST_OK };
-    struct lane *lane;
+    struct slot *slot;
 
-    a.st = lane_take(d, &lane, err);
+    a.st = slot_take(d, &slot, err);
     if (a.st != ST_OK)
         return a;
     a.st = input_ready(p, file, err);
     if (a.st == ST_OK)
-        a = ask(d, lane, p, ret, err);
+        a = ask(d, slot, p, ret, err);
     if (a.news == HELPER_DONE)
-        lane_give(d, lane);
+        slot_give(d, slot);
     else
-        lane_drop(d, lane, LOSSES[a.news]);
+        slot_drop(d, slot, LOSSES[a.news]);
     return a;
 }
 
@@ -434,10 +434,10 @@ void decoder_facts(struct decoder *d, struct decoder_facts *ret)
     if (!d)
         return;
     pthread_mutex_lock(&d->lock);
-    ret->lanes = d->options.lanes;
-    for (size_t i = 0; i < ret->lanes; i++) {
-        ret->busy += d->lanes[i].state == LANE_BUSY;
-        ret->running += d->lanes[i].state == LANE_BUSY || d->lanes[i].state == LANE_IDLE;
+    ret->helpers = d->options.helpers;
+    for (size_t i = 0; i < ret->helpers; i++) {
+        ret->busy += d->slots[i].state == SLOT_BUSY;
+        ret->running += d->slots[i].state == SLOT_BUSY || d->slots[i].state == SLOT_IDLE;
     }
     ret->landlock = d->landlock;
     ret->failed = isfinite(d->failed_at) && ret->running == 0;
