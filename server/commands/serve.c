@@ -13,7 +13,7 @@
 #include "../api/team.h"
 #include "../audit.h"
 #include "../descriptors.h"
-#include "../http/door.h"
+#include "../http/auth.h"
 #include "../http/listen.h"
 #include "../secret_line.h"
 #include "commands.h"
@@ -52,7 +52,7 @@ enum { JOB_EXTRA_S = 3, JOB_LEAST_S = 5 };
 struct server {
     struct descriptor_plan plan;
     int lock; /* the state folder's */
-    struct door *door;
+    struct auth *auth;
     struct app app;
     struct patients_key patients_key;
     struct http *http;
@@ -283,7 +283,7 @@ static void check_datasets(const char *datasets)
 static enum status http_open(struct server *s, const struct serve_options *o,
                              const struct listen_address *listen, struct error *err)
 {
-    const struct door_options door = { o->keys, o->rate, o->hosts, listen->loopback, o->cors_origins };
+    const struct auth_options auth = { o->keys, o->rate, o->hosts, listen->loopback, o->cors_origins };
     struct http_options http = { .listen = listen,
                                  .routes = ROUTES,
                                  .workers = o->threads,
@@ -302,9 +302,9 @@ static enum status http_open(struct server *s, const struct serve_options *o,
                                  .base_path = o->base_path,
                                  .tls_cert = o->tls_cert,
                                  .tls_key = o->tls_key };
-    enum status st = door_open(&door, &s->door, err);
+    enum status st = auth_open(&auth, &s->auth, err);
 
-    http.door = s->door;
+    http.auth = s->auth;
     return st == ST_OK ? http_start(&http, &s->app, &s->http, err) : st;
 }
 
@@ -374,7 +374,7 @@ static void reload(struct server *s, const struct serve_options *o)
 {
     struct error err = { 0 };
 
-    if (o->keys && door_reload(s->door, &err) == ST_OK)
+    if (o->keys && auth_reload(s->auth, &err) == ST_OK)
         log_event(LOG_INFO, "keys reloaded", NULL);
     else if (o->keys)
         log_error(LOG_ERROR, "keys not reloaded", &err);
@@ -404,7 +404,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
 
     runner_halt(s->app.work.runner);
     http_stop(s->http);
-    door_close(s->door);
+    auth_close(s->auth);
     if (ran)
         audit_note(s, "stop");
     if (!runner_stop(s->app.work.runner, fmax(stop_by - clock_seconds(), JOB_LEAST_S))) {

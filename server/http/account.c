@@ -27,7 +27,7 @@ static enum status record(const struct exchange *x,
 enum status account_intent(const struct exchange *x) { return record(x, x->http->options.hooks.intent); }
 enum status account_reply(const struct exchange *x) { return record(x, x->http->options.hooks.before); }
 
-/* Whether the door was shut: only then is it of interest where a request came from. */
+/* Whether it was turned away: only then does the log say where a request came from. */
 static bool was_kept_out(const struct exchange *x)
 {
     return x->reply.res.status == 401 || x->reply.res.status == 403 || x->reply.res.status == 429;

@@ -72,7 +72,7 @@ static double body_seconds(const struct exchange *x)
 
 static enum MHD_Result on_head(struct exchange *x, const char *method)
 {
-    const enum MHD_Result result = admit(x, method);
+    const enum MHD_Result result = request_head(x, method);
 
     if (x->stage == STAGE_BODY)
         reaper_set(x->http->reaper, x->peer, body_seconds(x));

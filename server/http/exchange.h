@@ -2,7 +2,7 @@
  *
  *   daemon.c      start and stop, connections
  *   exchange.c    a request from its first byte to its last: which of the library's calls means what
- *   admit.c       its head: whether it may come in
+ *   request_head.c       its head: whether it may come in
  *   work.c        its handler
  *   send.c        its reply, or a refusal, on the way
  *   account.c     what is told of it; only reads
@@ -16,9 +16,9 @@
 #ifndef SERVER_HTTP_EXCHANGE_H
 #define SERVER_HTTP_EXCHANGE_H
 
+#include "auth.h"
 #include "body.h"
 #include "budget.h"
-#include "door.h"
 #include "files.h"
 #include "http.h"
 #include "listen.h"
@@ -76,7 +76,7 @@ struct exchange {
     bool handled; /* its handler was called */
     bool moved;   /* it was handed to the queue that it waits in */
 
-    /* its head, settled by admit.c */
+    /* its head, settled by request_head.c */
     const struct route *route;
     char *target;           /* raw; req.path and req.query point into it; NULL of a head that is refused */
     char origin[HTTP_TEXT]; /* of a page that may read the reply, "" otherwise */
@@ -103,13 +103,13 @@ void exchange_end(void *http, struct MHD_Connection *connection, void **con_cls,
 
 double exchange_head_seconds(const struct http *h); /* how long a head may take; any thread */
 
-/* ---- admit.c ---- */
+/* ---- request_head.c ---- */
 
 #define CODED_BODY "a Content-Encoding is not accepted: send the body as it is"
 
-/* The head is complete: find the route and ask the door. What it does not let in is refused, at once or when the body
+/* The head is complete: find the route and ask auth.h. A request that may not come in is refused, at once or when the body
  * has passed. */
-enum MHD_Result admit(struct exchange *x, const char *method);
+enum MHD_Result request_head(struct exchange *x, const char *method);
 
 /* ---- work.c ---- */
 

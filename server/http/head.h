@@ -1,4 +1,4 @@
-/* server/http/head.h - the head of a request as admit.c needs it: kept from what raw_head.c wrote, which is right. */
+/* server/http/head.h - the head of a request as request_head.c needs it: kept from what raw_head.c wrote, which is right. */
 #ifndef SERVER_HTTP_HEAD_H
 #define SERVER_HTTP_HEAD_H
 

@@ -183,7 +183,7 @@ MUST_USE enum status form_take(const char *taken, const struct http_request *req
 /* ---- the server ---- */
 
 struct http;
-struct door;
+struct auth;
 struct listen_address;
 
 /* A request whose reply is known. */
@@ -223,7 +223,7 @@ struct http_options {
     size_t max_streams;    /* readers of events at a time; at most half of what can be at work */
     double ping_s;         /* seconds of silence after which they get a comment */
     double drain_s;        /* how long http_stop() works off what waits; then only what runs is waited for */
-    struct door *door;     /* who may; borrowed */
+    struct auth *auth;     /* who may; borrowed */
     struct http_hooks hooks;
     const char *base_path;          /* "/cxrd": all paths begin with it; "" none */
     const char *tls_cert, *tls_key; /* paths of PEM files; NULL: no TLS */

@@ -17,7 +17,7 @@ enum {
     MAX_DROPPED = 128 << 20, /* of a refused body: a client that is still sending it does not hear us */
 };
 
-/* The headers that handlers or the door want, in the form in which they were sent. */
+/* The headers that handlers or auth.c want, in the form in which they were sent. */
 enum header {
     HEADER_ACCEPT,
     HEADER_ACCEPT_ENCODING,

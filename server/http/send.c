@@ -18,11 +18,11 @@ static void stream_sleep(void *exchange)
 }
 
 /* A client that does not read is not kept until it does. */
-static bool stream_admits(void *exchange)
+static bool stream_allowed(void *exchange)
 {
     struct exchange *x = exchange;
 
-    if (door_admits(x->http->options.door, &x->pass))
+    if (auth_still_allows(x->http->options.auth, &x->pass))
         return true;
     reaper_set(x->http->reaper, x->peer, IDLE_SECONDS);
     log_event(LOG_INFO, "event stream ended, its key is gone",
@@ -30,7 +30,7 @@ static bool stream_admits(void *exchange)
     return false;
 }
 
-const struct sse_calls STREAM_CALLS = { stream_wake, stream_sleep, stream_admits };
+const struct sse_calls STREAM_CALLS = { stream_wake, stream_sleep, stream_allowed };
 
 /* ---- replies ---- */
 

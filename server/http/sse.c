@@ -111,7 +111,7 @@ static void turn_away(struct sse_reader *r)
 static void serve_all(struct sse *s)
 {
     for (struct sse_reader **link = &s->readers, *r; (r = *link) && !s->stopping;) {
-        if (!r->closed && !r->ended && !r->calls->admits(r->connection))
+        if (!r->closed && !r->ended && !r->calls->allowed(r->connection))
             turn_away(r);
         if (!r->closed && !r->ended && r->taken == r->waiting.len && !budget_is_spent(s->replies))
             serve(s, r);

@@ -31,7 +31,7 @@ void sse_free(struct sse *s); /* one that was stopped and has no readers; NULL i
 struct sse_calls {
     void (*wake)(void *connection);  /* by any thread, once after every `sleep` */
     void (*sleep)(void *connection); /* by sse_read() */
-    bool (*admits)(
+    bool (*allowed)(
         void *connection); /* a few times a second, until it is closed; false: it may hear no more */
 };
 

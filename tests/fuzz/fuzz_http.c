@@ -8,7 +8,7 @@
 #include "api/input.h"
 #include "cxrd/log.h"
 #include "cxrd/train_config.h"
-#include "http/door.h"
+#include "http/auth.h"
 #include "http/http.h"
 #include "http/listen.h"
 #include "http/multipart.h"
@@ -106,7 +106,7 @@ static void start_once(void)
     static struct http *server;
     static struct app *nobody; /* handlers here do not look at it */
     struct listen_address address;
-    const struct door_options open_to_all = { 0 };
+    const struct auth_options open_to_all = { 0 };
     struct http_options options = { .listen = &address,
                                     .decode_workers = 1,
                                     .routes = { ROUTES, sizeof ROUTES / sizeof ROUTES[0] },
@@ -128,7 +128,7 @@ static void start_once(void)
         return;
     log_set_level(LOG_OFF);
     FUZZ_CHECK(listen_resolve("127.0.0.1:0", &address, &err) == ST_OK);
-    FUZZ_CHECK(door_open(&open_to_all, &options.door, &err) == ST_OK);
+    FUZZ_CHECK(auth_open(&open_to_all, &options.auth, &err) == ST_OK);
     FUZZ_CHECK(http_start(&options, nobody, &server, &err) == ST_OK);
 }
 

@@ -1,6 +1,6 @@
 /* tests/unit/test_http.c - server/http alone: it is linked with nothing of cxrd's API, and serves another program's
  * routes to that program. */
-#include "http/door.h"
+#include "http/auth.h"
 #include "http/http.h"
 #include "http/listen.h"
 
@@ -70,9 +70,9 @@ static void on_after(struct app *app, const struct http_done *done)
     atomic_fetch_add(done->route ? &app->over : &app->without_route, 1);
 }
 
-static struct http *start(struct app *app, struct door **ret_door)
+static struct http *start(struct app *app, struct auth **ret_auth)
 {
-    const struct door_options open_to_all = { .loopback = true };
+    const struct auth_options open_to_all = { .loopback = true };
     struct listen_address address;
     struct http_options options = { .listen = &address,
                                     .decode_workers = 1,
@@ -94,8 +94,8 @@ static struct http *start(struct app *app, struct door **ret_door)
 
     log_set_level(LOG_OFF);
     cr_assert_eq(listen_resolve("127.0.0.1:0", &address, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(door_open(&open_to_all, ret_door, &err), ST_OK, "%s", err.text);
-    options.door = *ret_door;
+    cr_assert_eq(auth_open(&open_to_all, ret_auth, &err), ST_OK, "%s", err.text);
+    options.auth = *ret_auth;
     cr_assert_eq(http_start(&options, app, &server, &err), ST_OK, "%s", err.text);
     return server;
 }
@@ -150,8 +150,8 @@ static int get(const struct http *server, const char *path, char *ret, size_t si
 Test(http, another_programs_routes_are_served_to_it)
 {
     struct app app = { 0 };
-    struct door *door = NULL;
-    struct http *server = start(&app, &door);
+    struct auth *auth = NULL;
+    struct http *server = start(&app, &auth);
     struct http_counts counts;
     char reply[4096];
 
@@ -164,7 +164,7 @@ Test(http, another_programs_routes_are_served_to_it)
     http_counts(server, &counts);
     cr_assert_eq(counts.most_connections, 16);
     http_stop(server);
-    door_close(door);
+    auth_close(auth);
     cr_assert_eq(app.greeted, 2);
     cr_assert_eq(app.begun, 3, "the hook is asked before each handler");
     cr_assert_eq(app.replied, 4, "and before each reply");
@@ -223,8 +223,8 @@ static void wait_until(const atomic_int *number, int least)
 Test(http, one_that_gives_way_is_answered_what_it_has_asked, .timeout = 120)
 {
     struct app app = { 0 };
-    struct door *door = NULL;
-    struct http *server = start(&app, &door);
+    struct auth *auth = NULL;
+    struct http *server = start(&app, &auth);
     int asked, silent;
 
     for (int thread = 0; thread < 2; thread++)
@@ -239,14 +239,14 @@ Test(http, one_that_gives_way_is_answered_what_it_has_asked, .timeout = 120)
     cr_assert_eq(status_of(asked), 0, "it has its reply, and goes");
     cr_assert_eq(status_of(silent), 0);
     http_stop(server);
-    door_close(door);
+    auth_close(auth);
 }
 
 Test(http, the_last_that_came_is_the_last_to_go_however_late_a_thread_is, .timeout = 120)
 {
     struct app app = { 0 };
-    struct door *door = NULL;
-    struct http *server = start(&app, &door);
+    struct auth *auth = NULL;
+    struct http *server = start(&app, &auth);
     int last[2];
 
     ask(connected_to(server, 0), "/hold/fedcba9876543210", "");
@@ -262,5 +262,5 @@ Test(http, the_last_that_came_is_the_last_to_go_however_late_a_thread_is, .timeo
     ask(last[1], "/probe/fedcba9876543210", "");
     cr_assert_eq(status_of(last[1]), 200);
     http_stop(server);
-    door_close(door);
+    auth_close(auth);
 }

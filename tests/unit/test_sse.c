@@ -65,9 +65,9 @@ static void connection_wake(void *arg)
     pthread_mutex_unlock(&c->lock);
 }
 
-static bool connection_admits(void *arg) { return !atomic_load(&((struct connection *)arg)->unwelcome); }
+static bool connection_allowed(void *arg) { return !atomic_load(&((struct connection *)arg)->unwelcome); }
 
-static const struct sse_calls CALLS = { connection_wake, connection_sleep, connection_admits };
+static const struct sse_calls CALLS = { connection_wake, connection_sleep, connection_allowed };
 
 static void connection_wait(struct connection *c)
 {

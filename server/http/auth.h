@@ -1,18 +1,18 @@
-/* server/http/door.h - who may come in, decided before a path says whether there is anything behind it.
+/* server/http/auth.h - who may come in, decided before a path says whether there is anything behind it.
  *
  * With a keys file, everything that is not public needs one of its keys. Without, the server is for those who reach it,
  * this machine only unless the operator insists, and what remains to be kept out is a page from elsewhere in a browser of
  * theirs: it can send a form anywhere (Origin gives it away) or point its own name at this server (Host gives it away). */
-#ifndef SERVER_HTTP_DOOR_H
-#define SERVER_HTTP_DOOR_H
+#ifndef SERVER_HTTP_AUTH_H
+#define SERVER_HTTP_AUTH_H
 
 #include "head.h"
 
 #include "cxrd/digest.h"
 
-struct door;
+struct auth;
 
-struct door_options {
+struct auth_options {
     const char *keys; /* path of the keys file; NULL: none, everyone may everything */
     size_t rate;      /* requests a second that one key may make, and burst; 0: any number */
     /* a list of FORM_HOST, see cxrd/hosts.h: the only Host values accepted, loopback aside; NULL: any with keys; without,
@@ -24,11 +24,11 @@ struct door_options {
 };
 
 /* Errors: host_list_read()'s, keys_read()'s. The options' texts are borrowed. */
-MUST_USE enum status door_open(const struct door_options *options, struct door **ret_door, struct error *err);
-void door_close(struct door *d); /* NULL is fine */
+MUST_USE enum status auth_open(const struct auth_options *options, struct auth **ret_auth, struct error *err);
+void auth_close(struct auth *a); /* NULL is fine */
 
 /* Read the keys file again; on failure the keys of before stay. Any thread may call. */
-MUST_USE enum status door_reload(struct door *d, struct error *err);
+MUST_USE enum status auth_reload(struct auth *a, struct error *err);
 
 /* The key that let a request in. It is the holder's; one thread at a time. */
 struct pass {
@@ -48,13 +48,13 @@ struct verdict {
 /* May this request come in?
  *   route  NULL: there is none (or it is OPTIONS), which only those may learn who have a key, and the preflight of a
  *          page that may call */
-void door_ask(struct door *d, const struct head *head, const struct route *route, struct verdict *ret);
+void auth_check(struct auth *a, const struct head *head, const struct route *route, struct verdict *ret);
 
 /* Whether the key that let a request in still would: it is there, with that role. Costs next to nothing while the keys
  * have not been read again. Any thread. */
-bool door_admits(struct door *d, struct pass *pass);
+bool auth_still_allows(struct auth *a, struct pass *pass);
 
 /* Whether a page of this origin may read the reply ("" never). */
-bool door_shares_with(const struct door *d, const char *origin);
+bool auth_shares_with(const struct auth *a, const char *origin);
 
 #endif

@@ -1,5 +1,5 @@
-/* server/http/admit.c - the first call: whether a request may come in, decided from its head alone. */
-#include "door.h"
+/* server/http/request_head.c - the first call: whether a request may come in, decided from its head alone. */
+#include "auth.h"
 #include "exchange.h"
 #include "head.h"
 
@@ -31,7 +31,7 @@ static enum MHD_Result refuse_route(struct exchange *x, int status, const char *
     return send_when_heard(x);
 }
 
-/* The door does not let it in. */
+/* auth.h refuses it. */
 static enum MHD_Result refuse_entry(struct exchange *x, const struct verdict *v)
 {
     if (v->status == 401)
@@ -131,7 +131,7 @@ static enum MHD_Result decide(struct exchange *x, struct head *head)
     head_settle(head);
     if (!keep_target(x, head->target))
         return MHD_NO;
-    if (door_shares_with(x->http->options.door, head->origin))
+    if (auth_shares_with(x->http->options.auth, head->origin))
         memcpy(x->origin, head->origin, sizeof x->origin);
     x->unread = !head->expects && (!head->has_length || head->content_length <= MAX_DROPPED);
     if (head->fault.status) {
@@ -139,7 +139,7 @@ static enum MHD_Result decide(struct exchange *x, struct head *head)
         return send_refusal(x, head->fault.status, "%s", head->fault.text);
     }
     x->route = route_find(&x->http->options.routes, x->method, x->req.path, x->req.id, &status, allow);
-    door_ask(x->http->options.door, head, x->route, &verdict);
+    auth_check(x->http->options.auth, head, x->route, &verdict);
     snprintf(x->req.who, sizeof x->req.who, "%s", verdict.who);
     x->pass = verdict.pass;
     if (verdict.status)
@@ -147,7 +147,7 @@ static enum MHD_Result decide(struct exchange *x, struct head *head)
     return x->route ? enter(x, head) : refuse_route(x, status, allow);
 }
 
-enum MHD_Result admit(struct exchange *x, const char *method)
+enum MHD_Result request_head(struct exchange *x, const char *method)
 {
     struct head head = { .req = &x->req };
     enum MHD_Result result;

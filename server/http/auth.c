@@ -1,5 +1,5 @@
-/* server/http/door.c - see door.h. */
-#include "door.h"
+/* server/http/auth.c - see auth.h. */
+#include "auth.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/hosts.h"
@@ -18,8 +18,8 @@ struct bucket {
     double tokens, at;
 };
 
-struct door {
-    struct door_options options;
+struct auth {
+    struct auth_options options;
     struct host_list hosts, origins; /* of `options`, as they were read at the start */
 
     atomic_uint reading; /* of the keys, counted */
@@ -32,9 +32,9 @@ struct door {
 /* ---- names from outside ---- */
 
 /* An address is what nobody can point elsewhere, as they can a name. */
-static bool host_ok(const struct door *d, const char *text)
+static bool host_ok(const struct auth *a, const char *text)
 {
-    const struct door_options *o = &d->options;
+    const struct auth_options *o = &a->options;
     struct host host;
 
     if (!*text)
@@ -44,26 +44,26 @@ static bool host_ok(const struct door *d, const char *text)
     if (host_is_loopback(&host))
         return true;
     if (o->hosts)
-        return host_list_has(&d->hosts, &host);
+        return host_list_has(&a->hosts, &host);
     return o->keys || (!o->loopback && host.literal);
 }
 
 /* A page may call the server that it came from, and others where that is configured. */
-static bool origin_ok(const struct door *d, const char *origin, const char *host)
+static bool origin_ok(const struct auth *a, const char *origin, const char *host)
 {
     const char *mark = strstr(origin, "://");
 
-    if (!*origin || door_shares_with(d, origin))
+    if (!*origin || auth_shares_with(a, origin))
         return true;
     return mark && strcasecmp(mark + 3, host) == 0;
 }
 
-bool door_shares_with(const struct door *d, const char *origin)
+bool auth_shares_with(const struct auth *a, const char *origin)
 {
     struct host named;
 
     return *origin && host_read(origin, strlen(origin), FORM_ORIGIN, &named) == NULL &&
-           host_list_has(&d->origins, &named);
+           host_list_has(&a->origins, &named);
 }
 
 /* ---- keys ---- */
@@ -97,24 +97,24 @@ static double bucket_take(struct bucket *b, double rate)
 }
 
 /* With the lock held: whose key is it, may it do this, and not too often? */
-static void ask_keys(struct door *d, const char *authorization, enum role wanted, struct verdict *v)
+static void ask_keys(struct auth *a, const char *authorization, enum role wanted, struct verdict *v)
 {
     const char *presented = presented_key(authorization);
     const struct key *key = NULL;
     double wait;
 
-    if (d->keys) {
-        key = presented ? keys_find(d->keys, presented, strlen(presented)) : NULL;
+    if (a->keys) {
+        key = presented ? keys_find(a->keys, presented, strlen(presented)) : NULL;
         if (!key) {
             refuse(v, 401,
                    presented ? "this key is not known" : "this needs a key: Authorization: Bearer KEY");
             return;
         }
         snprintf(v->who, sizeof v->who, "%s", key->name);
-        v->pass = (struct pass){ .role = wanted, .checked = atomic_load(&d->reading) };
+        v->pass = (struct pass){ .role = wanted, .checked = atomic_load(&a->reading) };
         memcpy(v->pass.sha256, key->sha256, sizeof v->pass.sha256);
     }
-    wait = d->options.rate ? bucket_take(&d->buckets[key ? key - d->keys->keys : 0], (double)d->options.rate)
+    wait = a->options.rate ? bucket_take(&a->buckets[key ? key - a->keys->keys : 0], (double)a->options.rate)
                            : 0;
     if (wait > 0) {
         refuse(v, 429, "too many requests a second with this key");
@@ -124,36 +124,36 @@ static void ask_keys(struct door *d, const char *authorization, enum role wanted
     }
 }
 
-void door_ask(struct door *d, const struct head *head, const struct route *route, struct verdict *ret)
+void auth_check(struct auth *a, const struct head *head, const struct route *route, struct verdict *ret)
 {
     *ret = (struct verdict){ 0 };
     if (route && route->role == ROLE_PUBLIC)
         return;
-    if (!host_ok(d, head->host)) {
+    if (!host_ok(a, head->host)) {
         refuse(ret, 403, "the request's Host is not a name of this server, see --hosts");
-    } else if (!origin_ok(d, head->origin, head->host)) {
+    } else if (!origin_ok(a, head->origin, head->host)) {
         refuse(ret, 403, "pages of another origin may not call this server");
-    } else if (!(head->preflight[0] && !route && door_shares_with(d, head->origin))) {
-        pthread_mutex_lock(&d->lock);
-        ask_keys(d, head->authorization, route ? route->role : ROLE_PREDICT, ret);
-        pthread_mutex_unlock(&d->lock);
+    } else if (!(head->preflight[0] && !route && auth_shares_with(a, head->origin))) {
+        pthread_mutex_lock(&a->lock);
+        ask_keys(a, head->authorization, route ? route->role : ROLE_PREDICT, ret);
+        pthread_mutex_unlock(&a->lock);
     }
 }
 
-bool door_admits(struct door *d, struct pass *pass)
+bool auth_still_allows(struct auth *a, struct pass *pass)
 {
-    const unsigned reading = atomic_load(&d->reading);
-    bool admits = false;
+    const unsigned reading = atomic_load(&a->reading);
+    bool allowed = false;
 
     if (!pass->sha256[0] || pass->checked == reading)
         return true;
-    pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; d->keys && i < d->keys->n && !admits; i++)
-        admits = strcmp(d->keys->keys[i].sha256, pass->sha256) == 0 && d->keys->keys[i].role >= pass->role;
-    pthread_mutex_unlock(&d->lock);
-    if (admits)
+    pthread_mutex_lock(&a->lock);
+    for (size_t i = 0; a->keys && i < a->keys->n && !allowed; i++)
+        allowed = strcmp(a->keys->keys[i].sha256, pass->sha256) == 0 && a->keys->keys[i].role >= pass->role;
+    pthread_mutex_unlock(&a->lock);
+    if (allowed)
         pass->checked = reading;
-    return admits;
+    return allowed;
 }
 
 /* ---- open, reload, close ---- */
@@ -167,61 +167,61 @@ static struct bucket *buckets_new(size_t n, double rate)
     return b;
 }
 
-enum status door_reload(struct door *d, struct error *err)
+enum status auth_reload(struct auth *a, struct error *err)
 {
     struct keys *keys = NULL, *old_keys;
     struct bucket *buckets, *old_buckets;
-    const enum status st = d->options.keys ? keys_read(d->options.keys, &keys, err) : ST_OK;
+    const enum status st = a->options.keys ? keys_read(a->options.keys, &keys, err) : ST_OK;
 
     if (st != ST_OK)
         return st;
-    buckets = buckets_new(keys ? keys->n : 1, (double)d->options.rate);
+    buckets = buckets_new(keys ? keys->n : 1, (double)a->options.rate);
     if (!buckets) {
         keys_free(keys);
         return error_nomem(err);
     }
-    pthread_mutex_lock(&d->lock);
-    old_keys = d->keys;
-    old_buckets = d->buckets;
-    d->keys = keys;
-    d->buckets = buckets;
-    atomic_fetch_add(&d->reading, 1);
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_lock(&a->lock);
+    old_keys = a->keys;
+    old_buckets = a->buckets;
+    a->keys = keys;
+    a->buckets = buckets;
+    atomic_fetch_add(&a->reading, 1);
+    pthread_mutex_unlock(&a->lock);
     keys_free(old_keys);
     free(old_buckets);
     return ST_OK;
 }
 
-enum status door_open(const struct door_options *options, struct door **ret_door, struct error *err)
+enum status auth_open(const struct auth_options *options, struct auth **ret_auth, struct error *err)
 {
-    struct door *d = calloc(1, sizeof *d);
+    struct auth *a = calloc(1, sizeof *a);
     enum status st;
 
-    if (!d)
+    if (!a)
         return error_nomem(err);
-    d->options = *options;
-    pthread_mutex_init(&d->lock, NULL);
-    st = host_list_read(options->hosts, FORM_HOST, &d->hosts, err);
+    a->options = *options;
+    pthread_mutex_init(&a->lock, NULL);
+    st = host_list_read(options->hosts, FORM_HOST, &a->hosts, err);
     if (st == ST_OK)
-        st = host_list_read(options->origins, FORM_ORIGIN, &d->origins, err);
+        st = host_list_read(options->origins, FORM_ORIGIN, &a->origins, err);
     if (st == ST_OK)
-        st = door_reload(d, err);
+        st = auth_reload(a, err);
     if (st != ST_OK) {
-        door_close(d);
+        auth_close(a);
         return st;
     }
-    *ret_door = d;
+    *ret_auth = a;
     return ST_OK;
 }
 
-void door_close(struct door *d)
+void auth_close(struct auth *a)
 {
-    if (!d)
+    if (!a)
         return;
-    pthread_mutex_destroy(&d->lock);
-    host_list_release(&d->hosts);
-    host_list_release(&d->origins);
-    keys_free(d->keys);
-    free(d->buckets);
-    free(d);
+    pthread_mutex_destroy(&a->lock);
+    host_list_release(&a->hosts);
+    host_list_release(&a->origins);
+    keys_free(a->keys);
+    free(a->buckets);
+    free(a);
 }
