@@ -1,9 +1,9 @@
 /* server/http/reaper.c - see reaper.h. */
 #include "reaper.h"
 
+#include "connection_limit.h"
 #include "cxrd/clock.h"
 #include "cxrd/thread.h"
-#include "places.h"
 
 #include <malloc.h>
 #include <math.h>
@@ -22,7 +22,7 @@ enum {
 };
 
 struct peer {
-    struct place place;          /* first */
+    struct counted counted;      /* first */
     struct peer *next, **before; /* what points to this one */
     int fd;
     double deadline; /* clock_seconds() */
@@ -39,7 +39,7 @@ struct reaper {
     pthread_mutex_t lock; /* guards everything below, and all peers */
     pthread_cond_t wake;
     struct peer *peers;
-    struct places *places;
+    struct connection_limit *limit;
     struct reaper_counts counts;
     bool stopping;
     size_t most_since; /* connections, since memory was given back */
@@ -50,7 +50,7 @@ struct reaper {
 /* With the lock held. */
 static void unlink_peer(struct reaper *r, struct peer *p)
 {
-    places_leave(r->places, &p->place);
+    connection_limit_leave(r->limit, &p->counted);
     *p->before = p->next;
     if (p->next)
         p->next->before = p->before;
@@ -126,7 +126,7 @@ static size_t clamp(size_t n, size_t least, size_t most) { return n < least ? le
 
 static void reaper_free(struct reaper *r)
 {
-    places_free(r->places);
+    connection_limit_free(r->limit);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -149,8 +149,8 @@ enum status reaper_start(size_t most, size_t of_a_source, struct reaper **ret_re
     r->of_a_source = of_a_source ? of_a_source : r->room - r->room / 8;
     pthread_mutex_init(&r->lock, NULL);
     condition_init(&r->wake);
-    r->places = places_new(most);
-    if (!r->places)
+    r->limit = connection_limit_new(most);
+    if (!r->limit)
         st = error_nomem(err);
     if (st == ST_OK)
         st = thread_start(&r->thread, reaper_main, r, "the thread that watches deadlines", err);
@@ -191,9 +191,9 @@ static void ask_to_go(struct peer *p)
 }
 
 /* Tell one that waits to go; NULL: there is none. */
-static void displace(struct reaper *r, struct place *place)
+static void displace(struct reaper *r, struct counted *c)
 {
-    struct peer *p = (struct peer *)place;
+    struct peer *p = (struct peer *)c;
 
     if (!p)
         return;
@@ -208,8 +208,8 @@ bool reaper_make_room(struct reaper *r)
     bool room;
 
     pthread_mutex_lock(&r->lock);
-    if (places_taken(r->places) + r->spare >= r->most)
-        displace(r, places_give_way(r->places));
+    if (connection_limit_taken(r->limit) + r->spare >= r->most)
+        displace(r, connection_limit_give_way(r->limit));
     room = r->counts.connections < r->most;
     pthread_mutex_unlock(&r->lock);
     return room;
@@ -237,12 +237,12 @@ bool reaper_expect(struct reaper *r, int fd, const struct sockaddr *from)
         return false;
     *p = (struct peer){ .fd = fd, .deadline = clock_seconds() + LOST_S, .expected = true };
     pthread_mutex_lock(&r->lock);
-    entered = places_enter(r->places, &p->place, from);
+    entered = connection_limit_enter(r->limit, &p->counted, from);
     if (entered)
         link_peer(r, p);
     /* a few more may wait, so that one that asks at once is not displaced by the next */
-    if (entered && places_taken_of(&p->place) > r->of_a_source + r->spare)
-        displace(r, places_give_way_of(r->places, p->place.source));
+    if (entered && connection_limit_taken_of(&p->counted) > r->of_a_source + r->spare)
+        displace(r, connection_limit_give_way_of(r->limit, p->counted.source));
     pthread_mutex_unlock(&r->lock);
     if (!entered)
         free(p);
@@ -269,7 +269,7 @@ struct peer *reaper_add(struct reaper *r, int fd, double seconds)
 /* With the lock held. What goes is not given more time. */
 static void set_deadline(struct peer *p, double seconds)
 {
-    if (p->place.state != PLACE_GOES)
+    if (p->counted.state != CONNECTION_GOES)
         p->deadline = clock_seconds() + seconds;
 }
 
@@ -308,12 +308,12 @@ bool reaper_work(struct reaper *r, struct peer *p, const char **ret_why)
     if (!p)
         return true;
     pthread_mutex_lock(&r->lock);
-    if (places_working_of(&p->place) >= r->of_a_source)
+    if (connection_limit_working_of(&p->counted) >= r->of_a_source)
         why = "there are as many requests from this address as there may be at a time";
-    else if (places_working(r->places) >= r->room)
+    else if (connection_limit_working(r->limit) >= r->room)
         why = "the server is busy: there are as many requests as there may be at a time";
     else
-        places_work(r->places, &p->place);
+        connection_limit_work(r->limit, &p->counted);
     pthread_mutex_unlock(&r->lock);
     *ret_why = why;
     return !why;
@@ -324,7 +324,7 @@ void reaper_wait(struct reaper *r, struct peer *p, double seconds)
     if (!p)
         return;
     pthread_mutex_lock(&r->lock);
-    places_wait(r->places, &p->place);
+    connection_limit_wait(r->limit, &p->counted);
     p->begun = false;
     set_deadline(p, seconds);
     r->served_since = true;

@@ -3,11 +3,11 @@
  * libmicrohttpd's timeout starts again with every byte, so a client that sends one a second stays for ever. Here every
  * connection has a moment at which it is over, whatever came in the meantime: then its socket is shut down, which the
  * library sees as the end of the connection. Where a head is waited for and has come, but no network thread had the time to
- * read it, the connection stays until one has: the time that is limited is the client's. Some places are kept free of work, so that there is always one to come in, be
- * told that the server is busy, or have a probe answered.
+ * read it, the connection stays until one has: the time that is limited is the client's. Some connections are kept free of work, so
+ * that a client can always come in, be told that the server is busy, or have a probe answered.
  *
- * When places are short, some of those that wait for a request are told to go, see places.h: their sockets are shut down
- * for reading only. What has come is still read and answered, then the library sees the end. So a client that has asked
+ * When there are too many, some of those that wait for a request are told to go, see connection_limit.h: their sockets are shut
+ * down for reading only. Bytes that have come are still read and answered, then the library sees the end. So a client that has asked
  * has its reply, however late the network threads look at its connection. */
 #ifndef SERVER_HTTP_REAPER_H
 #define SERVER_HTTP_REAPER_H
