@@ -156,12 +156,12 @@ static enum status score(const struct serving *serving, const struct sent *sent,
     if (st == ST_OK) {
         struct session *s = sessions_take(serving->sessions);
 
-        team_enter(serving->team);
+        prediction_pool_enter(serving->pool);
         if (sees && !outside)
             st = decode(serving, sent, &a->image, &decode_ms, err);
         if (st == ST_OK)
-            st = predict_image(m, s, serving->team, &a->image, question, &a->prediction, err);
-        team_leave(serving->team);
+            st = predict_image(m, s, serving->pool, &a->image, question, &a->prediction, err);
+        prediction_pool_leave(serving->pool);
         sessions_give(serving->sessions, s);
     }
     a->prediction.timing.decode = decode_ms;
@@ -323,10 +323,10 @@ enum status answer_picture(const struct serving *serving, const struct http_requ
         return st == ST_NOTFOUND ? ST_FORMAT : st;
     outside = image_is_outside(sent.bytes, sent.n, sent.said_dicom);
     if (!outside)
-        team_enter(serving->team);
+        prediction_pool_enter(serving->pool);
     st = decode(serving, &sent, &ret->image, &ret->prediction.timing.decode, err);
     if (!outside)
-        team_leave(serving->team);
+        prediction_pool_leave(serving->pool);
     if (st == ST_OK)
         st = source_judge(&ret->image.source, serving->policy, err);
     finish(req, begun, st, res, ret, err);

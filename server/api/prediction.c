@@ -21,8 +21,8 @@ static double milliseconds_since(double *mark)
 
 /* The logits of the picture, and what the gate says of it.
  *   ret_x  [channels][size][size]: the network's input, also for the caller that explains it */
-static enum status look(const struct model *m, struct session *s, struct team *team, const struct image *img,
-                        float *ret_x, float logits[MAX_LABELS], struct prediction *p)
+static enum status look(const struct model *m, struct session *s, struct prediction_pool *pool,
+                        const struct image *img, float *ret_x, float logits[MAX_LABELS], struct prediction *p)
 {
     const struct preprocess *pre = model_preprocess(m);
     const size_t plane = pre->size * pre->size;
@@ -38,7 +38,7 @@ static enum status look(const struct model *m, struct session *s, struct team *t
             p->distance = gate_distance(model_gate(m), stats);
         preprocess_scale(grey, plane, pre, ret_x);
         p->timing.preprocess = milliseconds_since(&mark);
-        st = team_run(team, s, m, ret_x, logits);
+        st = prediction_pool_run(pool, s, m, ret_x, logits);
         p->timing.forward = milliseconds_since(&mark);
     }
     p->looked = true;
@@ -53,15 +53,15 @@ static enum status look(const struct model *m, struct session *s, struct team *t
     return st;
 }
 
-static enum status score(const struct model *m, struct session *s, struct team *team, const struct image *img,
-                         int explain, struct prediction *p)
+static enum status score(const struct model *m, struct session *s, struct prediction_pool *pool,
+                         const struct image *img, int explain, struct prediction *p)
 {
     const size_t n = preprocess_floats(model_preprocess(m));
     float logits[MAX_LABELS], beside[MAX_LABELS], *x = malloc((n + 1) * sizeof *x);
     enum status st = x ? ST_OK : ST_NOMEM;
 
     if (st == ST_OK && model_sees(m))
-        st = look(m, s, team, img, x, logits, p);
+        st = look(m, s, pool, img, x, logits, p);
     else
         model_bias(m, logits);
     if (st == ST_OK)
@@ -112,7 +112,7 @@ static enum status refuse_gated(const struct prediction *p, struct error *err)
     return error_set(err, ST_UNUSABLE, "this is not a picture that the model can be asked about: %s", codes);
 }
 
-enum status predict_image(const struct model *m, struct session *s, struct team *team,
+enum status predict_image(const struct model *m, struct session *s, struct prediction_pool *pool,
                           const struct image *img, const struct question *q, struct prediction *ret,
                           struct error *err)
 {
@@ -127,7 +127,7 @@ enum status predict_image(const struct model *m, struct session *s, struct team 
         st = take_source(&img->source, q->policy, ret, err);
     if (st != ST_OK)
         return st;
-    st = score(m, s, team, img, q->explain, ret);
+    st = score(m, s, pool, img, q->explain, ret);
     if (st == ST_NUMERIC)
         return error_set(err, st, "the model's result for this image is not a finite number");
     if (st != ST_OK)

@@ -3,9 +3,9 @@
 #define SERVER_API_PREDICTION_H
 
 #include "operating.h"
+#include "prediction_pool.h"
 #include "site.h"
 #include "source.h"
-#include "team.h"
 
 #include "cxrd/explain.h"
 #include "cxrd/heatmap.h"
@@ -53,11 +53,11 @@ enum { VERDICT_NONE = -1 };
 int prediction_verdict(const struct model *m, const struct prediction *p, size_t k);
 
 /* Preprocess and score. What the picture's file says of age, sex and view is taken where the question does not say it.
- *   team  may be NULL
+ *   pool  may be NULL
  *   img   not read by a model that sees no picture (model_sees()); may be NULL then
  * Errors: ST_UNUSABLE (an explanation, of a model that sees no picture; what source_judge() refuses; with POLICY_REJECT what the
  * gate warns of, and then ret->gate_warnings says why), ST_NUMERIC, ST_NOMEM. */
-MUST_USE enum status predict_image(const struct model *m, struct session *s, struct team *team,
+MUST_USE enum status predict_image(const struct model *m, struct session *s, struct prediction_pool *pool,
                                    const struct image *img, const struct question *q, struct prediction *ret,
                                    struct error *err);
 

@@ -13,7 +13,7 @@ struct serving {
     struct registry *registry;               /* which model answers; the same as in struct work */
     struct profiles *profiles;               /* and at which thresholds; the same as in struct work */
     struct sessions *sessions;               /* as many inference sessions as there are workers */
-    struct team *team;                       /* all cores for one prediction, when there is only one */
+    struct prediction_pool *pool;            /* all cores for one prediction, when there is only one */
     struct archive *archive;                 /* where results go that nobody waits for */
     const char *archive_maps;                /* which maps it gets, see maps.h; borrowed, NULL: none */
     struct metrics *metrics;                 /* the same as in struct accounting */

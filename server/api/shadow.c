@@ -4,7 +4,7 @@
 #include "answer.h"
 #include "kept_row.h"
 #include "metrics.h"
-#include "team.h"
+#include "prediction_pool.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/feedback_paired.h"
@@ -339,7 +339,7 @@ static void *shadow_main(void *arg)
 
         if (!slot)
             wait_a_second(s);
-        else if (team_predicting(s->options.team) > 0)
+        else if (prediction_pool_predicting(s->options.pool) > 0)
             pause_ms(LOOK_MS);
         else
             work_off(s, slot);

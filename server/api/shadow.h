@@ -22,7 +22,7 @@ struct shadow_options {
     struct profiles *profiles;
     struct store *store;
     struct score_keeper *keeper;
-    struct team *team;
+    struct prediction_pool *pool;
 };
 
 /* Goes on with the candidate that there was when the server ended. Errors: ST_IO, ST_NOMEM. */

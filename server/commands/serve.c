@@ -5,12 +5,12 @@
 #include "../api/drift_watch.h"
 #include "../api/feedback_watch.h"
 #include "../api/metrics.h"
+#include "../api/prediction_pool.h"
 #include "../api/record.h"
 #include "../api/routes.h"
 #include "../api/scrape.h"
 #include "../api/sessions.h"
 #include "../api/shadow.h"
-#include "../api/team.h"
 #include "../audit.h"
 #include "../descriptors.h"
 #include "../http/auth.h"
@@ -245,14 +245,14 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK)
         st = sessions_new(o->threads, &app->serving.sessions, err);
     if (st == ST_OK)
-        st = team_new(o->threads, &app->serving.team, err);
+        st = prediction_pool_new(o->threads, &app->serving.pool, err);
     if (st == ST_OK)
         st = canary_start(
             &(struct canary_options){ app->work.registry, app->work.store, record_taken_back, app },
             &app->serving.canary, err);
     if (st == ST_OK)
         st = shadow_start(&(struct shadow_options){ app->work.registry, app->serving.profiles,
-                                                    app->work.store, app->serving.keeper, app->serving.team },
+                                                    app->work.store, app->serving.keeper, app->serving.pool },
                           &app->serving.shadow, err);
     if (st == ST_OK && o->s3_credentials)
         st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
@@ -421,7 +421,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     archive_close(s->app.serving.archive);
     outgoing_close(s->app.work.outgoing);
     secret_free(s->app.s3_credentials);
-    team_free(s->app.serving.team);
+    prediction_pool_free(s->app.serving.pool);
     decoder_close(s->app.serving.decoder);
     sessions_free(s->app.serving.sessions);
     profiles_close(s->app.work.profiles);
