@@ -6,7 +6,7 @@
 #include "leaks.h"
 #include "model/kernels/kernels.h"
 #include "model/net/graph/graph.h"
-#include "model/net/reference.h"
+#include "plain_network.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -113,7 +113,7 @@ Test(batch, gradient_is_that_of_the_plain_loops)
         float *expected = malloc(c->net->n_params * sizeof *expected);
         float logits[N * N_NIH_LABELS], found_logits[N * N_NIH_LABELS];
 
-        cr_assert_eq(reference_batch_gradient(c->net, c->params, &c->batch, NULL, logits, expected), ST_OK);
+        cr_assert_eq(plain_batch_gradient(c->net, c->params, &c->batch, NULL, logits, expected), ST_OK);
         for (size_t threads = 1; threads <= 3; threads++) {
             double loss;
             float *found = gradient_of(c, threads, found_logits, &loss);
@@ -187,7 +187,7 @@ Test(batch, gradient_goes_back_from_the_features_as_they_were)
         rng_seed(&rng, 11, i);
         fill(&rng, c->params, c->net->n_params, -0.5f, 0.5f);
         expected = malloc(c->net->n_params * sizeof *expected);
-        cr_assert_eq(reference_batch_gradient(c->net, c->params, &c->batch, NULL, logits, expected), ST_OK);
+        cr_assert_eq(plain_batch_gradient(c->net, c->params, &c->batch, NULL, logits, expected), ST_OK);
         found = gradient_of(c, 2, logits, &loss);
         check_tensors(c->net, found, expected, (int)i);
         free(found);
@@ -236,7 +236,7 @@ static void check_frozen(const struct case_of *c)
     double loss;
     float *alone = frozen_gradient(c, 1, logits, &loss);
 
-    cr_assert_eq(reference_batch_gradient(net, c->params, &c->batch, NULL, logits, expected), ST_OK);
+    cr_assert_eq(plain_batch_gradient(net, c->params, &c->batch, NULL, logits, expected), ST_OK);
     for (size_t i = 0; i < net->head_weights; i++)
         cr_assert_eq(alone[i], 0, "parameter %zu of the backbone has a gradient", i);
     for (size_t i = net->head_weights; i < net->n_params; i++)

@@ -3,7 +3,7 @@
 #include "cxrd/labels.h"
 #include "leaks.h"
 #include "model/net/arch/arch.h"
-#include "model/net/reference.h"
+#include "plain_network.h"
 #include "random_graph.h"
 #include "sentence.h"
 #include "support.h"
@@ -283,7 +283,7 @@ static double loss_of(const struct sample *s, const float *values)
 {
     float logits[MAX_LABELS];
 
-    cr_assert_eq(reference_forward(s->net, values, 1, s->x, logits), ST_OK);
+    cr_assert_eq(plain_forward(s->net, values, 1, s->x, logits), ST_OK);
     return bce_sum(s->net->n_labels, logits, s->y, NULL) / (double)s->net->n_labels;
 }
 
@@ -320,7 +320,7 @@ TEST_WITHOUT_LEAKS(random_graph, has_the_gradient_that_its_answers_have)
         float *gradient = floats(s.net->n_params + s.net->n_state), logits[MAX_LABELS];
         double length = 0;
 
-        cr_assert_eq(reference_gradient(s.net, s.values, 1, s.x, s.y, logits, gradient), ST_OK);
+        cr_assert_eq(plain_gradient(s.net, s.values, 1, s.x, s.y, logits, gradient), ST_OK);
         for (size_t i = 0; i < s.net->n_params; i++)
             length += (double)gradient[i] * (double)gradient[i];
         length = sqrt(length);

@@ -10,7 +10,7 @@
 #include "double_net.h"
 #include "leaks.h"
 #include "model/net/loss.h"
-#include "model/net/reference.h"
+#include "plain_network.h"
 #include "sentence.h"
 #include "support.h"
 
@@ -246,7 +246,7 @@ static enum status run_reference(struct session *unused, const struct model *m, 
                                  float *ret_logits)
 {
     (void)unused;
-    return reference_forward(model_network(m), model_params(m), n, x, ret_logits);
+    return plain_forward(model_network(m), model_params(m), n, x, ret_logits);
 }
 
 TEST_WITHOUT_LEAKS(answer, of_the_reference_pass_is_that_of_float64_too)

@@ -5,7 +5,7 @@
 #include "cxrd/session.h"
 #include "cxrd/training.h"
 #include "leaks.h"
-#include "model/net/reference.h"
+#include "plain_network.h"
 #include "sentence.h"
 
 #include <criterion/criterion.h>
@@ -133,7 +133,7 @@ TEST_WITHOUT_LEAKS(large, an_mlp_answers_as_its_layers_do)
 
     cr_assert_eq(session_new(&s), ST_OK);
     cr_assert_eq(session_run(s, m, 1, x, logits), ST_OK);
-    cr_assert_eq(reference_forward(net, values, 1, x, truth), ST_OK);
+    cr_assert_eq(plain_forward(net, values, 1, x, truth), ST_OK);
     for (size_t k = 0; k < N_NIH_LABELS; k++)
         cr_assert_float_eq(logits[k], truth[k], 1e-5f, "%zu: %g, not %g", k, (double)logits[k],
                            (double)truth[k]);

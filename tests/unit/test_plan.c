@@ -6,7 +6,7 @@
 #include "model/core/floats.h"
 #include "model/net/graph/graph.h"
 #include "model/net/plan/plan.h"
-#include "model/net/reference.h"
+#include "plain_network.h"
 #include "plan_run.h"
 #include "random_graph.h"
 #include "support.h"
@@ -59,7 +59,7 @@ static double gap_of_logits(const struct network *net, const struct kernels *k, 
     float logits[IMAGES * MAX_LABELS], truth[IMAGES * MAX_LABELS];
 
     plan_forward(net, k, values, NULL, IMAGES, x, NULL, logits);
-    cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
+    cr_assert_eq(plain_forward(net, values, IMAGES, x, truth), ST_OK);
     return difference(logits, truth, IMAGES * net->n_labels);
 }
 
@@ -144,13 +144,13 @@ static struct outcome outcome_by_layers(const struct network *net, const struct 
 {
     struct outcome o = outcome_new(net, values);
     float logits[MOST_IMAGES * MAX_LABELS], y[MOST_IMAGES * MAX_LABELS];
-    const struct reference_norms norms = { k ? 1 : way->shards, way->norms, MOMENTUM,
-                                           way->norms == NORMS_BATCH ? o.state : NULL };
+    const struct plain_norms norms = { k ? 1 : way->shards, way->norms, MOMENTUM,
+                                       way->norms == NORMS_BATCH ? o.state : NULL };
 
     truths_fill(y, way->images * net->n_labels);
-    cr_assert_eq(reference_batch_gradient(net, values,
-                                          &(struct training_batch){ .n = way->images, .x = x, .y = y },
-                                          &norms, logits, o.gradients),
+    cr_assert_eq(plain_batch_gradient(net, values,
+                                      &(struct training_batch){ .n = way->images, .x = x, .y = y }, &norms,
+                                      logits, o.gradients),
                  ST_OK);
     return o;
 }
@@ -597,7 +597,7 @@ ParameterizedTest(size_t *index, plan, runs_every_architecture)
     plan_forward(net, kernels(), values, NULL, IMAGES, x, pool, shared);
     cr_assert_eq(memcmp(logits, shared, IMAGES * net->n_labels * sizeof *logits), 0,
                  "one thread and three give other bits");
-    cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
+    cr_assert_eq(plain_forward(net, values, IMAGES, x, truth), ST_OK);
     cr_assert_leq(difference(logits, truth, IMAGES * net->n_labels), ALLOWED);
     pool_free(pool);
     free(values);
@@ -865,7 +865,7 @@ static void check_dense(const struct network *net, const struct kernels *k)
     plan_forward(net, k, values, NULL, IMAGES, x, pool, one);
     cr_assert_eq(memcmp(logits, one, IMAGES * net->n_labels * sizeof *logits), 0,
                  "an image alone gives other bits");
-    cr_assert_eq(reference_forward(net, values, IMAGES, x, truth), ST_OK);
+    cr_assert_eq(plain_forward(net, values, IMAGES, x, truth), ST_OK);
     cr_assert_leq(difference(logits, truth, IMAGES * net->n_labels), ALLOWED);
     cr_assert_leq(gradient_gap_at(net, k, &(struct way){ IMAGES, 1, NORMS_BATCH }, values, x),
                   ALLOWED_SLOPES);

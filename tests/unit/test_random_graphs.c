@@ -10,8 +10,8 @@
 #include "double_net.h"
 #include "leaks.h"
 #include "model/core/floats.h"
-#include "model/net/reference.h"
 #include "picture.h"
+#include "plain_network.h"
 #include "plan_run.h"
 #include "random_graph.h"
 
@@ -288,7 +288,7 @@ static struct found answers(uint64_t seed, size_t nodes)
     d->batch.y = NULL;
     t = truth_of(d, d->values);
     f.loose = is_loose(&t, LOGITS);
-    cr_assert_eq(reference_forward(d->net, d->values, d->batch.n, d->x, logits), ST_OK);
+    cr_assert_eq(plain_forward(d->net, d->values, d->batch.n, d->x, logits), ST_OK);
     found_take(&f, off_by(&t, logits, LOGITS, &part), "layers", "logits");
     for (size_t i = 0; i < N_SETS; i++) {
         const struct kernels *k = kernels_named(SETS[i]);
@@ -323,13 +323,12 @@ static double off_of_layers(struct truth *t, const char **ret_part)
     const struct drawn *d = t->of;
     const size_t n_logits = d->batch.n * d->net->n_labels;
     float *found = outcome_new(d, d->values);
-    const struct reference_norms norms = { d->norms.n_shards, d->norms.norms, MOMENTUM,
-                                           d->norms.norms == NORMS_BATCH ? found + n_logits + d->net->n_params
-                                                                         : NULL };
+    const struct plain_norms norms = { d->norms.n_shards, d->norms.norms, MOMENTUM,
+                                       d->norms.norms == NORMS_BATCH ? found + n_logits + d->net->n_params
+                                                                     : NULL };
     double off;
 
-    cr_assert_eq(reference_batch_gradient(d->net, d->values, &d->batch, &norms, found, found + n_logits),
-                 ST_OK);
+    cr_assert_eq(plain_batch_gradient(d->net, d->values, &d->batch, &norms, found, found + n_logits), ST_OK);
     off = off_by(t, found, LOGITS | BEFORE_HEAD | HEAD | STATE, ret_part);
     free(found);
     return off;

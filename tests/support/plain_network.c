@@ -1,7 +1,7 @@
-/* model/net/reference.c - the network by its layers' plain loops: the truth that the kernels are tested against. */
-#include "reference.h"
+/* tests/support/plain_network.c - the network by its layers' plain loops: the truth that the kernels are tested against. */
+#include "plain_network.h"
 
-#include "layer.h"
+#include "model/net/layer.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -148,8 +148,8 @@ static enum status run_backward(struct trace *t, size_t n, const float *factors,
     return st;
 }
 
-enum status reference_forward(const struct network *net, const float *values, size_t n, const float *x,
-                              float *ret_logits)
+enum status plain_forward(const struct network *net, const float *values, size_t n, const float *x,
+                          float *ret_logits)
 {
     struct trace t;
     enum status st = trace_init(&t, net, values, 1, true, false);
@@ -269,9 +269,9 @@ static void statistics_end(const struct trace *t, const double *sums, const doub
     }
 }
 
-enum status reference_batch_gradient(const struct network *net, const float *values,
-                                     const struct training_batch *b, const struct reference_norms *norms,
-                                     float *ret_logits, float *ret_dparams)
+enum status plain_batch_gradient(const struct network *net, const float *values,
+                                 const struct training_batch *b, const struct plain_norms *norms,
+                                 float *ret_logits, float *ret_dparams)
 {
     const size_t n_shards = norms ? norms->n_shards : 1, features = shape_size(head_of(net)->in[0]);
     float *factors = b->dropout > 0 ? malloc(b->n * features * sizeof *factors) : NULL;
@@ -303,10 +303,10 @@ out:
     return st;
 }
 
-enum status reference_gradient(const struct network *net, const float *values, size_t n, const float *x,
-                               const float *y, float *ret_logits, float *ret_dparams)
+enum status plain_gradient(const struct network *net, const float *values, size_t n, const float *x,
+                           const float *y, float *ret_logits, float *ret_dparams)
 {
     const struct training_batch b = { .n = n, .x = x, .y = y };
 
-    return reference_batch_gradient(net, values, &b, NULL, ret_logits, ret_dparams);
+    return plain_batch_gradient(net, values, &b, NULL, ret_logits, ret_dparams);
 }
