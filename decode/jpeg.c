@@ -135,7 +135,7 @@ static enum status frame_header(const uint8_t *body, size_t n, unsigned marker, 
     return ST_OK;
 }
 
-/* What has been read of a file so far. */
+/* A file as far as it has been read. */
 struct reading {
     struct jpeg_frame frame;
     size_t n_scanned; /* components of all scans: of a sequential frame each is in one */

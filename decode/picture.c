@@ -80,7 +80,7 @@ static bool has_several_frames(struct dicom *d)
     return dicom_text_of(d, TAG_FRAMES, text, sizeof text) && tags_number(text, &n) && n > 1;
 }
 
-/* What cxrd itself wrote into an archive says so; an archive that sends on whatever comes in must not have it looked at. */
+/* A picture that cxrd itself wrote into an archive says so: an archive that sends on whatever comes in must not have it scored. */
 static bool is_own_result(struct dicom *d)
 {
     char manufacturer[65];

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What a sanitizer adds to the decoder: terabytes of address space that it never touches, and reports. A release has neither. */
+/* A sanitizer's additions to the decoder: terabytes of address space that it never touches, and reports. A release has neither. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define SANITIZED 1
 #elif defined __has_feature
@@ -126,7 +126,7 @@ static const struct allowed OF_HELPER[] = {
     { SCMP_SYS(prctl), 1, { 0, SCMP_CMP_EQ, PR_SET_SECCOMP, 0 } },
 };
 
-/* What a sanitizer does on its way to a report: without these it would die of the filter, and nobody would read it. */
+/* A sanitizer's calls on its way to a report: without these it would die of the filter, and nobody would read the report. */
 static const struct allowed OF_SANITIZER[] = {
     { SCMP_SYS(write), 1, { 0, SCMP_CMP_EQ, STDERR_FILENO, 0 } },
     { SCMP_SYS(getpid) },

@@ -1,5 +1,5 @@
 /* decode/sandbox.h - what is left to cxrd-decode. Two steps, each for good: the helper gives up all but what it takes to start
- * children and to speak to cxrd; a child gives up all but its own memory. What a process asks for beyond that kills it. */
+ * children and to speak to cxrd; a child gives up all but its own memory. A call beyond that kills the process. */
 #ifndef DECODE_SANDBOX_H
 #define DECODE_SANDBOX_H
 

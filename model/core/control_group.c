@@ -110,7 +110,7 @@ static bool find_mount(struct tree *tree)
 
 /* ---- the way up ---- */
 
-/* Our group as a path below the mount. What lies outside of the part that is mounted cannot be seen: the mount itself is
+/* Our group as a path below the mount. A group outside of the part that is mounted cannot be seen: the mount itself is
  * then the nearest of ours, as in a container without a namespace of its own. */
 static const char *below_mount(const struct tree *tree)
 {

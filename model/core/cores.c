@@ -11,7 +11,7 @@
 
 enum { MOST_CPUS = 1 << 16 };
 
-/* What is found on the way. */
+/* The limits met on the way up. */
 struct found {
     const char *root;
     struct cores *cores;

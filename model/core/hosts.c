@@ -18,7 +18,7 @@ static bool has_byte(const char *text, size_t n, char c) { return memchr(text, c
 
 /* ---- one item ---- */
 
-/* What no item may hold, before it is taken apart: the sentence says what the operator did, not what a parser met. */
+/* Faults that an item is searched for before it is taken apart: the sentence names the operator's mistake, not a parser's trouble. */
 static const char *find_fault(const char *text, size_t n)
 {
     if (n == 0)

@@ -15,7 +15,7 @@ const struct labels NIH_LABELS = {
 
 /* ---- a list of names ---- */
 
-/* What is wrong with a name, or NULL. */
+/* The fault of a name, or NULL. */
 static const char *name_fault(const char *name, size_t n)
 {
     const unsigned char first = n > 0 ? (unsigned char)name[0] : 0;
@@ -204,7 +204,7 @@ const struct label_synonym LABEL_SYNONYMS[] = {
 };
 const size_t N_LABEL_SYNONYMS = sizeof LABEL_SYNONYMS / sizeof LABEL_SYNONYMS[0];
 
-/* What the word means: a finding of NIH's, LABEL_NO_FINDING, or LABEL_UNKNOWN. */
+/* The word's meaning: a finding of NIH's, LABEL_NO_FINDING, or LABEL_UNKNOWN. */
 static int meaning_of(const char *word, size_t n)
 {
     for (size_t i = 0; i < NIH_LABELS.n; i++)

@@ -15,7 +15,7 @@ static bool begins(const void *bytes, size_t n, const char *with, size_t length)
     return n >= length && memcmp(bytes, with, length) == 0;
 }
 
-/* What the bytes are, and what is to be done about it; NULL: nothing that is known here. */
+/* The kind of file, and its remedy; NULL: a kind that is not known here. */
 static const char *recognise(const void *bytes, size_t n)
 {
     const char *text = bytes;

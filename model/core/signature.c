@@ -31,7 +31,7 @@ struct signers {
 
 /* ---- keys ---- */
 
-/* What a key is called. ST_FORMAT: it is of another kind. */
+/* A key's name. ST_FORMAT: it is of another kind. */
 static enum status name_of(const EVP_PKEY *key, char ret[SIGNER_TEXT_SIZE])
 {
     unsigned char raw[RAW_KEY];

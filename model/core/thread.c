@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
-/* What a thread does wrong is told to itself. Where that signal is blocked the kernel ends the process, and no handler is called:
+/* A thread's own fault is signalled to that thread. Where that signal is blocked the kernel ends the process, and no handler is called:
  * not the log's, which gives its last lines time, nor a sanitizer's. */
 static const int FAULTS[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS };
 

@@ -1,11 +1,11 @@
 /* model/foreign/foreign.h - what files of others leave open, whatever their format: which finding each output is, and how a picture
- * becomes their input. What is settled here is said in the import's report. */
+ * becomes their input. Each decision made here is told in the import's report. */
 #ifndef MODEL_FOREIGN_FOREIGN_H
 #define MODEL_FOREIGN_FOREIGN_H
 
 #include "cxrd/import.h"
 
-/* What is known of a file's outputs, before anybody was asked. */
+/* A file's outputs as far as the file itself tells, before anybody was asked. */
 struct output_sayings {
     size_t n;          /* outputs; 0: it has no head */
     const char *names; /* between commas, as struct import_options has labels; NULL: they are not known */

@@ -98,7 +98,7 @@ static char *calibration_note(const struct outputs *outputs)
     return calibration_text(&c, outputs->labels.n);
 }
 
-/* What the model's notes say of where it is from. NULL without memory. */
+/* The notes on where the model is from. NULL without memory. */
 static json_t *notes_of(const struct outputs *outputs, const json_t *report)
 {
     char *text = json_text(report, JSON_COMPACT), *calibration = NULL;

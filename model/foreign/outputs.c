@@ -31,7 +31,7 @@ static size_t count_items(const char *text)
     return n;
 }
 
-/* What the outputs are called, and by whom. */
+/* The outputs' names, and who gave them. */
 struct naming {
     const char *names, *from;
 };
@@ -90,7 +90,7 @@ static enum status thresholds_of(const struct import_options *o, const struct ou
 
 /* ---- one output ---- */
 
-/* What a sentence, a log and JSON can show of a name. */
+/* A name cut and cleaned for a sentence, a log and JSON. */
 static const char *visible(const char *name, size_t n, char ret[LABEL_SIZE])
 {
     size_t i;

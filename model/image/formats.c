@@ -71,7 +71,7 @@ static const struct format {
     { "ZIP", 0, 4, "PK\x03\x04", false, NULL },
 };
 
-/* What a client that puts pictures into texts sends: JSON, a data URL, or base64 of a PNG, a JPEG or a DICOM file's preamble. */
+/* Pictures that a client has put into texts: JSON, a data URL, or base64 of a PNG, a JPEG or a DICOM file's preamble. */
 static bool is_wrapped(const uint8_t *bytes, size_t n)
 {
     static const char *const BEGINNINGS[] = { "{", "[{", "data:", "iVBORw0KGgo", "/9j/", "AAAAAAAAAAAAAAAA" };

@@ -16,7 +16,7 @@ static const double CHEST[GATE_PARTS] = { 89,  121, 122, 92,  145, 123, 127, 141
 /* A film's grey values spread by 29 or more (standard deviation), the least of all that were measured. */
 static const double LEAST_STD = 10;
 
-/* 11 of the 112,120 films of the NIH table were taken with other proportions, 1 in 1,000 beyond 1.35. What is
+/* 11 of the 112,120 films of the NIH table were taken with other proportions, 1 in 1,000 beyond 1.35. A picture that is
  * stretched more than this into a square is another shape than any chest that was seen. */
 static const double MOST_ASPECT = 1.5;
 

@@ -52,7 +52,7 @@ static void pixels_add(struct png_stream *s, const uint8_t *data, uint32_t size)
     s->size += size;
 }
 
-/* What is there of a chunk of pixels that the file is cut in. */
+/* The beginning of a chunk of pixels in which the file is cut off. */
 static void pixels_add_cut(struct png_stream *s, const uint8_t *p, size_t left)
 {
     enum { HEAD = 8 };

@@ -2,8 +2,8 @@
  *
  * A pixel needs its left neighbour, so a row alone is one long chain of additions: Paeth's choice makes it some seven
  * cycles a pixel. But row y at column x needs only columns up to x of the row above. So eight rows go at once, each a
- * column behind the one above it: lane k of a vector is row k at column t - k. What lane k needs from above is what
- * lane k - 1 made a step ago: a shift of the last result by one lane. All five filters are computed and each lane
+ * column behind the one above it: lane k of a vector is row k at column t - k. Lane k needs from above
+ * the result that lane k - 1 made a step ago: a shift of the last result by one lane. All five filters are computed and each lane
  * keeps its own, so rows of different kinds go together. On 1024x1024 radiographs, mostly Paeth, this takes a third
  * of the time of plain loops. */
 #include "unfilter.h"

@@ -1,7 +1,7 @@
 /* model/image/warm_up.c - the libraries behind pictures, bound before there is one.
  *
  * Debian's zlib is not linked with -z now: a function that it calls for the first time is looked up then, and the lookup
- * keeps the vector registers on the stack of the thread that called. What memcpy() has just carried stands in them: 32
+ * keeps the vector registers on the stack of the thread that called. The bytes that memcpy() has just carried stand in them: 32
  * bytes of a picture or of a map, which nobody can overwrite afterwards. */
 #include "cxrd/image.h"
 

@@ -63,7 +63,7 @@ static bool labels_join(const json_t *list, char ret[LABELS_TEXT_SIZE])
     return used > 0;
 }
 
-/* What its maker says of its outputs, between commas, or as a JSON list of texts.
+/* Its maker's names of the outputs, between commas, or as a JSON list of texts.
  *   room  for such a list; NULL: none was needed */
 static const char *labels_said(const struct array_file *f, char room[LABELS_TEXT_SIZE])
 {

@@ -109,7 +109,7 @@ static const struct layout LAYOUTS[] = {
     { "timm", "mobilenet_v2", "blocks.6.0.conv_pwl.weight", NULL, "features.0.0.weight", timm_name },
 };
 
-/* What stands before a name's end; SIZE_MAX: it does not end so, or inside of a word. */
+/* The length of the part before a name's end; SIZE_MAX: it does not end so, or inside of a word. */
 static size_t before(const char *name, const char *end)
 {
     const size_t n = strlen(name), m = strlen(end);

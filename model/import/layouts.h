@@ -21,7 +21,7 @@ struct layout {
 /* The layout of these tensors, and what stands before their names: "module." and the like. NULL: none is known. */
 const struct layout *layout_find(const struct array *arrays, size_t n, char ret_prefix[ARRAY_NAME_SIZE]);
 
-/* What a tensor is called here, once its prefix is gone. */
+/* A tensor's name here, once its prefix is gone. */
 bool layout_name(const struct layout *l, const char *theirs, char ret[TENSOR_NAME_BYTES]);
 
 /* Whether a name, without its prefix, is that of a dense layer at the end: "classifier.weight", "fc.0.bias". */

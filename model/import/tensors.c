@@ -204,7 +204,7 @@ static enum status outputs_settle(struct importing *im)
     return st;
 }
 
-/* What its maker trained it on is not in the file. torchvision's, timm's and CheXNet's are given ImageNet's mean and deviation. */
+/* The file does not tell the scaling of its training pictures. torchvision's, timm's and CheXNet's are given ImageNet's mean and deviation. */
 static enum status input_settle(struct importing *im)
 {
     const size_t channels = channels_of(im);

@@ -66,14 +66,14 @@ ALWAYS_INLINE struct inside columns_inside(const struct geometry *g, size_t colu
     return inside_of(column, k->w, k->stride_w, k->dilation_w, k->left, g->in.w);
 }
 
-/* What tap (u, v) of the window at a result looks at; of one outside the picture a number wraps, and is then too large. */
+/* The pixel that tap (u, v) of the window at a result reads; outside the picture its number wraps, and is then too large. */
 ALWAYS_INLINE struct cell cell_of_tap(const struct window *k, struct cell at, size_t u, size_t v)
 {
     return (struct cell){ at.image, at.row * k->stride_h + u * k->dilation_h - k->top,
                           at.column * k->stride_w + v * k->dilation_w - k->left };
 }
 
-/* What the sum over a window is divided by in a mean. */
+/* The divisor of a window's sum in a mean. */
 ALWAYS_INLINE float mean_area(const struct window *k, struct inside rows, struct inside columns)
 {
     if (k->count_include_pad)

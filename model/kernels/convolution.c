@@ -22,7 +22,7 @@ _Static_assert(STRIP % MR == 0, "a whole strip has no short tile");
 
 static const float ZEROS[P] __attribute__((aligned(64)));
 
-/* What the results of some pixels are summed over: `runs` times `size` floats, which lie in panels. */
+/* The floats that some pixels' results are sums over: `runs` times `size` floats, which lie in panels. */
 struct strip {
     size_t n; /* pixels */
     size_t runs, size, panel;
@@ -279,7 +279,7 @@ static struct panel panel_of(const struct geometry *g, const struct operands *o,
                            .y = o->y + c / P * g->y.panel };
 }
 
-/* What is made of a pixel's sums, on the way to the results: VL of the panel's, from j on. */
+/* The ending of a pixel's sums, on the way to the results: VL of the panel's, from j on. */
 ALWAYS_INLINE void half_finish(const enum activation activation, const struct panel *p, size_t t, size_t j,
                                vf sum)
 {

@@ -43,7 +43,7 @@ static void gather_dy(const struct geometry *g, const float *dy, const struct st
     }
 }
 
-/* What tap (u, v) sees, 0 outside. */
+/* The pixels that tap (u, v) sees, 0 outside. */
 static void gather_tap(const struct geometry *g, const float *x, size_t u, size_t v, const struct strip *s)
 {
     static const float zeros[P] __attribute__((aligned(64)));

@@ -39,7 +39,7 @@ enum activation {
     ACT_LEAKY_RELU
 };
 
-/* Channels are whole panels: the caller rounds them up. What is beyond the network's own channels holds zeros in weights and
+/* Channels are whole panels: the caller rounds them up. Channels beyond the network's own hold zeros in weights and
  * biases, any finite numbers in inputs; in results it is what zeros give, always finite. A second vector of the last panel that is none of the
  * network's at all is neither read nor written, but by Winograd: of 16 channels in panels of 32 it would be half of all that is moved. */
 struct geometry {

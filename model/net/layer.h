@@ -10,14 +10,14 @@
 
 enum { LAYER_MAX_TENSORS = 4 };
 
-/* What a layer wants stored: its parameters first, then its state. */
+/* A layer's values in the file: its parameters first, then its state. */
 struct described {
     const char *suffix; /* "weight" */
     struct tensor
         tensor; /* rank, dims, fans, initial, state; name, offset and count are the network's to fill in */
 };
 
-/* What the author of a node of a kind says of it, beside what it reads. */
+/* The settings that an author gives a node, beside its inputs. */
 enum takes {
     TAKES_NAME = 1, /* its tensors' */
     TAKES_CHANNELS = 2,

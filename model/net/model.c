@@ -102,7 +102,7 @@ static enum status gate_read(struct model *m, struct error *err)
     return m->gate ? gate_parse(text, m->gate, err) : error_nomem(err);
 }
 
-/* What its notes say of which rows it was trained on, if anything. */
+/* The notes on the rows that it was trained on, if there are any. */
 static enum status trained_rows_read(struct model *m, struct error *err)
 {
     const char *text = json_string_value(json_object_get(m->notes, DATA_NOTE));
@@ -125,7 +125,7 @@ static enum status notes_read(struct model *m, struct error *err)
     return st == ST_OK ? trained_rows_read(m, err) : st;
 }
 
-/* What a model may ask of memory: densenet121 at 1,024 pixels takes 0.3 GiB for a picture, VGG-16's 3x3 filters four times their size. */
+/* The most memory that a model may ask for: densenet121 at 1,024 pixels takes 0.3 GiB for a picture, VGG-16's 3x3 filters four times their size. */
 enum { MAX_MEMORY = 1 << 28 /* floats */ };
 
 /* The weights as the kernels read them. */

@@ -162,7 +162,7 @@ static enum status rates_read(const json_t *finding, const char *label, size_t k
     return st;
 }
 
-/* What older versions did not write. */
+/* Members that older versions did not write. */
 static enum status rest_read(const json_t *finding, const char *label, size_t k, struct operating_points *p,
                              size_t *ret_members, struct error *err)
 {

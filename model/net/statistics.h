@@ -4,7 +4,7 @@
 
 #include "plan/plan.h"
 
-/* What the shards of a step had. A shard without images has nothing to say. */
+/* Images and statistics of a step's shards. A shard without images adds nothing. */
 struct shard_statistics {
     size_t n_shards;
     const size_t *images; /* [n_shards] */
@@ -13,8 +13,8 @@ struct shard_statistics {
 };
 
 /* state [n_state]: state += momentum * (mean of the shards - state), each by its number of images, in their order; the variance is
- * that of what a shard's n values are drawn from, n / (n - 1) times theirs, and stays where no shard has two. What the plan leaves
- * out, since nobody reads it, stays too. */
+ * that of what a shard's n values are drawn from, n / (n - 1) times theirs, and stays where no shard has two. A value that the
+ * plan leaves out, since nobody reads it, stays too. */
 void statistics_follow(const struct plan *p, const struct shard_statistics *s, double momentum, float *state);
 
 #endif

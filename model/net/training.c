@@ -388,7 +388,7 @@ static void collect_head(const struct batch *b, size_t thread, size_t at)
 
 /* ---- all of it ---- */
 
-/* What is left: the head's bias and inputs. */
+/* The rest: the head's bias and inputs. */
 static void collect_rest(struct training *t)
 {
     const struct plan *p = t->plan;

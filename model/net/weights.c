@@ -220,7 +220,7 @@ static bool is_ours(const char *key)
     return false;
 }
 
-/* What is left of the metadata: the model's notes. NULL without memory. */
+/* The rest of the metadata: the model's notes. NULL without memory. */
 static json_t *notes_of(const json_t *metadata)
 {
     json_t *notes = json_object(), *value;
@@ -345,7 +345,7 @@ static json_t *preprocess_json(const struct preprocess *pre)
                      numbers_text(pre->std, pre->stds, preprocess_channels(pre)));
 }
 
-/* What there is to say of a network beside its architecture. */
+/* A network's properties beside its architecture. */
 static bool network_put(const struct network *net, json_t *metadata)
 {
     bool ok = true;

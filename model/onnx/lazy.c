@@ -135,7 +135,7 @@ static void linear_scale(struct reader *r, struct lazy *l, size_t n, const float
     l->weights = weights;
 }
 
-/* What the file does to its input before anything else reads it is scaling, which the preprocessing does for us, where it is the
+/* An operation on the input before anything else reads it is scaling, which the preprocessing does for us, where it is the
  * same for all channels and keeps the order of grey values. */
 static bool is_image_scaling(const struct reader *r, const struct value *v, size_t n, const float *scale,
                              const float *shift)

@@ -63,7 +63,7 @@ static bool value_at(const uint8_t **at, const uint8_t *end, unsigned type, size
 static enum status message_walk(struct walk *w, const ProtobufCMessageDescriptor *d, const uint8_t *at,
                                 const uint8_t *end, size_t depth);
 
-/* What a field holds: a message is walked, anything else is bytes. */
+/* The kind of a field: a message is walked, anything else is bytes. */
 static enum status inside(struct walk *w, const ProtobufCMessageDescriptor *d,
                           const ProtobufCFieldDescriptor *field, const uint8_t *at, size_t n, size_t depth)
 {

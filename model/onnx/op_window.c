@@ -35,7 +35,7 @@ static void border_of(struct reader *r, struct border *ret)
         *ret = (struct border){ (size_t)values[0], (size_t)values[1], (size_t)values[2], (size_t)values[3] };
 }
 
-/* What makes the result as large as the input, divided by the stride: the odd cell goes to the end, or to the beginning. */
+/* The border that makes the result as large as the input, divided by the stride: the odd cell goes to the end, or to the beginning. */
 static void same_border(size_t side, size_t extent, size_t stride, bool lower, size_t *ret_first,
                         size_t *ret_last)
 {
@@ -91,7 +91,7 @@ static void window_of(struct reader *r, struct shape in, struct window *w)
     window_border(r, in, w);
 }
 
-/* What is padded before a window becomes its border. The view is that without the padding. */
+/* Padding before a window becomes its border. The view is that without the padding. */
 static struct view unpadded(struct reader *r, struct border *ret)
 {
     struct value *v = node_input(r, 0);

@@ -5,7 +5,7 @@
 
 enum { MANY = 512 }; /* the last layer of DenseNet-264's largest block joins 65 */
 
-/* What is known and still refused, because it would mean something else. */
+/* Operators that are known and still refused, because they would mean something else. */
 static void refuse_softmax(struct reader *r)
 {
     reader_refuse(

@@ -29,7 +29,7 @@ const char *own_logits(const Onnx__ModelProto *m)
     return own_property(m, "inputs") ? LOGITS_BY_PICTURE : LOGITS;
 }
 
-/* What becomes a note: all that the model's own parts do not say. */
+/* The members that become notes: all that the model's own parts do not say. */
 static bool is_note(const char *key)
 {
     static const char *const PARTS[] = { "format",  "architecture", "graph",        "image_size",

@@ -161,7 +161,7 @@ static struct onnx_input picture_put(struct reading *in)
     return (struct onnx_input){ p->name, view_of(r, node, d, p->channels_last) };
 }
 
-/* What was divided by: of the numbers whose inverse is this float32 the shortest decimal, since 63 is what its author wrote and not
+/* The divisor: of the numbers whose inverse is this float32 the shortest decimal, since 63 is what its author wrote and not
  * 62.999996. */
 static float divisor_of(float inverse)
 {
@@ -188,7 +188,7 @@ static bool scaling_compose(const struct reader *r, float *mean, float *std)
     return *std > 0 && isfinite(*std) && isfinite((0 - *mean) / *std) && isfinite((255 - *mean) / *std);
 }
 
-/* What the graph does to its input first, done to grey values. */
+/* The graph's first operations on its input, done to grey values. */
 static void scaling_finish(struct reading *in)
 {
     struct preprocess *p = &in->pre;
@@ -200,7 +200,7 @@ static void scaling_finish(struct reading *in)
         reader_refuse(&in->r, "what the graph does to its picture first makes no numbers of grey values");
 }
 
-/* What is known of the outputs becomes the head. Errors: r->st. */
+/* The outputs, as far as they are known, become the head. Errors: r->st. */
 static void head_find_out(struct reading *in, struct value *v, json_t *report)
 {
     struct reader *r = &in->r;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a node is called in sentences: its name, or that of what it gives. */
+/* A node's name in sentences: its own, or that of its output. */
 static const char *node_name(const Onnx__NodeProto *node)
 {
     if (node->name && node->name[0])

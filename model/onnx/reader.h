@@ -29,7 +29,7 @@ struct constant {
     const int64_t *integers; /* NULL: they are floats */
 };
 
-/* What a node of our network gives, seen as a tensor of ONNX's: [batch], then its numbers in the order of the node's shape,
+/* The result of a node of our network, seen as a tensor of ONNX's: [batch], then its numbers in the order of the node's shape,
  * [c][h][w]; or, with channels_last, of [h][w][c]: then it has rank 4, or 2, where all are in a row. */
 struct view {
     size_t node;
@@ -37,7 +37,7 @@ struct view {
     bool channels_last; /* never of one channel or one cell: there both orders are the same */
 };
 
-/* What is not a node yet, because what comes next may become a part of it. */
+/* An operation that is not a node yet, because the next one may become a part of it. */
 enum lazy_kind {
     LAZY_NONE,
     LAZY_LINEAR, /* a convolution or a dense layer: a scale and a shift behind it go into its weights */
@@ -129,7 +129,7 @@ const struct constant *input_constant(struct reader *r, size_t i); /* NULL: left
 const struct constant *input_weights(struct reader *r, size_t i,
                                      const char *what); /* refused where it is no constant of floats */
 
-/* What the node gives. */
+/* The node's output. */
 void give_constant(struct reader *r, const struct constant *c);
 void give_view(struct reader *r, const struct view *v);
 void give_view_of(struct reader *r, size_t result, const struct view *v); /* of several */

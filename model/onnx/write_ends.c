@@ -51,7 +51,7 @@ _Static_assert(PREPROCESS_CHANNELS == 3, "as many as write_scaling() names");
 
 /* ---- inputs ---- */
 
-/* What each is taken as where it is not known: its mean, or what it is on the average beside the other half of a history. */
+/* The value of each where it is not known: its mean, or what it is on the average beside the other half of a history. */
 static const char *put_expected(struct writer *w, const struct inputs *in)
 {
     int64_t *others = writer_alloc(w, in->n * sizeof *others);

@@ -9,7 +9,7 @@
 /* "image" [n][1][S][S] as node 0 of the network has it, which may be of more channels. Returns the result's name. */
 const char *write_scaling(struct writer *w, const struct model *m);
 
-/* What the logits are called, and those of a picture's alone where what is known beside it is added. */
+/* The names of the logits, and of those by the picture alone where other inputs are added. */
 #define LOGITS            "logits"
 #define LOGITS_BY_PICTURE "logits_by_picture"
 

@@ -68,7 +68,7 @@ static struct result in_form_of(const struct layers *l, size_t node, const char 
 
 /* ---- what several kinds have ---- */
 
-/* What the result of a node is called. */
+/* The name of a node's result. */
 static const char *name_of(struct layers *l, size_t i)
 {
     return i + 1 == l->net->n_nodes ? l->logits : writer_name(l->w, "%s_%zu", l->net->nodes[i].ops->kind, i);

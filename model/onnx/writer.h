@@ -31,8 +31,8 @@ void *writer_alloc(struct writer *w, size_t n);
 /* A text, formatted; "" without memory. */
 const char *writer_name(struct writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Add a node: op(inputs) -> output. Of `inputs` [n] the names count. Returns the output's name. What follows adds attributes to the
- * latest node. */
+/* Add a node: op(inputs) -> output. Of `inputs` [n] the names count. Returns the output's name. The calls below add attributes to
+ * the latest node. */
 const char *writer_node(struct writer *w, const char *op, const char *output, size_t n,
                         const char *const inputs[]);
 void writer_int(struct writer *w, const char *attribute, int64_t value);
@@ -48,7 +48,7 @@ const char *writer_int64s(struct writer *w, const char *name, const int64_t *val
 /* One number; the same constant each time that it is asked for. */
 const char *writer_number(struct writer *w, float value);
 
-/* What goes in, and what comes out: float32 of these dimensions, a batch of them where `dims[0]` is 0.
+/* Inputs and outputs: float32 of these dimensions, a batch of them where `dims[0]` is 0.
  *   doc  a sentence for readers */
 void writer_input(struct writer *w, const char *name, size_t rank, const size_t dims[], const char *doc);
 void writer_output(struct writer *w, const char *name, size_t rank, const size_t dims[], const char *doc);

@@ -1,4 +1,4 @@
-/* model/torch/calls.c - the operations that Python would call something for. What they would make is noted down, nothing is
+/* model/torch/calls.c - the operations that Python would call something for. Their result is noted down, nothing is
  * called. Every number that a tensor is described by is held against its storage before it is believed. */
 #include "machine.h"
 

@@ -34,7 +34,7 @@ static const struct known KNOWN[] = {
     { "torch", "CharStorage", STORAGE_OF(DTYPE_I8) },
     { "torch", "ByteStorage", STORAGE_OF(DTYPE_U8) },
     { "torch", "BoolStorage", STORAGE_OF(DTYPE_BOOL) },
-    /* What stands beside the tensors of a checkpoint: settings, figures, states of optimisers. Not read. */
+    /* Objects beside the tensors of a checkpoint: settings, figures, states of optimisers. Not read. */
     { "torch", "Size", IS(GLOBAL_OTHER) },
     { "torch", "device", IS(GLOBAL_OTHER) },
     { "torch", "float32", IS(GLOBAL_OTHER) },

@@ -154,7 +154,7 @@ static enum status do_text(struct pickle *p) { return text(p, 4); }
 static enum status do_short_text(struct pickle *p) { return text(p, 1); }
 static enum status do_none(struct pickle *p) { return push(p, (struct value){ .kind = KIND_NONE }); }
 
-/* What refers to itself is made first, and what was begun around it is dropped. */
+/* An object that refers to itself is made first, and the one begun around it is dropped. */
 static enum status do_pop(struct pickle *p)
 {
     value_id dropped;
@@ -177,7 +177,7 @@ static enum status do_empty_dict(struct pickle *p) { return push_empty(p, KIND_D
 static enum status do_empty_list(struct pickle *p) { return push_empty(p, KIND_LIST); }
 static enum status do_empty_tuple(struct pickle *p) { return push_empty(p, KIND_TUPLE); }
 
-/* What lies on the stack from `first` on becomes the items of `to`. */
+/* The values on the stack from `first` on become the items of `to`. */
 static enum status hang_all(struct pickle *p, size_t first, value_id to)
 {
     enum status st = ST_OK;
@@ -221,7 +221,7 @@ static enum status do_tuple1(struct pickle *p) { return tuple_of(p, 1); }
 static enum status do_tuple2(struct pickle *p) { return tuple_of(p, 2); }
 static enum status do_tuple3(struct pickle *p) { return tuple_of(p, 3); }
 
-/* What lies on the stack from `first` on goes into the list or dictionary below it; into an object that is not read it goes without
+/* The values on the stack from `first` on go into the list or dictionary below them; into an object that is not read they go without
  * a trace. */
 static enum status fill(struct pickle *p, size_t first, enum kind kind)
 {
@@ -343,7 +343,7 @@ static enum status (*const OPERATIONS[256])(struct pickle *p) = {
     ['b'] = do_build,       ['Q'] = do_persistent,
 };
 
-/* What is left of the stack at STOP is one value. */
+/* At STOP one value is left on the stack. */
 static enum status result(struct pickle *p, value_id *ret_root)
 {
     if (p->n_marks || p->depth != 1)

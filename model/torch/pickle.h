@@ -30,7 +30,7 @@ enum kind {
     KIND_OTHER, /* an object that is not read here, and that Python would have made by a call */
 };
 
-/* What a name stands for. */
+/* The meaning of a name. */
 enum global {
     GLOBAL_TENSOR,    /* torch._utils._rebuild_tensor, _rebuild_tensor_v2 */
     GLOBAL_PARAMETER, /* torch._utils._rebuild_parameter */

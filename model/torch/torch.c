@@ -286,7 +286,7 @@ static enum status next_pickle(struct reading *r, struct pickle *p, size_t *at, 
     return st;
 }
 
-/* What torch says of the machine that wrote it, behind the magic number and the number of this format. */
+/* The machine that wrote it, in torch's words, behind the magic number and the number of this format. */
 static enum status head_check(struct reading *r, size_t *at)
 {
     struct pickle p = { 0 };

@@ -1,4 +1,4 @@
-/* model/torch/walk.c - see walk.h. What refers to itself, or to the same thing again and again, ends at a depth and at a number of
+/* model/torch/walk.c - see walk.h. An object that refers to itself, or to the same thing again and again, ends at a depth and at a number of
  * steps. */
 #include "walk.h"
 

@@ -62,7 +62,7 @@ static enum heard socket_read(int socket, double deadline, void *ret, size_t n)
 
 /* ---- beginning ---- */
 
-/* What it may know of this process' surroundings. */
+/* All that it may know of this process' surroundings. */
 static const char *const ENVIRONMENT[] = { "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS",
                                            "TSAN_OPTIONS" };
 enum { N_ENVIRONMENT = sizeof ENVIRONMENT / sizeof ENVIRONMENT[0], MOST_ENVIRONMENT = 4096 };

@@ -15,7 +15,7 @@ void arch_resnet18(struct graph *g);
 void arch_resnet50(struct graph *g);
 void arch_mobilenet_v2(struct graph *g);
 
-/* What several of them begin with: the image in as many channels as the network's first convolution sees. */
+/* The beginning that several share: the image in as many channels as the network's first convolution sees. */
 size_t arch_colours(struct graph *g);
 
 /* Convolution without a bias, normalisation and `ops` after it, NULL: nothing. */

@@ -61,7 +61,7 @@ static bool is_end(const struct node *l)
             l->window.stride_w == l->window.w);
 }
 
-/* What the head reads, before it is averaged. */
+/* The value that the head reads, before it is averaged. */
 static size_t end_of(const struct network *net)
 {
     size_t at = net->nodes[net->n_nodes - 1].from[0];

@@ -29,7 +29,7 @@ static size_t step(struct graph *g, size_t from, const struct place *p, size_t i
                           1, ops);
 }
 
-/* What goes round the convolutions: the input, brought to the result's shape. */
+/* The shortcut around the convolutions: the input, brought to the result's shape. */
 static size_t shortcut(struct graph *g, size_t from, const struct place *p, size_t out)
 {
     char norm[80];

@@ -126,7 +126,7 @@ static void tensor_add(struct graph *g, const char *name, const struct described
     net->tensors[net->n_tensors++] = t;
 }
 
-/* What a node costs, as its kernel does it: groups are written out. */
+/* A node's cost, as its kernel does it: groups are written out. */
 static double products_of(const struct node *l)
 {
     const double out = (double)shape_size(l->out);
@@ -168,7 +168,7 @@ static void work_out(struct graph *g, struct node *l, const char *name)
     l->n_state = g->net->n_state - l->state;
 }
 
-/* What the node's kind takes, the rest wiped: nodes that do the same are alike. */
+/* The fields that the node's kind takes, the rest wiped: nodes that do the same are alike. */
 static struct node taken(const struct node *node)
 {
     const unsigned takes = node->ops->takes;

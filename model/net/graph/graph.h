@@ -24,7 +24,7 @@ void graph_begin(struct graph *g, const char *architecture, size_t image_size, s
  *   name  NULL: it has no tensors. */
 size_t graph_add(struct graph *g, const struct node *node, const char *name);
 
-/* What graph_add() takes for the kinds that are used most. Convolutions are "same" but for their stride: pad is half the
+/* Arguments of graph_add() for the kinds that are used most. Convolutions are "same" but for their stride: pad is half the
  * kernel. */
 size_t graph_conv(struct graph *g, size_t from, const char *name, size_t channels, size_t kernel,
                   size_t stride, size_t groups);
@@ -46,7 +46,7 @@ void graph_refuse(struct graph *g, const char *format, ...) __attribute__((forma
  * Errors: ST_INVALID (the sentence names the node), ST_NOMEM. The graph is gone either way. */
 MUST_USE enum status graph_finish(struct graph *g, size_t n_inputs, const struct network **ret_net);
 
-/* What a node's tensors are called, less their suffix; "" of one without any. */
+/* The name of a node's tensors, less their suffix; "" of one without any. */
 void graph_node_name(const struct network *net, const struct node *l, char ret_name[TENSOR_NAME_BYTES]);
 
 /* network_new() of GRAPH_ARCHITECTURE. */

@@ -202,7 +202,7 @@ static void window_read(struct reading *r, struct window *ret)
                             .dilation_w = dilation[1] };
 }
 
-/* What the kind takes. */
+/* The fields that the kind takes. */
 static void choices_read(struct reading *r, struct node *l)
 {
     const unsigned takes = l->ops->takes;
@@ -287,7 +287,7 @@ static enum status text_read(const char *text, json_t **ret, struct error *err)
     return st == ST_OK ? ST_OK : error_set(err, ST_INVALID, "the graph is no JSON: %.100s", why.text);
 }
 
-/* What stands around the nodes; returns them. */
+/* The members around the nodes; returns the nodes. */
 static const json_t *frame_read(const json_t *all, size_t *ret_channels, struct error *err)
 {
     const json_t *version = json_object_get(all, "version"), *channels = json_object_get(all, "channels");

@@ -15,7 +15,7 @@ static inline const char *check_shape(struct shape s)
     return NULL;
 }
 
-/* What nearly every shape() ends with: the input and the result that it worked out. */
+/* The end of nearly every shape(): the input and the result that it worked out. */
 static inline const char *check_in_and_out(const struct node *l)
 {
     const char *wrong = check_shape(l->in[0]);

@@ -113,7 +113,7 @@ static size_t window_at(size_t i, size_t at, size_t pad, size_t stride)
     return stride > 1 ? (i + pad - at) / stride : i + pad - at;
 }
 
-/* What one pixel of a plane gives to the slope by it: through every tap that saw it, of every output plane of its group. */
+/* A pixel's share of the slope by its plane: through every tap that saw it, of every output plane of its group. */
 static double pixel_slope(const struct node *l, const float *params, const float *dy, size_t c, size_t i,
                           size_t j)
 {

@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-/* What a channel is normalised by. */
+/* The numbers that a channel is normalised by. */
 struct moments {
     double mean, scale; /* 1 / sqrt(v + epsilon) */
 };

@@ -25,7 +25,7 @@ static bool all_see(size_t n, size_t cells, size_t stride, size_t dilation, size
     return true;
 }
 
-/* What both pools ask of their windows. */
+/* Both pools' demands on their windows. */
 static const char *pool_check(struct node *l)
 {
     const struct window *k = &l->window;
@@ -132,7 +132,7 @@ static size_t count_inside(size_t i, size_t cells, size_t stride, size_t dilatio
     return n;
 }
 
-/* What the sum of the window at (i, j) is divided by. */
+/* The divisor of the sum of the window at (i, j). */
 static double area_of(const struct node *l, const struct window *k, size_t i, size_t j)
 {
     if (k->count_include_pad)

@@ -81,7 +81,7 @@ static void normalise(const struct op *op, const struct op_io *io, const float *
     io->kernels->batch_norm(&op->g, n, x, moments, scale, io->weights + C, y);
 }
 
-/* What a channel's sums over `count` values say: into the tape, and for a caller that keeps running statistics. */
+/* Mean and variance from a channel's sums over `count` values: into the tape, and for a caller that keeps running statistics. */
 static void take_moments(const struct op *op, const struct op_io *io, const double *sums, size_t count)
 {
     const size_t C = op->g.out.c, own = op->node->out.c;

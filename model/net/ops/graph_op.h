@@ -25,7 +25,7 @@ void graph_units(const struct op *op, const struct op_io *io, graph_kernel *kern
 /* The operands on the way back; dx is that of operand k, which somebody asks for, or NULL. */
 struct slopes graph_slopes(const struct op *op, const struct op_io *io, size_t k);
 
-/* What a normalisation with running statistics, or a scale, comes to: y = x * scale + shift, [channels]. shift: of x + bias, NULL: 0. */
+/* A normalisation with running statistics, or a scale, as one factor and one sum: y = x * scale + shift, [channels]. shift: of x + bias, NULL: 0. */
 void norm_coefficients(const struct node *norm, const float *values, const float *bias, float *ret_scale,
                        float *ret_shift);
 

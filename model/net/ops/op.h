@@ -11,7 +11,7 @@
 #include "sums.h"
 
 /* Where the numbers of one image lie: pixel (row, column) of channel c at
- * origin + row * `row` + column * `pixel` + c / group * `panel` + c % group. What lies between is 0. */
+ * origin + row * `row` + column * `pixel` + c / group * `panel` + c % group. Floats between them are 0. */
 struct layout {
     size_t origin, row, pixel;
     size_t group, panel; /* channels that lie side by side; from such a group to the next */
@@ -75,7 +75,7 @@ struct op {
     size_t weights, sums; /* where its stretches begin */
 };
 
-/* What the functions of an op get. */
+/* The arguments of an op's functions. */
 struct op_io {
     const struct kernels *kernels;
     const float *weights;          /* as prepare() left them */

@@ -32,7 +32,7 @@ static void plain_prepare(const struct op *op, const struct kernels *k, const fl
     memcpy(ret_weights + l->n_params, values + l->state, l->n_state * sizeof(float));
 }
 
-/* What image i of the batch has. */
+/* The memory of image i of the batch. */
 static void image_of(const struct op *op, const struct op_io *io, size_t i, const float *x[OP_MAX_INPUTS])
 {
     for (size_t k = 0; k < op->node->ops->n_from; k++)

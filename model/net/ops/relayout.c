@@ -8,7 +8,7 @@ static void relayout_size(struct op *op, const struct kernels *k, const struct v
     op->units = op->most = 1;
 }
 
-/* What is left of the last panel of channels. Pixels have no panels: what follows there is another part's, or the next pixel. */
+/* The rest of the last panel of channels. Pixels have no panels: another part follows there, or the next pixel. */
 static void clear_padding(const struct op *op, const struct layout *to, float *y)
 {
     const size_t end = to->panel > 0 ? (op->shape.c + to->group - 1) / to->group * to->group : 0;

@@ -13,7 +13,7 @@ static void read_instead(struct steps *s, size_t old, size_t new)
         s->last = new;
 }
 
-/* Whoever reads step i reads `instead`. */
+/* Every reader of step i reads `instead`. */
 static void replace(struct steps *s, size_t i, size_t instead)
 {
     struct step *step = &s->steps[i];

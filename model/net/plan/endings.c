@@ -2,7 +2,7 @@
  * ResNet), and an activation. In training only normalisations and sums end with one: a convolution's way back is without either. */
 #include "steps.h"
 
-/* What a step may end with: at inference any activation, in training those whose slope is seen in the result. */
+/* The endings that a step may have: at inference any activation, in training those whose slope is seen in the result. */
 static enum activation ending_of(const struct step *s, enum purpose purpose)
 {
     const enum activation a = s && s->kind == &OP_PLAIN ? activation_of(s->node->ops) : ACT_NONE;

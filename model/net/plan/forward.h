@@ -21,7 +21,7 @@ void activations_release(struct activations *a); /* safe on zeroes */
 /* images [n][channels][S][S] into value 0. */
 void activations_input(struct activations *a, const struct plan *p, size_t n, const float *images);
 
-/* What op i gets, less sums and scratch. */
+/* The arguments of op i, less sums and scratch. */
 struct op_io forward_io(const struct plan *p, const struct prepared *w, const struct activations *a,
                         size_t i);
 

@@ -147,7 +147,7 @@ static size_t moved(struct plan *p, size_t v, struct layout layout)
 
 /* ---- concatenations: a part is written where it lies in the whole ---- */
 
-/* Who writes panels can write them anywhere. A result goes into one concatenation only; others copy it. */
+/* An op that writes panels can write them anywhere. A result goes into one concatenation only; others copy it. */
 static void hosts(struct placing *g)
 {
     const struct steps *s = g->s;
@@ -300,7 +300,7 @@ static void slopes_asked(struct plan *p)
     p->memories[p->values[p->head_value].memory].asked = true;
 }
 
-/* Who adds to a memory's slopes first on the way back: the head before all ops. */
+/* The first op that adds to a memory's slopes on the way back: the head before all ops. */
 static void slopes_begun(struct plan *p, bool *begun)
 {
     begun[p->values[p->head_value].memory] = true;

@@ -20,7 +20,7 @@ struct memory {
     size_t first, last; /* ops between which its numbers count */
 };
 
-/* What a plan is for: gradients too, with normalisations by the statistics of the images themselves or by the running ones. */
+/* The use of a plan: gradients too, with normalisations by the statistics of the images themselves or by the running ones. */
 enum purpose { FOR_INFERENCE, FOR_TRAINING, FOR_FROZEN_TRAINING };
 
 struct plan {

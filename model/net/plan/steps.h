@@ -61,7 +61,7 @@ static inline bool looks_at_pixels(const struct window *w)
     return w->h == 1 && w->w == 1 && w->top + w->left + w->bottom + w->right == 0;
 }
 
-/* What a layer does to a number, ACT_NONE: it is no activation. */
+/* The activation that a layer is, ACT_NONE: it is no activation. */
 enum activation activation_of(const struct layer_ops *layer);
 
 /* Whether it multiplies a channel by a number and adds one: at inference. */
