@@ -197,8 +197,8 @@ static struct entry *next_uncounted(const struct catalog *c)
     return NULL;
 }
 
-/* What was counted, to the data set that it is of, if that is there still. It is of the state in which the count began: what has
- * come since is counted again. */
+/* Give the counts to the data set that they are of, if that is there still. They are of the state in which the count began: files that
+ * have come since are counted again. */
 static void keep(struct catalog *c, const char *name, uint64_t state, const struct dataset_contents *contents)
 {
     struct entry *e = find(c, name);

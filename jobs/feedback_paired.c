@@ -34,7 +34,7 @@ static enum status clustered_p(const struct figure *gain, double *ret)
     return ST_OK;
 }
 
-/* What is filled in: the truth where both have a verdict, and which of them is right. */
+/* The results: the truth where both have a verdict, and which of them is right. */
 struct hits {
     uint8_t *truth;
     double *active, *candidate;

@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* What a training that is told no more than the data set's format would find. */
+/* The rows and pictures that a training would find if it were told no more than the data set's format. */
 struct dataset_contents {
     bool has_table;              /* one under a name that a format's tables have by default */
     enum table_format format;    /* of that, as the next */

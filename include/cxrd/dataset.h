@@ -67,7 +67,7 @@ struct course_of_finding {
 /* The key of an id, as a table's reader makes it: "1", "00000001" and "1.0" are one patient. */
 uint64_t patient_key(const char *text, size_t n);
 
-/* What did not fit, and was not refused: counted over the rows of the file. */
+/* Cells that did not fit and were not refused: counted over the rows of the file. */
 struct table_misfits {
     size_t contradictions;   /* rows with "No Finding" and a finding, of which the finding counts */
     size_t other_words;      /* words of lists that are no finding of table.labels, where a format has many */
@@ -123,7 +123,7 @@ struct table_source {
     const struct site_words *site; /* NULL: the table is in the format's own words, and has all findings */
 };
 
-/* Read a table in a format of table_format.h. What is said there of its rows becomes table_row.labels and table_row.unknown:
+/* Read a table in a format of table_format.h. The cells of its rows become table_row.labels and table_row.unknown:
  *   there        labels
  *   not there    neither
  *   uncertain    by `uncertain`: neither, labels or unknown
@@ -163,7 +163,7 @@ static inline const char *table_image(const struct table *t, size_t row)
     return t->names + t->rows[row].image;
 }
 
-/* What made the picture, as the table says it, cut to TABLE_SCANNER bytes; NULL: not known. */
+/* The scanner that made the picture, as the table names it, cut to TABLE_SCANNER bytes; NULL: not known. */
 static inline const char *table_scanner(const struct table *t, size_t row)
 {
     return t->rows[row].scanner == SCANNER_NONE ? NULL : t->names + t->rows[row].scanner;
@@ -207,7 +207,7 @@ enum flow_step {
 };
 extern const char *const FLOW_NAMES[N_FLOW]; /* "table", "age" … */
 
-/* What a job record says of its data, see the contract. */
+/* The data as a job record describes them, see the contract. */
 struct dataset_report {
     size_t rows, dropped_age,
         dropped_no_finding;                   /* read; over the age limit; of the rest, without a finding */

@@ -32,7 +32,7 @@ enum { DECODE_PROTOCOL = 2 }; /* one more with every change of what is said here
 enum { DECODE_SOCKET = 3, DECODE_INPUT = 4, DECODE_OUTPUT = 5, DECODE_MEMORIES = 2 /* the last two */ };
 enum { DECODE_PIXELS = 8192 }; /* where they begin in DECODE_OUTPUT: behind the reply, at a page */
 
-/* What keeps a child from doing anything but decoding, and whether the helper has it. */
+/* The means that keep a child from doing anything but decoding, and whether the helper has them. */
 enum decode_sandbox {
     DECODE_SANDBOXED,
     DECODE_NO_SECCOMP, /* the filter was refused, by the kernel or by a filter around the helper */
@@ -96,7 +96,7 @@ enum decode_reason {
         N_DECODE_REASONS
 };
 
-/* What a child says of its file. No pointers; every string ends with a NUL. */
+/* A child's account of its file. No pointers; every string ends with a NUL. */
 struct decode_reply {
     /* enum status: ST_OK, ST_FORMAT, ST_UNSUPPORTED, ST_UNUSABLE, ST_LIMIT; ST_NOMEM: it needs more than a child may have.
      * Anything else is no answer. */

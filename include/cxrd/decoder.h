@@ -41,7 +41,7 @@ void decoder_close(struct decoder *d); /* ends its processes; nobody decodes any
 /* Begin one process now, and wait until it is ready. Errors: those of a picture that finds none, see decoder_run(). */
 MUST_USE enum status decoder_begin(struct decoder *d, struct error *err);
 
-/* What is to be decoded. */
+/* The file that is to be decoded. */
 struct decoder_file {
     enum image_format format; /* IMAGE_JPEG or IMAGE_DICOM */
     const void *bytes;

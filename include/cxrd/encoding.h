@@ -7,7 +7,7 @@
 /* Append `n` bytes as base64, padded. Failure is the buffer's, see buf_status(). */
 void base64_put(struct buf *out, const void *bytes, size_t n);
 
-/* What a base64 text stands for, at most `max` bytes, its length a multiple of four.
+/* The bytes of a base64 text, at most `max` bytes, its length a multiple of four.
  * Errors: ST_FORMAT (it is not base64), ST_LIMIT (it is longer). */
 MUST_USE enum status base64_decode(const char *text, void *ret, size_t max, size_t *ret_n);
 

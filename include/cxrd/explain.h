@@ -6,7 +6,7 @@
  *     weight times activation;
  *   - where it reads the mean of such a grid in each channel (DenseNet, ResNet, MobileNet): the same by the number of cells, a
  *     class activation map (Zhou et al., CVPR 2016), which is the same identity.
- * What such a map cannot say is why a cell is what it is: a cell sees its own pixels and those around it.
+ * Such a map cannot say why a cell has its value: a cell sees its own pixels and those around it.
  *
  * All other networks (mlp) are asked again, with one part of the picture covered after the other, by the picture's mean grey: an
  * occlusion (Zeiler & Fergus, ECCV 2014). A cell is how much the logit falls without it. Nothing adds up to the logit there. */

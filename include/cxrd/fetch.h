@@ -2,7 +2,7 @@
  *
  * Everything is gathered in "<datasets>/.fetch-<job>" and becomes "<datasets>/<name>" by one rename when all of it is there
  * and has been checked: the table as Data_Entry_2017.csv, archive i unpacked in images_<i>. A name that begins with a dot is
- * no data set's, so no job ever trains on half of one. What has come so far outlives a broken connection and a restart. */
+ * no data set's, so no job ever trains on half of one. The part that has come outlives a broken connection and a restart. */
 #ifndef CXRD_FETCH_H
 #define CXRD_FETCH_H
 
@@ -47,7 +47,7 @@ struct fetch_progress {
     double progress;      /* 0..1, over all */
 };
 
-/* What a training would find of the data set that has come. */
+/* The rows and pictures that a training would find in the data set that has come. */
 struct fetch_found {
     char refusal[sizeof(
         ((struct error *)0)

@@ -1,6 +1,6 @@
 /* include/cxrd/hosts.h - hosts and origins as an operator writes them, and as a request names them: one parser for both.
  *
- * A list is a text with commas between its items; blanks around an item do not count. What could never match a request is
+ * A list is a text with commas between its items; blanks around an item do not count. An item that could never match a request is
  * refused with its reason: an empty item, a wildcard, a path, a name that is no ASCII. No memory but the caller's, any
  * thread. */
 #ifndef CXRD_HOSTS_H
@@ -23,7 +23,7 @@ struct host {
     bool literal;  /* the name is an address */
 };
 
-/* What an item may be. */
+/* The forms that an item may have. */
 enum host_form {
     FORM_HOST,     /* HOST or HOST:PORT: a Host header */
     FORM_ORIGIN,   /* SCHEME://HOST or SCHEME://HOST:PORT: an Origin header */

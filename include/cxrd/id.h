@@ -9,7 +9,7 @@ enum { ID_SIZE = 37 };
 
 void id_new(char id[ID_SIZE]);
 
-/* Whether `n` bytes look like one of ours: 8 to 36 of [0-9a-f-]. What does not is not looked up. */
+/* Whether `n` bytes look like one of ours: 8 to 36 of [0-9a-f-]. Any other text is not looked up. */
 bool id_ok(const char *text, size_t n);
 
 #endif

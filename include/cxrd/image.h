@@ -26,7 +26,7 @@ enum image_voi {
 };
 enum { N_IMAGE_VOIS = IMAGE_VOI_IDENTITY + 1 };
 
-/* What a result must say again so that an archive files it with its picture (PS3.3, C.7.1.1 and C.7.2.1): the raw bytes of the
+/* The identifiers that a result must repeat so that an archive files it with its picture (PS3.3, C.7.1.1 and C.7.2.1): the raw bytes of the
  * file in its character set, without padding; "" where a value is missing or longer than its VR allows. It names a patient. Only
  * what writes DICOM reads it; it is never logged, kept, audited or sent as anything else. */
 struct image_study {

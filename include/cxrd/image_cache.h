@@ -15,7 +15,7 @@
 
 struct image_cache;
 
-/* What was seen of a picture when its file was decoded, which nobody sees in the square that is kept. */
+/* Facts about a picture from when its file was decoded, which the square that is kept no longer shows. */
 struct picture_facts {
     uint64_t
         pixels; /* a digest of size and grey values as decoded; 0: one grey everywhere, which makes no picture known */

@@ -1,6 +1,6 @@
 /* include/cxrd/import.h - models from files that others wrote: one way in for all of them.
  *
- * What a file is, its first bytes say. A weights file of ours (cxrd/weights.h) is read as it is. Nothing in a file is believed
+ * Its first bytes tell a file's format. A weights file of ours (cxrd/weights.h) is read as it is. Nothing in a file is believed
  * before it is checked, and nothing in it is ever executed. */
 #ifndef CXRD_IMPORT_H
 #define CXRD_IMPORT_H
@@ -16,7 +16,7 @@ enum { IMPORT_MAX_BYTES = 1 << 30 };
 /* A note of a model that came so: the report, as JSON text. */
 #define IMPORT_NOTE "import"
 
-/* What the caller knows of a file that does not say it of itself. NULL and 0: the file says it, or what its maker's files
+/* The caller's knowledge of a file that does not say it of itself. NULL and 0: the file says it, or what its maker's files
  * usually have is taken; the report says which. A file of ours says all of it: these are refused for it. */
 struct import_options {
     /* One name for each output, between commas; "" between two: that output is left out. Or the name of a list: "chexnet",
@@ -24,7 +24,7 @@ struct import_options {
     const char *labels;
     /* Of cxrd/network.h: what it must be. */
     const char *architecture;
-    /* What became of grey values 0..255: "0..255", "0..1", "-1..1", "imagenet", whose mean and deviation are by
+    /* The range that grey values 0..255 were scaled to: "0..255", "0..1", "-1..1", "imagenet", whose mean and deviation are by
      * channel, or "xrv", which is -1024..1024. */
     const char *scaling;
     /* For each output the probability that becomes 0.5, between commas, see CALIBRATION_THRESHOLDS; "nan": that output is left

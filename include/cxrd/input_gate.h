@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-/* What is counted of a picture as the network sees it, all in grey levels: mean, standard deviation, the 5 %, 25 %,
+/* The features of a picture as the network sees it, all in grey levels: mean, standard deviation, the 5 %, 25 %,
  * 50 %, 75 % and 95 % quantiles, the root mean square of the steps between neighbours, and the means of 4 x 4
  * parts. */
 enum { GATE_SIDE = 4, GATE_PARTS = GATE_SIDE * GATE_SIDE, GATE_STATS = 8 + GATE_PARTS };
@@ -66,7 +66,7 @@ struct gate_warnings {
     char details[N_GATE_CODES][160]; /* a sentence each */
 };
 
-/* What is to be said of a picture.
+/* The gate's verdict on a picture.
  *   img    NULL: only its grey values are known; nothing is said of its colour, shape or size
  *   stats  of the picture as the network sees it
  *   size   pixels a side of that

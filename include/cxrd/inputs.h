@@ -1,7 +1,7 @@
 /* include/cxrd/inputs.h - numbers beside the picture: age, sex, view and medical history, as the head of a network sees
  * them.
  *
- * Each number is standardised by the training rows: (value - mean) / std. What is not known is taken as the mean, so it is 0
+ * Each number is standardised by the training rows: (value - mean) / std. A number that is not known is taken as the mean, so it is 0
  * and changes nothing: a session's logits, which know only the picture, are those of a patient of whom nothing else is
  * known. */
 #ifndef CXRD_INPUTS_H
@@ -13,13 +13,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a training may take beside the picture. The first three are a number each, history and course are twice the findings and one, of
+/* The inputs that a training may take beside the picture. The first three are a number each, history and course are twice the findings and one, of
  * earlier films of the same patient only. History: each finding "ever before" and "at the last film", and whether there is such a film.
  * Course: how often and how lately each finding was there, and how many films there are. */
 enum input_kind { INPUT_AGE, INPUT_SEX, INPUT_VIEW, INPUT_HISTORY, INPUT_COURSE, N_INPUT_KINDS };
 enum { N_INPUT_COLUMNS = INPUT_HISTORY + 1 }; /* of a table: history and course are made of one */
 
-/* What a request says: each is a field of it. The kinds come first, in their order; "history" is what was found ever before,
+/* The patient as a request describes them: each is a field of it. The kinds come first, in their order; "history" is what was found ever before,
  * "history_last" what was found at the last film, "course" what was found at each. */
 enum { INPUT_HISTORY_LAST = N_INPUT_KINDS, N_INPUT_FIELDS };
 extern const char
@@ -40,7 +40,7 @@ enum {
 enum { INPUT_OLDEST = 150 };     /* years: no greater age is understood */
 enum { INPUT_MOST_FILMS = 255 }; /* no more earlier films are counted */
 
-/* What is said of a patient: age in years; sex 1 for M, 0 for F; view 1 for AP, 0 for PA; of[INPUT_EVER + k] and
+/* A patient's numbers: age in years; sex 1 for M, 0 for F; view 1 for AP, 0 for PA; of[INPUT_EVER + k] and
  * of[INPUT_LAST + k] 1 where finding k was seen before, else 0; of[INPUT_EARLIER] 1 where there is an earlier film, else 0. Of
  * earlier films of[INPUT_FILMS] is log(1 + how many), of[INPUT_OFTEN + k] log(1 + how many showed finding k), and of[INPUT_LATELY + k] 1 where the
  * last of them did, 1/2 where the one before did and it did not, 1/3 and so on, 0 where none did. NaN: not known. */
@@ -93,7 +93,7 @@ unsigned inputs_kinds(const struct inputs *in);
 /* Whether it takes anything of earlier films. */
 bool inputs_look_back(const struct inputs *in);
 
-/* What a number of history or course is on the average beside another one: a finding of the last film was seen ever before, one never seen
+/* The average of a number of history or course beside another one: a finding of the last film was seen ever before, one never seen
  * before was not seen at the last film, and was there no film; one that was seen ever before was there as often and as lately as
  * among all of whom that is said. */
 struct input_half {

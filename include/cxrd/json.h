@@ -27,10 +27,10 @@ json_t *json_any_text(const char *text);
 void json_watch(void);
 MUST_USE bool json_ran_out(void);
 
-/* What is built lacks something, for whatever reason: as good as no memory. */
+/* The value being built lacks a part, for whatever reason: treated as lack of memory. */
 void json_lack(void);
 
-/* What was built since json_watch() as text, for free(); NULL if memory was lacking on the way, or `value` is NULL. */
+/* The value built since json_watch() as text, for free(); NULL if memory was lacking on the way, or `value` is NULL. */
 MUST_USE char *json_built(const json_t *value, size_t flags);
 
 #endif

@@ -14,7 +14,7 @@
 
 enum { OPERATING_TEXT = 80, READER_SIZE = 65 };
 
-/* What a model said of one picture. Bit k is of the model's finding k. */
+/* A model's scores of one picture. Bit k is of the model's finding k. */
 struct kept_scores {
     char id[ID_SIZE];               /* of the prediction */
     char model[ID_SIZE];            /* that said it */
@@ -89,7 +89,7 @@ uint64_t store_feedback_changes(struct store *s);
 MUST_USE enum status store_feedback_groups(struct store *s, const char *model, json_t **ret,
                                            struct error *err);
 
-/* What one reader says of one finding of a prediction. */
+/* One reader's verdict on one finding of a prediction. */
 struct reading {
     int64_t seq; /* of the prediction */
     const char *id, *model, *operating;

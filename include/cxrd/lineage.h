@@ -14,7 +14,7 @@
 
 #define DATA_NOTE "data" /* the key in the metadata, a JSON object as text */
 
-/* What is known of the models before a training, however far back. Only of the last two it has to be feared that
+/* The models before a training, as far as they are known, however far back. Only of the last two it has to be feared that
  * figures flatter. */
 enum lineage {
     LINEAGE_NONE,   /* no parent: it began from random weights */
@@ -24,7 +24,7 @@ enum lineage {
 };
 extern const char *const LINEAGE_NAMES[]; /* NULL, "same", "other", "unknown" */
 
-/* What a model says of the rows that it was trained on. */
+/* A model's notes on the rows that it was trained on. */
 struct trained_rows {
     char split_sha256[DIGEST_TEXT_SIZE]; /* dataset_report's; "": it does not say */
     enum lineage before;                 /* of its own training */
@@ -34,7 +34,7 @@ struct trained_rows {
  * writes it is not known. Errors: ST_NOMEM. */
 MUST_USE enum status trained_rows_parse(const char *text, struct trained_rows *ret);
 
-/* What that model is to a training, or to rows that it is scored on, whose rows are split so; never LINEAGE_NONE. */
+/* The relation of that model to a training, or to rows that it is scored on, whose rows are split so; never LINEAGE_NONE. */
 enum lineage lineage_of(const struct trained_rows *model, const char *split_sha256);
 
 /* Why a training's figures may flatter, one sentence; NULL where there is nothing to fear. */

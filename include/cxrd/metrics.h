@@ -1,6 +1,6 @@
 /* include/cxrd/metrics.h - how good are scores? Pure functions over arrays.
  *
- * Truth is 0, 1 or TRUTH_UNKNOWN, a score is a probability. What is not known takes no part in a measure: it is as if the row
+ * Truth is 0, 1 or TRUTH_UNKNOWN, a score is a probability. An unknown truth takes no part in a measure: it is as if the row
  * were not in the column. A column of a table [n][labels] is its first element and the stride `labels`; the
  * whole table as one column has stride 1. Where a measure is not defined, because there is no positive or no
  * negative row, or a score is NaN, the result is NaN. */

@@ -49,13 +49,13 @@ const struct preprocess *model_preprocess(const struct model *m); /* zeroes wher
 const float *model_params(const struct model *m);
 const json_t *model_notes(const struct model *m); /* an object, maybe empty */
 
-/* What its training pictures looked like, as its notes say (GATE_KEY); NULL: they do not say. */
+/* The look of its training pictures, as its notes have it (GATE_KEY); NULL: they do not say. */
 const struct input_gate *model_gate(const struct model *m);
 
 const struct calibration *model_calibration(const struct model *m);
 const struct operating_points *model_operating(const struct model *m); /* OPERATING_NONE without any */
 
-/* What they say of the rows that it was trained on (DATA_NOTE). */
+/* The notes on the rows that it was trained on (DATA_NOTE). */
 const struct trained_rows *model_trained_rows(const struct model *m);
 
 /* The numbers beside the picture that it takes; none where n is 0. */
@@ -67,7 +67,7 @@ bool model_is_backbone(const struct model *m);
 #define BACKBONE_NOTE    "backbone"
 #define BACKBONE_REFUSED "the model is only for a training to begin from: its head has learned nothing"
 
-/* What makes its figures and answers doubtful, [{"code":…,"detail":…}]: lineage_warnings(), and that it repeats what earlier
+/* Reasons to doubt its figures and answers, [{"code":…,"detail":…}]: lineage_warnings(), and that it repeats what earlier
  * readers wrote where it takes a history. A new reference. */
 json_t *model_warnings(const struct model *m);
 #define HISTORY_CODE "history"

@@ -20,7 +20,7 @@ struct shape {
 
 static inline size_t shape_size(struct shape s) { return s.c * s.h * s.w; }
 
-/* What a convolution or a pool looks at: h x w cells, `dilation` apart, every `stride` of them, over a picture within a border of
+/* The window of a convolution or a pool: h x w cells, `dilation` apart, every `stride` of them, over a picture within a border of
  * so many rows and columns of zeros. */
 struct window {
     size_t h, w;
@@ -112,7 +112,7 @@ struct network {
     struct tensor *tensors;
 };
 
-/* What a network is to be, for square grey images.
+/* The shape that a network is to have, for square grey images.
  *   architecture  "cnn4": grey in three channels, four times (convolution 3x3 "same" -> ReLU -> max-pool 2) with
  *                 32, 64, 128, 256 channels, dense to the logits; 1,305,934 parameters at image size 256 with 14 labels
  *                 "logistic": no node and no picture, a bias for each label, and what inputs add: logistic regressions

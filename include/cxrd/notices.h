@@ -1,6 +1,6 @@
 /* include/cxrd/notices.h - the thread that tells others what has changed: webhooks, signed as Standard Webhooks has it.
  *
- * What is to be told is written by the store in the transaction that makes it so; this thread posts it until a receiver
+ * A notice is written by the store in the transaction that makes it so; this thread posts it until a receiver
  * says 2xx, each time after twice the pause, through restarts, for about three days. A receiver may get a notice twice,
  * and knows it by its webhook-id. */
 #ifndef CXRD_NOTICES_H

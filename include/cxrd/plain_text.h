@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What is left to read of it. */
+/* The part of it that is left to read. */
 struct plain_text {
     const char *at; /* borrowed */
     size_t n;

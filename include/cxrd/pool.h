@@ -15,7 +15,7 @@ enum { POOL_MAX_THREADS = 256 };
 
 enum pool_class {
     POOL_NORMAL,
-    /* What others want comes first, but a little is left to it however busy the machine is: such a thread holds locks
+    /* The work of others comes first, but a little is left to it however busy the machine is: such a thread holds locks
      * that others wait for (the store's, the allocator's, the address space's), and a thread without its class cannot lend
      * it a better one. So it must never be starved. */
     POOL_BACKGROUND,

@@ -7,7 +7,7 @@
 
 enum { REASON_TEXT = 320 };
 
-/* Decide by a job's promote_margin, promote_max_drop and promote_narrower. What is better must be so beyond the doubt that
+/* Decide by a job's promote_margin, promote_max_drop and promote_narrower. A better model must be so beyond the doubt that
  * as many patients leave: by the ends of 95 % intervals of paired differences (jobs/training/figure.h).
  *   taken    when the lower end of the macro AUROC's gain is above the margin;
  *   refused  when the drop of a finding's AUROC is surely beyond the limit: the least end of its interval is;
@@ -24,7 +24,7 @@ bool promotion_decide(const struct train_config *c, const struct comparison *on,
  *   active     of the active model, for the job's split */
 const char *promotion_warning(enum lineage candidate, enum lineage active);
 
-/* What a record says of it, a new reference.
+/* The decision as a record has it, a new reference.
  *   reason      a sentence
  *   active_id   what result->comparison is with; NULL: nothing was compared */
 json_t *promotion_json(const struct train_config *c, bool promoted, const char *reason, const char *active_id,

@@ -49,7 +49,7 @@ MUST_USE enum status registry_serving(struct registry *r, struct served **ret, s
 
 /* Any model by its id, held for the caller until served_release(), active or not. One that is not loaded is loaded as for
  * registry_activate(), one at a time, and stays loaded until `beside` others were asked for after it, it is deleted, or becomes the
- * active one. Whoever holds it then keeps it: so in memory there are at most the active one, `beside` others, one that is being
+ * active one. Its holders keep it: so in memory there are at most the active one, `beside` others, one that is being
  * loaded, and those of which answers are being made.
  * Errors: registry_activate()'s, but that it changes nothing. */
 MUST_USE enum status registry_named(struct registry *r, const char *id, struct served **ret,
@@ -67,7 +67,7 @@ struct registry_fault {
 };
 bool registry_fault(struct registry *r, struct registry_fault *ret);
 
-/* One holder more. Whoever calls holds it already, or holds the lock of what does. Returns `m`. */
+/* One holder more. The caller holds it already, or has the lock of the holder. Returns `m`. */
 struct served *served_hold(struct served *m);
 void served_release(struct served *m); /* NULL is fine */
 

@@ -1,6 +1,6 @@
 /* include/cxrd/runner.h - the thread that does jobs, one at a time, in the order they came.
  *
- * What is acknowledged is in the store first. Any thread may call; readers of a running job's progress never wait for
+ * A job is in the store before it is acknowledged. Any thread may call; readers of a running job's progress never wait for
  * it: the runner publishes its numbers after every step and never takes a reader's lock. */
 #ifndef CXRD_RUNNER_H
 #define CXRD_RUNNER_H

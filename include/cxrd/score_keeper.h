@@ -1,6 +1,6 @@
 /* include/cxrd/score_keeper.h - keeps the scores of predictions without their waiting for a disk.
  *
- * What is to be kept is put into a queue of bounded length and written in batches by a thread of its own; what finds no room is not
+ * A score that is to be kept is put into a queue of bounded length and written in batches by a thread of its own; what finds no room is not
  * kept, and counted. The same thread removes what has been kept long enough. Any thread may call. */
 #ifndef CXRD_SCORE_KEEPER_H
 #define CXRD_SCORE_KEEPER_H

@@ -61,7 +61,7 @@ enum { MOST_UNUSABLE_SHOWN = 100 };
  * Errors: train_run()'s of the data; ST_UNUSABLE (a validation's table has none of the model's findings). */
 MUST_USE enum status score_run(const struct score_request *request, const struct train_observer *observer,
                                struct score_result *ret_result, struct error *err);
-/* What a record says: of the data as soon as they are known, and of all of it in the end. */
+/* Parts of the record: the data as soon as they are known, and the rest in the end. */
 void score_record_dataset(json_t *record, const struct train_result *so_far, const struct score_config *c);
 
 struct scored_with {

@@ -27,7 +27,7 @@ MUST_USE enum status session_run(struct session *s, const struct model *m, size_
 MUST_USE enum status session_run_shared(struct session *s, const struct model *m, struct pool *pool,
                                         const float *x, float *ret_logits);
 
-/* What the head read of the first picture of the last run: model_features() numbers, at each place of the last block's grid
+/* The features that the head read of the first picture of the last run: model_features() numbers, at each place of the last block's grid
  * one for each channel. Borrowed until the next run. */
 const float *session_features(const struct session *s, const struct model *m);
 

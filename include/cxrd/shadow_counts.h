@@ -13,7 +13,7 @@
 
 enum { SHADOW_ACTIVE, SHADOW_CANDIDATE, N_SHADOW };
 
-/* What the two said of one picture. Bit k is of finding k. */
+/* The two models' scores of one picture. Bit k is of finding k. */
 struct shadow_pair {
     const float *probability[N_SHADOW]; /* [findings] */
     uint64_t known[N_SHADOW], positive[N_SHADOW];

@@ -1,7 +1,7 @@
 /* include/cxrd/shared.h - memory that another process gets as it is: a file that has no name (memfd_create(2)).
  *
  * It is filled by this process or by the other one, never by both, and sealed when it is full: from then on its size and its bytes
- * are fixed, and it can be mapped without fear that they change or go away while they are looked at. What is behind the last
+ * are fixed, and it can be mapped without fear that they change or go away while they are looked at. Memory behind the last
  * byte that was written is zero and takes no memory. When it is closed and unmapped everywhere, the kernel has its pages back. */
 #ifndef CXRD_SHARED_H
 #define CXRD_SHARED_H

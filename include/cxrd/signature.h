@@ -5,7 +5,7 @@
  *     openssl genpkey -algorithm ed25519 -out site.pem
  *     openssl pkey -in site.pem -pubout -out keys/site.pub.pem
  *
- * What is signed is a context, its NUL, and the bytes: a signature of the one kind is none of the other.
+ * A context, its NUL and the bytes are signed together: a signature of one kind is not valid for another.
  *
  *   SIGNED_PROFILE  the canonical bytes of a profile's document, see jobs/site/document.c
  *   SIGNED_MODEL    the 64 hexadecimal digits of the SHA-256 of a model's file as it is sent. A card is made of its model's file

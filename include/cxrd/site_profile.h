@@ -68,7 +68,7 @@ struct site_profile {
 
 /* ---- to make one ---- */
 
-/* What a profile is asked for. */
+/* The settings of a profile that is to be made. */
 struct site_wish {
     struct site_point point;
     double error_rate;                  /* 0.01 to 0.5, or NaN */
@@ -90,7 +90,7 @@ MUST_USE enum status site_profile_fit(const char *scores_path, const char *split
 /* The probability here of a finding to which the model gives `probability`. Never falls as that rises. */
 float site_probability(const struct site_finding *f, float probability);
 
-/* What is said of a film whose probability here is that. */
+/* The verdict on a film with that probability here. */
 enum site_verdict site_verdict_of(const struct site_finding *f, float probability_here);
 
 /* Whether its time is over, by this machine's clock. */
@@ -98,7 +98,7 @@ bool site_profile_expired(const struct site_profile *p);
 
 /* ---- to see what it was worth ---- */
 
-/* What verdicts did on other rows, of one finding. Patients count the same, however many films they have: the mean over
+/* The verdicts' performance on other rows, for one finding. Patients count the same, however many films they have: the mean over
  * patients of the part of their films; NaN without verdicts or patients. */
 struct site_kept {
     size_t positive_patients, negative_patients;
@@ -120,7 +120,7 @@ json_t *site_kept_json(const struct site_profile *p, const struct site_kept *kep
 
 /* ---- as a document ---- */
 
-/* What else the document says, for people. */
+/* The rest of the document, for people. */
 struct site_notes {
     const char *population, *validation, *dataset; /* NULL: not said */
     const char *scores_sha256;                     /* of the file that it was fitted to */
@@ -130,7 +130,7 @@ struct site_notes {
 /* The document, a new reference; NULL without memory. jobs/site/document.c describes it. */
 json_t *site_profile_json(const struct site_profile *p, const struct site_notes *notes);
 
-/* Read it again. What it says is not believed: every number has its limits, and nothing may be there that is not known.
+/* Read it again. Its contents are not believed: every number has its limits, and a member that is not known is refused.
  *   labels  the model's
  * Errors: ST_INVALID (the sentence says what is wrong), ST_CONFLICT (of another model's file or findings). */
 MUST_USE enum status site_profile_parse(const json_t *document, const struct labels *labels,

@@ -218,7 +218,7 @@ MUST_USE enum status store_model_delete(struct store *s, const char *id, struct 
 
 /* ---- trials ----
  *
- * What a server is told of models beside the active one and is to know after a restart: "shadow" and "canary", objects whose `model`
+ * The models beside the active one, which a server has to know after a restart: "shadow" and "canary", objects whose `model`
  * cannot be deleted meanwhile. */
 
 /*   ret  a new reference; NULL: there is none
@@ -236,7 +236,7 @@ MUST_USE enum status store_setting_put(struct store *s, const char *name, const 
 MUST_USE enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE],
                                          struct error *err);
 
-/* Who stands for a model: a signature of a digest, instead of the one before. Errors: ST_NOTFOUND (the model), ST_IO. */
+/* The endorsement of a model: a signature of a digest, instead of the one before. Errors: ST_NOTFOUND (the model), ST_IO. */
 MUST_USE enum status store_model_sign(struct store *s, const char *id, const char *sha256,
                                       const char *signature, struct error *err);
 

@@ -9,7 +9,7 @@
 #include "cxrd/store.h"
 
 /* Remove it. For when nobody else uses the folder yet: between store_open() and registry_open(). Files that do not
- * look like ours stay. What cannot be removed is logged and stays; that is no reason not to start.
+ * look like ours stay. A file that cannot be removed is logged and stays; the server starts all the same.
  * Returns how many files and folders went. */
 size_t state_sweep(const char *state, struct store *store);
 

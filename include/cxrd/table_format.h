@@ -28,7 +28,7 @@ enum uncertain_labels { UNCERTAIN_ZEROS, UNCERTAIN_ONES, UNCERTAIN_IGNORE };
 /* A finding of which the table says nothing is taken as not there, or as not known. */
 enum missing_labels { LABELS_NEGATIVE, LABELS_UNKNOWN };
 
-/* What a job in this format means where it says nothing. */
+/* The defaults of a job in this format. */
 struct table_defaults {
     const struct labels *labels; /* static */
     const char *csv, *images;    /* the table's name, and the pattern of its pictures */

@@ -146,7 +146,7 @@ json_t *train_config_shown(json_t *config);
 
 const char *promote_name(int promote); /* "manual" */
 
-/* Add {"field":field,"detail":…} to `errors`; '?' stands for what is no UTF-8. What cannot be added counts as lack of
+/* Add {"field":field,"detail":…} to `errors`; '?' stands for what is no UTF-8. An entry that cannot be added counts as lack of
  * memory, json_ran_out(), which no request survives. */
 void config_error(json_t *errors, const char *field, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

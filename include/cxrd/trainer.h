@@ -68,7 +68,7 @@ struct finding_report {
     } operating[N_OPERATING];
 };
 
-/* What predicting the training rows' base rates for everyone scores. */
+/* The scores of predicting the training rows' base rates for everyone. */
 struct baseline {
     double loss, top5_accuracy, macro_brier;
 };
@@ -171,7 +171,7 @@ struct train_result {
     json_t *plots; /* what the report's pictures need, an object, owned; jobs/training/plots.h */
 };
 
-/* Calls from inside train_run(), all but one in its thread. Any may be NULL. What a pointer points to is valid during the
+/* Calls from inside train_run(), all but one in its thread. Any may be NULL. A pointer's target is valid during the
  * call. */
 struct train_observer {
     void *arg;
@@ -190,8 +190,8 @@ struct train_observer {
     void (*step)(void *arg, const struct train_progress *progress);
     /* An epoch is over; with what the base rates score on the rows that the model kept so far was validated on. */
     void (*epoch)(void *arg, const struct epoch_report *report, const struct baseline *baseline);
-    /* Who is to be left out, by now: asked before pictures are looked at, when rows are shared out, and once more when it is written
-     * whose they are. NULL: nobody is.
+    /* The patients who are to be left out, by now: asked before pictures are looked at, when rows are shared out, and once more when the
+     * file of their patients is written. NULL: nobody is.
      *   ret_patients  the run's own */
     enum status (*patients)(void *arg, struct patients **ret_patients, struct error *err);
     /* The model to compare with, when the new one is evaluated: borrowed to the end of the run; NULL: none. */
@@ -221,10 +221,10 @@ struct train_request {
         *site; /* of a table that need not have all findings, see table_source; NULL: it must */
 
     /* Where the rows of all splits go with what the kept model says of them (jobs/training/scores_file.h), for which those that
-     * trained it are scored too; NULL: nowhere. Whoever asked for the run removes it where the run comes to nothing. */
+     * trained it are scored too; NULL: nowhere. The caller removes it where the run comes to nothing. */
     const char *scores_path;
 
-    /* Where it is written whose rows are used (cxrd/patients.h), where the observer has `patients`; NULL: nowhere. Whoever asked for
+    /* The file of the patients whose rows are used (cxrd/patients.h), where the observer has `patients`; NULL: none is written. The caller of
      * the run removes it with the job. One that is there already was written by this run before it was interrupted: it does not go on
      * where somebody of them is to be left out since. */
     const char *patients_path;

@@ -18,7 +18,7 @@ struct training;
 
 enum { TRAINING_MAX_SHARDS = 32 };
 
-/* What normalisations go by, forward and backward. Their weights and biases learn either way, unless the backbone is frozen. */
+/* The statistics that normalisations go by, forward and backward. Their weights and biases learn either way, unless the backbone is frozen. */
 enum norms {
     NORMS_BATCH, /* mean and variance of the shard ("ghost batches": Hoffer et al., "Train longer, generalize better", NIPS 2017) */
     NORMS_FROZEN, /* the running ones, which are constants */
@@ -76,7 +76,7 @@ MUST_USE enum status training_batch_gradient(struct training *t, const struct tr
 /* Of a batch of n pictures this rank's are *ret_begin up to the result. */
 size_t training_images(const struct training *t, size_t n, size_t *ret_begin);
 
-/* What picture number `i` of a batch has its features [n] multiplied with: 0 or 1 / (1 - dropout). In the order of
+/* The factors [n] that the features of picture number `i` of a batch are multiplied with: 0 or 1 / (1 - dropout). In the order of
  * "head.weight": channel, row, column. */
 void training_dropout(const struct training_batch *b, size_t i, size_t n, float *ret_factors);
 
@@ -125,7 +125,7 @@ double gradient_norm(size_t n, const float *gradients, struct pool *pool);
  *   decay   0..1. d is the smaller of it and (1 + steps) / (10 + steps), TensorFlow's warm-up: the weights of the beginning
  *           are forgotten as t^-9, and a short training is averaged over about its last tenth
  *   steps   taken so far, this one included
- *   ema     [n], read and written; begins as the values before the first step. What never moves stays as it is, bit for bit
+ *   ema     [n], read and written; begins as the values before the first step. A value that never moves stays as it is, bit for bit
  * The same bits for any number of threads. */
 void ema_update(size_t n, const float *values, double decay, uint64_t steps, struct pool *pool, float *ema);
 

@@ -22,7 +22,7 @@ MUST_USE enum status weights_read(const void *bytes, size_t n_bytes, struct mode
 /* The same from a file of at most WEIGHTS_MAX_BYTES. Also ST_NOTFOUND, ST_LIMIT, ST_IO. */
 MUST_USE enum status weights_load(const char *path, struct model **ret_model, struct error *err);
 
-/* What a model's file says of it beside its tensors: an object of strings, a new reference; NULL without memory. */
+/* A model's metadata, beside its tensors in the file: an object of strings, a new reference; NULL without memory. */
 json_t *weights_metadata(const struct model *m);
 
 /* Append a model's file to `out`. Errors: ST_LIMIT (of `out`), ST_NOMEM. */

@@ -66,7 +66,7 @@ uint64_t file_stamp(int fd)
     return h ? h : 1;
 }
 
-/* What the row numbers and the slots mean, as a file name. */
+/* The meaning of row numbers and slots, as a file name. */
 static bool key_make(const struct image_cache_options *o, char key[DIGEST_TEXT_SIZE])
 {
     char real[PATH_MAX], text[2 * PATH_MAX + 1024];

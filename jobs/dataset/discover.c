@@ -224,7 +224,7 @@ static enum status entry_check(struct picture_files *f, int at, const struct dir
     return st;
 }
 
-/* What the folder holds that is of ours; the caller frees entries and array. */
+/* The entries of the folder that are ours; the caller frees entries and array. */
 static enum status folder_list(struct picture_files *f, int at, const char *part, bool pictures,
                                struct dirent ***ret_entries, int *ret_n, struct error *err)
 {

@@ -12,7 +12,7 @@ enum division {
     DIVISION_TABLES, /* by a table of those that are tested: CheXpert's "valid.csv" */
 };
 
-/* What is there of these.
+/* Which of these there are.
  *   root       of the data set, a descriptor
  *   ret_table  the path of the table, of all but DIVISION_LISTS */
 enum division division_of(int root, enum table_format format, const char *csv, char ret_table[TABLE_PATH]);

@@ -31,7 +31,7 @@ static void count_labels(const struct table_row *row, size_t n, struct dataset_r
     }
 }
 
-/* What the report says of the whole table. */
+/* The whole table's counts, for the report. */
 static void count_table(const struct table *t, struct dataset_report *report)
 {
     report->rows = t->n_rows + t->n_joined;

@@ -17,7 +17,7 @@ struct strange_words {
 
 void strange_add(struct strange_words *s, const char *text, size_t n, size_t line);
 
-/* What the cells of a table say of its findings. */
+/* The findings as the cells of a table have them. */
 struct findings_reader {
     const struct format_spec *spec; /* borrowed, as the labels are */
     const struct labels *labels;
@@ -37,7 +37,7 @@ void finding_read(struct findings_reader *f, size_t finding, const char *text, s
 /* ST_OK, or the sentence of a table that has such words or cells, with ST_FORMAT. */
 MUST_USE enum status findings_check(const struct findings_reader *f, const char *table, struct error *err);
 
-/* What is made of rows after those of one picture were joined: labels and unknown. */
+/* Labels and unknown of rows, after those of one picture were joined. */
 void findings_settle(const struct table_source *source, const struct format_spec *spec, struct table *t);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "cxrd/dataset.h"
 
-/* What a column says. */
+/* The content of a column. */
 enum role {
     ROLE_PICTURE,
     ROLE_FINDINGS, /* a list */
@@ -76,11 +76,11 @@ MUST_USE enum status mapping_read(const char *text, size_t n, const struct label
 const struct format_spec *mapping_spec(const struct mapping *m);
 void mapping_free(struct mapping *m); /* NULL is fine */
 
-/* What a word of a list, or a column's name, means, as label_of_word(); LABEL_SILENT: that nothing is known. */
+/* The meaning of a word of a list, or of a column's name, as label_of_word(); LABEL_SILENT: nothing is known. */
 enum { LABEL_SILENT = -3 };
 int format_label(const struct format_spec *spec, const struct labels *labels, const char *word, size_t n);
 
-/* What the cell of a finding says. */
+/* The meaning of a finding's cell. */
 enum cell { CELL_ABSENT, CELL_THERE, CELL_UNCERTAIN, CELL_MISSING, CELL_NONE };
 enum cell format_cell(const struct format_spec *spec, const char *text, size_t n);
 

@@ -24,7 +24,7 @@ static bool same_time(const struct table_row *p, const struct table_row *q)
     return p->patient == q->patient && p->follow_up == q->follow_up;
 }
 
-/* What films showed, and of what that is not known. */
+/* The findings that films showed, and those of which that is not known. */
 struct seen {
     uint64_t there, unknown;
 };

@@ -44,7 +44,7 @@ static int by_name(const void *a, const void *b, void *arg)
     return order ? order : (p > q) - (p < q);
 }
 
-/* What a row says of its findings; false: it contradicts what was said before. */
+/* Add a row's findings; false: they contradict those of an earlier row. */
 static bool add_findings(struct table_row *row, const struct table_row *other)
 {
     row->labels |= other->labels;

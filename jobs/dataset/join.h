@@ -10,7 +10,7 @@
 MUST_USE enum status table_join(struct table *t, const struct format_spec *spec,
                                 const struct table_source *source, struct error *err);
 
-/* What most readers of a picture say, into the first of its rows, order[0..n): a finding is there where more of those who say
+/* The majority of a picture's readers, into the first of its rows, order[0..n): a finding is there where more of those who say
  * something of it say that it is, uncertain where as many say that it is not, or none says more than that it is uncertain. `order` is sorted
  * anew. */
 void votes_count(struct table *t, uint32_t *order, size_t n);

@@ -18,7 +18,7 @@ struct pictures {
     struct decoder *decoder;   /* of JPEG and DICOM; NULL: PNG only */
 };
 
-/* What is to be known of a picture before the rows are split, from the cache or by decoding the file, which then is in the
+/* The facts that a picture must give before the rows are split, from the cache or by decoding the file, which then is in the
  * cache. `grey` [size * size] is room for it. Errors: picture_load()'s. */
 MUST_USE enum status picture_look(const struct pictures *p, size_t row, uint8_t *grey,
                                   struct picture_facts *ret, struct error *err);

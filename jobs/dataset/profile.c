@@ -83,7 +83,7 @@ static void text_keep(char ret[PROFILE_TEXT + 4], const char *text, size_t n)
 
 /* ---- cells ---- */
 
-/* What pandas.read_csv() takes for nothing. */
+/* The words that pandas.read_csv() takes for a missing value. */
 static bool is_null(const char *text, size_t n)
 {
     static const char *const NULLS[] = { "",         "#N/A", "#N/A N/A", "#NA",    "-1.#IND",

@@ -9,7 +9,7 @@ enum { MAX_FIELDS = 1024, SHOWN_HEADER = 64 };
 
 #define IMAGE_NONE UINT32_MAX /* a row of a study, which names no picture */
 
-/* What stands in a field of every row. */
+/* The content of a field of every row. */
 struct place {
     enum role role;
     bool needed;

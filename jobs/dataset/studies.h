@@ -4,7 +4,7 @@
 
 #include "cxrd/dataset.h"
 
-/* What the row of its study says of each picture: findings, and age and sex where the picture's own row has none. A picture of a
+/* Give each picture what the row of its study has: findings, and age and sex where the picture's own row has none. A picture of a
  * study that has no row is silent. Both ways are counted into t->misfits.
  *   studies  [n], sorted anew
  *   name     of their table, for the sentence

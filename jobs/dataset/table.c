@@ -176,7 +176,7 @@ static void on_row(int terminator, void *arg)
     r->field = 0;
 }
 
-/* What libcsv gave up for. */
+/* The reason why libcsv gave up. */
 static void parse_fail(struct reader *r, int why)
 {
     if (why == CSV_ENOMEM && r->st == ST_OK)

@@ -38,7 +38,7 @@ static enum status look_at(int folder, const struct table *t, const char *patter
     return ST_OK;
 }
 
-/* Another pattern that finds pictures for more rows than the usual one. What cannot be looked for says nothing. */
+/* Another pattern that finds pictures for more rows than the usual one. A failed search says nothing. */
 static void look_elsewhere(int folder, const struct table *t, struct fetch_found *found)
 {
     for (size_t i = 1; i < sizeof PATTERNS / sizeof PATTERNS[0]; i++) {

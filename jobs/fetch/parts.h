@@ -41,7 +41,7 @@ struct unpack {
  * that is in no folder of the archive goes to "images". Errors: ST_FORMAT, ST_LIMIT, ST_CANCELLED, ST_IO, ST_NOMEM. */
 MUST_USE enum status unpack_run(struct unpack *u, struct error *err);
 
-/* What is in the data set that is open as `folder`. A table that is refused is an answer. Errors: ST_IO, ST_LIMIT (of pictures),
+/* The contents of the data set that is open as `folder`. A table that is refused is an answer. Errors: ST_IO, ST_LIMIT (of pictures),
  * ST_NOMEM. */
 MUST_USE enum status found_count(int folder, struct fetch_found *ret, struct error *err);
 

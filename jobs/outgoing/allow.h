@@ -18,7 +18,7 @@ struct place {
     bool literal; /* the host is an address, not a name */
 };
 
-/* What the operator trusts a place with. */
+/* How far the operator trusts an address. */
 enum trust {
     TRUST_PUBLIC,   /* an address of the public Internet */
     TRUST_PRIVATE,  /* or of a private network, or loopback */

@@ -17,7 +17,7 @@ struct phantom_case {
     uint8_t detector; /* which size and pixel spacing the original had */
 };
 
-/* What the generator's streams are used for; no two uses share one. */
+/* The uses of the generator's streams; no two share one. */
 enum phantom_stream { STREAM_TABLE, STREAM_PATIENT, STREAM_IMAGE, STREAM_LESION };
 void phantom_rng(struct rng *r, uint64_t seed, enum phantom_stream use, size_t part, size_t index);
 

@@ -40,7 +40,7 @@ struct chest {
 /* The anatomy of a patient. */
 void chest_draw(struct chest *c, bool male, unsigned age, struct rng *r);
 
-/* What differs from picture to picture: where the patient stands, how deep the breath, which way the beam goes.
+/* The variation from picture to picture: where the patient stands, how deep the breath, which way the beam goes.
  * AP pictures are taken in bed with the film behind: a larger heart and less breath. */
 void chest_pose(struct chest *c, bool ap, struct rng *r);
 

@@ -46,7 +46,7 @@ static void draw_body(struct scene *s)
     }
 }
 
-/* What lies between the lungs, as a mask in s->lines: vessels above, the heart below. */
+/* The mediastinum, as a mask in s->lines: vessels above, the heart below. */
 static void mask_mediastinum(struct scene *s)
 {
     const struct chest *c = &s->chest;

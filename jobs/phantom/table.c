@@ -139,7 +139,7 @@ static int by_score(const void *a, const void *b)
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
-/* What a patient is prone to stays from picture to picture. Part 0 is being ill at all. */
+/* A patient's proneness stays from picture to picture. Part 0 is being ill at all. */
 static float prone(const struct sharing *s, uint32_t patient, size_t part)
 {
     struct rng r;

@@ -24,7 +24,7 @@ enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, str
     return st;
 }
 
-/* Whoever asks twice, or at the end of the server, does not wait for figures; what is to be kept is kept. The lock is held. */
+/* A second cancel, or the end of the server, does not wait for figures; an epoch that is to be kept is kept. The lock is held. */
 static void cancel_running(struct runner *r, bool keep_best)
 {
     int stop = atomic_load(&r->stop);

@@ -13,7 +13,7 @@ struct learned {
     bool unknown;              /* of some training that is not known, or not to the picture */
 };
 
-/* Errors: ST_NOTFOUND (no such model), ST_IO, ST_NOMEM. What is not known is no error. */
+/* Errors: ST_NOTFOUND (no such model), ST_IO, ST_NOMEM. Rows that are not known are no error. */
 MUST_USE enum status learned_find(struct runner *r, const char *model, struct learned *ret,
                                   struct error *err);
 void learned_release(struct learned *l); /* safe on zeroes */

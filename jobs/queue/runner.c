@@ -11,9 +11,9 @@
 
 /* ---- one job ---- */
 
-/* How a job ended, from how its work did. What lies outside of a training has nothing to do with whether it was asked well:
- * it can go on later. A job that fetches goes on only where a host does not answer. What it has gathered may be what fills
- * the disk, so it goes. */
+/* How a job ended, from how its work did. A cause outside of a training has nothing to do with whether it was asked well:
+ * it can go on later. A job that fetches goes on only where a host does not answer. The files it has gathered may be what fills
+ * the disk, so they go. */
 static enum job_state verdict(struct runner *r, const char *type, enum status st)
 {
     if (st == ST_OK)
@@ -142,7 +142,7 @@ static bool next_job(struct runner *r, char id[ID_SIZE], char type[JOB_TYPE_SIZE
     return found;
 }
 
-/* What a job had in pieces too small for mappings of their own lies about the heaps, wherever its threads were sent by
+/* A job's memory in pieces too small for mappings of their own lies about the heaps, wherever its threads were sent by
  * the allocator, which would keep it: resident memory would go up by steps for as long as jobs come. */
 static void memory_return(void)
 {

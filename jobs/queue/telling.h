@@ -19,7 +19,7 @@ void telling_commit(struct telling *t); /* keep the record */
 void telling_phase(struct telling *t, enum train_phase phase);
 void telling_step(struct telling *t, const struct train_progress *p);
 
-/* What the store knows of a job that has begun before, into the record; a new one's stays as it was queued, with today's environment.
+/* Read the store's record of a job that has begun before into `record`; a new one's stays as it was queued, with today's environment.
  * Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status telling_recall(struct telling *t, struct error *err);
 

@@ -149,7 +149,7 @@ static enum status check_file(int root, const char *field, const char *path, jso
     return ST_OK;
 }
 
-/* What a table is made of besides. */
+/* The other files that a table is made of. */
 static enum status check_table_files(int root, const struct train_config *c, json_t *errors,
                                      struct error *err)
 {

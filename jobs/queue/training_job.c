@@ -130,7 +130,7 @@ static enum status on_patients(void *arg, struct patients **ret_patients, struct
 
 /* ---- what is left of it ---- */
 
-/* What is known of the kept model when its epoch ends. */
+/* The figures of the kept model when its epoch ends. */
 static void record_kept(struct training_job *t, const struct train_result *result)
 {
     json_object_set_new(t->told.record, "validation_loss", number_or_null(result->validation_loss));
@@ -229,7 +229,7 @@ static enum status all_save(struct training_job *t, const struct train_result *r
     return st == ST_OK ? model_save(t, result, err) : st;
 }
 
-/* What a cancelled job is asked to leave: the kept epoch, with its figures and its report as far as there are any. */
+/* The results that a cancelled job is asked to leave: the kept epoch, with its figures and its report as far as there are any. */
 static enum status kept_save(struct training_job *t, const struct train_result *result, struct error *err)
 {
     enum status st = ST_OK;
@@ -247,7 +247,7 @@ static enum status kept_save(struct training_job *t, const struct train_result *
     return st == ST_OK ? job_model_add(t->told.r, t->told.id, result->model, t->told.record, err) : st;
 }
 
-/* What is left of a run: all of it when it succeeded, the kept epoch when it was cancelled with that wish. */
+/* The results of a run: all of them when it succeeded, the kept epoch when it was cancelled with that wish. */
 static enum status results_save(struct training_job *t, const struct train_result *result, enum status st,
                                 struct error *err)
 {
@@ -276,7 +276,7 @@ static bool has_begun(const struct training_job *t)
     return json_is_object(json_object_get(t->told.record, "dataset"));
 }
 
-/* What the record of a job that has begun before says that its data must still be, and the threads that it needs. */
+/* The data as they must still be by the record of a job that has begun before, and the threads that it needs. */
 static void go_on_as_before(const json_t *record, struct train_request *request)
 {
     const json_t *data = json_object_get(record, "dataset");

@@ -65,7 +65,7 @@ MUST_USE enum status scoring_job_run(struct runner *r, const char *id, const cha
 
 /* ---- by any thread ---- */
 
-/* Who is to be left out of a job on that data set, by now; patients_free() it. Errors: ST_IO, ST_NOMEM. */
+/* The patients who are to be left out of a job on that data set, by now; patients_free() it. Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status forgotten_load(const struct runner *r, const char *dataset, struct patients **ret,
                                     struct error *err);
 

@@ -719,7 +719,7 @@ enum status registry_file(struct registry *r, const char *id, int *ret_fd, size_
     return st;
 }
 
-/* With `exporting` held. Who deletes the model looks for this file after the card is gone, so it is either seen there or not
+/* With `exporting` held. The deletion of a model looks for this file after the card is gone, so it is either seen there or not
  * left here. */
 static enum status onnx_make(struct registry *r, const char *id, const char *path, struct error *err)
 {

@@ -7,7 +7,7 @@
 /* A zeroed one, with one holder; NULL without memory. */
 struct served *served_new(void);
 
-/* What an operator has set for it; any thread. */
+/* Take the operator's thresholds for it; any thread. */
 void served_set_own(struct served *m, const struct own_thresholds *own);
 
 #endif

@@ -73,7 +73,7 @@ static void ranking_put(struct buf *out, size_t n, const json_t *evaluation)
     order_put(out, n, evaluation);
 }
 
-/* What the measures of the calls mean. */
+/* The meaning of the measures of the calls. */
 static void measures_told(struct buf *out, size_t n, json_int_t none)
 {
     buf_puts(

@@ -114,7 +114,7 @@ static void label_counts_put(struct buf *out, const struct findings *f, const js
     html_table_end(out);
 }
 
-/* What the table says of each finding, where that is not just that it is there or not. */
+/* The words of the table for each finding, where there are more than present and absent. */
 static void said_put(struct buf *out, const struct findings *f, const json_t *data)
 {
     static const char *const SAID[] = { "positive", "negative", "uncertain", "missing" };

@@ -14,7 +14,7 @@ enum { FEW_FINDINGS = 6, MANY_FINDINGS = 20 };
 struct findings {
     size_t n;
     const char *names[MAX_LABELS]; /* [n], as the record has them: html_text() is for them too. Borrowed */
-    /* What a row without any is called: "No Finding" only where all of NIH_LABELS are among them, since a row may have one of
+    /* The name of a row without any: "No Finding" only where all of NIH_LABELS are among them, since a row may have one of
      * these that the job did not ask for. */
     const char *none;
 };

@@ -31,7 +31,7 @@ static void box_put(struct buf *out, const json_t *flow, const char *title, cons
                count_at(flow, step, "rows"), count_at(flow, step, "patients"));
 }
 
-/* What is between two steps; patients are those of whom no row is left. */
+/* The loss between two steps; patients are those of whom no row is left. */
 static void left_out_put(struct buf *out, const json_t *flow, const char *why, const char *from,
                          const char *to)
 {

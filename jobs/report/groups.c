@@ -103,7 +103,7 @@ static const json_t *borne_out(const json_t *groups, const json_t *group, const 
 
 /* ---- findings by group ---- */
 
-/* What is shown of it, and whose differences mark it; "": of nothing. */
+/* The figure that is shown of it, and whose differences mark it; "": none. */
 static const struct shown {
     const char *member, *measure, *title;
     bool positives; /* with their number before it */

@@ -22,7 +22,7 @@ static const char *end_of(const json_t *record)
     return end ? end : text_at(record, "written_at");
 }
 
-/* What is trained from nothing is of our one architecture; the weights' digest says which weights they are. */
+/* A model trained from nothing is of our one architecture; the weights' digest says which weights they are. */
 static void model_put(struct buf *out, const json_t *record)
 {
     const char *path = is_validation(record) ? "scored.sha256" : "weights_sha256";

@@ -112,7 +112,7 @@ static void gain_cells(struct buf *out, const json_t *split, const struct measur
     precise_put(out, alone, m->other);
 }
 
-/* What the network gains over the inputs that it takes, where it takes some. */
+/* The network's gain over its inputs alone, where it takes some. */
 static void alone_put(struct buf *out, const json_t *evaluation)
 {
     static const struct measure GAINS[] = { { "Loss (a gain: lower)", "loss", "loss_gain" },

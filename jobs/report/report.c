@@ -58,7 +58,7 @@ static enum status head_put(struct buf *out, const json_t *record)
 const char *const REPORT_FORM_NAMES[N_REPORT_FORMS] = { "whole", "mail" };
 const char *const REPORT_FILES[N_REPORT_FORMS] = { "report.html", "report_mail.html" };
 
-/* What the page's script draws from: pictures are in the page already, or are not to be. */
+/* The data that the page's script draws: pictures are in the page already, or are not to be. */
 static enum status island_put(struct buf *out, const json_t *record, const json_t *plots)
 {
     static const char *const SHOWN[] = { "epochs", "baseline", "evaluation", "kept_epoch" };

@@ -38,7 +38,7 @@ void section_operating(struct buf *out, const json_t *record);
 void section_decision(struct buf *out, const json_t *record);
 void section_worst(struct buf *out, const json_t *record, const json_t *plots);
 
-/* What follows "as the network sees them" where the pictures of the page are smaller than what it sees. */
+/* The words after "as the network sees them" where the pictures of the page are smaller than its input. */
 const char *smaller_than_seen(const json_t *record);
 void section_groups(struct buf *out, const json_t *record);
 void section_origin(struct buf *out, const json_t *record);

@@ -38,7 +38,7 @@ static struct heatmap_scale scale_of(const json_t *entry)
     return heatmap_scale_of(rows ? rows : 1, columns ? columns : 1);
 }
 
-/* What the colours of the maps stand for. */
+/* The meaning of the maps' colours. */
 static void legend_put(struct buf *out, const json_t *entry)
 {
     const struct heatmap_scale s = scale_of(entry);

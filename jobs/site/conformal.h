@@ -4,7 +4,7 @@
  * share the patient, and one with 79 films would set the limit for all. So the unit that is exchangeable is the patient: the
  * films of a patient share one vote, 1/N each, and the next patient's vote stands at infinity (Lee, Barber & Willett,
  * "Distribution-free inference with hierarchical data", arXiv 2306.06342, 2023; Dunn, Wasserman & Ramdas, JASA 2023). With K
- * patients the limit is where (1 - rate) (K + 1) votes are on its near side. What is guaranteed: of a new patient of the class,
+ * patients the limit is where (1 - rate) (K + 1) votes are on its near side. The guarantee: of a new patient of the class,
  * a film drawn at random lies beyond with at most that rate, on average over sites' draws of rows. Against the other way, to draw
  * one film a patient, this uses all films, and the same rows give the same limit. Nothing is guaranteed of a patient's films
  * together, nor where the next patients are of another kind than the rows. */

@@ -95,7 +95,7 @@ static enum status cross_thresholds(const struct scores *s, size_t k, const floa
     return st;
 }
 
-/* What a finding with enough patients has besides its calibration.
+/* The limits and rates of a finding with enough patients, besides its calibration.
  *   room  [2][rows] */
 static enum status fit_finding(struct site_rows *r, size_t k, const struct site_wish *wish, float *room,
                                struct site_finding *f)

@@ -15,7 +15,7 @@ struct holder {
     atomic_size_t references;
 };
 
-/* What is chosen for a model. */
+/* The choice for a model. */
 struct choice {
     struct choice *next;
     char model[ID_SIZE];

@@ -1,6 +1,6 @@
 /* jobs/training/augment.h - the same chest, taken a little differently: shifted, nearer or farther, lighter or darker.
  *
- * Never mirrored: a mirrored chest has its heart on the wrong side. What happens to a picture follows from the seed and
+ * Never mirrored: a mirrored chest has its heart on the wrong side. The changes to a picture follow from the seed and
  * its number alone, so it does not matter which thread does it. */
 #ifndef JOBS_TRAINING_AUGMENT_H
 #define JOBS_TRAINING_AUGMENT_H

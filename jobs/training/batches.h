@@ -61,7 +61,7 @@ MUST_USE enum status batch_load(struct batch *b, const struct pictures *pictures
                                 const struct batch_share *share, const uint32_t *rows, size_t n, bool strict,
                                 struct error *err);
 
-/* What the table says of a row: ret_truth [labels], 0, 1 or TRUTH_UNKNOWN. */
+/* A row's truth by the table: ret_truth [labels], 0, 1 or TRUTH_UNKNOWN. */
 void row_truth(const struct table *t, size_t row, uint8_t *ret_truth);
 
 #endif

@@ -144,7 +144,7 @@ void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, 
 
 /* ---- which, if any ---- */
 
-/* What is known of a row, as a part of all findings. */
+/* The part of all findings that is known of a row. */
 static double row_loss(const struct calibration_rows *rows, const struct calibration *c, size_t i)
 {
     double sum = 0;
@@ -162,7 +162,7 @@ static double row_loss(const struct calibration_rows *rows, const struct calibra
 typedef void fit_fn(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
                     struct calibration *ret);
 
-/* What a way to fit gains on each row that it has not seen: the mean, and its standard error by patient.
+/* The gain of a way to fit on each row that it has not seen: the mean, and its standard error by patient.
  *   gains  [n], room */
 static enum status gain_unseen(const struct calibration_rows *rows, const struct patients *patients,
                                const uint8_t *parts, fit_fn *fit, double *gains, struct estimate *ret)

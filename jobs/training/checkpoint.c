@@ -71,7 +71,7 @@ static void reports_unpack(struct run *r)
         memcpy(&r->result->epochs[i], r->reports + i * words, words * 8);
 }
 
-/* What is different after a step, an epoch or a validation. A training that remembers more adds a line. */
+/* All that changes in a step, an epoch or a validation. A training that remembers more adds a line. */
 static size_t pieces_of(struct run *r, struct piece ret[MAX_PIECES])
 {
     struct train_result *result = r->result;
@@ -195,7 +195,7 @@ static char *config_text(const struct train_config *c)
     return text;
 }
 
-/* What goes before the arrays; NULL without memory. */
+/* The header before the arrays; NULL without memory. */
 static json_t *metadata_make(const struct run *r, const struct array *arrays, size_t n)
 {
     char *config = config_text(r->config), sha256[DIGEST_TEXT_SIZE];
@@ -385,7 +385,7 @@ static const struct array *reports_of_first(struct run *r, const struct array_fi
     return a;
 }
 
-/* What an epoch adds up in a file that was written when the findings of all rows were known: all but the last word. */
+/* An epoch's sums in a file that was written when the findings of all rows were known: all but the last word. */
 static const struct array *sums_of_all_known(struct run *r, const struct array_file *f)
 {
     const size_t words = offsetof(struct running, known) / 8;

@@ -495,7 +495,7 @@ static void check_architecture(const struct train_config *c, json_t *errors)
         config_error(errors, "channels", "must be 1 or %d", MAX_CHANNELS);
 }
 
-/* What has no meaning in a job that is the regression of its inputs. */
+/* Fields without a meaning in a job that is the regression of its inputs. */
 static void check_without_pictures(const struct train_config *c, json_t *errors)
 {
     if (c->inputs == 0)
@@ -537,7 +537,7 @@ void config_check_format(const struct train_config *c, json_t *errors)
         config_error(errors, "csv", "%s", why.text);
 }
 
-/* What no single field can say. */
+/* Rules between fields. */
 static void check_together(struct train_config *c, json_t *errors)
 {
     check_architecture(c, errors);
@@ -568,7 +568,7 @@ static void transfer(struct train_config *c)
     c->backbone_rate = 0.1;
 }
 
-/* What a job means that says nothing but its table's format. */
+/* The defaults of a job that names only its table's format. */
 static void format_settle(struct train_config *c, const json_t *object)
 {
     const char *name = json_string_value(json_object_get(object, "table_format"));
@@ -608,7 +608,7 @@ static void transfer_settle(struct train_config *c, const json_t *object)
         c->backbone_rate = 1;
 }
 
-/* What the object says, and what `c` says of the rest. */
+/* The object's fields, and the rest from `c`. */
 static enum status parse(const json_t *object, struct train_config c, struct train_config *ret_config,
                          json_t *errors)
 {

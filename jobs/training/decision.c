@@ -75,7 +75,7 @@ static enum status predictive_value(struct column *c, float threshold, bool posi
 
 /* ---- whether it is worth it ---- */
 
-/* What acting on a row is worth; 0 where it is not known. */
+/* The worth of acting on a row; 0 where it is not known. */
 static double worth(uint8_t truth, double at)
 {
     return truth >= TRUTH_UNKNOWN ? 0 : truth ? 1 : -at / (1 - at);

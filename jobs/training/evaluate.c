@@ -184,7 +184,7 @@ static enum status picture_run(const struct stretch *t, uint32_t row, struct lan
     return st;
 }
 
-/* What the row's picture says, where the model sees one. */
+/* Score the row's picture, where the model sees one. */
 static enum status score_picture(const struct stretch *t, uint32_t row, struct lane *l, float *logits,
                                  struct error *err)
 {

@@ -39,7 +39,7 @@ void scorer_free(struct scorer *s); /* NULL is fine */
 
 int row_compare(const void *a, const void *b); /* of uint32_t, for qsort() and bsearch() */
 
-/* What a model's head reads of the pictures of some rows. */
+/* The features that a model's head reads of the pictures of some rows. */
 struct features {
     size_t n, size;
     uint32_t *rows; /* [n], ascending */
@@ -72,7 +72,7 @@ struct stretch_scores {
     float logits[STRETCH_ROWS][MAX_LABELS];
 };
 
-/* What is known of stretches from an earlier run, and is to be known by a later one. */
+/* Scores of stretches from an earlier run, and for a later one. */
 struct stretch_memory {
     void *arg;
     /* Fill in what is known of the stretch's rows. False: nothing is. */
@@ -102,7 +102,7 @@ MUST_USE enum status scorer_run(struct scorer *s, const struct model *m, const u
 MUST_USE enum status evaluate(const struct scores *s, const struct operating_points *points,
                               const double *rates, struct evaluation *ret_evaluation);
 
-/* What predicting `rates` for everyone scores on the same rows. Errors: ST_NOMEM. */
+/* The scores of predicting `rates` for everyone, on the same rows. Errors: ST_NOMEM. */
 MUST_USE enum status evaluate_rates(const struct scores *s, const double *rates,
                                     struct baseline *ret_baseline);
 

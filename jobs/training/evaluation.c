@@ -141,7 +141,7 @@ static enum status ranking(size_t n, const uint8_t *truth, const float *prob, si
     return st;
 }
 
-/* What an evaluation goes by: the scores, whose they are, and room for a number a row. */
+/* An evaluation's sources: the scores, whose they are, and room for a number a row. */
 struct judged {
     const struct scores *s;
     struct patients patients;

@@ -40,7 +40,7 @@
 /* Numbers that are equal may differ from their mean by as much: an error below that counts as 0. */
 #define ROUNDING 1e-12
 
-/* Whose the rows are. */
+/* The patients of the rows. */
 struct patients {
     size_t n_rows, n;
     uint32_t *of; /* [n_rows]: 0..n-1, owned */
@@ -86,7 +86,7 @@ MUST_USE enum status figure_add_mean(struct figure *f, double weight, const doub
  * but the value are NaN where fewer than two patients take part. Errors: ST_NOMEM. */
 MUST_USE enum status figure_estimate(const struct figure *f, struct estimate *ret);
 
-/* What is behind the interval: the standard error, NaN where fewer than two patients take part, and the degrees of freedom.
+/* The interval's basis: the standard error, NaN where fewer than two patients take part, and the degrees of freedom.
  * Errors: ST_NOMEM. */
 MUST_USE enum status figure_spread(const struct figure *f, double *ret_error, double *ret_freedom);
 

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-/* What a server compares its scores with, kept in the weights. */
+/* The distribution that a server compares its scores with, kept in the weights. */
 static enum status note_reference(struct run *r, const struct scores *s)
 {
     char *text;

@@ -23,7 +23,7 @@ static void rows_fill(const struct run *r, struct regression *g)
     }
 }
 
-/* What was fitted, as a network without a picture. */
+/* The fit as a network without a picture. */
 static enum status model_of(struct run *r, const struct regression *g)
 {
     const struct network *net = NULL;

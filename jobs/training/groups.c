@@ -227,7 +227,7 @@ static size_t most_asked(size_t n_labels)
     return (size_t)N_GROUPINGS * MOST_GROUPS * n_labels * N_GROUP_MEASURES;
 }
 
-/* What a whole evaluation gathers. */
+/* The results of a whole evaluation. */
 struct gathering {
     struct group *group; /* [N_GROUPINGS * MOST_GROUPS] */
     struct asked *asked; /* [most_asked(labels)] */

@@ -4,7 +4,7 @@
 
 #include "evaluate.h"
 
-/* What the scores are worth in each group, and which groups differ.
+/* The performance of the scores in each group, and which groups differ.
  *   points  whose Youden thresholds are asked for
  * Errors: ST_NOMEM. */
 MUST_USE enum status groups_evaluate(const struct scores *s, const struct table *t,

@@ -21,7 +21,7 @@ struct point {
     double loss;
 };
 
-/* What a search needs: a block of memory, cut up. */
+/* The memory of a search: one block, cut up. */
 struct search {
     const struct logistic_rows *rows;
     const uint8_t *positive;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* What a threshold at the end of a run of equal scores does: rows at or above it. */
+/* The effect of a threshold at the end of a run of equal scores: rows at or above it. */
 struct cut {
     float threshold;
     uint64_t hits, alarms; /* positives, negatives at or above */

@@ -60,7 +60,7 @@ static void groups_of(const struct run *r, struct adam_group ret[N_GROUPS])
     ret[HEAD_REST] = (struct adam_group){ net->head_bias, net->n_params, rate, elsewhere };
 }
 
-/* What a gradient is multiplied with to be no longer than it may be (Pascanu, Mikolov & Bengio, ICML 2013, algorithm 1). */
+/* The factor that shortens a gradient that is longer than it may be (Pascanu, Mikolov & Bengio, ICML 2013, algorithm 1). */
 static double clipped(const struct run *r)
 {
     const double most = r->config->clip_norm;

@@ -195,13 +195,13 @@ static enum status go_on(struct run *r)
     return st;
 }
 
-/* What of the backbone is constant. */
+/* The part of the backbone that is constant. */
 static enum norms norms_of(const struct train_config *c)
 {
     return c->freeze == FREEZE_BACKBONE ? NORMS_FROZEN_BACKBONE : (enum norms)c->norms;
 }
 
-/* What steps of training need. */
+/* The memory that steps of training need. */
 static enum status prepare_steps(struct run *r)
 {
     struct rng *shuffler = r->config->shuffle ? &r->batch_rng : NULL;

@@ -26,7 +26,7 @@ static json_t *part_json(const struct part_report *part, const struct labels *la
                      "unknown_labels", by_finding(labels, part->unknown_labels));
 }
 
-/* What the table says, before anything is made of it. */
+/* The table as it is, before anything is made of it. */
 static json_t *said_json(const struct dataset_report *d, const struct labels *labels)
 {
     json_t *object = json_object();
@@ -308,7 +308,7 @@ json_t *calibration_json(const struct train_result *r)
                      number_or_null(r->calibration_loss_after));
 }
 
-/* What the gate can say of pictures whose files are not looked at. */
+/* The gate's reasons that can be told of pictures whose files are not looked at. */
 static json_t *gate_json(const struct gate_report *g)
 {
     static const enum gate_code TRIED[] = { GATE_INVERTED, GATE_NEARLY_CONSTANT, GATE_UNLIKE_TRAINING };

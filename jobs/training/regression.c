@@ -82,7 +82,7 @@ static bool ask(void *arg)
     return over;
 }
 
-/* What each row counts, [n]; rows and positives in all. */
+/* The weight of each row, [n]; rows and positives in all. */
 static void weigh(const struct regression *r, size_t label, size_t left_out, float *weights, double *ret_rows,
                   double *ret_positives)
 {
@@ -144,7 +144,7 @@ static enum status fit_by_factors(struct fits *f, size_t label, double *fitted)
                         r->positive + label * r->n, fitted);
 }
 
-/* What a fit says of the pictures of the fold that it has not seen, as they are. */
+/* A fit's scores of the pictures of the fold that it has not seen, as they are. */
 static double loss_unseen(const struct regression *r, size_t label, size_t fold, const double *fitted)
 {
     double loss = 0;

@@ -38,10 +38,10 @@ double *regression_fitted(const struct regression *r, size_t label);
 MUST_USE enum status regression_fit(struct regression *r, double ridge, const struct interruption *stop,
                                     struct pool *pool);
 
-/* What a regression of `what` came to, with its sentence. Returns `st`. */
+/* The result of a regression of `what`, with its sentence. Returns `st`. */
 enum status regression_tell(enum status st, const char *what, struct error *err);
 
-/* What cross-validation says of those that it tried: cross-entropy, the mean over what is known of findings and pictures as they are. */
+/* The cross-validated loss of each that was tried: cross-entropy, the mean over what is known of findings and pictures as they are. */
 struct ridge_choice {
     double ridge; /* with the lowest loss */
     size_t n_tried;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* It has its own picture size and scaling. What is in the cache serves it if that is of its size; else its pictures
+/* It has its own picture size and scaling. The cache serves it if its pictures are of that size; else its pictures
  * are decoded, once. */
 static enum status score(struct run *r, const struct model *m, const struct scores *of, struct scores *ret)
 {

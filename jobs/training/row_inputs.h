@@ -5,7 +5,7 @@
 #include "cxrd/dataset.h"
 #include "cxrd/inputs.h"
 
-/* What the table says of a row. */
+/* A row's inputs, from the table. */
 struct input_values row_values(const struct table *t, size_t row);
 
 /* The inputs of these bits (enum input_kind), with their mean and deviation over the rows in which they are known. */

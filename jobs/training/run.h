@@ -24,7 +24,7 @@ enum {
 
 enum { MAX_BATCH = 256 };
 
-/* What an epoch adds up. */
+/* The sums of an epoch. */
 struct running {
     size_t begun;    /* 1 from an epoch's first step to its end, 0 between two epochs */
     double loss_sum; /* of what is known, over all findings: see balance_unweighted_loss() */
@@ -98,7 +98,7 @@ MUST_USE enum status run_prepare(struct run *r);  /* everything that training ne
 MUST_USE enum status run_train(struct run *r);    /* epochs of steps, each with its validation */
 MUST_USE enum status run_evaluate(struct run *r); /* the kept model on all rows of each set */
 
-/* Whose rows are not used (leave_out.c): asked anew, into r->patients and r->left_out. Errors: those of the observer, ST_NOMEM. */
+/* The patients whose rows are not used (leave_out.c): asked anew, into r->patients and r->left_out. Errors: those of the observer, ST_NOMEM. */
 MUST_USE enum status run_ask_patients(struct run *r);
 
 /* After the split: write whose rows are used. False in *ret_final: somebody was added since they were asked about, so that the rows have to
@@ -140,13 +140,13 @@ MUST_USE enum status run_inputs_alone(struct run *r, const struct scores *s, str
 /* Whether an epoch, counted from 1, is the regression of a job without pictures, or of one that transfers: one step. */
 bool run_regresses(const struct run *r, size_t epoch);
 
-/* What it came to. */
+/* The result. */
 const struct model *run_regression(const struct run *r);
 
 /* The learning rate of a step of the run, counted from 0; the backbone has its share of it. */
 double run_learning_rate(const struct run *r, uint64_t step);
 
-/* What is different between a gradient and the next: weights, the optimiser's means, the average. */
+/* All that changes between a gradient and the next: weights, the optimiser's means, the average. */
 MUST_USE enum status run_optimise_begin(struct run *r); /* from the first weights on; ST_NOMEM */
 void run_optimise(struct run *r);                       /* one step along the gradient */
 void run_optimise_end(struct run *r); /* lets go of the means and the average; safe on none */
@@ -175,7 +175,7 @@ void run_tell_progress(struct run *r);
 size_t run_validation_rows(const struct run *r);
 size_t run_test_rows(const struct run *r);
 
-/* What a picture costs that is trained on, in forward passes: about. */
+/* The cost of a picture that is trained on, in forward passes: about. */
 size_t run_step_cost(const struct run *r);
 
 size_t run_scored_rows(const struct run *r); /* rows that the kept model is evaluated on, of all sets */

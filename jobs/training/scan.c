@@ -196,7 +196,7 @@ static enum status find_pictures(struct run *r)
     return check_copies(r);
 }
 
-/* What the inputs are made of. */
+/* The sources of the inputs. */
 static enum status check_columns(const struct run *r)
 {
     const unsigned asked = r->config->inputs;
@@ -269,7 +269,7 @@ static enum status check_same_split(struct run *r)
     return ST_OK;
 }
 
-/* What was seen of the pictures: of those that train, what the gate says; of all, whether they can be read. */
+/* The results of looking at the pictures: of those that train, the gate's verdict; of all, whether they can be read. */
 static void count_looks(struct run *r)
 {
     const struct rows *train = &r->split.part[TRAIN];
@@ -439,7 +439,7 @@ static enum status choose_normal(struct run *r)
     return st;
 }
 
-/* Whoever is to be left out while this goes on finds either the file that names them, or is found here. */
+/* A patient who is to be left out while this goes on is either found in the file that names them, or found here. */
 static enum status split_without(struct run *r)
 {
     enum status st = ST_OK;

@@ -163,7 +163,7 @@ static void field_parse(struct score_config *c, const char *name, const json_t *
         config_error(errors, name, "there is no such field");
 }
 
-/* What nothing means: all rows, normal chests as well. Of a job that only scores, whatever their age and view. */
+/* The defaults: all rows, normal chests as well. Of a job that only scores, whatever their age and view. */
 static void begin(struct score_config *c, const json_t *object, bool validates)
 {
     *c = (struct score_config){ .data = config_begin(object), .validates = validates };

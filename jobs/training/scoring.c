@@ -85,7 +85,7 @@ static bool is_among(const struct rows *rows, uint32_t row)
     return bsearch(&row, rows->index, rows->n, sizeof row, row_compare) != NULL;
 }
 
-/* What the rows that are scored have in common with those that the model may have learned from. */
+/* Rows that are scored and that the model may have learned from. */
 static enum status hold_against(const struct table *t, const struct split *learned, const struct rows *scored,
                                 struct in_common *ret)
 {
@@ -279,7 +279,7 @@ static void tell_unusable(const struct scoring *s)
                                         json_any_text(s->why[i].why)));
 }
 
-/* What the scores depend on besides the rows that each stretch names. */
+/* All that the scores depend on besides the rows that each stretch names. */
 static enum status partial_begin(struct scoring *s)
 {
     const struct train_config *c = &s->request->config->data;

@@ -49,7 +49,7 @@ static enum status next_batch(struct run *r)
     return refuse_unreadable(r);
 }
 
-/* What an epoch tells of its rows is of the rates as they are, whatever is balanced: it stands beside the base rates. */
+/* An epoch's figures are of the rates as they are, whatever is balanced: they stand beside the base rates. */
 static void count_batch(const struct run *r, const float *logits, struct running *e)
 {
     const size_t n_labels = r->net->n_labels;
@@ -73,7 +73,7 @@ static void count_batch(const struct run *r, const float *logits, struct running
 
 static bool batch_cancelled(void *arg) { return run_cancelled(arg); }
 
-/* What each term of the loss weighs: nothing where it is not known whether the finding is there. */
+/* The weight of each term of the loss: 0 where it is not known whether the finding is there. */
 static void weigh(struct run *r)
 {
     for (size_t i = 0; i < r->batch.n * r->net->n_labels; i++) {

@@ -374,7 +374,7 @@ static json_t *tried_json(const struct ridges *ridges, const struct ridge_choice
     return tried;
 }
 
-/* What the record says of the head; NULL without memory. For free(). */
+/* The head's part of the record; NULL without memory. For free(). */
 static char *report_text(const struct run *r, const struct transfer *t, const struct design *d,
                          const struct ridge_choice *c)
 {

@@ -127,7 +127,7 @@ double tsne_divergence(size_t n, const double *p, const double *y)
     return divergence;
 }
 
-/* What acts on one place: similar rows pull it, all push it. */
+/* The forces on one point: similar rows pull it, all push it. */
 struct force {
     double pull[2], push[2], sum;
 };

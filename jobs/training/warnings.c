@@ -23,7 +23,7 @@ static void warn_of_rows(json_t *list, const char *code, size_t n, size_t of, co
 
 static double percent(size_t n, size_t of) { return of ? 100.0 * (double)n / (double)of : 0; }
 
-/* The last warning quotes a text of the data: a cell of the table, a file's name. What is sent on leaves it out. */
+/* The last warning quotes a text of the data: a cell of the table, a file's name. A copy that is sent on leaves it out. */
 static void quote(json_t *list, const char *text)
 {
     json_t *last = json_array_get(list, json_array_size(list) - 1), *quotes = json_object_get(last, "quotes");
