@@ -135,7 +135,7 @@ static void resize(void *arg)
     preprocess_scale(grey, PLANE, &pre, s->x);
 }
 
-/* What the first epoch does for each picture before it can compute: read, decode, resize. */
+/* The work of the first epoch on each picture before it can compute: read, decode, resize. */
 static void way_in_task(void *arg, size_t task, size_t lane)
 {
     const struct preprocess pre = { SIZE, RESIZE_AREA, 128, 64 };
@@ -289,7 +289,7 @@ static void run(struct subject *s, struct report *r, double seconds)
     report_line(r, "read, decode, resize, all cores", &t, (double)s->n_paths, 0, 0);
 }
 
-/* What the others are measured on: the weights, and x [32][256][256], y [32][14], logits [32][14] as raw float32. */
+/* The data that the others are measured on: the weights, and x [32][256][256], y [32][14], logits [32][14] as raw float32. */
 static void leave_behind(struct subject *s, const char *weights, const char *tensors)
 {
     const struct iovec parts[] = { { s->x, BATCH * PLANE * sizeof(float) },

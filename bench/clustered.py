@@ -44,7 +44,7 @@ def auroc_influences(truth, score):
 
 
 class Rows:
-    """What a model says of a split's test rows: {image: (patient, truth, probabilities)} and how many rows it learned from."""
+    """A model's scores of a split's test rows: {image: (patient, truth, probabilities)} and how many rows it learned from."""
 
     def __init__(self, rows, trained):
         self.images = sorted(rows)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What a DICOM radiograph costs: /predict of cxrd, the usual way in Python, and an Orthanc that only shows it, in turn.
+"""The cost of a DICOM radiograph: /predict of cxrd, the usual way in Python, and an Orthanc that only shows it, in turn.
 
     bench/dicom.py CXRD [FILE.dcm ...]
 

@@ -14,7 +14,7 @@
 
 enum { MAX_FILE = 1 << 30 };
 
-/* What a file of another program does not say. */
+/* Settings that a file of another program does not have. */
 static const struct import_options FOREIGN = { .labels = "chexnet", .scaling = "0..255" };
 
 static const struct error FAILED = { .text = "a logit is not a finite number, or there is no memory" };

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What image, inputs and history add, and what each choice of the standard recipe buys: the experiments of docs/recipe.md.
+"""The gain from image, inputs and history, and from each choice of the standard recipe: the experiments of docs/recipe.md.
 
     bench/recipe.py CXRD DATASETS DATASET OUT [--seeds 1,2,3,4,5] [--set KEY=VALUE]... [--only NAME]... [--threads 2]
                     [--init WEIGHTS] [--arm NAME KEY=VALUE...]... [--beside NAME]...
@@ -115,7 +115,7 @@ def record_of(out):
 
 
 def tested(out, patients):
-    """What a training says of its test rows."""
+    """A training's figures on its test rows."""
     with open(os.path.join(out, 'scores_test.csv'), encoding='utf-8', newline='') as file:
         head, *lines = csv.reader(file)
     truth = [i for i, name in enumerate(head) if name.startswith('true_')]
@@ -174,7 +174,7 @@ def members_of(arguments, datasets, name, seed):
 
 
 def notes_of(splits):
-    """What the reports of an experiment answer, which epochs were kept, and the mean minutes that a split's trainings took."""
+    """The figures of an experiment's reports, which epochs were kept, and the mean minutes that a split's trainings took."""
     records = [[record_of(out) for out in outs] for outs in splits]
     flat = [record for split in records for record in split]
     answers = [record['evaluation']['learning']['answer'] for record in flat]

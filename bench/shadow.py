@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What a model in the shadow costs the predictions of the one that answers: with it and without it take turns, on one server.
+"""The cost of a model in the shadow for the predictions of the one that answers: with it and without it take turns, on one server.
 
     bench/shadow.py CXRD IMAGE.png [ROUNDS] [SECONDS]
 

@@ -25,7 +25,7 @@ if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || { echo "install-deps.sh: run me as root, or install sudo. Missing: $missing" >&2; exit 1; }
     as_root=sudo
 fi
-# What is here for a build or a test is not started as a service, as Debian would start nginx and Orthanc. A policy that is there stays.
+# A package that is here for a build or a test is not started as a service, as Debian would start nginx and Orthanc. A policy that is there stays.
 policy=/usr/sbin/policy-rc.d
 if ! [ -e "$policy" ]; then
     trap '$as_root rm -f "$policy"' EXIT

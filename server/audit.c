@@ -166,9 +166,9 @@ static void chain_synced(struct audit *a, const struct file *file, const struct 
     pthread_mutex_unlock(&a->lock);
 }
 
-/* Wait until a file's lines, up to this one, are on the disk. Whoever comes first syncs for all that wait by then. A sync
+/* Wait until a file's lines, up to this one, are on the disk. The first thread to come syncs for all that wait by then. A sync
  * that failed is not tried again: the kernel may have let go of what it could not write, and the next would say that all is
- * well. Whoever asks late about an earlier line hears of the failure too: better a line that nobody counts on. */
+ * well. A thread that asks late about an earlier line hears of the failure too: better a line that nobody counts on. */
 static enum status settle(struct audit *a, struct file *file, uint64_t line, struct error *err)
 {
     enum status st = ST_OK;

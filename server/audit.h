@@ -3,7 +3,7 @@
  *
  * One JSON object a line, appended and on the disk before the reply leaves. Each carries in "prev" the SHA-256 of the line
  * before it, across rotations, so that a line that was changed or taken out shows (`cxrd audit FILE…` looks), and how far it
- * goes is noted beside it (audit_chain.h), so that a log whose end was cut off shows, too. Whoever can write both can write
+ * goes is noted beside it (audit_chain.h), so that a log whose end was cut off shows, too. A person who can write both can write
  * all of it anew: copies elsewhere are what the chain is compared with. A line that a crash left half written is taken back
  * at the next start, and an event "torn" says so; where last lines are missing, the next is an event "missing", and does not
  * follow what is left if they had been synced. */

@@ -15,7 +15,7 @@ struct end {
     bool synced_seen, last_seen;
 };
 
-/* What is noted beside a log; nothing where nothing is. */
+/* The note beside a log; empty where there is none. */
 static enum status chain_beside(const char *log, struct chain *c, struct error *err)
 {
     char path[PATH_MAX];

@@ -55,7 +55,7 @@ MUST_USE enum status options_parse(const struct command *command, int argc, char
 
 void options_help(const struct command *command);
 
-/* What the exit status of every command says. */
+/* The exit status of every command. */
 #define EXITS "0 done; 1 failed, with a sentence on standard error; 2 not asked as it should be"
 
 /* "max-upload" -> "CXRD_MAX_UPLOAD". */

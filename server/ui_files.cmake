@@ -1,4 +1,4 @@
-# What is embedded to be served: the files of server/ui/, openapi.yaml, also as JSON, and two libraries as Debian packages
+# The files that are embedded to be served: those of server/ui/, openapi.yaml, also as JSON, and two libraries as Debian packages
 # them. Each becomes two C arrays, plain and compressed, and generated/ui_files.c the table of them. Sets UI_SOURCES.
 find_program(GZIP gzip REQUIRED)
 find_file(CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED)          # libjs-chart.js

@@ -60,7 +60,7 @@ class Rotation:
         return True
 
     def programs(self):
-        """What ctest knows of, in its order: name, command, environment, labels."""
+        """The tests that ctest knows, in its order: name, command, environment, labels."""
         text = subprocess.run(['ctest', '--test-dir', self.build, '--show-only=json-v1'], capture_output=True, text=True,
                               check=True).stdout
         for test in json.loads(text)['tests']:

@@ -169,7 +169,7 @@ static enum status score(const struct serving *serving, const struct sent *sent,
     return st;
 }
 
-/* What the gate says of a picture that it refused, each reason an entry of the problem's errors. */
+/* The gate's reasons for refusing a picture, each reason an entry of the problem's errors. */
 static void tell_why(const struct gate_warnings *w, struct http_response *res)
 {
     res->errors = json_array();
@@ -230,7 +230,7 @@ static enum status find_answerer(const struct serving *serving, const struct htt
     return error_set(err, ST_FORMAT, "%s", without->text);
 }
 
-/* What is told of every answer, be it one or a refusal. */
+/* The notes on every answer, be it one or a refusal. */
 static void finish(const struct http_request *req, double begun, enum status st, struct http_response *res,
                    struct answer *a, const struct error *err)
 {
@@ -251,7 +251,7 @@ static enum status use_active(const struct serving *serving, struct answer *a, s
     return st == ST_OK ? profiles_of(serving->profiles, a->model->id, &a->profile, err) : st;
 }
 
-/* What the model that answers is asked. A canary that lacks what is asked for, such as thresholds of a kind, is not asked.
+/* The question to the model that answers. A canary that lacks what is asked for, such as thresholds of a kind, is not asked.
  *   ret_question  its profile is the answer's */
 static enum status ask(const struct serving *serving, const struct http_request *req,
                        const struct answer_query *query, struct answer *a, struct question *ret_question,

@@ -20,7 +20,7 @@ struct answer {
         .image = IMAGE_INIT \
     }
 
-/* What an operation's query may say beside the patient. */
+/* The query parameters of an operation, beside the patient. */
 struct answer_query {
     const char *finding; /* the parameter that names the finding to explain */
     bool required;       /* it must be there */

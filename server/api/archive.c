@@ -98,7 +98,7 @@ bool archive_keeps(const struct archive *a) { return a->kept != NULL; }
 
 /* ---- sending ---- */
 
-/* What the archive's answer means. The client may ask again where it helps. */
+/* The meaning of the archive's answer. The client may ask again where it helps. */
 static enum status judge(long status, struct error *err)
 {
     if (status >= 200 && status <= 299)

@@ -37,7 +37,7 @@ struct canary {
 
 /* ---- what outlives the server; with `changing` held ---- */
 
-/* What a canary is, beside its counts. */
+/* A canary's settings, beside its counts. */
 struct saved {
     const char *id, *active, *since, *reason;
     double share;

@@ -52,7 +52,7 @@ MUST_USE enum status canary_begin(struct canary *c, const char *id, double share
 /* Errors: ST_NOTFOUND (it is not the canary), ST_IO. */
 MUST_USE enum status canary_end(struct canary *c, const char *id, struct error *err);
 
-/* What is known of it, a new reference. Errors: ST_NOTFOUND. */
+/* Its state, a new reference. Errors: ST_NOTFOUND. */
 MUST_USE enum status canary_json(struct canary *c, const char *id, json_t **ret, struct error *err);
 
 /* For GET /metrics. */

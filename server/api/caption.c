@@ -8,7 +8,7 @@
 #include "cxrd/own_thresholds.h"
 #include "cxrd/train_config.h"
 
-/* What the body says; every field that it has besides is an error.
+/* Read the body's fields; every other field is an error.
  *   labels    of the model whose own thresholds may be changed; NULL: of what has none
  *   ret_own   all of them
  *   ret_sets  whether they are changed */

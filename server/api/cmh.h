@@ -11,7 +11,7 @@
 
 enum { CMH_BINS = 10 };
 
-/* What is added up; zeroed is nothing. */
+/* The sums; zeroed is nothing. */
 struct cmh {
     double difference[CMH_BINS];
     double covariance[CMH_BINS][CMH_BINS];

@@ -248,7 +248,7 @@ static bool is_selected(const struct drift_selection *s, size_t cell, size_t cal
 
 /* ---- the tests ---- */
 
-/* What of a picture is unknown, as bits. */
+/* The unknown facts of a picture, as bits. */
 static unsigned pattern_of(size_t cell)
 {
     size_t of[N_STRATA_BY];

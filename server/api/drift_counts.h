@@ -24,12 +24,12 @@ struct drift_counts {
     size_t n_callers;
 };
 
-/* What a model's metadata says. False: nothing, or nothing that can be used; *ret holds nothing then. */
+/* Read a model's metadata. False: nothing, or nothing that can be used; *ret holds nothing then. */
 bool drift_counts_begin(const struct served *by, struct drift_counts *ret);
 void drift_counts_release(struct drift_counts *c); /* safe on zeroes */
 void drift_counts_add(struct drift_counts *c, const struct drift_picture *p);
 
-/* What a picture counts for, so that all together count for as many as they are worth. */
+/* The weight of a picture, so that all together count for as many as they are worth. */
 double drift_weight(const struct drift_counts *c);
 
 /* A stratum: one of a kind. */

@@ -228,7 +228,7 @@ static void look_at_strata(struct drift_watch *w)
     }
 }
 
-/* What was seen so often in a row is raised and told once, until it has been quiet for a while. */
+/* A change that was seen so often in a row is raised and told once, until it has been quiet for a while. */
 static void raise(struct drift_watch *w, int kind, bool changed, json_t *alert, json_t *told)
 {
     struct raised *r = &w->raised[kind];

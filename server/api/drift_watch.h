@@ -10,7 +10,7 @@
  * Films of one patient are not independent, and a server does not know whose they are: so each statistic is taken times patients
  * over rows of the validation, as if every patient had one film in either sample. Each p is taken times the tests of a look and times
  * DRIFT_LOOKS (Bonferroni): without any change at most DRIFT_LEVEL of all servers raise anything in DRIFT_LOOKS looks, 100,000
- * pictures. What is beyond that at DRIFT_SEEN looks in a row is raised, with the smallest set of strata without which the rest shows no change any more (p of the
+ * pictures. A change beyond that at DRIFT_SEEN looks in a row is raised, with the smallest set of strata without which the rest shows no change any more (p of the
  * rest, times the tests of one stratum, above DRIFT_LEVEL): of single strata that do the one with the strongest change, else that one
  * and then on with the rest. Where no DRIFT_NAMED of them do, it is everywhere. */
 #ifndef SERVER_API_DRIFT_WATCH_H

@@ -5,7 +5,7 @@
 #include "cxrd/buf.h"
 #include "cxrd/score_keeper.h"
 
-/* What readers' feedback comes to, as it was last counted. One thread at a time. */
+/* The results of readers' feedback, as they were last counted. One thread at a time. */
 struct feedback_watch;
 
 MUST_USE enum status feedback_watch_new(struct feedback_watch **ret, struct error *err); /* ST_NOMEM */

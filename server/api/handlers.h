@@ -20,7 +20,7 @@ handler_fn model_profiles_get, model_profiles_post, model_profiles_rollback_post
 handler_fn profile_get, profile_delete, profile_activate_post, profile_deactivate_post, profile_kept_get;
 handler_fn metrics_get, drift_get;
 
-/* What they refuse before the body has come. */
+/* Their refusals before the body has come. */
 handler_fn predict_at_head, heatmap_at_head, preview_at_head, studies_at_head, datasets_at_head,
     models_at_head;
 handler_fn livez_get, readyz_get, version_get, openapi_get;

@@ -10,7 +10,7 @@
 MUST_USE enum status body_json(const struct http_request *req, struct http_response *res, json_t **ret,
                                struct error *err);
 
-/* What of that the head says already: a route's at_head. */
+/* The part of that in the head: a route's at_head. */
 handler_fn json_at_head;
 
 /* Whether a request's Content-Type is this one, whatever its parameters. One that has neither type nor body passes: a

@@ -363,7 +363,7 @@ static void write_drift(const struct metrics *m, const struct served *active, st
                    "Validation rows that drift is measured against.");
     buf_printf(out, "cxrd_drift_reference_rows %.6g\n", m->drift.reference);
     metrics_family(out, "cxrd_drift_scores", "gauge",
-                   "What the latest scores that drift is measured by are worth, in scores.");
+                   "The weight of the latest scores that drift is measured by, in scores.");
     buf_printf(out, "cxrd_drift_scores %.6g\n", latest);
 }
 

@@ -83,7 +83,7 @@ enum status models_at_head(struct app *app, const struct http_request *req, stru
 /* The query's parts of struct import_options, as texts. */
 enum { N_IMPORT_TEXTS = 5 };
 
-/* What the query says of the file.
+/* The query's options for the file.
  *   texts  what *ret borrows */
 static enum status import_options_parse(const struct http_request *req,
                                         char texts[N_IMPORT_TEXTS][PARAMETER_TEXT],

@@ -153,7 +153,7 @@ static json_t *text_or_null(const char *text) { return *text ? json_string(text)
 
 static json_t *rows_or_null(int64_t rows) { return rows == KIND_UNSAID ? json_null() : json_integer(rows); }
 
-/* What a finding's probability is held against; NaN: nothing. */
+/* The threshold that a finding's probability is held against; NaN: none. */
 static float threshold_of(const struct prediction *p, size_t k)
 {
     const float own = p->operating.threshold[k];

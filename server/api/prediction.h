@@ -38,7 +38,7 @@ struct prediction {
     struct explanation explanation;
 };
 
-/* What a model is asked, but for the picture. */
+/* The question to a model, but for the picture. */
 struct question {
     int explain;                /* the finding whose logit is to be explained; EXPLAIN_NONE: none */
     struct input_values values; /* what is known of the patient, for models that take it */
@@ -52,7 +52,7 @@ enum { EXPLAIN_NONE = -1 };
 enum { VERDICT_NONE = -1 };
 int prediction_verdict(const struct model *m, const struct prediction *p, size_t k);
 
-/* Preprocess and score. What the picture's file says of age, sex and view is taken where the question does not say it.
+/* Preprocess and score. Age, sex and view in the picture's file are taken where the question does not say them.
  *   pool  may be NULL
  *   img   not read by a model that sees no picture (model_sees()); may be NULL then
  * Errors: ST_UNUSABLE (an explanation, of a model that sees no picture; what source_judge() refuses; with POLICY_REJECT what the

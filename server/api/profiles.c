@@ -136,7 +136,7 @@ static enum status ask_take(const json_t *request, struct http_response *res, st
 
 /* ---- to make one ---- */
 
-/* What a job is to a model, and where its scores are. A training's own test rows are taken too.
+/* A job's relation to a model, and where its scores are. A training's own test rows are taken too.
  *   ret_job  a new reference */
 static enum status validation_find(const struct work *work, const char *id, const json_t *card,
                                    json_t **ret_job, char path[PATH_MAX], struct error *err)

@@ -7,7 +7,7 @@
 
 #include "cxrd/weights.h"
 
-/* What is said of a patient, see INPUT_NAMES. */
+/* The parameters about a patient, see INPUT_NAMES. */
 #define PATIENT "age sex view history history_last course"
 
 static const struct route TABLE[] = {

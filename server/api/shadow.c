@@ -31,7 +31,7 @@ enum {
 };
 static const double SAVE_S = 30, LOST_S = 120;
 
-/* Who may touch a slot follows from its state. */
+/* A slot's state decides which thread may touch it. */
 enum { FREE, FILLING, WAITING, READY };
 
 struct slot {

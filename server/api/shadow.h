@@ -45,7 +45,7 @@ MUST_USE enum status shadow_begin(struct shadow *s, const char *id, struct error
 /* Errors: ST_NOTFOUND (it is no candidate), ST_IO. */
 MUST_USE enum status shadow_end(struct shadow *s, const char *id, struct error *err);
 
-/* What is known of it so far, a new reference. Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+/* Its state so far, a new reference. Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
 MUST_USE enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct error *err);
 
 /* Whether a model has been the candidate of the active one for so many pictures, and readers do not say that it is worse.

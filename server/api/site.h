@@ -14,7 +14,7 @@ struct site_view {
 /*   probability  [labels]: the model's become those here */
 void site_apply(const struct profile *profile, bool own_point, float *probability, struct site_view *ret);
 
-/* What a finding's probability here is held against; NaN: nothing.
+/* The threshold that a finding's probability is held against here; NaN: none.
  *   own  the model's threshold, of the operating point that the request named */
 float site_threshold(const struct site_view *v, size_t k, float own);
 

@@ -46,7 +46,7 @@ static enum status model_load(const char *path, enum precision precision, struct
     return ST_OK;
 }
 
-/* What the options ask of a model. */
+/* The question to a model, from the options. */
 static enum status question_read(const struct predict_options *o, const struct model *m, size_t n_pictures,
                                  struct question *ret, struct error *err)
 {

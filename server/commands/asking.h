@@ -18,7 +18,7 @@ struct predict_options {
     bool json, overwrite;
 };
 
-/* What all threads that ask share. Read only, once it is open. */
+/* Shared by all threads that ask. Read only, once it is open. */
 struct asking {
     const struct predict_options *o;
     bool many;               /* pictures, so that one is asked about again where the server has no time */

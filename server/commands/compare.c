@@ -44,7 +44,7 @@ static enum status scores_path(const char *given, char ret[PATH_MAX], struct err
     return n < PATH_MAX ? ST_OK : error_set(err, ST_INVALID, "a path is too long");
 }
 
-/* What the interval says of the difference.
+/* The verdict of the interval on the difference.
  *   more  whether more is better */
 static const char *verdict(const struct estimate *e, bool more)
 {

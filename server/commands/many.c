@@ -10,7 +10,7 @@
 enum { AHEAD = 16 }; /* pictures a thread, so that one which takes long keeps few others from going on */
 #define WAIT_SECONDS 0.2
 
-/* What one picture has come to. */
+/* The result for one picture. */
 struct outcome {
     bool is_there;
     enum status st;

@@ -5,7 +5,7 @@
 #include "asking.h"
 #include "pictures.h"
 
-/* What one picture came to.
+/* The result for one picture.
  *   path   NULL: the model was asked without a picture
  *   reply  borrowed; NULL: `why` says why there is none */
 struct told {

@@ -66,7 +66,7 @@ static enum status add(struct path_list *l, char *path, const char *fault, struc
                                 : error_set(err, ST_LIMIT, "there are more than %d pictures", MAX_PICTURES);
 }
 
-/* What is at `path` cannot be used, and others can. */
+/* The file at `path` cannot be used, and others can. */
 static enum status add_fault(struct path_list *l, const char *path, struct error *err)
 {
     const struct error why = *err;

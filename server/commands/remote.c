@@ -185,7 +185,7 @@ static enum status print_list(const struct listed *what, const json_t *reply, bo
 
 /* ---- one of them, or what was changed ---- */
 
-/* What a record or a card says in a word or a number: lists and tables in it are for --json. */
+/* The members of a record or a card that are a word or a number: lists and tables are for --json. */
 static void print_record(const json_t *record)
 {
     const char *name;

@@ -369,7 +369,7 @@ static void keep_memory_private(bool on)
     prctl(PR_SET_DUMPABLE, on ? 0 : 1, 0, 0, 0);
 }
 
-/* SIGHUP: read again what may change while the server runs. What cannot be read stays as it was. */
+/* SIGHUP: read again what may change while the server runs. A file that cannot be read leaves all as it was. */
 static void reload(struct server *s, const struct serve_options *o)
 {
     struct error err = { 0 };

@@ -13,7 +13,7 @@
 
 enum { ID_CHARACTERS = 64, SHORT_CHARACTERS = 16 };
 
-/* What the kinds differ in. */
+/* The differences between the kinds. */
 static const struct {
     const char *sop_class, *word, *modality, *series_number, *description;
 } KINDS[] = {

@@ -6,7 +6,7 @@
 
 #define DICOM_TAG(number, vr) ((struct dicom_tag){ number, vr })
 
-/* What the file is, part 10. The writer's own. */
+/* The file meta information, part 10. The writer's own. */
 #define TAG_META_LENGTH          DICOM_TAG(0x00020000, "UL")
 #define TAG_META_VERSION         DICOM_TAG(0x00020001, "OB")
 #define TAG_MEDIA_CLASS          DICOM_TAG(0x00020002, "UI")

@@ -12,7 +12,7 @@
 #include "cxrd/shared.h"
 #include "cxrd/status.h"
 
-/* What all bodies may hold together. */
+/* The most that all bodies may hold together. */
 struct body_budget {
     struct budget bytes, shared;
 };

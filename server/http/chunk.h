@@ -10,8 +10,8 @@
  * has more than 1,024 bytes. */
 int chunk_line(struct span text, struct span *ret);
 
-/* The size that a chunk's line begins with; UINT64_MAX where it is beyond counting. What may follow it, such as ;name=value,
- * is read and dropped. False: the line is not of that form. */
+/* The size that a chunk's line begins with; UINT64_MAX where it is beyond counting. An extension behind it, such as
+ * ;name=value, is read and dropped. False: the line is not of that form. */
 bool chunk_size(struct span line, uint64_t *ret);
 
 #endif

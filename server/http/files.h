@@ -2,7 +2,7 @@
  *
  * A connection that does not read its reply holds it for minutes, and must not hold a descriptor beside its own: there
  * are only so many, and a training that runs needs some. So the readers of a file share one, and the number of files is
- * limited. What is sent is written once and never changed in place (weights, scores, reports): that makes a file known
+ * limited. Such a file is written once and never changed in place (weights, scores, reports): that makes a file known
  * by its device and inode as long as it is open. Any thread may call. */
 #ifndef SERVER_HTTP_FILES_H
 #define SERVER_HTTP_FILES_H

@@ -140,7 +140,7 @@ struct route {
     enum queue queue;
     size_t max_body; /* bytes; 0: a body is refused; MAX_BODY_UPLOAD: as configured */
     handler_fn *handler;
-    /* What the handler would refuse for the head alone, with its words. Asked for a client that waits to hear whether to
+    /* Refuses what the handler would refuse for the head alone, with its words. Asked for a client that waits to hear whether to
      * send the body (Expect: 100-continue), in a network thread: it must not wait for anything. NULL: nothing. */
     handler_fn *at_head;
     /* In which queue the handler of a request that is complete is called, since it waits there: QUEUE_DECODE, QUEUE_LOAD or the route's own.
@@ -163,7 +163,7 @@ struct route_table {
 const struct route *route_find(const struct route_table *table, const char *method, const char *path,
                                char id[PATH_ID_SIZE], int *ret_status, char allow[HTTP_TEXT]);
 
-/* What a path is about that has something else where an {id} should stand, a route's `thing`; NULL: no route is like it. */
+/* The `thing` of the route that a path is like, but for another word where its {id} should stand; NULL: no route is like it. */
 const char *route_thing(const struct route_table *table, const char *path);
 
 /* The fault of a query as it was sent, one sentence; NULL: it has none. */

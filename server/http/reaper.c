@@ -266,7 +266,7 @@ struct peer *reaper_add(struct reaper *r, int fd, double seconds)
     return p;
 }
 
-/* With the lock held. What goes is not given more time. */
+/* With the lock held. A connection that goes is not given more time. */
 static void set_deadline(struct peer *p, double seconds)
 {
     if (p->counted.state != CONNECTION_GOES)

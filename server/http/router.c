@@ -13,7 +13,7 @@ static bool file_ok(const char *name, size_t n)
     return n > 0 && name[0] != '.' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") >= n;
 }
 
-/* What names something outside of cxrd: a UID of DICOM, whose handler looks at it more closely. */
+/* A name of something outside of cxrd: a UID of DICOM, whose handler looks at it more closely. */
 static bool uid_like(const char *text, size_t n)
 {
     return n > 0 && n < PATH_ID_SIZE && strspn(text, "0123456789.") >= n;
@@ -21,7 +21,7 @@ static bool uid_like(const char *text, size_t n)
 
 typedef bool segment_check(const char *text, size_t n);
 
-/* What a segment of a pattern takes. */
+/* The kinds of text that a segment of a pattern takes. */
 static segment_check *check_of(const char *segment)
 {
     if (strncmp(segment, "{id}", 4) == 0)

@@ -1,7 +1,7 @@
 /* server/http/tls.c - the only GnuTLS of this program, see tls.h.
  *
- * libmicrohttpd reads a certificate once, at its start; but it lets GnuTLS ask for one at every handshake. What is read
- * from the files never changes; each handshake is given copies, which GnuTLS frees with the session, so an exchange needs
+ * libmicrohttpd reads a certificate once, at its start; but it lets GnuTLS ask for one at every handshake. A certificate
+ * that was read never changes; each handshake is given copies, which GnuTLS frees with the session, so an exchange needs
  * nobody to count who still uses the old ones. Copying costs some microseconds beside the signature's milliseconds. */
 #include "tls.h"
 

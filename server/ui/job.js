@@ -84,7 +84,7 @@ async function actionsOf(record) {
   const path = `jobs/${record.id}`;
   const which = called(record);
   const cancel = (text, wish) => button(text, async () => {
-    const lost = record.type !== 'train' ? 'What has come so far is removed.' : 'What it has learned so far is lost.';
+    const lost = record.type !== 'train' ? 'The files that have come so far are removed.' : 'All that it has learned so far is lost.';
     if (!confirm(`${text} job ${which}? ${wish.keep_best ? 'It ends after this, with its best epoch as a model.' : lost}`)) return;
     await postJson(`${path}/cancel`, wish);
     if (ENDED.includes(record.state)) await openJob(record.id, whenEnded); // else it is watched already

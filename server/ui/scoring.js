@@ -50,7 +50,7 @@ function external({ external: is, reason }) {
   return is ? 'yes' : `${is === false ? 'no' : 'not known'}: ${reason}`;
 }
 
-/** What a finished job says of the model that it scored with. */
+/** A finished job's figures of the model that it scored with. */
 export function scoredFacts({ scored, scored_model: model, dataset }) {
   const link = model ? make('a', { href: `#models/${model}` }, model) : null;
   if (!scored) return { 'Scored model': link };

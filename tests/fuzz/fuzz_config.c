@@ -1,4 +1,4 @@
-/* tests/fuzz/fuzz_config.c - a job's JSON. What is accepted and printed is accepted again, and is the same. */
+/* tests/fuzz/fuzz_config.c - a job's JSON. A job that is accepted and printed is accepted again, and is the same. */
 #include "fuzz.h"
 
 #include "cxrd/train_config.h"

@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_grey.c - a pipeline and samples of a stranger's choice. The first bytes are the pipeline, the rest its tables and
- * samples. What holds of every picture: each sample becomes the grey of its stored value, and no other. */
+ * samples. This holds of every picture: each sample becomes the grey of its stored value, and no other. */
 #include "fuzz.h"
 
 #include "decode/grey.h"

@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz_jpeg.c - a stranger's JPEG file: its markers, and its pixels where they keep to limits. What the markers say the
- * size is decides how much is written. */
+/* tests/fuzz/fuzz_jpeg.c - a stranger's JPEG file: its markers, and its pixels where they keep to limits. The size in the
+ * markers decides how much is written. */
 #include "fuzz.h"
 
 #include "decode/grey.h"

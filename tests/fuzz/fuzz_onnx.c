@@ -1,4 +1,4 @@
-/* tests/fuzz/fuzz_onnx.c - a network that somebody else's program wrote. What is read must be a model that our own file holds. */
+/* tests/fuzz/fuzz_onnx.c - a network that somebody else's program wrote. A model that is read must fit into our own file. */
 #include "fuzz.h"
 
 #include "cxrd/onnx.h"

@@ -56,7 +56,7 @@ def zlib_stream(deflated, raw):
 
 
 def odd_streams():
-    """What libdeflate reads and zlib refuses: see model/image/png_grey8.c."""
+    """A stream that libdeflate reads and zlib refuses: see model/image/png_grey8.c."""
     # fixed codes: literal 0 five times, then length code 286 (258 bytes in libdeflate) at distance 1
     zero, stop = reversed_code(0x30, 8), reversed_code(0, 7)
     raw = bytes(259)
@@ -581,7 +581,7 @@ def pipelines():
 
 
 def run_lengths():
-    """What fuzz_rle.c reads: pixels, channels and bytes of a sample, then a frame."""
+    """The form that fuzz_rle.c reads: pixels, channels and bytes of a sample, then a frame."""
     def frame(*segments):
         offsets = [64 + sum(map(len, segments[:i])) for i in range(len(segments))]
         return struct.pack('<16I', len(segments), *offsets, *[0] * (15 - len(segments))) + b''.join(segments)

@@ -1,4 +1,4 @@
-"""What the server may hold at a time, descriptors, memory and connections, and that nobody can take it all."""
+"""The most that the server holds at a time, descriptors, memory and connections, and that nobody can take it all."""
 import gzip
 import http.client
 import json

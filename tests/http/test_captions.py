@@ -1,4 +1,4 @@
-"""What people call jobs and models, and what they note of them; and lists that are filtered by it."""
+"""Names that people give jobs and models, and their notes; and lists that are filtered by them."""
 import json
 import unittest
 

@@ -1,4 +1,4 @@
-"""What a clinic sends: DICOM and JPEG files, drawn here, and what their headers say."""
+"""Files of a clinic: DICOM and JPEG files, drawn here, and what their headers say."""
 import csv
 import functools
 import hashlib
@@ -394,7 +394,7 @@ class Training(Case):
         return hashlib.sha256(weights[8 + int.from_bytes(weights[:8], 'little'):]).hexdigest()
 
     def unreadable(self, record):
-        """What the record says of pictures that cannot be read: a warning, above one in twenty."""
+        """The record on pictures that cannot be read: a warning, above one in twenty."""
         return [w['detail'] for w in record['warnings'] if w['code'] == 'unreadable_images']
 
     def test_makes_the_same_weights_of_every_format(self):

@@ -50,7 +50,7 @@ class Help(Case):
 class Completion(Case):
 
     def proposed(self, *words):
-        """What bash proposes for the last of these words."""
+        """Bash's proposals for the last of these words."""
         script = program.run('completion', 'bash').stdout + (
             f'\nCOMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}\n_cxrd\nprintf "%s\\n" "${{COMPREPLY[@]}}"\n')
         folder = program.new_folder('shell')

@@ -1,4 +1,4 @@
-"""What is read of a table and its files: nothing is dropped or misread without a word."""
+"""Reading a table and its files: nothing is dropped or misread without a word."""
 import gzip
 import json
 import os

@@ -84,7 +84,7 @@ class DatasetsCase(Case):
         return reply.json()['id']
 
     def assert_nothing_else(self, server):
-        """What the job has gathered goes when its end is on record."""
+        """The files that the job has gathered go when its end is on record."""
         program.poll(lambda: os.listdir(server.datasets) == ['fetched'], 'nothing but the data set')
 
     def assert_trains(self, server):
@@ -480,7 +480,7 @@ class Refused(DatasetsCase):
         self.assert_fails(tight, self.wanted(host, ['/b/sparse']), 'archive 1 unpacks to more than is left of --data-bytes')
 
     def test_what_is_read_before_anybody_is_asked_has_an_end(self):
-        """What libarchive unpacks or gathers in one piece: bytes of a folder, a zip's directory, the name in a gzip's header."""
+        """Parts that libarchive unpacks or gathers in one piece: bytes of a folder, a zip's directory, the name in a gzip's header."""
         folder = special('images/', tarfile.DIRTYPE)
         folder.pax_headers = {'size': str(4 << 20)}  # or any other
         entry = struct.pack('<4sHHHHHHIIIHHHHHII', b'PK\1\2', 0x314, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0o100644 << 16, 0) + b'x'

@@ -23,7 +23,7 @@ CASES = os.path.join(os.path.dirname(program.BINARY), 'tests', 'dicom_cases')
 MODEL = '0123456789abcdef' * 4
 COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, DX = (f'1.2.840.10008.5.1.4.1.1.{part}' for part in ('88.34', '7', '1.1'))
 
-# What a header may say, and what of it is said again: None is the same bytes.
+# Values of a header, and what of them is said again: None is the same bytes.
 HEADERS = {
     'plain': {'patient_name': (b'Doe^Jane', None), 'patient_id': (b'4711', None), 'patient_birth': (b'19520229', None),
               'patient_sex': (b'F', None), 'study_date': (b'20240131', None), 'study_time': (b'235959.123456', None),
@@ -39,7 +39,7 @@ HEADERS = {
                       'patient_name': (b'\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J', None)},
     'korean': {'character_set': (b'\\ISO 2022 IR 149', None),
                'patient_name': (b'Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7', None)},
-    # What breaks its VR is left out, and nothing is made shorter.
+    # A value that breaks its VR is left out, and nothing is made shorter.
     'unknown_charset': {'character_set': (b'ISO_IR 999', b''), 'patient_name': (b'J\xe9r\xf4me', b''), 'patient_id': (b'77', None)},
     'two_charsets': {'character_set': (b'ISO_IR 192\\ISO_IR 100', b''), 'patient_name': ('é'.encode(), b'')},
     'no_charset': {'patient_name': (b'J\xe9r\xf4me', b''), 'accession': (b'\xe9', b'')},
@@ -80,7 +80,7 @@ def raw(path, keyword):
 
 
 def judge(path):
-    """What dciodvfy (dicom3tools) has against a file."""
+    """The complaints of dciodvfy (dicom3tools) about a file."""
     said = subprocess.run(['dciodvfy', path], capture_output=True, check=False)
     text = (said.stdout + said.stderr).decode('latin-1')
     return [line for line in text.splitlines() if line.startswith('Error')], text

@@ -1,4 +1,4 @@
-"""What the documentation shows, done: its clients, its commands, its files."""
+"""The documentation's examples, done: its clients, its commands, its files."""
 import json
 import os
 import re
@@ -77,7 +77,7 @@ class TheCommands(ServerCase):
     with_model = True
 
     ELSEWHERE = ('orthanc.md',)  # test_orthanc runs this page
-    # What begins so is not run, and why not.
+    # Beginnings of lines that are not run, and why not.
     CANNOT = (
         ('./dev ', 'it installs packages, and `./dev test` is what runs this: test_dev has the rest of it'),
         ('docker ', 'it needs a docker engine'),
@@ -123,7 +123,7 @@ class TheCommands(ServerCase):
         return f'may_be_refused {line}' if any(part in line for part in self.MAY_BE_REFUSED) else line
 
     def folder(self):
-        """What the commands expect to find where they run."""
+        """The files that the commands expect where they run."""
         folder = program.new_folder('commands')
         film = dicom.film([[(x * y) % 256 for x in range(80)] for y in range(80)])
         for name in ('study', 'films', 'data', 'backup', 'build/release', 'state/jobs', 'usr/local/bin', 'usr/local/share/man/man1', 'usr/local/share/bash-completion/completions', 'etc/prometheus', 'etc/systemd/system'):

@@ -1,4 +1,4 @@
-"""What a training says of its model, worked out again from its scores files: slowly, over all pairs and thresholds."""
+"""A training's figures of its model, worked out again from its scores files: slowly, over all pairs and thresholds."""
 import csv
 import functools
 import json

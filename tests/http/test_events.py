@@ -151,7 +151,7 @@ class Events(ServerCase):
 
 
 class Readers(Case):
-    """What many readers, slow ones and silent ones do."""
+    """Many readers, slow ones and silent ones."""
 
     def serve(self, *arguments, **kwargs):
         server = program.Server(*arguments, datasets=dataset.tiny(), **kwargs)

@@ -37,7 +37,7 @@ def full_disk(server, end):
 
 
 class Training(FaultCase):
-    """What passes outside of a training interrupts it, and it goes on to the weights that it would have had."""
+    """A fault outside of a training interrupts it, and it goes on to the weights that it would have had."""
 
     whole = weights = None  # of the training that nothing befell
 

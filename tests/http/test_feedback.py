@@ -1,4 +1,4 @@
-"""What readers say of predictions: joined to kept scores by the answer's id, summed up, exported, and gone when its time is over."""
+"""Readers' verdicts on predictions: joined to kept scores by the answer's id, summed up, exported, and gone when its time is over."""
 import csv
 import io
 import os

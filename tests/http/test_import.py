@@ -225,7 +225,7 @@ class Hostile(ImportCase):
 
 
 class Tensors(ImportCase):
-    """What a file says of its numbers is held against them."""
+    """A file's claims about its numbers are held against them."""
 
     def broken(self, value, says, numbers=(('0', bytes(24)),), **legacy):
         pickled = torch_file.pickle_of(torch_file.dict_of([('w', value)]))

@@ -1,4 +1,4 @@
-"""What is known of a patient beside the picture: trained on, asked for, counted to the last digit."""
+"""Facts about a patient beside the picture: trained on, asked for, counted to the last digit."""
 import functools
 import json
 import math

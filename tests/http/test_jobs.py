@@ -17,7 +17,7 @@ TIME = r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$'
 
 
 def of_data(record):
-    """What is warned of but the figures: so short a training learns nothing, or something by chance."""
+    """Warnings but those of the figures: so short a training learns nothing, or something by chance."""
     return [warning for warning in record['warnings'] if warning['code'] != 'not_learned']
 
 
@@ -131,7 +131,7 @@ class Config(ServerCase):
 
 
 class Paths(Case):
-    """What lies outside the data-set folder stays there."""
+    """Files outside the data-set folder stay there."""
 
     @classmethod
     def setUpClass(cls):

@@ -1,5 +1,5 @@
-"""Who may: keys and their roles, before anything is said about what is there; and who may not even without keys: pages of
-other origins in a browser on this machine."""
+"""Access: keys and their roles, before anything is said about what is there; and pages of other origins in a browser on this
+machine, which may not even without keys."""
 import hashlib
 import os
 import shutil

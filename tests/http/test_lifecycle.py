@@ -150,7 +150,7 @@ class Stop(Lifecycle):
 
     @unittest.skipIf(program.PATIENCE > 1, 'under valgrind one thread runs at a time')
     def test_a_busy_machine_does_not_hold_it_up(self):
-        """What trains has the least priority there is. Nobody waits for it: not for what it holds while others have the
+        """A training has the least priority there is. Nobody waits for it: not for what it holds while others have the
         cores, nor for the end of its batch."""
         server = self.serve(datasets=dataset.tiny())
         models = [import_model(server, dataset.weights(seed))['id'] for seed in (1, 2)]

@@ -1,4 +1,4 @@
-"""What is too much is refused early, and what is too many waits or is told so at once."""
+"""A request that is too large is refused early; too many requests wait or are told so at once."""
 import concurrent.futures
 import os
 import socket

@@ -41,7 +41,7 @@ class Stalled(Case):
         return None
 
     def read_log(self, enough):
-        """What comes until it is enough, as objects."""
+        """The lines that come until they are enough, as objects."""
         text = b''
         lines = []
 

@@ -1,4 +1,4 @@
-"""What the server's memory holds of pictures once they are answered: nothing. A mark stands in every row of every picture that
+"""The server's memory holds nothing of a picture once it is answered. A mark stands in every row of every picture that
 is sent, by every door and with every end, and is then looked for in all the memory that the process may write."""
 import os
 import random

@@ -109,7 +109,7 @@ class GoodForms(Forms):
 
 
 class Fields(Forms):
-    """What a query may say, a form may say."""
+    """A form takes the fields that a query takes."""
 
     def ask(self, *fields, target='/predict'):
         return self.post(target, form(*fields, part()), Content_Type='multipart/form-data; boundary=b')

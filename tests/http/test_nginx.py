@@ -118,7 +118,7 @@ class BelowAPrefix(Case):
     """With the very lines of docs/operating.md: where the server says that a thing is, it is."""
 
     def places(self, is_stripped, *arguments):
-        """What a client sees of a job that it starts through the proxy: it and the path of each of its links."""
+        """A client's view of a job that it starts through the proxy: it and the path of each of its links."""
         with open(os.path.join(proxy.DOCKER, '..', 'docs', 'operating.md'), encoding='utf-8') as file:
             lines = re.findall(r'^location /cxrd/ .*}', file.read(), re.M)
         line, = [line for line in lines if ('8080/' in line) == is_stripped]
@@ -145,7 +145,7 @@ class BelowAPrefix(Case):
 
 @needs_nginx
 class Forwarded(Case):
-    """What the server behind it is told."""
+    """The headers that reach the server behind it."""
 
     def setUp(self):
         Echo.seen.clear()

@@ -25,7 +25,7 @@ UNKNOWN, BOTH, HALF, LAST, NEVER = {}, {'age': 58, 'sex': 'F', 'view': 'AP', 'hi
 
 
 def raw_inputs(names, given):
-    """What docs/weights.md says of `inputs`: the numbers of these names, NaN where one is not known."""
+    """The tensor `inputs` of docs/weights.md: the numbers of these names, NaN where one is not known."""
     numbers = {'age': given.get('age'), 'sex': {'M': 1, 'F': 0}.get(given.get('sex')), 'view': {'AP': 1, 'PA': 0}.get(given.get('view'))}
     ever, last = given.get('history'), given.get('history-last')
     if ever or last:

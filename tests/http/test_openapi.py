@@ -211,7 +211,7 @@ class TheServer(OpenApiCase):
 
 
 class TheJobTable(ServerCase):
-    """What openapi.yaml says of a job's fields is what the server does with them."""
+    """The server treats a job's fields as openapi.yaml says."""
 
     with_data = True
 

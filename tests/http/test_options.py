@@ -1,4 +1,4 @@
-"""What an operator writes: options and their environment variables. What can never do what it says is refused at the start,
+"""The operator's settings: options and their environment variables. One that can never do what it says is refused at the start,
 by one sentence that names where it was written and what is wrong with it."""
 import os
 import unittest

@@ -1,4 +1,4 @@
-"""What stands between a client and the server: a prefix, another origin's page, TLS of our own."""
+"""Between a client and the server: a prefix, another origin's page, TLS of our own."""
 import os
 import re
 import shutil
@@ -167,7 +167,7 @@ class Tls(Case):
             return data
 
         def may(step, *arguments):
-            """What a step of the session returns; None: more must come before it."""
+            """The result of a step of the session; None: more must come before it."""
             try:
                 return step(*arguments) or b''
             except ssl.SSLWantReadError:

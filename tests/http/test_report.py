@@ -17,7 +17,7 @@ QUICK = {'dataset': 'tiny', 'image_size': dataset.SIZE, 'epochs': 1, 'steps_per_
 
 
 class Page(html.parser.HTMLParser):
-    """What a page has: its tags, what it would fetch, the text of its tables, its data."""
+    """A page's parts: its tags, what it would fetch, the text of its tables, its data."""
 
     def __init__(self, text):
         super().__init__()

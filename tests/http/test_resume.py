@@ -10,7 +10,7 @@ TRAINING = {**QUICK, 'epochs': 4, 'steps_per_epoch': 6, 'patience': 0, 'learning
 
 
 def told(record):
-    """What a record says of its epochs, but for how long they took."""
+    """A record's epochs, but for how long they took."""
     return [{k: v for k, v in epoch.items() if k not in ('seconds', 'images_per_s')} for epoch in record['epochs']]
 
 

@@ -29,7 +29,7 @@ def figure(value):
 
 
 def float32(told):
-    """What a model said, which the nine digits of an answer stand for."""
+    """A model's scores, which the nine digits of an answer stand for."""
     return struct.unpack('f', struct.pack('f', told))[0]
 
 

@@ -1,4 +1,4 @@
-"""Who stands for profiles and models: cxrd sign and verify, and servers that take nothing that none of their keys has signed."""
+"""Signatures of profiles and models: cxrd sign and verify, and servers that take nothing that none of their keys has signed."""
 import json
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the server and a strict reader of RFC 9112 make of the same bytes: they agree on where every head and every body
+"""The same bytes for the server and for a strict reader of RFC 9112: they agree on where every head and every body
 ends, and on what is refused. Behind each case stands a marker, a request of its own: behind valid requests it is answered
 once, behind a refusal never."""
 import collections

@@ -1,4 +1,4 @@
-"""What the server keeps, and what becomes of it when the disk, the clock or a stranger's hand is against it.
+"""The files that the server keeps, and what becomes of them when the disk, the clock or a stranger's hand is against them.
 
 Rows 47 to 54 of docs/security.md that are about the state folder."""
 import contextlib

@@ -25,7 +25,7 @@ def mounted():
 class Threads(Case):
 
     def said(self, command, cpus):
-        """What the log says of its threads."""
+        """The log's lines about its threads."""
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, cpus)
         try:

@@ -175,7 +175,7 @@ class Rows(ServerCase):
     )
 
     def smuggled(self, address_of, lines):
-        """What comes back, once the server has had its say."""
+        """The bytes that come back, once the server has had its say."""
         data = client.head('POST', '/predict', *lines) + b'0\r\n\r\n' + SMUGGLED
         with socket.create_connection(address_of.address, timeout=20) as one:
             one.sendall(data)

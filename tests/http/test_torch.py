@@ -1,5 +1,5 @@
-"""Every architecture beside PyTorch in float64, with the same weights on the same pictures: torchvision's own modules, and what
-PyTorch makes of cnn4 and mlp. What the first step of `cxrd train` did, its checkpoint tells."""
+"""Every architecture beside PyTorch in float64, with the same weights on the same pictures: torchvision's own modules, and
+cnn4 and mlp as PyTorch has them. The checkpoint tells what the first step of `cxrd train` did."""
 import collections
 import csv
 import fcntl
@@ -72,7 +72,7 @@ def films(size):
 
 
 def batch(size, names):
-    """What a network sees of pictures, [n][3][S][S], and what they show, [n][L]."""
+    """Pictures as a network sees them, [n][3][S][S], and their truths, [n][L]."""
     x = (peer().torch.stack([films(size).seen[name] for name in names]).double() - 128) / 64
     y = peer().torch.tensor([films(size).truth[name] for name in names]).double()
     return x[:, None].expand(-1, 3, -1, -1), y
@@ -257,7 +257,7 @@ class Beside(Case):
         return off
 
     def check_last(self, found, told):
-        """What ten steps have moved, and how far this is off, both as the root of their squares."""
+        """The movement of ten steps, and how far this is off, both as the root of their squares."""
         moved = {key: value - told.begin[key] for key, value in told.last.items() if not is_statistic(key)}
         off = sum(((found[key] - told.last[key]) ** 2).sum().item() for key in moved)
         off = math.sqrt(off / sum((value ** 2).sum().item() for value in moved.values()))

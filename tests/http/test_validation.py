@@ -1,4 +1,4 @@
-"""What a validation says: its figures worked out again, findings that a table lacks, and whether the rows are strangers."""
+"""A validation: its figures worked out again, findings that a table lacks, and whether the rows are strangers."""
 import csv
 import json
 import os

@@ -1,4 +1,4 @@
-"""What an operator sees: metrics for Prometheus, log lines that can be joined with others, an audit log that shows changes."""
+"""The operator's view: metrics for Prometheus, log lines that can be joined with others, an audit log that shows changes."""
 import json
 import os
 import re
@@ -66,7 +66,7 @@ def check_histograms(values):
 
 
 def metrics(server):
-    """What the server says now, after a look at the format."""
+    """The metrics as they are now, after a look at the format."""
     reply = client.get(server, '/metrics')
     if reply.status != 200:
         raise AssertionError(reply)

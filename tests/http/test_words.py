@@ -1,4 +1,4 @@
-"""What is said to somebody who asks a little wrong: names, ids, bodies that are no picture, inputs that a model does not take."""
+"""Answers to somebody who asks a little wrong: names, ids, bodies that are no picture, inputs that a model does not take."""
 import base64
 import json
 import os

@@ -103,13 +103,13 @@ static double roundings_of(const struct node *l, size_t n)
     return ROUNDING * sqrt(4 + terms / 2);
 }
 
-/* What a kind adds to all that it reads before it goes on: x + 3 is rounded as what it is. */
+/* The number that a kind adds to all that it reads before it goes on: x + 3 is rounded as what it is. */
 static double added_by(const struct node *l)
 {
     return l->ops == &LAYER_HARD_SIGMOID || l->ops == &LAYER_HARD_SWISH ? 3 : 0;
 }
 
-/* What the layer reads of n numbers, a plane after the other, to be freed: each is moved by a part of the plane's largest, since a
+/* n numbers as the layer reads them, a plane after the other, to be freed: each is moved by a part of the plane's largest, since a
  * kernel may add up what lies side by side, and of what is added to it. */
 static double *rounded(struct rng *rng, double part, double added, size_t n, size_t plane,
                        const double *values)
@@ -125,7 +125,7 @@ static double *rounded(struct rng *rng, double part, double added, size_t n, siz
     return others;
 }
 
-/* What a node reads: its own copies where it rounds. */
+/* The values that a node reads: its own copies where it rounds. */
 struct read {
     double *params, *x[NODE_MAX_INPUTS];
 };
@@ -174,7 +174,7 @@ static void moments_of(const struct pass *p, const struct node *l, size_t c, dou
 
 /* ---- what a normalisation rounds: differences, of which nothing is left where they cancel ---- */
 
-/* What channel c is multiplied with. */
+/* The factor of channel c. */
 static double gain_of(const struct pass *p, const struct node *l, size_t c)
 {
     const double *state = state_of(p, l);

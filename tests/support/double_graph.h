@@ -11,14 +11,14 @@
 
 #include "cxrd/training.h"
 
-/* What normalisations do, see training_new() and training_follow(). */
+/* The normalisations' settings, see training_new() and training_follow(). */
 struct double_norms {
     size_t n_shards; /* 1..n */
     enum norms norms;
     double momentum;
 };
 
-/* What a batch of n pictures leaves, one part after the other in one block, in the order of outcome_part(). */
+/* The results of a batch of n pictures, one part after the other in one block, in the order of outcome_part(). */
 struct double_outcome {
     double *logits;    /* [n][labels]; owns the others */
     double *gradients; /* [n_params] */

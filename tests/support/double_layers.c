@@ -28,7 +28,7 @@ static struct stretch stretch_of(size_t at, size_t pad, size_t stride, size_t si
     return s;
 }
 
-/* What a tap does with the plane that it sees: all may be NULL but x. */
+/* A tap's work on the plane that it sees: all may be NULL but x. */
 struct tap {
     double weight;
     const double *x, *dy;

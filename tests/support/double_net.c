@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one convolution, ReLU and pool leave behind. All owned. */
+/* The values that one convolution, ReLU and pool leave behind. All owned. */
 struct stage {
     size_t in, out, size; /* channels, channels, pixels a side before the pool */
     double *padded;       /* input [in][size + 2][size + 2] */

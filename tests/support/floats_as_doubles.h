@@ -1,6 +1,6 @@
 /* tests/support/floats_as_doubles.h - included before everything else by the files of double_layers: the layers of model/net/layers,
- * compiled once more with doubles in place of floats, under names of their own. What is read before the change keeps its floats: a
- * network is the same for both. */
+ * compiled once more with doubles in place of floats, under names of their own. A header that is read before the change keeps its
+ * floats: a network is the same for both. */
 #ifndef TESTS_SUPPORT_FLOATS_AS_DOUBLES_H
 #define TESTS_SUPPORT_FLOATS_AS_DOUBLES_H
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a pass of a few images leaves behind. */
+/* The values that a pass of a few images leaves behind. */
 struct trace {
     const struct network *net;
     size_t n;    /* images that there is room for */
@@ -234,7 +234,7 @@ static void nodes_read(const struct network *net, bool ret[NETWORK_MAX_NODES])
             ret[net->nodes[i].from[k]] = true;
 }
 
-/* What a shard of n images says of each value of the state, and how many images say it: of one value there is no variance. */
+/* A shard's statistics, of n images, for each value of the state, and how many images they are of: of one value there is no variance. */
 static void statistics_add(const struct trace *t, size_t n, double *sums, double *images)
 {
     bool read[NETWORK_MAX_NODES];

@@ -15,7 +15,7 @@ MUST_USE enum status plain_forward(const struct network *net, const float *value
 MUST_USE enum status plain_gradient(const struct network *net, const float *values, size_t n, const float *x,
                                     const float *y, float *ret_logits, float *ret_dparams);
 
-/* What a training does with normalisations: training_new()'s n_shards and norms, and what training_follow() makes of the state
+/* A training's normalisations: training_new()'s n_shards and norms, and the state as training_follow() leaves it
  * afterwards, [n_state], or NULL. */
 struct plain_norms {
     size_t n_shards;

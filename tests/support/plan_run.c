@@ -42,7 +42,7 @@ void plan_forward(const struct network *net, const struct kernels *k, const floa
     plan_free(p);
 }
 
-/* What the lane leaves in `sums`, in the file's order. */
+/* The gradients that the lane leaves in `sums`, in the file's order. */
 static void collect(const struct plan *p, const struct kernels *k, struct sums *sums, float *ret_gradients)
 {
     struct sum_tree tree = { .n_parts = 1, .parts = sums };

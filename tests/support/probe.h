@@ -34,7 +34,7 @@ void probe_backward_without_dx(struct probe *p);
 /* The slope of the loss by one value of p->x or p->params, by central differences. */
 double probe_slope(struct probe *p, float *where);
 
-/* What layer it is, for a failure's sentence; in static memory. */
+/* The layer's name, for a failure's sentence; in static memory. */
 const char *probe_describe(const struct probe *p);
 
 #endif

@@ -38,7 +38,7 @@ static size_t divisor(struct rng *rng, size_t n)
     return d;
 }
 
-/* What the kinds have that only one or a few of them take: bounds of a clip, the slope of a leaky ReLU, what a variance grows by. */
+/* Numbers that only one or a few kinds take: bounds of a clip, the slope of a leaky ReLU, the epsilon of a variance. */
 static struct node with_numbers(struct rng *rng, const struct layer_ops *ops)
 {
     struct node l = { .ops = ops, .bias = coin(rng), .epsilon = coin(rng) ? 1e-3 : 1e-5 };

@@ -6,7 +6,7 @@
 
 enum { RANDOM_GRAPH_NODES = 30 };
 
-/* What else is drawn. */
+/* The other choices that are drawn. */
 enum {
     RANDOM_BLOCKS = 1, /* pieces that kernels do in one pass */
     RANDOM_INPUTS = 2, /* numbers beside the image, of every other graph */

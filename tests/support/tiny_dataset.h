@@ -1,8 +1,8 @@
 /* tests/support/tiny_dataset.h - a data set in NIH layout, small enough to be trained on in a blink: a table and
  * 64 x 64 pictures whose findings can be seen in them.
  *
- * Row i is picture i % 2 of patient i / 2 + 1. The rows with findings come first, then the normal ones. What row i
- * shows follows from i alone, so a test knows the truth without reading the table. */
+ * Row i is picture i % 2 of patient i / 2 + 1. The rows with findings come first, then the normal ones. The findings of
+ * row i follow from i alone, so a test knows the truth without reading the table. */
 #ifndef TESTS_TINY_DATASET_H
 #define TESTS_TINY_DATASET_H
 

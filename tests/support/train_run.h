@@ -14,7 +14,7 @@ void train_end(void);
 
 enum { MAX_STEPS = 256, MAX_PHASES = 8, N_EPOCHS = 16 };
 
-/* What an observer saw. */
+/* The calls that an observer saw. */
 struct seen {
     size_t n_phases, n_steps, n_datasets, n_epochs, asked;
     enum train_phase phases[MAX_PHASES];

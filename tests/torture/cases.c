@@ -28,7 +28,7 @@ enum { SIDE = 64, N_PICTURES = 24, MANY = 64 << 20 };
 
 static const struct preprocess PREPROCESS = { SIDE, RESIZE_AREA, 128, 64 };
 
-/* What torture_prepare() made. */
+/* The files that torture_prepare() made. */
 static char folder[PATH_MAX - 64];
 static struct file_bytes table, grey_png, weights, onnx;
 static struct buf colour_png = BUF_INIT(MANY);
@@ -409,7 +409,7 @@ static struct file_bytes bytes_of(struct buf *b)
     return (struct file_bytes){ buf_take(b), n };
 }
 
-/* What torch.save() wrote until PyTorch 1.5 of two tensors of one storage, of which one does not lie in a row. A zip is no case:
+/* A file of torch.save(), until PyTorch 1.5, with two tensors of one storage, of which one does not lie in a row. A zip is no case:
  * libarchive 3.6 itself ends the process where some of its allocations fail. */
 #define TORCH_PICKLE                                                                       \
     "\x80\2}(U\1actorch._utils\n_rebuild_tensor_v2\n((U\7storagectorch\nFloatStorage\nU\1" \

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What decodes is killed and stopped over pictures, under load: each signal costs one picture at most, which is 400 or 503, all others are
+"""Decoders are killed and stopped over pictures, under load: each signal costs one picture at most, which is 400 or 503, all others are
 200, and no descriptor, process, mapping or memory is left.
 
     CXRD_BIN=build/release/cxrd tests/torture/decoders.py [--count 1000] [--decoders 24] [--decode-timeout 5] [--only WHOM] [--tap FILE]

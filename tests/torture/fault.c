@@ -13,8 +13,8 @@
  * down as it is made, but for those two where they do not fail, and the first line of every reply that is sent. With
  * CXRD_FAULT_IN_PLACE files are written where they will be instead of beside it: what a careless program would do.
  *
- * Everything goes straight to the kernel: no function of the C library is looked up, none can come back here. What is
- * in the picture cache, which nobody relies on, does not count. */
+ * Everything goes straight to the kernel: no function of the C library is looked up, none can come back here. The
+ * picture cache, which nobody relies on, does not count. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-"""What the torture tests share: servers whose disk fails on order, and what must be true of a state folder after any
+"""Shared by the torture tests: servers whose disk fails on order, and what must be true of a state folder after any
 crash."""
 import hashlib
 import http.client
@@ -79,7 +79,7 @@ class TortureCase(Case):
         shutil.rmtree(copy)
 
     def check_restarted(self, server):
-        """What holds of every server that has just started, whatever happened to the one before. Returns the state of
+        """Check what holds of every server that has just started, whatever happened to the one before. Returns the state of
         every job."""
         jobs, models = self.pages(server, 'jobs'), self.pages(server, 'models')
         running = [j for j in jobs if j['state'] == 'running']

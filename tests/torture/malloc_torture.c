@@ -20,7 +20,7 @@
 
 enum { WARM_UPS = 3, LIMIT_SECONDS = 120, MOST_FAULTS = 20 };
 
-/* What the child tells the parent, also when it dies. */
+/* The child's news for the parent, also when it dies. */
 struct report {
     long total, k; /* allocations of the case, the one that is failing */
     size_t tried, absorbed, faults;

@@ -136,7 +136,7 @@ class Soak:
     # ---- hostile clients ----
 
     def raw(self, data, wait=True):
-        """Send bytes; take what comes, or go at once. What comes is HTTP."""
+        """Send bytes; take what comes, or go at once. A reply is HTTP."""
         with socket.create_connection(self.server.address, timeout=60) as connection:
             try:
                 connection.sendall(data)

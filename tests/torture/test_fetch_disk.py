@@ -72,7 +72,7 @@ class FetchDisk(Case):
         os.rename(os.path.join(self.datasets, 'fetched'), os.path.join(program.new_folder('gone'), 'fetched'))
 
     def check_alone(self):
-        """What the job has gathered goes when its end is on record."""
+        """The files that the job has gathered go when its end is on record."""
         program.poll(lambda: os.listdir(self.datasets) == ['fetched'], 'nothing but the data set')
 
     def test_a_fetch_whose_disk_fails_fails_and_the_next_one_succeeds(self):

@@ -12,7 +12,7 @@ from support.case import NOTHING, import_model, job_of, wait_state
 
 
 class Known:
-    """What was acknowledged, and so must be true after any crash."""
+    """The acknowledged changes, which must be true after any crash."""
 
     def __init__(self, models):
         self.jobs = {}  # id -> what it must be: None (any state), 'cancelled' or 'deleted'

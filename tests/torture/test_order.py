@@ -11,7 +11,7 @@ CHANGES = ('write', 'pwrite', 'ftruncate')
 
 
 def violations(lines, state):
-    """What a log of calls has done too early."""
+    """The calls of a log that came too early."""
     dirty, found = set(), []
     for call, path, *more in lines:
         if call == 'reply':

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What replies that nobody reads cost, and how long an end takes behind the dearest pictures there are.
+"""The cost of replies that nobody reads, and how long an end takes behind the dearest pictures there are.
 
     CXRD_BIN=build/release/cxrd tests/torture/unread.py [--connections 12000]
 

@@ -72,7 +72,7 @@ async function train(fields) {
   await page.click('#train-form button[type=submit]');
 }
 
-/** What the charts of a page say of themselves: a caption, and what each axis counts, in which unit. */
+/** The charts' own texts: a caption, and what each axis counts, in which unit. */
 const chartsOf = (at) => at.$$eval('canvas', (all) => all.map((canvas) => [canvas, globalThis.Chart?.getChart(canvas)])
   .filter(([, chart]) => chart).map(([canvas, chart]) => ({
     id: canvas.id,

@@ -484,7 +484,7 @@ Test(audit, a_shorter_copy_that_is_put_in_its_place_is_told)
     cr_assert_eq(checked(&(struct audit_found){ 0 }, NULL), ST_FORMAT);
 }
 
-/* What had not been synced may be gone after a power cut: it is told, and breaks nothing. */
+/* Lines that had not been synced may be gone after a power cut: it is told, and breaks nothing. */
 Test(audit, lines_that_were_not_synced_may_be_missing)
 {
     struct audit_found found;

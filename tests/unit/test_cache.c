@@ -41,7 +41,7 @@ TestSuite(cache, .init = begin, .fini = end);
 
 /* ---- caches and pictures ---- */
 
-/* What tells one cache from another is `table`; the rest is the same for all of them. */
+/* Only `table` tells one cache from another; the rest is the same for all of them. */
 static struct image_cache_options options_of(const char *table, uint64_t max_bytes)
 {
     return (struct image_cache_options){ .folder = folder,

@@ -364,7 +364,7 @@ Test(checkpoint, notebook_run_whose_pictures_are_away_too)
                      4);
 }
 
-/* What was away when it should go on is told as away, and the checkpoint stays as it is. */
+/* A file that was away when the training should go on is told as away, and the checkpoint stays as it is. */
 static void check_away(const struct run *before, const char *what, const char *from, const char *word)
 {
     struct run r = { .config = before->config,

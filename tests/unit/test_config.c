@@ -191,7 +191,7 @@ Test(defaults, of_shards_are_those_of_a_network_and_its_batch)
     check_has("{\"architecture\":\"mlp\",\"batch_size\":4}", "{'shards':16}");
 }
 
-/* What patience does to a run is what it did when it was recorded; what is asked for now is taken as it is. */
+/* Patience acts on a recorded run as it did when it was recorded; on a new one as it is now. */
 static void check_recorded(const char *text, int64_t patience, int64_t split_seed)
 {
     struct train_config c;
@@ -360,7 +360,7 @@ Test(fields, name_every_wrong_value)
             check_refused(FIELDS[i].name, FIELDS[i].bad[k]);
 }
 
-/* What is said wins; what is not is the format's own. */
+/* A field that is given wins; any other is the format's own. */
 Test(fields, a_format_settles_what_is_not_said)
 {
     struct train_config c = parsed("{\"table_format\": \"chexpert\"}");
@@ -538,7 +538,7 @@ Test(fields, of_a_transfer)
     json_decref(errors);
 }
 
-/* What was kept before a field was there means what was done then; a new job means what is done now. */
+/* A job kept before a field was there means what was done then; a new job means what is done now. */
 Test(fields, that_a_kept_configuration_lacks_are_as_they_were_then)
 {
     json_t *kept = json_of("{\"recipe\":\"standard\",\"inputs\":[\"age\"]}"), *errors = json_array();

@@ -103,7 +103,7 @@ Test(connection_limit, a_source_is_an_address_or_half_of_a_long_one)
 
 enum { N = 60, SOURCES = 7, STEPS = 200000 };
 
-/* What the rule says of each: when it began to wait, 0: it does not; -1: it is not there; -2: it goes. */
+/* Each connection by the rule: when it began to wait, 0: it does not; -1: it is not there; -2: it goes. */
 struct told {
     int source;
     long waits;

@@ -61,7 +61,7 @@ static const struct network *cut_at(const struct network *net, const char *layer
     return ret;
 }
 
-/* What the head of `net` reads of a picture. */
+/* The features that the head of `net` reads of a picture. */
 static float *features_of(const struct network *net, const float *values, const float *x, size_t *ret_n)
 {
     const struct labels labels = named(net->n_labels);

@@ -1,4 +1,4 @@
-/* tests/unit/test_decode_walk.c - files built by hand: every coding, lengths that lie, nests that are too deep. What is walked lies
+/* tests/unit/test_decode_walk.c - files built by hand: every coding, lengths that lie, nests that are too deep. The bytes lie
  * at the end of memory, so that a byte read behind it is a crash. */
 #include "decode/inflate.h"
 #include "decode/syntax.h"

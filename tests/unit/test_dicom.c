@@ -1,5 +1,5 @@
-/* tests/unit/test_dicom.c - what is written of DICOM: bytes, UIDs, character sets, values that conform. What other programs make
- * of the files is in tests/http/test_dicom_results.py. */
+/* tests/unit/test_dicom.c - writing DICOM: bytes, UIDs, character sets, values that conform. Other programs
+ * read the files in tests/http/test_dicom_results.py. */
 #include "server/dicom/charset.h"
 #include "server/dicom/codes.h"
 #include "server/dicom/conform.h"

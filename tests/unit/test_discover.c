@@ -166,7 +166,7 @@ static void check_found(const struct place *p, const char *pattern, const char *
     check_found(place, pattern, (const char *const[]){ __VA_ARGS__, NULL })
 #define CHECK_NONE_FOUND(place, pattern) check_found(place, pattern, (const char *const[]){ NULL })
 
-/* What file `name` holds, through the descriptor that discovery keeps. */
+/* The contents of file `name`, through the descriptor that discovery keeps. */
 static void check_content(const struct picture_files *f, const char *name, const char *expected)
 {
     const int fd = picture_open(f, picture_find(f, name));

@@ -201,7 +201,7 @@ struct tally {
         late; /* runs in which it was raised; named what it should, then; and in the end */
 };
 
-/* What is raised in the end. */
+/* The change that is raised in the end. */
 static bool names_late(struct drift_watch *w, size_t n, const char *const *wanted)
 {
     json_t *state = drift_watch_json(w), *scores = of_kind(json_object_get(state, "raised"), "scores");

@@ -55,7 +55,7 @@ static struct model *notebook_model(void)
     return model_of(INIT_GLOROT, (struct preprocess){ SIZE, RESIZE_NEAREST, 0, 1 }, 0.5f);
 }
 
-/* What the parts add up to, against the logit: the difference relative to max(1, |logit|). */
+/* The sum of the parts against the logit: the difference relative to max(1, |logit|). */
 static double gap(const struct explanation *e)
 {
     double sum = e->bias + e->inputs;

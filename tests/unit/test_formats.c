@@ -15,7 +15,7 @@
 
 TestSuite(formats, .fini = check_no_leaks);
 
-/* What a test reads, and what became of it. */
+/* A test's input, and what became of it. */
 struct reading {
     struct table_source source;
     struct labels labels;

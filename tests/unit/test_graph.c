@@ -152,7 +152,7 @@ TEST_WITHOUT_LEAKS(architecture, that_cannot_have_such_channels_says_so)
     }
 }
 
-/* What the head reads of the last features, and which of them there can be. */
+/* The ways in which a head reads the last features, and which of them there can be. */
 TEST_WITHOUT_LEAKS(architecture, has_the_head_that_is_asked_for)
 {
     static const struct {

@@ -33,7 +33,7 @@ enum kind {
 static const char *const KINDS[] = { "convolution", "winograd", "depthwise", "max_pool", "mean_pool",
                                      "global_mean", "add",      "multiply",  "norm",     "activate" };
 
-/* What clip and leaky_relu are drawn with: exact in float32. */
+/* The numbers that clip and leaky_relu are drawn with: exact in float32. */
 #define LOW   (-1.5f)
 #define HIGH  2.25f
 #define BELOW 0.125f
@@ -75,7 +75,7 @@ static size_t units_of(const struct trial *t)
     return t->kind == GLOBAL_MEAN ? t->n * t->x.panels : t->n * out.h;
 }
 
-/* What a kernel promises of a window. */
+/* A kernel's promise for a window. */
 static void window_draw(struct trial *t, struct rng *r)
 {
     struct window *k = &t->node.window;
@@ -171,7 +171,7 @@ static void weights_draw(struct trial *t, struct rng *r)
 
 static float relu(float v) { return v > 0 ? v : 0; }
 
-/* What the step is before its activation, by the layer. */
+/* The step before its activation, by the layer. */
 static void truth_make(struct trial *t)
 {
     const struct shape in = t->node.in[0], out = t->node.out;

@@ -29,7 +29,7 @@ static const struct layer_ops *const ACTIVATIONS[] = { NULL,
                                                        &LAYER_CLIP,
                                                        &LAYER_LEAKY_RELU };
 
-/* What clip and leaky_relu are drawn with: exact in float32. */
+/* The numbers that clip and leaky_relu are drawn with: exact in float32. */
 #define LOW   (-1.5f)
 #define HIGH  2.25f
 #define BELOW 0.125f
@@ -149,7 +149,7 @@ static void end_with_activation(struct trial *t)
     }
 }
 
-/* What the layer says. */
+/* The layer's own result. */
 static void truth_make(struct trial *t, struct rng *r)
 {
     const float *const x[] = { t->plain_x[0], t->plain_x[1] };

@@ -46,7 +46,7 @@ static void check(const struct table *t, const char *image, bool earlier, unsign
     cr_assert_eq(row->last, last, "%s: last %jx", image, (uintmax_t)row->last);
 }
 
-/* What must be known of a film. */
+/* The facts that must be known of a film. */
 struct known_film {
     const char *image;
     bool earlier;
@@ -123,7 +123,7 @@ Test(history, is_of_the_whole_table_and_not_of_the_rows_that_are_used)
     table_release(&t);
 }
 
-/* What a row's numbers say of a finding: how many earlier films showed it, how many came after the last of these. */
+/* A row's numbers for a finding: how many earlier films showed it, how many came after the last of these. */
 static void check_course(const struct table *t, const char *image, size_t films, size_t k, size_t often,
                          size_t since)
 {

@@ -714,7 +714,7 @@ TEST_WITHOUT_LEAKS(chunks, surplus_pixel_data_is_refused_wherever_it_is_cut)
     free(stream);
 }
 
-/* The small picture, and megabytes behind it in a stream that has no right end. Who reads it to the end says so. */
+/* The small picture, and megabytes behind it in a stream that has no right end. A reader that reads it to the end says so. */
 TEST_WITHOUT_LEAKS(chunks, a_flood_of_pixel_data_is_refused_before_it_is_read)
 {
     enum { FLOOD = 3 << 20, CHUNK = 12 };

@@ -14,7 +14,7 @@ static void add(struct kept *k, const char *who, const char *study, const char *
     cr_assert_null(result.data, "it was taken over");
 }
 
-/* What is fetched has these words in this order, and no other of them. */
+/* The row that is fetched has these words in this order, and no others. */
 static void holds(struct kept *k, const char *who, const char *study, const char *words)
 {
     struct buf out = BUF_INIT(1 << 20);

@@ -277,7 +277,7 @@ EACH_SET(winograd, gradients_are_those_of_the_layer_on_the_same_masks)
     }
 }
 
-/* What makes one image over many threads give the bits of one thread. */
+/* The reason why one image over many threads has the bits of one thread. */
 EACH_SET(winograd, result_does_not_depend_on_how_tiles_are_shared_out)
 {
     struct bench t = bench_new(k, 2, 14, 18, 32, 64), other = bench_new(k, 2, 14, 18, 32, 64);

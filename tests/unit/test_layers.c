@@ -1,6 +1,6 @@
 /* tests/unit/test_layers.c - every layer kind: the slopes are right, and each keeps to what layer.h says of it, what each does is
  * test_layers_kinds.c's; then how an architecture is laid out and initialised. The kinds come from LAYER_KINDS, so that a new one is tested the day it
- * is listed. What the layers say is what test_kernels.c holds the kernels to. */
+ * is listed. test_kernels.c holds the kernels against the layers. */
 #include "cxrd/network.h"
 #include "cxrd/rng.h"
 #include "model/net/layer.h"
@@ -22,7 +22,7 @@ static const struct shape SHAPES[] = { { 1, 1, 1 }, { 1, 1, 7 }, { 1, 7, 1 }, { 
                                        { 3, 1, 1 }, { 4, 5, 4 }, { 5, 3, 7 }, { 2, 4, 6 }, { 4, 3, 2 } };
 enum { N_SHAPES = sizeof SHAPES / sizeof SHAPES[0], BATCH = 3, CHANNELS = 4, MIN_CASES = 3 };
 
-/* What an author may ask of the kinds that have a choice; the other kinds get ANYTHING. */
+/* The choices of an author for the kinds that have one; the other kinds get ANYTHING. */
 static const struct node AUTHORS[] = {
     { .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(1, 1, 1, 0, 0), .bias = true },
     { .ops = &LAYER_CONV, .channels = 4, .window = WINDOW(3, 3, 1, 1, 1), .bias = true },
@@ -131,8 +131,8 @@ static void check_kind(const struct layer_ops *ops, void (*check)(struct probe *
 
 /* ---- slopes ---- */
 
-/* What a difference of results rounded to float32 may err by, as these kinds do not stay within multiples of 1/4096; and what
- * the curvature adds: f'''h^2/6, 2e-5 for a sigmoid. Slopes are of the size of 0.1 to 10. */
+/* The most that a difference of results rounded to float32 may err, as these kinds do not stay within multiples of 1/4096; and the
+ * part of the curvature: f'''h^2/6, 2e-5 for a sigmoid. Slopes are of the size of 0.1 to 10. */
 static double rounding_of(const struct layer_ops *ops)
 {
     static const struct layer_ops *const INEXACT[] = {

@@ -66,7 +66,7 @@ static void check_equal(const struct sample *s, const char *what, size_t column,
                   json_number_value(expected));
 }
 
-/* What is expected of column k, or of the whole table as one (k = N_NIH_LABELS). */
+/* The expected figures of column k, or of the whole table as one (k = N_NIH_LABELS). */
 static const json_t *expectation(const struct sample *s, const char *what, size_t k)
 {
     return k == N_NIH_LABELS ? json_object_get(json_object_get(s->expected, "micro"), what)
@@ -170,7 +170,7 @@ Test(metrics_fixtures, rows_as_a_whole_equal_scikit_learns_to_a_billionth)
     json_decref(cases);
 }
 
-/* What the fixture is for: both classes missing, and ties, do occur in it. */
+/* The fixture's purpose: both classes missing, and ties, do occur in it. */
 Test(metrics_fixtures, hold_columns_of_one_class_and_ties)
 {
     json_t *cases = fixture_load(), *object;

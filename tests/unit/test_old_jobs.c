@@ -88,7 +88,7 @@ static struct run run_of(const struct train_config *config, const char *at, size
     return r;
 }
 
-/* What today's version writes down before the first step of this job. */
+/* The record that today's version writes before the first step of this job. */
 static struct file_bytes begun_today(const struct train_config *config)
 {
     struct file_bytes bytes;

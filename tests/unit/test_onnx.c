@@ -1,5 +1,5 @@
-/* tests/unit/test_onnx.c - models as ONNX files: every kind of layer has its operators, no weight is another than it was. What other
- * people's programs make of such files: tests/http/test_onnx.py. */
+/* tests/unit/test_onnx.c - models as ONNX files: every kind of layer has its operators, no weight is another than it was. Other
+ * people's programs read such files in tests/http/test_onnx.py. */
 #include "cxrd/onnx.h"
 #include "cxrd/weights.h"
 #include "leaks.h"

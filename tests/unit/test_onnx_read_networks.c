@@ -446,7 +446,7 @@ TEST_WITHOUT_LEAKS(onnx_read, padding_before_a_window_is_its_border)
     check_same(&a, &b);
 }
 
-/* What torch.onnx writes of x.view(x.size(0), -1) where the batch is open, and of padding as TensorFlow pads. */
+/* torch.onnx's operators for x.view(x.size(0), -1) where the batch is open, and of padding as TensorFlow pads. */
 TEST_WITHOUT_LEAKS(onnx_read, arithmetic_of_shapes_is_worked_out)
 {
     struct craft a, b;

@@ -105,7 +105,7 @@ static double difference_of_slopes(const struct network *net, enum norms norms, 
                                                     : difference_by_tensor(net, a, b);
 }
 
-/* What a batch leaves: the gradient [n_params] and the running statistics [n_state]. */
+/* The results of a batch: the gradient [n_params] and the running statistics [n_state]. */
 struct outcome {
     float *gradients, *state;
 };
@@ -355,7 +355,7 @@ TEST_WITHOUT_LEAKS(plan, running_statistics_are_those_of_the_shards)
     cr_assert_float_eq(s[3], 1, 0);
 }
 
-/* What a picture that overflowed leaves in memory must reach no other, whatever shares that memory. */
+/* The values of a picture that overflowed must reach no other picture, whatever shares their memory. */
 TEST_WITHOUT_LEAKS(plan, forgets_the_picture_before)
 {
     for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
@@ -812,7 +812,7 @@ TEST_WITHOUT_LEAKS(plan, runs_and_trains_what_others_are_made_of)
     network_unref(net);
 }
 
-/* What a thread keeps of a picture between forward and backward, and the sums of a shard: of densenet121 at 224 pixels with two
+/* The memory of a thread between forward and backward, and the sums of a shard: of densenet121 at 224 pixels with two
  * threads and 16 shards, two of the one and eight of the other are to lie in 2.5 GB, beside parameters and Adam's means. */
 TEST_WITHOUT_LEAKS(plan, trains_densenet121_in_little_memory)
 {

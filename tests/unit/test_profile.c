@@ -173,7 +173,7 @@ Test(profile, keeps_no_more_ages_than_it_has_room_for)
 /* ---- the curve ---- */
 
 /* By another way: pieces a + b x + c x^2 between knots at 1.5, 2.5 … 11.5 that meet in value and slope, the 36 equations solved
- * with fractions. What scipy.interpolate.make_interp_spline(range(14), y, k=2) gives at 0, 0.5 … 13. */
+ * with fractions. The values of scipy.interpolate.make_interp_spline(range(14), y, k=2) at 0, 0.5 … 13. */
 Test(profile, curve_is_that_of_scipy)
 {
     static const double Y[] = { 21, 5, 9, 4, 26, 5, 3, 0, 38, 11, 12, 7, 2, 10 };

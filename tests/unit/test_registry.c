@@ -117,7 +117,7 @@ static void check_active(const char *id)
 
 static const char *file_of(struct id id) { return path_in(state, "models/%s.safetensors", id.text); }
 
-/* What a model says to one picture, which is always the same. */
+/* A model's scores of one picture, which is always the same. */
 static enum status asked(const struct model *m, float logits[N_NIH_LABELS])
 {
     static const size_t PLANE = 64 * 64;
@@ -308,7 +308,7 @@ static void *asked_for_onnx(void *id)
     return NULL;
 }
 
-/* Whoever asks first makes it, and none is left of a model that goes meanwhile. */
+/* The first to ask makes it, and no file is left of a model that goes meanwhile. */
 Test(registry, onnx_file_is_asked_for_by_many_while_its_model_goes)
 {
     enum { ASKING = 4, ROUNDS = 5 };

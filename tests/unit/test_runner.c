@@ -486,7 +486,7 @@ Test(runner, interrupted_job_may_be_cancelled)
     wait_for(id, "cancelled");
 }
 
-/* Whoever stops it need not wait for a job that does not come to an end, and may wait for it all the same. */
+/* A caller that stops it need not wait for a job that does not come to an end, and may wait for it all the same. */
 Test(runner, stop_can_be_bounded)
 {
     struct id id = running();

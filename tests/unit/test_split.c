@@ -1,7 +1,7 @@
 /* tests/unit/test_split.c - rows are shared out as the contract says: in scikit-learn's proportions, by whole
  * patients, or by the official lists; completely, without overlap, and the same way for the same seed.
  *
- * What the shares must be is worked out here once more, from its definition rather than from jobs/dataset/split.c:
+ * The right shares are worked out here once more, from their definition rather than from jobs/dataset/split.c:
  * every stratum gets the whole part of its share, and no stratum gets one more row before another with a larger
  * remainder does. */
 #include "cxrd/buf.h"
@@ -223,7 +223,7 @@ static size_t count_torn(const struct data *d, const uint8_t *part)
     return torn;
 }
 
-/* What must hold however rows were split, `left_out` of them being in no part. */
+/* Check all that must hold however rows were split, `left_out` of them being in no part. */
 static void check_split(const struct data *d, const struct result *r, size_t left_out)
 {
     uint8_t *part = parts_of(d, &r->split);
@@ -981,7 +981,7 @@ Test(split, no_rows_at_all_are_unusable)
     data_release(&d);
 }
 
-/* Who is left out is so without moving anybody else, in each way to split. */
+/* A patient is left out without moving anybody else, in each way to split. */
 Test(split, rows_that_are_left_out_move_no_others)
 {
     static const enum split_by WAYS[] = { SPLIT_IMAGE, SPLIT_PATIENT };

@@ -218,7 +218,7 @@ Test(database, with_a_state_that_nobody_knows_lets_the_job_go)
     cr_assert_eq(store_job_delete(store, id.text, &err), ST_OK, "%s", err.text);
 }
 
-/* What a server loses when its disk goes away is told, call by call, and the handle stays sound. */
+/* A disk that goes away is told, call by call, and the handle stays sound. */
 Test(database, whose_tables_are_gone_fails_every_call_with_a_sentence)
 {
     struct id id = added("{}"), got;

@@ -276,7 +276,7 @@ Test(models, are_called_what_they_were_called_last)
     cr_assert_eq(store_model_change(store, "m2", &c, NULL, &err), ST_NOTFOUND);
 }
 
-/* What an older store has of them: which data set, and no name. */
+/* An older store knows of them which data set, and no name. */
 Test(database, of_an_older_version_has_jobs_and_models_without_names)
 {
     const struct id id = added("{\"dataset\":\"ward\"}"), broken = added("{}");

@@ -514,7 +514,7 @@ Test(table, ages_are_years_however_they_are_written_and_garbage_is_unknown)
     }
 }
 
-/* What a request may say and what a table may say are one thing. */
+/* A request and a table may say the same. */
 Test(table, reads_ages_sexes_and_views_as_a_request_does)
 {
     static const char *const SEX_AND_VIEW[][2] = { { "M", "PA" },    { "m", "pa" },

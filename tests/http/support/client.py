@@ -90,7 +90,7 @@ def post_json(server, target, value, **headers):
 # ---- bare sockets ----
 
 class Broken(Exception):
-    """What came back is no HTTP."""
+    """The reply is no HTTP."""
 
 
 class Raw:

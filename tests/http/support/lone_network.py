@@ -29,7 +29,7 @@ def place(trap):
 
 
 def outcomes(traps, *trust):
-    """What became of a notice to each, and how many have connected there."""
+    """The fate of a notice to each, and how many have connected there."""
     secret = os.path.join(program.new_folder('secret'), 'secret')
     with open(secret, 'w', encoding='ascii') as file:
         file.write('whsec_' + base64.b64encode(bytes(24)).decode() + '\n')

@@ -78,7 +78,7 @@ def run(*args, env=None, **kwargs):
 
 
 def as_in_a_terminal():
-    """Whoever began the tests in the background has Ctrl-C ignored, which a child inherits."""
+    """A shell that began the tests in the background has Ctrl-C ignored, which a child inherits."""
     die_with_us()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -31,7 +31,7 @@ def free_port():
 
 
 class Proxy:
-    """docker/nginx.conf with docker/<server> on a port of its own. What differs from what is shipped: the address of
+    """docker/nginx.conf with docker/<server> on a port of its own. Changed against the shipped file: the address of
     cxrd, the ports, the folders, and `extra`, a location more."""
 
     def __init__(self, upstream, server='nginx-http.conf', extra='', tls=None):

@@ -36,7 +36,7 @@ class Schemas:
         return found
 
     def errors(self, value, schema, at='$'):
-        """What is wrong with a value, as sentences."""
+        """The faults of a value, as sentences."""
         found = []
 
         def check(ok, what):
