@@ -297,8 +297,7 @@ enum status walk_coding_read(const uint8_t *data, size_t n, enum walk_coding sai
         return error_set(
             err, ST_FORMAT,
             "the DICOM file is broken: its data set does not begin as one of its transfer syntax");
-    if (said == WALK_BIG_ENDIAN ||
-        read16(data, said) < 8) /* below it, there is nothing that belongs into a data set */
+    if (said == WALK_BIG_ENDIAN || read16(data, said) < 8) /* lower groups do not belong into a data set */
         *ret = said;
     else
         *ret = has_vr(data) ? WALK_EXPLICIT : WALK_IMPLICIT;

@@ -36,7 +36,7 @@ static size_t digits_at(const char *text) { return strspn(text, "0123456789abcde
 
 static bool is_digest(const char *text) { return digits_at(text) == DIGITS && text[DIGITS] == '\0'; }
 
-/* The digest that stands there; anything else is none. */
+/* The digest that stands there; any other text does not count. */
 static void digest_take(const char *from, char ret[DIGEST_TEXT_SIZE])
 {
     ret[0] = '\0';

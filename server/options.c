@@ -138,7 +138,7 @@ static const struct option *find(const struct command *c, const char *name, size
     return NULL;
 }
 
-/* The option of "-o"; NULL: there is none, or it is more than a letter. */
+/* The option of "-o"; NULL: none, or it is more than a letter. */
 static const struct option *find_letter(const struct command *c, const char *flag)
 {
     for (const struct option *o = c->options; o && o->name; o++)

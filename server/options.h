@@ -35,12 +35,12 @@ struct option {
     const char *help;
     size_t min, max;     /* of COUNT and BYTES */
     option_check *check; /* of TEXT; NULL: any text will do that is not empty */
-    char letter;         /* 'o': "-o" is short for "--<name>"; 0: there is none */
+    char letter;         /* 'o': "-o" is short for "--<name>"; 0: none */
 };
 
 struct command {
     const char *name, *arguments, *summary;
-    const struct option *options; /* the last one has no name; NULL: there are none */
+    const struct option *options; /* the last one has no name; NULL: none */
     int (*run)(int argc, char **argv);
     size_t max_arguments; /* beside the flags */
     const char *example;  /* a line for a shell */

@@ -19,7 +19,7 @@ import orthanc
 
 
 def listed(text):
-    """What has commas between, and spaces as it likes."""
+    """The items of a list with commas between, spaces around them or not."""
     return list(filter(None, map(str.strip, text.split(','))))
 
 
@@ -107,7 +107,7 @@ service = Service()
 
 
 def sentence(problem):
-    """What the body of an error says: application/problem+json of cxrd, or the page of a proxy in front of it."""
+    """The sentence in the body of an error: application/problem+json of cxrd, or the page of a proxy in front of it."""
     try:
         return json.loads(problem)['detail']
     except (ValueError, KeyError, TypeError):

@@ -38,7 +38,7 @@ MUST_USE enum status dataset_count(const char *folder, const atomic_bool *stop, 
 struct catalog;
 enum { CATALOG_MOST = 256 }; /* data sets that are listed, the first by name */
 
-/*   datasets  the folder that holds them, borrowed; NULL: there are none, and no thread
+/*   datasets  the folder that holds them, borrowed; NULL: none, and no thread
  * Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status catalog_open(const char *datasets, struct catalog **ret_catalog, struct error *err);
 void catalog_close(struct catalog *c); /* NULL is fine; waits for the folder that is being counted */

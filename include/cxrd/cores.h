@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 struct cores {
-    size_t allowed; /* by the scheduler's affinity mask: taskset, cpusets, the machine; at least 1 */
-    double quota; /* the smallest CPU quota on the way from our control group to the root; 0: there is none */
+    size_t allowed;   /* by the scheduler's affinity mask: taskset, cpusets, the machine; at least 1 */
+    double quota;     /* the smallest CPU quota on the way from our control group to the root; 0: none */
     char source[320]; /* the file that the quota stands in, "" where there is none; cut where it is longer */
     size_t usable;    /* threads that make sense: `allowed`, cut by the quota rounded up; 1..256 */
 };

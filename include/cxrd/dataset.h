@@ -305,7 +305,7 @@ enum { PICTURE_MISSING = -1 };
 /* The file of that name as a number, or PICTURE_MISSING; the endings above are left out of account, in either. Any thread. */
 int32_t picture_find(const struct picture_files *f, const char *name);
 size_t picture_count(const struct picture_files *f);
-size_t picture_links(const struct picture_files *f); /* links that matched, and are none of the files */
+size_t picture_links(const struct picture_files *f); /* links that matched; they are not among the files */
 const char *picture_name(const struct picture_files *f, int32_t i);
 
 /* How many files have the name of file `i`, itself among them, where picture_find() gave it: i, i + 1 … */

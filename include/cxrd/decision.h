@@ -23,7 +23,7 @@ struct benefit {
 };
 
 struct decision_finding {
-    double threshold; /* NaN: there is none, and the next five are not known either */
+    double threshold; /* NaN: none, and the next five are not known either */
     size_t true_positives, false_positives, true_negatives, false_negatives; /* rows */
     struct estimate ppv,
         npv; /* of those called positive, negative: the part that is rightly; of the test rows */

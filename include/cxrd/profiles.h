@@ -27,7 +27,7 @@ MUST_USE enum status profiles_open(struct store *store, struct signers *signers,
                                    struct error *err);
 void profiles_close(struct profiles *p); /* NULL is fine */
 
-/* The profile in force for a model, for the caller to release; NULL: there is none.
+/* The profile in force for a model, for the caller to release; NULL: none.
  * Errors: ST_BUSY: one was chosen and cannot be used; the sentence says why. */
 MUST_USE enum status profiles_of(struct profiles *p, const char *model, struct profile **ret,
                                  struct error *err);

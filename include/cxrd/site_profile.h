@@ -36,7 +36,7 @@ extern const char *const SITE_VERDICTS[]; /* NULL, "present", "absent", "cannot 
 struct site_finding {
     bool here;          /* false: too few patients, the model's own */
     float scale, shift; /* 1 and 0 without a calibration */
-    float threshold;    /* positive: probability here >= it; NaN: there is none */
+    float threshold;    /* positive: probability here >= it; NaN: none */
     struct operating_quality rates;
     size_t positives, negatives;                 /* rows that it is made of */
     size_t positive_patients, negative_patients; /* whose they are; one may be both */
@@ -61,7 +61,7 @@ struct site_profile {
     struct labels labels; /* the model's */
     char model_sha256[DIGEST_TEXT_SIZE];
     struct site_point point;
-    double error_rate; /* of verdicts; NaN: there are none */
+    double error_rate; /* of verdicts; NaN: none */
     char created_at[CLOCK_TEXT_SIZE], expires_at[CLOCK_TEXT_SIZE];
     struct site_finding findings[MAX_LABELS]; /* [labels] */
 };

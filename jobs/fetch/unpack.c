@@ -1,7 +1,7 @@
 /* jobs/fetch/unpack.c - an archive from a stranger, into a folder of its own.
  *
  * libarchive reads; what is written, and where, is decided here. Its own way to write to disk has options against "..", links
- * and absolute paths, which are repairs: an archive that holds such a thing is none that we want any of. */
+ * and absolute paths, which are repairs: an archive that holds such a thing is not wanted at all. */
 #include "packed.h"
 
 #include "cxrd/dataset.h"

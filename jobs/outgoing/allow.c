@@ -138,7 +138,7 @@ static enum status add_list(struct hosts *hosts, const char *flag, const char *t
 }
 
 /* An address of the operator's own, whose host is allowed with it.
- *   flag  the option's name, for the sentence; text  NULL: there is none */
+ *   flag  the option's name, for the sentence; text  NULL: none */
 static enum status add_receiver(struct hosts *hosts, const char *flag, const char *text, struct error *err)
 {
     CURLU *url = NULL;

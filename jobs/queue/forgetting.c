@@ -265,7 +265,7 @@ static void list_models(struct forgetting *f)
 
 /* ---- a replay without them ---- */
 
-/* Of the jobs that have learned from those rows and left a model. NULL: there is none, or not the one that was named. */
+/* Of the jobs that have learned from those rows and left a model. NULL: none, or not the one that was named. */
 static const char *replay_choose(const struct forgetting *f, const char *active)
 {
     const char *chosen = NULL;

@@ -23,7 +23,7 @@ static inline bool stop_cancels(int reason) { return reason == STOP_ENOUGH || re
 
 /* A job whose end could not be written, since the storage fails: told from here, and written as soon as it can be. */
 struct unwritten {
-    char id[ID_SIZE]; /* "": there is none */
+    char id[ID_SIZE]; /* "": none */
     enum job_state state;
     char finished_at[CLOCK_TEXT_SIZE];
     json_t *record; /* owned */

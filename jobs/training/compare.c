@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* Every row has the same probability of both: there is nothing that other rows could tell. */
+/* Every row has the same probability of both: other rows could tell nothing more. */
 static bool same_scores(const struct scores *a, const struct scores *b, size_t k)
 {
     const size_t n = a->labels->n;

@@ -63,7 +63,7 @@ struct run {
 
     const struct network *net;
     struct inputs inputs;      /* that the network takes beside the picture */
-    struct model *alone;       /* the regression on them, see run_fit_inputs(); owned; NULL: there are none */
+    struct model *alone;       /* the regression on them, see run_fit_inputs(); owned; NULL: none */
     struct transfer *transfer; /* the head is fitted to features, see transfer.h; owned; NULL: it is not */
     struct preprocess pre;
     struct training *training;

@@ -48,7 +48,7 @@ static enum status name_of(const EVP_PKEY *key, char ret[SIGNER_TEXT_SIZE])
 
 typedef EVP_PKEY *read_fn(BIO *bio, EVP_PKEY **key, pem_password_cb *ask, void *arg);
 
-/* A key that asks for a password is none: nobody is there to be asked. */
+/* A key that asks for a password is refused: nobody is there to be asked. */
 static int no_password(char *text, int size, int writes, void *arg)
 {
     (void)text, (void)size, (void)writes, (void)arg;

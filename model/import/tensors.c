@@ -239,7 +239,7 @@ static enum status values_copy(const struct importing *im, const struct array *a
 }
 
 /* The rows of the outputs that are findings.
- *   a  NULL: there are none, and all are 0 */
+ *   a  NULL: none, and all are 0 */
 static enum status head_copy(const struct importing *im, const struct array *a, const struct tensor *t,
                              float *to)
 {

@@ -22,7 +22,7 @@ ALWAYS_INLINE struct cell cell_of_pixel(struct shape s, size_t pixel)
     return at;
 }
 
-/* Floats of the panel from channel c on that are anybody's: its second vector may be none of the network's. */
+/* Floats of the panel from channel c on that are anybody's: its second vector may lie beyond the network's channels. */
 ALWAYS_INLINE size_t panel_used(size_t channels, size_t unused, size_t c)
 {
     return c + P == channels && unused >= VL ? VL : P;

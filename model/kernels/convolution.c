@@ -252,7 +252,7 @@ ALWAYS_INLINE void tile_sum(const size_t mr, const bool half, const struct strip
     }
 
 TILE_SUMS(tile_sums, false)
-TILE_SUMS(tile_halves, true) /* the panel's second vector is none of the network's */
+TILE_SUMS(tile_halves, true) /* the panel's second vector lies beyond the network's channels */
 
 enum { MANY_WEIGHTS = 1 << 16 };
 

@@ -40,7 +40,7 @@ enum activation {
 };
 
 /* Channels are whole panels: the caller rounds them up. Channels beyond the network's own hold zeros in weights and
- * biases, any finite numbers in inputs; in results it is what zeros give, always finite. A second vector of the last panel that is none of the
+ * biases, any finite numbers in inputs; in results it is what zeros give, always finite. A second vector of the last panel that is not of the
  * network's at all is neither read nor written, but by Winograd: of 16 channels in panels of 32 it would be half of all that is moved. */
 struct geometry {
     struct shape in; /* a convolution also takes a thin picture: fewer channels than a panel, pixel = in.c */
@@ -52,7 +52,7 @@ struct geometry {
     float low, high;              /* of ACT_CLIP */
     float slope;                  /* of ACT_LEAKY_RELU, below 0 */
     size_t w_step;                /* of winograd: from one of the 36 matrices of weights to the next */
-    size_t unused_in, unused_out; /* so many of the last channels are none of the network's; 0: who knows */
+    size_t unused_in, unused_out; /* so many of the last channels are beyond the network's; 0: not known */
 };
 
 /* A set's products of words, see struct kernels. */
@@ -90,7 +90,7 @@ typedef void graph_kernel(const struct geometry *g, size_t begin, size_t end, co
  *   dy         in the view of y
  *   dx         in the view of x
  *   w          by Winograd the transposed filters, `ut` of weights_transform()
- *   dw, dbias  of the weights and the bias, as each kernel says; dbias NULL: there is none */
+ *   dw, dbias  of the weights and the bias, as each kernel says; dbias NULL: none */
 struct slopes {
     const float *x, *y, *b, *dy, *w;
     float *dx, *dw, *dbias;

@@ -16,7 +16,7 @@ struct picture {
 MUST_USE enum status onnx_picture(const Onnx__GraphProto *graph, struct picture *ret, struct error *err);
 
 /* The value whose numbers are the logits, or the features: the output called "logits", or the first one, without the sigmoid at its
- * end. NULL: there is none. */
+ * end. NULL: none. */
 const char *onnx_output(const Onnx__GraphProto *graph, bool *ret_sigmoid);
 
 /* How many outputs a value has that can be findings, each a number by itself; 0: they are features, or too many. */

@@ -178,7 +178,7 @@ static float divisor_of(float inverse)
     return v;
 }
 
-/* One channel's numbers: s (g - mean) / std + t = (g - (mean - t std / s)) / (std / s). False: they are none. */
+/* One channel's numbers: s (g - mean) / std + t = (g - (mean - t std / s)) / (std / s). False: they are not such a scaling. */
 static bool scaling_compose(const struct reader *r, float *mean, float *std)
 {
     const float scale = r->image_scale[0], shift = r->image_shift[0];

@@ -117,7 +117,7 @@ void *reader_alloc(struct reader *r, size_t n, size_t size);
 
 /* All names of the graph, each made once. */
 void values_collect(struct reader *r);
-struct value *value_find(struct reader *r, const char *name); /* NULL: there is none */
+struct value *value_find(struct reader *r, const char *name); /* NULL: none */
 
 /* Count what the nodes before `output` need; what it does not need is not read. `needed` is [n_node], all false before. */
 void values_count(struct reader *r, struct value *output, bool *needed);

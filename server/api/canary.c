@@ -26,7 +26,7 @@ struct canary {
     pthread_mutex_t changing; /* held while what is in the store changes, for the disk; taken before `lock` */
     pthread_mutex_t lock;     /* guards everything below; never held for a disk */
     struct served *model;     /* that answers; NULL: none does */
-    char id[ID_SIZE];         /* of it, or of the one that was taken back; "": there is none */
+    char id[ID_SIZE];         /* of it, or of the one that was taken back; "": none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     char reason[REASON_SIZE]; /* why it was taken back */
     double share;

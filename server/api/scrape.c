@@ -18,7 +18,7 @@ struct text {
 };
 
 struct scrape {
-    struct text *latest; /* NULL: there is none yet */
+    struct text *latest; /* NULL: none yet */
     double tokens, at;   /* how many may be written now, as of `at` */
 };
 

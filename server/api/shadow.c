@@ -58,7 +58,7 @@ struct shadow {
     struct slot slots[SLOTS];
 
     pthread_mutex_t lock;     /* no handler that predicts takes it; guards everything below */
-    struct served *candidate; /* NULL: there is none */
+    struct served *candidate; /* NULL: none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     struct shadow_counts counts;
     bool unsaved;
@@ -186,7 +186,7 @@ static void let_go(struct shadow *s, struct slot *slot)
     atomic_store(&slot->state, FREE);
 }
 
-/* The picture that has waited longest, of those whose answers have left; NULL: there is none. */
+/* The picture that has waited longest, of those whose answers have left; NULL: none. */
 static struct slot *oldest(struct shadow *s)
 {
     struct slot *found = NULL;

@@ -6,7 +6,7 @@
 
 /* A prediction's numbers by a profile. */
 struct site_view {
-    const struct profile *profile; /* borrowed; NULL: there is none, and nothing else means anything */
+    const struct profile *profile; /* borrowed; NULL: none, and nothing else means anything */
     bool expired;
     bool own_point; /* the request named an operating point, so the thresholds are the model's */
 };

@@ -6,7 +6,7 @@
 
 /* ---- what a value can be ---- */
 
-/* "float32|int12": words to choose from; "(--weights FILE | --url URL)" is none. */
+/* "float32|int12": words to choose from; "(--weights FILE | --url URL)" is not such a list. */
 static bool is_choice(const char *value) { return value && strchr(value, '|') && !strchr(value, ' '); }
 
 enum value_kind { VALUE_NONE, VALUE_CHOICE, VALUE_FOLDER, VALUE_FILE, VALUE_OTHER };

@@ -19,7 +19,7 @@ MUST_USE enum status reply_table_open(const char *path, bool overwrite, const st
 /* Append the row of a picture, which reaches the file at once, so that what stops the program loses no row before it. Until the table is
  * whole that is "<path>.part", so that one that is not is not taken for one that is; standard output, and what is no regular
  * file, have it in place.
- *   reply    NULL: there is none, and `refused` says why
+ *   reply    NULL: none, and `refused` says why
  * Errors: ST_CONFLICT (the model that answered has other labels than the table), ST_IO, ST_NOMEM. */
 MUST_USE enum status reply_table_put(struct reply_table *t, const char *picture, const json_t *reply,
                                      const char *refused, struct error *err);

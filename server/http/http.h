@@ -76,7 +76,7 @@ struct http_stream {
 
 /* Bytes that are sent from where they are, however many are sent them. */
 struct http_lent {
-    const void *bytes; /* NULL: there are none */
+    const void *bytes; /* NULL: none */
     size_t size;
     void (*give_back)(
         void *arg); /* once, when they are no longer needed; any thread; NULL: they stay for ever */
@@ -189,7 +189,7 @@ struct listen_address;
 /* A request whose reply is known. */
 struct http_done {
     const struct http_request *req;
-    const struct route *route; /* NULL: there is none */
+    const struct route *route; /* NULL: none */
     int status;                /* 0: the connection ended without a reply */
     double seconds;
     size_t body_bytes;   /* received */

@@ -16,7 +16,7 @@ void intake_close(int fd); /* before the descriptor is closed */
  * take leave without the reply. It hears of the end when it asks the next time. */
 void intake_work(int fd, bool at_work);
 
-/* libmicrohttpd's recv() and gnutls_record_recv() end up here, see recv.c. False: the descriptor is none of ours, or
+/* libmicrohttpd's recv() and gnutls_record_recv() end up here, see recv.c. False: the descriptor is not ours, or
  * is read in the other way; nothing was done. */
 bool intake_recv(int fd, bool tls, const struct wire_source *from, void *ret, size_t n, ssize_t *ret_got);
 

@@ -41,7 +41,7 @@ extern const char *const HEADER_NAMES[N_HEADERS];
 #define HEADER_FAULT  "Cxrd-Fault" /* "400 the sentence": why the head, or as a trailer the body, is refused */
 
 struct fault {
-    int status;     /* 0: there is none; the first one stays */
+    int status;     /* 0: none; the first one stays */
     char text[112]; /* a sentence for the client */
 };
 

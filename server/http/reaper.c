@@ -190,7 +190,7 @@ static void ask_to_go(struct peer *p)
     p->deadline = clock_seconds() + GO_S;
 }
 
-/* Tell one that waits to go; NULL: there is none. */
+/* Tell one that waits to go; NULL: none. */
 static void displace(struct reaper *r, struct counted *c)
 {
     struct peer *p = (struct peer *)c;

@@ -277,7 +277,7 @@ class Metrics(OwnCase):
                 for _ in range(500):
                     self.assertEqual(one.request('POST', '/predict', b'').status, 200)
                 self.assertEqual(drifted(), set(labels))
-        data, notes = weights(dataset.LABELS)  # deciles of 14 beside three findings are none of theirs
+        data, notes = weights(dataset.LABELS)  # deciles of 14 beside three findings are not theirs
         self.take(dataset.changed(architectures.logistic(OWN), lambda head: head['__metadata__'].update(notes)))
         for _ in range(500):
             self.ask(OWN, body=b'')

@@ -39,7 +39,7 @@ static inline size_t at(const struct picture *p, size_t s, size_t c, size_t i, s
 
 enum form {
     WHOLE_PANELS, /* or channels last, perhaps in a buffer of more channels */
-    HALF_PANELS, /* the same, but a last half that is none of the network's is nobody's; of half a panel alone perhaps it is not there */
+    HALF_PANELS, /* the same, but a last half beyond the network's channels is nobody's; of half a panel alone perhaps it is not there */
     THIN,        /* the network's channels, side by side */
 };
 

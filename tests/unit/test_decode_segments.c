@@ -1,4 +1,4 @@
-/* tests/unit/test_decode_segments.c - palettes in segments (PS3.3, C.7.9.2), by hand: what each kind of segment gives, and what is none. */
+/* tests/unit/test_decode_segments.c - palettes in segments (PS3.3, C.7.9.2), by hand: what each kind of segment gives, and texts that are not segments. */
 #include "decode/segments.h"
 #include "leaks.h"
 

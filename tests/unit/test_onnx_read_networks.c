@@ -968,7 +968,7 @@ TEST_WITHOUT_LEAKS(onnx_read, constants_do_not_grow_beyond_the_file)
     check_refused(&c, "larger than all of the file");
 }
 
-/* Each alone is a number, both together are none any more. */
+/* Each alone is a number, both together are too large for one. */
 TEST_WITHOUT_LEAKS(onnx_read, a_scaling_that_makes_no_numbers_is_refused)
 {
     static const float LARGE[] = { 1e38f }, SMALL[] = { 1e-38f };

@@ -1,4 +1,4 @@
-/* tests/unit/test_signature.c - Ed25519: what OpenSSL's own program makes, and every way in which a signature may be none. */
+/* tests/unit/test_signature.c - Ed25519: what OpenSSL's own program makes, and every way in which a signature may be invalid. */
 #include "cxrd/encoding.h"
 #include "cxrd/signature.h"
 #include "files.h"

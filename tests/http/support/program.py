@@ -1,7 +1,7 @@
 """The program under test: where it is, how to run a command of it, how to run it as a server.
 
 Nothing of the caller's environment that could change its behaviour reaches it, and every server is watched: whoever
-stops one sees that it ended with status 0 and that its log held nothing but JSON lines (a sanitizer's report is none).
+stops one sees that it ended with status 0 and that its log held nothing but JSON lines (a sanitizer's report is not one).
 """
 import atexit
 import ctypes
