@@ -7,7 +7,7 @@
  * is. Nothing is drawn on the X-ray but the map: bar and text stand beside.
  *
  * The colours are absolute: the same logits have the same colour in every map, whatever its largest cell is, so that a finding that
- * nothing speaks for looks like one. They are linear in the cell up to the scale's full colour, and full beyond. Who draws a map
+ * nothing speaks for looks like one. They are linear in the cell up to the scale's full colour, and full beyond. A program that draws a map
  * elsewhere (the page, the report) is given the same scale and has the same formula. */
 #ifndef CXRD_HEATMAP_H
 #define CXRD_HEATMAP_H
@@ -23,7 +23,7 @@ struct heatmap_scale {
     uint8_t raises[3], lowers[3]; /* RGB of v > 0 and v < 0 */
 };
 
-/* The scale of maps with so many cells. What a finding's logit owes to a region is the same whether one cell or four make it up, so
+/* The scale of maps with so many cells. A finding's logit owes a region the same whether one cell or four make it up, so
  * `full` is HEATMAP_FULL for a cell of 1/256 of the picture, and in proportion to its area otherwise. */
 #define HEATMAP_FULL 0.1
 struct heatmap_scale heatmap_scale_of(size_t rows, size_t columns);

@@ -42,7 +42,7 @@ bool outgoing_enabled(const struct outgoing *o, enum outgoing_use use);
 MUST_USE enum status outgoing_check(const struct outgoing *o, enum outgoing_use use, const char *url,
                                     struct error *err);
 
-/* What a reply begins with. Texts are "" where the header is missing, and end with the callback. */
+/* The beginning of a reply. Texts are "" where the header is missing, and end with the callback. */
 struct outgoing_head {
     long status;
     const char *etag;

@@ -1,4 +1,4 @@
-/* jobs/fetch/found.c - what a training would find of a data set that was fetched: rows, and their pictures. Whoever fetched an
+/* jobs/fetch/found.c - the rows and pictures that a training would find in a data set that was fetched. A client that fetched an
  * archive that is packed another way hears it now and not when a training fails. */
 #include "parts.h"
 

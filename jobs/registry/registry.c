@@ -374,7 +374,7 @@ void registry_close(struct registry *r)
     free(r);
 }
 
-/* What a file says of its data, and of where it is from, is shown on its card; one that was stored before this was asked goes on
+/* A card shows what a file says of its data and of where it is from; one that was stored before this was asked goes on
  * being served. */
 static enum status shown_notes_check(const struct model *m, struct error *err)
 {

@@ -1,4 +1,4 @@
-/* A map over an X-ray: model/image/heatmap.c once more, for the report and for the page that the server serves. Whoever wants one
+/* A map over an X-ray: model/image/heatmap.c once more, for the report and for the page that the server serves. A view that wants one
  * drawn brings its scale, as the server has it: {full, opacity, raises, lowers}. */
 globalThis.Heat = (() => {
     'use strict';

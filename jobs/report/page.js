@@ -15,7 +15,7 @@
     const line = (label, points, color, more) =>
         ({ label, data: points, borderColor: color, backgroundColor: color, borderWidth: 2, pointRadius: 3, clip: 8, ...more });
     const diagonal = (label, end = 1) => dashed(label, [{ x: 0, y: 0 }, { x: end, y: end }]);
-    /* What a plot has of a finding, whose name may be one that every object has, such as "constructor". */
+    /* A plot's member for a finding, whose name may be one that every object has, such as "constructor". */
     const curveOf = (all, finding) => (all && Object.hasOwn(all, finding.label) && all[finding.label]) || [];
     /* A name at an axis; the tables have the whole of it. */
     const cut = (text, most = 24) => ([...text].length > most ? `${[...text].slice(0, most - 1).join('')}…` : text);

@@ -47,7 +47,7 @@ enum status store_model_add(struct store *s, const char *id, const json_t *card,
     return st;
 }
 
-/* What people say of it is in columns, as it may change: name, note and own_thresholds, in this order.
+/* The columns that people write and may change: name, note and own_thresholds, in this order.
  *   column  of the first */
 static json_t *card_said(json_t *card, const struct cells *r, size_t row, size_t column)
 {

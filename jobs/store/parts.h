@@ -74,7 +74,7 @@ json_t *cells_json(const struct cells *r, size_t row, size_t column);     /* NUL
 /* A row as JSON; NULL: a cell cannot be read, or no memory. */
 typedef json_t *row_fn(const struct cells *r, size_t row);
 
-/* What a row is, and which of its cells may be broken. */
+/* The name of a row, and which of its cells may be broken. */
 struct kind {
     const char *name, *part;
     row_fn *row;
@@ -96,7 +96,7 @@ MUST_USE enum status store_list(struct store *s, const struct page *page, const 
                                 const struct kind *kind, json_t **ret_items, int64_t *ret_next,
                                 struct error *err);
 
-/* What a job's configuration says, in SQL; NULL where it cannot be read, so that one such job fails no query for all. */
+/* A member of a job's configuration, in SQL; NULL where it cannot be read, so that one such job fails no query for all. */
 #define CONFIG_SAYS(name) "iif(json_valid(config), json_extract(config, '$." name "'), NULL)"
 
 /* ---- transactions: begin takes the lock, end gives it back ---- */

@@ -25,7 +25,7 @@ enum status store_job_state(struct store *s, const char *id, enum job_state *ret
     return st;
 }
 
-/* What is not shown in a list. The schema's fourth version names the same, of those that there were. */
+/* Members that are not shown in a list. The schema's fourth version names the same, of those that there were. */
 static const char *const LONG_PARTS[] = { "config",         "dataset",     "calibration", "evaluation",
                                           "transfer",       "environment", "epochs",      "promotion",
                                           "weights_sha256", "replay",      "files",       "found",

@@ -124,7 +124,7 @@ static enum status migrate(struct store *s, struct error *err)
     return st;
 }
 
-/* What a server that died left running. */
+/* Jobs that a server that died left running. */
 static enum status interrupt_running(struct store *s, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];

@@ -36,7 +36,7 @@ static const char *const KEEPS_BEST[] = { "\"recipe\":\"standard\"",
 static const char *const KEEPS_LAST[] = { "\"recipe\":\"notebook\"",
                                           "\"recipe\":\"standard\",\"keep_best\":false" };
 
-/* What must be true of a jumpy run; returns whether it shows what the test is about, which not every seed does. */
+/* Check what must be true of a jumpy run; returns whether it shows what the test is about, which not every seed does. */
 typedef bool shows_fn(const struct run *r);
 
 /* A few seeds are tried, by either recipe in turn, and more as long as none has shown it. */

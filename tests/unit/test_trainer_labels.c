@@ -215,7 +215,7 @@ Test(train, as_many_as_there_can_be)
     run_release(&r);
 }
 
-/* What a finding's name may be: a JSON object of that member, a column of a file, an input. */
+/* The names that a finding may have: a JSON object of that member, a column of a file, an input. */
 Test(train, a_model_says_its_findings_by_name)
 {
     static const char *const WORDS[TINY_CYCLE] = { "Fracture", "Opacity", "Fracture|Opacity", "Edema",

@@ -523,7 +523,7 @@ Test(neighbours, are_counted_where_it_is_known)
     patients_release(&patients);
 }
 
-/* What is in the rows is found: a finding that a group has, beside one that goes by chance. */
+/* Structure in the rows is found: a finding that a group has, beside one that goes by chance. */
 Test(neighbours, share_what_groups_have)
 {
     enum { N = 200, K = 2 };
