@@ -69,7 +69,7 @@ enum status work_queue_start(size_t workers, size_t room, void (*fn)(struct work
         work_queue_free(q);
         return st;
     }
-    *ret_queue = l;
+    *ret_queue = q;
     return ST_OK;
 }
 
