@@ -51,7 +51,7 @@ size_t ranks_share(const struct ranks *r, size_t rank, size_t n);
  *   what  the text is, such as "the table" */
 MUST_USE enum status ranks_agree(struct ranks *r, const char *what, const char *text, struct error *err);
 
-/* What is true in one rank is true in all. flags [n] */
+/* A flag that is true in one rank becomes true in all. flags [n] */
 MUST_USE enum status ranks_or(struct ranks *r, bool *flags, size_t n, struct error *err);
 
 /* Every rank fills in its share of an array, and then has all of it.
@@ -60,7 +60,7 @@ MUST_USE enum status ranks_or(struct ranks *r, bool *flags, size_t n, struct err
 MUST_USE enum status ranks_gather(struct ranks *r, void *all, size_t each, const size_t *bounds, size_t n,
                                   struct error *err);
 
-/* What rank 0 has. Whoever is not rank 0 gets it in *bytes, for free(), and *n; NULL and 0 of nothing. */
+/* The text of rank 0. Every other rank gets it in *bytes, for free(), and *n; NULL and 0 of nothing. */
 MUST_USE enum status ranks_tell(struct ranks *r, void **bytes, size_t *n, struct error *err);
 
 /* The sum of `n_parts` vectors, a power of two, along one fixed binary tree: lower half + upper half, down to single ones; so it is the same,

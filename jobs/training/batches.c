@@ -203,7 +203,7 @@ static size_t n_readable(const struct loading *l)
     return n;
 }
 
-/* What was found out of the pictures, in all ranks. False in *ret_any: nothing new.
+/* The facts found out about the pictures, in all ranks. False in *ret_any: nothing new.
  * Errors: of a picture that must be readable, or cannot be opened; those of ranks. */
 static enum status agree(const struct loading *l, struct ranks *ranks, bool strict, bool *ret_any,
                          struct error *err)

@@ -45,7 +45,7 @@ MUST_USE enum status batch_init(struct batch *b, size_t capacity, const struct p
                                 size_t n_labels, struct error *err);
 void batch_release(struct batch *b); /* safe on zeroes */
 
-/* Whose pictures are wanted, where ranks share a batch out. */
+/* The ranks whose pictures are wanted, where ranks share a batch out. */
 struct batch_share {
     struct ranks *ranks; /* borrowed; they agree on what is readable */
     /* Of a batch of n pictures those *ret_begin up to the result. */

@@ -10,7 +10,7 @@
 
 enum { STRETCH = 64 };
 
-/* What is seen of a row's picture, as ranks tell one another. */
+/* The facts of a row's picture, as ranks tell one another. */
 struct seen {
     uint64_t pixels;
     uint32_t codes, unusable; /* unusable: 1 or 0 */
@@ -113,7 +113,7 @@ enum status run_open(struct run *r)
     return st == ST_OK ? pool_new(r->request->threads, r->request->class, &r->pool, r->err) : st;
 }
 
-/* What each rank has seen of its share of the last `n` rows is known in all. */
+/* Make each rank's facts about its share of the last `n` rows known in all. */
 static enum status tell(const struct look *l, size_t n)
 {
     struct run *r = l->r;

@@ -15,7 +15,7 @@ static const double SLOW = 1.5, SILENT_STEPS = 20;
 
 enum call { CALL_NAME, CALL_AGREE, CALL_OR, CALL_GATHER, CALL_TELL, CALL_SUM, CALL_END };
 
-/* What a call begins with. */
+/* The beginning of a call. */
 struct word {
     uint32_t call, status; /* enum call; enum status: how the rank fares */
     double busy;           /* seconds of its own work since the last call */
@@ -109,7 +109,7 @@ static double patience(const struct ranks *r)
     return n ? fmax(r->wait, SILENT_STEPS * median(r->steps, n)) : r->wait;
 }
 
-/* Who is missing. */
+/* The ranks that are missing. */
 static enum status missed(struct ranks *r, double seconds, struct error *err)
 {
     char names[200] = "";
@@ -291,7 +291,7 @@ enum status ranks_or(struct ranks *r, bool *flags, size_t n, struct error *err)
 
 typedef char text_of_rank[RANKS_TEXT];
 
-/* Whose text most ranks have; of as many the first. */
+/* The rank whose text most ranks have; of as many the first. */
 static size_t most_said(const struct ranks *r, text_of_rank *texts)
 {
     size_t best = 0, most = 0;

@@ -448,7 +448,7 @@ size_t training_images(const struct training *t, size_t n, size_t *ret_begin)
     return rank_begins(t, ranks_me(t->ranks) + 1, n);
 }
 
-/* What each shard came to, and the sum of all parts. */
+/* The result of each shard, and the sum of all parts. */
 static enum status exchange(struct batch *b)
 {
     struct training *t = b->t;
