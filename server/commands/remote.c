@@ -99,7 +99,7 @@ static enum status add_cells(struct listing *l, const char *const *cells, size_t
     return st;
 }
 
-/* What it is, how far it is, when it came, what it led to. */
+/* A job in a line: its kind, how far it is, when it came, its result. */
 static enum status add_job(struct listing *l, const json_t *job, const char *active, struct error *err)
 {
     char state[64], minute[64], loss[64], auroc[64];

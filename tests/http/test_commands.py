@@ -1,4 +1,4 @@
-"""What every command has in common: help, the manual, what shells propose; and the commands that ask a running server."""
+"""Common to every command: help, the manual, what shells propose; and the commands that ask a running server."""
 import http.server
 import json
 import os
