@@ -136,9 +136,9 @@ static enum status look(const struct serving *serving, const struct question *qu
     struct session *s = sessions_take(serving->sessions);
     enum status st;
 
-    team_enter(serving->team);
-    st = predict_image(a->model->model, s, serving->team, &a->image, question, &a->prediction, err);
-    team_leave(serving->team);
+    prediction_pool_enter(serving->pool);
+    st = predict_image(a->model->model, s, serving->pool, &a->image, question, &a->prediction, err);
+    prediction_pool_leave(serving->pool);
     sessions_give(serving->sessions, s);
     return st;
 }
