@@ -42,9 +42,9 @@ class Server:
         with urllib.request.urlopen(request) as reply:
             return json.load(reply)
 
-    def load(self, image, seconds):
-        done = subprocess.run(['wrk', '-t1', '-c8', f'-d{seconds}s', '--latency', '-s', os.path.join(HERE, 'post.lua'), self.url + '/predict',
-                               '--', image], check=True, capture_output=True, text=True)
+    def load(self, image, seconds, clients=8, script='post.lua', arguments=()):
+        done = subprocess.run(['wrk', '-t1', f'-c{clients}', f'-d{seconds}s', '--latency', '-s', os.path.join(HERE, script),
+                               self.url + '/predict', '--', image, *map(str, arguments)], check=True, capture_output=True, text=True)
         figures = json.loads(done.stdout.strip().splitlines()[-1])
         assert figures['errors'] == 0, figures
         return figures
