@@ -13,6 +13,14 @@ void check(enum status st, const struct error *err)
     exit(EXIT_FAILURE);
 }
 
+/* As many as a job has that does not say: of networks with normalisations a shard has eight pictures. */
+static size_t shards_of(const char *architecture)
+{
+    enum { SHARDS = 16, GHOST_BATCH = 8 };
+
+    return network_normalises(architecture) ? BATCH / GHOST_BATCH : SHARDS;
+}
+
 void learner_make(struct learner *l, const char *architecture, const float *x, struct pool *pool)
 {
     struct error err = { 0 };
@@ -24,7 +32,8 @@ void learner_make(struct learner *l, const char *architecture, const float *x, s
                            .logits = calloc((size_t)BATCH * N_NIH_LABELS, sizeof(float)) };
     assert(l->y && l->logits);
     check(network_new(&(struct network_spec){ architecture, SIZE, N_NIH_LABELS, 0 }, &l->net, &err), &err);
-    check(training_new(l->net, SHARDS, BATCH, NORMS_BATCH, pool, NULL, &l->training, &err), &err);
+    check(training_new(l->net, shards_of(architecture), BATCH, NORMS_BATCH, pool, NULL, &l->training, &err),
+          &err);
     check(adam_init(&l->adam, l->net->n_params, &err), &err);
     rng_seed(&rng, 1, 2);
     network_initialise(l->net, INIT_HE, &rng, training_params(l->training));

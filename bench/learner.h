@@ -5,7 +5,7 @@
 #include "cxrd/labels.h"
 #include "cxrd/training.h"
 
-enum { SIZE = 224, BATCH = 16, PLANE = SIZE * SIZE, SHARDS = 16 /* as a job has them */ };
+enum { SIZE = 224, BATCH = 16, PLANE = SIZE * SIZE };
 
 struct learner {
     const float *x; /* [BATCH][PLANE], borrowed */

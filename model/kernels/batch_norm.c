@@ -48,34 +48,51 @@ void KERNEL(batch_norm)(const struct geometry *g, size_t n, const float *x, cons
         }
 }
 
-/* A panel of a row: adds up dy and dy * (x - mean). */
-ALWAYS_INLINE void row_slope_sums(const struct geometry *g, const float *x, const float *y, const float *dy,
-                                  const float *restrict mean, double *restrict sum, double *restrict product)
+/* The slope before the activation, where the result of batch_norm() is `v` before it. */
+ALWAYS_INLINE vf slope_behind(const enum activation activation, vf v, vf dy)
 {
-    for (size_t j = 0; j < g->out.w; j++, x += g->x.pixel, y += g->y.pixel, dy += g->y.pixel) {
-        float slope[P] __attribute__((aligned(64)));
+    if (activation == ACT_RELU)
+        return where(v > 0, dy);
+    if (activation == ACT_RELU6)
+        return where((v > 0) & (v < 6), dy);
+    return dy;
+}
 
-        for (size_t i = 0; i < P; i += VL)
-            store(slope + i, slope_before(g, y + i, dy + i));
+/* A panel of a row: adds up dy and dy * (x - mean). */
+ALWAYS_INLINE void row_slope_sums(const enum activation activation, const struct geometry *g, const float *x,
+                                  const float *dy, const struct batch_constants *k, double *restrict sum,
+                                  double *restrict product)
+{
+    for (size_t j = 0; j < g->out.w; j++, x += g->x.pixel, dy += g->y.pixel) {
+        float slope[P] __attribute__((aligned(64))), centred[P] __attribute__((aligned(64)));
+
+        for (size_t i = 0; i < P; i += VL) {
+            const vf from_mean = load(x + i) - load(k->mean + i);
+
+            store(centred + i, from_mean);
+            store(slope + i, slope_behind(activation, from_mean * load(k->scale + i) + load(k->shift + i),
+                                          load(dy + i)));
+        }
         for (size_t i = 0; i < P; i++) {
             sum[i] += (double)slope[i];
-            product[i] += (double)slope[i] * (double)(x[i] - mean[i]);
+            product[i] += (double)slope[i] * (double)centred[i];
         }
     }
 }
 
-void KERNEL(batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *y,
-                              const float *dy, const float *mean, double *ret)
+ALWAYS_INLINE void slope_sums(const enum activation activation, const struct geometry *g, size_t n,
+                              const float *x, const float *dy, const struct batch_constants *constants,
+                              double *ret)
 {
     for (size_t c = 0; c < g->out.c; c += P) {
+        const struct batch_constants k = { constants->mean + c, constants->scale + c, constants->shift + c };
         sums sum = { 0 }, product = { 0 };
 
         for (size_t row = 0; row < n * g->out.h; row++) {
             const struct cell at = cell_of_row(g->out, row);
-            const size_t out = view_at(&g->y, at) + c / P * g->y.panel;
 
-            row_slope_sums(g, x + view_at(&g->x, at) + c / P * g->x.panel, y + out, dy + out, mean + c, sum,
-                           product);
+            row_slope_sums(activation, g, x + view_at(&g->x, at) + c / P * g->x.panel,
+                           dy + view_at(&g->y, at) + c / P * g->y.panel, &k, sum, product);
         }
         for (size_t i = 0; i < P; i++) {
             ret[c + i] = sum[i];
@@ -84,26 +101,59 @@ void KERNEL(batch_slope_sums)(const struct geometry *g, size_t n, const float *x
     }
 }
 
-void KERNEL(batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *y, const float *dy,
-                          const float *mean, const float *scale, const float *by_x, const float *shift,
-                          float *dx)
+void KERNEL(batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *dy,
+                              const struct batch_constants *k, double *ret)
 {
-    for (size_t c = 0; c < g->out.c; c += P)
+    if (g->activation == ACT_RELU)
+        slope_sums(ACT_RELU, g, n, x, dy, k, ret);
+    else
+        slope_sums(g->activation, g, n, x, dy, k, ret);
+}
+
+/* A panel of a row. */
+ALWAYS_INLINE void row_slopes(const enum activation activation, const bool add, const struct geometry *g,
+                              const float *x, const float *dy, const struct batch_constants *k,
+                              const struct batch_constants *by, float *dx)
+{
+    for (size_t j = 0; j < g->out.w; j++, x += g->x.pixel, dx += g->x.pixel, dy += g->y.pixel)
+        for (size_t i = 0; i < P; i += VL) {
+            const vf centred = load(x + i) - load(k->mean + i);
+            const vf slope =
+                slope_behind(activation, centred * load(k->scale + i) + load(k->shift + i), load(dy + i));
+            const vf before = add ? load(dx + i) : (vf){ 0 };
+
+            store(dx + i,
+                  before + slope * load(by->scale + i) + centred * load(by->mean + i) + load(by->shift + i));
+        }
+}
+
+ALWAYS_INLINE void all_slopes(const enum activation activation, const bool add, const struct geometry *g,
+                              size_t n, const float *x, const float *dy,
+                              const struct batch_constants *constants, const struct batch_constants *bys,
+                              float *dx)
+{
+    for (size_t c = 0; c < g->out.c; c += P) {
+        const struct batch_constants k = { constants->mean + c, constants->scale + c, constants->shift + c };
+        const struct batch_constants by = { bys->mean + c, bys->scale + c, bys->shift + c };
+
         for (size_t row = 0; row < n * g->out.h; row++) {
             const struct cell at = cell_of_row(g->out, row);
             const size_t in = view_at(&g->x, at) + c / P * g->x.panel;
-            const size_t out = view_at(&g->y, at) + c / P * g->y.panel;
 
-            for (size_t j = 0; j < g->out.w; j++)
-                for (size_t i = 0; i < P; i += VL) {
-                    const vf centred = load(x + in + j * g->x.pixel + i) - load(mean + c + i);
-                    float *to = dx + in + j * g->x.pixel + i;
-
-                    const vf slope =
-                        slope_before(g, y + out + j * g->y.pixel + i, dy + out + j * g->y.pixel + i);
-
-                    store(to, load(to) + slope * load(scale + c + i) + centred * load(by_x + c + i) +
-                                  load(shift + c + i));
-                }
+            row_slopes(activation, add, g, x + in, dy + view_at(&g->y, at) + c / P * g->y.panel, &k, &by,
+                       dx + in);
         }
+    }
+}
+
+void KERNEL(batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *dy,
+                          const struct batch_constants *k, const struct batch_constants *by, bool add,
+                          float *dx)
+{
+    if (g->activation == ACT_RELU && add)
+        all_slopes(ACT_RELU, true, g, n, x, dy, k, by, dx);
+    else if (g->activation == ACT_RELU)
+        all_slopes(ACT_RELU, false, g, n, x, dy, k, by, dx);
+    else
+        all_slopes(g->activation, add, g, n, x, dy, k, by, dx);
 }

@@ -96,6 +96,11 @@ struct slopes {
     float *dx, *dw, *dbias;
 };
 
+/* Of each channel, for normalisation in training, see kernels.h. */
+struct batch_constants {
+    const float *mean, *scale, *shift;
+};
+
 typedef void slope_kernel(const struct geometry *g, size_t begin, size_t end, const struct slopes *s,
                           float *scratch);
 

@@ -143,14 +143,14 @@ struct kernels {
     void (*batch_norm)(const struct geometry *g, size_t n, const float *x, const float *mean,
                        const float *scale, const float *shift, float *y);
 
-    /* ret [2][out.c]: dy, and dy * (x - mean), each added up. Here and below dy counts where y says that it came through the
-     * activation. */
-    void (*batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *y,
-                             const float *dy, const float *mean, double *ret);
+    /* ret [2][out.c]: dy, and dy * (x - mean), each added up. Here and below dy counts where it came through the activation, which
+     * `k`, what batch_norm() had, says of x. */
+    void (*batch_slope_sums)(const struct geometry *g, size_t n, const float *x, const float *dy,
+                             const struct batch_constants *k, double *ret);
 
-    /* dx += dy * scale + (x - mean) * by_x + shift. */
-    void (*batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *y, const float *dy,
-                         const float *mean, const float *scale, const float *by_x, const float *shift,
+    /* dx += dy * by->scale + (x - k->mean) * by->mean + by->shift; unless `add`, dx becomes it. */
+    void (*batch_slopes)(const struct geometry *g, size_t n, const float *x, const float *dy,
+                         const struct batch_constants *k, const struct batch_constants *by, bool add,
                          float *dx);
 
     /* ---- their way back; the slope of a convolution's input is made of convolutions ---- */

@@ -115,7 +115,7 @@ static void backward_op(struct lane *lane, const struct trained *net, size_t n, 
     io.dy = slopes_of(lane, p, op->y);
     for (size_t k = 0; k < op->n_x; k++) {
         io.dx[k] = slopes_of(lane, p, op->x[k]);
-        if (io.dx[k] && op->begins[k])
+        if (io.dx[k] && op->begins[k] && !op->writes)
             memset(io.dx[k], 0, n * p->values[op->x[k]].layout.image * sizeof(float));
     }
     if (io.dy)

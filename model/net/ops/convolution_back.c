@@ -17,6 +17,7 @@ void convolution_back_size(struct op *op, const struct kernels *k)
     struct phase p = { 0 };
 
     op->trained = op->g.in.c >= k->panel;
+    op->can_write = op->g.window.stride_h == 1 && op->g.window.stride_w == 1;
     op->n_collects = op->g.out.c / k->panel;
     op->n_sums =
         op->g.out.c + (is_depthwise(op->node) ? op->g.in.c * taps_of(op) : m.runs * m.rows * op->g.out.c);
@@ -46,7 +47,7 @@ void convolution_back_prepare(const struct op *op, const struct kernels *k, cons
             filters_pack_phase(k->panel, &op->g, &p, &f, w, packed + p.taps * filters(op));
 }
 
-/* dx += what the phases give. */
+/* dx += what the phases give, or becomes it where the only phase has every pixel. */
 static void data_backward(const struct op *op, const struct op_io *io, const struct slopes *s, size_t n)
 {
     const float *zeros = io->weights + op->back;
@@ -54,7 +55,7 @@ static void data_backward(const struct op *op, const struct op_io *io, const str
 
     while (phase_next(&op->g, &p)) {
         const struct operands o = { .x = s->dy + p.dy,
-                                    .b = s->dx + p.dx,
+                                    .b = op->writes ? NULL : s->dx + p.dx,
                                     .w = zeros + op->g.in.c + p.taps * filters(op),
                                     .bias = zeros,
                                     .y = s->dx + p.dx };

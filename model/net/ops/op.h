@@ -52,6 +52,7 @@ struct op {
     size_t n_x;
     bool
         begins[OP_MAX_INPUTS]; /* on the way back it is the first that adds to slopes in the memory of x[i] */
+    bool writes; /* ... it writes those of x[0], whatever is there, and fills all of their memory */
 
     /* Filled in by size(). */
     struct block block;  /* of those that are one */
@@ -67,6 +68,7 @@ struct op {
     size_t n_filters;              /* floats: those of n_weights that are a convolution's filters */
     size_t
         group_block;  /* of a convolution in groups: channels that a panel of results sees; 0: all of them */
+    bool can_write;   /* backward() can give every number of dx[0] without adding to what is there */
     size_t back;      /* of convolutions: where those of n_weights begin that only backward reads */
     size_t n_scratch; /* floats, of a thread */
     size_t n_tape;    /* bytes, of an image */
@@ -114,7 +116,7 @@ struct op_kind {
     /* Units begin..end-1 of a batch; at most `most`. */
     void (*forward)(const struct op *op, const struct op_io *io, size_t begin, size_t end);
 
-    /* n images: adds to dx and sums. NULL: it is for inference alone. */
+    /* n images: adds to dx and sums; op->writes: dx[0] becomes the slopes. NULL: it is for inference alone. */
     void (*backward)(const struct op *op, const struct op_io *io, size_t n);
 
     /* Task 0..n_collects-1: its part of the gradients, as the file orders them, from the sums of the whole batch. NULL: it has no

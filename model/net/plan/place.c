@@ -300,7 +300,18 @@ static void slopes_asked(struct plan *p)
     p->memories[p->values[p->head_value].memory].asked = true;
 }
 
+<<<<<<< HEAD
 /* The first op that adds to a memory's slopes on the way back: the head before all ops. */
+=======
+/* Whether the value is all that lies in its memory, without a border and without channels that are none of its own. */
+static bool fills_its_memory(const struct plan *p, const struct value *v)
+{
+    return !v->bordered && v->shape.c % p->kernels->panel == 0 && v->layout.group == p->kernels->panel &&
+           v->layout.image == shape_size(v->shape);
+}
+
+/* The first to add to a memory's slopes on the way back: the head comes before all ops. An op that can write them need not find zeros. */
+>>>>>>> 109e03b (training: normalisations go panel by panel, and slopes are written where nothing is yet)
 static void slopes_begun(struct plan *p, bool *begun)
 {
     begun[p->values[p->head_value].memory] = true;
@@ -309,6 +320,8 @@ static void slopes_begun(struct plan *p, bool *begun)
             const size_t m = p->values[p->ops[i].x[k]].memory;
 
             p->ops[i].begins[k] = !begun[m];
+            p->ops[i].writes |= k == 0 && !begun[m] && p->ops[i].can_write && p->ops[i].n_x == 1 &&
+                                fills_its_memory(p, &p->values[p->ops[i].x[0]]);
             begun[m] = true;
         }
 }
