@@ -300,9 +300,6 @@ static void slopes_asked(struct plan *p)
     p->memories[p->values[p->head_value].memory].asked = true;
 }
 
-<<<<<<< HEAD
-/* The first op that adds to a memory's slopes on the way back: the head before all ops. */
-=======
 /* Whether the value is all that lies in its memory, without a border and without channels that are none of its own. */
 static bool fills_its_memory(const struct plan *p, const struct value *v)
 {
@@ -310,8 +307,7 @@ static bool fills_its_memory(const struct plan *p, const struct value *v)
            v->layout.image == shape_size(v->shape);
 }
 
-/* The first to add to a memory's slopes on the way back: the head comes before all ops. An op that can write them need not find zeros. */
->>>>>>> 109e03b (training: normalisations go panel by panel, and slopes are written where nothing is yet)
+/* The first op that adds to a memory's slopes on the way back: the head before all ops. An op that can write them needs no zeros. */
 static void slopes_begun(struct plan *p, bool *begun)
 {
     begun[p->values[p->head_value].memory] = true;
