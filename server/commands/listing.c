@@ -18,19 +18,28 @@ struct layout {
     bool shown[MAX_LISTING_COLUMNS];
 };
 
+/* Room for one cell more; false: no memory. */
+static bool has_room(struct listing *l)
+{
+    const size_t capacity = l->capacity ? 2 * l->capacity : 64;
+    char **grown;
+
+    if (l->n_cells < l->capacity)
+        return true;
+    grown = realloc(l->cells, capacity * sizeof *grown);
+    if (!grown)
+        return false;
+    l->cells = grown;
+    l->capacity = capacity;
+    return true;
+}
+
 enum status listing_add(struct listing *l, const char *text, struct error *err)
 {
     char *cell = strdup(text ? text : "-");
     size_t from = 0, to = 0;
 
-    if (cell && l->n_cells == l->capacity) {
-        const size_t capacity = l->capacity ? 2 * l->capacity : 64;
-        char **grown = realloc(l->cells, capacity * sizeof *grown);
-
-        l->cells = grown ? grown : l->cells;
-        l->capacity = grown ? capacity : l->capacity;
-    }
-    if (!cell || l->n_cells == l->capacity) {
+    if (!cell || !has_room(l)) {
         free(cell);
         return error_nomem(err);
     }
