@@ -37,7 +37,10 @@ static const struct {
               { "specificity_high", offsetof(struct operating_quality, specificity_high) } };
 enum { N_RATES = sizeof RATES / sizeof RATES[0] };
 
-static double *rate_of(struct operating_quality *r, size_t i) { return (double *)(void *)((char *)r + RATES[i].at); }
+static double *rate_of(struct operating_quality *r, size_t i)
+{
+    return (double *)(void *)((char *)r + RATES[i].at);
+}
 
 bool operating_kind_parse(const char *name, enum operating_kind *ret)
 {
