@@ -1,6 +1,6 @@
-/* jobs/queue/worker.h - what the files behind cxrd/runner.h share: submitting.c and submit_scoring.c are how a job enters the queue,
- * runner.c the thread that works it off, training_job.c, scoring_job.c and fetching.c the work of the kinds of jobs, watching.c a job as it is
- * now, keeping.c what becomes of one that does not simply succeed, unwritten.c one whose end is not written yet, job_files.c
+/* jobs/queue/worker.h - what the files behind cxrd/runner.h share: submit.c and submit_scoring.c are how a job enters the queue,
+ * runner.c the thread that works it off, training_job.c, scoring_job.c and fetch_job.c the work of the kinds of jobs, status.c a job as it is
+ * now, cancel.c what becomes of one that does not simply succeed, pending_end.c one whose end is not written yet, job_files.c
  * what a job has on the disk. */
 #ifndef JOBS_WORKER_H
 #define JOBS_WORKER_H

@@ -1,4 +1,4 @@
-/* jobs/queue/kept.c - the model that is kept of a job, see worker.h. */
+/* jobs/queue/job_model.c - the model that is kept of a job, see worker.h. */
 #include "worker.h"
 
 #include "cxrd/weights.h"

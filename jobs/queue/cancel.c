@@ -1,4 +1,4 @@
-/* jobs/queue/keeping.c - what becomes of a job that does not simply succeed: it is cancelled, maybe with its best epoch
+/* jobs/queue/cancel.c - what becomes of a job that does not simply succeed: it is cancelled, maybe with its best epoch
  * kept, or deleted. */
 #include "worker.h"
 

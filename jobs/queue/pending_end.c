@@ -1,4 +1,4 @@
-/* jobs/queue/unwritten.c - the end of a job while the storage failed: told from memory, and written as soon as it can be. */
+/* jobs/queue/pending_end.c - the end of a job while the storage failed: told from memory, and written as soon as it can be. */
 #include "worker.h"
 
 #include "cxrd/log.h"

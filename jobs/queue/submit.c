@@ -1,4 +1,4 @@
-/* jobs/queue/submitting.c - a request becomes a job in the queue: its configuration is held against what this server has and
+/* jobs/queue/submit.c - a request becomes a job in the queue: its configuration is held against what this server has and
  * may do, and it gets the record that it begins with. */
 #include "worker.h"
 

@@ -1,4 +1,4 @@
-/* jobs/queue/watching.c - a job as it is now: what the store has of it and, while it runs, how far it has come. */
+/* jobs/queue/status.c - a job as it is now: what the store has of it and, while it runs, how far it has come. */
 #include "worker.h"
 
 #include <math.h>

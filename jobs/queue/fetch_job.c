@@ -1,4 +1,4 @@
-/* jobs/queue/fetching.c - a job that fetches a data set, as the runner does it. */
+/* jobs/queue/fetch_job.c - a job that fetches a data set, as the runner does it. */
 #include "worker.h"
 
 #include "cxrd/clock.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fetching {
+struct fetch_job {
     struct runner *r;
     const char *id;
     const struct fetch_config *config;
@@ -19,14 +19,14 @@ struct fetching {
 
 static bool on_cancelled(void *arg)
 {
-    const struct fetching *f = arg;
+    const struct fetch_job *f = arg;
 
     return atomic_load(&f->r->stop) != GO_ON || f->storage.code != ST_OK;
 }
 
 static void on_phase(void *arg, enum fetch_phase phase)
 {
-    struct fetching *f = arg;
+    struct fetch_job *f = arg;
     char now[CLOCK_TEXT_SIZE];
     json_t *data = json_pack("{s:s,s:s}", "phase", FETCH_PHASE_NAMES[phase], "at", clock_utc(now));
     struct error err;
@@ -40,7 +40,7 @@ static void on_phase(void *arg, enum fetch_phase phase)
 
 static void on_progress(void *arg, const struct fetch_progress *progress)
 {
-    struct fetching *f = arg;
+    struct fetch_job *f = arg;
 
     f->now.fetch = *progress;
     f->now.train.progress = progress->progress;
@@ -49,7 +49,7 @@ static void on_progress(void *arg, const struct fetch_progress *progress)
 
 static void on_file(void *arg, const struct fetch_source *source, int64_t bytes, const char *sha256)
 {
-    struct fetching *f = arg;
+    struct fetch_job *f = arg;
     const size_t at = (size_t)(source - f->config->sources);
     json_t *files = json_object_get(f->record, "files");
     json_t *file = json_pack("{s:s%,s:I,s:s}", "url", source->url, strcspn(source->url, "?"), "bytes",
@@ -84,7 +84,7 @@ static void warn(json_t *warnings, const char *code, json_t *detail)
 
 static void on_found(void *arg, const struct fetch_found *found)
 {
-    struct fetching *f = arg;
+    struct fetch_job *f = arg;
     json_t *warnings = json_array();
 
     if (found->refusal[0])
@@ -103,7 +103,7 @@ static void on_found(void *arg, const struct fetch_found *found)
 }
 
 /* The record gets the files that a job which was interrupted has told of, or none. */
-static enum status files_recall(struct fetching *f, struct error *err)
+static enum status files_recall(struct fetch_job *f, struct error *err)
 {
     json_t *before = NULL, *files;
     enum job_state state;
@@ -120,7 +120,7 @@ enum status fetching_run(struct runner *r, const char *id, const json_t *config,
                          struct error *err)
 {
     struct fetch_config *parsed = calloc(1, sizeof *parsed);
-    struct fetching f = { .r = r, .id = id, .config = parsed, .record = record, .now.train.eta_s = -1 };
+    struct fetch_job f = { .r = r, .id = id, .config = parsed, .record = record, .now.train.eta_s = -1 };
     const struct fetch_observer observer = { &f, on_cancelled, on_phase, on_progress, on_file, on_found };
     json_t *errors = json_array();
     const struct fetch_request request = { .config = parsed,
