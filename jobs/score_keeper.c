@@ -19,7 +19,7 @@ static const double PAUSE_S = 0.5, RETRY_S = 5, SWEEP_S = 60;
 
 struct waiting {
     struct kept_scores row;
-    struct served *by;
+    struct loaded_model *by;
 };
 
 struct score_keeper {
@@ -65,7 +65,7 @@ static size_t copy_batch(struct score_keeper *k)
 /* They left the queue. */
 static void drop_batch(struct score_keeper *k, size_t n)
 {
-    struct served *by[BATCH];
+    struct loaded_model *by[BATCH];
 
     pthread_mutex_lock(&k->lock);
     for (size_t i = 0; i < n; i++)
@@ -77,7 +77,7 @@ static void drop_batch(struct score_keeper *k, size_t n)
     pthread_cond_broadcast(&k->wrote);
     pthread_mutex_unlock(&k->lock);
     for (size_t i = 0; i < n; i++)
-        served_release(by[i]);
+        loaded_model_release(by[i]);
 }
 
 static void note_failure(struct score_keeper *k, const struct error *err)
@@ -217,7 +217,7 @@ void keeper_stop(struct score_keeper *k)
     if (k->started)
         pthread_join(k->thread, NULL);
     for (size_t i = 0; k->queue && i < k->n; i++)
-        served_release(k->queue[(k->first + i) % ROOM].by);
+        loaded_model_release(k->queue[(k->first + i) % ROOM].by);
     pthread_cond_destroy(&k->wrote);
     pthread_cond_destroy(&k->wake);
     pthread_mutex_destroy(&k->lock);
@@ -228,7 +228,7 @@ void keeper_stop(struct score_keeper *k)
 
 size_t keeper_days(const struct score_keeper *k) { return k->days; }
 
-bool keeper_add(struct score_keeper *k, struct served *by, const struct kept_scores *row)
+bool keeper_add(struct score_keeper *k, struct loaded_model *by, const struct kept_scores *row)
 {
     bool room;
 
@@ -237,7 +237,7 @@ bool keeper_add(struct score_keeper *k, struct served *by, const struct kept_sco
     pthread_mutex_lock(&k->lock);
     room = k->n < ROOM && !k->full;
     if (room) {
-        k->queue[(k->first + k->n) % ROOM] = (struct waiting){ *row, served_hold(by) };
+        k->queue[(k->first + k->n) % ROOM] = (struct waiting){ *row, loaded_model_hold(by) };
         k->added++;
         if (++k->n == 1 || k->n == ROOM / 2)
             pthread_cond_signal(&k->wake);

@@ -15,8 +15,8 @@
 
 struct registry;
 
-/* A model as it is served: what every answer names. Immutable, but for what served_own() gives. */
-struct served {
+/* A model as it is served: what every answer names. Immutable, but for what loaded_model_own() gives. */
+struct loaded_model {
     struct model *model;
     char id[ID_SIZE], job[ID_SIZE]; /* job is "" for an imported model */
     char sha256[DIGEST_TEXT_SIZE];  /* of its file */
@@ -41,18 +41,18 @@ MUST_USE enum status registry_open(struct store *store, const char *state,
                                    struct error *err);
 void registry_close(struct registry *r); /* NULL is fine */
 
-/* The active model, held for the caller until served_release(); NULL when there is none. */
-struct served *registry_active(struct registry *r);
+/* The active model, held for the caller until loaded_model_release(); NULL when there is none. */
+struct loaded_model *registry_active(struct registry *r);
 
 /* The same for those who cannot do without. Errors: ST_BUSY, whose sentence says why there is none. */
-MUST_USE enum status registry_serving(struct registry *r, struct served **ret, struct error *err);
+MUST_USE enum status registry_serving(struct registry *r, struct loaded_model **ret, struct error *err);
 
-/* Any model by its id, held for the caller until served_release(), active or not. One that is not loaded is loaded as for
+/* Any model by its id, held for the caller until loaded_model_release(), active or not. One that is not loaded is loaded as for
  * registry_activate(), one at a time, and stays loaded until `beside` others were asked for after it, it is deleted, or becomes the
  * active one. Its holders keep it: so in memory there are at most the active one, `beside` others, one that is being
  * loaded, and those of which answers are being made.
  * Errors: registry_activate()'s, but that it changes nothing. */
-MUST_USE enum status registry_named(struct registry *r, const char *id, struct served **ret,
+MUST_USE enum status registry_named(struct registry *r, const char *id, struct loaded_model **ret,
                                     struct error *err);
 
 /* Whether registry_named() would load that one now. */
@@ -68,11 +68,11 @@ struct registry_fault {
 bool registry_fault(struct registry *r, struct registry_fault *ret);
 
 /* One holder more. The caller holds it already, or has the lock of the holder. Returns `m`. */
-struct served *served_hold(struct served *m);
-void served_release(struct served *m); /* NULL is fine */
+struct loaded_model *loaded_model_hold(struct loaded_model *m);
+void loaded_model_release(struct loaded_model *m); /* NULL is fine */
 
 /* The thresholds that an operator has set for it, as they are now. */
-struct own_thresholds served_own(struct served *m);
+struct own_thresholds loaded_model_own(struct loaded_model *m);
 
 /* Change what people say of a model.
  *   own  its thresholds, for its findings; NULL: they stay what they are

@@ -24,7 +24,7 @@ size_t keeper_days(const struct score_keeper *k);
 
 /* Take scores to be kept. Never waits for a disk. False: there was no room, or none are kept.
  *   by  the model of `row`, held until it is written */
-bool keeper_add(struct score_keeper *k, struct served *by, const struct kept_scores *row);
+bool keeper_add(struct score_keeper *k, struct loaded_model *by, const struct kept_scores *row);
 
 /* Return when all that was added before is written, or cannot be now. */
 void keeper_flush(struct score_keeper *k);

@@ -76,14 +76,14 @@ enum status job_promote(struct registry *registry, const struct train_config *c,
                         bool *ret_promoted, struct error *err)
 {
     const char *id = json_string_value(json_object_get(record, "model"));
-    struct served *active = registry_active(registry);
+    struct loaded_model *active = registry_active(registry);
     struct registry_fault fault;
     const bool compared = result->rival == RIVAL_SCORED, broken = !active && registry_fault(registry, &fault);
     char reason[REASON_TEXT] = "";
     const char *before = compared ? rival : active ? active->id : broken ? fault.model : "";
     const enum status st = decide(registry, c, result, id, before, ret_promoted, reason, err);
 
-    served_release(active);
+    loaded_model_release(active);
     if (st != ST_OK)
         return st;
     json_object_set_new(record, "promotion",

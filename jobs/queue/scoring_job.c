@@ -15,7 +15,7 @@
 struct scoring_job {
     struct telling told;
     struct score_config config;
-    struct served *model;
+    struct loaded_model *model;
     struct learned learned;
 };
 
@@ -223,7 +223,7 @@ enum status scoring_job_run(struct runner *r, const char *id, const char *type, 
         st = run(j, csv_sha256[0] ? csv_sha256 : NULL, err);
     if (j) {
         learned_release(&j->learned);
-        served_release(j->model);
+        loaded_model_release(j->model);
     }
     json_decref(errors);
     free(j);

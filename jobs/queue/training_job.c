@@ -15,7 +15,7 @@
 struct training_job {
     struct telling told;
     struct train_config config;
-    struct served *rival; /* what it was compared with; NULL: nothing */
+    struct loaded_model *rival; /* what it was compared with; NULL: nothing */
 };
 
 /* ---- what is told while it runs ---- */
@@ -116,7 +116,7 @@ static const struct model *on_rival(void *arg)
 
     if (on_enough(t)) /* it takes nobody's place */
         return NULL;
-    served_release(t->rival); /* a run asks once, but nobody promised */
+    loaded_model_release(t->rival); /* a run asks once, but nobody promised */
     t->rival = registry_active(t->told.r->registry);
     return t->rival ? t->rival->model : NULL;
 }
@@ -403,7 +403,7 @@ enum status training_job_run(struct runner *r, const char *id, const json_t *con
         st = config_read(&t, config, errors, err);
     if (st == ST_OK)
         st = train(&t, err);
-    served_release(t.rival);
+    loaded_model_release(t.rival);
     json_decref(errors);
     return st;
 }

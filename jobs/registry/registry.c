@@ -9,7 +9,7 @@
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
 #include "endorsing.h"
-#include "served.h"
+#include "loaded_model.h"
 #include "shelf.h"
 
 #include <limits.h>
@@ -28,7 +28,7 @@ struct registry {
     const struct signers *signers; /* NULL: nobody need have signed a model */
     pthread_mutex_t
         lock; /* guards these three: held to copy them, or to swap a pointer, never while work is done */
-    struct served *active; /* NULL: none */
+    struct loaded_model *active; /* NULL: none */
     struct registry_fault fault;
     struct registry_counts counts;
     pthread_mutex_t change; /* the choice in the store and the swap are one; taken before `lock` */
@@ -43,12 +43,12 @@ struct registry {
         exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
 };
 
-struct served *registry_active(struct registry *r)
+struct loaded_model *registry_active(struct registry *r)
 {
-    struct served *m;
+    struct loaded_model *m;
 
     pthread_mutex_lock(&r->lock);
-    m = r->active ? served_hold(r->active) : NULL;
+    m = r->active ? loaded_model_hold(r->active) : NULL;
     pthread_mutex_unlock(&r->lock);
     return m;
 }
@@ -61,7 +61,7 @@ bool registry_fault(struct registry *r, struct registry_fault *ret)
     return ret->model[0];
 }
 
-enum status registry_serving(struct registry *r, struct served **ret, struct error *err)
+enum status registry_serving(struct registry *r, struct loaded_model **ret, struct error *err)
 {
     struct registry_fault fault;
 
@@ -206,10 +206,10 @@ static const char *text_in(const json_t *object, const char *key)
 }
 
 /* The model of a card, ready to answer. */
-static enum status served_make(struct registry *r, const char *id, const json_t *card,
-                               struct served **ret_served, struct error *err)
+static enum status loaded_model_make(struct registry *r, const char *id, const json_t *card,
+                                     struct loaded_model **ret_model, struct error *err)
 {
-    struct served *m = served_new();
+    struct loaded_model *m = loaded_model_new();
     struct own_thresholds own;
     enum status st;
 
@@ -230,30 +230,30 @@ static enum status served_make(struct registry *r, const char *id, const json_t 
     if (st == ST_OK)
         st = warm_up(m->model, err);
     if (st != ST_OK) {
-        served_release(m);
+        loaded_model_release(m);
         return st;
     }
     own = own_thresholds_of(card, model_labels(m->model));
-    served_set_own(m, &own);
-    *ret_served = m;
+    loaded_model_set_own(m, &own);
+    *ret_model = m;
     return ST_OK;
 }
 
-static void swap(struct registry *r, struct served *next)
+static void swap(struct registry *r, struct loaded_model *next)
 {
-    struct served *before;
+    struct loaded_model *before;
 
     pthread_mutex_lock(&r->lock);
     before = r->active;
     r->active = next;
     r->fault = (struct registry_fault){ "" };
     pthread_mutex_unlock(&r->lock);
-    served_release(before);
+    loaded_model_release(before);
 }
 
 /* With `own` held: what the store says of a model goes to it. It is not lost where the store cannot be read: that of its card, which was
  * read when it was loaded, holds then. */
-static void own_read(struct registry *r, struct served *m)
+static void own_read(struct registry *r, struct loaded_model *m)
 {
     struct own_thresholds own;
     struct error none;
@@ -262,12 +262,12 @@ static void own_read(struct registry *r, struct served *m)
     if (store_model_get(r->store, m->id, &card, &none) != ST_OK)
         return;
     own = own_thresholds_of(card, model_labels(m->model));
-    served_set_own(m, &own);
+    loaded_model_set_own(m, &own);
     json_decref(card);
 }
 
 /* From now on it answers those who ask for no model, or for this one. */
-static void publish_active(struct registry *r, struct served *m)
+static void publish_active(struct registry *r, struct loaded_model *m)
 {
     pthread_mutex_lock(&r->own);
     own_read(r, m);
@@ -275,7 +275,7 @@ static void publish_active(struct registry *r, struct served *m)
     pthread_mutex_unlock(&r->own);
 }
 
-static void publish_beside(struct registry *r, struct served *m)
+static void publish_beside(struct registry *r, struct loaded_model *m)
 {
     pthread_mutex_lock(&r->own);
     own_read(r, m);
@@ -284,14 +284,14 @@ static void publish_beside(struct registry *r, struct served *m)
 }
 
 /* Load a model to be served. */
-static enum status served_load(struct registry *r, const char *id, json_t **ret_card,
-                               struct served **ret_served, struct error *err)
+static enum status loaded_model_read(struct registry *r, const char *id, json_t **ret_card,
+                                     struct loaded_model **ret_model, struct error *err)
 {
     json_t *card = NULL;
     enum status st = store_model_get(r->store, id, &card, err);
 
     if (st == ST_OK)
-        st = served_make(r, id, card, ret_served, err);
+        st = loaded_model_make(r, id, card, ret_model, err);
     if (st == ST_OK && ret_card)
         *ret_card = card;
     else
@@ -312,13 +312,13 @@ static void fault_keep(struct registry *r, const char *id, const struct error *w
 static enum status load_active(struct registry *r, struct error *err)
 {
     char id[ID_SIZE];
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
     struct error why = { 0 };
     enum status st = store_active(r->store, id, err);
 
     if (st != ST_OK || !id[0])
         return st;
-    st = served_load(r, id, NULL, &m, &why);
+    st = loaded_model_read(r, id, NULL, &m, &why);
     if (st == ST_NOMEM)
         return error_nomem(err);
     if (st == ST_OK)
@@ -538,9 +538,9 @@ static enum status check_still(struct registry *r, const char *active, const cha
 static enum status activate(struct registry *r, const char *id, const char *active, const char *previous,
                             json_t **ret_card, struct error *err)
 {
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
     json_t *card = NULL;
-    enum status st = served_load(r, id, &card, &m, err);
+    enum status st = loaded_model_read(r, id, &card, &m, err);
 
     if (st == ST_OK) {
         pthread_mutex_lock(&r->change);
@@ -554,7 +554,7 @@ static enum status activate(struct registry *r, const char *id, const char *acti
     if (st == ST_OK)
         shelf_drop(r->shelf, id); /* it need not be there twice */
     else
-        served_release(m);
+        loaded_model_release(m);
     if (st != ST_CONFLICT) /* nobody wants it any more: no failure */
         count_activation(r, st == ST_OK);
     if (st == ST_OK && ret_card)
@@ -633,26 +633,26 @@ enum status registry_retain(struct registry *r, size_t keep, struct error *err)
 }
 
 /* The model of that id, if it is loaded already. */
-static struct served *loaded(struct registry *r, const char *id)
+static struct loaded_model *loaded(struct registry *r, const char *id)
 {
-    struct served *m = registry_active(r);
+    struct loaded_model *m = registry_active(r);
 
     if (m && strcmp(m->id, id) == 0)
         return m;
-    served_release(m);
+    loaded_model_release(m);
     return shelf_find(r->shelf, id);
 }
 
 bool registry_has_to_load(struct registry *r, const char *id)
 {
-    struct served *m = id_ok(id, strlen(id)) ? loaded(r, id) : NULL;
+    struct loaded_model *m = id_ok(id, strlen(id)) ? loaded(r, id) : NULL;
     const bool has_to = id_ok(id, strlen(id)) && !m;
 
-    served_release(m);
+    loaded_model_release(m);
     return has_to;
 }
 
-enum status registry_named(struct registry *r, const char *id, struct served **ret, struct error *err)
+enum status registry_named(struct registry *r, const char *id, struct loaded_model **ret, struct error *err)
 {
     enum status st = ST_OK;
 
@@ -664,7 +664,7 @@ enum status registry_named(struct registry *r, const char *id, struct served **r
     pthread_mutex_lock(&r->loading);
     *ret = loaded(r, id); /* another may have asked for it meanwhile */
     if (!*ret) {
-        st = served_load(r, id, NULL, ret, err);
+        st = loaded_model_read(r, id, NULL, ret, err);
         if (st == ST_OK)
             publish_beside(r, *ret);
     }
@@ -676,7 +676,7 @@ enum status registry_change(struct registry *r, const char *id, const struct cap
                             const struct own_thresholds *own, const struct labels *labels, struct error *err)
 {
     char *text = own ? own_thresholds_text(own, labels) : NULL;
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
     enum status st;
 
     if (own && !text)
@@ -686,9 +686,9 @@ enum status registry_change(struct registry *r, const char *id, const struct cap
     if (st == ST_OK && own)
         m = loaded(r, id);
     if (m)
-        served_set_own(m, own);
+        loaded_model_set_own(m, own);
     pthread_mutex_unlock(&r->own);
-    served_release(m);
+    loaded_model_release(m);
     free(text);
     return st;
 }

@@ -1,7 +1,7 @@
 /* jobs/registry/shelf.c - see shelf.h. */
 #include "shelf.h"
 
-#include "served.h"
+#include "loaded_model.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@ struct shelf {
     pthread_mutex_t
         lock; /* guards everything below: held to look and to swap pointers, never while a model goes */
     size_t room, n;
-    struct served **models; /* [room]: the first n, the one that was asked for last first */
+    struct loaded_model **models; /* [room]: the first n, the one that was asked for last first */
 };
 
 enum status shelf_new(size_t room, struct shelf **ret_shelf, struct error *err)
@@ -36,7 +36,7 @@ void shelf_free(struct shelf *s)
     if (!s)
         return;
     for (size_t i = 0; s->models && i < s->n; i++)
-        served_release(s->models[i]);
+        loaded_model_release(s->models[i]);
     free(s->models);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -53,44 +53,44 @@ static size_t place_of(const struct shelf *s, const char *id)
 }
 
 /* With the lock held: to the front, and those before `from` go back by one. */
-static void move_front(struct shelf *s, size_t from, struct served *m)
+static void move_front(struct shelf *s, size_t from, struct loaded_model *m)
 {
     memmove(&s->models[1], &s->models[0], from * sizeof *s->models);
     s->models[0] = m;
 }
 
-struct served *shelf_find(struct shelf *s, const char *id)
+struct loaded_model *shelf_find(struct shelf *s, const char *id)
 {
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
     size_t i;
 
     pthread_mutex_lock(&s->lock);
     i = place_of(s, id);
     if (i < s->n) {
-        m = served_hold(s->models[i]);
+        m = loaded_model_hold(s->models[i]);
         move_front(s, i, m);
     }
     pthread_mutex_unlock(&s->lock);
     return m;
 }
 
-void shelf_put(struct shelf *s, struct served *m)
+void shelf_put(struct shelf *s, struct loaded_model *m)
 {
-    struct served *last = NULL;
+    struct loaded_model *last = NULL;
 
     if (s->room == 0)
         return;
     pthread_mutex_lock(&s->lock);
     if (s->n == s->room)
         last = s->models[--s->n];
-    move_front(s, s->n++, served_hold(m));
+    move_front(s, s->n++, loaded_model_hold(m));
     pthread_mutex_unlock(&s->lock);
-    served_release(last);
+    loaded_model_release(last);
 }
 
 void shelf_drop(struct shelf *s, const char *id)
 {
-    struct served *gone = NULL;
+    struct loaded_model *gone = NULL;
     size_t i;
 
     pthread_mutex_lock(&s->lock);
@@ -100,7 +100,7 @@ void shelf_drop(struct shelf *s, const char *id)
         memmove(&s->models[i], &s->models[i + 1], (--s->n - i) * sizeof *s->models);
     }
     pthread_mutex_unlock(&s->lock);
-    served_release(gone);
+    loaded_model_release(gone);
 }
 
 size_t shelf_count(struct shelf *s)

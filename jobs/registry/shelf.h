@@ -11,10 +11,10 @@ MUST_USE enum status shelf_new(size_t room, struct shelf **ret_shelf, struct err
 void shelf_free(struct shelf *s);                                                         /* NULL is fine */
 
 /* The model of that id, held for the caller; NULL: it is not here. */
-struct served *shelf_find(struct shelf *s, const char *id);
+struct loaded_model *shelf_find(struct shelf *s, const char *id);
 
 /* Put one here, where no other of its id is. The caller holds it, as before. */
-void shelf_put(struct shelf *s, struct served *m);
+void shelf_put(struct shelf *s, struct loaded_model *m);
 
 /* Let go of one; one that is not here is fine. */
 void shelf_drop(struct shelf *s, const char *id);

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct holder {
-    struct profile profile; /* first: a struct profile * is a struct holder * */
+struct counted {
+    struct profile profile; /* first: a struct profile * is a struct counted * */
     atomic_size_t references;
 };
 
@@ -33,13 +33,13 @@ struct profiles {
 
 static struct profile *profile_hold(struct profile *p)
 {
-    atomic_fetch_add_explicit(&((struct holder *)p)->references, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&((struct counted *)p)->references, 1, memory_order_relaxed);
     return p;
 }
 
 void profile_release(struct profile *p)
 {
-    struct holder *h = (struct holder *)p;
+    struct counted *h = (struct counted *)p;
 
     if (h && atomic_fetch_sub_explicit(&h->references, 1, memory_order_acq_rel) == 1)
         free(h);
@@ -93,7 +93,7 @@ static enum status verify(const struct profiles *p, const char *text, const char
 static enum status load(struct profiles *p, const json_t *stored, struct profile **ret, struct error *err)
 {
     const char *id = json_string_value(json_object_get(stored, "id"));
-    struct holder *h = calloc(1, sizeof *h);
+    struct counted *h = calloc(1, sizeof *h);
     json_t *card = NULL;
     char *text = NULL;
     enum status st =

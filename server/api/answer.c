@@ -51,10 +51,10 @@ static enum status find_picture(const struct http_request *req, struct sent *ret
 }
 
 /* The thresholds that `operating_point` names. */
-static enum status operating_parse(const struct http_request *req, struct served *served,
+static enum status operating_parse(const struct http_request *req, struct loaded_model *served,
                                    struct operating *ret, struct error *err)
 {
-    const struct own_thresholds own = served_own(served);
+    const struct own_thresholds own = loaded_model_own(served);
     char name[PARAMETER_TEXT];
     const bool said = http_parameter(req, "operating_point", name);
 
@@ -63,7 +63,7 @@ static enum status operating_parse(const struct http_request *req, struct served
 
 /* But for the policy. */
 static enum status question_parse(const struct http_request *req, const struct answer_query *query,
-                                  struct served *served, struct question *ret, struct error *err)
+                                  struct loaded_model *served, struct question *ret, struct error *err)
 {
     const struct labels *labels = model_labels(served->model);
     enum status st;
@@ -82,11 +82,11 @@ enum status answer_at_head(const struct serving *serving, const struct http_requ
                            const struct answer_query *query, struct http_response *res, struct error *err)
 {
     char named[PARAMETER_TEXT]; /* is loaded by a worker, which then asks the same */
-    struct served *active = model_named(req, named) ? NULL : registry_active(serving->registry);
+    struct loaded_model *active = model_named(req, named) ? NULL : registry_active(serving->registry);
     struct question question;
     enum status st = active ? question_parse(req, query, active, &question, err) : ST_OK;
 
-    served_release(active);
+    loaded_model_release(active);
     if (st == ST_OK && multipart_is(req->content_type))
         st = multipart_check(req->content_type, err);
     if (st != ST_OK)
@@ -183,14 +183,14 @@ static void tell_why(const struct gate_warnings *w, struct http_response *res)
 static void let_canary(const struct serving *serving, const struct http_request *req, struct answer *a)
 {
     uint64_t key = a->patient;
-    struct served *canary;
+    struct loaded_model *canary;
 
     for (const char *at = req->event_id; a->patient == 0 && *at; at++)
         key = key * 31 + (unsigned char)*at;
     canary = canary_choose(serving->canary, a->model, key);
     if (!canary)
         return;
-    served_release(a->model);
+    loaded_model_release(a->model);
     a->model = canary;
     a->canary = true;
 }
@@ -384,7 +384,7 @@ void answer_note(const struct answer *a, struct http_response *res)
 void answer_release(struct answer *a)
 {
     image_release(&a->image);
-    served_release(a->model);
+    loaded_model_release(a->model);
     a->model = NULL;
     profile_release(a->profile);
     a->profile = NULL;

@@ -7,7 +7,7 @@
 #include "serving.h"
 
 struct answer {
-    struct served *model;
+    struct loaded_model *model;
     struct profile *profile; /* in force for it; NULL: none */
     bool named;              /* it was asked for by its id, and may not be the active one */
     bool canary;             /* it answers in place of the active one */

@@ -25,8 +25,8 @@ struct canary {
 
     pthread_mutex_t changing; /* held while what is in the store changes, for the disk; taken before `lock` */
     pthread_mutex_t lock;     /* guards everything below; never held for a disk */
-    struct served *model;     /* that answers; NULL: none does */
-    char id[ID_SIZE];         /* of it, or of the one that was taken back; "": none */
+    struct loaded_model *model; /* that answers; NULL: none does */
+    char id[ID_SIZE];           /* of it, or of the one that was taken back; "": none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     char reason[REASON_SIZE]; /* why it was taken back */
     double share;
@@ -56,7 +56,7 @@ static enum status save(struct canary *c, const struct saved *s, struct error *e
 static void forget(struct canary *c)
 {
     atomic_store(&c->on, false);
-    served_release(c->model);
+    loaded_model_release(c->model);
     c->model = NULL;
 }
 
@@ -192,9 +192,9 @@ static double uniform(uint64_t x)
     return (double)(x >> 11) * 0x1p-53;
 }
 
-struct served *canary_choose(struct canary *c, const struct served *active, uint64_t key)
+struct loaded_model *canary_choose(struct canary *c, const struct loaded_model *active, uint64_t key)
 {
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
 
     if (!atomic_load(&c->on))
         return NULL;
@@ -204,12 +204,13 @@ struct served *canary_choose(struct canary *c, const struct served *active, uint
         return NULL;
     }
     if (c->model && uniform(key) < c->share)
-        m = served_hold(c->model);
+        m = loaded_model_hold(c->model);
     pthread_mutex_unlock(&c->lock);
     return m;
 }
 
-void canary_answered(struct canary *c, const struct served *by, bool warned, const json_t *probabilities)
+void canary_answered(struct canary *c, const struct loaded_model *by, bool warned,
+                     const json_t *probabilities)
 {
     char reason[REASON_SIZE];
     int of;
@@ -231,7 +232,7 @@ void canary_answered(struct canary *c, const struct served *by, bool warned, con
     pthread_mutex_unlock(&c->lock);
 }
 
-void canary_failed(struct canary *c, const struct served *by)
+void canary_failed(struct canary *c, const struct loaded_model *by)
 {
     pthread_mutex_lock(&c->lock);
     if (c->model && strcmp(by->id, c->id) == 0) {
@@ -271,14 +272,14 @@ void canary_stop(struct canary *c)
 {
     if (!c)
         return;
-    served_release(c->model);
+    loaded_model_release(c->model);
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->changing);
     free(c);
 }
 
 /* Whether `m` may take requests of `active`; `id`: the canary that answers now, "" for none. */
-static enum status check(const char *id, const struct served *active, const struct served *m,
+static enum status check(const char *id, const struct loaded_model *active, const struct loaded_model *m,
                          struct error *err)
 {
     if (id[0] && strcmp(id, m->id) != 0)
@@ -295,7 +296,7 @@ static enum status check(const char *id, const struct served *active, const stru
 }
 
 /* In memory, once the disk has it. One whose share alone changes may have been taken back meanwhile, and stays so. */
-static void commit(struct canary *c, const struct saved *s, bool anew, struct served *m)
+static void commit(struct canary *c, const struct saved *s, bool anew, struct loaded_model *m)
 {
     pthread_mutex_lock(&c->lock);
     if (anew) {
@@ -303,8 +304,8 @@ static void commit(struct canary *c, const struct saved *s, bool anew, struct se
         snprintf(c->since, sizeof c->since, "%s", s->since);
         snprintf(c->id, sizeof c->id, "%s", s->id);
         snprintf(c->active, sizeof c->active, "%s", s->active);
-        served_release(c->model);
-        c->model = served_hold(m);
+        loaded_model_release(c->model);
+        c->model = loaded_model_hold(m);
         atomic_store(&c->on, true);
     }
     c->share = s->share;
@@ -312,9 +313,9 @@ static void commit(struct canary *c, const struct saved *s, bool anew, struct se
 }
 
 /* With `changing` held; the model is loaded. */
-static enum status begin(struct canary *c, struct served *m, double share, struct error *err)
+static enum status begin(struct canary *c, struct loaded_model *m, double share, struct error *err)
 {
-    struct served *active = registry_active(c->options.registry);
+    struct loaded_model *active = registry_active(c->options.registry);
     char id[ID_SIZE], since[CLOCK_TEXT_SIZE];
     bool anew;
     enum status st;
@@ -332,13 +333,13 @@ static enum status begin(struct canary *c, struct served *m, double share, struc
         if (st == ST_OK) /* and not before: what the disk does not take is not so */
             commit(c, &now, anew, m);
     }
-    served_release(active);
+    loaded_model_release(active);
     return st;
 }
 
 enum status canary_begin(struct canary *c, const char *id, double share, struct error *err)
 {
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
     enum status st = registry_named(c->options.registry, id, &m, err);
 
     if (st != ST_OK)
@@ -346,7 +347,7 @@ enum status canary_begin(struct canary *c, const char *id, double share, struct 
     pthread_mutex_lock(&c->changing);
     st = begin(c, m, share, err);
     pthread_mutex_unlock(&c->changing);
-    served_release(m);
+    loaded_model_release(m);
     return st;
 }
 

@@ -34,15 +34,16 @@ void canary_stop(struct canary *c); /* NULL is fine */
 
 /* The model that is to answer a request in place of `active`, held for the caller; NULL: the active one is.
  *   key  of the request, all bits of which count */
-struct served *canary_choose(struct canary *c, const struct served *active, uint64_t key);
+struct loaded_model *canary_choose(struct canary *c, const struct loaded_model *active, uint64_t key);
 
 /* A request without a model's name was answered, by this model.
  *   warned         the input gate warned of its picture
  *   probabilities  the model's own, by finding */
-void canary_answered(struct canary *c, const struct served *by, bool warned, const json_t *probabilities);
+void canary_answered(struct canary *c, const struct loaded_model *by, bool warned,
+                     const json_t *probabilities);
 
 /* This model could not answer. */
-void canary_failed(struct canary *c, const struct served *by);
+void canary_failed(struct canary *c, const struct loaded_model *by);
 
 /* Let a model answer a share of the requests. Where it is the canary already its share changes, and where it was taken back it begins anew.
  *   share  above 0, at most 0.5

@@ -47,7 +47,7 @@ static double read_rows(const struct model *m)
     return fmax(rows, 0);
 }
 
-static void begin(struct drift *d, const struct served *by)
+static void begin(struct drift *d, const struct loaded_model *by)
 {
     memset(d, 0, sizeof *d);
     memcpy(d->model, by->id, sizeof d->model);
@@ -56,7 +56,7 @@ static void begin(struct drift *d, const struct served *by)
     d->known = d->reference > 0 && read_deciles(by->model, d->deciles);
 }
 
-void drift_add(struct drift *d, const struct served *by, const json_t *probabilities)
+void drift_add(struct drift *d, const struct loaded_model *by, const json_t *probabilities)
 {
     if (strcmp(d->model, by->id) != 0)
         begin(d, by);

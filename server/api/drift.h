@@ -33,7 +33,7 @@ struct drift {
 };
 
 /* `probabilities`: {"Atelectasis": 0.2, …} */
-void drift_add(struct drift *d, const struct served *by, const json_t *probabilities);
+void drift_add(struct drift *d, const struct loaded_model *by, const json_t *probabilities);
 
 /* False: no deciles, or fewer than DRIFT_LEAST scores so far.
  *   ret_latest  M: what the latest scores are worth, fewer than were seen once older ones weigh less */

@@ -128,7 +128,7 @@ static bool note_take(struct drift_counts *c, const json_t *note, const json_t *
     return ok && c->patients_share > 0;
 }
 
-bool drift_counts_begin(const struct served *by, struct drift_counts *ret)
+bool drift_counts_begin(const struct loaded_model *by, struct drift_counts *ret)
 {
     json_t *note = note_read(by->model, STRATA_NOTE), *deciles = note_read(by->model, DRIFT_NOTE);
     bool ok;

@@ -25,7 +25,7 @@ struct drift_counts {
 };
 
 /* Read a model's metadata. False: nothing, or nothing that can be used; *ret holds nothing then. */
-bool drift_counts_begin(const struct served *by, struct drift_counts *ret);
+bool drift_counts_begin(const struct loaded_model *by, struct drift_counts *ret);
 void drift_counts_release(struct drift_counts *c); /* safe on zeroes */
 void drift_counts_add(struct drift_counts *c, const struct drift_picture *p);
 

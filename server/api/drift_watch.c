@@ -272,7 +272,7 @@ static json_t *look(struct drift_watch *w)
     return NULL;
 }
 
-void drift_watch_add(struct drift_watch *w, const struct served *by, const struct drift_picture *p,
+void drift_watch_add(struct drift_watch *w, const struct loaded_model *by, const struct drift_picture *p,
                      json_t **ret_alert)
 {
     *ret_alert = NULL;

@@ -52,7 +52,7 @@ void drift_watch_free(struct drift_watch *w);                                   
 
 /* Count a picture that the active model has scored. Another model begins anew. Any thread may call, as all of these.
  *   ret_alert  what this look raises: `data` of a notice, a new reference; NULL most of the time */
-void drift_watch_add(struct drift_watch *w, const struct served *by, const struct drift_picture *p,
+void drift_watch_add(struct drift_watch *w, const struct loaded_model *by, const struct drift_picture *p,
                      json_t **ret_alert);
 
 /* All that the last look saw, in the contract's shape, a new reference; NULL without memory. */

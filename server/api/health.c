@@ -18,7 +18,7 @@ enum status readyz_get(struct app *app, const struct http_request *req, struct h
                        struct error *err)
 {
     struct decoder_facts decoder;
-    struct served *m;
+    struct loaded_model *m;
     json_t *reply;
     enum status st;
 
@@ -29,7 +29,7 @@ enum status readyz_get(struct app *app, const struct http_request *req, struct h
         return st;
     decoder_facts(app_serving(app)->decoder, &decoder);
     reply = json_pack("{s:s,s:s,s:s}", "status", "ready", "model", m->id, "decoder", state_of(&decoder));
-    served_release(m);
+    loaded_model_release(m);
     return http_json(res, reply);
 }
 

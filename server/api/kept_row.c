@@ -12,7 +12,7 @@ static void put_operating(const struct profile *profile, const struct operating 
         snprintf(ret, OPERATING_TEXT, "%s", o->name ? o->name : OPERATING_NAMES[OPERATE_YOUDEN]);
 }
 
-void kept_row(const struct served *by, const struct profile *profile, const struct prediction *p,
+void kept_row(const struct loaded_model *by, const struct profile *profile, const struct prediction *p,
               struct kept_scores *ret)
 {
     *ret = (struct kept_scores){ .n = model_labels(by->model)->n };

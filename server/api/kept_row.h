@@ -9,7 +9,7 @@
 
 /* All but its id, its time and whose picture it is of.
  *   profile  in force for the model; NULL: none */
-void kept_row(const struct served *by, const struct profile *profile, const struct prediction *p,
+void kept_row(const struct loaded_model *by, const struct profile *profile, const struct prediction *p,
               struct kept_scores *ret);
 
 #endif

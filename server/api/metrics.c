@@ -200,7 +200,7 @@ static void count_phases(struct metrics *m, const json_t *timing)
 }
 
 /* The counts of a model: those that it has, or else of the one that has not answered for longest, from 0. */
-static struct positives *positives_of(struct metrics *m, const struct served *by)
+static struct positives *positives_of(struct metrics *m, const struct loaded_model *by)
 {
     struct positives *oldest = &m->positives[0];
 
@@ -218,7 +218,7 @@ static struct positives *positives_of(struct metrics *m, const struct served *by
     return oldest;
 }
 
-static void count_positives(struct metrics *m, const struct served *by, const json_t *findings)
+static void count_positives(struct metrics *m, const struct loaded_model *by, const json_t *findings)
 {
     struct positives *p = positives_of(m, by);
     const json_t *entry;
@@ -234,7 +234,7 @@ static void count_positives(struct metrics *m, const struct served *by, const js
     }
 }
 
-void metrics_prediction(struct metrics *m, const struct served *by, bool active, const json_t *reply,
+void metrics_prediction(struct metrics *m, const struct loaded_model *by, bool active, const json_t *reply,
                         const json_t *own)
 {
     size_t i;
@@ -348,7 +348,7 @@ static void write_findings(const struct metrics *m, struct buf *out)
                        p->labels.names[i], p->model, (unsigned long long)p->count[i]);
 }
 
-static void write_drift(const struct metrics *m, const struct served *active, struct buf *out)
+static void write_drift(const struct metrics *m, const struct loaded_model *active, struct buf *out)
 {
     double psi[MAX_LABELS], latest;
 
@@ -367,7 +367,7 @@ static void write_drift(const struct metrics *m, const struct served *active, st
     buf_printf(out, "cxrd_drift_scores %.6g\n", latest);
 }
 
-void metrics_write(struct metrics *m, const struct served *active, struct buf *out)
+void metrics_write(struct metrics *m, const struct loaded_model *active, struct buf *out)
 {
     pthread_mutex_lock(&m->lock);
     for (size_t i = 0; active && i < model_labels(active->model)->n; i++)

@@ -24,12 +24,12 @@ void metrics_request(struct metrics *m, const struct http_done *done);
  *   active  it is of the model that is active. Scores, and drift with them, are that model's: who compares models asks about a
  *           picture twice
  *   own     the probabilities that the model gave, before a site's profile: drift is of these */
-void metrics_prediction(struct metrics *m, const struct served *by, bool active, const json_t *reply,
+void metrics_prediction(struct metrics *m, const struct loaded_model *by, bool active, const json_t *reply,
                         const json_t *own);
 
 /* Everything counted so far, as text.
  *   active  the model that answers, whose findings are there before it has answered; no other's scores have drifted. NULL: none */
-void metrics_write(struct metrics *m, const struct served *active, struct buf *out);
+void metrics_write(struct metrics *m, const struct loaded_model *active, struct buf *out);
 
 /* The head of a metric family: its HELP and TYPE lines. */
 void metrics_family(struct buf *out, const char *name, const char *type, const char *help);

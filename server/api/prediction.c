@@ -296,7 +296,7 @@ static const char *precision_unusual(const struct model *m)
     return p == PRECISION_FLOAT32 ? NULL : precision_name(p);
 }
 
-json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p)
+json_t *prediction_json(const struct loaded_model *m, const char *id, const struct prediction *p)
 {
     return json_pack(
         "{s:s,s:s*,s:{s:s,s:s,s:s,s:o,s:o,s:o,s:s*},s:o*,s:o,s:o,s:s*,s:o*,s:o,s:o*,s:o,s:o,s:s}", "id", id,

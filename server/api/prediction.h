@@ -63,7 +63,7 @@ MUST_USE enum status predict_image(const struct model *m, struct session *s, str
 
 /* The contract's reply, a new reference; NULL without memory.
  *   id  of the request */
-json_t *prediction_json(const struct served *m, const char *id, const struct prediction *p);
+json_t *prediction_json(const struct loaded_model *m, const char *id, const struct prediction *p);
 
 /* The probabilities that the model gave, before a site's profile: {"Atelectasis": 0.2, …}, likewise. */
 json_t *prediction_model_probabilities(const struct model *m, const struct prediction *p);

@@ -57,8 +57,8 @@ struct shadow {
     atomic_uint_fast64_t shed_queue, shed_memory;
     struct slot slots[SLOTS];
 
-    pthread_mutex_t lock;     /* no handler that predicts takes it; guards everything below */
-    struct served *candidate; /* NULL: none */
+    pthread_mutex_t lock;           /* no handler that predicts takes it; guards everything below */
+    struct loaded_model *candidate; /* NULL: none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     struct shadow_counts counts;
     bool unsaved;
@@ -88,7 +88,7 @@ static void begin_counts(struct shadow *s, const char *active)
 static void drop(struct shadow *s)
 {
     atomic_store(&s->on, false);
-    served_release(s->candidate);
+    loaded_model_release(s->candidate);
     s->candidate = NULL;
 }
 
@@ -198,9 +198,9 @@ static struct slot *oldest(struct shadow *s)
 }
 
 /* The candidate, held, if it is to look at what this model answered; NULL: it is not. */
-static struct served *candidate_for(struct shadow *s, const char *active)
+static struct loaded_model *candidate_for(struct shadow *s, const char *active)
 {
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
 
     pthread_mutex_lock(&s->lock);
     if (s->candidate && strcmp(s->candidate->id, active) == 0) {
@@ -215,12 +215,12 @@ static struct served *candidate_for(struct shadow *s, const char *active)
     if (s->candidate && strcmp(s->active, active) != 0)
         begin_counts(s, active); /* another model answers: what was counted is of another pair */
     if (s->candidate)
-        m = served_hold(s->candidate);
+        m = loaded_model_hold(s->candidate);
     pthread_mutex_unlock(&s->lock);
     return m;
 }
 
-static void count(struct shadow *s, const struct slot *slot, const struct served *m, enum status st,
+static void count(struct shadow *s, const struct slot *slot, const struct loaded_model *m, enum status st,
                   const struct prediction *p, const struct kept_scores *other)
 {
     const struct shadow_pair pair = { .probability = { slot->row.probability, other->probability },
@@ -240,9 +240,9 @@ static void count(struct shadow *s, const struct slot *slot, const struct served
 }
 
 /* The candidate's thresholds of the kind that the answer was held against; where it has none it has no verdict. */
-static enum status hold_against(const char *name, struct served *m, struct operating *ret)
+static enum status hold_against(const char *name, struct loaded_model *m, struct operating *ret)
 {
-    const struct own_thresholds own = served_own(m);
+    const struct own_thresholds own = loaded_model_own(m);
     struct error err;
     const enum status st = operate_at(name, m->model, &own, ret, &err);
 
@@ -254,7 +254,7 @@ static enum status hold_against(const char *name, struct served *m, struct opera
     return ST_OK;
 }
 
-static void look_at(struct shadow *s, struct slot *slot, struct served *m)
+static void look_at(struct shadow *s, struct slot *slot, struct loaded_model *m)
 {
     struct question question = { .explain = EXPLAIN_NONE, .values = slot->values, .policy = POLICY_WARN };
     struct prediction p = { .looked = false };
@@ -282,11 +282,11 @@ static void look_at(struct shadow *s, struct slot *slot, struct served *m)
 
 static void work_off(struct shadow *s, struct slot *slot)
 {
-    struct served *m = candidate_for(s, slot->row.model);
+    struct loaded_model *m = candidate_for(s, slot->row.model);
 
     if (m)
         look_at(s, slot, m);
-    served_release(m);
+    loaded_model_release(m);
     let_go(s, slot);
 }
 
@@ -393,7 +393,7 @@ void shadow_stop(struct shadow *s)
         pthread_join(s->thread, NULL);
     for (size_t i = 0; i < SLOTS; i++)
         image_release(&s->slots[i].image);
-    served_release(s->candidate);
+    loaded_model_release(s->candidate);
     session_free(s->session);
     sem_destroy(&s->ready);
     pthread_mutex_destroy(&s->lock);
@@ -401,9 +401,9 @@ void shadow_stop(struct shadow *s)
 }
 
 /* With the lock held; the model is loaded. */
-static enum status begin(struct shadow *s, struct served *m, struct error *err)
+static enum status begin(struct shadow *s, struct loaded_model *m, struct error *err)
 {
-    struct served *active = registry_active(s->options.registry);
+    struct loaded_model *active = registry_active(s->options.registry);
     enum status st = ST_OK;
 
     if (s->candidate && strcmp(s->candidate->id, m->id) != 0)
@@ -417,20 +417,20 @@ static enum status begin(struct shadow *s, struct served *m, struct error *err)
                        "the active model answers for other findings: the two cannot be "
                        "compared");
     if (st == ST_OK && !s->candidate) {
-        s->candidate = served_hold(m);
+        s->candidate = loaded_model_hold(m);
         begin_counts(s, active->id);
         st = save(s, err);
         if (st != ST_OK)
             drop(s);
         atomic_store(&s->on, st == ST_OK);
     }
-    served_release(active);
+    loaded_model_release(active);
     return st;
 }
 
 enum status shadow_begin(struct shadow *s, const char *id, struct error *err)
 {
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
     enum status st = registry_named(s->options.registry, id, &m, err);
 
     if (st != ST_OK)
@@ -438,7 +438,7 @@ enum status shadow_begin(struct shadow *s, const char *id, struct error *err)
     pthread_mutex_lock(&s->lock);
     st = begin(s, m, err);
     pthread_mutex_unlock(&s->lock);
-    served_release(m);
+    loaded_model_release(m);
     return st;
 }
 
@@ -544,7 +544,7 @@ enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct e
 enum status shadow_passed(struct shadow *s, const char *id, size_t pictures, struct error *err)
 {
     struct state *state = calloc(1, sizeof *state);
-    struct served *active = registry_active(s->options.registry);
+    struct loaded_model *active = registry_active(s->options.registry);
     json_t *paired = NULL;
     int told = 0;
     enum status st = state ? look(s, id, state, err) : error_nomem(err);
@@ -563,7 +563,7 @@ enum status shadow_passed(struct shadow *s, const char *id, size_t pictures, str
                        "by what readers say the model is worse than the active one: the gain in macro AUROC "
                        "is below 0");
     json_decref(paired);
-    served_release(active);
+    loaded_model_release(active);
     free(state);
     return st;
 }

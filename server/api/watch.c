@@ -31,7 +31,7 @@ static void write_build(struct buf *out)
 }
 
 /*   m  NULL: none is active */
-static void write_model(const struct work *work, const struct served *m, struct buf *out)
+static void write_model(const struct work *work, const struct loaded_model *m, struct buf *out)
 {
     const struct registry_counts swaps = registry_counts(work->registry);
     struct registry_fault fault;
@@ -241,7 +241,7 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
 {
     const struct question *q = arg;
     const struct work *work = app_work(q->app);
-    struct served *active = registry_active(work->registry);
+    struct loaded_model *active = registry_active(work->registry);
     enum status st;
 
     write_build(out);
@@ -252,7 +252,7 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
                          active ? active->id : "", out);
     canary_metrics(app_serving(q->app)->canary, out);
     shadow_metrics(app_serving(q->app)->shadow, out);
-    served_release(active);
+    loaded_model_release(active);
     write_decoder(app_serving(q->app)->decoder, out);
     write_network(q->req->http, out);
     st = write_jobs(work, out, err);

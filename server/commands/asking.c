@@ -22,7 +22,7 @@ enum { MAX_PICTURE = 64 << 20, MAX_PATH = 1024, TRIES = 30 };
 /* ---- which model ---- */
 
 /* A model from a file, as a server would name it. */
-static enum status model_load(const char *path, enum precision precision, struct served *ret,
+static enum status model_load(const char *path, enum precision precision, struct loaded_model *ret,
                               struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;

@@ -23,7 +23,7 @@ struct asking {
     const struct predict_options *o;
     bool many;               /* pictures, so that one is asked about again where the server has no time */
     struct labels labels;    /* of the model that answers */
-    struct served m;         /* no model: a server is asked */
+    struct loaded_model m;   /* no model: a server is asked */
     struct question q;       /* of `m`; a server reads the options itself */
     struct decoder *decoder; /* of JPEG and DICOM; NULL: a server is asked */
 };

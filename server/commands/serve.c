@@ -350,13 +350,13 @@ static void signals_claim(sigset_t *ret_signals)
 static void audit_note(struct server *s, const char *event)
 {
     struct error err = { 0 };
-    struct served *m = registry_active(s->app.work.registry);
+    struct loaded_model *m = registry_active(s->app.work.registry);
     json_t *members = json_pack("{s:s,s:o,s:s}", "build", CXRD_BUILD, "model",
                                 m ? json_string(m->id) : json_null(), "sha256", m ? m->sha256 : "");
 
     if (audit_write(s->app.accounting.audit, event, members, true, &err) != ST_OK)
         log_error(LOG_ERROR, "an event could not be recorded", &err);
-    served_release(m);
+    loaded_model_release(m);
 }
 
 /* Memory must not reach a disk by a crash: no core dumps, and no other process of this user may look. */

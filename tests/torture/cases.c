@@ -321,7 +321,7 @@ static enum status use_registry(struct error *err)
 {
     struct store *store = NULL;
     struct registry *registry = NULL;
-    struct served *served = NULL;
+    struct loaded_model *served = NULL;
     json_t *card = NULL;
     enum status st = folder_make(path("state"), err);
 
@@ -342,7 +342,7 @@ static enum status use_registry(struct error *err)
         served = registry_active(registry);
         assert(served != NULL);
     }
-    served_release(served);
+    loaded_model_release(served);
     json_decref(card);
     registry_close(registry);
     store_close(store);

@@ -56,7 +56,7 @@ static struct drift with_deciles(void)
 /* n scores of every finding, spread evenly over 0..most, in no order. */
 static void feed(struct drift *d, size_t n, double most)
 {
-    const struct served by = { .id = "m" };
+    const struct loaded_model by = { .id = "m" };
 
     for (size_t i = 0; i < n; i++) {
         json_t *p = json_object();
@@ -123,7 +123,7 @@ Test(drift, few_validation_rows_are_not_taken_for_drift)
 
     rng_seed(&rng, 5, 5);
     for (int trial = 0; trial < TRIALS; trial++) {
-        const struct served by = { .id = "m" };
+        const struct loaded_model by = { .id = "m" };
         struct drift d = { .model = "m", .known = true, .reference = REFERENCE, .labels = NIH_LABELS };
         double scores[REFERENCE], psi[MAX_LABELS], latest;
 

@@ -143,7 +143,7 @@ struct stretch {
 static json_t *run(struct rng *rng, struct drift_watch *w, const struct stretch *stretches, size_t n)
 {
     struct model *m = model_of(rng);
-    const struct served by = { .id = "m", .model = m };
+    const struct loaded_model by = { .id = "m", .model = m };
     json_t *all = json_array();
 
     for (size_t i = 0; i < n; i++)
@@ -356,7 +356,7 @@ Test(drift_watch, callers_beyond_the_first_are_one)
     m = model_of(&rng);
     cr_assert_eq(drift_watch_new(&w, NULL), ST_OK);
     for (i = 0; i < DRIFT_LOOK; i++) {
-        const struct served by = { .id = "m", .model = m };
+        const struct loaded_model by = { .id = "m", .model = m };
         char who[100];
         float prob[LABELS];
         struct drift_picture p;

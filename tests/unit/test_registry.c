@@ -106,13 +106,13 @@ static void activated(struct id id)
 
 static void check_active(const char *id)
 {
-    struct served *m = registry_active(registry);
+    struct loaded_model *m = registry_active(registry);
 
     if (*id)
         cr_assert_str_eq(m->id, id);
     else
         cr_assert_null(m);
-    served_release(m);
+    loaded_model_release(m);
 }
 
 static const char *file_of(struct id id) { return path_in(state, "models/%s.safetensors", id.text); }
@@ -160,31 +160,31 @@ Test(registry, has_no_active_model_until_one_is_activated)
 Test(registry, answers_with_the_model_that_was_activated_last)
 {
     struct id a = added(1), b = added(2);
-    struct served *m;
+    struct loaded_model *m;
 
     activated(a);
     m = registry_active(registry);
     cr_assert_str_eq(m->id, a.text);
     check_answers_like(m->model, 1);
-    served_release(m);
+    loaded_model_release(m);
     activated(b);
     m = registry_active(registry);
     cr_assert_str_eq(m->id, b.text);
     check_answers_like(m->model, 2);
-    served_release(m);
+    loaded_model_release(m);
 }
 
 Test(registry, has_its_models_and_the_active_one_again_after_a_restart)
 {
     struct id a = added(1), b = added(2);
-    struct served *m;
+    struct loaded_model *m;
 
     activated(a);
     reopen();
     m = registry_active(registry);
     cr_assert_str_eq(m->id, a.text);
     check_answers_like(m->model, 1);
-    served_release(m);
+    loaded_model_release(m);
     activated(b);
     check_active(b.text);
 }
@@ -221,7 +221,7 @@ Test(registry, served_model_names_its_job_digest_and_population)
     struct buf file = tiny_weights(3, 1, json_pack("{s:s}", "population", "all"));
     json_t *card = card_of(file.data, file.len, "0123abcd");
     struct id id;
-    struct served *m;
+    struct loaded_model *m;
 
     snprintf(id.text, sizeof id.text, "%s", json_string_value(json_object_get(card, "id")));
     activated(id);
@@ -229,7 +229,7 @@ Test(registry, served_model_names_its_job_digest_and_population)
     cr_assert_str_eq(m->job, "0123abcd");
     cr_assert_str_eq(m->sha256, json_string_value(json_object_get(card, "sha256")));
     cr_assert_str_eq(m->population, "all");
-    served_release(m);
+    loaded_model_release(m);
     json_decref(card);
     buf_release(&file);
 }
@@ -244,13 +244,13 @@ Test(registry, population_that_is_too_long_to_serve_is_unknown)
                                              "\xc3\xa9\xc3\xa9"));
     json_t *card = card_of(file.data, file.len, NULL);
     struct id id;
-    struct served *m;
+    struct loaded_model *m;
 
     snprintf(id.text, sizeof id.text, "%s", json_string_value(json_object_get(card, "id")));
     activated(id);
     m = registry_active(registry);
     cr_assert_str_eq(m->population, "");
-    served_release(m);
+    loaded_model_release(m);
     json_decref(card);
     buf_release(&file);
 }
@@ -330,10 +330,10 @@ Test(registry, onnx_file_is_asked_for_by_many_while_its_model_goes)
 
 /* ---- models that are named ---- */
 
-static struct served *named(struct id id)
+static struct loaded_model *named(struct id id)
 {
     struct error err = { 0 };
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
 
     cr_assert_eq(registry_named(registry, id.text, &m, &err), ST_OK, "%s", err.text);
     cr_assert_str_eq(m->id, id.text);
@@ -343,24 +343,24 @@ static struct served *named(struct id id)
 Test(registry, named_model_is_loaded_once_and_the_one_that_nobody_asked_for_longest_gives_way)
 {
     struct id id[] = { added(1), added(2), added(3) };
-    struct served *first = named(id[0]), *again = named(id[0]), *second;
+    struct loaded_model *first = named(id[0]), *again = named(id[0]), *second;
 
     cr_assert_eq(first, again, "it was loaded twice");
-    served_release(again);
-    served_release(named(id[1]));
+    loaded_model_release(again);
+    loaded_model_release(named(id[1]));
     cr_assert_eq(registry_beside(registry), 2);
-    served_release(named(id[0]));
-    served_release(named(id[2])); /* there is room for two: 1 gives way */
+    loaded_model_release(named(id[0]));
+    loaded_model_release(named(id[2])); /* there is room for two: 1 gives way */
     cr_assert_eq(registry_beside(registry), 2);
     again = named(id[0]);
     cr_assert_eq(first, again, "it was asked for after the other, and is gone");
-    served_release(again);
+    loaded_model_release(again);
     second = named(id[1]); /* and now 2, and then 0, which is still held here */
-    served_release(named(id[2]));
+    loaded_model_release(named(id[2]));
     check_answers_like(first->model, 1);
     check_answers_like(second->model, 2);
-    served_release(first);
-    served_release(second);
+    loaded_model_release(first);
+    loaded_model_release(second);
     check_active("");
 }
 
@@ -368,18 +368,18 @@ Test(registry, named_model_that_is_active_or_gone_is_not_kept_beside)
 {
     struct id a = added(1), b = added(2);
     struct error err = { 0 };
-    struct served *m;
+    struct loaded_model *m;
 
-    served_release(named(a));
+    loaded_model_release(named(a));
     activated(a);
     cr_assert_eq(registry_beside(registry), 0, "it is there twice");
-    served_release(named(a));
+    loaded_model_release(named(a));
     cr_assert_eq(registry_beside(registry), 0);
     m = named(b);
     cr_assert_eq(registry_delete(registry, b.text, &err), ST_OK, "%s", err.text);
     cr_assert_eq(registry_beside(registry), 0);
     check_answers_like(m->model, 2);
-    served_release(m);
+    loaded_model_release(m);
     check_refusal("a model that is gone", registry_named(registry, b.text, &m, &err), ST_NOTFOUND, &err,
                   "no model");
     check_refusal("no id", registry_named(registry, "../x", &m, &err), ST_NOTFOUND, &err, "no model");
@@ -389,7 +389,7 @@ Test(registry, named_model_whose_file_was_changed_is_refused)
 {
     struct id a = added(1);
     struct error err = { 0 };
-    struct served *m;
+    struct loaded_model *m;
     const int fd = open(file_of(a), O_WRONLY | O_APPEND);
 
     cr_assert_eq(write(fd, "x", 1), 1);
@@ -413,7 +413,7 @@ static void *names(void *arg)
     for (size_t i = 0; i < NAMINGS; i++)
         for (size_t k = 0; k < NAMED; k++) {
             struct error err = { 0 };
-            struct served *m = NULL;
+            struct loaded_model *m = NULL;
             const bool gone = atomic_load(&n->gone);
             const enum status st = registry_named(registry, n->id[k].text, &m, &err);
 
@@ -423,7 +423,7 @@ static void *names(void *arg)
             cr_assert(!(gone && k == NAMED - 1 && st == ST_OK), "a model that is gone");
             if (st == ST_OK)
                 check_answers_like(m->model, k);
-            served_release(m);
+            loaded_model_release(m);
         }
     return NULL;
 }
@@ -602,7 +602,7 @@ Test(registry, file_that_cannot_be_written_is_an_error_and_not_recorded)
 
 static void check_not_activated(const char *what, struct id id, enum status expected, const char *word)
 {
-    struct served *before = registry_active(registry), *after;
+    struct loaded_model *before = registry_active(registry), *after;
     json_t *card = NULL;
     struct error err = { 0 };
 
@@ -610,8 +610,8 @@ static void check_not_activated(const char *what, struct id id, enum status expe
     cr_assert_null(card);
     after = registry_active(registry);
     cr_assert_eq(after, before, "%s: another model is active", what);
-    served_release(before);
-    served_release(after);
+    loaded_model_release(before);
+    loaded_model_release(after);
 }
 
 static void flip_last_byte(const char *path)
@@ -674,7 +674,7 @@ Test(registry, unknown_models_are_not_found)
 static void check_fault(struct id chosen, const char *word)
 {
     struct registry_fault fault;
-    struct served *m = NULL;
+    struct loaded_model *m = NULL;
     struct error err = { 0 };
 
     reopen();
@@ -771,7 +771,7 @@ Test(registry, needs_a_folder_that_it_can_make)
 Test(registry, model_in_use_stays_whole_when_others_become_active)
 {
     struct id a = added(1), b = added(2);
-    struct served *held, *again;
+    struct loaded_model *held, *again;
 
     activated(a);
     held = registry_active(registry);
@@ -781,21 +781,21 @@ Test(registry, model_in_use_stays_whole_when_others_become_active)
         activated(b);
         activated(a);
     }
-    served_release(again);
+    loaded_model_release(again);
     check_answers_like(held->model, 1);
     cr_assert_str_eq(held->id, a.text);
-    served_release(held);
+    loaded_model_release(held);
 }
 
 Test(registry, model_in_use_outlives_the_registry)
 {
-    struct served *held;
+    struct loaded_model *held;
 
     activated(added(1));
     held = registry_active(registry);
     closed();
     check_answers_like(held->model, 1);
-    served_release(held);
+    loaded_model_release(held);
 }
 
 enum { READERS = 4, SWAPS = 12 };
@@ -813,14 +813,14 @@ static void *ask_on(void *arg)
     struct reader *r = arg;
 
     while (!atomic_load(r->stop)) {
-        struct served *m = registry_active(registry);
+        struct loaded_model *m = registry_active(registry);
         const size_t which = strcmp(m->id, r->ids[1].text) == 0;
         float logits[N_NIH_LABELS];
 
         r->wrong += asked(m->model, logits) != ST_OK || strcmp(m->id, r->ids[which].text) != 0 ||
                     memcmp(logits, r->answers[which], sizeof logits) != 0;
         r->asked++;
-        served_release(m);
+        loaded_model_release(m);
     }
     return NULL;
 }

@@ -199,10 +199,10 @@ static size_t count_models(void)
 
 static void check_active(const char *model)
 {
-    struct served *m = registry_active(registry);
+    struct loaded_model *m = registry_active(registry);
 
     cr_assert_str_eq(m ? m->id : "", model);
-    served_release(m);
+    loaded_model_release(m);
 }
 
 /* ---- success ---- */
@@ -248,14 +248,14 @@ Test(runner, model_names_its_job_and_whom_it_has_seen)
 {
     struct id id = submitted(SHORT), all = submitted("{\"steps_per_epoch\":1,\"drop_no_finding\":false}");
     json_t *card = NULL, *job;
-    struct served *m;
+    struct loaded_model *m;
     struct error err = { 0 };
 
     wait_for(id, "succeeded");
     m = registry_active(registry);
     cr_assert_str_eq(m->job, id.text);
     cr_assert_str_eq(m->population, "findings-only");
-    served_release(m);
+    loaded_model_release(m);
     job = waited(all, "succeeded");
     cr_assert_eq(store_model_get(store, text_of(job, "model"), &card, &err), ST_OK, "%s", err.text);
     cr_assert_str_eq(text_of(card, "population"), "all");

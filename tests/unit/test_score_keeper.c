@@ -1,6 +1,6 @@
 /* tests/unit/test_score_keeper.c - scores are kept without anybody's waiting for a disk, and none that was taken is lost. */
 #include "cxrd/score_keeper.h"
-#include "jobs/registry/served.h"
+#include "jobs/registry/loaded_model.h"
 #include "store_case.h"
 #include "support.h"
 #include "tiny_model.h"
@@ -15,13 +15,13 @@
 TestSuite(keeper, .init = store_case_begin, .fini = store_case_end);
 
 static struct score_keeper *keeper;
-static struct served *by;
+static struct loaded_model *by;
 
 static void started(size_t days)
 {
     struct error err = { 0 };
 
-    by = served_new();
+    by = loaded_model_new();
     by->model = tiny_model(1, 1, NULL);
     snprintf(by->id, sizeof by->id, "aaaaaaaa");
     cr_assert_eq(keeper_start(store, days, &keeper, &err), ST_OK, "%s", err.text);
@@ -30,7 +30,7 @@ static void started(size_t days)
 static void stopped(void)
 {
     keeper_stop(keeper);
-    served_release(by);
+    loaded_model_release(by);
 }
 
 static bool put(int i)
