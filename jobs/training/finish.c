@@ -2,8 +2,8 @@
 #include "decision.h"
 #include "groups.h"
 #include "plots.h"
-#include "reference.h"
 #include "run.h"
+#include "score_reference.h"
 #include "scores_file.h"
 
 #include <stdlib.h>
@@ -14,10 +14,10 @@ static enum status note_reference(struct run *r, const struct scores *s)
     char *text;
     enum status st;
 
-    if (s->n < REFERENCE_LEAST)
+    if (s->n < SCORE_REFERENCE_LEAST)
         return ST_OK;
-    text = reference_text(s);
-    st = run_add_note(r, REFERENCE_NOTE, text);
+    text = score_reference_text(s);
+    st = run_add_note(r, SCORE_REFERENCE_NOTE, text);
     free(text);
     if (st != ST_OK)
         return st;

@@ -11,7 +11,7 @@
 #include "cxrd/trainer.h"
 #include "cxrd/training.h"
 #include "evaluate.h"
-#include "reference.h"
+#include "score_reference.h"
 
 /* A generator for each use: drawing more for one does not change another. */
 enum {

@@ -1,6 +1,6 @@
 /* tests/unit/test_drift.c - the reference that a training leaves in the weights, and what a server sees by it. */
 #include "cxrd/rng.h"
-#include "jobs/training/reference.h"
+#include "jobs/training/score_reference.h"
 #include "server/api/drift.h"
 
 #include <criterion/criterion.h>
@@ -22,7 +22,7 @@ static json_t *reference(void)
     for (size_t i = 0; i < ROWS; i++)
         for (size_t k = 0; k < N_NIH_LABELS; k++)
             prob[i * N_NIH_LABELS + k] = (float)(ROWS - i) / ROWS;
-    text = reference_text(&s);
+    text = score_reference_text(&s);
     cr_assert_not_null(text);
     rows = json_loads(text, 0, NULL);
     free(text);

@@ -2,7 +2,7 @@
  * it names. The reference is made by what a training makes it with. */
 #include "cxrd/model.h"
 #include "cxrd/rng.h"
-#include "jobs/training/reference.h"
+#include "jobs/training/score_reference.h"
 #include "server/api/cmh.h"
 #include "server/api/drift.h"
 #include "server/api/drift_watch.h"
@@ -103,7 +103,7 @@ static json_t *notes_of(struct rng *rng, const struct labels *labels)
         index[i] = (uint32_t)i;
         distance[i] = p.distance;
     }
-    deciles = reference_text(&s);
+    deciles = score_reference_text(&s);
     strata = strata_text(&s, &t, &tried);
     cr_assert(deciles && strata);
     notes = json_pack("{s:s,s:s}", DRIFT_NOTE, deciles, STRATA_NOTE, strata);

@@ -1,5 +1,5 @@
-/* jobs/training/reference.c - see reference.h. */
-#include "reference.h"
+/* jobs/training/score_reference.c - see score_reference.h. */
+#include "score_reference.h"
 
 #include "cxrd/decimal.h"
 #include "cxrd/json.h"
@@ -31,7 +31,7 @@ static json_t *deciles_of(const struct scores *s, size_t finding, float *sorted)
     return row;
 }
 
-char *reference_text(const struct scores *s)
+char *score_reference_text(const struct scores *s)
 {
     float *sorted = malloc(s->n * sizeof *sorted);
     json_t *rows;
@@ -181,7 +181,7 @@ static json_t *strata_json(struct cells *c, const struct scores *s, const struct
 char *strata_text(const struct scores *s, const struct table *t, const struct tried *tried)
 {
     const size_t most = s->n > tried->n ? s->n : tried->n;
-    struct cells c = { .n_columns = s->labels->n + (tried->n >= REFERENCE_LEAST) };
+    struct cells c = { .n_columns = s->labels->n + (tried->n >= SCORE_REFERENCE_LEAST) };
     double *values = malloc((most + 1) * sizeof *values), *sorted = malloc((most + 1) * sizeof *sorted);
     uint64_t *keys = malloc((s->n + 1) * sizeof *keys);
     json_t *note = NULL;
