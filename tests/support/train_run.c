@@ -86,7 +86,7 @@ static void see_epoch(void *arg, const struct epoch_report *report, const struct
         s->after_epoch(report->epoch);
 }
 
-void run_once(struct run *r)
+void run_once(struct trial *r)
 {
     const struct train_request request = { .config = &r->config,
                                            .datasets = datasets,
@@ -106,18 +106,18 @@ void run_once(struct run *r)
     r->st = train_run(&request, &observer, &r->result, &r->err);
 }
 
-void run_release(struct run *r) { train_result_release(&r->result); }
+void run_release(struct trial *r) { train_result_release(&r->result); }
 
-struct run trained(const char *changes)
+struct trial trained(const char *changes)
 {
-    struct run r = { .config = tiny_config(changes) };
+    struct trial r = { .config = tiny_config(changes) };
 
     run_once(&r);
     cr_assert_eq(r.st, ST_OK, "%s: %s", changes, r.err.text);
     return r;
 }
 
-struct scores_file scores_of(const struct run *r, int set)
+struct scores_file scores_of(const struct trial *r, int set)
 {
     return scores_file_read(r->result.scores_csv[set].data, r->result.scores_csv[set].len, &r->config.labels);
 }
@@ -128,16 +128,16 @@ void check_near(const char *what, double found, double expected, double relative
               expected);
 }
 
-const float *params_of(const struct run *r) { return model_params(r->result.model); }
-size_t n_params(const struct run *r) { return model_network(r->result.model)->n_params; }
+const float *params_of(const struct trial *r) { return model_params(r->result.model); }
+size_t n_params(const struct trial *r) { return model_network(r->result.model)->n_params; }
 
-bool same_weights(const struct run *a, const struct run *b)
+bool same_weights(const struct trial *a, const struct trial *b)
 {
     cr_assert_eq(n_params(a), n_params(b));
     return memcmp(params_of(a), params_of(b), n_params(a) * sizeof(float)) == 0;
 }
 
-bool *training_rows(const struct run *r, size_t n_rows, size_t *ret_n)
+bool *training_rows(const struct trial *r, size_t n_rows, size_t *ret_n)
 {
     struct scores_file validation = scores_of(r, SCORED_VALIDATION), test = scores_of(r, SCORED_TEST);
     bool *in = calloc(n_rows, sizeof *in);
@@ -152,7 +152,7 @@ bool *training_rows(const struct run *r, size_t n_rows, size_t *ret_n)
     return in;
 }
 
-size_t training_counts(const struct run *r, size_t n_rows, double counts[N_NIH_LABELS])
+size_t training_counts(const struct trial *r, size_t n_rows, double counts[N_NIH_LABELS])
 {
     size_t n;
     bool *in = training_rows(r, n_rows, &n);
@@ -166,7 +166,7 @@ size_t training_counts(const struct run *r, size_t n_rows, double counts[N_NIH_L
     return n;
 }
 
-size_t training_rates(const struct run *r, size_t n_rows, double rates[N_NIH_LABELS])
+size_t training_rates(const struct trial *r, size_t n_rows, double rates[N_NIH_LABELS])
 {
     const size_t n = training_counts(r, n_rows, rates);
 

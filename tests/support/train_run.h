@@ -30,7 +30,7 @@ struct seen {
 };
 
 /* A run and its end. */
-struct run {
+struct trial {
     struct train_config config;
     const struct model *init;
     const char *cache;
@@ -42,27 +42,27 @@ struct run {
 };
 
 /* With r->config and what else is set in it; the end is in r->st and r->err. */
-void run_once(struct run *r);
-void run_release(struct run *r);
+void run_once(struct trial *r);
+void run_release(struct trial *r);
 
 /* Train on the tiny data set as `changes` say; it must succeed. */
-struct run trained(const char *changes);
+struct trial trained(const char *changes);
 
 /* The scores of a set, see scores_file.h. */
-struct scores_file scores_of(const struct run *r, int set);
+struct scores_file scores_of(const struct trial *r, int set);
 
-const float *params_of(const struct run *r);
-size_t n_params(const struct run *r);
-bool same_weights(const struct run *a, const struct run *b);
+const float *params_of(const struct trial *r);
+size_t n_params(const struct trial *r);
+bool same_weights(const struct trial *a, const struct trial *b);
 
 /* Which of the tiny rows trained: those that neither scores file names. [n_rows], the caller's to free. */
-bool *training_rows(const struct run *r, size_t n_rows, size_t *ret_n);
+bool *training_rows(const struct trial *r, size_t n_rows, size_t *ret_n);
 
 /* Counts of each finding among the training rows; returns how many rows there are. */
-size_t training_counts(const struct run *r, size_t n_rows, double counts[N_NIH_LABELS]);
+size_t training_counts(const struct trial *r, size_t n_rows, double counts[N_NIH_LABELS]);
 
 /* The same as base rates: with half a row more of either kind where none or all have the finding. Returns how many rows. */
-size_t training_rates(const struct run *r, size_t n_rows, double rates[N_NIH_LABELS]);
+size_t training_rates(const struct trial *r, size_t n_rows, double rates[N_NIH_LABELS]);
 
 /* `found` differs from `expected` by no more than the share `relative` of it. */
 void check_near(const char *what, double found, double expected, double relative);

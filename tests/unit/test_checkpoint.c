@@ -44,7 +44,7 @@ TestSuite(checkpoint, .init = begin, .fini = end);
 /* ---- running ---- */
 
 /* A run, where it is to be interrupted, and what it told. */
-struct run {
+struct trial {
     struct train_config config;
     const struct model *init;
     const char *checkpoint, *csv_sha256, *split_sha256;
@@ -74,18 +74,18 @@ static void pictures_move(bool away)
 
 static bool on_question(void *arg)
 {
-    struct run *r = arg;
+    struct trial *r = arg;
 
     if (r->asked + 1 == r->lose_at)
         pictures_move(true);
     return ++r->asked == r->stop_at;
 }
 
-static bool on_will_resume(void *arg) { return !((struct run *)arg)->will_not_resume; }
+static bool on_will_resume(void *arg) { return !((struct trial *)arg)->will_not_resume; }
 
 static void on_resumed(void *arg, const struct train_result *so_far)
 {
-    struct run *r = arg;
+    struct trial *r = arg;
 
     for (size_t i = 0; i < so_far->n_epochs; i++)
         cr_assert_eq(so_far->epochs[i].epoch, i + 1);
@@ -95,7 +95,7 @@ static void on_resumed(void *arg, const struct train_result *so_far)
 
 static void on_step(void *arg, const struct train_progress *p)
 {
-    struct run *r = arg;
+    struct trial *r = arg;
 
     cr_assert(p->progress >= r->progress && p->progress <= 1);
     r->progress = p->progress;
@@ -103,7 +103,7 @@ static void on_step(void *arg, const struct train_progress *p)
 
 static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
 {
-    struct run *r = arg;
+    struct trial *r = arg;
 
     r->epochs_told++;
     cr_assert_gt(baseline->loss, 0);
@@ -115,7 +115,7 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
     }
 }
 
-static void run_once(struct run *r)
+static void run_once(struct trial *r)
 {
     const struct train_request request = { .config = &r->config,
                                            .datasets = datasets,
@@ -134,11 +134,11 @@ static void run_once(struct run *r)
     r->st = train_run(&request, &observer, &r->result, &r->err);
 }
 
-static void run_release(struct run *r) { train_result_release(&r->result); }
+static void run_release(struct trial *r) { train_result_release(&r->result); }
 
-static struct run trained(const char *changes, const char *at, size_t stop_at)
+static struct trial trained(const char *changes, const char *at, size_t stop_at)
 {
-    struct run r = { .config = tiny_config(changes), .checkpoint = at, .stop_at = stop_at };
+    struct trial r = { .config = tiny_config(changes), .checkpoint = at, .stop_at = stop_at };
 
     run_once(&r);
     cr_assert_eq(r.st, stop_at ? ST_CANCELLED : ST_OK, "%s", r.err.text);
@@ -152,7 +152,7 @@ static size_t earliest_checkpoint(const char *changes)
     size_t at = 0;
 
     while (access(checkpoint, F_OK) != 0) {
-        struct run r = trained(changes, checkpoint, ++at);
+        struct trial r = trained(changes, checkpoint, ++at);
 
         run_release(&r);
         cr_assert_lt(at, 100, "no checkpoint is ever written");
@@ -169,7 +169,7 @@ static bool same_bytes(const struct buf *a, const struct buf *b)
 }
 
 /* Not a bit of difference, but in how long it took. */
-static void check_same_end(const char *what, const struct run *a, const struct run *b)
+static void check_same_end(const char *what, const struct trial *a, const struct trial *b)
 {
     const struct train_result *p = &a->result, *q = &b->result;
     const size_t n = model_network(p->model)->n_params;
@@ -194,10 +194,10 @@ static void check_same_end(const char *what, const struct run *a, const struct r
  * questions there were. */
 static size_t check_every_point(const char *changes)
 {
-    struct run whole = trained(changes, NULL, 0);
+    struct trial whole = trained(changes, NULL, 0);
 
     for (size_t at = 1; at < whole.asked; at++) {
-        struct run r = trained(changes, checkpoint, at);
+        struct trial r = trained(changes, checkpoint, at);
         char what[64];
 
         snprintf(what, sizeof what, "interrupted at question %zu of %zu", at, whole.asked);
@@ -295,7 +295,7 @@ static void make_of_before(const char *version, const char *forgotten)
 
 Test(checkpoint, one_of_the_first_version_is_gone_on_with)
 {
-    struct run whole = trained(OF_BEFORE, NULL, 0), r = trained(OF_BEFORE, checkpoint, whole.asked / 2);
+    struct trial whole = trained(OF_BEFORE, NULL, 0), r = trained(OF_BEFORE, checkpoint, whole.asked / 2);
     const size_t done = r.result.n_epochs;
 
     cr_assert_gt(done, 0);
@@ -316,7 +316,7 @@ Test(checkpoint, one_of_the_first_version_is_gone_on_with)
 
 Test(checkpoint, one_of_the_second_version_is_gone_on_with)
 {
-    struct run whole = trained(OF_BEFORE, NULL, 0), r = trained(OF_BEFORE, checkpoint, whole.asked / 2);
+    struct trial whole = trained(OF_BEFORE, NULL, 0), r = trained(OF_BEFORE, checkpoint, whole.asked / 2);
     const size_t done = r.result.n_epochs;
 
     cr_assert_gt(done, 0);
@@ -332,10 +332,10 @@ Test(checkpoint, one_of_the_second_version_is_gone_on_with)
 /* Its pictures go at any question after they were found, and are there again later. None of them counts as a broken one. */
 static void check_every_loss(const char *changes, size_t first)
 {
-    struct run whole = trained(changes, NULL, 0);
+    struct trial whole = trained(changes, NULL, 0);
 
     for (size_t at = first; at < whole.asked; at++) {
-        struct run r = { .config = tiny_config(changes), .checkpoint = checkpoint, .lose_at = at };
+        struct trial r = { .config = tiny_config(changes), .checkpoint = checkpoint, .lose_at = at };
         char what[64];
 
         snprintf(what, sizeof what, "pictures away at question %zu of %zu", at, whole.asked);
@@ -365,12 +365,12 @@ Test(checkpoint, notebook_run_whose_pictures_are_away_too)
 }
 
 /* A file that was away when the training should go on is told as away, and the checkpoint stays as it is. */
-static void check_away(const struct run *before, const char *what, const char *from, const char *word)
+static void check_away(const struct trial *before, const char *what, const char *from, const char *word)
 {
-    struct run r = { .config = before->config,
-                     .checkpoint = checkpoint,
-                     .csv_sha256 = before->result.dataset.csv_sha256,
-                     .split_sha256 = before->result.dataset.split_sha256 };
+    struct trial r = { .config = before->config,
+                       .checkpoint = checkpoint,
+                       .csv_sha256 = before->result.dataset.csv_sha256,
+                       .split_sha256 = before->result.dataset.split_sha256 };
     struct file_bytes kept = read_bytes(checkpoint), still;
     char there[4200];
 
@@ -390,7 +390,7 @@ static void check_away(const struct run *before, const char *what, const char *f
 Test(checkpoint, data_that_are_away_are_waited_for)
 {
     const char *changes = "{\"epochs\":2,\"patience\":0}";
-    struct run whole = trained(changes, NULL, 0), r = trained(changes, checkpoint, whole.asked - 5);
+    struct trial whole = trained(changes, NULL, 0), r = trained(changes, checkpoint, whole.asked - 5);
     char path[4200];
 
     check_away(&r, "the folder of data sets", datasets, "folder of data sets");
@@ -420,14 +420,14 @@ Test(checkpoint, notebook_run_too)
 Test(checkpoint, run_that_is_interrupted_all_the_time_gets_there)
 {
     const char *changes = "{\"epochs\":2,\"steps_per_epoch\":4,\"learning_rate\":0.01,\"patience\":0}";
-    struct run whole = trained(changes, NULL, 0), r = { .st = ST_CANCELLED };
+    struct trial whole = trained(changes, NULL, 0), r = { .st = ST_CANCELLED };
     size_t rounds = 0;
 
     while (r.st == ST_CANCELLED) {
         run_release(&r);
-        r = (struct run){ .config = tiny_config(changes),
-                          .checkpoint = checkpoint,
-                          .stop_at = 6 + rounds / 4 };
+        r = (struct trial){ .config = tiny_config(changes),
+                            .checkpoint = checkpoint,
+                            .stop_at = 6 + rounds / 4 };
         run_once(&r);
         cr_assert_lt(++rounds, 100);
     }
@@ -442,11 +442,11 @@ Test(checkpoint, run_that_is_interrupted_all_the_time_gets_there)
 Test(checkpoint, run_that_is_killed_goes_on_from_its_last_epoch)
 {
     const char *changes = "{\"epochs\":3,\"learning_rate\":0.01,\"patience\":0}";
-    struct run whole = trained(changes, NULL, 0);
-    struct run killed = { .config = tiny_config(changes),
-                          .checkpoint = path_in(folder, "killed"),
-                          .copy_at_epoch_end = checkpoint };
-    struct run r;
+    struct trial whole = trained(changes, NULL, 0);
+    struct trial killed = { .config = tiny_config(changes),
+                            .checkpoint = path_in(folder, "killed"),
+                            .copy_at_epoch_end = checkpoint };
+    struct trial r;
 
     run_once(&killed);
     run_release(&killed);
@@ -465,16 +465,16 @@ Test(checkpoint, run_with_clipping_averages_and_two_rates_goes_on_with_any_numbe
         "{\"epochs\":2,\"steps_per_epoch\":3,\"patience\":0,\"learning_rate\":0.01,\"batch_size\":4,"
         "\"weight_decay\":1,\"weight_decay_scope\":\"head\",\"backbone_rate\":0.3,"
         "\"clip_norm\":0.05,\"ema\":0.9}";
-    struct run whole = trained(changes, NULL, 0);
+    struct trial whole = trained(changes, NULL, 0);
 
     for (size_t i = 0; i < 5; i++) {
-        struct run r = { .config = whole.config, .checkpoint = checkpoint, .threads = THREADS[i] };
+        struct trial r = { .config = whole.config, .checkpoint = checkpoint, .threads = THREADS[i] };
 
         r.stop_at = whole.asked - 5 - 2 * i;
         run_once(&r);
         cr_assert_eq(r.st, ST_CANCELLED, "%s", r.err.text);
         run_release(&r);
-        r = (struct run){ .config = whole.config, .checkpoint = checkpoint, .threads = THREADS[4 - i] };
+        r = (struct trial){ .config = whole.config, .checkpoint = checkpoint, .threads = THREADS[4 - i] };
         run_once(&r);
         cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
         check_same_end("another number of threads", &whole, &r);
@@ -487,7 +487,7 @@ Test(checkpoint, run_with_clipping_averages_and_two_rates_goes_on_with_any_numbe
 /* Some seed's validation loss gets worse twice in a row; that run, interrupted before the second time, ends there. */
 Test(checkpoint, patience_is_remembered)
 {
-    struct run whole, r;
+    struct trial whole, r;
     char changes[256];
 
     for (int seed = 1;; seed++) {
@@ -513,7 +513,7 @@ Test(checkpoint, patience_is_remembered)
 Test(checkpoint, unreadable_pictures_are_remembered)
 {
     const char *changes = "{\"epochs\":2,\"patience\":0}";
-    struct run whole, r;
+    struct trial whole, r;
 
     for (size_t i = 0; i < 6; i++)
         write_text(tiny_image_path(datasets, i), "no picture");
@@ -530,7 +530,7 @@ Test(checkpoint, unreadable_pictures_are_remembered)
 static void check_from_a_model(const char *changes)
 {
     struct model *init = tiny_model(7, 1, NULL);
-    struct run whole = { .config = tiny_config(changes), .init = init }, r = whole;
+    struct trial whole = { .config = tiny_config(changes), .init = init }, r = whole;
 
     run_once(&whole);
     cr_assert_eq(whole.st, ST_OK, "%s", whole.err.text);
@@ -539,7 +539,7 @@ static void check_from_a_model(const char *changes)
     run_once(&r);
     cr_assert_eq(r.st, ST_CANCELLED);
     run_release(&r);
-    r = (struct run){ .config = whole.config, .init = init, .checkpoint = checkpoint };
+    r = (struct trial){ .config = whole.config, .init = init, .checkpoint = checkpoint };
     run_once(&r);
     cr_assert_eq(r.st, ST_OK, "%s", r.err.text);
     check_same_end("from a model", &whole, &r);
@@ -558,10 +558,10 @@ Test(checkpoint, run_that_started_from_a_model_goes_on)
 Test(checkpoint, nothing_is_written_for_a_run_that_will_not_go_on)
 {
     const char *changes = "{\"epochs\":2}";
-    struct run r = { .config = tiny_config(changes),
-                     .checkpoint = checkpoint,
-                     .stop_at = earliest_checkpoint(changes),
-                     .will_not_resume = true };
+    struct trial r = { .config = tiny_config(changes),
+                       .checkpoint = checkpoint,
+                       .stop_at = earliest_checkpoint(changes),
+                       .will_not_resume = true };
 
     run_once(&r);
     cr_assert_eq(r.st, ST_CANCELLED);
@@ -571,7 +571,7 @@ Test(checkpoint, nothing_is_written_for_a_run_that_will_not_go_on)
 
 /* ---- other data ---- */
 
-static void check_refused_data(struct run r, const char *word)
+static void check_refused_data(struct trial r, const char *word)
 {
     run_once(&r);
     check_refusal(word, r.st, ST_CONFLICT, &r.err, word);
@@ -581,7 +581,7 @@ static void check_refused_data(struct run r, const char *word)
 
 Test(checkpoint, data_that_changed_are_refused)
 {
-    struct run r = trained("{}", NULL, 0), again = { .config = r.config };
+    struct trial r = trained("{}", NULL, 0), again = { .config = r.config };
     const struct dataset_report *before = &r.result.dataset;
 
     again.csv_sha256 = before->csv_sha256;
@@ -590,12 +590,12 @@ Test(checkpoint, data_that_changed_are_refused)
     cr_assert_eq(again.st, ST_OK, "%s", again.err.text);
     run_release(&again);
     cr_assert_eq(unlink(tiny_image_path(datasets, 3)), 0);
-    check_refused_data((struct run){ .config = r.config,
-                                     .csv_sha256 = before->csv_sha256,
-                                     .split_sha256 = before->split_sha256 },
+    check_refused_data((struct trial){ .config = r.config,
+                                       .csv_sha256 = before->csv_sha256,
+                                       .split_sha256 = before->split_sha256 },
                        "split");
     tiny_dataset(datasets, N_ROWS + 2, N_NORMAL);
-    check_refused_data((struct run){ .config = r.config, .csv_sha256 = before->csv_sha256 }, "table");
+    check_refused_data((struct trial){ .config = r.config, .csv_sha256 = before->csv_sha256 }, "table");
     run_release(&r);
 }
 
@@ -604,7 +604,7 @@ Test(checkpoint, data_that_changed_are_refused)
 /* Going on from the checkpoint as it is now must fail with a sentence that holds `word`. */
 static void check_refused(const char *changes, const char *word)
 {
-    struct run r = { .config = tiny_config(changes), .checkpoint = checkpoint };
+    struct trial r = { .config = tiny_config(changes), .checkpoint = checkpoint };
 
     run_once(&r);
     cr_assert(r.st == ST_FORMAT || r.st == ST_LIMIT || r.st == ST_CONFLICT, "%s: %s", word,
@@ -618,7 +618,7 @@ static void check_refused(const char *changes, const char *word)
 
 static struct file_bytes interrupted_file(void)
 {
-    struct run r = trained(INTERRUPTED, checkpoint, 12);
+    struct trial r = trained(INTERRUPTED, checkpoint, 12);
 
     run_release(&r);
     return read_bytes(checkpoint);
@@ -627,7 +627,7 @@ static struct file_bytes interrupted_file(void)
 /* A run with the checkpoint as it is now begins again. */
 static void check_not_believed(const char *what)
 {
-    struct run r = { .config = tiny_config(INTERRUPTED), .checkpoint = checkpoint, .stop_at = 12 };
+    struct trial r = { .config = tiny_config(INTERRUPTED), .checkpoint = checkpoint, .stop_at = 12 };
 
     run_once(&r);
     cr_assert(r.st == ST_CANCELLED && r.result.began_again, "%s: %s: %s", what, status_name(r.st),
@@ -643,7 +643,7 @@ Test(checkpoint, damaged_checkpoint_is_not_believed)
                                          "csv_sha256",   "split_sha256" };
     struct file_bytes good = interrupted_file();
     uint8_t *bytes = good.data;
-    struct run r;
+    struct trial r;
 
     for (size_t i = 0; i < 8; i++) {
         uint8_t *at = memmem(bytes, good.size, WORDS[i], strlen(WORDS[i]));
@@ -676,7 +676,7 @@ static bool same_model(const struct model *a, const struct model *b)
  * what it said. Nothing else: not another version's, not another job's. */
 Test(checkpoint, all_of_it_is_under_its_digest)
 {
-    struct run whole = trained("{\"epochs\":1}", checkpoint, 0);
+    struct trial whole = trained("{\"epochs\":1}", checkpoint, 0);
     struct file_bytes good = read_bytes(checkpoint);
     uint8_t *bytes = good.data;
     const size_t header = 8 + bytes[0] + 256u * bytes[1];
@@ -751,7 +751,7 @@ Test(checkpoint, checkpoint_of_another_job_is_refused)
 
 Test(checkpoint, field_that_a_job_has_only_since_has_its_default)
 {
-    struct run whole = trained(INTERRUPTED, NULL, 0), r;
+    struct trial whole = trained(INTERRUPTED, NULL, 0), r;
     struct file_bytes good = interrupted_file();
 
     file_bytes_release(&good);
@@ -776,7 +776,7 @@ Test(checkpoint, weights_file_is_no_checkpoint)
 
 Test(checkpoint, best_epoch_can_be_had_without_going_on)
 {
-    struct run r = trained("{\"epochs\":3,\"learning_rate\":0.01,\"patience\":0}", checkpoint, 0);
+    struct trial r = trained("{\"epochs\":3,\"learning_rate\":0.01,\"patience\":0}", checkpoint, 0);
     struct checkpoint_figures figures;
     struct model *best = NULL;
     struct error err = { 0 };
@@ -793,7 +793,7 @@ Test(checkpoint, best_epoch_can_be_had_without_going_on)
 
 Test(checkpoint, there_is_no_best_epoch_before_the_first_is_over)
 {
-    struct run r = trained(INTERRUPTED, checkpoint, earliest_checkpoint(INTERRUPTED));
+    struct trial r = trained(INTERRUPTED, checkpoint, earliest_checkpoint(INTERRUPTED));
     struct checkpoint_figures figures;
     struct model *best = NULL;
     struct error err = { 0 };
@@ -812,8 +812,8 @@ Test(checkpoint, there_is_no_best_epoch_before_the_first_is_over)
 
 Test(checkpoint, run_whose_checkpoint_cannot_be_written_fails)
 {
-    struct run r = { .config = tiny_config("{\"epochs\":2}"),
-                     .checkpoint = path_in(folder, "no/such/folder") };
+    struct trial r = { .config = tiny_config("{\"epochs\":2}"),
+                       .checkpoint = path_in(folder, "no/such/folder") };
 
     run_once(&r);
     check_refusal("no folder", r.st, ST_IO, &r.err, "storage");
@@ -834,13 +834,13 @@ Test(checkpoint, run_of_other_findings_goes_on_wherever_it_was)
 
 Test(checkpoint, of_other_findings_is_refused)
 {
-    struct run r = trained(TWO_FINDINGS, checkpoint, 0);
+    struct trial r = trained(TWO_FINDINGS, checkpoint, 0);
 
     run_release(&r);
-    r = (struct run){ .config = tiny_config(
-                          "{\"labels\":[\"Effusion\",\"Nodule\"],\"epochs\":2,\"steps_per_epoch\":2,"
-                          "\"learning_rate\":0.01,\"patience\":0}"),
-                      .checkpoint = checkpoint };
+    r = (struct trial){ .config = tiny_config(
+                            "{\"labels\":[\"Effusion\",\"Nodule\"],\"epochs\":2,\"steps_per_epoch\":2,"
+                            "\"learning_rate\":0.01,\"patience\":0}"),
+                        .checkpoint = checkpoint };
     run_once(&r);
     check_refusal("the other order", r.st, ST_CONFLICT, &r.err,
                   "'labels' was [\"Nodule\",\"Effusion\"], is [\"Effusion\",\"Nodule\"]");

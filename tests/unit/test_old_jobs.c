@@ -52,7 +52,7 @@ static struct train_config recorded(const json_t *metadata)
 }
 
 /* A run that stops at the question `stop_at`; 0: at none. */
-struct run {
+struct trial {
     struct train_config config;
     const char *checkpoint;
     size_t asked, stop_at;
@@ -63,7 +63,7 @@ struct run {
 
 static bool on_question(void *arg)
 {
-    struct run *r = arg;
+    struct trial *r = arg;
 
     return ++r->asked == r->stop_at;
 }
@@ -74,9 +74,9 @@ static bool on_will_resume(void *arg)
     return true;
 }
 
-static struct run run_of(const struct train_config *config, const char *at, size_t stop_at)
+static struct trial run_of(const struct train_config *config, const char *at, size_t stop_at)
 {
-    struct run r = { .config = *config, .checkpoint = at, .stop_at = stop_at };
+    struct trial r = { .config = *config, .checkpoint = at, .stop_at = stop_at };
     const struct train_request request = {
         .config = &r.config, .datasets = datasets, .threads = 2, .checkpoint = at
     };
@@ -94,7 +94,7 @@ static struct file_bytes begun_today(const struct train_config *config)
     struct file_bytes bytes;
 
     for (size_t at = 1; access(checkpoint, F_OK) != 0; at++) {
-        struct run r = run_of(config, checkpoint, at);
+        struct trial r = run_of(config, checkpoint, at);
 
         cr_assert_eq(r.st, ST_CANCELLED);
         train_result_release(&r.result);
@@ -130,7 +130,7 @@ static struct train_config put_old(void)
 Test(old_jobs, checkpoint_is_gone_on_with_to_the_same_weights)
 {
     const struct train_config config = put_old();
-    struct run gone_on = run_of(&config, checkpoint, 0), whole = run_of(&config, NULL, 0);
+    struct trial gone_on = run_of(&config, checkpoint, 0), whole = run_of(&config, NULL, 0);
 
     cr_assert(gone_on.st == ST_OK && whole.st == ST_OK, "%s%s", gone_on.err.text, whole.err.text);
     cr_assert_not(gone_on.result.began_again,
@@ -148,7 +148,7 @@ Test(old_jobs, checkpoint_is_refused_to_a_job_that_solves_otherwise)
 {
     const struct train_config config = tiny_config(JOB "}"),
                               same = tiny_config(JOB ",\"inputs_solver\":\"cholesky\"}");
-    struct run r;
+    struct trial r;
 
     put_old();
     r = run_of(&config, checkpoint, 0);

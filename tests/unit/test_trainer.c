@@ -16,7 +16,7 @@ TestSuite(train, .init = train_begin, .fini = train_end);
 /* Row 40 is a patient's picture with findings, row 41 the same patient's without. */
 static void check_normal_rows(const char *changes, size_t n, bool with_41)
 {
-    struct run r = trained(changes);
+    struct trial r = trained(changes);
     struct scores_file normal = scores_of(&r, SCORED_NO_FINDING);
 
     cr_assert_eq(normal.n, n, "%s: %zu rows", changes, normal.n);
@@ -50,10 +50,10 @@ Test(train, normal_chests_of_patients_that_are_learned_from_are_not_scored)
 
 /* ---- real pictures ---- */
 
-static struct run trained_on_nih256(const char *recipe)
+static struct trial trained_on_nih256(const char *recipe)
 {
     static char cache[4096];
-    struct run r = { 0 };
+    struct trial r = { 0 };
     json_t *object = json_pack("{s:s,s:s,s:i,s:i,s:i,s:i}", "dataset", "nih256", "recipe", recipe, "epochs",
                                2, "steps_per_epoch", 2, "validation_steps", 1, "image_size", 64);
     json_t *errors = json_array();
@@ -83,7 +83,7 @@ static bool patient_is_in(const struct scores_file *f, const char *image)
 }
 
 /* Of the 358 normal chests so many are scored. */
-static void check_nih256(const struct run *r, size_t n_normal)
+static void check_nih256(const struct trial *r, size_t n_normal)
 {
     const struct dataset_report *d = &r->result.dataset;
     struct scores_file validation = scores_of(r, SCORED_VALIDATION), test = scores_of(r, SCORED_TEST),
@@ -111,7 +111,7 @@ static void check_nih256(const struct run *r, size_t n_normal)
 
 Test(train, notebook_recipe_runs_on_real_pictures)
 {
-    struct run r = trained_on_nih256("notebook");
+    struct trial r = trained_on_nih256("notebook");
 
     check_nih256(&r, 358);
     cr_assert(r.result.dataset.train == 252 && r.result.dataset.validation == 63 &&
@@ -122,7 +122,7 @@ Test(train, notebook_recipe_runs_on_real_pictures)
 
 Test(train, standard_recipe_runs_on_real_pictures)
 {
-    struct run r = trained_on_nih256("standard");
+    struct trial r = trained_on_nih256("standard");
 
     check_nih256(&r, 342);
     cr_assert_eq(r.result.dataset.patients_in_both, 0);
@@ -133,7 +133,7 @@ Test(train, standard_recipe_runs_on_real_pictures)
 
 Test(train, phases_come_in_order_and_every_step_and_epoch_is_told)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 40, 4);
     r = trained("{\"epochs\":3,\"steps_per_epoch\":2,\"lr_schedule\":\"constant\",\"patience\":0}");
@@ -155,7 +155,7 @@ Test(train, phases_come_in_order_and_every_step_and_epoch_is_told)
 
 Test(train, zero_epochs_report_the_data_and_make_no_model)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 40, 4);
     r = trained("{\"epochs\":0}");
@@ -170,7 +170,7 @@ Test(train, zero_epochs_report_the_data_and_make_no_model)
 /* Findings that a 64 x 64 picture shows plainly are learned in seconds: the machinery as a whole points downhill. */
 Test(train, learns_what_can_be_seen)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 120, 0);
     r = trained("{\"epochs\":8,\"learning_rate\":0.001,\"patience\":0}");
@@ -190,7 +190,7 @@ static void wreck_pictures(size_t epoch)
 
 /* All rows train or validate, so the first epoch has seen every picture; then the files become garbage that looks
  * unchanged from outside. */
-static void run_and_wreck(struct run *r, const char *cache)
+static void run_and_wreck(struct trial *r, const char *cache)
 {
     tiny_dataset(datasets, 40, 0);
     r->config = tiny_config("{\"epochs\":3,\"test_fraction\":0,\"missing_images\":\"fail\",\"patience\":0}");
@@ -201,7 +201,7 @@ static void run_and_wreck(struct run *r, const char *cache)
 
 Test(train, no_epoch_after_the_first_decodes_a_picture)
 {
-    struct run cached = { 0 }, uncached = { 0 };
+    struct trial cached = { 0 }, uncached = { 0 };
     char cache[4096];
 
     snprintf(cache, sizeof cache, "%s/cache", datasets);
@@ -216,7 +216,7 @@ Test(train, no_epoch_after_the_first_decodes_a_picture)
 
 Test(train, cache_does_not_change_the_weights)
 {
-    struct run plain, filling = { 0 }, filled = { 0 };
+    struct trial plain, filling = { 0 }, filled = { 0 };
     char cache[4096];
 
     tiny_dataset(datasets, 40, 0);
@@ -241,7 +241,7 @@ Test(train, can_be_cancelled_at_every_point)
 
     tiny_dataset(datasets, 40, 4);
     for (;;) {
-        struct run r = { .config = tiny_config("{\"epochs\":2,\"steps_per_epoch\":2,\"patience\":0}") };
+        struct trial r = { .config = tiny_config("{\"epochs\":2,\"steps_per_epoch\":2,\"patience\":0}") };
         enum status st;
 
         r.seen.cancel_at = ++at;
@@ -263,8 +263,9 @@ Test(train, can_be_cancelled_at_every_point)
 /* Training that is enough ends at its next batch; what is kept of it is worth as much as if the job had been that long. */
 Test(train, what_is_kept_of_a_training_that_is_enough_is_evaluated)
 {
-    struct run cut = { .config = tiny_config("{\"epochs\":9,\"patience\":0,\"lr_schedule\":\"constant\"}") };
-    struct run whole;
+    struct trial cut = { .config =
+                             tiny_config("{\"epochs\":9,\"patience\":0,\"lr_schedule\":\"constant\"}") };
+    struct trial whole;
 
     tiny_dataset(datasets, 40, 4);
     cut.seen.enough_after = 1;
@@ -287,8 +288,8 @@ Test(train, what_is_kept_of_a_training_that_is_enough_is_evaluated)
 
 Test(train, nothing_is_evaluated_of_a_training_that_has_no_epoch_or_is_cancelled_for_good)
 {
-    struct run none = { .config = tiny_config("{\"epochs\":9}") },
-               twice = { .config = tiny_config("{\"epochs\":9,\"patience\":0}") };
+    struct trial none = { .config = tiny_config("{\"epochs\":9}") },
+                 twice = { .config = tiny_config("{\"epochs\":9,\"patience\":0}") };
 
     tiny_dataset(datasets, 40, 4);
     none.seen.cancel_at = 12; /* in its first epoch */

@@ -14,7 +14,7 @@ TestSuite(broken, .init = train_begin, .fini = train_end);
 /* The run fails with a sentence that holds `word`; nothing was made. */
 static void check_fails(const char *changes, enum status expected, const char *word)
 {
-    struct run r = { .config = tiny_config(changes) };
+    struct trial r = { .config = tiny_config(changes) };
 
     run_once(&r);
     check_refusal(changes, r.st, expected, &r.err, word);
@@ -72,7 +72,7 @@ Test(broken, tables_without_what_is_needed_say_what)
 
 Test(broken, missing_pictures_are_counted_or_refused)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 40, 0);
     check_fails("{\"images\":\"nowhere/*.png\"}", ST_UNUSABLE, "no picture found");
@@ -98,7 +98,7 @@ static void break_picture(size_t row)
 Test(broken, picture_among_good_ones_is_left_out_and_counted_once)
 {
     static const size_t BROKEN[] = { 3, 17, 28, 41 }; /* the last is a normal one */
-    struct run r;
+    struct trial r;
     size_t scored = 0;
 
     tiny_dataset(datasets, 40, 4);
@@ -128,7 +128,7 @@ Test(broken, picture_fails_the_run_and_is_named_where_none_may_be_missing)
 Test(broken, pictures_of_a_whole_set_end_the_run)
 {
     struct scores_file validation;
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 40, 0);
     r = trained("{\"steps_per_epoch\":1}");
@@ -147,7 +147,7 @@ Test(broken, pictures_of_a_whole_set_end_the_run)
 Test(broken, loss_that_is_no_number_ends_the_run_with_advice)
 {
     struct model *init = tiny_model(3, 1e15f, NULL);
-    struct run r = { .init = init };
+    struct trial r = { .init = init };
 
     tiny_dataset(datasets, 40, 0);
     r.config = tiny_config("{}");

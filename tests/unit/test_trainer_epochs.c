@@ -19,7 +19,7 @@ static size_t best_epoch(const struct train_result *result)
     return best + 1;
 }
 
-static void check_kept(const struct run *r, size_t expected)
+static void check_kept(const struct trial *r, size_t expected)
 {
     const struct epoch_report *kept = &r->result.epochs[r->result.kept_epoch - 1];
 
@@ -37,7 +37,7 @@ static const char *const KEEPS_LAST[] = { "\"recipe\":\"notebook\"",
                                           "\"recipe\":\"standard\",\"keep_best\":false" };
 
 /* Check what must be true of a jumpy run; returns whether it shows what the test is about, which not every seed does. */
-typedef bool shows_fn(const struct run *r);
+typedef bool shows_fn(const struct trial *r);
 
 /* A few seeds are tried, by either recipe in turn, and more as long as none has shown it. */
 static void check_jumpy(const char *const recipes[2], int patience, shows_fn *shows)
@@ -47,7 +47,7 @@ static void check_jumpy(const char *const recipes[2], int patience, shows_fn *sh
     tiny_dataset(datasets, 40, 0);
     for (int seed = 1; seed <= 2 || (seed <= 12 && shown == 0); seed++) {
         char changes[512];
-        struct run r;
+        struct trial r;
 
         snprintf(changes, sizeof changes, "{" JUMPY "," SCALED ",%s,\"patience\":%d,\"seed\":%d}",
                  recipes[seed % 2], patience, seed);
@@ -58,7 +58,7 @@ static void check_jumpy(const char *const recipes[2], int patience, shows_fn *sh
     cr_assert_gt(shown, 0, "no seed showed it");
 }
 
-static bool best_is_kept(const struct run *r)
+static bool best_is_kept(const struct trial *r)
 {
     cr_assert_eq(r->result.n_epochs, 6);
     check_kept(r, best_epoch(&r->result));
@@ -67,7 +67,7 @@ static bool best_is_kept(const struct run *r)
 
 Test(train, best_is_the_epoch_with_the_lowest_validation_loss) { check_jumpy(KEEPS_BEST, 0, best_is_kept); }
 
-static bool last_is_kept(const struct run *r)
+static bool last_is_kept(const struct trial *r)
 {
     cr_assert_eq(r->result.n_epochs, 6);
     check_kept(r, 6);
@@ -77,7 +77,7 @@ static bool last_is_kept(const struct run *r)
 Test(train, last_epoch_is_kept_whatever_its_loss) { check_jumpy(KEEPS_LAST, 0, last_is_kept); }
 
 /* Two epochs after the best one, or at the end of the job. */
-static bool ended_by_patience(const struct run *r)
+static bool ended_by_patience(const struct trial *r)
 {
     const size_t n = r->result.n_epochs, best = best_epoch(&r->result);
 
@@ -86,7 +86,7 @@ static bool ended_by_patience(const struct run *r)
     return n < 6;
 }
 
-static bool best_is_kept_when_patience_ends(const struct run *r)
+static bool best_is_kept_when_patience_ends(const struct trial *r)
 {
     check_kept(r, best_epoch(&r->result));
     return ended_by_patience(r);
@@ -94,7 +94,7 @@ static bool best_is_kept_when_patience_ends(const struct run *r)
 
 Test(train, ends_when_patience_does) { check_jumpy(KEEPS_BEST, 2, best_is_kept_when_patience_ends); }
 
-static bool last_is_kept_when_patience_ends(const struct run *r)
+static bool last_is_kept_when_patience_ends(const struct trial *r)
 {
     check_kept(r, r->result.n_epochs);
     return ended_by_patience(r);
@@ -111,7 +111,7 @@ Test(train, ends_when_patience_does_though_the_last_epoch_is_kept)
 
 Test(train, validation_uses_as_many_rows_as_its_steps_say)
 {
-    struct run r;
+    struct trial r;
     struct scores_file validation;
     double rates[N_NIH_LABELS];
 
@@ -131,7 +131,7 @@ Test(train, validation_uses_as_many_rows_as_its_steps_say)
 
 Test(train, validation_steps_count_batches_of_the_size_that_is_asked_for)
 {
-    struct run r;
+    struct trial r;
     struct scores_file validation;
 
     tiny_dataset(datasets, 400, 0);
@@ -149,7 +149,7 @@ Test(train, validation_steps_count_batches_of_the_size_that_is_asked_for)
 /* The images of the test rows that were scored, in a sum that does not depend on their order. */
 static struct scores_file tested(const char *changes, size_t n)
 {
-    struct run r = trained(changes);
+    struct trial r = trained(changes);
     struct scores_file test = scores_of(&r, SCORED_TEST);
 
     cr_assert_eq(test.n, n, "%s: %zu rows", changes, test.n);
@@ -203,7 +203,7 @@ static double spread(const struct train_result *result)
 /* The weights stay, so a difference between two epochs is one between the rows that they were validated on. */
 Test(train, validation_rows_are_drawn_once_and_stop_at_the_end)
 {
-    struct run drawn, whole, beyond, other;
+    struct trial drawn, whole, beyond, other;
 
     tiny_dataset(datasets, 400, 0);
     drawn = trained("{" STILL ",\"epochs\":4,\"validation_steps\":1}");
@@ -228,7 +228,7 @@ static void batch_sums(const char *shuffle, double sums[6])
 {
     static const double IMAGES[] = { 0, 8, 16, 20, 28, 36, 40 };
     char changes[256];
-    struct run r;
+    struct trial r;
 
     snprintf(changes, sizeof changes,
              "{\"recipe\":\"notebook\",\"input_mean\":128,\"input_std\":64,\"learning_rate\":1e-9,"
@@ -265,7 +265,7 @@ Test(train, steps_beyond_the_split_go_on_in_table_order_without_shuffling)
 
 Test(train, epochs_differ_in_their_permutation)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 28, 0);
     r = trained("{\"recipe\":\"notebook\",\"input_mean\":128,\"input_std\":64,\"learning_rate\":1e-9,"
@@ -278,7 +278,7 @@ Test(train, epochs_differ_in_their_permutation)
 
 Test(train, zero_steps_are_one_pass_over_the_split)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 28, 0);
     r = trained("{\"split_by\":\"image\",\"steps_per_epoch\":0}");

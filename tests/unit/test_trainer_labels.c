@@ -45,7 +45,7 @@ static size_t row_of(const char *image)
 
 /* Every scored row has the truth of its row in the table.
  *   bits  of the rows 0..4, which all others repeat; a normal chest has none */
-static void check_truths(const struct run *r, const uint64_t bits[TINY_CYCLE])
+static void check_truths(const struct trial *r, const uint64_t bits[TINY_CYCLE])
 {
     for (int set = 0; set < N_SCORED; set++) {
         struct scores_file f = scores_of(r, set);
@@ -63,7 +63,7 @@ static void check_truths(const struct run *r, const uint64_t bits[TINY_CYCLE])
 }
 
 /* The weights, written and read again, name the findings, and have all that is of one each. */
-static void check_model(const struct run *r)
+static void check_model(const struct trial *r)
 {
     struct buf file = BUF_INIT(WEIGHTS_MAX_BYTES);
     struct model *again = NULL;
@@ -84,7 +84,7 @@ static const char *label_at(const json_t *findings, size_t k)
 }
 
 /* Every list of findings in the record has those of the job, in their order. */
-static void check_record(const struct run *r)
+static void check_record(const struct trial *r)
 {
     const struct labels *labels = &r->config.labels;
     json_t *data = dataset_json(&r->result.dataset, &r->config), *e = evaluation_json(&r->result),
@@ -112,7 +112,7 @@ static void check_record(const struct run *r)
     json_decref(data);
 }
 
-static size_t count_of(const struct run *r, const char *name)
+static size_t count_of(const struct trial *r, const char *name)
 {
     return r->result.dataset.label_counts[labels_find(&r->config.labels, name, strlen(name))];
 }
@@ -122,7 +122,7 @@ Test(train, a_tables_own_words_are_learned_beside_nihs)
     static const char *const WORDS[TINY_CYCLE] = { "fracture", "Fracture|Mass", "Mass|Edema",
                                                    "Granuloma calcified", "Edema" };
     static const uint64_t BITS[TINY_CYCLE] = { 1, 1 | 4, 4, 2, 0 };
-    struct run r;
+    struct trial r;
 
     table_of_words(WORDS);
     r = trained("{\"labels\":[\"Fracture\",\"Granuloma calcified\",\"Mass\"]," QUICK "}");
@@ -142,7 +142,7 @@ Test(train, a_tables_own_words_are_learned_beside_nihs)
 Test(train, some_of_nihs_findings_are_asked_of_the_same_rows)
 {
     static const uint64_t BITS[TINY_CYCLE] = { 2, 2, 0, 1, 0 }; /* of tiny_findings() */
-    struct run all, some;
+    struct trial all, some;
 
     tiny_dataset(datasets, N_ROWS, N_NORMAL);
     all = trained("{" QUICK "}");
@@ -160,7 +160,7 @@ Test(train, some_of_nihs_findings_are_asked_of_the_same_rows)
 Test(train, nihs_findings_by_name_are_the_default)
 {
     char changes[1024] = "{" QUICK ",\"labels\":[";
-    struct run plain, named;
+    struct trial plain, named;
 
     tiny_dataset(datasets, N_ROWS, N_NORMAL);
     for (size_t k = 0; k < NIH_LABELS.n; k++)
@@ -179,7 +179,7 @@ Test(train, one_finding_is_enough)
 {
     static const char *const WORDS[TINY_CYCLE] = { "Fracture", "Edema", "Fracture", "Mass", "Edema" };
     static const uint64_t BITS[TINY_CYCLE] = { 1, 0, 1, 0, 0 };
-    struct run r;
+    struct trial r;
 
     table_of_words(WORDS);
     r = trained("{\"labels\":[\"Fracture\"],\"inputs\":[\"history\"],\"balance\":\"weight\"," QUICK "}");
@@ -198,7 +198,7 @@ Test(train, as_many_as_there_can_be)
     char changes[2048] =
         "{\"steps_per_epoch\":2,\"test_fraction\":0.5,\"balance\":\"resample\",\"inputs\":[\"history\"],"
         "\"labels\":[";
-    struct run r;
+    struct trial r;
     const json_t *first;
 
     table_of_words(WORDS);
@@ -220,7 +220,7 @@ Test(train, a_model_says_its_findings_by_name)
 {
     static const char *const WORDS[TINY_CYCLE] = { "Fracture", "Opacity", "Fracture|Opacity", "Edema",
                                                    "Opacity" };
-    struct run r;
+    struct trial r;
     const json_t *notes;
 
     table_of_words(WORDS);

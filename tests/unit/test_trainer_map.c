@@ -5,10 +5,10 @@
 
 #include <criterion/criterion.h>
 
-static const json_t *map_of(const struct run *r) { return json_object_get(r->result.plots, "tsne"); }
+static const json_t *map_of(const struct trial *r) { return json_object_get(r->result.plots, "tsne"); }
 
 /* One point for each test row, in the order of the scores, with its findings; the bands of the pictures are what is near. */
-static void check_map(const struct run *r)
+static void check_map(const struct trial *r)
 {
     const json_t *points = json_object_get(map_of(r), "points");
     struct scores_file scores = scores_of(r, SCORED_TEST);
@@ -35,7 +35,7 @@ static void check_map(const struct run *r)
 
 Test(train, test_rows_are_mapped_and_the_same_job_makes_the_same_map)
 {
-    struct run once, again, without;
+    struct trial once, again, without;
 
     tiny_dataset(datasets, 120, 0);
     once = trained(HALF_TESTS);
@@ -61,7 +61,7 @@ Test(train, plots_are_of_the_architecture)
 
     tiny_dataset(datasets, 120, 0);
     for (size_t i = 0; i < 2; i++) {
-        struct run r = trained(JOBS[i]);
+        struct trial r = trained(JOBS[i]);
         const json_t *worst = json_array_get(json_object_get(r.result.plots, "worst"), 0);
 
         check_map(&r);
@@ -73,7 +73,7 @@ Test(train, plots_are_of_the_architecture)
 
 Test(train, a_handful_of_test_rows_has_no_map)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 40, 0);
     r = trained("{\"steps_per_epoch\":1}");
@@ -85,7 +85,7 @@ Test(train, a_handful_of_test_rows_has_no_map)
 /* Most of the questions are asked by the map, so one in the middle is. */
 Test(train, can_be_cancelled_while_it_maps)
 {
-    struct run whole, r = { .config = tiny_config(HALF_TESTS) };
+    struct trial whole, r = { .config = tiny_config(HALF_TESTS) };
 
     tiny_dataset(datasets, 60, 0);
     whole = trained(HALF_TESTS);

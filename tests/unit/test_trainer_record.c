@@ -29,7 +29,7 @@ static void check_members(json_t *object, const char *const *names)
 }
 #define CHECK_MEMBERS(object, ...) check_members(object, (const char *const[]){ __VA_ARGS__, NULL })
 
-static void check_dataset_record(const struct run *r)
+static void check_dataset_record(const struct trial *r)
 {
     json_t *d = dataset_json(&r->result.dataset, &r->config);
 
@@ -82,7 +82,7 @@ static void check_operating_record(json_t *finding, json_t *normal)
     cr_assert(json_is_number(member(normal, "false_positive_rate")));
 }
 
-static void check_evaluation_record(const struct run *r)
+static void check_evaluation_record(const struct trial *r)
 {
     json_t *e = evaluation_json(&r->result), *validation = member(e, "validation"),
            *normal = member(e, "no_finding"), *findings = member(validation, "findings"), *hernia;
@@ -121,7 +121,7 @@ static void check_evaluation_record(const struct run *r)
 
 Test(train, record_has_the_contracts_members)
 {
-    struct run r;
+    struct trial r;
     json_t *epoch, *environment;
 
     tiny_dataset(datasets, 40, 4);

@@ -20,7 +20,7 @@ Test(train, kept_model_carries_a_calibration_where_it_helps)
 
     tiny_dataset(datasets, 200, 0);
     for (int on = 0; on < 2; on++) {
-        struct run r =
+        struct trial r =
             trained(on ? "{" JUMPY ",\"patience\":0}" : "{" JUMPY ",\"patience\":0,\"calibrate\":false}");
         const bool carried = json_object_get(model_notes(r.result.model), "calibration") != NULL;
         double loss;
@@ -45,7 +45,7 @@ Test(train, kept_model_carries_a_calibration_where_it_helps)
 
 Test(train, validation_loss_and_top5_are_those_of_the_scores_of_the_kept_model)
 {
-    struct run r;
+    struct trial r;
     struct scores_file validation;
     const struct evaluation *e;
 
@@ -64,7 +64,7 @@ Test(train, validation_loss_and_top5_are_those_of_the_scores_of_the_kept_model)
 
 Test(train, baseline_is_what_the_training_base_rates_score_on_the_validation_rows)
 {
-    struct run r;
+    struct trial r;
     struct scores_file validation;
     double rates[N_NIH_LABELS];
     size_t n;
@@ -99,7 +99,7 @@ static void list_becomes(const char *name, size_t from, size_t to, bool wanted)
  * is not to count: a few such rows, each of another patient, would prove that anything was learned. */
 Test(train, nothing_is_learned_where_test_rows_have_a_finding_that_trained_no_row)
 {
-    struct run r;
+    struct trial r;
     int set;
 
     tiny_dataset(datasets, 80, 0);
@@ -114,7 +114,7 @@ Test(train, nothing_is_learned_where_test_rows_have_a_finding_that_trained_no_ro
     run_release(&r);
 }
 
-static void check_scores(const struct run *r, int set, size_t expected)
+static void check_scores(const struct trial *r, int set, size_t expected)
 {
     struct scores_file f = scores_of(r, set);
 
@@ -134,7 +134,7 @@ static void check_scores(const struct run *r, int set, size_t expected)
 
 Test(train, scores_have_every_row_of_their_set_in_table_order_with_its_truth)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 60, 10);
     r = trained("{\"steps_per_epoch\":1,\"validation_steps\":1}");
@@ -147,7 +147,7 @@ Test(train, scores_have_every_row_of_their_set_in_table_order_with_its_truth)
 /* Tables, curves and the file of scores are of the same rows. */
 Test(train, notebook_evaluates_every_test_row_that_it_scores)
 {
-    struct run r;
+    struct trial r;
     struct scores_file test;
 
     tiny_dataset(datasets, 1200, 0);

@@ -13,7 +13,7 @@
 
 Test(train, same_seed_gives_the_same_weights_and_another_seed_others)
 {
-    struct run a, b, other;
+    struct trial a, b, other;
 
     tiny_dataset(datasets, 40, 0);
     a = trained("{\"epochs\":2,\"seed\":5}");
@@ -29,7 +29,7 @@ Test(train, same_seed_gives_the_same_weights_and_another_seed_others)
 
 Test(train, split_seed_settles_the_split_and_nothing_else)
 {
-    struct run plain, same, other_weights, other_split;
+    struct trial plain, same, other_weights, other_split;
 
     tiny_dataset(datasets, 40, 0);
     plain = trained("{\"seed\":5}");
@@ -51,7 +51,7 @@ Test(train, split_seed_settles_the_split_and_nothing_else)
 /* The greatest weight of the first convolution (fan in 27, fan out 288) when training has not moved it. */
 static float greatest(const char *changes)
 {
-    struct run r = trained(changes);
+    struct trial r = trained(changes);
     const struct tensor *conv = network_tensor(model_network(r.result.model), "conv1.weight");
     float most = 0;
 
@@ -77,7 +77,7 @@ Test(train, initializer_is_the_recipes_or_what_is_asked_for)
 
 Test(train, cosine_schedule_begins_at_the_full_rate_and_falls)
 {
-    struct run one_constant, one_cosine, two_constant, two_cosine;
+    struct trial one_constant, one_cosine, two_constant, two_cosine;
 
     tiny_dataset(datasets, 40, 0);
     one_constant = trained("{\"steps_per_epoch\":1,\"lr_schedule\":\"constant\"}");
@@ -92,7 +92,7 @@ Test(train, cosine_schedule_begins_at_the_full_rate_and_falls)
     run_release(&two_cosine);
 }
 
-static double norm(const struct run *r)
+static double norm(const struct trial *r)
 {
     double sum = 0;
 
@@ -103,7 +103,7 @@ static double norm(const struct run *r)
 
 Test(train, weight_decay_makes_weights_smaller)
 {
-    struct run with, without;
+    struct trial with, without;
 
     tiny_dataset(datasets, 40, 0);
     without = trained("{\"weight_decay\":0}");
@@ -117,7 +117,7 @@ Test(train, weight_decay_makes_weights_smaller)
 
 #define ONE_STEP "\"steps_per_epoch\":1,\"lr_schedule\":\"constant\",\"head_scale\":1"
 
-static bool same_stretch(const struct run *a, const struct run *b, size_t begin, size_t end)
+static bool same_stretch(const struct trial *a, const struct trial *b, size_t begin, size_t end)
 {
     return memcmp(params_of(a) + begin, params_of(b) + begin, (end - begin) * sizeof(float)) == 0;
 }
@@ -125,7 +125,7 @@ static bool same_stretch(const struct run *a, const struct run *b, size_t begin,
 /* Of the head's weights, which decay by a thousandth in this step; nothing else does. */
 Test(train, weight_decay_of_the_head_leaves_all_else_alone)
 {
-    struct run with, without;
+    struct trial with, without;
     const struct network *net;
 
     tiny_dataset(datasets, 40, 0);
@@ -147,7 +147,7 @@ Test(train, weight_decay_of_the_head_leaves_all_else_alone)
 
 Test(train, backbone_moves_by_its_share_of_the_rate)
 {
-    struct run whole, tenth, still;
+    struct trial whole, tenth, still;
     const struct network *net;
     double most = 0;
 
@@ -174,7 +174,7 @@ Test(train, backbone_moves_by_its_share_of_the_rate)
 /* Adam does not see how long a gradient is, unless it is so short that epsilon counts. */
 Test(train, gradient_is_cut_to_its_limit)
 {
-    struct run as_it_is, long_enough, cut, still;
+    struct trial as_it_is, long_enough, cut, still;
     double most = 0;
 
     tiny_dataset(datasets, 40, 0);
@@ -197,7 +197,7 @@ Test(train, average_of_the_weights_is_what_is_kept)
 {
     enum { STEPS = 3 };
     struct model *init = tiny_model(3, 1, NULL);
-    struct run average = { .init = init };
+    struct trial average = { .init = init };
     float *expected;
 
     tiny_dataset(datasets, 40, 0);
@@ -207,7 +207,7 @@ Test(train, average_of_the_weights_is_what_is_kept)
     expected = malloc(n_params(&average) * sizeof *expected);
     memcpy(expected, model_params(init), n_params(&average) * sizeof *expected);
     for (int t = 1; t <= STEPS; t++) {
-        struct run r = { .init = init };
+        struct trial r = { .init = init };
         char changes[96];
 
         snprintf(changes, sizeof changes, "{\"steps_per_epoch\":%d,\"lr_schedule\":\"constant\"}", t);
@@ -226,9 +226,9 @@ Test(train, average_of_the_weights_is_what_is_kept)
 }
 
 /* One epoch or two from a model on. */
-static struct run trained_from(const struct model *init, const char *changes)
+static struct trial trained_from(const struct model *init, const char *changes)
 {
-    struct run r = { .init = init, .config = tiny_config(changes) };
+    struct trial r = { .init = init, .config = tiny_config(changes) };
 
     run_once(&r);
     cr_assert_eq(r.st, ST_OK, "%s: %s", changes, r.err.text);
@@ -240,8 +240,8 @@ static void check_frozen(struct model *init)
 {
     const struct network *net = model_network(init);
     const size_t head = net->head_weights;
-    struct run r = trained_from(init, "{\"freeze\":\"backbone\",\"epochs\":2,\"weight_decay\":0.1,"
-                                      "\"ema\":0.9,\"clip_norm\":1}");
+    struct trial r = trained_from(init, "{\"freeze\":\"backbone\",\"epochs\":2,\"weight_decay\":0.1,"
+                                        "\"ema\":0.9,\"clip_norm\":1}");
     size_t moved = 0;
 
     cr_assert_arr_eq(params_of(&r), model_params(init), head * sizeof(float));
@@ -268,7 +268,7 @@ Test(train, average_is_of_the_running_statistics_too)
 {
     struct model *init = tiny_model_with_norms(3);
     const struct network *net = model_network(init);
-    struct run last, average;
+    struct trial last, average;
     size_t moved = 0;
 
     tiny_dataset(datasets, 40, 0);
@@ -289,7 +289,7 @@ Test(train, average_is_of_the_running_statistics_too)
 
 Test(train, head_bias_begins_at_the_log_odds_of_the_base_rates)
 {
-    struct run r;
+    struct trial r;
     double counts[N_NIH_LABELS];
     size_t n, bias;
 
@@ -312,7 +312,7 @@ Test(train, head_bias_begins_at_the_log_odds_of_the_base_rates)
 Test(train, starts_from_a_given_model_with_its_geometry)
 {
     struct model *init = tiny_model(3, 1, NULL);
-    struct run r = { .init = init };
+    struct trial r = { .init = init };
     double most = 0;
 
     tiny_dataset(datasets, 40, 0);
@@ -331,9 +331,9 @@ Test(train, starts_from_a_given_model_with_its_geometry)
 }
 
 /* A training that begins from `init`: what is known of that one must be `expected`, in the result and in the weights. */
-static struct run continued(const struct model *init, const char *changes, enum lineage expected)
+static struct trial continued(const struct model *init, const char *changes, enum lineage expected)
 {
-    struct run r = { .init = init, .config = tiny_config(changes) };
+    struct trial r = { .init = init, .config = tiny_config(changes) };
     const struct trained_rows *rows;
 
     run_once(&r);
@@ -350,7 +350,7 @@ Test(train, tells_whether_the_model_it_began_from_and_those_before_had_its_split
 {
     static const char ONE[] = "{\"steps_per_epoch\":1}", TWO[] = "{\"steps_per_epoch\":1,\"seed\":2}";
     struct model *stranger = tiny_model(3, 1, NULL);
-    struct run first, same, again, other, back, unknown, since;
+    struct trial first, same, again, other, back, unknown, since;
 
     tiny_dataset(datasets, 40, 0);
     first = continued(NULL, ONE, LINEAGE_NONE);
@@ -374,7 +374,7 @@ Test(train, tells_whether_the_model_it_began_from_and_those_before_had_its_split
 
 Test(train, model_carries_the_notes_it_was_given_and_when_it_was_made)
 {
-    struct run r = { .notes = json_pack("{s:s}", "job", "0123abcd") };
+    struct trial r = { .notes = json_pack("{s:s}", "job", "0123abcd") };
     const json_t *notes;
 
     tiny_dataset(datasets, 40, 0);
@@ -395,7 +395,7 @@ Test(train, model_carries_the_notes_it_was_given_and_when_it_was_made)
 /* Rows that a rival would be scored on are no part of the way where it is not scored. */
 Test(train, ends_at_1_though_there_was_no_rival_to_score)
 {
-    struct run r;
+    struct trial r;
 
     tiny_dataset(datasets, 40, 0);
     r = trained("{\"promote\":\"if_better\",\"epochs\":1}");

@@ -43,7 +43,7 @@ static void end(void)
 TestSuite(transfer, .init = begin, .fini = end);
 
 /* A run, and the question whether it is cancelled that gets a yes. */
-struct run {
+struct trial {
     struct train_config config;
     size_t threads, asked, stop_at;
     const char *cache, *checkpoint;
@@ -54,12 +54,12 @@ struct run {
 
 static bool on_question(void *arg)
 {
-    struct run *r = arg;
+    struct trial *r = arg;
 
     return ++r->asked == r->stop_at;
 }
 
-static void run_once(struct run *r)
+static void run_once(struct trial *r)
 {
     const struct train_observer observer = { .arg = r, .cancelled = on_question };
     const struct train_request request = { .config = &r->config,
@@ -73,9 +73,9 @@ static void run_once(struct run *r)
     r->st = train_run(&request, &observer, &r->result, &r->err);
 }
 
-static struct run of(const char *changes)
+static struct trial of(const char *changes)
 {
-    struct run r = { .cache = cache };
+    struct trial r = { .cache = cache };
     const char *field;
     json_t *job = tiny_job(changes), *errors = json_array();
 
@@ -88,9 +88,9 @@ static struct run of(const char *changes)
 
 #define TRANSFER "\"recipe\":\"transfer\",\"init\":\"0123abcd-0123\",\"tsne\":false"
 
-static struct run trained(const char *changes, size_t threads)
+static struct trial trained(const char *changes, size_t threads)
 {
-    struct run r = of(changes);
+    struct trial r = of(changes);
 
     r.threads = threads;
     run_once(&r);
@@ -98,17 +98,17 @@ static struct run trained(const char *changes, size_t threads)
     return r;
 }
 
-static const struct network *net_of(const struct run *r) { return model_network(r->result.model); }
-static const float *values_of(const struct run *r) { return model_params(r->result.model); }
+static const struct network *net_of(const struct trial *r) { return model_network(r->result.model); }
+static const float *values_of(const struct trial *r) { return model_params(r->result.model); }
 
-static bool same(const struct run *a, const struct run *b)
+static bool same(const struct trial *a, const struct trial *b)
 {
     const size_t n = net_of(a)->n_params + net_of(a)->n_state;
 
     return network_alike(net_of(a), net_of(b)) && memcmp(values_of(a), values_of(b), n * sizeof(float)) == 0;
 }
 
-static double member(const struct run *r, const char *name)
+static double member(const struct trial *r, const char *name)
 {
     json_t *told = transfer_json(&r->result);
     const double value = json_number_value(json_object_get(told, name));
@@ -120,7 +120,7 @@ static double member(const struct run *r, const char *name)
 /* All before the head is the model's that it began with, and the record says what was done. */
 Test(transfer, keeps_the_backbone_and_fits_a_head)
 {
-    struct run r = trained("{" TRANSFER ",\"transfer_l2\":[100,10,1]}", 2);
+    struct trial r = trained("{" TRANSFER ",\"transfer_l2\":[100,10,1]}", 2);
     const struct tensor *theirs = network_tensor(model_network(init), "conv4.weight"),
                         *ours = network_tensor(net_of(&r), "conv4.weight");
 
@@ -142,7 +142,7 @@ Test(transfer, is_the_same_for_any_number_of_threads_with_and_without_a_cache)
     static const char JOB[] =
         "{" TRANSFER ",\"transfer_layer\":\"conv3\",\"transfer_pooling\":\"mean_and_max\","
         "\"transfer_views\":1,\"inputs\":[\"age\",\"history\"],\"transfer_l2\":[100,10]}";
-    struct run one = trained(JOB, 1), other;
+    struct trial one = trained(JOB, 1), other;
 
     cr_assert_str_eq(net_of(&one)->architecture, GRAPH_ARCHITECTURE);
     cr_assert(net_of(&one)->n_inputs > 2 && member(&one, "features") == 256 && member(&one, "views") == 1);
@@ -162,7 +162,7 @@ Test(transfer, is_the_same_for_any_number_of_threads_with_and_without_a_cache)
 /* Stopped at some question, begun again, until it ends. */
 static void check_interrupted(const char *job, size_t every)
 {
-    struct run whole = of(job), r;
+    struct trial whole = of(job), r;
     size_t stops = 0;
 
     whole.cache = NULL;
@@ -193,9 +193,9 @@ Test(transfer, ends_the_same_wherever_it_was_interrupted)
 /* Further epochs begin at the regression and move all of it; the best is kept. */
 Test(transfer, goes_on_with_epochs_of_steps)
 {
-    struct run head = trained("{" TRANSFER ",\"transfer_l2\":[10]}", 2),
-               more = trained("{" TRANSFER ",\"transfer_l2\":[10],\"epochs\":2,\"keep_best\":false}", 2),
-               best = trained("{" TRANSFER ",\"transfer_l2\":[10],\"epochs\":2,\"learning_rate\":1}", 2);
+    struct trial head = trained("{" TRANSFER ",\"transfer_l2\":[10]}", 2),
+                 more = trained("{" TRANSFER ",\"transfer_l2\":[10],\"epochs\":2,\"keep_best\":false}", 2),
+                 best = trained("{" TRANSFER ",\"transfer_l2\":[10],\"epochs\":2,\"learning_rate\":1}", 2);
     const size_t first = network_tensor(net_of(&more), "conv1.weight")->offset;
 
     cr_assert(more.result.n_epochs == 2 && more.result.kept_epoch == 2);
@@ -213,10 +213,10 @@ Test(transfer, goes_on_with_epochs_of_steps)
 /* With a frozen backbone further epochs move the head alone. */
 Test(transfer, goes_on_with_its_head_alone)
 {
-    struct run head = trained("{" TRANSFER ",\"transfer_l2\":[10]}", 2),
-               more = trained("{" TRANSFER ",\"transfer_l2\":[10],\"epochs\":2,\"keep_best\":false,"
-                              "\"freeze\":\"backbone\"}",
-                              2);
+    struct trial head = trained("{" TRANSFER ",\"transfer_l2\":[10]}", 2),
+                 more = trained("{" TRANSFER ",\"transfer_l2\":[10],\"epochs\":2,\"keep_best\":false,"
+                                "\"freeze\":\"backbone\"}",
+                                2);
     const size_t weights = net_of(&head)->head_weights;
 
     cr_assert_eq(more.result.kept_epoch, 2);
@@ -229,7 +229,7 @@ Test(transfer, goes_on_with_its_head_alone)
 /* Findings that `init` does not have; one that no row has says its base rate, and the record warns of it. */
 Test(transfer, answers_for_its_own_findings)
 {
-    struct run r = trained(
+    struct trial r = trained(
         "{" TRANSFER
         ",\"labels\":[\"Mass\",\"Effusion\",\"Hernia\",\"Nobody has this\",\"Atelectasis\",\"Cardiomegaly\","
         "\"Infiltration\",\"Nodule\",\"Pneumonia\",\"Pneumothorax\",\"Consolidation\",\"Edema\","
@@ -258,7 +258,7 @@ Test(transfer, answers_for_its_own_findings)
 /* A network whose numbers overflow is no backbone. */
 Test(transfer, refuses_features_that_are_no_numbers)
 {
-    struct run r;
+    struct trial r;
 
     model_unref(init);
     init = tiny_model(3, 1e30f, NULL);
