@@ -1,6 +1,6 @@
-/* include/cxrd/store.h - what must survive: jobs, models and which model is active, in one SQLite file.
+/* include/cxrd/store.h - what must survive: jobs, models and which model is active, in one SQLite file or a PostgreSQL database.
  *
- * Every change is one transaction that is on disk when the call returns (journal, synchronous=EXTRA). One connection
+ * Every change is one transaction that is on disk when the call returns. One connection
  * behind one mutex: any thread may call. Records and cards are JSON in the contract's shape; the columns beside them
  * (state, times) are authoritative and are merged in when a record is read. */
 #ifndef CXRD_STORE_H
@@ -18,10 +18,11 @@
 
 struct store;
 
-/* Open or make the database. Checks its integrity and brings an older schema up to date; jobs that a dead server
- * left running become interrupted.
+/* Open or make the database. Checks its integrity and brings an older schema up to date. A file is one server's at a time, so jobs
+ * that are running in it were left so by a dead one, and become interrupted.
+ *   place  a path, or postgresql://… as libpq reads it
  * Errors: ST_IO (cannot be opened or is damaged), ST_UNSUPPORTED (written by a newer version). */
-MUST_USE enum status store_open(const char *path, struct store **ret_store, struct error *err);
+MUST_USE enum status store_open(const char *place, struct store **ret_store, struct error *err);
 void store_close(struct store *s); /* NULL is fine */
 
 /* ---- jobs ---- */

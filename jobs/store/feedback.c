@@ -8,12 +8,12 @@
 const char *const SAYS_NAMES[N_SAYS] = { "absent", "present", "unsure" };
 
 /* The one number that a query finds; 0 where it finds nothing. */
-static enum status number_of(struct store *s, sqlite3_stmt *stmt, int64_t *ret, struct error *err)
+static enum status number_of(struct store *s, struct statement *stmt, int64_t *ret, struct error *err)
 {
     const enum status st = store_row(s, stmt, err);
 
-    *ret = st == ST_OK ? sqlite3_column_int64(stmt, 0) : 0;
-    sqlite3_finalize(stmt);
+    *ret = st == ST_OK ? store_number(stmt, 0) : 0;
+    store_done(stmt);
     return st == ST_NOTFOUND ? ST_OK : st;
 }
 
@@ -21,22 +21,26 @@ static enum status write_one(struct store *s, int64_t prediction, const struct f
                              int64_t now, bool *ret_replaced, struct error *err)
 {
     int64_t there = 0;
-    enum status st = number_of(s,
-                               store_prepare(s, err,
-                                             "SELECT 1 FROM feedback WHERE prediction = ? AND reader = ? AND"
-                                             " finding = ?",
-                                             "itt", prediction, f->reader, f->findings[i]),
-                               &there, err);
+    enum status st =
+        number_of(s,
+                  store_prepare(s, err,
+                                "SELECT 1 FROM feedback WHERE prediction = $1 AND reader = $2 AND"
+                                " finding = $3",
+                                "itt", prediction, f->reader, f->findings[i]),
+                  &there, err);
 
     *ret_replaced = there != 0;
-    return st != ST_OK ? st
-                       : store_finish(s,
-                                      store_prepare(s, err,
-                                                    "INSERT OR REPLACE INTO feedback(prediction, reader,"
-                                                    " finding, says, at) VALUES(?, ?, ?, ?, ?)",
-                                                    "ittii", prediction, f->reader, f->findings[i],
-                                                    (int64_t)f->says[i], now),
-                                      err);
+    return st != ST_OK
+               ? st
+               : store_finish(s,
+                              store_prepare(s, err,
+                                            "INSERT INTO feedback(prediction, reader, finding, says, at)"
+                                            " VALUES($1, $2, $3, $4, $5)"
+                                            " ON CONFLICT(prediction, reader, finding) DO UPDATE"
+                                            " SET says = excluded.says, at = excluded.at",
+                                            "ittii", prediction, f->reader, f->findings[i],
+                                            (int64_t)f->says[i], now),
+                              err);
 }
 
 static enum status write_all(struct store *s, const struct feedback *f, int64_t now, uint64_t *ret_replaced,
@@ -44,7 +48,7 @@ static enum status write_all(struct store *s, const struct feedback *f, int64_t 
 {
     int64_t prediction = 0;
     enum status st = number_of(
-        s, store_prepare(s, err, "SELECT seq FROM scored WHERE id = ? AND until > ?", "ti", f->id, now),
+        s, store_prepare(s, err, "SELECT seq FROM scored WHERE id = $1 AND until > $2", "ti", f->id, now),
         &prediction, err);
 
     if (st == ST_OK && prediction == 0)
@@ -59,7 +63,7 @@ static enum status write_all(struct store *s, const struct feedback *f, int64_t 
                        : number_of(s,
                                    store_prepare(s, err,
                                                  "SELECT count(DISTINCT reader) FROM feedback WHERE"
-                                                 " prediction = ?",
+                                                 " prediction = $1",
                                                  "i", prediction),
                                    ret_readers, err);
 }
@@ -92,8 +96,8 @@ enum status store_feedback_groups(struct store *s, const char *model, json_t **r
     json_t *groups = json_array();
     enum status st =
         store_query(s, &cells, err,
-                    "SELECT model, operating FROM (SELECT DISTINCT prediction FROM feedback) JOIN"
-                    " scored ON seq = prediction WHERE (?1 IS NULL OR model = ?1)"
+                    "SELECT model, operating FROM (SELECT DISTINCT prediction FROM feedback) f JOIN"
+                    " scored ON seq = prediction WHERE ($1 IS NULL OR model = $1)"
                     " GROUP BY model, operating ORDER BY max(seq) DESC LIMIT 64",
                     "t", model);
 
@@ -118,16 +122,17 @@ enum status store_feedback_groups(struct store *s, const char *model, json_t **r
     "SELECT p.seq, p.id, p.model, p.operating, p.at, p.patient, p.known, p.positive, p.scores, f.reader," \
     " f.finding, f.says, f.at, x.known, x.positive, x.scores FROM"                                        \
     " (SELECT DISTINCT prediction FROM feedback JOIN scored ON seq = prediction"                          \
-    "  WHERE prediction < ?1 AND (?3 IS NULL OR model = ?3) ORDER BY prediction DESC LIMIT ?2) w"         \
+    "  WHERE prediction < $1 AND ($3 IS NULL OR model = $3) ORDER BY prediction DESC LIMIT $2) w"         \
     " JOIN scored p ON p.seq = w.prediction JOIN feedback f ON f.prediction = p.seq"                      \
-    " LEFT JOIN shadow_scores x ON x.prediction = p.seq AND x.model = ?4"                                 \
+    " LEFT JOIN shadow_scores x ON x.prediction = p.seq AND x.model = $4"                                 \
     " ORDER BY p.seq DESC, f.reader, f.finding"
 
-/* Floats of a cell, copied, as SQLite aligns nothing. Returns how many. */
-static size_t copy_floats(sqlite3_stmt *stmt, int column, float ret[MAX_LABELS])
+/* Floats of a cell, copied, as a database aligns nothing. Returns how many. */
+static size_t copy_floats(struct statement *stmt, int column, float ret[MAX_LABELS])
 {
-    const void *bytes = sqlite3_column_blob(stmt, column);
-    const size_t n = (size_t)sqlite3_column_bytes(stmt, column) / sizeof *ret;
+    size_t size = 0;
+    const void *bytes = stmt->db->engine->bytes(stmt, column, &size);
+    const size_t n = size / sizeof *ret;
 
     if (!bytes || n > MAX_LABELS)
         return 0;
@@ -135,25 +140,25 @@ static size_t copy_floats(sqlite3_stmt *stmt, int column, float ret[MAX_LABELS])
     return n;
 }
 
-static enum status tell(struct store *s, sqlite3_stmt *stmt, reading_fn *fn, void *arg, struct error *err)
+static enum status tell(struct store *s, struct statement *stmt, reading_fn *fn, void *arg, struct error *err)
 {
     float probability[MAX_LABELS], other[MAX_LABELS];
-    struct reading r = { .seq = sqlite3_column_int64(stmt, 0),
+    struct reading r = { .seq = store_number(stmt, 0),
                          .id = store_column(stmt, 1),
                          .model = store_column(stmt, 2),
                          .operating = store_column(stmt, 3),
-                         .at = sqlite3_column_int64(stmt, 4),
-                         .patient = (uint64_t)sqlite3_column_int64(stmt, 5),
-                         .known = (uint64_t)sqlite3_column_int64(stmt, 6),
-                         .positive = (uint64_t)sqlite3_column_int64(stmt, 7),
+                         .at = store_number(stmt, 4),
+                         .patient = (uint64_t)store_number(stmt, 5),
+                         .known = (uint64_t)store_number(stmt, 6),
+                         .positive = (uint64_t)store_number(stmt, 7),
                          .n = copy_floats(stmt, 8, probability),
                          .probability = probability,
                          .reader = store_column(stmt, 9),
                          .finding = store_column(stmt, 10),
-                         .says = (enum reading_says)sqlite3_column_int(stmt, 11),
-                         .given = sqlite3_column_int64(stmt, 12),
-                         .other_known = (uint64_t)sqlite3_column_int64(stmt, 13),
-                         .other_positive = (uint64_t)sqlite3_column_int64(stmt, 14),
+                         .says = (enum reading_says)store_number(stmt, 11),
+                         .given = store_number(stmt, 12),
+                         .other_known = (uint64_t)store_number(stmt, 13),
+                         .other_positive = (uint64_t)store_number(stmt, 14),
                          .other_probability = other };
 
     if (!r.id || !r.model || !r.operating || !r.reader || !r.finding || r.n == 0 || r.says >= N_SAYS)
@@ -165,7 +170,7 @@ static enum status tell(struct store *s, sqlite3_stmt *stmt, reading_fn *fn, voi
 enum status store_readings(struct store *s, const struct readings_asked *asked, reading_fn *fn, void *arg,
                            int64_t *ret_last, struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st;
 
     *ret_last = 0;
@@ -173,12 +178,12 @@ enum status store_readings(struct store *s, const struct readings_asked *asked, 
     stmt = store_prepare(s, err, READINGS, "iitt", asked->before, (int64_t)asked->most, asked->model,
                          asked->candidate);
     while ((st = store_row(s, stmt, err)) == ST_OK) {
-        *ret_last = sqlite3_column_int64(stmt, 0);
+        *ret_last = store_number(stmt, 0);
         st = tell(s, stmt, fn, arg, err);
         if (st != ST_OK)
             break;
     }
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     pthread_mutex_unlock(&s->lock);
     if (st == ST_NOMEM)
         return error_nomem(err);

@@ -13,7 +13,8 @@
 /* ST_NOTFOUND: it is to be written. Another key than before is fine where nobody depends on it. */
 static enum status key_check(struct store *s, const char *check, bool needed, struct error *err)
 {
-    sqlite3_stmt *stmt = store_prepare(s, err, "SELECT value FROM settings WHERE name = " KEY_SETTING, "");
+    struct statement *stmt =
+        store_prepare(s, err, "SELECT value FROM settings WHERE name = " KEY_SETTING, "");
     enum status st = store_row(s, stmt, err);
     const char *before = st == ST_OK ? store_column(stmt, 0) : NULL;
 
@@ -24,7 +25,7 @@ static enum status key_check(struct store *s, const char *check, bool needed, st
             err, ST_CONFLICT,
             "'patients.key' in the state folder is missing or is another one than before: without it "
             "nobody can tell which patients are to be left out; put the file back");
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     return st;
 }
 
@@ -35,23 +36,24 @@ enum status store_patients_key(struct store *s, const char *check, struct error 
 
     if (st != ST_OK)
         return st;
-    st = store_integer(s, "SELECT EXISTS (SELECT 1 FROM forgotten)", &forgotten, err);
+    st = store_integer(s, "SELECT count(*) FROM (SELECT 1 FROM forgotten LIMIT 1) f", &forgotten, err);
     if (st == ST_OK)
         st = key_check(s, check, forgotten, err);
     if (st == ST_NOTFOUND)
-        st = store_finish(
-            s,
-            store_prepare(s, err, "INSERT OR REPLACE INTO settings(name, value) VALUES(" KEY_SETTING ", ?)",
-                          "t", check),
-            err);
+        st = store_finish(s,
+                          store_prepare(s, err,
+                                        "INSERT INTO settings(name, value) VALUES(" KEY_SETTING ", $1)"
+                                        " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+                                        "t", check),
+                          err);
     return store_end(s, st, err);
 }
 
 static enum status first_said(struct store *s, const char *dataset, const char *code,
                               char ret_at[CLOCK_TEXT_SIZE], struct error *err)
 {
-    sqlite3_stmt *stmt =
-        store_prepare(s, err, "SELECT at FROM forgotten WHERE dataset = ? AND code = ?", "tt", dataset, code);
+    struct statement *stmt = store_prepare(
+        s, err, "SELECT at FROM forgotten WHERE dataset = $1 AND code = $2", "tt", dataset, code);
     enum status st = store_row(s, stmt, err);
     const char *at = st == ST_OK ? store_column(stmt, 0) : "";
 
@@ -59,7 +61,7 @@ static enum status first_said(struct store *s, const char *dataset, const char *
         st = store_broken(s, err, "time");
     else
         snprintf(ret_at, CLOCK_TEXT_SIZE, "%s", at);
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     return st;
 }
 
@@ -76,7 +78,7 @@ enum status store_forget(struct store *s, const char *dataset, const char *code,
     if (st == ST_NOTFOUND) {
         snprintf(ret_at, CLOCK_TEXT_SIZE, "%s", clock_utc(now));
         st = store_finish(s,
-                          store_prepare(s, err, "INSERT INTO forgotten(dataset, code, at) VALUES(?, ?, ?)",
+                          store_prepare(s, err, "INSERT INTO forgotten(dataset, code, at) VALUES($1, $2, $3)",
                                         "ttt", dataset, code, ret_at),
                           err);
     }
@@ -105,7 +107,7 @@ static json_t *text_row(const struct cells *r, size_t row) { return json_string(
 enum status store_forgotten(struct store *s, const char *dataset, json_t **ret_codes, struct error *err)
 {
     struct cells cells = CELLS_INIT;
-    enum status st = store_query(s, &cells, err, "SELECT code FROM forgotten WHERE dataset = ? ORDER BY seq",
+    enum status st = store_query(s, &cells, err, "SELECT code FROM forgotten WHERE dataset = $1 ORDER BY seq",
                                  "t", dataset);
 
     if (st == ST_OK)
@@ -144,17 +146,14 @@ static json_t *table_job_row(const struct cells *r, size_t row)
 enum status store_table_jobs(struct store *s, json_t **ret_jobs, struct error *err)
 {
     struct cells cells = CELLS_INIT;
-    enum status st =
-        store_query(s, &cells, err,
-                    "SELECT jobs.id, state, captions.dataset, " CONFIG_SAYS(
-                        "init") ", models.id FROM jobs"
-                                " LEFT JOIN captions ON captions.job = jobs.seq"
-                                " LEFT JOIN summaries ON summaries.job = jobs.seq"
-                                " LEFT JOIN models ON models.id = iif(json_valid(summaries.record), "
-                                "json_extract(summaries.record, '$.model'), NULL)"
-                                " WHERE type IN ('" JOB_TRAIN "', '" JOB_VALIDATE "', '" JOB_PREDICT
-                                "') ORDER BY jobs.seq",
-                    "");
+    enum status st = store_query(
+        s, &cells, err,
+        "SELECT jobs.id, state, captions.dataset, job_links.init, models.id FROM jobs"
+        " LEFT JOIN captions ON captions.job = jobs.seq"
+        " LEFT JOIN job_links ON job_links.job = jobs.seq"
+        " LEFT JOIN models ON models.job = jobs.id"
+        " WHERE type IN ('" JOB_TRAIN "', '" JOB_VALIDATE "', '" JOB_PREDICT "') ORDER BY jobs.seq",
+        "");
 
     if (st == ST_OK)
         st = list_of(&cells, table_job_row, ret_jobs, err);
@@ -167,9 +166,7 @@ enum status store_orphans(struct store *s, json_t **ret_models, struct error *er
     struct cells cells = CELLS_INIT;
     enum status st = store_query(
         s, &cells, err,
-        "SELECT id FROM models WHERE iif(json_valid(card), json_extract(card, '$.job') IS NOT NULL"
-        " AND json_extract(card, '$.job') NOT IN (SELECT id FROM jobs), TRUE) ORDER BY seq",
-        "");
+        "SELECT id FROM models WHERE job IS NOT NULL AND job NOT IN (SELECT id FROM jobs) ORDER BY seq", "");
 
     if (st == ST_OK)
         st = list_of(&cells, text_row, ret_models, err);

@@ -13,12 +13,12 @@
 static enum status find_repeated(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
                                  struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st;
 
     if (!job->idempotency_key)
         return ST_NOTFOUND;
-    stmt = store_prepare(s, err, "SELECT id, request_sha256 FROM jobs WHERE idempotency_key = ?", "t",
+    stmt = store_prepare(s, err, "SELECT id, request_sha256 FROM jobs WHERE idempotency_key = $1", "t",
                          job->idempotency_key);
     st = store_row(s, stmt, err);
     if (st == ST_OK) {
@@ -31,7 +31,7 @@ static enum status find_repeated(struct store *s, const struct new_job *job, cha
         else
             snprintf(ret_id, ID_SIZE, "%s", id);
     }
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     return st;
 }
 
@@ -71,14 +71,21 @@ static void job_texts_release(struct job_texts *t)
     record_texts_release(&t->record);
 }
 
+static const char *asked(const struct new_job *job, const char *name)
+{
+    return json_string_value(json_object_get(job->config, name));
+}
+
 static enum status insert_job(struct store *s, const struct new_job *job, const struct job_texts *texts,
                               char ret_id[ID_SIZE], struct error *err)
 {
     static const char SQL[] =
         "INSERT INTO jobs(id, type, state, created_at, config, idempotency_key, request_sha256)"
-        " VALUES(?, ?, 'queued', ?, ?, ?, ?)";
+        " VALUES($1, $2, 'queued', $3, $4, $5, $6)";
     static const char CALLED[] = "INSERT INTO captions(job, name, note, dataset)"
-                                 " SELECT seq, nullif(?, ''), nullif(?, ''), ? FROM jobs WHERE id = ?";
+                                 " SELECT seq, nullif($1, ''), nullif($2, ''), $3 FROM jobs WHERE id = $4";
+    static const char LINKS[] = "INSERT INTO job_links(job, init, model, replay_of, webhook)"
+                                " SELECT seq, $1, $2, $3, $4 FROM jobs WHERE id = $5";
     const struct caption none = { .has_name = false }, *c = job->caption ? job->caption : &none;
     char now[CLOCK_TEXT_SIZE];
     enum status st;
@@ -90,6 +97,11 @@ static enum status insert_job(struct store *s, const struct new_job *job, const 
                       err);
     if (st == ST_OK)
         st = store_finish(s, store_prepare(s, err, CALLED, "tttt", c->name, c->note, job->dataset, ret_id),
+                          err);
+    if (st == ST_OK)
+        st = store_finish(s,
+                          store_prepare(s, err, LINKS, "ttttt", asked(job, "init"), asked(job, "model"),
+                                        asked(job, "replay_of"), asked(job, "webhook"), ret_id),
                           err);
     if (st == ST_OK)
         st = store_write_record(s, ret_id, &texts->record, err);
@@ -128,10 +140,11 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
 {
     char now[CLOCK_TEXT_SIZE];
     const char *sql = to == JOB_RUNNING
-                          ? "UPDATE jobs SET state = ?1, started_at = ?2, begun_at = ifnull(begun_at, ?2),"
-                            " finished_at = NULL WHERE id = ?3"
-                          : "UPDATE jobs SET state = ?1, finished_at = ?2, ended = iif(?1 IN (" FOR_GOOD "),"
-                            " (SELECT ifnull(max(ended), 0) + 1 FROM jobs), NULL) WHERE id = ?3";
+                          ? "UPDATE jobs SET state = $1, started_at = $2, begun_at = coalesce(begun_at, $2),"
+                            " finished_at = NULL WHERE id = $3"
+                          : "UPDATE jobs SET state = $1, finished_at = $2, ended = CASE WHEN $1 IN (" FOR_GOOD
+                            ")"
+                            " THEN (SELECT coalesce(max(ended), 0) + 1 FROM jobs) END WHERE id = $3";
     enum status st;
 
     clock_utc(now);
@@ -139,7 +152,7 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
         s, store_prepare(s, err, sql, "ttt", job_state_name(to), to == JOB_QUEUED ? NULL : now, id), err);
     if (st == ST_OK)
         st = store_tell_state(s, id, to, now, err);
-    return st == ST_OK && job_has_ended(to) ? store_note_ended(s, "id = ?", id, s->all_noted, err) : st;
+    return st == ST_OK && job_has_ended(to) ? store_note_ended(s, "id = $1", id, s->all_noted, err) : st;
 }
 
 /* The job that has waited longest: ST_NOTFOUND where none waits. A row whose id cannot be a job's name is passed over: it
@@ -148,11 +161,11 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
 static enum status longest_waiting(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
                                    json_t **ret_config, struct error *err)
 {
-    sqlite3_stmt *stmt = store_prepare(s, err,
-                                       "SELECT id, type, config FROM jobs WHERE state = 'queued'"
-                                       " AND typeof(id) = 'text' AND instr(id, char(0)) = 0"
-                                       " AND length(CAST(id AS BLOB)) < ? ORDER BY seq LIMIT 1",
-                                       "i", (int64_t)ID_SIZE);
+    struct statement *stmt = store_prepare(s, err,
+                                           "SELECT id, type, config FROM jobs WHERE state = 'queued'"
+                                           " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id"
+                                           " AND length(id) < $1 ORDER BY seq LIMIT 1",
+                                           "i", (int64_t)ID_SIZE);
     enum status st = store_row(s, stmt, err);
     const char *id = st == ST_OK ? store_column(stmt, 0) : NULL, *type = id ? store_column(stmt, 1) : NULL;
 
@@ -167,7 +180,7 @@ static enum status longest_waiting(struct store *s, char ret_id[ID_SIZE], char r
         snprintf(ret_type, JOB_TYPE_SIZE, "%s", type);
         st = ST_OK;
     }
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     return st;
 }
 
@@ -273,20 +286,18 @@ enum status store_job_delete(struct store *s, const char *id, struct error *err)
         st = error_set(err, ST_CONFLICT, "the job is %s: only one that has ended can be deleted",
                        job_state_name(state));
     if (st == ST_OK)
-        st = store_finish(s, store_prepare(s, err, "DELETE FROM jobs WHERE id = ?", "t", id), err);
+        st = store_finish(s, store_prepare(s, err, "DELETE FROM jobs WHERE id = $1", "t", id), err);
     return store_end(s, st, err);
 }
 
 enum status store_job_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE], struct error *err)
 {
-    static const char SQL[] = "SELECT id FROM (SELECT id, ended FROM jobs WHERE ended IS NOT NULL"
-                              " ORDER BY ended DESC LIMIT -1 OFFSET ?)"
-                              " WHERE id NOT IN (SELECT json_extract(card, '$.job') FROM models"
-                              "  WHERE iif(json_valid(card), json_extract(card, '$.job') IS NOT NULL, FALSE))"
-                              " AND id NOT IN (SELECT " CONFIG_SAYS(
-                                  "replay_of") " FROM jobs WHERE state NOT IN (" FOR_GOOD ")"
-                                               "  AND " CONFIG_SAYS("replay_of") " IS NOT NULL)"
-                                                                                 " ORDER BY ended LIMIT 1";
+    static const char SQL[] =
+        "SELECT id FROM (SELECT id, ended, row_number() OVER (ORDER BY ended DESC) AS place FROM jobs"
+        "  WHERE ended IS NOT NULL) AS e WHERE place > $1"
+        " AND id NOT IN (SELECT job FROM models WHERE job IS NOT NULL)"
+        " AND id NOT IN (SELECT replay_of FROM job_links JOIN jobs ON jobs.seq = job_links.job"
+        "  WHERE replay_of IS NOT NULL AND state NOT IN (" FOR_GOOD ")) ORDER BY ended LIMIT 1";
 
     return store_id(s, SQL, "i", (int64_t)keep, ret_id, err);
 }
@@ -302,7 +313,7 @@ enum status store_job_caption(struct store *s, const char *id, const struct capt
     return store_end(
         s,
         st == ST_OK
-            ? store_write_caption(s, "captions", "job = (SELECT seq FROM jobs WHERE id = ?1)", id, c, err)
+            ? store_write_caption(s, "captions", "job = (SELECT seq FROM jobs WHERE id = $1)", id, c, err)
             : st,
         err);
 }
@@ -313,7 +324,7 @@ enum status store_job_look(struct store *s, const char *id, enum job_state *ret_
                            struct error *err)
 {
     struct cells cells = CELLS_INIT;
-    enum status st = store_query(s, &cells, err, "SELECT state, record FROM jobs WHERE id = ?", "t", id);
+    enum status st = store_query(s, &cells, err, "SELECT state, record FROM jobs WHERE id = $1", "t", id);
 
     json_watch();
     if (st == ST_OK && cells.n_rows == 0)
@@ -454,26 +465,26 @@ enum status store_job_get(struct store *s, const char *id, json_t **ret_job, str
 {
     return store_find(s,
                       "SELECT " JOB_COLUMNS
-                      ", record, config FROM jobs LEFT JOIN captions ON captions.job = seq WHERE id = ?",
+                      ", record, config FROM jobs LEFT JOIN captions ON captions.job = seq WHERE id = $1",
                       id, &JOB, ret_job, err);
 }
 
-#define LISTED(where)                                                                                   \
-    "SELECT " JOB_COLUMNS ", summaries.record FROM jobs LEFT JOIN captions ON captions.job = seq"       \
-    " LEFT JOIN summaries ON summaries.job = seq WHERE seq < ?1" where " AND (?4 IS NULL OR type = ?4)" \
-    " AND (?5 IS NULL OR instr(lower(name), lower(?5)) OR instr(lower(captions.dataset), lower(?5))"    \
-    "  OR instr(id, lower(?5)) = 1) ORDER BY seq DESC LIMIT ?2"
+#define LISTED(where)                                                                                    \
+    "SELECT " JOB_COLUMNS ", summaries.record FROM jobs LEFT JOIN captions ON captions.job = seq"        \
+    " LEFT JOIN summaries ON summaries.job = seq WHERE seq < $1" where " AND ($4 IS NULL OR type = $4)"  \
+    " AND ($5 IS NULL OR " TEXT_IS_IN("name") " OR " TEXT_IS_IN("captions.dataset") "  OR " TEXT_BEGINS( \
+        "id") ") ORDER BY seq DESC LIMIT $2"
 
 enum status store_jobs(struct store *s, const struct page *page, json_t **ret_jobs, int64_t *ret_next,
                        struct error *err)
 {
-    return store_list(s, page, page->state ? LISTED(" AND state = ?3") : LISTED(" AND ?3 IS NULL"), &JOB,
+    return store_list(s, page, page->state ? LISTED(" AND state = $3") : LISTED(" AND $3 IS NULL"), &JOB,
                       ret_jobs, ret_next, err);
 }
 
 enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum job_state state;
     enum status st;
 
@@ -482,8 +493,8 @@ enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_STATES], s
     stmt = store_prepare(s, err, "SELECT state, count(*) FROM jobs GROUP BY state", "");
     while ((st = store_row(s, stmt, err)) == ST_OK)
         if (job_state_parse(store_column(stmt, 0), &state))
-            ret_counts[state] = (size_t)sqlite3_column_int64(stmt, 1);
-    sqlite3_finalize(stmt);
+            ret_counts[state] = (size_t)store_number(stmt, 1);
+    store_done(stmt);
     pthread_mutex_unlock(&s->lock);
     return st == ST_NOTFOUND ? ST_OK : st;
 }

@@ -6,23 +6,27 @@
 #include <stdlib.h>
 
 /* Numbers are 1, 2, 3 …: nothing is ever taken out of the middle. */
-#define TELL(data) \
-    "INSERT INTO events SELECT ?1, ifnull(max(seq), 0) + 1, ?2, " data " FROM events WHERE job = ?1"
+static const char TELL[] = "INSERT INTO events(job, seq, name, data)"
+                           " SELECT $1, coalesce(max(seq), 0) + 1, $2, $3 FROM events WHERE job = $1";
 
 enum status store_tell(struct store *s, const char *id, const char *name, const char *data, struct error *err)
 {
     s->told = true;
-    return store_finish(s, store_prepare(s, err, TELL("?3"), "ttt", id, name, data), err);
+    return store_finish(s, store_prepare(s, err, TELL, "ttt", id, name, data), err);
+}
+
+void state_event_data(enum job_state state, const char *at, char ret[STATE_EVENT_SIZE])
+{
+    snprintf(ret, STATE_EVENT_SIZE, "{\"state\":\"%s\",\"at\":\"%s\"}", job_state_name(state), at);
 }
 
 enum status store_tell_state(struct store *s, const char *id, enum job_state state, const char *at,
                              struct error *err)
 {
-    s->told = true;
-    return store_finish(s,
-                        store_prepare(s, err, TELL("json_object('state', ?3, 'at', ?4)"), "tttt", id, "state",
-                                      job_state_name(state), at),
-                        err);
+    char data[STATE_EVENT_SIZE];
+
+    state_event_data(state, at, data);
+    return store_tell(s, id, "state", data, err);
 }
 
 uint64_t store_journal_changes(struct store *s)
@@ -80,8 +84,8 @@ enum status store_job_events(struct store *s, const char *id, int64_t after, siz
     json_t *events = json_array();
     enum status st = events ? store_query(s, &cells, err,
                                           "SELECT e.seq, e.name, e.data FROM jobs LEFT JOIN events e"
-                                          " ON e.job = jobs.id AND e.seq > ?2"
-                                          " WHERE jobs.id = ?1 ORDER BY e.seq LIMIT ?3",
+                                          " ON e.job = jobs.id AND e.seq > $2"
+                                          " WHERE jobs.id = $1 ORDER BY e.seq LIMIT $3",
                                           "tii", id, after, (int64_t)limit)
                             : error_nomem(err);
 

@@ -36,10 +36,12 @@ enum status store_model_add(struct store *s, const char *id, const json_t *card,
     if (st == ST_OK) {
         st = store_finish(
             s,
-            store_prepare(s, err,
-                          "INSERT INTO models(id, created_at, card, name) VALUES(?1, ?2, ?3,"
-                          " (SELECT captions.name FROM captions JOIN jobs ON seq = job WHERE jobs.id = ?4))",
-                          "tttt", id, clock_utc(now), text, json_string_value(json_object_get(card, "job"))),
+            store_prepare(
+                s, err,
+                "INSERT INTO models(id, created_at, card, job, imported, name) VALUES($1, $2, $3, $4, $5,"
+                " (SELECT captions.name FROM captions JOIN jobs ON seq = job WHERE jobs.id = $4))",
+                "tttti", id, clock_utc(now), text, json_string_value(json_object_get(card, "job")),
+                (int64_t)!json_is_false(json_object_get(card, "imported"))),
             err);
         st = store_end(s, st, err);
     }
@@ -84,7 +86,7 @@ enum status store_model_get(struct store *s, const char *id, json_t **ret_card, 
 {
     static const struct kind MODEL = { "model", "card", card_row };
 
-    return store_find(s, "SELECT card, name, note, own_thresholds FROM models WHERE id = ?", id, &MODEL,
+    return store_find(s, "SELECT card, name, note, own_thresholds FROM models WHERE id = $1", id, &MODEL,
                       ret_card, err);
 }
 
@@ -93,55 +95,56 @@ enum status store_models(struct store *s, const struct page *page, json_t **ret_
 {
     static const struct kind MODEL = { "model", "card", card_listed };
 
-    return store_list(s, page,
-                      "SELECT seq, card, id, name, note, own_thresholds FROM models WHERE seq < ?1 AND ?3 IS "
-                      "NULL AND ?4 IS NULL"
-                      " AND (?5 IS NULL OR instr(lower(name), lower(?5)) OR instr(id, lower(?5)) = 1)"
-                      " ORDER BY seq DESC LIMIT ?2",
-                      &MODEL, ret_cards, ret_next, err);
+    return store_list(
+        s, page,
+        "SELECT seq, card, id, name, note, own_thresholds FROM models WHERE seq < $1 AND $3 IS "
+        "NULL AND $4 IS NULL"
+        " AND ($5 IS NULL OR " TEXT_IS_IN("name") " OR " TEXT_BEGINS("id") ")"
+                                                                           " ORDER BY seq DESC LIMIT $2",
+        &MODEL, ret_cards, ret_next, err);
 }
 
 enum status store_model_change(struct store *s, const char *id, const struct caption *c,
                                const char *own_thresholds, struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    stmt = store_prepare(s, err, "SELECT 1 FROM models WHERE id = ?", "t", id);
+    stmt = store_prepare(s, err, "SELECT 1 FROM models WHERE id = $1", "t", id);
     st = store_row(s, stmt, err);
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no model '%s'", id);
     if (st == ST_OK)
-        st = store_write_caption(s, "models", "id = ?1", id, c, err);
+        st = store_write_caption(s, "models", "id = $1", id, c, err);
     if (st == ST_OK && own_thresholds)
         st = store_finish(s,
                           store_prepare(s, err,
-                                        "UPDATE models SET own_thresholds = nullif(?2, '') WHERE id = ?1",
+                                        "UPDATE models SET own_thresholds = nullif($2, '') WHERE id = $1",
                                         "tt", id, own_thresholds),
                           err);
     return store_end(s, st, err);
 }
 
+/* No two engines write what is true or false alike. */
+#define ONE_IF(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
+#define IS_ACTIVE         "EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
+
 enum status store_activate(struct store *s, const char *id, struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     bool active = false;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    stmt = store_prepare(
-        s, err,
-        "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
-        " FROM models WHERE id = ?",
-        "t", id);
+    stmt = store_prepare(s, err, "SELECT " ONE_IF(IS_ACTIVE) " FROM models WHERE id = $1", "t", id);
     st = store_row(s, stmt, err);
     if (st == ST_OK)
-        active = sqlite3_column_int(stmt, 0);
-    sqlite3_finalize(stmt);
+        active = store_number(stmt, 0) != 0;
+    store_done(stmt);
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no model '%s'", id);
     if (st == ST_OK)
@@ -149,16 +152,18 @@ enum status store_activate(struct store *s, const char *id, struct error *err)
             s,
             store_prepare(
                 s, err,
-                "INSERT OR REPLACE INTO settings(name, value)"
-                " SELECT 'previous_model', value FROM settings WHERE name = 'active_model' AND value <> ?",
+                "INSERT INTO settings(name, value)"
+                " SELECT 'previous_model', value FROM settings WHERE name = 'active_model' AND value <> $1"
+                " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
                 "t", id),
             err);
     if (st == ST_OK)
-        st = store_finish(
-            s,
-            store_prepare(s, err, "INSERT OR REPLACE INTO settings(name, value) VALUES('active_model', ?)",
-                          "t", id),
-            err);
+        st = store_finish(s,
+                          store_prepare(s, err,
+                                        "INSERT INTO settings(name, value) VALUES('active_model', $1)"
+                                        " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+                                        "t", id),
+                          err);
     if (st == ST_OK && !active)
         st = store_note_activated(s, id, err);
     return store_end(s, st, err);
@@ -175,44 +180,42 @@ enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *
 }
 
 /* A job that is to run, or to go on, and starts from the model or scores with it. */
-#define NEEDED_BY_A_JOB                                                              \
-    "EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'interrupted')" \
-    " AND models.id IN (" CONFIG_SAYS("init") ", " CONFIG_SAYS("model") "))"
+#define NEEDED_BY_A_JOB                                               \
+    "EXISTS (SELECT 1 FROM jobs JOIN job_links l ON l.job = jobs.seq" \
+    " WHERE state IN ('queued', 'running', 'interrupted') AND models.id IN (l.init, l.model))"
 
 /* It is in the shadow, or a canary. */
-#define IN_A_TRIAL                                                      \
-    "EXISTS (SELECT 1 FROM settings WHERE name IN ('shadow', 'canary')" \
-    " AND iif(json_valid(value), json_extract(value, '$.model'), NULL) = models.id)"
+#define IN_A_TRIAL \
+    "EXISTS (SELECT 1 FROM settings WHERE name IN ('shadow', 'canary') AND settings.model = models.id)"
 
 enum status store_model_delete(struct store *s, const char *id, struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    stmt = store_prepare(
-        s, err,
-        "SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id),"
-        " " NEEDED_BY_A_JOB ", " IN_A_TRIAL " FROM models WHERE id = ?",
-        "t", id);
+    stmt = store_prepare(s, err,
+                         "SELECT " ONE_IF(IS_ACTIVE) ", " ONE_IF(NEEDED_BY_A_JOB) ", " ONE_IF(
+                             IN_A_TRIAL) " FROM models WHERE id = $1",
+                         "t", id);
     st = store_row(s, stmt, err);
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no model '%s'", id);
-    if (st == ST_OK && sqlite3_column_int(stmt, 0))
+    if (st == ST_OK && store_number(stmt, 0))
         st = error_set(err, ST_CONFLICT, "the model is active: activate another one first");
-    else if (st == ST_OK && sqlite3_column_int(stmt, 1))
+    else if (st == ST_OK && store_number(stmt, 1))
         st = error_set(err, ST_CONFLICT,
                        "a job that is to run, or may be resumed, starts from the model, or scores with it");
-    else if (st == ST_OK && sqlite3_column_int(stmt, 2))
+    else if (st == ST_OK && store_number(stmt, 2))
         st = error_set(err, ST_CONFLICT, "the model is in the shadow, or a canary: end that first");
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     if (st == ST_OK)
-        st = store_finish(s, store_prepare(s, err, "DELETE FROM models WHERE id = ?", "t", id), err);
+        st = store_finish(s, store_prepare(s, err, "DELETE FROM models WHERE id = $1", "t", id), err);
     if (st == ST_OK) /* there is nothing to go back to any more */
         st = store_finish(s,
                           store_prepare(s, err,
-                                        "DELETE FROM settings WHERE name = 'previous_model' AND value = ?",
+                                        "DELETE FROM settings WHERE name = 'previous_model' AND value = $1",
                                         "t", id),
                           err);
     return store_end(s, st, err);
@@ -221,10 +224,9 @@ enum status store_model_delete(struct store *s, const char *id, struct error *er
 enum status store_model_surplus(struct store *s, size_t keep, char ret_id[ID_SIZE], struct error *err)
 {
     static const char SQL[] =
-        "SELECT id FROM (SELECT id, seq FROM models"
-        " WHERE iif(json_valid(card), json_extract(card, '$.imported') = 0, FALSE)"
-        " ORDER BY seq DESC LIMIT -1 OFFSET ?) AS models"
-        " WHERE id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
+        "SELECT id FROM (SELECT id, seq, row_number() OVER (ORDER BY seq DESC) AS place FROM models"
+        "  WHERE imported = 0) AS models WHERE place > $1"
+        " AND id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
         " AND NOT " NEEDED_BY_A_JOB " AND NOT " IN_A_TRIAL " ORDER BY seq LIMIT 1";
 
     return store_id(s, SQL, "i", (int64_t)keep, ret_id, err);

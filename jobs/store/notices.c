@@ -7,78 +7,75 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of (url, body); without a url, for the operator's receiver. */
-#define NOTICE_INSERT \
-    "INSERT INTO notices(id, due, url, body) SELECT 'msg_' || lower(hex(randomblob(16))), 0, "
-#define WEBHOOK CONFIG_SAYS("webhook")
-#define JOB_BODY                                                                           \
-    "json_object('type', 'job.' || state, 'timestamp', coalesce(finished_at, created_at)," \
-    " 'data', json_object('id', id, 'state', state))"
+/* Rows of (url, body) for the jobs, or the model, of the clause behind it; without a url, for the operator's receiver. Ids, states
+ * and times need no escape in JSON. */
+#define NOTICE_INSERT "INSERT INTO notices(id, due, url, body) SELECT 'msg_' || %s, 0, "
+#define JOB_BODY                                                                                   \
+    "'{\"type\":\"job.' || state || '\",\"timestamp\":\"' || coalesce(finished_at, created_at) ||" \
+    " '\",\"data\":{\"id\":\"' || id || '\",\"state\":\"' || state || '\"}}' FROM jobs"            \
+    " LEFT JOIN job_links ON job_links.job = seq WHERE "
+#define MODEL_BODY                                                                                  \
+    "'{\"type\":\"model.activated\",\"timestamp\":\"' || $1 || '\",\"data\":{\"id\":\"' || m.id ||" \
+    " '\",\"job\":' || coalesce('\"' || m.job || '\"', 'null') || '}}' FROM models m"               \
+    " LEFT JOIN jobs j ON j.id = m.job LEFT JOIN job_links l ON l.job = j.seq WHERE m.id = $2"
+
+/*   sql  has one place for how the engine draws an id, and one for `where` */
+static enum status note(struct store *s, const char *sql, const char *where, const char *a, const char *b,
+                        struct error *err)
+{
+    char text[1000];
+    enum status st;
+
+    snprintf(text, sizeof text, sql, s->db->engine->random_hex, where);
+    st = store_finish(s, store_prepare(s, err, text, "tt", a, b), err);
+    s->noted |= st == ST_OK && store_changes(s) > 0;
+    return st;
+}
 
 enum status store_note_ended(struct store *s, const char *where, const char *parameter, bool all,
                              struct error *err)
 {
-    static const char OWN[] =
-        NOTICE_INSERT WEBHOOK ", " JOB_BODY " FROM jobs WHERE " WEBHOOK " IS NOT NULL AND ";
-    static const char ALL[] = NOTICE_INSERT "NULL, " JOB_BODY " FROM jobs WHERE ";
-    char sql[800];
-    enum status st;
+    const enum status st =
+        note(s, NOTICE_INSERT "webhook, " JOB_BODY "webhook IS NOT NULL AND %s", where, parameter, NULL, err);
 
-    snprintf(sql, sizeof sql, "%s%s", OWN, where);
-    st = store_finish(s, store_prepare(s, err, sql, "t", parameter), err);
-    s->noted |= sqlite3_changes(s->db) > 0;
-    if (st == ST_OK && all) {
-        snprintf(sql, sizeof sql, "%s%s", ALL, where);
-        st = store_finish(s, store_prepare(s, err, sql, "t", parameter), err);
-        s->noted = true;
-    }
-    return st;
+    return st == ST_OK && all ? note(s, NOTICE_INSERT "NULL, " JOB_BODY "%s", where, parameter, NULL, err)
+                              : st;
 }
 
 enum status store_note_activated(struct store *s, const char *model, struct error *err)
 {
-    static const char BODY[] = "json_object('type', 'model.activated', 'timestamp', ?1, 'data',"
-                               " json_object('id', m.id, 'job', json_extract(m.card, '$.job')))";
-    char now[CLOCK_TEXT_SIZE], sql[800];
-    enum status st;
+    char now[CLOCK_TEXT_SIZE];
+    const enum status st = note(s, NOTICE_INSERT "l.webhook, " MODEL_BODY "%s", " AND l.webhook IS NOT NULL",
+                                clock_utc(now), model, err);
 
-    clock_utc(now);
-    snprintf(sql, sizeof sql,
-             NOTICE_INSERT WEBHOOK ", %s FROM models m"
-                                   " JOIN jobs j ON j.id = json_extract(m.card, '$.job')"
-                                   " WHERE m.id = ?2 AND " WEBHOOK " IS NOT NULL",
-             BODY);
-    st = store_finish(s, store_prepare(s, err, sql, "tt", now, model), err);
-    s->noted |= sqlite3_changes(s->db) > 0;
-    if (st == ST_OK && s->all_noted) {
-        snprintf(sql, sizeof sql, NOTICE_INSERT "NULL, %s FROM models m WHERE m.id = ?2", BODY);
-        st = store_finish(s, store_prepare(s, err, sql, "tt", now, model), err);
-        s->noted = true;
-    }
-    return st;
+    return st == ST_OK && s->all_noted ? note(s, NOTICE_INSERT "NULL, " MODEL_BODY "%s", "", now, model, err)
+                                       : st;
+}
+
+/* The notice of drift for the operator's receiver, as text; NULL: no memory. */
+static char *drift_body(const json_t *data)
+{
+    char now[CLOCK_TEXT_SIZE];
+    json_t *body =
+        json_pack("{s:s,s:s,s:O}", "type", "drift.raised", "timestamp", clock_utc(now), "data", data);
+    char *text = body ? json_text(body, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+
+    json_decref(body);
+    return text;
 }
 
 enum status store_note_drift(struct store *s, const json_t *data, struct error *err)
 {
-    char now[CLOCK_TEXT_SIZE], *text = json_text(data, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    enum status st = text ? store_begin(s, err) : error_nomem(err);
+    char *body = drift_body(data);
+    enum status st = body ? store_begin(s, err) : error_nomem(err);
 
-    if (st != ST_OK) {
-        free(text);
-        return st;
+    if (st == ST_OK) {
+        if (s->all_noted)
+            st = note(s, NOTICE_INSERT "NULL, $1 WHERE $2 IS NULL%s", "", body, NULL, err);
+        st = store_end(s, st, err);
     }
-    if (s->all_noted) {
-        st = store_finish(
-            s,
-            store_prepare(s, err,
-                          NOTICE_INSERT
-                          "NULL, json_object('type', 'drift.raised', 'timestamp', ?1, 'data', json(?2))",
-                          "tt", clock_utc(now), text),
-            err);
-        s->noted = true;
-    }
-    free(text);
-    return store_end(s, st, err);
+    free(body);
+    return st;
 }
 
 enum status store_notices_begin(struct store *s, bool all, void (*added)(void *arg), void *arg,
@@ -113,12 +110,12 @@ void notice_release(struct notice *n)
     *n = (struct notice){ 0 };
 }
 
-static enum status notice_row(struct store *s, sqlite3_stmt *stmt, struct notice *ret, struct error *err)
+static enum status notice_row(struct store *s, struct statement *stmt, struct notice *ret, struct error *err)
 {
     const char *id = store_column(stmt, 1), *url = store_column(stmt, 2), *body = store_column(stmt, 3);
-    struct notice n = { .seq = sqlite3_column_int64(stmt, 0),
-                        .tries = sqlite3_column_int64(stmt, 4),
-                        .due = sqlite3_column_int64(stmt, 5) };
+    struct notice n = { .seq = store_number(stmt, 0),
+                        .tries = store_number(stmt, 4),
+                        .due = store_number(stmt, 5) };
 
     if (!id || !body)
         return store_broken(s, err, "notice");
@@ -136,9 +133,9 @@ static enum status notice_row(struct store *s, sqlite3_stmt *stmt, struct notice
 enum status store_notice_first(struct store *s, int64_t now, struct notice *ret, struct error *err)
 {
     static const char SQL[] =
-        "SELECT seq, id, url, body, tries, iif(since > ?, 0, due) AS when_due FROM notices"
+        "SELECT seq, id, url, body, tries, CASE WHEN since > $1 THEN 0 ELSE due END AS when_due FROM notices"
         " ORDER BY when_due, seq LIMIT 1";
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st;
 
     pthread_mutex_lock(&s->lock);
@@ -146,7 +143,7 @@ enum status store_notice_first(struct store *s, int64_t now, struct notice *ret,
     st = store_row(s, stmt, err);
     if (st == ST_OK)
         st = notice_row(s, stmt, ret, err);
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
@@ -158,7 +155,7 @@ enum status store_notice_done(struct store *s, int64_t seq, struct error *err)
     return st == ST_OK
                ? store_end(s,
                            store_finish(
-                               s, store_prepare(s, err, "DELETE FROM notices WHERE seq = ?", "i", seq), err),
+                               s, store_prepare(s, err, "DELETE FROM notices WHERE seq = $1", "i", seq), err),
                            err)
                : st;
 }
@@ -166,7 +163,7 @@ enum status store_notice_done(struct store *s, int64_t seq, struct error *err)
 enum status store_notice_again(struct store *s, int64_t seq, int64_t now, int64_t pause, struct error *err)
 {
     static const char SQL[] =
-        "UPDATE notices SET tries = tries + 1, since = ?2, due = ?2 + ?3 WHERE seq = ?1";
+        "UPDATE notices SET tries = tries + 1, since = $2, due = $2 + $3 WHERE seq = $1";
     const enum status st = store_begin(s, err);
 
     return st == ST_OK

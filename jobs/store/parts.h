@@ -1,21 +1,25 @@
-/* jobs/store/parts.h - what the files behind cxrd/store.h share: store.c opens it, sql.c speaks to SQLite, rows.c reads from it,
- * jobs.c keeps the jobs, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c what is
- * to be told to others, scores.c the scores of predictions, feedback.c what readers say of them, forgotten.c who is to be left
- * out. Nobody else speaks SQL. */
+/* jobs/store/parts.h - what the files behind cxrd/store.h share: store.c opens it, sql.c has statements and transactions, rows.c
+ * reads rows, jobs.c keeps the jobs, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c
+ * what is to be told to others, scores.c the scores of predictions, feedback.c what readers say of them, forgotten.c who is to be
+ * left out. Nobody else speaks SQL.
+ *
+ * SQL is written once for all engines (engine.h): parameters are $1, $2 …; an upsert is ON CONFLICT; what is asked of a configuration
+ * or a card has a column of its own, as no two engines read JSON alike. At any time one transaction that writes is open, whatever the
+ * engine and however many processes have the store open: what a transaction has read stays true until it ends. */
 #ifndef JOBS_STORE_PARTS_H
 #define JOBS_STORE_PARTS_H
 
 #include "cxrd/buf.h"
 #include "cxrd/store.h"
+#include "engine.h"
 
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 
 struct store {
     pthread_mutex_t lock; /* guards db, `told` and everything done with them */
-    sqlite3 *db;
+    struct database *db;
     bool told;                             /* the transaction that is open adds to a journal */
     bool noted;                            /* or to the notices */
     bool all_noted;                        /* the operator has a receiver for all of them */
@@ -26,23 +30,28 @@ struct store {
     void *added_arg;
 };
 
-/* What SQLite says of its last call, in a sentence: "cannot <what>". */
-enum status store_fail(struct store *s, struct error *err, const char *what);
-
 /* ---- statements: prepared, bound by type letters, stepped ---- */
 
-/* "t": text or NULL, "i": int64_t. Returns NULL and sets *err on failure, which the two below pass on. */
-sqlite3_stmt *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...);
-sqlite3_stmt *store_vprepare(struct store *s, struct error *err, const char *sql, const char *types,
-                             va_list ap);
+/* "t": text or NULL, "i": int64_t, "b": bytes and a size_t, which must outlive the statement. Returns NULL and sets *err on failure,
+ * which the two below pass on. */
+struct statement *store_prepare(struct store *s, struct error *err, const char *sql, const char *types, ...);
+struct statement *store_vprepare(struct store *s, struct error *err, const char *sql, const char *types,
+                                 va_list ap);
 
 /* Step a statement that returns no row, and finish it. */
-MUST_USE enum status store_finish(struct store *s, sqlite3_stmt *stmt, struct error *err);
+MUST_USE enum status store_finish(struct store *s, struct statement *stmt, struct error *err);
 
 /* Step to the one row of a query: ST_OK with a row to read, ST_NOTFOUND without one. */
-MUST_USE enum status store_row(struct store *s, sqlite3_stmt *stmt, struct error *err);
-const char *store_column(sqlite3_stmt *stmt, int i);
-json_t *store_json(sqlite3_stmt *stmt, int i); /* NULL: not JSON, or no memory */
+MUST_USE enum status store_row(struct store *s, struct statement *stmt, struct error *err);
+void store_done(struct statement *stmt); /* NULL is fine */
+
+/* The cells of that row, until the next step. */
+const char *store_column(struct statement *stmt, int i); /* NULL: null, or no text */
+int64_t store_number(struct statement *stmt, int i);     /* 0: null, or no number */
+json_t *store_json(struct statement *stmt, int i);       /* NULL: not JSON, or no memory */
+
+/* How many rows the statement that was finished last has changed. */
+int64_t store_changes(struct store *s);
 
 /* The number that a query without parameters finds. */
 MUST_USE enum status store_integer(struct store *s, const char *sql, int64_t *ret, struct error *err);
@@ -90,14 +99,15 @@ MUST_USE enum status store_id(struct store *s, const char *sql, const char *type
                               char ret_id[ID_SIZE], struct error *err);
 
 /* A page of a list. What `row` makes null of is left out. Takes the lock, for each of its rows a moment.
- *   sql  finds rows of ever smaller seq, their first column: below ?1, at most ?2 of them; of the page's state ?3, type ?4 and
- *        text ?5, which are NULL where it has none, and all of which it must name */
+ *   sql  finds rows of ever smaller seq, their first column: below $1, at most $2 of them; of the page's state $3, type $4 and
+ *        text $5, which are NULL where it has none, and all of which it must name */
 MUST_USE enum status store_list(struct store *s, const struct page *page, const char *sql,
                                 const struct kind *kind, json_t **ret_items, int64_t *ret_next,
                                 struct error *err);
 
-/* A member of a job's configuration, in SQL; NULL where it cannot be read, so that one such job fails no query for all. */
-#define CONFIG_SAYS(name) "iif(json_valid(config), json_extract(config, '$." name "'), NULL)"
+/* Whether a page's text is in a column, in small letters or capitals, or a column begins so; null where it is null. */
+#define TEXT_IS_IN(column)  "replace(lower(" column "), lower($5), '') <> lower(" column ")"
+#define TEXT_BEGINS(column) "substr(" column ", 1, length($5)) = lower($5)"
 
 /* ---- transactions: begin takes the lock, end gives it back ---- */
 MUST_USE enum status store_begin(struct store *s, struct error *err);
@@ -127,7 +137,10 @@ MUST_USE enum status store_tell(struct store *s, const char *id, const char *nam
 MUST_USE enum status store_tell_state(struct store *s, const char *id, enum job_state state, const char *at,
                                       struct error *err);
 
-/* ---- inside a transaction: what is called so: a row of captions or models, found by ?1 ---- */
+enum { STATE_EVENT_SIZE = 80 };
+void state_event_data(enum job_state state, const char *at, char ret[STATE_EVENT_SIZE]); /* as JSON */
+
+/* ---- inside a transaction: what is called so: a row of captions or models, found by $1 ---- */
 MUST_USE enum status store_write_caption(struct store *s, const char *table, const char *where,
                                          const char *id, const struct caption *c, struct error *err);
 

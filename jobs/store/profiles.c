@@ -9,14 +9,14 @@
 enum status store_profile_add(struct store *s, const struct new_profile *p, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    stmt = store_prepare(s, err, "SELECT 1 FROM models WHERE id = ?", "t", p->model);
+    stmt = store_prepare(s, err, "SELECT 1 FROM models WHERE id = $1", "t", p->model);
     st = store_row(s, stmt, err);
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no model '%s'", p->model);
     if (st == ST_OK)
@@ -24,7 +24,7 @@ enum status store_profile_add(struct store *s, const struct new_profile *p, stru
             s,
             store_prepare(s, err,
                           "INSERT INTO profiles(id, model, created_at, name, document, signature)"
-                          " VALUES(?, ?, ?, ?, ?, ?)",
+                          " VALUES($1, $2, $3, $4, $5, $6)",
                           "tttttt", p->id, p->model, clock_utc(now), p->name, p->document, p->signature),
             err);
     return store_end(s, st, err);
@@ -33,7 +33,7 @@ enum status store_profile_add(struct store *s, const struct new_profile *p, stru
 /* Behind the row's number: id, model, created_at, name, document, signature, active. */
 #define COLUMNS                                                  \
     "id, profiles.model, created_at, name, document, signature," \
-    " EXISTS (SELECT 1 FROM profile_choices c WHERE c.model = profiles.model AND c.active = profiles.id)"
+    " (SELECT count(*) FROM profile_choices c WHERE c.model = profiles.model AND c.active = profiles.id)"
 
 static json_t *text_or_null(const char *text) { return text ? json_string(text) : json_null(); }
 
@@ -64,7 +64,7 @@ enum status store_profile_get(struct store *s, const char *id, json_t **ret, str
 {
     static const struct kind PROFILE = { "profile", "profile", profile_row };
 
-    return store_find(s, "SELECT " COLUMNS " FROM profiles WHERE id = ?", id, &PROFILE, ret, err);
+    return store_find(s, "SELECT " COLUMNS " FROM profiles WHERE id = $1", id, &PROFILE, ret, err);
 }
 
 enum status store_profiles(struct store *s, const struct page *page, json_t **ret, int64_t *ret_next,
@@ -74,20 +74,20 @@ enum status store_profiles(struct store *s, const struct page *page, json_t **re
 
     return store_list(s, page,
                       "SELECT seq, " COLUMNS " FROM profiles"
-                      " WHERE seq < ?1 AND ?3 IS NULL AND ?4 IS NULL AND profiles.model = ?5"
-                      " ORDER BY seq DESC LIMIT ?2",
+                      " WHERE seq < $1 AND $3 IS NULL AND $4 IS NULL AND profiles.model = $5"
+                      " ORDER BY seq DESC LIMIT $2",
                       &PROFILE, ret, ret_next, err);
 }
 
 /* Inside a transaction: the model of a profile. */
 static enum status model_of(struct store *s, const char *id, char ret_model[ID_SIZE], struct error *err)
 {
-    sqlite3_stmt *stmt = store_prepare(s, err, "SELECT model FROM profiles WHERE id = ?", "t", id);
+    struct statement *stmt = store_prepare(s, err, "SELECT model FROM profiles WHERE id = $1", "t", id);
     enum status st = store_row(s, stmt, err);
 
     if (st == ST_OK)
         snprintf(ret_model, ID_SIZE, "%s", store_column(stmt, 0));
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     if (st == ST_NOTFOUND)
         error_set(err, st, "there is no profile '%s'", id);
     return st;
@@ -96,8 +96,9 @@ static enum status model_of(struct store *s, const char *id, char ret_model[ID_S
 enum status store_profile_activate(struct store *s, const char *id, struct error *err)
 {
     static const char SQL[] =
-        "INSERT INTO profile_choices(model, active) VALUES(?1, ?2) ON CONFLICT(model) DO UPDATE"
-        " SET previous = active, active = ?2 WHERE active IS NOT ?2";
+        "INSERT INTO profile_choices(model, active) VALUES($1, $2) ON CONFLICT(model) DO UPDATE"
+        " SET previous = profile_choices.active, active = $2 WHERE profile_choices.active IS DISTINCT FROM "
+        "$2";
     char model[ID_SIZE];
     enum status st = store_begin(s, err);
 
@@ -112,7 +113,7 @@ enum status store_profile_activate(struct store *s, const char *id, struct error
 enum status store_profile_deactivate(struct store *s, const char *id, struct error *err)
 {
     static const char SQL[] =
-        "UPDATE profile_choices SET previous = active, active = NULL WHERE model = ?1 AND active = ?2";
+        "UPDATE profile_choices SET previous = active, active = NULL WHERE model = $1 AND active = $2";
     char model[ID_SIZE];
     enum status st = store_begin(s, err);
 
@@ -121,7 +122,7 @@ enum status store_profile_deactivate(struct store *s, const char *id, struct err
     st = model_of(s, id, model, err);
     if (st == ST_OK)
         st = store_finish(s, store_prepare(s, err, SQL, "tt", model, id), err);
-    if (st == ST_OK && sqlite3_changes(s->db) == 0)
+    if (st == ST_OK && store_changes(s) == 0)
         st = error_set(err, ST_CONFLICT, "the profile is not active");
     return store_end(s, st, err);
 }
@@ -129,7 +130,7 @@ enum status store_profile_deactivate(struct store *s, const char *id, struct err
 enum status store_profile_rollback(struct store *s, const char *model, char ret_id[ID_SIZE],
                                    struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
@@ -137,24 +138,24 @@ enum status store_profile_rollback(struct store *s, const char *model, char ret_
     st = store_finish(
         s,
         store_prepare(s, err,
-                      "UPDATE profile_choices SET previous = active, active = previous WHERE model = ?", "t",
+                      "UPDATE profile_choices SET previous = active, active = previous WHERE model = $1", "t",
                       model),
         err);
-    if (st == ST_OK && sqlite3_changes(s->db) == 0)
+    if (st == ST_OK && store_changes(s) == 0)
         st = error_set(err, ST_CONFLICT, "the model never had an active profile");
     if (st == ST_OK) {
-        stmt = store_prepare(s, err, "SELECT ifnull(active, '') FROM profile_choices WHERE model = ?", "t",
+        stmt = store_prepare(s, err, "SELECT coalesce(active, '') FROM profile_choices WHERE model = $1", "t",
                              model);
         st = store_row(s, stmt, err);
         snprintf(ret_id, ID_SIZE, "%s", st == ST_OK ? store_column(stmt, 0) : "");
-        sqlite3_finalize(stmt);
+        store_done(stmt);
     }
     return store_end(s, st, err);
 }
 
 enum status store_profile_delete(struct store *s, const char *id, struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     char model[ID_SIZE];
     enum status st = store_begin(s, err);
 
@@ -162,16 +163,16 @@ enum status store_profile_delete(struct store *s, const char *id, struct error *
         return st;
     st = model_of(s, id, model, err);
     if (st == ST_OK) {
-        stmt = store_prepare(s, err, "SELECT 1 FROM profile_choices WHERE active = ?", "t", id);
+        stmt = store_prepare(s, err, "SELECT 1 FROM profile_choices WHERE active = $1", "t", id);
         st = store_row(s, stmt, err);
-        sqlite3_finalize(stmt);
+        store_done(stmt);
         if (st == ST_OK)
             st = error_set(err, ST_CONFLICT, "the profile is active: deactivate it, or activate another one");
         else if (st == ST_NOTFOUND)
             st = ST_OK;
     }
     if (st == ST_OK)
-        st = store_finish(s, store_prepare(s, err, "DELETE FROM profiles WHERE id = ?", "t", id), err);
+        st = store_finish(s, store_prepare(s, err, "DELETE FROM profiles WHERE id = $1", "t", id), err);
     return store_end(s, st, err);
 }
 

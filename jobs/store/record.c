@@ -8,7 +8,7 @@
 
 enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state, struct error *err)
 {
-    sqlite3_stmt *stmt = store_prepare(s, err, "SELECT state FROM jobs WHERE id = ?", "t", id);
+    struct statement *stmt = store_prepare(s, err, "SELECT state FROM jobs WHERE id = $1", "t", id);
     enum status st = store_row(s, stmt, err);
 
     if (st == ST_NOTFOUND)
@@ -21,7 +21,7 @@ enum status store_job_state(struct store *s, const char *id, enum job_state *ret
         else if (!job_state_parse(name, ret_state))
             *ret_state = JOB_FAILED; /* as it is told: it can be deleted, and no more */
     }
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     return st;
 }
 
@@ -78,12 +78,12 @@ void record_texts_release(struct record_texts *t)
 enum status store_write_caption(struct store *s, const char *table, const char *where, const char *id,
                                 const struct caption *c, struct error *err)
 {
-    char sql[200];
+    char sql[240];
 
-    snprintf(
-        sql, sizeof sql,
-        "UPDATE %s SET name = iif(?2, nullif(?3, ''), name), note = iif(?4, nullif(?5, ''), note) WHERE %s",
-        table, where);
+    snprintf(sql, sizeof sql,
+             "UPDATE %s SET name = CASE WHEN $2 <> 0 THEN nullif($3, '') ELSE name END,"
+             " note = CASE WHEN $4 <> 0 THEN nullif($5, '') ELSE note END WHERE %s",
+             table, where);
     return store_finish(
         s,
         store_prepare(s, err, sql, "titit", id, (int64_t)c->has_name, c->name, (int64_t)c->has_note, c->note),
@@ -98,12 +98,14 @@ enum status store_write_record(struct store *s, const char *id, const struct rec
     if (!record->whole)
         return ST_OK;
     st = store_finish(
-        s, store_prepare(s, err, "UPDATE jobs SET record = ? WHERE id = ?", "tt", record->whole, id), err);
+        s, store_prepare(s, err, "UPDATE jobs SET record = $1 WHERE id = $2", "tt", record->whole, id), err);
     if (st != ST_OK)
         return st;
     return store_finish(
         s,
-        store_prepare(s, err, "INSERT OR REPLACE INTO summaries SELECT seq, ?1 FROM jobs WHERE id = ?2", "tt",
-                      record->summary, id),
+        store_prepare(s, err,
+                      "INSERT INTO summaries(job, record) SELECT seq, $1 FROM jobs WHERE id = $2"
+                      " ON CONFLICT(job) DO UPDATE SET record = excluded.record",
+                      "tt", record->summary, id),
         err);
 }

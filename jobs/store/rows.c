@@ -16,9 +16,9 @@ void cells_release(struct cells *r)
     buf_release(&r->at);
 }
 
-static void copy_cell(sqlite3_stmt *stmt, int column, struct cells *r)
+static void copy_cell(struct statement *stmt, int column, struct cells *r)
 {
-    const bool null = sqlite3_column_type(stmt, column) == SQLITE_NULL;
+    const bool null = stmt->db->engine->is_null(stmt, column);
     const char *text = null ? "" : store_column(stmt, column);
     const size_t at = null ? NO_CELL : r->text.len;
 
@@ -30,11 +30,11 @@ static void copy_cell(sqlite3_stmt *stmt, int column, struct cells *r)
 }
 
 /* With the lock held. */
-static enum status copy_rows(struct store *s, sqlite3_stmt *stmt, struct cells *r, struct error *err)
+static enum status copy_rows(struct store *s, struct statement *stmt, struct cells *r, struct error *err)
 {
     enum status st;
 
-    r->n_columns = stmt ? (size_t)sqlite3_column_count(stmt) : 0;
+    r->n_columns = stmt ? stmt->db->engine->columns(stmt) : 0;
     while ((st = store_row(s, stmt, err)) == ST_OK) {
         for (int i = 0; i < (int)r->n_columns; i++)
             copy_cell(stmt, i, r);
@@ -48,7 +48,7 @@ static enum status copy_rows(struct store *s, sqlite3_stmt *stmt, struct cells *
 enum status store_query(struct store *s, struct cells *ret, struct error *err, const char *sql,
                         const char *types, ...)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st;
     va_list ap;
 
@@ -57,7 +57,7 @@ enum status store_query(struct store *s, struct cells *ret, struct error *err, c
     stmt = store_vprepare(s, err, sql, types, ap);
     va_end(ap);
     st = copy_rows(s, stmt, ret, err);
-    sqlite3_finalize(stmt);
+    store_done(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
@@ -121,9 +121,10 @@ static enum status list_fill(struct store *s, const struct page *page, const cha
 {
     const size_t room = page->limit - json_array_size(items);
     struct cells cells = CELLS_INIT;
-    enum status st =
-        store_query(s, &cells, err, sql, "iittt", *before, (int64_t)room + 1, page->state, page->type,
-                    page->text); /* one more than there is room for tells of a next page */
+    enum status st = store_query(
+        s, &cells, err, sql, "iittt", *before, (int64_t)room + 1, page->state, page->type,
+        page->text && page->text[0] ? page->text
+                                    : NULL); /* one more than there is room for tells of a next page */
 
     for (size_t i = 0; i < cells.n_rows && i < room && st == ST_OK; i++) {
         json_t *item;

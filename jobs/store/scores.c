@@ -13,45 +13,38 @@ static enum status write_labels(struct store *s, const char *model, const struct
 
     return store_finish(s,
                         store_prepare(s, err,
-                                      "INSERT OR IGNORE INTO scored_models(model, labels) VALUES(?, ?)", "tt",
-                                      model, labels_text(labels, text)),
+                                      "INSERT INTO scored_models(model, labels) VALUES($1, $2)"
+                                      " ON CONFLICT(model) DO NOTHING",
+                                      "tt", model, labels_text(labels, text)),
                         err);
-}
-
-/* ?1.. are bound; the scores become ?`at`. */
-static enum status write_scores(struct store *s, sqlite3_stmt *stmt, int at, const struct kept_scores *row,
-                                struct error *err)
-{
-    if (stmt && sqlite3_bind_blob(stmt, at, row->probability, (int)(row->n * sizeof *row->probability),
-                                  SQLITE_STATIC) != SQLITE_OK) {
-        sqlite3_finalize(stmt);
-        return store_fail(s, err, "write");
-    }
-    return store_finish(s, stmt, err);
 }
 
 static enum status write_answer(struct store *s, const struct kept_scores *row, int64_t until,
                                 struct error *err)
 {
-    return write_scores(
+    return store_finish(
         s,
         store_prepare(s, err,
                       "INSERT INTO scored(id, model, operating, at, until, patient, known, positive, scores)"
-                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                      "tttiiiii", row->id, row->model, row->operating, row->at, until, (int64_t)row->patient,
-                      (int64_t)row->known, (int64_t)row->positive),
-        9, row, err);
+                      " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                      "tttiiiiib", row->id, row->model, row->operating, row->at, until, (int64_t)row->patient,
+                      (int64_t)row->known, (int64_t)row->positive, row->probability,
+                      row->n * sizeof *row->probability),
+        err);
 }
 
 static enum status write_shadow(struct store *s, const struct kept_scores *row, struct error *err)
 {
-    return write_scores(
-        s,
-        store_prepare(s, err,
-                      "INSERT OR REPLACE INTO shadow_scores(prediction, model, known,"
-                      " positive, scores) SELECT seq, ?2, ?3, ?4, ?5 FROM scored WHERE id = ?1",
-                      "ttii", row->id, row->model, (int64_t)row->known, (int64_t)row->positive),
-        5, row, err);
+    return store_finish(s,
+                        store_prepare(s, err,
+                                      "INSERT INTO shadow_scores(prediction, model, known, positive, scores)"
+                                      " SELECT seq, $2, $3, $4, $5 FROM scored WHERE id = $1"
+                                      " ON CONFLICT(prediction, model) DO UPDATE SET known = excluded.known,"
+                                      " positive = excluded.positive, scores = excluded.scores",
+                                      "ttiib", row->id, row->model, (int64_t)row->known,
+                                      (int64_t)row->positive, row->probability,
+                                      row->n * sizeof *row->probability),
+                        err);
 }
 
 enum status store_scores_write(struct store *s, const struct kept_scores *rows,
@@ -76,13 +69,14 @@ enum status store_scores_sweep(struct store *s, int64_t now, size_t most, size_t
 
     if (st != ST_OK)
         return st;
-    st = store_finish(s,
-                      store_prepare(s, err,
-                                    "DELETE FROM scored WHERE seq IN (SELECT seq FROM scored WHERE until <= ?"
-                                    " ORDER BY until LIMIT ?)",
-                                    "ii", now, (int64_t)most),
-                      err);
-    *ret = st == ST_OK ? (size_t)sqlite3_changes(s->db) : 0;
+    st =
+        store_finish(s,
+                     store_prepare(s, err,
+                                   "DELETE FROM scored WHERE seq IN (SELECT seq FROM scored WHERE until <= $1"
+                                   " ORDER BY until LIMIT $2)",
+                                   "ii", now, (int64_t)most),
+                     err);
+    *ret = st == ST_OK ? (size_t)store_changes(s) : 0;
     if (st == ST_OK && *ret > 0)
         st = store_run(s,
                        "DELETE FROM scored_models WHERE NOT EXISTS (SELECT 1 FROM scored WHERE scored.model ="
@@ -97,20 +91,20 @@ enum status store_scores_sweep(struct store *s, int64_t now, size_t most, size_t
 
 enum status store_scores_count(struct store *s, struct scores_kept *ret, struct error *err)
 {
-    sqlite3_stmt *stmt;
+    struct statement *stmt;
     enum status st;
 
     pthread_mutex_lock(&s->lock);
-    stmt =
-        store_prepare(s, err,
-                      "SELECT (SELECT count(*) FROM scored), (SELECT count(DISTINCT prediction) FROM"
-                      " feedback), (SELECT count(*) FROM feedback), ifnull((SELECT min(at) FROM scored), 0)",
-                      "");
+    stmt = store_prepare(
+        s, err,
+        "SELECT (SELECT count(*) FROM scored), (SELECT count(DISTINCT prediction) FROM"
+        " feedback), (SELECT count(*) FROM feedback), coalesce((SELECT min(at) FROM scored), 0)",
+        "");
     st = store_row(s, stmt, err);
     if (st == ST_OK)
-        *ret = (struct scores_kept){ sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
-                                     sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3) };
-    sqlite3_finalize(stmt);
+        *ret = (struct scores_kept){ store_number(stmt, 0), store_number(stmt, 1), store_number(stmt, 2),
+                                     store_number(stmt, 3) };
+    store_done(stmt);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
@@ -121,7 +115,7 @@ enum status store_scores_span(struct store *s, int64_t *ret, struct error *err)
 
     pthread_mutex_lock(&s->lock);
     st = store_integer(
-        s, "SELECT ifnull((SELECT max(seq) FROM scored) - (SELECT min(seq) FROM scored) + 1, 0)", ret, err);
+        s, "SELECT coalesce((SELECT max(seq) FROM scored) - (SELECT min(seq) FROM scored) + 1, 0)", ret, err);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
@@ -145,7 +139,7 @@ static enum status find_text(struct store *s, const char *sql, const char *id, i
 enum status store_scores_labels(struct store *s, const char *model, struct labels *ret, struct error *err)
 {
     char text[LABELS_TEXT_SIZE];
-    enum status st = find_text(s, "SELECT labels FROM scored_models WHERE model = ?1 AND ?2 = 0", model, 0,
+    enum status st = find_text(s, "SELECT labels FROM scored_models WHERE model = $1 AND $2 = 0", model, 0,
                                text, sizeof text, err);
 
     if (st == ST_NOTFOUND)
@@ -158,7 +152,7 @@ enum status store_scores_labels(struct store *s, const char *model, struct label
 enum status store_scores_model(struct store *s, const char *id, int64_t now, char ret_model[ID_SIZE],
                                struct error *err)
 {
-    const enum status st = find_text(s, "SELECT model FROM scored WHERE id = ?1 AND until > ?2", id, now,
+    const enum status st = find_text(s, "SELECT model FROM scored WHERE id = $1 AND until > $2", id, now,
                                      ret_model, ID_SIZE, err);
 
     if (st == ST_NOTFOUND)

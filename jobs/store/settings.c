@@ -9,7 +9,7 @@
 enum status store_setting_get(struct store *s, const char *name, json_t **ret, struct error *err)
 {
     struct cells cells = CELLS_INIT;
-    enum status st = store_query(s, &cells, err, "SELECT value FROM settings WHERE name = ?", "t", name);
+    enum status st = store_query(s, &cells, err, "SELECT value FROM settings WHERE name = $1", "t", name);
 
     *ret = NULL;
     if (st == ST_OK && cells.n_rows > 0 && !(*ret = cells_json(&cells, 0, 0)))
@@ -21,6 +21,9 @@ enum status store_setting_get(struct store *s, const char *name, json_t **ret, s
 
 enum status store_setting_put(struct store *s, const char *name, const json_t *value, struct error *err)
 {
+    static const char UPSERT[] =
+        "INSERT INTO settings(name, value, model) VALUES($1, $2, $3)"
+        " ON CONFLICT(name) DO UPDATE SET value = excluded.value, model = excluded.model";
     char *text = value ? json_text(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     enum status st = value && !text ? error_nomem(err) : store_begin(s, err);
 
@@ -30,10 +33,10 @@ enum status store_setting_put(struct store *s, const char *name, const json_t *v
     }
     st = text
              ? store_finish(s,
-                            store_prepare(s, err, "INSERT OR REPLACE INTO settings(name, value) VALUES(?, ?)",
-                                          "tt", name, text),
+                            store_prepare(s, err, UPSERT, "ttt", name, text,
+                                          json_string_value(json_object_get(value, "model"))),
                             err)
-             : store_finish(s, store_prepare(s, err, "DELETE FROM settings WHERE name = ?", "t", name), err);
+             : store_finish(s, store_prepare(s, err, "DELETE FROM settings WHERE name = $1", "t", name), err);
     st = store_end(s, st, err);
     free(text);
     return st;

@@ -10,11 +10,12 @@ enum status store_model_sign(struct store *s, const char *id, const char *sha256
         return st;
     st = store_finish(s,
                       store_prepare(s, err,
-                                    "INSERT OR REPLACE INTO model_signatures(model, sha256, signature)"
-                                    " SELECT id, ?2, ?3 FROM models WHERE id = ?1",
+                                    "INSERT INTO model_signatures(model, sha256, signature)"
+                                    " SELECT id, $2, $3 FROM models WHERE id = $1 ON CONFLICT(model) DO"
+                                    " UPDATE SET sha256 = excluded.sha256, signature = excluded.signature",
                                     "ttt", id, sha256, signature),
                       err);
-    if (st == ST_OK && sqlite3_changes(s->db) == 0)
+    if (st == ST_OK && store_changes(s) == 0)
         st = error_set(err, ST_NOTFOUND, "there is no model '%s'", id);
     return store_end(s, st, err);
 }
@@ -28,6 +29,6 @@ enum status store_model_signature(struct store *s, const char *id, json_t **ret,
 {
     static const struct kind SIGNATURE = { "signature of a model", "signature", signature_row };
 
-    return store_find(s, "SELECT sha256, signature FROM model_signatures WHERE model = ?", id, &SIGNATURE,
+    return store_find(s, "SELECT sha256, signature FROM model_signatures WHERE model = $1", id, &SIGNATURE,
                       ret, err);
 }

@@ -41,12 +41,13 @@ class Storage(Case):
                 db.execute("INSERT INTO jobs(id, type, state, created_at, config, record) VALUES"
                            " (?, 'train', 'succeeded', '2026-01-01T00:00:00.000Z', ?, ?)",
                            (job_id(i), json.dumps({'dataset': 'tiny', 'epochs': 100}), json.dumps(record)))
-            for table in ('model_signatures', 'profile_choices', 'profiles', 'forgotten', 'feedback', 'shadow_scores', 'scored_models',
+            for table in ('job_links', 'model_signatures', 'profile_choices', 'profiles', 'forgotten', 'feedback', 'shadow_scores', 'scored_models',
                           'scored', 'captions', 'summaries'):
                 db.execute(f'DROP TABLE {table}')
             db.execute('DROP INDEX jobs_by_end')
             db.execute('ALTER TABLE jobs DROP COLUMN ended')
-            for table, column in (('jobs', 'begun_at'), ('models', 'name'), ('models', 'note'), ('models', 'own_thresholds')):
+            for table, column in (('jobs', 'begun_at'), ('models', 'name'), ('models', 'note'), ('models', 'own_thresholds'), ('models', 'job'),
+                                  ('models', 'imported'), ('settings', 'model')):
                 db.execute(f'ALTER TABLE {table} DROP COLUMN {column}')
             db.execute('ALTER TABLE notices DROP COLUMN since')
             db.execute(f'PRAGMA user_version = {version}')

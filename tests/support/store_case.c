@@ -5,13 +5,105 @@
 #include "support.h"
 
 #include <criterion/criterion.h>
+#ifdef CXRD_POSTGRESQL
+#include <libpq-fe.h>
+#endif
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 char *store_folder, store_path[4096];
 struct store *store;
+
+/* ---- the database, which each engine has in its own way ---- */
+
+static const char *server(void) { return getenv("CXRD_TEST_POSTGRESQL"); }
+
+bool store_is_file(void) { return !server(); }
+
+void needs_file(void)
+{
+    if (!store_is_file())
+        cr_skip_test("this is about a file of SQLite");
+}
+
+#ifdef CXRD_POSTGRESQL
+/* One text by SQL on the server; where `schema` is NULL, outside of any of ours. */
+static void ask_server(const char *place, const char *sql, char *ret, size_t size)
+{
+    PGconn *connection = PQconnectdb(place);
+    PGresult *result = PQexec(connection, sql);
+    const ExecStatusType status = PQresultStatus(result);
+
+    cr_assert(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "%s", PQerrorMessage(connection));
+    snprintf(ret, size, "%s", PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
+    PQclear(result);
+    PQfinish(connection);
+}
+
+/* A schema of the test's own, which its process is called by. */
+static void schema_change(const char *what, const char *how)
+{
+    char sql[100], nothing[8];
+
+    snprintf(sql, sizeof sql, "SET client_min_messages = warning; %s SCHEMA test_%d %s", what, (int)getpid(),
+             how);
+    ask_server(server(), sql, nothing, sizeof nothing);
+}
+
+static void place_begin(void)
+{
+    schema_change("CREATE", "");
+    snprintf(store_path, sizeof store_path, "%s&options=-csearch_path%%3Dtest_%d", server(), (int)getpid());
+}
+
+static void place_end(void) { schema_change("DROP", "CASCADE"); }
+
+static void ask_database(const char *sql, char *ret, size_t size)
+{
+    if (!store_is_file()) {
+        ask_server(store_path, sql, ret, size);
+        return;
+    }
+#else
+static void place_begin(void) { cr_skip_test("this build has no PostgreSQL"); }
+
+static void place_end(void) {}
+
+static void ask_database(const char *sql, char *ret, size_t size)
+{
+#endif
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+
+    cr_assert_eq(sqlite3_open(store_path, &db), SQLITE_OK);
+    for (const char *rest = sql; *rest; rest += strspn(rest, " ")) { /* each statement in turn */
+        cr_assert_eq(sqlite3_prepare_v2(db, rest, -1, &stmt, &rest), SQLITE_OK, "%s", sqlite3_errmsg(db));
+        const int rc = sqlite3_step(stmt);
+
+        cr_assert(rc == SQLITE_ROW || rc == SQLITE_DONE, "%s", sqlite3_errmsg(db));
+        snprintf(ret, size, "%s", rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "");
+        sqlite3_finalize(stmt);
+    }
+    sqlite3_close(db);
+}
+
+const char *asked(const char *sql)
+{
+    static char text[256];
+
+    ask_database(sql, text, sizeof text);
+    return text;
+}
+
+void changed(const char *sql)
+{
+    char nothing[8];
+
+    ask_database(sql, nothing, sizeof nothing);
+}
 
 void store_reopen(void)
 {
@@ -25,13 +117,18 @@ void store_reopen(void)
 void store_case_begin(void)
 {
     store_folder = scratch_folder();
-    snprintf(store_path, sizeof store_path, "%s/jobs.db", store_folder);
+    if (store_is_file())
+        snprintf(store_path, sizeof store_path, "%s/jobs.db", store_folder);
+    else
+        place_begin();
     store_reopen();
 }
 
 void store_case_end(void)
 {
     store_close(store);
+    if (!store_is_file())
+        place_end();
     scratch_remove(store_folder);
     check_no_leaks();
 }
@@ -155,30 +252,6 @@ void activated(const char *id)
     struct error err = { 0 };
 
     cr_assert_eq(store_activate(store, id, &err), ST_OK, "%s", err.text);
-}
-
-const char *asked(const char *sql)
-{
-    static char text[256];
-    sqlite3 *db = NULL;
-    sqlite3_stmt *stmt = NULL;
-
-    cr_assert_eq(sqlite3_open(store_path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
-    snprintf(text, sizeof text, "%s",
-             sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "");
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return text;
-}
-
-void changed(const char *sql)
-{
-    sqlite3 *db = NULL;
-
-    cr_assert_eq(sqlite3_open(store_path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
-    sqlite3_close(db);
 }
 
 void closed(void)

@@ -1,4 +1,5 @@
-/* tests/support/store_case.h - a store in a scratch folder, jobs and models in it, and its file seen from outside.
+/* tests/support/store_case.h - a store, jobs and models in it, and its database seen from outside: a file in a scratch folder, or with
+ * CXRD_TEST_POSTGRESQL=postgresql://…?… a schema there, which goes with the test; see tests/support/postgresql.
  *
  * A suite that uses it says .init = store_case_begin, .fini = store_case_end. */
 #ifndef TESTS_STORE_CASE_H
@@ -6,7 +7,7 @@
 
 #include "cxrd/store.h"
 
-/* Of the running test. */
+/* Of the running test; what store_open() takes. */
 extern char *store_folder, store_path[4096];
 extern struct store *store;
 
@@ -14,6 +15,9 @@ void store_case_begin(void);
 void store_case_end(void);
 void store_reopen(void);
 void closed(void); /* until store_reopen() */
+
+bool store_is_file(void);
+void needs_file(void); /* the test is skipped where it is not */
 
 struct id {
     char text[ID_SIZE];
@@ -57,16 +61,18 @@ char *list_text(void);
 void model_added(const char *id);
 void activated(const char *id);
 
-/* ---- the file ---- */
+/* ---- the database ---- */
 
 /* One text by SQL of our own, in static memory. */
 const char *asked(const char *sql);
 
-/* The file is changed by SQL of our own. */
+/* The database is changed by SQL of our own. */
 void changed(const char *sql);
 
 /* From the version of today to version 7, which knew no names; to version 3. */
 #define TO_VERSION_7                                                                                       \
+    "DROP TABLE job_links; ALTER TABLE settings DROP COLUMN model; ALTER TABLE models DROP COLUMN job; "   \
+    "ALTER TABLE models DROP COLUMN imported; "                                                            \
     "DROP TABLE model_signatures; DROP TABLE profile_choices; DROP TABLE profiles; DROP TABLE forgotten; " \
     "DROP TABLE feedback; DROP TABLE shadow_scores; DROP TABLE scored_models; DROP "                       \
     "TABLE scored; "                                                                                       \

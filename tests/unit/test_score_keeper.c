@@ -91,6 +91,7 @@ Test(keeper, sheds_what_finds_no_room_and_loses_nothing_that_did)
     size_t taken = 0;
     char told[32];
 
+    needs_file();
     started(1);
     cr_assert_eq(sqlite3_open(store_path, &other), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);

@@ -234,6 +234,7 @@ Test(jobs, that_ran_are_interrupted_after_a_restart_and_the_others_are_as_they_w
 {
     struct id succeeded = job_in(JOB_SUCCEEDED), running = added("{}"), queued = added("{\"epochs\":9}");
 
+    needs_file();
     cr_assert_str_eq(begun().text, running.text);
     recorded(running, "{\"epochs\":[1,2]}");
     store_reopen();

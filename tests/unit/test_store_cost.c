@@ -54,6 +54,7 @@ Test(database, reads_no_record_for_a_list)
     struct id ids[8];
     int64_t small;
 
+    needs_file();
     watch_database();
     for (size_t i = 0; i < 8; i++) {
         ids[i] = added("{}");
@@ -79,6 +80,7 @@ Test(journal, that_is_long_costs_no_more)
     const struct id id = added("{}");
     int64_t first;
 
+    needs_file();
     watch_database();
     begun();
     first = steps_of_an_event(id);

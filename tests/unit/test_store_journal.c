@@ -51,6 +51,7 @@ Test(journal, is_the_same_after_a_restart_and_goes_on)
 {
     const struct id id = added("{}");
 
+    needs_file();
     begun();
     store_reopen();
     cr_assert_str_eq(journal(id, 0), "1 state queued, 2 state running, 3 state interrupted");
@@ -92,6 +93,7 @@ Test(journal, of_jobs_from_an_older_version_is_what_their_records_say)
 {
     const struct id id = added("{}");
 
+    needs_file();
     begun();
     tell(id, "epoch", "{\"epoch\":1}", "{\"epochs\":[{\"epoch\":1},{\"epoch\":2}]}");
     moved(id, JOB_SUCCEEDED);

@@ -180,6 +180,7 @@ Test(database, of_an_older_version_lists_its_jobs_alike)
     const struct id id = added("{}"), odd = added("{}");
     char *before, *after;
 
+    needs_file();
     recorded(id, RECORD);
     before = list_text();
     cr_assert(strstr(before, "\"model\":\"m\",\"kept_epoch\":3,\"macro_auroc\":0.75}"), "listed as %s",
@@ -284,6 +285,7 @@ Test(database, of_an_older_version_has_jobs_and_models_without_names)
     struct error err = { 0 };
     json_t *card = NULL;
 
+    needs_file();
     model_added("m1");
     closed();
     changed("UPDATE jobs SET config = '{broken' WHERE seq = 2; " TO_VERSION_7 "PRAGMA user_version = 7");

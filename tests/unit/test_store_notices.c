@@ -77,6 +77,7 @@ Test(notices, are_only_for_the_jobs_own_receiver_where_the_operator_has_none)
 
 Test(notices, survive_and_tell_what_a_dead_server_ran)
 {
+    needs_file();
     added("{\"webhook\":\"https://a/\"}");
     begun();
     store_reopen();

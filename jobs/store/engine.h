@@ -1,0 +1,75 @@
+/* jobs/store/engine.h - what a database does for the store. Each engine is one file, which alone includes its library's header.
+ *
+ * A connection is one thread's at a time: the store calls with its lock held. */
+#ifndef JOBS_STORE_ENGINE_H
+#define JOBS_STORE_ENGINE_H
+
+#include "cxrd/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct engine;
+
+/* An open connection, and a statement of it that has begun; an engine's own structs begin with these. */
+struct database {
+    const struct engine *engine;
+    enum status failed; /* why the last statement could not be prepared */
+};
+struct statement {
+    struct database *db;
+};
+
+struct value {
+    char type;        /* 't', 'i' or 'b' */
+    const char *text; /* of 't'; NULL: null */
+    int64_t integer;
+    const void *bytes; /* of 'b' */
+    size_t size;
+};
+enum { MOST_VALUES = 16 };
+
+struct engine {
+    const char *name;
+    bool shared;                   /* other processes may have the same store open */
+    const char *const *migrations; /* up to a NULL, see schema.h */
+
+    /* SQL: the database's clock in milliseconds since 1970; 32 random digits of 0-9a-f. */
+    const char *now_ms, *random_hex;
+
+    /* Errors: ST_IO (cannot be opened, or is damaged), ST_NOMEM. */
+    enum status (*open)(const char *place, struct database **ret, struct error *err);
+    void (*close)(struct database *db);
+
+    /* Inside a transaction: how many migrations it has; that it has `version`. */
+    enum status (*version)(struct database *db, int64_t *ret, struct error *err);
+    enum status (*set_version)(struct database *db, int64_t version, struct error *err);
+
+    /* begin: when it returns ST_OK no other connection writes until the end. commit: what was written is on the disk.
+     * rollback: nothing of it is, also where the connection is lost. */
+    enum status (*begin)(struct database *db, struct error *err);
+    enum status (*commit)(struct database *db, struct error *err);
+    void (*rollback)(struct database *db);
+
+    /* Statements without parameters and rows. */
+    enum status (*run)(struct database *db, const char *sql, struct error *err);
+
+    /* NULL: db->failed and *err say why. */
+    struct statement *(*prepare)(struct database *db, const char *sql, const struct value *values, size_t n,
+                                 struct error *err);
+    /* To the next row. Errors: ST_NOTFOUND (there is none), ST_IO, ST_NOMEM. */
+    enum status (*step)(struct statement *stmt, struct error *err);
+    void (*done)(struct statement *stmt);
+    int64_t (*changes)(struct database *db); /* of the statement that was stepped last */
+
+    size_t (*columns)(struct statement *stmt);
+    bool (*is_null)(struct statement *stmt, int column);
+    const char *(*text)(struct statement *stmt, int column); /* NULL: null, or no memory */
+    int64_t (*integer)(struct statement *stmt, int column);
+    const void *(*bytes)(struct statement *stmt, int column, size_t *ret_size); /* NULL: null, or no memory */
+    bool (*ran_out)(struct database *db); /* of memory, in the last call */
+};
+
+extern const struct engine SQLITE, POSTGRESQL; /* the latter where cxrd is built with libpq */
+
+#endif

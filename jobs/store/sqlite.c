@@ -1,0 +1,231 @@
+/* jobs/store/sqlite.c - the store in one SQLite file, of one process; see engine.h.
+ *
+ * One connection behind a mutex: SQLite before 3.51.3 can corrupt a WAL that two connections reset, and nothing here
+ * is in a hurry. A rollback journal with synchronous=EXTRA syncs the folder too when a transaction ends.
+ * Invariant: a file whose transaction was cut off is as before it, once it is opened again. */
+#include "engine.h"
+#include "schema.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct file_database {
+    struct database base;
+    sqlite3 *db;
+};
+
+struct file_statement {
+    struct statement base;
+    sqlite3_stmt *stmt;
+};
+
+static sqlite3 *handle(struct database *db) { return ((struct file_database *)db)->db; }
+
+static sqlite3_stmt *inner(struct statement *stmt) { return ((struct file_statement *)stmt)->stmt; }
+
+/* What SQLite says of its last call, in a sentence: "cannot <what>". */
+static enum status fail(struct database *db, struct error *err, const char *what)
+{
+    if (sqlite3_errcode(handle(db)) == SQLITE_NOMEM)
+        return error_nomem(err);
+    return error_set(err, ST_IO, "the job database: cannot %s: %s", what, sqlite3_errmsg(handle(db)));
+}
+
+static enum status run(struct database *db, const char *sql, struct error *err)
+{
+    return sqlite3_exec(handle(db), sql, NULL, NULL, NULL) == SQLITE_OK ? ST_OK : fail(db, err, "write");
+}
+
+/* ---- statements ---- */
+
+/* $1 is a name to SQLite, whatever else the statement has before it. */
+static int bind(sqlite3_stmt *stmt, size_t number, const struct value *v)
+{
+    char name[24];
+    int i;
+
+    snprintf(name, sizeof name, "$%zu", number);
+    i = sqlite3_bind_parameter_index(stmt, name);
+    if (i == 0) /* one that this statement does not ask for */
+        return SQLITE_OK;
+    if (v->type == 't')
+        return v->text ? sqlite3_bind_text(stmt, i, v->text, -1, SQLITE_TRANSIENT)
+                       : sqlite3_bind_null(stmt, i);
+    if (v->type == 'b')
+        return sqlite3_bind_blob64(stmt, i, v->bytes, v->size, SQLITE_STATIC);
+    return sqlite3_bind_int64(stmt, i, v->integer);
+}
+
+static struct statement *prepare(struct database *db, const char *sql, const struct value *values, size_t n,
+                                 struct error *err)
+{
+    struct file_statement *f = calloc(1, sizeof *f);
+    int rc;
+
+    if (!f) {
+        db->failed = error_nomem(err);
+        return NULL;
+    }
+    f->base.db = db;
+    rc = sqlite3_prepare_v2(handle(db), sql, -1, &f->stmt, NULL);
+    for (size_t i = 0; i < n && rc == SQLITE_OK; i++)
+        rc = bind(f->stmt, i + 1, &values[i]);
+    if (rc == SQLITE_OK)
+        return &f->base;
+    db->failed = fail(db, err, "prepare a query");
+    sqlite3_finalize(f->stmt);
+    free(f);
+    return NULL;
+}
+
+static enum status step(struct statement *stmt, struct error *err)
+{
+    switch (sqlite3_step(inner(stmt))) {
+    case SQLITE_ROW: return ST_OK;
+    case SQLITE_DONE: return ST_NOTFOUND;
+    default: return fail(stmt->db, err, sqlite3_stmt_readonly(inner(stmt)) ? "read" : "write");
+    }
+}
+
+static void done(struct statement *stmt)
+{
+    sqlite3_finalize(inner(stmt));
+    free(stmt);
+}
+
+static int64_t changes(struct database *db) { return sqlite3_changes64(handle(db)); }
+
+static size_t columns(struct statement *stmt) { return (size_t)sqlite3_column_count(inner(stmt)); }
+
+static bool is_null(struct statement *stmt, int column)
+{
+    return sqlite3_column_type(inner(stmt), column) == SQLITE_NULL;
+}
+
+static const char *text(struct statement *stmt, int column)
+{
+    return (const char *)sqlite3_column_text(inner(stmt), column);
+}
+
+static int64_t integer(struct statement *stmt, int column)
+{
+    return sqlite3_column_int64(inner(stmt), column);
+}
+
+static const void *bytes(struct statement *stmt, int column, size_t *ret_size)
+{
+    const void *blob = sqlite3_column_blob(inner(stmt), column);
+
+    *ret_size = (size_t)sqlite3_column_bytes(inner(stmt), column);
+    return blob;
+}
+
+static bool ran_out(struct database *db) { return sqlite3_errcode(handle(db)) == SQLITE_NOMEM; }
+
+/* ---- transactions ---- */
+
+static enum status begin(struct database *db, struct error *err) { return run(db, "BEGIN IMMEDIATE", err); }
+
+static enum status commit(struct database *db, struct error *err) { return run(db, "COMMIT", err); }
+
+static void rollback(struct database *db)
+{
+    if (!sqlite3_get_autocommit(handle(db)))
+        sqlite3_exec(handle(db), "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* ---- the file ---- */
+
+static enum status version(struct database *db, int64_t *ret, struct error *err)
+{
+    struct statement *stmt = prepare(db, "PRAGMA user_version", NULL, 0, err);
+    enum status st = stmt ? step(stmt, err) : db->failed;
+
+    if (st == ST_OK)
+        *ret = integer(stmt, 0);
+    if (stmt)
+        done(stmt);
+    return st;
+}
+
+static enum status set_version(struct database *db, int64_t version, struct error *err)
+{
+    char sql[48];
+
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", (int)version);
+    return run(db, sql, err);
+}
+
+static enum status integrity_check(struct database *db, struct error *err)
+{
+    struct statement *stmt = prepare(db, "PRAGMA integrity_check(1)", NULL, 0, err);
+    enum status st = stmt ? step(stmt, err) : db->failed;
+    const char *said = st == ST_OK ? text(stmt, 0) : NULL;
+
+    if (st == ST_OK && !said)
+        st = ran_out(db)
+                 ? error_nomem(err)
+                 : error_set(err, ST_IO, "the job database holds a state of its own that cannot be read");
+    else if (st == ST_OK && strcmp(said, "ok") != 0)
+        st = error_set(err, ST_IO, "the job database is damaged: %.160s", said);
+    if (stmt)
+        done(stmt);
+    return st;
+}
+
+static void close_file(struct database *db)
+{
+    sqlite3_close(handle(db));
+    free(db);
+}
+
+static enum status open_file(const char *path, struct database **ret, struct error *err)
+{
+    struct file_database *f = calloc(1, sizeof *f);
+    enum status st = ST_OK;
+
+    if (!f)
+        return error_nomem(err);
+    f->base.engine = &SQLITE;
+    if (sqlite3_open_v2(path, &f->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
+        st = fail(&f->base, err, "be opened");
+    if (st == ST_OK)
+        st = run(&f->base,
+                 "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;"
+                 "PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000;",
+                 err);
+    if (st == ST_OK)
+        st = integrity_check(&f->base, err);
+    if (st != ST_OK) {
+        close_file(&f->base);
+        return st;
+    }
+    *ret = &f->base;
+    return ST_OK;
+}
+
+const struct engine SQLITE = { .name = "sqlite",
+                               .migrations = SQLITE_MIGRATIONS,
+                               .now_ms = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+                               .random_hex = "lower(hex(randomblob(16)))",
+                               .open = open_file,
+                               .close = close_file,
+                               .version = version,
+                               .set_version = set_version,
+                               .begin = begin,
+                               .commit = commit,
+                               .rollback = rollback,
+                               .run = run,
+                               .prepare = prepare,
+                               .step = step,
+                               .done = done,
+                               .changes = changes,
+                               .columns = columns,
+                               .is_null = is_null,
+                               .text = text,
+                               .integer = integer,
+                               .bytes = bytes,
+                               .ran_out = ran_out };
