@@ -116,7 +116,8 @@ struct network {
  *   architecture  "cnn4": grey in three channels, four times (convolution 3x3 "same" -> ReLU -> max-pool 2) with
  *                 32, 64, 128, 256 channels, dense to the logits; 1,305,934 parameters at image size 256 with 14 labels
  *                 "logistic": no node and no picture, a bias for each label, and what inputs add: logistic regressions
- *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2": see model/net/arch
+ *                 "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2", "shufflenet_v2_x0_5" and x1_0, x1_5, x2_0: see
+ *                 model/net/arch
  *   image_size    pixels a side: of "cnn4" a multiple of 16 in 64..1024, of "mlp" one of 64 in 64..1024, of the others 32..1024; of
  *                 no account where there is no picture
  *   head          "mlp" has its own alone; 4 x 4 parts must divide the last features: an image size that 64 divides in "cnn4", 128

@@ -42,8 +42,18 @@ struct field {
         *choices; /* NULL at the end. CHOICE: the value is the index; CHOICES: a bit for each that is named */
 };
 
-static const char *const ARCHITECTURES[] = { "cnn4",     "mlp",          "densenet121",      "resnet18",
-                                             "resnet50", "mobilenet_v2", GRAPH_ARCHITECTURE, NULL };
+static const char *const ARCHITECTURES[] = { "cnn4",
+                                             "mlp",
+                                             "densenet121",
+                                             "resnet18",
+                                             "resnet50",
+                                             "mobilenet_v2",
+                                             "shufflenet_v2_x0_5",
+                                             "shufflenet_v2_x1_0",
+                                             "shufflenet_v2_x1_5",
+                                             "shufflenet_v2_x2_0",
+                                             GRAPH_ARCHITECTURE,
+                                             NULL };
 static const char *const UNCERTAIN[] = { "zeros", "ones", "ignore", NULL };
 static const char *const MISSING_LABELS[] = { "negative", "unknown", NULL };
 static const char *const VIEWS[] = { "all", "frontal", NULL };

@@ -99,14 +99,18 @@ static bool timm_name(const char *theirs, char ret[TENSOR_NAME_BYTES])
 
 /* timm's ResNets and DenseNets have torchvision's names. */
 static const struct layout LAYOUTS[] = {
-    { "torchvision", "densenet121", "features.denseblock4.denselayer16.conv2.weight", NULL,
+    { "torchvision", "densenet121", "features.denseblock4.denselayer16.conv2.weight", NULL, 0,
       "features.conv0.weight", densenet_name },
-    { "torchvision", "densenet121", "features.denseblock4.denselayer16.conv.2.weight", NULL,
+    { "torchvision", "densenet121", "features.denseblock4.denselayer16.conv.2.weight", NULL, 0,
       "features.conv0.weight", densenet_name },
-    { "torchvision", "resnet50", "layer4.2.conv3.weight", NULL, "conv1.weight", NULL },
-    { "torchvision", "resnet18", "layer4.1.conv2.weight", "layer4.2.conv2.weight", "conv1.weight", NULL },
-    { "torchvision", "mobilenet_v2", "features.17.conv.3.weight", NULL, "features.0.0.weight", NULL },
-    { "timm", "mobilenet_v2", "blocks.6.0.conv_pwl.weight", NULL, "features.0.0.weight", timm_name },
+    { "torchvision", "resnet50", "layer4.2.conv3.weight", NULL, 0, "conv1.weight", NULL },
+    { "torchvision", "resnet18", "layer4.1.conv2.weight", "layer4.2.conv2.weight", 0, "conv1.weight", NULL },
+    { "torchvision", "mobilenet_v2", "features.17.conv.3.weight", NULL, 0, "features.0.0.weight", NULL },
+    { "torchvision", "shufflenet_v2_x0_5", "stage2.0.branch1.2.weight", NULL, 24, "conv1.0.weight", NULL },
+    { "torchvision", "shufflenet_v2_x1_0", "stage2.0.branch1.2.weight", NULL, 58, "conv1.0.weight", NULL },
+    { "torchvision", "shufflenet_v2_x1_5", "stage2.0.branch1.2.weight", NULL, 88, "conv1.0.weight", NULL },
+    { "torchvision", "shufflenet_v2_x2_0", "stage2.0.branch1.2.weight", NULL, 122, "conv1.0.weight", NULL },
+    { "timm", "mobilenet_v2", "blocks.6.0.conv_pwl.weight", NULL, 0, "features.0.0.weight", timm_name },
 };
 
 /* The length of the part before a name's end; SIZE_MAX: it does not end so, or inside of a word. */
@@ -127,10 +131,18 @@ static const struct array *with_end(const struct array *arrays, size_t n, const 
     return NULL;
 }
 
+/* The tensor that a layout is known by, or NULL. */
+static const struct array *marked(const struct array *arrays, size_t n, const struct layout *l)
+{
+    const struct array *a = with_end(arrays, n, l->mark);
+
+    return a && (l->results == 0 || (a->rank > 0 && a->dims[0] == l->results)) ? a : NULL;
+}
+
 const struct layout *layout_find(const struct array *arrays, size_t n, char ret_prefix[ARRAY_NAME_SIZE])
 {
     for (size_t l = 0; l < sizeof LAYOUTS / sizeof LAYOUTS[0]; l++) {
-        const struct array *a = with_end(arrays, n, LAYOUTS[l].mark);
+        const struct array *a = marked(arrays, n, &LAYOUTS[l]);
 
         if (a && !with_end(arrays, n, LAYOUTS[l].never)) {
             snprintf(ret_prefix, ARRAY_NAME_SIZE, "%.*s", (int)before(a->name, LAYOUTS[l].mark), a->name);

@@ -13,6 +13,7 @@ struct layout {
     const char *architecture; /* of cxrd/network.h */
     const char *mark,
         *never;        /* the end of a name that all such files have; of one that none of them has, or NULL */
+    size_t results;    /* of the tensor `mark`, which tells the widths of a family apart; 0: any */
     const char *first; /* the tensor of the first convolution, as it is called here */
     bool (*ours)(const char *theirs,
                  char ret[TENSOR_NAME_BYTES]); /* NULL: the names are ours. False: it is not one of them */

@@ -547,6 +547,11 @@ class PyTorch(ServerCase):
     def test_a_mobilenet_of_before_there_were_zips(self):
         self.agrees('mobilenet_v2', {'format': 'pytorch-legacy', 'prefix': 'module.'}, labels='chexnet')
 
+    def test_shufflenets_of_every_width(self):
+        for width in ('x0_5', 'x1_0', 'x1_5', 'x2_0'):
+            name = f'shufflenet_v2_{width}'
+            self.agrees(name, {'architecture': name, 'layout': 'torchvision', 'tensors': {'read': 282, 'passed_over': 56}}, labels='chexnet')
+
     def test_torchxrayvisions(self):
         xrv = {'name': 'xrv', 'from': 'recognised'}
         for name, labels_from in (('xrv_whole', 'file'), ('xrv', 'recognised')):

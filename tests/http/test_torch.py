@@ -16,7 +16,7 @@ import warnings
 from support import dataset, picture, program
 from support.case import Case
 
-SIZES = {'cnn4': 64, 'mlp': 128, 'densenet121': 64, 'resnet18': 64, 'resnet50': 64, 'mobilenet_v2': 64}
+SIZES = {'cnn4': 64, 'mlp': 128, 'densenet121': 64, 'resnet18': 64, 'resnet50': 64, 'mobilenet_v2': 64, 'shufflenet_v2_x1_0': 64}
 ROWS, TRAINED = 6, 4
 STEPS, RATE = 10, 1e-5
 BETA1, BETA2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-7, 0.1
@@ -299,6 +299,9 @@ class Beside(Case):
 
     def test_mobilenet_v2_is_that_of_torchvision(self):
         self.check('mobilenet_v2')
+
+    def test_shufflenet_v2_is_that_of_torchvision(self):
+        self.check('shufflenet_v2_x1_0')
 
 
 if __name__ == '__main__':

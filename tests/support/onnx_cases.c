@@ -92,6 +92,7 @@ static const struct {
     { "mobilenet_v2", "mobilenet_v2", HEAD_OWN, CALIBRATION_NONE, 0, NULL },
     { "resnet18-colours", "resnet18", HEAD_OWN, CALIBRATION_NONE, BY_CHANNEL, NULL },
     { "cnn4-one-channel", "cnn4", HEAD_GAP, CALIBRATION_NONE, ONE_CHANNEL, NULL },
+    { "shufflenet_v2", "shufflenet_v2_x0_5", HEAD_OWN, CALIBRATION_NONE, 0, NULL },
     { "mobilenet_v2-4x4", "mobilenet_v2", HEAD_4X4, CALIBRATION_PLATT, KNOWS_PATIENT, NULL },
 };
 

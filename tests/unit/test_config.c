@@ -256,7 +256,7 @@ static const struct field_case FIELDS[] = {
     { "seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
     { "split_seed", { "0", "9007199254740991" }, { WHOLE_BAD, "9007199254740992", "9223372036854775807" } },
     { "architecture",
-      { "\"cnn4\"", "\"mlp\"", "\"densenet121\"", "\"mobilenet_v2\"" },
+      { "\"cnn4\"", "\"mlp\"", "\"densenet121\"", "\"shufflenet_v2_x1_0\"" },
       { CHOICE_BAD, "\"MLP\"", "\"logistic\"", "\"densenet201\"", "\"graph\"" } },
     { "channels", { "1", "3" }, { WHOLE_BAD, "0", "2", "4" } },
     { "image_size", { "64", "512", "240", "1024" }, { WHOLE_BAD, "250", "72", "48", "1040" } },

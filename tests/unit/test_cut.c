@@ -235,7 +235,8 @@ Test(cut, of_a_resnet_is_behind_a_blocks_sum)
 /* The end, averaged, is the architecture that it was. */
 Test(cut, at_the_end_is_the_same_architecture)
 {
-    static const char *const NAMES[] = { "cnn4", "mlp", "densenet121", "resnet50", "mobilenet_v2" };
+    static const char *const NAMES[] = { "cnn4",     "mlp",          "densenet121",
+                                         "resnet50", "mobilenet_v2", "shufflenet_v2_x0_5" };
 
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         const struct network *net = architecture(NAMES[i]), *cut = cut_at(net, CUT_END, POOLING_MEAN);

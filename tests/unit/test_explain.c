@@ -212,6 +212,7 @@ static const struct {
                       { "resnet18", 65, 3, EXPLAIN_CONTRIBUTIONS },
                       { "resnet50", 64, 2, EXPLAIN_CONTRIBUTIONS },
                       { "mobilenet_v2", 96, 3, EXPLAIN_CONTRIBUTIONS },
+                      { "shufflenet_v2_x0_5", 96, 3, EXPLAIN_CONTRIBUTIONS },
                       { "mlp", 64, OCCLUSION_SIDE, EXPLAIN_OCCLUSION },
                       { "mlp", 128, OCCLUSION_SIDE, EXPLAIN_OCCLUSION },
                       { "cnn4", 80, 5, EXPLAIN_CONTRIBUTIONS, HEAD_GAP },

@@ -75,6 +75,38 @@ static const struct architecture {
       262,
       { "features.1.conv.0.0.weight", "features.17.conv.3.running_mean", "features.18.1.weight" },
       "classifier.1" },
+    { "shufflenet_v2_x0_5",
+      224,
+      1024,
+      341792 + 14 * 1025,
+      7952,
+      282,
+      { "conv1.0.weight", "stage3.7.branch2.4.running_var", "conv5.1.bias" },
+      "fc" },
+    { "shufflenet_v2_x1_0",
+      224,
+      1024,
+      1253604 + 14 * 1025,
+      16180,
+      282,
+      { "stage2.0.branch1.2.weight", "stage4.3.branch2.6.bias", "conv5.0.weight" },
+      "fc" },
+    { "shufflenet_v2_x1_5",
+      224,
+      1024,
+      2478624 + 14 * 1025,
+      23440,
+      282,
+      { "stage2.0.branch1.3.weight", "stage4.0.branch2.0.weight", "conv5.0.weight" },
+      "fc" },
+    { "shufflenet_v2_x2_0",
+      224,
+      2048,
+      5344996 + 14 * 2049,
+      33716,
+      282,
+      { "stage4.0.branch1.1.running_mean", "stage2.3.branch2.3.weight", "conv1.1.weight" },
+      "fc" },
 };
 enum { N_ARCHITECTURES = sizeof ARCHITECTURES / sizeof ARCHITECTURES[0] };
 
@@ -116,7 +148,8 @@ TEST_WITHOUT_LEAKS(architecture, has_the_channels_that_are_asked_for)
                   { "densenet121", "features.conv0.weight" },
                   { "resnet18", "conv1.weight" },
                   { "resnet50", "conv1.weight" },
-                  { "mobilenet_v2", "features.0.0.weight" } };
+                  { "mobilenet_v2", "features.0.0.weight" },
+                  { "shufflenet_v2_x0_5", "conv1.0.weight" } };
 
     for (size_t i = 0; i < sizeof FIRST / sizeof FIRST[0]; i++)
         for (size_t k = 0; k < 4; k++) {

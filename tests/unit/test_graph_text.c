@@ -48,9 +48,8 @@ static void check_text(const struct network *net, size_t image_size, const char 
 
 TEST_WITHOUT_LEAKS(graph_text, says_all_of_every_architecture)
 {
-    static const char *const NAMES[] = {
-        "cnn4", "mlp", "densenet121", "resnet18", "resnet50", "mobilenet_v2"
-    };
+    static const char *const NAMES[] = { "cnn4",     "mlp",          "densenet121",       "resnet18",
+                                         "resnet50", "mobilenet_v2", "shufflenet_v2_x1_0" };
 
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
         for (size_t k = 0; k < 3; k++) {

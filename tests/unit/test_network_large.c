@@ -211,6 +211,7 @@ TEST_WITHOUT_LEAKS(large, sizes_are_those_of_the_architecture)
         { "resnet18", "it must be in 32..1024", { 64, 777, 1024 }, { 0, 31, 1025 } },
         { "resnet50", "it must be in 32..1024", { 64, 1023, 1024 }, { 0, 31, 1025 } },
         { "mobilenet_v2", "it must be in 32..1024", { 64, 1001, 1024 }, { 0, 31, 1025 } },
+        { "shufflenet_v2_x0_5", "it must be in 32..1024", { 32, 65, 1024 }, { 0, 31, 1025 } },
     };
 
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)

@@ -551,6 +551,7 @@ static const struct {
                       { "resnet18", 33 },
                       { "resnet50", 32 },
                       { "mobilenet_v2", 47 },
+                      { "shufflenet_v2_x1_0", 47 },
                       { "cnn4", 80, HEAD_GAP },
                       { "cnn4", 128, HEAD_4X4 },
                       { "cnn4", 64, HEAD_4X4 },

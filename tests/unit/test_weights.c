@@ -273,8 +273,8 @@ TEST_WITHOUT_LEAKS(weights, scaling_survives_the_way_through_text)
 
 TEST_WITHOUT_LEAKS(weights, every_architecture_survives_too)
 {
-    static const char *const ARCHITECTURES[] = { "mlp", "densenet121", "resnet18", "resnet50",
-                                                 "mobilenet_v2" };
+    static const char *const ARCHITECTURES[] = { "mlp",      "densenet121",  "resnet18",
+                                                 "resnet50", "mobilenet_v2", "shufflenet_v2_x1_5" };
 
     for (size_t i = 0; i < sizeof ARCHITECTURES / sizeof ARCHITECTURES[0]; i++) {
         struct model *m = initial_model(ARCHITECTURES[i]), *again;

@@ -14,6 +14,10 @@ void arch_densenet121(struct graph *g);
 void arch_resnet18(struct graph *g);
 void arch_resnet50(struct graph *g);
 void arch_mobilenet_v2(struct graph *g);
+void arch_shufflenet_v2_x0_5(struct graph *g);
+void arch_shufflenet_v2_x1_0(struct graph *g);
+void arch_shufflenet_v2_x1_5(struct graph *g);
+void arch_shufflenet_v2_x2_0(struct graph *g);
 
 /* The beginning that several share: the image in as many channels as the network's first convolution sees. */
 size_t arch_colours(struct graph *g);

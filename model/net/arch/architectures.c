@@ -23,6 +23,10 @@ static const struct architecture {
     { "resnet18", arch_resnet18, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
     { "resnet50", arch_resnet50, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
     { "mobilenet_v2", arch_mobilenet_v2, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
+    { "shufflenet_v2_x0_5", arch_shufflenet_v2_x0_5, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
+    { "shufflenet_v2_x1_0", arch_shufflenet_v2_x1_0, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
+    { "shufflenet_v2_x1_5", arch_shufflenet_v2_x1_5, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
+    { "shufflenet_v2_x2_0", arch_shufflenet_v2_x2_0, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_GAP, 32 },
     { GRAPH_ARCHITECTURE, NULL, { 1, 32, PREPROCESS_MAX_SIZE }, true, HEAD_OWN, 0 },
 };
 

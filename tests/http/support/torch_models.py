@@ -95,6 +95,9 @@ def main():
         keep('mobilenet_v2', nn.DataParallel(net).state_dict(), NIH, torch.sigmoid(net(colour)), _use_new_zipfile_serialization=False)
         halves = collections.OrderedDict((k, v.half() if v.is_floating_point() else v) for k, v in net.state_dict().items())
         keep('mobilenet_v2_half', halves, NIH, torch.sigmoid(net.half().float()(colour)))
+        for width in ('x0_5', 'x1_0', 'x1_5', 'x2_0'):
+            net = settle(getattr(torchvision.models, f'shufflenet_v2_{width}')(num_classes=14))
+            keep(f'shufflenet_v2_{width}', net.state_dict(), NIH, torch.sigmoid(net(colour)))
         thresholds = torch.rand(len(XRV)) * 0.8 + 0.1
         thresholds[[2, 17]] = float('nan')
         net = settle(xrv_module().DenseNet(thresholds))
