@@ -147,6 +147,8 @@ static const struct option *find_letter(const struct command *c, const char *fla
     return NULL;
 }
 
+const char *command_prefix(const struct command *c) { return c->is_program ? "" : "cxrd "; }
+
 /* One "--name…" or "-o" at argv[*i]; *i moves over a value that stands apart. */
 static enum status read_flag(const struct command *c, int argc, char **argv, int *i, void *into,
                              struct error *err)
@@ -158,7 +160,8 @@ static enum status read_flag(const struct command *c, int argc, char **argv, int
     char shown[64];
 
     if (!o)
-        return error_set(err, ST_INVALID, "'cxrd %s' has no option '%.64s'", c->name, argv[*i]);
+        return error_set(err, ST_INVALID, "'%s%s' has no option '%.64s'", command_prefix(c), c->name,
+                         argv[*i]);
     snprintf(shown, sizeof shown, "--%s", o->name);
     if (equals)
         return set_option(o, shown, equals + 1, into, err);
@@ -211,7 +214,7 @@ static void print_options(const struct command *c)
 
 void options_help(const struct command *c)
 {
-    printf("cxrd %s%s%s - %s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
+    printf("%s%s%s%s - %s\n", command_prefix(c), c->name, *c->arguments ? " " : "", c->arguments, c->summary);
     if (c->options)
         print_options(c);
     printf("\nExample:\n  %s\n\nExit status: " EXITS "%s%s.\n", c->example, c->exits ? "; " : "",

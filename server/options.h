@@ -45,7 +45,11 @@ struct command {
     size_t max_arguments; /* beside the flags */
     const char *example;  /* a line for a shell */
     const char *exits;    /* what its exit status says beyond EXITS; NULL: nothing */
+    bool is_program;      /* by itself, and no word behind "cxrd" */
 };
+
+/* The words before a command's name: "cxrd ", or nothing. */
+const char *command_prefix(const struct command *c);
 
 /* Read the environment, then argv[1…]. Texts are borrowed from both. Arguments that are no flags are left in
  * argv[1…*ret_n_arguments]. With --help the help is printed and *ret_help is true.

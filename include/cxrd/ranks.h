@@ -81,13 +81,15 @@ void ranks_beat(struct ranks *r);
  * False: there is none. */
 bool ranks_slow(struct ranks *r, size_t *ret_rank, double *ret_times);
 
-/* The last call: how each rank ends. Returns how all of them do: *err and the status of this one, or those of another that failed. */
+/* The last call: how each rank ends. Returns how all of them do: *err and the status of this one, or those of another that failed.
+ * Once more it only returns what this one has. */
 MUST_USE enum status ranks_end(struct ranks *r, enum status mine, struct error *err);
 
 /* The failure that ended it, which a caller without room for a sentence passed up as a status alone. */
 const struct error *ranks_why(const struct ranks *r);
 
-/* Some rank is not coming any more, so that no end can be made with it. */
+/* Some rank is not coming any more, so that no end can be made with it; whether this one is of those that were not heard of. */
 bool ranks_lost(const struct ranks *r);
+bool ranks_misses(const struct ranks *r, size_t rank);
 
 #endif

@@ -168,6 +168,12 @@ struct train_result {
     enum lineage rival_split;        /* of the rival, for this run's split, if it was scored */
     struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
     size_t unreadable;               /* pictures that were found but are no good */
+    struct slow_rank {               /* made all others wait, see ranks_slow() */
+        size_t rank;
+        char name[RANKS_TEXT];
+        double times;
+    } slow[8];
+    size_t n_slow;
     json_t *plots; /* what the report's pictures need, an object, owned; jobs/training/plots.h */
 };
 

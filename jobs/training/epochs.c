@@ -209,7 +209,11 @@ static enum status epoch(struct run *r, struct epoch_report *e)
             r->progress.step++;
             run_tell_progress(r);
         }
+        if (st == ST_OK && r->adam.steps % AGREE_STEPS == 0)
+            st = run_agree_weights(r);
     }
+    if (st == ST_OK && !regresses)
+        st = run_agree_weights(r);
     if (st == ST_OK)
         st = epoch_end(r, sums, e);
     if (st != ST_OK)

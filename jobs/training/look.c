@@ -151,6 +151,7 @@ static enum status look_stretch(struct look *l)
         if (status_is_outside(l->errors[i].code))
             return error_set(r->err, l->errors[i].code, "%s", l->errors[i].text);
     l->done += n;
+    ranks_beat(r->ranks);
     return tell(l, n);
 }
 

@@ -55,6 +55,7 @@ void run_tell_progress(struct run *r)
     const double done = (double)r->images_done, total = (double)r->images_total;
     struct train_progress *p = &r->progress;
 
+    ranks_beat(r->ranks);
     p->progress = total > 0 ? fmin(done / (total + (double)r->images_given_up), 1) : 0;
     p->eta_s = p->progress > 0 ? elapsed * fmax(total - done, 0) / done : -1;
     if (r->observer->step)

@@ -22,7 +22,7 @@ enum {
     STREAM_TEST
 };
 
-enum { MAX_BATCH = 256 };
+enum { MAX_BATCH = 256, AGREE_STEPS = 100 /* from one look at the weights of all ranks to the next */ };
 
 /* The sums of an epoch. */
 struct running {
@@ -156,6 +156,12 @@ const float *run_values(const struct run *r);
 
 /* The mean loss of what is known so far; NaN where nothing is. */
 double run_mean_loss(const struct run *r, const struct running *e);
+
+/* That all ranks have the same: after the scan the table and the pictures that are there; once the split is made, that; between two steps the
+ * weights, as their digest. Errors: ST_CONFLICT (it names those that differ), those of ranks, ST_NOMEM. */
+MUST_USE enum status run_agree_table(struct run *r);
+MUST_USE enum status run_agree_split(struct run *r);
+MUST_USE enum status run_agree_weights(struct run *r);
 
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);

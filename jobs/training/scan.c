@@ -466,6 +466,8 @@ static enum status share_out(struct run *r)
     run_leave_out(r);
     count_looks(r);
     if (st == ST_OK)
+        st = run_agree_split(r);
+    if (st == ST_OK)
         st = check_same_split(r);
     if (st == ST_OK)
         st = choose_normal(r);
@@ -487,6 +489,11 @@ static enum status share_out(struct run *r)
     return ST_OK;
 }
 
-enum status run_scan(struct run *r) { return blame_change(r, scan(r)); }
+enum status run_scan(struct run *r)
+{
+    const enum status st = blame_change(r, scan(r));
+
+    return st == ST_OK ? run_agree_table(r) : st;
+}
 
 enum status run_split(struct run *r) { return blame_change(r, share_out(r)); }

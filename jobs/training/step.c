@@ -3,10 +3,12 @@
 #include "run.h"
 
 #include "cxrd/clock.h"
+#include "cxrd/log.h"
 #include "cxrd/metrics.h"
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 
 /* None can be read: why the first of them cannot. */
 static enum status refuse_unreadable(struct run *r)
@@ -120,6 +122,19 @@ static enum status step_failed(struct run *r, enum status st)
     return st;
 }
 
+static void note_slow(struct run *r)
+{
+    struct train_result *result = r->result;
+    struct slow_rank *s = &result->slow[result->n_slow];
+
+    if (result->n_slow == sizeof result->slow / sizeof result->slow[0] ||
+        !ranks_slow(r->ranks, &s->rank, &s->times))
+        return;
+    snprintf(s->name, sizeof s->name, "%s", ranks_name(r->ranks, s->rank));
+    log_text(LOG_WARN, "a rank is slow", "rank %zu (%s), %.1f times", s->rank, s->name, s->times);
+    result->n_slow++;
+}
+
 enum status run_step(struct run *r, struct running *e)
 {
     float logits[MAX_BATCH * MAX_LABELS];
@@ -136,6 +151,7 @@ enum status run_step(struct run *r, struct running *e)
     if (st != ST_OK)
         return step_failed(r, st);
     run_optimise(r);
+    note_slow(r);
     count_batch(r, logits, e);
     e->seconds = clock_seconds() - e->started;
     r->images_done += run_step_cost(r) * r->batch.n;

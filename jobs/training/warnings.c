@@ -208,6 +208,12 @@ json_t *start_warnings(const struct train_result *r)
         warn(list, "began_again",
              json_string(
                  "the checkpoint was damaged, so the training began again; it ends with the same model"));
+    for (size_t i = 0; i < r->n_slow; i++)
+        warn(list, "slow_rank",
+             json_sprintf(
+                 "rank %zu (%s) took %.1f times as long for its share as the median of the others, in 50 "
+                 "steps in a row: all of them wait for it",
+                 r->slow[i].rank, r->slow[i].name, r->slow[i].times));
     return list;
 }
 

@@ -31,7 +31,7 @@ struct ranks {
     struct word *words;     /* [n]: of this call */
     bool *missing;          /* [n] */
     struct error why;       /* why it is over; of code ST_OK: it is not */
-    bool lost;
+    bool lost, ended;
 
     double returned;             /* when the last call did */
     double summed, steps[STEPS]; /* when the last sum was; how long it took to the next, the last ones */
@@ -46,6 +46,7 @@ size_t ranks_n(const struct ranks *r) { return r ? r->n : 1; }
 size_t ranks_me(const struct ranks *r) { return r ? r->me : 0; }
 const char *ranks_name(const struct ranks *r, size_t rank) { return r ? r->names[rank] : ""; }
 bool ranks_lost(const struct ranks *r) { return r && r->lost; }
+bool ranks_misses(const struct ranks *r, size_t rank) { return r && r->lost && r->missing[rank]; }
 
 const struct error *ranks_why(const struct ranks *r)
 {
@@ -591,8 +592,9 @@ enum status ranks_end(struct ranks *r, enum status mine, struct error *err)
     const struct error own = err ? *err : (struct error){ 0 };
     enum status st;
 
-    if (!r || r->why.code != ST_OK)
+    if (!r || r->ended || r->why.code != ST_OK)
         return mine;
+    r->ended = true;
     st = meet(r, CALL_END, mine, &own, mine == ST_OK ? err : NULL);
     return done(r, mine == ST_OK ? st : mine);
 }

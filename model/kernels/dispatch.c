@@ -41,9 +41,11 @@ static const struct {
     { "generic", has_generic, &kernels_generic },
 };
 
+enum { N_SETS = sizeof SETS / sizeof SETS[0] };
+
 const struct kernels *kernels_named(const char *name)
 {
-    for (size_t i = 0; i < sizeof SETS / sizeof SETS[0]; i++)
+    for (size_t i = 0; i < N_SETS; i++)
         if (strcmp(SETS[i].name, name) == 0)
             return SETS[i].possible() ? SETS[i].set : NULL;
     return NULL;
@@ -73,3 +75,24 @@ const struct kernels *kernels(void)
 }
 
 const char *cpu_simd(void) { return kernels()->name; }
+
+/* The first set of a kernel's name; the number of sets for another name. */
+static size_t set_named(const char *name)
+{
+    size_t i = 0;
+
+    while (i < N_SETS && strcmp(SETS[i].set->name, name) != 0)
+        i++;
+    return i;
+}
+
+void cpu_simd_limit(const char *name)
+{
+    size_t i = set_named(name);
+
+    if (i == N_SETS || i <= set_named(cpu_simd()))
+        return;
+    while (!SETS[i].possible())
+        i++;
+    chosen = SETS[i].set;
+}

@@ -25,7 +25,8 @@ bool command_begin(const struct command *c, int argc, char **argv, void *into, s
     bool help;
 
     if (options_parse(c, argc, argv, into, ret_n_arguments, &help, &err) != ST_OK) {
-        fprintf(stderr, "cxrd %s: %s\nTry: cxrd %s --help\n", c->name, err.text, c->name);
+        fprintf(stderr, "%s%s: %s\nTry: %s%s --help\n", command_prefix(c), c->name, err.text,
+                command_prefix(c), c->name);
         *ret_exit = EXIT_USAGE;
         return false;
     }
@@ -59,7 +60,7 @@ void command_tell(const struct command *c, const char *about, const struct error
     char quoted[300];
 
     snprintf(quoted, sizeof quoted, "'%s'", about ? about : "");
-    fprintf(stderr, "cxrd %s: ", c->name);
+    fprintf(stderr, "%s%s: ", command_prefix(c), c->name);
     if (about && !strstr(text, quoted)) {
         print_text(stderr, about, strlen(about));
         fputs(": ", stderr);

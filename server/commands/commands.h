@@ -31,6 +31,7 @@ MUST_USE enum status command_out_check(const char *path, bool overwrite, struct 
 
 /* The manual page, roff, from the same tables as --help. */
 void manual_print(void);
+void manual_print_program(const struct command *c); /* of one that is a program by itself */
 
 /* Of options that name a precision. */
 option_check check_precision;

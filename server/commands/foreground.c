@@ -44,9 +44,11 @@ void foreground_warn(const json_t *record, json_t **told)
 
 int foreground_exit(const struct command *c, enum status st, const struct error *err, const char *goes_on)
 {
+    const int by = atomic_load(&ended_by);
+
     if (st == ST_CANCELLED) {
-        fprintf(stderr, "cxrd %s: stopped; %s\n", c->name, goes_on);
-        return 128 + atomic_load(&ended_by); /* as a shell tells of a signal */
+        fprintf(stderr, "%s%s: stopped; %s\n", command_prefix(c), c->name, goes_on);
+        return 128 + (by ? by : SIGTERM); /* as a shell tells of a signal; 0: another rank was told to end */
     }
     return st == ST_OK ? EXIT_DONE : command_fail(c, err);
 }

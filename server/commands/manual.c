@@ -33,18 +33,25 @@ static void print_option(const struct option *o)
     printf(" [%s]\n", environment);
 }
 
-static void print_command(const struct command *c)
+static void print_options(const struct command *c)
 {
-    printf(".SS cxrd %s ", c->name);
-    put(c->arguments);
-    printf("\n");
-    put(c->summary);
-    printf("\n");
     for (const struct option *o = c->options; o && o->name; o++)
         print_option(o);
     printf(".PP\nExample:\n.PP\n.RS 4\n");
     put(c->example);
     printf("\n.RE\n");
+}
+
+static void print_command(const struct command *c)
+{
+    printf(".SS %s", command_prefix(c));
+    put(c->name);
+    putchar(' ');
+    put(c->arguments);
+    printf("\n");
+    put(c->summary);
+    printf("\n");
+    print_options(c);
     if (c->exits) {
         printf(".PP\nIts exit status, beside those of every command: ");
         put(c->exits);
@@ -65,4 +72,25 @@ void manual_print(void)
     printf(".SH EXIT STATUS\n");
     put(EXITS);
     printf(".\n");
+}
+
+void manual_print_program(const struct command *c)
+{
+    printf(".TH CXRD\\-TRAIN 1 \"\" \"cxrd %s\"\n.SH NAME\n", CXRD_VERSION);
+    put(c->name);
+    printf(" \\- ");
+    put(c->summary);
+    printf("\n.SH SYNOPSIS\n");
+    put(c->name);
+    putchar(' ');
+    put(c->arguments);
+    printf("\n.SH DESCRIPTION\n");
+    put(INTENDED_USE);
+    printf("\n.SH OPTIONS\nEach option has an environment variable; the option wins.\n");
+    print_options(c);
+    printf(".SH EXIT STATUS\n");
+    put(EXITS);
+    printf("; ");
+    put(c->exits);
+    printf(".\n.SH SEE ALSO\n\\fBcxrd\\fR(1), \\fBmpirun\\fR(1)\n");
 }

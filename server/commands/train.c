@@ -3,6 +3,7 @@
  * The folder --out is what a job's record, checkpoint and model are on a server: after every epoch it holds the checkpoint,
  * job.json as far as it is known, and the best epoch's weights, so that a training that is stopped or killed goes on with
  * --resume and ends with the weights that it would have had. */
+#include "train.h"
 #include "bar.h"
 #include "commands.h"
 #include "cxrd/clock.h"
@@ -27,38 +28,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct train_options {
-    const char *datasets, *dataset, *out, *report, *config, *init, *cache;
-    size_t threads, cache_bytes;
-    bool resume, overwrite;
-    struct option_list set;
-};
-
 #define WEIGHTS_NAME "weights.safetensors"
-#define AT(member)   offsetof(struct train_options, member)
 
-static const struct option OPTIONS[] = {
-    { "datasets", OPTION_TEXT, AT(datasets), "DIR", "folder with a folder for each data set" },
-    { "dataset", OPTION_TEXT, AT(dataset), "NAME", "which one; may be left out where there is one" },
-    { "out", OPTION_TEXT, AT(out), "DIR",
-      "where weights, job.json, scores, report and, until it ends, a checkpoint go; made if missing",
-      .letter = 'o' },
-    { "resume", OPTION_FLAG, AT(resume), NULL,
-      "go on with the training in --out that was stopped or killed, with its job and its threads" },
-    { "overwrite", OPTION_FLAG, AT(overwrite), NULL,
-      "begin anew in --out, over the training that is there, ended or not" },
-    { "report", OPTION_TEXT, AT(report), "FILE",
-      "where the report, an HTML page, goes (OUT/report.html); OUT/report_mail.html is a copy to send on" },
-    { "config", OPTION_TEXT, AT(config), "FILE", "a job as JSON, as POST /jobs/train takes it" },
-    { "set", OPTION_LIST, AT(set), "KEY=VALUE",
-      "one field of the job, over what --config says; may be repeated" },
-    { "init", OPTION_TEXT, AT(init), "FILE", "weights to start from, with their geometry" },
-    { "cache", OPTION_TEXT, AT(cache), "DIR", "where decoded pictures are kept (OUT/cache)" },
-    { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for them; 0: none (16G)", 0,
-      SIZE_MAX },
-    { "threads", OPTION_COUNT, AT(threads), "N", "threads to train with (all cores)", 1, 256 },
-    { NULL },
-};
+static const struct option OPTIONS[] = { TRAIN_OPTIONS, { NULL } };
 
 /* ---- what the run tells ---- */
 
@@ -66,9 +38,10 @@ struct display {
     struct bar bar; /* where standard error is a terminal */
     bool person;    /* standard output is one, too: no JSON */
     struct train_config config;
-    json_t *record; /* what job.json holds, once it is this run's */
-    json_t *warned; /* its warnings that have been said */
-    bool ours;      /* it is: of a new training, or of one whose checkpoint this run goes on with */
+    struct ranks *ranks; /* NULL: alone */
+    json_t *record;      /* what job.json holds, once it is this run's */
+    json_t *warned;      /* its warnings that have been said */
+    bool ours;           /* it is: of a new training, or of one whose checkpoint this run goes on with */
     const char *out;
     const struct train_result *result; /* as far as it has come */
     struct error storage;              /* why --out could not be written: the run ends of it */
@@ -338,24 +311,30 @@ static enum status same_job(const json_t *before, const struct train_config *now
 
 /* The weights to start from, which must be those that a training that is resumed began with. */
 static enum status init_load(const struct train_options *o, const json_t *before, json_t *record,
-                             struct model **ret_init, struct error *err)
+                             struct file_bytes *ret, struct error *err)
 {
     const char *expected = text_in(before, "init_sha256");
-    struct file_bytes file = FILE_BYTES_INIT;
     char sha256[DIGEST_TEXT_SIZE] = "";
-    enum status st = o->init ? file_read(o->init, WEIGHTS_MAX_BYTES, &file, err) : ST_OK;
+    enum status st = o->init ? file_read(o->init, WEIGHTS_MAX_BYTES, ret, err) : ST_OK;
 
-    if (st == ST_OK && o->init)
-        st = weights_read(file.data, file.size, ret_init, err);
-    if (st == ST_OK && o->init && digest_bytes(file.data, file.size, sha256) != ST_OK)
+    if (st == ST_OK && o->init && digest_bytes(ret->data, ret->size, sha256) != ST_OK)
         st = error_nomem(err);
     if (st == ST_OK && before && strcmp(expected ? expected : "", sha256) != 0)
         st = error_set(err, ST_CONFLICT, "the training began %s: give --init as it was then",
                        expected ? "with other weights" : "without --init");
     if (st == ST_OK && o->init)
         json_object_set_new(record, "init_sha256", json_string(sha256));
-    file_bytes_release(&file);
     return st;
+}
+
+/* The ranks that train together, for the record. */
+static json_t *names_json(const struct ranks *ranks)
+{
+    json_t *names = json_array();
+
+    for (size_t q = 0; q < ranks_n(ranks); q++)
+        json_array_append_new(names, json_any_text(ranks_name(ranks, q)));
+    return names;
 }
 
 /* How it ended, for whoever finds --out. */
@@ -413,11 +392,13 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     char cache[PATH_MAX], scores[PATH_MAX], now[CLOCK_TEXT_SIZE];
     const char *field;
     struct model *init = NULL;
+    struct file_bytes file = FILE_BYTES_INIT;
     struct train_request request = { .config = &d->config,
                                      .datasets = o->datasets,
                                      .cache_folder = o->cache ? o->cache : cache,
                                      .cache_bytes = o->cache_bytes,
                                      .threads = train_threads(&d->config, before, o->threads),
+                                     .ranks = d->ranks,
                                      .checkpoint = checkpoint,
                                      .scores_path = scores,
                                      .csv_sha256 = text_in(data, "csv_sha256"),
@@ -430,8 +411,15 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     d->record = json_pack("{s:s,s:n,s:[],s:o,s:s}", "state", "running", "error", "epochs", "environment",
                           environment_json(request.threads), "begun_at",
                           text_in(before, "begun_at") ? text_in(before, "begun_at") : clock_utc(now));
+    if (d->ranks)
+        json_object_set_new(json_object_get(d->record, "environment"), "ranks", names_json(d->ranks));
     if (st == ST_OK)
-        st = init_load(o, before, d->record, &init, err);
+        st = init_load(o, before, d->record, &file, err);
+    if (st == ST_OK && d->ranks)
+        st = train_tell(d->ranks, &d->config, &file, err);
+    if (st == ST_OK && file.data)
+        st = weights_read(file.data, file.size, &init, err);
+    file_bytes_release(&file);
     if (st == ST_OK)
         st = train_config_adopt(&d->config, init, &field, err);
     request.init = init;
@@ -484,59 +472,80 @@ static void tell_where(const struct train_options *o)
 }
 
 /* Whether the options can go together; otherwise it is said. */
-static bool options_check(const struct train_options *o)
+static bool options_check(const struct command *c, const struct train_options *o)
 {
     if (!o->datasets || !o->out)
-        fprintf(stderr, "cxrd train: --datasets and --out are needed\n");
+        fprintf(stderr, "%s%s: --datasets and --out are needed\n", command_prefix(c), c->name);
     else if (o->resume && o->overwrite)
-        fprintf(stderr,
-                "cxrd train: --resume goes on with what --overwrite would replace: give one of them\n");
+        fprintf(stderr, "%s%s: --resume goes on with what --overwrite would replace: give one of them\n",
+                command_prefix(c), c->name);
     else
         return true;
     return false;
 }
 
-static int train(int argc, char **argv)
+int train_here(const struct command *c, const struct train_options *o, struct ranks *ranks)
 {
-    struct train_options o = { .threads = cores_available(), .cache_bytes = (size_t)16 << 30 };
     struct display d = { .bar.shown = isatty(STDERR_FILENO),
-                         .person = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) };
+                         .person = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO),
+                         .out = o->out,
+                         .ranks = ranks };
     struct train_result result = { 0 };
     char checkpoint[PATH_MAX];
     json_t *before = NULL;
     struct error err = { 0 };
-    size_t n_arguments;
     enum status st;
-    int exit_status;
 
-    if (!command_begin(&COMMAND_TRAIN, argc, argv, &o, &n_arguments, &exit_status))
-        return exit_status;
-    if (!options_check(&o))
-        return EXIT_USAGE;
-    foreground_begin();
-    d.out = o.out;
     d.result = &result;
-    snprintf(checkpoint, sizeof checkpoint, "%s/" CHECKPOINT_NAME, o.out);
-    st = out_check(&o, checkpoint, &before, &err);
+    snprintf(checkpoint, sizeof checkpoint, "%s/" CHECKPOINT_NAME, o->out);
+    st = out_check(o, checkpoint, &before, &err);
     if (st == ST_OK)
-        st = config_resolve(&o, before, &d.config, &err);
+        st = config_resolve(o, before, &d.config, &err);
     if (st == ST_OK && d.config.replay_of[0])
         st = error_set(&err, ST_INVALID, "'replay_of' names a job of a server");
     if (st == ST_OK && d.config.init[0])
         st = error_set(&err, ST_INVALID, "'init' names a model of a server: give a file with --init instead");
+    if (st == ST_OK && ranks && d.config.shards == 0)
+        st = error_set(&err, ST_INVALID, "'shards' must not be 0: ranks share the shards of a batch out");
     if (st == ST_OK)
-        st = run(&o, before, checkpoint, &d, &result, &err);
+        st = run(o, before, checkpoint, &d, &result, &err);
+    st = ranks_end(ranks, st, &err);
     bar_clear(&d.bar); /* what is said now must not stand behind it */
     foreground_warn(d.record, &d.warned);
     if (st == ST_OK && result.model)
         tell_result(&result);
     if (st == ST_OK)
-        tell_where(&o);
+        tell_where(o);
     train_result_release(&result);
     json_decref(d.warned);
     json_decref(d.record);
     json_decref(before);
-    return foreground_exit(&COMMAND_TRAIN, st, &err, "--resume goes on with it");
+    return foreground_exit(c, st, &err, "--resume goes on with it");
+}
+
+bool train_options_read(const struct command *c, int argc, char **argv, struct train_options *o,
+                        int *ret_exit)
+{
+    size_t n_arguments;
+
+    *o = (struct train_options){ .cache_bytes = (size_t)16 << 30, .rank_wait = 30 };
+    if (!command_begin(c, argc, argv, o, &n_arguments, ret_exit))
+        return false;
+    *ret_exit = EXIT_USAGE;
+    return options_check(c, o);
+}
+
+static int train(int argc, char **argv)
+{
+    struct train_options o;
+    int exit_status;
+
+    if (!train_options_read(&COMMAND_TRAIN, argc, argv, &o, &exit_status))
+        return exit_status;
+    if (o.threads == 0)
+        o.threads = cores_available();
+    foreground_begin();
+    return train_here(&COMMAND_TRAIN, &o, NULL);
 }
 
 const struct command COMMAND_TRAIN = {

@@ -83,6 +83,7 @@ class TheCommands(ServerCase):
         ('docker ', 'it needs a docker engine'),
         ('CXRD_DATASETS_DIR=', 'it needs a docker engine'), ('CXRD_TLS_DIR=', 'it needs a docker engine'), ('CXRD_DATA_HOSTS=', 'it needs a docker engine'),
         ('kubectl ', 'it needs a cluster'),
+        ('mpirun ', 'test_ranks does, where there is one'),
         ('systemctl ', 'it begins a service of the system'), ('apt ', 'it installs into the system'), ('systemd-', 'they make a user of the system'),
         ('cmake --install ', 'test_package does'), ('build/fuzz/', 'it needs a build of the fuzz targets'),
         ('dpkg --add', 'it changes the system'), ('apt-get ', 'it installs into the system'), ('cmake --preset arm64', 'it needs a cross compiler'),

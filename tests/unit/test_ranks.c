@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MOST = 9, LENGTH = 1003 };
 
@@ -279,4 +280,31 @@ Test(ranks, one_that_is_silent_is_named)
 
     run(2, ranks, silent_work);
     cr_assert_str_eq(ranks[0].err.text, "rank 1 (thread 1): not heard of for 30 s");
+}
+
+static void slow_work(struct rank *k)
+{
+    const struct timespec nap = { 0, k->me == 2 ? 8000000 : 1000000 };
+    float part[LENGTH] = { 0 }, *parts[] = { part }, room[3 * LENGTH];
+    size_t who = 0;
+    double times = 0;
+    bool over = false;
+
+    for (size_t i = 0; !over; i++) { /* beside other programs a quick one may take its time, too */
+        nanosleep(&nap, NULL);
+        cr_assert_eq(ranks_sum(k->ranks, 4, 1, parts, LENGTH, room, &k->err), ST_OK);
+        over = ranks_slow(k->ranks, &who, &times);
+        cr_assert(!over || i >= 50);
+        cr_assert_eq(ranks_or(k->ranks, &over, 1, &k->err), ST_OK);
+    }
+    cr_assert_eq(who, 2);
+    cr_assert_gt(times, 1.5);
+    cr_assert_not(ranks_slow(k->ranks, &who, &times));
+}
+
+Test(ranks, one_that_is_slow_is_named_once)
+{
+    struct rank ranks[4] = { 0 };
+
+    run(4, ranks, slow_work);
 }

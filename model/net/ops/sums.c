@@ -24,7 +24,7 @@ void sums_take(struct sums *s, struct sums *other)
 {
     float *restrict to = s->memory, *restrict from = other->memory;
 
-    for (size_t i = 0; i < s->size; i++) {
+    for (size_t i = 0; i < other->size; i++) {
         to[i] += from[i];
         from[i] = 0;
     }

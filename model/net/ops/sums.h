@@ -20,7 +20,8 @@ MUST_USE enum status sums_init(struct sums *s, size_t size); /* ST_NOMEM */
 void sums_release(struct sums *s);                           /* safe on zeroes */
 
 void sums_clear(struct sums *s);
-void sums_take(struct sums *s, struct sums *other); /* s += other, and other = 0 while it is in the cache */
+/* s += other, which may be of the first places alone, and other = 0 while it is in the cache. */
+void sums_take(struct sums *s, struct sums *other);
 
 /* The sums of a batch's parts, which are added where the gradient comes back into the file's order. */
 struct sum_tree {
