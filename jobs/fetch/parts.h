@@ -46,6 +46,5 @@ MUST_USE enum status unpack_run(struct unpack *u, struct error *err);
 MUST_USE enum status found_count(int folder, struct fetch_found *ret, struct error *err);
 
 /* Remove a folder and all below it, without following links; one that is not there is fine. Errors: ST_IO. */
-MUST_USE enum status tree_delete(int parent, const char *name, struct error *err);
 
 #endif

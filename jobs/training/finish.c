@@ -1,4 +1,5 @@
 /* jobs/training/finish.c - evaluating: the kept model on all rows of each set. */
+#include "calibrate.h"
 #include "decision.h"
 #include "groups.h"
 #include "plots.h"
@@ -6,7 +7,46 @@
 #include "score_reference.h"
 #include "scores_file.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+static enum status calibration_fit(const struct run *r, struct calibration_fit *ret)
+{
+    const struct scores *s = &r->kept_validation;
+    double log_odds[MAX_LABELS];
+    enum status st;
+
+    run_base_log_odds(r, log_odds);
+    st = calibrate(
+        &(struct calibration_rows){ s->n, s->labels->n, s->logits, s->truth, s->patients, log_odds }, ret);
+    return st == ST_OK ? ST_OK : error_nomem(r->err);
+}
+
+static enum status calibration_put(struct run *r, const struct calibration *c)
+{
+    char *text = calibration_text(c, r->net->n_labels);
+    const enum status st = run_add_note(r, "calibration", text);
+
+    free(text);
+    if (st == ST_OK)
+        scores_recalibrate(&r->kept_validation, r->result->model);
+    return st;
+}
+
+/* Fit a calibration on the rows that the kept model was validated on, and give it to the model if it helps. */
+static enum status calibrate_kept(struct run *r)
+{
+    struct train_result *result = r->result;
+    struct calibration_fit f = { .calibration = CALIBRATION_IDENTITY, .loss_before = NAN, .loss_after = NAN };
+    enum status st = r->config->calibrate ? calibration_fit(r, &f) : ST_OK;
+
+    result->calibration = f.calibration.method;
+    result->calibration_loss_before = f.loss_before;
+    result->calibration_loss_after = f.loss_after;
+    if (st == ST_OK && f.calibration.method != CALIBRATION_NONE)
+        st = calibration_put(r, &f.calibration);
+    return st;
+}
 
 /* The distribution that a server compares its scores with, kept in the weights. */
 static enum status note_reference(struct run *r, const struct scores *s)
@@ -159,7 +199,7 @@ enum status run_evaluate(struct run *r)
 
     r->trained = true;
     release_training(r);
-    st = run_calibrate(r);
+    st = calibrate_kept(r);
     if (st == ST_OK)
         st = run_gate_try(r, VALIDATION);
     if (st == ST_OK)

@@ -166,7 +166,7 @@ MUST_USE enum status run_agree_weights(struct run *r);
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);
 
-/* ---- what several of them use; run.c, and gate.c, prepare.c, annotate.c, calibrate_kept.c, rival.c ---- */
+/* ---- what several of them use; run.c, and gate.c, prepare.c, annotate.c, rival.c ---- */
 MUST_USE enum status run_gate_fit(struct run *r);           /* r->gate */
 MUST_USE enum status run_gate_try(struct run *r, int part); /* on pictures of that part: result->gate */
 bool run_cancelled(const struct run *r);
@@ -193,9 +193,6 @@ void run_base_rates(const struct run *r, double *rates);
 
 /* The log-odds of all of them with half a row more of either kind, and so finite. */
 void run_base_log_odds(const struct run *r, double *ret);
-
-/* Fit a calibration on the rows that the kept model was validated on, and give it to the model if it helps. */
-MUST_USE enum status run_calibrate(struct run *r);
 
 /* The kept model once more, with a text in its notes. Errors: model_new()'s; ST_NOMEM also for a text that is NULL. */
 MUST_USE enum status run_add_note(struct run *r, const char *key, const char *text);

@@ -71,9 +71,6 @@ json_t *prediction_model_probabilities(const struct model *m, const struct predi
 /* Its `warnings`, likewise: [{code, detail}] of the picture, its file and what was not said of the patient. */
 json_t *prediction_warnings(const struct model *m, const struct prediction *p);
 
-/* Its `explanation`, likewise, of a logit of a model with these findings. */
-json_t *explanation_json(const struct explanation *e, const struct labels *labels);
-
 /* Append the picture with the map of its explanation and a legend to `out`, as a PNG; `p`, by `m`, must be explained.
  * Errors: heatmap_png()'s. */
 MUST_USE enum status prediction_heatmap(const struct model *m, const struct image *img,
