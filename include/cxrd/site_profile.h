@@ -33,10 +33,20 @@ enum {
 enum site_verdict { SITE_NOTHING, SITE_PRESENT, SITE_ABSENT, SITE_UNSURE };
 extern const char *const SITE_VERDICTS[]; /* NULL, "present", "absent", "cannot say" */
 
+extern const char *const SITE_POINTS[N_OPERATING]; /* "youden", "sensitivity", "specificity" */
+
+/* Which point of the curve a site wants. */
+struct site_point {
+    enum operating_kind kind; /* Youden's, or a part of the sensitivity or specificity that is at least */
+    double at;                /* in 0.5..0.999; not read for Youden's */
+};
+bool site_point_equal(const struct site_point *a, const struct site_point *b);
+
 struct site_finding {
-    bool here;          /* false: too few patients, the model's own */
-    float scale, shift; /* 1 and 0 without a calibration */
-    float threshold;    /* positive: probability here >= it; NaN: none */
+    struct site_point point; /* that the threshold is of: the profile's, or one of the finding's own */
+    bool here;               /* false: too few patients, the model's own */
+    float scale, shift;      /* 1 and 0 without a calibration */
+    float threshold;         /* positive: probability here >= it; NaN: there is none */
     struct operating_quality rates;
     size_t positives, negatives;                 /* rows that it is made of */
     size_t positive_patients, negative_patients; /* whose they are; one may be both */
@@ -49,19 +59,11 @@ struct site_finding {
     float present_from, absent_to;
 };
 
-extern const char *const SITE_POINTS[N_OPERATING]; /* "youden", "sensitivity", "specificity" */
-
-/* Which point of the curve a site wants. */
-struct site_point {
-    enum operating_kind kind; /* Youden's, or a part of the sensitivity or specificity that is at least */
-    double at;                /* in 0.5..0.999; not read for Youden's */
-};
-
 struct site_profile {
     struct labels labels; /* the model's */
     char model_sha256[DIGEST_TEXT_SIZE];
-    struct site_point point;
-    double error_rate; /* of verdicts; NaN: none */
+    struct site_point point; /* of findings that have none of their own */
+    double error_rate;       /* of verdicts; NaN: none */
     char created_at[CLOCK_TEXT_SIZE], expires_at[CLOCK_TEXT_SIZE];
     struct site_finding findings[MAX_LABELS]; /* [labels] */
 };
@@ -73,6 +75,7 @@ struct site_wish {
     struct site_point point;
     double error_rate;                  /* 0.01 to 0.5, or NaN */
     const struct operating_points *own; /* the model's, for findings with too few patients */
+    const struct site_point *points;    /* [labels], of each finding; NULL: `point` is of all */
 };
 
 /* Fit the findings of a profile to the rows of a file of scores (jobs/training/scores_file.h).

@@ -278,6 +278,10 @@ MUST_USE enum status store_profile_deactivate(struct store *s, const char *id, s
 MUST_USE enum status store_profile_rollback(struct store *s, const char *model, char ret_id[ID_SIZE],
                                             struct error *err);
 
+/* The profile that a rollback would return to, as {"profile": its id, or null for none}; null where nothing was ever active. A new reference. */
+MUST_USE enum status store_profile_previous(struct store *s, const char *model, json_t **ret,
+                                            struct error *err);
+
 /* Errors: ST_NOTFOUND, ST_CONFLICT (it is active), ST_IO. */
 MUST_USE enum status store_profile_delete(struct store *s, const char *id, struct error *err);
 

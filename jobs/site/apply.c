@@ -8,6 +8,11 @@ const char *const SITE_VERDICTS[] = { NULL, "present", "absent", "cannot say" };
 
 const char *const SITE_POINTS[N_OPERATING] = { "youden", "sensitivity", "specificity" };
 
+bool site_point_equal(const struct site_point *a, const struct site_point *b)
+{
+    return a->kind == b->kind && (a->kind == OPERATE_YOUDEN || a->at == b->at);
+}
+
 /* A probability of exactly 0 or 1 has no logit. */
 static const double EDGE = 1e-7;
 

@@ -5,7 +5,8 @@
  *    "operating_point": {"kind": "youden" | "sensitivity" | "specificity", "at": the least part; null of Youden's},
  *    "error_rate": of verdicts, or null, "population": a text, or null,
  *    "validation": {"job", "dataset": texts or null, "scores_sha256": of the file that it was fitted to, "rows", "patients"},
- *    "findings": [one of each of the model's, in their order: {"label", and the members of struct site_finding}]}
+ *    "findings": [one of each of the model's, in their order: {"label", and the members of struct site_finding; "operating_point"
+ *                 only where it is another than the document's}]}
  *
  * Canonical bytes: UTF-8; the members of an object in the order of their names' bytes; no blank between anything; of
  * characters in strings only " and \ and those below U+0020 are escaped, \" \\ \b \f \n \r \t or \u00XX; whole numbers as digits;
@@ -64,9 +65,18 @@ enum { N_NUMBERS = sizeof NUMBERS / sizeof NUMBERS[0] };
 
 /* ---- to write ---- */
 
-static json_t *finding_json(const char *label, const struct site_finding *f)
+static json_t *point_json(const struct site_point *point)
+{
+    return json_pack("{s:s,s:o}", "kind", SITE_POINTS[point->kind], "at",
+                     point->kind == OPERATE_YOUDEN ? json_null() : json_real(point->at));
+}
+
+static json_t *finding_json(const char *label, const struct site_finding *f, const struct site_point *general)
 {
     json_t *finding = json_pack("{s:s,s:b}", "label", label, "here", f->here);
+
+    if (!site_point_equal(&f->point, general))
+        json_object_set_new(finding, "operating_point", point_json(&f->point));
 
     for (size_t i = 0; i < N_NUMBERS; i++)
         json_object_set_new(
@@ -88,11 +98,10 @@ json_t *site_profile_json(const struct site_profile *p, const struct site_notes 
     json_t *findings = json_array();
 
     for (size_t k = 0; k < p->labels.n; k++)
-        json_array_append_new(findings, finding_json(p->labels.names[k], &p->findings[k]));
-    return json_pack("{s:s,s:s,s:s,s:s,s:{s:s,s:o},s:o,s:s?,s:{s:s?,s:s?,s:s,s:I,s:I},s:o}", "format", FORMAT,
+        json_array_append_new(findings, finding_json(p->labels.names[k], &p->findings[k], &p->point));
+    return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:s?,s:{s:s?,s:s?,s:s,s:I,s:I},s:o}", "format", FORMAT,
                      "model_sha256", p->model_sha256, "created_at", p->created_at, "expires_at",
-                     p->expires_at, "operating_point", "kind", SITE_POINTS[p->point.kind], "at",
-                     p->point.kind == OPERATE_YOUDEN ? json_null() : json_real(p->point.at), "error_rate",
+                     p->expires_at, "operating_point", point_json(&p->point), "error_rate",
                      number_or_null(p->error_rate), "population", notes->population, "validation", "job",
                      notes->validation, "dataset", notes->dataset, "scores_sha256", notes->scores_sha256,
                      "rows", (json_int_t)notes->rows, "patients", (json_int_t)notes->patients, "findings",
@@ -195,14 +204,37 @@ static enum status text_check(const json_t *object, const char *name, struct err
     return ST_OK;
 }
 
-static enum status finding_read(const json_t *finding, struct site_finding *f, struct error *err)
+static enum status point_read(const json_t *object, struct site_point *ret, struct error *err)
+{
+    const json_t *point = json_object_get(object, "operating_point");
+    const char *kind = json_string_value(json_object_get(point, "kind"));
+    enum status st = members_check(point, "operating_point", err, "kind", "at", (const char *)NULL);
+
+    if (st != ST_OK)
+        return st;
+    for (int i = 0; i < N_OPERATING; i++)
+        if (kind && strcmp(kind, SITE_POINTS[i]) == 0) {
+            ret->kind = (enum operating_kind)i;
+            return number_read(point, "at", 0.5, 0.999, i == OPERATE_YOUDEN, &ret->at, err);
+        }
+    return error_set(err, ST_INVALID,
+                     "the profile's operating point is not youden, sensitivity or specificity");
+}
+
+/*   general  the document's operating point */
+static enum status finding_read(const json_t *finding, const struct site_point *general,
+                                struct site_finding *f, struct error *err)
 {
     const json_t *here = json_object_get(finding, "here");
+    const size_t apart = json_object_get(finding, "operating_point") ? 1 : 0;
     enum status st = ST_OK;
 
-    if (json_object_size(finding) != 2 + N_NUMBERS + N_RATES + N_COUNTS || !json_is_boolean(here))
+    if (json_object_size(finding) != 2 + N_NUMBERS + N_RATES + N_COUNTS + apart || !json_is_boolean(here))
         return error_set(err, ST_INVALID, "the profile's findings do not have the members of one");
     f->here = json_is_true(here);
+    f->point = *general;
+    if (apart)
+        st = point_read(finding, &f->point, err);
     for (size_t i = 0; i < N_NUMBERS && st == ST_OK; i++) {
         double v = NAN;
 
@@ -233,26 +265,9 @@ static enum status findings_read(const json_t *document, const struct labels *la
         if (!label || strcmp(label, labels->names[k]) != 0)
             return error_set(err, ST_CONFLICT,
                              "the profile has other findings than the model, or another order");
-        st = finding_read(finding, &p->findings[k], err);
+        st = finding_read(finding, &p->point, &p->findings[k], err);
     }
     return st;
-}
-
-static enum status point_read(const json_t *document, struct site_point *ret, struct error *err)
-{
-    const json_t *point = json_object_get(document, "operating_point");
-    const char *kind = json_string_value(json_object_get(point, "kind"));
-    enum status st = members_check(point, "operating_point", err, "kind", "at", (const char *)NULL);
-
-    if (st != ST_OK)
-        return st;
-    for (int i = 0; i < N_OPERATING; i++)
-        if (kind && strcmp(kind, SITE_POINTS[i]) == 0) {
-            ret->kind = (enum operating_kind)i;
-            return number_read(point, "at", 0.5, 0.999, i == OPERATE_YOUDEN, &ret->at, err);
-        }
-    return error_set(err, ST_INVALID,
-                     "the profile's operating point is not youden, sensitivity or specificity");
 }
 
 static enum status validation_check(const json_t *document, struct error *err)

@@ -19,10 +19,11 @@ static enum status count(const struct site_rows *r, size_t k, const struct site_
     const size_t n = s->labels->n;
     enum status st;
 
-    *f = (struct site_finding){ .scale = 1,
-                                .threshold = wish->own->threshold[wish->point.kind][k],
+    *f = (struct site_finding){ .point = wish->points ? wish->points[k] : wish->point,
+                                .scale = 1,
                                 .present_from = NAN,
                                 .absent_to = NAN };
+    f->threshold = wish->own->threshold[f->point.kind][k];
     for (size_t i = 0; i < s->n; i++) {
         f->positives += s->truth[i * n + k] == 1;
         f->negatives += s->truth[i * n + k] == 0;
@@ -107,10 +108,9 @@ static enum status fit_finding(struct site_rows *r, size_t k, const struct site_
 
     for (size_t i = 0; i < s->n; i++)
         column[i] = r->here[i * n + k];
-    st = operating_choose_by(s->n, s->truth + k, r->here + k, n, wish->point.kind, wish->point.at,
-                             &f->threshold);
+    st = operating_choose_by(s->n, s->truth + k, r->here + k, n, f->point.kind, f->point.at, &f->threshold);
     if (st == ST_OK)
-        st = cross_thresholds(s, k, column, &wish->point, thresholds);
+        st = cross_thresholds(s, k, column, &f->point, thresholds);
     if (st == ST_OK)
         st = site_rates(r, s->truth + k, r->here + k, NAN, thresholds, &f->rates);
     if (st == ST_OK && !isnan(wish->error_rate)) {

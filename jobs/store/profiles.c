@@ -153,6 +153,19 @@ enum status store_profile_rollback(struct store *s, const char *model, char ret_
     return store_end(s, st, err);
 }
 
+enum status store_profile_previous(struct store *s, const char *model, json_t **ret, struct error *err)
+{
+    struct cells cells = CELLS_INIT;
+    const enum status st =
+        store_query(s, &cells, err, "SELECT previous FROM profile_choices WHERE model = $1", "t", model);
+
+    if (st == ST_OK)
+        *ret = cells.n_rows ? json_pack("{s:o}", "profile", text_or_null(cells_text(&cells, 0, 0)))
+                            : json_null();
+    cells_release(&cells);
+    return st == ST_OK && !*ret ? error_nomem(err) : st;
+}
+
 enum status store_profile_delete(struct store *s, const char *id, struct error *err)
 {
     struct statement *stmt;

@@ -391,6 +391,16 @@ enum status canary_json(struct canary *c, const char *id, json_t **ret, struct e
     return st;
 }
 
+json_t *canary_model(struct canary *c)
+{
+    json_t *id;
+
+    pthread_mutex_lock(&c->lock);
+    id = c->id[0] ? json_string(c->id) : json_null();
+    pthread_mutex_unlock(&c->lock);
+    return id;
+}
+
 void canary_metrics(struct canary *c, struct buf *out)
 {
     pthread_mutex_lock(&c->lock);

@@ -56,6 +56,9 @@ MUST_USE enum status canary_end(struct canary *c, const char *id, struct error *
 /* Its state, a new reference. Errors: ST_NOTFOUND. */
 MUST_USE enum status canary_json(struct canary *c, const char *id, json_t **ret, struct error *err);
 
+/* The id of the canary, also of one that was taken back, or null where there is none; a new reference, NULL without memory. */
+json_t *canary_model(struct canary *c);
+
 /* For GET /metrics. */
 void canary_metrics(struct canary *c, struct buf *out);
 

@@ -1,4 +1,5 @@
 /* server/api/models.c - the registry over HTTP. */
+#include "canary.h"
 #include "handlers.h"
 #include "input.h"
 #include "serving.h"
@@ -24,9 +25,11 @@ enum status models_get(struct app *app, const struct http_request *req, struct h
         st = store_models(app_work(app)->store, &page, &models, &next, err);
     if (st != ST_OK)
         return st;
-    return http_json(res, json_pack("{s:o,s:o,s:o}", "models", models, "active",
-                                    active[0] ? json_string(active) : json_null(), "next_cursor",
-                                    cursor_json(next)));
+    return http_json(res,
+                     json_pack("{s:o,s:o,s:o,s:o,s:o}", "models", models, "active",
+                               active[0] ? json_string(active) : json_null(), "shadow",
+                               shadow_model(app_serving(app)->shadow), "canary",
+                               canary_model(app_serving(app)->canary), "next_cursor", cursor_json(next)));
 }
 
 enum status model_get(struct app *app, const struct http_request *req, struct http_response *res,

@@ -25,9 +25,11 @@ enum { DAYS_DEFAULT = 365 };
 struct ask {
     const char *validation, *population, *name, *signature; /* borrowed from the request; NULL: not said */
     struct site_point point;
+    const json_t *points; /* of findings that have one of their own; NULL: not said */
     double error_rate;
     json_int_t days;
     const json_t *profile; /* one from elsewhere; NULL: it is to be made */
+    json_t *errors;        /* the reply's */
 };
 
 /* A text or null among the members. */
@@ -60,10 +62,9 @@ static void number_take(const json_t *request, const char *field, double least, 
 }
 
 /* "youden", "sensitivity_90", "specificity_90", or {"sensitivity": part} or {"specificity": part}. */
-static void point_take(const json_t *request, struct site_point *ret, json_t *errors)
+static void point_take(const json_t *value, const char *field, struct site_point *ret, json_t *errors)
 {
     static const char *const PARTS[N_OPERATING] = { NULL, "sensitivity", "specificity" };
-    const json_t *value = json_object_get(request, "operating_point");
     const char *name = json_string_value(value);
 
     *ret = (struct site_point){ OPERATE_YOUDEN, 0.9 };
@@ -75,9 +76,43 @@ static void point_take(const json_t *request, struct site_point *ret, json_t *er
             number_take(value, PARTS[kind], 0.5, 0.999, &ret->at, errors);
             return;
         }
-    config_error(errors, "operating_point",
+    config_error(errors, field,
                  "must be youden, sensitivity_90, specificity_90, {\"sensitivity\": a part} or "
                  "{\"specificity\": a part}");
+}
+
+/* {"Effusion": a point, …}: `general` of findings that are not named.
+ *   ret  [labels]
+ * Errors: ST_INVALID; `errors` says which. */
+static enum status points_take(const json_t *value, const struct labels *labels,
+                               const struct site_point *general, struct site_point *ret, json_t *errors,
+                               struct error *err)
+{
+    uint64_t seen = 0;
+    const char *key;
+    json_t *point;
+
+    for (size_t k = 0; k < labels->n; k++)
+        ret[k] = *general;
+    if (value && !json_is_null(value) && !json_is_object(value))
+        config_error(errors, "operating_points", "must be an object of operating points by finding, or null");
+    json_object_foreach ((json_t *)value, key, point) {
+        char field[LABEL_SIZE + 24];
+        struct error why;
+        int k = 0;
+
+        snprintf(field, sizeof field, "operating_points.%.*s", LABEL_SIZE, key);
+        if (labels_choose(labels, key, "a finding", &k, &why) != ST_OK)
+            config_error(errors, field, "%s", why.text);
+        else if (seen >> k & 1)
+            config_error(errors, field, "%s is there twice", labels->names[k]);
+        else
+            point_take(point, field, &ret[k], errors);
+        seen |= (uint64_t)1 << k;
+    }
+    return json_array_size(errors) == 0
+               ? ST_OK
+               : error_set(err, ST_INVALID, "the request has a field that cannot be used");
 }
 
 static void days_take(const json_t *request, json_int_t *ret, json_t *errors)
@@ -92,7 +127,8 @@ static void days_take(const json_t *request, json_int_t *ret, json_t *errors)
 /* Complain of every other member. An exported profile has more of them, which are passed over. */
 static void rest_check(const json_t *request, bool exported, json_t *errors)
 {
-    static const char MADE[] = " validation operating_point error_rate population expires_in_days name ",
+    static const char MADE[] =
+        " validation operating_point operating_points error_rate population expires_in_days name ",
                       EXPORTED[] = " profile signature name id model created_at active expired ";
     const char *key;
     json_t *value;
@@ -110,7 +146,7 @@ static enum status ask_take(const json_t *request, struct http_response *res, st
 {
     json_t *errors = res->errors = json_array();
 
-    *ret = (struct ask){ .error_rate = NAN };
+    *ret = (struct ask){ .error_rate = NAN, .errors = errors };
     if (!json_is_object(request))
         return error_set(err, ST_INVALID, "the body must be a JSON object");
     json_watch();
@@ -122,7 +158,8 @@ static enum status ask_take(const json_t *request, struct http_response *res, st
         text_take(request, "validation", ID_SIZE - 1, &ret->validation, errors);
         text_take(request, "population", 1000, &ret->population, errors);
         number_take(request, "error_rate", 0.01, 0.5, &ret->error_rate, errors);
-        point_take(request, &ret->point, errors);
+        point_take(json_object_get(request, "operating_point"), "operating_point", &ret->point, errors);
+        ret->points = json_object_get(request, "operating_points");
         days_take(request, &ret->days, errors);
         if (!ret->validation)
             config_error(errors, "validation", "is missing: the id of a finished validation");
@@ -225,8 +262,9 @@ static enum status fit(const struct ask *ask, const json_t *card, const char *pa
     struct site_profile p;
     struct operating_points own;
     struct labels labels;
+    struct site_point points[MAX_LABELS];
     char sha256[DIGEST_TEXT_SIZE];
-    const struct site_wish wish = { ask->point, ask->error_rate, &own };
+    const struct site_wish wish = { ask->point, ask->error_rate, &own, points };
     struct site_notes notes = { .population = ask->population,
                                 .validation = ask->validation,
                                 .dataset = json_string_value(
@@ -234,6 +272,8 @@ static enum status fit(const struct ask *ask, const json_t *card, const char *pa
                                 .scores_sha256 = sha256 };
     enum status st = card_parts(card, &labels, &own, err);
 
+    if (st == ST_OK)
+        st = points_take(ask->points, &labels, &ask->point, points, ask->errors, err);
     if (st == ST_OK)
         st = digest_of(path, sha256, err);
     if (st == ST_OK)
@@ -320,7 +360,7 @@ enum status model_profiles_get(struct app *app, const struct http_request *req, 
                                struct error *err)
 {
     struct page page = { .text = req->id };
-    json_t *profiles = NULL, *card = NULL;
+    json_t *profiles = NULL, *card = NULL, *rollback = NULL;
     int64_t next;
     size_t i;
     json_t *profile;
@@ -330,12 +370,17 @@ enum status model_profiles_get(struct app *app, const struct http_request *req, 
         st = store_model_get(app_work(app)->store, req->id, &card, err);
     json_decref(card);
     if (st == ST_OK)
+        st = store_profile_previous(app_work(app)->store, req->id, &rollback, err);
+    if (st == ST_OK)
         st = store_profiles(app_work(app)->store, &page, &profiles, &next, err);
-    if (st != ST_OK)
+    if (st != ST_OK) {
+        json_decref(rollback);
         return st;
+    }
     json_array_foreach (profiles, i, profile)
         told(profile);
-    return http_json(res, json_pack("{s:o,s:o}", "profiles", profiles, "next_cursor", cursor_json(next)));
+    return http_json(res, json_pack("{s:o,s:o,s:o}", "profiles", profiles, "rollback", rollback,
+                                    "next_cursor", cursor_json(next)));
 }
 
 enum status profile_get(struct app *app, const struct http_request *req, struct http_response *res,

@@ -568,6 +568,16 @@ enum status shadow_passed(struct shadow *s, const char *id, size_t pictures, str
     return st;
 }
 
+json_t *shadow_model(struct shadow *s)
+{
+    json_t *id;
+
+    pthread_mutex_lock(&s->lock);
+    id = s->candidate ? json_string(s->candidate->id) : json_null();
+    pthread_mutex_unlock(&s->lock);
+    return id;
+}
+
 void shadow_metrics(struct shadow *s, struct buf *out)
 {
     struct shadow_counts *counts = calloc(1, sizeof *counts);

@@ -52,6 +52,9 @@ MUST_USE enum status shadow_json(struct shadow *s, const char *id, json_t **ret,
  * Errors: ST_CONFLICT (the sentence says what lacks), ST_IO, ST_NOMEM. */
 MUST_USE enum status shadow_passed(struct shadow *s, const char *id, size_t pictures, struct error *err);
 
+/* The candidate's id, or null where there is none; a new reference, NULL without memory. */
+json_t *shadow_model(struct shadow *s);
+
 /* For GET /metrics. */
 void shadow_metrics(struct shadow *s, struct buf *out);
 

@@ -74,6 +74,7 @@ class Canary(Case):
         told = canary(server, candidate)
         self.assertEqual((told['state'], told['share'], told['active'], told['reason']), ('answers', 0.5, active, None))
         self.assertGreater(told['answers'], 0)
+        self.assertEqual(client.get(server, '/models').json()['canary'], candidate)
         values = read_metrics(client.get(server, '/metrics').body.decode())
         self.assertEqual(values[f'cxrd_canary_share{{model_version="{candidate}"}}'], 0.5)
         case = self.case_of(server, candidate)

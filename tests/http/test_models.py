@@ -70,7 +70,7 @@ class Models(ServerCase):
     def test_the_list_is_paged_newest_first(self):
         server = program.Server()
         self.addCleanup(server.stop)
-        self.assertEqual(client.get(server, '/models').json(), {'models': [], 'active': None, 'next_cursor': None})
+        self.assertEqual(client.get(server, '/models').json(), {'models': [], 'active': None, 'shadow': None, 'canary': None, 'next_cursor': None})
         cards = [import_model(server, dataset.weights(), activate=i == 1) for i in range(5)]
         everything = client.get(server, '/models').json()
         self.assertEqual(everything['models'], cards[::-1])

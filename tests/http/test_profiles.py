@@ -137,7 +137,13 @@ class Profiles(Case):
         self.activate(one)
         self.activate(two)
         back = f'/models/{self.model}/profiles/rollback'
+
+        def told():
+            return client.get(self.server, f'/models/{self.model}/profiles?limit=1').json()['rollback']
+
+        self.assertEqual(told(), {'profile': one['id']})
         self.assertEqual(client.post(self.server, back).json(), {'model': self.model, 'profile': one['id']})
+        self.assertEqual(told(), {'profile': two['id']})
         self.assertEqual(self.ask()['profile']['id'], one['id'])
         self.assertEqual(client.post(self.server, back).json()['profile'], two['id'])
         self.assert_problem(client.request(self.server, 'DELETE', f'/profiles/{two["id"]}'), 409, 'active')
@@ -145,11 +151,13 @@ class Profiles(Case):
         self.assertNotIn('profile', self.ask())
         self.assert_problem(client.post(self.server, f'/profiles/{two["id"]}/deactivate'), 409, 'not active')
         self.assertEqual(client.post(self.server, back).json()['profile'], two['id'])
+        self.assertEqual(told(), {'profile': None})
         self.assertEqual(client.post(self.server, back).json()['profile'], None)
         self.assertNotIn('profile', self.ask())
         self.assertEqual(client.request(self.server, 'DELETE', f'/profiles/{two["id"]}').status, 204)
         self.assert_problem(client.get(self.server, f'/profiles/{two["id"]}'), 404, 'there is no profile')
         other = import_model(self.server, dataset.weights(2), activate=False)
+        self.assertIsNone(client.get(self.server, f'/models/{other["id"]}/profiles').json()['rollback'])
         self.assert_problem(client.post(self.server, f'/models/{other["id"]}/profiles/rollback'), 409, 'never')
 
     def test_what_was_acknowledged_is_there_after_kill_9(self):
@@ -190,6 +198,18 @@ class Profiles(Case):
         self.assert_problem(client.get(self.server, f'/profiles/{profile["id"]}/kept?validation={self.jobs[1]}'), 409, 'no validation of this model')
         self.assert_problem(client.get(self.server, f'/profiles/{profile["id"]}/kept'), 422, 'validation')
 
+    def test_a_finding_has_the_point_that_is_asked_for_it(self):
+        youden, most = self.make(), self.make(operating_point={'sensitivity': 0.97})
+        mixed = self.make(operating_points={'effusion': {'sensitivity': 0.97}, 'Mass': 'youden'})
+        self.assertEqual(mixed['profile']['operating_point'], {'kind': 'youden', 'at': None})
+        for one, all_youden, all_most in zip(*(profile['profile']['findings'] for profile in (mixed, youden, most))):
+            if one['label'] == 'Effusion':
+                self.assertEqual(one.pop('operating_point'), {'kind': 'sensitivity', 'at': 0.97})
+                self.assertEqual(one, all_most)
+                self.assertNotEqual(one['threshold'], all_youden['threshold'])
+            else:
+                self.assertEqual(one, all_youden)
+
     def test_what_cannot_be_is_refused_by_field(self):
         def asked(body):
             return client.post_json(self.server, f'/models/{self.model}/profiles', body)
@@ -199,6 +219,9 @@ class Profiles(Case):
                                         'operating_point': 'best', 'population': 'a\u202eb'}),
                                  'more', 'population', 'error_rate', 'operating_point', 'expires_in_days')
         self.assert_wrong_fields(asked({'validation': self.jobs[0], 'operating_point': {'sensitivity': 2}}), 'sensitivity')
+        self.assert_wrong_fields(asked({'validation': self.jobs[0], 'operating_points': {'Gout': 'youden', 'Mass': 'best', 'MASS': 'youden'}}),
+                                 'operating_points.Gout', 'operating_points.Mass', 'operating_points.MASS')
+        self.assert_wrong_fields(asked({'validation': self.jobs[0], 'operating_points': ['youden']}), 'operating_points')
         self.assert_problem(asked({'validation': self.jobs[1]}), 409, 'no validation of this model')
         self.assert_problem(asked({'validation': 'no such job'}), 404)
         self.assert_problem(asked([]), 422)

@@ -177,10 +177,11 @@ static struct operating_points own_points(void)
     return own;
 }
 
-static struct site_profile fitted(const char *path, struct site_point point, double error_rate)
+static struct site_profile fitted_by(const char *path, struct site_point point, double error_rate,
+                                     const struct site_point *points)
 {
     const struct operating_points own = own_points();
-    const struct site_wish wish = { point, error_rate, &own };
+    const struct site_wish wish = { point, error_rate, &own, points };
     struct site_profile p;
     size_t rows, patients;
     struct error err;
@@ -192,6 +193,11 @@ static struct site_profile fitted(const char *path, struct site_point point, dou
     snprintf(p.created_at, sizeof p.created_at, "2026-01-01T00:00:00.000Z");
     snprintf(p.expires_at, sizeof p.expires_at, "2035-01-01T00:00:00.000Z");
     return p;
+}
+
+static struct site_profile fitted(const char *path, struct site_point point, double error_rate)
+{
+    return fitted_by(path, point, error_rate, NULL);
 }
 
 Test(site, a_calibration_undoes_the_fault_that_the_rows_show)
@@ -336,6 +342,37 @@ static json_t *canonical(const json_t *d, char **ret_text)
     cr_assert_not_null(*ret_text);
     cr_assert_eq(json_read(*ret_text, strlen(*ret_text), 0, &again, NULL), ST_OK);
     return again;
+}
+
+Test(site, a_finding_may_have_a_point_of_its_own)
+{
+    const struct site_point youden = { OPERATE_YOUDEN, 0.9 }, most = { OPERATE_SENSITIVITY_90, 0.97 };
+    const struct site_point points[] = { most, youden };
+    char *folder = scratch_folder(), sha256[DIGEST_TEXT_SIZE];
+    struct site_profile of_all, of_most, mixed, read;
+    json_t *d;
+    struct error err;
+
+    site_write(path_in(folder, "s.csv"), 300, 1, 1, 5);
+    of_all = fitted(path_in(folder, "s.csv"), youden, NAN);
+    of_most = fitted(path_in(folder, "s.csv"), most, NAN);
+    mixed = fitted_by(path_in(folder, "s.csv"), youden, NAN, points);
+    cr_assert_neq(of_all.findings[0].threshold, of_most.findings[0].threshold);
+    cr_assert_eq(mixed.findings[0].threshold, of_most.findings[0].threshold);
+    cr_assert_eq(mixed.findings[0].rates.sensitivity, of_most.findings[0].rates.sensitivity);
+    cr_assert_eq(mixed.findings[1].threshold, of_all.findings[1].threshold);
+    d = document(&mixed);
+    cr_assert_not_null(json_object_get(json_array_get(json_object_get(d, "findings"), 0), "operating_point"));
+    cr_assert_null(json_object_get(json_array_get(json_object_get(d, "findings"), 1), "operating_point"));
+    snprintf(sha256, sizeof sha256, "%064d", 1);
+    cr_assert_eq(site_profile_parse(d, &TWO, sha256, &read, &err), ST_OK, "%s", err.text);
+    cr_assert(site_point_equal(&read.point, &youden));
+    cr_assert(site_point_equal(&read.findings[0].point, &most));
+    cr_assert(site_point_equal(&read.findings[1].point, &youden));
+    json_object_set_new(json_object_get(json_array_get(json_object_get(d, "findings"), 0), "operating_point"),
+                        "at", json_real(1.5));
+    cr_assert_eq(site_profile_parse(d, &TWO, sha256, &read, &err), ST_INVALID);
+    json_decref(d);
 }
 
 Test(site, a_document_reads_back_and_its_canonical_bytes_stay)
