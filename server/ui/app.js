@@ -6,17 +6,18 @@ import { showModels, startModels } from './models.js';
 import { showPredict, startPredict } from './predict.js';
 import { showTrain, startTrain } from './train.js';
 
-const VIEWS = { predict: showPredict, train: showTrain, models: showModels };
+const VIEWS = { predict: showPredict, train: showTrain, models: showModels,
+  site: async (...parts) => (await import('./site.js')).showSite(...parts) }; // read when it is first wanted
 
 function showView() {
-  const [wanted, id] = location.hash.slice(1).split('/'); // #models/3937acdb-…
+  const [wanted, ...parts] = location.hash.slice(1).split('/'); // #models/3937acdb-…
   const name = wanted in VIEWS ? wanted : 'predict';
   for (const view of Object.keys(VIEWS)) $(view).hidden = view !== name;
   for (const link of document.querySelectorAll('nav a')) {
     if (link.getAttribute('href') === `#${name}`) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  attempt(() => VIEWS[name](id));
+  attempt(() => VIEWS[name](...parts));
 }
 
 function showKey() {

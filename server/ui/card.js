@@ -71,6 +71,7 @@ function actionsOf(card, job, { activate, remove }) {
     if (job.state === 'succeeded' && !key.get()) parts.push(make('a', { href: `jobs/${job.id}/report`, target: '_blank', rel: 'noopener' }, 'Its report'));
     if (job.state === 'succeeded' && key.get()) parts.push(make('button', { type: 'button', class: 'quiet', onclick: () => attempt(() => save(`jobs/${job.id}/report`, `report-${short(job.id)}.html`)) }, 'Its report'));
   }
+  if (!card.backbone) parts.push(make('a', { href: `#site/worth/${card.id}` }, 'Its validations and profiles'));
   if (activate) parts.push(make('button', { type: 'button', class: 'quiet', onclick: activate }, 'Activate'));
   if (remove) parts.push(make('button', { type: 'button', class: 'quiet', onclick: remove }, 'Delete'));
   return parts;

@@ -27,6 +27,13 @@ export function fillTable(table, rows, { more = false } = {}) {
   else table.tBodies[0].replaceChildren(...rows);
 }
 
+/** A table of its own, of rows [name, cell, …]; `what` it holds is told to those who do not see it. */
+export function tableOf(what, columns, rows) {
+  const table = make('table', { class: 'stack' }, make('thead', {}, make('tr', {}, ...columns.map((name) => make('th', { scope: 'col' }, name)))), make('tbody'));
+  fillTable(table, rows.map(([name, ...cells]) => make('tr', {}, make('th', { scope: 'row' }, name), ...cells.map((cell) => make('td', {}, cell)))));
+  return make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': what }, table);
+}
+
 /** Show an error where a screen reader says it at once; null takes it away. */
 export function showAlert(error) {
   const box = $('alert');
@@ -56,6 +63,10 @@ export function percent(value) {
   if (value > 0 && value < 0.0005) return '< 0.1 %';
   return value >= 0.9995 && value < 1 ? '> 99.9 %' : `${(value * 100).toFixed(1)} %`;
 }
+
+/** "90.0 % (84.1 % to 94.2 %)": a figure and the ends of its interval, as far as they are there. */
+export const ranged = (of, name, form) => (typeof of?.[name] !== 'number' ? '–'
+  : `${form(of[name])}${typeof of[`${name}_low`] === 'number' ? ` (${form(of[`${name}_low`])} to ${form(of[`${name}_high`])})` : ''}`);
 
 /** 1.5 MiB */
 export const bytes = (n) => (n < 2 ** 20 ? `${(n / 2 ** 10).toFixed(0)} KiB` : `${(n / 2 ** 20).toFixed(1)} MiB`);

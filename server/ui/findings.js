@@ -1,6 +1,6 @@
 // The server's answer about one film: its findings as bars, its warnings, the facts beside them.
-import { $, fillFacts, make, number, percent, short, words } from './dom.js';
-import { judged, showJudging } from './judging.js';
+import { $, fillFacts, make, number, percent, ranged, short, time, words } from './dom.js';
+import { judged, pointOf, showJudging } from './judging.js';
 
 /** "AUROC 0.812 (0.745 to 0.880; 63 positive films)", or that it is not known. */
 function qualityOf({ auroc, auroc_low: low, auroc_high: high, auroc_positives: positives, auroc_negatives: negatives }) {
@@ -12,16 +12,43 @@ function qualityOf({ auroc, auroc_low: low, auroc_high: high, auroc_positives: p
 function extraOf(finding) {
   const parts = [];
   if (finding.positive !== null) parts.push(`threshold ${percent(finding.threshold)}, ${finding.positive ? 'above it' : 'below it'}`);
+  const here = ['sensitivity', 'specificity'].filter((name) => typeof finding[name] === 'number').map((name) => `${name} ${ranged(finding, name, percent)}`);
+  if (here.length) parts.push(`measured here: ${here.join(', ')}`);
+  if (finding.fitted_here === false) parts.push('too few patients here: the model’s own threshold');
   const quality = qualityOf(finding);
   if (quality) parts.push(quality);
   return parts.join(' · ');
 }
 
+const VERDICTS = { present: 'verdict present', absent: 'verdict', 'cannot say': 'verdict unsure' };
+const verdictOf = ({ verdict }) => (verdict ? make('span', { class: VERDICTS[verdict] }, verdict) : null);
+
+/** Which profile of the site an answer is by, and what of it. */
+function showProfile({ profile, operating_point: asked, model }, verdicts) {
+  const box = $('by-profile');
+  box.hidden = !profile;
+  if (!profile) return box.replaceChildren();
+  const { error_rate: rate, expires_at: expires, expired } = profile;
+  return box.replaceChildren('By ', make('a', { href: `#site/worth/${model.id}` }, `this site’s profile ${short(profile.id)}`), ': ',
+    asked ? 'probabilities; the thresholds are the model’s, moved as the probabilities are' : `${pointOf(profile.operating_point)}`,
+    verdicts && rate !== null ? `; verdicts, each wrong at most ${percent(rate)} of the time` : '', expired ? `. It expired on ${time(expires)}.` : '.');
+}
+
 /** The gate saw that the model never learned from such a picture. */
 const isUnlike = ({ warnings }) => warnings.some(({ code }) => code === 'unlike_training');
 
+/** Whether a threshold that was measured here may be no better than chance: its sensitivity and specificity, which are of different
+ *  patients, against 1, by the intervals of both. */
+function chanceHere({ sensitivity, sensitivity_low: s, sensitivity_high: t, specificity, specificity_low: u, specificity_high: v }) {
+  const reach = [[s, t], [u, v]].every((ends) => ends.every((end) => typeof end === 'number')) ? Math.hypot(t - s, v - u) / 2 : 0;
+  return sensitivity + specificity - reach <= 1;
+}
+
 /** Why a finding's number by itself is to be read with doubt; null: no reason. */
 function doubtOf(finding) {
+  if (finding.fitted_here && typeof finding.sensitivity === 'number' && typeof finding.specificity === 'number') {
+    return chanceHere(finding) ? 'no better than chance can be, by what was measured here' : null;
+  }
   if (finding.auroc === null) return 'how well the model knows it is not known';
   return (finding.auroc_low ?? finding.auroc) <= 0.5 ? 'no better than chance can be, on its test films' : null;
 }
@@ -52,7 +79,7 @@ function findingButton(finding, common, choose) {
   return make('button', { type: 'button', class: kind, 'aria-pressed': 'false', 'data-label': finding.label,
     'data-probability': finding.probability, title: extra || null, onclick: () => choose(finding.label) },
   make('span', { class: 'label' }, words(finding.label)), barOf(finding), make('span', { class: 'number' }, percent(finding.probability)),
-  extra ? make('span', { class: 'extra' }, extra) : null);
+  verdictOf(finding), extra ? make('span', { class: 'extra' }, extra) : null);
 }
 
 const FORMATS = { png: 'PNG', jpeg: 'JPEG', dicom: 'DICOM' };
@@ -90,6 +117,10 @@ export function showFindings(prediction, choose) {
   showJudging(prediction);
   const common = commonDoubt(prediction);
   $('findings').replaceChildren(...findings.map((finding) => make('li', {}, findingButton(finding, common, choose))));
+  const verdicts = findings.some(({ verdict }) => verdict);
+  $('findings').classList.toggle('verdicts', verdicts);
+  $('legend-verdict').hidden = !verdicts;
+  showProfile(prediction, verdicts);
   $('legend-doubtful').hidden = !common && !findings.some(doubtOf);
   $('legend-reason').textContent = common ?? 'not to be relied on, for the reason that is said';
   $('legend-threshold').hidden = !findings.some(({ positive }) => positive !== null);

@@ -1,11 +1,17 @@
 // At which probability a finding is called positive: by thresholds of the model's, or those that an operator has set for it, which
 // the server holds it against, or by one that the person sets for all findings, which only this page does.
-import { $ } from './dom.js';
+import { $, percent } from './dom.js';
 
 let own = null; // 0 to 1; null: the model's
 
-/** A finding with the threshold that holds. */
-export const judged = (finding) => (own === null ? finding : { ...finding, threshold: own, positive: finding.probability >= own });
+/** A finding with the threshold that holds; of one that only this page knows nothing was measured. */
+export const judged = (finding) => (own === null ? finding
+  : { ...finding, threshold: own, positive: finding.probability >= own, sensitivity: null, specificity: null });
+
+const POINTS = { youden: () => 'balanced (Youden)', sensitivity: (at) => `sensitivity of ${percent(at)}`, specificity: (at) => `specificity of ${percent(at)}` };
+
+/** The operating point of a profile in words. */
+export const pointOf = ({ kind, at }) => POINTS[kind](at);
 
 /** Whether the model of a prediction carries thresholds to choose among. */
 const hasThresholds = ({ findings }) => findings.some(({ threshold }) => threshold !== null);
@@ -14,6 +20,11 @@ const hasThresholds = ({ findings }) => findings.some(({ threshold }) => thresho
 export function showJudging(prediction) {
   const some = hasThresholds(prediction);
   for (const option of $('operating').options) option.disabled = !some && option.value.endsWith('_90');
+  const [first] = $('operating').options;
+  const youden = $('operating').querySelector('[value=youden]');
+  youden.hidden = !prediction.profile;
+  youden.disabled = !prediction.profile;
+  first.textContent = prediction.profile ? 'the site’s profile' : 'balanced (Youden)';
 }
 
 /** Offer the thresholds that an operator has set for the model of a card. */

@@ -10,6 +10,7 @@ import { showPaired } from './paired.js';
 const PAGE = 50;
 let cards = [];
 let active = null; // its id
+let candidates = {}; // its shadow's and its canary's ids
 let next = null;   // the cursor of the page that follows
 let open = null;   // the id of the one whose card is shown
 let jobs = new Map(); // by id: the trainings that made them, as far as they are known
@@ -61,7 +62,9 @@ function remove(card) {
 function statusOf(card) {
   if (card.id === active) return make('strong', {}, 'answers now');
   if (card.backbone) return 'to transfer from';
-  return make('button', { type: 'button', class: 'quiet', 'aria-label': `Activate ${short(card.id)}`, onclick: () => activate(card) }, 'Activate');
+  const roles = [card.id === candidates.shadow && 'in the shadow', card.id === candidates.canary && 'canary'].filter(Boolean).join(', ');
+  return make('span', {}, make('button', { type: 'button', class: 'quiet', 'aria-label': `Activate ${short(card.id)}`, onclick: () => activate(card) }, 'Activate'),
+    roles ? make('a', { href: '#site/shadow' }, ` ${roles}`) : null);
 }
 
 function closeCard() {
@@ -169,6 +172,7 @@ async function page(cursor) {
   const asked = { limit: PAGE, q: filter(), cursor };
   const list = await getJson(`models?${new URLSearchParams(Object.entries(asked).filter(([, value]) => value))}`);
   active = list.active;
+  candidates = { shadow: list.shadow, canary: list.canary };
   next = list.next_cursor;
   $('models-more').hidden = !next;
   return list.models;

@@ -1,6 +1,6 @@
 // Score a data set with a model, or validate the model there: the form, and what a job of these kinds says.
 import { Problem, getContract, getJson, postJson } from './api.js';
-import { $, attempt, make, number, percent, showAlert } from './dom.js';
+import { $, attempt, make, number, percent, ranged, showAlert } from './dom.js';
 import { fieldOf, readFields, showFaults } from './form.js';
 
 const FIRST = ['dataset', 'model', 'labels', 'other_words', 'rows', 'csv', 'images', 'name'];
@@ -50,22 +50,20 @@ function external({ external: is, reason }) {
   return is ? 'yes' : `${is === false ? 'no' : 'not known'}: ${reason}`;
 }
 
-/** A finished job's figures of the model that it scored with. */
-export function scoredFacts({ scored, scored_model: model, dataset }) {
+/** Facts that a finished job tells of the model that it scored with. */
+export function scoredFacts({ id: job, scored, scored_model: model, dataset }) {
   const link = model ? make('a', { href: `#models/${model}` }, model) : null;
   if (!scored) return { 'Scored model': link };
   return {
     'Scored model': link,
     Pictures: dataset ? `${dataset.test}, ${dataset.unreadable_images ?? 0} of them could not be scored` : null,
     'External validation': external(scored),
+    'On this site': model && scored.findings ? make('a', { href: `#site/worth/${model}/${job}` }, 'Make a profile of it') : null,
     'Findings scored': scored.findings?.join(', ').replaceAll('_', ' '),
     'Not in the table': scored.not_scored?.join(', ').replaceAll('_', ' ') || null,
     'Not scored': scored.unusable.slice(0, 5).map(({ image, detail }) => `${image}: ${detail}`).join('; ') || null,
   };
 }
-
-const range = (point, name, form) => (typeof point?.[name] !== 'number' ? '–'
-  : `${form(point[name])}${typeof point[`${name}_low`] === 'number' ? ` (${form(point[`${name}_low`])} to ${form(point[`${name}_high`])})` : ''}`);
 
 /** Each finding that was scored: here, and on the model's own test rows. */
 export function showFindings({ evaluation, scored }) {
@@ -76,9 +74,9 @@ export function showFindings({ evaluation, scored }) {
   $('findings-here').tBodies[0].replaceChildren(...evaluation.test.findings.filter(({ label }) => named.has(label)).map((finding) => {
     const here = finding.operating_points.youden;
     const own = scored.own?.[finding.label];
-    const cells = [String(finding.positives), range(finding, 'auroc', three), range(own, 'auroc', three), range(here, 'sensitivity', percent),
-      range(own?.rates?.youden, 'sensitivity', percent), range(here, 'specificity', percent), range(own?.rates?.youden, 'specificity', percent),
-      range(here, 'ppv', percent), range(here, 'positive_rate', percent)];
+    const cells = [String(finding.positives), ranged(finding, 'auroc', three), ranged(own, 'auroc', three), ranged(here, 'sensitivity', percent),
+      ranged(own?.rates?.youden, 'sensitivity', percent), ranged(here, 'specificity', percent), ranged(own?.rates?.youden, 'specificity', percent),
+      ranged(here, 'ppv', percent), ranged(here, 'positive_rate', percent)];
     return make('tr', {}, make('th', { scope: 'row' }, finding.label.replaceAll('_', ' ')), ...cells.map((cell) => make('td', {}, cell)));
   }));
 }

@@ -8,6 +8,7 @@ import { chromium } from 'playwright-core';
 import { makeKey, startServer } from '../support/server.mjs';
 import { Tap } from '../support/tap.mjs';
 import { drawnFilm, testFilms } from './films.mjs';
+import { testSite } from './site.mjs';
 
 const [cxrd, tapFile, executablePath, screenshots] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -31,7 +32,7 @@ const source = http.createServer((request, reply) => {
 });
 await new Promise((done) => { source.listen(0, '127.0.0.1', done); });
 const sourceUrl = `http://127.0.0.1:${source.address().port}`;
-const server = await startServer(cxrd, ['--data-hosts', sourceUrl, '--data-tries', '1']);
+const server = await startServer(cxrd, ['--data-hosts', sourceUrl, '--data-tries', '1', '--keep-scores', '30']);
 const browser = await chromium.launch({ executablePath, args: FLAGS });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 const page = await context.newPage();
@@ -557,6 +558,8 @@ await tap.test('a model has the findings that it says, and no others', async () 
   await page.setViewportSize({ width: 1280, height: 900 });
   await api(`/models/${active}/activate`, { method: 'POST' });
 });
+
+await testSite({ tap, page, server, cxrd, api, ended, asked, complaints, assertAccessible, assertFits, shoot, view });
 
 await tap.test('dark, and as wide as a phone: nothing is cut off', async () => {
   await page.emulateMedia({ colorScheme: 'dark' });
