@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ enum {
         1
         << 30, /* address space: 32 Mpixel of JPEG 2000 take 330 MB, and file and pixels are mapped besides */
     MOST_STACK = 8 << 20,
+    MOST_DESCRIPTORS = DECODE_SOCKET + 1 + DECODE_MEMORIES + 2, /* the last two: to a child */
 };
 
 #if SANITIZED
@@ -61,7 +63,7 @@ static bool limit(__rlimit_resource_t which, rlim_t soft, rlim_t hard)
 static bool limit_helper(void)
 {
     return limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_FSIZE, 0, 0) &&
-           limit(RLIMIT_NOFILE, DECODE_OUTPUT + 1, DECODE_OUTPUT + 1) &&
+           limit(RLIMIT_NOFILE, MOST_DESCRIPTORS, MOST_DESCRIPTORS) &&
            limit(RLIMIT_STACK, MOST_STACK, MOST_STACK) &&
            (SANITIZED || limit(RLIMIT_AS, MOST_MEMORY, MOST_MEMORY));
 }
@@ -109,7 +111,9 @@ static const struct allowed OF_CHILD[] = {
 /* A fork as glibc makes it, its end, and what a child does before it goes on by itself. */
 enum { FORK = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD };
 static const struct allowed OF_HELPER[] = {
-    { SCMP_SYS(recvmsg), 1, { 0, SCMP_CMP_EQ, DECODE_SOCKET, 0 } },
+    { SCMP_SYS(socketpair), 1, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
+    { SCMP_SYS(recvmsg) }, /* of cxrd, or a child of the helper */
+    { SCMP_SYS(sendmsg) },
     { SCMP_SYS(write), 1, { 0, SCMP_CMP_EQ, DECODE_SOCKET, 0 } },
     { SCMP_SYS(clone), 1, { 0, SCMP_CMP_EQ, FORK, 0 } },
     { SCMP_SYS(wait4) },

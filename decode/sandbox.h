@@ -15,7 +15,7 @@ struct sandbox {
 };
 
 /* For the helper, when it has read all that it will ever need; it has one thread. From here on it starts children that only it can
- * know, speaks through DECODE_SOCKET, and can open nothing.
+ * know, speaks through DECODE_SOCKET and to them, and can open nothing.
  *   ret_error  errno of what was refused */
 enum decode_sandbox sandbox_enter_helper(struct sandbox *ret, int *ret_error);
 

@@ -5,13 +5,14 @@
  *
  *   cxrd ------ posix_spawn() -----> the helper, one a slot ------ fork() -----> the child, one a picture
  *
- * The helper holds one descriptor and /dev/null, and two more while it has a picture:
- *   DECODE_SOCKET  of SOCK_SEQPACKET, a message a struct. The helper's first is a decode_ready. Then cxrd sends a decode_request with
- *                  two descriptors (SCM_RIGHTS), and waits for its decode_done; one at a time. The end of the socket is the end of
- *                  the helper.
- *   DECODE_INPUT   the first of the two: memory in which the file's bytes are; sealed, so that it can be read only.
- *   DECODE_OUTPUT  the second: memory for a decode_reply, and for the pixels from DECODE_PIXELS on. It has its full size from the
- *                  start, sealed against any other, and is all zero.
+ * A child is there before its picture comes: the helper starts the next one when one has ended, and hands the request on to it.
+ *
+ * DECODE_SOCKET is of SOCK_SEQPACKET, a message a struct. The helper's first is a decode_ready. Then cxrd sends a decode_request, and
+ * waits for its decode_done; one at a time. The end of the socket is the end of the helper. With a request come two descriptors
+ * (SCM_RIGHTS):
+ *   DECODE_INPUT   memory in which the file's bytes are; sealed, so that it can be read only.
+ *   DECODE_OUTPUT  memory for a decode_reply, and for the pixels from DECODE_PIXELS on. It has its full size from the start, sealed
+ *                  against any other, and is all zero.
  * Both are made for this one picture (see cxrd/shared.h), so no picture meets the next one. cxrd looks at the output when the child
  * has ended, and seals it first: then nobody can change what is looked at.
  *
@@ -27,9 +28,10 @@
 
 #include <stdint.h>
 
-enum { DECODE_PROTOCOL = 2 }; /* one more with every change of what is said here */
+enum { DECODE_PROTOCOL = 3 }; /* one more with every change of what is said here */
 
-enum { DECODE_SOCKET = 3, DECODE_INPUT = 4, DECODE_OUTPUT = 5, DECODE_MEMORIES = 2 /* the last two */ };
+enum { DECODE_SOCKET = 3 };                                    /* a descriptor of the helper */
+enum { DECODE_INPUT, DECODE_OUTPUT, DECODE_MEMORIES /* 2 */ }; /* those that come with a request */
 enum { DECODE_PIXELS = 8192 }; /* where they begin in DECODE_OUTPUT: behind the reply, at a page */
 
 /* The means that keep a child from doing anything but decoding, and whether the helper has them. */
@@ -52,6 +54,7 @@ struct decode_ready {
 struct decode_request {
     uint64_t id; /* told again in decode_done */
     uint64_t at, n_bytes;
+    uint64_t n_ready;         /* bytes of DECODE_OUTPUT whose memory is there already */
     enum image_format format; /* IMAGE_JPEG or IMAGE_DICOM; then perhaps without the preamble of PS3.10 */
     struct image_limits limits;
     uint32_t cpu_s, wall_s; /* what the child may take */

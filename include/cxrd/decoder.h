@@ -27,10 +27,11 @@ struct decoder_options {
     unsigned
         tries; /* of a picture whose helper ends under it, which is no fault of the picture's; at least 1 */
     double wait_s;         /* for a helper, then ST_BUSY; INFINITY is fine */
+    double keep_s;         /* behind a picture memory of its size is ready for the next one for so long */
     enum pool_class class; /* of the processes */
 };
 
-/* 2 helpers, files of 64 MiB, IMAGE_LIMITS, 30 s for a picture, 2 tries, 30 s for a helper, POOL_NORMAL. */
+/* 2 helpers, files of 64 MiB, IMAGE_LIMITS, 30 s for a picture, 2 tries, 30 s for a helper, memory kept for 10 s, POOL_NORMAL. */
 struct decoder_options decoder_options_default(void);
 
 /* No process begins yet. Errors: ST_IO (no thread), ST_NOMEM. */

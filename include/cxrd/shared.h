@@ -26,6 +26,12 @@ bool shared_open(struct shared *ret, const char *name, size_t size);
  *   go_on  asked again and again: whether that makes sense any more */
 void shared_prepare(const struct shared *s, size_t n, bool (*go_on)(void *arg), void *arg);
 
+/* Write zeros into the first `n` bytes, before another process has it: that one finds their memory there, and zero. Where memory runs out
+ * it is there in part.
+ *   go_on  as above
+ * Returns how many bytes of it are there. */
+size_t shared_clear(const struct shared *s, size_t n, bool (*go_on)(void *arg), void *arg);
+
 bool shared_append(struct shared *s, const void *bytes, size_t n);
 bool shared_read(const struct shared *s, size_t at, void *ret, size_t n);
 

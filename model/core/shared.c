@@ -36,6 +36,22 @@ void shared_prepare(const struct shared *s, size_t n, bool (*go_on)(void *arg), 
     }
 }
 
+size_t shared_clear(const struct shared *s, size_t n, bool (*go_on)(void *arg), void *arg)
+{
+    static const uint8_t ZEROS[64 << 10];
+    size_t done = 0;
+
+    while (done < n && go_on(arg)) {
+        const size_t left = n - done;
+        const ssize_t k = pwrite(s->fd, ZEROS, left < sizeof ZEROS ? left : sizeof ZEROS, (off_t)done);
+
+        if (k < 0 && errno != EINTR)
+            break;
+        done += k > 0 ? (size_t)k : 0;
+    }
+    return done;
+}
+
 bool shared_append(struct shared *s, const void *bytes, size_t n)
 {
     const uint8_t *from = bytes;

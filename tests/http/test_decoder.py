@@ -97,9 +97,9 @@ def descriptors(pid):
     return len(os.listdir(f'/proc/{pid}/fd'))
 
 
-def resident(pid):
+def resident(pid, kind='VmRSS'):
     with open(f'/proc/{pid}/status', encoding='ascii') as file:
-        return int(re.search(r'VmRSS:\s+(\d+)', file.read()).group(1))
+        return int(re.search(rf'{kind}:\s+(\d+)', file.read()).group(1))
 
 
 def send_signal(pid, number):
@@ -159,7 +159,7 @@ class Outside(ServerCase):
 
     def check_all_is_well(self):
         self.assert_prediction(self.predict(PHOTO))
-        program.poll(lambda: descriptors(self.server.pid) <= self.before + 3, 'descriptors are closed')  # a helper more than before
+        program.poll(lambda: descriptors(self.server.pid) <= self.before + 5, 'descriptors are closed')  # a helper more, and memory for the next pictures
 
     def helpers(self):
         return children(self.server.pid)
@@ -186,7 +186,8 @@ class Outside(ServerCase):
         for data in (PHOTO, FILM):
             self.assert_prediction(self.predict(data))
         for helper in self.helpers():
-            self.assertLess(resident(helper), 8 << 10)  # KiB
+            own = resident(helper) + sum(resident(child, 'RssFile') for child in children(helper))  # what these have beside is the helper's
+            self.assertLess(own, 8 << 10)  # KiB
 
     def test_many_at_once_get_each_their_own(self):
         files = [jpeg.squares([[30 + 7 * i + 5 * ((x * y) % 5) for x in range(8)] for y in range(8)]) for i in range(24)]
@@ -219,6 +220,19 @@ class Outside(ServerCase):
             program.poll(lambda: all(state(helper) in ('', 'Z') for helper in helpers), 'they have ended')
             self.assert_prediction(self.predict(FILM))  # nobody was at it
         self.assertGreaterEqual(sum(counted(self.server, 'cxrd_decoder_restarts_total').values()), lost + 5)
+
+    def test_row_72_a_process_that_is_killed_before_its_picture_comes_costs_none(self):
+        lost = counted(self.server, 'cxrd_decoder_restarts_total')
+        ended = counted(self.server, 'cxrd_decoder_pictures_total')
+        for data in (FILM, PHOTO, FILM):
+            waiting = [child for helper in self.helpers() for child in children(helper)]
+            self.assertTrue(waiting)
+            for child in waiting:
+                send_signal(child, signal.SIGKILL)
+            program.poll(lambda: all(state(child) in ('', 'Z') for child in waiting), 'they have ended')
+            self.assert_prediction(self.predict(data))
+        self.assertEqual(counted(self.server, 'cxrd_decoder_restarts_total'), lost)
+        self.assertEqual(counted(self.server, 'cxrd_decoder_pictures_total'), {**ended, 'answered': ended['answered'] + 3})
 
     def test_row_72_a_helper_that_is_killed_over_a_picture(self):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SIDE = 4 };
+enum { SIDE = 4, INPUT = DECODE_SOCKET + 1, OUTPUT /* the lowest numbers that are free */ };
 
 static void answer(struct decode_reply *r, const char *file, const struct decode_request *request)
 {
@@ -66,11 +66,11 @@ int main(void)
     if (write(DECODE_SOCKET, &ready, sizeof ready) != sizeof ready)
         return 1;
     while (request_read(&request)) {
-        char *input = mmap(NULL, 4096, PROT_READ, MAP_SHARED, DECODE_INPUT, 0);
-        void *output = mmap(NULL, 2 * DECODE_PIXELS, PROT_READ | PROT_WRITE, MAP_SHARED, DECODE_OUTPUT, 0);
+        char *input = mmap(NULL, 4096, PROT_READ, MAP_SHARED, INPUT, 0);
+        void *output = mmap(NULL, 2 * DECODE_PIXELS, PROT_READ | PROT_WRITE, MAP_SHARED, OUTPUT, 0);
 
-        close(DECODE_INPUT);
-        close(DECODE_OUTPUT);
+        close(INPUT);
+        close(OUTPUT);
         if (input == MAP_FAILED || output == MAP_FAILED || !picture(input + request.at, &request, output))
             return 1;
         munmap(input, 4096);

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -261,6 +262,106 @@ Test(helper, a_picture_leaves_nothing_to_the_next)
 
     cr_assert_eq(tried(d, 'a', &err), ST_OK, "%s", err.text);
     cr_assert_eq(tried(d, 'z', &err), ST_FORMAT); /* would be the picture before it */
+    decoder_close(d);
+}
+
+/* The memory for a next picture; -1: there is no such memory. */
+static int ready_output(void)
+{
+    char path[64], name[64];
+
+    for (int fd = 0; fd < 64; fd++) {
+        ssize_t n;
+
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        n = readlink(path, name, sizeof name - 1);
+        name[n > 0 ? n : 0] = '\0';
+        if (strstr(name, "memfd:cxrd-output"))
+            return fd;
+    }
+    return -1;
+}
+
+/* How much of it is there; SIZE_MAX: there is none. */
+static size_t ready_bytes(void)
+{
+    struct stat st;
+
+    return fstat(ready_output(), &st) == 0 ? (size_t)st.st_blocks * 512 : SIZE_MAX;
+}
+
+static bool comes(size_t ready)
+{
+    for (int i = 0; i < 1000; i++, usleep(10000))
+        if (ready_bytes() == ready)
+            return true;
+    return false;
+}
+
+static enum status tried_long(struct decoder *d, const char *file)
+{
+    struct error err = { 0 };
+    struct image img = IMAGE_INIT;
+    const enum status st = decoder_run(d, &(struct decoder_file){ IMAGE_JPEG, file, SIDE * SIDE, NULL, 0 },
+                                       &IMAGE_LIMITS, &img, &err);
+
+    image_release(&img);
+    return st;
+}
+
+static struct decoder *keeping(double seconds)
+{
+    struct decoder_options options = decoder_options_default();
+    struct decoder *d = NULL;
+    struct error err = { 0 };
+
+    options.program = FAKE_DECODER;
+    options.helpers = 1;
+    options.keep_s = seconds;
+    cr_assert_eq(decoder_open(&options, &d, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(decoder_begin(d, &err), ST_OK, "%s", err.text);
+    return d;
+}
+
+static const char LIKE_LAST[] = "a7 and as many bytes";
+
+Test(helper, memory_for_the_next_picture_is_there_and_zero)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE),
+                 whole = (DECODE_OUTPUT_SIZE(SIDE * SIDE) + page - 1) / page * page;
+    struct decoder *d = keeping(INFINITY);
+    struct error err = { 0 };
+    uint8_t byte = 1;
+
+    cr_assert_eq(ready_bytes(), SIZE_MAX, "nothing is known of a next one");
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(tried_long(d, LIKE_LAST), ST_OK);
+        cr_assert(comes(whole), "%zu", ready_bytes());
+        for (size_t k = 0; k < whole; k++)
+            cr_assert(pread(ready_output(), &byte, 1, (off_t)k) == 1 && byte == 0, "byte %zu", k);
+    }
+    cr_assert_eq(tried_long(d, "zeros, which is no reply"), ST_FORMAT);
+    cr_assert(comes(whole), "%zu", ready_bytes());
+    cr_assert_eq(tried(d, 'a', &err), ST_OK, "a small file: %s", err.text);
+    cr_assert_eq(ready_bytes(), whole, "it does not take it");
+    decoder_close(d);
+    cr_assert_eq(ready_bytes(), SIZE_MAX);
+}
+
+Test(helper, memory_for_the_next_picture_waits_for_it_a_while)
+{
+    struct decoder *d = keeping(0.5);
+    bool seen = false;
+
+    for (int i = 0; i < 60 && !seen; i++) { /* on a busy machine the time may be over before it is made */
+        cr_assert_eq(tried_long(d, LIKE_LAST), ST_OK);
+        for (int k = 0; k < 50 && !seen; k++, usleep(10000))
+            seen = ready_bytes() != SIZE_MAX;
+    }
+    cr_assert(seen);
+    for (int k = 0; k < 3000 && ready_bytes() != SIZE_MAX; k++)
+        usleep(10000);
+    cr_assert_eq(ready_bytes(), SIZE_MAX);
     decoder_close(d);
 }
 

@@ -62,6 +62,7 @@ static void make_executable(void) { syscall(SYS_mprotect, NULL, 4096, PROT_EXEC)
 #endif
 static void speak(void) { syscall(SYS_write, DECODE_SOCKET, "x", 0); }
 static void listen_in(void) { syscall(SYS_recvmsg, DECODE_SOCKET, NULL, 0); }
+static void hand_on(void) { syscall(SYS_sendmsg, DECODE_SOCKET, NULL, 0); }
 static void read_it(void) { syscall(SYS_read, DECODE_SOCKET, NULL, 0); }
 static void write_elsewhere(void) { syscall(SYS_write, 1, "x", 1); }
 static void lift_limits(void) { syscall(SYS_prlimit64, 1, RLIMIT_CPU, NULL, NULL); }
@@ -88,6 +89,7 @@ static const struct act {
     { "another's limits", lift_limits },
     { "speak to cxrd", speak, true },
     { "hear cxrd", listen_in, true },
+    { "hand something on", hand_on, true },
 };
 
 Test(sandbox, leaves_memory_and_the_end)

@@ -45,7 +45,11 @@ enum slot_state {
 struct slot {
     enum slot_state state;
     struct helper helper;
-    size_t last_pixels; /* of the last picture that it gave */
+    size_t last_pixels; /* of the last picture that it gave; 0: there was none, or its file had fewer bytes */
+    struct shared
+        output; /* memory for the next picture, made ready by the keeper while the slot is idle; or closed */
+    size_t n_ready;    /* bytes of it that are there */
+    double idle_since; /* clock_seconds() */
 };
 
 struct decoder {
@@ -55,7 +59,7 @@ struct decoder {
 
     pthread_mutex_t
         lock; /* guards all below; the helper of a slot that is busy, wanted or lost has one user without it */
-    pthread_cond_t work;    /* for the keeper: a slot is wanted or lost, or stop */
+    pthread_cond_t work;    /* for the keeper: a slot is wanted, lost or idle, or stop */
     pthread_cond_t changed; /* for all who wait for a slot: one is idle, or did not begin */
     struct slot slots[DECODER_MOST_HELPERS];
     bool stop;
@@ -73,6 +77,7 @@ struct decoder_options decoder_options_default(void)
                                      .timeout_s = 30,
                                      .tries = 2,
                                      .wait_s = 30,
+                                     .keep_s = 10,
                                      .class = POOL_NORMAL };
 }
 
@@ -113,6 +118,87 @@ static void slot_keep(struct decoder *d, struct slot *slot)
     pthread_cond_broadcast(&d->changed);
 }
 
+/* ---- memory for the next picture ---- */
+
+/* Pictures that come one behind the other are often of one size: so much is made ready. */
+struct making {
+    struct decoder *d;
+    struct slot *slot;
+};
+
+static bool waits_for_it(const struct slot *slot)
+{
+    return slot->state == SLOT_IDLE && slot->last_pixels > 0 && slot->output.fd < 0;
+}
+
+static bool is_waited_for(void *arg)
+{
+    const struct making *m = arg;
+    bool waits;
+
+    pthread_mutex_lock(&m->d->lock);
+    waits = waits_for_it(m->slot) && !m->d->stop && !slot_in(m->d, SLOT_LOST) && !slot_in(m->d, SLOT_WANTED);
+    pthread_mutex_unlock(&m->d->lock);
+    return waits;
+}
+
+/* With the lock held, which is given up meanwhile: pages are given back. */
+static void output_close(struct decoder *d, struct shared output)
+{
+    pthread_mutex_unlock(&d->lock);
+    shared_close(&output);
+    pthread_mutex_lock(&d->lock);
+}
+
+/* With the lock held, which is given up meanwhile. Where the slot is busy before it is ready, it is for nothing. */
+static void output_make(struct decoder *d, struct slot *slot)
+{
+    const size_t n = DECODE_OUTPUT_SIZE(slot->last_pixels);
+    struct making m = { d, slot };
+    struct shared output = SHARED_INIT;
+    size_t n_ready = 0;
+
+    pthread_mutex_unlock(&d->lock);
+    if (shared_open(&output, "cxrd-output", DECODE_OUTPUT_SIZE(d->options.most_pixels)))
+        n_ready = shared_clear(&output, n, is_waited_for, &m);
+    pthread_mutex_lock(&d->lock);
+    if (waits_for_it(slot)) {
+        slot->output = output;
+        slot->n_ready = n_ready;
+    } else
+        output_close(d, output);
+}
+
+/* With the lock held: let go of what was made ready and has waited for too long; make it where it is to be. False: nothing was done.
+ *   ret_next  when there is something to be done again; INFINITY: not before something happens */
+static bool outputs_keep(struct decoder *d, double *ret_next)
+{
+    const double now = clock_seconds();
+
+    *ret_next = INFINITY;
+    for (size_t i = 0; i < d->options.helpers; i++) {
+        struct slot *slot = &d->slots[i];
+        const double until = slot->idle_since + d->options.keep_s;
+
+        if (slot->state != SLOT_IDLE)
+            continue;
+        if (now < until && waits_for_it(slot)) {
+            output_make(d, slot);
+            return true;
+        }
+        if (now >= until && slot->output.fd >= 0) {
+            const struct shared output = slot->output;
+
+            slot->output = (struct shared)SHARED_INIT;
+            output_close(d, output);
+            return true;
+        }
+        if (slot->output.fd >= 0)
+            *ret_next = fmin(*ret_next, until);
+    }
+    return false;
+}
+
 static void *keep(void *arg)
 {
     struct decoder *d = arg;
@@ -121,17 +207,20 @@ static void *keep(void *arg)
     pthread_mutex_lock(&d->lock);
     while (!d->stop) {
         struct slot *slot = slot_in(d, SLOT_LOST);
+        double next;
 
         if (!slot)
             slot = slot_in(d, SLOT_WANTED);
         if (slot)
             slot_keep(d, slot);
-        else
-            pthread_cond_wait(&d->work, &d->lock);
+        else if (!outputs_keep(d, &next))
+            condition_wait(&d->work, &d->lock, next);
     }
     pthread_mutex_unlock(&d->lock);
-    for (size_t i = 0; i < d->options.helpers; i++)
+    for (size_t i = 0; i < d->options.helpers; i++) {
         helper_end(&d->slots[i].helper);
+        shared_close(&d->slots[i].output);
+    }
     return NULL;
 }
 
@@ -145,9 +234,9 @@ enum status decoder_open(const struct decoder_options *options, struct decoder *
     d->options = *options;
     d->failed_at = -INFINITY;
     for (size_t i = 0; i < options->helpers; i++)
-        d->slots[i].helper = (struct helper)HELPER_INIT;
+        d->slots[i] = (struct slot){ .helper = HELPER_INIT, .output = SHARED_INIT };
     pthread_mutex_init(&d->lock, NULL);
-    pthread_cond_init(&d->work, NULL);
+    condition_init(&d->work);
     condition_init(&d->changed);
     d->program = options->program ? strdup(options->program) : NULL;
     st = options->program && !d->program ? error_nomem(err) : ST_OK;
@@ -240,7 +329,9 @@ static void slot_give(struct decoder *d, struct slot *slot)
 {
     pthread_mutex_lock(&d->lock);
     slot->state = SLOT_IDLE;
+    slot->idle_since = clock_seconds();
     pthread_cond_broadcast(&d->changed);
+    pthread_cond_signal(&d->work);
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -338,33 +429,52 @@ struct attempt {
     enum status st; /* where it was HELPER_DONE, or where nothing was asked for want of a slot or of memory */
 };
 
-/* Pictures that come one behind the other are often of one size; a small file does not pay for the large picture before it. */
-static size_t expected_output(const struct slot *slot, const struct decode_request *r)
+/* A small file does not pay for the large picture before it: neither are as many pages taken for it, nor given back. */
+static bool is_like_last(const struct slot *slot, const struct decode_request *r)
 {
-    size_t pixels = slot->last_pixels < r->n_bytes ? slot->last_pixels : r->n_bytes;
+    return slot->last_pixels > 0 && slot->last_pixels <= r->n_bytes &&
+           slot->last_pixels <= r->limits.max_pixels;
+}
 
-    if (pixels > r->limits.max_pixels)
-        pixels = r->limits.max_pixels;
-    return DECODE_OUTPUT_SIZE(pixels);
+/* Memory for the picture of a busy slot.
+ *   r            is told how much of it is there
+ *   ret_missing  how much is likely to be filled that is not there yet; 0: nothing is known, or all is */
+static bool output_take(struct slot *slot, struct decode_request *r, struct shared *ret, size_t *ret_missing)
+{
+    const size_t size = DECODE_OUTPUT_SIZE(r->limits.max_pixels);
+    const bool like_last = is_like_last(slot, r);
+
+    *ret_missing = 0;
+    if (like_last && slot->output.fd >= 0 && slot->output.size >= size) {
+        *ret = slot->output;
+        r->n_ready = slot->n_ready;
+        slot->output = (struct shared)SHARED_INIT;
+        return true;
+    }
+    if (like_last)
+        *ret_missing = DECODE_OUTPUT_SIZE(slot->last_pixels);
+    return shared_open(ret, "cxrd-output", size);
 }
 
 static struct attempt ask(struct decoder *d, struct slot *slot, const struct passage *p, struct image *ret,
                           struct error *err)
 {
     struct attempt a = { HELPER_DONE, ST_OK };
+    struct decode_request request = p->request;
     struct decode_done done = { 0 };
     struct shared output = SHARED_INIT;
+    size_t missing;
 
-    if (!shared_open(&output, "cxrd-output", DECODE_OUTPUT_SIZE(p->request.limits.max_pixels))) {
+    if (!output_take(slot, &request, &output, &missing)) {
         a.st = no_memory(err);
         return a;
     }
-    a.news = helper_decode(&slot->helper, &p->input, &output, &p->request, expected_output(slot, &p->request),
-                           clock_seconds() + p->request.wall_s + SLACK_S, &done);
+    a.news = helper_decode(&slot->helper, &p->input, &output, &request, missing,
+                           clock_seconds() + request.wall_s + SLACK_S, &done);
     if (a.news == HELPER_DONE)
-        a.st = outcome_read(d, &output, &p->request, &done, ret, err);
+        a.st = outcome_read(d, &output, &request, &done, ret, err);
     if (a.news == HELPER_DONE && a.st == ST_OK)
-        slot->last_pixels = ret->width * ret->height;
+        slot->last_pixels = ret->width * ret->height <= request.n_bytes ? ret->width * ret->height : 0;
     shared_close(&output);
     return a;
 }
