@@ -27,7 +27,7 @@ MUST_USE enum status patients_key_check(const struct patients_key *key, char ret
 MUST_USE enum status patient_code(const struct patients_key *key, const char *dataset, uint64_t patient,
                                   char ret[PATIENT_CODE_SIZE]);
 
-/* ---- who is to be left out ---- */
+/* ---- who is to be left out, or was learned from ---- */
 
 struct patients; /* those of one data set; whoever has it may use it in one thread at a time */
 
@@ -58,6 +58,9 @@ MUST_USE enum status patients_write(struct patients *p, const char *path, const 
  * Errors: ST_NOTFOUND (no such file), ST_FORMAT (also: it was made with another key), ST_IO, ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status patients_look(const struct patients_key *key, const char *path, const char *code,
                                    unsigned *ret_parts, struct error *err);
+
+/* Add to `p` those who have rows there in one of these parts, bits as above. Errors: as patients_look(). */
+MUST_USE enum status patients_read(struct patients *p, const char *path, unsigned parts, struct error *err);
 
 /* Whether one who is to be left out has rows there. Errors: as patients_look(). */
 MUST_USE enum status patients_meet(const struct patients *p, const char *path, bool *ret_meet,

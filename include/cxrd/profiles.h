@@ -33,6 +33,9 @@ MUST_USE enum status profiles_of(struct profiles *p, const char *model, struct p
                                  struct error *err);
 void profile_release(struct profile *p); /* NULL is fine */
 
+/* Its model is deleted, and with it its profiles in the store: so is what is in memory, once answers in the making have ended. */
+void profiles_forget(struct profiles *p, const char *model);
+
 /* Keep a document for a model.
  *   card       the model's
  *   name       NULL: none

@@ -35,6 +35,8 @@ struct registry_options {
     const struct signers *
         signers; /* one of whom must have signed a model that is imported, or that is to answer; borrowed, must
                                     * outlive it; NULL: nobody need have */
+    void (*deleted)(void *arg, const char *model); /* called when one is no longer there; may be NULL */
+    void *arg;
 };
 MUST_USE enum status registry_open(struct store *store, const char *state,
                                    const struct registry_options *options, struct registry **ret_registry,

@@ -5,6 +5,7 @@
 #ifndef CXRD_RUNNER_H
 #define CXRD_RUNNER_H
 
+#include "cxrd/clock.h"
 #include "cxrd/fetch.h"
 #include "cxrd/outgoing.h"
 #include "cxrd/registry.h"
@@ -17,6 +18,15 @@
 struct runner;
 
 #define CHECKPOINT_NAME "checkpoint.safetensors" /* in "<state>/jobs/<id>/" */
+
+/* A job's wish that its model be tried in the shadow of the active one. */
+struct shadow_promotion {
+    char job[ID_SIZE], model[ID_SIZE];
+    char active[ID_SIZE];        /* with which it was compared, and whose place it may take */
+    uint64_t pictures;           /* that are looked at before it is decided, */
+    char until[CLOCK_TEXT_SIZE]; /* or nothing comes of it */
+    double discordance;          /* that is allowed: see shadow_decision.h */
+};
 
 struct runner_options {
     const char *
@@ -36,6 +46,11 @@ struct runner_options {
 
     /* Called in the runner's thread when a job has made its model the active one; may be NULL. */
     void (*activated)(void *arg, const char *job, const char *model);
+
+    /* Called there for a job that asks for it: its model is to be looked at in the shadow of the active one, and may take its place after
+     * that (promote "after_shadow"). NULL: nothing has a shadow here. Errors: ST_CONFLICT and others (it cannot be; the sentence says
+     * why), ST_IO, ST_NOMEM. */
+    enum status (*shadow)(void *arg, const struct shadow_promotion *promotion, struct error *err);
     void *arg;
 };
 

@@ -12,12 +12,14 @@ struct score_config {
     struct train_config data; /* of it what says which data: see score_config_parse() */
     bool validates;           /* else the scores are all that is made */
     char model[CONFIG_TEXT];  /* its id; "": not said */
-    char rows[CONFIG_TEXT];   /* a list of the pictures that are scored; "": all of the table */
+    char profile
+        [CONFIG_TEXT]; /* of a validation: the id of a profile that is held against the rows beside the active one; "": none */
+    char rows[CONFIG_TEXT]; /* a list of the pictures that are scored; "": all of the table */
     struct site_words site;
     struct labels named; /* the findings that `labels` names, in its order; settled into site.asked */
 };
 
-/* Parse a request: "dataset", "model", "rows", "labels", "other_words" and those fields of a training that say what the data are.
+/* Parse a request: "dataset", "model", "profile", "rows", "labels", "other_words" and those fields of a training that say what the data are.
  * As train_config_parse(). A job that is already in the store is read the same way. */
 MUST_USE enum status score_config_parse(const json_t *object, bool validates, struct score_config *ret,
                                         json_t *errors);
@@ -42,6 +44,8 @@ struct score_request {
     /* Names of pictures that the model may have learned from or been chosen by, one a line; NULL: not known. */
     const char *learned;
     size_t learned_size;
+    struct patients
+        *learned_patients; /* and patients of this data set who have such a picture; NULL: not known */
 };
 
 struct score_result {

@@ -228,9 +228,16 @@ MUST_USE enum status store_setting_get(struct store *s, const char *name, json_t
 
 /* On the disk when it returns.
  *   value  NULL: there is none any more
- * Errors: ST_IO, ST_NOMEM. */
+ * Errors: ST_NOTFOUND (its `model` is not there, or no longer), ST_IO, ST_NOMEM. */
 MUST_USE enum status store_setting_put(struct store *s, const char *name, const json_t *value,
                                        struct error *err);
+
+/* The "shadow" of a model whose training asked for it (promote "after_shadow") is over. In one: it is no longer there, `promotion.shadow` of the
+ * job's record has these members, and the job's journal an event "promotion" with them. A job that was deleted is told nothing.
+ *   promoted  the model became the active one
+ * Errors: ST_BUSY (the job has not ended yet), ST_IO, ST_NOMEM. */
+MUST_USE enum status store_shadow_end(struct store *s, const char *job, const json_t *outcome, bool promoted,
+                                      struct error *err);
 
 /* The oldest of the models trained here that are more than `keep`, and neither active nor the one before nor needed by
  * a job that is to run; "" when there is none. Errors: ST_IO. */

@@ -23,7 +23,7 @@ enum decay_scope { DECAY_ALL, DECAY_HEAD };
 enum balancing { BALANCE_NONE, BALANCE_RESAMPLE, BALANCE_WEIGHT };
 enum views { VIEWS_ALL, VIEWS_FRONTAL };
 enum missing_images { MISSING_SKIP, MISSING_FAIL };
-enum promote { PROMOTE_MANUAL, PROMOTE_IF_BETTER, PROMOTE_ALWAYS };
+enum promote { PROMOTE_MANUAL, PROMOTE_IF_BETTER, PROMOTE_AFTER_SHADOW, PROMOTE_ALWAYS };
 
 enum { CONFIG_TEXT = 513 };
 
@@ -92,6 +92,9 @@ struct train_config {
     int missing_images;
     int promote;
     double promote_margin, promote_max_drop; /* of AUROCs, see promotion.h */
+    int64_t promote_shadow_pictures,
+        promote_shadow_days; /* see shadow_decision.h; the trial ends without a promotion after the days */
+    double promote_shadow_discordance;
     bool promote_narrower; /* a model that has seen no normal chest may take the place of one that has */
 };
 
@@ -114,6 +117,12 @@ bool train_config_sees(const struct train_config *c);
 /* Whether a training begins with the features of a model, up to some layer, and a head that is a logistic regression on them: its
  * first epoch. The others, if any, train on all of that network. */
 bool train_config_transfers(const struct train_config *c);
+
+/* Whether a training's model is held against the active one, which decides whether it takes its place. */
+static inline bool train_config_compares(const struct train_config *c)
+{
+    return c->promote == PROMOTE_IF_BETTER || c->promote == PROMOTE_AFTER_SHADOW;
+}
 
 /* Where the model is cut. */
 struct cut train_config_cut(const struct train_config *c);

@@ -296,6 +296,25 @@ static const char *line_find(const struct file_bytes *f, const char *code)
     return bsearch(code, (const char *)f->data + HEAD, (f->size - HEAD) / LINE, LINE, by_code);
 }
 
+static unsigned parts_of(const char *line) { return (unsigned)(line[CODE + 1] - '0') & 7u; }
+
+enum status patients_read(struct patients *p, const char *path, unsigned parts, struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    enum status st = file_load(p->key, path, &file, err);
+
+    for (size_t at = HEAD; st == ST_OK && at < file.size; at += LINE) {
+        const char *line = (const char *)file.data + at;
+        char code[PATIENT_CODE_SIZE];
+
+        snprintf(code, sizeof code, "%.*s", CODE, line);
+        if ((parts_of(line) & parts) && patients_add(p, code) != ST_OK)
+            st = error_nomem(err);
+    }
+    file_bytes_release(&file);
+    return st;
+}
+
 enum status patients_look(const struct patients_key *key, const char *path, const char *code,
                           unsigned *ret_parts, struct error *err)
 {
@@ -303,7 +322,7 @@ enum status patients_look(const struct patients_key *key, const char *path, cons
     const enum status st = file_load(key, path, &file, err);
     const char *line = st == ST_OK ? line_find(&file, code) : NULL;
 
-    *ret_parts = line ? (unsigned)(line[CODE + 1] - '0') & 7u : 0;
+    *ret_parts = line ? parts_of(line) : 0;
     file_bytes_release(&file);
     return st;
 }

@@ -2,6 +2,7 @@
 #include "learned.h"
 
 #include "../training/scores_read.h"
+#include "cxrd/patients.h"
 
 #include <string.h>
 
@@ -33,10 +34,27 @@ static enum status pictures_add(const char *path, const char *split, struct lear
     return ST_OK;
 }
 
-/* One model: its card, its job's record, its job's scores.
+/* The patients of a job, where it was on the same data set. Jobs of before have no such file. */
+static enum status patients_of(struct runner *r, const char *id, const json_t *job, const char *dataset,
+                               struct learned *l)
+{
+    const char *its = text_in(json_object_get(job, "config"), "dataset");
+    char path[PATH_MAX];
+    struct error why;
+    enum status st;
+
+    if (!l->patients || !its || strcmp(its, dataset) != 0)
+        return ST_OK;
+    st = job_path(r, id, PATIENTS_NAME, path, &why);
+    if (st == ST_OK)
+        st = patients_read(l->patients, path, 1u << TRAIN | 1u << VALIDATION, &why);
+    return st == ST_NOMEM ? st : ST_OK;
+}
+
+/* One model: its card, its job's record, scores and patients.
  *   ret_before  the model that it began from; "": from none */
-static enum status model_add(struct runner *r, const char *model, struct learned *l, char ret_before[ID_SIZE],
-                             struct error *err)
+static enum status model_add(struct runner *r, const char *model, const char *dataset, struct learned *l,
+                             char ret_before[ID_SIZE], struct error *err)
 {
     char path[PATH_MAX], name[JOB_FILE_SIZE];
     json_t *card = NULL, *job = NULL;
@@ -60,21 +78,26 @@ static enum status model_add(struct runner *r, const char *model, struct learned
         st = pictures_add(path, SPLIT_NAMES[TRAIN], l);
     if (st == ST_OK)
         st = pictures_add(path, SPLIT_NAMES[VALIDATION], l);
+    if (job && st != ST_NOMEM && patients_of(r, id, job, dataset, l) != ST_OK)
+        st = ST_NOMEM;
     l->unknown = l->unknown || st != ST_OK;
     json_decref(job);
     json_decref(card);
     return st == ST_NOMEM ? error_nomem(err) : ST_OK;
 }
 
-enum status learned_find(struct runner *r, const char *model, struct learned *ret, struct error *err)
+enum status learned_find(struct runner *r, const char *model, const char *dataset, struct learned *ret,
+                         struct error *err)
 {
     char id[ID_SIZE], before[ID_SIZE];
     enum status st = ST_OK;
 
-    *ret = (struct learned){ json_array(), json_array(), BUF_INIT(MOST_PICTURE_BYTES), false };
+    *ret = (struct learned){ json_array(), json_array(), BUF_INIT(MOST_PICTURE_BYTES), NULL, false };
+    if (r->options.patients_key)
+        st = patients_new(r->options.patients_key, dataset, &ret->patients, err);
     snprintf(id, sizeof id, "%s", model);
     for (size_t i = 0; id[0] && i < MOST_MODELS && st == ST_OK; i++) {
-        st = model_add(r, id, ret, before, err);
+        st = model_add(r, id, dataset, ret, before, err);
         if (st == ST_NOTFOUND && i > 0) { /* one that it began from is gone */
             ret->unknown = true;
             st = ST_OK;
@@ -97,5 +120,6 @@ void learned_release(struct learned *l)
     json_decref(l->tables);
     json_decref(l->datasets);
     buf_release(&l->pictures);
+    patients_free(l->patients);
     *l = (struct learned){ 0 };
 }

@@ -1,6 +1,7 @@
 /* jobs/queue/promote.c - see promote.h. */
 #include "promote.h"
 
+#include "cxrd/clock.h"
 #include "cxrd/log.h"
 
 /* Activate it if `active` is still the one that answers, "" for none. */
@@ -44,11 +45,12 @@ static const char *not_compared(enum rival rival)
     return "the active model could not be scored on the same rows";
 }
 
+/*   ret_shadow  it would take the active one's place, and is to be tried in its shadow first */
 static enum status decide(struct registry *registry, const struct train_config *c,
                           const struct train_result *result, const char *id, const char *active,
-                          bool *ret_promoted, char reason[REASON_TEXT], struct error *err)
+                          bool *ret_promoted, bool *ret_shadow, char reason[REASON_TEXT], struct error *err)
 {
-    *ret_promoted = false;
+    *ret_promoted = *ret_shadow = false;
     if (!active[0]) {
         first_reason(result, reason);
         return activate(registry, id, active, ret_promoted, reason, err);
@@ -58,7 +60,8 @@ static enum status decide(struct registry *registry, const struct train_config *
     case PROMOTE_ALWAYS:
         snprintf(reason, REASON_TEXT, "it was asked for, whatever the figures say");
         return activate(registry, id, active, ret_promoted, reason, err);
-    case PROMOTE_IF_BETTER: break;
+    case PROMOTE_IF_BETTER:
+    case PROMOTE_AFTER_SHADOW: break;
     }
     if (result->rival != RIVAL_SCORED)
         snprintf(reason, REASON_TEXT, "%s", not_compared(result->rival));
@@ -66,28 +69,68 @@ static enum status decide(struct registry *registry, const struct train_config *
         snprintf(reason, REASON_TEXT,
                  "its validation loss, %.4f, is not below the %.4f of predicting the base rates for everyone",
                  result->validation_loss, result->baseline.loss);
-    else if (promotion_decide(c, &result->comparison, reason))
-        return activate(registry, id, active, ret_promoted, reason, err);
+    else if (promotion_decide(c, &result->comparison, reason)) {
+        *ret_shadow = c->promote == PROMOTE_AFTER_SHADOW;
+        return *ret_shadow ? ST_OK : activate(registry, id, active, ret_promoted, reason, err);
+    }
     return ST_OK;
 }
 
-enum status job_promote(struct registry *registry, const struct train_config *c,
+/* Into the shadow of the active model, and into the record what came of that. */
+static enum status try_in_shadow(struct runner *r, const char *job, const struct train_config *c,
+                                 const char *model, const char *active, json_t *promotion, struct error *err)
+{
+    struct shadow_promotion p = { .pictures = (uint64_t)c->promote_shadow_pictures,
+                                  .discordance = c->promote_shadow_discordance };
+    char now[CLOCK_TEXT_SIZE];
+    struct error why = { 0 };
+    enum status st;
+
+    snprintf(p.job, sizeof p.job, "%s", job);
+    snprintf(p.model, sizeof p.model, "%s", model);
+    snprintf(p.active, sizeof p.active, "%s", active);
+    clock_utc_in(c->promote_shadow_days, p.until);
+    st = r->options.shadow ? r->options.shadow(r->options.arg, &p, &why)
+                           : error_set(&why, ST_CONFLICT, "no model has a shadow here");
+    if (st == ST_NOMEM || st == ST_IO) {
+        *err = why;
+        return st;
+    }
+    clock_utc(now);
+    json_object_set_new(
+        promotion, "shadow",
+        json_pack("{s:s,s:o,s:s,s:s,s:I,s:f,s:n,s:o}", "state", st == ST_OK ? "waiting" : "refused", "reason",
+                  st == ST_OK ? json_null() : json_string(why.text), "since", now, "until", p.until,
+                  "pictures", (json_int_t)p.pictures, "max_discordance", p.discordance, "seen", "ended_at",
+                  st == ST_OK ? json_null() : json_string(now)));
+    return ST_OK;
+}
+
+enum status job_promote(struct runner *r, const char *job, const struct train_config *c,
                         const struct train_result *result, const char *rival, json_t *record,
                         bool *ret_promoted, struct error *err)
 {
+    struct registry *registry = r->registry;
     const char *id = json_string_value(json_object_get(record, "model"));
     struct loaded_model *active = registry_active(registry);
     struct registry_fault fault;
     const bool compared = result->rival == RIVAL_SCORED, broken = !active && registry_fault(registry, &fault);
     char reason[REASON_TEXT] = "";
     const char *before = compared ? rival : active ? active->id : broken ? fault.model : "";
-    const enum status st = decide(registry, c, result, id, before, ret_promoted, reason, err);
+    bool shadow;
+    json_t *promotion;
+    enum status st = decide(registry, c, result, id, before, ret_promoted, &shadow, reason, err);
 
+    if (st == ST_OK) {
+        promotion = promotion_json(c, *ret_promoted, reason, compared ? rival : NULL, result);
+        json_object_set_new(promotion, "shadow", json_null());
+        json_object_set_new(record, "promotion", promotion);
+        if (shadow)
+            st = try_in_shadow(r, job, c, id, before, promotion, err);
+    }
     loaded_model_release(active);
     if (st != ST_OK)
         return st;
-    json_object_set_new(record, "promotion",
-                        promotion_json(c, *ret_promoted, reason, compared ? rival : NULL, result));
     log_event(LOG_INFO, "promotion decided",
               json_pack("{s:s,s:b,s:s,s:s*}", "model", id, "promoted", *ret_promoted, "reason", reason,
                         "warning",

@@ -9,8 +9,15 @@
 /* Fields that a replay may say for itself. */
 static bool is_own(const char *name)
 {
-    static const char *const OWN[] = { "replay_of",        "promote",          "promote_margin",
-                                       "promote_max_drop", "promote_narrower", "webhook" };
+    static const char *const OWN[] = { "replay_of",
+                                       "promote",
+                                       "promote_margin",
+                                       "promote_max_drop",
+                                       "promote_narrower",
+                                       "promote_shadow_pictures",
+                                       "promote_shadow_days",
+                                       "promote_shadow_discordance",
+                                       "webhook" };
 
     for (size_t i = 0; i < sizeof OWN / sizeof OWN[0]; i++)
         if (strcmp(name, OWN[i]) == 0)
@@ -48,6 +55,9 @@ void replay_resolve(struct store *s, const json_t *request, struct train_config 
         original.promote_margin = c->promote_margin;
         original.promote_max_drop = c->promote_max_drop;
         original.promote_narrower = c->promote_narrower;
+        original.promote_shadow_pictures = c->promote_shadow_pictures;
+        original.promote_shadow_days = c->promote_shadow_days;
+        original.promote_shadow_discordance = c->promote_shadow_discordance;
         *c = original;
     }
     json_decref(job);

@@ -6,6 +6,7 @@
 #include "cxrd/json.h"
 #include "cxrd/scoring.h"
 #include "learned.h"
+#include "profiles_kept.h"
 #include "telling.h"
 
 #include <stdlib.h>
@@ -83,7 +84,9 @@ static enum status all_save(struct scoring_job *j, const struct score_result *re
     record_result(j, result, sha256);
     if (!j->config.validates)
         return ST_OK;
-    st = job_scores_save(t->r, t->id, &result->as_training, err);
+    st = profiles_kept(t->r, j->model, &j->config, scores, t->record, err);
+    if (st == ST_OK)
+        st = job_scores_save(t->r, t->id, &result->as_training, err);
     return st == ST_OK
                ? job_report_save(t->r, t->id, JOB_SUCCEEDED, t->record, NULL, result->as_training.plots, err)
                : st;
@@ -120,7 +123,9 @@ static enum status model_open(struct scoring_job *j, json_t *errors, struct erro
     score_config_settle(&j->config, j->model->model, errors);
     if (json_array_size(errors) > 0)
         return error_set(err, ST_INVALID, "the job's configuration is no longer valid");
-    return j->config.validates ? learned_find(j->told.r, j->config.model, &j->learned, err) : ST_OK;
+    return j->config.validates
+               ? learned_find(j->told.r, j->config.model, j->config.data.dataset, &j->learned, err)
+               : ST_OK;
 }
 
 /* Where a job's files are that the scoring writes or reads itself. */
@@ -180,7 +185,8 @@ static enum status run(struct scoring_job *j, const char *csv_sha256, struct err
                                             .scores = places.scores,
                                             .patients = places.patients,
                                             .learned = j->learned.unknown ? NULL : j->learned.pictures.data,
-                                            .learned_size = j->learned.pictures.len },
+                                            .learned_size = j->learned.pictures.len,
+                                            .learned_patients = j->learned.patients },
                    &observer, &result, err);
     st = results_save(j, &result, places.scores, st, err);
     if (st != ST_OK)

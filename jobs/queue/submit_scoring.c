@@ -5,6 +5,7 @@
 #include "cxrd/scoring.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The active model where the request names none. */
 static enum status model_resolve(struct runner *r, struct score_config *c, json_t *errors, struct error *err)
@@ -32,6 +33,25 @@ static enum status model_resolve(struct runner *r, struct score_config *c, json_
     return ST_OK;
 }
 
+/* It must be of the model that is scored. */
+static enum status profile_check(struct runner *r, const struct score_config *c, json_t *errors,
+                                 struct error *err)
+{
+    json_t *stored = NULL;
+    struct error why;
+    enum status st = c->profile[0] ? store_profile_get(r->store, c->profile, &stored, &why) : ST_OK;
+    const char *model = json_string_value(json_object_get(stored, "model"));
+
+    if (st == ST_NOTFOUND)
+        config_error(errors, "profile", "%s", why.text);
+    else if (st != ST_OK)
+        *err = why;
+    else if (c->profile[0] && (!model || strcmp(model, c->model) != 0))
+        config_error(errors, "profile", "is of another model than the one that is scored");
+    json_decref(stored);
+    return st == ST_NOTFOUND ? ST_OK : st;
+}
+
 /* A request into the configuration that it means, with every field checked. */
 static enum status resolve(struct runner *r, const json_t *request, bool validates, struct score_config *c,
                            json_t *errors, struct error *err)
@@ -44,6 +64,8 @@ static enum status resolve(struct runner *r, const json_t *request, bool validat
         lost = json_ran_out();
         if (st == ST_OK)
             st = model_resolve(r, c, errors, err);
+        if (st == ST_OK)
+            st = profile_check(r, c, errors, err);
         if (st != ST_OK)
             return st;
         job_check_webhook(r, c->data.webhook, errors);

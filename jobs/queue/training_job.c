@@ -194,6 +194,15 @@ static void model_take_back(struct training_job *t)
     json_object_set_new(t->told.record, "model", json_null());
 }
 
+/* The journal has each step on the way from the shadow to the active model's place. */
+static void tell_shadow(struct training_job *t)
+{
+    json_t *shadow = json_object_get(json_object_get(t->told.record, "promotion"), "shadow");
+
+    if (json_is_object(shadow))
+        telling_event(&t->told, "promotion", json_copy(shadow), NULL);
+}
+
 /* The kept model into the registry, where it may become the active one, and others too many. */
 static enum status model_save(struct training_job *t, const struct train_result *result, struct error *err)
 {
@@ -203,10 +212,12 @@ static enum status model_save(struct training_job *t, const struct train_result 
     enum status st = job_model_add(t->told.r, t->told.id, result->model, t->told.record, err);
 
     if (st == ST_OK) {
-        st = job_promote(t->told.r->registry, &t->config, result, t->rival ? t->rival->id : "",
+        st = job_promote(t->told.r, t->told.id, &t->config, result, t->rival ? t->rival->id : "",
                          t->told.record, &promoted, err);
         if (st != ST_OK)
             model_take_back(t);
+        else
+            tell_shadow(t);
     }
     if (promoted && t->told.r->options.activated)
         t->told.r->options.activated(t->told.r->options.arg, t->told.id,

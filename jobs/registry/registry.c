@@ -26,6 +26,8 @@ struct registry {
     char folder[PATH_MAX];
     enum precision precision;
     const struct signers *signers; /* NULL: nobody need have signed a model */
+    void (*deleted)(void *arg, const char *model);
+    void *arg;
     pthread_mutex_t
         lock; /* guards these three: held to copy them, or to swap a pointer, never while work is done */
     struct loaded_model *active; /* NULL: none */
@@ -339,6 +341,8 @@ enum status registry_open(struct store *store, const char *state, const struct r
     r->store = store;
     r->precision = options->precision;
     r->signers = options->signers;
+    r->deleted = options->deleted;
+    r->arg = options->arg;
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->change, NULL);
     pthread_mutex_init(&r->loading, NULL);
@@ -599,6 +603,8 @@ static enum status delete_model(struct registry *r, const char *id, struct error
         pthread_mutex_lock(&r->loading); /* one that is loaded at this moment is put there before this */
         shelf_drop(r->shelf, id);
         pthread_mutex_unlock(&r->loading);
+        if (r->deleted)
+            r->deleted(r->arg, id);
         unlink(weights);
         unlink(onnx);
     }

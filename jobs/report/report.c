@@ -90,6 +90,7 @@ static void sections_put(struct buf *out, const json_t *record, const json_t *pl
         section_validation(out, record);
     else
         section_summary(out, record);
+    section_kept(out, record);
     section_table(out, record);
     section_data(out, record, plots);
     section_training(out, record);

@@ -20,6 +20,8 @@ void contents_put(struct buf *out, const struct buf *body);
 bool is_validation(const json_t *record);
 void section_validation(struct buf *out, const json_t *record); /* in place of section_summary() */
 
+void section_kept(struct buf *out, const json_t *record); /* what profiles kept on its rows */
+
 /* Of both: warnings, whether it has learned, a row of a measure beside that of the base rates. */
 void warnings_put(struct buf *out, const json_t *warnings);
 void learning_put(struct buf *out, const json_t *learning);

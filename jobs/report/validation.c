@@ -86,6 +86,71 @@ static void findings_put(struct buf *out, const json_t *record)
     html_table_end(out);
 }
 
+/* ---- what profiles kept here ---- */
+
+static void figure_put(struct buf *out, const json_t *finding, const char *name)
+{
+    const json_t *figure = json_object_get(finding, name);
+    json_t *ranged = json_pack("{s:O?,s:O?,s:O?}", "of", json_object_get(figure, "value"), "of_low",
+                               json_object_get(figure, "low"), "of_high", json_object_get(figure, "high"));
+
+    html_ranged(out, ranged, "of");
+    json_decref(ranged);
+}
+
+static void kept_findings_put(struct buf *out, const json_t *kept)
+{
+    static const char *const FIGURES[] = { "missed",      "alarmed",     "unsure",    "sensitivity",
+                                           "specificity", "brier_model", "brier_here" };
+    const json_t *finding;
+    size_t i;
+
+    html_table_begin(out, "By finding, 95 % intervals by patient",
+                     "Finding|Patients with it|Patients without|Called absent, of those with it|Called "
+                     "present, of those without|Nothing said|Sensitivity|Specificity|Brier, model|Brier, "
+                     "profile");
+    json_array_foreach (json_object_get(kept, "findings"), i, finding) {
+        html_row_begin(out, json_string_value(json_object_get(finding, "label")));
+        html_number(out, json_object_get(finding, "positive_patients"), 0);
+        html_number(out, json_object_get(finding, "negative_patients"), 0);
+        for (size_t k = 0; k < sizeof FIGURES / sizeof FIGURES[0]; k++)
+            figure_put(out, finding, FIGURES[k]);
+        buf_puts(out, "</tr>\n");
+    }
+    html_table_end(out);
+}
+
+static void kept_put(struct buf *out, const json_t *kept)
+{
+    const json_t *rate = json_object_get(kept, "error_rate");
+
+    buf_printf(out, "<section><h2>%s profile on these rows</h2>\n<p>",
+               json_is_true(json_object_get(kept, "active")) ? "The active" : "An earlier");
+    html_text(out, json_string_value(json_object_get(kept, "profile")));
+    if (json_is_string(json_object_get(kept, "name"))) {
+        buf_puts(out, ", ");
+        html_text(out, json_string_value(json_object_get(kept, "name")));
+    }
+    if (json_is_number(rate))
+        buf_printf(out, ". Of the films of either kind at most %.3g %% were to have the wrong verdict.",
+                   100 * json_number_value(rate));
+    else
+        buf_puts(out, ". It states no error rate, and gives no verdicts.");
+    buf_printf(out, "%s</p>\n",
+               json_is_true(json_object_get(kept, "expired")) ? " It has expired, and gives none now." : "");
+    kept_findings_put(out, kept);
+    buf_puts(out, "</section>\n");
+}
+
+void section_kept(struct buf *out, const json_t *record)
+{
+    const json_t *kept;
+    size_t i;
+
+    json_array_foreach (member_at(record, "kept"), i, kept)
+        kept_put(out, kept);
+}
+
 void section_validation(struct buf *out, const json_t *record)
 {
     const json_t *half = json_real(0.5);

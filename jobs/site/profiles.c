@@ -233,6 +233,14 @@ enum status profiles_open(struct store *store, struct signers *signers, struct p
     return ST_OK;
 }
 
+void profiles_forget(struct profiles *p, const char *model)
+{
+    pthread_mutex_lock(
+        &p->changing); /* a choice that the store took before it lost the model is here by then */
+    choose(p, model, NULL);
+    pthread_mutex_unlock(&p->changing);
+}
+
 void profiles_close(struct profiles *p)
 {
     if (!p)

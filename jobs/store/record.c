@@ -29,7 +29,7 @@ enum status store_job_state(struct store *s, const char *id, enum job_state *ret
 static const char *const LONG_PARTS[] = { "config",         "dataset",     "calibration", "evaluation",
                                           "transfer",       "environment", "epochs",      "promotion",
                                           "weights_sha256", "replay",      "files",       "found",
-                                          "scored" };
+                                          "scored",         "kept" };
 
 json_t *record_macro_auroc(const json_t *record)
 {

@@ -19,11 +19,22 @@ enum status store_setting_get(struct store *s, const char *name, json_t **ret, s
     return st;
 }
 
-enum status store_setting_put(struct store *s, const char *name, const json_t *value, struct error *err)
+/* Inside a transaction, so that the model is not deleted in between. */
+static enum status put(struct store *s, const char *name, const char *text, const char *model,
+                       struct error *err)
 {
     static const char UPSERT[] =
-        "INSERT INTO settings(name, value, model) VALUES($1, $2, $3)"
+        "INSERT INTO settings(name, value, model) SELECT $1, $2, $3"
+        " WHERE $3 IS NULL OR EXISTS (SELECT 1 FROM models WHERE id = $3)"
         " ON CONFLICT(name) DO UPDATE SET value = excluded.value, model = excluded.model";
+    const enum status st = store_finish(s, store_prepare(s, err, UPSERT, "ttt", name, text, model), err);
+
+    return st == ST_OK && store_changes(s) == 0 ? error_set(err, ST_NOTFOUND, "there is no model '%s'", model)
+                                                : st;
+}
+
+enum status store_setting_put(struct store *s, const char *name, const json_t *value, struct error *err)
+{
     char *text = value ? json_text(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     enum status st = value && !text ? error_nomem(err) : store_begin(s, err);
 
@@ -32,10 +43,7 @@ enum status store_setting_put(struct store *s, const char *name, const json_t *v
         return st;
     }
     st = text
-             ? store_finish(s,
-                            store_prepare(s, err, UPSERT, "ttt", name, text,
-                                          json_string_value(json_object_get(value, "model"))),
-                            err)
+             ? put(s, name, text, json_string_value(json_object_get(value, "model")), err)
              : store_finish(s, store_prepare(s, err, "DELETE FROM settings WHERE name = $1", "t", name), err);
     st = store_end(s, st, err);
     free(text);

@@ -73,7 +73,7 @@ static const char *const HEADS[] = { "auto", "flatten", "gap", "4x4", NULL }; /*
 static const char *const INPUTS[] = { "age", "sex", "view", "history", "course", NULL };
 static const char *const MISSING[] = { "skip", "fail", NULL };
 static const char *const POOLINGS[] = { "mean", "max", "mean_and_max", NULL }; /* POOLING_NAMES */
-static const char *const PROMOTES[] = { "manual", "if_better", "always", NULL };
+static const char *const PROMOTES[] = { "manual", "if_better", "after_shadow", "always", NULL };
 
 #define AT(member) offsetof(struct train_config, member)
 
@@ -143,6 +143,9 @@ static const struct field FIELDS[] = {
     { "promote_margin", NUMBER, AT(promote_margin), 0, 1 },
     { "promote_max_drop", NUMBER, AT(promote_max_drop), 0, 1 },
     { "promote_narrower", FLAG, AT(promote_narrower) },
+    { "promote_shadow_pictures", INTEGER, AT(promote_shadow_pictures), 1, 1000000000 },
+    { "promote_shadow_days", INTEGER, AT(promote_shadow_days), 1, 3650 },
+    { "promote_shadow_discordance", NUMBER, AT(promote_shadow_discordance), 0, 1 },
     { "replay_of", MODEL_ID, AT(replay_of) },
     { "webhook", WORD, AT(webhook) },
 };
@@ -186,6 +189,9 @@ static const struct train_config NOTEBOOK = {
     .shuffle = true,
     .promote_margin = 0.005,
     .promote_max_drop = 0.02,
+    .promote_shadow_pictures = 1000,
+    .promote_shadow_days = 30,
+    .promote_shadow_discordance = 0.25,
     .transfer_l2 = L2,
 };
 
@@ -222,6 +228,9 @@ static const struct train_config STANDARD = {
     .shuffle = true,
     .promote_margin = 0.005,
     .promote_max_drop = 0.02,
+    .promote_shadow_pictures = 1000,
+    .promote_shadow_days = 30,
+    .promote_shadow_discordance = 0.25,
     .transfer_l2 = L2,
 };
 

@@ -33,15 +33,14 @@ static bool is_narrower(const struct run *r, const struct model *m)
 
 size_t run_rival_rows(const struct run *r)
 {
-    return r->config->promote == PROMOTE_IF_BETTER ? r->split.part[VALIDATION].n + r->normal.n : 0;
+    return train_config_compares(r->config) ? r->split.part[VALIDATION].n + r->normal.n : 0;
 }
 
 /* The rival, if there is one that can be held against the new model. */
 static const struct model *rival_of(struct run *r)
 {
-    const struct model *m = r->config->promote == PROMOTE_IF_BETTER && r->observer->rival
-                                ? r->observer->rival(r->observer->arg)
-                                : NULL;
+    const struct model *m =
+        train_config_compares(r->config) && r->observer->rival ? r->observer->rival(r->observer->arg) : NULL;
 
     r->result->rival = m ? RIVAL_FAILED : RIVAL_NONE;
     if (!m || (model_sees(m) && !train_config_sees(r->config)))

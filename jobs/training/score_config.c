@@ -109,16 +109,29 @@ static void labels_parse_json(struct score_config *c, const json_t *value, json_
 
 /* ---- all fields ---- */
 
-static void model_parse(struct score_config *c, const json_t *value, json_t *errors)
+static void id_parse(const char *field, char ret[CONFIG_TEXT], const json_t *value, json_t *errors)
 {
     const char *id = json_string_value(value);
 
     if (json_is_null(value))
         return;
     if (!id || !id_ok(id, strlen(id)))
-        config_error(errors, "model", "must be an id");
+        config_error(errors, field, "must be an id");
     else
-        snprintf(c->model, sizeof c->model, "%s", id);
+        snprintf(ret, CONFIG_TEXT, "%s", id);
+}
+
+static void model_parse(struct score_config *c, const json_t *value, json_t *errors)
+{
+    id_parse("model", c->model, value, errors);
+}
+
+static void profile_parse(struct score_config *c, const json_t *value, json_t *errors)
+{
+    if (c->validates)
+        id_parse("profile", c->profile, value, errors);
+    else
+        config_error(errors, "profile", "is a validation's: without findings nothing can be held against it");
 }
 
 static void rows_parse(struct score_config *c, const json_t *value, json_t *errors)
@@ -150,6 +163,7 @@ static void field_parse(struct score_config *c, const char *name, const json_t *
         const char *name;
         void (*parse)(struct score_config *c, const json_t *value, json_t *errors);
     } OWN[] = { { "model", model_parse },
+                { "profile", profile_parse },
                 { "rows", rows_parse },
                 { "labels", labels_parse_json },
                 { "other_words", other_words_parse } };
@@ -228,6 +242,8 @@ json_t *score_config_json(const struct score_config *c)
     object = json_pack("{s:o,s:o,s:o,s:s}", "model", *c->model ? json_string(c->model) : json_null(), "rows",
                        *c->rows ? json_string(c->rows) : json_null(), "labels", labels_json(c), "other_words",
                        c->site.other_words ? "ignore" : "refuse");
+    if (c->validates)
+        json_object_set_new(object, "profile", *c->profile ? json_string(c->profile) : json_null());
     for (size_t i = 0; i < N_DATA_FIELDS; i++)
         json_object_set_new(object, DATA_FIELDS[i], config_field_json(DATA_FIELDS[i], &c->data));
     if (!json_ran_out())

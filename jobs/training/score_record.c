@@ -50,8 +50,7 @@ static json_t *reason_of(const struct scored_with *l, const struct score_result 
                             "or was chosen by",
                             c->pictures, r->as_training.dataset.test);
     if (c->patients > 0)
-        return json_sprintf("%zu patients have a picture in this table that the model has learned from, or "
-                            "was chosen by",
+        return json_sprintf("%zu patients have a picture that the model has learned from, or was chosen by",
                             c->patients);
     if (has(l->datasets, dataset))
         return json_string("the model was trained on this data set");

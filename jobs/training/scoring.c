@@ -85,9 +85,27 @@ static bool is_among(const struct rows *rows, uint32_t row)
     return bsearch(&row, rows->index, rows->n, sizeof row, row_compare) != NULL;
 }
 
-/* Rows that are scored and that the model may have learned from. */
-static enum status hold_against(const struct table *t, const struct split *learned, const struct rows *scored,
-                                struct in_common *ret)
+/* Those of patients who are not among these. */
+static enum status rows_keep_others(const struct table *t, struct patients *known, struct rows *rows)
+{
+    enum status st = ST_OK;
+    size_t n = 0;
+
+    for (size_t i = 0; i < rows->n && st == ST_OK; i++) {
+        bool has;
+
+        st = patients_has(known, t->rows[rows->index[i]].patient, &has);
+        if (!has)
+            rows->index[n++] = rows->index[i];
+    }
+    rows->n = n;
+    return st;
+}
+
+/* What the rows that are scored have in common with those that the model may have learned from.
+ *   known  patients who are known to be learned from, whatever this table has of them; NULL: nobody is */
+static enum status hold_against(const struct table *t, const struct split *learned, struct patients *known,
+                                const struct rows *scored, struct in_common *ret)
 {
     struct rows strangers = { 0, malloc((scored->n + 1) * sizeof *strangers.index) };
     struct flow all, others;
@@ -101,6 +119,8 @@ static enum status hold_against(const struct table *t, const struct split *learn
         st = flow_count(t, scored, &all);
     if (st == ST_OK)
         st = rows_keep_strangers(t, learned, SPLIT_PATIENT, NULL, &strangers);
+    if (st == ST_OK && known)
+        st = rows_keep_others(t, known, &strangers);
     if (st == ST_OK)
         st = flow_count(t, &strangers, &others);
     if (st == ST_OK) {
@@ -111,7 +131,7 @@ static enum status hold_against(const struct table *t, const struct split *learn
     return st;
 }
 
-/* By the names of the pictures that its training had, and by this table's patients. */
+/* By the names of the pictures that its training had, by this table's patients, and by those whom its training knew. */
 static enum status count_common(struct scoring *s)
 {
     struct run *r = s->run;
@@ -126,7 +146,8 @@ static enum status count_common(struct scoring *s)
     if (st == ST_OK)
         st = rows_listed(&r->table, &list, &learned.part[TRAIN]);
     if (st == ST_OK)
-        st = hold_against(&r->table, &learned, &r->split.part[TEST], &s->result->in_common);
+        st = hold_against(&r->table, &learned, s->request->learned_patients, &r->split.part[TEST],
+                          &s->result->in_common);
     s->result->in_common_known = st == ST_OK;
     if (st == ST_NOMEM)
         error_nomem(r->err);

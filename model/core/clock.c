@@ -26,6 +26,16 @@ char *clock_utc(char text[CLOCK_TEXT_SIZE])
     return text;
 }
 
+char *clock_utc_in(int64_t days, char text[CLOCK_TEXT_SIZE])
+{
+    const time_t then = time(NULL) + (time_t)days * 86400;
+    struct tm utc;
+
+    gmtime_r(&then, &utc);
+    strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
+    return text;
+}
+
 /* Whether each '0' of the form is a digit in the text, and all else is the same. */
 static bool has_form(const char *text, const char *form)
 {

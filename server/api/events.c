@@ -25,7 +25,7 @@ struct watch {
     int64_t seq;      /* of the last journal event that was told */
     uint64_t changes; /* of the journals, when it was last read to its end */
     bool read_once;
-    bool over;     /* the last event told was an end */
+    bool over; /* the job has ended, by the last event that told its state, or by the store before any did */
     size_t epochs; /* that have ended, as far as the journal says */
     struct train_progress told;
     struct fetch_progress fetched; /* told */
@@ -44,13 +44,13 @@ static void put_event(struct buf *out, int64_t id, const char *event, const json
     free(text);
 }
 
-/* Whether an event says that nothing is going on any more. */
-static bool is_end(const char *event, const json_t *data)
+/* Whether a job that says so, or an event of its state, goes on no more. */
+static bool is_end(const json_t *object)
 {
-    const char *name = json_string_value(json_object_get(data, "state"));
+    const char *name = json_string_value(json_object_get(object, "state"));
     enum job_state state;
 
-    return strcmp(event, "state") == 0 && name && job_state_parse(name, &state) && job_has_ended(state);
+    return name && job_state_parse(name, &state) && job_has_ended(state);
 }
 
 /* The next helping of the journal; *ret_n: how many events it had. */
@@ -73,7 +73,8 @@ static enum status tell_journal(struct watch *w, struct buf *out, size_t *ret_n)
 
         w->seq = json_integer_value(json_object_get(e, "seq"));
         w->fetched_steps = 0;
-        w->over = is_end(event, data);
+        if (strcmp(event, "state") == 0)
+            w->over = is_end(data);
         if (strcmp(event, "epoch") == 0)
             w->epochs = (size_t)json_integer_value(json_object_get(data, "epoch"));
         put_event(out, w->seq * ID_STRIDE, event, data);
@@ -169,15 +170,13 @@ static enum status parse_last(const struct http_request *req, int64_t *ret_seq, 
 static enum status check_over(struct watch *w, bool *ret_over, struct error *err)
 {
     json_t *job = NULL, *later = NULL;
-    enum job_state state;
     enum status st = store_job_get(w->work->store, w->job, &job, err);
 
     if (st == ST_OK)
         st = store_job_events(w->work->store, w->job, w->seq, 1, &later, err);
     w->epochs = json_array_size(json_object_get(job, "epochs"));
-    *ret_over = st == ST_OK && json_array_size(later) == 0 &&
-                job_state_parse(json_string_value(json_object_get(job, "state")), &state) &&
-                job_has_ended(state);
+    w->over = is_end(job);
+    *ret_over = st == ST_OK && json_array_size(later) == 0 && w->over;
     json_decref(later);
     json_decref(job);
     return st;

@@ -16,7 +16,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { DAYS_DEFAULT = 365 };
 
@@ -204,20 +203,26 @@ static enum status validation_find(const struct work *work, const char *id, cons
     return st;
 }
 
-/* Whether rates on those rows are rates of here: on pictures that the model has learned from they are those of its training.
+/* Whether rates on those rows are rates of here: on pictures that the model has learned from, and on others of the same patients, they
+ * are nearer to those of its training.
  * Errors: ST_CONFLICT. */
 static enum status strangers_check(const json_t *job, struct error *err)
 {
     const json_t *common = json_object_get(json_object_get(job, "scored"), "in_common");
     const json_int_t pictures = json_integer_value(json_object_get(common, "pictures"));
+    const json_int_t patients = json_integer_value(json_object_get(common, "patients"));
 
-    return pictures == 0
-               ? ST_OK
-               : error_set(
-                     err, ST_CONFLICT,
-                     "%lld of the validation's pictures have the name of one that the model has learned "
-                     "from: validate on the others, which a list says ('rows')",
-                     (long long)pictures);
+    if (pictures > 0)
+        return error_set(err, ST_CONFLICT,
+                         "%lld of the validation's pictures have the name of one that the model has learned "
+                         "from: validate on the others, which a list says ('rows')",
+                         (long long)pictures);
+    if (patients > 0)
+        return error_set(err, ST_CONFLICT,
+                         "%lld of the validation's patients have a picture that the model has learned from: "
+                         "validate on the others, which a list says ('rows')",
+                         (long long)patients);
+    return ST_OK;
 }
 
 static enum status digest_of(const char *path, char ret[DIGEST_TEXT_SIZE], struct error *err)
@@ -246,16 +251,6 @@ static enum status card_parts(const json_t *card, struct labels *ret_labels, str
     return st;
 }
 
-/* So many days from now, as clock_utc() writes it. */
-static void expiry(json_int_t days, char ret[CLOCK_TEXT_SIZE])
-{
-    const time_t then = time(NULL) + (time_t)days * 86400;
-    struct tm utc;
-
-    gmtime_r(&then, &utc);
-    strftime(ret, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
-}
-
 static enum status fit(const struct ask *ask, const json_t *card, const char *path, const json_t *job,
                        json_t **ret_document, struct error *err)
 {
@@ -282,7 +277,7 @@ static enum status fit(const struct ask *ask, const json_t *card, const char *pa
         return st;
     snprintf(p.model_sha256, sizeof p.model_sha256, "%s", json_string_value(json_object_get(card, "sha256")));
     clock_utc(p.created_at);
-    expiry(ask->days, p.expires_at);
+    clock_utc_in(ask->days, p.expires_at);
     *ret_document = site_profile_json(&p, &notes);
     return *ret_document ? ST_OK : error_nomem(err);
 }

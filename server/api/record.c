@@ -122,6 +122,19 @@ void record_activated(void *arg, const char *job, const char *model)
         log_error(LOG_ERROR, "an event could not be recorded", &err);
 }
 
+void record_shadow(void *arg, const struct shadow_promotion *p, const struct shadow_outcome *o)
+{
+    struct error err = { 0 };
+
+    if (strcmp(o->state, "activated") == 0)
+        record_activated(arg, p->job, p->model);
+    if (audit_write(app_accounting(arg)->audit, "shadow",
+                    json_pack("{s:s,s:s,s:s,s:s*}", "model", p->model, "job", p->job, "state", o->state,
+                              "reason", o->reason),
+                    true, &err) != ST_OK)
+        log_error(LOG_ERROR, "an event could not be recorded", &err);
+}
+
 void record_taken_back(void *arg, const char *model, const char *reason)
 {
     struct error err = { 0 };

@@ -22,6 +22,7 @@ struct serving {
     struct score_keeper *keeper;             /* of the scores that are answered */
     struct canary *canary;                   /* a model that answers a share of the requests */
     struct shadow *shadow;                   /* a candidate that looks at the same pictures */
+    struct promoter *promoter;               /* which may let it take the active one's place */
     const struct patients_key *patients_key; /* for what callers say of whose a picture is */
     struct image_limits limits;
     enum input_policy policy; /* which pictures are refused */

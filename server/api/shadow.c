@@ -13,7 +13,7 @@
 #include "cxrd/pool.h"
 #include "cxrd/score_keeper.h"
 #include "cxrd/session.h"
-#include "cxrd/shadow_counts.h"
+#include "cxrd/shadow_decision.h"
 #include "cxrd/thread.h"
 
 #include <errno.h>
@@ -61,15 +61,42 @@ struct shadow {
     struct loaded_model *candidate; /* NULL: none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     struct shadow_counts counts;
+    struct shadow_promotion promotion; /* its job is "": no training asked for the candidate */
     bool unsaved;
 };
 
 /* ---- what outlives the server; with the lock held ---- */
 
+/* Null where no training asked for it. */
+static json_t *promotion_state(const struct shadow_promotion *p)
+{
+    if (!p->job[0])
+        return json_null();
+    return json_pack("{s:s,s:s,s:I,s:s,s:f}", "job", p->job, "active", p->active, "pictures",
+                     (json_int_t)p->pictures, "until", p->until, "max_discordance", p->discordance);
+}
+
+static void promotion_read(const json_t *kept, const char *model, struct shadow_promotion *ret)
+{
+    const char *job, *active, *until;
+    json_int_t pictures;
+
+    *ret = (struct shadow_promotion){ .job = "" };
+    if (json_unpack((json_t *)kept, "{s:s,s:s,s:I,s:s,s:F}", "job", &job, "active", &active, "pictures",
+                    &pictures, "until", &until, "max_discordance", &ret->discordance) != 0)
+        return;
+    snprintf(ret->job, sizeof ret->job, "%s", job);
+    snprintf(ret->model, sizeof ret->model, "%s", model);
+    snprintf(ret->active, sizeof ret->active, "%s", active);
+    snprintf(ret->until, sizeof ret->until, "%s", until);
+    ret->pictures = (uint64_t)pictures;
+}
+
 static enum status save(struct shadow *s, struct error *err)
 {
-    json_t *value = json_pack("{s:s,s:s,s:s,s:o}", "model", s->candidate->id, "active", s->active, "since",
-                              s->since, "counts", shadow_counts_state(&s->counts));
+    json_t *value =
+        json_pack("{s:s,s:s,s:s,s:o,s:o}", "model", s->candidate->id, "active", s->active, "since", s->since,
+                  "counts", shadow_counts_state(&s->counts), "promotion", promotion_state(&s->promotion));
     const enum status st = store_setting_put(s->options.store, "shadow", value, err);
 
     json_decref(value);
@@ -90,6 +117,7 @@ static void drop(struct shadow *s)
     atomic_store(&s->on, false);
     loaded_model_release(s->candidate);
     s->candidate = NULL;
+    s->promotion = (struct shadow_promotion){ .job = "" };
 }
 
 static void take_up(struct shadow *s, const json_t *kept)
@@ -105,6 +133,7 @@ static void take_up(struct shadow *s, const json_t *kept)
         log_error(LOG_ERROR, "the model in the shadow cannot be loaded, and is no longer there", &err);
         return;
     }
+    promotion_read(json_object_get(kept, "promotion"), id, &s->promotion);
     begin_counts(s, active);
     snprintf(s->since, sizeof s->since, "%s", since);
     if (!shadow_counts_read(json_object_get(kept, "counts"), &s->counts))
@@ -201,9 +230,11 @@ static struct slot *oldest(struct shadow *s)
 static struct loaded_model *candidate_for(struct shadow *s, const char *active)
 {
     struct loaded_model *m = NULL;
+    bool itself;
 
     pthread_mutex_lock(&s->lock);
-    if (s->candidate && strcmp(s->candidate->id, active) == 0) {
+    itself = s->candidate && strcmp(s->candidate->id, active) == 0;
+    if (itself && !s->promotion.job[0]) { /* else the promoter ends it, and says so */
         struct error err;
 
         log_event(LOG_INFO, "the model in the shadow became active: its shadow ends",
@@ -212,9 +243,9 @@ static struct loaded_model *candidate_for(struct shadow *s, const char *active)
         if (store_setting_put(s->options.store, "shadow", NULL, &err) != ST_OK)
             log_error(LOG_ERROR, "the end of a shadow is not written", &err);
     }
-    if (s->candidate && strcmp(s->active, active) != 0)
+    if (s->candidate && !itself && strcmp(s->active, active) != 0)
         begin_counts(s, active); /* another model answers: what was counted is of another pair */
-    if (s->candidate)
+    if (s->candidate && !itself)
         m = loaded_model_hold(s->candidate);
     pthread_mutex_unlock(&s->lock);
     return m;
@@ -400,24 +431,31 @@ void shadow_stop(struct shadow *s)
     free(s);
 }
 
-/* With the lock held; the model is loaded. */
-static enum status begin(struct shadow *s, struct loaded_model *m, struct error *err)
+/* With the lock held; the model is loaded. A training that was resumed may ask again, with another model. */
+static enum status begin(struct shadow *s, struct loaded_model *m, const struct shadow_promotion *promotion,
+                         struct error *err)
 {
     struct loaded_model *active = registry_active(s->options.registry);
     enum status st = ST_OK;
 
+    if (s->candidate && promotion && strcmp(s->promotion.job, promotion->job) == 0)
+        drop(s);
     if (s->candidate && strcmp(s->candidate->id, m->id) != 0)
         st = error_set(err, ST_CONFLICT, "the model '%s' is in the shadow: end that first", s->candidate->id);
     else if (!active)
         st = error_set(err, ST_CONFLICT, "no model is active, so there is none to be the shadow of");
     else if (strcmp(active->id, m->id) == 0)
         st = error_set(err, ST_CONFLICT, "the model is active: it cannot be its own shadow");
+    else if (promotion && strcmp(active->id, promotion->active) != 0)
+        st = error_set(err, ST_CONFLICT, "another model became active than it was compared with");
     else if (!labels_equal(model_labels(active->model), model_labels(m->model)))
         st = error_set(err, ST_CONFLICT,
                        "the active model answers for other findings: the two cannot be "
                        "compared");
     if (st == ST_OK && !s->candidate) {
         s->candidate = loaded_model_hold(m);
+        if (promotion)
+            s->promotion = *promotion;
         begin_counts(s, active->id);
         st = save(s, err);
         if (st != ST_OK)
@@ -428,7 +466,8 @@ static enum status begin(struct shadow *s, struct loaded_model *m, struct error 
     return st;
 }
 
-enum status shadow_begin(struct shadow *s, const char *id, struct error *err)
+enum status shadow_begin(struct shadow *s, const char *id, const struct shadow_promotion *promotion,
+                         struct error *err)
 {
     struct loaded_model *m = NULL;
     enum status st = registry_named(s->options.registry, id, &m, err);
@@ -436,7 +475,7 @@ enum status shadow_begin(struct shadow *s, const char *id, struct error *err)
     if (st != ST_OK)
         return st;
     pthread_mutex_lock(&s->lock);
-    st = begin(s, m, err);
+    st = begin(s, m, promotion, err);
     pthread_mutex_unlock(&s->lock);
     loaded_model_release(m);
     return st;
@@ -447,23 +486,58 @@ static enum status not_there(const char *id, struct error *err)
     return error_set(err, ST_NOTFOUND, "the model '%s' is not in the shadow", id);
 }
 
-enum status shadow_end(struct shadow *s, const char *id, struct error *err)
+/* With the lock held. */
+static enum status end_write(struct shadow *s, const struct shadow_outcome *o, struct error *err)
 {
+    char now[CLOCK_TEXT_SIZE];
+    json_t *outcome;
+    enum status st;
+
+    if (!s->promotion.job[0])
+        return store_setting_put(s->options.store, "shadow", NULL, err);
+    outcome = json_pack("{s:s,s:s,s:I,s:s}", "state", o->state, "reason", o->reason, "seen",
+                        (json_int_t)s->counts.pictures, "ended_at", clock_utc(now));
+    st = store_shadow_end(s->options.store, s->promotion.job, outcome, strcmp(o->state, "activated") == 0,
+                          err);
+    json_decref(outcome);
+    return st;
+}
+
+enum status shadow_end(struct shadow *s, const char *id, const struct shadow_outcome *outcome,
+                       struct error *err)
+{
+    struct shadow_promotion promotion;
     enum status st;
 
     pthread_mutex_lock(&s->lock);
+    promotion = s->promotion;
     if (!s->candidate || strcmp(s->candidate->id, id) != 0)
         st = not_there(id, err);
-    else if ((st = store_setting_put(s->options.store, "shadow", NULL, err)) == ST_OK)
+    else if ((st = end_write(s, outcome, err)) == ST_OK)
         drop(s);
     pthread_mutex_unlock(&s->lock);
+    if (st == ST_OK && promotion.job[0] && s->options.ended)
+        s->options.ended(s->options.arg, &promotion, outcome);
     return st;
+}
+
+bool shadow_trial(struct shadow *s, struct shadow_trial *ret)
+{
+    bool is_one;
+
+    pthread_mutex_lock(&s->lock);
+    is_one = s->candidate && s->promotion.job[0];
+    if (is_one)
+        *ret = (struct shadow_trial){ s->promotion, s->counts };
+    pthread_mutex_unlock(&s->lock);
+    return is_one;
 }
 
 /* ---- what is known ---- */
 
 struct state {
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
+    struct shadow_promotion promotion;
     struct shadow_counts counts;
 };
 
@@ -478,6 +552,7 @@ static enum status look(struct shadow *s, const char *id, struct state *ret, str
         memcpy(ret->active, s->active, sizeof ret->active);
         memcpy(ret->since, s->since, sizeof ret->since);
         ret->counts = s->counts;
+        ret->promotion = s->promotion;
     }
     pthread_mutex_unlock(&s->lock);
     return st;
@@ -494,6 +569,35 @@ static const struct feedback_rows *most_rows(const struct feedback_groups *g)
     return most;
 }
 
+/* What readers say of both, in `paired`.
+ *   ret_groups  release it in any case
+ *   ret_rows    of it: those that were compared; NULL: there are none */
+static enum status pair(struct shadow *s, const char *active, const char *id,
+                        struct feedback_groups *ret_groups, const struct feedback_rows **ret_rows,
+                        struct feedback_paired *paired, struct error *err)
+{
+    const enum status st = feedback_collect(s->options.store, active, id, ret_groups, err);
+
+    *ret_rows = st == ST_OK ? most_rows(ret_groups) : NULL;
+    return *ret_rows && feedback_pair(*ret_rows, paired) != ST_OK ? error_nomem(err) : st;
+}
+
+enum status shadow_judge(struct shadow *s, const struct shadow_trial *t, bool *ret_allowed,
+                         char ret_reason[REASON_TEXT], struct error *err)
+{
+    struct feedback_paired *paired = malloc(sizeof *paired);
+    struct feedback_groups groups = { NULL, 0 };
+    const struct feedback_rows *rows;
+    enum status st = paired ? pair(s, t->promotion.active, t->promotion.model, &groups, &rows, paired, err)
+                            : error_nomem(err);
+
+    if (st == ST_OK)
+        *ret_allowed = shadow_decide(&t->counts, t->promotion.discordance, rows ? paired : NULL, ret_reason);
+    feedback_groups_release(&groups);
+    free(paired);
+    return st;
+}
+
 /*   ret_told  as feedback_told_apart() says */
 static enum status paired_json(struct shadow *s, const char *active, const char *id, json_t **ret,
                                int *ret_told, struct error *err)
@@ -501,13 +605,9 @@ static enum status paired_json(struct shadow *s, const char *active, const char 
     struct feedback_paired *paired = malloc(sizeof *paired);
     struct feedback_groups groups = { NULL, 0 };
     const struct feedback_rows *rows = NULL;
-    enum status st = paired ? feedback_collect(s->options.store, active, id, &groups, err) : error_nomem(err);
+    enum status st = paired ? pair(s, active, id, &groups, &rows, paired, err) : error_nomem(err);
 
     *ret_told = 0;
-    if (st == ST_OK)
-        rows = most_rows(&groups);
-    if (rows && feedback_pair(rows, paired) != ST_OK)
-        st = error_nomem(err);
     if (st == ST_OK) {
         *ret = rows ? feedback_paired_json(paired, &rows->labels) : json_null();
         *ret_told = rows ? feedback_told_apart(paired, NULL) : 0;
@@ -534,6 +634,7 @@ enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct e
                          state->since, "shed", "queue", (json_int_t)atomic_load(&s->shed_queue), "memory",
                          (json_int_t)atomic_load(&s->shed_memory));
         json_object_update(*ret, counts);
+        json_object_set_new(*ret, "promotion", promotion_state(&state->promotion));
         json_object_set_new(*ret, "feedback", paired);
         json_decref(counts);
     }

@@ -11,10 +11,18 @@
 #include "cxrd/buf.h"
 #include "cxrd/kept_scores.h"
 #include "cxrd/profiles.h"
+#include "cxrd/promotion.h"
 #include "cxrd/registry.h"
+#include "cxrd/runner.h"
+#include "cxrd/shadow_counts.h"
 
 struct shadow;
 struct answer;
+
+/* What became of a training's wish that its model be tried here: "activated", "refused" or "stopped", and a sentence that says why. */
+struct shadow_outcome {
+    const char *state, *reason;
+};
 
 /* All borrowed; they must outlive it. */
 struct shadow_options {
@@ -23,6 +31,9 @@ struct shadow_options {
     struct store *store;
     struct score_keeper *keeper;
     struct prediction_pool *pool;
+    void (*ended)(void *arg, const struct shadow_promotion *p,
+                  const struct shadow_outcome *o); /* may be NULL */
+    void *arg;
 };
 
 /* Goes on with the candidate that there was when the server ended. Errors: ST_IO, ST_NOMEM. */
@@ -39,11 +50,27 @@ void shadow_offer(struct shadow *s, const char *event, struct answer *a, const s
 void shadow_answered(struct shadow *s, const char *event);
 
 /* Let a model be the candidate. Nothing changes where it is already.
- * Errors: registry_named()'s; ST_CONFLICT (another one is; no model is active, or this one is, or one of other findings), ST_IO. */
-MUST_USE enum status shadow_begin(struct shadow *s, const char *id, struct error *err);
+ *   promotion  the training that asks for it, and wants its model to become the active one; NULL: a person asks
+ * Errors: registry_named()'s; ST_CONFLICT (another one is; no model is active, or this one is, or one of other findings, or another than
+ * it was compared with), ST_IO. */
+MUST_USE enum status shadow_begin(struct shadow *s, const char *id, const struct shadow_promotion *promotion,
+                                  struct error *err);
 
-/* Errors: ST_NOTFOUND (it is no candidate), ST_IO. */
-MUST_USE enum status shadow_end(struct shadow *s, const char *id, struct error *err);
+/*   outcome  of the training's wish, if a training asked for the candidate: into the job's record and journal, in one with the end
+ * Errors: ST_NOTFOUND (it is no candidate), ST_BUSY (the training has not ended yet), ST_IO. */
+MUST_USE enum status shadow_end(struct shadow *s, const char *id, const struct shadow_outcome *outcome,
+                                struct error *err);
+
+/* The candidate that a training asked for, as it is now. False: there is none. */
+struct shadow_trial {
+    struct shadow_promotion promotion;
+    struct shadow_counts counts;
+};
+bool shadow_trial(struct shadow *s, struct shadow_trial *ret);
+
+/* Whether its figures let it take the active model's place, see cxrd/shadow_decision.h. Errors: ST_IO, ST_NOMEM. */
+MUST_USE enum status shadow_judge(struct shadow *s, const struct shadow_trial *t, bool *ret_allowed,
+                                  char ret_reason[REASON_TEXT], struct error *err);
 
 /* Its state so far, a new reference. Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
 MUST_USE enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct error *err);

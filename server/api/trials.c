@@ -23,7 +23,7 @@ enum status model_shadow_get(struct app *app, const struct http_request *req, st
 enum status model_shadow_put(struct app *app, const struct http_request *req, struct http_response *res,
                              struct error *err)
 {
-    const enum status st = loading_status(shadow_begin(app_serving(app)->shadow, req->id, err), res);
+    const enum status st = loading_status(shadow_begin(app_serving(app)->shadow, req->id, NULL, err), res);
 
     return st == ST_OK ? model_shadow_get(app, req, res, err) : st;
 }
@@ -31,7 +31,8 @@ enum status model_shadow_put(struct app *app, const struct http_request *req, st
 enum status model_shadow_delete(struct app *app, const struct http_request *req, struct http_response *res,
                                 struct error *err)
 {
-    const enum status st = storage_status(shadow_end(app_serving(app)->shadow, req->id, err), res);
+    const struct shadow_outcome outcome = { "stopped", "it was taken out of the shadow by hand" };
+    const enum status st = storage_status(shadow_end(app_serving(app)->shadow, req->id, &outcome, err), res);
 
     res->status = st == ST_OK ? 204 : res->status;
     return st;

@@ -6,6 +6,7 @@
 #include "../api/feedback_watch.h"
 #include "../api/metrics.h"
 #include "../api/prediction_pool.h"
+#include "../api/promoter.h"
 #include "../api/record.h"
 #include "../api/routes.h"
 #include "../api/scrape.h"
@@ -148,6 +149,17 @@ static enum status patients_start(struct server *s, const struct serve_options *
     return st == ST_OK ? store_patients_key(s->app.work.store, check, err) : st;
 }
 
+/* A training wants its model tried in the shadow. */
+static enum status on_shadow(void *arg, const struct shadow_promotion *promotion, struct error *err)
+{
+    struct app *app = arg;
+    const enum status st = shadow_begin(app->serving.shadow, promotion->model, promotion, err);
+
+    if (st == ST_OK)
+        record_shadow(app, promotion, &(struct shadow_outcome){ "waiting", NULL });
+    return st;
+}
+
 static enum status jobs_start(struct server *s, const struct serve_options *o, struct error *err)
 {
     struct app *app = &s->app;
@@ -165,6 +177,7 @@ static enum status jobs_start(struct server *s, const struct serve_options *o, s
                                            .data_files = o->data_files,
                                            .data_tries = o->data_tries,
                                            .activated = record_activated,
+                                           .shadow = on_shadow,
                                            .arg = app };
 
     return runner_start(&runner, app->work.store, app->work.registry, &app->work.runner, err);
@@ -184,6 +197,13 @@ static enum status decoder_start(struct app *app, const struct serve_options *o,
     if (st == ST_OK && decoder_begin(app->serving.decoder, &why) == ST_OK)
         log_event(LOG_DEBUG, "JPEG and DICOM can be decoded", NULL);
     return st;
+}
+
+static void on_deleted(void *arg, const char *model)
+{
+    struct app *app = arg;
+
+    profiles_forget(app->work.profiles, model);
 }
 
 static enum status profiles_start(struct app *app, const struct serve_options *o, struct error *err)
@@ -227,19 +247,19 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = outgoing_start(app, o, err);
     if (st == ST_OK && o->model_keys)
         st = signers_load(o->model_keys, &app->model_signers, err);
+    if (st == ST_OK)
+        st = profiles_start(app, o, err);
     if (st == ST_OK) {
         state_sweep(o->state, app->work.store);
         datasets_sweep(o->datasets, app->work.store);
-        st = registry_open(
-            app->work.store, o->state,
-            &(struct registry_options){ app->serving.precision, o->loaded_models, app->model_signers },
-            &app->work.registry, err);
+        st = registry_open(app->work.store, o->state,
+                           &(struct registry_options){ app->serving.precision, o->loaded_models,
+                                                       app->model_signers, on_deleted, app },
+                           &app->work.registry, err);
         app->serving.registry = app->work.registry;
     }
     if (st == ST_OK)
         st = keeper_start(app->work.store, o->keep_scores, &app->serving.keeper, err);
-    if (st == ST_OK)
-        st = profiles_start(app, o, err);
     if (st == ST_OK)
         st = decoder_start(app, o, err);
     if (st == ST_OK)
@@ -252,8 +272,11 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
             &app->serving.canary, err);
     if (st == ST_OK)
         st = shadow_start(&(struct shadow_options){ app->work.registry, app->serving.profiles,
-                                                    app->work.store, app->serving.keeper, app->serving.pool },
+                                                    app->work.store, app->serving.keeper, app->serving.pool,
+                                                    record_shadow, app },
                           &app->serving.shadow, err);
+    if (st == ST_OK)
+        st = promoter_start(app->work.registry, app->serving.shadow, &app->serving.promoter, err);
     if (st == ST_OK && o->s3_credentials)
         st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
     if (st == ST_OK)
@@ -413,6 +436,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
         log_stop();
         _exit(exit_status);
     }
+    promoter_stop(s->app.serving.promoter);
     shadow_stop(s->app.serving.shadow);
     canary_stop(s->app.serving.canary);
     keeper_stop(s->app.serving.keeper);
@@ -424,8 +448,8 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     prediction_pool_free(s->app.serving.pool);
     decoder_close(s->app.serving.decoder);
     sessions_free(s->app.serving.sessions);
-    profiles_close(s->app.work.profiles);
     registry_close(s->app.work.registry);
+    profiles_close(s->app.work.profiles);
     signers_free(s->app.model_signers);
     store_close(s->app.work.store);
     explicit_bzero(&s->patients_key, sizeof s->patients_key);

@@ -134,7 +134,8 @@ class Strangers(Case):
         site(cls.datasets, 'forgetful')
         cls.server = program.Server(datasets=cls.datasets)
         cls.addClassCleanup(cls.server.stop)
-        job = submit(cls.server, {**QUICK, 'dataset': 'tiny', 'drop_no_finding': False, 'promote': 'always'})
+        job = submit(cls.server, {**QUICK, 'dataset': 'tiny', 'drop_no_finding': False, 'promote': 'always', 'split_by': 'image',
+                                  'test_fraction': 0.5})
         cls.trained = wait_state(cls.server, job, 'succeeded')
         rows = table_of(cls.server, job, '?split=all')
         cls.learned = {row['image'] for row in rows if row['split'] in ('train', 'validation')}
@@ -161,7 +162,15 @@ class Strangers(Case):
         with open(os.path.join(self.datasets, 'tiny', 'tested.txt'), 'w', encoding='ascii') as out:
             out.write('\n'.join(dataset.name(i) for i in range(dataset.ROWS) if dataset.name(i) not in self.learned))
         tested = self.scored('tiny', rows='tested.txt')
-        self.assertEqual(client.post_json(self.server, profiles, {'validation': tested['id']}).status, 201)
+        patients = tested['scored']['in_common']['patients']
+        self.assertGreater(patients, 0)
+        self.assert_problem(client.post_json(self.server, profiles, {'validation': tested['id']}), 409,
+                            f"{patients} of the validation's patients")
+        known = {dataset.patient(i) for i in range(dataset.ROWS) if dataset.name(i) in self.learned}
+        with open(os.path.join(self.datasets, 'tiny', 'strangers.txt'), 'w', encoding='ascii') as out:
+            out.write('\n'.join(dataset.name(i) for i in range(dataset.ROWS) if dataset.patient(i) not in known))
+        strangers = self.scored('tiny', rows='strangers.txt')
+        self.assertEqual(client.post_json(self.server, profiles, {'validation': strangers['id']}).status, 201)
 
     def test_a_patient_whose_other_picture_was_learned_is_told(self):
         """The list leaves the learned pictures out; their patients are in the table."""
@@ -180,6 +189,24 @@ class Strangers(Case):
         expected = {row['Patient ID'] for row in strangers if row['Image Index'] in scored} & patients
         self.assertEqual(common['patients'], len(expected))
         self.assertIs(record['scored']['external'], False if expected else True)
+
+    def test_a_patient_is_known_whose_learned_picture_is_no_longer_in_the_table(self):
+        """By the code that the training left of each patient."""
+        rows = [dataset.line(i) for i in range(dataset.ROWS)]
+        dataset.write_table(os.path.join(self.datasets, 'years'), rows)
+        dataset.write_images(os.path.join(self.datasets, 'years'))
+        job = submit(self.server, {**QUICK, 'dataset': 'years', 'drop_no_finding': False, 'split_by': 'image'})
+        model = wait_state(self.server, job, 'succeeded')['model']
+        learned = {row['image'] for row in table_of(self.server, job, '?split=all') if row['split'] in ('train', 'validation')}
+        dataset.write_table(os.path.join(self.datasets, 'years'),
+                            [line for i, line in enumerate(rows) if dataset.name(i) not in learned])
+        record = self.scored('years', model=model, max_age=1000)
+        expected = {dataset.patient(i) for i in range(dataset.ROWS) if dataset.name(i) not in learned} & \
+            {dataset.patient(i) for i in range(dataset.ROWS) if dataset.name(i) in learned}
+        self.assertGreater(len(expected), 0)
+        self.assertEqual((record['scored']['external'], record['scored']['in_common']['pictures'], record['scored']['in_common']['patients']),
+                         (False, 0, len(expected)))
+        self.assertIn('patients have a picture', record['scored']['reason'])
 
     def test_strangers_are_external_unless_nothing_is_known(self):
         words = {'Effusion': 'Pleuraerguss', 'No Finding': 'Normal'}

@@ -114,7 +114,8 @@ static const char *const SAME_IN_BOTH =
     "'balance':'none', 'inputs':[], 'inputs_solver':'conjugate_gradients', 'freeze':'none', "
     "'backbone_rate':1.0, 'clip_norm':0.0, 'ema':0.0, "
     "'weight_decay':0.0, 'weight_decay_scope':'all',"
-    " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false}";
+    " 'promote':'manual', 'promote_margin':0.005, 'promote_max_drop':0.02, 'promote_narrower':false,"
+    " 'promote_shadow_pictures':1000, 'promote_shadow_days':30, 'promote_shadow_discordance':0.25}";
 
 static const char *const NOTEBOOK =
     "{'recipe':'notebook', 'epochs':2, 'steps_per_epoch':100, 'validation_steps':50, 'learning_rate':0.001,"
@@ -309,10 +310,13 @@ static const struct field_case FIELDS[] = {
     { "webhook", { "null", "\"https://hooks.example/x\"" }, { "3", "true", "[]", "\"\"" } },
     { "shuffle", { "true", "false" }, { FLAG_BAD } },
     { "missing_images", { "\"skip\"", "\"fail\"" }, { CHOICE_BAD } },
-    { "promote", { "\"manual\"", "\"if_better\"", "\"always\"" }, { CHOICE_BAD } },
+    { "promote", { "\"manual\"", "\"if_better\"", "\"after_shadow\"", "\"always\"" }, { CHOICE_BAD } },
     { "promote_margin", { "0", "1" }, { NUMBER_BAD, "-0.1", "1.1" } },
     { "promote_max_drop", { "0", "1" }, { NUMBER_BAD, "-0.1", "1.1" } },
     { "promote_narrower", { "true", "false" }, { FLAG_BAD } },
+    { "promote_shadow_pictures", { "1", "1000000000" }, { NUMBER_BAD, "0", "1000000001", "1.5" } },
+    { "promote_shadow_days", { "1", "3650" }, { NUMBER_BAD, "0", "3651" } },
+    { "promote_shadow_discordance", { "0", "1" }, { NUMBER_BAD, "-0.1", "1.1" } },
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 

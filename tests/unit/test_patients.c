@@ -138,6 +138,12 @@ Test(patients, a_job_s_file_says_whose_rows_it_used)
         cr_assert_eq(meet, expected[i] != 0);
         patients_free(these);
     }
+    cr_assert_eq(patients_read(p, path, 1u << VALIDATION | 1u << TEST, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(patients_count(p), 2);
+    for (size_t i = 0; i < 4; i++) {
+        cr_assert_eq(patients_has(p, key(i), &meet), ST_OK);
+        cr_assert_eq(meet, (expected[i] & ~(1u << TRAIN)) != 0, "patient %zu", i);
+    }
     patients_free(p);
     cr_assert_eq(patients_look(&(struct patients_key){ { 7 } }, path, code, &parts, &err), ST_FORMAT);
     cr_assert_eq(file_read(path, 4096, &file, &err), ST_OK);

@@ -29,6 +29,14 @@ static char *state;
 static struct store *store;
 static struct registry *registry;
 
+static char deleted[64]; /* the model that was told to be deleted last */
+
+static void on_deleted(void *arg, const char *model)
+{
+    (void)arg;
+    snprintf(deleted, sizeof deleted, "%s", model);
+}
+
 static void closed(void)
 {
     registry_close(registry);
@@ -41,9 +49,11 @@ static enum status opened(struct error *err)
 {
     enum status st = store_open(path_in(state, "jobs.db"), &store, err);
 
-    return st == ST_OK ? registry_open(store, state, &(struct registry_options){ PRECISION_FLOAT32, 2 },
-                                       &registry, err)
-                       : st;
+    return st == ST_OK
+               ? registry_open(store, state,
+                               &(struct registry_options){ PRECISION_FLOAT32, 2, .deleted = on_deleted },
+                               &registry, err)
+               : st;
 }
 
 static void reopen(void)
@@ -290,6 +300,7 @@ Test(registry, onnx_file_is_made_once_and_goes_with_its_model)
     }
     cr_assert_eq(access(path, F_OK), 0);
     cr_assert_eq(registry_delete(registry, id.text, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(deleted, id.text);
     cr_assert_neq(access(path, F_OK), 0);
     check_refusal("a model that is gone", registry_onnx(registry, id.text, &fd, &size, &err), ST_NOTFOUND,
                   &err, "no model");

@@ -24,9 +24,13 @@ def name(i):
     return f'{i // 2:08d}_{i % 2:03d}.png'
 
 
+def patient(i):
+    return i // 2
+
+
 def line(i):
     age = 400 + i if i > ROWS - 1 - OLD else 30 + i
-    return f'{name(i)},{"|".join(findings(i))},0,{i // 2},{age},{"MF"[i % 2]},{("PA", "AP")[i % 2]},{SIZE},{SIZE},0.1,0.1,'
+    return f'{name(i)},{"|".join(findings(i))},0,{patient(i)},{age},{"MF"[i % 2]},{("PA", "AP")[i % 2]},{SIZE},{SIZE},0.1,0.1,'
 
 
 def write_table(folder, lines=None, columns=COLUMNS):

@@ -1,0 +1,71 @@
+/* jobs/store/trials.c - how a trial of a job's model ended, as the store keeps it; see cxrd/store.h. */
+#include "parts.h"
+
+#include "cxrd/json.h"
+
+#include <string.h>
+
+/* Inside a transaction. */
+static enum status record_read(struct store *s, const char *job, json_t **ret, struct error *err)
+{
+    struct statement *stmt = store_prepare(s, err, "SELECT record FROM jobs WHERE id = $1", "t", job);
+    enum status st = store_row(s, stmt, err);
+    const char *text = st == ST_OK ? store_column(stmt, 0) : NULL;
+
+    if (st == ST_OK && !text)
+        st = store_broken(s, err, "record");
+    if (st == ST_OK)
+        st = json_read(text, strlen(text), 0, ret, NULL);
+    store_done(stmt);
+    if (st == ST_NOMEM)
+        return error_nomem(err);
+    return st == ST_FORMAT ? error_set(err, ST_IO, "the job database holds a record that cannot be read")
+                           : st;
+}
+
+/* Inside a transaction: what the job's record and its journal say. */
+static enum status outcome_write(struct store *s, const char *job, const json_t *outcome, bool promoted,
+                                 struct error *err)
+{
+    struct record_texts texts = { 0 };
+    char *text = json_text(outcome, JSON_COMPACT);
+    json_t *record = NULL, *promotion;
+    enum status st = text ? record_read(s, job, &record, err) : error_nomem(err);
+
+    promotion = json_object_get(record, "promotion");
+    if (st == ST_OK) {
+        json_watch();
+        json_object_update(json_object_get(promotion, "shadow"), (json_t *)outcome);
+        if (promoted)
+            json_object_set_new(promotion, "promoted", json_true());
+        st = json_ran_out() ? error_nomem(err) : record_texts_make(record, &texts, err);
+    }
+    if (st == ST_OK)
+        st = store_write_record(s, job, &texts, err);
+    if (st == ST_OK)
+        st = store_tell(s, job, "promotion", text, err);
+    record_texts_release(&texts);
+    json_decref(record);
+    free(text);
+    return st;
+}
+
+enum status store_shadow_end(struct store *s, const char *job, const json_t *outcome, bool promoted,
+                             struct error *err)
+{
+    enum job_state state;
+    enum status st = store_begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = store_job_state(s, job, &state, err);
+    if (st == ST_OK && !job_has_ended(state))
+        st = error_set(err, ST_BUSY, "the training that asked for the shadow has not ended yet");
+    else if (st == ST_OK)
+        st = outcome_write(s, job, outcome, promoted, err);
+    else if (st == ST_NOTFOUND) /* it was deleted: nobody is left to be told */
+        st = ST_OK;
+    if (st == ST_OK)
+        st = store_finish(s, store_prepare(s, err, "DELETE FROM settings WHERE name = 'shadow'", ""), err);
+    return store_end(s, st, err);
+}
