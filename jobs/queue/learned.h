@@ -16,7 +16,7 @@ struct learned {
 };
 
 /*   dataset  on which the model is to be scored. In another the same id is another patient
- * Errors: ST_NOTFOUND (no such model), ST_IO, ST_NOMEM. What is not known is no error. */
+ * Errors: ST_NOTFOUND (no such model), ST_IO, ST_NOMEM. Rows that are not known are no error. */
 MUST_USE enum status learned_find(struct runner *r, const char *model, const char *dataset,
                                   struct learned *ret, struct error *err);
 void learned_release(struct learned *l); /* safe on zeroes */

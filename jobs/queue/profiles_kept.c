@@ -143,7 +143,7 @@ static void warn(json_t *record, const char *code, json_t *detail)
                           json_pack("{s:s,s:o}", "code", code, "detail", detail));
 }
 
-/* What a validation holds profiles against. */
+/* The rows and the model that profiles are held against. */
 struct holding {
     const struct runner *r;
     const struct loaded_model *model;

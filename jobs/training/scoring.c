@@ -102,7 +102,7 @@ static enum status rows_keep_others(const struct table *t, struct patients *know
     return st;
 }
 
-/* What the rows that are scored have in common with those that the model may have learned from.
+/* Rows that are scored and that the model may have learned from.
  *   known  patients who are known to be learned from, whatever this table has of them; NULL: nobody is */
 static enum status hold_against(const struct table *t, const struct split *learned, struct patients *known,
                                 const struct rows *scored, struct in_common *ret)

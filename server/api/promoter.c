@@ -55,7 +55,7 @@ static enum status decide(struct promoter *p, const struct shadow_trial *t, stru
     return finish(p, of, "refused", reason, err);
 }
 
-/* What a second has brought. */
+/* One look, each second. */
 static enum status look(struct promoter *p, const struct shadow_trial *t, const struct loaded_model *active,
                         struct error *err)
 {

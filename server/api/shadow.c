@@ -569,7 +569,7 @@ static const struct feedback_rows *most_rows(const struct feedback_groups *g)
     return most;
 }
 
-/* What readers say of both, in `paired`.
+/* Compare the two by the words of readers, in `paired`.
  *   ret_groups  release it in any case
  *   ret_rows    of it: those that were compared; NULL: there are none */
 static enum status pair(struct shadow *s, const char *active, const char *id,

@@ -19,7 +19,7 @@
 struct shadow;
 struct answer;
 
-/* What became of a training's wish that its model be tried here: "activated", "refused" or "stopped", and a sentence that says why. */
+/* The end of a trial that a training asked for: "activated", "refused" or "stopped", and a sentence that says why. */
 struct shadow_outcome {
     const char *state, *reason;
 };

@@ -217,6 +217,26 @@ static enum status profiles_start(struct app *app, const struct serve_options *o
     return st;
 }
 
+/* The models that are tried beside the active one. */
+static enum status trials_start(struct app *app, struct error *err)
+{
+    const struct canary_options canary = { app->work.registry, app->work.store, record_taken_back, app };
+    const struct shadow_options shadow = { app->work.registry,
+                                           app->serving.profiles,
+                                           app->work.store,
+                                           app->serving.keeper,
+                                           app->serving.pool,
+                                           record_shadow,
+                                           app };
+    enum status st = canary_start(&canary, &app->serving.canary, err);
+
+    if (st == ST_OK)
+        st = shadow_start(&shadow, &app->serving.shadow, err);
+    if (st == ST_OK)
+        st = promoter_start(app->work.registry, app->serving.shadow, &app->serving.promoter, err);
+    return st;
+}
+
 static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
 {
     struct app *app = &s->app;
@@ -267,16 +287,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK)
         st = prediction_pool_new(o->threads, &app->serving.pool, err);
     if (st == ST_OK)
-        st = canary_start(
-            &(struct canary_options){ app->work.registry, app->work.store, record_taken_back, app },
-            &app->serving.canary, err);
-    if (st == ST_OK)
-        st = shadow_start(&(struct shadow_options){ app->work.registry, app->serving.profiles,
-                                                    app->work.store, app->serving.keeper, app->serving.pool,
-                                                    record_shadow, app },
-                          &app->serving.shadow, err);
-    if (st == ST_OK)
-        st = promoter_start(app->work.registry, app->serving.shadow, &app->serving.promoter, err);
+        st = trials_start(app, err);
     if (st == ST_OK && o->s3_credentials)
         st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
     if (st == ST_OK)

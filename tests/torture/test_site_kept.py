@@ -114,7 +114,7 @@ class SiteKept(TortureCase):
         return told
 
     def look(self, server):
-        """What the server has, by the names that the client gave things."""
+        """The state of the server, by the names that the client gave things."""
         listed = client.get(server, '/models').json()
         profiles = client.get(server, f'/models/{self.models[0]}/profiles').json()['profiles']
         found = {'active': listed['active'], 'choice': next((p['id'] for p in profiles if p['active']), None)}
