@@ -3,11 +3,13 @@
 
     bench/dicom.py CXRD [FILE.dcm ...]
 
-Needs python3-pydicom, python3-gdcm and python3-torch, dcmtk and orthanc. Without files: a drawn chest as DX of 2500 x 3000 pixels and 12
+Needs python3-pydicom, python3-gdcm and python3-torch, dcmtk and orthanc, and ONNX Runtime where $PEERS names the folder in which `./dev bench
+--peers` installed it (build/bench/peers). Without files: a drawn chest as DX of 2500 x 3000 pixels and 12
 bits, raw and as JPEG lossless. CPU milliseconds a picture, of all threads and children: least and median of the rounds, and how many
 times cxrd's. Python is asked without HTTP, in one process that has everything loaded: pydicom reads the file, pixel values go through
-VOI LUT or window and polarity, and are brought to the model's size; then PyTorch computes the same network on one core. That the two
-give the same logits is checked first, to a twentieth: they round differently. Orthanc gives its PNG of the whole picture
+VOI LUT or window and polarity, and are brought to the model's size; then ONNX Runtime, in a node of its own since it has no package for
+Python here, or PyTorch computes the same network on one core. That all give the same logits is checked first, to a twentieth: they round
+differently. Orthanc gives its PNG of the whole picture
 (/preview), and of 256 pixels a side (/rendered), of a file that it has read before and may still hold.
 """
 import json
@@ -29,7 +31,7 @@ from pydicom.pixel_data_handlers.util import apply_voi_lut
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 from torch_peer import Cnn4, read_safetensors  # noqa: E402
 
-ROUNDS, TIMES = 3, 2
+ROUNDS, TIMES = 5, 5
 PORTS = 18142, 18143  # of Orthanc: HTTP, DICOM
 EXPLICIT, DX = '1.2.840.10008.1.2.1', '1.2.840.10008.5.1.4.1.1.1.1'
 
@@ -145,6 +147,7 @@ class Orthanc:
 
 
 class Python:
+    NAME = 'PyTorch'
 
     def __init__(self, file):
         torch.set_num_threads(1)
@@ -176,6 +179,26 @@ class Python:
         return time.process_time() * 1000
 
 
+class Onnx(Python):
+    NAME = 'ONNX Runtime'
+
+    def __init__(self, program, file):
+        super().__init__(file)
+        onnx = f'{file}.onnx'
+        subprocess.run([program, 'export', file, '-o', onnx], check=True, capture_output=True)
+        peer = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers', 'ort_logits.mjs')
+        self.process = subprocess.Popen(['node', peer, onnx, '1'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, path):
+        """The file brings the picture to the network's scale itself."""
+        self.process.stdin.write(self.picture(path).contiguous().numpy().tobytes())
+        self.process.stdin.flush()
+        return torch.tensor(json.loads(self.process.stdout.readline()))
+
+    def milliseconds(self):
+        return super().milliseconds() + ticks(self.process.pid)
+
+
 def turn(who, act, *args):
     begin, wall = who.milliseconds(), time.perf_counter()
     for _ in range(TIMES):
@@ -183,33 +206,41 @@ def turn(who, act, *args):
     return (who.milliseconds() - begin) / TIMES, (time.perf_counter() - wall) * 1000 / TIMES
 
 
+def compare(path, cxrd, orthanc, pythons):
+    with open(path, 'rb') as film:
+        data = film.read()
+    shown = f'{orthanc.url}/instances/{orthanc.store(data)}'
+    ours = pythons[0].logits(cxrd.ask(data))
+    asked = {'cxrd, /predict': (cxrd, cxrd.ask, data)}
+    for who in pythons:
+        theirs = who.ask(path)
+        apart = float((ours - theirs).abs().max() / theirs.abs().max())
+        if apart > 0.05:
+            print(f'{os.path.basename(path)}: the logits differ by {apart:.3f} of the greatest: {who.NAME} takes it for another picture')
+        asked[f'Python and {who.NAME}'] = (who, who.ask, path)
+    asked['Python, the picture alone'] = (pythons[0], pythons[0].picture, path)
+    if orthanc.can(f'{shown}/preview'):  # Debian's reads no JPEG 2000
+        asked.update({'Orthanc, /preview': (orthanc, request, f'{shown}/preview'),
+                      'Orthanc, /rendered of 256': (orthanc, request, f'{shown}/rendered?width=256&height=256')})
+    rounds = [{name: turn(*who) for name, who in asked.items()} for _ in range(ROUNDS)]
+    print(f'\n{os.path.basename(path)}, {len(data) / 1e6:.1f} MB | CPU ms, least | median | times cxrd, least | median | wall ms, least')
+    for name in asked:
+        cpu, wall = zip(*(times[name] for times in rounds))
+        ours = [times['cxrd, /predict'][0] for times in rounds]
+        print(f'{name} | {min(cpu):.1f} | {statistics.median(cpu):.1f} | {min(cpu) / min(ours):.1f} | '
+              f'{statistics.median(cpu) / statistics.median(ours):.1f} | {min(wall):.1f}')
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         file = weights(sys.argv[1], folder)
-        cxrd, orthanc, python = Cxrd(sys.argv[1], file, folder), Orthanc(folder), Python(file)
+        cxrd, orthanc = Cxrd(sys.argv[1], file, folder), Orthanc(folder)
+        pythons = ([Onnx(sys.argv[1], file)] if 'PEERS' in os.environ else []) + [Python(file)]
         try:
             for path in sys.argv[2:] or films(folder):
-                with open(path, 'rb') as film:
-                    data = film.read()
-                shown = f'{orthanc.url}/instances/{orthanc.store(data)}'
-                orthanc_shows = orthanc.can(f'{shown}/preview')
-                ours, theirs = python.logits(cxrd.ask(data)), python.ask(path)
-                apart = float((ours - theirs).abs().max() / theirs.abs().max())
-                if apart > 0.05:
-                    print(f'{os.path.basename(path)}: the logits differ by {apart:.3f} of the greatest: Python takes it for another picture')
-                asked = {'cxrd, /predict': (cxrd, cxrd.ask, data), 'Python, the whole way': (python, python.ask, path),
-                         'Python, the picture alone': (python, python.picture, path)}
-                if orthanc_shows:  # Debian's reads no JPEG 2000
-                    asked.update({'Orthanc, /preview': (orthanc, request, f'{shown}/preview'),
-                                  'Orthanc, /rendered of 256': (orthanc, request, f'{shown}/rendered?width=256&height=256')})
-                rounds = [{name: turn(*who) for name, who in asked.items()} for _ in range(ROUNDS)]
-                print(f'\n{os.path.basename(path)}, {len(data) / 1e6:.1f} MB | CPU ms, least | median | times cxrd | wall ms, least')
-                for name in asked:
-                    cpu, wall = zip(*(times[name] for times in rounds))
-                    ours = statistics.median(times['cxrd, /predict'][0] for times in rounds)
-                    print(f'{name} | {min(cpu):.1f} | {statistics.median(cpu):.1f} | {statistics.median(cpu) / ours:.1f} | {min(wall):.1f}')
+                compare(path, cxrd, orthanc, pythons)
         finally:
-            for server in (cxrd, orthanc):
+            for server in (cxrd, orthanc, *pythons[:-1]):
                 server.process.terminate()
                 server.process.wait()
 
