@@ -194,6 +194,7 @@ struct decode_done child_decode(const struct sandbox *box, struct child *c, cons
     const double deadline = seconds() + a->request.wall_s;
     struct rusage used = { 0 };
     int status = 0;
+    bool ended;
 
     if (!child_ask(c, a)) {
         if (c->pid > 0)
@@ -203,12 +204,13 @@ struct decode_done child_decode(const struct sandbox *box, struct child *c, cons
         if (!child_ask(c, a))
             return done;
     }
-    if (child_wait(c->pid, deadline, &status, &used))
-        outcome_of(status, &done);
-    else
-        done.outcome = DECODE_LATE;
+    ended = child_wait(c->pid, deadline, &status, &used);
     done.cpu_us = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
                   (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+    if (ended)
+        outcome_of(status, &done);
+    else
+        done.outcome = done.cpu_us < a->request.wall_s * 1000000ull / 2 ? DECODE_STARVED : DECODE_LATE;
     done.peak_kib = (uint64_t)used.ru_maxrss;
     c->pid = 0;
     return done;

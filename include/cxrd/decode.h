@@ -61,10 +61,11 @@ struct decode_request {
 };
 
 enum decode_outcome {
-    DECODE_ANSWERED,   /* the child ended well: there is a reply */
-    DECODE_KILLED,     /* by a signal, which is in `detail` */
-    DECODE_FAILED,     /* it ended with the exit status in `detail` */
-    DECODE_LATE,       /* it took longer than wall_s, or cpu_s, and was killed */
+    DECODE_ANSWERED, /* the child ended well: there is a reply */
+    DECODE_KILLED,   /* by a signal, which is in `detail` */
+    DECODE_FAILED,   /* it ended with the exit status in `detail` */
+    DECODE_LATE,     /* it took longer than wall_s, or cpu_s, and was killed */
+    DECODE_STARVED, /* the same after wall_s, of which it was given less than half: that is not the picture's doing */
     DECODE_NO_PROCESS, /* there could be no child; errno is in `detail` */
 };
 

@@ -74,12 +74,13 @@ enum decoder_loss {
 extern const char *const DECODER_LOSS_NAMES[N_DECODER_LOSSES];
 
 /* How the processes of pictures ended. */
-#define DECODER_ENDS(X)                                                 \
-    X(ANSWERED, "answered") /* with a picture, or the reason why not */ \
-    X(KILLED, "killed")     /* by the kernel, for what it did */        \
-    X(FAILED, "failed")     /* by itself */                             \
-    X(LATE, "late")                                                     \
-    X(UNFIT, "unfit")                                                   \
+#define DECODER_ENDS(X)                                                        \
+    X(ANSWERED, "answered") /* with a picture, or the reason why not */        \
+    X(KILLED, "killed")     /* by the kernel, for what it did */               \
+    X(FAILED, "failed")     /* by itself */                                    \
+    X(LATE, "late")                                                            \
+    X(STARVED, "starved") /* as late, but it had less than half of the time */ \
+    X(UNFIT, "unfit")                                                          \
     X(UNSOUND, "unsound") /* what it answered cannot be */
 
 enum decoder_end {

@@ -267,6 +267,17 @@ class Stopped(ServerCase):
         self.assertGreater(counted(self.server, 'cxrd_decoder_restarts_total')['late'], late)
 
 
+    def test_row_73_a_picture_whose_process_gets_no_time_may_be_sent_again(self):
+        self.predict(PHOTO)
+        starved = counted(self.server, 'cxrd_decoder_pictures_total')['starved']
+        child, = [one for helper in children(self.server.pid) for one in children(helper)]
+        send_signal(child, signal.SIGSTOP)
+        program.poll(lambda: is_stopped(child), 'it is stopped')
+        self.assert_problem(self.predict(PHOTO), 503, 'send it again')
+        self.assert_prediction(self.predict(PHOTO))
+        self.assertEqual(counted(self.server, 'cxrd_decoder_pictures_total')['starved'], starved + 1)
+
+
 class Slow(ServerCase):
     """One thread that predicts, and one helper, which does not come to an end."""
 

@@ -38,6 +38,7 @@ static bool picture(const char *file, const struct decode_request *request, stru
     case 'o': done.outcome = 99; break;                    /* an outcome that does not exist */
     case 'k': done.outcome = DECODE_KILLED; break;         /* the outcomes that are no answer */
     case 't': done.outcome = DECODE_LATE; break;
+    case 's': done.outcome = DECODE_STARVED; break;
     case 'n': done.outcome = DECODE_NO_PROCESS; break;
     case 'z': break; /* leaves the reply as it found it: zeros */
     default: exit(1);

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 2, LARGEST = 1 << 20, MOST_FILES = 4096, MOST_CHANGES = 8, PIECE = 64 };
+enum { THREADS = 2, LARGEST = 1 << 20, MOST_FILES = 4096, MOST_CHANGES = 8, PIECE = 64, LONGEST_S = 600 };
 
 static struct {
     struct decoder *decoder;
@@ -184,6 +184,7 @@ int main(int argc, char **argv)
     options.program = argv[1];
     options.helpers = THREADS;
     options.wait_s = INFINITY;
+    options.timeout_s = LONGEST_S;
     all.left = strtol(argv[2], NULL, 10);
     all.seed = strtoull(argv[3], NULL, 10);
     all.kept = argv[4];

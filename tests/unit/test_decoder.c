@@ -246,6 +246,7 @@ Test(helper, whatever_it_does_the_next_picture_is_answered)
         cr_assert_eq(tried(d, *letter, &err), ST_FORMAT, "%c", *letter);
         cr_assert_str_eq(err.reason, "decoder");
     }
+    cr_assert_eq(tried(d, 's', &err), ST_BUSY);
     cr_assert_eq(tried(d, 'n', &err), ST_BUSY);
     cr_assert_eq(tried(d, 'z', &err),
                  ST_FORMAT); /* a reply that nobody wrote, although the picture before it left one */

@@ -385,6 +385,10 @@ static enum status outcome_read(struct decoder *d, const struct shared *output,
     case DECODE_LATE:
         count_end(d, DECODER_END_LATE, done);
         return reply_refused(request->format, "that takes longer than a picture may take", err);
+    case DECODE_STARVED:
+        count_end(d, DECODER_END_STARVED, done);
+        return error_set(err, ST_BUSY,
+                         "the picture's decoder was given too little of the processor: send it again");
     case DECODE_NO_PROCESS:
         count_end(d, DECODER_END_UNFIT, done);
         return error_set(err, ST_BUSY, "no process can be started to decode the picture (%s)",
