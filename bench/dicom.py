@@ -212,12 +212,12 @@ def compare(path, cxrd, orthanc, pythons):
     shown = f'{orthanc.url}/instances/{orthanc.store(data)}'
     ours = pythons[0].logits(cxrd.ask(data))
     asked = {'cxrd, /predict': (cxrd, cxrd.ask, data)}
-    for who in pythons:
-        theirs = who.ask(path)
+    for one in pythons:
+        theirs = one.ask(path)
         apart = float((ours - theirs).abs().max() / theirs.abs().max())
         if apart > 0.05:
-            print(f'{os.path.basename(path)}: the logits differ by {apart:.3f} of the greatest: {who.NAME} takes it for another picture')
-        asked[f'Python and {who.NAME}'] = (who, who.ask, path)
+            print(f'{os.path.basename(path)}: the logits differ by {apart:.3f} of the greatest: {one.NAME} takes it for another picture')
+        asked[f'Python and {one.NAME}'] = (one, one.ask, path)
     asked['Python, the picture alone'] = (pythons[0], pythons[0].picture, path)
     if orthanc.can(f'{shown}/preview'):  # Debian's reads no JPEG 2000
         asked.update({'Orthanc, /preview': (orthanc, request, f'{shown}/preview'),
