@@ -13,7 +13,7 @@ const GROUPS = {
   'Starting from a model': ['init', 'freeze', 'backbone_rate', 'transfer_layer', 'transfer_pooling', 'transfer_views', 'transfer_l2', 'replay_of'],
   'Optimisation': ['learning_rate', 'lr_schedule', 'batch_size', 'shards', 'steps_per_epoch', 'weight_decay', 'weight_decay_scope', 'clip_norm', 'ema', 'keep_best', 'patience'],
   'Evaluation and what becomes of it': ['validation_steps', 'validation_batch_size', 'test_rows', 'calibrate', 'tsne', 'promote', 'promote_margin', 'promote_max_drop',
-    'promote_narrower', 'webhook'],
+    'promote_narrower', 'promote_shadow_pictures', 'promote_shadow_days', 'promote_shadow_discordance', 'webhook'],
 };
 
 /** `code` in a description becomes code. */
