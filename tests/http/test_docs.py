@@ -1,4 +1,5 @@
 """The documentation's examples, done: its clients, its commands, its files."""
+import io
 import json
 import os
 import re
@@ -6,10 +7,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import unittest
 
-from support import dataset, dicom, picture, program
-from support.case import Case, ServerCase, submit, wait_state
+from support import cluster, dataset, dicom, outside, picture, program, tables
+from support.case import Case, ServerCase, import_model, submit, wait_state
 
 try:
     import yaml
@@ -18,6 +20,7 @@ except ImportError:
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DOCS = os.path.join(ROOT, 'docs')
+STAND_INS = os.path.join(ROOT, 'tests', 'http', 'support', 'stand_ins')
 PAGES = [os.path.join(DOCS, name) for name in sorted(os.listdir(DOCS)) if name.endswith('.md')] + [os.path.join(ROOT, 'README.md')]
 
 
@@ -70,29 +73,66 @@ class TheClients(ServerCase):
         self.check(binary)
 
 
+def json_blocks(page):
+    """The objects in a page's ```json blocks."""
+    return [json.loads(block) for block in re.findall(r'```json\n(.*?)```', read(os.path.join(DOCS, page)), re.S)]
+
+
+def fetched():
+    """The files of the host of docs/outgoing.md, by path: the tiny data set, half of the pictures in each of two archives."""
+    table, pictures = '', {}
+    for folder, _, names in os.walk(os.path.join(dataset.tiny(), 'tiny')):
+        for name in names:
+            path = os.path.join(folder, name)
+            if name.endswith('.csv'):
+                table = path
+            else:
+                pictures[name] = path
+    archives = []
+    for half in (0, 1):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode='w:gz') as archive:
+            for name in sorted(pictures)[half::2]:
+                archive.add(pictures[name], arcname=f'images/{name}')
+        archives.append(out.getvalue())
+    with open(table, 'rb') as file:
+        return {'/nih/Data_Entry_2017.csv': file.read(), '/nih/images_001.tar.gz': archives[0], '/films/images_002.tar.gz': archives[1]}
+
+
 class TheCommands(ServerCase):
     """Every command that the pages show, run page by page, in the order in which they stand."""
-    arguments = ('--keep-scores', '30')
-    with_data = True
-    with_model = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = outside.DataHost(fetched())
+        cls.addClassCleanup(cls.host.stop)
+        place = f'127.0.0.1:{cls.host.port}'
+        cls.datasets = program.new_folder('datasets')
+        shutil.copytree(os.path.join(dataset.tiny(), 'tiny'), os.path.join(cls.datasets, 'tiny'))
+        cls.server = program.Server('--keep-scores', '30', '--data-hosts', place, '--outgoing-private', place, '--outgoing-ca', outside.certificate()[0],
+                                    datasets=cls.datasets)
+        cls.addClassCleanup(cls.server.stop)
+        import_model(cls.server, dataset.weights())
+        cls.cluster = cluster.Cluster()
+        cls.addClassCleanup(cls.cluster.stop)
+        cls.logs = program.new_folder('logs')
+        for name, line in (('cxrd', '{"event": "request", "status": 401, "request_id": "r-1"}'), ('nginx', '192.0.2.7 - - "GET /jobs" 401 r-1')):
+            with open(os.path.join(cls.logs, name), 'w', encoding='ascii') as file:
+                file.write(f'not a line of this kind\n{line}\n')
 
     ELSEWHERE = ('orthanc.md',)  # test_orthanc runs this page
-    # Beginnings of lines that are not run, and why not.
+    # Beginnings of lines that are not run, and why not; test_what_is_not_run_is_there looks whether there is all that they name.
     CANNOT = (
         ('./dev ', 'it installs packages, and `./dev test` is what runs this: test_dev has the rest of it'),
-        ('docker ', 'it needs a docker engine'),
-        ('CXRD_DATASETS_DIR=', 'it needs a docker engine'), ('CXRD_TLS_DIR=', 'it needs a docker engine'), ('CXRD_DATA_HOSTS=', 'it needs a docker engine'),
-        ('kubectl ', 'it needs a cluster'),
         ('mpirun ', 'test_ranks does, where there is one'),
-        ('systemctl ', 'it begins a service of the system'), ('apt ', 'it installs into the system'), ('systemd-', 'they make a user of the system'),
+        ('systemctl status', 'it needs systemd to be running: tests/package/life asks the service'),
+        ('systemctl enable', 'it begins a service of the system: tests/package/life does so'),
+        ('apt ', 'it installs into the system: tests/package/life does so'), ('systemd-sysusers', 'it makes a user of the system: test_package does so elsewhere'),
         ('cmake --install ', 'test_package does'), ('build/fuzz/', 'it needs a build of the fuzz targets'),
         ('dpkg --add', 'it changes the system'), ('apt-get ', 'it installs into the system'), ('cmake --preset arm64', 'it needs a cross compiler'),
         ('cmake --build --preset arm64', 'it needs a cross compiler'), ('ctest --preset arm64', 'it needs a cross compiler'),
         ('npx ', "it asks npm's registry: tests/contract makes this client"),
         ('bench/', 'an experiment of hours, whose figures the page has'), ('python3 bench/', 'an experiment of hours, whose figures the page has'),
-        ('cxrd train --datasets data --dataset chexpert', 'it needs that table: test_formats trains on one'),
-        ('cxrd train --datasets data --dataset own', 'it needs that table: test_formats trains on one'),
-        ('curl -s http://127.0.0.1:8080/datasets -H', 'its hosts do not exist: test_datasets fetches from some that do'),
     )
     MAY_BE_REFUSED = ('/cancel', '/resume', '/rollback')  # 409: the job has ended, or nothing was active before
     QUICK = '"dataset": "tiny", "epochs": 1, "image_size": 64'
@@ -103,10 +143,13 @@ class TheCommands(ServerCase):
         ('--set epochs=8', '--set epochs=1 --set image_size=64'), ('--set epochs=3', '--set epochs=1'), ('--set images=none', '--set images=none --set epochs=1'),
         ('["Fracture","Bone cyst","Mass"]\'', '["Mass","Effusion"]\' --set epochs=1 --set image_size=64'), ('["Fracture", "Bone cyst", "Mass"]', '["Mass", "Effusion"]'),
         *((f'--images {n}', '--images 40') for n in (8000, 5700, 4000, 3000, 1000)), ('--size 256', '--size 64'),
+        ('--dataset chexpert', '--dataset chexpert --set epochs=1 --set image_size=64 --set val_fraction=0.3 --set drop_no_finding=false'),
+        ('--dataset own --out run3', '--dataset own --out run3 --set epochs=1 --set image_size=64 --set val_fraction=0.3 --set drop_no_finding=false --set images=images/*/*.png'),
         (' /usr/local/', ' $PWD/usr/local/'), (' /etc/', ' $PWD/etc/'),
     )
     SCRIPT = """
         curl() { command curl --fail-with-body "$@"; }
+        kubectl() { command kubectl "$@" --validate=false; }  # the cluster has no schema
         may_be_refused() { "$@" || [ $? = 22 ]; }
         serve_a_while() {
             cxrd serve "$@" > served 2> served.log &
@@ -136,10 +179,20 @@ class TheCommands(ServerCase):
             with open(os.path.join(folder, name), 'wb') as file:
                 file.write(data)
         shutil.copytree(os.path.join(dataset.tiny(), 'tiny'), os.path.join(folder, 'data', 'tiny'))
+        for name, of in (('chexpert', 'chexpert'), ('own', 'csv')):
+            tables.lay_out(of, os.path.join(folder, 'data', name))
+        mapping, wanted = next(one for one in json_blocks('data.md') if 'picture' in one), next(one for one in json_blocks('outgoing.md') if 'archives' in one)
+        for source in (wanted['table'], *wanted['archives']):
+            source['url'] = re.sub('https://[^/]*', self.host.url, source['url'])
+            source.pop('s3_region', None)  # the host is no bucket: test_datasets has one
+        for path, value in (('data/own/mapping.json', mapping), ('nih.json', wanted)):
+            with open(os.path.join(folder, path), 'w', encoding='ascii') as file:
+                json.dump(value, file)
         for name in ('cxrd', 'build/release/cxrd', 'build/release/cxrd-decode'):
             os.symlink(os.path.join(os.path.dirname(os.path.abspath(program.BINARY)), os.path.basename(name)), os.path.join(folder, name))
-        for name in ('docs', 'packaging', 'docker', 'openapi.yaml'):
+        for name in ('docs', 'packaging', 'openapi.yaml'):
             os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
+        shutil.copytree(os.path.join(ROOT, 'docker'), os.path.join(folder, 'docker'))  # keys go there
         return folder
 
     def runs(self, folder):
@@ -155,10 +208,28 @@ class TheCommands(ServerCase):
 
     def test_what_is_not_run_is_there(self):
         lines = [line for page in PAGES if os.path.basename(page) not in self.ELSEWHERE for line in shell_lines(read(page))]
+        verbs = set(re.findall(r'^\./dev (\w+)', read(os.path.join(ROOT, 'dev')), re.M))
+        presets = {one['name'] for kind in ('configurePresets', 'buildPresets', 'testPresets') for one in json.loads(read(os.path.join(ROOT, 'CMakePresets.json')))[kind]}
         for beginning, _ in self.CANNOT:
-            self.assertTrue(any(line.startswith(beginning) for line in lines), beginning)
+            not_run = [line for line in lines if line.startswith(beginning)]
+            self.assertTrue(not_run, beginning)
+            for words in (shlex.split(line, comments=True) for line in not_run):
+                with self.subTest(' '.join(words)):
+                    if words[0] == './dev':
+                        self.assertIn(words[1], verbs)
+                    self.assertLessEqual({words[i + 1] for i, word in enumerate(words) if word == '--preset'}, presets)
+                    script = next((word for word in words if word.startswith('bench/')), None)
+                    if script:
+                        taken = read(os.path.join(ROOT, script))
+                        self.assertLessEqual({word for word in words if word.startswith('--') and f"'{word}'" not in taken}, set())
+                    target = re.search(r'fuzz/fuzz_(\w+)', words[0])
+                    if target:
+                        self.assertIn(f'\nfuzz_target({target[1]} ', read(os.path.join(ROOT, 'tests', 'fuzz', 'CMakeLists.txt')))
+                    if 'packages.txt' in words[-1]:
+                        self.assertTrue(os.path.exists(os.path.join(ROOT, 'docker', 'packages.txt')))
 
-    @unittest.skipUnless(all(map(shutil.which, ('jq', 'curl', 'sqlite3', 'promtool'))), 'jq, curl, sqlite3 or prometheus is not installed')
+    @unittest.skipUnless(all(map(shutil.which, ('jq', 'curl', 'sqlite3', 'promtool', 'kubectl'))),
+                         'jq, curl, sqlite3, prometheus or kubernetes-client is not installed')
     def test_do_what_they_say(self):
         for page in [page for page in PAGES if os.path.basename(page) not in self.ELSEWHERE]:
             lines = [self.settled(line) for line in shell_lines(read(page)) if not line.startswith(tuple(beginning for beginning, _ in self.CANNOT))]
@@ -167,12 +238,16 @@ class TheCommands(ServerCase):
             first, second = self.runs(folder) if os.path.basename(page) == 'figures.md' else ('', '')
             done = subprocess.run(['bash', '-c', '\n'.join([self.SCRIPT, *lines])], cwd=folder, capture_output=True, text=True, check=False,
                                   timeout=4 * program.END_SECONDS,
-                                  env=program.environment(PATH=f'{folder}:{os.environ["PATH"]}', url=self.server.url, elsewhere=self.server.url, id=models[0],
+                                  env=program.environment(PATH=f'{folder}:{STAND_INS}:{os.environ["PATH"]}', LOGS=self.logs, KUBECONFIG=self.cluster.config,
+                                                          HOME=folder, url=self.server.url, elsewhere=self.server.url, id=models[0],
                                                           other=models[1], a=first, b=second, CXRD_KEY='none', CXRD_LISTEN='127.0.0.1:0'))
             with self.subTest(os.path.basename(page), lines=len(lines)):
                 self.assertEqual(done.returncode, 0, f'{done.stdout[-300:]}\n{done.stderr[-600:]}')
                 if os.path.basename(page) in ('README.md', 'api.md'):
                     self.assertGreater(len(lines), 10)
+        self.assertLessEqual({('Secret', 'cxrd-keys'), ('Deployment', 'cxrd'), ('Service', 'cxrd')}, set(self.cluster.objects))
+        fetch, = self.get('/jobs?type=fetch').json()['jobs']
+        wait_state(self.server, fetch['id'], 'succeeded')
 
 
 class ThePages(Case):
