@@ -319,7 +319,7 @@ static enum status list(const struct remote_options *o, const struct listed *wha
     if (st == ST_OK)
         st = o->json ? print_json(reply, err) : print_list(what, reply, is_filtered(o), err);
     if (st == ST_OK && text_of(reply, "next_cursor"))
-        fprintf(stderr, "cxrd %s: there are more than these %zu: --limit\n", what->name, o->limit);
+        fprintf(stderr, "cxrd %s: these are the newest %zu; --limit shows more\n", what->name, o->limit);
     json_decref(reply);
     return st;
 }

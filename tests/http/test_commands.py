@@ -185,7 +185,7 @@ class Listing(Asking):
         self.assertEqual(self.ask('jobs', '--find', 'look', '--status', 'running'), 'no jobs are found so\n')
         self.assertEqual(self.ask('models', '--find', 'a&b=%00'), 'no models are found so\n')
         done = program.run('jobs', '--limit', '2', '--url', self.server.url)
-        self.assertEqual((len(done.stdout.splitlines()), done.stderr), (3, 'cxrd jobs: there are more than these 2: --limit\n'))
+        self.assertEqual((len(done.stdout.splitlines()), done.stderr), (3, 'cxrd jobs: these are the newest 2; --limit shows more\n'))
         for bad, says in ((('--status', 'ended'), "no job state 'ended'"), (('--type', 'x'), "no job type 'x'")):
             done = program.run('jobs', *bad, '--url', self.server.url)
             self.assertEqual((done.returncode, done.stdout), (1, ''))
