@@ -9,7 +9,8 @@ import { showTrain, startTrain } from './train.js';
 const VIEWS = { predict: showPredict, train: showTrain, models: showModels,
   site: async (...parts) => (await import('./site.js')).showSite(...parts) }; // read when it is first wanted
 
-function showView() {
+/** Show a view's place, as the address has it; its name, and what of it is meant. */
+function turn() {
   const [wanted, ...parts] = location.hash.slice(1).split('/'); // #models/3937acdb-…
   const name = wanted in VIEWS ? wanted : 'predict';
   for (const view of Object.keys(VIEWS)) $(view).hidden = view !== name;
@@ -17,19 +18,27 @@ function showView() {
     if (link.getAttribute('href') === `#${name}`) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
+  return { name, parts };
+}
+
+function showView() {
+  const { name, parts } = turn();
   attempt(() => VIEWS[name](...parts));
 }
 
-function showKey() {
-  $('key-state').textContent = key.get() ? 'Key: in use' : 'Key';
+/** Whether this person may ask is said at the key, too; whoever may not sees the view without what the server would tell. */
+async function enter() {
+  turn();
+  const may = await greet();
+  $('key-state').textContent = !key.get() ? 'Key' : may ? 'Key: in use' : 'Key: not accepted';
+  if (may) showView();
 }
 
 async function takeKey(value) {
   key.set(value);
   $('key').value = '';
   $('key-state').closest('details').open = false;
-  showKey();
-  if (await greet()) showView();
+  await enter();
 }
 
 function startKey() {
@@ -38,7 +47,6 @@ function startKey() {
     attempt(() => takeKey($('key').value.trim()));
   });
   $('key-forget').addEventListener('click', () => attempt(() => takeKey('')));
-  showKey();
 }
 
 async function showVersion() {
@@ -51,9 +59,8 @@ startPredict();
 startTrain();
 startModels();
 addEventListener('hashchange', () => {
-  attempt(greet);
-  showView();
+  attempt(enter);
   $('main').focus({ preventScroll: true });
 });
-attempt(async () => { if (await greet()) showView(); });
+attempt(enter);
 attempt(showVersion);

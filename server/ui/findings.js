@@ -72,6 +72,9 @@ function commonDoubt(prediction) {
   return reasons.size === 1 ? [...reasons][0] : null;
 }
 
+/** The number by itself is to be read with doubt: of this finding, or of all in this picture. */
+export const isDoubtful = (finding, prediction) => isUnlike(prediction) || doubtOf(finding) !== null;
+
 function findingButton(finding, common, choose) {
   const doubt = doubtOf(finding);
   const extra = [extraOf(finding), common ? null : doubt].filter(Boolean).join(' · ');
@@ -122,7 +125,7 @@ export function showFindings(prediction, choose) {
   $('legend-verdict').hidden = !verdicts;
   showProfile(prediction, verdicts);
   $('legend-doubtful').hidden = !common && !findings.some(doubtOf);
-  $('legend-reason').textContent = common ?? 'not to be relied on, for the reason that is said';
+  $('legend-reason').textContent = common ?? 'not to be relied on; choose it to read why';
   $('legend-threshold').hidden = !findings.some(({ positive }) => positive !== null);
   $('warnings').replaceChildren(...warningsOf(prediction).map((warning) =>
     make('li', {}, make('strong', {}, `${words(warning.code)}: `), warning.detail)));

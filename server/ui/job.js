@@ -44,7 +44,10 @@ function showEpochs(record) {
 }
 
 function sentence(record) {
-  if (record.state !== 'running') return record.error ? `${record.state}: ${record.error}` : record.state;
+  if (record.state !== 'running') {
+    const isDry = record.type === 'train' && record.state === 'succeeded' && record.config?.epochs === 0;
+    return record.error ? `${record.state}: ${record.error}` : `${record.state}${isDry ? '; a dry run: nothing was trained, its report says what the data are' : ''}`;
+  }
   const left = duration(record.eta_s);
   return `running, ${record.phase ?? 'starting'}${left ? `; about ${left} left` : ''}`;
 }

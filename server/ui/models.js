@@ -151,7 +151,7 @@ function groupsOf(both, sides) {
 }
 
 async function showComparison() {
-  const both = cards.filter((card) => chosen.has(card.id));
+  const both = cards.filter((card) => chosen.has(card.id)).sort((a, b) => (a.created_at < b.created_at ? -1 : 1)); // the older one first
   $('comparison').hidden = both.length < 2;
   if (both.length < 2) return;
   $('paired').hidden = true;

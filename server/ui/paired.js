@@ -27,9 +27,8 @@ function rowsOf({ rows: [first, second], common, patients, relabelled }) {
     (relabelled ? ` ${relabelled} rows have other findings in one than in the other, and are left out.` : '');
 }
 
-/** Compare the models of two cards by their jobs' scores; says why where that cannot be. */
-export async function showPaired(one, other) {
-  const [first, second] = [one, other].sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+/** Compare the models of two cards, the older one first, by their jobs' scores; says why where that cannot be. */
+export async function showPaired(first, second) {
   $('paired').hidden = false;
   $('paired-table').closest('.scroll').hidden = true;
   if (!first.job || !second.job) {
@@ -38,7 +37,9 @@ export async function showPaired(one, other) {
   }
   try {
     const c = await getJson(`jobs/${second.job}/compare?with=${first.job}`);
-    $('paired-said').textContent = `First ${called(first)}, second ${called(second)}. ${rowsOf(c)}`;
+    $('paired-said').textContent = rowsOf(c);
+    [first, second].forEach((card, i) => { $('paired-table').tHead.rows[0].cells[1 + i].textContent = called(card); });
+    $('paired-table').tHead.rows[0].cells[5].textContent = `${called(second)} is`;
     fillTable($('paired-table'), [rowOf('Mean AUROC', c.macro_auroc), ...c.findings.map((f) => rowOf(`AUROC, ${f.label.replaceAll('_', ' ')}`, f))]);
     $('paired-table').closest('.scroll').hidden = false;
   } catch (error) {

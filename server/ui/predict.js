@@ -39,7 +39,9 @@ async function showPicture(viewer, film, role) {
   const grey = film && hasPicture(film) ? await greyOf(film) : null;
   if (film !== (role === 'prior' ? now.prior : now.shown)) return;
   const name = film?.name ?? '';
-  viewer.show(grey, now.prior ? `${role === 'prior' ? 'Prior' : 'Current'}: ${name}` : name, `The X-ray ${name} in the server’s greys`);
+  const instead = film && !hasPicture(film) ? 'No picture: the server cannot read this file, or refuses it.' : '';
+  viewer.show(grey, now.prior ? `${role === 'prior' ? 'Prior' : 'Current'}: ${name}` : name,
+    instead || `The X-ray ${name} in the server’s greys`, instead);
   await showMap(viewer, film);
 }
 

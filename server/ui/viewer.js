@@ -20,7 +20,8 @@ export class Viewer {
       make('span', { class: 'unseen' }, SIDE));
     this.tag = make('p', { class: 'tag' });
     this.readout = make('p', { class: 'readout', 'aria-hidden': 'true' });
-    pane.append(this.canvas, this.side, this.tag, this.readout);
+    this.instead = make('p', { class: 'instead' });
+    pane.append(this.canvas, this.side, this.tag, this.readout, this.instead);
     this.context = this.canvas.getContext('2d', { alpha: false });
     this.grey = null;
     this.map = null;
@@ -45,12 +46,13 @@ export class Viewer {
     this.request();
   }
 
-  /** A film's greys, seen whole and as they are; null: none. */
-  show(grey, name, label) {
+  /** A film's greys, seen whole and as they are; null: none, and `instead` says why. */
+  show(grey, name, label, instead = '') {
     if (grey !== this.grey) Object.assign(this, { map: null, window: { ...OPEN }, view: { zoom: 1, x: 0.5, y: 0.5 } });
     this.grey = grey;
     this.sampled = null;
     this.tag.textContent = name;
+    this.instead.textContent = instead;
     this.canvas.setAttribute('aria-label', label);
     this.told(this);
     this.request();

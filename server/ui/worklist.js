@@ -1,7 +1,7 @@
 // The films of this tab as a table: a row each, with what was found, sorted as its head is clicked.
 import { $, make, percent, words } from './dom.js';
 import { films } from './films.js';
-import { warningsOf } from './findings.js';
+import { isDoubtful, warningsOf } from './findings.js';
 import { judged } from './judging.js';
 
 const STATES = { queued: 'waits its turn', asking: 'asked', waiting: 'waits', done: 'answered', failed: 'refused' };
@@ -33,8 +33,8 @@ function findingsText(film) {
   if (!film.prediction) return '';
   const { findings } = film.prediction;
   const shown = wanted ? findings.filter(({ label }) => label === wanted) : findings.slice(0, HIGHEST);
-  return shown.map(judged).map(({ label, probability, positive }) => make('span', { class: positive ? 'chip positive' : 'chip' },
-    `${words(label)} ${percent(probability)}`));
+  const kindOf = (finding) => (isDoubtful(finding, film.prediction) ? 'chip doubtful' : finding.positive ? 'chip positive' : 'chip');
+  return shown.map(judged).map((finding) => make('span', { class: kindOf(finding) }, `${words(finding.label)} ${percent(finding.probability)}`));
 }
 
 const warningsText = ({ prediction, error }) => (error ? error.message

@@ -238,6 +238,22 @@ async function testWorklist({ tap, page, server, complaints, assertAccessible, s
     await page.evaluate(() => scrollTo(0, 0));
     await shoot('worklist');
     await assertAccessible('the worklist');
+    const chips = await page.$$eval('#worklist-table tr.shown .chip', (all) => all.map(({ textContent, classList }) => [textContent.match(/^[^\d<>]*/)[0].trim(), classList.contains('doubtful')]));
+    assert.equal(chips.length, 3);
+    const labels = await page.$$eval('#findings .label', (all) => all.map(({ textContent }) => textContent));
+    const doubts = await page.$$eval('#findings button', (all) => all.map((button) => button.classList.contains('doubtful')));
+    for (const [name, doubtful] of chips) assert.equal(doubtful, doubts[labels.indexOf(name)], name);
+  });
+
+  await tap.test('a film that is refused has a sentence in place of its picture', async () => {
+    const instead = () => page.textContent('#pane-current .instead');
+    assert.equal(await instead(), '');
+    await page.click('#worklist-table tr[data-state=failed] .open');
+    await page.waitForFunction(() => /server cannot read this file/.test(document.querySelector('#pane-current .instead').textContent));
+    assert.match(await page.textContent('#pane-current .tag'), /07 broken/);
+    await page.locator('#worklist-table tr[data-state=done] .open').first().click();
+    await seen(page);
+    assert.equal(await instead(), '');
   });
 
   await tap.test('the list is sorted by what is clicked', async () => {
@@ -512,22 +528,46 @@ async function testPhone({ tap, browser, server, assertAccessible, assertFits, s
   }
 }
 
+/** A first load, with nothing kept of another: what came, in bytes as they were sent, and when (ms) the page can be used: it is seen, its
+ *  scripts have run, and no task of 50 ms is at work any more. */
+async function firstLoad(browser, url) {
+  const context = await browser.newContext({ viewport: WIDE });
+  try {
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      globalThis.taskEnds = [];
+      new PerformanceObserver((list) => globalThis.taskEnds.push(...list.getEntries().map(({ startTime, duration }) => startTime + duration)))
+        .observe({ type: 'longtask', buffered: true });
+    });
+    await page.goto(url);
+    await page.waitForLoadState('networkidle');
+    await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0);
+    return await page.evaluate(() => {
+      const [navigation] = performance.getEntriesByType('navigation');
+      const [painted] = performance.getEntriesByName('first-contentful-paint');
+      const sizes = [navigation, ...performance.getEntriesByType('resource')].map(({ name, encodedBodySize }) => [name, encodedBodySize]);
+      return { sizes, interactive: Math.max(painted.startTime, navigation.domContentLoadedEventEnd, ...globalThis.taskEnds) };
+    });
+  } finally {
+    await context.close();
+  }
+}
+
 async function testWeight({ tap, browser, server }) {
   await tap.test('the first load is light', async () => {
-    const context = await browser.newContext({ viewport: WIDE });
-    try {
-      const page = await context.newPage();
-      await page.goto(server.url);
-      await page.waitForLoadState('networkidle');
-      const sizes = await page.evaluate(() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
-        .map(({ name, encodedBodySize }) => [name, encodedBodySize]));
-      const total = sizes.reduce((sum, [, size]) => sum + size, 0);
-      console.log(`  # the first load: ${sizes.length} files, ${total} bytes`);
-      assert.ok(sizes.length > 10);
-      assert.ok(total <= 250_000, JSON.stringify(sizes));
-    } finally {
-      await context.close();
-    }
+    const { sizes } = await firstLoad(browser, server.url);
+    const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+    console.log(`  # the first load: ${sizes.length} files, ${total} bytes`);
+    assert.ok(sizes.length > 10);
+    assert.ok(total <= 250_000, JSON.stringify(sizes));
+  });
+
+  await tap.test('the page can be used within a second', async () => {
+    const seen = []; // a machine that is busy elsewhere may need another try; a page that is slow needs a second each time
+    do seen.push((await firstLoad(browser, server.url)).interactive);
+    while (Math.min(...seen) > 1000 && seen.length < 20);
+    console.log(`  # to be used after ${Math.min(...seen).toFixed(0)} ms, the best of ${seen.length}`);
+    assert.ok(Math.min(...seen) <= 1000, seen.map((ms) => ms.toFixed(0)).join(', '));
   });
 }
 

@@ -36,7 +36,7 @@ const server = await startServer(cxrd, ['--data-hosts', sourceUrl, '--data-tries
 const browser = await chromium.launch({ executablePath, args: FLAGS });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 const page = await context.newPage();
-page.setDefaultTimeout(PATIENCE);
+context.setDefaultTimeout(PATIENCE); // of pages that it opens, too
 
 const asked = []; // what the page wanted to be sure of; each is answered yes
 page.on('dialog', (dialog) => {
@@ -130,6 +130,7 @@ await tap.test('a dry run reports the data and trains nothing', async () => {
   await page.fill('#field-dataset', 'phantom');
   await page.click('#dry-run');
   await ended('succeeded');
+  assert.match(await page.textContent('#job-state'), /^succeeded; a dry run: nothing was trained/);
   assert.equal(await page.isVisible('#job-curves'), false);
   const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#job-actions a:text-is("Report")')]);
   await popup.waitForLoadState();
@@ -203,8 +204,15 @@ await tap.test('a training is watched to its end', async () => {
   assertLabelled(charts);
   assert.equal(await page.inputValue('#field-seed'), '1');
   assert.equal(await page.$eval('#job-progress', (bar) => bar.value), 1);
+  assert.equal(await page.textContent('#job-state'), 'succeeded');
   await shoot('train');
   await assertAccessible('the training');
+  const before = page.viewportSize();
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.waitForTimeout(200); // charts take their new size
+  const cut = await page.$$eval('#train .scroll', (all) => all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map((one) => one.getAttribute('aria-label')));
+  assert.deepEqual(cut, [], 'tables that are cut off on a desk');
+  await page.setViewportSize(before);
 });
 
 /** Charts take their new size a frame or two after the window has. */
@@ -368,6 +376,10 @@ await tap.test('models are compared, and another one is activated', async () => 
   assert.equal(await page.locator('#paired-table tbody tr').count(), 1 + paired.findings.length);
   const mean = await page.$$eval('#paired-table tbody tr:first-child td', (all) => all.map((cell) => cell.textContent));
   assert.equal(mean[0], paired.macro_auroc.first.toFixed(3));
+  await page.waitForSelector('#comparison-groups table');
+  const heads = (table) => page.$eval(table, ({ tHead }) => [...tHead.rows[0].cells].map((cell) => cell.textContent.slice(0, 8)).slice(1, 3));
+  const models = (await api('/models')).models.map(({ id }) => id.slice(0, 8)).reverse(); // the older one first
+  assert.deepEqual([await heads('#paired-table'), await heads('#comparison-groups table')], [models, models]);
   const { difference_low: low, difference_high: high } = paired.macro_auroc;
   assert.equal(mean[4], low > 0 ? 'better' : high < 0 ? 'worse' : 'no different, as far as can be told');
   asked.length = 0;
@@ -624,8 +636,14 @@ await tap.test('with keys and below a prefix all of it works too', async () => {
     assert.match(await other.textContent('#alert'), /key/i);
     await other.waitForSelector('#notice:not([hidden])');
     assert.match(await other.textContent('#notice'), /asks for a key/);
-    await other.fill('#key', key); // its panel was opened at once
+    assert.equal(await other.getAttribute('nav a[href="#predict"]', 'aria-current'), 'page');
+    await other.fill('#key', 'f'.repeat(64)); // its panel was opened at once
     await other.click('#key-form button[type=submit]');
+    await other.waitForFunction(() => /not accepted/.test(document.querySelector('#key-state').textContent));
+    assert.match(await other.textContent('#notice'), /key is not accepted/);
+    await other.fill('#key', key);
+    await other.click('#key-form button[type=submit]');
+    await other.waitForFunction(() => document.querySelector('#key-state').textContent === 'Key: in use');
     await other.click('nav a[href="#train"]');
     await other.waitForSelector('#field-dataset');
     await other.$$eval('#train-form details', (all) => all.forEach((details) => { details.open = true; }));
