@@ -84,11 +84,11 @@ MUST_USE enum status registry_change(struct registry *r, const char *id, const s
                                      struct error *err);
 
 /* Add a model from its file's bytes, as they are. Everything is checked before anything is believed.
- *   job       the job that made it; NULL: imported
+ *   by        the job that made it; NULL: imported
  *   ret_card  its card, a new reference
- * Errors: weights_read()'s, ST_IO. */
-MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
-                                  json_t **ret_card, struct error *err);
+ * Errors: weights_read()'s, ST_CONFLICT (the claim is over), ST_IO. */
+MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes,
+                                  const struct claim *by, json_t **ret_card, struct error *err);
 
 /* Add a model from a file that others wrote, see model_import(): its file becomes a weights file of ours. One that is ours stays
  * as it is.
@@ -112,9 +112,10 @@ MUST_USE enum status registry_sign(struct registry *r, const char *id, const cha
 MUST_USE enum status registry_activate(struct registry *r, const char *id, json_t **ret_card,
                                        struct error *err);
 
-/* The same if the active model, or the one that was chosen and cannot be loaded, still is `active`, "" for none. Also ST_CONFLICT: it is another one. */
+/* The same if the active model, or the one that was chosen and cannot be loaded, still is `active`, "" for none. Also ST_CONFLICT: it is another one, or the claim
+ * of the job that asks for it is over. */
 MUST_USE enum status registry_activate_after(struct registry *r, const char *id, const char *active,
-                                             struct error *err);
+                                             const struct claim *by, struct error *err);
 
 /* Return to the model that was active before this one; called again, to the one that was left.
  * Errors: ST_CONFLICT (there is none before), and registry_activate()'s. */

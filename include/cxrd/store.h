@@ -44,6 +44,22 @@ struct new_job {
 #define JOB_VALIDATE "validate"
 enum { JOB_TYPE_SIZE = 16 };
 
+/* ---- who runs a job, and who writes to it ----
+ *
+ * Whoever has claimed a job has it for LEASE_S seconds by the database's clock, and on as often as it says so in time. Each claim of a
+ * job has a token greater than that of the one before. All that is written of a job that runs is written with it: one whose claim is
+ * over, as another has the job or it has ended, changes nothing and gets ST_CONFLICT. */
+
+struct claim {
+    char job[ID_SIZE];
+    int64_t token; /* 0: of whoever does not run it, who may write while it does not run */
+};
+enum { LEASE_S = 15, LEASE_RENEW_S = 4 };
+struct claim unclaimed(const char *job);
+
+/* Whether other processes may have the same store open, and claim jobs of it. */
+bool store_is_shared(const struct store *s);
+
 /* Queue a job; the record is durable when this returns ST_OK.
  *   ret_id  the new job's id, or that of the job which the same idempotency key and body made before
  * Errors: ST_CONFLICT (the key was used with another body), ST_BUSY (max_queued are waiting), ST_IO. */
@@ -55,16 +71,20 @@ MUST_USE enum status store_job_add(struct store *s, const struct new_job *job, c
 MUST_USE enum status store_job_repeated(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
                                         struct error *err);
 
-/* The oldest queued job becomes running. One whose configuration cannot be read any more fails with a reason, and the
- * next is taken. Errors: ST_NOTFOUND (none waits), ST_IO.
+/* The oldest job that is queued, or that runs with a lease which has run out, becomes the caller's, and running. One whose
+ * configuration cannot be read any more fails with a reason, and the next is taken. Errors: ST_NOTFOUND (there is none), ST_IO.
  *   ret_config  a new reference */
-MUST_USE enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
+MUST_USE enum status store_job_begin(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
                                      json_t **ret_config, struct error *err);
 
-/* Change a job's state; `record`, unless NULL, replaces what is kept beside the columns.
- * Errors: ST_NOTFOUND, ST_CONFLICT (the change is not legal; the sentence names the state), ST_IO. */
-MUST_USE enum status store_job_move(struct store *s, const char *id, enum job_state to, const json_t *record,
-                                    struct error *err);
+/* The job goes on: it is the claim's for another LEASE_S seconds. Errors: ST_CONFLICT (it no longer is), ST_IO. */
+MUST_USE enum status store_job_renew(struct store *s, const struct claim *c, struct error *err);
+
+/* Change a job's state; `record`, unless NULL, replaces what is kept beside the columns. What the same claim has done already, though
+ * its answer was lost, is done. A job begins to run in store_job_begin() alone.
+ * Errors: ST_NOTFOUND, ST_CONFLICT (the claim is over, or the change is not legal; the sentence names the state), ST_IO. */
+MUST_USE enum status store_job_move(struct store *s, const struct claim *c, enum job_state to,
+                                    const json_t *record, struct error *err);
 
 /* An interrupted job waits again, to go on where it was.
  * Errors: ST_NOTFOUND, ST_CONFLICT (it is not interrupted), ST_BUSY (max_queued are waiting), ST_IO. */
@@ -82,8 +102,8 @@ MUST_USE enum status store_job_surplus(struct store *s, size_t keep, char ret_id
 MUST_USE enum status store_job_look(struct store *s, const char *id, enum job_state *ret_state,
                                     json_t **ret_record, struct error *err);
 
-/* Replace the record of a running job. Errors: ST_NOTFOUND, ST_IO. */
-MUST_USE enum status store_job_record(struct store *s, const char *id, const json_t *record,
+/* Replace the record of a job. Errors: ST_NOTFOUND, ST_CONFLICT, ST_IO. */
+MUST_USE enum status store_job_record(struct store *s, const struct claim *c, const json_t *record,
                                       struct error *err);
 
 /* A job in the contract's shape, a new reference. Where a cell cannot be read any more its `error` says so, here and,
@@ -96,9 +116,9 @@ MUST_USE enum status store_job_get(struct store *s, const char *id, json_t **ret
  * same event for ever, whatever happens to the server. */
 
 /* Add an event to it and, unless `record` is NULL, replace the job's record: both or neither. Errors: ST_NOTFOUND,
- * ST_IO. */
-MUST_USE enum status store_job_tell(struct store *s, const char *id, const char *name, const json_t *data,
-                                    const json_t *record, struct error *err);
+ * ST_CONFLICT, ST_IO. */
+MUST_USE enum status store_job_tell(struct store *s, const struct claim *c, const char *name,
+                                    const json_t *data, const json_t *record, struct error *err);
 
 /* The events after number `after`, at most `limit`: an array of {"seq","event","data"}, a new reference.
  * Errors: ST_NOTFOUND, ST_IO. */
@@ -196,16 +216,22 @@ MUST_USE enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_S
 MUST_USE enum status store_model_change(struct store *s, const char *id, const struct caption *c,
                                         const char *own_thresholds, struct error *err);
 
-/* Add a model; its file is in place already. Errors: ST_FORMAT (its card, as text, could not be read again), ST_IO. */
-MUST_USE enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err);
+/* Add a model; its file is in place already.
+ *   by  the job that has made it; NULL: none has
+ * Errors: ST_FORMAT (its card, as text, could not be read again), ST_CONFLICT (the claim is over), ST_IO. */
+MUST_USE enum status store_model_add(struct store *s, const char *id, const json_t *card,
+                                     const struct claim *by, struct error *err);
 MUST_USE enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err);
 
 /* A card that cannot be read any more is left out, and logged. */
 MUST_USE enum status store_models(struct store *s, const struct page *page, json_t **ret_cards,
                                   int64_t *ret_next, struct error *err);
 
-/* Make a model the active one; the one before is remembered. Errors: ST_NOTFOUND, ST_IO. */
-MUST_USE enum status store_activate(struct store *s, const char *id, struct error *err);
+/* Make a model the active one; the one before is remembered.
+ *   by  the job that asks for it; NULL: a person does
+ * Errors: ST_NOTFOUND, ST_CONFLICT (the claim is over), ST_IO. */
+MUST_USE enum status store_activate(struct store *s, const char *id, const struct claim *by,
+                                    struct error *err);
 
 /* The active model's id, "" when there is none. Errors: ST_IO. */
 MUST_USE enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err);

@@ -8,6 +8,7 @@
 /* The lock is held so that it does not begin meanwhile. */
 enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err)
 {
+    const struct claim nobody = unclaimed(id);
     json_t *record = NULL;
     enum job_state state;
     enum status st = store_job_look(r->store, id, &state, &record, err);
@@ -15,9 +16,9 @@ enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, str
     if (st == ST_OK && !job_may_become(state, JOB_CANCELLED))
         st = error_set(err, ST_CONFLICT, "the job is %s and cannot become cancelled", job_state_name(state));
     if (st == ST_OK && keep_best)
-        st = job_keep_checkpoint(r, id, record, err);
+        st = job_keep_checkpoint(r, &nobody, record, err);
     if (st == ST_OK)
-        st = store_job_move(r->store, id, JOB_CANCELLED, record, err);
+        st = store_job_move(r->store, &nobody, JOB_CANCELLED, record, err);
     if (st == ST_OK)
         job_checkpoint_drop(r, id);
     json_decref(record);
@@ -29,6 +30,8 @@ static void cancel_running(struct runner *r, bool keep_best)
 {
     int stop = atomic_load(&r->stop);
 
+    if (stop == STOP_LOST)
+        return;
     if (keep_best)
         atomic_store(&r->keep_best, true);
     if (!keep_best || stop == STOP_SHUTDOWN)

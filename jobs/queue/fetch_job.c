@@ -33,8 +33,8 @@ static void on_phase(void *arg, enum fetch_phase phase)
 
     f->now.phase = SNAPSHOT_FETCH + phase;
     progress_publish(&f->r->progress, &f->now);
-    if (store_job_tell(f->r->store, f->id, "phase", data, NULL, &err) != ST_OK)
-        storage_error(err.code, &err, &f->storage);
+    if (store_job_tell(f->r->store, &f->r->running, "phase", data, NULL, &err) != ST_OK)
+        running_not_written(f->r, &err, &f->storage);
     json_decref(data);
 }
 
@@ -60,8 +60,8 @@ static void on_file(void *arg, const struct fetch_source *source, int64_t bytes,
         json_array_set_new(files, at, file);
     else
         json_array_append_new(files, file);
-    if (store_job_record(f->r->store, f->id, f->record, &err) != ST_OK)
-        storage_error(err.code, &err, &f->storage);
+    if (store_job_record(f->r->store, &f->r->running, f->record, &err) != ST_OK)
+        running_not_written(f->r, &err, &f->storage);
 }
 
 static json_t *pictures_found(const struct fetch_found *found)

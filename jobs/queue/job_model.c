@@ -3,7 +3,7 @@
 
 #include "cxrd/weights.h"
 
-enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
+enum status job_model_add(struct runner *r, const struct claim *by, const struct model *m, json_t *record,
                           struct error *err)
 {
     struct buf bytes = BUF_INIT(WEIGHTS_MAX_BYTES);
@@ -11,7 +11,7 @@ enum status job_model_add(struct runner *r, const char *id, const struct model *
     enum status st = weights_write(m, &bytes, err);
 
     if (st == ST_OK)
-        st = registry_add(r->registry, bytes.data, bytes.len, id, &card, err);
+        st = registry_add(r->registry, bytes.data, bytes.len, by, &card, err);
     if (st == ST_OK)
         json_object_set(record, "model", json_object_get(card, "id"));
     json_decref(card);
@@ -31,12 +31,12 @@ static enum status best_of(const char *path, struct model **ret_model, struct ch
     return st == ST_OK ? ST_OK : error_set(err, st, "%s", why.text);
 }
 
-enum status job_keep_checkpoint(struct runner *r, const char *id, json_t *record, struct error *err)
+enum status job_keep_checkpoint(struct runner *r, const struct claim *by, json_t *record, struct error *err)
 {
     struct checkpoint_figures figures;
     struct model *m = NULL;
     char path[PATH_MAX];
-    enum status st = job_path(r, id, CHECKPOINT_NAME, path, err);
+    enum status st = job_path(r, by->job, CHECKPOINT_NAME, path, err);
 
     if (st == ST_OK)
         st = best_of(path, &m, &figures, err);
@@ -46,10 +46,10 @@ enum status job_keep_checkpoint(struct runner *r, const char *id, json_t *record
         json_object_set_new(record, "validation_loss", number_or_null(figures.validation_loss));
         json_object_set_new(record, "top5_accuracy", number_or_null(figures.top5_accuracy));
         json_object_set_new(record, "kept_epoch", json_integer((json_int_t)figures.kept_epoch));
-        st = job_report_save(r, id, JOB_CANCELLED, record, m, NULL, err);
+        st = job_report_save(r, by->job, JOB_CANCELLED, record, m, NULL, err);
     }
     if (st == ST_OK)
-        st = job_model_add(r, id, m, record, err);
+        st = job_model_add(r, by, m, record, err);
     model_unref(m);
     return st;
 }

@@ -5,10 +5,11 @@
 #include "cxrd/log.h"
 
 /* Activate it if `active` is still the one that answers, "" for none. */
-static enum status activate(struct registry *registry, const char *id, const char *active, bool *ret_promoted,
-                            char reason[REASON_TEXT], struct error *err)
+static enum status activate(struct registry *registry, const struct claim *by, const char *id,
+                            const char *active, bool *ret_promoted, char reason[REASON_TEXT],
+                            struct error *err)
 {
-    const enum status st = registry_activate_after(registry, id, active, err);
+    const enum status st = registry_activate_after(registry, id, active, by, err);
 
     *ret_promoted = st == ST_OK;
     if (st == ST_CONFLICT)
@@ -46,20 +47,20 @@ static const char *not_compared(enum rival rival)
 }
 
 /*   ret_shadow  it would take the active one's place, and is to be tried in its shadow first */
-static enum status decide(struct registry *registry, const struct train_config *c,
+static enum status decide(struct registry *registry, const struct claim *by, const struct train_config *c,
                           const struct train_result *result, const char *id, const char *active,
                           bool *ret_promoted, bool *ret_shadow, char reason[REASON_TEXT], struct error *err)
 {
     *ret_promoted = *ret_shadow = false;
     if (!active[0]) {
         first_reason(result, reason);
-        return activate(registry, id, active, ret_promoted, reason, err);
+        return activate(registry, by, id, active, ret_promoted, reason, err);
     }
     switch ((enum promote)c->promote) {
     case PROMOTE_MANUAL: snprintf(reason, REASON_TEXT, "nobody asked for it"); return ST_OK;
     case PROMOTE_ALWAYS:
         snprintf(reason, REASON_TEXT, "it was asked for, whatever the figures say");
-        return activate(registry, id, active, ret_promoted, reason, err);
+        return activate(registry, by, id, active, ret_promoted, reason, err);
     case PROMOTE_IF_BETTER:
     case PROMOTE_AFTER_SHADOW: break;
     }
@@ -71,7 +72,7 @@ static enum status decide(struct registry *registry, const struct train_config *
                  result->validation_loss, result->baseline.loss);
     else if (promotion_decide(c, &result->comparison, reason)) {
         *ret_shadow = c->promote == PROMOTE_AFTER_SHADOW;
-        return *ret_shadow ? ST_OK : activate(registry, id, active, ret_promoted, reason, err);
+        return *ret_shadow ? ST_OK : activate(registry, by, id, active, ret_promoted, reason, err);
     }
     return ST_OK;
 }
@@ -119,7 +120,7 @@ enum status job_promote(struct runner *r, const char *job, const struct train_co
     const char *before = compared ? rival : active ? active->id : broken ? fault.model : "";
     bool shadow;
     json_t *promotion;
-    enum status st = decide(registry, c, result, id, before, ret_promoted, &shadow, reason, err);
+    enum status st = decide(registry, &r->running, c, result, id, before, ret_promoted, &shadow, reason, err);
 
     if (st == ST_OK) {
         promotion = promotion_json(c, *ret_promoted, reason, compared ? rival : NULL, result);

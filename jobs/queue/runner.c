@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOOK_S = 2 }; /* for jobs that others have queued, where nothing says so */
+
 /* ---- one job ---- */
 
 /* How a job ended, from how its work did. A cause outside of a training has nothing to do with whether it was asked well:
@@ -26,12 +28,14 @@ static enum job_state verdict(struct runner *r, const char *type, enum status st
 }
 
 /* With the lock held. */
-static void job_begin(struct runner *r, const char *id, const char *type)
+static void job_begin(struct runner *r, const struct claim *c, const char *type, double asked)
 {
     progress_publish(
         &r->progress, /* not the last job's numbers */
         &(struct snapshot){ .phase = strcmp(type, JOB_FETCH) == 0 ? SNAPSHOT_FETCH : 0, .train.eta_s = -1 });
-    snprintf(r->running, sizeof r->running, "%s", id);
+    r->running = *c;
+    r->trusted_until = asked + LEASE_TRUST_S;
+    pthread_cond_broadcast(&r->begun);
     r->too_late = false;
     atomic_store(&r->stop, GO_ON);
     atomic_store(&r->keep_best, false);
@@ -63,13 +67,33 @@ static void progress_keep(struct runner *r, enum job_state state, json_t *record
             json_object_del(record, *name);
 }
 
+/* With the lock held: its end into the store. True: it is there, or will be once the storage can; false: it is not this runner's to
+ * write. */
+static bool end_write(struct runner *r, enum job_state state, json_t *record, bool *ret_written)
+{
+    struct error err = { .text = "another has it" };
+    enum status st = ST_CONFLICT;
+
+    if (atomic_load(&r->stop) != STOP_LOST)
+        st = store_job_move(r->store, &r->running, state, record, &err);
+    *ret_written = st == ST_OK;
+    if (st == ST_CONFLICT || st == ST_NOTFOUND) {
+        log_error(LOG_WARN, "nothing is written of a job that is no longer this server's to run", &err);
+        return false;
+    }
+    if (st != ST_OK) {
+        log_error(LOG_ERROR, "job state not written", &err);
+        unwritten_keep(r, &r->running, state, record);
+    }
+    return true;
+}
+
 static void job_end(struct runner *r, const char *id, const char *type, json_t *record, enum status st,
                     const struct error *why)
 {
     const enum job_state state = verdict(r, type, st);
     const bool told = state == JOB_FAILED || (state == JOB_INTERRUPTED && st != ST_CANCELLED);
-    struct error err;
-    bool written, done;
+    bool ours, written, done;
 
     progress_keep(r, state, record);
     if (told)
@@ -77,22 +101,20 @@ static void job_end(struct runner *r, const char *id, const char *type, json_t *
     if (state == JOB_FAILED || state == JOB_CANCELLED)
         fetch_discard(r->options.datasets, id);
     pthread_mutex_lock(&r->lock); /* so that no one finds it running when it has ended */
-    written = store_job_move(r->store, id, state, record, &err) == ST_OK;
-    if (!written) {
-        log_error(LOG_ERROR, "job state not written", &err);
-        unwritten_keep(r, id, state, record);
-    } else if (state != JOB_INTERRUPTED) {
+    ours = end_write(r, state, record, &written);
+    if (written && state != JOB_INTERRUPTED)
         job_checkpoint_drop(r, id); /* it can never be resumed */
-    }
-    r->running[0] = '\0';
+    r->running = (struct claim){ .token = 0 };
     done = written && (state == JOB_SUCCEEDED || (state == JOB_INTERRUPTED && cancel_late(r, id)));
     pthread_mutex_unlock(&r->lock);
     /* Not before: a crash in between would leave a job that does not know that it is done. */
     if (done)
         fetch_discard(r->options.datasets, id);
-    log_event(state == JOB_FAILED ? LOG_ERROR : LOG_INFO, "job ended", /* the sentence may name a picture */
-              json_pack("{s:s,s:s,s:s}", "job", id, "state", job_state_name(state), "detail",
-                        told ? status_text(st) : ""));
+    if (ours)
+        log_event(state == JOB_FAILED ? LOG_ERROR : LOG_INFO,
+                  "job ended", /* the sentence may name a picture */
+                  json_pack("{s:s,s:s,s:s}", "job", id, "state", job_state_name(state), "detail",
+                            told ? status_text(st) : ""));
 }
 
 static void job_run(struct runner *r, const char *id, const char *type, const json_t *config)
@@ -116,28 +138,35 @@ static void job_run(struct runner *r, const char *id, const char *type, const js
 /* ---- the thread ---- */
 
 /* Wait for a job to run; false at shutdown. */
-static bool next_job(struct runner *r, char id[ID_SIZE], char type[JOB_TYPE_SIZE], json_t **ret_config)
+static bool next_job(struct runner *r, struct claim *ret, char type[JOB_TYPE_SIZE], json_t **ret_config)
 {
+    double asked = 0;
     struct error err;
     bool found = false, told = false;
 
     pthread_mutex_lock(&r->lock);
     while (!r->shutdown && !found) {
-        const enum status st = unwritten_retry(r) ? store_job_begin(r->store, id, type, ret_config, &err)
-                                                  : error_set(&err, ST_IO, "a job's end is not written yet");
+        enum status st = ST_IO;
 
+        asked = clock_seconds();
+        if (unwritten_retry(r))
+            st = store_job_begin(r->store, ret, type, ret_config, &err);
+        else
+            error_set(&err, st, "a job's end is not written yet");
         found = st == ST_OK;
         if (!found && st != ST_NOTFOUND && !told)
             log_error(LOG_ERROR, "cannot take a job from the queue, but will try again", &err);
         told = st != ST_NOTFOUND;
-        if (st == ST_NOTFOUND)
+        if (st == ST_NOTFOUND && store_is_shared(r->store)) /* others queue jobs too, and lose them */
+            condition_wait(&r->wake, &r->lock, clock_seconds() + LOOK_S);
+        else if (st == ST_NOTFOUND)
             pthread_cond_wait(&r->wake, &r->lock);
         else if (!found)
             condition_wait(&r->wake, &r->lock,
                            clock_seconds() + 1); /* what could not be written may be written by then */
     }
     if (found)
-        job_begin(r, id, type);
+        job_begin(r, ret, type, asked);
     pthread_mutex_unlock(&r->lock);
     return found;
 }
@@ -154,13 +183,14 @@ static void memory_return(void)
 static void *runner_main(void *arg)
 {
     struct runner *r = arg;
-    char id[ID_SIZE], type[JOB_TYPE_SIZE];
+    char type[JOB_TYPE_SIZE];
+    struct claim claim;
     json_t *config = NULL;
 
     thread_set_class(POOL_BACKGROUND);
     jobs_retain(r);
-    while (next_job(r, id, type, &config)) {
-        job_run(r, id, type, config);
+    while (next_job(r, &claim, type, &config)) {
+        job_run(r, claim.job, type, config);
         json_decref(config);
         jobs_retain(r);
         memory_return();
@@ -168,6 +198,7 @@ static void *runner_main(void *arg)
     pthread_mutex_lock(&r->lock);
     r->over = true;
     pthread_cond_broadcast(&r->wake);
+    pthread_cond_broadcast(&r->begun);
     pthread_mutex_unlock(&r->lock);
     return NULL;
 }
@@ -175,6 +206,7 @@ static void *runner_main(void *arg)
 static void runner_free(struct runner *r)
 {
     json_decref(r->unwritten.record);
+    pthread_cond_destroy(&r->begun);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -193,7 +225,11 @@ enum status runner_start(const struct runner_options *options, struct store *sto
     r->registry = registry;
     pthread_mutex_init(&r->lock, NULL);
     condition_init(&r->wake);
-    st = thread_start(&r->thread, runner_main, r, "the thread that runs jobs", err);
+    condition_init(&r->begun);
+    st = lease_keeper_start(r, err);
+    if (st == ST_OK &&
+        (st = thread_start(&r->thread, runner_main, r, "the thread that runs jobs", err)) != ST_OK)
+        lease_keeper_end(r);
     if (st != ST_OK) {
         runner_free(r);
         return st;
@@ -230,6 +266,7 @@ bool runner_stop(struct runner *r, double seconds)
     if (!over)
         return false;
     pthread_join(r->thread, NULL);
+    lease_keeper_end(r);
     unwritten_retry(r); /* or the next start finds it running, and calls it interrupted */
     runner_free(r);
     return true;

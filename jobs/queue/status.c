@@ -6,7 +6,7 @@
 
 bool job_is_running(const struct runner *r, const char *id)
 {
-    return r->running[0] && strcmp(r->running, id) == 0;
+    return r->running.job[0] && strcmp(r->running.job, id) == 0;
 }
 
 /* Where the job is, if it is the one that runs. */

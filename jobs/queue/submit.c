@@ -20,7 +20,7 @@ json_t *job_record_begin(const struct runner *r)
 static enum status refuse_full(const struct runner *r, struct error *err)
 {
     return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s", r->options.job_queue,
-                     r->running);
+                     r->running.job);
 }
 
 enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)

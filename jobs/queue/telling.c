@@ -7,8 +7,8 @@ void telling_event(struct telling *t, const char *event, json_t *data, const jso
 {
     struct error err;
 
-    if (store_job_tell(t->r->store, t->id, event, data, record, &err) != ST_OK)
-        storage_error(err.code, &err, &t->storage);
+    if (store_job_tell(t->r->store, &t->r->running, event, data, record, &err) != ST_OK)
+        running_not_written(t->r, &err, &t->storage);
     json_decref(data);
 }
 
@@ -16,8 +16,8 @@ void telling_commit(struct telling *t)
 {
     struct error err;
 
-    if (store_job_record(t->r->store, t->id, t->record, &err) != ST_OK)
-        storage_error(err.code, &err, &t->storage);
+    if (store_job_record(t->r->store, &t->r->running, t->record, &err) != ST_OK)
+        running_not_written(t->r, &err, &t->storage);
 }
 
 void telling_phase(struct telling *t, enum train_phase phase)
@@ -61,7 +61,7 @@ bool telling_still_wanted(struct telling *t)
     bool wanted;
 
     pthread_mutex_lock(&r->lock);
-    wanted = !stop_cancels(atomic_load(&r->stop));
+    wanted = !stop_cancels(atomic_load(&r->stop)) && atomic_load(&r->stop) != STOP_LOST;
     r->too_late = wanted;
     pthread_mutex_unlock(&r->lock);
     return wanted;

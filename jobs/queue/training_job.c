@@ -93,7 +93,7 @@ static bool on_cancelled(void *arg)
 
     const int stop = atomic_load(&t->told.r->stop);
 
-    return stop == STOP_CANCELLED || stop == STOP_SHUTDOWN || t->told.storage.code != ST_OK;
+    return (stop != GO_ON && stop != STOP_ENOUGH) || t->told.storage.code != ST_OK;
 }
 
 static bool on_enough(void *arg)
@@ -209,7 +209,7 @@ static enum status model_save(struct training_job *t, const struct train_result 
     const size_t keep = t->told.r->options.keep_models;
     struct error why;
     bool promoted = false;
-    enum status st = job_model_add(t->told.r, t->told.id, result->model, t->told.record, err);
+    enum status st = job_model_add(t->told.r, &t->told.r->running, result->model, t->told.record, err);
 
     if (st == ST_OK) {
         st = job_promote(t->told.r, t->told.id, &t->config, result, t->rival ? t->rival->id : "",
@@ -246,7 +246,7 @@ static enum status kept_save(struct training_job *t, const struct train_result *
     enum status st = ST_OK;
 
     if (!result->model) /* stopped before it had read its checkpoint, or without one */
-        return job_keep_checkpoint(t->told.r, t->told.id, t->told.record, err);
+        return job_keep_checkpoint(t->told.r, &t->told.r->running, t->told.record, err);
     if (result->evaluated) {
         record_result(t, result);
         st = job_scores_save(t->told.r, t->told.id, result, err);
@@ -255,7 +255,8 @@ static enum status kept_save(struct training_job *t, const struct train_result *
     }
     if (st == ST_OK)
         st = page_save(t, JOB_CANCELLED, result, err);
-    return st == ST_OK ? job_model_add(t->told.r, t->told.id, result->model, t->told.record, err) : st;
+    return st == ST_OK ? job_model_add(t->told.r, &t->told.r->running, result->model, t->told.record, err)
+                       : st;
 }
 
 /* The results of a run: all of them when it succeeded, the kept epoch when it was cancelled with that wish. */

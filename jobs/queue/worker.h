@@ -16,14 +16,15 @@
 #define PARTIAL_NAME "partial.scores" /* in a job's folder: what one that scores has come to so far */
 enum { JOB_FILE_SIZE = 64 };          /* of the name of a file there */
 
-/* Enough: it is cancelled, but what it would have kept so far is evaluated before it ends. */
-enum stop_reason { GO_ON, STOP_ENOUGH, STOP_CANCELLED, STOP_SHUTDOWN };
+/* Enough: it is cancelled, but what it would have kept so far is evaluated before it ends. Lost: it is no longer this runner's, so the
+ * work ends and nothing of it is written. */
+enum stop_reason { GO_ON, STOP_ENOUGH, STOP_CANCELLED, STOP_SHUTDOWN, STOP_LOST };
 
 static inline bool stop_cancels(int reason) { return reason == STOP_ENOUGH || reason == STOP_CANCELLED; }
 
 /* A job whose end could not be written, since the storage fails: told from here, and written as soon as it can be. */
 struct unwritten {
-    char id[ID_SIZE]; /* "": none */
+    struct claim claim; /* its job is "": there is none */
     enum job_state state;
     char finished_at[CLOCK_TEXT_SIZE];
     json_t *record; /* owned */
@@ -33,12 +34,16 @@ struct runner {
     struct runner_options options;
     struct store *store;
     struct registry *registry;
-    pthread_t thread;
+    pthread_t thread, keeper; /* the latter renews the lease of the running job, see lease.c */
 
-    pthread_mutex_t lock;  /* guards `running`, `too_late`, `unwritten`, `shutdown` and `over` */
-    pthread_cond_t wake;   /* a job was queued, shutdown, or over */
-    char running[ID_SIZE]; /* the job that runs, "" for none */
-    bool too_late;         /* to cancel it: its results are being kept */
+    pthread_mutex_t
+        lock; /* guards `running`, `trusted_until`, `too_late`, `unwritten`, `shutdown` and `over` */
+    pthread_cond_t wake;  /* a job was queued, shutdown, or over */
+    pthread_cond_t begun; /* a job begins to run, or over */
+    struct claim
+        running; /* the job that runs, "" for none; only the runner's thread changes it, which reads it without the lock */
+    double trusted_until; /* until then nobody else has it, as clock_seconds() counts */
+    bool too_late;        /* to cancel it: its results are being kept */
     struct unwritten unwritten;
     bool shutdown, over;         /* over: the thread is about to end */
     atomic_int stop;             /* enum stop_reason; asked at every batch */
@@ -71,13 +76,15 @@ MUST_USE enum status forgotten_load(const struct runner *r, const char *dataset,
 
 json_t *job_record_begin(const struct runner *r); /* a record that says nothing yet; NULL: no memory */
 
-/* Write a model into the registry as the job's, and its id into the record. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
-MUST_USE enum status job_model_add(struct runner *r, const char *id, const struct model *m, json_t *record,
-                                   struct error *err);
+/* Write a model into the registry as the job's, and its id into the record. Errors: ST_CONFLICT (the claim is over), ST_IO, ST_LIMIT,
+ * ST_NOMEM. */
+MUST_USE enum status job_model_add(struct runner *r, const struct claim *by, const struct model *m,
+                                   json_t *record, struct error *err);
 
 /* The epoch that the job would have kept so far, from its checkpoint, into the registry and the record. No checkpoint, or none
- * with a finished epoch: nothing to keep. Errors: ST_CONFLICT (the checkpoint is damaged), ST_IO, ST_LIMIT, ST_NOMEM. */
-MUST_USE enum status job_keep_checkpoint(struct runner *r, const char *id, json_t *record, struct error *err);
+ * with a finished epoch: nothing to keep. Errors: ST_CONFLICT (the checkpoint is damaged, the claim is over), ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_keep_checkpoint(struct runner *r, const struct claim *by, json_t *record,
+                                         struct error *err);
 
 /* Where a job is, into its record: what is left of it when it ends before it is done. */
 void snapshot_record(const struct snapshot *now, json_t *record);
@@ -113,6 +120,17 @@ MUST_USE enum status job_file_digest(const char *path, char ret[DIGEST_TEXT_SIZE
 /* Put what went wrong with the disk into words that say so. Returns `st`. */
 enum status storage_error(enum status st, const struct error *why, struct error *err);
 
+/* What the running job had to tell was not written: why, into words of storage. Where that is because it is another's by now, its work
+ * ends. */
+void running_not_written(struct runner *r, const struct error *why, struct error *err);
+
+/* How long after a claim or a renewal was asked for the job is surely nobody else's. */
+enum { LEASE_TRUST_S = LEASE_S - 3 };
+
+/* Start `keeper`, and let it end. Errors: ST_IO. */
+MUST_USE enum status lease_keeper_start(struct runner *r, struct error *err);
+void lease_keeper_end(struct runner *r);
+
 /* ---- entering the queue ---- */
 
 /* Queue a job whose configuration is good. Errors: store_job_add()'s. */
@@ -124,7 +142,7 @@ void job_check_webhook(const struct runner *r, const char *webhook, json_t *erro
 /* ---- with the lock held ---- */
 bool job_is_running(const struct runner *r, const char *id);
 MUST_USE enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err);
-void unwritten_keep(struct runner *r, const char *id, enum job_state state, json_t *record);
+void unwritten_keep(struct runner *r, const struct claim *c, enum job_state state, json_t *record);
 bool unwritten_retry(struct runner *r); /* true: nothing is left to be written */
 /* Before something else becomes of a job: ST_IO while its end is known to this process only. */
 MUST_USE enum status unwritten_settle(struct runner *r, const char *id, struct error *err);

@@ -396,7 +396,7 @@ static enum status shown_notes_check(const struct model *m, struct error *err)
 
 /* Add a model whose file's bytes these are. */
 static enum status model_add(struct registry *r, const struct model *m, const void *bytes, size_t n_bytes,
-                             const char *job, json_t **ret_card, struct error *err)
+                             const struct claim *by, json_t **ret_card, struct error *err)
 {
     const struct iovec part = { (void *)bytes, n_bytes };
     char id[ID_SIZE], path[PATH_MAX], sha256[DIGEST_TEXT_SIZE];
@@ -410,12 +410,12 @@ static enum status model_add(struct registry *r, const struct model *m, const vo
         st = path_of(r, id, WEIGHTS, path, err);
     if (st == ST_OK && digest_bytes(bytes, n_bytes, sha256) != ST_OK)
         st = error_nomem(err);
-    if (st == ST_OK && !(card = card_make(id, m, n_bytes, sha256, job)))
+    if (st == ST_OK && !(card = card_make(id, m, n_bytes, sha256, by ? by->job : NULL)))
         st = error_nomem(err);
     if (st == ST_OK) {
         st = file_replace(path, &part, 1, err);
         if (st == ST_OK)
-            st = store_model_add(r->store, id, card, err);
+            st = store_model_add(r->store, id, card, by, err);
         if (st != ST_OK) /* also when file_replace() has failed: it may have renamed, and not synced */
             unlink(path);
     }
@@ -426,14 +426,14 @@ static enum status model_add(struct registry *r, const struct model *m, const vo
     return st;
 }
 
-enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const char *job,
+enum status registry_add(struct registry *r, const void *bytes, size_t n_bytes, const struct claim *by,
                          json_t **ret_card, struct error *err)
 {
     struct model *m = NULL;
     enum status st = weights_read(bytes, n_bytes, &m, err);
 
     if (st == ST_OK)
-        st = model_add(r, m, bytes, n_bytes, job, ret_card, err);
+        st = model_add(r, m, bytes, n_bytes, by, ret_card, err);
     model_unref(m);
     return st;
 }
@@ -540,7 +540,7 @@ static enum status check_still(struct registry *r, const char *active, const cha
 /* Load first, then take the lock: a training's thread activates too, and it may be a long while before it has loaded. A
  * model that is deleted meanwhile is not found when the choice is recorded. */
 static enum status activate(struct registry *r, const char *id, const char *active, const char *previous,
-                            json_t **ret_card, struct error *err)
+                            const struct claim *by, json_t **ret_card, struct error *err)
 {
     struct loaded_model *m = NULL;
     json_t *card = NULL;
@@ -550,7 +550,7 @@ static enum status activate(struct registry *r, const char *id, const char *acti
         pthread_mutex_lock(&r->change);
         st = check_still(r, active, previous, err);
         if (st == ST_OK)
-            st = store_activate(r->store, id, err);
+            st = store_activate(r->store, id, by, err);
         if (st == ST_OK)
             publish_active(r, m);
         pthread_mutex_unlock(&r->change);
@@ -570,12 +570,13 @@ static enum status activate(struct registry *r, const char *id, const char *acti
 
 enum status registry_activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
 {
-    return activate(r, id, NULL, NULL, ret_card, err);
+    return activate(r, id, NULL, NULL, NULL, ret_card, err);
 }
 
-enum status registry_activate_after(struct registry *r, const char *id, const char *active, struct error *err)
+enum status registry_activate_after(struct registry *r, const char *id, const char *active,
+                                    const struct claim *by, struct error *err)
 {
-    return activate(r, id, active, NULL, NULL, err);
+    return activate(r, id, active, NULL, by, NULL, err);
 }
 
 enum status registry_rollback(struct registry *r, json_t **ret_card, struct error *err)
@@ -585,7 +586,7 @@ enum status registry_rollback(struct registry *r, json_t **ret_card, struct erro
 
     if (st == ST_OK && !previous[0])
         return error_set(err, ST_CONFLICT, "there is no model before the active one");
-    return st == ST_OK ? activate(r, previous, NULL, previous, ret_card, err) : st;
+    return st == ST_OK ? activate(r, previous, NULL, previous, NULL, ret_card, err) : st;
 }
 
 /* With `change` held. The files go last: a crash in between leaves some that nobody asks for, not a card without its

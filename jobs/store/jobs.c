@@ -155,17 +155,13 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
     return st == ST_OK && job_has_ended(to) ? store_note_ended(s, "id = $1", id, s->all_noted, err) : st;
 }
 
-/* The job that has waited longest: ST_NOTFOUND where none waits. A row whose id cannot be a job's name is passed over: it
- * could not be found again by it, to be marked as begun.
+/* A job that was claimed just now.
  *   ret_config  NULL: it cannot be read, so that the job cannot be run */
-static enum status longest_waiting(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
-                                   json_t **ret_config, struct error *err)
+static enum status claimed_job(struct store *s, int64_t seq, char ret_id[ID_SIZE],
+                               char ret_type[JOB_TYPE_SIZE], json_t **ret_config, struct error *err)
 {
-    struct statement *stmt = store_prepare(s, err,
-                                           "SELECT id, type, config FROM jobs WHERE state = 'queued'"
-                                           " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id"
-                                           " AND length(id) < $1 ORDER BY seq LIMIT 1",
-                                           "i", (int64_t)ID_SIZE);
+    struct statement *stmt =
+        store_prepare(s, err, "SELECT id, type, config FROM jobs WHERE seq = $1", "i", seq);
     enum status st = store_row(s, stmt, err);
     const char *id = st == ST_OK ? store_column(stmt, 0) : NULL, *type = id ? store_column(stmt, 1) : NULL;
 
@@ -201,10 +197,24 @@ static enum status fail_unreadable(struct store *s, const char *id, struct error
     return st;
 }
 
-enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type[JOB_TYPE_SIZE],
+/* Inside a transaction: the next job that can be run, or that fails as it cannot. */
+static enum status begin_next(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
+                              json_t **ret_config, struct error *err)
+{
+    int64_t seq = 0;
+    enum status st = store_claim_next(s, &seq, &ret->token, err);
+
+    if (st == ST_OK)
+        st = claimed_job(s, seq, ret->job, ret_type, ret_config, err);
+    if (st != ST_OK)
+        return st;
+    return *ret_config ? write_state(s, ret->job, JOB_RUNNING, err) : fail_unreadable(s, ret->job, err);
+}
+
+enum status store_job_begin(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
                             json_t **ret_config, struct error *err)
 {
-    char id[ID_SIZE];
+    struct claim claim = { .token = 0 };
     json_t *config = NULL;
     enum status st;
 
@@ -212,46 +222,55 @@ enum status store_job_begin(struct store *s, char ret_id[ID_SIZE], char ret_type
         st = store_begin(s, err);
         if (st != ST_OK)
             return st;
-        st = longest_waiting(s, id, ret_type, &config, err);
-        if (st == ST_OK)
-            st = config ? write_state(s, id, JOB_RUNNING, err) : fail_unreadable(s, id, err);
-        st = store_end(s, st, err);
+        st = store_end(s, begin_next(s, &claim, ret_type, &config, err), err);
         if (st == ST_OK && !config)
-            log_event(LOG_ERROR, "job cannot be run",
-                      json_pack("{s:s*,s:s}", "job", id, "detail", "its configuration cannot be read"));
+            log_event(
+                LOG_ERROR, "job cannot be run",
+                json_pack("{s:s*,s:s}", "job", claim.job, "detail", "its configuration cannot be read"));
     } while (st == ST_OK && !config);
     if (st != ST_OK) {
         json_decref(config);
         return st;
     }
-    memcpy(ret_id, id, ID_SIZE);
+    *ret = claim;
     *ret_config = config;
     return ST_OK;
 }
 
+struct claim unclaimed(const char *job)
+{
+    struct claim c = { .token = 0 };
+
+    snprintf(c.job, sizeof c.job, "%s", job);
+    return c;
+}
+
 /* Inside a transaction. */
-static enum status move(struct store *s, const char *id, enum job_state to, const struct record_texts *record,
-                        struct error *err)
+static enum status move(struct store *s, const struct claim *c, enum job_state to,
+                        const struct record_texts *record, struct error *err)
 {
     enum job_state from = JOB_QUEUED;
-    enum status st = store_job_state(s, id, &from, err);
+    bool last = false;
+    enum status st = store_fence(s, c, &from, &last, err);
 
-    if (st == ST_OK && !job_may_become(from, to))
+    if (st == ST_CONFLICT && last && from == to)
+        return ST_OK; /* it was written, and the answer lost */
+    if (st == ST_OK && (to == JOB_RUNNING || !job_may_become(from, to)))
         st = error_set(err, ST_CONFLICT, "the job is %s and cannot become %s", job_state_name(from),
                        job_state_name(to));
     if (st == ST_OK)
-        st = write_state(s, id, to, err);
-    return st == ST_OK ? store_write_record(s, id, record, err) : st;
+        st = write_state(s, c->job, to, err);
+    return st == ST_OK ? store_write_record(s, c->job, record, err) : st;
 }
 
-enum status store_job_move(struct store *s, const char *id, enum job_state to, const json_t *record,
+enum status store_job_move(struct store *s, const struct claim *c, enum job_state to, const json_t *record,
                            struct error *err)
 {
     struct record_texts texts;
     enum status st = record_texts_make(record, &texts, err);
 
     if (st == ST_OK && (st = store_begin(s, err)) == ST_OK)
-        st = store_end(s, move(s, id, to, &texts, err), err);
+        st = store_end(s, move(s, c, to, &texts, err), err);
     record_texts_release(&texts);
     return st;
 }
@@ -338,16 +357,17 @@ enum status store_job_look(struct store *s, const char *id, enum job_state *ret_
     return st;
 }
 
-enum status store_job_record(struct store *s, const char *id, const json_t *record, struct error *err)
+enum status store_job_record(struct store *s, const struct claim *c, const json_t *record, struct error *err)
 {
     struct record_texts texts;
     enum job_state state;
+    bool last;
     enum status st = record_texts_make(record, &texts, err);
 
     if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
-        st = store_job_state(s, id, &state, err);
+        st = store_fence(s, c, &state, &last, err);
         if (st == ST_OK)
-            st = store_write_record(s, id, &texts, err);
+            st = store_write_record(s, c->job, &texts, err);
         st = store_end(s, st, err);
     }
     record_texts_release(&texts);

@@ -34,20 +34,21 @@ uint64_t store_journal_changes(struct store *s)
     return atomic_load_explicit(&s->changes, memory_order_acquire);
 }
 
-enum status store_job_tell(struct store *s, const char *id, const char *name, const json_t *data,
+enum status store_job_tell(struct store *s, const struct claim *c, const char *name, const json_t *data,
                            const json_t *record, struct error *err)
 {
     struct record_texts texts = { 0 };
     char *text = json_text(data, JSON_COMPACT);
     enum job_state state;
+    bool last;
     enum status st = text ? record_texts_make(record, &texts, err) : error_nomem(err);
 
     if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
-        st = store_job_state(s, id, &state, err);
+        st = store_fence(s, c, &state, &last, err);
         if (st == ST_OK)
-            st = store_tell(s, id, name, text, err);
+            st = store_tell(s, c->job, name, text, err);
         if (st == ST_OK)
-            st = store_write_record(s, id, &texts, err);
+            st = store_write_record(s, c->job, &texts, err);
         st = store_end(s, st, err);
     }
     record_texts_release(&texts);

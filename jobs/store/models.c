@@ -25,24 +25,33 @@ static enum status card_text(const json_t *card, char **ret_text, struct error *
                           : error_set(err, ST_FORMAT, "the model's card would not be readable again");
 }
 
-enum status store_model_add(struct store *s, const char *id, const json_t *card, struct error *err)
+/* Inside a transaction: whether a job may still do that. */
+static enum status fence(struct store *s, const struct claim *by, struct error *err)
 {
+    enum job_state state;
+    bool last;
+
+    return by ? store_fence(s, by, &state, &last, err) : ST_OK;
+}
+
+enum status store_model_add(struct store *s, const char *id, const json_t *card, const struct claim *by,
+                            struct error *err)
+{
+    static const char SQL[] =
+        "INSERT INTO models(id, created_at, card, job, imported, name) VALUES($1, $2, $3, $4, $5,"
+        " (SELECT captions.name FROM captions JOIN jobs ON seq = job WHERE jobs.id = $4))";
     char now[CLOCK_TEXT_SIZE];
     char *text = NULL;
     enum status st = card_text(card, &text, err);
 
-    if (st == ST_OK)
-        st = store_begin(s, err);
-    if (st == ST_OK) {
-        st = store_finish(
-            s,
-            store_prepare(
-                s, err,
-                "INSERT INTO models(id, created_at, card, job, imported, name) VALUES($1, $2, $3, $4, $5,"
-                " (SELECT captions.name FROM captions JOIN jobs ON seq = job WHERE jobs.id = $4))",
-                "tttti", id, clock_utc(now), text, json_string_value(json_object_get(card, "job")),
-                (int64_t)!json_is_false(json_object_get(card, "imported"))),
-            err);
+    if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
+        st = fence(s, by, err);
+        if (st == ST_OK)
+            st = store_finish(s,
+                              store_prepare(s, err, SQL, "tttti", id, clock_utc(now), text,
+                                            json_string_value(json_object_get(card, "job")),
+                                            (int64_t)!json_is_false(json_object_get(card, "imported"))),
+                              err);
         st = store_end(s, st, err);
     }
     free(text);
@@ -132,7 +141,30 @@ enum status store_model_change(struct store *s, const char *id, const struct cap
 #define ONE_IF(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
 #define IS_ACTIVE         "EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
 
-enum status store_activate(struct store *s, const char *id, struct error *err)
+/* Inside a transaction. */
+static enum status make_active(struct store *s, const char *id, struct error *err)
+{
+    enum status st = store_finish(
+        s,
+        store_prepare(
+            s, err,
+            "INSERT INTO settings(name, value)"
+            " SELECT 'previous_model', value FROM settings WHERE name = 'active_model' AND value <> $1"
+            " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+            "t", id),
+        err);
+
+    return st == ST_OK
+               ? store_finish(s,
+                              store_prepare(s, err,
+                                            "INSERT INTO settings(name, value) VALUES('active_model', $1)"
+                                            " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+                                            "t", id),
+                              err)
+               : st;
+}
+
+enum status store_activate(struct store *s, const char *id, const struct claim *by, struct error *err)
 {
     struct statement *stmt;
     bool active = false;
@@ -140,30 +172,18 @@ enum status store_activate(struct store *s, const char *id, struct error *err)
 
     if (st != ST_OK)
         return st;
-    stmt = store_prepare(s, err, "SELECT " ONE_IF(IS_ACTIVE) " FROM models WHERE id = $1", "t", id);
-    st = store_row(s, stmt, err);
+    st = fence(s, by, err);
+    if (st == ST_OK) {
+        stmt = store_prepare(s, err, "SELECT " ONE_IF(IS_ACTIVE) " FROM models WHERE id = $1", "t", id);
+        st = store_row(s, stmt, err);
+        if (st == ST_OK)
+            active = store_number(stmt, 0) != 0;
+        store_done(stmt);
+        if (st == ST_NOTFOUND)
+            error_set(err, st, "there is no model '%s'", id);
+    }
     if (st == ST_OK)
-        active = store_number(stmt, 0) != 0;
-    store_done(stmt);
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no model '%s'", id);
-    if (st == ST_OK)
-        st = store_finish(
-            s,
-            store_prepare(
-                s, err,
-                "INSERT INTO settings(name, value)"
-                " SELECT 'previous_model', value FROM settings WHERE name = 'active_model' AND value <> $1"
-                " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
-                "t", id),
-            err);
-    if (st == ST_OK)
-        st = store_finish(s,
-                          store_prepare(s, err,
-                                        "INSERT INTO settings(name, value) VALUES('active_model', $1)"
-                                        " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
-                                        "t", id),
-                          err);
+        st = make_active(s, id, err);
     if (st == ST_OK && !active)
         st = store_note_activated(s, id, err);
     return store_end(s, st, err);

@@ -1,5 +1,5 @@
 /* jobs/store/parts.h - what the files behind cxrd/store.h share: store.c opens it, sql.c has statements and transactions, rows.c
- * reads rows, jobs.c keeps the jobs, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c
+ * reads rows, jobs.c keeps the jobs, leases.c who runs them, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c
  * what is to be told to others, scores.c the scores of predictions, feedback.c what readers say of them, forgotten.c who is to be
  * left out. Nobody else speaks SQL.
  *
@@ -20,6 +20,7 @@
 struct store {
     pthread_mutex_t lock; /* guards db, `told` and everything done with them */
     struct database *db;
+    char holder[ID_SIZE];                  /* who claims jobs */
     bool told;                             /* the transaction that is open adds to a journal */
     bool noted;                            /* or to the notices */
     bool all_noted;                        /* the operator has a receiver for all of them */
@@ -118,6 +119,19 @@ MUST_USE enum status store_end(struct store *s, enum status st, struct error *er
 /* Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
 MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state,
                                      struct error *err);
+
+/* ---- inside a transaction: who runs a job, see leases.c ---- */
+
+/* The next job that may be claimed is claimed: its row and the claim's token. Errors: ST_NOTFOUND (there is none), ST_IO. */
+MUST_USE enum status store_claim_next(struct store *s, int64_t *ret_seq, int64_t *ret_token,
+                                      struct error *err);
+
+/* Whether that claim may write to its job, to the end of the transaction.
+ *   ret_state  of the job, also with ST_CONFLICT
+ *   ret_last   the claim is the last that there was of it, though the job may have ended
+ * Errors: ST_NOTFOUND, ST_CONFLICT, ST_IO. */
+MUST_USE enum status store_fence(struct store *s, const struct claim *c, enum job_state *ret_state,
+                                 bool *ret_last, struct error *err);
 
 /* A record as it is written: whole, and what a list shows of it. Made before the lock is taken. */
 struct record_texts {

@@ -48,5 +48,7 @@ const char *const POSTGRESQL_MIGRATIONS[] = {
      "  previous TEXT REFERENCES profiles(id) ON DELETE SET NULL);"
      "CREATE TABLE model_signatures(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
      "  sha256 TEXT NOT NULL, signature TEXT NOT NULL);"),
+    "CREATE TABLE leases(job BIGINT PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
+    "  token BIGINT NOT NULL, holder TEXT NOT NULL, until BIGINT NOT NULL);",
     NULL
 };

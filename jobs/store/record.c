@@ -6,25 +6,6 @@
 
 #include <stdlib.h>
 
-enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state, struct error *err)
-{
-    struct statement *stmt = store_prepare(s, err, "SELECT state FROM jobs WHERE id = $1", "t", id);
-    enum status st = store_row(s, stmt, err);
-
-    if (st == ST_NOTFOUND)
-        error_set(err, st, "there is no job '%s'", id);
-    if (st == ST_OK) {
-        const char *name = store_column(stmt, 0);
-
-        if (!name)
-            st = store_broken(s, err, "state");
-        else if (!job_state_parse(name, ret_state))
-            *ret_state = JOB_FAILED; /* as it is told: it can be deleted, and no more */
-    }
-    store_done(stmt);
-    return st;
-}
-
 /* Members that are not shown in a list. The schema's fourth version names the same, of those that there were. */
 static const char *const LONG_PARTS[] = { "config",         "dataset",     "calibration", "evaluation",
                                           "transfer",       "environment", "epochs",      "promotion",

@@ -90,5 +90,8 @@ const char *const SQLITE_MIGRATIONS[] = {
      "ALTER TABLE settings ADD COLUMN model TEXT;"
      "UPDATE settings SET model = json_extract(value, '$.model') WHERE name IN ('shadow', 'canary')"
      "  AND json_valid(value);"),
+    /* who runs which job: see leases.c */
+    "CREATE TABLE leases(job INTEGER PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
+    "  token INTEGER NOT NULL, holder TEXT NOT NULL, until INTEGER NOT NULL);",
     NULL
 };

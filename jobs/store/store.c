@@ -89,6 +89,7 @@ enum status store_open(const char *place, struct store **ret_store, struct error
         return error_nomem(err);
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->calling, NULL);
+    id_new(s->holder);
     st = open_database(place, &s->db, err);
     if (st == ST_OK)
         st = migrate(s, err);
@@ -101,6 +102,8 @@ enum status store_open(const char *place, struct store **ret_store, struct error
     *ret_store = s;
     return ST_OK;
 }
+
+bool store_is_shared(const struct store *s) { return s->db->engine->shared; }
 
 void store_close(struct store *s)
 {

@@ -183,9 +183,29 @@ void check_state(struct id id, const char *state)
     cr_assert_str_eq(told(id, "state"), quoted);
 }
 
+/* The jobs that were begun in this test, with the tokens of it. */
+static struct claim claims[256];
+static size_t n_claims;
+
+struct claim claim_of(struct id id)
+{
+    for (size_t i = n_claims; i-- > 0;)
+        if (strcmp(claims[i].job, id.text) == 0)
+            return claims[i];
+    return unclaimed(id.text);
+}
+
+/* By whoever may: the runner while it runs, anybody else otherwise. */
 enum status move(struct id id, enum job_state to, struct error *err)
 {
-    return store_job_move(store, id.text, to, NULL, err);
+    struct claim claim = claim_of(id);
+    enum job_state state = JOB_QUEUED;
+    json_t *record = NULL;
+
+    if (store_job_look(store, id.text, &state, &record, NULL) != ST_OK || state != JOB_RUNNING)
+        claim = unclaimed(id.text);
+    json_decref(record);
+    return store_job_move(store, &claim, to, NULL, err);
 }
 
 void moved(struct id id, enum job_state to)
@@ -195,25 +215,37 @@ void moved(struct id id, enum job_state to)
     cr_assert_eq(move(id, to, &err), ST_OK, "%s", err.text);
 }
 
-struct id begun(void)
+struct id begun_in(struct store *s)
 {
     struct id id = { "" };
+    struct claim claim = { .token = 0 };
     json_t *config = NULL;
     struct error err = { 0 };
-    const enum status st = store_job_begin(store, id.text, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err);
+    const enum status st = store_job_begin(s, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err);
 
     cr_assert(st == ST_OK || st == ST_NOTFOUND, "%s", err.text);
     cr_assert_eq(st == ST_OK, config != NULL);
+    cr_assert_eq(st == ST_OK, claim.token > 0);
     json_decref(config);
+    if (st == ST_OK) {
+        cr_assert_lt(n_claims, sizeof claims / sizeof claims[0]);
+        claims[n_claims++] = claim;
+    }
+    memcpy(id.text, claim.job, ID_SIZE);
     return id;
 }
+
+struct id begun(void) { return begun_in(store); }
 
 struct id job_in(enum job_state state)
 {
     struct id id = added("{}");
 
-    if (state != JOB_QUEUED)
-        moved(id, state == JOB_CANCELLED ? JOB_CANCELLED : JOB_RUNNING);
+    if (state == JOB_CANCELLED)
+        moved(id, JOB_CANCELLED);
+    else if (state != JOB_QUEUED)
+        while (strcmp(begun().text, id.text) != 0) /* those that wait before it */
+            cr_assert_str_neq(claims[n_claims - 1].job, "");
     if (state != JOB_QUEUED && state != JOB_CANCELLED && state != JOB_RUNNING)
         moved(id, state);
     return id;
@@ -221,10 +253,11 @@ struct id job_in(enum job_state state)
 
 void recorded(struct id id, const char *text)
 {
+    const struct claim claim = claim_of(id);
     json_t *record = json_loads(text, 0, NULL);
     struct error err = { 0 };
 
-    cr_assert_eq(store_job_record(store, id.text, record, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_job_record(store, &claim, record, &err), ST_OK, "%s", err.text);
     json_decref(record);
 }
 
@@ -243,7 +276,7 @@ void model_added(const char *id)
     json_t *card = json_pack("{s:s,s:i}", "id", id, "parameters", 5);
     struct error err = { 0 };
 
-    cr_assert_eq(store_model_add(store, id, card, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_model_add(store, id, card, NULL, &err), ST_OK, "%s", err.text);
     json_decref(card);
 }
 
@@ -251,7 +284,7 @@ void activated(const char *id)
 {
     struct error err = { 0 };
 
-    cr_assert_eq(store_activate(store, id, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, id, NULL, &err), ST_OK, "%s", err.text);
 }
 
 void closed(void)
@@ -276,10 +309,11 @@ char *list_text(void)
 
 void tell(struct id id, const char *name, const char *data, const char *record)
 {
+    const struct claim claim = claim_of(id);
     struct error err = { 0 };
     json_t *d = json_loads(data, 0, NULL), *r = record ? json_loads(record, 0, NULL) : NULL;
 
-    cr_assert_eq(store_job_tell(store, id.text, name, d, r, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_job_tell(store, &claim, name, d, r, &err), ST_OK, "%s", err.text);
     json_decref(r);
     json_decref(d);
 }

@@ -40,8 +40,12 @@ void check_state(struct id id, const char *state);
 enum status move(struct id id, enum job_state to, struct error *err);
 void moved(struct id id, enum job_state to);
 
-/* The id of the job that begins now, "" where none waits. */
+/* The id of the job that begins now, "" where none waits; by another handle of the same store. */
 struct id begun(void);
+struct id begun_in(struct store *s);
+
+/* The last claim that this test has of a job; of one that it has not begun, one without a token. */
+struct claim claim_of(struct id id);
 
 /* A job in that state. */
 struct id job_in(enum job_state state);
@@ -71,7 +75,8 @@ void changed(const char *sql);
 
 /* From the version of today to version 7, which knew no names; to version 3. */
 #define TO_VERSION_7                                                                                       \
-    "DROP TABLE job_links; ALTER TABLE settings DROP COLUMN model; ALTER TABLE models DROP COLUMN job; "   \
+    "DROP TABLE leases; DROP TABLE job_links; ALTER TABLE settings DROP COLUMN model; ALTER TABLE models " \
+    "DROP COLUMN job; "                                                                                    \
     "ALTER TABLE models DROP COLUMN imported; "                                                            \
     "DROP TABLE model_signatures; DROP TABLE profile_choices; DROP TABLE profiles; DROP TABLE forgotten; " \
     "DROP TABLE feedback; DROP TABLE shadow_scores; DROP TABLE scored_models; DROP "                       \

@@ -270,7 +270,8 @@ static enum status predict(struct error *err)
 
 static enum status use_store(struct store *store, struct error *err)
 {
-    char id[ID_SIZE], begun[ID_SIZE];
+    char id[ID_SIZE];
+    struct claim begun;
     json_t *config = json_pack("{s:i}", "epochs", 1), *job = NULL, *list = NULL, *taken = NULL;
     const struct new_job new = {
         .type = "train", .config = config, .request_sha256 = "x", .max_queued = 1000000
@@ -280,11 +281,11 @@ static enum status use_store(struct store *store, struct error *err)
     enum status st = config ? store_job_add(store, &new, id, err) : error_nomem(err);
 
     if (st == ST_OK)
-        st = store_job_begin(store, begun, (char[JOB_TYPE_SIZE]){ 0 }, &taken, err);
+        st = store_job_begin(store, &begun, (char[JOB_TYPE_SIZE]){ 0 }, &taken, err);
     if (st == ST_OK)
-        st = store_job_move(store, begun, JOB_SUCCEEDED, NULL, err);
+        st = store_job_move(store, &begun, JOB_SUCCEEDED, NULL, err);
     if (st == ST_OK)
-        st = store_job_get(store, begun, &job, err);
+        st = store_job_get(store, begun.job, &job, err);
     if (st == ST_OK)
         st = store_jobs(store, &page, &list, &next, err);
     json_decref(config);

@@ -86,12 +86,28 @@ struct id {
     char text[ID_SIZE];
 };
 
-static json_t *card_of(const void *bytes, size_t n, const char *job)
+/* A job that runs, to make a model. */
+static struct claim job_begun(void)
+{
+    json_t *config = json_object(), *taken = NULL;
+    const struct new_job job = { .type = "train", .config = config, .request_sha256 = "00", .max_queued = 9 };
+    struct claim claim = { .token = 0 };
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_add(store, &job, claim.job, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_job_begin(store, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &taken, &err), ST_OK, "%s",
+                 err.text);
+    json_decref(taken);
+    json_decref(config);
+    return claim;
+}
+
+static json_t *card_of(const void *bytes, size_t n, const struct claim *by)
 {
     json_t *card = NULL;
     struct error err = { 0 };
 
-    cr_assert_eq(registry_add(registry, bytes, n, job, &card, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(registry_add(registry, bytes, n, by, &card, &err), ST_OK, "%s", err.text);
     return card;
 }
 
@@ -203,7 +219,8 @@ Test(registry, card_says_what_the_file_is)
 {
     struct buf file = tiny_weights(
         3, 1, json_pack("{s:s,s:s}", "population", "findings-only", "metrics", "{\"macro_auroc\":0.5}"));
-    json_t *card = card_of(file.data, file.len, "0123abcd"), *imported = card_of(file.data, file.len, NULL);
+    const struct claim by = job_begun();
+    json_t *card = card_of(file.data, file.len, &by), *imported = card_of(file.data, file.len, NULL);
     char sha256[DIGEST_TEXT_SIZE];
 
     cr_assert_eq(digest_bytes(file.data, file.len, sha256), ST_OK);
@@ -212,7 +229,7 @@ Test(registry, card_says_what_the_file_is)
     cr_assert_str_eq(json_string_value(json_object_get(card, "architecture")), "cnn4");
     cr_assert_eq(json_integer_value(json_object_get(card, "image_size")), 64);
     cr_assert_str_eq(json_string_value(json_object_get(card, "resize")), "area");
-    cr_assert_str_eq(json_string_value(json_object_get(card, "job")), "0123abcd");
+    cr_assert_str_eq(json_string_value(json_object_get(card, "job")), by.job);
     cr_assert_str_eq(json_string_value(json_object_get(card, "population")), "findings-only");
     cr_assert_eq(json_real_value(json_object_get(json_object_get(card, "metrics"), "macro_auroc")), 0.5);
     cr_assert_eq(json_array_size(json_object_get(json_object_get(card, "tensors"), "conv1.weight")), 4);
@@ -229,14 +246,15 @@ Test(registry, card_says_what_the_file_is)
 Test(registry, served_model_names_its_job_digest_and_population)
 {
     struct buf file = tiny_weights(3, 1, json_pack("{s:s}", "population", "all"));
-    json_t *card = card_of(file.data, file.len, "0123abcd");
+    const struct claim by = job_begun();
+    json_t *card = card_of(file.data, file.len, &by);
     struct id id;
     struct loaded_model *m;
 
     snprintf(id.text, sizeof id.text, "%s", json_string_value(json_object_get(card, "id")));
     activated(id);
     m = registry_active(registry);
-    cr_assert_str_eq(m->job, "0123abcd");
+    cr_assert_str_eq(m->job, by.job);
     cr_assert_str_eq(m->sha256, json_string_value(json_object_get(card, "sha256")));
     cr_assert_str_eq(m->population, "all");
     loaded_model_release(m);
@@ -560,8 +578,8 @@ Test(registry, model_whose_data_cannot_be_shown_is_not_added_but_served_where_it
     write_bytes(path_in(state, "models/%s.safetensors", ID), file.data, file.len);
     cr_assert_eq(digest_bytes(file.data, file.len, sha256), ST_OK);
     card = json_pack("{s:s,s:s}", "id", ID, "sha256", sha256);
-    cr_assert_eq(store_model_add(store, ID, card, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(store_activate(store, ID, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_model_add(store, ID, card, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, ID, NULL, &err), ST_OK, "%s", err.text);
     reopen();
     check_active(ID);
     json_decref(card);
@@ -740,9 +758,9 @@ Test(registry, whose_active_model_cannot_be_loaded_gives_its_place_to_no_other_u
     activated(a);
     cr_assert_eq(unlink(file_of(a)), 0);
     check_fault(a, "missing");
-    check_refusal("none was active", registry_activate_after(registry, b.text, "", &err), ST_CONFLICT, &err,
-                  "another model");
-    cr_assert_eq(registry_activate_after(registry, b.text, a.text, &err), ST_OK, "%s", err.text);
+    check_refusal("none was active", registry_activate_after(registry, b.text, "", NULL, &err), ST_CONFLICT,
+                  &err, "another model");
+    cr_assert_eq(registry_activate_after(registry, b.text, a.text, NULL, &err), ST_OK, "%s", err.text);
     check_mended(b);
 }
 

@@ -230,26 +230,27 @@ Test(database, with_a_state_that_nobody_knows_lets_the_job_go)
 Test(database, whose_tables_are_gone_fails_every_call_with_a_sentence)
 {
     struct id id = added("{}"), got;
+    struct claim claim = unclaimed(id.text);
     const struct page page = { .limit = 10 };
     json_t *json = NULL, *object = json_object();
     struct error err = { 0 };
     int64_t next;
 
     needs_file();
-    changed("DROP TABLE jobs; DROP TABLE models; DROP TABLE settings");
+    changed("DROP TABLE leases; DROP TABLE jobs; DROP TABLE models; DROP TABLE settings");
     check_refusal("add", add("{}", NULL, "00", 9, &got, &err), ST_IO, &err, "no such table");
     check_refusal("add with a key", add("{}", "key", "00", 9, &got, &err), ST_IO, &err, "no such table");
-    check_refusal("begin", store_job_begin(store, got.text, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err), ST_IO,
+    check_refusal("begin", store_job_begin(store, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err), ST_IO,
                   &err, "no such table");
     check_refusal("move", move(id, JOB_RUNNING, &err), ST_IO, &err, "no such table");
-    check_refusal("record", store_job_record(store, id.text, object, &err), ST_IO, &err, "no such table");
+    check_refusal("record", store_job_record(store, &claim, object, &err), ST_IO, &err, "no such table");
     check_refusal("get", store_job_get(store, id.text, &json, &err), ST_IO, &err, "no such table");
     check_refusal("list", store_jobs(store, &page, &json, &next, &err), ST_IO, &err, "no such table");
-    check_refusal("add model", store_model_add(store, "aaaaaaaa", object, &err), ST_IO, &err,
+    check_refusal("add model", store_model_add(store, "aaaaaaaa", object, NULL, &err), ST_IO, &err,
                   "no such table");
     check_refusal("get model", store_model_get(store, "aaaaaaaa", &json, &err), ST_IO, &err, "no such table");
     check_refusal("models", store_models(store, &page, &json, &next, &err), ST_IO, &err, "no such table");
-    check_refusal("activate", store_activate(store, "aaaaaaaa", &err), ST_IO, &err, "no such table");
+    check_refusal("activate", store_activate(store, "aaaaaaaa", NULL, &err), ST_IO, &err, "no such table");
     check_refusal("active", store_active(store, got.text, &err), ST_IO, &err, "no such table");
     cr_assert_null(json);
     json_decref(object);

@@ -64,11 +64,12 @@ Test(journal, holds_nothing_of_what_was_refused)
 {
     const struct id id = added("{}");
     const uint64_t before = store_journal_changes(store);
+    const struct claim nobody = unclaimed("00000000-0000");
     struct error err = { 0 };
     json_t *data = json_object(), *events = NULL;
 
     cr_assert_eq(move(id, JOB_SUCCEEDED, &err), ST_CONFLICT);
-    cr_assert_eq(store_job_tell(store, "00000000-0000", "phase", data, NULL, &err), ST_NOTFOUND);
+    cr_assert_eq(store_job_tell(store, &nobody, "phase", data, NULL, &err), ST_NOTFOUND);
     cr_assert_eq(store_job_events(store, "00000000-0000", 0, 1, &events, &err), ST_NOTFOUND);
     json_decref(data);
     cr_assert_str_eq(journal(id, 0), "1 state queued");

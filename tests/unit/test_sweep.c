@@ -38,17 +38,19 @@ static bool there(const char *path) { return access(path, F_OK) == 0; }
 static const char *job_in(enum job_state to)
 {
     static char id[ID_SIZE];
+    struct claim claim;
     json_t *config = json_object(), *unused = NULL;
     const struct new_job job = { "train", config, NULL, "00", 100, NULL };
     struct error err = { 0 };
 
     cr_assert_eq(store_job_add(store, &job, id, &err), ST_OK, "%s", err.text);
     if (to != JOB_QUEUED && to != JOB_CANCELLED) {
-        cr_assert_eq(store_job_begin(store, id, (char[JOB_TYPE_SIZE]){ 0 }, &unused, &err), ST_OK, "%s",
+        cr_assert_eq(store_job_begin(store, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &unused, &err), ST_OK, "%s",
                      err.text);
-        cr_assert_eq(store_job_move(store, id, to, NULL, &err), ST_OK, "%s", err.text);
+        cr_assert_eq(store_job_move(store, &claim, to, NULL, &err), ST_OK, "%s", err.text);
     } else if (to == JOB_CANCELLED) {
-        cr_assert_eq(store_job_move(store, id, to, NULL, &err), ST_OK, "%s", err.text);
+        claim = unclaimed(id);
+        cr_assert_eq(store_job_move(store, &claim, to, NULL, &err), ST_OK, "%s", err.text);
     }
     json_decref(unused);
     json_decref(config);

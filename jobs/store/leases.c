@@ -1,0 +1,103 @@
+/* jobs/store/leases.c - who runs which job, as the store keeps it; see cxrd/store.h.
+ *
+ * Invariants, on every engine:
+ * - A job that runs has a row in `leases`; its token is that of the claim which holds it. A token only grows, also when the job waits
+ *   again in between, so that no two claims of a job ever have the same.
+ * - Whoever runs the job writes to it with that token, in a transaction that has found the state 'running' and the token unchanged; as
+ *   one transaction writes at a time, both are so until it ends. A claim that is over changes nothing.
+ * - Whoever does not run it writes with token 0, to a job that does not run.
+ * A crash between the claim and the first line of the job leaves it running with a lease that runs out: the next claim takes it. One
+ * within a transaction leaves nothing of that. Times are the database's: no two machines' clocks are compared. */
+#include "parts.h"
+
+enum status store_claim_next(struct store *s, int64_t *ret_seq, int64_t *ret_token, struct error *err)
+{
+    /* The oldest that waits, or whose runner has not said in time that it goes on. A row whose id cannot be a job's name is passed
+     * over: it could not be found again by it. */
+    static const char SQL[] =
+        "INSERT INTO leases(job, token, holder, until) SELECT seq, 1, $1, %s + %d"
+        " FROM jobs LEFT JOIN leases ON leases.job = seq WHERE state IN ('queued', 'running')"
+        " AND (state = 'queued' OR coalesce(leases.until, 0) < %s)"
+        " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
+        " ORDER BY seq LIMIT 1 ON CONFLICT(job) DO UPDATE SET token = leases.token + 1,"
+        " holder = excluded.holder, until = excluded.until RETURNING job, token";
+    const char *now = s->db->engine->now_ms;
+    char sql[1000];
+    struct statement *stmt;
+    enum status st;
+
+    snprintf(sql, sizeof sql, SQL, now, LEASE_S * 1000, now, ID_SIZE);
+    stmt = store_prepare(s, err, sql, "t", s->holder);
+    st = store_row(s, stmt, err);
+    if (st == ST_OK) {
+        *ret_seq = store_number(stmt, 0);
+        *ret_token = store_number(stmt, 1);
+    }
+    store_done(stmt);
+    return st;
+}
+
+enum status store_job_renew(struct store *s, const struct claim *c, struct error *err)
+{
+    char sql[300];
+    enum status st = store_begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    snprintf(sql, sizeof sql,
+             "UPDATE leases SET until = %s + %d WHERE token = $2"
+             " AND job = (SELECT seq FROM jobs WHERE id = $1 AND state = 'running')",
+             s->db->engine->now_ms, LEASE_S * 1000);
+    st = store_finish(s, store_prepare(s, err, sql, "ti", c->job, c->token), err);
+    if (st == ST_OK && store_changes(s) == 0)
+        st = error_set(err, ST_CONFLICT, "the job is no longer this server's to run");
+    return store_end(s, st, err);
+}
+
+/* The state of a job, and the token of its last claim, 0 where there was none. */
+static enum status look(struct store *s, const char *id, enum job_state *ret_state, int64_t *ret_token,
+                        struct error *err)
+{
+    struct statement *stmt = store_prepare(
+        s, err,
+        "SELECT state, coalesce(token, 0) FROM jobs LEFT JOIN leases ON leases.job = seq WHERE id = $1", "t",
+        id);
+    enum status st = store_row(s, stmt, err);
+
+    if (st == ST_NOTFOUND)
+        error_set(err, st, "there is no job '%s'", id);
+    if (st == ST_OK) {
+        const char *name = store_column(stmt, 0);
+
+        *ret_token = store_number(stmt, 1);
+        if (!name)
+            st = store_broken(s, err, "state");
+        else if (!job_state_parse(name, ret_state))
+            *ret_state = JOB_FAILED; /* as it is told: it can be deleted, and no more */
+    }
+    store_done(stmt);
+    return st;
+}
+
+enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state, struct error *err)
+{
+    int64_t token;
+
+    return look(s, id, ret_state, &token, err);
+}
+
+enum status store_fence(struct store *s, const struct claim *c, enum job_state *ret_state, bool *ret_last,
+                        struct error *err)
+{
+    int64_t token = 0;
+    enum status st = look(s, c->job, ret_state, &token, err);
+
+    if (st != ST_OK)
+        return st;
+    *ret_last = c->token > 0 && c->token == token;
+    if (c->token > 0 && (*ret_state != JOB_RUNNING || c->token != token))
+        return error_set(err, ST_CONFLICT, "the job is no longer this server's to run");
+    if (c->token == 0 && *ret_state == JOB_RUNNING)
+        return error_set(err, ST_CONFLICT, "the job is running: only whoever runs it writes to it");
+    return ST_OK;
+}

@@ -1,0 +1,161 @@
+/* tests/unit/test_store_leases.c - who has a job and may write to it: two handles of one store, as two servers have. */
+#include "sentence.h"
+#include "store_case.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct store *other;
+
+static void two_begin(void)
+{
+    struct error err = { 0 };
+
+    store_case_begin();
+    cr_assert_eq(store_open(store_path, &other, &err), ST_OK, "%s", err.text);
+}
+
+static void two_end(void)
+{
+    store_close(other);
+    other = NULL;
+    store_case_end();
+}
+
+TestSuite(leases, .init = two_begin, .fini = two_end);
+
+/* Whoever has a job was away for longer than its lease. */
+static void lease_ran_out(struct id id)
+{
+    char sql[120];
+
+    snprintf(sql, sizeof sql,
+             "UPDATE leases SET until = 1 WHERE job = (SELECT seq FROM jobs WHERE id = '%s')", id.text);
+    changed(sql);
+}
+
+Test(leases, of_a_job_that_goes_on_leave_nothing_to_another)
+{
+    const struct id id = added("{}");
+    struct claim claim;
+    struct error err = { 0 };
+
+    cr_assert_str_eq(begun().text, id.text);
+    claim = claim_of(id);
+    cr_assert_str_eq(begun_in(other).text, "");
+    cr_assert_eq(store_job_renew(store, &claim, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(begun_in(other).text, "");
+}
+
+Test(leases, that_are_renewed_run_from_now)
+{
+    const struct id id = added("{}");
+    struct claim claim;
+    struct error err = { 0 };
+
+    begun();
+    claim = claim_of(id);
+    lease_ran_out(id);
+    cr_assert_eq(store_job_renew(store, &claim, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(begun_in(other).text, ""); /* nobody was faster */
+}
+
+/* One is stopped in its work; another takes the job; the first wakes, and does not know it. */
+Test(leases, that_ran_out_are_anothers_and_the_first_changes_nothing)
+{
+    const struct id id = added("{}");
+    json_t *record = json_pack("{s:s}", "model", "of the first"), *data = json_object(),
+           *card = json_object();
+    struct claim first, second;
+    struct error err = { 0 };
+
+    begun();
+    first = claim_of(id);
+    lease_ran_out(id);
+    cr_assert_str_eq(begun_in(other).text, id.text);
+    second = claim_of(id);
+    cr_assert_gt(second.token, first.token);
+    check_refusal("renew", store_job_renew(store, &first, &err), ST_CONFLICT, &err, "no longer");
+    check_refusal("record", store_job_record(store, &first, record, &err), ST_CONFLICT, &err, "no longer");
+    check_refusal("tell", store_job_tell(store, &first, "epoch", data, record, &err), ST_CONFLICT, &err,
+                  "no longer");
+    check_refusal("end", store_job_move(store, &first, JOB_SUCCEEDED, record, &err), ST_CONFLICT, &err,
+                  "no longer");
+    check_refusal("model", store_model_add(store, "aaaaaaaa", card, &first, &err), ST_CONFLICT, &err,
+                  "no longer");
+    cr_assert_eq(store_model_add(store, "bbbbbbbb", card, NULL, &err), ST_OK, "%s", err.text);
+    check_refusal("activate", store_activate(store, "bbbbbbbb", &first, &err), ST_CONFLICT, &err,
+                  "no longer");
+    check_state(id, "running");
+    cr_assert_str_eq(told(id, "model"), "nothing");
+    cr_assert_eq(store_job_move(other, &second, JOB_SUCCEEDED, NULL, &err), ST_OK, "%s", err.text);
+    check_refusal("late", store_job_move(store, &first, JOB_FAILED, record, &err), ST_CONFLICT, &err,
+                  "no longer");
+    check_state(id, "succeeded");
+    cr_assert_str_eq(told(id, "model"), "nothing");
+    json_decref(record);
+    json_decref(data);
+    json_decref(card);
+}
+
+Test(leases, of_a_job_that_is_resumed_have_a_greater_token)
+{
+    const struct id id = added("{}");
+    struct claim first;
+    struct error err = { 0 };
+
+    begun();
+    first = claim_of(id);
+    moved(id, JOB_INTERRUPTED);
+    cr_assert_eq(store_job_resume(store, id.text, 10, &err), ST_OK, "%s", err.text);
+    check_refusal("waits", store_job_move(store, &first, JOB_SUCCEEDED, NULL, &err), ST_CONFLICT, &err,
+                  "no longer");
+    begun();
+    cr_assert_gt(claim_of(id).token, first.token);
+    check_refusal("runs", store_job_renew(store, &first, &err), ST_CONFLICT, &err, "no longer");
+}
+
+/* The answer to the end of a job may be lost: to write it again is no other end. */
+Test(leases, write_an_end_once_however_often_it_is_said)
+{
+    const struct id id = added("{}");
+    struct claim claim;
+    struct error err = { 0 };
+    json_t *events = NULL;
+
+    begun();
+    claim = claim_of(id);
+    cr_assert_eq(store_job_move(store, &claim, JOB_SUCCEEDED, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_job_move(store, &claim, JOB_SUCCEEDED, NULL, &err), ST_OK, "%s", err.text);
+    check_refusal("another end", store_job_move(store, &claim, JOB_FAILED, NULL, &err), ST_CONFLICT, &err,
+                  "no longer");
+    cr_assert_eq(store_job_events(store, id.text, 0, 10, &events, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(json_array_size(events), 3); /* queued, running, succeeded */
+    json_decref(events);
+}
+
+Test(leases, without_a_token_write_to_no_job_that_runs)
+{
+    const struct id id = added("{}");
+    const struct claim nobody = unclaimed(id.text);
+    struct error err = { 0 };
+
+    begun();
+    check_refusal("cancel", store_job_move(other, &nobody, JOB_CANCELLED, NULL, &err), ST_CONFLICT, &err,
+                  "running");
+    check_state(id, "running");
+}
+
+Test(leases, give_each_job_to_one_of_two)
+{
+    enum { N = 20 };
+    struct id ids[N], got;
+    size_t n = 0;
+
+    for (size_t i = 0; i < N; i++)
+        ids[i] = added("{}");
+    while ((got = begun_in(n % 2 ? store : other)).text[0])
+        cr_assert_str_eq(got.text, ids[n++].text);
+    cr_assert_eq(n, N);
+}
