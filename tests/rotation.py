@@ -3,8 +3,8 @@
 
     tests/rotation.py [--turn=N] [--until=SECONDS]
 
-The turn is a number, by default the first digits of the commit's hash. An even turn runs unit programs and classes of tests over
-HTTP under ThreadSanitizer, one in SHARES; an odd one measures how much of one part the tests of that part execute, against the
+The turn is a number, by default the first digits of the commit's hash. An even turn runs unit programs under ThreadSanitizer, one in
+SHARES; an odd one measures how much of one part the tests of that part execute, against the
 floor in tests/coverage.tsv. Standard output says what ran and what did not. SECONDS, since 1970, is when it has to be over:
 programs that have not ended by then are named and do not count. Results are in the folder tap of the build folder.
 """
@@ -45,15 +45,18 @@ class Rotation:
     def left(self):
         return self.until - time.time()
 
-    def make(self):
-        """Configure and build everything; False where there was no time to."""
+    def configure(self):
         subprocess.run(['cmake', '--preset', self.preset], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         tap = os.path.join(self.build, 'tap')
         os.makedirs(tap, exist_ok=True)
         for name in os.listdir(tap):
             os.remove(os.path.join(tap, name))
+
+    def make(self, targets=()):
+        """Build these, or everything; False where there was no time to."""
         try:
-            subprocess.run(['cmake', '--build', '--preset', self.preset], cwd=ROOT, check=True, timeout=max(1, self.left()))
+            subprocess.run(['cmake', '--build', '--preset', self.preset, *(f'--target={t}' for t in targets)], cwd=ROOT, check=True,
+                           timeout=max(1, self.left()))
         except subprocess.TimeoutExpired:
             print(f'rotation: no time was left to build {self.preset}: nothing of this turn ran', flush=True)
             return False
@@ -117,14 +120,14 @@ class Rotation:
 
 def under_tsan(turn, until):
     share = turn % SHARES
-    print(f'rotation: ThreadSanitizer, share {share + 1} of {SHARES} of the unit programs and of the tests over HTTP; never '
-          f'{", ".join(TOO_LONG)}', flush=True)
+    print(f'rotation: ThreadSanitizer, share {share + 1} of {SHARES} of the unit programs; never {", ".join(TOO_LONG)}, nor the tests '
+          'over HTTP', flush=True)
     rotation = Rotation('tsan', until)
-    if not rotation.make():
+    rotation.configure()
+    names = [p[0] for p in rotation.programs() if p[3] and p[0] not in TOO_LONG][share::SHARES]  # p[3]: its part
+    if not rotation.make([name.replace('unit_', 'test_', 1) for name in names]):
         return True
-    units = [p for p in rotation.programs() if p[0].startswith('unit_') and p[0] not in TOO_LONG]
-    rotation.run_all([p[:3] for p in units[share::SHARES]])
-    rotation.run_http(share, SHARES)
+    rotation.run_all([p[:3] for p in rotation.programs() if p[0] in names])
     return rotation.end()
 
 
@@ -134,6 +137,7 @@ def with_coverage(turn, until):
     print(f'rotation: how much of {part}/ its own tests execute; not measured: {", ".join(sorted(set(floors) - {part}))}',
           flush=True)
     rotation = Rotation('coverage', until)
+    rotation.configure()
     if not rotation.make():
         return True
     coverage_floor.forget(rotation.build)
