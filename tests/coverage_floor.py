@@ -14,8 +14,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-# http: (share, of how many) of the tests over HTTP that belong to the part's tests, or None.
-Floor = collections.namedtuple('Floor', 'part percent http')
+Floor = collections.namedtuple('Floor', 'part percent')
 
 
 def read():
@@ -24,8 +23,8 @@ def read():
     with open(os.path.join(HERE, 'coverage.tsv'), encoding='utf-8') as file:
         for line in file:
             if line.strip() and not line.startswith('#'):
-                part, percent, http = line.rstrip('\n').split('\t')
-                floors[part] = Floor(part, float(percent), None if http == '-' else tuple(int(n) for n in http.split('/')))
+                part, percent = line.rstrip('\n').split('\t')
+                floors[part] = Floor(part, float(percent))
     return floors
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Run what is too long for every commit, a share of it at a time.
+"""Run a share of the checks that are too long for every commit.
 
-    tests/rotation.py [--turn=N] [--until=SECONDS]
+    tests/rotation.py [--tsan] [--turn=N] [--until=SECONDS]
 
-The turn is a number, by default the first digits of the commit's hash. An even turn runs unit programs under ThreadSanitizer, one in
-SHARES; an odd one measures how much of one part the tests of that part execute, against the
-floor in tests/coverage.tsv. Standard output says what ran and what did not. SECONDS, since 1970, is when it has to be over:
-programs that have not ended by then are named and do not count. Results are in the folder tap of the build folder.
+The turn is a number, by default the first digits of the commit's hash. It chooses a part, model, jobs, decode or server, and measures
+how much of it the part's unit programs execute, against the floor in tests/coverage.tsv. With --tsan it chooses one in SHARES of the
+unit programs, which run under ThreadSanitizer. Standard output says what ran and what did not. SECONDS, since 1970, is when it has
+to be over: programs that have not ended by then are named and do not count. Results are in the folder tap of the build folder.
 """
 import argparse
 import concurrent.futures
@@ -98,13 +98,6 @@ class Rotation:
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda program: self.run(*program), chosen))
 
-    def run_http(self, share, shares):
-        """A share of the classes of tests over HTTP. They have more than one process, so nothing runs beside them."""
-        for name, command, environment, _ in self.programs():
-            if name == 'http':
-                command = [word for word in command if not word.startswith('--seen=')]
-                self.run(name, command + [f'--share={share}/{shares}'], environment)
-
     def end(self, results=()):
         """Write what no program has written of itself, say what ran; results: (passed, words) of more checks."""
         with open(os.path.join(self.build, 'tap', 'rotation.tap'), 'w', encoding='utf-8') as file:
@@ -142,8 +135,6 @@ def with_coverage(turn, until):
         return True
     coverage_floor.forget(rotation.build)
     rotation.run_all([p[:3] for p in rotation.programs() if part in p[3]])
-    if floors[part].http:
-        rotation.run_http(*floors[part].http)
     if rotation.not_run:
         print(f'rotation: the floor of {part}/ was not judged')
         return rotation.end()
@@ -152,12 +143,13 @@ def with_coverage(turn, until):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument('--tsan', action='store_true')
     parser.add_argument('--turn', metavar='N', type=int, default=commit_number())
     parser.add_argument('--until', metavar='SECONDS', type=float, default=time.time() + 24 * 3600)
     arguments = parser.parse_args()
-    turn = with_coverage if arguments.turn % 2 else under_tsan
+    turn = under_tsan if arguments.tsan else with_coverage
     print(f'rotation: turn {arguments.turn}')
-    return 0 if turn(arguments.turn // 2, arguments.until) else 1
+    return 0 if turn(arguments.turn, arguments.until) else 1
 
 
 if __name__ == '__main__':

@@ -1,16 +1,14 @@
 #!/usr/bin/python3
 """Run the black-box tests of the program named by CXRD_BIN.
 
-    run.py [--tap=FILE] [--seen=FILE] [--jobs=N] [--share=I/N] [PATTERN...]
+    run.py [--tap=FILE] [--seen=FILE] [--jobs=N] [PATTERN...]
 
 A PATTERN selects tests whose name contains it. N processes share the classes of tests (1): a test waits for its server for
-half of its time, so two of them end sooner on the same cores. --share takes one class in N, from the one with the number I
-(0 to N-1). Results go to standard output and, as TAP, to FILE. The
+half of its time, so two of them end sooner on the same cores. Results go to standard output and, as TAP, to FILE. The
 contract's tests come last: they judge what all others have seen. --seen keeps it for tests/contract: a line of JSON for
 every reply that is JSON.
 """
 import argparse
-import itertools
 import json
 import os
 import sys
@@ -54,14 +52,6 @@ def flatten(suite):
             yield test
 
 
-def one_in(text):
-    """'1/3' -> (1, 3)"""
-    number, of = (int(word) for word in text.split('/'))
-    if not 0 <= number < of:
-        raise ValueError(text)
-    return number, of
-
-
 def write_seen(path):
     with open(path, 'w', encoding='utf-8') as file:
         for reply in client.SEEN:
@@ -76,7 +66,6 @@ def main():
     parser.add_argument('--tap', metavar='FILE')
     parser.add_argument('--seen', metavar='FILE')
     parser.add_argument('--jobs', metavar='N', type=int, default=1)
-    parser.add_argument('--share', metavar='I/N', type=one_in, default=(0, 1))
     parser.add_argument('pattern', nargs='*')
     arguments = parser.parse_args()
     if not os.access(program.BINARY, os.X_OK):
@@ -84,11 +73,7 @@ def main():
         return 2
     tests = list(flatten(unittest.defaultTestLoader.discover(HERE, 'test_*.py', top_level_dir=HERE)))
     tests = [t for t in tests if not arguments.pattern or any(p in t.id() for p in arguments.pattern)]
-    number, of = arguments.share
-    client.WHOLE_RUN = not arguments.pattern and of == 1
-    if of > 1:
-        classes = [list(group) for _, group in itertools.groupby(tests, type)]
-        tests = [t for tests_of_class in classes[number::of] for t in tests_of_class]
+    client.WHOLE_RUN = not arguments.pattern
     begun = time.monotonic()
     with open(arguments.tap or os.devnull, 'w', encoding='utf-8') as file:
         printed = Printed(file)
