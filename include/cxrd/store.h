@@ -46,9 +46,9 @@ enum { JOB_TYPE_SIZE = 16 };
 
 /* ---- who runs a job, and who writes to it ----
  *
- * Whoever has claimed a job has it for LEASE_S seconds by the database's clock, and on as often as it says so in time. Each claim of a
- * job has a token greater than that of the one before. All that is written of a job that runs is written with it: one whose claim is
- * over, as another has the job or it has ended, changes nothing and gets ST_CONFLICT. */
+ * A claim holds a job for LEASE_S seconds by the database's clock, and for as many again each time that it is renewed before they are
+ * over. Its token is greater than that of the job's claim before. Each change of a job that runs carries the token; where the claim is
+ * over, since another has the job or it has ended, the change is refused with ST_CONFLICT. */
 
 struct claim {
     char job[ID_SIZE];
@@ -80,8 +80,8 @@ MUST_USE enum status store_job_begin(struct store *s, struct claim *ret, char re
 /* The job goes on: it is the claim's for another LEASE_S seconds. Errors: ST_CONFLICT (it no longer is), ST_IO. */
 MUST_USE enum status store_job_renew(struct store *s, const struct claim *c, struct error *err);
 
-/* Change a job's state; `record`, unless NULL, replaces what is kept beside the columns. What the same claim has done already, though
- * its answer was lost, is done. A job begins to run in store_job_begin() alone.
+/* Change a job's state; `record`, unless NULL, replaces what is kept beside the columns. A change that the same claim has made
+ * already, though its answer was lost, is done. A job begins to run in store_job_begin() alone.
  * Errors: ST_NOTFOUND, ST_CONFLICT (the claim is over, or the change is not legal; the sentence names the state), ST_IO. */
 MUST_USE enum status store_job_move(struct store *s, const struct claim *c, enum job_state to,
                                     const json_t *record, struct error *err);

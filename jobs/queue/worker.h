@@ -120,8 +120,8 @@ MUST_USE enum status job_file_digest(const char *path, char ret[DIGEST_TEXT_SIZE
 /* Put what went wrong with the disk into words that say so. Returns `st`. */
 enum status storage_error(enum status st, const struct error *why, struct error *err);
 
-/* What the running job had to tell was not written: why, into words of storage. Where that is because it is another's by now, its work
- * ends. */
+/* The store has not written an event or a record of the running job: put `why` into words of storage. Where the reason is that the job
+ * is another's by now, its work ends. */
 void running_not_written(struct runner *r, const struct error *why, struct error *err);
 
 /* How long after a claim or a renewal was asked for the job is surely nobody else's. */

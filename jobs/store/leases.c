@@ -3,9 +3,9 @@
  * Invariants, on every engine:
  * - A job that runs has a row in `leases`; its token is that of the claim which holds it. A token only grows, also when the job waits
  *   again in between, so that no two claims of a job ever have the same.
- * - Whoever runs the job writes to it with that token, in a transaction that has found the state 'running' and the token unchanged; as
+ * - The runner of a job writes to it with that token, in a transaction that has found the state 'running' and the token unchanged; as
  *   one transaction writes at a time, both are so until it ends. A claim that is over changes nothing.
- * - Whoever does not run it writes with token 0, to a job that does not run.
+ * - All others write with token 0, and only to a job that does not run.
  * A crash between the claim and the first line of the job leaves it running with a lease that runs out: the next claim takes it. One
  * within a transaction leaves nothing of that. Times are the database's: no two machines' clocks are compared. */
 #include "parts.h"

@@ -161,17 +161,20 @@ static enum status set_version(struct database *db, int64_t version, struct erro
 static enum status integrity_check(struct database *db, struct error *err)
 {
     struct statement *stmt = prepare(db, "PRAGMA integrity_check(1)", NULL, 0, err);
-    enum status st = stmt ? step(stmt, err) : db->failed;
-    const char *said = st == ST_OK ? text(stmt, 0) : NULL;
+    const char *said;
+    enum status st;
 
+    if (!stmt)
+        return db->failed;
+    st = step(stmt, err);
+    said = st == ST_OK ? text(stmt, 0) : NULL;
     if (st == ST_OK && !said)
         st = ran_out(db)
                  ? error_nomem(err)
                  : error_set(err, ST_IO, "the job database holds a state of its own that cannot be read");
     else if (st == ST_OK && strcmp(said, "ok") != 0)
         st = error_set(err, ST_IO, "the job database is damaged: %.160s", said);
-    if (stmt)
-        done(stmt);
+    done(stmt);
     return st;
 }
 

@@ -25,7 +25,7 @@ static void two_end(void)
 
 TestSuite(leases, .init = two_begin, .fini = two_end);
 
-/* Whoever has a job was away for longer than its lease. */
+/* The runner that has a job was away for longer than its lease. */
 static void lease_ran_out(struct id id)
 {
     char sql[120];
