@@ -1,6 +1,6 @@
 // At which probability a finding is called positive: by thresholds of the model's, or those that an operator has set for it, which
 // the server holds it against, or by one that the person sets for all findings, which only this page does.
-import { $, percent } from './dom.js';
+import { $, percent, words } from './dom.js';
 
 let own = null; // 0 to 1; null: the model's
 
@@ -12,6 +12,12 @@ const POINTS = { youden: () => 'balanced (Youden)', sensitivity: (at) => `sensit
 
 /** The operating point of a profile in words. */
 export const pointOf = ({ kind, at }) => POINTS[kind](at);
+
+/** "sensitivity@3937acdb-…": the operating point of an answer as it is kept, and by which profile it was. */
+export function keptPointOf(text) {
+  const [kind, profile] = text.split('@');
+  return `${words(kind)}${profile ? `, by profile ${profile.slice(0, 8)}` : ''}`;
+}
 
 /** Whether the model of a prediction carries thresholds to choose among. */
 const hasThresholds = ({ findings }) => findings.some(({ threshold }) => threshold !== null);

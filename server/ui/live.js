@@ -2,23 +2,18 @@
 import { getJson, save } from './api.js';
 import { called } from './caption.js';
 import { attempt, fillFacts, make, number, percent, ranged, tableOf, words } from './dom.js';
+import { keptPointOf } from './judging.js';
 
 /* ---- readers ---- */
 
 const three = (value) => number(value, 3);
-
-/** "sensitivity_90@3937acdb-…" : whose thresholds the verdicts were by. */
-function pointOf(text) {
-  const [kind, profile] = text.split('@');
-  return `${words(kind)}${profile ? `, by profile ${profile.slice(0, 8)}` : ''}`;
-}
 
 function tableOfModel(one, name) {
   const rows = one.findings.filter(({ present, absent, unsettled }) => present + absent + unsettled > 0)
     .map((finding) => [words(finding.label), String(finding.present), String(finding.absent), String(finding.unsettled), ranged(finding, 'sensitivity', percent), ranged(finding, 'specificity', percent),
       ranged(finding, 'auroc', three)]);
   return [make('h3', {}, name(one.model)),
-    make('p', { class: 'help' }, `At ${pointOf(one.operating_point)}: ${one.predictions} predictions, ${one.readings} readings, at most ${one.readers_most} reader${one.readers_most === 1 ? '' : 's'} a picture; `,
+    make('p', { class: 'help' }, `At ${keptPointOf(one.operating_point)}: ${one.predictions} predictions, ${one.readings} readings, at most ${one.readers_most} reader${one.readers_most === 1 ? '' : 's'} a picture; `,
       one.with_patient ? `of ${one.with_patient} it is known which are of one patient.` : 'callers do not say which are of one patient, so intervals are by picture.'),
     tableOf(`What readers say of ${name(one.model)}`, ['Finding', 'Present', 'Absent', 'Unsettled', 'Sensitivity', 'Specificity', 'AUROC'], rows)];
 }

@@ -3,6 +3,7 @@ import { ask, getJson } from './api.js';
 import { called } from './caption.js';
 import { $, attempt, fillFacts, make, number, percent, ranged, showAlert, tableOf, time, words } from './dom.js';
 import { greet } from './greet.js';
+import { keptPointOf } from './judging.js';
 import { say } from './site.js';
 
 const AGAIN_MS = 5000; // figures are asked for anew
@@ -61,7 +62,7 @@ function readersOf(feedback) {
     ...feedback.findings.map(({ label, auroc, sensitivity, specificity }) => [words(label), `${number(auroc.active, 3)}, ${number(auroc.candidate, 3)}`, ranged(auroc, 'gain', three),
       rateOf(sensitivity), rateOf(specificity)])];
   return [make('h3', {}, 'By what readers say'),
-    make('p', {}, make('strong', {}, SAID[feedback.candidate_is]), ` ${feedback.pictures} pictures of ${feedback.patients} patients, at ${words(feedback.operating_point)}.`),
+    make('p', {}, make('strong', {}, SAID[feedback.candidate_is]), ` ${feedback.pictures} pictures of ${feedback.patients} patients, at ${keptPointOf(feedback.operating_point)}.`),
     make('p', { class: 'help' }, 'Gains are the candidate’s less the active model’s: of AUROC by DeLong, of sensitivity and specificity with McNemar’s p, by patient.'),
     tableOf('By what readers say', ['Finding', 'AUROC: active, candidate', 'Gain in AUROC', 'Gain in sensitivity', 'Gain in specificity'], rows)];
 }

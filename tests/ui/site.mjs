@@ -242,7 +242,7 @@ async function testCandidates({ tap, page, server, api, asked, assertAccessible,
     assert.deepEqual(shown.map(([name, , , active_, candidate]) => [name, active_, candidate]), s.findings.map((one) => [words(one.label), String(one.only_active), String(one.only_candidate)]));
     const signed = (value) => value.toFixed(3).replace('-', '−');
     assert.ok(shown[0][6].startsWith(signed(s.findings[0].shift)), shown[0][6]);
-    assert.match(await page.textContent('#shadow-figures'), /not told apart/);
+    assert.match(await page.textContent('#shadow-figures'), /not told apart.*at sensitivity, by profile [0-9a-f]{8}\./);
     await assertAccessible('the board');
     await shoot('site-shadow');
   });
