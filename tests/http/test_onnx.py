@@ -130,7 +130,7 @@ class Agreement(OnnxCase):
                         self.assertEqual(list(read), list(ours))
                         self.assertLess(max(abs(read[label] - ours[label]) for label in ours), 3e-7)
                 read_back.append(os.path.basename(weights))
-        self.assertEqual(len(read_back), 13)
+        self.assertEqual(len(read_back), 14)
 
     def test_one_whose_graph_is_not_what_its_metadata_say_is_refused(self):
         path = os.path.join(program.new_folder('own'), 'model.onnx')
