@@ -10,23 +10,28 @@
  * within a transaction leaves nothing of that. Times are the database's: no two machines' clocks are compared. */
 #include "parts.h"
 
+#define NAMED " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
+
 enum status store_claim_next(struct store *s, int64_t *ret_seq, int64_t *ret_token, struct error *err)
 {
-    /* The oldest that waits, or whose runner has not said in time that it goes on. A row whose id cannot be a job's name is passed
-     * over: it could not be found again by it. */
+    /* The oldest that waits, or whose runner has not said in time that it goes on. Each of the two is the first of an index, however many
+     * wait. A row whose id cannot be a job's name is passed over: it could not be found again by it. */
     static const char SQL[] =
-        "INSERT INTO leases(job, token, holder, until) SELECT seq, 1, $1, %s + %d"
-        " FROM jobs LEFT JOIN leases ON leases.job = seq WHERE state IN ('queued', 'running')"
-        " AND (state = 'queued' OR coalesce(leases.until, 0) < %s)"
-        " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
-        " ORDER BY seq LIMIT 1 ON CONFLICT(job) DO UPDATE SET token = leases.token + 1,"
+        "INSERT INTO leases(job, token, holder, until) SELECT seq, 1, $1, %s + %d FROM ("
+        "SELECT seq FROM (SELECT seq FROM jobs WHERE state = 'queued'" NAMED
+        " ORDER BY seq LIMIT 1) AS waiting"
+        " UNION ALL "
+        "SELECT seq FROM (SELECT seq FROM jobs LEFT JOIN leases ON leases.job = seq WHERE state = 'running'"
+        " AND coalesce(leases.until, 0) < %s" NAMED " ORDER BY seq LIMIT 1) AS left_behind"
+        ") AS next WHERE seq > 0 ORDER BY seq LIMIT 1 ON CONFLICT(job) DO UPDATE SET token = leases.token + "
+        "1,"
         " holder = excluded.holder, until = excluded.until RETURNING job, token";
     const char *now = s->db->engine->now_ms;
-    char sql[1000];
+    char sql[1600];
     struct statement *stmt;
     enum status st;
 
-    snprintf(sql, sizeof sql, SQL, now, LEASE_S * 1000, now, ID_SIZE);
+    snprintf(sql, sizeof sql, SQL, now, LEASE_S * 1000, ID_SIZE, now, ID_SIZE);
     stmt = store_prepare(s, err, sql, "t", s->holder);
     st = store_row(s, stmt, err);
     if (st == ST_OK) {
