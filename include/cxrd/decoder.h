@@ -2,8 +2,9 @@
  *
  * A decoder has helpers: each a cxrd-decode (see cxrd/decode.h) that decodes one picture at a time, for whichever thread asks. A
  * process begins when a picture needs it, or with decoder_begin(). One that ends, or does not answer in time, is ended with all that
- * it started, and begun anew; the picture that it was at gets an error, and nothing else notices. Where there is no sandbox nothing is
- * decoded: every picture gets the sentence that says why. */
+ * it started, and begun anew. The picture that it was at is sent again where it ended, `tries` times in all, and then, or where it did
+ * not answer, refused (ST_BUSY); nothing else notices. Where there is no sandbox nothing is decoded: every picture gets the sentence
+ * that says why. */
 #ifndef CXRD_DECODER_H
 #define CXRD_DECODER_H
 

@@ -4,6 +4,7 @@
 #include "drift.h"
 #include "source.h"
 
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -80,6 +81,7 @@ enum status metrics_new(const struct route_table *routes, struct metrics **ret_m
 {
     struct metrics *m = calloc(1, sizeof *m);
 
+    assert(routes->n <= MAX_ROUTES); /* the others would be counted as no route */
     if (!m)
         return error_nomem(err);
     m->routes = routes;
