@@ -25,6 +25,9 @@ struct store;
 MUST_USE enum status store_open(const char *place, struct store **ret_store, struct error *err);
 void store_close(struct store *s); /* NULL is fine */
 
+/* Whether that place is a database which other processes may open too; a path is not. */
+bool store_place_is_shared(const char *place);
+
 /* ---- jobs ---- */
 
 struct new_job {
@@ -125,7 +128,7 @@ MUST_USE enum status store_job_tell(struct store *s, const struct claim *c, cons
 MUST_USE enum status store_job_events(struct store *s, const char *id, int64_t after, size_t limit,
                                       json_t **ret_events, struct error *err);
 
-/* A number that grows whenever a journal does, for those who look often. Never waits. */
+/* A number that grows whenever a journal does, or in a shared store may have, for those who look often. Never waits. */
 uint64_t store_journal_changes(struct store *s);
 
 /* ---- notices: what is to be told to others, see notices.h ----
@@ -216,11 +219,19 @@ MUST_USE enum status store_job_counts(struct store *s, size_t ret_counts[N_JOB_S
 MUST_USE enum status store_model_change(struct store *s, const char *id, const struct caption *c,
                                         const char *own_thresholds, struct error *err);
 
+/* The bytes of a model's file, borrowed. */
+struct model_file {
+    const void *bytes;
+    size_t size;
+};
+
 /* Add a model; its file is in place already.
- *   by  the job that has made it; NULL: none has
+ *   by    the job that has made it; NULL: none has
+ *   file  of a store that others share, which keeps it too: see store_files.h; NULL: it does not
  * Errors: ST_FORMAT (its card, as text, could not be read again), ST_CONFLICT (the claim is over), ST_IO. */
 MUST_USE enum status store_model_add(struct store *s, const char *id, const json_t *card,
-                                     const struct claim *by, struct error *err);
+                                     const struct claim *by, const struct model_file *file,
+                                     struct error *err);
 MUST_USE enum status store_model_get(struct store *s, const char *id, json_t **ret_card, struct error *err);
 
 /* A card that cannot be read any more is left out, and logged. */

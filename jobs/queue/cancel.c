@@ -16,6 +16,8 @@ enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, str
     if (st == ST_OK && !job_may_become(state, JOB_CANCELLED))
         st = error_set(err, ST_CONFLICT, "the job is %s and cannot become cancelled", job_state_name(state));
     if (st == ST_OK && keep_best)
+        st = job_file_fetch(r, id, CHECKPOINT_NAME, err);
+    if (st == ST_OK && keep_best)
         st = job_keep_checkpoint(r, &nobody, record, err);
     if (st == ST_OK)
         st = store_job_move(r->store, &nobody, JOB_CANCELLED, record, err);

@@ -195,7 +195,7 @@ static enum status look_at(struct forgetting *f, const json_t *job, struct error
     char path[PATH_MAX];
     unsigned parts = 0;
     struct error why;
-    enum status st = job_path(f->r, id, PATIENTS_NAME, path, err);
+    enum status st = job_file(f->r, id, PATIENTS_NAME, path, err);
 
     if (st != ST_OK)
         return st;

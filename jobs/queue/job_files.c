@@ -6,6 +6,7 @@
 #include "cxrd/log.h"
 #include "cxrd/report.h"
 #include "cxrd/run_comparison.h"
+#include "cxrd/store_files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -105,14 +106,18 @@ enum status job_file_digest(const char *path, char ret[DIGEST_TEXT_SIZE], struct
     return st;
 }
 
-void job_checkpoint_drop(const struct runner *r, const char *id)
+void job_checkpoint_drop(struct runner *r, const char *id)
 {
     static const char *const NAMES[] = { CHECKPOINT_NAME, PARTIAL_NAME };
+    const struct claim ended = unclaimed(id);
     char path[PATH_MAX];
+    struct error why = { 0 };
 
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
         if (job_path(r, id, NAMES[i], path, NULL) == ST_OK)
             unlink(path);
+    if (store_is_shared(r->store) && store_job_file_drop(r->store, &ended, CHECKPOINT_NAME, &why) != ST_OK)
+        log_error(LOG_WARN, "the checkpoint of a job that has ended stays in the job database", &why);
 }
 
 enum status storage_error(enum status st, const struct error *why, struct error *err)
@@ -135,7 +140,7 @@ static enum status job_open(struct runner *r, const char *id, const char *name, 
 
     json_decref(job);
     if (st == ST_OK)
-        st = job_path(r, id, name, path, err);
+        st = job_file(r, id, name, path, err);
     if (st != ST_OK)
         return st;
     st = file_descriptor(path, ret_fd, ret_size, err);

@@ -45,7 +45,7 @@ static enum status patients_of(struct runner *r, const char *id, const json_t *j
 
     if (!l->patients || !its || strcmp(its, dataset) != 0)
         return ST_OK;
-    st = job_path(r, id, PATIENTS_NAME, path, &why);
+    st = job_file(r, id, PATIENTS_NAME, path, &why);
     if (st == ST_OK)
         st = patients_read(l->patients, path, 1u << TRAIN | 1u << VALIDATION, &why);
     return st == ST_NOMEM ? st : ST_OK;
@@ -73,7 +73,7 @@ static enum status model_add(struct runner *r, const char *model, const char *da
     snprintf(ret_before, ID_SIZE, "%s", before ? before : "");
     job_scores_name(SCORED_ALL, name);
     if (st == ST_OK)
-        st = job_path(r, id, name, path, &why);
+        st = job_file(r, id, name, path, &why);
     if (st == ST_OK)
         st = pictures_add(path, SPLIT_NAMES[TRAIN], l);
     if (st == ST_OK)

@@ -74,7 +74,7 @@ void lease_keeper_end(struct runner *r)
 
 void running_not_written(struct runner *r, const struct error *why, struct error *err)
 {
-    if (why->code == ST_CONFLICT || why->code == ST_NOTFOUND)
+    if (why->code == ST_CONFLICT || why->code == ST_NOTFOUND || store_is_shared(r->store))
         atomic_store(&r->stop, STOP_LOST);
     storage_error(why->code, why, err);
 }

@@ -77,8 +77,7 @@ static json_int_t count_common(const struct read_scores *here, const struct read
 
 /* How many of these rows a profile was fitted to, or to others of their patients; null where that cannot be known any more: its validation
  * is gone, or was elsewhere. */
-static json_t *in_common(const struct runner *r, const json_t *document, const char *dataset,
-                         const char *scores)
+static json_t *in_common(struct runner *r, const json_t *document, const char *dataset, const char *scores)
 {
     const json_t *validation = json_object_get(document, "validation");
     const char *job = text_in(validation, "job"), *fitted_on = text_in(validation, "dataset");
@@ -91,7 +90,7 @@ static json_t *in_common(const struct runner *r, const json_t *document, const c
 
     job_scores_name(SCORED_ALL, name);
     if (st == ST_OK)
-        st = job_path(r, job, name, path, &why);
+        st = job_file(r, job, name, path, &why);
     if (st == ST_OK)
         st = scores_read(path, SPLIT, &then, &why);
     if (st == ST_OK)
@@ -145,7 +144,7 @@ static void warn(json_t *record, const char *code, json_t *detail)
 
 /* The rows and the model that profiles are held against. */
 struct holding {
-    const struct runner *r;
+    struct runner *r;
     const struct loaded_model *model;
     const char *dataset, *scores;
     json_t *record;
@@ -187,8 +186,8 @@ static enum status hold_against(const struct holding *h, const char *id, bool ac
     return st == ST_NOMEM ? error_nomem(err) : ST_OK;
 }
 
-enum status profiles_kept(const struct runner *r, const struct loaded_model *model,
-                          const struct score_config *c, const char *scores, json_t *record, struct error *err)
+enum status profiles_kept(struct runner *r, const struct loaded_model *model, const struct score_config *c,
+                          const char *scores, json_t *record, struct error *err)
 {
     const struct holding h = { r, model, c->data.dataset, scores, record };
     char active[ID_SIZE];

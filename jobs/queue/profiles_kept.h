@@ -10,7 +10,7 @@
  *   scores  the file of scores of the validation's rows
  * Errors: ST_IO, ST_NOMEM. */
 struct score_config;
-MUST_USE enum status profiles_kept(const struct runner *r, const struct loaded_model *model,
+MUST_USE enum status profiles_kept(struct runner *r, const struct loaded_model *model,
                                    const struct score_config *c, const char *scores, json_t *record,
                                    struct error *err);
 

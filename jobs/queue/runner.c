@@ -120,7 +120,7 @@ static void job_end(struct runner *r, const char *id, const char *type, json_t *
 static void job_run(struct runner *r, const char *id, const char *type, const json_t *config)
 {
     json_t *record = job_record_begin(r);
-    struct error err = { 0 };
+    struct error err = { 0 }, why = { 0 };
     enum status st;
 
     if (!record)
@@ -131,6 +131,9 @@ static void job_run(struct runner *r, const char *id, const char *type, const js
         st = scoring_job_run(r, id, type, config, record, &err);
     else
         st = training_job_run(r, id, config, record, &err);
+    if (record && atomic_load(&r->stop) != STOP_LOST &&
+        job_files_keep(r, id, verdict(r, type, st) == JOB_INTERRUPTED, &why) != ST_OK)
+        running_not_written(r, &why, &err);
     job_end(r, id, type, record, st, &err);
     json_decref(record);
 }
@@ -208,6 +211,7 @@ static void runner_free(struct runner *r)
     json_decref(r->unwritten.record);
     pthread_cond_destroy(&r->begun);
     pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->fetching);
     pthread_mutex_destroy(&r->lock);
     free(r);
 }
@@ -224,6 +228,7 @@ enum status runner_start(const struct runner_options *options, struct store *sto
     r->store = store;
     r->registry = registry;
     pthread_mutex_init(&r->lock, NULL);
+    pthread_mutex_init(&r->fetching, NULL);
     condition_init(&r->wake);
     condition_init(&r->begun);
     st = lease_keeper_start(r, err);

@@ -54,8 +54,9 @@ static void on_dataset(void *arg, const struct train_result *so_far)
 static enum status on_patients(void *arg, struct patients **ret_patients, struct error *err)
 {
     const struct scoring_job *j = arg;
+    enum status st = job_file_keep(j->told.r, j->told.id, PATIENTS_NAME, err);
 
-    return forgotten_load(j->told.r, j->config.data.dataset, ret_patients, err);
+    return st != ST_OK ? st : forgotten_load(j->told.r, j->config.data.dataset, ret_patients, err);
 }
 
 /* ---- what is left of it ---- */

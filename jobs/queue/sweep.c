@@ -145,6 +145,8 @@ static bool may_go_on(void *arg, const char *job)
     const enum status st = store_job_look(arg, job, &state, &record, NULL);
 
     json_decref(record);
+    if (st == ST_OK && state == JOB_RUNNING)
+        return store_is_shared(arg); /* by another server, which may have the same folder of data sets */
     return st == ST_OK ? state == JOB_QUEUED || state == JOB_INTERRUPTED : st != ST_NOTFOUND;
 }
 

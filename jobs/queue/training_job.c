@@ -78,7 +78,10 @@ static void on_resumed(void *arg, const struct train_result *so_far)
 static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
 {
     struct training_job *t = arg;
+    struct error why;
 
+    if (job_file_keep(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK)
+        running_not_written(t->told.r, &why, &t->told.storage);
     record_baseline(t, baseline);
     snapshot_record(&t->told.now, t->told.record); /* after a crash it is known to have come so far */
     json_array_append_new(json_object_get(t->told.record, "epochs"), epoch_json(report, t->config.labels.n));
@@ -124,8 +127,9 @@ static const struct model *on_rival(void *arg)
 static enum status on_patients(void *arg, struct patients **ret_patients, struct error *err)
 {
     struct training_job *t = arg;
+    enum status st = job_file_keep(t->told.r, t->told.id, PATIENTS_NAME, err);
 
-    return forgotten_load(t->told.r, t->config.dataset, ret_patients, err);
+    return st != ST_OK ? st : forgotten_load(t->told.r, t->config.dataset, ret_patients, err);
 }
 
 /* ---- what is left of it ---- */
@@ -152,7 +156,7 @@ static void record_moved(struct training_job *t, const struct train_result *resu
     if (!json_is_object(replay))
         return;
     job_scores_name(SCORED_ALL, name);
-    st = job_path(t->told.r, t->config.replay_of, name, paths[0], &why);
+    st = job_file(t->told.r, t->config.replay_of, name, paths[0], &why);
     if (st == ST_OK)
         st = job_path(t->told.r, t->told.id, name, paths[1], &why);
     if (st == ST_OK)
@@ -332,7 +336,8 @@ static enum status places_make(const struct training_job *t, struct places *p, s
         st = job_path(t->told.r, t->told.id, name, p->scores, err);
     if (st == ST_OK)
         st = job_path(t->told.r, t->told.id, PATIENTS_NAME, p->patients, err);
-    if (st == ST_OK && folder_make(folder, &why) != ST_OK)
+    if (st == ST_OK && (folder_make(folder, &why) != ST_OK ||
+                        job_file_fetch(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK))
         st = storage_error(why.code, &why, err);
     return st;
 }

@@ -1,7 +1,7 @@
 /* jobs/queue/worker.h - what the files behind cxrd/runner.h share: submit.c and submit_scoring.c are how a job enters the queue,
  * runner.c the thread that works it off, training_job.c, scoring_job.c and fetch_job.c the work of the kinds of jobs, status.c a job as it is
  * now, cancel.c what becomes of one that does not simply succeed, pending_end.c one whose end is not written yet, job_files.c
- * what a job has on the disk. */
+ * what a job has on the disk, kept_files.c what of that is in a store that servers share. */
 #ifndef JOBS_WORKER_H
 #define JOBS_WORKER_H
 
@@ -45,7 +45,9 @@ struct runner {
     double trusted_until; /* until then nobody else has it, as clock_seconds() counts */
     bool too_late;        /* to cancel it: its results are being kept */
     struct unwritten unwritten;
-    bool shutdown, over;         /* over: the thread is about to end */
+    bool shutdown, over; /* over: the thread is about to end */
+    pthread_mutex_t
+        fetching; /* held while a file is fetched: no two are written at one place; may be taken with `lock` */
     atomic_int stop;             /* enum stop_reason; asked at every batch */
     atomic_bool keep_best;       /* of a job that is cancelled */
     struct progress progress;    /* of the running job */
@@ -98,6 +100,20 @@ MUST_USE enum status job_folder(const struct runner *r, const char *id, char pat
 MUST_USE enum status job_path(const struct runner *r, const char *id, const char *name, char path[PATH_MAX],
                               struct error *err);
 
+/* A file of a job for reading, as job_path(): where another server made it, it is fetched first. Not with the lock held.
+ * Errors: ST_IO, ST_NOMEM; that there is no such file shows where it is opened. */
+MUST_USE enum status job_file(struct runner *r, const char *id, const char *name, char path[PATH_MAX],
+                              struct error *err);
+
+/* In a shared store: make a file of a job that does not run here what the store has of it, which may be nothing. Errors: as above. */
+MUST_USE enum status job_file_fetch(struct runner *r, const char *id, const char *name, struct error *err);
+
+/* In a shared store: put a file of the running job there, or all that it has; the checkpoint where it goes on later. None on the disk is
+ * fine.
+ * Errors: ST_CONFLICT (the claim is over), ST_IO, ST_LIMIT, ST_NOMEM. */
+MUST_USE enum status job_file_keep(struct runner *r, const char *id, const char *name, struct error *err);
+MUST_USE enum status job_files_keep(struct runner *r, const char *id, bool goes_on, struct error *err);
+
 /* Write the page of a job that is about to end.
  *   state   in which it will be
  *   record  as it will be kept
@@ -107,8 +123,8 @@ MUST_USE enum status job_report_save(struct runner *r, const char *id, enum job_
                                      const json_t *record, const struct model *m, const json_t *plots,
                                      struct error *err);
 
-void job_checkpoint_drop(const struct runner *r, const char *id); /* none there is fine */
-void job_scores_name(int set, char name[JOB_FILE_SIZE]); /* "validation.csv"; of SCORED_ALL "scores.csv" */
+void job_checkpoint_drop(struct runner *r, const char *id); /* of a job that has ended; none there is fine */
+void job_scores_name(int set, char name[JOB_FILE_SIZE]);    /* "validation.csv"; of SCORED_ALL "scores.csv" */
 
 /* Write the scores of the sets that there are some of. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status job_scores_save(const struct runner *r, const char *id,
@@ -120,8 +136,8 @@ MUST_USE enum status job_file_digest(const char *path, char ret[DIGEST_TEXT_SIZE
 /* Put what went wrong with the disk into words that say so. Returns `st`. */
 enum status storage_error(enum status st, const struct error *why, struct error *err);
 
-/* The store has not written an event or a record of the running job: put `why` into words of storage. Where the reason is that the job
- * is another's by now, its work ends. */
+/* The store has not written an event, a record or a file of the running job: put `why` into words of storage. Where the job is another's
+ * by now, or may be as others share the store, its work ends, and whoever claims it next goes on from its checkpoint. */
 void running_not_written(struct runner *r, const struct error *why, struct error *err);
 
 /* How long after a claim or a renewal was asked for the job is surely nobody else's. */

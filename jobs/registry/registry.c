@@ -9,6 +9,7 @@
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
 #include "endorsing.h"
+#include "fetched.h"
 #include "loaded_model.h"
 #include "shelf.h"
 
@@ -41,6 +42,7 @@ struct registry {
     pthread_mutex_t
         own; /* own thresholds in the store and in the models that are loaded are the same: held to change both, and to read
               * them of the one and put the other where it is found; taken after all but `lock` */
+    pthread_mutex_t fetching; /* files of models are fetched one at a time; no other is taken with it */
     pthread_mutex_t
         exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
 };
@@ -102,21 +104,42 @@ static enum status file_bytes_load(const char *path, const char *id, struct file
     return error_inner(err, st == ST_NOTFOUND || st == ST_LIMIT ? ST_FORMAT : st, why.inner);
 }
 
-/* Read a model's file and see that it is what its card says. */
-static enum status file_load(struct registry *r, const char *id, const char *sha256, struct model **ret_model,
-                             struct error *err)
+/* The bytes of a model's file that are what its card says. */
+static enum status stored_bytes_load(const char *path, const char *id, const char *sha256,
+                                     struct file_bytes *ret, struct error *err)
 {
-    struct file_bytes file = FILE_BYTES_INIT;
-    char path[PATH_MAX], found[DIGEST_TEXT_SIZE];
-    enum status st = path_of(r, id, WEIGHTS, path, err);
+    char found[DIGEST_TEXT_SIZE];
+    enum status st = file_bytes_load(path, id, ret, err);
 
-    if (st == ST_OK)
-        st = file_bytes_load(path, id, &file, err);
-    if (st == ST_OK && digest_bytes(file.data, file.size, found) != ST_OK)
+    if (st == ST_OK && digest_bytes(ret->data, ret->size, found) != ST_OK)
         st = error_nomem(err);
     if (st == ST_OK && strcmp(found, sha256) != 0)
         st = error_set(err, ST_FORMAT, "the file of model '%s' is not what was stored: its digest differs",
                        id);
+    return st;
+}
+
+/* Read a model's file. One that is not here, or damaged, is fetched where there is another copy. */
+static enum status file_load(struct registry *r, const char *id, const char *sha256, struct model **ret_model,
+                             struct error *err)
+{
+    struct file_bytes file = FILE_BYTES_INIT;
+    struct error why = { 0 };
+    char path[PATH_MAX];
+    enum status st = path_of(r, id, WEIGHTS, path, err);
+
+    if (st == ST_OK)
+        st = stored_bytes_load(path, id, sha256, &file, err);
+    if (st == ST_FORMAT && store_is_shared(r->store)) {
+        file_bytes_release(&file);
+        st = model_fetch(r->store, &r->fetching, id, path, &why);
+        if (st == ST_OK)
+            st = stored_bytes_load(path, id, sha256, &file, err);
+        else if (st != ST_NOTFOUND)
+            *err = why;
+        else
+            st = ST_FORMAT; /* as was said */
+    }
     if (st == ST_OK)
         st = weights_read(file.data, file.size, ret_model, err);
     file_bytes_release(&file);
@@ -347,6 +370,7 @@ enum status registry_open(struct store *store, const char *state, const struct r
     pthread_mutex_init(&r->change, NULL);
     pthread_mutex_init(&r->loading, NULL);
     pthread_mutex_init(&r->own, NULL);
+    pthread_mutex_init(&r->fetching, NULL);
     pthread_mutex_init(&r->exporting, NULL);
     if (snprintf(r->folder, sizeof r->folder, "%s/models", state) >= (int)sizeof r->folder)
         st = error_set(err, ST_IO, "the path of the state folder is too long");
@@ -371,6 +395,7 @@ void registry_close(struct registry *r)
     swap(r, NULL);
     shelf_free(r->shelf);
     pthread_mutex_destroy(&r->exporting);
+    pthread_mutex_destroy(&r->fetching);
     pthread_mutex_destroy(&r->own);
     pthread_mutex_destroy(&r->loading);
     pthread_mutex_destroy(&r->change);
@@ -399,6 +424,7 @@ static enum status model_add(struct registry *r, const struct model *m, const vo
                              const struct claim *by, json_t **ret_card, struct error *err)
 {
     const struct iovec part = { (void *)bytes, n_bytes };
+    const struct model_file file = { bytes, n_bytes };
     char id[ID_SIZE], path[PATH_MAX], sha256[DIGEST_TEXT_SIZE];
     json_t *card = NULL;
     enum status st = shown_notes_check(m, err);
@@ -415,7 +441,7 @@ static enum status model_add(struct registry *r, const struct model *m, const vo
     if (st == ST_OK) {
         st = file_replace(path, &part, 1, err);
         if (st == ST_OK)
-            st = store_model_add(r->store, id, card, by, err);
+            st = store_model_add(r->store, id, card, by, store_is_shared(r->store) ? &file : NULL, err);
         if (st != ST_OK) /* also when file_replace() has failed: it may have renamed, and not synced */
             unlink(path);
     }
@@ -721,6 +747,11 @@ enum status registry_file(struct registry *r, const char *id, int *ret_fd, size_
 
     if (st == ST_OK)
         st = file_descriptor(path, ret_fd, ret_size, err);
+    if (st == ST_NOTFOUND && store_is_shared(r->store)) {
+        st = model_fetch(r->store, &r->fetching, id, path, err);
+        if (st == ST_OK)
+            st = file_descriptor(path, ret_fd, ret_size, err);
+    }
     if (st == ST_NOTFOUND)
         error_inner(err, error_set(err, st, "there is no file of model '%s'", id), path);
     return st;

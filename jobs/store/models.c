@@ -34,8 +34,19 @@ static enum status fence(struct store *s, const struct claim *by, struct error *
     return by ? store_fence(s, by, &state, &last, err) : ST_OK;
 }
 
+/* Inside a transaction: a runner that was cut off between its model and its end has left one that no record names. Its successor makes
+ * the same again, and the job has one. The one that answers stays. */
+static enum status forget_earlier_try(struct store *s, const char *job, struct error *err)
+{
+    static const char SQL[] =
+        "DELETE FROM models WHERE job = $1"
+        " AND id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))";
+
+    return store_finish(s, store_prepare(s, err, SQL, "t", job), err);
+}
+
 enum status store_model_add(struct store *s, const char *id, const json_t *card, const struct claim *by,
-                            struct error *err)
+                            const struct model_file *file, struct error *err)
 {
     static const char SQL[] =
         "INSERT INTO models(id, created_at, card, job, imported, name) VALUES($1, $2, $3, $4, $5,"
@@ -46,12 +57,16 @@ enum status store_model_add(struct store *s, const char *id, const json_t *card,
 
     if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
         st = fence(s, by, err);
+        if (st == ST_OK && by)
+            st = forget_earlier_try(s, by->job, err);
         if (st == ST_OK)
             st = store_finish(s,
                               store_prepare(s, err, SQL, "tttti", id, clock_utc(now), text,
                                             json_string_value(json_object_get(card, "job")),
                                             (int64_t)!json_is_false(json_object_get(card, "imported"))),
                               err);
+        if (st == ST_OK && file)
+            st = store_model_file_add(s, id, file, err);
         st = store_end(s, st, err);
     }
     free(text);

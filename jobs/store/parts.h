@@ -1,7 +1,7 @@
 /* jobs/store/parts.h - what the files behind cxrd/store.h share: store.c opens it, sql.c has statements and transactions, rows.c
  * reads rows, jobs.c keeps the jobs, leases.c who runs them, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c
  * what is to be told to others, scores.c the scores of predictions, feedback.c what readers say of them, forgotten.c who is to be
- * left out. Nobody else speaks SQL.
+ * left out, files.c the files of jobs and models. Nobody else speaks SQL.
  *
  * SQL is written once for all engines (engine.h): parameters are $1, $2 …; an upsert is ON CONFLICT; what is asked of a configuration
  * or a card has a column of its own, as no two engines read JSON alike. At any time one transaction that writes is open, whatever the
@@ -157,6 +157,10 @@ void state_event_data(enum job_state state, const char *at, char ret[STATE_EVENT
 /* ---- inside a transaction: what is called so: a row of captions or models, found by $1 ---- */
 MUST_USE enum status store_write_caption(struct store *s, const char *table, const char *where,
                                          const char *id, const struct caption *c, struct error *err);
+
+/* ---- inside a transaction: the file of a model that was added in it ---- */
+MUST_USE enum status store_model_file_add(struct store *s, const char *id, const struct model_file *file,
+                                          struct error *err);
 
 /* ---- inside a transaction: what happened becomes notices ---- */
 

@@ -50,5 +50,12 @@ const char *const POSTGRESQL_MIGRATIONS[] = {
      "  sha256 TEXT NOT NULL, signature TEXT NOT NULL);"),
     "CREATE TABLE leases(job BIGINT PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
     "  token BIGINT NOT NULL, holder TEXT NOT NULL, until BIGINT NOT NULL);",
+    ("CREATE TABLE job_files(job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, name TEXT NOT NULL,"
+     "  sha256 TEXT NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY(job, name));"
+     "CREATE TABLE model_files(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
+     "  bytes BYTEA NOT NULL);"
+     /* of numbers without a pattern nothing is gained by compressing them */
+     "ALTER TABLE job_files ALTER COLUMN bytes SET STORAGE EXTERNAL;"
+     "ALTER TABLE model_files ALTER COLUMN bytes SET STORAGE EXTERNAL;"),
     NULL
 };

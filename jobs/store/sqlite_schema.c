@@ -93,5 +93,10 @@ const char *const SQLITE_MIGRATIONS[] = {
     /* who runs which job: see leases.c */
     "CREATE TABLE leases(job INTEGER PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
     "  token INTEGER NOT NULL, holder TEXT NOT NULL, until INTEGER NOT NULL);",
+    /* files, where servers share the store: see files.c */
+    ("CREATE TABLE job_files(job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, name TEXT NOT NULL,"
+     "  sha256 TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(job, name));"
+     "CREATE TABLE model_files(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
+     "  bytes BLOB NOT NULL);"),
     NULL
 };

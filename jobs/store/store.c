@@ -68,10 +68,15 @@ static enum status interrupt_running(struct store *s, struct error *err)
     return store_end(s, st, err);
 }
 
+bool store_place_is_shared(const char *place)
+{
+    return strncmp(place, "postgresql://", 13) == 0 || strncmp(place, "postgres://", 11) == 0;
+}
+
 /* By its address, which a path never looks like. */
 static enum status open_database(const char *place, struct database **ret, struct error *err)
 {
-    if (strncmp(place, "postgresql://", 13) != 0 && strncmp(place, "postgres://", 11) != 0)
+    if (!store_place_is_shared(place))
         return SQLITE.open(place, ret, err);
 #ifdef CXRD_POSTGRESQL
     return POSTGRESQL.open(place, ret, err);

@@ -258,7 +258,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
     if (st == ST_OK && o->audit)
         st = audit_open(o->audit, o->audit_bytes, &app->accounting.audit, err);
     if (st == ST_OK)
-        st = store_open(database, &app->work.store, err);
+        st = store_open(o->store ? o->store : database, &app->work.store, err);
     if (st == ST_OK)
         st = patients_start(s, o, err);
     app->serving.patients_key = &s->patients_key;

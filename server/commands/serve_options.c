@@ -9,6 +9,7 @@
 #include "cxrd/decoder.h"
 #include "cxrd/hosts.h"
 #include "cxrd/log.h"
+#include "cxrd/store.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -51,6 +52,14 @@ static enum status check_base_path(const char *path, struct error *err)
     return error_set(err, ST_INVALID, "must be a path such as /cxrd, not '%.100s'", path);
 }
 
+/* Not quoted: it may hold a password. */
+static enum status check_store(const char *url, struct error *err)
+{
+    if (!store_place_is_shared(url))
+        return error_set(err, ST_INVALID, "must begin with postgresql://");
+    return ST_OK;
+}
+
 static enum status check_log_level(const char *text, struct error *err)
 {
     enum log_level level;
@@ -75,6 +84,10 @@ const struct option SERVE_OPTIONS[] = {
       "(127.0.0.1:8080)",
       .check = listen_check },
     { "state", OPTION_TEXT, AT(state), "DIR", "where jobs, models and the picture cache are kept (./state)" },
+    { "store", OPTION_TEXT, AT(store), "URL",
+      "postgresql://USER@HOST/NAME: the database of jobs and models, which any number of servers share, each "
+      "with a --state of its own (cxrd.db in --state, for one server)",
+      .check = check_store },
     { "datasets", OPTION_TEXT, AT(datasets), "DIR",
       "folder with a folder for each data set; none: no training" },
     { "threads", OPTION_COUNT, AT(threads), "N", "threads that predict, and that train (all cores)", 1, 256 },

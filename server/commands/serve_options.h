@@ -9,7 +9,7 @@
 
 /* Texts are borrowed from the arguments and the environment; NULL: not given, and there is no default. */
 struct serve_options {
-    const char *listen, *state, *datasets, *log_level, *input_policy, *precision, *keys, *hosts,
+    const char *listen, *state, *store, *datasets, *log_level, *input_policy, *precision, *keys, *hosts,
         *cors_origins, *audit, *base_path, *tls_cert, *tls_key, *webhook, *webhook_hosts, *webhook_secret,
         *outgoing_private, *outgoing_ca, *data_hosts, *s3_credentials, *dicomweb_results,
         *dicomweb_authorization, *dicomweb_maps, *profile_keys, *model_keys;

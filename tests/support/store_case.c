@@ -276,7 +276,7 @@ void model_added(const char *id)
     json_t *card = json_pack("{s:s,s:i}", "id", id, "parameters", 5);
     struct error err = { 0 };
 
-    cr_assert_eq(store_model_add(store, id, card, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_model_add(store, id, card, NULL, NULL, &err), ST_OK, "%s", err.text);
     json_decref(card);
 }
 

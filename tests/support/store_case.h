@@ -75,7 +75,8 @@ void changed(const char *sql);
 
 /* From the version of today to version 7, which knew no names; to version 3. */
 #define TO_VERSION_7                                                                                       \
-    "DROP TABLE leases; DROP TABLE job_links; ALTER TABLE settings DROP COLUMN model; ALTER TABLE models " \
+    "DROP TABLE model_files; DROP TABLE job_files; DROP TABLE leases; DROP TABLE job_links; ALTER TABLE "  \
+    "settings DROP COLUMN model; ALTER TABLE models "                                                      \
     "DROP COLUMN job; "                                                                                    \
     "ALTER TABLE models DROP COLUMN imported; "                                                            \
     "DROP TABLE model_signatures; DROP TABLE profile_choices; DROP TABLE profiles; DROP TABLE forgotten; " \

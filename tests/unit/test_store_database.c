@@ -246,7 +246,7 @@ Test(database, whose_tables_are_gone_fails_every_call_with_a_sentence)
     check_refusal("record", store_job_record(store, &claim, object, &err), ST_IO, &err, "no such table");
     check_refusal("get", store_job_get(store, id.text, &json, &err), ST_IO, &err, "no such table");
     check_refusal("list", store_jobs(store, &page, &json, &next, &err), ST_IO, &err, "no such table");
-    check_refusal("add model", store_model_add(store, "aaaaaaaa", object, NULL, &err), ST_IO, &err,
+    check_refusal("add model", store_model_add(store, "aaaaaaaa", object, NULL, NULL, &err), ST_IO, &err,
                   "no such table");
     check_refusal("get model", store_model_get(store, "aaaaaaaa", &json, &err), ST_IO, &err, "no such table");
     check_refusal("models", store_models(store, &page, &json, &next, &err), ST_IO, &err, "no such table");

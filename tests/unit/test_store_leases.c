@@ -82,9 +82,9 @@ Test(leases, that_ran_out_are_anothers_and_the_first_changes_nothing)
                   "no longer");
     check_refusal("end", store_job_move(store, &first, JOB_SUCCEEDED, record, &err), ST_CONFLICT, &err,
                   "no longer");
-    check_refusal("model", store_model_add(store, "aaaaaaaa", card, &first, &err), ST_CONFLICT, &err,
+    check_refusal("model", store_model_add(store, "aaaaaaaa", card, &first, NULL, &err), ST_CONFLICT, &err,
                   "no longer");
-    cr_assert_eq(store_model_add(store, "bbbbbbbb", card, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_model_add(store, "bbbbbbbb", card, NULL, NULL, &err), ST_OK, "%s", err.text);
     check_refusal("activate", store_activate(store, "bbbbbbbb", &first, &err), ST_CONFLICT, &err,
                   "no longer");
     check_state(id, "running");

@@ -63,7 +63,7 @@ Test(jobs, that_are_needed_are_not_too_many)
     struct id replay;
     struct error err = { 0 };
 
-    cr_assert_eq(store_model_add(store, "m", card, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_model_add(store, "m", card, NULL, NULL, &err), ST_OK, "%s", err.text);
     json_decref(card);
     snprintf(config, sizeof config, "{\"replay_of\":\"%s\"}", original.text);
     replay = added(config);

@@ -25,7 +25,8 @@ Test(models, whose_cards_would_not_be_read_again_are_not_kept)
     for (int i = 0; i < 3000; i++)
         deep = json_pack("[o]", deep);
     card = json_pack("{s:s,s:o}", "id", "aaaaaaaa", "data", deep);
-    check_refusal("deep", store_model_add(store, "aaaaaaaa", card, NULL, &err), ST_FORMAT, &err, "card");
+    check_refusal("deep", store_model_add(store, "aaaaaaaa", card, NULL, NULL, &err), ST_FORMAT, &err,
+                  "card");
     json_decref(card);
     card = NULL;
     check_refusal("get", store_model_get(store, "aaaaaaaa", &card, &err), ST_NOTFOUND, &err, "aaaaaaaa");
@@ -68,7 +69,8 @@ Test(models, cannot_be_added_twice_under_one_id)
     struct error err = { 0 };
 
     model_added("aaaaaaaa");
-    check_refusal("again", store_model_add(store, "aaaaaaaa", card, NULL, &err), ST_IO, &err, "cannot write");
+    check_refusal("again", store_model_add(store, "aaaaaaaa", card, NULL, NULL, &err), ST_IO, &err,
+                  "cannot write");
     json_decref(card);
     cr_assert_eq(store_model_get(store, "aaaaaaaa", &card, &err), ST_OK);
     cr_assert_str_eq(json_string_value(json_object_get(card, "id")), "aaaaaaaa");

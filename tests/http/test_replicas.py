@@ -1,0 +1,132 @@
+"""Several servers that share one PostgreSQL: each job is done once, whoever dies, and any of them tells of all of it."""
+import json
+import unittest
+
+from support import client, dataset, picture, postgresql, program
+from support.case import Case, import_model, job_of, submit, wait_state
+from support.events import Stream, milestones
+
+# More of it than fits between two looks, and little of each.
+TRAINING = {'dataset': 'tiny', 'image_size': dataset.SIZE, 'epochs': 4, 'steps_per_epoch': 6, 'batch_size': 8, 'patience': 0,
+            'learning_rate': 0.003}
+SLOW = {**TRAINING, 'epochs': 40, 'steps_per_epoch': 40}
+LEASE_SECONDS = 15
+
+WHY_NOT = postgresql.why_not() if program.BINARY else None
+
+
+def tensors(server, model):
+    """The weights as bytes, without the metadata, which name the job."""
+    body = client.get(server, f'/models/{model}/weights').body
+    return body[8 + int.from_bytes(body[:8], 'little'):]
+
+
+class Place(Case):
+    """What --store may say."""
+
+    def refused(self, store, status):
+        done = program.run('serve', '--listen', '127.0.0.1:0', '--state', program.new_folder('state'), '--store', store)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertEqual(done.stdout, '')
+        return done.stderr
+
+    def test_a_place_that_is_no_address_of_a_database_is_told(self):
+        said = self.refused('mysql://cxrd:secret@host/cxrd', 2)
+        self.assertIn('--store must begin with postgresql://', said)
+        self.assertNotIn('secret', said)
+
+    @unittest.skipIf(WHY_NOT, WHY_NOT)
+    def test_a_database_that_does_not_answer_is_told_at_the_start(self):
+        said = self.refused(f'postgresql://cxrd:secret@127.0.0.1:{postgresql.free_port()}/cxrd', 1)
+        self.assertIn('the job database cannot be reached', said)
+        self.assertIn('Connection refused', said)
+        self.assertNotIn('secret', said)
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Replicas(Case):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = postgresql.Cluster()
+        cls.addClassCleanup(cls.cluster.stop)
+
+    def setUp(self):
+        self.store = self.cluster.database(self._testMethodName)
+        self.datasets = dataset.tiny()
+
+    def serve(self, *arguments, state=None):
+        server = program.Server('--store', self.store, *arguments, state=state, datasets=self.datasets)
+        self.addCleanup(lambda: server.process.stdout.closed or server.stop())
+        return server
+
+    def alone(self, training):
+        """The golden weights: of one server with a file of its own."""
+        server = program.Server(datasets=self.datasets)
+        self.addCleanup(server.stop)
+        record = wait_state(server, submit(server, training), 'succeeded')
+        return tensors(server, record['model'])
+
+    def test_each_job_is_done_once_and_all_tell_of_it(self):
+        servers = [self.serve() for _ in range(3)]
+        jobs = [submit(servers[i % 3], {**TRAINING, 'epochs': 1, 'seed': i}) for i in range(6)]
+        for job in jobs:
+            records = [wait_state(server, job, 'succeeded') for server in servers]
+            self.assertEqual(len({json.dumps(record, sort_keys=True) for record in records}), 1)
+        models = client.get(servers[0], '/models').json()['models']
+        self.assertEqual(sorted(model['job'] for model in models), sorted(jobs))
+        begun = self.cluster.sql("SELECT count(*) FROM events WHERE name = 'state' AND data LIKE '%running%'", self._testMethodName)
+        self.assertEqual(begun, '6')
+        for target in (f'/jobs/{jobs[0]}/report', f'/jobs/{jobs[0]}/scores?split=test', f'/models/{models[0]["id"]}/weights',
+                       f'/models/{models[0]["id"]}/onnx'):
+            replies = [client.get(server, target) for server in servers]
+            self.assertEqual([reply.status for reply in replies], [200] * 3, target)
+            self.assertEqual(len({reply.body for reply in replies}), 1, target)
+
+    def test_takeover_of_a_job_whose_server_is_killed_ends_with_the_same_weights(self):
+        golden = self.alone(TRAINING)
+        servers = [self.serve() for _ in range(2)]
+        job = submit(servers[0], {**TRAINING, 'webhook': None})
+        owner = program.poll(lambda: next((s for s in servers if len(job_of(s, job)['epochs']) >= 1 and
+                                           job_of(s, job).get('current')), None), 'an epoch has ended')
+        other = next(s for s in servers if s is not owner)
+        owner.kill()
+        with Stream(other.address, job) as stream:
+            states = [e.data['state'] for e in milestones(stream.rest()) if e.name == 'state']
+        record = job_of(other, job)
+        self.assertEqual(record['state'], 'succeeded', record['error'])
+        self.assertEqual(states, ['queued', 'running', 'running', 'succeeded'])
+        self.assertEqual(tensors(other, record['model']), golden)
+        self.assertEqual([epoch['epoch'] for epoch in record['epochs']], [1, 2, 3, 4])
+
+    def test_a_job_of_a_server_that_stops_can_be_resumed_on_another(self):
+        golden = self.alone(TRAINING)
+        servers = [self.serve() for _ in range(2)]
+        job = submit(servers[0], TRAINING)
+        owner = program.poll(lambda: next((s for s in servers if job_of(s, job).get('current', {}).get('step')), None), 'a step')
+        other = next(s for s in servers if s is not owner)
+        owner.stop()
+        self.assertEqual(job_of(other, job)['state'], 'interrupted')
+        self.assertEqual(client.post(other, f'/jobs/{job}/resume').status, 202)
+        record = wait_state(other, job, 'succeeded')
+        self.assertEqual(tensors(other, record['model']), golden)
+
+    def test_a_model_of_one_is_served_by_another(self):
+        first, second = self.serve(), self.serve()
+        model = import_model(first, dataset.weights(), activate=False)['id']
+        film = picture.noise()
+        answers = [client.post(s, f'/predict?model={model}', film, Content_Type='image/png') for s in (first, second)]
+        self.assertEqual(*(self.assert_prediction(a)['probabilities'] for a in answers))
+        self.assertEqual(client.request(second, 'DELETE', f'/models/{model}').status, 204)
+        self.assert_problem(client.get(first, f'/models/{model}'), 404)
+
+    def test_without_the_database_predictions_go_on_and_writes_are_refused(self):
+        server = self.serve()
+        import_model(server, dataset.weights())
+        self.cluster.end()
+        try:
+            self.assert_prediction(client.post(server, '/predict', picture.noise(), Content_Type='image/png'))
+            self.assert_problem(client.post_json(server, '/jobs/train', TRAINING), 503, 'cannot be reached')
+        finally:
+            self.cluster.start()
+        program.poll(lambda: client.post_json(server, '/jobs/train', {**TRAINING, 'epochs': 0}).status == 202, 'it is back')
