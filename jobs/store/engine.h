@@ -41,12 +41,11 @@ struct engine {
     enum status (*open)(const char *place, struct database **ret, struct error *err);
     void (*close)(struct database *db);
 
-    /* Inside a transaction: how many migrations it has; that it has `version`. */
-    enum status (*version)(struct database *db, int64_t *ret, struct error *err);
-    enum status (*set_version)(struct database *db, int64_t version, struct error *err);
+    /* SQL: a place for the count of migrations, NULL where it needs none; what that is; that it is so many, of printf() with one %lld. */
+    const char *version_make, *version_ask, *version_set;
 
-    /* begin: when it returns ST_OK no other connection writes until the end. commit: what was written is on the disk.
-     * rollback: nothing of it is, also where the connection is lost. */
+    /* begin: whatever is read in it is so until its end, since no other connection writes meanwhile. commit: what was written is on the
+     * disk. rollback: nothing of it is, also where the connection is lost. */
     enum status (*begin)(struct database *db, struct error *err);
     enum status (*commit)(struct database *db, struct error *err);
     void (*rollback)(struct database *db);
@@ -60,7 +59,12 @@ struct engine {
     /* To the next row. Errors: ST_NOTFOUND (there is none), ST_IO, ST_NOMEM. */
     enum status (*step)(struct statement *stmt, struct error *err);
     void (*done)(struct statement *stmt);
-    int64_t (*changes)(struct database *db); /* of the statement that was stepped last */
+
+    /* Instead of both, for a statement without rows. Inside a transaction an engine may do it later, and tell that it failed later: when
+     * a statement is stepped, by arrive(), or by commit().
+     *   changed  how many rows it has changed is added to it when that is known, so it must outlive the transaction; NULL: nobody asks */
+    enum status (*finish)(struct statement *stmt, int64_t *changed, struct error *err);
+    enum status (*arrive)(struct database *db, struct error *err); /* all that were finished are done */
 
     size_t (*columns)(struct statement *stmt);
     bool (*is_null)(struct statement *stmt, int column);

@@ -157,22 +157,22 @@ static enum status write_state(struct store *s, const char *id, enum job_state t
 
 /* A job that was claimed just now.
  *   ret_config  NULL: it cannot be read, so that the job cannot be run */
-static enum status claimed_job(struct store *s, int64_t seq, char ret_id[ID_SIZE],
-                               char ret_type[JOB_TYPE_SIZE], json_t **ret_config, struct error *err)
+static enum status claimed_job(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
+                               json_t **ret_config, struct error *err)
 {
-    struct statement *stmt =
-        store_prepare(s, err, "SELECT id, type, config FROM jobs WHERE seq = $1", "i", seq);
-    enum status st = store_row(s, stmt, err);
-    const char *id = st == ST_OK ? store_column(stmt, 0) : NULL, *type = id ? store_column(stmt, 1) : NULL;
+    struct statement *stmt;
+    enum status st = store_claim_next(s, &stmt, err);
+    const char *id = st == ST_OK ? store_column(stmt, 1) : NULL, *type = id ? store_column(stmt, 2) : NULL;
 
-    *ret_config = type ? store_json(stmt, 2) : NULL;
+    *ret_config = type ? store_json(stmt, 3) : NULL;
     if (st == ST_OK && !json_is_object(*ret_config)) {
         st = store_broken(s, err, "configuration");
         json_decref(*ret_config);
         *ret_config = NULL;
     }
     if (type && (*ret_config || st != ST_NOMEM)) {
-        snprintf(ret_id, ID_SIZE, "%s", id);
+        ret->token = store_number(stmt, 0);
+        snprintf(ret->job, ID_SIZE, "%s", id);
         snprintf(ret_type, JOB_TYPE_SIZE, "%s", type);
         st = ST_OK;
     }
@@ -201,11 +201,8 @@ static enum status fail_unreadable(struct store *s, const char *id, struct error
 static enum status begin_next(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
                               json_t **ret_config, struct error *err)
 {
-    int64_t seq = 0;
-    enum status st = store_claim_next(s, &seq, &ret->token, err);
+    const enum status st = claimed_job(s, ret, ret_type, ret_config, err);
 
-    if (st == ST_OK)
-        st = claimed_job(s, seq, ret->job, ret_type, ret_config, err);
     if (st != ST_OK)
         return st;
     return *ret_config ? write_state(s, ret->job, JOB_RUNNING, err) : fail_unreadable(s, ret->job, err);

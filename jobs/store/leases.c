@@ -12,7 +12,7 @@
 
 #define NAMED " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
 
-enum status store_claim_next(struct store *s, int64_t *ret_seq, int64_t *ret_token, struct error *err)
+enum status store_claim_next(struct store *s, struct statement **ret_row, struct error *err)
 {
     /* The oldest that waits, or whose runner has not said in time that it goes on. Each of the two is the first of an index, however many
      * wait. A row whose id cannot be a job's name is passed over: it could not be found again by it. */
@@ -25,26 +25,21 @@ enum status store_claim_next(struct store *s, int64_t *ret_seq, int64_t *ret_tok
         " AND coalesce(leases.until, 0) < %s" NAMED " ORDER BY seq LIMIT 1) AS left_behind"
         ") AS next WHERE seq > 0 ORDER BY seq LIMIT 1 ON CONFLICT(job) DO UPDATE SET token = leases.token + "
         "1,"
-        " holder = excluded.holder, until = excluded.until RETURNING job, token";
+        " holder = excluded.holder, until = excluded.until RETURNING token,"
+        " (SELECT id FROM jobs WHERE seq = leases.job), (SELECT type FROM jobs WHERE seq = leases.job),"
+        " (SELECT config FROM jobs WHERE seq = leases.job)";
     const char *now = s->db->engine->now_ms;
     char sql[1600];
-    struct statement *stmt;
-    enum status st;
 
     snprintf(sql, sizeof sql, SQL, now, LEASE_S * 1000, ID_SIZE, now, ID_SIZE);
-    stmt = store_prepare(s, err, sql, "t", s->holder);
-    st = store_row(s, stmt, err);
-    if (st == ST_OK) {
-        *ret_seq = store_number(stmt, 0);
-        *ret_token = store_number(stmt, 1);
-    }
-    store_done(stmt);
-    return st;
+    *ret_row = store_prepare(s, err, sql, "t", s->holder);
+    return store_row(s, *ret_row, err);
 }
 
 enum status store_job_renew(struct store *s, const struct claim *c, struct error *err)
 {
     char sql[300];
+    int64_t changed;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
@@ -53,8 +48,8 @@ enum status store_job_renew(struct store *s, const struct claim *c, struct error
              "UPDATE leases SET until = %s + %d WHERE token = $2"
              " AND job = (SELECT seq FROM jobs WHERE id = $1 AND state = 'running')",
              s->db->engine->now_ms, LEASE_S * 1000);
-    st = store_finish(s, store_prepare(s, err, sql, "ti", c->job, c->token), err);
-    if (st == ST_OK && store_changes(s) == 0)
+    st = store_changed(s, store_prepare(s, err, sql, "ti", c->job, c->token), &changed, err);
+    if (st == ST_OK && changed == 0)
         st = error_set(err, ST_CONFLICT, "the job is no longer this server's to run");
     return store_end(s, st, err);
 }

@@ -24,12 +24,9 @@ static enum status note(struct store *s, const char *sql, const char *where, con
                         struct error *err)
 {
     char text[1000];
-    enum status st;
 
     snprintf(text, sizeof text, sql, s->db->engine->random_hex, where);
-    st = store_finish(s, store_prepare(s, err, text, "tt", a, b), err);
-    s->noted |= st == ST_OK && store_changes(s) > 0;
-    return st;
+    return store_finish_counted(s, store_prepare(s, err, text, "tt", a, b), &s->noted, err);
 }
 
 enum status store_note_ended(struct store *s, const char *where, const char *parameter, bool all,

@@ -22,7 +22,7 @@ struct store {
     struct database *db;
     char holder[ID_SIZE];                  /* who claims jobs */
     bool told;                             /* the transaction that is open adds to a journal */
-    bool noted;                            /* or to the notices */
+    int64_t noted;                         /* how many notices it adds, known at its end */
     bool all_noted;                        /* the operator has a receiver for all of them */
     atomic_uint_fast64_t changes;          /* of all journals, counted when they are durable */
     atomic_uint_fast64_t feedback_changes; /* likewise, of feedback */
@@ -39,8 +39,14 @@ struct statement *store_prepare(struct store *s, struct error *err, const char *
 struct statement *store_vprepare(struct store *s, struct error *err, const char *sql, const char *types,
                                  va_list ap);
 
-/* Step a statement that returns no row, and finish it. */
+/* Do a statement that returns no row, and finish it. In a transaction it may be done, and fail, as late as in store_end(): nothing is to
+ * follow from it but what is written in the same transaction. */
 MUST_USE enum status store_finish(struct store *s, struct statement *stmt, struct error *err);
+
+/* The same; how many rows it changes is added to `changed` by the transaction's end, or before store_changed() returns, which waits. */
+MUST_USE enum status store_finish_counted(struct store *s, struct statement *stmt, int64_t *changed,
+                                          struct error *err);
+MUST_USE enum status store_changed(struct store *s, struct statement *stmt, int64_t *ret, struct error *err);
 
 /* Step to the one row of a query: ST_OK with a row to read, ST_NOTFOUND without one. */
 MUST_USE enum status store_row(struct store *s, struct statement *stmt, struct error *err);
@@ -50,9 +56,6 @@ void store_done(struct statement *stmt); /* NULL is fine */
 const char *store_column(struct statement *stmt, int i); /* NULL: null, or no text */
 int64_t store_number(struct statement *stmt, int i);     /* 0: null, or no number */
 json_t *store_json(struct statement *stmt, int i);       /* NULL: not JSON, or no memory */
-
-/* How many rows the statement that was finished last has changed. */
-int64_t store_changes(struct store *s);
 
 /* The number that a query without parameters finds. */
 MUST_USE enum status store_integer(struct store *s, const char *sql, int64_t *ret, struct error *err);
@@ -122,9 +125,9 @@ MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_s
 
 /* ---- inside a transaction: who runs a job, see leases.c ---- */
 
-/* The next job that may be claimed is claimed: its row and the claim's token. Errors: ST_NOTFOUND (there is none), ST_IO. */
-MUST_USE enum status store_claim_next(struct store *s, int64_t *ret_seq, int64_t *ret_token,
-                                      struct error *err);
+/* The next job that may be claimed is claimed: the claim's token, the job's id, type and config. The statement is to be done with, also
+ * after a failure. Errors: ST_NOTFOUND (there is none), ST_IO. */
+MUST_USE enum status store_claim_next(struct store *s, struct statement **ret_row, struct error *err);
 
 /* Whether that claim may write to its job, to the end of the transaction.
  *   ret_state  of the job, also with ST_CONFLICT

@@ -3,50 +3,106 @@
  * Invariants: a transaction that writes begins with one lock of the whole store, so there is one writer at a time, as in an
  * SQLite file, and what it has read stays true until it ends. COMMIT is answered when it is on the server's disk. A writer that is
  * stopped or cut off in a transaction is thrown out by the server after WRITER_MS, and nothing of it stays.
- * A COMMIT whose answer is lost is told as a failure, though it may have gone through: whoever tries again looks first. */
+ *
+ * Statements are sent in flights (libpq's pipeline mode): one is put on the way when it is prepared, and all that are on the way are
+ * waited for together, when a row is asked for, or at COMMIT. Behind one that has failed nothing of its flight is done.
+ *
+ * A COMMIT whose answer is lost may have gone through. Each handle of a store numbers its transactions, and each writes its number into the
+ * handle's row of `writers` before it commits, so the row tells whether it did: also after the server has crashed, where
+ * PostgreSQL's own numbers may be given out again. That a change failed is told where it was rolled back, and, in these words, where
+ * nobody can be asked in OUTCOME_S. */
 #include "engine.h"
+#include "prepared.h"
 #include "schema.h"
 
+#include "cxrd/clock.h"
+#include "cxrd/id.h"
+
+#include <errno.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #define WRITER_MS "2000"
+enum { STATEMENT_S = 15, ANSWER_S = STATEMENT_S + 2, OUTCOME_S = 6 };
 enum { TYPE_BYTEA = 17, TYPE_INT8 = 20, TYPE_TEXT = 25 };
+enum { MOST_SENT = 64 };
 
-struct server_database {
-    struct database base;
-    PGconn *connection;
-    int64_t changes;
+#define NOW_MS "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+/* A statement that has a name on the server. */
+struct named {
+    char name[16];
+    Oid types[MOST_VALUES];
+    unsigned session; /* of the connection that has prepared it, or is about to; 0: none has */
 };
 
 struct server_statement {
     struct statement base;
-    PGresult *result;
+    PGresult *result;     /* owned; NULL: it is on the way, or has failed */
     int row;              /* -1 before the first step */
     unsigned char *bytes; /* of the cell that was read last, decoded; owned */
 };
 
-static PGconn *connection(struct database *db) { return ((struct server_database *)db)->connection; }
+/* A message on the way. */
+struct sent {
+    const char *to_do;              /* "read", "write" */
+    struct named *prepares;         /* NULL: it is a statement */
+    struct server_statement *reads; /* which gets the result; NULL: nobody */
+    int64_t *counts;                /* to which the rows that it has changed are added; NULL: nobody asks */
+};
+
+struct server_database {
+    struct database base;
+    PGconn *connection;
+    unsigned session;             /* counts connections, from 1 */
+    struct prepared_set prepared; /* of struct named */
+    struct sent sent[MOST_SENT];  /* the flight that is on the way, in this order */
+    size_t n_sent;
+    bool given_up;        /* the connection is to be opened anew before the next transaction */
+    bool open, locked;    /* a transaction is; it is known to have the store's lock */
+    struct error broken;  /* why that, or a lone statement, has failed; ST_OK: it has not */
+    char writer[ID_SIZE]; /* the row in `writers`, */
+    int64_t number;       /* and the last number there, if its transaction was committed */
+};
+
+static struct server_database *server(struct database *db) { return (struct server_database *)db; }
 
 static struct server_statement *inner(struct statement *stmt) { return (struct server_statement *)stmt; }
 
+static bool is_lost(const struct server_database *d) { return PQstatus(d->connection) != CONNECTION_OK; }
+
 /* The server's complaint, in a sentence: its first line, as the rest may quote what is stored. Where it is not reached, where it was
  * looked for is the operator's to know. */
-static enum status fail(struct database *db, struct error *err, const char *what)
+static enum status complain(const struct server_database *d, const char *said, const char *to_do,
+                            struct error *err)
 {
-    const char *said = PQerrorMessage(connection(db));
     char line[200];
 
     if (strncmp(said, "ERROR:", 6) == 0)
         said += 6;
     said += strspn(said, " ");
     snprintf(line, sizeof line, "%.*s", (int)strcspn(said, "\n"), said);
-    if (PQstatus(connection(db)) == CONNECTION_OK)
-        return error_set(err, ST_IO, "the job database: cannot %s: %s", what, line);
+    if (!is_lost(d))
+        return error_set(err, ST_IO, "the job database: cannot %s: %s", to_do, line);
     error_set(err, ST_IO, "the job database cannot be reached");
     return error_inner(err, ST_IO, line);
+}
+
+static enum status fail(const struct server_database *d, const char *to_do, struct error *err)
+{
+    return complain(d, PQerrorMessage(d->connection), to_do, err);
+}
+
+static enum status broken(const struct server_database *d, struct error *err)
+{
+    if (err && d->broken.code != ST_OK)
+        *err = d->broken;
+    return d->broken.code;
 }
 
 static bool went_well(const PGresult *result)
@@ -56,46 +112,65 @@ static bool went_well(const PGresult *result)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-static enum status run(struct database *db, const char *sql, struct error *err)
-{
-    PGresult *result = PQexec(connection(db), sql);
-    const enum status st = went_well(result) ? ST_OK : fail(db, err, "write");
-
-    PQclear(result);
-    return st;
-}
-
 /* ---- the connection ---- */
 
 static void say_nothing(void *arg, const char *message) { (void)arg, (void)message; }
 
-/* Every session of ours is so, however the server is configured. */
-static enum status settle(struct database *db, struct error *err)
+/* Any number of statements without parameters in one text, outside of flights. */
+static enum status run_text(struct server_database *d, const char *sql, struct error *err)
 {
-    if (PQstatus(connection(db)) != CONNECTION_OK)
-        return fail(db, err, "be reached");
-    PQsetNoticeProcessor(connection(db), say_nothing, NULL);
-    if (strcmp(PQparameterStatus(connection(db), "server_encoding"), "UTF8") != 0)
+    PGresult *result;
+    enum status st;
+
+    PQexitPipelineMode(d->connection);
+    result = PQexec(d->connection, sql);
+    st = went_well(result) ? ST_OK : fail(d, "write", err);
+    PQclear(result);
+    PQenterPipelineMode(d->connection);
+    return st;
+}
+
+/* Every session of ours is so, however the server is configured. */
+static enum status settle(struct server_database *d, struct error *err)
+{
+    char sql[300];
+
+    d->session++;
+    d->n_sent = 0;
+    d->given_up = false;
+    if (is_lost(d))
+        return fail(d, "be reached", err);
+    PQsetNoticeProcessor(d->connection, say_nothing, NULL);
+    if (strcmp(PQparameterStatus(d->connection, "server_encoding"), "UTF8") != 0)
         return error_set(err, ST_IO, "the job database is not in UTF-8");
-    return run(db,
-               "SET synchronous_commit = on; SET client_encoding = 'UTF8'; SET lock_timeout = 10000;"
-               "SET statement_timeout = 15000; SET idle_in_transaction_session_timeout = " WRITER_MS,
-               err);
+    if (PQsetnonblocking(d->connection, 1) != 0)
+        return fail(d, "be reached", err);
+    snprintf(sql, sizeof sql,
+             "SET synchronous_commit = on; SET client_encoding = 'UTF8'; SET lock_timeout = 10000;"
+             "SET statement_timeout = '%ds'; SET idle_in_transaction_session_timeout = " WRITER_MS,
+             STATEMENT_S);
+    return run_text(d, sql, err);
 }
 
 /* One that is lost is opened again: for whoever asks next, not for a transaction that was open. */
-static enum status reached(struct database *db, struct error *err)
+static enum status reached(struct server_database *d, struct error *err)
 {
-    if (PQstatus(connection(db)) == CONNECTION_OK)
+    for (int i = 0; i < 2; i++) /* a last word of the server's, and then the end */
+        PQconsumeInput(d->connection);
+    if (!is_lost(d) && !d->given_up)
         return ST_OK;
-    PQreset(connection(db));
-    return settle(db, err);
+    PQreset(d->connection);
+    return settle(d, err);
 }
 
 static void close_server(struct database *db)
 {
-    PQfinish(connection(db));
-    free(db);
+    struct server_database *d = server(db);
+
+    PQfinish(d->connection);
+    for (void *named; (named = prepared_take(&d->prepared));)
+        free(named);
+    free(d);
 }
 
 static enum status open_server(const char *place, struct database **ret, struct error *err)
@@ -116,8 +191,9 @@ static enum status open_server(const char *place, struct database **ret, struct 
     if (!d)
         return error_nomem(err);
     d->base.engine = &POSTGRESQL;
+    id_new(d->writer);
     d->connection = PQconnectdbParams(NAMES, values, 1);
-    st = d->connection ? settle(&d->base, err) : error_nomem(err);
+    st = d->connection ? settle(d, err) : error_nomem(err);
     if (st != ST_OK) {
         close_server(&d->base);
         return st;
@@ -126,85 +202,252 @@ static enum status open_server(const char *place, struct database **ret, struct 
     return ST_OK;
 }
 
-/* ---- statements: done when they are prepared, all rows at once ---- */
+/* ---- flights ---- */
 
-static bool send(struct server_database *d, const char *sql, const struct value *values, size_t n,
-                 PGresult **ret)
-{
-    Oid types[MOST_VALUES] = { 0 };
-    const char *texts[MOST_VALUES] = { NULL };
+struct arguments {
+    Oid types[MOST_VALUES];
+    const char *texts[MOST_VALUES];
     char numbers[MOST_VALUES][24];
-    int lengths[MOST_VALUES] = { 0 }, formats[MOST_VALUES] = { 0 };
+    int lengths[MOST_VALUES], formats[MOST_VALUES];
+};
 
+static void arguments_make(const struct value *values, size_t n, struct arguments *ret)
+{
     for (size_t i = 0; i < n; i++) {
         const struct value *v = &values[i];
 
-        types[i] = v->type == 't' ? TYPE_TEXT : v->type == 'b' ? TYPE_BYTEA : TYPE_INT8;
-        texts[i] = v->type == 't' ? v->text : v->type == 'b' ? v->bytes : numbers[i];
-        snprintf(numbers[i], sizeof numbers[i], "%lld", (long long)v->integer);
-        formats[i] = v->type == 'b';
-        lengths[i] = (int)v->size;
+        ret->types[i] = v->type == 't' ? TYPE_TEXT : v->type == 'b' ? TYPE_BYTEA : TYPE_INT8;
+        ret->texts[i] = v->type == 't' ? v->text : v->type == 'b' ? v->bytes : ret->numbers[i];
+        snprintf(ret->numbers[i], sizeof ret->numbers[i], "%lld", (long long)v->integer);
+        ret->formats[i] = v->type == 'b';
+        ret->lengths[i] = (int)v->size;
     }
-    *ret = PQexecParams(d->connection, sql, (int)n, types, texts, lengths, formats, 0);
-    return went_well(*ret);
 }
 
-/* A query outside of a transaction writes nothing: it is put once more where the connection was found lost. */
-static enum status ask(struct server_database *d, const char *sql, const struct value *values, size_t n,
-                       PGresult **ret, struct error *err)
+/* The statement of that text; NULL: it has no name, as there is no room, or the text has been there with other types. */
+static struct named *named_of(struct server_database *d, const char *sql, const Oid *types, size_t n)
 {
-    const bool alone = PQtransactionStatus(d->connection) != PQTRANS_INTRANS;
-    const char *what = strncmp(sql, "SELECT", 6) == 0 ? "read" : "write";
-    enum status st = ST_OK;
+    struct named *named = prepared_find(&d->prepared, sql);
 
-    if (send(d, sql, values, n, ret))
-        return ST_OK;
-    if (!alone || PQstatus(d->connection) == CONNECTION_OK)
-        return fail(&d->base, err, what);
-    PQclear(*ret);
-    *ret = NULL;
-    st = reached(&d->base, err);
-    return st != ST_OK || send(d, sql, values, n, ret) ? st : fail(&d->base, err, what);
+    if (named)
+        return memcmp(named->types, types, n * sizeof *types) == 0 ? named : NULL;
+    named = calloc(1, sizeof *named);
+    if (!named)
+        return NULL;
+    snprintf(named->name, sizeof named->name, "s%zu", d->prepared.n);
+    memcpy(named->types, types, n * sizeof *types);
+    if (prepared_add(&d->prepared, sql, named))
+        return named;
+    free(named);
+    return NULL;
 }
+
+/* Put a statement on the way, where there is room for two messages. False: the connection is lost. */
+static bool send_off(struct server_database *d, const char *sql, const struct value *values, size_t n,
+                     struct server_statement *reads)
+{
+    const char *to_do = strncmp(sql, "SELECT", 6) == 0 ? "read" : "write";
+    struct arguments a = { 0 };
+    struct named *named;
+    bool sent;
+
+    arguments_make(values, n, &a);
+    named = named_of(d, sql, a.types, n);
+    if (named && named->session != d->session) {
+        if (!PQsendPrepare(d->connection, named->name, sql, (int)n, a.types))
+            return false;
+        named->session = d->session;
+        d->sent[d->n_sent++] = (struct sent){ .to_do = to_do, .prepares = named };
+    }
+    sent = named ? PQsendQueryPrepared(d->connection, named->name, (int)n, a.texts, a.lengths, a.formats, 0)
+                 : PQsendQueryParams(d->connection, sql, (int)n, a.types, a.texts, a.lengths, a.formats, 0);
+    if (sent)
+        d->sent[d->n_sent++] = (struct sent){ .to_do = to_do, .reads = reads };
+    return sent;
+}
+
+/* Until there is something to take; a server that says nothing for so long is given up. */
+static void wait_for(struct server_database *d)
+{
+    const double deadline = clock_seconds() + ANSWER_S;
+
+    while (!is_lost(d) && PQisBusy(d->connection)) {
+        const int unsent = PQflush(d->connection);
+        struct pollfd at = { .fd = PQsocket(d->connection),
+                             .events = unsent > 0 ? POLLIN | POLLOUT : POLLIN };
+        const double left = deadline - clock_seconds();
+        const int ready = left > 0 ? poll(&at, 1, (int)(left * 1000) + 1) : 0;
+
+        if (unsent < 0 || ready == 0 || (ready < 0 && errno != EINTR))
+            shutdown(at.fd, SHUT_RDWR); /* so that it is found lost */
+        PQconsumeInput(d->connection);
+    }
+}
+
+/* The answer to one message; NULL: the connection was lost before. */
+static PGresult *answer(struct server_database *d)
+{
+    PGresult *result, *more;
+
+    wait_for(d);
+    result = PQgetResult(d->connection);
+    while (result) {
+        wait_for(d);
+        more = PQgetResult(d->connection);
+        if (!more)
+            break;
+        PQclear(more);
+    }
+    return result;
+}
+
+/* The server no longer has a plan of that name, or has one that does not fit tables that were changed. */
+static bool spoils_names(const PGresult *result)
+{
+    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return code && (strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0 || strcmp(code, "42P05") == 0);
+}
+
+static void take(struct server_database *d, const struct sent *s, PGresult *result)
+{
+    const bool well = went_well(result);
+
+    if (!well && d->broken.code == ST_OK)
+        complain(d, result ? PQresultErrorMessage(result) : PQerrorMessage(d->connection), s->to_do,
+                 &d->broken);
+    if (!well && s->prepares)
+        s->prepares->session = 0;
+    d->given_up |= !well && spoils_names(result);
+    if (well && s->counts)
+        *s->counts += strtoll(PQcmdTuples(result), NULL, 10);
+    if (well && s->reads)
+        s->reads->result = result;
+    else
+        PQclear(result);
+}
+
+/* Wait for all that is on the way. */
+static enum status land(struct server_database *d, struct error *err)
+{
+    if (d->n_sent > 0) {
+        PQpipelineSync(d->connection); /* a connection that is lost by now is found to be */
+        for (size_t i = 0; i < d->n_sent; i++)
+            take(d, &d->sent[i], answer(d));
+        wait_for(d);
+        PQclear(PQgetResult(d->connection)); /* the flight's end */
+        d->n_sent = 0;
+    }
+    d->locked |= d->open && d->broken.code == ST_OK; /* its first flight began with that */
+    return broken(d, err);
+}
+
+/* Inside a transaction. */
+static enum status put(struct server_database *d, const char *sql, const struct value *values, size_t n,
+                       struct server_statement *reads, struct error *err)
+{
+    if (d->n_sent + 2 > MOST_SENT)
+        land(d, NULL);
+    if (d->broken.code == ST_OK && !send_off(d, sql, values, n, reads))
+        fail(d, "write", &d->broken);
+    return broken(d, err);
+}
+
+/* A statement outside of a transaction writes nothing: it is put once more where the connection was found lost. */
+static enum status ask(struct server_database *d, const char *sql, const struct value *values, size_t n,
+                       struct server_statement *reads, struct error *err)
+{
+    enum status st = reached(d, err);
+
+    for (int turn = 0; st == ST_OK; turn++) {
+        d->broken = (struct error){ .code = ST_OK };
+        if (!send_off(d, sql, values, n, reads))
+            fail(d, "read", &d->broken);
+        if (land(d, err) == ST_OK || !is_lost(d) || turn > 0)
+            return d->broken.code;
+        st = reached(d, err);
+    }
+    return st;
+}
+
+/* ---- statements ---- */
 
 static struct statement *prepare(struct database *db, const char *sql, const struct value *values, size_t n,
                                  struct error *err)
 {
-    struct server_database *d = (struct server_database *)db;
-    struct server_statement *stmt = calloc(1, sizeof *stmt);
+    struct server_database *d = server(db);
+    struct server_statement *s = calloc(1, sizeof *s);
 
-    db->failed = stmt ? ask(d, sql, values, n, &stmt->result, err) : error_nomem(err);
-    if (db->failed != ST_OK) {
-        if (stmt)
-            PQclear(stmt->result);
-        free(stmt);
+    if (!s) {
+        db->failed = error_nomem(err);
         return NULL;
     }
-    stmt->base.db = db;
-    stmt->row = -1;
-    d->changes = strtoll(PQcmdTuples(stmt->result), NULL, 10);
-    return &stmt->base;
+    s->base.db = db;
+    s->row = -1;
+    db->failed = d->open ? put(d, sql, values, n, s, err) : ask(d, sql, values, n, s, err);
+    if (db->failed == ST_OK)
+        return &s->base;
+    db->engine->done(&s->base);
+    return NULL;
 }
 
 static enum status step(struct statement *stmt, struct error *err)
 {
     struct server_statement *s = inner(stmt);
+    const enum status st = s->result ? ST_OK : land(server(stmt->db), err);
 
-    (void)err;
+    if (st != ST_OK)
+        return st;
     if (s->row + 1 >= PQntuples(s->result))
         return ST_NOTFOUND;
     s->row++;
     return ST_OK;
 }
 
+/* Nobody reads what it finds any more. */
+static void let_go(struct server_statement *s, int64_t *counts)
+{
+    struct server_database *d = server(s->base.db);
+
+    for (size_t i = 0; i < d->n_sent; i++)
+        if (d->sent[i].reads == s) {
+            d->sent[i].reads = NULL;
+            d->sent[i].counts = counts;
+        }
+    PQfreemem(s->bytes);
+    PQclear(s->result);
+}
+
 static void done(struct statement *stmt)
 {
-    PQfreemem(inner(stmt)->bytes);
-    PQclear(inner(stmt)->result);
+    let_go(inner(stmt), NULL);
     free(stmt);
 }
 
-static int64_t changes(struct database *db) { return ((struct server_database *)db)->changes; }
+static enum status finish(struct statement *stmt, int64_t *changed, struct error *err)
+{
+    struct server_database *d = server(stmt->db);
+
+    if (inner(stmt)->result && changed)
+        *changed += strtoll(PQcmdTuples(inner(stmt)->result), NULL, 10);
+    let_go(inner(stmt), changed);
+    free(stmt);
+    return broken(d, err);
+}
+
+static enum status arrive(struct database *db, struct error *err) { return land(server(db), err); }
+
+static enum status run(struct database *db, const char *sql, struct error *err)
+{
+    struct server_database *d = server(db);
+    enum status st = d->open ? land(d, err) : reached(d, err);
+
+    if (st != ST_OK)
+        return st;
+    d->broken = (struct error){ .code = ST_OK };
+    run_text(d, sql, &d->broken);
+    return broken(d, err);
+}
 
 static size_t columns(struct statement *stmt) { return (size_t)PQnfields(inner(stmt)->result); }
 
@@ -243,77 +486,120 @@ static bool ran_out(struct database *db)
 
 /* ---- transactions ---- */
 
+static void transaction_over(struct server_database *d)
+{
+    d->broken = (struct error){ .code = ST_OK };
+    d->open = d->locked = false;
+}
+
 static enum status begin(struct database *db, struct error *err)
 {
-    static const char SQL[] = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('cxrd ' || current_schema()))";
-    enum status st = reached(db, err);
+    struct server_database *d = server(db);
+    enum status st = reached(d, err);
 
+    if (st != ST_OK)
+        return st;
+    transaction_over(d);
+    d->open = true;
+    st = put(d, "BEGIN", NULL, 0, NULL, err);
     if (st == ST_OK)
-        st = run(db, SQL, err);
-    if (st != ST_OK && PQstatus(connection(db)) != CONNECTION_OK) { /* it was lost while nobody looked */
-        st = reached(db, err);
-        if (st == ST_OK)
-            st = run(db, SQL, err);
-    }
+        st =
+            put(d, "SELECT pg_advisory_xact_lock(hashtext('cxrd ' || current_schema()))", NULL, 0, NULL, err);
     if (st != ST_OK)
         db->engine->rollback(db);
     return st;
 }
 
-static enum status commit(struct database *db, struct error *err)
-{
-    PGresult *result = PQexec(connection(db), "COMMIT");
-    enum status st = went_well(result) ? ST_OK : fail(db, err, "write");
-
-    if (st == ST_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0) /* of a transaction that had failed */
-        st = error_set(err, ST_IO, "the job database: cannot write: the transaction was rolled back");
-    PQclear(result);
-    return st;
-}
-
 static void rollback(struct database *db)
 {
-    if (PQstatus(connection(db)) == CONNECTION_OK && PQtransactionStatus(connection(db)) != PQTRANS_IDLE)
-        PQclear(PQexec(connection(db), "ROLLBACK"));
+    struct server_database *d = server(db);
+
+    if (!d->open)
+        return;
+    land(d, NULL);
+    d->broken = (struct error){ .code = ST_OK };
+    if (!is_lost(d) && (put(d, "ROLLBACK", NULL, 0, NULL, NULL) != ST_OK || land(d, NULL) != ST_OK))
+        d->given_up = true;
+    transaction_over(d);
 }
 
-/* ---- the schema ---- */
-
-static enum status version(struct database *db, int64_t *ret, struct error *err)
+/* ST_OK: the last transaction was committed; ST_NOTFOUND: it was not, and never will be, as it had the store's lock, which is now this
+ * one's. */
+static enum status outcome_now(struct server_database *d)
 {
-    struct statement *stmt;
-    enum status st = run(db, "CREATE TABLE IF NOT EXISTS schema_version(version BIGINT NOT NULL)", err);
+    const struct value writer = { .type = 't', .text = d->writer };
+    struct server_statement s = { .base.db = &d->base };
+    enum status st = begin(&d->base, NULL);
 
-    *ret = 0;
-    if (st != ST_OK)
-        return st;
-    stmt = prepare(db, "SELECT coalesce(max(version), 0) FROM schema_version", NULL, 0, err);
-    if (!stmt)
-        return db->failed;
-    st = step(stmt, err);
     if (st == ST_OK)
-        *ret = integer(stmt, 0);
-    done(stmt);
+        st = put(d, "SELECT written FROM writers WHERE id = $1", &writer, 1, &s, NULL);
+    if (st == ST_OK)
+        st = land(d, NULL);
+    if (st == ST_OK)
+        st = PQntuples(s.result) > 0 && strtoll(PQgetvalue(s.result, 0, 0), NULL, 10) == d->number
+                 ? ST_OK
+                 : ST_NOTFOUND;
+    PQclear(s.result);
+    rollback(&d->base);
     return st;
 }
 
-static enum status set_version(struct database *db, int64_t version, struct error *err)
+/* The answer to COMMIT was lost. */
+static enum status outcome(struct server_database *d, struct error *err)
 {
-    char sql[80];
+    static const struct timespec PAUSE = { .tv_nsec = 50000000 };
+    const double deadline = clock_seconds() + OUTCOME_S;
+    enum status st;
 
-    snprintf(sql, sizeof sql, "INSERT INTO schema_version(version) VALUES(%lld)", (long long)version);
-    return run(db, sql, err);
+    while ((st = outcome_now(d)) != ST_OK && st != ST_NOTFOUND && clock_seconds() < deadline)
+        nanosleep(&PAUSE, NULL);
+    if (st == ST_OK)
+        return ST_OK;
+    if (st == ST_NOTFOUND)
+        return error_set(err, ST_IO, "the job database was lost while it wrote: the change was rolled back");
+    return error_set(err, ST_IO,
+                     "the job database cannot be reached: whether the change was written is not known");
 }
+
+static enum status commit(struct database *db, struct error *err)
+{
+    static const char NUMBER[] =
+        "INSERT INTO writers(id, written, at) VALUES($1, $2, " NOW_MS
+        ") ON CONFLICT(id) DO UPDATE SET written = excluded.written, at = excluded.at";
+    struct server_database *d = server(db);
+    const struct value values[] = { { .type = 't', .text = d->writer },
+                                    { .type = 'i', .integer = ++d->number } };
+    enum status st =
+        d->locked ? ST_OK : land(d, err); /* or a COMMIT on its way could come after outcome() has asked */
+
+    if (st == ST_OK)
+        st = put(d, NUMBER, values, 2, NULL, err);
+    if (st == ST_OK)
+        st = put(d, "COMMIT", NULL, 0, NULL, err);
+    if (st == ST_OK)
+        st = land(d, err);
+    if (st != ST_OK && !is_lost(d))
+        return st;
+    transaction_over(d);
+    return st == ST_OK ? ST_OK : outcome(d, err);
+}
+
+/* Tables of this engine alone. A connection that has not written for a day asks after no COMMIT any more. */
+#define OWN_TABLES                                                                                          \
+    "CREATE TABLE IF NOT EXISTS schema_version(version BIGINT NOT NULL);"                                   \
+    "CREATE TABLE IF NOT EXISTS writers(id TEXT PRIMARY KEY, written BIGINT NOT NULL, at BIGINT NOT NULL);" \
+    "DELETE FROM writers WHERE at < " NOW_MS " - 86400000"
 
 const struct engine POSTGRESQL = { .name = "postgresql",
                                    .shared = true,
                                    .migrations = POSTGRESQL_MIGRATIONS,
-                                   .now_ms = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+                                   .now_ms = NOW_MS,
                                    .random_hex = "replace(CAST(gen_random_uuid() AS TEXT), '-', '')",
                                    .open = open_server,
                                    .close = close_server,
-                                   .version = version,
-                                   .set_version = set_version,
+                                   .version_make = OWN_TABLES,
+                                   .version_ask = "SELECT coalesce(max(version), 0) FROM schema_version",
+                                   .version_set = "INSERT INTO schema_version(version) VALUES(%lld)",
                                    .begin = begin,
                                    .commit = commit,
                                    .rollback = rollback,
@@ -321,7 +607,8 @@ const struct engine POSTGRESQL = { .name = "postgresql",
                                    .prepare = prepare,
                                    .step = step,
                                    .done = done,
-                                   .changes = changes,
+                                   .finish = finish,
+                                   .arrive = arrive,
                                    .columns = columns,
                                    .is_null = is_null,
                                    .text = text,

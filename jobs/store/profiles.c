@@ -115,14 +115,15 @@ enum status store_profile_deactivate(struct store *s, const char *id, struct err
     static const char SQL[] =
         "UPDATE profile_choices SET previous = active, active = NULL WHERE model = $1 AND active = $2";
     char model[ID_SIZE];
+    int64_t changed;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
     st = model_of(s, id, model, err);
     if (st == ST_OK)
-        st = store_finish(s, store_prepare(s, err, SQL, "tt", model, id), err);
-    if (st == ST_OK && store_changes(s) == 0)
+        st = store_changed(s, store_prepare(s, err, SQL, "tt", model, id), &changed, err);
+    if (st == ST_OK && changed == 0)
         st = error_set(err, ST_CONFLICT, "the profile is not active");
     return store_end(s, st, err);
 }
@@ -131,17 +132,18 @@ enum status store_profile_rollback(struct store *s, const char *model, char ret_
                                    struct error *err)
 {
     struct statement *stmt;
+    int64_t changed;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    st = store_finish(
+    st = store_changed(
         s,
         store_prepare(s, err,
                       "UPDATE profile_choices SET previous = active, active = previous WHERE model = $1", "t",
                       model),
-        err);
-    if (st == ST_OK && store_changes(s) == 0)
+        &changed, err);
+    if (st == ST_OK && changed == 0)
         st = error_set(err, ST_CONFLICT, "the model never had an active profile");
     if (st == ST_OK) {
         stmt = store_prepare(s, err, "SELECT coalesce(active, '') FROM profile_choices WHERE model = $1", "t",

@@ -65,18 +65,15 @@ enum status store_scores_write(struct store *s, const struct kept_scores *rows,
 
 enum status store_scores_sweep(struct store *s, int64_t now, size_t most, size_t *ret, struct error *err)
 {
+    static const char SQL[] = "DELETE FROM scored WHERE seq IN"
+                              " (SELECT seq FROM scored WHERE until <= $1 ORDER BY until LIMIT $2)";
+    int64_t changed;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    st =
-        store_finish(s,
-                     store_prepare(s, err,
-                                   "DELETE FROM scored WHERE seq IN (SELECT seq FROM scored WHERE until <= $1"
-                                   " ORDER BY until LIMIT $2)",
-                                   "ii", now, (int64_t)most),
-                     err);
-    *ret = st == ST_OK ? (size_t)store_changes(s) : 0;
+    st = store_changed(s, store_prepare(s, err, SQL, "ii", now, (int64_t)most), &changed, err);
+    *ret = (size_t)changed;
     if (st == ST_OK && *ret > 0)
         st = store_run(s,
                        "DELETE FROM scored_models WHERE NOT EXISTS (SELECT 1 FROM scored WHERE scored.model ="

@@ -27,10 +27,11 @@ static enum status put(struct store *s, const char *name, const char *text, cons
         "INSERT INTO settings(name, value, model) SELECT $1, $2, $3"
         " WHERE $3 IS NULL OR EXISTS (SELECT 1 FROM models WHERE id = $3)"
         " ON CONFLICT(name) DO UPDATE SET value = excluded.value, model = excluded.model";
-    const enum status st = store_finish(s, store_prepare(s, err, UPSERT, "ttt", name, text, model), err);
+    int64_t changed;
+    const enum status st =
+        store_changed(s, store_prepare(s, err, UPSERT, "ttt", name, text, model), &changed, err);
 
-    return st == ST_OK && store_changes(s) == 0 ? error_set(err, ST_NOTFOUND, "there is no model '%s'", model)
-                                                : st;
+    return st == ST_OK && changed == 0 ? error_set(err, ST_NOTFOUND, "there is no model '%s'", model) : st;
 }
 
 enum status store_setting_put(struct store *s, const char *name, const json_t *value, struct error *err)

@@ -4,18 +4,19 @@
 enum status store_model_sign(struct store *s, const char *id, const char *sha256, const char *signature,
                              struct error *err)
 {
+    int64_t changed;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    st = store_finish(s,
-                      store_prepare(s, err,
-                                    "INSERT INTO model_signatures(model, sha256, signature)"
-                                    " SELECT id, $2, $3 FROM models WHERE id = $1 ON CONFLICT(model) DO"
-                                    " UPDATE SET sha256 = excluded.sha256, signature = excluded.signature",
-                                    "ttt", id, sha256, signature),
-                      err);
-    if (st == ST_OK && store_changes(s) == 0)
+    st = store_changed(s,
+                       store_prepare(s, err,
+                                     "INSERT INTO model_signatures(model, sha256, signature)"
+                                     " SELECT id, $2, $3 FROM models WHERE id = $1 ON CONFLICT(model) DO"
+                                     " UPDATE SET sha256 = excluded.sha256, signature = excluded.signature",
+                                     "ttt", id, sha256, signature),
+                       &changed, err);
+    if (st == ST_OK && changed == 0)
         st = error_set(err, ST_NOTFOUND, "there is no model '%s'", id);
     return store_end(s, st, err);
 }

@@ -53,13 +53,23 @@ void store_done(struct statement *stmt)
 
 enum status store_finish(struct store *s, struct statement *stmt, struct error *err)
 {
-    enum status st;
+    return stmt ? s->db->engine->finish(stmt, NULL, err) : s->db->failed;
+}
 
-    if (!stmt)
-        return s->db->failed;
-    st = s->db->engine->step(stmt, err);
-    store_done(stmt);
-    return st == ST_NOTFOUND ? ST_OK : st;
+enum status store_finish_counted(struct store *s, struct statement *stmt, int64_t *changed, struct error *err)
+{
+    return stmt ? s->db->engine->finish(stmt, changed, err) : s->db->failed;
+}
+
+enum status store_changed(struct store *s, struct statement *stmt, int64_t *ret, struct error *err)
+{
+    int64_t changed = 0;
+    enum status st = store_finish_counted(s, stmt, &changed, err);
+
+    if (st == ST_OK)
+        st = s->db->engine->arrive(s->db, err);
+    *ret = st == ST_OK ? changed : 0;
+    return st;
 }
 
 enum status store_row(struct store *s, struct statement *stmt, struct error *err)
@@ -81,8 +91,6 @@ json_t *store_json(struct statement *stmt, int i)
 
     return text && json_read(text, strlen(text), 0, &value, NULL) == ST_OK ? value : NULL;
 }
-
-int64_t store_changes(struct store *s) { return s->db->engine->changes(s->db); }
 
 enum status store_broken(struct store *s, struct error *err, const char *what)
 {
@@ -129,8 +137,8 @@ enum status store_end(struct store *s, enum status st, struct error *err)
 
     if (st == ST_OK)
         st = s->db->engine->commit(s->db, err);
-    noted = st == ST_OK && s->noted;
-    s->noted = false;
+    noted = st == ST_OK && s->noted > 0;
+    s->noted = 0;
     if (st == ST_OK && s->told)
         atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
     s->told = false;

@@ -4,6 +4,7 @@
  * is in a hurry. A rollback journal with synchronous=EXTRA syncs the folder too when a transaction ends.
  * Invariant: a file whose transaction was cut off is as before it, once it is opened again. */
 #include "engine.h"
+#include "prepared.h"
 #include "schema.h"
 
 #include <sqlite3.h>
@@ -14,11 +15,14 @@
 struct file_database {
     struct database base;
     sqlite3 *db;
+    struct prepared_set prepared; /* of struct file_statement */
 };
 
 struct file_statement {
     struct statement base;
-    sqlite3_stmt *stmt;
+    sqlite3_stmt *stmt;      /* owned */
+    int places[MOST_VALUES]; /* of $1 and so on; 0: it has none of that number */
+    bool kept, in_use;       /* kept: it is one of the connection's */
 };
 
 static sqlite3 *handle(struct database *db) { return ((struct file_database *)db)->db; }
@@ -38,45 +42,87 @@ static enum status run(struct database *db, const char *sql, struct error *err)
     return sqlite3_exec(handle(db), sql, NULL, NULL, NULL) == SQLITE_OK ? ST_OK : fail(db, err, "write");
 }
 
-/* ---- statements ---- */
+/* ---- statements: prepared once, and reset when they are done ---- */
 
-/* $1 is a name to SQLite, whatever else the statement has before it. */
-static int bind(sqlite3_stmt *stmt, size_t number, const struct value *v)
+static void statement_free(struct file_statement *f)
+{
+    sqlite3_finalize(f->stmt);
+    free(f);
+}
+
+/* $1 is a name to SQLite, whatever else the statement has before it; one that it does not ask for has no place. */
+static void find_places(struct file_statement *f)
 {
     char name[24];
-    int i;
 
-    snprintf(name, sizeof name, "$%zu", number);
-    i = sqlite3_bind_parameter_index(stmt, name);
-    if (i == 0) /* one that this statement does not ask for */
+    for (int i = 0; i < MOST_VALUES; i++) {
+        snprintf(name, sizeof name, "$%d", i + 1);
+        f->places[i] = sqlite3_bind_parameter_index(f->stmt, name);
+    }
+}
+
+static struct file_statement *prepare_anew(struct file_database *d, const char *sql, struct error *err)
+{
+    struct file_statement *f = calloc(1, sizeof *f);
+
+    if (!f) {
+        d->base.failed = error_nomem(err);
+        return NULL;
+    }
+    f->base.db = &d->base;
+    if (sqlite3_prepare_v3(d->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &f->stmt, NULL) != SQLITE_OK) {
+        d->base.failed = fail(&d->base, err, "prepare a query");
+        statement_free(f);
+        return NULL;
+    }
+    find_places(f);
+    return f;
+}
+
+static int bind(sqlite3_stmt *stmt, int place, const struct value *v)
+{
+    if (place == 0)
         return SQLITE_OK;
     if (v->type == 't')
-        return v->text ? sqlite3_bind_text(stmt, i, v->text, -1, SQLITE_TRANSIENT)
-                       : sqlite3_bind_null(stmt, i);
+        return v->text ? sqlite3_bind_text(stmt, place, v->text, -1, SQLITE_TRANSIENT)
+                       : sqlite3_bind_null(stmt, place);
     if (v->type == 'b')
-        return sqlite3_bind_blob64(stmt, i, v->bytes, v->size, SQLITE_STATIC);
-    return sqlite3_bind_int64(stmt, i, v->integer);
+        return sqlite3_bind_blob64(stmt, place, v->bytes, v->size, SQLITE_STATIC);
+    return sqlite3_bind_int64(stmt, place, v->integer);
+}
+
+static void done(struct statement *stmt)
+{
+    struct file_statement *f = (struct file_statement *)stmt;
+
+    if (!f->kept) {
+        statement_free(f);
+        return;
+    }
+    sqlite3_reset(f->stmt);
+    sqlite3_clear_bindings(f->stmt); /* bytes were not copied */
+    f->in_use = false;
 }
 
 static struct statement *prepare(struct database *db, const char *sql, const struct value *values, size_t n,
                                  struct error *err)
 {
-    struct file_statement *f = calloc(1, sizeof *f);
-    int rc;
+    struct file_database *d = (struct file_database *)db;
+    struct file_statement *known = prepared_find(&d->prepared, sql);
+    struct file_statement *f = known && !known->in_use ? known : prepare_anew(d, sql, err);
+    int rc = SQLITE_OK;
 
-    if (!f) {
-        db->failed = error_nomem(err);
+    if (!f)
         return NULL;
-    }
-    f->base.db = db;
-    rc = sqlite3_prepare_v2(handle(db), sql, -1, &f->stmt, NULL);
+    if (!known)
+        f->kept = prepared_add(&d->prepared, sql, f);
+    f->in_use = true;
     for (size_t i = 0; i < n && rc == SQLITE_OK; i++)
-        rc = bind(f->stmt, i + 1, &values[i]);
+        rc = bind(f->stmt, f->places[i], &values[i]);
     if (rc == SQLITE_OK)
         return &f->base;
     db->failed = fail(db, err, "prepare a query");
-    sqlite3_finalize(f->stmt);
-    free(f);
+    done(&f->base);
     return NULL;
 }
 
@@ -89,13 +135,21 @@ static enum status step(struct statement *stmt, struct error *err)
     }
 }
 
-static void done(struct statement *stmt)
+static enum status finish(struct statement *stmt, int64_t *changed, struct error *err)
 {
-    sqlite3_finalize(inner(stmt));
-    free(stmt);
+    const enum status st = step(stmt, err);
+
+    if (st == ST_NOTFOUND && changed)
+        *changed += sqlite3_changes64(handle(stmt->db));
+    done(stmt);
+    return st == ST_NOTFOUND ? ST_OK : st;
 }
 
-static int64_t changes(struct database *db) { return sqlite3_changes64(handle(db)); }
+static enum status arrive(struct database *db, struct error *err)
+{
+    (void)db, (void)err;
+    return ST_OK; /* each was done when it was finished */
+}
 
 static size_t columns(struct statement *stmt) { return (size_t)sqlite3_column_count(inner(stmt)); }
 
@@ -126,9 +180,24 @@ static bool ran_out(struct database *db) { return sqlite3_errcode(handle(db)) ==
 
 /* ---- transactions ---- */
 
-static enum status begin(struct database *db, struct error *err) { return run(db, "BEGIN IMMEDIATE", err); }
+static enum status control(struct database *db, const char *sql, struct error *err)
+{
+    struct statement *stmt = prepare(db, sql, NULL, 0, err);
+    enum status st;
 
-static enum status commit(struct database *db, struct error *err) { return run(db, "COMMIT", err); }
+    if (!stmt)
+        return db->failed;
+    st = sqlite3_step(inner(stmt)) == SQLITE_DONE ? ST_OK : fail(db, err, "write");
+    done(stmt);
+    return st;
+}
+
+static enum status begin(struct database *db, struct error *err)
+{
+    return control(db, "BEGIN IMMEDIATE", err);
+}
+
+static enum status commit(struct database *db, struct error *err) { return control(db, "COMMIT", err); }
 
 static void rollback(struct database *db)
 {
@@ -137,26 +206,6 @@ static void rollback(struct database *db)
 }
 
 /* ---- the file ---- */
-
-static enum status version(struct database *db, int64_t *ret, struct error *err)
-{
-    struct statement *stmt = prepare(db, "PRAGMA user_version", NULL, 0, err);
-    enum status st = stmt ? step(stmt, err) : db->failed;
-
-    if (st == ST_OK)
-        *ret = integer(stmt, 0);
-    if (stmt)
-        done(stmt);
-    return st;
-}
-
-static enum status set_version(struct database *db, int64_t version, struct error *err)
-{
-    char sql[48];
-
-    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", (int)version);
-    return run(db, sql, err);
-}
 
 static enum status integrity_check(struct database *db, struct error *err)
 {
@@ -180,8 +229,12 @@ static enum status integrity_check(struct database *db, struct error *err)
 
 static void close_file(struct database *db)
 {
-    sqlite3_close(handle(db));
-    free(db);
+    struct file_database *d = (struct file_database *)db;
+
+    for (struct file_statement *f; (f = prepared_take(&d->prepared));)
+        statement_free(f);
+    sqlite3_close(d->db);
+    free(d);
 }
 
 static enum status open_file(const char *path, struct database **ret, struct error *err)
@@ -216,8 +269,8 @@ const struct engine SQLITE = { .name = "sqlite",
                                .random_hex = "lower(hex(randomblob(16)))",
                                .open = open_file,
                                .close = close_file,
-                               .version = version,
-                               .set_version = set_version,
+                               .version_ask = "PRAGMA user_version",
+                               .version_set = "PRAGMA user_version = %lld",
                                .begin = begin,
                                .commit = commit,
                                .rollback = rollback,
@@ -225,7 +278,8 @@ const struct engine SQLITE = { .name = "sqlite",
                                .prepare = prepare,
                                .step = step,
                                .done = done,
-                               .changes = changes,
+                               .finish = finish,
+                               .arrive = arrive,
                                .columns = columns,
                                .is_null = is_null,
                                .text = text,

@@ -6,6 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static enum status version_read(struct store *s, int64_t *ret, struct error *err)
+{
+    const struct engine *engine = s->db->engine;
+    const enum status st = engine->version_make ? store_run(s, engine->version_make, err) : ST_OK;
+
+    return st == ST_OK ? store_integer(s, engine->version_ask, ret, err) : st;
+}
+
+static enum status version_write(struct store *s, int64_t version, struct error *err)
+{
+    char sql[100];
+
+    snprintf(sql, sizeof sql, s->db->engine->version_set, (long long)version);
+    return store_run(s, sql, err);
+}
+
 /* One change, of those that it lacks. Looked for inside the transaction, as another process may be at the same.
  *   ret_done  it has them all */
 static enum status migrate_by_one(struct store *s, bool *ret_done, struct error *err)
@@ -18,14 +34,14 @@ static enum status migrate_by_one(struct store *s, bool *ret_done, struct error 
         return st;
     while (engine->migrations[newest])
         newest++;
-    st = engine->version(s->db, &version, err);
+    st = version_read(s, &version, err);
     if (st == ST_OK && version > newest)
         st = error_set(err, ST_UNSUPPORTED, "the job database was written by a newer version of cxrd");
     *ret_done = version >= newest;
     if (st == ST_OK && version < newest) {
         st = store_run(s, engine->migrations[version], err);
         if (st == ST_OK)
-            st = engine->set_version(s->db, version + 1, err);
+            st = version_write(s, version + 1, err);
     }
     return store_end(s, st, err);
 }
