@@ -174,6 +174,8 @@ size_t random_graph_nodes(uint64_t seed)
     return 2 + below(&rng, RANDOM_GRAPH_NODES - 2);
 }
 
+size_t random_graph_side(uint64_t seed) { return 7 + seed % 11; }
+
 const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, int what)
 {
     const struct network *net = NULL;

@@ -16,8 +16,9 @@ enum {
  * head. With fewer nodes it is the beginning of the same graph, so that a failure can be made small. */
 const struct network *random_graph(uint64_t seed, size_t wanted, size_t side, int what);
 
-/* How many nodes a seed has by default. */
+/* How many nodes a seed has by default, and how many pixels a side. */
 size_t random_graph_nodes(uint64_t seed);
+size_t random_graph_side(uint64_t seed);
 
 /* Values for it [n_params + n_state], to be freed: no bias is 0, which would put whole planes on the kink of a ReLU; running
  * statistics are those of nobody's data. */

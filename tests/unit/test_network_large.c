@@ -5,6 +5,7 @@
 #include "cxrd/session.h"
 #include "cxrd/training.h"
 #include "leaks.h"
+#include "network_case.h"
 #include "plain_network.h"
 #include "sentence.h"
 
@@ -15,25 +16,6 @@
 
 enum { LARGE = PREPROCESS_MAX_SIZE, SMALL = 128, CHANNELS = 256, CELL = 16 };
 
-static float *floats(size_t n)
-{
-    float *f = calloc(n, sizeof *f);
-
-    cr_assert_not_null(f);
-    return f;
-}
-
-/* The same weights for any size, but for those of the head. */
-static float *initial(const struct network *net)
-{
-    float *values = floats(net->n_params + net->n_state);
-    struct rng rng;
-
-    rng_seed(&rng, 7, 0);
-    network_initialise(net, INIT_HE, &rng, values);
-    return values;
-}
-
 static const struct network *network(const char *architecture, size_t size, size_t n_labels)
 {
     const struct network *net = NULL;
@@ -42,15 +24,6 @@ static const struct network *network(const char *architecture, size_t size, size
     cr_assert_eq(network_new(&(struct network_spec){ architecture, size, n_labels, 0 }, &net, &err), ST_OK,
                  "%s", err.text);
     return net;
-}
-
-static struct model *model_of(const struct network *net, const float *values)
-{
-    const struct preprocess pre = { .size = net->image_size, .resize = RESIZE_AREA, .mean = 128, .std = 64 };
-    struct model *m = NULL;
-
-    cr_assert_eq(model_new(net, &NIH_LABELS, &pre, values, NULL, &m, NULL), ST_OK);
-    return m;
 }
 
 static float *noise(size_t n)
@@ -99,8 +72,8 @@ TEST_WITHOUT_LEAKS(large, every_part_is_seen_as_a_small_picture_is)
     };
     const struct network *nets[] = { network("cnn4", LARGE, N_NIH_LABELS),
                                      network("cnn4", SMALL, N_NIH_LABELS) };
-    float *values[] = { initial(nets[0]), initial(nets[1]) }, *x = noise((size_t)LARGE * LARGE),
-          *part = floats((size_t)SMALL * SMALL), logits[N_NIH_LABELS];
+    float *values[] = { initial(nets[0], INIT_HE, 7), initial(nets[1], INIT_HE, 7) },
+          *x = noise((size_t)LARGE * LARGE), *part = floats((size_t)SMALL * SMALL), logits[N_NIH_LABELS];
     struct model *models[] = { model_of(nets[0], values[0]), model_of(nets[1], values[1]) };
     struct session *sessions[2] = { NULL, NULL };
 
@@ -126,7 +99,7 @@ TEST_WITHOUT_LEAKS(large, every_part_is_seen_as_a_small_picture_is)
 TEST_WITHOUT_LEAKS(large, an_mlp_answers_as_its_layers_do)
 {
     const struct network *net = network("mlp", LARGE, N_NIH_LABELS);
-    float *values = initial(net), *x = noise((size_t)LARGE * LARGE), logits[N_NIH_LABELS],
+    float *values = initial(net, INIT_HE, 7), *x = noise((size_t)LARGE * LARGE), logits[N_NIH_LABELS],
           truth[N_NIH_LABELS];
     struct model *m = model_of(net, values);
     struct session *s = NULL;
@@ -148,8 +121,8 @@ TEST_WITHOUT_LEAKS(large, an_mlp_answers_as_its_layers_do)
 static void check_step(const char *architecture)
 {
     const struct network *net = network(architecture, LARGE, N_NIH_LABELS);
-    float *values = initial(net), *x = noise((size_t)LARGE * LARGE), y[N_NIH_LABELS] = { 0, 1, 1 },
-          logits[N_NIH_LABELS];
+    float *values = initial(net, INIT_HE, 7), *x = noise((size_t)LARGE * LARGE),
+          y[N_NIH_LABELS] = { 0, 1, 1 }, logits[N_NIH_LABELS];
     struct training *t = NULL;
     double loss, after, squares = 0;
 

@@ -56,8 +56,6 @@ static void fill(struct rng *rng, size_t n, float low, float high, float *values
         values[i] = rng_uniform(rng, low, high);
 }
 
-static size_t side_of(uint64_t seed) { return 7 + seed % 11; }
-
 /* Another batch for the same network; its shards stay. */
 static void batch_draw(struct drawn *d)
 {
@@ -74,7 +72,7 @@ static struct drawn *drawn_new(uint64_t seed, size_t nodes, int what)
     struct drawn *d = calloc(1, sizeof *d);
 
     cr_assert_not_null(d);
-    d->net = random_graph(seed, nodes, side_of(seed), what);
+    d->net = random_graph(seed, nodes, random_graph_side(seed), what);
     d->values = random_graph_values(d->net, seed);
     d->x = floats_new(MOST_IMAGES * shape_size(d->net->nodes[0].out));
     rng_seed(&d->rng, seed, 4);
