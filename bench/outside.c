@@ -1,8 +1,10 @@
 /* bench/outside.c - what it costs that a DICOM file is decoded in a process of its own: the same file is decoded there and in this
  * process, in turns.
  *
- *   bench_outside CXRD_DECODE ROUNDS
+ *   bench_outside CXRD_DECODE ROUNDS [lone|announced]
  *
+ * lone: what is ready for the next picture is given back before it comes, as after 10 s without one; announced: and the picture is
+ * announced, as the server does when the first part of it has come, before it is decoded in this process.
  * Two drawn radiographs without compression, so that there is little else to measure: 2,500 x 3,000 pixels of 12 bits, 15 MB, and
  * 256 x 256 of them. A line each: milliseconds of wall time, the least and the median of either way, and of the differences of the rounds;
  * then processor time of both processes together. */
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { MOST_ROUNDS = 10000, HEADER = 1024 };
 
@@ -173,6 +176,12 @@ static double timed(uint8_t (*way)(struct decoder *d, const struct file *f), str
     return (clock_seconds() - begin) * 1e3;
 }
 
+enum coming { AT_ONCE, LONE, ANNOUNCED, N_COMING };
+static const char *const COMING_NAMES[N_COMING] = { "", "lone", "announced" };
+static enum coming coming;
+
+enum { KEPT_MS = 50 }; /* of a lone picture's memory */
+
 static struct decoder *decoder_new(const char *program)
 {
     struct decoder_options options = decoder_options_default();
@@ -180,6 +189,8 @@ static struct decoder *decoder_new(const char *program)
     struct error err = { 0 };
 
     options.program = program;
+    if (coming != AT_ONCE)
+        options.keep_s = KEPT_MS / 1e3;
     must(decoder_open(&options, &d, &err), err.text);
     must(decoder_begin(d, &err), err.text);
     return d;
@@ -207,6 +218,10 @@ static void compare(const char *name, const char *program, size_t width, size_t 
     for (size_t i = 0; i < rounds; i++) {
         uint8_t a, b;
 
+        if (coming != AT_ONCE)
+            usleep(4 * KEPT_MS * 1000);
+        if (coming == ANNOUNCED)
+            decoder_expect(d);
         in.ms[i] = timed(inside, d, &f, &a, &own_in);
         out.ms[i] = timed(outside, d, &f, &b, &own_out);
         more.ms[i] = out.ms[i] - in.ms[i];
@@ -226,10 +241,12 @@ static void compare(const char *name, const char *program, size_t width, size_t 
 
 int main(int argc, char **argv)
 {
-    const long rounds = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
+    const long rounds = argc >= 3 && argc <= 4 ? strtol(argv[2], NULL, 10) : 0;
 
-    if (rounds < 1 || rounds > MOST_ROUNDS) {
-        fprintf(stderr, "bench_outside CXRD_DECODE ROUNDS\n");
+    while (argc == 4 && coming < N_COMING && strcmp(COMING_NAMES[coming], argv[3]) != 0)
+        coming++;
+    if (rounds < 1 || rounds > MOST_ROUNDS || coming == N_COMING) {
+        fprintf(stderr, "bench_outside CXRD_DECODE ROUNDS [lone|announced]\n");
         return 2;
     }
     if (!decode_warm_up())

@@ -27,8 +27,9 @@ struct decoder_options {
     unsigned timeout_s;  /* after which a picture is given up */
     unsigned
         tries; /* of a picture whose helper ends under it, which is no fault of the picture's; at least 1 */
-    double wait_s;         /* for a helper, then ST_BUSY; INFINITY is fine */
-    double keep_s;         /* behind a picture memory of its size is ready for the next one for so long */
+    double wait_s; /* for a helper, then ST_BUSY; INFINITY is fine */
+    double
+        keep_s; /* behind a picture, or the announcement of one, memory of the last one's size is ready for so long */
     enum pool_class class; /* of the processes */
 };
 
@@ -42,6 +43,9 @@ void decoder_close(struct decoder *d); /* ends its processes; nobody decodes any
 
 /* Begin one process now, and wait until it is ready. Errors: those of a picture that finds none, see decoder_run(). */
 MUST_USE enum status decoder_begin(struct decoder *d, struct error *err);
+
+/* A large file is on its way: memory of the last picture's size is made ready for it meanwhile. Any thread; waits for nothing. */
+void decoder_expect(struct decoder *d);
 
 /* The file that is to be decoded. */
 struct decoder_file {

@@ -199,6 +199,9 @@ static enum status decoder_start(struct app *app, const struct serve_options *o,
     return st;
 }
 
+/* It is not known yet of what kind it is; memory that nothing is decoded into is given back soon. */
+static void expect_picture(struct app *app) { decoder_expect(app->serving.decoder); }
+
 static void on_deleted(void *arg, const char *model)
 {
     struct app *app = arg;
@@ -332,7 +335,7 @@ static enum status http_open(struct server *s, const struct serve_options *o,
                                  .of_a_source = o->source_connections,
                                  .files = s->plan.files,
                                  .drain_s = (double)o->drain,
-                                 .hooks = { record_intent, record_before, record_after },
+                                 .hooks = { record_intent, record_before, record_after, expect_picture },
                                  .base_path = o->base_path,
                                  .tls_cert = o->tls_cert,
                                  .tls_key = o->tls_key };

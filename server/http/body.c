@@ -30,7 +30,7 @@ static bool move(struct body *b)
 
 static enum status keep(struct body *b, const char *data, size_t n)
 {
-    if (b->shared.fd < 0 && (b->bytes.len + n < LARGE || !move(b))) {
+    if (!body_is_large(b) && (b->bytes.len + n < LARGE || !move(b))) {
         buf_put(&b->bytes, data, n);
         return buf_status(&b->bytes);
     }
@@ -61,9 +61,11 @@ bool body_take(struct body *b, const char *data, size_t n)
     return true;
 }
 
+bool body_is_large(const struct body *b) { return b->shared.fd >= 0; }
+
 bool body_complete(struct body *b)
 {
-    if (b->shared.fd < 0)
+    if (!body_is_large(b))
         return true;
     if (shared_seal(&b->shared))
         b->mapped = shared_map(&b->shared, b->shared.size);
@@ -84,7 +86,7 @@ void body_release(struct body *b)
     if (b->mapped)
         munmap(b->mapped, b->shared.size);
     b->mapped = NULL;
-    if (b->shared.fd >= 0)
+    if (body_is_large(b))
         budget_give(&b->budget->shared, 1);
     shared_close(&b->shared);
 }

@@ -37,6 +37,9 @@ void body_init(struct body *b, struct body_budget *budget);
 /* Take what came, or drop it where the body has a status. False: so much was dropped that the connection has to end. */
 bool body_take(struct body *b, const char *data, size_t n);
 
+/* So much of it has come that it is in memory that another process can be given. */
+bool body_is_large(const struct body *b);
+
 /* It is complete: it can be looked at, and cannot change. False, and it has the status ST_NOMEM: that failed. */
 bool body_complete(struct body *b);
 const void *body_bytes(const struct body *b); /* [received]; NULL: it is empty */

@@ -82,8 +82,15 @@ static enum MHD_Result on_head(struct exchange *x, const char *method)
 /* A body beyond its limit is dropped here and answered when it ends, since libmicrohttpd takes no reply in between. */
 static enum MHD_Result on_body(struct exchange *x, const char *data, size_t n)
 {
+    const bool was_large = body_is_large(&x->body);
+    bool taken;
+
     reaper_set(x->http->reaper, x->peer, body_seconds(x));
-    return body_take(&x->body, data, n) ? MHD_YES : MHD_NO;
+    taken = body_take(&x->body, data, n);
+    if (!was_large && body_is_large(&x->body) && x->http->options.hooks.large &&
+        queue_predicts(x->route->queue))
+        x->http->options.hooks.large(x->http->app);
+    return taken ? MHD_YES : MHD_NO;
 }
 
 /* The body has ended, and was not taken. */

@@ -206,6 +206,9 @@ struct http_hooks {
     enum status (*before)(struct app *app, const struct http_done *done, struct error *err);
     /* After the last byte, in a network thread. */
     void (*after)(struct app *app, const struct http_done *done);
+    /* A request for a prediction has a large body, of which the first part has come; in a network thread, which must not wait. NULL:
+     * nobody is told. */
+    void (*large)(struct app *app);
 };
 
 struct http_options {

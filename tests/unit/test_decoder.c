@@ -366,6 +366,32 @@ Test(helper, memory_for_the_next_picture_waits_for_it_a_while)
     decoder_close(d);
 }
 
+/* One that is announced finds its memory, however long ago the last one was. */
+Test(helper, memory_is_made_again_for_a_picture_that_is_announced)
+{
+    struct decoder *d = keeping(0.5);
+    bool seen = false;
+
+    decoder_expect(d);
+    usleep(100000);
+    cr_assert_eq(ready_bytes(), SIZE_MAX, "nothing is known of it");
+    cr_assert_eq(tried_long(d, LIKE_LAST), ST_OK);
+    usleep(600000);
+    for (int k = 0; k < 3000 && ready_bytes() != SIZE_MAX; k++)
+        usleep(10000);
+    cr_assert_eq(ready_bytes(), SIZE_MAX);
+    for (int i = 0; i < 60 && !seen; i++) {
+        decoder_expect(d);
+        for (int k = 0; k < 50 && !seen; k++, usleep(10000))
+            seen = ready_bytes() != SIZE_MAX;
+    }
+    cr_assert(seen);
+    for (int k = 0; k < 3000 && ready_bytes() != SIZE_MAX; k++)
+        usleep(10000);
+    cr_assert_eq(ready_bytes(), SIZE_MAX, "it did not come");
+    decoder_close(d);
+}
+
 Test(helper, what_is_none_says_so)
 {
     static const struct {

@@ -19,7 +19,7 @@
 
 /* Another program than cxrd. */
 struct app {
-    atomic_int greeted, begun, replied, over, without_route, held;
+    atomic_int greeted, begun, replied, over, without_route, held, large;
     atomic_bool go;
 };
 
@@ -44,11 +44,15 @@ static enum status hold(struct app *app, const struct http_request *req, struct 
     return greet(app, req, res, err);
 }
 
+enum { MOST_BODY = 2 << 20 };
+
 static const struct route GREETINGS[] = {
     { "GET", "/hello/{id}", ROLE_PUBLIC, QUEUE_FILES, 0, greet },
     { "GET", "/now/{id}", ROLE_PUBLIC, QUEUE_INLINE, 0, greet },
     { "GET", "/probe/{id}", ROLE_PUBLIC, QUEUE_PROBE, 0, greet },
     { "GET", "/hold/{id}", ROLE_PUBLIC, QUEUE_INLINE, 0, hold },
+    { "POST", "/ask/{id}", ROLE_PUBLIC, QUEUE_PREDICT, MOST_BODY, greet },
+    { "POST", "/keep/{id}", ROLE_PUBLIC, QUEUE_FILES, MOST_BODY, greet },
 };
 
 static enum status on_intent(struct app *app, const struct http_done *done, struct error *err)
@@ -70,6 +74,8 @@ static void on_after(struct app *app, const struct http_done *done)
     atomic_fetch_add(done->route ? &app->over : &app->without_route, 1);
 }
 
+static void on_large(struct app *app) { atomic_fetch_add(&app->large, 1); }
+
 static struct http *start(struct app *app, struct auth **ret_auth)
 {
     const struct auth_options open_to_all = { .loopback = true };
@@ -87,7 +93,7 @@ static struct http *start(struct app *app, struct auth **ret_auth)
                                     .max_streams = 1,
                                     .ping_s = 15,
                                     .drain_s = 1,
-                                    .hooks = { on_intent, on_before, on_after },
+                                    .hooks = { on_intent, on_before, on_after, on_large },
                                     .base_path = "" };
     struct error err = { 0 };
     struct http *server = NULL;
@@ -170,6 +176,51 @@ Test(http, another_programs_routes_are_served_to_it)
     cr_assert_eq(app.replied, 4, "and before each reply");
     cr_assert_eq(app.over, 3);
     cr_assert_eq(app.without_route, 1);
+}
+
+/* ---- a picture is announced ---- */
+
+/* The status of a POST of `n` bytes. */
+static int posted(const struct http *server, const char *path, size_t n)
+{
+    const int fd = connected(server);
+    char head[256], *body = calloc(1, n);
+    int status;
+
+    cr_assert_not_null(body);
+    snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\n\r\n", path,
+             n);
+    cr_assert_eq(send(fd, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
+    for (size_t sent = 0; sent < n;) {
+        const ssize_t k = send(fd, body + sent, n - sent, MSG_NOSIGNAL);
+
+        if (k <= 0)
+            break; /* it was refused */
+        sent += (size_t)k;
+    }
+    status = status_of(fd);
+    close(fd);
+    free(body);
+    return status;
+}
+
+Test(http, a_large_body_of_a_prediction_is_told_of_once_before_its_handler)
+{
+    struct app app = { 0 };
+    struct auth *auth = NULL;
+    struct http *server = start(&app, &auth);
+
+    cr_assert_eq(posted(server, "/ask/fedcba9876543210", 1000), 200);
+    cr_assert_eq(posted(server, "/keep/fedcba9876543210", MOST_BODY), 200);
+    cr_assert_eq(posted(server, "/nowhere", MOST_BODY), 404);
+    cr_assert_eq(posted(server, "/ask/fedcba9876543210", MOST_BODY + 1), 413);
+    cr_assert_eq(app.large, 0);
+    cr_assert_eq(posted(server, "/ask/fedcba9876543210", MOST_BODY), 200);
+    cr_assert_eq(app.large, 1);
+    cr_assert_eq(posted(server, "/ask/fedcba9876543210", MOST_BODY), 200);
+    cr_assert_eq(app.large, 2);
+    http_stop(server);
+    auth_close(auth);
 }
 
 /* ---- places are short, and the network threads are late ---- */

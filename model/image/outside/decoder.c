@@ -48,8 +48,8 @@ struct slot {
     size_t last_pixels; /* of the last picture that it gave; 0: there was none, or its file had fewer bytes */
     struct shared
         output; /* memory for the next picture, made ready by the keeper while the slot is idle; or closed */
-    size_t n_ready;    /* bytes of it that are there */
-    double idle_since; /* clock_seconds() */
+    size_t n_ready;       /* bytes of it that are there */
+    double awaited_since; /* clock_seconds() of its last picture's end, or when the next one was announced */
 };
 
 struct decoder {
@@ -178,7 +178,7 @@ static bool outputs_keep(struct decoder *d, double *ret_next)
     *ret_next = INFINITY;
     for (size_t i = 0; i < d->options.helpers; i++) {
         struct slot *slot = &d->slots[i];
-        const double until = slot->idle_since + d->options.keep_s;
+        const double until = slot->awaited_since + d->options.keep_s;
 
         if (slot->state != SLOT_IDLE)
             continue;
@@ -329,7 +329,7 @@ static void slot_give(struct decoder *d, struct slot *slot)
 {
     pthread_mutex_lock(&d->lock);
     slot->state = SLOT_IDLE;
-    slot->idle_since = clock_seconds();
+    slot->awaited_since = clock_seconds();
     pthread_cond_broadcast(&d->changed);
     pthread_cond_signal(&d->work);
     pthread_mutex_unlock(&d->lock);
@@ -339,6 +339,30 @@ static void slot_drop(struct decoder *d, struct slot *slot, enum decoder_loss wh
 {
     pthread_mutex_lock(&d->lock);
     slot_lose(d, slot, why);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* With the lock held: the first idle slot without memory for its next picture, or with it; NULL: none is. */
+static struct slot *slot_unready(struct decoder *d)
+{
+    struct slot *first = slot_in(d, SLOT_IDLE);
+
+    for (size_t i = 0; i < d->options.helpers; i++)
+        if (waits_for_it(&d->slots[i]))
+            return &d->slots[i];
+    return first;
+}
+
+void decoder_expect(struct decoder *d)
+{
+    struct slot *slot;
+
+    pthread_mutex_lock(&d->lock);
+    slot = slot_unready(d);
+    if (slot) {
+        slot->awaited_since = clock_seconds();
+        pthread_cond_signal(&d->work);
+    }
     pthread_mutex_unlock(&d->lock);
 }
 
