@@ -42,9 +42,13 @@ static void model_put(struct buf *out, const json_t *record)
 
 void title_put(struct buf *out, const json_t *record)
 {
-    const char *end = end_of(record);
+    const char *end = end_of(record), *name = text_at(record, "name");
 
     buf_puts(out, "cxrd: ");
+    if (name) {
+        html_text(out, name);
+        buf_puts(out, ", ");
+    }
     html_text(out, text_at(record, "config.dataset"));
     buf_puts(out, ", model ");
     model_put(out, record);
@@ -130,11 +134,40 @@ static void form_put(struct buf *out, const json_t *record, enum report_form for
     buf_puts(out, "</p>\n");
 }
 
+/* A training of no epochs makes no model. */
+static const char *kind_of(const json_t *record)
+{
+    const json_t *epochs = member_at(record, "config.epochs");
+
+    if (is_validation(record))
+        return "Validation";
+    return json_is_integer(epochs) && json_integer_value(epochs) == 0 ? "Dry run" : "Training";
+}
+
+/* The job as its list has it: what it is called, and its id. */
+static void job_put(struct buf *out, const json_t *record)
+{
+    const char *name = text_at(record, "name"), *id = text_at(record, "id");
+
+    if (!name && !id)
+        return;
+    buf_puts(out, "<tr><th scope=\"row\">Job</th><td>");
+    html_text(out, name ? name : id);
+    if (name && id) {
+        buf_puts(out, " (");
+        html_text(out, id);
+        buf_puts(out, ")");
+    }
+    buf_puts(out, "</td></tr>\n");
+}
+
 void heading_put(struct buf *out, const json_t *record, enum report_form form)
 {
-    buf_printf(out, "<header><h1>%s on ", is_validation(record) ? "Validation" : "Training");
+    buf_printf(out, "<header><h1>%s on ", kind_of(record));
     html_text(out, text_at(record, "config.dataset"));
-    buf_puts(out, "</h1>\n<table class=\"fields\"><tbody>\n<tr><th scope=\"row\">Model</th><td>");
+    buf_puts(out, "</h1>\n<table class=\"fields\"><tbody>\n");
+    job_put(out, record);
+    buf_puts(out, "<tr><th scope=\"row\">Model</th><td>");
     model_put(out, record);
     buf_puts(out, "</td></tr>\n");
     time_put(out, record);

@@ -36,6 +36,8 @@ static enum status estimate_auroc(const struct patients *p, const struct scores 
     if (st == ST_OK)
         st = figure_estimate(&f, ret);
     figure_release(&f);
+    if (st == ST_OK)
+        estimate_cut(ret, minus ? -1 : 0, 1);
     return st;
 }
 

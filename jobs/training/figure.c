@@ -245,6 +245,7 @@ enum status difference_estimate(const struct figure *f, struct estimate *ret)
         e.high = e.value + unlike * (1 - e.value);
         e.error = (e.high - e.low) / (2 * Z95);
     }
+    estimate_cut(&e, -1, 1);
     *ret = e;
     return ST_OK;
 }

@@ -98,7 +98,8 @@ void estimate_cut(struct estimate *e, double least, double most);
 double student_of(double freedom, double z);
 double student_deviate(double freedom, double t);
 
-/* The same of a difference of AUROCs, between -1 and 1. One without any spread is not certain: with as many patients of the
+/* The same of a difference of AUROCs, cut at -1 and 1: no difference lies beyond, so the cut costs no coverage, and an interval that
+ * reaches there says as little as it knows. One without any spread is not certain: with as many patients of the
  * rarer kind as there are, at most a part q of all patients may be unlike those seen (Wilson's upper end of none of them), and
  * as far from them as can be. Errors: ST_NOMEM. */
 MUST_USE enum status difference_estimate(const struct figure *f, struct estimate *ret);

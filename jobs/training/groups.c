@@ -213,6 +213,7 @@ static enum status correct(struct asked *all, size_t n)
 
         e->low = e->value - reach;
         e->high = e->value + reach;
+        estimate_cut(e, -1, 1);
         all[i].d.p = adjusted[i];
     }
     free(p);

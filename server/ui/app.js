@@ -1,6 +1,6 @@
 // The page: which view is shown, the key, and the start of everything.
 import { getJson, key } from './api.js';
-import { $, attempt } from './dom.js';
+import { $, attempt, measureHead } from './dom.js';
 import { greet } from './greet.js';
 import { showModels, startModels } from './models.js';
 import { showPredict, startPredict } from './predict.js';
@@ -54,6 +54,7 @@ async function showVersion() {
   $('version').textContent = `cxrd ${build}`;
 }
 
+measureHead();
 startKey();
 startPredict();
 startTrain();

@@ -1,6 +1,6 @@
 // The API reference: openapi.yaml, as JSON from the build, made readable. Its prose is Markdown, without HTML in it.
 import { getContract } from './api.js';
-import { $, attempt, make } from './dom.js';
+import { $, attempt, make, measureHead } from './dom.js';
 import { schemaTree } from './schema.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
@@ -84,4 +84,5 @@ async function show() {
   if (location.hash) document.querySelector(CSS.escape(location.hash).replace('\\#', '#'))?.scrollIntoView();
 }
 
+measureHead();
 attempt(show);

@@ -34,7 +34,7 @@ export function tableOf(what, columns, rows) {
   return make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': what }, table);
 }
 
-/** Show an error where a screen reader says it at once; null takes it away. */
+/** Show an error where a screen reader says it at once, and bring it into sight; null takes it away. */
 export function showAlert(error) {
   const box = $('alert');
   box.hidden = !error;
@@ -42,6 +42,13 @@ export function showAlert(error) {
   if (!error) return;
   box.append(make('strong', {}, error.message));
   if (error.requestId) box.append(make('span', { class: 'help' }, ` (request ${error.requestId})`));
+  box.scrollIntoView({ block: 'nearest' });
+}
+
+/** The head of the page stays in sight: the style sheet is told how high it is, so that what is scrolled to stands below it. */
+export function measureHead() {
+  const head = document.querySelector('header');
+  new ResizeObserver(() => document.documentElement.style.setProperty('--head', `${head.offsetHeight}px`)).observe(head);
 }
 
 /** Run what a click or a form asks for; a failure is shown, an abort is not one. */

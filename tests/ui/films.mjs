@@ -251,6 +251,13 @@ async function testWorklist({ tap, page, server, complaints, assertAccessible, s
     await page.click('#worklist-table tr[data-state=failed] .open');
     await page.waitForFunction(() => /server cannot read this file/.test(document.querySelector('#pane-current .instead').textContent));
     assert.match(await page.textContent('#pane-current .tag'), /07 broken/);
+    await page.setViewportSize(PHONE);
+    await page.locator('#worklist-table tr[data-state=done] .open').last().click();
+    await page.locator('#worklist-table tr[data-state=failed] .open').click();
+    await page.waitForSelector('#alert:not([hidden])');
+    const [alert, head] = await page.$$eval('#alert, header', (all) => all.sort((a) => (a.id ? -1 : 1)).map((one) => one.getBoundingClientRect()));
+    assert.ok(alert.top >= head.bottom && alert.bottom <= PHONE.height, `the sentence is at ${alert.top} to ${alert.bottom}, the head ends at ${head.bottom}`);
+    await page.setViewportSize(WIDE);
     await page.locator('#worklist-table tr[data-state=done] .open').first().click();
     await seen(page);
     assert.equal(await instead(), '');

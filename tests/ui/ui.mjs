@@ -608,6 +608,8 @@ await tap.test('the API reference shows every operation', async () => {
   const operations = Object.values(contract.paths).flatMap((item) => Object.values(item)).filter((value) => value.operationId);
   assert.equal(await page.locator('.operation').count(), operations.length);
   await assertFits(page, 'the API reference');
+  const links = await page.$$eval('header nav a', (all) => all.map(({ textContent }) => textContent));
+  assert.deepEqual(links, [...(await (await fetch(server.url)).text()).match(/<nav.*?<\/nav>/s)[0].matchAll(/>([^<\s]+)<\/a>/g)].map(([, name]) => name));
   if (screenshots) await page.screenshot({ path: path.join(screenshots, 'docs-phone-dark.png') });
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.emulateMedia({ colorScheme: 'light' });
@@ -636,6 +638,14 @@ await tap.test('with keys and below a prefix all of it works too', async () => {
     assert.match(await other.textContent('#alert'), /key/i);
     await other.waitForSelector('#notice:not([hidden])');
     assert.match(await other.textContent('#notice'), /asks for a key/);
+    await other.setViewportSize(PHONE);
+    const above = await other.$eval('#notice', (notice) => {
+      scrollTo(0, 0);
+      const { left, right, top, bottom } = notice.getBoundingClientRect();
+      return document.elementFromPoint((left + right) / 2, (top + bottom) / 2)?.closest('[id]').id;
+    });
+    assert.equal(above, 'notice', 'the panel of the key covers the sentence that asks for it');
+    await other.setViewportSize({ width: 1280, height: 900 });
     assert.equal(await other.getAttribute('nav a[href="#predict"]', 'aria-current'), 'page');
     await other.fill('#key', 'f'.repeat(64)); // its panel was opened at once
     await other.click('#key-form button[type=submit]');

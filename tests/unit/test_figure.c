@@ -214,6 +214,29 @@ Test(figure, a_difference_is_of_pairs)
     cr_assert(e.value == 0 && e.error == 0, "a model beside itself");
 }
 
+/* Two positives and two negatives, each of a patient: of one model a positive beats none and the other both, of the other model both beat
+ * both. The difference is -1/2, and two degrees of freedom reach far beyond -1. */
+Test(figure, no_difference_lies_beyond_what_there_is)
+{
+    static const uint8_t TRUTH[] = { 1, 1, 0, 0 };
+    static const float OURS[] = { 0, 3, 1, 2 }, THEIRS[] = { 3, 3, 1, 2 };
+    struct patients p;
+    struct figure f;
+    struct estimate whole, e;
+
+    cr_assert_eq(patients_group(4, NULL, &p), ST_OK);
+    cr_assert_eq(figure_init(&f, &p), ST_OK);
+    cr_assert_eq(figure_add_auroc(&f, 1, TRUTH, OURS, 1), ST_OK);
+    cr_assert_eq(figure_add_auroc(&f, -1, TRUTH, THEIRS, 1), ST_OK);
+    cr_assert_eq(figure_estimate(&f, &whole), ST_OK);
+    cr_assert_eq(difference_estimate(&f, &e), ST_OK);
+    cr_assert(whole.value == -0.5 && whole.low < -1 && whole.high > 0, "%g to %g", whole.low, whole.high);
+    cr_assert(e.low == -1 && e.high == fmin(whole.high, 1) && e.error == whole.error, "%g to %g", e.low,
+              e.high);
+    figure_release(&f);
+    patients_release(&p);
+}
+
 Test(figure, a_mean_is_the_mean_of_its_rows_and_errs_by_patient)
 {
     static const uint64_t IDS[] = { 1, 1, 2, 3 };

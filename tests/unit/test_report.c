@@ -251,6 +251,27 @@ Test(report, says_what_it_is_of_when_it_was_and_how_it_ended)
     json_decref(record);
 }
 
+Test(report, begins_with_the_name_of_its_job_and_a_dry_run_is_no_training)
+{
+    json_t *record = json_pack("{s:{s:s,s:i},s:s,s:s}", "config", "dataset", "ours", "epochs", 0, "id", "3937acdb",
+                               "name", HOSTILE);
+    struct buf page = page_of(record, NULL);
+
+    check_has(&page, "<h1>Dry run on ours</h1>");
+    check_has(&page, "Job</th><td>&lt;/script&gt;&lt;script&gt;alert(1)");
+    check_has(&page, "&amp; (3937acdb)</td>");
+    check_has(&page, "<title>cxrd: &lt;/script&gt;");
+    cr_assert_eq(occurrences(page.data, "<img src=x"), 0);
+    buf_release(&page);
+    json_object_set_new(json_object_get(record, "config"), "epochs", json_integer(1));
+    json_object_del(record, "name");
+    page = page_of(record, NULL);
+    check_has(&page, "<h1>Training on ours</h1>");
+    check_has(&page, "Job</th><td>3937acdb</td>");
+    buf_release(&page);
+    json_decref(record);
+}
+
 Test(report, has_contents_that_lead_to_every_section)
 {
     json_t *record = json_pack("{s:{s:s},s:{s:i}}", "config", "dataset", HOSTILE, "dataset", "rows", 3);
