@@ -96,6 +96,9 @@ static enum status fail_to_connect(const struct client_server *server, CURL *cur
     if (rc == CURLE_SSL_CACERT_BADFILE)
         return error_set(err, ST_IO, "cannot read certificates in '%.120s'",
                          server->ca ? server->ca : "the system's");
+    if (rc == CURLE_COULDNT_CONNECT)
+        return error_set(err, ST_IO, "no server answers at '%.80s': %.180s", server->url,
+                         why[0] ? why : curl_easy_strerror(rc));
     return error_set(err, ST_IO, "%s", why[0] ? why : curl_easy_strerror(rc));
 }
 

@@ -10,4 +10,10 @@
  * tabs, `_` and `-` wherever they stand. "pleural thickening" is "Pleural_Thickening". */
 bool word_is(const char *text, size_t n, const char *word);
 
+enum { WORD_COMPARED = 32 }; /* bytes of a word that is held against others */
+
+/* How many characters are to be put in, left out, replaced or swapped with the next to make one word of the other (Damerau,
+ * CACM 1964; each swapped pair is left alone afterwards). Neither has more than WORD_COMPARED bytes. */
+size_t word_distance(const char *a, size_t n, const char *b, size_t m);
+
 #endif

@@ -6,6 +6,7 @@
 #include "cxrd/json.h"
 #include "cxrd/model.h"
 #include "cxrd/training.h"
+#include "cxrd/words.h"
 
 #include <assert.h>
 #include <math.h>
@@ -426,6 +427,34 @@ static const struct field *field_find(const char *name)
     return NULL;
 }
 
+/* The field that was meant, as far as one is near enough: a third of the name may be wrong. NULL: each is too far away. */
+static const char *field_meant(const char *name)
+{
+    const size_t n = strlen(name);
+    const char *meant = NULL;
+
+    for (size_t i = 0, best = n / 3 + 1; i < N_FIELDS && n <= WORD_COMPARED; i++) {
+        const size_t m = strlen(FIELDS[i].name),
+                     apart = m > WORD_COMPARED ? m : word_distance(name, n, FIELDS[i].name, m);
+
+        if (apart < best) {
+            best = apart;
+            meant = FIELDS[i].name;
+        }
+    }
+    return meant;
+}
+
+static void refuse_field(const char *name, json_t *errors)
+{
+    const char *meant = field_meant(name);
+
+    if (meant)
+        config_error(errors, name, "is not a field of a job; is '%s' meant?", meant);
+    else
+        config_error(errors, name, "is not a field of a job");
+}
+
 bool train_config_sees(const struct train_config *c) { return strcmp(c->images, NO_IMAGES) != 0; }
 
 bool train_config_transfers(const struct train_config *c) { return c->transfer_layer[0] != '\0'; }
@@ -646,7 +675,7 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
         if (f)
             parse_field(f, value, &c, errors);
         else
-            config_error(errors, name, "there is no such field");
+            refuse_field(name, errors);
     }
     if (!json_object_get(object, "split_seed"))
         c.split_seed = c.seed;

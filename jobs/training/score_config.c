@@ -174,7 +174,7 @@ static void field_parse(struct score_config *c, const char *name, const json_t *
             return;
         }
     if (!is_data_field(name) || !config_field_parse(name, value, &c->data, errors))
-        config_error(errors, name, "there is no such field");
+        config_error(errors, name, "is not a field of a job");
 }
 
 /* The defaults: all rows, normal chests as well. Of a job that only scores, whatever their age and view. */

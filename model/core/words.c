@@ -32,3 +32,28 @@ bool word_is(const char *text, size_t n, const char *word)
             return false;
     }
 }
+
+size_t word_distance(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t rows[3][WORD_COMPARED + 1] = { 0 };
+
+    for (size_t j = 0; j <= m; j++)
+        rows[1][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *now = rows[(i + 1) % 3], *before = rows[i % 3], *before_that = rows[(i + 2) % 3];
+
+        now[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            const size_t changed = before[j - 1] + (a[i - 1] != b[j - 1]), left = before[j] + 1,
+                         put = now[j - 1] + 1;
+            size_t least = changed < left ? changed : left;
+
+            least = put < least ? put : least;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before_that[j - 2] + 1 < least)
+                least = before_that[j - 2] + 1;
+            now[j] = least;
+        }
+    }
+    return rows[(n + 1) % 3][m];
+}

@@ -319,7 +319,7 @@ enum status weights_load(const char *path, struct model **ret_model, struct erro
     enum status st = file_read(path, WEIGHTS_MAX_BYTES, &file, err);
 
     if (st == ST_OK)
-        st = weights_read(file.data, file.size, ret_model, err);
+        st = error_inner(err, weights_read(file.data, file.size, ret_model, err), path);
     file_bytes_release(&file);
     return st;
 }

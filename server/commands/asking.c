@@ -30,7 +30,7 @@ static enum status model_load(const char *path, enum precision precision, struct
     enum status st = file_read(path, WEIGHTS_MAX_BYTES, &file, err);
 
     if (st == ST_OK)
-        st = weights_read(file.data, file.size, &ret->model, err);
+        st = error_inner(err, weights_read(file.data, file.size, &ret->model, err), path);
     if (st == ST_OK)
         st = model_narrow(&ret->model, precision, err);
     if (st == ST_OK)

@@ -19,10 +19,8 @@ static int audit(int argc, char **argv)
 
     if (!command_begin(&COMMAND_AUDIT, argc, argv, NULL, &n_paths, &exit_status))
         return exit_status;
-    if (n_paths == 0) {
-        fprintf(stderr, "cxrd audit: give the log's files, oldest first\n");
-        return EXIT_USAGE;
-    }
+    if (n_paths == 0)
+        return command_misuse(&COMMAND_AUDIT, "give the log's files, oldest first");
     if (audit_check((const char *const *)argv + 1, n_paths, &found, &err) != ST_OK)
         return command_fail(&COMMAND_AUDIT, &err);
     printf("%zu events, each follows the one before%s\n", found.lines - found.torn,

@@ -18,6 +18,13 @@ void commands_know(const struct command *const *commands, size_t n)
 
 const struct command *command_at(size_t i) { return i < n_known ? known[i] : NULL; }
 
+int command_misuse(const struct command *c, const char *says)
+{
+    fprintf(stderr, "%s%s: %s\nTry: %s%s --help\n", command_prefix(c), c->name, says, command_prefix(c),
+            c->name);
+    return EXIT_USAGE;
+}
+
 bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
                    int *ret_exit)
 {
@@ -25,9 +32,7 @@ bool command_begin(const struct command *c, int argc, char **argv, void *into, s
     bool help;
 
     if (options_parse(c, argc, argv, into, ret_n_arguments, &help, &err) != ST_OK) {
-        fprintf(stderr, "%s%s: %s\nTry: %s%s --help\n", command_prefix(c), c->name, err.text,
-                command_prefix(c), c->name);
-        *ret_exit = EXIT_USAGE;
+        *ret_exit = command_misuse(c, err.text);
         return false;
     }
     *ret_exit = EXIT_DONE;

@@ -113,11 +113,10 @@ static int run(int argc, char **argv)
 
     if (!command_begin(&COMMAND_COMPARE, argc, argv, &o, &n, &exit_status))
         return exit_status;
-    if (n != 2 || !is_split(o.split)) {
-        fprintf(stderr, n != 2 ? "cxrd compare: give two runs\n"
-                               : "cxrd compare: --split is train, validation, test or no_finding\n");
-        return EXIT_USAGE;
-    }
+    if (n != 2)
+        return command_misuse(&COMMAND_COMPARE, "give two runs");
+    if (!is_split(o.split))
+        return command_misuse(&COMMAND_COMPARE, "--split is train, validation, test or no_finding");
     for (int i = 0; i < 2 && st == ST_OK; i++)
         st = scores_path(argv[i + 1], paths[i], &err);
     if (st == ST_OK)

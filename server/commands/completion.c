@@ -214,8 +214,7 @@ static int completion(int argc, char **argv)
             SHELLS[i].print();
             return EXIT_DONE;
         }
-    fprintf(stderr, "cxrd completion: give a shell: bash, zsh or fish\n");
-    return EXIT_USAGE;
+    return command_misuse(&COMMAND_COMPLETION, "give a shell: bash, zsh or fish");
 }
 
 const struct command COMMAND_COMPLETION = {

@@ -48,10 +48,8 @@ static int export(int argc, char **argv)
 
     if (!command_begin(&COMMAND_EXPORT, argc, argv, &o, &n_paths, &exit_status))
         return exit_status;
-    if (n_paths != 1 || !o.out) {
-        fprintf(stderr, "cxrd export: give one weights file, and with -o the ONNX file to write\n");
-        return EXIT_USAGE;
-    }
+    if (n_paths != 1 || !o.out)
+        return command_misuse(&COMMAND_EXPORT, "give one weights file, and with -o the ONNX file to write");
     if (export_model(argv[1], &o, &bytes, &err) != ST_OK)
         return command_fail(&COMMAND_EXPORT, &err);
     printf("%s: %zu bytes\n%s\n", o.out, bytes, INTENDED_USE);

@@ -117,17 +117,13 @@ static int forget(int argc, char **argv)
 
     if (!command_begin(&COMMAND_FORGET, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
-    if (n_arguments < 1) {
-        fprintf(stderr,
-                "cxrd forget: name the data set; the patients' ids come on standard input, a line each\n");
-        return EXIT_USAGE;
-    }
+    if (n_arguments < 1)
+        return command_misuse(&COMMAND_FORGET,
+                              "name the data set; the patients' ids come on standard input, a line each");
     if (forget_all(&o, argv[1], &n, &err) != ST_OK)
         return command_fail(&COMMAND_FORGET, &err);
-    if (n == 0) {
-        fprintf(stderr, "cxrd forget: no id on standard input\n");
-        return EXIT_USAGE;
-    }
+    if (n == 0)
+        return command_misuse(&COMMAND_FORGET, "no id on standard input");
     return EXIT_DONE;
 }
 

@@ -54,7 +54,7 @@ static enum status import_file(const char *path, const struct options *o, json_t
     if (st == ST_OK)
         st = file_read(path, IMPORT_MAX_BYTES, &file, err);
     if (st == ST_OK)
-        st = model_import(file.data, file.size, &o->import, &m, report, err);
+        st = error_inner(err, model_import(file.data, file.size, &o->import, &m, report, err), path);
     if (st == ST_OK && o->out && import_as_it_is(report))
         st = file_replace(o->out, &(struct iovec){ file.data, file.size }, 1, err);
     else if (st == ST_OK && o->out)
@@ -75,10 +75,8 @@ static int import(int argc, char **argv)
 
     if (!command_begin(&COMMAND_IMPORT, argc, argv, &o, &n_paths, &exit_status))
         return exit_status;
-    if (n_paths != 1) {
-        fprintf(stderr, "cxrd import: give one file\n");
-        return EXIT_USAGE;
-    }
+    if (n_paths != 1)
+        return command_misuse(&COMMAND_IMPORT, "give one file");
     report = json_object();
     st = report ? import_file(argv[1], &o, report, &err) : error_nomem(&err);
     if (st == ST_OK)

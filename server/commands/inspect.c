@@ -130,13 +130,11 @@ static int inspect(int argc, char **argv)
 
     if (!command_begin(&COMMAND_INSPECT, argc, argv, NULL, &n_paths, &exit_status))
         return exit_status;
-    if (n_paths != 1) {
-        fprintf(stderr, "cxrd inspect: give one weights file\n");
-        return EXIT_USAGE;
-    }
+    if (n_paths != 1)
+        return command_misuse(&COMMAND_INSPECT, "give one weights file");
     st = file_read(argv[1], WEIGHTS_MAX_BYTES, &file, &err);
     if (st == ST_OK)
-        st = weights_read(file.data, file.size, &m, &err);
+        st = error_inner(&err, weights_read(file.data, file.size, &m, &err), argv[1]);
     if (st == ST_OK)
         st = array_file_read(file.data, file.size, &arrays, &err);
     if (st == ST_OK)

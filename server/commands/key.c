@@ -34,10 +34,8 @@ static int key(int argc, char **argv)
 
     if (!command_begin(&COMMAND_KEY, argc, argv, NULL, &n_arguments, &exit_status))
         return exit_status;
-    if (n_arguments != 2) {
-        fprintf(stderr, "cxrd key: give a role, predict or admin, and a name\n");
-        return EXIT_USAGE;
-    }
+    if (n_arguments != 2)
+        return command_misuse(&COMMAND_KEY, "give a role, predict or admin, and a name");
     st = make_key(text, &err);
     if (st == ST_OK)
         st = digest_bytes(text, strlen(text), sha256);

@@ -49,10 +49,8 @@ static int phantom(int argc, char **argv)
 
     if (!command_begin(&COMMAND_PHANTOM, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
-    if (!o.out || (strcmp(o.rates, "nih") != 0 && strcmp(o.rates, "even") != 0)) {
-        fprintf(stderr, "cxrd phantom: --out is needed; --rates is even or nih\n");
-        return EXIT_USAGE;
-    }
+    if (!o.out || (strcmp(o.rates, "nih") != 0 && strcmp(o.rates, "even") != 0))
+        return command_misuse(&COMMAND_PHANTOM, "--out is needed; --rates is even or nih");
     make = (struct phantom_options){ o.out, o.images, o.size, o.seed, strcmp(o.rates, "nih") == 0 };
     st = pool_new(o.threads, POOL_NORMAL, &pool, &err);
     if (st == ST_OK)

@@ -157,9 +157,7 @@ static bool options_check(const struct predict_options *o, size_t n_arguments)
         fault = "--heatmap goes with --explain and one picture";
     else if (o->json && o->csv && strcmp(o->csv, "-") == 0)
         fault = "standard output takes --json or the table of --csv -, not both";
-    if (fault)
-        fprintf(stderr, "cxrd predict: %s\n", fault);
-    return !fault;
+    return !fault || command_misuse(&COMMAND_PREDICT, fault) == EXIT_DONE;
 }
 
 static enum status find_pictures(const struct predict_options *o, char *const *arguments, size_t n,

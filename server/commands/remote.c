@@ -351,12 +351,6 @@ static enum status ask_one(const struct remote_options *o, const char *name, con
     return st;
 }
 
-static int usage(const struct command *c, const char *says)
-{
-    fprintf(stderr, "cxrd %s: %s\nTry: cxrd %s --help\n", c->name, says, c->name);
-    return EXIT_USAGE;
-}
-
 /* A list, or one of it. */
 static int show(const struct listed *what, const char *format, int argc, char **argv)
 {
@@ -369,9 +363,9 @@ static int show(const struct listed *what, const char *format, int argc, char **
     if (!command_begin(what->command, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
     if (n_arguments && !id_fits(argv[1]))
-        return usage(what->command, "give an id, as the list shows it");
+        return command_misuse(what->command, "give an id, as the list shows it");
     if (n_arguments && is_filtered(&o))
-        return usage(what->command, "give an id, or say which ones are to be listed, not both");
+        return command_misuse(what->command, "give an id, or say which ones are to be listed, not both");
     st = n_arguments ? ask_one(&o, what->name, "GET", format, argv[1], print_record, &err)
                      : list(&o, what, &err);
     return st == ST_OK ? EXIT_DONE : command_fail(what->command, &err);
@@ -388,7 +382,7 @@ static int change(const struct command *c, const char *format, bool needs_id, in
     if (!command_begin(c, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
     if (needs_id && (n_arguments == 0 || !id_fits(argv[1])))
-        return usage(c, "give an id, as `cxrd models` shows it");
+        return command_misuse(c, "give an id, as `cxrd models` shows it");
     if (ask_one(&o, MODELS.name, "POST", format, needs_id ? argv[1] : NULL, print_active, &err) != ST_OK)
         return command_fail(c, &err);
     return EXIT_DONE;

@@ -147,10 +147,8 @@ static int sign(int argc, char **argv)
 
     if (!command_begin(&COMMAND_SIGN, argc, argv, &o, &n, &exit_status))
         return exit_status;
-    if (n != 1 || !o.key) {
-        fprintf(stderr, "cxrd sign: give a file, and with --key the private key\n");
-        return EXIT_USAGE;
-    }
+    if (n != 1 || !o.key)
+        return command_misuse(&COMMAND_SIGN, "give a file, and with --key the private key");
     return sign_file(argv[1], &o, &err) == ST_OK ? EXIT_DONE : command_fail(&COMMAND_SIGN, &err);
 }
 
@@ -185,10 +183,8 @@ static int verify(int argc, char **argv)
 
     if (!command_begin(&COMMAND_VERIFY, argc, argv, &o, &n, &exit_status))
         return exit_status;
-    if (n != 1 || !o.keys) {
-        fprintf(stderr, "cxrd verify: give a file, and with --keys the public keys\n");
-        return EXIT_USAGE;
-    }
+    if (n != 1 || !o.keys)
+        return command_misuse(&COMMAND_VERIFY, "give a file, and with --keys the public keys");
     if (verify_file(argv[1], &o, signer, &err) != ST_OK)
         return command_fail(&COMMAND_VERIFY, &err);
     printf("signed by key %s\n", signer);

@@ -472,16 +472,14 @@ static void tell_where(const struct train_options *o)
 }
 
 /* Whether the options can go together; otherwise it is said. */
-static bool options_check(const struct command *c, const struct train_options *o)
+/* NULL: nothing is wrong with them. */
+static const char *options_fault(const struct train_options *o)
 {
     if (!o->datasets || !o->out)
-        fprintf(stderr, "%s%s: --datasets and --out are needed\n", command_prefix(c), c->name);
-    else if (o->resume && o->overwrite)
-        fprintf(stderr, "%s%s: --resume goes on with what --overwrite would replace: give one of them\n",
-                command_prefix(c), c->name);
-    else
-        return true;
-    return false;
+        return "--datasets and --out are needed";
+    if (o->resume && o->overwrite)
+        return "--resume goes on with what --overwrite would replace: give one of them";
+    return NULL;
 }
 
 int train_here(const struct command *c, const struct train_options *o, struct ranks *ranks)
@@ -526,13 +524,16 @@ int train_here(const struct command *c, const struct train_options *o, struct ra
 bool train_options_read(const struct command *c, int argc, char **argv, struct train_options *o,
                         int *ret_exit)
 {
+    const char *fault;
     size_t n_arguments;
 
     *o = (struct train_options){ .cache_bytes = (size_t)16 << 30, .rank_wait = 30 };
     if (!command_begin(c, argc, argv, o, &n_arguments, ret_exit))
         return false;
-    *ret_exit = EXIT_USAGE;
-    return options_check(c, o);
+    fault = options_fault(o);
+    if (fault)
+        *ret_exit = command_misuse(c, fault);
+    return !fault;
 }
 
 static int train(int argc, char **argv)

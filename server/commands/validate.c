@@ -251,10 +251,8 @@ static int validate(int argc, char **argv)
 
     if (!command_begin(&COMMAND_VALIDATE, argc, argv, &o, &n_arguments, &exit_status))
         return exit_status;
-    if (!o.datasets || !o.weights || !o.out) {
-        fprintf(stderr, "cxrd validate: --datasets, --weights and --out are needed\n");
-        return EXIT_USAGE;
-    }
+    if (!o.datasets || !o.weights || !o.out)
+        return command_misuse(&COMMAND_VALIDATE, "--datasets, --weights and --out are needed");
     foreground_begin();
     config = calloc(1, sizeof *config);
     st = config ? weights_load(o.weights, &m, &err) : error_nomem(&err);

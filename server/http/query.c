@@ -5,6 +5,7 @@
 
 #include "cxrd/encoding.h"
 #include "cxrd/utf8.h"
+#include "cxrd/words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -118,35 +119,6 @@ bool http_parameter(const struct http_request *req, const char *name, char ret[P
 
 /* ---- names that a route does not take ---- */
 
-enum { MAX_NAME = 32 }; /* bytes of a name that is compared with others */
-
-/* How many characters are to be put in, left out, replaced or swapped with the next to make one name of the other (Damerau,
- * CACM 1964; each swapped pair is left alone afterwards). */
-static size_t distance(const char *a, size_t n, const char *b, size_t m)
-{
-    size_t rows[3][MAX_NAME + 1] = { 0 };
-
-    for (size_t j = 0; j <= m; j++)
-        rows[1][j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t *now = rows[(i + 1) % 3], *before = rows[i % 3], *before_that = rows[(i + 2) % 3];
-
-        now[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            const size_t changed = before[j - 1] + (a[i - 1] != b[j - 1]), left = before[j] + 1,
-                         put = now[j - 1] + 1;
-            size_t least = changed < left ? changed : left;
-
-            least = put < least ? put : least;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before_that[j - 2] + 1 < least)
-                least = before_that[j - 2] + 1;
-            now[j] = least;
-        }
-    }
-    return rows[(n + 1) % 3][m];
-}
-
 /* The next of the words between blanks at `at`, which moves behind it; 0: there is no other. */
 static size_t next_word(const char **at, const char **ret_word)
 {
@@ -174,9 +146,9 @@ static size_t nearest(const char *taken, const char *name, size_t n, const char 
     size_t best = n / 3 + 1, best_length = 0, length;
     const char *word;
 
-    while (n <= MAX_NAME && (length = next_word(&taken, &word)) > 0)
-        if (length <= MAX_NAME && distance(name, n, word, length) < best) {
-            best = distance(name, n, word, length);
+    while (n <= WORD_COMPARED && (length = next_word(&taken, &word)) > 0)
+        if (length <= WORD_COMPARED && word_distance(name, n, word, length) < best) {
+            best = word_distance(name, n, word, length);
             best_length = length;
             *ret_word = word;
         }

@@ -26,7 +26,7 @@ static enum MHD_Result refuse_route(struct exchange *x, int status, const char *
         http_header_add(&x->reply.res, "Access-Control-Max-Age", "600");
     }
     if (status == 405)
-        return send_refusal(x, 405, "%s is not possible here", x->method);
+        return send_refusal(x, 405, "%s is not possible here, only %s", x->method, allow);
     x->reply.res.status = status; /* 204, to OPTIONS */
     return send_when_heard(x);
 }

@@ -63,7 +63,8 @@ export async function attempt(work) {
 }
 
 export const words = (label) => label.replaceAll('_', ' ');
-export const number = (value, digits = 4) => (value === null || value === undefined ? '–' : value.toFixed(digits).replace('-', '−'));
+export const number = (value, digits = 4) => (value === null || value === undefined ? '–'
+  : value.toFixed(digits).replace(/^-(?=[0.]*$)/, '').replace('-', '−')); // what rounds to 0 has no sign
 
 /** 12.3 %; a value that only rounds to none or all is told so. */
 export function percent(value) {

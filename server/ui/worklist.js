@@ -53,7 +53,7 @@ function fill(film, row, { shown, prior, actions }) {
   row.replaceChildren(make('td', { class: 'film-name' }, open), make('td', {}, film.note || STATES[film.state]),
     make('td', {}, ...[findingsText(film)].flat()), make('td', { class: film.error ? 'fault' : null }, warningsText(film)),
     make('td', { class: 'row-actions' }, compare, remove));
-  if (focus >= 0) row.querySelectorAll('button')[focus].focus();
+  if (focus >= 0) row.querySelectorAll('button')[focus].focus({ preventScroll: true });
 }
 
 function showHead() {
@@ -89,7 +89,7 @@ export function showWorklist(context) {
   const now = list.map((film) => rows.get(film));
   const focus = document.activeElement;
   if (now.length !== body.rows.length || now.some((row, i) => row !== body.rows[i])) body.replaceChildren(...now);
-  if (body.contains(focus)) focus.focus();
+  if (body.contains(focus)) focus.focus({ preventScroll: true });
   $('worklist').hidden = films.length === 0;
   showHead();
   showSummary();

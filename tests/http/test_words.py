@@ -88,6 +88,9 @@ class Places(ServerCase):
         for target in ('/x-ray/jobs/', '/x-ray/jobs/a/b', '/x-ray/nope', '/jobs/nope'):
             self.assert_problem(self.get(target), 404, 'nothing at this path')
 
+    def test_a_method_that_is_not_possible_is_told_which_are(self):
+        self.assert_problem(self.get('/x-ray/predict'), 405, 'GET is not possible here, only POST, OPTIONS')
+
     def test_the_instance_of_a_problem_is_the_path_that_was_asked(self):
         for target in ('/x-ray/jobs/nope', f'/x-ray/jobs/{A_JOB}', '/x-ray/models?limit=0', '/nothing', '/x-ray'):
             self.assertEqual(self.get(target).json()['instance'], target.split('?')[0])
@@ -144,6 +147,37 @@ class Lists(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn('test_list.txt', done.stderr)
         self.assertEqual(done.stderr.count('test_list.txt'), 1, done.stderr)
+
+
+class Misuse(Case):
+    """A command that is called wrongly says what is wrong, and where its options are listed."""
+
+    def test_a_command_without_what_it_needs_leads_to_its_help(self):
+        for command in ('predict', 'train', 'validate', 'phantom', 'import', 'export', 'inspect', 'key', 'audit', 'sign', 'verify', 'compare', 'forget', 'activate', 'completion'):
+            done = program.run(command)
+            self.assertEqual((done.returncode, done.stdout), (2, ''), done)
+            first, *rest = done.stderr.splitlines()
+            self.assertTrue(first.startswith(f'cxrd {command}: '), first)
+            self.assertEqual(rest, [f'Try: cxrd {command} --help'])
+
+    def test_a_file_that_is_no_weights_is_named(self):
+        path = os.path.join(program.new_folder('wrong'), 'wrong.txt')
+        with open(path, 'w', encoding='ascii') as file:
+            file.write('hello')
+        for arguments in (('inspect', path), ('import', path), ('export', path, '-o', path + '.onnx'), ('predict', '--weights', path, path)):
+            done = program.run(*arguments)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertRegex(done.stderr, rf'^cxrd {arguments[0]}: .* \({path}\)\n$')
+
+    def test_where_no_server_answers_is_said(self):
+        done = program.run('jobs', '--url', 'http://127.0.0.1:1')
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stderr.startswith("cxrd jobs: no server answers at 'http://127.0.0.1:1': "), done.stderr)
+
+    def test_a_field_that_there_is_not_is_a_sentence_and_the_one_that_is_meant_is_named(self):
+        for field, says in (('epohcs', "'epohcs' is not a field of a job; is 'epochs' meant?"), ('zzz', "'zzz' is not a field of a job")):
+            done = program.run('train', '--datasets', dataset.tiny(), '--dataset', 'tiny', '--out', program.new_folder('out'), '--set', f'{field}=1')
+            self.assertEqual((done.returncode, done.stderr), (1, f'cxrd train: {says}\n'))
 
 
 if __name__ == '__main__':
