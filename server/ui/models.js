@@ -64,7 +64,7 @@ function statusOf(card) {
   if (card.backbone) return 'to transfer from';
   const roles = [card.id === candidates.shadow && 'in the shadow', card.id === candidates.canary && 'canary'].filter(Boolean).join(', ');
   return make('span', {}, make('button', { type: 'button', class: 'quiet', 'aria-label': `Activate ${short(card.id)}`, onclick: () => activate(card) }, 'Activate'),
-    roles ? make('a', { href: '#site/shadow' }, ` ${roles}`) : null);
+    roles ? make('a', { href: '#site/shadow', class: 'role' }, roles) : null);
 }
 
 function closeCard() {
