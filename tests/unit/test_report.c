@@ -253,8 +253,8 @@ Test(report, says_what_it_is_of_when_it_was_and_how_it_ended)
 
 Test(report, begins_with_the_name_of_its_job_and_a_dry_run_is_no_training)
 {
-    json_t *record = json_pack("{s:{s:s,s:i},s:s,s:s}", "config", "dataset", "ours", "epochs", 0, "id", "3937acdb",
-                               "name", HOSTILE);
+    json_t *record = json_pack("{s:{s:s,s:i},s:s,s:s}", "config", "dataset", "ours", "epochs", 0, "id",
+                               "3937acdb", "name", HOSTILE);
     struct buf page = page_of(record, NULL);
 
     check_has(&page, "<h1>Dry run on ours</h1>");
