@@ -6,11 +6,9 @@
 #include "cxrd/json.h"
 #include "cxrd/model.h"
 #include "cxrd/training.h"
-#include "cxrd/words.h"
 
 #include <assert.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,21 +235,6 @@ static const struct train_config STANDARD = {
 
 const char *promote_name(int promote) { return PROMOTES[promote]; }
 
-void config_error(json_t *errors, const char *field, const char *fmt, ...)
-{
-    char detail[320];
-    struct error printable; /* a detail may quote strangers, and an error that JSON refused would be lost */
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(detail, sizeof detail, fmt, ap);
-    va_end(ap);
-    error_set(&printable, ST_INVALID, "%s", detail);
-    if (json_array_append_new(
-            errors, json_pack("{s:o,s:s}", "field", json_any_text(field), "detail", printable.text)) != 0)
-        json_lack();
-}
-
 static void parse_text(const struct field *f, const json_t *value, char *ret, json_t *errors)
 {
     const char *text = json_string_value(value);
@@ -427,33 +410,7 @@ static const struct field *field_find(const char *name)
     return NULL;
 }
 
-/* The field that was meant, as far as one is near enough: a third of the name may be wrong. NULL: each is too far away. */
-static const char *field_meant(const char *name)
-{
-    const size_t n = strlen(name);
-    const char *meant = NULL;
-
-    for (size_t i = 0, best = n / 3 + 1; i < N_FIELDS && n <= WORD_COMPARED; i++) {
-        const size_t m = strlen(FIELDS[i].name),
-                     apart = m > WORD_COMPARED ? m : word_distance(name, n, FIELDS[i].name, m);
-
-        if (apart < best) {
-            best = apart;
-            meant = FIELDS[i].name;
-        }
-    }
-    return meant;
-}
-
-static void refuse_field(const char *name, json_t *errors)
-{
-    const char *meant = field_meant(name);
-
-    if (meant)
-        config_error(errors, name, "is not a field of a job; is '%s' meant?", meant);
-    else
-        config_error(errors, name, "is not a field of a job");
-}
+const char *config_field_at(size_t i) { return i < N_FIELDS ? FIELDS[i].name : NULL; }
 
 bool train_config_sees(const struct train_config *c) { return strcmp(c->images, NO_IMAGES) != 0; }
 
@@ -675,7 +632,7 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
         if (f)
             parse_field(f, value, &c, errors);
         else
-            refuse_field(name, errors);
+            config_refuse_field(errors, name);
     }
     if (!json_object_get(object, "split_seed"))
         c.split_seed = c.seed;

@@ -1,8 +1,14 @@
-/* jobs/training/config.h - what config.c tells adopt.c. */
+/* jobs/training/config.h - what config.c tells adopt.c and config_error.c. */
 #ifndef JOBS_TRAINING_CONFIG_H
 #define JOBS_TRAINING_CONFIG_H
 
 #include "cxrd/train_config.h"
+
+/* The names of the fields, one after the other; NULL: there are no more. */
+const char *config_field_at(size_t i);
+
+/* Refuse a name that is none of them, and say which one is meant where one is near. */
+void config_refuse_field(json_t *errors, const char *name);
 
 /* Which of the field's choices it is; of networks that see a picture. */
 int config_architecture(const char *name);
