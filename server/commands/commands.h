@@ -26,7 +26,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 bool command_begin(const struct command *c, int argc, char **argv, void *into, size_t *ret_n_arguments,
                    int *ret_exit);
 
-/* What is wrong with how a command was called, and where its options are listed, on standard error; returns EXIT_USAGE. */
+/* Say on standard error why a command cannot be called so, and where its options are listed; returns EXIT_USAGE. */
 int command_misuse(const struct command *c, const char *says);
 
 /* A file that is there is not written over by accident. Errors: ST_INVALID. */
