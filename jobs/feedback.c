@@ -71,6 +71,7 @@ enum status feedback_rows_add(struct feedback_rows *rows)
 struct collecting {
     struct feedback_groups *groups;
     const char *candidate;
+    int64_t since;
     int64_t seq; /* 0: none */
     struct feedback_rows *rows;
     unsigned votes[MAX_LABELS][N_SAYS];
@@ -141,7 +142,8 @@ static enum status take_reading(void *arg, const struct reading *r)
     int k;
 
     if (r->seq != c->seq) {
-        struct feedback_rows *rows = c->candidate && !r->other ? NULL : group_of(c->groups, r);
+        const bool left_out = r->at < c->since || (c->candidate && !r->other);
+        struct feedback_rows *rows = left_out ? NULL : group_of(c->groups, r);
         enum status st;
 
         settle(c);
@@ -186,11 +188,11 @@ enum status feedback_groups_make(struct store *s, const char *model, struct feed
     return st;
 }
 
-enum status feedback_collect(struct store *s, const char *model, const char *candidate,
+enum status feedback_collect(struct store *s, const char *model, const char *candidate, int64_t since,
                              struct feedback_groups *ret, struct error *err)
 {
     enum { A_TIME = 1000 }; /* predictions, for which the store waits */
-    struct collecting c = { .groups = ret, .candidate = candidate };
+    struct collecting c = { .groups = ret, .candidate = candidate, .since = since };
     struct readings_asked asked = { model, candidate, INT64_MAX, A_TIME };
     enum status st;
 

@@ -129,24 +129,6 @@ enum status feedback_pair(const struct feedback_rows *rows, struct feedback_pair
     return st;
 }
 
-/* ---- asked again and again ---- */
-
-int feedback_told_apart(const struct feedback_paired *p, double *ret_reach)
-{
-    static const double ALPHA = 0.05,
-                        TIGHTEST = 1000; /* the number of patients at which it reaches least far */
-    const struct estimate *gain = &p->auroc.macro.gain;
-    const double mixture = (-2 * log(ALPHA) + log(-2 * log(ALPHA) + 1)) / TIGHTEST;
-    const double spread = (double)p->patients * mixture + 1;
-    const double reach = gain->error * sqrt(spread / (spread - 1) * log(spread / (ALPHA * ALPHA)));
-
-    if (ret_reach)
-        *ret_reach = p->patients > 0 ? reach : NAN;
-    if (p->patients < STREAM_LEAST || !(fabs(gain->value) > reach))
-        return 0;
-    return gain->value > 0 ? 1 : -1;
-}
-
 /* ---- as JSON ---- */
 
 static json_t *mcnemar_json(const struct mcnemar *m)
@@ -166,18 +148,14 @@ static json_t *compared_json(const struct compared *c)
 
 json_t *feedback_paired_json(const struct feedback_paired *p, const struct labels *labels)
 {
-    static const char *const VERDICTS[] = { "worse", "not told apart", "better" };
-    json_t *findings = json_array(), *ret;
-    double reach;
-    const int verdict = feedback_told_apart(p, &reach);
+    json_t *findings = json_array();
 
     for (size_t k = 0; k < labels->n; k++)
         json_array_append_new(findings, json_pack("{s:s,s:o,s:o,s:o}", "label", labels->names[k], "auroc",
                                                   compared_json(&p->auroc.findings[k]), "sensitivity",
                                                   mcnemar_json(&p->sensitivity[k]), "specificity",
                                                   mcnemar_json(&p->specificity[k])));
-    ret = json_pack("{s:I,s:I,s:o,s:s,s:o,s:o}", "pictures", (json_int_t)p->pictures, "patients",
-                    (json_int_t)p->patients, "macro_auroc", compared_json(&p->auroc.macro), "candidate_is",
-                    VERDICTS[verdict + 1], "reach", number_or_null(reach), "findings", findings);
-    return ret;
+    return json_pack("{s:I,s:I,s:o,s:o}", "pictures", (json_int_t)p->pictures, "patients",
+                     (json_int_t)p->patients, "macro_auroc", compared_json(&p->auroc.macro), "findings",
+                     findings);
 }

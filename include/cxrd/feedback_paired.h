@@ -26,15 +26,7 @@ struct feedback_paired {
  * Errors: ST_NOMEM. */
 MUST_USE enum status feedback_pair(const struct feedback_rows *rows, struct feedback_paired *ret);
 
-/* Whether the macro AUROCs may be told apart, asked as often as one likes. Looked at again and again a 95 % interval leaves out 0 sooner
- * or later though there is no difference; the confidence sequence of a normal mixture (Robbins, Annals of Mathematical Statistics 1970;
- * Waudby-Smith et al., Annals of Statistics 2024) does so in at most 5 % of all streams, however long. Not before STREAM_LEAST patients.
- *   ret_reach  how far from the gain the ends of the sequence are; may be NULL
- * Returns 1: the candidate is better, -1: it is worse, 0: they are not told apart. */
-enum { STREAM_LEAST = 200 };
-int feedback_told_apart(const struct feedback_paired *p, double *ret_reach);
-
-/* What GET /models/{id}/shadow says of it, a new reference. */
+/* The figures of GET /models/{id}/shadow, a new reference. */
 json_t *feedback_paired_json(const struct feedback_paired *p, const struct labels *labels);
 
 #endif

@@ -107,6 +107,7 @@ struct evaluation {
 struct compared {
     double candidate, active;
     struct estimate gain; /* candidate - active: of pairs, by patient */
+    double p;             /* two-sided, of a gain that is 0 (Student's t); NaN where the gain has no error */
 };
 
 /* The rows are those that validated the job, and the normal chests that it left out, if any. `macro` is of the findings whose

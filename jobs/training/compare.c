@@ -2,6 +2,7 @@
 #include "compare.h"
 
 #include "cxrd/metrics.h"
+#include "holm.h"
 
 #include <math.h>
 
@@ -16,13 +17,28 @@ static bool same_scores(const struct scores *a, const struct scores *b, size_t k
     return true;
 }
 
-/* The difference of a figure, of which it is known whether both have the same scores. */
-static enum status gain_estimate(const struct figure *gain, bool same, struct estimate *ret)
+/* An error that no spread was seen for is no estimate of patients, and the normal distribution stands for Student's. */
+static enum status gain_p(const struct figure *gain, const struct estimate *e, double *ret)
 {
-    const enum status st = difference_estimate(gain, ret);
+    double spread, freedom;
 
-    if (st == ST_OK && same && !isnan(ret->value))
-        *ret = (struct estimate){ 0 };
+    if (figure_spread(gain, &spread, &freedom) != ST_OK)
+        return ST_NOMEM;
+    *ret = two_sided(spread < ROUNDING ? e->value / e->error : student_deviate(freedom, e->value / e->error));
+    return ST_OK;
+}
+
+/* The difference of a figure, of which it is known whether both have the same scores. */
+static enum status gain_estimate(const struct figure *gain, bool same, struct compared *ret)
+{
+    enum status st = difference_estimate(gain, &ret->gain);
+
+    if (st == ST_OK)
+        st = gain_p(gain, &ret->gain, &ret->p);
+    if (st == ST_OK && same && !isnan(ret->gain.value)) {
+        ret->gain = (struct estimate){ 0 };
+        ret->p = 1;
+    }
     return st;
 }
 
@@ -38,9 +54,9 @@ static enum status compare_finding(const struct patients *p, const struct scores
     if (st == ST_OK)
         st = figure_add_auroc(&gain, -1, active->truth + k, active->prob + k, n);
     if (st == ST_OK)
-        st = gain_estimate(&gain, same_scores(candidate, active, k), &ret->gain);
+        st = gain_estimate(&gain, same_scores(candidate, active, k), ret);
     if (gain.unseen > 0)
-        ret->gain.error = ret->gain.low = ret->gain.high = NAN; /* one patient proves nothing */
+        ret->gain.error = ret->gain.low = ret->gain.high = ret->p = NAN; /* one patient proves nothing */
     figure_release(&gain);
     if (st == ST_OK)
         st = metrics_auroc(candidate->n, candidate->truth + k, candidate->prob + k, n, &ret->candidate);
@@ -71,7 +87,7 @@ static enum status compare_macro(const struct patients *p, const struct scores *
             st = figure_add_auroc(&gain, -1 / n, active->truth + k, active->prob + k, n_labels);
     }
     if (st == ST_OK)
-        st = gain_estimate(&gain, same && n > 0, &c->macro.gain);
+        st = gain_estimate(&gain, same && n > 0, &c->macro);
     figure_release(&gain);
     return st;
 }

@@ -209,7 +209,7 @@ enum status feedback_summary_get(struct app *app, const struct http_request *req
     enum status st = parse_model(req, text, &model, err);
 
     if (st == ST_OK)
-        st = feedback_collect(app_work(app)->store, model, NULL, &groups, err);
+        st = feedback_collect(app_work(app)->store, model, NULL, 0, &groups, err);
     if (st == ST_OK)
         st = store_scores_count(app_work(app)->store, &kept, err);
     if (st == ST_OK)

@@ -101,7 +101,7 @@ static void count_anew(struct feedback_watch *w, struct store *store, const char
     if (w->counted && strcmp(w->model, active) == 0 && (w->changes == changes || now - w->at < WATCH_SECONDS))
         return;
     buf_clear(&w->figures);
-    st = feedback_collect(store, active, NULL, &groups, &err);
+    st = feedback_collect(store, active, NULL, 0, &groups, &err);
     if (st == ST_OK && count(&groups, &w->figures) != ST_OK)
         st = error_nomem(&err);
     feedback_groups_release(&groups);

@@ -8,6 +8,7 @@
 
 #include "cxrd/clock.h"
 #include "cxrd/feedback_paired.h"
+#include "cxrd/interim.h"
 #include "cxrd/json.h"
 #include "cxrd/log.h"
 #include "cxrd/pool.h"
@@ -61,6 +62,7 @@ struct shadow {
     struct loaded_model *candidate; /* NULL: none */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     struct shadow_counts counts;
+    struct interim interim;            /* by readers' feedback */
     struct shadow_promotion promotion; /* its job is "": no training asked for the candidate */
     bool unsaved;
 };
@@ -94,9 +96,9 @@ static void promotion_read(const json_t *kept, const char *model, struct shadow_
 
 static enum status save(struct shadow *s, struct error *err)
 {
-    json_t *value =
-        json_pack("{s:s,s:s,s:s,s:o,s:o}", "model", s->candidate->id, "active", s->active, "since", s->since,
-                  "counts", shadow_counts_state(&s->counts), "promotion", promotion_state(&s->promotion));
+    json_t *value = json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "model", s->candidate->id, "active", s->active,
+                              "since", s->since, "counts", shadow_counts_state(&s->counts), "promotion",
+                              promotion_state(&s->promotion), "analyses", interim_json(&s->interim));
     const enum status st = store_setting_put(s->options.store, "shadow", value, err);
 
     json_decref(value);
@@ -107,6 +109,7 @@ static enum status save(struct shadow *s, struct error *err)
 static void begin_counts(struct shadow *s, const char *active)
 {
     s->counts = (struct shadow_counts){ .labels = *model_labels(s->candidate->model) };
+    s->interim = (struct interim){ .n = 0 };
     snprintf(s->active, sizeof s->active, "%s", active);
     clock_utc(s->since);
     s->unsaved = true;
@@ -125,6 +128,7 @@ static void take_up(struct shadow *s, const json_t *kept)
     const char *id = json_string_value(json_object_get(kept, "model"));
     const char *active = json_string_value(json_object_get(kept, "active"));
     const char *since = json_string_value(json_object_get(kept, "since"));
+    const json_t *analyses = json_object_get(kept, "analyses"); /* a version before wrote none */
     struct error err = { 0 };
 
     if (!id || !active || !since)
@@ -136,7 +140,8 @@ static void take_up(struct shadow *s, const json_t *kept)
     promotion_read(json_object_get(kept, "promotion"), id, &s->promotion);
     begin_counts(s, active);
     snprintf(s->since, sizeof s->since, "%s", since);
-    if (!shadow_counts_read(json_object_get(kept, "counts"), &s->counts))
+    if (!shadow_counts_read(json_object_get(kept, "counts"), &s->counts) ||
+        (analyses && !interim_read(analyses, &s->interim)))
         begin_counts(s, active);
     atomic_store(&s->on, true);
 }
@@ -521,6 +526,14 @@ enum status shadow_end(struct shadow *s, const char *id, const struct shadow_out
     return st;
 }
 
+static int64_t seconds_of(const char *time)
+{
+    double seconds = 0;
+
+    (void)clock_parse(time, &seconds);
+    return (int64_t)seconds;
+}
+
 bool shadow_trial(struct shadow *s, struct shadow_trial *ret)
 {
     bool is_one;
@@ -528,7 +541,7 @@ bool shadow_trial(struct shadow *s, struct shadow_trial *ret)
     pthread_mutex_lock(&s->lock);
     is_one = s->candidate && s->promotion.job[0];
     if (is_one)
-        *ret = (struct shadow_trial){ s->promotion, s->counts };
+        *ret = (struct shadow_trial){ s->promotion, s->counts, seconds_of(s->since) };
     pthread_mutex_unlock(&s->lock);
     return is_one;
 }
@@ -539,6 +552,7 @@ struct state {
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     struct shadow_promotion promotion;
     struct shadow_counts counts;
+    struct interim interim;
 };
 
 static enum status look(struct shadow *s, const char *id, struct state *ret, struct error *err)
@@ -553,6 +567,7 @@ static enum status look(struct shadow *s, const char *id, struct state *ret, str
         memcpy(ret->since, s->since, sizeof ret->since);
         ret->counts = s->counts;
         ret->promotion = s->promotion;
+        ret->interim = s->interim;
     }
     pthread_mutex_unlock(&s->lock);
     return st;
@@ -570,13 +585,14 @@ static const struct feedback_rows *most_rows(const struct feedback_groups *g)
 }
 
 /* Compare the two by the words of readers, in `paired`.
+ *   since       of pictures that were answered from then on
  *   ret_groups  release it in any case
  *   ret_rows    of it: those that were compared; NULL: there are none */
-static enum status pair(struct shadow *s, const char *active, const char *id,
+static enum status pair(struct shadow *s, const char *active, const char *id, int64_t since,
                         struct feedback_groups *ret_groups, const struct feedback_rows **ret_rows,
                         struct feedback_paired *paired, struct error *err)
 {
-    const enum status st = feedback_collect(s->options.store, active, id, ret_groups, err);
+    const enum status st = feedback_collect(s->options.store, active, id, since, ret_groups, err);
 
     *ret_rows = st == ST_OK ? most_rows(ret_groups) : NULL;
     return *ret_rows && feedback_pair(*ret_rows, paired) != ST_OK ? error_nomem(err) : st;
@@ -588,8 +604,9 @@ enum status shadow_judge(struct shadow *s, const struct shadow_trial *t, bool *r
     struct feedback_paired *paired = malloc(sizeof *paired);
     struct feedback_groups groups = { NULL, 0 };
     const struct feedback_rows *rows;
-    enum status st = paired ? pair(s, t->promotion.active, t->promotion.model, &groups, &rows, paired, err)
-                            : error_nomem(err);
+    enum status st =
+        paired ? pair(s, t->promotion.active, t->promotion.model, t->since, &groups, &rows, paired, err)
+               : error_nomem(err);
 
     if (st == ST_OK)
         *ret_allowed = shadow_decide(&t->counts, t->promotion.discordance, rows ? paired : NULL, ret_reason);
@@ -598,21 +615,59 @@ enum status shadow_judge(struct shadow *s, const struct shadow_trial *t, bool *r
     return st;
 }
 
-/*   ret_told  as feedback_told_apart() says */
-static enum status paired_json(struct shadow *s, const char *active, const char *id, json_t **ret,
+/* Make the planned analysis that is due, which is on the disk before anybody is told of it.
+ *   of           what `paired` is of; nothing is made where the candidate or the active model changed meanwhile
+ *   ret_interim  those that were made, of the same two */
+static enum status analyse(struct shadow *s, const char *id, const struct state *of,
+                           const struct feedback_paired *paired, struct interim *ret_interim,
+                           struct error *err)
+{
+    enum status st = ST_OK;
+
+    pthread_mutex_lock(&s->lock);
+    *ret_interim = of->interim;
+    if (s->candidate && strcmp(s->candidate->id, id) == 0 && strcmp(s->since, of->since) == 0) {
+        const struct interim before = s->interim;
+
+        if (interim_analyse(&s->interim, paired) && (st = save(s, err)) != ST_OK)
+            s->interim = before;
+        *ret_interim = s->interim;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+static json_t *feedback_of(const struct feedback_rows *rows, const struct feedback_paired *paired,
+                           const struct interim *interim)
+{
+    static const char *const VERDICTS[] = { "worse", "not told apart", "better" };
+    const size_t next = interim_next(interim);
+    json_t *ret = feedback_paired_json(paired, &rows->labels);
+
+    json_object_set_new(ret, "operating_point", json_string(rows->operating));
+    json_object_set_new(ret, "candidate_is", json_string(VERDICTS[interim_verdict(interim) + 1]));
+    json_object_set_new(ret, "analyses", interim_json(interim));
+    json_object_set_new(ret, "next_analysis", next ? json_integer((json_int_t)next) : json_null());
+    return ret;
+}
+
+/*   ret_told  as interim_verdict() says */
+static enum status paired_json(struct shadow *s, const char *id, const struct state *state, json_t **ret,
                                int *ret_told, struct error *err)
 {
     struct feedback_paired *paired = malloc(sizeof *paired);
     struct feedback_groups groups = { NULL, 0 };
     const struct feedback_rows *rows = NULL;
-    enum status st = paired ? pair(s, active, id, &groups, &rows, paired, err) : error_nomem(err);
+    struct interim interim = state->interim;
+    enum status st = paired
+                         ? pair(s, state->active, id, seconds_of(state->since), &groups, &rows, paired, err)
+                         : error_nomem(err);
 
-    *ret_told = 0;
+    if (st == ST_OK && rows)
+        st = analyse(s, id, state, paired, &interim, err);
     if (st == ST_OK) {
-        *ret = rows ? feedback_paired_json(paired, &rows->labels) : json_null();
-        *ret_told = rows ? feedback_told_apart(paired, NULL) : 0;
-        if (rows)
-            json_object_set_new(*ret, "operating_point", json_string(rows->operating));
+        *ret = rows ? feedback_of(rows, paired, &interim) : json_null();
+        *ret_told = interim_verdict(&interim);
     }
     feedback_groups_release(&groups);
     free(paired);
@@ -623,11 +678,11 @@ enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct e
 {
     struct state *state = calloc(1, sizeof *state);
     json_t *paired = NULL, *counts;
-    int told;
+    int told = 0;
     enum status st = state ? look(s, id, state, err) : error_nomem(err);
 
     if (st == ST_OK)
-        st = paired_json(s, state->active, id, &paired, &told, err);
+        st = paired_json(s, id, state, &paired, &told, err);
     if (st == ST_OK) {
         counts = shadow_counts_json(&state->counts);
         *ret = json_pack("{s:s,s:s,s:s,s:{s:I,s:I}}", "model", id, "active", state->active, "since",
@@ -658,7 +713,7 @@ enum status shadow_passed(struct shadow *s, const char *id, size_t pictures, str
         st = error_set(err, ST_CONFLICT, "the model was in the shadow of %llu pictures, not yet of %zu",
                        (unsigned long long)state->counts.pictures, pictures);
     if (st == ST_OK)
-        st = paired_json(s, state->active, id, &paired, &told, err);
+        st = paired_json(s, id, state, &paired, &told, err);
     if (st == ST_OK && told < 0)
         st = error_set(err, ST_CONFLICT,
                        "by what readers say the model is worse than the active one: the gain in macro AUROC "

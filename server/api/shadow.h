@@ -65,6 +65,7 @@ MUST_USE enum status shadow_end(struct shadow *s, const char *id, const struct s
 struct shadow_trial {
     struct shadow_promotion promotion;
     struct shadow_counts counts;
+    int64_t since; /* seconds since 1970 */
 };
 bool shadow_trial(struct shadow *s, struct shadow_trial *ret);
 
@@ -72,7 +73,7 @@ bool shadow_trial(struct shadow *s, struct shadow_trial *ret);
 MUST_USE enum status shadow_judge(struct shadow *s, const struct shadow_trial *t, bool *ret_allowed,
                                   char ret_reason[REASON_TEXT], struct error *err);
 
-/* Its state so far, a new reference. Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
+/* Its state so far, a new reference. It makes the planned analysis of readers' feedback that is due. Errors: ST_NOTFOUND, ST_IO, ST_NOMEM. */
 MUST_USE enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct error *err);
 
 /* Whether a model has been the candidate of the active one for so many pictures, and readers do not say that it is worse.

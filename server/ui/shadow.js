@@ -52,6 +52,12 @@ function findingRow(one) {
 const SAID = { better: 'The candidate is better, by the gain in mean AUROC.', worse: 'The candidate is worse, by the gain in mean AUROC.',
   'not told apart': 'The two are not told apart, by the gain in mean AUROC.' };
 
+/** The analyses are planned, so that who looks each day is not misled (docs/feedback.md). */
+function plannedOf({ analyses, next_analysis: next }) {
+  const made = analyses.map(({ pictures, p, level }) => `${pictures} pictures: p ${number(p, 4)}, to be at most ${number(level, 4)}`).join('; ');
+  return `Tested by plan, at 250, 500, 1,000 and 2,000 pictures. ${made ? `So far at ${made}. ` : ''}${next ? `The next test is at ${next} pictures.` : 'No test is left.'}`;
+}
+
 const rateOf = (rate) => (rate.pictures === 0 ? '–' : `${ranged(rate, 'gain', percent)}; ${rate.only_active} against ${rate.only_candidate} alone right${rate.p === null ? '' : `, p ${number(rate.p, 4)}`}`);
 
 /** Both models by the words of readers: DeLong's comparison of AUROCs, McNemar's of verdicts. */
@@ -63,6 +69,7 @@ function readersOf(feedback) {
       rateOf(sensitivity), rateOf(specificity)])];
   return [make('h3', {}, 'By what readers say'),
     make('p', {}, make('strong', {}, SAID[feedback.candidate_is]), ` ${feedback.pictures} pictures of ${feedback.patients} patients, at ${keptPointOf(feedback.operating_point)}.`),
+    make('p', { class: 'help' }, plannedOf(feedback)),
     make('p', { class: 'help' }, 'Gains are the candidate’s less the active model’s: of AUROC by DeLong, of sensitivity and specificity with McNemar’s p, by patient.'),
     tableOf('By what readers say', ['Finding', 'AUROC: active, candidate', 'Gain in AUROC', 'Gain in sensitivity', 'Gain in specificity'], rows)];
 }

@@ -88,17 +88,20 @@ void stream_more(struct stream *s, size_t pictures)
 int stream_watch(struct stream *s, size_t pictures, size_t every, int *ret_fixed)
 {
     struct feedback_paired *p = malloc(sizeof *p);
-    int verdict = 0;
+    struct interim t = { .n = 0 };
 
     while (p && s->rows.n < pictures) {
-        stream_more(s, every);
+        const size_t left = pictures - s->rows.n, next = interim_next(&t);
+
+        stream_more(s, every < left ? every : left);
+        if ((next == 0 || s->rows.n < next) && s->rows.n < pictures)
+            continue;
         if (feedback_pair(&s->rows, p) != ST_OK)
             abort();
-        if (verdict == 0)
-            verdict = feedback_told_apart(p, NULL);
+        interim_analyse(&t, p);
     }
     if (p && ret_fixed)
         *ret_fixed = (p->auroc.macro.gain.low > 0) - (p->auroc.macro.gain.high < 0);
     free(p);
-    return verdict;
+    return interim_verdict(&t);
 }

@@ -6,7 +6,7 @@
 #ifndef TESTS_STREAMS_H
 #define TESTS_STREAMS_H
 
-#include "cxrd/feedback_paired.h"
+#include "cxrd/interim.h"
 #include "cxrd/rng.h"
 
 enum { STREAM_FINDINGS = 14 };
@@ -25,7 +25,7 @@ void stream_begin(struct stream *s, uint64_t seed, double gain, size_t findings)
 void stream_more(struct stream *s, size_t pictures);
 void stream_end(struct stream *s);
 
-/* Watch a stream to its end, and look at every `every` pictures. Returns the first verdict that is not 0, else 0.
+/* Watch a stream to its end by the planned analyses, asked for at every `every` pictures. Returns the verdict at the end.
  *   ret_fixed  whether the 95 % interval at the end alone leaves out 0; may be NULL */
 int stream_watch(struct stream *s, size_t pictures, size_t every, int *ret_fixed);
 

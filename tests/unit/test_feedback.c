@@ -1,9 +1,9 @@
 /* tests/unit/test_feedback.c - kept scores, readers' feedback on them, and the figures that come of it. */
 #include "cxrd/feedback.h"
+#include "cxrd/feedback_paired.h"
 #include "cxrd/metrics.h"
 #include "sentence.h"
 #include "store_case.h"
-#include "streams.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -59,7 +59,7 @@ static struct feedback_groups collected(const char *candidate)
     struct feedback_groups g;
     struct error err = { 0 };
 
-    cr_assert_eq(feedback_collect(store, NULL, candidate, &g, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(feedback_collect(store, NULL, candidate, 0, &g, &err), ST_OK, "%s", err.text);
     return g;
 }
 
@@ -200,45 +200,26 @@ Test(feedback, survives_a_restart)
     feedback_groups_release(&g);
 }
 
-/* ---- a candidate in the shadow ---- */
-
-Test(feedback, tells_equal_models_apart_in_few_streams_and_a_better_one_from_the_other)
+Test(feedback, of_a_shadow_is_of_the_pictures_since_it_began)
 {
-    enum { STREAMS = 12 };
-    int equal = 0, better = 0, wrong = 0;
+    struct feedback_groups g;
+    struct error err = { 0 };
 
-    for (int i = 0; i < STREAMS; i++) {
-        struct stream s;
-        int verdict;
+    for (int i = 0; i < 4; i++) {
+        struct kept_scores other = row(i, 0, 0.9F);
 
-        stream_begin(&s, 1000 + (uint64_t)i, 0, STREAM_FINDINGS);
-        equal += stream_watch(&s, 1000, 250, NULL) != 0;
-        stream_end(&s);
-        stream_begin(&s, 2000 + (uint64_t)i, 0.03, STREAM_FINDINGS);
-        verdict = stream_watch(&s, 2000, 500, NULL);
-        better += verdict > 0;
-        wrong += verdict < 0;
-        stream_end(&s);
+        kept(row(i, 0, 0.5F), 5000);
+        snprintf(other.model, sizeof other.model, "bbbbbbbb");
+        other.shadow = true;
+        kept(other, 5000);
+        said(i, "a", "Mass", SAYS_PRESENT);
     }
-    /* of streams of which one in twenty is told apart wrongly, three of twelve are in one draw of fifty */
-    cr_assert_leq(equal, 2);
-    cr_assert_geq(better, STREAMS * 8 / 10);
-    cr_assert_eq(wrong, 0);
+    cr_assert_eq(feedback_collect(store, NULL, "bbbbbbbb", 1002, &g, &err), ST_OK, "%s", err.text);
+    cr_assert(g.n == 1 && g.groups[0].n == 2 && g.groups[0].readings == 2);
+    feedback_groups_release(&g);
 }
 
-Test(feedback, does_not_tell_apart_before_there_are_patients_enough)
-{
-    struct feedback_paired p = { .patients = STREAM_LEAST - 1 };
-
-    p.auroc.macro.gain = (struct estimate){ 0.5, 0.001, 0.49, 0.51 };
-    cr_assert_eq(feedback_told_apart(&p, NULL), 0);
-    p.patients = STREAM_LEAST;
-    cr_assert_eq(feedback_told_apart(&p, NULL), 1);
-    p.auroc.macro.gain.value = -0.5;
-    cr_assert_eq(feedback_told_apart(&p, NULL), -1);
-    p.auroc.macro.gain.value = p.auroc.macro.gain.error = NAN;
-    cr_assert_eq(feedback_told_apart(&p, NULL), 0);
-}
+/* ---- a candidate in the shadow ---- */
 
 /* Two pictures of each of ten patients: the candidate is right on both of three patients more. */
 Test(feedback, tests_rates_by_patient_where_pictures_share_one)
