@@ -11,6 +11,7 @@
 #include "cxrd/narrowing.h"
 #include "cxrd/weights.h"
 #include "pictures.h"
+#include "profile_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,46 @@ static enum status model_load(const char *path, enum precision precision, struct
     return ST_OK;
 }
 
+static enum status profile_verify(const char *keys, const struct profile_file *file, struct error *err)
+{
+    const char *signature = json_string_value(json_object_get(file->exported, "signature"));
+    struct signers *signers = NULL;
+    enum status st = signers_load(keys, &signers, err);
+
+    if (st == ST_OK)
+        st = signers_verify(signers, SIGNED_PROFILE, file->canonical, strlen(file->canonical), signature,
+                            NULL, err);
+    signers_free(signers);
+    return st;
+}
+
+/* The profile of a site, of the model that is asked: it is in force as on a server where it is active. */
+static enum status profile_load(const char *path, const char *keys, const struct loaded_model *m,
+                                struct profile *ret, struct error *err)
+{
+    struct file_bytes bytes = FILE_BYTES_INIT;
+    struct profile_file file = PROFILE_FILE_INIT;
+    const char *id;
+    enum status st = file_read(path, PROFILE_FILE_MOST, &bytes, err);
+
+    if (st == ST_OK)
+        st = profile_file_parse(&bytes, &file, err);
+    id = json_string_value(json_object_get(file.exported, "id"));
+    if (st == ST_OK && (!id || !id_ok(id, strlen(id))))
+        st = error_set(err, ST_FORMAT, "this profile has no 'id', which GET /profiles/<id> gives");
+    if (st == ST_OK)
+        st = site_profile_parse(json_object_get(file.exported, "profile"), model_labels(m->model), m->sha256,
+                                &ret->site, err);
+    st = st == ST_INVALID ? ST_FORMAT : st; /* it is a file's fault, no option's */
+    if (st == ST_OK && keys)
+        st = profile_verify(keys, &file, err);
+    if (st == ST_OK)
+        snprintf(ret->id, sizeof ret->id, "%s", id);
+    profile_file_release(&file);
+    file_bytes_release(&bytes);
+    return st;
+}
+
 /* The question to a model, from the options. */
 static enum status question_read(const struct predict_options *o, const struct model *m, size_t n_pictures,
                                  struct question *ret, struct error *err)
@@ -74,6 +115,10 @@ static enum status open_here(struct asking *a, size_t n_pictures, struct error *
         return st;
     a->labels = *model_labels(a->m.model);
     st = question_read(a->o, a->m.model, n_pictures, &a->q, err);
+    if (st == ST_OK && a->o->profile) {
+        st = profile_load(a->o->profile, a->o->profile_keys, &a->m, &a->profile, err);
+        a->q.profile = &a->profile;
+    }
     options.helpers = a->o->threads < DECODER_MOST_HELPERS ? a->o->threads : DECODER_MOST_HELPERS;
     return st == ST_OK ? decoder_open(&options, &a->decoder, err) : st;
 }

@@ -4,6 +4,7 @@
 
 #include "../api/prediction.h"
 #include "cxrd/decoder.h"
+#include "cxrd/profiles.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -12,7 +13,7 @@
 /* What `cxrd predict` is told. */
 struct predict_options {
     const char *weights, *url, *ca, *explain, *heatmap, *precision, *input_policy, *list, *csv,
-        *operating_point, *model;
+        *operating_point, *model, *profile, *profile_keys;
     const char *given[N_INPUT_FIELDS]; /* as input_parse() takes it; NULL: not known */
     size_t threads;
     bool json, overwrite;
@@ -25,13 +26,15 @@ struct asking {
     struct labels labels;    /* of the model that answers */
     struct loaded_model m;   /* no model: a server is asked */
     struct question q;       /* of `m`; a server reads the options itself */
+    struct profile profile;  /* of the site, if `q` has one */
     struct decoder *decoder; /* of JPEG and DICOM; NULL: a server is asked */
 };
 
 /* Load the model, or ask the server which one answers.
- *   a         release it in any case; all zero before
+ *   a         release it in any case; all zero before, and not moved afterwards
  *   n         pictures there are; a model that sees none needs none
- * Errors: ST_INVALID (they do not fit), those of file_read(), weights_read(), client_json(). */
+ * Errors: ST_INVALID (they do not fit), ST_CONFLICT (the profile is of another model, or not signed), those of file_read(),
+ * weights_read(), client_json(). */
 MUST_USE enum status asking_open(struct asking *a, const struct predict_options *o, size_t n,
                                  struct error *err);
 void asking_release(struct asking *a);

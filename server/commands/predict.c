@@ -35,6 +35,11 @@ static const struct option OPTIONS[] = {
     { "operating-point", OPTION_TEXT, AT(operating_point), "youden|sensitivity_90|specificity_90|own",
       "which thresholds findings are held against; own, with --url: those that an operator has set (youden)",
       .check = operating_name_check },
+    { "profile", OPTION_TEXT, AT(profile), "FILE",
+      "with --weights: a site's profile, as GET /profiles/<id> gives it; probabilities and thresholds are "
+      "those there" },
+    { "profile-keys", OPTION_TEXT, AT(profile_keys), "DIR|FILE",
+      "with --profile: public Ed25519 keys, PEM, of which one must have signed it" },
     { "explain", OPTION_TEXT, AT(explain), "LABEL",
       "say where in the picture this finding's logit comes from" },
     { "heatmap", OPTION_TEXT, AT(heatmap), "FILE", "write the picture with that map over it, as a PNG" },
@@ -153,6 +158,10 @@ static bool options_check(const struct predict_options *o, size_t n_arguments)
         fault = "give either --weights or --url";
     else if (o->model && !o->url)
         fault = "--model goes with --url: it names one of a server's models";
+    else if (o->profile && !o->weights)
+        fault = "--profile goes with --weights: a server answers by the profile that is active there";
+    else if (o->profile_keys && !o->profile)
+        fault = "--profile-keys goes with --profile";
     else if (o->heatmap && (!o->explain || o->list || n_arguments != 1))
         fault = "--heatmap goes with --explain and one picture";
     else if (o->json && o->csv && strcmp(o->csv, "-") == 0)

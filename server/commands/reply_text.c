@@ -45,6 +45,27 @@ static void print_explanation(const json_t *e)
            json_array_size(json_array_get(json_object_get(e, "grid"), 0)), most);
 }
 
+/* "; there: sensitivity 0.950 (0.880 to 0.980), specificity 0.612 (0.570 to 0.652)", by a profile that was fitted to the site. */
+static void print_measured(const json_t *finding)
+{
+    static const char *const RATES[] = { "sensitivity", "specificity" };
+    const char *before = "; there: ";
+
+    for (size_t i = 0; i < sizeof RATES / sizeof RATES[0]; i++) {
+        char low[32], high[32];
+        const json_t *rate = json_object_get(finding, RATES[i]);
+
+        snprintf(low, sizeof low, "%s_low", RATES[i]);
+        snprintf(high, sizeof high, "%s_high", RATES[i]);
+        if (!json_is_number(rate))
+            continue;
+        printf("%s%s %.3f (%.3f to %.3f)", before, RATES[i], json_number_value(rate),
+               json_number_value(json_object_get(finding, low)),
+               json_number_value(json_object_get(finding, high)));
+        before = ", ";
+    }
+}
+
 /* "; AUROC 0.812 (0.745 to 0.880, 63 positive rows)", as much of it as is known. */
 static void print_quality(const json_t *finding)
 {
@@ -74,6 +95,7 @@ static void print_finding(const json_t *finding, int width)
     if (json_is_boolean(positive)) {
         printf("  %s (from %.4f on", json_is_true(positive) ? "positive" : "negative",
                json_number_value(threshold));
+        print_measured(finding);
         print_quality(finding);
         printf(")");
     } else if (json_is_integer(with) && json_is_number(threshold)) {
@@ -82,6 +104,8 @@ static void print_finding(const json_t *finding, int width)
             printf(", %lld negative", (long long)json_integer_value(without));
         printf(" test rows)");
     }
+    if (json_is_string(json_object_get(finding, "verdict")))
+        printf("  verdict: %s", json_string_value(json_object_get(finding, "verdict")));
     printf("\n");
 }
 
@@ -130,11 +154,30 @@ static void print_inputs(const json_t *inputs)
         printf("\n");
 }
 
+/* "  by the site's profile 3dd53cc4 (sensitivity of 0.95; verdicts at an error rate of 0.1)" */
+static void print_profile(const json_t *profile)
+{
+    const json_t *point = json_object_get(profile, "operating_point"),
+                 *rate = json_object_get(profile, "error_rate");
+    const char *id = json_string_value(json_object_get(profile, "id")),
+               *kind = json_string_value(json_object_get(point, "kind"));
+
+    if (!id || !kind)
+        return;
+    printf("  by the site's profile %.8s (%s", id, kind);
+    if (json_is_number(json_object_get(point, "at")))
+        printf(" of %g", json_number_value(json_object_get(point, "at")));
+    if (json_is_number(rate))
+        printf("; verdicts at an error rate of %g", json_number_value(rate));
+    printf(")\n");
+}
+
 void reply_print(const char *picture, const json_t *reply)
 {
     print_text(stdout, picture, strlen(picture));
     putchar('\n');
     print_inputs(json_object_get(reply, "inputs"));
+    print_profile(json_object_get(reply, "profile"));
     print_findings(json_object_get(reply, "findings"));
     print_warnings(json_object_get(reply, "warnings"));
     print_warnings(json_object_get(json_object_get(reply, "model"), "warnings"));

@@ -3,14 +3,12 @@
 #include "cxrd/file.h"
 #include "cxrd/json.h"
 #include "cxrd/signature.h"
-#include "cxrd/site_profile.h"
 #include "cxrd/weights.h"
+#include "profile_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { PROFILE_MOST = 1 << 20 };
 
 struct sign_options {
     const char *key, *out;
@@ -58,26 +56,18 @@ static bool looks_like_json(const struct file_bytes *file)
 
     while (i < file->size && (text[i] == ' ' || text[i] == '\n' || text[i] == '\r' || text[i] == '\t'))
         i++;
-    return i < file->size && text[i] == '{' && file->size <= PROFILE_MOST;
+    return i < file->size && text[i] == '{' && file->size <= PROFILE_FILE_MOST;
 }
 
 static enum status profile_read(const struct file_bytes *file, struct subject *ret, struct error *err)
 {
-    const json_t *document;
-    json_t *again = NULL;
-    enum status st = json_read(file->data, file->size, JSON_REJECT_DUPLICATES, &ret->exported, NULL);
+    struct profile_file profile = PROFILE_FILE_INIT;
+    const enum status st = profile_file_parse(file, &profile, err);
 
-    if (st == ST_NOMEM)
-        return error_nomem(err);
-    document = json_object_get(ret->exported, "profile");
-    if (st != ST_OK || !json_is_object(document))
-        return error_set(err, ST_FORMAT, "this is no profile as GET /profiles/<id> gives it");
     ret->context = SIGNED_PROFILE;
-    ret->bytes = site_profile_canonical(document);
-    if (!ret->bytes || json_read(ret->bytes, strlen(ret->bytes), 0, &again, NULL) != ST_OK)
-        return error_nomem(err);
-    json_object_set_new(ret->exported, "profile", again); /* as it is signed */
-    return ST_OK;
+    ret->exported = profile.exported;
+    ret->bytes = profile.canonical;
+    return st;
 }
 
 static enum status model_read(const struct file_bytes *file, struct subject *ret, struct error *err)

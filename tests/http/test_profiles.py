@@ -120,6 +120,48 @@ class Profiles(Case):
             after.pop(each, None)
         self.assertEqual(after, plain)
 
+    def command(self, profile, *arguments, weights=None):
+        """`cxrd predict` by the model's file and such a profile."""
+        folder = program.new_folder('profile')
+        files = {'weights': weights or client.get(self.server, f'/models/{self.model}/weights').body,
+                 'profile.json': json.dumps(profile).encode(), 'film.png': picture.noise(1)}
+        for name, content in files.items():
+            with open(os.path.join(folder, name), 'wb') as file:
+                file.write(content)
+        at = {name: os.path.join(folder, name) for name in files}
+        return program.run('predict', '--weights', at['weights'], '--profile', at['profile.json'], *arguments, at['film.png'])
+
+    def test_the_command_answers_by_a_profile_as_the_server_does(self):
+        profile = self.make(operating_point={'sensitivity': 0.95}, error_rate=0.1)
+        self.activate(profile)
+        for point in ('', 'youden'):
+            there = self.ask(f'?operating_point={point}' if point else '')
+            done = self.command(profile, '--json', *(['--operating-point', point] if point else []))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            here = json.loads(done.stdout)
+            for name in ('profile', 'probabilities', 'findings', 'operating_point', 'warnings'):
+                self.assertEqual(here.get(name), there.get(name), name)
+        text = self.command(profile).stdout
+        self.assertIn(f"by the site's profile {profile['id'][:8]} (sensitivity of 0.95; verdicts at an error rate of 0.1)", text)
+        for finding in self.ask()['findings']:
+            line = next(line for line in text.splitlines() if line.startswith(f'  {finding["label"]} '))
+            self.assertEqual(f'verdict: {finding["verdict"]}' in line, finding['verdict'] is not None, line)
+            if finding['fitted_here']:
+                self.assertIn(f'there: sensitivity {finding["sensitivity"]:.3f} ({finding["sensitivity_low"]:.3f} to', line)
+
+    def test_the_command_refuses_a_profile_that_the_server_would(self):
+        profile = self.make()
+        for wrong, weights, says in (({**profile, 'profile': {**profile['profile'], 'more': 1}}, None, 'members that are not known'),
+                                     ({'profile': profile['profile']}, None, "no 'id'"), ({'id': profile['id']}, None, 'no profile as'),
+                                     (profile, dataset.weights(2), "another model's file")):
+            done = self.command(wrong, weights=weights)
+            self.assertEqual((done.returncode, says in done.stderr), (1, True), done.stderr)
+        over = {**profile, 'profile': {**profile['profile'], 'created_at': '2020-01-01T00:00:00.000Z', 'expires_at': '2021-01-01T00:00:00.000Z'}}
+        self.assertIn('profile_expired', self.command(over).stdout)
+        for arguments in (('--url', 'http://127.0.0.1:1', '--profile', 'x', 'y.png'), ('--weights', 'x', '--profile-keys', 'x', 'y.png')):
+            done = program.run('predict', *arguments)
+            self.assertEqual((done.returncode, 'goes with' in done.stderr), (2, True), done.stderr)
+
     def test_who_names_an_operating_point_gets_the_models_own_verdicts(self):
         if not any(finding['threshold'] for finding in self.ask()['findings']):
             self.skipTest('the tiny training has no thresholds')

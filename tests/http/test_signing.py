@@ -68,6 +68,14 @@ class Profiles(Signing):
                 json.dump(wrong, file)
             self.assertEqual(program.run('verify', '--keys', keys, path).returncode, 1)
 
+        film_path, weights_path = os.path.join(folder, 'film.png'), os.path.join(folder, 'weights')
+        for at, content in ((film_path, picture.noise(1)), (weights_path, client.get(server, f'/models/{model}/weights').body)):
+            with open(at, 'wb') as file:
+                file.write(content)
+        for at, code, says in ((signed_path, 0, ''), (path, 1, 'or not as it is')):
+            done = program.run('predict', '--weights', weights_path, '--profile', at, '--profile-keys', keys, film_path)
+            self.assertEqual((done.returncode, says in done.stderr), (code, True), done.stderr)
+
         taken = client.post_json(server, profiles, signed)
         self.assertEqual((taken.status, taken.json()['signature']), (201, signed['signature']), taken)
         self.assertEqual(client.post(server, f'/profiles/{taken.json()["id"]}/activate').status, 200)
