@@ -1,6 +1,6 @@
 /* jobs/queue/submit.c - a request becomes a job in the queue: its configuration is held against what this server has and
  * may do, and it gets the record that it begins with. */
-#include "worker.h"
+#include "submission.h"
 
 #include "cxrd/fetch.h"
 #include "cxrd/json.h"
@@ -113,38 +113,24 @@ static enum status train_request(struct runner *r, const json_t *request, struct
         job_check_webhook(r, ret->webhook, errors);
         lost = json_ran_out() || lost;
     }
-    if (lost)
-        return error_nomem(err);
-    if (json_array_size(errors) > 0)
-        return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
-                         json_array_size(errors) == 1 ? "" : "s");
-    return ST_OK;
+    return submission_judge(errors, lost, "job", err);
 }
 
 enum status runner_submit(struct runner *r, const json_t *request, const char *idempotency_key,
                           const char *request_sha256, char ret_id[ID_SIZE], json_t *errors, struct error *err)
 {
-    json_t *config = NULL, *asked = json_copy((json_t *)request); /* its members are shared */
-    struct caption caption;
-    struct new_job job = { .type = JOB_TRAIN,
-                           .caption = &caption,
-                           .idempotency_key = idempotency_key,
-                           .request_sha256 = request_sha256 };
+    struct submission s = {
+        .job = { .type = JOB_TRAIN, .idempotency_key = idempotency_key, .request_sha256 = request_sha256 }
+    };
     struct train_config c;
-    enum status st = asked ? store_job_repeated(r->store, &job, ret_id, err) : error_nomem(err);
+    enum status st = submission_begin(r, &s, request, CAPTION_BOTH, ret_id, errors, err);
 
-    if (st != ST_NOTFOUND) /* what has changed since must not make its own repetition a wrong one */
-        goto out;
-    caption_take(asked, CAPTION_BOTH, &caption, errors);
-    st = train_request(r, asked, &c, errors, err);
-    if (st != ST_OK)
-        goto out;
-    job.config = config = train_config_json(&c);
-    job.dataset = c.dataset;
-    st = config ? job_submit(r, &job, ret_id, err) : error_nomem(err);
-out:
-    json_decref(asked);
-    json_decref(config);
+    if (st == ST_NOTFOUND) {
+        st = train_request(r, s.fields, &c, errors, err);
+        if (st == ST_OK)
+            st = submission_queue(r, &s, c.dataset, train_config_json(&c), ret_id, err);
+    }
+    submission_release(&s);
     return st;
 }
 
@@ -178,41 +164,36 @@ static void check_fetch(const struct runner *r, const struct fetch_config *c, js
         config_error(errors, "name", "there is a data set of that name already");
 }
 
+/* A request into the configuration that it means, with every field checked. */
+static enum status fetch_request(const struct runner *r, const json_t *request, struct fetch_config *ret,
+                                 json_t *errors, struct error *err)
+{
+    enum status st = fetch_config_parse(request, ret, errors);
+    bool lost = st == ST_NOMEM;
+
+    if (st == ST_OK) {
+        check_fetch(r, ret, errors);
+        lost = json_ran_out();
+    }
+    return submission_judge(errors, lost, "data set", err);
+}
+
 enum status runner_submit_fetch(struct runner *r, const json_t *request, const char *idempotency_key,
                                 const char *request_sha256, char ret_id[ID_SIZE], json_t *errors,
                                 struct error *err)
 {
+    struct submission s = {
+        .job = { .type = JOB_FETCH, .idempotency_key = idempotency_key, .request_sha256 = request_sha256 }
+    };
     struct fetch_config *c = calloc(1, sizeof *c);
-    struct caption caption;
-    struct new_job job = { .type = JOB_FETCH,
-                           .caption = &caption,
-                           .dataset = c ? c->name : NULL,
-                           .idempotency_key = idempotency_key,
-                           .request_sha256 = request_sha256 };
-    json_t *config = NULL, *asked = json_copy((json_t *)request); /* its members are shared */
-    enum status st;
+    enum status st = submission_begin(r, &s, request, CAPTION_NOTE_ALONE, ret_id, errors, err);
 
-    st = c && asked ? store_job_repeated(r->store, &job, ret_id, err) : error_nomem(err);
-    if (st != ST_NOTFOUND) /* what it has fetched by now must not make its own repetition a wrong one */
-        goto out;
-    caption_take(asked, CAPTION_NOTE_ALONE, &caption, errors);
-    st = fetch_config_parse(asked, c, errors);
-    if (st == ST_OK) {
-        check_fetch(r, c, errors);
-        st = json_ran_out() ? ST_NOMEM : ST_OK;
+    if (st == ST_NOTFOUND) {
+        st = c ? fetch_request(r, s.fields, c, errors, err) : error_nomem(err);
+        if (st == ST_OK)
+            st = submission_queue(r, &s, c->name, fetch_config_json(c), ret_id, err);
     }
-    if (st == ST_NOMEM)
-        error_nomem(err);
-    else if (json_array_size(errors) > 0)
-        st = error_set(err, ST_INVALID, "%zu field%s of the data set cannot be used", json_array_size(errors),
-                       json_array_size(errors) == 1 ? "" : "s");
-    if (st != ST_OK)
-        goto out;
-    job.config = config = fetch_config_json(c);
-    st = config ? job_submit(r, &job, ret_id, err) : error_nomem(err);
-out:
-    json_decref(asked);
-    json_decref(config);
+    submission_release(&s);
     free(c);
     return st;
 }

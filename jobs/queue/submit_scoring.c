@@ -1,5 +1,5 @@
 /* jobs/queue/submit_scoring.c - a request to score a data set, or to validate a model there, becomes a job in the queue. */
-#include "worker.h"
+#include "submission.h"
 
 #include "cxrd/json.h"
 #include "cxrd/scoring.h"
@@ -71,39 +71,25 @@ static enum status resolve(struct runner *r, const json_t *request, bool validat
         job_check_webhook(r, c->data.webhook, errors);
         lost = json_ran_out() || lost;
     }
-    if (lost)
-        return error_nomem(err);
-    if (json_array_size(errors) > 0)
-        return error_set(err, ST_INVALID, "%zu field%s of the job cannot be used", json_array_size(errors),
-                         json_array_size(errors) == 1 ? "" : "s");
-    return ST_OK;
+    return submission_judge(errors, lost, "job", err);
 }
 
 static enum status submit(struct runner *r, const char *type, bool validates, const json_t *request,
                           const char *idempotency_key, const char *request_sha256, char ret_id[ID_SIZE],
                           json_t *errors, struct error *err)
 {
+    struct submission s = {
+        .job = { .type = type, .idempotency_key = idempotency_key, .request_sha256 = request_sha256 }
+    };
     struct score_config *c = calloc(1, sizeof *c);
-    json_t *config = NULL, *asked = json_copy((json_t *)request); /* its members are shared */
-    struct caption caption;
-    struct new_job job = { .type = type,
-                           .caption = &caption,
-                           .dataset = c ? c->data.dataset : NULL,
-                           .idempotency_key = idempotency_key,
-                           .request_sha256 = request_sha256 };
-    enum status st = c && asked ? store_job_repeated(r->store, &job, ret_id, err) : error_nomem(err);
+    enum status st = submission_begin(r, &s, request, CAPTION_BOTH, ret_id, errors, err);
 
-    if (st != ST_NOTFOUND) /* what has changed since must not make its own repetition a wrong one */
-        goto out;
-    caption_take(asked, CAPTION_BOTH, &caption, errors);
-    st = resolve(r, asked, validates, c, errors, err);
-    if (st != ST_OK)
-        goto out;
-    job.config = config = score_config_json(c);
-    st = config ? job_submit(r, &job, ret_id, err) : error_nomem(err);
-out:
-    json_decref(asked);
-    json_decref(config);
+    if (st == ST_NOTFOUND) {
+        st = c ? resolve(r, s.fields, validates, c, errors, err) : error_nomem(err);
+        if (st == ST_OK)
+            st = submission_queue(r, &s, c->data.dataset, score_config_json(c), ret_id, err);
+    }
+    submission_release(&s);
     free(c);
     return st;
 }

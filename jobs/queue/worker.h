@@ -1,4 +1,4 @@
-/* jobs/queue/worker.h - what the files behind cxrd/runner.h share: submit.c and submit_scoring.c are how a job enters the queue,
+/* jobs/queue/worker.h - what the files behind cxrd/runner.h share: submission.c, submit.c and submit_scoring.c are how a job enters the queue,
  * runner.c the thread that works it off, training_job.c, scoring_job.c and fetch_job.c the work of the kinds of jobs, status.c a job as it is
  * now, cancel.c what becomes of one that does not simply succeed, pending_end.c one whose end is not written yet, job_files.c
  * what a job has on the disk, kept_files.c what of that is in a store that servers share. */
