@@ -160,6 +160,15 @@ TEST_WITHOUT_LEAKS(refusal, stays_one_line_whatever_the_name)
     check_parts_refused("line ends in a name", &p, ST_FORMAT, "'a?b??[31m?'");
 }
 
+/* A file in which that member of the tensor's entry is this JSON. */
+static void check_member_refused(const char *tensor, const char *member, const char *text, const char *word)
+{
+    struct parts p = small_parts();
+
+    json_object_set_new(entry_of(&p, tensor), member, json_loads(text, JSON_DECODE_ANY, NULL));
+    check_parts_refused(text, &p, ST_FORMAT, word);
+}
+
 TEST_WITHOUT_LEAKS(refusal, of_a_wrong_shape_by_name)
 {
     static const struct {
@@ -177,26 +186,16 @@ TEST_WITHOUT_LEAKS(refusal, of_a_wrong_shape_by_name)
                   { "head.bias", "[14,1,1,1,1,1,1]" },
                   { "head.bias", "null" } };
 
-    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
-        struct parts p = small_parts();
-
-        json_object_set_new(entry_of(&p, WRONG[i].tensor), "shape",
-                            json_loads(WRONG[i].shape, JSON_DECODE_ANY, NULL));
-        check_parts_refused(WRONG[i].shape, &p, ST_FORMAT, WRONG[i].tensor);
-    }
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++)
+        check_member_refused(WRONG[i].tensor, "shape", WRONG[i].shape, WRONG[i].tensor);
 }
 
 TEST_WITHOUT_LEAKS(refusal, of_a_wrong_type_by_name)
 {
     static const char *const TYPES[] = { "\"F8_E4M3\"", "\"C64\"", "\"f32\"", "\"\"", "32", "null" };
 
-    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
-        struct parts p = small_parts();
-
-        json_object_set_new(entry_of(&p, "conv3.weight"), "dtype",
-                            json_loads(TYPES[i], JSON_DECODE_ANY, NULL));
-        check_parts_refused(TYPES[i], &p, ST_FORMAT, "'conv3.weight' is not of type F32");
-    }
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++)
+        check_member_refused("conv3.weight", "dtype", TYPES[i], "'conv3.weight' is not of type F32");
 }
 
 /* A type that files may have, but not weights: twice as many bytes go with its shape. */
@@ -204,13 +203,8 @@ TEST_WITHOUT_LEAKS(refusal, of_another_width_by_name)
 {
     static const char *const TYPES[] = { "\"F64\"", "\"U8\"", "\"U32\"" };
 
-    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
-        struct parts p = small_parts();
-
-        json_object_set_new(entry_of(&p, "conv3.weight"), "dtype",
-                            json_loads(TYPES[i], JSON_DECODE_ANY, NULL));
-        check_parts_refused(TYPES[i], &p, ST_FORMAT, "'conv3.weight'");
-    }
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++)
+        check_member_refused("conv3.weight", "dtype", TYPES[i], "'conv3.weight'");
 }
 
 TEST_WITHOUT_LEAKS(refusal, of_an_entry_that_is_no_description)
@@ -231,13 +225,8 @@ TEST_WITHOUT_LEAKS(refusal, of_offsets_that_are_none)
                                            "[0,128,256]", "[0.0,128.0]", "[\"0\",\"128\"]",
                                            "{}" };
 
-    for (size_t i = 0; i < sizeof OFFSETS / sizeof OFFSETS[0]; i++) {
-        struct parts p = small_parts();
-
-        json_object_set_new(entry_of(&p, "conv1.bias"), "data_offsets",
-                            json_loads(OFFSETS[i], JSON_DECODE_ANY, NULL));
-        check_parts_refused(OFFSETS[i], &p, ST_FORMAT, "'conv1.bias' has no data offsets");
-    }
+    for (size_t i = 0; i < sizeof OFFSETS / sizeof OFFSETS[0]; i++)
+        check_member_refused("conv1.bias", "data_offsets", OFFSETS[i], "'conv1.bias' has no data offsets");
 }
 
 TEST_WITHOUT_LEAKS(refusal, of_offsets_outside_the_file)
