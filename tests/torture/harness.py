@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import itertools
 import os
+import random
 import shutil
 import sqlite3
 
@@ -19,6 +20,18 @@ TRAINING = {**QUICK, 'epochs': 3, 'steps_per_epoch': 2, 'patience': 0, 'learning
 GONE = (OSError, http.client.HTTPException, AssertionError)  # what a client sees of a server that died
 
 _words = itertools.count()
+
+
+def all_points(calls, counts):
+    """Each of these calls, of which there are so many, and which one of its kind it is."""
+    return [(call, k) for call in calls for k in range(1, counts[call] + 1)]
+
+
+def chosen(points, sample):
+    """This process's part of the points; in the short form, of so many that the seed draws."""
+    if not LONG:
+        points = random.Random(SEED).sample(points, sample)
+    return points[PART::PARTS]
 
 
 class Faults:

@@ -3,7 +3,6 @@ acknowledged is there after it, as it was said last."""
 import collections
 import csv
 import io
-import random
 
 import harness
 from harness import GONE, Faults, TortureCase
@@ -66,11 +65,10 @@ class FeedbackKept(TortureCase):
         state = self.prepared()
         self.assertEqual(len(self.live(faults, state)), 4)
         counts = collections.Counter(line[0] for line in faults.log() if state in line[1] and 'cxrd.db' in line[1])
-        points = [(call, k) for call in CALLS for k in range(1, counts[call] + 1)]
+        points = harness.all_points(CALLS, counts)
         self.assertGreater(len(points), 30, counts)
-        if not harness.LONG:
-            points = random.Random(harness.SEED).sample(points, SAMPLE)
-        for call, k in points[harness.PART::harness.PARTS]:
+        points = harness.chosen(points, SAMPLE)
+        for call, k in points:
             with self.subTest(call=call, k=k):
                 faults = Faults()
                 state = self.prepared()

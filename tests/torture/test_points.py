@@ -1,6 +1,5 @@
 """Killed just before each single call that changes a file: open, write, fsync, rename, unlink, mkdir."""
 import collections
-import random
 
 import harness
 from harness import GONE, TRAINING, Faults, TortureCase, tensors
@@ -63,13 +62,11 @@ class Points(TortureCase):
         server = self.serve(state)
         golden = tensors(server, wait_state(server, told.job, 'succeeded'))
         server.stop()
-        return [(call, k) for call in CALLS for k in range(1, counts[call] + 1)], golden
+        return harness.all_points(CALLS, counts), golden
 
     def test_killed_before_any_call_it_loses_nothing(self):
         points, golden = self.all_points()
-        if not harness.LONG:
-            points = random.Random(harness.SEED).sample(points, SAMPLE)
-        points = points[harness.PART::harness.PARTS]
+        points = harness.chosen(points, SAMPLE)
         for call, k in points:
             with self.subTest(call=call, k=k):
                 faults = Faults()

@@ -3,7 +3,6 @@ predictions were, and thresholds are set: what was acknowledged is there after i
 import collections
 import json
 import os
-import random
 import sys
 
 import harness
@@ -156,11 +155,9 @@ class SiteKept(TortureCase):
         self.assertEqual((self.deaths, told.asked), (0, {}))
         self.check(state, told)
         counts = collections.Counter(line[0] for line in faults.log() if line[0] in CALLS and state in line[1])
-        points = [(call, k) for call in CALLS for k in range(1, counts[call] + 1)]
+        points = harness.all_points(CALLS, counts)
         self.assertGreater(len(points), 100, counts)
-        if not harness.LONG:
-            points = random.Random(harness.SEED).sample(points, SAMPLE)
-        points = points[harness.PART::harness.PARTS]
+        points = harness.chosen(points, SAMPLE)
         for call, k in points:
             with self.subTest(call=call, k=k):
                 faults = Faults()
