@@ -102,4 +102,9 @@ void fetch_discard(const char *datasets, const char *job);
 /* Remove what was gathered for jobs that will not go on with it; for the start of a server. `datasets` may be NULL. */
 void fetch_sweep(const char *datasets, bool (*goes_on)(void *arg, const char *job), void *arg);
 
+/* Archives are unpacked by a process of their own, this program with one argument; its main() calls fetch_unpacker() for that and
+ * ends with what it returns. No command of a user's. */
+#define FETCH_UNPACKER ":unpack"
+int fetch_unpacker(void);
+
 #endif

@@ -1,5 +1,5 @@
 /* jobs/fetch/fetch.c - a data set of a table and archives, see cxrd/fetch.h. */
-#include "parts.h"
+#include "apart.h"
 
 #include "cxrd/id.h"
 #include "cxrd/log.h"
@@ -230,7 +230,7 @@ static enum status unpack(struct fetch *f, int into, size_t i, struct error *err
     u.archive = openat(f->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (u.archive >= 0 && mkdirat(into, folder, 0700) == 0)
         u.folder = openat(into, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    st = u.folder < 0 ? error_errno(err, ST_IO, "cannot unpack %s", words) : unpack_run(&u, err);
+    st = u.folder < 0 ? error_errno(err, ST_IO, "cannot unpack %s", words) : unpack_apart(&u, err);
     f->bytes += u.bytes;
     f->files += u.files;
     if (u.archive >= 0)

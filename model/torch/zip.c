@@ -1,36 +1,69 @@
-/* model/torch/zip.c - see zip.h. The only libarchive of `model`. */
+/* model/torch/zip.c - see zip.h. The only libzip. */
 #include "zip.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
-#include <locale.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zip.h>
 
-enum { MAX_FILES = 1 << 14 };
+enum { MAX_FILES = 1 << 14, PIECE = 64 << 10 };
 
 struct reading {
-    struct archive *a;
+    zip_t *zip;
     struct zip_wanted *wanted;
     size_t n;
     struct error *err;
 };
 
-/* libarchive reads a zip's directory whole, before anybody is asked. Each of its entries begins with this mark; a weight may
- * look like it by chance, a few in 128 MiB. */
-static bool too_many_files(const void *bytes, size_t n)
+/* libzip 1.7 says of some allocations that failed that the file is no zip: errno, which was 0 before it was called, tells them. */
+static enum status broken(zip_error_t *e, struct error *err)
 {
-    static const char MARK[] = "PK\1\2";
+    if (zip_error_code_zip(e) == ZIP_ER_MEMORY || errno == ENOMEM)
+        return error_nomem(err);
+    return error_set(err, ST_FORMAT, "the zip cannot be read: %.100s", zip_error_strerror(e));
+}
+
+/* ---- before it is opened ---- */
+
+static size_t marks(const void *bytes, size_t n, const char mark[4])
+{
     const char *at = bytes, *end = at + n;
     size_t seen = 0;
 
-    while ((at = memmem(at, (size_t)(end - at), MARK, 4)) && seen <= MAX_FILES) {
+    while ((at = memmem(at, (size_t)(end - at), mark, 4)) && seen <= MAX_FILES) {
         at += 4;
         seen++;
     }
-    return seen > MAX_FILES;
+    return seen;
 }
+
+/* The end of a large zip's directory (APPNOTE.TXT 4.3.14) says in 64 bits how many entries it has. */
+static bool says_too_many(const void *bytes, size_t n)
+{
+    enum { COUNT_AT = 32 };
+    const char *at = bytes, *end = at + n;
+
+    while ((at = memmem(at, (size_t)(end - at), "PK\6\6", 4)) && (size_t)(end - at) >= COUNT_AT + 8) {
+        uint64_t count = 0;
+
+        for (size_t i = 8; i-- > 0;)
+            count = count << 8 | (uint8_t)at[COUNT_AT + i];
+        if (count > MAX_FILES)
+            return true;
+        at += 4;
+    }
+    return false;
+}
+
+/* libzip reads the directory whole, before anybody is asked, and takes memory by what its end says. Each of its entries begins with
+ * a mark; a weight may look like one by chance, a few in 128 MiB. */
+static bool too_many_files(const void *bytes, size_t n)
+{
+    return marks(bytes, n, "PK\1\2") > MAX_FILES || says_too_many(bytes, n);
+}
+
+/* ---- its files ---- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -54,68 +87,66 @@ static struct zip_wanted *find(const struct reading *r, const char *path)
     return bsearch(&key, r->wanted, r->n, sizeof key, by_name);
 }
 
-static enum status broken(const struct reading *r)
-{
-    const char *what = archive_error_string(r->a);
-
-    if (archive_errno(r->a) == ENOMEM)
-        return error_nomem(r->err);
-    return error_set(r->err, ST_FORMAT, "the zip cannot be read: %.100s", what ? what : "it is damaged");
-}
-
 /* The ways to pack a file that say nothing of how much memory they take. */
-static bool packing_is_known(struct archive *a)
+static bool packing_is_known(zip_t *zip, zip_uint64_t at)
 {
-    const char *format = archive_format_name(a);
+    zip_stat_t said;
 
-    return format && (strstr(format, "(uncompressed)") || strstr(format, "(deflation)"));
+    return zip_stat_index(zip, at, 0, &said) == 0 && said.valid & ZIP_STAT_COMP_METHOD &&
+           (said.comp_method == ZIP_CM_STORE || said.comp_method == ZIP_CM_DEFLATE) &&
+           said.encryption_method == ZIP_EM_NONE;
 }
 
 /* Piece by piece, and no more than it may have, whatever it says of its size. */
-static enum status copy(const struct reading *r, struct zip_wanted *w)
+static enum status copy(const struct reading *r, zip_file_t *file, struct zip_wanted *w)
 {
-    const void *piece;
-    size_t n;
-    la_int64_t offset;
-    int rc;
+    char *piece = malloc(PIECE);
+    zip_int64_t n = 0;
+    enum status st = piece ? ST_OK : ST_NOMEM;
 
-    while ((rc = archive_read_data_block(r->a, &piece, &n, &offset)) == ARCHIVE_OK) {
-        if ((uint64_t)offset != w->bytes.len)
-            return error_set(r->err, ST_FORMAT, "the zip's file '%.*s' has a hole", (int)w->name_size,
-                             w->name);
-        buf_put(&w->bytes, piece, n);
-        if (buf_status(&w->bytes) == ST_NOMEM)
-            return error_nomem(r->err);
-        if (buf_status(&w->bytes) != ST_OK)
-            return error_set(r->err, ST_LIMIT,
-                             "the zip's file '%.*s' has more than the %zu bytes that it may have",
-                             (int)w->name_size, w->name, w->bytes.max);
+    while (st == ST_OK && (n = zip_fread(file, piece, PIECE)) > 0) {
+        buf_put(&w->bytes, piece, (size_t)n);
+        st = buf_status(&w->bytes);
     }
-    return rc == ARCHIVE_EOF ? ST_OK : broken(r);
+    free(piece);
+    if (st == ST_NOMEM)
+        return error_nomem(r->err);
+    if (st != ST_OK)
+        return error_set(r->err, ST_LIMIT,
+                         "the zip's file '%.*s' has more than the %zu bytes that it may have",
+                         (int)w->name_size, w->name, w->bytes.max);
+    return n < 0 ? broken(zip_file_get_error(file), r->err) : ST_OK;
+}
+
+static enum status take(const struct reading *r, zip_uint64_t at, struct zip_wanted *w)
+{
+    zip_file_t *file;
+    enum status st;
+
+    if (w->found)
+        return error_set(r->err, ST_FORMAT, "the zip has the file '%.*s' twice", (int)w->name_size, w->name);
+    w->found = true;
+    if (!packing_is_known(r->zip, at))
+        return error_set(r->err, ST_FORMAT, "the zip's file '%.*s' is neither stored nor deflated",
+                         (int)w->name_size, w->name);
+    file = zip_fopen_index(r->zip, at, 0);
+    if (!file)
+        return broken(zip_get_error(r->zip), r->err);
+    st = copy(r, file, w);
+    zip_fclose(file);
+    return st;
 }
 
 static enum status take_all(const struct reading *r)
 {
-    struct archive_entry *entry;
+    const zip_int64_t n = zip_get_num_entries(r->zip, 0);
     enum status st = ST_OK;
-    int rc;
 
-    while (st == ST_OK && (rc = archive_read_next_header(r->a, &entry)) != ARCHIVE_EOF) {
-        struct zip_wanted *w;
+    for (zip_int64_t i = 0; i < n && st == ST_OK; i++) {
+        struct zip_wanted *w = find(r, zip_get_name(r->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW));
 
-        if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-            return broken(r);
-        w = find(r, archive_entry_pathname(entry));
-        if (!w)
-            continue;
-        if (w->found)
-            return error_set(r->err, ST_FORMAT, "the zip has the file '%.*s' twice", (int)w->name_size,
-                             w->name);
-        w->found = true;
-        if (!packing_is_known(r->a))
-            return error_set(r->err, ST_FORMAT, "the zip's file '%.*s' is neither stored nor deflated",
-                             (int)w->name_size, w->name);
-        st = copy(r, w);
+        if (w)
+            st = take(r, (zip_uint64_t)i, w);
     }
     return st;
 }
@@ -123,23 +154,23 @@ static enum status take_all(const struct reading *r)
 enum status zip_read(const void *bytes, size_t n_bytes, struct zip_wanted *wanted, size_t n,
                      struct error *err)
 {
-    struct reading r = { archive_read_new(), wanted, n, err };
-    const locale_t names = newlocale(LC_CTYPE_MASK, "C.UTF-8", 0), before = uselocale(names);
+    struct reading r = { NULL, wanted, n, err };
+    zip_source_t *source;
+    zip_error_t why;
     enum status st;
 
     qsort(wanted, n, sizeof *wanted, by_name);
-    if (!r.a)
-        st = error_nomem(err);
-    else if (too_many_files(bytes, n_bytes))
-        st = error_set(err, ST_LIMIT, "the zip holds more than %d files", MAX_FILES);
-    else if (archive_read_support_format_zip_seekable(r.a) != ARCHIVE_OK ||
-             archive_read_open_memory(r.a, bytes, n_bytes) != ARCHIVE_OK)
-        st = broken(&r);
-    else
-        st = take_all(&r);
-    archive_read_free(r.a);
-    uselocale(before);
-    if (names)
-        freelocale(names);
+    if (too_many_files(bytes, n_bytes))
+        return error_set(err, ST_LIMIT, "the zip holds more than %d files", MAX_FILES);
+    zip_error_init(&why);
+    errno = 0;
+    source = zip_source_buffer_create(bytes, n_bytes, 0, &why);
+    r.zip = source ? zip_open_from_source(source, ZIP_RDONLY, &why) : NULL;
+    st = r.zip ? take_all(&r) : broken(&why, err);
+    if (r.zip)
+        zip_discard(r.zip); /* and the source */
+    else if (source)
+        zip_source_free(source);
+    zip_error_fini(&why);
     return st;
 }

@@ -1,6 +1,7 @@
 /* server/commands/main.c - which command? */
 #include "commands.h"
 
+#include "cxrd/fetch.h"
 #include "cxrd/labels.h"
 #include "cxrd/version.h"
 
@@ -69,6 +70,8 @@ int main(int argc, char **argv)
     const struct command *c;
 
     memory_settle();
+    if (strcmp(name, FETCH_UNPACKER) == 0)
+        return fetch_unpacker();
     commands_know(COMMANDS, sizeof COMMANDS / sizeof COMMANDS[0]);
     if (strcmp(name, "--version") == 0) {
         print_version();

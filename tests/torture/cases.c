@@ -411,7 +411,7 @@ static struct file_bytes bytes_of(struct buf *b)
 }
 
 /* A file of torch.save(), until PyTorch 1.5, with two tensors of one storage, of which one does not lie in a row. A zip is no case:
- * libarchive 3.6 itself ends the process where some of its allocations fail. */
+ * libzip 1.7 loses a few bytes where some of its allocations fail. */
 #define TORCH_PICKLE                                                                       \
     "\x80\2}(U\1actorch._utils\n_rebuild_tensor_v2\n((U\7storagectorch\nFloatStorage\nU\1" \
     "0U\3cpuK\6tQq\1K\0K\2K\3\x86K\3K\1\x86\x89"                                           \

@@ -1,12 +1,13 @@
 /* tests/torture/failing_malloc.c - see failing_malloc.h. Preloaded, it reads CXRD_FAIL_AT (which allocation) and
  * CXRD_FAIL_FOREVER (whether all after it) or CXRD_FAIL_EVERY (one in so many after it), and counts from the program's
- * first. */
+ * first; CXRD_FAIL_IN: only in a program whose first argument is that. */
 #include "failing_malloc.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The C library's own, by the names that it exports for this purpose. */
 extern void *__libc_malloc(size_t n);
@@ -89,10 +90,13 @@ void free(void *memory)
 }
 
 #ifdef PRELOADED
-__attribute__((constructor)) static void begin(void)
+/* glibc gives a constructor what main() gets. */
+__attribute__((constructor)) static void begin(int argc, char **argv)
 {
-    const char *at = getenv("CXRD_FAIL_AT"), *every = getenv("CXRD_FAIL_EVERY");
+    const char *at = getenv("CXRD_FAIL_AT"), *every = getenv("CXRD_FAIL_EVERY"), *in = getenv("CXRD_FAIL_IN");
 
+    if (in && (argc < 2 || strcmp(argv[1], in) != 0))
+        return;
     if (every)
         atomic_store(&fails_every, strtol(every, NULL, 10));
     if (at)
