@@ -53,9 +53,13 @@ enum { JOB_TYPE_SIZE = 16 };
  * over. Its token is greater than that of the job's claim before. Each change of a job that runs carries the token; where the claim is
  * over, since another has the job or it has ended, the change is refused with ST_CONFLICT. */
 
+/* A wish of others of a job that runs: that it ends, or that it ends and the best epoch so far is kept. */
+enum asked { ASKED_NOTHING, ASKED_CANCEL, ASKED_KEEP_BEST };
+
 struct claim {
     char job[ID_SIZE];
-    int64_t token; /* 0: of whoever does not run it, who may write while it does not run */
+    int64_t token;    /* 0: of whoever does not run it, who may write while it does not run */
+    enum asked asked; /* before it was claimed */
 };
 enum { LEASE_S = 15, LEASE_RENEW_S = 4 };
 struct claim unclaimed(const char *job);
@@ -81,7 +85,19 @@ MUST_USE enum status store_job_begin(struct store *s, struct claim *ret, char re
                                      json_t **ret_config, struct error *err);
 
 /* The job goes on: it is the claim's for another LEASE_S seconds. Errors: ST_CONFLICT (it no longer is), ST_IO. */
-MUST_USE enum status store_job_renew(struct store *s, const struct claim *c, struct error *err);
+MUST_USE enum status store_job_renew(struct store *s, const struct claim *c, enum asked *ret_asked,
+                                     struct error *err);
+
+/* Ask that a job ends which another process runs: that one hears of it when it renews its lease, every LEASE_RENEW_S seconds. Where the
+ * lease has run out and nothing is to be kept, the job is cancelled at once.
+ *   asked  ASKED_CANCEL, or ASKED_KEEP_BEST, which does not undo the former
+ * Errors: ST_NOTFOUND, ST_CONFLICT (it does not run, or is keeping its results), ST_IO. */
+MUST_USE enum status store_job_ask(struct store *s, const char *id, enum asked asked, struct error *err);
+
+/* The job begins to keep its results, unless something was asked of it: from then on it is too late to ask.
+ * Errors: ST_NOTFOUND, ST_CONFLICT (the claim is over), ST_IO. */
+MUST_USE enum status store_job_keeping(struct store *s, const struct claim *c, enum asked *ret_asked,
+                                       struct error *err);
 
 /* Change a job's state; `record`, unless NULL, replaces what is kept beside the columns. A change that the same claim has made
  * already, though its answer was lost, is done. A job begins to run in store_job_begin() alone.

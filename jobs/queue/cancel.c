@@ -28,7 +28,7 @@ enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, str
 }
 
 /* A second cancel, or the end of the server, does not wait for figures; an epoch that is to be kept is kept. The lock is held. */
-static void cancel_running(struct runner *r, bool keep_best)
+void cancel_running(struct runner *r, bool keep_best)
 {
     int stop = atomic_load(&r->stop);
 
@@ -43,10 +43,30 @@ static void cancel_running(struct runner *r, bool keep_best)
     atomic_store(&r->stop, stop);
 }
 
+void cancel_asked(struct runner *r, enum asked asked)
+{
+    if (asked != ASKED_NOTHING && !r->too_late)
+        cancel_running(r, asked == ASKED_KEEP_BEST);
+}
+
+/* Of a store that is shared: another process may run the job.
+ *   ret_asked  it does, and was asked to end it */
+static enum status cancel_elsewhere(struct runner *r, const char *id, bool keep_best, bool *ret_asked,
+                                    struct error *err)
+{
+    json_t *record = NULL;
+    enum job_state state;
+    const enum status st = store_job_look(r->store, id, &state, &record, err);
+
+    json_decref(record);
+    *ret_asked = st == ST_OK && state == JOB_RUNNING;
+    return *ret_asked ? store_job_ask(r->store, id, keep_best ? ASKED_KEEP_BEST : ASKED_CANCEL, err) : st;
+}
+
 enum status runner_cancel(struct runner *r, const char *id, bool keep_best, struct error *err)
 {
     enum status st = ST_OK;
-    bool running;
+    bool running, elsewhere = false;
 
     pthread_mutex_lock(&r->lock); /* held to the end: the job must neither begin nor end in between */
     running = job_is_running(r, id);
@@ -55,10 +75,13 @@ enum status runner_cancel(struct runner *r, const char *id, bool keep_best, stru
     } else if (running) {
         cancel_running(r, keep_best);
     } else if ((st = unwritten_settle(r, id, err)) == ST_OK) {
-        st = cancel_waiting(r, id, keep_best, err);
+        if (store_is_shared(r->store))
+            st = cancel_elsewhere(r, id, keep_best, &elsewhere, err);
+        if (st == ST_OK && !elsewhere)
+            st = cancel_waiting(r, id, keep_best, err);
     }
     pthread_mutex_unlock(&r->lock);
-    if (st == ST_OK && !running)
+    if (st == ST_OK && !running && !elsewhere)
         fetch_discard(r->options.datasets, id);
     return st;
 }

@@ -23,20 +23,22 @@ static void lose(struct runner *r, const struct error *why)
 static void renew(struct runner *r)
 {
     const struct claim claim = r->running;
-    const double asked = clock_seconds();
+    const double begun = clock_seconds();
+    enum asked asked = ASKED_NOTHING;
     struct error err = { 0 };
     enum status st;
 
     pthread_mutex_unlock(&r->lock);
-    st = store_job_renew(r->store, &claim, &err);
+    st = store_job_renew(r->store, &claim, &asked, &err);
     pthread_mutex_lock(&r->lock);
     if (!job_is_running(r, claim.job) || r->running.token != claim.token ||
         atomic_load(&r->stop) == STOP_LOST)
         return;
-    if (st == ST_OK)
-        r->trusted_until = asked + LEASE_TRUST_S;
-    else if (st == ST_CONFLICT || st == ST_NOTFOUND ||
-             (store_is_shared(r->store) && clock_seconds() > r->trusted_until))
+    if (st == ST_OK) {
+        r->trusted_until = begun + LEASE_TRUST_S;
+        cancel_asked(r, asked);
+    } else if (st == ST_CONFLICT || st == ST_NOTFOUND ||
+               (store_is_shared(r->store) && clock_seconds() > r->trusted_until))
         lose(r, &err);
 }
 

@@ -39,6 +39,7 @@ static void job_begin(struct runner *r, const struct claim *c, const char *type,
     r->too_late = false;
     atomic_store(&r->stop, GO_ON);
     atomic_store(&r->keep_best, false);
+    cancel_asked(r, c->asked);
 }
 
 /* Somebody asked for its end after the work had come to another: whether it has that end now. With the lock held. */

@@ -55,12 +55,27 @@ enum status telling_recall(struct telling *t, struct error *err)
     return st;
 }
 
+/* With the lock held: whether others have asked for the end since the last renewal. Where the store does not answer, they may come too
+ * late. */
+static void hear(struct runner *r)
+{
+    enum asked asked = ASKED_NOTHING;
+    struct error err;
+    const enum status st = store_job_keeping(r->store, &r->running, &asked, &err);
+
+    cancel_asked(r, asked);
+    if (st == ST_CONFLICT || st == ST_NOTFOUND)
+        atomic_store(&r->stop, STOP_LOST);
+}
+
 bool telling_still_wanted(struct telling *t)
 {
     struct runner *r = t->r;
     bool wanted;
 
     pthread_mutex_lock(&r->lock);
+    if (store_is_shared(r->store))
+        hear(r);
     wanted = !stop_cancels(atomic_load(&r->stop)) && atomic_load(&r->stop) != STOP_LOST;
     r->too_late = wanted;
     pthread_mutex_unlock(&r->lock);

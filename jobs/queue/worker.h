@@ -157,6 +157,8 @@ void job_check_webhook(const struct runner *r, const char *webhook, json_t *erro
 
 /* ---- with the lock held ---- */
 bool job_is_running(const struct runner *r, const char *id);
+void cancel_running(struct runner *r, bool keep_best);
+void cancel_asked(struct runner *r, enum asked asked); /* of the running job, by another process */
 MUST_USE enum status cancel_waiting(struct runner *r, const char *id, bool keep_best, struct error *err);
 void unwritten_keep(struct runner *r, const struct claim *c, enum job_state state, json_t *record);
 bool unwritten_retry(struct runner *r); /* true: nothing is left to be written */

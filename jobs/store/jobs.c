@@ -136,7 +136,7 @@ enum status store_job_add(struct store *s, const struct new_job *job, char ret_i
 
 #define FOR_GOOD "'succeeded', 'failed', 'cancelled'"
 
-static enum status write_state(struct store *s, const char *id, enum job_state to, struct error *err)
+enum status store_write_state(struct store *s, const char *id, enum job_state to, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
     const char *sql = to == JOB_RUNNING
@@ -162,9 +162,9 @@ static enum status claimed_job(struct store *s, struct claim *ret, char ret_type
 {
     struct statement *stmt;
     enum status st = store_claim_next(s, &stmt, err);
-    const char *id = st == ST_OK ? store_column(stmt, 1) : NULL, *type = id ? store_column(stmt, 2) : NULL;
+    const char *id = st == ST_OK ? store_column(stmt, 2) : NULL, *type = id ? store_column(stmt, 3) : NULL;
 
-    *ret_config = type ? store_json(stmt, 3) : NULL;
+    *ret_config = type ? store_json(stmt, 4) : NULL;
     if (st == ST_OK && !json_is_object(*ret_config)) {
         st = store_broken(s, err, "configuration");
         json_decref(*ret_config);
@@ -172,6 +172,7 @@ static enum status claimed_job(struct store *s, struct claim *ret, char ret_type
     }
     if (type && (*ret_config || st != ST_NOMEM)) {
         ret->token = store_number(stmt, 0);
+        ret->asked = store_asked(store_column(stmt, 1));
         snprintf(ret->job, ID_SIZE, "%s", id);
         snprintf(ret_type, JOB_TYPE_SIZE, "%s", type);
         st = ST_OK;
@@ -189,7 +190,7 @@ static enum status fail_unreadable(struct store *s, const char *id, struct error
     enum status st = record ? record_texts_make(record, &texts, err) : error_nomem(err);
 
     if (st == ST_OK)
-        st = write_state(s, id, JOB_FAILED, err);
+        st = store_write_state(s, id, JOB_FAILED, err);
     if (st == ST_OK)
         st = store_write_record(s, id, &texts, err);
     record_texts_release(&texts);
@@ -205,7 +206,7 @@ static enum status begin_next(struct store *s, struct claim *ret, char ret_type[
 
     if (st != ST_OK)
         return st;
-    return *ret_config ? write_state(s, ret->job, JOB_RUNNING, err) : fail_unreadable(s, ret->job, err);
+    return *ret_config ? store_write_state(s, ret->job, JOB_RUNNING, err) : fail_unreadable(s, ret->job, err);
 }
 
 enum status store_job_begin(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
@@ -256,7 +257,7 @@ static enum status move(struct store *s, const struct claim *c, enum job_state t
         st = error_set(err, ST_CONFLICT, "the job is %s and cannot become %s", job_state_name(from),
                        job_state_name(to));
     if (st == ST_OK)
-        st = write_state(s, c->job, to, err);
+        st = store_write_state(s, c->job, to, err);
     return st == ST_OK ? store_write_record(s, c->job, record, err) : st;
 }
 
@@ -286,7 +287,7 @@ enum status store_job_resume(struct store *s, const char *id, size_t max_queued,
     if (st == ST_OK)
         st = check_room(s, max_queued, err);
     if (st == ST_OK)
-        st = write_state(s, id, JOB_QUEUED, err);
+        st = store_write_state(s, id, JOB_QUEUED, err);
     return store_end(s, st, err);
 }
 

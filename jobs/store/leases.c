@@ -25,7 +25,9 @@ enum status store_claim_next(struct store *s, struct statement **ret_row, struct
         " AND coalesce(leases.until, 0) < %s" NAMED " ORDER BY seq LIMIT 1) AS left_behind"
         ") AS next WHERE seq > 0 ORDER BY seq LIMIT 1 ON CONFLICT(job) DO UPDATE SET token = leases.token + "
         "1,"
-        " holder = excluded.holder, until = excluded.until RETURNING token,"
+        " holder = excluded.holder, until = excluded.until,"
+        " asked = CASE WHEN (SELECT state FROM jobs WHERE seq = leases.job) = 'running'"
+        " THEN nullif(leases.asked, 'too late') END RETURNING token, asked,"
         " (SELECT id FROM jobs WHERE seq = leases.job), (SELECT type FROM jobs WHERE seq = leases.job),"
         " (SELECT config FROM jobs WHERE seq = leases.job)";
     const char *now = s->db->engine->now_ms;
@@ -34,24 +36,6 @@ enum status store_claim_next(struct store *s, struct statement **ret_row, struct
     snprintf(sql, sizeof sql, SQL, now, LEASE_S * 1000, ID_SIZE, now, ID_SIZE);
     *ret_row = store_prepare(s, err, sql, "t", s->holder);
     return store_row(s, *ret_row, err);
-}
-
-enum status store_job_renew(struct store *s, const struct claim *c, struct error *err)
-{
-    char sql[300];
-    int64_t changed;
-    enum status st = store_begin(s, err);
-
-    if (st != ST_OK)
-        return st;
-    snprintf(sql, sizeof sql,
-             "UPDATE leases SET until = %s + %d WHERE token = $2"
-             " AND job = (SELECT seq FROM jobs WHERE id = $1 AND state = 'running')",
-             s->db->engine->now_ms, LEASE_S * 1000);
-    st = store_changed(s, store_prepare(s, err, sql, "ti", c->job, c->token), &changed, err);
-    if (st == ST_OK && changed == 0)
-        st = error_set(err, ST_CONFLICT, "the job is no longer this server's to run");
-    return store_end(s, st, err);
 }
 
 /* The state of a job, and the token of its last claim, 0 where there was none. */

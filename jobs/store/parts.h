@@ -1,5 +1,5 @@
 /* jobs/store/parts.h - what the files behind cxrd/store.h share: store.c opens it, sql.c has statements and transactions, rows.c
- * reads rows, jobs.c keeps the jobs, leases.c who runs them, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c
+ * reads rows, jobs.c keeps the jobs, leases.c who runs them, asked.c what is asked of those who do, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c
  * what is to be told to others, scores.c the scores of predictions, feedback.c what readers say of them, forgotten.c who is to be
  * left out, files.c the files of jobs and models. Nobody else speaks SQL.
  *
@@ -125,7 +125,7 @@ MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_s
 
 /* ---- inside a transaction: who runs a job, see leases.c ---- */
 
-/* The next job that may be claimed is claimed: the claim's token, the job's id, type and config. The statement is to be done with, also
+/* The next job that may be claimed is claimed: the claim's token, what was asked, the job's id, type and config. The statement is to be done with, also
  * after a failure. Errors: ST_NOTFOUND (there is none), ST_IO. */
 MUST_USE enum status store_claim_next(struct store *s, struct statement **ret_row, struct error *err);
 
@@ -146,7 +146,10 @@ json_t *record_macro_auroc(const json_t *record);
 
 void record_texts_release(struct record_texts *t); /* safe on zeroes */
 
-/* ---- inside a transaction: its record, and its journal ---- */
+enum asked store_asked(const char *name); /* by what the store has of it; NULL: nothing */
+
+/* ---- inside a transaction: its state, its record, and its journal ---- */
+MUST_USE enum status store_write_state(struct store *s, const char *id, enum job_state to, struct error *err);
 MUST_USE enum status store_write_record(struct store *s, const char *id, const struct record_texts *record,
                                         struct error *err); /* one without texts changes nothing */
 MUST_USE enum status store_tell(struct store *s, const char *id, const char *name, const char *data,

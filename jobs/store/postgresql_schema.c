@@ -57,5 +57,6 @@ const char *const POSTGRESQL_MIGRATIONS[] = {
      /* of numbers without a pattern nothing is gained by compressing them */
      "ALTER TABLE job_files ALTER COLUMN bytes SET STORAGE EXTERNAL;"
      "ALTER TABLE model_files ALTER COLUMN bytes SET STORAGE EXTERNAL;"),
-    NULL
+    /* what others ask of a job that runs: see asked.c */
+    "ALTER TABLE leases ADD COLUMN asked TEXT;", NULL
 };

@@ -98,5 +98,6 @@ const char *const SQLITE_MIGRATIONS[] = {
      "  sha256 TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(job, name));"
      "CREATE TABLE model_files(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
      "  bytes BLOB NOT NULL);"),
-    NULL
+    /* what others ask of a job that runs: see asked.c */
+    "ALTER TABLE leases ADD COLUMN asked TEXT;", NULL
 };

@@ -134,7 +134,12 @@ static enum status op_claim(struct error *err)
     return st;
 }
 
-static enum status op_renew(struct error *err) { return store_job_renew(far, &claim, err); }
+static enum status op_renew(struct error *err)
+{
+    enum asked asked;
+
+    return store_job_renew(far, &claim, &asked, err);
+}
 
 static enum status op_record(struct error *err)
 {

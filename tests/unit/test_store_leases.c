@@ -7,6 +7,7 @@
 #include <string.h>
 
 static struct store *other;
+static enum asked asked_of; /* what the last renewal was told */
 
 static void two_begin(void)
 {
@@ -44,7 +45,7 @@ Test(leases, of_a_job_that_goes_on_leave_nothing_to_another)
     cr_assert_str_eq(begun().text, id.text);
     claim = claim_of(id);
     cr_assert_str_eq(begun_in(other).text, "");
-    cr_assert_eq(store_job_renew(store, &claim, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_job_renew(store, &claim, &asked_of, &err), ST_OK, "%s", err.text);
     cr_assert_str_eq(begun_in(other).text, "");
 }
 
@@ -57,7 +58,7 @@ Test(leases, that_are_renewed_run_from_now)
     begun();
     claim = claim_of(id);
     lease_ran_out(id);
-    cr_assert_eq(store_job_renew(store, &claim, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_job_renew(store, &claim, &asked_of, &err), ST_OK, "%s", err.text);
     cr_assert_str_eq(begun_in(other).text, ""); /* nobody was faster */
 }
 
@@ -76,7 +77,7 @@ Test(leases, that_ran_out_are_anothers_and_the_first_changes_nothing)
     cr_assert_str_eq(begun_in(other).text, id.text);
     second = claim_of(id);
     cr_assert_gt(second.token, first.token);
-    check_refusal("renew", store_job_renew(store, &first, &err), ST_CONFLICT, &err, "no longer");
+    check_refusal("renew", store_job_renew(store, &first, &asked_of, &err), ST_CONFLICT, &err, "no longer");
     check_refusal("record", store_job_record(store, &first, record, &err), ST_CONFLICT, &err, "no longer");
     check_refusal("tell", store_job_tell(store, &first, "epoch", data, record, &err), ST_CONFLICT, &err,
                   "no longer");
@@ -113,7 +114,7 @@ Test(leases, of_a_job_that_is_resumed_have_a_greater_token)
                   "no longer");
     begun();
     cr_assert_gt(claim_of(id).token, first.token);
-    check_refusal("runs", store_job_renew(store, &first, &err), ST_CONFLICT, &err, "no longer");
+    check_refusal("runs", store_job_renew(store, &first, &asked_of, &err), ST_CONFLICT, &err, "no longer");
 }
 
 /* The answer to the end of a job may be lost: to write it again is no other end. */
@@ -158,4 +159,109 @@ Test(leases, give_each_job_to_one_of_two)
     while ((got = begun_in(n % 2 ? store : other)).text[0])
         cr_assert_str_eq(got.text, ids[n++].text);
     cr_assert_eq(n, N);
+}
+
+/* ---- what others ask of a job that runs ---- */
+
+static void ask(struct id id, enum asked asked)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_ask(other, id.text, asked, &err), ST_OK, "%s", err.text);
+}
+
+static void check_heard(const struct claim *claim, enum asked expected)
+{
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_renew(store, claim, &asked_of, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(asked_of, expected);
+}
+
+Test(leases, tell_their_runner_what_others_ask)
+{
+    const struct id id = added("{}");
+    struct claim claim;
+
+    begun();
+    claim = claim_of(id);
+    check_heard(&claim, ASKED_NOTHING);
+    ask(id, ASKED_KEEP_BEST);
+    check_heard(&claim, ASKED_KEEP_BEST);
+    ask(id, ASKED_CANCEL);
+    check_heard(&claim, ASKED_CANCEL);
+    ask(id, ASKED_KEEP_BEST);
+    check_heard(&claim, ASKED_CANCEL);
+    check_state(id, "running");
+}
+
+Test(leases, refuse_to_ask_once_the_results_are_kept)
+{
+    const struct id id = added("{}"), next = added("{}");
+    struct claim claim;
+    struct error err = { 0 };
+
+    begun();
+    claim = claim_of(id);
+    cr_assert_eq(store_job_keeping(store, &claim, &asked_of, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(asked_of, ASKED_NOTHING);
+    check_refusal("too late", store_job_ask(other, id.text, ASKED_CANCEL, &err), ST_CONFLICT, &err,
+                  "no longer be cancelled");
+    check_heard(&claim, ASKED_NOTHING);
+    begun();
+    claim = claim_of(next);
+    ask(next, ASKED_CANCEL);
+    cr_assert_eq(store_job_keeping(store, &claim, &asked_of, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(asked_of, ASKED_CANCEL);
+}
+
+Test(leases, ask_nothing_of_a_job_that_does_not_run)
+{
+    const struct id id = added("{}");
+    struct error err = { 0 };
+
+    check_refusal("waits", store_job_ask(other, id.text, ASKED_CANCEL, &err), ST_CONFLICT, &err, "queued");
+    check_refusal("unknown", store_job_ask(other, "nobody", ASKED_CANCEL, &err), ST_NOTFOUND, &err, "no job");
+}
+
+/* Its runner died: nobody else has taken it yet. */
+Test(leases, that_ran_out_let_a_job_be_cancelled_at_once)
+{
+    const struct id id = added("{}");
+    struct claim first;
+    struct error err = { 0 };
+
+    begun();
+    first = claim_of(id);
+    lease_ran_out(id);
+    ask(id, ASKED_CANCEL);
+    check_state(id, "cancelled");
+    check_refusal("wakes", store_job_move(store, &first, JOB_SUCCEEDED, NULL, &err), ST_CONFLICT, &err,
+                  "no longer");
+    cr_assert_str_eq(begun_in(other).text, "");
+}
+
+Test(leases, hand_on_what_was_asked_with_a_job_that_goes_on_and_not_with_one_that_waited)
+{
+    const struct id id = added("{}");
+    struct error err = { 0 };
+
+    begun();
+    ask(id, ASKED_KEEP_BEST);
+    lease_ran_out(id);
+    cr_assert_str_eq(begun_in(other).text, id.text);
+    cr_assert_eq(claim_of(id).asked, ASKED_KEEP_BEST);
+    moved(id, JOB_INTERRUPTED);
+    cr_assert_eq(store_job_resume(store, id.text, 10, &err), ST_OK, "%s", err.text);
+    begun();
+    cr_assert_eq(claim_of(id).asked, ASKED_NOTHING);
+}
+
+Test(leases, keep_a_job_that_runs_elsewhere_from_being_deleted)
+{
+    const struct id id = added("{}");
+    struct error err = { 0 };
+
+    begun();
+    check_refusal("delete", store_job_delete(other, id.text, &err), ST_CONFLICT, &err, "running");
 }
