@@ -31,17 +31,23 @@ bool site_measured(const struct site_view *v, size_t k)
     return !v->own_point && v->profile->site.findings[k].here;
 }
 
+static json_t *point_json(const struct site_point *point)
+{
+    return json_pack("{s:s,s:o}", "kind", SITE_POINTS[point->kind], "at",
+                     point->kind == OPERATE_YOUDEN ? json_null() : json_real(point->at));
+}
+
 void site_finding_tell(const struct site_view *v, size_t k, float probability, json_t *finding)
 {
     static const struct operating_quality UNKNOWN = { NAN, NAN, NAN, NAN, NAN, NAN };
     const struct site_finding *f = &v->profile->site.findings[k];
     const struct operating_quality *q = v->own_point ? &UNKNOWN : &f->rates;
-    json_t *here =
-        json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o}", "fitted_here", f->here, "sensitivity",
-                  number_or_null(q->sensitivity), "sensitivity_low", number_or_null(q->sensitivity_low),
-                  "sensitivity_high", number_or_null(q->sensitivity_high), "specificity",
-                  number_or_null(q->specificity), "specificity_low", number_or_null(q->specificity_low),
-                  "specificity_high", number_or_null(q->specificity_high));
+    json_t *here = json_pack(
+        "{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "fitted_here", f->here, "operating_point",
+        v->own_point ? json_null() : point_json(&f->point), "sensitivity", number_or_null(q->sensitivity),
+        "sensitivity_low", number_or_null(q->sensitivity_low), "sensitivity_high",
+        number_or_null(q->sensitivity_high), "specificity", number_or_null(q->specificity), "specificity_low",
+        number_or_null(q->specificity_low), "specificity_high", number_or_null(q->specificity_high));
 
     json_object_update(finding, here);
     json_decref(here);
@@ -56,10 +62,9 @@ json_t *site_json(const struct site_view *v)
 {
     const struct site_profile *p = &v->profile->site;
 
-    return json_pack("{s:s,s:{s:s,s:o},s:o,s:s,s:b}", "id", v->profile->id, "operating_point", "kind",
-                     SITE_POINTS[p->point.kind], "at",
-                     p->point.kind == OPERATE_YOUDEN ? json_null() : json_real(p->point.at), "error_rate",
-                     number_or_null(p->error_rate), "expires_at", p->expires_at, "expired", v->expired);
+    return json_pack("{s:s,s:o,s:o,s:s,s:b}", "id", v->profile->id, "operating_point", point_json(&p->point),
+                     "error_rate", number_or_null(p->error_rate), "expires_at", p->expires_at, "expired",
+                     v->expired);
 }
 
 void site_warning(const struct site_view *v, json_t *warnings)

@@ -21,7 +21,7 @@ float site_threshold(const struct site_view *v, size_t k, float own);
 /* Whether that was fitted here, so that a verdict needs no test rows of the model's. */
 bool site_measured(const struct site_view *v, size_t k);
 
-/* Add to a finding of the reply how well its threshold was measured here, and what is said at the stated error rate.
+/* Add to a finding of the reply which point its threshold is of, how well it was measured here, and what is said at the stated error rate.
  *   probability  here */
 void site_finding_tell(const struct site_view *v, size_t k, float probability, json_t *finding);
 

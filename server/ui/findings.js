@@ -15,6 +15,7 @@ function extraOf(finding) {
   const here = ['sensitivity', 'specificity'].filter((name) => typeof finding[name] === 'number').map((name) => `${name} ${ranged(finding, name, percent)}`);
   if (here.length) parts.push(`measured here: ${here.join(', ')}`);
   if (finding.fitted_here === false) parts.push('too few patients here: the model’s own threshold');
+  if (finding.apart) parts.push(`threshold for ${pointOf(finding.operating_point)}`);
   const quality = qualityOf(finding);
   if (quality) parts.push(quality);
   return parts.join(' · ');
@@ -23,14 +24,18 @@ function extraOf(finding) {
 const VERDICTS = { present: 'verdict present', absent: 'verdict', 'cannot say': 'verdict unsure' };
 const verdictOf = ({ verdict }) => (verdict ? make('span', { class: VERDICTS[verdict] }, verdict) : null);
 
+/** A profile may have another operating point for a finding than for all. */
+const hasOwnPoint = ({ operating_point: point }, { profile }) => Boolean(point && profile) && (point.kind !== profile.operating_point.kind || point.at !== profile.operating_point.at);
+
 /** Which profile of the site an answer is by, and what of it. */
-function showProfile({ profile, operating_point: asked, model }, verdicts) {
+function showProfile(prediction, verdicts) {
+  const { profile, operating_point: asked, model } = prediction;
   const box = $('by-profile');
   box.hidden = !profile;
   if (!profile) return box.replaceChildren();
   const { error_rate: rate, expires_at: expires, expired } = profile;
   return box.replaceChildren('By ', make('a', { href: `#site/worth/${model.id}` }, `this site’s profile ${short(profile.id)}`), ': ',
-    asked ? 'probabilities; the thresholds are the model’s, moved as the probabilities are' : `${pointOf(profile.operating_point)}`,
+    asked ? 'probabilities; the thresholds are the model’s, moved as the probabilities are' : `${pointOf(profile.operating_point)}${prediction.findings.some((finding) => hasOwnPoint(finding, prediction)) ? ', but where a finding says another' : ''}`,
     verdicts && rate !== null ? `; verdicts, each wrong at most ${percent(rate)} of the time` : '', expired ? `. It expired on ${time(expires)}.` : '.');
 }
 
@@ -116,7 +121,7 @@ export function warningsOf({ warnings, model }) {
 
 export function showFindings(prediction, choose) {
   const { image, model, timing_ms: timing } = prediction;
-  const findings = prediction.findings.map(judged);
+  const findings = prediction.findings.map((finding) => judged({ ...finding, apart: hasOwnPoint(finding, prediction) }));
   showJudging(prediction);
   const common = commonDoubt(prediction);
   $('findings').replaceChildren(...findings.map((finding) => make('li', {}, findingButton(finding, common, choose))));

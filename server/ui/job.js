@@ -2,7 +2,7 @@
 import { ask, has, key, postJson, save } from './api.js';
 import { called, showCaption } from './caption.js';
 import { drawLines } from './charts.js';
-import { $, attempt, bytes, duration, fillFacts, fillTable, make, number, percent, short } from './dom.js';
+import { $, attempt, bytes, duration, fillFacts, fillTable, make, number, percent, short, time } from './dom.js';
 import { scoredFacts, showFindings } from './scoring.js';
 import { ENDED, watch } from './watch.js';
 
@@ -65,6 +65,17 @@ function learned(learning) {
   const interval = learning.gain_low === null ? '' : ` (95 %: ${number(learning.gain_low)} to ${number(learning.gain_high)})`;
   return `${ANSWERS[learning.answer]}; loss below that of the base rates by ${number(learning.gain)}${interval} ` +
     `on ${learning.rows} ${learning.split} rows of ${learning.patients} patients`;
+}
+
+const TRIALS = { waiting: 'waiting', activated: 'passed, and active since', refused: 'refused', stopped: 'stopped' };
+
+/** Its trial in the shadow of the active model, which the training asked for. */
+function trialOf(promotion) {
+  const trial = promotion?.shadow;
+  if (!trial) return null;
+  const { state, reason, seen, pictures, until, ended_at: ended } = trial;
+  if (state === 'waiting') return make('a', { href: '#site/shadow' }, `waiting until it has looked at ${pictures} pictures, or ${time(until)}`);
+  return `${TRIALS[state]}, ${time(ended)}, after ${seen ?? 0} of ${pictures} pictures${reason ? `: ${reason}` : ''}`;
 }
 
 /** "0.712 (0.650 to 0.774)" */
@@ -189,6 +200,8 @@ function show(record) {
     'AUROC on test': withInterval(evaluation?.test?.macro_auroc, evaluation?.test?.macro_auroc_low, evaluation?.test?.macro_auroc_high),
     Warning: record.warnings?.map((warning) => warning.detail).join(' ') || null,
     'Warning of the comparison': record.promotion?.warning,
+    'Became the active model': record.promotion ? `${record.promotion.promoted ? 'yes' : 'no'}: ${record.promotion.reason}` : null,
+    'Trial in the shadow': trialOf(record.promotion),
     Model: record.model,
     ...scoredFacts(record),
   });

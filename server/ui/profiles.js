@@ -3,6 +3,7 @@ import { ask, getJson, postJson, saveBlob } from './api.js';
 import { called } from './caption.js';
 import { $, attempt, fillFacts, make, percent, ranged, short, tableOf, time, words } from './dom.js';
 import { pointOf } from './judging.js';
+import { keptTable } from './kept.js';
 import { say } from './site.js';
 
 let now = null;      // {card, sources, still}
@@ -72,8 +73,6 @@ async function take(file) {
 
 /* ---- one of them ---- */
 
-const three = (value) => (value === null ? '–' : value.toFixed(3));
-
 function findingRow(finding) {
   const limits = finding.present_from === null ? '–' : `absent up to ${percent(finding.absent_to)}, present from ${percent(finding.present_from)} on`;
   return [words(finding.label), `${finding.positives} of ${finding.positive_patients} patients`,
@@ -81,14 +80,9 @@ function findingRow(finding) {
     finding.threshold === null ? '–' : `${percent(finding.threshold)}${finding.operating_point ? `, ${pointOf(finding.operating_point)}` : ''}`, ranged(finding, 'sensitivity', percent), ranged(finding, 'specificity', percent), limits];
 }
 
-const figure = (value, form) => (value ? `${form(value.value)}${value.low === null ? '' : ` (${form(value.low)} to ${form(value.high)})`}` : '–');
-
 async function showKept(profile, job) {
   const { findings } = await getJson(`profiles/${profile.id}/kept?validation=${job}`);
-  $('profile-kept').replaceChildren(tableOf('What it was worth on those rows', ['Finding', 'Patients with it', 'Called absent, of those with it', 'Called present, of those without',
-    'Nothing said', 'Sensitivity', 'Specificity', 'Brier score: model, here'], findings.map((one) => [words(one.label), String(one.positive_patients),
-    ...['missed', 'alarmed', 'unsure', 'sensitivity', 'specificity'].map((name) => figure(one[name], percent)),
-    `${figure(one.brier_model, three)}, ${figure(one.brier_here, three)}`])));
+  $('profile-kept').replaceChildren(keptTable('What it was worth on those rows', findings));
 }
 
 /** A form that holds it against another validation; empty where there is none. */

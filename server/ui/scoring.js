@@ -2,6 +2,7 @@
 import { Problem, getContract, getJson, postJson } from './api.js';
 import { $, attempt, make, number, percent, ranged, showAlert } from './dom.js';
 import { fieldOf, readFields, showFaults } from './form.js';
+import { keptOf } from './kept.js';
 
 const FIRST = ['dataset', 'model', 'labels', 'other_words', 'rows', 'csv', 'images', 'name'];
 let properties = null;
@@ -65,10 +66,12 @@ export function scoredFacts({ id: job, scored, scored_model: model, dataset }) {
   };
 }
 
-/** Each finding that was scored: here, and on the model's own test rows. */
-export function showFindings({ evaluation, scored }) {
+/** Each finding that was scored: here, and on the model's own test rows; and what profiles kept. */
+export function showFindings(record) {
+  const { evaluation, scored } = record;
   $('job-findings').hidden = !(evaluation && scored);
   if ($('job-findings').hidden) return;
+  $('job-kept').replaceChildren(...keptOf(record));
   const three = (value) => number(value, 3);
   const named = new Set(scored.findings);
   $('findings-here').tBodies[0].replaceChildren(...evaluation.test.findings.filter(({ label }) => named.has(label)).map((finding) => {

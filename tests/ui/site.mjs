@@ -130,11 +130,15 @@ async function testProfiles(tools, state) {
     await page.setInputFiles('#file', server.picture);
     await page.waitForSelector('#prediction:not([hidden])');
     const answer = await api('/predict', { method: 'POST', body: readFileSync(server.picture) });
-    assert.match(await page.textContent('#by-profile'), new RegExp(`profile ${state.profile.id.slice(0, 8)}: sensitivity of 89.0 %; verdicts, each wrong at most 10.0 % of the time`));
+    assert.match(await page.textContent('#by-profile'), new RegExp(`profile ${state.profile.id.slice(0, 8)}: sensitivity of 89.0 %, but where a finding says another; verdicts, each wrong at most 10.0 % of the time`));
     const verdicts = await page.$$eval('#findings button', (all) => all.map((button) => [button.dataset.label, button.querySelector('.verdict')?.textContent ?? null]));
     assert.deepEqual(verdicts, answer.findings.map(({ label, verdict }) => [label, verdict]));
     const measured = answer.findings.find(({ fitted_here: here }) => here);
     assert.ok((await page.textContent(`#findings button[data-label="${measured.label}"] .extra`)).includes(`measured here: sensitivity ${(measured.sensitivity * 100).toFixed(1)} %`));
+    const own = state.profile.profile.findings.find(({ label }) => label === 'Mass').operating_point;
+    const said_ = await page.$$eval('#findings button', (all) => all.filter((button) => /threshold for/.test(button.textContent)).map((button) => [button.dataset.label, button.querySelector('.extra').textContent]));
+    assert.deepEqual(said_.map(([label]) => label), ['Mass'], 'the one finding that has a point of its own');
+    assert.ok(said_[0][1].includes(`threshold for sensitivity of ${(own.at * 100).toFixed(1)} %`), said_[0][1]);
     await assertAccessible('a prediction by a profile');
     await shoot('site-predict');
     await page.selectOption('#operating', 'youden');
@@ -190,6 +194,37 @@ async function testProfiles(tools, state) {
     await assertAccessible('what a profile kept');
   });
 
+  await tap.test('a validation shows what a profile kept, and a training its trial in the shadow', async () => {
+    const { labels } = await api(`/models/${state.model}`);
+    const { id } = await api('/jobs/validate', json({ dataset: 'site', model: state.model, labels, profile: state.profile.id, name: 'our site again' }));
+    while ((await api(`/jobs/${id}`)).state !== 'succeeded') await page.waitForTimeout(200);
+    const { kept: [kept] } = await api(`/jobs/${id}`);
+    await view('train');
+    await page.click(`[data-job="${id}"] button`);
+    await ended('succeeded');
+    await page.waitForSelector('#job-kept tbody tr');
+    assert.match(await page.textContent('#job-kept'), /profile ward.*kept here.*A profile that the request named\. .*wrong at most 10\.0 %.*It was fitted to patients of 300 of these rows/);
+    const at = kept.findings.findIndex(({ missed }) => missed);
+    assert.ok((await page.textContent(`#job-kept tbody tr:nth-child(${at + 1})`)).includes(`${(kept.findings[at].missed.value * 100).toFixed(1)} %`));
+    await assertAccessible('what a validation says of a profile');
+    await shoot('site-kept');
+    const training = await api(`/jobs/${(await api(`/models/${state.model}`)).job}`);
+    const record = new RegExp(`/jobs/${training.id}$`);
+    for (const [shadow, told] of [
+      [{ state: 'waiting', reason: null, seen: null, ended_at: null }, /waiting until it has looked at 1000 pictures, or /],
+      [{ state: 'refused', reason: 'it could not answer 3 of 1000 pictures', seen: 997, ended_at: '2026-11-30T10:00:00.000Z' }, /^refused, .*after 997 of 1000 pictures: it could not answer 3 of 1000 pictures$/],
+    ]) {
+      const promotion = { ...training.promotion, promote: 'after_shadow', shadow: { since: training.finished_at, until: '2026-12-30T10:00:00.000Z', pictures: 1000, max_discordance: 0.25, ...shadow } };
+      await page.route(record, (route) => route.fulfill({ json: { ...training, promotion } }));
+      await page.click(`[data-job="${id}"] button`);
+      await page.click(`[data-job="${training.id}"] button`);
+      await page.waitForFunction((wanted) => document.querySelector('#job-facts').textContent.includes(wanted), 'Trial in the shadow');
+      const facts = await page.$$eval('#job-facts dt', (all) => Object.fromEntries(all.map((dt) => [dt.textContent, dt.nextElementSibling.textContent])));
+      assert.match(facts['Trial in the shadow'], told);
+      await page.unroute(record);
+    }
+  });
+
   await tap.test('of pictures that the model has learned from no profile can be made', async () => {
     await view('train');
     await page.click(`[data-job="${state.learned}"] button`);
@@ -238,6 +273,7 @@ async function testCandidates({ tap, page, server, api, asked, assertAccessible,
     await page.waitForFunction(() => /Pictures that both scored12/.test(document.querySelector('#shadow-figures').textContent)); // by itself
     const s = await api(`/models/${state.candidate}/shadow`);
     await page.waitForFunction(() => document.querySelector('#shadow-figures').textContent.includes('By what readers say'));
+    assert.match(await page.textContent('#shadow-figures'), /Tested by plan, at 250, 500, 1,000 and 2,000 pictures\. The next test is at 250 pictures\./);
     const shown = await page.$$eval('#shadow-figures table', ([table]) => [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent)));
     assert.deepEqual(shown.map(([name, , , active_, candidate]) => [name, active_, candidate]), s.findings.map((one) => [words(one.label), String(one.only_active), String(one.only_candidate)]));
     const signed = (value) => value.toFixed(3).replace('-', '−');
