@@ -21,11 +21,13 @@ struct loaded_model {
     char id[ID_SIZE], job[ID_SIZE]; /* job is "" for an imported model */
     char sha256[DIGEST_TEXT_SIZE];  /* of its file */
     char population[32];            /* "findings-only" when it never saw a normal chest, "" unknown */
+    int64_t epoch;                  /* by which it is the active one; 0: it is not */
 };
 
 /* Open the registry of a state folder ("<state>/models" holds the files) and load the active model. Where that cannot be
  * loaded none answers, see registry_fault(), until one is activated: better no answer than one of another model than was
- * chosen.
+ * chosen. Where the store is shared (store_is_shared()) a thread follows the choices of other servers, and none answers while that has
+ * lost touch with the store for so long that the others may answer by a later choice.
  *   store    borrowed; must outlive the registry
  *   options  read only until this returns
  * Errors: ST_IO, ST_NOMEM. */
@@ -111,6 +113,20 @@ MUST_USE enum status registry_sign(struct registry *r, const char *id, const cha
  * ST_UNUSABLE (see model_narrow()), ST_NUMERIC, ST_NOMEM: the one before stays active. */
 MUST_USE enum status registry_activate(struct registry *r, const char *id, json_t **ret_card,
                                        struct error *err);
+
+/* The same, told to all servers of a shared store: when this returns ST_OK none of them answers by an earlier epoch, nor will.
+ *   id   NULL: as registry_rollback()
+ *   key  NULL: none; with one that was used before nothing is changed, and the choice of then is returned
+ * Also ST_BUSY (the choice is made, but it is not known whether all answer by it), ST_INVALID (the key was used for another model). */
+struct registry_choice {
+    json_t *card; /* a new reference */
+    int64_t epoch;
+};
+MUST_USE enum status registry_choose(struct registry *r, const char *id, const char *key,
+                                     struct registry_choice *ret, struct error *err);
+
+/* Where this server listens, for the others to know. */
+void registry_called(struct registry *r, const char *address);
 
 /* The same if the active model, or the one that was chosen and cannot be loaded, still is `active`, "" for none. Also ST_CONFLICT: it is another one, or the claim
  * of the job that asks for it is over. */

@@ -254,11 +254,29 @@ MUST_USE enum status store_model_get(struct store *s, const char *id, json_t **r
 MUST_USE enum status store_models(struct store *s, const struct page *page, json_t **ret_cards,
                                   int64_t *ret_next, struct error *err);
 
-/* Make a model the active one; the one before is remembered.
- *   by  the job that asks for it; NULL: a person does
- * Errors: ST_NOTFOUND, ST_CONFLICT (the claim is over), ST_IO. */
-MUST_USE enum status store_activate(struct store *s, const char *id, const struct claim *by,
-                                    struct error *err);
+/* Since when a model answers: each change of the active model is an epoch, whose number is greater than that of any before. */
+struct epoch {
+    int64_t number; /* 0: none yet */
+    char model[ID_SIZE];
+};
+
+/* Conditions of an activation; NULL: it has none of the kind. */
+struct activation {
+    const struct claim *by; /* the job that asks for it; else a person does */
+    const char *active;     /* which model is still the active one, "" for none */
+    const char *previous;   /* likewise, the one before it */
+    const char *key;        /* an activation with a key is done once, and has an epoch of its own */
+};
+
+/* Make a model the active one; the one before is remembered. One that is active already keeps its epoch.
+ *   a          NULL: without conditions
+ *   ret_epoch  NULL: nobody asks
+ * Errors: ST_NOTFOUND, ST_CONFLICT (the claim is over, or a condition is not so), ST_IO. */
+MUST_USE enum status store_activate(struct store *s, const char *id, const struct activation *a,
+                                    int64_t *ret_epoch, struct error *err);
+
+/* The newest epoch; with a key, the one that was made with it. Errors: ST_NOTFOUND (none was made with the key), ST_IO. */
+MUST_USE enum status store_epoch(struct store *s, const char *key, struct epoch *ret, struct error *err);
 
 /* The active model's id, "" when there is none. Errors: ST_IO. */
 MUST_USE enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err);

@@ -11,6 +11,7 @@
 #include "endorsing.h"
 #include "fetched.h"
 #include "loaded_model.h"
+#include "parts.h"
 #include "shelf.h"
 
 #include <limits.h>
@@ -21,61 +22,6 @@
 #include <unistd.h>
 
 static const char WEIGHTS[] = ".safetensors", ONNX[] = ".onnx";
-
-struct registry {
-    struct store *store;
-    char folder[PATH_MAX];
-    enum precision precision;
-    const struct signers *signers; /* NULL: nobody need have signed a model */
-    void (*deleted)(void *arg, const char *model);
-    void *arg;
-    pthread_mutex_t
-        lock; /* guards these three: held to copy them, or to swap a pointer, never while work is done */
-    struct loaded_model *active; /* NULL: none */
-    struct registry_fault fault;
-    struct registry_counts counts;
-    pthread_mutex_t change; /* the choice in the store and the swap are one; taken before `lock` */
-    struct shelf *shelf;    /* models beside it that are asked by name */
-    pthread_mutex_t
-        loading; /* one of those is loaded at a time, and none is put there while it is deleted; may be taken
-                              * with `change`, before `lock` */
-    pthread_mutex_t
-        own; /* own thresholds in the store and in the models that are loaded are the same: held to change both, and to read
-              * them of the one and put the other where it is found; taken after all but `lock` */
-    pthread_mutex_t fetching; /* files of models are fetched one at a time; no other is taken with it */
-    pthread_mutex_t
-        exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
-};
-
-struct loaded_model *registry_active(struct registry *r)
-{
-    struct loaded_model *m;
-
-    pthread_mutex_lock(&r->lock);
-    m = r->active ? loaded_model_hold(r->active) : NULL;
-    pthread_mutex_unlock(&r->lock);
-    return m;
-}
-
-bool registry_fault(struct registry *r, struct registry_fault *ret)
-{
-    pthread_mutex_lock(&r->lock);
-    *ret = r->fault;
-    pthread_mutex_unlock(&r->lock);
-    return ret->model[0];
-}
-
-enum status registry_serving(struct registry *r, struct loaded_model **ret, struct error *err)
-{
-    struct registry_fault fault;
-
-    *ret = registry_active(r);
-    if (*ret)
-        return ST_OK;
-    return registry_fault(r, &fault)
-               ? error_set(err, ST_BUSY, "the active model cannot be loaded: %s", fault.why)
-               : error_set(err, ST_BUSY, "no model is active yet: train one, or import one and activate it");
-}
 
 /*   format  ".safetensors", or ".onnx" of what is made of it when somebody asks for that */
 static enum status path_of(const struct registry *r, const char *id, const char *format, char path[PATH_MAX],
@@ -264,21 +210,9 @@ static enum status loaded_model_make(struct registry *r, const char *id, const j
     return ST_OK;
 }
 
-static void swap(struct registry *r, struct loaded_model *next)
-{
-    struct loaded_model *before;
-
-    pthread_mutex_lock(&r->lock);
-    before = r->active;
-    r->active = next;
-    r->fault = (struct registry_fault){ "" };
-    pthread_mutex_unlock(&r->lock);
-    loaded_model_release(before);
-}
-
 /* With `own` held: what the store says of a model goes to it. It is not lost where the store cannot be read: that of its card, which was
  * read when it was loaded, holds then. */
-static void own_read(struct registry *r, struct loaded_model *m)
+void model_own_read(struct registry *r, struct loaded_model *m)
 {
     struct own_thresholds own;
     struct error none;
@@ -291,26 +225,17 @@ static void own_read(struct registry *r, struct loaded_model *m)
     json_decref(card);
 }
 
-/* From now on it answers those who ask for no model, or for this one. */
-static void publish_active(struct registry *r, struct loaded_model *m)
-{
-    pthread_mutex_lock(&r->own);
-    own_read(r, m);
-    swap(r, m);
-    pthread_mutex_unlock(&r->own);
-}
-
 static void publish_beside(struct registry *r, struct loaded_model *m)
 {
     pthread_mutex_lock(&r->own);
-    own_read(r, m);
+    model_own_read(r, m);
     shelf_put(r->shelf, m);
     pthread_mutex_unlock(&r->own);
 }
 
 /* Load a model to be served. */
-static enum status loaded_model_read(struct registry *r, const char *id, json_t **ret_card,
-                                     struct loaded_model **ret_model, struct error *err)
+enum status loaded_model_read(struct registry *r, const char *id, json_t **ret_card,
+                              struct loaded_model **ret_model, struct error *err)
 {
     json_t *card = NULL;
     enum status st = store_model_get(r->store, id, &card, err);
@@ -322,35 +247,6 @@ static enum status loaded_model_read(struct registry *r, const char *id, json_t 
     else
         json_decref(card);
     return st;
-}
-
-/* Go on without it: what mends it goes through a server that runs. No other model answers in its stead. */
-static void fault_keep(struct registry *r, const char *id, const struct error *why)
-{
-    snprintf(r->fault.model, sizeof r->fault.model, "%s", id);
-    snprintf(r->fault.why, sizeof r->fault.why, "%s", why->text);
-    log_event(LOG_ERROR, "the active model cannot be loaded: nothing is predicted until another is active",
-              json_pack("{s:s,s:s,s:s*}", "model", id, "detail", why->text, "inner",
-                        why->inner[0] ? why->inner : NULL));
-}
-
-static enum status load_active(struct registry *r, struct error *err)
-{
-    char id[ID_SIZE];
-    struct loaded_model *m = NULL;
-    struct error why = { 0 };
-    enum status st = store_active(r->store, id, err);
-
-    if (st != ST_OK || !id[0])
-        return st;
-    st = loaded_model_read(r, id, NULL, &m, &why);
-    if (st == ST_NOMEM)
-        return error_nomem(err);
-    if (st == ST_OK)
-        publish_active(r, m);
-    else
-        fault_keep(r, id, &why);
-    return ST_OK;
 }
 
 enum status registry_open(struct store *store, const char *state, const struct registry_options *options,
@@ -379,7 +275,7 @@ enum status registry_open(struct store *store, const char *state, const struct r
     if (st == ST_OK)
         st = shelf_new(options->beside, &r->shelf, err);
     if (st == ST_OK)
-        st = load_active(r, err);
+        st = answering_begin(r, err);
     if (st != ST_OK) {
         registry_close(r);
         return st;
@@ -392,7 +288,7 @@ void registry_close(struct registry *r)
 {
     if (!r)
         return;
-    swap(r, NULL);
+    answering_end(r);
     shelf_free(r->shelf);
     pthread_mutex_destroy(&r->exporting);
     pthread_mutex_destroy(&r->fetching);
@@ -517,102 +413,6 @@ enum status registry_sign(struct registry *r, const char *id, const char *signat
         st = endorse_model(r->store, r->signers, id, text_in(card, "sha256"), signature, err);
     json_decref(card);
     return st;
-}
-
-static void count_activation(struct registry *r, bool swapped)
-{
-    pthread_mutex_lock(&r->lock);
-    r->counts.swapped += swapped;
-    r->counts.failed += !swapped;
-    pthread_mutex_unlock(&r->lock);
-}
-
-struct registry_counts registry_counts(struct registry *r)
-{
-    struct registry_counts counts;
-
-    pthread_mutex_lock(&r->lock);
-    counts = r->counts;
-    pthread_mutex_unlock(&r->lock);
-    return counts;
-}
-
-/* The model that was chosen, whether it answers or not. */
-static void chosen(struct registry *r, char id[ID_SIZE])
-{
-    pthread_mutex_lock(&r->lock);
-    snprintf(id, ID_SIZE, "%s", r->active ? r->active->id : r->fault.model);
-    pthread_mutex_unlock(&r->lock);
-}
-
-/* With `change` held: whether the model that is active, and the one before it, are still those that the caller saw. NULL:
- * they do not matter. */
-static enum status check_still(struct registry *r, const char *active, const char *previous,
-                               struct error *err)
-{
-    char found[ID_SIZE];
-    enum status st = ST_OK;
-
-    chosen(r, found);
-    if (active && strcmp(found, active) != 0)
-        st = error_set(err, ST_CONFLICT, "another model is active");
-    if (st == ST_OK && previous)
-        st = store_previous(r->store, found, err);
-    if (st == ST_OK && previous && strcmp(found, previous) != 0)
-        st = error_set(err, ST_CONFLICT, "another model was made the active one meanwhile");
-    return st;
-}
-
-/* Load first, then take the lock: a training's thread activates too, and it may be a long while before it has loaded. A
- * model that is deleted meanwhile is not found when the choice is recorded. */
-static enum status activate(struct registry *r, const char *id, const char *active, const char *previous,
-                            const struct claim *by, json_t **ret_card, struct error *err)
-{
-    struct loaded_model *m = NULL;
-    json_t *card = NULL;
-    enum status st = loaded_model_read(r, id, &card, &m, err);
-
-    if (st == ST_OK) {
-        pthread_mutex_lock(&r->change);
-        st = check_still(r, active, previous, err);
-        if (st == ST_OK)
-            st = store_activate(r->store, id, by, err);
-        if (st == ST_OK)
-            publish_active(r, m);
-        pthread_mutex_unlock(&r->change);
-    }
-    if (st == ST_OK)
-        shelf_drop(r->shelf, id); /* it need not be there twice */
-    else
-        loaded_model_release(m);
-    if (st != ST_CONFLICT) /* nobody wants it any more: no failure */
-        count_activation(r, st == ST_OK);
-    if (st == ST_OK && ret_card)
-        *ret_card = card;
-    else
-        json_decref(card);
-    return st;
-}
-
-enum status registry_activate(struct registry *r, const char *id, json_t **ret_card, struct error *err)
-{
-    return activate(r, id, NULL, NULL, NULL, ret_card, err);
-}
-
-enum status registry_activate_after(struct registry *r, const char *id, const char *active,
-                                    const struct claim *by, struct error *err)
-{
-    return activate(r, id, active, NULL, by, NULL, err);
-}
-
-enum status registry_rollback(struct registry *r, json_t **ret_card, struct error *err)
-{
-    char previous[ID_SIZE];
-    const enum status st = store_previous(r->store, previous, err);
-
-    if (st == ST_OK && !previous[0])
-        return error_set(err, ST_CONFLICT, "there is no model before the active one");
-    return st == ST_OK ? activate(r, previous, NULL, previous, NULL, ret_card, err) : st;
 }
 
 /* With `change` held. The files go last: a crash in between leaves some that nobody asks for, not a card without its

@@ -37,6 +37,9 @@ struct engine {
     /* SQL: the database's clock in milliseconds since 1970; 32 random digits of 0-9a-f. */
     const char *now_ms, *random_hex;
 
+    /* SQL: hear what others say, say something when the transaction is committed. NULL: there are no others. */
+    const char *listen, *notify;
+
     /* Errors: ST_IO (cannot be opened, or is damaged), ST_NOMEM. */
     enum status (*open)(const char *place, struct database **ret, struct error *err);
     void (*close)(struct database *db);
@@ -72,6 +75,10 @@ struct engine {
     int64_t (*integer)(struct statement *stmt, int column);
     const void *(*bytes)(struct statement *stmt, int column, size_t *ret_size); /* NULL: null, or no memory */
     bool (*ran_out)(struct database *db); /* of memory, in the last call */
+
+    /* Of a connection that listens: readable when something was said; take it, false where the connection is lost. */
+    int (*socket)(struct database *db);
+    bool (*hear)(struct database *db);
 };
 
 extern const struct engine SQLITE, POSTGRESQL; /* the latter where cxrd is built with libpq */

@@ -1,7 +1,6 @@
 /* jobs/store/journal.c - what is told of each job as it goes on, in the order in which it happened; see cxrd/store.h. */
 #include "parts.h"
 
-#include "cxrd/clock.h"
 #include "cxrd/json.h"
 
 #include <stdlib.h>
@@ -30,14 +29,9 @@ enum status store_tell_state(struct store *s, const char *id, enum job_state sta
     return store_tell(s, id, "state", data, err);
 }
 
-/* Where others write too, nobody counts their changes: whoever looks reads again, LOOKS_A_SECOND times. */
-enum { LOOKS_A_SECOND = 2 };
-
 uint64_t store_journal_changes(struct store *s)
 {
-    const uint64_t own = atomic_load_explicit(&s->changes, memory_order_acquire);
-
-    return s->db->engine->shared ? own + (uint64_t)(clock_seconds() * LOOKS_A_SECOND) : own;
+    return atomic_load_explicit(&s->changes, memory_order_acquire);
 }
 
 enum status store_job_tell(struct store *s, const struct claim *c, const char *name, const json_t *data,

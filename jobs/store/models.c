@@ -156,64 +156,6 @@ enum status store_model_change(struct store *s, const char *id, const struct cap
 #define ONE_IF(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
 #define IS_ACTIVE         "EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
 
-/* Inside a transaction. */
-static enum status make_active(struct store *s, const char *id, struct error *err)
-{
-    enum status st = store_finish(
-        s,
-        store_prepare(
-            s, err,
-            "INSERT INTO settings(name, value)"
-            " SELECT 'previous_model', value FROM settings WHERE name = 'active_model' AND value <> $1"
-            " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
-            "t", id),
-        err);
-
-    return st == ST_OK
-               ? store_finish(s,
-                              store_prepare(s, err,
-                                            "INSERT INTO settings(name, value) VALUES('active_model', $1)"
-                                            " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
-                                            "t", id),
-                              err)
-               : st;
-}
-
-enum status store_activate(struct store *s, const char *id, const struct claim *by, struct error *err)
-{
-    struct statement *stmt;
-    bool active = false;
-    enum status st = store_begin(s, err);
-
-    if (st != ST_OK)
-        return st;
-    st = fence(s, by, err);
-    if (st == ST_OK) {
-        stmt = store_prepare(s, err, "SELECT " ONE_IF(IS_ACTIVE) " FROM models WHERE id = $1", "t", id);
-        st = store_row(s, stmt, err);
-        if (st == ST_OK)
-            active = store_number(stmt, 0) != 0;
-        store_done(stmt);
-        if (st == ST_NOTFOUND)
-            error_set(err, st, "there is no model '%s'", id);
-    }
-    if (st == ST_OK)
-        st = make_active(s, id, err);
-    if (st == ST_OK && !active)
-        st = store_note_activated(s, id, err);
-    return store_end(s, st, err);
-}
-
-enum status store_active(struct store *s, char ret_id[ID_SIZE], struct error *err)
-{
-    return store_id(s, "SELECT value FROM settings WHERE name = 'active_model'", "", 0, ret_id, err);
-}
-
-enum status store_previous(struct store *s, char ret_id[ID_SIZE], struct error *err)
-{
-    return store_id(s, "SELECT value FROM settings WHERE name = 'previous_model'", "", 0, ret_id, err);
-}
-
 /* A job that is to run, or to go on, and starts from the model or scores with it. */
 #define NEEDED_BY_A_JOB                                               \
     "EXISTS (SELECT 1 FROM jobs JOIN job_links l ON l.job = jobs.seq" \

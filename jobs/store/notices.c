@@ -135,6 +135,8 @@ enum status store_notice_first(struct store *s, int64_t now, struct notice *ret,
     struct statement *stmt;
     enum status st;
 
+    if (s->db->engine->shared && !atomic_load(&s->leads))
+        return ST_NOTFOUND; /* another server sends them */
     pthread_mutex_lock(&s->lock);
     stmt = store_prepare(s, err, SQL, "i", now);
     st = store_row(s, stmt, err);

@@ -20,9 +20,12 @@
 struct store {
     pthread_mutex_t lock; /* guards db, `told` and everything done with them */
     struct database *db;
-    char holder[ID_SIZE];                  /* who claims jobs */
+    char *place;                           /* owned; what it was opened as */
+    char holder[ID_SIZE];                  /* who claims jobs, and is a server among others */
+    atomic_bool leads;                     /* it is the one of them that does what one does for all */
     bool told;                             /* the transaction that is open adds to a journal */
     int64_t noted;                         /* how many notices it adds, known at its end */
+    bool woken;                            /* it changes something else that other servers wait for */
     bool all_noted;                        /* the operator has a receiver for all of them */
     atomic_uint_fast64_t changes;          /* of all journals, counted when they are durable */
     atomic_uint_fast64_t feedback_changes; /* likewise, of feedback */

@@ -58,5 +58,11 @@ const char *const POSTGRESQL_MIGRATIONS[] = {
      "ALTER TABLE job_files ALTER COLUMN bytes SET STORAGE EXTERNAL;"
      "ALTER TABLE model_files ALTER COLUMN bytes SET STORAGE EXTERNAL;"),
     /* what others ask of a job that runs: see asked.c */
-    "ALTER TABLE leases ADD COLUMN asked TEXT;", NULL
+    "ALTER TABLE leases ADD COLUMN asked TEXT;",
+    ("CREATE TABLE epochs(epoch BIGINT PRIMARY KEY, model TEXT NOT NULL, at TEXT NOT NULL,"
+     "  idempotency_key TEXT UNIQUE);"
+     "INSERT INTO epochs(epoch, model, at) SELECT 1, value, '' FROM settings WHERE name = 'active_model';"
+     "CREATE TABLE replicas(id TEXT PRIMARY KEY, host TEXT, address TEXT, build TEXT, begun_at TEXT NOT NULL,"
+     "  until BIGINT NOT NULL, epoch BIGINT NOT NULL, fault TEXT);"),
+    NULL
 };

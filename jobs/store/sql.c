@@ -2,6 +2,7 @@
 #include "parts.h"
 
 #include "cxrd/json.h"
+#include "cxrd/store_replicas.h"
 
 #include <assert.h>
 #include <string.h>
@@ -131,17 +132,27 @@ static void call_added(struct store *s)
     pthread_mutex_unlock(&s->calling);
 }
 
+void store_heard(struct store *s)
+{
+    atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
+    atomic_fetch_add_explicit(&s->feedback_changes, 1, memory_order_release);
+    call_added(s);
+}
+
 enum status store_end(struct store *s, enum status st, struct error *err)
 {
+    const char *notify = s->db->engine->notify;
     bool noted;
 
+    if (st == ST_OK && notify && (s->told || s->woken))
+        st = store_finish(s, store_prepare(s, err, notify, ""), err);
     if (st == ST_OK)
         st = s->db->engine->commit(s->db, err);
     noted = st == ST_OK && s->noted > 0;
     s->noted = 0;
     if (st == ST_OK && s->told)
         atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
-    s->told = false;
+    s->told = s->woken = false;
     if (st != ST_OK)
         s->db->engine->rollback(s->db);
     pthread_mutex_unlock(&s->lock);

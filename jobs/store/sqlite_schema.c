@@ -99,5 +99,12 @@ const char *const SQLITE_MIGRATIONS[] = {
      "CREATE TABLE model_files(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
      "  bytes BLOB NOT NULL);"),
     /* what others ask of a job that runs: see asked.c */
-    "ALTER TABLE leases ADD COLUMN asked TEXT;", NULL
+    "ALTER TABLE leases ADD COLUMN asked TEXT;",
+    /* since when which model answers, and which servers do: see epochs.c and replicas.c */
+    ("CREATE TABLE epochs(epoch INTEGER PRIMARY KEY, model TEXT NOT NULL, at TEXT NOT NULL,"
+     "  idempotency_key TEXT UNIQUE);"
+     "INSERT INTO epochs(epoch, model, at) SELECT 1, value, '' FROM settings WHERE name = 'active_model';"
+     "CREATE TABLE replicas(id TEXT PRIMARY KEY, host TEXT, address TEXT, build TEXT, begun_at TEXT NOT NULL,"
+     "  until INTEGER NOT NULL, epoch INTEGER NOT NULL, fault TEXT);"),
+    NULL
 };

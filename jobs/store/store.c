@@ -111,7 +111,9 @@ enum status store_open(const char *place, struct store **ret_store, struct error
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->calling, NULL);
     id_new(s->holder);
-    st = open_database(place, &s->db, err);
+    atomic_init(&s->leads, true); /* until it is one of several */
+    s->place = strdup(place);
+    st = s->place ? open_database(place, &s->db, err) : error_nomem(err);
     if (st == ST_OK)
         st = migrate(s, err);
     if (st == ST_OK && !s->db->engine->shared)
@@ -134,5 +136,8 @@ void store_close(struct store *s)
         s->db->engine->close(s->db);
     pthread_mutex_destroy(&s->calling);
     pthread_mutex_destroy(&s->lock);
+    if (s->place)
+        explicit_bzero(s->place, strlen(s->place)); /* it may hold a password */
+    free(s->place);
     free(s);
 }

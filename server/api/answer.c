@@ -9,6 +9,9 @@
 #include "patient.h"
 #include "sessions.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* A picture as it was sent. */
 struct sent {
     const void *bytes; /* NULL: none was */
@@ -195,6 +198,22 @@ static void let_canary(const struct serving *serving, const struct http_request 
     a->canary = true;
 }
 
+/* If-Model-Epoch: ">=n" is answered by a model of that epoch or a later one, or not at all. */
+static enum status check_epoch(const struct http_request *req, const struct answer *a, struct error *err)
+{
+    const char *digits = req->if_model_epoch + strspn(req->if_model_epoch, "> =");
+    const size_t n = strspn(digits, "0123456789");
+
+    if (!req->if_model_epoch[0])
+        return ST_OK;
+    if (strncmp(req->if_model_epoch, ">=", 2) != 0 || n == 0 || n > 18 || digits[n])
+        return error_set(err, ST_FORMAT, "If-Model-Epoch must be >= and a number, such as >=12");
+    if (strtoll(digits, NULL, 10) > a->model->epoch)
+        return error_set(err, ST_BUSY, "this server answers by epoch %lld of the active model",
+                         (long long)a->model->epoch);
+    return ST_OK;
+}
+
 /* Which model answers: the one that the query names, a canary, or the active one. */
 static enum status find_model(const struct serving *serving, const struct http_request *req,
                               struct http_response *res, struct answer *ret, struct error *err)
@@ -209,6 +228,10 @@ static enum status find_model(const struct serving *serving, const struct http_r
         st = loading_status(registry_named(serving->registry, id, &ret->model, err), res);
     else
         st = registry_serving(serving->registry, &ret->model, err);
+    if (st == ST_OK && !ret->named)
+        st = check_epoch(req, ret, err);
+    if (st == ST_OK && !ret->named)
+        ret->epoch = ret->model->epoch;
     if (st == ST_OK && !ret->named)
         let_canary(serving, req, ret);
     return st == ST_OK ? profiles_of(serving->profiles, ret->model->id, &ret->profile, err) : st;

@@ -11,6 +11,7 @@ struct answer {
     struct profile *profile; /* in force for it; NULL: none */
     bool named;              /* it was asked for by its id, and may not be the active one */
     bool canary;             /* it answers in place of the active one */
+    int64_t epoch;           /* of the active one; 0: another was named */
     uint64_t patient;        /* a number of whose picture it is; 0: the request does not say */
     struct image image;
     struct prediction prediction;

@@ -23,6 +23,7 @@ handler_fn metrics_get, drift_get;
 /* Their refusals before the body has come. */
 handler_fn predict_at_head, heatmap_at_head, preview_at_head, studies_at_head, datasets_at_head,
     models_at_head;
+handler_fn replicas_get;
 handler_fn livez_get, readyz_get, version_get, openapi_get;
 handler_fn page_get, docs_get, ui_get;
 

@@ -138,6 +138,22 @@ enum status models_post(struct app *app, const struct http_request *req, struct 
     return http_json(res, card);
 }
 
+/*   id  NULL: the model before this one */
+static enum status choose(struct app *app, const struct http_request *req, const char *id, json_t **ret_card,
+                          struct http_response *res, struct error *err)
+{
+    const char *key = req->idempotency_key[0] ? req->idempotency_key : NULL;
+    struct registry_choice choice = { NULL };
+    const enum status st =
+        loading_status(registry_choose(app_work(app)->registry, id, key, &choice, err), res);
+
+    if (st != ST_OK)
+        return st;
+    *ret_card = choice.card;
+    http_header_add(res, "X-Model-Epoch", "%lld", (long long)choice.epoch);
+    return ST_OK;
+}
+
 enum status model_activate_post(struct app *app, const struct http_request *req, struct http_response *res,
                                 struct error *err)
 {
@@ -148,7 +164,7 @@ enum status model_activate_post(struct app *app, const struct http_request *req,
     if (st == ST_OK && pictures > 0)
         st = storage_status(shadow_passed(app_serving(app)->shadow, req->id, (size_t)pictures, err), res);
     if (st == ST_OK)
-        st = loading_status(registry_activate(app_work(app)->registry, req->id, &card, err), res);
+        st = choose(app, req, req->id, &card, res, err);
     res->notes = json_pack("{s:s}", "model", req->id);
     return st == ST_OK ? http_json(res, card) : st;
 }
@@ -179,8 +195,7 @@ enum status models_rollback_post(struct app *app, const struct http_request *req
     json_t *card = NULL;
     enum status st;
 
-    (void)req;
-    st = loading_status(registry_rollback(app_work(app)->registry, &card, err), res);
+    st = choose(app, req, NULL, &card, res, err);
     if (st != ST_OK)
         return st;
     res->notes = json_pack("{s:O}", "model", json_object_get(card, "id"));

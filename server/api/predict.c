@@ -75,6 +75,8 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
             canary_answered(serving->canary, a.model, a.prediction.gate_warnings.n > 0, own);
         json_decref(own);
         drift_tell(serving, req, &a);
+        if (a.epoch > 0)
+            http_header_add(res, "X-Model-Epoch", "%lld", (long long)a.epoch);
         st = send(req, &a, reply, res, err);
         if (st == ST_OK)
             shadow_offer(serving->shadow, req->event_id, &a, &row);

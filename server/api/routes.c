@@ -87,6 +87,7 @@ static const struct route TABLE[] = {
     { "GET", "/healthz", ROLE_PUBLIC, QUEUE_PROBE, 0, livez_get },
     { "GET", "/readyz", ROLE_PUBLIC, QUEUE_PROBE, 0, readyz_get },
     { "GET", "/metrics", ROLE_PUBLIC, QUEUE_METRICS, 0, metrics_get },
+    { "GET", "/replicas", ROLE_PREDICT, QUEUE_FILES, 0, replicas_get },
     { "GET", "/drift", ROLE_PREDICT, QUEUE_FILES, 0, drift_get },
     { "GET", "/version", ROLE_PUBLIC, QUEUE_INLINE, 0, version_get },
     { "GET", "/", ROLE_PUBLIC, QUEUE_INLINE, 0, page_get },

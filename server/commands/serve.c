@@ -506,6 +506,7 @@ static int serve(int argc, char **argv)
     if (st == ST_OK) {
         audit_note(&s, "start");
         tell_threads(o.threads);
+        registry_called(s.app.work.registry, http_address(s.http));
         log_announce("listening on %s://%s\n", o.tls_cert ? "https" : "http", http_address(s.http));
         wait_for_end(&s, &o, &signals);
     }

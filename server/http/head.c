@@ -31,6 +31,7 @@ void head_add(struct head *h, const char *name, const char *value, size_t value_
         [HEADER_CONTENT_TYPE] = h->req->content_type,
         [HEADER_HOST] = h->host,
         [HEADER_IDEMPOTENCY_KEY] = h->req->idempotency_key,
+        [HEADER_IF_MODEL_EPOCH] = h->req->if_model_epoch,
         [HEADER_IF_NONE_MATCH] = h->req->if_none_match,
         [HEADER_LAST_EVENT_ID] = h->req->last_event_id,
         [HEADER_ORIGIN] = h->origin,

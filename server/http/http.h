@@ -46,6 +46,7 @@ struct http_request {
     char content_type[HTTP_TEXT]; /* header values, "" where there is none */
     char content_encoding[HTTP_TEXT];
     char accept[HTTP_TEXT], accept_encoding[HTTP_TEXT], if_none_match[HTTP_TEXT];
+    char if_model_epoch[HTTP_TEXT];
     char idempotency_key[HTTP_TEXT];
     char last_event_id[HTTP_TEXT];
     char request_id[HTTP_TEXT]; /* taken from X-Request-Id or made */

@@ -18,6 +18,7 @@ const char *const HEADER_NAMES[N_HEADERS] = {
     [HEADER_CONTENT_TYPE] = "Content-Type",
     [HEADER_HOST] = "Host",
     [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
+    [HEADER_IF_MODEL_EPOCH] = "If-Model-Epoch",
     [HEADER_IF_NONE_MATCH] = "If-None-Match",
     [HEADER_LAST_EVENT_ID] = "Last-Event-ID",
     [HEADER_ORIGIN] = "Origin",

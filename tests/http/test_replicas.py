@@ -1,5 +1,7 @@
 """Several servers that share one PostgreSQL: each job is done once, whoever dies, and any of them tells of all of it."""
 import json
+import signal
+import time
 import unittest
 
 from support import client, dataset, picture, postgresql, program
@@ -119,6 +121,65 @@ class Replicas(Case):
         self.assertEqual(*(self.assert_prediction(a)['probabilities'] for a in answers))
         self.assertEqual(client.request(second, 'DELETE', f'/models/{model}').status, 204)
         self.assert_problem(client.get(first, f'/models/{model}'), 404)
+
+    def activate(self, server, model, **headers):
+        reply = client.post(server, f'/models/{model}/activate', **headers)
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual(reply.json()['id'], model)
+        return int(reply.headers['x-model-epoch'])
+
+    def answered_by(self, server, **headers):
+        reply = client.post(server, '/predict', picture.noise(), Content_Type='image/png', **headers)
+        self.assert_prediction(reply)
+        return reply.json()['model']['id'], int(reply.headers['x-model-epoch'])
+
+    def test_after_the_reply_of_an_activation_all_servers_answer_by_it(self):
+        servers = [self.serve() for _ in range(3)]
+        models = [import_model(servers[i], dataset.weights(i + 1), activate=False)['id'] for i in range(2)]
+        for turn in range(6):
+            epoch = self.activate(servers[turn % 3], models[turn % 2])
+            self.assertEqual(epoch, turn + 1)
+            for server in servers:
+                self.assertEqual(self.answered_by(server), (models[turn % 2], epoch))
+        listed = client.get(servers[0], '/replicas').json()
+        self.assertEqual((listed['shared'], listed['epoch'], listed['model']), (True, 6, models[1]))
+        self.assertEqual([(r['epoch'], r['ready']) for r in listed['replicas']], [(6, True)] * 3)
+        self.assertEqual({r['address'] for r in listed['replicas']}, {server.url.partition('://')[2] for server in servers})
+        self.assertEqual([r['self'] for r in listed['replicas']].count(True), 1)
+        back = client.post(servers[2], '/models/rollback')
+        self.assertEqual((back.status, back.json()['id']), (200, models[0]))
+        self.assertEqual({self.answered_by(server) for server in servers}, {(models[0], 7)})
+
+    def test_an_activation_with_a_key_is_done_once(self):
+        servers = [self.serve() for _ in range(2)]
+        models = [import_model(servers[0], dataset.weights(i + 1), activate=False)['id'] for i in range(2)]
+        first = self.activate(servers[0], models[0], Idempotency_Key='a')
+        second = self.activate(servers[1], models[1], Idempotency_Key='b')
+        self.assertEqual(second, first + 1)
+        self.assertEqual(self.activate(servers[1], models[0], Idempotency_Key='a'), first)
+        self.assertEqual({self.answered_by(server) for server in servers}, {(models[1], second)})
+        self.assert_problem(client.post(servers[0], f'/models/{models[1]}/activate', Idempotency_Key='a'), 422, 'another model')
+        self.assertEqual(self.answered_by(servers[0], If_Model_Epoch=f'>={second}')[1], second)
+        for asked, status in ((f'>={second + 1}', 503), ('>=x', 400), ('3', 400)):
+            self.assert_problem(client.post(servers[0], '/predict', picture.noise(), Content_Type='image/png', If_Model_Epoch=asked),
+                                status)
+
+    def test_an_activation_waits_for_a_server_that_is_paused_until_its_lease_ends(self):
+        servers = [self.serve() for _ in range(2)]
+        models = [import_model(servers[0], dataset.weights(i + 1), activate=False)['id'] for i in range(2)]
+        self.activate(servers[0], models[0])
+        servers[1].terminate(signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            epoch = self.activate(servers[0], models[1])
+            self.assertGreater(time.monotonic() - begun, 5)  # a lease of 10 s, renewed 3 s before or less
+        finally:
+            servers[1].terminate(signal.SIGCONT)
+        reply = client.post(servers[1], '/predict', picture.noise(), Content_Type='image/png')
+        if reply.status == 503:
+            self.assert_problem(reply, 503, 'lost touch')
+            program.poll(lambda: client.get(servers[1], '/readyz').status == 200, 'it is in step again')
+        self.assertEqual(self.answered_by(servers[1]), (models[1], epoch))
 
     def test_without_the_database_predictions_go_on_and_writes_are_refused(self):
         server = self.serve()

@@ -284,7 +284,7 @@ void activated(const char *id)
 {
     struct error err = { 0 };
 
-    cr_assert_eq(store_activate(store, id, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, id, NULL, NULL, &err), ST_OK, "%s", err.text);
 }
 
 void closed(void)

@@ -579,7 +579,7 @@ Test(registry, model_whose_data_cannot_be_shown_is_not_added_but_served_where_it
     cr_assert_eq(digest_bytes(file.data, file.len, sha256), ST_OK);
     card = json_pack("{s:s,s:s}", "id", ID, "sha256", sha256);
     cr_assert_eq(store_model_add(store, ID, card, NULL, NULL, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(store_activate(store, ID, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, ID, NULL, NULL, &err), ST_OK, "%s", err.text);
     reopen();
     check_active(ID);
     json_decref(card);

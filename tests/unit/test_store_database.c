@@ -250,7 +250,8 @@ Test(database, whose_tables_are_gone_fails_every_call_with_a_sentence)
                   "no such table");
     check_refusal("get model", store_model_get(store, "aaaaaaaa", &json, &err), ST_IO, &err, "no such table");
     check_refusal("models", store_models(store, &page, &json, &next, &err), ST_IO, &err, "no such table");
-    check_refusal("activate", store_activate(store, "aaaaaaaa", NULL, &err), ST_IO, &err, "no such table");
+    check_refusal("activate", store_activate(store, "aaaaaaaa", NULL, NULL, &err), ST_IO, &err,
+                  "no such table");
     check_refusal("active", store_active(store, got.text, &err), ST_IO, &err, "no such table");
     cr_assert_null(json);
     json_decref(object);

@@ -86,8 +86,9 @@ Test(leases, that_ran_out_are_anothers_and_the_first_changes_nothing)
     check_refusal("model", store_model_add(store, "aaaaaaaa", card, &first, NULL, &err), ST_CONFLICT, &err,
                   "no longer");
     cr_assert_eq(store_model_add(store, "bbbbbbbb", card, NULL, NULL, &err), ST_OK, "%s", err.text);
-    check_refusal("activate", store_activate(store, "bbbbbbbb", &first, &err), ST_CONFLICT, &err,
-                  "no longer");
+    check_refusal("activate",
+                  store_activate(store, "bbbbbbbb", &(struct activation){ .by = &first }, NULL, &err),
+                  ST_CONFLICT, &err, "no longer");
     check_state(id, "running");
     cr_assert_str_eq(told(id, "model"), "nothing");
     cr_assert_eq(store_job_move(other, &second, JOB_SUCCEEDED, NULL, &err), ST_OK, "%s", err.text);

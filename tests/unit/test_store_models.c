@@ -59,7 +59,8 @@ Test(models, that_do_not_exist_are_not_found_and_not_activated)
     check_refusal("get", store_model_get(store, "cccccccc", &card, &err), ST_NOTFOUND, &err, "cccccccc");
     model_added("aaaaaaaa");
     activated("aaaaaaaa");
-    check_refusal("activate", store_activate(store, "cccccccc", NULL, &err), ST_NOTFOUND, &err, "cccccccc");
+    check_refusal("activate", store_activate(store, "cccccccc", NULL, NULL, &err), ST_NOTFOUND, &err,
+                  "cccccccc");
     check_active("aaaaaaaa");
 }
 

@@ -148,8 +148,8 @@ Test(notices, of_an_activation_are_for_the_job_that_made_the_model)
 
     notices_begin(true);
     cr_assert_eq(store_model_add(store, "00000000-0001", card, NULL, NULL, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(store_activate(store, "00000000-0001", NULL, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(store_activate(store, "00000000-0001", NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, "00000000-0001", NULL, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_activate(store, "00000000-0001", NULL, NULL, &err), ST_OK, "%s", err.text);
     check_first("https://a/", "model.activated");
     check_first(NULL, "model.activated");
     check_none();
