@@ -60,12 +60,15 @@ function plannedOf({ analyses, next_analysis: next }) {
 
 const rateOf = (rate) => (rate.pictures === 0 ? '–' : `${ranged(rate, 'gain', percent)}; ${rate.only_active} against ${rate.only_candidate} alone right${rate.p === null ? '' : `, p ${number(rate.p, 4)}`}`);
 
+/** "0.812, 0.825": of the active model and the candidate. */
+const bothOf = ({ active, candidate }) => (active === null && candidate === null ? '–' : `${number(active, 3)}, ${number(candidate, 3)}`);
+
 /** Both models by the words of readers: DeLong's comparison of AUROCs, McNemar's of verdicts. */
 function readersOf(feedback) {
   if (!feedback) return [make('p', { class: 'help' }, 'Readers have spoken of no picture that both scored. With feedback and --keep-scores the two are compared by what is true, too.')];
   const { macro_auroc: macro } = feedback;
-  const rows = [['Mean', `${number(macro.active, 3)}, ${number(macro.candidate, 3)}`, ranged(macro, 'gain', three), '–', '–'],
-    ...feedback.findings.map(({ label, auroc, sensitivity, specificity }) => [words(label), `${number(auroc.active, 3)}, ${number(auroc.candidate, 3)}`, ranged(auroc, 'gain', three),
+  const rows = [['Mean', bothOf(macro), ranged(macro, 'gain', three), '–', '–'],
+    ...feedback.findings.map(({ label, auroc, sensitivity, specificity }) => [words(label), bothOf(auroc), ranged(auroc, 'gain', three),
       rateOf(sensitivity), rateOf(specificity)])];
   return [make('h3', {}, 'By what readers say'),
     make('p', {}, make('strong', {}, SAID[feedback.candidate_is]), ` ${feedback.pictures} pictures of ${feedback.patients} patients, at ${keptPointOf(feedback.operating_point)}.`),
