@@ -8,7 +8,9 @@ patients that `bench/site.py --half NIH128 FOLDER` writes as a data set:
         --set test_fraction=0.15 --set val_fraction=0.3 --set seed=1 --set drop_no_finding=false
 
 The other half is another site: its PA films, of which the model saw both kinds, its AP films (--view AP), or both (--view both). With --healthy PART only that part of the
-patients who have no finding on any film are there: findings are more frequent then. A server validates the
+patients who have no finding on any film are there: findings are more frequent then. With --greys the greys of its films are made like those
+of another make of machine: `gamma2` (darker) and `gamma0.5` (brighter), `window` (the middle half of the greys spread over all of
+them, the rest black or white), `flat` (all greys in the middle half). A server validates the
 model on all of them once. Then each draw parts the patients of the site in two at random: a profile is made of the scores of the one
 part, by POST /models/{id}/profiles, and held against the other, by GET /profiles/{id}/kept. Scores of a picture do not depend on
 which rows are scored, so a draw only writes the job's scores.csv anew with the rows of one part.
@@ -29,7 +31,16 @@ import time
 import urllib.error
 import urllib.request
 
+from PIL import Image
+
 ASKED, RATE = 0.9, 0.1
+GREYS = {
+    'own': None,
+    'gamma2': lambda g: 255 * (g / 255) ** 2,
+    'gamma0.5': lambda g: 255 * (g / 255) ** 0.5,
+    'window': lambda g: min(255, max(0, (g - 64) * 255 / 127)),
+    'flat': lambda g: 64 + g * 127 / 255,
+}
 
 
 def rows_of(folder):
@@ -53,7 +64,16 @@ def healthy(rows, part):
     return set(well[:round(part * len(well))])
 
 
-def write_set(source, rows, target):
+def write_film(source, target, greys):
+    """A copy; with `greys` of other greys."""
+    if not greys:
+        shutil.copy(source, target)
+        return
+    with Image.open(source) as film:
+        film.convert('L').point([round(greys(g)) for g in range(256)]).save(target)
+
+
+def write_set(source, rows, target, greys=None):
     with open(os.path.join(source, 'Data_Entry_2017.csv'), encoding='utf-8') as file:
         head = next(csv.reader(file))
     images = os.path.join(target, 'images_001', 'images')
@@ -63,7 +83,7 @@ def write_set(source, rows, target):
         table.writerow(head)
         table.writerows([row.get(name, '') for name in head] for row in rows)
     for row in rows:
-        shutil.copy(os.path.join(source, 'images_001', 'images', row['Image Index']), images)
+        write_film(os.path.join(source, 'images_001', 'images', row['Image Index']), os.path.join(images, row['Image Index']), greys)
 
 
 class Server:
@@ -149,6 +169,7 @@ def main():
     parser.add_argument('--half', action='store_true')
     parser.add_argument('--view', default='PA', choices=('PA', 'AP', 'both'))
     parser.add_argument('--healthy', type=float, default=1)
+    parser.add_argument('--greys', default='own', choices=list(GREYS))
     parser.add_argument('names', nargs='+')
     given = parser.parse_args()
     if given.half:
@@ -164,7 +185,7 @@ def main():
     datasets = os.path.join(work, 'datasets')
     others = [row for row in rows if row['Patient ID'] not in home and given.view in (row['View Position'], 'both')]
     left_out = healthy(others, 1 - given.healthy)
-    write_set(source, [row for row in others if row['Patient ID'] not in left_out], os.path.join(datasets, 'site'))
+    write_set(source, [row for row in others if row['Patient ID'] not in left_out], os.path.join(datasets, 'site'), GREYS[given.greys])
     server = Server(program, os.path.join(work, 'state'), datasets)
     try:
         with open(weights, 'rb') as file:
@@ -183,7 +204,7 @@ def main():
     def mean(values):
         return sum(values) / len(values)
 
-    print(f'of the healthy {given.healthy}: {len(scores)} films of {len({row[head.index("patient")] for row in scores})} patients, {given.view}; {draws} draws; asked '
+    print(f'greys: {given.greys}; of the healthy {given.healthy}: {len(scores)} films of {len({row[head.index("patient")] for row in scores})} patients, {given.view}; {draws} draws; asked '
           f'{ASKED}, verdicts at {RATE}')
     print('| finding | patients who have it | sensitivity, own | reached | profile | reached | Brier better | not calibrated | missed | alarmed | within | unsure |')
     print('|---' * 12 + '|')
